@@ -1,0 +1,117 @@
+//! CSR numbers, names and the fields of the status registers (privileged manual, "CSR Listing").
+
+macro_rules! csrs {
+    ($($(#[$doc:meta])* $name:ident = $number:literal;)*) => {
+        /// The number of a control and status register, as encoded in the instruction.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[repr(transparent)]
+        pub struct Csr(pub u16);
+
+        #[allow(missing_docs)] // the names are the manual's
+        impl Csr {
+            $($(#[$doc])* pub const $name: Csr = Csr($number);)*
+        }
+
+        /// Name and number of each CSR that stands alone (counters and PMP registers are numbered families).
+        const NAMES: &[(&str, u16)] = &[$((stringify!($name), $number),)*];
+    };
+}
+
+csrs! {
+    FFLAGS = 0x001; FRM = 0x002; FCSR = 0x003;
+    CYCLE = 0xc00; TIME = 0xc01; INSTRET = 0xc02;
+    SSTATUS = 0x100; SIE = 0x104; STVEC = 0x105; SCOUNTEREN = 0x106; SENVCFG = 0x10a;
+    SSCRATCH = 0x140; SEPC = 0x141; SCAUSE = 0x142; STVAL = 0x143; SIP = 0x144; SATP = 0x180;
+    MVENDORID = 0xf11; MARCHID = 0xf12; MIMPID = 0xf13; MHARTID = 0xf14; MCONFIGPTR = 0xf15;
+    MSTATUS = 0x300; MISA = 0x301; MEDELEG = 0x302; MIDELEG = 0x303; MIE = 0x304; MTVEC = 0x305;
+    MCOUNTEREN = 0x306; MENVCFG = 0x30a; MCOUNTINHIBIT = 0x320;
+    MSCRATCH = 0x340; MEPC = 0x341; MCAUSE = 0x342; MTVAL = 0x343; MIP = 0x344;
+    MCYCLE = 0xb00; MINSTRET = 0xb02;
+    TSELECT = 0x7a0; TDATA1 = 0x7a1; TDATA2 = 0x7a2; TDATA3 = 0x7a3;
+    /// First of sixteen PMP configuration registers (RV64: even ones only).
+    PMPCFG0 = 0x3a0;
+    /// First of sixty-four PMP address registers.
+    PMPADDR0 = 0x3b0;
+    /// First of the machine event selectors (3..=31).
+    MHPMEVENT3 = 0x323;
+    /// First of the machine performance counters (3..=31).
+    MHPMCOUNTER3 = 0xb03;
+    /// First of the user performance counters (3..=31).
+    HPMCOUNTER3 = 0xc03;
+}
+
+impl Csr {
+    /// The lowest privilege that may access the register, as `Privilege as u8` (bits 9:8 of the number).
+    pub const fn required_privilege(self) -> u8 {
+        (self.0 >> 8 & 3) as u8
+    }
+    /// Whether every write to the register is an illegal instruction (bits 11:10 of the number are both set).
+    pub const fn is_read_only(self) -> bool {
+        self.0 >> 10 & 3 == 3
+    }
+    /// The register with this name in the manual's spelling (`mstatus`) where it is one of its own.
+    pub fn from_name(name: &str) -> Option<Csr> {
+        NAMES.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|&(_, number)| Csr(number))
+    }
+    /// The name, in upper case, of a register that stands alone.
+    pub fn name(self) -> Option<&'static str> {
+        NAMES.iter().find(|&&(_, number)| number == self.0).map(|&(name, _)| name)
+    }
+}
+
+/// Fields of `mstatus` and `sstatus`.
+#[allow(missing_docs)] // the names are the manual's
+pub mod mstatus {
+    pub const SIE: u64 = 1 << 1;
+    pub const MIE: u64 = 1 << 3;
+    pub const SPIE: u64 = 1 << 5;
+    pub const UBE: u64 = 1 << 6;
+    pub const MPIE: u64 = 1 << 7;
+    pub const SPP: u64 = 1 << 8;
+    pub const VS: u64 = 3 << 9;
+    pub const MPP_SHIFT: u32 = 11;
+    pub const MPP: u64 = 3 << MPP_SHIFT;
+    pub const FS_SHIFT: u32 = 13;
+    pub const FS: u64 = 3 << FS_SHIFT;
+    pub const XS: u64 = 3 << 15;
+    pub const MPRV: u64 = 1 << 17;
+    pub const SUM: u64 = 1 << 18;
+    pub const MXR: u64 = 1 << 19;
+    pub const TVM: u64 = 1 << 20;
+    pub const TW: u64 = 1 << 21;
+    pub const TSR: u64 = 1 << 22;
+    pub const UXL: u64 = 3 << 32;
+    pub const SXL: u64 = 3 << 34;
+    pub const SD: u64 = 1 << 63;
+    /// FS = Initial.
+    pub const FS_INITIAL: u64 = 1 << FS_SHIFT;
+    /// FS = Clean.
+    pub const FS_CLEAN: u64 = 2 << FS_SHIFT;
+    /// FS = Dirty.
+    pub const FS_DIRTY: u64 = 3 << FS_SHIFT;
+    /// UXL and SXL = 64 bits.
+    pub const XLEN_64: u64 = 2 << 32 | 2 << 34;
+}
+
+/// Fields of `menvcfg`.
+pub mod menvcfg {
+    /// Hardware updates of A and D (Svadu).
+    pub const ADUE: u64 = 1 << 61;
+    /// `stimecmp` is enabled (Sstc).
+    pub const STCE: u64 = 1 << 63;
+    /// Fence of I/O implies memory.
+    pub const FIOM: u64 = 1 << 0;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_privileges() {
+        assert_eq!(Csr::from_name("mstatus"), Some(Csr::MSTATUS));
+        assert_eq!(Csr::SATP.name(), Some("SATP"));
+        assert_eq!(Csr::SATP.required_privilege(), 1);
+        assert!(Csr::CYCLE.is_read_only() && !Csr::MCYCLE.is_read_only());
+    }
+}

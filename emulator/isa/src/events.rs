@@ -1,0 +1,260 @@
+//! The typed event stream: what the guest kernel reports, and what the machine adds.
+//!
+//! A record is sixteen little-endian 64-bit words ([`EventRecord`]), followed in guest memory by an optional
+//! byte string of at most [`MAX_TEXT`] bytes (a path or a process name). The kernel fills a record
+//! in RAM and stores its physical address to [`crate::hostdev::REG_EVENT`]; the machine stamps it with its
+//! own [`Step`](crate::Step). Whatever Folio knows of the guest OS, it knows by folding this stream.
+
+/// Most bytes of text that follow a record.
+pub const MAX_TEXT: usize = 240;
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $variant:ident = $number:literal, $name:literal;)*) => {
+        /// What happened. The names are those of the kernel's `FaultAction` where a fault is meant.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[repr(u16)]
+        pub enum EventKind { $($(#[$doc])* $variant = $number,)* }
+
+        impl EventKind {
+            /// Every kind, in the order of the numbers.
+            pub const ALL: &'static [EventKind] = &[$(EventKind::$variant,)*];
+            /// The kind of a record's number.
+            pub const fn from_number(number: u64) -> Option<Self> {
+                match number { $($number => Some(Self::$variant),)* _ => None }
+            }
+            /// The name used in traces, reports and the `catch` command.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Page fault: a private anonymous page was given a zeroed frame of its own. `frame` is new.
+    Zero = 1, "zero";
+    /// Page fault: a read of an untouched anonymous page mapped the shared zero page. `frame` is the zero page.
+    ZeroShared = 2, "zero_shared";
+    /// Page fault: a page of a file waited for a device read. `detail` = file id, `detail2` = page index in the file.
+    FileDisk = 3, "file_disk";
+    /// Page fault: a page of a file was in the page cache already. Details as for `FileDisk`.
+    FileCache = 4, "file_cache";
+    /// Page fault: a store to a private page of a file copied it from the page cache (`previous_frame`) to `frame`. `detail3` = 1 if it waited for the device.
+    FileCopy = 5, "file_copy";
+    /// Page fault: a store to a shared copy-on-write frame copied `previous_frame` to `frame`.
+    CowCopy = 6, "cow_copy";
+    /// Page fault: a store to a copy-on-write frame whose last owner this is: made writable, nothing copied.
+    CowReuse = 7, "cow_reuse";
+    /// Page fault: the stack grew down to `va` and got a zeroed frame.
+    StackGrow = 8, "stack_grow";
+    /// Page fault: a page of a shared mapping was mapped.
+    SharedMap = 9, "shared_map";
+    /// Page fault: the PTE was right but lacked A or D, or was valid by now; nothing moved.
+    Accessed = 10, "accessed";
+    /// Page fault that mapped nothing: the VMA does not allow the access (SIGSEGV, SEGV_ACCERR).
+    Protection = 11, "protection";
+    /// Page fault that mapped nothing: no VMA there (SIGSEGV, SEGV_MAPERR), or past the end of the file (SIGBUS).
+    Segv = 12, "segv";
+    /// Page fault: a page came back from swap. `detail` = swap slot.
+    SwapIn = 13, "swap_in";
+    /// A page went out to swap. `detail` = swap slot.
+    SwapOut = 14, "swap_out";
+    /// `fork` shared a range copy-on-write: `va` to `va_end`, `detail` = frames now shared.
+    CowShare = 15, "cow_share";
+    /// A clean page left the page cache. `detail` = file id, `detail2` = page index.
+    Evict = 16, "evict";
+    /// A range was mapped: `va`..`va_end`, `detail` = file id (0: anonymous), `detail2` = offset, `detail3` = VMA flags; text: the file's path or `[heap]`, `[stack]`.
+    Mmap = 20, "mmap";
+    /// A range was unmapped: `va`..`va_end`.
+    Munmap = 21, "munmap";
+    /// A range's protection changed: `detail3` = VMA flags.
+    Mprotect = 22, "mprotect";
+    /// The program break moved: `va` = start of the heap, `va_end` = the break.
+    Brk = 23, "brk";
+    /// A process was made: `pid` is the parent, `detail` the child, `detail2` = the child's `satp`, `detail3` = clone flags.
+    Fork = 30, "fork";
+    /// A process executes a new program: `detail` = entry, `detail2` = `satp`; text: the program's path.
+    Exec = 31, "exec";
+    /// A process ended: `detail` = the status in the encoding of `wait4`.
+    Exit = 32, "exit";
+    /// The hart now runs `pid`; `detail2` = its `satp`.
+    Switch = 33, "switch";
+    /// A process was killed for want of frames.
+    OutOfFrames = 34, "out_of_frames";
+    /// A device read that was not a page fault (metadata, `read(2)`): `detail` = sector, `detail2` = bytes.
+    DiskRead = 35, "disk_read";
+    /// The kernel finished booting: `detail` = frames it may hand out, `detail2` = bytes of its heap.
+    Boot = 40, "boot";
+    /// The state of memory when the last process had exited: `detail` = free frames, `detail2` = page-cache frames, `detail3` = frames at boot.
+    Shutdown = 41, "shutdown";
+    /// Machine: a TLB miss. Only with a tracing observer; never sent by a guest.
+    TlbMiss = 50, "tlb_miss";
+    /// Machine: a TLB entry was displaced.
+    TlbEvict = 51, "tlb_evict";
+    /// Machine: TLB entries were flushed.
+    TlbFlush = 52, "tlb_flush";
+}
+
+/// The access that faulted, as in [`EventRecord::access`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
+pub enum Access {
+    /// A load, or a copy from user memory by the kernel.
+    Read = 0,
+    /// A store or AMO, or a copy to user memory by the kernel.
+    Write = 1,
+    /// An instruction fetch.
+    Execute = 2,
+}
+
+impl Access {
+    /// The access of a record's number.
+    pub const fn from_number(number: u64) -> Option<Self> {
+        match number {
+            0 => Some(Self::Read),
+            1 => Some(Self::Write),
+            2 => Some(Self::Execute),
+            _ => None,
+        }
+    }
+    /// `read`, `write` or `execute`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Execute => "execute",
+        }
+    }
+}
+
+/// Bit of [`EventRecord::flags`]: the fault was resolved for a copy by the kernel, not for a trap.
+pub const FLAG_KERNEL_COPY: u64 = 1 << 8;
+/// Bit of [`EventRecord::flags`]: the fault waited for a device read.
+pub const FLAG_FROM_DISK: u64 = 1 << 9;
+
+/// VMA flags in `detail3`: readable.
+pub const VMA_READ: u64 = 1;
+/// VMA flags in `detail3`: writable.
+pub const VMA_WRITE: u64 = 2;
+/// VMA flags in `detail3`: executable.
+pub const VMA_EXEC: u64 = 4;
+/// VMA flags in `detail3`: shared (else private).
+pub const VMA_SHARED: u64 = 8;
+/// VMA flags in `detail3`: grows down (stack).
+pub const VMA_GROWSDOWN: u64 = 16;
+
+/// One event as it lies in guest memory: sixteen little-endian words, in this order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(C)]
+pub struct EventRecord {
+    /// Number of an [`EventKind`].
+    pub kind: u64,
+    /// Process the event belongs to; 0 is the kernel itself.
+    pub pid: u64,
+    /// Thread; equal to `pid` while there is one thread a process.
+    pub tid: u64,
+    /// User program counter at the time.
+    pub pc: u64,
+    /// Virtual address, or start of the range.
+    pub va: u64,
+    /// End of the range (exclusive), or 0.
+    pub va_end: u64,
+    /// Number of the frame (PPN) now mapped, or 0.
+    pub frame: u64,
+    /// Number of the frame mapped or copied before, or 0.
+    pub previous_frame: u64,
+    /// The PTE that decided, as it was when the fault came.
+    pub pte: u64,
+    /// The PTE as it is now.
+    pub new_pte: u64,
+    /// [`Access`] in bits 0–7, then the `FLAG_` bits.
+    pub flags: u64,
+    /// See the kind.
+    pub detail: u64,
+    /// See the kind.
+    pub detail2: u64,
+    /// See the kind.
+    pub detail3: u64,
+    /// How many owners `frame` (or, for a copy, `previous_frame`) had before.
+    pub refs: u64,
+    /// Length in bytes of the text that follows the record; at most [`MAX_TEXT`].
+    pub text_len: u64,
+}
+
+impl EventRecord {
+    /// Words in a record.
+    pub const WORDS: usize = 16;
+    /// Bytes in a record, without its text.
+    pub const SIZE_BYTES: u64 = 128;
+
+    /// The record's words, in the order they have in memory.
+    pub const fn to_words(&self) -> [u64; Self::WORDS] {
+        [
+            self.kind,
+            self.pid,
+            self.tid,
+            self.pc,
+            self.va,
+            self.va_end,
+            self.frame,
+            self.previous_frame,
+            self.pte,
+            self.new_pte,
+            self.flags,
+            self.detail,
+            self.detail2,
+            self.detail3,
+            self.refs,
+            self.text_len,
+        ]
+    }
+    /// The record of these words.
+    pub const fn from_words(w: &[u64; Self::WORDS]) -> Self {
+        Self {
+            kind: w[0],
+            pid: w[1],
+            tid: w[2],
+            pc: w[3],
+            va: w[4],
+            va_end: w[5],
+            frame: w[6],
+            previous_frame: w[7],
+            pte: w[8],
+            new_pte: w[9],
+            flags: w[10],
+            detail: w[11],
+            detail2: w[12],
+            detail3: w[13],
+            refs: w[14],
+            text_len: w[15],
+        }
+    }
+    /// The access that faulted, if the record is a fault's.
+    pub const fn access(&self) -> Option<Access> {
+        Access::from_number(self.flags & 0xff)
+    }
+}
+
+const _: () = assert!(core::mem::size_of::<EventRecord>() as u64 == EventRecord::SIZE_BYTES);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_round_trip() {
+        let mut words = [0u64; EventRecord::WORDS];
+        for (i, w) in words.iter_mut().enumerate() {
+            *w = i as u64 + 100;
+        }
+        assert_eq!(EventRecord::from_words(&words).to_words(), words);
+    }
+
+    #[test]
+    fn kinds_round_trip() {
+        for &kind in EventKind::ALL {
+            assert_eq!(EventKind::from_number(kind as u64), Some(kind));
+        }
+        assert_eq!(EventKind::from_number(0), None);
+    }
+}

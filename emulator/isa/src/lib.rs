@@ -1,0 +1,20 @@
+//! The hardware manual as code: every fact of the RISC-V architecture and of Folio's platform that the
+//! emulator, the guest OS and the tests share is written once, here.
+//!
+//! The crate is `no_std`, has no `unsafe` and no heavy dependency, and imports nothing of Folio's.
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod addr;
+pub mod csr;
+pub mod events;
+pub mod hostdev;
+pub mod platform;
+pub mod sbi;
+pub mod sv39;
+pub mod time;
+pub mod trap;
+
+pub use addr::{PAGE_SHIFT, PAGE_SIZE, PhysAddr, Ppn, VirtAddr, Vpn};
+pub use time::Step;
+pub use trap::{Exception, Interrupt, Privilege, Trap};

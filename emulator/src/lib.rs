@@ -1,0 +1,9 @@
+//! Folio's machine: an RV64GC hart with Sv39 paging and a modelled TLB, devices at the addresses of QEMU's
+//! `virt` board, a built-in SBI and deterministic time.
+//!
+//! The library is the portable core: it uses no file system, clock, thread or host handle, and builds for
+//! wasm32. What the host gives it comes through small traits. The `folio` command is behind the feature `cli`.
+#![deny(unsafe_code)]
+
+pub mod bus;
+pub mod mem;
