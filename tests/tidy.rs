@@ -18,12 +18,54 @@ const BANNED_STEMS: &[&str] = &["utils", "util", "helpers", "common", "misc", "m
 /// `{a, b}` groups are expanded before the search, so `use crate::{cli, bus}` is seen too.
 const FORBIDDEN: &[(&str, &[&str])] = &[
     ("emulator/isa/src", &["emulator::", "mm::", "fs::Vfs", "proc::", "guest_os::"]),
-    ("emulator/src/semantics", &["crate::exec", "crate::devices", "crate::machine", "crate::debug", "crate::trace", "crate::cli", "crate::sbi"]),
-    ("emulator/src/softfloat", &["crate::hart", "crate::exec", "crate::mem", "crate::machine", "crate::semantics"]),
-    ("emulator/src/hart", &["crate::exec", "crate::devices", "crate::machine", "crate::debug", "crate::trace", "crate::cli", "crate::sbi"]),
-    ("emulator/src/mem", &["crate::exec", "crate::devices", "crate::machine", "crate::debug", "crate::trace", "crate::cli", "crate::sbi"]),
-    ("emulator/src/exec", &["crate::devices", "crate::machine", "crate::debug", "crate::trace", "crate::cli", "crate::sbi"]),
-    ("emulator/src/devices", &["crate::hart", "crate::exec", "crate::machine", "crate::debug", "crate::trace", "crate::cli"]),
+    (
+        "emulator/src/semantics",
+        &[
+            "crate::exec",
+            "crate::devices",
+            "crate::machine",
+            "crate::debug",
+            "crate::trace",
+            "crate::cli",
+            "crate::sbi",
+        ],
+    ),
+    (
+        "emulator/src/softfloat",
+        &["crate::hart", "crate::exec", "crate::mem", "crate::machine", "crate::semantics"],
+    ),
+    (
+        "emulator/src/hart",
+        &[
+            "crate::exec",
+            "crate::devices",
+            "crate::machine",
+            "crate::debug",
+            "crate::trace",
+            "crate::cli",
+            "crate::sbi",
+        ],
+    ),
+    (
+        "emulator/src/mem",
+        &[
+            "crate::exec",
+            "crate::devices",
+            "crate::machine",
+            "crate::debug",
+            "crate::trace",
+            "crate::cli",
+            "crate::sbi",
+        ],
+    ),
+    (
+        "emulator/src/exec",
+        &["crate::devices", "crate::machine", "crate::debug", "crate::trace", "crate::cli", "crate::sbi"],
+    ),
+    (
+        "emulator/src/devices",
+        &["crate::hart", "crate::exec", "crate::machine", "crate::debug", "crate::trace", "crate::cli"],
+    ),
     ("emulator/src/loader", &["crate::exec", "crate::debug", "crate::trace", "crate::cli"]),
     ("emulator/src/machine", &["crate::debug", "crate::trace", "crate::cli", "guest_os"]),
     ("emulator/src/debug", &["crate::cli", "guest_os", "clap"]),
@@ -41,7 +83,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
 ];
 
 /// Path prefixes of the host that the emulator's portable core must not use.
-const NOT_IN_CORE: &[&str] = &["std::fs", "std::time", "std::thread", "std::net", "std::process", "std::env", "HashMap", "HashSet"];
+const NOT_IN_CORE: &[&str] =
+    &["std::fs", "std::time", "std::thread", "std::net", "std::process", "std::env", "HashMap", "HashSet"];
 
 /// Folders of `emulator/src` that belong to the command, not to the portable core.
 const COMMAND: &[&str] = &["emulator/src/cli", "emulator/src/image", "emulator/src/main.rs"];
@@ -72,7 +115,10 @@ fn is_comment(line: &str) -> bool {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the emulator lies in the workspace's root").to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the emulator lies in the workspace's root")
+        .to_path_buf()
 }
 
 fn collect(dir: &Path, root: &Path, into: &mut Vec<Source>) {
@@ -126,7 +172,8 @@ fn imports_go_one_way() {
     let mut offences = Vec::new();
     for source in sources() {
         for (folder, forbidden) in FORBIDDEN {
-            let inside = source.path.starts_with(&format!("{folder}/")) || source.path == format!("{folder}.rs");
+            let inside =
+                source.path.starts_with(&format!("{folder}/")) || source.path == format!("{folder}.rs");
             if !inside || source.is_test() {
                 continue;
             }
@@ -166,7 +213,8 @@ fn heavy_crates_stay_where_they_belong() {
 fn the_core_is_portable_and_deterministic() {
     let mut offences = Vec::new();
     for source in sources() {
-        let core = source.path.starts_with("emulator/src/") && !COMMAND.iter().any(|c| source.path.starts_with(c));
+        let core =
+            source.path.starts_with("emulator/src/") && !COMMAND.iter().any(|c| source.path.starts_with(c));
         if !core || source.is_test() {
             continue;
         }
@@ -198,7 +246,9 @@ fn files_are_short_and_start_with_a_header() {
 fn file_names_say_what_is_inside() {
     let offences = sources()
         .iter()
-        .filter(|s| BANNED_STEMS.contains(&Path::new(&s.path).file_stem().unwrap().to_string_lossy().as_ref()))
+        .filter(|s| {
+            BANNED_STEMS.contains(&Path::new(&s.path).file_stem().unwrap().to_string_lossy().as_ref())
+        })
         .map(|s| s.path.clone())
         .collect();
     report("a file's name is banned (docs/architecture.md)", offences);
@@ -248,7 +298,8 @@ fn every_unsafe_block_states_its_safety() {
             }
             let declares = ["unsafe fn", "unsafe trait", "unsafe extern"].iter().any(|w| line.contains(w));
             let wanted = if declares { "# Safety" } else { "SAFETY:" };
-            let reach = lines[i.saturating_sub(12)..=i].iter().any(|l| l.contains(wanted) || l.contains("SAFETY:"));
+            let reach =
+                lines[i.saturating_sub(12)..=i].iter().any(|l| l.contains(wanted) || l.contains("SAFETY:"));
             if !reach && !line.contains("extern \"C\"") {
                 offences.push(format!("{}:{}: no `{wanted}` above", source.path, i + 1));
             }
@@ -260,7 +311,12 @@ fn every_unsafe_block_states_its_safety() {
 #[test]
 fn nothing_is_left_open() {
     // Written in two halves so that this file does not find itself.
-    let words = [["TO", "DO"].concat(), ["FIX", "ME"].concat(), ["todo", "!("].concat(), ["unimplemented", "!("].concat()];
+    let words = [
+        ["TO", "DO"].concat(),
+        ["FIX", "ME"].concat(),
+        ["todo", "!("].concat(),
+        ["unimplemented", "!("].concat(),
+    ];
     let mut offences = Vec::new();
     for source in sources() {
         for (i, line) in source.text.lines().enumerate() {

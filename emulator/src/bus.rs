@@ -14,7 +14,14 @@ pub trait Platform {
     /// A load of `width_bytes` (1, 2, 4 or 8) that is not RAM. `now` is the step of the instruction itself.
     fn read(&mut self, ram: &mut Ram, pa: PhysAddr, width_bytes: u8, now: Step) -> Result<u64, AccessFault>;
     /// A store of the low `width_bytes` of `value` that is not RAM.
-    fn write(&mut self, ram: &mut Ram, pa: PhysAddr, width_bytes: u8, value: u64, now: Step) -> Result<(), AccessFault>;
+    fn write(
+        &mut self,
+        ram: &mut Ram,
+        pa: PhysAddr,
+        width_bytes: u8,
+        value: u64,
+        now: Step,
+    ) -> Result<(), AccessFault>;
     /// The value of `mtime` (what the `time` CSR reads) at step `now`.
     fn mtime(&self, now: Step) -> u64;
     /// The bits of `mip` that devices drive for `hart` (MSIP, MTIP, MEIP, SEIP; STIP under the built-in SBI) at step `now`.

@@ -26,7 +26,9 @@ impl Ram {
     /// is written, if any byte is not RAM.
     #[must_use]
     pub fn write(&mut self, pa: PhysAddr, data: &[u8]) -> bool {
-        let Some(start) = pa.0.checked_sub(RAM_BASE.0).and_then(|s| usize::try_from(s).ok()) else { return false };
+        let Some(start) = pa.0.checked_sub(RAM_BASE.0).and_then(|s| usize::try_from(s).ok()) else {
+            return false;
+        };
         let Some(end) = start.checked_add(data.len()) else { return false };
         let Some(target) = self.bytes.get_mut(start..end) else { return false };
         target.copy_from_slice(data);
