@@ -6,4 +6,6 @@
 #![deny(unsafe_code)]
 
 pub mod bus;
+pub mod host;
+pub mod machine;
 pub mod mem;

@@ -15,6 +15,7 @@ pub const STEPS_PER_TICK: u64 = STEPS_PER_SECOND / TIMEBASE_HZ;
 
 /// A point in the machine's time, in steps since reset.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[repr(transparent)]
 pub struct Step(pub u64);
 

@@ -4,6 +4,7 @@ use crate::VirtAddr;
 
 /// A privilege mode, in the encoding of `mstatus.MPP`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[repr(u8)]
 pub enum Privilege {
     /// User mode.
