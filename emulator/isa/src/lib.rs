@@ -5,16 +5,25 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod table;
+
 pub mod addr;
 pub mod csr;
+pub mod decode;
+mod decode_c;
 pub mod events;
 pub mod hostdev;
+pub mod insn;
 pub mod platform;
+pub mod reg;
 pub mod sbi;
 pub mod sv39;
 pub mod time;
 pub mod trap;
 
 pub use addr::{PAGE_SHIFT, PAGE_SIZE, PhysAddr, Ppn, VirtAddr, Vpn};
+pub use decode::{decode, insn_len};
+pub use insn::{Extension, Format, Insn, Op, Operand};
 pub use time::Step;
 pub use trap::{Exception, Interrupt, Privilege, Trap};

@@ -1,0 +1,203 @@
+//! The table of instructions: one row for each, in the order of the manual's chapters. Decoding, encoding,
+//! disassembly, the emulator's dispatch and the tests all come from it.
+//!
+//! To add an instruction, add its row (and, for a new shape of operands, a row to `formats!` in `insn.rs`);
+//! [`crate::insn::Op`] gets its variant, and everything that expands [`for_each_insn!`](crate::for_each_insn)
+//! stops compiling until it knows the instruction's meaning. Compressed instructions have no rows: they expand
+//! to one of these (`decode_c.rs`).
+//!
+//! Follows the unprivileged manual, "RV32/64G Instruction Set Listings".
+
+/// Expands `callback!` with every row of the table: `for_each_insn!(callback)`, or, with tokens of the
+/// caller's that are passed through before the rows, `for_each_insn!(callback [tokens])`.
+///
+/// The callback receives rows of
+/// `Variant function "mnemonic" Format Extension match_bits;`
+/// The bits that must agree with `match_bits` follow from the format (`Format::mask`): the fields that the
+/// format gives to operands are free, all others are fixed.
+///
+/// ```
+/// macro_rules! count {
+///     ($($op:ident $function:ident $mnemonic:literal $format:ident $extension:ident $bits:literal;)*) => {
+///         [$($mnemonic),*].len()
+///     };
+/// }
+/// assert_eq!(isa::for_each_insn!(count), isa::Op::ALL.len());
+/// ```
+#[rustfmt::skip]
+#[macro_export]
+macro_rules! for_each_insn {
+    ($callback:ident $([$($passed:tt)*])?) => {
+        $callback! {
+            $([$($passed)*])?
+            // RV64I, base integer.
+            Lui        lui         "lui"         U          I          0b0000000_00000_00000_000_00000_0110111;
+            Auipc      auipc       "auipc"       U          I          0b0000000_00000_00000_000_00000_0010111;
+            Jal        jal         "jal"         J          I          0b0000000_00000_00000_000_00000_1101111;
+            Jalr       jalr        "jalr"        Jalr       I          0b0000000_00000_00000_000_00000_1100111;
+            Beq        beq         "beq"         B          I          0b0000000_00000_00000_000_00000_1100011;
+            Bne        bne         "bne"         B          I          0b0000000_00000_00000_001_00000_1100011;
+            Blt        blt         "blt"         B          I          0b0000000_00000_00000_100_00000_1100011;
+            Bge        bge         "bge"         B          I          0b0000000_00000_00000_101_00000_1100011;
+            Bltu       bltu        "bltu"        B          I          0b0000000_00000_00000_110_00000_1100011;
+            Bgeu       bgeu        "bgeu"        B          I          0b0000000_00000_00000_111_00000_1100011;
+            Lb         lb          "lb"          Load       I          0b0000000_00000_00000_000_00000_0000011;
+            Lh         lh          "lh"          Load       I          0b0000000_00000_00000_001_00000_0000011;
+            Lw         lw          "lw"          Load       I          0b0000000_00000_00000_010_00000_0000011;
+            Ld         ld          "ld"          Load       I          0b0000000_00000_00000_011_00000_0000011;
+            Lbu        lbu         "lbu"         Load       I          0b0000000_00000_00000_100_00000_0000011;
+            Lhu        lhu         "lhu"         Load       I          0b0000000_00000_00000_101_00000_0000011;
+            Lwu        lwu         "lwu"         Load       I          0b0000000_00000_00000_110_00000_0000011;
+            Sb         sb          "sb"          Store      I          0b0000000_00000_00000_000_00000_0100011;
+            Sh         sh          "sh"          Store      I          0b0000000_00000_00000_001_00000_0100011;
+            Sw         sw          "sw"          Store      I          0b0000000_00000_00000_010_00000_0100011;
+            Sd         sd          "sd"          Store      I          0b0000000_00000_00000_011_00000_0100011;
+            Addi       addi        "addi"        I          I          0b0000000_00000_00000_000_00000_0010011;
+            Slti       slti        "slti"        I          I          0b0000000_00000_00000_010_00000_0010011;
+            Sltiu      sltiu       "sltiu"       I          I          0b0000000_00000_00000_011_00000_0010011;
+            Xori       xori        "xori"        I          I          0b0000000_00000_00000_100_00000_0010011;
+            Ori        ori         "ori"         I          I          0b0000000_00000_00000_110_00000_0010011;
+            Andi       andi        "andi"        I          I          0b0000000_00000_00000_111_00000_0010011;
+            Slli       slli        "slli"        Shift6     I          0b0000000_00000_00000_001_00000_0010011;
+            Srli       srli        "srli"        Shift6     I          0b0000000_00000_00000_101_00000_0010011;
+            Srai       srai        "srai"        Shift6     I          0b0100000_00000_00000_101_00000_0010011;
+            Add        add         "add"         R          I          0b0000000_00000_00000_000_00000_0110011;
+            Sub        sub         "sub"         R          I          0b0100000_00000_00000_000_00000_0110011;
+            Sll        sll         "sll"         R          I          0b0000000_00000_00000_001_00000_0110011;
+            Slt        slt         "slt"         R          I          0b0000000_00000_00000_010_00000_0110011;
+            Sltu       sltu        "sltu"        R          I          0b0000000_00000_00000_011_00000_0110011;
+            Xor        xor         "xor"         R          I          0b0000000_00000_00000_100_00000_0110011;
+            Srl        srl         "srl"         R          I          0b0000000_00000_00000_101_00000_0110011;
+            Sra        sra         "sra"         R          I          0b0100000_00000_00000_101_00000_0110011;
+            Or         or          "or"          R          I          0b0000000_00000_00000_110_00000_0110011;
+            And        and         "and"         R          I          0b0000000_00000_00000_111_00000_0110011;
+            Addiw      addiw       "addiw"       I          I          0b0000000_00000_00000_000_00000_0011011;
+            Slliw      slliw       "slliw"       Shift5     I          0b0000000_00000_00000_001_00000_0011011;
+            Srliw      srliw       "srliw"       Shift5     I          0b0000000_00000_00000_101_00000_0011011;
+            Sraiw      sraiw       "sraiw"       Shift5     I          0b0100000_00000_00000_101_00000_0011011;
+            Addw       addw        "addw"        R          I          0b0000000_00000_00000_000_00000_0111011;
+            Subw       subw        "subw"        R          I          0b0100000_00000_00000_000_00000_0111011;
+            Sllw       sllw        "sllw"        R          I          0b0000000_00000_00000_001_00000_0111011;
+            Srlw       srlw        "srlw"        R          I          0b0000000_00000_00000_101_00000_0111011;
+            Sraw       sraw        "sraw"        R          I          0b0100000_00000_00000_101_00000_0111011;
+            Fence      fence       "fence"       Fence      I          0b0000000_00000_00000_000_00000_0001111;
+            Ecall      ecall       "ecall"       Bare       I          0b0000000_00000_00000_000_00000_1110011;
+            Ebreak     ebreak      "ebreak"      Bare       I          0b0000000_00001_00000_000_00000_1110011;
+            // Zifencei.
+            FenceI     fence_i     "fence.i"     FenceI     Zifencei   0b0000000_00000_00000_001_00000_0001111;
+            // Zicsr.
+            Csrrw      csrrw       "csrrw"       Csr        Zicsr      0b0000000_00000_00000_001_00000_1110011;
+            Csrrs      csrrs       "csrrs"       Csr        Zicsr      0b0000000_00000_00000_010_00000_1110011;
+            Csrrc      csrrc       "csrrc"       Csr        Zicsr      0b0000000_00000_00000_011_00000_1110011;
+            Csrrwi     csrrwi      "csrrwi"      CsrImm     Zicsr      0b0000000_00000_00000_101_00000_1110011;
+            Csrrsi     csrrsi      "csrrsi"      CsrImm     Zicsr      0b0000000_00000_00000_110_00000_1110011;
+            Csrrci     csrrci      "csrrci"      CsrImm     Zicsr      0b0000000_00000_00000_111_00000_1110011;
+            // Privileged architecture.
+            Sret       sret        "sret"        Bare       Privileged 0b0001000_00010_00000_000_00000_1110011;
+            Mret       mret        "mret"        Bare       Privileged 0b0011000_00010_00000_000_00000_1110011;
+            Wfi        wfi         "wfi"         Bare       Privileged 0b0001000_00101_00000_000_00000_1110011;
+            SfenceVma  sfence_vma  "sfence.vma"  SfenceVma  Privileged 0b0001001_00000_00000_000_00000_1110011;
+            // M, multiply and divide.
+            Mul        mul         "mul"         R          M          0b0000001_00000_00000_000_00000_0110011;
+            Mulh       mulh        "mulh"        R          M          0b0000001_00000_00000_001_00000_0110011;
+            Mulhsu     mulhsu      "mulhsu"      R          M          0b0000001_00000_00000_010_00000_0110011;
+            Mulhu      mulhu       "mulhu"       R          M          0b0000001_00000_00000_011_00000_0110011;
+            Div        div         "div"         R          M          0b0000001_00000_00000_100_00000_0110011;
+            Divu       divu        "divu"        R          M          0b0000001_00000_00000_101_00000_0110011;
+            Rem        rem         "rem"         R          M          0b0000001_00000_00000_110_00000_0110011;
+            Remu       remu        "remu"        R          M          0b0000001_00000_00000_111_00000_0110011;
+            Mulw       mulw        "mulw"        R          M          0b0000001_00000_00000_000_00000_0111011;
+            Divw       divw        "divw"        R          M          0b0000001_00000_00000_100_00000_0111011;
+            Divuw      divuw       "divuw"       R          M          0b0000001_00000_00000_101_00000_0111011;
+            Remw       remw        "remw"        R          M          0b0000001_00000_00000_110_00000_0111011;
+            Remuw      remuw       "remuw"       R          M          0b0000001_00000_00000_111_00000_0111011;
+            // A, atomics.
+            LrW        lr_w        "lr.w"        Lr         A          0b0001000_00000_00000_010_00000_0101111;
+            ScW        sc_w        "sc.w"        Amo        A          0b0001100_00000_00000_010_00000_0101111;
+            AmoswapW   amoswap_w   "amoswap.w"   Amo        A          0b0000100_00000_00000_010_00000_0101111;
+            AmoaddW    amoadd_w    "amoadd.w"    Amo        A          0b0000000_00000_00000_010_00000_0101111;
+            AmoxorW    amoxor_w    "amoxor.w"    Amo        A          0b0010000_00000_00000_010_00000_0101111;
+            AmoandW    amoand_w    "amoand.w"    Amo        A          0b0110000_00000_00000_010_00000_0101111;
+            AmoorW     amoor_w     "amoor.w"     Amo        A          0b0100000_00000_00000_010_00000_0101111;
+            AmominW    amomin_w    "amomin.w"    Amo        A          0b1000000_00000_00000_010_00000_0101111;
+            AmomaxW    amomax_w    "amomax.w"    Amo        A          0b1010000_00000_00000_010_00000_0101111;
+            AmominuW   amominu_w   "amominu.w"   Amo        A          0b1100000_00000_00000_010_00000_0101111;
+            AmomaxuW   amomaxu_w   "amomaxu.w"   Amo        A          0b1110000_00000_00000_010_00000_0101111;
+            LrD        lr_d        "lr.d"        Lr         A          0b0001000_00000_00000_011_00000_0101111;
+            ScD        sc_d        "sc.d"        Amo        A          0b0001100_00000_00000_011_00000_0101111;
+            AmoswapD   amoswap_d   "amoswap.d"   Amo        A          0b0000100_00000_00000_011_00000_0101111;
+            AmoaddD    amoadd_d    "amoadd.d"    Amo        A          0b0000000_00000_00000_011_00000_0101111;
+            AmoxorD    amoxor_d    "amoxor.d"    Amo        A          0b0010000_00000_00000_011_00000_0101111;
+            AmoandD    amoand_d    "amoand.d"    Amo        A          0b0110000_00000_00000_011_00000_0101111;
+            AmoorD     amoor_d     "amoor.d"     Amo        A          0b0100000_00000_00000_011_00000_0101111;
+            AmominD    amomin_d    "amomin.d"    Amo        A          0b1000000_00000_00000_011_00000_0101111;
+            AmomaxD    amomax_d    "amomax.d"    Amo        A          0b1010000_00000_00000_011_00000_0101111;
+            AmominuD   amominu_d   "amominu.d"   Amo        A          0b1100000_00000_00000_011_00000_0101111;
+            AmomaxuD   amomaxu_d   "amomaxu.d"   Amo        A          0b1110000_00000_00000_011_00000_0101111;
+            // F, single precision.
+            Flw        flw         "flw"         FpLoad     F          0b0000000_00000_00000_010_00000_0000111;
+            Fsw        fsw         "fsw"         FpStore    F          0b0000000_00000_00000_010_00000_0100111;
+            FmaddS     fmadd_s     "fmadd.s"     FpR4       F          0b0000000_00000_00000_000_00000_1000011;
+            FmsubS     fmsub_s     "fmsub.s"     FpR4       F          0b0000000_00000_00000_000_00000_1000111;
+            FnmsubS    fnmsub_s    "fnmsub.s"    FpR4       F          0b0000000_00000_00000_000_00000_1001011;
+            FnmaddS    fnmadd_s    "fnmadd.s"    FpR4       F          0b0000000_00000_00000_000_00000_1001111;
+            FaddS      fadd_s      "fadd.s"      FpArith    F          0b0000000_00000_00000_000_00000_1010011;
+            FsubS      fsub_s      "fsub.s"      FpArith    F          0b0000100_00000_00000_000_00000_1010011;
+            FmulS      fmul_s      "fmul.s"      FpArith    F          0b0001000_00000_00000_000_00000_1010011;
+            FdivS      fdiv_s      "fdiv.s"      FpArith    F          0b0001100_00000_00000_000_00000_1010011;
+            FsqrtS     fsqrt_s     "fsqrt.s"     FpUnary    F          0b0101100_00000_00000_000_00000_1010011;
+            FsgnjS     fsgnj_s     "fsgnj.s"     FpR        F          0b0010000_00000_00000_000_00000_1010011;
+            FsgnjnS    fsgnjn_s    "fsgnjn.s"    FpR        F          0b0010000_00000_00000_001_00000_1010011;
+            FsgnjxS    fsgnjx_s    "fsgnjx.s"    FpR        F          0b0010000_00000_00000_010_00000_1010011;
+            FminS      fmin_s      "fmin.s"      FpR        F          0b0010100_00000_00000_000_00000_1010011;
+            FmaxS      fmax_s      "fmax.s"      FpR        F          0b0010100_00000_00000_001_00000_1010011;
+            FleS       fle_s       "fle.s"       FpCompare  F          0b1010000_00000_00000_000_00000_1010011;
+            FltS       flt_s       "flt.s"       FpCompare  F          0b1010000_00000_00000_001_00000_1010011;
+            FeqS       feq_s       "feq.s"       FpCompare  F          0b1010000_00000_00000_010_00000_1010011;
+            FclassS    fclass_s    "fclass.s"    FpToX      F          0b1110000_00000_00000_001_00000_1010011;
+            FcvtWS     fcvt_w_s    "fcvt.w.s"    FpToInt    F          0b1100000_00000_00000_000_00000_1010011;
+            FcvtWuS    fcvt_wu_s   "fcvt.wu.s"   FpToInt    F          0b1100000_00001_00000_000_00000_1010011;
+            FcvtLS     fcvt_l_s    "fcvt.l.s"    FpToInt    F          0b1100000_00010_00000_000_00000_1010011;
+            FcvtLuS    fcvt_lu_s   "fcvt.lu.s"   FpToInt    F          0b1100000_00011_00000_000_00000_1010011;
+            FcvtSW     fcvt_s_w    "fcvt.s.w"    IntToFp    F          0b1101000_00000_00000_000_00000_1010011;
+            FcvtSWu    fcvt_s_wu   "fcvt.s.wu"   IntToFp    F          0b1101000_00001_00000_000_00000_1010011;
+            FcvtSL     fcvt_s_l    "fcvt.s.l"    IntToFp    F          0b1101000_00010_00000_000_00000_1010011;
+            FcvtSLu    fcvt_s_lu   "fcvt.s.lu"   IntToFp    F          0b1101000_00011_00000_000_00000_1010011;
+            FmvXW      fmv_x_w     "fmv.x.w"     FpToX      F          0b1110000_00000_00000_000_00000_1010011;
+            FmvWX      fmv_w_x     "fmv.w.x"     XToFp      F          0b1111000_00000_00000_000_00000_1010011;
+            // D, double precision.
+            Fld        fld         "fld"         FpLoad     D          0b0000000_00000_00000_011_00000_0000111;
+            Fsd        fsd         "fsd"         FpStore    D          0b0000000_00000_00000_011_00000_0100111;
+            FmaddD     fmadd_d     "fmadd.d"     FpR4       D          0b0000001_00000_00000_000_00000_1000011;
+            FmsubD     fmsub_d     "fmsub.d"     FpR4       D          0b0000001_00000_00000_000_00000_1000111;
+            FnmsubD    fnmsub_d    "fnmsub.d"    FpR4       D          0b0000001_00000_00000_000_00000_1001011;
+            FnmaddD    fnmadd_d    "fnmadd.d"    FpR4       D          0b0000001_00000_00000_000_00000_1001111;
+            FaddD      fadd_d      "fadd.d"      FpArith    D          0b0000001_00000_00000_000_00000_1010011;
+            FsubD      fsub_d      "fsub.d"      FpArith    D          0b0000101_00000_00000_000_00000_1010011;
+            FmulD      fmul_d      "fmul.d"      FpArith    D          0b0001001_00000_00000_000_00000_1010011;
+            FdivD      fdiv_d      "fdiv.d"      FpArith    D          0b0001101_00000_00000_000_00000_1010011;
+            FsqrtD     fsqrt_d     "fsqrt.d"     FpUnary    D          0b0101101_00000_00000_000_00000_1010011;
+            FsgnjD     fsgnj_d     "fsgnj.d"     FpR        D          0b0010001_00000_00000_000_00000_1010011;
+            FsgnjnD    fsgnjn_d    "fsgnjn.d"    FpR        D          0b0010001_00000_00000_001_00000_1010011;
+            FsgnjxD    fsgnjx_d    "fsgnjx.d"    FpR        D          0b0010001_00000_00000_010_00000_1010011;
+            FminD      fmin_d      "fmin.d"      FpR        D          0b0010101_00000_00000_000_00000_1010011;
+            FmaxD      fmax_d      "fmax.d"      FpR        D          0b0010101_00000_00000_001_00000_1010011;
+            FleD       fle_d       "fle.d"       FpCompare  D          0b1010001_00000_00000_000_00000_1010011;
+            FltD       flt_d       "flt.d"       FpCompare  D          0b1010001_00000_00000_001_00000_1010011;
+            FeqD       feq_d       "feq.d"       FpCompare  D          0b1010001_00000_00000_010_00000_1010011;
+            FclassD    fclass_d    "fclass.d"    FpToX      D          0b1110001_00000_00000_001_00000_1010011;
+            FcvtWD     fcvt_w_d    "fcvt.w.d"    FpToInt    D          0b1100001_00000_00000_000_00000_1010011;
+            FcvtWuD    fcvt_wu_d   "fcvt.wu.d"   FpToInt    D          0b1100001_00001_00000_000_00000_1010011;
+            FcvtLD     fcvt_l_d    "fcvt.l.d"    FpToInt    D          0b1100001_00010_00000_000_00000_1010011;
+            FcvtLuD    fcvt_lu_d   "fcvt.lu.d"   FpToInt    D          0b1100001_00011_00000_000_00000_1010011;
+            FcvtDW     fcvt_d_w    "fcvt.d.w"    IntToFp    D          0b1101001_00000_00000_000_00000_1010011;
+            FcvtDWu    fcvt_d_wu   "fcvt.d.wu"   IntToFp    D          0b1101001_00001_00000_000_00000_1010011;
+            FcvtDL     fcvt_d_l    "fcvt.d.l"    IntToFp    D          0b1101001_00010_00000_000_00000_1010011;
+            FcvtDLu    fcvt_d_lu   "fcvt.d.lu"   IntToFp    D          0b1101001_00011_00000_000_00000_1010011;
+            FcvtSD     fcvt_s_d    "fcvt.s.d"    FpUnary    D          0b0100000_00001_00000_000_00000_1010011;
+            FcvtDS     fcvt_d_s    "fcvt.d.s"    FpUnary    D          0b0100001_00000_00000_000_00000_1010011;
+            FmvXD      fmv_x_d     "fmv.x.d"     FpToX      D          0b1110001_00000_00000_000_00000_1010011;
+            FmvDX      fmv_d_x     "fmv.d.x"     XToFp      D          0b1111001_00000_00000_000_00000_1010011;
+        }
+    };
+}
