@@ -1,3 +1,43 @@
-//! File systems of the guest OS: VFS, ext4, tmpfs, devices, `/proc`, pipes.
+//! File systems of the guest OS: VFS, ext4, tmpfs, devices, `/proc`, pipes, open files.
+//!
+//! Everything here is plain data and pure decisions. Nothing sleeps, wakes or touches hardware: the kernel owns a
+//! [`Vfs`] and an [`OpenFiles`] table, calls them under its own locks, and does the waiting. The device reads
+//! through [`BlockDevice`], the pages of tmpfs through [`PageStore`], and what `/proc` tells through [`ProcInfo`]
+//! are the kernel's.
+//!
+//! - [`Vfs`]: path resolution, `open`, directories, metadata, mounts.
+//! - [`Inode`]: a handle on one file of one file system; keeps an unlinked tmpfs file alive.
+//! - [`OpenFiles`]: open-file descriptions, shared after `fork` and `dup`, and the pipes among them.
+//! - [`PageSource`]: where a page of a file lies, so that the page cache reads file data by itself.
+//! - [`Errno`]: the one place where the guest OS names Linux's error numbers.
 #![no_std]
 #![forbid(unsafe_code)]
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod device;
+mod dirent;
+mod errno;
+mod ext4;
+mod flags;
+mod inode;
+mod open_file;
+mod pipe;
+mod proc_info;
+mod stat;
+mod store;
+mod vfs;
+
+pub use device::{Device, RandomSource};
+pub use dirent::{DirEntry, DirentWriter};
+pub use errno::Errno;
+pub use ext4::Ext4;
+pub use flags::{OpenFlags, Readiness};
+pub use inode::{FileId, FileSystemId, FileType, Inode, Location};
+pub use open_file::{Object, OpenFile, OpenFileId, OpenFiles, Whence};
+pub use pipe::{PIPE_BUF, PIPE_CAPACITY, Pipe, PipeEnd, PipeId, PipeOutcome};
+pub use proc_info::{MapInfo, ProcInfo, ProcessInfo, SystemInfo};
+pub use stat::{Stat, StatFs, Timestamp};
+pub use store::{BlockDevice, DeviceError, DeviceRange, PageId, PageSource, PageStore};
+pub use vfs::{LastLink, Opened, Vfs};

@@ -1,0 +1,75 @@
+//! Bit sets of the system call interface: how a file is opened, and what `poll` may say of it.
+
+use bitflags::bitflags;
+use linux_raw_sys::general as linux;
+
+bitflags! {
+    /// The flags of `openat`, as riscv64 numbers them. Unknown bits are kept and ignored, as Linux does.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub struct OpenFlags: u32 {
+        /// Open for writing only.
+        const WRONLY = linux::O_WRONLY;
+        /// Open for reading and writing.
+        const RDWR = linux::O_RDWR;
+        /// Create the file when it is not there.
+        const CREAT = linux::O_CREAT;
+        /// With `CREAT`: fail with EEXIST when it is there.
+        const EXCL = linux::O_EXCL;
+        /// Do not make a terminal the controlling one.
+        const NOCTTY = linux::O_NOCTTY;
+        /// Cut the file to length 0.
+        const TRUNC = linux::O_TRUNC;
+        /// Each write goes to the end of the file.
+        const APPEND = linux::O_APPEND;
+        /// EAGAIN instead of sleeping.
+        const NONBLOCK = linux::O_NONBLOCK;
+        /// Fail with ENOTDIR unless it is a directory.
+        const DIRECTORY = linux::O_DIRECTORY;
+        /// Fail with ELOOP when the last component is a symbolic link.
+        const NOFOLLOW = linux::O_NOFOLLOW;
+        /// The descriptor (not the open file) closes on `execve`.
+        const CLOEXEC = linux::O_CLOEXEC;
+        /// A name only: neither readable nor writable.
+        const PATH = linux::O_PATH;
+        /// An unnamed file in the given directory. Not supported: EOPNOTSUPP.
+        const TMPFILE = linux::O_TMPFILE;
+        const _ = !0;
+    }
+}
+
+impl OpenFlags {
+    /// The flags that `fcntl(F_GETFL)` returns and that stay with the open file.
+    pub const STATUS: OpenFlags = Self::WRONLY
+        .union(Self::RDWR)
+        .union(Self::APPEND)
+        .union(Self::NONBLOCK)
+        .union(Self::DIRECTORY)
+        .union(Self::NOFOLLOW)
+        .union(Self::PATH);
+    /// The flags that `fcntl(F_SETFL)` may change.
+    pub const SETTABLE: OpenFlags = Self::APPEND.union(Self::NONBLOCK);
+
+    /// Whether `read` is allowed.
+    pub fn is_readable(self) -> bool {
+        !self.contains(Self::PATH) && !self.contains(Self::WRONLY)
+    }
+    /// Whether `write` is allowed.
+    pub fn is_writable(self) -> bool {
+        !self.contains(Self::PATH) && self.intersects(Self::WRONLY | Self::RDWR)
+    }
+}
+
+bitflags! {
+    /// The events of `poll`.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub struct Readiness: u16 {
+        /// `read` will not sleep.
+        const IN = 0x001;
+        /// `write` will not sleep.
+        const OUT = 0x004;
+        /// The other end is broken (`write` gives EPIPE).
+        const ERR = 0x008;
+        /// All writers are gone.
+        const HUP = 0x010;
+    }
+}

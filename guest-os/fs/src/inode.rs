@@ -1,0 +1,123 @@
+//! Handles on files: which file system, which inode, of what type, and by which path it was reached.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// A mounted file system, by the order of mounting; also the minor device number it reports.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct FileSystemId(pub u8);
+
+/// A file's identity: equal for equal files, stable while the file exists. The key of the page cache.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct FileId {
+    /// The file system.
+    pub fs: FileSystemId,
+    /// The inode number in it.
+    pub ino: u64,
+}
+
+/// What kind of file an inode is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum FileType {
+    /// Bytes.
+    Regular,
+    /// Names.
+    Directory,
+    /// Another path.
+    Symlink,
+    /// A character device.
+    CharDevice,
+    /// A block device.
+    BlockDevice,
+    /// A pipe.
+    Fifo,
+    /// A socket.
+    Socket,
+}
+
+impl FileType {
+    const MASK: u32 = 0o170_000;
+
+    /// The type bits of `st_mode`.
+    pub const fn mode_bits(self) -> u32 {
+        match self {
+            FileType::Fifo => 0o010_000,
+            FileType::CharDevice => 0o020_000,
+            FileType::Directory => 0o040_000,
+            FileType::BlockDevice => 0o060_000,
+            FileType::Regular => 0o100_000,
+            FileType::Symlink => 0o120_000,
+            FileType::Socket => 0o140_000,
+        }
+    }
+
+    /// The type in `st_mode`; `None` where the bits mean nothing.
+    pub const fn from_mode(mode: u32) -> Option<FileType> {
+        Some(match mode & Self::MASK {
+            0o010_000 => FileType::Fifo,
+            0o020_000 => FileType::CharDevice,
+            0o040_000 => FileType::Directory,
+            0o060_000 => FileType::BlockDevice,
+            0o100_000 => FileType::Regular,
+            0o120_000 => FileType::Symlink,
+            0o140_000 => FileType::Socket,
+            _ => return None,
+        })
+    }
+
+    /// `d_type` of `getdents64`: the type bits of the mode, shifted down.
+    pub const fn dirent_type(self) -> u8 {
+        match self {
+            FileType::Fifo => 1,
+            FileType::CharDevice => 2,
+            FileType::Directory => 4,
+            FileType::BlockDevice => 6,
+            FileType::Regular => 8,
+            FileType::Symlink => 10,
+            FileType::Socket => 12,
+        }
+    }
+}
+
+/// A handle on a file. While a clone of it lives, an unlinked tmpfs file keeps its contents and its number.
+///
+/// Whoever uses the file holds one: open files, current directories, VMAs.
+#[derive(Clone, Debug)]
+pub struct Inode {
+    pub(crate) id: FileId,
+    pub(crate) file_type: FileType,
+    /// Shared with the tmpfs node; its count tells whether the file is in use.
+    pub(crate) pin: Option<Arc<()>>,
+}
+
+impl Inode {
+    /// The file's identity.
+    pub fn id(&self) -> FileId {
+        self.id
+    }
+    /// The file's type (it never changes).
+    pub fn file_type(&self) -> FileType {
+        self.file_type
+    }
+    /// Whether it is a directory.
+    pub fn is_dir(&self) -> bool {
+        self.file_type == FileType::Directory
+    }
+}
+
+impl PartialEq for Inode {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+impl Eq for Inode {}
+
+/// A file and the absolute path it was reached by, symbolic links resolved (what `getcwd` and
+/// `readlink /proc/self/exe` say). A later `rename` of a directory on the way leaves the path as it was.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Location {
+    /// The file.
+    pub inode: Inode,
+    /// Its absolute path, without `.`, `..` or a trailing slash.
+    pub path: Vec<u8>,
+}

@@ -1,0 +1,337 @@
+//! Open files: what a descriptor refers to, shared after `fork` and `dup`.
+//!
+//! The table is plain data with explicit counts, so that closing happens at a known place, where the kernel can
+//! wake whoever waits for a pipe's other end. Descriptor tables hold [`OpenFileId`]s.
+
+use crate::{
+    Device, DirentWriter, Errno, Inode, Location, OpenFlags, Pipe, PipeEnd, PipeId, PipeOutcome, Readiness,
+};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// An open file's number in the [`OpenFiles`] table.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct OpenFileId(u32);
+
+/// What is open, and so who reads and writes it.
+#[derive(Clone, Debug)]
+pub enum Object {
+    /// A regular file on disk: read through the page cache (`Vfs::size`, `Vfs::page_source`). Not writable.
+    Disk(Inode),
+    /// A regular file of tmpfs: `Vfs::read_at`, `Vfs::write_at`.
+    Memory(Inode),
+    /// A file of `/proc`: `Vfs::read_text`.
+    Text(Inode),
+    /// A directory: `Vfs::read_dir`.
+    Directory(Inode),
+    /// A character device.
+    Device(Device),
+    /// An end of a pipe: [`OpenFiles::pipe_read`], [`OpenFiles::pipe_write`].
+    Pipe {
+        /// Which pipe.
+        pipe: PipeId,
+        /// Which end.
+        end: PipeEnd,
+    },
+    /// Opened with `O_PATH`: a name, nothing to read.
+    Path(Inode),
+}
+
+/// Where `lseek` counts from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Whence {
+    /// The start of the file.
+    Set,
+    /// The current offset.
+    Current,
+    /// The end of the file.
+    End,
+}
+
+/// An open-file description.
+#[derive(Clone, Debug)]
+pub struct OpenFile {
+    /// What is open.
+    pub object: Object,
+    /// How it was reached; pipes and host streams have no path.
+    pub location: Option<Location>,
+    /// Access mode and status flags.
+    pub flags: OpenFlags,
+    /// Where the next `read` or `write` starts; in a directory the cookie of the next entry.
+    pub offset: u64,
+    /// The text of a `/proc` file as it was when last read from its start.
+    pub(crate) text: Vec<u8>,
+}
+
+impl OpenFile {
+    /// An open file at offset 0. Flags that do not outlive `open` are dropped.
+    pub fn new(object: Object, location: Option<Location>, flags: OpenFlags) -> OpenFile {
+        OpenFile { object, location, flags: flags & OpenFlags::STATUS, offset: 0, text: Vec::new() }
+    }
+
+    /// The inode, where there is one.
+    pub fn inode(&self) -> Option<&Inode> {
+        self.location.as_ref().map(|location| &location.inode)
+    }
+
+    /// EBADF unless open for reading; EISDIR for a directory.
+    pub fn check_readable(&self) -> Result<(), Errno> {
+        match self.object {
+            _ if !self.flags.is_readable() => Err(Errno::EBADF),
+            Object::Directory(_) => Err(Errno::EISDIR),
+            _ => Ok(()),
+        }
+    }
+
+    /// EBADF unless open for writing.
+    pub fn check_writable(&self) -> Result<(), Errno> {
+        if self.flags.is_writable() { Ok(()) } else { Err(Errno::EBADF) }
+    }
+
+    /// Moves the offset (`lseek`); `size` is the file's length. Devices stay at 0, pipes give ESPIPE.
+    pub fn seek(&mut self, whence: Whence, delta: i64, size: u64) -> Result<u64, Errno> {
+        let base = match (&self.object, whence) {
+            (Object::Pipe { .. } | Object::Device(Device::Tty | Device::Stdio { .. }), _) => {
+                return Err(Errno::ESPIPE);
+            }
+            (Object::Path(_), _) => return Err(Errno::EBADF),
+            (Object::Device(_), _) => return Ok(0),
+            (_, Whence::Set) => 0,
+            (_, Whence::Current) => self.offset,
+            (_, Whence::End) => size,
+        };
+        let target =
+            base.checked_add_signed(delta).filter(|&at| at <= i64::MAX as u64).ok_or(Errno::EINVAL)?;
+        self.offset = target;
+        Ok(target)
+    }
+
+    /// What `poll` says, where that needs neither a pipe nor the kernel's console: always ready.
+    fn readiness_of_storage(&self) -> Readiness {
+        Readiness::IN | Readiness::OUT
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Slot {
+    file: OpenFile,
+    references: u32,
+}
+
+/// All open files and pipes of the system.
+#[derive(Clone, Debug, Default)]
+pub struct OpenFiles {
+    slots: Vec<Option<Slot>>,
+    /// Free slots, the lowest is used first so that numbers repeat from run to run.
+    free: Vec<u32>,
+    pipes: BTreeMap<PipeId, Pipe>,
+    next_pipe: u32,
+}
+
+impl OpenFiles {
+    /// An empty table.
+    pub fn new() -> OpenFiles {
+        OpenFiles::default()
+    }
+
+    /// Enters a file with one reference. ENFILE when the numbers are used up.
+    pub fn insert(&mut self, file: OpenFile) -> Result<OpenFileId, Errno> {
+        let slot = Some(Slot { file, references: 1 });
+        if let Some(index) = self.free.pop() {
+            self.slots[index as usize] = slot;
+            return Ok(OpenFileId(index));
+        }
+        let index = u32::try_from(self.slots.len()).map_err(|_| Errno::ENFILE)?;
+        self.slots.push(slot);
+        Ok(OpenFileId(index))
+    }
+
+    /// One more descriptor refers to the file (`dup`, `fork`).
+    pub fn duplicate(&mut self, id: OpenFileId) {
+        self.slot_mut(id).references += 1;
+    }
+
+    /// A descriptor is gone. Returns the file when it was the last one: for a pipe's end the kernel then wakes
+    /// whoever waits for the other end.
+    pub fn close(&mut self, id: OpenFileId) -> Option<OpenFile> {
+        let slot = self.slot_mut(id);
+        slot.references -= 1;
+        if slot.references > 0 {
+            return None;
+        }
+        let slot = self.slots[id.0 as usize].take()?;
+        self.free.push(id.0);
+        if let Object::Pipe { pipe, end } = slot.file.object
+            && self.pipes.get_mut(&pipe).is_some_and(|p| p.close(end))
+        {
+            self.pipes.remove(&pipe);
+        }
+        Some(slot.file)
+    }
+
+    /// The file behind a number.
+    pub fn get(&self, id: OpenFileId) -> &OpenFile {
+        match self.slots.get(id.0 as usize) {
+            Some(Some(slot)) => &slot.file,
+            _ => unreachable!("a descriptor outlived its open file"),
+        }
+    }
+
+    /// The file behind a number, to move its offset or change its flags.
+    pub fn get_mut(&mut self, id: OpenFileId) -> &mut OpenFile {
+        &mut self.slot_mut(id).file
+    }
+
+    /// Descriptors that refer to the file.
+    pub fn references(&self, id: OpenFileId) -> u32 {
+        match self.slots.get(id.0 as usize) {
+            Some(Some(slot)) => slot.references,
+            _ => 0,
+        }
+    }
+
+    /// Open files in all (0 after the last process has gone).
+    pub fn len(&self) -> usize {
+        self.slots.iter().flatten().count()
+    }
+
+    /// Whether no file is open.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Makes a pipe; returns its read end and its write end (`pipe2`; of the flags only `O_NONBLOCK` matters here).
+    pub fn create_pipe(&mut self, flags: OpenFlags) -> Result<(OpenFileId, OpenFileId), Errno> {
+        let pipe = PipeId(self.next_pipe);
+        self.next_pipe = self.next_pipe.wrapping_add(1);
+        self.pipes.insert(pipe, Pipe::new());
+        let status = flags & OpenFlags::NONBLOCK;
+        let reader = self.insert(OpenFile::new(Object::Pipe { pipe, end: PipeEnd::Read }, None, status))?;
+        let writer =
+            OpenFile::new(Object::Pipe { pipe, end: PipeEnd::Write }, None, status | OpenFlags::WRONLY);
+        Ok((reader, self.insert(writer)?))
+    }
+
+    /// Reads from a pipe's end. EBADF when `id` is no read end.
+    pub fn pipe_read(&mut self, id: OpenFileId, out: &mut [u8]) -> Result<PipeOutcome, Errno> {
+        match self.get(id).object {
+            Object::Pipe { pipe, end: PipeEnd::Read } => Ok(self.pipe_mut(pipe).read(out)),
+            _ => Err(Errno::EBADF),
+        }
+    }
+
+    /// Writes to a pipe's end. EBADF when `id` is no write end.
+    pub fn pipe_write(&mut self, id: OpenFileId, bytes: &[u8]) -> Result<PipeOutcome, Errno> {
+        match self.get(id).object {
+            Object::Pipe { pipe, end: PipeEnd::Write } => Ok(self.pipe_mut(pipe).write(bytes)),
+            _ => Err(Errno::EBADF),
+        }
+    }
+
+    /// The pipe behind a number, while one of its ends is open.
+    pub fn pipe(&self, pipe: PipeId) -> Option<&Pipe> {
+        self.pipes.get(&pipe)
+    }
+
+    /// What `poll` says of a file; `None` where only the kernel's console knows.
+    pub fn readiness(&self, id: OpenFileId) -> Option<Readiness> {
+        let file = self.get(id);
+        match file.object {
+            Object::Pipe { pipe, end } => self.pipe(pipe).map(|p| p.readiness(end)),
+            Object::Device(device) => device.readiness(),
+            _ => Some(file.readiness_of_storage()),
+        }
+    }
+
+    fn pipe_mut(&mut self, pipe: PipeId) -> &mut Pipe {
+        match self.pipes.get_mut(&pipe) {
+            Some(pipe) => pipe,
+            None => unreachable!("a pipe went before its last end"),
+        }
+    }
+
+    fn slot_mut(&mut self, id: OpenFileId) -> &mut Slot {
+        match self.slots.get_mut(id.0 as usize) {
+            Some(Some(slot)) => slot,
+            _ => unreachable!("a descriptor outlived its open file"),
+        }
+    }
+}
+
+/// Reads a `/proc` text at the file's offset: from a copy that is made anew at offset 0, so that a reader sees one
+/// consistent state however small its buffer is.
+pub(crate) fn read_text(
+    file: &mut OpenFile,
+    out: &mut [u8],
+    make: impl FnOnce() -> Result<Vec<u8>, Errno>,
+) -> Result<usize, Errno> {
+    if file.offset == 0 {
+        file.text = make()?;
+    }
+    let start = usize::try_from(file.offset).unwrap_or(usize::MAX).min(file.text.len());
+    let count = out.len().min(file.text.len() - start);
+    out[..count].copy_from_slice(&file.text[start..start + count]);
+    file.offset += count as u64;
+    Ok(count)
+}
+
+/// Feeds entries to a writer until it is full, moving the directory's offset over those that went in.
+pub(crate) fn write_entries(
+    file: &mut OpenFile,
+    writer: &mut DirentWriter,
+    entries: impl IntoIterator<Item = crate::DirEntry>,
+) -> bool {
+    for entry in entries {
+        if !writer.push(&entry) {
+            return false;
+        }
+        file.offset = entry.next;
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn null(flags: OpenFlags) -> OpenFile {
+        OpenFile::new(Object::Device(Device::Null), None, flags)
+    }
+
+    #[test]
+    fn the_last_close_returns_the_file_and_frees_its_number() {
+        let mut files = OpenFiles::new();
+        let a = files.insert(null(OpenFlags::RDWR | OpenFlags::CREAT)).unwrap();
+        assert_eq!(files.get(a).flags, OpenFlags::RDWR);
+        files.duplicate(a);
+        assert!(files.close(a).is_none());
+        assert!(files.close(a).is_some());
+        assert!(files.is_empty());
+        assert_eq!(files.insert(null(OpenFlags::empty())).unwrap(), a);
+    }
+
+    #[test]
+    fn a_pipe_lives_as_long_as_one_of_its_ends() {
+        let mut files = OpenFiles::new();
+        let (reader, writer) = files.create_pipe(OpenFlags::NONBLOCK).unwrap();
+        assert_eq!(files.get(reader).flags, OpenFlags::NONBLOCK);
+        assert_eq!(files.pipe_write(writer, b"abc"), Ok(PipeOutcome::Moved(3)));
+        assert_eq!(files.pipe_write(reader, b"abc"), Err(Errno::EBADF));
+        assert_eq!(files.pipe_read(writer, &mut [0]), Err(Errno::EBADF));
+        let Object::Pipe { pipe, .. } = files.close(writer).unwrap().object else { panic!("not a pipe") };
+        let mut out = [0; 4];
+        assert_eq!(files.pipe_read(reader, &mut out), Ok(PipeOutcome::Moved(3)));
+        assert_eq!(files.readiness(reader), Some(Readiness::HUP));
+        assert!(files.pipe(pipe).is_some());
+        files.close(reader);
+        assert!(files.pipe(pipe).is_none());
+    }
+
+    #[test]
+    fn seeking_checks_its_range_and_its_object() {
+        let mut files = OpenFiles::new();
+        let (reader, _) = files.create_pipe(OpenFlags::empty()).unwrap();
+        assert_eq!(files.get_mut(reader).seek(Whence::Set, 0, 0), Err(Errno::ESPIPE));
+        assert_eq!(null(OpenFlags::empty()).seek(Whence::End, 5, 0), Ok(0));
+    }
+}

@@ -1,0 +1,141 @@
+//! What `/proc` (and the clock of tmpfs) asks the kernel.
+
+use crate::{FileId, Timestamp};
+use alloc::vec::Vec;
+
+/// The kernel's answers for `/proc`. Called while the VFS is locked: the answers must not need the VFS.
+pub trait ProcInfo: Send {
+    /// The wall clock, for time stamps.
+    fn now(&self) -> Timestamp;
+    /// The process that is running, for `/proc/self`.
+    fn current(&self) -> u32;
+    /// All processes, ascending.
+    fn pids(&self) -> Vec<u32>;
+    /// A process's numbers; `None` when it does not exist.
+    fn process(&self, pid: u32) -> Option<ProcessInfo>;
+    /// Its arguments, each ended by a NUL.
+    fn cmdline(&self, pid: u32) -> Vec<u8>;
+    /// Its environment at exec, each entry ended by a NUL.
+    fn environ(&self, pid: u32) -> Vec<u8>;
+    /// The absolute path of its executable; `None` for a zombie.
+    fn exe(&self, pid: u32) -> Option<Vec<u8>>;
+    /// The absolute path of its current directory; `None` for a zombie.
+    fn cwd(&self, pid: u32) -> Option<Vec<u8>>;
+    /// Its mappings, ascending.
+    fn maps(&self, pid: u32) -> Vec<MapInfo>;
+    /// Its descriptors, ascending, each with what `readlink` says of it: a path, `pipe:[7]`, ….
+    fn descriptors(&self, pid: u32) -> Vec<(u32, Vec<u8>)>;
+    /// The system's numbers.
+    fn system(&self) -> SystemInfo;
+}
+
+/// A process in numbers.
+#[derive(Clone, Debug, Default)]
+pub struct ProcessInfo {
+    /// Name of the program, at most 15 bytes.
+    pub comm: Vec<u8>,
+    /// `b'R'`, `b'S'`, `b'D'`, `b'T'` or `b'Z'`.
+    pub state: u8,
+    /// Parent.
+    pub ppid: u32,
+    /// Process group.
+    pub pgid: u32,
+    /// Session.
+    pub sid: u32,
+    /// Threads.
+    pub threads: u32,
+    /// Faults that needed no device read.
+    pub minor_faults: u64,
+    /// Faults that waited for a device read.
+    pub major_faults: u64,
+    /// Time in user mode, in hundredths of a second.
+    pub user_ticks: u64,
+    /// Time in the kernel, in hundredths of a second.
+    pub system_ticks: u64,
+    /// When it started, in hundredths of a second since boot.
+    pub start_ticks: u64,
+    /// Size of the address space in pages.
+    pub virtual_pages: u64,
+    /// Frames mapped.
+    pub resident_pages: u64,
+    /// Of these, frames that belong to files.
+    pub file_pages: u64,
+    /// Pages of its data, heap and stack VMAs.
+    pub data_pages: u64,
+    /// Pages of its stack VMA.
+    pub stack_pages: u64,
+    /// Pages of its executable VMAs.
+    pub text_pages: u64,
+    /// First address of the stack at exec.
+    pub start_stack: u64,
+    /// Signals blocked, ignored and caught, as bit sets.
+    pub signals_blocked: u64,
+    /// See `signals_blocked`.
+    pub signals_ignored: u64,
+    /// See `signals_blocked`.
+    pub signals_caught: u64,
+    /// Signals pending.
+    pub signals_pending: u64,
+}
+
+/// One mapping, a line of `/proc/PID/maps`.
+#[derive(Clone, Debug, Default)]
+pub struct MapInfo {
+    /// First address.
+    pub start: u64,
+    /// First address after it.
+    pub end: u64,
+    /// May be read.
+    pub readable: bool,
+    /// May be written.
+    pub writable: bool,
+    /// May be executed.
+    pub executable: bool,
+    /// Writes are shared.
+    pub shared: bool,
+    /// Offset in the file.
+    pub offset: u64,
+    /// The file.
+    pub file: Option<FileId>,
+    /// Its path, or `[heap]`, `[stack]`, or nothing.
+    pub name: Vec<u8>,
+}
+
+/// The system in numbers. Sizes are in pages of 4 KiB.
+#[derive(Clone, Debug, Default)]
+pub struct SystemInfo {
+    /// All frames.
+    pub total_pages: u64,
+    /// Free frames.
+    pub free_pages: u64,
+    /// Frames of the page cache.
+    pub cached_pages: u64,
+    /// Anonymous frames mapped.
+    pub anonymous_pages: u64,
+    /// Frames of tmpfs.
+    pub shared_memory_pages: u64,
+    /// Frames that hold page tables.
+    pub page_table_pages: u64,
+    /// Harts.
+    pub harts: u32,
+    /// Hundredths of a second since boot.
+    pub uptime_ticks: u64,
+    /// Of these, in user mode.
+    pub user_ticks: u64,
+    /// Of these, in the kernel.
+    pub system_ticks: u64,
+    /// Of these, idle.
+    pub idle_ticks: u64,
+    /// Seconds since the epoch at boot.
+    pub boot_seconds: i64,
+    /// Context switches since boot.
+    pub context_switches: u64,
+    /// Interrupts since boot.
+    pub interrupts: u64,
+    /// Processes made since boot.
+    pub forks: u64,
+    /// Processes that can run.
+    pub running: u32,
+    /// Processes that wait for a device.
+    pub blocked: u32,
+}

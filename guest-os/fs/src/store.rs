@@ -1,0 +1,73 @@
+//! The kernel's side: the block device below ext4, the pages below tmpfs, and where a page of a file lies.
+
+/// A device read that failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeviceError;
+
+/// A device that metadata is read from. A read may sleep, so it is called under sleeping locks only.
+pub trait BlockDevice: Send {
+    /// Size of the device.
+    fn len_bytes(&self) -> u64;
+    /// Fills `buf` from `offset_bytes`. Both offset and length are multiples of 512; the range lies in the device.
+    fn read(&mut self, offset_bytes: u64, buf: &mut [u8]) -> Result<(), DeviceError>;
+}
+
+/// A page of memory owned by tmpfs: a number that means something to the [`PageStore`] (a frame number).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PageId(pub u64);
+
+/// Where tmpfs keeps its pages, so that its memory is accounted as frames and can be mapped.
+pub trait PageStore: Send {
+    /// A page full of zeros; `None` when there is no memory left (ENOSPC).
+    fn alloc(&mut self) -> Option<PageId>;
+    /// Gives a page back. The store keeps it until no mapping uses it any more.
+    fn free(&mut self, page: PageId);
+    /// Copies from the page at `offset`; the range lies in the page.
+    fn read(&self, page: PageId, offset: usize, buf: &mut [u8]);
+    /// Copies into the page at `offset`; the range lies in the page.
+    fn write(&mut self, page: PageId, offset: usize, bytes: &[u8]);
+    /// Pages that exist and pages that are free, for `statfs`.
+    fn capacity_pages(&self) -> (u64, u64);
+}
+
+/// A run of bytes on the device that belongs into a page of a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct DeviceRange {
+    /// Where in the page it goes.
+    pub page_offset: u32,
+    /// Length, a multiple of the file system's block size.
+    pub len_bytes: u32,
+    /// Where on the device it lies, a multiple of the block size.
+    pub device_offset: u64,
+}
+
+/// Blocks of 1 KiB make at most four pieces of a page.
+const MAX_RANGES: usize = 4;
+
+/// Where one page of a file lies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PageSource {
+    /// Nothing was ever written here: zeros (a hole, or past the end of the file).
+    Zero,
+    /// On the device, in up to four pieces; bytes of the page covered by none of them are zeros, and so are those
+    /// from `valid_bytes` on (the end of the file), whatever the device holds there.
+    Device {
+        /// The pieces; unused ones have length 0. Use [`PageSource::ranges`].
+        ranges: [DeviceRange; MAX_RANGES],
+        /// Bytes of the page that lie before the end of the file.
+        valid_bytes: u32,
+    },
+    /// In memory, in a page of tmpfs.
+    Memory(PageId),
+}
+
+impl PageSource {
+    /// The pieces that must be read from the device.
+    pub fn ranges(&self) -> impl Iterator<Item = DeviceRange> + '_ {
+        let ranges: &[DeviceRange] = match self {
+            PageSource::Device { ranges, .. } => ranges,
+            _ => &[],
+        };
+        ranges.iter().copied().filter(|range| range.len_bytes != 0)
+    }
+}
