@@ -9,3 +9,4 @@ pub mod bus;
 pub mod host;
 pub mod machine;
 pub mod mem;
+pub mod softfloat;
