@@ -87,8 +87,11 @@ fn key_pair<F: Format>(a: F::Bits, b: F::Bits) -> Option<(i64, i64)> {
 fn key<F: Format>(a: F::Bits) -> Option<i64> {
     let word = F::to_word(a);
     let magnitude = (word & !F::SIGN).cast_signed();
-    (magnitude <= F::INFINITY.cast_signed())
-        .then_some(if word & F::SIGN != 0 { -magnitude } else { magnitude })
+    (magnitude <= F::INFINITY.cast_signed()).then_some(if word & F::SIGN != 0 {
+        -magnitude
+    } else {
+        magnitude
+    })
 }
 
 #[inline]

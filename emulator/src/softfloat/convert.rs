@@ -71,8 +71,5 @@ fn from_integer<F: Format>(integer: i128, mode: Round) -> (F::Bits, Flags) {
     if integer == 0 {
         return exact_zero::<F>(false);
     }
-    round_and_pack::<F>(
-        Wide { sign: integer < 0, exponent: 127, significand: integer.unsigned_abs() },
-        mode,
-    )
+    round_and_pack::<F>(Wide { sign: integer < 0, exponent: 127, significand: integer.unsigned_abs() }, mode)
 }

@@ -3,9 +3,7 @@
 use super::format::Format;
 use super::mul::signs_differ;
 use super::round::{Flags, Round, round_and_pack};
-use super::unpack::{
-    Number, Value, Wide, exact_infinity, exact_zero, invalid, propagate_nan, unpack,
-};
+use super::unpack::{Number, Value, Wide, exact_infinity, exact_zero, invalid, propagate_nan, unpack};
 
 /// `a / b`.
 #[inline]

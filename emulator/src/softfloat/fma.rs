@@ -10,12 +10,7 @@ use super::unpack::{Value, exact_infinity, exact_zero, invalid, propagate_nan, u
 /// `a * b + c`, rounded once. The other three variants negate operands: `fmsub` is `(a, b, -c)`, `fnmsub` is
 /// `(-a, b, c)`, `fnmadd` is `(-a, b, -c)`; see [`negated`].
 #[inline]
-pub fn fused_multiply_add<F: Format>(
-    a: F::Bits,
-    b: F::Bits,
-    c: F::Bits,
-    mode: Round,
-) -> (F::Bits, Flags) {
+pub fn fused_multiply_add<F: Format>(a: F::Bits, b: F::Bits, c: F::Bits, mode: Round) -> (F::Bits, Flags) {
     let (x, y, z) = (unpack::<F>(a), unpack::<F>(b), unpack::<F>(c));
     let sign = signs_differ::<F>(a, b);
     match (x, y, z) {
@@ -38,9 +33,7 @@ pub fn fused_multiply_add<F: Format>(
         (Value::Zero { .. }, _, Value::Finite(_)) | (_, Value::Zero { .. }, Value::Finite(_)) => {
             (c, Flags::empty())
         }
-        (Value::Finite(x), Value::Finite(y), Value::Zero { .. }) => {
-            round_and_pack::<F>(product(x, y), mode)
-        }
+        (Value::Finite(x), Value::Finite(y), Value::Zero { .. }) => round_and_pack::<F>(product(x, y), mode),
         (Value::Finite(x), Value::Finite(y), Value::Finite(z)) => {
             sum::<F>(product(x, y).normalized(), z.widen(), mode)
         }

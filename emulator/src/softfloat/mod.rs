@@ -17,6 +17,8 @@ mod convert;
 mod div;
 mod fma;
 mod format;
+#[cfg(test)]
+mod known_answers;
 mod mul;
 mod round;
 mod sqrt;
@@ -24,9 +26,7 @@ mod unpack;
 
 pub use add::{add, sub};
 pub use compare::{classify, copy_sign, copy_sign_negated, copy_sign_xor, eq, le, lt, max, min};
-pub use convert::{
-    convert, from_i32, from_i64, from_u32, from_u64, to_i32, to_i64, to_u32, to_u64,
-};
+pub use convert::{convert, from_i32, from_i64, from_u32, from_u64, to_i32, to_i64, to_u32, to_u64};
 pub use div::div;
 pub use fma::{fused_multiply_add, negated};
 pub use format::{Binary32, Binary64, Format};

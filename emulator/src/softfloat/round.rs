@@ -110,8 +110,8 @@ pub(super) fn round_and_pack<F: Format>(number: Wide, mode: Round) -> (F::Bits, 
         let (magnitude, inexact) = round_significand::<F>(shifted, sign, mode);
         // Tininess after rounding: would the result, rounded with an unbounded exponent, be below the normals?
         // Only a number just beneath them can be rounded up to the first one.
-        let reaches_normal = biased == -1
-            && round_significand::<F>(significand, sign, mode).0 == 1 << F::PRECISION_BITS;
+        let reaches_normal =
+            biased == -1 && round_significand::<F>(significand, sign, mode).0 == 1 << F::PRECISION_BITS;
         let flags = match (inexact, reaches_normal) {
             (false, _) => Flags::empty(),
             (true, true) => Flags::INEXACT,

@@ -44,11 +44,7 @@ impl Wide {
     pub(super) fn normalized(self) -> Wide {
         debug_assert!(self.significand != 0, "zero has no normal form");
         let zeros = self.significand.leading_zeros();
-        Wide {
-            exponent: self.exponent - zeros.cast_signed(),
-            significand: self.significand << zeros,
-            ..self
-        }
+        Wide { exponent: self.exponent - zeros.cast_signed(), significand: self.significand << zeros, ..self }
     }
 }
 
