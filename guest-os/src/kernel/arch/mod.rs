@@ -1,0 +1,18 @@
+//! Everything that is RISC-V and not Rust: start-up, CSRs, entering user mode, switching stacks, the FP registers.
+//!
+//! Interrupts stay disabled (`sstatus.SIE` = 0) while the kernel runs: it is not preempted, and a trap from
+//! S-mode is a bug that panics. Interrupts reach the kernel in two places only: as traps from user mode, and in
+//! [`wait_for_interrupt`], where `wfi` wakes although they are disabled.
+mod context;
+mod csr;
+mod fp;
+mod start;
+mod user;
+
+pub use context::{Context, KernelStack, switch};
+pub use csr::{
+    enable_interrupts_in_sie, fence_address_space, interrupts_pending, set_address_space, time, wait_for_interrupt,
+};
+pub use fp::{FpOwner, FpState};
+pub use start::{direct_map, kernel_end, kernel_root, phys_of};
+pub use user::{TrapFrame, UserTrap, run_user};

@@ -1,0 +1,98 @@
+//! The first instructions, the kernel's root page table and the direct map.
+//!
+//! Firmware enters `_start` with address translation off, the hart's number in `a0` and the device tree's address in
+//! `a1`. The static root table maps physical address `pa` at [`DIRECT_MAP`]` + pa` by 1 GiB leaves, and the first
+//! GiB of RAM at its own address until the jump to the high half is done.
+
+use core::arch::global_asm;
+use isa::sv39::{MODE_SV39, PteFlags};
+use isa::{PhysAddr, Ppn};
+
+/// Where the direct map of physical memory starts.
+pub const DIRECT_MAP: u64 = 0xffff_ffc0_0000_0000;
+/// Bytes of the stack that the kernel boots on (it becomes the idle loop's).
+const BOOT_STACK_BYTES: usize = 64 << 10;
+/// GiB of physical address space in the direct map: devices in the first two, then RAM.
+const DIRECT_MAP_GIB: usize = 34;
+
+/// A kernel leaf: A and D preset, since the kernel never takes a page fault to set them.
+const LEAF: u64 =
+    PteFlags::V.bits() | PteFlags::R.bits() | PteFlags::W.bits() | PteFlags::A.bits() | PteFlags::D.bits() | PteFlags::G.bits();
+const PTES_PER_GIB: u64 = 1 << 28;
+
+global_asm!(
+    ".section .text.boot, \"ax\"",
+    ".globl _start",
+    "_start:",
+    "    csrw sie, zero",
+    "    csrw sscratch, zero",
+    "    lla t0, kernel_root_table",
+    "    srli t0, t0, 12",
+    "    li t1, {mode}",
+    "    slli t1, t1, 60",
+    "    or t0, t0, t1",
+    "    sfence.vma",
+    "    csrw satp, t0",
+    "    sfence.vma",
+    "    li t2, {direct_map}",
+    "    lla sp, boot_stack + {stack_bytes}",
+    "    add sp, sp, t2",
+    "    lla t0, trap_entry",
+    "    add t0, t0, t2",
+    "    csrw stvec, t0",
+    "    lla t0, kmain",
+    "    add t0, t0, t2",
+    "    mv fp, zero",
+    "    mv ra, zero",
+    "    jr t0",
+    ".section .data",
+    ".balign 4096",
+    "kernel_root_table:",
+    "    .quad 0, 0",
+    "    .quad {leaf} | {exec} | 2 * {gib}",
+    "    .zero 8 * 253",
+    ".set gib, 0",
+    ".rept {gibs}",
+    "    .quad {leaf} | {exec} | gib * {gib}",
+    "    .set gib, gib + 1",
+    ".endr",
+    "    .zero 8 * (256 - {gibs})",
+    ".section .bss",
+    ".balign 4096",
+    "boot_stack:",
+    "    .zero {stack_bytes}",
+    mode = const MODE_SV39,
+    direct_map = const DIRECT_MAP.cast_signed(),
+    stack_bytes = const BOOT_STACK_BYTES,
+    leaf = const LEAF,
+    exec = const PteFlags::X.bits(),
+    gib = const PTES_PER_GIB,
+    gibs = const DIRECT_MAP_GIB,
+);
+
+unsafe extern "C" {
+    static kernel_root_table: u8;
+    static _kernel_end: u8;
+}
+
+/// The virtual address in the direct map of a physical one.
+pub fn direct_map(pa: PhysAddr) -> usize {
+    let va = pa.0.wrapping_add(DIRECT_MAP);
+    // On riscv64 a usize has 64 bits.
+    va as usize
+}
+
+/// The physical address of something in the direct map (kernel image, heap, frames).
+pub fn phys_of<T: ?Sized>(pointer: *const T) -> PhysAddr {
+    PhysAddr((pointer.cast::<u8>() as u64).wrapping_sub(DIRECT_MAP))
+}
+
+/// The root table whose upper half every address space shares.
+pub fn kernel_root() -> Ppn {
+    phys_of(&raw const kernel_root_table).page()
+}
+
+/// The first byte after the kernel's image.
+pub fn kernel_end() -> PhysAddr {
+    phys_of(&raw const _kernel_end)
+}

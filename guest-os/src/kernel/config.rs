@@ -1,0 +1,114 @@
+//! What the device tree and the host say about the machine and the first program.
+
+use crate::arch;
+use alloc::string::String;
+use alloc::vec::Vec;
+use fdt::Fdt;
+use isa::PhysAddr;
+use isa::platform;
+
+/// Everything taken from the device tree, which is not kept.
+pub struct Config {
+    /// First byte of RAM.
+    pub ram_start: PhysAddr,
+    /// First byte after RAM.
+    pub ram_end: PhysAddr,
+    /// The host device is there.
+    pub has_host: bool,
+    /// Windows of the virtio-mmio slots and their interrupt lines.
+    pub virtio: Vec<(platform::Region, u32)>,
+    /// The first program.
+    pub init: Init,
+}
+
+/// The first program, its arguments, environment and directory.
+pub struct Init {
+    /// Path or name of the program.
+    pub program: Vec<u8>,
+    /// `argv`, with `argv[0]`.
+    pub argv: Vec<Vec<u8>>,
+    /// `envp`.
+    pub envp: Vec<Vec<u8>>,
+    /// The directory it starts in.
+    pub cwd: Vec<u8>,
+}
+
+/// The device tree at `address`: its bytes in the direct map.
+///
+/// # Safety
+/// `address` must be where the firmware put the device tree, and nothing may write there while the slice lives.
+pub unsafe fn device_tree(address: PhysAddr) -> &'static [u8] {
+    let pointer = arch::direct_map(address) as *const u8;
+    // SAFETY: a device tree's header holds its size in the second big-endian word; the caller vouches for the rest.
+    unsafe {
+        let size = u32::from_be_bytes(pointer.add(4).cast::<[u8; 4]>().read());
+        core::slice::from_raw_parts(pointer, size as usize)
+    }
+}
+
+/// The bounds of the RAM that holds the kernel.
+pub fn ram_bounds(fdt: &Fdt<'_>) -> (PhysAddr, PhysAddr) {
+    fdt.memory()
+        .regions()
+        .map(|region| {
+            let start = region.starting_address as u64;
+            (PhysAddr(start), PhysAddr(start + region.size.unwrap_or(0) as u64))
+        })
+        .find(|(start, end)| (start.0..end.0).contains(&platform::KERNEL_BASE.0))
+        .expect("the device tree names the RAM that the kernel lies in")
+}
+
+impl Config {
+    /// Reads the device tree.
+    pub fn from_device_tree(fdt: &Fdt<'_>) -> Self {
+        let (ram_start, ram_end) = ram_bounds(fdt);
+        let mut virtio: Vec<_> = fdt
+            .all_nodes()
+            .filter(|node| node.compatible().is_some_and(|c| c.all().any(|name| name == "virtio,mmio")))
+            .filter_map(|node| {
+                let reg = node.reg()?.next()?;
+                let window = platform::Region {
+                    base: PhysAddr(reg.starting_address as u64),
+                    len_bytes: reg.size.unwrap_or(0) as u64,
+                };
+                let interrupt = u32::try_from(node.interrupts()?.next()?).ok()?;
+                Some((window, interrupt))
+            })
+            .collect();
+        virtio.sort_by_key(|(window, _)| window.base);
+        Self { ram_start, ram_end, has_host: fdt.find_compatible(&["folio,host"]).is_some(), virtio, init: Init::from_chosen(fdt) }
+    }
+}
+
+impl Init {
+    fn from_chosen(fdt: &Fdt<'_>) -> Self {
+        let chosen = fdt.find_node("/chosen");
+        let property = |name: &str| chosen.and_then(|node| node.property(name)).map(|property| property.value);
+        let list = |name: &str| property(name).map(split_list).unwrap_or_default();
+        let text = |name: &str| property(name).map(|value| value.strip_suffix(&[0]).unwrap_or(value).to_vec());
+        let argv = list("folio,argv");
+        let Some(program) = text("folio,program").or_else(|| argv.first().cloned()) else {
+            return Self::from_bootargs(&text("bootargs").unwrap_or_default());
+        };
+        let argv = if argv.is_empty() { alloc::vec![program.clone()] } else { argv };
+        let cwd = text("folio,cwd").filter(|cwd| !cwd.is_empty()).unwrap_or_else(|| b"/".to_vec());
+        Self { program, argv, envp: list("folio,envp"), cwd }
+    }
+
+    /// `init=/path -- arg…`: what a machine without the host device passes.
+    fn from_bootargs(bootargs: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(bootargs);
+        let (options, arguments) = text.split_once("--").unwrap_or((&text, ""));
+        let program = options.split_whitespace().find_map(|word| word.strip_prefix("init=")).unwrap_or("/sbin/init");
+        let mut argv = alloc::vec![program.as_bytes().to_vec()];
+        argv.extend(arguments.split_whitespace().map(|word| word.as_bytes().to_vec()));
+        let envp = [&b"HOME=/"[..], b"TERM=linux", b"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"];
+        Self { program: program.as_bytes().to_vec(), argv, envp: envp.iter().map(|v| v.to_vec()).collect(), cwd: b"/".to_vec() }
+    }
+}
+
+/// The strings of a list in which each ends with a NUL.
+fn split_list(value: &[u8]) -> Vec<Vec<u8>> {
+    let Some(value) = value.strip_suffix(&[0]) else { return Vec::new() };
+    value.split(|&byte| byte == 0).map(<[u8]>::to_vec).collect()
+}
