@@ -25,17 +25,29 @@ fn main() {
         return;
     }
     let workspace = package.parent().expect("guest-os lies in the workspace").to_path_buf();
-    for source in ["guest-os/Cargo.toml", "guest-os/src", "guest-os/mm", "guest-os/fs", "guest-os/proc", "emulator/isa", "programs"] {
+    for source in [
+        "guest-os/Cargo.toml",
+        "guest-os/src",
+        "guest-os/mm",
+        "guest-os/fs",
+        "guest-os/proc",
+        "emulator/isa",
+        "programs",
+    ] {
         let path = workspace.join(source);
         if path.exists() {
             println!("cargo:rerun-if-changed={}", path.display());
         }
     }
     let guest = Guest { toolchain: Toolchain::find(), target_dir: target_dir().join("guest"), workspace };
-    let kernel = guest.build(&guest.workspace.join("guest-os/Cargo.toml"), &["--bin", "kernel", "--features", "kernel"]);
+    let kernel = guest
+        .build(&guest.workspace.join("guest-os/Cargo.toml"), &["--bin", "kernel", "--features", "kernel"]);
     let programs_manifest = guest.workspace.join("programs/Cargo.toml");
-    let programs =
-        if programs_manifest.exists() { guest.build(&programs_manifest, &["--workspace", "--bins"]) } else { Vec::new() };
+    let programs = if programs_manifest.exists() {
+        guest.build(&programs_manifest, &["--workspace", "--bins"])
+    } else {
+        Vec::new()
+    };
     let [kernel] = kernel.as_slice() else { fail("the nested build of the kernel made no executable") };
     write_embedded(kernel, &programs);
 }
@@ -61,8 +73,13 @@ fn target_dir() -> PathBuf {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let profile = out.ancestors().nth(3).expect("OUT_DIR lies deep in the target directory");
     let parent = profile.parent().expect("the profile directory has a parent");
-    let is_triple = env::var("TARGET").is_ok_and(|target| parent.file_name().is_some_and(|name| *name == *target));
-    if is_triple { parent.parent().expect("a triple's directory has a parent").to_path_buf() } else { parent.to_path_buf() }
+    let is_triple =
+        env::var("TARGET").is_ok_and(|target| parent.file_name().is_some_and(|name| *name == *target));
+    if is_triple {
+        parent.parent().expect("a triple's directory has a parent").to_path_buf()
+    } else {
+        parent.to_path_buf()
+    }
 }
 
 struct Guest {
@@ -78,17 +95,26 @@ impl Guest {
         for (name, _) in env::vars_os() {
             let text = name.to_string_lossy();
             let outer = text.starts_with("CARGO") || text.starts_with("RUST") || text.starts_with("DEP_");
-            let build = ["TARGET", "HOST", "PROFILE", "OUT_DIR", "DEBUG", "OPT_LEVEL", "NUM_JOBS", "LD_LIBRARY_PATH"];
+            let build =
+                ["TARGET", "HOST", "PROFILE", "OUT_DIR", "DEBUG", "OPT_LEVEL", "NUM_JOBS", "LD_LIBRARY_PATH"];
             if (outer && !KEEP.contains(&&*text)) || build.contains(&&*text) {
                 command.env_remove(&name);
             }
         }
         command.env("RUSTC", &self.toolchain.rustc).env("CARGO_ENCODED_RUSTFLAGS", self.rustflags());
         command.arg("build").arg("--manifest-path").arg(manifest).args(arguments);
-        command.args(["--target", GUEST_TARGET, "--profile", GUEST_PROFILE, "--message-format=json-render-diagnostics"]);
+        command.args([
+            "--target",
+            GUEST_TARGET,
+            "--profile",
+            GUEST_PROFILE,
+            "--message-format=json-render-diagnostics",
+        ]);
         command.arg("--target-dir").arg(&self.target_dir);
         if self.toolchain.build_std {
-            command.env("RUSTC_BOOTSTRAP", "1").args(["-Zbuild-std=core,alloc", "-Zbuild-std-features=compiler-builtins-mem"]);
+            command
+                .env("RUSTC_BOOTSTRAP", "1")
+                .args(["-Zbuild-std=core,alloc", "-Zbuild-std-features=compiler-builtins-mem"]);
         }
         // The manifest's directory decides which configuration files the nested cargo reads.
         command.current_dir(manifest.parent().expect("a manifest lies in a directory"));
@@ -97,7 +123,11 @@ impl Guest {
             Err(error) => fail(&format!("cannot run {}: {error}", self.toolchain.cargo.display())),
         };
         if !output.status.success() {
-            fail(&format!("building {} for {GUEST_TARGET} failed:\n{}", manifest.display(), String::from_utf8_lossy(&output.stderr)));
+            fail(&format!(
+                "building {} for {GUEST_TARGET} failed:\n{}",
+                manifest.display(),
+                String::from_utf8_lossy(&output.stderr)
+            ));
         }
         let mut executables: Vec<PathBuf> =
             String::from_utf8_lossy(&output.stdout).lines().filter_map(executable_of).collect();
@@ -108,7 +138,9 @@ impl Guest {
     /// Paths of this machine must not reach the ELFs, or two machines would build two kernels.
     fn rustflags(&self) -> String {
         let mut flags = vec![format!("--remap-path-prefix={}=folio", self.workspace.display())];
-        let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
+        let cargo_home = env::var_os("CARGO_HOME")
+            .map(PathBuf::from)
+            .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
         if let Some(home) = cargo_home {
             flags.push(format!("--remap-path-prefix={}=cargo", home.display()));
         }
@@ -133,9 +165,12 @@ struct Toolchain {
 
 impl Toolchain {
     fn find() -> Self {
-        let active = |name: &str| PathBuf::from(env::var_os(name).unwrap_or_else(|| name.to_lowercase().into()));
+        let active =
+            |name: &str| PathBuf::from(env::var_os(name).unwrap_or_else(|| name.to_lowercase().into()));
         let (cargo, rustc) = (active("CARGO"), active("RUSTC"));
-        if print(&rustc, &["--print", "target-libdir", "--target", GUEST_TARGET]).is_some_and(|dir| dir.is_dir()) {
+        if print(&rustc, &["--print", "target-libdir", "--target", GUEST_TARGET])
+            .is_some_and(|dir| dir.is_dir())
+        {
             return Self { cargo, rustc, build_std: false };
         }
         if has_library_source(&rustc) {
@@ -145,12 +180,15 @@ impl Toolchain {
         if has_library_source(&system) {
             return Self { cargo: PathBuf::from("/usr/bin/cargo"), rustc: system, build_std: true };
         }
-        fail(&format!("no compiler for the guest ({GUEST_TARGET}) found; run: rustup target add {GUEST_TARGET}"))
+        fail(&format!(
+            "no compiler for the guest ({GUEST_TARGET}) found; run: rustup target add {GUEST_TARGET}"
+        ))
     }
 }
 
 fn has_library_source(rustc: &Path) -> bool {
-    print(rustc, &["--print", "sysroot"]).is_some_and(|root| root.join("lib/rustlib/src/rust/library/core").is_dir())
+    print(rustc, &["--print", "sysroot"])
+        .is_some_and(|root| root.join("lib/rustlib/src/rust/library/core").is_dir())
 }
 
 /// What `rustc` prints for a question whose answer is a path.

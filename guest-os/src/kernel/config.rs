@@ -76,16 +76,24 @@ impl Config {
             })
             .collect();
         virtio.sort_by_key(|(window, _)| window.base);
-        Self { ram_start, ram_end, has_host: fdt.find_compatible(&["folio,host"]).is_some(), virtio, init: Init::from_chosen(fdt) }
+        Self {
+            ram_start,
+            ram_end,
+            has_host: fdt.find_compatible(&["folio,host"]).is_some(),
+            virtio,
+            init: Init::from_chosen(fdt),
+        }
     }
 }
 
 impl Init {
     fn from_chosen(fdt: &Fdt<'_>) -> Self {
         let chosen = fdt.find_node("/chosen");
-        let property = |name: &str| chosen.and_then(|node| node.property(name)).map(|property| property.value);
+        let property =
+            |name: &str| chosen.and_then(|node| node.property(name)).map(|property| property.value);
         let list = |name: &str| property(name).map(split_list).unwrap_or_default();
-        let text = |name: &str| property(name).map(|value| value.strip_suffix(&[0]).unwrap_or(value).to_vec());
+        let text =
+            |name: &str| property(name).map(|value| value.strip_suffix(&[0]).unwrap_or(value).to_vec());
         let argv = list("folio,argv");
         let Some(program) = text("folio,program").or_else(|| argv.first().cloned()) else {
             return Self::from_bootargs(&text("bootargs").unwrap_or_default());
@@ -99,11 +107,21 @@ impl Init {
     fn from_bootargs(bootargs: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bootargs);
         let (options, arguments) = text.split_once("--").unwrap_or((&text, ""));
-        let program = options.split_whitespace().find_map(|word| word.strip_prefix("init=")).unwrap_or("/sbin/init");
+        let program =
+            options.split_whitespace().find_map(|word| word.strip_prefix("init=")).unwrap_or("/sbin/init");
         let mut argv = alloc::vec![program.as_bytes().to_vec()];
         argv.extend(arguments.split_whitespace().map(|word| word.as_bytes().to_vec()));
-        let envp = [&b"HOME=/"[..], b"TERM=linux", b"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"];
-        Self { program: program.as_bytes().to_vec(), argv, envp: envp.iter().map(|v| v.to_vec()).collect(), cwd: b"/".to_vec() }
+        let envp = [
+            &b"HOME=/"[..],
+            b"TERM=linux",
+            b"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        ];
+        Self {
+            program: program.as_bytes().to_vec(),
+            argv,
+            envp: envp.iter().map(|v| v.to_vec()).collect(),
+            cwd: b"/".to_vec(),
+        }
     }
 }
 

@@ -30,8 +30,10 @@ struct Account {
 }
 
 #[global_allocator]
-static HEAP: KernelHeap =
-    KernelHeap { talc: HartLocal::new(Talc::new(Manual)), account: HartLocal::new(Account { total: 0, used: 0 }) };
+static HEAP: KernelHeap = KernelHeap {
+    talc: HartLocal::new(Talc::new(Manual)),
+    account: HartLocal::new(Account { total: 0, used: 0 }),
+};
 
 // SAFETY: Talc upholds the contract of GlobalAlloc; HartLocal gives it exclusive access for each call.
 unsafe impl GlobalAlloc for KernelHeap {

@@ -2,8 +2,8 @@
 
 use crate::config::{self, Config};
 use crate::drivers::host;
-use crate::{arch, heap, logger};
 use crate::shutdown::{End, stop};
+use crate::{arch, heap, logger};
 use fdt::Fdt;
 use isa::{PAGE_SIZE, PhysAddr};
 
@@ -21,14 +21,20 @@ extern "C" fn kmain(_hart: u64, device_tree: u64) -> ! {
     let fdt = Fdt::new(bytes).expect("the firmware passes a device tree");
     let (_, ram_end) = config::ram_bounds(&fdt);
     let tree_end = PhysAddr(device_tree.0 + bytes.len() as u64);
-    let heap_bytes = ((ram_end.0 - arch::kernel_end().0) / HEAP_SHARE).clamp(HEAP_MIN_BYTES, HEAP_MAX_BYTES) & !(PAGE_SIZE - 1);
+    let heap_bytes = ((ram_end.0 - arch::kernel_end().0) / HEAP_SHARE).clamp(HEAP_MIN_BYTES, HEAP_MAX_BYTES)
+        & !(PAGE_SIZE - 1);
     let heap_start = heap_start(heap_bytes, device_tree, tree_end);
     // SAFETY: between the kernel's end and the RAM's, not over the device tree.
     unsafe { heap::start(heap_start, usize::try_from(heap_bytes).expect("a usize has 64 bits")) };
     let config = Config::from_device_tree(&fdt);
     host::start(config.has_host);
     logger::start();
-    log::warn!("hello: heap {:?}, ram end {}, init {:?}", heap::usage(), config.ram_end, alloc::string::String::from_utf8_lossy(&config.init.program));
+    log::warn!(
+        "hello: heap {:?}, ram end {}, init {:?}",
+        heap::usage(),
+        config.ram_end,
+        alloc::string::String::from_utf8_lossy(&config.init.program)
+    );
     stop(End::Exited(3))
 }
 

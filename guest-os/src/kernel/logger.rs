@@ -77,7 +77,10 @@ pub fn console_write(bytes: &[u8]) {
     if sbi::has_extension(EID_DBCN) {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let Some(count) = sbi::debug_console_write(arch::phys_of(rest.as_ptr()).0, rest.len() as u64) else { break };
+            let Some(count) = sbi::debug_console_write(arch::phys_of(rest.as_ptr()).0, rest.len() as u64)
+            else {
+                break;
+            };
             rest = rest.get(usize::try_from(count).unwrap_or(0)..).unwrap_or_default();
         }
     } else {

@@ -16,8 +16,12 @@ const BOOT_STACK_BYTES: usize = 64 << 10;
 const DIRECT_MAP_GIB: usize = 34;
 
 /// A kernel leaf: A and D preset, since the kernel never takes a page fault to set them.
-const LEAF: u64 =
-    PteFlags::V.bits() | PteFlags::R.bits() | PteFlags::W.bits() | PteFlags::A.bits() | PteFlags::D.bits() | PteFlags::G.bits();
+const LEAF: u64 = PteFlags::V.bits()
+    | PteFlags::R.bits()
+    | PteFlags::W.bits()
+    | PteFlags::A.bits()
+    | PteFlags::D.bits()
+    | PteFlags::G.bits();
 const PTES_PER_GIB: u64 = 1 << 28;
 
 global_asm!(

@@ -26,7 +26,8 @@ pub struct TrapFrame {
 impl TrapFrame {
     /// A frame that starts at `pc` with stack pointer `sp`, all other registers zero, FP registers initial.
     pub fn starting_at(pc: u64, sp: u64) -> Self {
-        let mut frame = Self { pc, sstatus: mstatus::SPIE | mstatus::FS_INITIAL | 2 << 32, ..Self::default() };
+        let mut frame =
+            Self { pc, sstatus: mstatus::SPIE | mstatus::FS_INITIAL | 2 << 32, ..Self::default() };
         frame.x[2] = sp;
         frame
     }

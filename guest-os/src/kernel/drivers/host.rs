@@ -63,7 +63,8 @@ impl Host {
 
     fn submit(&mut self, op: u64, fd: u64, bytes: &[u8]) -> (u64, u64) {
         let addr = arch::phys_of(bytes.as_ptr()).0;
-        *self.request = Request { op, fd, addr, len: bytes.len() as u64, status: hostdev::STATUS_PENDING, result: 0 };
+        *self.request =
+            Request { op, fd, addr, len: bytes.len() as u64, status: hostdev::STATUS_PENDING, result: 0 };
         let block = &raw const *self.request;
         HOST.write_u64(hostdev::REG_REQUEST, arch::phys_of(block).0);
         // SAFETY: the block is ours; the device has written status and result, so they are read afresh.
@@ -92,7 +93,8 @@ impl Host {
 
     /// Asks for up to `len` bytes of stdin at physical address `addr`. One read may be pending.
     pub fn start_read(&mut self, addr: u64, len: u64) {
-        *self.read = Request { op: hostdev::OP_READ, fd: 0, addr, len, status: hostdev::STATUS_PENDING, result: 0 };
+        *self.read =
+            Request { op: hostdev::OP_READ, fd: 0, addr, len, status: hostdev::STATUS_PENDING, result: 0 };
         HOST.write_u64(hostdev::REG_REQUEST, arch::phys_of(&raw const *self.read).0);
     }
     /// The count of the read that was started, once it has completed; an error of the device counts as end of file.

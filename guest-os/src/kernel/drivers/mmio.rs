@@ -13,7 +13,10 @@ impl Mmio {
         Self(window)
     }
     fn address(self, offset: u64, width: u64) -> usize {
-        assert!(offset + width <= self.0.len_bytes && offset.is_multiple_of(width), "a register outside its device");
+        assert!(
+            offset + width <= self.0.len_bytes && offset.is_multiple_of(width),
+            "a register outside its device"
+        );
         arch::direct_map(self.0.base.wrapping_add(offset))
     }
     /// Reads a 32-bit register.

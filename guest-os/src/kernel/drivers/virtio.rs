@@ -47,7 +47,8 @@ pub fn find_disk(slots: &[(Region, u32)]) -> Option<(Disk, u32)> {
     slots.iter().find_map(|&(window, interrupt)| {
         let header = NonNull::new(arch::direct_map(window.base) as *mut VirtIOHeader)?;
         // SAFETY: the device tree says that a virtio-mmio device is there; each window is visited once.
-        let transport = unsafe { MmioTransport::new(header, usize::try_from(window.len_bytes).ok()?) }.ok()?;
+        let transport =
+            unsafe { MmioTransport::new(header, usize::try_from(window.len_bytes).ok()?) }.ok()?;
         if transport.device_type() != DeviceType::Block {
             return None;
         }
