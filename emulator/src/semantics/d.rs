@@ -2,7 +2,7 @@
 //!
 //! The shapes of the instructions are in `float`; here they are given their operations, and what F does not have stands below.
 
-use super::engine::{Engine};
+use super::engine::Engine;
 use super::float::{self, Sign, bodies};
 use crate::softfloat::{Binary32, Binary64};
 use isa::insn::Insn;

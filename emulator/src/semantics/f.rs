@@ -4,7 +4,7 @@
 
 use super::engine::{Engine, Width};
 use super::float::{self, Sign, bodies};
-use crate::softfloat::{Binary32};
+use crate::softfloat::Binary32;
 use isa::insn::Insn;
 
 bodies! { Binary32:

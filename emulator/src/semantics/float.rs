@@ -67,11 +67,7 @@ pub(super) fn store<E: Engine, F: Precision>(e: &mut E, i: &Insn) -> Result<(), 
 
 /// `rd = op(rs1)`, rounded.
 #[inline(always)]
-pub(super) fn unary<E: Engine, F: Precision>(
-    e: &mut E,
-    i: &Insn,
-    op: FloatFn<1>,
-) -> Result<(), E::Stop> {
+pub(super) fn unary<E: Engine, F: Precision>(e: &mut E, i: &Insn, op: FloatFn<1>) -> Result<(), E::Stop> {
     between::<E, F, F>(e, i, op)
 }
 
@@ -92,11 +88,7 @@ pub(super) fn between<E: Engine, From: Precision, To: Precision>(
 
 /// `rd = op(rs1, rs2)`, rounded.
 #[inline(always)]
-pub(super) fn binary<E: Engine, F: Precision>(
-    e: &mut E,
-    i: &Insn,
-    op: FloatFn<2>,
-) -> Result<(), E::Stop> {
+pub(super) fn binary<E: Engine, F: Precision>(e: &mut E, i: &Insn, op: FloatFn<2>) -> Result<(), E::Stop> {
     e.fp_enabled(i)?;
     let rounding = e.rounding(i)?;
     let operands = [F::get(e, i.rs1), F::get(e, i.rs2)];
@@ -107,11 +99,7 @@ pub(super) fn binary<E: Engine, F: Precision>(
 
 /// `rd = ±(rs1 * rs2) ± rs3`, rounded once.
 #[inline(always)]
-pub(super) fn fused<E: Engine, F: Precision>(
-    e: &mut E,
-    i: &Insn,
-    op: FloatFn<3>,
-) -> Result<(), E::Stop> {
+pub(super) fn fused<E: Engine, F: Precision>(e: &mut E, i: &Insn, op: FloatFn<3>) -> Result<(), E::Stop> {
     e.fp_enabled(i)?;
     let rounding = e.rounding(i)?;
     let operands = [F::get(e, i.rs1), F::get(e, i.rs2), F::get(e, i.rs3)];
@@ -122,11 +110,7 @@ pub(super) fn fused<E: Engine, F: Precision>(
 
 /// `rd = op(rs1, rs2)`, exact: minimum and maximum.
 #[inline(always)]
-pub(super) fn choose<E: Engine, F: Precision>(
-    e: &mut E,
-    i: &Insn,
-    op: FloatFn<2>,
-) -> Result<(), E::Stop> {
+pub(super) fn choose<E: Engine, F: Precision>(e: &mut E, i: &Insn, op: FloatFn<2>) -> Result<(), E::Stop> {
     e.fp_enabled(i)?;
     let operands = [F::get(e, i.rs1), F::get(e, i.rs2)];
     let rounding = e.rounding_unused();
@@ -137,11 +121,7 @@ pub(super) fn choose<E: Engine, F: Precision>(
 
 /// Integer `rd = op(rs1, rs2)`: a comparison.
 #[inline(always)]
-pub(super) fn compare<E: Engine, F: Precision>(
-    e: &mut E,
-    i: &Insn,
-    op: FloatFn<2>,
-) -> Result<(), E::Stop> {
+pub(super) fn compare<E: Engine, F: Precision>(e: &mut E, i: &Insn, op: FloatFn<2>) -> Result<(), E::Stop> {
     e.fp_enabled(i)?;
     let operands = [F::get(e, i.rs1), F::get(e, i.rs2)];
     let rounding = e.rounding_unused();
@@ -204,11 +184,7 @@ pub(super) enum Sign {
 
 /// `rd = |rs1|` with a sign made from both: bits only, no NaN rule and no flags.
 #[inline(always)]
-pub(super) fn inject_sign<E: Engine, F: Precision>(
-    e: &mut E,
-    i: &Insn,
-    sign: Sign,
-) -> Result<(), E::Stop> {
+pub(super) fn inject_sign<E: Engine, F: Precision>(e: &mut E, i: &Insn, sign: Sign) -> Result<(), E::Stop> {
     e.fp_enabled(i)?;
     let (a, b) = (F::get(e, i.rs1), F::get(e, i.rs2));
     let sign_bit = e.imm(F::SIGN.cast_signed());
