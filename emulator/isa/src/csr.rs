@@ -1,5 +1,8 @@
 //! CSR numbers, names and the fields of the status registers (privileged manual, "CSR Listing").
 
+use core::fmt::{self, Write};
+use core::ops::RangeInclusive;
+
 macro_rules! csrs {
     ($($(#[$doc:meta])* $name:ident = $number:literal;)*) => {
         /// The number of a control and status register, as encoded in the instruction.
@@ -49,13 +52,46 @@ impl Csr {
     pub const fn is_read_only(self) -> bool {
         self.0 >> 10 & 3 == 3
     }
-    /// The register with this name in the manual's spelling (`mstatus`) where it is one of its own.
+    /// The register with this name in the manual's spelling (`mstatus`, `pmpaddr3`).
     pub fn from_name(name: &str) -> Option<Csr> {
-        NAMES.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|&(_, number)| Csr(number))
+        let alone = NAMES.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|&(_, number)| Csr(number));
+        alone.or_else(|| {
+            FAMILIES.iter().find_map(|(family, first, members)| {
+                let member: u16 = name.strip_prefix(*family)?.parse().ok()?;
+                let number = first.checked_add(member.checked_sub(*members.start())?)?;
+                members.contains(&member).then_some(Csr(number))
+            })
+        })
     }
     /// The name, in upper case, of a register that stands alone.
     pub fn name(self) -> Option<&'static str> {
-        NAMES.iter().find(|&&(_, number)| number == self.0).map(|&(name, _)| name)
+        let family = |number| FAMILIES.iter().any(|&(_, first, _)| number == first);
+        NAMES.iter().find(|&&(_, number)| number == self.0 && !family(number)).map(|&(name, _)| name)
+    }
+}
+
+/// The numbered families: name, number of the first register, the numbers that follow the name.
+const FAMILIES: &[(&str, u16, RangeInclusive<u16>)] = &[
+    ("pmpcfg", Csr::PMPCFG0.0, 0..=15),
+    ("pmpaddr", Csr::PMPADDR0.0, 0..=63),
+    ("mhpmevent", Csr::MHPMEVENT3.0, 3..=31),
+    ("mhpmcounter", Csr::MHPMCOUNTER3.0, 3..=31),
+    ("hpmcounter", Csr::HPMCOUNTER3.0, 3..=31),
+];
+
+/// The name in the manual's spelling, or the number in hexadecimal if it has none.
+impl fmt::Display for Csr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(name) = self.name() {
+            return name.chars().try_for_each(|c| f.write_char(c.to_ascii_lowercase()));
+        }
+        for (family, first, members) in FAMILIES {
+            let member = self.0.wrapping_sub(*first).saturating_add(*members.start());
+            if members.contains(&member) {
+                return write!(f, "{family}{member}");
+            }
+        }
+        write!(f, "{:#x}", self.0)
     }
 }
 
@@ -106,6 +142,37 @@ pub mod menvcfg {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_number_has_a_spelling_that_is_read_back() {
+        for number in 0..0x1000 {
+            // The longest is `mhpmcounter31`; a fixed buffer does, for there is no allocator here.
+            let mut text = Text { bytes: [0; 16], len: 0 };
+            write!(text, "{}", Csr(number)).unwrap();
+            let text = core::str::from_utf8(&text.bytes[..text.len]).unwrap();
+            match text.strip_prefix("0x") {
+                Some(digits) => assert_eq!(u16::from_str_radix(digits, 16), Ok(number)),
+                None => assert_eq!(Csr::from_name(text), Some(Csr(number)), "{text}"),
+            }
+        }
+        for bad in ["pmpaddr64", "pmpcfg", "mhpmcounter2", "hpmcounter32", "0x300", ""] {
+            assert_eq!(Csr::from_name(bad), None, "{bad}");
+        }
+    }
+
+    struct Text {
+        bytes: [u8; 16],
+        len: usize,
+    }
+
+    impl Write for Text {
+        fn write_str(&mut self, s: &str) -> fmt::Result {
+            let free = self.bytes.get_mut(self.len..self.len + s.len()).ok_or(fmt::Error)?;
+            free.copy_from_slice(s.as_bytes());
+            self.len += s.len();
+            Ok(())
+        }
+    }
 
     #[test]
     fn names_and_privileges() {

@@ -51,7 +51,7 @@ fn fields(op: Op, bits: u32) -> Insn {
                 insn.imm = immediate(format, bits)
             }
             Operand::Csr | Operand::FenceSets => insn.imm = immediate(format, bits),
-            Operand::Rounding => insn.rm = field(bits, 12, 3),
+            Operand::Rounding | Operand::RoundingExact => insn.rm = field(bits, 12, 3),
         }
     }
     if matches!(format, Format::Amo | Format::Lr) {

@@ -39,6 +39,8 @@ pub enum Operand {
     FenceSets,
     /// The rounding mode, `rm`; left out in assembly when it is dynamic.
     Rounding,
+    /// The same of an operation that is exact in every mode; left out when it is zero.
+    RoundingExact,
 }
 
 macro_rules! formats {
@@ -115,6 +117,10 @@ formats! {
     FpToInt   0b1111111_11111_00000_000_00000_1111111 [Rd FRs1 Rounding];
     /// Conversion from an integer.
     IntToFp   0b1111111_11111_00000_000_00000_1111111 [FRd Rs1 Rounding];
+    /// One source, exact, although it has a rounding mode.
+    FpWiden   0b1111111_11111_00000_000_00000_1111111 [FRd FRs1 RoundingExact];
+    /// Exact conversion from an integer, although it has a rounding mode.
+    IntToFpExact 0b1111111_11111_00000_000_00000_1111111 [FRd Rs1 RoundingExact];
     /// Bits or class to an integer register.
     FpToX     0b1111111_11111_00000_111_00000_1111111 [Rd FRs1];
     /// Bits from an integer register.

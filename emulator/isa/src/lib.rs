@@ -4,18 +4,24 @@
 //! The crate is `no_std`, has no `unsafe` and no heavy dependency, and imports nothing of Folio's.
 #![no_std]
 #![forbid(unsafe_code)]
+// Encodings are written in groups of the manual's fields.
+#![allow(clippy::unusual_byte_groupings)]
 
 #[macro_use]
 mod table;
 
 pub mod addr;
+pub mod asm;
 pub mod csr;
 pub mod decode;
 mod decode_c;
+pub mod disasm;
+pub mod encode;
 pub mod events;
 pub mod hostdev;
 pub mod insn;
 pub mod platform;
+mod pseudo;
 pub mod reg;
 pub mod sbi;
 pub mod sv39;
@@ -23,7 +29,10 @@ pub mod time;
 pub mod trap;
 
 pub use addr::{PAGE_SHIFT, PAGE_SIZE, PhysAddr, Ppn, VirtAddr, Vpn};
+pub use asm::assemble;
 pub use decode::{decode, insn_len};
+pub use disasm::disasm;
+pub use encode::encode;
 pub use insn::{Extension, Format, Insn, Op, Operand};
 pub use time::Step;
 pub use trap::{Exception, Interrupt, Privilege, Trap};

@@ -190,12 +190,12 @@ macro_rules! for_each_insn {
             FcvtWuD    fcvt_wu_d   "fcvt.wu.d"   FpToInt    D          0b1100001_00001_00000_000_00000_1010011;
             FcvtLD     fcvt_l_d    "fcvt.l.d"    FpToInt    D          0b1100001_00010_00000_000_00000_1010011;
             FcvtLuD    fcvt_lu_d   "fcvt.lu.d"   FpToInt    D          0b1100001_00011_00000_000_00000_1010011;
-            FcvtDW     fcvt_d_w    "fcvt.d.w"    IntToFp    D          0b1101001_00000_00000_000_00000_1010011;
-            FcvtDWu    fcvt_d_wu   "fcvt.d.wu"   IntToFp    D          0b1101001_00001_00000_000_00000_1010011;
+            FcvtDW     fcvt_d_w    "fcvt.d.w"    IntToFpExact D          0b1101001_00000_00000_000_00000_1010011;
+            FcvtDWu    fcvt_d_wu   "fcvt.d.wu"   IntToFpExact D          0b1101001_00001_00000_000_00000_1010011;
             FcvtDL     fcvt_d_l    "fcvt.d.l"    IntToFp    D          0b1101001_00010_00000_000_00000_1010011;
             FcvtDLu    fcvt_d_lu   "fcvt.d.lu"   IntToFp    D          0b1101001_00011_00000_000_00000_1010011;
             FcvtSD     fcvt_s_d    "fcvt.s.d"    FpUnary    D          0b0100000_00001_00000_000_00000_1010011;
-            FcvtDS     fcvt_d_s    "fcvt.d.s"    FpUnary    D          0b0100001_00000_00000_000_00000_1010011;
+            FcvtDS     fcvt_d_s    "fcvt.d.s"    FpWiden    D          0b0100001_00000_00000_000_00000_1010011;
             FmvXD      fmv_x_d     "fmv.x.d"     FpToX      D          0b1110001_00000_00000_000_00000_1010011;
             FmvDX      fmv_d_x     "fmv.d.x"     XToFp      D          0b1111001_00000_00000_000_00000_1010011;
         }
