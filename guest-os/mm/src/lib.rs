@@ -1,3 +1,40 @@
-//! Memory management of the guest OS: frames, VMAs, address spaces, `fault::decide`, the page cache.
+//! Memory management of the guest OS, as pure logic: frames, VMAs, address spaces, faults, the page cache.
+//!
+//! This crate is the heart of what Folio shows: pure demand paging, zero-fill on demand and copy-on-write.
+//! It holds no `unsafe`, touches memory only through the small trait [`PhysMem`], knows no file system and no
+//! process, and is tested on the host.
+//!
+//! How a kernel uses it:
+//!
+//! 1. At boot it makes one [`Memory`] over the frames that it may hand out.
+//! 2. Each process gets an [`AddressSpace`]; `mmap`, `munmap`, `mprotect`, `brk`, `fork` and `exit` are its verbs, one a file.
+//! 3. On a page fault it calls [`AddressSpace::fault`]. That asks the pure function [`fault::decide`] what the fault
+//!    needs and acts on it. The answer is a [`FaultOutcome`]: resolved, refused, or "read this page of
+//!    this file first, sleep, and ask again". Copies from and to user memory go through the same door.
+//! 4. It applies the [`Flush`] that each verb returns with `sfence.vma`.
+//!
+//! The words used here (walk, map, unmap, protect, evict, …) are those of `docs/glossary.md`; `docs/memory.md` tells the story.
 #![no_std]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod address_space;
+pub mod fault;
+pub mod frame;
+pub mod layout;
+pub mod memory;
+pub mod page_cache;
+pub mod phys;
+pub mod pte;
+pub mod vma;
+
+pub use address_space::{
+    AddressSpace, Flush, ForkReport, MapError, MapRequest, Mapped, Placement, SharedRange, SpaceId, Unmapped,
+};
+pub use fault::{DiskWait, FaultAction, FaultOutcome, FaultSignal, Resolution, SegvReason};
+pub use frame::{FrameId, FrameKind, FrameTable, OutOfFrames};
+pub use memory::{Contents, Memory};
+pub use page_cache::{Evicted, FileId, PageCache, PageKey, PageLookup, Store};
+pub use phys::PhysMem;
+pub use vma::{Backing, FileBacking, PageRange, Prot, Vma, VmaFlags, VmaSet};

@@ -1,0 +1,279 @@
+//! `fault`: gather the facts, let [`decide`] decide, carry it out.
+
+use super::tables::mapped_frame;
+use super::{AddressSpace, Flush};
+use crate::fault::{
+    DiskWait, FaultAction, FaultOutcome, FaultQuery, MappedFrame, Place, Resolution, StackRoom, decide,
+    permits,
+};
+use crate::frame::{FrameId, FrameKind, OutOfFrames};
+use crate::layout::{STACK_GUARD_PAGES, USER_END};
+use crate::memory::{Contents, Memory};
+use crate::page_cache::{PageKey, PageLookup};
+use crate::phys::PhysMem;
+use crate::pte::{Stores, user_leaf};
+use crate::vma::{PageSource, Prot, Vma, VmaFlags};
+use isa::events::Access;
+use isa::sv39::{Pte, PteFlags};
+use isa::{PhysAddr, VirtAddr, Vpn};
+
+impl AddressSpace {
+    /// Resolves a page fault, or one step of it. By trap or for a kernel's copy: it is the same decision.
+    ///
+    /// `waited` is [`DiskWait::None`] at first, and what became of the read when this is called again for the same
+    /// fault. On `Err` nothing has been changed.
+    pub fn fault<P: PhysMem>(
+        &mut self,
+        mem: &mut Memory<P>,
+        va: VirtAddr,
+        access: Access,
+        waited: DiskWait,
+    ) -> Result<FaultOutcome, OutOfFrames> {
+        let vpn = va.page();
+        let in_user_space = va < USER_END;
+        let old = if in_user_space { self.pte(mem, vpn) } else { Pte::EMPTY };
+        let frame = mapped_frame(mem, old);
+        let place = if in_user_space { self.place_of(vpn) } else { Place::Nowhere };
+        let source = match place {
+            Place::Inside(vma) => vma.source(vpn),
+            Place::BelowStack { .. } | Place::Nowhere => PageSource::Zeros,
+        };
+        let key = match source {
+            PageSource::Zeros => None,
+            PageSource::File(key) | PageSource::FileThenZeros { key, .. } => Some(key),
+        };
+        let query = FaultQuery {
+            va,
+            access,
+            place,
+            pte: old,
+            mapped: frame.map(|frame| mapped_facts(mem, frame)),
+            page: key.map(|key| mem.look_up_page(key)),
+            waited,
+        };
+        let action = decide(&query);
+        let prot = match place {
+            Place::Inside(vma) | Place::BelowStack { stack: vma, .. } => vma.prot,
+            Place::Nowhere => Prot::empty(),
+        };
+        let fault = Fault { va, access, prot, old, frame, source, key, waited };
+        self.apply(mem, action, &fault)
+    }
+
+    /// Where the byte at `va` lies in physical memory, if its page is mapped so that the user may access it this way
+    /// without a fault. A kernel's copy tries this first and calls [`AddressSpace::fault`] if it fails.
+    pub fn translate<P: PhysMem>(&self, mem: &Memory<P>, va: VirtAddr, access: Access) -> Option<PhysAddr> {
+        if va >= USER_END {
+            return None;
+        }
+        let pte = self.pte(mem, va.page());
+        let marks = PteFlags::A | if access == Access::Write { PteFlags::D } else { PteFlags::empty() };
+        (permits(pte, access) && pte.flags().contains(marks))
+            .then(|| pte.ppn().base().wrapping_add(va.page_offset()))
+    }
+
+    fn place_of(&self, vpn: Vpn) -> Place<'_> {
+        if let Some(vma) = self.vmas.find(vpn) {
+            return Place::Inside(vma);
+        }
+        match self.vmas.next_above(vpn) {
+            Some(stack) if stack.flags.contains(VmaFlags::GROWS_DOWN) => {
+                Place::BelowStack { stack, room: self.stack_room(stack, vpn) }
+            }
+            _ => Place::Nowhere,
+        }
+    }
+
+    fn stack_room(&self, stack: &Vma, vpn: Vpn) -> StackRoom {
+        if stack.range.end.0 - vpn.0 > self.stack_limit_pages {
+            return StackRoom::OverLimit;
+        }
+        match self.vmas.last_below(vpn) {
+            Some(below) if vpn.0 - below.range.end.0 < STACK_GUARD_PAGES => StackRoom::Guard,
+            _ => StackRoom::Enough,
+        }
+    }
+
+    fn apply<P: PhysMem>(
+        &mut self,
+        mem: &mut Memory<P>,
+        action: FaultAction,
+        fault: &Fault,
+    ) -> Result<FaultOutcome, OutOfFrames> {
+        match action {
+            FaultAction::ReadPage => {
+                let key = fault.page_key();
+                let frame = mem.begin_read(key)?;
+                Ok(FaultOutcome::Read(key, frame))
+            }
+            FaultAction::WaitPage => Ok(FaultOutcome::Wait(fault.page_key())),
+            FaultAction::Zero => {
+                let new = mem.allocate_anon(Contents::Zeros)?;
+                self.map_frame(mem, action, fault, new, Stores::AsProtected)
+            }
+            FaultAction::StackGrow => {
+                let new = mem.allocate_anon(Contents::Zeros)?;
+                let outcome = self.map_frame(mem, action, fault, new, Stores::AsProtected)?;
+                let stack = self.vmas.next_above(fault.vpn()).map(|vma| vma.range.start);
+                self.vmas.grow_down(stack.expect("decide has seen the stack"), fault.vpn());
+                Ok(outcome)
+            }
+            FaultAction::ZeroShared => {
+                let zero = mem.zero_page();
+                self.map_frame(mem, action, fault, zero, Stores::Forbidden)
+            }
+            FaultAction::FileDisk | FaultAction::FileCache => {
+                let cached = fault.cached_frame(mem)?;
+                self.map_frame(mem, action, fault, cached, Stores::Forbidden)
+            }
+            FaultAction::FileCopy => {
+                let original = match fault.frame {
+                    Some(mapped) => mapped,
+                    None => fault.cached_frame(mem)?,
+                };
+                let new = mem.allocate_anon(match fault.source {
+                    PageSource::FileThenZeros { len_bytes, .. } => Contents::PartOf(original, len_bytes),
+                    _ => Contents::CopyOf(original),
+                })?;
+                let fault = Fault { frame: Some(original), ..*fault };
+                self.map_frame(mem, action, &fault, new, Stores::AsProtected)
+            }
+            FaultAction::CowCopy => {
+                let original = fault.mapped_frame();
+                let new = mem.allocate_anon(Contents::CopyOf(original))?;
+                self.map_frame(mem, action, fault, new, Stores::AsProtected)
+            }
+            FaultAction::CowReuse => {
+                self.map_frame(mem, action, fault, fault.mapped_frame(), Stores::AsProtected)
+            }
+            FaultAction::SharedMap => {
+                let shared = match fault.frame {
+                    Some(mapped) => mapped,
+                    None => fault.cached_frame(mem)?,
+                };
+                // Mapped without W until a store comes, so that the page cache hears of the first one.
+                let stores =
+                    if fault.access == Access::Write { Stores::AsProtected } else { Stores::Forbidden };
+                let outcome = self.map_frame(mem, action, fault, shared, stores)?;
+                if fault.access == Access::Write {
+                    mem.mark_dirty(fault.page_key());
+                }
+                Ok(outcome)
+            }
+            FaultAction::Accessed => {
+                let dirty = if fault.access == Access::Write { PteFlags::D } else { PteFlags::empty() };
+                let new_pte = fault.old.with_flags(fault.old.flags() | PteFlags::A | dirty);
+                // A fence even if the entry was right: the TLB may hold what it was before.
+                let flush = self.set_pte(mem, fault.vpn(), new_pte)?.and(Flush::page(fault.vpn()));
+                let owners = fault.frame.map_or(0, |frame| mem.frames().info(frame).maps);
+                Ok(FaultOutcome::Resolved(Resolution {
+                    previous_frame: None,
+                    ..fault.resolution(action, fault.frame, new_pte, owners, flush)
+                }))
+            }
+            FaultAction::Protection | FaultAction::Segv(_) => {
+                let owners = fault.frame.map_or(0, |frame| mem.frames().info(frame).maps);
+                Ok(FaultOutcome::Refused(Resolution {
+                    previous_frame: None,
+                    ..fault.resolution(action, fault.frame, fault.old, owners, Flush::None)
+                }))
+            }
+        }
+    }
+
+    /// Maps `frame` at the faulting page and says so. If there is no frame for a page table, `frame` is given back.
+    fn map_frame<P: PhysMem>(
+        &mut self,
+        mem: &mut Memory<P>,
+        action: FaultAction,
+        fault: &Fault,
+        frame: FrameId,
+        stores: Stores,
+    ) -> Result<FaultOutcome, OutOfFrames> {
+        let owners = mem.frames().info(fault.frame.unwrap_or(frame)).maps;
+        let new_pte = user_leaf(frame.ppn(), fault.prot, stores);
+        match self.set_pte(mem, fault.vpn(), new_pte) {
+            Ok(flush) => Ok(FaultOutcome::Resolved(fault.resolution(
+                action,
+                Some(frame),
+                new_pte,
+                owners,
+                flush.and(Flush::page(fault.vpn())),
+            ))),
+            Err(error) => {
+                mem.release_if_unused(frame);
+                Err(error)
+            }
+        }
+    }
+}
+
+fn mapped_facts<P: PhysMem>(mem: &Memory<P>, frame: FrameId) -> MappedFrame {
+    let info = mem.frames().info(frame);
+    match info.kind {
+        FrameKind::Zero => MappedFrame::Zero,
+        FrameKind::Anon(_) => MappedFrame::Anon { owners: info.maps },
+        FrameKind::PageCache(_) | FrameKind::Orphan => MappedFrame::File,
+        FrameKind::Free | FrameKind::Kernel | FrameKind::PageTable => {
+            unreachable!("a user page maps {frame:?}: {info:?}")
+        }
+    }
+}
+
+/// What `apply` needs to know of the fault.
+#[derive(Clone, Copy)]
+struct Fault {
+    va: VirtAddr,
+    access: Access,
+    /// The protection of the VMA.
+    prot: Prot,
+    old: Pte,
+    /// The frame that was mapped, or is copied.
+    frame: Option<FrameId>,
+    source: PageSource,
+    key: Option<PageKey>,
+    waited: DiskWait,
+}
+
+impl Fault {
+    fn vpn(&self) -> Vpn {
+        self.va.page()
+    }
+    fn page_key(&self) -> PageKey {
+        self.key.expect("this action is decided for a page of a file only")
+    }
+    fn mapped_frame(&self) -> FrameId {
+        self.frame.expect("this action is decided for a mapped page only")
+    }
+    /// The frame of the page of the file. A hole of a file that lives in memory gets one now.
+    fn cached_frame<P: PhysMem>(&self, mem: &mut Memory<P>) -> Result<FrameId, OutOfFrames> {
+        let key = self.page_key();
+        match mem.look_up_page(key) {
+            PageLookup::Ready(frame) => Ok(frame),
+            PageLookup::Hole => mem.memory_page(key),
+            other => unreachable!("decide has seen {key:?} ready: {other:?}"),
+        }
+    }
+    fn resolution(
+        &self,
+        action: FaultAction,
+        frame: Option<FrameId>,
+        new_pte: Pte,
+        owners: u32,
+        flush: Flush,
+    ) -> Resolution {
+        Resolution {
+            action,
+            va: self.va,
+            access: self.access,
+            frame,
+            previous_frame: self.frame.filter(|&previous| Some(previous) != frame),
+            pte: self.old,
+            new_pte,
+            owners,
+            page: self.key,
+            from_disk: self.waited == DiskWait::Done,
+            flush,
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! `fork`: a second address space with the same pages, shared copy-on-write.
+
+use super::tables::mapped_frame;
+use super::{AddressSpace, Flush, SpaceId};
+use crate::frame::{FrameKind, OutOfFrames};
+use crate::memory::Memory;
+use crate::phys::PhysMem;
+use crate::pte;
+use crate::vma::{PageRange, Vma};
+use alloc::vec::Vec;
+use isa::sv39::{Pte, PteFlags};
+use isa::{Ppn, Vpn};
+
+/// A VMA whose frames parent and child now share copy-on-write: a `cow_share` event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SharedRange {
+    /// The pages of the VMA.
+    pub range: PageRange,
+    /// How many anonymous frames of it are shared.
+    pub frames: u64,
+}
+
+/// An address space was forked.
+#[derive(Debug)]
+pub struct ForkReport {
+    /// The new address space.
+    pub child: AddressSpace,
+    /// What is shared copy-on-write, VMA by VMA.
+    pub shared: Vec<SharedRange>,
+    /// What the TLB must forget of the *parent*: its private pages have become read-only.
+    pub flush: Flush,
+}
+
+impl AddressSpace {
+    /// Makes a copy of the address space without copying a page. Every mapped page is mapped in the child too; private
+    /// pages lose their W bit in both, so that the first store to one of them decides (`cow_copy` or `cow_reuse`).
+    /// Pages that were never touched are not touched by this either.
+    ///
+    /// If there are not enough frames for the child's page tables, no child is left behind; the parent may have
+    /// lost W bits, so its flush is to be applied in any case: after an error, flush all of it.
+    pub fn fork<P: PhysMem>(
+        &mut self,
+        mem: &mut Memory<P>,
+        child_id: SpaceId,
+        child_asid: u16,
+        template: Option<Ppn>,
+    ) -> Result<ForkReport, OutOfFrames> {
+        let mut child = AddressSpace::new(mem, child_id, child_asid, template)?;
+        child.vmas = self.vmas.clone();
+        child.heap = self.heap;
+        child.stack_limit_pages = self.stack_limit_pages;
+        for file in child.vmas.files() {
+            mem.file_mapped(file);
+        }
+
+        let mut shared = Vec::new();
+        let mut flush = Flush::None;
+        let vmas: Vec<Vma> = self.vmas.iter().cloned().collect();
+        for vma in vmas {
+            match self.share_pages(mem, &mut child, &vma) {
+                Ok((frames, changed)) => {
+                    flush = flush.and(changed);
+                    if frames > 0 {
+                        shared.push(SharedRange { range: vma.range, frames });
+                    }
+                }
+                Err(OutOfFrames) => {
+                    child.teardown(mem);
+                    return Err(OutOfFrames);
+                }
+            }
+        }
+        Ok(ForkReport { child, shared, flush })
+    }
+
+    fn share_pages<P: PhysMem>(
+        &mut self,
+        mem: &mut Memory<P>,
+        child: &mut AddressSpace,
+        vma: &Vma,
+    ) -> Result<(u64, Flush), OutOfFrames> {
+        let mut frames = 0;
+        let mut flush = Flush::None;
+        self.for_each_entry(mem, vma.range, |parent, mem, vpn: Vpn, old| {
+            let anon = mapped_frame(mem, old)
+                .is_some_and(|frame| matches!(mem.frames().info(frame).kind, FrameKind::Anon(_)));
+            let shared = if anon { shared_entry(old) } else { old };
+            let _child_is_not_running = child.set_pte(mem, vpn, shared)?;
+            if anon {
+                frames += 1;
+                flush = flush.and(parent.set_pte(mem, vpn, shared)?);
+            }
+            Ok(())
+        })?;
+        Ok((frames, flush))
+    }
+}
+
+/// The entry of a private page in both address spaces after a fork.
+fn shared_entry(old: Pte) -> Pte {
+    old.with_flags(old.flags() - PteFlags::W | pte::COW)
+}

@@ -1,0 +1,137 @@
+//! An address space: a root page table, its VMAs and its ASID. Its verbs are a file each: `map`, `unmap`, `protect`,
+//! `brk`, `fork`, `teardown`, and `fault`.
+//!
+//! Every change of a user page-table entry goes through [`AddressSpace::set_pte`] (in `tables`), which also
+//! keeps the frames' map counts and owner keys. So reverse maps come for free, and no frame is freed while it is mapped.
+
+mod brk;
+mod fault;
+mod flush;
+mod fork;
+mod map;
+mod protect;
+mod tables;
+mod teardown;
+mod unmap;
+
+pub use flush::Flush;
+pub use fork::{ForkReport, SharedRange};
+pub use map::{MapRequest, Mapped, Placement};
+pub use unmap::Unmapped;
+
+use crate::frame::{FrameId, OutOfFrames};
+use crate::layout::STACK_LIMIT_PAGES;
+use crate::memory::Memory;
+use crate::phys::PhysMem;
+use crate::vma::{RangeError, VmaSet};
+use isa::sv39::Satp;
+use isa::{Ppn, VirtAddr};
+
+/// Names an address space for the reverse map. Never used again in one run.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SpaceId(pub u32);
+
+/// Why an address space can't be changed as asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MapError {
+    /// The range is empty or leaves user space (EINVAL; ENOMEM for a fixed mapping that is too high).
+    BadRange,
+    /// There is no gap that is large enough (ENOMEM).
+    NoRoom,
+    /// Something is mapped there, and it must not be replaced (EEXIST).
+    Exists,
+    /// There would be too many VMAs (ENOMEM).
+    TooManyVmas,
+    /// Part of the range is not mapped (ENOMEM).
+    NotMapped,
+    /// The VMA may never become writable (EACCES).
+    NeverWritable,
+    /// There is no frame left for it (ENOMEM).
+    OutOfFrames,
+}
+
+impl From<RangeError> for MapError {
+    fn from(error: RangeError) -> Self {
+        match error {
+            RangeError::TooManyVmas => Self::TooManyVmas,
+            RangeError::NotMapped => Self::NotMapped,
+            RangeError::NeverWritable => Self::NeverWritable,
+        }
+    }
+}
+
+impl From<OutOfFrames> for MapError {
+    fn from(_: OutOfFrames) -> Self {
+        Self::OutOfFrames
+    }
+}
+
+/// An address space. It must be ended by [`AddressSpace::teardown`], which gives its frames back.
+#[derive(Debug)]
+pub struct AddressSpace {
+    id: SpaceId,
+    asid: u16,
+    root: FrameId,
+    vmas: VmaSet,
+    /// Where the heap begins and where it ends now (the program break), in bytes.
+    heap: (VirtAddr, VirtAddr),
+    stack_limit_pages: u64,
+    resident_pages: u64,
+    peak_resident_pages: u64,
+}
+
+impl AddressSpace {
+    /// An address space with nothing in its user half. The kernel half of its root is copied from `template`, the
+    /// kernel's own root, if there is one; it points to the same lower tables and never changes.
+    pub fn new<P: PhysMem>(
+        mem: &mut Memory<P>,
+        id: SpaceId,
+        asid: u16,
+        template: Option<Ppn>,
+    ) -> Result<Self, OutOfFrames> {
+        let root = tables::new_root(mem, template)?;
+        Ok(Self {
+            id,
+            asid,
+            root,
+            vmas: VmaSet::default(),
+            heap: (VirtAddr(0), VirtAddr(0)),
+            stack_limit_pages: STACK_LIMIT_PAGES,
+            resident_pages: 0,
+            peak_resident_pages: 0,
+        })
+    }
+
+    /// Its name in the reverse map.
+    pub fn id(&self) -> SpaceId {
+        self.id
+    }
+    /// Its address-space identifier.
+    pub fn asid(&self) -> u16 {
+        self.asid
+    }
+    /// The root page table.
+    pub fn root(&self) -> FrameId {
+        self.root
+    }
+    /// The value of `satp` that makes it current.
+    pub fn satp(&self) -> Satp {
+        Satp::sv39(self.root.ppn(), self.asid)
+    }
+    /// Its VMAs.
+    pub fn vmas(&self) -> &VmaSet {
+        &self.vmas
+    }
+    /// How many user pages are mapped now.
+    pub fn resident_pages(&self) -> u64 {
+        self.resident_pages
+    }
+    /// The most user pages that were ever mapped at once.
+    pub fn peak_resident_pages(&self) -> u64 {
+        self.peak_resident_pages
+    }
+    /// How far a stack may grow, in pages (`RLIMIT_STACK`).
+    pub fn set_stack_limit_pages(&mut self, pages: u64) {
+        self.stack_limit_pages = pages;
+    }
+}

@@ -1,0 +1,230 @@
+//! The page tables of an address space: walking them, and the one function that changes an entry.
+
+use super::{AddressSpace, Flush};
+use crate::frame::{FrameId, FrameKind, OutOfFrames};
+use crate::memory::{Contents, Memory};
+use crate::phys::PhysMem;
+use crate::vma::PageRange;
+use isa::sv39::{self, ENTRIES, Pte, PteFlags};
+use isa::{PhysAddr, Ppn, Vpn};
+
+const ROOT_LEVEL: u8 = sv39::LEVELS - 1;
+/// The kernel half of a root: the entries for addresses with bit 38 set.
+const KERNEL_ENTRIES: core::ops::Range<u64> = ENTRIES / 2..ENTRIES;
+
+/// Where in a table of `level` the entry for `vpn` lies.
+fn slot(table: FrameId, vpn: Vpn, level: u8) -> PhysAddr {
+    sv39::pte_addr(table.ppn(), vpn.base(), level)
+}
+
+fn kernel_slot(root: Ppn, index: u64) -> PhysAddr {
+    PhysAddr(root.base().0 + index * sv39::PTE_BYTES)
+}
+
+/// Pages that an entry of a table of `level` spans.
+fn span_pages(level: u8) -> u64 {
+    sv39::leaf_bytes(level) / isa::PAGE_SIZE
+}
+
+/// A root page table: empty below, the template's entries above.
+pub(super) fn new_root<P: PhysMem>(
+    mem: &mut Memory<P>,
+    template: Option<Ppn>,
+) -> Result<FrameId, OutOfFrames> {
+    let root = mem.allocate(FrameKind::PageTable, Contents::Zeros)?;
+    if let Some(template) = template {
+        for index in KERNEL_ENTRIES {
+            let entry = mem.phys().read_pte(kernel_slot(template, index));
+            mem.phys_mut().write_pte(kernel_slot(root.ppn(), index), entry);
+        }
+    }
+    Ok(root)
+}
+
+/// Finds the table that a non-leaf entry points to.
+fn table_of<P: PhysMem>(mem: &Memory<P>, entry: Pte) -> Option<FrameId> {
+    if !entry.is_valid() {
+        return None;
+    }
+    Some(mem.frames().lookup(entry.ppn()).expect("a user page table lies in the frame table's range"))
+}
+
+impl AddressSpace {
+    /// The entry for a user page; [`Pte::EMPTY`] also if there is no page table for it.
+    pub fn pte<P: PhysMem>(&self, mem: &Memory<P>, vpn: Vpn) -> Pte {
+        self.leaf_table(mem, vpn).map_or(Pte::EMPTY, |table| mem.phys().read_pte(slot(table, vpn, 0)))
+    }
+
+    /// The first entry of the range that is not empty, with its page.
+    pub fn next_entry<P: PhysMem>(&self, mem: &Memory<P>, range: PageRange) -> Option<(Vpn, Pte)> {
+        let mut vpn = range.start;
+        'page: while vpn < range.end {
+            let mut table = self.root;
+            for level in (1..=ROOT_LEVEL).rev() {
+                match table_of(mem, mem.phys().read_pte(slot(table, vpn, level))) {
+                    Some(lower) => table = lower,
+                    None => {
+                        // Nothing below this entry: go on where the next one begins.
+                        vpn = Vpn((vpn.0 | (span_pages(level) - 1)) + 1);
+                        continue 'page;
+                    }
+                }
+            }
+            let end = range.end.min(Vpn((vpn.0 | (ENTRIES - 1)) + 1));
+            while vpn < end {
+                let pte = mem.phys().read_pte(slot(table, vpn, 0));
+                if pte != Pte::EMPTY {
+                    return Some((vpn, pte));
+                }
+                vpn = Vpn(vpn.0 + 1);
+            }
+        }
+        None
+    }
+
+    /// Calls `each` for every entry of the range that is not empty, in order. `each` may change that entry.
+    pub(super) fn for_each_entry<P: PhysMem, E>(
+        &mut self,
+        mem: &mut Memory<P>,
+        range: PageRange,
+        mut each: impl FnMut(&mut Self, &mut Memory<P>, Vpn, Pte) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut rest = range;
+        while let Some((vpn, pte)) = self.next_entry(mem, rest) {
+            each(self, mem, vpn, pte)?;
+            rest.start = Vpn(vpn.0 + 1);
+        }
+        Ok(())
+    }
+
+    /// **The one function that changes a user page's entry.** It keeps the map counts and owner keys of the frame that
+    /// is mapped now and of the one that was, makes page tables as needed and frees them when they are empty, and
+    /// frees a frame that has lost its last map (a page of the page cache stays there).
+    ///
+    /// Fails only when a page table is needed and there is no frame for it; then nothing has changed.
+    pub(super) fn set_pte<P: PhysMem>(
+        &mut self,
+        mem: &mut Memory<P>,
+        vpn: Vpn,
+        new: Pte,
+    ) -> Result<Flush, OutOfFrames> {
+        let new_frame = mapped_frame(mem, new);
+        let table = match (self.leaf_table(mem, vpn), new_frame) {
+            (Some(table), _) => table,
+            (None, None) if new == Pte::EMPTY => return Ok(Flush::None),
+            (None, None) => self.make_leaf_table(mem, vpn)?,
+            (None, Some(frame)) => {
+                // The new table may have to take the place of a page-cache page: not of this one.
+                mem.frames_mut().pin(frame);
+                let table = self.make_leaf_table(mem, vpn);
+                mem.frames_mut().unpin(frame);
+                table?
+            }
+        };
+        let at = slot(table, vpn, 0);
+        let old = mem.phys().read_pte(at);
+        let old_frame = mapped_frame(mem, old);
+        if old == new {
+            return Ok(Flush::None);
+        }
+        mem.phys_mut().write_pte(at, new);
+
+        if old_frame != new_frame {
+            if let Some(frame) = new_frame {
+                mem.frames_mut().add_map(frame, self.id, vpn);
+                self.resident_pages += 1;
+                self.peak_resident_pages = self.peak_resident_pages.max(self.resident_pages);
+            }
+            if let Some(frame) = old_frame {
+                self.resident_pages -= 1;
+                if mem.frames_mut().remove_map(frame) == 0 {
+                    mem.release_if_unused(frame);
+                }
+            }
+        }
+        match (old == Pte::EMPTY, new == Pte::EMPTY) {
+            (true, false) => {
+                mem.frames_mut().count_entry(table, 1);
+            }
+            (false, true) => {
+                if mem.frames_mut().count_entry(table, -1) == 0 {
+                    self.free_empty_tables(mem, vpn);
+                    return Ok(Flush::All);
+                }
+            }
+            _ => {}
+        }
+        Ok(Flush::page(vpn))
+    }
+
+    /// Empties a user page's entry. Unlike [`AddressSpace::set_pte`] it needs no page table, so it can't fail.
+    pub(super) fn clear_pte<P: PhysMem>(&mut self, mem: &mut Memory<P>, vpn: Vpn) -> Flush {
+        self.set_pte(mem, vpn, Pte::EMPTY).expect("emptying an entry needs no frame")
+    }
+
+    fn leaf_table<P: PhysMem>(&self, mem: &Memory<P>, vpn: Vpn) -> Option<FrameId> {
+        debug_assert!(vpn < crate::layout::USER_END_PAGE, "{vpn:?} is not the user's");
+        let mut table = self.root;
+        for level in (1..=ROOT_LEVEL).rev() {
+            table = table_of(mem, mem.phys().read_pte(slot(table, vpn, level)))?;
+        }
+        Some(table)
+    }
+
+    /// Makes the missing tables down to the leaf table for `vpn`, whose entry its caller is about to fill.
+    /// If frames run out half-way, the tables made so far are freed again.
+    fn make_leaf_table<P: PhysMem>(&mut self, mem: &mut Memory<P>, vpn: Vpn) -> Result<FrameId, OutOfFrames> {
+        let mut table = self.root;
+        for level in (1..=ROOT_LEVEL).rev() {
+            let at = slot(table, vpn, level);
+            table = match table_of(mem, mem.phys().read_pte(at)) {
+                Some(lower) => lower,
+                None => match mem.allocate(FrameKind::PageTable, Contents::Zeros) {
+                    Ok(lower) => {
+                        mem.phys_mut().write_pte(at, Pte::new(lower.ppn(), PteFlags::V));
+                        mem.frames_mut().count_entry(table, 1);
+                        lower
+                    }
+                    Err(error) => {
+                        self.free_empty_tables(mem, vpn);
+                        return Err(error);
+                    }
+                },
+            };
+        }
+        Ok(table)
+    }
+
+    /// Frees the tables on the way to `vpn` that have no entries, from the bottom up. The root stays.
+    fn free_empty_tables<P: PhysMem>(&mut self, mem: &mut Memory<P>, vpn: Vpn) {
+        for lowest in 0..ROOT_LEVEL {
+            // Walk down to the table of level `lowest`, remembering the entry that points to it.
+            let mut table = self.root;
+            let mut parent = None;
+            for level in (lowest + 1..=ROOT_LEVEL).rev() {
+                let at = slot(table, vpn, level);
+                let Some(lower) = table_of(mem, mem.phys().read_pte(at)) else {
+                    parent = None;
+                    break;
+                };
+                parent = Some((table, at));
+                table = lower;
+            }
+            if let Some((upper, at)) = parent
+                && mem.frames().info(table).maps == 0
+            {
+                mem.phys_mut().write_pte(at, Pte::EMPTY);
+                mem.frames_mut().count_entry(upper, -1);
+                mem.frames_mut().release(table);
+            }
+        }
+    }
+}
+
+/// The frame that an entry maps. It is always the frame table's: user pages show no other memory.
+pub(super) fn mapped_frame<P: PhysMem>(mem: &Memory<P>, pte: Pte) -> Option<FrameId> {
+    if !pte.is_valid() {
+        return None;
+    }
+    Some(mem.frames().lookup(pte.ppn()).expect("a user page shows a frame of the frame table"))
+}

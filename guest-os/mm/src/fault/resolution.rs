@@ -1,0 +1,98 @@
+//! What came of a page fault.
+
+use super::{FaultAction, SegvReason};
+use crate::address_space::Flush;
+use crate::frame::FrameId;
+use crate::page_cache::PageKey;
+use isa::VirtAddr;
+use isa::events::{Access, EventRecord, FLAG_FROM_DISK};
+use isa::sv39::Pte;
+
+/// What came of a page fault, or of one step of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum FaultOutcome {
+    /// The page is mapped now; the access can be tried again. Apply the flush first.
+    Resolved(Resolution),
+    /// Read this page of this file into this frame, sleep until it is done, call [`Memory::finish_read`](crate::Memory::finish_read), and ask again with
+    /// [`DiskWait::Done`](super::DiskWait::Done) (or `Failed`).
+    Read(PageKey, FrameId),
+    /// Someone else reads this page of this file: sleep until it is done, and ask again with [`DiskWait::Done`](super::DiskWait::Done) (or `Failed`).
+    Wait(PageKey),
+    /// The access is refused: send the signal of [`Resolution::signal`].
+    Refused(Resolution),
+}
+
+/// The signal of a refused access, and its `si_code`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FaultSignal {
+    /// SIGSEGV, SEGV_MAPERR.
+    SegvMapErr,
+    /// SIGSEGV, SEGV_ACCERR.
+    SegvAccErr,
+    /// SIGBUS, BUS_ADRERR.
+    BusAdrErr,
+}
+
+/// One fault, decided and carried out: everything that an event record says of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Resolution {
+    /// What was done.
+    pub action: FaultAction,
+    /// The faulting address.
+    pub va: VirtAddr,
+    /// What was tried.
+    pub access: Access,
+    /// The frame that is mapped now.
+    pub frame: Option<FrameId>,
+    /// The frame that was mapped, or copied, before.
+    pub previous_frame: Option<FrameId>,
+    /// The entry when the fault came.
+    pub pte: Pte,
+    /// The entry now.
+    pub new_pte: Pte,
+    /// How many entries mapped `previous_frame` (or, if there is none, `frame`) before.
+    pub owners: u32,
+    /// The page of the file that took part.
+    pub page: Option<PageKey>,
+    /// Whether the fault waited for the device.
+    pub from_disk: bool,
+    /// What the TLB must forget before the access is tried again.
+    pub flush: Flush,
+}
+
+impl Resolution {
+    /// The signal for a refused access; `None` if it was not refused.
+    pub fn signal(&self) -> Option<FaultSignal> {
+        match self.action {
+            FaultAction::Protection => Some(FaultSignal::SegvAccErr),
+            FaultAction::Segv(SegvReason::NotMapped | SegvReason::StackLimit) => {
+                Some(FaultSignal::SegvMapErr)
+            }
+            FaultAction::Segv(SegvReason::BeyondEndOfFile | SegvReason::ReadFailed) => {
+                Some(FaultSignal::BusAdrErr)
+            }
+            _ => None,
+        }
+    }
+
+    /// The event record of the fault; the caller adds process, thread, pc and whether it was a kernel copy.
+    pub fn event(&self) -> EventRecord {
+        let ppn = |frame: Option<FrameId>| frame.map_or(0, |f| f.ppn().0);
+        let (detail, detail2) = self.page.map_or((0, 0), |key| (key.file.0, key.index));
+        EventRecord {
+            kind: self.action.event_kind().map_or(0, |kind| kind as u64),
+            va: self.va.0,
+            frame: ppn(self.frame),
+            previous_frame: ppn(self.previous_frame),
+            pte: self.pte.0,
+            new_pte: self.new_pte.0,
+            flags: self.access as u64 | if self.from_disk { FLAG_FROM_DISK } else { 0 },
+            detail,
+            detail2,
+            detail3: u64::from(self.from_disk),
+            refs: u64::from(self.owners),
+            ..EventRecord::default()
+        }
+    }
+}

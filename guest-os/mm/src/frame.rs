@@ -1,0 +1,305 @@
+//! The frame table: who has each frame of RAM, how many page-table entries map it, and which frames are free.
+//!
+//! Pure bookkeeping: it neither zeroes nor copies. [`Memory`](crate::Memory) wraps it so that a frame is
+//! handed out only together with its new contents. Frames are handed out lowest first and freed frames are
+//! reused last in, first out, so that the same run takes the same frames.
+
+use crate::page_cache::PageKey;
+use crate::{SpaceId, layout};
+use alloc::vec::Vec;
+use isa::{PhysAddr, Ppn, Vpn};
+
+/// A frame of RAM that a [`FrameTable`] hands out. Only the table makes these, so holding one means that
+/// the number lies in the table.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct FrameId(Ppn);
+
+impl FrameId {
+    /// The frame's number on the bus.
+    pub const fn ppn(self) -> Ppn {
+        self.0
+    }
+    /// The frame's first byte.
+    pub const fn base(self) -> PhysAddr {
+        self.0.base()
+    }
+}
+
+/// There is no free frame, and nothing that could be dropped to make one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OutOfFrames;
+
+/// What a frame holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FrameKind {
+    /// Nobody's. Its bytes are those of its last owner and must be overwritten before anyone sees them.
+    Free,
+    /// Taken by the kernel for itself.
+    Kernel,
+    /// A page-table page. `maps` counts its entries that are not empty.
+    PageTable,
+    /// The zero page that all untouched anonymous pages share for reading.
+    Zero,
+    /// Private memory of one process, or of several that share it copy-on-write.
+    Anon(AnonOwner),
+    /// A page of a file, listed in the page cache.
+    PageCache(PageKey),
+    /// A page of a file that the page cache has given up (the file was truncated or removed) while it is still mapped.
+    Orphan,
+}
+
+/// The reverse map of an anonymous frame: where the entries are that map it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AnonOwner {
+    /// Not mapped yet.
+    Nobody,
+    /// Mapped by this page of this address space and by nothing else.
+    One(SpaceId, Vpn),
+    /// Shared by `fork`. Each owner maps it at this page, since `fork` keeps addresses.
+    Several(Vpn),
+}
+
+/// What the table knows of a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FrameInfo {
+    /// What it holds, and whose it is.
+    pub kind: FrameKind,
+    /// User page-table entries that map it (for a page table: its entries that are not empty).
+    pub maps: u32,
+    /// Holds on it by I/O in flight; a pinned frame is neither freed nor evicted.
+    pub pins: u32,
+}
+
+/// Frames by what they hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[allow(missing_docs)] // the names are those of `FrameKind`
+pub struct FrameCounts {
+    pub free: u64,
+    pub kernel: u64,
+    pub page_table: u64,
+    pub zero: u64,
+    pub anon: u64,
+    pub page_cache: u64,
+    pub orphan: u64,
+}
+
+/// All frames that the kernel may hand out.
+#[derive(Debug)]
+pub struct FrameTable {
+    first: Ppn,
+    total: u64,
+    /// Frames `first .. first + infos.len()` have been handed out at least once.
+    infos: Vec<FrameInfo>,
+    /// Freed frames; the last one goes out first.
+    freed: Vec<FrameId>,
+    peak_used: u64,
+}
+
+impl FrameTable {
+    /// A table of the `total` frames from `first` on, all free.
+    pub fn new(first: Ppn, total: u64) -> Self {
+        assert!(first.0.checked_add(total).is_some(), "frames wrap around the end of memory");
+        Self { first, total, infos: Vec::new(), freed: Vec::new(), peak_used: 0 }
+    }
+
+    /// Frames in the table.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+    /// Frames that are free.
+    pub fn free(&self) -> u64 {
+        self.total - self.used()
+    }
+    /// Frames in use.
+    pub fn used(&self) -> u64 {
+        (self.infos.len() - self.freed.len()) as u64
+    }
+    /// The most frames that were ever in use at once.
+    pub fn peak_used(&self) -> u64 {
+        self.peak_used
+    }
+    /// The frame with this number, if it is one of the table's.
+    pub fn lookup(&self, ppn: Ppn) -> Option<FrameId> {
+        (ppn >= self.first && ppn.0 - self.first.0 < self.total).then_some(FrameId(ppn))
+    }
+    /// What the table knows of a frame.
+    pub fn info(&self, frame: FrameId) -> FrameInfo {
+        self.infos.get(self.index(frame)).copied().unwrap_or(FrameInfo {
+            kind: FrameKind::Free,
+            maps: 0,
+            pins: 0,
+        })
+    }
+    /// Every frame that was ever handed out, with what is known of it, in the order of the numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (FrameId, FrameInfo)> + '_ {
+        (self.first.0..).zip(&self.infos).map(|(number, info)| (FrameId(Ppn(number)), *info))
+    }
+    /// How many frames hold what.
+    pub fn counts(&self) -> FrameCounts {
+        let mut counts = FrameCounts { free: self.total - self.infos.len() as u64, ..FrameCounts::default() };
+        for (_, info) in self.iter() {
+            *match info.kind {
+                FrameKind::Free => &mut counts.free,
+                FrameKind::Kernel => &mut counts.kernel,
+                FrameKind::PageTable => &mut counts.page_table,
+                FrameKind::Zero => &mut counts.zero,
+                FrameKind::Anon(_) => &mut counts.anon,
+                FrameKind::PageCache(_) => &mut counts.page_cache,
+                FrameKind::Orphan => &mut counts.orphan,
+            } += 1;
+        }
+        counts
+    }
+
+    /// Takes a free frame. Its bytes are still those of its last owner: only `Memory` may call this.
+    pub(crate) fn take(&mut self, kind: FrameKind) -> Result<FrameId, OutOfFrames> {
+        assert!(kind != FrameKind::Free, "a frame is taken for something");
+        let frame = match self.freed.pop() {
+            Some(frame) => frame,
+            None if (self.infos.len() as u64) < self.total => {
+                let frame = FrameId(self.first.wrapping_add(self.infos.len() as u64));
+                self.infos.push(FrameInfo { kind: FrameKind::Free, maps: 0, pins: 0 });
+                frame
+            }
+            None => return Err(OutOfFrames),
+        };
+        let info = self.info_mut(frame);
+        assert!(
+            *info == FrameInfo { kind: FrameKind::Free, maps: 0, pins: 0 },
+            "{frame:?} is in use: {info:?}"
+        );
+        info.kind = kind;
+        self.peak_used = self.peak_used.max(self.used());
+        Ok(frame)
+    }
+
+    /// Gives a frame back. Nothing may map or pin it.
+    pub(crate) fn release(&mut self, frame: FrameId) {
+        let info = self.info_mut(frame);
+        assert!(info.kind != FrameKind::Free, "{frame:?} is freed twice");
+        assert!(info.maps == 0 && info.pins == 0, "{frame:?} is freed while in use: {info:?}");
+        info.kind = FrameKind::Free;
+        self.freed.push(frame);
+    }
+
+    pub(crate) fn set_kind(&mut self, frame: FrameId, kind: FrameKind) {
+        self.info_mut(frame).kind = kind;
+    }
+
+    /// Holds a frame for I/O in flight: it will not be freed or evicted.
+    pub fn pin(&mut self, frame: FrameId) {
+        self.info_mut(frame).pins += 1;
+    }
+
+    /// Ends a hold by [`FrameTable::pin`].
+    pub fn unpin(&mut self, frame: FrameId) {
+        let info = self.info_mut(frame);
+        assert!(info.pins > 0, "{frame:?} is not pinned");
+        info.pins -= 1;
+    }
+
+    /// One more entry maps the frame: page `vpn` of `space`.
+    pub(crate) fn add_map(&mut self, frame: FrameId, space: SpaceId, vpn: Vpn) {
+        debug_assert!(vpn < layout::USER_END_PAGE);
+        let info = self.info_mut(frame);
+        info.maps = info.maps.checked_add(1).expect("fewer than 2^32 entries fit into RAM");
+        if let FrameKind::Anon(owner) = &mut info.kind {
+            *owner = if info.maps == 1 { AnonOwner::One(space, vpn) } else { AnonOwner::Several(vpn) };
+        }
+    }
+
+    /// One entry less maps the frame. Returns how many are left.
+    pub(crate) fn remove_map(&mut self, frame: FrameId) -> u32 {
+        let info = self.info_mut(frame);
+        assert!(info.maps > 0, "{frame:?} is not mapped: {info:?}");
+        info.maps -= 1;
+        if info.maps == 0
+            && let FrameKind::Anon(owner) = &mut info.kind
+        {
+            *owner = AnonOwner::Nobody;
+        }
+        info.maps
+    }
+
+    /// Counts the entries of a page-table page up or down. Returns how many it has now.
+    pub(crate) fn count_entry(&mut self, table: FrameId, change: i32) -> u32 {
+        let info = self.info_mut(table);
+        assert!(info.kind == FrameKind::PageTable, "{table:?} is no page table: {info:?}");
+        info.maps = info.maps.checked_add_signed(change).expect("a page table has 0 to 512 entries");
+        info.maps
+    }
+
+    fn index(&self, frame: FrameId) -> usize {
+        usize::try_from(frame.0.0 - self.first.0).expect("the table holds fewer frames than usize can count")
+    }
+
+    fn info_mut(&mut self, frame: FrameId) -> &mut FrameInfo {
+        let index = self.index(frame);
+        self.infos.get_mut(index).expect("a FrameId other than by lookup has been handed out")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(total: u64) -> FrameTable {
+        FrameTable::new(Ppn(100), total)
+    }
+
+    #[test]
+    fn frames_go_out_lowest_first_and_come_back_last_in_first_out() {
+        let mut t = table(4);
+        let [a, b, c] = [(); 3].map(|()| t.take(FrameKind::Kernel).unwrap());
+        assert_eq!([a.ppn(), b.ppn(), c.ppn()], [Ppn(100), Ppn(101), Ppn(102)]);
+        t.release(a);
+        t.release(b);
+        assert_eq!(t.take(FrameKind::Kernel), Ok(b));
+        assert_eq!(t.take(FrameKind::Kernel), Ok(a));
+        assert_eq!((t.used(), t.free(), t.peak_used()), (3, 1, 3));
+    }
+
+    #[test]
+    fn running_out_is_an_ordinary_error() {
+        let mut t = table(1);
+        let only = t.take(FrameKind::Kernel).unwrap();
+        assert_eq!(t.take(FrameKind::Kernel), Err(OutOfFrames));
+        t.release(only);
+        assert_eq!(t.take(FrameKind::Kernel), Ok(only));
+    }
+
+    #[test]
+    fn the_owner_key_follows_the_map_count() {
+        let mut t = table(1);
+        let f = t.take(FrameKind::Anon(AnonOwner::Nobody)).unwrap();
+        let owner = |t: &FrameTable| match t.info(f).kind {
+            FrameKind::Anon(owner) => owner,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(owner(&t), AnonOwner::Nobody);
+        t.add_map(f, SpaceId(1), Vpn(5));
+        assert_eq!(owner(&t), AnonOwner::One(SpaceId(1), Vpn(5)));
+        t.add_map(f, SpaceId(2), Vpn(5));
+        assert_eq!(owner(&t), AnonOwner::Several(Vpn(5)));
+        assert_eq!(t.remove_map(f), 1);
+        assert_eq!(owner(&t), AnonOwner::Several(Vpn(5)), "which of the two is left is not known");
+        assert_eq!(t.remove_map(f), 0);
+        assert_eq!(owner(&t), AnonOwner::Nobody);
+    }
+
+    #[test]
+    #[should_panic(expected = "freed twice")]
+    fn freeing_twice_is_caught() {
+        let mut t = table(1);
+        let f = t.take(FrameKind::Kernel).unwrap();
+        t.release(f);
+        t.release(f);
+    }
+
+    #[test]
+    fn lookup_knows_the_range() {
+        let t = table(2);
+        assert!(t.lookup(Ppn(99)).is_none() && t.lookup(Ppn(102)).is_none());
+        assert_eq!(t.lookup(Ppn(101)).map(FrameId::ppn), Some(Ppn(101)));
+    }
+}

@@ -1,0 +1,311 @@
+//! All memory of the machine that is shared between address spaces: the frames, the page cache, the zero page.
+//!
+//! [`Memory`] is the only place where a frame passes from one owner to the next, and it does so together with
+//! the frame's new [`Contents`]. So a frame is never seen with another owner's bytes in it.
+
+use crate::frame::{AnonOwner, FrameId, FrameKind, FrameTable, OutOfFrames};
+use crate::page_cache::{Evicted, FileId, PageCache, PageKey, PageLookup, PageState, Store};
+use crate::phys::PhysMem;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use isa::PAGE_SIZE;
+
+/// What a frame holds when its new owner gets it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Contents {
+    /// Zeros.
+    Zeros,
+    /// What another frame holds.
+    CopyOf(FrameId),
+    /// The first `len_bytes` bytes of another frame, then zeros.
+    PartOf(FrameId, u64),
+}
+
+/// Frames, page cache and zero page.
+#[derive(Debug)]
+pub struct Memory<P> {
+    phys: P,
+    frames: FrameTable,
+    cache: PageCache,
+    zero_page: FrameId,
+    evicted: Vec<Evicted>,
+    /// How many address spaces map each file.
+    file_spaces: BTreeMap<FileId, u32>,
+    unmapped_files: Vec<FileId>,
+}
+
+impl<P: PhysMem> Memory<P> {
+    /// Memory over these frames, all of which are the table's to hand out. The first becomes the zero page.
+    pub fn new(phys: P, frames: FrameTable) -> Result<Self, OutOfFrames> {
+        let mut frames = frames;
+        let mut phys = phys;
+        let zero_page = frames.take(FrameKind::Zero)?;
+        phys.zero_frame(zero_page.ppn());
+        Ok(Self {
+            phys,
+            frames,
+            cache: PageCache::default(),
+            zero_page,
+            evicted: Vec::new(),
+            file_spaces: BTreeMap::new(),
+            unmapped_files: Vec::new(),
+        })
+    }
+
+    /// The frame table, for looking.
+    pub fn frames(&self) -> &FrameTable {
+        &self.frames
+    }
+    /// The page cache, for looking.
+    pub fn cache(&self) -> &PageCache {
+        &self.cache
+    }
+    /// Physical memory.
+    pub fn phys(&self) -> &P {
+        &self.phys
+    }
+    /// Physical memory, to write to.
+    pub fn phys_mut(&mut self) -> &mut P {
+        &mut self.phys
+    }
+    /// The page of zeros that untouched anonymous pages share for reading.
+    pub fn zero_page(&self) -> FrameId {
+        self.zero_page
+    }
+    pub(crate) fn frames_mut(&mut self) -> &mut FrameTable {
+        &mut self.frames
+    }
+
+    // ---- frames ----
+
+    /// A frame with new contents, for `kind`. If none is free, the least recently used clean page that nobody maps leaves the page cache.
+    pub(crate) fn allocate(&mut self, kind: FrameKind, contents: Contents) -> Result<FrameId, OutOfFrames> {
+        if let Contents::CopyOf(source) | Contents::PartOf(source, _) = contents {
+            // The source must survive the eviction that the allocation may need.
+            self.frames.pin(source);
+            let taken = self.take_or_evict(kind);
+            self.frames.unpin(source);
+            let frame = taken?;
+            self.phys.copy_frame(source.ppn(), frame.ppn());
+            if let Contents::PartOf(_, len_bytes) = contents {
+                self.zero_from(frame, len_bytes);
+            }
+            return Ok(frame);
+        }
+        let frame = self.take_or_evict(kind)?;
+        self.phys.zero_frame(frame.ppn());
+        Ok(frame)
+    }
+
+    /// A zeroed frame for the kernel itself.
+    pub fn allocate_kernel(&mut self) -> Result<FrameId, OutOfFrames> {
+        self.allocate(FrameKind::Kernel, Contents::Zeros)
+    }
+
+    /// Gives back a frame of [`Memory::allocate_kernel`].
+    pub fn free_kernel(&mut self, frame: FrameId) {
+        assert!(self.frames.info(frame).kind == FrameKind::Kernel, "{frame:?} is not the kernel's");
+        self.frames.release(frame);
+    }
+
+    pub(crate) fn allocate_anon(&mut self, contents: Contents) -> Result<FrameId, OutOfFrames> {
+        self.allocate(FrameKind::Anon(AnonOwner::Nobody), contents)
+    }
+
+    /// Frees a frame that nothing maps any more, if mapping it was all that kept it.
+    pub(crate) fn release_if_unused(&mut self, frame: FrameId) {
+        let info = self.frames.info(frame);
+        if info.maps > 0 || info.pins > 0 {
+            return;
+        }
+        match info.kind {
+            FrameKind::Anon(_) | FrameKind::Orphan => self.frames.release(frame),
+            // A page of a file stays in the cache; a frame of the kernel stays the kernel's.
+            FrameKind::PageCache(_) | FrameKind::Zero | FrameKind::Kernel => {}
+            FrameKind::PageTable | FrameKind::Free => unreachable!("{frame:?} was never mapped: {info:?}"),
+        }
+    }
+
+    /// Ends a hold on a frame by I/O (see [`FrameTable::pin`]) and frees the frame if that was all that kept it.
+    pub fn unpin(&mut self, frame: FrameId) {
+        self.frames.unpin(frame);
+        self.release_if_unused(frame);
+    }
+
+    /// Holds a frame for I/O in flight.
+    pub fn pin(&mut self, frame: FrameId) {
+        self.frames.pin(frame);
+    }
+
+    fn take_or_evict(&mut self, kind: FrameKind) -> Result<FrameId, OutOfFrames> {
+        if self.frames.free() == 0 {
+            self.evict_one();
+        }
+        self.frames.take(kind)
+    }
+
+    fn zero_from(&mut self, frame: FrameId, from: u64) {
+        const ZEROS: [u8; 256] = [0; 256];
+        let mut at = from;
+        while at < PAGE_SIZE {
+            let len = usize::try_from(PAGE_SIZE - at).map_or(ZEROS.len(), |left| left.min(ZEROS.len()));
+            self.phys.write_bytes(frame.base().wrapping_add(at), &ZEROS[..len]);
+            at += len as u64;
+        }
+    }
+
+    // ---- the page cache ----
+
+    /// Makes a file known to the page cache, with its length, before it is mapped or read; again when its length changes.
+    pub fn set_file(&mut self, file: FileId, len_bytes: u64, store: Store) {
+        self.cache.set_file(file, len_bytes, store);
+    }
+
+    /// What is known of a page of a file; counts as a use of it.
+    pub fn look_up_page(&mut self, key: PageKey) -> PageLookup {
+        self.cache.touch(key);
+        self.cache.lookup(key)
+    }
+
+    /// Enters an absent page as being read, with a zeroed and pinned frame for the device to fill.
+    pub fn begin_read(&mut self, key: PageKey) -> Result<FrameId, OutOfFrames> {
+        assert!(self.cache.lookup(key) == PageLookup::Absent, "{key:?} need not be read");
+        let frame = self.allocate(FrameKind::PageCache(key), Contents::Zeros)?;
+        self.frames.pin(frame);
+        self.cache.enter(key, frame, PageState::Reading);
+        Ok(frame)
+    }
+
+    /// The device has filled the frame of [`Memory::begin_read`] (or has failed to, then the page is absent again).
+    /// Whoever waits for the page asks again now.
+    pub fn finish_read(&mut self, key: PageKey, frame: FrameId, succeeded: bool) {
+        self.frames.unpin(frame);
+        let is_current = self.cache.lookup(key) == PageLookup::Reading(frame);
+        match (is_current, succeeded) {
+            (true, true) => {
+                self.cache.set_ready(key);
+            }
+            (true, false) => {
+                self.cache.remove(key);
+                self.drop_page_frame(frame);
+            }
+            // The file was truncated or removed meanwhile, and the frame with it.
+            (false, _) => self.release_if_unused(frame),
+        }
+    }
+
+    /// The frame of a page that lives in memory only: the one that is there, or a new one of zeros.
+    pub fn memory_page(&mut self, key: PageKey) -> Result<FrameId, OutOfFrames> {
+        match self.cache.lookup(key) {
+            PageLookup::Ready(frame) => {
+                self.cache.touch(key);
+                Ok(frame)
+            }
+            PageLookup::Hole => {
+                let frame = self.allocate(FrameKind::PageCache(key), Contents::Zeros)?;
+                self.cache.enter(key, frame, PageState::Ready { dirty: true });
+                Ok(frame)
+            }
+            other => unreachable!("{key:?} does not live in memory only: {other:?}"),
+        }
+    }
+
+    /// A ready page was changed: it has what the device has not.
+    pub fn mark_dirty(&mut self, key: PageKey) {
+        self.cache.set_dirty(key, true);
+    }
+
+    /// The device has a page's changes now.
+    pub fn mark_clean(&mut self, key: PageKey) {
+        self.cache.set_dirty(key, false);
+    }
+
+    /// The file is now `len_bytes` long. Pages past the end leave the cache, and the rest of the last page becomes zero.
+    /// Mappings that show a dropped page keep its frame until they are unmapped.
+    pub fn truncate_file(&mut self, file: FileId, len_bytes: u64) {
+        for key in self.cache.pages_from(file, len_bytes.div_ceil(PAGE_SIZE)) {
+            if let Some(frame) = self.cache.remove(key) {
+                self.drop_page_frame(frame);
+            }
+        }
+        let last = PageKey { file, index: len_bytes / PAGE_SIZE };
+        if let PageLookup::Ready(frame) = self.cache.lookup(last) {
+            self.zero_from(frame, len_bytes % PAGE_SIZE);
+        }
+        self.cache.set_file_len(file, len_bytes);
+    }
+
+    /// The file is gone: all its pages leave the cache.
+    pub fn remove_file(&mut self, file: FileId) {
+        self.truncate_file(file, 0);
+        self.cache.forget_file(file);
+    }
+
+    /// Drops the least recently used clean page that nobody maps. Returns whether there was one.
+    pub fn evict_one(&mut self) -> bool {
+        let victim = self.cache.iter().find(|&(key, frame, _)| self.is_evictable(key, frame));
+        let Some((key, frame, _)) = victim else { return false };
+        self.evict(key, frame);
+        true
+    }
+
+    /// Drops every clean page that nobody maps. Returns how many there were.
+    pub fn evict_all_clean(&mut self) -> usize {
+        let victims: Vec<_> =
+            self.cache.iter().filter(|&(key, frame, _)| self.is_evictable(key, frame)).collect();
+        for &(key, frame, _) in &victims {
+            self.evict(key, frame);
+        }
+        victims.len()
+    }
+
+    /// The pages dropped since the last call, oldest first: `evict` events.
+    pub fn take_evicted(&mut self) -> Vec<Evicted> {
+        core::mem::take(&mut self.evicted)
+    }
+
+    // ---- who maps which file ----
+
+    /// Whether some address space maps the file.
+    pub fn is_file_mapped(&self, file: FileId) -> bool {
+        self.file_spaces.contains_key(&file)
+    }
+
+    /// The files that have lost their last mapping since the last call, in order. If a file is open nowhere else and
+    /// has no name (shared anonymous memory, a removed file), it can go now.
+    pub fn take_unmapped_files(&mut self) -> Vec<FileId> {
+        let mut files = core::mem::take(&mut self.unmapped_files);
+        files.retain(|file| !self.file_spaces.contains_key(file));
+        files
+    }
+
+    pub(crate) fn file_mapped(&mut self, file: FileId) {
+        *self.file_spaces.entry(file).or_insert(0) += 1;
+    }
+
+    pub(crate) fn file_unmapped(&mut self, file: FileId) {
+        let spaces = self.file_spaces.get_mut(&file).expect("a file is unmapped after it was mapped");
+        *spaces -= 1;
+        if *spaces == 0 {
+            self.file_spaces.remove(&file);
+            self.unmapped_files.push(file);
+        }
+    }
+
+    fn is_evictable(&self, key: PageKey, frame: FrameId) -> bool {
+        let info = self.frames.info(frame);
+        info.maps == 0 && info.pins == 0 && self.cache.is_clean_copy(key)
+    }
+
+    fn evict(&mut self, key: PageKey, frame: FrameId) {
+        self.cache.remove(key);
+        self.frames.release(frame);
+        self.evicted.push(Evicted { key, frame });
+    }
+
+    /// A frame that the cache has just given up: freed, unless someone maps or fills it still.
+    fn drop_page_frame(&mut self, frame: FrameId) {
+        self.frames.set_kind(frame, FrameKind::Orphan);
+        self.release_if_unused(frame);
+    }
+}

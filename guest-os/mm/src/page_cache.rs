@@ -1,0 +1,218 @@
+//! The page cache: which frame holds which page of which file.
+//!
+//! A page is entered as [`PageState::Reading`] when its device read starts and becomes ready when the read is done; who
+//! comes meanwhile waits. Clean pages that nobody maps can be dropped, least recently used first. Reads and
+//! writes of the device are the caller's: this crate knows no file system. A file that lives in memory only
+//! ([`Store::Memory`]: tmpfs, shared anonymous memory) keeps its pages here and nowhere else, so they are never dropped.
+//!
+//! This file is the index. [`Memory`](crate::Memory) moves the frames.
+
+use crate::frame::FrameId;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use isa::PAGE_SIZE;
+
+/// A file, as the kernel numbers them: the same number is the same content. 0 is no file.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct FileId(pub u64);
+
+/// A page of a file.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PageKey {
+    /// Which file.
+    pub file: FileId,
+    /// Which page of it, counted from 0.
+    pub index: u64,
+}
+
+/// Where a file's content lives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Store {
+    /// On a device. A page that is not in the cache is read from there, and a clean page can be dropped.
+    Device,
+    /// In the page cache alone. A page that is not there is a hole and reads as zeros.
+    Memory,
+}
+
+/// What is known of a page of a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PageLookup {
+    /// Past the end of the file.
+    BeyondEnd,
+    /// In the file but not in the cache: it must be read from the device.
+    Absent,
+    /// Not in the cache, and the file lives in memory: it is all zeros.
+    Hole,
+    /// A read into this frame is under way.
+    Reading(FrameId),
+    /// In this frame.
+    Ready(FrameId),
+}
+
+/// How far a cached page has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PageState {
+    /// The device is filling the frame.
+    Reading,
+    /// The frame holds the page.
+    Ready {
+        /// Whether the frame has changes that the device does not have.
+        dirty: bool,
+    },
+}
+
+/// A page that was dropped to make room, for the event stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Evicted {
+    /// Which page.
+    pub key: PageKey,
+    /// The frame that it was in.
+    pub frame: FrameId,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct CachedPage {
+    frame: FrameId,
+    state: PageState,
+    /// The cache's clock when the page was last looked up or entered.
+    last_use: u64,
+}
+
+#[derive(Debug)]
+struct CachedFile {
+    len_bytes: u64,
+    store: Store,
+    pages: BTreeMap<u64, CachedPage>,
+}
+
+/// Which frame holds which page of which file.
+#[derive(Debug, Default)]
+pub struct PageCache {
+    files: BTreeMap<FileId, CachedFile>,
+    /// Counts uses; the order of eviction.
+    clock: u64,
+    /// Pages by last use. Each page is listed once, under its `last_use`.
+    by_use: BTreeMap<u64, PageKey>,
+}
+
+impl PageCache {
+    /// Makes a file known, or brings what is known of it up to date. Pages past a shorter end are not dropped by this: see [`Memory::truncate_file`](crate::Memory::truncate_file).
+    pub fn set_file(&mut self, file: FileId, len_bytes: u64, store: Store) {
+        let entry = self.files.entry(file).or_insert(CachedFile { len_bytes, store, pages: BTreeMap::new() });
+        entry.len_bytes = len_bytes;
+        entry.store = store;
+    }
+    /// The file's length, if it is known.
+    pub fn file_len_bytes(&self, file: FileId) -> Option<u64> {
+        self.files.get(&file).map(|f| f.len_bytes)
+    }
+    /// What is known of a page. An unknown file has no pages.
+    pub fn lookup(&self, key: PageKey) -> PageLookup {
+        let Some(file) = self.files.get(&key.file) else { return PageLookup::BeyondEnd };
+        if key.index >= file.len_bytes.div_ceil(PAGE_SIZE) {
+            return PageLookup::BeyondEnd;
+        }
+        match (file.pages.get(&key.index), file.store) {
+            (Some(page), _) => match page.state {
+                PageState::Reading => PageLookup::Reading(page.frame),
+                PageState::Ready { .. } => PageLookup::Ready(page.frame),
+            },
+            (None, Store::Device) => PageLookup::Absent,
+            (None, Store::Memory) => PageLookup::Hole,
+        }
+    }
+    /// The state of a cached page.
+    pub fn state(&self, key: PageKey) -> Option<PageState> {
+        self.files.get(&key.file)?.pages.get(&key.index).map(|page| page.state)
+    }
+    /// How many pages are cached.
+    pub fn len(&self) -> usize {
+        self.by_use.len()
+    }
+    /// Whether nothing is cached.
+    pub fn is_empty(&self) -> bool {
+        self.by_use.is_empty()
+    }
+    /// The cached pages, least recently used first.
+    pub fn iter(&self) -> impl Iterator<Item = (PageKey, FrameId, PageState)> + '_ {
+        self.by_use.values().map(|&key| {
+            let page = self.page(key).expect("a listed page is cached");
+            (key, page.frame, page.state)
+        })
+    }
+
+    /// Counts a use of a page, which puts off its eviction.
+    pub fn touch(&mut self, key: PageKey) {
+        let now = self.tick();
+        let Some(page) = self.page_mut(key) else { return };
+        let before = core::mem::replace(&mut page.last_use, now);
+        self.by_use.remove(&before);
+        self.by_use.insert(now, key);
+    }
+    /// Says whether a ready page has changes that the device does not have.
+    pub fn set_dirty(&mut self, key: PageKey, dirty: bool) {
+        if let Some(CachedPage { state: PageState::Ready { dirty: d }, .. }) = self.page_mut(key) {
+            *d = dirty;
+        }
+    }
+
+    /// The length of a file has changed.
+    pub(crate) fn set_file_len(&mut self, file: FileId, len_bytes: u64) {
+        if let Some(file) = self.files.get_mut(&file) {
+            file.len_bytes = len_bytes;
+        }
+    }
+    /// Enters a page in a state.
+    pub(crate) fn enter(&mut self, key: PageKey, frame: FrameId, state: PageState) {
+        let now = self.tick();
+        let file = self.files.get_mut(&key.file).expect("pages are entered for known files only");
+        let before = file.pages.insert(key.index, CachedPage { frame, state, last_use: now });
+        assert!(before.is_none(), "{key:?} is cached twice");
+        self.by_use.insert(now, key);
+    }
+    /// The read of a page is done.
+    pub(crate) fn set_ready(&mut self, key: PageKey) -> Option<FrameId> {
+        let page = self.page_mut(key)?;
+        page.state = PageState::Ready { dirty: false };
+        Some(page.frame)
+    }
+    /// Forgets a page. Its frame is the caller's now.
+    pub(crate) fn remove(&mut self, key: PageKey) -> Option<FrameId> {
+        let page = self.files.get_mut(&key.file)?.pages.remove(&key.index)?;
+        self.by_use.remove(&page.last_use);
+        Some(page.frame)
+    }
+    /// Forgets a file that has no cached page.
+    pub(crate) fn forget_file(&mut self, file: FileId) {
+        let removed = self.files.remove(&file);
+        debug_assert!(removed.is_none_or(|f| f.pages.is_empty()));
+    }
+    /// The cached pages of a file from page `from` on.
+    pub(crate) fn pages_from(&self, file: FileId, from: u64) -> Vec<PageKey> {
+        let Some(cached) = self.files.get(&file) else { return Vec::new() };
+        cached.pages.range(from..).map(|(&index, _)| PageKey { file, index }).collect()
+    }
+    /// Whether the page's content can be had again from a device, unchanged.
+    pub(crate) fn is_clean_copy(&self, key: PageKey) -> bool {
+        let stored = self.files.get(&key.file).is_some_and(|f| f.store == Store::Device);
+        stored && self.state(key) == Some(PageState::Ready { dirty: false })
+    }
+
+    fn tick(&mut self) -> u64 {
+        self.clock += 1;
+        self.clock
+    }
+    fn page(&self, key: PageKey) -> Option<&CachedPage> {
+        self.files.get(&key.file)?.pages.get(&key.index)
+    }
+    fn page_mut(&mut self, key: PageKey) -> Option<&mut CachedPage> {
+        self.files.get_mut(&key.file)?.pages.get_mut(&key.index)
+    }
+}
+
+impl PageKey {
+    /// Where the page begins in the file.
+    pub const fn offset_bytes(self) -> u64 {
+        self.index * PAGE_SIZE
+    }
+}

@@ -1,0 +1,24 @@
+//! The one door to physical memory.
+//!
+//! The kernel implements [`PhysMem`] over its direct map, the tests over a vector. Nothing else in this
+//! crate can reach a byte of RAM, so the unsafe part of the kernel's memory management is these six functions.
+
+use isa::sv39::Pte;
+use isa::{PhysAddr, Ppn};
+
+/// Physical memory as `mm` needs it. Every address passed in lies in a frame that the
+/// [`FrameTable`](crate::FrameTable) owns, or in the kernel's template root.
+pub trait PhysMem {
+    /// Reads the page-table entry at `at` (8-byte aligned).
+    fn read_pte(&self, at: PhysAddr) -> Pte;
+    /// Writes the page-table entry at `at` (8-byte aligned).
+    fn write_pte(&mut self, at: PhysAddr, pte: Pte);
+    /// Fills a frame with zeros.
+    fn zero_frame(&mut self, frame: Ppn);
+    /// Copies a whole frame onto another one.
+    fn copy_frame(&mut self, from: Ppn, to: Ppn);
+    /// Reads bytes; the range does not leave its frame.
+    fn read_bytes(&self, at: PhysAddr, into: &mut [u8]);
+    /// Writes bytes; the range does not leave its frame.
+    fn write_bytes(&mut self, at: PhysAddr, bytes: &[u8]);
+}

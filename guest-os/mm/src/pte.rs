@@ -1,0 +1,123 @@
+//! Page-table entries as this kernel writes them: the software bits, the flags of a mapping, and the typed
+//! encoding of entries that are not valid.
+//!
+//! The hardware ignores every bit of an entry whose V bit is clear, so such an entry can say where its page
+//! went. Today it says nothing ([`NotPresent::Nothing`]) or names a swap slot, whose place is kept for swapping.
+
+use crate::vma::Prot;
+use isa::Ppn;
+use isa::sv39::{Pte, PteFlags};
+
+/// Software bit: the frame is, or was, shared copy-on-write since a `fork`; the next store resolves it.
+pub const COW: PteFlags = PteFlags::RSW0;
+
+/// A slot of the swap area.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SwapSlot(pub u64);
+
+/// What an entry whose V bit is clear says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NotPresent {
+    /// Nothing: the page was never touched, or has been given up.
+    Nothing,
+    /// The page's content lies in this slot of the swap area.
+    Swapped(SwapSlot),
+}
+
+const KIND_SHIFT: u32 = 1;
+const KIND_MASK: u64 = 0b111;
+const KIND_SWAPPED: u64 = 1;
+const SLOT_SHIFT: u32 = 10;
+const SLOT_MASK: u64 = (1 << 44) - 1;
+
+impl NotPresent {
+    /// The entry in memory.
+    pub const fn encode(self) -> Pte {
+        match self {
+            Self::Nothing => Pte::EMPTY,
+            Self::Swapped(slot) => Pte((slot.0 & SLOT_MASK) << SLOT_SHIFT | KIND_SWAPPED << KIND_SHIFT),
+        }
+    }
+    /// What a not-valid entry says; `None` if the entry is valid.
+    pub const fn decode(pte: Pte) -> Option<Self> {
+        if pte.is_valid() {
+            return None;
+        }
+        match pte.0 >> KIND_SHIFT & KIND_MASK {
+            KIND_SWAPPED => Some(Self::Swapped(SwapSlot(pte.0 >> SLOT_SHIFT & SLOT_MASK))),
+            _ => Some(Self::Nothing),
+        }
+    }
+}
+
+/// Whether a leaf may let the user store. A frame that others may see must not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stores {
+    /// As the VMA's protection says.
+    AsProtected,
+    /// Never: the frame is shared with someone who must not see the store.
+    Forbidden,
+}
+
+/// The flags of a user leaf for `prot`, with A set, and D set where a store is allowed.
+///
+/// * W without R is a reserved encoding (privileged manual, "Addressing and Memory Protection"), so a writable
+///   page is readable too, as on Linux.
+/// * A page without any permission keeps its frame: it is mapped readable, but not for the user (U clear).
+pub fn user_leaf(frame: Ppn, prot: Prot, stores: Stores) -> Pte {
+    Pte::new(frame, permissions(prot, stores) | PteFlags::V | PteFlags::A)
+}
+
+/// R, W, X and U of a leaf for `prot`.
+pub(crate) fn permissions(prot: Prot, stores: Stores) -> PteFlags {
+    let mut flags = PteFlags::empty();
+    if prot.intersects(Prot::READ | Prot::WRITE) {
+        flags |= PteFlags::R;
+    }
+    if prot.contains(Prot::WRITE) && stores == Stores::AsProtected {
+        flags |= PteFlags::W | PteFlags::D;
+    }
+    if prot.contains(Prot::EXEC) {
+        flags |= PteFlags::X;
+    }
+    if flags.is_empty() { PteFlags::R } else { flags | PteFlags::U }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn not_present_entries_round_trip() {
+        for kind in [
+            NotPresent::Nothing,
+            NotPresent::Swapped(SwapSlot(0)),
+            NotPresent::Swapped(SwapSlot(12345)),
+            NotPresent::Swapped(SwapSlot(SLOT_MASK)),
+        ] {
+            assert!(!kind.encode().is_valid());
+            assert_eq!(NotPresent::decode(kind.encode()), Some(kind));
+        }
+        assert_eq!(NotPresent::decode(Pte::new(Ppn(1), PteFlags::V | PteFlags::R)), None);
+    }
+
+    #[test]
+    fn leaf_flags_of_each_protection() {
+        use PteFlags as F;
+        let v_a = F::V | F::A;
+        for (prot, stores, flags) in [
+            (Prot::READ, Stores::AsProtected, F::R | F::U),
+            (Prot::READ | Prot::WRITE, Stores::AsProtected, F::R | F::W | F::D | F::U),
+            (Prot::READ | Prot::WRITE, Stores::Forbidden, F::R | F::U),
+            (Prot::WRITE, Stores::AsProtected, F::R | F::W | F::D | F::U),
+            (Prot::WRITE, Stores::Forbidden, F::R | F::U),
+            (Prot::EXEC, Stores::AsProtected, F::X | F::U),
+            (Prot::READ | Prot::EXEC, Stores::Forbidden, F::R | F::X | F::U),
+            (Prot::empty(), Stores::AsProtected, F::R),
+        ] {
+            let leaf = user_leaf(Ppn(7), prot, stores);
+            assert_eq!(leaf, Pte::new(Ppn(7), flags | v_a), "{prot:?} {stores:?}");
+            assert!(leaf.is_leaf());
+        }
+    }
+}

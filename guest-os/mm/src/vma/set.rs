@@ -1,0 +1,249 @@
+//! The VMAs of one address space, disjoint and in order.
+
+use super::{Backing, PageRange, Prot, Vma, VmaFlags};
+use crate::layout::{MAX_VMAS, STACK_GUARD_PAGES};
+use crate::page_cache::FileId;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use isa::Vpn;
+
+/// Why a range can't be changed as asked. Nothing has been changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RangeError {
+    /// There would be more than [`MAX_VMAS`] VMAs (ENOMEM).
+    TooManyVmas,
+    /// Part of the range is not mapped (ENOMEM).
+    NotMapped,
+    /// A VMA in the range may never become writable (EACCES).
+    NeverWritable,
+}
+
+/// The VMAs of one address space.
+///
+/// Invariants: VMAs are not empty and do not overlap; no two neighbours could be one VMA; there are at most [`MAX_VMAS`].
+#[derive(Clone, Debug, Default)]
+pub struct VmaSet {
+    /// By first page.
+    by_start: BTreeMap<Vpn, Vma>,
+    /// How many VMAs each file backs.
+    file_users: BTreeMap<FileId, usize>,
+}
+
+impl VmaSet {
+    /// The VMAs in the order of their addresses.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Vma> {
+        self.by_start.values()
+    }
+    /// How many VMAs there are.
+    pub fn len(&self) -> usize {
+        self.by_start.len()
+    }
+    /// Whether there is no VMA.
+    pub fn is_empty(&self) -> bool {
+        self.by_start.is_empty()
+    }
+    /// How many pages the VMAs have together.
+    pub fn total_pages(&self) -> u64 {
+        self.iter().map(|vma| vma.range.len_pages()).sum()
+    }
+    /// The VMA that holds the page.
+    pub fn find(&self, vpn: Vpn) -> Option<&Vma> {
+        self.by_start.range(..=vpn).next_back().map(|(_, vma)| vma).filter(|vma| vma.range.contains(vpn))
+    }
+    /// The first VMA that begins behind the page.
+    pub fn next_above(&self, vpn: Vpn) -> Option<&Vma> {
+        self.by_start.range(Vpn(vpn.0 + 1)..).next().map(|(_, vma)| vma)
+    }
+    /// The last VMA that begins before the page.
+    pub fn last_below(&self, vpn: Vpn) -> Option<&Vma> {
+        self.by_start.range(..vpn).next_back().map(|(_, vma)| vma)
+    }
+    /// The VMAs that share a page with the range, in order.
+    pub fn overlapping(&self, range: PageRange) -> impl Iterator<Item = &Vma> {
+        let first = self.find(range.start).map_or(range.start, |vma| vma.range.start);
+        self.by_start
+            .range(first..range.end.max(first))
+            .map(|(_, vma)| vma)
+            .filter(move |vma| vma.range.overlaps(range))
+    }
+    /// Whether every page of the range lies in a VMA.
+    pub fn covers(&self, range: PageRange) -> bool {
+        let mut next = range.start;
+        for vma in self.overlapping(range) {
+            if vma.range.start > next {
+                return false;
+            }
+            next = vma.range.end;
+        }
+        next >= range.end
+    }
+    /// Whether a VMA shows this file.
+    pub fn uses_file(&self, file: FileId) -> bool {
+        self.file_users.contains_key(&file)
+    }
+    /// The files that back VMAs, in the order of their numbers.
+    pub fn files(&self) -> impl Iterator<Item = FileId> + '_ {
+        self.file_users.keys().copied()
+    }
+
+    /// Adds a VMA where there is none, as one with its neighbours if they are alike.
+    pub fn insert(&mut self, vma: Vma) -> Result<(), RangeError> {
+        assert!(!vma.range.is_empty(), "a VMA has at least one page");
+        assert!(self.overlapping(vma.range).next().is_none(), "a VMA is inserted over another one");
+        if self.len() >= MAX_VMAS {
+            return Err(RangeError::TooManyVmas);
+        }
+        let start = vma.range.start;
+        self.put(vma);
+        self.merge_around(start);
+        Ok(())
+    }
+
+    /// Takes out every page of the range. Returns the parts of VMAs that were there.
+    pub fn remove(&mut self, range: PageRange) -> Result<Vec<Vma>, RangeError> {
+        self.split_room(range)?;
+        let starts: Vec<Vpn> = self.overlapping(range).map(|vma| vma.range.start).collect();
+        let mut removed = Vec::with_capacity(starts.len());
+        for start in starts {
+            let vma = self.take(start);
+            self.put_outside(&vma, range);
+            removed.push(vma.part(range));
+        }
+        Ok(removed)
+    }
+
+    /// Gives every page of the range another protection. Returns the parts of VMAs that have changed, as they are now.
+    pub fn protect(&mut self, range: PageRange, prot: Prot) -> Result<Vec<Vma>, RangeError> {
+        if !self.covers(range) {
+            return Err(RangeError::NotMapped);
+        }
+        let never = |vma: &Vma| vma.flags.contains(VmaFlags::NEVER_WRITABLE);
+        if prot.contains(Prot::WRITE) && self.overlapping(range).any(never) {
+            return Err(RangeError::NeverWritable);
+        }
+        self.split_room(range)?;
+        let starts: Vec<Vpn> =
+            self.overlapping(range).filter(|vma| vma.prot != prot).map(|vma| vma.range.start).collect();
+        let mut changed = Vec::with_capacity(starts.len());
+        for start in starts {
+            let vma = self.take(start);
+            self.put_outside(&vma, range);
+            let part = Vma { prot, ..vma.part(range) };
+            self.put(part.clone());
+            changed.push(part);
+        }
+        for vma in &changed {
+            self.merge_around(vma.range.start);
+        }
+        Ok(changed)
+    }
+
+    /// Lets the stack that begins at `start` begin at the lower page `new_start`, over pages that no VMA has.
+    pub fn grow_down(&mut self, start: Vpn, new_start: Vpn) {
+        let mut vma = self.take(start);
+        assert!(
+            new_start < start && vma.backing == Backing::Anon,
+            "only an anonymous VMA grows, and only down"
+        );
+        vma.range.start = new_start;
+        assert!(self.overlapping(vma.range).next().is_none(), "a stack grows over another VMA");
+        self.put(vma);
+    }
+
+    /// The highest place below `below` and not below `lowest` where `len_pages` pages fit between the VMAs.
+    /// The guard gap below a stack stays free.
+    pub fn find_gap(&self, len_pages: u64, lowest: Vpn, below: Vpn) -> Option<Vpn> {
+        let mut end = below;
+        for vma in self.iter().rev() {
+            let floor = vma.range.end.max(lowest);
+            if fits(floor, end, len_pages) {
+                return Some(Vpn(end.0 - len_pages));
+            }
+            end = end.min(lowest_use(vma));
+        }
+        fits(lowest, end, len_pages).then(|| Vpn(end.0 - len_pages))
+    }
+
+    /// Whether the range would take pages of the guard gap below a stack.
+    pub fn in_guard_gap(&self, range: PageRange) -> bool {
+        self.iter().any(|vma| {
+            vma.flags.contains(VmaFlags::GROWS_DOWN)
+                && range.overlaps(PageRange::new(lowest_use(vma), vma.range.start))
+        })
+    }
+
+    /// Splitting off both ends of a range makes at most two VMAs more.
+    fn split_room(&self, range: PageRange) -> Result<(), RangeError> {
+        let cut = |at: Vpn| self.find(at).is_some_and(|vma| vma.range.start < at);
+        let extra = usize::from(cut(range.start)) + usize::from(cut(range.end));
+        if self.len() + extra > MAX_VMAS { Err(RangeError::TooManyVmas) } else { Ok(()) }
+    }
+
+    fn put_outside(&mut self, vma: &Vma, range: PageRange) {
+        if vma.range.start < range.start {
+            self.put(vma.part(PageRange::new(vma.range.start, range.start)));
+        }
+        if vma.range.end > range.end {
+            self.put(vma.part(PageRange::new(range.end, vma.range.end)));
+        }
+    }
+
+    /// Makes the VMA that begins at `start` one with its neighbours, where they are alike.
+    fn merge_around(&mut self, start: Vpn) {
+        let Some(mut start) = self.by_start.get(&start).map(|vma| vma.range.start) else { return };
+        if let Some(below) = self.last_below(start)
+            && below.continues_in(&self.by_start[&start])
+        {
+            let below = below.range.start;
+            self.join(below, start);
+            start = below;
+        }
+        let end = self.by_start[&start].range.end;
+        if let Some(above) = self.by_start.get(&end)
+            && self.by_start[&start].continues_in(above)
+        {
+            self.join(start, end);
+        }
+    }
+
+    fn join(&mut self, first: Vpn, second: Vpn) {
+        let second = self.take(second);
+        let mut vma = self.take(first);
+        vma.range.end = second.range.end;
+        self.put(vma);
+    }
+
+    fn put(&mut self, vma: Vma) {
+        if let Some(file) = vma.file() {
+            *self.file_users.entry(file).or_insert(0) += 1;
+        }
+        let before = self.by_start.insert(vma.range.start, vma);
+        debug_assert!(before.is_none());
+    }
+
+    fn take(&mut self, start: Vpn) -> Vma {
+        let vma = self.by_start.remove(&start).expect("the caller has just found this VMA");
+        if let Some(file) = vma.file()
+            && let Some(users) = self.file_users.get_mut(&file)
+        {
+            *users -= 1;
+            if *users == 0 {
+                self.file_users.remove(&file);
+            }
+        }
+        vma
+    }
+}
+
+fn fits(start: Vpn, end: Vpn, len_pages: u64) -> bool {
+    start <= end && end.0 - start.0 >= len_pages
+}
+
+/// The lowest page that a VMA keeps for itself: a stack keeps a guard gap below it.
+fn lowest_use(vma: &Vma) -> Vpn {
+    if vma.flags.contains(VmaFlags::GROWS_DOWN) {
+        Vpn(vma.range.start.0.saturating_sub(STACK_GUARD_PAGES))
+    } else {
+        vma.range.start
+    }
+}
