@@ -1,3 +1,28 @@
-//! Processes of the guest OS: ELF plan, process table, scheduler, signals, descriptor tables.
+//! Processes of the guest OS: ELF plan, first stack, process table, scheduler, signals, descriptors.
+//!
+//! Pure logic, tested on the host: nothing here switches stacks, maps pages or touches hardware. The kernel owns a
+//! [`ProcessTable`], a [`Scheduler`] and, in each process, [`Signals`] and a [`DescriptorTable`], asks them
+//! what is to be done, and does it.
 #![no_std]
 #![forbid(unsafe_code)]
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod descriptors;
+mod elf;
+mod scheduler;
+mod script;
+mod signals;
+mod stack;
+mod status;
+mod table;
+
+pub use descriptors::{DescriptorError, DescriptorTable};
+pub use elf::{ElfError, ElfPlan, HEADER_BYTES, Headers, Segment, SegmentProt};
+pub use scheduler::{Scheduler, WaitOutcome};
+pub use script::{Script, parse_script};
+pub use signals::{Action, DefaultAction, Delivery, Disposition, SigInfo, Signal, SignalSet, Signals};
+pub use stack::{StackImage, StackRequest, build_stack};
+pub use status::ExitStatus;
+pub use table::{NoChild, Pid, ProcessTable, WaitFor};

@@ -1,0 +1,343 @@
+//! From an ELF file's headers to what must be mapped: decided before anything is.
+//!
+//! Follows Linux's `load_elf_binary`: what it refuses is refused here with a reason, what it would start is started, even
+//! if it must crash. Only the bytes of the headers are looked at.
+
+use alloc::vec::Vec;
+use bitflags::bitflags;
+use goblin::container::{Container, Ctx};
+use goblin::elf::Elf;
+use goblin::elf::header::{self, Header};
+use goblin::elf::program_header::{self, ProgramHeader};
+use isa::{PAGE_SIZE, VirtAddr};
+
+/// Bytes of an ELF64 header.
+pub const HEADER_BYTES: u64 = 64;
+const PROGRAM_HEADER_BYTES: u64 = 56;
+/// Linux's limit on the size of all program headers.
+const MAX_HEADERS_BYTES: u64 = 64 << 10;
+/// Longest PT_INTERP path (`PATH_MAX`).
+const MAX_INTERPRETER_BYTES: u64 = 4096;
+
+/// Why a file is not executed. All of them are ENOEXEC but `OutOfRange` (ENOMEM).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ElfError {
+    /// It does not start with the ELF magic number.
+    NotElf,
+    /// Not a 64-bit little-endian file.
+    WrongClass,
+    /// Not for RISC-V; the number of its machine.
+    WrongMachine(u16),
+    /// Neither an executable nor a position-independent one (an object file, a core dump).
+    NotExecutable,
+    /// The header or the program headers are cut off or have impossible sizes.
+    BadHeaders,
+    /// A segment's offset and address differ within a page, or its size in the file exceeds that in memory.
+    BadSegment,
+    /// A segment lies outside user space.
+    OutOfRange,
+}
+
+impl ElfError {
+    /// The reason in words.
+    pub fn reason(self) -> &'static str {
+        match self {
+            ElfError::NotElf => "it is not an ELF file",
+            ElfError::WrongClass => "it is not a 64-bit little-endian ELF file",
+            ElfError::WrongMachine(_) => "it is not a program for RISC-V",
+            ElfError::NotExecutable => "it is an ELF file but not an executable",
+            ElfError::BadHeaders => "its ELF headers are cut off or have impossible sizes",
+            ElfError::BadSegment => "one of its segments is malformed",
+            ElfError::OutOfRange => "one of its segments lies outside user space",
+        }
+    }
+}
+
+bitflags! {
+    /// Permissions of a segment.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub struct SegmentProt: u32 {
+        /// Executable.
+        const EXEC = program_header::PF_X;
+        /// Writable.
+        const WRITE = program_header::PF_W;
+        /// Readable.
+        const READ = program_header::PF_R;
+    }
+}
+
+/// A PT_LOAD segment, in pages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Segment {
+    /// Its first page's address.
+    pub start: VirtAddr,
+    /// Pages that show the file, from `start` on.
+    pub file_pages: u64,
+    /// The page of the file that `start` shows.
+    pub first_file_page: u64,
+    /// If set, only so many bytes from `start` on come from the file: the rest of the last file page is zero (bss).
+    pub file_bytes: Option<u64>,
+    /// Pages of zeros after the file's pages (bss).
+    pub zero_pages: u64,
+    /// Permissions.
+    pub prot: SegmentProt,
+}
+
+impl Segment {
+    /// The first byte after the segment's last page.
+    pub fn end(&self) -> VirtAddr {
+        self.start.wrapping_add((self.file_pages + self.zero_pages) * PAGE_SIZE)
+    }
+}
+
+/// The ELF header, checked; says which bytes of the file hold the program headers.
+#[derive(Clone, Copy, Debug)]
+pub struct Headers {
+    header: Header,
+}
+
+/// What a program needs to run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ElfPlan {
+    /// What to map, in the order of the headers; a later segment covers an earlier one where they overlap.
+    pub segments: Vec<Segment>,
+    /// Where it starts.
+    pub entry: VirtAddr,
+    /// Where the program headers lie in memory (`AT_PHDR`); 0 if no segment holds them.
+    pub headers_va: VirtAddr,
+    /// How many there are (`AT_PHNUM`).
+    pub header_count: u64,
+    /// What was added to the file's addresses: 0 unless position-independent.
+    pub bias: u64,
+    /// First page boundary after all segments, where the heap starts.
+    pub brk_start: VirtAddr,
+    /// PT_INTERP: offset in the file and length of the loader's path.
+    pub interpreter: Option<(u64, u64)>,
+    /// PT_GNU_STACK asks for an executable stack.
+    pub executable_stack: bool,
+}
+
+impl Headers {
+    /// Checks the first [`HEADER_BYTES`] bytes of a file (fewer if the file is shorter).
+    pub fn parse(start_of_file: &[u8]) -> Result<Self, ElfError> {
+        if start_of_file.get(..4) != Some(header::ELFMAG.as_slice()) {
+            return Err(ElfError::NotElf);
+        }
+        let bytes = start_of_file.get(..64).ok_or(ElfError::BadHeaders)?;
+        if bytes[header::EI_CLASS] != header::ELFCLASS64 || bytes[header::EI_DATA] != header::ELFDATA2LSB {
+            return Err(ElfError::WrongClass);
+        }
+        let header = Elf::parse_header(bytes).map_err(|_| ElfError::BadHeaders)?;
+        if header.e_machine != header::EM_RISCV {
+            return Err(ElfError::WrongMachine(header.e_machine));
+        }
+        if header.e_type != header::ET_EXEC && header.e_type != header::ET_DYN {
+            return Err(ElfError::NotExecutable);
+        }
+        let table_bytes = u64::from(header.e_phnum) * PROGRAM_HEADER_BYTES;
+        if u64::from(header.e_phentsize) != PROGRAM_HEADER_BYTES
+            || table_bytes == 0
+            || table_bytes > MAX_HEADERS_BYTES
+        {
+            return Err(ElfError::BadHeaders);
+        }
+        header.e_phoff.checked_add(table_bytes).ok_or(ElfError::BadHeaders)?;
+        Ok(Self { header })
+    }
+    /// Offset of the program headers in the file.
+    pub fn table_offset(&self) -> u64 {
+        self.header.e_phoff
+    }
+    /// Their length in bytes.
+    pub fn table_bytes(&self) -> u64 {
+        u64::from(self.header.e_phnum) * PROGRAM_HEADER_BYTES
+    }
+
+    /// Plans the mapping. `table`: the bytes of the program headers; `pie_base`: where position-independent programs go;
+    /// `user_end`: the end of user space.
+    pub fn plan(&self, table: &[u8], pie_base: VirtAddr, user_end: VirtAddr) -> Result<ElfPlan, ElfError> {
+        let count = usize::from(self.header.e_phnum);
+        if (table.len() as u64) < self.table_bytes() {
+            return Err(ElfError::BadHeaders);
+        }
+        let context = Ctx::new(Container::Big, goblin::container::Endian::Little);
+        let headers = ProgramHeader::parse(table, 0, count, context).map_err(|_| ElfError::BadHeaders)?;
+        let loads = || headers.iter().filter(|h| h.p_type == program_header::PT_LOAD);
+        let is_pie = self.header.e_type == header::ET_DYN;
+        let bias = if is_pie { Self::bias(loads(), pie_base)? } else { 0 };
+        let mut plan = ElfPlan {
+            segments: Vec::new(),
+            entry: VirtAddr(self.header.e_entry.wrapping_add(bias)),
+            headers_va: VirtAddr(0),
+            header_count: u64::from(self.header.e_phnum),
+            bias,
+            brk_start: VirtAddr(0),
+            interpreter: None,
+            executable_stack: false,
+        };
+        for header in &headers {
+            match header.p_type {
+                program_header::PT_LOAD => {
+                    plan.segments.extend(plan_segment(header, bias, user_end)?);
+                    if (header.p_offset..header.p_offset.saturating_add(header.p_filesz))
+                        .contains(&self.header.e_phoff)
+                    {
+                        let offset = self.header.e_phoff - header.p_offset;
+                        plan.headers_va = VirtAddr(header.p_vaddr.wrapping_add(bias).wrapping_add(offset));
+                    }
+                }
+                program_header::PT_INTERP if plan.interpreter.is_none() => {
+                    if !(2..=MAX_INTERPRETER_BYTES).contains(&header.p_filesz) {
+                        return Err(ElfError::BadHeaders);
+                    }
+                    plan.interpreter = Some((header.p_offset, header.p_filesz));
+                }
+                program_header::PT_GNU_STACK => {
+                    plan.executable_stack = header.p_flags & program_header::PF_X != 0
+                }
+                _ => {}
+            }
+        }
+        plan.brk_start = plan.segments.iter().map(Segment::end).max().unwrap_or_default();
+        Ok(plan)
+    }
+
+    /// Puts the lowest segment at `pie_base`, rounded to the largest alignment that a segment asks for.
+    fn bias<'a>(
+        loads: impl Iterator<Item = &'a ProgramHeader> + Clone,
+        pie_base: VirtAddr,
+    ) -> Result<u64, ElfError> {
+        let aligned = |header: &ProgramHeader| header.p_align.is_power_of_two().then_some(header.p_align);
+        let align = loads.clone().filter_map(aligned).max().unwrap_or(PAGE_SIZE).max(PAGE_SIZE);
+        let lowest = loads.map(|header| header.p_vaddr & !(PAGE_SIZE - 1)).min().unwrap_or(0);
+        (pie_base.0 & !(align - 1)).checked_sub(lowest).ok_or(ElfError::OutOfRange)
+    }
+}
+
+fn plan_segment(header: &ProgramHeader, bias: u64, user_end: VirtAddr) -> Result<Option<Segment>, ElfError> {
+    if header.p_memsz == 0 {
+        return Ok(None);
+    }
+    let va = header.p_vaddr.checked_add(bias).ok_or(ElfError::OutOfRange)?;
+    if header.p_filesz > header.p_memsz {
+        return Err(ElfError::BadSegment);
+    }
+    let end = va.checked_add(header.p_memsz).filter(|&end| end <= user_end.0).ok_or(ElfError::OutOfRange)?;
+    let start = VirtAddr(va).page_base();
+    let lead = va - start.0;
+    let pages = (end - start.0).div_ceil(PAGE_SIZE);
+    let prot = SegmentProt::from_bits_truncate(header.p_flags);
+    if header.p_filesz == 0 {
+        let zero =
+            Segment { start, file_pages: 0, first_file_page: 0, file_bytes: None, zero_pages: pages, prot };
+        return Ok(Some(zero));
+    }
+    let file_start = header.p_offset.checked_sub(lead).filter(|offset| offset.is_multiple_of(PAGE_SIZE));
+    let first_file_page = file_start.ok_or(ElfError::BadSegment)? / PAGE_SIZE;
+    header.p_offset.checked_add(header.p_filesz).ok_or(ElfError::BadSegment)?;
+    let file_bytes = lead + header.p_filesz;
+    let file_pages = file_bytes.div_ceil(PAGE_SIZE);
+    Ok(Some(Segment {
+        start,
+        file_pages,
+        first_file_page,
+        file_bytes: (header.p_memsz > header.p_filesz).then_some(file_bytes),
+        zero_pages: pages - file_pages,
+        prot,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PIE: VirtAddr = VirtAddr(0x2a_aaaa_a000);
+    const END: VirtAddr = VirtAddr(1 << 38);
+
+    fn header(e_type: u16, count: u16) -> Vec<u8> {
+        let mut bytes = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+        bytes.extend(e_type.to_le_bytes());
+        bytes.extend(header::EM_RISCV.to_le_bytes());
+        bytes.extend(1u32.to_le_bytes());
+        bytes.extend(0x10100u64.to_le_bytes());
+        bytes.extend(64u64.to_le_bytes());
+        bytes.extend(0u64.to_le_bytes());
+        bytes.extend([5, 0, 0, 0, 64, 0, 56, 0]);
+        bytes.extend(count.to_le_bytes());
+        bytes.extend([64, 0, 0, 0, 0, 0]);
+        bytes
+    }
+
+    /// flags, offset, va, filesz, memsz
+    fn load((flags, offset, va, filesz, memsz): (u32, u64, u64, u64, u64)) -> Vec<u8> {
+        let mut bytes = [program_header::PT_LOAD.to_le_bytes(), flags.to_le_bytes()].concat();
+        for word in [offset, va, va, filesz, memsz, 0x1000] {
+            bytes.extend(word.to_le_bytes());
+        }
+        bytes
+    }
+
+    fn plan(e_type: u16, loads: &[(u32, u64, u64, u64, u64)]) -> Result<ElfPlan, ElfError> {
+        let headers = Headers::parse(&header(e_type, u16::try_from(loads.len()).unwrap()))?;
+        headers.plan(&loads.iter().flat_map(|&l| load(l)).collect::<Vec<_>>(), PIE, END)
+    }
+
+    #[test]
+    fn text_data_sharing_a_file_page_and_a_bss_tail() {
+        let plan =
+            plan(2, &[(5, 0, 0x10000, 0x1234, 0x1234), (6, 0x1234, 0x12234, 0x100, 0x2200000)]).unwrap();
+        let [text, data] = plan.segments[..] else { panic!("two segments") };
+        assert_eq!(
+            (text.start, text.file_pages, text.file_bytes, text.zero_pages),
+            (VirtAddr(0x10000), 2, None, 0)
+        );
+        assert_eq!((data.start, data.first_file_page, data.file_pages), (VirtAddr(0x12000), 1, 1));
+        assert_eq!((data.file_bytes, data.zero_pages), (Some(0x334), 0x2200));
+        assert_eq!((plan.headers_va, plan.brk_start), (VirtAddr(0x10040), VirtAddr(0x2213000)));
+    }
+
+    #[test]
+    fn position_independent_programs_move_as_a_whole() {
+        let plan = plan(3, &[(5, 0, 0, 0x500, 0x500), (6, 0xe00, 0x1e00, 0x10, 0x10)]).unwrap();
+        assert_eq!((plan.bias, plan.segments[1].start), (PIE.0, VirtAddr(PIE.0 + 0x1000)));
+        assert_eq!(plan.entry, VirtAddr(PIE.0 + 0x10100));
+    }
+
+    #[test]
+    fn what_linux_refuses_is_refused() {
+        let rows = [
+            ((5, 0, 0x10000, 0x2000, 0x1000), ElfError::BadSegment),
+            ((5, 0x123, 0x10000, 0x1000, 0x1000), ElfError::BadSegment),
+            ((5, 0, 0xffff_ffff_ffff_f000, 0x1000, 0x2000), ElfError::OutOfRange),
+            ((6, 0, 0x10000, 0x1000, 1 << 40), ElfError::OutOfRange),
+        ];
+        for (row, expected) in rows {
+            assert_eq!(plan(2, &[row]), Err(expected), "{row:x?}");
+        }
+        assert_eq!(plan(1, &[(5, 0, 0, 1, 1)]), Err(ElfError::NotExecutable));
+        assert_eq!(plan(2, &[]), Err(ElfError::BadHeaders));
+    }
+
+    #[test]
+    fn malformed_headers_are_named() {
+        let change = |at: usize, value: u8| {
+            let mut bytes = header(2, 1);
+            bytes[at] = value;
+            Headers::parse(&bytes).err()
+        };
+        for (at, value, expected) in [
+            (0, 0, Some(ElfError::NotElf)),
+            (4, 1, Some(ElfError::WrongClass)),
+            (5, 2, Some(ElfError::WrongClass)),
+            (18, 62, Some(ElfError::WrongMachine(62))),
+            (54, 32, Some(ElfError::BadHeaders)),
+            (57, 255, Some(ElfError::BadHeaders)),
+            (60, 0, None),
+        ] {
+            assert_eq!(change(at, value), expected, "byte {at} = {value}");
+        }
+        for len in 4..64 {
+            assert_eq!(Headers::parse(&header(2, 1)[..len]).err(), Some(ElfError::BadHeaders));
+        }
+    }
+}

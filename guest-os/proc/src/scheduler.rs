@@ -1,0 +1,184 @@
+//! Who runs next, and who waits for what.
+//!
+//! Runnable threads take turns in a queue. A sleeper names the channels it waits on (any type that orders) and, perhaps, a
+//! deadline; the first wake-up on any of them makes it runnable and tells it why. Nothing is lost if wake-ups come
+//! in any order, since every sleeper looks again at what it waited for. Ties are broken by arrival, so runs repeat.
+
+use crate::Pid;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+
+/// Why a sleeper was woken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WaitOutcome {
+    /// One of its channels was woken.
+    Woken,
+    /// Its deadline has passed.
+    TimedOut,
+    /// A signal or a kill asks for it.
+    Interrupted,
+}
+
+#[derive(Debug)]
+struct Sleeper<C> {
+    channels: Vec<C>,
+    deadline: Option<u64>,
+    interruptible: bool,
+}
+
+/// The run queue and the sleepers.
+#[derive(Debug)]
+pub struct Scheduler<C> {
+    runnable: VecDeque<Pid>,
+    sleepers: BTreeMap<Pid, Sleeper<C>>,
+    waiting: BTreeMap<C, Vec<Pid>>,
+    deadlines: BTreeSet<(u64, Pid)>,
+    outcomes: BTreeMap<Pid, WaitOutcome>,
+}
+
+impl<C> Default for Scheduler<C> {
+    fn default() -> Self {
+        Self {
+            runnable: VecDeque::new(),
+            sleepers: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            outcomes: BTreeMap::new(),
+        }
+    }
+}
+
+impl<C: Ord + Copy> Scheduler<C> {
+    /// Puts a thread at the end of the run queue.
+    pub fn make_runnable(&mut self, pid: Pid) {
+        debug_assert!(!self.runnable.contains(&pid) && !self.sleepers.contains_key(&pid));
+        self.runnable.push_back(pid);
+    }
+    /// Takes the next thread to run out of the queue.
+    pub fn take_next(&mut self) -> Option<Pid> {
+        self.runnable.pop_front()
+    }
+    /// Whether a thread waits for the hart.
+    pub fn has_runnable(&self) -> bool {
+        !self.runnable.is_empty()
+    }
+    /// The running thread goes to sleep on `channels` until `deadline`. If `interruptible`, [`Scheduler::interrupt`] wakes it too.
+    pub fn sleep(&mut self, pid: Pid, channels: &[C], deadline: Option<u64>, interruptible: bool) {
+        for &channel in channels {
+            self.waiting.entry(channel).or_default().push(pid);
+        }
+        if let Some(deadline) = deadline {
+            self.deadlines.insert((deadline, pid));
+        }
+        self.sleepers.insert(pid, Sleeper { channels: channels.to_vec(), deadline, interruptible });
+    }
+    /// Why a thread that has slept was woken; to be asked once, when it runs again.
+    pub fn take_outcome(&mut self, pid: Pid) -> WaitOutcome {
+        self.outcomes.remove(&pid).unwrap_or(WaitOutcome::Woken)
+    }
+    /// Wakes all who wait on a channel, in the order they came.
+    pub fn wake(&mut self, channel: C) {
+        for pid in self.waiting.get(&channel).cloned().unwrap_or_default() {
+            self.rouse(pid, WaitOutcome::Woken);
+        }
+    }
+    /// Wakes at most `count` who wait on a channel; returns how many.
+    pub fn wake_some(&mut self, channel: C, count: usize) -> usize {
+        let mut pids = self.waiting.get(&channel).cloned().unwrap_or_default();
+        pids.truncate(count);
+        for &pid in &pids {
+            self.rouse(pid, WaitOutcome::Woken);
+        }
+        pids.len()
+    }
+    /// Wakes a thread for a signal if it sleeps interruptibly.
+    pub fn interrupt(&mut self, pid: Pid) {
+        if self.sleepers.get(&pid).is_some_and(|sleeper| sleeper.interruptible) {
+            self.rouse(pid, WaitOutcome::Interrupted);
+        }
+    }
+    /// Wakes everyone whose deadline is `now` or earlier.
+    pub fn expire(&mut self, now: u64) {
+        while let Some(&(deadline, pid)) = self.deadlines.first()
+            && deadline <= now
+        {
+            self.rouse(pid, WaitOutcome::TimedOut);
+        }
+    }
+    /// The earliest deadline of a sleeper.
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.deadlines.first().map(|&(deadline, _)| deadline)
+    }
+    /// Whether anyone sleeps.
+    pub fn has_sleepers(&self) -> bool {
+        !self.sleepers.is_empty()
+    }
+    /// Whether this thread sleeps.
+    pub fn is_sleeping(&self, pid: Pid) -> bool {
+        self.sleepers.contains_key(&pid)
+    }
+
+    fn rouse(&mut self, pid: Pid, outcome: WaitOutcome) {
+        let Some(sleeper) = self.sleepers.remove(&pid) else { return };
+        for channel in sleeper.channels {
+            if let Some(waiting) = self.waiting.get_mut(&channel) {
+                waiting.retain(|&other| other != pid);
+                if waiting.is_empty() {
+                    self.waiting.remove(&channel);
+                }
+            }
+        }
+        if let Some(deadline) = sleeper.deadline {
+            self.deadlines.remove(&(deadline, pid));
+        }
+        self.outcomes.insert(pid, outcome);
+        self.runnable.push_back(pid);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sleepers_wake_in_order_and_once() {
+        let mut scheduler = Scheduler::default();
+        scheduler.sleep(2, &['a', 'b'], Some(50), true);
+        scheduler.sleep(1, &['a'], None, false);
+        scheduler.wake('a');
+        scheduler.wake('b');
+        scheduler.expire(100);
+        assert_eq!(
+            (scheduler.take_next(), scheduler.take_next(), scheduler.take_next()),
+            (Some(2), Some(1), None)
+        );
+        assert_eq!(scheduler.take_outcome(2), WaitOutcome::Woken);
+        assert_eq!(scheduler.next_deadline(), None);
+    }
+
+    #[test]
+    fn deadlines_expire_earliest_first_and_only_interruptible_sleep_is_interrupted() {
+        let mut scheduler = Scheduler::default();
+        scheduler.sleep(1, &['a'], Some(20), false);
+        scheduler.sleep(2, &[], Some(10), true);
+        scheduler.interrupt(1);
+        assert_eq!((scheduler.has_runnable(), scheduler.next_deadline()), (false, Some(10)));
+        scheduler.expire(19);
+        assert_eq!((scheduler.take_next(), scheduler.take_outcome(2)), (Some(2), WaitOutcome::TimedOut));
+        assert!(scheduler.is_sleeping(1) && !scheduler.is_sleeping(2));
+    }
+
+    #[test]
+    fn wake_some_leaves_the_rest_asleep() {
+        let mut scheduler = Scheduler::default();
+        for pid in [3, 1, 2] {
+            scheduler.sleep(pid, &['f'], None, true);
+        }
+        assert_eq!(scheduler.wake_some('f', 2), 2);
+        assert_eq!(
+            (scheduler.take_next(), scheduler.take_next(), scheduler.take_next()),
+            (Some(3), Some(1), None)
+        );
+        assert_eq!(scheduler.wake_some('f', 9), 1);
+    }
+}

@@ -1,0 +1,241 @@
+//! The process table: who is whose child, which group and session each is in, and who has ended.
+
+use crate::ExitStatus;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// A process's number.
+pub type Pid = u32;
+
+/// The first program's number, which adopts orphans.
+const INIT: Pid = 1;
+/// Numbers start again after this one (`kernel.pid_max`).
+const PID_MAX: Pid = 32_768;
+
+/// Which children `wait4` asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WaitFor {
+    /// Any child.
+    Any,
+    /// The child with this number.
+    Process(Pid),
+    /// Any child in this group.
+    Group(Pid),
+}
+
+#[derive(Debug)]
+enum State<P> {
+    Alive(P),
+    /// Ended, not yet waited for; the payload is gone.
+    Zombie(ExitStatus),
+}
+
+#[derive(Debug)]
+struct Entry<P> {
+    state: State<P>,
+    parent: Pid,
+    group: Pid,
+    session: Pid,
+}
+
+/// All processes, each with a payload of the kernel's while it lives.
+#[derive(Debug)]
+pub struct ProcessTable<P> {
+    entries: BTreeMap<Pid, Entry<P>>,
+    last_pid: Pid,
+}
+
+impl<P> Default for ProcessTable<P> {
+    fn default() -> Self {
+        Self { entries: BTreeMap::new(), last_pid: 0 }
+    }
+}
+
+impl<P: Clone> ProcessTable<P> {
+    /// A number that no process, group or session has; `None` if all are taken.
+    pub fn allocate_pid(&mut self) -> Option<Pid> {
+        let candidates = (self.last_pid + 1..=PID_MAX).chain(2..=self.last_pid.min(PID_MAX));
+        let is_free = |pid: &Pid| {
+            !self.entries.contains_key(pid)
+                && self.entries.values().all(|e| e.group != *pid && e.session != *pid)
+        };
+        self.last_pid = candidates.into_iter().find(is_free)?;
+        Some(self.last_pid)
+    }
+    /// Enters a process as the child of `parent`, in its group and session; the first one leads its own.
+    pub fn insert(&mut self, pid: Pid, parent: Pid, payload: P) {
+        let (group, session) =
+            self.entries.get(&parent).map_or((pid, pid), |entry| (entry.group, entry.session));
+        let before = self.entries.insert(pid, Entry { state: State::Alive(payload), parent, group, session });
+        assert!(before.is_none(), "process {pid} is entered twice");
+    }
+    /// The payload of a living process.
+    pub fn get(&self, pid: Pid) -> Option<P> {
+        match &self.entries.get(&pid)?.state {
+            State::Alive(payload) => Some(payload.clone()),
+            State::Zombie(_) => None,
+        }
+    }
+    /// Whether the number names a process, living or not yet waited for.
+    pub fn exists(&self, pid: Pid) -> bool {
+        self.entries.contains_key(&pid)
+    }
+    /// The living processes.
+    pub fn living(&self) -> impl Iterator<Item = (Pid, P)> + '_ {
+        self.entries.iter().filter_map(|(&pid, entry)| match &entry.state {
+            State::Alive(payload) => Some((pid, payload.clone())),
+            State::Zombie(_) => None,
+        })
+    }
+    /// The status of a process that has ended and was not waited for.
+    pub fn zombie_status(&self, pid: Pid) -> Option<ExitStatus> {
+        match self.entries.get(&pid)?.state {
+            State::Zombie(status) => Some(status),
+            State::Alive(_) => None,
+        }
+    }
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+    /// The parent's number; 0 for the first process.
+    pub fn parent(&self, pid: Pid) -> Pid {
+        self.entries.get(&pid).map_or(0, |entry| entry.parent)
+    }
+    /// The process group.
+    pub fn group(&self, pid: Pid) -> Option<Pid> {
+        self.entries.get(&pid).map(|entry| entry.group)
+    }
+    /// The session.
+    pub fn session(&self, pid: Pid) -> Option<Pid> {
+        self.entries.get(&pid).map(|entry| entry.session)
+    }
+    /// Puts a process into a group of its session: an existing one, or a new one that it leads. `false` if that is not allowed.
+    pub fn set_group(&mut self, pid: Pid, group: Pid) -> bool {
+        let Some(session) = self.session(pid) else { return false };
+        let joinable =
+            group == pid || self.entries.values().any(|e| e.group == group && e.session == session);
+        if session == pid || !joinable {
+            return false;
+        }
+        if let Some(entry) = self.entries.get_mut(&pid) {
+            entry.group = group;
+        }
+        true
+    }
+    /// Makes a process the leader of a new session and group. `false` if it leads a group already.
+    pub fn new_session(&mut self, pid: Pid) -> bool {
+        if self.entries.values().any(|entry| entry.group == pid) {
+            return false;
+        }
+        if let Some(entry) = self.entries.get_mut(&pid) {
+            (entry.group, entry.session) = (pid, pid);
+        }
+        true
+    }
+    /// The living members of a group.
+    pub fn members(&self, group: Pid) -> Vec<(Pid, P)> {
+        self.living().filter(|&(pid, _)| self.group(pid) == Some(group)).collect()
+    }
+    /// A process has ended: it becomes a zombie, and the first process adopts its children. Returns its payload.
+    pub fn exit(&mut self, pid: Pid, status: ExitStatus) -> Option<P> {
+        for child in self.entries.values_mut().filter(|entry| entry.parent == pid) {
+            child.parent = INIT;
+        }
+        let entry = self.entries.get_mut(&pid)?;
+        match core::mem::replace(&mut entry.state, State::Zombie(status)) {
+            State::Alive(payload) => Some(payload),
+            State::Zombie(_) => unreachable!("process {pid} ends twice"),
+        }
+    }
+    /// Removes a zombie without anyone waiting for it.
+    pub fn reap(&mut self, pid: Pid) {
+        self.entries.remove(&pid);
+    }
+    /// Whether `pid` is a child of `parent` that `which` covers.
+    pub fn is_child(&self, pid: Pid, parent: Pid, which: WaitFor) -> bool {
+        self.entries.get(&pid).is_some_and(|entry| {
+            entry.parent == parent
+                && match which {
+                    WaitFor::Any => true,
+                    WaitFor::Process(wanted) => wanted == pid,
+                    WaitFor::Group(group) => entry.group == group,
+                }
+        })
+    }
+    /// An ended child that `which` covers, left in the table; `Err` if there is no such child at all, ended or not.
+    pub fn find_ended(&self, parent: Pid, which: WaitFor) -> Result<Option<(Pid, ExitStatus)>, NoChild> {
+        let mut children =
+            self.entries.keys().copied().filter(|&pid| self.is_child(pid, parent, which)).peekable();
+        if children.peek().is_none() {
+            return Err(NoChild);
+        }
+        Ok(children.find_map(|pid| self.zombie_status(pid).map(|status| (pid, status))))
+    }
+    /// The children of a process.
+    pub fn children(&self, parent: Pid) -> Vec<Pid> {
+        self.entries.iter().filter(|(_, entry)| entry.parent == parent).map(|(&pid, _)| pid).collect()
+    }
+}
+
+/// There is no child to wait for (ECHILD).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NoChild;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Signal;
+
+    fn family() -> ProcessTable<char> {
+        let mut table = ProcessTable::default();
+        for (parent, payload) in [(0, 'a'), (1, 'b'), (2, 'c')] {
+            let pid = table.allocate_pid().unwrap();
+            table.insert(pid, parent, payload);
+        }
+        table
+    }
+
+    #[test]
+    fn children_are_waited_for_once() {
+        let mut table = family();
+        assert_eq!(table.find_ended(1, WaitFor::Any), Ok(None));
+        assert_eq!(table.find_ended(3, WaitFor::Any), Err(NoChild));
+        assert_eq!(table.exit(2, ExitStatus::Exited(7)), Some('b'));
+        assert_eq!(table.find_ended(1, WaitFor::Process(2)), Ok(Some((2, ExitStatus::Exited(7)))));
+        table.reap(2);
+        assert_eq!(table.find_ended(1, WaitFor::Process(2)), Err(NoChild));
+    }
+
+    #[test]
+    fn orphans_go_to_the_first_process() {
+        let mut table = family();
+        table.exit(2, ExitStatus::Signaled(Signal::KILL));
+        assert_eq!(table.parent(3), 1);
+        assert_eq!(table.children(1), [2, 3]);
+    }
+
+    #[test]
+    fn groups_stay_in_their_session() {
+        let mut table = family();
+        assert_eq!((table.group(3), table.session(3)), (Some(1), Some(1)));
+        assert!(table.set_group(2, 2) && table.set_group(3, 2));
+        assert!(!table.set_group(1, 2), "a session's leader stays where it is");
+        assert!(!table.set_group(3, 99));
+        assert!(!table.new_session(2) && table.new_session(3));
+        assert_eq!(table.members(2), [(2, 'b')]);
+        assert!(!table.set_group(3, 2));
+    }
+
+    #[test]
+    fn numbers_are_not_used_again_at_once() {
+        let mut table = family();
+        table.exit(3, ExitStatus::Exited(0));
+        table.reap(3);
+        assert_eq!(table.allocate_pid(), Some(4));
+    }
+}
