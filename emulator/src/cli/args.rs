@@ -1,0 +1,217 @@
+//! The command line, as clap sees it: every flag, its help text and its validation.
+//!
+//! Nothing here acts; the other files of this folder take these structures and do the work.
+
+use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// A RISC-V machine and a tiny operating system in which virtual memory can be seen at work.
+#[derive(Parser, Debug)]
+#[command(name = "folio", version, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run a riscv64 Linux program under the guest OS, paged in from an emulated disk as it is touched
+    Run(RunArgs),
+    /// As `run --debug`: stop before the first instruction and prompt for commands
+    Debug(RunArgs),
+    /// Boot a bare kernel or firmware
+    Boot(BootArgs),
+    /// Run bare-metal test programs (riscv-tests convention: they report through `tohost`)
+    Test(TestArgs),
+    /// Write the root image that `run` would build, as an ext4 file system
+    Image(ImageArgs),
+    /// Write the guest kernel's ELF, for use under another machine
+    Kernel(KernelArgs),
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Exit status: the program's; 128 + signal if one killed it; 124 when the fuel is spent or nothing can ever wake the
+machine; 125 for an error of Folio's own, a program that cannot be executed, or a kernel panic; 130 on Ctrl-C.")]
+pub struct RunArgs {
+    /// Root file system: a folder, or an ext4 image (opened read-only). PROGRAM is then a path inside it
+    #[arg(long, value_name = "DIR|IMAGE")]
+    pub root: Option<PathBuf>,
+    /// Set a variable of the program's environment (repeatable)
+    #[arg(long = "env", value_name = "KEY=VALUE", value_parser = parse_env)]
+    pub env: Vec<String>,
+    /// Working directory of the program, inside the root
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub cwd: String,
+    /// Size of RAM: bytes, or with suffix K, M or G
+    #[arg(short = 'm', long = "memory", value_name = "SIZE", default_value = "128M", value_parser = parse_size)]
+    pub memory: u64,
+    /// Give programs at most this many 4 KiB frames
+    #[arg(long, value_name = "N")]
+    pub frames: Option<u64>,
+    #[command(flatten)]
+    pub machine: MachineArgs,
+    /// Seed of the guest's random numbers (/dev/urandom, getrandom, AT_RANDOM)
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Print what the run did on stderr: instructions, page faults by kind, disk reads, TLB
+    #[arg(long)]
+    pub stats: bool,
+    /// Write the figures of the run to FILE, however it ends
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Write every event to FILE, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    /// Stop before the first instruction and prompt for commands
+    #[arg(long)]
+    pub debug: bool,
+    /// Run this debugger command first (repeatable; implies --debug)
+    #[arg(long = "ex", value_name = "CMD")]
+    pub ex: Vec<String>,
+    /// Run the debugger commands in FILE, one a line (implies --debug)
+    #[arg(long, value_name = "FILE")]
+    pub script: Option<PathBuf>,
+    /// The program (a riscv64 Linux ELF or a #! script) and its arguments
+    #[arg(value_name = "PROGRAM", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub program: Vec<OsString>,
+}
+
+#[derive(Args, Debug)]
+pub struct MachineArgs {
+    /// Geometry of the instruction and of the data TLB: entries, ways, and fifo or lru
+    #[arg(long, value_name = "ENTRIES[xWAYS[:POLICY]]")]
+    pub tlb: Option<String>,
+    /// How instructions are executed
+    #[arg(long, value_name = "ENGINE", default_value = "interp", value_parser = ["interp"])]
+    pub engine: String,
+    /// Stop after N steps (instructions executed, and idle time skipped) with status 124
+    #[arg(long, value_name = "N")]
+    pub fuel: Option<u64>,
+}
+
+#[derive(Args, Debug)]
+pub struct BootArgs {
+    /// Firmware: an ELF or raw FILE; `builtin` (Folio's SBI); `none` (the kernel starts in M-mode)
+    #[arg(long, value_name = "FILE|none|builtin", default_value = "builtin")]
+    pub bios: String,
+    /// Kernel: an ELF, or a raw image
+    #[arg(long, value_name = "FILE")]
+    pub kernel: PathBuf,
+    /// Initial RAM disk
+    #[arg(long, value_name = "FILE")]
+    pub initrd: Option<PathBuf>,
+    /// Kernel command line
+    #[arg(long, value_name = "TEXT")]
+    pub append: Option<String>,
+    /// Disk image for the next virtio slot, opened read-only; what the guest writes is kept in memory (repeatable)
+    #[arg(long, value_name = "IMAGE")]
+    pub disk: Vec<PathBuf>,
+    /// Size of RAM: bytes, or with suffix K, M or G
+    #[arg(short = 'm', long = "memory", value_name = "SIZE", default_value = "128M", value_parser = parse_size)]
+    pub memory: u64,
+    #[command(flatten)]
+    pub machine: MachineArgs,
+    /// Write the figures of the run to FILE, however it ends
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct TestArgs {
+    /// Stop a test after N steps
+    #[arg(long, value_name = "N", default_value_t = 100_000_000)]
+    pub fuel: u64,
+    /// Size of RAM: bytes, or with suffix K, M or G
+    #[arg(short = 'm', long = "memory", value_name = "SIZE", default_value = "128M", value_parser = parse_size)]
+    pub memory: u64,
+    /// Write the results to FILE
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Write memory from `begin_signature` to `end_signature`, a 32-bit word a line (one ELF only)
+    #[arg(long, value_name = "FILE")]
+    pub signature: Option<PathBuf>,
+    /// Test programs; a folder stands for all ELF files in it
+    #[arg(value_name = "ELF|DIR", required = true)]
+    pub tests: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct ImageArgs {
+    /// A folder that becomes the root, or a program that is put into a small root
+    #[arg(value_name = "DIR|PROGRAM")]
+    pub source: PathBuf,
+    /// Where to write the image
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub struct KernelArgs {
+    /// Where to write the kernel
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+fn parse_env(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((key, _)) if !key.is_empty() => Ok(text.to_string()),
+        _ => Err("expected KEY=VALUE".to_string()),
+    }
+}
+
+/// A size in bytes: a decimal number with an optional suffix K, M or G (powers of 1024).
+fn parse_size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "" | "B" => 1u64,
+        "K" | "KB" | "KIB" => 1 << 10,
+        "M" | "MB" | "MIB" => 1 << 20,
+        "G" | "GB" | "GIB" => 1 << 30,
+        _ => return Err("expected a number with an optional suffix K, M or G, such as 128M".to_string()),
+    };
+    let number: u64 = digits.parse().map_err(|_| "expected a size such as 128M".to_string())?;
+    let bytes = number.checked_mul(unit).ok_or("that is more than a machine can have")?;
+    if !(MIN_RAM..=MAX_RAM).contains(&bytes) || !bytes.is_multiple_of(4096) {
+        return Err("RAM must be a multiple of 4K from 4M to 64G".to_string());
+    }
+    Ok(bytes)
+}
+
+const MIN_RAM: u64 = 4 << 20;
+const MAX_RAM: u64 = 64 << 30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in
+            [("128M", Some(128 << 20)), ("8m", Some(8 << 20)), ("1G", Some(1 << 30)), ("16777216", Some(16 << 20))]
+        {
+            assert_eq!(parse_size(text).ok(), bytes, "{text}");
+        }
+        for text in ["", "M", "12X", "1", "99999999999G", "-1", "4097K1"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn everything_after_the_program_is_the_guests() {
+        let cli = Cli::parse_from(["folio", "run", "--stats", "prog", "--stats", "-m", "--", "x"]);
+        let Command::Run(run) = cli.command else { panic!("not run") };
+        assert!(run.stats);
+        assert_eq!(run.program, ["prog", "--stats", "-m", "--", "x"]);
+        let cli = Cli::parse_from(["folio", "run", "--", "prog", "-x"]);
+        let Command::Run(run) = cli.command else { panic!("not run") };
+        assert_eq!(run.program, ["prog", "-x"]);
+    }
+}

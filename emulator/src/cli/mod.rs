@@ -1,0 +1,66 @@
+//! The `folio` command: raw flags (`args`), then a validated plan, then work, one file a subcommand.
+//!
+//! Errors of the user's are one message that says what, where and what to try, with exit status 125; nothing of
+//! Folio's goes to standard output while a guest runs.
+
+mod args;
+mod boot;
+mod debug;
+mod files;
+mod machine_flags;
+mod report;
+mod run;
+mod stdio;
+mod test;
+mod trace_file;
+
+use args::{Cli, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Exit status when the fuel is spent or nothing can ever wake the machine.
+const STATUS_FUEL: u8 = 124;
+/// Exit status of every error of Folio's own.
+const STATUS_ERROR: u8 = 125;
+/// Exit status after Ctrl-C.
+const STATUS_INTERRUPTED: u8 = 130;
+
+/// Parses the command line and does what it says.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors and go to stdout; a failure to print is nobody's concern any more.
+            let _ = error.print();
+            return if error.use_stderr() { STATUS_ERROR.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    start_log();
+    let result = match cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Debug(args) => run::run(args::RunArgs { debug: true, ..args }),
+        Command::Boot(args) => boot::boot(&args),
+        Command::Test(args) => test::test(&args),
+        Command::Image(args) => files::image(&args),
+        Command::Kernel(args) => files::kernel(&args),
+    };
+    match result {
+        Ok(status) => status.into(),
+        Err(error) => {
+            eprintln!("folio: {error:#}");
+            STATUS_ERROR.into()
+        }
+    }
+}
+
+/// Warnings and errors by default; `RUST_LOG` (for example `RUST_LOG=debug`) says otherwise.
+fn start_log() {
+    use std::io::Write;
+    let environment = env_logger::Env::default().default_filter_or("warn");
+    env_logger::Builder::from_env(environment)
+        .format(|out, record| match record.level() {
+            log::Level::Error | log::Level::Warn => writeln!(out, "folio: {}", record.args()),
+            level => writeln!(out, "folio: {}: {}: {}", level.as_str().to_lowercase(), record.target(), record.args()),
+        })
+        .init();
+}

@@ -1,0 +1,122 @@
+//! The figures of a run: `--stats` on stderr, `--json` in a file. docs/json.md is the schema.
+
+use emulator::machine::Machine;
+use emulator::trace::Stats;
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+/// Version of the JSON schema.
+const SCHEMA_VERSION: u32 = 1;
+
+/// The figures of a run, gathered once it has ended.
+pub struct Figures<'a> {
+    pub machine: &'a Machine,
+    /// What the guest kernel reported, if it is Folio's.
+    pub guest: Option<&'a Stats>,
+    /// The exit status that `folio` will return.
+    pub exit: u8,
+}
+
+impl Figures<'_> {
+    /// The JSON object of docs/json.md.
+    fn to_json(&self) -> Value {
+        let machine = self.machine;
+        let (i, d) = machine.tlb_counters();
+        let disk = machine.disk_counters();
+        let mut object = Map::new();
+        let mut put = |key: &str, value: Value| object.insert(key.to_string(), value);
+        put("version", json!(SCHEMA_VERSION));
+        put("exit", json!(self.exit));
+        put("instructions", json!(machine.instructions()));
+        put("instructions_user", json!(machine.instructions_user()));
+        put("steps", json!(machine.steps().0));
+        if let Some(stats) = self.guest {
+            let by_kind: Map<String, Value> =
+                stats.faults_by_kind().map(|(kind, n)| (kind.name().to_string(), json!(n))).collect();
+            put("faults", json!({"total": stats.faults(), "from_disk": stats.faults_from_disk(), "by_kind": by_kind}));
+            put("frames", json!({"total": stats.frames_total(), "peak": stats.frames_peak()}));
+        }
+        put("disk", json!({"reads": disk.reads, "bytes": disk.read_bytes}));
+        put(
+            "tlb",
+            json!({
+                "accesses": i.accesses + d.accesses,
+                "misses": i.misses + d.misses,
+                "i": {"accesses": i.accesses, "misses": i.misses},
+                "d": {"accesses": d.accesses, "misses": d.misses},
+            }),
+        );
+        put("state_hash", json!(format!("{:#018x}", machine.state_hash())));
+        Value::Object(object)
+    }
+
+    /// Writes the JSON object to `path`.
+    pub fn write_json(&self, path: &Path) -> anyhow::Result<()> {
+        write_json(path, &self.to_json())
+    }
+
+    /// Prints the figures on stderr, as a table for people.
+    pub fn print_stats(&self) {
+        eprint!("{}", self.table());
+    }
+
+    fn table(&self) -> String {
+        use std::fmt::Write;
+        let machine = self.machine;
+        let (i, d) = machine.tlb_counters();
+        let disk = machine.disk_counters();
+        let mut text = String::from("\n");
+        // Writing to a String cannot fail.
+        let mut row = |name: &str, value: String| {
+            let _ = writeln!(text, "  {name:<28} {value:>16}");
+        };
+        row("instructions", grouped(machine.instructions()));
+        row("  of them in user mode", grouped(machine.instructions_user()));
+        row("time (steps = ns)", grouped(machine.steps().0));
+        if let Some(stats) = self.guest {
+            row("page faults", grouped(stats.faults()));
+            for (kind, n) in stats.faults_by_kind().filter(|&(_, n)| n > 0) {
+                row(&format!("  {}", kind.name()), grouped(n));
+            }
+            row("  of them from disk", grouped(stats.faults_from_disk()));
+            row("frames at peak", format!("{} of {}", grouped(stats.frames_peak()), grouped(stats.frames_total())));
+            row("context switches", grouped(stats.switches()));
+        }
+        row("disk reads", format!("{} ({} KiB)", grouped(disk.reads), grouped(disk.read_bytes / 1024)));
+        for (name, side) in [("TLB misses, instruction", i), ("TLB misses, data", d)] {
+            row(name, format!("{} of {}", grouped(side.misses), grouped(side.accesses)));
+        }
+        text
+    }
+}
+
+/// Writes `value` to `path`, with a message that names the file if that fails.
+pub fn write_json(path: &Path, value: &Value) -> anyhow::Result<()> {
+    std::fs::write(path, format!("{value:#}\n"))
+        .map_err(|error| anyhow::anyhow!("cannot write {}: {error}; choose a file in a folder that exists", path.display()))
+}
+
+/// `1234567` as `1,234,567`.
+fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn digits_are_grouped_by_three() {
+        for (n, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(n), text);
+        }
+    }
+}

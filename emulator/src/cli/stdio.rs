@@ -1,0 +1,236 @@
+//! The host's standard streams for a machine, and Ctrl-C.
+//!
+//! Input keeps runs repeatable: a regular file (or `/dev/null`) answers each request at once and in full; a
+//! pipe or a terminal answers only when the machine has nothing else to do ([`HostStdio::wait_for_input`]) or
+//! at the fixed steps at which the run loop looks ([`HostStdio::look_for_input`]), so that the host's timing decides
+//! as little as possible. Nothing is read from the host that no guest has asked for.
+
+use emulator::host::{Input, Output, OutputClosed, Stdio};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Set when the user pressed Ctrl-C (or the process was asked to end).
+#[derive(Clone, Default)]
+pub struct Interrupted(Arc<AtomicBool>);
+
+impl Interrupted {
+    /// Installs the handler for SIGINT, SIGTERM and SIGHUP.
+    pub fn install() -> Self {
+        let flag = Self::default();
+        let handler = flag.clone();
+        // A second handler in one process is the only failure; the first one goes on working then.
+        if let Err(error) = ctrlc::set_handler(move || handler.0.store(true, Ordering::Relaxed)) {
+            log::warn!("Ctrl-C cannot be caught: {error}");
+        }
+        flag
+    }
+    /// Whether it happened.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+    /// Whether it happened since the last call.
+    pub fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+}
+
+/// How often a blocked wait looks for Ctrl-C.
+const INTERRUPT_POLL: Duration = Duration::from_millis(20);
+
+enum Source {
+    /// A regular file or `/dev/null`: read synchronously.
+    Exact(File),
+    /// A pipe or a terminal: a thread reads, one request at a time.
+    Streamed(Stream),
+}
+
+struct Stream {
+    wanted: Sender<usize>,
+    chunks: Receiver<io::Result<Vec<u8>>>,
+    /// A request is with the thread.
+    asked: bool,
+    /// What the guest may have now.
+    ready: Vec<u8>,
+    ended: bool,
+}
+
+struct Shared {
+    source: Source,
+}
+
+/// The machine's half; clones share the streams, so that the run loop can wait for input.
+#[derive(Clone)]
+pub struct HostStdio(Arc<Mutex<Shared>>);
+
+impl HostStdio {
+    /// The process's own standard streams.
+    pub fn new() -> Self {
+        let source = match exact_stdin() {
+            Some(file) => Source::Exact(file),
+            None => Source::Streamed(Stream::spawn()),
+        };
+        Self(Arc::new(Mutex::new(Shared { source })))
+    }
+
+    /// Blocks until the input a guest waits for has arrived or ended. `false` if Ctrl-C came first.
+    pub fn wait_for_input(&self, interrupted: &Interrupted) -> bool {
+        loop {
+            if interrupted.is_set() {
+                return false;
+            }
+            let mut shared = self.lock();
+            let Source::Streamed(stream) = &mut shared.source else { return true };
+            if stream.receive(Some(INTERRUPT_POLL)) {
+                return true;
+            }
+        }
+    }
+
+    /// Takes what has arrived, without waiting. `true` if there is something to read.
+    pub fn look_for_input(&self) -> bool {
+        match &mut self.lock().source {
+            Source::Exact(_) => true,
+            Source::Streamed(stream) => stream.receive(None),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Shared> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Standard input as a file, if it is one whose reads never wait.
+fn exact_stdin() -> Option<File> {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd;
+        let file = File::from(io::stdin().as_fd().try_clone_to_owned().ok()?);
+        let kind = file.metadata().ok()?;
+        let null = std::fs::metadata("/dev/null").ok();
+        let is_null = null.is_some_and(|null| same_device(&kind, &null));
+        (kind.is_file() || is_null).then_some(file)
+    }
+    #[cfg(not(unix))]
+    None
+}
+
+#[cfg(unix)]
+fn same_device(a: &std::fs::Metadata, b: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+    a.file_type().is_char_device() && a.rdev() == b.rdev()
+}
+
+impl Stream {
+    fn spawn() -> Self {
+        let (wanted, requests) = channel::<usize>();
+        let (results, chunks) = channel();
+        std::thread::spawn(move || {
+            for len in requests {
+                let mut buffer = vec![0; len];
+                let result = io::stdin().lock().read(&mut buffer).map(|n| {
+                    buffer.truncate(n);
+                    buffer
+                });
+                if results.send(result).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { wanted, chunks, asked: false, ready: Vec::new(), ended: false }
+    }
+
+    /// Whether the guest's read can be answered, waiting for at most `timeout`.
+    fn receive(&mut self, timeout: Option<Duration>) -> bool {
+        if !self.ready.is_empty() || self.ended {
+            return true;
+        }
+        if !self.asked {
+            return false;
+        }
+        let chunk = match timeout {
+            Some(limit) => match self.chunks.recv_timeout(limit) {
+                Ok(chunk) => chunk,
+                Err(RecvTimeoutError::Timeout) => return false,
+                Err(RecvTimeoutError::Disconnected) => Ok(Vec::new()),
+            },
+            None => match self.chunks.try_recv() {
+                Ok(chunk) => chunk,
+                Err(TryRecvError::Empty) => return false,
+                Err(TryRecvError::Disconnected) => Ok(Vec::new()),
+            },
+        };
+        self.asked = false;
+        match chunk {
+            Ok(bytes) if !bytes.is_empty() => self.ready = bytes,
+            Ok(_) => self.ended = true,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return false,
+            Err(error) => {
+                log::warn!("standard input cannot be read: {error}");
+                self.ended = true;
+            }
+        }
+        true
+    }
+
+    fn poll(&mut self, buffer: &mut [u8]) -> Input {
+        if !self.ready.is_empty() {
+            let n = self.ready.len().min(buffer.len());
+            buffer[..n].copy_from_slice(&self.ready[..n]);
+            self.ready.drain(..n);
+            return Input::Bytes(n);
+        }
+        if self.ended {
+            // A terminal's end of file is not for ever: the next request asks again.
+            self.ended = !io::stdin().is_terminal();
+            return Input::Eof;
+        }
+        if !self.asked {
+            self.asked = self.wanted.send(buffer.len()).is_ok();
+        }
+        Input::NotYet
+    }
+}
+
+impl Stdio for HostStdio {
+    fn write(&mut self, output: Output, bytes: &[u8]) -> Result<(), OutputClosed> {
+        let result = match output {
+            Output::Stdout => {
+                let mut out = io::stdout().lock();
+                out.write_all(bytes).and_then(|()| out.flush())
+            }
+            Output::Stderr => io::stderr().lock().write_all(bytes),
+        };
+        result.map_err(|_| OutputClosed)
+    }
+
+    fn poll_input(&mut self, buffer: &mut [u8]) -> Input {
+        match &mut self.lock().source {
+            Source::Exact(file) => match file.read(buffer) {
+                Ok(0) => Input::Eof,
+                Ok(n) => Input::Bytes(n),
+                Err(error) => {
+                    log::warn!("standard input cannot be read: {error}");
+                    Input::Eof
+                }
+            },
+            Source::Streamed(stream) => stream.poll(buffer),
+        }
+    }
+
+    fn is_terminal(&self, descriptor: u8) -> bool {
+        match descriptor {
+            0 => io::stdin().is_terminal(),
+            1 => io::stdout().is_terminal(),
+            2 => io::stderr().is_terminal(),
+            _ => false,
+        }
+    }
+
+    fn window_size(&self) -> Option<(u16, u16)> {
+        terminal_size::terminal_size().map(|(width, height)| (height.0, width.0))
+    }
+}

@@ -1,0 +1,35 @@
+//! The library as others use it: the example runs, and the core builds for wasm32 without the guest's toolchain.
+
+mod support;
+
+use std::process::Command;
+use support::{root, run, target_dir};
+
+/// A nested cargo with a target directory of its own, so that other features do not rebuild the outer one's crates.
+fn cargo(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(args).current_dir(root()).arg("--target-dir").arg(target_dir().join("embedding"));
+    command
+}
+
+#[test]
+fn the_core_builds_for_wasm32_without_the_guest() {
+    let ran = run(cargo(&[
+        "build",
+        "--quiet",
+        "-p",
+        "emulator",
+        "--lib",
+        "--no-default-features",
+        "--target",
+        "wasm32-unknown-unknown",
+    ]));
+    assert_eq!(ran.status, 0, "is the target installed (rustup target add wasm32-unknown-unknown)?\n{}", ran.stderr);
+}
+
+#[test]
+fn the_embedding_example_runs() {
+    let ran = run(cargo(&["run", "--quiet", "-p", "emulator", "--no-default-features", "--example", "embed"]));
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("42"), "the example computes 6 * 7:\n{}", ran.stdout);
+}

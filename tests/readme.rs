@@ -1,0 +1,50 @@
+//! Every command that README.md shows works as written.
+//!
+//! Each line of its `sh` blocks is run (with the binary under test in place of `target/release/folio`), or, for `make` and
+//! `cargo`, checked against the Makefile: those are what runs this test.
+
+mod support;
+
+use support::{TempDir, folio, root, run};
+
+fn shown_commands() -> Vec<String> {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let mut commands = Vec::new();
+    for block in readme.split("```sh\n").skip(1) {
+        let (block, _) = block.split_once("```").expect("a block ends");
+        for line in block.lines() {
+            let command = line.split('#').next().unwrap_or("").trim();
+            if !command.is_empty() {
+                commands.push(command.to_string());
+            }
+        }
+    }
+    commands
+}
+
+#[test]
+fn every_command_shown_is_known_and_runs() {
+    let makefile = std::fs::read_to_string(root().join("Makefile")).unwrap();
+    let dir = TempDir::new("readme");
+    let (_, hello) = guest_os::PROGRAMS.iter().find(|(name, _)| *name == "hello").expect("the demo hello is embedded");
+    std::fs::write(dir.file("my-static-program"), hello).unwrap();
+    let commands = shown_commands();
+    assert!(commands.len() >= 5, "README shows too few commands: {commands:?}");
+    for command in commands {
+        let words: Vec<&str> = command.split_whitespace().collect();
+        match words[0] {
+            "make" => {
+                assert!(makefile.contains(&format!("\n{}:", words[1])), "no such target: {command}");
+            }
+            "cargo" => assert!(["build", "test", "bench", "run"].contains(&words[1]), "{command}"),
+            "target/release/folio" => {
+                let mut run_it = folio(&words[1..]);
+                run_it.current_dir(dir.path());
+                let ran = run(run_it);
+                assert_eq!(ran.status, 0, "{command}: {}", ran.stderr);
+                assert!(!ran.stdout.is_empty(), "{command} printed nothing");
+            }
+            other => panic!("README shows a command that no test runs: {other}"),
+        }
+    }
+}
