@@ -10,3 +10,4 @@ pub mod host;
 pub mod machine;
 pub mod mem;
 pub mod softfloat;
+pub mod trace;

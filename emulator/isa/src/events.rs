@@ -95,6 +95,49 @@ kinds! {
     TlbFlush = 52, "tlb_flush";
 }
 
+impl EventKind {
+    /// Whether it tells how a page fault was resolved or refused: one such event a fault.
+    pub const fn is_fault(self) -> bool {
+        match self {
+            Self::Zero
+            | Self::ZeroShared
+            | Self::FileDisk
+            | Self::FileCache
+            | Self::FileCopy
+            | Self::CowCopy
+            | Self::CowReuse
+            | Self::StackGrow
+            | Self::SharedMap
+            | Self::Accessed
+            | Self::Protection
+            | Self::Segv
+            | Self::SwapIn => true,
+            Self::SwapOut
+            | Self::CowShare
+            | Self::Evict
+            | Self::Mmap
+            | Self::Munmap
+            | Self::Mprotect
+            | Self::Brk
+            | Self::Fork
+            | Self::Exec
+            | Self::Exit
+            | Self::Switch
+            | Self::OutOfFrames
+            | Self::DiskRead
+            | Self::Boot
+            | Self::Shutdown
+            | Self::TlbMiss
+            | Self::TlbEvict
+            | Self::TlbFlush => false,
+        }
+    }
+    /// The kind with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+}
+
 /// The access that faulted, as in [`EventRecord::access`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]
@@ -254,6 +297,7 @@ mod tests {
     fn kinds_round_trip() {
         for &kind in EventKind::ALL {
             assert_eq!(EventKind::from_number(kind as u64), Some(kind));
+            assert_eq!(EventKind::from_name(kind.name()), Some(kind));
         }
         assert_eq!(EventKind::from_number(0), None);
     }

@@ -1,0 +1,184 @@
+//! One stamped event, and its line in a trace file.
+//!
+//! A trace file is JSON lines: first a [`TraceHeader`], then one object an event. Fields that do not apply (zero in the
+//! record) are left out. Addresses, PTEs and `satp` values are strings in hexadecimal, since they do not fit the
+//! numbers of every JSON reader; the rest are numbers. The three details of a record go by the names that
+//! [`detail_names`] gives for its kind. The schema is described in `docs/json.md`.
+
+use isa::Step;
+use isa::events::{
+    EventKind, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY, VMA_EXEC, VMA_READ, VMA_SHARED, VMA_WRITE,
+};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+/// Name of the format, in the header.
+pub const TRACE_SCHEMA: &str = "folio-trace";
+/// Version of the format: raised when a field is removed or changes its meaning.
+pub const TRACE_VERSION: u32 = 1;
+
+/// The first line of a trace file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct TraceHeader {
+    /// [`TRACE_SCHEMA`].
+    pub schema: &'static str,
+    /// [`TRACE_VERSION`].
+    pub version: u32,
+}
+
+impl Default for TraceHeader {
+    fn default() -> Self {
+        Self { schema: TRACE_SCHEMA, version: TRACE_VERSION }
+    }
+}
+
+/// An event with the machine's stamp.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Event {
+    /// When it was reported.
+    pub step: Step,
+    /// The hart that reported it.
+    pub hart: usize,
+    /// What the kernel reported.
+    pub record: EventRecord,
+    /// The record's text: a path or a process name.
+    pub text: String,
+}
+
+impl Event {
+    /// The event that a sink has been given. Bytes of `text` that are not UTF-8 are replaced.
+    pub fn new(step: Step, hart: usize, record: &EventRecord, text: &[u8]) -> Self {
+        Self { step, hart, record: *record, text: String::from_utf8_lossy(text).into_owned() }
+    }
+    /// What happened; `None` for a number that this version does not know.
+    pub fn kind(&self) -> Option<EventKind> {
+        EventKind::from_number(self.record.kind)
+    }
+    /// Whether it tells of a page fault.
+    pub fn is_fault(&self) -> bool {
+        self.kind().is_some_and(EventKind::is_fault)
+    }
+    /// Whether the fault waited for a device read.
+    pub fn from_disk(&self) -> bool {
+        self.is_fault() && self.record.flags & FLAG_FROM_DISK != 0
+    }
+    /// Whether the fault was resolved for a copy by the kernel, not for a trap.
+    pub fn kernel_copy(&self) -> bool {
+        self.is_fault() && self.record.flags & FLAG_KERNEL_COPY != 0
+    }
+}
+
+/// How a detail is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Form {
+    /// A number.
+    Number,
+    /// A string in hexadecimal.
+    Hex,
+    /// Permissions as in `/proc/PID/maps`.
+    Permissions,
+}
+
+/// The names of a kind's `detail`, `detail2` and `detail3`; `None` where it has none.
+fn detail_names(kind: EventKind) -> [Option<(&'static str, Form)>; 3] {
+    use EventKind as K;
+    let number = |name| Some((name, Form::Number));
+    let hex = |name| Some((name, Form::Hex));
+    match kind {
+        // `detail3` of a fault repeats the flag that is written as `from_disk`.
+        K::FileDisk | K::FileCache | K::FileCopy | K::SharedMap | K::Evict => {
+            [number("file"), number("page"), None]
+        }
+        K::SwapIn | K::SwapOut => [number("slot"), None, None],
+        K::CowShare => [number("frames"), None, None],
+        K::Mmap => [number("file"), number("offset"), Some(("permissions", Form::Permissions))],
+        K::Mprotect => [None, None, Some(("permissions", Form::Permissions))],
+        K::Fork => [number("child"), hex("satp"), hex("clone_flags")],
+        K::Exec => [hex("entry"), hex("satp"), None],
+        K::Exit => [number("status"), None, None],
+        K::Switch => [None, hex("satp"), None],
+        K::DiskRead => [number("sector"), number("bytes"), None],
+        K::Boot => [number("frames"), number("heap_bytes"), None],
+        K::Shutdown => [number("free_frames"), number("cached_frames"), number("frames_at_boot")],
+        K::Zero
+        | K::ZeroShared
+        | K::CowCopy
+        | K::CowReuse
+        | K::StackGrow
+        | K::Accessed
+        | K::Protection
+        | K::Segv
+        | K::Munmap
+        | K::Brk
+        | K::OutOfFrames
+        | K::TlbMiss
+        | K::TlbEvict
+        | K::TlbFlush => [None; 3],
+    }
+}
+
+/// The permissions of VMA flags as `/proc/PID/maps` writes them: `r-xp`.
+pub(super) fn permissions(vma_flags: u64) -> String {
+    let letter = |bit, yes, no| if vma_flags & bit != 0 { yes } else { no };
+    [
+        letter(VMA_READ, 'r', '-'),
+        letter(VMA_WRITE, 'w', '-'),
+        letter(VMA_EXEC, 'x', '-'),
+        letter(VMA_SHARED, 's', 'p'),
+    ]
+    .into_iter()
+    .collect()
+}
+
+fn hex(value: u64) -> String {
+    format!("{value:#x}")
+}
+
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let record = &self.record;
+        let mut line = serializer.serialize_map(None)?;
+        line.serialize_entry("t", &self.step.0)?;
+        line.serialize_entry("hart", &self.hart)?;
+        match self.kind() {
+            Some(kind) => line.serialize_entry("kind", kind.name())?,
+            None => line.serialize_entry("kind", &format!("unknown_{}", record.kind))?,
+        }
+        line.serialize_entry("pid", &record.pid)?;
+        line.serialize_entry("tid", &record.tid)?;
+        for (name, value) in [("pc", record.pc), ("va", record.va), ("va_end", record.va_end)] {
+            if value != 0 {
+                line.serialize_entry(name, &hex(value))?;
+            }
+        }
+        if self.is_fault() {
+            if let Some(access) = record.access() {
+                line.serialize_entry("access", access.name())?;
+            }
+            line.serialize_entry("from_disk", &self.from_disk())?;
+            line.serialize_entry("kernel_copy", &self.kernel_copy())?;
+            line.serialize_entry("pte", &hex(record.pte))?;
+            line.serialize_entry("new_pte", &hex(record.new_pte))?;
+            line.serialize_entry("refs", &record.refs)?;
+        }
+        for (name, value) in [("frame", record.frame), ("previous_frame", record.previous_frame)] {
+            if value != 0 {
+                line.serialize_entry(name, &value)?;
+            }
+        }
+        let details = [record.detail, record.detail2, record.detail3];
+        let names = self.kind().map_or([None; 3], detail_names);
+        for (field, value) in names.into_iter().zip(details) {
+            match field {
+                Some((name, Form::Number)) => line.serialize_entry(name, &value)?,
+                Some((name, Form::Hex)) => line.serialize_entry(name, &hex(value))?,
+                Some((name, Form::Permissions)) => line.serialize_entry(name, &permissions(value))?,
+                None => {}
+            }
+        }
+        if !self.text.is_empty() {
+            line.serialize_entry("text", &self.text)?;
+        }
+        line.end()
+    }
+}

@@ -1,0 +1,296 @@
+//! One page fault in plain words: which bit of which PTE decided, and what the kernel did about it.
+
+use super::event::Event;
+use super::guest_view::GuestView;
+use super::space::VmaView;
+use isa::events::{Access, EventKind, EventRecord};
+use isa::sv39::{Pte, PteFlags};
+use isa::{PAGE_SIZE, VirtAddr};
+use std::fmt::Write;
+
+/// Why the hardware could not use a PTE for an access by a user program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// V is clear: there is no translation.
+    NotValid,
+    /// W is set and R is not: a reserved combination.
+    Reserved,
+    /// U is clear: the page is not the user's.
+    NotUser,
+    /// R is clear and the access is a load.
+    NotReadable,
+    /// W is clear and the access is a store.
+    NotWritable,
+    /// X is clear and the access is a fetch.
+    NotExecutable,
+    /// A is clear.
+    NotAccessed,
+    /// D is clear and the access is a store.
+    NotDirty,
+    /// Nothing: the entry allows the access. It was changed since, or the TLB still held an older one.
+    Allowed,
+}
+
+impl Verdict {
+    /// The bit that decided, if one did.
+    pub const fn bit(self) -> Option<char> {
+        match self {
+            Self::NotValid => Some('V'),
+            Self::NotUser => Some('U'),
+            Self::NotReadable | Self::Reserved => Some('R'),
+            Self::NotWritable => Some('W'),
+            Self::NotExecutable => Some('X'),
+            Self::NotAccessed => Some('A'),
+            Self::NotDirty => Some('D'),
+            Self::Allowed => None,
+        }
+    }
+}
+
+/// The first bit of a leaf PTE that forbids a user's access, in the order in which the hardware looks (privileged
+/// manual, "Virtual Address Translation Process"; SUM and MXR play no part for the user's own accesses).
+pub fn verdict(pte: Pte, access: Access) -> Verdict {
+    let flags = pte.flags();
+    let lacks = |bit| !flags.contains(bit);
+    let permission = match access {
+        Access::Read => (PteFlags::R, Verdict::NotReadable),
+        Access::Write => (PteFlags::W, Verdict::NotWritable),
+        Access::Execute => (PteFlags::X, Verdict::NotExecutable),
+    };
+    if lacks(PteFlags::V) {
+        Verdict::NotValid
+    } else if lacks(PteFlags::R) && flags.contains(PteFlags::W) {
+        Verdict::Reserved
+    } else if lacks(PteFlags::U) {
+        Verdict::NotUser
+    } else if lacks(permission.0) {
+        permission.1
+    } else if lacks(PteFlags::A) {
+        Verdict::NotAccessed
+    } else if access == Access::Write && lacks(PteFlags::D) {
+        Verdict::NotDirty
+    } else {
+        Verdict::Allowed
+    }
+}
+
+/// The flags of a PTE, one letter or dash a bit, in the manual's order from D down to V: `DAGUXWRV`.
+pub fn pte_flags(pte: Pte) -> String {
+    let bits = [
+        (PteFlags::D, 'D'),
+        (PteFlags::A, 'A'),
+        (PteFlags::G, 'G'),
+        (PteFlags::U, 'U'),
+        (PteFlags::X, 'X'),
+        (PteFlags::W, 'W'),
+        (PteFlags::R, 'R'),
+        (PteFlags::V, 'V'),
+    ];
+    bits.into_iter().map(|(bit, letter)| if pte.flags().contains(bit) { letter } else { '-' }).collect()
+}
+
+/// One paragraph on a page fault, `guest` being the state of things after it; `None` if the event is not a fault.
+pub fn explain(event: &Event, guest: &GuestView) -> Option<String> {
+    let kind = event.kind().filter(|kind| kind.is_fault())?;
+    let record = &event.record;
+    let access = record.access().unwrap_or(Access::Read);
+    let vma = guest.vma_at(record.pid, VirtAddr(record.va));
+    let mut text = String::new();
+    let sentences = [
+        who(event, guest, access),
+        place(record, vma),
+        why(event, access),
+        action(kind, access, record, guest, vma),
+    ];
+    for sentence in sentences {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(&sentence);
+    }
+    Some(text)
+}
+
+/// Who did what, where and when.
+fn who(event: &Event, guest: &GuestView, access: Access) -> String {
+    let record = &event.record;
+    let name = guest.process(record.pid).map_or("", |process| process.name());
+    let who = if name.is_empty() {
+        format!("process {}", record.pid)
+    } else {
+        format!("process {} ({name})", record.pid)
+    };
+    let va = record.va;
+    let step = event.step;
+    if event.kernel_copy() {
+        let what = if access == Access::Write { "write to" } else { "read from" };
+        return format!(
+            "At step {step} the kernel had to {what} {va:#x} for {who}, which was in a system call at pc {:#x}.",
+            record.pc
+        );
+    }
+    match access {
+        Access::Read => {
+            format!("At step {step} {who} read from {va:#x}; the load is at pc {:#x}.", record.pc)
+        }
+        Access::Write => {
+            format!("At step {step} {who} wrote to {va:#x}; the store is at pc {:#x}.", record.pc)
+        }
+        Access::Execute => {
+            format!("At step {step} {who} went to execute the instruction at {va:#x} (pc {:#x}).", record.pc)
+        }
+    }
+}
+
+/// What lies there.
+fn place(record: &EventRecord, vma: Option<&VmaView>) -> String {
+    let va = VirtAddr(record.va);
+    let Some(vma) = vma else {
+        return format!("No mapping of the process holds that address (page {:#x}).", va.page().0);
+    };
+    let mut text =
+        format!("It lies in {} ({}, {:#x}-{:#x})", vma.title(), vma.permissions(), vma.start.0, vma.end.0);
+    if vma.file != 0 {
+        let offset = vma.file_offset_of(va.page_base());
+        // Writing to a String cannot fail.
+        let _ = write!(text, ", on page {} of that file", offset / PAGE_SIZE);
+    }
+    text.push('.');
+    text
+}
+
+/// Which bit decided.
+fn why(event: &Event, access: Access) -> String {
+    let pte = Pte(event.record.pte);
+    let verdict = verdict(pte, access);
+    let fault = match (event.kernel_copy(), access) {
+        (true, _) => "the kernel, which looks the page up before it copies, found no way through",
+        (false, Access::Read) => "the hardware raised a load page fault",
+        (false, Access::Write) => "the hardware raised a store/AMO page fault",
+        (false, Access::Execute) => "the hardware raised an instruction page fault",
+    };
+    let entry = format!("its PTE was {:#x} [{}]", pte.0, pte_flags(pte));
+    match verdict {
+        Verdict::NotValid if pte == Pte::EMPTY => {
+            format!("The page had no translation: its PTE was empty, and as bit V was 0, {fault}.")
+        }
+        Verdict::NotValid => {
+            format!("The page had no translation: {entry}; as bit V was 0, {fault}.")
+        }
+        Verdict::Reserved => format!(
+            "The page was mapped to frame {:#x}, but {entry}: bit W without bit R is reserved, so {fault}.",
+            pte.ppn().0
+        ),
+        Verdict::Allowed => format!(
+            "The page was mapped to frame {:#x} and {entry} allows the access: the TLB still held what was there before.",
+            pte.ppn().0
+        ),
+        other => format!(
+            "The page was mapped to frame {:#x}, but {entry}: as bit {} was 0, {fault}.",
+            pte.ppn().0,
+            other.bit().unwrap_or('V')
+        ),
+    }
+}
+
+/// What the kernel did.
+fn action(
+    kind: EventKind,
+    access: Access,
+    record: &EventRecord,
+    guest: &GuestView,
+    vma: Option<&VmaView>,
+) -> String {
+    let (frame, previous) = (record.frame, record.previous_frame);
+    let file =
+        || guest.file_name(record.detail).map_or_else(|| format!("file {}", record.detail), str::to_owned);
+    let page = record.detail2;
+    let now = format!("the PTE is now {:#x} [{}]", record.new_pte, pte_flags(Pte(record.new_pte)));
+    let disk = record.flags & isa::events::FLAG_FROM_DISK != 0;
+    let waited = if disk {
+        "had to be read from the disk first, and the process slept meanwhile"
+    } else {
+        "was in the page cache already"
+    };
+    match kind {
+        EventKind::Zero if record.pte & PteFlags::V.bits() != 0 => format!(
+            "The page had only been read so far and showed the shared zero page. Now that it is written it needs a frame of its own: the kernel took frame {frame:#x}, filled it with zeros and mapped it ({now})."
+        ),
+        EventKind::Zero => format!(
+            "Nobody had touched the page before, and memory is given out only when it is touched: the kernel took frame {frame:#x}, filled it with zeros, so that no byte of its former owner shows, and mapped it ({now})."
+        ),
+        EventKind::ZeroShared => format!(
+            "Nobody has written to the page yet, so it reads as zeros: the kernel mapped the one zero page that all such pages share, frame {frame:#x}, without bit W ({now}). No memory was used; the first store will fault again and get a frame."
+        ),
+        EventKind::FileDisk => format!(
+            "The page had never been needed: the kernel read page {page} of {} from the disk into frame {frame:#x}, let the process sleep until it was there, and mapped the frame without bit W ({now}).",
+            file()
+        ),
+        EventKind::FileCache => format!(
+            "Page {page} of {} was in the page cache already, in frame {frame:#x}, mapped {} so far: the kernel mapped it here too, without bit W ({now}). No disk read, no copy.",
+            file(),
+            times(record.refs)
+        ),
+        EventKind::FileCopy if access != Access::Write => format!(
+            "The file's part of the mapping ends inside this page, and the rest of the page must be zeros, so it cannot be shared: page {page} of {} {waited}, in frame {previous:#x}. The kernel copied its part to frame {frame:#x}, filled the rest with zeros and mapped that ({now}).",
+            file()
+        ),
+        EventKind::FileCopy => format!(
+            "The page is private and must not be changed in the file: page {page} of {} {waited}, in frame {previous:#x}. The kernel copied it to frame {frame:#x}, which is the process's own, and mapped that ({now}).",
+            file()
+        ),
+        EventKind::CowCopy => format!(
+            "Since a fork the frame is shared copy-on-write, and {} map it: the kernel copied frame {previous:#x} to frame {frame:#x}, gave the copy to this process and left the original to the others ({now}).",
+            owners(record.refs)
+        ),
+        EventKind::CowReuse => format!(
+            "The frame was shared copy-on-write since a fork, but this process is its last owner: the kernel set bit W and copied nothing ({now})."
+        ),
+        EventKind::StackGrow => format!(
+            "The address lies just below the stack, so the stack grew: the kernel extended it down to {:#x}, took frame {frame:#x}, filled it with zeros and mapped it ({now}).",
+            VirtAddr(record.va).page_base().0
+        ),
+        EventKind::SharedMap if vma.is_some_and(|vma| vma.file == 0) => format!(
+            "The mapping is shared memory: the kernel mapped its frame {frame:#x}, which every process that shares it sees ({now})."
+        ),
+        EventKind::SharedMap => format!(
+            "The mapping is shared: page {page} of {} {waited}, and the kernel mapped its frame {frame:#x} itself, so that everyone who maps the file sees a store ({now}).",
+            file()
+        ),
+        EventKind::Accessed => format!(
+            "The kernel had nothing to fetch or copy: it marked the page as used and flushed the TLB's entry ({now})."
+        ),
+        EventKind::Protection => {
+            let allowed = vma.map_or_else(String::new, |vma| format!(" ({})", vma.permissions()));
+            format!(
+                "The mapping itself does not allow this{allowed}, so no frame can help: the kernel changed nothing and sent SIGSEGV (SEGV_ACCERR)."
+            )
+        }
+        EventKind::Segv if vma.is_some() => {
+            "The mapping is there, but the file behind it has no such page, or it could not be read: the kernel changed nothing and sent SIGBUS.".to_owned()
+        }
+        EventKind::Segv => {
+            "The kernel changed nothing and sent SIGSEGV (SEGV_MAPERR).".to_owned()
+        }
+        EventKind::SwapIn => format!(
+            "The page had been swapped out: the kernel read it back from swap slot {} into frame {frame:#x} and mapped it ({now}).",
+            record.detail
+        ),
+        _ => String::new(),
+    }
+}
+
+fn times(count: u64) -> String {
+    match count {
+        0 => "nowhere".to_owned(),
+        1 => "once".to_owned(),
+        more => format!("{more} times"),
+    }
+}
+
+fn owners(count: u64) -> String {
+    match count {
+        2 => "two page tables".to_owned(),
+        more => format!("{more} page tables"),
+    }
+}

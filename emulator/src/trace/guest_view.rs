@@ -1,0 +1,344 @@
+//! Processes, their address spaces and the frames, as the event stream tells of them: what `ps`, `maps` and `frames`
+//! show, and what gives an address of a process its file and symbol.
+
+use super::event::Event;
+use super::frames::{FrameContent, FrameView, Frames};
+use super::space::{SpaceView, VmaView, asid};
+use isa::events::{EventKind, EventRecord};
+use isa::{PAGE_SIZE, Ppn, VirtAddr, Vpn};
+use std::collections::BTreeMap;
+
+/// How many processes that have ended are remembered.
+const MAX_ENDED: usize = 1000;
+
+/// What a process does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ProcessState {
+    /// It has this hart.
+    Running {
+        /// Which hart.
+        hart: usize,
+    },
+    /// It waits: for its turn, or for something to happen. The stream does not tell which.
+    Waiting,
+    /// It has ended.
+    Ended {
+        /// The status in the encoding of `wait4`.
+        status: u64,
+    },
+}
+
+/// A process.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ProcessView {
+    /// Its number.
+    pub pid: u64,
+    /// The process that made it; 0 is the kernel.
+    pub parent: u64,
+    /// The path of its program; until its first `exec` that of its parent.
+    pub program: String,
+    /// The `satp` of its address space; 0 as long as no event has told it.
+    pub satp: u64,
+    /// What it does.
+    pub state: ProcessState,
+    /// Page faults it has had.
+    pub faults: u64,
+}
+
+impl ProcessView {
+    /// The last component of its program's path.
+    pub fn name(&self) -> &str {
+        self.program.rsplit('/').next().unwrap_or(&self.program)
+    }
+    /// Its address-space identifier.
+    pub fn asid(&self) -> u16 {
+        asid(self.satp)
+    }
+    /// Whether it has not ended.
+    pub fn is_alive(&self) -> bool {
+        !matches!(self.state, ProcessState::Ended { .. })
+    }
+}
+
+/// The guest OS as its events tell of it.
+#[derive(Clone, Debug, Default)]
+pub struct GuestView {
+    processes: BTreeMap<u64, ProcessView>,
+    /// By `satp`. Processes before their first `exec` or `switch` share the one of 0.
+    spaces: BTreeMap<u64, SpaceView>,
+    frames: Frames,
+    /// Paths of files that were mapped, by the kernel's numbers.
+    files: BTreeMap<u64, String>,
+    /// The process that each hart runs.
+    running: BTreeMap<usize, u64>,
+    /// Processes that have ended, oldest first.
+    ended: Vec<u64>,
+}
+
+impl GuestView {
+    /// Takes in the next event.
+    pub fn fold(&mut self, event: &Event) {
+        let record = &event.record;
+        let Some(kind) = event.kind() else { return };
+        // What is undone after a process has ended, its end has told already.
+        let ended = self.process(record.pid).is_some_and(|process| !process.is_alive());
+        if ended && !matches!(kind, EventKind::Switch | EventKind::Evict | EventKind::DiskRead) {
+            return;
+        }
+        if event.is_fault() {
+            self.fault(kind, record);
+            return;
+        }
+        let (start, end) = (VirtAddr(record.va), page_end(record.va_end));
+        match kind {
+            EventKind::Mmap => self.mmap(event, start, end),
+            EventKind::Munmap => {
+                self.unmap_pages(record.pid, start, end);
+                self.space_mut(record.pid).remove(start, end);
+            }
+            EventKind::Mprotect => self.space_mut(record.pid).protect(start, end, record.detail3),
+            EventKind::Brk => {
+                let old_end = self.space_mut(record.pid).heap_end(start);
+                if end < old_end {
+                    self.unmap_pages(record.pid, end, old_end);
+                }
+                self.space_mut(record.pid).set_heap(start, end);
+            }
+            EventKind::Fork => self.fork(record),
+            EventKind::Exec => self.exec(record, &event.text),
+            EventKind::Exit => self.exit(record),
+            EventKind::Switch => self.switch(event.hart, record),
+            EventKind::Evict => self.frames.evict(Ppn(record.frame), record.detail, record.detail2),
+            // A read that filled a page of the page cache names its frame.
+            EventKind::DiskRead if record.frame != 0 => {
+                let content = FrameContent::File { file: record.detail3, page: record.va / PAGE_SIZE };
+                self.frames.hold(Ppn(record.frame), content);
+            }
+            EventKind::SwapOut => self.frames.forget(Ppn(record.previous_frame)),
+            _ => {}
+        }
+    }
+
+    /// The processes in the order of their numbers, those that have ended too.
+    pub fn processes(&self) -> impl Iterator<Item = &ProcessView> {
+        self.processes.values()
+    }
+    /// A process.
+    pub fn process(&self, pid: u64) -> Option<&ProcessView> {
+        self.processes.get(&pid)
+    }
+    /// The process that a hart runs.
+    pub fn running_on(&self, hart: usize) -> Option<&ProcessView> {
+        self.process(*self.running.get(&hart)?)
+    }
+    /// The process, not ended, whose address space this is (the first one, if several share it).
+    pub fn process_of_satp(&self, satp: u64) -> Option<&ProcessView> {
+        self.processes().find(|process| process.is_alive() && process.satp == satp)
+    }
+    /// The address space of a process that has not ended.
+    pub fn space(&self, pid: u64) -> Option<&SpaceView> {
+        self.spaces.get(&self.process(pid).filter(|process| process.is_alive())?.satp)
+    }
+    /// The VMA of a process that holds an address.
+    pub fn vma_at(&self, pid: u64, va: VirtAddr) -> Option<&VmaView> {
+        self.space(pid)?.vma_at(va)
+    }
+    /// The path of a file, if it was ever mapped with a name.
+    pub fn file_name(&self, file: u64) -> Option<&str> {
+        self.files.get(&file).map(String::as_str)
+    }
+    /// The frames that hold pages, in the order of their numbers.
+    pub fn frames(&self) -> impl Iterator<Item = (Ppn, &FrameView)> {
+        self.frames.iter()
+    }
+    /// A frame, if it holds a page.
+    pub fn frame(&self, frame: Ppn) -> Option<&FrameView> {
+        self.frames.get(frame)
+    }
+    /// How many frames hold pages: of programs (page tables not included) and of the page cache.
+    pub fn frames_in_use(&self) -> u64 {
+        self.frames.len()
+    }
+
+    fn process_mut(&mut self, pid: u64) -> &mut ProcessView {
+        self.processes.entry(pid).or_insert_with(|| {
+            self.spaces.entry(0).or_default().users += 1;
+            ProcessView {
+                pid,
+                parent: 0,
+                program: String::new(),
+                satp: 0,
+                state: ProcessState::Waiting,
+                faults: 0,
+            }
+        })
+    }
+    fn satp_of(&mut self, pid: u64) -> u64 {
+        self.process_mut(pid).satp
+    }
+    fn space_mut(&mut self, pid: u64) -> &mut SpaceView {
+        let satp = self.satp_of(pid);
+        self.spaces.entry(satp).or_default()
+    }
+
+    fn fault(&mut self, kind: EventKind, record: &EventRecord) {
+        self.process_mut(record.pid).faults += 1;
+        let (va, frame) = (VirtAddr(record.va), Ppn(record.frame));
+        let file = FrameContent::File { file: record.detail, page: record.detail2 };
+        let content = match kind {
+            EventKind::Protection | EventKind::Segv => return,
+            EventKind::ZeroShared => FrameContent::Zero,
+            EventKind::FileDisk | EventKind::FileCache | EventKind::SharedMap => file,
+            EventKind::FileCopy => {
+                self.frames.hold(Ppn(record.previous_frame), file);
+                FrameContent::Anonymous
+            }
+            // What the frame holds is known from the fault that mapped it first.
+            EventKind::Accessed => self.frames.get(frame).map_or(FrameContent::Anonymous, |f| f.content),
+            _ => FrameContent::Anonymous,
+        };
+        if frame.0 == 0 {
+            return;
+        }
+        if kind == EventKind::StackGrow {
+            self.space_mut(record.pid).grow_stack_to(va);
+        }
+        let satp = self.satp_of(record.pid);
+        if is_new_frame(kind) {
+            self.frames.forget(frame);
+        }
+        self.frames.hold(frame, content);
+        self.frames.map(frame, satp, va.page());
+        let before = self.space_mut(record.pid).set_page(va.page(), frame);
+        if let Some(before) = before.filter(|&before| before != frame) {
+            self.frames.unmap(before, satp, va.page());
+        }
+    }
+
+    fn mmap(&mut self, event: &Event, start: VirtAddr, end: VirtAddr) {
+        let record = &event.record;
+        let file = record.detail;
+        if file != 0 && !event.text.is_empty() {
+            self.files.insert(file, event.text.clone());
+        }
+        // A mapping at a place that was taken replaces what was there.
+        self.unmap_pages(record.pid, start, end);
+        let vma = VmaView {
+            start,
+            end,
+            file,
+            offset_bytes: record.detail2,
+            flags: record.detail3,
+            name: event.text.clone(),
+        };
+        if start < end {
+            self.space_mut(record.pid).insert(vma);
+        }
+    }
+
+    fn unmap_pages(&mut self, pid: u64, start: VirtAddr, end: VirtAddr) {
+        let satp = self.satp_of(pid);
+        for (vpn, frame) in self.space_mut(pid).take_pages(start, end) {
+            self.frames.unmap(frame, satp, vpn);
+        }
+    }
+
+    fn fork(&mut self, record: &EventRecord) {
+        let (parent, pid, satp) = (record.pid, record.detail, record.detail2);
+        let (parent_satp, program) = {
+            let parent = self.process_mut(parent);
+            (parent.satp, parent.program.clone())
+        };
+        self.ended.retain(|&ended| ended != pid);
+        self.processes.remove(&pid);
+        if satp != parent_satp {
+            self.drop_space(satp);
+            let mut copy = self.spaces.get(&parent_satp).cloned().unwrap_or_default();
+            copy.users = 0;
+            for (vpn, frame) in copy.pages() {
+                self.frames.map(frame, satp, vpn);
+            }
+            self.spaces.insert(satp, copy);
+        }
+        self.spaces.entry(satp).or_default().users += 1;
+        let state = ProcessState::Waiting;
+        self.processes.insert(pid, ProcessView { pid, parent, program, satp, state, faults: 0 });
+    }
+
+    fn exec(&mut self, record: &EventRecord, program: &str) {
+        let before = self.satp_of(record.pid);
+        self.leave_space(before);
+        self.drop_space(record.detail2);
+        self.spaces.entry(record.detail2).or_default().users += 1;
+        let process = self.process_mut(record.pid);
+        process.satp = record.detail2;
+        process.program = program.to_owned();
+    }
+
+    fn exit(&mut self, record: &EventRecord) {
+        let process = self.process_mut(record.pid);
+        if !process.is_alive() {
+            return;
+        }
+        process.state = ProcessState::Ended { status: record.detail };
+        let satp = process.satp;
+        self.leave_space(satp);
+        self.running.retain(|_, &mut pid| pid != record.pid);
+        self.ended.push(record.pid);
+        if self.ended.len() > MAX_ENDED {
+            let oldest = self.ended.remove(0);
+            self.processes.remove(&oldest);
+        }
+    }
+
+    fn switch(&mut self, hart: usize, record: &EventRecord) {
+        if let Some(before) = self.running.remove(&hart)
+            && let Some(process) = self.processes.get_mut(&before)
+            && process.is_alive()
+        {
+            process.state = ProcessState::Waiting;
+        }
+        if record.pid == 0 {
+            return;
+        }
+        self.running.insert(hart, record.pid);
+        let process = self.process_mut(record.pid);
+        process.state = ProcessState::Running { hart };
+        let before = process.satp;
+        // A process that the stream has not introduced by `fork` or `exec`.
+        if before == 0 && record.detail2 != 0 {
+            process.satp = record.detail2;
+            self.leave_space(0);
+            self.spaces.entry(record.detail2).or_default().users += 1;
+        }
+    }
+
+    /// One process less runs in the address space; the last one takes it along.
+    fn leave_space(&mut self, satp: u64) {
+        let Some(space) = self.spaces.get_mut(&satp) else { return };
+        space.users = space.users.saturating_sub(1);
+        if space.users == 0 {
+            self.drop_space(satp);
+        }
+    }
+    fn drop_space(&mut self, satp: u64) {
+        let Some(space) = self.spaces.remove(&satp) else { return };
+        let pages: Vec<(Vpn, Ppn)> = space.pages().collect();
+        for (vpn, frame) in pages {
+            self.frames.unmap(frame, satp, vpn);
+        }
+    }
+}
+
+/// Whether the fault's frame was free before.
+fn is_new_frame(kind: EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::Zero | EventKind::StackGrow | EventKind::FileCopy | EventKind::CowCopy | EventKind::SwapIn
+    )
+}
+
+/// The end of a range, rounded up to a page.
+fn page_end(end: u64) -> VirtAddr {
+    VirtAddr(end.checked_next_multiple_of(PAGE_SIZE).unwrap_or(end))
+}

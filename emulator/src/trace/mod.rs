@@ -1,0 +1,48 @@
+//! What Folio knows of the guest OS, folded from the event stream.
+//!
+//! The guest kernel reports records (`isa::events`); the machine stamps them and hands them to the
+//! [`EventSink`](crate::host::EventSink) of its embedder. There they become an [`Event`], which [`Trace`] folds into
+//! counts ([`Stats`]) and into a picture of processes, VMAs and frames ([`GuestView`]). [`explain`] tells one fault in
+//! plain words. Nothing here reads guest memory, and no part of the machine imports this module.
+//!
+//! What the folds rely on, in the order of the stream: `exec` comes before the `mmap`s of the new image and empties
+//! the address space; `fork` comes when the parent's pages are shared; each fault that was resolved or refused is one
+//! event; a page's frame is gone when its range is unmapped, its address space ends, or another frame is mapped there.
+
+mod event;
+mod explain;
+mod frames;
+mod guest_view;
+mod space;
+mod stats;
+#[cfg(test)]
+mod tests;
+
+pub use event::{Event, TRACE_SCHEMA, TRACE_VERSION, TraceHeader};
+pub use explain::{Verdict, explain, pte_flags, verdict};
+pub use frames::{FrameContent, FrameView};
+pub use guest_view::{GuestView, ProcessState, ProcessView};
+pub use space::{SpaceView, VmaView};
+pub use stats::Stats;
+
+/// Everything that is folded from one machine's events.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    /// Counts.
+    pub stats: Stats,
+    /// Processes, VMAs and frames as they are now.
+    pub guest: GuestView,
+    /// The last page fault, for `explain`.
+    pub last_fault: Option<Event>,
+}
+
+impl Trace {
+    /// Takes in the next event of the stream.
+    pub fn fold(&mut self, event: &Event) {
+        self.guest.fold(event);
+        self.stats.fold(event, self.guest.frames_in_use());
+        if event.is_fault() {
+            self.last_fault = Some(event.clone());
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! One address space: its VMAs and which frame each of its pages maps.
+
+use super::event::permissions;
+use isa::events::{VMA_GROWSDOWN, VMA_SHARED};
+use isa::sv39::Satp;
+use isa::{PAGE_SIZE, Ppn, VirtAddr, Vpn};
+use std::collections::BTreeMap;
+
+/// A range of an address space with one protection and one backing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VmaView {
+    /// First byte.
+    pub start: VirtAddr,
+    /// First byte behind it.
+    pub end: VirtAddr,
+    /// The file's number, or 0 for anonymous memory.
+    pub file: u64,
+    /// Where in the file it starts, in bytes.
+    pub offset_bytes: u64,
+    /// `isa::events::VMA_*`.
+    pub flags: u64,
+    /// The file's path, or `[heap]`, `[stack]`; empty for other anonymous memory.
+    pub name: String,
+}
+
+impl VmaView {
+    /// Whether it holds the address.
+    pub fn contains(&self, va: VirtAddr) -> bool {
+        self.start <= va && va < self.end
+    }
+    /// The permissions as in `/proc/PID/maps`: `r-xp`.
+    pub fn permissions(&self) -> String {
+        permissions(self.flags)
+    }
+    /// Where in the file the byte at `va` comes from.
+    pub fn file_offset_of(&self, va: VirtAddr) -> u64 {
+        self.offset_bytes.wrapping_add(va.0.wrapping_sub(self.start.0))
+    }
+    /// What to call it: its name, or what kind of memory it is.
+    pub fn title(&self) -> &str {
+        match (self.name.as_str(), self.flags & VMA_SHARED != 0) {
+            ("", false) => "anonymous memory",
+            ("", true) => "shared anonymous memory",
+            (name, _) => name,
+        }
+    }
+    /// The part from `va` on.
+    fn from(&self, va: VirtAddr) -> Self {
+        let offset_bytes = if self.file == 0 { self.offset_bytes } else { self.file_offset_of(va) };
+        Self { start: va, offset_bytes, ..self.clone() }
+    }
+    /// Whether `next` goes on where this one ends, with all the same.
+    fn continues_in(&self, next: &Self) -> bool {
+        let offsets_meet = self.file == 0 || next.offset_bytes == self.file_offset_of(self.end);
+        self.end == next.start
+            && (self.file, self.flags, &self.name) == (next.file, next.flags, &next.name)
+            && offsets_meet
+    }
+}
+
+/// An address space.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SpaceView {
+    /// By start.
+    vmas: BTreeMap<VirtAddr, VmaView>,
+    /// Which frame each mapped page has.
+    pages: BTreeMap<Vpn, Ppn>,
+    /// How many processes run in it (more than one between `vfork` and `exec`).
+    pub(super) users: u64,
+}
+
+impl SpaceView {
+    /// Its VMAs in the order of their addresses.
+    pub fn vmas(&self) -> impl Iterator<Item = &VmaView> {
+        self.vmas.values()
+    }
+    /// The VMA that holds the address.
+    pub fn vma_at(&self, va: VirtAddr) -> Option<&VmaView> {
+        self.vmas.range(..=va).next_back().map(|(_, vma)| vma).filter(|vma| vma.contains(va))
+    }
+    /// The frame that the page maps, as far as the stream tells.
+    pub fn frame_of(&self, vpn: Vpn) -> Option<Ppn> {
+        self.pages.get(&vpn).copied()
+    }
+    /// The mapped pages with their frames.
+    pub fn pages(&self) -> impl Iterator<Item = (Vpn, Ppn)> + '_ {
+        self.pages.iter().map(|(&vpn, &frame)| (vpn, frame))
+    }
+    /// How many of its pages are mapped.
+    pub fn resident_pages(&self) -> u64 {
+        self.pages.len() as u64
+    }
+    /// How many of a VMA's pages are mapped.
+    pub fn resident_pages_of(&self, vma: &VmaView) -> u64 {
+        self.pages.range(vma.start.page()..page_after(vma.end)).count() as u64
+    }
+
+    /// Maps a range: whatever was there is replaced.
+    pub(super) fn insert(&mut self, vma: VmaView) {
+        self.remove(vma.start, vma.end);
+        let start = vma.start;
+        self.vmas.insert(start, vma);
+        self.merge_around(start);
+    }
+    /// Takes a range out of the VMAs; parts of VMAs stay.
+    pub(super) fn remove(&mut self, start: VirtAddr, end: VirtAddr) {
+        self.split_at(start);
+        self.split_at(end);
+        self.vmas.retain(|&at, _| at < start || end <= at);
+    }
+    /// Gives a range other VMA flags; whether it is a stack, and shared, stays.
+    pub(super) fn protect(&mut self, start: VirtAddr, end: VirtAddr, flags: u64) {
+        self.split_at(start);
+        self.split_at(end);
+        let kept = VMA_SHARED | VMA_GROWSDOWN;
+        let changed: Vec<VirtAddr> = self.vmas.range(start..end.max(start)).map(|(&at, _)| at).collect();
+        for at in &changed {
+            if let Some(vma) = self.vmas.get_mut(at) {
+                vma.flags = flags & !kept | vma.flags & kept;
+            }
+        }
+        for at in changed {
+            self.merge_around(at);
+        }
+    }
+    /// The heap is `start..end` now.
+    pub(super) fn set_heap(&mut self, start: VirtAddr, end: VirtAddr) {
+        let heap = self.vmas.get(&start).filter(|vma| vma.name == HEAP).cloned();
+        let old_end = heap.as_ref().map_or(start, |heap| heap.end);
+        self.remove(start, old_end);
+        let end = VirtAddr(end.0.next_multiple_of(PAGE_SIZE));
+        if start < end {
+            let flags = heap.map_or(isa::events::VMA_READ | isa::events::VMA_WRITE, |heap| heap.flags);
+            let name = HEAP.to_owned();
+            self.vmas.insert(start, VmaView { start, end, file: 0, offset_bytes: 0, flags, name });
+        }
+    }
+    /// The end of the heap that starts there; `start` itself if there is none.
+    pub(super) fn heap_end(&self, start: VirtAddr) -> VirtAddr {
+        self.vmas.get(&start).filter(|vma| vma.name == HEAP).map_or(start, |heap| heap.end)
+    }
+    /// The stack above `va` reaches down to its page now.
+    pub(super) fn grow_stack_to(&mut self, va: VirtAddr) {
+        let next = self.vmas.range(va..).next().map(|(&at, _)| at);
+        let Some(stack) = next.filter(|at| self.vmas[at].flags & VMA_GROWSDOWN != 0) else { return };
+        if let Some(vma) = self.vmas.remove(&stack) {
+            let start = va.page_base();
+            self.vmas.insert(start, VmaView { start, ..vma });
+        }
+    }
+
+    /// The page maps `frame` now. Returns the frame that it mapped before.
+    pub(super) fn set_page(&mut self, vpn: Vpn, frame: Ppn) -> Option<Ppn> {
+        self.pages.insert(vpn, frame)
+    }
+    /// Takes the mapped pages of a range out.
+    pub(super) fn take_pages(&mut self, start: VirtAddr, end: VirtAddr) -> Vec<(Vpn, Ppn)> {
+        let range = start.page()..page_after(end).max(start.page());
+        let taken: Vec<_> = self.pages.range(range).map(|(&vpn, &frame)| (vpn, frame)).collect();
+        for (vpn, _) in &taken {
+            self.pages.remove(vpn);
+        }
+        taken
+    }
+
+    fn split_at(&mut self, va: VirtAddr) {
+        let Some(vma) = self.vma_at(va).filter(|vma| vma.start < va).cloned() else { return };
+        self.vmas.insert(va, vma.from(va));
+        self.vmas.insert(vma.start, VmaView { end: va, ..vma });
+    }
+
+    fn merge_around(&mut self, at: VirtAddr) {
+        let before = self.vmas.range(..at).next_back().map(|(&start, _)| start);
+        for start in before.into_iter().chain([at]) {
+            let Some(vma) = self.vmas.get(&start) else { continue };
+            let Some(next) = self.vmas.get(&vma.end).filter(|next| vma.continues_in(next)) else { continue };
+            let (next_start, end) = (next.start, next.end);
+            self.vmas.remove(&next_start);
+            if let Some(vma) = self.vmas.get_mut(&start) {
+                vma.end = end;
+            }
+            // What was merged away may have been `at`; one more neighbour may follow.
+            return self.merge_around(start);
+        }
+    }
+}
+
+/// The name of the heap's VMA.
+const HEAP: &str = "[heap]";
+
+fn page_after(end: VirtAddr) -> Vpn {
+    VirtAddr(end.0.saturating_add(PAGE_SIZE - 1)).page()
+}
+
+/// The ASID of an address space.
+pub(super) fn asid(satp: u64) -> u16 {
+    Satp(satp).asid()
+}

@@ -1,0 +1,75 @@
+//! Counts folded from events: what `--stats` and `--json` tell of the guest OS.
+
+use super::event::Event;
+use isa::events::EventKind;
+
+/// Counts over a whole run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stats {
+    /// Events of each kind, in the order of [`EventKind::ALL`].
+    counts: Vec<u64>,
+    /// Page faults resolved or refused, by trap or for a copy by the kernel.
+    pub faults_total: u64,
+    /// Those that waited for a device read.
+    pub faults_from_disk: u64,
+    /// Those resolved for a copy by the kernel.
+    pub faults_for_kernel_copies: u64,
+    /// Frames that the kernel may hand out; 0 until it has booted.
+    pub frames_total: u64,
+    /// Most frames in use at one time: frames with pages of programs or files, page tables and the
+    /// kernel's own memory not included.
+    pub frames_peak: u64,
+    /// Events of kinds that this version does not know.
+    pub unknown: u64,
+}
+
+impl Default for Stats {
+    fn default() -> Self {
+        Self {
+            counts: vec![0; EventKind::ALL.len()],
+            faults_total: 0,
+            faults_from_disk: 0,
+            faults_for_kernel_copies: 0,
+            frames_total: 0,
+            frames_peak: 0,
+            unknown: 0,
+        }
+    }
+}
+
+impl Stats {
+    /// Takes in the next event; `frames_in_use` is the number after it.
+    pub(super) fn fold(&mut self, event: &Event, frames_in_use: u64) {
+        let Some(kind) = event.kind() else {
+            self.unknown += 1;
+            return;
+        };
+        if let Some(count) = position(kind).and_then(|at| self.counts.get_mut(at)) {
+            *count += 1;
+        }
+        self.faults_total += u64::from(event.is_fault());
+        self.faults_from_disk += u64::from(event.from_disk());
+        self.faults_for_kernel_copies += u64::from(event.kernel_copy());
+        if kind == EventKind::Boot {
+            self.frames_total = event.record.detail;
+        }
+        self.frames_peak = self.frames_peak.max(frames_in_use);
+    }
+
+    /// How many events of this kind there were.
+    pub fn count(&self, kind: EventKind) -> u64 {
+        position(kind).and_then(|at| self.counts.get(at).copied()).unwrap_or(0)
+    }
+    /// Page faults by kind: every kind of fault, in the order of the numbers, those that did not happen too.
+    pub fn faults_by_kind(&self) -> impl Iterator<Item = (EventKind, u64)> + '_ {
+        EventKind::ALL.iter().filter(|kind| kind.is_fault()).map(|&kind| (kind, self.count(kind)))
+    }
+    /// How often another process was given the hart.
+    pub fn context_switches(&self) -> u64 {
+        self.count(EventKind::Switch)
+    }
+}
+
+fn position(kind: EventKind) -> Option<usize> {
+    EventKind::ALL.iter().position(|&k| k == kind)
+}

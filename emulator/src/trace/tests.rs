@@ -1,0 +1,387 @@
+//! The folds, on event sequences made by hand: a small shell that forks, and its end.
+
+use super::*;
+use isa::events::{
+    Access, EventKind as K, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY, VMA_EXEC, VMA_GROWSDOWN, VMA_READ,
+    VMA_WRITE,
+};
+use isa::sv39::{Pte, PteFlags, Satp};
+use isa::{Ppn, Step, VirtAddr, Vpn};
+
+const TEXT: u64 = 0x1_0000;
+const DATA: u64 = 0x2_0000;
+const HEAP: u64 = 0x3_0000;
+const STACK: u64 = 0x3f_ff00_0000;
+const READ_EXEC: u64 = VMA_READ | VMA_EXEC;
+const READ_WRITE: u64 = VMA_READ | VMA_WRITE;
+
+fn satp(pid: u64) -> u64 {
+    Satp::sv39(Ppn(0x8_1000 + pid), u16::try_from(pid).unwrap()).0
+}
+
+/// A stream under construction.
+#[derive(Default)]
+struct Stream {
+    trace: Trace,
+    step: u64,
+}
+
+impl Stream {
+    fn push(&mut self, kind: K, pid: u64, text: &str, fill: impl FnOnce(&mut EventRecord)) -> Event {
+        let mut record = EventRecord { kind: kind as u64, pid, tid: pid, ..EventRecord::default() };
+        fill(&mut record);
+        self.step += 100;
+        let event = Event::new(Step(self.step), 0, &record, text.as_bytes());
+        self.trace.fold(&event);
+        event
+    }
+    fn mmap(&mut self, pid: u64, va: u64, pages: u64, file: u64, offset: u64, flags: u64, name: &str) {
+        self.push(K::Mmap, pid, name, |r| {
+            (r.va, r.va_end) = (va, va + pages * 4096);
+            (r.detail, r.detail2, r.detail3) = (file, offset, flags);
+        });
+    }
+    fn fault(&mut self, kind: K, pid: u64, va: u64, access: Access, frame: u64) -> Event {
+        self.fault_with(kind, pid, va, access, frame, |_| {})
+    }
+    fn fault_with(
+        &mut self,
+        kind: K,
+        pid: u64,
+        va: u64,
+        access: Access,
+        frame: u64,
+        fill: impl FnOnce(&mut EventRecord),
+    ) -> Event {
+        self.push(kind, pid, "", |r| {
+            (r.va, r.frame, r.flags, r.pc) = (va, frame, access as u64, 0x1_0040);
+            fill(r);
+        })
+    }
+    /// Process 1 runs /bin/sh: two pages of text, one of data, a heap and a stack, with a page of each touched.
+    fn shell() -> Self {
+        let mut s = Self::default();
+        s.push(K::Boot, 0, "", |r| r.detail = 1000);
+        s.push(K::Exec, 1, "/bin/sh", |r| (r.detail, r.detail2) = (TEXT, satp(1)));
+        s.mmap(1, TEXT, 2, 7, 0, READ_EXEC, "/bin/sh");
+        s.mmap(1, DATA, 1, 7, 0x2000, READ_WRITE, "/bin/sh");
+        s.mmap(1, STACK, 1, 0, 0, READ_WRITE | VMA_GROWSDOWN, "[stack]");
+        s.push(K::Brk, 1, "", |r| (r.va, r.va_end) = (HEAP, HEAP + 0x1800));
+        s.push(K::Switch, 1, "", |r| r.detail2 = satp(1));
+        s.fault_with(K::FileDisk, 1, TEXT + 4, Access::Execute, 100, |r| {
+            (r.flags, r.detail, r.detail2) = (Access::Execute as u64 | FLAG_FROM_DISK, 7, 0);
+        });
+        s.fault_with(K::FileCopy, 1, DATA, Access::Write, 102, |r| {
+            (r.previous_frame, r.detail, r.detail2) = (101, 7, 2);
+        });
+        s.fault(K::Zero, 1, HEAP + 8, Access::Write, 103);
+        s.fault(K::ZeroShared, 1, HEAP + 0x1000, Access::Read, 99);
+        s.fault(K::Zero, 1, STACK + 0xff0, Access::Write, 104);
+        s
+    }
+    fn fork(&mut self, parent: u64, child: u64) {
+        self.push(K::CowShare, parent, "", |r| (r.va, r.va_end, r.detail) = (DATA, DATA + 4096, 1));
+        self.push(K::Fork, parent, "", |r| (r.detail, r.detail2, r.detail3) = (child, satp(child), 17));
+    }
+    fn guest(&self) -> &GuestView {
+        &self.trace.guest
+    }
+    fn maps(&self, pid: u64) -> Vec<String> {
+        let space = self.guest().space(pid).expect("the process is alive");
+        space
+            .vmas()
+            .map(|v| {
+                format!("{:x}-{:x} {} {:x} {}", v.start.0, v.end.0, v.permissions(), v.offset_bytes, v.name)
+            })
+            .collect()
+    }
+    /// Who maps a frame: pids and pages.
+    fn owners(&self, frame: u64) -> Vec<(u64, u64)> {
+        let view = self.guest().frame(Ppn(frame)).expect("the frame holds a page");
+        view.mappings.iter().map(|&(space, vpn)| (u64::from(Satp(space).asid()), vpn.0)).collect()
+    }
+}
+
+#[test]
+fn counts_follow_the_kinds_and_flags() {
+    let mut s = Stream::shell();
+    s.fault_with(K::Zero, 1, STACK + 8, Access::Read, 104, |r| r.flags |= FLAG_KERNEL_COPY);
+    s.push(K::Mmap, 1, "", |r| r.kind = 9999);
+    let stats = &s.trace.stats;
+    assert_eq!((stats.faults_total, stats.faults_from_disk, stats.faults_for_kernel_copies), (6, 1, 1));
+    assert_eq!((stats.count(K::Zero), stats.count(K::FileCopy), stats.count(K::Segv)), (3, 1, 0));
+    assert_eq!((stats.context_switches(), stats.frames_total, stats.unknown), (1, 1000, 1));
+    let by_kind: u64 = stats.faults_by_kind().map(|(_, count)| count).sum();
+    assert_eq!(by_kind, stats.faults_total);
+    assert!(stats.faults_by_kind().any(|(kind, count)| kind == K::SwapIn && count == 0));
+}
+
+#[test]
+fn a_process_has_its_program_space_and_state() {
+    let mut s = Stream::shell();
+    let shell = s.guest().process(1).unwrap();
+    assert_eq!((shell.name(), shell.asid(), shell.faults), ("sh", 1, 5));
+    assert_eq!(shell.state, ProcessState::Running { hart: 0 });
+    assert_eq!(s.guest().running_on(0).map(|p| p.pid), Some(1));
+    s.fork(1, 2);
+    s.push(K::Switch, 2, "", |r| r.detail2 = satp(2));
+    let child = s.guest().process(2).unwrap();
+    assert_eq!((child.parent, child.name(), child.state), (1, "sh", ProcessState::Running { hart: 0 }));
+    assert_eq!(s.guest().process(1).unwrap().state, ProcessState::Waiting);
+    assert_eq!(s.guest().process_of_satp(satp(2)).map(|p| p.pid), Some(2));
+    s.push(K::Exit, 2, "", |r| r.detail = 0x300);
+    assert_eq!(s.guest().process(2).unwrap().state, ProcessState::Ended { status: 0x300 });
+    assert!(s.guest().space(2).is_none() && s.guest().process_of_satp(satp(2)).is_none());
+    assert!(s.guest().running_on(0).is_none());
+}
+
+#[test]
+fn maps_are_those_of_proc() {
+    let s = Stream::shell();
+    assert_eq!(
+        s.maps(1),
+        [
+            "10000-12000 r-xp 0 /bin/sh",
+            "20000-21000 rw-p 2000 /bin/sh",
+            "30000-32000 rw-p 0 [heap]",
+            "3fff000000-3fff001000 rw-p 0 [stack]",
+        ]
+    );
+    let vma = s.guest().vma_at(1, VirtAddr(TEXT + 0x1234)).unwrap();
+    assert_eq!(vma.file_offset_of(VirtAddr(TEXT + 0x1234)), 0x1234);
+    assert!(s.guest().vma_at(1, VirtAddr(TEXT + 0x2000)).is_none());
+    assert_eq!(s.guest().file_name(7), Some("/bin/sh"));
+    let heap = s.guest().vma_at(1, VirtAddr(HEAP)).unwrap();
+    assert_eq!(s.guest().space(1).unwrap().resident_pages_of(heap), 2);
+}
+
+#[test]
+fn ranges_split_and_merge() {
+    let mut s = Stream::shell();
+    s.mmap(1, 0x10_0000, 8, 5, 0x4000, VMA_READ, "/lib/x");
+    s.push(K::Mprotect, 1, "", |r| (r.va, r.va_end, r.detail3) = (0x10_2000, 0x10_4000, READ_WRITE));
+    s.push(K::Munmap, 1, "", |r| (r.va, r.va_end) = (0x10_6000, 0x10_7000));
+    let lib = |s: &Stream| s.maps(1).into_iter().filter(|line| line.ends_with("/lib/x")).collect::<Vec<_>>();
+    assert_eq!(
+        lib(&s),
+        [
+            "100000-102000 r--p 4000 /lib/x",
+            "102000-104000 rw-p 6000 /lib/x",
+            "104000-106000 r--p 8000 /lib/x",
+            "107000-108000 r--p b000 /lib/x",
+        ]
+    );
+    s.push(K::Mprotect, 1, "", |r| (r.va, r.va_end, r.detail3) = (0x10_2000, 0x10_4000, VMA_READ));
+    s.mmap(1, 0x10_6000, 1, 5, 0xa000, VMA_READ, "/lib/x");
+    assert_eq!(lib(&s), ["100000-108000 r--p 4000 /lib/x"], "what is alike again is one VMA again");
+    s.mmap(1, 0x10_8000, 1, 5, 0, VMA_READ, "/lib/x");
+    assert_eq!(lib(&s).len(), 2, "the next page of memory, but not of the file");
+}
+
+#[test]
+fn frames_know_content_and_owners() {
+    let mut s = Stream::shell();
+    // Text, the cached and the copied page of data, heap, zero page, stack.
+    assert_eq!(s.guest().frames_in_use(), 6);
+    let content = |s: &Stream, frame| s.guest().frame(Ppn(frame)).unwrap().content;
+    assert_eq!(content(&s, 100), FrameContent::File { file: 7, page: 0 });
+    assert_eq!(content(&s, 101), FrameContent::File { file: 7, page: 2 });
+    assert_eq!((content(&s, 102), content(&s, 99)), (FrameContent::Anonymous, FrameContent::Zero));
+    assert!(s.owners(101).is_empty(), "copied, not mapped");
+
+    s.fork(1, 2);
+    assert_eq!(s.guest().frames_in_use(), 6, "fork copies no frame");
+    assert_eq!(s.owners(103), [(1, HEAP >> 12), (2, HEAP >> 12)]);
+    s.fault_with(K::CowCopy, 2, HEAP, Access::Write, 105, |r| (r.previous_frame, r.refs) = (103, 2));
+    assert_eq!(s.owners(103), [(1, HEAP >> 12)]);
+    assert_eq!(s.owners(105), [(2, HEAP >> 12)]);
+    s.fault_with(K::CowReuse, 1, HEAP, Access::Write, 103, |r| r.refs = 1);
+    assert_eq!(s.owners(103), [(1, HEAP >> 12)]);
+    assert_eq!(s.trace.stats.frames_peak, 7);
+
+    s.push(K::Exit, 2, "", |_| {});
+    assert!(s.guest().frame(Ppn(105)).is_none(), "its last owner is gone");
+    assert_eq!(s.owners(100), [(1, TEXT >> 12)], "shared text stays with the other");
+    s.push(K::Munmap, 2, "", |r| (r.va, r.va_end) = (0, 1 << 38));
+    s.push(K::Exit, 1, "", |_| {});
+    let left: Vec<u64> = s.guest().frames().map(|(ppn, _)| ppn.0).collect();
+    assert_eq!(left, [99, 100, 101], "the zero page and the page cache");
+    s.push(K::Evict, 0, "", |r| (r.detail, r.detail2) = (7, 2));
+    s.push(K::Evict, 0, "", |r| (r.frame, r.detail) = (100, 7));
+    assert_eq!(s.guest().frames_in_use(), 1);
+    assert_eq!(s.trace.stats.frames_peak, 7);
+}
+
+#[test]
+fn exec_empties_the_space_and_keeps_the_process() {
+    let mut s = Stream::shell();
+    s.fork(1, 2);
+    s.fault_with(K::CowCopy, 2, HEAP, Access::Write, 105, |r| r.previous_frame = 103);
+    let fresh = satp(42);
+    s.push(K::Exec, 2, "/usr/bin/true", |r| (r.detail, r.detail2) = (TEXT, fresh));
+    s.mmap(2, TEXT, 1, 8, 0, READ_EXEC, "/usr/bin/true");
+    let process = s.guest().process(2).unwrap();
+    assert_eq!((process.name(), process.parent, process.satp), ("true", 1, fresh));
+    assert_eq!(s.maps(2), ["10000-11000 r-xp 0 /usr/bin/true"]);
+    assert!(s.guest().frame(Ppn(105)).is_none());
+    assert_eq!(s.maps(1).len(), 4, "the parent is untouched");
+}
+
+#[test]
+fn vfork_shares_the_space_until_exec() {
+    let mut s = Stream::shell();
+    s.push(K::Fork, 1, "", |r| (r.detail, r.detail2, r.detail3) = (2, satp(1), 0x4100));
+    s.fault(K::Zero, 2, STACK + 8, Access::Write, 110);
+    assert_eq!(s.guest().space(1).unwrap().frame_of(Vpn(STACK >> 12)), Some(Ppn(110)));
+    s.push(K::Exec, 2, "/bin/ls", |r| r.detail2 = satp(2));
+    assert_eq!(s.guest().space(1).unwrap().resident_pages(), 5);
+    assert_eq!(s.guest().space(2).unwrap().resident_pages(), 0);
+    s.push(K::Exit, 2, "", |_| {});
+    assert_eq!(s.guest().space(1).unwrap().resident_pages(), 5);
+}
+
+#[test]
+fn heap_shrinks_and_stack_grows() {
+    let mut s = Stream::shell();
+    s.push(K::Brk, 1, "", |r| (r.va, r.va_end) = (HEAP, HEAP + 0x800));
+    assert!(s.maps(1).contains(&"30000-31000 rw-p 0 [heap]".to_owned()));
+    assert!(s.owners(99).is_empty(), "the zero page is not mapped any more");
+    s.push(K::Brk, 1, "", |r| (r.va, r.va_end) = (HEAP, HEAP));
+    assert!(s.guest().frame(Ppn(103)).is_none());
+    assert_eq!(s.maps(1).len(), 3);
+    s.fault(K::StackGrow, 1, STACK - 0x1ff8, Access::Write, 120);
+    assert!(s.maps(1).contains(&"3ffeffe000-3fff001000 rw-p 0 [stack]".to_owned()));
+}
+
+#[test]
+fn a_reused_frame_is_a_new_tenant() {
+    let mut s = Stream::shell();
+    // The stream need not tell that process 1 lost frame 103 (madvise): its next owner makes it plain.
+    s.push(K::Exec, 2, "/bin/ls", |r| r.detail2 = satp(2));
+    s.fault(K::Zero, 2, HEAP, Access::Write, 103);
+    assert_eq!(s.owners(103), [(2, HEAP >> 12)]);
+    s.push(K::Munmap, 1, "", |r| (r.va, r.va_end) = (HEAP, HEAP + 4096));
+    assert_eq!(s.owners(103), [(2, HEAP >> 12)]);
+}
+
+#[test]
+fn the_first_bit_that_forbids_decides() {
+    use PteFlags as F;
+    let all = F::V | F::R | F::W | F::X | F::U | F::A | F::D;
+    let rows = [
+        (F::empty(), Access::Read, Verdict::NotValid),
+        (all - F::V, Access::Read, Verdict::NotValid),
+        (all - F::R, Access::Read, Verdict::Reserved),
+        (all - F::U, Access::Write, Verdict::NotUser),
+        (F::V | F::X | F::U | F::A, Access::Read, Verdict::NotReadable),
+        (all - F::W, Access::Write, Verdict::NotWritable),
+        (all - F::W, Access::Read, Verdict::Allowed),
+        (all - F::X, Access::Execute, Verdict::NotExecutable),
+        (all - F::A, Access::Read, Verdict::NotAccessed),
+        (all - F::D, Access::Write, Verdict::NotDirty),
+        (all - F::D, Access::Read, Verdict::Allowed),
+        (all - F::A - F::D - F::W, Access::Write, Verdict::NotWritable),
+    ];
+    for (flags, access, expected) in rows {
+        assert_eq!(verdict(Pte::new(Ppn(5), flags), access), expected, "{flags:?} {access:?}");
+    }
+    assert_eq!(pte_flags(Pte::new(Ppn(5), F::V | F::R | F::U | F::A)), "-A-U--RV");
+}
+
+/// What `explain` says of each kind must name the deciding bit, the frames and what was done.
+#[test]
+fn explanations_name_bit_frames_and_action() {
+    let read_only = Pte::new(Ppn(0x67), PteFlags::V | PteFlags::R | PteFlags::U | PteFlags::A).0;
+    let mut s = Stream::shell();
+    let mut rows: Vec<(Event, &[&str])> = Vec::new();
+    let zero = s.fault(K::Zero, 1, HEAP + 8, Access::Write, 0x70);
+    rows.push((zero, &["process 1 (sh) wrote to 0x30008", "[heap] (rw-p", "bit V was 0", "0x70", "zeros"]));
+    let upgraded = s.fault_with(K::Zero, 1, HEAP + 8, Access::Write, 0x71, |r| r.pte = read_only);
+    rows.push((upgraded, &["bit W was 0", "shared zero page", "0x71", "-A-U--RV"]));
+    let shared = s.fault(K::ZeroShared, 1, HEAP + 0x1000, Access::Read, 0x63);
+    rows.push((shared, &["read from 0x31000", "bit V was 0", "one zero page", "0x63"]));
+    let disk = s.fault_with(K::FileDisk, 1, TEXT + 0x1004, Access::Execute, 0x72, |r| {
+        (r.detail, r.detail2, r.flags) = (7, 1, Access::Execute as u64 | FLAG_FROM_DISK);
+    });
+    rows.push((
+        disk,
+        &["execute the instruction at 0x11004", "on page 1", "page 1 of /bin/sh from the disk", "0x72"],
+    ));
+    let cached = s.fault_with(K::FileCache, 1, TEXT, Access::Read, 0x73, |r| (r.detail, r.refs) = (7, 1));
+    rows.push((cached, &["page cache already", "mapped once so far", "0x73"]));
+    let copied = s.fault_with(K::FileCopy, 1, DATA, Access::Write, 0x74, |r| {
+        (r.detail, r.detail2, r.previous_frame, r.pte) = (7, 2, 0x67, read_only);
+    });
+    rows.push((copied, &["bit W was 0", "must not be changed", "page 2 of /bin/sh", "0x67", "0x74"]));
+    let tail = s.fault_with(K::FileCopy, 1, DATA, Access::Read, 0x75, |r| {
+        (r.detail, r.previous_frame) = (7, 0x67);
+    });
+    rows.push((tail, &["ends inside this page", "0x67", "0x75", "zeros"]));
+    let cow = s.fault_with(K::CowCopy, 1, DATA, Access::Write, 0x76, |r| {
+        (r.previous_frame, r.refs, r.pte) = (0x67, 2, read_only);
+    });
+    rows.push((cow, &["bit W was 0", "two page tables map it", "frame 0x67 to frame 0x76"]));
+    let reuse = s.fault_with(K::CowReuse, 1, DATA, Access::Write, 0x67, |r| (r.refs, r.pte) = (1, read_only));
+    rows.push((reuse, &["last owner", "copied nothing"]));
+    let grow = s.fault(K::StackGrow, 1, STACK - 16, Access::Write, 0x77);
+    rows.push((grow, &["stack grew", "down to 0x3ffefff000", "0x77"]));
+    let map = s.fault_with(K::SharedMap, 1, DATA, Access::Write, 0x78, |r| r.detail = 7);
+    rows.push((map, &["page 0 of /bin/sh", "everyone who maps the file"]));
+    let accessed = s.fault_with(K::Accessed, 1, DATA, Access::Read, 0x67, |r| {
+        r.pte = read_only & !PteFlags::A.bits();
+    });
+    rows.push((accessed, &["bit A was 0", "nothing to fetch or copy"]));
+    let protection = s.fault_with(K::Protection, 1, TEXT, Access::Write, 0, |r| r.pte = read_only);
+    rows.push((protection, &["bit W was 0", "does not allow this (r-xp)", "SEGV_ACCERR"]));
+    let segv = s.fault(K::Segv, 1, 0x10, Access::Read, 0);
+    rows.push((segv, &["No mapping of the process", "bit V was 0", "SEGV_MAPERR"]));
+    let bus = s.fault(K::Segv, 1, DATA, Access::Read, 0);
+    rows.push((bus, &["SIGBUS"]));
+    let swap = s.fault_with(K::SwapIn, 1, HEAP, Access::Read, 0x79, |r| r.detail = 12);
+    rows.push((swap, &["swap slot 12", "0x79"]));
+    let copy = s.fault_with(K::Zero, 1, HEAP, Access::Write, 0x7a, |r| r.flags |= FLAG_KERNEL_COPY);
+    rows.push((copy, &["the kernel had to write to 0x30000 for process 1 (sh)", "before it copies"]));
+    for (event, needles) in &rows {
+        let text = explain(event, s.guest()).expect("it is a fault");
+        for needle in *needles {
+            assert!(text.contains(needle), "{:?}: no {needle:?} in: {text}", event.kind());
+        }
+        assert!(!text.contains('\n') && text.ends_with('.'), "one paragraph: {text}");
+    }
+    for kind in K::ALL.iter().filter(|kind| kind.is_fault()) {
+        assert!(rows.iter().any(|(event, _)| event.kind() == Some(*kind)), "no row for {kind:?}");
+    }
+    let switch = s.push(K::Switch, 1, "", |_| {});
+    assert_eq!(explain(&switch, s.guest()), None);
+    assert_eq!(s.trace.last_fault.as_ref().map(|e| e.step), rows.last().map(|(e, _)| e.step));
+}
+
+#[test]
+fn a_line_of_the_trace_file() {
+    let mut s = Stream::shell();
+    let fault = s.fault_with(K::FileCopy, 1, DATA, Access::Write, 102, |r| {
+        (r.previous_frame, r.detail, r.detail2, r.new_pte, r.refs) = (101, 7, 2, 0x1_98d7, 1);
+        r.flags |= FLAG_FROM_DISK;
+    });
+    assert_eq!(
+        serde_json::to_string(&fault).unwrap(),
+        r#"{"t":1300,"hart":0,"kind":"file_copy","pid":1,"tid":1,"pc":"0x10040","va":"0x20000","access":"write","from_disk":true,"kernel_copy":false,"pte":"0x0","new_pte":"0x198d7","refs":1,"frame":102,"previous_frame":101,"file":7,"page":2}"#
+    );
+    let fork = s.push(K::Fork, 1, "", |r| (r.detail, r.detail2, r.detail3) = (2, satp(2), 17));
+    assert_eq!(
+        serde_json::to_string(&fork).unwrap(),
+        r#"{"t":1400,"hart":0,"kind":"fork","pid":1,"tid":1,"child":2,"satp":"0x8000200000081002","clone_flags":"0x11"}"#
+    );
+    let map = s.push(K::Mmap, 1, "/bin/ls", |r| (r.va, r.va_end, r.detail3) = (4096, 8192, READ_EXEC));
+    assert_eq!(
+        serde_json::to_string(&map).unwrap(),
+        r#"{"t":1500,"hart":0,"kind":"mmap","pid":1,"tid":1,"va":"0x1000","va_end":"0x2000","file":0,"offset":0,"permissions":"r-xp","text":"/bin/ls"}"#
+    );
+    let unknown = s.push(K::Zero, 1, "", |r| r.kind = 999);
+    assert_eq!(
+        serde_json::to_string(&unknown).unwrap(),
+        r#"{"t":1600,"hart":0,"kind":"unknown_999","pid":1,"tid":1}"#
+    );
+    let header = serde_json::to_string(&TraceHeader::default()).unwrap();
+    assert_eq!(header, r#"{"schema":"folio-trace","version":1}"#);
+}
