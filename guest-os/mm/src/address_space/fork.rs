@@ -98,5 +98,5 @@ impl AddressSpace {
 
 /// The entry of a private page in both address spaces after a fork.
 fn shared_entry(old: Pte) -> Pte {
-    old.with_flags(old.flags() - PteFlags::W | pte::COW)
+    old.with_flags((old.flags() - PteFlags::W) | pte::COW)
 }

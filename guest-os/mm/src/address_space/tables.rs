@@ -142,17 +142,11 @@ impl AddressSpace {
                 }
             }
         }
-        match (old == Pte::EMPTY, new == Pte::EMPTY) {
-            (true, false) => {
-                mem.frames_mut().count_entry(table, 1);
-            }
-            (false, true) => {
-                if mem.frames_mut().count_entry(table, -1) == 0 {
-                    self.free_empty_tables(mem, vpn);
-                    return Ok(Flush::All);
-                }
-            }
-            _ => {}
+        if old == Pte::EMPTY {
+            mem.frames_mut().count_entry(table, 1);
+        } else if new == Pte::EMPTY && mem.frames_mut().count_entry(table, -1) == 0 {
+            self.free_empty_tables(mem, vpn);
+            return Ok(Flush::All);
         }
         Ok(Flush::page(vpn))
     }

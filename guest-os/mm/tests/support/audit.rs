@@ -1,0 +1,93 @@
+//! Counts everything the slow way, from the raw page tables in RAM, and compares with what `mm` says.
+
+use super::VecRam;
+use isa::sv39::{self, ENTRIES, Pte};
+use isa::{PhysAddr, Ppn, Vpn};
+use mm::frame::AnonOwner;
+use mm::{AddressSpace, FrameKind, Memory, PhysMem, SpaceId};
+use std::collections::BTreeMap;
+
+#[derive(Default)]
+struct Counted {
+    /// Who maps each frame.
+    maps: BTreeMap<Ppn, Vec<(SpaceId, Vpn)>>,
+    /// Entries of each page table.
+    tables: BTreeMap<Ppn, u32>,
+}
+
+/// Checks every frame's kind, map count and owner, and every page table, against the page tables in RAM.
+pub fn audit<'a>(mem: &Memory<VecRam>, spaces: impl IntoIterator<Item = &'a AddressSpace>) {
+    let mut counted = Counted::default();
+    for space in spaces {
+        let before: usize = counted.maps.values().map(Vec::len).sum();
+        count(mem, space, &mut counted, space.root().ppn(), sv39::LEVELS - 1, 0);
+        let after: usize = counted.maps.values().map(Vec::len).sum();
+        assert_eq!((after - before) as u64, space.resident_pages(), "resident pages of {:?}", space.id());
+    }
+    let cached: BTreeMap<_, _> = mem.cache().iter().map(|(key, frame, _)| (frame.ppn(), key)).collect();
+    assert_eq!(cached.len(), mem.cache().len(), "two pages in one frame");
+    let mut used = 0;
+    for (frame, info) in mem.frames().iter() {
+        let ppn = frame.ppn();
+        let owners = counted.maps.remove(&ppn).unwrap_or_default();
+        let what = format!("{frame:?} {info:?}, mapped by {owners:?}");
+        used += u64::from(info.kind != FrameKind::Free);
+        match info.kind {
+            FrameKind::PageTable => {
+                assert!(owners.is_empty(), "{what}");
+                assert_eq!(counted.tables.remove(&ppn), Some(info.maps), "entries of page table {what}");
+                continue;
+            }
+            FrameKind::Anon(owner) => match (owner, owners.as_slice()) {
+                (AnonOwner::One(space, vpn), [only]) => assert_eq!((space, vpn), *only, "{what}"),
+                (AnonOwner::Several(vpn), [_, ..]) => assert!(owners.iter().all(|o| o.1 == vpn), "{what}"),
+                _ => panic!("a lost or wrong anonymous frame: {what}"),
+            },
+            FrameKind::Free | FrameKind::Kernel => assert!(owners.is_empty(), "{what}"),
+            FrameKind::PageCache(key) => assert_eq!(cached.get(&ppn), Some(&key), "{what}"),
+            FrameKind::Orphan => assert!(!owners.is_empty() || info.pins > 0, "a lost orphan: {what}"),
+            FrameKind::Zero => {
+                assert_eq!(frame, mem.zero_page(), "{what}");
+                assert!(mem.phys().frame(ppn).iter().all(|&b| b == 0), "the zero page was written to");
+            }
+        }
+        assert_eq!(info.maps as usize, owners.len(), "map count of {what}");
+        assert_eq!(cached.contains_key(&ppn), matches!(info.kind, FrameKind::PageCache(_)), "{what}");
+    }
+    assert!(counted.maps.is_empty(), "mapped, but never handed out: {:?}", counted.maps);
+    assert!(counted.tables.is_empty(), "page tables unknown to the frame table: {:?}", counted.tables);
+    assert_eq!(used, mem.frames().used());
+    let counts = mem.frames().counts();
+    assert_eq!(counts.free, mem.frames().free());
+    assert_eq!(counts.page_cache, mem.cache().len() as u64);
+}
+
+fn count(
+    mem: &Memory<VecRam>,
+    space: &AddressSpace,
+    counted: &mut Counted,
+    table: Ppn,
+    level: u8,
+    first_vpn: u64,
+) {
+    let user_entries = if level == sv39::LEVELS - 1 { ENTRIES / 2 } else { ENTRIES };
+    let mut entries = 0;
+    for index in 0..user_entries {
+        let pte: Pte = mem.phys().read_pte(PhysAddr(table.base().0 + index * sv39::PTE_BYTES));
+        if pte == Pte::EMPTY {
+            continue;
+        }
+        entries += 1;
+        let vpn = first_vpn + index * (sv39::leaf_bytes(level) >> 12);
+        if level > 0 {
+            assert!(pte.is_valid() && !pte.is_leaf(), "{pte:?} in a table of level {level}");
+            count(mem, space, counted, pte.ppn(), level - 1, vpn);
+        } else {
+            assert!(space.vmas().find(Vpn(vpn)).is_some(), "{vpn:#x} is mapped outside every VMA");
+            counted.maps.entry(pte.ppn()).or_default().push((space.id(), Vpn(vpn)));
+        }
+    }
+    let before = counted.tables.insert(table, entries);
+    assert!(before.is_none(), "a page table is used twice");
+    assert!(entries > 0 || level == sv39::LEVELS - 1, "an empty page table of level {level} was kept");
+}

@@ -1,0 +1,206 @@
+//! A hart that knows nothing of `mm` but the page tables it leaves in RAM, with a TLB that believes what it once
+//! saw until a fence tells it otherwise; and the part of a kernel that answers its page faults.
+
+use super::VecRam;
+use isa::events::Access;
+use isa::sv39::{self, Pte, PteFlags};
+use isa::{PAGE_SIZE, PhysAddr, Ppn, VirtAddr, Vpn};
+use mm::fault::FaultSignal;
+use mm::{
+    AddressSpace, DiskWait, FaultOutcome, FileId, Flush, Memory, OutOfFrames, PageKey, PhysMem, Resolution,
+};
+use std::collections::HashMap;
+
+/// What byte `offset` of a file on the tests' disk is.
+#[allow(clippy::cast_possible_truncation)] // any byte will do
+pub fn disk_byte(file: FileId, offset: u64) -> u8 {
+    ((offset ^ offset >> 8 ^ offset >> 16).wrapping_mul(31) as u8) ^ (file.0 as u8).wrapping_mul(97) | 1
+}
+
+/// One hart's MMU. The TLB is as large as can be, so that a forgotten fence is always seen.
+#[derive(Default)]
+pub struct Hart {
+    tlb: HashMap<(u16, Vpn), Pte>,
+}
+
+impl Hart {
+    /// Translates, as the manual says ("Virtual Address Translation Process"), with Svade. `None` is a page fault.
+    pub fn translate(
+        &mut self,
+        ram: &VecRam,
+        root: Ppn,
+        asid: u16,
+        va: VirtAddr,
+        access: Access,
+    ) -> Option<PhysAddr> {
+        let suffices = |pte: Pte| {
+            let f = pte.flags();
+            let right = match access {
+                Access::Read => PteFlags::R,
+                Access::Write => PteFlags::W | PteFlags::D,
+                Access::Execute => PteFlags::X,
+            };
+            f.contains(PteFlags::V | PteFlags::U | PteFlags::A | right)
+        };
+        if !sv39::is_canonical(va) {
+            return None;
+        }
+        let key = (asid, va.page());
+        let pte = match self.tlb.get(&key) {
+            Some(&pte) => pte,
+            None => {
+                let pte = walk(ram, root, va)?;
+                self.tlb.insert(key, pte);
+                pte
+            }
+        };
+        suffices(pte).then(|| pte.ppn().base().wrapping_add(va.page_offset()))
+    }
+
+    /// `sfence.vma`.
+    pub fn fence(&mut self, asid: u16, flush: Flush) {
+        match flush {
+            Flush::None => {}
+            Flush::Pages(range) => {
+                for vpn in range.pages() {
+                    self.tlb.remove(&(asid, vpn));
+                }
+            }
+            Flush::All => self.tlb.retain(|&(a, _), _| a != asid),
+        }
+    }
+}
+
+/// The leaf that maps `va`, if there is a valid one.
+pub fn walk(ram: &VecRam, root: Ppn, va: VirtAddr) -> Option<Pte> {
+    let mut table = root;
+    for level in (0..sv39::LEVELS).rev() {
+        let pte = ram.read_pte(sv39::pte_addr(table, va, level));
+        assert!(!pte.has_reserved_bits(), "{pte:?} at {va}");
+        if !pte.is_valid() {
+            return None;
+        }
+        let f = pte.flags();
+        assert!(!f.contains(PteFlags::W) || f.contains(PteFlags::R), "reserved encoding {pte:?}");
+        if pte.is_leaf() {
+            assert_eq!(level, 0, "user pages are 4 KiB");
+            return Some(pte);
+        }
+        assert!(level > 0, "a pointer in a leaf table: {pte:?}");
+        table = pte.ppn();
+    }
+    None
+}
+
+/// Why an access did not happen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stopped {
+    Signal(FaultSignal),
+    OutOfFrames,
+}
+
+impl From<OutOfFrames> for Stopped {
+    fn from(_: OutOfFrames) -> Self {
+        Stopped::OutOfFrames
+    }
+}
+
+/// A hart and the answers to its faults.
+#[derive(Default)]
+pub struct Machine {
+    pub hart: Hart,
+    /// Every fault that was resolved or refused, in order.
+    pub log: Vec<Resolution>,
+    /// Every page that was read from the disk, in order.
+    pub disk_reads: Vec<PageKey>,
+    /// Reads that the device is to fail.
+    pub bad_pages: Vec<PageKey>,
+}
+
+impl Machine {
+    /// Fills a frame from the disk, as its driver would.
+    pub fn read_disk(&mut self, mem: &mut Memory<VecRam>, key: PageKey, frame: mm::FrameId) -> bool {
+        self.disk_reads.push(key);
+        if self.bad_pages.contains(&key) {
+            return false;
+        }
+        let len = mem.cache().file_len_bytes(key.file).unwrap_or(0);
+        let page_end = (key.offset_bytes() + PAGE_SIZE).min(len);
+        let bytes: Vec<u8> = (key.offset_bytes()..page_end).map(|at| disk_byte(key.file, at)).collect();
+        mem.phys_mut().write_bytes(frame.base(), &bytes);
+        true
+    }
+
+    /// Resolves a fault to its end.
+    pub fn fault(
+        &mut self,
+        mem: &mut Memory<VecRam>,
+        space: &mut AddressSpace,
+        va: VirtAddr,
+        access: Access,
+    ) -> Result<Resolution, Stopped> {
+        let mut waited = DiskWait::None;
+        loop {
+            match space.fault(mem, va, access, waited)? {
+                FaultOutcome::Resolved(done) => {
+                    self.log.push(done);
+                    self.hart.fence(space.asid(), done.flush);
+                    return Ok(done);
+                }
+                FaultOutcome::Refused(refused) => {
+                    self.log.push(refused);
+                    return Err(Stopped::Signal(refused.signal().expect("a refusal has a signal")));
+                }
+                FaultOutcome::Read(key, frame) => {
+                    assert_eq!(waited, DiskWait::None, "one fault waits once");
+                    let succeeded = self.read_disk(mem, key, frame);
+                    mem.finish_read(key, frame, succeeded);
+                    waited = if succeeded { DiskWait::Done } else { DiskWait::Failed };
+                }
+                FaultOutcome::Wait(key) => panic!("nobody else reads {key:?}"),
+            }
+        }
+    }
+
+    /// A user's access to one byte: translate, or fault and try again.
+    pub fn translate(
+        &mut self,
+        mem: &mut Memory<VecRam>,
+        space: &mut AddressSpace,
+        va: VirtAddr,
+        access: Access,
+    ) -> Result<PhysAddr, Stopped> {
+        for _ in 0..3 {
+            let (root, asid) = (space.root().ppn(), space.asid());
+            if let Some(pa) = self.hart.translate(mem.phys(), root, asid, va, access) {
+                return Ok(pa);
+            }
+            self.fault(mem, space, va, access)?;
+        }
+        panic!("{access:?} of {va} faults for ever: {:?}", self.log.last());
+    }
+
+    pub fn load(
+        &mut self,
+        mem: &mut Memory<VecRam>,
+        space: &mut AddressSpace,
+        va: VirtAddr,
+    ) -> Result<u8, Stopped> {
+        let pa = self.translate(mem, space, va, Access::Read)?;
+        let mut byte = [0];
+        mem.phys().read_bytes(pa, &mut byte);
+        Ok(byte[0])
+    }
+
+    pub fn store(
+        &mut self,
+        mem: &mut Memory<VecRam>,
+        space: &mut AddressSpace,
+        va: VirtAddr,
+        byte: u8,
+    ) -> Result<(), Stopped> {
+        let pa = self.translate(mem, space, va, Access::Write)?;
+        mem.phys_mut().write_bytes(pa, &[byte]);
+        Ok(())
+    }
+}

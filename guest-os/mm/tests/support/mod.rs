@@ -1,0 +1,69 @@
+//! What the tests stand on: RAM in a vector, a hart with a TLB that walks our page tables by the
+//! manual, a disk that is only arithmetic, and an auditor that counts everything the slow way.
+#![allow(dead_code)] // each test file uses a part of it
+#![allow(clippy::cast_possible_truncation)] // the tests run on a 64-bit host
+
+pub mod audit;
+pub mod machine;
+pub mod rng;
+
+use isa::sv39::Pte;
+use isa::{PAGE_SIZE, PhysAddr, Ppn};
+use mm::{FrameTable, Memory, PhysMem};
+
+/// The first frame of the tests' RAM.
+pub const FIRST: Ppn = Ppn(0x8_0400);
+const PAGE: usize = PAGE_SIZE as usize;
+
+/// RAM in a vector. It begins full of junk, as real RAM does.
+pub struct VecRam {
+    bytes: Vec<u8>,
+}
+
+impl VecRam {
+    pub fn new(frames: u64) -> Self {
+        Self { bytes: vec![0xa5; frames as usize * PAGE] }
+    }
+    fn at(&self, pa: PhysAddr, len: usize) -> std::ops::Range<usize> {
+        let start = (pa.0 - FIRST.base().0) as usize;
+        assert!(pa.page_offset() as usize + len <= PAGE, "an access leaves its frame");
+        start..start + len
+    }
+    pub fn frame(&self, ppn: Ppn) -> &[u8] {
+        &self.bytes[self.at(ppn.base(), PAGE)]
+    }
+    pub fn fill(&mut self, ppn: Ppn, byte: u8) {
+        let at = self.at(ppn.base(), PAGE);
+        self.bytes[at].fill(byte);
+    }
+}
+
+impl PhysMem for VecRam {
+    fn read_pte(&self, at: PhysAddr) -> Pte {
+        assert!(at.is_aligned(8));
+        Pte(u64::from_le_bytes(self.bytes[self.at(at, 8)].try_into().unwrap()))
+    }
+    fn write_pte(&mut self, at: PhysAddr, pte: Pte) {
+        assert!(at.is_aligned(8));
+        self.write_bytes(at, &pte.0.to_le_bytes());
+    }
+    fn zero_frame(&mut self, frame: Ppn) {
+        self.fill(frame, 0);
+    }
+    fn copy_frame(&mut self, from: Ppn, to: Ppn) {
+        let copy = self.frame(from).to_vec();
+        self.write_bytes(to.base(), &copy);
+    }
+    fn read_bytes(&self, at: PhysAddr, into: &mut [u8]) {
+        into.copy_from_slice(&self.bytes[self.at(at, into.len())]);
+    }
+    fn write_bytes(&mut self, at: PhysAddr, bytes: &[u8]) {
+        let range = self.at(at, bytes.len());
+        self.bytes[range].copy_from_slice(bytes);
+    }
+}
+
+/// Memory of so many frames.
+pub fn memory(frames: u64) -> Memory<VecRam> {
+    Memory::new(VecRam::new(frames), FrameTable::new(FIRST, frames)).unwrap()
+}

@@ -1,0 +1,216 @@
+//! `VmaSet` against a slow, obvious model: one entry a page. Random operations from fixed seeds.
+
+mod support;
+
+use isa::Vpn;
+use mm::vma::{PageSource, RangeError};
+use mm::{Backing, FileBacking, FileId, PageKey, PageRange, Prot, Vma, VmaFlags, VmaSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use support::rng::Rng;
+
+/// What the model knows of a page.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Page {
+    prot: Prot,
+    flags: VmaFlags,
+    source: PageSource,
+    name: Arc<str>,
+}
+
+const PAGES: u64 = 64;
+
+fn random_range(rng: &mut Rng) -> PageRange {
+    let start = rng.below(PAGES);
+    PageRange::new(Vpn(start), Vpn((start + 1 + rng.below(12)).min(PAGES)))
+}
+
+fn random_vma(rng: &mut Rng, range: PageRange) -> Vma {
+    let len = range.len_pages();
+    let file = |len_bytes| {
+        Backing::File(FileBacking {
+            file: FileId(1 + range.start.0 % 2),
+            first_page: range.start.0,
+            len_bytes,
+        })
+    };
+    let backing = match rng.below(4) {
+        0 | 1 => Backing::Anon,
+        2 => file(None),
+        _ => file(Some(1 + rng.below(len * 4096))),
+    };
+    Vma {
+        range,
+        prot: rng.pick(&[Prot::READ, Prot::READ | Prot::WRITE]),
+        flags: if backing == Backing::Anon {
+            VmaFlags::empty()
+        } else {
+            rng.pick(&[VmaFlags::empty(), VmaFlags::NEVER_WRITABLE])
+        },
+        backing,
+        name: rng.pick(&["", "a"]).into(),
+    }
+}
+
+fn page_of(vma: &Vma, vpn: Vpn) -> Page {
+    Page { prot: vma.prot, flags: vma.flags, source: vma.source(vpn), name: vma.name.clone() }
+}
+
+#[track_caller]
+fn compare(set: &VmaSet, model: &BTreeMap<Vpn, Page>) {
+    let mut seen = BTreeMap::new();
+    let mut last: Option<&Vma> = None;
+    for vma in set.iter() {
+        assert!(!vma.range.is_empty());
+        if let Some(last) = last {
+            assert!(last.range.end <= vma.range.start, "{last:?} overlaps {vma:?}");
+            let alike = last.range.end == vma.range.start
+                && last.backing == Backing::Anon
+                && Vma { range: vma.range, ..last.clone() } == *vma;
+            assert!(!alike, "not merged: {last:?} {vma:?}");
+        }
+        for vpn in vma.range.pages() {
+            seen.insert(vpn, page_of(vma, vpn));
+        }
+        last = Some(vma);
+    }
+    assert_eq!(&seen, model);
+    assert_eq!(set.total_pages(), model.len() as u64);
+    for vpn in (0..PAGES).map(Vpn) {
+        assert_eq!(set.find(vpn).map(|vma| page_of(vma, vpn)).as_ref(), model.get(&vpn));
+    }
+    for file in [FileId(1), FileId(2)] {
+        assert_eq!(set.uses_file(file), set.iter().any(|vma| vma.file() == Some(file)));
+    }
+}
+
+#[test]
+fn random_operations_agree_with_a_page_by_page_model() {
+    for seed in 1..=40 {
+        println!("seed {seed}");
+        let mut rng = Rng::new(seed);
+        let mut set = VmaSet::default();
+        let mut model: BTreeMap<Vpn, Page> = BTreeMap::new();
+        for _ in 0..400 {
+            let range = random_range(&mut rng);
+            let in_model = |model: &BTreeMap<Vpn, Page>| model.range(range.start..range.end).count() as u64;
+            match rng.below(4) {
+                0 | 1 => {
+                    if in_model(&model) == 0 {
+                        let vma = random_vma(&mut rng, range);
+                        model.extend(range.pages().map(|vpn| (vpn, page_of(&vma, vpn))));
+                        set.insert(vma).unwrap();
+                    }
+                }
+                2 => {
+                    let removed = set.remove(range).unwrap();
+                    let removed: BTreeMap<Vpn, Page> = removed
+                        .iter()
+                        .flat_map(|vma| vma.range.pages().map(|vpn| (vpn, page_of(vma, vpn))))
+                        .collect();
+                    let expected: BTreeMap<Vpn, Page> =
+                        model.range(range.start..range.end).map(|(v, p)| (*v, p.clone())).collect();
+                    assert_eq!(removed, expected);
+                    model.retain(|vpn, _| !range.contains(*vpn));
+                }
+                _ => {
+                    let prot = rng.pick(&[Prot::READ, Prot::READ | Prot::WRITE, Prot::empty()]);
+                    let locked = |p: &Page| p.flags.contains(VmaFlags::NEVER_WRITABLE);
+                    let expected = if in_model(&model) < range.len_pages() {
+                        Err(RangeError::NotMapped)
+                    } else if prot.contains(Prot::WRITE)
+                        && model.range(range.start..range.end).any(|(_, p)| locked(p))
+                    {
+                        Err(RangeError::NeverWritable)
+                    } else {
+                        Ok(())
+                    };
+                    let result = set.protect(range, prot);
+                    assert_eq!(result.clone().map(|_| ()), expected);
+                    if expected.is_ok() {
+                        let changed: u64 = result.unwrap().iter().map(|vma| vma.range.len_pages()).sum();
+                        let mut differ = 0;
+                        for (_, page) in model.range_mut(range.start..range.end) {
+                            differ += u64::from(page.prot != prot);
+                            page.prot = prot;
+                        }
+                        assert_eq!(changed, differ);
+                    }
+                }
+            }
+            compare(&set, &model);
+        }
+    }
+}
+
+#[test]
+fn the_gap_found_is_the_highest_that_fits() {
+    for seed in 1..=20 {
+        println!("seed {seed}");
+        let mut rng = Rng::new(seed);
+        let mut set = VmaSet::default();
+        for _ in 0..12 {
+            let range = random_range(&mut rng);
+            if set.overlapping(range).next().is_none() {
+                set.insert(random_vma(&mut rng, range)).unwrap();
+            }
+            let (len, lowest, below) = (1 + rng.below(10), Vpn(rng.below(8)), Vpn(50 + rng.below(20)));
+            let free = |start: u64| (start..start + len).all(|page| set.find(Vpn(page)).is_none());
+            let expected = (lowest.0..=below.0.saturating_sub(len))
+                .rev()
+                .find(|&start| start + len <= below.0 && free(start));
+            assert_eq!(set.find_gap(len, lowest, below).map(|v| v.0), expected);
+        }
+    }
+}
+
+#[test]
+fn the_gap_below_a_stack_stays_free() {
+    let mut set = VmaSet::default();
+    let stack = Vma {
+        range: PageRange::new(Vpn(1000), Vpn(1010)),
+        prot: Prot::READ | Prot::WRITE,
+        flags: VmaFlags::GROWS_DOWN,
+        backing: Backing::Anon,
+        name: "[stack]".into(),
+    };
+    set.insert(stack).unwrap();
+    assert_eq!(set.find_gap(1, Vpn(0), Vpn(1005)), Some(Vpn(1000 - 256 - 1)));
+    assert_eq!(set.find_gap(1, Vpn(0), Vpn(900)), Some(Vpn(1000 - 256 - 1)));
+    assert_eq!(set.find_gap(1, Vpn(0), Vpn(700)), Some(Vpn(699)));
+    assert_eq!(set.find_gap(745, Vpn(0), Vpn(1005)), None);
+    assert!(set.in_guard_gap(PageRange::new(Vpn(999), Vpn(1000))));
+    assert!(set.in_guard_gap(PageRange::new(Vpn(0), Vpn(745))));
+    assert!(!set.in_guard_gap(PageRange::new(Vpn(0), Vpn(744))));
+}
+
+#[test]
+fn parts_of_a_file_mapping_show_the_same_pages() {
+    let vma = Vma {
+        range: PageRange::new(Vpn(10), Vpn(16)),
+        prot: Prot::READ,
+        flags: VmaFlags::empty(),
+        backing: Backing::File(FileBacking { file: FileId(3), first_page: 5, len_bytes: Some(2 * 4096 + 1) }),
+        name: "".into(),
+    };
+    let key = |index| PageKey { file: FileId(3), index };
+    let expected = [
+        PageSource::File(key(5)),
+        PageSource::File(key(6)),
+        PageSource::FileThenZeros { key: key(7), len_bytes: 1 },
+        PageSource::Zeros,
+        PageSource::Zeros,
+        PageSource::Zeros,
+    ];
+    for (vpn, source) in vma.range.pages().zip(expected) {
+        assert_eq!(vma.source(vpn), source);
+    }
+    let mut set = VmaSet::default();
+    set.insert(vma).unwrap();
+    set.remove(PageRange::new(Vpn(11), Vpn(12))).unwrap();
+    let left: Vec<_> =
+        set.iter().map(|vma| (vma.range.start.0, vma.range.end.0, vma.source(vma.range.start))).collect();
+    assert_eq!(left, [(10, 11, expected[0]), (12, 16, expected[2])]);
+    set.remove(PageRange::new(Vpn(12), Vpn(13))).unwrap();
+    assert_eq!(set.find(Vpn(13)).map(|vma| vma.backing), Some(Backing::Anon), "only zeros are left of it");
+}
