@@ -35,10 +35,11 @@ impl Stream {
         self.trace.fold(&event);
         event
     }
-    fn mmap(&mut self, pid: u64, va: u64, pages: u64, file: u64, offset: u64, flags: u64, name: &str) {
+    /// Maps `pages` at `va`; `backing` is a file and an offset.
+    fn mmap(&mut self, pid: u64, (va, pages): (u64, u64), backing: (u64, u64), flags: u64, name: &str) {
         self.push(K::Mmap, pid, name, |r| {
             (r.va, r.va_end) = (va, va + pages * 4096);
-            (r.detail, r.detail2, r.detail3) = (file, offset, flags);
+            (r.detail, r.detail2, r.detail3) = (backing.0, backing.1, flags);
         });
     }
     fn fault(&mut self, kind: K, pid: u64, va: u64, access: Access, frame: u64) -> Event {
@@ -63,9 +64,9 @@ impl Stream {
         let mut s = Self::default();
         s.push(K::Boot, 0, "", |r| r.detail = 1000);
         s.push(K::Exec, 1, "/bin/sh", |r| (r.detail, r.detail2) = (TEXT, satp(1)));
-        s.mmap(1, TEXT, 2, 7, 0, READ_EXEC, "/bin/sh");
-        s.mmap(1, DATA, 1, 7, 0x2000, READ_WRITE, "/bin/sh");
-        s.mmap(1, STACK, 1, 0, 0, READ_WRITE | VMA_GROWSDOWN, "[stack]");
+        s.mmap(1, (TEXT, 2), (7, 0), READ_EXEC, "/bin/sh");
+        s.mmap(1, (DATA, 1), (7, 0x2000), READ_WRITE, "/bin/sh");
+        s.mmap(1, (STACK, 1), (0, 0), READ_WRITE | VMA_GROWSDOWN, "[stack]");
         s.push(K::Brk, 1, "", |r| (r.va, r.va_end) = (HEAP, HEAP + 0x1800));
         s.push(K::Switch, 1, "", |r| r.detail2 = satp(1));
         s.fault_with(K::FileDisk, 1, TEXT + 4, Access::Execute, 100, |r| {
@@ -158,7 +159,7 @@ fn maps_are_those_of_proc() {
 #[test]
 fn ranges_split_and_merge() {
     let mut s = Stream::shell();
-    s.mmap(1, 0x10_0000, 8, 5, 0x4000, VMA_READ, "/lib/x");
+    s.mmap(1, (0x10_0000, 8), (5, 0x4000), VMA_READ, "/lib/x");
     s.push(K::Mprotect, 1, "", |r| (r.va, r.va_end, r.detail3) = (0x10_2000, 0x10_4000, READ_WRITE));
     s.push(K::Munmap, 1, "", |r| (r.va, r.va_end) = (0x10_6000, 0x10_7000));
     let lib = |s: &Stream| s.maps(1).into_iter().filter(|line| line.ends_with("/lib/x")).collect::<Vec<_>>();
@@ -172,9 +173,9 @@ fn ranges_split_and_merge() {
         ]
     );
     s.push(K::Mprotect, 1, "", |r| (r.va, r.va_end, r.detail3) = (0x10_2000, 0x10_4000, VMA_READ));
-    s.mmap(1, 0x10_6000, 1, 5, 0xa000, VMA_READ, "/lib/x");
+    s.mmap(1, (0x10_6000, 1), (5, 0xa000), VMA_READ, "/lib/x");
     assert_eq!(lib(&s), ["100000-108000 r--p 4000 /lib/x"], "what is alike again is one VMA again");
-    s.mmap(1, 0x10_8000, 1, 5, 0, VMA_READ, "/lib/x");
+    s.mmap(1, (0x10_8000, 1), (5, 0), VMA_READ, "/lib/x");
     assert_eq!(lib(&s).len(), 2, "the next page of memory, but not of the file");
 }
 
@@ -219,7 +220,7 @@ fn exec_empties_the_space_and_keeps_the_process() {
     s.fault_with(K::CowCopy, 2, HEAP, Access::Write, 105, |r| r.previous_frame = 103);
     let fresh = satp(42);
     s.push(K::Exec, 2, "/usr/bin/true", |r| (r.detail, r.detail2) = (TEXT, fresh));
-    s.mmap(2, TEXT, 1, 8, 0, READ_EXEC, "/usr/bin/true");
+    s.mmap(2, (TEXT, 1), (8, 0), READ_EXEC, "/usr/bin/true");
     let process = s.guest().process(2).unwrap();
     assert_eq!((process.name(), process.parent, process.satp), ("true", 1, fresh));
     assert_eq!(s.maps(2), ["10000-11000 r-xp 0 /usr/bin/true"]);
