@@ -1,0 +1,466 @@
+//! Random processes against a slow model that holds every byte: mmap, munmap, mprotect, brk, fork, exit, loads
+//! and stores, with a TLB that never forgets unless it is told to, junk in every free frame, and the auditor.
+//!
+//! The model knows nothing of frames, page tables or copy-on-write: a fork copies all bytes.
+
+#![allow(clippy::cast_possible_truncation)] // small numbers
+
+mod support;
+
+use isa::{PAGE_SIZE, Ppn, VirtAddr, Vpn};
+use mm::fault::FaultSignal;
+use mm::layout::{MMAP_BASE_PAGE, STACK_GUARD_PAGES, STACK_TOP, USER_START_PAGE};
+use mm::{
+    AddressSpace, Backing, FileBacking, FileId, Flush, FrameKind, MapRequest, Memory, PageRange, Placement,
+    Prot, SpaceId, Store, VmaFlags,
+};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use support::audit::audit;
+use support::machine::{Machine, Stopped, disk_byte};
+use support::rng::Rng;
+use support::{VecRam, memory};
+
+const PAGE: usize = PAGE_SIZE as usize;
+const RW: Prot = Prot::READ.union(Prot::WRITE);
+const DISK_FILES: [(FileId, u64); 2] = [(FileId(1), 20 * PAGE_SIZE + 77), (FileId(2), 5 * PAGE_SIZE)];
+const SHARED_FILE: FileId = FileId(9);
+const SHARED_PAGES: u64 = 12;
+/// Mappings with a fixed address lie in these pages, close enough to meet each other, across a border of page tables.
+const ARENA: PageRange = PageRange { start: Vpn(0x1f0), end: Vpn(0x230) };
+const HEAP: VirtAddr = VirtAddr(0x10_0000);
+const STACK_LIMIT: u64 = 40;
+
+/// The bytes of a page as the model has them.
+#[derive(Clone)]
+enum Bytes {
+    Private(Box<[u8; PAGE]>),
+    Shared(Rc<RefCell<Box<[u8; PAGE]>>>),
+    /// Past the end of its file.
+    Beyond,
+}
+
+#[derive(Clone)]
+struct ModelPage {
+    prot: Prot,
+    stack: bool,
+    bytes: Bytes,
+}
+
+/// A process as the model has it: a page is there or it is not, and has its bytes.
+#[derive(Clone, Default)]
+struct Model {
+    pages: BTreeMap<Vpn, ModelPage>,
+}
+
+impl Model {
+    fn page_for(&mut self, va: VirtAddr, write: bool) -> Result<&mut ModelPage, FaultSignal> {
+        let vpn = va.page();
+        if !self.pages.contains_key(&vpn) {
+            self.grow_stack(vpn)?;
+        }
+        let page = self.pages.get_mut(&vpn).ok_or(FaultSignal::SegvMapErr)?;
+        let allowed = if write { page.prot.contains(Prot::WRITE) } else { page.prot.intersects(RW) };
+        match (&page.bytes, allowed) {
+            (_, false) => Err(FaultSignal::SegvAccErr),
+            (Bytes::Beyond, true) => Err(FaultSignal::BusAdrErr),
+            _ => Ok(page),
+        }
+    }
+
+    fn grow_stack(&mut self, vpn: Vpn) -> Result<(), FaultSignal> {
+        let Some((&lowest, above)) = self.pages.range(vpn..).next() else { return Ok(()) };
+        let below = self.pages.range(..vpn).next_back().map_or(0, |(&p, _)| p.0 + 1);
+        let too_large = STACK_TOP.page().0 - vpn.0 > STACK_LIMIT;
+        // Right above the arena there is no guard to keep: the gap counts only to what lies below.
+        let no_gap = below > 0 && vpn.0 - below < STACK_GUARD_PAGES;
+        if !above.stack || too_large || no_gap {
+            return Err(FaultSignal::SegvMapErr);
+        }
+        let fresh = ModelPage { bytes: Bytes::Private(Box::new([0; PAGE])), ..above.clone() };
+        self.pages.extend((vpn.0..lowest.0).map(|p| (Vpn(p), fresh.clone())));
+        Ok(())
+    }
+
+    fn load(&mut self, va: VirtAddr) -> Result<u8, FaultSignal> {
+        let at = va.page_offset() as usize;
+        Ok(match &self.page_for(va, false)?.bytes {
+            Bytes::Private(bytes) => bytes[at],
+            Bytes::Shared(bytes) => bytes.borrow()[at],
+            Bytes::Beyond => unreachable!(),
+        })
+    }
+
+    fn store(&mut self, va: VirtAddr, byte: u8) -> Result<(), FaultSignal> {
+        let at = va.page_offset() as usize;
+        match &mut self.page_for(va, true)?.bytes {
+            Bytes::Private(bytes) => bytes[at] = byte,
+            Bytes::Shared(bytes) => bytes.borrow_mut()[at] = byte,
+            Bytes::Beyond => unreachable!(),
+        }
+        Ok(())
+    }
+}
+
+struct World {
+    rng: Rng,
+    mem: Memory<VecRam>,
+    machine: Machine,
+    processes: Vec<(AddressSpace, Model)>,
+    shared: Vec<Rc<RefCell<Box<[u8; PAGE]>>>>,
+    next_id: u32,
+    killed: u64,
+}
+
+impl World {
+    fn new(seed: u64, frames: u64) -> Self {
+        let mut mem = memory(frames);
+        for (file, len_bytes) in DISK_FILES {
+            mem.set_file(file, len_bytes, Store::Device);
+        }
+        mem.set_file(SHARED_FILE, SHARED_PAGES * PAGE_SIZE, Store::Memory);
+        let shared = (0..SHARED_PAGES).map(|_| Rc::new(RefCell::new(Box::new([0; PAGE])))).collect();
+        World {
+            rng: Rng::new(seed),
+            mem,
+            machine: Machine::default(),
+            processes: Vec::new(),
+            shared,
+            next_id: 1,
+            killed: 0,
+        }
+    }
+
+    fn next_id(&mut self) -> SpaceId {
+        self.next_id += 1;
+        SpaceId(self.next_id)
+    }
+
+    fn spawn(&mut self) {
+        let id = self.next_id();
+        let Ok(mut space) = AddressSpace::new(&mut self.mem, id, id.0 as u16, None) else { return };
+        space.set_heap_start(HEAP);
+        space.set_stack_limit_pages(STACK_LIMIT);
+        self.processes.push((space, Model::default()));
+        let who = self.processes.len() - 1;
+        let stack = PageRange::new(Vpn(STACK_TOP.page().0 - 3), STACK_TOP.page());
+        self.map(who, Placement::Fixed(stack.start), 3, RW, VmaFlags::GROWS_DOWN, Backing::Anon);
+    }
+
+    fn map(
+        &mut self,
+        who: usize,
+        placement: Placement,
+        len_pages: u64,
+        prot: Prot,
+        flags: VmaFlags,
+        backing: Backing,
+    ) {
+        let space = &mut self.processes[who].0;
+        let request = MapRequest { placement, len_pages, prot, flags, backing, name: "".into() };
+        let mapped = space.map(&mut self.mem, request).expect("there is room");
+        self.machine.hart.fence(space.asid(), mapped.flush);
+        for (number, vpn) in (0..).zip(mapped.range.pages()) {
+            let bytes = self.shared_or_fresh(flags, backing, number);
+            let stack = flags.contains(VmaFlags::GROWS_DOWN);
+            self.processes[who].1.pages.insert(vpn, ModelPage { prot, stack, bytes });
+        }
+    }
+
+    fn shared_or_fresh(&self, flags: VmaFlags, backing: Backing, page: u64) -> Bytes {
+        let mut bytes = Box::new([0; PAGE]);
+        if let Backing::File(file) = backing {
+            let index = file.first_page + page;
+            if flags.contains(VmaFlags::SHARED) {
+                return self.shared.get(index as usize).map_or(Bytes::Beyond, |b| Bytes::Shared(b.clone()));
+            }
+            let len = DISK_FILES.iter().find(|(f, _)| *f == file.file).expect("a disk file").1;
+            let from_file = file.len_bytes.map_or(u64::MAX, |l| l.saturating_sub(page * PAGE_SIZE));
+            if from_file > 0 && index >= len.div_ceil(PAGE_SIZE) {
+                return Bytes::Beyond;
+            }
+            for at in 0..PAGE_SIZE.min(from_file) {
+                let offset = index * PAGE_SIZE + at;
+                bytes[at as usize] = if offset < len { disk_byte(file.file, offset) } else { 0 };
+            }
+        }
+        Bytes::Private(bytes)
+    }
+
+    fn random_range(&mut self) -> PageRange {
+        let start = ARENA.start.0 + self.rng.below(ARENA.len_pages());
+        PageRange::new(Vpn(start), Vpn((start + 1 + self.rng.below(16)).min(ARENA.end.0)))
+    }
+
+    fn random_map(&mut self, who: usize) {
+        let range = self.random_range();
+        let len = range.len_pages();
+        let prot = self.rng.pick(&[RW, RW, RW, Prot::READ, Prot::WRITE, Prot::empty()]);
+        let (flags, backing) = match self.rng.below(4) {
+            0 | 1 => (VmaFlags::empty(), Backing::Anon),
+            2 => {
+                let (file, _) = self.rng.pick(&DISK_FILES);
+                let len_bytes =
+                    if self.rng.chance(2) { None } else { Some(1 + self.rng.below(len * PAGE_SIZE)) };
+                let first_page = self.rng.below(8);
+                (VmaFlags::empty(), Backing::File(FileBacking { file, first_page, len_bytes }))
+            }
+            _ => {
+                let first_page = self.rng.below(SHARED_PAGES);
+                let backing = FileBacking { file: SHARED_FILE, first_page, len_bytes: None };
+                (VmaFlags::SHARED, Backing::File(backing))
+            }
+        };
+        let placement = match self.rng.below(3) {
+            0 => Placement::Anywhere,
+            1 => Placement::Hint(range.start),
+            _ => Placement::Fixed(range.start),
+        };
+        self.map(who, placement, len, prot, flags, backing);
+    }
+
+    fn unmap(&mut self, who: usize) {
+        let range = self.random_range();
+        let (space, model) = &mut self.processes[who];
+        let unmapped = space.unmap(&mut self.mem, range).unwrap();
+        self.machine.hart.fence(space.asid(), unmapped.flush);
+        model.pages.retain(|vpn, _| !range.contains(*vpn));
+    }
+
+    fn protect(&mut self, who: usize) {
+        let range = self.random_range();
+        let prot = self.rng.pick(&[RW, RW, Prot::READ, Prot::empty()]);
+        let (space, model) = &mut self.processes[who];
+        let whole = range.pages().all(|vpn| model.pages.contains_key(&vpn));
+        let result = space.protect(&mut self.mem, range, prot);
+        assert_eq!(result.is_ok(), whole);
+        if let Ok((_, flush)) = result {
+            self.machine.hart.fence(space.asid(), flush);
+            for (_, page) in model.pages.range_mut(range.start..range.end) {
+                page.prot = prot;
+            }
+        }
+    }
+
+    fn brk(&mut self, who: usize) {
+        let wanted = HEAP.wrapping_add(self.rng.below(12 * PAGE_SIZE));
+        let (space, model) = &mut self.processes[who];
+        let flush = space.brk(&mut self.mem, wanted);
+        self.machine.hart.fence(space.asid(), flush);
+        assert_eq!(space.heap_end(), wanted);
+        let end = Vpn(wanted.0.div_ceil(PAGE_SIZE));
+        model.pages.retain(|&vpn, _| !(vpn >= end && vpn < Vpn(HEAP.page().0 + 12)));
+        for vpn in PageRange::new(HEAP.page(), end.max(HEAP.page())).pages() {
+            let zeros = || ModelPage { prot: RW, stack: false, bytes: Bytes::Private(Box::new([0; PAGE])) };
+            model.pages.entry(vpn).or_insert_with(zeros);
+        }
+    }
+
+    fn fork(&mut self, who: usize) {
+        let id = self.next_id();
+        let (space, model) = &mut self.processes[who];
+        let before = frames_of(&self.mem, space);
+        let result = space.fork(&mut self.mem, id, id.0 as u16, None);
+        let flush = result.as_ref().map_or(Flush::All, |report| report.flush);
+        self.machine.hart.fence(space.asid(), flush);
+        if let Ok(report) = result {
+            assert_eq!(
+                frames_of(&self.mem, &report.child),
+                before,
+                "the child maps exactly the parent's frames"
+            );
+            let model = model.clone();
+            self.processes.push((report.child, model));
+        }
+    }
+
+    fn exit(&mut self, who: usize) {
+        let (space, _) = self.processes.swap_remove(who);
+        self.machine.hart.fence(space.asid(), Flush::All);
+        space.teardown(&mut self.mem);
+    }
+
+    fn random_address(&mut self, who: usize) -> VirtAddr {
+        let pages: Vec<Vpn> = self.processes[who].1.pages.keys().copied().collect();
+        let vpn = match self.rng.below(12) {
+            0 => Vpn(ARENA.start.0 + self.rng.below(ARENA.len_pages())),
+            1 => Vpn(STACK_TOP.page().0 - 1 - self.rng.below(STACK_LIMIT + 5)),
+            _ if pages.is_empty() => USER_START_PAGE,
+            _ => self.rng.pick(&pages),
+        };
+        vpn.base().wrapping_add(self.rng.below(PAGE_SIZE))
+    }
+
+    /// A load or a store, by the machine and by the model.
+    fn access(&mut self, who: usize) {
+        let va = self.random_address(who);
+        let write = self.rng.chance(2);
+        let byte = self.rng.next() as u8;
+        let (space, model) = &mut self.processes[who];
+        let real = if write {
+            self.machine.store(&mut self.mem, space, va, byte).map(|()| byte)
+        } else {
+            self.machine.load(&mut self.mem, space, va)
+        };
+        if real == Err(Stopped::OutOfFrames) {
+            // The process that asked is killed.
+            self.killed += 1;
+            return self.exit(who);
+        }
+        let expected = if write { model.store(va, byte).map(|()| byte) } else { model.load(va) };
+        assert_eq!(
+            real,
+            expected.map_err(Stopped::Signal),
+            "{va} write={write}: {:?}",
+            self.machine.log.last()
+        );
+    }
+
+    /// Reads every page of a process, a byte here and there, and compares.
+    fn compare_all(&mut self, who: usize) {
+        let (space, model) = &mut self.processes[who];
+        let pages: Vec<Vpn> = model.pages.keys().copied().collect();
+        for vpn in pages {
+            for offset in [0, 1, 700, 2048, 4095] {
+                let va = vpn.base().wrapping_add(offset);
+                match self.machine.load(&mut self.mem, space, va) {
+                    Err(Stopped::OutOfFrames) => {
+                        self.killed += 1;
+                        return self.exit(who);
+                    }
+                    real => assert_eq!(real, model.load(va).map_err(Stopped::Signal), "{va}"),
+                }
+            }
+        }
+    }
+
+    /// Whoever looks at a free frame must not like what he sees.
+    fn junk_free_frames(&mut self) {
+        let free: Vec<_> = self.mem.frames().iter().filter(|(_, i)| i.kind == FrameKind::Free).collect();
+        for (frame, _) in free {
+            self.mem.phys_mut().fill(frame.ppn(), 0xdd);
+        }
+    }
+
+    fn step(&mut self) {
+        if self.processes.is_empty() {
+            return self.spawn();
+        }
+        let who = self.rng.below(self.processes.len() as u64) as usize;
+        match self.rng.below(100) {
+            0..=7 => self.random_map(who),
+            8..=12 => self.unmap(who),
+            13..=17 => self.protect(who),
+            18..=20 => self.brk(who),
+            21..=23 if self.processes.len() < 6 => self.fork(who),
+            24 if self.processes.len() < 6 => self.spawn(),
+            25..=26 => self.exit(who),
+            27 => {
+                self.mem.evict_all_clean();
+            }
+            28 => self.compare_all(who),
+            _ => self.access(who),
+        }
+    }
+
+    fn run(&mut self, steps: u64) {
+        for step in 0..steps {
+            self.step();
+            if step % 8 == 0 {
+                self.junk_free_frames();
+                audit(&self.mem, self.processes.iter().map(|(space, _)| space));
+            }
+        }
+    }
+
+    /// Ends every process; then nothing but the zero page may be left.
+    fn end(mut self) {
+        while !self.processes.is_empty() {
+            self.compare_all(0);
+            if !self.processes.is_empty() {
+                self.exit(0);
+            }
+        }
+        self.mem.remove_file(SHARED_FILE);
+        self.mem.evict_all_clean();
+        audit(&self.mem, []);
+        assert_eq!(self.mem.frames().used(), 1, "frames were lost: {:?}", self.mem.frames().counts());
+    }
+}
+
+/// The pages that an address space maps, each with its frame.
+fn frames_of(mem: &Memory<VecRam>, space: &AddressSpace) -> Vec<(Vpn, Ppn)> {
+    let mut rest = PageRange::new(Vpn(0), STACK_TOP.page());
+    std::iter::from_fn(|| {
+        let (vpn, pte) = space.next_entry(mem, rest)?;
+        rest.start = Vpn(vpn.0 + 1);
+        Some((vpn, pte.ppn()))
+    })
+    .collect()
+}
+
+fn kinds_seen(world: &World) -> BTreeMap<&'static str, u64> {
+    let mut kinds = BTreeMap::new();
+    for resolution in &world.machine.log {
+        let kind = resolution.action.event_kind().expect("a finished fault has a kind");
+        *kinds.entry(kind.name()).or_insert(0) += 1;
+    }
+    kinds
+}
+
+#[test]
+fn many_processes_see_their_own_bytes() {
+    let mut seen = BTreeMap::new();
+    for seed in 1..=30 {
+        println!("seed {seed}");
+        let mut world = World::new(seed, 2000);
+        world.run(3000);
+        assert_eq!(world.killed, 0, "there are frames enough");
+        for (kind, count) in kinds_seen(&world) {
+            *seen.entry(kind).or_insert(0) += count;
+        }
+        world.end();
+    }
+    // The random operations reach every kind of fault.
+    for kind in [
+        "zero",
+        "zero_shared",
+        "file_disk",
+        "file_cache",
+        "file_copy",
+        "cow_copy",
+        "cow_reuse",
+        "stack_grow",
+        "shared_map",
+        "protection",
+        "segv",
+    ] {
+        assert!(seen.get(kind).is_some_and(|&n| n > 50), "{kind} is rare: {seen:?}");
+    }
+}
+
+#[test]
+fn many_processes_with_too_few_frames() {
+    let mut killed = 0;
+    for seed in 101..=130 {
+        println!("seed {seed}");
+        let mut world = World::new(seed, 60);
+        world.run(3000);
+        killed += world.killed;
+        world.end();
+    }
+    assert!(killed > 30, "the frames ran out only {killed} times");
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    let run = || {
+        let mut world = World::new(7, 300);
+        world.run(2000);
+        (world.machine.log.clone(), world.machine.disk_reads.clone(), world.mem.frames().peak_used())
+    };
+    assert_eq!(run(), run());
+}
+
+const _: () = assert!(ARENA.end.0 < MMAP_BASE_PAGE.0);
