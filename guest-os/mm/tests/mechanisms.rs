@@ -1,7 +1,7 @@
 //! The three mechanisms by exact numbers: demand paging, zero-fill on demand, copy-on-write. And what surrounds
 //! them: stacks, bss tails, shared memory, running out of frames, teardown.
 
-#![allow(clippy::cast_possible_truncation)] // small numbers
+#![allow(clippy::cast_possible_truncation, clippy::unwrap_used)] // small numbers
 
 mod support;
 

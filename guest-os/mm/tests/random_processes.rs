@@ -3,7 +3,7 @@
 //!
 //! The model knows nothing of frames, page tables or copy-on-write: a fork copies all bytes.
 
-#![allow(clippy::cast_possible_truncation)] // small numbers
+#![allow(clippy::cast_possible_truncation, clippy::unwrap_used)] // small numbers
 
 mod support;
 

@@ -1,7 +1,7 @@
 //! What the tests stand on: RAM in a vector, a hart with a TLB that walks our page tables by the
 //! manual, a disk that is only arithmetic, and an auditor that counts everything the slow way.
 #![allow(dead_code)] // each test file uses a part of it
-#![allow(clippy::cast_possible_truncation)] // the tests run on a 64-bit host
+#![allow(clippy::cast_possible_truncation, clippy::unwrap_used)] // the tests run on a 64-bit host
 
 pub mod audit;
 pub mod machine;
