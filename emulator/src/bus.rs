@@ -1,7 +1,20 @@
 //! The seam between harts and the rest of the machine: what a load, store or fetch that is not RAM meets.
 
+use crate::devices::clint::Clint;
+use crate::devices::finisher;
+use crate::devices::host::{Effect, HostDevice};
+use crate::devices::input::InputDoor;
+use crate::devices::plic::Plic;
+use crate::devices::rtc::Rtc;
+use crate::devices::uart::Uart;
+use crate::devices::virtio::block::{Block, DiskCounters};
+use crate::devices::virtio::mmio::{VirtioBlock, read_empty};
+use crate::host::{DiskImage, EventAction, EventSink, Input, NoStdio, Stdio};
+use crate::machine::{DiskLatency, StopReason};
 use crate::mem::ram::Ram;
-use isa::{PhysAddr, Step};
+use isa::events::{EventRecord, MAX_TEXT};
+use isa::{Interrupt, PhysAddr, Step, platform};
+use serde::{Deserialize, Serialize};
 
 /// No device answers there, or not at this width or offset; the hart raises an access fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,4 +45,339 @@ pub trait Platform {
     fn advance(&mut self, ram: &mut Ram, now: Step);
     /// Whether a device has asked the machine to stop (finisher, host exit). Checked after every device access.
     fn stop_requested(&self) -> bool;
+}
+
+/// A disk could not be attached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum AttachError {
+    /// All slots are taken.
+    #[error("all {} disk slots are taken; attach fewer disks", isa::platform::VIRTIO_SLOTS)]
+    NoSlot,
+    /// The image is not the one that the saved machine had.
+    #[error("disk {slot} had {expected} sectors when the machine was saved, this image has {found}; give the same image")]
+    OtherImage {
+        /// Number of the disk.
+        slot: usize,
+        /// Sectors of the disk in the saved state.
+        expected: u64,
+        /// Sectors of the image offered.
+        found: u64,
+    },
+}
+
+/// The state of everything on the bus but RAM: what a snapshot holds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Devices {
+    clint: Clint,
+    plic: Plic,
+    uart: Uart,
+    rtc: Rtc,
+    host: HostDevice,
+    input: InputDoor,
+    disks: Vec<VirtioBlock>,
+    /// `Some` under the built-in SBI: the step at which each hart's STIP rises.
+    sbi_timers: Option<Vec<Step>>,
+    ended: Option<StopReason>,
+}
+
+impl Devices {
+    /// The devices of a machine at reset.
+    pub fn new(harts: usize, seed: u64, frame_limit: u64) -> Self {
+        Self {
+            clint: Clint::new(harts),
+            plic: Plic::new(harts),
+            uart: Uart::default(),
+            rtc: Rtc::default(),
+            host: HostDevice::new(seed, frame_limit),
+            input: InputDoor::default(),
+            disks: Vec::new(),
+            sbi_timers: None,
+            ended: None,
+        }
+    }
+}
+
+/// What the host has lent to the machine.
+struct Handles {
+    stdio: Box<dyn Stdio>,
+    disks: Vec<Box<dyn DiskImage>>,
+    events: Option<Box<dyn EventSink>>,
+}
+
+/// The bus: routes accesses by address, wires the devices' lines to the interrupt controllers.
+///
+/// The state ([`Devices`]) and the host's handles are apart: the state is saved, the handles are attached again.
+pub struct Bus {
+    devices: Devices,
+    handles: Handles,
+    /// The event sink asked for a stop.
+    event_stop: bool,
+    /// The hart whose access is being served (events carry it).
+    hart: usize,
+}
+
+enum Target {
+    Clint,
+    Plic,
+    Uart,
+    Finisher,
+    Rtc,
+    Host,
+    Virtio(usize),
+}
+
+fn route(pa: PhysAddr) -> Option<(Target, u64)> {
+    let within = |region: platform::Region, target| region.contains(pa).then(|| (target, pa.0 - region.base.0));
+    within(platform::CLINT, Target::Clint)
+        .or_else(|| within(platform::PLIC, Target::Plic))
+        .or_else(|| within(platform::UART, Target::Uart))
+        .or_else(|| within(platform::HOST, Target::Host))
+        .or_else(|| within(platform::FINISHER, Target::Finisher))
+        .or_else(|| within(platform::RTC, Target::Rtc))
+        .or_else(|| {
+            (0..platform::VIRTIO_SLOTS)
+                .find_map(|slot| within(platform::virtio_slot(slot), Target::Virtio(slot)))
+        })
+}
+
+impl Bus {
+    /// A bus with these devices, no disks attached, standard streams that lead nowhere.
+    pub fn new(devices: Devices) -> Self {
+        let handles = Handles { stdio: Box::new(NoStdio), disks: Vec::new(), events: None };
+        Self { devices, handles, event_stop: false, hart: 0 }
+    }
+
+    /// The devices' state.
+    pub fn devices(&self) -> &Devices {
+        &self.devices
+    }
+
+    /// Lends the machine standard streams.
+    pub fn set_stdio(&mut self, stdio: Box<dyn Stdio>) {
+        self.handles.stdio = stdio;
+    }
+
+    /// The standard streams.
+    pub fn stdio(&mut self) -> &mut dyn Stdio {
+        self.handles.stdio.as_mut()
+    }
+
+    /// Lends the machine a listener for events, or takes it back.
+    pub fn set_event_sink(&mut self, sink: Option<Box<dyn EventSink>>) {
+        self.handles.events = sink;
+    }
+
+    /// Attaches an image to the next slot: a new disk, or the one that the loaded state has there.
+    pub fn attach_disk(
+        &mut self,
+        image: Box<dyn DiskImage>,
+        read_only: bool,
+        latency: DiskLatency,
+    ) -> Result<usize, AttachError> {
+        let slot = self.handles.disks.len();
+        if slot == platform::VIRTIO_SLOTS {
+            return Err(AttachError::NoSlot);
+        }
+        let disk = Block::new(slot, image.len_bytes(), read_only, latency);
+        match self.devices.disks.get(slot) {
+            None => self.devices.disks.push(VirtioBlock::new(disk)),
+            Some(saved) if saved.block().capacity_sectors() == disk.capacity_sectors() => {}
+            Some(saved) => {
+                let (expected, found) = (saved.block().capacity_sectors(), disk.capacity_sectors());
+                return Err(AttachError::OtherImage { slot, expected, found });
+            }
+        }
+        self.handles.disks.push(image);
+        Ok(slot)
+    }
+
+    /// How many of the state's disks have no image yet.
+    pub fn missing_disks(&self) -> usize {
+        self.devices.disks.len() - self.handles.disks.len()
+    }
+
+    /// What all disks have done so far.
+    pub fn disk_counters(&self) -> impl Iterator<Item = DiskCounters> {
+        self.devices.disks.iter().map(|disk| disk.block().counters())
+    }
+
+    /// How the guest has ended the run, if it has.
+    pub fn ended(&self) -> Option<StopReason> {
+        self.devices.ended
+    }
+
+    /// Ends the run, unless it has ended already.
+    pub fn end(&mut self, reason: StopReason) {
+        self.devices.ended.get_or_insert(reason);
+    }
+
+    /// Takes the event sink's wish to stop.
+    pub fn take_event_stop(&mut self) -> bool {
+        std::mem::take(&mut self.event_stop)
+    }
+
+    /// Turns the supervisor timer of the built-in SBI on.
+    pub fn enable_sbi_timers(&mut self, harts: usize) {
+        self.devices.sbi_timers = Some(vec![Step::NEVER; harts]);
+    }
+
+    /// Sets the step at which `hart`'s STIP rises, as the SBI call does: at `mtime >= ticks`.
+    pub fn set_sbi_timer(&mut self, hart: usize, ticks: u64, now: Step) {
+        let due = if ticks == u64::MAX { Step::NEVER } else { self.devices.clint.step_of_mtime(ticks, now) };
+        if let Some(timer) = self.devices.sbi_timers.as_mut().and_then(|timers| timers.get_mut(hart)) {
+            *timer = due;
+        }
+    }
+
+    /// Whether the guest waits for the host's input.
+    pub fn wants_input(&self) -> bool {
+        self.devices.host.wants_input() || (self.devices.uart.wants_input() && !self.devices.input.ended())
+    }
+
+    /// Asks the host for input if the guest waits for it. Returns whether anything came.
+    pub fn poll_input(&mut self, ram: &mut Ram, now: Step) -> bool {
+        let Devices { uart, host, input, .. } = &mut self.devices;
+        let stdio = self.handles.stdio.as_mut();
+        let mut came = false;
+        if host.wants_input() {
+            came |= host.poll(ram, input, stdio, now);
+        }
+        if uart.wants_input() && !input.ended() {
+            came |= uart.poll(input, stdio, now);
+        }
+        self.drive_lines();
+        came
+    }
+
+    /// Input for the SBI console, without blocking.
+    pub fn console_input(&mut self, buffer: &mut [u8]) -> Input {
+        self.devices.input.poll(self.handles.stdio.as_mut(), buffer)
+    }
+
+    /// The next step at which something happens by itself, polls of the host's input apart.
+    pub fn next_event(&self, now: Step) -> Step {
+        let devices = &self.devices;
+        let disks = devices.disks.iter().map(VirtioBlock::next_deadline).min().unwrap_or(Step::NEVER);
+        let sbi_timers = devices.sbi_timers.iter().flatten().copied();
+        let sbi = sbi_timers.filter(|&due| due > now).min().unwrap_or(Step::NEVER);
+        devices.clint.next_deadline(now).min(devices.rtc.next_deadline()).min(disks).min(sbi)
+    }
+
+    fn drive_lines(&mut self) {
+        let Devices { plic, uart, rtc, host, disks, .. } = &mut self.devices;
+        plic.set_level(platform::UART_IRQ, uart.line());
+        plic.set_level(platform::RTC_IRQ, rtc.line());
+        plic.set_level(platform::HOST_IRQ, host.line());
+        for (disk, source) in disks.iter().zip(platform::VIRTIO_IRQ..) {
+            plic.set_level(source, disk.line());
+        }
+    }
+
+    /// Hands an event record to the listener. A record outside RAM or with too long a text is dropped.
+    fn report(&mut self, ram: &Ram, at: PhysAddr, now: Step) {
+        let Some(sink) = self.handles.events.as_mut() else { return };
+        let Some(bytes) = ram.slice(at, EventRecord::SIZE_BYTES as usize) else { return };
+        let mut words = [0; EventRecord::WORDS];
+        for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(8)) {
+            *word = u64::from_le_bytes(bytes.try_into().expect("chunks of eight"));
+        }
+        let record = EventRecord::from_words(&words);
+        let text_len = usize::try_from(record.text_len).unwrap_or(usize::MAX).min(MAX_TEXT);
+        let text = ram.slice(at.wrapping_add(EventRecord::SIZE_BYTES), text_len).unwrap_or_default();
+        if sink.event(now, self.hart, &record, text) == EventAction::Stop {
+            self.event_stop = true;
+        }
+    }
+}
+
+impl Platform for Bus {
+    fn read(&mut self, _ram: &mut Ram, pa: PhysAddr, width_bytes: u8, now: Step) -> Result<u64, AccessFault> {
+        if !pa.is_aligned(u64::from(width_bytes)) {
+            return Err(AccessFault);
+        }
+        let (target, offset) = route(pa).ok_or(AccessFault)?;
+        let Devices { clint, plic, uart, rtc, host, input, disks, .. } = &mut self.devices;
+        let value = match target {
+            Target::Clint => clint.read(offset, width_bytes, now),
+            Target::Plic => plic.read(offset, width_bytes),
+            Target::Uart => uart.read(offset, input, self.handles.stdio.as_mut(), now),
+            Target::Finisher => finisher::read(offset, width_bytes),
+            Target::Rtc => rtc.read(offset, width_bytes, now),
+            Target::Host => host.read(offset, width_bytes),
+            Target::Virtio(slot) => match disks.get(slot) {
+                Some(disk) => disk.read(offset, width_bytes),
+                None => read_empty(offset, width_bytes),
+            },
+        };
+        self.drive_lines();
+        value
+    }
+
+    fn write(&mut self, ram: &mut Ram, pa: PhysAddr, width_bytes: u8, value: u64, now: Step) -> Result<(), AccessFault> {
+        if !pa.is_aligned(u64::from(width_bytes)) {
+            return Err(AccessFault);
+        }
+        let (target, offset) = route(pa).ok_or(AccessFault)?;
+        let Devices { clint, plic, uart, rtc, host, disks, .. } = &mut self.devices;
+        let stdio = self.handles.stdio.as_mut();
+        match target {
+            Target::Clint => clint.write(offset, width_bytes, value, now)?,
+            Target::Plic => plic.write(offset, width_bytes, value)?,
+            Target::Uart => uart.write(offset, value, stdio)?,
+            Target::Rtc => rtc.write(offset, width_bytes, value, now)?,
+            Target::Finisher => {
+                if let Some(reason) = finisher::write(offset, width_bytes, value)? {
+                    self.end(reason);
+                }
+            }
+            Target::Host => match host.write(ram, stdio, offset, width_bytes, value, now)? {
+                Effect::None => {}
+                Effect::Event(at) => self.report(ram, at, now),
+                Effect::Exit(exit) => self.end(StopReason::Exit(exit)),
+            },
+            Target::Virtio(slot) => match (disks.get_mut(slot), self.handles.disks.get_mut(slot)) {
+                (Some(disk), Some(image)) => disk.write(ram, image.as_mut(), offset, width_bytes, value, now)?,
+                // Writes to an empty slot do nothing, as on QEMU.
+                _ => {}
+            },
+        }
+        self.drive_lines();
+        Ok(())
+    }
+
+    fn mtime(&self, now: Step) -> u64 {
+        self.devices.clint.mtime(now)
+    }
+
+    fn interrupt_lines(&mut self, hart: usize, now: Step) -> u64 {
+        let timers = self.devices.sbi_timers.as_ref();
+        let stip = timers.and_then(|timers| timers.get(hart)).is_some_and(|&due| now >= due);
+        let stip = if stip { Interrupt::SupervisorTimer.mask() } else { 0 };
+        self.devices.clint.lines(hart, now) | self.devices.plic.lines(hart) | stip
+    }
+
+    fn next_deadline(&self, now: Step) -> Step {
+        let Devices { uart, host, input, .. } = &self.devices;
+        self.next_event(now).min(uart.next_poll(input)).min(host.next_poll())
+    }
+
+    fn advance(&mut self, ram: &mut Ram, now: Step) {
+        let Devices { uart, rtc, host, input, disks, .. } = &mut self.devices;
+        rtc.advance(now);
+        for (disk, image) in disks.iter_mut().zip(&mut self.handles.disks) {
+            disk.advance(ram, image.as_mut(), now);
+        }
+        let stdio = self.handles.stdio.as_mut();
+        if host.next_poll() <= now {
+            host.poll(ram, input, stdio, now);
+        }
+        if uart.next_poll(input) <= now {
+            uart.poll(input, stdio, now);
+        }
+        self.drive_lines();
+    }
+
+    fn stop_requested(&self) -> bool {
+        self.devices.ended.is_some() || self.event_stop
+    }
 }

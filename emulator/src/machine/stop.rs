@@ -1,7 +1,9 @@
 //! Why a run of the machine came back.
 
+use serde::{Deserialize, Serialize};
+
 /// How the guest kernel ended the run through the host device ([`isa::hostdev::REG_EXIT`]).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum GuestExit {
     /// The first program ended with this exit status.
     Status(u8),
@@ -15,7 +17,7 @@ pub enum GuestExit {
 
 /// why the machine came back. The machine can always be inspected; it can be run on
 /// after the variants marked *resumable*.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum StopReason {
     /// The budget of steps is spent. *Resumable.*
     Fuel,

@@ -1,0 +1,158 @@
+//! The Goldfish real-time clock: nanoseconds since 1970, from the machine's step and a fixed epoch, with an alarm.
+//!
+//! All registers are 32 bits wide; other widths are access faults. Reading the low half latches the high half.
+
+use crate::bus::AccessFault;
+use isa::Step;
+use isa::platform::RTC_EPOCH_SECONDS;
+use serde::{Deserialize, Serialize};
+
+const TIME_LOW: u64 = 0x00;
+const TIME_HIGH: u64 = 0x04;
+const ALARM_LOW: u64 = 0x08;
+const ALARM_HIGH: u64 = 0x0c;
+const IRQ_ENABLED: u64 = 0x10;
+const CLEAR_ALARM: u64 = 0x14;
+const ALARM_STATUS: u64 = 0x18;
+const CLEAR_INTERRUPT: u64 = 0x1c;
+const NANOSECONDS: u64 = 1_000_000_000;
+const LOW: u64 = 0xffff_ffff;
+
+/// The clock's registers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Rtc {
+    /// Nanoseconds since 1970 at step 0; writes of the time change it.
+    epoch_ns: u64,
+    latched_high: u64,
+    alarm_high: u64,
+    alarm_ns: Option<u64>,
+    irq_enabled: bool,
+    irq_pending: bool,
+}
+
+impl Default for Rtc {
+    fn default() -> Self {
+        Self {
+            epoch_ns: RTC_EPOCH_SECONDS * NANOSECONDS,
+            latched_high: 0,
+            alarm_high: 0,
+            alarm_ns: None,
+            irq_enabled: false,
+            irq_pending: false,
+        }
+    }
+}
+
+impl Rtc {
+    /// Whether the interrupt line is high.
+    pub fn line(&self) -> bool {
+        self.irq_enabled && self.irq_pending
+    }
+
+    /// The step of the alarm.
+    pub fn next_deadline(&self) -> Step {
+        // One step is one nanosecond.
+        self.alarm_ns.map_or(Step::NEVER, |alarm| Step(alarm.saturating_sub(self.epoch_ns)))
+    }
+
+    /// Fires an alarm that is due.
+    pub fn advance(&mut self, now: Step) {
+        if self.next_deadline() <= now && self.alarm_ns.is_some() {
+            self.alarm_ns = None;
+            self.irq_pending = true;
+        }
+    }
+
+    /// A load at `offset`.
+    pub fn read(&mut self, offset: u64, width_bytes: u8, now: Step) -> Result<u64, AccessFault> {
+        if width_bytes != 4 {
+            return Err(AccessFault);
+        }
+        match offset {
+            TIME_LOW => {
+                let time = self.time_ns(now);
+                self.latched_high = time >> 32;
+                Ok(time & LOW)
+            }
+            TIME_HIGH => Ok(self.latched_high),
+            ALARM_LOW => Ok(self.alarm_ns.unwrap_or(0) & LOW),
+            ALARM_HIGH => Ok(self.alarm_high),
+            IRQ_ENABLED => Ok(u64::from(self.irq_enabled)),
+            ALARM_STATUS => Ok(u64::from(self.alarm_ns.is_some())),
+            CLEAR_ALARM | CLEAR_INTERRUPT => Ok(0),
+            _ => Err(AccessFault),
+        }
+    }
+
+    /// A store at `offset`.
+    pub fn write(&mut self, offset: u64, width_bytes: u8, value: u64, now: Step) -> Result<(), AccessFault> {
+        if width_bytes != 4 {
+            return Err(AccessFault);
+        }
+        let value = value & LOW;
+        match offset {
+            TIME_LOW => self.set_time(self.time_ns(now) & !LOW | value, now),
+            TIME_HIGH => self.set_time(self.time_ns(now) & LOW | value << 32, now),
+            ALARM_LOW => {
+                self.alarm_ns = Some(self.alarm_high << 32 | value);
+                self.advance(now);
+            }
+            ALARM_HIGH => self.alarm_high = value,
+            IRQ_ENABLED => self.irq_enabled = value & 1 != 0,
+            CLEAR_ALARM => self.alarm_ns = None,
+            CLEAR_INTERRUPT => self.irq_pending = false,
+            ALARM_STATUS => {}
+            _ => return Err(AccessFault),
+        }
+        Ok(())
+    }
+
+    fn time_ns(&self, now: Step) -> u64 {
+        self.epoch_ns.wrapping_add(now.0)
+    }
+    fn set_time(&mut self, time_ns: u64, now: Step) {
+        self.epoch_ns = time_ns.wrapping_sub(now.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(rtc: &mut Rtc, now: Step) -> u64 {
+        let low = rtc.read(TIME_LOW, 4, now).unwrap();
+        rtc.read(TIME_HIGH, 4, Step(now.0 + (1 << 33))).unwrap() << 32 | low
+    }
+
+    #[test]
+    fn time_starts_at_the_fixed_epoch_and_counts_steps() {
+        let mut rtc = Rtc::default();
+        assert_eq!(time(&mut rtc, Step(0)), RTC_EPOCH_SECONDS * NANOSECONDS);
+        assert_eq!(time(&mut rtc, Step(12345)), RTC_EPOCH_SECONDS * NANOSECONDS + 12345);
+    }
+
+    #[test]
+    fn the_alarm_fires_at_its_step() {
+        let mut rtc = Rtc::default();
+        let alarm = RTC_EPOCH_SECONDS * NANOSECONDS + 5000;
+        rtc.write(IRQ_ENABLED, 4, 1, Step(0)).unwrap();
+        rtc.write(ALARM_HIGH, 4, alarm >> 32, Step(0)).unwrap();
+        rtc.write(ALARM_LOW, 4, alarm & LOW, Step(0)).unwrap();
+        assert_eq!(rtc.next_deadline(), Step(5000));
+        rtc.advance(Step(4999));
+        assert!(!rtc.line());
+        rtc.advance(Step(5000));
+        assert!(rtc.line());
+        assert_eq!(rtc.next_deadline(), Step::NEVER);
+        rtc.write(CLEAR_INTERRUPT, 4, 1, Step(5001)).unwrap();
+        assert!(!rtc.line());
+    }
+
+    #[test]
+    fn bad_accesses_fault() {
+        let mut rtc = Rtc::default();
+        assert_eq!(rtc.read(0, 8, Step(0)), Err(AccessFault));
+        assert_eq!(rtc.read(0x20, 4, Step(0)), Err(AccessFault));
+        assert_eq!(rtc.write(0, 1, 0, Step(0)), Err(AccessFault));
+    }
+}

@@ -1,0 +1,284 @@
+//! A small driver that talks to the block device through registers and RAM, and a hostile one.
+
+use super::*;
+use crate::devices::virtio::block::{F_FLUSH, F_RO};
+use crate::machine::DiskLatency;
+use isa::PhysAddr;
+use isa::platform::RAM_BASE;
+
+const RAM_BYTES: usize = 64 << 10;
+const TABLE: u64 = RAM_BASE.0;
+const AVAILABLE: u64 = RAM_BASE.0 + 0x1000;
+const USED: u64 = RAM_BASE.0 + 0x2000;
+const HEADER: u64 = RAM_BASE.0 + 0x3000;
+const STATUS: u64 = RAM_BASE.0 + 0x3100;
+const DATA: u64 = RAM_BASE.0 + 0x4000;
+const SIZE: u16 = 8;
+const NEXT: u16 = 1;
+const WRITE: u16 = 2;
+
+struct Bench {
+    device: VirtioBlock,
+    ram: Ram,
+    image: Vec<u8>,
+    posted: u16,
+}
+
+impl Bench {
+    fn new(read_only: bool, latency: DiskLatency) -> Self {
+        let image: Vec<u8> = (0..16 * 512u32).map(|i| u8::try_from(i / 512).unwrap()).collect();
+        let block = Block::new(0, image.len() as u64, read_only, latency);
+        let mut bench = Self { device: VirtioBlock::new(block), ram: Ram::new(RAM_BYTES), image, posted: 0 };
+        bench.start(SIZE.into(), TABLE, AVAILABLE, USED);
+        bench
+    }
+    fn put(&mut self, offset: u64, value: u64) {
+        self.device.write(&mut self.ram, &mut self.image, offset, 4, value, Step(0)).unwrap();
+    }
+    fn get(&self, offset: u64) -> u64 {
+        self.device.read(offset, 4).unwrap()
+    }
+    fn start(&mut self, size: u64, table: u64, available: u64, used: u64) {
+        self.put(0x70, 0);
+        self.put(0x70, 3);
+        self.put(0x24, 1);
+        self.put(0x20, 1);
+        self.put(0x70, 11);
+        assert_eq!(self.get(0x70), 11, "features accepted");
+        self.put(0x38, size);
+        for (register, address) in [(0x80, table), (0x90, available), (0xa0, used)] {
+            self.put(register, address & 0xffff_ffff);
+            self.put(register + 4, address >> 32);
+        }
+        self.put(0x44, 1);
+        self.put(0x70, 15);
+        self.posted = 0;
+    }
+    fn poke(&mut self, at: u64, bytes: &[u8]) {
+        assert!(self.ram.write(PhysAddr(at), bytes));
+    }
+    fn peek(&self, at: u64, len: usize) -> &[u8] {
+        self.ram.slice(PhysAddr(at), len).unwrap()
+    }
+    fn descriptor(&mut self, index: u16, addr: u64, len: u32, flags: u16, next: u16) {
+        let mut bytes = addr.to_le_bytes().to_vec();
+        bytes.extend(len.to_le_bytes());
+        bytes.extend(flags.to_le_bytes());
+        bytes.extend(next.to_le_bytes());
+        self.poke(TABLE + u64::from(index) * 16, &bytes);
+    }
+    fn header(&mut self, kind: u32, sector: u64) {
+        let mut bytes = kind.to_le_bytes().to_vec();
+        bytes.extend([0; 4]);
+        bytes.extend(sector.to_le_bytes());
+        self.poke(HEADER, &bytes);
+    }
+    fn post(&mut self, head: u16, now: Step) {
+        let slot = u64::from(self.posted % SIZE);
+        self.poke(AVAILABLE + 4 + slot * 2, &head.to_le_bytes());
+        self.posted = self.posted.wrapping_add(1);
+        self.poke(AVAILABLE + 2, &self.posted.to_le_bytes());
+        self.device.write(&mut self.ram, &mut self.image, 0x50, 4, 0, now).unwrap();
+    }
+    /// One whole request; its status byte and the length in the used ring.
+    fn request(&mut self, kind: u32, sector: u64, len: u32) -> (u8, u32) {
+        self.header(kind, sector);
+        self.poke(STATUS, &[0xee]);
+        let data_flags = if kind == 1 { NEXT } else { NEXT | WRITE };
+        self.descriptor(0, HEADER, 16, NEXT, 1);
+        self.descriptor(1, DATA, len, data_flags, 2);
+        self.descriptor(2, STATUS, 1, WRITE, 0);
+        self.post(0, Step(0));
+        self.device.advance(&mut self.ram, &mut self.image, Step::NEVER);
+        let slot = u64::from((self.posted - 1) % SIZE);
+        let element = self.peek(USED + 4 + slot * 8, 8).to_vec();
+        assert_eq!(element[..4], [0; 4], "head 0 is used");
+        (self.peek(STATUS, 1)[0], u32::from_le_bytes(element[4..].try_into().unwrap()))
+    }
+}
+
+#[test]
+fn reads_writes_flushes_and_names_itself() {
+    let mut b = Bench::new(false, DiskLatency::NONE);
+    assert_eq!((b.get(0), b.get(4), b.get(8)), (0x7472_6976, 2, 2));
+    assert_eq!(b.request(0, 3, 1024), (0, 1025));
+    assert_eq!((b.peek(DATA, 2), b.peek(DATA + 512, 1)), (&[3, 3][..], &[4][..]));
+    b.poke(DATA, &[0xab; 512]);
+    assert_eq!(b.request(1, 3, 512), (0, 1));
+    assert_eq!(b.request(0, 3, 1024), (0, 1025));
+    assert_eq!((b.peek(DATA, 1), b.peek(DATA + 512, 1)), (&[0xab][..], &[4][..]));
+    assert_eq!(b.image[3 * 512], 3, "the image itself is never written");
+    assert_eq!(b.request(4, 0, 16), (0, 1));
+    assert_eq!(b.request(8, 0, 20), (0, 21));
+    assert_eq!(b.peek(DATA, 11), b"folio-disk0");
+    let counters = b.device.block().counters();
+    assert_eq!((counters.reads, counters.read_bytes, counters.writes, counters.flushes), (2, 2048, 1, 1));
+    assert_eq!((b.get(0x60), b.device.line()), (1, true));
+    b.put(0x64, 1);
+    assert!(!b.device.line());
+}
+
+#[test]
+fn bad_requests_get_an_error_status() {
+    let mut b = Bench::new(true, DiskLatency::NONE);
+    for (kind, sector, len, status) in [
+        (0, 16, 512, 1),
+        (0, 15, 1024, 1),
+        (0, u64::MAX, 512, 1),
+        (0, 0, 100, 1),
+        (1, 0, 512, 1),
+        (99, 0, 512, 2),
+    ] {
+        assert_eq!(b.request(kind, sector, len), (status, 1), "kind {kind} sector {sector} len {len}");
+    }
+}
+
+#[test]
+fn completion_comes_at_its_step_and_requests_queue_behind_each_other() {
+    let mut b = Bench::new(false, DiskLatency { base_steps: 100, sector_steps: 10 });
+    b.header(0, 0);
+    for (first, status) in [(0, STATUS), (3, STATUS + 1)] {
+        b.descriptor(first, HEADER, 16, NEXT, first + 1);
+        b.descriptor(first + 1, DATA, 512, NEXT | WRITE, first + 2);
+        b.descriptor(first + 2, status, 1, WRITE, 0);
+    }
+    b.post(0, Step(1000));
+    b.post(3, Step(1050));
+    for (now, used, deadline) in [(1109, 0, 1110), (1110, 1, 1220), (1219, 1, 1220), (1220, 2, u64::MAX)] {
+        b.device.advance(&mut b.ram, &mut b.image, Step(now));
+        assert_eq!((b.peek(USED + 2, 1), b.device.next_deadline()), (&[used][..], Step(deadline)), "step {now}");
+    }
+}
+
+#[test]
+fn the_driver_may_refuse_interrupts() {
+    let mut b = Bench::new(false, DiskLatency::NONE);
+    b.poke(AVAILABLE, &[1, 0]);
+    assert_eq!(b.request(0, 0, 512), (0, 513));
+    assert!(!b.device.line());
+}
+
+#[test]
+fn features_that_were_not_offered_do_not_stick() {
+    let mut b = Bench::new(true, DiskLatency::NONE);
+    b.put(0x14, 0);
+    assert_eq!(b.get(0x10) & (F_RO | F_FLUSH), F_RO | F_FLUSH);
+    for (low, high, accepted) in [(0, 1, true), (0, 0, false), (1, 1, false), (0x200, 1, true)] {
+        b.put(0x70, 0);
+        b.put(0x24, 0);
+        b.put(0x20, low);
+        b.put(0x24, 1);
+        b.put(0x20, high);
+        b.put(0x70, 11);
+        assert_eq!(b.get(0x70) & 8 != 0, accepted, "{high:#x}:{low:#x}");
+    }
+}
+
+#[test]
+fn broken_queues_need_a_reset_and_recover_by_it() {
+    type Breakage = fn(&mut Bench);
+    let rows: &[(&str, Breakage)] = &[
+        ("index past the table", |b| b.post(SIZE, Step(0))),
+        ("a loop", |b| {
+            b.descriptor(0, HEADER, 16, NEXT, 0);
+            b.post(0, Step(0));
+        }),
+        ("a buffer outside RAM", |b| {
+            b.descriptor(0, 8, 16, 0, 0);
+            b.post(0, Step(0));
+        }),
+        ("no status byte", |b| {
+            b.descriptor(0, HEADER, 16, 0, 0);
+            b.post(0, Step(0));
+        }),
+        ("readable after writable", |b| {
+            b.descriptor(0, HEADER, 16, NEXT | WRITE, 1);
+            b.descriptor(1, HEADER, 16, 0, 0);
+            b.post(0, Step(0));
+        }),
+        ("an indirect table", |b| {
+            b.descriptor(0, HEADER, 16, 4, 0);
+            b.post(0, Step(0));
+        }),
+        ("an index that jumps", |b| {
+            b.posted = 1000;
+            b.post(0, Step(0));
+        }),
+        ("a size that is no power of two", |b| {
+            b.start(7, TABLE, AVAILABLE, USED);
+            b.post(0, Step(0));
+        }),
+        ("rings outside RAM", |b| {
+            b.start(8, u64::MAX - 15, u64::MAX - 1, u64::MAX - 3);
+            b.put(0x50, 0);
+        }),
+    ];
+    for (name, breakage) in rows {
+        let mut b = Bench::new(false, DiskLatency::NONE);
+        breakage(&mut b);
+        assert_eq!((b.get(0x70) & 64, b.device.line()), (64, true), "{name}");
+        b.poke(AVAILABLE, &[0; 64]);
+        b.start(SIZE.into(), TABLE, AVAILABLE, USED);
+        assert_eq!(b.request(0, 1, 512), (0, 513), "{name}");
+    }
+}
+
+#[test]
+fn registers_have_their_widths() {
+    let mut b = Bench::new(false, DiskLatency::NONE);
+    assert_eq!((b.device.read(0x100, 8), b.device.read(0x100, 1)), (Ok(16), Ok(16)));
+    for (offset, width) in [(0, 8), (0, 1), (0x18, 4), (0xf8, 4)] {
+        assert_eq!(b.device.read(offset, width), Err(AccessFault), "{offset:#x}/{width}");
+    }
+    let write = b.device.write(&mut b.ram, &mut b.image, 0x100, 4, 1, Step(0));
+    assert_eq!((write, read_empty(8, 4), read_empty(0, 2)), (Err(AccessFault), Ok(0), Err(AccessFault)));
+}
+
+/// Tens of thousands of random tables, rings and register writes: no panic, no endless loop, memory bounded.
+#[test]
+fn a_hostile_driver_breaks_nothing() {
+    let mut state = 0x1234_5678_9abc_def1_u64;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let mut b = Bench::new(false, DiskLatency { base_steps: 50, sector_steps: 1 });
+    let (mut broken, mut served) = (0, 0);
+    for round in 0..40_000u64 {
+        for index in 0..SIZE {
+            let addr = match random() % 8 {
+                0 => random(),
+                1 => RAM_BASE.0 + RAM_BYTES as u64 - random() % 8,
+                _ => RAM_BASE.0 + random() % RAM_BYTES as u64,
+            };
+            let len = [0, 1, 16, 17, 512, 513, 4096, u32::MAX][usize::try_from(random() % 8).unwrap()];
+            let flags = u16::try_from([0, 1, 1, 1, 2, 3, 3, random() & 0xffff][usize::try_from(random() % 8).unwrap()]);
+            let next = u16::try_from(random() % 10).unwrap();
+            b.descriptor(index, addr, len, flags.unwrap(), next);
+        }
+        let sector = if random() % 4 == 0 { random() } else { random() % 20 };
+        b.header(u32::try_from(random() % 10).unwrap(), sector);
+        match random() % 8 {
+            0 => b.posted = u16::try_from(random() & 0xffff).unwrap(),
+            1 => b.put(random() % 64 * 4 % 0x100 & !0x1f | 0x10, random()),
+            _ => {}
+        }
+        // A good header first, so that some requests get through.
+        if random() % 2 == 0 {
+            b.descriptor(0, HEADER, 16, NEXT, 1);
+        }
+        b.post(u16::try_from(random() % 9).unwrap(), Step(round * 10));
+        b.device.advance(&mut b.ram, &mut b.image, Step(round * 10 + random() % 100));
+        assert!(b.device.block().in_flight() <= 256);
+        if b.get(0x70) & 64 != 0 {
+            broken += 1;
+            b.poke(AVAILABLE, &[0; 64]);
+            b.start(SIZE.into(), TABLE, AVAILABLE, USED);
+        } else {
+            served += 1;
+        }
+    }
+    assert!(broken > 1000 && served > 1000, "both ways were taken: {broken} broken, {served} not");
+}
