@@ -54,7 +54,9 @@ pub enum AttachError {
     #[error("all {} disk slots are taken; attach fewer disks", isa::platform::VIRTIO_SLOTS)]
     NoSlot,
     /// The image is not the one that the saved machine had.
-    #[error("disk {slot} had {expected} sectors when the machine was saved, this image has {found}; give the same image")]
+    #[error(
+        "disk {slot} had {expected} sectors when the machine was saved, this image has {found}; give the same image"
+    )]
     OtherImage {
         /// Number of the disk.
         slot: usize,
@@ -127,7 +129,8 @@ enum Target {
 }
 
 fn route(pa: PhysAddr) -> Option<(Target, u64)> {
-    let within = |region: platform::Region, target| region.contains(pa).then(|| (target, pa.0 - region.base.0));
+    let within =
+        |region: platform::Region, target| region.contains(pa).then(|| (target, pa.0 - region.base.0));
     within(platform::CLINT, Target::Clint)
         .or_else(|| within(platform::PLIC, Target::Plic))
         .or_else(|| within(platform::UART, Target::Uart))
@@ -313,7 +316,14 @@ impl Platform for Bus {
         value
     }
 
-    fn write(&mut self, ram: &mut Ram, pa: PhysAddr, width_bytes: u8, value: u64, now: Step) -> Result<(), AccessFault> {
+    fn write(
+        &mut self,
+        ram: &mut Ram,
+        pa: PhysAddr,
+        width_bytes: u8,
+        value: u64,
+        now: Step,
+    ) -> Result<(), AccessFault> {
         if !pa.is_aligned(u64::from(width_bytes)) {
             return Err(AccessFault);
         }
@@ -336,7 +346,9 @@ impl Platform for Bus {
                 Effect::Exit(exit) => self.end(StopReason::Exit(exit)),
             },
             Target::Virtio(slot) => match (disks.get_mut(slot), self.handles.disks.get_mut(slot)) {
-                (Some(disk), Some(image)) => disk.write(ram, image.as_mut(), offset, width_bytes, value, now)?,
+                (Some(disk), Some(image)) => {
+                    disk.write(ram, image.as_mut(), offset, width_bytes, value, now)?
+                }
                 // Writes to an empty slot do nothing, as on QEMU.
                 _ => {}
             },

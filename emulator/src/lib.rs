@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 
 pub mod bus;
+pub mod devices;
 pub mod host;
 pub mod machine;
 pub mod mem;

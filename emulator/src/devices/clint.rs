@@ -112,7 +112,9 @@ impl Clint {
     fn decode(&self, offset: u64, width_bytes: u8) -> Result<(Register, Half), AccessFault> {
         let harts = self.msip.len();
         let hart_at = |first: u64, stride: u64| {
-            usize::try_from(offset.wrapping_sub(first) / stride).ok().filter(|&hart| offset >= first && hart < harts)
+            usize::try_from(offset.wrapping_sub(first) / stride)
+                .ok()
+                .filter(|&hart| offset >= first && hart < harts)
         };
         if let Some(hart) = hart_at(0, 4) {
             return if width_bytes == 4 { Ok((Register::Msip(hart), Half::Low)) } else { Err(AccessFault) };

@@ -164,8 +164,12 @@ impl HostDevice {
         }
         slice(ram, request.addr, request.len).ok_or(STATUS_FAULT)?;
         let next_poll = now.after(READ_LATENCY_STEPS);
-        self.pending =
-            Some(PendingRead { request: at, buffer: PhysAddr(request.addr), len_bytes: request.len, next_poll });
+        self.pending = Some(PendingRead {
+            request: at,
+            buffer: PhysAddr(request.addr),
+            len_bytes: request.len,
+            next_poll,
+        });
         Ok(())
     }
 }
@@ -228,7 +232,9 @@ fn log_message(ram: &Ram, request: &Request) -> (u64, u64) {
         5 => log::Level::Trace,
         _ => return (STATUS_INVALID, 0),
     };
-    let Some(bytes) = slice(ram, request.addr, request.len.min(MAX_LOG_BYTES)) else { return (STATUS_FAULT, 0) };
+    let Some(bytes) = slice(ram, request.addr, request.len.min(MAX_LOG_BYTES)) else {
+        return (STATUS_FAULT, 0);
+    };
     log::log!(target: "guest", level, "{}", String::from_utf8_lossy(bytes));
     (STATUS_DONE, request.len)
 }
@@ -372,7 +378,8 @@ mod tests {
             let effect = b.device.write(&mut b.ram, &mut b.host, REG_EXIT, 8, value, Step(0));
             assert_eq!(effect, Ok(Effect::Exit(exit)));
         }
-        let block_outside_ram = b.device.write(&mut b.ram, &mut b.host, REG_REQUEST, 8, u64::MAX - 8, Step(0));
+        let block_outside_ram =
+            b.device.write(&mut b.ram, &mut b.host, REG_REQUEST, 8, u64::MAX - 8, Step(0));
         assert_eq!(block_outside_ram, Ok(Effect::None));
     }
 }

@@ -164,14 +164,18 @@ impl Plic {
         if width_bytes != 4 || offset & 3 != 0 {
             return Err(AccessFault);
         }
-        let index = |value: u64, limit: usize| usize::try_from(value).ok().filter(|&i| i < limit).ok_or(AccessFault);
+        let index =
+            |value: u64, limit: usize| usize::try_from(value).ok().filter(|&i| i < limit).ok_or(AccessFault);
         let contexts = self.contexts.len();
         match offset {
             0..PENDING => Ok(Register::Priority(index(offset / 4, SOURCES)?)),
             PENDING..ENABLE => Ok(Register::Pending(index((offset - PENDING) / 4, WORDS)?)),
             ENABLE..CONTEXT => {
                 let at = offset - ENABLE;
-                Ok(Register::Enable(index(at / ENABLE_STRIDE, contexts)?, index(at % ENABLE_STRIDE / 4, WORDS)?))
+                Ok(Register::Enable(
+                    index(at / ENABLE_STRIDE, contexts)?,
+                    index(at % ENABLE_STRIDE / 4, WORDS)?,
+                ))
             }
             _ => {
                 let at = offset - CONTEXT;
@@ -286,9 +290,15 @@ mod tests {
         plic.write(4, 4, 0xffff_ffff).unwrap();
         plic.write(ENABLE, 4, 0xffff_ffff).unwrap();
         assert_eq!((plic.read(0, 4), plic.read(4, 4), plic.read(ENABLE, 4)), (Ok(0), Ok(7), Ok(0xffff_fffe)));
-        for (offset, width) in
-            [(0, 8), (4, 1), (SOURCES as u64 * 4, 4), (PENDING + 12, 4), (ENABLE + 12, 4), (CONTEXT + 8, 4), (0x202000, 4)]
-        {
+        for (offset, width) in [
+            (0, 8),
+            (4, 1),
+            (SOURCES as u64 * 4, 4),
+            (PENDING + 12, 4),
+            (ENABLE + 12, 4),
+            (CONTEXT + 8, 4),
+            (0x202000, 4),
+        ] {
             assert_eq!(plic.read(offset, width), Err(AccessFault), "{offset:#x}/{width}");
         }
     }

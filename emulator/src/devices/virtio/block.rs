@@ -177,7 +177,8 @@ impl Block {
             Action::Flush | Action::GetId | Action::Fail { .. } => 0,
         };
         let start = self.free_at.max(now);
-        let due = start.after(self.latency.base_steps).after(self.latency.sector_steps.saturating_mul(sectors));
+        let due =
+            start.after(self.latency.base_steps).after(self.latency.sector_steps.saturating_mul(sectors));
         self.free_at = due;
         self.in_flight.push(Request { head: chain.head, action, data, status_at, due });
         Ok(())
@@ -203,7 +204,10 @@ impl Block {
         let len_bytes = total(data);
         let in_range = len_bytes <= MAX_DATA_BYTES
             && len_bytes.is_multiple_of(SECTOR_BYTES)
-            && header.sector.checked_add(len_bytes / SECTOR_BYTES).is_some_and(|end| end <= self.capacity_sectors);
+            && header
+                .sector
+                .checked_add(len_bytes / SECTOR_BYTES)
+                .is_some_and(|end| end <= self.capacity_sectors);
         match header.kind {
             T_IN if in_range => Action::Read { sector: header.sector },
             T_OUT if in_range && !self.read_only => Action::Write { sector: header.sector },
@@ -229,13 +233,15 @@ impl Block {
                 scatter(ram, &request.data, &id)
             }
             Action::Read { sector } => {
-                let moved = self.read(ram, image, sector * SECTOR_BYTES, &request.data).map_err(|_| S_IOERR)?;
+                let moved =
+                    self.read(ram, image, sector * SECTOR_BYTES, &request.data).map_err(|_| S_IOERR)?;
                 self.counters.reads += 1;
                 self.counters.read_bytes += moved;
                 Ok(moved)
             }
             Action::Write { sector } => {
-                let moved = self.write(ram, image, sector * SECTOR_BYTES, &request.data).map_err(|_| S_IOERR)?;
+                let moved =
+                    self.write(ram, image, sector * SECTOR_BYTES, &request.data).map_err(|_| S_IOERR)?;
                 self.counters.writes += 1;
                 self.counters.written_bytes += moved;
                 Ok(0)

@@ -22,7 +22,12 @@ impl Overlay {
     }
 
     /// Fills `buffer` from `offset_bytes`; what lies past the image's end reads as zero.
-    pub fn read(&self, base: &mut dyn DiskImage, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
+    pub fn read(
+        &self,
+        base: &mut dyn DiskImage,
+        offset_bytes: u64,
+        buffer: &mut [u8],
+    ) -> Result<(), DiskError> {
         for (page, within, part) in pages_of(offset_bytes, buffer.len()) {
             let target = &mut buffer[part];
             match self.pages.get(&page) {
@@ -34,7 +39,12 @@ impl Overlay {
     }
 
     /// Writes `data` at `offset_bytes`.
-    pub fn write(&mut self, base: &mut dyn DiskImage, offset_bytes: u64, data: &[u8]) -> Result<(), DiskError> {
+    pub fn write(
+        &mut self,
+        base: &mut dyn DiskImage,
+        offset_bytes: u64,
+        data: &[u8],
+    ) -> Result<(), DiskError> {
         for (page, within, part) in pages_of(offset_bytes, data.len()) {
             let source = &data[part];
             if !self.pages.contains_key(&page) {

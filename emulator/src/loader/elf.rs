@@ -1,0 +1,191 @@
+//! Reading a bare-metal ELF: its load segments by physical address, its entry and its symbols.
+//!
+//! Only what is needed to start the file is checked strictly; a file with broken section headers still starts, without
+//! symbols. Follows the ELF-64 object file format and the RISC-V ELF psABI. Programs of the guest OS are not loaded
+//! here: its kernel does that.
+
+use goblin::container::{Container, Ctx, Endian};
+use goblin::elf::header::{EI_CLASS, EI_DATA, ELFCLASS64, ELFDATA2LSB, ELFMAG, EM_RISCV, ET_DYN, ET_EXEC};
+use goblin::elf::program_header::{PT_LOAD, ProgramHeader};
+use goblin::elf::section_header::{SHT_SYMTAB, SectionHeader};
+use goblin::elf::sym::Sym;
+use goblin::elf::{Elf, Header};
+use isa::{PhysAddr, VirtAddr};
+
+const CTX: Ctx = Ctx { container: Container::Big, le: Endian::Little };
+const PROGRAM_HEADER_BYTES: u16 = 56;
+
+/// Why a file is not an ELF that can be started. Each sentence says what to try.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[allow(missing_docs)] // the sentences say it
+pub enum ElfError {
+    #[error("it ends within its headers ({len_bytes} bytes); is the file complete?")]
+    Truncated { len_bytes: usize },
+    #[error("it is not for 64 bits; build it for riscv64 (-march=rv64gc)")]
+    NotClass64,
+    #[error("it is big-endian; build it for little-endian riscv64")]
+    BigEndian,
+    #[error("it is for machine {machine}, not for RISC-V (243); build it for riscv64")]
+    OtherMachine { machine: u16 },
+    #[error("it has ELF type {kind} and cannot be executed; link it (an object file cannot be started)")]
+    NotExecutable { kind: u16 },
+    #[error("its program headers are {bytes} bytes each and not 56; the file is damaged")]
+    BadHeaderSize { bytes: u16 },
+    #[error("it has no segment to load; link it with a program header table")]
+    NothingToLoad,
+    #[error("segment {index} lies outside the file (offset {offset:#x}, {len_bytes:#x} bytes); is the file complete?")]
+    SegmentOutsideFile { index: usize, offset: u64, len_bytes: u64 },
+    #[error("segment {index} is {file_bytes:#x} bytes in the file but only {memory_bytes:#x} in memory")]
+    SegmentShrinks { index: usize, file_bytes: u64, memory_bytes: u64 },
+    #[error("segment {index} wraps around the end of the address space (address {address:#x}, {len_bytes:#x} bytes)")]
+    SegmentWraps { index: usize, address: u64, len_bytes: u64 },
+}
+
+/// A segment to load.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Segment<'a> {
+    /// Where it goes.
+    pub pa: PhysAddr,
+    /// Where it is linked.
+    pub va: VirtAddr,
+    /// Its bytes in the file; the rest of [`Segment::memory_bytes`] is zero.
+    pub data: &'a [u8],
+    /// Its size in memory.
+    pub memory_bytes: u64,
+}
+
+/// A symbol with a value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Symbol {
+    /// Its name.
+    pub name: String,
+    /// Its value: a virtual address.
+    pub va: VirtAddr,
+    /// Its size in bytes, 0 if unknown.
+    pub size_bytes: u64,
+}
+
+/// An ELF that can be started.
+pub struct ElfFile<'a> {
+    bytes: &'a [u8],
+    header: Header,
+    segments: Vec<Segment<'a>>,
+}
+
+/// Whether the file calls itself an ELF.
+pub fn is_elf(bytes: &[u8]) -> bool {
+    bytes.starts_with(ELFMAG)
+}
+
+impl<'a> ElfFile<'a> {
+    /// Reads the headers of a file that [`is_elf`].
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, ElfError> {
+        let truncated = ElfError::Truncated { len_bytes: bytes.len() };
+        match (bytes.get(EI_CLASS), bytes.get(EI_DATA)) {
+            (Some(&ELFCLASS64), Some(&ELFDATA2LSB)) => {}
+            (Some(&ELFCLASS64), Some(_)) => return Err(ElfError::BigEndian),
+            (Some(_), _) => return Err(ElfError::NotClass64),
+            (None, _) => return Err(truncated),
+        }
+        let header = Elf::parse_header(bytes).map_err(|_| truncated.clone())?;
+        if header.e_machine != EM_RISCV {
+            return Err(ElfError::OtherMachine { machine: header.e_machine });
+        }
+        if !matches!(header.e_type, ET_EXEC | ET_DYN) {
+            return Err(ElfError::NotExecutable { kind: header.e_type });
+        }
+        if header.e_phnum == 0 {
+            return Err(ElfError::NothingToLoad);
+        }
+        if header.e_phentsize != PROGRAM_HEADER_BYTES {
+            return Err(ElfError::BadHeaderSize { bytes: header.e_phentsize });
+        }
+        let table_bytes = u64::from(header.e_phnum) * u64::from(PROGRAM_HEADER_BYTES);
+        part(bytes, header.e_phoff, table_bytes).ok_or(truncated.clone())?;
+        let offset = usize::try_from(header.e_phoff).map_err(|_| truncated.clone())?;
+        let headers = ProgramHeader::parse(bytes, offset, usize::from(header.e_phnum), CTX).map_err(|_| truncated)?;
+        let segments = headers
+            .iter()
+            .enumerate()
+            .filter(|(_, header)| header.p_type == PT_LOAD && header.p_memsz > 0)
+            .map(|(index, header)| segment(bytes, index, header))
+            .collect::<Result<Vec<_>, _>>()?;
+        if segments.is_empty() {
+            return Err(ElfError::NothingToLoad);
+        }
+        Ok(Self { bytes, header, segments })
+    }
+
+    /// The segments to load, in the order of the file.
+    pub fn segments(&self) -> &[Segment<'a>] {
+        &self.segments
+    }
+
+    /// The entry point, as a virtual address.
+    pub fn entry(&self) -> VirtAddr {
+        VirtAddr(self.header.e_entry)
+    }
+
+    /// Where the byte linked at `va` is loaded; `va` itself if it lies in no segment.
+    pub fn physical(&self, va: VirtAddr) -> PhysAddr {
+        let home = self.segments.iter().find(|s| va.0.checked_sub(s.va.0).is_some_and(|at| at < s.memory_bytes));
+        home.map_or(PhysAddr(va.0), |s| s.pa.wrapping_add(va.0 - s.va.0))
+    }
+
+    /// The symbols of the symbol table, in its order. Empty if the file is stripped or its sections are damaged.
+    pub fn symbols(&self) -> Vec<Symbol> {
+        self.read_symbols().unwrap_or_default()
+    }
+
+    /// The value of the symbol `name`.
+    pub fn symbol(&self, name: &str) -> Option<VirtAddr> {
+        self.symbols().into_iter().find(|symbol| symbol.name == name).map(|symbol| symbol.va)
+    }
+
+    fn read_symbols(&self) -> Option<Vec<Symbol>> {
+        let header = &self.header;
+        let section_bytes = u64::from(header.e_shnum) * 64;
+        if header.e_shentsize != 64 || part(self.bytes, header.e_shoff, section_bytes).is_none() {
+            return None;
+        }
+        let offset = usize::try_from(header.e_shoff).ok()?;
+        let sections = SectionHeader::parse_from(self.bytes, offset, usize::from(header.e_shnum), CTX).ok()?;
+        let table = sections.iter().find(|section| section.sh_type == SHT_SYMTAB)?;
+        let names = sections.get(usize::try_from(table.sh_link).ok()?)?;
+        let names = part(self.bytes, names.sh_offset, names.sh_size)?;
+        part(self.bytes, table.sh_offset, table.sh_size)?;
+        let count = usize::try_from(table.sh_size / 24).ok()?;
+        let symbols = Sym::parse(self.bytes, usize::try_from(table.sh_offset).ok()?, count, CTX).ok()?;
+        Some(symbols.iter().filter_map(|symbol| named(symbol, names)).collect())
+    }
+}
+
+fn named(symbol: &Sym, names: &[u8]) -> Option<Symbol> {
+    let name = names.get(symbol.st_name..)?;
+    let name = &name[..name.iter().position(|&byte| byte == 0)?];
+    if name.is_empty() || symbol.st_shndx == 0 {
+        return None;
+    }
+    let name = String::from_utf8_lossy(name).into_owned();
+    Some(Symbol { name, va: VirtAddr(symbol.st_value), size_bytes: symbol.st_size })
+}
+
+fn segment<'a>(bytes: &'a [u8], index: usize, header: &ProgramHeader) -> Result<Segment<'a>, ElfError> {
+    let ProgramHeader { p_offset, p_filesz, p_memsz, p_vaddr, p_paddr, .. } = *header;
+    if p_filesz > p_memsz {
+        return Err(ElfError::SegmentShrinks { index, file_bytes: p_filesz, memory_bytes: p_memsz });
+    }
+    for address in [p_paddr, p_vaddr] {
+        if address.checked_add(p_memsz).is_none() {
+            return Err(ElfError::SegmentWraps { index, address, len_bytes: p_memsz });
+        }
+    }
+    let outside = ElfError::SegmentOutsideFile { index, offset: p_offset, len_bytes: p_filesz };
+    let data = part(bytes, p_offset, p_filesz).ok_or(outside)?;
+    Ok(Segment { pa: PhysAddr(p_paddr), va: VirtAddr(p_vaddr), data, memory_bytes: p_memsz })
+}
+
+fn part(bytes: &[u8], offset: u64, len_bytes: u64) -> Option<&[u8]> {
+    let start = usize::try_from(offset).ok()?;
+    bytes.get(start..start.checked_add(usize::try_from(len_bytes).ok()?)?)
+}

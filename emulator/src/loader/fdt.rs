@@ -1,0 +1,238 @@
+//! The device tree: the board as firmware and kernels see it, built by vm-fdt from the configuration alone.
+//!
+//! Node names and properties are those of QEMU's `virt` board, the host device (`folio,host`) and the
+//! `folio,` properties of `/chosen` apart. There is no `rng-seed`: equal configurations make equal trees.
+
+use isa::platform::{self, Region};
+use isa::time::TIMEBASE_HZ;
+use vm_fdt::{Error, FdtWriter};
+
+/// What `/chosen` tells the kernel.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Chosen<'a> {
+    /// The kernel's command line.
+    pub bootargs: &'a str,
+    /// The program's path inside the root image.
+    pub program: &'a [u8],
+    /// The program's arguments, its name first.
+    pub argv: &'a [Vec<u8>],
+    /// The program's environment, `NAME=value` each.
+    pub envp: &'a [Vec<u8>],
+    /// The program's working directory.
+    pub cwd: &'a [u8],
+}
+
+/// The board to describe.
+#[derive(Clone, Debug)]
+pub struct Board<'a> {
+    /// Size of RAM.
+    pub ram_bytes: u64,
+    /// Number of harts.
+    pub harts: u32,
+    /// First and past-the-last byte of the initial RAM disk.
+    pub initrd: Option<(u64, u64)>,
+    /// What to tell the kernel.
+    pub chosen: Chosen<'a>,
+}
+
+const EXTENSIONS: &[&str] =
+    &["i", "m", "a", "f", "d", "c", "zicntr", "zicsr", "zifencei", "svade", "svadu"];
+const PHANDLE_PLIC: u32 = 1;
+const PHANDLE_TEST: u32 = 2;
+const PHANDLE_CPU0: u32 = 0x10;
+const PHANDLE_INTC0: u32 = 0x100;
+const UART_CLOCK_HZ: u32 = 3_686_400;
+
+/// Builds the flattened device tree.
+pub fn build(board: &Board<'_>) -> Result<Vec<u8>, Error> {
+    let mut fdt = FdtWriter::new()?;
+    let root = fdt.begin_node("")?;
+    fdt.property_u32("#address-cells", 2)?;
+    fdt.property_u32("#size-cells", 2)?;
+    fdt.property_string("compatible", "riscv-virtio")?;
+    fdt.property_string("model", "folio,virt")?;
+    chosen(&mut fdt, board)?;
+    let memory = fdt.begin_node(&format!("memory@{:x}", platform::RAM_BASE.0))?;
+    fdt.property_string("device_type", "memory")?;
+    fdt.property_array_u64("reg", &[platform::RAM_BASE.0, board.ram_bytes])?;
+    fdt.end_node(memory)?;
+    cpus(&mut fdt, board.harts)?;
+    soc(&mut fdt, board.harts)?;
+    for (name, value) in [("poweroff", 0x5555), ("reboot", 0x7777)] {
+        let node = fdt.begin_node(name)?;
+        fdt.property_string("compatible", &format!("syscon-{name}"))?;
+        fdt.property_u32("regmap", PHANDLE_TEST)?;
+        fdt.property_u32("offset", 0)?;
+        fdt.property_u32("value", value)?;
+        fdt.end_node(node)?;
+    }
+    fdt.end_node(root)?;
+    fdt.finish()
+}
+
+fn chosen(fdt: &mut FdtWriter, board: &Board<'_>) -> Result<(), Error> {
+    let node = fdt.begin_node("chosen")?;
+    fdt.property_string("stdout-path", &format!("/soc/serial@{:x}", platform::UART.base.0))?;
+    let chosen = &board.chosen;
+    if !chosen.bootargs.is_empty() {
+        fdt.property_string("bootargs", chosen.bootargs)?;
+    }
+    if let Some((start, end)) = board.initrd {
+        fdt.property_u64("linux,initrd-start", start)?;
+        fdt.property_u64("linux,initrd-end", end)?;
+    }
+    if !chosen.program.is_empty() {
+        fdt.property("folio,program", &nul_terminated(&[chosen.program.to_vec()]))?;
+        fdt.property("folio,argv", &nul_terminated(chosen.argv))?;
+        fdt.property("folio,envp", &nul_terminated(chosen.envp))?;
+        fdt.property("folio,cwd", &nul_terminated(&[chosen.cwd.to_vec()]))?;
+    }
+    fdt.end_node(node)
+}
+
+fn nul_terminated(list: &[Vec<u8>]) -> Vec<u8> {
+    list.iter().flat_map(|item| item.iter().copied().chain([0])).collect()
+}
+
+fn cpus(fdt: &mut FdtWriter, harts: u32) -> Result<(), Error> {
+    let cpus = fdt.begin_node("cpus")?;
+    fdt.property_u32("#address-cells", 1)?;
+    fdt.property_u32("#size-cells", 0)?;
+    fdt.property_u32("timebase-frequency", u32::try_from(TIMEBASE_HZ).expect("10 MHz"))?;
+    for hart in 0..harts {
+        let cpu = fdt.begin_node(&format!("cpu@{hart:x}"))?;
+        fdt.property_phandle(PHANDLE_CPU0 + hart)?;
+        fdt.property_string("device_type", "cpu")?;
+        fdt.property_u32("reg", hart)?;
+        fdt.property_string("status", "okay")?;
+        fdt.property_string("compatible", "riscv")?;
+        // The letters' order is i m a f d c, then the multi-letter names.
+        let long = EXTENSIONS.iter().filter(|name| name.len() > 1).map(|name| format!("_{name}"));
+        fdt.property_string("riscv,isa", &format!("rv64imafdc{}", long.collect::<String>()))?;
+        fdt.property_string("riscv,isa-base", "rv64i")?;
+        fdt.property_string_list("riscv,isa-extensions", EXTENSIONS.iter().map(|&e| e.to_owned()).collect())?;
+        fdt.property_string("mmu-type", "riscv,sv39")?;
+        let intc = fdt.begin_node("interrupt-controller")?;
+        fdt.property_u32("#interrupt-cells", 1)?;
+        fdt.property_null("interrupt-controller")?;
+        fdt.property_string("compatible", "riscv,cpu-intc")?;
+        fdt.property_phandle(PHANDLE_INTC0 + hart)?;
+        fdt.end_node(intc)?;
+        fdt.end_node(cpu)?;
+    }
+    fdt.end_node(cpus)
+}
+
+fn soc(fdt: &mut FdtWriter, harts: u32) -> Result<(), Error> {
+    let soc = fdt.begin_node("soc")?;
+    fdt.property_u32("#address-cells", 2)?;
+    fdt.property_u32("#size-cells", 2)?;
+    fdt.property_string("compatible", "simple-bus")?;
+    fdt.property_null("ranges")?;
+
+    device(fdt, "test", platform::FINISHER, &["sifive,test1", "sifive,test0", "syscon"], None, |fdt| {
+        fdt.property_phandle(PHANDLE_TEST)
+    })?;
+    device(fdt, "rtc", platform::RTC, &["google,goldfish-rtc"], Some(platform::RTC_IRQ), |_| Ok(()))?;
+    let lines = |codes: [u32; 2]| -> Vec<u32> {
+        (0..harts).flat_map(|hart| codes.map(|code| [PHANDLE_INTC0 + hart, code])).flatten().collect()
+    };
+    device(fdt, "clint", platform::CLINT, &["sifive,clint0", "riscv,clint0"], None, |fdt| {
+        fdt.property_array_u32("interrupts-extended", &lines([3, 7]))
+    })?;
+    device(fdt, "plic", platform::PLIC, &["sifive,plic-1.0.0", "riscv,plic0"], None, |fdt| {
+        fdt.property_phandle(PHANDLE_PLIC)?;
+        fdt.property_u32("#address-cells", 0)?;
+        fdt.property_u32("#interrupt-cells", 1)?;
+        fdt.property_null("interrupt-controller")?;
+        fdt.property_u32("riscv,ndev", platform::PLIC_SOURCES - 1)?;
+        fdt.property_array_u32("interrupts-extended", &lines([11, 9]))
+    })?;
+    device(fdt, "serial", platform::UART, &["ns16550a"], Some(platform::UART_IRQ), |fdt| {
+        fdt.property_u32("clock-frequency", UART_CLOCK_HZ)
+    })?;
+    for (slot, irq) in (0..platform::VIRTIO_SLOTS).zip(platform::VIRTIO_IRQ..) {
+        device(fdt, "virtio_mmio", platform::virtio_slot(slot), &["virtio,mmio"], Some(irq), |_| Ok(()))?;
+    }
+    device(fdt, "host", platform::HOST, &["folio,host"], Some(platform::HOST_IRQ), |_| Ok(()))?;
+    fdt.end_node(soc)
+}
+
+fn device(
+    fdt: &mut FdtWriter,
+    name: &str,
+    region: Region,
+    compatible: &[&str],
+    irq: Option<u32>,
+    more: impl FnOnce(&mut FdtWriter) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let node = fdt.begin_node(&format!("{name}@{:x}", region.base.0))?;
+    fdt.property_string_list("compatible", compatible.iter().map(|&name| name.to_owned()).collect())?;
+    fdt.property_array_u64("reg", &[region.base.0, region.len_bytes])?;
+    if let Some(irq) = irq {
+        fdt.property_u32("interrupt-parent", PHANDLE_PLIC)?;
+        fdt.property_u32("interrupts", irq)?;
+    }
+    more(fdt)?;
+    fdt.end_node(node)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree() -> Vec<u8> {
+        let argv = [b"/bin/echo".to_vec(), b"hi there".to_vec()];
+        let envp = [b"A=1".to_vec()];
+        let chosen = Chosen { bootargs: "quiet", program: b"/bin/echo", argv: &argv, envp: &envp, cwd: b"/" };
+        build(&Board { ram_bytes: 64 << 20, harts: 1, initrd: Some((0x8100_0000, 0x8100_1000)), chosen }).unwrap()
+    }
+
+    #[test]
+    fn the_tree_parses_back() {
+        let bytes = tree();
+        let fdt = ::fdt::Fdt::new(&bytes).unwrap();
+        let region = fdt.memory().regions().next().unwrap();
+        assert_eq!((region.starting_address as u64, region.size), (platform::RAM_BASE.0, Some(64 << 20)));
+        assert_eq!(fdt.cpus().count(), 1);
+        assert_eq!(fdt.cpus().next().unwrap().timebase_frequency(), 10_000_000);
+        assert_eq!(fdt.chosen().bootargs(), Some("quiet"));
+        assert_eq!(fdt.chosen().stdout().unwrap().name, "serial@10000000");
+        for (compatible, address) in [
+            ("sifive,clint0", platform::CLINT),
+            ("sifive,plic-1.0.0", platform::PLIC),
+            ("ns16550a", platform::UART),
+            ("google,goldfish-rtc", platform::RTC),
+            ("sifive,test1", platform::FINISHER),
+            ("folio,host", platform::HOST),
+            ("virtio,mmio", platform::VIRTIO),
+        ] {
+            let node = fdt.find_compatible(&[compatible]).unwrap();
+            let region = node.reg().unwrap().next().unwrap();
+            assert_eq!(region.starting_address as u64, address.base.0, "{compatible}");
+            assert_eq!(region.size.unwrap() as u64, address.len_bytes, "{compatible}");
+        }
+        assert_eq!(fdt.all_nodes().filter(|node| node.name.starts_with("virtio_mmio@")).count(), 8);
+    }
+
+    #[test]
+    fn chosen_holds_the_program_and_its_lists() {
+        let bytes = tree();
+        let fdt = ::fdt::Fdt::new(&bytes).unwrap();
+        let chosen = fdt.find_node("/chosen").unwrap();
+        for (name, value) in [
+            ("folio,program", &b"/bin/echo\0"[..]),
+            ("folio,argv", b"/bin/echo\0hi there\0"),
+            ("folio,envp", b"A=1\0"),
+            ("folio,cwd", b"/\0"),
+            ("linux,initrd-start", &0x8100_0000u64.to_be_bytes()),
+        ] {
+            assert_eq!(chosen.property(name).unwrap().value, value, "{name}");
+        }
+    }
+
+    #[test]
+    fn equal_boards_make_equal_trees() {
+        assert_eq!(tree(), tree());
+    }
+}

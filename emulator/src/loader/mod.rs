@@ -1,0 +1,9 @@
+//! Puts programs into RAM: ELF files (by goblin), raw images, the initial RAM disk and the device tree, and
+//! works out where each hart starts.
+
+pub mod boot;
+pub mod elf;
+pub mod fdt;
+
+pub use boot::{Boot, BootInfo, Firmware, LoadError};
+pub use fdt::Chosen;
