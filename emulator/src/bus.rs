@@ -1,7 +1,7 @@
 //! The seam between harts and the rest of the machine: what a load, store or fetch that is not RAM meets.
 
 use crate::devices::clint::Clint;
-use crate::devices::finisher;
+use crate::devices::finisher::{self, Finish};
 use crate::devices::host::{Effect, HostDevice};
 use crate::devices::input::InputDoor;
 use crate::devices::plic::Plic;
@@ -336,8 +336,12 @@ impl Platform for Bus {
             Target::Uart => uart.write(offset, value, stdio)?,
             Target::Rtc => rtc.write(offset, width_bytes, value, now)?,
             Target::Finisher => {
-                if let Some(reason) = finisher::write(offset, width_bytes, value)? {
-                    self.end(reason);
+                if let Some(finish) = finisher::write(offset, width_bytes, value)? {
+                    self.end(match finish {
+                        Finish::Pass => StopReason::FinisherPass,
+                        Finish::Fail(code) => StopReason::FinisherFail(code),
+                        Finish::Reset => StopReason::Reset,
+                    });
                 }
             }
             Target::Host => match host.write(ram, stdio, offset, width_bytes, value, now)? {

@@ -8,6 +8,7 @@
 pub mod bus;
 pub mod devices;
 pub mod host;
+pub mod loader;
 pub mod machine;
 pub mod mem;
 pub mod softfloat;

@@ -4,11 +4,21 @@
 //! Loads read 0. 16- and 32-bit accesses are allowed, as on QEMU; a 16-bit store has code 0.
 
 use crate::bus::AccessFault;
-use crate::machine::StopReason;
 
 const PASS: u64 = 0x5555;
 const FAIL: u64 = 0x3333;
 const RESET: u64 = 0x7777;
+
+/// How a program ended the run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Finish {
+    /// PASS: power off.
+    Pass,
+    /// FAIL with this code.
+    Fail(u16),
+    /// Reset.
+    Reset,
+}
 
 /// A load at `offset`.
 pub fn read(_offset: u64, width_bytes: u8) -> Result<u64, AccessFault> {
@@ -16,7 +26,7 @@ pub fn read(_offset: u64, width_bytes: u8) -> Result<u64, AccessFault> {
 }
 
 /// A store at `offset`: how the run ends, if it does.
-pub fn write(offset: u64, width_bytes: u8, value: u64) -> Result<Option<StopReason>, AccessFault> {
+pub fn write(offset: u64, width_bytes: u8, value: u64) -> Result<Option<Finish>, AccessFault> {
     if !matches!(width_bytes, 2 | 4) {
         return Err(AccessFault);
     }
@@ -25,9 +35,9 @@ pub fn write(offset: u64, width_bytes: u8, value: u64) -> Result<Option<StopReas
     }
     let code = if width_bytes == 4 { value >> 16 & 0xffff } else { 0 };
     Ok(match value & 0xffff {
-        PASS => Some(StopReason::FinisherPass),
-        FAIL => Some(StopReason::FinisherFail(u16::try_from(code).expect("masked to 16 bits"))),
-        RESET => Some(StopReason::Reset),
+        PASS => Some(Finish::Pass),
+        FAIL => Some(Finish::Fail(u16::try_from(code).expect("masked to 16 bits"))),
+        RESET => Some(Finish::Reset),
         _ => None,
     })
 }
@@ -39,10 +49,10 @@ mod tests {
     #[test]
     fn commands() {
         for (width, value, stop) in [
-            (4, 0x5555, Ok(Some(StopReason::FinisherPass))),
-            (4, 0x002a_3333, Ok(Some(StopReason::FinisherFail(42)))),
-            (2, 0x3333, Ok(Some(StopReason::FinisherFail(0)))),
-            (4, 0x7777, Ok(Some(StopReason::Reset))),
+            (4, 0x5555, Ok(Some(Finish::Pass))),
+            (4, 0x002a_3333, Ok(Some(Finish::Fail(42)))),
+            (2, 0x3333, Ok(Some(Finish::Fail(0)))),
+            (4, 0x7777, Ok(Some(Finish::Reset))),
             (4, 0, Ok(None)),
             (8, 0x5555, Err(AccessFault)),
             (1, 0x55, Err(AccessFault)),

@@ -7,7 +7,6 @@
 use super::input::{InputDoor, POLL_INTERVAL_STEPS};
 use crate::bus::AccessFault;
 use crate::host::{Input, Output, Stdio};
-use crate::machine::GuestExit;
 use crate::mem::ram::Ram;
 use isa::hostdev::*;
 use isa::{PhysAddr, Step};
@@ -37,6 +36,19 @@ pub struct HostDevice {
     frame_limit: u64,
     interrupt: bool,
     pending: Option<PendingRead>,
+}
+
+/// How the guest kernel ended the run through the host device ([`isa::hostdev::REG_EXIT`]).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum GuestExit {
+    /// The first program ended with this exit status.
+    Status(u8),
+    /// The first program was killed by this signal.
+    Signaled(u32),
+    /// The first program could not be executed: the errno.
+    ExecFailed(u32),
+    /// The kernel itself has failed, after logging why.
+    Panic,
 }
 
 /// What a store to the device asks of the machine.

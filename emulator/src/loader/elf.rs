@@ -33,11 +33,15 @@ pub enum ElfError {
     BadHeaderSize { bytes: u16 },
     #[error("it has no segment to load; link it with a program header table")]
     NothingToLoad,
-    #[error("segment {index} lies outside the file (offset {offset:#x}, {len_bytes:#x} bytes); is the file complete?")]
+    #[error(
+        "segment {index} lies outside the file (offset {offset:#x}, {len_bytes:#x} bytes); is the file complete?"
+    )]
     SegmentOutsideFile { index: usize, offset: u64, len_bytes: u64 },
     #[error("segment {index} is {file_bytes:#x} bytes in the file but only {memory_bytes:#x} in memory")]
     SegmentShrinks { index: usize, file_bytes: u64, memory_bytes: u64 },
-    #[error("segment {index} wraps around the end of the address space (address {address:#x}, {len_bytes:#x} bytes)")]
+    #[error(
+        "segment {index} wraps around the end of the address space (address {address:#x}, {len_bytes:#x} bytes)"
+    )]
     SegmentWraps { index: usize, address: u64, len_bytes: u64 },
 }
 
@@ -84,8 +88,8 @@ impl<'a> ElfFile<'a> {
         match (bytes.get(EI_CLASS), bytes.get(EI_DATA)) {
             (Some(&ELFCLASS64), Some(&ELFDATA2LSB)) => {}
             (Some(&ELFCLASS64), Some(_)) => return Err(ElfError::BigEndian),
-            (Some(_), _) => return Err(ElfError::NotClass64),
-            (None, _) => return Err(truncated),
+            (Some(_), Some(_)) => return Err(ElfError::NotClass64),
+            _ => return Err(truncated),
         }
         let header = Elf::parse_header(bytes).map_err(|_| truncated.clone())?;
         if header.e_machine != EM_RISCV {
@@ -103,7 +107,8 @@ impl<'a> ElfFile<'a> {
         let table_bytes = u64::from(header.e_phnum) * u64::from(PROGRAM_HEADER_BYTES);
         part(bytes, header.e_phoff, table_bytes).ok_or(truncated.clone())?;
         let offset = usize::try_from(header.e_phoff).map_err(|_| truncated.clone())?;
-        let headers = ProgramHeader::parse(bytes, offset, usize::from(header.e_phnum), CTX).map_err(|_| truncated)?;
+        let headers =
+            ProgramHeader::parse(bytes, offset, usize::from(header.e_phnum), CTX).map_err(|_| truncated)?;
         let segments = headers
             .iter()
             .enumerate()
@@ -128,7 +133,8 @@ impl<'a> ElfFile<'a> {
 
     /// Where the byte linked at `va` is loaded; `va` itself if it lies in no segment.
     pub fn physical(&self, va: VirtAddr) -> PhysAddr {
-        let home = self.segments.iter().find(|s| va.0.checked_sub(s.va.0).is_some_and(|at| at < s.memory_bytes));
+        let home =
+            self.segments.iter().find(|s| va.0.checked_sub(s.va.0).is_some_and(|at| at < s.memory_bytes));
         home.map_or(PhysAddr(va.0), |s| s.pa.wrapping_add(va.0 - s.va.0))
     }
 
@@ -149,7 +155,8 @@ impl<'a> ElfFile<'a> {
             return None;
         }
         let offset = usize::try_from(header.e_shoff).ok()?;
-        let sections = SectionHeader::parse_from(self.bytes, offset, usize::from(header.e_shnum), CTX).ok()?;
+        let sections =
+            SectionHeader::parse_from(self.bytes, offset, usize::from(header.e_shnum), CTX).ok()?;
         let table = sections.iter().find(|section| section.sh_type == SHT_SYMTAB)?;
         let names = sections.get(usize::try_from(table.sh_link).ok()?)?;
         let names = part(self.bytes, names.sh_offset, names.sh_size)?;

@@ -35,8 +35,7 @@ pub struct Board<'a> {
     pub chosen: Chosen<'a>,
 }
 
-const EXTENSIONS: &[&str] =
-    &["i", "m", "a", "f", "d", "c", "zicntr", "zicsr", "zifencei", "svade", "svadu"];
+const EXTENSIONS: &[&str] = &["i", "m", "a", "f", "d", "c", "zicntr", "zicsr", "zifencei", "svade", "svadu"];
 const PHANDLE_PLIC: u32 = 1;
 const PHANDLE_TEST: u32 = 2;
 const PHANDLE_CPU0: u32 = 0x10;
@@ -185,7 +184,8 @@ mod tests {
         let argv = [b"/bin/echo".to_vec(), b"hi there".to_vec()];
         let envp = [b"A=1".to_vec()];
         let chosen = Chosen { bootargs: "quiet", program: b"/bin/echo", argv: &argv, envp: &envp, cwd: b"/" };
-        build(&Board { ram_bytes: 64 << 20, harts: 1, initrd: Some((0x8100_0000, 0x8100_1000)), chosen }).unwrap()
+        build(&Board { ram_bytes: 64 << 20, harts: 1, initrd: Some((0x8100_0000, 0x8100_1000)), chosen })
+            .unwrap()
     }
 
     #[test]

@@ -3,5 +3,7 @@
 mod config;
 mod stop;
 
-pub use config::{DiskLatency, MachineConfig};
-pub use stop::{GuestExit, StopReason};
+pub use crate::devices::host::GuestExit;
+pub use crate::devices::virtio::disk::DiskLatency;
+pub use config::MachineConfig;
+pub use stop::StopReason;

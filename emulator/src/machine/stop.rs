@@ -1,21 +1,9 @@
 //! Why a run of the machine came back.
 
+use crate::devices::host::GuestExit;
 use serde::{Deserialize, Serialize};
 
-/// How the guest kernel ended the run through the host device ([`isa::hostdev::REG_EXIT`]).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum GuestExit {
-    /// The first program ended with this exit status.
-    Status(u8),
-    /// The first program was killed by this signal.
-    Signaled(u32),
-    /// The first program could not be executed: the errno.
-    ExecFailed(u32),
-    /// The kernel itself has failed, after logging why.
-    Panic,
-}
-
-/// why the machine came back. The machine can always be inspected; it can be run on
+/// Why [`super::Machine::run`] came back. The machine can always be inspected; it can be run on
 /// after the variants marked *resumable*.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum StopReason {

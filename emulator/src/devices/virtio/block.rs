@@ -4,10 +4,9 @@
 //! [`DiskLatency::base_steps`] plus [`DiskLatency::sector_steps`] a sector. Data moves at the step of completion. A
 //! request that fails its checks completes with an error after `base_steps`.
 
-use super::disk::{Overlay, SECTOR_BYTES};
+use super::disk::{DiskLatency, Overlay, SECTOR_BYTES};
 use super::queue::{Chain, Segment};
 use crate::host::{DiskError, DiskImage};
-use crate::machine::DiskLatency;
 use crate::mem::ram::Ram;
 use isa::{PhysAddr, Step};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,5 @@
-//! A disk's contents: what the guest has written (part of the machine's state) over a read-only image (the host's).
+//! A disk's contents: what the guest has written (part of the machine's state) over a read-only image (the host's); and how long
+//! it takes.
 
 use crate::host::{DiskError, DiskImage};
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,27 @@ use std::collections::BTreeMap;
 pub const SECTOR_BYTES: u64 = 512;
 /// Bytes of the overlay's unit.
 pub const OVERLAY_PAGE_BYTES: usize = 4096;
+
+/// How long the disk takes, in steps (nanoseconds of guest time): one seek, then so much for each 512-byte sector.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DiskLatency {
+    /// Steps from the doorbell (or the end of the request before) to the first sector.
+    pub base_steps: u64,
+    /// Steps for each sector moved.
+    pub sector_steps: u64,
+}
+
+impl DiskLatency {
+    /// A disk that answers at once.
+    pub const NONE: Self = Self { base_steps: 0, sector_steps: 0 };
+}
+
+impl Default for DiskLatency {
+    /// 100 µs to seek and 1 µs a sector (about 500 MB/s): a modest solid-state disk.
+    fn default() -> Self {
+        Self { base_steps: 100_000, sector_steps: 1_000 }
+    }
+}
 
 /// What the guest has written, by 4 KiB page. Ordered, so that saving and hashing are deterministic.
 #[derive(Clone, Default, Debug, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::devices::virtio::block::{F_FLUSH, F_RO};
-use crate::machine::DiskLatency;
+use crate::devices::virtio::disk::DiskLatency;
 use isa::PhysAddr;
 use isa::platform::RAM_BASE;
 

@@ -1,0 +1,290 @@
+//! What is loaded where, and how the first hart starts: under the built-in SBI, under firmware, or bare.
+//!
+//! | firmware | kernel goes to | the hart starts at | in | with |
+//! |---|---|---|---|---|
+//! | built-in SBI | its ELF's `p_paddr`, or 0x8020_0000 | the kernel's entry | S | a0 = hart, a1 = device tree |
+//! | an image | the same | 0x8000_0000 (or the ELF's entry) | M | also a2 = OpenSBI's `fw_dynamic` information |
+//! | none | its ELF's `p_paddr`, or 0x8000_0000 | the kernel's entry | M | a0 = hart, a1 = device tree |
+//!
+//! The device tree lies at the top of RAM, the `fw_dynamic` block right behind it and the initial RAM disk below.
+
+use super::elf::{ElfError, ElfFile, is_elf};
+use super::fdt::{self, Board, Chosen};
+use crate::mem::ram::Ram;
+use isa::platform::{KERNEL_BASE, RAM_BASE};
+use isa::{PAGE_SIZE, PhysAddr, Privilege};
+use serde::{Deserialize, Serialize};
+
+/// What runs in M-mode below the kernel.
+#[derive(Clone, Copy, Debug)]
+pub enum Firmware<'a> {
+    /// The machine's own SBI: nothing runs in M-mode.
+    Builtin,
+    /// Firmware such as OpenSBI's `fw_jump` or `fw_dynamic`, an ELF or a raw image.
+    Image(&'a [u8]),
+    /// Nothing: the kernel starts in M-mode.
+    None,
+}
+
+/// What to start.
+#[derive(Clone, Copy, Debug)]
+pub struct Boot<'a> {
+    /// What runs in M-mode below the kernel.
+    pub firmware: Firmware<'a>,
+    /// The kernel: an ELF or a raw image. Only firmware may go without.
+    pub kernel: Option<&'a [u8]>,
+    /// The initial RAM disk.
+    pub initrd: Option<&'a [u8]>,
+    /// A device tree to use in place of the machine's own.
+    pub device_tree: Option<&'a [u8]>,
+    /// What `/chosen` says.
+    pub chosen: Chosen<'a>,
+}
+
+impl<'a> Boot<'a> {
+    /// A kernel under the built-in SBI.
+    pub fn kernel(kernel: &'a [u8]) -> Self {
+        let (initrd, device_tree) = (None, None);
+        Self {
+            firmware: Firmware::Builtin,
+            kernel: Some(kernel),
+            initrd,
+            device_tree,
+            chosen: Chosen::default(),
+        }
+    }
+    /// A program that starts in M-mode and has the machine to itself.
+    pub fn bare(program: &'a [u8]) -> Self {
+        Self { firmware: Firmware::None, ..Self::kernel(program) }
+    }
+}
+
+/// Which of the images an error is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)] // the names say it
+pub enum Image {
+    Kernel,
+    Firmware,
+    Initrd,
+    DeviceTree,
+}
+
+impl std::fmt::Display for Image {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Kernel => "kernel",
+            Self::Firmware => "firmware",
+            Self::Initrd => "initial RAM disk",
+            Self::DeviceTree => "device tree",
+        })
+    }
+}
+
+/// Why a machine could not be booted. Each sentence says what to try.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[allow(missing_docs)] // the sentences say it
+pub enum LoadError {
+    #[error("the {image} is not an ELF that can be started: {error}")]
+    Elf { image: Image, error: ElfError },
+    #[error(
+        "the {image} needs {len_bytes:#x} bytes at {at}, which is not RAM ({RAM_BASE}, {ram_bytes:#x} bytes); give the machine more memory (-m) or link it elsewhere"
+    )]
+    OutsideRam { image: Image, at: PhysAddr, len_bytes: u64, ram_bytes: u64 },
+    #[error(
+        "the {image} would overwrite the {other}; give the machine more memory (-m) or link one of them elsewhere"
+    )]
+    Overlap { image: Image, other: Image },
+    #[error("the {image} is empty; is it the right file?")]
+    Empty { image: Image },
+    #[error("there is no kernel to start; name one")]
+    NoKernel,
+    #[error("the device tree cannot be built: {0}; is a NUL in the command line or a program argument?")]
+    DeviceTree(String),
+}
+
+/// Where everything went.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct BootInfo {
+    /// Where the first hart starts.
+    pub entry: PhysAddr,
+    /// The mode it starts in.
+    pub privilege: Privilege,
+    /// The device tree (register a1).
+    pub device_tree: PhysAddr,
+    /// The `fw_dynamic` block (register a2), under firmware.
+    pub fw_dynamic: Option<PhysAddr>,
+    /// Where the kernel's `tohost` and `fromhost` words lie, if its ELF has these symbols.
+    pub htif: Option<Htif>,
+    /// The kernel's memory from `begin_signature` to `end_signature`.
+    pub signature: Option<(PhysAddr, PhysAddr)>,
+}
+
+/// The host-target interface's two words.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Htif {
+    /// Written by the program.
+    pub tohost: PhysAddr,
+    /// Written by the host.
+    pub fromhost: Option<PhysAddr>,
+}
+
+const FW_DYNAMIC_MAGIC: u64 = 0x4942_534f;
+const FW_DYNAMIC_VERSION: u64 = 2;
+const FW_DYNAMIC_BYTES: u64 = 48;
+/// The device tree is aligned as Linux wants it, in a RAM that is large enough.
+const DEVICE_TREE_ALIGN: u64 = 2 << 20;
+const SMALL_RAM_BYTES: u64 = 16 << 20;
+
+/// Loads everything into RAM.
+pub fn load(ram: &mut Ram, harts: u32, boot: &Boot<'_>) -> Result<BootInfo, LoadError> {
+    let mut loader = Loader { ram, taken: Vec::new() };
+    let bare = matches!(boot.firmware, Firmware::None);
+    let firmware_entry = match boot.firmware {
+        Firmware::Image(image) => Some(loader.program(Image::Firmware, image, RAM_BASE)?.entry),
+        Firmware::Builtin | Firmware::None => None,
+    };
+    let kernel_base = if bare { RAM_BASE } else { KERNEL_BASE };
+    let kernel = boot.kernel.map(|kernel| loader.program(Image::Kernel, kernel, kernel_base)).transpose()?;
+    let kernel_entry = kernel.as_ref().map_or(kernel_base, |kernel| kernel.entry);
+    let entry = match firmware_entry {
+        Some(entry) => entry,
+        None if kernel.is_some() => kernel_entry,
+        None => return Err(LoadError::NoKernel),
+    };
+
+    let ram_bytes = loader.ram.len_bytes();
+    let top = RAM_BASE.0 + ram_bytes;
+    let initrd = |initrd: Option<(u64, u64)>| Board { ram_bytes, harts, initrd, chosen: boot.chosen };
+    let own_tree =
+        |board: &Board<'_>| fdt::build(board).map_err(|error| LoadError::DeviceTree(error.to_string()));
+    // The tree's length does not depend on where the RAM disk goes, so a draft tells where the tree goes.
+    let tree_bytes = match boot.device_tree {
+        Some(tree) => tree.len() as u64,
+        None => own_tree(&initrd(boot.initrd.map(|_| (0, 0))))?.len() as u64,
+    };
+    let align = if ram_bytes >= SMALL_RAM_BYTES { DEVICE_TREE_ALIGN } else { PAGE_SIZE };
+    let tree_room = tree_bytes.next_multiple_of(8) + FW_DYNAMIC_BYTES;
+    let tree_at = top.saturating_sub(tree_room) / align * align;
+    let initrd_range = match boot.initrd {
+        Some(bytes) => Some(loader.initrd(bytes, tree_at)?),
+        None => None,
+    };
+    let tree = match boot.device_tree {
+        Some(tree) => tree.to_vec(),
+        None => own_tree(&initrd(initrd_range))?,
+    };
+    loader.place(Image::DeviceTree, PhysAddr(tree_at), &tree, tree_room)?;
+    let fw_dynamic = firmware_entry.map(|_| PhysAddr(tree_at + tree_bytes.next_multiple_of(8)));
+    if let Some(at) = fw_dynamic {
+        let supervisor = Privilege::Supervisor as u64;
+        let words = [FW_DYNAMIC_MAGIC, FW_DYNAMIC_VERSION, kernel_entry.0, supervisor, 0, 0];
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        loader.write(Image::DeviceTree, at, &bytes)?;
+    }
+    Ok(BootInfo {
+        entry,
+        privilege: if matches!(boot.firmware, Firmware::Builtin) {
+            Privilege::Supervisor
+        } else {
+            Privilege::Machine
+        },
+        device_tree: PhysAddr(tree_at),
+        fw_dynamic,
+        htif: kernel.as_ref().and_then(|kernel| kernel.htif),
+        signature: kernel.and_then(|kernel| kernel.signature),
+    })
+}
+
+/// A program in RAM.
+struct Program {
+    entry: PhysAddr,
+    htif: Option<Htif>,
+    signature: Option<(PhysAddr, PhysAddr)>,
+}
+
+struct Loader<'r> {
+    ram: &'r mut Ram,
+    /// What is in RAM already: first and past-the-last byte.
+    taken: Vec<(Image, u64, u64)>,
+}
+
+impl Loader<'_> {
+    fn program(&mut self, image: Image, bytes: &[u8], raw_base: PhysAddr) -> Result<Program, LoadError> {
+        if !is_elf(bytes) {
+            if bytes.is_empty() {
+                return Err(LoadError::Empty { image });
+            }
+            self.place(image, raw_base, bytes, bytes.len() as u64)?;
+            return Ok(Program { entry: raw_base, htif: None, signature: None });
+        }
+        let elf = ElfFile::parse(bytes).map_err(|error| LoadError::Elf { image, error })?;
+        for segment in elf.segments() {
+            self.place(image, segment.pa, segment.data, segment.memory_bytes)?;
+        }
+        let symbols = elf.symbols();
+        let find = |name: &str| {
+            let symbol = symbols.iter().find(|symbol| symbol.name == name)?;
+            Some(elf.physical(symbol.va))
+        };
+        Ok(Program {
+            entry: elf.physical(elf.entry()),
+            htif: find("tohost").map(|tohost| Htif { tohost, fromhost: find("fromhost") }),
+            signature: find("begin_signature").zip(find("end_signature")),
+        })
+    }
+
+    /// Right below the device tree, on a page of its own.
+    fn initrd(&mut self, bytes: &[u8], below: u64) -> Result<(u64, u64), LoadError> {
+        let image = Image::Initrd;
+        if bytes.is_empty() {
+            return Err(LoadError::Empty { image });
+        }
+        let start = below.saturating_sub(bytes.len() as u64) / PAGE_SIZE * PAGE_SIZE;
+        self.place(image, PhysAddr(start), bytes, bytes.len() as u64)?;
+        Ok((start, start + bytes.len() as u64))
+    }
+
+    /// Puts `data` at `at`, followed by zeros up to `len_bytes`.
+    fn place(&mut self, image: Image, at: PhysAddr, data: &[u8], len_bytes: u64) -> Result<(), LoadError> {
+        let ram_bytes = self.ram.len_bytes();
+        let outside = LoadError::OutsideRam { image, at, len_bytes, ram_bytes };
+        let end = at.0.checked_add(len_bytes).ok_or(outside.clone())?;
+        if at.0 < RAM_BASE.0 || end > RAM_BASE.0 + ram_bytes {
+            return Err(outside);
+        }
+        // The segments of one ELF may share bytes: the later one wins.
+        let other =
+            self.taken.iter().find(|&&(other, start, stop)| other != image && at.0 < stop && start < end);
+        if let Some(&(other, ..)) = other {
+            return Err(LoadError::Overlap { image, other });
+        }
+        self.taken.push((image, at.0, end));
+        // RAM is zero where nothing was loaded, but an overlapping segment may have left its bytes.
+        self.write(image, at, data)?;
+        self.clear(image, at.wrapping_add(data.len() as u64), end)
+    }
+
+    fn write(&mut self, image: Image, at: PhysAddr, data: &[u8]) -> Result<(), LoadError> {
+        let (len_bytes, ram_bytes) = (data.len() as u64, self.ram.len_bytes());
+        let written = data.is_empty() || self.ram.write(at, data);
+        written.then_some(()).ok_or(LoadError::OutsideRam { image, at, len_bytes, ram_bytes })
+    }
+
+    fn clear(&mut self, image: Image, from: PhysAddr, end: u64) -> Result<(), LoadError> {
+        const ZEROS: [u8; PAGE_SIZE as usize] = [0; PAGE_SIZE as usize];
+        let mut at = from;
+        while at.0 < end {
+            let len =
+                usize::try_from((end - at.0).min(PAGE_SIZE - at.page_offset())).expect("at most a page");
+            let is_zero = self.ram.slice(at, len).is_some_and(|bytes| bytes.iter().all(|&byte| byte == 0));
+            if !is_zero {
+                self.write(image, at, &ZEROS[..len])?;
+            }
+            at = at.wrapping_add(len as u64);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! Rows of good and bad images, and a fixed-seed fuzz of damaged ELFs.
+
+use super::*;
+use goblin::elf::header::{EM_RISCV, EM_X86_64, ET_EXEC, ET_REL};
+
+const RAM_BYTES: usize = 1 << 20;
+const HEADER_BYTES: usize = 64;
+
+/// One load segment.
+#[derive(Clone, Copy)]
+struct Load {
+    va: u64,
+    pa: u64,
+    file_bytes: u64,
+    memory_bytes: u64,
+    offset: u64,
+}
+
+fn load_at(pa: u64) -> Load {
+    Load { va: pa, pa, file_bytes: 8, memory_bytes: 16, offset: 0x1000 }
+}
+
+/// An ELF with these segments; the file's bytes from 0x1000 on are 0xaa.
+fn elf(entry: u64, loads: &[Load]) -> Vec<u8> {
+    let mut bytes = vec![0; 0x1000];
+    bytes.resize(0x1100, 0xaa);
+    bytes[..7].copy_from_slice(&[0x7f, b'E', b'L', b'F', 2, 1, 1]);
+    let put16 =
+        |bytes: &mut Vec<u8>, at: usize, value: u16| bytes[at..at + 2].copy_from_slice(&value.to_le_bytes());
+    let put64 =
+        |bytes: &mut Vec<u8>, at: usize, value: u64| bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+    put16(&mut bytes, 16, ET_EXEC);
+    put16(&mut bytes, 18, EM_RISCV);
+    bytes[20] = 1;
+    put64(&mut bytes, 24, entry);
+    put64(&mut bytes, 32, HEADER_BYTES as u64);
+    put16(&mut bytes, 52, 64);
+    put16(&mut bytes, 54, 56);
+    put16(&mut bytes, 56, u16::try_from(loads.len()).unwrap());
+    for (index, load) in loads.iter().enumerate() {
+        let at = HEADER_BYTES + index * 56;
+        bytes[at] = 1;
+        for (field, value) in
+            [(8, load.offset), (16, load.va), (24, load.pa), (32, load.file_bytes), (40, load.memory_bytes)]
+        {
+            put64(&mut bytes, at + field, value);
+        }
+    }
+    bytes
+}
+
+fn boot(kernel: &[u8]) -> Result<(Ram, BootInfo), LoadError> {
+    let mut ram = Ram::new(RAM_BYTES);
+    load(&mut ram, 1, &Boot::bare(kernel)).map(|info| (ram, info))
+}
+
+fn kernel_error(kernel: &[u8]) -> ElfError {
+    match boot(kernel) {
+        Err(LoadError::Elf { image: Image::Kernel, error }) => error,
+        other => panic!("an ELF error was due, not {:?}", other.map(|(_, info)| info)),
+    }
+}
+
+#[test]
+fn segments_go_to_their_physical_addresses_and_the_rest_is_zero() {
+    let virt = 0xffff_ffc0_8000_0000;
+    let load = Load { va: virt, ..load_at(RAM_BASE.0) };
+    let (ram, info) = boot(&elf(virt + 4, &[load])).unwrap();
+    assert_eq!(info.entry, PhysAddr(RAM_BASE.0 + 4));
+    assert_eq!(info.privilege, Privilege::Machine);
+    assert_eq!(ram.slice(RAM_BASE, 17).unwrap(), [&[0xaa; 8][..], &[0; 9]].concat());
+}
+
+#[test]
+fn of_overlapping_segments_the_later_one_wins_with_its_zeros() {
+    let first = Load { file_bytes: 32, memory_bytes: 32, ..load_at(RAM_BASE.0) };
+    let second = Load { file_bytes: 0, memory_bytes: 4, ..load_at(RAM_BASE.0 + 8) };
+    let (ram, _) = boot(&elf(RAM_BASE.0, &[first, second])).unwrap();
+    assert_eq!(ram.slice(RAM_BASE, 16).unwrap(), [&[0xaa; 8][..], &[0; 4], &[0xaa; 4]].concat());
+}
+
+#[test]
+fn damaged_elfs_are_named() {
+    let good = elf(RAM_BASE.0, &[load_at(RAM_BASE.0)]);
+    let with = |at: usize, value: &[u8]| {
+        let mut bytes = good.clone();
+        bytes[at..at + value.len()].copy_from_slice(value);
+        bytes
+    };
+    let x86 = EM_X86_64;
+    let rows = [
+        (good[..5].to_vec(), ElfError::Truncated { len_bytes: 5 }),
+        (good[..40].to_vec(), ElfError::Truncated { len_bytes: 40 }),
+        (good[..100].to_vec(), ElfError::Truncated { len_bytes: 100 }),
+        (with(4, &[1]), ElfError::NotClass64),
+        (with(5, &[2]), ElfError::BigEndian),
+        (with(18, &x86.to_le_bytes()), ElfError::OtherMachine { machine: x86 }),
+        (with(16, &ET_REL.to_le_bytes()), ElfError::NotExecutable { kind: ET_REL }),
+        (with(54, &[32, 0]), ElfError::BadHeaderSize { bytes: 32 }),
+        (with(56, &[0, 0]), ElfError::NothingToLoad),
+        (with(64, &[2]), ElfError::NothingToLoad),
+        (with(32, &[0xff; 8]), ElfError::Truncated { len_bytes: good.len() }),
+        (with(72, &[0xff; 8]), ElfError::SegmentOutsideFile { index: 0, offset: u64::MAX, len_bytes: 8 }),
+        (with(104, &[4]), ElfError::SegmentShrinks { index: 0, file_bytes: 8, memory_bytes: 4 }),
+        (with(88, &[0xff; 8]), ElfError::SegmentWraps { index: 0, address: u64::MAX, len_bytes: 16 }),
+    ];
+    for (bytes, error) in rows {
+        assert_eq!(kernel_error(&bytes), error);
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_named() {
+    let ram_bytes = RAM_BYTES as u64;
+    for (load, len_bytes) in [
+        (load_at(0), 16),
+        (load_at(RAM_BASE.0 - 8), 16),
+        (load_at(RAM_BASE.0 + ram_bytes - 8), 16),
+        (Load { memory_bytes: 1 << 40, ..load_at(RAM_BASE.0) }, 1 << 40),
+    ] {
+        let error = boot(&elf(load.va, &[load])).err();
+        let at = PhysAddr(load.pa);
+        assert_eq!(error, Some(LoadError::OutsideRam { image: Image::Kernel, at, len_bytes, ram_bytes }));
+    }
+    let (image, other) = (Image::DeviceTree, Image::Kernel);
+    let all = Load { memory_bytes: ram_bytes, ..load_at(RAM_BASE.0) };
+    assert_eq!(boot(&elf(all.va, &[all])).err(), Some(LoadError::Overlap { image, other }));
+    assert_eq!(boot(&[]).err(), Some(LoadError::Empty { image: Image::Kernel }));
+}
+
+#[test]
+fn raw_kernel_initrd_and_firmware() {
+    let mut ram = Ram::new(64 << 20);
+    let boot = Boot {
+        firmware: Firmware::Image(&[0x13; 64]),
+        initrd: Some(&[0x55; 5000]),
+        ..Boot::kernel(&[0x6f; 128])
+    };
+    let info = load(&mut ram, 1, &boot).unwrap();
+    assert_eq!((info.entry, info.privilege), (RAM_BASE, Privilege::Machine));
+    assert_eq!(ram.slice(KERNEL_BASE, 1), Some(&[0x6f][..]));
+    let block = ram.slice(info.fw_dynamic.unwrap(), 24).unwrap();
+    assert_eq!((&block[..4], &block[16..24]), (&b"OSBI"[..], &KERNEL_BASE.0.to_le_bytes()[..]));
+    let tree = ::fdt::Fdt::new(ram.slice(info.device_tree, 8192).unwrap()).unwrap();
+    let chosen = tree.find_node("/chosen").unwrap();
+    let start = chosen.property("linux,initrd-start").unwrap().value;
+    let start = PhysAddr(u64::from_be_bytes(start.try_into().unwrap()));
+    assert_eq!((start.page_offset(), ram.slice(start, 5000)), (0, Some(&[0x55; 5000][..])));
+}
+
+#[test]
+fn thousands_of_damaged_files_never_panic() {
+    let good = elf(RAM_BASE.0, &[load_at(RAM_BASE.0), load_at(RAM_BASE.0 + 0x100)]);
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = move |limit: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % limit as u64).unwrap()
+    };
+    let (mut started, mut refused) = (0, 0);
+    for _ in 0..20_000 {
+        let mut bytes = good.clone();
+        for _ in 0..=random(4) {
+            let at = random(176);
+            bytes[at] = [0, 1, 0x7f, 0x80, 0xff][random(5)];
+        }
+        if random(8) == 0 {
+            bytes.truncate(random(bytes.len()));
+        }
+        match boot(&bytes) {
+            Ok(_) => started += 1,
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(started > 1000 && refused > 1000, "{started} started, {refused} refused");
+}
