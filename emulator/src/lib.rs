@@ -7,9 +7,12 @@
 
 pub mod bus;
 pub mod devices;
+pub mod exec;
+pub mod hart;
 pub mod host;
 pub mod loader;
 pub mod machine;
 pub mod mem;
+pub mod semantics;
 pub mod softfloat;
 pub mod trace;

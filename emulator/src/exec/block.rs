@@ -1,0 +1,236 @@
+//! Decoded blocks, keyed by physical address.
+//!
+//! A block is a run of instructions in one page that ends with the first one that may go elsewhere or change what
+//! holds for the whole block. Each page of RAM that has been executed has a table with a slot for every halfword;
+//! a slot names the block that starts there. Blocks lie one after the other in one arena; a dropped block only
+//! loses its slot, and the arena is emptied as a whole when it has grown too large.
+//!
+//! Which bytes have been decoded is noted in RAM's [`CodeMap`](crate::mem::code_map::CodeMap); stores that meet a
+//! mark queue the granule there, and [`CodeCache::drop_stale`] takes the blocks out before the next one runs.
+
+use super::dispatch::{self, Body};
+use crate::mem::code_map::Granule;
+use crate::mem::ram::Ram;
+use isa::insn::{Insn, Op};
+use isa::{PAGE_SIZE, decode, insn_len};
+
+/// The most instructions in a block.
+pub(super) const MAX_BLOCK: u16 = 64;
+/// The arena is emptied beyond so many entries (of 32 bytes).
+const MAX_ENTRIES: usize = 4 << 20;
+const PAGE_BYTES: usize = PAGE_SIZE as usize;
+const SLOTS: usize = PAGE_BYTES / 2;
+const NO_PAGE: u32 = u32::MAX;
+const NO_BLOCK: u32 = u32::MAX;
+
+/// A decoded instruction in its block.
+#[derive(Clone, Copy)]
+pub(super) struct Entry {
+    pub run: Body<false>,
+    pub insn: Insn,
+    /// Bytes before it in the block.
+    pub offset_bytes: u16,
+    /// Instructions before it in the block.
+    pub index: u16,
+    /// Data accesses of the instructions before it in the block.
+    pub accesses_before: u16,
+    /// The encoding is illegal; `insn` has its bits only.
+    pub illegal: bool,
+}
+
+impl Entry {
+    /// The entry for the encoding `bits` (its upper half ignored if it is compressed) at the start of a block.
+    pub fn first(bits: u32) -> Self {
+        let low = low_half(bits);
+        match decode(bits) {
+            Some(insn) => Self::new(dispatch::body(insn.op), insn, false),
+            None => {
+                let len = insn_len(low);
+                let bits = if len == 2 { u32::from(low) } else { bits };
+                Self::new(dispatch::illegal, Insn { bits, len, ..Insn::blank(Op::Addi) }, true)
+            }
+        }
+    }
+    fn new(run: Body<false>, insn: Insn, illegal: bool) -> Self {
+        Self { run, insn, offset_bytes: 0, index: 0, accesses_before: 0, illegal }
+    }
+    /// Its data accesses.
+    pub fn accesses(&self) -> u16 {
+        u16::from(!self.illegal && dispatch::accesses_memory(self.insn.op))
+    }
+    fn ends_block(&self) -> bool {
+        self.illegal || dispatch::ends_block(&self.insn)
+    }
+    /// The same instruction at the start of a block of its own.
+    pub fn by_itself(self) -> Self {
+        Self { offset_bytes: 0, index: 0, accesses_before: 0, ..self }
+    }
+}
+
+#[allow(clippy::cast_possible_truncation)] // the lower half is what is wanted
+const fn low_half(bits: u32) -> u16 {
+    bits as u16
+}
+
+/// A decoded block; its entries are in the arena.
+#[derive(Clone, Copy)]
+pub(super) struct Block {
+    first: u32,
+    pub len: u16,
+    pub len_bytes: u16,
+    /// Data accesses of all its instructions.
+    pub accesses: u16,
+}
+
+/// The blocks of one page of RAM.
+struct CodePage {
+    /// Number of the page, counted from the first of RAM.
+    frame: usize,
+    slots: Box<[u32]>,
+}
+
+/// All decoded code of a machine's RAM. Never saved: it is rebuilt as the machine runs.
+#[derive(Default)]
+pub struct CodeCache {
+    entries: Vec<Entry>,
+    blocks: Vec<Block>,
+    pages: Vec<CodePage>,
+    /// For each page of RAM its place in `pages`.
+    page_of_frame: Vec<u32>,
+    /// Changes whenever a page gets its first decoded code: fast stores to it must end.
+    marks_epoch: u64,
+    /// Changes whenever everything is dropped: code pages in fast fetch arrays are void.
+    epoch: u64,
+}
+
+/// What [`CodeCache::build`] found at an address.
+pub(super) enum Built {
+    /// A block, now in its slot.
+    Block(Block),
+    /// The first instruction goes on in the next page: it has to be run by itself.
+    Crosses,
+}
+
+impl CodeCache {
+    /// An empty cache.
+    pub fn new() -> Self {
+        Self::default()
+    }
+    /// See the field.
+    pub(super) fn marks_epoch(&self) -> u64 {
+        self.marks_epoch
+    }
+    /// See the field.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+    /// Drops everything.
+    pub fn clear(&mut self, ram: &mut Ram) {
+        self.entries.clear();
+        self.blocks.clear();
+        self.pages.clear();
+        self.page_of_frame.fill(NO_PAGE);
+        self.epoch += 1;
+        ram.code_mut().clear();
+    }
+    /// The place of the page of RAM number `frame`.
+    #[allow(clippy::cast_possible_truncation)] // there are fewer pages than RAM has
+    pub(super) fn page(&mut self, frame: usize) -> u32 {
+        if self.page_of_frame.len() <= frame {
+            self.page_of_frame.resize(frame + 1, NO_PAGE);
+        }
+        if self.page_of_frame[frame] == NO_PAGE {
+            self.page_of_frame[frame] = self.pages.len() as u32;
+            self.pages.push(CodePage { frame, slots: vec![NO_BLOCK; SLOTS].into_boxed_slice() });
+        }
+        self.page_of_frame[frame]
+    }
+    /// The block at an offset of a code page, if it has been decoded.
+    #[inline]
+    pub(super) fn block(&self, page: u32, pc: u64) -> Option<Block> {
+        let slot = self.pages[page as usize].slots[slot_of(pc)];
+        self.blocks.get(slot as usize).copied()
+    }
+    /// A block's instructions.
+    #[inline]
+    pub(super) fn entries(&self, block: Block) -> &[Entry] {
+        &self.entries[block.first as usize..][..usize::from(block.len)]
+    }
+    /// Whether the next block should not be added before the cache has been emptied.
+    pub(super) fn is_full(&self) -> bool {
+        self.entries.len() > MAX_ENTRIES
+    }
+
+    /// Decodes the block at the address `pc` of a code page.
+    #[allow(clippy::cast_possible_truncation)] // all are bounded by a page, or by `MAX_ENTRIES`
+    pub(super) fn build(&mut self, ram: &mut Ram, page: u32, pc: u64) -> Built {
+        let start = slot_of(pc) * 2;
+        let code_page = &mut self.pages[page as usize];
+        let bytes = ram.page_bytes(code_page.frame);
+        let first = self.entries.len();
+        let (mut at, mut accesses) = (start, 0);
+        while self.entries.len() - first < usize::from(MAX_BLOCK) {
+            let Some(mut entry) = decode_at(bytes, at) else { break };
+            entry.offset_bytes = (at - start) as u16;
+            entry.index = (self.entries.len() - first) as u16;
+            entry.accesses_before = accesses;
+            accesses += entry.accesses();
+            at += usize::from(entry.insn.len);
+            self.entries.push(entry);
+            if entry.ends_block() {
+                break;
+            }
+        }
+        let len = (self.entries.len() - first) as u16;
+        if len == 0 {
+            return Built::Crosses;
+        }
+        let block = Block { first: first as u32, len, len_bytes: (at - start) as u16, accesses };
+        code_page.slots[start / 2] = self.blocks.len() as u32;
+        self.blocks.push(block);
+        if ram.code_mut().mark(code_page.frame, start as u32, at as u32 - 1) {
+            self.marks_epoch += 1;
+        }
+        Built::Block(block)
+    }
+
+    /// Drops the blocks of every granule that has been written since they were decoded.
+    pub(super) fn drop_stale(&mut self, ram: &mut Ram) {
+        while let Some(granule) = ram.code_mut().pop() {
+            self.drop_granule(granule);
+        }
+    }
+
+    fn drop_granule(&mut self, granule: Granule) {
+        let Some(&page) = self.page_of_frame.get(granule.page) else { return };
+        let Some(page) = self.pages.get_mut(page as usize) else { return };
+        let (first, end) = (granule.offset_bytes as usize, (granule.offset_bytes + Granule::BYTES) as usize);
+        // A block that reaches into the granule starts in it, or before it by less than the longest block.
+        let earliest = first.saturating_sub(usize::from(MAX_BLOCK) * 4);
+        for (slot, number) in page.slots.iter_mut().enumerate().take(end / 2).skip(earliest / 2) {
+            let reaches = |block: &Block| slot * 2 + usize::from(block.len_bytes) > first;
+            if self.blocks.get(*number as usize).is_some_and(reaches) {
+                *number = NO_BLOCK;
+            }
+        }
+    }
+}
+
+/// The slot of an address in its page.
+#[inline]
+#[allow(clippy::cast_possible_truncation)] // masked
+const fn slot_of(pc: u64) -> usize {
+    (pc & (PAGE_SIZE - 1)) as usize / 2
+}
+
+/// Decodes the instruction at an offset of a page; `None` if it does not end in the page.
+fn decode_at(bytes: &[u8], at: usize) -> Option<Entry> {
+    let low = u16::from_le_bytes(*bytes.get(at..)?.first_chunk()?);
+    let bits = match insn_len(low) {
+        2 => u32::from(low),
+        _ => u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?),
+    };
+    Some(Entry::first(bits))
+}
+
+const _: () = assert!(size_of::<Entry>() == 32);

@@ -1,0 +1,122 @@
+//! What an instruction acts on: the hart and its surroundings, the place in the running block, and why the body
+//! had to stop. The same for every engine.
+
+use super::observer::Observer;
+use crate::bus::Platform;
+use crate::hart::{CsrContext, Hart, write_is_harmless};
+use crate::mem::ram::Ram;
+use crate::mem::tlb::Flushed;
+use bitflags::bitflags;
+use isa::csr::Csr;
+use isa::platform::Region;
+use isa::{Step, Trap, VirtAddr};
+
+bitflags! {
+    /// What the loop has to look at before the next block.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub(super) struct Attention: u8 {
+        /// Pending interrupts, their enables, or the waiting flag may have changed.
+        const INTERRUPTS = 1 << 0;
+        /// A device has been accessed: lines, deadlines, stop requests, decoded code.
+        const DEVICES = 1 << 1;
+    }
+}
+
+/// Why a body returned the mark [`Stopped`](super::interp::Stopped).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum StopCause {
+    /// The instruction raises this.
+    Trap(Trap),
+    /// It has had no effect and must run alone.
+    RunAlone,
+}
+
+/// The hart and its surroundings, as one instruction sees them.
+pub struct Core<'a> {
+    /// The hart.
+    pub hart: &'a mut Hart,
+    /// RAM.
+    pub ram: &'a mut Ram,
+    pub(super) platform: &'a mut dyn Platform,
+    pub(super) watch: &'a [Region],
+    pub(super) observer: Option<&'a mut dyn Observer>,
+    /// The step of the block's first instruction.
+    pub(super) block_now: u64,
+    /// The address of the block's first instruction.
+    pub(super) block_pc: u64,
+    /// Of an instruction that asks for its place: instructions before it in the block.
+    pub(super) index: u64,
+    /// Of an instruction that asks for its place: bytes before it in the block.
+    pub(super) offset: u64,
+    /// Where to go on after the block.
+    pub(super) next_pc: u64,
+    pub(super) stop: StopCause,
+    pub(super) attention: Attention,
+    /// The instruction runs alone: devices, watched addresses and decoded code may be touched.
+    pub(super) alone: bool,
+    /// A store to a watched address has been made.
+    pub(super) watched_store: Option<super::Exit>,
+}
+
+impl Core<'_> {
+    /// The address of the running instruction.
+    pub fn pc(&self) -> u64 {
+        self.block_pc.wrapping_add(self.offset)
+    }
+    /// The step of the running instruction.
+    pub fn now(&self) -> Step {
+        Step(self.block_now + self.index)
+    }
+    /// Writes integer register `rd`.
+    pub fn set_x(&mut self, rd: u8, value: u64) {
+        self.hart.x[usize::from(rd & 31)] = value;
+        self.hart.x[0] = 0;
+    }
+    /// Reads a CSR as the running instruction; `None` if that is illegal.
+    pub fn read_csr(&self, csr: Csr) -> Option<u64> {
+        let mtime = || self.platform.mtime(self.now());
+        self.hart.read_csr(csr, &CsrContext { retired_before: self.index, mtime: &mtime })
+    }
+    /// Writes a CSR that could be read; `None` if that is illegal.
+    pub fn write_csr(&mut self, csr: Csr, value: u64) -> Option<()> {
+        if !write_is_harmless(csr) {
+            self.attention |= Attention::INTERRUPTS;
+        }
+        self.hart.write_csr(csr, value, &CsrContext { retired_before: self.index, mtime: &|| 0 })
+    }
+    /// A return from a trap goes on at `target`.
+    pub fn return_to(&mut self, target: u64) {
+        self.next_pc = target;
+        self.attention |= Attention::INTERRUPTS;
+    }
+    /// The hart waits from after this instruction on.
+    pub fn wait_for_interrupt(&mut self) {
+        self.hart.waiting = true;
+        self.attention |= Attention::INTERRUPTS;
+    }
+    /// `sfence.vma` on this hart: `va` and `asid` narrow what is dropped.
+    pub fn fence_translations(&mut self, va: Option<VirtAddr>, asid: Option<u64>) {
+        #[allow(clippy::cast_possible_truncation)] // bits above ASIDMAX are ignored
+        let asid = asid.map(|asid| asid as u16);
+        self.hart.fence_translations(va, asid);
+    }
+}
+
+impl Hart {
+    /// Drops translations as `sfence.vma` does: of one page or all, of one address space or all.
+    pub fn fence_translations(&mut self, va: Option<VirtAddr>, asid: Option<u16>) {
+        let flush = |tlb: &mut crate::mem::tlb::Tlb| match (va, asid) {
+            (None, None) => tlb.flush_all(),
+            (None, Some(asid)) => tlb.flush_asid(asid),
+            (Some(va), asid) => tlb.flush_page(va, asid),
+        };
+        match flush(&mut self.itlb) {
+            Flushed::Page(vpn) => self.fast.drop_fetch_page(vpn),
+            Flushed::Anything => self.fast.drop_fetches(),
+        }
+        match flush(&mut self.dtlb) {
+            Flushed::Page(vpn) => self.fast.drop_data_page(vpn),
+            Flushed::Anything => self.fast.drop_data(),
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! Loads, stores, atomics and fetches when the fast arrays cannot answer: the TLB model, the walk, PMP, devices,
+//! watched addresses, decoded code, accesses that cross pages.
+//!
+//! Each function either has its whole effect or none: everything that may stop is asked first (privileged manual,
+//! "Virtual Address Translation Process"; unprivileged manual, "Load and Store Instructions").
+
+use super::Exit;
+use super::core::{Core, StopCause};
+use super::observer::TlbSide;
+use crate::mem::code_map::CodeMap;
+use crate::mem::pmp::Verdict;
+use crate::mem::tlb::Tlb;
+use crate::semantics::Width;
+use isa::platform::RAM_BASE;
+use isa::sv39::{Access, Denial, Leaf, PteFlags, WalkFault, denial, walk};
+use isa::{Exception, PAGE_SIZE, PhysAddr, Privilege, Trap, VirtAddr};
+
+/// Where an access goes.
+#[derive(Clone, Copy)]
+enum Target {
+    /// RAM, at this offset.
+    Ram(usize),
+    /// Somewhere on the bus.
+    Device(PhysAddr),
+}
+
+/// Where a fetch goes.
+#[derive(Clone, Copy)]
+pub(super) struct FetchTarget {
+    /// RAM offset.
+    pub offset: usize,
+    /// PMP allows fetches from all of the page.
+    pub whole_page: bool,
+    /// A hit need not be told to the TLB model.
+    pub silent: bool,
+}
+
+type Outcome<T> = Result<T, StopCause>;
+
+const fn trap(exception: Exception, va: u64) -> StopCause {
+    StopCause::Trap(Trap::at(exception, VirtAddr(va)))
+}
+
+impl Core<'_> {
+    /// A load that the fast arrays do not know: the value, zero-extended.
+    #[cold]
+    pub(super) fn load_slow(&mut self, va: u64, width: Width) -> Outcome<u64> {
+        let len = u64::from(width.bytes());
+        let first_len = PAGE_SIZE - VirtAddr(va).page_offset();
+        if len > first_len {
+            return self.load_crossing(va, len, first_len);
+        }
+        match self.data_target(va, len, Access::Load)? {
+            Target::Ram(offset) => Ok(self.ram.load(offset, width.bytes())),
+            Target::Device(pa) => self.device_load(va, pa, width.bytes()),
+        }
+    }
+
+    fn load_crossing(&mut self, va: u64, len: u64, first_len: u64) -> Outcome<u64> {
+        let second_va = va.wrapping_add(first_len);
+        let first = self.data_target(va, first_len, Access::Load)?;
+        let second = self.second_target(second_va, len - first_len, Access::Load)?;
+        let (Target::Ram(first), Target::Ram(second)) = (first, second) else {
+            return Err(trap(Exception::LoadAccess, va));
+        };
+        let byte = |n: u64| {
+            let offset = if n < first_len { first + at(n) } else { second + at(n - first_len) };
+            self.ram.load(offset, 1) << (8 * n)
+        };
+        Ok((0..len).map(byte).sum())
+    }
+
+    /// A store that the fast arrays do not know.
+    #[cold]
+    pub(super) fn store_slow(&mut self, va: u64, width: Width, value: u64) -> Outcome<()> {
+        let len = u64::from(width.bytes());
+        let first_len = PAGE_SIZE - VirtAddr(va).page_offset();
+        if len > first_len {
+            return self.store_crossing(va, len, first_len, value);
+        }
+        match self.data_target(va, len, Access::Store)? {
+            Target::Ram(offset) => {
+                self.may_write(offset, len)?;
+                self.write_ram(offset, width.bytes(), value);
+                Ok(())
+            }
+            Target::Device(pa) => self.device_store(va, pa, width.bytes(), value),
+        }
+    }
+
+    fn store_crossing(&mut self, va: u64, len: u64, first_len: u64, value: u64) -> Outcome<()> {
+        let second_va = va.wrapping_add(first_len);
+        let first = self.data_target(va, first_len, Access::Store)?;
+        let second = self.second_target(second_va, len - first_len, Access::Store)?;
+        let (Target::Ram(first), Target::Ram(second)) = (first, second) else {
+            return Err(trap(Exception::StoreAccess, va));
+        };
+        self.may_write(first, first_len)?;
+        self.may_write(second, len - first_len)?;
+        for n in 0..len {
+            let offset = if n < first_len { first + at(n) } else { second + at(n - first_len) };
+            self.write_ram(offset, 1, value >> (8 * n));
+        }
+        Ok(())
+    }
+
+    /// The target in the second page of a crossing access, which is an access of its own to the TLB.
+    fn second_target(&mut self, va: u64, len: u64, access: Access) -> Outcome<Target> {
+        let target = self.data_target(va, len, access);
+        if self.hart.data_bank.translates() && !matches!(target, Err(StopCause::RunAlone)) {
+            self.hart.dtlb.accesses += 1;
+        }
+        target
+    }
+
+    /// LR: the value, zero-extended. Devices cannot be reserved.
+    pub(super) fn load_reserved(&mut self, va: u64, width: Width) -> Outcome<u64> {
+        let len = u64::from(width.bytes());
+        let offset = match self.hart.fast.read(self.hart.data_bank, va, va) {
+            Some(offset) if va.is_multiple_of(len) => offset,
+            _ if !va.is_multiple_of(len) => return Err(trap(Exception::LoadMisaligned, va)),
+            _ => match self.data_target(va, len, Access::Load)? {
+                Target::Ram(offset) => offset,
+                Target::Device(_) => return Err(trap(Exception::LoadAccess, va)),
+            },
+        };
+        self.hart.reservation = Some(RAM_BASE.0 + offset as u64);
+        Ok(self.ram.load(offset, width.bytes()))
+    }
+
+    /// SC: whether it stored. The address is translated and checked even if the reservation has gone.
+    pub(super) fn store_conditional(&mut self, va: u64, width: Width, value: u64) -> Outcome<bool> {
+        let offset = self.atomic_target(va, width)?;
+        let Target::Ram(offset) = offset else { return Err(trap(Exception::StoreAccess, va)) };
+        let holds = self.hart.reservation == Some(RAM_BASE.0 + offset as u64);
+        if holds {
+            self.may_write(offset, u64::from(width.bytes()))?;
+            self.write_ram(offset, width.bytes(), value);
+        }
+        self.hart.reservation = None;
+        Ok(holds)
+    }
+
+    /// AMO: the old value, zero-extended.
+    #[inline]
+    pub(super) fn amo(&mut self, va: u64, width: Width, change: impl Fn(u64) -> u64) -> Outcome<u64> {
+        let len = u64::from(width.bytes());
+        if va.is_multiple_of(len)
+            && let Some(offset) = self.hart.fast.write(self.hart.data_bank, va, va)
+        {
+            let old = self.ram.load(offset, width.bytes());
+            self.ram.store(offset, width.bytes(), change(old));
+            return Ok(old);
+        }
+        match self.atomic_target(va, width)? {
+            Target::Ram(offset) => {
+                self.may_write(offset, len)?;
+                let old = self.ram.load(offset, width.bytes());
+                self.write_ram(offset, width.bytes(), change(old));
+                Ok(old)
+            }
+            Target::Device(pa) => {
+                let old = self.device_load(va, pa, width.bytes()).map_err(|cause| match cause {
+                    StopCause::Trap(_) => trap(Exception::StoreAccess, va),
+                    StopCause::RunAlone => cause,
+                })?;
+                self.device_store(va, pa, width.bytes(), change(old))?;
+                Ok(old)
+            }
+        }
+    }
+
+    fn atomic_target(&mut self, va: u64, width: Width) -> Outcome<Target> {
+        let len = u64::from(width.bytes());
+        if !va.is_multiple_of(len) {
+            return Err(trap(Exception::StoreMisaligned, va));
+        }
+        self.data_target(va, len, Access::Store)
+    }
+
+    /// Where a fetch of `len` bytes at `pc` goes.
+    pub(super) fn fetch_target(&mut self, pc: u64, len: u64) -> Outcome<FetchTarget> {
+        let privilege = self.hart.privilege;
+        let translates = self.hart.fetch_bank.translates();
+        let pa = self.translate(TlbSide::Instruction, pc, Access::Fetch, privilege, translates)?;
+        let target = self.checked(pc, pa, len, Access::Fetch, privilege)?;
+        let Target::Ram(offset) = target else { return Err(trap(Exception::InstructionAccess, pc)) };
+        Ok(FetchTarget {
+            offset,
+            whole_page: self.whole_page_allowed(pa, Access::Fetch, privilege),
+            silent: !translates || self.hart.itlb.hits_are_silent(),
+        })
+    }
+
+    /// Translates and checks a data access within one page, and lets the fast arrays answer the next one.
+    fn data_target(&mut self, va: u64, len: u64, access: Access) -> Outcome<Target> {
+        let privilege = self.hart.data_privilege();
+        let bank = self.hart.data_bank;
+        let pa = self.translate(TlbSide::Data, va, access, privilege, bank.translates())?;
+        let target = self.checked(va, pa, len, access, privilege)?;
+        let Target::Ram(offset) = target else { return Ok(target) };
+        let silent = !bank.translates() || self.hart.dtlb.hits_are_silent();
+        if silent && self.whole_page_allowed(pa, access, privilege) {
+            if access == Access::Load {
+                self.hart.fast.allow_read(bank, va, offset);
+            } else {
+                let (page, _) = CodeMap::locate(offset);
+                if !self.ram.code().page_has_code(page) && !self.is_watched(pa.page_base(), PAGE_SIZE) {
+                    self.ram.touch(page);
+                    self.hart.fast.allow_write(bank, va, offset);
+                }
+            }
+        }
+        Ok(target)
+    }
+
+    fn checked(
+        &self,
+        va: u64,
+        pa: PhysAddr,
+        len: u64,
+        access: Access,
+        privilege: Privilege,
+    ) -> Outcome<Target> {
+        if self.hart.pmp.check(pa, len, access, privilege) == Verdict::Denied {
+            return Err(trap(access.access_fault(), va));
+        }
+        Ok(self.ram.offset_of(pa, at(len)).map_or(Target::Device(pa), Target::Ram))
+    }
+
+    fn whole_page_allowed(&self, pa: PhysAddr, access: Access, privilege: Privilege) -> bool {
+        self.hart.pmp.check(pa.page_base(), PAGE_SIZE, access, privilege) == Verdict::Allowed
+    }
+
+    /// The physical address of `va`, through one side of the TLB.
+    fn translate(
+        &mut self,
+        side: TlbSide,
+        va: u64,
+        access: Access,
+        privilege: Privilege,
+        translates: bool,
+    ) -> Outcome<PhysAddr> {
+        if !translates {
+            return Ok(PhysAddr(va));
+        }
+        let va = VirtAddr(va);
+        let asid = self.hart.satp().asid();
+        let mode = self.hart.access_mode(privilege);
+        if let Some(entry) = self.tlb(side).lookup(va.page(), asid)
+            && denial(entry.flags(), access, mode).is_none()
+        {
+            return Ok(entry.ppn().base().wrapping_add(va.page_offset()));
+        }
+        let walked = self.walk_for(va, access, privilege);
+        if walked == Err(StopCause::RunAlone) {
+            return Err(StopCause::RunAlone);
+        }
+        self.tlb(side).misses += 1;
+        let found = walked.map(|leaf| leaf.frame(va).base().wrapping_add(va.page_offset()));
+        if let Some(observer) = &mut self.observer {
+            observer.tlb_miss(side, va, asid, found.ok());
+        }
+        let leaf = walked?;
+        let evicted = self.tlb(side).install(va, asid, leaf);
+        let drop_page = match side {
+            TlbSide::Instruction => crate::mem::fast::FastArrays::drop_fetch_page,
+            TlbSide::Data => crate::mem::fast::FastArrays::drop_data_page,
+        };
+        // The page itself too: it may have been known with the frame of an older entry.
+        drop_page(&mut self.hart.fast, va.page());
+        if let Some(evicted) = evicted.filter(|&evicted| evicted != va.page()) {
+            drop_page(&mut self.hart.fast, evicted);
+        }
+        found
+    }
+
+    fn tlb(&mut self, side: TlbSide) -> &mut Tlb {
+        match side {
+            TlbSide::Instruction => &mut self.hart.itlb,
+            TlbSide::Data => &mut self.hart.dtlb,
+        }
+    }
+
+    /// Walks for an access and sees to A and D; the leaf as it is afterwards.
+    fn walk_for(&mut self, va: VirtAddr, access: Access, privilege: Privilege) -> Outcome<Leaf> {
+        let (hart, ram) = (&*self.hart, &*self.ram);
+        let leaf = walk(hart.satp().root(), va, |pa| {
+            let allowed = hart.pmp.check(pa, 8, Access::Load, Privilege::Supervisor) == Verdict::Allowed;
+            if allowed { ram.read_u64(pa) } else { None }
+        })
+        .map_err(|fault| match fault {
+            WalkFault::NoMemory(_) => trap(access.access_fault(), va.0),
+            _ => trap(access.page_fault(), va.0),
+        })?;
+        match denial(leaf.pte.flags(), access, hart.access_mode(privilege)) {
+            None => Ok(leaf),
+            Some(Denial::NotAccessed | Denial::NotDirty) if hart.csr.updates_accessed_and_dirty() => {
+                self.set_accessed_and_dirty(va, leaf, access)
+            }
+            Some(_) => Err(trap(access.page_fault(), va.0)),
+        }
+    }
+
+    /// Svadu: sets A, and D for a store, in the entry.
+    fn set_accessed_and_dirty(&mut self, va: VirtAddr, leaf: Leaf, access: Access) -> Outcome<Leaf> {
+        let writable = self.hart.pmp.check(leaf.pte_addr, 8, Access::Store, Privilege::Supervisor);
+        let offset = self.ram.offset_of(leaf.pte_addr, 8).filter(|_| writable == Verdict::Allowed);
+        let Some(offset) = offset else { return Err(trap(access.access_fault(), va.0)) };
+        self.may_write(offset, 8)?;
+        let dirty = if access == Access::Store { PteFlags::D } else { PteFlags::empty() };
+        let pte = leaf.pte.with_flags(leaf.pte.flags() | PteFlags::A | dirty);
+        self.write_ram(offset, 8, pte.0);
+        Ok(Leaf { pte, ..leaf })
+    }
+
+    /// Whether a store to RAM may be made now: where there is decoded code or a watch, only by an instruction alone.
+    fn may_write(&self, offset: usize, len: u64) -> Outcome<()> {
+        let (page, first) = CodeMap::locate(offset);
+        let (_, last) = CodeMap::locate(offset + at(len) - 1);
+        let meets_code = self.ram.code().has_code(page, first, last);
+        let pa = PhysAddr(RAM_BASE.0 + offset as u64);
+        if !self.alone && (meets_code || self.is_watched(pa, len)) {
+            return Err(StopCause::RunAlone);
+        }
+        Ok(())
+    }
+
+    fn write_ram(&mut self, offset: usize, width_bytes: u8, value: u64) {
+        self.ram.store_any(offset, width_bytes, value);
+        if self.alone {
+            self.note_watched(PhysAddr(RAM_BASE.0 + offset as u64), width_bytes, value);
+        }
+    }
+
+    fn is_watched(&self, pa: PhysAddr, len: u64) -> bool {
+        self.watch.iter().any(|region| {
+            let end = region.base.0.saturating_add(region.len_bytes);
+            pa.0 < end && region.base.0 < pa.0.saturating_add(len)
+        })
+    }
+
+    fn note_watched(&mut self, pa: PhysAddr, width_bytes: u8, value: u64) {
+        if self.is_watched(pa, u64::from(width_bytes)) {
+            let kept = if width_bytes == 8 { value } else { value & ((1 << (8 * width_bytes)) - 1) };
+            self.watched_store = Some(Exit::Watch { pa, width_bytes, value: kept });
+        }
+    }
+
+    fn device_load(&mut self, va: u64, pa: PhysAddr, width_bytes: u8) -> Outcome<u64> {
+        if !self.alone {
+            return Err(StopCause::RunAlone);
+        }
+        let now = self.now();
+        self.platform
+            .read(self.ram, pa, width_bytes, now)
+            .map_err(|crate::bus::AccessFault| trap(Exception::LoadAccess, va))
+    }
+
+    fn device_store(&mut self, va: u64, pa: PhysAddr, width_bytes: u8, value: u64) -> Outcome<()> {
+        if !self.alone {
+            return Err(StopCause::RunAlone);
+        }
+        let now = self.now();
+        self.platform
+            .write(self.ram, pa, width_bytes, value, now)
+            .map_err(|crate::bus::AccessFault| trap(Exception::StoreAccess, va))
+    }
+}
+
+/// A length within a page.
+#[allow(clippy::cast_possible_truncation)] // at most a page
+const fn at(n: u64) -> usize {
+    n as usize
+}

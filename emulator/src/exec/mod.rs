@@ -1,0 +1,89 @@
+//! Running instructions: the interpreter over decoded blocks, and the loop that gives every interrupt, deadline
+//! and stop request its exact place.
+//!
+//! [`Exec::run`] is the whole public face. Time is [`Step`]: an interrupt, deadline or budget due at step T acts
+//! before the first instruction with step ≥ T, whatever the length of blocks. An instruction that meets a device, a
+//! watched address or a store to decoded code runs *alone*: its block ends before it, it runs by itself with
+//! these effects allowed, and afterwards everything pending is looked at again.
+
+mod block;
+mod core;
+mod dispatch;
+mod interp;
+mod memory;
+mod observer;
+mod run;
+
+pub use self::core::Core;
+pub use block::CodeCache;
+pub use observer::{MemoryAccess, Observer, TlbSide};
+
+use crate::bus::Platform;
+use crate::hart::Hart;
+use crate::mem::ram::Ram;
+use isa::platform::Region;
+use isa::{PhysAddr, Step};
+
+/// What a hart needs to run: itself and everything around it.
+pub struct Exec<'a> {
+    /// The hart.
+    pub hart: &'a mut Hart,
+    /// Decoded code of `ram`; may be shared by harts that take turns.
+    pub code: &'a mut CodeCache,
+    /// RAM.
+    pub ram: &'a mut Ram,
+    /// Devices and interrupt lines.
+    pub platform: &'a mut dyn Platform,
+    /// How to run.
+    pub options: &'a Options,
+}
+
+/// How to run. None of this changes what the guest sees.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The most instructions a block may have; at least 1.
+    pub block_limit: u16,
+    /// Stores here leave the loop after they have been made ([`Exit::Watch`]).
+    pub watch: Vec<Region>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { block_limit: block::MAX_BLOCK, watch: Vec::new() }
+    }
+}
+
+/// Why the loop was left. The hart's state is exact: `hart.pc` is the next instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exit {
+    /// `until` has been reached.
+    Deadline,
+    /// The hart waits for an interrupt and none is pending.
+    Wfi,
+    /// ECALL from S-mode with [`Hart::sbi_calls_exit`]: it has been counted and `pc` is past it.
+    SbiCall,
+    /// [`Platform::stop_requested`].
+    StopRequested,
+    /// A store to a watched address has been made.
+    Watch {
+        /// Where.
+        pa: PhysAddr,
+        /// How many bytes.
+        width_bytes: u8,
+        /// What was stored.
+        value: u64,
+    },
+    /// The observer asked for a stop before the instruction at `pc`.
+    Breakpoint,
+}
+
+impl<'a> Exec<'a> {
+    /// Runs from step `now` on, until `until` or another reason to leave. `now` is kept exact.
+    pub fn run(self, now: &mut Step, until: Step) -> Exit {
+        run::run::<false>(self, now, until, None)
+    }
+    /// As [`Exec::run`], telling `observer` of everything.
+    pub fn run_observed(self, now: &mut Step, until: Step, observer: &'a mut dyn Observer) -> Exit {
+        run::run::<true>(self, now, until, Some(observer))
+    }
+}

@@ -1,0 +1,104 @@
+//! A hart's state: registers, CSRs, the TLB. Plain data, which can be saved, hashed and compared; everything that
+//! runs it is in [`crate::exec`].
+//!
+//! What can be rebuilt (the fast lookup arrays) is left out of the saved state.
+
+mod counters;
+mod csr;
+mod status;
+mod trap;
+
+pub use counters::Counters;
+pub use csr::CsrFile;
+pub(crate) use csr::{CsrContext, write_is_harmless};
+
+use crate::mem::fast::{DataBank, FastArrays, FetchBank};
+use crate::mem::pmp::Pmp;
+use crate::mem::tlb::{Tlb, TlbGeometry};
+use isa::Privilege;
+use isa::platform::RAM_BASE;
+use serde::{Deserialize, Serialize};
+
+/// One hardware thread.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Hart {
+    /// `mhartid`.
+    pub id: usize,
+    /// Integer registers; `x[0]` is always zero.
+    pub x: [u64; 32],
+    /// Floating-point registers.
+    pub f: [u64; 32],
+    /// Address of the next instruction.
+    pub pc: u64,
+    /// The mode the hart is in.
+    #[serde(with = "privilege_bits")]
+    pub privilege: Privilege,
+    /// Control and status registers.
+    pub csr: CsrFile,
+    /// PMP entries.
+    pub pmp: Pmp,
+    /// What has been counted.
+    pub counters: Counters,
+    /// The physical address that LR has reserved.
+    pub reservation: Option<u64>,
+    /// The hart waits for an interrupt (WFI).
+    pub waiting: bool,
+    /// An ECALL from S-mode leaves the run loop for the built-in SBI and does not trap.
+    pub sbi_calls_exit: bool,
+    /// Instruction side of the TLB.
+    pub itlb: Tlb,
+    /// Data side of the TLB.
+    pub dtlb: Tlb,
+    /// Caches of the above.
+    #[serde(skip)]
+    pub(crate) fast: FastArrays,
+    #[serde(skip)]
+    pub(crate) data_bank: DataBank,
+    #[serde(skip)]
+    pub(crate) fetch_bank: FetchBank,
+    /// The code cache's epochs that the fast arrays know of.
+    #[serde(skip)]
+    pub(crate) seen_marks: u64,
+    #[serde(skip)]
+    pub(crate) seen_code: u64,
+}
+
+impl Hart {
+    /// A hart after reset: M-mode, at the first byte of RAM.
+    pub fn new(id: usize, tlb: TlbGeometry) -> Self {
+        Self {
+            id,
+            x: [0; 32],
+            f: [0; 32],
+            pc: RAM_BASE.0,
+            privilege: Privilege::Machine,
+            csr: CsrFile::default(),
+            pmp: Pmp::default(),
+            counters: Counters::default(),
+            reservation: None,
+            waiting: false,
+            sbi_calls_exit: false,
+            itlb: Tlb::new(tlb),
+            dtlb: Tlb::new(tlb),
+            fast: FastArrays::default(),
+            data_bank: DataBank::default(),
+            fetch_bank: FetchBank::default(),
+            seen_marks: 0,
+            seen_code: 0,
+        }
+    }
+}
+
+/// [`Privilege`] as its encoding.
+mod privilege_bits {
+    use isa::Privilege;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(privilege: &Privilege, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u8(*privilege as u8)
+    }
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Privilege, D::Error> {
+        let bits = u8::deserialize(from)?;
+        Privilege::from_bits(u64::from(bits)).ok_or_else(|| D::Error::custom("no such privilege mode"))
+    }
+}

@@ -1,0 +1,341 @@
+//! The translation lookaside buffer, as a modelled piece of hardware: one side (instruction or data) of it.
+//!
+//! Contents and counters are guest-visible facts of the machine: saved, hashed, the same in every engine. The
+//! fast arrays ([`super::fast`]) are caches of this model and never know more than it does.
+//!
+//! **Index.** A side of `sets` sets (a power of two) looks for virtual page number `vpn` in set
+//! `(vpn ^ vpn >> 10 ^ vpn >> 20) mod sets`. The ASID is not part of the index, so that a global entry is found
+//! from every address space. Superpages are installed as 4 KiB fragments that remember their leaf's level.
+//!
+//! **Policy.** An empty way is filled first; else the victim is the oldest entry of the set (`fifo`) or the one
+//! used longest ago (`lru`). A hit changes nothing except under `lru`, which is therefore kept out of the fast
+//! arrays. Follows the privileged manual, "Supervisor Memory-Management Fence Instruction".
+
+use core::fmt;
+use core::str::FromStr;
+use isa::sv39::{Leaf, PteFlags, VPN_BITS};
+use isa::{Ppn, VirtAddr, Vpn};
+use serde::{Deserialize, Serialize};
+
+/// Which entry of a full set makes room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum Policy {
+    /// First in, first out.
+    #[default]
+    Fifo,
+    /// Least recently used.
+    Lru,
+}
+
+/// Size, associativity and replacement policy of both sides.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TlbGeometry {
+    entries: u32,
+    ways: u32,
+    policy: Policy,
+}
+
+impl Default for TlbGeometry {
+    /// 1024 entries a side, direct-mapped.
+    fn default() -> Self {
+        Self { entries: 1024, ways: 1, policy: Policy::Fifo }
+    }
+}
+
+/// Why a text is not a geometry.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BadGeometry;
+
+impl fmt::Display for BadGeometry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "expected ENTRIES[xWAYS[:POLICY]], for example 1024, 64x4 or 64x4:lru: WAYS must divide ENTRIES, \
+             ENTRIES / WAYS must be a power of two up to 65536, POLICY is fifo or lru",
+        )
+    }
+}
+
+impl TlbGeometry {
+    /// A geometry of `entries` a side in sets of `ways`, if the number of sets is a power of two.
+    pub fn new(entries: u32, ways: u32, policy: Policy) -> Option<Self> {
+        let whole = ways != 0 && entries.is_multiple_of(ways) && entries <= 1 << 16;
+        (whole && (entries / ways).is_power_of_two()).then_some(Self { entries, ways, policy })
+    }
+    /// Entries a side.
+    pub const fn entries(self) -> u32 {
+        self.entries
+    }
+    /// Entries a set.
+    pub const fn ways(self) -> u32 {
+        self.ways
+    }
+    /// Which entry makes room.
+    pub const fn policy(self) -> Policy {
+        self.policy
+    }
+}
+
+impl FromStr for TlbGeometry {
+    type Err = BadGeometry;
+
+    fn from_str(text: &str) -> Result<Self, BadGeometry> {
+        let (size, policy) = match text.split_once(':') {
+            None => (text, Policy::Fifo),
+            Some((size, "fifo")) => (size, Policy::Fifo),
+            Some((size, "lru")) => (size, Policy::Lru),
+            Some(_) => return Err(BadGeometry),
+        };
+        let (entries, ways) = size.split_once('x').unwrap_or((size, "1"));
+        let number = |text: &str| text.parse().map_err(|_| BadGeometry);
+        Self::new(number(entries)?, number(ways)?, policy).ok_or(BadGeometry)
+    }
+}
+
+impl fmt::Display for TlbGeometry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let policy = match self.policy {
+            Policy::Fifo => "fifo",
+            Policy::Lru => "lru",
+        };
+        write!(f, "{}x{}:{policy}", self.entries, self.ways)
+    }
+}
+
+/// A cached translation of one 4 KiB page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct TlbEntry {
+    vpn: u64,
+    ppn: u64,
+    /// When it was filled (fifo) or last used (lru).
+    stamp: u64,
+    /// Valid while equal to the side's generation.
+    generation: u32,
+    flags: u16,
+    asid: u16,
+    level: u8,
+}
+
+impl TlbEntry {
+    /// The virtual page.
+    pub const fn vpn(&self) -> Vpn {
+        Vpn(self.vpn)
+    }
+    /// The frame.
+    pub const fn ppn(&self) -> Ppn {
+        Ppn(self.ppn)
+    }
+    /// The flags of the leaf entry when it was walked.
+    pub const fn flags(&self) -> PteFlags {
+        PteFlags::from_bits_truncate(self.flags as u64)
+    }
+    /// The address space it was walked in (of no account if it is global).
+    pub const fn asid(&self) -> u16 {
+        self.asid
+    }
+    /// Level of the leaf that this is a fragment of: 0 for a 4 KiB page.
+    pub const fn level(&self) -> u8 {
+        self.level
+    }
+    const fn is_global(&self) -> bool {
+        self.flags as u64 & PteFlags::G.bits() != 0
+    }
+    const fn serves(&self, asid: u16) -> bool {
+        self.asid == asid || self.is_global()
+    }
+}
+
+/// What a flush has dropped, so that the fast arrays drop it too.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flushed {
+    /// At most entries of this page.
+    Page(Vpn),
+    /// Possibly entries of any page.
+    Anything,
+}
+
+/// Bytes of the superpage filter.
+const FILTER_SLOTS: usize = 256;
+
+/// One side of the TLB.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Tlb {
+    geometry: TlbGeometry,
+    entries: Vec<TlbEntry>,
+    set_mask: u64,
+    /// Entries of another generation are empty: a full flush adds one.
+    generation: u32,
+    clock: u64,
+    /// Counts the live superpage fragments by a hash of (level, leaf): zero means that none is of that leaf.
+    superpages: Vec<u32>,
+    /// Translations asked for.
+    pub accesses: u64,
+    /// Those that needed a walk.
+    pub misses: u64,
+}
+
+const fn leaf_prefix(vpn: u64, level: u8) -> u64 {
+    vpn >> (VPN_BITS * level as u32)
+}
+
+#[allow(clippy::cast_possible_truncation)] // masked
+fn filter_slot(vpn: u64, level: u8) -> usize {
+    let prefix = leaf_prefix(vpn, level);
+    (prefix ^ prefix >> 8 ^ u64::from(level) << 7) as usize & (FILTER_SLOTS - 1)
+}
+
+#[allow(clippy::cast_possible_truncation)] // the flag bits of an entry are its low ten
+const fn flag_bits(flags: PteFlags) -> u16 {
+    flags.bits() as u16
+}
+
+impl Tlb {
+    /// An empty side.
+    pub fn new(geometry: TlbGeometry) -> Self {
+        Self {
+            geometry,
+            entries: vec![TlbEntry::default(); geometry.entries as usize],
+            set_mask: u64::from(geometry.entries / geometry.ways) - 1,
+            generation: 1,
+            clock: 0,
+            superpages: vec![0; FILTER_SLOTS],
+            accesses: 0,
+            misses: 0,
+        }
+    }
+    /// The geometry that it was built with.
+    pub const fn geometry(&self) -> TlbGeometry {
+        self.geometry
+    }
+    /// Whether a hit changes nothing, so that hits may be answered without asking the model.
+    #[inline]
+    pub const fn hits_are_silent(&self) -> bool {
+        self.geometry.ways == 1 || matches!(self.geometry.policy, Policy::Fifo)
+    }
+    /// The entries in use, with their place.
+    pub fn live_entries(&self) -> impl Iterator<Item = (usize, &TlbEntry)> {
+        self.entries.iter().enumerate().filter(|(_, entry)| entry.generation == self.generation)
+    }
+
+    #[inline]
+    #[allow(clippy::cast_possible_truncation)] // masked to the number of sets
+    fn set_of(&self, vpn: u64) -> core::ops::Range<usize> {
+        let set = (vpn ^ vpn >> 10 ^ vpn >> 20) & self.set_mask;
+        let (first, ways) = (set as usize * self.geometry.ways as usize, self.geometry.ways as usize);
+        first..first + ways
+    }
+
+    /// The entry for a page in an address space. Counts nothing.
+    #[inline]
+    pub fn lookup(&mut self, vpn: Vpn, asid: u16) -> Option<TlbEntry> {
+        let set = self.set_of(vpn.0);
+        let generation = self.generation;
+        let entry = self
+            .entries
+            .get_mut(set)?
+            .iter_mut()
+            .find(|entry| entry.vpn == vpn.0 && entry.generation == generation && entry.serves(asid))?;
+        if matches!(self.geometry.policy, Policy::Lru) {
+            self.clock += 1;
+            entry.stamp = self.clock;
+        }
+        Some(*entry)
+    }
+
+    /// Puts the fragment of `leaf` that maps `va` in. The page whose entry made room for it, if any.
+    pub fn install(&mut self, va: VirtAddr, asid: u16, leaf: Leaf) -> Option<Vpn> {
+        let vpn = va.page().0;
+        let set = self.set_of(vpn);
+        self.clock += 1;
+        let new = TlbEntry {
+            vpn,
+            ppn: leaf.frame(va).0,
+            stamp: self.clock,
+            generation: self.generation,
+            flags: flag_bits(leaf.pte.flags()),
+            asid,
+            level: leaf.level,
+        };
+        let ways = &self.entries[set.clone()];
+        let same = ways
+            .iter()
+            .position(|entry| entry.generation == new.generation && entry.vpn == vpn && entry.serves(asid));
+        let empty = || ways.iter().position(|entry| entry.generation != new.generation);
+        let oldest =
+            || ways.iter().enumerate().min_by_key(|(_, entry)| entry.stamp).map_or(0, |(way, _)| way);
+        let place = set.start + same.or_else(empty).unwrap_or_else(oldest);
+        let old = self.entries[place];
+        let evicted = self.drop_at(place).then_some(old.vpn());
+        self.entries[place] = new;
+        if new.level > 0 {
+            self.superpages[filter_slot(vpn, new.level)] += 1;
+        }
+        evicted
+    }
+
+    /// Empties a place. Whether it was in use.
+    fn drop_at(&mut self, place: usize) -> bool {
+        let entry = &mut self.entries[place];
+        if entry.generation != self.generation {
+            return false;
+        }
+        entry.generation = 0;
+        if entry.level > 0 {
+            self.superpages[filter_slot(entry.vpn, entry.level)] -= 1;
+        }
+        true
+    }
+
+    /// `sfence.vma` with both operands `x0`: drops everything.
+    pub fn flush_all(&mut self) -> Flushed {
+        self.superpages.fill(0);
+        self.generation = match self.generation.checked_add(1) {
+            Some(next) => next,
+            None => {
+                self.entries.fill(TlbEntry::default());
+                1
+            }
+        };
+        Flushed::Anything
+    }
+
+    /// `sfence.vma x0, asid`: drops the entries of an address space, global ones apart.
+    pub fn flush_asid(&mut self, asid: u16) -> Flushed {
+        self.drop_where(|entry| entry.asid == asid && !entry.is_global());
+        Flushed::Anything
+    }
+
+    /// `sfence.vma va` (`asid` is `None`: every address space and global entries too) or `sfence.vma va, asid`
+    /// (that one only, global entries apart): drops all fragments of every leaf that maps `va`.
+    pub fn flush_page(&mut self, va: VirtAddr, asid: Option<u16>) -> Flushed {
+        if !isa::sv39::is_canonical(va) {
+            return Flushed::Page(va.page());
+        }
+        let vpn = va.page().0;
+        let chosen = |entry: &TlbEntry| asid.is_none_or(|asid| entry.asid == asid && !entry.is_global());
+        for place in self.set_of(vpn) {
+            let entry = &self.entries[place];
+            if entry.vpn == vpn && chosen(entry) {
+                self.drop_at(place);
+            }
+        }
+        let mut flushed = Flushed::Page(Vpn(vpn));
+        for level in 1..isa::sv39::LEVELS {
+            if self.superpages[filter_slot(vpn, level)] != 0 {
+                let leaf = leaf_prefix(vpn, level);
+                self.drop_where(|entry| {
+                    entry.level == level && leaf_prefix(entry.vpn, level) == leaf && chosen(entry)
+                });
+                flushed = Flushed::Anything;
+            }
+        }
+        flushed
+    }
+
+    fn drop_where(&mut self, chosen: impl Fn(&TlbEntry) -> bool) {
+        for place in 0..self.entries.len() {
+            if chosen(&self.entries[place]) {
+                self.drop_at(place);
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What each instruction does, written once: one small generic function an instruction, one file an extension,
+//! over the trait [`Engine`].
+//!
+//! An engine is the interpreter (`Val = u64`), the interpreter with an observer, or a translator whose `Val` is
+//! a value of its intermediate code. A body therefore never uses `if` on a guest value: it uses
+//! [`Engine::select`], [`Engine::branch`] and the other operations. `?` means "trap, or leave the block" in the
+//! interpreter and "the side exit has been emitted" in a translator. **Whatever may stop comes before the first
+//! write of a register.** Rare or stateful meaning (CSRs, xRET, fences, `wfi`, `ecall`) is one ordinary function
+//! over [`Core`](crate::exec::Core), reached through [`Engine::helper`].
+
+mod engine;
+
+pub mod a;
+pub mod i;
+pub mod m;
+pub mod system;
+pub mod zicsr;
+
+pub use engine::{Amo, Engine, FloatFn, HelperFn, Width};
+
+/// The body of a row of the instruction table: `body_of!(M mul)` is the function of that name in the file of its
+/// extension. A row without a body does not compile.
+macro_rules! body_of {
+    (I ecall) => {
+        $crate::semantics::system::ecall
+    };
+    (I ebreak) => {
+        $crate::semantics::system::ebreak
+    };
+    (I $function:ident) => {
+        $crate::semantics::i::$function
+    };
+    (Zifencei $function:ident) => {
+        $crate::semantics::i::$function
+    };
+    (M $function:ident) => {
+        $crate::semantics::m::$function
+    };
+    (A $function:ident) => {
+        $crate::semantics::a::$function
+    };
+    (F $function:ident) => {
+        $crate::semantics::float_pending
+    };
+    (D $function:ident) => {
+        $crate::semantics::float_pending
+    };
+    (Zicsr $function:ident) => {
+        $crate::semantics::zicsr::$function
+    };
+    (Privileged $function:ident) => {
+        $crate::semantics::system::$function
+    };
+}
+pub(crate) use body_of;
+
+/// F and D have no bodies yet: their instructions are illegal.
+pub fn float_pending<E: Engine>(e: &mut E, i: &isa::insn::Insn) -> Result<(), E::Stop> {
+    e.illegal(i)
+}
