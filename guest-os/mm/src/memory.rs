@@ -223,11 +223,7 @@ impl<P: PhysMem> Memory<P> {
     /// The file is now `len_bytes` long. Pages past the end leave the cache, and the rest of the last page becomes zero.
     /// Mappings that show a dropped page keep its frame until they are unmapped.
     pub fn truncate_file(&mut self, file: FileId, len_bytes: u64) {
-        for key in self.cache.pages_from(file, len_bytes.div_ceil(PAGE_SIZE)) {
-            if let Some(frame) = self.cache.remove(key) {
-                self.drop_page_frame(frame);
-            }
-        }
+        self.drop_pages_from(file, len_bytes.div_ceil(PAGE_SIZE));
         let last = PageKey { file, index: len_bytes / PAGE_SIZE };
         if let PageLookup::Ready(frame) = self.cache.lookup(last) {
             self.zero_from(frame, len_bytes % PAGE_SIZE);
@@ -235,10 +231,21 @@ impl<P: PhysMem> Memory<P> {
         self.cache.set_file_len(file, len_bytes);
     }
 
-    /// The file is gone: all its pages leave the cache.
+    /// All pages of the file leave the cache: it is gone, or what the cache has of it is out of date. Mappings that
+    /// show a dropped page keep its frame until they are unmapped; while there are mappings, the file stays known.
     pub fn remove_file(&mut self, file: FileId) {
-        self.truncate_file(file, 0);
-        self.cache.forget_file(file);
+        self.drop_pages_from(file, 0);
+        if !self.is_file_mapped(file) {
+            self.cache.forget_file(file);
+        }
+    }
+
+    fn drop_pages_from(&mut self, file: FileId, index: u64) {
+        for key in self.cache.pages_from(file, index) {
+            if let Some(frame) = self.cache.remove(key) {
+                self.drop_page_frame(frame);
+            }
+        }
     }
 
     /// Drops the least recently used clean page that nobody maps. Returns whether there was one.

@@ -475,6 +475,34 @@ fn truncating_zeroes_the_rest_of_the_last_page() {
 }
 
 #[test]
+fn a_file_that_has_changed_is_read_again_by_whoever_touches_a_new_page() {
+    let mut r = Rig::new(64);
+    r.mem.set_file(FILE, 3 * PAGE_SIZE, Store::Device);
+    r.file(3, Prot::READ, VmaFlags::empty(), None);
+    r.load(0, Rig::at(0, 0)).unwrap();
+    r.mem.remove_file(FILE);
+    r.load(0, Rig::at(0, 0)).unwrap();
+    r.load(0, Rig::at(1, 0)).unwrap();
+    assert_eq!(r.actions(), [FaultAction::FileDisk; 2], "the file is mapped, so it is known still");
+    r.end();
+}
+
+#[test]
+fn discarded_pages_begin_anew() {
+    let mut r = Rig::new(64);
+    r.anon(3);
+    for page in 0..3 {
+        r.store(0, Rig::at(page, 0), 1).unwrap();
+    }
+    let flush = r.spaces[0].discard(&mut r.mem, pages(1, 3)).unwrap();
+    r.m.hart.fence(1, flush);
+    let bytes = [0, 1, 2].map(|page| r.load(0, Rig::at(page, 0)).unwrap());
+    assert_eq!((bytes, r.anon_frames()), ([1, 0, 0], 1));
+    assert_eq!(r.spaces[0].discard(&mut r.mem, pages(1, 4)), Err(MapError::NotMapped));
+    r.end();
+}
+
+#[test]
 fn clean_pages_make_room_least_recently_used_first() {
     // Zero page, root, two tables: four frames are left.
     let mut r = Rig::new(8);
