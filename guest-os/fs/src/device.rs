@@ -25,7 +25,7 @@ pub enum Device {
 }
 
 impl Device {
-    /// Device number, `major << 8 | minor`, as on Linux.
+    /// Device number, as on Linux.
     pub const fn rdev(self) -> u64 {
         let (major, minor) = match self {
             Device::Null => (1, 3),
@@ -35,7 +35,18 @@ impl Device {
             Device::Tty => (5, 0),
             Device::Stdio { .. } => (136, 0),
         };
-        major << 8 | minor
+        crate::stat::device_number(major, minor)
+    }
+
+    /// The device that a node with this number stands for.
+    pub(crate) fn from_rdev(rdev: u64) -> Option<Device> {
+        const URANDOM: u64 = crate::stat::device_number(1, 8);
+        const CONSOLE: u64 = crate::stat::device_number(5, 1);
+        if rdev == URANDOM || rdev == CONSOLE {
+            return Some(if rdev == URANDOM { Device::Random } else { Device::Tty });
+        }
+        let devices = [Device::Null, Device::Zero, Device::Full, Device::Random, Device::Tty];
+        devices.into_iter().find(|device| device.rdev() == rdev)
     }
 
     /// What `poll` says of a device that never makes anyone wait; `None` for those of the kernel.

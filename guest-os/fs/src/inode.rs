@@ -3,9 +3,16 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-/// A mounted file system, by the order of mounting; also the minor device number it reports.
+/// A mounted file system, by the order of mounting.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct FileSystemId(pub u8);
+
+impl FileSystemId {
+    /// `st_dev` of its files.
+    pub(crate) fn device_number(self) -> u64 {
+        crate::stat::device_number(0, u64::from(self.0) + 1)
+    }
+}
 
 /// A file's identity: equal for equal files, stable while the file exists. The key of the page cache.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -87,7 +94,7 @@ pub struct Inode {
     pub(crate) id: FileId,
     pub(crate) file_type: FileType,
     /// Shared with the tmpfs node; its count tells whether the file is in use.
-    pub(crate) pin: Option<Arc<()>>,
+    pub(crate) _pin: Option<Arc<()>>,
 }
 
 impl Inode {

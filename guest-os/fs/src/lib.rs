@@ -16,6 +16,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod devfs;
 mod device;
 mod dirent;
 mod errno;
@@ -25,8 +26,12 @@ mod inode;
 mod open_file;
 mod pipe;
 mod proc_info;
+mod procfs;
 mod stat;
 mod store;
+#[cfg(test)]
+mod testing;
+mod tmpfs;
 mod vfs;
 
 pub use device::{Device, RandomSource};

@@ -14,7 +14,7 @@ pub struct Timestamp {
 /// Attributes of a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Stat {
-    /// Device number of the file system, `major << 8 | minor`.
+    /// Device number of the file system, as `makedev` makes it.
     pub dev: u64,
     /// Inode number.
     pub ino: u64,
@@ -26,7 +26,7 @@ pub struct Stat {
     pub uid: u32,
     /// Group.
     pub gid: u32,
-    /// Device number of a device file, `major << 8 | minor`.
+    /// Device number of a device file, as `makedev` makes it.
     pub rdev: u64,
     /// Length in bytes.
     pub size: u64,
@@ -68,4 +68,9 @@ pub struct StatFs {
     pub files_free: u64,
     /// Longest file name.
     pub name_max: u64,
+}
+
+/// Linux's `dev_t` as user programs see it (`makedev`).
+pub(crate) const fn device_number(major: u64, minor: u64) -> u64 {
+    (minor & 0xff) | (major & 0xfff) << 8 | (minor & !0xff) << 12 | (major & !0xfff) << 32
 }

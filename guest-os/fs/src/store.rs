@@ -41,6 +41,14 @@ pub struct DeviceRange {
     pub device_offset: u64,
 }
 
+impl DeviceRange {
+    /// Whether the block for `page_offset` at `device_offset` carries this range on, in page and on device.
+    pub(crate) fn is_followed_by(&self, page_offset: u32, device_offset: u64) -> bool {
+        self.page_offset + self.len_bytes == page_offset
+            && self.device_offset + u64::from(self.len_bytes) == device_offset
+    }
+}
+
 /// Blocks of 1 KiB make at most four pieces of a page.
 const MAX_RANGES: usize = 4;
 

@@ -1,121 +1,211 @@
-//! The virtual file system: one tree of names over ext4 (`/`), tmpfs (`/tmp`), devices (`/dev`) and `/proc`.
+//! The virtual file system: one tree of names over ext4 (`/`), tmpfs (`/tmp`, `/dev/shm`), devices (`/dev`) and
+//! `/proc`.
+//!
+//! Path resolution is in [`walk`], changes of names in [`names`]; this file says what each operation on a file means
+//! on the file system that holds it. The set of file systems is fixed, so that they are told apart by a `match`, not
+//! by a trait object. The only user is root.
 
-use crate::*;
+mod names;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use crate::open_file::{read_text, write_entries};
+use crate::tmpfs::Tmpfs;
+use crate::{
+    Device, DirEntry, DirentWriter, Errno, Ext4, FileId, FileSystemId, FileType, Inode, Location, Object,
+    OpenFile, OpenFlags, PageId, PageSource, PageStore, PipeId, ProcInfo, Stat, StatFs, Timestamp, devfs,
+    procfs,
+};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+pub use walk::LastLink;
 
-/// What path resolution does when the last component is a symbolic link.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum LastLink {
-    /// Go where it points.
-    Follow,
-    /// Name the link itself.
-    Keep,
-}
+const EXT4: FileSystemId = FileSystemId(0);
+const DEV: FileSystemId = FileSystemId(1);
+const PROC: FileSystemId = FileSystemId(2);
+const TMP: FileSystemId = FileSystemId(3);
+const SHM: FileSystemId = FileSystemId(4);
+
+/// Access modes of `faccessat`.
+const X_OK: u32 = 1;
+const W_OK: u32 = 2;
 
 /// What `open` found.
 #[derive(Clone, Debug)]
 pub enum Opened {
-    /// A new open file, to be entered into [`OpenFiles`].
+    /// A new open file, to be entered into [`crate::OpenFiles`].
     New(OpenFile),
     /// `/proc/self/fd/N` (also `/dev/stdin`, `/dev/fd/N`): the caller's own descriptor N, to be duplicated.
     SameAs(u32),
 }
 
-/// All mounted file systems. The kernel keeps it under one sleeping lock, because metadata reads may sleep.
-pub struct Vfs {
-    #[allow(dead_code)]
-    root: Ext4,
-    #[allow(dead_code)]
-    pages: Box<dyn PageStore>,
-    #[allow(dead_code)]
-    info: Box<dyn ProcInfo>,
+/// A file system that covers a name in a directory of another one.
+#[derive(Clone, Copy)]
+struct Mount {
+    parent: FileId,
+    name: &'static str,
+    root: FileId,
 }
 
-#[allow(unused_variables)]
+/// All mounted file systems. The kernel keeps it under one sleeping lock, because metadata reads may sleep.
+pub struct Vfs {
+    ext4: Ext4,
+    tmp: Tmpfs,
+    shm: Tmpfs,
+    mounts: [Mount; 4],
+    pages: Box<dyn PageStore>,
+    info: Box<dyn ProcInfo>,
+    boot: Timestamp,
+}
+
 impl Vfs {
-    /// Mounts `root` at `/`, tmpfs at `/tmp`, devices at `/dev` and `/proc`; mount points need not exist in `root`.
+    /// Mounts `root` at `/`, devices at `/dev`, tmpfs at `/tmp` and `/dev/shm`, and `/proc`. Mount points need not
+    /// exist in `root`.
     pub fn new(root: Ext4, pages: Box<dyn PageStore>, info: Box<dyn ProcInfo>) -> Vfs {
-        Vfs { root, pages, info }
+        let boot = info.now();
+        let (tmp, shm) = (Tmpfs::new(boot), Tmpfs::new(boot));
+        let top = FileId { fs: EXT4, ino: root.root() };
+        let dev = FileId { fs: DEV, ino: devfs::root() };
+        let mounts = [
+            Mount { parent: top, name: "dev", root: dev },
+            Mount { parent: top, name: "proc", root: FileId { fs: PROC, ino: procfs::root() } },
+            Mount { parent: top, name: "tmp", root: FileId { fs: TMP, ino: tmp.root() } },
+            Mount { parent: dev, name: devfs::SHM, root: FileId { fs: SHM, ino: shm.root() } },
+        ];
+        Vfs { ext4: root, tmp, shm, mounts, pages, info, boot }
     }
+
     /// The root directory.
     pub fn root(&self) -> Location {
-        Location {
-            inode: Inode {
-                id: FileId { fs: FileSystemId(0), ino: 2 },
-                file_type: FileType::Directory,
-                pin: None,
-            },
-            path: alloc::vec![b'/'],
+        let id = FileId { fs: EXT4, ino: self.ext4.root() };
+        Location { inode: Inode { id, file_type: FileType::Directory, _pin: None }, path: Vec::from(b"/") }
+    }
+
+    /// Opens what is already resolved (`openat` comes here last, `execve` first).
+    pub fn open_found(&mut self, location: Location, flags: OpenFlags) -> Result<OpenFile, Errno> {
+        let inode = location.inode.clone();
+        if flags.contains(OpenFlags::DIRECTORY) && !inode.is_dir() {
+            return Err(Errno::ENOTDIR);
+        }
+        let (writes, truncates) = (flags.is_writable(), flags.contains(OpenFlags::TRUNC));
+        let fs = inode.id.fs;
+        let object = match inode.file_type {
+            _ if flags.contains(OpenFlags::PATH) => Object::Path(inode),
+            FileType::Symlink => return Err(Errno::ELOOP),
+            FileType::Directory if writes || truncates => return Err(Errno::EISDIR),
+            FileType::Directory => Object::Directory(inode),
+            FileType::Regular if fs == EXT4 => {
+                if writes || truncates {
+                    return Err(Errno::EROFS);
+                }
+                Object::Disk(inode)
+            }
+            FileType::Regular if fs == PROC => {
+                if writes {
+                    return Err(Errno::EACCES);
+                }
+                Object::Text(inode)
+            }
+            FileType::Regular => {
+                if truncates {
+                    self.truncate(&inode, 0)?;
+                }
+                Object::Memory(inode)
+            }
+            FileType::CharDevice => Object::Device(self.device(&inode)?),
+            FileType::BlockDevice | FileType::Fifo | FileType::Socket => return Err(Errno::ENXIO),
+        };
+        Ok(OpenFile::new(object, Some(location), flags))
+    }
+
+    /// The device behind a device file, in `/dev` or made by `mknod` in the root image.
+    fn device(&mut self, inode: &Inode) -> Result<Device, Errno> {
+        match inode.id.fs {
+            DEV => devfs::device(inode.id.ino),
+            _ => Device::from_rdev(self.stat(inode)?.rdev).ok_or(Errno::ENXIO),
         }
     }
-    /// Resolves `path`, from `at` unless it is absolute. ELOOP after 40 symbolic links.
-    pub fn resolve(&mut self, at: &Location, path: &[u8], last: LastLink) -> Result<Location, Errno> {
-        Err(Errno::ENOSYS)
-    }
-    /// `openat`. `mode` holds the permission bits for a new file, umask already applied. Truncates for `O_TRUNC`.
-    pub fn open(&mut self, at: &Location, path: &[u8], flags: OpenFlags, mode: u32) -> Result<Opened, Errno> {
-        Err(Errno::ENOSYS)
-    }
+
     /// Attributes of a file.
     pub fn stat(&mut self, inode: &Inode) -> Result<Stat, Errno> {
-        Err(Errno::ENOSYS)
+        let FileId { fs, ino } = inode.id;
+        let stat = match fs {
+            EXT4 => self.ext4.stat(ino),
+            DEV => devfs::stat(ino, self.boot),
+            PROC => procfs::stat(ino, &*self.info),
+            _ => self.tmpfs(fs)?.stat(ino),
+        }?;
+        Ok(Stat { dev: fs.device_number(), ..stat })
     }
-    /// Attributes of an open file, pipes and host streams included.
+
+    /// Attributes of an open file, pipes and the host's streams included.
     pub fn stat_open(&mut self, file: &OpenFile) -> Result<Stat, Errno> {
-        Err(Errno::ENOSYS)
+        const PERMISSIONS: u32 = 0o600;
+        if let Some(location) = &file.location {
+            return self.stat(&location.inode);
+        }
+        let (file_type, ino, rdev) = match file.object {
+            Object::Pipe { pipe: PipeId(number), .. } => (FileType::Fifo, u64::from(number) + 1, 0),
+            Object::Device(device @ Device::Stdio { stream, is_terminal: true }) => {
+                (FileType::CharDevice, u64::from(stream) + 1, device.rdev())
+            }
+            // What the host lends is no terminal: to the guest it looks like a pipe.
+            Object::Device(Device::Stdio { stream, .. }) => (FileType::Fifo, u64::from(stream) + 1, 0),
+            _ => return Err(Errno::EBADF),
+        };
+        let (mode, now) = (file_type.mode_bits() | PERMISSIONS, self.info.now());
+        let times = Stat { atime: now, mtime: now, ctime: now, ..Stat::default() };
+        Ok(Stat { ino, mode, nlink: 1, rdev, blksize: 4096, ..times })
     }
+
     /// Attributes of the file system that holds a file.
     pub fn statfs(&mut self, inode: &Inode) -> Result<StatFs, Errno> {
-        Err(Errno::ENOSYS)
+        Ok(match inode.id.fs {
+            EXT4 => self.ext4.statfs(),
+            DEV => devfs::statfs(),
+            PROC => procfs::statfs(),
+            fs => self.tmpfs(fs)?.statfs(&*self.pages),
+        })
     }
-    /// `faccessat`: `mode` is R_OK (4), W_OK (2), X_OK (1) or 0. The only user is root.
+
+    /// `faccessat`: `mode` is R_OK (4), W_OK (2), X_OK (1) or 0. Root may read and write what its file system
+    /// allows, and execute what anybody may execute.
     pub fn check_access(&mut self, inode: &Inode, mode: u32) -> Result<(), Errno> {
-        Err(Errno::ENOSYS)
+        let holds_data =
+            matches!(inode.file_type, FileType::Regular | FileType::Directory | FileType::Symlink);
+        if mode & W_OK != 0 && inode.id.fs == EXT4 && holds_data {
+            return Err(Errno::EROFS);
+        }
+        if mode & X_OK != 0 && !inode.is_dir() && self.stat(inode)?.mode & 0o111 == 0 {
+            return Err(Errno::EACCES);
+        }
+        Ok(())
     }
+
     /// The target of the symbolic link `inode`. EINVAL when it is none.
     pub fn readlink(&mut self, inode: &Inode) -> Result<Vec<u8>, Errno> {
-        Err(Errno::ENOSYS)
+        let FileId { fs, ino } = inode.id;
+        match fs {
+            EXT4 => self.ext4.readlink(ino),
+            DEV => devfs::readlink(ino),
+            PROC => procfs::readlink(ino, &*self.info),
+            _ => self.tmpfs(fs)?.readlink(ino),
+        }
     }
-    /// `mkdirat`.
-    pub fn mkdir(&mut self, at: &Location, path: &[u8], mode: u32) -> Result<(), Errno> {
-        Err(Errno::ENOSYS)
-    }
-    /// `unlinkat` without `AT_REMOVEDIR`.
-    pub fn unlink(&mut self, at: &Location, path: &[u8]) -> Result<(), Errno> {
-        Err(Errno::ENOSYS)
-    }
-    /// `unlinkat` with `AT_REMOVEDIR`.
-    pub fn rmdir(&mut self, at: &Location, path: &[u8]) -> Result<(), Errno> {
-        Err(Errno::ENOSYS)
-    }
-    /// `renameat2`; `no_replace` is RENAME_NOREPLACE.
-    pub fn rename(
-        &mut self,
-        from_at: &Location,
-        from: &[u8],
-        to_at: &Location,
-        to: &[u8],
-        no_replace: bool,
-    ) -> Result<(), Errno> {
-        Err(Errno::ENOSYS)
-    }
-    /// `linkat` to an already resolved file.
-    pub fn link(&mut self, file: &Inode, at: &Location, path: &[u8]) -> Result<(), Errno> {
-        Err(Errno::ENOSYS)
-    }
-    /// `symlinkat`.
-    pub fn symlink(&mut self, target: &[u8], at: &Location, path: &[u8]) -> Result<(), Errno> {
-        Err(Errno::ENOSYS)
-    }
+
     /// `fchmod`.
     pub fn set_mode(&mut self, inode: &Inode, mode: u32) -> Result<(), Errno> {
-        Err(Errno::ENOSYS)
+        let now = self.info.now();
+        self.tmpfs_for_change(inode.id.fs)?.set_mode(inode.id.ino, mode, now)
     }
+
     /// `fchown`; `None` leaves a value as it is.
     pub fn set_owner(&mut self, inode: &Inode, uid: Option<u32>, gid: Option<u32>) -> Result<(), Errno> {
-        Err(Errno::ENOSYS)
+        let now = self.info.now();
+        self.tmpfs_for_change(inode.id.fs)?.set_owner(inode.id.ino, uid, gid, now)
     }
+
     /// `utimensat`; `None` leaves a time as it is.
     pub fn set_times(
         &mut self,
@@ -123,41 +213,131 @@ impl Vfs {
         atime: Option<Timestamp>,
         mtime: Option<Timestamp>,
     ) -> Result<(), Errno> {
-        Err(Errno::ENOSYS)
+        let now = self.info.now();
+        self.tmpfs_for_change(inode.id.fs)?.set_times(inode.id.ino, atime, mtime, now)
     }
+
     /// `ftruncate`.
     pub fn truncate(&mut self, inode: &Inode, size: u64) -> Result<(), Errno> {
-        Err(Errno::ENOSYS)
+        if size > i64::MAX as u64 {
+            return Err(Errno::EFBIG);
+        }
+        if inode.is_dir() {
+            return Err(Errno::EISDIR);
+        }
+        let now = self.info.now();
+        let (tmpfs, pages) = self.tmpfs_and_pages(inode.id.fs)?;
+        tmpfs.contents_mut(inode.id.ino, now)?.truncate(size, pages);
+        Ok(())
     }
+
     /// Length of a regular file.
     pub fn size(&mut self, file: FileId) -> Result<u64, Errno> {
-        Err(Errno::ENOSYS)
+        match file.fs {
+            EXT4 => self.ext4.size(file.ino),
+            DEV | PROC => Ok(0),
+            fs => Ok(self.tmpfs(fs)?.contents(file.ino)?.size()),
+        }
     }
+
     /// Where page `page` (an index, from 0) of a regular file lies. May read metadata (the extent tree), never data.
     pub fn page_source(&mut self, file: FileId, page: u64) -> Result<PageSource, Errno> {
-        Err(Errno::ENOSYS)
+        match file.fs {
+            EXT4 => self.ext4.page_source(file.ino, page),
+            DEV | PROC => Err(Errno::ENODEV),
+            fs => Ok(self.tmpfs(fs)?.contents(file.ino)?.page_source(page)),
+        }
     }
-    /// The tmpfs page to be mapped shared and writable; filled with zeros when there was none. EROFS on disk.
+
+    /// The tmpfs page to be mapped shared and writable, full of zeros when there was none. EROFS on disk; ENXIO past
+    /// the end of the file (SIGBUS).
     pub fn page_for_write(&mut self, file: FileId, page: u64) -> Result<PageId, Errno> {
-        Err(Errno::ENOSYS)
+        let now = self.info.now();
+        let (tmpfs, pages) = self.tmpfs_and_pages(file.fs)?;
+        tmpfs.contents_mut(file.ino, now)?.page_for_write(page, pages)
     }
+
     /// Reads an [`Object::Memory`] file.
     pub fn read_at(&mut self, inode: &Inode, offset: u64, out: &mut [u8]) -> Result<usize, Errno> {
-        Err(Errno::ENOSYS)
+        Ok(self.tmpfs(inode.id.fs)?.contents(inode.id.ino)?.read(offset, out, &*self.pages))
     }
+
     /// Writes an [`Object::Memory`] file; short when memory ends, ENOSPC when not one byte fits.
     pub fn write_at(&mut self, inode: &Inode, offset: u64, bytes: &[u8]) -> Result<usize, Errno> {
-        Err(Errno::ENOSYS)
+        let now = self.info.now();
+        let (tmpfs, pages) = self.tmpfs_and_pages(inode.id.fs)?;
+        tmpfs.contents_mut(inode.id.ino, now)?.write(offset, bytes, pages)
     }
+
     /// Reads an [`Object::Text`] file at its offset, and moves it.
     pub fn read_text(&mut self, file: &mut OpenFile, out: &mut [u8]) -> Result<usize, Errno> {
-        Err(Errno::ENOSYS)
+        let Object::Text(inode) = &file.object else { return Err(Errno::EINVAL) };
+        let (ino, info) = (inode.id.ino, &*self.info);
+        read_text(file, out, || procfs::read(ino, info))
     }
-    /// `getdents64`: fills `writer` from the directory's offset, and moves it.
+
+    /// `getdents64`: fills `writer` from the directory's offset, and moves it. ENOTDIR.
     pub fn read_dir(&mut self, file: &mut OpenFile, writer: &mut DirentWriter) -> Result<(), Errno> {
-        Err(Errno::ENOSYS)
+        /// Cookies of mount points whose directory is missing in the file system below.
+        const FIRST_MOUNT: u64 = 1 << 62;
+        let Object::Directory(inode) = &file.object else { return Err(Errno::ENOTDIR) };
+        let FileId { fs, ino } = inode.id;
+        let (inode, position) = (inode.clone(), file.offset);
+        let mut is_full = false;
+        let visit = |entry: DirEntry| {
+            is_full = !write_entries(file, writer, [entry]);
+            !is_full
+        };
+        if position < FIRST_MOUNT {
+            match fs {
+                EXT4 => self.ext4.read_dir(ino, position, visit),
+                DEV => devfs::read_dir(ino, position, visit),
+                PROC => procfs::read_dir(ino, position, &*self.info, visit),
+                _ => self.tmpfs(fs)?.read_dir(ino, position, visit),
+            }?;
+        }
+        if is_full {
+            return Ok(());
+        }
+        for (cookie, Mount { parent, name, root }) in (FIRST_MOUNT..).zip(self.mounts) {
+            if cookie < position || parent != inode.id || self.exists_below(&inode, name.as_bytes())? {
+                continue;
+            }
+            let (ino, name) = (root.ino, name.as_bytes().to_vec());
+            let entry = DirEntry { ino, file_type: FileType::Directory, name, next: cookie + 1 };
+            if !write_entries(file, writer, [entry]) {
+                break;
+            }
+        }
+        Ok(())
     }
-    /// Frees tmpfs files that have neither a name nor an [`Inode`] handle. Every change of tmpfs does so too; call it
-    /// after the last handle of a file may have gone (close, munmap, exit).
-    pub fn reap(&mut self) {}
+
+    /// Frees tmpfs files that have neither a name nor an [`Inode`] handle. Removing a name does so too; call it after
+    /// the last handle of a file may have gone (close, munmap, exit).
+    pub fn reap(&mut self) {
+        self.tmp.reap(&mut *self.pages);
+        self.shm.reap(&mut *self.pages);
+    }
+
+    /// The tmpfs that a change goes to, or why there can be none.
+    fn tmpfs_for_change(&mut self, fs: FileSystemId) -> Result<&mut Tmpfs, Errno> {
+        self.tmpfs_and_pages(fs).map(|(tmpfs, _)| tmpfs)
+    }
+
+    fn tmpfs_and_pages(&mut self, fs: FileSystemId) -> Result<(&mut Tmpfs, &mut dyn PageStore), Errno> {
+        match fs {
+            TMP => Ok((&mut self.tmp, &mut *self.pages)),
+            SHM => Ok((&mut self.shm, &mut *self.pages)),
+            EXT4 => Err(Errno::EROFS),
+            _ => Err(Errno::EPERM),
+        }
+    }
+
+    fn tmpfs(&self, fs: FileSystemId) -> Result<&Tmpfs, Errno> {
+        match fs {
+            TMP => Ok(&self.tmp),
+            SHM => Ok(&self.shm),
+            _ => Err(Errno::EINVAL),
+        }
+    }
 }

@@ -1,0 +1,267 @@
+//! procfs: the names below `/proc`. What the files say is written in [`text`].
+//!
+//! An inode number is (process, node, descriptor): see [`Node`]. Process 0 stands for the system.
+
+mod text;
+
+use crate::{DirEntry, Errno, FileType, ProcInfo, Stat, StatFs};
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+/// A file below `/proc`, packed into an inode number as `pid << 32 | (descriptor + 1) << 8 | name`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Node {
+    /// 0: not of a process.
+    pid: u32,
+    /// An index into [`NAMES`].
+    name: u8,
+    /// Below `fd` only.
+    descriptor: Option<u32>,
+}
+
+/// What a name is.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// With names from this table; `/proc` and `fd` hold numbers as well.
+    Directory,
+    Text(text::Writer),
+    Link,
+}
+
+struct Name {
+    parent: u8,
+    name: &'static str,
+    kind: Kind,
+}
+
+const fn dir(parent: u8, name: &'static str) -> Name {
+    Name { parent, name, kind: Kind::Directory }
+}
+const fn link(parent: u8, name: &'static str) -> Name {
+    Name { parent, name, kind: Kind::Link }
+}
+const fn text(parent: u8, name: &'static str, writer: text::Writer) -> Name {
+    Name { parent, name, kind: Kind::Text(writer) }
+}
+
+const ROOT: u8 = 0;
+const PROCESS: u8 = 1;
+const FD: u8 = 2;
+const SYS: u8 = 3;
+const SYS_KERNEL: u8 = 4;
+const SYS_VM: u8 = 5;
+const SELF: u8 = 6;
+const EXE: u8 = 7;
+const CWD: u8 = 8;
+const PROCESS_ROOT: u8 = 9;
+const MOUNTS: u8 = 10;
+
+/// All names, each with the directory that it is in; the constants above are indices.
+const NAMES: &[Name] = &[
+    dir(ROOT, ""),
+    dir(ROOT, ""),
+    dir(PROCESS, "fd"),
+    dir(ROOT, "sys"),
+    dir(SYS, "kernel"),
+    dir(SYS, "vm"),
+    link(ROOT, "self"),
+    link(PROCESS, "exe"),
+    link(PROCESS, "cwd"),
+    link(PROCESS, "root"),
+    link(ROOT, "mounts"),
+    text(ROOT, "cmdline", text::kernel_cmdline),
+    text(ROOT, "cpuinfo", text::cpuinfo),
+    text(ROOT, "filesystems", text::filesystems),
+    text(ROOT, "loadavg", text::loadavg),
+    text(ROOT, "meminfo", text::meminfo),
+    text(ROOT, "stat", text::system_stat),
+    text(ROOT, "uptime", text::uptime),
+    text(ROOT, "version", text::version),
+    text(SYS_KERNEL, "hostname", text::hostname),
+    text(SYS_KERNEL, "osrelease", text::osrelease),
+    text(SYS_KERNEL, "ostype", text::ostype),
+    text(SYS_KERNEL, "pid_max", text::pid_max),
+    text(SYS_KERNEL, "ngroups_max", text::ngroups_max),
+    text(SYS_VM, "overcommit_memory", text::overcommit_memory),
+    text(SYS_VM, "max_map_count", text::max_map_count),
+    text(PROCESS, "cmdline", text::cmdline),
+    text(PROCESS, "comm", text::comm),
+    text(PROCESS, "environ", text::environ),
+    text(PROCESS, "maps", text::maps),
+    text(PROCESS, "mounts", text::mounts),
+    text(PROCESS, "stat", text::stat),
+    text(PROCESS, "statm", text::statm),
+    text(PROCESS, "status", text::status),
+];
+
+impl Node {
+    fn new(pid: u32, name: u8) -> Node {
+        Node { pid, name, descriptor: None }
+    }
+
+    fn from_ino(ino: u64) -> Result<Node, Errno> {
+        let [name, ..] = ino.to_le_bytes();
+        let pid = u32::try_from(ino >> 32).map_err(|_| Errno::ENOENT)?;
+        let descriptor = u32::try_from((ino >> 8) & 0xff_ffff).map_err(|_| Errno::ENOENT)?.checked_sub(1);
+        // Numbers start at 1, as 0 means "no file".
+        let name =
+            name.checked_sub(1).filter(|&name| usize::from(name) < NAMES.len()).ok_or(Errno::ENOENT)?;
+        Ok(Node { pid, name, descriptor })
+    }
+
+    fn ino(self) -> u64 {
+        let descriptor = self.descriptor.map_or(0, |descriptor| u64::from(descriptor) + 1);
+        u64::from(self.pid) << 32 | (descriptor & 0xff_ffff) << 8 | (u64::from(self.name) + 1)
+    }
+
+    fn file_type(self) -> FileType {
+        match NAMES[usize::from(self.name)].kind {
+            _ if self.descriptor.is_some() => FileType::Symlink,
+            Kind::Directory => FileType::Directory,
+            Kind::Text(_) => FileType::Regular,
+            Kind::Link => FileType::Symlink,
+        }
+    }
+
+    /// ENOENT once the process has gone.
+    fn check_alive(self, info: &dyn ProcInfo) -> Result<(), Errno> {
+        if self.pid == 0 || info.process(self.pid).is_some() { Ok(()) } else { Err(Errno::ENOENT) }
+    }
+}
+
+pub(crate) fn root() -> u64 {
+    Node::new(0, ROOT).ino()
+}
+
+pub(crate) fn file_type(ino: u64) -> Result<FileType, Errno> {
+    Ok(Node::from_ino(ino)?.file_type())
+}
+
+pub(crate) fn lookup(dir: u64, name: &[u8], info: &dyn ProcInfo) -> Result<u64, Errno> {
+    let dir = Node::from_ino(dir)?;
+    if dir.file_type() != FileType::Directory {
+        return Err(Errno::ENOTDIR);
+    }
+    dir.check_alive(info)?;
+    if name == b".." {
+        let parent = NAMES[usize::from(dir.name)].parent;
+        return Ok(Node::new(if parent == ROOT { 0 } else { dir.pid }, parent).ino());
+    }
+    let number =
+        core::str::from_utf8(name).ok().filter(|name| name.len() < 10).and_then(|name| name.parse().ok());
+    match number {
+        Some(pid) if dir.name == ROOT && info.process(pid).is_some() => {
+            return Ok(Node::new(pid, PROCESS).ino());
+        }
+        Some(descriptor)
+            if dir.name == FD && info.descriptors(dir.pid).iter().any(|fd| fd.0 == descriptor) =>
+        {
+            return Ok(Node { descriptor: Some(descriptor), ..dir }.ino());
+        }
+        _ => {}
+    }
+    let index = (0..).zip(NAMES).find(|(index, known)| {
+        // The entries for the two unnamed directories are not names.
+        *index > PROCESS && known.parent == dir.name && known.name.as_bytes() == name
+    });
+    index.map(|(index, _)| Node::new(dir.pid, index).ino()).ok_or(Errno::ENOENT)
+}
+
+/// The descriptor, when `ino` is a link in the current process's own `fd` directory.
+pub(crate) fn own_descriptor(ino: u64, info: &dyn ProcInfo) -> Option<u32> {
+    Node::from_ino(ino).ok().filter(|node| node.pid == info.current())?.descriptor
+}
+
+pub(crate) fn readlink(ino: u64, info: &dyn ProcInfo) -> Result<Vec<u8>, Errno> {
+    let node = Node::from_ino(ino)?;
+    if let Some(descriptor) = node.descriptor {
+        let found = info.descriptors(node.pid).into_iter().find(|fd| fd.0 == descriptor);
+        return found.map(|fd| fd.1).ok_or(Errno::ENOENT);
+    }
+    match node.name {
+        SELF => Ok(info.current().to_string().into_bytes()),
+        MOUNTS => Ok(b"self/mounts".to_vec()),
+        EXE => info.exe(node.pid).ok_or(Errno::ENOENT),
+        CWD => info.cwd(node.pid).ok_or(Errno::ENOENT),
+        PROCESS_ROOT => Ok(b"/".to_vec()),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// What a text file says now.
+pub(crate) fn read(ino: u64, info: &dyn ProcInfo) -> Result<Vec<u8>, Errno> {
+    let node = Node::from_ino(ino)?;
+    match NAMES[usize::from(node.name)].kind {
+        Kind::Text(writer) => writer(info, node.pid),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// Cookies: 0 and 1 are the dots, 2 to 255 the named files, and what is listed counts on from 256.
+pub(crate) fn read_dir(
+    dir: u64,
+    position: u64,
+    info: &dyn ProcInfo,
+    mut visit: impl FnMut(DirEntry) -> bool,
+) -> Result<(), Errno> {
+    const FIRST_LISTED: u64 = 256;
+    let node = Node::from_ino(dir)?;
+    node.check_alive(info)?;
+    let parent = lookup(dir, b"..", info)?;
+    let mut entries = Vec::from([(0, dir, b".".to_vec()), (1, parent, b"..".to_vec())]);
+    for (index, known) in (0..).zip(NAMES) {
+        if index > PROCESS && known.parent == node.name {
+            let ino = Node::new(node.pid, index).ino();
+            entries.push((2 + u64::from(index), ino, known.name.as_bytes().to_vec()));
+        }
+    }
+    match node.name {
+        ROOT => entries.extend(info.pids().into_iter().map(|pid| {
+            (FIRST_LISTED + u64::from(pid), Node::new(pid, PROCESS).ino(), pid.to_string().into_bytes())
+        })),
+        FD => entries.extend(info.descriptors(node.pid).into_iter().map(|(descriptor, _)| {
+            let ino = Node { descriptor: Some(descriptor), ..node }.ino();
+            (FIRST_LISTED + u64::from(descriptor), ino, descriptor.to_string().into_bytes())
+        })),
+        _ => {}
+    }
+    for (cookie, ino, name) in entries {
+        let entry = DirEntry { ino, file_type: file_type(ino)?, name, next: cookie + 1 };
+        if cookie >= position && !visit(entry) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn stat(ino: u64, info: &dyn ProcInfo) -> Result<Stat, Errno> {
+    let node = Node::from_ino(ino)?;
+    node.check_alive(info)?;
+    let file_type = node.file_type();
+    let (permissions, nlink) = match file_type {
+        FileType::Directory => (0o555, 2),
+        FileType::Symlink => (0o777, 1),
+        _ => (0o444, 1),
+    };
+    let now = info.now();
+    Ok(Stat {
+        ino,
+        mode: file_type.mode_bits() | permissions,
+        nlink,
+        blksize: 1024,
+        atime: now,
+        mtime: now,
+        ctime: now,
+        ..Stat::default()
+    })
+}
+
+pub(crate) fn statfs() -> StatFs {
+    StatFs { magic: 0x9fa0, block_size: 4096, name_max: 255, ..StatFs::default() }
+}
+
+/// A line of `/proc/PID/maps` and the like is made of text.
+fn line(out: &mut Vec<u8>, text: core::fmt::Arguments<'_>) {
+    out.extend_from_slice(format!("{text}\n").as_bytes());
+}

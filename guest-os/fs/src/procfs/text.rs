@@ -1,0 +1,268 @@
+//! What the files of `/proc` say, in Linux's formats (proc(5)).
+
+use super::line;
+use crate::{Errno, MapInfo, ProcInfo, ProcessInfo};
+use alloc::format;
+use alloc::vec::Vec;
+
+/// Writes a file's text; `pid` is 0 for those of the system.
+pub(super) type Writer = fn(&dyn ProcInfo, u32) -> Result<Vec<u8>, Errno>;
+
+/// The kernel that this one says it is.
+const RELEASE: &str = "6.12.0";
+const KIB_PER_PAGE: u64 = isa::addr::PAGE_SIZE / 1024;
+const PAGE: u64 = isa::addr::PAGE_SIZE;
+
+fn process(info: &dyn ProcInfo, pid: u32) -> Result<ProcessInfo, Errno> {
+    info.process(pid).ok_or(Errno::ESRCH)
+}
+
+fn one_line(text: &str) -> Result<Vec<u8>, Errno> {
+    Ok(format!("{text}\n").into_bytes())
+}
+
+pub(super) fn kernel_cmdline(_: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
+    one_line("root=/dev/vda ro")
+}
+
+pub(super) fn hostname(_: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
+    one_line("folio")
+}
+
+pub(super) fn osrelease(_: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
+    one_line(RELEASE)
+}
+
+pub(super) fn ostype(_: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
+    one_line("Linux")
+}
+
+pub(super) fn pid_max(_: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
+    one_line("32768")
+}
+
+pub(super) fn ngroups_max(_: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
+    one_line("65536")
+}
+
+pub(super) fn overcommit_memory(_: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
+    one_line("1")
+}
+
+pub(super) fn max_map_count(_: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
+    one_line("65530")
+}
+
+pub(super) fn version(_: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
+    one_line(&format!("Linux version {RELEASE} (folio@folio) #1 Thu Jan 1 00:00:00 UTC 1970"))
+}
+
+pub(super) fn filesystems(_: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
+    Ok(b"nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\n\text4\n".to_vec())
+}
+
+pub(super) fn mounts(_: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
+    let mut out = Vec::new();
+    for (device, dir, kind, options) in [
+        ("/dev/root", "/", "ext4", "ro,relatime"),
+        ("devtmpfs", "/dev", "devtmpfs", "rw,relatime"),
+        ("tmpfs", "/dev/shm", "tmpfs", "rw,relatime"),
+        ("proc", "/proc", "proc", "rw,relatime"),
+        ("tmpfs", "/tmp", "tmpfs", "rw,relatime"),
+    ] {
+        line(&mut out, format_args!("{device} {dir} {kind} {options} 0 0"));
+    }
+    Ok(out)
+}
+
+pub(super) fn cpuinfo(info: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
+    let mut out = Vec::new();
+    for hart in 0..info.system().harts {
+        line(&mut out, format_args!("processor\t: {hart}"));
+        line(&mut out, format_args!("hart\t\t: {hart}"));
+        line(&mut out, format_args!("isa\t\t: rv64imafdc_zicntr_zicsr_zifencei"));
+        line(&mut out, format_args!("mmu\t\t: sv39"));
+        line(&mut out, format_args!(""));
+    }
+    Ok(out)
+}
+
+pub(super) fn loadavg(info: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
+    let system = info.system();
+    let last = info.pids().last().copied().unwrap_or(0);
+    one_line(&format!("0.00 0.00 0.00 {}/{} {last}", system.running, info.pids().len()))
+}
+
+pub(super) fn meminfo(info: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
+    let system = info.system();
+    let rows = [
+        ("MemTotal", system.total_pages),
+        ("MemFree", system.free_pages),
+        // Clean pages of the cache are dropped when frames run out.
+        ("MemAvailable", system.free_pages + system.cached_pages),
+        ("Buffers", 0),
+        ("Cached", system.cached_pages + system.shared_memory_pages),
+        ("SwapCached", 0),
+        ("SwapTotal", 0),
+        ("SwapFree", 0),
+        ("Dirty", 0),
+        ("AnonPages", system.anonymous_pages),
+        ("Shmem", system.shared_memory_pages),
+        ("PageTables", system.page_table_pages),
+    ];
+    let mut out = Vec::new();
+    for (name, pages) in rows {
+        line(&mut out, format_args!("{:<16}{:>8} kB", format!("{name}:"), pages * KIB_PER_PAGE));
+    }
+    Ok(out)
+}
+
+/// Hundredths of a second, as seconds with two decimals.
+fn seconds(ticks: u64) -> alloc::string::String {
+    format!("{}.{:02}", ticks / 100, ticks % 100)
+}
+
+pub(super) fn uptime(info: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
+    let system = info.system();
+    one_line(&format!("{} {}", seconds(system.uptime_ticks), seconds(system.idle_ticks)))
+}
+
+pub(super) fn system_stat(info: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
+    let system = info.system();
+    let times = format!("{} 0 {} {} 0 0 0 0 0 0", system.user_ticks, system.system_ticks, system.idle_ticks);
+    let mut out = Vec::new();
+    line(&mut out, format_args!("cpu  {times}"));
+    // Times are kept for the whole machine; they are shown as hart 0's.
+    for hart in 0..system.harts {
+        let times = if hart == 0 { times.as_str() } else { "0 0 0 0 0 0 0 0 0 0" };
+        line(&mut out, format_args!("cpu{hart} {times}"));
+    }
+    line(&mut out, format_args!("intr {}", system.interrupts));
+    line(&mut out, format_args!("ctxt {}", system.context_switches));
+    line(&mut out, format_args!("btime {}", system.boot_seconds));
+    line(&mut out, format_args!("processes {}", system.forks));
+    line(&mut out, format_args!("procs_running {}", system.running));
+    line(&mut out, format_args!("procs_blocked {}", system.blocked));
+    Ok(out)
+}
+
+pub(super) fn cmdline(info: &dyn ProcInfo, pid: u32) -> Result<Vec<u8>, Errno> {
+    Ok(info.cmdline(pid))
+}
+
+pub(super) fn environ(info: &dyn ProcInfo, pid: u32) -> Result<Vec<u8>, Errno> {
+    Ok(info.environ(pid))
+}
+
+pub(super) fn comm(info: &dyn ProcInfo, pid: u32) -> Result<Vec<u8>, Errno> {
+    let mut out = process(info, pid)?.comm;
+    out.push(b'\n');
+    Ok(out)
+}
+
+pub(super) fn maps(info: &dyn ProcInfo, pid: u32) -> Result<Vec<u8>, Errno> {
+    let mut out = Vec::new();
+    for map in info.maps(pid) {
+        let flag = |set, letter| if set { letter } else { '-' };
+        let MapInfo { start, end, offset, .. } = map;
+        let (minor, ino) = map.file.map_or((0, 0), |file| (file.fs.device_number(), file.ino));
+        let text = format!(
+            "{start:08x}-{end:08x} {}{}{}{} {offset:08x} 00:{minor:02x} {ino} ",
+            flag(map.readable, 'r'),
+            flag(map.writable, 'w'),
+            flag(map.executable, 'x'),
+            if map.shared { 's' } else { 'p' },
+        );
+        // Names begin in column 74; lines without one end in the space after the inode.
+        let text = if map.name.is_empty() { text } else { format!("{text:<73}") };
+        out.extend_from_slice(text.as_bytes());
+        out.extend_from_slice(&map.name);
+        out.push(b'\n');
+    }
+    Ok(out)
+}
+
+/// The first 52 fields of proc_pid_stat(5); those that mean nothing here are 0.
+pub(super) fn stat(info: &dyn ProcInfo, pid: u32) -> Result<Vec<u8>, Errno> {
+    let p = process(info, pid)?;
+    let mut out = format!("{pid} (").into_bytes();
+    out.extend_from_slice(&p.comm);
+    let state = char::from(p.state);
+    line(
+        &mut out,
+        format_args!(
+            ") {state} {ppid} {pgid} {sid} 0 -1 4194304 {minor} 0 {major} 0 {utime} {stime} 0 0 20 0 {threads} 0 \
+             {start} {vsize} {rss} 18446744073709551615 0 0 {stack} 0 0 {pending} {blocked} {ignored} {caught} \
+             0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0",
+            ppid = p.ppid,
+            pgid = p.pgid,
+            sid = p.sid,
+            minor = p.minor_faults,
+            major = p.major_faults,
+            utime = p.user_ticks,
+            stime = p.system_ticks,
+            threads = p.threads,
+            start = p.start_ticks,
+            vsize = p.virtual_pages * PAGE,
+            rss = p.resident_pages,
+            stack = p.start_stack,
+            pending = p.signals_pending,
+            blocked = p.signals_blocked,
+            ignored = p.signals_ignored,
+            caught = p.signals_caught,
+        ),
+    );
+    Ok(out)
+}
+
+pub(super) fn statm(info: &dyn ProcInfo, pid: u32) -> Result<Vec<u8>, Errno> {
+    let p = process(info, pid)?;
+    one_line(&format!(
+        "{} {} {} {} 0 {} 0",
+        p.virtual_pages, p.resident_pages, p.file_pages, p.text_pages, p.data_pages
+    ))
+}
+
+pub(super) fn status(info: &dyn ProcInfo, pid: u32) -> Result<Vec<u8>, Errno> {
+    let p = process(info, pid)?;
+    let state = match p.state {
+        b'R' => "R (running)",
+        b'S' => "S (sleeping)",
+        b'D' => "D (disk sleep)",
+        b'T' => "T (stopped)",
+        _ => "Z (zombie)",
+    };
+    let mut out = b"Name:\t".to_vec();
+    out.extend_from_slice(&p.comm);
+    line(&mut out, format_args!(""));
+    line(&mut out, format_args!("Umask:\t0022"));
+    line(&mut out, format_args!("State:\t{state}"));
+    for (name, value) in [("Tgid", pid), ("Ngid", 0), ("Pid", pid), ("PPid", p.ppid), ("TracerPid", 0)] {
+        line(&mut out, format_args!("{name}:\t{value}"));
+    }
+    line(&mut out, format_args!("Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0"));
+    let anonymous = p.resident_pages.saturating_sub(p.file_pages);
+    for (name, pages) in [
+        ("VmPeak", p.virtual_pages),
+        ("VmSize", p.virtual_pages),
+        ("VmHWM", p.resident_pages),
+        ("VmRSS", p.resident_pages),
+        ("RssAnon", anonymous),
+        ("RssFile", p.file_pages),
+        ("VmData", p.data_pages),
+        ("VmStk", p.stack_pages),
+        ("VmExe", p.text_pages),
+    ] {
+        line(&mut out, format_args!("{name}:\t{:>8} kB", pages * KIB_PER_PAGE));
+    }
+    line(&mut out, format_args!("Threads:\t{}", p.threads));
+    for (name, set) in [
+        ("SigPnd", p.signals_pending),
+        ("SigBlk", p.signals_blocked),
+        ("SigIgn", p.signals_ignored),
+        ("SigCgt", p.signals_caught),
+    ] {
+        line(&mut out, format_args!("{name}:\t{set:016x}"));
+    }
+    Ok(out)
+}

@@ -1,0 +1,200 @@
+//! What the tests share: images made by `mke2fs`, a device that counts its reads, pages on the host, a process table.
+
+use crate::{
+    BlockDevice, DeviceError, MapInfo, PageId, PageStore, ProcInfo, ProcessInfo, SystemInfo, Timestamp,
+};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::string::String;
+use std::{eprintln, format, fs};
+
+/// A directory that goes when the test ends.
+pub(crate) struct Scratch(pub(crate) PathBuf);
+
+impl Scratch {
+    pub(crate) fn new(name: &str) -> Scratch {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let unique =
+            format!("folio-fs-{}-{}-{name}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(unique);
+        fs::create_dir_all(&path).unwrap();
+        Scratch(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The image that `mke2fs OPTIONS -d TREE` makes; `None`, with a word about it, where there is no mke2fs.
+pub(crate) fn mke2fs(tree: &Path, size: &str, options: &[&str]) -> Option<Vec<u8>> {
+    let image = Scratch::new("image");
+    let file = image.0.join("image");
+    let mut command = Command::new("mke2fs");
+    command.args(["-q", "-F", "-E", "root_owner=0:0"]).args(options).arg("-d").arg(tree).arg(&file).arg(size);
+    run(&mut command, &[0]).then(|| fs::read(file).unwrap())
+}
+
+/// The image with an index in each large directory, by `e2fsck -D`.
+pub(crate) fn index_directories(image: Vec<u8>) -> Option<Vec<u8>> {
+    let dir = Scratch::new("index");
+    let file = dir.0.join("image");
+    fs::write(&file, image).unwrap();
+    // 1: the file system was changed, as it was asked to.
+    run(Command::new("e2fsck").args(["-f", "-y", "-D"]).arg(&file), &[0, 1]).then(|| fs::read(file).unwrap())
+}
+
+fn run(command: &mut Command, good: &[i32]) -> bool {
+    let path = format!("{}:/sbin:/usr/sbin", std::env::var("PATH").unwrap_or_default());
+    match command.env("PATH", path).output() {
+        Ok(output) if output.status.code().is_some_and(|code| good.contains(&code)) => true,
+        Ok(output) => panic!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr)),
+        Err(error) => {
+            eprintln!("skipped: {command:?} cannot be run ({error}); install e2fsprogs");
+            false
+        }
+    }
+}
+
+/// A device in memory that counts how often it is read.
+pub(crate) struct MemoryDevice {
+    pub(crate) bytes: Arc<Vec<u8>>,
+    pub(crate) reads: Arc<AtomicU64>,
+}
+
+impl MemoryDevice {
+    pub(crate) fn new(bytes: Arc<Vec<u8>>) -> (Box<dyn BlockDevice>, Arc<AtomicU64>) {
+        let reads = Arc::new(AtomicU64::new(0));
+        (Box::new(MemoryDevice { bytes, reads: reads.clone() }), reads)
+    }
+}
+
+impl BlockDevice for MemoryDevice {
+    fn len_bytes(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+    fn read(&mut self, offset_bytes: u64, buf: &mut [u8]) -> Result<(), DeviceError> {
+        assert!(offset_bytes.is_multiple_of(512) && buf.len().is_multiple_of(512), "reads are whole sectors");
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        let start = usize::try_from(offset_bytes).unwrap();
+        buf.copy_from_slice(&self.bytes[start..start + buf.len()]);
+        Ok(())
+    }
+}
+
+/// Pages in the host's memory, of which there are only so many.
+pub(crate) struct HostPages {
+    pages: BTreeMap<u64, Vec<u8>>,
+    next: u64,
+    limit: usize,
+    in_use: Arc<AtomicU64>,
+}
+
+impl HostPages {
+    pub(crate) fn new(limit: usize) -> (HostPages, Arc<AtomicU64>) {
+        let in_use = Arc::new(AtomicU64::new(0));
+        (HostPages { pages: BTreeMap::new(), next: 0, limit, in_use: in_use.clone() }, in_use)
+    }
+}
+
+impl PageStore for HostPages {
+    fn alloc(&mut self) -> Option<PageId> {
+        if self.pages.len() == self.limit {
+            return None;
+        }
+        self.next += 1;
+        self.pages.insert(self.next, vec![0; 4096]);
+        self.in_use.store(self.pages.len() as u64, Ordering::Relaxed);
+        Some(PageId(self.next))
+    }
+    fn free(&mut self, page: PageId) {
+        assert!(self.pages.remove(&page.0).is_some(), "a page is freed once");
+        self.in_use.store(self.pages.len() as u64, Ordering::Relaxed);
+    }
+    fn read(&self, page: PageId, offset: usize, buf: &mut [u8]) {
+        buf.copy_from_slice(&self.pages[&page.0][offset..offset + buf.len()]);
+    }
+    fn write(&mut self, page: PageId, offset: usize, bytes: &[u8]) {
+        self.pages.get_mut(&page.0).unwrap()[offset..offset + bytes.len()].copy_from_slice(bytes);
+    }
+    fn capacity_pages(&self) -> (u64, u64) {
+        (self.limit as u64, (self.limit - self.pages.len()) as u64)
+    }
+}
+
+/// Processes 1 and 7; 7 is running.
+pub(crate) struct Processes;
+
+impl ProcInfo for Processes {
+    fn now(&self) -> Timestamp {
+        Timestamp { seconds: 1_700_000_000, nanoseconds: 5 }
+    }
+    fn current(&self) -> u32 {
+        7
+    }
+    fn pids(&self) -> Vec<u32> {
+        vec![1, 7]
+    }
+    fn process(&self, pid: u32) -> Option<ProcessInfo> {
+        let comm = b"a (b".to_vec();
+        let known =
+            ProcessInfo { comm, state: b'R', ppid: 1, threads: 1, virtual_pages: 10, ..Default::default() };
+        [1, 7].contains(&pid).then_some(known)
+    }
+    fn cmdline(&self, _: u32) -> Vec<u8> {
+        b"sh\0-c\0".to_vec()
+    }
+    fn environ(&self, _: u32) -> Vec<u8> {
+        b"A=1\0".to_vec()
+    }
+    fn exe(&self, pid: u32) -> Option<Vec<u8>> {
+        (pid == 7).then(|| b"/bin/sh".to_vec())
+    }
+    fn cwd(&self, _: u32) -> Option<Vec<u8>> {
+        Some(b"/tmp".to_vec())
+    }
+    fn maps(&self, _: u32) -> Vec<MapInfo> {
+        let file = Some(crate::FileId { fs: crate::FileSystemId(0), ino: 12 });
+        let code =
+            MapInfo { start: 0x10000, end: 0x12000, readable: true, executable: true, ..Default::default() };
+        vec![
+            MapInfo { file, name: b"/bin/sh".to_vec(), ..code },
+            MapInfo {
+                start: 0x3f_ffff_e000,
+                end: 0x40_0000_0000,
+                readable: true,
+                writable: true,
+                ..Default::default()
+            },
+        ]
+    }
+    fn descriptors(&self, pid: u32) -> Vec<(u32, Vec<u8>)> {
+        match pid {
+            7 => vec![(0, b"/dev/null".to_vec()), (3, b"pipe:[1]".to_vec())],
+            _ => Vec::new(),
+        }
+    }
+    fn system(&self) -> SystemInfo {
+        SystemInfo { total_pages: 32768, free_pages: 1000, harts: 1, uptime_ticks: 123, ..Default::default() }
+    }
+}
+
+/// A generator for tests: the same numbers each time.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}

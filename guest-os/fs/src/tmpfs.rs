@@ -1,0 +1,434 @@
+//! tmpfs: files that live in memory, page by page in a [`PageStore`].
+//!
+//! A file is freed when it has neither a name nor a handle: each node holds an `Arc` whose clones are the
+//! [`crate::Inode`] handles, and nameless nodes whose `Arc` is alone are reaped.
+
+mod file;
+
+use crate::{DirEntry, Errno, FileType, PageStore, Stat, StatFs, Timestamp};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use file::Contents;
+
+const ROOT: u64 = 1;
+/// Links to one file; far above what a test tries, far below what overflows `u32`.
+const LINK_MAX: u32 = 65_000;
+const NAME_MAX: usize = 255;
+const PAGE: u64 = isa::addr::PAGE_SIZE;
+/// The cookies of `.` and `..`; entries count on from here.
+const FIRST_COOKIE: u64 = 2;
+
+/// A directory: names in the order of creation, so that reading it while names come and go skips none that stays.
+#[derive(Debug)]
+struct Directory {
+    parent: u64,
+    entries: BTreeMap<u64, (Vec<u8>, u64)>,
+    cookies: BTreeMap<Vec<u8>, u64>,
+    next_cookie: u64,
+}
+
+#[derive(Debug)]
+enum Body {
+    File(Contents),
+    Directory(Directory),
+    Symlink(Vec<u8>),
+}
+
+#[derive(Debug)]
+struct Node {
+    body: Body,
+    mode: u32,
+    uid: u32,
+    gid: u32,
+    nlink: u32,
+    atime: Timestamp,
+    mtime: Timestamp,
+    ctime: Timestamp,
+    btime: Timestamp,
+    pin: Arc<()>,
+}
+
+impl Node {
+    fn new(body: Body, mode: u32, nlink: u32, now: Timestamp) -> Node {
+        let pin = Arc::new(());
+        Node { body, mode, uid: 0, gid: 0, nlink, atime: now, mtime: now, ctime: now, btime: now, pin }
+    }
+
+    fn file_type(&self) -> FileType {
+        match self.body {
+            Body::File(_) => FileType::Regular,
+            Body::Directory(_) => FileType::Directory,
+            Body::Symlink(_) => FileType::Symlink,
+        }
+    }
+
+    fn changed(&mut self, now: Timestamp) {
+        self.mtime = now;
+        self.ctime = now;
+    }
+}
+
+impl Directory {
+    fn new(parent: u64) -> Directory {
+        let (entries, cookies) = (BTreeMap::new(), BTreeMap::new());
+        Directory { parent, entries, cookies, next_cookie: FIRST_COOKIE }
+    }
+    fn get(&self, name: &[u8]) -> Option<u64> {
+        self.cookies.get(name).and_then(|cookie| self.entries.get(cookie)).map(|entry| entry.1)
+    }
+    fn insert(&mut self, name: &[u8], ino: u64) {
+        self.cookies.insert(name.to_vec(), self.next_cookie);
+        self.entries.insert(self.next_cookie, (name.to_vec(), ino));
+        self.next_cookie += 1;
+    }
+    fn remove(&mut self, name: &[u8]) {
+        if let Some(cookie) = self.cookies.remove(name) {
+            self.entries.remove(&cookie);
+        }
+    }
+}
+
+/// What a new name leads to.
+pub(crate) enum NewFile<'a> {
+    Regular { mode: u32 },
+    Directory { mode: u32 },
+    Symlink { target: &'a [u8] },
+}
+
+/// A file system in memory.
+pub(crate) struct Tmpfs {
+    nodes: BTreeMap<u64, Node>,
+    /// Nodes without a name.
+    orphans: BTreeSet<u64>,
+    next_ino: u64,
+}
+
+impl Tmpfs {
+    /// An empty file system; its root may be written by everyone, as `/tmp` is.
+    pub(crate) fn new(now: Timestamp) -> Tmpfs {
+        let root = Node::new(Body::Directory(Directory::new(ROOT)), 0o1777, 2, now);
+        Tmpfs { nodes: BTreeMap::from([(ROOT, root)]), orphans: BTreeSet::new(), next_ino: ROOT + 1 }
+    }
+
+    pub(crate) fn root(&self) -> u64 {
+        ROOT
+    }
+
+    /// A file's type and the count of its handles.
+    pub(crate) fn handle(&self, ino: u64) -> Result<(FileType, Arc<()>), Errno> {
+        let node = self.node(ino)?;
+        Ok((node.file_type(), node.pin.clone()))
+    }
+
+    pub(crate) fn lookup(&self, dir: u64, name: &[u8]) -> Result<u64, Errno> {
+        let directory = self.directory(dir)?;
+        match name {
+            b"." => Ok(dir),
+            b".." => Ok(directory.parent),
+            _ if name.len() > NAME_MAX => Err(Errno::ENAMETOOLONG),
+            _ => directory.get(name).ok_or(Errno::ENOENT),
+        }
+    }
+
+    pub(crate) fn create(
+        &mut self,
+        dir: u64,
+        name: &[u8],
+        file: NewFile<'_>,
+        now: Timestamp,
+    ) -> Result<u64, Errno> {
+        self.check_new_name(dir, name)?;
+        let ino = self.next_ino;
+        let node = match file {
+            NewFile::Regular { mode } => Node::new(Body::File(Contents::default()), mode & 0o7777, 1, now),
+            NewFile::Directory { mode } => {
+                self.node_mut(dir)?.nlink += 1;
+                Node::new(Body::Directory(Directory::new(dir)), mode & 0o7777, 2, now)
+            }
+            NewFile::Symlink { target } => Node::new(Body::Symlink(target.to_vec()), 0o777, 1, now),
+        };
+        self.next_ino += 1;
+        self.nodes.insert(ino, node);
+        self.insert_name(dir, name, ino, now)?;
+        Ok(ino)
+    }
+
+    pub(crate) fn link(&mut self, ino: u64, dir: u64, name: &[u8], now: Timestamp) -> Result<(), Errno> {
+        let node = self.node(ino)?;
+        match node.file_type() {
+            FileType::Directory => return Err(Errno::EPERM),
+            _ if node.nlink == 0 => return Err(Errno::ENOENT),
+            _ if node.nlink >= LINK_MAX => return Err(Errno::EMLINK),
+            _ => {}
+        }
+        self.check_new_name(dir, name)?;
+        let node = self.node_mut(ino)?;
+        node.nlink += 1;
+        node.ctime = now;
+        self.insert_name(dir, name, ino, now)
+    }
+
+    pub(crate) fn unlink(&mut self, dir: u64, name: &[u8], now: Timestamp) -> Result<(), Errno> {
+        let ino = self.lookup(dir, name)?;
+        if self.node(ino)?.file_type() == FileType::Directory {
+            return Err(Errno::EISDIR);
+        }
+        self.remove_name(dir, name, now)?;
+        self.drop_link(ino, 1, now)
+    }
+
+    pub(crate) fn rmdir(&mut self, dir: u64, name: &[u8], now: Timestamp) -> Result<(), Errno> {
+        let ino = self.lookup(dir, name)?;
+        if !self.directory(ino)?.entries.is_empty() {
+            return Err(Errno::ENOTEMPTY);
+        }
+        self.remove_name(dir, name, now)?;
+        self.node_mut(dir)?.nlink -= 1;
+        self.drop_link(ino, 2, now)
+    }
+
+    pub(crate) fn rename(
+        &mut self,
+        (from_dir, from): (u64, &[u8]),
+        (to_dir, to): (u64, &[u8]),
+        now: Timestamp,
+    ) -> Result<(), Errno> {
+        let ino = self.lookup(from_dir, from)?;
+        let is_dir = self.node(ino)?.file_type() == FileType::Directory;
+        if is_dir && self.is_within(to_dir, ino)? {
+            return Err(Errno::EINVAL);
+        }
+        match self.lookup(to_dir, to) {
+            Ok(old) if old == ino => return Ok(()),
+            Ok(old) => {
+                let old_is_dir = self.node(old)?.file_type() == FileType::Directory;
+                match (is_dir, old_is_dir) {
+                    (true, false) => return Err(Errno::ENOTDIR),
+                    (false, true) => return Err(Errno::EISDIR),
+                    (true, true) => self.rmdir(to_dir, to, now)?,
+                    (false, false) => self.unlink(to_dir, to, now)?,
+                }
+            }
+            Err(Errno::ENOENT) => self.check_new_name(to_dir, to)?,
+            Err(other) => return Err(other),
+        }
+        self.remove_name(from_dir, from, now)?;
+        self.insert_name(to_dir, to, ino, now)?;
+        if is_dir && from_dir != to_dir {
+            self.node_mut(from_dir)?.nlink -= 1;
+            self.node_mut(to_dir)?.nlink += 1;
+            if let Body::Directory(directory) = &mut self.node_mut(ino)?.body {
+                directory.parent = to_dir;
+            }
+        }
+        self.node_mut(ino)?.ctime = now;
+        Ok(())
+    }
+
+    pub(crate) fn readlink(&self, ino: u64) -> Result<Vec<u8>, Errno> {
+        match &self.node(ino)?.body {
+            Body::Symlink(target) => Ok(target.clone()),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    /// Calls `visit` with the entries from cookie `position` on, until it says stop.
+    pub(crate) fn read_dir(
+        &self,
+        dir: u64,
+        position: u64,
+        mut visit: impl FnMut(DirEntry) -> bool,
+    ) -> Result<(), Errno> {
+        let directory = self.directory(dir)?;
+        for (cookie, name, ino) in [(0, b".".as_slice(), dir), (1, b"..", directory.parent)] {
+            let entry =
+                DirEntry { ino, file_type: FileType::Directory, name: name.to_vec(), next: cookie + 1 };
+            if cookie >= position && !visit(entry) {
+                return Ok(());
+            }
+        }
+        for (&cookie, (name, ino)) in directory.entries.range(position.max(FIRST_COOKIE)..) {
+            let file_type = self.node(*ino)?.file_type();
+            if !visit(DirEntry { ino: *ino, file_type, name: name.clone(), next: cookie + 1 }) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn stat(&self, ino: u64) -> Result<Stat, Errno> {
+        let node = self.node(ino)?;
+        let (size, pages) = match &node.body {
+            Body::File(contents) => (contents.size(), contents.resident_pages()),
+            Body::Directory(directory) => (20 * (directory.entries.len() as u64 + 2), 0),
+            Body::Symlink(target) => (target.len() as u64, 0),
+        };
+        Ok(Stat {
+            dev: 0,
+            ino,
+            mode: node.mode | node.file_type().mode_bits(),
+            nlink: node.nlink,
+            uid: node.uid,
+            gid: node.gid,
+            rdev: 0,
+            size,
+            blksize: 4096,
+            blocks: pages * (PAGE / 512),
+            atime: node.atime,
+            mtime: node.mtime,
+            ctime: node.ctime,
+            btime: Some(node.btime),
+        })
+    }
+
+    pub(crate) fn statfs(&self, pages: &dyn PageStore) -> StatFs {
+        let (total, free) = pages.capacity_pages();
+        StatFs {
+            magic: 0x0102_1994,
+            block_size: PAGE,
+            blocks: total,
+            blocks_free: free,
+            files: total,
+            files_free: free,
+            name_max: NAME_MAX as u64,
+        }
+    }
+
+    pub(crate) fn set_mode(&mut self, ino: u64, mode: u32, now: Timestamp) -> Result<(), Errno> {
+        let node = self.node_mut(ino)?;
+        node.mode = mode & 0o7777;
+        node.ctime = now;
+        Ok(())
+    }
+
+    pub(crate) fn set_owner(
+        &mut self,
+        ino: u64,
+        uid: Option<u32>,
+        gid: Option<u32>,
+        now: Timestamp,
+    ) -> Result<(), Errno> {
+        let node = self.node_mut(ino)?;
+        node.uid = uid.unwrap_or(node.uid);
+        node.gid = gid.unwrap_or(node.gid);
+        node.ctime = now;
+        Ok(())
+    }
+
+    pub(crate) fn set_times(
+        &mut self,
+        ino: u64,
+        atime: Option<Timestamp>,
+        mtime: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), Errno> {
+        let node = self.node_mut(ino)?;
+        node.atime = atime.unwrap_or(node.atime);
+        node.mtime = mtime.unwrap_or(node.mtime);
+        node.ctime = now;
+        Ok(())
+    }
+
+    /// The contents of a regular file: EISDIR for a directory, EINVAL for a link.
+    pub(crate) fn contents(&self, ino: u64) -> Result<&Contents, Errno> {
+        match &self.node(ino)?.body {
+            Body::File(contents) => Ok(contents),
+            Body::Directory(_) => Err(Errno::EISDIR),
+            Body::Symlink(_) => Err(Errno::EINVAL),
+        }
+    }
+
+    /// The contents of a regular file, to be changed at `now`.
+    pub(crate) fn contents_mut(&mut self, ino: u64, now: Timestamp) -> Result<&mut Contents, Errno> {
+        self.contents(ino)?;
+        let node = self.node_mut(ino)?;
+        node.changed(now);
+        match &mut node.body {
+            Body::File(contents) => Ok(contents),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    /// Frees what has neither name nor handle.
+    pub(crate) fn reap(&mut self, pages: &mut dyn PageStore) {
+        let nodes = &mut self.nodes;
+        self.orphans.retain(|ino| {
+            let Some(node) = nodes.get_mut(ino) else { return false };
+            if Arc::strong_count(&node.pin) > 1 {
+                return true;
+            }
+            if let Body::File(contents) = &mut node.body {
+                contents.truncate(0, pages);
+            }
+            nodes.remove(ino);
+            false
+        });
+    }
+
+    fn check_new_name(&self, dir: u64, name: &[u8]) -> Result<(), Errno> {
+        match self.lookup(dir, name) {
+            Ok(_) => Err(Errno::EEXIST),
+            // A directory that was removed while someone sits in it takes no new names.
+            Err(Errno::ENOENT) if self.node(dir)?.nlink == 0 => Err(Errno::ENOENT),
+            Err(Errno::ENOENT) => Ok(()),
+            Err(other) => Err(other),
+        }
+    }
+
+    fn insert_name(&mut self, dir: u64, name: &[u8], ino: u64, now: Timestamp) -> Result<(), Errno> {
+        let node = self.node_mut(dir)?;
+        node.changed(now);
+        match &mut node.body {
+            Body::Directory(directory) => directory.insert(name, ino),
+            _ => return Err(Errno::ENOTDIR),
+        }
+        Ok(())
+    }
+
+    fn remove_name(&mut self, dir: u64, name: &[u8], now: Timestamp) -> Result<(), Errno> {
+        let node = self.node_mut(dir)?;
+        node.changed(now);
+        match &mut node.body {
+            Body::Directory(directory) => directory.remove(name),
+            _ => return Err(Errno::ENOTDIR),
+        }
+        Ok(())
+    }
+
+    fn drop_link(&mut self, ino: u64, links: u32, now: Timestamp) -> Result<(), Errno> {
+        let node = self.node_mut(ino)?;
+        node.nlink = node.nlink.saturating_sub(links);
+        node.ctime = now;
+        if node.nlink == 0 {
+            self.orphans.insert(ino);
+        }
+        Ok(())
+    }
+
+    /// Whether directory `dir` is `ancestor` or lies below it.
+    fn is_within(&self, mut dir: u64, ancestor: u64) -> Result<bool, Errno> {
+        while dir != ancestor {
+            if dir == ROOT {
+                return Ok(false);
+            }
+            dir = self.directory(dir)?.parent;
+        }
+        Ok(true)
+    }
+
+    fn directory(&self, ino: u64) -> Result<&Directory, Errno> {
+        match &self.node(ino)?.body {
+            Body::Directory(directory) => Ok(directory),
+            _ => Err(Errno::ENOTDIR),
+        }
+    }
+
+    fn node(&self, ino: u64) -> Result<&Node, Errno> {
+        self.nodes.get(&ino).ok_or(Errno::ENOENT)
+    }
+
+    fn node_mut(&mut self, ino: u64) -> Result<&mut Node, Errno> {
+        self.nodes.get_mut(&ino).ok_or(Errno::ENOENT)
+    }
+}

@@ -1,0 +1,150 @@
+//! System calls that find, make, remove and move names.
+
+use super::{Opened, Vfs};
+use crate::tmpfs::NewFile;
+use crate::{Errno, FileId, Inode, LastLink, Location, OpenFlags};
+
+impl Vfs {
+    /// `openat`. `mode` holds the permission bits for a new file, umask already applied. Truncates for `O_TRUNC`.
+    pub fn open(&mut self, at: &Location, path: &[u8], flags: OpenFlags, mode: u32) -> Result<Opened, Errno> {
+        if flags.contains(OpenFlags::TMPFILE) {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let creates = flags.contains(OpenFlags::CREAT) && !flags.contains(OpenFlags::PATH);
+        if creates && flags.contains(OpenFlags::DIRECTORY) {
+            return Err(Errno::EINVAL);
+        }
+        let is_exclusive = creates && flags.contains(OpenFlags::EXCL);
+        let keeps_link = flags.contains(OpenFlags::NOFOLLOW) || is_exclusive;
+        let walked = self.walk(at, path, if keeps_link { LastLink::Keep } else { LastLink::Follow })?;
+        if let Some(descriptor) = walked.own_descriptor {
+            return Ok(Opened::SameAs(descriptor));
+        }
+        let location = match walked.target {
+            Some(_) if is_exclusive => return Err(Errno::EEXIST),
+            Some(found) if creates && found.inode.is_dir() => return Err(Errno::EISDIR),
+            Some(found) => found,
+            None if !creates => return Err(Errno::ENOENT),
+            None if walked.wants_dir => return Err(Errno::EISDIR),
+            None => {
+                let inode = self.create(&walked.dir.inode, &walked.name, NewFile::Regular { mode })?;
+                walked.dir.child(inode, &walked.name)
+            }
+        };
+        self.open_found(location, flags).map(Opened::New)
+    }
+
+    /// `mkdirat`.
+    pub fn mkdir(&mut self, at: &Location, path: &[u8], mode: u32) -> Result<(), Errno> {
+        let (dir, name) = self.new_name(at, path, true)?;
+        self.create(&dir, &name, NewFile::Directory { mode }).map(|_| ())
+    }
+
+    /// `symlinkat`.
+    pub fn symlink(&mut self, target: &[u8], at: &Location, path: &[u8]) -> Result<(), Errno> {
+        if target.is_empty() {
+            return Err(Errno::ENOENT);
+        }
+        let (dir, name) = self.new_name(at, path, false)?;
+        self.create(&dir, &name, NewFile::Symlink { target }).map(|_| ())
+    }
+
+    /// `linkat` to an already resolved file.
+    pub fn link(&mut self, file: &Inode, at: &Location, path: &[u8]) -> Result<(), Errno> {
+        let (dir, name) = self.new_name(at, path, false)?;
+        if file.id.fs != dir.id.fs {
+            return Err(Errno::EXDEV);
+        }
+        let now = self.info.now();
+        self.tmpfs_for_change(dir.id.fs)?.link(file.id.ino, dir.id.ino, &name, now)
+    }
+
+    /// `unlinkat` without `AT_REMOVEDIR`.
+    pub fn unlink(&mut self, at: &Location, path: &[u8]) -> Result<(), Errno> {
+        let (dir, name, wants_dir) = self.existing_name(at, path)?;
+        if matches!(name.as_slice(), b"" | b"." | b"..") {
+            return Err(Errno::EISDIR);
+        }
+        let target = self.child(&dir, &name)?;
+        if target.is_dir() {
+            return Err(Errno::EISDIR);
+        }
+        if wants_dir {
+            return Err(Errno::ENOTDIR);
+        }
+        let now = self.info.now();
+        self.tmpfs_for_change(dir.id.fs)?.unlink(dir.id.ino, &name, now)?;
+        drop(target); // its handle would keep the file
+        self.reap();
+        Ok(())
+    }
+
+    /// `unlinkat` with `AT_REMOVEDIR`.
+    pub fn rmdir(&mut self, at: &Location, path: &[u8]) -> Result<(), Errno> {
+        let (dir, name, _) = self.existing_name(at, path)?;
+        match name.as_slice() {
+            b"" => return Err(Errno::EBUSY),
+            b"." => return Err(Errno::EINVAL),
+            b".." => return Err(Errno::ENOTEMPTY),
+            _ => {}
+        }
+        let target = self.child(&dir, &name)?;
+        if !target.is_dir() {
+            return Err(Errno::ENOTDIR);
+        }
+        if target.id.fs != dir.id.fs {
+            return Err(Errno::EBUSY);
+        }
+        let now = self.info.now();
+        self.tmpfs_for_change(dir.id.fs)?.rmdir(dir.id.ino, &name, now)?;
+        drop(target);
+        self.reap();
+        Ok(())
+    }
+
+    /// `renameat2`; `no_replace` is RENAME_NOREPLACE.
+    pub fn rename(
+        &mut self,
+        from_at: &Location,
+        from: &[u8],
+        to_at: &Location,
+        to: &[u8],
+        no_replace: bool,
+    ) -> Result<(), Errno> {
+        let (from_dir, from_name, from_wants_dir) = self.existing_name(from_at, from)?;
+        let (to_dir, to_name, to_wants_dir) = self.existing_name(to_at, to)?;
+        for name in [&from_name, &to_name] {
+            if matches!(name.as_slice(), b"" | b"." | b"..") {
+                return Err(Errno::EBUSY);
+            }
+        }
+        if from_dir.id.fs != to_dir.id.fs {
+            return Err(Errno::EXDEV);
+        }
+        let moved = self.child(&from_dir, &from_name)?;
+        if !moved.is_dir() && (from_wants_dir || to_wants_dir) {
+            return Err(Errno::ENOTDIR);
+        }
+        let replaced = self.child(&to_dir, &to_name);
+        let is_mount = |inode: &Inode| inode.id.fs != from_dir.id.fs;
+        match &replaced {
+            Ok(_) if no_replace => return Err(Errno::EEXIST),
+            Ok(replaced) if is_mount(replaced) => return Err(Errno::EBUSY),
+            Ok(_) | Err(Errno::ENOENT) if is_mount(&moved) => return Err(Errno::EBUSY),
+            Ok(_) | Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(*errno),
+        }
+        drop(replaced);
+        let now = self.info.now();
+        let (from, to) = ((from_dir.id.ino, from_name.as_slice()), (to_dir.id.ino, to_name.as_slice()));
+        self.tmpfs_for_change(from_dir.id.fs)?.rename(from, to, now)?;
+        self.reap();
+        Ok(())
+    }
+
+    fn create(&mut self, dir: &Inode, name: &[u8], file: NewFile<'_>) -> Result<Inode, Errno> {
+        let (fs, now) = (dir.id.fs, self.info.now());
+        let ino = self.tmpfs_for_change(fs)?.create(dir.id.ino, name, file, now)?;
+        self.inode(FileId { fs, ino })
+    }
+}

@@ -1,0 +1,258 @@
+//! Path resolution (path_resolution(7)): components, `.` and `..`, symbolic links, mount points.
+
+use super::{DEV, EXT4, PROC, Vfs};
+use crate::{Errno, FileId, Inode, Location, devfs, procfs};
+use alloc::vec::Vec;
+
+/// Symbolic links followed in one resolution before it fails with ELOOP.
+const MAX_LINKS: u32 = 40;
+/// Longest path that a system call takes, its NUL included.
+const PATH_MAX: usize = 4096;
+const NAME_MAX: usize = 255;
+
+/// What path resolution does when the last component is a symbolic link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LastLink {
+    /// Go where it points.
+    Follow,
+    /// Name the link itself.
+    Keep,
+}
+
+/// Where a path leads.
+pub(super) struct Walked {
+    /// The directory that holds the last component.
+    pub(super) dir: Location,
+    /// The last component; `.` or `..` as written, empty for the root.
+    pub(super) name: Vec<u8>,
+    /// What it names; `None` when only this last component is missing.
+    pub(super) target: Option<Location>,
+    /// The path ends in a slash, so that only a directory will do.
+    pub(super) wants_dir: bool,
+    /// The path ends in a link to the caller's own open descriptor; `target` is then the link.
+    pub(super) own_descriptor: Option<u32>,
+}
+
+impl Location {
+    /// The file `name` in this directory.
+    pub(super) fn child(&self, inode: Inode, name: &[u8]) -> Location {
+        let mut path = self.path.clone();
+        if path.last() != Some(&b'/') {
+            path.push(b'/');
+        }
+        path.extend_from_slice(name);
+        Location { inode, path }
+    }
+}
+
+impl Vfs {
+    /// Resolves `path`, from `at` unless it is absolute. ELOOP after 40 symbolic links.
+    pub fn resolve(&mut self, at: &Location, path: &[u8], last: LastLink) -> Result<Location, Errno> {
+        let walked = self.walk(at, path, last)?;
+        if walked.own_descriptor.is_some() && last == LastLink::Follow {
+            // A file that has a path is found by it; pipes and streams have none.
+            let target = self.target_of_descriptor(&walked)?;
+            return self.resolve(&self.root(), &target, LastLink::Keep);
+        }
+        walked.target.ok_or(Errno::ENOENT)
+    }
+
+    fn target_of_descriptor(&mut self, walked: &Walked) -> Result<Vec<u8>, Errno> {
+        let link = walked.target.as_ref().ok_or(Errno::ENOENT)?;
+        let target = self.readlink(&link.inode)?;
+        if target.first() == Some(&b'/') { Ok(target) } else { Err(Errno::ENOENT) }
+    }
+
+    /// Resolves all but the last component for sure, and that one as far as it exists.
+    pub(super) fn walk(&mut self, at: &Location, path: &[u8], last: LastLink) -> Result<Walked, Errno> {
+        match path.len() {
+            0 => return Err(Errno::ENOENT),
+            len if len >= PATH_MAX => return Err(Errno::ENAMETOOLONG),
+            _ => {}
+        }
+        let mut here = if path[0] == b'/' { self.root() } else { at.clone() };
+        let mut rest = path.to_vec();
+        let mut links = 0;
+        loop {
+            let Some(Component { name, after, is_last, wants_dir }) = next_component(&rest) else {
+                let (dir, target) = (here.clone(), Some(here));
+                return Ok(Walked { dir, name: Vec::new(), target, wants_dir: true, own_descriptor: None });
+            };
+            if !here.inode.is_dir() {
+                return Err(Errno::ENOTDIR);
+            }
+            let done = |dir, target, own_descriptor| {
+                Ok(Walked { dir, name: name.to_vec(), target, wants_dir, own_descriptor })
+            };
+            if name == b"." || name == b".." {
+                let next = if name == b"." { here.clone() } else { self.parent(&here)? };
+                if is_last {
+                    return done(here, Some(next), None);
+                }
+                here = next;
+                rest = after.to_vec();
+                continue;
+            }
+            let inode = match self.child(&here.inode, name) {
+                Ok(inode) => inode,
+                Err(Errno::ENOENT) if is_last => return done(here, None, None),
+                Err(errno) => return Err(errno),
+            };
+            let is_link = inode.file_type() == crate::FileType::Symlink;
+            if is_link && (!is_last || wants_dir || last == LastLink::Follow) {
+                links += 1;
+                if links > MAX_LINKS {
+                    return Err(Errno::ELOOP);
+                }
+                if is_last && let Some(descriptor) = self.own_descriptor(&inode) {
+                    let link = here.child(inode, name);
+                    return done(here, Some(link), Some(descriptor));
+                }
+                let mut target = self.readlink(&inode)?;
+                if target.is_empty() {
+                    return Err(Errno::ENOENT);
+                }
+                if target[0] == b'/' {
+                    here = self.root();
+                }
+                // `after` keeps its slashes, so that a trailing one still asks for a directory.
+                target.extend_from_slice(after);
+                rest = target;
+                continue;
+            }
+            let next = here.child(inode, name);
+            if !is_last {
+                here = next;
+                rest = after.to_vec();
+                continue;
+            }
+            if wants_dir && !next.inode.is_dir() {
+                return Err(Errno::ENOTDIR);
+            }
+            return done(here, Some(next), None);
+        }
+    }
+
+    /// For calls that make a name: the directory and the name, EEXIST when it is there. A trailing slash is for
+    /// directories only.
+    pub(super) fn new_name(
+        &mut self,
+        at: &Location,
+        path: &[u8],
+        is_dir: bool,
+    ) -> Result<(Inode, Vec<u8>), Errno> {
+        let walked = self.walk_to_name(at, path)?;
+        match walked.target {
+            Some(_) => Err(Errno::EEXIST),
+            None if walked.wants_dir && !is_dir => Err(Errno::ENOENT),
+            None => Ok((walked.dir.inode, walked.name)),
+        }
+    }
+
+    /// For calls that remove or move a name: the directory, the name (not followed), and whether it ended in a slash.
+    /// On a read-only file system a name that is there gives EROFS.
+    pub(super) fn existing_name(
+        &mut self,
+        at: &Location,
+        path: &[u8],
+    ) -> Result<(Inode, Vec<u8>, bool), Errno> {
+        let walked = self.walk_to_name(at, path)?;
+        Ok((walked.dir.inode, walked.name, walked.wants_dir))
+    }
+
+    /// Like [`Vfs::walk`], but a link in the last place is kept even if a slash follows it.
+    fn walk_to_name(&mut self, at: &Location, path: &[u8]) -> Result<Walked, Errno> {
+        let trimmed = path.len() - path.iter().rev().take_while(|&&byte| byte == b'/').count();
+        if trimmed == 0 {
+            return self.walk(at, path, LastLink::Keep);
+        }
+        let mut walked = self.walk(at, &path[..trimmed], LastLink::Keep)?;
+        walked.wants_dir |= trimmed < path.len();
+        Ok(walked)
+    }
+
+    /// The file `name` in directory `dir`, mount points crossed.
+    pub(super) fn child(&mut self, dir: &Inode, name: &[u8]) -> Result<Inode, Errno> {
+        if name.len() > NAME_MAX {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        let mounted =
+            self.mounts.iter().find(|mount| mount.parent == dir.id && mount.name.as_bytes() == name);
+        let id = match mounted {
+            Some(mount) => mount.root,
+            None => FileId { fs: dir.id.fs, ino: self.lookup(dir.id, name)? },
+        };
+        self.inode(id)
+    }
+
+    /// Whether the file system that holds `dir` has `name` itself, mounts aside.
+    pub(super) fn exists_below(&mut self, dir: &Inode, name: &[u8]) -> Result<bool, Errno> {
+        match self.lookup(dir.id, name) {
+            Ok(_) => Ok(true),
+            Err(Errno::ENOENT) => Ok(false),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// The directory above; above the root is the root.
+    fn parent(&mut self, here: &Location) -> Result<Location, Errno> {
+        let id = here.inode.id;
+        if id == self.root().inode.id {
+            return Ok(here.clone());
+        }
+        let mount = self.mounts.iter().find(|mount| mount.root == id).map(|mount| mount.parent);
+        let parent = match mount {
+            Some(parent) => parent,
+            None => FileId { fs: id.fs, ino: self.lookup(id, b"..")? },
+        };
+        let slash = here.path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
+        Ok(Location { inode: self.inode(parent)?, path: here.path[..slash.max(1)].to_vec() })
+    }
+
+    fn lookup(&mut self, dir: FileId, name: &[u8]) -> Result<u64, Errno> {
+        match dir.fs {
+            EXT4 => self.ext4.lookup(dir.ino, name),
+            DEV => devfs::lookup(dir.ino, name),
+            PROC => procfs::lookup(dir.ino, name, &*self.info),
+            fs => self.tmpfs(fs)?.lookup(dir.ino, name),
+        }
+    }
+
+    /// A handle on a file.
+    pub(super) fn inode(&mut self, id: FileId) -> Result<Inode, Errno> {
+        let (file_type, pin) = match id.fs {
+            EXT4 => (self.ext4.file_type(id.ino)?, None),
+            DEV => (devfs::file_type(id.ino)?, None),
+            PROC => (procfs::file_type(id.ino)?, None),
+            fs => {
+                let (file_type, pin) = self.tmpfs(fs)?.handle(id.ino)?;
+                (file_type, Some(pin))
+            }
+        };
+        Ok(Inode { id, file_type, _pin: pin })
+    }
+
+    fn own_descriptor(&self, inode: &Inode) -> Option<u32> {
+        (inode.id.fs == PROC).then(|| procfs::own_descriptor(inode.id.ino, &*self.info)).flatten()
+    }
+}
+
+/// One step of a path.
+struct Component<'a> {
+    name: &'a [u8],
+    /// What follows the name, its slashes included.
+    after: &'a [u8],
+    /// Nothing but slashes follows.
+    is_last: bool,
+    /// Something follows, if only a slash.
+    wants_dir: bool,
+}
+
+fn next_component(path: &[u8]) -> Option<Component<'_>> {
+    let start = path.iter().position(|&byte| byte != b'/')?;
+    let path = &path[start..];
+    let end = path.iter().position(|&byte| byte == b'/').unwrap_or(path.len());
+    let (name, after) = path.split_at(end);
+    let is_last = after.iter().all(|&byte| byte == b'/');
+    Some(Component { name, after, is_last, wants_dir: !after.is_empty() })
+}
