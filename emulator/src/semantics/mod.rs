@@ -9,8 +9,11 @@
 //! over [`Core`](crate::exec::Core), reached through [`Engine::helper`].
 
 mod engine;
+mod float;
 
 pub mod a;
+pub mod d;
+pub mod f;
 pub mod i;
 pub mod m;
 pub mod system;
@@ -40,10 +43,10 @@ macro_rules! body_of {
         $crate::semantics::a::$function
     };
     (F $function:ident) => {
-        $crate::semantics::float_pending
+        $crate::semantics::f::$function
     };
     (D $function:ident) => {
-        $crate::semantics::float_pending
+        $crate::semantics::d::$function
     };
     (Zicsr $function:ident) => {
         $crate::semantics::zicsr::$function
@@ -53,8 +56,3 @@ macro_rules! body_of {
     };
 }
 pub(crate) use body_of;
-
-/// F and D have no bodies yet: their instructions are illegal.
-pub fn float_pending<E: Engine>(e: &mut E, i: &isa::insn::Insn) -> Result<(), E::Stop> {
-    e.illegal(i)
-}
