@@ -147,3 +147,27 @@ pub fn run_with_figures<S: AsRef<std::ffi::OsStr>>(dir: &TempDir, args: impl Int
     let figures = read_json(&file);
     (ran, figures)
 }
+
+/// A static riscv64 ELF whose one segment (read, execute) is its headers and then `code`, entered at the first word.
+pub fn tiny_elf(code: &[u32]) -> Vec<u8> {
+    const BASE: u64 = 0x10000;
+    const HEADERS: u64 = 64 + 56;
+    let size = HEADERS + 4 * code.len() as u64;
+    let mut elf = Vec::new();
+    elf.extend_from_slice(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
+    let mut half = |elf: &mut Vec<u8>, values: &[u16]| values.iter().for_each(|v| elf.extend_from_slice(&v.to_le_bytes()));
+    half(&mut elf, &[2, 243]); // executable, RISC-V
+    elf.extend_from_slice(&1u32.to_le_bytes());
+    for value in [BASE + HEADERS, 64, 0] {
+        elf.extend_from_slice(&value.to_le_bytes()); // entry, program headers, section headers
+    }
+    elf.extend_from_slice(&5u32.to_le_bytes()); // RVC, double-float ABI
+    half(&mut elf, &[64, 56, 1, 64, 0, 0]);
+    elf.extend_from_slice(&1u32.to_le_bytes()); // load
+    elf.extend_from_slice(&5u32.to_le_bytes()); // read, execute
+    for value in [0, BASE, BASE, size, size, 0x1000] {
+        elf.extend_from_slice(&value.to_le_bytes());
+    }
+    code.iter().for_each(|word| elf.extend_from_slice(&word.to_le_bytes()));
+    elf
+}

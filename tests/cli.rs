@@ -1,0 +1,172 @@
+//! The command line: exit statuses, messages, where output goes, what the machine-readable files hold.
+
+mod support;
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use support::{TempDir, count, folio, read_json, run, run_folio, run_with_figures, tiny_elf};
+
+/// An error of the user's: status 125, all the words in one screen on stderr, nothing on stdout.
+fn refused(args: &[&str], words: &[&str]) {
+    let ran = run_folio(args);
+    assert_eq!(ran.status, 125, "{args:?}: {}", ran.stderr);
+    assert_eq!(ran.stdout, "", "{args:?}");
+    for word in words {
+        assert!(ran.stderr.contains(word), "{args:?}: no `{word}` in: {}", ran.stderr);
+    }
+    assert!((1..=24).contains(&ran.stderr.lines().count()), "{args:?}: more than a screen:\n{}", ran.stderr);
+}
+
+#[test]
+fn mistakes_are_refused_with_a_message() {
+    refused(&[], &["Usage"]);
+    refused(&["fly"], &["fly"]);
+    refused(&["run"], &["PROGRAM"]);
+    refused(&["run", "--bogus", "hello"], &["--bogus"]);
+    refused(&["run", "-m", "1", "hello"], &["4M"]);
+    refused(&["run", "-m", "lots", "hello"], &["128M"]);
+    refused(&["run", "--env", "NOEQUALS", "hello"], &["KEY=VALUE"]);
+    refused(&["run", "--engine", "steam", "hello"], &["interp"]);
+    refused(&["run", "--tlb", "7", "hello"], &["--tlb", "7"]);
+    refused(&["run", "/nowhere/prog"], &["/nowhere/prog", "No such file"]);
+    refused(&["run", "no-such-demo"], &["no-such-demo", "hello"]);
+    refused(&["run", "/"], &["/"]);
+    refused(&["run", "--root", "/nowhere", "prog"], &["/nowhere"]);
+    refused(&["run", "--json", "/nowhere/x.json", "hello"], &["/nowhere/x.json"]);
+    refused(&["run", "--trace", "/nowhere/x.jsonl", "hello"], &["/nowhere/x.jsonl"]);
+    refused(&["run", "--script", "/nowhere/script", "hello"], &["/nowhere/script"]);
+    refused(&["boot", "--kernel", "/nowhere/kernel"], &["/nowhere/kernel"]);
+    refused(&["test", "/nowhere/test"], &["/nowhere/test"]);
+    refused(&["image", "/nowhere/dir", "-o", "/dev/null"], &["/nowhere/dir"]);
+    refused(&["kernel", "-o", "/nowhere/kernel"], &["/nowhere/kernel"]);
+}
+
+#[test]
+fn help_and_version_go_to_stdout() {
+    for args in [&["--help"][..], &["--version"], &["run", "--help"], &["boot", "--help"], &["test", "--help"]] {
+        let ran = run_folio(args);
+        assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{args:?}");
+        assert!(!ran.stdout.is_empty());
+    }
+}
+
+#[test]
+fn the_program_s_output_and_status_are_its_own() {
+    let ran = run_folio(["run", "hello"]);
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+    assert!(ran.stdout.to_lowercase().contains("hello"), "{}", ran.stdout);
+    // `demand` refuses a page that is not there with status 2, on stderr.
+    let ran = run_folio(["run", "--", "demand", "9999"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (2, ""));
+    assert!(ran.stderr.contains("demand:"), "{}", ran.stderr);
+    // Killed by SIGSEGV.
+    assert_eq!(run_folio(["run", "segfault"]).status, 139);
+}
+
+#[test]
+fn stats_go_to_stderr_and_name_the_faults() {
+    let ran = run_folio(["run", "--stats", "demand"]);
+    assert_eq!(ran.status, 0);
+    assert_eq!(ran.stdout, run_folio(["run", "demand"]).stdout);
+    for word in ["instructions", "page faults", "file_disk", "disk reads", "frames at peak", "TLB misses"] {
+        assert!(ran.stderr.contains(word), "no `{word}` in:\n{}", ran.stderr);
+    }
+}
+
+#[test]
+fn fuel_ends_a_run_with_124_and_the_figures_are_written() {
+    let dir = TempDir::new("fuel");
+    let (ran, figures) = run_with_figures(&dir, ["--fuel", "100000", "hello"]);
+    assert_eq!(ran.status, 124, "{}", ran.stderr);
+    assert!(ran.stderr.contains("fuel"), "{}", ran.stderr);
+    assert_eq!(count(&figures, "exit"), 124);
+    assert_eq!(count(&figures, "steps"), 100_000);
+    assert_eq!(count(&figures, "version"), 1);
+}
+
+#[test]
+fn json_holds_every_documented_field() {
+    let dir = TempDir::new("json");
+    let (ran, figures) = run_with_figures(&dir, ["cowfork"]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    for path in [
+        "version", "exit", "instructions", "instructions_user", "steps", "faults.total", "faults.from_disk", "disk.reads",
+        "disk.bytes", "frames.total", "frames.peak", "tlb.accesses", "tlb.misses", "tlb.i.accesses", "tlb.i.misses",
+        "tlb.d.accesses", "tlb.d.misses", "faults.by_kind.zero", "faults.by_kind.cow_copy",
+    ] {
+        count(&figures, path);
+    }
+    let kinds = figures["faults"]["by_kind"].as_object().unwrap();
+    let sum: u64 = kinds.values().map(|n| n.as_u64().unwrap()).sum();
+    assert_eq!(sum, count(&figures, "faults.total"));
+    assert_eq!(count(&figures, "tlb.misses"), count(&figures, "tlb.i.misses") + count(&figures, "tlb.d.misses"));
+    assert!(count(&figures, "instructions_user") < count(&figures, "instructions"));
+    assert!(figures["state_hash"].as_str().unwrap().starts_with("0x"));
+}
+
+#[test]
+fn the_trace_has_one_json_object_a_line() {
+    let dir = TempDir::new("trace");
+    let file = dir.file("trace.jsonl");
+    let mut command = folio(["run", "--trace"]);
+    command.arg(&file).args(["demand", "3", "4"]);
+    assert_eq!(run(command).status, 0);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mut last = 0;
+    let mut kinds = Vec::new();
+    for line in text.lines() {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"));
+        if let (Some(t), Some(kind)) = (event["t"].as_u64(), event["kind"].as_str()) {
+            assert!(t >= last, "events in the order of time");
+            last = t;
+            kinds.push(kind.to_string());
+        }
+    }
+    for kind in ["boot", "exec", "mmap", "file_disk", "exit", "shutdown"] {
+        assert!(kinds.iter().any(|k| k == kind), "no {kind} event among {kinds:?}");
+    }
+}
+
+#[test]
+fn ctrl_c_ends_a_run_with_130() {
+    let dir = TempDir::new("ctrl-c");
+    let spin = dir.file("spin");
+    std::fs::write(&spin, tiny_elf(&[0x0000_006f])).unwrap(); // j .
+    let json = dir.file("figures.json");
+    let mut command = folio(["run", "--json"]);
+    command.arg(&json).arg(&spin).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    assert!(child.try_wait().unwrap().is_none(), "the spinning guest has ended by itself");
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(count(&read_json(&json), "exit"), 130);
+}
+
+#[test]
+fn kernel_and_image_are_written_for_use_elsewhere() {
+    let dir = TempDir::new("image");
+    let (kernel, image) = (dir.file("kernel.elf"), dir.file("root.ext4"));
+    let mut command = folio(["kernel", "-o"]);
+    command.arg(&kernel);
+    assert_eq!(run(command).status, 0);
+    assert_eq!(std::fs::read(&kernel).unwrap(), guest_os::KERNEL_ELF);
+    let tree = dir.file("tree");
+    std::fs::create_dir_all(tree.join("opt")).unwrap();
+    let (_, hello) = guest_os::PROGRAMS.iter().find(|(name, _)| *name == "hello").unwrap();
+    let program = tree.join("opt/greet");
+    std::fs::write(&program, hello).unwrap();
+    let mut chmod = Command::new("chmod");
+    assert!(chmod.arg("755").arg(&program).status().unwrap().success());
+    let mut command = folio(["image"]);
+    command.arg(&tree).arg("-o").arg(&image);
+    assert_eq!(run(command).status, 0);
+    // The image and the folder it was made from are the same root.
+    for root in [&image, &tree] {
+        let mut command = folio(["run", "--root"]);
+        command.arg(root).arg("/opt/greet");
+        let ran = run(command);
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        assert_eq!(ran.stdout, run_folio(["run", "hello"]).stdout);
+    }
+}
