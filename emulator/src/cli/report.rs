@@ -33,8 +33,8 @@ impl Figures<'_> {
         if let Some(stats) = self.guest {
             let by_kind: Map<String, Value> =
                 stats.faults_by_kind().map(|(kind, n)| (kind.name().to_string(), json!(n))).collect();
-            put("faults", json!({"total": stats.faults(), "from_disk": stats.faults_from_disk(), "by_kind": by_kind}));
-            put("frames", json!({"total": stats.frames_total(), "peak": stats.frames_peak()}));
+            put("faults", json!({"total": stats.faults_total, "from_disk": stats.faults_from_disk, "by_kind": by_kind}));
+            put("frames", json!({"total": stats.frames_total, "peak": stats.frames_peak}));
         }
         put("disk", json!({"reads": disk.reads, "bytes": disk.read_bytes}));
         put(
@@ -74,13 +74,13 @@ impl Figures<'_> {
         row("  of them in user mode", grouped(machine.instructions_user()));
         row("time (steps = ns)", grouped(machine.steps().0));
         if let Some(stats) = self.guest {
-            row("page faults", grouped(stats.faults()));
+            row("page faults", grouped(stats.faults_total));
             for (kind, n) in stats.faults_by_kind().filter(|&(_, n)| n > 0) {
                 row(&format!("  {}", kind.name()), grouped(n));
             }
-            row("  of them from disk", grouped(stats.faults_from_disk()));
-            row("frames at peak", format!("{} of {}", grouped(stats.frames_peak()), grouped(stats.frames_total())));
-            row("context switches", grouped(stats.switches()));
+            row("  of them from disk", grouped(stats.faults_from_disk));
+            row("frames at peak", format!("{} of {}", grouped(stats.frames_peak), grouped(stats.frames_total)));
+            row("context switches", grouped(stats.context_switches()));
         }
         row("disk reads", format!("{} ({} KiB)", grouped(disk.reads), grouped(disk.read_bytes / 1024)));
         for (name, side) in [("TLB misses, instruction", i), ("TLB misses, data", d)] {

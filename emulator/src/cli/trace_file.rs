@@ -1,0 +1,75 @@
+//! Listens to a machine's events for a command: folds them into figures, and writes `--trace FILE.jsonl`.
+
+use anyhow::{Context, Result};
+use emulator::host::{EventAction, EventSink};
+use emulator::trace::{Event, Trace, TraceHeader};
+use isa::Step;
+use isa::events::EventRecord;
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::rc::Rc;
+
+struct Listener {
+    trace: Trace,
+    file: Option<BufWriter<File>>,
+    failed: Option<std::io::Error>,
+}
+
+impl Listener {
+    fn write_line(&mut self, value: &impl serde::Serialize) {
+        let Some(file) = &mut self.file else { return };
+        let written = serde_json::to_writer(&mut *file, value).map_err(std::io::Error::from).and_then(|()| file.write_all(b"\n"));
+        if let Err(error) = written {
+            self.failed.get_or_insert(error);
+        }
+    }
+}
+
+/// The command's ear on the event stream; clones share what was heard.
+#[derive(Clone)]
+pub struct Recorder(Rc<RefCell<Listener>>);
+
+impl Recorder {
+    /// Listens, and writes each event as one JSON object a line to `path` if there is one.
+    pub fn new(path: Option<&Path>) -> Result<Self> {
+        let file = match path {
+            Some(path) => {
+                let file = File::create(path)
+                    .with_context(|| format!("cannot write the trace to {}; choose a file in a folder that exists", path.display()))?;
+                Some(BufWriter::new(file))
+            }
+            None => None,
+        };
+        let mut listener = Listener { trace: Trace::default(), file, failed: None };
+        listener.write_line(&TraceHeader::default());
+        Ok(Self(Rc::new(RefCell::new(listener))))
+    }
+
+    /// Looks at what was heard.
+    pub fn with<R>(&self, look: impl FnOnce(&Trace) -> R) -> R {
+        look(&self.0.borrow().trace)
+    }
+
+    /// Ends the trace file.
+    pub fn finish(&self) -> Result<()> {
+        let mut listener = self.0.borrow_mut();
+        let flushed = listener.file.as_mut().map_or(Ok(()), BufWriter::flush);
+        match listener.failed.take() {
+            Some(error) => Err(error),
+            None => flushed,
+        }
+        .context("the trace could not be written to its end")
+    }
+}
+
+impl EventSink for Recorder {
+    fn event(&mut self, at: Step, hart: usize, record: &EventRecord, text: &[u8]) -> EventAction {
+        let event = Event::new(at, hart, record, text);
+        let mut listener = self.0.borrow_mut();
+        listener.trace.fold(&event);
+        listener.write_line(&event);
+        EventAction::Continue
+    }
+}
