@@ -16,3 +16,5 @@ pub mod mem;
 pub mod semantics;
 pub mod softfloat;
 pub mod trace;
+#[cfg(feature = "cli")]
+pub mod image;

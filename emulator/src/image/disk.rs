@@ -1,0 +1,131 @@
+//! Disks over host files: an image file as it is, and a laid-out file system whose file contents stay where they are.
+
+use crate::host::{DiskError, DiskImage};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// An image file, read by block.
+pub(super) struct ImageFile {
+    file: File,
+    len_bytes: u64,
+}
+
+impl ImageFile {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let len_bytes = file.metadata()?.len();
+        Ok(Self { file, len_bytes })
+    }
+}
+
+impl DiskImage for ImageFile {
+    fn len_bytes(&self) -> u64 {
+        self.len_bytes
+    }
+    fn read(&mut self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
+        read_at(&mut self.file, offset_bytes, buffer).map_err(|_| DiskError)
+    }
+}
+
+/// Where the bytes of a file in the image come from.
+pub(super) struct Content {
+    source: Source,
+    pub(super) len_bytes: u64,
+}
+
+enum Source {
+    Memory(Vec<u8>),
+    Host(PathBuf),
+}
+
+impl Content {
+    pub(super) fn memory(bytes: &[u8]) -> Self {
+        Self { source: Source::Memory(bytes.to_vec()), len_bytes: bytes.len() as u64 }
+    }
+    pub(super) fn host(path: &Path, len_bytes: u64) -> Self {
+        Self { source: Source::Host(path.to_path_buf()), len_bytes }
+    }
+}
+
+/// A run of the image's bytes that are not zero.
+pub(super) struct Region {
+    /// Offset in the image.
+    pub(super) start: u64,
+    pub(super) len: u64,
+    pub(super) from: From,
+}
+
+pub(super) enum From {
+    /// Metadata: these bytes.
+    Bytes(Vec<u8>),
+    /// The bytes of content number `index` from `offset` on.
+    Content { index: usize, offset: u64 },
+}
+
+/// A file system whose metadata is in memory and whose file contents are read where they are.
+pub(super) struct LaidOutDisk {
+    len_bytes: u64,
+    /// Sorted by start; disjoint.
+    regions: Vec<Region>,
+    contents: Vec<Content>,
+    /// The host file read last, kept open: reads of one file come in rows.
+    open: Option<(usize, File)>,
+}
+
+impl LaidOutDisk {
+    pub(super) fn new(len_bytes: u64, mut regions: Vec<Region>, contents: Vec<Content>) -> Self {
+        regions.sort_by_key(|region| region.start);
+        Self { len_bytes, regions, contents, open: None }
+    }
+
+    fn read_content(&mut self, index: usize, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        match &self.contents[index].source {
+            Source::Memory(bytes) => {
+                let start = usize::try_from(offset).map_err(io::Error::other)?;
+                buffer.copy_from_slice(&bytes[start..start + buffer.len()]);
+                Ok(())
+            }
+            Source::Host(path) => {
+                if self.open.as_ref().is_none_or(|&(open, _)| open != index) {
+                    self.open = Some((index, File::open(path)?));
+                }
+                let (_, file) = self.open.as_mut().expect("opened above");
+                read_at(file, offset, buffer)
+            }
+        }
+    }
+}
+
+impl DiskImage for LaidOutDisk {
+    fn len_bytes(&self) -> u64 {
+        self.len_bytes
+    }
+    fn read(&mut self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
+        buffer.fill(0);
+        let end = offset_bytes + buffer.len() as u64;
+        let mut at = self.regions.partition_point(|region| region.start + region.len <= offset_bytes);
+        while let Some(region) = self.regions.get(at).filter(|region| region.start < end) {
+            let (from, to) = (region.start.max(offset_bytes), (region.start + region.len).min(end));
+            let into = |n: u64| usize::try_from(n - offset_bytes).map_err(|_| DiskError);
+            let part = &mut buffer[into(from)?..into(to)?];
+            let skipped = from - region.start;
+            match &region.from {
+                From::Bytes(bytes) => {
+                    let start = usize::try_from(skipped).map_err(|_| DiskError)?;
+                    part.copy_from_slice(&bytes[start..start + part.len()]);
+                }
+                &From::Content { index, offset } => {
+                    self.read_content(index, offset + skipped, part).map_err(|_| DiskError)?;
+                }
+            }
+            at += 1;
+        }
+        Ok(())
+    }
+}
+
+fn read_at(file: &mut File, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+    file.seek(SeekFrom::Start(offset))?;
+    file.read_exact(buffer)
+}
