@@ -10,11 +10,11 @@ pub mod devices;
 pub mod exec;
 pub mod hart;
 pub mod host;
+#[cfg(feature = "cli")]
+pub mod image;
 pub mod loader;
 pub mod machine;
 pub mod mem;
 pub mod semantics;
 pub mod softfloat;
 pub mod trace;
-#[cfg(feature = "cli")]
-pub mod image;

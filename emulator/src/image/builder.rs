@@ -150,7 +150,9 @@ impl TreeBuilder {
         let size = (data + metadata + SLACK_BYTES).next_multiple_of(1 << 20);
         let mut options = Options::new(size, UUID, epoch());
         options.inodes = InodeCount::Exact(u32::try_from(inodes).map_err(|_| {
-            ImageError::Layout(mkext4::Error::Invalid("more files than an ext4 file system can hold".to_string()))
+            ImageError::Layout(mkext4::Error::Invalid(
+                "more files than an ext4 file system can hold".to_string(),
+            ))
         })?);
         options.reserved_percent = 0;
         options.journal_blocks = Some(JOURNAL_BLOCKS);
@@ -180,7 +182,10 @@ fn epoch() -> i64 {
 }
 
 fn count(folder: &BTreeMap<String, Entry>) -> u64 {
-    folder.values().map(|entry| if let Node::Folder(inner) = &entry.node { 1 + count(inner) } else { 1 }).sum()
+    folder
+        .values()
+        .map(|entry| if let Node::Folder(inner) = &entry.node { 1 + count(inner) } else { 1 })
+        .sum()
 }
 
 fn declare(
@@ -217,7 +222,11 @@ struct MetadataSink {
 
 impl RegionSink for MetadataSink {
     fn data(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.regions.push(Region { start: offset, len: bytes.len() as u64, from: From::Bytes(bytes.to_vec()) });
+        self.regions.push(Region {
+            start: offset,
+            len: bytes.len() as u64,
+            from: From::Bytes(bytes.to_vec()),
+        });
         Ok(())
     }
     fn zeros(&mut self, _: u64, _: u64) -> io::Result<()> {

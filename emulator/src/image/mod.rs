@@ -49,8 +49,11 @@ pub struct RootImage {
 impl RootImage {
     /// A small root with the host file `path` as the program [`program_path`] of its name.
     pub fn from_program(path: &Path) -> Result<Self, ImageError> {
-        let metadata =
-            std::fs::metadata(path).map_err(|error| ImageError::Host { action: "read", path: path.into(), error })?;
+        let metadata = std::fs::metadata(path).map_err(|error| ImageError::Host {
+            action: "read",
+            path: path.into(),
+            error,
+        })?;
         if !metadata.is_file() {
             return Err(ImageError::Kind(path.into()));
         }
@@ -106,7 +109,8 @@ impl RootImage {
         let mut chunk = vec![0; 1 << 20];
         let mut at = 0;
         while at < self.disk.len_bytes() {
-            let len = usize::try_from(self.disk.len_bytes() - at).map_or(chunk.len(), |left| left.min(chunk.len()));
+            let len =
+                usize::try_from(self.disk.len_bytes() - at).map_or(chunk.len(), |left| left.min(chunk.len()));
             let part = &mut chunk[..len];
             self.disk.read(at, part).map_err(|DiskError| {
                 write(std::io::Error::other("a file of the source could not be read, or has changed since"))
