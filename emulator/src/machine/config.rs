@@ -1,6 +1,8 @@
 //! What a machine is built from.
 
 use crate::devices::virtio::disk::DiskLatency;
+use crate::mem::tlb::TlbGeometry;
+use isa::PAGE_SIZE;
 use serde::{Deserialize, Serialize};
 
 /// What a machine is built from. Equal configurations, images and inputs make equal runs.
@@ -14,6 +16,8 @@ pub struct MachineConfig {
     pub seed: u64,
     /// The limit of user frames that the host device hands to the guest; 0 is none.
     pub frame_limit: u64,
+    /// Size, associativity and replacement policy of each side of the TLB.
+    pub tlb: TlbGeometry,
     /// How long disks take.
     pub disk_latency: DiskLatency,
 }
@@ -25,7 +29,43 @@ impl Default for MachineConfig {
             adue: false,
             seed: 0,
             frame_limit: 0,
+            tlb: TlbGeometry::default(),
             disk_latency: DiskLatency::default(),
         }
+    }
+}
+
+/// Why a machine cannot be built.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The size of RAM is not usable.
+    #[error("RAM of {ram_bytes} bytes cannot be had; give a multiple of 4096 bytes, at most 16 GiB")]
+    RamSize {
+        /// The size asked for.
+        ram_bytes: u64,
+    },
+    /// The host has not that much memory.
+    #[error("this host cannot give {ram_bytes} bytes for RAM; ask for less (-m)")]
+    NoMemory {
+        /// The size asked for.
+        ram_bytes: u64,
+    },
+}
+
+impl MachineConfig {
+    /// Harts in a machine.
+    pub(super) const HARTS: usize = 1;
+    const MAX_RAM_BYTES: u64 = 16 << 30;
+
+    /// Whether the machine can be built; the size of its RAM.
+    pub(super) fn check(&self) -> Result<usize, ConfigError> {
+        let ram_bytes = self.ram_bytes;
+        if ram_bytes == 0 || !ram_bytes.is_multiple_of(PAGE_SIZE) || ram_bytes > Self::MAX_RAM_BYTES {
+            return Err(ConfigError::RamSize { ram_bytes });
+        }
+        let bytes = usize::try_from(ram_bytes).map_err(|_| ConfigError::NoMemory { ram_bytes })?;
+        // An allocation that fails inside would abort; one that is tried and dropped costs nothing.
+        Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| ConfigError::NoMemory { ram_bytes })?;
+        Ok(bytes)
     }
 }

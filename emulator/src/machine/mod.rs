@@ -1,9 +1,200 @@
-//! The machine: harts, RAM, bus and devices, built from a [`MachineConfig`], run until a [`StopReason`].
+//! The machine: hart, RAM, bus and devices, built from a [`MachineConfig`], run until a [`StopReason`].
+//!
+//! This is what an embedder uses: build a [`Machine`], lend it the host's disks and streams, boot something, run
+//! it for a budget of [`Step`]s, look at it, save it. It never blocks and never looks at a clock; when the guest
+//! waits for input, the run comes back with [`StopReason::NeedInput`].
+//!
+//! There is one hart now. The structure (harts in a list, decoded code beside them) is that of several which take turns.
 
 mod config;
+mod firmware;
+mod htif;
+mod inspect;
+mod snapshot;
 mod stop;
 
 pub use crate::devices::host::GuestExit;
+pub use crate::devices::virtio::block::DiskCounters;
 pub use crate::devices::virtio::disk::DiskLatency;
-pub use config::MachineConfig;
+pub use config::{ConfigError, MachineConfig};
+pub use inspect::TlbCounters;
+pub use snapshot::RestoreError;
 pub use stop::StopReason;
+
+use crate::bus::{AttachError, Bus, Devices};
+use crate::exec::{CodeCache, Exec, Exit, Observer, Options};
+use crate::hart::Hart;
+use crate::host::{DiskImage, EventSink, Stdio};
+use crate::loader::boot::{self, Boot, BootInfo, Firmware, LoadError};
+use crate::mem::ram::Ram;
+use isa::Step;
+use isa::platform::Region;
+
+/// A whole machine.
+pub struct Machine {
+    config: MachineConfig,
+    harts: Vec<Hart>,
+    ram: Ram,
+    bus: Bus,
+    now: Step,
+    boot: Option<BootInfo>,
+    /// Decoded code: rebuilt as it runs, never saved.
+    code: CodeCache,
+    options: Options,
+}
+
+/// How far a run may go.
+#[derive(Clone, Copy)]
+enum Limit {
+    /// To this step, idle time included.
+    Until(Step),
+    /// One instruction, after whatever idle time comes before it.
+    OneInstruction,
+}
+
+impl Machine {
+    /// A machine at reset: RAM all zero, the hart in M-mode at the first byte of RAM.
+    pub fn new(config: MachineConfig) -> Result<Self, ConfigError> {
+        let ram_bytes = config.check()?;
+        let devices = Devices::new(MachineConfig::HARTS, config.seed, config.frame_limit);
+        Ok(Self {
+            harts: (0..MachineConfig::HARTS).map(|id| Hart::new(id, config.tlb)).collect(),
+            ram: Ram::new(ram_bytes),
+            bus: Bus::new(devices),
+            now: Step(0),
+            boot: None,
+            code: CodeCache::new(),
+            options: Options::default(),
+            config,
+        })
+    }
+
+    /// Lends the machine standard streams. Until then it has none: output is lost, input has ended.
+    pub fn set_stdio(&mut self, stdio: Box<dyn Stdio>) {
+        self.bus.set_stdio(stdio);
+    }
+
+    /// Lends the machine a listener for the guest kernel's events, or takes it back. What the guest does is the same.
+    pub fn set_event_sink(&mut self, sink: Option<Box<dyn EventSink>>) {
+        self.bus.set_event_sink(sink);
+    }
+
+    /// Attaches a disk to the next virtio slot. Its image is only read: what the guest writes is the machine's.
+    pub fn attach_disk(&mut self, image: Box<dyn DiskImage>, read_only: bool) -> Result<usize, AttachError> {
+        self.bus.attach_disk(image, read_only, self.config.disk_latency)
+    }
+
+    /// Loads what is to be started and puts the hart at its entry.
+    pub fn boot(&mut self, boot: &Boot<'_>) -> Result<&BootInfo, LoadError> {
+        let harts = u32::try_from(self.harts.len()).expect("there are few harts");
+        let info = boot::load(&mut self.ram, harts, boot)?;
+        if matches!(boot.firmware, Firmware::Builtin) {
+            self.bus.enable_sbi_timers(self.harts.len());
+        }
+        for hart in &mut self.harts {
+            firmware::start(hart, &info, self.config.adue, matches!(boot.firmware, Firmware::Builtin));
+        }
+        self.watch_htif(&info);
+        Ok(self.boot.insert(info))
+    }
+
+    /// Runs until the machine's step count is `until`, or something stops it before.
+    pub fn run(&mut self, until: Step) -> StopReason {
+        self.run_to(Limit::Until(until), None)
+    }
+
+    /// As [`Machine::run`], telling `observer` of every instruction. It is slower; the guest cannot tell.
+    pub fn run_observed(&mut self, until: Step, observer: &mut dyn Observer) -> StopReason {
+        self.run_to(Limit::Until(until), Some(observer))
+    }
+
+    /// Runs one instruction, after whatever idle time comes before it. [`StopReason::Fuel`] if nothing else
+    /// happened.
+    pub fn step(&mut self) -> StopReason {
+        self.run_to(Limit::OneInstruction, None)
+    }
+
+    /// As [`Machine::step`], telling `observer` of it.
+    pub fn step_observed(&mut self, observer: &mut dyn Observer) -> StopReason {
+        self.run_to(Limit::OneInstruction, Some(observer))
+    }
+
+    fn run_to(&mut self, limit: Limit, mut observer: Option<&mut dyn Observer>) -> StopReason {
+        loop {
+            if let Some(reason) = self.bus.ended() {
+                return reason;
+            }
+            let until = match limit {
+                Limit::Until(until) => until,
+                Limit::OneInstruction => self.now.after(1),
+            };
+            if self.now >= until {
+                return StopReason::Fuel;
+            }
+            let exit = self.execute(until, observer.as_deref_mut());
+            let stop = match exit {
+                Exit::Deadline => Some(StopReason::Fuel),
+                Exit::Breakpoint => Some(StopReason::Breakpoint),
+                Exit::Wfi => self.idle(limit),
+                Exit::StopRequested => None,
+                Exit::SbiCall => {
+                    self.sbi_call();
+                    None
+                }
+                Exit::Watch { .. } => {
+                    self.serve_htif();
+                    None
+                }
+            };
+            let after_one = matches!(limit, Limit::OneInstruction) && !matches!(exit, Exit::Wfi);
+            let stop = stop.or(self.bus.ended());
+            let stop = if self.bus.take_event_stop() { stop.or(Some(StopReason::Event)) } else { stop };
+            if let Some(reason) = stop.or(after_one.then_some(StopReason::Fuel)) {
+                return reason;
+            }
+        }
+    }
+
+    fn execute(&mut self, until: Step, observer: Option<&mut dyn Observer>) -> Exit {
+        let exec = Exec {
+            hart: &mut self.harts[0],
+            code: &mut self.code,
+            ram: &mut self.ram,
+            platform: &mut self.bus,
+            options: &self.options,
+        };
+        match observer {
+            None => exec.run(&mut self.now, until),
+            Some(observer) => exec.run_observed(&mut self.now, until, observer),
+        }
+    }
+
+    /// All harts wait: takes input that is there, else skips to the next event. A reason to stop, if there is one.
+    fn idle(&mut self, limit: Limit) -> Option<StopReason> {
+        if self.bus.poll_input(&mut self.ram, self.now) {
+            return None;
+        }
+        let next = self.bus.next_event(self.now);
+        match limit {
+            _ if next == Step::NEVER && self.bus.wants_input() => Some(StopReason::NeedInput),
+            _ if next == Step::NEVER => Some(StopReason::Idle),
+            Limit::Until(until) if next >= until => {
+                self.now = until;
+                Some(StopReason::Fuel)
+            }
+            _ => {
+                self.now = next.max(self.now);
+                None
+            }
+        }
+    }
+
+    /// Stops the run loop after a store to the program's `tohost`.
+    fn watch_htif(&mut self, info: &BootInfo) {
+        let words = info.htif.iter();
+        self.options.watch = words.map(|htif| Region { base: htif.tohost, len_bytes: htif::WORD_BYTES }).collect();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -95,13 +95,11 @@ pub struct Fence {
 pub enum Action {
     /// Only answer.
     Answer(Answer),
-    /// Legacy calls answer in a0 alone and leave a1.
-    LegacyAnswer(i64),
     /// Set the timer to interrupt at `mtime >= ticks` (and clear STIP until then), then answer success.
     SetTimer {
         /// The time.
         ticks: u64,
-        /// Whether this is the legacy call.
+        /// Whether this is the legacy call, which answers in a0 alone.
         legacy: bool,
     },
     /// Raise the supervisor software interrupt of these harts, then answer success.
@@ -130,7 +128,7 @@ pub enum Action {
     PutByte {
         /// The byte.
         byte: u8,
-        /// Whether this is the legacy call.
+        /// Whether this is the legacy call, which answers in a0 alone.
         legacy: bool,
     },
     /// Legacy: take one byte of input, -1 if there is none.

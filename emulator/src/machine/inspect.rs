@@ -1,0 +1,150 @@
+//! Looking at a machine without changing it: registers, memory, counters, and the hash of its state.
+
+use super::snapshot::State;
+use super::{DiskCounters, Machine, MachineConfig};
+use crate::bus::Platform;
+use crate::hart::Hart;
+use crate::loader::boot::BootInfo;
+use crate::mem::ram::Ram;
+use crate::mem::tlb::Tlb;
+use isa::csr::Csr;
+use isa::sv39::{self, MODE_SV39, Satp};
+use isa::{PAGE_SIZE, PhysAddr, Privilege, Step, VirtAddr};
+use xxhash_rust::xxh3::Xxh3Default;
+
+/// What one side of the TLB has counted.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct TlbCounters {
+    /// Translations asked for.
+    pub accesses: u64,
+    /// Those that needed a walk.
+    pub misses: u64,
+}
+
+impl TlbCounters {
+    fn of<'a>(sides: impl Iterator<Item = &'a Tlb>) -> Self {
+        sides.fold(Self::default(), |sum, side| Self {
+            accesses: sum.accesses + side.accesses,
+            misses: sum.misses + side.misses,
+        })
+    }
+}
+
+impl Machine {
+    /// What the machine was built from.
+    pub fn config(&self) -> &MachineConfig {
+        &self.config
+    }
+    /// Where the last boot put everything.
+    pub fn boot_info(&self) -> Option<&BootInfo> {
+        self.boot.as_ref()
+    }
+    /// The machine's time: instructions executed, retired or trapped, and idle time.
+    pub fn steps(&self) -> Step {
+        self.now
+    }
+    /// Instructions that have retired, in all modes.
+    pub fn instructions(&self) -> u64 {
+        self.harts.iter().map(|hart| hart.counters.retired()).sum()
+    }
+    /// Instructions that have retired in U-mode.
+    pub fn instructions_user(&self) -> u64 {
+        self.harts.iter().map(|hart| hart.counters.retired_in(Privilege::User)).sum()
+    }
+    /// The counters of the TLB's sides: instruction, data.
+    pub fn tlb_counters(&self) -> (TlbCounters, TlbCounters) {
+        let instruction = self.harts.iter().map(|hart| &hart.itlb);
+        let data = self.harts.iter().map(|hart| &hart.dtlb);
+        (TlbCounters::of(instruction), TlbCounters::of(data))
+    }
+    /// What all disks together have done.
+    pub fn disk_counters(&self) -> DiskCounters {
+        self.bus.disk_counters().fold(DiskCounters::default(), |sum, disk| DiskCounters {
+            reads: sum.reads + disk.reads,
+            read_bytes: sum.read_bytes + disk.read_bytes,
+            writes: sum.writes + disk.writes,
+            written_bytes: sum.written_bytes + disk.written_bytes,
+            flushes: sum.flushes + disk.flushes,
+        })
+    }
+
+    /// The first hart's state.
+    pub fn hart(&self) -> &Hart {
+        &self.harts[0]
+    }
+    /// Sets the first hart's program counter.
+    pub fn set_pc(&mut self, pc: VirtAddr) {
+        self.harts[0].pc = pc.0;
+    }
+    /// Sets integer register `index` of the first hart; register 0 stays 0.
+    pub fn set_x(&mut self, index: usize, value: u64) {
+        if let Some(register @ 1..32) = Some(index) {
+            self.harts[0].x[register] = value;
+        }
+    }
+    /// A CSR of the first hart as M-mode would read it.
+    pub fn csr(&self, csr: Csr) -> Option<u64> {
+        self.harts[0].csr_value(csr, self.bus.mtime(self.now))
+    }
+
+    /// RAM.
+    pub fn ram(&self) -> &Ram {
+        &self.ram
+    }
+    /// Writes RAM, as the loader does. `false`, and nothing is written, if any byte is not RAM.
+    #[must_use]
+    pub fn write_ram(&mut self, at: PhysAddr, data: &[u8]) -> bool {
+        self.ram.write(at, data)
+    }
+    /// Where the first hart finds `va` in its present mode, if it is mapped there. Neither the TLB nor the A and D
+    /// bits change, and permissions are not looked at.
+    pub fn translate(&self, va: VirtAddr) -> Option<PhysAddr> {
+        let hart = &self.harts[0];
+        self.translate_in(if hart.privilege == Privilege::Machine { Satp(0) } else { Satp(hart.csr.satp) }, va)
+    }
+    /// As [`Machine::translate`], in the address space of `satp`.
+    pub fn translate_in(&self, satp: Satp, va: VirtAddr) -> Option<PhysAddr> {
+        if satp.mode() != MODE_SV39 {
+            return Some(PhysAddr(va.0));
+        }
+        let leaf = sv39::walk(satp.root(), va, |at| self.ram.read_u64(at)).ok()?;
+        Some(leaf.frame(va).base().wrapping_add(va.page_offset()))
+    }
+    /// Memory as the first hart sees it in its present mode: the bytes from `va` up to the first that is not mapped RAM.
+    pub fn read_virt(&self, va: VirtAddr, len: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while bytes.len() < len {
+            let at = va.wrapping_add(bytes.len() as u64);
+            let in_page = usize::try_from(PAGE_SIZE - at.page_offset()).expect("at most a page");
+            let part = self.translate(at).and_then(|pa| self.ram.slice(pa, in_page.min(len - bytes.len())));
+            match part {
+                Some(part) => bytes.extend_from_slice(part),
+                None => break,
+            }
+        }
+        bytes
+    }
+    /// The program's memory from `begin_signature` to `end_signature`, as 32-bit words.
+    pub fn signature(&self) -> Option<Vec<u32>> {
+        let (begin, end) = self.boot.as_ref()?.signature?;
+        let bytes = self.ram.slice(begin, usize::try_from(end.0.checked_sub(begin.0)?).ok()?)?;
+        Some(bytes.chunks_exact(4).map(|word| u32::from_le_bytes(word.try_into().expect("four bytes"))).collect())
+    }
+
+    /// A hash of everything the guest can ever see: harts, devices, disk overlays, RAM (pages of zeros apart) and
+    /// time. Decoded code and host handles are not part of it.
+    pub fn state_hash(&self) -> u64 {
+        let mut hash = Xxh3Default::new();
+        hash.update(&State::encode(self));
+        for (at, page) in self.used_pages() {
+            hash.update(&at.0.to_le_bytes());
+            hash.update(page);
+        }
+        hash.digest()
+    }
+
+    /// The pages of RAM that hold anything but zeros.
+    pub(super) fn used_pages(&self) -> impl Iterator<Item = (PhysAddr, &[u8])> {
+        self.ram.touched_pages().filter(|(_, page)| page.iter().any(|&byte| byte != 0))
+    }
+}
