@@ -15,6 +15,7 @@ pub mod image;
 pub mod loader;
 pub mod machine;
 pub mod mem;
+pub mod sbi;
 pub mod semantics;
 pub mod softfloat;
 pub mod trace;

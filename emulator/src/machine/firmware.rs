@@ -96,7 +96,11 @@ impl Machine {
             Action::GetByte => {
                 let mut byte = [0];
                 let input = self.bus.console_input(&mut byte);
-                return self.answer_legacy(if matches!(input, Input::Bytes(_)) { i64::from(byte[0]) } else { -1 });
+                return self.answer_legacy(if matches!(input, Input::Bytes(_)) {
+                    i64::from(byte[0])
+                } else {
+                    -1
+                });
             }
             Action::Shutdown(reason) => {
                 self.bus.end(StopReason::SbiShutdown(reason));
@@ -124,7 +128,9 @@ impl Machine {
             });
             match pages {
                 Some((first, count)) if count <= MAX_FENCED_PAGES => {
-                    (0..count).for_each(|n| hart.fence_translations(Some(first.wrapping_add(n).base()), fence.asid));
+                    (0..count).for_each(|n| {
+                        hart.fence_translations(Some(first.wrapping_add(n).base()), fence.asid)
+                    });
                 }
                 // Dropping more than was asked for is always allowed.
                 _ => hart.fence_translations(None, fence.asid),

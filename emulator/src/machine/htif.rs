@@ -45,8 +45,9 @@ impl Machine {
 
     /// The block holds the number and three arguments; the result goes where the number was.
     fn htif_system_call(&mut self, block: PhysAddr) {
-        let words: Option<Vec<u64>> =
-            (0..BLOCK_WORDS as u64).map(|index| self.read_word(block.wrapping_add(index * WORD_BYTES))).collect();
+        let words: Option<Vec<u64>> = (0..BLOCK_WORDS as u64)
+            .map(|index| self.read_word(block.wrapping_add(index * WORD_BYTES)))
+            .collect();
         let Some(words) = words else { return };
         let result = match words[0] {
             SYS_WRITE => self.htif_write(words[1], PhysAddr(words[2]), words[3]),

@@ -100,7 +100,10 @@ impl Machine {
     /// bits change, and permissions are not looked at.
     pub fn translate(&self, va: VirtAddr) -> Option<PhysAddr> {
         let hart = &self.harts[0];
-        self.translate_in(if hart.privilege == Privilege::Machine { Satp(0) } else { Satp(hart.csr.satp) }, va)
+        self.translate_in(
+            if hart.privilege == Privilege::Machine { Satp(0) } else { Satp(hart.csr.satp) },
+            va,
+        )
     }
     /// As [`Machine::translate`], in the address space of `satp`.
     pub fn translate_in(&self, satp: Satp, va: VirtAddr) -> Option<PhysAddr> {
@@ -128,7 +131,12 @@ impl Machine {
     pub fn signature(&self) -> Option<Vec<u32>> {
         let (begin, end) = self.boot.as_ref()?.signature?;
         let bytes = self.ram.slice(begin, usize::try_from(end.0.checked_sub(begin.0)?).ok()?)?;
-        Some(bytes.chunks_exact(4).map(|word| u32::from_le_bytes(word.try_into().expect("four bytes"))).collect())
+        Some(
+            bytes
+                .chunks_exact(4)
+                .map(|word| u32::from_le_bytes(word.try_into().expect("four bytes")))
+                .collect(),
+        )
     }
 
     /// A hash of everything the guest can ever see: harts, devices, disk overlays, RAM (pages of zeros apart) and

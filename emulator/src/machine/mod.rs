@@ -131,7 +131,10 @@ impl Machine {
             if self.now >= until {
                 return StopReason::Fuel;
             }
-            let exit = self.execute(until, observer.as_deref_mut());
+            let exit = match &mut observer {
+                None => self.execute(until, None),
+                Some(observer) => self.execute(until, Some(&mut **observer)),
+            };
             let stop = match exit {
                 Exit::Deadline => Some(StopReason::Fuel),
                 Exit::Breakpoint => Some(StopReason::Breakpoint),
@@ -192,7 +195,8 @@ impl Machine {
     /// Stops the run loop after a store to the program's `tohost`.
     fn watch_htif(&mut self, info: &BootInfo) {
         let words = info.htif.iter();
-        self.options.watch = words.map(|htif| Region { base: htif.tohost, len_bytes: htif::WORD_BYTES }).collect();
+        self.options.watch =
+            words.map(|htif| Region { base: htif.tohost, len_bytes: htif::WORD_BYTES }).collect();
     }
 }
 

@@ -26,7 +26,9 @@ pub enum RestoreError {
     #[error("this is not a saved machine")]
     NotASnapshot,
     /// Saved by another version of the program.
-    #[error("this machine was saved in format {found}, this program reads format {VERSION}; save it again with this one")]
+    #[error(
+        "this machine was saved in format {found}, this program reads format {VERSION}; save it again with this one"
+    )]
     OtherVersion {
         /// The format's number.
         found: u32,

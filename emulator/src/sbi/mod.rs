@@ -284,7 +284,11 @@ mod tests {
             (EID_DBCN, 0, &[5, 0x8000_0000, 1], error(ERR_INVALID_PARAM)),
             (0x1234_5678, 0, &[], error(ERR_NOT_SUPPORTED)),
         ] {
-            assert_eq!(call(extension, function, arguments), action, "{extension:#x} {function} {arguments:x?}");
+            assert_eq!(
+                call(extension, function, arguments),
+                action,
+                "{extension:#x} {function} {arguments:x?}"
+            );
         }
     }
 

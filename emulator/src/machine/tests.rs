@@ -1,0 +1,304 @@
+//! Small hand-assembled programs on a whole machine.
+
+use super::*;
+use crate::host::{Input, Output, OutputClosed};
+use isa::asm::assemble;
+use isa::platform::{KERNEL_BASE, RAM_BASE, RTC_EPOCH_SECONDS};
+use isa::{PhysAddr, VirtAddr};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+const FOREVER: Step = Step(1_000_000_000_000);
+
+/// The program's bytes. `li` of large numbers is spelled out by the rows.
+fn code(lines: &[&str]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for line in lines {
+        let insn = assemble(line, RAM_BASE.0 + bytes.len() as u64).unwrap_or_else(|| panic!("{line}"));
+        let word = isa::encode::encode(&insn).unwrap_or_else(|| panic!("{line}"));
+        bytes.extend(word.to_le_bytes());
+    }
+    bytes
+}
+
+fn bare(lines: &[&str]) -> Machine {
+    let mut machine = Machine::new(MachineConfig { ram_bytes: 1 << 20, ..Default::default() }).unwrap();
+    machine.boot(&Boot::bare(&code(lines))).unwrap();
+    machine
+}
+
+fn under_sbi(lines: &[&str]) -> Machine {
+    let mut machine = Machine::new(MachineConfig { ram_bytes: 4 << 20, ..Default::default() }).unwrap();
+    machine.boot(&Boot::kernel(&code(lines))).unwrap();
+    machine
+}
+
+/// Standard streams whose other end the test keeps.
+#[derive(Clone, Default)]
+struct Streams(Rc<RefCell<(Vec<u8>, Vec<Input>)>>);
+
+impl Stdio for Streams {
+    fn write(&mut self, _: Output, bytes: &[u8]) -> Result<(), OutputClosed> {
+        self.0.borrow_mut().0.extend(bytes);
+        Ok(())
+    }
+    fn poll_input(&mut self, buffer: &mut [u8]) -> Input {
+        let inputs = &mut self.0.borrow_mut().1;
+        let input = if inputs.is_empty() { Input::NotYet } else { inputs.remove(0) };
+        if let Input::Bytes(count) = input {
+            buffer[..count].fill(b'i');
+        }
+        input
+    }
+}
+
+/// Sets the timer to `ticks`, enables it and waits; the handler stores mtime and stops.
+fn timer_program(ticks: &str, wait: &'static str) -> Vec<String> {
+    [
+        "auipc t0, 0",
+        "addi t0, t0, 48",
+        "csrw mtvec, t0",
+        "lui t1, 0x2004",
+        &format!("li t2, {ticks}"),
+        "sd t2, 0(t1)",
+        "li t2, 128",
+        "csrw mie, t2",
+        "csrsi mstatus, 8",
+        wait,
+        "j .-4",
+        "nop",
+        // The handler.
+        "csrr a0, mcause",
+        "lui t1, 0x100",
+        "lui t2, 5",
+        "addi t2, t2, 0x555",
+        "sw t2, 0(t1)",
+        "j .",
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+fn timer_machine(ticks: &str, wait: &'static str) -> Machine {
+    let program = timer_program(ticks, wait);
+    bare(&program.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_timer_interrupt_comes_at_its_exact_step() {
+    let mut machine = timer_machine("7", "nop");
+    // mtime reaches 7 at step 700: the handler's first instruction is the one of step 700.
+    let handler = VirtAddr(RAM_BASE.0 + 48);
+    assert_eq!(machine.run(Step(700)), StopReason::Fuel);
+    assert_ne!(machine.hart().pc, handler.0);
+    assert_eq!(machine.run(Step(701)), StopReason::Fuel);
+    assert_eq!((machine.hart().pc, machine.hart().x[10]), (handler.0 + 4, 1 << 63 | 7));
+    assert_eq!(machine.run(FOREVER), StopReason::FinisherPass);
+    assert_eq!(machine.steps(), Step(705));
+    assert_eq!(machine.run(FOREVER), StopReason::FinisherPass, "an ended machine stays ended");
+}
+
+#[test]
+fn waiting_skips_to_the_deadline_and_ends_in_the_same_place() {
+    let mut waiting = timer_machine("2000", "wfi");
+    assert_eq!(waiting.run(FOREVER), StopReason::FinisherPass);
+    assert_eq!(waiting.steps(), Step(200_005));
+    assert!(waiting.instructions() < 30, "{} instructions", waiting.instructions());
+    let mut busy = timer_machine("2000", "nop");
+    assert_eq!(busy.run(FOREVER), StopReason::FinisherPass);
+    assert_eq!(busy.steps(), Step(200_005));
+}
+
+#[test]
+fn how_a_run_is_cut_does_not_matter() {
+    for wait in ["nop", "wfi"] {
+        let mut whole = timer_machine("20", wait);
+        assert_eq!(whole.run(FOREVER), StopReason::FinisherPass);
+        let mut stepped = timer_machine("20", wait);
+        let mut steps = 0;
+        while stepped.step() == StopReason::Fuel {
+            steps += 1;
+            assert!(steps < 10_000);
+        }
+        let mut sliced = timer_machine("20", wait);
+        let mut until = 7;
+        while sliced.run(Step(until)) == StopReason::Fuel {
+            until += 7;
+        }
+        for other in [stepped, sliced] {
+            assert_eq!(
+                (other.steps(), other.instructions()),
+                (whole.steps(), whole.instructions()),
+                "{wait}"
+            );
+            assert_eq!(other.state_hash(), whole.state_hash(), "{wait}");
+        }
+    }
+}
+
+#[test]
+fn a_machine_saved_anywhere_goes_on_the_same() {
+    let mut whole = timer_machine("20", "nop");
+    whole.run(FOREVER);
+    for n in (0..2000).step_by(40) {
+        let mut first = timer_machine("20", "nop");
+        first.run(Step(n));
+        let mut second = Machine::load(&first.save()).unwrap();
+        assert_eq!(second.state_hash(), first.state_hash(), "saved at {n}");
+        assert_eq!(second.run(FOREVER), StopReason::FinisherPass, "saved at {n}");
+        assert_eq!(second.state_hash(), whole.state_hash(), "saved at {n}");
+    }
+}
+
+#[test]
+fn what_is_no_saved_machine_is_refused() {
+    let saved = timer_machine("20", "nop").save();
+    assert_eq!(Machine::load(&[]).err(), Some(RestoreError::NotASnapshot));
+    assert_eq!(Machine::load(&[7; 100]).err(), Some(RestoreError::NotASnapshot));
+    assert_eq!(Machine::load(&saved[..saved.len() - 1]).err(), Some(RestoreError::Damaged));
+    let mut other = saved.clone();
+    other[8] = 99;
+    assert_eq!(Machine::load(&other).err(), Some(RestoreError::OtherVersion { found: 99 }));
+    for at in (20..saved.len()).step_by(97) {
+        let mut damaged = saved.clone();
+        damaged[at] ^= 0x10;
+        assert_eq!(Machine::load(&damaged).err(), Some(RestoreError::Damaged), "byte {at}");
+    }
+}
+
+#[test]
+fn a_machine_that_nothing_can_wake_is_idle() {
+    let mut machine = bare(&["wfi", "j .-4"]);
+    assert_eq!(machine.run(FOREVER), StopReason::Idle);
+    assert_eq!(machine.steps(), Step(1));
+}
+
+#[test]
+fn the_uart_waits_for_input_and_takes_it() {
+    // Enable the receive interrupt at the UART and at the PLIC (source 10, M context), then wait.
+    let mut machine = bare(&[
+        "lui s0, 0x10000",
+        "li t0, 1",
+        "sb t0, 1(s0)",
+        "lui s1, 0xc000",
+        "sw t0, 40(s1)",
+        "lui s2, 0xc002",
+        "li t1, 1024",
+        "sw t1, 0(s2)",
+        "li t0, 1",
+        "slli t0, t0, 11",
+        "csrw mie, t0",
+        "wfi",
+        "lbu a0, 0(s0)",
+        "sb a0, 0(s0)",
+        "lui t0, 0xc200",
+        "lw a1, 4(t0)",
+        "lui t1, 0x100",
+        "lui t2, 5",
+        "addi t2, t2, 0x555",
+        "sw t2, 0(t1)",
+    ]);
+    let streams = Streams::default();
+    machine.set_stdio(Box::new(streams.clone()));
+    assert_eq!(machine.run(FOREVER), StopReason::NeedInput);
+    assert_eq!(machine.run(FOREVER), StopReason::NeedInput);
+    streams.0.borrow_mut().1.push(Input::Bytes(1));
+    assert_eq!(machine.run(FOREVER), StopReason::FinisherPass);
+    assert_eq!((machine.hart().x[10], machine.hart().x[11]), (u64::from(b'i'), 10));
+    assert_eq!(streams.0.borrow().0, b"i");
+}
+
+#[test]
+fn the_built_in_sbi_prints_tells_time_and_shuts_down() {
+    let mut machine = under_sbi(&[
+        "mv s0, a0",
+        "mv s1, a1",
+        // DBCN console write byte 'A'.
+        "lui a7, 0x44424",
+        "addi a7, a7, 0x34e",
+        "li a6, 2",
+        "li a0, 65",
+        "ecall",
+        "mv s2, a0",
+        // TIME: interrupt at 30 ticks; wait for it.
+        "lui a7, 0x54495",
+        "addi a7, a7, -699",
+        "li a6, 0",
+        "li a0, 30",
+        "ecall",
+        "li t0, 32",
+        "csrw sie, t0",
+        "wfi",
+        "csrr s3, sip",
+        "csrr s4, time",
+        // Legacy shutdown.
+        "li a7, 8",
+        "ecall",
+    ]);
+    let streams = Streams::default();
+    machine.set_stdio(Box::new(streams.clone()));
+    assert_eq!(machine.hart().pc, KERNEL_BASE.0);
+    assert_eq!(machine.run(FOREVER), StopReason::SbiShutdown(0));
+    let x = machine.hart().x;
+    assert_eq!((x[8], x[18], x[19], x[20]), (0, 0, 32, 30));
+    assert_eq!(x[9], machine.boot_info().unwrap().device_tree.0);
+    assert_eq!(streams.0.borrow().0, b"A");
+    assert_eq!(machine.steps(), Step(3004));
+}
+
+#[test]
+fn a_disk_read_completes_at_its_step() {
+    // Not a driver: the device is set up by the test, the guest only waits.
+    let mut machine = bare(&["wfi", "j .-4"]);
+    assert_eq!(machine.attach_disk(Box::new(vec![7u8; 4096]), false), Ok(0));
+    let ram = RAM_BASE.0 + 0x1_0000;
+    let mut put = |offset: u64, bytes: &[u8]| assert!(machine.write_ram(PhysAddr(ram + offset), bytes));
+    let descriptor = |addr: u64, len: u32, flags: u16, next: u16| {
+        [&addr.to_le_bytes()[..], &len.to_le_bytes(), &flags.to_le_bytes(), &next.to_le_bytes()].concat()
+    };
+    put(0, &descriptor(ram + 0x3000, 16, 1, 1));
+    put(16, &descriptor(ram + 0x4000, 512, 3, 2));
+    put(32, &descriptor(ram + 0x3100, 1, 2, 0));
+    put(0x1000, &[0, 0, 1, 0, 0, 0]);
+    let virtio = isa::platform::VIRTIO.base;
+    let registers = [
+        (0x70, 3),
+        (0x24, 1),
+        (0x20, 1),
+        (0x70, 11),
+        (0x38, 8),
+        (0x80, ram),
+        (0x90, ram + 0x1000),
+        (0xa0, ram + 0x2000),
+        (0x44, 1),
+        (0x70, 15),
+        (0x50, 0),
+    ];
+    for (register, value) in registers {
+        use crate::bus::Platform;
+        let at = virtio.wrapping_add(register);
+        machine.bus.write(&mut machine.ram, at, 4, value & 0xffff_ffff, Step(0)).unwrap();
+    }
+    assert_eq!(machine.run(FOREVER), StopReason::Idle);
+    assert_eq!(machine.steps(), Step(101_000));
+    assert_eq!(machine.ram().slice(PhysAddr(ram + 0x4000), 2), Some(&[7, 7][..]));
+    assert_eq!((machine.disk_counters().reads, machine.disk_counters().read_bytes), (1, 512));
+}
+
+#[test]
+fn inspection_sees_registers_csrs_and_memory() {
+    let mut machine = bare(&["li a0, 42", "csrw mscratch, a0", "j ."]);
+    machine.run(Step(2));
+    assert_eq!(machine.csr(isa::csr::Csr::MSCRATCH), Some(42));
+    assert_eq!(machine.read_virt(VirtAddr(RAM_BASE.0), 4), code(&["li a0, 42"]));
+    assert!(machine.read_virt(VirtAddr(0x1000), 4).is_empty());
+    assert_eq!((machine.instructions(), machine.instructions_user()), (2, 0));
+}
+
+#[test]
+fn the_clock_of_the_board_starts_at_its_epoch() {
+    let mut machine = bare(&["lui t0, 0x101", "lw a0, 0(t0)", "lwu a1, 4(t0)", "j ."]);
+    machine.run(Step(3));
+    let x = machine.hart().x;
+    assert_eq!(x[11] << 32 | x[10] & 0xffff_ffff, RTC_EPOCH_SECONDS * 1_000_000_000 + 1);
+}
