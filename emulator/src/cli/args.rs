@@ -3,6 +3,7 @@
 //! Nothing here acts; the other files of this folder take these structures and do the work.
 
 use clap::{Args, Parser, Subcommand};
+use emulator::mem::tlb::{BadGeometry, TlbGeometry};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -81,8 +82,8 @@ pub struct RunArgs {
 #[derive(Args, Debug)]
 pub struct MachineArgs {
     /// Geometry of the instruction and of the data TLB: entries, ways, and fifo or lru
-    #[arg(long, value_name = "ENTRIES[xWAYS[:POLICY]]")]
-    pub tlb: Option<String>,
+    #[arg(long, value_name = "ENTRIES[xWAYS[:POLICY]]", value_parser = parse_tlb)]
+    pub tlb: Option<TlbGeometry>,
     /// How instructions are executed
     #[arg(long, value_name = "ENGINE", default_value = "interp", value_parser = ["interp"])]
     pub engine: String,
@@ -154,6 +155,10 @@ pub struct KernelArgs {
     pub output: PathBuf,
 }
 
+fn parse_tlb(text: &str) -> Result<TlbGeometry, String> {
+    text.parse().map_err(|error: BadGeometry| error.to_string())
+}
+
 fn parse_env(text: &str) -> Result<String, String> {
     match text.split_once('=') {
         Some((key, _)) if !key.is_empty() => Ok(text.to_string()),
@@ -174,13 +179,13 @@ fn parse_size(text: &str) -> Result<u64, String> {
     let number: u64 = digits.parse().map_err(|_| "expected a size such as 128M".to_string())?;
     let bytes = number.checked_mul(unit).ok_or("that is more than a machine can have")?;
     if !(MIN_RAM..=MAX_RAM).contains(&bytes) || !bytes.is_multiple_of(4096) {
-        return Err("RAM must be a multiple of 4K from 4M to 64G".to_string());
+        return Err("RAM must be a multiple of 4K from 4M to 16G".to_string());
     }
     Ok(bytes)
 }
 
 const MIN_RAM: u64 = 4 << 20;
-const MAX_RAM: u64 = 64 << 30;
+const MAX_RAM: u64 = 16 << 30;
 
 #[cfg(test)]
 mod tests {
