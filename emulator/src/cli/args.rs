@@ -19,8 +19,6 @@ pub struct Cli {
 pub enum Command {
     /// Run a riscv64 Linux program under the guest OS, paged in from an emulated disk as it is touched
     Run(RunArgs),
-    /// As `run --debug`: stop before the first instruction and prompt for commands
-    Debug(RunArgs),
     /// Boot a bare kernel or firmware
     Boot(BootArgs),
     /// Run bare-metal test programs (riscv-tests convention: they report through `tohost`)
@@ -65,15 +63,6 @@ pub struct RunArgs {
     /// Write every event to FILE, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
-    /// Stop before the first instruction and prompt for commands
-    #[arg(long)]
-    pub debug: bool,
-    /// Run this debugger command first (repeatable; implies --debug)
-    #[arg(long = "ex", value_name = "CMD")]
-    pub ex: Vec<String>,
-    /// Run the debugger commands in FILE, one a line (implies --debug)
-    #[arg(long, value_name = "FILE")]
-    pub script: Option<PathBuf>,
     /// The program (a riscv64 Linux ELF or a #! script) and its arguments
     #[arg(value_name = "PROGRAM", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub program: Vec<OsString>,
@@ -199,9 +188,12 @@ mod tests {
 
     #[test]
     fn sizes() {
-        for (text, bytes) in
-            [("128M", Some(128 << 20)), ("8m", Some(8 << 20)), ("1G", Some(1 << 30)), ("16777216", Some(16 << 20))]
-        {
+        for (text, bytes) in [
+            ("128M", Some(128 << 20)),
+            ("8m", Some(8 << 20)),
+            ("1G", Some(1 << 30)),
+            ("16777216", Some(16 << 20)),
+        ] {
             assert_eq!(parse_size(text).ok(), bytes, "{text}");
         }
         for text in ["", "M", "12X", "1", "99999999999G", "-1", "4097K1"] {

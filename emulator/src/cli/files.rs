@@ -17,7 +17,8 @@ pub fn image(args: &ImageArgs) -> Result<u8> {
 
 /// Writes the guest kernel.
 pub fn kernel(args: &KernelArgs) -> Result<u8> {
-    std::fs::write(&args.output, guest_os::KERNEL_ELF)
-        .with_context(|| format!("cannot write {}; choose a file in a folder that exists", args.output.display()))?;
+    std::fs::write(&args.output, guest_os::KERNEL_ELF).with_context(|| {
+        format!("cannot write {}; choose a file in a folder that exists", args.output.display())
+    })?;
     Ok(0)
 }

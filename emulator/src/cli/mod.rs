@@ -5,7 +5,6 @@
 
 mod args;
 mod boot;
-mod debug;
 mod drive;
 mod files;
 mod report;
@@ -40,7 +39,6 @@ pub fn main() -> ExitCode {
     start_log();
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
-        Command::Debug(args) => run::run(&args::RunArgs { debug: true, ..args }),
         Command::Boot(args) => boot::boot(&args),
         Command::Test(args) => test::test(&args),
         Command::Image(args) => files::image(&args),
@@ -62,7 +60,13 @@ fn start_log() {
     env_logger::Builder::from_env(environment)
         .format(|out, record| match record.level() {
             log::Level::Error | log::Level::Warn => writeln!(out, "folio: {}", record.args()),
-            level => writeln!(out, "folio: {}: {}: {}", level.as_str().to_lowercase(), record.target(), record.args()),
+            level => writeln!(
+                out,
+                "folio: {}: {}: {}",
+                level.as_str().to_lowercase(),
+                record.target(),
+                record.args()
+            ),
         })
         .init();
 }

@@ -23,11 +23,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let stdio = HostStdio::new();
     let mut machine = build(args, image, &path, &recorder, &stdio)?;
     let interrupted = Interrupted::install();
-    let end = if args.debug || !args.ex.is_empty() || args.script.is_some() {
-        super::debug::session(args, &mut machine, &recorder, &stdio, &interrupted)?
-    } else {
-        drive(&mut machine, &stdio, &interrupted, args.machine.fuel)
-    };
+    let end = drive(&mut machine, &stdio, &interrupted, args.machine.fuel);
     let status = conclude(end, program);
     let written = recorder.finish();
     recorder.with(|trace| {
@@ -65,7 +61,13 @@ fn not_found_hint(path: &Path) -> String {
     )
 }
 
-fn build(args: &RunArgs, image: RootImage, path: &[u8], recorder: &Recorder, stdio: &HostStdio) -> Result<Machine> {
+fn build(
+    args: &RunArgs,
+    image: RootImage,
+    path: &[u8],
+    recorder: &Recorder,
+    stdio: &HostStdio,
+) -> Result<Machine> {
     let mut machine = Machine::new(MachineConfig {
         ram_bytes: args.memory,
         seed: args.seed,
@@ -90,8 +92,12 @@ fn build(args: &RunArgs, image: RootImage, path: &[u8], recorder: &Recorder, std
 
 /// The program's environment: a small fixed one, never the host's, with `--env` on top.
 fn environment(given: &[String]) -> Vec<Vec<u8>> {
-    const DEFAULT: [&str; 4] =
-        ["HOME=/root", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "PWD=/", "TERM=dumb"];
+    const DEFAULT: [&str; 4] = [
+        "HOME=/root",
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PWD=/",
+        "TERM=dumb",
+    ];
     let key = |text: &str| text.split_once('=').map_or(text, |(key, _)| key).to_string();
     let mut variables: Vec<&str> = DEFAULT.to_vec();
     for variable in given {
@@ -137,7 +143,10 @@ fn conclude(end: End, program: &OsStr) -> u8 {
 fn exec_failure(errno: u32) -> String {
     let (name, reason) = match errno {
         2 => ("ENOENT", "no such file in the root (or its interpreter is missing)"),
-        8 => ("ENOEXEC", "not a program that this machine can run: a static riscv64 Linux ELF or a #! script is needed"),
+        8 => (
+            "ENOEXEC",
+            "not a program that this machine can run: a static riscv64 Linux ELF or a #! script is needed",
+        ),
         13 => ("EACCES", "not a regular file with execute permission"),
         12 => ("ENOMEM", "not enough memory; give more with -m or --frames"),
         5 => ("EIO", "the disk could not be read; check the image with e2fsck -fn"),
@@ -147,7 +156,10 @@ fn exec_failure(errno: u32) -> String {
         22 => ("EINVAL", "malformed ELF"),
         36 => ("ENAMETOOLONG", "the path is too long"),
         40 => ("ELOOP", "too many symbolic links"),
-        80 => ("ELIBBAD", "its dynamic loader cannot be used: link with -static, or give --root a system that has it"),
+        80 => (
+            "ELIBBAD",
+            "its dynamic loader cannot be used: link with -static, or give --root a system that has it",
+        ),
         117 => ("EUCLEAN", "the root file system is damaged; check it with e2fsck -fn"),
         _ => return format!("errno {errno}"),
     };

@@ -57,8 +57,10 @@ fn expand(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
             continue;
         }
         let entries = std::fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let mut found: Vec<PathBuf> =
-            entries.filter_map(|entry| entry.ok().map(|e| e.path())).filter(|path| is_elf_file(path)).collect();
+        let mut found: Vec<PathBuf> = entries
+            .filter_map(|entry| entry.ok().map(|e| e.path()))
+            .filter(|path| is_elf_file(path))
+            .collect();
         if found.is_empty() {
             bail!("{}: no ELF files in this folder", path.display());
         }
@@ -88,7 +90,9 @@ fn run_one(args: &TestArgs, file: &Path) -> Result<Outcome> {
         StopReason::ToHost(value) => Some(format!("case {} failed", value >> 1)),
         StopReason::FinisherFail(code) => Some(format!("the finisher was told failure {code}")),
         StopReason::Fuel => Some(format!("no result after {} steps (--fuel)", args.fuel)),
-        StopReason::Idle | StopReason::NeedInput => Some("waits for something that can never come".to_string()),
+        StopReason::Idle | StopReason::NeedInput => {
+            Some("waits for something that can never come".to_string())
+        }
         other => Some(format!("stopped: {other:?}")),
     };
     if let Some(path) = &args.signature {
