@@ -98,11 +98,9 @@ impl GuestView {
             }
             EventKind::Mprotect => self.space_mut(record.pid).protect(start, end, record.detail3),
             EventKind::Brk => {
-                let old_end = self.space_mut(record.pid).heap_end(start);
-                if end < old_end {
+                if let Some(old_end) = self.space_mut(record.pid).set_heap(start, end) {
                     self.unmap_pages(record.pid, end, old_end);
                 }
-                self.space_mut(record.pid).set_heap(start, end);
             }
             EventKind::Fork => self.fork(record),
             EventKind::Exec => self.exec(record, &event.text),

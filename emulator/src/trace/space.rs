@@ -1,7 +1,7 @@
 //! One address space: its VMAs and which frame each of its pages maps.
 
 use super::event::permissions;
-use isa::events::{VMA_GROWSDOWN, VMA_SHARED};
+use isa::events::{VMA_GROWSDOWN, VMA_READ, VMA_SHARED, VMA_WRITE};
 use isa::sv39::Satp;
 use isa::{PAGE_SIZE, Ppn, VirtAddr, Vpn};
 use std::collections::BTreeMap;
@@ -65,6 +65,8 @@ pub struct SpaceView {
     vmas: BTreeMap<VirtAddr, VmaView>,
     /// Which frame each mapped page has.
     pages: BTreeMap<Vpn, Ppn>,
+    /// Where the heap ends, once the program break has moved.
+    heap_end: Option<VirtAddr>,
     /// How many processes run in it (more than one between `vfork` and `exec`).
     pub(super) users: u64,
 }
@@ -123,21 +125,18 @@ impl SpaceView {
             self.merge_around(at);
         }
     }
-    /// The heap is `start..end` now.
-    pub(super) fn set_heap(&mut self, start: VirtAddr, end: VirtAddr) {
-        let heap = self.vmas.get(&start).filter(|vma| vma.name == HEAP).cloned();
-        let old_end = heap.as_ref().map_or(start, |heap| heap.end);
-        self.remove(start, old_end);
-        let end = VirtAddr(end.0.next_multiple_of(PAGE_SIZE));
-        if start < end {
-            let flags = heap.map_or(isa::events::VMA_READ | isa::events::VMA_WRITE, |heap| heap.flags);
-            let name = HEAP.to_owned();
-            self.vmas.insert(start, VmaView { start, end, file: 0, offset_bytes: 0, flags, name });
+    /// The heap goes from `start` to `end` now. Returns the end it had, if that was further up: the caller takes the
+    /// pages between out.
+    pub(super) fn set_heap(&mut self, start: VirtAddr, end: VirtAddr) -> Option<VirtAddr> {
+        let old_end = self.heap_end.unwrap_or(start);
+        self.heap_end = Some(end);
+        if end <= old_end {
+            self.remove(end, old_end);
+            return Some(old_end);
         }
-    }
-    /// The end of the heap that starts there; `start` itself if there is none.
-    pub(super) fn heap_end(&self, start: VirtAddr) -> VirtAddr {
-        self.vmas.get(&start).filter(|vma| vma.name == HEAP).map_or(start, |heap| heap.end)
+        let (flags, name) = (VMA_READ | VMA_WRITE, HEAP.to_owned());
+        self.insert(VmaView { start: old_end, end, file: 0, offset_bytes: 0, flags, name });
+        None
     }
     /// The stack above `va` reaches down to its page now.
     pub(super) fn grow_stack_to(&mut self, va: VirtAddr) {
