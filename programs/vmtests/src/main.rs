@@ -1,9 +1,146 @@
-//! The guest's self-test.
+//! The guest's self-test, in the spirit of xv6's usertests: many small tests, each in a process of its own.
+//!
+//! `vmtests [NAME…]` runs all tests, or those named, prints `NAME ok` or `NAME FAILED` for each and a summary, and exits with 0 only if
+//! all passed. `vmtests -l` lists them. `vmtests -u` leaves out what a user-mode emulator (qemu-riscv64) cannot do: it is the referee for
+//! all the others. Tests marked `only by name` want a whole machine for themselves.
 #![no_std]
 #![no_main]
 
+mod bad_pointers;
+mod check;
+mod exec;
+mod faults;
+mod files;
+mod forks;
+mod memory;
+mod pipes;
+mod processes;
+mod raw;
+mod signals;
+mod system;
+
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use rt::os::{self, Status};
+use rt::{Args, println};
+
+use check::Outcome;
+
 rt::main!(main);
 
-fn main(_: rt::Args) -> i32 {
-    0
+/// Where a test makes sense.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// On any Linux.
+    Everywhere,
+    /// On a kernel, but not under user-mode emulation, which does it differently.
+    Kernel,
+    /// As `Kernel`, and only if named: it uses up the machine.
+    ByName,
+}
+
+/// One test.
+pub struct Test {
+    name: &'static str,
+    scope: Scope,
+    run: fn() -> Outcome,
+}
+
+/// A list of tests, each named as its function; `kernel:` and `by name:` give the scope.
+#[macro_export]
+macro_rules! tests {
+    ($($(@$scope:ident)? $name:ident,)*) => {
+        /// This file's tests.
+        pub const TESTS: &[$crate::Test] = &[$($crate::test!($(@$scope)? $name),)*];
+    };
+}
+
+/// One row of `tests!`.
+#[macro_export]
+macro_rules! test {
+    ($name:ident) => {
+        $crate::test!(@Everywhere $name)
+    };
+    (@$scope:ident $name:ident) => {
+        $crate::Test::new(stringify!($name), $crate::Scope::$scope, $name)
+    };
+}
+
+impl Test {
+    /// A row of the table.
+    pub const fn new(name: &'static str, scope: Scope, run: fn() -> Outcome) -> Self {
+        Self { name, scope, run }
+    }
+}
+
+const FAMILIES: &[&[Test]] = &[
+    memory::TESTS,
+    faults::TESTS,
+    forks::TESTS,
+    processes::TESTS,
+    exec::TESTS,
+    pipes::TESTS,
+    files::TESTS,
+    signals::TESTS,
+    system::TESTS,
+    bad_pointers::TESTS,
+];
+
+/// Address of the initial stack's `argv[0]`, for the tests that run this program again.
+static PROGRAM: AtomicUsize = AtomicUsize::new(0);
+
+/// This program's own path, as it was called.
+pub fn program() -> usize {
+    PROGRAM.load(Relaxed)
+}
+
+fn main(args: Args) -> i32 {
+    if let Some(role) = args.get(1).and_then(|name| name.strip_prefix("--as=")) {
+        return exec::play(role, args);
+    }
+    PROGRAM.store(raw::peek64(args.vectors().0) as usize, Relaxed);
+    let flag = |wanted: &str| args.iter().skip(1).any(|argument| argument == wanted);
+    let named = || args.iter().skip(1).filter(|argument| !argument.starts_with('-'));
+    let all = || FAMILIES.iter().flat_map(|family| family.iter());
+    if flag("-l") {
+        all().for_each(|test| println!("{}{}", test.name, remark(test.scope)));
+        return 0;
+    }
+    if let Some(unknown) = named().find(|name| all().all(|test| test.name != *name)) {
+        rt::eprintln!("vmtests: no test is called {unknown}; vmtests -l lists them");
+        return 2;
+    }
+    let chosen = |test: &Test| match named().next() {
+        Some(_) => named().any(|name| name == test.name),
+        None => test.scope == Scope::Everywhere || (test.scope == Scope::Kernel && !flag("-u")),
+    };
+    let (mut passed, mut failed) = (0, 0);
+    for test in all().filter(|test| chosen(test)) {
+        if run(test) {
+            passed += 1;
+        } else {
+            failed += 1;
+        }
+    }
+    println!("{passed} passed, {failed} failed");
+    i32::from(failed != 0)
+}
+
+const fn remark(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Everywhere => "",
+        Scope::Kernel => " (not under user-mode emulation)",
+        Scope::ByName => " (only by name)",
+    }
+}
+
+fn run(test: &Test) -> bool {
+    let ended = os::in_child(|| i32::from((test.run)().is_err()));
+    match ended {
+        Ok(Status::Exited(0)) => println!("{} ok", test.name),
+        Ok(Status::Exited(_)) => println!("{} FAILED", test.name),
+        Ok(other) => println!("{} FAILED: {other:?}", test.name),
+        Err(errno) => println!("{} FAILED: no child: {errno:?}", test.name),
+    }
+    ended == Ok(Status::Exited(0))
 }

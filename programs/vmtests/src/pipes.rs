@@ -1,0 +1,267 @@
+//! Pipes: end of file, broken pipes, big transfers, who is woken when.
+
+use rt::abi::general::{self as g, O_NONBLOCK, SIGPIPE};
+use rt::os::{self, Status};
+
+use crate::check::Outcome;
+use crate::raw::{Action, on_signal, sys};
+use crate::{check, check_eq, check_error, tests};
+
+tests! {
+    pipe_round_trip, pipe_end_of_file, pipe_no_reader, pipe_no_reader_ignored, pipe_big, pipe_atomic, pipe_nonblocking, pipe_copies, pipe_wrong_end,
+    pipe_bad_flags, pipe_reader_woken_by_exit, pipe_writer_woken_by_exit, pipe_chain, pipe_vectors,
+}
+
+fn pipe_round_trip() -> Outcome {
+    let (read, write) = os::pipe(0)?;
+    check_eq!(os::write(write, b"demand")?, 6);
+    check_eq!(os::write(write, b" paging")?, 7);
+    let mut bytes = [0; 32];
+    check_eq!(os::read(read, &mut bytes[..4])?, 4);
+    check_eq!(&bytes[..4], b"dema");
+    check_eq!(os::read(read, &mut bytes)?, 9);
+    check_eq!(&bytes[..9], b"nd paging");
+    check_eq!(os::write(write, b"")?, 0);
+    Ok(())
+}
+
+fn pipe_end_of_file() -> Outcome {
+    let (read, write) = os::pipe(0)?;
+    os::write(write, b"x")?;
+    os::close(write)?;
+    check_eq!(os::read(read, &mut [0; 8])?, 1);
+    check_eq!(os::read(read, &mut [0; 8])?, 0);
+    check_eq!(os::read(read, &mut [0; 8])?, 0);
+    Ok(())
+}
+
+fn pipe_no_reader() -> Outcome {
+    let (read, write) = os::pipe(0)?;
+    os::close(read)?;
+    let ended = os::in_child(|| {
+        let _ = os::write(write, b"x");
+        1
+    });
+    check_eq!(ended, Ok(Status::Signaled(SIGPIPE)));
+    Ok(())
+}
+
+fn pipe_no_reader_ignored() -> Outcome {
+    let (read, write) = os::pipe(0)?;
+    os::close(read)?;
+    on_signal(SIGPIPE, Action::Ignore, 0)?;
+    check_error!(os::write(write, b"x"), EPIPE);
+    Ok(())
+}
+
+fn pattern(offset: usize) -> u8 {
+    (offset % 251) as u8
+}
+
+fn pipe_big() -> Outcome {
+    const TOTAL: usize = 1 << 20;
+    let (read, write) = os::pipe(0)?;
+    let pid = os::fork()?;
+    if pid == 0 {
+        os::close(read)?;
+        let mut block = [0u8; 3000];
+        let mut sent = 0;
+        while sent < TOTAL {
+            let len = block.len().min(TOTAL - sent);
+            block[..len].iter_mut().enumerate().for_each(|(index, byte)| *byte = pattern(sent + index));
+            // More than the pipe holds at a time: write(2) goes on until all is out.
+            check_eq!(os::write(write, &block[..len])?, len);
+            sent += len;
+        }
+        os::exit(0);
+    }
+    os::close(write)?;
+    let mut block = [0u8; 4096];
+    let (mut got, mut wrong) = (0, 0);
+    loop {
+        let len = os::read(read, &mut block)?;
+        if len == 0 {
+            break;
+        }
+        wrong +=
+            block[..len].iter().enumerate().filter(|(index, byte)| **byte != pattern(got + index)).count();
+        got += len;
+    }
+    check_eq!((got, wrong), (TOTAL, 0));
+    check_eq!(os::wait(pid)?.1, Status::Exited(0));
+    Ok(())
+}
+
+fn pipe_atomic() -> Outcome {
+    // Writes of up to 4096 bytes do not mix, however many write.
+    let (read, write) = os::pipe(0)?;
+    for letter in *b"abcd" {
+        if os::fork()? == 0 {
+            for _ in 0..20 {
+                check_eq!(os::write(write, &[letter; 512])?, 512);
+                os::sched_yield();
+            }
+            os::exit(0);
+        }
+    }
+    os::close(write)?;
+    let mut counts = [0; 4];
+    loop {
+        let mut block = [0; 512];
+        let mut len = 0;
+        while len < block.len() {
+            match os::read(read, &mut block[len..])? {
+                0 => break,
+                more => len += more,
+            }
+        }
+        if len == 0 {
+            break;
+        }
+        check!(block.iter().all(|&byte| byte == block[0]));
+        counts[usize::from(block[0] - b'a')] += 1;
+    }
+    check_eq!(counts, [20; 4]);
+    for _ in 0..4 {
+        check_eq!(os::wait(-1)?.1, Status::Exited(0));
+    }
+    Ok(())
+}
+
+fn pipe_nonblocking() -> Outcome {
+    let (read, write) = os::pipe(O_NONBLOCK)?;
+    check_error!(os::read(read, &mut [0]), EAGAIN);
+    let mut room = 0;
+    while let Ok(len) = os::write(write, &[7; 4096]) {
+        room += len;
+        check!(room <= 1 << 20);
+    }
+    check_eq!(room, 65536);
+    check_error!(os::write(write, b"x"), EAGAIN);
+    check_eq!(os::read(read, &mut [0; 4096])?, 4096);
+    check_eq!(os::write(write, b"x")?, 1);
+    os::close(write)?;
+    let mut left = 0;
+    loop {
+        match os::read(read, &mut [0; 4096])? {
+            0 => break,
+            len => left += len,
+        }
+    }
+    check_eq!(left, 65536 - 4096 + 1);
+    Ok(())
+}
+
+fn pipe_copies() -> Outcome {
+    // The end of the file comes with the last copy of the write end.
+    let (read, write) = os::pipe(O_NONBLOCK)?;
+    let copy = sys(g::__NR_dup, [write as usize])? as i32;
+    os::close(write)?;
+    check_error!(os::read(read, &mut [0]), EAGAIN);
+    os::write(copy, b"y")?;
+    os::close(copy)?;
+    check_eq!(os::read(read, &mut [0; 4])?, 1);
+    check_eq!(os::read(read, &mut [0; 4])?, 0);
+    Ok(())
+}
+
+fn pipe_wrong_end() -> Outcome {
+    let (read, write) = os::pipe(0)?;
+    check_error!(os::write(read, b"x"), EBADF);
+    check_error!(os::read(write, &mut [0]), EBADF);
+    check_error!(os::lseek(read, 0, g::SEEK_CUR), ESPIPE);
+    check_error!(sys(g::__NR_pread64, [read as usize, 0, 0, 0]), ESPIPE);
+    Ok(())
+}
+
+fn pipe_bad_flags() -> Outcome {
+    check_error!(os::pipe(0x1234), EINVAL);
+    Ok(())
+}
+
+fn pipe_reader_woken_by_exit() -> Outcome {
+    let (read, write) = os::pipe(0)?;
+    let pid = os::fork()?;
+    if pid == 0 {
+        os::close(read)?;
+        (0..20).for_each(|_| os::sched_yield());
+        let _ = os::kill(os::getpid(), g::SIGKILL);
+    }
+    os::close(write)?;
+    check_eq!(os::read(read, &mut [0])?, 0);
+    check_eq!(os::wait(pid)?.1, Status::Signaled(g::SIGKILL));
+    Ok(())
+}
+
+fn pipe_writer_woken_by_exit() -> Outcome {
+    let (read, write) = os::pipe(0)?;
+    let pid = os::fork()?;
+    if pid == 0 {
+        os::close(write)?;
+        let _ = os::read(read, &mut [0; 100]);
+        os::exit(0);
+    }
+    os::close(read)?;
+    on_signal(SIGPIPE, Action::Ignore, 0)?;
+    // Fills the pipe and blocks until the reader is gone.
+    let result = (0..100).find_map(|_| os::write(write, &[1; 4096]).err());
+    check_eq!(result, Some(rt::Errno(rt::abi::errno::EPIPE)));
+    check_eq!(os::wait(pid)?.1, Status::Exited(0));
+    Ok(())
+}
+
+fn pipe_chain() -> Outcome {
+    // Ten processes in a row, each adding one to every byte.
+    let (mut from, first) = os::pipe(0)?;
+    for _ in 0..10 {
+        let (read, write) = os::pipe(0)?;
+        if os::fork()? == 0 {
+            os::close(first)?;
+            os::close(read)?;
+            let mut block = [0; 700];
+            loop {
+                let len = os::read(from, &mut block)?;
+                if len == 0 {
+                    os::exit(0);
+                }
+                block[..len].iter_mut().for_each(|byte| *byte = byte.wrapping_add(1));
+                os::write(write, &block[..len])?;
+            }
+        }
+        os::close(write)?;
+        os::close(from)?;
+        from = read;
+    }
+    os::write(first, &[5; 5000])?;
+    os::close(first)?;
+    let mut total = 0;
+    let mut block = [0; 512];
+    loop {
+        match os::read(from, &mut block)? {
+            0 => break,
+            len => {
+                check!(block[..len].iter().all(|&byte| byte == 15));
+                total += len;
+            }
+        }
+    }
+    check_eq!(total, 5000);
+    for _ in 0..10 {
+        check_eq!(os::wait(-1)?.1, Status::Exited(0));
+    }
+    Ok(())
+}
+
+fn pipe_vectors() -> Outcome {
+    let (read, write) = os::pipe(0)?;
+    let parts: [&[u8]; 4] = [b"de", b"", b"mand", b"!"];
+    let out: [(usize, usize); 4] = core::array::from_fn(|i| (parts[i].as_ptr() as usize, parts[i].len()));
+    let vector = out.map(|(at, len)| [at, len]);
+    check_eq!(sys(g::__NR_writev, [write as usize, vector.as_ptr() as usize, 4])?, 7);
+    let (mut a, mut b) = ([0u8; 3], [0u8; 10]);
+    let vector = [[a.as_mut_ptr() as usize, 3], [b.as_mut_ptr() as usize, 10]];
+    check_eq!(sys(g::__NR_readv, [read as usize, vector.as_ptr() as usize, 2])?, 7);
+    check_eq!((core::hint::black_box(&a), &core::hint::black_box(&b)[..4]), (b"dem", &b"and!"[..]));
+    check_error!(sys(g::__NR_writev, [write as usize, vector.as_ptr() as usize, 2000]), EINVAL);
+    Ok(())
+}

@@ -1,0 +1,195 @@
+//! Breaking the rules, in one place: system calls with any arguments, loads and stores at any address.
+//!
+//! Unsafe, and offered to the tests as safe functions by decree: a test runs in a process of its own, and what it does
+//! to that process's memory is what it is there to do. The kernel, which is what is tested, must stand all of it.
+#![allow(unsafe_code)]
+
+use rt::abi::general as g;
+use rt::{Result, syscall};
+
+/// System call `number` with any arguments, those that are missing as zero.
+pub fn sys<const N: usize>(number: u32, args: [usize; N]) -> Result<usize> {
+    // SAFETY: the module's decree: at worst this test's process comes to harm.
+    unsafe { syscall::call(number, args) }
+}
+
+/// Loads the byte at `address`.
+pub fn peek(address: usize) -> u8 {
+    // SAFETY: the module's decree. A bad address ends in SIGSEGV, which the test expects.
+    unsafe { (address as *const u8).read_volatile() }
+}
+
+/// Stores `value` at `address`.
+pub fn poke(address: usize, value: u8) {
+    // SAFETY: the module's decree. A bad address ends in SIGSEGV, which the test expects.
+    unsafe { (address as *mut u8).write_volatile(value) }
+}
+
+/// Loads eight bytes at any alignment, by one instruction.
+pub fn peek64(address: usize) -> u64 {
+    let value;
+    // SAFETY: the module's decree.
+    unsafe { core::arch::asm!("ld {value}, 0({address})", address = in(reg) address, value = out(reg) value) }
+    value
+}
+
+/// Stores eight bytes at any alignment, by one instruction.
+pub fn poke64(address: usize, value: u64) {
+    // SAFETY: the module's decree.
+    unsafe { core::arch::asm!("sd {value}, 0({address})", address = in(reg) address, value = in(reg) value) }
+}
+
+/// Adds to eight bytes by one AMO; the old value.
+pub fn amo_add(address: usize, value: u64) -> u64 {
+    let old;
+    // SAFETY: the module's decree.
+    unsafe {
+        core::arch::asm!("amoadd.d {old}, {value}, ({address})", address = in(reg) address, value = in(reg) value, old = out(reg) old);
+    }
+    old
+}
+
+/// Adds one by LR and SC, trying until it succeeds; the old value.
+pub fn lr_sc_increment(address: usize) -> u64 {
+    let old;
+    // SAFETY: the module's decree.
+    unsafe {
+        core::arch::asm!(
+            "1: lr.d {old}, ({address})",
+            "   addi {new}, {old}, 1",
+            "   sc.d {failed}, {new}, ({address})",
+            "   bnez {failed}, 1b",
+            address = in(reg) address, old = out(reg) old, new = out(reg) _, failed = out(reg) _,
+        );
+    }
+    old
+}
+
+/// A load by an instruction of four bytes, so that a handler can skip it by adding 4 to the pc.
+pub fn probe(address: usize) {
+    // SAFETY: the module's decree. The register that it loads is declared as changed.
+    unsafe {
+        core::arch::asm!(".option push", ".option norvc", "lb t0, 0({address})", ".option pop", address = in(reg) address, out("t0") _);
+    }
+}
+
+/// An instruction of four bytes that is illegal.
+pub fn illegal_instruction() {
+    // SAFETY: it traps; nothing else happens.
+    unsafe { core::arch::asm!(".4byte 0xffffffff") }
+}
+
+/// ebreak, by an instruction of four bytes.
+pub fn breakpoint() {
+    // SAFETY: it traps; nothing else happens.
+    unsafe { core::arch::asm!(".option push", ".option norvc", "ebreak", ".option pop") }
+}
+
+/// Calls `address` as a function without arguments. By assembly: to the compiler, a call of address 0 cannot happen.
+pub fn jump(address: usize) {
+    // SAFETY: the module's decree. What is there is called as the C ABI says.
+    unsafe { core::arch::asm!("jalr {address}", address = in(reg) address, clobber_abi("C")) }
+}
+
+/// Keeps twelve floating-point registers and fcsr's rounding mode loaded through a spin of `turns`; whether all came through.
+pub fn floats_survive(seed: u64, turns: u64) -> bool {
+    let (bad, mode): (u64, u64);
+    // SAFETY: registers only, all declared as changed; the rounding mode is put back to nearest, Rust's own.
+    unsafe {
+        core::arch::asm!(
+            "fmv.d.x fs0, {s}", "fmv.d.x fs5, {s}", "fmv.d.x ft0, {s}", "fmv.d.x ft11, {s}",
+            "fmv.d.x fa0, {s}", "fmv.d.x fa7, {s}", "fmv.d.x fs11, {s}", "fmv.d.x ft7, {s}",
+            "fsrmi 1",
+            "2: addi {n}, {n}, -1", "bnez {n}, 2b",
+            "li {bad}, 0",
+            "fmv.x.d {n}, fs0", "xor {n}, {n}, {s}", "or {bad}, {bad}, {n}",
+            "fmv.x.d {n}, fs5", "xor {n}, {n}, {s}", "or {bad}, {bad}, {n}",
+            "fmv.x.d {n}, ft0", "xor {n}, {n}, {s}", "or {bad}, {bad}, {n}",
+            "fmv.x.d {n}, ft11", "xor {n}, {n}, {s}", "or {bad}, {bad}, {n}",
+            "fmv.x.d {n}, fa0", "xor {n}, {n}, {s}", "or {bad}, {bad}, {n}",
+            "fmv.x.d {n}, fa7", "xor {n}, {n}, {s}", "or {bad}, {bad}, {n}",
+            "fmv.x.d {n}, fs11", "xor {n}, {n}, {s}", "or {bad}, {bad}, {n}",
+            "fmv.x.d {n}, ft7", "xor {n}, {n}, {s}", "or {bad}, {bad}, {n}",
+            "frrm {mode}", "fsrmi 0",
+            s = in(reg) seed, n = inout(reg) turns => _, bad = out(reg) bad, mode = out(reg) mode,
+            out("fs0") _, out("fs5") _, out("ft0") _, out("ft11") _, out("fa0") _, out("fa7") _, out("fs11") _, out("ft7") _,
+        );
+    }
+    bad == 0 && mode == 1
+}
+
+/// A signal handler as the kernel calls it: number, address of siginfo, address of ucontext.
+pub type Handler = extern "C" fn(i32, usize, usize);
+
+/// What a signal does.
+#[derive(Clone, Copy)]
+pub enum Action {
+    Default,
+    Ignore,
+    Call(Handler),
+}
+
+/// rt_sigaction(2); the kernel supplies the return trampoline.
+pub fn on_signal(signal: u32, action: Action, flags: u32) -> Result<()> {
+    let handler = match action {
+        Action::Default => 0,
+        Action::Ignore => 1,
+        Action::Call(handler) => handler as usize,
+    };
+    let words = [handler, flags as usize | g::SA_SIGINFO as usize, 0];
+    sys(g::__NR_rt_sigaction, [signal as usize, words.as_ptr() as usize, 0, 8]).map(drop)
+}
+
+/// Offset of the program counter in ucontext: flags, link, stack (3 words), 128 bytes of mask, aligned to 16.
+const UCONTEXT_PC: usize = 176;
+
+/// The program counter to which a handler will return.
+pub fn interrupted_pc(ucontext: usize) -> u64 {
+    peek64(ucontext + UCONTEXT_PC)
+}
+
+/// Changes the program counter to which a handler will return.
+pub fn set_interrupted_pc(ucontext: usize, pc: u64) {
+    poke64(ucontext + UCONTEXT_PC, pc);
+}
+
+// clone(2) with a stack for the child, which calls `function(argument)` there and exits with what it returns.
+core::arch::global_asm!(
+    ".text",
+    ".globl clone_on_stack",
+    "clone_on_stack:", // a0 flags, a1 stack top, a2 function, a3 argument
+    "    mv t0, a2",
+    "    mv t1, a3",
+    "    li a2, 0",
+    "    li a3, 0",
+    "    li a4, 0",
+    "    li a7, {clone}",
+    "    ecall",
+    "    bnez a0, 1f",
+    "    mv a0, t1",
+    "    jalr t0",
+    "    li a7, {exit}",
+    "    ecall",
+    "    unimp",
+    "1:  ret",
+    clone = const g::__NR_clone,
+    exit = const g::__NR_exit,
+);
+
+unsafe extern "C" {
+    fn clone_on_stack(
+        flags: usize,
+        stack_top: usize,
+        function: extern "C" fn(usize) -> i32,
+        argument: usize,
+    ) -> isize;
+}
+
+/// What posix_spawn(3) does: a child that shares this memory and runs on a stack of its own, while this process waits.
+pub fn spawn_vfork(function: extern "C" fn(usize) -> i32, argument: usize) -> isize {
+    let mut stack = [0u64; 1024];
+    let flags = g::CLONE_VM | g::CLONE_VFORK | g::SIGCHLD;
+    let top = (&raw mut stack).wrapping_add(1) as usize & !15;
+    // SAFETY: the child runs on `stack` only, and this process goes on only when the child is gone.
+    unsafe { clone_on_stack(flags as usize, top, function, argument) }
+}

@@ -1,0 +1,556 @@
+//! Signals: handlers and their return, masks, SIGCHLD, SIGSEGV with its address, the alternate stack, interrupted calls.
+
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+
+use rt::abi::general::{self as g, SIGCHLD, SIGSEGV, SIGUSR1, SIGUSR2};
+use rt::os::{self, Status};
+use rt::{PAGE_SIZE, Result};
+
+use crate::check::Outcome;
+use crate::memory::{READ_WRITE, map, mprotect};
+use crate::raw::{
+    self, Action, illegal_instruction, interrupted_pc, on_signal, peek, peek64, poke, probe,
+    set_interrupted_pc, sys,
+};
+use crate::{check, check_eq, check_error, tests};
+
+tests! {
+    handler_runs, handler_information, handler_nested, handler_masks_itself, @Kernel handler_nodefer, handler_once, handler_registers, mask_blocks, mask_errors, mask_inherited,
+    pending_once, ignored, default_again, kill_errors, kill_cannot_be_caught, action_errors, child_signal, child_ignored, segv_address, segv_protection,
+    segv_skip, segv_blocked, segv_in_handler, illegal_information, alternate_stack, alternate_stack_errors, read_interrupted, read_restarted,
+    wait_interrupted, sleep_interrupted, suspend, thread_directed, handler_floats, fork_keeps_handlers,
+}
+
+static COUNT: AtomicU64 = AtomicU64::new(0);
+static SEEN: [AtomicUsize; 4] = [const { AtomicUsize::new(0) }; 4];
+
+fn seen(index: usize) -> usize {
+    SEEN[index].load(SeqCst)
+}
+
+fn count() -> u64 {
+    COUNT.load(SeqCst)
+}
+
+/// Counts, and keeps the number, the code and the first word of what siginfo says.
+extern "C" fn record(signal: i32, information: usize, _: usize) {
+    COUNT.fetch_add(1, SeqCst);
+    SEEN[0].store(signal as usize, SeqCst);
+    SEEN[1].store(peek64(information + 8) as u32 as usize, SeqCst);
+    SEEN[2].store(peek64(information + 16) as usize, SeqCst);
+    SEEN[3].store(peek64(information) as u32 as usize, SeqCst);
+}
+
+fn raise(signal: u32) -> Result<()> {
+    os::kill(os::getpid(), signal)
+}
+
+fn mask(how: u32, set: u64) -> Result<u64> {
+    let (new, mut old) = ([set], [0u64]);
+    sys(g::__NR_rt_sigprocmask, [how as usize, new.as_ptr() as usize, old.as_mut_ptr() as usize, 8])?;
+    Ok(core::hint::black_box(old)[0])
+}
+
+const fn bit(signal: u32) -> u64 {
+    1 << (signal - 1)
+}
+
+fn handler_runs() -> Outcome {
+    on_signal(SIGUSR1, Action::Call(record), 0)?;
+    for expected in 1..=50 {
+        raise(SIGUSR1)?;
+        check_eq!(count(), expected);
+    }
+    Ok(())
+}
+
+fn handler_information() -> Outcome {
+    on_signal(SIGUSR2, Action::Call(record), 0)?;
+    raise(SIGUSR2)?;
+    check_eq!(seen(0), SIGUSR2 as usize);
+    check_eq!(seen(3), SIGUSR2 as usize);
+    // SI_USER, and the sender's pid.
+    check_eq!(seen(1), 0);
+    check_eq!(seen(2) as u32 as i32, os::getpid());
+    Ok(())
+}
+
+extern "C" fn raise_other(_: i32, _: usize, _: usize) {
+    COUNT.fetch_add(100, SeqCst);
+    let _ = raise(SIGUSR2);
+    // The other handler has run by now.
+    SEEN[2].store(count() as usize, SeqCst);
+}
+
+extern "C" fn add_one(_: i32, _: usize, _: usize) {
+    COUNT.fetch_add(1, SeqCst);
+}
+
+fn handler_nested() -> Outcome {
+    on_signal(SIGUSR1, Action::Call(raise_other), 0)?;
+    on_signal(SIGUSR2, Action::Call(add_one), 0)?;
+    raise(SIGUSR1)?;
+    check_eq!((count(), seen(2)), (101, 101));
+    Ok(())
+}
+
+extern "C" fn raise_itself(_: i32, _: usize, _: usize) {
+    if COUNT.fetch_add(1, SeqCst) < 3 {
+        let _ = raise(SIGUSR1);
+        // How often this handler has been entered when the call comes back.
+        SEEN[0].fetch_add(count() as usize, SeqCst);
+    }
+}
+
+fn handler_masks_itself() -> Outcome {
+    on_signal(SIGUSR1, Action::Call(raise_itself), 0)?;
+    raise(SIGUSR1)?;
+    // One after the other: 1 + 2 + 3.
+    check_eq!((count(), seen(0)), (4, 6));
+    Ok(())
+}
+
+fn handler_nodefer() -> Outcome {
+    on_signal(SIGUSR1, Action::Call(raise_itself), g::SA_NODEFER)?;
+    raise(SIGUSR1)?;
+    // One inside the other: each call comes back when all four have been entered.
+    check_eq!((count(), seen(0)), (4, 12));
+    Ok(())
+}
+
+fn handler_once() -> Outcome {
+    let ended = os::in_child(|| {
+        let _ = on_signal(SIGUSR1, Action::Call(add_one), g::SA_RESETHAND);
+        let _ = raise(SIGUSR1);
+        let first = count();
+        let _ = raise(SIGUSR1);
+        i32::from(first != 1) + 10
+    });
+    check_eq!(ended, Ok(Status::Signaled(SIGUSR1)));
+    Ok(())
+}
+
+fn handler_registers() -> Outcome {
+    // A child showers this process with signals while it computes; nothing of the computation may be lost.
+    on_signal(SIGUSR1, Action::Call(add_one), 0)?;
+    let parent = os::getpid();
+    let pid = os::fork()?;
+    if pid == 0 {
+        for _ in 0..200 {
+            let _ = os::kill(parent, SIGUSR1);
+            os::sched_yield();
+        }
+        os::exit(0);
+    }
+    let compute = || {
+        (0..300_000u64).fold((1u64, 1.0f64), |(a, b), i| {
+            core::hint::black_box((
+                a.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(i),
+                b * 1.000_001 + 0.5,
+            ))
+        })
+    };
+    let first = compute();
+    for _ in 0..5 {
+        check!(compute() == first);
+    }
+    while os::wait(pid) == Err(rt::Errno(rt::abi::errno::EINTR)) {}
+    check!(count() > 0);
+    Ok(())
+}
+
+fn mask_blocks() -> Outcome {
+    on_signal(SIGUSR1, Action::Call(record), 0)?;
+    check_eq!(mask(g::SIG_BLOCK, bit(SIGUSR1))?, 0);
+    raise(SIGUSR1)?;
+    check_eq!(count(), 0);
+    let mut pending = [0u64];
+    sys(g::__NR_rt_sigpending, [pending.as_mut_ptr() as usize, 8])?;
+    check_eq!(core::hint::black_box(pending)[0], bit(SIGUSR1));
+    check_eq!(mask(g::SIG_UNBLOCK, bit(SIGUSR1))?, bit(SIGUSR1));
+    check_eq!(count(), 1);
+    check_eq!(mask(g::SIG_SETMASK, bit(SIGUSR2))?, 0);
+    // SIGKILL and SIGSTOP stay unblocked, silently.
+    check_eq!(mask(g::SIG_SETMASK, u64::MAX)?, bit(SIGUSR2));
+    let low = u64::from(u32::MAX >> 1);
+    check_eq!(mask(g::SIG_SETMASK, 0)? & low, low & !bit(g::SIGKILL) & !bit(g::SIGSTOP));
+    Ok(())
+}
+
+fn mask_errors() -> Outcome {
+    let set = [0u64];
+    let at = set.as_ptr() as usize;
+    check_error!(sys(g::__NR_rt_sigprocmask, [77, at, 0, 8]), EINVAL);
+    check_error!(sys(g::__NR_rt_sigprocmask, [0, at, 0, 4]), EINVAL);
+    // Without a new set, how does not matter.
+    check_eq!(sys(g::__NR_rt_sigprocmask, [77, 0, at, 8]), Ok(0));
+    Ok(())
+}
+
+fn mask_inherited() -> Outcome {
+    mask(g::SIG_BLOCK, bit(SIGUSR1))?;
+    raise(SIGUSR1)?;
+    let ended = os::in_child(|| {
+        // The mask is inherited, what is pending is not.
+        let mut pending = [1u64];
+        let asked = sys(g::__NR_rt_sigpending, [pending.as_mut_ptr() as usize, 8]);
+        let blocked = mask(g::SIG_BLOCK, 0) == Ok(bit(SIGUSR1));
+        i32::from(asked.is_err() || core::hint::black_box(pending)[0] != 0 || !blocked)
+    });
+    check_eq!(ended, Ok(Status::Exited(0)));
+    Ok(())
+}
+
+fn pending_once() -> Outcome {
+    on_signal(SIGUSR1, Action::Call(add_one), 0)?;
+    mask(g::SIG_BLOCK, bit(SIGUSR1))?;
+    for _ in 0..5 {
+        raise(SIGUSR1)?;
+    }
+    mask(g::SIG_UNBLOCK, bit(SIGUSR1))?;
+    check_eq!(count(), 1);
+    Ok(())
+}
+
+fn ignored() -> Outcome {
+    on_signal(SIGUSR1, Action::Ignore, 0)?;
+    raise(SIGUSR1)?;
+    // Ignored while blocked: it does not stay pending.
+    mask(g::SIG_BLOCK, bit(SIGUSR1))?;
+    raise(SIGUSR1)?;
+    on_signal(SIGUSR1, Action::Ignore, 0)?;
+    mask(g::SIG_UNBLOCK, bit(SIGUSR1))?;
+    Ok(())
+}
+
+fn default_again() -> Outcome {
+    let ended = os::in_child(|| {
+        let _ = on_signal(SIGUSR1, Action::Call(add_one), 0);
+        let _ = raise(SIGUSR1);
+        let _ = on_signal(SIGUSR1, Action::Default, 0);
+        let _ = raise(SIGUSR1);
+        0
+    });
+    check_eq!(ended, Ok(Status::Signaled(SIGUSR1)));
+    Ok(())
+}
+
+fn kill_errors() -> Outcome {
+    check_error!(os::kill(1 << 22, 0), ESRCH);
+    check_error!(os::kill(os::getpid(), 65), EINVAL);
+    check_error!(os::kill(os::getpid(), u32::MAX), EINVAL);
+    os::kill(os::getpid(), 0)?;
+    // A zombie still counts as there.
+    let pid = os::fork()?;
+    if pid == 0 {
+        os::exit(0);
+    }
+    os::kill(pid, 0)?;
+    os::wait(pid)?;
+    check_error!(os::kill(pid, 0), ESRCH);
+    Ok(())
+}
+
+fn kill_cannot_be_caught() -> Outcome {
+    for signal in [g::SIGKILL, g::SIGSTOP] {
+        check_error!(on_signal(signal, Action::Call(record), 0), EINVAL);
+        check_error!(on_signal(signal, Action::Ignore, 0), EINVAL);
+    }
+    let ended = os::in_child(|| {
+        let _ = mask(g::SIG_SETMASK, u64::MAX);
+        let _ = raise(g::SIGKILL);
+        0
+    });
+    check_eq!(ended, Ok(Status::Signaled(g::SIGKILL)));
+    Ok(())
+}
+
+fn action_errors() -> Outcome {
+    check_error!(on_signal(0, Action::Ignore, 0), EINVAL);
+    check_error!(on_signal(65, Action::Ignore, 0), EINVAL);
+    check_error!(sys(g::__NR_rt_sigaction, [SIGUSR1 as usize, 0, 0, 4]), EINVAL);
+    on_signal(SIGUSR1, Action::Call(record), g::SA_RESTART)?;
+    let mut old = [0usize; 3];
+    sys(g::__NR_rt_sigaction, [SIGUSR1 as usize, 0, old.as_mut_ptr() as usize, 8])?;
+    check_eq!(core::hint::black_box(old)[0], record as extern "C" fn(i32, usize, usize) as usize);
+    Ok(())
+}
+
+fn child_signal() -> Outcome {
+    on_signal(SIGCHLD, Action::Call(record), g::SA_RESTART)?;
+    let pid = os::fork()?;
+    if pid == 0 {
+        os::exit(9);
+    }
+    check_eq!(os::wait(pid)?, (pid, Status::Exited(9)));
+    check_eq!(count(), 1);
+    // CLD_EXITED, and whose end it was.
+    check_eq!((seen(1), seen(2) as u32 as i32), (1, pid));
+    let pid = os::fork()?;
+    if pid == 0 {
+        let _ = raise(g::SIGKILL);
+    }
+    os::wait(pid)?;
+    check_eq!((count(), seen(1)), (2, 2));
+    Ok(())
+}
+
+fn child_ignored() -> Outcome {
+    // Whoever ignores SIGCHLD has no zombies.
+    on_signal(SIGCHLD, Action::Ignore, 0)?;
+    for _ in 0..5 {
+        if os::fork()? == 0 {
+            os::exit(0);
+        }
+    }
+    check_error!(os::wait(-1), ECHILD);
+    Ok(())
+}
+
+/// Makes the page that faulted accessible and lets the access happen again.
+extern "C" fn unprotect(_: i32, information: usize, _: usize) {
+    COUNT.fetch_add(1, SeqCst);
+    let address = peek64(information + 16) as usize;
+    SEEN[1].store(peek64(information + 8) as u32 as usize, SeqCst);
+    SEEN[2].store(address, SeqCst);
+    if mprotect(address / PAGE_SIZE * PAGE_SIZE, 1, READ_WRITE).is_err() {
+        os::exit(99);
+    }
+}
+
+fn segv_protection() -> Outcome {
+    on_signal(SIGSEGV, Action::Call(unprotect), 0)?;
+    let at = map(8, g::PROT_NONE)?;
+    for page in 0..8u8 {
+        let address = at + usize::from(page) * PAGE_SIZE + 5;
+        poke(address, page);
+        // SEGV_ACCERR, and the exact address.
+        check_eq!((count(), seen(1), seen(2)), (u64::from(page) + 1, 2, address));
+        check_eq!(peek(address), page);
+    }
+    Ok(())
+}
+
+/// Steps over the instruction of four bytes that trapped.
+extern "C" fn skip(signal: i32, information: usize, context: usize) {
+    record(signal, information, context);
+    set_interrupted_pc(context, interrupted_pc(context) + 4);
+}
+
+fn segv_address() -> Outcome {
+    on_signal(SIGSEGV, Action::Call(skip), 0)?;
+    for (number, address) in [0, 0x10, 0x3000_0123, 0x3f_0000_0000].into_iter().enumerate() {
+        probe(address);
+        // SEGV_MAPERR
+        check_eq!((count(), seen(0), seen(1), seen(2)), (number as u64 + 1, SIGSEGV as usize, 1, address));
+    }
+    Ok(())
+}
+
+fn segv_skip() -> Outcome {
+    on_signal(SIGSEGV, Action::Call(skip), 0)?;
+    for _ in 0..100 {
+        probe(0);
+    }
+    check_eq!(count(), 100);
+    Ok(())
+}
+
+fn segv_blocked() -> Outcome {
+    // A fault cannot wait: blocked, it kills.
+    let ended = os::in_child(|| {
+        let _ = on_signal(SIGSEGV, Action::Call(skip), 0);
+        let _ = mask(g::SIG_BLOCK, bit(SIGSEGV));
+        probe(0);
+        0
+    });
+    check_eq!(ended, Ok(Status::Signaled(SIGSEGV)));
+    // Nor can it be ignored.
+    let ended = os::in_child(|| {
+        let _ = on_signal(SIGSEGV, Action::Ignore, 0);
+        probe(0);
+        0
+    });
+    check_eq!(ended, Ok(Status::Signaled(SIGSEGV)));
+    Ok(())
+}
+
+extern "C" fn fault_again(_: i32, _: usize, _: usize) {
+    probe(8);
+}
+
+fn segv_in_handler() -> Outcome {
+    let ended = os::in_child(|| {
+        let _ = on_signal(SIGSEGV, Action::Call(fault_again), 0);
+        probe(0);
+        0
+    });
+    check_eq!(ended, Ok(Status::Signaled(SIGSEGV)));
+    Ok(())
+}
+
+fn illegal_information() -> Outcome {
+    on_signal(g::SIGILL, Action::Call(skip), 0)?;
+    illegal_instruction();
+    // ILL_ILLOPC
+    check_eq!((count(), seen(0), seen(1)), (1, g::SIGILL as usize, 1));
+    Ok(())
+}
+
+static STACK_RANGE: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
+
+extern "C" fn leave_if_on_alternate_stack(_: i32, _: usize, _: usize) {
+    let here = 0u8;
+    let at = &raw const here as usize;
+    let inside = STACK_RANGE[0].load(SeqCst) <= at && at < STACK_RANGE[1].load(SeqCst);
+    os::exit(if inside { 17 } else { 18 });
+}
+
+#[inline(never)]
+#[allow(unconditional_recursion)]
+fn overflow(depth: usize) -> usize {
+    let mut local = [0u8; 1024];
+    core::hint::black_box(&mut local)[0] = 1;
+    overflow(depth + 1) + usize::from(core::hint::black_box(&local)[0])
+}
+
+fn alternate_stack() -> Outcome {
+    let ended = os::in_child(|| {
+        let Ok(at) = map(8, READ_WRITE) else { return 1 };
+        STACK_RANGE[0].store(at, SeqCst);
+        STACK_RANGE[1].store(at + 8 * PAGE_SIZE, SeqCst);
+        let stack = [at, 0, 8 * PAGE_SIZE];
+        if sys(g::__NR_sigaltstack, [stack.as_ptr() as usize, 0]).is_err() {
+            return 2;
+        }
+        if on_signal(SIGSEGV, Action::Call(leave_if_on_alternate_stack), g::SA_ONSTACK).is_err() {
+            return 3;
+        }
+        overflow(0) as i32
+    });
+    check_eq!(ended, Ok(Status::Exited(17)));
+    Ok(())
+}
+
+fn alternate_stack_errors() -> Outcome {
+    let at = map(8, READ_WRITE)?;
+    let small = [at, 0, 100];
+    check_error!(sys(g::__NR_sigaltstack, [small.as_ptr() as usize, 0]), ENOMEM);
+    let wrong = [at, 77, 8 * PAGE_SIZE];
+    check_error!(sys(g::__NR_sigaltstack, [wrong.as_ptr() as usize, 0]), EINVAL);
+    let mut old = [0usize; 3];
+    sys(g::__NR_sigaltstack, [0, old.as_mut_ptr() as usize])?;
+    // SS_DISABLE
+    check_eq!(core::hint::black_box(old)[1] as u32, 2);
+    Ok(())
+}
+
+/// A child that signals this process again and again, so that no moment is missed, until it is killed.
+fn pester(signal: u32) -> Result<i32> {
+    let parent = os::getpid();
+    let pid = os::fork()?;
+    if pid == 0 {
+        loop {
+            let _ = crate::processes::sleep_ns(5_000_000);
+            let _ = os::kill(parent, signal);
+        }
+    }
+    Ok(pid)
+}
+
+fn read_interrupted() -> Outcome {
+    let (read, _write) = os::pipe(0)?;
+    on_signal(SIGUSR1, Action::Call(add_one), 0)?;
+    let pid = pester(SIGUSR1)?;
+    check_error!(os::read(read, &mut [0]), EINTR);
+    check!(count() >= 1);
+    os::kill(pid, g::SIGKILL)?;
+    Ok(())
+}
+
+fn read_restarted() -> Outcome {
+    let (read, write) = os::pipe(0)?;
+    on_signal(SIGUSR1, Action::Call(add_one), g::SA_RESTART)?;
+    let parent = os::getpid();
+    let pid = os::fork()?;
+    if pid == 0 {
+        for _ in 0..3 {
+            let _ = crate::processes::sleep_ns(5_000_000);
+            let _ = os::kill(parent, SIGUSR1);
+        }
+        let _ = os::write(write, b"!");
+        os::exit(0);
+    }
+    let mut byte = [0];
+    check_eq!(os::read(read, &mut byte)?, 1);
+    check_eq!(&byte, b"!");
+    check!(count() >= 1);
+    Ok(())
+}
+
+fn wait_interrupted() -> Outcome {
+    on_signal(SIGUSR1, Action::Call(add_one), 0)?;
+    let pid = pester(SIGUSR1)?;
+    check_error!(os::wait(pid), EINTR);
+    os::kill(pid, g::SIGKILL)?;
+    while os::wait(pid) == Err(rt::Errno(rt::abi::errno::EINTR)) {}
+    Ok(())
+}
+
+fn sleep_interrupted() -> Outcome {
+    on_signal(SIGUSR1, Action::Call(add_one), g::SA_RESTART)?;
+    let pid = pester(SIGUSR1)?;
+    // Even with SA_RESTART.
+    check_error!(crate::processes::sleep_ns(60_000_000_000), EINTR);
+    os::kill(pid, g::SIGKILL)?;
+    Ok(())
+}
+
+fn suspend() -> Outcome {
+    on_signal(SIGUSR1, Action::Call(add_one), 0)?;
+    mask(g::SIG_BLOCK, bit(SIGUSR1))?;
+    raise(SIGUSR1)?;
+    let set = [0u64];
+    // The mask is exchanged and the signal taken in one step; afterwards the old mask is back.
+    check_error!(sys(g::__NR_rt_sigsuspend, [set.as_ptr() as usize, 8]), EINTR);
+    check_eq!(count(), 1);
+    check_eq!(mask(g::SIG_BLOCK, 0)?, bit(SIGUSR1));
+    Ok(())
+}
+
+fn thread_directed() -> Outcome {
+    on_signal(SIGUSR1, Action::Call(record), 0)?;
+    let me = os::getpid() as usize;
+    sys(g::__NR_tgkill, [me, me, SIGUSR1 as usize])?;
+    check_eq!(count(), 1);
+    check_error!(sys(g::__NR_tgkill, [me, 1 << 22, SIGUSR1 as usize]), ESRCH);
+    Ok(())
+}
+
+extern "C" fn clobber_floats(_: i32, _: usize, _: usize) {
+    COUNT.fetch_add(1, SeqCst);
+    core::hint::black_box(raw::floats_survive(0x1111_2222_3333_4444, 10));
+}
+
+fn handler_floats() -> Outcome {
+    // A handler may use the floating-point registers; the interrupted code finds its own again.
+    on_signal(SIGUSR1, Action::Call(clobber_floats), 0)?;
+    let pid = pester(SIGUSR1)?;
+    for _ in 0..4 {
+        check!(raw::floats_survive(0x4009_21fb_5444_2d18, 20_000_000));
+    }
+    os::kill(pid, g::SIGKILL)?;
+    check!(count() > 0);
+    Ok(())
+}
+
+fn fork_keeps_handlers() -> Outcome {
+    on_signal(SIGUSR1, Action::Call(add_one), 0)?;
+    let ended = os::in_child(|| {
+        let _ = raise(SIGUSR1);
+        i32::from(count() != 1)
+    });
+    check_eq!(ended, Ok(Status::Exited(0)));
+    check_eq!(count(), 0);
+    Ok(())
+}

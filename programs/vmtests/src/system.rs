@@ -1,0 +1,151 @@
+//! What the kernel says about itself, the clock, limits, and calls that it does not have.
+
+use rt::abi::general as g;
+use rt::abi::prctl as p;
+use rt::os;
+
+use crate::check::Outcome;
+use crate::raw::sys;
+use crate::{check, check_eq, check_error, tests};
+
+tests! {
+    system_name, clock, sleeping, random, limits, usage, memory_information, thread_name, yields, unknown_calls, @Kernel kernel_version, @Kernel missing_calls,
+    futex_basics, @Kernel robust_list,
+}
+
+const FIELD: usize = 65;
+
+fn uname() -> rt::Result<[u8; 6 * FIELD]> {
+    let mut names = [0u8; 6 * FIELD];
+    sys(g::__NR_uname, [names.as_mut_ptr() as usize])?;
+    Ok(core::hint::black_box(names))
+}
+
+fn system_name() -> Outcome {
+    let names = uname()?;
+    check!(names.starts_with(b"Linux\0"));
+    check!(names[4 * FIELD..].starts_with(b"riscv64\0"));
+    Ok(())
+}
+
+fn kernel_version() -> Outcome {
+    check!(uname()?[2 * FIELD..].starts_with(b"6.12."));
+    Ok(())
+}
+
+fn clock() -> Outcome {
+    let mut last = os::monotonic_ns()?;
+    for _ in 0..100 {
+        let now = os::monotonic_ns()?;
+        check!(now >= last);
+        last = now;
+    }
+    let mut time = [0u64; 2];
+    for clock in [g::CLOCK_REALTIME, g::CLOCK_MONOTONIC, g::CLOCK_PROCESS_CPUTIME_ID, g::CLOCK_BOOTTIME] {
+        sys(g::__NR_clock_gettime, [clock as usize, time.as_mut_ptr() as usize])?;
+        check!(core::hint::black_box(time)[1] < 1_000_000_000);
+    }
+    check_error!(sys(g::__NR_clock_gettime, [999, time.as_mut_ptr() as usize]), EINVAL);
+    sys(g::__NR_gettimeofday, [time.as_mut_ptr() as usize, 0])?;
+    check!(core::hint::black_box(time)[1] < 1_000_000);
+    Ok(())
+}
+
+fn sleeping() -> Outcome {
+    let before = os::monotonic_ns()?;
+    crate::processes::sleep_ns(3_000_000)?;
+    check!(os::monotonic_ns()? - before >= 3_000_000);
+    let bad = [0u64, 1_000_000_000];
+    check_error!(sys(g::__NR_nanosleep, [bad.as_ptr() as usize, 0]), EINVAL);
+    let short = [0u64, 1000];
+    let clock = g::CLOCK_MONOTONIC as usize;
+    sys(g::__NR_clock_nanosleep, [clock, 0, short.as_ptr() as usize, 0])?;
+    Ok(())
+}
+
+fn random() -> Outcome {
+    let (mut one, mut two) = ([0u8; 64], [0u8; 64]);
+    check_eq!(sys(g::__NR_getrandom, [one.as_mut_ptr() as usize, 64, 0])?, 64);
+    check_eq!(sys(g::__NR_getrandom, [two.as_mut_ptr() as usize, 64, 0])?, 64);
+    check!(core::hint::black_box(one) != core::hint::black_box(two));
+    check_error!(sys(g::__NR_getrandom, [one.as_mut_ptr() as usize, 64, 0xff00]), EINVAL);
+    Ok(())
+}
+
+fn limits() -> Outcome {
+    let mut stack = [0u64; 2];
+    sys(g::__NR_prlimit64, [0, g::RLIMIT_STACK as usize, 0, stack.as_mut_ptr() as usize])?;
+    check!(core::hint::black_box(stack)[0] >= 1 << 20);
+    check_error!(sys(g::__NR_prlimit64, [0, 99, 0, stack.as_mut_ptr() as usize]), EINVAL);
+    check_error!(sys(g::__NR_prlimit64, [1 << 22, 3, 0, stack.as_mut_ptr() as usize]), ESRCH);
+    let wrong = [10u64, 5];
+    check_error!(sys(g::__NR_prlimit64, [0, g::RLIMIT_NOFILE as usize, wrong.as_ptr() as usize, 0]), EINVAL);
+    Ok(())
+}
+
+fn usage() -> Outcome {
+    let mut usage = [0u64; 18];
+    sys(g::__NR_getrusage, [g::RUSAGE_SELF as usize, usage.as_mut_ptr() as usize])?;
+    check!(core::hint::black_box(usage)[1] < 1_000_000);
+    let children = (g::RUSAGE_CHILDREN as isize).cast_unsigned();
+    sys(g::__NR_getrusage, [children, usage.as_mut_ptr() as usize])?;
+    check_error!(sys(g::__NR_getrusage, [77, usage.as_mut_ptr() as usize]), EINVAL);
+    let mut times = [0u64; 4];
+    sys(g::__NR_times, [times.as_mut_ptr() as usize])?;
+    Ok(())
+}
+
+fn memory_information() -> Outcome {
+    let mut information = [0u64; 16];
+    sys(g::__NR_sysinfo, [information.as_mut_ptr() as usize])?;
+    let information = core::hint::black_box(information);
+    // Total and free memory.
+    check!(information[4] > 1 << 20 && information[5] <= information[4]);
+    Ok(())
+}
+
+fn thread_name() -> Outcome {
+    let mut name = [0u8; 16];
+    sys(g::__NR_prctl, [p::PR_SET_NAME as usize, c"a name that is too long".as_ptr() as usize])?;
+    sys(g::__NR_prctl, [p::PR_GET_NAME as usize, name.as_mut_ptr() as usize])?;
+    check_eq!(&core::hint::black_box(name), b"a name that is \0");
+    check_error!(sys(g::__NR_prctl, [123_456]), EINVAL);
+    Ok(())
+}
+
+fn yields() -> Outcome {
+    for _ in 0..100 {
+        os::sched_yield();
+    }
+    Ok(())
+}
+
+fn unknown_calls() -> Outcome {
+    for number in [1000, 4000, 0x7fff_ffff, u32::MAX] {
+        check_error!(sys(number, [1, 2, 3, 4, 5, 6]), ENOSYS);
+    }
+    Ok(())
+}
+
+fn missing_calls() -> Outcome {
+    // Linux has them; Folio does not, and C libraries then do without.
+    for number in [g::__NR_rseq, g::__NR_riscv_hwprobe, g::__NR_clone3] {
+        check_error!(sys(number, [0, 0, 0, 0, 0]), ENOSYS);
+    }
+    Ok(())
+}
+
+fn futex_basics() -> Outcome {
+    let word = [7u32];
+    let at = word.as_ptr() as usize;
+    check_eq!(sys(g::__NR_futex, [at, g::FUTEX_WAKE as usize, 1])?, 0);
+    check_error!(sys(g::__NR_futex, [at, g::FUTEX_WAIT as usize, 8, 0]), EAGAIN);
+    Ok(())
+}
+
+fn robust_list() -> Outcome {
+    let head = [0usize; 3];
+    sys(g::__NR_set_robust_list, [head.as_ptr() as usize, 24])?;
+    check_error!(sys(g::__NR_set_robust_list, [head.as_ptr() as usize, 23]), EINVAL);
+    Ok(())
+}
