@@ -1,8 +1,2 @@
-//! The `folio` command. All it does is in `cli`.
-#![forbid(unsafe_code)]
-
-mod cli;
-
-fn main() -> std::process::ExitCode {
-    cli::main()
-}
+//! The `folio` command.
+fn main() {}

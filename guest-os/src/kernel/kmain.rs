@@ -1,16 +1,31 @@
-//! From the firmware's jump to the first process.
+//! From the firmware's jump to the first program.
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, Init};
 use crate::drivers::host;
+use crate::exec::{self, Request};
+use crate::hart::{current, hart};
+use crate::local::HartLocal;
+use crate::process::{self, Program, Start};
 use crate::shutdown::{End, stop};
-use crate::{arch, heap, logger};
+use crate::syscall::{limits, system};
+use crate::vfs::{self, FramesOfTmpfs, KernelFacts};
+use crate::wait::{self, scheduler};
+use crate::{arch, block, clock, console, events, heap, interrupts, logger, mem, trampoline};
+use alloc::boxed::Box;
+use alloc::string::String;
 use fdt::Fdt;
+use fs::{Device, Errno, Object, OpenFile, OpenFlags, Vfs};
+use isa::events::{EventKind, EventRecord};
 use isa::{PAGE_SIZE, PhysAddr};
+use proc::{DescriptorTable, Signals};
 
 /// The kernel heap's share of RAM, and its bounds.
 const HEAP_SHARE: u64 = 8;
 const HEAP_MIN_BYTES: u64 = 8 << 20;
 const HEAP_MAX_BYTES: u64 = 128 << 20;
+
+/// The first program, until its process starts it.
+static INIT: HartLocal<Option<Init>> = HartLocal::new(None);
 
 /// Called by the start-up code, on the boot stack, in the high half.
 #[unsafe(no_mangle)]
@@ -21,21 +36,32 @@ extern "C" fn kmain(_hart: u64, device_tree: u64) -> ! {
     let fdt = Fdt::new(bytes).expect("the firmware passes a device tree");
     let (_, ram_end) = config::ram_bounds(&fdt);
     let tree_end = PhysAddr(device_tree.0 + bytes.len() as u64);
-    let heap_bytes = ((ram_end.0 - arch::kernel_end().0) / HEAP_SHARE).clamp(HEAP_MIN_BYTES, HEAP_MAX_BYTES)
-        & !(PAGE_SIZE - 1);
+    let heap_bytes =
+        ((ram_end.0 - arch::kernel_end().0) / HEAP_SHARE).clamp(HEAP_MIN_BYTES, HEAP_MAX_BYTES) & !(PAGE_SIZE - 1);
     let heap_start = heap_start(heap_bytes, device_tree, tree_end);
     // SAFETY: between the kernel's end and the RAM's, not over the device tree.
     unsafe { heap::start(heap_start, usize::try_from(heap_bytes).expect("a usize has 64 bits")) };
     let config = Config::from_device_tree(&fdt);
     host::start(config.has_host);
     logger::start();
-    log::warn!(
-        "hello: heap {:?}, ram end {}, init {:?}",
-        heap::usage(),
-        config.ram_end,
-        alloc::string::String::from_utf8_lossy(&config.init.program)
-    );
-    stop(End::Exited(3))
+    let frame_limit = host::with(|host| host.frame_limit()).unwrap_or(0);
+    // The device tree is not needed any more: its RAM is handed out too.
+    mem::start(PhysAddr(heap_start.0 + heap_bytes).page(), config.ram_end.page(), frame_limit);
+    arch::drop_identity_map();
+    clock::start();
+    system::start(host::with(|host| host.seed()).unwrap_or(0));
+    interrupts::start();
+    console::start();
+    trampoline::start();
+    if !block::start(&config.virtio) {
+        log::error!("there is no disk: the root file system must be on a virtio block device");
+        stop(End::ExecFailed(Errno::ENXIO.number()));
+    }
+    let free = mem::memory().frames().free();
+    events::report(EventRecord { detail: free, detail2: heap_bytes, ..events::of(EventKind::Boot) });
+    *INIT.get_mut() = Some(config.init);
+    start_first_process();
+    wait::idle()
 }
 
 /// Right after the kernel, or after the device tree if that lies there.
@@ -44,4 +70,78 @@ fn heap_start(heap_bytes: u64, tree_start: PhysAddr, tree_end: PhysAddr) -> Phys
     let overlaps = tree_start.0 < kernel_end.0 + heap_bytes && tree_end > kernel_end;
     let after = if overlaps { tree_end } else { kernel_end };
     PhysAddr(after.0.next_multiple_of(PAGE_SIZE))
+}
+
+fn start_first_process() {
+    hart().use_kernel_address_space();
+    let start = Start {
+        frame: arch::TrapFrame::default(),
+        fp: arch::FpState::default(),
+        space: None,
+        files: DescriptorTable::new(limits::OPEN_FILES),
+        signals: Signals::default(),
+        cwd: None,
+        umask: 0o022,
+        program: Program { name: b"init".to_vec(), ..Program::default() },
+        limits: limits::INITIAL,
+    };
+    let Ok(process) = process::create(0, start) else { panic!("there is no room for the first process") };
+    let pid = process.pid;
+    drop(process);
+    scheduler(|s| s.make_runnable(pid));
+}
+
+/// The first process's first steps: it mounts the root, opens its standard streams and executes its program.
+pub fn first_process() {
+    let init = INIT.get_mut().take().expect("the first process starts once");
+    mount_root();
+    let process = current();
+    let root = vfs::lock().root();
+    *process.cwd.borrow_mut() = Some(root.clone());
+    open_standard_streams();
+    let directory = vfs::lock().resolve(&root, &init.cwd, fs::LastLink::Follow);
+    match directory {
+        Ok(directory) if directory.inode.is_dir() => *process.cwd.borrow_mut() = Some(directory),
+        Ok(_) | Err(_) => {
+            log::error!("the working directory {} is not there", String::from_utf8_lossy(&init.cwd));
+            stop(End::ExecFailed(Errno::ENOENT.number()));
+        }
+    }
+    if let Err(error) = execute_first(&init) {
+        log::error!("cannot execute {}: {error}", String::from_utf8_lossy(&init.program));
+        stop(End::ExecFailed(error.number()));
+    }
+}
+
+fn mount_root() {
+    match fs::Ext4::mount(Box::new(block::RootDisk)) {
+        Ok(root) => vfs::start(Vfs::new(root, Box::new(FramesOfTmpfs), Box::new(KernelFacts))),
+        Err(error) => {
+            log::error!("the disk holds no ext4 file system that can be mounted: {error}");
+            stop(End::ExecFailed(Errno::EUCLEAN.number()));
+        }
+    }
+}
+
+fn open_standard_streams() {
+    let process = current();
+    for stream in 0..3 {
+        let is_terminal = console::is_terminal(u64::from(stream));
+        let device = Object::Device(Device::Stdio { stream, is_terminal });
+        let file = vfs::open_files().insert(OpenFile::new(device, None, OpenFlags::RDWR));
+        let file = file.expect("no file is open yet");
+        process.files.borrow_mut().insert(file, 0, false).expect("no descriptor is open yet");
+    }
+}
+
+fn execute_first(init: &Init) -> Result<(), Errno> {
+    let mut result = Err(Errno::ENOENT);
+    for path in exec::candidates(&init.program, &init.envp) {
+        let request = Request { at: current().cwd(), path, argv: init.argv.clone(), envp: init.envp.clone() };
+        result = exec::execute(request);
+        if result != Err(Errno::ENOENT) {
+            break;
+        }
+    }
+    result
 }

@@ -26,4 +26,9 @@ impl<T> HartLocal<T> {
     pub fn get_mut(&self) -> RefMut<'_, T> {
         self.0.borrow_mut()
     }
+    /// Shared access for good, for state made of cells of its own. Must not be mixed with [`HartLocal::get_mut`].
+    pub fn leak(&'static self) -> &'static T {
+        // SAFETY: the value is only ever borrowed shared through this method; `get_mut` on the same cell is ruled out by its user.
+        unsafe { &*self.0.as_ptr() }
+    }
 }

@@ -56,6 +56,9 @@ pub struct Context {
 }
 
 impl Context {
+    /// A context that has not been saved yet.
+    pub const EMPTY: Self = Self { ra: 0, sp: 0, s: [0; 12] };
+
     /// A thread that starts in `entry` on `stack`. `entry` must not return.
     pub fn starting_in(entry: extern "C" fn() -> !, stack: &KernelStack) -> Self {
         Self { ra: entry as *const () as u64, sp: stack.top(), s: [0; 12] }

@@ -51,3 +51,20 @@ pub fn fence_address_space(va: Option<u64>, asid: Option<u64>) {
         }
     }
 }
+
+/// The largest address-space identifier that `satp` keeps (privileged manual: probe by writing ones).
+pub fn max_asid() -> u16 {
+    let kept: u64;
+    // SAFETY: only the ASID field changes and is put back at once; the mappings stay the same under any ASID.
+    unsafe {
+        asm!(
+            "csrr {old}, satp",
+            "or {kept}, {old}, {mask}",
+            "csrw satp, {kept}",
+            "csrr {kept}, satp",
+            "csrw satp, {old}",
+            old = out(reg) _, kept = out(reg) kept, mask = in(reg) 0xffff_u64 << 44, options(nostack)
+        );
+    }
+    Satp(kept).asid()
+}

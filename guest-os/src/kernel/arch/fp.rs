@@ -18,10 +18,12 @@ pub struct FpState {
 }
 
 /// Whose registers the hart holds: a process id, or none.
-#[derive(Default)]
 pub struct FpOwner(Option<u32>);
 
 impl FpOwner {
+    /// Nobody's registers.
+    pub const NOBODY: Self = Self(None);
+
     /// Before `pid` enters user mode: makes the hart's FP registers its own.
     pub fn before_user(&mut self, pid: u32, frame: &mut TrapFrame, state: &FpState) {
         if self.0 != Some(pid) {

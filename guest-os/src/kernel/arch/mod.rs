@@ -11,9 +11,9 @@ mod user;
 
 pub use context::{Context, KernelStack, switch};
 pub use csr::{
-    enable_interrupts_in_sie, fence_address_space, interrupts_pending, set_address_space, time,
+    enable_interrupts_in_sie, fence_address_space, interrupts_pending, max_asid, set_address_space, time,
     wait_for_interrupt,
 };
 pub use fp::{FpOwner, FpState};
-pub use start::{direct_map, kernel_end, kernel_root, phys_of};
+pub use start::{direct_map, drop_identity_map, kernel_end, kernel_root, phys_of};
 pub use user::{TrapFrame, UserTrap, run_user};

@@ -100,3 +100,11 @@ pub fn kernel_root() -> Ppn {
 pub fn kernel_end() -> PhysAddr {
     phys_of(&raw const _kernel_end)
 }
+
+/// Takes the identity map of the start-up code out of the kernel's root.
+pub fn drop_identity_map() {
+    let root = direct_map(kernel_root().base()) as *mut u64;
+    // SAFETY: entry 2 of the root table, which nothing uses any more; user roots copy the upper half only.
+    unsafe { root.add(2).write_volatile(0) };
+    super::csr::fence_address_space(None, None);
+}

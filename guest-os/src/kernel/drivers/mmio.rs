@@ -19,6 +19,16 @@ impl Mmio {
         );
         arch::direct_map(self.0.base.wrapping_add(offset))
     }
+    /// Reads an 8-bit register.
+    pub fn read_u8(self, offset: u64) -> u8 {
+        // SAFETY: inside a device's window, which is never Rust's memory.
+        unsafe { (self.address(offset, 1) as *const u8).read_volatile() }
+    }
+    /// Writes an 8-bit register.
+    pub fn write_u8(self, offset: u64, value: u8) {
+        // SAFETY: as above.
+        unsafe { (self.address(offset, 1) as *mut u8).write_volatile(value) }
+    }
     /// Reads a 32-bit register.
     pub fn read_u32(self, offset: u64) -> u32 {
         // SAFETY: inside a device's window, which is never Rust's memory.

@@ -1,0 +1,172 @@
+//! Standard input, output and error: the host's through the host device, else the firmware's console and the UART.
+
+use crate::drivers::mmio::Mmio;
+use crate::drivers::{host, plic};
+use crate::local::HartLocal;
+use crate::logger;
+use crate::wait::{self, Channel, WaitOutcome};
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use fs::Errno;
+use isa::platform;
+
+const BUFFER_BYTES: usize = 4096;
+const UART: Mmio = Mmio::new(platform::UART);
+
+/// What has been read ahead for nobody in particular, and the read under way.
+struct Input {
+    /// Where the host puts the bytes.
+    buffer: Option<Box<[u8; BUFFER_BYTES]>>,
+    ready: VecDeque<u8>,
+    is_reading: bool,
+    /// An end of file that no reader has seen yet.
+    ended: bool,
+}
+
+static INPUT: HartLocal<Input> =
+    HartLocal::new(Input { buffer: None, ready: VecDeque::new(), is_reading: false, ended: false });
+
+/// Sets the devices up.
+pub fn start() {
+    INPUT.get_mut().buffer = Some(Box::new([0; BUFFER_BYTES]));
+    if host::is_present() {
+        plic::enable(platform::HOST_IRQ);
+    } else {
+        uart::enable_receive_interrupt();
+        plic::enable(platform::UART_IRQ);
+    }
+}
+
+/// Whether the stream is a terminal.
+pub fn is_terminal(stream: u64) -> bool {
+    host::with(|host| host.is_terminal(stream)).unwrap_or(true)
+}
+
+/// Rows and columns.
+pub fn window_size() -> (u16, u16) {
+    host::with(|host| host.window_size()).unwrap_or((24, 80))
+}
+
+/// Writes bytes (in the direct map) to stdout (1) or stderr (2). EIO if the host can't; a closed pipe gives EPIPE.
+pub fn write(stream: u64, bytes: &[u8]) -> Result<usize, Errno> {
+    match host::with(|host| host.write(stream, bytes)) {
+        Some(Some(count)) => usize::try_from(count).map_err(|_| Errno::EIO),
+        Some(None) => Err(Errno::EPIPE),
+        None => {
+            logger::console_write(bytes);
+            Ok(bytes.len())
+        }
+    }
+}
+
+/// Whether a read would not wait. Starts one so that it will be known.
+pub fn has_input() -> bool {
+    collect();
+    let ready = {
+        let input = INPUT.get();
+        !input.ready.is_empty() || input.ended
+    };
+    if !ready {
+        request(BUFFER_BYTES);
+    }
+    ready
+}
+
+/// Reads input, waiting for the first byte. 0 at the end. `Err(None)`: interrupted by a signal.
+pub fn read(into: &mut [u8], may_wait: bool) -> Result<usize, Option<Errno>> {
+    loop {
+        collect();
+        {
+            let mut input = INPUT.get_mut();
+            if !input.ready.is_empty() {
+                let count = into.len().min(input.ready.len());
+                for (to, from) in into.iter_mut().zip(input.ready.drain(..count)) {
+                    *to = from;
+                }
+                return Ok(count);
+            }
+            if core::mem::take(&mut input.ended) {
+                return Ok(0);
+            }
+        }
+        request(into.len());
+        if !may_wait {
+            collect();
+            if !INPUT.get().ready.is_empty() {
+                continue;
+            }
+            return Err(Some(Errno::EAGAIN));
+        }
+        if wait::sleep_on(&[Channel::Console], None, true) == WaitOutcome::Interrupted {
+            return Err(None);
+        }
+    }
+}
+
+/// Asks the host for at most `len` bytes, unless a read is under way.
+fn request(len: usize) {
+    let mut input = INPUT.get_mut();
+    if input.is_reading || !host::is_present() {
+        return;
+    }
+    let Some(buffer) = &input.buffer else { return };
+    let address = crate::arch::phys_of(buffer.as_ptr()).0;
+    host::with(|host| host.start_read(address, len.min(BUFFER_BYTES) as u64));
+    input.is_reading = true;
+}
+
+/// Takes over what a completed read has brought.
+fn collect() {
+    let mut guard = INPUT.get_mut();
+    let input = &mut *guard;
+    if !input.is_reading {
+        return;
+    }
+    let Some(Some(count)) = host::with(|host| host.finished_read()) else { return };
+    input.is_reading = false;
+    let count = usize::try_from(count).unwrap_or(0).min(BUFFER_BYTES);
+    if let Some(buffer) = &input.buffer {
+        // SAFETY: the device has written the buffer behind the compiler's back; it is read afresh.
+        let bytes = unsafe { core::ptr::from_ref(&**buffer).read_volatile() };
+        input.ready.extend(&bytes[..count]);
+    }
+    input.ended = count == 0;
+}
+
+/// The host device's interrupt: a read has completed.
+pub fn host_interrupt() {
+    host::with(|host| host.acknowledge());
+    collect();
+    wait::wake(Channel::Console);
+}
+
+/// The UART's interrupt: characters have come.
+pub fn uart_interrupt() {
+    while let Some(byte) = uart::receive() {
+        let mut input = INPUT.get_mut();
+        match byte {
+            // Ctrl-D at an empty line ends the file; a carriage return ends a line.
+            4 => input.ended = input.ready.is_empty(),
+            b'\r' => input.ready.push_back(b'\n'),
+            _ => input.ready.push_back(byte),
+        }
+    }
+    wait::wake(Channel::Console);
+}
+
+/// The 16550A's registers that are in use.
+mod uart {
+    use super::UART;
+
+    const RECEIVER_BUFFER: u64 = 0;
+    const INTERRUPT_ENABLE: u64 = 1;
+    const LINE_STATUS: u64 = 5;
+    const DATA_READY: u8 = 1;
+
+    pub fn enable_receive_interrupt() {
+        UART.write_u8(INTERRUPT_ENABLE, DATA_READY);
+    }
+    pub fn receive() -> Option<u8> {
+        (UART.read_u8(LINE_STATUS) & DATA_READY != 0).then(|| UART.read_u8(RECEIVER_BUFFER))
+    }
+}

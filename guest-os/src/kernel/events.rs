@@ -1,0 +1,59 @@
+//! Reporting to the event stream (`isa::events`). Without a host device a report costs one comparison.
+
+use crate::drivers::host;
+use crate::hart::hart;
+use crate::process::Process;
+use isa::events::{EventKind, EventRecord};
+use mm::{PageRange, Vma};
+use mm::vma::Backing;
+
+/// Reports an event with a text, of the running process unless the record names one.
+pub fn report_text(record: EventRecord, text: &[u8]) {
+    if !host::is_present() {
+        return;
+    }
+    let mut record = record;
+    if record.pid == 0
+        && let Some(process) = &*hart().current.borrow()
+    {
+        (record.pid, record.tid, record.pc) = (u64::from(process.pid), u64::from(process.pid), process.user_pc());
+    }
+    host::with(|host| host.report(&record, text));
+}
+
+/// Reports an event without a text.
+pub fn report(record: EventRecord) {
+    report_text(record, &[]);
+}
+
+/// A record of this kind, all else empty.
+pub fn of(kind: EventKind) -> EventRecord {
+    EventRecord { kind: kind as u64, ..EventRecord::default() }
+}
+
+/// A record of this kind about `process`.
+pub fn about(kind: EventKind, process: &Process) -> EventRecord {
+    EventRecord { pid: u64::from(process.pid), tid: u64::from(process.pid), ..of(kind) }
+}
+
+/// A record of this kind about a range of pages.
+pub fn range(kind: EventKind, range: PageRange) -> EventRecord {
+    EventRecord { va: range.start.base().0, va_end: range.end.base().0, ..of(kind) }
+}
+
+/// A VMA was entered.
+pub fn mapped(vma: &Vma) {
+    let (detail, detail2) = match vma.backing {
+        Backing::Anon => (0, 0),
+        Backing::File(file) => (file.file.0, file.first_page * isa::PAGE_SIZE),
+    };
+    let record = EventRecord { detail, detail2, detail3: vma.event_flags(), ..range(EventKind::Mmap, vma.range) };
+    report_text(record, vma.name.as_bytes());
+}
+
+/// VMAs, or parts of them, were removed.
+pub fn unmapped(removed: &[Vma]) {
+    for vma in removed {
+        report(range(EventKind::Munmap, vma.range));
+    }
+}

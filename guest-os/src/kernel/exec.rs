@@ -1,0 +1,294 @@
+//! `execve`: find the program, plan its address space, build it beside the old one, and change over.
+//!
+//! Until the change-over every error leaves the process as it was. Only the pages that hold headers are read; the
+//! segments are mapped and wait for their first touch.
+
+use crate::hart::{current, hart};
+use crate::process::{self, Process, Program};
+use crate::syscall::system;
+use crate::{arch, events, heap, mem, pages, trampoline, user, vfs};
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+use fs::{Errno, FileType, LastLink, Location};
+use isa::events::{EventKind, EventRecord};
+use isa::{PAGE_SIZE, VirtAddr};
+use linux_raw_sys::auxvec as linux;
+use mm::vma::FileBacking;
+use mm::{AddressSpace, Backing, FileId, MapRequest, Placement, Prot, VmaFlags, layout};
+use proc::{ElfError, ElfPlan, Headers, Segment, SegmentProt, StackRequest};
+
+/// Most bytes of arguments and environment together: a quarter of the stack's limit, as in Linux.
+pub const MAX_ARGUMENT_BYTES: usize = 2 << 20;
+/// Interpreters of scripts that are scripts themselves.
+const MAX_SCRIPT_DEPTH: usize = 4;
+/// Bytes looked at to see what a file is.
+const START_BYTES: usize = 256;
+/// IMAFDC, one bit a letter.
+const HWCAP: u64 = 1 << 8 | 1 << 12 | 1 << 0 | 1 << 5 | 1 << 3 | 1 << 2;
+const CLOCK_TICKS: u64 = 100;
+
+/// What `execve` was asked for.
+pub struct Request {
+    /// The directory that a relative path starts from.
+    pub at: Location,
+    /// Path of the program.
+    pub path: Vec<u8>,
+    /// Its arguments.
+    pub argv: Vec<Vec<u8>>,
+    /// Its environment.
+    pub envp: Vec<Vec<u8>>,
+}
+
+/// A file that can be executed, found through any `#!` lines.
+struct Image {
+    location: Location,
+    number: FileId,
+    len_bytes: u64,
+    headers: Headers,
+}
+
+/// Replaces the running process's program. On success its registers are those of the new program's start.
+pub fn execute(request: Request) -> Result<(), Errno> {
+    let mut request = request;
+    let bytes: usize = request.argv.iter().chain(&request.envp).map(|text| text.len() + 1 + 8).sum();
+    if bytes > MAX_ARGUMENT_BYTES {
+        return Err(Errno::E2BIG);
+    }
+    // Strings, the stack's image and the copies for /proc.
+    if !heap::admit(4 * bytes + (64 << 10)) {
+        return Err(Errno::ENOMEM);
+    }
+    let image = find_image(&mut request)?;
+    let plan = plan_image(&image)?;
+    let process = current();
+    let (id, asid) = mem::allocate_space_name().ok_or(Errno::EAGAIN)?;
+    let new = AddressSpace::new(&mut mem::memory(), id, asid, Some(arch::kernel_root()));
+    let mut space = match new {
+        Ok(space) => space,
+        Err(_) => {
+            mem::free_asid(asid);
+            return Err(Errno::ENOMEM);
+        }
+    };
+    let stack = proc::build_stack(&StackRequest {
+        top: layout::STACK_TOP,
+        argv: &request.argv,
+        envp: &request.envp,
+        path: &request.path,
+        random: system::random_bytes(),
+        auxv: &auxiliary_vector(&plan),
+    });
+    pages::hold(image.number, &image.location.inode);
+    if let Err(error) = map_image(&mut space, &image, &plan, stack.sp) {
+        process::release_space(Rc::new(RefCell::new(space)));
+        return Err(error);
+    }
+    change_over(&process, space, &image, &request, &plan, stack.sp);
+    if user::copy_out(stack.sp.0, &stack.bytes).is_err() {
+        // Not even the arguments fit into memory; there is no old program to go back to.
+        process.signals.borrow_mut().post(proc::SigInfo::from_kernel(proc::Signal::KILL));
+    }
+    Ok(())
+}
+
+/// Opens the program, following `#!` lines; these change the request's path and arguments.
+fn find_image(request: &mut Request) -> Result<Image, Errno> {
+    for _ in 0..=MAX_SCRIPT_DEPTH {
+        let (location, number, len_bytes) = open_executable(&request.at, &request.path)?;
+        let mut start = [0; START_BYTES];
+        let count = pages::read(number, len_bytes, 0, &mut start)?;
+        if let Some(script) = proc::parse_script(&start[..count]) {
+            let mut argv = alloc::vec![script.interpreter.to_vec()];
+            argv.extend(script.argument.map(<[u8]>::to_vec));
+            argv.push(core::mem::replace(&mut request.path, script.interpreter.to_vec()));
+            argv.extend(request.argv.drain(..).skip(1));
+            request.argv = argv;
+            continue;
+        }
+        let headers = Headers::parse(&start[..count]).map_err(|error| refuse(&location, error))?;
+        return Ok(Image { location, number, len_bytes, headers });
+    }
+    Err(Errno::ELOOP)
+}
+
+fn open_executable(at: &Location, path: &[u8]) -> Result<(Location, FileId, u64), Errno> {
+    let location = {
+        let mut vfs = vfs::lock();
+        let location = vfs.resolve(at, path, LastLink::Follow)?;
+        if location.inode.file_type() != FileType::Regular {
+            return Err(Errno::EACCES);
+        }
+        vfs.check_access(&location.inode, 1)?;
+        location
+    };
+    let (number, len_bytes) = pages::open(&location.inode)?;
+    Ok((location, number, len_bytes))
+}
+
+fn plan_image(image: &Image) -> Result<ElfPlan, Errno> {
+    let headers = &image.headers;
+    let mut table = alloc::vec![0; usize::try_from(headers.table_bytes()).map_err(|_| Errno::ENOEXEC)?];
+    let count = pages::read(image.number, image.len_bytes, headers.table_offset(), &mut table)?;
+    let plan = headers.plan(&table[..count], layout::PIE_BASE, layout::USER_END);
+    let plan = plan.map_err(|error| refuse(&image.location, error))?;
+    if let Some((offset, len)) = plan.interpreter {
+        let mut path = alloc::vec![0; usize::try_from(len).map_err(|_| Errno::ENOEXEC)?];
+        pages::read(image.number, image.len_bytes, offset, &mut path)?;
+        let loader = String::from_utf8_lossy(path.split(|&byte| byte == 0).next().unwrap_or_default()).into_owned();
+        log::error!(
+            "{}: a dynamic program, which needs its loader {loader}: link it with -static, or give --root a system with static programs",
+            name(&image.location)
+        );
+        return Err(Errno::ENOEXEC);
+    }
+    Ok(plan)
+}
+
+fn name(location: &Location) -> String {
+    String::from_utf8_lossy(&location.path).into_owned()
+}
+
+fn refuse(location: &Location, error: ElfError) -> Errno {
+    log::warn!("{}: {}", name(location), error.reason());
+    match error {
+        ElfError::OutOfRange => Errno::ENOMEM,
+        _ => Errno::ENOEXEC,
+    }
+}
+
+fn auxiliary_vector(plan: &ElfPlan) -> [(u32, u64); 15] {
+    [
+        (linux::AT_HWCAP, HWCAP),
+        (linux::AT_PAGESZ, PAGE_SIZE),
+        (linux::AT_CLKTCK, CLOCK_TICKS),
+        (linux::AT_PHDR, plan.headers_va.0),
+        (linux::AT_PHENT, 56),
+        (linux::AT_PHNUM, plan.header_count),
+        (linux::AT_BASE, 0),
+        (linux::AT_FLAGS, 0),
+        (linux::AT_ENTRY, plan.entry.0),
+        (linux::AT_UID, 0),
+        (linux::AT_EUID, 0),
+        (linux::AT_GID, 0),
+        (linux::AT_EGID, 0),
+        (linux::AT_SECURE, 0),
+        (linux::AT_HWCAP2, 0),
+    ]
+}
+
+fn map_image(space: &mut AddressSpace, image: &Image, plan: &ElfPlan, sp: VirtAddr) -> Result<(), Errno> {
+    let memory = &mut *mem::memory();
+    let name: Arc<str> = String::from_utf8_lossy(&image.location.path).into();
+    let mut enter = |request: MapRequest| space.map(memory, request).map(|_| ()).map_err(|_| Errno::ENOMEM);
+    for segment in &plan.segments {
+        if segment.file_pages > 0 {
+            enter(file_part(segment, image.number, &name))?;
+        }
+        if segment.zero_pages > 0 {
+            enter(zero_part(segment))?;
+        }
+    }
+    let first = sp.page();
+    enter(MapRequest {
+        placement: Placement::Fixed(first),
+        len_pages: layout::STACK_TOP.page().0 - first.0,
+        prot: Prot::READ | Prot::WRITE | if plan.executable_stack { Prot::EXEC } else { Prot::empty() },
+        flags: VmaFlags::GROWS_DOWN,
+        backing: Backing::Anon,
+        name: "[stack]".into(),
+    })?;
+    enter(trampoline::mapping())?;
+    space.set_heap_start(plan.brk_start);
+    Ok(())
+}
+
+fn prot_of(segment: &Segment) -> Prot {
+    let mut prot = Prot::empty();
+    prot.set(Prot::READ, segment.prot.contains(SegmentProt::READ));
+    prot.set(Prot::WRITE, segment.prot.contains(SegmentProt::WRITE));
+    prot.set(Prot::EXEC, segment.prot.contains(SegmentProt::EXEC));
+    prot
+}
+
+fn file_part(segment: &Segment, file: FileId, name: &Arc<str>) -> MapRequest {
+    MapRequest {
+        placement: Placement::Fixed(segment.start.page()),
+        len_pages: segment.file_pages,
+        prot: prot_of(segment),
+        flags: VmaFlags::empty(),
+        backing: Backing::File(FileBacking {
+            file,
+            first_page: segment.first_file_page,
+            len_bytes: segment.file_bytes,
+        }),
+        name: name.clone(),
+    }
+}
+
+fn zero_part(segment: &Segment) -> MapRequest {
+    MapRequest {
+        placement: Placement::Fixed(segment.start.page().wrapping_add(segment.file_pages)),
+        len_pages: segment.zero_pages,
+        prot: prot_of(segment),
+        flags: VmaFlags::empty(),
+        backing: Backing::Anon,
+        name: "".into(),
+    }
+}
+
+/// From here on the process executes the new program.
+fn change_over(process: &Process, space: AddressSpace, image: &Image, request: &Request, plan: &ElfPlan, sp: VirtAddr) {
+    let satp = space.satp();
+    let old = process.space.borrow_mut().replace(Rc::new(RefCell::new(space)));
+    hart().use_address_space(satp);
+    if let Some(old) = old {
+        process::release_space(old);
+    }
+    process.end_borrowing();
+    process.signals.borrow_mut().exec();
+    let closed = process.files.borrow_mut().take_close_on_exec();
+    closed.into_iter().for_each(crate::syscall::files::close_file);
+    hart().fp.borrow_mut().forget(process.pid);
+    *process.fp.borrow_mut() = arch::FpState::default();
+    *process.frame.borrow_mut() = arch::TrapFrame::starting_at(plan.entry.0, sp.0);
+    process.clear_child_tid.set(0);
+    *process.program.borrow_mut() = program_of(image, request, sp);
+
+    let record = EventRecord { detail: plan.entry.0, detail2: satp.0, ..events::of(EventKind::Exec) };
+    events::report_text(record, &image.location.path);
+    let space = process.space();
+    for vma in space.borrow().vmas().iter() {
+        events::mapped(vma);
+    }
+}
+
+fn program_of(image: &Image, request: &Request, sp: VirtAddr) -> Program {
+    const NAME_BYTES: usize = 15;
+    let last = request.path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    let list = |texts: &[Vec<u8>]| texts.iter().flat_map(|text| text.iter().copied().chain([0])).collect();
+    Program {
+        path: image.location.path.clone(),
+        name: last[..last.len().min(NAME_BYTES)].to_vec(),
+        arguments: list(&request.argv),
+        environment: list(&request.envp),
+        start_stack: sp.0,
+    }
+}
+
+/// The paths under which a program named without a slash is looked for, by the `PATH` of `envp`.
+pub fn candidates(program: &[u8], envp: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    if program.contains(&b'/') {
+        return alloc::vec![program.to_vec()];
+    }
+    let path = envp.iter().find_map(|entry| entry.strip_prefix(b"PATH=")).unwrap_or(DEFAULT_PATH);
+    let in_directory = |directory: &[u8]| match directory {
+        b"" => [b"./", program].concat(),
+        _ => [directory, b"/", program].concat(),
+    };
+    path.split(|&byte| byte == b':').map(in_directory).collect()
+}
+

@@ -1,0 +1,106 @@
+//! Page faults: asks `mm` what is needed, does the waiting, applies the fence, reports.
+
+use crate::block::Purpose;
+use crate::hart::current;
+use crate::process::Process;
+use crate::wait::{self, Channel};
+use crate::{events, mem, pages};
+use isa::VirtAddr;
+use isa::events::{Access, EventKind, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY};
+use mm::fault::FaultSignal;
+use mm::{DiskWait, FaultOutcome, Resolution};
+use proc::{SigInfo, Signal};
+
+/// Who ran into the fault.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// An instruction of the user program.
+    Trap,
+    /// A copy by the kernel on its behalf.
+    KernelCopy,
+}
+
+/// The access can't be had.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refused {
+    /// This signal says why.
+    Signal(FaultSignal),
+    /// No frame is left; the process has been killed.
+    OutOfFrames,
+}
+
+/// Resolves the running process's fault at `va`; sleeps, holding nothing, while a page is read.
+pub fn resolve(va: VirtAddr, access: Access, origin: Origin) -> Result<(), Refused> {
+    let process = current();
+    let space = process.space();
+    let mut waited = DiskWait::None;
+    loop {
+        let outcome = space.borrow_mut().fault(&mut mem::memory(), va, access, waited);
+        pages::report_evictions();
+        match outcome {
+            Ok(FaultOutcome::Resolved(resolution)) => {
+                mem::apply(resolution.flush, space.borrow().asid());
+                count(&process, &resolution);
+                report(&resolution, origin);
+                return Ok(());
+            }
+            Ok(FaultOutcome::Refused(resolution)) => {
+                report(&resolution, origin);
+                let signal = resolution.signal().expect("a refused fault has a signal");
+                return Err(Refused::Signal(signal));
+            }
+            Ok(FaultOutcome::Read(key, frame)) => {
+                waited = if pages::fill(key, frame, Purpose::Fault) { DiskWait::Done } else { DiskWait::Failed };
+            }
+            Ok(FaultOutcome::Wait(key)) => {
+                wait::sleep(Channel::Page(key));
+                waited = DiskWait::Done;
+            }
+            Err(_) => {
+                out_of_frames(&process, va);
+                return Err(Refused::OutOfFrames);
+            }
+        }
+    }
+}
+
+/// Serves a page-fault trap: a refused access becomes a signal.
+pub fn trap(va: VirtAddr, access: Access) {
+    let Err(Refused::Signal(signal)) = resolve(va, access, Origin::Trap) else { return };
+    let (signal, code) = match signal {
+        FaultSignal::SegvMapErr => (Signal::SEGV, 1),
+        FaultSignal::SegvAccErr => (Signal::SEGV, 2),
+        FaultSignal::BusAdrErr => (Signal::BUS, 2),
+    };
+    current().signals.borrow_mut().force(SigInfo { signal, code, pid: 0, value: va.0 });
+}
+
+/// No frame is free and none can be freed: the process that asks is killed.
+pub fn out_of_frames(process: &Process, va: VirtAddr) {
+    let name = alloc::string::String::from_utf8_lossy(&process.program.borrow().name).into_owned();
+    log::error!(
+        "out of frames: process {} ({name}) is killed at {va}; it had {} pages of {} frames (-m or --frames gives more)",
+        process.pid,
+        process.space().borrow().resident_pages(),
+        mem::memory().frames().total()
+    );
+    events::report(EventRecord { va: va.0, ..events::of(EventKind::OutOfFrames) });
+    process.signals.borrow_mut().post(SigInfo::from_kernel(Signal::KILL));
+}
+
+fn count(process: &Process, resolution: &Resolution) {
+    process.count(|usage| {
+        if resolution.from_disk {
+            usage.major_faults += 1;
+        } else {
+            usage.minor_faults += 1;
+        }
+    });
+}
+
+fn report(resolution: &Resolution, origin: Origin) {
+    let event = resolution.event();
+    let copy = if origin == Origin::KernelCopy { FLAG_KERNEL_COPY } else { 0 };
+    events::report(EventRecord { flags: event.flags | copy, ..event });
+    const _: () = assert!(FLAG_FROM_DISK != FLAG_KERNEL_COPY);
+}

@@ -1,0 +1,181 @@
+//! Pages of files: the page cache of `mm` filled from the file systems of `fs`.
+//!
+//! A file has one number in `mm` ([`number_of`]). What is on the disk is read page by page when it is needed; a page of a tmpfs file
+//! that is mapped or executed is a copy, dropped when the file changes.
+
+use crate::local::HartLocal;
+use crate::wait::{self, Channel};
+use crate::block::{self, Purpose};
+use crate::{events, mem, vfs};
+use alloc::collections::BTreeMap;
+use fs::{Errno, FileSystemId, Inode, PageSource};
+use isa::events::{EventKind, EventRecord};
+use mm::page_cache::PageLookup;
+use mm::{FileId, FrameId, PageKey, Store};
+
+const FILE_SYSTEM_SHIFT: u32 = 56;
+/// Files of the kernel's own: shared anonymous memory, the page of the signal trampoline.
+const KERNEL_FILE_SYSTEM: u64 = 0xff;
+
+/// Handles on the files that are mapped, so that an unlinked one keeps its contents; and the numbers of nameless files.
+struct Files {
+    mapped: BTreeMap<FileId, Inode>,
+    next_nameless: u64,
+}
+
+static FILES: HartLocal<Files> = HartLocal::new(Files { mapped: BTreeMap::new(), next_nameless: 1 });
+
+/// The number of a file in `mm`.
+pub fn number_of(file: fs::FileId) -> FileId {
+    FileId((u64::from(file.fs.0) + 1) << FILE_SYSTEM_SHIFT | file.ino)
+}
+
+/// The file with this number; `None` for the kernel's own.
+pub fn file_of(number: FileId) -> Option<fs::FileId> {
+    let file_system = number.0 >> FILE_SYSTEM_SHIFT;
+    let fs = FileSystemId(u8::try_from(file_system.checked_sub(1)?).ok()?);
+    (file_system != KERNEL_FILE_SYSTEM).then_some(fs::FileId { fs, ino: number.0 & ((1 << FILE_SYSTEM_SHIFT) - 1) })
+}
+
+/// A new file without a name that lives in memory (shared anonymous memory).
+pub fn nameless_file(len_bytes: u64) -> FileId {
+    let mut files = FILES.get_mut();
+    let number = FileId(KERNEL_FILE_SYSTEM << FILE_SYSTEM_SHIFT | files.next_nameless);
+    files.next_nameless += 1;
+    mem::memory().set_file(number, len_bytes, Store::Memory);
+    number
+}
+
+/// Makes a file known to the page cache with its present length; returns its number and length.
+pub fn open(inode: &Inode) -> Result<(FileId, u64), Errno> {
+    let len_bytes = vfs::lock().size(inode.id())?;
+    let number = number_of(inode.id());
+    mem::memory().set_file(number, len_bytes, Store::Device);
+    Ok((number, len_bytes))
+}
+
+/// Keeps a handle on a file that is about to be mapped.
+pub fn hold(number: FileId, inode: &Inode) {
+    FILES.get_mut().mapped.entry(number).or_insert_with(|| inode.clone());
+}
+
+/// Drops the handles on files that nothing maps any more, and the contents of those without a name.
+pub fn release_unmapped_files() {
+    loop {
+        let unmapped = mem::memory().take_unmapped_files();
+        if unmapped.is_empty() {
+            return;
+        }
+        for number in unmapped {
+            if mem::memory().is_file_mapped(number) {
+                continue;
+            }
+            if number.0 >> FILE_SYSTEM_SHIFT == KERNEL_FILE_SYSTEM && !crate::trampoline::is(number) {
+                mem::memory().remove_file(number);
+            }
+            let handle = FILES.get_mut().mapped.remove(&number);
+            drop(handle);
+        }
+    }
+}
+
+/// The contents of a tmpfs file have changed: copies in the page cache are dropped (mappings keep what they show).
+pub fn forget(inode: &Inode) {
+    let number = number_of(inode.id());
+    let mut memory = mem::memory();
+    if memory.cache().file_len_bytes(number).is_some() {
+        memory.remove_file(number);
+    }
+}
+
+/// Fills a page that `mm` has begun to read. Sleeps. Returns whether it worked.
+pub fn fill(key: PageKey, frame: FrameId, purpose: Purpose) -> bool {
+    let succeeded = read_into(key, frame, purpose);
+    if let Err(error) = succeeded {
+        log::error!("reading page {} of file {:#x} failed: {error}", key.index, key.file.0);
+    }
+    mem::memory().finish_read(key, frame, succeeded.is_ok());
+    wait::wake(Channel::Page(key));
+    succeeded.is_ok()
+}
+
+fn read_into(key: PageKey, frame: FrameId, purpose: Purpose) -> Result<(), Errno> {
+    let file = file_of(key.file).ok_or(Errno::EIO)?;
+    let source = vfs::lock().page_source(file, key.index)?;
+    // SAFETY: `begin_read` has made the frame for this read and pinned it; nobody maps or reads it before `finish_read`.
+    let bytes = unsafe { mem::frame_bytes_mut(frame) };
+    match source {
+        PageSource::Zero => {}
+        PageSource::Device { valid_bytes, .. } => {
+            for range in source.ranges() {
+                let start = range.page_offset as usize;
+                let piece = bytes.get_mut(start..start + range.len_bytes as usize).ok_or(Errno::EIO)?;
+                block::read(range.device_offset, piece, purpose).map_err(|_| Errno::EIO)?;
+            }
+            bytes.iter_mut().skip(valid_bytes as usize).for_each(|byte| *byte = 0);
+        }
+        PageSource::Memory(page) => vfs::copy_page(page, bytes),
+    }
+    Ok(())
+}
+
+/// The frame of a page of a file, pinned, reading it if need be; `None` past the end. Not a page fault: `execve` and
+/// `read` come this way. The caller unpins.
+pub fn pinned(key: PageKey) -> Result<Option<FrameId>, Errno> {
+    loop {
+        let found = mem::memory().look_up_page(key);
+        match found {
+            PageLookup::Ready(frame) => {
+                mem::memory().pin(frame);
+                return Ok(Some(frame));
+            }
+            PageLookup::BeyondEnd => return Ok(None),
+            PageLookup::Hole => {
+                let frame = mem::memory().memory_page(key).map_err(|_| Errno::ENOMEM)?;
+                mem::memory().pin(frame);
+                return Ok(Some(frame));
+            }
+            PageLookup::Reading(_) => wait::sleep(Channel::Page(key)),
+            PageLookup::Absent => {
+                let frame = mem::memory().begin_read(key);
+                report_evictions();
+                let frame = frame.map_err(|_| Errno::ENOMEM)?;
+                if !fill(key, frame, Purpose::Call) {
+                    return Err(Errno::EIO);
+                }
+            }
+        }
+    }
+}
+
+/// Copies bytes of a file out of the page cache; returns how many there are before the end of the file.
+pub fn read(number: FileId, len_bytes: u64, offset: u64, into: &mut [u8]) -> Result<usize, Errno> {
+    let left = usize::try_from(len_bytes.saturating_sub(offset)).unwrap_or(usize::MAX);
+    let wanted = into.len().min(left);
+    let mut done = 0;
+    while done < wanted {
+        let at = offset + done as u64;
+        let Some(frame) = pinned(PageKey { file: number, index: at / isa::PAGE_SIZE })? else { break };
+        let in_page = at % isa::PAGE_SIZE;
+        let room = usize::try_from(isa::PAGE_SIZE - in_page).unwrap_or(0);
+        let len = room.min(wanted - done);
+        let mut memory = mem::memory();
+        mm::PhysMem::read_bytes(memory.phys(), frame.base().wrapping_add(in_page), &mut into[done..done + len]);
+        memory.unpin(frame);
+        done += len;
+    }
+    Ok(done)
+}
+
+/// Reports the pages that `mm` has dropped from the cache to make room.
+pub fn report_evictions() {
+    let evicted = mem::memory().take_evicted();
+    for page in evicted {
+        events::report(EventRecord {
+            frame: page.frame.ppn().0,
+            detail: page.key.file.0,
+            detail2: page.key.index,
+            ..events::of(EventKind::Evict)
+        });
+    }
+}

@@ -1,0 +1,268 @@
+//! Descriptors and open files: open, close, dup, fcntl, lseek, pipes, directories.
+
+use super::{Arguments, Outcome, descriptor, descriptor_error, int, length, uint};
+use crate::hart::current;
+use crate::user::{self, UserPtr};
+use crate::vfs::{self, open_files};
+use crate::wait::{self, Channel};
+use crate::{heap, pages};
+use alloc::vec::Vec;
+use fs::{Errno, Location, Object, OpenFile, OpenFileId, OpenFlags, Opened, Whence};
+use linux_raw_sys::general as linux;
+
+/// What an open file or pipe costs of the kernel heap at most.
+const OPEN_FILE_BYTES: usize = 8 << 10;
+/// A pipe's ring.
+const PIPE_BYTES: usize = 72 << 10;
+/// Largest buffer of `getdents64` served at once.
+const MAX_ENTRIES_BYTES: usize = 32 << 10;
+
+/// The open file behind a descriptor argument.
+pub fn open_file(argument: u64) -> Result<OpenFileId, Errno> {
+    let fd = descriptor(argument)?;
+    current().files.borrow().get(fd).map_err(descriptor_error)
+}
+
+/// A copy of what is known of an open file (not of its text).
+pub fn details(id: OpenFileId) -> OpenFile {
+    open_files().get(id).clone()
+}
+
+/// One descriptor less refers to a file; wakes the other end of a pipe that has lost its last.
+pub fn close_file(id: OpenFileId) {
+    let closed = open_files().close(id);
+    let Some(file) = closed else { return };
+    if let Object::Pipe { pipe, .. } = file.object {
+        wait::wake(Channel::Pipe(pipe));
+    }
+    let may_free = matches!(file.object, Object::Memory(_) | Object::Path(_) | Object::Directory(_));
+    drop(file);
+    if may_free {
+        vfs::lock().reap();
+    }
+}
+
+/// The directory that a path starts from: AT_FDCWD or a descriptor.
+pub fn start_of(dirfd: u64, path: &[u8]) -> Result<Location, Errno> {
+    let process = current();
+    if path.first() == Some(&b'/') || int(dirfd) == linux::AT_FDCWD {
+        return Ok(process.cwd());
+    }
+    let file = details(open_file(dirfd)?);
+    let location = file.location.ok_or(Errno::ENOTDIR)?;
+    if location.inode.is_dir() { Ok(location) } else { Err(Errno::ENOTDIR) }
+}
+
+pub fn openat([dirfd, path, flags, mode, ..]: Arguments) -> Outcome {
+    let path = user::read_path(path)?;
+    let at = start_of(dirfd, &path)?;
+    let flags = OpenFlags::from_bits_retain(uint(flags));
+    if !heap::admit(OPEN_FILE_BYTES) {
+        return Err(Errno::ENFILE.into());
+    }
+    let mode = uint(mode) & 0o7777 & !current().umask.get();
+    let opened = vfs::lock().open(&at, &path, flags, mode)?;
+    let id = match opened {
+        Opened::New(file) => {
+            if let (Object::Memory(inode), true) = (&file.object, flags.contains(OpenFlags::TRUNC)) {
+                pages::forget(inode);
+            }
+            open_files().insert(file)?
+        }
+        Opened::SameAs(fd) => {
+            let id = current().files.borrow().get(fd).map_err(|_| Errno::ENOENT)?;
+            open_files().duplicate(id);
+            id
+        }
+    };
+    enter(id, 0, flags.contains(OpenFlags::CLOEXEC))
+}
+
+/// Gives an open file a descriptor; closes it again if there is none free.
+fn enter(id: OpenFileId, from: u32, close_on_exec: bool) -> Outcome {
+    let inserted = current().files.borrow_mut().insert(id, from, close_on_exec);
+    match inserted {
+        Ok(fd) => Ok(u64::from(fd)),
+        Err(error) => {
+            close_file(id);
+            Err(descriptor_error(error).into())
+        }
+    }
+}
+
+pub fn close([fd, ..]: Arguments) -> Outcome {
+    let fd = descriptor(fd)?;
+    let id = current().files.borrow_mut().remove(fd).map_err(descriptor_error)?;
+    close_file(id);
+    Ok(0)
+}
+
+/// `linux/close_range.h`; not in linux-raw-sys.
+const CLOSE_RANGE_CLOEXEC: u32 = 1 << 2;
+
+pub fn close_range([first, last, flags, ..]: Arguments) -> Outcome {
+    let (first, last) = (uint(first), uint(last));
+    if first > last {
+        return Err(Errno::EINVAL.into());
+    }
+    let process = current();
+    let fds: Vec<u32> =
+        process.files.borrow().iter().map(|(fd, _)| fd).filter(|fd| (first..=last).contains(fd)).collect();
+    for fd in fds {
+        if uint(flags) & CLOSE_RANGE_CLOEXEC != 0 {
+            process.files.borrow_mut().set_close_on_exec(fd, true).map_err(descriptor_error)?;
+        } else {
+            let id = process.files.borrow_mut().remove(fd).map_err(descriptor_error)?;
+            close_file(id);
+        }
+    }
+    Ok(0)
+}
+
+pub fn dup([fd, ..]: Arguments) -> Outcome {
+    let id = open_file(fd)?;
+    open_files().duplicate(id);
+    enter(id, 0, false)
+}
+
+pub fn dup3([old, new, flags, ..]: Arguments) -> Outcome {
+    let id = open_file(old)?;
+    let new = descriptor(new)?;
+    let flags = uint(flags);
+    if flags & !linux::O_CLOEXEC != 0 || u64::from(new) == u64::from(uint(old)) {
+        return Err(Errno::EINVAL.into());
+    }
+    open_files().duplicate(id);
+    let replaced = current().files.borrow_mut().replace(new, id, flags & linux::O_CLOEXEC != 0);
+    match replaced {
+        Ok(before) => {
+            before.into_iter().for_each(close_file);
+            Ok(u64::from(new))
+        }
+        Err(_) => {
+            close_file(id);
+            Err(Errno::EBADF.into())
+        }
+    }
+}
+
+pub fn fcntl([fd, command, argument, ..]: Arguments) -> Outcome {
+    let id = open_file(fd)?;
+    let fd = descriptor(fd)?;
+    let process = current();
+    match uint(command) {
+        command @ (linux::F_DUPFD | linux::F_DUPFD_CLOEXEC) => {
+            let from = u32::try_from(int(argument)).map_err(|_| Errno::EINVAL)?;
+            open_files().duplicate(id);
+            enter(id, from, command == linux::F_DUPFD_CLOEXEC)
+        }
+        linux::F_GETFD => {
+            let set = process.files.borrow().close_on_exec(fd).map_err(descriptor_error)?;
+            Ok(u64::from(set) * u64::from(linux::FD_CLOEXEC))
+        }
+        linux::F_SETFD => {
+            let set = uint(argument) & linux::FD_CLOEXEC != 0;
+            process.files.borrow_mut().set_close_on_exec(fd, set).map_err(descriptor_error)?;
+            Ok(0)
+        }
+        linux::F_GETFL => Ok(u64::from(open_files().get(id).flags.bits() | linux::O_LARGEFILE)),
+        linux::F_SETFL => {
+            let wanted = OpenFlags::from_bits_retain(uint(argument)) & OpenFlags::SETTABLE;
+            let mut files = open_files();
+            let file = files.get_mut(id);
+            file.flags = file.flags - OpenFlags::SETTABLE | wanted;
+            Ok(0)
+        }
+        // Record locks: nobody else could hold one that matters here; each request is granted.
+        linux::F_SETLK | linux::F_SETLKW => Ok(0),
+        linux::F_GETLK => {
+            let lock = UserPtr::<u16>::from(argument);
+            lock.write(u16::try_from(linux::F_UNLCK).unwrap_or(2))?;
+            Ok(0)
+        }
+        _ => Err(Errno::EINVAL.into()),
+    }
+}
+
+/// Advisory locks are granted: see `fcntl`.
+pub fn flock([fd, ..]: Arguments) -> Outcome {
+    open_file(fd).map(|_| 0).map_err(Into::into)
+}
+
+/// There is nothing to write back: the disk is read-only and tmpfs lives in memory.
+pub fn fsync([fd, ..]: Arguments) -> Outcome {
+    match details(open_file(fd)?).object {
+        Object::Pipe { .. } | Object::Device(_) => Err(Errno::EINVAL.into()),
+        _ => Ok(0),
+    }
+}
+
+pub fn lseek([fd, offset, whence, ..]: Arguments) -> Outcome {
+    let id = open_file(fd)?;
+    let whence = match uint(whence) {
+        linux::SEEK_SET => Whence::Set,
+        linux::SEEK_CUR => Whence::Current,
+        linux::SEEK_END => Whence::End,
+        _ => return Err(Errno::EINVAL.into()),
+    };
+    let size = match details(id).object {
+        Object::Disk(inode) | Object::Memory(inode) if whence == Whence::End => vfs::lock().size(inode.id())?,
+        _ => 0,
+    };
+    Ok(open_files().get_mut(id).seek(whence, offset.cast_signed(), size)?)
+}
+
+pub fn pipe2([fds, flags, ..]: Arguments) -> Outcome {
+    let flags = OpenFlags::from_bits_retain(uint(flags));
+    if !heap::admit(PIPE_BYTES) {
+        return Err(Errno::ENFILE.into());
+    }
+    let (reader, writer) = open_files().create_pipe(flags)?;
+    let close_on_exec = flags.contains(OpenFlags::CLOEXEC);
+    let process = current();
+    let (first, second) = {
+        let mut files = process.files.borrow_mut();
+        (files.insert(reader, 0, close_on_exec), files.insert(writer, 0, close_on_exec))
+    };
+    let written = match (first, second) {
+        (Ok(a), Ok(b)) => UserPtr::<[u32; 2]>::from(fds).write([a, b]),
+        _ => Err(Errno::EMFILE),
+    };
+    if let Err(error) = written {
+        for fd in [first, second].into_iter().flatten() {
+            let _ = process.files.borrow_mut().remove(fd);
+        }
+        close_file(reader);
+        close_file(writer);
+        return Err(error.into());
+    }
+    Ok(0)
+}
+
+pub fn ftruncate([fd, len, ..]: Arguments) -> Outcome {
+    let file = details(open_file(fd)?);
+    file.check_writable().map_err(|_| Errno::EINVAL)?;
+    if len.cast_signed() < 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let Object::Memory(inode) = file.object else { return Err(Errno::EINVAL.into()) };
+    vfs::lock().truncate(&inode, len)?;
+    pages::forget(&inode);
+    Ok(0)
+}
+
+pub fn getdents64([fd, buffer, len, ..]: Arguments) -> Outcome {
+    let id = open_file(fd)?;
+    let capacity = length(len).min(MAX_ENTRIES_BYTES);
+    // The file's state is taken out while the file systems are locked, since that may sleep.
+    let mut file = details(id);
+    if !matches!(file.object, Object::Directory(_)) {
+        return Err(Errno::ENOTDIR.into());
+    }
+    let mut writer = fs::DirentWriter::new(capacity);
+    vfs::lock().read_dir(&mut file, &mut writer)?;
+    let bytes = writer.finish()?;
+    user::copy_out(buffer, &bytes)?;
+    open_files().get_mut(id).offset = file.offset;
+    Ok(bytes.len() as u64)
+}

@@ -1,0 +1,377 @@
+//! Reading and writing open files.
+//!
+//! Data passes through a kernel buffer of a page or so: no lock is held and no frame pinned while user memory is touched.
+
+use super::files::{details, open_file};
+use super::{Arguments, Outcome, Stop, length, system};
+use crate::hart::current;
+use crate::process::Process;
+use crate::user::{self, UserPtr};
+use crate::vfs::{self, open_files};
+use crate::wait::{self, Channel, WaitOutcome};
+use crate::{console, pages};
+use alloc::vec::Vec;
+use fs::{Device, Errno, Object, OpenFile, OpenFileId, OpenFlags, PipeOutcome};
+use ::proc::{SigInfo, Signal};
+
+/// Bytes moved in one piece.
+const PIECE_BYTES: usize = 16 << 10;
+/// Most bytes of one call (Linux's MAX_RW_COUNT).
+const MAX_BYTES: usize = 0x7fff_f000;
+/// Most elements of an I/O vector.
+const IOV_MAX: u64 = 1024;
+
+/// Where in the file a call reads or writes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Position {
+    /// At the open file's offset, which moves.
+    Current,
+    /// At an offset of its own.
+    At(u64),
+}
+
+/// A piece of user memory.
+#[derive(Clone, Copy)]
+struct Span {
+    address: u64,
+    len: usize,
+}
+
+pub fn read([fd, buffer, len, ..]: Arguments) -> Outcome {
+    read_spans(open_file(fd)?, &[span(buffer, len)], Position::Current)
+}
+
+pub fn write([fd, buffer, len, ..]: Arguments) -> Outcome {
+    write_spans(open_file(fd)?, &[span(buffer, len)], Position::Current)
+}
+
+pub fn readv([fd, vector, count, ..]: Arguments) -> Outcome {
+    read_spans(open_file(fd)?, &spans(vector, count)?, Position::Current)
+}
+
+pub fn writev([fd, vector, count, ..]: Arguments) -> Outcome {
+    write_spans(open_file(fd)?, &spans(vector, count)?, Position::Current)
+}
+
+pub fn pread64([fd, buffer, len, offset, ..]: Arguments) -> Outcome {
+    read_spans(open_file(fd)?, &[span(buffer, len)], position(fd, offset)?)
+}
+
+pub fn pwrite64([fd, buffer, len, offset, ..]: Arguments) -> Outcome {
+    write_spans(open_file(fd)?, &[span(buffer, len)], position(fd, offset)?)
+}
+
+pub fn preadv([fd, vector, count, offset, ..]: Arguments) -> Outcome {
+    read_spans(open_file(fd)?, &spans(vector, count)?, position(fd, offset)?)
+}
+
+pub fn pwritev([fd, vector, count, offset, ..]: Arguments) -> Outcome {
+    write_spans(open_file(fd)?, &spans(vector, count)?, position(fd, offset)?)
+}
+
+fn span(address: u64, len: u64) -> Span {
+    Span { address, len: length(len).min(MAX_BYTES) }
+}
+
+fn spans(vector: u64, count: u64) -> Result<Vec<Span>, Errno> {
+    if count > IOV_MAX {
+        return Err(Errno::EINVAL);
+    }
+    let vector = UserPtr::<[u64; 2]>::from(vector);
+    let mut total = 0u64;
+    (0..count)
+        .map(|index| {
+            let [address, len] = vector.at(index).read()?;
+            total = total.checked_add(len).filter(|&sum| sum.cast_signed() >= 0).ok_or(Errno::EINVAL)?;
+            Ok(span(address, len))
+        })
+        .collect()
+}
+
+fn position(fd: u64, offset: u64) -> Result<Position, Errno> {
+    if offset.cast_signed() < 0 {
+        return Err(Errno::EINVAL);
+    }
+    match details(open_file(fd)?).object {
+        Object::Pipe { .. } | Object::Device(Device::Stdio { .. } | Device::Tty) => Err(Errno::ESPIPE),
+        _ => Ok(Position::At(offset)),
+    }
+}
+
+/// What one transfer came to: bytes moved, or the reason why none were.
+type Moved = Result<usize, Stop>;
+
+fn read_spans(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
+    open_files().get(id).check_readable()?;
+    let mut done = 0;
+    for span in spans {
+        let mut part = 0;
+        while part < span.len {
+            let want = (span.len - part).min(PIECE_BYTES);
+            let at = span.address.wrapping_add(part as u64);
+            let here = advance(position, done);
+            match read_piece(id, at, want, here, done == 0) {
+                Ok(0) => return Ok(done as u64),
+                Ok(count) => {
+                    done += count;
+                    part += count;
+                    if count < want {
+                        return Ok(done as u64);
+                    }
+                }
+                Err(_) if done > 0 => return Ok(done as u64),
+                Err(stop) => return Err(stop),
+            }
+        }
+    }
+    Ok(done as u64)
+}
+
+fn write_spans(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
+    open_files().get(id).check_writable()?;
+    let mut done = 0;
+    for span in spans {
+        let mut part = 0;
+        while part < span.len {
+            let want = (span.len - part).min(PIECE_BYTES);
+            let at = span.address.wrapping_add(part as u64);
+            match write_piece(id, at, want, advance(position, done)) {
+                Ok(count) => {
+                    done += count;
+                    part += count;
+                    if count < want {
+                        return Ok(done as u64);
+                    }
+                }
+                Err(_) if done > 0 => return Ok(done as u64),
+                Err(stop) => return Err(stop),
+            }
+        }
+    }
+    Ok(done as u64)
+}
+
+fn advance(position: Position, done: usize) -> Position {
+    match position {
+        Position::Current => Position::Current,
+        Position::At(offset) => Position::At(offset.saturating_add(done as u64)),
+    }
+}
+
+fn read_piece(id: OpenFileId, address: u64, want: usize, position: Position, may_wait: bool) -> Moved {
+    let file = details(id);
+    let mut buffer = alloc::vec![0; want];
+    let nonblocking = file.flags.contains(OpenFlags::NONBLOCK) || !may_wait;
+    let offset = match position {
+        Position::Current => file.offset,
+        Position::At(offset) => offset,
+    };
+    let count = match &file.object {
+        Object::Disk(inode) => {
+            let (number, len_bytes) = pages::open(inode)?;
+            pages::read(number, len_bytes, offset, &mut buffer)?
+        }
+        Object::Memory(inode) => vfs::lock().read_at(inode, offset, &mut buffer)?,
+        Object::Text(_) => return read_text(id, file, address, &mut buffer, position),
+        Object::Device(device) => read_device(*device, &mut buffer, nonblocking)?,
+        Object::Pipe { pipe, .. } => {
+            let count = read_pipe(id, &mut buffer, nonblocking)?;
+            wait::wake(Channel::Pipe(*pipe));
+            count
+        }
+        Object::Directory(_) => return Err(Errno::EISDIR.into()),
+        Object::Path(_) => return Err(Errno::EBADF.into()),
+    };
+    let copied = user::copy_out_some(address, &buffer[..count])?;
+    if position == Position::Current && matches!(file.object, Object::Disk(_) | Object::Memory(_)) {
+        open_files().get_mut(id).offset = offset + copied as u64;
+    }
+    Ok(copied)
+}
+
+/// A file of `/proc`: its text is made while the file systems are locked and kept with the open file.
+fn read_text(id: OpenFileId, file: OpenFile, address: u64, buffer: &mut [u8], position: Position) -> Moved {
+    let mut file = file;
+    if let Position::At(offset) = position {
+        file.offset = offset;
+    }
+    let count = vfs::lock().read_text(&mut file, buffer)?;
+    user::copy_out(address, &buffer[..count])?;
+    if position == Position::Current {
+        *open_files().get_mut(id) = file;
+    }
+    Ok(count)
+}
+
+fn read_device(device: Device, buffer: &mut [u8], nonblocking: bool) -> Moved {
+    match device {
+        Device::Null => Ok(0),
+        Device::Zero | Device::Full => Ok(buffer.len()),
+        Device::Random => {
+            system::fill_random(buffer);
+            Ok(buffer.len())
+        }
+        Device::Tty | Device::Stdio { .. } => {
+            console::read(buffer, !nonblocking).map_err(|error| error.map_or(Stop::Signal(true), Stop::Errno))
+        }
+    }
+}
+
+fn read_pipe(id: OpenFileId, buffer: &mut [u8], nonblocking: bool) -> Moved {
+    loop {
+        let outcome = open_files().pipe_read(id, buffer)?;
+        match outcome {
+            PipeOutcome::Moved(count) => return Ok(count),
+            PipeOutcome::Broken => return Err(Errno::EPIPE.into()),
+            PipeOutcome::Wait if nonblocking => return Err(Errno::EAGAIN.into()),
+            PipeOutcome::Wait => wait_for_pipe(id)?,
+        }
+    }
+}
+
+fn wait_for_pipe(id: OpenFileId) -> Result<(), Stop> {
+    let Object::Pipe { pipe, .. } = details(id).object else { return Err(Errno::EBADF.into()) };
+    match wait::sleep_on(&[Channel::Pipe(pipe)], None, true) {
+        WaitOutcome::Interrupted => Err(Stop::Signal(true)),
+        _ => Ok(()),
+    }
+}
+
+fn write_piece(id: OpenFileId, address: u64, want: usize, position: Position) -> Moved {
+    let file = details(id);
+    match &file.object {
+        // Nothing of the program's memory is looked at.
+        Object::Device(Device::Null | Device::Zero) => return Ok(want),
+        Object::Device(Device::Full) => return Err(Errno::ENOSPC.into()),
+        Object::Disk(_) | Object::Text(_) => return Err(Errno::EBADF.into()),
+        _ => {}
+    }
+    let mut buffer = alloc::vec![0; want];
+    user::copy_in(address, &mut buffer)?;
+    match &file.object {
+        Object::Memory(inode) => {
+            let offset = match position {
+                Position::At(offset) => offset,
+                Position::Current if file.flags.contains(OpenFlags::APPEND) => vfs::lock().size(inode.id())?,
+                Position::Current => file.offset,
+            };
+            check_file_size(offset)?;
+            let count = vfs::lock().write_at(inode, offset, &buffer)?;
+            pages::forget(inode);
+            if position == Position::Current {
+                open_files().get_mut(id).offset = offset + count as u64;
+            }
+            Ok(count)
+        }
+        Object::Device(Device::Stdio { stream, .. }) => write_console(u64::from(*stream).max(1), &buffer),
+        Object::Device(Device::Tty) => write_console(1, &buffer),
+        Object::Device(_) => Ok(want),
+        Object::Pipe { pipe, .. } => {
+            let nonblocking = file.flags.contains(OpenFlags::NONBLOCK);
+            write_pipe(id, &buffer, nonblocking).inspect(|_| wait::wake(Channel::Pipe(*pipe)))
+        }
+        _ => Err(Errno::EBADF.into()),
+    }
+}
+
+fn check_file_size(offset: u64) -> Result<(), Errno> {
+    const MAX_FILE_BYTES: u64 = 1 << 40;
+    if offset < MAX_FILE_BYTES { Ok(()) } else { Err(Errno::EFBIG) }
+}
+
+fn write_console(stream: u64, bytes: &[u8]) -> Moved {
+    match console::write(stream, bytes) {
+        Err(Errno::EPIPE) => broken_pipe(&current()),
+        result => Ok(result?),
+    }
+}
+
+/// Moves all bytes unless the file is nonblocking.
+fn write_pipe(id: OpenFileId, bytes: &[u8], nonblocking: bool) -> Moved {
+    let Object::Pipe { pipe, .. } = details(id).object else { return Err(Errno::EBADF.into()) };
+    let mut done = 0;
+    loop {
+        let outcome = open_files().pipe_write(id, &bytes[done..])?;
+        match outcome {
+            PipeOutcome::Moved(count) => {
+                done += count;
+                wait::wake(Channel::Pipe(pipe));
+                if done == bytes.len() {
+                    return Ok(done);
+                }
+            }
+            PipeOutcome::Broken if done > 0 => return Ok(done),
+            PipeOutcome::Broken => return broken_pipe(&current()),
+            PipeOutcome::Wait if nonblocking && done > 0 => return Ok(done),
+            PipeOutcome::Wait if nonblocking => return Err(Errno::EAGAIN.into()),
+            PipeOutcome::Wait => {
+                if let Err(stop) = wait_for_pipe(id) {
+                    return if done > 0 { Ok(done) } else { Err(stop) };
+                }
+            }
+        }
+    }
+}
+
+fn broken_pipe(process: &Process) -> Moved {
+    process.signals.borrow_mut().post(SigInfo::from_user(Signal::PIPE, process.pid));
+    Err(Errno::EPIPE.into())
+}
+
+pub fn sendfile([out, input, offset, count, ..]: Arguments) -> Outcome {
+    let (out, input) = (open_file(out)?, open_file(input)?);
+    open_files().get(out).check_writable()?;
+    let source = details(input);
+    source.check_readable()?;
+    let (Object::Disk(inode) | Object::Memory(inode)) = &source.object else { return Err(Errno::EINVAL.into()) };
+    let offset_pointer = UserPtr::<u64>::from(offset).non_null();
+    let start = match offset_pointer {
+        Some(pointer) => pointer.read()?,
+        None => source.offset,
+    };
+    let mut done = 0u64;
+    let mut buffer = alloc::vec![0; PIECE_BYTES];
+    while done < count {
+        let want = length(count - done).min(PIECE_BYTES);
+        let read = match &source.object {
+            Object::Disk(_) => {
+                let (number, len_bytes) = pages::open(inode)?;
+                pages::read(number, len_bytes, start + done, &mut buffer[..want])?
+            }
+            _ => vfs::lock().read_at(inode, start + done, &mut buffer[..want])?,
+        };
+        if read == 0 {
+            break;
+        }
+        match send(out, &buffer[..read]) {
+            Ok(written) => done += written as u64,
+            Err(_) if done > 0 => break,
+            Err(stop) => return Err(stop),
+        }
+    }
+    match offset_pointer {
+        Some(pointer) => pointer.write(start + done)?,
+        None => open_files().get_mut(input).offset = start + done,
+    }
+    Ok(done)
+}
+
+/// Writes kernel bytes to an open file.
+fn send(id: OpenFileId, bytes: &[u8]) -> Moved {
+    let file = details(id);
+    match &file.object {
+        Object::Pipe { .. } => write_pipe(id, bytes, file.flags.contains(OpenFlags::NONBLOCK)),
+        Object::Device(Device::Stdio { stream, .. }) => write_console(u64::from(*stream).max(1), bytes),
+        Object::Device(Device::Tty) => write_console(1, bytes),
+        Object::Device(Device::Full) => Err(Errno::ENOSPC.into()),
+        Object::Device(_) => Ok(bytes.len()),
+        Object::Memory(inode) => {
+            let count = vfs::lock().write_at(inode, file.offset, bytes)?;
+            pages::forget(inode);
+            open_files().get_mut(id).offset = file.offset + count as u64;
+            Ok(count)
+        }
+        _ => Err(Errno::EBADF.into()),
+    }
+}
+

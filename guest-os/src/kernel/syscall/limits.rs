@@ -1,0 +1,64 @@
+//! Resource limits. Open files and the stack's size are enforced, the others only remembered.
+
+use super::{Arguments, Outcome, int, uint};
+use crate::hart::current;
+use crate::process;
+use crate::user::UserPtr;
+use fs::Errno;
+use isa::PAGE_SIZE;
+use linux_raw_sys::general as linux;
+
+/// Limits there are.
+pub const COUNT: usize = 16;
+/// Soft limit of open files.
+pub const OPEN_FILES: u32 = 1024;
+/// Hard limit of open files.
+const OPEN_FILES_MAX: u64 = 4096;
+const INFINITY: u64 = u64::MAX;
+
+/// The first process's limits: Linux's defaults.
+pub const INITIAL: [(u64, u64); COUNT] = {
+    let mut limits = [(INFINITY, INFINITY); COUNT];
+    limits[linux::RLIMIT_STACK as usize] = (mm::layout::STACK_LIMIT_PAGES * PAGE_SIZE, INFINITY);
+    limits[linux::RLIMIT_CORE as usize] = (0, INFINITY);
+    limits[linux::RLIMIT_NOFILE as usize] = (OPEN_FILES as u64, OPEN_FILES_MAX);
+    limits[linux::RLIMIT_MEMLOCK as usize] = (8 << 20, 8 << 20);
+    limits[linux::RLIMIT_MSGQUEUE as usize] = (819_200, 819_200);
+    limits[linux::RLIMIT_NICE as usize] = (0, 0);
+    limits[linux::RLIMIT_RTPRIO as usize] = (0, 0);
+    limits
+};
+
+/// `prlimit64`; `getrlimit` and `setrlimit` are parts of it.
+pub fn prlimit64(number: u32, a: Arguments) -> Outcome {
+    let (pid, resource, new, old) = match number {
+        linux::__NR_getrlimit => (0, a[0], 0, a[1]),
+        linux::__NR_setrlimit => (0, a[0], a[1], 0),
+        _ => (int(a[0]), a[1], a[2], a[3]),
+    };
+    let process = match pid {
+        0 => current(),
+        pid => process::find(u32::try_from(pid).map_err(|_| Errno::ESRCH)?).ok_or(Errno::ESRCH)?,
+    };
+    let index = uint(resource) as usize;
+    let before = *process.limits.borrow().get(index).ok_or(Errno::EINVAL)?;
+    if let Some(pointer) = UserPtr::<[u64; 2]>::from(new).non_null() {
+        let [soft, hard] = pointer.read()?;
+        if soft > hard || (uint(resource) == linux::RLIMIT_NOFILE && hard > OPEN_FILES_MAX) {
+            return Err(if soft > hard { Errno::EINVAL } else { Errno::EPERM }.into());
+        }
+        process.limits.borrow_mut()[index] = (soft, hard);
+        match uint(resource) {
+            linux::RLIMIT_NOFILE => process.files.borrow_mut().set_limit(u32::try_from(soft).unwrap_or(u32::MAX)),
+            linux::RLIMIT_STACK => {
+                let pages = (soft / PAGE_SIZE).min(mm::layout::STACK_LIMIT_PAGES);
+                process.space().borrow_mut().set_stack_limit_pages(pages);
+            }
+            _ => {}
+        }
+    }
+    if let Some(pointer) = UserPtr::<[u64; 2]>::from(old).non_null() {
+        pointer.write([before.0, before.1])?;
+    }
+    Ok(0)
+}

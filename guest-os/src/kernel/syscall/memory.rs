@@ -1,0 +1,312 @@
+//! The address space: brk, mmap and their kin. Each only changes VMAs; pages come with their first touch.
+
+use super::files::{details, open_file};
+use super::{Arguments, Outcome, int, uint};
+use crate::hart::current;
+use crate::process::{Process, SharedSpace};
+use crate::{events, heap, mem, pages};
+use alloc::string::String;
+use alloc::sync::Arc;
+use fs::{Device, Errno, Inode, Object};
+use isa::events::{EventKind, EventRecord};
+use isa::{PAGE_SIZE, VirtAddr};
+use linux_raw_sys::general as linux;
+use mm::vma::FileBacking;
+use mm::{Backing, MapError, MapRequest, PageRange, Placement, Prot, Vma, VmaFlags};
+
+/// What a mapping costs of the kernel heap at most: VMAs, a name, a node of a tree.
+const MAPPING_BYTES: usize = 2 << 10;
+
+fn errno(error: MapError) -> Errno {
+    match error {
+        MapError::BadRange => Errno::EINVAL,
+        MapError::NoRoom | MapError::TooManyVmas | MapError::NotMapped | MapError::OutOfFrames => Errno::ENOMEM,
+        MapError::Exists => Errno::EEXIST,
+        MapError::NeverWritable => Errno::EACCES,
+    }
+}
+
+fn admit() -> Result<(), Errno> {
+    if heap::admit(MAPPING_BYTES) { Ok(()) } else { Err(Errno::ENOMEM) }
+}
+
+fn prot_of(bits: u64) -> Prot {
+    let bits = uint(bits);
+    let mut prot = Prot::empty();
+    prot.set(Prot::READ, bits & linux::PROT_READ != 0);
+    prot.set(Prot::WRITE, bits & linux::PROT_WRITE != 0);
+    prot.set(Prot::EXEC, bits & linux::PROT_EXEC != 0);
+    prot
+}
+
+pub fn brk([wanted, ..]: Arguments) -> Outcome {
+    let space = current().space();
+    if heap::admit(MAPPING_BYTES) {
+        let before = space.borrow().heap_end();
+        let flush = space.borrow_mut().brk(&mut mem::memory(), VirtAddr(wanted));
+        mem::apply(flush, space.borrow().asid());
+        let (start, end) = (space.borrow().heap_start(), space.borrow().heap_end());
+        if end != before {
+            events::report(EventRecord { va: start.0, va_end: end.0, ..events::of(EventKind::Brk) });
+        }
+    }
+    Ok(space.borrow().heap_end().0)
+}
+
+pub fn mmap([address, len, prot, flags, fd, offset]: Arguments) -> Outcome {
+    let flags = uint(flags);
+    if len == 0 || !offset.is_multiple_of(PAGE_SIZE) {
+        return Err(Errno::EINVAL.into());
+    }
+    let len_pages = len.checked_add(PAGE_SIZE - 1).ok_or(Errno::ENOMEM)? / PAGE_SIZE;
+    if len_pages > mm::layout::USER_END_PAGE.0 {
+        return Err(Errno::ENOMEM.into());
+    }
+    let is_shared = match flags & linux::MAP_TYPE {
+        linux::MAP_SHARED | linux::MAP_SHARED_VALIDATE => true,
+        linux::MAP_PRIVATE => false,
+        _ => return Err(Errno::EINVAL.into()),
+    };
+    admit()?;
+    let prot = prot_of(prot);
+    let source = if flags & linux::MAP_ANONYMOUS != 0 {
+        Source::anonymous(is_shared, len_pages)
+    } else {
+        Source::of_descriptor(fd, is_shared, prot, len_pages, offset / PAGE_SIZE)?
+    };
+    let request = MapRequest {
+        placement: placement(VirtAddr(address), flags)?,
+        len_pages,
+        prot,
+        flags: source.flags,
+        backing: source.backing,
+        name: source.name,
+    };
+    let process = current();
+    let result = map(&process, request);
+    pages::release_unmapped_files();
+    Ok(result?.start.base().0)
+}
+
+fn placement(address: VirtAddr, flags: u32) -> Result<Placement, Errno> {
+    let fixed = flags & (linux::MAP_FIXED | linux::MAP_FIXED_NOREPLACE);
+    if fixed != 0 && !address.is_aligned(PAGE_SIZE) {
+        return Err(Errno::EINVAL);
+    }
+    Ok(match (fixed, address.0) {
+        (fixed, 0) if fixed & linux::MAP_FIXED != 0 => return Err(Errno::EPERM),
+        (fixed, _) if fixed & linux::MAP_FIXED_NOREPLACE != 0 => Placement::FixedNoReplace(address.page()),
+        (fixed, _) if fixed != 0 => Placement::Fixed(address.page()),
+        (_, 0) => Placement::Anywhere,
+        _ => Placement::Hint(address.page()),
+    })
+}
+
+/// What is mapped.
+struct Source {
+    backing: Backing,
+    flags: VmaFlags,
+    name: Arc<str>,
+}
+
+impl Source {
+    fn anonymous(is_shared: bool, len_pages: u64) -> Self {
+        if !is_shared {
+            return Self { backing: Backing::Anon, flags: VmaFlags::empty(), name: "".into() };
+        }
+        let file = pages::nameless_file(len_pages * PAGE_SIZE);
+        let backing = Backing::File(FileBacking { file, first_page: 0, len_bytes: None });
+        Self { backing, flags: VmaFlags::SHARED, name: "/dev/zero (deleted)".into() }
+    }
+
+    fn of_descriptor(fd: u64, is_shared: bool, prot: Prot, len_pages: u64, first_page: u64) -> Result<Self, Errno> {
+        if int(fd) < 0 {
+            return Err(Errno::EBADF);
+        }
+        let file = details(open_file(fd)?);
+        if !file.flags.is_readable() {
+            return Err(Errno::EACCES);
+        }
+        let path = file.location.as_ref().map(|location| location.path.as_slice()).unwrap_or_default();
+        let name: Arc<str> = String::from_utf8_lossy(path).into();
+        match &file.object {
+            Object::Device(Device::Zero) => Ok(Self::anonymous(is_shared, len_pages)),
+            Object::Disk(inode) => {
+                if is_shared && prot.contains(Prot::WRITE) {
+                    return Err(Errno::EACCES);
+                }
+                let flags = if is_shared { VmaFlags::SHARED | VmaFlags::NEVER_WRITABLE } else { VmaFlags::empty() };
+                Self::file(inode, first_page, flags, name)
+            }
+            // A private mapping of a tmpfs file shows a copy of it. A shared one that is written would have to be the
+            // file's own pages.
+            Object::Memory(_) if is_shared && prot.contains(Prot::WRITE) => Err(Errno::ENODEV),
+            Object::Memory(inode) => {
+                let flags = if is_shared { VmaFlags::SHARED | VmaFlags::NEVER_WRITABLE } else { VmaFlags::empty() };
+                Self::file(inode, first_page, flags, name)
+            }
+            _ => Err(Errno::ENODEV),
+        }
+    }
+
+    fn file(inode: &Inode, first_page: u64, flags: VmaFlags, name: Arc<str>) -> Result<Self, Errno> {
+        let (file, _) = pages::open(inode)?;
+        pages::hold(file, inode);
+        Ok(Self { backing: Backing::File(FileBacking { file, first_page, len_bytes: None }), flags, name })
+    }
+}
+
+fn map(process: &Process, request: MapRequest) -> Result<PageRange, Errno> {
+    let is_fixed = matches!(request.placement, Placement::Fixed(_) | Placement::FixedNoReplace(_));
+    let space = process.space();
+    let mapped = space.borrow_mut().map(&mut mem::memory(), request).map_err(|error| match error {
+        MapError::BadRange if is_fixed => Errno::ENOMEM,
+        error => errno(error),
+    })?;
+    mem::apply(mapped.flush, space.borrow().asid());
+    events::unmapped(&mapped.replaced);
+    report_mapped(&space, mapped.range);
+    Ok(mapped.range)
+}
+
+/// Reports a new mapping by its own range: the VMA it lies in may have been merged with a neighbour.
+fn report_mapped(space: &SharedSpace, range: PageRange) {
+    let space = space.borrow();
+    let Some(vma) = space.vmas().find(range.start) else { return };
+    let delta = range.start.0 - vma.range.start.0;
+    events::mapped(&Vma { range, backing: advanced(vma.backing, delta), ..vma.clone() });
+}
+
+/// The backing of a VMA, seen from `pages` further on.
+fn advanced(backing: Backing, pages: u64) -> Backing {
+    match backing {
+        Backing::Anon => Backing::Anon,
+        Backing::File(file) => {
+            let len_bytes = file.len_bytes.map(|len| len.saturating_sub(pages * PAGE_SIZE));
+            if len_bytes == Some(0) {
+                return Backing::Anon;
+            }
+            Backing::File(FileBacking { first_page: file.first_page + pages, len_bytes, ..file })
+        }
+    }
+}
+
+fn range_of(address: u64, len: u64) -> Result<PageRange, Errno> {
+    if !address.is_multiple_of(PAGE_SIZE) {
+        return Err(Errno::EINVAL);
+    }
+    PageRange::covering(VirtAddr(address), len).ok_or(Errno::EINVAL)
+}
+
+pub fn munmap([address, len, ..]: Arguments) -> Outcome {
+    let range = range_of(address, len)?;
+    if range.is_empty() {
+        return Err(Errno::EINVAL.into());
+    }
+    admit()?;
+    let space = current().space();
+    let unmapped = space.borrow_mut().unmap(&mut mem::memory(), range).map_err(errno)?;
+    mem::apply(unmapped.flush, space.borrow().asid());
+    events::unmapped(&unmapped.removed);
+    pages::release_unmapped_files();
+    Ok(0)
+}
+
+pub fn mprotect([address, len, prot, ..]: Arguments) -> Outcome {
+    let range = range_of(address, len).map_err(|error| if address % PAGE_SIZE == 0 { Errno::ENOMEM } else { error })?;
+    if range.is_empty() {
+        return Ok(0);
+    }
+    admit()?;
+    let space = current().space();
+    let changed = space.borrow_mut().protect(&mut mem::memory(), range, prot_of(prot));
+    let (changed, flush) = changed.map_err(errno)?;
+    mem::apply(flush, space.borrow().asid());
+    for vma in &changed {
+        let record = events::range(EventKind::Mprotect, vma.range.intersect(range));
+        events::report(EventRecord { detail3: vma.event_flags(), ..record });
+    }
+    Ok(0)
+}
+
+/// Shrinks in place, or grows in place where there is room behind anonymous memory. ENOMEM otherwise, also with
+/// MREMAP_MAYMOVE: allocators then copy by themselves.
+pub fn mremap([address, old_len, new_len, flags, ..]: Arguments) -> Outcome {
+    let (old, new) = (range_of(address, old_len)?, range_of(address, new_len)?);
+    if new.is_empty() || uint(flags) & !(linux::MREMAP_MAYMOVE | linux::MREMAP_FIXED | linux::MREMAP_DONTUNMAP) != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    if uint(flags) & (linux::MREMAP_FIXED | linux::MREMAP_DONTUNMAP) != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let process = current();
+    let vma = process.space().borrow().vmas().find(old.start).cloned().ok_or(Errno::EFAULT)?;
+    if !process.space().borrow().vmas().covers(old) {
+        return Err(Errno::EFAULT.into());
+    }
+    if new.end <= old.end {
+        if new.end < old.end {
+            munmap([new.end.base().0, (old.end.0 - new.end.0) * PAGE_SIZE, 0, 0, 0, 0])?;
+        }
+        return Ok(address);
+    }
+    if vma.backing != Backing::Anon || vma.range.end != old.end {
+        return Err(Errno::ENOMEM.into());
+    }
+    admit()?;
+    let request = MapRequest {
+        placement: Placement::FixedNoReplace(old.end),
+        len_pages: new.end.0 - old.end.0,
+        prot: vma.prot,
+        flags: vma.flags,
+        backing: Backing::Anon,
+        name: vma.name.clone(),
+    };
+    map(&process, request).map_err(|_| Errno::ENOMEM)?;
+    Ok(address)
+}
+
+pub fn madvise([address, len, advice, ..]: Arguments) -> Outcome {
+    let range = range_of(address, len)?;
+    let space = current().space();
+    if !range.is_empty() && !space.borrow().vmas().covers(range) {
+        return Err(Errno::ENOMEM.into());
+    }
+    match uint(advice) {
+        linux::MADV_DONTNEED => drop_pages(&space, range),
+        0..=26 => Ok(0),
+        _ => Err(Errno::EINVAL.into()),
+    }
+}
+
+/// Forgets what was stored to private pages: maps each VMA's part of the range anew.
+fn drop_pages(space: &SharedSpace, range: PageRange) -> Outcome {
+    admit()?;
+    let vmas: alloc::vec::Vec<Vma> = space.borrow().vmas().overlapping(range).cloned().collect();
+    for vma in vmas {
+        let part = vma.range.intersect(range);
+        let request = MapRequest {
+            placement: Placement::Fixed(part.start),
+            len_pages: part.len_pages(),
+            prot: vma.prot,
+            flags: vma.flags,
+            backing: advanced(vma.backing, part.start.0 - vma.range.start.0),
+            name: vma.name.clone(),
+        };
+        let mapped = space.borrow_mut().map(&mut mem::memory(), request).map_err(errno)?;
+        mem::apply(mapped.flush, space.borrow().asid());
+    }
+    pages::release_unmapped_files();
+    Ok(0)
+}
+
+/// `msync`, `mlock`, `munlock`: nothing to do, but the range must be mapped.
+pub fn check_mapped([address, len, ..]: Arguments) -> Outcome {
+    let start = VirtAddr(address).page_base();
+    let range = range_of(start.0, len.saturating_add(address - start.0)).map_err(|_| Errno::ENOMEM)?;
+    if range.is_empty() || current().space().borrow().vmas().covers(range) {
+        Ok(0)
+    } else {
+        Err(Errno::ENOMEM.into())
+    }
+}

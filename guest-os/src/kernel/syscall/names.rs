@@ -1,0 +1,210 @@
+//! Calls that name files by path.
+
+use super::files::{details, open_file, start_of};
+use super::{Arguments, Outcome, int, length, uint};
+use crate::hart::current;
+use crate::user::{self, UserPtr};
+use crate::{clock, heap, pages, vfs};
+use fs::{Errno, Inode, LastLink, Location, Object, Timestamp};
+use linux_raw_sys::general as linux;
+
+/// What a new name costs of the kernel heap at most.
+const NAME_BYTES: usize = 8 << 10;
+
+/// The file that a directory descriptor and a path name; with AT_EMPTY_PATH an empty path is the descriptor itself.
+pub fn find(dirfd: u64, path: u64, flags: u32) -> Result<Location, Errno> {
+    let path = if path == 0 && flags & linux::AT_EMPTY_PATH != 0 { alloc::vec![] } else { user::read_path(path)? };
+    if path.is_empty() {
+        if flags & linux::AT_EMPTY_PATH == 0 {
+            return Err(Errno::ENOENT);
+        }
+        if int(dirfd) == linux::AT_FDCWD {
+            return Ok(current().cwd());
+        }
+        return details(open_file(dirfd)?).location.ok_or(Errno::EBADF);
+    }
+    let at = start_of(dirfd, &path)?;
+    let last = if flags & linux::AT_SYMLINK_NOFOLLOW != 0 { LastLink::Keep } else { LastLink::Follow };
+    vfs::lock().resolve(&at, &path, last)
+}
+
+fn admit() -> Result<(), Errno> {
+    if heap::admit(NAME_BYTES) { Ok(()) } else { Err(Errno::ENOSPC) }
+}
+
+pub fn readlinkat([dirfd, path, buffer, len, ..]: Arguments) -> Outcome {
+    if int(len) <= 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let location = find(dirfd, path, linux::AT_SYMLINK_NOFOLLOW | linux::AT_EMPTY_PATH)?;
+    let target = vfs::lock().readlink(&location.inode)?;
+    let count = target.len().min(length(len));
+    user::copy_out(buffer, &target[..count])?;
+    Ok(count as u64)
+}
+
+pub fn faccessat([dirfd, path, mode, flags, ..]: Arguments, has_flags: bool) -> Outcome {
+    let flags = if has_flags { uint(flags) } else { 0 };
+    if uint(mode) & !7 != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let location = find(dirfd, path, flags)?;
+    vfs::lock().check_access(&location.inode, uint(mode))?;
+    Ok(0)
+}
+
+pub fn mkdirat([dirfd, path, mode, ..]: Arguments) -> Outcome {
+    admit()?;
+    let path = user::read_path(path)?;
+    let at = start_of(dirfd, &path)?;
+    vfs::lock().mkdir(&at, &path, uint(mode) & 0o7777 & !current().umask.get())?;
+    Ok(0)
+}
+
+pub fn unlinkat([dirfd, path, flags, ..]: Arguments) -> Outcome {
+    let path = user::read_path(path)?;
+    let at = start_of(dirfd, &path)?;
+    if uint(flags) & linux::AT_REMOVEDIR != 0 {
+        vfs::lock().rmdir(&at, &path)?;
+    } else {
+        vfs::lock().unlink(&at, &path)?;
+    }
+    Ok(0)
+}
+
+pub fn renameat2([from_fd, from, to_fd, to, flags, ..]: Arguments) -> Outcome {
+    let flags = uint(flags);
+    if flags & !linux::RENAME_NOREPLACE != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    admit()?;
+    let (from, to) = (user::read_path(from)?, user::read_path(to)?);
+    let (from_at, to_at) = (start_of(from_fd, &from)?, start_of(to_fd, &to)?);
+    vfs::lock().rename(&from_at, &from, &to_at, &to, flags & linux::RENAME_NOREPLACE != 0)?;
+    Ok(0)
+}
+
+pub fn linkat([from_fd, from, to_fd, to, flags, ..]: Arguments) -> Outcome {
+    admit()?;
+    let follow = if uint(flags) & linux::AT_SYMLINK_FOLLOW != 0 { 0 } else { linux::AT_SYMLINK_NOFOLLOW };
+    let file = find(from_fd, from, follow | uint(flags) & linux::AT_EMPTY_PATH)?;
+    let to = user::read_path(to)?;
+    let at = start_of(to_fd, &to)?;
+    vfs::lock().link(&file.inode, &at, &to)?;
+    Ok(0)
+}
+
+pub fn symlinkat([target, dirfd, path, ..]: Arguments) -> Outcome {
+    admit()?;
+    let (target, path) = (user::read_path(target)?, user::read_path(path)?);
+    let at = start_of(dirfd, &path)?;
+    vfs::lock().symlink(&target, &at, &path)?;
+    Ok(0)
+}
+
+fn inode_of(fd: u64) -> Result<Inode, Errno> {
+    details(open_file(fd)?).inode().cloned().ok_or(Errno::EINVAL)
+}
+
+pub fn fchmod([fd, mode, ..]: Arguments) -> Outcome {
+    let inode = inode_of(fd)?;
+    vfs::lock().set_mode(&inode, uint(mode) & 0o7777)?;
+    Ok(0)
+}
+
+pub fn fchmodat([dirfd, path, mode, ..]: Arguments) -> Outcome {
+    let location = find(dirfd, path, 0)?;
+    vfs::lock().set_mode(&location.inode, uint(mode) & 0o7777)?;
+    Ok(0)
+}
+
+fn owner(id: u64) -> Option<u32> {
+    Some(uint(id)).filter(|&id| id != u32::MAX)
+}
+
+pub fn fchown([fd, uid, gid, ..]: Arguments) -> Outcome {
+    let inode = inode_of(fd)?;
+    vfs::lock().set_owner(&inode, owner(uid), owner(gid))?;
+    Ok(0)
+}
+
+pub fn fchownat([dirfd, path, uid, gid, flags, ..]: Arguments) -> Outcome {
+    let location = find(dirfd, path, uint(flags))?;
+    vfs::lock().set_owner(&location.inode, owner(uid), owner(gid))?;
+    Ok(0)
+}
+
+pub fn utimensat([dirfd, path, times, flags, ..]: Arguments) -> Outcome {
+    let inode = if path == 0 { inode_of(dirfd)? } else { find(dirfd, path, uint(flags))?.inode };
+    let (atime, mtime) = match UserPtr::<[u64; 4]>::from(times).non_null() {
+        None => (Some(clock::now()), Some(clock::now())),
+        Some(pointer) => {
+            let [a_seconds, a_nanos, m_seconds, m_nanos] = pointer.read()?;
+            (time_stamp(a_seconds, a_nanos)?, time_stamp(m_seconds, m_nanos)?)
+        }
+    };
+    vfs::lock().set_times(&inode, atime, mtime)?;
+    Ok(0)
+}
+
+fn time_stamp(seconds: u64, nanoseconds: u64) -> Result<Option<Timestamp>, Errno> {
+    const UTIME_NOW: u64 = 0x3fff_ffff;
+    const UTIME_OMIT: u64 = 0x3fff_fffe;
+    match nanoseconds {
+        UTIME_NOW => Ok(Some(clock::now())),
+        UTIME_OMIT => Ok(None),
+        0..1_000_000_000 => {
+            let nanoseconds = u32::try_from(nanoseconds).map_err(|_| Errno::EINVAL)?;
+            Ok(Some(Timestamp { seconds: seconds.cast_signed(), nanoseconds }))
+        }
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+pub fn truncate([path, len, ..]: Arguments) -> Outcome {
+    if len.cast_signed() < 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let location = find(linux::AT_FDCWD as u64, path, 0)?;
+    if location.inode.is_dir() {
+        return Err(Errno::EISDIR.into());
+    }
+    vfs::lock().truncate(&location.inode, len)?;
+    pages::forget(&location.inode);
+    Ok(0)
+}
+
+pub fn chdir([path, ..]: Arguments) -> Outcome {
+    let location = find(linux::AT_FDCWD as u64, path, 0)?;
+    change_directory(location)
+}
+
+pub fn fchdir([fd, ..]: Arguments) -> Outcome {
+    let file = details(open_file(fd)?);
+    if !matches!(file.object, Object::Directory(_) | Object::Path(_)) {
+        return Err(Errno::ENOTDIR.into());
+    }
+    change_directory(file.location.ok_or(Errno::ENOTDIR)?)
+}
+
+fn change_directory(location: Location) -> Outcome {
+    if !location.inode.is_dir() {
+        return Err(Errno::ENOTDIR.into());
+    }
+    *current().cwd.borrow_mut() = Some(location);
+    Ok(0)
+}
+
+pub fn getcwd([buffer, len, ..]: Arguments) -> Outcome {
+    let mut path = current().cwd().path;
+    path.push(0);
+    if length(len) < path.len() {
+        return Err(Errno::ERANGE.into());
+    }
+    user::copy_out(buffer, &path)?;
+    Ok(path.len() as u64)
+}
+
+pub fn umask([mask, ..]: Arguments) -> Outcome {
+    Ok(u64::from(current().umask.replace(uint(mask) & 0o777)))
+}

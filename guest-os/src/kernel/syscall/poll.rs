@@ -1,0 +1,152 @@
+//! Waiting for several descriptors: `ppoll` and `pselect6`.
+
+use super::files::details;
+use super::{Arguments, Outcome, Stop, length};
+use crate::arch;
+use crate::console;
+use crate::hart::current;
+use crate::user::{UserPtr, plain};
+use crate::vfs::open_files;
+use crate::wait::{self, Channel, WaitOutcome};
+use ::proc::SignalSet;
+use alloc::vec::Vec;
+use fs::{Errno, Object, Readiness};
+use linux_raw_sys::general::pollfd;
+
+plain!(pollfd);
+
+/// Most descriptors of one call.
+const MAX_DESCRIPTORS: usize = 1024;
+const POLLNVAL: u16 = 0x20;
+const BITS: usize = 64;
+
+/// What is awaited of a descriptor, and what has come.
+struct Awaited {
+    fd: i32,
+    wanted: Readiness,
+    /// The bits of `revents`.
+    ready: u16,
+}
+
+/// Looks at each descriptor once; returns how many are ready and the channels to sleep on.
+fn look(all: &mut [Awaited]) -> (u64, Vec<Channel>) {
+    let mut count = 0;
+    let mut channels = Vec::new();
+    for awaited in all.iter_mut().filter(|awaited| awaited.fd >= 0) {
+        awaited.ready = match u32::try_from(awaited.fd).ok().and_then(|fd| current().files.borrow().get(fd).ok()) {
+            None => POLLNVAL,
+            Some(id) => {
+                let known = open_files().readiness(id);
+                let readiness = known.unwrap_or_else(|| {
+                    let input = awaited.wanted.contains(Readiness::IN) && console::has_input();
+                    Readiness::OUT | if input { Readiness::IN } else { Readiness::empty() }
+                });
+                match details(id).object {
+                    Object::Pipe { pipe, .. } => channels.push(Channel::Pipe(pipe)),
+                    Object::Device(_) => channels.push(Channel::Console),
+                    _ => {}
+                }
+                (readiness & (awaited.wanted | Readiness::ERR | Readiness::HUP)).bits()
+            }
+        };
+        count += u64::from(awaited.ready != 0);
+    }
+    (count, channels)
+}
+
+/// Waits until a descriptor is ready, the deadline passes or a signal comes.
+fn wait_for(all: &mut [Awaited], deadline: Option<u64>, mask: u64) -> Outcome {
+    if let Some(pointer) = UserPtr::<u64>::from(mask).non_null() {
+        let set = SignalSet(pointer.read()?);
+        current().signals.borrow_mut().suspend_with(set);
+    }
+    loop {
+        let (count, channels) = look(all);
+        if count > 0 || deadline.is_some_and(|deadline| deadline <= arch::time()) {
+            return Ok(count);
+        }
+        if wait::sleep_on(&channels, deadline, true) == WaitOutcome::Interrupted {
+            return Err(Stop::Signal(false));
+        }
+    }
+}
+
+pub fn ppoll([fds, count, timeout, mask, ..]: Arguments) -> Outcome {
+    let count = length(count);
+    if count > MAX_DESCRIPTORS {
+        return Err(Errno::EINVAL.into());
+    }
+    let deadline = super::time::deadline_of(timeout)?;
+    let fds = UserPtr::<pollfd>::from(fds);
+    let mut all = Vec::new();
+    for index in 0..count as u64 {
+        let entry = fds.at(index).read()?;
+        let wanted = Readiness::from_bits_truncate(entry.events.cast_unsigned());
+        all.push(Awaited { fd: entry.fd, wanted, ready: 0 });
+    }
+    let result = wait_for(&mut all, deadline, mask)?;
+    for (index, awaited) in all.iter().enumerate() {
+        let mut entry = fds.at(index as u64).read()?;
+        entry.revents = awaited.ready.cast_signed();
+        fds.at(index as u64).write(entry)?;
+    }
+    Ok(result)
+}
+
+pub fn pselect6([count, read, write, except, timeout, mask]: Arguments) -> Outcome {
+    let count = length(count);
+    if count > MAX_DESCRIPTORS {
+        return Err(Errno::EINVAL.into());
+    }
+    let deadline = super::time::deadline_of(timeout)?;
+    let words = count.div_ceil(BITS);
+    let (readers, writers) = (set_of(read, words)?, set_of(write, words)?);
+    let mut all = Vec::new();
+    for fd in 0..count {
+        let mut wanted = Readiness::empty();
+        wanted.set(Readiness::IN, is_set(&readers, fd));
+        wanted.set(Readiness::OUT, is_set(&writers, fd));
+        if !wanted.is_empty() {
+            all.push(Awaited { fd: i32::try_from(fd).map_err(|_| Errno::EINVAL)?, wanted, ready: 0 });
+        }
+    }
+    let mask = match UserPtr::<[u64; 2]>::from(mask).non_null() {
+        Some(pointer) => pointer.read()?[0],
+        None => 0,
+    };
+    wait_for(&mut all, deadline, mask)?;
+    if all.iter().any(|awaited| awaited.ready == POLLNVAL) {
+        return Err(Errno::EBADF.into());
+    }
+    let total = put_set(read, words, &all, Readiness::IN, Readiness::IN | Readiness::HUP | Readiness::ERR)?
+        + put_set(write, words, &all, Readiness::OUT, Readiness::OUT | Readiness::ERR)?;
+    put_set(except, words, &[], Readiness::empty(), Readiness::empty())?;
+    Ok(total)
+}
+
+fn set_of(pointer: u64, words: usize) -> Result<Vec<u64>, Errno> {
+    match UserPtr::<u64>::from(pointer).non_null() {
+        None => Ok(alloc::vec![0; words]),
+        Some(pointer) => (0..words as u64).map(|index| pointer.at(index).read()).collect(),
+    }
+}
+
+fn is_set(set: &[u64], fd: usize) -> bool {
+    set[fd / BITS] >> (fd % BITS) & 1 != 0
+}
+
+/// Writes the descriptors that were asked for as `asked` and are ready in one of `events`; returns how many.
+fn put_set(pointer: u64, words: usize, all: &[Awaited], asked: Readiness, events: Readiness) -> Result<u64, Errno> {
+    let Some(pointer) = UserPtr::<u64>::from(pointer).non_null() else { return Ok(0) };
+    let mut set = alloc::vec![0u64; words];
+    let mut count = 0;
+    for awaited in all.iter().filter(|a| a.wanted.contains(asked) && a.ready & events.bits() != 0) {
+        let fd = usize::try_from(awaited.fd).unwrap_or(0);
+        set[fd / BITS] |= 1 << (fd % BITS);
+        count += 1;
+    }
+    for (index, word) in set.iter().enumerate() {
+        pointer.at(index as u64).write(*word)?;
+    }
+    Ok(count)
+}

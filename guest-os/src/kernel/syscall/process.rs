@@ -1,0 +1,338 @@
+//! Processes: clone, execve, exit, wait4, groups and sessions.
+
+use super::{Arguments, Outcome, Stop, int, uint};
+use crate::arch::TrapFrame;
+use crate::exec::{self, MAX_ARGUMENT_BYTES, Request};
+use crate::hart::current;
+use crate::process::{self, Process, SharedSpace, Start, admits_one_more, table};
+use crate::user::{self, UserPtr};
+use crate::vfs::open_files;
+use crate::wait::{self, Channel, WaitOutcome, scheduler};
+use crate::{arch, events, heap, mem};
+use ::proc::{DescriptorTable, ExitStatus, Pid, WaitFor};
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+use fs::Errno;
+use isa::events::{EventKind, EventRecord};
+use linux_raw_sys::general as linux;
+use linux_raw_sys::prctl;
+
+/// Flags that only matter between threads, which there are none of.
+const UNSUPPORTED: u32 = linux::CLONE_THREAD | linux::CLONE_SIGHAND | linux::CLONE_NEWNS | linux::CLONE_NEWPID;
+
+pub fn clone([flags, stack, parent_tid, tls, child_tid, ..]: Arguments) -> Outcome {
+    let signal = u8::try_from(flags & 0xff).unwrap_or(0);
+    let flags = uint(flags) & !0xff;
+    if flags & UNSUPPORTED != 0 {
+        log::warn!("clone with flags {flags:#x}: threads and namespaces are not supported (EINVAL)");
+        return Err(Errno::EINVAL.into());
+    }
+    let parent = current();
+    // The descriptors, the program's strings for /proc and the VMAs are copied.
+    let copied = parent.program.borrow().environment.len() + parent.program.borrow().arguments.len();
+    if !admits_one_more() || !heap::admit(copied + parent.space().borrow().vmas().len() * 256) {
+        return Err(Errno::EAGAIN.into());
+    }
+    parent.save_fp();
+    let (space, shared) = child_space(&parent, flags)?;
+    let start = Start {
+        frame: child_frame(&parent.frame.borrow(), flags, stack, tls),
+        fp: parent.fp.borrow().clone(),
+        space: Some(space),
+        files: copy_files(&parent),
+        signals: parent.signals.borrow().forked(),
+        cwd: parent.cwd.borrow().clone(),
+        umask: parent.umask.get(),
+        program: parent.program.borrow().clone(),
+        limits: *parent.limits.borrow(),
+    };
+    let child = match process::create(parent.pid, start) {
+        Ok(child) => child,
+        Err((error, start)) => {
+            undo(start);
+            return Err(error.into());
+        }
+    };
+    child.exit_signal.set(signal);
+    if flags & linux::CLONE_CHILD_CLEARTID != 0 {
+        child.clear_child_tid.set(child_tid);
+    }
+    if flags & linux::CLONE_CHILD_SETTID != 0 {
+        child.set_child_tid.set(child_tid);
+    }
+    let record = EventRecord {
+        detail: u64::from(child.pid),
+        detail2: child.satp().0,
+        detail3: u64::from(flags),
+        ..events::of(EventKind::Fork)
+    };
+    events::report(record);
+    for range in shared {
+        let record = events::range(EventKind::CowShare, range.range);
+        events::report(EventRecord { detail: range.frames, ..record });
+    }
+    let pid = child.pid;
+    if flags & linux::CLONE_PARENT_SETTID != 0 {
+        // As in Linux, a bad address is the program's loss.
+        let _ = UserPtr::<u32>::from(parent_tid).write(pid);
+    }
+    if flags & linux::CLONE_VFORK != 0 {
+        child.borrows_space.set(true);
+    }
+    scheduler(|s| s.make_runnable(pid));
+    while child.borrows_space.get() {
+        wait::sleep(Channel::Vfork(pid));
+    }
+    Ok(u64::from(pid))
+}
+
+/// The child's address space: the parent's own (CLONE_VM) or a copy-on-write copy, with the ranges now shared.
+fn child_space(parent: &Process, flags: u32) -> Result<(SharedSpace, Vec<mm::address_space::SharedRange>), Errno> {
+    let space = parent.space();
+    if flags & linux::CLONE_VM != 0 {
+        return Ok((space, Vec::new()));
+    }
+    let (id, asid) = mem::allocate_space_name().ok_or(Errno::EAGAIN)?;
+    let forked = space.borrow_mut().fork(&mut mem::memory(), id, asid, Some(arch::kernel_root()));
+    match forked {
+        Ok(report) => {
+            mem::apply(report.flush, space.borrow().asid());
+            Ok((Rc::new(RefCell::new(report.child)), report.shared))
+        }
+        Err(_) => {
+            mem::apply(mm::Flush::All, space.borrow().asid());
+            mem::free_asid(asid);
+            Err(Errno::ENOMEM)
+        }
+    }
+}
+
+fn child_frame(parent: &TrapFrame, flags: u32, stack: u64, tls: u64) -> TrapFrame {
+    let mut frame = parent.clone();
+    frame.x[10] = 0;
+    if stack != 0 {
+        frame.x[2] = stack;
+    }
+    if flags & linux::CLONE_SETTLS != 0 {
+        frame.x[4] = tls;
+    }
+    frame
+}
+
+fn copy_files(parent: &Process) -> DescriptorTable<fs::OpenFileId> {
+    let files = parent.files.borrow().clone();
+    for (_, id) in files.iter() {
+        open_files().duplicate(id);
+    }
+    files
+}
+
+/// Gives back what a child that can't be made had taken over.
+fn undo(start: Start) {
+    let mut start = start;
+    start.files.take_all().into_iter().for_each(super::files::close_file);
+    if let Some(space) = start.space.take() {
+        process::release_space(space);
+    }
+}
+
+pub fn execve([path, argv, envp, ..]: Arguments) -> Outcome {
+    let path = user::read_path(path)?;
+    let mut budget = MAX_ARGUMENT_BYTES;
+    let argv = strings(argv, &mut budget)?;
+    let envp = strings(envp, &mut budget)?;
+    if path.is_empty() {
+        return Err(Errno::ENOENT.into());
+    }
+    // A program without arguments gets an empty first one, as in Linux.
+    let argv = if argv.is_empty() { alloc::vec![Vec::new()] } else { argv };
+    exec::execute(Request { at: current().cwd(), path, argv, envp })?;
+    Err(Stop::RegistersSet)
+}
+
+/// A NULL-terminated array of strings; E2BIG past the budget.
+fn strings(array: u64, budget: &mut usize) -> Result<Vec<Vec<u8>>, Errno> {
+    const MAX_STRING_BYTES: usize = 128 << 10;
+    let mut texts = Vec::new();
+    let Some(array) = UserPtr::<u64>::from(array).non_null() else { return Ok(texts) };
+    for index in 0.. {
+        let pointer = array.at(index).read()?;
+        if pointer == 0 {
+            break;
+        }
+        let text = user::read_string(pointer, MAX_STRING_BYTES, Errno::E2BIG)?;
+        *budget = budget.checked_sub(text.len() + 9).ok_or(Errno::E2BIG)?;
+        if !heap::admit(text.len() + 64) {
+            return Err(Errno::ENOMEM);
+        }
+        texts.push(text);
+    }
+    Ok(texts)
+}
+
+pub fn exit([status, ..]: Arguments) -> Outcome {
+    Err(Stop::Exit(ExitStatus::Exited(u8::try_from(status & 0xff).unwrap_or(0))))
+}
+
+pub fn wait4([pid, status, options, usage, ..]: Arguments) -> Outcome {
+    let options = uint(options);
+    if options & !(linux::WNOHANG | linux::WUNTRACED | linux::WCONTINUED | linux::__WALL | linux::__WCLONE) != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let this = current();
+    let which = match int(pid) {
+        -1 => WaitFor::Any,
+        0 => WaitFor::Group(table(|t| t.group(this.pid)).unwrap_or(0)),
+        pid if pid > 0 => WaitFor::Process(pid.unsigned_abs()),
+        group => WaitFor::Group(group.unsigned_abs()),
+    };
+    loop {
+        let found = table(|t| t.find_ended(this.pid, which)).map_err(|_| Errno::ECHILD)?;
+        if let Some((child, ended)) = found {
+            return reap(&this, child, ended, status, usage);
+        }
+        if let Some((child, word)) = stopped_child(this.pid, which, options) {
+            if let Some(pointer) = UserPtr::<u32>::from(status).non_null() {
+                pointer.write(word)?;
+            }
+            return Ok(u64::from(child));
+        }
+        if options & linux::WNOHANG != 0 {
+            return Ok(0);
+        }
+        if wait::sleep_on(&[Channel::Child(this.pid)], None, true) == WaitOutcome::Interrupted {
+            return Err(Stop::Signal(true));
+        }
+    }
+}
+
+fn reap(this: &Process, child: Pid, ended: ExitStatus, status: u64, usage: u64) -> Outcome {
+    if let Some(pointer) = UserPtr::<u32>::from(status).non_null() {
+        pointer.write(ended.to_wait_status())?;
+    }
+    if usage != 0 {
+        super::system::write_usage(usage, &process::ended_usage(child))?;
+    }
+    table(|t| t.reap(child));
+    let mut sum = this.children_usage.get();
+    sum.add(&process::forget_usage(child));
+    this.children_usage.set(sum);
+    Ok(u64::from(child))
+}
+
+/// A child that has stopped or gone on since the last call, if `options` ask for it, with its status word.
+fn stopped_child(parent: Pid, which: WaitFor, options: u32) -> Option<(Pid, u32)> {
+    const CONTINUED: u32 = 0xffff;
+    let children = table(|t| t.children(parent));
+    children.into_iter().filter(|&pid| table(|t| t.is_child(pid, parent, which))).find_map(|pid| {
+        let child = process::find(pid)?;
+        match child.stopped.get() {
+            Some(signal) if options & linux::WUNTRACED != 0 && child.stop_unreported.take() => {
+                Some((pid, u32::from(signal.number()) << 8 | 0x7f))
+            }
+            _ if options & linux::WCONTINUED != 0 && child.continue_unreported.take() => Some((pid, CONTINUED)),
+            _ => None,
+        }
+    })
+}
+
+pub fn getppid(_: Arguments) -> Outcome {
+    Ok(u64::from(table(|t| t.parent(current().pid))))
+}
+
+pub fn getresuid([real, effective, saved, ..]: Arguments) -> Outcome {
+    for pointer in [real, effective, saved] {
+        UserPtr::<u32>::from(pointer).write(0)?;
+    }
+    Ok(0)
+}
+
+fn or_self(pid: u64) -> Result<Pid, Errno> {
+    match int(pid) {
+        0 => Ok(current().pid),
+        pid => Pid::try_from(pid).map_err(|_| Errno::ESRCH),
+    }
+}
+
+pub fn getpgid([pid, ..]: Arguments) -> Outcome {
+    let pid = or_self(pid)?;
+    Ok(u64::from(table(|t| t.group(pid)).ok_or(Errno::ESRCH)?))
+}
+
+pub fn getsid([pid, ..]: Arguments) -> Outcome {
+    let pid = or_self(pid)?;
+    Ok(u64::from(table(|t| t.session(pid)).ok_or(Errno::ESRCH)?))
+}
+
+pub fn setpgid([pid, group, ..]: Arguments) -> Outcome {
+    if int(group) < 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let pid = or_self(pid)?;
+    let group = if int(group) == 0 { pid } else { uint(group) };
+    let this = current().pid;
+    if pid != this && !table(|t| t.is_child(pid, this, WaitFor::Any)) {
+        return Err(Errno::ESRCH.into());
+    }
+    if table(|t| t.set_group(pid, group)) { Ok(0) } else { Err(Errno::EPERM.into()) }
+}
+
+pub fn setsid(_: Arguments) -> Outcome {
+    let pid = current().pid;
+    if table(|t| t.new_session(pid)) { Ok(u64::from(pid)) } else { Err(Errno::EPERM.into()) }
+}
+
+pub fn set_tid_address([address, ..]: Arguments) -> Outcome {
+    let this = current();
+    this.clear_child_tid.set(address);
+    Ok(u64::from(this.pid))
+}
+
+pub fn prctl([option, argument, ..]: Arguments) -> Outcome {
+    const NAME_BYTES: usize = 16;
+    let this = current();
+    match uint(option) {
+        prctl::PR_SET_NAME => {
+            let mut name = match user::read_string(argument, NAME_BYTES, Errno::EINVAL) {
+                Ok(name) => name,
+                Err(Errno::EINVAL) => {
+                    let mut bytes = alloc::vec![0; NAME_BYTES];
+                    user::copy_in(argument, &mut bytes)?;
+                    bytes
+                }
+                Err(error) => return Err(error.into()),
+            };
+            name.truncate(NAME_BYTES - 1);
+            this.program.borrow_mut().name = name;
+            Ok(0)
+        }
+        prctl::PR_GET_NAME => {
+            let mut name = this.program.borrow().name.clone();
+            name.resize(NAME_BYTES, 0);
+            user::copy_out(argument, &name)?;
+            Ok(0)
+        }
+        prctl::PR_GET_DUMPABLE | prctl::PR_CAPBSET_READ => Ok(1),
+        prctl::PR_SET_DUMPABLE
+        | prctl::PR_SET_PDEATHSIG
+        | prctl::PR_SET_NO_NEW_PRIVS
+        | prctl::PR_SET_CHILD_SUBREAPER => Ok(0),
+        _ => Err(Errno::EINVAL.into()),
+    }
+}
+
+pub fn sched_yield(_: Arguments) -> Outcome {
+    wait::yield_hart();
+    Ok(0)
+}
+
+pub fn sched_getaffinity([pid, len, mask, ..]: Arguments) -> Outcome {
+    const MASK_BYTES: u64 = 8;
+    if len < MASK_BYTES || !len.is_multiple_of(8) {
+        return Err(Errno::EINVAL.into());
+    }
+    or_self(pid)?;
+    UserPtr::<u64>::from(mask).write(1)?;
+    Ok(MASK_BYTES)
+}

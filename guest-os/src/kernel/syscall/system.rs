@@ -1,0 +1,130 @@
+//! The system as a whole: its name, its numbers, random bytes, resource usage.
+
+use super::{Arguments, Outcome, int, length};
+use crate::clock::NANOSECONDS_PER_TICK;
+use crate::hart::current;
+use crate::local::HartLocal;
+use crate::process::{self, Usage};
+use crate::user::{self, UserPtr, plain, zeroed};
+use crate::{arch, mem};
+use fs::{Errno, RandomSource};
+use isa::PAGE_SIZE;
+use isa::time::TIMEBASE_HZ;
+use linux_raw_sys::general as linux;
+use linux_raw_sys::system;
+
+plain!(linux::rusage, system::new_utsname);
+
+static RANDOM: HartLocal<RandomSource> = HartLocal::new(RandomSource::new(0));
+
+/// Seeds the random bytes.
+pub fn start(seed: u64) {
+    *RANDOM.get_mut() = RandomSource::new(seed);
+}
+
+/// Sixteen random bytes.
+pub fn random_bytes() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    fill_random(&mut bytes);
+    bytes
+}
+
+/// Fills a buffer with random bytes.
+pub fn fill_random(buffer: &mut [u8]) {
+    RANDOM.get_mut().fill(buffer);
+}
+
+pub fn getrandom([buffer, len, flags, ..]: Arguments) -> Outcome {
+    const PIECE_BYTES: usize = 4096;
+    if flags > 7 {
+        return Err(Errno::EINVAL.into());
+    }
+    let len = length(len).min(32 << 20);
+    let mut done = 0;
+    while done < len {
+        let mut bytes = [0; PIECE_BYTES];
+        let want = (len - done).min(PIECE_BYTES);
+        fill_random(&mut bytes[..want]);
+        match user::copy_out_some(buffer.wrapping_add(done as u64), &bytes[..want]) {
+            Ok(count) => done += count,
+            Err(_) if done > 0 => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(done as u64)
+}
+
+pub fn uname([buffer, ..]: Arguments) -> Outcome {
+    let mut name: system::new_utsname = zeroed();
+    put(&mut name.sysname, b"Linux");
+    put(&mut name.nodename, b"folio");
+    put(&mut name.release, b"6.12.0");
+    put(&mut name.version, b"#1 Folio");
+    put(&mut name.machine, b"riscv64");
+    put(&mut name.domainname, b"(none)");
+    UserPtr::from(buffer).write(name)?;
+    Ok(0)
+}
+
+fn put<T: From<u8>>(field: &mut [T; 65], text: &[u8]) {
+    for (to, &from) in field.iter_mut().zip(text) {
+        *to = T::from(from);
+    }
+}
+
+/// `struct sysinfo`: 112 bytes, by words because of its padding.
+pub fn sysinfo([buffer, ..]: Arguments) -> Outcome {
+    let (total, counts) = (mem::memory().frames().total(), mem::memory().frames().counts());
+    let processes = process::table(|t| t.len()) as u64;
+    let words: [u64; 14] = [
+        arch::time() / TIMEBASE_HZ,
+        0,
+        0,
+        0,
+        total * PAGE_SIZE,
+        counts.free * PAGE_SIZE,
+        0,
+        0,
+        0,
+        0,
+        processes & 0xffff,
+        0,
+        0,
+        1,
+    ];
+    let bytes: alloc::vec::Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    user::copy_out(buffer, &bytes)?;
+    Ok(0)
+}
+
+pub fn getrusage([who, buffer, ..]: Arguments) -> Outcome {
+    const CHILDREN: i32 = -1;
+    let this = current();
+    this.count_system_time();
+    let usage = match int(who) {
+        0 | 1 => {
+            let peak = this.space().borrow().peak_resident_pages();
+            Usage { peak_resident_pages: this.usage.get().peak_resident_pages.max(peak), ..this.usage.get() }
+        }
+        CHILDREN => this.children_usage.get(),
+        _ => return Err(Errno::EINVAL.into()),
+    };
+    write_usage(buffer, &usage)?;
+    Ok(0)
+}
+
+/// Writes a `struct rusage`.
+pub fn write_usage(buffer: u64, usage: &Usage) -> Result<(), Errno> {
+    let time = |ticks: u64| {
+        let microseconds = (ticks * NANOSECONDS_PER_TICK / 1000).cast_signed();
+        linux::__kernel_old_timeval { tv_sec: microseconds / 1_000_000, tv_usec: microseconds % 1_000_000 }
+    };
+    UserPtr::from(buffer).write(linux::rusage {
+        ru_utime: time(usage.user_ticks),
+        ru_stime: time(usage.system_ticks),
+        ru_maxrss: (usage.peak_resident_pages * PAGE_SIZE / 1024).cast_signed(),
+        ru_minflt: usage.minor_faults.cast_signed(),
+        ru_majflt: usage.major_faults.cast_signed(),
+        ..zeroed()
+    })
+}

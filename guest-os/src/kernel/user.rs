@@ -1,0 +1,173 @@
+//! Copies from and to user memory.
+//!
+//! A user pointer is a claim. [`UserPtr`] holds the number and can't be dereferenced; each copy resolves every page
+//! through [`crate::fault::resolve`] and goes through the direct map. So the kernel takes no page faults and never sets SUM.
+
+use crate::fault::{self, Origin};
+use crate::hart::current;
+use crate::mem::{self, FRAME_BYTES};
+use alloc::vec::Vec;
+use core::marker::PhantomData;
+use core::mem::{MaybeUninit, size_of};
+use fs::Errno;
+use isa::events::Access;
+use isa::{PAGE_SIZE, PhysAddr, VirtAddr};
+use mm::PhysMem;
+
+/// An address that a user program claims to hold a `T`.
+pub struct UserPtr<T = u8> {
+    address: u64,
+    _type: PhantomData<T>,
+}
+
+impl<T> Clone for UserPtr<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for UserPtr<T> {}
+
+impl<T> From<u64> for UserPtr<T> {
+    fn from(address: u64) -> Self {
+        Self { address, _type: PhantomData }
+    }
+}
+
+/// Types that may be copied from and to user memory byte by byte.
+///
+/// # Safety
+/// Every bit pattern must be a valid value. Values written to user memory must have been made from zeroed memory
+/// ([`zeroed`]) if the type has padding, so that no kernel bytes leak.
+pub unsafe trait Plain: Copy {}
+
+macro_rules! plain {
+    ($($type:ty),* $(,)?) => { $(
+        // SAFETY: integers and structures of the system call interface, which consist of integers.
+        unsafe impl $crate::user::Plain for $type {}
+    )* };
+}
+pub(crate) use plain;
+
+plain!(u8, i8, u16, i16, u32, i32, u64, i64, [u64; 2], [u64; 3], [u64; 4], [u32; 2]);
+
+/// A value whose bytes are all zero, padding included.
+pub fn zeroed<T: Plain>() -> T {
+    // SAFETY: every bit pattern is a valid `Plain` value.
+    unsafe { MaybeUninit::zeroed().assume_init() }
+}
+
+impl<T> UserPtr<T> {
+    /// Whether it is the null pointer.
+    pub fn is_null(self) -> bool {
+        self.address == 0
+    }
+    /// The number.
+    pub fn address(self) -> u64 {
+        self.address
+    }
+    /// `Some` unless null.
+    pub fn non_null(self) -> Option<Self> {
+        (!self.is_null()).then_some(self)
+    }
+}
+
+impl<T: Plain> UserPtr<T> {
+    /// The element `index` of an array.
+    pub fn at(self, index: u64) -> Self {
+        Self::from(self.address.wrapping_add(index.wrapping_mul(size_of::<T>() as u64)))
+    }
+    /// Reads the value.
+    pub fn read(self) -> Result<T, Errno> {
+        let mut value = zeroed::<T>();
+        // SAFETY: `value` is `size_of::<T>()` initialised bytes, and any bytes make a valid value.
+        let bytes = unsafe { core::slice::from_raw_parts_mut((&raw mut value).cast::<u8>(), size_of::<T>()) };
+        copy_in(self.address, bytes)?;
+        Ok(value)
+    }
+    /// Writes a value.
+    pub fn write(self, value: T) -> Result<(), Errno> {
+        // SAFETY: all bytes of a `Plain` value that is written are initialised (see the trait).
+        let bytes = unsafe { core::slice::from_raw_parts((&raw const value).cast::<u8>(), size_of::<T>()) };
+        copy_out(self.address, bytes)
+    }
+}
+
+/// The part of `[address, address + len)` that lies in one page.
+fn piece(address: u64, len: usize) -> usize {
+    let room = usize::try_from(PAGE_SIZE - address % PAGE_SIZE).unwrap_or(FRAME_BYTES);
+    room.min(len)
+}
+
+/// Where the byte at `address` lies, faulting its page in if need be.
+pub fn resolve(address: u64, access: Access) -> Result<PhysAddr, Errno> {
+    let va = VirtAddr(address);
+    let space = current().space();
+    loop {
+        let found = space.borrow().translate(&mem::memory(), va, access);
+        if let Some(pa) = found {
+            return Ok(pa);
+        }
+        fault::resolve(va, access, Origin::KernelCopy).map_err(|_| Errno::EFAULT)?;
+    }
+}
+
+/// Copies from user memory.
+pub fn copy_in(address: u64, into: &mut [u8]) -> Result<(), Errno> {
+    let mut done = 0;
+    while done < into.len() {
+        let at = address.checked_add(done as u64).ok_or(Errno::EFAULT)?;
+        let len = piece(at, into.len() - done);
+        let pa = resolve(at, Access::Read)?;
+        mem::memory().phys().read_bytes(pa, &mut into[done..done + len]);
+        done += len;
+    }
+    Ok(())
+}
+
+/// Copies to user memory.
+pub fn copy_out(address: u64, bytes: &[u8]) -> Result<(), Errno> {
+    match copy_out_some(address, bytes)? {
+        count if count == bytes.len() => Ok(()),
+        _ => Err(Errno::EFAULT),
+    }
+}
+
+/// Copies to user memory up to the first page that can't be written. EFAULT only if not one byte went over.
+pub fn copy_out_some(address: u64, bytes: &[u8]) -> Result<usize, Errno> {
+    let mut done = 0;
+    while done < bytes.len() {
+        let at = address.checked_add(done as u64).ok_or(Errno::EFAULT)?;
+        let len = piece(at, bytes.len() - done);
+        match resolve(at, Access::Write) {
+            Ok(pa) => mem::memory().phys_mut().write_bytes(pa, &bytes[done..done + len]),
+            Err(error) if done == 0 => return Err(error),
+            Err(_) => break,
+        }
+        done += len;
+    }
+    Ok(done)
+}
+
+/// A NUL-terminated string of at most `limit` bytes; `too_long` if no NUL comes in time.
+pub fn read_string(address: u64, limit: usize, too_long: Errno) -> Result<Vec<u8>, Errno> {
+    let mut text = Vec::new();
+    while text.len() < limit {
+        let at = address.checked_add(text.len() as u64).ok_or(Errno::EFAULT)?;
+        let len = piece(at, limit - text.len());
+        let start = text.len();
+        let pa = resolve(at, Access::Read)?;
+        text.resize(start + len, 0);
+        mem::memory().phys().read_bytes(pa, &mut text[start..]);
+        if let Some(end) = text[start..].iter().position(|&byte| byte == 0) {
+            text.truncate(start + end);
+            return Ok(text);
+        }
+    }
+    Err(too_long)
+}
+
+/// A path (ENAMETOOLONG from `PATH_MAX` on).
+pub fn read_path(address: u64) -> Result<Vec<u8>, Errno> {
+    const PATH_MAX: usize = 4096;
+    read_string(address, PATH_MAX, Errno::ENAMETOOLONG)
+}

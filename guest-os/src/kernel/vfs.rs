@@ -1,0 +1,269 @@
+//! The file systems of crate `fs`, with the kernel's side of their bargain: the sleeping lock, tmpfs's pages, `/proc`'s answers.
+
+use crate::arch;
+use crate::hart::{current, hart};
+use crate::local::HartLocal;
+use crate::process::{self, Process};
+use crate::wait::{SleepGuard, SleepLock, scheduler};
+use crate::{clock, mem};
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::RefMut;
+use core::ops::{Deref, DerefMut};
+use fs::{MapInfo, OpenFiles, PageId, PageStore, ProcInfo, ProcessInfo, SystemInfo, Timestamp, Vfs};
+use mm::{Backing, FrameId, PhysMem, Prot, VmaFlags};
+use proc::{Disposition, Signal};
+
+static VFS: SleepLock<Option<Vfs>> = SleepLock::new(None);
+static OPEN_FILES: HartLocal<Option<OpenFiles>> = HartLocal::new(None);
+/// The frames of tmpfs, by number.
+static TMPFS_FRAMES: HartLocal<BTreeMap<u64, FrameId>> = HartLocal::new(BTreeMap::new());
+
+/// The locked file systems. Reading them may sleep; user memory must not be touched while they are locked.
+pub struct VfsGuard(SleepGuard<'static, Option<Vfs>>);
+
+/// Locks the file systems.
+#[track_caller]
+pub fn lock() -> VfsGuard {
+    VfsGuard(VFS.lock())
+}
+
+impl Deref for VfsGuard {
+    type Target = Vfs;
+    fn deref(&self) -> &Vfs {
+        self.0.as_ref().expect("the root is mounted before anything is opened")
+    }
+}
+impl DerefMut for VfsGuard {
+    fn deref_mut(&mut self) -> &mut Vfs {
+        self.0.as_mut().expect("the root is mounted before anything is opened")
+    }
+}
+
+/// Makes these the file systems.
+pub fn start(vfs: Vfs) {
+    *VFS.lock() = Some(vfs);
+    *OPEN_FILES.get_mut() = Some(OpenFiles::new());
+}
+
+/// Drops the file systems and every frame of tmpfs, at the end of the run.
+pub fn stop() {
+    *VFS.lock() = None;
+    let frames = core::mem::take(&mut *TMPFS_FRAMES.get_mut());
+    for frame in frames.into_values() {
+        mem::memory().free_kernel(frame);
+    }
+}
+
+/// The table of open files; to be dropped before anything sleeps.
+#[track_caller]
+pub fn open_files() -> RefMut<'static, OpenFiles> {
+    RefMut::map(OPEN_FILES.get_mut(), |files| files.as_mut().expect("the table is made at boot"))
+}
+
+/// Copies a page of tmpfs.
+pub fn copy_page(page: PageId, into: &mut [u8; mem::FRAME_BYTES]) {
+    FramesOfTmpfs.read(page, 0, into);
+}
+
+/// tmpfs's pages: frames of the kernel's.
+pub struct FramesOfTmpfs;
+
+fn frame_of(page: PageId) -> FrameId {
+    *TMPFS_FRAMES.get().get(&page.0).expect("tmpfs names pages that it has allocated")
+}
+
+impl PageStore for FramesOfTmpfs {
+    fn alloc(&mut self) -> Option<PageId> {
+        let frame = mem::memory().allocate_kernel().ok()?;
+        let number = frame.ppn().0;
+        TMPFS_FRAMES.get_mut().insert(number, frame);
+        Some(PageId(number))
+    }
+    fn free(&mut self, page: PageId) {
+        let frame = TMPFS_FRAMES.get_mut().remove(&page.0).expect("tmpfs frees pages that it has allocated");
+        mem::memory().free_kernel(frame);
+    }
+    fn read(&self, page: PageId, offset: usize, buf: &mut [u8]) {
+        mem::memory().phys().read_bytes(frame_of(page).base().wrapping_add(offset as u64), buf);
+    }
+    fn write(&mut self, page: PageId, offset: usize, bytes: &[u8]) {
+        mem::memory().phys_mut().write_bytes(frame_of(page).base().wrapping_add(offset as u64), bytes);
+    }
+    fn capacity_pages(&self) -> (u64, u64) {
+        let memory = mem::memory();
+        (memory.frames().total(), memory.frames().free())
+    }
+}
+
+/// `/proc`'s source of facts.
+pub struct KernelFacts;
+
+const TICKS_PER_HUNDREDTH: u64 = isa::time::TIMEBASE_HZ / 100;
+
+impl ProcInfo for KernelFacts {
+    fn now(&self) -> Timestamp {
+        clock::now()
+    }
+    fn current(&self) -> u32 {
+        current().pid
+    }
+    fn pids(&self) -> Vec<u32> {
+        process::table(|t| t.living().map(|(pid, _)| pid).collect())
+    }
+    fn process(&self, pid: u32) -> Option<ProcessInfo> {
+        let (ppid, pgid, sid) = process::table(|t| Some((t.parent(pid), t.group(pid)?, t.session(pid)?)))?;
+        let Some(process) = process::find(pid) else {
+            return Some(ProcessInfo { state: b'Z', ppid, pgid, sid, threads: 1, ..ProcessInfo::default() });
+        };
+        let info = ProcessInfo { ppid, pgid, sid, threads: 1, state: state_of(&process), ..memory_of(&process) };
+        Some(with_signals(with_usage(info, &process), &process))
+    }
+    fn cmdline(&self, pid: u32) -> Vec<u8> {
+        process::find(pid).map(|p| p.program.borrow().arguments.clone()).unwrap_or_default()
+    }
+    fn environ(&self, pid: u32) -> Vec<u8> {
+        process::find(pid).map(|p| p.program.borrow().environment.clone()).unwrap_or_default()
+    }
+    fn exe(&self, pid: u32) -> Option<Vec<u8>> {
+        process::find(pid).map(|p| p.program.borrow().path.clone())
+    }
+    fn cwd(&self, pid: u32) -> Option<Vec<u8>> {
+        process::find(pid).map(|p| p.cwd().path)
+    }
+    fn maps(&self, pid: u32) -> Vec<MapInfo> {
+        let Some(space) = process::find(pid).and_then(|p| p.space.borrow().clone()) else { return Vec::new() };
+        space.borrow().vmas().iter().map(map_info).collect()
+    }
+    fn descriptors(&self, pid: u32) -> Vec<(u32, Vec<u8>)> {
+        let Some(process) = process::find(pid) else { return Vec::new() };
+        let files = process.files.borrow();
+        files.iter().map(|(fd, id)| (fd, name_of(open_files().get(id)))).collect()
+    }
+    fn system(&self) -> SystemInfo {
+        let counts = mem::memory().frames().counts();
+        let total_pages = mem::memory().frames().total();
+        let tmpfs = TMPFS_FRAMES.get().len() as u64;
+        let (running, blocked) = process::table(|t| {
+            t.living().fold((0, 0), |(r, d), (_, p)| match state_of(&p) {
+                b'R' => (r + 1, d),
+                b'D' => (r, d + 1),
+                _ => (r, d),
+            })
+        });
+        let hart = hart();
+        SystemInfo {
+            total_pages,
+            free_pages: counts.free,
+            cached_pages: counts.page_cache,
+            anonymous_pages: counts.anon,
+            shared_memory_pages: tmpfs,
+            page_table_pages: counts.page_table,
+            harts: 1,
+            uptime_ticks: arch::time() / TICKS_PER_HUNDREDTH,
+            user_ticks: 0,
+            system_ticks: 0,
+            idle_ticks: hart.idle_ticks.get() / TICKS_PER_HUNDREDTH,
+            boot_seconds: clock::boot_seconds(),
+            context_switches: hart.switches.get(),
+            interrupts: hart.interrupts.get(),
+            forks: process::forks(),
+            running,
+            blocked,
+        }
+    }
+}
+
+fn state_of(process: &Process) -> u8 {
+    if process.stopped.get().is_some() {
+        return b'T';
+    }
+    match scheduler(|s| s.is_sleeping(process.pid)) {
+        true if process.uninterruptible.get() => b'D',
+        true => b'S',
+        false => b'R',
+    }
+}
+
+fn memory_of(process: &Process) -> ProcessInfo {
+    let program = process.program.borrow();
+    let mut info =
+        ProcessInfo { comm: program.name.clone(), start_stack: program.start_stack, ..ProcessInfo::default() };
+    let Some(space) = process.space.borrow().clone() else { return info };
+    let space = space.borrow();
+    info.virtual_pages = space.vmas().total_pages();
+    info.resident_pages = space.resident_pages();
+    for vma in space.vmas().iter() {
+        let pages = vma.range.len_pages();
+        if vma.prot.contains(Prot::EXEC) {
+            info.text_pages += pages;
+        } else if vma.flags.contains(VmaFlags::GROWS_DOWN) {
+            info.stack_pages += pages;
+        } else if vma.prot.contains(Prot::WRITE) {
+            info.data_pages += pages;
+        }
+    }
+    info.data_pages += info.stack_pages;
+    info
+}
+
+fn with_usage(info: ProcessInfo, process: &Process) -> ProcessInfo {
+    let usage = process.usage.get();
+    ProcessInfo {
+        minor_faults: usage.minor_faults,
+        major_faults: usage.major_faults,
+        user_ticks: usage.user_ticks / TICKS_PER_HUNDREDTH,
+        system_ticks: usage.system_ticks / TICKS_PER_HUNDREDTH,
+        start_ticks: process.start_ticks / TICKS_PER_HUNDREDTH,
+        ..info
+    }
+}
+
+fn with_signals(info: ProcessInfo, process: &Rc<Process>) -> ProcessInfo {
+    let signals = process.signals.borrow();
+    let with = |disposition| {
+        (1..=Signal::COUNT as u64)
+            .filter_map(Signal::new)
+            .filter(|&signal| signals.action(signal).disposition() == disposition)
+            .fold(0, |set, signal| set | 1 << (signal.number() - 1))
+    };
+    ProcessInfo {
+        signals_blocked: signals.blocked().0,
+        signals_pending: signals.pending().0,
+        signals_ignored: with(Disposition::Ignore),
+        signals_caught: with(Disposition::Handler),
+        ..info
+    }
+}
+
+fn map_info(vma: &mm::Vma) -> MapInfo {
+    let (offset, file) = match vma.backing {
+        Backing::Anon => (0, None),
+        Backing::File(file) => (file.first_page * isa::PAGE_SIZE, crate::pages::file_of(file.file)),
+    };
+    MapInfo {
+        start: vma.range.start.base().0,
+        end: vma.range.end.base().0,
+        readable: vma.prot.contains(Prot::READ),
+        writable: vma.prot.contains(Prot::WRITE),
+        executable: vma.prot.contains(Prot::EXEC),
+        shared: vma.is_shared(),
+        offset,
+        file,
+        name: vma.name.as_bytes().to_vec(),
+    }
+}
+
+/// What `readlink` says of a descriptor.
+fn name_of(file: &fs::OpenFile) -> Vec<u8> {
+    match (&file.location, &file.object) {
+        (Some(location), _) => location.path.clone(),
+        (None, fs::Object::Pipe { pipe, .. }) => alloc::format!("pipe:[{}]", pipe.0).into_bytes(),
+        (None, fs::Object::Device(fs::Device::Stdio { is_terminal: true, .. })) => b"/dev/tty".to_vec(),
+        (None, fs::Object::Device(fs::Device::Stdio { stream, .. })) => {
+            alloc::format!("/dev/std{}", ["in", "out", "err"][usize::from(*stream).min(2)]).into_bytes()
+        }
+        _ => b"anon_inode:[unknown]".to_vec(),
+    }
+}

@@ -1,0 +1,219 @@
+//! Sleeping and waking: the named wait points of the kernel, and locks that are slept on.
+
+use crate::hart::{current, hart};
+use crate::local::HartLocal;
+use crate::{arch, interrupts};
+use alloc::rc::Rc;
+use core::cell::{Cell, UnsafeCell};
+use core::ops::{Deref, DerefMut};
+use fs::PipeId;
+use isa::events::EventKind;
+use mm::PageKey;
+pub use proc::WaitOutcome;
+use proc::{Pid, Scheduler};
+
+/// What a process sleeps on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Channel {
+    /// A device read with this token.
+    Block(u16),
+    /// Room in the block device's queue.
+    BlockQueue,
+    /// A page that someone else is reading.
+    Page(PageKey),
+    /// A change of one of this process's children.
+    Child(Pid),
+    /// The other end of a pipe.
+    Pipe(PipeId),
+    /// Input of the console.
+    Console,
+    /// A word of memory, by physical address.
+    Futex(u64),
+    /// The child that has borrowed its parent's address space has given it back.
+    Vfork(Pid),
+    /// A stopped process is continued.
+    Continue(Pid),
+    /// A sleeping lock, by its address.
+    Lock(usize),
+    /// Every process but the first has ended.
+    LastProcess,
+}
+
+static SCHEDULER: HartLocal<Option<Scheduler<Channel>>> = HartLocal::new(None);
+
+/// Runs `action` on the scheduler.
+pub fn scheduler<R>(action: impl FnOnce(&mut Scheduler<Channel>) -> R) -> R {
+    action(SCHEDULER.get_mut().get_or_insert_default())
+}
+
+/// Wakes everyone who sleeps on `channel`.
+pub fn wake(channel: Channel) {
+    scheduler(|s| s.wake(channel));
+}
+
+/// Sleeps on `channel` until it is woken, whatever signals come. The caller looks again at what it waits for.
+#[track_caller]
+pub fn sleep(channel: Channel) {
+    sleep_on(&[channel], None, false);
+}
+
+/// Sleeps on several channels until one is woken, `deadline` (in ticks) passes or, if `interruptible`, a signal comes.
+#[track_caller]
+pub fn sleep_on(channels: &[Channel], deadline: Option<u64>, interruptible: bool) -> WaitOutcome {
+    let process = current();
+    if interruptible && process.has_signal() {
+        return WaitOutcome::Interrupted;
+    }
+    let pid = process.pid;
+    process.uninterruptible.set(!interruptible);
+    drop(process);
+    scheduler(|s| s.sleep(pid, channels, deadline, interruptible));
+    switch_away();
+    scheduler(|s| s.take_outcome(pid))
+}
+
+/// Gives the hart to the next process in the queue, if there is one.
+pub fn yield_hart() {
+    if scheduler(|s| s.has_runnable()) {
+        let pid = current().pid;
+        scheduler(|s| s.make_runnable(pid));
+        switch_away();
+    }
+}
+
+/// Leaves the running process, which has put itself where it belongs, for the next one or the idle thread.
+fn switch_away() {
+    let this = current();
+    this.save_fp();
+    this.count_system_time();
+    let from = this.context.get();
+    // The process table keeps a process alive as long as it can run.
+    drop(this);
+    let next = scheduler(|s| s.take_next());
+    let to = match next {
+        Some(pid) => prepare(pid),
+        None => {
+            *hart().current.borrow_mut() = None;
+            hart().idle.as_ptr().cast_const()
+        }
+    };
+    if core::ptr::eq(from, to) {
+        return;
+    }
+    // SAFETY: `from` is the running thread's own context, `to` one that is not running; no borrow is held here
+    // (HartLocal and RefCell would panic at the next use if one were).
+    unsafe { arch::switch(from, to) };
+    after_switch();
+}
+
+/// Leaves the running process for good. Whatever its stack still owns would leak: nothing may be left there.
+pub fn leave_for_good() -> ! {
+    let this = hart().current.borrow_mut().take().expect("a process is running");
+    let from = this.context.get();
+    *hart().ended.borrow_mut() = Some(this);
+    let to = match scheduler(|s| s.take_next()) {
+        Some(pid) => prepare(pid),
+        None => hart().idle.as_ptr().cast_const(),
+    };
+    // SAFETY: as in `switch_away`; `ended` keeps the context and the stack alive until the switch is done.
+    unsafe { arch::switch(from, to) };
+    unreachable!("an ended process was switched to");
+}
+
+/// Makes `pid` the running process, as far as can be done before its stack is in use.
+fn prepare(pid: Pid) -> *const arch::Context {
+    let process = crate::process::find(pid).expect("a runnable process is in the table");
+    process.stack.check();
+    let satp = process.satp();
+    hart().use_address_space(satp);
+    hart().switches.set(hart().switches.get() + 1);
+    let context = process.context.get().cast_const();
+    let now = arch::time();
+    process.stamp.set(now);
+    hart().turn_end.set(now + interrupts::QUANTUM_TICKS);
+    let record = crate::events::about(EventKind::Switch, &process);
+    *hart().current.borrow_mut() = Some(process);
+    crate::events::report(isa::events::EventRecord { detail2: satp.0, ..record });
+    context
+}
+
+/// The first thing a thread does when it runs (again).
+pub fn after_switch() {
+    let ended = hart().ended.borrow_mut().take();
+    if let Some(process) = ended {
+        debug_assert_eq!(Rc::strong_count(&process), 1, "someone keeps an ended process");
+    }
+}
+
+/// The idle thread: runs processes while there are any, else waits for interrupts.
+pub fn idle() -> ! {
+    loop {
+        interrupts::poll();
+        if let Some(pid) = scheduler(|s| s.take_next()) {
+            let to = prepare(pid);
+            // SAFETY: the idle thread runs on the boot stack and its context is used by nobody else.
+            unsafe { arch::switch(hart().idle.as_ptr(), to) };
+            after_switch();
+            continue;
+        }
+        let deadline = scheduler(|s| s.next_deadline());
+        interrupts::set_timer(deadline.unwrap_or(u64::MAX));
+        let start = arch::time();
+        arch::wait_for_interrupt();
+        hart().idle_ticks.set(hart().idle_ticks.get() + arch::time() - start);
+    }
+}
+
+/// A lock that is slept on. Held across disk reads; places in the order: the VFS is the only one, so there is no order to keep.
+pub struct SleepLock<T> {
+    locked: Cell<bool>,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: one hart, no preemption; `locked` is only changed between switches, and guards exclude each other.
+unsafe impl<T> Sync for SleepLock<T> {}
+
+impl<T> SleepLock<T> {
+    /// An unlocked lock.
+    pub const fn new(value: T) -> Self {
+        Self { locked: Cell::new(false), value: UnsafeCell::new(value) }
+    }
+    fn channel(&self) -> Channel {
+        Channel::Lock(core::ptr::from_ref(self).addr())
+    }
+    /// Takes the lock, sleeping while another process has it.
+    #[track_caller]
+    pub fn lock(&self) -> SleepGuard<'_, T> {
+        while self.locked.replace(true) {
+            sleep(self.channel());
+        }
+        SleepGuard { lock: self }
+    }
+}
+
+/// Access to what a [`SleepLock`] protects.
+pub struct SleepGuard<'a, T> {
+    lock: &'a SleepLock<T>,
+}
+
+impl<T> Deref for SleepGuard<'_, T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        // SAFETY: the guard has the lock.
+        unsafe { &*self.lock.value.get() }
+    }
+}
+
+impl<T> DerefMut for SleepGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: the guard has the lock, and is borrowed exclusively.
+        unsafe { &mut *self.lock.value.get() }
+    }
+}
+
+impl<T> Drop for SleepGuard<'_, T> {
+    fn drop(&mut self) {
+        self.lock.locked.set(false);
+        wake(self.lock.channel());
+    }
+}
