@@ -2,11 +2,11 @@
 //!
 //! Requests go to the device at once, several at a time; its interrupt wakes whoever waits for each.
 
-use crate::{arch, events};
 use crate::drivers::plic;
 use crate::drivers::virtio::{self, Disk};
 use crate::local::HartLocal;
 use crate::wait::{self, Channel};
+use crate::{arch, events};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use fs::{BlockDevice, DeviceError};
@@ -65,7 +65,10 @@ pub fn len_bytes() -> u64 {
 /// must lie in the direct map and stay where it is, which a borrowed slice of the heap or of a pinned frame does.
 pub fn read(offset_bytes: u64, buffer: &mut [u8], purpose: Purpose) -> Result<(), DeviceError> {
     let sector = usize::try_from(offset_bytes / SECTOR_SIZE as u64).map_err(|_| DeviceError)?;
-    if buffer.is_empty() || !offset_bytes.is_multiple_of(SECTOR_SIZE as u64) || !buffer.len().is_multiple_of(SECTOR_SIZE) {
+    if buffer.is_empty()
+        || !offset_bytes.is_multiple_of(SECTOR_SIZE as u64)
+        || !buffer.len().is_multiple_of(SECTOR_SIZE)
+    {
         return Err(DeviceError);
     }
     if purpose == Purpose::Call {

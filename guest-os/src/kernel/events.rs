@@ -4,8 +4,8 @@ use crate::drivers::host;
 use crate::hart::hart;
 use crate::process::Process;
 use isa::events::{EventKind, EventRecord};
-use mm::{PageRange, Vma};
 use mm::vma::Backing;
+use mm::{PageRange, Vma};
 
 /// Reports an event with a text, of the running process unless the record names one.
 pub fn report_text(record: EventRecord, text: &[u8]) {
@@ -16,7 +16,8 @@ pub fn report_text(record: EventRecord, text: &[u8]) {
     if record.pid == 0
         && let Some(process) = &*hart().current.borrow()
     {
-        (record.pid, record.tid, record.pc) = (u64::from(process.pid), u64::from(process.pid), process.user_pc());
+        (record.pid, record.tid, record.pc) =
+            (u64::from(process.pid), u64::from(process.pid), process.user_pc());
     }
     host::with(|host| host.report(&record, text));
 }
@@ -47,7 +48,8 @@ pub fn mapped(vma: &Vma) {
         Backing::Anon => (0, 0),
         Backing::File(file) => (file.file.0, file.first_page * isa::PAGE_SIZE),
     };
-    let record = EventRecord { detail, detail2, detail3: vma.event_flags(), ..range(EventKind::Mmap, vma.range) };
+    let record =
+        EventRecord { detail, detail2, detail3: vma.event_flags(), ..range(EventKind::Mmap, vma.range) };
     report_text(record, vma.name.as_bytes());
 }
 

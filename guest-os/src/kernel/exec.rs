@@ -137,7 +137,8 @@ fn plan_image(image: &Image) -> Result<ElfPlan, Errno> {
     if let Some((offset, len)) = plan.interpreter {
         let mut path = alloc::vec![0; usize::try_from(len).map_err(|_| Errno::ENOEXEC)?];
         pages::read(image.number, image.len_bytes, offset, &mut path)?;
-        let loader = String::from_utf8_lossy(path.split(|&byte| byte == 0).next().unwrap_or_default()).into_owned();
+        let loader =
+            String::from_utf8_lossy(path.split(|&byte| byte == 0).next().unwrap_or_default()).into_owned();
         log::error!(
             "{}: a dynamic program, which needs its loader {loader}: link it with -static, or give --root a system with static programs",
             name(&image.location)
@@ -240,7 +241,14 @@ fn zero_part(segment: &Segment) -> MapRequest {
 }
 
 /// From here on the process executes the new program.
-fn change_over(process: &Process, space: AddressSpace, image: &Image, request: &Request, plan: &ElfPlan, sp: VirtAddr) {
+fn change_over(
+    process: &Process,
+    space: AddressSpace,
+    image: &Image,
+    request: &Request,
+    plan: &ElfPlan,
+    sp: VirtAddr,
+) {
     let satp = space.satp();
     let old = process.space.borrow_mut().replace(Rc::new(RefCell::new(space)));
     hart().use_address_space(satp);
@@ -291,4 +299,3 @@ pub fn candidates(program: &[u8], envp: &[Vec<u8>]) -> Vec<Vec<u8>> {
     };
     path.split(|&byte| byte == b':').map(in_directory).collect()
 }
-

@@ -37,7 +37,10 @@ fn end(status: ExitStatus) {
     }
     process.end_borrowing();
     hart().fp.borrow_mut().forget(process.pid);
-    events::report(EventRecord { detail: u64::from(status.to_wait_status()), ..events::about(EventKind::Exit, &process) });
+    events::report(EventRecord {
+        detail: u64::from(status.to_wait_status()),
+        ..events::about(EventKind::Exit, &process)
+    });
     process.count_system_time();
     if process.pid == FIRST {
         end_of_run(status);
@@ -153,9 +156,16 @@ fn end_of_run(status: ExitStatus) -> ! {
     let _ = mem::memory().take_evicted();
     let after = mem::memory().frames().counts();
     complete &= after.free + after.zero == total;
-    events::report(EventRecord { detail: free, detail2: cached, detail3: total, ..events::of(EventKind::Shutdown) });
+    events::report(EventRecord {
+        detail: free,
+        detail2: cached,
+        detail3: total,
+        ..events::of(EventKind::Shutdown)
+    });
     if !complete {
-        log::error!("frames are missing at the end: {free} free and {cached} cached of {total}; then {after:?}");
+        log::error!(
+            "frames are missing at the end: {free} free and {cached} cached of {total}; then {after:?}"
+        );
         shutdown::stop(End::Panic);
     }
     shutdown::stop(match status {

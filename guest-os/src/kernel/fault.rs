@@ -50,7 +50,8 @@ pub fn resolve(va: VirtAddr, access: Access, origin: Origin) -> Result<(), Refus
                 return Err(Refused::Signal(signal));
             }
             Ok(FaultOutcome::Read(key, frame)) => {
-                waited = if pages::fill(key, frame, Purpose::Fault) { DiskWait::Done } else { DiskWait::Failed };
+                waited =
+                    if pages::fill(key, frame, Purpose::Fault) { DiskWait::Done } else { DiskWait::Failed };
             }
             Ok(FaultOutcome::Wait(key)) => {
                 wait::sleep(Channel::Page(key));

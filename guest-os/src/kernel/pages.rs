@@ -3,9 +3,9 @@
 //! A file has one number in `mm` ([`number_of`]). What is on the disk is read page by page when it is needed; a page of a tmpfs file
 //! that is mapped or executed is a copy, dropped when the file changes.
 
+use crate::block::{self, Purpose};
 use crate::local::HartLocal;
 use crate::wait::{self, Channel};
-use crate::block::{self, Purpose};
 use crate::{events, mem, vfs};
 use alloc::collections::BTreeMap;
 use fs::{Errno, FileSystemId, Inode, PageSource};
@@ -34,7 +34,8 @@ pub fn number_of(file: fs::FileId) -> FileId {
 pub fn file_of(number: FileId) -> Option<fs::FileId> {
     let file_system = number.0 >> FILE_SYSTEM_SHIFT;
     let fs = FileSystemId(u8::try_from(file_system.checked_sub(1)?).ok()?);
-    (file_system != KERNEL_FILE_SYSTEM).then_some(fs::FileId { fs, ino: number.0 & ((1 << FILE_SYSTEM_SHIFT) - 1) })
+    (file_system != KERNEL_FILE_SYSTEM)
+        .then_some(fs::FileId { fs, ino: number.0 & ((1 << FILE_SYSTEM_SHIFT) - 1) })
 }
 
 /// A new file without a name that lives in memory (shared anonymous memory).
@@ -160,7 +161,11 @@ pub fn read(number: FileId, len_bytes: u64, offset: u64, into: &mut [u8]) -> Res
         let room = usize::try_from(isa::PAGE_SIZE - in_page).unwrap_or(0);
         let len = room.min(wanted - done);
         let mut memory = mem::memory();
-        mm::PhysMem::read_bytes(memory.phys(), frame.base().wrapping_add(in_page), &mut into[done..done + len]);
+        mm::PhysMem::read_bytes(
+            memory.phys(),
+            frame.base().wrapping_add(in_page),
+            &mut into[done..done + len],
+        );
         memory.unpin(frame);
         done += len;
     }

@@ -102,7 +102,12 @@ fn stop(process: &Process, signal: Signal) {
 
 const CLD_STOPPED: i32 = 5;
 
-fn start_handler(process: &Process, info: &SigInfo, action: &Action, saved_mask: SignalSet) -> Result<(), Errno> {
+fn start_handler(
+    process: &Process,
+    info: &SigInfo,
+    action: &Action,
+    saved_mask: SignalSet,
+) -> Result<(), Errno> {
     process.save_fp();
     let (base, size, flags) = process.signals.borrow().alt_stack;
     let (sp, image) = {
@@ -143,7 +148,8 @@ fn build_frame(
     let mut image = siginfo(info).to_vec();
     image.resize(FRAME_BYTES, 0);
     let (_, context) = image.split_at_mut(SIGINFO_BYTES);
-    let mut put = |offset: usize, value: u64| context[offset..offset + 8].copy_from_slice(&value.to_le_bytes());
+    let mut put =
+        |offset: usize, value: u64| context[offset..offset + 8].copy_from_slice(&value.to_le_bytes());
     put(UC_STACK, stack);
     put(UC_STACK + 8, u64::from(stack_flags));
     put(UC_STACK + 16, stack_size);
@@ -165,7 +171,8 @@ pub fn siginfo(info: &SigInfo) -> [u8; SIGINFO_BYTES] {
     let mut put = |offset: usize, value: &[u8]| bytes[offset..offset + value.len()].copy_from_slice(value);
     put(0, &u32::from(info.signal.number()).to_le_bytes());
     put(8, &info.code.to_le_bytes());
-    let is_fault = matches!(info.signal, Signal::SEGV | Signal::BUS | Signal::ILL | Signal::TRAP | Signal::FPE);
+    let is_fault =
+        matches!(info.signal, Signal::SEGV | Signal::BUS | Signal::ILL | Signal::TRAP | Signal::FPE);
     if is_fault && info.code > 0 && info.pid == 0 {
         put(16, &info.value.to_le_bytes());
     } else {

@@ -117,7 +117,8 @@ impl ProcInfo for KernelFacts {
         let Some(process) = process::find(pid) else {
             return Some(ProcessInfo { state: b'Z', ppid, pgid, sid, threads: 1, ..ProcessInfo::default() });
         };
-        let info = ProcessInfo { ppid, pgid, sid, threads: 1, state: state_of(&process), ..memory_of(&process) };
+        let info =
+            ProcessInfo { ppid, pgid, sid, threads: 1, state: state_of(&process), ..memory_of(&process) };
         Some(with_signals(with_usage(info, &process), &process))
     }
     fn cmdline(&self, pid: u32) -> Vec<u8> {
@@ -133,7 +134,9 @@ impl ProcInfo for KernelFacts {
         process::find(pid).map(|p| p.cwd().path)
     }
     fn maps(&self, pid: u32) -> Vec<MapInfo> {
-        let Some(space) = process::find(pid).and_then(|p| p.space.borrow().clone()) else { return Vec::new() };
+        let Some(space) = process::find(pid).and_then(|p| p.space.borrow().clone()) else {
+            return Vec::new();
+        };
         space.borrow().vmas().iter().map(map_info).collect()
     }
     fn descriptors(&self, pid: u32) -> Vec<(u32, Vec<u8>)> {
@@ -188,8 +191,11 @@ fn state_of(process: &Process) -> u8 {
 
 fn memory_of(process: &Process) -> ProcessInfo {
     let program = process.program.borrow();
-    let mut info =
-        ProcessInfo { comm: program.name.clone(), start_stack: program.start_stack, ..ProcessInfo::default() };
+    let mut info = ProcessInfo {
+        comm: program.name.clone(),
+        start_stack: program.start_stack,
+        ..ProcessInfo::default()
+    };
     let Some(space) = process.space.borrow().clone() else { return info };
     let space = space.borrow();
     info.virtual_pages = space.vmas().total_pages();

@@ -206,7 +206,9 @@ pub fn lseek([fd, offset, whence, ..]: Arguments) -> Outcome {
         _ => return Err(Errno::EINVAL.into()),
     };
     let size = match details(id).object {
-        Object::Disk(inode) | Object::Memory(inode) if whence == Whence::End => vfs::lock().size(inode.id())?,
+        Object::Disk(inode) | Object::Memory(inode) if whence == Whence::End => {
+            vfs::lock().size(inode.id())?
+        }
         _ => 0,
     };
     Ok(open_files().get_mut(id).seek(whence, offset.cast_signed(), size)?)

@@ -10,9 +10,9 @@ use crate::user::{self, UserPtr};
 use crate::vfs::{self, open_files};
 use crate::wait::{self, Channel, WaitOutcome};
 use crate::{console, pages};
+use ::proc::{SigInfo, Signal};
 use alloc::vec::Vec;
 use fs::{Device, Errno, Object, OpenFile, OpenFileId, OpenFlags, PipeOutcome};
-use ::proc::{SigInfo, Signal};
 
 /// Bytes moved in one piece.
 const PIECE_BYTES: usize = 16 << 10;
@@ -252,7 +252,9 @@ fn write_piece(id: OpenFileId, address: u64, want: usize, position: Position) ->
         Object::Memory(inode) => {
             let offset = match position {
                 Position::At(offset) => offset,
-                Position::Current if file.flags.contains(OpenFlags::APPEND) => vfs::lock().size(inode.id())?,
+                Position::Current if file.flags.contains(OpenFlags::APPEND) => {
+                    vfs::lock().size(inode.id())?
+                }
                 Position::Current => file.offset,
             };
             check_file_size(offset)?;
@@ -323,7 +325,9 @@ pub fn sendfile([out, input, offset, count, ..]: Arguments) -> Outcome {
     open_files().get(out).check_writable()?;
     let source = details(input);
     source.check_readable()?;
-    let (Object::Disk(inode) | Object::Memory(inode)) = &source.object else { return Err(Errno::EINVAL.into()) };
+    let (Object::Disk(inode) | Object::Memory(inode)) = &source.object else {
+        return Err(Errno::EINVAL.into());
+    };
     let offset_pointer = UserPtr::<u64>::from(offset).non_null();
     let start = match offset_pointer {
         Some(pointer) => pointer.read()?,
@@ -374,4 +378,3 @@ fn send(id: OpenFileId, bytes: &[u8]) -> Moved {
         _ => Err(Errno::EBADF.into()),
     }
 }
-

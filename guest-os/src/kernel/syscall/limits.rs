@@ -49,7 +49,9 @@ pub fn prlimit64(number: u32, a: Arguments) -> Outcome {
         }
         process.limits.borrow_mut()[index] = (soft, hard);
         match uint(resource) {
-            linux::RLIMIT_NOFILE => process.files.borrow_mut().set_limit(u32::try_from(soft).unwrap_or(u32::MAX)),
+            linux::RLIMIT_NOFILE => {
+                process.files.borrow_mut().set_limit(u32::try_from(soft).unwrap_or(u32::MAX))
+            }
             linux::RLIMIT_STACK => {
                 let pages = (soft / PAGE_SIZE).min(mm::layout::STACK_LIMIT_PAGES);
                 process.space().borrow_mut().set_stack_limit_pages(pages);

@@ -20,7 +20,9 @@ const MAPPING_BYTES: usize = 2 << 10;
 fn errno(error: MapError) -> Errno {
     match error {
         MapError::BadRange => Errno::EINVAL,
-        MapError::NoRoom | MapError::TooManyVmas | MapError::NotMapped | MapError::OutOfFrames => Errno::ENOMEM,
+        MapError::NoRoom | MapError::TooManyVmas | MapError::NotMapped | MapError::OutOfFrames => {
+            Errno::ENOMEM
+        }
         MapError::Exists => Errno::EEXIST,
         MapError::NeverWritable => Errno::EACCES,
     }
@@ -119,7 +121,13 @@ impl Source {
         Self { backing, flags: VmaFlags::SHARED, name: "/dev/zero (deleted)".into() }
     }
 
-    fn of_descriptor(fd: u64, is_shared: bool, prot: Prot, len_pages: u64, first_page: u64) -> Result<Self, Errno> {
+    fn of_descriptor(
+        fd: u64,
+        is_shared: bool,
+        prot: Prot,
+        len_pages: u64,
+        first_page: u64,
+    ) -> Result<Self, Errno> {
         if int(fd) < 0 {
             return Err(Errno::EBADF);
         }
@@ -135,14 +143,16 @@ impl Source {
                 if is_shared && prot.contains(Prot::WRITE) {
                     return Err(Errno::EACCES);
                 }
-                let flags = if is_shared { VmaFlags::SHARED | VmaFlags::NEVER_WRITABLE } else { VmaFlags::empty() };
+                let flags =
+                    if is_shared { VmaFlags::SHARED | VmaFlags::NEVER_WRITABLE } else { VmaFlags::empty() };
                 Self::file(inode, first_page, flags, name)
             }
             // A private mapping of a tmpfs file shows a copy of it. A shared one that is written would have to be the
             // file's own pages.
             Object::Memory(_) if is_shared && prot.contains(Prot::WRITE) => Err(Errno::ENODEV),
             Object::Memory(inode) => {
-                let flags = if is_shared { VmaFlags::SHARED | VmaFlags::NEVER_WRITABLE } else { VmaFlags::empty() };
+                let flags =
+                    if is_shared { VmaFlags::SHARED | VmaFlags::NEVER_WRITABLE } else { VmaFlags::empty() };
                 Self::file(inode, first_page, flags, name)
             }
             _ => Err(Errno::ENODEV),
@@ -213,7 +223,8 @@ pub fn munmap([address, len, ..]: Arguments) -> Outcome {
 }
 
 pub fn mprotect([address, len, prot, ..]: Arguments) -> Outcome {
-    let range = range_of(address, len).map_err(|error| if address % PAGE_SIZE == 0 { Errno::ENOMEM } else { error })?;
+    let range = range_of(address, len)
+        .map_err(|error| if address % PAGE_SIZE == 0 { Errno::ENOMEM } else { error })?;
     if range.is_empty() {
         return Ok(0);
     }
@@ -233,7 +244,9 @@ pub fn mprotect([address, len, prot, ..]: Arguments) -> Outcome {
 /// MREMAP_MAYMOVE: allocators then copy by themselves.
 pub fn mremap([address, old_len, new_len, flags, ..]: Arguments) -> Outcome {
     let (old, new) = (range_of(address, old_len)?, range_of(address, new_len)?);
-    if new.is_empty() || uint(flags) & !(linux::MREMAP_MAYMOVE | linux::MREMAP_FIXED | linux::MREMAP_DONTUNMAP) != 0 {
+    if new.is_empty()
+        || uint(flags) & !(linux::MREMAP_MAYMOVE | linux::MREMAP_FIXED | linux::MREMAP_DONTUNMAP) != 0
+    {
         return Err(Errno::EINVAL.into());
     }
     if uint(flags) & (linux::MREMAP_FIXED | linux::MREMAP_DONTUNMAP) != 0 {

@@ -21,10 +21,10 @@ use crate::hart::current;
 use crate::local::HartLocal;
 use crate::process::Process;
 use crate::signal::Interrupted;
+use ::proc::{DescriptorError, ExitStatus};
 use alloc::collections::BTreeSet;
 use fs::Errno;
 use linux_raw_sys::general::*;
-use ::proc::{DescriptorError, ExitStatus};
 
 /// Why a call does not return a number.
 pub enum Stop {

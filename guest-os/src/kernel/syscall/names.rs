@@ -13,7 +13,8 @@ const NAME_BYTES: usize = 8 << 10;
 
 /// The file that a directory descriptor and a path name; with AT_EMPTY_PATH an empty path is the descriptor itself.
 pub fn find(dirfd: u64, path: u64, flags: u32) -> Result<Location, Errno> {
-    let path = if path == 0 && flags & linux::AT_EMPTY_PATH != 0 { alloc::vec![] } else { user::read_path(path)? };
+    let path =
+        if path == 0 && flags & linux::AT_EMPTY_PATH != 0 { alloc::vec![] } else { user::read_path(path)? };
     if path.is_empty() {
         if flags & linux::AT_EMPTY_PATH == 0 {
             return Err(Errno::ENOENT);

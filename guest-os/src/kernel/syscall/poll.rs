@@ -33,22 +33,23 @@ fn look(all: &mut [Awaited]) -> (u64, Vec<Channel>) {
     let mut count = 0;
     let mut channels = Vec::new();
     for awaited in all.iter_mut().filter(|awaited| awaited.fd >= 0) {
-        awaited.ready = match u32::try_from(awaited.fd).ok().and_then(|fd| current().files.borrow().get(fd).ok()) {
-            None => POLLNVAL,
-            Some(id) => {
-                let known = open_files().readiness(id);
-                let readiness = known.unwrap_or_else(|| {
-                    let input = awaited.wanted.contains(Readiness::IN) && console::has_input();
-                    Readiness::OUT | if input { Readiness::IN } else { Readiness::empty() }
-                });
-                match details(id).object {
-                    Object::Pipe { pipe, .. } => channels.push(Channel::Pipe(pipe)),
-                    Object::Device(_) => channels.push(Channel::Console),
-                    _ => {}
+        awaited.ready =
+            match u32::try_from(awaited.fd).ok().and_then(|fd| current().files.borrow().get(fd).ok()) {
+                None => POLLNVAL,
+                Some(id) => {
+                    let known = open_files().readiness(id);
+                    let readiness = known.unwrap_or_else(|| {
+                        let input = awaited.wanted.contains(Readiness::IN) && console::has_input();
+                        Readiness::OUT | if input { Readiness::IN } else { Readiness::empty() }
+                    });
+                    match details(id).object {
+                        Object::Pipe { pipe, .. } => channels.push(Channel::Pipe(pipe)),
+                        Object::Device(_) => channels.push(Channel::Console),
+                        _ => {}
+                    }
+                    (readiness & (awaited.wanted | Readiness::ERR | Readiness::HUP)).bits()
                 }
-                (readiness & (awaited.wanted | Readiness::ERR | Readiness::HUP)).bits()
-            }
-        };
+            };
         count += u64::from(awaited.ready != 0);
     }
     (count, channels)
@@ -136,7 +137,13 @@ fn is_set(set: &[u64], fd: usize) -> bool {
 }
 
 /// Writes the descriptors that were asked for as `asked` and are ready in one of `events`; returns how many.
-fn put_set(pointer: u64, words: usize, all: &[Awaited], asked: Readiness, events: Readiness) -> Result<u64, Errno> {
+fn put_set(
+    pointer: u64,
+    words: usize,
+    all: &[Awaited],
+    asked: Readiness,
+    events: Readiness,
+) -> Result<u64, Errno> {
     let Some(pointer) = UserPtr::<u64>::from(pointer).non_null() else { return Ok(0) };
     let mut set = alloc::vec![0u64; words];
     let mut count = 0;

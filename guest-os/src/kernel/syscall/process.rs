@@ -19,7 +19,8 @@ use linux_raw_sys::general as linux;
 use linux_raw_sys::prctl;
 
 /// Flags that only matter between threads, which there are none of.
-const UNSUPPORTED: u32 = linux::CLONE_THREAD | linux::CLONE_SIGHAND | linux::CLONE_NEWNS | linux::CLONE_NEWPID;
+const UNSUPPORTED: u32 =
+    linux::CLONE_THREAD | linux::CLONE_SIGHAND | linux::CLONE_NEWNS | linux::CLONE_NEWPID;
 
 pub fn clone([flags, stack, parent_tid, tls, child_tid, ..]: Arguments) -> Outcome {
     let signal = u8::try_from(flags & 0xff).unwrap_or(0);
@@ -88,7 +89,10 @@ pub fn clone([flags, stack, parent_tid, tls, child_tid, ..]: Arguments) -> Outco
 }
 
 /// The child's address space: the parent's own (CLONE_VM) or a copy-on-write copy, with the ranges now shared.
-fn child_space(parent: &Process, flags: u32) -> Result<(SharedSpace, Vec<mm::address_space::SharedRange>), Errno> {
+fn child_space(
+    parent: &Process,
+    flags: u32,
+) -> Result<(SharedSpace, Vec<mm::address_space::SharedRange>), Errno> {
     let space = parent.space();
     if flags & linux::CLONE_VM != 0 {
         return Ok((space, Vec::new()));
@@ -177,7 +181,9 @@ pub fn exit([status, ..]: Arguments) -> Outcome {
 
 pub fn wait4([pid, status, options, usage, ..]: Arguments) -> Outcome {
     let options = uint(options);
-    if options & !(linux::WNOHANG | linux::WUNTRACED | linux::WCONTINUED | linux::__WALL | linux::__WCLONE) != 0 {
+    if options & !(linux::WNOHANG | linux::WUNTRACED | linux::WCONTINUED | linux::__WALL | linux::__WCLONE)
+        != 0
+    {
         return Err(Errno::EINVAL.into());
     }
     let this = current();
@@ -231,7 +237,9 @@ fn stopped_child(parent: Pid, which: WaitFor, options: u32) -> Option<(Pid, u32)
             Some(signal) if options & linux::WUNTRACED != 0 && child.stop_unreported.take() => {
                 Some((pid, u32::from(signal.number()) << 8 | 0x7f))
             }
-            _ if options & linux::WCONTINUED != 0 && child.continue_unreported.take() => Some((pid, CONTINUED)),
+            _ if options & linux::WCONTINUED != 0 && child.continue_unreported.take() => {
+                Some((pid, CONTINUED))
+            }
             _ => None,
         }
     })

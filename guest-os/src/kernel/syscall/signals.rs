@@ -152,7 +152,9 @@ pub fn kill([pid, number, ..]: Arguments) -> Outcome {
     }
     let this = current().pid;
     let targets: alloc::vec::Vec<_> = match int(pid) {
-        -1 => table(|t| t.living().filter(|&(pid, _)| pid != exit::FIRST && pid != this).map(|(_, p)| p).collect()),
+        -1 => table(|t| {
+            t.living().filter(|&(pid, _)| pid != exit::FIRST && pid != this).map(|(_, p)| p).collect()
+        }),
         0 => members(table(|t| t.group(this)).unwrap_or(0)),
         pid if pid > 0 => {
             let pid = pid.unsigned_abs();

@@ -144,4 +144,3 @@ fn to_statfs(stat: &StatFs) -> linux::statfs64 {
         ..zeroed()
     }
 }
-

@@ -39,7 +39,9 @@ pub fn ioctl([fd, number, argument, ..]: Arguments) -> Outcome {
         _ => {}
     }
     match file.object {
-        Object::Device(Device::Tty | Device::Stdio { is_terminal: true, .. }) => terminal(uint(number), argument),
+        Object::Device(Device::Tty | Device::Stdio { is_terminal: true, .. }) => {
+            terminal(uint(number), argument)
+        }
         Object::Pipe { pipe, .. } if uint(number) == request::FIONREAD => {
             let len = open_files().pipe(pipe).map_or(0, fs::Pipe::len);
             UserPtr::<u32>::from(argument).write(u32::try_from(len).unwrap_or(u32::MAX))?;
@@ -68,7 +70,8 @@ fn terminal(number: u32, argument: u64) -> Outcome {
             let session = table(|t| t.session(current().pid)).unwrap_or(0);
             UserPtr::<u32>::from(argument).write(session)?;
         }
-        request::TIOCSCTTY | request::TIOCNOTTY | request::TCFLSH | request::TIOCSWINSZ | request::TCSBRK => {}
+        request::TIOCSCTTY | request::TIOCNOTTY | request::TCFLSH | request::TIOCSWINSZ | request::TCSBRK => {
+        }
         _ => return Err(Errno::ENOTTY.into()),
     }
     Ok(0)

@@ -18,9 +18,10 @@ fn reading(clock: u32) -> Result<u64, Errno> {
     let this = current();
     Ok(match clock {
         linux::CLOCK_REALTIME | linux::CLOCK_REALTIME_COARSE | linux::CLOCK_TAI => clock::realtime(),
-        linux::CLOCK_MONOTONIC | linux::CLOCK_MONOTONIC_RAW | linux::CLOCK_MONOTONIC_COARSE | linux::CLOCK_BOOTTIME => {
-            clock::monotonic()
-        }
+        linux::CLOCK_MONOTONIC
+        | linux::CLOCK_MONOTONIC_RAW
+        | linux::CLOCK_MONOTONIC_COARSE
+        | linux::CLOCK_BOOTTIME => clock::monotonic(),
         linux::CLOCK_PROCESS_CPUTIME_ID | linux::CLOCK_THREAD_CPUTIME_ID => {
             this.count_system_time();
             let usage = this.usage.get();
