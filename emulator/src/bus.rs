@@ -114,7 +114,7 @@ pub struct Bus {
     handles: Handles,
     /// The event sink asked for a stop.
     event_stop: bool,
-    /// The hart whose access is being served (events carry it).
+    /// The hart that runs (events carry it).
     hart: usize,
 }
 
@@ -260,7 +260,9 @@ impl Bus {
     /// The next step at which something happens by itself, polls of the host's input apart.
     pub fn next_event(&self, now: Step) -> Step {
         let devices = &self.devices;
-        let disks = devices.disks.iter().map(VirtioBlock::next_deadline).min().unwrap_or(Step::NEVER);
+        // A disk whose image has not been attached again never completes anything.
+        let attached = devices.disks.iter().take(self.handles.disks.len());
+        let disks = attached.map(VirtioBlock::next_deadline).min().unwrap_or(Step::NEVER);
         let sbi_timers = devices.sbi_timers.iter().flatten().copied();
         let sbi = sbi_timers.filter(|&due| due > now).min().unwrap_or(Step::NEVER);
         devices.clint.next_deadline(now).min(devices.rtc.next_deadline()).min(disks).min(sbi)
@@ -279,7 +281,7 @@ impl Bus {
     /// Hands an event record to the listener. A record outside RAM or with too long a text is dropped.
     fn report(&mut self, ram: &Ram, at: PhysAddr, now: Step) {
         let Some(sink) = self.handles.events.as_mut() else { return };
-        let Some(bytes) = ram.slice(at, EventRecord::SIZE_BYTES as usize) else { return };
+        let Some(bytes) = ram.slice(at, EventRecord::WORDS * 8) else { return };
         let mut words = [0; EventRecord::WORDS];
         for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(8)) {
             *word = u64::from_le_bytes(bytes.try_into().expect("chunks of eight"));
@@ -349,13 +351,12 @@ impl Platform for Bus {
                 Effect::Event(at) => self.report(ram, at, now),
                 Effect::Exit(exit) => self.end(StopReason::Exit(exit)),
             },
-            Target::Virtio(slot) => match (disks.get_mut(slot), self.handles.disks.get_mut(slot)) {
-                (Some(disk), Some(image)) => {
-                    disk.write(ram, image.as_mut(), offset, width_bytes, value, now)?
-                }
+            Target::Virtio(slot) => {
                 // Writes to an empty slot do nothing, as on QEMU.
-                _ => {}
-            },
+                if let (Some(disk), Some(image)) = (disks.get_mut(slot), self.handles.disks.get_mut(slot)) {
+                    disk.write(ram, image.as_mut(), offset, width_bytes, value, now)?;
+                }
+            }
         }
         self.drive_lines();
         Ok(())
@@ -366,6 +367,8 @@ impl Platform for Bus {
     }
 
     fn interrupt_lines(&mut self, hart: usize, now: Step) -> u64 {
+        // The loop asks before it runs a hart, so this names the hart of the accesses that follow.
+        self.hart = hart;
         let timers = self.devices.sbi_timers.as_ref();
         let stip = timers.and_then(|timers| timers.get(hart)).is_some_and(|&due| now >= due);
         let stip = if stip { Interrupt::SupervisorTimer.mask() } else { 0 };

@@ -17,7 +17,7 @@ pub const READ_LATENCY_STEPS: u64 = 1_000;
 /// Most bytes of one log message; the rest is cut off.
 const MAX_LOG_BYTES: u64 = 4096;
 /// Most bytes moved at once between host and guest.
-const CHUNK_BYTES: u64 = 4096;
+const CHUNK_BYTES: usize = 4096;
 const DEFAULT_WINDOW: (u16, u16) = (24, 80);
 
 /// A read that waits for input.
@@ -86,8 +86,8 @@ impl HostDevice {
     /// Asks the host for input for the pending read. Returns whether the read is complete.
     pub fn poll(&mut self, ram: &mut Ram, input: &mut InputDoor, stdio: &mut dyn Stdio, now: Step) -> bool {
         let Some(read) = self.pending else { return false };
-        let mut buffer = [0; CHUNK_BYTES as usize];
-        let len = usize::try_from(read.len_bytes.min(CHUNK_BYTES)).expect("at most a chunk");
+        let mut buffer = [0; CHUNK_BYTES];
+        let len = usize::try_from(read.len_bytes).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
         let count = match input.poll(stdio, &mut buffer[..len]) {
             Input::Bytes(count) => count.min(len),
             Input::Eof => 0,

@@ -271,14 +271,13 @@ impl Loader<'_> {
     }
 
     fn clear(&mut self, image: Image, from: PhysAddr, end: u64) -> Result<(), LoadError> {
-        const ZEROS: [u8; PAGE_SIZE as usize] = [0; PAGE_SIZE as usize];
         let mut at = from;
         while at.0 < end {
             let len =
                 usize::try_from((end - at.0).min(PAGE_SIZE - at.page_offset())).expect("at most a page");
             let is_zero = self.ram.slice(at, len).is_some_and(|bytes| bytes.iter().all(|&byte| byte == 0));
             if !is_zero {
-                self.write(image, at, &ZEROS[..len])?;
+                self.write(image, at, &vec![0; len])?;
             }
             at = at.wrapping_add(len as u64);
         }

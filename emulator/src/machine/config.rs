@@ -39,7 +39,7 @@ impl Default for MachineConfig {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The size of RAM is not usable.
-    #[error("RAM of {ram_bytes} bytes cannot be had; give a multiple of 4096 bytes, at most 16 GiB")]
+    #[error("RAM of {ram_bytes} bytes cannot be had; give a multiple of 4096 bytes, at most 64 GiB")]
     RamSize {
         /// The size asked for.
         ram_bytes: u64,
@@ -55,7 +55,7 @@ pub enum ConfigError {
 impl MachineConfig {
     /// Harts in a machine.
     pub(super) const HARTS: usize = 1;
-    const MAX_RAM_BYTES: u64 = 16 << 30;
+    const MAX_RAM_BYTES: u64 = 64 << 30;
 
     /// Whether the machine can be built; the size of its RAM.
     pub(super) fn check(&self) -> Result<usize, ConfigError> {

@@ -113,7 +113,8 @@ impl Machine {
     fn from_parts(state: OwnedState, pages: &[u8]) -> Result<Self, RestoreError> {
         let ram_bytes = state.config.check().map_err(|_| RestoreError::Damaged)?;
         let mut ram = Ram::new(ram_bytes);
-        for record in pages.chunks(8 + PAGE_SIZE as usize) {
+        let page_bytes = usize::try_from(PAGE_SIZE).expect("a page is small");
+        for record in pages.chunks(8 + page_bytes) {
             let (at, page) = record.split_first_chunk().ok_or(RestoreError::Damaged)?;
             if !ram.write(PhysAddr(u64::from_le_bytes(*at)), page) {
                 return Err(RestoreError::Damaged);

@@ -285,6 +285,71 @@ fn a_disk_read_completes_at_its_step() {
     assert_eq!((machine.disk_counters().reads, machine.disk_counters().read_bytes), (1, 512));
 }
 
+/// A bare machine whose program has `tohost` at 0x8000_1000 and `fromhost` 64 bytes on.
+fn with_htif(lines: &[&str]) -> (Machine, Streams) {
+    let mut machine = bare(lines);
+    let tohost = PhysAddr(RAM_BASE.0 + 0x1000);
+    let htif = crate::loader::boot::Htif { tohost, fromhost: Some(tohost.wrapping_add(64)) };
+    let info = BootInfo { htif: Some(htif), ..machine.boot.clone().unwrap() };
+    machine.watch_htif(&info);
+    machine.boot = Some(info);
+    let streams = Streams::default();
+    machine.set_stdio(Box::new(streams.clone()));
+    (machine, streams)
+}
+
+#[test]
+fn a_store_to_tohost_ends_the_run_or_is_served() {
+    for (store, lines, stop) in [
+        ("sd", &["lui t0, 0x80001", "slli t0, t0, 32", "srli t0, t0, 32", "li a0, 1", "sd a0, 0(t0)"], 1),
+        ("sw", &["lui t0, 0x80001", "slli t0, t0, 32", "srli t0, t0, 32", "li a0, 7", "sw a0, 0(t0)"], 7),
+    ] {
+        let (mut machine, _) = with_htif(lines);
+        assert_eq!((machine.run(FOREVER), machine.steps()), (StopReason::ToHost(stop), Step(5)), "{store}");
+    }
+}
+
+#[test]
+fn the_console_and_the_write_call_of_htif() {
+    // 'A' by device 1, command 1; then write(1, block, 1) by device 0; then pass.
+    let (mut machine, streams) = with_htif(&[
+        "lui t0, 0x80001",
+        "slli t0, t0, 32",
+        "srli t0, t0, 32",
+        "li a0, 257",
+        "slli a0, a0, 48",
+        "addi a0, a0, 65",
+        "sd a0, 0(t0)",
+        "ld s0, 0(t0)",
+        "addi a1, t0, 128",
+        "li a2, 64",
+        "sd a2, 0(a1)",
+        "li a2, 1",
+        "sd a2, 8(a1)",
+        "sd a1, 16(a1)",
+        "sd a2, 24(a1)",
+        "sd a1, 0(t0)",
+        "ld s1, 0(a1)",
+        "ld s2, 64(t0)",
+        "sd a2, 0(t0)",
+    ]);
+    assert_eq!(machine.run(FOREVER), StopReason::ToHost(1));
+    let x = machine.hart().x;
+    assert_eq!((x[8], x[9], x[18]), (0, 1, 1), "tohost cleared, one byte written, fromhost set");
+    assert_eq!(streams.0.borrow().0, b"A@", "64 is @");
+}
+
+#[test]
+fn the_signature_is_read_as_words() {
+    let mut machine = bare(&["j ."]);
+    let begin = PhysAddr(RAM_BASE.0 + 0x100);
+    assert!(machine.write_ram(begin, &[1, 2, 3, 4, 5, 6, 7, 8]));
+    machine.boot.as_mut().unwrap().signature = Some((begin, begin.wrapping_add(8)));
+    assert_eq!(machine.signature(), Some(vec![0x0403_0201, 0x0807_0605]));
+    machine.boot.as_mut().unwrap().signature = Some((begin, PhysAddr(u64::MAX)));
+    assert_eq!(machine.signature(), None);
+}
+
 #[test]
 fn inspection_sees_registers_csrs_and_memory() {
     let mut machine = bare(&["li a0, 42", "csrw mscratch, a0", "j ."]);

@@ -124,7 +124,7 @@ impl Block {
         let mut config = [0; 24];
         config[..8].copy_from_slice(&self.capacity_sectors.to_le_bytes());
         config[12..16].copy_from_slice(&SEG_MAX.to_le_bytes());
-        config[20..24].copy_from_slice(&(SECTOR_BYTES as u32).to_le_bytes());
+        config[20..24].copy_from_slice(&SECTOR_BYTES.to_le_bytes()[..4]);
         config
     }
 

@@ -4,6 +4,7 @@
 use crate::host::{DiskError, DiskImage};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// Bytes in a sector, virtio's unit.
 pub const SECTOR_BYTES: u64 = 512;
@@ -69,14 +70,16 @@ impl Overlay {
     ) -> Result<(), DiskError> {
         for (page, within, part) in pages_of(offset_bytes, data.len()) {
             let source = &data[part];
-            if !self.pages.contains_key(&page) {
-                let mut bytes = vec![0; OVERLAY_PAGE_BYTES];
-                if source.len() < OVERLAY_PAGE_BYTES {
-                    read_base(base, page * OVERLAY_PAGE_BYTES as u64, &mut bytes)?;
+            let bytes = match self.pages.entry(page) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => {
+                    let mut bytes = vec![0; OVERLAY_PAGE_BYTES];
+                    if source.len() < OVERLAY_PAGE_BYTES {
+                        read_base(base, page * OVERLAY_PAGE_BYTES as u64, &mut bytes)?;
+                    }
+                    entry.insert(bytes)
                 }
-                self.pages.insert(page, bytes);
-            }
-            let bytes = self.pages.get_mut(&page).expect("inserted above");
+            };
             bytes[within..within + source.len()].copy_from_slice(source);
         }
         Ok(())
