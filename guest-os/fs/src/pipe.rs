@@ -128,6 +128,7 @@ impl Pipe {
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation)] // small numbers
 mod tests {
     use super::*;
     use std::vec;

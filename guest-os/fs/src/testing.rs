@@ -71,7 +71,7 @@ pub(crate) struct MemoryDevice {
 }
 
 impl MemoryDevice {
-    pub(crate) fn new(bytes: Arc<Vec<u8>>) -> (Box<dyn BlockDevice>, Arc<AtomicU64>) {
+    pub(crate) fn boxed(bytes: Arc<Vec<u8>>) -> (Box<dyn BlockDevice>, Arc<AtomicU64>) {
         let reads = Arc::new(AtomicU64::new(0));
         (Box::new(MemoryDevice { bytes, reads: reads.clone() }), reads)
     }

@@ -6,6 +6,8 @@ use super::PAGE;
 use crate::{Errno, PageId, PageSource, PageStore};
 use alloc::collections::BTreeMap;
 
+static ZEROS: [u8; 1 << isa::addr::PAGE_SHIFT] = [0; 1 << isa::addr::PAGE_SHIFT];
+
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
     size: u64,
@@ -89,7 +91,7 @@ impl Contents {
             && size < self.size
             && let Some(&page) = self.pages.get(&tail.page)
         {
-            store.write(page, tail.offset, &[0; PAGE as usize][..tail.len]);
+            store.write(page, tail.offset, &ZEROS[..tail.len]);
         }
         self.size = size;
     }

@@ -1,4 +1,5 @@
 //! The whole tree: path resolution, open flags, tmpfs, devices and /proc, as system calls meet them.
+#![allow(clippy::cast_possible_truncation)] // the tests run on 64-bit hosts, with small numbers
 
 use super::*;
 use crate::testing::{HostPages, MemoryDevice, Processes, Random, Scratch, mke2fs};
@@ -43,7 +44,7 @@ fn world() -> Option<World> {
         symlink(format!("{}", i - 1), root.join(format!("loop/{i}"))).unwrap();
     }
     let image = mke2fs(root, "2M", &["-t", "ext4", "-b", "4096"])?;
-    let (device, _) = MemoryDevice::new(Arc::new(image));
+    let (device, _) = MemoryDevice::boxed(Arc::new(image));
     let (pages, in_use) = HostPages::new(PAGES);
     let vfs = Vfs::new(Ext4::mount(device).unwrap(), Box::new(pages), Box::new(Processes));
     Some(World { vfs, pages: in_use })
