@@ -81,7 +81,8 @@ kinds! {
     Switch = 33, "switch";
     /// A process was killed for want of frames.
     OutOfFrames = 34, "out_of_frames";
-    /// A device read that was not a page fault (metadata, `read(2)`): `detail` = sector, `detail2` = bytes.
+    /// A device read that was not a page fault (metadata, `read(2)`): `detail` = sector, `detail2` = bytes. If it
+    /// filled a page of the page cache: `frame`, `va` = offset in the file, `detail3` = file id.
     DiskRead = 35, "disk_read";
     /// The kernel finished booting: `detail` = frames it may hand out, `detail2` = bytes of its heap.
     Boot = 40, "boot";
