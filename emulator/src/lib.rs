@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 
 pub mod bus;
+pub mod debug;
 pub mod devices;
 pub mod exec;
 pub mod hart;

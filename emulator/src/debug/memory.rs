@@ -1,0 +1,166 @@
+//! `x` and `disas`: memory as values and as instructions.
+
+use super::command::{Examine, Format};
+use super::target::Target;
+use super::walk::translate;
+use isa::{PAGE_SIZE, VirtAddr, decode, disasm, insn_len};
+use std::fmt::Write;
+
+/// Bytes of a string that `x/s` shows at most.
+const MAX_STRING: u64 = 200;
+
+/// Fills `into` from virtual memory. Fails at the first byte that is not mapped, or not RAM.
+pub(super) fn read(target: &dyn Target, va: VirtAddr, into: &mut [u8]) -> Result<(), VirtAddr> {
+    let mut done = 0;
+    while done < into.len() {
+        let at = va.wrapping_add(done as u64);
+        let room = usize::try_from(PAGE_SIZE - at.page_offset()).map_or(into.len(), |room| room);
+        let len = room.min(into.len() - done);
+        let pa = translate(target, at).ok_or(at)?;
+        if !target.read_ram(pa, &mut into[done..done + len]) {
+            return Err(at);
+        }
+        done += len;
+    }
+    Ok(())
+}
+
+/// The instruction at `va`: its bits and its length.
+pub(super) fn instruction(target: &dyn Target, va: VirtAddr) -> Option<(u32, u8)> {
+    let mut half = [0; 2];
+    read(target, va, &mut half).ok()?;
+    let low = u16::from_le_bytes(half);
+    if insn_len(low) == 2 {
+        return Some((u32::from(low), 2));
+    }
+    let mut word = [0; 4];
+    read(target, va, &mut word).ok()?;
+    Some((u32::from_le_bytes(word), 4))
+}
+
+/// One line: address, symbol, bits, instruction; and the length. `None` if there is nothing to read.
+pub(super) fn instruction_line(
+    target: &dyn Target,
+    va: VirtAddr,
+    symbol: Option<&str>,
+) -> Option<(String, u8)> {
+    let (bits, len) = instruction(target, va)?;
+    let text = match decode(bits) {
+        Some(insn) => disasm(&insn, va.0).to_string(),
+        None => "not an instruction".to_owned(),
+    };
+    let symbol = symbol.map(|name| format!(" <{name}>")).unwrap_or_default();
+    let bits = if len == 2 { format!("{bits:04x}    ") } else { format!("{bits:08x}") };
+    Some((format!("{va}{symbol}: {bits}  {text}"), len))
+}
+
+/// The values from `va` on, and where they end.
+pub(super) fn examine(
+    target: &dyn Target,
+    va: VirtAddr,
+    examine: Examine,
+    mut symbol: impl FnMut(VirtAddr) -> Option<String>,
+) -> (String, VirtAddr) {
+    match examine.format {
+        Format::Instruction => instructions(target, va, examine.count, symbol),
+        Format::String => strings(target, va, examine.count),
+        format => {
+            let size = u64::from(examine.size_bytes);
+            let per_line = if format == Format::Address { 1 } else { (16 / size).min(8) };
+            let mut text = String::new();
+            let mut at = va;
+            for index in 0..examine.count {
+                let mut bytes = [0; 8];
+                let len = usize::from(examine.size_bytes);
+                if let Err(missing) = read(target, at, &mut bytes[..len]) {
+                    let _ = write!(text, "{}{missing}: not mapped", if index == 0 { "" } else { "\n" });
+                    break;
+                }
+                if index % per_line == 0 {
+                    let _ = write!(text, "{}{at}:", if index == 0 { "" } else { "\n" });
+                }
+                let value = u64::from_le_bytes(bytes);
+                let _ = write!(text, " {}", show(value, examine));
+                if format == Format::Address
+                    && let Some(name) = symbol(VirtAddr(value))
+                {
+                    let _ = write!(text, " <{name}>");
+                }
+                at = at.wrapping_add(size);
+            }
+            text.push('\n');
+            (text, at)
+        }
+    }
+}
+
+fn show(value: u64, examine: Examine) -> String {
+    let bits = usize::from(examine.size_bytes) * 8;
+    match examine.format {
+        Format::Hex | Format::Address => format!("{value:#0width$x}", width = bits / 4 + 2),
+        Format::Unsigned => value.to_string(),
+        Format::Decimal => {
+            let unused = 64 - bits;
+            ((value << unused).cast_signed() >> unused).to_string()
+        }
+        Format::Octal => format!("{value:#o}"),
+        Format::Binary => format!("{value:0bits$b}"),
+        Format::Character => match u8::try_from(value) {
+            Ok(byte) => format!("{byte:3} '{}'", byte.escape_ascii()),
+            Err(_) => value.to_string(),
+        },
+        Format::String | Format::Instruction => unreachable!("strings and instructions have no fixed size"),
+    }
+}
+
+fn strings(target: &dyn Target, va: VirtAddr, count: u64) -> (String, VirtAddr) {
+    let mut text = String::new();
+    let mut at = va;
+    for _ in 0..count {
+        let (start, mut bytes, mut ended) = (at, Vec::new(), false);
+        while (bytes.len() as u64) < MAX_STRING && !ended {
+            let mut byte = [0];
+            if read(target, at, &mut byte).is_err() {
+                break;
+            }
+            at = at.wrapping_add(1);
+            ended = byte[0] == 0;
+            if !ended {
+                bytes.push(byte[0]);
+            }
+        }
+        if bytes.is_empty() && !ended {
+            let _ = writeln!(text, "{start}: not mapped");
+            break;
+        }
+        let more = if ended { "" } else { "…" };
+        let _ = writeln!(text, "{start}: \"{}\"{more}", bytes.escape_ascii());
+    }
+    (text, at)
+}
+
+/// `count` instructions from `va` on, and where they end.
+pub(super) fn instructions(
+    target: &dyn Target,
+    va: VirtAddr,
+    count: u64,
+    mut symbol: impl FnMut(VirtAddr) -> Option<String>,
+) -> (String, VirtAddr) {
+    let pc = target.registers().pc;
+    let mut text = String::new();
+    let mut at = va;
+    for _ in 0..count {
+        let mark = if at == pc { "=>" } else { "  " };
+        match instruction_line(target, at, symbol(at).as_deref()) {
+            Some((line, len)) => {
+                let _ = writeln!(text, "{mark} {line}");
+                at = at.wrapping_add(u64::from(len));
+            }
+            None => {
+                let _ = writeln!(text, "{mark} {at}: not mapped");
+                break;
+            }
+        }
+    }
+    (text, at)
+}

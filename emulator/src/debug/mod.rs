@@ -1,0 +1,30 @@
+//! The debugger: an engine that takes command lines and gives text, whoever typed them.
+//!
+//! [`Debugger::execute`] is all of it; prompt, history and scripts are the embedder's. It sees the machine through
+//! the small trait [`Target`], and the guest OS (processes, mappings, frames, faults) only through the fold of its events
+//! that a [`Tap`] keeps. It never writes guest memory: a breakpoint is a comparison of process and
+//! address before an instruction, so that stopping changes nothing that the guest could see.
+//!
+//! A command is parsed ([`command`], [`expression`]), then carried out here; what it shows is formatted by one file a
+//! subject (`registers`, `memory`, `walk`, `views`).
+
+mod breakpoints;
+pub mod command;
+mod execute;
+pub mod expression;
+mod memory;
+mod registers;
+mod run;
+mod stops;
+mod symbols;
+mod tap;
+pub mod target;
+#[cfg(test)]
+mod tests;
+mod views;
+mod walk;
+
+pub use execute::{Debugger, Output};
+pub use symbols::ProgramFiles;
+pub use tap::{SharedTap, Tap};
+pub use target::{Place, Registers, Stop, Target, TlbLine, TlbSide};

@@ -1,0 +1,189 @@
+//! Running the machine: `step`, `next`, `continue`, `until`, and why it has stopped.
+
+use super::execute::Debugger;
+use super::memory;
+use super::target::{Place, Stop, Target};
+use crate::machine::{GuestExit, StopReason};
+use crate::trace::Event;
+use isa::{Op, Privilege, Step, decode};
+
+/// Why a resumed machine has stopped.
+pub(super) enum Halt {
+    Reached,
+    Breakpoint(u64),
+    Caught(u64, Event),
+    Interrupted,
+    Ended(StopReason),
+}
+
+/// Another condition to stop at than the breakpoints.
+pub(super) type Condition<'a> = Option<&'a mut dyn FnMut(&Place) -> bool>;
+
+impl Debugger {
+    pub(super) fn step(&mut self, target: &mut dyn Target, count: u64) -> Result<String, String> {
+        let mut halt = Halt::Reached;
+        let before = target.registers();
+        for _ in 0..count {
+            let next = Step(target.step().0.saturating_add(1));
+            halt = self.resume(target, next, None)?;
+            if !matches!(halt, Halt::Reached) {
+                break;
+            }
+        }
+        self.before = Some(before);
+        Ok(self.report(target, halt))
+    }
+
+    pub(super) fn next(&mut self, target: &mut dyn Target, count: u64) -> Result<String, String> {
+        let mut halt = Halt::Reached;
+        let before = target.registers();
+        for _ in 0..count {
+            halt = self.next_once(target)?;
+            if !matches!(halt, Halt::Reached) {
+                break;
+            }
+        }
+        self.before = Some(before);
+        Ok(self.report(target, halt))
+    }
+
+    fn next_once(&mut self, target: &mut dyn Target) -> Result<Halt, String> {
+        let start = target.registers();
+        let call = memory::instruction(target, start.pc).and_then(|(bits, len)| {
+            let insn = decode(bits)?;
+            let calls = matches!(insn.op, Op::Jal | Op::Jalr) && insn.rd == isa::reg::RA;
+            calls.then_some(start.pc.wrapping_add(u64::from(len)))
+        });
+        // The kernel keeps its own addresses in every address space.
+        let same_mode = |privilege: Privilege, satp| {
+            privilege == start.privilege && (privilege != Privilege::User || satp == start.satp)
+        };
+        let after_this = Step(target.step().0.saturating_add(1));
+        let first = self.resume(target, after_this, None)?;
+        let now = target.registers();
+        if !matches!(first, Halt::Reached) || call.is_none() && same_mode(now.privilege, now.satp) {
+            return Ok(first);
+        }
+        let sp = start.x[usize::from(isa::reg::SP)];
+        let mut returned = |place: &Place| {
+            same_mode(place.privilege, place.satp)
+                && match call {
+                    Some(after) => place.pc == after && place.sp == sp,
+                    // After a fault the same instruction runs again first.
+                    None => place.pc != start.pc,
+                }
+        };
+        self.resume(target, Step(u64::MAX), Some(&mut returned))
+    }
+
+    /// Runs the machine until `until`, `condition`, a breakpoint, a catchpoint, Ctrl-C or its end.
+    pub(super) fn resume(
+        &mut self,
+        target: &mut dyn Target,
+        until: Step,
+        mut condition: Condition<'_>,
+    ) -> Result<Halt, String> {
+        if let Some(ended) = self.ended {
+            return Err(format!("the machine has ended: {}", describe_end(ended)));
+        }
+        let start = target.registers();
+        self.before = Some(start);
+        self.next_examine = None;
+        let first = start.place(target.step());
+        loop {
+            self.arm();
+            let mut hit = None;
+            let breakpoints = &self.breakpoints;
+            let nothing_to_compare = breakpoints.nothing_armed() && condition.is_none();
+            let mut stop_before = |place: &Place| {
+                // The instruction at which the machine stands has been stopped at already.
+                if *place == first {
+                    return false;
+                }
+                hit = breakpoints.at(place);
+                hit.is_some() || condition.as_mut().is_some_and(|condition| condition(place))
+            };
+            let stop = if nothing_to_compare {
+                target.run(until, None)
+            } else {
+                target.run(until, Some(&mut stop_before))
+            };
+            return Ok(match (stop, hit) {
+                (Stop::Before, Some(id)) => Halt::Breakpoint(id),
+                (Stop::Reached, _) => {
+                    let place = target.registers().place(target.step());
+                    match breakpoints.at(&place).filter(|_| place != first) {
+                        Some(id) => Halt::Breakpoint(id),
+                        None => Halt::Reached,
+                    }
+                }
+                (Stop::Before, None) => Halt::Reached,
+                (Stop::Interrupted, _) => Halt::Interrupted,
+                (Stop::Ended(reason), _) => {
+                    self.ended = Some(reason);
+                    Halt::Ended(reason)
+                }
+                (Stop::Event, _) => {
+                    let caught = self.tap.borrow_mut().take_caught();
+                    match caught {
+                        Some((id, event)) => Halt::Caught(id, event),
+                        // Programs or mappings have changed: breakpoints are looked at anew.
+                        None => continue,
+                    }
+                }
+            });
+        }
+    }
+
+    pub(super) fn arm(&mut self) {
+        self.breakpoints.arm(&self.tap.borrow().trace().guest, &mut self.symbols);
+        self.tap.borrow_mut().set_wants_programs(self.breakpoints.depend_on_programs());
+    }
+
+    /// Why the machine has stopped, and where.
+    pub(super) fn report(&mut self, target: &dyn Target, halt: Halt) -> String {
+        let mut text = match halt {
+            Halt::Reached => String::new(),
+            Halt::Breakpoint(id) => {
+                let what = self.breakpoints.count_hit(id).map_or(String::new(), |b| b.text.clone());
+                format!("breakpoint {id}: {what}\n")
+            }
+            Halt::Caught(id, event) => {
+                let kind = event.kind().map_or("", |kind| kind.name());
+                let record = &event.record;
+                format!(
+                    "catchpoint {id}: {kind} at {:#x} in process {} (`explain` tells more)\n",
+                    record.va, record.pid
+                )
+            }
+            Halt::Interrupted => "interrupted\n".to_owned(),
+            Halt::Ended(reason) => {
+                return format!("step {}: {}\n", target.step(), describe_end(reason));
+            }
+        };
+        text.push_str(&self.location(target));
+        text
+    }
+}
+
+/// How a machine has ended, in words.
+pub(super) fn describe_end(reason: StopReason) -> String {
+    match reason {
+        StopReason::Exit(GuestExit::Status(status)) => format!("the program has exited with status {status}"),
+        StopReason::Exit(GuestExit::Signaled(signal)) => format!("signal {signal} has killed the program"),
+        StopReason::Exit(GuestExit::ExecFailed(errno)) => {
+            format!("the program can't be executed (errno {errno})")
+        }
+        StopReason::Exit(GuestExit::Panic) => "the kernel has panicked".to_owned(),
+        StopReason::FinisherPass => "the machine was powered off".to_owned(),
+        StopReason::FinisherFail(code) => format!("the test finisher was told of failure {code}"),
+        StopReason::Reset => "the machine was reset".to_owned(),
+        StopReason::SbiShutdown(reason) => format!("the machine was shut down (reason {reason})"),
+        StopReason::ToHost(value) => format!("{value} was stored to tohost"),
+        StopReason::Idle => "every hart waits and nothing can ever wake one".to_owned(),
+        StopReason::Fuel => "the fuel is spent".to_owned(),
+        StopReason::NeedInput | StopReason::Event | StopReason::Interrupted | StopReason::Breakpoint => {
+            "the machine has stopped".to_owned()
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! `break`, `catch` and `delete`.
+
+use super::breakpoints::{Breakpoint, Where};
+use super::command::FaultFilter;
+use super::execute::Debugger;
+use super::expression::{Expression, Operand};
+use super::target::Target;
+use isa::VirtAddr;
+use std::fmt::Write;
+
+impl Debugger {
+    fn new_id(&mut self) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        id
+    }
+
+    pub(super) fn add_breakpoint(
+        &mut self,
+        target: &dyn Target,
+        at: &Expression,
+        pid: Option<u64>,
+    ) -> Result<String, String> {
+        let (text, at, pid) = match &at.base {
+            Operand::Symbol(name) => self.symbol_place(name, at.offset, pid)?,
+            _ => {
+                let va = self.address(target, Some(at.clone()))?;
+                (va.to_string(), Where::address(va.0), pid)
+            }
+        };
+        let id = self.new_id();
+        self.breakpoints.add(Breakpoint { id, text: text.clone(), at: at.clone(), pid, hits: 0 });
+        self.arm();
+        let only = pid.map(|pid| format!(" in process {pid}")).unwrap_or_default();
+        let place = match at {
+            Where::User(_) => String::new(),
+            Where::Kernel(va) if text == va.to_string() => String::new(),
+            Where::Kernel(va) => format!(": {va} of the kernel"),
+            Where::Symbol(..) => match self.breakpoints.addresses_of(id).as_slice() {
+                [] => ": waits for a program that has it".to_owned(),
+                list => format!(": {}", list.iter().map(VirtAddr::to_string).collect::<Vec<_>>().join(", ")),
+            },
+        };
+        Ok(format!("breakpoint {id} at {text}{only}{place}\n"))
+    }
+
+    /// What a symbol names: `kernel:NAME`, `PID:NAME`, or NAME of the programs and else of the kernel.
+    pub(super) fn symbol_place(
+        &mut self,
+        name: &str,
+        offset: u64,
+        pid: Option<u64>,
+    ) -> Result<(String, Where, Option<u64>), String> {
+        let (name, pid) = match name.split_once(':') {
+            Some((before, after)) if !after.starts_with(':') => match (before, before.parse()) {
+                ("kernel", _) => {
+                    let address = self.symbols.kernel.address_of(after);
+                    let address = address.ok_or_else(|| format!("the kernel has no symbol `{after}`"))?;
+                    let va = VirtAddr(address.wrapping_add(offset));
+                    return Ok((with_offset(after, offset), Where::Kernel(va), None));
+                }
+                (_, Ok(pid)) => (after, Some(pid)),
+                _ => return Err(format!("`{before}:` is neither `kernel:` nor a PID")),
+            },
+            _ => (name, pid),
+        };
+        let text = with_offset(name, offset);
+        let in_kernel = self.symbols.kernel.address_of(name);
+        match in_kernel {
+            Some(address) if pid.is_none() && !self.programs_have(name) => {
+                Ok((text, Where::Kernel(VirtAddr(address.wrapping_add(offset))), None))
+            }
+            _ => Ok((text, Where::Symbol(name.to_owned(), offset), pid)),
+        }
+    }
+
+    /// Whether a program that runs, or the one that will run first, has the symbol.
+    fn programs_have(&mut self, name: &str) -> bool {
+        let tap = self.tap.borrow();
+        let running = tap.trace().guest.processes().filter(|p| p.is_alive()).map(|p| p.program.clone());
+        let paths: Vec<String> = running.chain(self.first_program.clone()).collect();
+        paths.iter().any(|path| self.symbols.program_has(path, name))
+    }
+
+    pub(super) fn add_catch(&mut self, filter: FaultFilter) -> String {
+        let id = self.new_id();
+        let text = format!("catchpoint {id}: fault {}\n", filter.name);
+        self.tap.borrow_mut().add_catch(id, filter);
+        text
+    }
+
+    pub(super) fn delete(&mut self, id: Option<u64>) -> Result<String, String> {
+        let deleted = self.breakpoints.delete(id) + self.tap.borrow_mut().delete_catches(id);
+        self.arm();
+        match (id, deleted) {
+            (Some(id), 0) => Err(format!("there is no breakpoint or catchpoint {id}")),
+            (None, 0) => Err("there is nothing to delete".to_owned()),
+            _ => Ok(String::new()),
+        }
+    }
+
+    pub(super) fn list_stops(&mut self) -> String {
+        self.arm();
+        let mut text = String::new();
+        for breakpoint in self.breakpoints.iter() {
+            let places: Vec<String> = match breakpoint.at {
+                Where::Kernel(va) => vec![format!("{va} of the kernel")],
+                _ => self.breakpoints.addresses_of(breakpoint.id).iter().map(VirtAddr::to_string).collect(),
+            };
+            let places = if places.is_empty() { "waits".to_owned() } else { places.join(", ") };
+            let only = breakpoint.pid.map(|pid| format!(", in process {pid} only")).unwrap_or_default();
+            let (id, what, hits) = (breakpoint.id, &breakpoint.text, breakpoint.hits);
+            let _ = writeln!(text, "breakpoint {id} at {what} ({places}{only}), reached {hits} times");
+        }
+        for (id, filter) in self.tap.borrow().catches() {
+            let _ = writeln!(text, "catchpoint {id}: fault {}", filter.name);
+        }
+        if text.is_empty() {
+            text.push_str("there are no breakpoints and no catchpoints\n");
+        }
+        text
+    }
+}
+
+fn with_offset(name: &str, offset: u64) -> String {
+    if offset == 0 { name.to_owned() } else { format!("{name}+{offset:#x}") }
+}

@@ -1,0 +1,157 @@
+//! Symbols of the kernel and of programs, read by goblin.
+
+use crate::trace::{GuestView, ProcessView};
+use goblin::elf::sym::{STT_FUNC, STT_NOTYPE, STT_OBJECT};
+use goblin::elf::{Elf, header::ET_DYN, program_header::PT_LOAD};
+use isa::{PAGE_SIZE, VirtAddr};
+use std::collections::BTreeMap;
+
+/// Gives the bytes of a program by its path in the guest's root, if they can be had.
+pub type ProgramFiles = Box<dyn Fn(&str) -> Option<Vec<u8>>>;
+
+struct Symbol {
+    start: u64,
+    /// First byte behind it; the next symbol's start if the table does not say.
+    end: u64,
+    name: String,
+}
+
+/// The symbols of one ELF file.
+#[derive(Default)]
+pub(super) struct SymbolTable {
+    /// By start.
+    symbols: Vec<Symbol>,
+    /// Whether it is loaded where there is room, so that its addresses are relative.
+    relocatable: bool,
+    /// The first page that its lowest segment has.
+    lowest_page: u64,
+}
+
+impl SymbolTable {
+    /// Reads the symbols of an ELF file; a file that is none has none.
+    pub(super) fn read(file: &[u8]) -> Self {
+        let Ok(elf) = Elf::parse(file) else { return Self::default() };
+        let mut symbols: Vec<Symbol> = elf
+            .syms
+            .iter()
+            .filter(|sym| sym.st_shndx != 0 && matches!(sym.st_type(), STT_FUNC | STT_OBJECT | STT_NOTYPE))
+            .filter_map(|sym| {
+                let name = elf.strtab.get_at(sym.st_name)?;
+                // `$x` and `$d` mark code and data, `.L` is the compiler's own.
+                let shown = !name.is_empty() && !name.starts_with('$') && !name.starts_with(".L");
+                shown.then(|| Symbol {
+                    start: sym.st_value,
+                    end: sym.st_value.saturating_add(sym.st_size),
+                    name: demangle(name),
+                })
+            })
+            .collect();
+        // Of several names for one address the first in the alphabet stays, so that runs are alike.
+        symbols.sort_by(|a, b| (a.start, &a.name).cmp(&(b.start, &b.name)));
+        for index in 0..symbols.len() {
+            let start = symbols[index].start;
+            if symbols[index].end == start {
+                let next = symbols[index..].iter().map(|symbol| symbol.start).find(|&next| next > start);
+                symbols[index].end = next.unwrap_or(start.saturating_add(PAGE_SIZE));
+            }
+        }
+        let lowest = elf.program_headers.iter().filter(|ph| ph.p_type == PT_LOAD).map(|ph| ph.p_vaddr).min();
+        Self {
+            symbols,
+            relocatable: elf.header.e_type == ET_DYN,
+            lowest_page: lowest.unwrap_or(0) & !(PAGE_SIZE - 1),
+        }
+    }
+
+    /// The address of a symbol by its name, or by the last parts of its path.
+    pub(super) fn address_of(&self, name: &str) -> Option<u64> {
+        let exact = self.symbols.iter().find(|symbol| symbol.name == name);
+        let is_end_of =
+            |symbol: &&Symbol| symbol.name.strip_suffix(name).is_some_and(|before| before.ends_with("::"));
+        exact.or_else(|| self.symbols.iter().find(is_end_of)).map(|symbol| symbol.start)
+    }
+
+    /// The symbol that holds an address: `name+0x8`.
+    pub(super) fn name_of(&self, address: u64) -> Option<String> {
+        let end = self.symbols.partition_point(|symbol| symbol.start <= address);
+        let symbol = self.symbols[..end].iter().rev().take(8).find(|symbol| address < symbol.end)?;
+        // The first of those that begin together.
+        let first = self.symbols[..end].partition_point(|other| other.start < symbol.start);
+        let symbol = self.symbols[first..end].iter().find(|s| address < s.end).unwrap_or(symbol);
+        Some(match address - symbol.start {
+            0 => symbol.name.clone(),
+            offset => format!("{}+{offset:#x}", symbol.name),
+        })
+    }
+}
+
+/// A Rust name as one writes it, without its hash; other names as they are.
+fn demangle(name: &str) -> String {
+    match rustc_demangle::try_demangle(name) {
+        Ok(demangled) => format!("{demangled:#}"),
+        Err(_) => name.to_owned(),
+    }
+}
+
+/// The kernel's symbols, and those of programs as they are needed.
+pub(super) struct Symbols {
+    pub(super) kernel: SymbolTable,
+    programs: BTreeMap<String, SymbolTable>,
+    files: ProgramFiles,
+}
+
+impl Symbols {
+    pub(super) fn new(kernel: Option<&[u8]>, files: ProgramFiles) -> Self {
+        Self { kernel: kernel.map(SymbolTable::read).unwrap_or_default(), programs: BTreeMap::new(), files }
+    }
+
+    fn program(&mut self, path: &str) -> &SymbolTable {
+        let files = &self.files;
+        self.programs.entry(path.to_owned()).or_insert_with(|| match files(path) {
+            Some(bytes) => SymbolTable::read(&bytes),
+            None => SymbolTable::default(),
+        })
+    }
+
+    /// Whether a program has a symbol.
+    pub(super) fn program_has(&mut self, path: &str, name: &str) -> bool {
+        self.program(path).address_of(name).is_some()
+    }
+
+    /// What is added to a program's addresses in this process; `None` as long as it is not mapped.
+    fn load_bias(&mut self, guest: &GuestView, process: &ProcessView) -> Option<u64> {
+        let first_page = guest
+            .space(process.pid)?
+            .vmas()
+            .find(|vma| vma.name == process.program && vma.offset_bytes < PAGE_SIZE)
+            .map(|vma| vma.start.0);
+        let table = self.program(&process.program);
+        if !table.relocatable {
+            return Some(0);
+        }
+        Some(first_page?.wrapping_sub(table.lowest_page))
+    }
+
+    /// Where a symbol is in a process's program.
+    pub(super) fn address_in_process(
+        &mut self,
+        guest: &GuestView,
+        process: &ProcessView,
+        name: &str,
+    ) -> Option<VirtAddr> {
+        let bias = self.load_bias(guest, process)?;
+        let address = self.program(&process.program).address_of(name)?;
+        Some(VirtAddr(address.wrapping_add(bias)))
+    }
+
+    /// The symbol at an address of a process.
+    pub(super) fn name_in_process(
+        &mut self,
+        guest: &GuestView,
+        process: &ProcessView,
+        va: VirtAddr,
+    ) -> Option<String> {
+        let bias = self.load_bias(guest, process)?;
+        self.program(&process.program).name_of(va.0.wrapping_sub(bias))
+    }
+}

@@ -1,0 +1,118 @@
+//! What the debugger needs of a machine, and of the host that drives it.
+
+use crate::machine::StopReason;
+use isa::csr::Csr;
+use isa::sv39::{MODE_BARE, PteFlags, Satp};
+use isa::{PhysAddr, Ppn, Privilege, Step, VirtAddr, Vpn};
+
+/// The registers of the hart that is looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Registers {
+    /// Which hart.
+    pub hart: usize,
+    /// Address of the next instruction.
+    pub pc: VirtAddr,
+    /// Integer registers.
+    pub x: [u64; 32],
+    /// Floating-point registers.
+    pub f: [u64; 32],
+    /// The mode it is in.
+    pub privilege: Privilege,
+    /// Its address space.
+    pub satp: Satp,
+}
+
+impl Registers {
+    /// Whether instruction addresses are translated now.
+    pub fn translates(&self) -> bool {
+        self.privilege != Privilege::Machine && self.satp.mode() != MODE_BARE
+    }
+    /// Where it is.
+    pub fn place(&self, step: Step) -> Place {
+        Place {
+            step,
+            pc: self.pc,
+            sp: self.x[usize::from(isa::reg::SP)],
+            privilege: self.privilege,
+            satp: self.satp,
+        }
+    }
+}
+
+/// Where a hart is before an instruction: what breakpoints compare.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// The instruction's step.
+    pub step: Step,
+    /// Its address.
+    pub pc: VirtAddr,
+    /// The stack pointer.
+    pub sp: u64,
+    /// The mode.
+    pub privilege: Privilege,
+    /// The address space.
+    pub satp: Satp,
+}
+
+/// A translation in the TLB.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TlbLine {
+    /// The virtual page.
+    pub vpn: Vpn,
+    /// The frame.
+    pub ppn: Ppn,
+    /// The address space it belongs to.
+    pub asid: u16,
+    /// The flags of the leaf entry when it was walked.
+    pub flags: PteFlags,
+    /// Level of that leaf.
+    pub level: u8,
+}
+
+/// One side of the TLB.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct TlbSide {
+    /// How it is built, as `--tlb` has it.
+    pub geometry: String,
+    /// Accesses so far.
+    pub accesses: u64,
+    /// Misses so far.
+    pub misses: u64,
+    /// What it holds.
+    pub lines: Vec<TlbLine>,
+}
+
+/// Why a run came back to the debugger.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stop {
+    /// The step that was asked for has been reached.
+    Reached,
+    /// `stop_before` said so; that instruction has not run.
+    Before,
+    /// The event sink asked for it.
+    Event,
+    /// The user has pressed Ctrl-C.
+    Interrupted,
+    /// The machine has ended, or has no fuel left: it can't go on.
+    Ended(StopReason),
+}
+
+/// Is asked before each instruction whether to stop there.
+pub type StopBefore<'a> = &'a mut dyn FnMut(&Place) -> bool;
+
+/// A machine to be debugged. An embedder implements it over its machine; waiting for input when the guest is idle is
+/// its business.
+pub trait Target {
+    /// The step of the next instruction.
+    fn step(&self) -> Step;
+    /// The registers of the hart that runs next.
+    fn registers(&self) -> Registers;
+    /// A CSR, as M-mode would read it; `None` if there is no such CSR.
+    fn csr(&self, csr: Csr) -> Option<u64>;
+    /// Fills `into` from RAM. Returns false, and reads nothing, if that is not all RAM: devices are not touched.
+    fn read_ram(&self, at: PhysAddr, into: &mut [u8]) -> bool;
+    /// The instruction and the data side of the TLB.
+    fn tlb(&self) -> [TlbSide; 2];
+    /// Runs up to step `until`, or until something stops it earlier. The guest can't tell the difference.
+    fn run(&mut self, until: Step, stop_before: Option<StopBefore<'_>>) -> Stop;
+}

@@ -1,0 +1,157 @@
+//! `ps`, `maps`, `frames` and `tlb`: the guest as its events tell of it, and the TLB.
+
+use super::target::{Target, TlbSide};
+use crate::trace::{FrameContent, FrameView, GuestView, ProcessState, SpaceView, pte_flags};
+use isa::sv39::Pte;
+use isa::{PAGE_SIZE, Ppn, VirtAddr};
+use std::fmt::Write;
+
+/// Frames that `frames` lists at most.
+const MAX_FRAMES: usize = 32;
+/// TLB entries that `tlb` lists at most on each side.
+const MAX_TLB_LINES: usize = 16;
+
+/// The processes.
+pub(super) fn processes(guest: &GuestView) -> String {
+    let mut text = String::from("  PID  PPID  STATE       FAULTS  PAGES  PROGRAM\n");
+    for process in guest.processes() {
+        let state = match process.state {
+            ProcessState::Running { .. } => "running".to_owned(),
+            ProcessState::Waiting => "waiting".to_owned(),
+            ProcessState::Ended { status } => wait_status(status),
+        };
+        let pages = guest.space(process.pid).map_or(0, |space| space.resident_pages());
+        let _ = writeln!(
+            text,
+            "{:>5} {:>5}  {state:<10} {:>7} {pages:>6}  {}",
+            process.pid, process.parent, process.faults, process.program
+        );
+    }
+    text
+}
+
+/// A status in the encoding of `wait4`, in words.
+fn wait_status(status: u64) -> String {
+    match status & 0x7f {
+        0 => format!("exited {}", status >> 8 & 0xff),
+        signal => format!("signal {signal}"),
+    }
+}
+
+/// The mappings of a process.
+pub(super) fn maps(guest: &GuestView, pid: u64) -> Result<String, String> {
+    let Some(space) = guest.space(pid) else { return Err(format!("there is no process {pid}")) };
+    let mut text = String::new();
+    let (mut total, mut resident) = (0, 0);
+    for vma in space.vmas() {
+        let pages = (vma.end.0 - vma.start.0) / PAGE_SIZE;
+        let mapped = count_in(space, vma.start, vma.end);
+        total += pages;
+        resident += mapped;
+        let _ = writeln!(
+            text,
+            "{:#012x}-{:#012x} {} {:>9} {mapped:>6} of {pages:>6} pages  {}",
+            vma.start.0,
+            vma.end.0,
+            vma.permissions(),
+            if vma.file == 0 { String::new() } else { format!("{:#x}", vma.offset_bytes) },
+            vma.title()
+        );
+    }
+    let _ = writeln!(text, "{resident} of {total} pages are in memory");
+    Ok(text)
+}
+
+fn count_in(space: &SpaceView, start: VirtAddr, end: VirtAddr) -> u64 {
+    space.pages().filter(|(vpn, _)| (start.page()..end.page()).contains(vpn)).count() as u64
+}
+
+/// What the frames hold: the sums, then frame by frame from `first` on.
+pub(super) fn frames(guest: &GuestView, first: Ppn) -> String {
+    let (mut own, mut shared, mut cache, mut idle) = (0, 0, 0, 0);
+    for (_, frame) in guest.frames() {
+        match (frame.content, frame.mappings.len()) {
+            (FrameContent::Zero, _) => {}
+            (FrameContent::Anonymous, 0 | 1) => own += 1,
+            (FrameContent::Anonymous, _) => shared += 1,
+            (FrameContent::File { .. }, 0) => idle += 1,
+            (FrameContent::File { .. }, _) => cache += 1,
+        }
+    }
+    let mut text = format!(
+        "{} frames hold pages: {own} private, {shared} shared copy-on-write, {cache} of the page cache mapped, {idle} not mapped\n",
+        guest.frames_in_use()
+    );
+    let mut rest = guest.frames().filter(|(ppn, _)| *ppn >= first);
+    for (ppn, frame) in rest.by_ref().take(MAX_FRAMES) {
+        let _ = writeln!(text, "  frame {:#x}: {}", ppn.0, describe_frame(guest, frame));
+    }
+    if let Some((next, _)) = rest.next() {
+        let _ = writeln!(text, "  {} more: `frames {:#x}`", rest.count() + 1, next.0);
+    }
+    text
+}
+
+fn describe_frame(guest: &GuestView, frame: &FrameView) -> String {
+    let mut text = match frame.content {
+        FrameContent::Zero => "the zero page".to_owned(),
+        FrameContent::Anonymous if frame.mappings.len() > 1 => "private, copy-on-write".to_owned(),
+        FrameContent::Anonymous => "private".to_owned(),
+        FrameContent::File { file, page } => match guest.file_name(file) {
+            Some(name) => format!("page {page} of {name}"),
+            None => format!("page {page} of file {file}"),
+        },
+    };
+    const SHOWN: usize = 3;
+    for (index, &(satp, vpn)) in frame.mappings.iter().take(SHOWN).enumerate() {
+        let who = match guest.process_of_satp(satp) {
+            Some(process) => format!("process {}", process.pid),
+            None => format!("satp {satp:#x}"),
+        };
+        let _ = write!(text, "{} {who} at {:#x}", if index == 0 { ";" } else { "," }, vpn.base().0);
+    }
+    if frame.mappings.len() > SHOWN {
+        let _ = write!(text, " and {} more", frame.mappings.len() - SHOWN);
+    }
+    text
+}
+
+/// Both sides of the TLB; with `va` only the entries for its page.
+pub(super) fn tlb(target: &dyn Target, va: Option<VirtAddr>) -> String {
+    let asid = target.registers().satp.asid();
+    let mut text = String::new();
+    for (name, side) in ["instruction", "data"].into_iter().zip(target.tlb()) {
+        side_text(&mut text, name, &side, asid, va);
+    }
+    text
+}
+
+fn side_text(text: &mut String, name: &str, side: &TlbSide, asid: u16, va: Option<VirtAddr>) {
+    let _ = writeln!(
+        text,
+        "{name} side ({}): {} accesses, {} misses, {} entries",
+        side.geometry,
+        side.accesses,
+        side.misses,
+        side.lines.len()
+    );
+    let mut lines = side.lines.clone();
+    // This address space first, then by page.
+    lines.sort_by_key(|line| (line.asid != asid, line.asid, line.vpn));
+    let wanted: Vec<_> = lines.iter().filter(|line| va.is_none_or(|va| line.vpn == va.page())).collect();
+    for line in wanted.iter().take(MAX_TLB_LINES) {
+        let flags = pte_flags(Pte::new(line.ppn, line.flags));
+        let part =
+            if line.level > 0 { format!(", of a leaf of level {}", line.level) } else { String::new() };
+        let _ = writeln!(
+            text,
+            "  {:#x} -> frame {:#x}  {flags}  ASID {}{part}",
+            line.vpn.base().0,
+            line.ppn.0,
+            line.asid
+        );
+    }
+    if wanted.len() > MAX_TLB_LINES {
+        let _ = writeln!(text, "  and {} more", wanted.len() - MAX_TLB_LINES);
+    }
+}

@@ -1,0 +1,125 @@
+//! Page-table walks: as the hardware does them, told level by level.
+
+use super::target::Target;
+use isa::sv39::{self, ENTRIES, LEVELS, Leaf, Pte, PteFlags, WalkFault, leaf_bytes, vpn_index};
+use isa::{PAGE_SIZE, PhysAddr, VirtAddr};
+use std::fmt::Write;
+
+fn read_u64(target: &dyn Target, at: PhysAddr) -> Option<u64> {
+    let mut bytes = [0; 8];
+    target.read_ram(at, &mut bytes).then(|| u64::from_le_bytes(bytes))
+}
+
+/// Where the byte at `va` lies, by the page table and whatever the permissions; the address itself if nothing is translated.
+pub(super) fn translate(target: &dyn Target, va: VirtAddr) -> Option<PhysAddr> {
+    let registers = target.registers();
+    if !registers.translates() {
+        return Some(PhysAddr(va.0));
+    }
+    let leaf = sv39::walk(registers.satp.root(), va, |at| read_u64(target, at)).ok()?;
+    Some(leaf.frame(va).base().wrapping_add(va.page_offset()))
+}
+
+/// The walk for `va`, with the entry of every level.
+pub(super) fn tell(target: &dyn Target, va: VirtAddr) -> String {
+    let registers = target.registers();
+    let satp = registers.satp;
+    let mut text = String::new();
+    if !registers.translates() {
+        let why =
+            if satp.mode() == sv39::MODE_BARE { "satp.MODE is 0 (bare)" } else { "the hart is in M-mode" };
+        return format!("{va} is not translated: {why}\n");
+    }
+    let index = |level: u8| vpn_index(va, level);
+    // Writing to a String can't fail.
+    let _ = writeln!(
+        text,
+        "{va} = VPN {:#x} ({}.{}.{}) + offset {:#x}",
+        va.page().0,
+        index(2),
+        index(1),
+        index(0),
+        va.page_offset()
+    );
+    let _ = writeln!(
+        text,
+        "satp {:#x}: Sv39, ASID {}, root table at {}",
+        satp.0,
+        satp.asid(),
+        satp.root().base()
+    );
+    let mut entries = Vec::new();
+    let end = sv39::walk(satp.root(), va, |at| {
+        let entry = read_u64(target, at)?;
+        entries.push((at, Pte(entry)));
+        Some(entry)
+    });
+    for (level, (at, pte)) in (0..LEVELS).rev().zip(entries) {
+        let _ =
+            writeln!(text, "level {level}: entry {} of {ENTRIES}, at {at}: {:#018x}", index(level), pte.0);
+        let _ = writeln!(text, "         {}", describe_entry(pte, level));
+    }
+    let _ = match end {
+        Ok(leaf) => {
+            let pa = leaf.frame(va).base().wrapping_add(va.page_offset());
+            writeln!(text, "{va} -> {pa} ({} page)", page_size(leaf.level))
+        }
+        Err(fault) => writeln!(text, "{va} -> {}", describe_fault(fault)),
+    };
+    text
+}
+
+fn page_size(level: u8) -> &'static str {
+    match leaf_bytes(level) {
+        PAGE_SIZE => "4 KiB",
+        0x20_0000 => "2 MiB",
+        _ => "1 GiB",
+    }
+}
+
+fn describe_entry(pte: Pte, level: u8) -> String {
+    if !pte.is_valid() {
+        return match pte {
+            Pte::EMPTY => "empty: V is clear, there is no page".to_owned(),
+            _ => "not valid: V is clear; the other bits are the kernel's own".to_owned(),
+        };
+    }
+    if !pte.is_leaf() {
+        return format!("pointer to the table of level {} at {}", level.saturating_sub(1), pte.ppn().base());
+    }
+    format!("leaf, frame at {}: {}", pte.ppn().base(), spell_flags(pte.flags()))
+}
+
+/// Every flag in words, set ones first.
+pub(super) fn spell_flags(flags: PteFlags) -> String {
+    const WORDS: [(PteFlags, &str); 9] = [
+        (PteFlags::V, "V valid"),
+        (PteFlags::R, "R readable"),
+        (PteFlags::W, "W writable"),
+        (PteFlags::X, "X executable"),
+        (PteFlags::U, "U user"),
+        (PteFlags::G, "G global"),
+        (PteFlags::A, "A accessed"),
+        (PteFlags::D, "D dirty"),
+        (PteFlags::RSW0, "COW copy-on-write (software bit 8)"),
+    ];
+    let (set, clear): (Vec<_>, Vec<_>) = WORDS.into_iter().partition(|(flag, _)| flags.contains(*flag));
+    let set: Vec<&str> = set.into_iter().map(|(_, word)| word).collect();
+    let clear: Vec<&str> = clear.into_iter().filter_map(|(_, word)| word.split(' ').next()).collect();
+    if clear.is_empty() { set.join(", ") } else { format!("{}; clear: {}", set.join(", "), clear.join(" ")) }
+}
+
+fn describe_fault(fault: WalkFault) -> String {
+    let at = |leaf: Leaf| format!("at level {}", leaf.level);
+    match fault {
+        WalkFault::NotCanonical => "page fault: bits 63 to 39 differ from bit 38".to_owned(),
+        WalkFault::NoMemory(pa) => {
+            format!("access fault: there is no RAM at {pa}, where the entry should be")
+        }
+        WalkFault::NotValid(leaf) => format!("page fault: V is clear {}", at(leaf)),
+        WalkFault::Reserved(leaf) => format!("page fault: a reserved encoding {}", at(leaf)),
+        WalkFault::MisalignedSuperpage(leaf) => {
+            format!("page fault: the superpage {} is not aligned", at(leaf))
+        }
+    }
+}
