@@ -9,7 +9,7 @@ use emulator::softfloat::{self as soft, Binary32, Binary64, Flags, Format, Round
 use softfloat_wrapper::{ExceptionFlags, F32, F64, Float, RoundingMode};
 
 /// Random operand tuples an operation and rounding mode, beside the special ones.
-const RANDOM: usize = 300_000;
+const RANDOM: usize = 100_000;
 
 /// What the referee adds to a format.
 trait Refereed: Format {
