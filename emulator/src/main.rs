@@ -1,2 +1,8 @@
-//! The `folio` command.
-fn main() {}
+//! The `folio` command. All it does is in `cli`.
+#![forbid(unsafe_code)]
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -3,6 +3,7 @@
 //! Nothing here acts; the other files of this folder take these structures and do the work.
 
 use clap::{Args, Parser, Subcommand};
+use emulator::mem::tlb::{BadGeometry, TlbGeometry};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -18,8 +19,6 @@ pub struct Cli {
 pub enum Command {
     /// Run a riscv64 Linux program under the guest OS, paged in from an emulated disk as it is touched
     Run(RunArgs),
-    /// As `run --debug`: stop before the first instruction and prompt for commands
-    Debug(RunArgs),
     /// Boot a bare kernel or firmware
     Boot(BootArgs),
     /// Run bare-metal test programs (riscv-tests convention: they report through `tohost`)
@@ -64,15 +63,6 @@ pub struct RunArgs {
     /// Write every event to FILE, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
-    /// Stop before the first instruction and prompt for commands
-    #[arg(long)]
-    pub debug: bool,
-    /// Run this debugger command first (repeatable; implies --debug)
-    #[arg(long = "ex", value_name = "CMD")]
-    pub ex: Vec<String>,
-    /// Run the debugger commands in FILE, one a line (implies --debug)
-    #[arg(long, value_name = "FILE")]
-    pub script: Option<PathBuf>,
     /// The program (a riscv64 Linux ELF or a #! script) and its arguments
     #[arg(value_name = "PROGRAM", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub program: Vec<OsString>,
@@ -81,8 +71,8 @@ pub struct RunArgs {
 #[derive(Args, Debug)]
 pub struct MachineArgs {
     /// Geometry of the instruction and of the data TLB: entries, ways, and fifo or lru
-    #[arg(long, value_name = "ENTRIES[xWAYS[:POLICY]]")]
-    pub tlb: Option<String>,
+    #[arg(long, value_name = "ENTRIES[xWAYS[:POLICY]]", value_parser = parse_tlb)]
+    pub tlb: Option<TlbGeometry>,
     /// How instructions are executed
     #[arg(long, value_name = "ENGINE", default_value = "interp", value_parser = ["interp"])]
     pub engine: String,
@@ -154,6 +144,10 @@ pub struct KernelArgs {
     pub output: PathBuf,
 }
 
+fn parse_tlb(text: &str) -> Result<TlbGeometry, String> {
+    text.parse().map_err(|error: BadGeometry| error.to_string())
+}
+
 fn parse_env(text: &str) -> Result<String, String> {
     match text.split_once('=') {
         Some((key, _)) if !key.is_empty() => Ok(text.to_string()),
@@ -174,13 +168,13 @@ fn parse_size(text: &str) -> Result<u64, String> {
     let number: u64 = digits.parse().map_err(|_| "expected a size such as 128M".to_string())?;
     let bytes = number.checked_mul(unit).ok_or("that is more than a machine can have")?;
     if !(MIN_RAM..=MAX_RAM).contains(&bytes) || !bytes.is_multiple_of(4096) {
-        return Err("RAM must be a multiple of 4K from 4M to 64G".to_string());
+        return Err("RAM must be a multiple of 4K from 4M to 16G".to_string());
     }
     Ok(bytes)
 }
 
 const MIN_RAM: u64 = 4 << 20;
-const MAX_RAM: u64 = 64 << 30;
+const MAX_RAM: u64 = 16 << 30;
 
 #[cfg(test)]
 mod tests {
@@ -194,9 +188,12 @@ mod tests {
 
     #[test]
     fn sizes() {
-        for (text, bytes) in
-            [("128M", Some(128 << 20)), ("8m", Some(8 << 20)), ("1G", Some(1 << 30)), ("16777216", Some(16 << 20))]
-        {
+        for (text, bytes) in [
+            ("128M", Some(128 << 20)),
+            ("8m", Some(8 << 20)),
+            ("1G", Some(1 << 30)),
+            ("16777216", Some(16 << 20)),
+        ] {
             assert_eq!(parse_size(text).ok(), bytes, "{text}");
         }
         for text in ["", "M", "12X", "1", "99999999999G", "-1", "4097K1"] {

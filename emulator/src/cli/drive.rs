@@ -20,7 +20,12 @@ pub enum End {
 }
 
 /// Runs `machine` until it stops, its step count reaches `fuel_steps`, or Ctrl-C.
-pub fn drive(machine: &mut Machine, stdio: &HostStdio, interrupted: &Interrupted, fuel_steps: Option<u64>) -> End {
+pub fn drive(
+    machine: &mut Machine,
+    stdio: &HostStdio,
+    interrupted: &Interrupted,
+    fuel_steps: Option<u64>,
+) -> End {
     let limit = fuel_steps.unwrap_or(u64::MAX);
     loop {
         let now = machine.steps().0;

@@ -5,17 +5,18 @@
 
 mod args;
 mod boot;
-mod debug;
+mod drive;
 mod files;
-mod machine_flags;
 mod report;
 mod run;
 mod stdio;
 mod test;
 mod trace_file;
 
+use anyhow::Context;
 use args::{Cli, Command};
 use clap::Parser;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Exit status when the fuel is spent or nothing can ever wake the machine.
@@ -37,8 +38,7 @@ pub fn main() -> ExitCode {
     };
     start_log();
     let result = match cli.command {
-        Command::Run(args) => run::run(args),
-        Command::Debug(args) => run::run(args::RunArgs { debug: true, ..args }),
+        Command::Run(args) => run::run(&args),
         Command::Boot(args) => boot::boot(&args),
         Command::Test(args) => test::test(&args),
         Command::Image(args) => files::image(&args),
@@ -60,7 +60,29 @@ fn start_log() {
     env_logger::Builder::from_env(environment)
         .format(|out, record| match record.level() {
             log::Level::Error | log::Level::Warn => writeln!(out, "folio: {}", record.args()),
-            level => writeln!(out, "folio: {}: {}: {}", level.as_str().to_lowercase(), record.target(), record.args()),
+            level => writeln!(
+                out,
+                "folio: {}: {}: {}",
+                level.as_str().to_lowercase(),
+                record.target(),
+                record.args()
+            ),
         })
         .init();
+}
+
+/// Reads a file that the user named.
+fn read_input(path: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// Makes sure, before anything runs, that a file to be written at the end can be.
+fn checked_output(path: Option<&Path>) -> anyhow::Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map(drop)
+        .with_context(|| format!("cannot write {}; choose a file in a folder that exists", path.display()))
 }

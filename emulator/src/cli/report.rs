@@ -33,7 +33,10 @@ impl Figures<'_> {
         if let Some(stats) = self.guest {
             let by_kind: Map<String, Value> =
                 stats.faults_by_kind().map(|(kind, n)| (kind.name().to_string(), json!(n))).collect();
-            put("faults", json!({"total": stats.faults_total, "from_disk": stats.faults_from_disk, "by_kind": by_kind}));
+            put(
+                "faults",
+                json!({"total": stats.faults_total, "from_disk": stats.faults_from_disk, "by_kind": by_kind}),
+            );
             put("frames", json!({"total": stats.frames_total, "peak": stats.frames_peak}));
         }
         put("disk", json!({"reads": disk.reads, "bytes": disk.read_bytes}));
@@ -79,7 +82,10 @@ impl Figures<'_> {
                 row(&format!("  {}", kind.name()), grouped(n));
             }
             row("  of them from disk", grouped(stats.faults_from_disk));
-            row("frames at peak", format!("{} of {}", grouped(stats.frames_peak), grouped(stats.frames_total)));
+            row(
+                "frames at peak",
+                format!("{} of {}", grouped(stats.frames_peak), grouped(stats.frames_total)),
+            );
             row("context switches", grouped(stats.context_switches()));
         }
         row("disk reads", format!("{} ({} KiB)", grouped(disk.reads), grouped(disk.read_bytes / 1024)));
@@ -92,8 +98,9 @@ impl Figures<'_> {
 
 /// Writes `value` to `path`, with a message that names the file if that fails.
 pub fn write_json(path: &Path, value: &Value) -> anyhow::Result<()> {
-    std::fs::write(path, format!("{value:#}\n"))
-        .map_err(|error| anyhow::anyhow!("cannot write {}: {error}; choose a file in a folder that exists", path.display()))
+    std::fs::write(path, format!("{value:#}\n")).map_err(|error| {
+        anyhow::anyhow!("cannot write {}: {error}; choose a file in a folder that exists", path.display())
+    })
 }
 
 /// `1234567` as `1,234,567`.

@@ -20,7 +20,9 @@ struct Listener {
 impl Listener {
     fn write_line(&mut self, value: &impl serde::Serialize) {
         let Some(file) = &mut self.file else { return };
-        let written = serde_json::to_writer(&mut *file, value).map_err(std::io::Error::from).and_then(|()| file.write_all(b"\n"));
+        let written = serde_json::to_writer(&mut *file, value)
+            .map_err(std::io::Error::from)
+            .and_then(|()| file.write_all(b"\n"));
         if let Err(error) = written {
             self.failed.get_or_insert(error);
         }
@@ -36,8 +38,12 @@ impl Recorder {
     pub fn new(path: Option<&Path>) -> Result<Self> {
         let file = match path {
             Some(path) => {
-                let file = File::create(path)
-                    .with_context(|| format!("cannot write the trace to {}; choose a file in a folder that exists", path.display()))?;
+                let file = File::create(path).with_context(|| {
+                    format!(
+                        "cannot write the trace to {}; choose a file in a folder that exists",
+                        path.display()
+                    )
+                })?;
                 Some(BufWriter::new(file))
             }
             None => None,

@@ -1,0 +1,24 @@
+//! `folio image` and `folio kernel`: writes what `run` uses, so that it can be used elsewhere.
+
+use super::args::{ImageArgs, KernelArgs};
+use anyhow::{Context, Result};
+use emulator::image::RootImage;
+
+/// Writes the root image of a folder or a program.
+pub fn image(args: &ImageArgs) -> Result<u8> {
+    let image = if args.source.is_dir() {
+        RootImage::from_folder(&args.source)?
+    } else {
+        RootImage::from_program(&args.source)?
+    };
+    image.write_to(&args.output)?;
+    Ok(0)
+}
+
+/// Writes the guest kernel.
+pub fn kernel(args: &KernelArgs) -> Result<u8> {
+    std::fs::write(&args.output, guest_os::KERNEL_ELF).with_context(|| {
+        format!("cannot write {}; choose a file in a folder that exists", args.output.display())
+    })?;
+    Ok(0)
+}

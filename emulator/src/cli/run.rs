@@ -1,0 +1,180 @@
+//! `folio run`: a Linux program under the guest OS, from its file to its exit status.
+
+use super::args::RunArgs;
+use super::drive::{End, drive};
+use super::report::Figures;
+use super::stdio::{HostStdio, Interrupted};
+use super::trace_file::Recorder;
+use super::{STATUS_ERROR, STATUS_FUEL, STATUS_INTERRUPTED, checked_output};
+use anyhow::{Context, Result};
+use emulator::image::{self, RootImage};
+use emulator::loader::{Boot, Chosen};
+use emulator::machine::{GuestExit, Machine, MachineConfig, StopReason};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Runs the program; the exit status to return.
+pub fn run(args: &RunArgs) -> Result<u8> {
+    checked_output(args.json.as_deref())?;
+    let program = args.program.first().context("no PROGRAM given")?;
+    let (image, path) = root_and_program(args.root.as_deref(), program)?;
+    let recorder = Recorder::new(args.trace.as_deref())?;
+    let stdio = HostStdio::new();
+    let mut machine = build(args, image, &path, &recorder, &stdio)?;
+    let interrupted = Interrupted::install();
+    let end = drive(&mut machine, &stdio, &interrupted, args.machine.fuel);
+    let status = conclude(end, program);
+    let written = recorder.finish();
+    recorder.with(|trace| {
+        let figures = Figures { machine: &machine, guest: Some(&trace.stats), exit: status };
+        if args.stats {
+            figures.print_stats();
+        }
+        args.json.as_deref().map_or(Ok(()), |path| figures.write_json(path))
+    })?;
+    written?;
+    Ok(status)
+}
+
+/// The root image, and the path of the program inside it.
+fn root_and_program(root: Option<&Path>, program: &OsStr) -> Result<(RootImage, Vec<u8>)> {
+    if let Some(root) = root {
+        return Ok((RootImage::open_root(root)?, program.as_bytes().to_vec()));
+    }
+    let path = Path::new(program);
+    if !path.exists()
+        && let Some((name, elf)) = guest_os::PROGRAMS.iter().find(|(name, _)| OsStr::new(name) == program)
+    {
+        return Ok((RootImage::from_bytes(name, elf)?, image::program_path(name).into_bytes()));
+    }
+    let image = RootImage::from_program(path).with_context(|| not_found_hint(path))?;
+    Ok((image, image::program_path(&image::file_name(path)?).into_bytes()))
+}
+
+fn not_found_hint(path: &Path) -> String {
+    let demos: Vec<&str> = guest_os::PROGRAMS.iter().map(|&(name, _)| name).collect();
+    format!(
+        "{}: give the path of a riscv64 program, --root with a path inside it, or one of the built-in programs ({})",
+        path.display(),
+        demos.join(", ")
+    )
+}
+
+fn build(
+    args: &RunArgs,
+    image: RootImage,
+    path: &[u8],
+    recorder: &Recorder,
+    stdio: &HostStdio,
+) -> Result<Machine> {
+    let mut machine = Machine::new(MachineConfig {
+        ram_bytes: args.memory,
+        seed: args.seed,
+        frame_limit: args.frames.unwrap_or(0),
+        tlb: args.machine.tlb.unwrap_or_default(),
+        ..MachineConfig::default()
+    })?;
+    machine.set_stdio(Box::new(stdio.clone()));
+    machine.set_event_sink(Some(Box::new(recorder.clone())));
+    machine.attach_disk(image.into_disk(), true).context("cannot attach the root image")?;
+    let argv: Vec<Vec<u8>> = args.program.iter().map(|word| word.as_bytes().to_vec()).collect();
+    let chosen = Chosen {
+        program: path,
+        argv: &argv,
+        envp: &environment(&args.env),
+        cwd: args.cwd.as_bytes(),
+        ..Chosen::default()
+    };
+    machine.boot(&Boot { chosen, ..Boot::kernel(guest_os::KERNEL_ELF) })?;
+    Ok(machine)
+}
+
+/// The program's environment: a small fixed one, never the host's, with `--env` on top.
+fn environment(given: &[String]) -> Vec<Vec<u8>> {
+    const DEFAULT: [&str; 4] = [
+        "HOME=/root",
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PWD=/",
+        "TERM=dumb",
+    ];
+    let key = |text: &str| text.split_once('=').map_or(text, |(key, _)| key).to_string();
+    let mut variables: Vec<&str> = DEFAULT.to_vec();
+    for variable in given {
+        variables.retain(|known| key(known) != key(variable));
+        variables.push(variable);
+    }
+    variables.into_iter().map(|variable| variable.as_bytes().to_vec()).collect()
+}
+
+/// The exit status of an ending, after saying on stderr what the program itself cannot have said.
+fn conclude(end: End, program: &OsStr) -> u8 {
+    let program = program.to_string_lossy();
+    match end {
+        End::Stopped(StopReason::Exit(GuestExit::Status(status))) => status,
+        End::Stopped(StopReason::Exit(GuestExit::Signaled(signal))) => {
+            u8::try_from(128 + signal.min(127)).unwrap_or(u8::MAX)
+        }
+        End::Stopped(StopReason::Exit(GuestExit::ExecFailed(errno))) => {
+            eprintln!("folio: {program}: cannot be executed: {}", exec_failure(errno));
+            STATUS_ERROR
+        }
+        End::Stopped(StopReason::Exit(GuestExit::Panic)) => {
+            eprintln!("folio: the guest kernel failed; its last words are above (RUST_LOG=info shows more)");
+            STATUS_ERROR
+        }
+        End::Stopped(StopReason::Idle) => {
+            eprintln!("folio: every process waits for something that can never come");
+            STATUS_FUEL
+        }
+        End::OutOfFuel => {
+            eprintln!("folio: the fuel is spent; give more with --fuel, or none for no limit");
+            STATUS_FUEL
+        }
+        End::Interrupted => STATUS_INTERRUPTED,
+        End::Stopped(other) => {
+            eprintln!("folio: the machine stopped unexpectedly: {other:?}");
+            STATUS_ERROR
+        }
+    }
+}
+
+/// The errno's name, the reason, and what to try.
+fn exec_failure(errno: u32) -> String {
+    let (name, reason) = match errno {
+        2 => ("ENOENT", "no such file in the root (or its interpreter is missing)"),
+        8 => (
+            "ENOEXEC",
+            "not a program that this machine can run: a static riscv64 Linux ELF or a #! script is needed",
+        ),
+        13 => ("EACCES", "not a regular file with execute permission"),
+        12 => ("ENOMEM", "not enough memory; give more with -m or --frames"),
+        5 => ("EIO", "the disk could not be read; check the image with e2fsck -fn"),
+        7 => ("E2BIG", "arguments and environment are too long"),
+        20 => ("ENOTDIR", "a part of the path is not a folder"),
+        21 => ("EISDIR", "is a folder"),
+        22 => ("EINVAL", "malformed ELF"),
+        36 => ("ENAMETOOLONG", "the path is too long"),
+        40 => ("ELOOP", "too many symbolic links"),
+        80 => (
+            "ELIBBAD",
+            "its dynamic loader cannot be used: link with -static, or give --root a system that has it",
+        ),
+        117 => ("EUCLEAN", "the root file system is damaged; check it with e2fsck -fn"),
+        _ => return format!("errno {errno}"),
+    };
+    format!("{name}: {reason}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_variables_replace_the_default_ones() {
+        let environment = environment(&["PATH=/x".to_string(), "A=b=c".to_string()]);
+        let text = |v: &Vec<u8>| String::from_utf8(v.clone()).unwrap();
+        let all: Vec<String> = environment.iter().map(text).collect();
+        assert_eq!(all, ["HOME=/root", "PWD=/", "TERM=dumb", "PATH=/x", "A=b=c"]);
+    }
+}
