@@ -29,15 +29,17 @@ struct InFlight {
     request: Box<BlkReq>,
     response: Box<BlkResp>,
     buffer: *mut [u8],
-    done: Option<bool>,
+    number: u64,
 }
 
 struct Queue {
     disk: Disk,
     interrupt: u32,
+    /// By the device's token, which is used again as soon as the device is done.
     in_flight: BTreeMap<u16, InFlight>,
-    reads: u64,
-    bytes: u64,
+    /// Requests that are done and whose readers have not run yet, by their own number; whether they succeeded.
+    finished: BTreeMap<u64, bool>,
+    next_number: u64,
 }
 
 static QUEUE: HartLocal<Option<Queue>> = HartLocal::new(None);
@@ -47,13 +49,8 @@ pub fn start(slots: &[(Region, u32)]) -> bool {
     let Some((mut disk, interrupt)) = virtio::find_disk(slots) else { return false };
     disk.enable_interrupts();
     plic::enable(interrupt);
-    *QUEUE.get_mut() = Some(Queue { disk, interrupt, in_flight: BTreeMap::new(), reads: 0, bytes: 0 });
+    *QUEUE.get_mut() = Some(Queue { disk, interrupt, in_flight: BTreeMap::new(), finished: BTreeMap::new(), next_number: 0 });
     true
-}
-
-/// Device reads so far, and the bytes they brought.
-pub fn usage() -> (u64, u64) {
-    QUEUE.get().as_ref().map_or((0, 0), |queue| (queue.reads, queue.bytes))
 }
 
 /// Size of the disk in bytes.
@@ -75,23 +72,23 @@ pub fn read(offset_bytes: u64, buffer: &mut [u8], purpose: Purpose) -> Result<()
         let (detail, detail2) = (offset_bytes / SECTOR_SIZE as u64, buffer.len() as u64);
         events::report(EventRecord { detail, detail2, ..events::of(EventKind::DiskRead) });
     }
-    let token = loop {
+    let number = loop {
         match submit(sector, buffer) {
-            Ok(token) => break token,
+            Ok(number) => break number,
             Err(Error::QueueFull) => wait::sleep(Channel::BlockQueue),
             Err(_) => return Err(DeviceError),
         }
     };
     loop {
-        if let Some(succeeded) = take_finished(token) {
+        if let Some(succeeded) = take_finished(number) {
             wait::wake(Channel::BlockQueue);
             return if succeeded { Ok(()) } else { Err(DeviceError) };
         }
-        wait::sleep(Channel::Block(token));
+        wait::sleep(Channel::Block(number));
     }
 }
 
-fn submit(sector: usize, buffer: &mut [u8]) -> Result<u16, Error> {
+fn submit(sector: usize, buffer: &mut [u8]) -> Result<u64, Error> {
     let mut queue = QUEUE.get_mut();
     let queue = queue.as_mut().ok_or(Error::NotReady)?;
     let (mut request, mut response) = (Box::<BlkReq>::default(), Box::<BlkResp>::default());
@@ -99,18 +96,14 @@ fn submit(sector: usize, buffer: &mut [u8]) -> Result<u16, Error> {
     // SAFETY: request and response stay boxed in `in_flight`, and the reader, who owns the buffer, sleeps until the
     // device is done: `read` does not return before.
     let token = unsafe { queue.disk.read_blocks_nb(sector, &mut request, &mut *pointer, &mut response) }?;
-    queue.reads += 1;
-    queue.bytes += buffer.len() as u64;
-    queue.in_flight.insert(token, InFlight { request, response, buffer: pointer, done: None });
-    Ok(token)
+    let number = queue.next_number;
+    queue.next_number += 1;
+    queue.in_flight.insert(token, InFlight { request, response, buffer: pointer, number });
+    Ok(number)
 }
 
-fn take_finished(token: u16) -> Option<bool> {
-    let mut queue = QUEUE.get_mut();
-    let queue = queue.as_mut()?;
-    let done = queue.in_flight.get(&token)?.done?;
-    queue.in_flight.remove(&token);
-    Some(done)
+fn take_finished(number: u64) -> Option<bool> {
+    QUEUE.get_mut().as_mut()?.finished.remove(&number)
 }
 
 /// The device has finished something.
@@ -119,13 +112,13 @@ pub fn interrupt(source: u32) {
     let Some(queue) = guard.as_mut().filter(|queue| queue.interrupt == source) else { return };
     queue.disk.ack_interrupt();
     while let Some(token) = queue.disk.peek_used() {
-        let Some(entry) = queue.in_flight.get_mut(&token) else { break };
+        let Some(mut entry) = queue.in_flight.remove(&token) else { break };
         // SAFETY: the same request, buffer and response as in `submit`; the reader still sleeps.
         let result = unsafe {
             queue.disk.complete_read_blocks(token, &entry.request, &mut *entry.buffer, &mut entry.response)
         };
-        entry.done = Some(result.is_ok() && entry.response.status() == RespStatus::OK);
-        wait::wake(Channel::Block(token));
+        queue.finished.insert(entry.number, result.is_ok() && entry.response.status() == RespStatus::OK);
+        wait::wake(Channel::Block(entry.number));
     }
 }
 

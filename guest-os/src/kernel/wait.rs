@@ -15,8 +15,8 @@ use proc::{Pid, Scheduler};
 /// What a process sleeps on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Channel {
-    /// A device read with this token.
-    Block(u16),
+    /// A device read with this number.
+    Block(u64),
     /// Room in the block device's queue.
     BlockQueue,
     /// A page that someone else is reading.

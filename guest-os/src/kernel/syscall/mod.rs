@@ -177,6 +177,8 @@ fn dispatch(number: u64, a: Arguments) -> Outcome {
         __NR_getrusage => system::getrusage(a),
         __NR_getrlimit | __NR_setrlimit | __NR_prlimit64 => limits::prlimit64(number, a),
         __NR_getcpu => Ok(0),
+        // There is no network: programs take this for an answer (bash asks when it looks up its host's name).
+        __NR_socket => Err(Errno::EAFNOSUPPORT.into()),
         __NR_rseq | __NR_riscv_hwprobe | __NR_clone3 => Err(Errno::ENOSYS.into()),
         _ => unknown(number),
     }
