@@ -49,7 +49,13 @@ pub fn start(slots: &[(Region, u32)]) -> bool {
     let Some((mut disk, interrupt)) = virtio::find_disk(slots) else { return false };
     disk.enable_interrupts();
     plic::enable(interrupt);
-    *QUEUE.get_mut() = Some(Queue { disk, interrupt, in_flight: BTreeMap::new(), finished: BTreeMap::new(), next_number: 0 });
+    *QUEUE.get_mut() = Some(Queue {
+        disk,
+        interrupt,
+        in_flight: BTreeMap::new(),
+        finished: BTreeMap::new(),
+        next_number: 0,
+    });
     true
 }
 
