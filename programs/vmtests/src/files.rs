@@ -16,7 +16,7 @@ tests! {
     open_errors, create_exclusive, read_write, truncate_on_open, append, seek, seek_hole, read_at_offset, read_only_descriptor, unlink_open_file,
     big_file, duplicates_share_offset, fork_shares_offset, duplicate_errors, descriptor_flags, descriptor_limit, descriptor_lowest,
     list_root, list_errors, make_directories, rename_file, working_directory, status_of_files, status_errors, access, links, device_null, device_zero,
-    device_urandom, terminal_control_on_file, proc_self_exe, vectors, truncate_file, chmod_file, descriptors_bad,
+    device_urandom, terminal_control_on_file, proc_self_exe, vectors, truncate_file, chmod_file, @Kernel descriptors_bad,
 }
 
 const AT: usize = (g::AT_FDCWD as isize).cast_unsigned();
