@@ -86,7 +86,9 @@ impl TreeBuilder {
 
     /// Adds everything in the host folder `path` to the root. Devices, sockets and pipes are left out.
     pub(super) fn add_folder(&mut self, path: &Path) -> Result<(), ImageError> {
-        let entries = self.read_folder(path)?;
+        let mut entries = self.read_folder(path)?;
+        // The layout makes its own, as every ext4 file system has one.
+        entries.remove("lost+found");
         self.root.extend(entries);
         Ok(())
     }

@@ -5,26 +5,32 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+const SECTOR_BYTES: u64 = 512;
+
 /// An image file, read by block.
 pub(super) struct ImageFile {
     file: File,
-    len_bytes: u64,
+    file_bytes: u64,
 }
 
 impl ImageFile {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
-        let len_bytes = file.metadata()?.len();
-        Ok(Self { file, len_bytes })
+        let file_bytes = file.metadata()?.len();
+        Ok(Self { file, file_bytes })
     }
 }
 
 impl DiskImage for ImageFile {
+    /// A disk has whole sectors: a last one that the file only begins is filled up with zeros.
     fn len_bytes(&self) -> u64 {
-        self.len_bytes
+        self.file_bytes.next_multiple_of(SECTOR_BYTES)
     }
     fn read(&mut self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
-        read_at(&mut self.file, offset_bytes, buffer).map_err(|_| DiskError)
+        let left = usize::try_from(self.file_bytes.saturating_sub(offset_bytes)).unwrap_or(usize::MAX);
+        let (from_file, past_end) = buffer.split_at_mut(left.min(buffer.len()));
+        past_end.fill(0);
+        read_at(&mut self.file, offset_bytes, from_file).map_err(|_| DiskError)
     }
 }
 

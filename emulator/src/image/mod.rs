@@ -9,6 +9,8 @@
 
 mod builder;
 mod disk;
+#[cfg(test)]
+mod readback;
 
 use crate::host::{DiskError, DiskImage};
 use builder::TreeBuilder;
@@ -16,6 +18,9 @@ use disk::ImageFile;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+
+/// Where `s_magic` lies in an ext4 image: the guest would stop at a disk without it, but this can be said earlier.
+const SUPERBLOCK_MAGIC_AT: usize = 1024 + 0x38;
 
 /// Why a root image cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +41,9 @@ pub enum ImageError {
     /// Something that is neither a folder nor a regular file was given as the source.
     #[error("{}: neither a folder nor a regular file", .0.display())]
     Kind(PathBuf),
+    /// An image file of some other kind was given as the root.
+    #[error("{}: no ext4 file system; make one with `folio image` or `mke2fs -t ext4 -b 4096 -d FOLDER`", .0.display())]
+    NotExt4(PathBuf),
     /// The layout failed.
     #[error("cannot lay out the file system: {0}")]
     Layout(#[from] mkext4::Error),
@@ -90,9 +98,19 @@ impl RootImage {
         Ok(Self { disk: Box::new(file) })
     }
 
-    /// A folder, or an image file, whichever `path` is.
+    /// A folder, or a file that holds an ext4 file system, whichever `path` is.
     pub fn open_root(path: &Path) -> Result<Self, ImageError> {
-        if path.is_dir() { Self::from_folder(path) } else { Self::open(path) }
+        if path.is_dir() {
+            return Self::from_folder(path);
+        }
+        let mut image = Self::open(path)?;
+        let mut start = [0; SUPERBLOCK_MAGIC_AT + 2];
+        let is_long = image.disk.len_bytes() >= start.len() as u64;
+        if !is_long || image.disk.read(0, &mut start).is_err() || start[SUPERBLOCK_MAGIC_AT..] != [0x53, 0xef]
+        {
+            return Err(ImageError::NotExt4(path.into()));
+        }
+        Ok(image)
     }
 
     /// The image as a disk for the machine.
