@@ -1,38 +1,76 @@
 //! The instruction-accurate suite: every row of `tests/rows/` on every engine, where everything that the row does
 //! not mention must stay as it was. See `tests/rows/README.md`.
 
+mod engines;
 mod row;
 mod spike;
 mod state;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use emulator::exec::Exit;
+use engines::{Bench, Engine, Outcome};
+use isa::{Insn, Op};
 use row::{Row, read_rows};
 
-fn all_rows() -> Vec<Row> {
+/// Calls `f` with each row of each file whose title contains `FOLIO_ROWS`, if that is set.
+fn for_each_row(mut f: impl FnMut(&Row)) {
+    let filter = std::env::var("FOLIO_ROWS").unwrap_or_default();
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/rows");
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    let rows = files.iter().filter(|file| file.extension().is_some_and(|e| e == "rows")).flat_map(|file| {
+    for file in files.iter().filter(|file| file.extension().is_some_and(|e| e == "rows")) {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
-        read_rows(&name, &std::fs::read_to_string(file).unwrap())
+        let text = std::fs::read_to_string(file).unwrap();
+        read_rows(&name, &text).filter(|row| row.title.contains(&filter)).for_each(|row| f(&row));
+    }
+}
+
+/// What is wrong with a row's outcome, if anything; `saved` is the state that the block interpreter saved.
+fn complaints(row: &Row, outcome: &Outcome, saved: &[u8]) -> Vec<String> {
+    let mut complaints = row.after.differences(&outcome.state);
+    let mut require = |holds: bool, what: &str| {
+        if !holds {
+            complaints.push(what.to_string());
+        }
+    };
+    require(outcome.untouched, "something has changed that rows cannot mention");
+    require(outcome.steps == row.insns.len() as u64, "an instruction is one step");
+    require(matches!(outcome.exit, Exit::Deadline | Exit::Wfi), "it left for another reason");
+    require(outcome.saved == saved, "the saved state is not that of the block interpreter");
+    complaints
+}
+
+#[test]
+fn every_row_on_every_engine() {
+    let mut benches = Engine::ALL.map(Bench::new);
+    let mut failures = Vec::new();
+    for_each_row(|row| {
+        let outcomes = benches.each_mut().map(|bench| bench.run(row));
+        for (engine, outcome) in Engine::ALL.iter().zip(&outcomes) {
+            let complaints = complaints(row, outcome, &outcomes[0].saved);
+            if !complaints.is_empty() {
+                failures.push(format!("{}\n  {engine:?}: {}", row.title, complaints.join("\n    ")));
+            }
+        }
     });
-    rows.collect()
+    let shown = failures.iter().take(50).cloned().collect::<Vec<_>>().join("\n");
+    assert!(failures.is_empty(), "{} failures:\n{shown}", failures.len());
 }
 
 #[test]
 fn every_instruction_has_a_row() {
-    let rows = all_rows();
-    // Traps prove little about a meaning: a row that runs to its end counts, or a trap that is the meaning.
-    let shown = |op: isa::Op| {
-        let traps_by_meaning = matches!(op, isa::Op::Ecall | isa::Op::Ebreak);
-        rows.iter().any(|row| {
-            let completed = row.insns.len() - usize::from(row.traps && !traps_by_meaning);
-            row.insns[..completed].iter().any(|insn| insn.op == op)
-        })
-    };
-    let missing: Vec<&str> = isa::Op::ALL.iter().filter(|op| !shown(**op)).map(|op| op.name()).collect();
+    let mut shown = HashSet::new();
+    for_each_row(|row| {
+        // An instruction that traps shows little of its meaning, unless trapping is the meaning.
+        let meant = |insn: &Insn| matches!(insn.op, Op::Ecall | Op::Ebreak);
+        let completed = row.insns.len() - usize::from(row.traps);
+        let (completed, trapped) = row.insns.split_at(completed);
+        shown.extend(completed.iter().chain(trapped.iter().filter(|insn| meant(insn))).map(|insn| insn.op));
+    });
+    let missing: Vec<&str> = Op::ALL.iter().filter(|op| !shown.contains(op)).map(|op| op.name()).collect();
     assert!(missing.is_empty(), "no row for {}", missing.join(", "));
 }
 
@@ -41,11 +79,13 @@ fn every_instruction_has_a_row() {
 #[ignore = "needs Spike"]
 fn spike_agrees_with_every_row() {
     let spike = PathBuf::from(std::env::var("FOLIO_SPIKE").expect("FOLIO_SPIKE names Spike's binary"));
-    let filter = std::env::var("FOLIO_ROWS").unwrap_or_default();
     let dir = std::env::temp_dir().join(format!("folio-rows-{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
     let (mut failures, mut count) = (Vec::new(), 0);
-    for row in all_rows().iter().filter(|row| row.title.contains(&filter) && spike::can_end(row)) {
+    for_each_row(|row| {
+        if !spike::can_end(row) {
+            return;
+        }
         count += 1;
         let differences = match spike::run(&spike, &dir, row) {
             Ok(mut found) => {
@@ -57,7 +97,7 @@ fn spike_agrees_with_every_row() {
         if !differences.is_empty() {
             failures.push(format!("{}\n    {}", row.title, differences.join("\n    ")));
         }
-    }
+    });
     std::fs::remove_dir_all(&dir).unwrap();
     println!("{count} rows compared");
     assert!(failures.is_empty(), "{} rows differ from Spike:\n{}", failures.len(), failures.join("\n"));

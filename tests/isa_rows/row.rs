@@ -16,26 +16,26 @@ pub struct Row {
     pub after: State,
     /// Whether the last instruction traps.
     pub traps: bool,
+    /// Whether Spike can be asked: the line's comment does not start with `not in Spike`.
+    pub in_spike: bool,
 }
 
-/// Reads a file of rows.
+/// Reads a file of rows, one after the other.
 ///
 /// # Panics
 ///
 /// If a line is not a row: the data files are part of the tests.
-pub fn read_rows(file: &str, text: &str) -> Vec<Row> {
-    let lines =
-        text.lines().enumerate().map(|(n, line)| (n + 1, line.split('#').next().unwrap_or("").trim()));
-    lines
-        .filter(|(_, line)| !line.is_empty())
-        .map(|(n, line)| {
-            let title = format!("{file}:{n}: {line}");
-            read_row(&title, line).unwrap_or_else(|why| panic!("{title}\n  {why}"))
-        })
-        .collect()
+pub fn read_rows<'a>(file: &'a str, text: &'a str) -> impl Iterator<Item = Row> + 'a {
+    text.lines().enumerate().filter_map(move |(n, text)| {
+        let (line, comment) = text.split_once('#').unwrap_or((text, ""));
+        let in_spike = !comment.trim_start().starts_with("not in Spike");
+        let title = format!("{file}:{}: {}", n + 1, line.trim());
+        let row = || read_row(&title, line.trim(), in_spike).unwrap_or_else(|why| panic!("{title}\n  {why}"));
+        (!line.trim().is_empty()).then(row)
+    })
 }
 
-fn read_row(title: &str, line: &str) -> Result<Row, String> {
+fn read_row(title: &str, line: &str, in_spike: bool) -> Result<Row, String> {
     let (left, after_text) = line.split_once("=>").ok_or("a row has a =>")?;
     let (code, setup) = left.split_once(" : ").unwrap_or((left, ""));
     let mut before = State::initial();
@@ -63,7 +63,7 @@ fn read_row(title: &str, line: &str) -> Result<Row, String> {
     let (insns, addresses) = place_code(&mut before, &tables, code)?;
     let last = *insns.last().ok_or("a row has an instruction")?;
     let (traps, after) = expect(&before, &tables, &insns, &addresses, last, after_text)?;
-    Ok(Row { title: title.to_string(), insns, before, after, traps })
+    Ok(Row { title: title.to_string(), insns, before, after, traps, in_spike })
 }
 
 /// Assembles the instructions and puts them at `pc`, one after the other. `0x8082 = ret` gives the encoding and
@@ -97,8 +97,10 @@ fn place_code(state: &mut State, tables: &Tables, code: &str) -> Result<(Vec<Ins
             None => assemble(text, pc).ok_or_else(|| format!("cannot assemble {text}"))?,
         };
         for (n, byte) in insn.bits.to_le_bytes().into_iter().take(usize::from(insn.len)).enumerate() {
-            let pa = tables.translate(pc + n as u64);
-            state.store(pa, &[byte]);
+            // An instruction may go on in a page that is not mapped.
+            if let Some(pa) = tables.translate(state.privilege, pc + n as u64) {
+                state.store(pa, &[byte]);
+            }
         }
         insns.push(insn);
         addresses.push(pc);
@@ -303,11 +305,14 @@ impl Tables {
         Ok(())
     }
 
-    /// Where the harness puts the byte of code at this address.
-    fn translate(&self, va: u64) -> u64 {
+    /// The physical address of a byte of code, if it is mapped.
+    fn translate(&self, privilege: Privilege, va: u64) -> Option<u64> {
+        if self.leaves.is_empty() || privilege == Privilege::Machine {
+            return Some(va);
+        }
         let leaf =
             self.leaves.iter().find(|&&(v, _, level, _)| (v..v + (0x1000 << (9 * level))).contains(&va));
-        leaf.map_or(va, |&(v, pa, ..)| pa + (va - v))
+        leaf.map(|&(v, pa, ..)| pa + (va - v))
     }
 }
 
