@@ -66,9 +66,7 @@ impl State {
     /// The state that rows start from: machine mode at the start of RAM, no register zero (but `x0`), so that a
     /// stray read or write of any of them shows.
     pub fn initial() -> State {
-        let pattern = |tag: u64, n: usize| {
-            if tag == 0 && n == 0 { 0 } else { tag << 56 | 0x5a5a_0000_0000 | n as u64 * 0x0101 }
-        };
+        let pattern = |tag: u64, n: usize| tag << 56 | 0x5a5a_0000_0000 | (n as u64 * 0x0101);
         let mut memory = C_EBREAK.repeat(RAM_BYTES / C_EBREAK.len());
         memory[DATA].fill(DATA_BYTE);
         memory[offset(TABLES)..].fill(0);
