@@ -13,6 +13,8 @@ mod interp;
 mod memory;
 mod observer;
 mod run;
+#[cfg(test)]
+mod tests;
 
 pub use self::core::Core;
 pub use block::CodeCache;

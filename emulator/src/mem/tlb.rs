@@ -339,3 +339,132 @@ impl Tlb {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use isa::PhysAddr;
+    use isa::sv39::Pte;
+
+    /// The slow, obvious model: all entries in one list, in the order in which they would be replaced.
+    struct Model {
+        geometry: TlbGeometry,
+        /// (set, vpn, asid, leaf), the next victim of a set first.
+        entries: Vec<(u64, u64, u16, Leaf)>,
+    }
+
+    impl Model {
+        fn set(&self, vpn: u64) -> u64 {
+            (vpn ^ vpn >> 10 ^ vpn >> 20) % u64::from(self.geometry.entries / self.geometry.ways)
+        }
+        fn find(&self, vpn: u64, asid: u16) -> Option<usize> {
+            self.entries.iter().position(|&(_, v, a, leaf)| v == vpn && (a == asid || is_global(leaf)))
+        }
+        fn lookup(&mut self, vpn: u64, asid: u16) -> Option<u64> {
+            let at = self.find(vpn, asid)?;
+            if self.geometry.policy == Policy::Lru {
+                let used = self.entries.remove(at);
+                self.entries.push(used);
+            }
+            let (_, _, _, leaf) = self.entries[self.find(vpn, asid)?];
+            Some(leaf.frame(VirtAddr(vpn << 12)).0)
+        }
+        fn install(&mut self, vpn: u64, asid: u16, leaf: Leaf) {
+            let set = self.set(vpn);
+            let in_set = self.entries.iter().filter(|entry| entry.0 == set).count();
+            let victim = self.find(vpn, asid).or_else(|| {
+                let full = in_set == self.geometry.ways as usize;
+                full.then(|| self.entries.iter().position(|entry| entry.0 == set)).flatten()
+            });
+            if let Some(victim) = victim {
+                self.entries.remove(victim);
+            }
+            self.entries.push((set, vpn, asid, leaf));
+        }
+        fn flush(&mut self, vpn: Option<u64>, asid: Option<u16>) {
+            self.entries.retain(|&(_, v, a, leaf)| {
+                let same_leaf = |vpn: u64| {
+                    let shift = 9 * u32::from(leaf.level);
+                    v >> shift == vpn >> shift
+                };
+                let chosen = asid.is_none_or(|asid| a == asid && !is_global(leaf));
+                !(vpn.is_none_or(same_leaf) && chosen)
+            });
+        }
+    }
+
+    fn is_global(leaf: Leaf) -> bool {
+        leaf.pte.flags().contains(PteFlags::G)
+    }
+
+    /// xorshift: the same numbers in every run.
+    struct Numbers(u64);
+
+    impl Numbers {
+        fn below(&mut self, n: u64) -> u64 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            (self.0 >> 11) % n
+        }
+    }
+
+    #[test]
+    fn random_operations_agree_with_a_list() {
+        for geometry in ["1", "8", "16x4", "16x4:lru", "6x3", "8x8:lru"] {
+            let seed = 0x9e37_79b9_7f4a_7c15;
+            let mut numbers = Numbers(seed);
+            let geometry: TlbGeometry = geometry.parse().expect("a geometry");
+            let mut tlb = Tlb::new(geometry);
+            let mut model = Model { geometry, entries: Vec::new() };
+            for n in 0..40_000 {
+                // Pages in a few superpages, near and far.
+                let vpn = numbers.below(3) << 18 | numbers.below(2) << 9 | numbers.below(6);
+                let asid = u16::try_from(numbers.below(2)).expect("small");
+                match numbers.below(20) {
+                    0 => {
+                        tlb.flush_page(VirtAddr(vpn << 12), None);
+                        model.flush(Some(vpn), None);
+                    }
+                    1 => {
+                        tlb.flush_page(VirtAddr(vpn << 12), Some(asid));
+                        model.flush(Some(vpn), Some(asid));
+                    }
+                    2 if numbers.below(8) == 0 => {
+                        tlb.flush_all();
+                        model.flush(None, None);
+                    }
+                    3 if numbers.below(8) == 0 => {
+                        tlb.flush_asid(asid);
+                        model.flush(None, Some(asid));
+                    }
+                    _ => {
+                        let found = tlb.lookup(Vpn(vpn), asid).map(|entry| entry.ppn().0);
+                        assert_eq!(found, model.lookup(vpn, asid), "{geometry} seed {seed:#x} operation {n}");
+                        if found.is_none() {
+                            // One leaf for all pages that it maps, as in a page table that does not change.
+                            let level = u8::try_from((vpn >> 18).min(2)).expect("small");
+                            let global = if vpn >> 9 & 1 == 1 { PteFlags::G } else { PteFlags::empty() };
+                            let frame = Ppn(1 << 30 | (vpn >> (9 * level)) << (9 * level));
+                            let pte = Pte::new(frame, PteFlags::V | PteFlags::R | global);
+                            let leaf = Leaf { level, pte_addr: PhysAddr(0), pte };
+                            tlb.install(VirtAddr(vpn << 12), asid, leaf);
+                            model.install(vpn, asid, leaf);
+                        }
+                    }
+                }
+            }
+            assert_eq!(tlb.live_entries().count(), model.entries.len());
+        }
+    }
+
+    #[test]
+    fn geometries_are_read_and_refused() {
+        for (text, shown) in [("1024", "1024x1:fifo"), ("64x4", "64x4:fifo"), ("48x3:lru", "48x3:lru")] {
+            assert_eq!(text.parse::<TlbGeometry>().map(|g| g.to_string()), Ok(shown.to_owned()));
+        }
+        for text in ["", "0", "x4", "100", "64x0", "64x5", "64x4:random", "131072", "-1", "64x4:"] {
+            assert_eq!(text.parse::<TlbGeometry>(), Err(BadGeometry), "{text}");
+        }
+    }
+}
