@@ -12,13 +12,13 @@ use super::dispatch::{self, Body};
 use crate::mem::code_map::Granule;
 use crate::mem::ram::Ram;
 use isa::insn::{Insn, Op};
-use isa::{PAGE_SIZE, decode, insn_len};
+use isa::{PAGE_SHIFT, PAGE_SIZE, decode, insn_len};
 
 /// The most instructions in a block.
 pub(super) const MAX_BLOCK: u16 = 64;
 /// The arena is emptied beyond so many entries (of 32 bytes).
 const MAX_ENTRIES: usize = 4 << 20;
-const PAGE_BYTES: usize = PAGE_SIZE as usize;
+const PAGE_BYTES: usize = 1 << PAGE_SHIFT;
 const SLOTS: usize = PAGE_BYTES / 2;
 const NO_PAGE: u32 = u32::MAX;
 const NO_BLOCK: u32 = u32::MAX;

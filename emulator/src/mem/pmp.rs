@@ -145,7 +145,8 @@ mod tests {
         use Access::{Fetch, Load, Store};
         use Privilege::{Machine, Supervisor, User};
         let napot_8k = NAPOT | READ;
-        let rows: &[(&[(u8, u64)], u64, u64, Access, Privilege, bool)] = &[
+        type Row<'a> = (&'a [(u8, u64)], u64, u64, Access, Privilege, bool);
+        let rows: &[Row<'_>] = &[
             (&[(0, 0)], 0x8000_0000, 4, Load, Supervisor, false),
             (&[(0, 0)], 0x8000_0000, 4, Load, Machine, true),
             (&[(napot_8k, 0x8000_0000 >> 2 | 0x3ff)], 0x8000_1ff8, 8, Load, User, true),

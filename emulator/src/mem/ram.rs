@@ -6,9 +6,11 @@
 
 use super::code_map::CodeMap;
 use isa::platform::RAM_BASE;
-use isa::{PAGE_SIZE, PhysAddr};
+use isa::{PAGE_SHIFT, PhysAddr};
 
-const PAGE_BYTES: usize = PAGE_SIZE as usize;
+const PAGE_BYTES: usize = 1 << PAGE_SHIFT;
+/// Offset of a page's last byte.
+const LAST_BYTE: u32 = (1 << PAGE_SHIFT) - 1;
 
 /// The machine's RAM, with the map of the code decoded from it.
 pub struct Ram {
@@ -100,7 +102,7 @@ impl Ram {
             self.code.written(page, first, last);
         } else {
             self.touch(last_page);
-            self.code.written(page, first, PAGE_BYTES as u32 - 1);
+            self.code.written(page, first, LAST_BYTE);
             self.code.written(last_page, 0, last);
         }
         self.store(offset, width_bytes, value);
@@ -137,6 +139,7 @@ impl Ram {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use isa::PAGE_SIZE;
 
     #[test]
     fn writes_are_seen_and_their_pages_touched() {

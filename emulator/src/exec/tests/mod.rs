@@ -62,6 +62,9 @@ impl Platform for Board {
     }
 }
 
+/// Hart, pages of RAM, what the device has seen, the step.
+type State = (Vec<u8>, Vec<(u64, Vec<u8>)>, u64, Vec<u64>, u64);
+
 pub struct Rig {
     pub hart: Hart,
     pub code: CodeCache,
@@ -149,7 +152,7 @@ impl Rig {
         self.ram.read_u64(PhysAddr(at)).expect("in RAM")
     }
     /// The whole state: hart, RAM, devices, time.
-    pub fn state(&self) -> (Vec<u8>, Vec<(u64, Vec<u8>)>, u64, Vec<u64>, u64) {
+    pub fn state(&self) -> State {
         let hart = postcard::to_allocvec(&self.hart).expect("plain data");
         let pages = self.ram.touched_pages().map(|(at, page)| (at.0, page.to_vec())).collect();
         (hart, pages, self.board.reads, self.board.written.clone(), self.now.0)
