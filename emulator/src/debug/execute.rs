@@ -3,6 +3,7 @@
 use super::breakpoints::{Breakpoints, Where};
 use super::command::{Command, Examine, RegisterSet, help, help_on};
 use super::expression::{Expression, Operand};
+use super::run::Until;
 use super::symbols::Symbols;
 use super::tap::SharedTap;
 use super::target::{Registers, Target};
@@ -120,14 +121,14 @@ impl Debugger {
             Command::Step(count) => self.step(target, count),
             Command::Next(count) => self.next(target, count),
             Command::Continue => {
-                let halt = self.resume(target, Step(u64::MAX), None)?;
+                let halt = self.resume(target, Until::Ever)?;
                 Ok(self.report(target, halt))
             }
             Command::Until(step) => {
                 if Step(step) <= target.step() {
                     return Err(format!("step {step} has passed; the machine is at step {}", target.step()));
                 }
-                let halt = self.resume(target, Step(step), None)?;
+                let halt = self.resume(target, Until::Step(Step(step)))?;
                 Ok(self.report(target, halt))
             }
             Command::Break { at: None, .. } => Ok(self.list_stops()),

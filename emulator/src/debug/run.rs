@@ -16,16 +16,24 @@ pub(super) enum Halt {
     Ended(StopReason),
 }
 
-/// Another condition to stop at than the breakpoints.
-pub(super) type Condition<'a> = Option<&'a mut dyn FnMut(&Place) -> bool>;
+/// What ends a run, if nothing else does before.
+pub(super) enum Until<'a> {
+    /// One instruction has run.
+    OneInstruction,
+    /// This step.
+    Step(Step),
+    /// A place for which this is true.
+    Condition(&'a mut dyn FnMut(&Place) -> bool),
+    /// Nothing.
+    Ever,
+}
 
 impl Debugger {
     pub(super) fn step(&mut self, target: &mut dyn Target, count: u64) -> Result<String, String> {
         let mut halt = Halt::Reached;
         let before = target.registers();
         for _ in 0..count {
-            let next = Step(target.step().0.saturating_add(1));
-            halt = self.resume(target, next, None)?;
+            halt = self.resume(target, Until::OneInstruction)?;
             if !matches!(halt, Halt::Reached) {
                 break;
             }
@@ -58,8 +66,7 @@ impl Debugger {
         let same_mode = |privilege: Privilege, satp| {
             privilege == start.privilege && (privilege != Privilege::User || satp == start.satp)
         };
-        let after_this = Step(target.step().0.saturating_add(1));
-        let first = self.resume(target, after_this, None)?;
+        let first = self.resume(target, Until::OneInstruction)?;
         let now = target.registers();
         if !matches!(first, Halt::Reached) || call.is_none() && same_mode(now.privilege, now.satp) {
             return Ok(first);
@@ -73,16 +80,11 @@ impl Debugger {
                     None => place.pc != start.pc,
                 }
         };
-        self.resume(target, Step(u64::MAX), Some(&mut returned))
+        self.resume(target, Until::Condition(&mut returned))
     }
 
-    /// Runs the machine until `until`, `condition`, a breakpoint, a catchpoint, Ctrl-C or its end.
-    pub(super) fn resume(
-        &mut self,
-        target: &mut dyn Target,
-        until: Step,
-        mut condition: Condition<'_>,
-    ) -> Result<Halt, String> {
+    /// Runs the machine until `until`, a breakpoint, a catchpoint, Ctrl-C or its end.
+    pub(super) fn resume(&mut self, target: &mut dyn Target, mut until: Until<'_>) -> Result<Halt, String> {
         if let Some(ended) = self.ended {
             return Err(format!("the machine has ended: {}", describe_end(ended)));
         }
@@ -94,19 +96,28 @@ impl Debugger {
             self.arm();
             let mut hit = None;
             let breakpoints = &self.breakpoints;
-            let nothing_to_compare = breakpoints.nothing_armed() && condition.is_none();
-            let mut stop_before = |place: &Place| {
-                // The instruction at which the machine stands has been stopped at already.
-                if *place == first {
-                    return false;
-                }
-                hit = breakpoints.at(place);
-                hit.is_some() || condition.as_mut().is_some_and(|condition| condition(place))
-            };
-            let stop = if nothing_to_compare {
-                target.run(until, None)
-            } else {
-                target.run(until, Some(&mut stop_before))
+            let end = if let Until::Step(step) = until { step } else { Step(u64::MAX) };
+            let mut begun = None;
+            let stop = match &mut until {
+                Until::Ever | Until::Step(_) if breakpoints.nothing_armed() => target.run(end, None),
+                until => target.run(
+                    end,
+                    Some(&mut |place| {
+                        let begun = *begun.get_or_insert(place.step);
+                        // The instruction at which the machine stands has been stopped at already.
+                        if *place == first {
+                            return false;
+                        }
+                        hit = breakpoints.at(place);
+                        hit.is_some()
+                            || match until {
+                                // Not by steps: idle time before an instruction counts as steps too.
+                                Until::OneInstruction => place.step > begun,
+                                Until::Condition(reached) => reached(place),
+                                Until::Step(_) | Until::Ever => false,
+                            }
+                    }),
+                ),
             };
             return Ok(match (stop, hit) {
                 (Stop::Before, Some(id)) => Halt::Breakpoint(id),
@@ -128,6 +139,7 @@ impl Debugger {
                     match caught {
                         Some((id, event)) => Halt::Caught(id, event),
                         // Programs or mappings have changed: breakpoints are looked at anew.
+                        None if matches!(until, Until::OneInstruction) => Halt::Reached,
                         None => continue,
                     }
                 }
