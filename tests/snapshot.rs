@@ -1,0 +1,121 @@
+//! A whole machine with the guest OS in it, cut anywhere: saved and loaded, run in slices, stepped. It must end in the
+//! same state as in one go, having printed the same.
+
+use emulator::host::{Input, Output, OutputClosed, Stdio};
+use emulator::image::{RootImage, program_path};
+use emulator::loader::{Boot, Chosen};
+use emulator::machine::{GuestExit, Machine, MachineConfig, StopReason};
+use isa::Step;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+const PROGRAM: &str = "cowfork";
+const FOREVER: Step = Step(1_000_000_000);
+/// How many places the run is cut at.
+const CUTS: u64 = 50;
+
+/// Standard output that the test reads.
+#[derive(Clone, Default)]
+struct Printed(Rc<RefCell<Vec<u8>>>);
+
+impl Stdio for Printed {
+    fn write(&mut self, _: Output, bytes: &[u8]) -> Result<(), OutputClosed> {
+        self.0.borrow_mut().extend(bytes);
+        Ok(())
+    }
+    fn poll_input(&mut self, _: &mut [u8]) -> Input {
+        Input::Eof
+    }
+}
+
+fn elf() -> &'static [u8] {
+    let found = guest_os::PROGRAMS.iter().find(|(name, _)| *name == PROGRAM);
+    found.expect("the program is built with the guest OS").1
+}
+
+/// Lends the machine the root image and the streams, as at first or after a load.
+fn lend(machine: &mut Machine, printed: &Printed) {
+    machine.attach_disk(RootImage::from_bytes(PROGRAM, elf()).unwrap().into_disk(), true).unwrap();
+    machine.set_stdio(Box::new(printed.clone()));
+}
+
+fn booted(printed: &Printed) -> Machine {
+    let mut machine = Machine::new(MachineConfig { ram_bytes: 32 << 20, ..MachineConfig::default() }).unwrap();
+    lend(&mut machine, printed);
+    let path = program_path(PROGRAM);
+    let argv = [PROGRAM.as_bytes().to_vec()];
+    let chosen = Chosen { program: path.as_bytes(), argv: &argv, cwd: b"/", ..Chosen::default() };
+    machine.boot(&Boot { chosen, ..Boot::kernel(guest_os::KERNEL_ELF) }).unwrap();
+    machine
+}
+
+/// How a run ended: reason, steps, instructions, hash, and everything printed.
+type Ending = (StopReason, Step, u64, u64, String);
+
+fn ending(machine: &Machine, reason: StopReason, printed: &Printed) -> Ending {
+    let text = String::from_utf8_lossy(&printed.0.borrow()).into_owned();
+    (reason, machine.steps(), machine.instructions(), machine.state_hash(), text)
+}
+
+fn in_one_go() -> Ending {
+    let printed = Printed::default();
+    let mut machine = booted(&printed);
+    let reason = machine.run(FOREVER);
+    let ending = ending(&machine, reason, &printed);
+    assert_eq!(ending.0, StopReason::Exit(GuestExit::Status(0)), "{}", ending.4);
+    assert!(machine.instructions_user() > 0 && machine.disk_counters().reads > 0 && !ending.4.is_empty());
+    ending
+}
+
+#[test]
+fn saved_and_loaded_anywhere_it_ends_the_same() {
+    let whole = in_one_go();
+    let printed = Printed::default();
+    let mut first = booted(&printed);
+    let mut saved_bytes = 0;
+    for cut in 0..CUTS {
+        // Odd distances, so that cuts fall into kernel, program, idle time and device latency alike.
+        let at = Step(whole.1.0 * cut / CUTS + cut * 7);
+        assert_eq!(first.run(at), StopReason::Fuel);
+        let saved = first.save();
+        saved_bytes = saved_bytes.max(saved.len());
+        let mut second = Machine::load(&saved).unwrap();
+        let continued = Printed(Rc::new(RefCell::new(printed.0.borrow().clone())));
+        lend(&mut second, &continued);
+        assert_eq!(second.state_hash(), first.state_hash(), "saved at step {at}");
+        let reason = second.run(FOREVER);
+        assert_eq!(ending(&second, reason, &continued), whole, "saved at step {at}");
+    }
+    assert!(saved_bytes < 16 << 20, "pages of zeros are not saved: {saved_bytes} bytes");
+}
+
+#[test]
+fn in_slices_it_ends_the_same() {
+    let whole = in_one_go();
+    for slice in [997, 10_007, 300_007] {
+        let printed = Printed::default();
+        let mut machine = booted(&printed);
+        let mut until = slice;
+        let reason = loop {
+            match machine.run(Step(until)) {
+                StopReason::Fuel => until += slice,
+                reason => break reason,
+            }
+        };
+        assert_eq!(ending(&machine, reason, &printed), whole, "slices of {slice}");
+    }
+}
+
+#[test]
+fn stepped_it_ends_the_same() {
+    let whole = in_one_go();
+    let printed = Printed::default();
+    let mut machine = booted(&printed);
+    let reason = loop {
+        match machine.step() {
+            StopReason::Fuel => {}
+            reason => break reason,
+        }
+    };
+    assert_eq!(ending(&machine, reason, &printed), whole);
+}
