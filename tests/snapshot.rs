@@ -40,7 +40,8 @@ fn lend(machine: &mut Machine, printed: &Printed) {
 }
 
 fn booted(printed: &Printed) -> Machine {
-    let mut machine = Machine::new(MachineConfig { ram_bytes: 32 << 20, ..MachineConfig::default() }).unwrap();
+    let mut machine =
+        Machine::new(MachineConfig { ram_bytes: 32 << 20, ..MachineConfig::default() }).unwrap();
     lend(&mut machine, printed);
     let path = program_path(PROGRAM);
     let argv = [PROGRAM.as_bytes().to_vec()];
