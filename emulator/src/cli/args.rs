@@ -19,6 +19,8 @@ pub struct Cli {
 pub enum Command {
     /// Run a riscv64 Linux program under the guest OS, paged in from an emulated disk as it is touched
     Run(RunArgs),
+    /// As `run --debug`: stop before the first instruction and prompt for commands
+    Debug(RunArgs),
     /// Boot a bare kernel or firmware
     Boot(BootArgs),
     /// Run bare-metal test programs (riscv-tests convention: they report through `tohost`)
@@ -63,6 +65,15 @@ pub struct RunArgs {
     /// Write every event to FILE, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+    /// Stop before the first instruction and prompt for commands
+    #[arg(long)]
+    pub debug: bool,
+    /// Run this debugger command first (repeatable; implies --debug)
+    #[arg(long = "ex", value_name = "CMD")]
+    pub ex: Vec<String>,
+    /// Run the debugger commands in FILE, one a line (implies --debug)
+    #[arg(long, value_name = "FILE")]
+    pub script: Option<PathBuf>,
     /// The program (a riscv64 Linux ELF or a #! script) and its arguments
     #[arg(value_name = "PROGRAM", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub program: Vec<OsString>,

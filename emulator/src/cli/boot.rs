@@ -1,7 +1,7 @@
 //! `folio boot`: a bare kernel or firmware on the whole board.
 
 use super::args::BootArgs;
-use super::drive::{End, drive};
+use super::drive::{Driver, End};
 use super::report::Figures;
 use super::stdio::{HostStdio, Interrupted};
 use super::{STATUS_ERROR, STATUS_FUEL, STATUS_INTERRUPTED, checked_output, read_input};
@@ -38,10 +38,10 @@ pub fn boot(args: &BootArgs) -> Result<u8> {
     let chosen = Chosen { bootargs: args.append.as_deref().unwrap_or(""), ..Chosen::default() };
     let boot = Boot { firmware, initrd: initrd.as_deref(), chosen, ..Boot::kernel(&kernel) };
     machine.boot(&boot).with_context(|| format!("cannot boot {}", args.kernel.display()))?;
-    let end = drive(&mut machine, &stdio, &Interrupted::install(), args.machine.fuel);
-    let status = status_of(end);
+    let mut driver = Driver { machine, stdio, interrupted: Interrupted::install(), fuel: args.machine.fuel };
+    let status = status_of(driver.run());
     if let Some(path) = &args.json {
-        Figures { machine: &machine, guest: None, exit: status }.write_json(path)?;
+        Figures { machine: &driver.machine, guest: None, exit: status }.write_json(path)?;
     }
     Ok(status)
 }

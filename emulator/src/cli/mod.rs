@@ -5,6 +5,7 @@
 
 mod args;
 mod boot;
+mod debug;
 mod drive;
 mod files;
 mod report;
@@ -39,6 +40,7 @@ pub fn main() -> ExitCode {
     start_log();
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Debug(args) => run::run(&args::RunArgs { debug: true, ..args }),
         Command::Boot(args) => boot::boot(&args),
         Command::Test(args) => test::test(&args),
         Command::Image(args) => files::image(&args),

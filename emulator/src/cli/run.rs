@@ -1,12 +1,13 @@
 //! `folio run`: a Linux program under the guest OS, from its file to its exit status.
 
 use super::args::RunArgs;
-use super::drive::{End, drive};
+use super::drive::{Driver, End};
 use super::report::Figures;
 use super::stdio::{HostStdio, Interrupted};
 use super::trace_file::Recorder;
 use super::{STATUS_ERROR, STATUS_FUEL, STATUS_INTERRUPTED, checked_output};
 use anyhow::{Context, Result};
+use emulator::debug::ProgramFiles;
 use emulator::image::{self, RootImage};
 use emulator::loader::{Boot, Chosen};
 use emulator::machine::{GuestExit, Machine, MachineConfig, StopReason};
@@ -18,16 +19,21 @@ use std::path::Path;
 pub fn run(args: &RunArgs) -> Result<u8> {
     checked_output(args.json.as_deref())?;
     let program = args.program.first().context("no PROGRAM given")?;
-    let (image, path) = root_and_program(args.root.as_deref(), program)?;
+    let source = Source::find(args.root.as_deref(), program);
+    let path = source.path_in_guest()?;
     let recorder = Recorder::new(args.trace.as_deref())?;
     let stdio = HostStdio::new();
-    let mut machine = build(args, image, &path, &recorder, &stdio)?;
-    let interrupted = Interrupted::install();
-    let end = drive(&mut machine, &stdio, &interrupted, args.machine.fuel);
+    let machine = build(args, source.image()?, &path, &recorder, &stdio)?;
+    let mut driver = Driver { machine, stdio, interrupted: Interrupted::install(), fuel: args.machine.fuel };
+    let end = if args.debug || !args.ex.is_empty() || args.script.is_some() {
+        super::debug::session(args, &mut driver, &recorder, &path, source.files())?
+    } else {
+        driver.run()
+    };
     let status = conclude(end, program);
     let written = recorder.finish();
     recorder.with(|trace| {
-        let figures = Figures { machine: &machine, guest: Some(&trace.stats), exit: status };
+        let figures = Figures { machine: &driver.machine, guest: Some(&trace.stats), exit: status };
         if args.stats {
             figures.print_stats();
         }
@@ -37,19 +43,62 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     Ok(status)
 }
 
-/// The root image, and the path of the program inside it.
-fn root_and_program(root: Option<&Path>, program: &OsStr) -> Result<(RootImage, Vec<u8>)> {
-    if let Some(root) = root {
-        return Ok((RootImage::open_root(root)?, program.as_bytes().to_vec()));
+/// Where the program and its root come from.
+enum Source<'a> {
+    /// `--root`: a folder or an image, and a path inside it.
+    Root { root: &'a Path, program: &'a OsStr },
+    /// A host file, put into a small root.
+    Host(&'a Path),
+    /// One of the programs that come with Folio.
+    BuiltIn { name: &'static str, elf: &'static [u8] },
+}
+
+impl<'a> Source<'a> {
+    /// A host file goes before a built-in program of the same name.
+    fn find(root: Option<&'a Path>, program: &'a OsStr) -> Self {
+        let path = Path::new(program);
+        match (root, guest_os::PROGRAMS.iter().find(|(name, _)| OsStr::new(name) == program)) {
+            (Some(root), _) => Self::Root { root, program },
+            (None, Some(&(name, elf))) if !path.exists() => Self::BuiltIn { name, elf },
+            (None, _) => Self::Host(path),
+        }
     }
-    let path = Path::new(program);
-    if !path.exists()
-        && let Some((name, elf)) = guest_os::PROGRAMS.iter().find(|(name, _)| OsStr::new(name) == program)
-    {
-        return Ok((RootImage::from_bytes(name, elf)?, image::program_path(name).into_bytes()));
+
+    fn image(&self) -> Result<RootImage> {
+        match self {
+            Self::Root { root, .. } => Ok(RootImage::open_root(root)?),
+            Self::Host(path) => RootImage::from_program(path).with_context(|| not_found_hint(path)),
+            Self::BuiltIn { name, elf } => Ok(RootImage::from_bytes(name, elf)?),
+        }
     }
-    let image = RootImage::from_program(path).with_context(|| not_found_hint(path))?;
-    Ok((image, image::program_path(&image::file_name(path)?).into_bytes()))
+
+    fn path_in_guest(&self) -> Result<Vec<u8>> {
+        Ok(match self {
+            Self::Root { program, .. } => program.as_bytes().to_vec(),
+            Self::Host(path) => {
+                let name = image::file_name(path).with_context(|| not_found_hint(path))?;
+                image::program_path(&name).into_bytes()
+            }
+            Self::BuiltIn { name, .. } => image::program_path(name).into_bytes(),
+        })
+    }
+
+    /// The guest's files, for the debugger's symbols. Files inside an image have none.
+    fn files(&self) -> ProgramFiles {
+        match *self {
+            Self::Root { root, .. } => {
+                let root = root.to_path_buf();
+                Box::new(move |path| std::fs::read(root.join(path.trim_start_matches('/'))).ok())
+            }
+            Self::Host(host) => {
+                let (host, inside) = (host.to_path_buf(), self.path_in_guest().unwrap_or_default());
+                Box::new(move |path| if path.as_bytes() == inside { std::fs::read(&host).ok() } else { None })
+            }
+            Self::BuiltIn { name, elf } => {
+                Box::new(move |path| (path == image::program_path(name)).then(|| elf.to_vec()))
+            }
+        }
+    }
 }
 
 fn not_found_hint(path: &Path) -> String {
@@ -132,6 +181,7 @@ fn conclude(end: End, program: &OsStr) -> u8 {
             STATUS_FUEL
         }
         End::Interrupted => STATUS_INTERRUPTED,
+        End::Quit => 0,
         End::Stopped(other) => {
             eprintln!("folio: the machine stopped unexpectedly: {other:?}");
             STATUS_ERROR

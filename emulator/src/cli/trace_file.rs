@@ -1,6 +1,7 @@
 //! Listens to a machine's events for a command: folds them into figures, and writes `--trace FILE.jsonl`.
 
 use anyhow::{Context, Result};
+use emulator::debug::SharedTap;
 use emulator::host::{EventAction, EventSink};
 use emulator::trace::{Event, Trace, TraceHeader};
 use isa::Step;
@@ -12,7 +13,8 @@ use std::path::Path;
 use std::rc::Rc;
 
 struct Listener {
-    trace: Trace,
+    /// Folds the events; the debugger, if there is one, listens here too.
+    tap: SharedTap,
     file: Option<BufWriter<File>>,
     failed: Option<std::io::Error>,
 }
@@ -48,14 +50,19 @@ impl Recorder {
             }
             None => None,
         };
-        let mut listener = Listener { trace: Trace::default(), file, failed: None };
+        let mut listener = Listener { tap: SharedTap::default(), file, failed: None };
         listener.write_line(&TraceHeader::default());
         Ok(Self(Rc::new(RefCell::new(listener))))
     }
 
     /// Looks at what was heard.
     pub fn with<R>(&self, look: impl FnOnce(&Trace) -> R) -> R {
-        look(&self.0.borrow().trace)
+        look(self.0.borrow().tap.borrow().trace())
+    }
+
+    /// What hears the events for the debugger.
+    pub fn tap(&self) -> SharedTap {
+        self.0.borrow().tap.clone()
     }
 
     /// Ends the trace file.
@@ -74,8 +81,8 @@ impl EventSink for Recorder {
     fn event(&mut self, at: Step, hart: usize, record: &EventRecord, text: &[u8]) -> EventAction {
         let event = Event::new(at, hart, record, text);
         let mut listener = self.0.borrow_mut();
-        listener.trace.fold(&event);
         listener.write_line(&event);
-        EventAction::Continue
+        let action = listener.tap.borrow_mut().take_in(&event);
+        action
     }
 }
