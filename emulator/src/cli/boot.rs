@@ -63,6 +63,9 @@ fn status_of(end: End) -> u8 {
             STATUS_FUEL
         }
         End::Interrupted => STATUS_INTERRUPTED,
+        End::Reached | End::Quit => {
+            unreachable!("no step to stop at was given, and there is no debugger here")
+        }
         End::Stopped(other) => {
             eprintln!("folio: the machine stopped: {other:?}");
             STATUS_ERROR

@@ -182,6 +182,7 @@ fn conclude(end: End, program: &OsStr) -> u8 {
         }
         End::Interrupted => STATUS_INTERRUPTED,
         End::Quit => 0,
+        End::Reached => unreachable!("the debugger keeps the steps it stops at to itself"),
         End::Stopped(other) => {
             eprintln!("folio: the machine stopped unexpectedly: {other:?}");
             STATUS_ERROR
