@@ -52,18 +52,31 @@ fn main() {
     write_embedded(kernel, &programs);
 }
 
-/// The generated Rust: `KERNEL_ELF` and `PROGRAMS`.
+/// Programs whose name starts so need no guest OS: they are for benches, not for `folio run`.
+const BARE_PREFIX: &str = "bare_";
+
+/// The generated Rust: `KERNEL_ELF`, `PROGRAMS` and `BARE_PROGRAMS`.
 fn write_embedded(kernel: &Path, programs: &[PathBuf]) {
+    let name = |program: &Path| {
+        program.file_name().expect("an executable has a name").to_string_lossy().into_owned()
+    };
+    let (bare, user): (Vec<_>, Vec<_>) = programs
+        .iter()
+        .map(|program| (name(program), program))
+        .partition(|(name, _)| name.starts_with(BARE_PREFIX));
     let mut text = String::new();
     let _ = writeln!(text, "/// The kernel's ELF image, debug information included.");
-    let _ = writeln!(text, "pub static KERNEL_ELF: &[u8] = include_bytes!({:?});", kernel);
-    let _ = writeln!(text, "/// Name and ELF image of each user program, sorted by name.");
-    let _ = writeln!(text, "pub static PROGRAMS: &[(&str, &[u8])] = &[");
-    for program in programs {
-        let name = program.file_name().expect("an executable has a name").to_string_lossy();
-        let _ = writeln!(text, "    ({name:?}, include_bytes!({program:?})),");
+    let _ = writeln!(text, "pub static KERNEL_ELF: &[u8] = include_bytes!({kernel:?});");
+    for (constant, what, list) in
+        [("PROGRAMS", "user program", user), ("BARE_PROGRAMS", "bare-metal benchmark program", bare)]
+    {
+        let _ = writeln!(text, "/// Name and ELF image of each {what}, sorted by name.");
+        let _ = writeln!(text, "pub static {constant}: &[(&str, &[u8])] = &[");
+        for (name, program) in list {
+            let _ = writeln!(text, "    ({name:?}, include_bytes!({program:?})),");
+        }
+        let _ = writeln!(text, "];");
     }
-    let _ = writeln!(text, "];");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("embedded.rs");
     fs::write(&out, text).unwrap_or_else(|error| fail(&format!("cannot write {}: {error}", out.display())));
 }

@@ -2,7 +2,7 @@
 //!
 //! Nothing here acts; the other files of this folder take these structures and do the work.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 use emulator::mem::tlb::{BadGeometry, TlbGeometry};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -155,6 +155,35 @@ pub struct KernelArgs {
     pub output: PathBuf,
 }
 
+/// The command line with Folio's own `-ex` spelled `--ex`: debuggers have always written it with one dash, which clap
+/// would read as two short options. Words from PROGRAM on are the guest's and stay as they are.
+pub fn with_long_ex(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut words: Vec<OsString> = words.into_iter().collect();
+    let Some(command) = words.get(1).and_then(|w| w.to_str()).filter(|&w| w == "run" || w == "debug") else {
+        return words;
+    };
+    let definition = Cli::command();
+    let options = definition.find_subcommand(command).expect("both are defined above");
+    let takes_value = |word: &str| {
+        options.get_arguments().any(|option| {
+            let long = option.get_long().is_some_and(|long| word.strip_prefix("--") == Some(long));
+            let short =
+                option.get_short().is_some_and(|c| word.strip_prefix('-').is_some_and(|s| s.chars().eq([c])));
+            (long || short) && matches!(option.get_action(), ArgAction::Set | ArgAction::Append)
+        })
+    };
+    let mut at = 2;
+    while let Some(word) = words.get(at).and_then(|w| w.to_str()).filter(|w| w.starts_with('-') && *w != "--")
+    {
+        let is_ex = word == "-ex";
+        at += if is_ex || takes_value(word) { 2 } else { 1 };
+        if is_ex {
+            words[at - 2] = "--ex".into();
+        }
+    }
+    words
+}
+
 fn parse_tlb(text: &str) -> Result<TlbGeometry, String> {
     text.parse().map_err(|error: BadGeometry| error.to_string())
 }
@@ -190,7 +219,6 @@ const MAX_RAM: u64 = 16 << 30;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_definition_is_sound() {
@@ -209,6 +237,20 @@ mod tests {
         }
         for text in ["", "M", "12X", "1", "99999999999G", "-1", "4097K1"] {
             assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn ex_may_have_one_dash_before_the_program_only() {
+        let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
+        for (given, read) in [
+            ("folio run -ex ps -m 8M -ex help p -ex", "folio run --ex ps -m 8M --ex help p -ex"),
+            ("folio run --env A=b --stats -ex ps p", "folio run --env A=b --stats --ex ps p"),
+            ("folio run --script -ex p", "folio run --script -ex p"),
+            ("folio run -- -ex", "folio run -- -ex"),
+            ("folio test -ex", "folio test -ex"),
+        ] {
+            assert_eq!(with_long_ex(words(given)), words(read), "{given}");
         }
     }
 

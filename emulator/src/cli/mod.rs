@@ -29,7 +29,7 @@ const STATUS_INTERRUPTED: u8 = 130;
 
 /// Parses the command line and does what it says.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(args::with_long_ex(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors and go to stdout; a failure to print is nobody's concern any more.
