@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
 
 mod engines;
+mod random;
 mod row;
 mod spike;
 mod state;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use emulator::exec::Exit;
 use engines::{Bench, Engine, Outcome};
 use isa::{Insn, Op};
+use random::random_row;
 use row::{Row, read_rows};
 
 /// Calls `f` with each row of each file whose title contains `FOLIO_ROWS`, if that is set.
@@ -63,6 +65,27 @@ fn every_row_on_every_engine() {
     assert!(failures.is_empty(), "{} failures:\n{shown}", failures.len());
 }
 
+/// Sequences made by chance, on which the engines must agree in everything they save.
+#[test]
+fn random_rows_end_alike_on_every_engine() {
+    let mut benches = Engine::ALL.map(Bench::new);
+    for seed in 0..1000 {
+        let mut row = random_row(seed);
+        let outcomes = benches.each_mut().map(|bench| bench.run(&row));
+        row.after = outcomes[0].state.clone();
+        assert_eq!(
+            row.after.pc,
+            row.before.pc + 4 * row.insns.len() as u64,
+            "{} is a straight line",
+            row.title
+        );
+        for (engine, outcome) in Engine::ALL.iter().zip(&outcomes) {
+            let complaints = complaints(&row, outcome, &outcomes[0].saved);
+            assert!(complaints.is_empty(), "{} on {engine:?}: {}", row.title, complaints.join("\n    "));
+        }
+    }
+}
+
 #[test]
 fn every_instruction_has_a_row() {
     let mut shown = HashSet::new();
@@ -77,20 +100,25 @@ fn every_instruction_has_a_row() {
     assert!(missing.is_empty(), "no row for {}", missing.join(", "));
 }
 
-/// The rows themselves against Spike: `FOLIO_SPIKE=/path/to/spike cargo test … -- --ignored`.
-#[test]
-#[ignore = "needs Spike"]
-fn spike_agrees_with_every_row() {
-    let spike = PathBuf::from(std::env::var("FOLIO_SPIKE").expect("FOLIO_SPIKE names Spike's binary"));
-    let dir = std::env::temp_dir().join(format!("folio-rows-{}", std::process::id()));
-    std::fs::create_dir_all(&dir).unwrap();
-    let (mut failures, mut count) = (Vec::new(), 0);
-    for_each_row(|row| {
-        if !spike::can_end(row) {
-            return;
-        }
-        count += 1;
-        let differences = match spike::run(&spike, &dir, row) {
+/// Where Spike is, and a directory for what goes in and comes out.
+struct Referee {
+    spike: PathBuf,
+    dir: PathBuf,
+    failures: Vec<String>,
+    count: u32,
+}
+
+impl Referee {
+    fn new(name: &str) -> Referee {
+        let spike = PathBuf::from(std::env::var("FOLIO_SPIKE").expect("FOLIO_SPIKE names Spike's binary"));
+        let dir = std::env::temp_dir().join(format!("folio-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        Referee { spike, dir, failures: Vec::new(), count: 0 }
+    }
+
+    fn check(&mut self, row: &Row) {
+        self.count += 1;
+        let differences = match spike::run(&self.spike, &self.dir, row) {
             Ok(mut found) => {
                 let expected = spike::comparable(row, &mut found);
                 expected.differences(&found)
@@ -98,10 +126,43 @@ fn spike_agrees_with_every_row() {
             Err(why) => vec![why],
         };
         if !differences.is_empty() {
-            failures.push(format!("{}\n    {}", row.title, differences.join("\n    ")));
+            self.failures.push(format!("{}\n    {}", row.title, differences.join("\n    ")));
+        }
+    }
+
+    fn finish(self) {
+        std::fs::remove_dir_all(&self.dir).unwrap();
+        println!("{} rows compared", self.count);
+        let failures = &self.failures;
+        assert!(failures.is_empty(), "{} rows differ from Spike:\n{}", failures.len(), failures.join("\n"));
+    }
+}
+
+/// The rows themselves against Spike: `FOLIO_SPIKE=/path/to/spike cargo test … -- --ignored`.
+#[test]
+#[ignore = "needs Spike"]
+fn spike_agrees_with_every_row() {
+    let mut referee = Referee::new("rows");
+    for_each_row(|row| {
+        if spike::can_end(row) {
+            referee.check(row);
         }
     });
-    std::fs::remove_dir_all(&dir).unwrap();
-    println!("{count} rows compared");
-    assert!(failures.is_empty(), "{} rows differ from Spike:\n{}", failures.len(), failures.join("\n"));
+    referee.finish();
+}
+
+/// The block interpreter against Spike on sequences made by chance; `FOLIO_SEEDS=1000..1500` chooses others.
+#[test]
+#[ignore = "needs Spike"]
+fn spike_agrees_with_random_rows() {
+    let seeds = std::env::var("FOLIO_SEEDS").unwrap_or("0..300".into());
+    let (first, end) = seeds.split_once("..").expect("FOLIO_SEEDS is FIRST..END");
+    let mut bench = Bench::new(Engine::Blocks);
+    let mut referee = Referee::new("random-rows");
+    for seed in first.parse().unwrap()..end.parse().unwrap() {
+        let mut row = random_row(seed);
+        row.after = bench.run(&row).state;
+        referee.check(&row);
+    }
+    referee.finish();
 }
