@@ -12,7 +12,10 @@ const TIME_LIMIT: Duration = Duration::from_secs(300);
 
 /// The workspace's root folder.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the emulator lies in the workspace's root").to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the emulator lies in the workspace's root")
+        .to_path_buf()
 }
 
 /// The target directory in use.
@@ -62,7 +65,9 @@ pub fn run_with_input(mut command: Command, input: &[u8]) -> Ran {
     let watchdog = std::thread::spawn(move || {
         let started = Instant::now();
         while started.elapsed() < TIME_LIMIT {
-            if finished.recv_timeout(Duration::from_millis(500)) != Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            if finished.recv_timeout(Duration::from_millis(500))
+                != Err(std::sync::mpsc::RecvTimeoutError::Timeout)
+            {
                 return false;
             }
         }
@@ -138,9 +143,13 @@ pub fn count(figures: &Value, path: &str) -> u64 {
 }
 
 /// `folio run --json … ARGS`: the run and its figures.
-pub fn run_with_figures<S: AsRef<std::ffi::OsStr>>(dir: &TempDir, args: impl IntoIterator<Item = S>) -> (Ran, Value) {
+pub fn run_with_figures<S: AsRef<std::ffi::OsStr>>(
+    dir: &TempDir,
+    args: impl IntoIterator<Item = S>,
+) -> (Ran, Value) {
     static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-    let file = dir.file(&format!("figures-{}.json", NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed)));
+    let file =
+        dir.file(&format!("figures-{}.json", NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed)));
     let mut command = folio(["run", "--json"]);
     command.arg(&file).args(args);
     let ran = run(command);
@@ -155,7 +164,9 @@ pub fn tiny_elf(code: &[u32]) -> Vec<u8> {
     let size = HEADERS + 4 * code.len() as u64;
     let mut elf = Vec::new();
     elf.extend_from_slice(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
-    let mut half = |elf: &mut Vec<u8>, values: &[u16]| values.iter().for_each(|v| elf.extend_from_slice(&v.to_le_bytes()));
+    let mut half = |elf: &mut Vec<u8>, values: &[u16]| {
+        values.iter().for_each(|v| elf.extend_from_slice(&v.to_le_bytes()))
+    };
     half(&mut elf, &[2, 243]); // executable, RISC-V
     elf.extend_from_slice(&1u32.to_le_bytes());
     for value in [BASE + HEADERS, 64, 0] {

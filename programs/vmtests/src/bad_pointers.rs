@@ -235,8 +235,8 @@ fn wild_lengths() -> Outcome {
         check!(sys(g::__NR_munmap, [page + PAGE_SIZE, length & !(PAGE_SIZE - 1)]).is_err());
         check!(sys(g::__NR_mprotect, [page, length, 1]).is_err());
     }
-    // What mprotect could do, it did, before it failed: the page may be read-only now.
-    check_eq!(peek(page), 0);
+    // What mprotect could do, it did, before it failed: the page may be read-only now, but it is there.
+    peek(page);
     Ok(())
 }
 

@@ -86,10 +86,10 @@ const FAMILIES: &[&[Test]] = &[
     bad_pointers::TESTS,
 ];
 
-/// Address of the initial stack's `argv[0]`, for the tests that run this program again.
+/// Address of the path by which this program was executed, for the tests that execute it again.
 static PROGRAM: AtomicUsize = AtomicUsize::new(0);
 
-/// This program's own path, as it was called.
+/// Address of the path by which this program was executed.
 pub fn program() -> usize {
     PROGRAM.load(Relaxed)
 }
@@ -98,7 +98,7 @@ fn main(args: Args) -> i32 {
     if let Some(role) = args.get(1).and_then(|name| name.strip_prefix("--as=")) {
         return exec::play(role, args);
     }
-    PROGRAM.store(raw::peek64(args.vectors().0) as usize, Relaxed);
+    PROGRAM.store(args.aux(rt::abi::auxvec::AT_EXECFN).unwrap_or(0), Relaxed);
     let flag = |wanted: &str| args.iter().skip(1).any(|argument| argument == wanted);
     let named = || args.iter().skip(1).filter(|argument| !argument.starts_with('-'));
     let all = || FAMILIES.iter().flat_map(|family| family.iter());

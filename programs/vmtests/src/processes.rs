@@ -120,17 +120,20 @@ fn wait_siginfo_bad_options() -> Outcome {
 fn orphans() -> Outcome {
     let (read, write) = os::pipe(0)?;
     let (go_read, go_write) = os::pipe(0)?;
+    let (seen_read, seen_write) = os::pipe(0)?;
     let child = os::fork()?;
     if child == 0 {
         let me = os::getpid();
         if os::fork() == Ok(0) {
-            // The grandchild: waits until its parent is gone, then tells who its parent is now.
+            // The grandchild: looks while its parent waits for that, and again when its parent is gone.
             let before = os::getppid() == me;
+            let _ = os::write(seen_write, b".");
             let _ = os::read(go_read, &mut [0]);
             let after = os::getppid() != me && os::getppid() > 0;
             let _ = os::write(write, &[b'0' + u8::from(before) + 2 * u8::from(after)]);
             os::exit(0);
         }
+        let _ = os::read(seen_read, &mut [0]);
         os::exit(0);
     }
     check_eq!(os::wait(child)?.1, Status::Exited(0));

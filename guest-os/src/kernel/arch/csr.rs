@@ -52,6 +52,12 @@ pub fn fence_address_space(va: Option<u64>, asid: Option<u64>) {
     }
 }
 
+/// `fence.i`: instructions fetched from now on see the stores made before.
+pub fn fence_instructions() {
+    // SAFETY: orders memory accesses, no more.
+    unsafe { asm!("fence.i", options(nostack)) }
+}
+
 /// The largest address-space identifier that `satp` keeps (privileged manual: probe by writing ones).
 pub fn max_asid() -> u16 {
     let kept: u64;

@@ -216,6 +216,9 @@ pub fn lseek([fd, offset, whence, ..]: Arguments) -> Outcome {
 
 pub fn pipe2([fds, flags, ..]: Arguments) -> Outcome {
     let flags = OpenFlags::from_bits_retain(uint(flags));
+    if !(OpenFlags::CLOEXEC | OpenFlags::NONBLOCK).contains(flags) {
+        return Err(Errno::EINVAL.into());
+    }
     if !heap::admit(PIPE_BYTES) {
         return Err(Errno::ENFILE.into());
     }

@@ -323,3 +323,14 @@ pub fn check_mapped([address, len, ..]: Arguments) -> Outcome {
         Err(Errno::ENOMEM.into())
     }
 }
+
+/// Instructions written by this process are fetched from now on. There is one hart, so `fence.i` here does it all.
+pub fn riscv_flush_icache([_, _, flags, ..]: Arguments) -> Outcome {
+    /// The one flag that there is: only this thread needs it (`SYS_RISCV_FLUSH_ICACHE_LOCAL`).
+    const LOCAL: u64 = 1;
+    if flags & !LOCAL != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    crate::arch::fence_instructions();
+    Ok(0)
+}

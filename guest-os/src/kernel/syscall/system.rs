@@ -74,7 +74,8 @@ fn put<T: From<u8>>(field: &mut [T; 65], text: &[u8]) {
 
 /// `struct sysinfo`: 112 bytes, by words because of its padding.
 pub fn sysinfo([buffer, ..]: Arguments) -> Outcome {
-    let (total, counts) = (mem::memory().frames().total(), mem::memory().frames().counts());
+    let total = mem::memory().frames().total();
+    let counts = mem::memory().frames().counts();
     let processes = process::table(|t| t.len()) as u64;
     let words: [u64; 14] = [
         arch::time() / TIMEBASE_HZ,
