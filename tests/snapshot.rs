@@ -1,6 +1,8 @@
 //! A whole machine with the guest OS in it, cut anywhere: saved and loaded, run in slices, stepped. It must end in the
 //! same state as in one go, having printed the same.
 
+#![allow(clippy::unwrap_used)] // in functions that only tests call
+
 use emulator::host::{Input, Output, OutputClosed, Stdio};
 use emulator::image::{RootImage, program_path};
 use emulator::loader::{Boot, Chosen};

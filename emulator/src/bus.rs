@@ -400,3 +400,64 @@ impl Platform for Bus {
         self.devices.ended.is_some() || self.event_stop
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bus() -> (Bus, Ram) {
+        (Bus::new(Devices::new(1, 5, 0)), Ram::new(4096))
+    }
+
+    #[test]
+    fn each_device_answers_at_its_address_and_nothing_between() {
+        let (mut bus, mut ram) = bus();
+        let at = |region: platform::Region, offset| region.base.wrapping_add(offset);
+        for (pa, width, value) in [
+            (at(platform::CLINT, 0xbff8), 8, Ok(3)),
+            (at(platform::PLIC, 0x1000), 4, Ok(0)),
+            (at(platform::UART, 5), 1, Ok(0x60)),
+            (at(platform::FINISHER, 0), 4, Ok(0)),
+            (at(platform::RTC, 0x10), 4, Ok(0)),
+            (at(platform::HOST, isa::hostdev::REG_SEED), 8, Ok(5)),
+            (at(platform::virtio_slot(7), 0), 4, Ok(u64::from(u32::from_le_bytes(*b"virt")))),
+            (at(platform::virtio_slot(7), 0x1000), 4, Err(AccessFault)),
+            (at(platform::CLINT, 0xbff9), 4, Err(AccessFault)),
+            (PhysAddr(0), 4, Err(AccessFault)),
+            (PhysAddr(0x3000_0000), 4, Err(AccessFault)),
+            (PhysAddr(u64::MAX - 7), 8, Err(AccessFault)),
+        ] {
+            assert_eq!(bus.read(&mut ram, pa, width, Step(300)), value, "{pa}/{width}");
+            if value.is_err() {
+                assert_eq!(bus.write(&mut ram, pa, width, 0, Step(300)), value.map(drop), "{pa}/{width}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_disk_goes_to_the_next_slot_until_none_is_left() {
+        let (mut bus, mut ram) = bus();
+        let device_id = |bus: &mut Bus, ram: &mut Ram, slot| {
+            bus.read(ram, platform::virtio_slot(slot).base.wrapping_add(8), 4, Step(0))
+        };
+        for slot in 0..platform::VIRTIO_SLOTS {
+            assert_eq!(device_id(&mut bus, &mut ram, slot), Ok(0));
+            assert_eq!(bus.attach_disk(Box::new(vec![0; 512]), true, DiskLatency::NONE), Ok(slot));
+            assert_eq!(device_id(&mut bus, &mut ram, slot), Ok(2));
+        }
+        let one_more = bus.attach_disk(Box::new(vec![0; 512]), true, DiskLatency::NONE);
+        assert_eq!(one_more, Err(AttachError::NoSlot));
+    }
+
+    #[test]
+    fn a_saved_machine_wants_its_own_images_back() {
+        let (mut bus, _) = bus();
+        bus.attach_disk(Box::new(vec![0; 1024]), true, DiskLatency::NONE).unwrap();
+        let mut loaded = Bus::new(bus.devices().clone());
+        assert_eq!(loaded.missing_disks(), 1);
+        let other = loaded.attach_disk(Box::new(vec![0; 512]), true, DiskLatency::NONE);
+        assert_eq!(other, Err(AttachError::OtherImage { slot: 0, expected: 2, found: 1 }));
+        assert_eq!(loaded.attach_disk(Box::new(vec![0; 1024]), true, DiskLatency::NONE), Ok(0));
+        assert_eq!(loaded.missing_disks(), 0);
+    }
+}

@@ -1,8 +1,9 @@
 //! Small hand-assembled programs on a whole machine.
 
 use super::*;
-use crate::host::{Input, Output, OutputClosed};
+use crate::host::{EventAction, Input, Output, OutputClosed};
 use isa::asm::assemble;
+use isa::events::EventRecord;
 use isa::platform::{KERNEL_BASE, RAM_BASE, RTC_EPOCH_SECONDS};
 use isa::{PhysAddr, VirtAddr};
 use std::cell::RefCell;
@@ -348,6 +349,78 @@ fn the_signature_is_read_as_words() {
     assert_eq!(machine.signature(), Some(vec![0x0403_0201, 0x0807_0605]));
     machine.boot.as_mut().unwrap().signature = Some((begin, PhysAddr(u64::MAX)));
     assert_eq!(machine.signature(), None);
+}
+
+/// Keeps what it hears; stops at each event if told so.
+#[derive(Clone)]
+struct Listener {
+    heard: Rc<RefCell<Vec<(Step, u64, Vec<u8>)>>>,
+    action: EventAction,
+}
+
+impl EventSink for Listener {
+    fn event(&mut self, at: Step, _: usize, record: &EventRecord, text: &[u8]) -> EventAction {
+        self.heard.borrow_mut().push((at, record.va, text.to_vec()));
+        self.action
+    }
+}
+
+/// Reports the record at `RAM_BASE + 0x1000` twice through the host device, then exits with status 9.
+const REPORTER: &[&str] = &[
+    "lui t0, 0x10200",
+    "auipc t1, 1",
+    "addi t1, t1, -4",
+    "sd t1, 16(t0)",
+    "nop",
+    "sd t1, 16(t0)",
+    "li t2, 9",
+    "sd t2, 32(t0)",
+    "j .",
+];
+
+fn reporter(text_len: u64) -> Machine {
+    let mut machine = bare(REPORTER);
+    let record = EventRecord { kind: 1, va: 0x1234, text_len, ..EventRecord::default() };
+    let bytes: Vec<u8> = record.to_words().iter().flat_map(|word| word.to_le_bytes()).collect();
+    assert!(machine.write_ram(RAM_BASE.wrapping_add(0x1000), &[&bytes[..], b"/bin/x"].concat()));
+    machine
+}
+
+#[test]
+fn events_reach_the_listener_and_change_nothing() {
+    let mut alone = reporter(6);
+    assert_eq!(alone.run(FOREVER), StopReason::Exit(GuestExit::Status(9)));
+    for action in [EventAction::Continue, EventAction::Stop] {
+        let listener = Listener { heard: Rc::default(), action };
+        let mut machine = reporter(6);
+        machine.set_event_sink(Some(Box::new(listener.clone())));
+        let mut stops = Vec::new();
+        let end = loop {
+            match machine.run(FOREVER) {
+                StopReason::Event => stops.push(machine.steps()),
+                end => break end,
+            }
+        };
+        assert_eq!(end, StopReason::Exit(GuestExit::Status(9)));
+        let expected = if action == EventAction::Stop { vec![Step(4), Step(6)] } else { vec![] };
+        assert_eq!(stops, expected);
+        let text = b"/bin/x".to_vec();
+        assert_eq!(*listener.heard.borrow(), [(Step(3), 0x1234, text.clone()), (Step(5), 0x1234, text)]);
+        assert_eq!(machine.state_hash(), alone.state_hash());
+    }
+}
+
+#[test]
+fn texts_are_cut_and_records_outside_ram_dropped() {
+    let heard = |mut machine: Machine| {
+        let listener = Listener { heard: Rc::default(), action: EventAction::Continue };
+        machine.set_event_sink(Some(Box::new(listener.clone())));
+        machine.run(FOREVER);
+        listener.heard.take()
+    };
+    assert_eq!(heard(reporter(u64::MAX))[0].2.len(), isa::events::MAX_TEXT);
+    // The record's address is that of the host device itself.
+    assert!(heard(bare(&["lui t0, 0x10200", "sd t0, 16(t0)", "sd x0, 32(t0)"])).is_empty());
 }
 
 #[test]
