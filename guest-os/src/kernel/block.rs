@@ -20,8 +20,31 @@ use virtio_drivers::device::blk::{BlkReq, BlkResp, RespStatus, SECTOR_SIZE};
 pub enum Purpose {
     /// A page fault waits for it.
     Fault,
-    /// A system call: metadata, `read`, the headers of a program.
-    Call,
+    /// File-system metadata.
+    Metadata,
+    /// A page of the page cache that a system call needs: `read`, the headers of a program.
+    Call {
+        /// The file's number in `mm`.
+        file: u64,
+        /// Where in the file.
+        offset_bytes: u64,
+        /// The frame that is filled.
+        frame: u64,
+    },
+}
+
+impl Purpose {
+    /// The event that tells of the read; none for a page fault's.
+    fn record(self) -> Option<EventRecord> {
+        let record = events::of(EventKind::DiskRead);
+        match self {
+            Purpose::Fault => None,
+            Purpose::Metadata => Some(record),
+            Purpose::Call { file, offset_bytes, frame } => {
+                Some(EventRecord { frame, va: offset_bytes, detail3: file, ..record })
+            }
+        }
+    }
 }
 
 /// A request that the device has: what it reads and writes must not move.
@@ -74,9 +97,9 @@ pub fn read(offset_bytes: u64, buffer: &mut [u8], purpose: Purpose) -> Result<()
     {
         return Err(DeviceError);
     }
-    if purpose == Purpose::Call {
+    if let Some(record) = purpose.record() {
         let (detail, detail2) = (offset_bytes / SECTOR_SIZE as u64, buffer.len() as u64);
-        events::report(EventRecord { detail, detail2, ..events::of(EventKind::DiskRead) });
+        events::report(EventRecord { detail, detail2, ..record });
     }
     let number = loop {
         match submit(sector, buffer) {
@@ -138,6 +161,6 @@ impl BlockDevice for RootDisk {
     fn read(&mut self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
         // A buffer on a kernel stack lies in the direct map too: stacks are heap memory.
         debug_assert!(buffer.as_ptr() as usize >= arch::direct_map(isa::PhysAddr(0)));
-        read(offset_bytes, buffer, Purpose::Call)
+        read(offset_bytes, buffer, Purpose::Metadata)
     }
 }

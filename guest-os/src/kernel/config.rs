@@ -9,8 +9,6 @@ use isa::platform;
 
 /// Everything taken from the device tree, which is not kept.
 pub struct Config {
-    /// First byte of RAM.
-    pub ram_start: PhysAddr,
     /// First byte after RAM.
     pub ram_end: PhysAddr,
     /// The host device is there.
@@ -61,7 +59,7 @@ pub fn ram_bounds(fdt: &Fdt<'_>) -> (PhysAddr, PhysAddr) {
 impl Config {
     /// Reads the device tree.
     pub fn from_device_tree(fdt: &Fdt<'_>) -> Self {
-        let (ram_start, ram_end) = ram_bounds(fdt);
+        let (_, ram_end) = ram_bounds(fdt);
         let mut virtio: Vec<_> = fdt
             .all_nodes()
             .filter(|node| node.compatible().is_some_and(|c| c.all().any(|name| name == "virtio,mmio")))
@@ -77,7 +75,6 @@ impl Config {
             .collect();
         virtio.sort_by_key(|(window, _)| window.base);
         Self {
-            ram_start,
             ram_end,
             has_host: fdt.find_compatible(&["folio,host"]).is_some(),
             virtio,

@@ -4,7 +4,7 @@ use crate::block::Purpose;
 use crate::hart::current;
 use crate::process::Process;
 use crate::wait::{self, Channel};
-use crate::{events, mem, pages};
+use crate::{arch, events, mem, pages};
 use isa::VirtAddr;
 use isa::events::{Access, EventKind, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY};
 use mm::fault::FaultSignal;
@@ -40,6 +40,10 @@ pub fn resolve(va: VirtAddr, access: Access, origin: Origin) -> Result<(), Refus
         match outcome {
             Ok(FaultOutcome::Resolved(resolution)) => {
                 mem::apply(resolution.flush, space.borrow().asid());
+                if access == Access::Execute {
+                    // The frame may have been filled since instructions were last fetched from it.
+                    arch::fence_instructions();
+                }
                 count(&process, &resolution);
                 report(&resolution, origin);
                 return Ok(());

@@ -71,9 +71,3 @@ pub fn admit(bytes: usize) -> bool {
     let account = *HEAP.account.get();
     account.total.saturating_sub(account.used).saturating_sub(RESERVE_BYTES) / 2 >= bytes
 }
-
-/// Bytes of the heap, and bytes in use.
-pub fn usage() -> (usize, usize) {
-    let account = *HEAP.account.get();
-    (account.total, account.used)
-}

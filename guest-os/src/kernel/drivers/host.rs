@@ -107,10 +107,6 @@ impl Host {
             _ => Some(0),
         }
     }
-    /// Takes the pending read back.
-    pub fn cancel_read(&mut self) {
-        self.submit(hostdev::OP_CANCEL_READ, 0, &[]);
-    }
     /// Acknowledges the interrupt of a completed read.
     pub fn acknowledge(&mut self) {
         HOST.write_u64(hostdev::REG_INTERRUPT, 1);
