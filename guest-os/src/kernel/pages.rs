@@ -141,8 +141,11 @@ pub fn pinned(key: PageKey) -> Result<Option<FrameId>, Errno> {
                 let frame = mem::memory().begin_read(key);
                 report_evictions();
                 let frame = frame.map_err(|_| Errno::ENOMEM)?;
-                let purpose =
-                    Purpose::Call { file: key.file.0, offset_bytes: key.offset_bytes(), frame: frame.ppn().0 };
+                let purpose = Purpose::Call {
+                    file: key.file.0,
+                    offset_bytes: key.offset_bytes(),
+                    frame: frame.ppn().0,
+                };
                 if !fill(key, frame, purpose) {
                     return Err(Errno::EIO);
                 }
