@@ -9,6 +9,7 @@
 //! mark queue the granule there, and [`CodeCache::drop_stale`] takes the blocks out before the next one runs.
 
 use super::dispatch::{self, Body};
+use crate::hart::Hart;
 use crate::mem::code_map::Granule;
 use crate::mem::ram::Ram;
 use isa::insn::{Insn, Op};
@@ -89,9 +90,28 @@ struct CodePage {
     slots: Box<[u32]>,
 }
 
+/// The block last found at an address: saves the way through page and slot.
+#[derive(Clone, Copy)]
+struct Jump {
+    pc: u64,
+    /// Hart, bank, and the epochs of everything that may part the address from the block.
+    context: u64,
+    block: Block,
+}
+
+const JUMPS: usize = 1024;
+const NO_JUMP: Jump =
+    Jump { pc: u64::MAX, context: 0, block: Block { first: 0, len: 0, len_bytes: 0, accesses: 0 } };
+
+#[inline]
+#[allow(clippy::cast_possible_truncation)] // masked
+const fn jump_slot(pc: u64) -> usize {
+    (pc >> 1 ^ pc >> 11) as usize & (JUMPS - 1)
+}
+
 /// All decoded code of a machine's RAM. Never saved: it is rebuilt as the machine runs.
-#[derive(Default)]
 pub struct CodeCache {
+    jumps: Box<[Jump; JUMPS]>,
     entries: Vec<Entry>,
     blocks: Vec<Block>,
     pages: Vec<CodePage>,
@@ -101,6 +121,23 @@ pub struct CodeCache {
     marks_epoch: u64,
     /// Changes whenever everything is dropped: code pages in fast fetch arrays are void.
     epoch: u64,
+    /// No hart has run with it yet.
+    is_fresh: bool,
+}
+
+impl Default for CodeCache {
+    fn default() -> Self {
+        Self {
+            jumps: Box::new([NO_JUMP; JUMPS]),
+            entries: Vec::new(),
+            blocks: Vec::new(),
+            pages: Vec::new(),
+            page_of_frame: Vec::new(),
+            marks_epoch: 0,
+            epoch: 0,
+            is_fresh: true,
+        }
+    }
 }
 
 /// What [`CodeCache::build`] found at an address.
@@ -115,6 +152,30 @@ impl CodeCache {
     /// An empty cache.
     pub fn new() -> Self {
         Self::default()
+    }
+    /// The block at `pc`, if it was last found there in this context (a number that changes whenever the page of
+    /// `pc` may no longer be fetched from, or be another).
+    #[inline]
+    pub(super) fn jump(&self, pc: u64, context: u64) -> Option<Block> {
+        let jump = &self.jumps[jump_slot(pc)];
+        (jump.pc == pc && jump.context == context).then_some(jump.block)
+    }
+    /// Remembers a block for [`CodeCache::jump`].
+    #[inline]
+    pub(super) fn remember_jump(&mut self, pc: u64, context: u64, block: Block) {
+        self.jumps[jump_slot(pc)] = Jump { pc, context, block };
+    }
+    /// Starts to work with a hart: what it or the cache remembers of other partners is void.
+    pub(super) fn meet(&mut self, hart: &mut Hart) {
+        let (fresh_cache, fresh_hart) =
+            (core::mem::replace(&mut self.is_fresh, false), hart.fast.take_fresh());
+        if fresh_cache || fresh_hart {
+            self.forget_jumps();
+            hart.rebuild();
+        }
+    }
+    fn forget_jumps(&mut self) {
+        self.jumps.fill(NO_JUMP);
     }
     /// See the field.
     pub(super) fn marks_epoch(&self) -> u64 {
@@ -131,6 +192,7 @@ impl CodeCache {
         self.pages.clear();
         self.page_of_frame.fill(NO_PAGE);
         self.epoch += 1;
+        self.forget_jumps();
         ram.code_mut().clear();
     }
     /// The place of the page of RAM number `frame`.
@@ -196,8 +258,13 @@ impl CodeCache {
 
     /// Drops the blocks of every granule that has been written since they were decoded.
     pub(super) fn drop_stale(&mut self, ram: &mut Ram) {
+        let mut dropped = false;
         while let Some(granule) = ram.code_mut().pop() {
             self.drop_granule(granule);
+            dropped = true;
+        }
+        if dropped {
+            self.forget_jumps();
         }
     }
 

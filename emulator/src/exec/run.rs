@@ -77,6 +77,9 @@ struct Runner<'a, 'b, const OBSERVED: bool> {
 type Flow = ControlFlow<Exit>;
 const GO_ON: Flow = Flow::Continue(());
 
+/// Harts that can share a code cache.
+const HART_BITS: u32 = 12;
+
 /// What of the hart's state holds for a whole block and is needed to count it, even after its last instruction
 /// has changed it.
 #[derive(Clone, Copy)]
@@ -87,6 +90,12 @@ struct Mode {
 }
 
 impl Core<'_> {
+    /// What, beside the address, a remembered jump depends on.
+    #[inline]
+    fn jump_context(&self) -> u64 {
+        self.hart.fast.fetch_context(self.hart.fetch_bank) << HART_BITS | self.hart.id as u64
+    }
+
     /// Counts `executed` instructions, of which `retired` retired, with their data accesses.
     #[inline]
     fn account(&mut self, mode: Mode, executed: u64, retired: u64, accesses: u64) {
@@ -110,6 +119,7 @@ where
     Interp<'a, OBSERVED>: RunEntry,
 {
     fn run(&mut self, until: Step) -> Exit {
+        self.code.meet(self.interp.core.hart);
         self.interp.core.hart.choose_banks();
         loop {
             let limit = match self.attend(until.0) {
@@ -177,9 +187,9 @@ where
         if OBSERVED && let Some(observer) = &mut core.observer {
             observer.before(core.hart, Step(core.block_now)).map_break(|()| Exit::Breakpoint)?;
         }
-        let (pc, bank) = (core.hart.pc, core.hart.fetch_bank);
-        let known = core.hart.fast.fetch(bank, pc).and_then(|page| self.code.block(page, pc));
-        let block = match known {
+        let pc = core.hart.pc;
+        let context = core.jump_context();
+        let block = match self.code.jump(pc, context) {
             Some(block) => block,
             None => match self.find_block(pc) {
                 Ok(block) => block,
@@ -194,9 +204,24 @@ where
         self.run_block(block, count)
     }
 
+    /// The block at `pc` by way of its page.
+    fn find_block(&mut self, pc: u64) -> Result<Block, NoBlock> {
+        let core = &mut self.interp.core;
+        let known = core.hart.fast.fetch(core.hart.fetch_bank, pc);
+        let block = match known.and_then(|page| self.code.block(page, pc)) {
+            Some(block) => block,
+            None => self.find_page_and_block(pc)?,
+        };
+        let core = &self.interp.core;
+        if core.hart.fast.fetch(core.hart.fetch_bank, pc).is_some() {
+            self.code.remember_jump(pc, core.jump_context(), block);
+        }
+        Ok(block)
+    }
+
     /// The block at `pc` by way of the TLB model, decoded if need be.
     #[cold]
-    fn find_block(&mut self, pc: u64) -> Result<Block, NoBlock> {
+    fn find_page_and_block(&mut self, pc: u64) -> Result<Block, NoBlock> {
         let core = &mut self.interp.core;
         let fetch = core.fetch_target(pc, 2).map_err(NoBlock::Fault)?;
         if !fetch.whole_page {

@@ -83,9 +83,8 @@ const EMPTY: u64 = u64::MAX;
 const LAST_GENERATION: u64 = OFFSET_MASK - 1;
 
 /// The arrays for one kind of access.
-#[derive(Clone)]
-struct Array {
-    slots: Box<[[Slot; SLOTS]]>,
+struct Array<const BANKS: usize> {
+    slots: Box<[[Slot; SLOTS]; BANKS]>,
     generation: u64,
 }
 
@@ -95,10 +94,11 @@ const fn slot_of(va: u64) -> usize {
     (va >> isa::PAGE_SHIFT) as usize & (SLOTS - 1)
 }
 
-impl Array {
-    fn new(banks: usize) -> Self {
-        let empty = [Slot { tag: EMPTY, value: 0 }; SLOTS];
-        Self { slots: vec![empty; banks].into_boxed_slice(), generation: 0 }
+const EMPTY_BANK: [Slot; SLOTS] = [Slot { tag: EMPTY, value: 0 }; SLOTS];
+
+impl<const BANKS: usize> Array<BANKS> {
+    fn new() -> Self {
+        Self { slots: Box::new([EMPTY_BANK; BANKS]), generation: 0 }
     }
     /// The value for the page of `va`, if it is also the page of `last`.
     #[inline]
@@ -106,34 +106,60 @@ impl Array {
         let slot = &self.slots[bank][slot_of(va)];
         (slot.tag == (last & !OFFSET_MASK) + self.generation).then_some(slot.value)
     }
-    fn put(&mut self, bank: usize, va: u64, value: u64) {
-        self.slots[bank][slot_of(va)] = Slot { tag: (va & !OFFSET_MASK) + self.generation, value };
+    fn tag(&self, va: u64) -> u64 {
+        (va & !OFFSET_MASK) + self.generation
     }
-    fn drop_page(&mut self, va: u64) {
-        for bank in &mut self.slots {
-            bank[slot_of(va)].tag = EMPTY;
+    /// Whether another page had to make room.
+    fn put(&mut self, bank: usize, va: u64, value: u64) -> bool {
+        let tag = self.tag(va);
+        let slot = &mut self.slots[bank][slot_of(va)];
+        let displaced = slot.tag != tag && slot.tag & OFFSET_MASK == self.generation;
+        *slot = Slot { tag, value };
+        displaced
+    }
+    /// Whether the page was there in any bank.
+    fn drop_page(&mut self, va: u64) -> bool {
+        let tag = self.tag(va);
+        let mut found = false;
+        for bank in self.slots.iter_mut() {
+            let slot = &mut bank[slot_of(va)];
+            if slot.tag == tag {
+                slot.tag = EMPTY;
+                found = true;
+            }
         }
+        found
     }
     fn drop_all(&mut self) {
         self.generation += 1;
         if self.generation > LAST_GENERATION {
             self.generation = 0;
-            self.slots.fill([Slot { tag: EMPTY, value: 0 }; SLOTS]);
+            self.slots.fill(EMPTY_BANK);
         }
     }
 }
 
-/// All fast arrays of a hart.
-#[derive(Clone)]
+/// All fast arrays of a hart. A copy of a hart starts with empty ones.
 pub struct FastArrays {
-    read: Array,
-    write: Array,
-    fetch: Array,
+    read: Array<DATA_BANKS>,
+    write: Array<DATA_BANKS>,
+    fetch: Array<FETCH_BANKS>,
+    /// Changes whenever a page leaves the fetch array.
+    fetch_epoch: u64,
+    /// They have not been used with a code cache yet.
+    is_fresh: bool,
 }
 
 impl Default for FastArrays {
     fn default() -> Self {
-        Self { read: Array::new(DATA_BANKS), write: Array::new(DATA_BANKS), fetch: Array::new(FETCH_BANKS) }
+        let (read, write, fetch) = (Array::new(), Array::new(), Array::new());
+        Self { read, write, fetch, fetch_epoch: 0, is_fresh: true }
+    }
+}
+
+impl Clone for FastArrays {
+    fn clone(&self) -> Self {
+        Self::default()
     }
 }
 
@@ -166,7 +192,18 @@ impl FastArrays {
     }
     /// Fetches from the page of `va` find their blocks in `code_page`.
     pub fn allow_fetch(&mut self, bank: FetchBank, va: u64, code_page: u32) {
-        self.fetch.put(bank as usize, va, u64::from(code_page));
+        if self.fetch.put(bank as usize, va, u64::from(code_page)) {
+            self.fetch_epoch += 1;
+        }
+    }
+    /// A number that stands for the pages that may be fetched from in `bank`: while it is the same, none has left.
+    #[inline]
+    pub fn fetch_context(&self, bank: FetchBank) -> u64 {
+        self.fetch_epoch << 2 | bank as u64
+    }
+    /// Whether they have never been used with a code cache; from now on they have.
+    pub fn take_fresh(&mut self) -> bool {
+        core::mem::replace(&mut self.is_fresh, false)
     }
     /// Forgets a page on the data side.
     pub fn drop_data_page(&mut self, page: Vpn) {
@@ -176,7 +213,9 @@ impl FastArrays {
     }
     /// Forgets a page on the instruction side.
     pub fn drop_fetch_page(&mut self, page: Vpn) {
-        self.fetch.drop_page(page.base().0);
+        if self.fetch.drop_page(page.base().0) {
+            self.fetch_epoch += 1;
+        }
     }
     /// Forgets everything on the data side.
     pub fn drop_data(&mut self) {
@@ -190,6 +229,7 @@ impl FastArrays {
     /// Forgets all fetches.
     pub fn drop_fetches(&mut self) {
         self.fetch.drop_all();
+        self.fetch_epoch += 1;
     }
     /// Forgets everything.
     pub fn drop_all(&mut self) {

@@ -112,6 +112,27 @@ fn a_saved_hart_goes_on_as_if_it_had_never_been_away() {
 }
 
 #[test]
+fn a_copy_of_a_hart_and_a_new_code_cache_know_nothing_of_the_past() {
+    let mut whole = busy();
+    whole.run(STEPS);
+    let mut rig = busy();
+    rig.run(10_000);
+    let (hart, ram_at_10_000, now) = (rig.hart.clone(), rig.state().1, rig.now);
+    let device = (rig.board.mtimecmp, rig.board.reads, rig.board.written.clone());
+    rig.run(20_000);
+    // Back to 10,000 with the same cache.
+    (rig.hart, rig.now) = (hart, now);
+    (rig.board.mtimecmp, rig.board.reads, rig.board.written) = device;
+    for (at, page) in ram_at_10_000 {
+        assert!(rig.ram.write(PhysAddr(at), &page));
+    }
+    rig.run(15_000);
+    rig.code = CodeCache::new();
+    rig.run(STEPS);
+    assert!(rig.state() == whole.state());
+}
+
+#[test]
 fn an_interrupt_comes_before_the_first_instruction_at_its_step() {
     for due in 1..40 {
         let mut rig = Rig::new(&["addi a0, a0, 1"; 64]);
