@@ -26,7 +26,7 @@ const SUPERBLOCK_MAGIC_AT: usize = 1024 + 0x38;
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
     /// The host refused a file.
-    #[error("cannot {action} {}: {error}", path.display())]
+    #[error("cannot {action} {}: {}{error}", path.display(), errno_name(error))]
     Host {
         /// What was tried: "read", "write", …
         action: &'static str,
@@ -38,6 +38,9 @@ pub enum ImageError {
     /// A name or link target that ext4 images of this builder cannot hold.
     #[error("{}: the name is not UTF-8; rename it, or make the image with mke2fs -d and pass that", .0.display())]
     Name(PathBuf),
+    /// A folder or a device was given as the program.
+    #[error("cannot execute {}: EACCES: not a regular file", .0.display())]
+    NotProgram(PathBuf),
     /// Something that is neither a folder nor a regular file was given as the source.
     #[error("{}: neither a folder nor a regular file", .0.display())]
     Kind(PathBuf),
@@ -63,7 +66,7 @@ impl RootImage {
             error,
         })?;
         if !metadata.is_file() {
-            return Err(ImageError::Kind(path.into()));
+            return Err(ImageError::NotProgram(path.into()));
         }
         // An unreadable program is the user's mistake: say so before the machine starts.
         File::open(path).map_err(|error| ImageError::Host { action: "read", path: path.into(), error })?;
@@ -145,6 +148,17 @@ impl RootImage {
     }
 }
 
+/// The errors that paths give, by their names; the host's own words follow.
+fn errno_name(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "ENOENT: ",
+        std::io::ErrorKind::PermissionDenied => "EACCES: ",
+        std::io::ErrorKind::NotADirectory => "ENOTDIR: ",
+        std::io::ErrorKind::IsADirectory => "EISDIR: ",
+        _ => "",
+    }
+}
+
 /// Where [`RootImage::from_program`] puts the program called `name`.
 pub fn program_path(name: &str) -> String {
     format!("/bin/{name}")
@@ -214,6 +228,6 @@ mod tests {
     fn what_is_not_there_is_named() {
         let error = RootImage::from_program(Path::new("/nowhere/prog")).err().unwrap();
         assert!(error.to_string().contains("/nowhere/prog"), "{error}");
-        assert!(matches!(RootImage::from_program(Path::new("/")), Err(ImageError::Kind(_))));
+        assert!(matches!(RootImage::from_program(Path::new("/")), Err(ImageError::NotProgram(_))));
     }
 }

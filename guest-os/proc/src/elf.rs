@@ -16,15 +16,18 @@ pub const HEADER_BYTES: u64 = 64;
 const PROGRAM_HEADER_BYTES: u64 = 56;
 /// Linux's limit on the size of all program headers.
 const MAX_HEADERS_BYTES: u64 = 64 << 10;
+/// The largest offset in a file (`loff_t`).
+const MAX_FILE_OFFSET: u64 = i64::MAX as u64;
 /// Longest PT_INTERP path (`PATH_MAX`).
 const MAX_INTERPRETER_BYTES: u64 = 4096;
 
-/// Why a file is not executed. All of them are ENOEXEC but `OutOfRange` (ENOMEM).
+/// Why a file is not executed. Linux looks at segments when the old program is gone already, so that
+/// [`ElfError::is_fatal`] errors end the process by SIGSEGV; the others are ENOEXEC.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ElfError {
     /// It does not start with the ELF magic number.
     NotElf,
-    /// Not a 64-bit little-endian file.
+    /// Not a 64-bit file.
     WrongClass,
     /// Not for RISC-V; the number of its machine.
     WrongMachine(u16),
@@ -36,6 +39,8 @@ pub enum ElfError {
     BadSegment,
     /// A segment lies outside user space.
     OutOfRange,
+    /// A segment's bss begins in a page that lies past the end of the file.
+    BssPastEnd,
 }
 
 impl ElfError {
@@ -43,13 +48,19 @@ impl ElfError {
     pub fn reason(self) -> &'static str {
         match self {
             ElfError::NotElf => "it is not an ELF file",
-            ElfError::WrongClass => "it is not a 64-bit little-endian ELF file",
+            ElfError::WrongClass => "it is not a 64-bit ELF file",
             ElfError::WrongMachine(_) => "it is not a program for RISC-V",
             ElfError::NotExecutable => "it is an ELF file but not an executable",
             ElfError::BadHeaders => "its ELF headers are cut off or have impossible sizes",
             ElfError::BadSegment => "one of its segments is malformed",
             ElfError::OutOfRange => "one of its segments lies outside user space",
+            ElfError::BssPastEnd => "it is cut off: one of its segments lies past the end of the file",
         }
+    }
+
+    /// Whether the process dies of it instead of getting ENOEXEC.
+    pub fn is_fatal(self) -> bool {
+        matches!(self, ElfError::BadSegment | ElfError::OutOfRange | ElfError::BssPastEnd)
     }
 }
 
@@ -123,11 +134,14 @@ impl Headers {
         if start_of_file.get(..4) != Some(header::ELFMAG.as_slice()) {
             return Err(ElfError::NotElf);
         }
-        let bytes = start_of_file.get(..64).ok_or(ElfError::BadHeaders)?;
-        if bytes[header::EI_CLASS] != header::ELFCLASS64 || bytes[header::EI_DATA] != header::ELFDATA2LSB {
+        let mut bytes = [0; HEADER_BYTES as usize];
+        bytes.copy_from_slice(start_of_file.get(..HEADER_BYTES as usize).ok_or(ElfError::BadHeaders)?);
+        if bytes[header::EI_CLASS] != header::ELFCLASS64 {
             return Err(ElfError::WrongClass);
         }
-        let header = Elf::parse_header(bytes).map_err(|_| ElfError::BadHeaders)?;
+        // Linux takes the fields as little-endian whatever the file says; one that is not has another machine.
+        bytes[header::EI_DATA] = header::ELFDATA2LSB;
+        let header = Elf::parse_header(&bytes).map_err(|_| ElfError::BadHeaders)?;
         if header.e_machine != header::EM_RISCV {
             return Err(ElfError::WrongMachine(header.e_machine));
         }
@@ -202,6 +216,18 @@ impl Headers {
         Ok(plan)
     }
 
+    /// What can only be said of a plan once the file's length is known: where the start of a bss shares a page with
+    /// file data, the rest of that page is cleared at once, which fails if the file has no such page.
+    pub fn check_length(plan: &ElfPlan, file_bytes: u64) -> Result<(), ElfError> {
+        let pages_in_file = file_bytes.div_ceil(PAGE_SIZE);
+        let is_cut_off = |segment: &Segment| {
+            let shares_page = segment.file_bytes.is_some_and(|bytes| !bytes.is_multiple_of(PAGE_SIZE));
+            let last_page = segment.first_file_page + segment.file_pages;
+            shares_page && segment.prot.contains(SegmentProt::WRITE) && last_page > pages_in_file
+        };
+        if plan.segments.iter().any(is_cut_off) { Err(ElfError::BssPastEnd) } else { Ok(()) }
+    }
+
     /// Puts the lowest segment at `pie_base`, rounded to the largest alignment that a segment asks for.
     fn bias<'a>(
         loads: impl Iterator<Item = &'a ProgramHeader> + Clone,
@@ -234,7 +260,8 @@ fn plan_segment(header: &ProgramHeader, bias: u64, user_end: VirtAddr) -> Result
     }
     let file_start = header.p_offset.checked_sub(lead).filter(|offset| offset.is_multiple_of(PAGE_SIZE));
     let first_file_page = file_start.ok_or(ElfError::BadSegment)? / PAGE_SIZE;
-    header.p_offset.checked_add(header.p_filesz).ok_or(ElfError::BadSegment)?;
+    let end_in_file = header.p_offset.checked_add(header.p_filesz);
+    end_in_file.filter(|&end| end <= MAX_FILE_OFFSET).ok_or(ElfError::BadSegment)?;
     let file_bytes = lead + header.p_filesz;
     let file_pages = file_bytes.div_ceil(PAGE_SIZE);
     Ok(Some(Segment {
@@ -319,6 +346,22 @@ mod tests {
     }
 
     #[test]
+    fn a_bss_that_begins_past_the_end_of_the_file_is_found() {
+        let data = |flags, memsz| plan(2, &[(flags, 0x1000, 0x10000, 0x1800, memsz)]).unwrap();
+        let (rw, r) = (6, 4);
+        // The page in which the bss begins is the file's third.
+        for (plan, file_bytes, expected) in [
+            (data(rw, 0x9000), 0x2001, Ok(())),
+            (data(rw, 0x9000), 0x2000, Err(ElfError::BssPastEnd)),
+            (data(r, 0x9000), 0x2000, Ok(())),
+            (data(rw, 0x1800), 0x2000, Ok(())),
+        ] {
+            assert_eq!(Headers::check_length(&plan, file_bytes), expected);
+        }
+        assert!(ElfError::BssPastEnd.is_fatal() && !ElfError::BadHeaders.is_fatal());
+    }
+
+    #[test]
     fn malformed_headers_are_named() {
         let change = |at: usize, value: u8| {
             let mut bytes = header(2, 1);
@@ -328,7 +371,7 @@ mod tests {
         for (at, value, expected) in [
             (0, 0, Some(ElfError::NotElf)),
             (4, 1, Some(ElfError::WrongClass)),
-            (5, 2, Some(ElfError::WrongClass)),
+            (5, 2, None),
             (18, 62, Some(ElfError::WrongMachine(62))),
             (54, 32, Some(ElfError::BadHeaders)),
             (57, 255, Some(ElfError::BadHeaders)),

@@ -64,6 +64,17 @@ pub fn execute(request: Request) -> Result<(), Errno> {
     let image = find_image(&mut request)?;
     let plan = plan_image(&image)?;
     let process = current();
+    let plan = match plan {
+        Ok(plan) => plan,
+        Err(error) => {
+            // Linux finds this out when the old program is gone already: the process dies.
+            log::warn!("{}: {}", name(&image.location), error.reason());
+            let mut signals = process.signals.borrow_mut();
+            signals.exec();
+            signals.force(proc::SigInfo::from_kernel(proc::Signal::SEGV));
+            return Ok(());
+        }
+    };
     let (id, asid) = mem::allocate_space_name().ok_or(Errno::EAGAIN)?;
     let new = AddressSpace::new(&mut mem::memory(), id, asid, Some(arch::kernel_root()));
     let mut space = match new {
@@ -128,24 +139,32 @@ fn open_executable(at: &Location, path: &[u8]) -> Result<(Location, FileId, u64)
     Ok((location, number, len_bytes))
 }
 
-fn plan_image(image: &Image) -> Result<ElfPlan, Errno> {
+/// The plan; or why the process dies of it; or why `execve` fails.
+fn plan_image(image: &Image) -> Result<Result<ElfPlan, ElfError>, Errno> {
     let headers = &image.headers;
     let mut table = alloc::vec![0; usize::try_from(headers.table_bytes()).map_err(|_| Errno::ENOEXEC)?];
     let count = pages::read(image.number, image.len_bytes, headers.table_offset(), &mut table)?;
-    let plan = headers.plan(&table[..count], layout::PIE_BASE, layout::USER_END);
-    let plan = plan.map_err(|error| refuse(&image.location, error))?;
+    let plan = match headers.plan(&table[..count], layout::PIE_BASE, layout::USER_END) {
+        Ok(plan) => plan,
+        Err(error) if error.is_fatal() => return Ok(Err(error)),
+        Err(error) => return Err(refuse(&image.location, error)),
+    };
     if let Some((offset, len)) = plan.interpreter {
         let mut path = alloc::vec![0; usize::try_from(len).map_err(|_| Errno::ENOEXEC)?];
-        pages::read(image.number, image.len_bytes, offset, &mut path)?;
-        let loader =
-            String::from_utf8_lossy(path.split(|&byte| byte == 0).next().unwrap_or_default()).into_owned();
+        if pages::read(image.number, image.len_bytes, offset, &mut path)? < path.len() {
+            return Err(Errno::EIO);
+        }
+        let Some(loader) = path.strip_suffix(&[0]) else {
+            return Err(refuse(&image.location, ElfError::BadHeaders));
+        };
+        let loader = String::from_utf8_lossy(loader).into_owned();
         log::error!(
             "{}: a dynamic program, which needs its loader {loader}: link it with -static, or give --root a system with static programs",
             name(&image.location)
         );
         return Err(Errno::ENOEXEC);
     }
-    Ok(plan)
+    Ok(Headers::check_length(&plan, image.len_bytes).map(|()| plan))
 }
 
 fn name(location: &Location) -> String {
@@ -154,10 +173,7 @@ fn name(location: &Location) -> String {
 
 fn refuse(location: &Location, error: ElfError) -> Errno {
     log::warn!("{}: {}", name(location), error.reason());
-    match error {
-        ElfError::OutOfRange => Errno::ENOMEM,
-        _ => Errno::ENOEXEC,
-    }
+    Errno::ENOEXEC
 }
 
 fn auxiliary_vector(plan: &ElfPlan) -> [(u32, u64); 15] {

@@ -108,7 +108,8 @@ pub fn first_process() {
         }
     }
     if let Err(error) = execute_first(&init) {
-        log::error!("cannot execute {}: {error}", String::from_utf8_lossy(&init.program));
+        // The host says so too.
+        log::info!("cannot execute {}: {error}", String::from_utf8_lossy(&init.program));
         stop(End::ExecFailed(error.number()));
     }
 }
