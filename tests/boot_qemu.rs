@@ -1,0 +1,63 @@
+//! The same kernel image under another machine: `folio kernel` and `folio image` under `qemu-system-riscv64 -M virt` run the
+//! guest's self-test with the same results as under Folio.
+
+#[path = "support/guest.rs"]
+mod guest;
+mod support;
+
+use std::process::Command;
+use support::{TempDir, folio, run, run_folio};
+
+/// The lines of a test report: the rest (firmware, kernel log) is the machine's own.
+fn report(output: &str) -> Vec<String> {
+    let is_report =
+        |line: &&str| line.ends_with(" ok") || line.contains("FAILED") || line.ends_with(" failed");
+    output.lines().map(|line| line.trim_end_matches('\r')).filter(is_report).map(String::from).collect()
+}
+
+fn qemu() -> Command {
+    let mut command = Command::new("qemu-system-riscv64");
+    command.stdin(std::process::Stdio::null());
+    command
+}
+
+#[test]
+fn the_self_test_passes_here_and_under_qemu() {
+    let ours = run_folio(["run", "vmtests"]);
+    let expected = report(&ours.stdout);
+    assert_eq!(ours.status, 0, "{}", ours.stdout);
+    assert!(expected.len() > 200, "{}", ours.stdout);
+    assert!(expected.iter().all(|line| !line.contains("FAILED")));
+
+    assert!(qemu().arg("--version").output().is_ok(), "no qemu-system-riscv64: run `make setup-test`");
+    let dir = TempDir::new("boot-qemu");
+    let (kernel, image, program) = (dir.file("kernel"), dir.file("root.ext4"), dir.file("vmtests"));
+    std::fs::write(&program, guest::elf("vmtests")).expect("the folder is ours");
+    let mut command = folio(["kernel", "-o"]);
+    command.arg(&kernel);
+    assert_eq!(run(command).status, 0);
+    let mut command = folio(["image", "-o"]);
+    command.arg(&image).arg(&program);
+    assert_eq!(run(command).status, 0);
+
+    let mut command = qemu();
+    command.args([
+        "-M",
+        "virt",
+        "-m",
+        "128M",
+        "-nographic",
+        "-no-reboot",
+        "-append",
+        "init=/bin/vmtests",
+        "-kernel",
+    ]);
+    command
+        .arg(&kernel)
+        .arg("-drive")
+        .arg(format!("file={},format=raw,if=none,id=root,readonly=on", image.display()));
+    command.args(["-device", "virtio-blk-device,drive=root"]);
+    let theirs = run(command);
+    assert_eq!(report(&theirs.stdout), expected, "{}", theirs.stdout);
+    assert_eq!(theirs.status, 0, "the exit status comes through the test finisher");
+}
