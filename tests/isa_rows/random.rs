@@ -3,17 +3,23 @@
 
 use isa::csr::Csr;
 use isa::encode::encoded;
-use isa::{Format, Insn, Op, Operand};
+use isa::{Format, Insn, Op, Operand, decode};
 
-use crate::row::Row;
+use crate::row::{Row, read_rows};
 use crate::state::State;
 
 /// Instructions of a row.
 const LENGTH: usize = 48;
 /// Registers that hold addresses, which no instruction writes: the middle of the data, for loads and stores with
 /// any offset, and an aligned address for atomics.
-const BASE: (u8, u64) = (8, 0x8000_3000);
-const ATOMIC_BASE: (u8, u64) = (9, 0x8000_2a40);
+const BASE: u8 = 8;
+const ATOMIC_BASE: u8 = 9;
+/// The data of a row in M-mode, and of one in U-mode.
+const PHYSICAL_DATA: u64 = 0x8000_2000;
+const VIRTUAL_DATA: u64 = 0x5000;
+/// U-mode, the two pages of data in the order that they do not have in RAM, A and D still to be set by the walker.
+const PAGED: &str =
+    "nop : priv=U menvcfg=0x2000000000000000 map[0x5000]=0x80003000/rwu map[0x6000]=0x80002000/rwu =>";
 
 /// A generator with a seed (splitmix64).
 struct Random(u64);
@@ -36,7 +42,7 @@ impl Random {
     fn destination(&mut self) -> u8 {
         loop {
             let r = self.below(32) as u8;
-            if r != BASE.0 && r != ATOMIC_BASE.0 {
+            if r != BASE && r != ATOMIC_BASE {
                 return r;
             }
         }
@@ -79,7 +85,31 @@ impl Random {
     }
 
     /// An instruction that neither traps nor leaves the straight line, whatever the registers hold.
-    fn insn(&mut self) -> Insn {
+    fn insn(&mut self, user: bool) -> Insn {
+        if self.below(4) == 0 { self.compressed() } else { self.uncompressed(user) }
+    }
+
+    fn compressed(&mut self) -> Insn {
+        loop {
+            let Some(insn) = decode(self.below(0x1_0000) as u32).filter(|insn| insn.len == 2) else {
+                continue;
+            };
+            let writes_a_base = insn.rd == BASE || insn.rd == ATOMIC_BASE;
+            let fits = match insn.op.format() {
+                Format::I | Format::R | Format::Shift6 | Format::Shift5 | Format::U => !writes_a_base,
+                Format::Load => (insn.rs1 == BASE || insn.rs1 == ATOMIC_BASE) && !writes_a_base,
+                Format::Store | Format::FpLoad | Format::FpStore => {
+                    insn.rs1 == BASE || insn.rs1 == ATOMIC_BASE
+                }
+                _ => false,
+            };
+            if fits {
+                return insn;
+            }
+        }
+    }
+
+    fn uncompressed(&mut self, user: bool) -> Insn {
         loop {
             let op = self.of(Op::ALL);
             if matches!(op.format(), Format::Bare | Format::SfenceVma | Format::Jalr) {
@@ -97,16 +127,20 @@ impl Random {
                     Operand::Shamt => insn.imm = self.below(64) as i32,
                     Operand::Upper => insn.imm = (self.next() as i32) & !0xfff,
                     Operand::Offset => {
-                        insn.rs1 = BASE.0;
+                        insn.rs1 = BASE;
                         insn.imm = self.below(4096) as i32 - 2048;
                     }
                     Operand::Address => {
-                        insn.rs1 = ATOMIC_BASE.0;
+                        insn.rs1 = ATOMIC_BASE;
                         insn.rm = self.below(4) as u8;
                     }
                     // Taken or not, the next instruction is the same.
                     Operand::Target => insn.imm = 4,
-                    Operand::Csr => insn.imm = i32::from(self.of(&[Csr::MSCRATCH, Csr::FFLAGS]).0),
+                    Operand::Csr => {
+                        insn.imm = i32::from(
+                            (if user { Csr::FFLAGS } else { self.of(&[Csr::MSCRATCH, Csr::FFLAGS]) }).0,
+                        )
+                    }
                     Operand::Zimm => insn.rs1 = self.below(32) as u8,
                     Operand::FenceSets => insn.imm = self.below(256) as i32,
                     Operand::Rounding | Operand::RoundingExact => insn.rm = self.of(&[0, 1, 2, 3, 4, 7]),
@@ -120,21 +154,27 @@ impl Random {
 /// The row of a seed. Its `after` is only its `before`: what it does is for an engine to say.
 pub fn random_row(seed: u64) -> Row {
     let mut random = Random(seed);
+    let paged = seed % 2 == 1;
     let mut before = State::initial();
+    if paged {
+        before = read_rows("random.rs", PAGED).next().expect("a row").before;
+    }
     for n in 1..32 {
         before.x[n] = random.integer();
     }
-    for (register, value) in [BASE, ATOMIC_BASE] {
-        before.x[usize::from(register)] = value;
-    }
+    let data = if paged { VIRTUAL_DATA } else { PHYSICAL_DATA };
+    before.x[usize::from(BASE)] = data + 0x1000;
+    before.x[usize::from(ATOMIC_BASE)] = data + 0xa40;
     before.f = std::array::from_fn(|_| random.float());
     before.set_csr(Csr::FCSR, random.below(5) << 5 | random.below(32));
-    for pa in (0x8000_2000..0x8000_4000).step_by(8) {
+    for pa in (PHYSICAL_DATA..PHYSICAL_DATA + 0x2000).step_by(8) {
         before.store(pa, &random.integer().to_le_bytes());
     }
-    let insns: Vec<Insn> = (0..LENGTH).map(|_| random.insn()).collect();
-    for (n, insn) in insns.iter().enumerate() {
-        before.store(before.pc + 4 * n as u64, &insn.bits.to_le_bytes());
+    let insns: Vec<Insn> = (0..LENGTH).map(|_| random.insn(paged)).collect();
+    let mut pc = before.pc;
+    for insn in &insns {
+        before.store(pc, &insn.bits.to_le_bytes()[..usize::from(insn.len)]);
+        pc += u64::from(insn.len);
     }
     let title = format!("random row, seed {seed}");
     Row { title, insns, after: before.clone(), before, traps: false, in_spike: true }
