@@ -1,0 +1,103 @@
+//! `docs/isa.md` is made from the table of instructions: this test says when it is out of date, and
+//! `FOLIO_BLESS=1 cargo test -p isa --test isa_page` writes it anew.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use isa::{Extension, Format, Op, Operand};
+
+const INTRODUCTION: &str = "\
+# The instructions
+
+Made from the table in `emulator/isa/src/table.rs` by `FOLIO_BLESS=1 cargo test -p isa --test isa_page`; do not edit.
+
+In an encoding `.` is a bit of an operand. Compressed instructions (RV64C with D) have no rows of their own: each expands
+to one of these (`emulator/isa/src/decode_c.rs`). What an instruction does is in `emulator/src/semantics/`, what it must do in
+`tests/rows/`.
+";
+
+const CHAPTERS: [(Extension, &str); 8] = [
+    (Extension::I, "RV64I: base integer instructions"),
+    (Extension::M, "M: multiplication and division"),
+    (Extension::A, "A: atomics"),
+    (Extension::F, "F: single-precision floating point"),
+    (Extension::D, "D: double-precision floating point"),
+    (Extension::Zicsr, "Zicsr: control and status registers"),
+    (Extension::Zifencei, "Zifencei: fence of instruction fetches"),
+    (Extension::Privileged, "Privileged architecture"),
+];
+
+fn page() -> String {
+    let mut page = INTRODUCTION.to_string();
+    for (extension, title) in CHAPTERS {
+        let rows: Vec<&Op> = Op::ALL.iter().filter(|op| op.extension() == extension).collect();
+        assert!(!rows.is_empty(), "{title} has no rows");
+        write!(page, "\n## {title}\n\n| instruction | operands | encoding |\n|---|---|---|\n").unwrap();
+        for op in rows {
+            writeln!(page, "| `{}` | {} | `{}` |", op.name(), operands(op.format()), encoding(*op)).unwrap();
+        }
+    }
+    page
+}
+
+fn operands(format: Format) -> String {
+    let names: Vec<&str> = format.operands().iter().map(|&operand| name(operand)).collect();
+    names.join(", ")
+}
+
+fn name(operand: Operand) -> &'static str {
+    match operand {
+        Operand::Rd => "rd",
+        Operand::Rs1 => "rs1",
+        Operand::Rs2 => "rs2",
+        Operand::FRd => "frd",
+        Operand::FRs1 => "frs1",
+        Operand::FRs2 => "frs2",
+        Operand::FRs3 => "frs3",
+        Operand::Imm => "imm",
+        Operand::Shamt => "shamt",
+        Operand::Upper => "imm20",
+        Operand::Offset => "imm(rs1)",
+        Operand::Address => "(rs1)",
+        Operand::Target => "target",
+        Operand::Csr => "csr",
+        Operand::Zimm => "zimm",
+        Operand::FenceSets => "pred, succ",
+        Operand::Rounding | Operand::RoundingExact => "rm",
+    }
+}
+
+/// The fixed bits, from bit 31 down, in the manual's groups.
+fn encoding(op: Op) -> String {
+    let mut text = String::new();
+    for bit in (0..32).rev() {
+        let fixed = op.mask() >> bit & 1 != 0;
+        text.push(match op.match_bits() >> bit & 1 {
+            _ if !fixed => '.',
+            0 => '0',
+            _ => '1',
+        });
+        if matches!(bit, 25 | 20 | 15 | 12 | 7) {
+            text.push(' ');
+        }
+    }
+    text
+}
+
+#[test]
+fn the_page_is_that_of_the_table() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/isa.md");
+    let page = page();
+    if std::env::var_os("FOLIO_BLESS").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == page, "docs/isa.md is out of date: FOLIO_BLESS=1 cargo test -p isa --test isa_page");
+}
+
+/// Each row is in exactly one chapter.
+#[test]
+fn every_instruction_is_on_the_page() {
+    let listed = page().lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(listed, Op::ALL.len());
+}
