@@ -460,4 +460,68 @@ mod tests {
         assert_eq!(loaded.attach_disk(Box::new(vec![0; 1024]), true, DiskLatency::NONE), Ok(0));
         assert_eq!(loaded.missing_disks(), 0);
     }
+
+    /// Random loads and stores at every device, random bytes in RAM, time that jumps: nothing panics, nothing hangs,
+    /// and each deadline lies ahead once the devices have acted.
+    #[test]
+    fn a_hostile_guest_breaks_no_device() {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state
+        };
+        let regions = [
+            platform::CLINT,
+            platform::PLIC,
+            platform::UART,
+            platform::FINISHER,
+            platform::RTC,
+            platform::HOST,
+            platform::virtio_slot(0),
+            platform::virtio_slot(1),
+        ];
+        let (mut bus, mut ram) = bus();
+        bus.attach_disk(Box::new(vec![7; 4096]), false, DiskLatency::default()).unwrap();
+        bus.enable_sbi_timers(1);
+        let (mut now, mut faults, mut served) = (Step(0), 0, 0);
+        for _ in 0..300_000 {
+            let region = regions[usize::try_from(random() % 8).unwrap()];
+            let span = if random() % 4 == 0 { region.len_bytes } else { 0x100 };
+            let width = [1u8, 2, 4, 4, 8, 8][usize::try_from(random() % 6).unwrap()];
+            let pa = region.base.wrapping_add(random() % span / u64::from(width) * u64::from(width));
+            let value = match random() % 4 {
+                0 => random(),
+                1 => platform::RAM_BASE.0 + random() % 4096,
+                2 => random() % 16,
+                _ => random() >> (random() % 64),
+            };
+            if random() % 8 == 0 {
+                let at = platform::RAM_BASE.wrapping_add(random() % 4088);
+                assert!(ram.write(at, &value.to_le_bytes()));
+            }
+            let result = if random() % 2 == 0 {
+                bus.read(&mut ram, pa, width, now).map(drop)
+            } else {
+                bus.write(&mut ram, pa, width, value, now)
+            };
+            if result.is_ok() {
+                served += 1
+            } else {
+                faults += 1
+            }
+            if random() % 64 == 0 {
+                bus.set_sbi_timer(0, random() >> (random() % 64), now);
+            }
+            now = now.after(random() % 1000);
+            if random() % 4096 == 0 {
+                now = bus.next_deadline(now).min(Step(1 << 62)).max(now);
+            }
+            bus.advance(&mut ram, now);
+            bus.interrupt_lines(0, now);
+            assert!(bus.next_event(now) > now, "a deadline that has passed was not acted upon");
+        }
+        assert!(faults > 1000 && served > 1000, "{faults} faults, {served} served");
+    }
 }

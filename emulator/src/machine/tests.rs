@@ -440,3 +440,40 @@ fn the_clock_of_the_board_starts_at_its_epoch() {
     let x = machine.hart().x;
     assert_eq!(x[11] << 32 | x[10] & 0xffff_ffff, RTC_EPOCH_SECONDS * 1_000_000_000 + 1);
 }
+
+#[test]
+fn no_call_of_the_built_in_sbi_breaks_the_machine() {
+    use isa::sbi::*;
+    let mut state = 0x0123_4567_89ab_cdef_u64;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let extensions = [
+        0, 1, 2, 3, 8, EID_BASE, EID_TIME, EID_IPI, EID_RFENCE, EID_HSM, EID_SRST, EID_DBCN, EID_DBCN, 0x1234,
+    ];
+    let mut ends = 0;
+    let mut machine = under_sbi(&["j ."]);
+    for _ in 0..100_000 {
+        for register in 10..16 {
+            let value = match random() % 5 {
+                0 => random(),
+                1 => random() % 8,
+                2 => RAM_BASE.0 + random() % (5 << 20),
+                3 => u64::MAX - random() % 2,
+                _ => random() >> (random() % 64),
+            };
+            machine.set_x(register, value);
+        }
+        machine.set_x(16, random() % 8);
+        machine.set_x(17, extensions[usize::try_from(random() % extensions.len() as u64).unwrap()]);
+        machine.sbi_call();
+        if machine.bus.ended().is_some() {
+            ends += 1;
+            machine = under_sbi(&["j ."]);
+        }
+    }
+    assert!(ends > 100, "some calls end the run: {ends}");
+}
