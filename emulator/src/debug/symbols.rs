@@ -1,6 +1,7 @@
 //! Symbols of the kernel and of programs, read by goblin.
 
 use crate::trace::{GuestView, ProcessView};
+use goblin::elf::section_header::SHN_LORESERVE;
 use goblin::elf::sym::{STT_FUNC, STT_NOTYPE, STT_OBJECT};
 use goblin::elf::{Elf, header::ET_DYN, program_header::PT_LOAD};
 use isa::{PAGE_SIZE, VirtAddr};
@@ -8,6 +9,11 @@ use std::collections::BTreeMap;
 
 /// Gives the bytes of a program by its path in the guest's root, if they can be had.
 pub type ProgramFiles = Box<dyn Fn(&str) -> Option<Vec<u8>>>;
+
+/// Whether a symbol of this section is an address: not undefined, and not an absolute number of the assembler's.
+fn is_address(section: usize) -> bool {
+    section != 0 && section < SHN_LORESERVE as usize
+}
 
 struct Symbol {
     start: u64,
@@ -34,7 +40,7 @@ impl SymbolTable {
         let mut symbols: Vec<Symbol> = elf
             .syms
             .iter()
-            .filter(|sym| sym.st_shndx != 0 && matches!(sym.st_type(), STT_FUNC | STT_OBJECT | STT_NOTYPE))
+            .filter(|sym| is_address(sym.st_shndx) && matches!(sym.st_type(), STT_FUNC | STT_OBJECT | STT_NOTYPE))
             .filter_map(|sym| {
                 let name = elf.strtab.get_at(sym.st_name)?;
                 // `$x` and `$d` mark code and data, `.L` is the compiler's own.
