@@ -300,4 +300,5 @@ fn decode_at(bytes: &[u8], at: usize) -> Option<Entry> {
     Some(Entry::first(bits))
 }
 
+#[cfg(target_pointer_width = "64")]
 const _: () = assert!(size_of::<Entry>() == 32);
