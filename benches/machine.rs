@@ -48,7 +48,9 @@ fn bare(c: &mut Criterion) {
     for name in ["bare_int", "bare_fault"] {
         let instructions = run_bare(bare_machine(name)).instructions();
         group.throughput(Throughput::Elements(instructions));
-        group.bench_function(name, |b| b.iter_batched(|| bare_machine(name), run_bare, BatchSize::PerIteration));
+        group.bench_function(name, |b| {
+            b.iter_batched(|| bare_machine(name), run_bare, BatchSize::PerIteration)
+        });
     }
     group.finish();
 }
@@ -59,7 +61,9 @@ fn guest(c: &mut Criterion) {
     for name in ["hello", "demand", "cowfork"] {
         let instructions = run_guest(guest_machine(name)).instructions();
         group.throughput(Throughput::Elements(instructions));
-        group.bench_function(name, |b| b.iter_batched(|| guest_machine(name), run_guest, BatchSize::PerIteration));
+        group.bench_function(name, |b| {
+            b.iter_batched(|| guest_machine(name), run_guest, BatchSize::PerIteration)
+        });
     }
     group.finish();
 }

@@ -43,7 +43,9 @@ fn mistakes_are_refused_with_a_message() {
 
 #[test]
 fn help_and_version_go_to_stdout() {
-    for args in [&["--help"][..], &["--version"], &["run", "--help"], &["boot", "--help"], &["test", "--help"]] {
+    for args in
+        [&["--help"][..], &["--version"], &["run", "--help"], &["boot", "--help"], &["test", "--help"]]
+    {
         let ran = run_folio(args);
         assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{args:?}");
         assert!(!ran.stdout.is_empty());
@@ -90,16 +92,35 @@ fn json_holds_every_documented_field() {
     let (ran, figures) = run_with_figures(&dir, ["cowfork"]);
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     for path in [
-        "version", "exit", "instructions", "instructions_user", "steps", "faults.total", "faults.from_disk", "disk.reads",
-        "disk.bytes", "frames.total", "frames.peak", "tlb.accesses", "tlb.misses", "tlb.i.accesses", "tlb.i.misses",
-        "tlb.d.accesses", "tlb.d.misses", "faults.by_kind.zero", "faults.by_kind.cow_copy",
+        "version",
+        "exit",
+        "instructions",
+        "instructions_user",
+        "steps",
+        "faults.total",
+        "faults.from_disk",
+        "disk.reads",
+        "disk.bytes",
+        "frames.total",
+        "frames.peak",
+        "tlb.accesses",
+        "tlb.misses",
+        "tlb.i.accesses",
+        "tlb.i.misses",
+        "tlb.d.accesses",
+        "tlb.d.misses",
+        "faults.by_kind.zero",
+        "faults.by_kind.cow_copy",
     ] {
         count(&figures, path);
     }
     let kinds = figures["faults"]["by_kind"].as_object().unwrap();
     let sum: u64 = kinds.values().map(|n| n.as_u64().unwrap()).sum();
     assert_eq!(sum, count(&figures, "faults.total"));
-    assert_eq!(count(&figures, "tlb.misses"), count(&figures, "tlb.i.misses") + count(&figures, "tlb.d.misses"));
+    assert_eq!(
+        count(&figures, "tlb.misses"),
+        count(&figures, "tlb.i.misses") + count(&figures, "tlb.d.misses")
+    );
     assert!(count(&figures, "instructions_user") < count(&figures, "instructions"));
     assert!(figures["state_hash"].as_str().unwrap().starts_with("0x"));
 }

@@ -24,7 +24,11 @@ fn the_core_builds_for_wasm32_without_the_guest() {
         "--target",
         "wasm32-unknown-unknown",
     ]));
-    assert_eq!(ran.status, 0, "is the target installed (rustup target add wasm32-unknown-unknown)?\n{}", ran.stderr);
+    assert_eq!(
+        ran.status, 0,
+        "is the target installed (rustup target add wasm32-unknown-unknown)?\n{}",
+        ran.stderr
+    );
 }
 
 #[test]

@@ -26,7 +26,8 @@ fn shown_commands() -> Vec<String> {
 fn every_command_shown_is_known_and_runs() {
     let makefile = std::fs::read_to_string(root().join("Makefile")).unwrap();
     let dir = TempDir::new("readme");
-    let (_, hello) = guest_os::PROGRAMS.iter().find(|(name, _)| *name == "hello").expect("the demo hello is embedded");
+    let (_, hello) =
+        guest_os::PROGRAMS.iter().find(|(name, _)| *name == "hello").expect("the demo hello is embedded");
     std::fs::write(dir.file("my-static-program"), hello).unwrap();
     let commands = shown_commands();
     assert!(commands.len() >= 5, "README shows too few commands: {commands:?}");

@@ -40,7 +40,9 @@ impl SymbolTable {
         let mut symbols: Vec<Symbol> = elf
             .syms
             .iter()
-            .filter(|sym| is_address(sym.st_shndx) && matches!(sym.st_type(), STT_FUNC | STT_OBJECT | STT_NOTYPE))
+            .filter(|sym| {
+                is_address(sym.st_shndx) && matches!(sym.st_type(), STT_FUNC | STT_OBJECT | STT_NOTYPE)
+            })
             .filter_map(|sym| {
                 let name = elf.strtab.get_at(sym.st_name)?;
                 // `$x` and `$d` mark code and data, `.L` is the compiler's own.
