@@ -10,7 +10,7 @@
 
 use super::dispatch::{self, Body};
 use crate::hart::Hart;
-use crate::mem::code_map::Granule;
+use crate::mem::code_map::{Stale, mask};
 use crate::mem::ram::Ram;
 use isa::insn::{Insn, Op};
 use isa::{PAGE_SHIFT, PAGE_SIZE, decode, insn_len};
@@ -83,6 +83,15 @@ pub(super) struct Block {
     pub accesses: u16,
 }
 
+impl Block {
+    /// The granules of its page that it lies in, if it starts at `slot`.
+    #[allow(clippy::cast_possible_truncation)] // offsets in a page
+    fn granules(&self, slot: usize) -> u64 {
+        let first = (slot * 2) as u32;
+        mask(first, first + u32::from(self.len_bytes) - 1)
+    }
+}
+
 /// The blocks of one page of RAM.
 struct CodePage {
     /// Number of the page, counted from the first of RAM.
@@ -94,14 +103,16 @@ struct CodePage {
 #[derive(Clone, Copy)]
 struct Jump {
     pc: u64,
-    /// Hart, bank, and the epochs of everything that may part the address from the block.
+    /// Hart, bank, and the epoch of the pages that may be fetched from.
     context: u64,
+    /// Of the cache's jumps: another one's are void.
+    epoch: u32,
     block: Block,
 }
 
 const JUMPS: usize = 1024;
 const NO_JUMP: Jump =
-    Jump { pc: u64::MAX, context: 0, block: Block { first: 0, len: 0, len_bytes: 0, accesses: 0 } };
+    Jump { pc: u64::MAX, context: 0, epoch: 0, block: Block { first: 0, len: 0, len_bytes: 0, accesses: 0 } };
 
 #[inline]
 #[allow(clippy::cast_possible_truncation)] // masked
@@ -112,6 +123,7 @@ const fn jump_slot(pc: u64) -> usize {
 /// All decoded code of a machine's RAM. Never saved: it is rebuilt as the machine runs.
 pub struct CodeCache {
     jumps: Box<[Jump; JUMPS]>,
+    jumps_epoch: u32,
     entries: Vec<Entry>,
     blocks: Vec<Block>,
     pages: Vec<CodePage>,
@@ -129,6 +141,7 @@ impl Default for CodeCache {
     fn default() -> Self {
         Self {
             jumps: Box::new([NO_JUMP; JUMPS]),
+            jumps_epoch: 0,
             entries: Vec::new(),
             blocks: Vec::new(),
             pages: Vec::new(),
@@ -158,12 +171,13 @@ impl CodeCache {
     #[inline]
     pub(super) fn jump(&self, pc: u64, context: u64) -> Option<Block> {
         let jump = &self.jumps[jump_slot(pc)];
-        (jump.pc == pc && jump.context == context).then_some(jump.block)
+        let known = jump.pc == pc && jump.context == context && jump.epoch == self.jumps_epoch;
+        known.then_some(jump.block)
     }
     /// Remembers a block for [`CodeCache::jump`].
     #[inline]
     pub(super) fn remember_jump(&mut self, pc: u64, context: u64, block: Block) {
-        self.jumps[jump_slot(pc)] = Jump { pc, context, block };
+        self.jumps[jump_slot(pc)] = Jump { pc, context, epoch: self.jumps_epoch, block };
     }
     /// Starts to work with a hart: what it or the cache remembers of other partners is void.
     pub(super) fn meet(&mut self, hart: &mut Hart) {
@@ -175,7 +189,10 @@ impl CodeCache {
         }
     }
     fn forget_jumps(&mut self) {
-        self.jumps.fill(NO_JUMP);
+        self.jumps_epoch = self.jumps_epoch.wrapping_add(1);
+        if self.jumps_epoch == 0 {
+            self.jumps.fill(NO_JUMP);
+        }
     }
     /// See the field.
     pub(super) fn marks_epoch(&self) -> u64 {
@@ -258,25 +275,18 @@ impl CodeCache {
 
     /// Drops the blocks of every granule that has been written since they were decoded.
     pub(super) fn drop_stale(&mut self, ram: &mut Ram) {
-        let mut dropped = false;
-        while let Some(granule) = ram.code_mut().pop() {
-            self.drop_granule(granule);
-            dropped = true;
-        }
-        if dropped {
+        while let Some(stale) = ram.code_mut().pop() {
+            self.drop_blocks(stale);
             self.forget_jumps();
         }
     }
 
-    fn drop_granule(&mut self, granule: Granule) {
-        let Some(&page) = self.page_of_frame.get(granule.page) else { return };
+    fn drop_blocks(&mut self, stale: Stale) {
+        let Some(&page) = self.page_of_frame.get(stale.page) else { return };
         let Some(page) = self.pages.get_mut(page as usize) else { return };
-        let (first, end) = (granule.offset_bytes as usize, (granule.offset_bytes + Granule::BYTES) as usize);
-        // A block that reaches into the granule starts in it, or before it by less than the longest block.
-        let earliest = first.saturating_sub(usize::from(MAX_BLOCK) * 4);
-        for (slot, number) in page.slots.iter_mut().enumerate().take(end / 2).skip(earliest / 2) {
-            let reaches = |block: &Block| slot * 2 + usize::from(block.len_bytes) > first;
-            if self.blocks.get(*number as usize).is_some_and(reaches) {
+        for (slot, number) in page.slots.iter_mut().enumerate().filter(|(_, number)| **number != NO_BLOCK) {
+            let Some(block) = self.blocks.get(*number as usize) else { continue };
+            if block.granules(slot) & stale.granules != 0 {
                 *number = NO_BLOCK;
             }
         }

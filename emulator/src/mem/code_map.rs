@@ -8,18 +8,13 @@
 const GRANULE_SHIFT: u32 = 6;
 const PAGE_SHIFT: u32 = isa::PAGE_SHIFT;
 
-/// A granule whose decoded code must be dropped.
+/// Decoded code that must be dropped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Granule {
+pub struct Stale {
     /// The page's number, counted from the first byte of RAM.
     pub page: usize,
-    /// Offset of the granule's first byte in its page.
-    pub offset_bytes: u32,
-}
-
-impl Granule {
-    /// A granule's size.
-    pub const BYTES: u32 = 1 << GRANULE_SHIFT;
+    /// Its granules that have been written, as in [`mask`].
+    pub granules: u64,
 }
 
 /// Marks for all of RAM, and the queue of granules to drop.
@@ -27,11 +22,13 @@ impl Granule {
 pub struct CodeMap {
     /// For each page of RAM, bit `n` for the granule at offset `64 * n`.
     marks: Vec<u64>,
-    queue: Vec<Granule>,
+    queue: Vec<Stale>,
+    /// The page and the highest granule of the last write that met a mark.
+    last_hit: (usize, u32),
 }
 
-/// The marks of the bytes `[first, last]` of one page.
-fn mask(first: u32, last: u32) -> u64 {
+/// The granules that the bytes `[first, last]` of one page touch: bit `n` for the one at offset `64 * n`.
+pub const fn mask(first: u32, last: u32) -> u64 {
     let (low, high) = (first >> GRANULE_SHIFT, last >> GRANULE_SHIFT);
     (u64::MAX << low) & (u64::MAX >> (63 - high))
 }
@@ -39,7 +36,7 @@ fn mask(first: u32, last: u32) -> u64 {
 impl CodeMap {
     /// A map for `pages` pages, nothing marked.
     pub fn new(pages: usize) -> Self {
-        Self { marks: vec![0; pages], queue: Vec::new() }
+        Self { marks: vec![0; pages], queue: Vec::new(), last_hit: (usize::MAX, 0) }
     }
     /// Whether any granule of the page is marked.
     #[inline]
@@ -58,22 +55,24 @@ impl CodeMap {
         *marks |= mask(first, last);
         was_clean
     }
-    /// The bytes `[first, last]` of the page are being written: clears their marks and queues them.
+    /// The bytes `[first, last]` of the page are being written: clears their marks and queues their granules. Two
+    /// writes to granules that follow each other look like a page that is filled with something else: then all of
+    /// the page is queued, so that the rest of the filling meets no marks.
     #[inline]
     pub fn written(&mut self, page: usize, first: u32, last: u32) {
         let Some(marks) = self.marks.get_mut(page) else { return };
-        let mut hit = *marks & mask(first, last);
+        let hit = *marks & mask(first, last);
         if hit == 0 {
             return;
         }
-        *marks &= !hit;
-        while hit != 0 {
-            self.queue.push(Granule { page, offset_bytes: hit.trailing_zeros() << GRANULE_SHIFT });
-            hit &= hit - 1;
-        }
+        let follows = self.last_hit == (page, (first >> GRANULE_SHIFT).wrapping_sub(1));
+        let granules = if follows { *marks } else { hit };
+        *marks &= !granules;
+        self.last_hit = (page, last >> GRANULE_SHIFT);
+        self.queue.push(Stale { page, granules });
     }
-    /// Takes a granule off the queue.
-    pub fn pop(&mut self) -> Option<Granule> {
+    /// Takes something off the queue.
+    pub fn pop(&mut self) -> Option<Stale> {
         self.queue.pop()
     }
     /// Forgets all marks and the queue: there is no decoded code any more.
@@ -101,11 +100,23 @@ mod tests {
         assert!(map.page_has_code(1) && !map.page_has_code(0));
         assert!(map.has_code(1, 0, 0) && map.has_code(1, 127, 127) && !map.has_code(1, 192, 4095));
         map.written(1, 8, 15);
-        assert_eq!(map.pop(), Some(Granule { page: 1, offset_bytes: 0 }));
+        assert_eq!(map.pop(), Some(Stale { page: 1, granules: 1 }));
         assert_eq!(map.pop(), None);
         assert!(!map.has_code(1, 0, 63) && map.has_code(1, 64, 64));
         map.written(1, 0, 4095);
-        assert_eq!(map.pop().zip(map.pop()).map(|(a, b)| a.offset_bytes + b.offset_bytes), Some(64 + 128));
+        assert_eq!(map.pop(), Some(Stale { page: 1, granules: 0b110 }));
         assert!(!map.page_has_code(1));
+    }
+
+    #[test]
+    fn a_page_that_is_filled_is_dropped_as_a_whole() {
+        let mut map = CodeMap::new(1);
+        map.mark(0, 0, 4095);
+        map.written(0, 64, 71);
+        assert!(map.has_code(0, 128, 4095), "one write drops no more than it touches");
+        map.written(0, 256, 263);
+        assert!(map.has_code(0, 320, 4095));
+        map.written(0, 320, 327);
+        assert!(!map.page_has_code(0));
     }
 }
