@@ -351,10 +351,13 @@ fn the_signature_is_read_as_words() {
     assert_eq!(machine.signature(), None);
 }
 
+/// Step, address and text of an event.
+type Heard = (Step, u64, Vec<u8>);
+
 /// Keeps what it hears; stops at each event if told so.
 #[derive(Clone)]
 struct Listener {
-    heard: Rc<RefCell<Vec<(Step, u64, Vec<u8>)>>>,
+    heard: Rc<RefCell<Vec<Heard>>>,
     action: EventAction,
 }
 
