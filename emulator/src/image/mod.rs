@@ -10,7 +10,7 @@
 mod builder;
 mod disk;
 #[cfg(test)]
-mod readback;
+mod readback_tests;
 
 use crate::host::{DiskError, DiskImage};
 use builder::TreeBuilder;

@@ -30,7 +30,7 @@ mod procfs;
 mod stat;
 mod store;
 #[cfg(test)]
-mod testing;
+mod tests;
 mod tmpfs;
 mod vfs;
 

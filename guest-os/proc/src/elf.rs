@@ -134,8 +134,7 @@ impl Headers {
         if start_of_file.get(..4) != Some(header::ELFMAG.as_slice()) {
             return Err(ElfError::NotElf);
         }
-        let mut bytes = [0; HEADER_BYTES as usize];
-        bytes.copy_from_slice(start_of_file.get(..HEADER_BYTES as usize).ok_or(ElfError::BadHeaders)?);
+        let mut bytes: [u8; 64] = *start_of_file.first_chunk().ok_or(ElfError::BadHeaders)?;
         if bytes[header::EI_CLASS] != header::ELFCLASS64 {
             return Err(ElfError::WrongClass);
         }

@@ -2,7 +2,7 @@
 #![allow(clippy::cast_possible_truncation)] // the tests run on 64-bit hosts, with small numbers
 
 use super::*;
-use crate::testing::{MemoryDevice, Random, Scratch, index_directories, mke2fs};
+use crate::tests::{MemoryDevice, Random, Scratch, index_directories, mke2fs};
 use core::sync::atomic::Ordering;
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};

@@ -2,7 +2,7 @@
 #![allow(clippy::cast_possible_truncation)] // the tests run on 64-bit hosts, with small numbers
 
 use super::*;
-use crate::testing::{HostPages, MemoryDevice, Processes, Random, Scratch, mke2fs};
+use crate::tests::{HostPages, MemoryDevice, Processes, Random, Scratch, mke2fs};
 use crate::{OpenFiles, Whence};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
