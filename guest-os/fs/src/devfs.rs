@@ -35,9 +35,17 @@ pub(crate) fn root() -> u64 {
     ROOT
 }
 
+fn entry(ino: u64) -> Option<&'static (&'static str, Node)> {
+    let index = usize::try_from(ino.checked_sub(ROOT + 1)?).ok()?;
+    NODES.get(index)
+}
+
+fn name(ino: u64) -> Option<&'static str> {
+    entry(ino).map(|entry| entry.0)
+}
+
 fn node(ino: u64) -> Result<Node, Errno> {
-    let index = ino.checked_sub(ROOT + 1).and_then(|index| usize::try_from(index).ok());
-    index.and_then(|index| NODES.get(index)).map(|entry| entry.1).ok_or(Errno::ENOENT)
+    entry(ino).map(|entry| entry.1).ok_or(Errno::ENOENT)
 }
 
 pub(crate) fn lookup(dir: u64, name: &[u8]) -> Result<u64, Errno> {
@@ -64,6 +72,16 @@ pub(crate) fn device(ino: u64) -> Result<Device, Errno> {
         Node::Device(device) => Ok(device),
         _ => Err(Errno::ENXIO),
     }
+}
+
+/// `/dev/random` and `/dev/console` lead to the same devices as `/dev/urandom` and `/dev/tty`, by numbers of their own.
+fn rdev(ino: u64) -> Result<u64, Errno> {
+    let (major, minor) = match name(ino) {
+        Some("random") => (1, 8),
+        Some("console") => (5, 1),
+        _ => return Ok(device(ino)?.rdev()),
+    };
+    Ok(crate::stat::device_number(major, minor))
 }
 
 pub(crate) fn readlink(ino: u64) -> Result<Vec<u8>, Errno> {
@@ -95,7 +113,7 @@ pub(crate) fn stat(ino: u64, boot: Timestamp) -> Result<Stat, Errno> {
     let (permissions, nlink, rdev, size) = match file_type {
         FileType::Directory => (0o755, 2, 0, NODES.len() as u64),
         FileType::Symlink => (0o777, 1, 0, readlink(ino)?.len() as u64),
-        _ => (0o666, 1, device(ino)?.rdev(), 0),
+        _ => (0o666, 1, rdev(ino)?, 0),
     };
     Ok(Stat {
         ino,

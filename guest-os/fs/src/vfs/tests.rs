@@ -459,7 +459,11 @@ fn pipes_and_streams_have_attributes_too() {
         let file = OpenFile::new(object, None, OpenFlags::WRONLY);
         assert_eq!(world.vfs.stat_open(&file).unwrap().file_type(), expected);
     }
-    let null = world.at("/dev/null").inode;
-    let stat = world.vfs.stat(&null).unwrap();
-    assert_eq!((stat.mode, stat.rdev), (0o020_666, 0x103));
+    for (name, rdev) in
+        [("null", 0x103), ("random", 0x108), ("urandom", 0x109), ("tty", 0x500), ("console", 0x501)]
+    {
+        let inode = world.at(&format!("/dev/{name}")).inode;
+        let stat = world.vfs.stat(&inode).unwrap();
+        assert_eq!((stat.mode, stat.rdev), (0o020_666, rdev), "{name}");
+    }
 }
