@@ -6,6 +6,7 @@ use crate::bus::Platform;
 use crate::hart::{CsrContext, Hart, write_is_harmless};
 use crate::mem::ram::Ram;
 use crate::mem::tlb::Flushed;
+use crate::semantics::Surroundings;
 use bitflags::bitflags;
 use isa::csr::Csr;
 use isa::platform::Region;
@@ -32,11 +33,11 @@ pub(super) enum StopCause {
 }
 
 /// The hart and its surroundings, as one instruction sees them.
-pub struct Core<'a> {
+pub(super) struct Core<'a> {
     /// The hart.
-    pub hart: &'a mut Hart,
+    pub(super) hart: &'a mut Hart,
     /// RAM.
-    pub ram: &'a mut Ram,
+    pub(super) ram: &'a mut Ram,
     pub(super) platform: &'a mut dyn Platform,
     pub(super) watch: &'a [Region],
     pub(super) observer: Option<&'a mut dyn Observer>,
@@ -59,43 +60,47 @@ pub struct Core<'a> {
 }
 
 impl Core<'_> {
-    /// The address of the running instruction.
-    pub fn pc(&self) -> u64 {
-        self.block_pc.wrapping_add(self.offset)
-    }
     /// The step of the running instruction.
-    pub fn now(&self) -> Step {
+    pub(super) fn now(&self) -> Step {
         Step(self.block_now + self.index)
     }
-    /// Writes integer register `rd`.
-    pub fn set_x(&mut self, rd: u8, value: u64) {
+}
+
+impl Surroundings for Core<'_> {
+    fn hart(&self) -> &Hart {
+        self.hart
+    }
+    fn hart_mut(&mut self) -> &mut Hart {
+        self.hart
+    }
+    #[inline]
+    fn pc(&self) -> u64 {
+        self.block_pc.wrapping_add(self.offset)
+    }
+    #[inline]
+    fn set_x(&mut self, rd: u8, value: u64) {
         self.hart.x[usize::from(rd & 31)] = value;
         self.hart.x[0] = 0;
     }
-    /// Reads a CSR as the running instruction; `None` if that is illegal.
-    pub fn read_csr(&self, csr: Csr) -> Option<u64> {
+    fn read_csr(&self, csr: Csr) -> Option<u64> {
         let mtime = || self.platform.mtime(self.now());
         self.hart.read_csr(csr, &CsrContext { retired_before: self.index, mtime: &mtime })
     }
-    /// Writes a CSR that could be read; `None` if that is illegal.
-    pub fn write_csr(&mut self, csr: Csr, value: u64) -> Option<()> {
+    fn write_csr(&mut self, csr: Csr, value: u64) -> Option<()> {
         if !write_is_harmless(csr) {
             self.attention |= Attention::INTERRUPTS;
         }
         self.hart.write_csr(csr, value, &CsrContext { retired_before: self.index, mtime: &|| 0 })
     }
-    /// A return from a trap goes on at `target`.
-    pub fn return_to(&mut self, target: u64) {
+    fn return_to(&mut self, target: u64) {
         self.next_pc = target;
         self.attention |= Attention::INTERRUPTS;
     }
-    /// The hart waits from after this instruction on.
-    pub fn wait_for_interrupt(&mut self) {
+    fn wait_for_interrupt(&mut self) {
         self.hart.waiting = true;
         self.attention |= Attention::INTERRUPTS;
     }
-    /// `sfence.vma` on this hart: `va` and `asid` narrow what is dropped.
-    pub fn fence_translations(&mut self, va: Option<VirtAddr>, asid: Option<u64>) {
+    fn fence_translations(&mut self, va: Option<VirtAddr>, asid: Option<u64>) {
         #[allow(clippy::cast_possible_truncation)] // bits above ASIDMAX are ignored
         let asid = asid.map(|asid| asid as u16);
         self.hart.fence_translations(va, asid);

@@ -3,7 +3,7 @@
 
 use super::core::{Core, StopCause};
 use super::observer::MemoryAccess;
-use crate::semantics::{Amo, Engine, FloatFn, HelperFn, Width};
+use crate::semantics::{Amo, Engine, FloatFn, HelperFn, Surroundings, Width};
 use crate::softfloat::Round;
 use isa::insn::Insn;
 use isa::sv39::Access;

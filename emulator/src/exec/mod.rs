@@ -16,7 +16,6 @@ mod run;
 #[cfg(test)]
 mod tests;
 
-pub use self::core::Core;
 pub use block::CodeCache;
 pub use observer::{MemoryAccess, Observer, TlbSide};
 

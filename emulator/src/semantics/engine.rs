@@ -1,9 +1,10 @@
 //! The trait that instruction bodies are written over.
 
-use crate::exec::Core;
+use crate::hart::Hart;
 use crate::softfloat::{Flags, Round};
-use isa::Trap;
+use isa::csr::Csr;
 use isa::insn::Insn;
+use isa::{Trap, VirtAddr};
 
 /// How wide a memory access is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,8 +51,30 @@ pub enum Amo {
     MaxU,
 }
 
+/// The hart and its surroundings, as the rare or stateful part of an instruction sees them.
+pub trait Surroundings {
+    /// The hart.
+    fn hart(&self) -> &Hart;
+    /// The hart, to be changed.
+    fn hart_mut(&mut self) -> &mut Hart;
+    /// The address of the running instruction.
+    fn pc(&self) -> u64;
+    /// Writes integer register `rd`.
+    fn set_x(&mut self, rd: u8, value: u64);
+    /// Reads a CSR as the running instruction; `None` if that is illegal.
+    fn read_csr(&self, csr: Csr) -> Option<u64>;
+    /// Writes a CSR that could be read; `None` if that is illegal.
+    fn write_csr(&mut self, csr: Csr, value: u64) -> Option<()>;
+    /// A return from a trap goes on at `target`.
+    fn return_to(&mut self, target: u64);
+    /// The hart waits from after this instruction on.
+    fn wait_for_interrupt(&mut self);
+    /// `sfence.vma` on this hart: `va` and `asid` narrow what is dropped.
+    fn fence_translations(&mut self, va: Option<VirtAddr>, asid: Option<u64>);
+}
+
 /// The rare or stateful part of an instruction: an ordinary function over the hart and what is around it.
-pub type HelperFn = fn(&mut Core<'_>, &Insn) -> Result<(), Trap>;
+pub type HelperFn = fn(&mut dyn Surroundings, &Insn) -> Result<(), Trap>;
 
 /// A pure floating-point operation on bit patterns (binary32 in the low half, the rest zero): result and flags.
 pub type FloatFn<const N: usize> = fn([u64; N], Round) -> (u64, Flags);

@@ -6,7 +6,7 @@
 //! [`Engine::select`], [`Engine::branch`] and the other operations. `?` means "trap, or leave the block" in the
 //! interpreter and "the side exit has been emitted" in a translator. **Whatever may stop comes before the first
 //! write of a register.** Rare or stateful meaning (CSRs, xRET, fences, `wfi`, `ecall`) is one ordinary function
-//! over [`Core`](crate::exec::Core), reached through [`Engine::helper`].
+//! over [`Surroundings`], reached through [`Engine::helper`].
 
 mod engine;
 mod float;
@@ -19,7 +19,7 @@ pub mod m;
 pub mod system;
 pub mod zicsr;
 
-pub use engine::{Amo, Engine, FloatFn, HelperFn, Width};
+pub use engine::{Amo, Engine, FloatFn, HelperFn, Surroundings, Width};
 
 /// The body of a row of the instruction table: `body_of!(M mul)` is the function of that name in the file of its
 /// extension. A row without a body does not compile.

@@ -1,15 +1,14 @@
 //! The environment: ECALL, EBREAK, returns from traps, WFI, the fence of the page tables (privileged manual,
 //! "Machine-Mode Privileged Instructions", "Supervisor Instructions").
 
-use super::engine::Engine;
-use crate::exec::Core;
+use super::engine::{Engine, Surroundings};
 use isa::csr::mstatus;
 use isa::insn::Insn;
 use isa::{Exception, Privilege, Trap, VirtAddr};
 
 /// Environment call.
 pub fn ecall<E: Engine>(e: &mut E, i: &Insn) -> Result<(), E::Stop> {
-    e.helper(i, |core, _| Err(Trap::new(core.hart.ecall_exception(), 0)))
+    e.helper(i, |core, _| Err(Trap::new(core.hart().ecall_exception(), 0)))
 }
 
 /// Breakpoint; `tval` is the address of the instruction, as in Spike.
@@ -18,9 +17,9 @@ pub fn ebreak<E: Engine>(e: &mut E, i: &Insn) -> Result<(), E::Stop> {
 }
 
 /// Illegal unless the mode is at least `lowest`, and, in S-mode, unless `forbidden` is clear in `mstatus`.
-fn require(core: &Core<'_>, i: &Insn, lowest: Privilege, forbidden: u64) -> Result<(), Trap> {
-    let privilege = core.hart.privilege;
-    let trapped = privilege == Privilege::Supervisor && core.hart.csr.mstatus & forbidden != 0;
+fn require(core: &dyn Surroundings, i: &Insn, lowest: Privilege, forbidden: u64) -> Result<(), Trap> {
+    let privilege = core.hart().privilege;
+    let trapped = privilege == Privilege::Supervisor && core.hart().csr.mstatus & forbidden != 0;
     if privilege < lowest || trapped { Err(Trap::illegal(i.bits)) } else { Ok(()) }
 }
 
@@ -28,7 +27,7 @@ fn require(core: &Core<'_>, i: &Insn, lowest: Privilege, forbidden: u64) -> Resu
 pub fn sret<E: Engine>(e: &mut E, i: &Insn) -> Result<(), E::Stop> {
     e.helper(i, |core, i| {
         require(core, i, Privilege::Supervisor, mstatus::TSR)?;
-        let target = core.hart.leave_supervisor_trap();
+        let target = core.hart_mut().leave_supervisor_trap();
         core.return_to(target);
         Ok(())
     })
@@ -38,7 +37,7 @@ pub fn sret<E: Engine>(e: &mut E, i: &Insn) -> Result<(), E::Stop> {
 pub fn mret<E: Engine>(e: &mut E, i: &Insn) -> Result<(), E::Stop> {
     e.helper(i, |core, i| {
         require(core, i, Privilege::Machine, 0)?;
-        let target = core.hart.leave_machine_trap();
+        let target = core.hart_mut().leave_machine_trap();
         core.return_to(target);
         Ok(())
     })
@@ -57,8 +56,8 @@ pub fn wfi<E: Engine>(e: &mut E, i: &Insn) -> Result<(), E::Stop> {
 pub fn sfence_vma<E: Engine>(e: &mut E, i: &Insn) -> Result<(), E::Stop> {
     e.helper(i, |core, i| {
         require(core, i, Privilege::Supervisor, mstatus::TVM)?;
-        let va = (i.rs1 != 0).then(|| VirtAddr(core.hart.x[usize::from(i.rs1)]));
-        let asid = (i.rs2 != 0).then(|| core.hart.x[usize::from(i.rs2)]);
+        let va = (i.rs1 != 0).then(|| VirtAddr(core.hart().x[usize::from(i.rs1)]));
+        let asid = (i.rs2 != 0).then(|| core.hart().x[usize::from(i.rs2)]);
         core.fence_translations(va, asid);
         Ok(())
     })

@@ -1,7 +1,6 @@
 //! Zicsr: reading and writing control and status registers (unprivileged manual, chapter "Zicsr").
 
-use super::engine::Engine;
-use crate::exec::Core;
+use super::engine::{Engine, Surroundings};
 use isa::Trap;
 use isa::insn::Insn;
 
@@ -13,11 +12,17 @@ enum Change {
     Clear,
 }
 
-fn access(core: &mut Core<'_>, i: &Insn, change: Change, operand: u64, writes: bool) -> Result<(), Trap> {
+fn access(
+    core: &mut dyn Surroundings,
+    i: &Insn,
+    change: Change,
+    operand: u64,
+    writes: bool,
+) -> Result<(), Trap> {
     let illegal = Trap::illegal(i.bits);
     let old = core.read_csr(i.csr()).ok_or(illegal)?;
     if writes {
-        let base = core.hart.csr_modify_base(i.csr(), old);
+        let base = core.hart().csr_modify_base(i.csr(), old);
         let new = match change {
             Change::Write => operand,
             Change::Set => base | operand,
@@ -34,7 +39,7 @@ macro_rules! with_register {
         #[doc = concat!("CSR access: ", stringify!($change), ", with a register.")]
         pub fn $name<E: Engine>(e: &mut E, i: &Insn) -> Result<(), E::Stop> {
             e.helper(i, |core, i| {
-                let operand = core.hart.x[usize::from(i.rs1)];
+                let operand = core.hart().x[usize::from(i.rs1)];
                 access(core, i, Change::$change, operand, $writes(i))
             })
         }

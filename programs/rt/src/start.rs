@@ -20,6 +20,7 @@ core::arch::global_asm!(
     entry = sym entry,
 );
 
+// SAFETY: `rt::main!` defines the function with this signature, and the linker finds no other.
 unsafe extern "Rust" {
     /// Defined by `rt::main!`.
     safe fn program_main(args: Args) -> i32;
