@@ -65,9 +65,23 @@ pub unsafe fn start(start: PhysAddr, bytes: usize) {
     HEAP.account.get_mut().total = bytes;
 }
 
-/// Whether the kernel may allocate about `bytes` more on behalf of a user program. Half of what is free beyond
-/// the reserve counts, since free memory is in pieces.
+/// Whether the kernel may allocate about `bytes` more on behalf of a user program: the reserve stays untouched, and there is
+/// a free piece as large, since free memory may lie in small ones.
 pub fn admit(bytes: usize) -> bool {
     let account = *HEAP.account.get();
-    account.total.saturating_sub(account.used).saturating_sub(RESERVE_BYTES) / 2 >= bytes
+    let free = account.total.saturating_sub(account.used).saturating_sub(RESERVE_BYTES);
+    free / 2 >= bytes && has_piece(bytes.max(1))
+}
+
+/// Whether one allocation of this size would succeed: tries it.
+fn has_piece(bytes: usize) -> bool {
+    let Ok(layout) = Layout::from_size_align(bytes, align_of::<u64>()) else { return false };
+    // SAFETY: the size is not zero.
+    let block = unsafe { HEAP.alloc(layout) };
+    if block.is_null() {
+        return false;
+    }
+    // SAFETY: allocated on the line above with this layout.
+    unsafe { HEAP.dealloc(block, layout) };
+    true
 }

@@ -108,8 +108,9 @@ pub fn first_process() {
         }
     }
     if let Err(error) = execute_first(&init) {
-        // The host says so too.
-        log::info!("cannot execute {}: {error}", String::from_utf8_lossy(&init.program));
+        // With a host, the host says so.
+        let level = if host::is_present() { log::Level::Info } else { log::Level::Error };
+        log::log!(level, "cannot execute {}: {error}", String::from_utf8_lossy(&init.program));
         stop(End::ExecFailed(error.number()));
     }
 }

@@ -150,17 +150,21 @@ pub fn copy_out_some(address: u64, bytes: &[u8]) -> Result<usize, Errno> {
 
 /// A NUL-terminated string of at most `limit` bytes; `too_long` if no NUL comes in time.
 pub fn read_string(address: u64, limit: usize, too_long: Errno) -> Result<Vec<u8>, Errno> {
+    /// Bytes looked at in one go: strings are short, and their vectors stay as large as they are made.
+    const CHUNK_BYTES: usize = 64;
     let mut text = Vec::new();
     while text.len() < limit {
         let at = address.checked_add(text.len() as u64).ok_or(Errno::EFAULT)?;
-        let len = piece(at, limit - text.len());
-        let start = text.len();
+        let len = piece(at, CHUNK_BYTES.min(limit - text.len()));
         let pa = resolve(at, Access::Read)?;
-        text.resize(start + len, 0);
-        mem::memory().phys().read_bytes(pa, &mut text[start..]);
-        if let Some(end) = text[start..].iter().position(|&byte| byte == 0) {
-            text.truncate(start + end);
-            return Ok(text);
+        let mut chunk = [0; CHUNK_BYTES];
+        mem::memory().phys().read_bytes(pa, &mut chunk[..len]);
+        match chunk[..len].iter().position(|&byte| byte == 0) {
+            Some(end) => {
+                text.extend_from_slice(&chunk[..end]);
+                return Ok(text);
+            }
+            None => text.extend_from_slice(&chunk[..len]),
         }
     }
     Err(too_long)

@@ -76,6 +76,9 @@ fn frame_of(page: PageId) -> FrameId {
 
 impl PageStore for FramesOfTmpfs {
     fn alloc(&mut self) -> Option<PageId> {
+        if TMPFS_FRAMES.get().len() as u64 >= self.capacity_pages().0 {
+            return None;
+        }
         let frame = mem::memory().allocate_kernel().ok()?;
         let number = frame.ppn().0;
         TMPFS_FRAMES.get_mut().insert(number, frame);
@@ -92,8 +95,10 @@ impl PageStore for FramesOfTmpfs {
         mem::memory().phys_mut().write_bytes(frame_of(page).base().wrapping_add(offset as u64), bytes);
     }
     fn capacity_pages(&self) -> (u64, u64) {
-        let memory = mem::memory();
-        (memory.frames().total(), memory.frames().free())
+        // Half of memory at most, as in Linux: the programs that use the files need some too.
+        let total = mem::memory().frames().total() / 2;
+        let free = mem::memory().frames().free();
+        (total, free.min(total.saturating_sub(TMPFS_FRAMES.get().len() as u64)))
     }
 }
 

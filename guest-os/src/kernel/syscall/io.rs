@@ -9,7 +9,7 @@ use crate::process::Process;
 use crate::user::{self, UserPtr};
 use crate::vfs::{self, open_files};
 use crate::wait::{self, Channel, WaitOutcome};
-use crate::{console, pages};
+use crate::{console, heap, pages};
 use ::proc::{SigInfo, Signal};
 use alloc::vec::Vec;
 use fs::{Device, Errno, Object, OpenFile, OpenFileId, OpenFlags, PipeOutcome};
@@ -291,8 +291,13 @@ fn write_console(stream: u64, bytes: &[u8]) -> Moved {
 /// Moves all bytes unless the file is nonblocking.
 fn write_pipe(id: OpenFileId, bytes: &[u8], nonblocking: bool) -> Moved {
     let Object::Pipe { pipe, .. } = details(id).object else { return Err(Errno::EBADF.into()) };
+    /// A pipe's ring grows by copying itself; with the new ring this is what it takes at most.
+    const RING_BYTES: usize = 2 * fs::PIPE_CAPACITY;
     let mut done = 0;
     loop {
+        if !heap::admit(RING_BYTES) {
+            return if done > 0 { Ok(done) } else { Err(Errno::ENOMEM.into()) };
+        }
         let outcome = open_files().pipe_write(id, &bytes[done..])?;
         match outcome {
             PipeOutcome::Moved(count) => {
