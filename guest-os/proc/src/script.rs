@@ -30,7 +30,8 @@ mod tests {
 
     #[test]
     fn lines_are_split_as_linux_does() {
-        let rows: [(&[u8], Option<(&[u8], Option<&[u8]>)>); 6] = [
+        type Row = (&'static [u8], Option<(&'static [u8], Option<&'static [u8]>)>);
+        let rows: [Row; 6] = [
             (b"#!/bin/sh\necho", Some((b"/bin/sh", None))),
             (b"#! /usr/bin/env  -S python3 -u \n", Some((b"/usr/bin/env", Some(b"-S python3 -u")))),
             (b"#!/bin/sh", Some((b"/bin/sh", None))),

@@ -1,6 +1,7 @@
 //! The end of a process, and of the run.
 
 use crate::hart::{current, hart};
+use crate::local::HartLocal;
 use crate::process::{self, Process, find, release_space, table};
 use crate::shutdown::{self, End};
 use crate::syscall::files::close_file;
@@ -129,6 +130,9 @@ pub fn send(process: &Process, info: SigInfo) {
 
 /// Sends SIGALRM to every process whose timer has run out.
 pub fn ring_alarms(now: u64) {
+    if now < ALARM.get().unwrap_or(u64::MAX) {
+        return;
+    }
     let due = |process: &Process| process.alarm.get().0 != 0 && process.alarm.get().0 <= now;
     let ringing: alloc::vec::Vec<_> =
         table(|t| t.living().filter(|(_, process)| due(process)).map(|(_, process)| process).collect());
@@ -138,6 +142,22 @@ pub fn ring_alarms(now: u64) {
         process.alarm.set((next, interval));
         send(&process, SigInfo::from_kernel(Signal::ALRM));
     }
+    let earliest = table(|t| t.living().map(|(_, process)| process.alarm.get().0).filter(|&deadline| deadline != 0).min());
+    *ALARM.get_mut() = earliest;
+}
+
+/// The earliest deadline of a process's timer, or an earlier one that has been put off.
+static ALARM: HartLocal<Option<u64>> = HartLocal::new(None);
+
+/// A process's timer was set to `deadline`.
+pub fn alarm_set(deadline: u64) {
+    let mut alarm = ALARM.get_mut();
+    *alarm = Some(alarm.map_or(deadline, |earliest| earliest.min(deadline)));
+}
+
+/// When the next timer runs out.
+pub fn next_alarm() -> Option<u64> {
+    *ALARM.get()
 }
 
 /// Checks that every frame has come back, says so, and stops the machine.

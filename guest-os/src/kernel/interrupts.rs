@@ -3,7 +3,7 @@
 use crate::drivers::plic;
 use crate::hart::hart;
 use crate::wait::scheduler;
-use crate::{arch, block, console, sbi};
+use crate::{arch, block, console, exit, sbi};
 use isa::Interrupt;
 use isa::platform;
 
@@ -34,7 +34,9 @@ pub fn poll() {
             plic::complete(source);
         }
     }
-    scheduler(|s| s.expire(arch::time()));
+    let now = arch::time();
+    scheduler(|s| s.expire(now));
+    exit::ring_alarms(now);
 }
 
 /// Before user mode: an interrupt at the end of the turn if anyone else waits for the hart, at the next sleeper's deadline
@@ -42,7 +44,8 @@ pub fn poll() {
 pub fn arm_timer(turn_end: u64) {
     let (others, deadline) = scheduler(|s| (s.has_runnable(), s.next_deadline()));
     let turn = if others { turn_end } else { u64::MAX };
-    set_timer(deadline.unwrap_or(u64::MAX).min(turn));
+    let alarm = exit::next_alarm().unwrap_or(u64::MAX);
+    set_timer(deadline.unwrap_or(u64::MAX).min(turn).min(alarm));
 }
 
 /// Asks for a timer interrupt at `deadline` (`u64::MAX`: never), unless that is what was asked for last.

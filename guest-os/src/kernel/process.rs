@@ -7,6 +7,7 @@ use crate::arch::{Context, FpState, KernelStack, TrapFrame};
 use crate::hart::hart;
 use crate::local::HartLocal;
 use crate::{heap, mem};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -228,10 +229,11 @@ pub struct Start {
 }
 
 /// Makes a process and enters it into the table, not yet runnable. EAGAIN if there is no room for it.
-pub fn create(parent: Pid, start: Start) -> Result<Rc<Process>, (Errno, Start)> {
+pub fn create(parent: Pid, start: Box<Start>) -> Result<Rc<Process>, (Errno, Box<Start>)> {
     let stack = if admits_one_more() { KernelStack::new() } else { None };
     let Some(stack) = stack else { return Err((Errno::EAGAIN, start)) };
     let Some(pid) = table(|t| t.allocate_pid()) else { return Err((Errno::EAGAIN, start)) };
+    let start = *start;
     let now = crate::arch::time();
     let process = Rc::new(Process {
         pid,

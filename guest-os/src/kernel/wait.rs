@@ -157,7 +157,8 @@ pub fn idle() -> ! {
             continue;
         }
         let deadline = scheduler(|s| s.next_deadline());
-        interrupts::set_timer(deadline.unwrap_or(u64::MAX));
+        let alarm = crate::exit::next_alarm().unwrap_or(u64::MAX);
+        interrupts::set_timer(deadline.unwrap_or(u64::MAX).min(alarm));
         let start = arch::time();
         arch::wait_for_interrupt();
         hart().idle_ticks.set(hart().idle_ticks.get() + arch::time() - start);

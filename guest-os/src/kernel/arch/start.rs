@@ -80,9 +80,9 @@ unsafe extern "C" {
 }
 
 /// The virtual address in the direct map of a physical one.
+#[allow(clippy::cast_possible_truncation)] // on riscv64 a usize has 64 bits
 pub fn direct_map(pa: PhysAddr) -> usize {
     let va = pa.0.wrapping_add(DIRECT_MAP);
-    // On riscv64 a usize has 64 bits.
     va as usize
 }
 

@@ -170,7 +170,7 @@ pub fn fcntl([fd, command, argument, ..]: Arguments) -> Outcome {
             let wanted = OpenFlags::from_bits_retain(uint(argument)) & OpenFlags::SETTABLE;
             let mut files = open_files();
             let file = files.get_mut(id);
-            file.flags = file.flags - OpenFlags::SETTABLE | wanted;
+            file.flags = (file.flags - OpenFlags::SETTABLE) | wanted;
             Ok(0)
         }
         // Record locks: nobody else could hold one that matters here; each request is granted.

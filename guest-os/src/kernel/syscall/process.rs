@@ -10,6 +10,7 @@ use crate::vfs::open_files;
 use crate::wait::{self, Channel, WaitOutcome, scheduler};
 use crate::{arch, events, heap, mem};
 use ::proc::{DescriptorTable, ExitStatus, Pid, WaitFor};
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -48,7 +49,7 @@ pub fn clone([flags, stack, parent_tid, tls, child_tid, ..]: Arguments) -> Outco
         program: parent.program.borrow().clone(),
         limits: *parent.limits.borrow(),
     };
-    let child = match process::create(parent.pid, start) {
+    let child = match process::create(parent.pid, Box::new(start)) {
         Ok(child) => child,
         Err((error, start)) => {
             undo(start);
@@ -133,7 +134,7 @@ fn copy_files(parent: &Process) -> DescriptorTable<fs::OpenFileId> {
 }
 
 /// Gives back what a child that can't be made had taken over.
-fn undo(start: Start) {
+fn undo(start: Box<Start>) {
     let mut start = start;
     start.files.take_all().into_iter().for_each(super::files::close_file);
     if let Some(space) = start.space.take() {

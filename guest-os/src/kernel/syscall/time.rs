@@ -135,7 +135,11 @@ pub fn setitimer([which, new, old, ..]: Arguments) -> Outcome {
     let before = timer_words(this.alarm.get());
     let [interval_s, interval_us, value_s, value_us] = UserPtr::<[u64; 4]>::from(new).read()?;
     let (interval, value) = (timeval_ticks(interval_s, interval_us)?, timeval_ticks(value_s, value_us)?);
-    this.alarm.set(if value == 0 { (0, 0) } else { (arch::time().saturating_add(value), interval) });
+    let deadline = if value == 0 { 0 } else { arch::time().saturating_add(value) };
+    this.alarm.set((deadline, if value == 0 { 0 } else { interval }));
+    if deadline != 0 {
+        crate::exit::alarm_set(deadline);
+    }
     if let Some(pointer) = UserPtr::<[u64; 4]>::from(old).non_null() {
         pointer.write(before)?;
     }
