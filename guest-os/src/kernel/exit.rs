@@ -142,7 +142,9 @@ pub fn ring_alarms(now: u64) {
         process.alarm.set((next, interval));
         send(&process, SigInfo::from_kernel(Signal::ALRM));
     }
-    let earliest = table(|t| t.living().map(|(_, process)| process.alarm.get().0).filter(|&deadline| deadline != 0).min());
+    let earliest = table(|t| {
+        t.living().map(|(_, process)| process.alarm.get().0).filter(|&deadline| deadline != 0).min()
+    });
     *ALARM.get_mut() = earliest;
 }
 

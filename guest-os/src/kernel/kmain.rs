@@ -85,7 +85,9 @@ fn start_first_process() {
         program: Program { name: b"init".to_vec(), ..Program::default() },
         limits: limits::INITIAL,
     };
-    let Ok(process) = process::create(0, Box::new(start)) else { panic!("there is no room for the first process") };
+    let Ok(process) = process::create(0, Box::new(start)) else {
+        panic!("there is no room for the first process")
+    };
     let pid = process.pid;
     drop(process);
     scheduler(|s| s.make_runnable(pid));
