@@ -34,6 +34,7 @@ pub(super) fn start(hart: &mut Hart, info: &BootInfo, adue: bool, builtin_sbi: b
     } else if adue {
         hart.csr.menvcfg |= menvcfg::ADUE;
     }
+    hart.rebuild();
 }
 
 /// As OpenSBI leaves the CSRs, with one difference: since nothing runs in M-mode, every exception that firmware would

@@ -133,6 +133,7 @@ impl Machine {
         if machine.harts.len() != MachineConfig::HARTS {
             return Err(RestoreError::Damaged);
         }
+        machine.harts.iter_mut().for_each(Hart::rebuild);
         if let Some(info) = machine.boot.clone() {
             machine.watch_htif(&info);
         }
