@@ -137,8 +137,9 @@ pub const COMMANDS: &[Entry] = &[
     entry(
         &["catch"],
         "fault KIND",
-        "stop when the kernel has dealt with a page fault of this kind:\n\
-         zero, file, disk, cow, segv, any, or one kind by name (zero_shared, file_copy, …)",
+        "stop when the kernel has dealt with a page fault of this kind\n\
+         KIND: zero, file, disk, cow, segv, any, or one kind by name (zero_shared, file_copy, …)\n\
+         It stops at the instruction that faulted, just before that runs again; or in the kernel, if it won't.",
     ),
     entry(&["regs", "r"], "[f|csr]", "registers by ABI name (* has changed); floating point; CSRs"),
     entry(
@@ -150,7 +151,8 @@ pub const COMMANDS: &[Entry] = &[
     entry(
         &["walk"],
         "[VA]",
-        "walk the page table for VA (or pc), level by level, with every flag spelled out",
+        "walk the page table for VA (or pc), level by level, with every flag spelled out\n\
+         Here as everywhere an address is a number, a $register or a symbol, and +N or -N; $fault is the last fault's.",
     ),
     entry(&["tlb"], "[VA]", "the TLB: counts and entries, or those for VA's page"),
     entry(&["frames"], "[FIRST]", "what the frames of RAM hold and who maps them, from frame FIRST on"),

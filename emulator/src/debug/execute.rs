@@ -9,7 +9,6 @@ use super::tap::SharedTap;
 use super::target::{Registers, Target};
 use super::{ProgramFiles, memory, registers, views, walk};
 use crate::machine::StopReason;
-use crate::trace::explain;
 use isa::{Ppn, Step, VirtAddr};
 use std::fmt::Write;
 
@@ -191,10 +190,7 @@ impl Debugger {
 
     fn explain(&self) -> Result<String, String> {
         let tap = self.tap.borrow();
-        let trace = tap.trace();
-        let fault = trace.last_fault.as_ref().ok_or("there has been no page fault yet")?;
-        let text = explain(fault, &trace.guest).ok_or("the last event was no page fault")?;
-        Ok(wrap(&text, 100))
+        tap.explanation().map(|text| wrap(text, 100)).ok_or("there has been no page fault yet".to_owned())
     }
 
     /// The address that an expression means; pc if there is none.
@@ -207,6 +203,10 @@ impl Debugger {
         let Some(at) = at else { return Ok(now.pc) };
         let base = match &at.base {
             Operand::Number(number) => *number,
+            Operand::Register(name) if name == "fault" => {
+                let tap = self.tap.borrow();
+                tap.trace().last_fault.as_ref().ok_or("there has been no page fault yet")?.record.va
+            }
             Operand::Register(name) => registers::value(target, name)
                 .ok_or_else(|| format!("there is no register or CSR `${name}`"))?,
             Operand::Symbol(name) => self.symbol_address(&now, name)?,
@@ -249,7 +249,8 @@ impl Debugger {
             let guest = &tap.trace().guest;
             return self.symbols.name_in_process(guest, guest.process(pid)?, va);
         }
-        self.symbols.kernel.name_of(va.0)
+        let kernel = &self.symbols.kernel;
+        if now.translates() { kernel.name_of(va.0) } else { kernel.name_of_physical(va.0) }
     }
 }
 

@@ -14,7 +14,7 @@ pub struct Expression {
 pub enum Operand {
     /// A number.
     Number(u64),
-    /// A register or CSR, without the `$`.
+    /// A register or CSR, or `fault` for the address of the last page fault, without the `$`.
     Register(String),
     /// A symbol, perhaps with `kernel:` or `PID:` before it.
     Symbol(String),

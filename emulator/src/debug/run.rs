@@ -5,6 +5,7 @@ use super::memory;
 use super::target::{Place, Stop, Target};
 use crate::machine::{GuestExit, StopReason};
 use crate::trace::Event;
+use isa::events::EventKind;
 use isa::{Op, Privilege, Step, decode};
 
 /// Why a resumed machine has stopped.
@@ -88,6 +89,11 @@ impl Debugger {
         if let Some(ended) = self.ended {
             return Err(format!("the machine has ended: {}", describe_end(ended)));
         }
+        let caught = self.tap.borrow_mut().take_caught();
+        if let Some((id, event)) = caught {
+            self.return_to_user(target, &event);
+            return Ok(Halt::Caught(id, event));
+        }
         let start = target.registers();
         self.before = Some(start);
         self.next_examine = None;
@@ -98,15 +104,23 @@ impl Debugger {
             let breakpoints = &self.breakpoints;
             let end = if let Until::Step(step) = until { step } else { Step(u64::MAX) };
             let mut begun = None;
+            let mut same_instruction = true;
             let stop = match &mut until {
                 Until::Ever | Until::Step(_) if breakpoints.nothing_armed() => target.run(end, None),
                 until => target.run(
                     end,
                     Some(&mut |place| {
                         let begun = *begun.get_or_insert(place.step);
-                        // The instruction at which the machine stands has been stopped at already.
+                        // The instruction at which the machine stands has been stopped at already; should
+                        // it fault and run again, it is still the same.
                         if *place == first {
                             return false;
+                        }
+                        if (place.privilege, place.satp) == (first.privilege, first.satp) {
+                            same_instruction &= place.pc == first.pc;
+                            if same_instruction && !matches!(until, Until::OneInstruction) {
+                                return false;
+                            }
                         }
                         hit = breakpoints.at(place);
                         hit.is_some()
@@ -137,13 +151,38 @@ impl Debugger {
                 (Stop::Event, _) => {
                     let caught = self.tap.borrow_mut().take_caught();
                     match caught {
-                        Some((id, event)) => Halt::Caught(id, event),
+                        Some((id, event)) => {
+                            self.return_to_user(target, &event);
+                            Halt::Caught(id, event)
+                        }
                         // Programs or mappings have changed: breakpoints are looked at anew.
                         None if matches!(until, Until::OneInstruction) => Halt::Reached,
                         None => continue,
                     }
                 }
             });
+        }
+    }
+
+    /// After a page fault that was resolved for the program itself: runs on to the instruction that faulted, unless
+    /// a breakpoint comes first, or another catchpoint, which is then told of by the next command that runs the machine.
+    fn return_to_user(&mut self, target: &mut dyn Target, event: &Event) {
+        let refused = matches!(event.kind(), Some(EventKind::Protection | EventKind::Segv));
+        if refused || event.kernel_copy() {
+            return;
+        }
+        let satp = target.registers().satp;
+        loop {
+            self.arm();
+            let breakpoints = &self.breakpoints;
+            let mut returned = |place: &Place| {
+                place.privilege == Privilege::User && place.satp == satp || breakpoints.at(place).is_some()
+            };
+            match target.run(Step(u64::MAX), Some(&mut returned)) {
+                Stop::Event if !self.tap.borrow().has_caught() => {}
+                Stop::Ended(reason) => return self.ended = Some(reason),
+                _ => return,
+            }
         }
     }
 

@@ -37,7 +37,7 @@ impl Debugger {
             Where::Kernel(va) if text == va.to_string() => String::new(),
             Where::Kernel(va) => format!(": {va} of the kernel"),
             Where::Symbol(..) => match self.breakpoints.addresses_of(id).as_slice() {
-                [] => ": waits for a program that has it".to_owned(),
+                [] => ": waits for a program that has it (none so far)".to_owned(),
                 list => format!(": {}", list.iter().map(VirtAddr::to_string).collect::<Vec<_>>().join(", ")),
             },
         };

@@ -31,6 +31,8 @@ pub(super) struct SymbolTable {
     relocatable: bool,
     /// The first page that its lowest segment has.
     lowest_page: u64,
+    /// What is added to physical addresses to have the virtual ones, in a file that tells both.
+    physical_offset: u64,
 }
 
 impl SymbolTable {
@@ -63,11 +65,12 @@ impl SymbolTable {
                 symbols[index].end = next.unwrap_or(start.saturating_add(PAGE_SIZE));
             }
         }
-        let lowest = elf.program_headers.iter().filter(|ph| ph.p_type == PT_LOAD).map(|ph| ph.p_vaddr).min();
+        let lowest = elf.program_headers.iter().filter(|ph| ph.p_type == PT_LOAD).min_by_key(|ph| ph.p_vaddr);
         Self {
             symbols,
             relocatable: elf.header.e_type == ET_DYN,
-            lowest_page: lowest.unwrap_or(0) & !(PAGE_SIZE - 1),
+            lowest_page: lowest.map_or(0, |ph| ph.p_vaddr & !(PAGE_SIZE - 1)),
+            physical_offset: lowest.map_or(0, |ph| ph.p_vaddr.wrapping_sub(ph.p_paddr)),
         }
     }
 
@@ -77,6 +80,11 @@ impl SymbolTable {
         let is_end_of =
             |symbol: &&Symbol| symbol.name.strip_suffix(name).is_some_and(|before| before.ends_with("::"));
         exact.or_else(|| self.symbols.iter().find(is_end_of)).map(|symbol| symbol.start)
+    }
+
+    /// The symbol at a physical address, before translation is on.
+    pub(super) fn name_of_physical(&self, address: u64) -> Option<String> {
+        self.name_of(address.wrapping_add(self.physical_offset))
     }
 
     /// The symbol that holds an address: `name+0x8`.

@@ -4,7 +4,7 @@
 
 use super::command::FaultFilter;
 use crate::host::EventAction;
-use crate::trace::{Event, Trace};
+use crate::trace::{Event, Trace, explain};
 use isa::events::EventKind;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -18,6 +18,8 @@ pub struct Tap {
     trace: Trace,
     catches: Vec<(u64, FaultFilter)>,
     caught: Option<(u64, Event)>,
+    /// What there is to say of the last page fault, by the state of things at that time.
+    explanation: Option<String>,
     /// Some breakpoint waits for a program to be mapped.
     wants_programs: bool,
 }
@@ -26,6 +28,7 @@ impl Tap {
     /// Takes in the next event. `Stop` means: come back to the debugger before the next instruction.
     pub fn take_in(&mut self, event: &Event) -> EventAction {
         self.trace.fold(event);
+        self.explanation = explain(event, &self.trace.guest).or(self.explanation.take());
         let Some(kind) = event.kind() else { return EventAction::Continue };
         if let Some((id, _)) = self.catches.iter().find(|(_, filter)| filter.kinds.contains(&kind)) {
             self.caught = Some((*id, event.clone()));
@@ -42,6 +45,11 @@ impl Tap {
         &self.trace
     }
 
+    /// The last page fault, explained.
+    pub fn explanation(&self) -> Option<&str> {
+        self.explanation.as_deref()
+    }
+
     pub(super) fn set_wants_programs(&mut self, wanted: bool) {
         self.wants_programs = wanted;
     }
@@ -56,6 +64,9 @@ impl Tap {
     }
     pub(super) fn catches(&self) -> &[(u64, FaultFilter)] {
         &self.catches
+    }
+    pub(super) fn has_caught(&self) -> bool {
+        self.caught.is_some()
     }
     pub(super) fn take_caught(&mut self) -> Option<(u64, Event)> {
         self.caught.take()

@@ -401,7 +401,7 @@ fn next_runs_calls_and_faults_to_their_return() {
 
 #[test]
 fn breakpoints_by_symbol_wait_for_the_program() {
-    check(&["break helper"], "breakpoint 1 at helper: waits for a program that has it\n");
+    check(&["break helper"], "breakpoint 1 at helper: waits for a program that has it (none so far)\n");
     check_parts(
         &["break helper", "continue"],
         &["breakpoint 1: helper\n", "step 105: user mode", "<helper>"],
@@ -409,9 +409,9 @@ fn breakpoints_by_symbol_wait_for_the_program() {
     check_parts(&["b helper+4", "c"], &["breakpoint 1: helper+0x4\n", "step 106:"]);
     check_parts(&["b 1:main+8", "c"], &["step 107:"]);
     check_parts(&["b main 2", "c"], &["step 112: the program has exited"]);
-    // The second time at the same instruction is a new one; the one it stands at is passed.
-    check_parts(&["b main+8", "c", "c"], &["step 110:"]);
-    check(&["b main+8", "c", "c", "b"], "breakpoint 1 at main+0x8 (0x10008), reached 2 times\n");
+    // It faults and runs again, but is stopped at once.
+    check_parts(&["b main+8", "c", "c"], &["step 112: the program has exited"]);
+    check(&["b main+8", "c", "c", "b"], "breakpoint 1 at main+0x8 (0x10008), reached 1 times\n");
     check_parts(&["b main", "delete 1", "c"], &["exited"]);
     check(&["delete 1"], "there is no breakpoint or catchpoint 1\n");
 }
@@ -432,11 +432,13 @@ fn catchpoints() {
     check(&["catch fault file"], "catchpoint 1: fault file\n");
     check_parts(
         &["catch fault file", "continue"],
-        &["catchpoint 1: file_disk at 0x11000 in process 1", "step 109: supervisor mode"],
+        &["catchpoint 1: file_disk at 0x11000 in process 1", "step 110: user mode", "<main+0x8>"],
     );
     check_parts(&["catch fault cow", "continue"], &["exited"]);
     check_parts(&["catch fault any", "continue", "explain"], &["process 1 (demo)", "0x11000", "/bin/demo"]);
+    check_parts(&["catch fault any", "continue", "x $fault"], &["0x11000: not mapped"]);
     check(&["explain"], "there has been no page fault yet\n");
+    check(&["x $fault"], "there has been no page fault yet\n");
 }
 
 #[test]
