@@ -408,10 +408,10 @@ extern "C" fn leave_if_on_alternate_stack(_: i32, _: usize, _: usize) {
 
 #[inline(never)]
 #[allow(unconditional_recursion)]
-fn overflow(depth: usize) -> usize {
+fn overflow() -> i32 {
     let mut local = [0u8; 1024];
     core::hint::black_box(&mut local)[0] = 1;
-    overflow(depth + 1) + usize::from(core::hint::black_box(&local)[0])
+    overflow() + i32::from(core::hint::black_box(&local)[0])
 }
 
 fn alternate_stack() -> Outcome {
@@ -426,7 +426,7 @@ fn alternate_stack() -> Outcome {
         if on_signal(SIGSEGV, Action::Call(leave_if_on_alternate_stack), g::SA_ONSTACK).is_err() {
             return 3;
         }
-        overflow(0) as i32
+        overflow()
     });
     check_eq!(ended, Ok(Status::Exited(17)));
     Ok(())

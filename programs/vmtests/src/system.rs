@@ -10,7 +10,8 @@ use crate::{check, check_eq, check_error, tests};
 
 tests! {
     system_name, clock, sleeping, random, limits, usage, memory_information, thread_name, yields, unknown_calls, @Kernel kernel_version, @Kernel missing_calls,
-    futex_basics, @Kernel robust_list,
+    futex_basics,
+    no_sockets, @Kernel robust_list,
 }
 
 const FIELD: usize = 65;
@@ -140,6 +141,16 @@ fn futex_basics() -> Outcome {
     let at = word.as_ptr() as usize;
     check_eq!(sys(g::__NR_futex, [at, g::FUTEX_WAKE as usize, 1])?, 0);
     check_error!(sys(g::__NR_futex, [at, g::FUTEX_WAIT as usize, 8, 0]), EAGAIN);
+    Ok(())
+}
+
+fn no_sockets() -> Outcome {
+    // How a shell finds out that nobody logged in over a network.
+    let mut room = [0u64; 16];
+    let (address, length) = (room.as_mut_ptr() as usize, [128u32]);
+    let (read, _write) = os::pipe(0)?;
+    check_error!(sys(g::__NR_getpeername, [read as usize, address, length.as_ptr() as usize]), ENOTSOCK);
+    check_error!(sys(g::__NR_getpeername, [77, address, length.as_ptr() as usize]), EBADF);
     Ok(())
 }
 
