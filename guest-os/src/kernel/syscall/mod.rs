@@ -178,11 +178,11 @@ fn dispatch(number: u64, a: Arguments) -> Outcome {
         __NR_getrusage => system::getrusage(a),
         __NR_getrlimit | __NR_setrlimit | __NR_prlimit64 => limits::prlimit64(number, a),
         __NR_getcpu => Ok(0),
-        // There is no network: programs take this for an answer (bash asks when it looks up its host's name).
-        // A shell asks whether its input is a connection; any other error than this means yes to it.
+        // There is no network. A shell asks whether its input is a connection; any other error than this means yes to it.
         __NR_getpeername | __NR_getsockname => {
             files::open_file(a[0]).and(Err(Errno::ENOTSOCK)).map_err(Stop::from)
         }
+        // Programs take this for an answer (bash asks when it looks up its host's name).
         __NR_socket => Err(Errno::EAFNOSUPPORT.into()),
         __NR_rseq | __NR_riscv_hwprobe | __NR_clone3 => Err(Errno::ENOSYS.into()),
         _ => unknown(number),
