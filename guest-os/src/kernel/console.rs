@@ -4,6 +4,7 @@ use crate::drivers::mmio::Mmio;
 use crate::drivers::{host, plic};
 use crate::local::HartLocal;
 use crate::logger;
+use crate::syscall::terminal;
 use crate::wait::{self, Channel, WaitOutcome};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -145,8 +146,12 @@ pub fn uart_interrupt() {
     while let Some(byte) = uart::receive() {
         let mut input = INPUT.get_mut();
         match byte {
-            // Ctrl-D at an empty line ends the file; a carriage return ends a line.
-            4 => input.ended = input.ready.is_empty(),
+            // Ctrl-D at the start of a line ends the file, Ctrl-C interrupts, a carriage return ends a line.
+            4 => input.ended = input.ready.back().is_none_or(|&last| last == b'\n'),
+            3 => {
+                drop(input);
+                terminal::interrupt();
+            }
             b'\r' => input.ready.push_back(b'\n'),
             _ => input.ready.push_back(byte),
         }

@@ -14,7 +14,7 @@ mod process;
 mod signals;
 mod stat;
 pub mod system;
-mod terminal;
+pub mod terminal;
 mod time;
 
 use crate::hart::current;

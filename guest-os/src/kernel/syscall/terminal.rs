@@ -6,12 +6,13 @@
 use super::files::{details, open_file};
 use super::{Arguments, Outcome, descriptor, descriptor_error, uint};
 use crate::console;
+use crate::exit;
 use crate::hart::current;
 use crate::local::HartLocal;
 use crate::process::table;
 use crate::user::{UserPtr, plain, zeroed};
 use crate::vfs::open_files;
-use ::proc::Pid;
+use ::proc::{Pid, SigInfo, Signal};
 use fs::{Device, Errno, Object, OpenFlags};
 use linux_raw_sys::general as linux;
 use linux_raw_sys::ioctl as request;
@@ -20,6 +21,14 @@ plain!(linux::termios, linux::winsize);
 
 /// The foreground process group, once a shell has set it.
 static FOREGROUND: HartLocal<Option<Pid>> = HartLocal::new(None);
+
+/// Ctrl-C: SIGINT for the foreground group, the first process's until a shell has set one.
+pub fn interrupt() {
+    let group = FOREGROUND.get().unwrap_or(exit::FIRST);
+    for (_, process) in table(|t| t.members(group)) {
+        exit::send(&process, SigInfo::from_kernel(Signal::INT));
+    }
+}
 
 pub fn ioctl([fd, number, argument, ..]: Arguments) -> Outcome {
     let id = open_file(fd)?;
