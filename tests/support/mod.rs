@@ -164,7 +164,7 @@ pub fn tiny_elf(code: &[u32]) -> Vec<u8> {
     let size = HEADERS + 4 * code.len() as u64;
     let mut elf = Vec::new();
     elf.extend_from_slice(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
-    let mut half = |elf: &mut Vec<u8>, values: &[u16]| {
+    let half = |elf: &mut Vec<u8>, values: &[u16]| {
         values.iter().for_each(|v| elf.extend_from_slice(&v.to_le_bytes()))
     };
     half(&mut elf, &[2, 243]); // executable, RISC-V
