@@ -3,6 +3,9 @@
 //! Figures are per run of a whole program; `thrpt` is instructions a second. Cost grows linearly with instructions,
 //! faults and bytes moved; the host memory used grows with the pages that the guest has touched.
 
+#![allow(clippy::unwrap_used)] // a bench that cannot start has nothing to measure
+#![allow(missing_docs)] // the harness macros make public items
+
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use emulator::image::{RootImage, program_path};
 use emulator::loader::{Boot, Chosen};

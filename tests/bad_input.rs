@@ -4,6 +4,8 @@
 //! The rules are those of Linux's binfmt_elf: until the old program is gone, `execve` fails with an errno; after that
 //! (segments that cannot be mapped) the process dies of SIGSEGV.
 
+#![allow(clippy::unwrap_used)] // in functions that only tests call
+
 mod support;
 
 use support::{Ran, TempDir, folio, run, run_folio};

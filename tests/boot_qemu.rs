@@ -1,6 +1,8 @@
 //! The same kernel image under another machine: `folio kernel` and `folio image` under `qemu-system-riscv64 -M virt` run the
 //! guest's self-test with the same results as under Folio.
 
+#![allow(clippy::unwrap_used)] // in functions that only tests call
+
 #[path = "support/guest.rs"]
 mod guest;
 mod support;

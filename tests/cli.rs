@@ -1,5 +1,7 @@
 //! The command line: exit statuses, messages, where output goes, what the machine-readable files hold.
 
+#![allow(clippy::unwrap_used)] // in functions that only tests call
+
 mod support;
 
 use std::process::{Command, Stdio};

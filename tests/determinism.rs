@@ -1,5 +1,7 @@
 //! The same command is the same run: a hundred times, and with and without listeners. (Saved and loaded: `snapshot.rs`.)
 
+#![allow(clippy::unwrap_used)] // in functions that only tests call
+
 #[path = "support/guest.rs"]
 mod guest;
 mod support;

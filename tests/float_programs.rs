@@ -4,6 +4,8 @@
 //! the row does not name must be as they were. `illegal` says that the last instruction raises illegal instruction
 //! and changes nothing. (Values and flags of the arithmetic itself: `softfloat.rs`.)
 
+#![allow(clippy::unwrap_used)] // in functions that only tests call
+
 use emulator::bus::{AccessFault, Platform};
 use emulator::exec::{CodeCache, Exec, Exit, Options};
 use emulator::hart::Hart;

@@ -4,6 +4,8 @@
 //! The programs (Debian's static ones, and C, musl and Rust ones of our own) are in the image that `make setup-test` prepares. Without it
 //! these tests fail and say so; FOLIO_SKIP_DEBIAN=1 skips them.
 
+#![allow(clippy::unwrap_used)] // in functions that only tests call
+
 mod support;
 
 use std::fs;

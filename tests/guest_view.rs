@@ -2,6 +2,7 @@
 //! protect, move their break, touch, fork, exec and exit through `mm` itself; each operation is reported as the
 //! kernel reports it; and after each the view must have the same VMAs, the same frame at every page, the same owners
 //! of every frame, and the same frames in use. Fixed seeds.
+#![allow(clippy::unwrap_used)] // in functions that only tests call
 #![allow(clippy::cast_possible_truncation)] // small numbers
 
 #[path = "../guest-os/mm/tests/support/mod.rs"]
@@ -199,10 +200,12 @@ impl World {
         let before = self.machine.log.len();
         // Refused or not, the log says what became of it.
         let _ = self.machine.translate(&mut self.mem, space, va, access);
-        for resolution in self.machine.log[before..].to_vec() {
+        let resolutions = self.machine.log.split_off(before);
+        for resolution in &resolutions {
             let event = resolution.event();
             self.report(EventKind::Zero, pid, "", |r| *r = EventRecord { pid, tid: pid, ..event });
         }
+        self.machine.log.extend(resolutions);
     }
 
     fn evict(&mut self) {

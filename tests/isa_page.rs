@@ -1,6 +1,8 @@
 //! `docs/isa.md` is made from the table of instructions: this test says when it is out of date, and
 //! `FOLIO_BLESS=1 cargo test -p isa --test isa_page` writes it anew.
 
+#![allow(clippy::unwrap_used)] // in functions that only tests call
+
 use std::path::Path;
 
 use isa::{Extension, Format, Op, Operand};

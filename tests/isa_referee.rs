@@ -3,6 +3,8 @@
 //! random altogether. Legality and the whole text must agree, but for the differences listed in
 //! [`known_difference`].
 
+#![allow(clippy::unwrap_used)] // in functions that only tests call
+
 use disc_v::Decoder;
 use isa::{Op, assemble, decode, disasm};
 

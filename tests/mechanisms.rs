@@ -2,6 +2,8 @@
 //! byte of its former owner; after fork all private frames are shared until one is written, a write copies one, and the
 //! last owner's write copies none.
 
+#![allow(clippy::unwrap_used)] // in functions that only tests call
+
 #[path = "support/guest.rs"]
 mod guest;
 

@@ -3,6 +3,8 @@
 //! Each line of its `sh` blocks is run (with the binary under test in place of `target/release/folio`), or, for `make` and
 //! `cargo`, checked against the Makefile: those are what runs this test.
 
+#![allow(clippy::unwrap_used)] // in functions that only tests call
+
 mod support;
 
 use support::{TempDir, folio, root, run};

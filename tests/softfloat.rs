@@ -2,6 +2,7 @@
 //! operation, format and rounding mode, over all pairs of special operands and random ones whose exponents are
 //! drawn to collide. The seeds are fixed; a failure prints the operands. (Known answers for the corners, which
 //! need no referee, lie beside the code. The referee's crate builds on x86-64 Linux only.)
+#![allow(clippy::unwrap_used)] // in functions that only tests call
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 #![allow(clippy::cast_possible_truncation)] // operands are drawn as words and cut to their format
 

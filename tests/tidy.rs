@@ -2,6 +2,8 @@
 //!
 //! The rules are those of docs/architecture.md and docs/unsafe.md; a failure names file, line and rule.
 
+#![allow(clippy::unwrap_used)] // in functions that only tests call
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

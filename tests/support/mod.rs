@@ -1,5 +1,6 @@
 //! What the integration tests share: running `folio` with a time limit, temporary folders, JSON results.
 #![allow(dead_code)] // each test target uses its part
+#![allow(clippy::unwrap_used)] // in functions that only tests call
 
 use serde_json::Value;
 use std::io::Write;

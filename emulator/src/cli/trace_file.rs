@@ -82,7 +82,7 @@ impl EventSink for Recorder {
         let event = Event::new(at, hart, record, text);
         let mut listener = self.0.borrow_mut();
         listener.write_line(&event);
-        let action = listener.tap.borrow_mut().take_in(&event);
-        action
+        let tap = listener.tap.clone();
+        tap.borrow_mut().take_in(&event)
     }
 }

@@ -37,17 +37,12 @@ impl Entry {
 }
 
 /// A tree of files on its way into an image.
+#[derive(Default)]
 pub(super) struct TreeBuilder {
     root: BTreeMap<String, Entry>,
     contents: Vec<Content>,
     /// Hard links: the content of each (device, inode) seen.
     linked: BTreeMap<(u64, u64), usize>,
-}
-
-impl Default for TreeBuilder {
-    fn default() -> Self {
-        Self { root: BTreeMap::new(), contents: Vec::new(), linked: BTreeMap::new() }
-    }
 }
 
 impl TreeBuilder {
