@@ -3,7 +3,6 @@
 //! The program is assembled here, so that its addresses are the same everywhere. What depends on the build of the kernel (steps,
 //! kernel addresses, frames) is replaced by letters before the session is compared with its golden;
 //! `FOLIO_BLESS=1 cargo test --test debugger` writes the golden anew.
-#![allow(clippy::unwrap_used)] // in functions that only tests call
 #![allow(clippy::cast_possible_truncation, clippy::unwrap_used)] // small numbers; a test may stop
 
 mod support;

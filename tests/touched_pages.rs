@@ -1,6 +1,5 @@
 //! Demand paging, checked against what the guest kernel has no say in: the blocks that the disk was asked for are those
 //! behind the addresses that user mode touched, no more and no fewer. RAM is full of junk at the start.
-#![allow(clippy::unwrap_used)] // in functions that only tests call
 #![allow(clippy::cast_possible_truncation, clippy::unwrap_used)] // a 64-bit host; a test may stop
 
 use emulator::exec::{MemoryAccess, Observer};
