@@ -84,6 +84,8 @@ kinds! {
     /// A device read that was not a page fault (metadata, `read(2)`): `detail` = sector, `detail2` = bytes. If it
     /// filled a page of the page cache: `frame`, `va` = offset in the file, `detail3` = file id.
     DiskRead = 35, "disk_read";
+    /// A file was refused as a program: `detail` = errno; text: why, in words.
+    ExecRefused = 36, "exec_refused";
     /// The kernel finished booting: `detail` = frames it may hand out, `detail2` = bytes of its heap.
     Boot = 40, "boot";
     /// The state of memory when the last process had exited: `detail` = free frames, `detail2` = page-cache frames, `detail3` = frames at boot.
@@ -126,6 +128,7 @@ impl EventKind {
             | Self::Switch
             | Self::OutOfFrames
             | Self::DiskRead
+            | Self::ExecRefused
             | Self::Boot
             | Self::Shutdown
             | Self::TlbMiss

@@ -30,7 +30,8 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     } else {
         driver.run()
     };
-    let status = conclude(end, program);
+    let refusal = recorder.with(|trace| trace.last_refusal.clone());
+    let status = conclude(end, program, refusal.as_deref());
     let written = recorder.finish();
     recorder.with(|trace| {
         let figures = Figures { machine: &driver.machine, guest: Some(&trace.stats), exit: status };
@@ -157,7 +158,7 @@ fn environment(given: &[String]) -> Vec<Vec<u8>> {
 }
 
 /// The exit status of an ending, after saying on stderr what the program itself cannot have said.
-fn conclude(end: End, program: &OsStr) -> u8 {
+fn conclude(end: End, program: &OsStr, refusal: Option<&str>) -> u8 {
     let program = program.to_string_lossy();
     match end {
         End::Stopped(StopReason::Exit(GuestExit::Status(status))) => status,
@@ -165,7 +166,7 @@ fn conclude(end: End, program: &OsStr) -> u8 {
             u8::try_from(128 + signal.min(127)).unwrap_or(u8::MAX)
         }
         End::Stopped(StopReason::Exit(GuestExit::ExecFailed(errno))) => {
-            eprintln!("folio: {program}: cannot be executed: {}", exec_failure(errno));
+            eprintln!("folio: {program}: cannot be executed: {}", exec_failure(errno, refusal));
             STATUS_ERROR
         }
         End::Stopped(StopReason::Exit(GuestExit::Panic)) => {
@@ -190,11 +191,15 @@ fn conclude(end: End, program: &OsStr) -> u8 {
     }
 }
 
-/// The errno's name, the reason, and what to try.
-fn exec_failure(errno: u32) -> String {
+/// The errno's name, the reason (the kernel's own, if it has told one), and what to try.
+fn exec_failure(errno: u32, refusal: Option<&str>) -> String {
+    const ENOEXEC: u32 = 8;
+    if let (ENOEXEC, Some(why)) = (errno, refusal) {
+        return format!("ENOEXEC: {why}");
+    }
     let (name, reason) = match errno {
         2 => ("ENOENT", "no such file in the root (or its interpreter is missing)"),
-        8 => (
+        ENOEXEC => (
             "ENOEXEC",
             "not a program that this machine can run: a static riscv64 Linux ELF or a #! script is needed",
         ),

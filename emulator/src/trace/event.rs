@@ -98,6 +98,7 @@ fn detail_names(kind: EventKind) -> [Option<(&'static str, Form)>; 3] {
         K::Exit => [number("status"), None, None],
         K::Switch => [None, hex("satp"), None],
         K::DiskRead => [number("sector"), number("bytes"), number("file")],
+        K::ExecRefused => [number("errno"), None, None],
         K::Boot => [number("frames"), number("heap_bytes"), None],
         K::Shutdown => [number("free_frames"), number("cached_frames"), number("frames_at_boot")],
         K::Zero

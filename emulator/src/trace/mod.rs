@@ -25,6 +25,8 @@ pub use guest_view::{GuestView, ProcessState, ProcessView};
 pub use space::{SpaceView, VmaView};
 pub use stats::Stats;
 
+use isa::events::EventKind;
+
 /// Everything that is folded from one machine's events.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
@@ -34,6 +36,8 @@ pub struct Trace {
     pub guest: GuestView,
     /// The last page fault, for `explain`.
     pub last_fault: Option<Event>,
+    /// Why the last file that was refused as a program was refused.
+    pub last_refusal: Option<String>,
 }
 
 impl Trace {
@@ -43,6 +47,9 @@ impl Trace {
         self.stats.fold(event, self.guest.frames_in_use());
         if event.is_fault() {
             self.last_fault = Some(event.clone());
+        }
+        if event.kind() == Some(EventKind::ExecRefused) {
+            self.last_refusal = Some(event.text.clone());
         }
     }
 }

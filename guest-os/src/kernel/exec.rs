@@ -13,7 +13,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use fs::{Errno, FileType, LastLink, Location};
-use isa::events::{EventKind, EventRecord};
+use isa::events::{EventKind, EventRecord, MAX_TEXT};
 use isa::{PAGE_SIZE, VirtAddr};
 use linux_raw_sys::auxvec as linux;
 use mm::vma::FileBacking;
@@ -158,11 +158,10 @@ fn plan_image(image: &Image) -> Result<Result<ElfPlan, ElfError>, Errno> {
             return Err(refuse(&image.location, ElfError::BadHeaders));
         };
         let loader = String::from_utf8_lossy(loader).into_owned();
-        log::error!(
-            "{}: a dynamic program, which needs its loader {loader}: link it with -static, or give --root a system with static programs",
-            name(&image.location)
+        let why = alloc::format!(
+            "a dynamic program, which needs its loader {loader}: link it with -static, or give --root a system with static programs"
         );
-        return Err(Errno::ENOEXEC);
+        return Err(refuse_because(&image.location, &why));
     }
     Ok(Headers::check_length(&plan, image.len_bytes).map(|()| plan))
 }
@@ -172,7 +171,19 @@ fn name(location: &Location) -> String {
 }
 
 fn refuse(location: &Location, error: ElfError) -> Errno {
-    log::warn!("{}: {}", name(location), error.reason());
+    refuse_because(location, error.reason())
+}
+
+/// Tells why a file is no program: by an event, and in the log unless it is the first program: then the run ends, and
+/// whoever listens to the events says why.
+fn refuse_because(location: &Location, why: &str) -> Errno {
+    let refusal =
+        EventRecord { detail: u64::from(Errno::ENOEXEC.number()), ..events::of(EventKind::ExecRefused) };
+    events::report_text(refusal, &why.as_bytes()[..why.len().min(MAX_TEXT)]);
+    let is_first = current().space.borrow().is_none();
+    if !(is_first && crate::drivers::host::is_present()) {
+        log::warn!("{}: {why}", name(location));
+    }
     Errno::ENOEXEC
 }
 
