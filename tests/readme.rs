@@ -7,7 +7,7 @@
 
 mod support;
 
-use support::{TempDir, folio, root, run};
+use support::{TempDir, folio, root, run_with_input};
 
 fn shown_commands() -> Vec<String> {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
@@ -43,7 +43,9 @@ fn every_command_shown_is_known_and_runs() {
             "target/release/folio" => {
                 let mut run_it = folio(&words[1..]);
                 run_it.current_dir(dir.path());
-                let ran = run(run_it);
+                // Who types a command that prompts goes on typing.
+                let input = if words.contains(&"--debug") { "continue\n" } else { "" };
+                let ran = run_with_input(run_it, input.as_bytes());
                 assert_eq!(ran.status, 0, "{command}: {}", ran.stderr);
                 assert!(!ran.stdout.is_empty(), "{command} printed nothing");
             }

@@ -109,9 +109,11 @@ pub fn run_folio<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -
 pub struct TempDir(PathBuf);
 
 impl TempDir {
-    /// Makes an empty folder; `name` must be unique among the tests of one target.
+    /// Makes an empty folder with `name` in its own.
     pub fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("folio-{}-{name}", std::process::id()));
+        static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("folio-{}-{number}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
