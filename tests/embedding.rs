@@ -10,7 +10,7 @@ use support::{root, run, target_dir};
 /// A nested cargo. It shares the target directory (whose lock is free while tests run), and so what is built already.
 fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO"));
-    command.args(args).current_dir(root()).arg("--target-dir").arg(target_dir());
+    command.args(args).current_dir(root()).env("CARGO_TARGET_DIR", target_dir());
     command
 }
 
@@ -31,6 +31,13 @@ fn the_core_builds_for_wasm32_without_the_guest() {
         "is the target installed (rustup target add wasm32-unknown-unknown)?\n{}",
         ran.stderr
     );
+}
+
+#[test]
+fn plain_cargo_run_is_the_folio_command() {
+    let ran = run(cargo(&["run", "--quiet", "--", "--version"]));
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(ran.stdout.starts_with("folio "), "{}", ran.stdout);
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub struct RunArgs {
     /// Size of RAM: bytes, or with suffix K, M or G
     #[arg(short = 'm', long = "memory", value_name = "SIZE", default_value = "128M", value_parser = parse_size)]
     pub memory: u64,
-    /// Give programs at most this many 4 KiB frames
+    /// Give programs at most this many 4 KiB frames, those of their page tables and files included (0: no limit)
     #[arg(long, value_name = "N")]
     pub frames: Option<u64>,
     #[command(flatten)]
@@ -68,7 +68,7 @@ pub struct RunArgs {
     /// Stop before the first instruction and prompt for commands
     #[arg(long)]
     pub debug: bool,
-    /// Run this debugger command first (repeatable; implies --debug)
+    /// Run this debugger command first (repeatable; implies --debug; `-ex` with one dash means the same)
     #[arg(long = "ex", value_name = "CMD")]
     pub ex: Vec<String>,
     /// Run the debugger commands in FILE, one a line (implies --debug)

@@ -8,7 +8,7 @@ use super::{STATUS_ERROR, STATUS_FUEL, STATUS_INTERRUPTED, checked_output, read_
 use anyhow::{Context, Result};
 use emulator::image::RootImage;
 use emulator::loader::{Boot, Chosen, Firmware};
-use emulator::machine::{Machine, MachineConfig, StopReason};
+use emulator::machine::{GuestExit, Machine, MachineConfig, StopReason};
 
 /// Boots and runs; the exit status to return.
 pub fn boot(args: &BootArgs) -> Result<u8> {
@@ -52,6 +52,15 @@ fn status_of(end: End) -> u8 {
     match end {
         End::Stopped(StopReason::FinisherPass | StopReason::Reset | StopReason::SbiShutdown(0)) => 0,
         End::Stopped(StopReason::SbiShutdown(_)) => 1,
+        // Folio's own guest kernel ends the run through the host device.
+        End::Stopped(StopReason::Exit(GuestExit::Status(status))) => status,
+        End::Stopped(StopReason::Exit(GuestExit::Signaled(signal))) => code(u64::from(128 + signal.min(127))),
+        End::Stopped(StopReason::Exit(GuestExit::ExecFailed(errno))) => {
+            eprintln!(
+                "folio: the guest kernel could not execute its first program (errno {errno}); --append init=/PATH names it"
+            );
+            STATUS_ERROR
+        }
         End::Stopped(StopReason::FinisherFail(value)) => code(u64::from(value)),
         End::Stopped(StopReason::ToHost(value)) => code(value >> 1),
         End::Stopped(StopReason::Idle) => {

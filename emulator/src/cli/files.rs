@@ -6,8 +6,11 @@ use emulator::image::RootImage;
 
 /// Writes the root image of a folder or a program.
 pub fn image(args: &ImageArgs) -> Result<u8> {
+    let built_in = guest_os::PROGRAMS.iter().find(|(name, _)| args.source.as_os_str() == *name);
     let image = if args.source.is_dir() {
         RootImage::from_folder(&args.source)?
+    } else if let (false, Some((name, elf))) = (args.source.exists(), built_in) {
+        RootImage::from_bytes(name, elf)?
     } else {
         RootImage::from_program(&args.source)?
     };

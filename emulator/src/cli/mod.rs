@@ -81,10 +81,11 @@ fn read_input(path: &Path) -> anyhow::Result<Vec<u8>> {
 /// Makes sure, before anything runs, that a file to be written at the end can be.
 fn checked_output(path: Option<&Path>) -> anyhow::Result<()> {
     let Some(path) = path else { return Ok(()) };
+    let is_new = !path.exists();
     std::fs::OpenOptions::new()
         .create(true)
         .append(true)
         .open(path)
-        .map(drop)
+        .and_then(|_| if is_new { std::fs::remove_file(path) } else { Ok(()) })
         .with_context(|| format!("cannot write {}; choose a file in a folder that exists", path.display()))
 }

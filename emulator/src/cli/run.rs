@@ -6,7 +6,7 @@ use super::report::Figures;
 use super::stdio::{HostStdio, Interrupted};
 use super::trace_file::Recorder;
 use super::{STATUS_ERROR, STATUS_FUEL, STATUS_INTERRUPTED, checked_output};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use emulator::debug::ProgramFiles;
 use emulator::image::{self, RootImage};
 use emulator::loader::{Boot, Chosen};
@@ -15,10 +15,19 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+/// Least RAM with which the guest OS boots, in bytes.
+const MIN_GUEST_RAM: u64 = 12 << 20;
+
 /// Runs the program; the exit status to return.
 pub fn run(args: &RunArgs) -> Result<u8> {
     checked_output(args.json.as_deref())?;
     let program = args.program.first().context("no PROGRAM given")?;
+    if program.as_bytes().starts_with(b"-") && !Path::new(program).exists() && args.root.is_none() {
+        bail!("unexpected argument {}; `folio run --help` lists the options", program.display());
+    }
+    if args.memory < MIN_GUEST_RAM {
+        bail!("the guest OS needs more RAM; give it at least -m 12M");
+    }
     let source = Source::find(args.root.as_deref(), program);
     let path = source.path_in_guest()?;
     let recorder = Recorder::new(args.trace.as_deref())?;

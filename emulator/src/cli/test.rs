@@ -5,6 +5,7 @@ use super::stdio::HostStdio;
 use super::{checked_output, read_input};
 use anyhow::{Context, Result, bail};
 use emulator::loader::Boot;
+use emulator::loader::elf::is_elf;
 use emulator::machine::{Machine, MachineConfig, StopReason};
 use isa::Step;
 use serde_json::json;
@@ -78,9 +79,12 @@ fn is_elf_file(path: &Path) -> bool {
 
 fn run_one(args: &TestArgs, file: &Path) -> Result<Outcome> {
     let elf = read_input(file)?;
+    let outcome = |failure, instructions| Outcome { file: file.to_path_buf(), failure, instructions };
+    if !is_elf(&elf) {
+        return Ok(outcome(Some("not an ELF file".to_string()), 0));
+    }
     let mut machine = Machine::new(MachineConfig { ram_bytes: args.memory, ..MachineConfig::default() })?;
     machine.set_stdio(Box::new(HostStdio::new()));
-    let outcome = |failure, instructions| Outcome { file: file.to_path_buf(), failure, instructions };
     if let Err(error) = machine.boot(&Boot::bare(&elf)) {
         return Ok(outcome(Some(error.to_string()), 0));
     }
