@@ -15,6 +15,10 @@ const GUEST_PROFILE: &str = "guest";
 /// What of the outer environment the nested cargo must see; every other `CARGO*`/`RUST*` variable is dropped.
 const KEEP: [&str; 3] = ["CARGO_HOME", "CARGO_MAKEFLAGS", "CARGO_NET_OFFLINE"];
 
+/// The environment variable that names a folder of guest ELFs to embed instead of building them: for machines
+/// that have no compiler for riscv64, and for builds that do not touch the guest.
+const PREBUILT: &str = "FOLIO_GUEST_ELFS";
+
 fn main() {
     let package = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
     println!("cargo:rerun-if-changed=build.rs");
@@ -23,6 +27,11 @@ fn main() {
         println!("cargo:rerun-if-changed={}", script.display());
         println!("cargo:rustc-link-arg-bins=-T{}", script.display());
         return;
+    }
+    println!("cargo:rerun-if-env-changed={PREBUILT}");
+    if let Some(folder) = env::var_os(PREBUILT) {
+        let (kernel, programs) = prebuilt(Path::new(&folder));
+        return write_embedded(&kernel, &programs);
     }
     let workspace = package.parent().expect("guest-os lies in the workspace").to_path_buf();
     for source in [
@@ -50,6 +59,23 @@ fn main() {
     };
     let [kernel] = kernel.as_slice() else { fail("the nested build of the kernel made no executable") };
     write_embedded(kernel, &programs);
+}
+
+/// The kernel and the programs of a folder that an earlier build has filled: every file without an extension.
+fn prebuilt(folder: &Path) -> (PathBuf, Vec<PathBuf>) {
+    println!("cargo:rerun-if-changed={}", folder.display());
+    let entries = fs::read_dir(folder)
+        .unwrap_or_else(|error| fail(&format!("{PREBUILT}: cannot read {}: {error}", folder.display())));
+    let mut files: Vec<PathBuf> =
+        entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    files.retain(|path| path.extension().is_none());
+    files.sort();
+    let (kernel, programs): (Vec<_>, Vec<_>) =
+        files.into_iter().partition(|path| path.file_name().is_some_and(|name| name == "kernel"));
+    let [kernel] = kernel.as_slice() else {
+        fail(&format!("{PREBUILT}: there is no file `kernel` in {}", folder.display()))
+    };
+    (kernel.clone(), programs)
 }
 
 /// Programs whose name starts so need no guest OS: they are for benches, not for `folio run`.
