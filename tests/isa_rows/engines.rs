@@ -131,6 +131,7 @@ fn set_hart(hart: &mut Hart, state: &State) {
         stval: get(Csr::STVAL),
         sscratch: get(Csr::SSCRATCH),
         scounteren: get(Csr::SCOUNTEREN),
+        senvcfg: get(Csr::SENVCFG),
         satp: get(Csr::SATP),
         ..CsrFile::default()
     };

@@ -129,14 +129,26 @@ pub mod mstatus {
     pub const XLEN_64: u64 = 2 << 32 | 2 << 34;
 }
 
-/// Fields of `menvcfg`.
+/// Fields of `menvcfg`; `senvcfg` has the same at the same places, those of bits 63 to 61 apart.
 pub mod menvcfg {
-    /// Hardware updates of A and D (Svadu).
-    pub const ADUE: u64 = 1 << 61;
-    /// `stimecmp` is enabled (Sstc).
-    pub const STCE: u64 = 1 << 63;
     /// Fence of I/O implies memory.
     pub const FIOM: u64 = 1 << 0;
+    /// What `cbo.inval` does in lower modes (Zicbom): see [`CBIE_FLUSH`] and [`CBIE_INVALIDATE`]; 0 is illegal.
+    pub const CBIE: u64 = 3 << 4;
+    /// `cbo.inval` flushes.
+    pub const CBIE_FLUSH: u64 = 1 << 4;
+    /// `cbo.inval` invalidates.
+    pub const CBIE_INVALIDATE: u64 = 3 << 4;
+    /// `cbo.clean` and `cbo.flush` are legal in lower modes (Zicbom).
+    pub const CBCFE: u64 = 1 << 6;
+    /// `cbo.zero` is legal in lower modes (Zicboz).
+    pub const CBZE: u64 = 1 << 7;
+    /// Hardware updates of A and D (Svadu).
+    pub const ADUE: u64 = 1 << 61;
+    /// The memory types of page-table entries (Svpbmt).
+    pub const PBMTE: u64 = 1 << 62;
+    /// `stimecmp` is enabled (Sstc).
+    pub const STCE: u64 = 1 << 63;
 }
 
 #[cfg(test)]

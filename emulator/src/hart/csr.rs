@@ -33,6 +33,7 @@ pub struct CsrFile {
     pub mtval: u64,
     pub stvec: u64,
     pub scounteren: u64,
+    pub senvcfg: u64,
     pub sscratch: u64,
     pub sepc: u64,
     pub scause: u64,
@@ -82,6 +83,9 @@ const ALL_INTERRUPTS: u64 = SUPERVISOR_INTERRUPTS
     | Interrupt::MachineExternal.mask();
 /// CY, TM and IR.
 const COUNTEREN_WRITABLE: u64 = 0b111;
+
+const SENVCFG_WRITABLE: u64 = menvcfg::CBIE | menvcfg::CBCFE | menvcfg::CBZE;
+const MENVCFG_WRITABLE: u64 = SENVCFG_WRITABLE | menvcfg::ADUE;
 
 /// Folio's architecture number: none has been allotted, so zero, "not implemented".
 const MARCHID: u64 = 0;
@@ -141,6 +145,11 @@ fn low_bits(value: u64, mask: u64) -> u8 {
     u8::try_from(value & mask).unwrap_or(0)
 }
 
+/// The reserved encoding 2 of CBIE becomes 0, as in Spike.
+const fn legal_envcfg(value: u64) -> u64 {
+    if value & menvcfg::CBIE == 2 << menvcfg::CBIE.trailing_zeros() { value & !menvcfg::CBIE } else { value }
+}
+
 /// The index of `csr` in the family of `len` registers that starts at `first`.
 fn index_in(csr: Csr, first: Csr, len: u16) -> Option<usize> {
     let n = csr.0.checked_sub(first.0)?;
@@ -187,7 +196,7 @@ impl Hart {
             Csr::SIP => c.mip() & c.mideleg,
             Csr::STVEC => c.stvec,
             Csr::SCOUNTEREN => c.scounteren,
-            Csr::SENVCFG => 0,
+            Csr::SENVCFG => c.senvcfg,
             Csr::SSCRATCH => c.sscratch,
             Csr::SEPC => c.sepc,
             Csr::SCAUSE => c.scause,
@@ -288,7 +297,8 @@ impl Hart {
             Csr::MIP => c.mip_software = value & SUPERVISOR_INTERRUPTS,
             Csr::MTVEC => c.mtvec = value & !2,
             Csr::MCOUNTEREN => c.mcounteren = value & COUNTEREN_WRITABLE,
-            Csr::MENVCFG => c.menvcfg = value & menvcfg::ADUE,
+            Csr::MENVCFG => c.menvcfg = legal_envcfg(value) & MENVCFG_WRITABLE,
+            Csr::SENVCFG => c.senvcfg = legal_envcfg(value) & SENVCFG_WRITABLE,
             Csr::MSCRATCH => c.mscratch = value,
             Csr::MEPC => c.mepc = value & !1,
             Csr::MCAUSE => c.mcause = value,
@@ -296,7 +306,7 @@ impl Hart {
             Csr::MCYCLE => self.counters.set_cycle(value, context.retired_before),
             Csr::MINSTRET => self.counters.set_instret(value, context.retired_before),
             Csr::MCOUNTINHIBIT => self.counters.set_inhibited(value, context.retired_before),
-            // misa, senvcfg, the trigger registers and the performance monitors keep their values.
+            // misa, the trigger registers and the performance monitors keep their values.
             _ => self.write_numbered(csr, value),
         }
         Some(())
