@@ -90,6 +90,9 @@ pub struct MachineArgs {
     /// Stop after N steps (instructions executed, and idle time skipped) with status 124
     #[arg(long, value_name = "N")]
     pub fuel: Option<u64>,
+    /// Write a line for each instruction that retires and for each trap to FILE, in the format of Spike's commit log
+    #[arg(long, value_name = "FILE")]
+    pub log_commits: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

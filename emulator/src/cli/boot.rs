@@ -1,6 +1,7 @@
 //! `folio boot`: a bare kernel or firmware on the whole board.
 
 use super::args::BootArgs;
+use super::commit_file::CommitFile;
 use super::drive::{Driver, End};
 use super::report::Figures;
 use super::stdio::{HostStdio, Interrupted};
@@ -9,6 +10,7 @@ use anyhow::{Context, Result};
 use emulator::image::RootImage;
 use emulator::loader::{Boot, Chosen, Firmware};
 use emulator::machine::{GuestExit, Machine, MachineConfig, StopReason};
+use isa::Step;
 
 /// Boots and runs; the exit status to return.
 pub fn boot(args: &BootArgs) -> Result<u8> {
@@ -39,7 +41,9 @@ pub fn boot(args: &BootArgs) -> Result<u8> {
     let boot = Boot { firmware, initrd: initrd.as_deref(), chosen, ..Boot::kernel(&kernel) };
     machine.boot(&boot).with_context(|| format!("cannot boot {}", args.kernel.display()))?;
     let mut driver = Driver { machine, stdio, interrupted: Interrupted::install(), fuel: args.machine.fuel };
-    let status = status_of(driver.run());
+    let mut commits = CommitFile::new(args.machine.log_commits.as_deref())?;
+    let status = status_of(driver.run_until(Step::NEVER, commits.observer()));
+    commits.finish()?;
     if let Some(path) = &args.json {
         Figures { machine: &driver.machine, guest: None, exit: status }.write_json(path)?;
     }

@@ -34,12 +34,8 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Runs until the machine stops, the fuel is spent, or Ctrl-C.
-    pub fn run(&mut self) -> End {
-        self.run_until(Step::NEVER, None)
-    }
-
-    /// As [`Driver::run`], but at most until step `until`, telling `observer` of each instruction.
+    /// Runs until the machine stops, the fuel is spent, Ctrl-C, or step `until`, telling `observer`, if there is one,
+    /// of each instruction.
     pub fn run_until(&mut self, until: Step, mut observer: Option<&mut dyn Observer>) -> End {
         let fuel = Step(self.fuel.unwrap_or(u64::MAX));
         loop {

@@ -5,6 +5,7 @@
 
 mod args;
 mod boot;
+mod commit_file;
 mod debug;
 mod drive;
 mod files;

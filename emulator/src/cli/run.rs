@@ -1,6 +1,7 @@
 //! `folio run`: a Linux program under the guest OS, from its file to its exit status.
 
 use super::args::RunArgs;
+use super::commit_file::CommitFile;
 use super::drive::{Driver, End};
 use super::report::Figures;
 use super::stdio::{HostStdio, Interrupted};
@@ -11,6 +12,7 @@ use emulator::debug::ProgramFiles;
 use emulator::image::{self, RootImage};
 use emulator::loader::{Boot, Chosen};
 use emulator::machine::{GuestExit, Machine, MachineConfig, StopReason};
+use isa::Step;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -31,17 +33,22 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let source = Source::find(args.root.as_deref(), program);
     let path = source.path_in_guest()?;
     let recorder = Recorder::new(args.trace.as_deref())?;
+    let debug = args.debug || !args.ex.is_empty() || args.script.is_some();
+    if debug && args.machine.log_commits.is_some() {
+        bail!("--log-commits does not go with the debugger; leave one of them out");
+    }
+    let mut commits = CommitFile::new(args.machine.log_commits.as_deref())?;
     let stdio = HostStdio::new();
     let machine = build(args, source.image()?, &path, &recorder, &stdio)?;
     let mut driver = Driver { machine, stdio, interrupted: Interrupted::install(), fuel: args.machine.fuel };
-    let end = if args.debug || !args.ex.is_empty() || args.script.is_some() {
+    let end = if debug {
         super::debug::session(args, &mut driver, &recorder, &path, source.files())?
     } else {
-        driver.run()
+        driver.run_until(Step::NEVER, commits.observer())
     };
     let refusal = recorder.with(|trace| trace.last_refusal.clone());
     let status = conclude(end, program, refusal.as_deref());
-    let written = recorder.finish();
+    let written = recorder.finish().and(commits.finish());
     recorder.with(|trace| {
         let figures = Figures { machine: &driver.machine, guest: Some(&trace.stats), exit: status };
         if args.stats {

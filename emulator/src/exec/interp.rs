@@ -320,6 +320,9 @@ impl<const OBSERVED: bool> Engine for Interp<'_, OBSERVED> {
         if !flags.is_empty() {
             self.core.hart.csr.fflags |= flags.bits();
             self.core.hart.csr.float_is_dirty();
+            if OBSERVED && let Some(observer) = &mut self.core.observer {
+                observer.float_flags(flags.bits());
+            }
         }
         value
     }

@@ -40,6 +40,8 @@ pub trait Observer {
     fn retired(&mut self, hart: &Hart, now: Step, pc: VirtAddr, insn: &Insn) {}
     /// A load or store has been made.
     fn memory(&mut self, access: MemoryAccess) {}
+    /// The running instruction has raised floating-point flags (those of `fflags`, new or not).
+    fn float_flags(&mut self, raised: u8) {}
     /// A translation was not in the TLB; `pa` is what the walk found, `None` if it failed.
     fn tlb_miss(&mut self, side: TlbSide, va: VirtAddr, asid: u16, pa: Option<PhysAddr>) {}
     /// An exception has been taken: `hart` is at its handler, the instruction was at `pc`.

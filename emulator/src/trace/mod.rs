@@ -5,10 +5,13 @@
 //! counts ([`Stats`]) and into a picture of processes, VMAs and frames ([`GuestView`]). [`explain`] tells one fault in
 //! plain words. Nothing here reads guest memory, and no part of the machine imports this module.
 //!
+//! Beside it, [`CommitLog`] observes the hart itself and writes what each instruction does.
+//!
 //! What the folds rely on, in the order of the stream: `exec` comes before the `mmap`s of the new image and empties
 //! the address space; `fork` comes when the parent's pages are shared; each fault that was resolved or refused is one
 //! event; a page's frame is gone when its range is unmapped, its address space ends, or another frame is mapped there.
 
+mod commit_log;
 mod event;
 mod explain;
 mod frames;
@@ -18,6 +21,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
+pub use commit_log::CommitLog;
 pub use event::{Event, TRACE_SCHEMA, TRACE_VERSION, TraceHeader};
 pub use explain::{Verdict, explain, pte_flags, verdict};
 pub use frames::{FrameContent, FrameView};

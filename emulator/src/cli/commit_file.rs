@@ -1,0 +1,55 @@
+//! `--log-commits FILE`: the commit log of a run, into a file.
+
+use anyhow::{Context, Result};
+use emulator::exec::Observer;
+use emulator::trace::CommitLog;
+use std::fmt;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+/// Lines come in great numbers.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// A file as a writer of text that keeps its first failure.
+struct LogFile {
+    file: BufWriter<File>,
+    failed: Option<std::io::Error>,
+}
+
+impl fmt::Write for LogFile {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.failed.is_some() {
+            return Err(fmt::Error);
+        }
+        self.file.write_all(text.as_bytes()).map_err(|error| {
+            self.failed = Some(error);
+            fmt::Error
+        })
+    }
+}
+
+/// The commit log of a command, if one was asked for.
+pub struct CommitFile(Option<CommitLog<LogFile>>);
+
+impl CommitFile {
+    /// A log that goes to `path`, or none.
+    pub fn new(path: Option<&Path>) -> Result<Self> {
+        let Some(path) = path else { return Ok(Self(None)) };
+        let file = File::create(path).with_context(|| {
+            format!("cannot write the commit log to {}; choose a file in a folder that exists", path.display())
+        })?;
+        let file = BufWriter::with_capacity(BUFFER_BYTES, file);
+        Ok(Self(Some(CommitLog::new(LogFile { file, failed: None }))))
+    }
+    /// What has to observe the run.
+    pub fn observer(&mut self) -> Option<&mut dyn Observer> {
+        self.0.as_mut().map(|log| log as &mut dyn Observer)
+    }
+    /// Ends the file.
+    pub fn finish(self) -> Result<()> {
+        let Some(log) = self.0 else { return Ok(()) };
+        let LogFile { mut file, failed } = log.into_writer();
+        failed.map_or_else(|| file.flush(), Err).context("the commit log could not be written to its end")
+    }
+}
