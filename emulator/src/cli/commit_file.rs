@@ -37,7 +37,10 @@ impl CommitFile {
     pub fn new(path: Option<&Path>) -> Result<Self> {
         let Some(path) = path else { return Ok(Self(None)) };
         let file = File::create(path).with_context(|| {
-            format!("cannot write the commit log to {}; choose a file in a folder that exists", path.display())
+            format!(
+                "cannot write the commit log to {}; choose a file in a folder that exists",
+                path.display()
+            )
         })?;
         let file = BufWriter::with_capacity(BUFFER_BYTES, file);
         Ok(Self(Some(CommitLog::new(LogFile { file, failed: None }))))
