@@ -140,6 +140,7 @@ fn set_hart(hart: &mut Hart, state: &State) {
     hart.counters = Counters::default();
     (hart.itlb, hart.dtlb) = (Tlb::new(TLB.parse().unwrap()), Tlb::new(TLB.parse().unwrap()));
     (hart.reservation, hart.waiting) = (None, false);
+    hart.write_misa(hart.isa.misa(), true);
     hart.rebuild();
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Everything here is derived from the table (`table.rs`) and the list of formats below.
 
+use crate::ext::Extension;
+
 /// One operand as it is written in assembly, and the field of [`Insn`] that holds it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Operand {
@@ -127,27 +129,6 @@ formats! {
     XToFp     0b1111111_11111_00000_111_00000_1111111 [FRd Rs1];
 }
 
-/// The extension that an instruction belongs to.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Extension {
-    /// The base integer set, RV64I.
-    I,
-    /// Integer multiplication and division.
-    M,
-    /// Atomics.
-    A,
-    /// Single-precision floating point.
-    F,
-    /// Double-precision floating point.
-    D,
-    /// CSR accesses.
-    Zicsr,
-    /// Instruction-fetch fence.
-    Zifencei,
-    /// The privileged architecture.
-    Privileged,
-}
-
 macro_rules! define_op {
     ($($op:ident $function:ident $mnemonic:literal $format:ident $extension:ident $bits:literal;)*) => {
         /// Which instruction: a row of the table.
@@ -167,7 +148,7 @@ macro_rules! define_op {
             pub const fn format(self) -> Format {
                 match self { $(Op::$op => Format::$format,)* }
             }
-            /// The extension it belongs to.
+            /// The extension it belongs to; [`crate::gate`] knows the exact condition.
             pub const fn extension(self) -> Extension {
                 match self { $(Op::$op => Extension::$extension,)* }
             }

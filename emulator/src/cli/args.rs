@@ -4,6 +4,7 @@
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 use emulator::mem::tlb::{BadGeometry, TlbGeometry};
+use isa::IsaSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -87,6 +88,9 @@ pub struct MachineArgs {
     /// How instructions are executed
     #[arg(long, value_name = "ENGINE", default_value = "interp", value_parser = ["interp"])]
     pub engine: String,
+    /// Extensions of the harts: an ISA string (rv64gc_zba_zbb) or a profile (rva22s64), more names after underscores
+    #[arg(long, value_name = "ISA", value_parser = parse_isa)]
+    pub isa: Option<IsaSet>,
     /// Stop after N steps (instructions executed, and idle time skipped) with status 124
     #[arg(long, value_name = "N")]
     pub fuel: Option<u64>,
@@ -124,6 +128,9 @@ pub struct BootArgs {
 
 #[derive(Args, Debug)]
 pub struct TestArgs {
+    /// Extensions of the harts: an ISA string (rv64gc_zba_zbb) or a profile (rva22s64), more names after underscores
+    #[arg(long, value_name = "ISA", value_parser = parse_isa)]
+    pub isa: Option<IsaSet>,
     /// Stop a test after N steps
     #[arg(long, value_name = "N", default_value_t = 100_000_000)]
     pub fuel: u64,
@@ -189,6 +196,10 @@ pub fn with_long_ex(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> 
 
 fn parse_tlb(text: &str) -> Result<TlbGeometry, String> {
     text.parse().map_err(|error: BadGeometry| error.to_string())
+}
+
+fn parse_isa(text: &str) -> Result<IsaSet, String> {
+    IsaSet::parse(text).map_err(|error| error.to_string())
 }
 
 fn parse_env(text: &str) -> Result<String, String> {

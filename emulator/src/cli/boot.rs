@@ -24,6 +24,7 @@ pub fn boot(args: &BootArgs) -> Result<u8> {
     let mut machine = Machine::new(MachineConfig {
         ram_bytes: args.memory,
         tlb: args.machine.tlb.unwrap_or_default(),
+        isa: args.machine.isa.unwrap_or_default(),
         ..MachineConfig::default()
     })?;
     for path in &args.disk {

@@ -139,6 +139,7 @@ fn build(
         seed: args.seed,
         frame_limit: args.frames.unwrap_or(0),
         tlb: args.machine.tlb.unwrap_or_default(),
+        isa: args.machine.isa.unwrap_or_default(),
         ..MachineConfig::default()
     })?;
     machine.set_stdio(Box::new(stdio.clone()));

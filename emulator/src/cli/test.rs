@@ -83,7 +83,11 @@ fn run_one(args: &TestArgs, file: &Path) -> Result<Outcome> {
     if !is_elf(&elf) {
         return Ok(outcome(Some("not an ELF file".to_string()), 0));
     }
-    let mut machine = Machine::new(MachineConfig { ram_bytes: args.memory, ..MachineConfig::default() })?;
+    let mut machine = Machine::new(MachineConfig {
+        ram_bytes: args.memory,
+        isa: args.isa.unwrap_or_default(),
+        ..MachineConfig::default()
+    })?;
     machine.set_stdio(Box::new(HostStdio::new()));
     if let Err(error) = machine.boot(&Boot::bare(&elf)) {
         return Ok(outcome(Some(error.to_string()), 0));

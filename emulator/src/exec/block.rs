@@ -13,7 +13,7 @@ use crate::hart::Hart;
 use crate::mem::code_map::{Stale, mask};
 use crate::mem::ram::Ram;
 use isa::insn::{Insn, Op};
-use isa::{PAGE_SHIFT, PAGE_SIZE, decode, insn_len};
+use isa::{Extension, IsaSet, PAGE_SHIFT, PAGE_SIZE, decode, insn_len};
 
 /// The most instructions in a block.
 pub(super) const MAX_BLOCK: u16 = 64;
@@ -35,32 +35,47 @@ pub(super) struct Entry {
     pub index: u16,
     /// Data accesses of the instructions before it in the block.
     pub accesses_before: u16,
+    /// Which body runs it.
+    pub kind: Kind,
+}
+
+/// Which of the bodies that there are for an instruction an entry has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// That of the instruction's row.
+    Row,
+    /// That of a jump or branch whose target must be a multiple of four: there are no compressed instructions.
+    Aligned,
     /// The encoding is illegal; `insn` has its bits only.
-    pub illegal: bool,
+    Illegal,
 }
 
 impl Entry {
-    /// The entry for the encoding `bits` (its upper half ignored if it is compressed) at the start of a block.
-    pub fn first(bits: u32) -> Self {
+    /// The entry for the encoding `bits` (its upper half ignored if it is compressed) at the start of a block, on a
+    /// hart with the extensions `isa`: an instruction of any other is illegal.
+    pub fn first(bits: u32, isa: IsaSet) -> Self {
         let low = low_half(bits);
-        match decode(bits) {
-            Some(insn) => Self::new(dispatch::body(insn.op), insn, false),
+        match decode(bits).filter(|insn| isa.allows(insn)) {
+            Some(insn) => {
+                let aligned = dispatch::jumps(insn.op) && !isa.contains(Extension::Zca);
+                Self::new(insn, if aligned { Kind::Aligned } else { Kind::Row })
+            }
             None => {
                 let len = insn_len(low);
                 let bits = if len == 2 { u32::from(low) } else { bits };
-                Self::new(dispatch::illegal, Insn { bits, len, ..Insn::blank(Op::Addi) }, true)
+                Self::new(Insn { bits, len, ..Insn::blank(Op::Addi) }, Kind::Illegal)
             }
         }
     }
-    fn new(run: Body<false>, insn: Insn, illegal: bool) -> Self {
-        Self { run, insn, offset_bytes: 0, index: 0, accesses_before: 0, illegal }
+    fn new(insn: Insn, kind: Kind) -> Self {
+        Self { run: dispatch::body(insn.op, kind), insn, offset_bytes: 0, index: 0, accesses_before: 0, kind }
     }
     /// Its data accesses.
     pub fn accesses(&self) -> u16 {
-        u16::from(!self.illegal && dispatch::accesses_memory(self.insn.op))
+        u16::from(self.kind != Kind::Illegal && dispatch::accesses_memory(self.insn.op))
     }
     fn ends_block(&self) -> bool {
-        self.illegal || dispatch::ends_block(&self.insn)
+        self.kind == Kind::Illegal || dispatch::ends_block(&self.insn)
     }
     /// The same instruction at the start of a block of its own.
     pub fn by_itself(self) -> Self {
@@ -135,6 +150,8 @@ pub struct CodeCache {
     epoch: u64,
     /// No hart has run with it yet.
     is_fresh: bool,
+    /// The extensions that the blocks have been decoded for.
+    isa: IsaSet,
 }
 
 impl Default for CodeCache {
@@ -149,6 +166,7 @@ impl Default for CodeCache {
             marks_epoch: 0,
             epoch: 0,
             is_fresh: true,
+            isa: IsaSet::default(),
         }
     }
 }
@@ -186,6 +204,13 @@ impl CodeCache {
         if fresh_cache || fresh_hart {
             self.forget_jumps();
             hart.rebuild();
+        }
+    }
+    /// Drops everything if it was decoded for other extensions than those that the hart has at this moment.
+    pub(super) fn follow_isa(&mut self, ram: &mut Ram, isa: IsaSet) {
+        if self.isa != isa {
+            self.isa = isa;
+            self.clear(ram);
         }
     }
     fn forget_jumps(&mut self) {
@@ -249,7 +274,7 @@ impl CodeCache {
         let first = self.entries.len();
         let (mut at, mut accesses) = (start, 0);
         while self.entries.len() - first < usize::from(MAX_BLOCK) {
-            let Some(mut entry) = decode_at(bytes, at) else { break };
+            let Some(mut entry) = decode_at(bytes, at, self.isa) else { break };
             entry.offset_bytes = (at - start) as u16;
             entry.index = (self.entries.len() - first) as u16;
             entry.accesses_before = accesses;
@@ -301,13 +326,13 @@ const fn slot_of(pc: u64) -> usize {
 }
 
 /// Decodes the instruction at an offset of a page; `None` if it does not end in the page.
-fn decode_at(bytes: &[u8], at: usize) -> Option<Entry> {
+fn decode_at(bytes: &[u8], at: usize, isa: IsaSet) -> Option<Entry> {
     let low = u16::from_le_bytes(*bytes.get(at..)?.first_chunk()?);
     let bits = match insn_len(low) {
         2 => u32::from(low),
         _ => u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?),
     };
-    Some(Entry::first(bits))
+    Some(Entry::first(bits, isa))
 }
 
 #[cfg(target_pointer_width = "64")]

@@ -20,6 +20,8 @@ bitflags! {
         const INTERRUPTS = 1 << 0;
         /// A device has been accessed: lines, deadlines, stop requests, decoded code.
         const DEVICES = 1 << 1;
+        /// `misa` has been written: decoded code may be another.
+        const EXTENSIONS = 1 << 2;
     }
 }
 
@@ -89,6 +91,12 @@ impl Surroundings for Core<'_> {
     fn write_csr(&mut self, csr: Csr, value: u64) -> Option<()> {
         if !write_is_harmless(csr) {
             self.attention |= Attention::INTERRUPTS;
+        }
+        if csr == Csr::MISA {
+            self.attention |= Attention::EXTENSIONS;
+            let aligned = self.pc().is_multiple_of(4);
+            self.hart.write_misa(value, aligned);
+            return Some(());
         }
         self.hart.write_csr(csr, value, &CsrContext { retired_before: self.index, mtime: &|| 0 })
     }

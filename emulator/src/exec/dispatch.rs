@@ -1,9 +1,9 @@
 //! From an instruction to the function that runs it, and the few facts of an instruction that shape its block.
 
-use super::block::Entry;
+use super::block::{Entry, Kind};
 use super::interp::{Interp, Stopped};
 use crate::hart::write_is_harmless;
-use crate::semantics::{Engine, body_of};
+use crate::semantics::{Engine, aligned, body_of};
 use isa::insn::{Format, Insn, Op};
 
 /// Runs the instruction of an entry.
@@ -64,18 +64,55 @@ macro_rules! bodies {
                 }
             )*
         }
-        /// The function that runs `op`.
-        pub(super) fn body<const OBSERVED: bool>(op: Op) -> Body<OBSERVED> {
+        fn row<const OBSERVED: bool>(op: Op) -> Body<OBSERVED> {
             match op { $(Op::$op => rows::$function::<OBSERVED>,)* }
         }
     };
 }
 isa::for_each_insn!(bodies);
 
+macro_rules! aligned_bodies {
+    ($($op:ident $function:ident;)*) => {
+        /// Jumps and branches where the target must be a multiple of four.
+        mod aligned_rows {
+            use super::*;
+            $(
+                pub(super) fn $function<const OBSERVED: bool>(
+                    e: &mut Interp<'_, OBSERVED>,
+                    entry: &Entry,
+                ) -> Result<(), Stopped> {
+                    e.core.index = u64::from(entry.index);
+                    e.core.offset = u64::from(entry.offset_bytes);
+                    aligned::$function(e, &entry.insn)
+                }
+            )*
+        }
+        /// Whether the instruction jumps or branches to a target of its own.
+        pub(super) fn jumps(op: Op) -> bool {
+            matches!(op, $(Op::$op)|*)
+        }
+        fn aligned_row<const OBSERVED: bool>(op: Op) -> Body<OBSERVED> {
+            match op {
+                $(Op::$op => aligned_rows::$function::<OBSERVED>,)*
+                _ => row(op),
+            }
+        }
+    };
+}
+aligned_bodies! {
+    Jal jal; Jalr jalr; Beq beq; Bne bne; Blt blt; Bge bge; Bltu bltu; Bgeu bgeu;
+}
+
+/// The function that runs `op`.
+pub(super) fn body<const OBSERVED: bool>(op: Op, kind: Kind) -> Body<OBSERVED> {
+    match kind {
+        Kind::Row => row(op),
+        Kind::Aligned => aligned_row(op),
+        Kind::Illegal => illegal,
+    }
+}
+
 /// The function that runs an encoding that decodes to nothing.
-pub(super) fn illegal<const OBSERVED: bool>(
-    e: &mut Interp<'_, OBSERVED>,
-    entry: &Entry,
-) -> Result<(), Stopped> {
+fn illegal<const OBSERVED: bool>(e: &mut Interp<'_, OBSERVED>, entry: &Entry) -> Result<(), Stopped> {
     e.illegal(&entry.insn)
 }

@@ -7,7 +7,7 @@ use crate::semantics::{Amo, Engine, FloatFn, HelperFn, Surroundings, Width};
 use crate::softfloat::Round;
 use isa::insn::Insn;
 use isa::sv39::Access;
-use isa::{Trap, VirtAddr};
+use isa::{Exception, Trap, VirtAddr};
 
 /// The mark of a body that did not finish; the cause is in the core.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -116,6 +116,13 @@ impl<const OBSERVED: bool> Engine for Interp<'_, OBSERVED> {
         if taken {
             self.core.next_pc = self.core.pc().wrapping_add_signed(offset);
         }
+    }
+    fn aligned_target(&mut self, taken: bool, target: u64) -> Result<(), Stopped> {
+        if taken && !target.is_multiple_of(4) {
+            let trap = Trap::at(Exception::InstructionMisaligned, VirtAddr(target));
+            return Err(self.stop(StopCause::Trap(trap)));
+        }
+        Ok(())
     }
     #[inline]
     fn helper(&mut self, i: &Insn, f: HelperFn) -> Result<(), Stopped> {

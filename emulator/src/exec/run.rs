@@ -60,8 +60,7 @@ impl RunEntry for Interp<'_, false> {
 
 impl RunEntry for Interp<'_, true> {
     fn run_entry(&mut self, entry: &Entry) -> Result<(), Stopped> {
-        let run = if entry.illegal { dispatch::illegal } else { dispatch::body(entry.insn.op) };
-        run(self, entry)
+        dispatch::body(entry.insn.op, entry.kind)(self, entry)
     }
 }
 
@@ -120,6 +119,8 @@ where
 {
     fn run(&mut self, until: Step) -> Exit {
         self.code.meet(self.interp.core.hart);
+        let core = &mut self.interp.core;
+        self.code.follow_isa(core.ram, core.hart.enabled());
         self.interp.core.hart.choose_banks();
         loop {
             let limit = match self.attend(until.0) {
@@ -139,6 +140,10 @@ where
         let core = &mut self.interp.core;
         let now = Step(core.block_now);
         let mut devices = core.attention.contains(Attention::DEVICES);
+        if core.attention.contains(Attention::EXTENSIONS) {
+            self.code.follow_isa(core.ram, core.hart.enabled());
+            devices = true;
+        }
         core.attention = Attention::empty();
         if devices && core.platform.stop_requested() {
             return Err(Exit::StopRequested);
@@ -359,7 +364,7 @@ where
             let second = core.fetch_target(second_pc, 2)?;
             bits |= load(core, second) << 16;
         }
-        Ok(Entry::first(u32::try_from(bits).unwrap_or(0)))
+        Ok(Entry::first(u32::try_from(bits).unwrap_or(0), core.hart.enabled()))
     }
 
     /// The instruction at `pc` could not be fetched.

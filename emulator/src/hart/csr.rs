@@ -7,7 +7,7 @@
 use super::Hart;
 use isa::csr::{Csr, menvcfg, mstatus};
 use isa::sv39::{MODE_BARE, MODE_SV39, Satp};
-use isa::{Interrupt, Privilege};
+use isa::{Extension, Interrupt, Privilege};
 use serde::{Deserialize, Serialize};
 
 /// The registers that hold state of their own. The views (`sstatus`, `sie`, `sip`) and the counters are not here.
@@ -42,17 +42,6 @@ pub struct CsrFile {
     pub fflags: u8,
     pub frm: u8,
 }
-
-/// MXL = 64 bits, and the letters A C D F I M S U.
-const MISA: u64 = 2 << 62
-    | 1 << 0
-    | 1 << (b'C' - b'A')
-    | 1 << (b'D' - b'A')
-    | 1 << (b'F' - b'A')
-    | 1 << (b'I' - b'A')
-    | 1 << (b'M' - b'A')
-    | 1 << (b'S' - b'A')
-    | 1 << (b'U' - b'A');
 
 const MSTATUS_WRITABLE: u64 = mstatus::SIE
     | mstatus::MIE
@@ -183,7 +172,11 @@ impl Hart {
     fn read_csr_unchecked(&self, csr: Csr, context: &CsrContext) -> Option<u64> {
         let c = &self.csr;
         Some(match csr {
-            Csr::FFLAGS | Csr::FRM | Csr::FCSR if !c.float_is_on() => return None,
+            Csr::FFLAGS | Csr::FRM | Csr::FCSR
+                if !c.float_is_on() || !self.enabled.contains(Extension::F) =>
+            {
+                return None;
+            }
             Csr::FFLAGS => u64::from(c.fflags),
             Csr::FRM => u64::from(c.frm),
             Csr::FCSR => c.fcsr(),
@@ -198,7 +191,7 @@ impl Hart {
             Csr::SCOUNTEREN => c.scounteren,
             Csr::SENVCFG => c.senvcfg,
             Csr::SSCRATCH => c.sscratch,
-            Csr::SEPC => c.sepc,
+            Csr::SEPC => c.sepc & self.pc_mask(),
             Csr::SCAUSE => c.scause,
             Csr::STVAL => c.stval,
             Csr::SATP if self.privilege == Privilege::Supervisor && c.mstatus & mstatus::TVM != 0 => {
@@ -209,7 +202,7 @@ impl Hart {
             Csr::MARCHID => MARCHID,
             Csr::MHARTID => self.id as u64,
             Csr::MSTATUS => c.mstatus(),
-            Csr::MISA => MISA,
+            Csr::MISA => self.enabled.misa(),
             Csr::MEDELEG => c.medeleg,
             Csr::MIDELEG => c.mideleg,
             Csr::MIE => c.mie,
@@ -219,7 +212,7 @@ impl Hart {
             Csr::MCOUNTINHIBIT => self.counters.inhibited(),
             Csr::MENVCFG => c.menvcfg,
             Csr::MSCRATCH => c.mscratch,
-            Csr::MEPC => c.mepc,
+            Csr::MEPC => c.mepc & self.pc_mask(),
             Csr::MCAUSE => c.mcause,
             Csr::MTVAL => c.mtval,
             Csr::TSELECT | Csr::TDATA1 | Csr::TDATA2 | Csr::TDATA3 => 0,
@@ -306,7 +299,7 @@ impl Hart {
             Csr::MCYCLE => self.counters.set_cycle(value, context.retired_before),
             Csr::MINSTRET => self.counters.set_instret(value, context.retired_before),
             Csr::MCOUNTINHIBIT => self.counters.set_inhibited(value, context.retired_before),
-            // misa, the trigger registers and the performance monitors keep their values.
+            // The trigger registers and the performance monitors keep their values.
             _ => self.write_numbered(csr, value),
         }
         Some(())
@@ -321,6 +314,14 @@ impl Hart {
             return;
         }
         self.fast.drop_all();
+    }
+
+    /// Switches extensions off and on, as a write of `misa` does. C stays on if the next instruction would else be misaligned.
+    pub fn write_misa(&mut self, value: u64, pc_is_aligned: bool) {
+        let new = self.isa.restricted(value);
+        if pc_is_aligned || new.contains(Extension::C) || !self.enabled.contains(Extension::C) {
+            self.enabled = new;
+        }
     }
 
     /// A mode other than Bare and Sv39 leaves the register as it is.

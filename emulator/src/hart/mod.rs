@@ -15,8 +15,8 @@ pub(crate) use csr::{CsrContext, write_is_harmless};
 use crate::mem::fast::{DataBank, FastArrays, FetchBank};
 use crate::mem::pmp::Pmp;
 use crate::mem::tlb::{Tlb, TlbGeometry};
-use isa::Privilege;
 use isa::platform::RAM_BASE;
+use isa::{Extension, IsaSet, Privilege};
 use serde::{Deserialize, Serialize};
 
 /// One hardware thread.
@@ -24,6 +24,10 @@ use serde::{Deserialize, Serialize};
 pub struct Hart {
     /// `mhartid`.
     pub id: usize,
+    /// The extensions that the hart was built with.
+    pub isa: IsaSet,
+    /// Those that `misa` has left enabled.
+    pub(crate) enabled: IsaSet,
     /// Integer registers; `x[0]` is always zero.
     pub x: [u64; 32],
     /// Floating-point registers.
@@ -68,6 +72,8 @@ impl Hart {
     pub fn new(id: usize, tlb: TlbGeometry) -> Self {
         Self {
             id,
+            isa: IsaSet::default(),
+            enabled: IsaSet::default(),
             x: [0; 32],
             f: [0; 32],
             pc: RAM_BASE.0,
@@ -86,6 +92,23 @@ impl Hart {
             seen_marks: 0,
             seen_code: 0,
         }
+    }
+
+    /// The same hart with other extensions, all enabled.
+    #[must_use]
+    pub fn with_isa(self, isa: IsaSet) -> Self {
+        Self { isa, enabled: isa, ..self }
+    }
+
+    /// The extensions that exist at this moment: those it was built with, less what `misa` has switched off.
+    #[inline]
+    pub fn enabled(&self) -> IsaSet {
+        self.enabled
+    }
+
+    /// The bits that an address of an instruction can have: without compressed instructions bit 1 reads zero too.
+    pub(crate) fn pc_mask(&self) -> u64 {
+        if self.enabled.contains(Extension::Zca) { !1 } else { !3 }
     }
 }
 

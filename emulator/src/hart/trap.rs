@@ -56,7 +56,7 @@ impl Hart {
         self.privilege = Privilege::from_bits(status >> mstatus::MPP_SHIFT).unwrap_or(Privilege::User);
         let enabled = if status & mstatus::MPIE != 0 { mstatus::MIE } else { 0 };
         self.csr.mstatus = status & !MACHINE_STACK | enabled | mstatus::MPIE;
-        self.after_return(self.csr.mepc)
+        self.after_return(self.csr.mepc & self.pc_mask())
     }
 
     /// SRET: the mode and interrupt enable before the trap. The address to go on at.
@@ -65,7 +65,7 @@ impl Hart {
         self.privilege = if status & mstatus::SPP != 0 { Privilege::Supervisor } else { Privilege::User };
         let enabled = if status & mstatus::SPIE != 0 { mstatus::SIE } else { 0 };
         self.csr.mstatus = status & !SUPERVISOR_STACK | enabled | mstatus::SPIE;
-        self.after_return(self.csr.sepc)
+        self.after_return(self.csr.sepc & self.pc_mask())
     }
 
     fn after_return(&mut self, target: u64) -> u64 {

@@ -12,7 +12,7 @@ use super::elf::{ElfError, ElfFile, is_elf};
 use super::fdt::{self, Board, Chosen};
 use crate::mem::ram::Ram;
 use isa::platform::{KERNEL_BASE, RAM_BASE};
-use isa::{PAGE_SIZE, PhysAddr, Privilege};
+use isa::{IsaSet, PAGE_SIZE, PhysAddr, Privilege};
 use serde::{Deserialize, Serialize};
 
 /// What runs in M-mode below the kernel.
@@ -136,7 +136,7 @@ const DEVICE_TREE_ALIGN: u64 = 2 << 20;
 const SMALL_RAM_BYTES: u64 = 16 << 20;
 
 /// Loads everything into RAM.
-pub fn load(ram: &mut Ram, harts: u32, boot: &Boot<'_>) -> Result<BootInfo, LoadError> {
+pub fn load(ram: &mut Ram, harts: u32, isa: IsaSet, boot: &Boot<'_>) -> Result<BootInfo, LoadError> {
     let mut loader = Loader { ram, taken: Vec::new() };
     let bare = matches!(boot.firmware, Firmware::None);
     let firmware_entry = match boot.firmware {
@@ -154,7 +154,7 @@ pub fn load(ram: &mut Ram, harts: u32, boot: &Boot<'_>) -> Result<BootInfo, Load
 
     let ram_bytes = loader.ram.len_bytes();
     let top = RAM_BASE.0 + ram_bytes;
-    let initrd = |initrd: Option<(u64, u64)>| Board { ram_bytes, harts, initrd, chosen: boot.chosen };
+    let initrd = |initrd: Option<(u64, u64)>| Board { ram_bytes, harts, isa, initrd, chosen: boot.chosen };
     let own_tree =
         |board: &Board<'_>| fdt::build(board).map_err(|error| LoadError::DeviceTree(error.to_string()));
     // The tree's length does not depend on where the RAM disk goes, so a draft tells where the tree goes.

@@ -5,6 +5,7 @@
 
 use isa::platform::{self, Region};
 use isa::time::TIMEBASE_HZ;
+use isa::{Extension, IsaSet};
 use vm_fdt::{Error, FdtWriter};
 
 /// What `/chosen` tells the kernel.
@@ -29,13 +30,16 @@ pub struct Board<'a> {
     pub ram_bytes: u64,
     /// Number of harts.
     pub harts: u32,
+    /// The extensions of each.
+    pub isa: IsaSet,
     /// First and past-the-last byte of the initial RAM disk.
     pub initrd: Option<(u64, u64)>,
     /// What to tell the kernel.
     pub chosen: Chosen<'a>,
 }
 
-const EXTENSIONS: &[&str] = &["i", "m", "a", "f", "d", "c", "zicntr", "zicsr", "zifencei", "svade", "svadu"];
+/// Bytes of a cache block, for cache-block instructions (Zic64b).
+const CACHE_BLOCK_BYTES: u32 = 64;
 const PHANDLE_PLIC: u32 = 1;
 const PHANDLE_TEST: u32 = 2;
 const PHANDLE_CPU0: u32 = 0x10;
@@ -55,7 +59,7 @@ pub fn build(board: &Board<'_>) -> Result<Vec<u8>, Error> {
     fdt.property_string("device_type", "memory")?;
     fdt.property_array_u64("reg", &[platform::RAM_BASE.0, board.ram_bytes])?;
     fdt.end_node(memory)?;
-    cpus(&mut fdt, board.harts)?;
+    cpus(&mut fdt, board.harts, board.isa)?;
     soc(&mut fdt, board.harts)?;
     for (name, value) in [("poweroff", 0x5555), ("reboot", 0x7777)] {
         let node = fdt.begin_node(name)?;
@@ -93,7 +97,7 @@ fn nul_terminated(list: &[Vec<u8>]) -> Vec<u8> {
     list.iter().flat_map(|item| item.iter().copied().chain([0])).collect()
 }
 
-fn cpus(fdt: &mut FdtWriter, harts: u32) -> Result<(), Error> {
+fn cpus(fdt: &mut FdtWriter, harts: u32, isa: IsaSet) -> Result<(), Error> {
     let cpus = fdt.begin_node("cpus")?;
     fdt.property_u32("#address-cells", 1)?;
     fdt.property_u32("#size-cells", 0)?;
@@ -105,12 +109,18 @@ fn cpus(fdt: &mut FdtWriter, harts: u32) -> Result<(), Error> {
         fdt.property_u32("reg", hart)?;
         fdt.property_string("status", "okay")?;
         fdt.property_string("compatible", "riscv")?;
-        // The letters' order is i m a f d c, then the multi-letter names.
-        let long = EXTENSIONS.iter().filter(|name| name.len() > 1).map(|name| format!("_{name}"));
-        fdt.property_string("riscv,isa", &format!("rv64imafdc{}", long.collect::<String>()))?;
+        fdt.property_string("riscv,isa", &isa.to_string())?;
         fdt.property_string("riscv,isa-base", "rv64i")?;
-        fdt.property_string_list("riscv,isa-extensions", EXTENSIONS.iter().map(|&e| e.to_owned()).collect())?;
-        fdt.property_string("mmu-type", "riscv,sv39")?;
+        fdt.property_string_list("riscv,isa-extensions", isa.names().map(str::to_owned).collect())?;
+        for (extension, operation) in
+            [(Extension::Zicbom, "cbom"), (Extension::Zicbop, "cbop"), (Extension::Zicboz, "cboz")]
+        {
+            if isa.contains(extension) {
+                fdt.property_u32(&format!("riscv,{operation}-block-size"), CACHE_BLOCK_BYTES)?;
+            }
+        }
+        let mmu = isa.widest_translation().map_or("none", Extension::name);
+        fdt.property_string("mmu-type", &format!("riscv,{mmu}"))?;
         let intc = fdt.begin_node("interrupt-controller")?;
         fdt.property_u32("#interrupt-cells", 1)?;
         fdt.property_null("interrupt-controller")?;
@@ -183,8 +193,9 @@ mod tests {
     fn tree() -> Vec<u8> {
         let argv = [b"/bin/echo".to_vec(), b"hi there".to_vec()];
         let envp = [b"A=1".to_vec()];
+        let isa = IsaSet::default();
         let chosen = Chosen { bootargs: "quiet", program: b"/bin/echo", argv: &argv, envp: &envp, cwd: b"/" };
-        build(&Board { ram_bytes: 64 << 20, harts: 1, initrd: Some((0x8100_0000, 0x8100_1000)), chosen })
+        build(&Board { ram_bytes: 64 << 20, harts: 1, isa, initrd: Some((0x8100_0000, 0x8100_1000)), chosen })
             .unwrap()
     }
 

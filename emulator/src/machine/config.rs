@@ -2,7 +2,7 @@
 
 use crate::devices::virtio::disk::DiskLatency;
 use crate::mem::tlb::TlbGeometry;
-use isa::PAGE_SIZE;
+use isa::{IsaSet, PAGE_SIZE};
 use serde::{Deserialize, Serialize};
 
 /// What a machine is built from. Equal configurations, images and inputs make equal runs.
@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct MachineConfig {
     /// Size of RAM in bytes: a multiple of 4 KiB.
     pub ram_bytes: u64,
+    /// The extensions of each hart.
+    pub isa: IsaSet,
     /// Presets `menvcfg.ADUE` under the built-in SBI: the hardware sets A and D instead of raising page faults.
     pub adue: bool,
     /// The seed that the host device hands to the guest.
@@ -26,6 +28,7 @@ impl Default for MachineConfig {
     fn default() -> Self {
         Self {
             ram_bytes: 128 << 20,
+            isa: IsaSet::default(),
             adue: false,
             seed: 0,
             frame_limit: 0,

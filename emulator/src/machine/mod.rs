@@ -58,7 +58,9 @@ impl Machine {
         let ram_bytes = config.check()?;
         let devices = Devices::new(MachineConfig::HARTS, config.seed, config.frame_limit);
         Ok(Self {
-            harts: (0..MachineConfig::HARTS).map(|id| Hart::new(id, config.tlb)).collect(),
+            harts: (0..MachineConfig::HARTS)
+                .map(|id| Hart::new(id, config.tlb).with_isa(config.isa))
+                .collect(),
             ram: Ram::new(ram_bytes),
             bus: Bus::new(devices),
             now: Step(0),
@@ -87,7 +89,7 @@ impl Machine {
     /// Loads what is to be started and puts the hart at its entry.
     pub fn boot(&mut self, boot: &Boot<'_>) -> Result<&BootInfo, LoadError> {
         let harts = u32::try_from(self.harts.len()).expect("there are few harts");
-        let info = boot::load(&mut self.ram, harts, boot)?;
+        let info = boot::load(&mut self.ram, harts, self.config.isa, boot)?;
         if matches!(boot.firmware, Firmware::Builtin) {
             self.bus.enable_sbi_timers(self.harts.len());
         }

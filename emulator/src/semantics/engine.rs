@@ -107,6 +107,8 @@ pub trait Engine: Sized {
     fn jump(&mut self, target: Self::Val);
     /// Goes on `offset` bytes from this instruction if `taken`, else after this instruction.
     fn branch(&mut self, i: &Insn, taken: Self::Cond, offset: i64);
+    /// Raises instruction address misaligned, with `target` as `tval`, if `taken` and `target` is no multiple of four.
+    fn aligned_target(&mut self, taken: Self::Cond, target: Self::Val) -> Result<(), Self::Stop>;
     /// Runs `f`, which may change anything of the hart. After it the hart goes on where the `pc` it left says;
     /// unless `f` has set it that is after this instruction.
     fn helper(&mut self, i: &Insn, f: HelperFn) -> Result<(), Self::Stop>;

@@ -12,6 +12,7 @@ mod engine;
 mod float;
 
 pub mod a;
+pub mod aligned;
 pub mod d;
 pub mod f;
 pub mod i;

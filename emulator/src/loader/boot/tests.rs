@@ -51,7 +51,7 @@ fn elf(entry: u64, loads: &[Load]) -> Vec<u8> {
 
 fn boot(kernel: &[u8]) -> Result<(Ram, BootInfo), LoadError> {
     let mut ram = Ram::new(RAM_BYTES);
-    load(&mut ram, 1, &Boot::bare(kernel)).map(|info| (ram, info))
+    load(&mut ram, 1, IsaSet::default(), &Boot::bare(kernel)).map(|info| (ram, info))
 }
 
 fn kernel_error(kernel: &[u8]) -> ElfError {
@@ -189,7 +189,7 @@ fn raw_kernel_initrd_and_firmware() {
         initrd: Some(&[0x55; 5000]),
         ..Boot::kernel(&[0x6f; 128])
     };
-    let info = load(&mut ram, 1, &boot).unwrap();
+    let info = load(&mut ram, 1, IsaSet::default(), &boot).unwrap();
     assert_eq!((info.entry, info.privilege), (RAM_BASE, Privilege::Machine));
     assert_eq!(ram.slice(KERNEL_BASE, 1), Some(&[0x6f][..]));
     let block = ram.slice(info.fw_dynamic.unwrap(), 24).unwrap();
