@@ -10,7 +10,7 @@ mod guest;
 use emulator::host::{DiskError, DiskImage};
 use guest::{Guest, disk};
 use isa::events::EventKind;
-use isa::sv39::Satp;
+use isa::paging::Satp;
 use isa::{PAGE_SIZE, Ppn, VirtAddr};
 use std::cell::RefCell;
 use std::collections::BTreeSet;

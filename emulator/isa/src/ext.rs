@@ -226,10 +226,7 @@ const NOT_YET: &[Extension] = &[
     Zbs,
     Extension::Sstc,
     Zihpm,
-    Extension::Sv48,
     Svinval,
-    Extension::Svnapot,
-    Svpbmt,
 ];
 
 /// A set of extensions. It is closed: with each member it has those that the member needs or contains.

@@ -22,11 +22,11 @@ pub mod ext;
 pub mod gate;
 pub mod hostdev;
 pub mod insn;
+pub mod paging;
 pub mod platform;
 mod pseudo;
 pub mod reg;
 pub mod sbi;
-pub mod sv39;
 pub mod time;
 pub mod trap;
 
@@ -36,6 +36,10 @@ pub use decode::{decode, insn_len};
 pub use disasm::disasm;
 pub use encode::encode;
 pub use ext::{Extension, IsaSet};
+// The module's name while it knew one scheme only.
+#[doc(hidden)]
+pub use paging as sv39;
+
 pub use insn::{Format, Insn, Op, Operand};
 pub use time::Step;
 pub use trap::{Exception, Interrupt, Privilege, Trap};

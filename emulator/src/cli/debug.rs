@@ -13,7 +13,7 @@ use emulator::hart::Hart;
 use emulator::machine::StopReason;
 use emulator::mem::tlb::Tlb;
 use isa::csr::Csr;
-use isa::sv39::Satp;
+use isa::paging::Satp;
 use isa::{PhysAddr, Step, VirtAddr};
 use rustyline::error::ReadlineError;
 use rustyline::{Behavior, Config, DefaultEditor};

@@ -6,7 +6,7 @@
 use super::symbols::Symbols;
 use super::target::Place;
 use crate::trace::GuestView;
-use isa::sv39::{MODE_BARE, VA_BITS};
+use isa::paging::MODE_BARE;
 use isa::{Privilege, VirtAddr};
 
 /// What was asked for.
@@ -23,7 +23,7 @@ pub(super) enum Where {
 impl Where {
     /// An address: the upper half is the kernel's.
     pub(super) fn address(va: u64) -> Self {
-        if va >> (VA_BITS - 1) == 0 { Self::User(VirtAddr(va)) } else { Self::Kernel(VirtAddr(va)) }
+        if va >> 63 == 0 { Self::User(VirtAddr(va)) } else { Self::Kernel(VirtAddr(va)) }
     }
 }
 

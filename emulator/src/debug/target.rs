@@ -2,7 +2,7 @@
 
 use crate::machine::StopReason;
 use isa::csr::Csr;
-use isa::sv39::{MODE_BARE, PteFlags, Satp};
+use isa::paging::{MODE_BARE, PteFlags, Satp};
 use isa::{PhysAddr, Ppn, Privilege, Step, VirtAddr, Vpn};
 
 /// The registers of the hart that is looked at.

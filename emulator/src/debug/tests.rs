@@ -9,7 +9,7 @@ use crate::machine::{GuestExit, StopReason};
 use crate::trace::Event;
 use isa::csr::Csr;
 use isa::events::{EventKind, EventRecord, VMA_EXEC, VMA_READ};
-use isa::sv39::{Pte, PteFlags, Satp, pte_addr};
+use isa::paging::{Pte, PteFlags, Satp, pte_addr};
 use isa::{PhysAddr, Ppn, Privilege, Step, VirtAddr, assemble};
 use std::collections::BTreeMap;
 

@@ -2,7 +2,7 @@
 
 use super::target::{Target, TlbSide};
 use crate::trace::{FrameContent, FrameView, GuestView, ProcessState, SpaceView, pte_flags};
-use isa::sv39::Pte;
+use isa::paging::Pte;
 use isa::{PAGE_SIZE, Ppn, VirtAddr};
 use std::fmt::Write;
 

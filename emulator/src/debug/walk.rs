@@ -1,8 +1,8 @@
 //! Page-table walks: as the hardware does them, told level by level.
 
 use super::target::Target;
-use isa::sv39::{self, ENTRIES, LEVELS, Leaf, Pte, PteFlags, WalkFault, leaf_bytes, vpn_index};
-use isa::{PAGE_SIZE, PhysAddr, VirtAddr};
+use isa::paging::{ENTRIES, Leaf, Pte, PteFlags, Scheme, Translation, WalkFault, vpn_index, walk};
+use isa::{PhysAddr, VirtAddr};
 use std::fmt::Write;
 
 fn read_u64(target: &dyn Target, at: PhysAddr) -> Option<u64> {
@@ -13,10 +13,10 @@ fn read_u64(target: &dyn Target, at: PhysAddr) -> Option<u64> {
 /// Where the byte at `va` lies, by the page table and whatever the permissions; the address itself if nothing is translated.
 pub(super) fn translate(target: &dyn Target, va: VirtAddr) -> Option<PhysAddr> {
     let registers = target.registers();
-    if !registers.translates() {
+    let Some(by) = Translation::of(registers.satp).filter(|_| registers.translates()) else {
         return Some(PhysAddr(va.0));
-    }
-    let leaf = sv39::walk(registers.satp.root(), va, |at| read_u64(target, at)).ok()?;
+    };
+    let leaf = walk(by, va, |at| read_u64(target, at)).ok()?;
     Some(leaf.frame(va).base().wrapping_add(va.page_offset()))
 }
 
@@ -25,36 +25,36 @@ pub(super) fn tell(target: &dyn Target, va: VirtAddr) -> String {
     let registers = target.registers();
     let satp = registers.satp;
     let mut text = String::new();
-    if !registers.translates() {
-        let why =
-            if satp.mode() == sv39::MODE_BARE { "satp.MODE is 0 (bare)" } else { "the hart is in M-mode" };
+    let Some(by) = Translation::of(satp).filter(|_| registers.translates()) else {
+        let why = if satp.scheme().is_none() { "satp.MODE is 0 (bare)" } else { "the hart is in M-mode" };
         return format!("{va} is not translated: {why}\n");
-    }
+    };
     let index = |level: u8| vpn_index(va, level);
+    let levels = || (0..by.scheme.levels()).rev();
+    let indices: Vec<String> = levels().map(|level| index(level).to_string()).collect();
     // Writing to a String can't fail.
     let _ = writeln!(
         text,
-        "{va} = VPN {:#x} ({}.{}.{}) + offset {:#x}",
+        "{va} = VPN {:#x} ({}) + offset {:#x}",
         va.page().0,
-        index(2),
-        index(1),
-        index(0),
+        indices.join("."),
         va.page_offset()
     );
     let _ = writeln!(
         text,
-        "satp {:#x}: Sv39, ASID {}, root table at {}",
+        "satp {:#x}: {}, ASID {}, root table at {}",
         satp.0,
+        by.scheme.name(),
         satp.asid(),
         satp.root().base()
     );
     let mut entries = Vec::new();
-    let end = sv39::walk(satp.root(), va, |at| {
+    let end = walk(by, va, |at| {
         let entry = read_u64(target, at)?;
         entries.push((at, Pte(entry)));
         Some(entry)
     });
-    for (level, (at, pte)) in (0..LEVELS).rev().zip(entries) {
+    for (level, (at, pte)) in levels().zip(entries) {
         let _ =
             writeln!(text, "level {level}: entry {} of {ENTRIES}, at {at}: {:#018x}", index(level), pte.0);
         let _ = writeln!(text, "         {}", describe_entry(pte, level));
@@ -62,18 +62,21 @@ pub(super) fn tell(target: &dyn Target, va: VirtAddr) -> String {
     let _ = match end {
         Ok(leaf) => {
             let pa = leaf.frame(va).base().wrapping_add(va.page_offset());
-            writeln!(text, "{va} -> {pa} ({} page)", page_size(leaf.level))
+            writeln!(text, "{va} -> {pa} ({} page)", page_size(leaf))
         }
-        Err(fault) => writeln!(text, "{va} -> {}", describe_fault(fault)),
+        Err(fault) => writeln!(text, "{va} -> {}", describe_fault(fault, by.scheme)),
     };
     text
 }
 
-fn page_size(level: u8) -> &'static str {
-    match leaf_bytes(level) {
-        PAGE_SIZE => "4 KiB",
-        0x20_0000 => "2 MiB",
-        _ => "1 GiB",
+fn page_size(leaf: Leaf) -> &'static str {
+    match (leaf.level, leaf.pte.is_napot()) {
+        (0, false) => "4 KiB",
+        (0, true) => "64 KiB",
+        (1, _) => "2 MiB",
+        (2, _) => "1 GiB",
+        (3, _) => "512 GiB",
+        _ => "256 TiB",
     }
 }
 
@@ -109,10 +112,13 @@ pub(super) fn spell_flags(flags: PteFlags) -> String {
     if clear.is_empty() { set.join(", ") } else { format!("{}; clear: {}", set.join(", "), clear.join(" ")) }
 }
 
-fn describe_fault(fault: WalkFault) -> String {
+fn describe_fault(fault: WalkFault, scheme: Scheme) -> String {
     let at = |leaf: Leaf| format!("at level {}", leaf.level);
     match fault {
-        WalkFault::NotCanonical => "page fault: bits 63 to 39 differ from bit 38".to_owned(),
+        WalkFault::NotCanonical => {
+            let bits = scheme.va_bits();
+            format!("page fault: bits 63 to {bits} differ from bit {}", bits - 1)
+        }
         WalkFault::NoMemory(pa) => {
             format!("access fault: there is no RAM at {pa}, where the entry should be")
         }

@@ -6,7 +6,7 @@ use super::observer::MemoryAccess;
 use crate::semantics::{Amo, Engine, FloatFn, HelperFn, Surroundings, Width};
 use crate::softfloat::Round;
 use isa::insn::Insn;
-use isa::sv39::Access;
+use isa::paging::Access;
 use isa::{Exception, Trap, VirtAddr};
 
 /// The mark of a body that did not finish; the cause is in the core.

@@ -12,7 +12,7 @@ use crate::mem::pmp::Verdict;
 use crate::mem::tlb::Tlb;
 use crate::semantics::Width;
 use isa::platform::RAM_BASE;
-use isa::sv39::{Access, Denial, Leaf, PteFlags, WalkFault, denial, walk};
+use isa::paging::{Access, Denial, Leaf, PteFlags, WalkFault, denial, walk};
 use isa::{Exception, PAGE_SIZE, PhysAddr, Privilege, Trap, VirtAddr};
 
 /// Where an access goes.
@@ -285,7 +285,8 @@ impl Core<'_> {
     /// Walks for an access and sees to A and D; the leaf as it is afterwards.
     fn walk_for(&mut self, va: VirtAddr, access: Access, privilege: Privilege) -> Outcome<Leaf> {
         let (hart, ram) = (&*self.hart, &*self.ram);
-        let leaf = walk(hart.satp().root(), va, |pa| {
+        let by = hart.translation().expect("only a translated access is walked for");
+        let leaf = walk(by, va, |pa| {
             let allowed = hart.pmp.check(pa, 8, Access::Load, Privilege::Supervisor) == Verdict::Allowed;
             if allowed { ram.read_u64(pa) } else { None }
         })

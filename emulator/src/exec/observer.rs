@@ -3,7 +3,7 @@
 use crate::hart::Hart;
 use core::ops::ControlFlow;
 use isa::insn::Insn;
-use isa::sv39::Access;
+use isa::paging::Access;
 use isa::{Interrupt, PhysAddr, Step, Trap, VirtAddr};
 
 /// Which side of the TLB.

@@ -6,7 +6,7 @@
 
 use super::Hart;
 use isa::csr::{Csr, menvcfg, mstatus};
-use isa::sv39::{MODE_BARE, MODE_SV39, Satp};
+use isa::paging::{MODE_BARE, Satp, Scheme};
 use isa::{Extension, Interrupt, Privilege};
 use serde::{Deserialize, Serialize};
 
@@ -74,7 +74,7 @@ const ALL_INTERRUPTS: u64 = SUPERVISOR_INTERRUPTS
 const COUNTEREN_WRITABLE: u64 = 0b111;
 
 const SENVCFG_WRITABLE: u64 = menvcfg::CBIE | menvcfg::CBCFE | menvcfg::CBZE;
-const MENVCFG_WRITABLE: u64 = SENVCFG_WRITABLE | menvcfg::ADUE;
+const MENVCFG_WRITABLE: u64 = SENVCFG_WRITABLE | menvcfg::ADUE | menvcfg::PBMTE;
 
 /// Folio's architecture number: none has been allotted, so zero, "not implemented".
 const MARCHID: u64 = 0;
@@ -324,9 +324,18 @@ impl Hart {
         }
     }
 
-    /// A mode other than Bare and Sv39 leaves the register as it is.
+    fn has_scheme(&self, scheme: Scheme) -> bool {
+        self.isa.contains(match scheme {
+            Scheme::Sv39 => Extension::Sv39,
+            Scheme::Sv48 => Extension::Sv48,
+            Scheme::Sv57 => Extension::Sv57,
+        })
+    }
+
+    /// A mode that is not implemented leaves the register as it is.
     fn write_satp(&mut self, new: Satp) {
-        if matches!(new.mode(), MODE_BARE | MODE_SV39) && new.0 != self.csr.satp {
+        let legal = new.mode() == MODE_BARE || new.scheme().is_some_and(|scheme| self.has_scheme(scheme));
+        if legal && new.0 != self.csr.satp {
             self.csr.satp = new.0;
             self.fast.drop_all();
             self.choose_banks();

@@ -3,9 +3,9 @@
 
 use super::Hart;
 use crate::mem::fast::{DataBank, FetchBank};
-use isa::Privilege;
-use isa::csr::mstatus;
-use isa::sv39::{AccessMode, MODE_BARE, Satp};
+use isa::{Extension, Privilege};
+use isa::csr::{menvcfg, mstatus};
+use isa::paging::{AccessMode, MODE_BARE, Satp, Translation};
 
 impl Hart {
     /// `satp`.
@@ -22,6 +22,14 @@ impl Hart {
     /// Whether addresses are translated for accesses made with `privilege`.
     pub fn translates(&self, privilege: Privilege) -> bool {
         privilege != Privilege::Machine && self.satp().mode() != MODE_BARE
+    }
+    /// What a walk goes by; `None` if `satp` is Bare.
+    pub fn translation(&self) -> Option<Translation> {
+        Translation::of(self.satp()).map(|all| Translation {
+            napot: self.isa.contains(Extension::Svnapot),
+            memory_types: self.csr.menvcfg & menvcfg::PBMTE != 0,
+            ..all
+        })
     }
     /// The state that decides about an access made with `privilege`.
     pub fn access_mode(&self, privilege: Privilege) -> AccessMode {

@@ -8,7 +8,7 @@ use crate::loader::boot::BootInfo;
 use crate::mem::ram::Ram;
 use crate::mem::tlb::Tlb;
 use isa::csr::Csr;
-use isa::sv39::{self, MODE_SV39, Satp};
+use isa::paging::{self, Satp, Translation};
 use isa::{PAGE_SIZE, PhysAddr, Privilege, Step, VirtAddr};
 use xxhash_rust::xxh3::Xxh3Default;
 
@@ -107,10 +107,8 @@ impl Machine {
     }
     /// As [`Machine::translate`], in the address space of `satp`.
     pub fn translate_in(&self, satp: Satp, va: VirtAddr) -> Option<PhysAddr> {
-        if satp.mode() != MODE_SV39 {
-            return Some(PhysAddr(va.0));
-        }
-        let leaf = sv39::walk(satp.root(), va, |at| self.ram.read_u64(at)).ok()?;
+        let Some(by) = Translation::of(satp) else { return Some(PhysAddr(va.0)) };
+        let leaf = paging::walk(by, va, |at| self.ram.read_u64(at)).ok()?;
         Some(leaf.frame(va).base().wrapping_add(va.page_offset()))
     }
     /// Memory as the first hart sees it in its present mode: the bytes from `va` up to the first that is not mapped RAM.

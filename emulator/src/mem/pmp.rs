@@ -3,7 +3,7 @@
 //! Granularity is four bytes. The lowest-numbered entry that matches any byte of an access decides; it must
 //! match all of them. As in Spike, reset programs entry 0 to let every mode access everything.
 
-use isa::sv39::Access;
+use isa::paging::Access;
 use isa::{PhysAddr, Privilege};
 use serde::{Deserialize, Serialize};
 

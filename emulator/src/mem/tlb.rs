@@ -5,7 +5,8 @@
 //!
 //! **Index.** A side of `sets` sets (a power of two) looks for virtual page number `vpn` in set
 //! `(vpn ^ vpn >> 10 ^ vpn >> 20) mod sets`. The ASID is not part of the index, so that a global entry is found
-//! from every address space. Superpages are installed as 4 KiB fragments that remember their leaf's level.
+//! from every address space. Superpages are installed as 4 KiB fragments that remember
+//! their leaf's level and size (a NAPOT leaf is 16 pages of level 0).
 //!
 //! **Policy.** An empty way is filled first; else the victim is the oldest entry of the set (`fifo`) or the one
 //! used longest ago (`lru`). A hit changes nothing except under `lru`, which is therefore kept out of the fast
@@ -13,7 +14,7 @@
 
 use core::fmt;
 use core::str::FromStr;
-use isa::sv39::{Leaf, PteFlags, VPN_BITS};
+use isa::paging::{Leaf, NAPOT_PAGES_LOG2, PteFlags, Scheme, pages_log2};
 use isa::{Ppn, VirtAddr, Vpn};
 use serde::{Deserialize, Serialize};
 
@@ -113,6 +114,8 @@ pub struct TlbEntry {
     flags: u16,
     asid: u16,
     level: u8,
+    /// log2 of the pages that the leaf maps.
+    pages_log2: u8,
 }
 
 impl TlbEntry {
@@ -165,7 +168,7 @@ pub struct Tlb {
     /// Entries of another generation are empty: a full flush adds one.
     generation: u32,
     clock: u64,
-    /// Counts the live superpage fragments by a hash of (level, leaf): zero means that none is of that leaf.
+    /// Counts the live fragments of larger leaves by a hash of (size, leaf): zero means that none is of that leaf.
     superpages: Vec<u32>,
     /// Translations asked for.
     pub accesses: u64,
@@ -173,14 +176,14 @@ pub struct Tlb {
     pub misses: u64,
 }
 
-const fn leaf_prefix(vpn: u64, level: u8) -> u64 {
-    vpn >> (VPN_BITS * level as u32)
-}
+/// The sizes of leaves that are installed as fragments, as log2 of their pages.
+const LARGE_LEAVES: [u8; 1 + Scheme::Sv57.root_level() as usize] =
+    [NAPOT_PAGES_LOG2, pages_log2(1), pages_log2(2), pages_log2(3), pages_log2(4)];
 
 #[allow(clippy::cast_possible_truncation)] // masked
-fn filter_slot(vpn: u64, level: u8) -> usize {
-    let prefix = leaf_prefix(vpn, level);
-    (prefix ^ prefix >> 8 ^ u64::from(level) << 7) as usize & (FILTER_SLOTS - 1)
+fn filter_slot(vpn: u64, pages_log2: u8) -> usize {
+    let leaf = vpn >> pages_log2;
+    (leaf ^ leaf >> 8 ^ u64::from(pages_log2) << 4) as usize & (FILTER_SLOTS - 1)
 }
 
 #[allow(clippy::cast_possible_truncation)] // the flag bits of an entry are its low ten
@@ -254,6 +257,7 @@ impl Tlb {
             flags: flag_bits(leaf.pte.flags()),
             asid,
             level: leaf.level,
+            pages_log2: leaf.pages_log2(),
         };
         let ways = &self.entries[set.clone()];
         let same = ways
@@ -266,8 +270,8 @@ impl Tlb {
         let old = self.entries[place];
         let evicted = self.drop_at(place).then_some(old.vpn());
         self.entries[place] = new;
-        if new.level > 0 {
-            self.superpages[filter_slot(vpn, new.level)] += 1;
+        if new.pages_log2 > 0 {
+            self.superpages[filter_slot(vpn, new.pages_log2)] += 1;
         }
         evicted
     }
@@ -279,8 +283,8 @@ impl Tlb {
             return false;
         }
         entry.generation = 0;
-        if entry.level > 0 {
-            self.superpages[filter_slot(entry.vpn, entry.level)] -= 1;
+        if entry.pages_log2 > 0 {
+            self.superpages[filter_slot(entry.vpn, entry.pages_log2)] -= 1;
         }
         true
     }
@@ -307,9 +311,7 @@ impl Tlb {
     /// `sfence.vma va` (`asid` is `None`: every address space and global entries too) or `sfence.vma va, asid`
     /// (that one only, global entries apart): drops all fragments of every leaf that maps `va`.
     pub fn flush_page(&mut self, va: VirtAddr, asid: Option<u16>) -> Flushed {
-        if !isa::sv39::is_canonical(va) {
-            return Flushed::Page(va.page());
-        }
+        // An address that is not canonical has no entries: they hold all bits of their page's number.
         let vpn = va.page().0;
         let chosen = |entry: &TlbEntry| asid.is_none_or(|asid| entry.asid == asid && !entry.is_global());
         for place in self.set_of(vpn) {
@@ -319,11 +321,12 @@ impl Tlb {
             }
         }
         let mut flushed = Flushed::Page(Vpn(vpn));
-        for level in 1..isa::sv39::LEVELS {
-            if self.superpages[filter_slot(vpn, level)] != 0 {
-                let leaf = leaf_prefix(vpn, level);
+        for pages_log2 in LARGE_LEAVES {
+            if self.superpages[filter_slot(vpn, pages_log2)] != 0 {
                 self.drop_where(|entry| {
-                    entry.level == level && leaf_prefix(entry.vpn, level) == leaf && chosen(entry)
+                    entry.pages_log2 == pages_log2
+                        && entry.vpn >> pages_log2 == vpn >> pages_log2
+                        && chosen(entry)
                 });
                 flushed = Flushed::Anything;
             }
@@ -344,7 +347,7 @@ impl Tlb {
 mod tests {
     use super::*;
     use isa::PhysAddr;
-    use isa::sv39::Pte;
+    use isa::paging::Pte;
 
     /// The slow, obvious model: all entries in one list, in the order in which they would be replaced.
     struct Model {
@@ -384,7 +387,7 @@ mod tests {
         fn flush(&mut self, vpn: Option<u64>, asid: Option<u16>) {
             self.entries.retain(|&(_, v, a, leaf)| {
                 let same_leaf = |vpn: u64| {
-                    let shift = 9 * u32::from(leaf.level);
+                    let shift = leaf.pages_log2();
                     v >> shift == vpn >> shift
                 };
                 let chosen = asid.is_none_or(|asid| a == asid && !is_global(leaf));
@@ -418,8 +421,8 @@ mod tests {
             let mut tlb = Tlb::new(geometry);
             let mut model = Model { geometry, entries: Vec::new() };
             for n in 0..40_000 {
-                // Pages in a few superpages, near and far.
-                let vpn = numbers.below(3) << 18 | numbers.below(2) << 9 | numbers.below(6);
+                // Pages in a few superpages and NAPOT leaves, near and far.
+                let vpn = numbers.below(5) << 18 | numbers.below(2) << 9 | numbers.below(6) << 2;
                 let asid = u16::try_from(numbers.below(2)).expect("small");
                 match numbers.below(20) {
                     0 => {
@@ -443,10 +446,15 @@ mod tests {
                         assert_eq!(found, model.lookup(vpn, asid), "{geometry} seed {seed:#x} operation {n}");
                         if found.is_none() {
                             // One leaf for all pages that it maps, as in a page table that does not change.
-                            let level = u8::try_from((vpn >> 18).min(2)).expect("small");
+                            let level = u8::try_from((vpn >> 18) % 4).expect("small");
                             let global = if vpn >> 9 & 1 == 1 { PteFlags::G } else { PteFlags::empty() };
-                            let frame = Ppn(1 << 30 | (vpn >> (9 * level)) << (9 * level));
-                            let pte = Pte::new(frame, PteFlags::V | PteFlags::R | global);
+                            let frame = Ppn(1 << 40 | (vpn >> (9 * level)) << (9 * level));
+                            let flags = PteFlags::V | PteFlags::R | global;
+                            let pte = if vpn >> 18 == 4 {
+                                Pte(Pte::new(Ppn(frame.0 & !0xf | 8), flags).0 | 1 << 63)
+                            } else {
+                                Pte::new(frame, flags)
+                            };
                             let leaf = Leaf { level, pte_addr: PhysAddr(0), pte };
                             tlb.install(VirtAddr(vpn << 12), asid, leaf);
                             model.install(vpn, asid, leaf);

@@ -4,7 +4,7 @@ use super::event::Event;
 use super::guest_view::GuestView;
 use super::space::VmaView;
 use isa::events::{Access, EventKind, EventRecord};
-use isa::sv39::{Pte, PteFlags};
+use isa::paging::{Pte, PteFlags};
 use isa::{PAGE_SIZE, VirtAddr};
 use std::fmt::Write;
 

@@ -2,7 +2,7 @@
 
 use super::event::permissions;
 use isa::events::{VMA_GROWSDOWN, VMA_READ, VMA_SHARED, VMA_WRITE};
-use isa::sv39::Satp;
+use isa::paging::Satp;
 use isa::{PAGE_SIZE, Ppn, VirtAddr, Vpn};
 use std::collections::BTreeMap;
 

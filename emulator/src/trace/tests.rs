@@ -5,7 +5,7 @@ use isa::events::{
     Access, EventKind as K, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY, VMA_EXEC, VMA_GROWSDOWN, VMA_READ,
     VMA_WRITE,
 };
-use isa::sv39::{Pte, PteFlags, Satp};
+use isa::paging::{Pte, PteFlags, Satp};
 use isa::{Ppn, Step, VirtAddr, Vpn};
 
 const TEXT: u64 = 0x1_0000;

@@ -3,7 +3,7 @@
 //! The kernel implements [`PhysMem`] over its direct map, the tests over a vector. Nothing else in this
 //! crate can reach a byte of RAM, so the unsafe part of the kernel's memory management is these six functions.
 
-use isa::sv39::Pte;
+use isa::paging::Pte;
 use isa::{PhysAddr, Ppn};
 
 /// Physical memory as `mm` needs it. Every address passed in lies in a frame that the

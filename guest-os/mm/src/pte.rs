@@ -6,7 +6,7 @@
 
 use crate::vma::Prot;
 use isa::Ppn;
-use isa::sv39::{Pte, PteFlags};
+use isa::paging::{Pte, PteFlags};
 
 /// Software bit: the frame is, or was, shared copy-on-write since a `fork`; the next store resolves it.
 pub const COW: PteFlags = PteFlags::RSW0;

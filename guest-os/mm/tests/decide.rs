@@ -2,7 +2,7 @@
 //! cache, having waited so: do that.
 
 use isa::events::{Access, EventKind};
-use isa::sv39::{Pte, PteFlags};
+use isa::paging::{Pte, PteFlags};
 use isa::{Ppn, VirtAddr, Vpn};
 use mm::fault::{DiskWait, FaultAction, FaultQuery, MappedFrame, Place, StackRoom, decide};
 use mm::{Backing, FileBacking, FileId, FrameId, PageLookup, PageRange, Prot, SegvReason, Vma, VmaFlags};

@@ -6,7 +6,7 @@
 mod support;
 
 use isa::events::Access::{self, *};
-use isa::sv39::{Pte, PteFlags};
+use isa::paging::{Pte, PteFlags};
 use isa::{PAGE_SIZE, PhysAddr, VirtAddr, Vpn};
 use mm::fault::FaultSignal;
 use mm::frame::FrameCounts;

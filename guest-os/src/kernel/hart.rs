@@ -5,7 +5,7 @@ use crate::local::HartLocal;
 use crate::process::Process;
 use alloc::rc::Rc;
 use core::cell::{Cell, RefCell};
-use isa::sv39::Satp;
+use isa::paging::Satp;
 
 /// The state of a hart.
 pub struct Hart {

@@ -4,7 +4,7 @@ use crate::arch;
 use crate::local::HartLocal;
 use alloc::collections::BTreeSet;
 use core::cell::RefMut;
-use isa::sv39::Pte;
+use isa::paging::Pte;
 use isa::{PAGE_SIZE, PhysAddr, Ppn};
 use mm::{Flush, FrameId, FrameTable, Memory, PhysMem, SpaceId};
 

@@ -13,7 +13,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell, UnsafeCell};
 use fs::{Errno, Location, OpenFileId};
-use isa::sv39::Satp;
+use isa::paging::Satp;
 use mm::AddressSpace;
 use proc::{DescriptorTable, Pid, ProcessTable, Signals};
 

@@ -10,7 +10,7 @@ use crate::hart::Hart;
 use crate::mem::ram::Ram;
 use crate::mem::tlb::TlbGeometry;
 use isa::platform::{CLINT, RAM_BASE};
-use isa::sv39::{Pte, PteFlags, Satp};
+use isa::paging::{Pte, PteFlags, Satp};
 use isa::{Interrupt, PhysAddr, Ppn, Privilege, Step, asm::assemble};
 
 /// Reads count up; a write is remembered.

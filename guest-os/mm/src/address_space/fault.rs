@@ -14,7 +14,7 @@ use crate::phys::PhysMem;
 use crate::pte::{Stores, user_leaf};
 use crate::vma::{PageSource, Prot, Vma, VmaFlags};
 use isa::events::Access;
-use isa::sv39::{Pte, PteFlags};
+use isa::paging::{Pte, PteFlags};
 use isa::{PhysAddr, VirtAddr, Vpn};
 
 impl AddressSpace {

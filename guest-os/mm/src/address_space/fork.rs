@@ -8,7 +8,7 @@ use crate::phys::PhysMem;
 use crate::pte;
 use crate::vma::{PageRange, Vma};
 use alloc::vec::Vec;
-use isa::sv39::{Pte, PteFlags};
+use isa::paging::{Pte, PteFlags};
 use isa::{Ppn, Vpn};
 
 /// A VMA whose frames parent and child now share copy-on-write: a `cow_share` event.

@@ -25,7 +25,7 @@ use crate::layout::STACK_LIMIT_PAGES;
 use crate::memory::Memory;
 use crate::phys::PhysMem;
 use crate::vma::{RangeError, VmaSet};
-use isa::sv39::Satp;
+use isa::paging::Satp;
 use isa::{Ppn, VirtAddr};
 
 /// Names an address space for the reverse map. Never used again in one run.

@@ -9,7 +9,7 @@ use crate::pte::{self, Stores};
 use crate::vma::{PageRange, Prot, Vma};
 use alloc::vec::Vec;
 use core::convert::Infallible;
-use isa::sv39::{Pte, PteFlags};
+use isa::paging::{Pte, PteFlags};
 
 impl AddressSpace {
     /// Gives the whole range another protection. Returns the VMAs that have changed, as they are now.

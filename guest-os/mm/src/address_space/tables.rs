@@ -5,25 +5,25 @@ use crate::frame::{FrameId, FrameKind, OutOfFrames};
 use crate::memory::{Contents, Memory};
 use crate::phys::PhysMem;
 use crate::vma::PageRange;
-use isa::sv39::{self, ENTRIES, Pte, PteFlags};
+use isa::paging::{self, ENTRIES, Pte, PteFlags, Scheme};
 use isa::{PhysAddr, Ppn, Vpn};
 
-const ROOT_LEVEL: u8 = sv39::LEVELS - 1;
+const ROOT_LEVEL: u8 = Scheme::Sv39.root_level();
 /// The kernel half of a root: the entries for addresses with bit 38 set.
 const KERNEL_ENTRIES: core::ops::Range<u64> = ENTRIES / 2..ENTRIES;
 
 /// Where in a table of `level` the entry for `vpn` lies.
 fn slot(table: FrameId, vpn: Vpn, level: u8) -> PhysAddr {
-    sv39::pte_addr(table.ppn(), vpn.base(), level)
+    paging::pte_addr(table.ppn(), vpn.base(), level)
 }
 
 fn kernel_slot(root: Ppn, index: u64) -> PhysAddr {
-    PhysAddr(root.base().0 + index * sv39::PTE_BYTES)
+    PhysAddr(root.base().0 + index * paging::PTE_BYTES)
 }
 
 /// Pages that an entry of a table of `level` spans.
 fn span_pages(level: u8) -> u64 {
-    sv39::leaf_bytes(level) / isa::PAGE_SIZE
+    1 << paging::pages_log2(level)
 }
 
 /// A root page table: empty below, the template's entries above.

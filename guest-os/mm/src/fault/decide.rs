@@ -4,7 +4,7 @@ use super::{DiskWait, FaultAction, FaultQuery, MappedFrame, Place, SegvReason, S
 use crate::page_cache::PageLookup;
 use crate::vma::{PageSource, Vma};
 use isa::events::Access;
-use isa::sv39::{Pte, PteFlags};
+use isa::paging::{Pte, PteFlags};
 
 /// What the fault needs. Pure: the same facts have the same answer, and nothing is changed.
 pub fn decide(query: &FaultQuery<'_>) -> FaultAction {

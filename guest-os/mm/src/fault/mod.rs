@@ -18,7 +18,7 @@ pub use resolution::{FaultOutcome, FaultSignal, Resolution};
 use crate::page_cache::PageLookup;
 use crate::vma::Vma;
 use isa::events::{Access, EventKind};
-use isa::sv39::Pte;
+use isa::paging::Pte;
 use isa::{VirtAddr, Vpn};
 
 /// Whether this fault has waited for the device already.

@@ -6,7 +6,7 @@ use crate::frame::FrameId;
 use crate::page_cache::PageKey;
 use isa::VirtAddr;
 use isa::events::{Access, EventRecord, FLAG_FROM_DISK};
-use isa::sv39::Pte;
+use isa::paging::Pte;
 
 /// What came of a page fault, or of one step of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

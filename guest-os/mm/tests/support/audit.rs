@@ -1,7 +1,7 @@
 //! Counts everything the slow way, from the raw page tables in RAM, and compares with what `mm` says.
 
 use super::VecRam;
-use isa::sv39::{self, ENTRIES, Pte};
+use isa::paging::{self, ENTRIES, Pte, Scheme};
 use isa::{PhysAddr, Ppn, Vpn};
 use mm::frame::AnonOwner;
 use mm::{AddressSpace, FrameKind, Memory, PhysMem, SpaceId};
@@ -20,7 +20,7 @@ pub fn audit<'a>(mem: &Memory<VecRam>, spaces: impl IntoIterator<Item = &'a Addr
     let mut counted = Counted::default();
     for space in spaces {
         let before: usize = counted.maps.values().map(Vec::len).sum();
-        count(mem, space, &mut counted, space.root().ppn(), sv39::LEVELS - 1, 0);
+        count(mem, space, &mut counted, space.root().ppn(), Scheme::Sv39.root_level(), 0);
         let after: usize = counted.maps.values().map(Vec::len).sum();
         assert_eq!((after - before) as u64, space.resident_pages(), "resident pages of {:?}", space.id());
     }
@@ -70,15 +70,15 @@ fn count(
     level: u8,
     first_vpn: u64,
 ) {
-    let user_entries = if level == sv39::LEVELS - 1 { ENTRIES / 2 } else { ENTRIES };
+    let user_entries = if level == Scheme::Sv39.root_level() { ENTRIES / 2 } else { ENTRIES };
     let mut entries = 0;
     for index in 0..user_entries {
-        let pte: Pte = mem.phys().read_pte(PhysAddr(table.base().0 + index * sv39::PTE_BYTES));
+        let pte: Pte = mem.phys().read_pte(PhysAddr(table.base().0 + index * paging::PTE_BYTES));
         if pte == Pte::EMPTY {
             continue;
         }
         entries += 1;
-        let vpn = first_vpn + index * (sv39::leaf_bytes(level) >> 12);
+        let vpn = first_vpn + index * (1 << paging::pages_log2(level));
         if level > 0 {
             assert!(pte.is_valid() && !pte.is_leaf(), "{pte:?} in a table of level {level}");
             count(mem, space, counted, pte.ppn(), level - 1, vpn);
@@ -89,5 +89,5 @@ fn count(
     }
     let before = counted.tables.insert(table, entries);
     assert!(before.is_none(), "a page table is used twice");
-    assert!(entries > 0 || level == sv39::LEVELS - 1, "an empty page table of level {level} was kept");
+    assert!(entries > 0 || level == Scheme::Sv39.root_level(), "an empty page table of level {level} was kept");
 }

@@ -3,7 +3,7 @@
 
 use super::VecRam;
 use isa::events::Access;
-use isa::sv39::{self, Pte, PteFlags};
+use isa::paging::{self, Pte, PteFlags, Scheme};
 use isa::{PAGE_SIZE, PhysAddr, Ppn, VirtAddr, Vpn};
 use mm::fault::FaultSignal;
 use mm::{
@@ -42,7 +42,7 @@ impl Hart {
             };
             f.contains(PteFlags::V | PteFlags::U | PteFlags::A | right)
         };
-        if !sv39::is_canonical(va) {
+        if !Scheme::Sv39.is_canonical(va) {
             return None;
         }
         let key = (asid, va.page());
@@ -74,8 +74,8 @@ impl Hart {
 /// The leaf that maps `va`, if there is a valid one.
 pub fn walk(ram: &VecRam, root: Ppn, va: VirtAddr) -> Option<Pte> {
     let mut table = root;
-    for level in (0..sv39::LEVELS).rev() {
-        let pte = ram.read_pte(sv39::pte_addr(table, va, level));
+    for level in (0..Scheme::Sv39.levels()).rev() {
+        let pte = ram.read_pte(paging::pte_addr(table, va, level));
         assert!(!pte.has_reserved_bits(), "{pte:?} at {va}");
         if !pte.is_valid() {
             return None;

@@ -7,7 +7,7 @@ pub mod audit;
 pub mod machine;
 pub mod rng;
 
-use isa::sv39::Pte;
+use isa::paging::Pte;
 use isa::{PAGE_SIZE, PhysAddr, Ppn};
 use mm::{FrameTable, Memory, PhysMem};
 

@@ -1,7 +1,7 @@
 //! The supervisor CSRs the kernel touches, one function each.
 
 use core::arch::asm;
-use isa::sv39::Satp;
+use isa::paging::Satp;
 
 /// Enables these interrupts (bits of [`isa::Interrupt::mask`]) individually; `sstatus.SIE` stays clear.
 pub fn enable_interrupts_in_sie(mask: u64) {

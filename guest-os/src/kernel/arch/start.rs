@@ -5,7 +5,7 @@
 //! GiB of RAM at its own address until the jump to the high half is done.
 
 use core::arch::global_asm;
-use isa::sv39::{MODE_SV39, PteFlags};
+use isa::paging::{Scheme, PteFlags};
 use isa::{PhysAddr, Ppn};
 
 /// Where the direct map of physical memory starts.
@@ -65,7 +65,7 @@ global_asm!(
     ".balign 4096",
     "boot_stack:",
     "    .zero {stack_bytes}",
-    mode = const MODE_SV39,
+    mode = const Scheme::Sv39.satp_mode(),
     direct_map = const DIRECT_MAP.cast_signed(),
     stack_bytes = const BOOT_STACK_BYTES,
     leaf = const LEAF,
