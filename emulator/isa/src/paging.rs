@@ -431,7 +431,11 @@ mod tests {
             (u64::MAX, 3),
         ] {
             for scheme in Scheme::ALL {
-                assert_eq!(scheme.is_canonical(VirtAddr(va)), scheme.levels() >= levels, "{va:#x} {scheme:?}");
+                assert_eq!(
+                    scheme.is_canonical(VirtAddr(va)),
+                    scheme.levels() >= levels,
+                    "{va:#x} {scheme:?}"
+                );
             }
         }
     }

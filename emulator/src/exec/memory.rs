@@ -11,8 +11,8 @@ use crate::mem::code_map::CodeMap;
 use crate::mem::pmp::Verdict;
 use crate::mem::tlb::Tlb;
 use crate::semantics::Width;
-use isa::platform::RAM_BASE;
 use isa::paging::{Access, Denial, Leaf, PteFlags, WalkFault, denial, walk};
+use isa::platform::RAM_BASE;
 use isa::{Exception, PAGE_SIZE, PhysAddr, Privilege, Trap, VirtAddr};
 
 /// Where an access goes.

@@ -3,9 +3,9 @@
 
 use super::Hart;
 use crate::mem::fast::{DataBank, FetchBank};
-use isa::{Extension, Privilege};
 use isa::csr::{menvcfg, mstatus};
 use isa::paging::{AccessMode, MODE_BARE, Satp, Translation};
+use isa::{Extension, Privilege};
 
 impl Hart {
     /// `satp`.

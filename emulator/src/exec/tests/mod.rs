@@ -9,8 +9,8 @@ use crate::bus::{AccessFault, Platform};
 use crate::hart::Hart;
 use crate::mem::ram::Ram;
 use crate::mem::tlb::TlbGeometry;
-use isa::platform::{CLINT, RAM_BASE};
 use isa::paging::{Pte, PteFlags, Satp};
+use isa::platform::{CLINT, RAM_BASE};
 use isa::{Interrupt, PhysAddr, Ppn, Privilege, Step, asm::assemble};
 
 /// Reads count up; a write is remembered.

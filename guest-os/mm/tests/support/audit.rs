@@ -89,5 +89,8 @@ fn count(
     }
     let before = counted.tables.insert(table, entries);
     assert!(before.is_none(), "a page table is used twice");
-    assert!(entries > 0 || level == Scheme::Sv39.root_level(), "an empty page table of level {level} was kept");
+    assert!(
+        entries > 0 || level == Scheme::Sv39.root_level(),
+        "an empty page table of level {level} was kept"
+    );
 }

@@ -5,7 +5,7 @@
 //! GiB of RAM at its own address until the jump to the high half is done.
 
 use core::arch::global_asm;
-use isa::paging::{Scheme, PteFlags};
+use isa::paging::{PteFlags, Scheme};
 use isa::{PhysAddr, Ppn};
 
 /// Where the direct map of physical memory starts.
