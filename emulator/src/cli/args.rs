@@ -3,6 +3,7 @@
 //! Nothing here acts; the other files of this folder take these structures and do the work.
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
+use emulator::machine::MAX_HARTS;
 use emulator::mem::tlb::{BadGeometry, TlbGeometry};
 use isa::IsaSet;
 use std::ffi::OsString;
@@ -82,6 +83,9 @@ pub struct RunArgs {
 
 #[derive(Args, Debug)]
 pub struct MachineArgs {
+    /// Number of harts; they take turns, so runs stay repeatable
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = harts())]
+    pub harts: u16,
     /// Geometry of the instruction and of the data TLB: entries, ways, and fifo or lru
     #[arg(long, value_name = "ENTRIES[xWAYS[:POLICY]]", value_parser = parse_tlb)]
     pub tlb: Option<TlbGeometry>,
@@ -131,6 +135,9 @@ pub struct TestArgs {
     /// Extensions of the harts: an ISA string (rv64gc_zba_zbb) or a profile (rva22s64), more names after underscores
     #[arg(long, value_name = "ISA", value_parser = parse_isa)]
     pub isa: Option<IsaSet>,
+    /// Number of harts; they take turns, so runs stay repeatable
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = harts())]
+    pub harts: u16,
     /// Stop a test after N steps
     #[arg(long, value_name = "N", default_value_t = 100_000_000)]
     pub fuel: u64,
@@ -192,6 +199,10 @@ pub fn with_long_ex(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> 
         }
     }
     words
+}
+
+fn harts() -> impl clap::builder::TypedValueParser<Value = u16> {
+    clap::value_parser!(u16).range(1..=i64::try_from(MAX_HARTS).expect("a small number"))
 }
 
 fn parse_tlb(text: &str) -> Result<TlbGeometry, String> {

@@ -23,6 +23,7 @@ pub fn boot(args: &BootArgs) -> Result<u8> {
     };
     let mut machine = Machine::new(MachineConfig {
         ram_bytes: args.memory,
+        harts: args.machine.harts.into(),
         tlb: args.machine.tlb.unwrap_or_default(),
         isa: args.machine.isa.unwrap_or_default(),
         ..MachineConfig::default()

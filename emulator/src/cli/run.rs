@@ -136,6 +136,7 @@ fn build(
 ) -> Result<Machine> {
     let mut machine = Machine::new(MachineConfig {
         ram_bytes: args.memory,
+        harts: args.machine.harts.into(),
         seed: args.seed,
         frame_limit: args.frames.unwrap_or(0),
         tlb: args.machine.tlb.unwrap_or_default(),

@@ -86,6 +86,7 @@ fn run_one(args: &TestArgs, file: &Path) -> Result<Outcome> {
     let mut machine = Machine::new(MachineConfig {
         ram_bytes: args.memory,
         isa: args.isa.unwrap_or_default(),
+        harts: args.harts.into(),
         ..MachineConfig::default()
     })?;
     machine.set_stdio(Box::new(HostStdio::new()));

@@ -129,7 +129,23 @@ fn cpus(fdt: &mut FdtWriter, harts: u32, isa: IsaSet) -> Result<(), Error> {
         fdt.end_node(intc)?;
         fdt.end_node(cpu)?;
     }
+    if harts > 1 {
+        cpu_map(fdt, harts)?;
+    }
     fdt.end_node(cpus)
+}
+
+/// The topology, as QEMU has it: each hart is a core of the one cluster.
+fn cpu_map(fdt: &mut FdtWriter, harts: u32) -> Result<(), Error> {
+    let map = fdt.begin_node("cpu-map")?;
+    let cluster = fdt.begin_node("cluster0")?;
+    for hart in 0..harts {
+        let core = fdt.begin_node(&format!("core{hart}"))?;
+        fdt.property_u32("cpu", PHANDLE_CPU0 + hart)?;
+        fdt.end_node(core)?;
+    }
+    fdt.end_node(cluster)?;
+    fdt.end_node(map)
 }
 
 fn soc(fdt: &mut FdtWriter, harts: u32) -> Result<(), Error> {
@@ -239,6 +255,33 @@ mod tests {
             ("linux,initrd-start", &0x8100_0000u64.to_be_bytes()),
         ] {
             assert_eq!(chosen.property(name).unwrap().value, value, "{name}");
+        }
+    }
+
+    #[test]
+    fn each_hart_is_a_cpu_with_its_interrupts() {
+        let isa = IsaSet::default();
+        let board = Board { ram_bytes: 64 << 20, harts: 4, isa, initrd: None, chosen: Chosen::default() };
+        let bytes = build(&board).unwrap();
+        let fdt = ::fdt::Fdt::new(&bytes).unwrap();
+        assert_eq!(fdt.cpus().map(|cpu| cpu.ids().first()).collect::<Vec<_>>(), [0, 1, 2, 3]);
+        let words = |value: &[u8]| -> Vec<u32> {
+            value.chunks(4).map(|word| u32::from_be_bytes(word.try_into().unwrap())).collect()
+        };
+        let phandle = |path: &str| words(fdt.find_node(path).unwrap().property("phandle").unwrap().value)[0];
+        for (compatible, codes) in [("sifive,clint0", [3, 7]), ("sifive,plic-1.0.0", [11, 9])] {
+            let node = fdt.find_compatible(&[compatible]).unwrap();
+            let expected: Vec<u32> = (0..4)
+                .flat_map(|hart| {
+                    let intc = phandle(&format!("/cpus/cpu@{hart}/interrupt-controller"));
+                    [intc, codes[0], intc, codes[1]]
+                })
+                .collect();
+            assert_eq!(words(node.property("interrupts-extended").unwrap().value), expected, "{compatible}");
+        }
+        for hart in 0..4 {
+            let core = fdt.find_node(&format!("/cpus/cpu-map/cluster0/core{hart}")).unwrap();
+            assert_eq!(words(core.property("cpu").unwrap().value), [phandle(&format!("/cpus/cpu@{hart}"))]);
         }
     }
 

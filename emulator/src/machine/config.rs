@@ -12,6 +12,8 @@ pub struct MachineConfig {
     pub ram_bytes: u64,
     /// The extensions of each hart.
     pub isa: IsaSet,
+    /// Number of harts, which take turns; 1 to [`MAX_HARTS`].
+    pub harts: usize,
     /// Presets `menvcfg.ADUE` under the built-in SBI: the hardware sets A and D instead of raising page faults.
     pub adue: bool,
     /// The seed that the host device hands to the guest.
@@ -29,6 +31,7 @@ impl Default for MachineConfig {
         Self {
             ram_bytes: 128 << 20,
             isa: IsaSet::default(),
+            harts: 1,
             adue: false,
             seed: 0,
             frame_limit: 0,
@@ -37,6 +40,9 @@ impl Default for MachineConfig {
         }
     }
 }
+
+/// The most harts that a machine can have.
+pub const MAX_HARTS: usize = 64;
 
 /// Why a machine cannot be built.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -47,6 +53,12 @@ pub enum ConfigError {
         /// The size asked for.
         ram_bytes: u64,
     },
+    /// The number of harts is not usable.
+    #[error("a machine of {harts} harts cannot be had; give 1 to {MAX_HARTS}")]
+    Harts {
+        /// The number asked for.
+        harts: usize,
+    },
     /// The host has not that much memory.
     #[error("this host cannot give {ram_bytes} bytes for RAM; ask for less (-m)")]
     NoMemory {
@@ -56,12 +68,13 @@ pub enum ConfigError {
 }
 
 impl MachineConfig {
-    /// Harts in a machine.
-    pub(super) const HARTS: usize = 1;
     const MAX_RAM_BYTES: u64 = 64 << 30;
 
     /// Whether the machine can be built; the size of its RAM.
     pub(super) fn check(&self) -> Result<usize, ConfigError> {
+        if !(1..=MAX_HARTS).contains(&self.harts) {
+            return Err(ConfigError::Harts { harts: self.harts });
+        }
         let ram_bytes = self.ram_bytes;
         if ram_bytes == 0 || !ram_bytes.is_multiple_of(PAGE_SIZE) || ram_bytes > Self::MAX_RAM_BYTES {
             return Err(ConfigError::RamSize { ram_bytes });

@@ -1,17 +1,20 @@
 //! How a hart starts, and the built-in SBI's calls carried out on harts and devices.
 
+use super::hsm::{Entry, Power};
 use super::{Machine, StopReason};
 use crate::hart::Hart;
 use crate::host::{Input, Output};
 use crate::loader::boot::BootInfo;
-use crate::sbi::{self, Action, Answer, Call, Fence};
+use crate::sbi::{self, Action, Answer, Call, Fence, Harts};
 use isa::csr::{menvcfg, mstatus};
-use isa::sbi::{ERR_FAILED, ERR_INVALID_PARAM, SUCCESS};
-use isa::{Exception, Interrupt, PhysAddr, VirtAddr};
+use isa::sbi::{ERR_FAILED, ERR_INVALID_PARAM};
+use isa::sv39::{MODE_BARE, Satp};
+use isa::{Exception, Interrupt, PhysAddr, Trap, VirtAddr};
 
 const A0: usize = 10;
 const A1: usize = 11;
 const A2: usize = 12;
+const ECALL_BYTES: u64 = 4;
 /// CY, TM and IR of `mcounteren` and `scounteren`.
 const ALL_COUNTERS: u64 = 0b111;
 /// A PMP entry that allows everything: NAPOT, R, W and X.
@@ -39,7 +42,7 @@ pub(super) fn start(hart: &mut Hart, info: &BootInfo, adue: bool, builtin_sbi: b
 
 /// As OpenSBI leaves the CSRs, with one difference: since nothing runs in M-mode, every exception that firmware would
 /// forward to S-mode is delegated.
-fn set_up_supervisor(hart: &mut Hart, adue: bool) {
+pub(super) fn set_up_supervisor(hart: &mut Hart, adue: bool) {
     let not_delegated = [Exception::EcallS, Exception::EcallM, Exception::InstructionMisaligned];
     let exceptions = Exception::ALL.into_iter().filter(|exception| !not_delegated.contains(exception));
     hart.csr.medeleg = exceptions.map(|exception| 1 << exception.code()).sum();
@@ -55,69 +58,80 @@ fn set_up_supervisor(hart: &mut Hart, adue: bool) {
 }
 
 impl Machine {
-    /// Serves the call that the hart has just made.
+    /// Serves the call that the hart whose turn it is has just made.
     pub(super) fn sbi_call(&mut self) {
-        let registers = std::array::from_fn(|index| self.harts[0].x[A0 + index]);
-        let answer = match sbi::decide(Call(registers), self.harts.len()) {
+        let caller = self.turn.hart;
+        let call = Call(std::array::from_fn(|index| self.harts[caller].x[A0 + index]));
+        let action = sbi::decide(call, self.harts.len(), |at| {
+            self.translate(at).filter(|at| at.is_aligned(8)).and_then(|at| self.ram.read_u64(at))
+        });
+        let answer = match action {
             Action::Answer(answer) => answer,
-            Action::SetTimer { ticks, legacy } => {
-                self.bus.set_sbi_timer(0, ticks, self.now);
-                if legacy {
-                    return self.answer_legacy(SUCCESS);
-                }
+            Action::SetTimer { ticks } => {
+                self.bus.set_sbi_timer(caller, ticks, self.now);
                 Answer::value(0)
             }
             Action::SendIpi(harts) => {
-                let named = self.harts.iter_mut().filter(|hart| harts.contains(hart.id));
-                named.for_each(|hart| hart.csr.mip_software |= Interrupt::SupervisorSoftware.mask());
+                self.send_ipi(harts);
                 Answer::value(0)
+            }
+            Action::ClearIpi => {
+                let pending = &mut self.harts[caller].csr.mip_software;
+                let was_pending = *pending & Interrupt::SupervisorSoftware.mask() != 0;
+                *pending &= !Interrupt::SupervisorSoftware.mask();
+                Answer::value(was_pending.into())
             }
             Action::Fence(fence) => {
                 self.fence(fence);
                 Answer::value(0)
             }
-            Action::Suspend => {
-                self.harts[0].waiting = true;
-                Answer::value(0)
-            }
-            Action::StopHart => {
-                // The only hart stops, and nobody is left to start it.
-                self.bus.end(StopReason::Idle);
-                return;
-            }
+            Action::Fault(at) => return self.fault_in_call(at),
+            Action::StartHart { hart, at, opaque } => self.start_hart(hart, Entry { at, opaque }),
+            Action::StopHart => return self.stop_hart(),
+            Action::HartStatus(hart) => Answer::value(self.hart_status(hart)),
+            Action::Suspend { resume } => self.suspend_hart(resume.map(|(at, opaque)| Entry { at, opaque })),
+            Action::SetFeature { feature, value, flags } => self.set_feature(feature, value, flags),
+            Action::GetFeature(feature) => self.feature(feature),
             Action::Write { at, len_bytes } => self.console_write(at, len_bytes),
             Action::Read { at, len_bytes } => self.console_read(at, len_bytes),
-            Action::PutByte { byte, legacy } => {
-                let result = self.bus.stdio().write(Output::Stdout, &[byte]);
-                if legacy {
-                    return self.answer_legacy(SUCCESS);
-                }
-                result.map_or(Answer::error(ERR_FAILED), |()| Answer::value(0))
-            }
+            Action::PutByte { byte } => match self.bus.stdio().write(Output::Stdout, &[byte]) {
+                // The legacy call throws away what nobody reads.
+                Err(_) if !call.is_legacy() => Answer::error(ERR_FAILED),
+                _ => Answer::value(0),
+            },
             Action::GetByte => {
                 let mut byte = [0];
                 let input = self.bus.console_input(&mut byte);
-                return self.answer_legacy(if matches!(input, Input::Bytes(_)) {
-                    i64::from(byte[0])
-                } else {
-                    -1
-                });
+                let came = matches!(input, Input::Bytes(_));
+                Answer::value(if came { i64::from(byte[0]) } else { -1 })
             }
-            Action::Shutdown(reason) => {
-                self.bus.end(StopReason::SbiShutdown(reason));
-                return;
-            }
-            Action::Reset => {
-                self.bus.end(StopReason::Reset);
-                return;
-            }
+            Action::Shutdown(reason) => return self.bus.end(StopReason::SbiShutdown(reason)),
+            Action::Reset => return self.bus.end(StopReason::Reset),
         };
-        self.harts[0].x[A0] = answer.error.cast_unsigned();
-        self.harts[0].x[A1] = answer.value.cast_unsigned();
+        let x = &mut self.harts[caller].x;
+        if call.is_legacy() {
+            x[A0] = answer.value.cast_unsigned();
+        } else {
+            (x[A0], x[A1]) = (answer.error.cast_unsigned(), answer.value.cast_unsigned());
+        }
     }
 
-    fn answer_legacy(&mut self, value: i64) {
-        self.harts[0].x[A0] = value.cast_unsigned();
+    /// Raises the supervisor software interrupt of these harts, as far as they run.
+    fn send_ipi(&mut self, harts: Harts) {
+        for (hart, sbi) in self.harts.iter_mut().zip(&self.sbi_harts) {
+            if harts.contains(hart.id) && sbi.power != Power::Stopped {
+                hart.csr.mip_software |= Interrupt::SupervisorSoftware.mask();
+            }
+        }
+    }
+
+    /// The supervisor takes a fault of its legacy call's, at the ECALL.
+    fn fault_in_call(&mut self, at: VirtAddr) {
+        let hart = &mut self.harts[self.turn.hart];
+        hart.pc = hart.pc.wrapping_sub(ECALL_BYTES);
+        let translates = Satp(hart.csr.satp).mode() != MODE_BARE;
+        let exception = if translates { Exception::LoadPage } else { Exception::LoadAccess };
+        hart.take_exception(Trap::at(exception, at));
     }
 
     fn fence(&mut self, fence: Option<Fence>) {

@@ -68,23 +68,31 @@ impl Machine {
         })
     }
 
-    /// The first hart's state.
+    /// The hart whose turn it is: the one that runs next, if any does.
     pub fn hart(&self) -> &Hart {
-        &self.harts[0]
+        &self.harts[self.turn.hart]
     }
-    /// Sets the first hart's program counter.
+    /// All harts, in the order of their numbers.
+    pub fn harts(&self) -> &[Hart] {
+        &self.harts
+    }
+    /// Sets the program counter of the hart whose turn it is.
     pub fn set_pc(&mut self, pc: VirtAddr) {
-        self.harts[0].pc = pc.0;
+        self.harts[self.turn.hart].pc = pc.0;
     }
-    /// Sets integer register `index` of the first hart; register 0 stays 0.
+    /// Sets integer register `index` of the hart whose turn it is; register 0 stays 0.
     pub fn set_x(&mut self, index: usize, value: u64) {
         if let Some(register @ 1..32) = Some(index) {
-            self.harts[0].x[register] = value;
+            self.harts[self.turn.hart].x[register] = value;
         }
     }
-    /// A CSR of the first hart as M-mode would read it.
+    /// A CSR of the hart whose turn it is, as M-mode would read it.
     pub fn csr(&self, csr: Csr) -> Option<u64> {
-        self.harts[0].csr_value(csr, self.bus.mtime(self.now))
+        self.csr_of(self.turn.hart, csr)
+    }
+    /// A CSR of a hart, as M-mode would read it; `None` if there is no such CSR or hart.
+    pub fn csr_of(&self, hart: usize, csr: Csr) -> Option<u64> {
+        self.harts.get(hart)?.csr_value(csr, self.bus.mtime(self.now))
     }
 
     /// RAM.
@@ -96,10 +104,10 @@ impl Machine {
     pub fn write_ram(&mut self, at: PhysAddr, data: &[u8]) -> bool {
         self.ram.write(at, data)
     }
-    /// Where the first hart finds `va` in its present mode, if it is mapped there. Neither the TLB nor the A and D
+    /// Where the hart whose turn it is finds `va` in its present mode, if it is mapped there. Neither the TLB nor the A and D
     /// bits change, and permissions are not looked at.
     pub fn translate(&self, va: VirtAddr) -> Option<PhysAddr> {
-        let hart = &self.harts[0];
+        let hart = self.hart();
         self.translate_in(
             if hart.privilege == Privilege::Machine { Satp(0) } else { Satp(hart.csr.satp) },
             va,
@@ -111,7 +119,7 @@ impl Machine {
         let leaf = paging::walk(by, va, |at| self.ram.read_u64(at)).ok()?;
         Some(leaf.frame(va).base().wrapping_add(va.page_offset()))
     }
-    /// Memory as the first hart sees it in its present mode: the bytes from `va` up to the first that is not mapped RAM.
+    /// Memory as the hart whose turn it is sees it in its present mode: the bytes from `va` up to the first that is not mapped RAM.
     pub fn read_virt(&self, va: VirtAddr, len: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
         while bytes.len() < len {

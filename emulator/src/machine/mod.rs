@@ -1,25 +1,29 @@
-//! The machine: hart, RAM, bus and devices, built from a [`MachineConfig`], run until a [`StopReason`].
+//! The machine: harts, RAM, bus and devices, built from a [`MachineConfig`], run until a [`StopReason`].
 //!
 //! This is what an embedder uses: build a [`Machine`], lend it the host's disks and streams, boot something, run
 //! it for a budget of [`Step`]s, look at it, save it. It never blocks and never looks at a clock; when the guest
 //! waits for input, the run comes back with [`StopReason::NeedInput`].
 //!
-//! There is one hart now. The structure (harts in a list, decoded code beside them) is that of several which take turns.
+//! Several harts take turns (`turns`); the decoded code is theirs together.
 
 mod config;
 mod firmware;
+mod fwft;
+mod hsm;
 mod htif;
 mod inspect;
 mod snapshot;
 mod stop;
+mod turns;
 
 pub use crate::devices::host::GuestExit;
 pub use crate::devices::virtio::block::DiskCounters;
 pub use crate::devices::virtio::disk::DiskLatency;
-pub use config::{ConfigError, MachineConfig};
+pub use config::{ConfigError, MAX_HARTS, MachineConfig};
 pub use inspect::TlbCounters;
 pub use snapshot::RestoreError;
 pub use stop::StopReason;
+pub use turns::{HartState, QUANTUM_STEPS};
 
 use crate::bus::{AttachError, Bus, Devices};
 use crate::exec::{CodeCache, Exec, Exit, Observer, Options};
@@ -27,13 +31,18 @@ use crate::hart::Hart;
 use crate::host::{DiskImage, EventSink, Stdio};
 use crate::loader::boot::{self, Boot, BootInfo, Firmware, LoadError};
 use crate::mem::ram::Ram;
+use hsm::{Power, SbiHart};
 use isa::Step;
 use isa::platform::Region;
+use turns::Turn;
 
 /// A whole machine.
 pub struct Machine {
     config: MachineConfig,
     harts: Vec<Hart>,
+    /// What the built-in SBI keeps for each hart.
+    sbi_harts: Vec<SbiHart>,
+    turn: Turn,
     ram: Ram,
     bus: Bus,
     now: Step,
@@ -53,14 +62,14 @@ enum Limit {
 }
 
 impl Machine {
-    /// A machine at reset: RAM all zero, the hart in M-mode at the first byte of RAM.
+    /// A machine at reset: RAM all zero, each hart in M-mode at the first byte of RAM.
     pub fn new(config: MachineConfig) -> Result<Self, ConfigError> {
         let ram_bytes = config.check()?;
-        let devices = Devices::new(MachineConfig::HARTS, config.seed, config.frame_limit);
+        let devices = Devices::new(config.harts, config.seed, config.frame_limit);
         Ok(Self {
-            harts: (0..MachineConfig::HARTS)
-                .map(|id| Hart::new(id, config.tlb).with_isa(config.isa))
-                .collect(),
+            harts: (0..config.harts).map(|id| Hart::new(id, config.tlb).with_isa(config.isa)).collect(),
+            sbi_harts: vec![SbiHart::default(); config.harts],
+            turn: Turn::first(config.harts),
             ram: Ram::new(ram_bytes),
             bus: Bus::new(devices),
             now: Step(0),
@@ -86,15 +95,18 @@ impl Machine {
         self.bus.attach_disk(image, read_only, self.config.disk_latency)
     }
 
-    /// Loads what is to be started and puts the hart at its entry.
+    /// Loads what is to be started and puts the harts at its entry. Under the built-in SBI only the first hart starts,
+    /// as the kernel starts the others.
     pub fn boot(&mut self, boot: &Boot<'_>) -> Result<&BootInfo, LoadError> {
         let harts = u32::try_from(self.harts.len()).expect("there are few harts");
         let info = boot::load(&mut self.ram, harts, self.config.isa, boot)?;
-        if matches!(boot.firmware, Firmware::Builtin) {
+        let builtin_sbi = matches!(boot.firmware, Firmware::Builtin);
+        if builtin_sbi {
             self.bus.enable_sbi_timers(self.harts.len());
         }
-        for hart in &mut self.harts {
-            firmware::start(hart, &info, self.config.adue, matches!(boot.firmware, Firmware::Builtin));
+        for (hart, sbi) in self.harts.iter_mut().zip(&mut self.sbi_harts) {
+            firmware::start(hart, &info, self.config.adue, builtin_sbi);
+            sbi.power = if builtin_sbi && hart.id != 0 { Power::Stopped } else { Power::Started };
         }
         self.watch_htif(&info);
         Ok(self.boot.insert(info))
@@ -110,7 +122,7 @@ impl Machine {
         self.run_to(Limit::Until(until), Some(observer))
     }
 
-    /// Runs one instruction, after whatever idle time comes before it. [`StopReason::Fuel`] if nothing else
+    /// Runs one instruction of the hart whose turn it is, after whatever idle time comes before it. [`StopReason::Fuel`] if nothing else
     /// happened.
     pub fn step(&mut self) -> StopReason {
         self.run_to(Limit::OneInstruction, None)
@@ -138,8 +150,9 @@ impl Machine {
                 Some(observer) => self.execute(until, Some(&mut **observer)),
             };
             let stop = match exit {
-                Exit::Deadline => Some(StopReason::Fuel),
+                Exit::Deadline => (self.now >= until).then_some(StopReason::Fuel),
                 Exit::Breakpoint => Some(StopReason::Breakpoint),
+                Exit::Wfi if self.pass_turn() => None,
                 Exit::Wfi => self.idle(limit),
                 Exit::StopRequested => None,
                 Exit::SbiCall => {
@@ -153,6 +166,9 @@ impl Machine {
             };
             let after_one = matches!(limit, Limit::OneInstruction) && !matches!(exit, Exit::Wfi);
             let stop = stop.or(self.bus.ended());
+            if self.bus.ended().is_none() && !self.turn.lasts(self.now) {
+                self.pass_turn();
+            }
             let stop = if self.bus.take_event_stop() { stop.or(Some(StopReason::Event)) } else { stop };
             if let Some(reason) = stop.or(after_one.then_some(StopReason::Fuel)) {
                 return reason;
@@ -160,9 +176,16 @@ impl Machine {
         }
     }
 
+    /// Runs the hart whose turn it is, until its end at most. [`Exit::Wfi`] if it does not run.
     fn execute(&mut self, until: Step, observer: Option<&mut dyn Observer>) -> Exit {
+        self.resume_hart();
+        let hart = self.turn.hart;
+        if !self.turn.lasts(self.now) || self.sbi_harts[hart].power == Power::Stopped {
+            return Exit::Wfi;
+        }
+        let until = until.min(self.turn.ends);
         let exec = Exec {
-            hart: &mut self.harts[0],
+            hart: &mut self.harts[hart],
             code: &mut self.code,
             ram: &mut self.ram,
             platform: &mut self.bus,

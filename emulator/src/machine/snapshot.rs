@@ -3,6 +3,8 @@
 //! Host handles (streams, disk images, the event sink) are not saved. A loaded machine has none: they are attached
 //! again, the same images in the same order. A machine saved at any step goes on as if it had never been away.
 
+use super::hsm::SbiHart;
+use super::turns::Turn;
 use super::{Machine, MachineConfig};
 use crate::bus::{Bus, Devices};
 use crate::exec::{CodeCache, Options};
@@ -15,7 +17,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 const MAGIC: &[u8; 8] = b"FOLIOMAC";
 /// Changes whenever the meaning of the bytes does: an older snapshot is refused, not misread.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// Magic, version, checksum.
 const HEADER_BYTES: usize = 20;
 
@@ -44,6 +46,8 @@ pub(super) struct State<'a> {
     config: &'a MachineConfig,
     now: Step,
     harts: &'a [Hart],
+    sbi_harts: &'a [SbiHart],
+    turn: Turn,
     devices: &'a Devices,
     boot: Option<&'a BootInfo>,
 }
@@ -53,6 +57,8 @@ struct OwnedState {
     config: MachineConfig,
     now: Step,
     harts: Vec<Hart>,
+    sbi_harts: Vec<SbiHart>,
+    turn: Turn,
     devices: Devices,
     boot: Option<BootInfo>,
 }
@@ -63,6 +69,8 @@ impl<'a> State<'a> {
             config: &machine.config,
             now: machine.now,
             harts: &machine.harts,
+            sbi_harts: &machine.sbi_harts,
+            turn: machine.turn,
             devices: machine.bus.devices(),
             boot: machine.boot.as_ref(),
         }
@@ -123,6 +131,8 @@ impl Machine {
         let mut machine = Self {
             config: state.config,
             harts: state.harts,
+            sbi_harts: state.sbi_harts,
+            turn: state.turn,
             ram,
             bus: Bus::new(state.devices),
             now: state.now,
@@ -130,7 +140,9 @@ impl Machine {
             code: CodeCache::new(),
             options: Options::default(),
         };
-        if machine.harts.len() != MachineConfig::HARTS {
+        let harts = machine.config.harts;
+        let counts = [machine.harts.len(), machine.sbi_harts.len()];
+        if counts != [harts; 2] || machine.turn.hart >= harts {
             return Err(RestoreError::Damaged);
         }
         machine.harts.iter_mut().for_each(Hart::rebuild);
