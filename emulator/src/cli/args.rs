@@ -3,7 +3,7 @@
 //! Nothing here acts; the other files of this folder take these structures and do the work.
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
-use emulator::machine::MAX_HARTS;
+use emulator::machine::{MAX_HARTS, MachineConfig};
 use emulator::mem::tlb::{BadGeometry, TlbGeometry};
 use isa::IsaSet;
 use std::ffi::OsString;
@@ -103,6 +103,19 @@ pub struct MachineArgs {
     pub log_commits: Option<PathBuf>,
 }
 
+impl MachineArgs {
+    /// The machine that these flags ask for.
+    pub fn config(&self, ram_bytes: u64) -> MachineConfig {
+        MachineConfig {
+            ram_bytes,
+            tlb: self.tlb.unwrap_or_default(),
+            isa: self.isa.unwrap_or_default(),
+            harts: self.harts.into(),
+            ..MachineConfig::default()
+        }
+    }
+}
+
 #[derive(Args, Debug)]
 pub struct BootArgs {
     /// Firmware: an ELF or raw FILE; `builtin` (Folio's SBI); `none` (the kernel starts in M-mode)
@@ -131,27 +144,47 @@ pub struct BootArgs {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+A test ends by a store to `tohost` (1 is a pass, an odd number 2n+1 the failure of case n) or to the test finisher at
+0x100000, or fails when its fuel is spent (--fuel, by default 100000000 steps). The suite of rv64ui-p-add is rv64ui-p; a test of
+another name belongs to the suite of its folder.
+
+Exit status: 0 if all tests pass, 1 if one fails, 125 for an error of Folio's own, 130 on Ctrl-C.")]
 pub struct TestArgs {
-    /// Extensions of the harts: an ISA string (rv64gc_zba_zbb) or a profile (rva22s64), more names after underscores
-    #[arg(long, value_name = "ISA", value_parser = parse_isa)]
-    pub isa: Option<IsaSet>,
-    /// Number of harts; they take turns, so runs stay repeatable
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = harts())]
-    pub harts: u16,
-    /// Stop a test after N steps
-    #[arg(long, value_name = "N", default_value_t = 100_000_000)]
-    pub fuel: u64,
-    /// Size of RAM: bytes, or with suffix K, M or G
-    #[arg(short = 'm', long = "memory", value_name = "SIZE", default_value = "128M", value_parser = parse_size)]
-    pub memory: u64,
-    /// Write the results to FILE
+    /// Run N tests at a time (default: one on each core of the host)
+    #[arg(short = 'j', long = "jobs", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+    #[command(flatten)]
+    pub machine: MachineArgs,
+    /// Size of RAM: bytes, or with suffix K, M or G (default: 128M, or more if a test is larger)
+    #[arg(short = 'm', long = "memory", value_name = "SIZE", value_parser = parse_size)]
+    pub memory: Option<u64>,
+    /// Tell of each test, not only of those that fail
+    #[arg(short = 'v', long)]
+    pub verbose: bool,
+    /// Show the last N instructions of each test that fails
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub trace_tail: usize,
+    /// Write the results to FILE, as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Write memory from `begin_signature` to `end_signature`, a 32-bit word a line (one ELF only)
+    /// Write the results to FILE, as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Write memory from `begin_signature` to `end_signature` to FILE (one test only)
     #[arg(long, value_name = "FILE")]
     pub signature: Option<PathBuf>,
-    /// Test programs; a folder stands for all ELF files in it
-    #[arg(value_name = "ELF|DIR", required = true)]
+    /// Write each test's signature to DIR/NAME.signature
+    #[arg(long, value_name = "DIR")]
+    pub signature_dir: Option<PathBuf>,
+    /// Bytes on a line of a signature, the highest address first
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub signature_granularity: u16,
+    /// Compare each test's signature with DIR/NAME.signature, .reference_output, .reference or .sig
+    #[arg(long, value_name = "DIR")]
+    pub compare_signatures: Option<PathBuf>,
+    /// Tests: ELF files, folders (all RISC-V ELF files below), patterns such as 'isa/rv64u?-p-*'
+    #[arg(value_name = "ELF|DIR|PATTERN", required = true)]
     pub tests: Vec<PathBuf>,
 }
 
@@ -239,7 +272,8 @@ fn parse_size(text: &str) -> Result<u64, String> {
 }
 
 const MIN_RAM: u64 = 4 << 20;
-const MAX_RAM: u64 = 16 << 30;
+/// The most RAM that `-m` gives.
+pub const MAX_RAM: u64 = 16 << 30;
 
 #[cfg(test)]
 mod tests {

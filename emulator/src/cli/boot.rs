@@ -9,7 +9,7 @@ use super::{STATUS_ERROR, STATUS_FUEL, STATUS_INTERRUPTED, checked_output, read_
 use anyhow::{Context, Result};
 use emulator::image::RootImage;
 use emulator::loader::{Boot, Chosen, Firmware};
-use emulator::machine::{GuestExit, Machine, MachineConfig, StopReason};
+use emulator::machine::{GuestExit, Machine, StopReason};
 use isa::Step;
 
 /// Boots and runs; the exit status to return.
@@ -21,13 +21,7 @@ pub fn boot(args: &BootArgs) -> Result<u8> {
         "builtin" | "none" => None,
         file => Some(read_input(file.as_ref())?),
     };
-    let mut machine = Machine::new(MachineConfig {
-        ram_bytes: args.memory,
-        harts: args.machine.harts.into(),
-        tlb: args.machine.tlb.unwrap_or_default(),
-        isa: args.machine.isa.unwrap_or_default(),
-        ..MachineConfig::default()
-    })?;
+    let mut machine = Machine::new(args.machine.config(args.memory))?;
     for path in &args.disk {
         let disk = RootImage::open(path)?.into_disk();
         machine.attach_disk(disk, false).with_context(|| format!("cannot attach {}", path.display()))?;

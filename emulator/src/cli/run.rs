@@ -135,13 +135,9 @@ fn build(
     stdio: &HostStdio,
 ) -> Result<Machine> {
     let mut machine = Machine::new(MachineConfig {
-        ram_bytes: args.memory,
-        harts: args.machine.harts.into(),
         seed: args.seed,
         frame_limit: args.frames.unwrap_or(0),
-        tlb: args.machine.tlb.unwrap_or_default(),
-        isa: args.machine.isa.unwrap_or_default(),
-        ..MachineConfig::default()
+        ..args.machine.config(args.memory)
     })?;
     machine.set_stdio(Box::new(stdio.clone()));
     machine.set_event_sink(Some(Box::new(recorder.clone())));

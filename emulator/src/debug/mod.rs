@@ -25,6 +25,6 @@ mod views;
 mod walk;
 
 pub use execute::{Debugger, Output};
-pub use symbols::ProgramFiles;
+pub use symbols::{ProgramFiles, SymbolTable};
 pub use tap::{SharedTap, Tap};
 pub use target::{Place, Registers, Stop, Target, TlbLine, TlbSide};

@@ -24,7 +24,7 @@ struct Symbol {
 
 /// The symbols of one ELF file.
 #[derive(Default)]
-pub(super) struct SymbolTable {
+pub struct SymbolTable {
     /// By start.
     symbols: Vec<Symbol>,
     /// Whether it is loaded where there is room, so that its addresses are relative.
@@ -37,7 +37,7 @@ pub(super) struct SymbolTable {
 
 impl SymbolTable {
     /// Reads the symbols of an ELF file; a file that is none has none.
-    pub(super) fn read(file: &[u8]) -> Self {
+    pub fn read(file: &[u8]) -> Self {
         let Ok(elf) = Elf::parse(file) else { return Self::default() };
         let mut symbols: Vec<Symbol> = elf
             .syms
@@ -75,7 +75,7 @@ impl SymbolTable {
     }
 
     /// The address of a symbol by its name, or by the last parts of its path.
-    pub(super) fn address_of(&self, name: &str) -> Option<u64> {
+    pub fn address_of(&self, name: &str) -> Option<u64> {
         let exact = self.symbols.iter().find(|symbol| symbol.name == name);
         let is_end_of =
             |symbol: &&Symbol| symbol.name.strip_suffix(name).is_some_and(|before| before.ends_with("::"));
@@ -88,7 +88,7 @@ impl SymbolTable {
     }
 
     /// The symbol that holds an address: `name+0x8`.
-    pub(super) fn name_of(&self, address: u64) -> Option<String> {
+    pub fn name_of(&self, address: u64) -> Option<String> {
         let end = self.symbols.partition_point(|symbol| symbol.start <= address);
         let symbol = self.symbols[..end].iter().rev().take(8).find(|symbol| address < symbol.end)?;
         // The first of those that begin together.

@@ -133,16 +133,11 @@ impl Machine {
         }
         bytes
     }
-    /// The program's memory from `begin_signature` to `end_signature`, as 32-bit words.
-    pub fn signature(&self) -> Option<Vec<u32>> {
+    /// The program's memory from `begin_signature` to `end_signature`, and where it begins.
+    pub fn signature(&self) -> Option<(PhysAddr, &[u8])> {
         let (begin, end) = self.boot.as_ref()?.signature?;
         let bytes = self.ram.slice(begin, usize::try_from(end.0.checked_sub(begin.0)?).ok()?)?;
-        Some(
-            bytes
-                .chunks_exact(4)
-                .map(|word| u32::from_le_bytes(word.try_into().expect("four bytes")))
-                .collect(),
-        )
+        Some((begin, bytes))
     }
 
     /// A hash of everything the guest can ever see: harts, devices, disk overlays, RAM (pages of zeros apart) and

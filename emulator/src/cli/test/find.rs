@@ -1,0 +1,245 @@
+//! Which files are tests: files, folders and everything below them, patterns. Suites' programs have no extension of
+//! their own, so a test is what its ELF header says.
+
+use anyhow::{Context, Result, anyhow, bail};
+use goblin::elf::header::{ELFCLASS32, ELFMAG, EM_RISCV, ET_DYN, ET_EXEC};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use walkdir::WalkDir;
+
+/// A test to run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Test {
+    pub path: PathBuf,
+    /// The file's name, without the extension `.elf`.
+    pub name: String,
+    pub suite: String,
+    /// The name, with its folder if another test has the same: unique.
+    pub label: PathBuf,
+}
+
+/// Files that are no tests, by reason.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Skipped {
+    pub no_elf: usize,
+    pub other_machine: usize,
+    pub for_32_bits: usize,
+    pub not_executable: usize,
+}
+
+/// What was found, in the order given and then of the names.
+pub struct Found {
+    pub tests: Vec<Test>,
+    pub skipped: Skipped,
+}
+
+/// What a file is, by its first bytes.
+enum Kind {
+    Test,
+    NoElf,
+    OtherMachine,
+    For32Bits,
+    NotExecutable,
+}
+
+/// The length of what [`kind_of`] looks at: up to `e_machine`.
+const HEAD_BYTES: usize = 20;
+
+impl Skipped {
+    pub fn total(&self) -> usize {
+        self.no_elf + self.other_machine + self.for_32_bits + self.not_executable
+    }
+}
+
+impl std::fmt::Display for Skipped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let reasons: Vec<String> = [
+            (self.no_elf, "no ELF"),
+            (self.other_machine, "for another machine"),
+            (self.for_32_bits, "for 32 bits"),
+            (self.not_executable, "not linked"),
+        ]
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, reason)| format!("{count} {reason}"))
+        .collect();
+        let files = if self.total() == 1 { "file" } else { "files" };
+        write!(f, "{} {files} skipped ({})", self.total(), reasons.join(", "))
+    }
+}
+
+/// Finds the tests that are meant.
+pub fn find(given: &[PathBuf]) -> Result<Found> {
+    let mut finder = Finder::default();
+    for path in given {
+        if path.exists() {
+            finder.take(path)?;
+        } else {
+            finder.take_pattern(path)?;
+        }
+    }
+    let Finder { mut tests, skipped, .. } = finder;
+    if tests.is_empty() {
+        let names: Vec<String> = given.iter().map(|path| path.display().to_string()).collect();
+        let why = if skipped.total() == 0 { "no files".to_string() } else { skipped.to_string() };
+        bail!("no RISC-V programs in {}: {why}; give ELF files built for riscv64", names.join(", "));
+    }
+    label(&mut tests);
+    Ok(Found { tests, skipped })
+}
+
+#[derive(Default)]
+struct Finder {
+    tests: Vec<Test>,
+    skipped: Skipped,
+    /// What has been looked at: a file that is named twice is run once.
+    seen: BTreeSet<PathBuf>,
+}
+
+impl Finder {
+    /// A file, or a folder with everything below it.
+    fn take(&mut self, path: &Path) -> Result<()> {
+        if !path.is_dir() {
+            let folder = path.parent().unwrap_or(Path::new(""));
+            return self.take_file(path, &name_of_folder(folder));
+        }
+        for entry in WalkDir::new(path).follow_links(true).sort_by_file_name() {
+            let entry = entry.map_err(|error| match error.io_error() {
+                Some(cause) => {
+                    anyhow!("cannot read {}: {cause}", error.path().unwrap_or(path).display())
+                }
+                None => anyhow!("{}: {error}", path.display()),
+            })?;
+            if entry.file_type().is_file() {
+                let below = entry.path().parent().and_then(|parent| parent.strip_prefix(path).ok());
+                let suite = [name_of_folder(path)]
+                    .into_iter()
+                    .chain(below.into_iter().flatten().map(|part| part.to_string_lossy().into_owned()));
+                self.take_file(entry.path(), &suite.collect::<Vec<_>>().join("/"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A path that is no file: a pattern, or a mistake.
+    fn take_pattern(&mut self, path: &Path) -> Result<()> {
+        let pattern = path.to_str().filter(|text| text.contains(['*', '?', '[']));
+        let Some(pattern) = pattern else {
+            let error = std::fs::metadata(path).err().unwrap_or(std::io::ErrorKind::NotFound.into());
+            bail!("cannot read {}: {error}", path.display());
+        };
+        let matches = glob::glob(pattern).with_context(|| format!("{pattern} is no pattern"))?;
+        let mut any = false;
+        for path in matches {
+            let path = path.map_err(|error| anyhow!("cannot read {}: {error}", error.path().display()))?;
+            self.take(&path)?;
+            any = true;
+        }
+        if !any {
+            bail!("{pattern}: no file has such a name");
+        }
+        Ok(())
+    }
+
+    fn take_file(&mut self, path: &Path, folder: &str) -> Result<()> {
+        if !self.seen.insert(path.to_path_buf()) {
+            return Ok(());
+        }
+        let kind = kind_of(path).with_context(|| format!("cannot read {}", path.display()))?;
+        match kind {
+            Kind::Test => {
+                let file = path.file_name().unwrap_or_default().to_string_lossy();
+                let name = file.strip_suffix(".elf").unwrap_or(&file).to_string();
+                let suite = suite_of(&name).unwrap_or(folder).to_string();
+                let label = PathBuf::from(&name);
+                self.tests.push(Test { path: path.to_path_buf(), name, suite, label });
+            }
+            Kind::NoElf => self.skipped.no_elf += 1,
+            Kind::OtherMachine => self.skipped.other_machine += 1,
+            Kind::For32Bits => self.skipped.for_32_bits += 1,
+            Kind::NotExecutable => self.skipped.not_executable += 1,
+        }
+        Ok(())
+    }
+}
+
+/// A file that ends within its header is a test: its failure says that it is incomplete.
+fn kind_of(path: &Path) -> std::io::Result<Kind> {
+    let mut head = Vec::new();
+    File::open(path)?.take(HEAD_BYTES as u64).read_to_end(&mut head)?;
+    if !head.starts_with(ELFMAG) {
+        return Ok(Kind::NoElf);
+    }
+    let half = |at: usize| head.get(at..at + 2).map(|bytes| u16::from_le_bytes([bytes[0], bytes[1]]));
+    Ok(match (half(18), half(16), head.get(4)) {
+        (Some(machine), ..) if machine != EM_RISCV => Kind::OtherMachine,
+        (_, _, Some(&ELFCLASS32)) => Kind::For32Bits,
+        (_, Some(kind), _) if !matches!(kind, ET_EXEC | ET_DYN) => Kind::NotExecutable,
+        _ => Kind::Test,
+    })
+}
+
+/// A folder's own name, also of `.` and `..`.
+fn name_of_folder(folder: &Path) -> String {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    name(folder)
+        .or_else(|| name(&folder.canonicalize().ok()?))
+        .unwrap_or_else(|| folder.display().to_string())
+}
+
+/// The suite of a test whose name is riscv-tests': `rv64ui-p` of `rv64ui-p-add`.
+fn suite_of(name: &str) -> Option<&str> {
+    let (suite, test) = name.rsplit_once('-')?;
+    let (isa, environment) = suite.split_once('-')?;
+    let known = isa.starts_with("rv64") && matches!(environment, "p" | "v" | "pm" | "pt");
+    (known && !test.is_empty()).then_some(suite)
+}
+
+/// Tests that share a name are told apart by their folders.
+fn label(tests: &mut [Test]) {
+    let mut by_name = BTreeMap::<String, usize>::new();
+    for test in tests.iter() {
+        *by_name.entry(test.name.clone()).or_default() += 1;
+    }
+    for test in tests.iter_mut().filter(|test| by_name[&test.name] > 1) {
+        let folder = test.path.parent().unwrap_or(Path::new(""));
+        let parts = folder.components().filter(|part| matches!(part, std::path::Component::Normal(_)));
+        test.label = parts.collect::<PathBuf>().join(&test.name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suites_are_told_by_name() {
+        for (name, suite) in [
+            ("rv64ui-p-add", Some("rv64ui-p")),
+            ("rv64uzfh-v-fadd", Some("rv64uzfh-v")),
+            ("rv64mi-p-ma_addr", Some("rv64mi-p")),
+            ("rv64ui-p-", None),
+            ("rv64ui-add", None),
+            ("I-add-00", None),
+            ("add-01", None),
+            ("hello", None),
+        ] {
+            assert_eq!(suite_of(name), suite, "{name}");
+        }
+    }
+
+    #[test]
+    fn tests_of_one_name_get_labels_of_their_own() {
+        let test = |path: &str| {
+            let name = path.rsplit_once('/').unwrap().1.to_string();
+            Test { path: path.into(), suite: String::new(), label: (&name).into(), name }
+        };
+        let mut tests = vec![test("a/add"), test("/b/c/add"), test("b/sub")];
+        label(&mut tests);
+        let labels: Vec<&Path> = tests.iter().map(|test| test.label.as_path()).collect();
+        assert_eq!(labels, [Path::new("a/add"), Path::new("b/c/add"), Path::new("sub")]);
+    }
+}

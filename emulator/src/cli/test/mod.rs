@@ -1,0 +1,61 @@
+//! `folio test`: bare-metal test programs, one or a whole suite, which report through `tohost` or the test finisher.
+//!
+//! `find` says which files are meant, `pool` runs them on threads of its own, `run` is one test on one machine, `observe`
+//! runs a test that failed once more to see where, `signature` writes and compares signatures; `table`, `json` and
+//! `junit` tell the results, always in the order in which the tests were given.
+
+mod find;
+mod json;
+mod junit;
+mod observe;
+mod outcome;
+mod pool;
+mod run;
+mod signature;
+mod table;
+
+use super::args::TestArgs;
+use super::stdio::Interrupted;
+use super::{STATUS_INTERRUPTED, checked_output};
+use anyhow::{Context, Result, bail};
+use std::time::Instant;
+
+/// Runs the tests and tells the results; 0 only if all pass.
+pub fn test(args: &TestArgs) -> Result<u8> {
+    for path in [&args.json, &args.junit, &args.signature] {
+        checked_output(path.as_deref())?;
+    }
+    let found = find::find(&args.tests)?;
+    let count = found.tests.len();
+    if args.signature.is_some() && count != 1 {
+        bail!("--signature takes exactly one test, not {count}; --signature-dir takes many");
+    }
+    if args.machine.log_commits.is_some() && count != 1 {
+        bail!("--log-commits takes exactly one test, not {count}");
+    }
+    if let Some(dir) = &args.compare_signatures
+        && !dir.is_dir()
+    {
+        bail!("--compare-signatures: {} is no folder", dir.display());
+    }
+    if let Some(dir) = &args.signature_dir {
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
+    }
+    let interrupted = Interrupted::install();
+    let started = Instant::now();
+    let outcomes = pool::run_all(args, &found.tests, &interrupted)?;
+    let report = table::Report { args, found: &found, outcomes: &outcomes, elapsed: started.elapsed() };
+    print!("{}", report.text());
+    let failed = outcomes.iter().any(|outcome| outcome.failure.is_some());
+    let status = if interrupted.is_set() { STATUS_INTERRUPTED } else { u8::from(failed) };
+    if let Some(path) = &args.json {
+        super::report::write_json(path, &json::results(&report, status))?;
+    }
+    if let Some(path) = &args.junit {
+        junit::write(&report, path)?;
+    }
+    if interrupted.is_set() {
+        eprintln!("folio: interrupted; {} of {} tests have run", outcomes.len(), found.tests.len());
+    }
+    Ok(status)
+}
