@@ -39,5 +39,6 @@ pub fn write(report: &Report<'_>, path: &Path) -> Result<()> {
     let mut junit = quick_junit::Report::new("folio test");
     junit.set_time(report.elapsed).add_test_suites(suites.into_values());
     let text = junit.to_string().context("the JUnit report cannot be written as XML")?;
-    std::fs::write(path, text).with_context(|| format!("cannot write {}; choose a file in a folder that exists", path.display()))
+    std::fs::write(path, text)
+        .with_context(|| format!("cannot write {}; choose a file in a folder that exists", path.display()))
 }

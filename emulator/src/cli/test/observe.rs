@@ -33,7 +33,9 @@ pub fn explain(
     machine.run(Step(end.0.saturating_sub(OBSERVED_STEPS)));
     let mut tail = Tail::new(symbols, keep);
     machine.run_observed(end, &mut tail);
-    if verdict == Verdict::UnexpectedTrap && let Some(trap) = &tail.trap {
+    if verdict == Verdict::UnexpectedTrap
+        && let Some(trap) = &tail.trap
+    {
         failure.case = Some(trap.case);
         failure.reason = format!("case {}: {}, which no case expects", trap.case, trap.cause);
         failure.place = Some(trap.place.clone());

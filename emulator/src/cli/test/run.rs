@@ -117,7 +117,13 @@ impl Runner<'_> {
     }
 
     /// Tells all that can be told of a failure: the test is run once more, the last part of it observed.
-    fn failure(&self, machine: &Machine, elf: &[u8], verdict: Verdict, took_input: bool) -> anyhow::Result<Failure> {
+    fn failure(
+        &self,
+        machine: &Machine,
+        elf: &[u8],
+        verdict: Verdict,
+        took_input: bool,
+    ) -> anyhow::Result<Failure> {
         let symbols = SymbolTable::read(elf);
         let pc = machine.hart().pc;
         let physical = machine.translate(VirtAddr(pc)).map(|pa| pa.0);
@@ -134,7 +140,14 @@ impl Runner<'_> {
         let mut failure = Failure { reason, case, place: Some(place), trap: None, tail: Vec::new() };
         // With the host's input gone the run cannot be repeated.
         if !took_input && let Ok(mut again) = self.machine(elf, Streams::default())? {
-            observe::explain(&mut again, machine.steps(), symbols, self.args.trace_tail, verdict, &mut failure);
+            observe::explain(
+                &mut again,
+                machine.steps(),
+                symbols,
+                self.args.trace_tail,
+                verdict,
+                &mut failure,
+            );
         }
         Ok(failure)
     }
@@ -144,16 +157,14 @@ impl Runner<'_> {
 /// linked address less the base of RAM; its kernel is found by where it lies in RAM.
 pub fn symbol_at(symbols: &SymbolTable, pc: u64, physical: Option<u64>) -> Option<String> {
     let from_zero = pc.checked_add(RAM_BASE.0).filter(|_| pc < RAM_BASE.0);
-    symbols
-        .name_of(pc)
-        .or_else(|| symbols.name_of(from_zero?))
-        .or_else(|| symbols.name_of(physical?))
+    symbols.name_of(pc).or_else(|| symbols.name_of(from_zero?)).or_else(|| symbols.name_of(physical?))
 }
 
 /// RAM that a test needs if nobody says how much.
 fn ram_bytes_for(elf: &[u8]) -> u64 {
     let Ok(elf) = ElfFile::parse(elf) else { return DEFAULT_RAM_BYTES };
-    let ends = elf.segments().iter().map(|s| s.pa.0.saturating_add(s.memory_bytes).saturating_sub(RAM_BASE.0));
+    let ends =
+        elf.segments().iter().map(|s| s.pa.0.saturating_add(s.memory_bytes).saturating_sub(RAM_BASE.0));
     let needed = ends.max().unwrap_or(0).saturating_add(SPARE_RAM_BYTES) / RAM_UNIT_BYTES * RAM_UNIT_BYTES;
     // A segment far out is a mistake, which the loader names.
     if needed > crate::cli::args::MAX_RAM { DEFAULT_RAM_BYTES } else { needed.max(DEFAULT_RAM_BYTES) }

@@ -48,7 +48,8 @@ fn with_extension(dir: &Path, test: &Test, extension: &str) -> PathBuf {
 }
 
 fn write(path: &Path, bytes: &[u8], width: usize) -> Result<()> {
-    std::fs::write(path, lines(bytes, width).concat()).with_context(|| format!("cannot write {}", path.display()))
+    std::fs::write(path, lines(bytes, width).concat())
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Lines of `width` bytes, the highest address first, the last one filled up with zeros.
@@ -70,7 +71,11 @@ fn compare(dir: &Path, test: &Test, begin: PhysAddr, bytes: &[u8]) -> Result<Opt
     let candidates = REFERENCES.iter().map(|extension| with_extension(dir, test, extension));
     let Some(path) = candidates.into_iter().find(|path| path.is_file()) else {
         let name = with_extension(dir, test, REFERENCES[0]);
-        return Ok(Some(format!("no reference signature {} (nor .{})", name.display(), REFERENCES[1..].join(", ."))));
+        return Ok(Some(format!(
+            "no reference signature {} (nor .{})",
+            name.display(),
+            REFERENCES[1..].join(", .")
+        )));
     };
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(difference(&text, begin, bytes).map(|what| format!("{what} ({})", path.display())))
