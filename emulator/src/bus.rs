@@ -3,14 +3,16 @@
 use crate::devices::clint::Clint;
 use crate::devices::finisher::{self, Finish};
 use crate::devices::host::{Effect, HostDevice};
-use crate::devices::input::InputDoor;
+use crate::devices::input::{InputDoor, Reader};
 use crate::devices::plic::Plic;
 use crate::devices::rtc::Rtc;
 use crate::devices::uart::Uart;
 use crate::devices::virtio::block::{Block, DiskCounters};
-use crate::devices::virtio::mmio::{VirtioBlock, read_empty};
+use crate::devices::virtio::device::{Device, Host};
+use crate::devices::virtio::mmio::{VirtioMmio, read_empty};
+use crate::devices::virtio::{console, net, rng};
 use crate::host::{DiskImage, EventAction, EventSink, Input, NoStdio, Stdio};
-use crate::machine::{DiskLatency, StopReason};
+use crate::machine::{Console, DiskLatency, StopReason, VirtioConfig};
 use crate::mem::ram::Ram;
 use isa::events::{EventRecord, MAX_TEXT};
 use isa::{Interrupt, PhysAddr, Step, platform};
@@ -51,7 +53,10 @@ pub trait Platform {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum AttachError {
     /// All slots are taken.
-    #[error("all {} disk slots are taken; attach fewer disks", isa::platform::VIRTIO_SLOTS)]
+    #[error(
+        "all of the machine's {} virtio slots are taken; attach fewer disks",
+        isa::platform::VIRTIO_SLOTS
+    )]
     NoSlot,
     /// The image is not the one that the saved machine had.
     #[error(
@@ -76,7 +81,9 @@ pub struct Devices {
     rtc: Rtc,
     host: HostDevice,
     input: InputDoor,
-    disks: Vec<VirtioBlock>,
+    /// Disk `n` is in slot `n`; the other devices fill the slots from the last one down.
+    virtio: Vec<Option<VirtioMmio>>,
+    virtio_legacy: bool,
     /// `Some` under the built-in SBI: the step at which each hart's STIP rises.
     sbi_timers: Option<Vec<Step>>,
     ended: Option<StopReason>,
@@ -92,10 +99,32 @@ impl Devices {
             rtc: Rtc::default(),
             host: HostDevice::new(seed, frame_limit),
             input: InputDoor::default(),
-            disks: Vec::new(),
+            virtio: vec![None; platform::VIRTIO_SLOTS],
+            virtio_legacy: false,
             sbi_timers: None,
             ended: None,
         }
+    }
+
+    /// The same with virtio devices beside the disks, and the input wired to `console`.
+    pub fn with_virtio(mut self, config: &VirtioConfig, seed: u64, console: Console) -> Self {
+        self.virtio_legacy = config.legacy;
+        self.input = InputDoor::new(console);
+        let console = (console == Console::Virtio).then(|| Device::Console(console::Console::default()));
+        let rng = config.rng.then(|| Device::Rng(rng::Rng::new(seed)));
+        let net = config.net.then(|| Device::Net(net::Net::default()));
+        let devices = [console, rng, net].into_iter().flatten();
+        for (slot, device) in self.virtio.iter_mut().rev().zip(devices) {
+            *slot = Some(VirtioMmio::new(device, config.legacy));
+        }
+        self
+    }
+
+    fn disks(&self) -> impl Iterator<Item = &Block> {
+        self.virtio.iter().flatten().filter_map(|slot| match slot.device() {
+            Device::Block(disk) => Some(disk),
+            _ => None,
+        })
     }
 }
 
@@ -178,17 +207,17 @@ impl Bus {
         latency: DiskLatency,
     ) -> Result<usize, AttachError> {
         let slot = self.handles.disks.len();
-        if slot == platform::VIRTIO_SLOTS {
-            return Err(AttachError::NoSlot);
-        }
+        let legacy = self.devices.virtio_legacy;
+        let place = self.devices.virtio.get_mut(slot).ok_or(AttachError::NoSlot)?;
         let disk = Block::new(slot, image.len_bytes(), read_only, latency);
-        match self.devices.disks.get(slot) {
-            None => self.devices.disks.push(VirtioBlock::new(disk)),
-            Some(saved) if saved.block().capacity_sectors() == disk.capacity_sectors() => {}
-            Some(saved) => {
-                let (expected, found) = (saved.block().capacity_sectors(), disk.capacity_sectors());
+        match place.as_ref().map(VirtioMmio::device) {
+            None => *place = Some(VirtioMmio::new(Device::Block(disk), legacy)),
+            Some(Device::Block(saved)) if saved.capacity_sectors() == disk.capacity_sectors() => {}
+            Some(Device::Block(saved)) => {
+                let (expected, found) = (saved.capacity_sectors(), disk.capacity_sectors());
                 return Err(AttachError::OtherImage { slot, expected, found });
             }
+            Some(_) => return Err(AttachError::NoSlot),
         }
         self.handles.disks.push(image);
         Ok(slot)
@@ -196,12 +225,12 @@ impl Bus {
 
     /// How many of the state's disks have no image yet.
     pub fn missing_disks(&self) -> usize {
-        self.devices.disks.len() - self.handles.disks.len()
+        self.devices.disks().count() - self.handles.disks.len()
     }
 
     /// What all disks have done so far.
     pub fn disk_counters(&self) -> impl Iterator<Item = DiskCounters> {
-        self.devices.disks.iter().map(|disk| disk.block().counters())
+        self.devices.disks().map(Block::counters)
     }
 
     /// How the guest has ended the run, if it has.
@@ -234,19 +263,26 @@ impl Bus {
 
     /// Whether the guest waits for the host's input.
     pub fn wants_input(&self) -> bool {
-        self.devices.host.wants_input() || (self.devices.uart.wants_input() && !self.devices.input.ended())
+        let Devices { host, uart, input, virtio, .. } = &self.devices;
+        let virtio = || !input.ended() && virtio.iter().flatten().any(VirtioMmio::wants_input);
+        host.wants_input() || uart.wants_input(input) || virtio()
     }
 
     /// Asks the host for input if the guest waits for it. Returns whether anything came.
     pub fn poll_input(&mut self, ram: &mut Ram, now: Step) -> bool {
-        let Devices { uart, host, input, .. } = &mut self.devices;
+        let Devices { uart, host, input, virtio, .. } = &mut self.devices;
         let stdio = self.handles.stdio.as_mut();
         let mut came = false;
         if host.wants_input() {
             came |= host.poll(ram, input, stdio, now);
         }
-        if uart.wants_input() && !input.ended() {
+        if uart.wants_input(input) {
             came |= uart.poll(input, stdio, now);
+        }
+        for slot in virtio.iter_mut().flatten().filter(|slot| slot.wants_input()) {
+            if !input.ended() {
+                came |= slot.poll_input(ram, &mut Host { image: None, stdio, input }, now);
+            }
         }
         self.drive_lines();
         came
@@ -254,27 +290,31 @@ impl Bus {
 
     /// Input for the SBI console, without blocking.
     pub fn console_input(&mut self, buffer: &mut [u8]) -> Input {
-        self.devices.input.poll(self.handles.stdio.as_mut(), buffer)
+        self.devices.input.poll(Reader::Sbi, self.handles.stdio.as_mut(), buffer)
     }
 
     /// The next step at which something happens by itself, polls of the host's input apart.
     pub fn next_event(&self, now: Step) -> Step {
         let devices = &self.devices;
+        let virtio =
+            devices.virtio.iter().enumerate().filter_map(|(slot, device)| Some((slot, device.as_ref()?)));
         // A disk whose image has not been attached again never completes anything.
-        let attached = devices.disks.iter().take(self.handles.disks.len());
-        let disks = attached.map(VirtioBlock::next_deadline).min().unwrap_or(Step::NEVER);
+        let attached = virtio.filter(|(slot, device)| {
+            !matches!(device.device(), Device::Block(_)) || *slot < self.handles.disks.len()
+        });
+        let virtio = attached.map(|(_, device)| device.next_deadline()).min().unwrap_or(Step::NEVER);
         let sbi_timers = devices.sbi_timers.iter().flatten().copied();
         let sbi = sbi_timers.filter(|&due| due > now).min().unwrap_or(Step::NEVER);
-        devices.clint.next_deadline(now).min(devices.rtc.next_deadline()).min(disks).min(sbi)
+        devices.clint.next_deadline(now).min(devices.rtc.next_deadline()).min(virtio).min(sbi)
     }
 
     fn drive_lines(&mut self) {
-        let Devices { plic, uart, rtc, host, disks, .. } = &mut self.devices;
+        let Devices { plic, uart, rtc, host, virtio, .. } = &mut self.devices;
         plic.set_level(platform::UART_IRQ, uart.line());
         plic.set_level(platform::RTC_IRQ, rtc.line());
         plic.set_level(platform::HOST_IRQ, host.line());
-        for (disk, source) in disks.iter().zip(platform::VIRTIO_IRQ..) {
-            plic.set_level(source, disk.line());
+        for (slot, source) in virtio.iter().zip(platform::VIRTIO_IRQ..) {
+            plic.set_level(source, slot.as_ref().is_some_and(VirtioMmio::line));
         }
     }
 
@@ -301,7 +341,7 @@ impl Platform for Bus {
             return Err(AccessFault);
         }
         let (target, offset) = route(pa).ok_or(AccessFault)?;
-        let Devices { clint, plic, uart, rtc, host, input, disks, .. } = &mut self.devices;
+        let Devices { clint, plic, uart, rtc, host, input, virtio, virtio_legacy, .. } = &mut self.devices;
         let value = match target {
             Target::Clint => clint.read(offset, width_bytes, now),
             Target::Plic => plic.read(offset, width_bytes),
@@ -309,9 +349,9 @@ impl Platform for Bus {
             Target::Finisher => finisher::read(offset, width_bytes),
             Target::Rtc => rtc.read(offset, width_bytes, now),
             Target::Host => host.read(offset, width_bytes),
-            Target::Virtio(slot) => match disks.get(slot) {
-                Some(disk) => disk.read(offset, width_bytes),
-                None => read_empty(offset, width_bytes),
+            Target::Virtio(slot) => match &virtio[slot] {
+                Some(device) => device.read(offset, width_bytes),
+                None => read_empty(offset, width_bytes, *virtio_legacy),
             },
         };
         self.drive_lines();
@@ -330,7 +370,7 @@ impl Platform for Bus {
             return Err(AccessFault);
         }
         let (target, offset) = route(pa).ok_or(AccessFault)?;
-        let Devices { clint, plic, uart, rtc, host, disks, .. } = &mut self.devices;
+        let Devices { clint, plic, uart, rtc, host, input, virtio, .. } = &mut self.devices;
         let stdio = self.handles.stdio.as_mut();
         match target {
             Target::Clint => clint.write(offset, width_bytes, value, now)?,
@@ -353,8 +393,9 @@ impl Platform for Bus {
             },
             Target::Virtio(slot) => {
                 // Writes to an empty slot do nothing, as on QEMU.
-                if let (Some(disk), Some(image)) = (disks.get_mut(slot), self.handles.disks.get_mut(slot)) {
-                    disk.write(ram, image.as_mut(), offset, width_bytes, value, now)?;
+                if let Some(device) = &mut virtio[slot] {
+                    let image = image_of(&mut self.handles.disks, slot);
+                    device.write(ram, &mut Host { image, stdio, input }, offset, width_bytes, value, now)?;
                 }
             }
         }
@@ -376,17 +417,27 @@ impl Platform for Bus {
     }
 
     fn next_deadline(&self, now: Step) -> Step {
-        let Devices { uart, host, input, .. } = &self.devices;
-        self.next_event(now).min(uart.next_poll(input)).min(host.next_poll())
+        let Devices { uart, host, input, virtio, .. } = &self.devices;
+        let polls = virtio.iter().flatten().map(VirtioMmio::next_poll).filter(|_| !input.ended());
+        let polls = polls.min().unwrap_or(Step::NEVER);
+        self.next_event(now).min(uart.next_poll(input)).min(host.next_poll()).min(polls)
     }
 
     fn advance(&mut self, ram: &mut Ram, now: Step) {
-        let Devices { uart, rtc, host, input, disks, .. } = &mut self.devices;
+        let Devices { uart, rtc, host, input, virtio, .. } = &mut self.devices;
         rtc.advance(now);
-        for (disk, image) in disks.iter_mut().zip(&mut self.handles.disks) {
-            disk.advance(ram, image.as_mut(), now);
-        }
         let stdio = self.handles.stdio.as_mut();
+        for (slot, device) in virtio.iter_mut().enumerate() {
+            let Some(device) = device else { continue };
+            let image = image_of(&mut self.handles.disks, slot);
+            let host = &mut Host { image, stdio, input };
+            if device.next_deadline() <= now {
+                device.advance(ram, host, now);
+            }
+            if device.next_poll() <= now && !host.input.ended() {
+                device.poll_input(ram, host, now);
+            }
+        }
         if host.next_poll() <= now {
             host.poll(ram, input, stdio, now);
         }
@@ -398,6 +449,14 @@ impl Platform for Bus {
 
     fn stop_requested(&self) -> bool {
         self.devices.ended.is_some() || self.event_stop
+    }
+}
+
+/// The image of the disk in `slot`, if there is one.
+fn image_of(images: &mut [Box<dyn DiskImage>], slot: usize) -> Option<&mut dyn DiskImage> {
+    match images.get_mut(slot) {
+        Some(image) => Some(image.as_mut()),
+        None => None,
     }
 }
 

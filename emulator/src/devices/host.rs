@@ -4,7 +4,7 @@
 //! is [`READ_LATENCY_STEPS`] old, then each [`POLL_INTERVAL_STEPS`], and at once when the machine is idle. Registers are
 //! 64 bits wide; other widths and offsets are access faults.
 
-use super::input::{InputDoor, POLL_INTERVAL_STEPS};
+use super::input::{InputDoor, POLL_INTERVAL_STEPS, Reader};
 use crate::bus::AccessFault;
 use crate::host::{Input, Output, Stdio};
 use crate::mem::ram::Ram;
@@ -88,7 +88,7 @@ impl HostDevice {
         let Some(read) = self.pending else { return false };
         let mut buffer = [0; CHUNK_BYTES];
         let len = usize::try_from(read.len_bytes).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
-        let count = match input.poll(stdio, &mut buffer[..len]) {
+        let count = match input.poll(Reader::HostDevice, stdio, &mut buffer[..len]) {
             Input::Bytes(count) => count.min(len),
             Input::Eof => 0,
             Input::NotYet => {

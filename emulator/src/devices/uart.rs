@@ -4,7 +4,7 @@
 //! FIFO of 16 bytes, filled from the input door when the guest looks at it or waits for its interrupt. Line speed and
 //! parity are stored and ignored. An aligned access of any width is one of the addressed register, as on QEMU.
 
-use super::input::{InputDoor, POLL_INTERVAL_STEPS};
+use super::input::{InputDoor, POLL_INTERVAL_STEPS, Reader};
 use crate::bus::AccessFault;
 use crate::host::{Input, Output, Stdio};
 use isa::Step;
@@ -50,20 +50,24 @@ impl Uart {
     }
 
     /// Whether the guest waits for input by interrupt.
-    pub fn wants_input(&self) -> bool {
-        self.ier & IER_RX != 0 && self.rx.is_empty() && self.mcr & MCR_LOOP == 0
+    pub fn wants_input(&self, input: &InputDoor) -> bool {
+        self.ier & IER_RX != 0
+            && self.rx.is_empty()
+            && self.mcr & MCR_LOOP == 0
+            && input.serves(Reader::Uart)
+            && !input.ended()
     }
 
     /// When the host should be asked for input.
     pub fn next_poll(&self, input: &InputDoor) -> Step {
-        if self.wants_input() && !input.ended() { self.next_poll } else { Step::NEVER }
+        if self.wants_input(input) { self.next_poll } else { Step::NEVER }
     }
 
     /// Asks the host for input if there is room. Returns whether any came.
     pub fn poll(&mut self, input: &mut InputDoor, stdio: &mut dyn Stdio, now: Step) -> bool {
         self.next_poll = now.after(POLL_INTERVAL_STEPS);
         let mut buffer = [0; FIFO_BYTES];
-        match input.poll(stdio, &mut buffer[self.rx.len()..]) {
+        match input.poll(Reader::Uart, stdio, &mut buffer[self.rx.len()..]) {
             Input::Bytes(count) => {
                 let start = self.rx.len();
                 self.rx.extend(&buffer[start..(start + count).min(FIFO_BYTES)]);
@@ -253,7 +257,7 @@ mod tests {
         b.put(0, 65);
         assert_eq!(b.get(2), 2);
         b.put(1, 1);
-        assert!(b.uart.wants_input() && !b.uart.line());
+        assert!(b.uart.wants_input(&b.door) && !b.uart.line());
         b.host.input.extend(b"xy");
         assert!(b.uart.poll(&mut b.door, &mut b.host, b.now));
         b.put(2, 0x41);

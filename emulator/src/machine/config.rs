@@ -1,9 +1,21 @@
 //! What a machine is built from.
 
+use crate::devices::input::Console;
 use crate::devices::virtio::disk::DiskLatency;
 use crate::mem::tlb::TlbGeometry;
 use isa::{IsaSet, PAGE_SIZE};
 use serde::{Deserialize, Serialize};
+
+/// The virtio devices, disks apart.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct VirtioConfig {
+    /// The transport is the legacy one (version 1), for disks too.
+    pub legacy: bool,
+    /// There is an entropy source; what it gives follows from the machine's seed.
+    pub rng: bool,
+    /// There is a network card on a network of its own.
+    pub net: bool,
+}
 
 /// What a machine is built from. Equal configurations, images and inputs make equal runs.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -24,6 +36,10 @@ pub struct MachineConfig {
     pub tlb: TlbGeometry,
     /// How long disks take.
     pub disk_latency: DiskLatency,
+    /// The virtio devices, disks apart.
+    pub virtio: VirtioConfig,
+    /// The console that input goes to.
+    pub console: Console,
 }
 
 impl Default for MachineConfig {
@@ -37,6 +53,8 @@ impl Default for MachineConfig {
             frame_limit: 0,
             tlb: TlbGeometry::default(),
             disk_latency: DiskLatency::default(),
+            virtio: VirtioConfig::default(),
+            console: Console::default(),
         }
     }
 }

@@ -17,9 +17,10 @@ mod stop;
 mod turns;
 
 pub use crate::devices::host::GuestExit;
+pub use crate::devices::input::Console;
 pub use crate::devices::virtio::block::DiskCounters;
 pub use crate::devices::virtio::disk::DiskLatency;
-pub use config::{ConfigError, MAX_HARTS, MachineConfig};
+pub use config::{ConfigError, MAX_HARTS, MachineConfig, VirtioConfig};
 pub use inspect::TlbCounters;
 pub use snapshot::RestoreError;
 pub use stop::StopReason;
@@ -65,7 +66,11 @@ impl Machine {
     /// A machine at reset: RAM all zero, each hart in M-mode at the first byte of RAM.
     pub fn new(config: MachineConfig) -> Result<Self, ConfigError> {
         let ram_bytes = config.check()?;
-        let devices = Devices::new(config.harts, config.seed, config.frame_limit);
+        let devices = Devices::new(config.harts, config.seed, config.frame_limit).with_virtio(
+            &config.virtio,
+            config.seed,
+            config.console,
+        );
         Ok(Self {
             harts: (0..config.harts).map(|id| Hart::new(id, config.tlb).with_isa(config.isa)).collect(),
             sbi_harts: vec![SbiHart::default(); config.harts],

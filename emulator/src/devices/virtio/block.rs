@@ -4,8 +4,9 @@
 //! [`DiskLatency::base_steps`] plus [`DiskLatency::sector_steps`] a sector. Data moves at the step of completion. A
 //! request that fails its checks completes with an error after `base_steps`.
 
+use super::device::{Host, Rings, VirtioDevice};
 use super::disk::{DiskLatency, Overlay, SECTOR_BYTES};
-use super::queue::{Chain, Segment};
+use super::queue::{Chain, QueueBroken, Segment};
 use crate::host::{DiskError, DiskImage};
 use crate::mem::ram::Ram;
 use isa::{PhysAddr, Step};
@@ -74,15 +75,14 @@ struct Request {
 
 /// A chain in which not even a status byte can be found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NoStatusByte;
+struct NoStatusByte;
 
 /// A completed request: the chain's head and how many bytes were written to it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Completion {
-    /// Head of the chain.
-    pub head: u16,
-    /// Bytes written, status included.
-    pub written_bytes: u32,
+struct Completion {
+    head: u16,
+    /// Status included.
+    written_bytes: u32,
 }
 
 /// The device behind the transport.
@@ -114,20 +114,6 @@ impl Block {
         }
     }
 
-    /// The features offered, transport's apart.
-    pub fn features(&self) -> u64 {
-        F_SEG_MAX | F_BLK_SIZE | F_FLUSH | if self.read_only { F_RO } else { 0 }
-    }
-
-    /// The configuration space.
-    pub fn config(&self) -> [u8; 24] {
-        let mut config = [0; 24];
-        config[..8].copy_from_slice(&self.capacity_sectors.to_le_bytes());
-        config[12..16].copy_from_slice(&SEG_MAX.to_le_bytes());
-        config[20..24].copy_from_slice(&SECTOR_BYTES.to_le_bytes()[..4]);
-        config
-    }
-
     /// What the disk has done so far.
     pub fn counters(&self) -> DiskCounters {
         self.counters
@@ -144,23 +130,22 @@ impl Block {
     }
 
     /// Requests under way.
-    pub fn in_flight(&self) -> usize {
+    #[cfg(test)]
+    pub(super) fn in_flight(&self) -> usize {
         self.in_flight.len()
     }
 
-    /// Forgets the requests under way (device reset). What was written stays.
-    pub fn reset(&mut self) {
-        self.in_flight.clear();
-        self.free_at = Step(0);
-    }
-
-    /// When the next request completes.
-    pub fn next_deadline(&self) -> Step {
-        self.in_flight.first().map_or(Step::NEVER, |request| request.due)
+    /// Takes available requests while there is room for them.
+    fn accept(&mut self, rings: &mut Rings<'_>, now: Step) -> Result<(), QueueBroken> {
+        while self.in_flight.len() < rings.size(0) {
+            let Some(chain) = rings.pop(0)? else { break };
+            self.submit(rings.ram, &chain, now).map_err(|NoStatusByte| QueueBroken)?;
+        }
+        Ok(())
     }
 
     /// Accepts a request at `now`.
-    pub fn submit(&mut self, ram: &Ram, chain: &Chain, now: Step) -> Result<(), NoStatusByte> {
+    fn submit(&mut self, ram: &Ram, chain: &Chain, now: Step) -> Result<(), NoStatusByte> {
         let (mut data, status_at) = split_status(&chain.writable).ok_or(NoStatusByte)?;
         let action = match parse_header(ram, &chain.readable) {
             None => Action::Fail { status: S_IOERR },
@@ -184,10 +169,8 @@ impl Block {
     }
 
     /// Completes the oldest request if it is due.
-    pub fn complete(&mut self, ram: &mut Ram, image: &mut dyn DiskImage, now: Step) -> Option<Completion> {
-        if self.next_deadline() > now || self.in_flight.is_empty() {
-            return None;
-        }
+    fn complete(&mut self, ram: &mut Ram, image: &mut dyn DiskImage, now: Step) -> Option<Completion> {
+        self.in_flight.first().filter(|request| request.due <= now)?;
         let request = self.in_flight.remove(0);
         let (status, moved) = match self.perform(ram, image, &request) {
             Ok(moved) => (S_OK, moved),
@@ -281,6 +264,51 @@ impl Block {
             moved += bytes.len() as u64;
         }
         Ok(moved)
+    }
+}
+
+impl VirtioDevice for Block {
+    fn id(&self) -> u32 {
+        DEVICE_ID
+    }
+    fn features(&self) -> u64 {
+        F_SEG_MAX | F_BLK_SIZE | F_FLUSH | if self.read_only { F_RO } else { 0 }
+    }
+    fn queues(&self) -> usize {
+        1
+    }
+    fn config(&self) -> Vec<u8> {
+        let mut config = vec![0; 24];
+        config[..8].copy_from_slice(&self.capacity_sectors.to_le_bytes());
+        config[12..16].copy_from_slice(&SEG_MAX.to_le_bytes());
+        config[20..24].copy_from_slice(&SECTOR_BYTES.to_le_bytes()[..4]);
+        config
+    }
+    /// Forgets the requests under way. What was written stays.
+    fn reset(&mut self) {
+        self.in_flight.clear();
+        self.free_at = Step(0);
+    }
+    fn notify(
+        &mut self,
+        _queue: usize,
+        rings: &mut Rings<'_>,
+        _host: &mut Host<'_>,
+        now: Step,
+    ) -> Result<(), QueueBroken> {
+        self.accept(rings, now)
+    }
+    fn next_deadline(&self) -> Step {
+        self.in_flight.first().map_or(Step::NEVER, |request| request.due)
+    }
+    /// Completes what is due, and accepts what had no room.
+    fn advance(&mut self, rings: &mut Rings<'_>, host: &mut Host<'_>, now: Step) -> Result<(), QueueBroken> {
+        let Some(image) = host.image.as_deref_mut() else { return Ok(()) };
+        while let Some(done) = self.complete(rings.ram, image, now) {
+            rings.push(0, done.head, done.written_bytes)?;
+            self.accept(rings, now)?;
+        }
+        Ok(())
     }
 }
 

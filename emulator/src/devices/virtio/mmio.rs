@@ -1,18 +1,19 @@
-//! The MMIO transport, version 2 (virtio 1.2, chapter 4.2), with one queue and a block device behind it.
+//! The MMIO transport (virtio 1.2, chapter 4.2): version 2, and what it shares with the legacy version 1 of
+//! [`super::legacy`].
 //!
 //! Registers below 0x100 are 32 bits wide; the configuration space may be read by any aligned width and is not
 //! writable. Other widths and unknown registers are access faults. A slot without a device has device id 0.
 
-use super::block::{Block, DEVICE_ID};
+use super::device::{Device, Host, Rings};
 use super::queue::{MAX_QUEUE_SIZE, Queue, QueueBroken};
 use crate::bus::AccessFault;
-use crate::host::DiskImage;
 use crate::mem::ram::Ram;
 use isa::Step;
 use serde::{Deserialize, Serialize};
 
 const MAGIC: u32 = u32::from_le_bytes(*b"virt");
 const VERSION: u32 = 2;
+const LEGACY_VERSION: u32 = 1;
 const VENDOR: u32 = u32::from_le_bytes(*b"FLIO");
 const F_VERSION_1: u64 = 1 << 32;
 const CONFIG: u64 = 0x100;
@@ -23,48 +24,53 @@ const STATUS_NEEDS_RESET: u32 = 64;
 const INTERRUPT_USED: u32 = 1;
 const INTERRUPT_CONFIG: u32 = 2;
 
-/// A virtio-mmio slot with a block device in it.
+/// A virtio-mmio slot with a device in it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct VirtioBlock {
-    block: Block,
-    queue: Queue,
+pub struct VirtioMmio {
+    pub(super) legacy: bool,
+    device: Device,
+    pub(super) queues: Vec<Queue>,
     status: u32,
     interrupt: u32,
     device_features_select: u32,
     driver_features_select: u32,
     driver_features: u64,
-    queue_select: u32,
+    pub(super) queue_select: u32,
+    /// The driver's page size, in which the legacy transport counts.
+    pub(super) guest_page_bytes: u32,
 }
 
 /// A load from a slot without a device: a driver finds device id 0 and goes away.
-pub fn read_empty(offset: u64, width_bytes: u8) -> Result<u64, AccessFault> {
+pub fn read_empty(offset: u64, width_bytes: u8, legacy: bool) -> Result<u64, AccessFault> {
     match (offset, width_bytes) {
         (0x00, 4) => Ok(u64::from(MAGIC)),
-        (0x04, 4) => Ok(u64::from(VERSION)),
+        (0x04, 4) => Ok(u64::from(if legacy { LEGACY_VERSION } else { VERSION })),
         (0x08.., 4) => Ok(0),
         (CONFIG.., _) => Ok(0),
         _ => Err(AccessFault),
     }
 }
 
-impl VirtioBlock {
-    /// The device after reset.
-    pub fn new(block: Block) -> Self {
+impl VirtioMmio {
+    /// A slot with `device`, after reset.
+    pub fn new(device: Device, legacy: bool) -> Self {
         Self {
-            block,
-            queue: Queue::default(),
+            legacy,
+            queues: vec![Queue::default(); device.get().queues()],
+            device,
             status: 0,
             interrupt: 0,
             device_features_select: 0,
             driver_features_select: 0,
             driver_features: 0,
             queue_select: 0,
+            guest_page_bytes: 0,
         }
     }
 
-    /// The block device behind the transport.
-    pub fn block(&self) -> &Block {
-        &self.block
+    /// The device behind the transport.
+    pub fn device(&self) -> &Device {
+        &self.device
     }
 
     /// Whether the interrupt line is high.
@@ -72,21 +78,29 @@ impl VirtioBlock {
         self.interrupt != 0
     }
 
-    /// When the next request completes.
+    /// When the device next acts by itself.
     pub fn next_deadline(&self) -> Step {
-        self.block.next_deadline()
+        self.device.get().next_deadline()
     }
 
-    /// Completes what is due, and accepts what had no room.
-    pub fn advance(&mut self, ram: &mut Ram, image: &mut dyn DiskImage, now: Step) {
-        while let Some(done) = self.block.complete(ram, image, now) {
-            match self.queue.push(ram, done.head, done.written_bytes) {
-                Ok(true) => self.interrupt |= INTERRUPT_USED,
-                Ok(false) => {}
-                Err(QueueBroken) => return self.fail(),
-            }
-            self.accept(ram, now);
-        }
+    /// Whether the guest waits for the host's input here.
+    pub fn wants_input(&self) -> bool {
+        self.device.get().wants_input()
+    }
+
+    /// When the host should be asked for input.
+    pub fn next_poll(&self) -> Step {
+        if self.wants_input() { self.device.get().next_poll() } else { Step::NEVER }
+    }
+
+    /// Lets the device do what is due.
+    pub fn advance(&mut self, ram: &mut Ram, host: &mut Host<'_>, now: Step) {
+        self.with_rings(ram, |device, rings| device.get_mut().advance(rings, host, now));
+    }
+
+    /// Asks the host for input. Whether any came.
+    pub fn poll_input(&mut self, ram: &mut Ram, host: &mut Host<'_>, now: Step) -> bool {
+        self.with_rings(ram, |device, rings| device.get_mut().poll_input(rings, host, now)).unwrap_or(false)
     }
 
     /// A load at `offset`.
@@ -99,21 +113,28 @@ impl VirtioBlock {
         }
         Ok(u64::from(match offset {
             0x00 => MAGIC,
-            0x04 => VERSION,
-            0x08 => DEVICE_ID,
+            0x04 => {
+                if self.legacy {
+                    LEGACY_VERSION
+                } else {
+                    VERSION
+                }
+            }
+            0x08 => self.device.get().id(),
             0x0c => VENDOR,
-            0x10 => half(self.block.features() | F_VERSION_1, self.device_features_select),
-            0x34 if self.queue_select == 0 => u32::from(MAX_QUEUE_SIZE),
-            0x44 if self.queue_select == 0 => u32::from(self.queue.ready),
-            0x34 | 0x44 => 0,
+            0x10 => half(self.offered(), self.device_features_select),
+            0x34 => self.selected().map_or(0, |_| u32::from(MAX_QUEUE_SIZE)),
             0x60 => self.interrupt,
             0x70 => self.status,
+            // Write-only registers.
+            0x14 | 0x20 | 0x24 | 0x30 | 0x38 | 0x50 | 0x64 => 0,
+            _ if self.legacy => return self.read_legacy(offset),
+            0x44 => self.selected().map_or(0, |queue| u32::from(queue.ready)),
             // Configuration generation: the configuration never changes.
             0xfc => 0,
             // Shared memory regions: none (length -1).
             0xb0..=0xbc => u32::MAX,
-            // Write-only registers.
-            0x14 | 0x20 | 0x24 | 0x30 | 0x38 | 0x50 | 0x64 | 0x80..=0xac => 0,
+            0x80..=0xac => 0,
             _ => return Err(AccessFault),
         }))
     }
@@ -122,12 +143,16 @@ impl VirtioBlock {
     pub fn write(
         &mut self,
         ram: &mut Ram,
-        image: &mut dyn DiskImage,
+        host: &mut Host<'_>,
         offset: u64,
         width_bytes: u8,
         value: u64,
         now: Step,
     ) -> Result<(), AccessFault> {
+        if self.legacy && offset >= CONFIG {
+            // A legacy driver may write its configuration; nothing here takes it up.
+            return Ok(());
+        }
         if width_bytes != 4 || offset >= CONFIG {
             return Err(AccessFault);
         }
@@ -138,78 +163,91 @@ impl VirtioBlock {
             0x20 => set_half(&mut self.driver_features, self.driver_features_select, value),
             0x24 => self.driver_features_select = value,
             0x30 => self.queue_select = value,
+            0x50 => self.notify(ram, host, value, now),
             0x64 => self.interrupt &= !value,
             0x70 => self.set_status(value),
-            0x50 if value == 0 => self.notify(ram, image, now),
-            0x38 | 0x44 | 0x80..=0xa4 if self.queue_select == 0 => self.set_queue(offset, value),
-            0x38 | 0x44 | 0x50 | 0x80..=0xac => {}
             // Read-only registers.
-            0x00..=0x10 | 0x34 | 0x60 | 0xb0..=0xbc | 0xfc => {}
+            0x00..=0x10 | 0x34 | 0x60 => {}
+            _ if self.legacy => return self.write_legacy(offset, value),
+            0x38 | 0x44 | 0x80..=0xa4 => {
+                if let Some(queue) = self.selected_mut() {
+                    set_queue(queue, offset, value);
+                }
+            }
+            0xa8..=0xac | 0xb0..=0xbc | 0xfc => {}
             _ => return Err(AccessFault),
         }
         Ok(())
     }
 
-    fn set_queue(&mut self, offset: u64, value: u32) {
-        let queue = &mut self.queue;
-        match offset {
-            0x44 => queue.ready = value & 1 != 0,
-            // A live queue's place and size do not change (chapter 4.2.3.2).
-            _ if queue.ready => {}
-            // More than the maximum stays too large, and is found out at the first notification.
-            0x38 => queue.size = u16::try_from(value).unwrap_or(u16::MAX),
-            0x80 => set_half(&mut queue.descriptors, 0, value),
-            0x84 => set_half(&mut queue.descriptors, 1, value),
-            0x90 => set_half(&mut queue.available, 0, value),
-            0x94 => set_half(&mut queue.available, 1, value),
-            0xa0 => set_half(&mut queue.used, 0, value),
-            0xa4 => set_half(&mut queue.used, 1, value),
-            _ => {}
-        }
+    /// The queue that the driver has selected.
+    pub(super) fn selected(&self) -> Option<&Queue> {
+        self.queues.get(usize::try_from(self.queue_select).ok()?)
+    }
+
+    /// As [`VirtioMmio::selected`], to change it.
+    pub(super) fn selected_mut(&mut self) -> Option<&mut Queue> {
+        self.queues.get_mut(usize::try_from(self.queue_select).ok()?)
+    }
+
+    fn offered(&self) -> u64 {
+        self.device.get().features() | if self.legacy { 0 } else { F_VERSION_1 }
     }
 
     fn set_status(&mut self, value: u32) {
         if value == 0 {
-            self.block.reset();
-            self.queue = Queue::default();
+            self.device.get_mut().reset();
+            self.queues.fill(Queue::default());
             (self.status, self.interrupt, self.queue_select) = (0, 0, 0);
             (self.device_features_select, self.driver_features_select, self.driver_features) = (0, 0, 0);
             return;
         }
         let mut status = value & !STATUS_NEEDS_RESET | self.status & STATUS_NEEDS_RESET;
-        let offered = self.block.features() | F_VERSION_1;
-        // Features that were not offered, or a legacy driver: FEATURES_OK does not stick.
-        if self.driver_features & !offered != 0 || self.driver_features & F_VERSION_1 == 0 {
+        // Features that were not offered, or a legacy driver of a modern device: FEATURES_OK does not stick.
+        let modern = self.legacy || self.driver_features & F_VERSION_1 != 0;
+        if self.driver_features & !self.offered() != 0 || !modern {
             status &= !STATUS_FEATURES_OK;
         }
         self.status = status;
     }
 
-    fn notify(&mut self, ram: &mut Ram, image: &mut dyn DiskImage, now: Step) {
-        self.accept(ram, now);
-        self.advance(ram, image, now);
-    }
-
-    /// Takes available chains while there is room for them.
-    fn accept(&mut self, ram: &Ram, now: Step) {
-        if self.status & STATUS_DRIVER_OK == 0 || self.status & STATUS_NEEDS_RESET != 0 || !self.queue.ready {
+    fn notify(&mut self, ram: &mut Ram, host: &mut Host<'_>, queue: u32, now: Step) {
+        let Ok(queue) = usize::try_from(queue) else { return };
+        if queue >= self.queues.len() || !self.is_live() {
             return;
         }
-        if !self.queue.is_sane() {
-            return self.fail();
+        self.with_rings(ram, |device, rings| {
+            device.get_mut().notify(queue, rings, host, now)?;
+            device.get_mut().advance(rings, host, now)
+        });
+    }
+
+    fn is_live(&self) -> bool {
+        self.status & STATUS_DRIVER_OK != 0 && self.status & STATUS_NEEDS_RESET == 0
+    }
+
+    /// Lets the device work on its queues; if it finds their rules broken, it needs a reset.
+    fn with_rings<T>(
+        &mut self,
+        ram: &mut Ram,
+        work: impl FnOnce(&mut Device, &mut Rings<'_>) -> Result<T, QueueBroken>,
+    ) -> Option<T> {
+        let (live, legacy) = (self.is_live(), self.legacy);
+        let mut interrupt = false;
+        let mut rings = Rings { queues: &mut self.queues, ram, interrupt: &mut interrupt, live, legacy };
+        let result = work(&mut self.device, &mut rings);
+        if interrupt {
+            self.interrupt |= INTERRUPT_USED;
         }
-        while self.block.in_flight() < usize::from(self.queue.size) {
-            match self.queue.pop(ram) {
-                Ok(None) => return,
-                Ok(Some(chain)) if self.block.submit(ram, &chain, now).is_ok() => {}
-                Ok(Some(_)) | Err(QueueBroken) => return self.fail(),
-            }
+        if result.is_err() {
+            self.fail();
         }
+        result.ok()
     }
 
     fn fail(&mut self) {
         log::warn!(target: "virtio", "the driver broke the queue's rules; the device needs a reset");
-        self.block.reset();
+        self.device.get_mut().reset();
         self.status |= STATUS_NEEDS_RESET;
         if self.status & STATUS_DRIVER_OK != 0 {
             self.interrupt |= INTERRUPT_CONFIG;
@@ -217,9 +255,27 @@ impl VirtioBlock {
     }
 
     fn read_config(&self, offset: u64, width_bytes: u8) -> Result<u64, AccessFault> {
-        let config = self.block.config();
+        let config = self.device.get().config();
         let byte = |index: u64| usize::try_from(index).ok().and_then(|i| config.get(i)).copied().unwrap_or(0);
         Ok((0..u64::from(width_bytes)).rev().fold(0, |value, i| value << 8 | u64::from(byte(offset + i))))
+    }
+}
+
+/// A store to one of a queue's registers.
+fn set_queue(queue: &mut Queue, offset: u64, value: u32) {
+    match offset {
+        0x44 => queue.ready = value & 1 != 0,
+        // A live queue's place and size do not change (chapter 4.2.3.2).
+        _ if queue.ready => {}
+        // More than the maximum stays too large, and is found out at the first notification.
+        0x38 => queue.size = u16::try_from(value).unwrap_or(u16::MAX),
+        0x80 => set_half(&mut queue.descriptors, 0, value),
+        0x84 => set_half(&mut queue.descriptors, 1, value),
+        0x90 => set_half(&mut queue.available, 0, value),
+        0x94 => set_half(&mut queue.available, 1, value),
+        0xa0 => set_half(&mut queue.used, 0, value),
+        0xa4 => set_half(&mut queue.used, 1, value),
+        _ => {}
     }
 }
 

@@ -50,6 +50,10 @@ pub struct Queue {
     pub available: u64,
     /// The device's ring of used chains.
     pub used: u64,
+    /// Legacy transport: the number of the queue's first page, 0 if it has none.
+    pub legacy_page: u32,
+    /// Legacy transport: the alignment of the used ring.
+    pub legacy_align: u32,
     next_available: u16,
     next_used: u16,
 }

@@ -1,71 +1,43 @@
-//! A small driver that talks to the block device through registers and RAM, and a hostile one.
+//! The transport with a block device behind it: a well-behaved driver, and a hostile one.
 
 use super::*;
-use crate::devices::virtio::block::{F_FLUSH, F_RO};
+use crate::devices::virtio::bench::{Bench as Driver, DATA, Layout, NEXT, RAM_BYTES, SIZE, WRITE};
+use crate::devices::virtio::block::{Block, F_FLUSH, F_RO};
 use crate::devices::virtio::disk::DiskLatency;
-use isa::PhysAddr;
 use isa::platform::RAM_BASE;
+use std::ops::{Deref, DerefMut};
 
-const RAM_BYTES: usize = 64 << 10;
-const TABLE: u64 = RAM_BASE.0;
-const AVAILABLE: u64 = RAM_BASE.0 + 0x1000;
-const USED: u64 = RAM_BASE.0 + 0x2000;
+const LAYOUT: Layout = Layout::modern(0);
 const HEADER: u64 = RAM_BASE.0 + 0x3000;
 const STATUS: u64 = RAM_BASE.0 + 0x3100;
-const DATA: u64 = RAM_BASE.0 + 0x4000;
-const SIZE: u16 = 8;
-const NEXT: u16 = 1;
-const WRITE: u16 = 2;
 
-struct Bench {
-    device: VirtioBlock,
-    ram: Ram,
-    image: Vec<u8>,
-    posted: u16,
+/// A driver of a disk.
+struct Bench(Driver);
+
+impl Deref for Bench {
+    type Target = Driver;
+    fn deref(&self) -> &Driver {
+        &self.0
+    }
+}
+impl DerefMut for Bench {
+    fn deref_mut(&mut self) -> &mut Driver {
+        &mut self.0
+    }
 }
 
 impl Bench {
     fn new(read_only: bool, latency: DiskLatency) -> Self {
         let image: Vec<u8> = (0..16 * 512u32).map(|i| u8::try_from(i / 512).unwrap()).collect();
         let block = Block::new(0, image.len() as u64, read_only, latency);
-        let mut bench = Self { device: VirtioBlock::new(block), ram: Ram::new(RAM_BYTES), image, posted: 0 };
-        bench.start(SIZE.into(), TABLE, AVAILABLE, USED);
-        bench
+        Self(Driver::new(Device::Block(block), false, image))
     }
-    fn put(&mut self, offset: u64, value: u64) {
-        self.device.write(&mut self.ram, &mut self.image, offset, 4, value, Step(0)).unwrap();
-    }
-    fn get(&self, offset: u64) -> u64 {
-        self.device.read(offset, 4).unwrap()
-    }
-    fn start(&mut self, size: u64, table: u64, available: u64, used: u64) {
-        self.put(0x70, 0);
-        self.put(0x70, 3);
-        self.put(0x24, 1);
-        self.put(0x20, 1);
-        self.put(0x70, 11);
-        assert_eq!(self.get(0x70), 11, "features accepted");
-        self.put(0x38, size);
-        for (register, address) in [(0x80, table), (0x90, available), (0xa0, used)] {
-            self.put(register, address & 0xffff_ffff);
-            self.put(register + 4, address >> 32);
-        }
-        self.put(0x44, 1);
-        self.put(0x70, 15);
-        self.posted = 0;
-    }
-    fn poke(&mut self, at: u64, bytes: &[u8]) {
-        assert!(self.ram.write(PhysAddr(at), bytes));
-    }
-    fn peek(&self, at: u64, len: usize) -> &[u8] {
-        self.ram.slice(PhysAddr(at), len).unwrap()
+    fn block(&self) -> &Block {
+        let Device::Block(block) = self.device.device() else { panic!("a disk was put there") };
+        block
     }
     fn descriptor(&mut self, index: u16, addr: u64, len: u32, flags: u16, next: u16) {
-        let mut bytes = addr.to_le_bytes().to_vec();
-        bytes.extend(len.to_le_bytes());
-        bytes.extend(flags.to_le_bytes());
-        bytes.extend(next.to_le_bytes());
-        self.poke(TABLE + u64::from(index) * 16, &bytes);
+        self.0.descriptor(0, index, addr, len, flags, next);
     }
     fn header(&mut self, kind: u32, sector: u64) {
         let mut bytes = kind.to_le_bytes().to_vec();
@@ -74,11 +46,8 @@ impl Bench {
         self.poke(HEADER, &bytes);
     }
     fn post(&mut self, head: u16, now: Step) {
-        let slot = u64::from(self.posted % SIZE);
-        self.poke(AVAILABLE + 4 + slot * 2, &head.to_le_bytes());
-        self.posted = self.posted.wrapping_add(1);
-        self.poke(AVAILABLE + 2, &self.posted.to_le_bytes());
-        self.device.write(&mut self.ram, &mut self.image, 0x50, 4, 0, now).unwrap();
+        self.now = now;
+        self.0.post(0, head);
     }
     /// One whole request; its status byte and the length in the used ring.
     fn request(&mut self, kind: u32, sector: u64, len: u32) -> (u8, u32) {
@@ -89,11 +58,10 @@ impl Bench {
         self.descriptor(1, DATA, len, data_flags, 2);
         self.descriptor(2, STATUS, 1, WRITE, 0);
         self.post(0, Step(0));
-        self.device.advance(&mut self.ram, &mut self.image, Step::NEVER);
-        let slot = u64::from((self.posted - 1) % SIZE);
-        let element = self.peek(USED + 4 + slot * 8, 8).to_vec();
-        assert_eq!(element[..4], [0; 4], "head 0 is used");
-        (self.peek(STATUS, 1)[0], u32::from_le_bytes(element[4..].try_into().unwrap()))
+        self.advance(Step::NEVER);
+        let (head, written) = self.used(0, self.posted[0].wrapping_sub(1));
+        assert_eq!(head, 0, "head 0 is used");
+        (self.peek(STATUS, 1)[0], written)
     }
 }
 
@@ -111,7 +79,7 @@ fn reads_writes_flushes_and_names_itself() {
     assert_eq!(b.request(4, 0, 16), (0, 1));
     assert_eq!(b.request(8, 0, 20), (0, 21));
     assert_eq!(b.peek(DATA, 11), b"folio-disk0");
-    let counters = b.device.block().counters();
+    let counters = b.block().counters();
     assert_eq!((counters.reads, counters.read_bytes, counters.writes, counters.flushes), (2, 2048, 1, 1));
     assert_eq!((b.get(0x60), b.device.line()), (1, true));
     b.put(0x64, 1);
@@ -145,19 +113,15 @@ fn completion_comes_at_its_step_and_requests_queue_behind_each_other() {
     b.post(0, Step(1000));
     b.post(3, Step(1050));
     for (now, used, deadline) in [(1109, 0, 1110), (1110, 1, 1220), (1219, 1, 1220), (1220, 2, u64::MAX)] {
-        b.device.advance(&mut b.ram, &mut b.image, Step(now));
-        assert_eq!(
-            (b.peek(USED + 2, 1), b.device.next_deadline()),
-            (&[used][..], Step(deadline)),
-            "step {now}"
-        );
+        b.advance(Step(now));
+        assert_eq!((b.used_index(0), b.device.next_deadline()), (used, Step(deadline)), "step {now}");
     }
 }
 
 #[test]
 fn the_driver_may_refuse_interrupts() {
     let mut b = Bench::new(false, DiskLatency::NONE);
-    b.poke(AVAILABLE, &[1, 0]);
+    b.poke(LAYOUT.available, &[1, 0]);
     assert_eq!(b.request(0, 0, 512), (0, 513));
     assert!(!b.device.line());
 }
@@ -205,24 +169,26 @@ fn broken_queues_need_a_reset_and_recover_by_it() {
             b.post(0, Step(0));
         }),
         ("an index that jumps", |b| {
-            b.posted = 1000;
+            b.posted[0] = 1000;
             b.post(0, Step(0));
         }),
         ("a size that is no power of two", |b| {
-            b.start(7, TABLE, AVAILABLE, USED);
+            b.start(7);
             b.post(0, Step(0));
         }),
         ("rings outside RAM", |b| {
-            b.start(8, u64::MAX - 15, u64::MAX - 1, u64::MAX - 3);
+            b.queues[0] = Layout { table: u64::MAX - 15, available: u64::MAX - 1, used: u64::MAX - 3 };
+            b.start(8);
             b.put(0x50, 0);
+            b.queues[0] = LAYOUT;
         }),
     ];
     for (name, breakage) in rows {
         let mut b = Bench::new(false, DiskLatency::NONE);
         breakage(&mut b);
         assert_eq!((b.get(0x70) & 64, b.device.line()), (64, true), "{name}");
-        b.poke(AVAILABLE, &[0; 64]);
-        b.start(SIZE.into(), TABLE, AVAILABLE, USED);
+        b.poke(LAYOUT.available, &[0; 64]);
+        b.start(SIZE.into());
         assert_eq!(b.request(0, 1, 512), (0, 513), "{name}");
     }
 }
@@ -234,8 +200,10 @@ fn registers_have_their_widths() {
     for (offset, width) in [(0, 8), (0, 1), (0x18, 4), (0xf8, 4)] {
         assert_eq!(b.device.read(offset, width), Err(AccessFault), "{offset:#x}/{width}");
     }
-    let write = b.device.write(&mut b.ram, &mut b.image, 0x100, 4, 1, Step(0));
-    assert_eq!((write, read_empty(8, 4), read_empty(0, 2)), (Err(AccessFault), Ok(0), Err(AccessFault)));
+    let write = b.write(0x100, 4, 1);
+    let empty = |offset, width| read_empty(offset, width, false);
+    assert_eq!((write, empty(8, 4), empty(0, 2)), (Err(AccessFault), Ok(0), Err(AccessFault)));
+    assert_eq!((empty(4, 4), read_empty(4, 4, true)), (Ok(2), Ok(1)));
 }
 
 /// Tens of thousands of random tables, rings and register writes: no panic, no endless loop, memory bounded.
@@ -267,11 +235,11 @@ fn a_hostile_driver_breaks_nothing() {
         let sector = if random() % 4 == 0 { random() } else { random() % 20 };
         b.header(u32::try_from(random() % 10).unwrap(), sector);
         match random() % 8 {
-            0 => b.posted = u16::try_from(random() & 0xffff).unwrap(),
+            0 => b.posted[0] = u16::try_from(random() & 0xffff).unwrap(),
             1 => {
                 // Any register, any value; the ones that do not exist fault.
                 let (offset, value) = (random() % 64 * 4, random());
-                let _ = b.device.write(&mut b.ram, &mut b.image, offset, 4, value, Step(round * 10));
+                let _ = b.write(offset, 4, value);
             }
             _ => {}
         }
@@ -280,12 +248,12 @@ fn a_hostile_driver_breaks_nothing() {
             b.descriptor(0, HEADER, 16, NEXT, 1);
         }
         b.post(u16::try_from(random() % 9).unwrap(), Step(round * 10));
-        b.device.advance(&mut b.ram, &mut b.image, Step(round * 10 + random() % 100));
-        assert!(b.device.block().in_flight() <= 256);
+        b.advance(Step(round * 10 + random() % 100));
+        assert!(b.block().in_flight() <= 256);
         if b.get(0x70) & 64 != 0 {
             broken += 1;
-            b.poke(AVAILABLE, &[0; 64]);
-            b.start(SIZE.into(), TABLE, AVAILABLE, USED);
+            b.poke(LAYOUT.available, &[0; 64]);
+            b.start(SIZE.into());
         } else {
             served += 1;
         }

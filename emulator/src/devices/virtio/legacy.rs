@@ -1,0 +1,62 @@
+//! The legacy MMIO transport, version 1 (virtio 1.2, chapter 4.2.4): a queue is one piece of memory, placed by page number.
+//!
+//! The driver tells its page size once, then for each queue its size, the alignment of the used ring and the number of
+//! its first page; page 0 takes the queue away. There is no `FEATURES_OK`, and only 32 feature bits can be seen.
+
+use super::mmio::VirtioMmio;
+use super::queue::Queue;
+use crate::bus::AccessFault;
+
+const GUEST_PAGE_SIZE: u64 = 0x28;
+const QUEUE_NUM: u64 = 0x38;
+const QUEUE_ALIGN: u64 = 0x3c;
+const QUEUE_PFN: u64 = 0x40;
+
+impl VirtioMmio {
+    /// A load of a register that only this version has.
+    pub(super) fn read_legacy(&self, offset: u64) -> Result<u64, AccessFault> {
+        match offset {
+            QUEUE_PFN => Ok(self.selected().map_or(0, |queue| u64::from(queue.legacy_page))),
+            GUEST_PAGE_SIZE | QUEUE_ALIGN => Ok(0),
+            _ => Err(AccessFault),
+        }
+    }
+
+    /// A store to a register that only this version has.
+    pub(super) fn write_legacy(&mut self, offset: u64, value: u32) -> Result<(), AccessFault> {
+        let page_bytes = self.guest_page_bytes;
+        match offset {
+            GUEST_PAGE_SIZE => self.guest_page_bytes = value,
+            QUEUE_NUM | QUEUE_ALIGN | QUEUE_PFN => {
+                if let Some(queue) = self.selected_mut() {
+                    set_queue(queue, offset, value, page_bytes);
+                }
+            }
+            _ => return Err(AccessFault),
+        }
+        Ok(())
+    }
+}
+
+fn set_queue(queue: &mut Queue, offset: u64, value: u32, page_bytes: u32) {
+    match offset {
+        // More than the maximum stays too large, and is found out at the first notification.
+        QUEUE_NUM if !queue.ready => queue.size = u16::try_from(value).unwrap_or(u16::MAX),
+        QUEUE_ALIGN if !queue.ready => queue.legacy_align = value,
+        QUEUE_PFN if value == 0 => *queue = Queue::default(),
+        QUEUE_PFN => place(queue, value, page_bytes),
+        _ => {}
+    }
+}
+
+/// The layout of a legacy queue (chapter 2.7.2): descriptors, available ring, then the used ring, aligned.
+fn place(queue: &mut Queue, page: u32, page_bytes: u32) {
+    let size = u64::from(queue.size);
+    let align = u64::from(queue.legacy_align).max(1);
+    queue.legacy_page = page;
+    queue.descriptors = u64::from(page) * u64::from(page_bytes);
+    queue.available = queue.descriptors + 16 * size;
+    // Flags, index, entries and the event index, two bytes each.
+    queue.used = (queue.available + 2 * (3 + size)).next_multiple_of(align);
+    queue.ready = true;
+}
