@@ -173,6 +173,9 @@ impl Platform for NoDevices {
     fn mtime(&self, now: Step) -> u64 {
         now.ticks()
     }
+    fn timer_change(&self, _: u64, _: Step) -> Step {
+        Step::NEVER
+    }
     fn interrupt_lines(&mut self, _: usize, _: Step) -> u64 {
         0
     }

@@ -39,6 +39,8 @@ pub trait Platform {
     ) -> Result<(), AccessFault>;
     /// The value of `mtime` (what the `time` CSR reads) at step `now`.
     fn mtime(&self, now: Step) -> u64;
+    /// The first step after `now` at which the answer to "is `mtime` at least `ticks`?" changes.
+    fn timer_change(&self, ticks: u64, now: Step) -> Step;
     /// The bits of `mip` that devices drive for `hart` (MSIP, MTIP, MEIP, SEIP; STIP under the built-in SBI) at step `now`.
     fn interrupt_lines(&mut self, hart: usize, now: Step) -> u64;
     /// The first step after `now` at which [`Platform::interrupt_lines`] may change or a device wants to act by itself.
@@ -405,6 +407,10 @@ impl Platform for Bus {
 
     fn mtime(&self, now: Step) -> u64 {
         self.devices.clint.mtime(now)
+    }
+
+    fn timer_change(&self, ticks: u64, now: Step) -> Step {
+        self.devices.clint.timer_change(ticks, now)
     }
 
     fn interrupt_lines(&mut self, hart: usize, now: Step) -> u64 {

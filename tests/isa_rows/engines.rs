@@ -132,6 +132,7 @@ fn set_hart(hart: &mut Hart, state: &State) {
         sscratch: get(Csr::SSCRATCH),
         scounteren: get(Csr::SCOUNTEREN),
         senvcfg: get(Csr::SENVCFG),
+        stimecmp: get(Csr::STIMECMP),
         satp: get(Csr::SATP),
         ..CsrFile::default()
     };
@@ -168,6 +169,9 @@ impl Platform for NoDevices {
     }
     fn mtime(&self, _: Step) -> u64 {
         0
+    }
+    fn timer_change(&self, _: u64, _: Step) -> Step {
+        Step::NEVER
     }
     fn interrupt_lines(&mut self, _: usize, _: Step) -> u64 {
         0

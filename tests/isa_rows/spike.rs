@@ -37,7 +37,10 @@ pub fn run(spike: &Path, dir: &Path, row: &Row) -> Result<State, String> {
     let status = Command::new("timeout")
         .arg("3")
         .arg(spike)
-        .args(["--isa=rv64imafdc_zicntr_zicbom_zicboz_svadu_svnapot_svpbmt_zicclsm", "-m0x80000000:0x20000"])
+        .args([
+            "--isa=rv64imafdc_zicntr_zicbom_zicboz_zihpm_svadu_svinval_svnapot_svpbmt_sstc_zicclsm",
+            "-m0x80000000:0x20000",
+        ])
         .arg(format!("+signature={}", signature.display()))
         .arg("+signature-granularity=8")
         .arg(&elf)

@@ -22,7 +22,7 @@ const C_EBREAK: [u8; 2] = [0x02, 0x90];
 
 /// The registers that are compared. Views of them (`sstatus`, `sie`, `sip`, `fflags`, `frm`, the user's counters)
 /// need no place here.
-pub const CSRS: [(Csr, u64); 26] = [
+pub const CSRS: [(Csr, u64); 27] = [
     (Csr::FCSR, 0),
     (Csr::MTVEC, MTVEC),
     (Csr::MEPC, 0x8000_6000),
@@ -43,6 +43,7 @@ pub const CSRS: [(Csr, u64); 26] = [
     (Csr::SSCRATCH, 0xfedc_ba98_7654_3210),
     (Csr::SCOUNTEREN, 0),
     (Csr::SENVCFG, 0),
+    (Csr::STIMECMP, u64::MAX),
     (Csr::SATP, 0),
     (Csr::PMPADDR0, (1 << 54) - 1),
     (Csr::PMPCFG0, 0x1f),

@@ -24,13 +24,14 @@ csrs! {
     FFLAGS = 0x001; FRM = 0x002; FCSR = 0x003;
     CYCLE = 0xc00; TIME = 0xc01; INSTRET = 0xc02;
     SSTATUS = 0x100; SIE = 0x104; STVEC = 0x105; SCOUNTEREN = 0x106; SENVCFG = 0x10a;
-    SSCRATCH = 0x140; SEPC = 0x141; SCAUSE = 0x142; STVAL = 0x143; SIP = 0x144; SATP = 0x180;
+    SSCRATCH = 0x140; SEPC = 0x141; SCAUSE = 0x142; STVAL = 0x143; SIP = 0x144; STIMECMP = 0x14d;
+    SATP = 0x180; SCONTEXT = 0x5a8;
     MVENDORID = 0xf11; MARCHID = 0xf12; MIMPID = 0xf13; MHARTID = 0xf14; MCONFIGPTR = 0xf15;
     MSTATUS = 0x300; MISA = 0x301; MEDELEG = 0x302; MIDELEG = 0x303; MIE = 0x304; MTVEC = 0x305;
     MCOUNTEREN = 0x306; MENVCFG = 0x30a; MCOUNTINHIBIT = 0x320;
     MSCRATCH = 0x340; MEPC = 0x341; MCAUSE = 0x342; MTVAL = 0x343; MIP = 0x344;
     MCYCLE = 0xb00; MINSTRET = 0xb02;
-    TSELECT = 0x7a0; TDATA1 = 0x7a1; TDATA2 = 0x7a2; TDATA3 = 0x7a3;
+    TSELECT = 0x7a0; TDATA1 = 0x7a1; TDATA2 = 0x7a2; TDATA3 = 0x7a3; TINFO = 0x7a4; MCONTEXT = 0x7a8;
     /// First of sixteen PMP configuration registers (RV64: even ones only).
     PMPCFG0 = 0x3a0;
     /// First of sixty-four PMP address registers.

@@ -224,9 +224,6 @@ const NOT_YET: &[Extension] = &[
     Extension::Zbkc,
     Extension::Zbkx,
     Zbs,
-    Extension::Sstc,
-    Zihpm,
-    Svinval,
 ];
 
 /// A set of extensions. It is closed: with each member it has those that the member needs or contains.

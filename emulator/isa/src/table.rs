@@ -97,6 +97,10 @@ macro_rules! for_each_insn {
             Mret       mret        "mret"        Bare       Privileged 0b0011000_00010_00000_000_00000_1110011;
             Wfi        wfi         "wfi"         Bare       Privileged 0b0001000_00101_00000_000_00000_1110011;
             SfenceVma  sfence_vma  "sfence.vma"  SfenceVma  Privileged 0b0001001_00000_00000_000_00000_1110011;
+            // Svinval, fine-grained invalidation of translations.
+            SinvalVma  sinval_vma  "sinval.vma"  SfenceVma  Svinval    0b0001011_00000_00000_000_00000_1110011;
+            SfenceWInval sfence_w_inval "sfence.w.inval" Bare Svinval    0b0001100_00000_00000_000_00000_1110011;
+            SfenceInvalIr sfence_inval_ir "sfence.inval.ir" Bare Svinval  0b0001100_00001_00000_000_00000_1110011;
             // M, multiply and divide.
             Mul        mul         "mul"         R          M          0b0000001_00000_00000_000_00000_0110011;
             Mulh       mulh        "mulh"        R          M          0b0000001_00000_00000_001_00000_0110011;

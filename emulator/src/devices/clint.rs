@@ -61,21 +61,21 @@ impl Clint {
         lines
     }
 
-    /// The first step after `now` at which a timer line changes: it rises when `mtime` reaches `mtimecmp`, and
-    /// falls when `mtime` wraps.
+    /// The first step after `now` at which a timer line changes.
     pub fn next_deadline(&self, now: Step) -> Step {
+        self.mtimecmp.iter().map(|&ticks| self.timer_change(ticks, now)).min().unwrap_or(Step::NEVER)
+    }
+
+    /// The first step after `now` at which a timer with this compare value rises or falls: it rises when `mtime`
+    /// reaches the value, and falls when `mtime` wraps.
+    pub fn timer_change(&self, ticks: u64, now: Step) -> Step {
         let mtime = self.mtime(now);
-        let ticks_until_change = |&cmp: &u64| match cmp {
-            _ if cmp > mtime => Some(cmp - mtime),
-            0 => None,
-            _ => Some(mtime.wrapping_neg()),
+        let remaining = match ticks {
+            _ if ticks > mtime => ticks - mtime,
+            0 => return Step::NEVER,
+            _ => mtime.wrapping_neg(),
         };
-        self.mtimecmp
-            .iter()
-            .filter_map(ticks_until_change)
-            .map(|ticks| now.ticks().checked_add(ticks).map_or(Step::NEVER, Step::at_ticks))
-            .min()
-            .unwrap_or(Step::NEVER)
+        now.ticks().checked_add(remaining).map_or(Step::NEVER, Step::at_ticks)
     }
 
     /// A load at `offset`.

@@ -92,6 +92,10 @@ impl Surroundings for Core<'_> {
         if !write_is_harmless(csr) {
             self.attention |= Attention::INTERRUPTS;
         }
+        // The hart's own timer changes its line and what the loop waits for.
+        if matches!(csr, Csr::STIMECMP | Csr::MENVCFG) {
+            self.attention |= Attention::DEVICES;
+        }
         if csr == Csr::MISA {
             self.attention |= Attention::EXTENSIONS;
             let aligned = self.pc().is_multiple_of(4);

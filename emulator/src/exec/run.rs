@@ -154,8 +154,10 @@ where
         devices |= now.0 >= self.device_deadline;
         if devices {
             core.platform.advance(core.ram, now);
-            core.hart.csr.mip_lines = core.platform.interrupt_lines(core.hart.id, now);
-            self.device_deadline = core.platform.next_deadline(now).0;
+            let lines = core.platform.interrupt_lines(core.hart.id, now);
+            core.hart.sense_interrupts(lines, core.platform.mtime(now));
+            let timer = core.hart.timer().map_or(Step::NEVER, |ticks| core.platform.timer_change(ticks, now));
+            self.device_deadline = core.platform.next_deadline(now).min(timer).0;
             if core.platform.stop_requested() {
                 return Err(Exit::StopRequested);
             }

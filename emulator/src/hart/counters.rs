@@ -45,11 +45,13 @@ pub struct Counters {
     retired: [u64; 4],
     instret: Following,
     cycle: Following,
+    /// `mcountinhibit`; of the counters that always read zero it is only kept.
+    inhibited: u64,
 }
 
 impl Default for Counters {
     fn default() -> Self {
-        Self { retired: [0; 4], instret: Following::Running(0), cycle: Following::Running(0) }
+        Self { retired: [0; 4], instret: Following::Running(0), cycle: Following::Running(0), inhibited: 0 }
     }
 }
 
@@ -93,12 +95,12 @@ impl Counters {
     }
     /// `mcountinhibit`.
     pub(crate) fn inhibited(&self) -> u64 {
-        let bit = |counter: Following, bit| if matches!(counter, Following::Held(_)) { bit } else { 0 };
-        bit(self.instret, INHIBIT_INSTRET) | bit(self.cycle, INHIBIT_CYCLE)
+        self.inhibited
     }
     /// A write of `mcountinhibit` by the instruction after `extra` uncounted ones.
     pub(crate) fn set_inhibited(&mut self, value: u64, extra: u64) {
         let retired = self.retired() + extra;
+        self.inhibited = value;
         self.instret.inhibit(value & INHIBIT_INSTRET != 0, retired);
         self.cycle.inhibit(value & INHIBIT_CYCLE != 0, retired);
     }

@@ -1,12 +1,13 @@
 //! Control and status registers: which exist, who may access them, what a write leaves in them (WARL rules).
 //!
 //! Where the manual leaves a choice this follows Spike with `--isa=rv64imafdc_zicntr_svadu`. There are no
-//! debug triggers (`tselect` and `tdata1..3` read zero), no Sstc, no hardware performance counters beyond
-//! `mcycle` and `minstret` (`mhpmcounter3..31` and their events read zero). Follows the privileged manual, "CSRs".
+//! debug triggers (`tselect`, `tdata1..3` and `tinfo` read zero), no hardware performance counters beyond `mcycle`
+//! and `minstret` (`mhpmcounter3..31` and their events read zero). Follows the privileged manual, "CSRs".
 
 use super::Hart;
+use super::warl;
 use isa::csr::{Csr, menvcfg, mstatus};
-use isa::paging::{MODE_BARE, Satp, Scheme};
+use isa::paging::Satp;
 use isa::{Extension, Interrupt, Privilege};
 use serde::{Deserialize, Serialize};
 
@@ -38,43 +39,13 @@ pub struct CsrFile {
     pub sepc: u64,
     pub scause: u64,
     pub stval: u64,
+    pub stimecmp: u64,
     pub satp: u64,
+    pub scontext: u64,
+    pub mcontext: u64,
     pub fflags: u8,
     pub frm: u8,
 }
-
-const MSTATUS_WRITABLE: u64 = mstatus::SIE
-    | mstatus::MIE
-    | mstatus::SPIE
-    | mstatus::MPIE
-    | mstatus::SPP
-    | mstatus::MPP
-    | mstatus::FS
-    | mstatus::MPRV
-    | mstatus::SUM
-    | mstatus::MXR
-    | mstatus::TVM
-    | mstatus::TW
-    | mstatus::TSR;
-const SSTATUS_WRITABLE: u64 =
-    mstatus::SIE | mstatus::SPIE | mstatus::SPP | mstatus::FS | mstatus::SUM | mstatus::MXR;
-const SSTATUS_VISIBLE: u64 = SSTATUS_WRITABLE | mstatus::UXL | mstatus::SD;
-
-/// The exceptions that can be delegated: all but ECALL from M-mode and instruction-address-misaligned, which
-/// cannot occur. (Bits 18 and 19, software check and hardware error, are writable as in Spike.)
-const MEDELEG_WRITABLE: u64 = 0xc_b3fe;
-const SUPERVISOR_INTERRUPTS: u64 = Interrupt::SupervisorSoftware.mask()
-    | Interrupt::SupervisorTimer.mask()
-    | Interrupt::SupervisorExternal.mask();
-const ALL_INTERRUPTS: u64 = SUPERVISOR_INTERRUPTS
-    | Interrupt::MachineSoftware.mask()
-    | Interrupt::MachineTimer.mask()
-    | Interrupt::MachineExternal.mask();
-/// CY, TM and IR.
-const COUNTEREN_WRITABLE: u64 = 0b111;
-
-const SENVCFG_WRITABLE: u64 = menvcfg::CBIE | menvcfg::CBCFE | menvcfg::CBZE;
-const MENVCFG_WRITABLE: u64 = SENVCFG_WRITABLE | menvcfg::ADUE | menvcfg::PBMTE;
 
 /// Folio's architecture number: none has been allotted, so zero, "not implemented".
 const MARCHID: u64 = 0;
@@ -88,11 +59,6 @@ impl CsrFile {
     pub fn mstatus(&self) -> u64 {
         let dirty = if self.mstatus & mstatus::FS == mstatus::FS_DIRTY { mstatus::SD } else { 0 };
         self.mstatus | mstatus::XLEN_64 | dirty
-    }
-    /// `mip` as it reads.
-    #[inline]
-    pub fn mip(&self) -> u64 {
-        self.mip_software | self.mip_lines
     }
     /// `fcsr`.
     pub fn fcsr(&self) -> u64 {
@@ -134,11 +100,6 @@ fn low_bits(value: u64, mask: u64) -> u8 {
     u8::try_from(value & mask).unwrap_or(0)
 }
 
-/// The reserved encoding 2 of CBIE becomes 0, as in Spike.
-const fn legal_envcfg(value: u64) -> u64 {
-    if value & menvcfg::CBIE == 2 << menvcfg::CBIE.trailing_zeros() { value & !menvcfg::CBIE } else { value }
-}
-
 /// The index of `csr` in the family of `len` registers that starts at `first`.
 fn index_in(csr: Csr, first: Csr, len: u16) -> Option<usize> {
     let n = csr.0.checked_sub(first.0)?;
@@ -162,6 +123,7 @@ impl Hart {
             Csr::FRM => Some(u64::from(self.csr.frm)),
             Csr::FCSR => Some(self.csr.fcsr()),
             Csr::SATP => Some(self.csr.satp),
+            Csr::STIMECMP => self.isa.contains(Extension::Sstc).then_some(self.csr.stimecmp),
             Csr::CYCLE => Some(self.counters.cycle(0)),
             Csr::TIME => Some(mtime),
             Csr::INSTRET => Some(self.counters.instret(0)),
@@ -180,16 +142,22 @@ impl Hart {
             Csr::FFLAGS => u64::from(c.fflags),
             Csr::FRM => u64::from(c.frm),
             Csr::FCSR => c.fcsr(),
-            Csr::CYCLE | Csr::TIME | Csr::INSTRET if !self.may_read_counter(csr) => return None,
+            Csr::CYCLE | Csr::TIME | Csr::INSTRET if !self.may_read_counter(csr, Extension::Zicntr) => {
+                return None;
+            }
             Csr::CYCLE | Csr::MCYCLE => self.counters.cycle(context.retired_before),
             Csr::INSTRET | Csr::MINSTRET => self.counters.instret(context.retired_before),
             Csr::TIME => (context.mtime)(),
-            Csr::SSTATUS => c.mstatus() & SSTATUS_VISIBLE,
+            Csr::SSTATUS => c.mstatus() & warl::SSTATUS_VISIBLE,
             Csr::SIE => c.mie & c.mideleg,
             Csr::SIP => c.mip() & c.mideleg,
             Csr::STVEC => c.stvec,
             Csr::SCOUNTEREN => c.scounteren,
             Csr::SENVCFG => c.senvcfg,
+            Csr::STIMECMP if !self.may_use_timer() => return None,
+            Csr::STIMECMP => c.stimecmp,
+            Csr::SCONTEXT => c.scontext,
+            Csr::MCONTEXT => c.mcontext,
             Csr::SSCRATCH => c.sscratch,
             Csr::SEPC => c.sepc & self.pc_mask(),
             Csr::SCAUSE => c.scause,
@@ -215,7 +183,7 @@ impl Hart {
             Csr::MEPC => c.mepc & self.pc_mask(),
             Csr::MCAUSE => c.mcause,
             Csr::MTVAL => c.mtval,
-            Csr::TSELECT | Csr::TDATA1 | Csr::TDATA2 | Csr::TDATA3 => 0,
+            Csr::TSELECT | Csr::TDATA1 | Csr::TDATA2 | Csr::TDATA3 | Csr::TINFO => 0,
             _ => return self.read_numbered(csr),
         })
     }
@@ -223,22 +191,34 @@ impl Hart {
     /// The numbered families: PMP and performance monitors.
     fn read_numbered(&self, csr: Csr) -> Option<u64> {
         if let Some(n) = index_in(csr, Csr::PMPCFG0, 16) {
-            return (n % 2 == 0).then(|| self.pmp.read_config(n));
+            return (n % 2 == 0 && self.pmp.exists()).then(|| self.pmp.read_config(n));
         }
         if let Some(n) = index_in(csr, Csr::PMPADDR0, 64) {
-            return Some(self.pmp.read_addr(n));
+            return self.pmp.exists().then(|| self.pmp.read_addr(n));
+        }
+        if index_in(csr, Csr::HPMCOUNTER3, 29).is_some() {
+            return self.may_read_counter(csr, Extension::Zihpm).then_some(0);
         }
         let monitor = index_in(csr, Csr::MHPMCOUNTER3, 29).or(index_in(csr, Csr::MHPMEVENT3, 29));
         monitor.map(|_| 0)
     }
 
-    fn may_read_counter(&self, csr: Csr) -> bool {
+    /// Whether a counter for users exists, as part of `extension`, and the modes above have enabled it.
+    fn may_read_counter(&self, csr: Csr, extension: Extension) -> bool {
         let bit = 1 << (csr.0 - Csr::CYCLE.0);
-        match self.privilege {
-            Privilege::Machine => true,
-            Privilege::Supervisor => self.csr.mcounteren & bit != 0,
-            Privilege::User => self.csr.mcounteren & self.csr.scounteren & bit != 0,
-        }
+        self.isa.contains(extension)
+            && match self.privilege {
+                Privilege::Machine => true,
+                Privilege::Supervisor => self.csr.mcounteren & bit != 0,
+                Privilege::User => self.csr.mcounteren & self.csr.scounteren & bit != 0,
+            }
+    }
+
+    /// `stimecmp`: below M-mode only if `menvcfg.STCE` says so and `time` may be read.
+    fn may_use_timer(&self) -> bool {
+        self.isa.contains(Extension::Sstc)
+            && (self.privilege == Privilege::Machine
+                || self.csr.supervisor_timer_is_on() && self.may_read_counter(Csr::TIME, Extension::Zicntr))
     }
 
     /// The value that a read-modify-write starts from: that of `mip` without what devices drive.
@@ -265,11 +245,11 @@ impl Hart {
                 c.float_is_dirty();
             }
             Csr::SSTATUS => {
-                c.write_mstatus(value, SSTATUS_WRITABLE);
+                c.write_mstatus(value, warl::SSTATUS);
                 self.choose_banks();
             }
             Csr::MSTATUS => {
-                c.write_mstatus(value, MSTATUS_WRITABLE);
+                c.write_mstatus(value, warl::MSTATUS);
                 self.choose_banks();
             }
             Csr::SIE => c.mie = c.mie & !c.mideleg | value & c.mideleg,
@@ -277,28 +257,38 @@ impl Hart {
                 let writable = c.mideleg & Interrupt::SupervisorSoftware.mask();
                 c.mip_software = c.mip_software & !writable | value & writable;
             }
-            Csr::STVEC => c.stvec = value & !2,
-            Csr::SCOUNTEREN => c.scounteren = value & COUNTEREN_WRITABLE,
+            Csr::STVEC => c.stvec = value & warl::TVEC,
+            Csr::SCOUNTEREN => self.csr.scounteren = value & self.counteren_mask(),
             Csr::SSCRATCH => c.sscratch = value,
-            Csr::SEPC => c.sepc = value & !1,
+            Csr::SEPC => c.sepc = value & warl::EPC,
             Csr::SCAUSE => c.scause = value,
             Csr::STVAL => c.stval = value,
             Csr::SATP => self.write_satp(Satp(value)),
-            Csr::MEDELEG => c.medeleg = value & MEDELEG_WRITABLE,
-            Csr::MIDELEG => c.mideleg = value & SUPERVISOR_INTERRUPTS,
-            Csr::MIE => c.mie = value & ALL_INTERRUPTS,
-            Csr::MIP => c.mip_software = value & SUPERVISOR_INTERRUPTS,
-            Csr::MTVEC => c.mtvec = value & !2,
-            Csr::MCOUNTEREN => c.mcounteren = value & COUNTEREN_WRITABLE,
-            Csr::MENVCFG => c.menvcfg = legal_envcfg(value) & MENVCFG_WRITABLE,
-            Csr::SENVCFG => c.senvcfg = legal_envcfg(value) & SENVCFG_WRITABLE,
+            Csr::MEDELEG => self.csr.medeleg = value & self.medeleg_mask(),
+            Csr::MIDELEG => c.mideleg = value & warl::SUPERVISOR_INTERRUPTS,
+            Csr::MIE => c.mie = value & warl::ALL_INTERRUPTS,
+            Csr::MIP => {
+                let timer = if c.supervisor_timer_is_on() { Interrupt::SupervisorTimer.mask() } else { 0 };
+                let writable = warl::SUPERVISOR_INTERRUPTS & !timer;
+                c.mip_software = c.mip_software & !writable | value & writable;
+            }
+            Csr::MTVEC => c.mtvec = value & warl::TVEC,
+            Csr::MCOUNTEREN => self.csr.mcounteren = value & self.counteren_mask(),
+            Csr::MENVCFG => self.write_menvcfg(value),
+            Csr::SENVCFG => self.csr.senvcfg = self.legal_senvcfg(value),
+            Csr::STIMECMP => c.stimecmp = value,
+            Csr::SCONTEXT => c.scontext = value & warl::SCONTEXT,
+            Csr::MCONTEXT => c.mcontext = value & warl::MCONTEXT,
             Csr::MSCRATCH => c.mscratch = value,
-            Csr::MEPC => c.mepc = value & !1,
+            Csr::MEPC => c.mepc = value & warl::EPC,
             Csr::MCAUSE => c.mcause = value,
             Csr::MTVAL => c.mtval = value,
             Csr::MCYCLE => self.counters.set_cycle(value, context.retired_before),
             Csr::MINSTRET => self.counters.set_instret(value, context.retired_before),
-            Csr::MCOUNTINHIBIT => self.counters.set_inhibited(value, context.retired_before),
+            Csr::MCOUNTINHIBIT => {
+                let value = value & self.countinhibit_mask();
+                self.counters.set_inhibited(value, context.retired_before);
+            }
             // The trigger registers and the performance monitors keep their values.
             _ => self.write_numbered(csr, value),
         }
@@ -324,18 +314,13 @@ impl Hart {
         }
     }
 
-    fn has_scheme(&self, scheme: Scheme) -> bool {
-        self.isa.contains(match scheme {
-            Scheme::Sv39 => Extension::Sv39,
-            Scheme::Sv48 => Extension::Sv48,
-            Scheme::Sv57 => Extension::Sv57,
-        })
+    fn write_menvcfg(&mut self, value: u64) {
+        self.csr.menvcfg = self.legal_menvcfg(value);
     }
 
     /// A mode that is not implemented leaves the register as it is.
     fn write_satp(&mut self, new: Satp) {
-        let legal = new.mode() == MODE_BARE || new.scheme().is_some_and(|scheme| self.has_scheme(scheme));
-        if legal && new.0 != self.csr.satp {
+        if self.satp_is_legal(new) && new.0 != self.csr.satp {
             self.csr.satp = new.0;
             self.fast.drop_all();
             self.choose_banks();

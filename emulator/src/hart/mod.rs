@@ -6,7 +6,9 @@
 mod counters;
 mod csr;
 mod status;
+mod timer;
 mod trap;
+mod warl;
 
 pub use counters::Counters;
 pub use csr::CsrFile;

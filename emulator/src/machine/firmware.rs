@@ -15,8 +15,8 @@ const A0: usize = 10;
 const A1: usize = 11;
 const A2: usize = 12;
 const ECALL_BYTES: u64 = 4;
-/// CY, TM and IR of `mcounteren` and `scounteren`.
-const ALL_COUNTERS: u64 = 0b111;
+/// CY, TM and IR of `scounteren`; `mcounteren` lets S-mode use every counter.
+const BASE_COUNTERS: u64 = 0b111;
 /// A PMP entry that allows everything: NAPOT, R, W and X.
 const PMP_ALLOW_ALL: u64 = 0x1f;
 /// Most pages that a remote fence drops one by one.
@@ -49,9 +49,10 @@ pub(super) fn set_up_supervisor(hart: &mut Hart, adue: bool) {
     hart.csr.mideleg = Interrupt::SupervisorSoftware.mask()
         | Interrupt::SupervisorTimer.mask()
         | Interrupt::SupervisorExternal.mask();
-    hart.csr.mcounteren = ALL_COUNTERS;
-    hart.csr.scounteren = ALL_COUNTERS;
-    hart.csr.menvcfg = if adue { menvcfg::ADUE } else { 0 };
+    hart.csr.scounteren = BASE_COUNTERS;
+    hart.allow_supervisor();
+    hart.csr.menvcfg &= if adue { u64::MAX } else { !menvcfg::ADUE };
+    hart.csr.stimecmp = u64::MAX;
     hart.csr.mstatus |= mstatus::FS_INITIAL;
     hart.pmp.write_addr(0, u64::MAX);
     hart.pmp.write_config(0, PMP_ALLOW_ALL);
@@ -68,7 +69,11 @@ impl Machine {
         let answer = match action {
             Action::Answer(answer) => answer,
             Action::SetTimer { ticks } => {
-                self.bus.set_sbi_timer(caller, ticks, self.now);
+                if self.harts[caller].csr.supervisor_timer_is_on() {
+                    self.harts[caller].csr.stimecmp = ticks;
+                } else {
+                    self.bus.set_sbi_timer(caller, ticks, self.now);
+                }
                 Answer::value(0)
             }
             Action::SendIpi(harts) => {

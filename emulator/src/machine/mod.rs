@@ -26,7 +26,7 @@ pub use snapshot::RestoreError;
 pub use stop::StopReason;
 pub use turns::{HartState, QUANTUM_STEPS};
 
-use crate::bus::{AttachError, Bus, Devices};
+use crate::bus::{AttachError, Bus, Devices, Platform};
 use crate::exec::{CodeCache, Exec, Exit, Observer, Options};
 use crate::hart::Hart;
 use crate::host::{DiskImage, EventSink, Stdio};
@@ -207,7 +207,9 @@ impl Machine {
         if self.bus.poll_input(&mut self.ram, self.now) {
             return None;
         }
-        let next = self.bus.next_event(self.now);
+        let timers = self.harts.iter().filter_map(Hart::timer);
+        let timer = timers.map(|ticks| self.bus.timer_change(ticks, self.now)).min();
+        let next = self.bus.next_event(self.now).min(timer.unwrap_or(Step::NEVER));
         match limit {
             _ if next == Step::NEVER && self.bus.wants_input() => Some(StopReason::NeedInput),
             _ if next == Step::NEVER => Some(StopReason::Idle),

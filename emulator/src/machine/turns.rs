@@ -84,8 +84,9 @@ impl Machine {
             return true;
         }
         let lines = self.bus.interrupt_lines(number, self.now);
+        let mtime = self.bus.mtime(self.now);
         let hart = &mut self.harts[number];
-        hart.csr.mip_lines = lines;
+        hart.sense_interrupts(lines, mtime);
         hart.awaited_interrupts() != 0
     }
 

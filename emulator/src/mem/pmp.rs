@@ -1,4 +1,4 @@
-//! Physical memory protection: sixteen entries (privileged manual, "Physical Memory Protection").
+//! Physical memory protection: sixteen entries, or none (privileged manual, "Physical Memory Protection").
 //!
 //! Granularity is four bytes. The lowest-numbered entry that matches any byte of an access decides; it must
 //! match all of them. As in Spike, reset programs entry 0 to let every mode access everything.
@@ -27,6 +27,8 @@ const ADDR_BITS: u64 = (1 << 54) - 1;
 /// The PMP registers of a hart.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Pmp {
+    /// Without entries every mode may access everything, and the registers do not exist.
+    exists: bool,
     config: [u8; ENTRIES],
     addr: [u64; ENTRIES],
 }
@@ -43,7 +45,7 @@ pub enum Verdict {
 impl Default for Pmp {
     /// Entry 0 lets every mode access everything.
     fn default() -> Self {
-        let mut pmp = Self { config: [0; ENTRIES], addr: [0; ENTRIES] };
+        let mut pmp = Self { exists: true, config: [0; ENTRIES], addr: [0; ENTRIES] };
         pmp.config[0] = NAPOT | READ | WRITE | EXECUTE;
         pmp.addr[0] = ADDR_BITS;
         pmp
@@ -51,6 +53,14 @@ impl Default for Pmp {
 }
 
 impl Pmp {
+    /// No entries.
+    pub fn none() -> Self {
+        Self { exists: false, config: [0; ENTRIES], addr: [0; ENTRIES] }
+    }
+    /// Whether there are entries.
+    pub const fn exists(&self) -> bool {
+        self.exists
+    }
     /// `pmpcfg` register `n` (0 or 2 on RV64 with sixteen entries).
     pub fn read_config(&self, n: usize) -> u64 {
         let first = n * 4;
@@ -108,6 +118,9 @@ impl Pmp {
             Access::Load => READ,
             Access::Store => WRITE,
         };
+        if !self.exists {
+            return Verdict::Allowed;
+        }
         for n in 0..ENTRIES {
             let Some((low, high)) = self.range(n) else { continue };
             if last < low || first > high {

@@ -52,6 +52,9 @@ macro_rules! body_of {
     (Zicsr $function:ident) => {
         $crate::semantics::zicsr::$function
     };
+    (Svinval $function:ident) => {
+        $crate::semantics::system::$function
+    };
     (Privileged $function:ident) => {
         $crate::semantics::system::$function
     };

@@ -62,3 +62,19 @@ pub fn sfence_vma<E: Engine>(e: &mut E, i: &Insn) -> Result<(), E::Stop> {
         Ok(())
     })
 }
+
+/// Drops translations, ordered by the two fences below and not by itself. Since it acts at once it is
+/// [`sfence_vma`].
+pub fn sinval_vma<E: Engine>(e: &mut E, i: &Insn) -> Result<(), E::Stop> {
+    sfence_vma(e, i)
+}
+
+/// Orders stores before the invalidations that follow: nothing to do. TVM does not bind it.
+pub fn sfence_w_inval<E: Engine>(e: &mut E, i: &Insn) -> Result<(), E::Stop> {
+    e.helper(i, |core, i| require(core, i, Privilege::Supervisor, 0))
+}
+
+/// Orders invalidations before the walks that follow: nothing to do. TVM does not bind it.
+pub fn sfence_inval_ir<E: Engine>(e: &mut E, i: &Insn) -> Result<(), E::Stop> {
+    e.helper(i, |core, i| require(core, i, Privilege::Supervisor, 0))
+}

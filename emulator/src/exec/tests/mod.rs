@@ -50,6 +50,9 @@ impl Platform for Board {
     fn mtime(&self, now: Step) -> u64 {
         now.0
     }
+    fn timer_change(&self, ticks: u64, now: Step) -> Step {
+        if ticks > now.0 { Step(ticks) } else { Step::NEVER }
+    }
     fn interrupt_lines(&mut self, _: usize, now: Step) -> u64 {
         if self.mtimecmp <= now.0 { Interrupt::MachineTimer.mask() } else { 0 }
     }
