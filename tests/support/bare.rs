@@ -10,6 +10,7 @@ const MEMORY_BYTES: u64 = 0x2000;
 const SYMBOLS: [(&str, u64); 4] =
     [("tohost", TOHOST), ("fromhost", 0x1040), ("begin_signature", 0x1080), ("end_signature", 0x1090)];
 const HEADER_BYTES: usize = 64;
+const SYMTAB: u8 = 2;
 const CODE_AT: usize = 0x1000;
 
 /// The instructions' bytes.
@@ -24,6 +25,11 @@ pub fn code(lines: &[&str]) -> Vec<u8> {
 
 /// An ELF that starts with the first of `lines`.
 pub fn elf(lines: &[&str]) -> Vec<u8> {
+    elf_with(lines, &[])
+}
+
+/// The same with more symbols: names, and offsets from the first byte of RAM.
+pub fn elf_with(lines: &[&str], more: &[(&str, u64)]) -> Vec<u8> {
     let code = code(lines);
     let mut bytes = vec![0; CODE_AT];
     put(&mut bytes, 0, &[0x7f, b'E', b'L', b'F', 2, 1, 1]);
@@ -39,7 +45,7 @@ pub fn elf(lines: &[&str]) -> Vec<u8> {
 
     let mut names = vec![0];
     let mut table = vec![0; 24];
-    for (name, offset) in SYMBOLS {
+    for &(name, offset) in SYMBOLS.iter().chain(more) {
         let mut symbol = vec![0; 24];
         put(&mut symbol, 0, &u32::try_from(names.len()).unwrap().to_le_bytes());
         put(&mut symbol, 6, &[1]);
@@ -54,10 +60,14 @@ pub fn elf(lines: &[&str]) -> Vec<u8> {
         put(&mut section, 4, &[kind]);
         put(&mut section, 24, &[at as u64, len as u64].map(u64::to_le_bytes).concat());
         put(&mut section, 40, &[link]);
+        put(&mut section, 56, &[if kind == SYMTAB { 24 } else { 0 }]);
         section
     };
-    let sections =
-        [section(0, 0, 0, 0), section(2, table_at, table.len(), 2), section(3, names_at, names.len(), 0)];
+    let sections = [
+        section(0, 0, 0, 0),
+        section(SYMTAB, table_at, table.len(), 2),
+        section(3, names_at, names.len(), 0),
+    ];
     put(&mut bytes, 40, &(sections_at as u64).to_le_bytes());
     [bytes, names, table, sections.concat()].concat()
 }

@@ -57,6 +57,8 @@ struct Tail {
     now: Vec<(u64, Privilege)>,
     failed_at: Option<u64>,
     trap: Option<LastTrap>,
+    /// Since then nothing has retired: a handler that traps itself says nothing new.
+    trapping: bool,
     keep: usize,
     last: VecDeque<Line>,
     /// The same up to the last exception.
@@ -75,7 +77,7 @@ impl Tail {
     fn new(symbols: SymbolTable, keep: usize) -> Self {
         let fail = symbols.address_of("fail").map(|at| [at, at.wrapping_sub(RAM_BASE.0)]);
         let (now, failed_at, trap, last) = (Vec::new(), None, None, VecDeque::new());
-        Self { symbols, fail, now, failed_at, trap, keep, last, to_trap: VecDeque::new() }
+        Self { symbols, fail, now, failed_at, trap, trapping: false, keep, last, to_trap: VecDeque::new() }
     }
 
     fn place(&self, pc: u64) -> Place {
@@ -130,6 +132,7 @@ impl Observer for Tail {
     }
 
     fn retired(&mut self, hart: &Hart, _: Step, pc: VirtAddr, insn: &Insn) {
+        self.trapping = false;
         self.push(hart, pc, || {
             let text = disasm(insn, pc.0).to_string();
             match written(hart, insn) {
@@ -140,6 +143,9 @@ impl Observer for Tail {
     }
 
     fn exception(&mut self, hart: &Hart, _: Step, pc: VirtAddr, trap: Trap) {
+        if std::mem::replace(&mut self.trapping, true) {
+            return;
+        }
         let cause = trap.exception.name();
         self.push(hart, pc, || format!("exception: {cause}, tval {:#x}", trap.tval));
         self.to_trap.clone_from(&self.last);

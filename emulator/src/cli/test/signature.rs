@@ -88,7 +88,10 @@ fn difference(reference: &str, begin: PhysAddr, bytes: &[u8]) -> Option<String> 
         .map(|line| line.trim().to_ascii_lowercase())
         .filter(|line| !line.is_empty())
         .collect();
-    let width = (expected.first()?.len() / 2).max(1);
+    let Some(first) = expected.first() else {
+        return (!bytes.is_empty()).then(|| "the reference is empty".to_string());
+    };
+    let width = (first.len() / 2).max(1);
     let found = lines(bytes, width);
     for (number, (found, expected)) in found.iter().zip(&expected).enumerate() {
         let found = found.trim_end();

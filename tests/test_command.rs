@@ -1,0 +1,348 @@
+//! `folio test` on suites: which files are tests, the table, JSON and JUnit, what is told of a failure, signatures.
+
+#![allow(clippy::unwrap_used)] // in functions that only tests call
+
+#[path = "support/bare.rs"]
+mod bare;
+mod support;
+
+use bare::{elf, elf_with};
+use quick_junit::{Report, TestCaseStatus};
+use std::fs;
+use std::path::Path;
+use support::{Ran, TempDir, folio, read_json, run};
+
+/// `t0` = `tohost`, from the first instruction on.
+const TOHOST: &str = "auipc t0, 1";
+/// Stores `a0` to `tohost` and stays there.
+const REPORT: [&str; 2] = ["sd a0, 0(t0)", "j ."];
+
+fn passes() -> Vec<u8> {
+    elf(&[TOHOST, "li a0, 1", REPORT[0], REPORT[1]])
+}
+
+/// Case 2 holds, case 3 branches to `fail`, which reports as riscv-tests do.
+fn fails() -> Vec<u8> {
+    let lines = [
+        TOHOST,
+        "li gp, 2",
+        "li a4, 5",
+        "bne a4, a4, .+20", // 0x0c
+        "li gp, 3",
+        "li a4, 6",
+        "bne a4, gp, .+8", // 0x18
+        "nop",
+        "slli a0, gp, 1", // 0x20, fail
+        "ori a0, a0, 1",
+        REPORT[0],
+        REPORT[1],
+    ];
+    elf_with(&lines, &[("test_2", 4), ("test_3", 0x10), ("fail", 0x20)])
+}
+
+/// Case 5 loads from nowhere; the handler reports as riscv-tests' does.
+fn traps() -> Vec<u8> {
+    let lines = [
+        TOHOST,
+        "addi t1, t0, 32",
+        "lui t2, 1",
+        "sub t1, t1, t2", // the handler
+        "csrw mtvec, t1",
+        "li gp, 5",
+        "ld a4, 0(zero)", // 0x18
+        "nop",
+        "ori a0, gp, 1337", // 0x20
+        REPORT[0],
+        REPORT[1],
+    ];
+    elf_with(&lines, &[("_start", 0), ("test_5", 0x14), ("trap_vector", 0x20)])
+}
+
+/// Prints `hi` and a newline by HTIF, then reports `value`.
+fn prints(value: &str) -> Vec<u8> {
+    let value = format!("li a0, {value}");
+    let mut lines = vec![TOHOST, "li a1, 257", "slli a1, a1, 48"];
+    for print in [
+        &["addi a2, a1, 104", "sd a2, 0(t0)"],
+        &["addi a2, a1, 105", "sd a2, 0(t0)"],
+        &["addi a2, a1, 10", "sd a2, 0(t0)"],
+    ] {
+        lines.extend(print);
+    }
+    lines.extend([value.as_str(), REPORT[0], REPORT[1]]);
+    elf(&lines)
+}
+
+/// 0x12345 and -1 at `begin_signature`, then two words of zeros; a pass.
+fn signs() -> Vec<u8> {
+    elf(&[
+        TOHOST,
+        "lui t1, 0x12",
+        "addi t1, t1, 0x345",
+        "sw t1, 128(t0)",
+        "li t1, -1",
+        "sw t1, 132(t0)",
+        "li a0, 1",
+        REPORT[0],
+        REPORT[1],
+    ])
+}
+
+/// A folder as suites have it, with files that are no tests.
+fn suite(name: &str) -> TempDir {
+    let dir = TempDir::new(name);
+    let mut other_machine = passes();
+    other_machine[18..20].copy_from_slice(&[62, 0]);
+    let mut for_32_bits = passes();
+    for_32_bits[4] = 1;
+    let mut object = passes();
+    object[16] = 1;
+    let uart = ["lui t1, 0x10000", "li a0, 104", "sb a0, 0(t1)"];
+    let finisher = ["lui t1, 0x100", "lui t2, 5", "addi t2, t2, 0x555", "sw t2, 0(t1)", "j ."];
+    fs::create_dir_all(dir.file("isa/more")).unwrap();
+    for (file, bytes) in [
+        ("isa/rv64ui-p-add", passes()),
+        ("isa/rv64ui-p-sub", fails()),
+        ("isa/rv64ui-p-sub.dump", b"text".to_vec()),
+        ("isa/rv64mi-p-ld", traps()),
+        ("isa/rv64ui-v-add", passes()),
+        ("isa/more/hello.elf", elf(&[&uart[..], &finisher].concat())),
+        ("isa/more/talks.elf", prints("7")),
+        ("isa/more/hangs.elf", elf_with(&["nop", "j ."], &[("_start", 0)])),
+        ("isa/more/for_x86.elf", other_machine),
+        ("isa/rv32ui-p-add", for_32_bits),
+        ("isa/more/add.o", object),
+        ("isa/Makefile", Vec::new()),
+    ] {
+        fs::write(dir.file(file), bytes).unwrap();
+    }
+    dir
+}
+
+fn test(args: &[&str], paths: &[&Path]) -> Ran {
+    let mut command = folio(["test"]);
+    command.args(args).args(paths);
+    run(command)
+}
+
+/// The text with each time replaced, as times differ.
+fn timeless(text: &str) -> String {
+    let is_time = |word: &str| word.contains('.') && word.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let line = |line: &str| match line.trim_end().strip_suffix(" s").and_then(|rest| rest.rsplit_once(' ')) {
+        Some((rest, time)) if is_time(time) => format!("{} T\n", rest.trim_end()),
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(line).collect()
+}
+
+const TABLE: &str = "\
+FAIL  hangs: no result after 50000 steps (--fuel) at 0x80000004 <_start+0x4>
+FAIL  talks: case 3 failed at 0x8000002c
+      printed: hi
+FAIL  rv64mi-p-ld: case 5: load access fault, which no case expects at 0x80000018 <test_5+0x4>
+      last trap: load access fault at 0x80000018 <test_5+0x4>, tval 0x0, from M-mode
+FAIL  rv64ui-p-sub: case 3 failed at 0x80000018 <test_3+0x8>
+
+suite     passed  failed     instructions       time
+isa/more       1       2           50,018 T
+rv64mi-p       0       1                8 T
+rv64ui-p       1       1               13 T
+rv64ui-v       1       0                3 T
+total          3       4           50,042 T
+
+3 passed, 4 failed
+5 files skipped (2 no ELF, 1 for another machine, 1 for 32 bits, 1 not linked)
+";
+
+#[test]
+fn a_folder_is_a_suite_whatever_the_number_of_threads() {
+    let dir = suite("suite");
+    for jobs in ["1", "2", "16"] {
+        let ran = test(&["--fuel", "50000", "-j", jobs], &[&dir.file("isa")]);
+        assert_eq!((ran.status, ran.stderr.as_str()), (1, ""), "{ran:?}");
+        assert_eq!(timeless(&ran.stdout), TABLE, "-j {jobs}");
+    }
+}
+
+#[test]
+fn files_folders_and_patterns_are_taken_in_their_order() {
+    let dir = suite("patterns");
+    let names = |args: &[&str]| -> Vec<String> {
+        let paths: Vec<_> = args.iter().map(|arg| dir.file(arg)).collect();
+        let paths: Vec<&Path> = paths.iter().map(|path| path.as_path()).collect();
+        let ran = test(&["-v", "--fuel", "1000"], &paths);
+        let lines = ran.stdout.lines().filter(|line| line.starts_with("pass") || line.starts_with("FAIL"));
+        lines.map(|line| line[6..].split([':', ' ']).next().unwrap().to_string()).collect()
+    };
+    assert_eq!(names(&["isa/rv64ui-*"]), ["rv64ui-p-add", "rv64ui-p-sub", "rv64ui-v-add"]);
+    assert_eq!(names(&["isa/rv64??-p-[al]*"]), ["rv64mi-p-ld", "rv64ui-p-add"]);
+    assert_eq!(names(&["isa/mor?"]), ["hangs", "hello", "talks"]);
+    // A file that is named twice is run once.
+    assert_eq!(
+        names(&["isa/rv64ui-v-add", "isa/rv64ui-v-add", "isa/more/hello.elf"]),
+        ["rv64ui-v-add", "hello"]
+    );
+    assert_eq!(
+        names(&["isa/rv64mi-p-ld", "isa/rv64*i-p-*"]),
+        ["rv64mi-p-ld", "rv64ui-p-add", "rv64ui-p-sub"]
+    );
+    for (path, word) in [("isa/none*", "no file"), ("isa/none", "No such file"), ("isa/Makefile", "no ELF")] {
+        let ran = test(&[], &[&dir.file(path)]);
+        assert_eq!((ran.status, ran.stdout.as_str()), (125, ""), "{ran:?}");
+        assert!(ran.stderr.contains(word) && ran.stderr.contains(path), "{ran:?}");
+    }
+}
+
+#[test]
+fn json_tells_everything() {
+    let dir = suite("test-json");
+    let json = dir.file("results.json");
+    let args = ["--fuel", "50000", "--trace-tail", "2", "--json", json.to_str().unwrap()];
+    assert_eq!(test(&args, &[&dir.file("isa")]).status, 1);
+    let results = read_json(&json);
+    assert_eq!((&results["version"], &results["exit"]), (&1.into(), &1.into()));
+    assert_eq!((&results["total"]["passed"], &results["total"]["failed"]), (&3.into(), &4.into()));
+    assert_eq!(results["skipped_files"], 5);
+    let suites: Vec<_> =
+        results["suites"].as_array().unwrap().iter().map(|s| s["name"].as_str().unwrap()).collect();
+    assert_eq!(suites, ["isa/more", "rv64mi-p", "rv64ui-p", "rv64ui-v"]);
+    let tests = results["tests"].as_array().unwrap();
+    let named = |name: &str| tests.iter().find(|test| test["name"] == name).unwrap();
+    let failed = named("rv64ui-p-sub");
+    assert_eq!((&failed["passed"], &failed["case"]), (&false.into(), &3.into()));
+    assert_eq!((&failed["pc"], &failed["symbol"]), (&"0x80000018".into(), &"test_3+0x8".into()));
+    assert_eq!(failed["reason"], "case 3 failed");
+    assert_eq!(failed["tail"].as_array().unwrap().len(), 2);
+    assert!(failed.get("trap").is_none() && failed.get("console").is_none());
+    let trapped = named("rv64mi-p-ld");
+    assert_eq!((&trapped["case"], &trapped["trap"]["cause"]), (&5.into(), &"load access fault".into()));
+    assert_eq!((&trapped["trap"]["tval"], &trapped["trap"]["from"]), (&"0x0".into(), &"M".into()));
+    assert_eq!(named("talks")["console"], "hi\n");
+    let passed = named("rv64ui-p-add");
+    assert_eq!((&passed["passed"], &passed["suite"]), (&true.into(), &"rv64ui-p".into()));
+    assert_eq!((&passed["instructions"], &passed["steps"]), (&3.into(), &3.into()));
+    assert!(passed["reason"].is_null() && passed["seconds"].as_f64().unwrap() >= 0.0);
+    assert_eq!(passed["file"], dir.file("isa/rv64ui-p-add").to_str().unwrap());
+}
+
+#[test]
+fn junit_is_read_back() {
+    let dir = suite("test-junit");
+    let junit = dir.file("results.xml");
+    assert_eq!(test(&["--fuel", "50000", "--junit", junit.to_str().unwrap()], &[&dir.file("isa")]).status, 1);
+    let report = Report::deserialize_from_str(&fs::read_to_string(&junit).unwrap()).unwrap();
+    assert_eq!((report.tests, report.failures, report.errors), (7, 4, 0));
+    let suites: Vec<_> = report.test_suites.iter().map(|suite| (suite.name.as_str(), suite.tests)).collect();
+    assert_eq!(suites, [("isa/more", 3), ("rv64mi-p", 1), ("rv64ui-p", 2), ("rv64ui-v", 1)]);
+    let talks = report.test_suites[0].test_cases.iter().find(|case| case.name.as_str() == "talks").unwrap();
+    assert!(matches!(&talks.status, TestCaseStatus::NonSuccess { message: Some(message), .. }
+        if message.as_str() == "case 3 failed at 0x8000002c"));
+    assert_eq!(talks.system_out.as_ref().unwrap().as_str().trim(), "hi");
+}
+
+#[test]
+fn the_trace_s_tail_leads_to_the_failure() {
+    let dir = suite("tail");
+    let tail = |test_name: &str, lines: &str| {
+        let ran = test(&["--fuel", "1000", "--trace-tail", lines], &[&dir.file(test_name)]);
+        assert_eq!(ran.status, 1, "{ran:?}");
+        let shown = ran.stdout.lines().filter_map(|line| line.strip_prefix("      0x"));
+        shown.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        tail("isa/rv64ui-p-sub", "3"),
+        [
+            "80000010 <test_3> li gp,3 gp=0x3",
+            "80000014 <test_3+0x4> li a4,6 a4=0x6",
+            "80000018 <test_3+0x8> bne a4,gp,0x80000020"
+        ]
+    );
+    assert_eq!(
+        tail("isa/rv64mi-p-ld", "2"),
+        ["80000014 <test_5> li gp,5 gp=0x5", "80000018 <test_5+0x4> exception: load access fault, tval 0x0"]
+    );
+    assert_eq!(tail("isa/more/hangs.elf", "1"), ["80000004 <_start+0x4> j 0x80000004"]);
+    assert_eq!(tail("isa/more/hangs.elf", "0"), [""; 0]);
+}
+
+#[test]
+fn one_test_has_the_streams_to_itself() {
+    let dir = suite("live");
+    let ran = test(&[], &[&dir.file("isa/more/talks.elf")]);
+    assert!(ran.stdout.starts_with("hi\nFAIL  talks: case 3 failed"), "{ran:?}");
+    assert!(!ran.stdout.contains("printed"), "{ran:?}");
+    // Among others it is quiet when it passes.
+    fs::write(dir.file("isa/more/talks.elf"), prints("1")).unwrap();
+    let ran = test(&["--fuel", "1000"], &[&dir.file("isa/more")]);
+    assert!(!ran.stdout.contains("hi\n"), "{ran:?}");
+}
+
+#[test]
+fn signatures_are_written_and_compared() {
+    let dir = TempDir::new("signatures");
+    fs::create_dir_all(dir.file("tests/a")).unwrap();
+    fs::create_dir_all(dir.file("tests/b")).unwrap();
+    for name in ["a/same.elf", "b/same.elf", "b/own.elf"] {
+        fs::write(dir.file("tests").join(name), signs()).unwrap();
+    }
+    let (tests, out) = (dir.file("tests"), dir.file("out"));
+    let ran = test(&["--signature-dir", out.to_str().unwrap(), "--signature-granularity", "8"], &[&tests]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let words = "ffffffff00012345\n0000000000000000\n";
+    assert_eq!(fs::read_to_string(out.join("own.signature")).unwrap(), words);
+    // Tests of one name keep their folders.
+    for folder in ["a", "b"] {
+        let below = dir.file("tests").join(folder).join("same.signature");
+        let below = below.strip_prefix("/").unwrap_or(&below);
+        assert_eq!(fs::read_to_string(out.join(below)).unwrap(), words);
+    }
+    let compare = |expected: Option<&str>| {
+        let references = dir.file("references");
+        let _ = fs::remove_dir_all(&references);
+        fs::create_dir(&references).unwrap();
+        if let Some(text) = expected {
+            fs::write(references.join("own.reference_output"), text).unwrap();
+        }
+        test(&["--compare-signatures", references.to_str().unwrap()], &[&tests.join("b/own.elf")])
+    };
+    for same in
+        [words, "00012345\nffffffff\n00000000\n00000000\n", "00012345\r\nFFFFFFFF\n00000000\n00000000\n\n"]
+    {
+        assert_eq!(compare(Some(same)).status, 0, "{same}");
+    }
+    for (other, said) in [
+        (
+            Some("00012345\nffffffff\n00000001\n00000000\n"),
+            "line 3 (0x80001088): it is 00000000, the reference has 00000001",
+        ),
+        (Some("00012345\nffffffff\n"), "4 lines, the reference 2"),
+        (Some(""), "the reference is empty"),
+        (None, "no reference signature"),
+    ] {
+        let ran = compare(other);
+        assert_eq!(ran.status, 1, "{ran:?}");
+        assert!(ran.stdout.contains(said), "{said}: {ran:?}");
+    }
+}
+
+#[test]
+fn extensions_that_are_off_are_illegal() {
+    let dir = TempDir::new("test-isa");
+    let file = dir.file("multiplies");
+    fs::write(&file, elf(&[TOHOST, "mul a0, zero, zero", "li a0, 1", REPORT[0], REPORT[1]])).unwrap();
+    assert_eq!(test(&[], &[&file]).status, 0);
+    let ran = test(&["--isa", "rv64iac", "--fuel", "1000"], &[&file]);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(ran.stdout.contains("last trap: illegal instruction at 0x80000004"), "{ran:?}");
+}
+
+#[test]
+fn the_commit_log_of_one_test_is_written() {
+    let dir = suite("test-commits");
+    let log = dir.file("commits");
+    let args = ["--log-commits", log.to_str().unwrap()];
+    assert_eq!(test(&args, &[&dir.file("isa/rv64ui-p-add")]).status, 0);
+    assert_eq!(fs::read_to_string(&log).unwrap().lines().count(), 3);
+    let ran = test(&args, &[&dir.file("isa")]);
+    assert_eq!(ran.status, 125, "{ran:?}");
+}
