@@ -17,7 +17,7 @@ to one of these (`emulator/isa/src/decode_c.rs`). What an instruction does is in
 `tests/rows/`.
 ";
 
-const CHAPTERS: [(Extension, &str); 8] = [
+const CHAPTERS: [(Extension, &str); 9] = [
     (Extension::I, "RV64I: base integer instructions"),
     (Extension::M, "M: multiplication and division"),
     (Extension::A, "A: atomics"),
@@ -26,6 +26,7 @@ const CHAPTERS: [(Extension, &str); 8] = [
     (Extension::Zicsr, "Zicsr: control and status registers"),
     (Extension::Zifencei, "Zifencei: fence of instruction fetches"),
     (Extension::Privileged, "Privileged architecture"),
+    (Extension::Svinval, "Svinval: fine-grained invalidation of translations"),
 ];
 
 fn page() -> String {

@@ -113,12 +113,13 @@ impl Core<'_> {
         target
     }
 
-    /// LR: the value, zero-extended. Devices cannot be reserved.
+    /// LR: the value, zero-extended. Devices cannot be reserved. Where misaligned loads work (Zicclsm) and this one
+    /// cannot, it is an access fault, so that nobody tries to emulate it.
     pub(super) fn load_reserved(&mut self, va: u64, width: Width) -> Outcome<u64> {
         let len = u64::from(width.bytes());
         let offset = match self.hart.fast.read(self.hart.data_bank, va, va) {
             Some(offset) if va.is_multiple_of(len) => offset,
-            _ if !va.is_multiple_of(len) => return Err(trap(Exception::LoadMisaligned, va)),
+            _ if !va.is_multiple_of(len) => return Err(trap(Exception::LoadAccess, va)),
             _ => match self.data_target(va, len, Access::Load)? {
                 Target::Ram(offset) => offset,
                 Target::Device(_) => return Err(trap(Exception::LoadAccess, va)),
@@ -170,10 +171,11 @@ impl Core<'_> {
         }
     }
 
+    /// Where an SC or AMO goes; misaligned ones are access faults, as for LR.
     fn atomic_target(&mut self, va: u64, width: Width) -> Outcome<Target> {
         let len = u64::from(width.bytes());
         if !va.is_multiple_of(len) {
-            return Err(trap(Exception::StoreMisaligned, va));
+            return Err(trap(Exception::StoreAccess, va));
         }
         self.data_target(va, len, Access::Store)
     }
