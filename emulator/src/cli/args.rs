@@ -3,7 +3,7 @@
 //! Nothing here acts; the other files of this folder take these structures and do the work.
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
-use emulator::machine::{MAX_HARTS, MachineConfig};
+use emulator::machine::{MAX_HARTS, MachineConfig, PMP_ENTRIES};
 use emulator::mem::tlb::{BadGeometry, TlbGeometry};
 use isa::IsaSet;
 use std::ffi::OsString;
@@ -95,6 +95,9 @@ pub struct MachineArgs {
     /// Extensions of the harts: an ISA string (rv64gc_zba_zbb) or a profile (rva22s64), more names after underscores
     #[arg(long, value_name = "ISA", value_parser = parse_isa)]
     pub isa: Option<IsaSet>,
+    /// Entries of physical memory protection in each hart
+    #[arg(long, value_name = "0|16", default_value = "16", value_parser = ["0", "16"])]
+    pub pmp: String,
     /// Stop after N steps (instructions executed, and idle time skipped) with status 124
     #[arg(long, value_name = "N")]
     pub fuel: Option<u64>,
@@ -111,6 +114,7 @@ impl MachineArgs {
             tlb: self.tlb.unwrap_or_default(),
             isa: self.isa.unwrap_or_default(),
             harts: self.harts.into(),
+            pmp_entries: if self.pmp == "0" { 0 } else { PMP_ENTRIES },
             ..MachineConfig::default()
         }
     }

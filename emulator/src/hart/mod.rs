@@ -102,6 +102,12 @@ impl Hart {
         Self { isa, enabled: isa, ..self }
     }
 
+    /// The same hart with or without physical memory protection.
+    #[must_use]
+    pub fn with_pmp(self, entries: usize) -> Self {
+        Self { pmp: if entries == 0 { Pmp::none() } else { Pmp::default() }, ..self }
+    }
+
     /// The extensions that exist at this moment: those it was built with, less what `misa` has switched off.
     #[inline]
     pub fn enabled(&self) -> IsaSet {

@@ -2,6 +2,7 @@
 
 use crate::devices::input::Console;
 use crate::devices::virtio::disk::DiskLatency;
+use crate::mem::pmp;
 use crate::mem::tlb::TlbGeometry;
 use isa::{IsaSet, PAGE_SIZE};
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,8 @@ pub struct MachineConfig {
     pub isa: IsaSet,
     /// Number of harts, which take turns; 1 to [`MAX_HARTS`].
     pub harts: usize,
+    /// Entries of physical memory protection: 16, or 0 for none.
+    pub pmp_entries: usize,
     /// Presets `menvcfg.ADUE` under the built-in SBI: the hardware sets A and D instead of raising page faults.
     pub adue: bool,
     /// The seed that the host device hands to the guest.
@@ -48,6 +51,7 @@ impl Default for MachineConfig {
             ram_bytes: 128 << 20,
             isa: IsaSet::default(),
             harts: 1,
+            pmp_entries: pmp::ENTRIES,
             adue: false,
             seed: 0,
             frame_limit: 0,
@@ -77,6 +81,12 @@ pub enum ConfigError {
         /// The number asked for.
         harts: usize,
     },
+    /// The number of PMP entries is not usable.
+    #[error("a hart with {entries} PMP entries cannot be had; give 0 or {}", pmp::ENTRIES)]
+    PmpEntries {
+        /// The number asked for.
+        entries: usize,
+    },
     /// The host has not that much memory.
     #[error("this host cannot give {ram_bytes} bytes for RAM; ask for less (-m)")]
     NoMemory {
@@ -92,6 +102,9 @@ impl MachineConfig {
     pub(super) fn check(&self) -> Result<usize, ConfigError> {
         if !(1..=MAX_HARTS).contains(&self.harts) {
             return Err(ConfigError::Harts { harts: self.harts });
+        }
+        if !matches!(self.pmp_entries, 0 | pmp::ENTRIES) {
+            return Err(ConfigError::PmpEntries { entries: self.pmp_entries });
         }
         let ram_bytes = self.ram_bytes;
         if ram_bytes == 0 || !ram_bytes.is_multiple_of(PAGE_SIZE) || ram_bytes > Self::MAX_RAM_BYTES {

@@ -20,6 +20,7 @@ pub use crate::devices::host::GuestExit;
 pub use crate::devices::input::Console;
 pub use crate::devices::virtio::block::DiskCounters;
 pub use crate::devices::virtio::disk::DiskLatency;
+pub use crate::mem::pmp::ENTRIES as PMP_ENTRIES;
 pub use config::{ConfigError, MAX_HARTS, MachineConfig, VirtioConfig};
 pub use inspect::TlbCounters;
 pub use snapshot::RestoreError;
@@ -72,7 +73,9 @@ impl Machine {
             config.console,
         );
         Ok(Self {
-            harts: (0..config.harts).map(|id| Hart::new(id, config.tlb).with_isa(config.isa)).collect(),
+            harts: (0..config.harts)
+                .map(|id| Hart::new(id, config.tlb).with_isa(config.isa).with_pmp(config.pmp_entries))
+                .collect(),
             sbi_harts: vec![SbiHart::default(); config.harts],
             turn: Turn::first(config.harts),
             ram: Ram::new(ram_bytes),

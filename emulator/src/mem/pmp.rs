@@ -69,7 +69,7 @@ impl Pmp {
     /// Writes `pmpcfg` register `n`. Locked entries keep their value; the reserved combination W without R loses W.
     pub fn write_config(&mut self, n: usize, value: u64) {
         for (k, byte) in value.to_le_bytes().into_iter().enumerate() {
-            let Some(config) = self.config.get_mut(n * 4 + k) else { continue };
+            let Some(config) = self.config.get_mut(n * 4 + k).filter(|_| self.exists) else { continue };
             if *config & LOCKED == 0 {
                 let byte = byte & CONFIG_BITS;
                 *config = if byte & (READ | WRITE) == WRITE { byte & !WRITE } else { byte };
@@ -84,7 +84,7 @@ impl Pmp {
     pub fn write_addr(&mut self, n: usize, value: u64) {
         let next_is_locked_tor =
             self.config.get(n + 1).is_some_and(|c| c & (LOCKED | MATCHING) == LOCKED | TOR);
-        if self.config.get(n).is_some_and(|c| c & LOCKED == 0) && !next_is_locked_tor {
+        if self.exists && self.config.get(n).is_some_and(|c| c & LOCKED == 0) && !next_is_locked_tor {
             self.addr[n] = value & ADDR_BITS;
         }
     }
@@ -112,7 +112,7 @@ impl Pmp {
 
     /// Whether `privilege` may access all of `[pa, pa + len)`, as one access.
     pub fn check(&self, pa: PhysAddr, len: u64, access: Access, privilege: Privilege) -> Verdict {
-        let (first, last) = (pa.0, pa.0.wrapping_add(len - 1));
+        let (first, last) = (pa.0, pa.0.saturating_add(len - 1));
         let wanted = match access {
             Access::Fetch => EXECUTE,
             Access::Load => READ,
@@ -197,5 +197,80 @@ mod tests {
         assert_eq!((pmp.read_addr(0), pmp.read_addr(1), pmp.read_addr(2)), (ADDR_BITS, 0, ADDR_BITS));
         pmp.write_config(2, 0x1f);
         assert_eq!((pmp.read_config(2), pmp.config[8]), (0x1f, 0x1f));
+    }
+
+    /// Whether entry `n` matches a byte, as the manual's table of encodings says, one address at a time.
+    fn matches_byte(pmp: &Pmp, n: usize, byte: u64) -> bool {
+        let word = byte >> 2;
+        match pmp.config[n] >> 3 & 3 {
+            0 => false,
+            1 => word < pmp.addr[n] && (n == 0 || word >= pmp.addr[n - 1]),
+            2 => word == pmp.addr[n],
+            _ => {
+                // yyyy...0111: as many low bits as there are trailing ones, and one more, may be anything.
+                let ones = pmp.addr[n].trailing_ones();
+                ones >= 53 || word >> (ones + 1) == pmp.addr[n] >> (ones + 1)
+            }
+        }
+    }
+
+    fn model(pmp: &Pmp, pa: u64, len: u64, access: Access, privilege: Privilege) -> bool {
+        let bytes = || pa..pa + len;
+        match (0..ENTRIES).find(|&n| bytes().any(|byte| matches_byte(pmp, n, byte))) {
+            None => privilege == Privilege::Machine,
+            Some(n) => {
+                let right = match access {
+                    Access::Load => 0,
+                    Access::Store => 1,
+                    Access::Fetch => 2,
+                };
+                let binds = privilege != Privilege::Machine || pmp.config[n] >> 7 == 1;
+                bytes().all(|byte| matches_byte(pmp, n, byte)) && (!binds || pmp.config[n] >> right & 1 == 1)
+            }
+        }
+    }
+
+    #[test]
+    fn random_entries_agree_with_a_model_of_bytes() {
+        let seed = 0x2545_f491_4f6c_dd1d_u64;
+        let mut state = seed;
+        let mut below = |n: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 11) % n
+        };
+        for round in 0..2_000 {
+            let mut pmp = Pmp::default();
+            for n in 0..ENTRIES {
+                // A few words about one place, so that entries meet; now and then a large region.
+                let ones = if below(8) == 0 { below(54) } else { below(4) };
+                pmp.write_addr(n, 0x2000_0000 + below(64) | (1 << ones) - 1);
+            }
+            pmp.write_config(0, below(1 << 32) << 32 | below(1 << 32));
+            pmp.write_config(2, below(1 << 32) << 32 | below(1 << 32));
+            for _ in 0..100 {
+                let (pa, len) = (0x8000_0000 + below(280), 1 << below(4));
+                let access = [Access::Load, Access::Store, Access::Fetch][usize::try_from(below(3)).unwrap()];
+                let privilege = [Privilege::Machine, Privilege::Supervisor, Privilege::User]
+                    [usize::try_from(below(3)).unwrap()];
+                assert_eq!(
+                    pmp.check(PhysAddr(pa), len, access, privilege) == Verdict::Allowed,
+                    model(&pmp, pa, len, access, privilege),
+                    "seed {seed:#x} round {round}: {pmp:x?} {pa:#x} {len} {access:?} {privilege:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn without_entries_everything_is_allowed_and_nothing_can_be_written() {
+        let mut pmp = Pmp::none();
+        pmp.write_addr(0, 5);
+        pmp.write_config(0, 0x80);
+        assert_eq!((pmp.read_addr(0), pmp.read_config(0)), (0, 0));
+        for privilege in [Privilege::Machine, Privilege::User] {
+            assert_eq!(pmp.check(PhysAddr(0x10), 8, Access::Store, privilege), Verdict::Allowed);
+        }
     }
 }
