@@ -17,7 +17,7 @@ to one of these (`emulator/isa/src/decode_c.rs`). What an instruction does is in
 `tests/rows/`.
 ";
 
-const CHAPTERS: [(Extension, &str); 9] = [
+const CHAPTERS: &[(Extension, &str)] = &[
     (Extension::I, "RV64I: base integer instructions"),
     (Extension::M, "M: multiplication and division"),
     (Extension::A, "A: atomics"),
@@ -27,11 +27,25 @@ const CHAPTERS: [(Extension, &str); 9] = [
     (Extension::Zifencei, "Zifencei: fence of instruction fetches"),
     (Extension::Privileged, "Privileged architecture"),
     (Extension::Svinval, "Svinval: fine-grained invalidation of translations"),
+    (Extension::Zba, "Zba: address generation"),
+    (Extension::Zbb, "Zbb: basic bit manipulation"),
+    (Extension::Zbs, "Zbs: single bits"),
+    (Extension::Zbkb, "Zbkb: bit manipulation for cryptography"),
+    (Extension::Zbkc, "Zbkc and Zbc: carry-less multiplication"),
+    (Extension::Zbc, "Zbc only"),
+    (Extension::Zbkx, "Zbkx: crossbar permutations"),
+    (Extension::Zicond, "Zicond: conditional zeroing"),
+    (Extension::Zicbom, "Zicbom: cache-block management"),
+    (Extension::Zicboz, "Zicboz: cache-block zero"),
+    (Extension::Zawrs, "Zawrs: waiting on a reservation set"),
+    (Extension::Zfhmin, "Zfhmin: half precision, loads, stores, moves, conversions"),
+    (Extension::Zfh, "Zfh: half-precision arithmetic"),
+    (Extension::Zfa, "Zfa: additional floating point"),
 ];
 
 fn page() -> String {
     let mut page = INTRODUCTION.to_string();
-    for (extension, title) in CHAPTERS {
+    for &(extension, title) in CHAPTERS {
         let rows: Vec<&Op> = Op::ALL.iter().filter(|op| op.extension() == extension).collect();
         assert!(!rows.is_empty(), "{title} has no rows");
         page += &format!("\n## {title}\n\n| instruction | operands | encoding |\n|---|---|---|\n");
@@ -66,6 +80,9 @@ fn name(operand: Operand) -> &'static str {
         Operand::Zimm => "zimm",
         Operand::FenceSets => "pred, succ",
         Operand::Rounding | Operand::RoundingExact => "rm",
+        Operand::TowardsZero => "rtz",
+        Operand::Constant => "constant",
+        Operand::BlockOffset => "offset(rs1)",
     }
 }
 

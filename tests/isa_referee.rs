@@ -5,14 +5,31 @@
 
 #![allow(clippy::unwrap_used)] // in functions that only tests call
 
-use disc_v::Decoder;
+use disc_v::{Decoder, Extension};
 use isa::{Op, assemble, decode, disasm};
 
 const PC: u64 = 0x8000_0000;
 
 fn referee() -> Decoder {
     // Sm and Ss instructions (mret, sret, wfi, sfence.vma) belong to the base there.
-    Decoder::RV64GC
+    let ours = [
+        Extension::Zba,
+        Extension::Zbb,
+        Extension::Zbc,
+        Extension::Zbs,
+        Extension::Zbkb,
+        Extension::Zbkc,
+        Extension::Zbkx,
+        Extension::Zicond,
+        Extension::Zcb,
+        Extension::Zawrs,
+        Extension::Zicbom,
+        Extension::Zicbop,
+        Extension::Zicboz,
+        Extension::Zfh,
+        Extension::Zfa,
+    ];
+    ours.into_iter().fold(Decoder::RV64GC, |decoder, extension| decoder.with(extension).unwrap())
 }
 
 /// What both say of one encoding: `None` is illegal.

@@ -141,7 +141,8 @@ fn set_hart(hart: &mut Hart, state: &State) {
     hart.counters = Counters::default();
     (hart.itlb, hart.dtlb) = (Tlb::new(TLB.parse().unwrap()), Tlb::new(TLB.parse().unwrap()));
     (hart.reservation, hart.waiting) = (None, false);
-    hart.write_misa(hart.isa.misa(), true);
+    hart.set_isa(state.isa);
+    hart.write_misa(get(Csr::MISA), true);
     hart.rebuild();
 }
 
@@ -153,6 +154,7 @@ fn state_of(hart: &Hart, ram: &Ram) -> State {
         x: hart.x,
         f: hart.f,
         csrs: csrs.collect(),
+        isa: hart.isa,
         memory: ram.slice(PhysAddr(RAM_BASE), RAM_BYTES).unwrap().to_vec(),
     }
 }

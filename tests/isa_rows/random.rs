@@ -18,8 +18,7 @@ const ATOMIC_BASE: u8 = 9;
 const PHYSICAL_DATA: u64 = 0x8000_2000;
 const VIRTUAL_DATA: u64 = 0x5000;
 /// U-mode, the two pages of data in the order that they do not have in RAM, A and D still to be set by the walker.
-const PAGED: &str =
-    "nop : priv=U menvcfg=0x2000000000000000 map[0x5000]=0x80003000/rwu map[0x6000]=0x80002000/rwu =>";
+const PAGED: &str = "nop : priv=U menvcfg=0x20000000000000f0 senvcfg=0xf0 map[0x5000]=0x80003000/rwu map[0x6000]=0x80002000/rwu =>";
 
 /// A generator with a seed (splitmix64).
 struct Random(u64);
@@ -96,7 +95,9 @@ impl Random {
             };
             let writes_a_base = insn.rd == BASE || insn.rd == ATOMIC_BASE;
             let fits = match insn.op.format() {
-                Format::I | Format::R | Format::Shift6 | Format::Shift5 | Format::U => !writes_a_base,
+                Format::I | Format::R | Format::Unary | Format::Shift6 | Format::Shift5 | Format::U => {
+                    !writes_a_base
+                }
                 Format::Load => (insn.rs1 == BASE || insn.rs1 == ATOMIC_BASE) && !writes_a_base,
                 Format::Store | Format::FpLoad | Format::FpStore => {
                     insn.rs1 == BASE || insn.rs1 == ATOMIC_BASE
@@ -132,7 +133,9 @@ impl Random {
                     }
                     Operand::Address => {
                         insn.rs1 = ATOMIC_BASE;
-                        insn.rm = self.below(4) as u8;
+                        if op.format() != Format::CacheBlock {
+                            insn.rm = self.below(4) as u8;
+                        }
                     }
                     // Taken or not, the next instruction is the same.
                     Operand::Target => insn.imm = 4,
@@ -141,8 +144,9 @@ impl Random {
                             (if user { Csr::FFLAGS } else { self.of(&[Csr::MSCRATCH, Csr::FFLAGS]) }).0,
                         )
                     }
-                    Operand::Zimm => insn.rs1 = self.below(32) as u8,
+                    Operand::Zimm | Operand::Constant => insn.rs1 = self.below(32) as u8,
                     Operand::FenceSets => insn.imm = self.below(256) as i32,
+                    Operand::TowardsZero | Operand::BlockOffset => {}
                     Operand::Rounding | Operand::RoundingExact => insn.rm = self.of(&[0, 1, 2, 3, 4, 7]),
                 }
             }

@@ -2,7 +2,7 @@
 
 use isa::csr::{Csr, mstatus};
 use isa::reg::{f_from_name, x_from_name};
-use isa::{Exception, Insn, Privilege, VirtAddr, assemble, decode};
+use isa::{Exception, Extension, Insn, IsaSet, Privilege, VirtAddr, assemble, decode};
 
 use crate::state::{RAM_BASE, State, TABLES};
 
@@ -79,7 +79,7 @@ fn place_code(state: &mut State, tables: &Tables, code: &str) -> Result<(Vec<Ins
                 let compressed = bits & 3 != 3;
                 let len = if compressed { 2 } else { 4 };
                 match meaning.trim() {
-                    "illegal" => match decode(bits) {
+                    "illegal" => match decode(bits).filter(|insn| state.isa.allows(insn)) {
                         None => Insn { bits, len, ..Insn::blank(isa::Op::Addi) },
                         Some(insn) => return Err(format!("{bits:#x} decodes as {insn:?}")),
                     },
@@ -163,6 +163,13 @@ fn set(state: &mut State, tables: &mut Tables, word: &str) -> Result<(), String>
             _ => return Err(format!("no such memory {kind}")),
         };
         state.store(va, &number(value)?.to_le_bytes()[..width]);
+    } else if key == "isa" {
+        // Those of supervisor mode, whose CSRs every row compares, are always there.
+        let named = IsaSet::parse(value).map_err(|error| error.to_string())?;
+        let supervisor =
+            Extension::ALL.iter().filter(|e| e.name().starts_with('s') || **e == Extension::Zihpm);
+        state.isa = supervisor.fold(named, |set, &e| set.with(e));
+        state.set_csr(Csr::MISA, state.isa.misa());
     } else if key == "priv" {
         state.privilege = privilege(value)?;
     } else if key == "pc" {
@@ -243,8 +250,11 @@ fn number(text: &str) -> Result<u64, String> {
 /// plain number.
 fn float(text: &str) -> Result<u64, String> {
     const BOX: u64 = 0xffff_ffff_0000_0000;
+    const HALF_BOX: u64 = 0xffff_ffff_ffff_0000;
     let Some((value, format)) = text.split_once(':') else { return number(text) };
     match (value, format) {
+        ("nan", "h") => Ok(HALF_BOX | 0x7e00),
+        ("snan", "h") => Ok(HALF_BOX | 0x7c01),
         ("nan", "d") => Ok(0x7ff8_0000_0000_0000),
         ("snan", "d") => Ok(0x7ff0_0000_0000_0001),
         ("nan", "s") => Ok(BOX | 0x7fc0_0000),
@@ -253,8 +263,24 @@ fn float(text: &str) -> Result<u64, String> {
         (_, "s") => {
             value.parse::<f32>().map(|v| BOX | u64::from(v.to_bits())).map_err(|e| format!("{text}: {e}"))
         }
-        _ => Err(format!("{text}: the formats are s and d")),
+        (_, "h") => value.parse().map_err(|e| format!("{text}: {e}")).and_then(half).map(|h| HALF_BOX | h),
+        _ => Err(format!("{text}: the formats are h, s and d")),
     }
+}
+
+/// The pattern of binary16 that is exactly this number.
+fn half(value: f64) -> Result<u64, String> {
+    let pattern = |bits: u64| {
+        let (exponent, fraction) = ((bits >> 10 & 0x1f) as i32, (bits & 0x3ff) as f64);
+        let magnitude = match exponent {
+            31 => f64::INFINITY,
+            0 => fraction * 2f64.powi(-24),
+            _ => (1024.0 + fraction) * 2f64.powi(exponent - 25),
+        };
+        magnitude.copysign(if bits & 0x8000 != 0 { -1.0 } else { 1.0 })
+    };
+    let is_it = |bits: &u64| bits & 0x7fff <= 0x7c00 && pattern(*bits).to_bits() == value.to_bits();
+    (0..0x1_0000).find(is_it).ok_or_else(|| format!("{value} is no half-precision number"))
 }
 
 /// The page tables of a row, built as its `map`s are read.

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use isa::csr::{Csr, mstatus};
-use isa::{Exception, Insn, Op, Privilege, VirtAddr, assemble, encode};
+use isa::{Exception, Insn, IsaSet, Op, Privilege, VirtAddr, assemble, encode};
 
 use crate::row::Row;
 use crate::state::{CSRS, MTVEC, RAM_BASE, RAM_BYTES, State, offset};
@@ -37,10 +37,8 @@ pub fn run(spike: &Path, dir: &Path, row: &Row) -> Result<State, String> {
     let status = Command::new("timeout")
         .arg("3")
         .arg(spike)
-        .args([
-            "--isa=rv64imafdc_zicntr_zicbom_zicboz_zihpm_svadu_svinval_svnapot_svpbmt_sstc_zicclsm",
-            "-m0x80000000:0x20000",
-        ])
+        .arg(format!("--isa={}", isa_string(row.before.isa)))
+        .arg("-m0x80000000:0x20000")
         .arg(format!("+signature={}", signature.display()))
         .arg("+signature-granularity=8")
         .arg(&elf)
@@ -54,6 +52,23 @@ pub fn run(spike: &Path, dir: &Path, row: &Row) -> Result<State, String> {
     let memory: Vec<u8> =
         words.collect::<Result<Vec<_>, _>>()?.into_iter().flat_map(u64::to_le_bytes).collect();
     Ok(found(row, &memory))
+}
+
+/// The ISA string without the names that Spike does not know, all of things that it has or does in any case.
+fn isa_string(isa: IsaSet) -> String {
+    let unknown = [
+        "zic64b",
+        "ziccamoa",
+        "ziccrse",
+        "za64rs",
+        "ssccptr",
+        "sscounterenw",
+        "sstvala",
+        "sstvecd",
+        "svbare",
+    ];
+    let string = isa.to_string();
+    string.split('_').filter(|name| !unknown.contains(name)).collect::<Vec<_>>().join("_")
 }
 
 /// The state that Spike's memory tells of. The row's own trap, or the `c.ebreak` after it, has changed some

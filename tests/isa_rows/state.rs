@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use isa::csr::{Csr, mstatus};
-use isa::{Exception, Privilege, VirtAddr};
+use isa::{Exception, IsaSet, Privilege, VirtAddr};
 
 /// Where RAM starts and, unless a row says otherwise, the instruction lies.
 pub const RAM_BASE: u64 = 0x8000_0000;
@@ -22,7 +22,8 @@ const C_EBREAK: [u8; 2] = [0x02, 0x90];
 
 /// The registers that are compared. Views of them (`sstatus`, `sie`, `sip`, `fflags`, `frm`, the user's counters)
 /// need no place here.
-pub const CSRS: [(Csr, u64); 27] = [
+pub const CSRS: [(Csr, u64); 28] = [
+    (Csr::MISA, 0),
     (Csr::FCSR, 0),
     (Csr::MTVEC, MTVEC),
     (Csr::MEPC, 0x8000_6000),
@@ -61,6 +62,8 @@ pub struct State {
     pub f: [u64; 32],
     pub csrs: BTreeMap<Csr, u64>,
     pub memory: Vec<u8>,
+    /// The extensions of the hart, which `misa` starts from.
+    pub isa: IsaSet,
 }
 
 impl State {
@@ -71,12 +74,16 @@ impl State {
         let mut memory = C_EBREAK.repeat(RAM_BYTES / C_EBREAK.len());
         memory[DATA].fill(DATA_BYTE);
         memory[offset(TABLES)..].fill(0);
+        let isa = IsaSet::default();
+        let mut csrs: BTreeMap<Csr, u64> = CSRS.into_iter().collect();
+        csrs.insert(Csr::MISA, isa.misa());
         State {
+            isa,
             privilege: Privilege::Machine,
             pc: RAM_BASE,
             x: std::array::from_fn(|n| if n == 0 { 0 } else { pattern(0x11, n) }),
             f: std::array::from_fn(|n| pattern(0xf1, n)),
-            csrs: CSRS.into_iter().collect(),
+            csrs,
             memory,
         }
     }

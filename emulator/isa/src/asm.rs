@@ -5,7 +5,7 @@
 //! no compressed encodings, and `li` only for immediates of 12 bits.
 
 use crate::csr::Csr;
-use crate::disasm::{FENCE_SET, ORDERINGS, ROUNDINGS};
+use crate::disasm::{FENCE_SET, FLI_CONSTANTS, ORDERINGS, ROUNDINGS};
 use crate::encode::encoded;
 use crate::insn::{Format, Insn, Op, Operand};
 use crate::pseudo::{Fixed, PSEUDOS};
@@ -50,6 +50,7 @@ fn fix(insn: &mut Insn, fixed: Fixed) {
         Fixed::Rs1(n) => insn.rs1 = n,
         Fixed::Rs2(n) => insn.rs2 = n,
         Fixed::Imm(n) => insn.imm = n,
+        Fixed::ImmLow(n) => insn.imm |= n,
         Fixed::SameSources => insn.rs2 = insn.rs1,
         Fixed::Compressed => {}
     }
@@ -84,12 +85,20 @@ fn parse_operand(insn: &mut Insn, operand: Operand, word: &str, pc: u64) -> Opti
             let by_number = || number(word).and_then(|n| u16::try_from(n).ok()).map(Csr);
             insn.imm = i32::from(Csr::from_name(word).or_else(by_number)?.0);
         }
-        Operand::Offset | Operand::Address => {
+        Operand::Constant => {
+            let number = FLI_CONSTANTS.iter().position(|&constant| constant == word)?;
+            insn.rs1 = u8::try_from(number).ok()?;
+        }
+        Operand::TowardsZero => return (word == ROUNDINGS[1]).then_some(()),
+        Operand::Offset | Operand::Address | Operand::BlockOffset => {
             let (offset, base) = word.strip_suffix(')')?.split_once('(')?;
             insn.rs1 = x_from_name(base.trim())?;
             match offset.trim() {
                 "" => {}
                 offset if operand == Operand::Offset => insn.imm = i32::try_from(number(offset)?).ok()?,
+                offset if operand == Operand::BlockOffset => {
+                    insn.imm = i32::try_from(number(offset)?).ok().filter(|imm| imm & 31 == 0)?;
+                }
                 _ => return None,
             }
         }

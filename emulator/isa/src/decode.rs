@@ -40,10 +40,12 @@ fn fields(op: Op, bits: u32) -> Insn {
     for operand in format.operands() {
         match operand {
             Operand::Rd | Operand::FRd => insn.rd = field(bits, 7, 5),
-            Operand::Rs1 | Operand::FRs1 | Operand::Address | Operand::Zimm => insn.rs1 = field(bits, 15, 5),
+            Operand::Rs1 | Operand::FRs1 | Operand::Address | Operand::Zimm | Operand::Constant => {
+                insn.rs1 = field(bits, 15, 5)
+            }
             Operand::Rs2 | Operand::FRs2 => insn.rs2 = field(bits, 20, 5),
             Operand::FRs3 => insn.rs3 = field(bits, 27, 5),
-            Operand::Offset => {
+            Operand::Offset | Operand::BlockOffset => {
                 insn.rs1 = field(bits, 15, 5);
                 insn.imm = immediate(format, bits);
             }
@@ -52,6 +54,7 @@ fn fields(op: Op, bits: u32) -> Insn {
             }
             Operand::Csr | Operand::FenceSets => insn.imm = immediate(format, bits),
             Operand::Rounding | Operand::RoundingExact => insn.rm = field(bits, 12, 3),
+            Operand::TowardsZero => {}
         }
     }
     if matches!(format, Format::Amo | Format::Lr) {
@@ -201,7 +204,7 @@ mod tests {
             (0x0205_951b, "slliw by 32"),
             (0x0000_7003, "load of funct3 7"),
             (0x0000_0173, "ecall with rd"),
-            (0x5c05_8553, "fsqrt of a reserved format"),
+            (0x5e05_8553, "fsqrt of a reserved format"),
         ];
         for (bits, what) in reserved {
             assert_eq!(decode(bits), None, "{what}");

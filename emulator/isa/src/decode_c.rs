@@ -1,7 +1,7 @@
 //! Decoding of compressed instructions: each expands to an instruction of the table with `len = 2`.
 //!
-//! Reserved encodings are illegal; hints expand to the base instruction that they look like. The halves of the
-//! encoding space that Zcb and Zcmop use are reserved here until those extensions come. Follows the
+//! Reserved encodings are illegal (those of Zcmop among them); hints expand to the base instruction that they
+//! look like. Which extension an encoding belongs to is `gate`'s to say. Follows the
 //! unprivileged manual, `"C" Extension for Compressed Instructions`, "RVC Instruction Set Listings".
 
 use crate::insn::{Insn, Op};
@@ -30,9 +30,25 @@ fn quadrant_0(c: Compressed) -> Option<Insn> {
         1 => Some(load(Op::Fld, rd, rs1, c.offset_d())),
         2 => Some(load(Op::Lw, rd, rs1, c.offset_w())),
         3 => Some(load(Op::Ld, rd, rs1, c.offset_d())),
+        4 => short_access(c),
         5 => Some(store(Op::Fsd, rd, rs1, c.offset_d())),
         6 => Some(store(Op::Sw, rd, rs1, c.offset_w())),
         7 => Some(store(Op::Sd, rd, rs1, c.offset_d())),
+        _ => None,
+    }
+}
+
+/// Loads and stores of bytes and halfwords (Zcb).
+fn short_access(c: Compressed) -> Option<Insn> {
+    let (rd, rs1) = (c.reg_low(2), c.reg_low(7));
+    let byte_offset = c.field(6, 1) | c.field(5, 1) << 1;
+    let half_offset = c.field(5, 1) << 1;
+    match (c.field(10, 3), c.field(6, 1)) {
+        (0, _) => Some(load(Op::Lbu, rd, rs1, byte_offset)),
+        (1, 0) => Some(load(Op::Lhu, rd, rs1, half_offset)),
+        (1, _) => Some(load(Op::Lh, rd, rs1, half_offset)),
+        (2, _) => Some(store(Op::Sb, rd, rs1, byte_offset)),
+        (3, 0) => Some(store(Op::Sh, rd, rs1, half_offset)),
         _ => None,
     }
 }
@@ -74,12 +90,28 @@ fn arithmetic(c: Compressed) -> Option<Insn> {
                 (0, _) => Op::And,
                 (_, 0) => Op::Subw,
                 (_, 1) => Op::Addw,
-                _ => return None,
+                (_, 2) => Op::Mul,
+                _ => return extend(c),
             };
             Insn { rd, rs1: rd, rs2: c.reg_low(2), ..Insn::blank(op) }
         }
     };
     Some(insn)
+}
+
+/// Extensions and the complement of `rd'` (Zcb).
+fn extend(c: Compressed) -> Option<Insn> {
+    let rd = c.reg_low(7);
+    let unary = |op, imm| Insn { rd, rs1: rd, imm, ..Insn::blank(op) };
+    match c.field(2, 3) {
+        0 => Some(unary(Op::Andi, 0xff)),
+        1 => Some(unary(Op::SextB, 0)),
+        2 => Some(unary(Op::Packw, 0)),
+        3 => Some(unary(Op::SextH, 0)),
+        4 => Some(unary(Op::AddUw, 0)),
+        5 => Some(unary(Op::Xori, -1)),
+        _ => None,
+    }
 }
 
 fn quadrant_2(c: Compressed) -> Option<Insn> {

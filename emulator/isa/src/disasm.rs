@@ -69,6 +69,14 @@ pub(crate) const ORDERINGS: [&str; 4] = ["", ".rl", ".aq", ".aqrl"];
 /// Names of the rounding modes; 5 and 6 are reserved.
 pub(crate) const ROUNDINGS: [&str; 8] = ["rne", "rtz", "rdn", "rup", "rmm", "rm5", "rm6", "dyn"];
 
+/// The constants of `fli` (Zfa) as hexadecimal floating-point numbers; `min` is the least normal number.
+pub(crate) const FLI_CONSTANTS: [&str; 32] = [
+    "-0x1p+0", "min", "0x1p-16", "0x1p-15", "0x1p-8", "0x1p-7", "0x1p-4", "0x1p-3", "0x1p-2", "0x1.4p-2",
+    "0x1.8p-2", "0x1.cp-2", "0x1p-1", "0x1.4p-1", "0x1.8p-1", "0x1.cp-1", "0x1p+0", "0x1.4p+0", "0x1.8p+0",
+    "0x1.cp+0", "0x1p+1", "0x1.4p+1", "0x1.8p+1", "0x1p+2", "0x1p+3", "0x1p+4", "0x1p+7", "0x1p+8",
+    "0x1p+15", "0x1p+16", "inf", "nan",
+];
+
 impl Disasm {
     fn is_implied(&self, operand: Operand) -> bool {
         match operand {
@@ -93,6 +101,9 @@ impl Disasm {
             Operand::Imm => write!(f, "{}", insn.imm),
             Operand::Shamt => write!(f, "{:#x}", insn.imm),
             Operand::Upper => write!(f, "{:#x}", insn.imm.cast_unsigned() >> 12),
+            Operand::BlockOffset => write!(f, "{}({})", insn.imm & !31, x(insn.rs1)),
+            Operand::Constant => f.write_str(FLI_CONSTANTS[usize::from(insn.rs1 & 31)]),
+            Operand::TowardsZero => f.write_str(ROUNDINGS[1]),
             Operand::Offset => write!(f, "{}({})", insn.imm, x(insn.rs1)),
             Operand::Address => write!(f, "({})", x(insn.rs1)),
             Operand::Target => write!(f, "{:#x}", self.pc.wrapping_add_signed(i64::from(insn.imm))),

@@ -12,13 +12,14 @@ pub fn encode(insn: &Insn) -> Option<u32> {
     for operand in format.operands() {
         bits |= match operand {
             Operand::Rd | Operand::FRd => place(take(&mut rest.rd), 7, 5)?,
-            Operand::Rs1 | Operand::FRs1 | Operand::Address | Operand::Zimm => {
+            Operand::Rs1 | Operand::FRs1 | Operand::Address | Operand::Zimm | Operand::Constant => {
                 place(take(&mut rest.rs1), 15, 5)?
             }
             Operand::Rs2 | Operand::FRs2 => place(take(&mut rest.rs2), 20, 5)?,
             Operand::FRs3 => place(take(&mut rest.rs3), 27, 5)?,
             Operand::Rounding | Operand::RoundingExact => place(take(&mut rest.rm), 12, 3)?,
-            Operand::Offset => {
+            Operand::TowardsZero => 0,
+            Operand::Offset | Operand::BlockOffset => {
                 place(take(&mut rest.rs1), 15, 5)? | immediate(format, core::mem::take(&mut rest.imm))?
             }
             Operand::Imm

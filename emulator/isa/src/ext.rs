@@ -207,25 +207,6 @@ const PROFILES: &[(&str, &[Extension], &[Extension])] = &[
     ("all", Extension::ALL, &[]),
 ];
 
-/// What a machine can be given only by name while it is being built.
-const NOT_YET: &[Extension] = &[
-    Extension::Zicbom,
-    Extension::Zicbop,
-    Extension::Zicboz,
-    Extension::Zicond,
-    Extension::Zawrs,
-    Extension::Zfa,
-    Extension::Zfhmin,
-    Extension::Zcb,
-    Zba,
-    Zbb,
-    Extension::Zbc,
-    Extension::Zbkb,
-    Extension::Zbkc,
-    Extension::Zbkx,
-    Zbs,
-];
-
 /// A set of extensions. It is closed: with each member it has those that the member needs or contains.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -236,7 +217,7 @@ const _: () = assert!(Extension::ALL.len() <= 128);
 impl Default for IsaSet {
     /// Everything there is.
     fn default() -> Self {
-        NOT_YET.iter().fold(Self::ALL, |set, &e| set.without(e))
+        Self::ALL
     }
 }
 
@@ -551,6 +532,7 @@ mod tests {
         assert_eq!(without_f.misa(), all.misa() & !(bit(b'F') | bit(b'D')));
         let nothing = all.restricted(0);
         assert!(nothing.contains(I) && nothing.contains(Zbkb) && !nothing.contains(Zcb));
+        assert_eq!(IsaSet::parse("all"), Ok(IsaSet::default()));
         assert_eq!(nothing.misa(), 2 << 62 | bit(b'I') | bit(b'S') | bit(b'U'));
     }
 }

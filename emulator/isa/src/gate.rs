@@ -5,6 +5,8 @@
 
 use crate::ext::{Extension, IsaSet};
 use crate::insn::{Insn, Op};
+use crate::reg::ZERO;
+use Extension::{D, Zbb, Zbkb, Zca, Zcb, Zcd, Zfh, Zmmul};
 
 impl IsaSet {
     /// Whether the instruction exists in this set.
@@ -15,18 +17,32 @@ impl IsaSet {
 
     fn allows_op(self, insn: &Insn) -> bool {
         let has = |extension| self.contains(extension);
+        let own = has(insn.op.extension());
         match insn.op {
-            Op::Mul | Op::Mulh | Op::Mulhsu | Op::Mulhu | Op::Mulw => has(Extension::Zmmul),
-            op => has(op.extension()),
+            Op::Mul | Op::Mulh | Op::Mulhsu | Op::Mulhu | Op::Mulw => has(Zmmul),
+            Op::Andn | Op::Orn | Op::Xnor | Op::Rev8 => own || has(Zbkb),
+            Op::Rol | Op::Rolw | Op::Ror | Op::Rori | Op::Roriw | Op::Rorw => own || has(Zbkb),
+            // `zext.h`
+            Op::Packw if insn.len == 2 => has(Zbb),
+            Op::Packw if insn.rs2 == ZERO => own || has(Zbb),
+            Op::FcvtDH | Op::FcvtHD => own && has(D),
+            Op::FliD | Op::FminmD | Op::FmaxmD | Op::FroundD | Op::FroundnxD => own && has(D),
+            Op::FleqD | Op::FltqD | Op::FcvtmodWD => own && has(D),
+            Op::FliH | Op::FminmH | Op::FmaxmH | Op::FroundH | Op::FroundnxH => own && has(Zfh),
+            Op::FleqH | Op::FltqH => own && has(Zfh),
+            _ => own,
         }
     }
 }
 
-/// The extension of a compressed encoding.
+/// The extension of a compressed encoding, by what it expands to: C proper has none of Zcb's.
 fn compressed_extension(insn: &Insn) -> Extension {
     match insn.op {
-        Op::Fld | Op::Fsd => Extension::Zcd,
-        _ => Extension::Zca,
+        Op::Fld | Op::Fsd => Zcd,
+        Op::Lbu | Op::Lhu | Op::Lh | Op::Sb | Op::Sh => Zcb,
+        Op::SextB | Op::SextH | Op::Packw | Op::AddUw | Op::Xori | Op::Mul => Zcb,
+        Op::Andi if insn.imm == 0xff => Zcb,
+        _ => Zca,
     }
 }
 
@@ -35,7 +51,7 @@ mod tests {
     use super::*;
     use crate::decode;
 
-    /// `check(set, bits, exists)`.
+    /// `(set, bits, exists)`.
     #[test]
     fn instructions_exist_with_their_extensions() {
         for (isa, bits, exists) in [
@@ -51,7 +67,39 @@ mod tests {
             ("rv64ic", 0x2100, false),
             ("rv64i", 0x0505, false), // c.addi
             ("rv64ic", 0x0505, true),
-            ("rv64i", 0x3020_0073, true), // mret
+            ("rv64i", 0x3020_0073, true),     // mret
+            ("rv64i_zbb", 0x0800_453b, true), // zext.h
+            ("rv64i_zbkb", 0x0800_453b, true),
+            ("rv64i_zbb", 0x08b5_453b, false), // packw
+            ("rv64i_zbkb", 0x08b5_453b, true),
+            ("rv64i_zbkb", 0x60b5_1533, true),  // rol
+            ("rv64i_zbkb", 0x6005_1513, false), // clz
+            ("rv64i_zbkc", 0x0ab5_1533, true),  // clmul
+            ("rv64i_zbc", 0x0ab5_1533, true),
+            ("rv64i_zbkc", 0x0ab5_2533, false), // clmulr
+            ("rv64ic", 0x8000, false),          // c.lbu
+            ("rv64ic_zcb", 0x8000, true),
+            ("rv64ic_zcb", 0x9c65, false), // c.sext.b
+            ("rv64ic_zcb_zbb", 0x9c65, true),
+            ("rv64ic_zcb_zbkb", 0x9c69, false), // c.zext.h
+            ("rv64ic_zcb_zbb", 0x9c69, true),
+            ("rv64ic_zcb", 0x9c71, false), // c.zext.w
+            ("rv64ic_zcb_zba", 0x9c71, true),
+            ("rv64ic_zcb", 0x9c61, true), // c.zext.b
+            ("rv64ic_zcb", 0x9c75, true), // c.not
+            ("rv64ic", 0x9c75, false),
+            ("rv64ic_zcb", 0x9c41, false), // c.mul
+            ("rv64ic_zcb_zmmul", 0x9c41, true),
+            ("rv64if_zfhmin", 0x4220_0053, false), // fcvt.d.h
+            ("rv64id_zfhmin", 0x4220_0053, true),
+            ("rv64if_zfhmin", 0x4400_0053, true),  // fcvt.h.s
+            ("rv64if_zfhmin", 0x0400_0053, false), // fadd.h
+            ("rv64if_zfa", 0xf010_0053, true),     // fli.s
+            ("rv64if_zfa", 0xf210_0053, false),    // fli.d
+            ("rv64id_zfa", 0xf210_0053, true),
+            ("rv64id_zfa_zfhmin", 0xf410_0053, false), // fli.h
+            ("rv64id_zfa_zfh", 0xf410_0053, true),
+            ("rv64i", 0x0000_6013, true), // a prefetch is a hint
         ] {
             let insn = decode(bits).unwrap();
             assert_eq!(IsaSet::parse(isa).unwrap().allows(&insn), exists, "{isa} {bits:#x}");

@@ -43,6 +43,12 @@ pub enum Operand {
     Rounding,
     /// The same of an operation that is exact in every mode; left out when it is zero.
     RoundingExact,
+    /// The only rounding mode that the instruction has, towards zero: fixed bits, but written.
+    TowardsZero,
+    /// The number of a constant of `fli`, in `rs1`; written as its value.
+    Constant,
+    /// `imm(rs1)`, the low five bits of `imm` left out: where a prefetch goes (a spelling of `ori`).
+    BlockOffset,
 }
 
 macro_rules! formats {
@@ -69,6 +75,10 @@ formats! {
     R         0b1111111_00000_00000_111_00000_1111111 [Rd Rs1 Rs2];
     /// Register, immediate.
     I         0b0000000_00000_00000_111_00000_1111111 [Rd Rs1 Imm];
+    /// One register.
+    Unary     0b1111111_11111_00000_111_00000_1111111 [Rd Rs1];
+    /// Operation on the cache block of an address.
+    CacheBlock 0b1111111_11111_00000_111_11111_1111111 [Address];
     /// Shift of 64 bits by an immediate.
     Shift6    0b1111110_00000_00000_111_00000_1111111 [Rd Rs1 Shamt];
     /// Shift of 32 bits by an immediate.
@@ -127,6 +137,10 @@ formats! {
     FpToX     0b1111111_11111_00000_111_00000_1111111 [Rd FRs1];
     /// Bits from an integer register.
     XToFp     0b1111111_11111_00000_111_00000_1111111 [FRd Rs1];
+    /// A constant.
+    FpConstant 0b1111111_11111_00000_111_00000_1111111 [FRd Constant];
+    /// Conversion to an integer, modular, with the one rounding mode that it has.
+    FpModular 0b1111111_11111_00000_111_00000_1111111 [Rd FRs1 TowardsZero];
 }
 
 macro_rules! define_op {

@@ -22,6 +22,8 @@ pub(crate) enum Fixed {
     Rs1(u8),
     Rs2(u8),
     Imm(i32),
+    /// The low five bits of the immediate.
+    ImmLow(i32),
     /// The second source is the first.
     SameSources,
     /// Only in its two-byte encoding (`c.mv` is spelled `mv`; the four-byte `add rd, zero, rs2` is not).
@@ -35,6 +37,7 @@ impl Fixed {
             Fixed::Rs1(n) => insn.rs1 == n,
             Fixed::Rs2(n) => insn.rs2 == n,
             Fixed::Imm(n) => insn.imm == n,
+            Fixed::ImmLow(n) => insn.imm & 31 == n,
             Fixed::SameSources => insn.rs1 == insn.rs2,
             Fixed::Compressed => insn.len == 2,
         }
@@ -53,7 +56,7 @@ macro_rules! pseudos {
     };
 }
 
-use Fixed::{Compressed, Imm, Rd, Rs1, Rs2, SameSources};
+use Fixed::{Compressed, Imm, ImmLow, Rd, Rs1, Rs2, SameSources};
 
 const FULL_FENCE: i32 = 0xff;
 const FENCE_TSO: i32 = 0x833;
@@ -73,6 +76,11 @@ pseudos! {
     "negw"       Subw     [Rs1(ZERO)]                   [Rd Rs2];
     "sext.w"     Addiw    [Imm(0)]                      [Rd Rs1];
     "zext.b"     Andi     [Imm(255)]                    [Rd Rs1];
+    "zext.h"     Packw    [Rs2(ZERO)]                   [Rd Rs1];
+    "zext.w"     AddUw    [Rs2(ZERO)]                   [Rd Rs1];
+    "prefetch.i" Ori      [Rd(ZERO), ImmLow(0)]         [BlockOffset];
+    "prefetch.r" Ori      [Rd(ZERO), ImmLow(1)]         [BlockOffset];
+    "prefetch.w" Ori      [Rd(ZERO), ImmLow(3)]         [BlockOffset];
     "seqz"       Sltiu    [Imm(1)]                      [Rd Rs1];
     "snez"       Sltu     [Rs1(ZERO)]                   [Rd Rs2];
     "sltz"       Slt      [Rs2(ZERO)]                   [Rd Rs1];
@@ -123,6 +131,9 @@ pseudos! {
     "fmv.s"      FsgnjS   [SameSources]                 [FRd FRs1];
     "fneg.s"     FsgnjnS  [SameSources]                 [FRd FRs1];
     "fabs.s"     FsgnjxS  [SameSources]                 [FRd FRs1];
+    "fmv.h"      FsgnjH   [SameSources]                 [FRd FRs1];
+    "fneg.h"     FsgnjnH  [SameSources]                 [FRd FRs1];
+    "fabs.h"     FsgnjxH  [SameSources]                 [FRd FRs1];
     "fmv.d"      FsgnjD   [SameSources]                 [FRd FRs1];
     "fneg.d"     FsgnjnD  [SameSources]                 [FRd FRs1];
     "fabs.d"     FsgnjxD  [SameSources]                 [FRd FRs1];

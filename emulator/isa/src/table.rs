@@ -202,6 +202,129 @@ macro_rules! for_each_insn {
             FcvtDS     fcvt_d_s    "fcvt.d.s"    FpWiden    D          0b0100001_00000_00000_000_00000_1010011;
             FmvXD      fmv_x_d     "fmv.x.d"     FpToX      D          0b1110001_00000_00000_000_00000_1010011;
             FmvDX      fmv_d_x     "fmv.d.x"     XToFp      D          0b1111001_00000_00000_000_00000_1010011;
+            // Zba, address generation.
+            Sh1add     sh1add      "sh1add"      R          Zba        0b0010000_00000_00000_010_00000_0110011;
+            Sh2add     sh2add      "sh2add"      R          Zba        0b0010000_00000_00000_100_00000_0110011;
+            Sh3add     sh3add      "sh3add"      R          Zba        0b0010000_00000_00000_110_00000_0110011;
+            AddUw      add_uw      "add.uw"      R          Zba        0b0000100_00000_00000_000_00000_0111011;
+            Sh1addUw   sh1add_uw   "sh1add.uw"   R          Zba        0b0010000_00000_00000_010_00000_0111011;
+            Sh2addUw   sh2add_uw   "sh2add.uw"   R          Zba        0b0010000_00000_00000_100_00000_0111011;
+            Sh3addUw   sh3add_uw   "sh3add.uw"   R          Zba        0b0010000_00000_00000_110_00000_0111011;
+            SlliUw     slli_uw     "slli.uw"     Shift6     Zba        0b0000100_00000_00000_001_00000_0011011;
+            // Zbb, basic bit manipulation (those of Zbkb too: see `gate`).
+            Andn       andn        "andn"        R          Zbb        0b0100000_00000_00000_111_00000_0110011;
+            Orn        orn         "orn"         R          Zbb        0b0100000_00000_00000_110_00000_0110011;
+            Xnor       xnor        "xnor"        R          Zbb        0b0100000_00000_00000_100_00000_0110011;
+            Clz        clz         "clz"         Unary      Zbb        0b0110000_00000_00000_001_00000_0010011;
+            Clzw       clzw        "clzw"        Unary      Zbb        0b0110000_00000_00000_001_00000_0011011;
+            Ctz        ctz         "ctz"         Unary      Zbb        0b0110000_00001_00000_001_00000_0010011;
+            Ctzw       ctzw        "ctzw"        Unary      Zbb        0b0110000_00001_00000_001_00000_0011011;
+            Cpop       cpop        "cpop"        Unary      Zbb        0b0110000_00010_00000_001_00000_0010011;
+            Cpopw      cpopw       "cpopw"       Unary      Zbb        0b0110000_00010_00000_001_00000_0011011;
+            SextB      sext_b      "sext.b"      Unary      Zbb        0b0110000_00100_00000_001_00000_0010011;
+            SextH      sext_h      "sext.h"      Unary      Zbb        0b0110000_00101_00000_001_00000_0010011;
+            Max        max         "max"         R          Zbb        0b0000101_00000_00000_110_00000_0110011;
+            Maxu       maxu        "maxu"        R          Zbb        0b0000101_00000_00000_111_00000_0110011;
+            Min        min         "min"         R          Zbb        0b0000101_00000_00000_100_00000_0110011;
+            Minu       minu        "minu"        R          Zbb        0b0000101_00000_00000_101_00000_0110011;
+            Rol        rol         "rol"         R          Zbb        0b0110000_00000_00000_001_00000_0110011;
+            Rolw       rolw        "rolw"        R          Zbb        0b0110000_00000_00000_001_00000_0111011;
+            Ror        ror         "ror"         R          Zbb        0b0110000_00000_00000_101_00000_0110011;
+            Rori       rori        "rori"        Shift6     Zbb        0b0110000_00000_00000_101_00000_0010011;
+            Roriw      roriw       "roriw"       Shift5     Zbb        0b0110000_00000_00000_101_00000_0011011;
+            Rorw       rorw        "rorw"        R          Zbb        0b0110000_00000_00000_101_00000_0111011;
+            OrcB       orc_b       "orc.b"       Unary      Zbb        0b0010100_00111_00000_101_00000_0010011;
+            Rev8       rev8        "rev8"        Unary      Zbb        0b0110101_11000_00000_101_00000_0010011;
+            // Zbkb, bit manipulation for cryptography; `packw` with x0 is `zext.h` of Zbb.
+            Pack       pack        "pack"        R          Zbkb       0b0000100_00000_00000_100_00000_0110011;
+            Packh      packh       "packh"       R          Zbkb       0b0000100_00000_00000_111_00000_0110011;
+            Packw      packw       "packw"       R          Zbkb       0b0000100_00000_00000_100_00000_0111011;
+            Brev8      brev8       "brev8"       Unary      Zbkb       0b0110100_00111_00000_101_00000_0010011;
+            // Zbc and Zbkc, carry-less multiplication.
+            Clmul      clmul       "clmul"       R          Zbkc       0b0000101_00000_00000_001_00000_0110011;
+            Clmulh     clmulh      "clmulh"      R          Zbkc       0b0000101_00000_00000_011_00000_0110011;
+            Clmulr     clmulr      "clmulr"      R          Zbc        0b0000101_00000_00000_010_00000_0110011;
+            // Zbkx, crossbar permutations.
+            Xperm4     xperm4      "xperm4"      R          Zbkx       0b0010100_00000_00000_010_00000_0110011;
+            Xperm8     xperm8      "xperm8"      R          Zbkx       0b0010100_00000_00000_100_00000_0110011;
+            // Zbs, single bits.
+            Bclr       bclr        "bclr"        R          Zbs        0b0100100_00000_00000_001_00000_0110011;
+            Bclri      bclri       "bclri"       Shift6     Zbs        0b0100100_00000_00000_001_00000_0010011;
+            Bext       bext        "bext"        R          Zbs        0b0100100_00000_00000_101_00000_0110011;
+            Bexti      bexti       "bexti"       Shift6     Zbs        0b0100100_00000_00000_101_00000_0010011;
+            Binv       binv        "binv"        R          Zbs        0b0110100_00000_00000_001_00000_0110011;
+            Binvi      binvi       "binvi"       Shift6     Zbs        0b0110100_00000_00000_001_00000_0010011;
+            Bset       bset        "bset"        R          Zbs        0b0010100_00000_00000_001_00000_0110011;
+            Bseti      bseti       "bseti"       Shift6     Zbs        0b0010100_00000_00000_001_00000_0010011;
+            // Zicond, conditional zeroing.
+            CzeroEqz   czero_eqz   "czero.eqz"   R          Zicond     0b0000111_00000_00000_101_00000_0110011;
+            CzeroNez   czero_nez   "czero.nez"   R          Zicond     0b0000111_00000_00000_111_00000_0110011;
+            // Zicbom and Zicboz, cache blocks. (The prefetches of Zicbop are spellings of `ori`.)
+            CboInval   cbo_inval   "cbo.inval"   CacheBlock Zicbom     0b0000000_00000_00000_010_00000_0001111;
+            CboClean   cbo_clean   "cbo.clean"   CacheBlock Zicbom     0b0000000_00001_00000_010_00000_0001111;
+            CboFlush   cbo_flush   "cbo.flush"   CacheBlock Zicbom     0b0000000_00010_00000_010_00000_0001111;
+            CboZero    cbo_zero    "cbo.zero"    CacheBlock Zicboz     0b0000000_00100_00000_010_00000_0001111;
+            // Zawrs, waiting on a reservation set.
+            WrsNto     wrs_nto     "wrs.nto"     Bare       Zawrs      0b0000000_01101_00000_000_00000_1110011;
+            WrsSto     wrs_sto     "wrs.sto"     Bare       Zawrs      0b0000000_11101_00000_000_00000_1110011;
+            // Zfhmin and Zfh, half precision.
+            Flh        flh         "flh"         FpLoad     Zfhmin     0b0000000_00000_00000_001_00000_0000111;
+            Fsh        fsh         "fsh"         FpStore    Zfhmin     0b0000000_00000_00000_001_00000_0100111;
+            FmvXH      fmv_x_h     "fmv.x.h"     FpToX      Zfhmin     0b1110010_00000_00000_000_00000_1010011;
+            FmvHX      fmv_h_x     "fmv.h.x"     XToFp      Zfhmin     0b1111010_00000_00000_000_00000_1010011;
+            FcvtSH     fcvt_s_h    "fcvt.s.h"    FpWiden    Zfhmin     0b0100000_00010_00000_000_00000_1010011;
+            FcvtHS     fcvt_h_s    "fcvt.h.s"    FpUnary    Zfhmin     0b0100010_00000_00000_000_00000_1010011;
+            FcvtDH     fcvt_d_h    "fcvt.d.h"    FpWiden    Zfhmin     0b0100001_00010_00000_000_00000_1010011;
+            FcvtHD     fcvt_h_d    "fcvt.h.d"    FpUnary    Zfhmin     0b0100010_00001_00000_000_00000_1010011;
+            FmaddH     fmadd_h     "fmadd.h"     FpR4       Zfh        0b0000010_00000_00000_000_00000_1000011;
+            FmsubH     fmsub_h     "fmsub.h"     FpR4       Zfh        0b0000010_00000_00000_000_00000_1000111;
+            FnmsubH    fnmsub_h    "fnmsub.h"    FpR4       Zfh        0b0000010_00000_00000_000_00000_1001011;
+            FnmaddH    fnmadd_h    "fnmadd.h"    FpR4       Zfh        0b0000010_00000_00000_000_00000_1001111;
+            FaddH      fadd_h      "fadd.h"      FpArith    Zfh        0b0000010_00000_00000_000_00000_1010011;
+            FsubH      fsub_h      "fsub.h"      FpArith    Zfh        0b0000110_00000_00000_000_00000_1010011;
+            FmulH      fmul_h      "fmul.h"      FpArith    Zfh        0b0001010_00000_00000_000_00000_1010011;
+            FdivH      fdiv_h      "fdiv.h"      FpArith    Zfh        0b0001110_00000_00000_000_00000_1010011;
+            FsqrtH     fsqrt_h     "fsqrt.h"     FpUnary    Zfh        0b0101110_00000_00000_000_00000_1010011;
+            FsgnjH     fsgnj_h     "fsgnj.h"     FpR        Zfh        0b0010010_00000_00000_000_00000_1010011;
+            FsgnjnH    fsgnjn_h    "fsgnjn.h"    FpR        Zfh        0b0010010_00000_00000_001_00000_1010011;
+            FsgnjxH    fsgnjx_h    "fsgnjx.h"    FpR        Zfh        0b0010010_00000_00000_010_00000_1010011;
+            FminH      fmin_h      "fmin.h"      FpR        Zfh        0b0010110_00000_00000_000_00000_1010011;
+            FmaxH      fmax_h      "fmax.h"      FpR        Zfh        0b0010110_00000_00000_001_00000_1010011;
+            FleH       fle_h       "fle.h"       FpCompare  Zfh        0b1010010_00000_00000_000_00000_1010011;
+            FltH       flt_h       "flt.h"       FpCompare  Zfh        0b1010010_00000_00000_001_00000_1010011;
+            FeqH       feq_h       "feq.h"       FpCompare  Zfh        0b1010010_00000_00000_010_00000_1010011;
+            FclassH    fclass_h    "fclass.h"    FpToX      Zfh        0b1110010_00000_00000_001_00000_1010011;
+            FcvtWH     fcvt_w_h    "fcvt.w.h"    FpToInt    Zfh        0b1100010_00000_00000_000_00000_1010011;
+            FcvtWuH    fcvt_wu_h   "fcvt.wu.h"   FpToInt    Zfh        0b1100010_00001_00000_000_00000_1010011;
+            FcvtLH     fcvt_l_h    "fcvt.l.h"    FpToInt    Zfh        0b1100010_00010_00000_000_00000_1010011;
+            FcvtLuH    fcvt_lu_h   "fcvt.lu.h"   FpToInt    Zfh        0b1100010_00011_00000_000_00000_1010011;
+            FcvtHW     fcvt_h_w    "fcvt.h.w"    IntToFp    Zfh        0b1101010_00000_00000_000_00000_1010011;
+            FcvtHWu    fcvt_h_wu   "fcvt.h.wu"   IntToFp    Zfh        0b1101010_00001_00000_000_00000_1010011;
+            FcvtHL     fcvt_h_l    "fcvt.h.l"    IntToFp    Zfh        0b1101010_00010_00000_000_00000_1010011;
+            FcvtHLu    fcvt_h_lu   "fcvt.h.lu"   IntToFp    Zfh        0b1101010_00011_00000_000_00000_1010011;
+            // Zfa, additional floating point (those of a format need its extension too: see `gate`).
+            FliS       fli_s       "fli.s"       FpConstant Zfa        0b1111000_00001_00000_000_00000_1010011;
+            FminmS     fminm_s     "fminm.s"     FpR        Zfa        0b0010100_00000_00000_010_00000_1010011;
+            FmaxmS     fmaxm_s     "fmaxm.s"     FpR        Zfa        0b0010100_00000_00000_011_00000_1010011;
+            FroundS    fround_s    "fround.s"    FpUnary    Zfa        0b0100000_00100_00000_000_00000_1010011;
+            FroundnxS  froundnx_s  "froundnx.s"  FpUnary    Zfa        0b0100000_00101_00000_000_00000_1010011;
+            FleqS      fleq_s      "fleq.s"      FpCompare  Zfa        0b1010000_00000_00000_100_00000_1010011;
+            FltqS      fltq_s      "fltq.s"      FpCompare  Zfa        0b1010000_00000_00000_101_00000_1010011;
+            FliD       fli_d       "fli.d"       FpConstant Zfa        0b1111001_00001_00000_000_00000_1010011;
+            FminmD     fminm_d     "fminm.d"     FpR        Zfa        0b0010101_00000_00000_010_00000_1010011;
+            FmaxmD     fmaxm_d     "fmaxm.d"     FpR        Zfa        0b0010101_00000_00000_011_00000_1010011;
+            FroundD    fround_d    "fround.d"    FpUnary    Zfa        0b0100001_00100_00000_000_00000_1010011;
+            FroundnxD  froundnx_d  "froundnx.d"  FpUnary    Zfa        0b0100001_00101_00000_000_00000_1010011;
+            FleqD      fleq_d      "fleq.d"      FpCompare  Zfa        0b1010001_00000_00000_100_00000_1010011;
+            FltqD      fltq_d      "fltq.d"      FpCompare  Zfa        0b1010001_00000_00000_101_00000_1010011;
+            FliH       fli_h       "fli.h"       FpConstant Zfa        0b1111010_00001_00000_000_00000_1010011;
+            FminmH     fminm_h     "fminm.h"     FpR        Zfa        0b0010110_00000_00000_010_00000_1010011;
+            FmaxmH     fmaxm_h     "fmaxm.h"     FpR        Zfa        0b0010110_00000_00000_011_00000_1010011;
+            FroundH    fround_h    "fround.h"    FpUnary    Zfa        0b0100010_00100_00000_000_00000_1010011;
+            FroundnxH  froundnx_h  "froundnx.h"  FpUnary    Zfa        0b0100010_00101_00000_000_00000_1010011;
+            FleqH      fleq_h      "fleq.h"      FpCompare  Zfa        0b1010010_00000_00000_100_00000_1010011;
+            FltqH      fltq_h      "fltq.h"      FpCompare  Zfa        0b1010010_00000_00000_101_00000_1010011;
+            FcvtmodWD  fcvtmod_w_d "fcvtmod.w.d" FpModular  Zfa        0b1100001_01000_00000_001_00000_1010011;
         }
     };
 }

@@ -29,7 +29,13 @@ const fn needs_place(op: Op) -> bool {
 pub(super) const fn accesses_memory(op: Op) -> bool {
     matches!(
         op.format(),
-        Format::Load | Format::Store | Format::Lr | Format::Amo | Format::FpLoad | Format::FpStore
+        Format::Load
+            | Format::Store
+            | Format::Lr
+            | Format::Amo
+            | Format::FpLoad
+            | Format::FpStore
+            | Format::CacheBlock
     )
 }
 

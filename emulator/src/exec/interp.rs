@@ -64,6 +64,12 @@ const fn high_half(product: u128) -> u64 {
     (product >> 64) as u64
 }
 
+/// The product of polynomials over the field of two elements.
+fn carryless_product(a: u64, b: u64) -> u128 {
+    let bits = (0..u64::BITS).filter(|bit| b >> bit & 1 != 0);
+    bits.fold(0, |sum, bit| sum ^ u128::from(a) << bit)
+}
+
 impl Amo {
     /// The new value in memory; `old` and `operand` are sign-extended from the width.
     #[inline]
@@ -180,6 +186,10 @@ impl<const OBSERVED: bool> Engine for Interp<'_, OBSERVED> {
         Ok(sign_extend(old, width))
     }
 
+    fn manage_block(&mut self, addr: u64) -> Result<(), Stopped> {
+        self.core.manage_block(addr).map_err(|cause| self.stop(cause))
+    }
+
     #[inline]
     fn add(&mut self, a: u64, b: u64) -> u64 {
         a.wrapping_add(b)
@@ -245,6 +255,28 @@ impl<const OBSERVED: bool> Engine for Interp<'_, OBSERVED> {
     #[inline]
     fn sra(&mut self, a: u64, count: u64) -> u64 {
         (a.cast_signed() >> (count & 63)).cast_unsigned()
+    }
+    #[inline]
+    fn clz(&mut self, a: u64) -> u64 {
+        u64::from(a.leading_zeros())
+    }
+    #[inline]
+    fn ctz(&mut self, a: u64) -> u64 {
+        u64::from(a.trailing_zeros())
+    }
+    #[inline]
+    fn cpop(&mut self, a: u64) -> u64 {
+        u64::from(a.count_ones())
+    }
+    #[inline]
+    fn swap_bytes(&mut self, a: u64) -> u64 {
+        a.swap_bytes()
+    }
+    fn clmul(&mut self, a: u64, b: u64) -> u64 {
+        high_half(carryless_product(a, b) << 64)
+    }
+    fn clmulh(&mut self, a: u64, b: u64) -> u64 {
+        high_half(carryless_product(a, b))
     }
     #[inline]
     fn sext(&mut self, a: u64, width: Width) -> u64 {

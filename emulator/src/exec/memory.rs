@@ -113,6 +113,24 @@ impl Core<'_> {
         target
     }
 
+    /// A cache block is cleaned or invalidated: translated and checked as a load, but what faults is a store. Memory only.
+    #[cold]
+    pub(super) fn manage_block(&mut self, va: u64) -> Outcome<()> {
+        let as_store = |cause| match cause {
+            StopCause::Trap(Trap { exception: Exception::LoadPage, tval }) => {
+                trap(Exception::StorePage, tval)
+            }
+            StopCause::Trap(Trap { exception: Exception::LoadAccess, tval }) => {
+                trap(Exception::StoreAccess, tval)
+            }
+            other => other,
+        };
+        match self.data_target(va, 1, Access::Load).map_err(as_store)? {
+            Target::Ram(_) => Ok(()),
+            Target::Device(_) => Err(trap(Exception::StoreAccess, va)),
+        }
+    }
+
     /// LR: the value, zero-extended. Devices cannot be reserved. Where misaligned loads work (Zicclsm) and this one
     /// cannot, it is an access fault, so that nobody tries to emulate it.
     pub(super) fn load_reserved(&mut self, va: u64, width: Width) -> Outcome<u64> {

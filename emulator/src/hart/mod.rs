@@ -98,8 +98,14 @@ impl Hart {
 
     /// The same hart with other extensions, all enabled.
     #[must_use]
-    pub fn with_isa(self, isa: IsaSet) -> Self {
-        Self { isa, enabled: isa, ..self }
+    pub fn with_isa(mut self, isa: IsaSet) -> Self {
+        self.set_isa(isa);
+        self
+    }
+
+    /// Gives the hart other extensions, all enabled.
+    pub fn set_isa(&mut self, isa: IsaSet) {
+        (self.isa, self.enabled) = (isa, isa);
     }
 
     /// The same hart with or without physical memory protection.

@@ -139,6 +139,9 @@ pub trait Engine: Sized {
         value: Self::Val,
     ) -> Result<Self::Val, Self::Stop>;
 
+    /// A cache block is cleaned or invalidated: nothing but a check that it is memory and may be accessed.
+    fn manage_block(&mut self, addr: Self::Val) -> Result<(), Self::Stop>;
+
     // Pure operations on 64-bit values. Shifts use the low six bits of the count.
 
     /// `a + b`, wrapping.
@@ -173,6 +176,18 @@ pub trait Engine: Sized {
     fn srl(&mut self, a: Self::Val, count: Self::Val) -> Self::Val;
     /// Arithmetic shift right.
     fn sra(&mut self, a: Self::Val, count: Self::Val) -> Self::Val;
+    /// The number of zeros above the highest one; 64 if there is none.
+    fn clz(&mut self, a: Self::Val) -> Self::Val;
+    /// The number of zeros below the lowest one; 64 if there is none.
+    fn ctz(&mut self, a: Self::Val) -> Self::Val;
+    /// The number of ones.
+    fn cpop(&mut self, a: Self::Val) -> Self::Val;
+    /// The bytes in the opposite order.
+    fn swap_bytes(&mut self, a: Self::Val) -> Self::Val;
+    /// The low 64 bits of the carry-less product.
+    fn clmul(&mut self, a: Self::Val, b: Self::Val) -> Self::Val;
+    /// The high 64 bits of the carry-less product.
+    fn clmulh(&mut self, a: Self::Val, b: Self::Val) -> Self::Val;
     /// The low bytes of `a`, sign-extended.
     fn sext(&mut self, a: Self::Val, width: Width) -> Self::Val;
     /// The low bytes of `a`, zero-extended.

@@ -5,7 +5,8 @@
 //! rounding mode (both may be illegal), operands, operation with its flags, result.
 
 use super::engine::{Engine, FloatFn, Width};
-use crate::softfloat::{self as soft, Binary32, Binary64, Flags, Format, Round};
+use super::zfa;
+use crate::softfloat::{self as soft, Binary16, Binary32, Binary64, Flags, Format, Round};
 use isa::insn::Insn;
 
 /// A format that registers hold, and how.
@@ -16,6 +17,24 @@ pub(super) trait Precision: Format {
     fn get<E: Engine>(e: &mut E, r: u8) -> E::Val;
     /// Writes a pattern of this format to register `rd`.
     fn set<E: Engine>(e: &mut E, rd: u8, value: E::Val);
+}
+
+impl Precision for Binary16 {
+    const WIDTH: Width = Width::Half;
+    #[inline(always)]
+    fn get<E: Engine>(e: &mut E, r: u8) -> E::Val {
+        let (bits, above, ones) = (e.f(r), e.imm(16), e.imm((1 << 48) - 1));
+        let (upper, nan) = (e.srl(bits, above), e.imm(Self::CANONICAL_NAN.cast_signed()));
+        let boxed = e.eq(upper, ones);
+        let half = e.zext(bits, Width::Half);
+        e.select(boxed, half, nan)
+    }
+    #[inline(always)]
+    fn set<E: Engine>(e: &mut E, rd: u8, value: E::Val) {
+        let (half, ones) = (e.zext(value, Width::Half), e.imm(-1 << 16));
+        let boxed = e.or(half, ones);
+        e.set_f(rd, boxed);
+    }
 }
 
 impl Precision for Binary32 {
@@ -171,6 +190,15 @@ pub(super) fn from_integer<E: Engine, F: Precision>(
     Ok(())
 }
 
+/// `rd` = the constant whose number is in the instruction.
+#[inline(always)]
+pub(super) fn constant<E: Engine, F: Precision>(e: &mut E, i: &Insn) -> Result<(), E::Stop> {
+    e.fp_enabled(i)?;
+    let value = e.imm(zfa::constant::<F>(i.rs1).cast_signed());
+    F::set(e, i.rd, value);
+    Ok(())
+}
+
 /// Which sign `fsgnj`, `fsgnjn` and `fsgnjx` give to the magnitude of `rs1`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sign {
@@ -216,6 +244,8 @@ operations! {
     mul 2 (a, b) mode mul;
     div 2 (a, b) mode div;
     sqrt 1 (a) mode sqrt;
+    round_to_integral 1 (a) mode round_to_integral;
+    round_to_integral_exact 1 (a) mode round_to_integral_exact;
     madd 3 (a, b, c) mode fused_multiply_add;
 }
 
@@ -248,10 +278,20 @@ unrounded! {
     eq => u64::from;
     lt => u64::from;
     le => u64::from;
+    minimum => F::to_word;
+    maximum => F::to_word;
+    lt_quiet => u64::from;
+    le_quiet => u64::from;
 }
 
 pub(super) fn classify<F: Format>([a]: [u64; 1], _: Round) -> (u64, Flags) {
     (soft::classify::<F>(F::from_word(a)), Flags::empty())
+}
+
+/// A result of 32 bits is sign-extended.
+pub(super) fn to_i32_modular<F: Format>([a]: [u64; 1], _: Round) -> (u64, Flags) {
+    let (integer, flags) = soft::to_i32_modular::<F>(F::from_word(a));
+    (i64::from(integer).cast_unsigned(), flags)
 }
 
 pub(super) fn convert<From: Format, To: Format>([a]: [u64; 1], mode: Round) -> (u64, Flags) {

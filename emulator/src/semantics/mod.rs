@@ -18,6 +18,15 @@ pub mod f;
 pub mod i;
 pub mod m;
 pub mod system;
+pub mod zawrs;
+pub mod zba;
+pub mod zbb;
+pub mod zbk;
+pub mod zbs;
+pub mod zfa;
+pub mod zfh;
+pub mod zicbo;
+pub mod zicond;
 pub mod zicsr;
 
 pub use engine::{Amo, Engine, FloatFn, HelperFn, Surroundings, Width};
@@ -54,6 +63,48 @@ macro_rules! body_of {
     };
     (Svinval $function:ident) => {
         $crate::semantics::system::$function
+    };
+    (Zba $function:ident) => {
+        $crate::semantics::zba::$function
+    };
+    (Zbb $function:ident) => {
+        $crate::semantics::zbb::$function
+    };
+    (Zbs $function:ident) => {
+        $crate::semantics::zbs::$function
+    };
+    (Zbkb $function:ident) => {
+        $crate::semantics::zbk::$function
+    };
+    (Zbkc $function:ident) => {
+        $crate::semantics::zbk::$function
+    };
+    (Zbc $function:ident) => {
+        $crate::semantics::zbk::$function
+    };
+    (Zbkx $function:ident) => {
+        $crate::semantics::zbk::$function
+    };
+    (Zicond $function:ident) => {
+        $crate::semantics::zicond::$function
+    };
+    (Zicbom $function:ident) => {
+        $crate::semantics::zicbo::$function
+    };
+    (Zicboz $function:ident) => {
+        $crate::semantics::zicbo::$function
+    };
+    (Zawrs $function:ident) => {
+        $crate::semantics::zawrs::$function
+    };
+    (Zfhmin $function:ident) => {
+        $crate::semantics::zfh::$function
+    };
+    (Zfh $function:ident) => {
+        $crate::semantics::zfh::$function
+    };
+    (Zfa $function:ident) => {
+        $crate::semantics::zfa::$function
     };
     (Privileged $function:ident) => {
         $crate::semantics::system::$function

@@ -25,6 +25,40 @@ pub fn le<F: Format>(a: F::Bits, b: F::Bits) -> (bool, Flags) {
     key_pair::<F>(a, b).map_or((false, Flags::INVALID), |(x, y)| (x <= y, Flags::empty()))
 }
 
+/// `a < b` (`fltq`): quiet, invalid only for a signaling NaN; false if either is a NaN.
+#[inline]
+pub fn lt_quiet<F: Format>(a: F::Bits, b: F::Bits) -> (bool, Flags) {
+    match key_pair::<F>(a, b) {
+        Some((x, y)) => (x < y, Flags::empty()),
+        None => (false, signaling_flag::<F>(a, b)),
+    }
+}
+
+/// `a <= b` (`fleq`): quiet, invalid only for a signaling NaN; false if either is a NaN.
+#[inline]
+pub fn le_quiet<F: Format>(a: F::Bits, b: F::Bits) -> (bool, Flags) {
+    match key_pair::<F>(a, b) {
+        Some((x, y)) => (x <= y, Flags::empty()),
+        None => (false, signaling_flag::<F>(a, b)),
+    }
+}
+
+/// The smaller number (`fminm`): as [`min`], but the canonical NaN if either is a NaN.
+#[inline]
+pub fn minimum<F: Format>(a: F::Bits, b: F::Bits) -> (F::Bits, Flags) {
+    if key_pair::<F>(a, b).is_some() { min::<F>(a, b) } else { nan_of::<F>(a, b) }
+}
+
+/// The larger number (`fmaxm`): as [`max`], but the canonical NaN if either is a NaN.
+#[inline]
+pub fn maximum<F: Format>(a: F::Bits, b: F::Bits) -> (F::Bits, Flags) {
+    if key_pair::<F>(a, b).is_some() { max::<F>(a, b) } else { nan_of::<F>(a, b) }
+}
+
+fn nan_of<F: Format>(a: F::Bits, b: F::Bits) -> (F::Bits, Flags) {
+    propagate_nan::<F>(&[unpack::<F>(a), unpack::<F>(b)])
+}
+
 /// The smaller number (`fmin`): minus zero is smaller than zero, a NaN loses against a number.
 #[inline]
 pub fn min<F: Format>(a: F::Bits, b: F::Bits) -> (F::Bits, Flags) {

@@ -36,6 +36,10 @@ pub trait Format: Copy + 'static {
     fn from_word(word: u64) -> Self::Bits;
 }
 
+/// Half precision.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Binary16;
+
 /// Single precision.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Binary32;
@@ -43,6 +47,22 @@ pub struct Binary32;
 /// Double precision.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Binary64;
+
+impl Format for Binary16 {
+    type Bits = u16;
+    const WIDTH_BITS: u32 = 16;
+    const EXPONENT_BITS: u32 = 5;
+
+    #[inline]
+    fn to_word(bits: u16) -> u64 {
+        u64::from(bits)
+    }
+    #[inline]
+    #[allow(clippy::cast_possible_truncation)] // the low bits are what is asked for
+    fn from_word(word: u64) -> u16 {
+        word as u16
+    }
+}
 
 impl Format for Binary32 {
     type Bits = u32;
@@ -75,6 +95,7 @@ impl Format for Binary64 {
     }
 }
 
+const _: () = assert!(Binary16::INFINITY == 0x7c00 && Binary16::CANONICAL_NAN == 0x7e00);
 const _: () = assert!(Binary32::INFINITY == 0x7f80_0000 && Binary32::CANONICAL_NAN == 0x7fc0_0000);
 const _: () = assert!(Binary64::INFINITY == 0x7ff0 << 48 && Binary64::CANONICAL_NAN == 0x7ff8 << 48);
 const _: () = assert!(Binary64::MAX_EXPONENT == 1023 && Binary64::MIN_EXPONENT == -1022);

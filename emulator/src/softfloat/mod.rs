@@ -1,5 +1,5 @@
 //! IEEE 754 arithmetic in integers: exact in value and in flags, under the rules of the RISC-V F and D
-//! extensions (unprivileged manual, chapters "F" and "D").
+//! extensions, those of Zfh and of Zfa too (unprivileged manual, chapters "F", "D", "Zfh", "Zfa").
 //!
 //! Every operation is a pure function of bit patterns and a rounding mode; it returns the result and the flags
 //! that it raises. All operations have one shape: [`unpack`](unpack::unpack) the operands, settle NaNs,
@@ -17,6 +17,7 @@ mod convert;
 mod div;
 mod fma;
 mod format;
+mod integral;
 #[cfg(test)]
 mod known_answers;
 mod mul;
@@ -25,11 +26,15 @@ mod sqrt;
 mod unpack;
 
 pub use add::{add, sub};
-pub use compare::{classify, copy_sign, copy_sign_negated, copy_sign_xor, eq, le, lt, max, min};
+pub use compare::{
+    classify, copy_sign, copy_sign_negated, copy_sign_xor, eq, le, le_quiet, lt, lt_quiet, max, maximum, min,
+    minimum,
+};
 pub use convert::{convert, from_i32, from_i64, from_u32, from_u64, to_i32, to_i64, to_u32, to_u64};
 pub use div::div;
 pub use fma::{fused_multiply_add, negated};
-pub use format::{Binary32, Binary64, Format};
+pub use format::{Binary16, Binary32, Binary64, Format};
+pub use integral::{round_to_integral, round_to_integral_exact, to_i32_modular};
 pub use mul::mul;
 pub use round::{Flags, Round};
 pub use sqrt::sqrt;
