@@ -2,8 +2,8 @@
 //!
 //! Nothing here acts; the other files of this folder take these structures and do the work.
 
-use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
-use emulator::machine::{MAX_HARTS, MachineConfig, PMP_ENTRIES};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use emulator::machine::{Console, MAX_HARTS, MachineConfig, PMP_ENTRIES, VirtioConfig};
 use emulator::mem::tlb::{BadGeometry, TlbGeometry};
 use isa::IsaSet;
 use std::ffi::OsString;
@@ -121,13 +121,19 @@ impl MachineArgs {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+On a terminal the console is raw: each key goes to the guest at once, Ctrl-C too. Ctrl-A x leaves, Ctrl-A c opens the monitor
+(a prompt with the debugger's commands), Ctrl-A a sends Ctrl-A, Ctrl-A h lists these keys.
+
+Exit status: 0 for a power-off, a reset or Ctrl-A x; 1 for an SBI shutdown after a failure; the code given to the test finisher
+or to tohost; 124 when the fuel is spent or nothing can ever wake the machine; 125 for an error of Folio's own; 130 on Ctrl-C.")]
 pub struct BootArgs {
     /// Firmware: an ELF or raw FILE; `builtin` (Folio's SBI); `none` (the kernel starts in M-mode)
     #[arg(long, value_name = "FILE|none|builtin", default_value = "builtin")]
     pub bios: String,
-    /// Kernel: an ELF, or a raw image
+    /// Kernel: an ELF, a Linux Image or another raw image, compressed by gzip or not. Only firmware may go without
     #[arg(long, value_name = "FILE")]
-    pub kernel: PathBuf,
+    pub kernel: Option<PathBuf>,
     /// Initial RAM disk
     #[arg(long, value_name = "FILE")]
     pub initrd: Option<PathBuf>,
@@ -137,14 +143,71 @@ pub struct BootArgs {
     /// Disk image for the next virtio slot, opened read-only; what the guest writes is kept in memory (repeatable)
     #[arg(long, value_name = "IMAGE")]
     pub disk: Vec<PathBuf>,
+    /// Add a virtio device: an entropy source, or a network card on a network that ends at its gateway (repeatable)
+    #[arg(long = "device", value_name = "DEVICE", value_enum)]
+    pub devices: Vec<DeviceArg>,
+    /// Where input goes: the UART (ttyS0), the console of the SBI, or a virtio console (hvc0). All print to stdout
+    #[arg(long, value_enum, value_name = "CONSOLE", default_value_t)]
+    pub console: ConsoleArg,
+    /// Give virtio devices the legacy transport (version 1)
+    #[arg(long)]
+    pub virtio_legacy: bool,
     /// Size of RAM: bytes, or with suffix K, M or G
     #[arg(short = 'm', long = "memory", value_name = "SIZE", default_value = "128M", value_parser = parse_size)]
     pub memory: u64,
     #[command(flatten)]
     pub machine: MachineArgs,
+    /// Seed of the entropy source
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Keep guest time from running ahead of the clock while the guest waits (always so on a terminal)
+    #[arg(long)]
+    pub realtime: bool,
+    /// Give the kernel this device tree as it is, in place of the machine's own
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["append", "initrd"])]
+    pub dtb: Option<PathBuf>,
+    /// Write the device tree that the kernel would get to FILE, and end
+    #[arg(long, value_name = "FILE")]
+    pub dump_dtb: Option<PathBuf>,
     /// Write the figures of the run to FILE, however it ends
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+}
+
+/// A virtio device that is not a disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum DeviceArg {
+    Rng,
+    Net,
+}
+
+/// The console that input goes to.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, ValueEnum)]
+pub enum ConsoleArg {
+    #[default]
+    Uart,
+    Sbi,
+    Virtio,
+}
+
+impl BootArgs {
+    /// The machine that these flags ask for.
+    pub fn config(&self) -> MachineConfig {
+        MachineConfig {
+            seed: self.seed,
+            virtio: VirtioConfig {
+                legacy: self.virtio_legacy,
+                rng: self.devices.contains(&DeviceArg::Rng),
+                net: self.devices.contains(&DeviceArg::Net),
+            },
+            console: match self.console {
+                ConsoleArg::Uart => Console::Uart,
+                ConsoleArg::Sbi => Console::Sbi,
+                ConsoleArg::Virtio => Console::Virtio,
+            },
+            ..self.machine.config(self.memory)
+        }
+    }
 }
 
 #[derive(Args, Debug)]

@@ -3,47 +3,110 @@
 use super::args::BootArgs;
 use super::commit_file::CommitFile;
 use super::drive::{Driver, End};
+use super::pace::Pace;
 use super::report::Figures;
 use super::stdio::{HostStdio, Interrupted};
+use super::terminal::KEYS;
+use super::trace_file::Recorder;
 use super::{STATUS_ERROR, STATUS_FUEL, STATUS_INTERRUPTED, checked_output, read_input};
 use anyhow::{Context, Result};
 use emulator::image::RootImage;
+use emulator::loader::elf::is_elf;
 use emulator::loader::{Boot, Chosen, Firmware};
 use emulator::machine::{GuestExit, Machine, StopReason};
+use flate2::read::GzDecoder;
 use isa::Step;
+use std::io::{IsTerminal, Read};
+use std::path::Path;
 
 /// Boots and runs; the exit status to return.
 pub fn boot(args: &BootArgs) -> Result<u8> {
     checked_output(args.json.as_deref())?;
-    let kernel = read_input(&args.kernel)?;
-    let initrd = args.initrd.as_deref().map(read_input).transpose()?;
-    let firmware = match args.bios.as_str() {
-        "builtin" | "none" => None,
-        file => Some(read_input(file.as_ref())?),
-    };
-    let mut machine = Machine::new(args.machine.config(args.memory))?;
+    let kernel = args.kernel.as_deref().map(|path| read_kernel(path, args.memory)).transpose()?;
+    let mut machine = Machine::new(args.config())?;
     for path in &args.disk {
         let disk = RootImage::open(path)?.into_disk();
         machine.attach_disk(disk, false).with_context(|| format!("cannot attach {}", path.display()))?;
     }
-    let stdio = HostStdio::new();
+    load(args, kernel.as_deref(), &mut machine)?;
+    if let Some(path) = &args.dump_dtb {
+        dump_device_tree(&machine, path)?;
+        return Ok(0);
+    }
+    let stdio = HostStdio::raw();
     machine.set_stdio(Box::new(stdio.clone()));
-    let firmware = match &firmware {
-        Some(image) => Firmware::Image(image),
-        None if args.bios == "none" => Firmware::None,
-        None => Firmware::Builtin,
-    };
-    let chosen = Chosen { bootargs: args.append.as_deref().unwrap_or(""), ..Chosen::default() };
-    let boot = Boot { firmware, initrd: initrd.as_deref(), chosen, ..Boot::kernel(&kernel) };
-    machine.boot(&boot).with_context(|| format!("cannot boot {}", args.kernel.display()))?;
-    let mut driver = Driver { machine, stdio, interrupted: Interrupted::install(), fuel: args.machine.fuel };
+    let recorder = Recorder::new(None)?;
+    let terminal = std::io::stdin().is_terminal();
+    if terminal {
+        // The monitor tells of Folio's own guest OS what it has heard from the start.
+        machine.set_event_sink(Some(Box::new(recorder.clone())));
+        eprintln!("folio: {KEYS}");
+    }
+    let mut driver = Driver::new(machine, stdio, Interrupted::install(), args.machine.fuel);
+    driver.pace = (terminal || args.realtime).then(|| Pace::new(driver.machine.steps()));
     let mut commits = CommitFile::new(args.machine.log_commits.as_deref())?;
-    let status = status_of(driver.run_until(Step::NEVER, commits.observer()));
+    let end = match driver.run_until(Step::NEVER, commits.observer()) {
+        End::Monitor => {
+            let symbols = kernel.as_deref().filter(|bytes| is_elf(bytes));
+            super::debug::monitor(&mut driver, &recorder, symbols)?
+        }
+        end => end,
+    };
+    let status = status_of(end);
     commits.finish()?;
     if let Some(path) = &args.json {
         Figures { machine: &driver.machine, guest: None, exit: status }.write_json(path)?;
     }
     Ok(status)
+}
+
+/// Puts firmware, kernel and what goes with them into RAM.
+fn load(args: &BootArgs, kernel: Option<&[u8]>, machine: &mut Machine) -> Result<()> {
+    let initrd = args.initrd.as_deref().map(read_input).transpose()?;
+    let device_tree = args.dtb.as_deref().map(read_input).transpose()?;
+    let image = match args.bios.as_str() {
+        "builtin" | "none" => None,
+        file => Some(read_input(file.as_ref())?),
+    };
+    let firmware = match &image {
+        Some(image) => Firmware::Image(image),
+        None if args.bios == "none" => Firmware::None,
+        None => Firmware::Builtin,
+    };
+    let chosen = Chosen { bootargs: args.append.as_deref().unwrap_or(""), ..Chosen::default() };
+    let boot =
+        Boot { firmware, kernel, initrd: initrd.as_deref(), device_tree: device_tree.as_deref(), chosen };
+    let name = args.kernel.as_deref().unwrap_or(args.bios.as_ref());
+    machine.boot(&boot).with_context(|| format!("cannot boot {}", name.display()))?;
+    Ok(())
+}
+
+/// Reads a kernel, unpacking it if gzip has packed it.
+fn read_kernel(path: &Path, ram_bytes: u64) -> Result<Vec<u8>> {
+    const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+    let bytes = read_input(path)?;
+    if !bytes.starts_with(&GZIP_MAGIC) {
+        return Ok(bytes);
+    }
+    let mut unpacked = Vec::new();
+    // One byte more than fits into RAM is enough for the loader to refuse it.
+    GzDecoder::new(&bytes[..])
+        .take(ram_bytes + 1)
+        .read_to_end(&mut unpacked)
+        .with_context(|| format!("cannot unpack {}: is the file complete?", path.display()))?;
+    Ok(unpacked)
+}
+
+/// Writes the device tree as it lies in RAM. Its second word is its size.
+fn dump_device_tree(machine: &Machine, path: &Path) -> Result<()> {
+    let tree = machine.boot_info().and_then(|info| {
+        let size = machine.ram().slice(info.device_tree.wrapping_add(4), 4)?;
+        let size = u32::from_be_bytes(size.try_into().ok()?);
+        machine.ram().slice(info.device_tree, usize::try_from(size).ok()?)
+    });
+    let tree = tree.context("the device tree given by --dtb is not one")?;
+    std::fs::write(path, tree)
+        .with_context(|| format!("cannot write {}; choose a file in a folder that exists", path.display()))
 }
 
 /// PASS, shutdown and reset are success; FAIL and `tohost` give their code.
@@ -72,8 +135,9 @@ fn status_of(end: End) -> u8 {
             STATUS_FUEL
         }
         End::Interrupted => STATUS_INTERRUPTED,
-        End::Reached | End::Quit => {
-            unreachable!("no step to stop at was given, and there is no debugger here")
+        End::Quit => 0,
+        End::Reached | End::Monitor => {
+            unreachable!("no step to stop at was given; the monitor ends otherwise")
         }
         End::Stopped(other) => {
             eprintln!("folio: the machine stopped: {other:?}");

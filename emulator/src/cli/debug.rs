@@ -45,7 +45,7 @@ pub fn session(
     }
     let scripted = !args.ex.is_empty() || args.script.is_some();
     if std::io::stdin().is_terminal() {
-        prompt(&mut debugger, driver)?;
+        prompt(&mut debugger, driver, false)?;
     } else if !scripted {
         for line in std::io::stdin().lock().lines() {
             if say(debugger.execute(&mut DriverTarget(driver), &line.context("cannot read commands")?)) {
@@ -53,6 +53,15 @@ pub fn session(
             }
         }
     }
+    Ok(end_of(&debugger))
+}
+
+/// The monitor of a console: the prompt on a machine that runs already, until `quit`, Ctrl-A x or the machine's end.
+pub fn monitor(driver: &mut Driver, recorder: &Recorder, kernel: Option<&[u8]>) -> Result<End> {
+    let mut debugger = Debugger::new(recorder.tap(), kernel, None, Box::new(|_| None));
+    eprint!("\n{}", debugger.location(&DriverTarget(driver)));
+    eprintln!("`continue` goes back to the console, `quit` ends the machine, `help` lists the commands");
+    prompt(&mut debugger, driver, true)?;
     Ok(end_of(&debugger))
 }
 
@@ -71,7 +80,7 @@ fn end_of(debugger: &Debugger) -> End {
 }
 
 /// The prompt: line editing, history (kept between sessions), an empty line repeats.
-fn prompt(debugger: &mut Debugger, driver: &mut Driver) -> Result<()> {
+fn prompt(debugger: &mut Debugger, driver: &mut Driver, leave_at_end: bool) -> Result<()> {
     let config = Config::builder().behavior(Behavior::PreferTerm).auto_add_history(true).build();
     let mut editor = DefaultEditor::with_config(config).context("the terminal cannot be used")?;
     let history = history_file();
@@ -93,7 +102,7 @@ fn prompt(debugger: &mut Debugger, driver: &mut Driver) -> Result<()> {
         } else {
             debugger.execute(&mut target, &line)
         };
-        if say(output) {
+        if say(output) || driver.left || leave_at_end && debugger.ended().is_some() {
             break;
         }
     }
@@ -185,8 +194,8 @@ impl Target for DriverTarget<'_> {
             Some(stop_before) => self.0.run_until(until, Some(&mut Stopper(stop_before))),
         };
         match end {
-            End::Reached | End::Quit => Stop::Reached,
-            End::Interrupted => {
+            End::Reached => Stop::Reached,
+            End::Interrupted | End::Monitor | End::Quit => {
                 self.0.interrupted.take();
                 Stop::Interrupted
             }

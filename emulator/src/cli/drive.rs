@@ -1,6 +1,8 @@
 //! Runs a machine on behalf of a user: fuel, Ctrl-C, and waiting for input only when the guest is idle.
 
+use super::pace::Pace;
 use super::stdio::{HostStdio, Interrupted};
+use super::terminal::{Command, KEYS};
 use emulator::exec::Observer;
 use emulator::machine::{Machine, StopReason};
 use isa::Step;
@@ -20,8 +22,10 @@ pub enum End {
     OutOfFuel,
     /// Ctrl-C.
     Interrupted,
-    /// The user left the debugger before the end.
+    /// The user left before the end: the debugger by `quit`, or the console by Ctrl-A x.
     Quit,
+    /// Ctrl-A c: the user wants the monitor.
+    Monitor,
 }
 
 /// A machine with what drives it.
@@ -31,13 +35,23 @@ pub struct Driver {
     pub interrupted: Interrupted,
     /// The step at which the fuel is spent.
     pub fuel: Option<u64>,
+    /// Holds guest time back to the host's.
+    pub pace: Option<Pace>,
+    /// The user has left by Ctrl-A x.
+    pub left: bool,
 }
 
 impl Driver {
+    /// Drives `machine` until step `fuel`, if there is such a limit.
+    pub fn new(machine: Machine, stdio: HostStdio, interrupted: Interrupted, fuel: Option<u64>) -> Self {
+        Self { machine, stdio, interrupted, fuel, pace: None, left: false }
+    }
+
     /// Runs until the machine stops, the fuel is spent, Ctrl-C, or step `until`, telling `observer`, if there is one,
     /// of each instruction.
     pub fn run_until(&mut self, until: Step, mut observer: Option<&mut dyn Observer>) -> End {
         let fuel = Step(self.fuel.unwrap_or(u64::MAX));
+        let _raw = self.stdio.enter_raw();
         loop {
             let now = self.machine.steps();
             if now >= fuel {
@@ -54,7 +68,13 @@ impl Driver {
             };
             match reason {
                 StopReason::Fuel => {
-                    self.stdio.look_for_input();
+                    let ahead = self.pace.as_mut().map(|pace| pace.ahead(self.machine.steps()));
+                    match ahead {
+                        Some(ahead) if !ahead.is_zero() => self.stdio.sleep(ahead, &self.interrupted),
+                        _ => {
+                            self.stdio.look_for_input();
+                        }
+                    }
                 }
                 StopReason::NeedInput => {
                     if !self.stdio.wait_for_input(&self.interrupted) {
@@ -65,6 +85,15 @@ impl Driver {
             }
             if self.interrupted.is_set() {
                 return End::Interrupted;
+            }
+            match self.stdio.take_command() {
+                Some(Command::Leave) => {
+                    self.left = true;
+                    return End::Quit;
+                }
+                Some(Command::Monitor) => return End::Monitor,
+                Some(Command::Help) => eprintln!("\nfolio: {KEYS}"),
+                None => {}
             }
         }
     }

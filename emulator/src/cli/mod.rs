@@ -9,9 +9,11 @@ mod commit_file;
 mod debug;
 mod drive;
 mod files;
+mod pace;
 mod report;
 mod run;
 mod stdio;
+mod terminal;
 mod test;
 mod trace_file;
 

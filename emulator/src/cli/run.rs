@@ -40,7 +40,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let mut commits = CommitFile::new(args.machine.log_commits.as_deref())?;
     let stdio = HostStdio::new();
     let machine = build(args, source.image()?, &path, &recorder, &stdio)?;
-    let mut driver = Driver { machine, stdio, interrupted: Interrupted::install(), fuel: args.machine.fuel };
+    let mut driver = Driver::new(machine, stdio, Interrupted::install(), args.machine.fuel);
     let end = if debug {
         super::debug::session(args, &mut driver, &recorder, &path, source.files())?
     } else {
@@ -197,7 +197,9 @@ fn conclude(end: End, program: &OsStr, refusal: Option<&str>) -> u8 {
         }
         End::Interrupted => STATUS_INTERRUPTED,
         End::Quit => 0,
-        End::Reached => unreachable!("the debugger keeps the steps it stops at to itself"),
+        End::Reached | End::Monitor => {
+            unreachable!("the debugger keeps the steps it stops at to itself, and the terminal is not raw")
+        }
         End::Stopped(other) => {
             eprintln!("folio: the machine stopped unexpectedly: {other:?}");
             STATUS_ERROR

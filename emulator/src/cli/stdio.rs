@@ -3,15 +3,16 @@
 //! Input keeps runs repeatable: a regular file (or `/dev/null`) answers each request at once and in full; a
 //! pipe or a terminal answers only when the machine has nothing else to do ([`HostStdio::wait_for_input`]) or
 //! at the fixed steps at which the run loop looks ([`HostStdio::look_for_input`]), so that the host's timing decides
-//! as little as possible. Nothing is read from the host that no guest has asked for.
+//! as little as possible. Nothing is read from the host that no guest has asked for, a raw terminal's keys apart.
 
+use super::terminal::{Command, Escapes, Keys, RawMode, read_keys};
 use emulator::host::{Input, Output, OutputClosed, Stdio};
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Set when the user pressed Ctrl-C (or the process was asked to end).
 #[derive(Clone, Default)]
@@ -46,6 +47,50 @@ enum Source {
     Exact(File),
     /// A pipe or a terminal: a thread reads, one request at a time.
     Streamed(Stream),
+    /// A terminal whose keys are the guest's, Ctrl-A apart.
+    Raw(RawTerminal),
+}
+
+#[derive(Default)]
+struct RawTerminal {
+    escapes: Escapes,
+    /// Keys that the guest may have now.
+    ready: Vec<u8>,
+    command: Option<Command>,
+    gone: bool,
+}
+
+impl RawTerminal {
+    /// Reads keys, waiting for at most `timeout`. Whether any came.
+    fn receive(&mut self, timeout: Duration) -> bool {
+        match read_keys(timeout) {
+            Keys::Pressed(keys) => {
+                self.command = self.escapes.filter(&keys, &mut self.ready).or(self.command);
+                true
+            }
+            Keys::Nothing => false,
+            Keys::Gone => {
+                self.gone = true;
+                self.command = Some(Command::Leave);
+                true
+            }
+        }
+    }
+
+    fn poll(&mut self, buffer: &mut [u8]) -> Input {
+        if self.ready.is_empty() {
+            return if self.gone { Input::Eof } else { Input::NotYet };
+        }
+        take_from(&mut self.ready, buffer)
+    }
+}
+
+/// Hands out the first bytes of `ready`, which is not empty.
+fn take_from(ready: &mut Vec<u8>, buffer: &mut [u8]) -> Input {
+    let n = ready.len().min(buffer.len());
+    buffer[..n].copy_from_slice(&ready[..n]);
+    ready.drain(..n);
+    Input::Bytes(n)
 }
 
 struct Stream {
@@ -76,15 +121,39 @@ impl HostStdio {
         Self(Arc::new(Mutex::new(Shared { source })))
     }
 
+    /// As [`HostStdio::new`]; a terminal is to be raw while the machine runs.
+    pub fn raw() -> Self {
+        if io::stdin().is_terminal() {
+            return Self(Arc::new(Mutex::new(Shared { source: Source::Raw(RawTerminal::default()) })));
+        }
+        Self::new()
+    }
+
+    /// Makes the terminal raw, if it is to be, for as long as the guard lives.
+    pub fn enter_raw(&self) -> Option<RawMode> {
+        if matches!(self.lock().source, Source::Raw(_)) { RawMode::enter() } else { None }
+    }
+
+    /// What the user wants of Folio itself.
+    pub fn take_command(&self) -> Option<Command> {
+        match &mut self.lock().source {
+            Source::Raw(terminal) => terminal.command.take(),
+            Source::Exact(_) | Source::Streamed(_) => None,
+        }
+    }
+
     /// Blocks until the input a guest waits for has arrived or ended. `false` if Ctrl-C came first.
     pub fn wait_for_input(&self, interrupted: &Interrupted) -> bool {
         loop {
             if interrupted.is_set() {
                 return false;
             }
-            let mut shared = self.lock();
-            let Source::Streamed(stream) = &mut shared.source else { return true };
-            if stream.receive(Some(INTERRUPT_POLL)) {
+            let came = match &mut self.lock().source {
+                Source::Exact(_) => true,
+                Source::Streamed(stream) => stream.receive(Some(INTERRUPT_POLL)),
+                Source::Raw(terminal) => !terminal.ready.is_empty() || terminal.receive(INTERRUPT_POLL),
+            };
+            if came {
                 return true;
             }
         }
@@ -95,6 +164,32 @@ impl HostStdio {
         match &mut self.lock().source {
             Source::Exact(_) => true,
             Source::Streamed(stream) => stream.receive(None),
+            Source::Raw(terminal) => terminal.receive(Duration::ZERO) || !terminal.ready.is_empty(),
+        }
+    }
+
+    /// Sleeps for `duration`, or until input arrives or Ctrl-C comes.
+    pub fn sleep(&self, duration: Duration, interrupted: &Interrupted) {
+        let end = Instant::now() + duration;
+        // What was there before is no reason to wake.
+        let mut waits = !self.look_for_input();
+        loop {
+            let left = end.saturating_duration_since(Instant::now()).min(INTERRUPT_POLL);
+            if left.is_zero() || interrupted.is_set() {
+                return;
+            }
+            let came = match &mut self.lock().source {
+                Source::Raw(terminal) => terminal.receive(left),
+                Source::Streamed(stream) if waits && stream.asked => stream.receive(Some(left)),
+                Source::Streamed(_) | Source::Exact(_) => {
+                    std::thread::sleep(left);
+                    false
+                }
+            };
+            if came && waits {
+                return;
+            }
+            waits &= !came;
         }
     }
 
@@ -178,10 +273,7 @@ impl Stream {
 
     fn poll(&mut self, buffer: &mut [u8]) -> Input {
         if !self.ready.is_empty() {
-            let n = self.ready.len().min(buffer.len());
-            buffer[..n].copy_from_slice(&self.ready[..n]);
-            self.ready.drain(..n);
-            return Input::Bytes(n);
+            return take_from(&mut self.ready, buffer);
         }
         if self.ended {
             // A terminal's end of file is not for ever: the next request asks again.
@@ -218,6 +310,7 @@ impl Stdio for HostStdio {
                 }
             },
             Source::Streamed(stream) => stream.poll(buffer),
+            Source::Raw(terminal) => terminal.poll(buffer),
         }
     }
 

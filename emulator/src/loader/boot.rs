@@ -2,14 +2,18 @@
 //!
 //! | firmware | kernel goes to | the hart starts at | in | with |
 //! |---|---|---|---|---|
-//! | built-in SBI | its ELF's `p_paddr`, or 0x8020_0000 | the kernel's entry | S | a0 = hart, a1 = device tree |
+//! | built-in SBI | see below, or 0x8020_0000 | the kernel's entry | S | a0 = hart, a1 = device tree |
 //! | an image | the same | 0x8000_0000 (or the ELF's entry) | M | also a2 = OpenSBI's `fw_dynamic` information |
-//! | none | its ELF's `p_paddr`, or 0x8000_0000 | the kernel's entry | M | a0 = hart, a1 = device tree |
+//! | none | see below, or 0x8000_0000 | the kernel's entry | M | a0 = hart, a1 = device tree |
+//!
+//! An ELF goes to its segments' `p_paddr`; if it is position-independent and linked outside RAM (OpenSBI's are linked at 0),
+//! they count from where a raw image would go. A Linux `Image` goes to where its header says.
 //!
 //! The device tree lies at the top of RAM, the `fw_dynamic` block right behind it and the initial RAM disk below.
 
 use super::elf::{ElfError, ElfFile, is_elf};
 use super::fdt::{self, Board, Chosen};
+use super::linux::LinuxImage;
 use crate::mem::ram::Ram;
 use isa::platform::{KERNEL_BASE, RAM_BASE};
 use isa::{IsaSet, PAGE_SIZE, PhysAddr, Privilege};
@@ -31,7 +35,7 @@ pub enum Firmware<'a> {
 pub struct Boot<'a> {
     /// What runs in M-mode below the kernel.
     pub firmware: Firmware<'a>,
-    /// The kernel: an ELF or a raw image. Only firmware may go without.
+    /// The kernel: an ELF, a Linux `Image` or another raw image. Only firmware may go without.
     pub kernel: Option<&'a [u8]>,
     /// The initial RAM disk.
     pub initrd: Option<&'a [u8]>,
@@ -214,10 +218,15 @@ impl Loader<'_> {
             if bytes.is_empty() {
                 return Err(LoadError::Empty { image });
             }
-            self.place(image, raw_base, bytes, bytes.len() as u64)?;
-            return Ok(Program { entry: raw_base, htif: None, signature: None });
+            let (at, memory_bytes) = match LinuxImage::parse(bytes) {
+                Some(linux) => (RAM_BASE.wrapping_add(linux.text_offset), linux.memory_bytes),
+                None => (raw_base, bytes.len() as u64),
+            };
+            self.place(image, at, bytes, memory_bytes)?;
+            return Ok(Program { entry: at, htif: None, signature: None });
         }
         let elf = ElfFile::parse(bytes).map_err(|error| LoadError::Elf { image, error })?;
+        let elf = elf.moved_into_ram(raw_base);
         for segment in elf.segments() {
             self.place(image, segment.pa, segment.data, segment.memory_bytes)?;
         }

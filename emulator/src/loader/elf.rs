@@ -10,6 +10,7 @@ use goblin::elf::program_header::{PT_LOAD, ProgramHeader};
 use goblin::elf::section_header::{SHT_SYMTAB, SectionHeader};
 use goblin::elf::sym::Sym;
 use goblin::elf::{Elf, Header};
+use isa::platform::RAM_BASE;
 use isa::{PhysAddr, VirtAddr};
 
 const CTX: Ctx = Ctx { container: Container::Big, le: Endian::Little };
@@ -119,6 +120,17 @@ impl<'a> ElfFile<'a> {
             return Err(ElfError::NothingToLoad);
         }
         Ok(Self { bytes, header, segments })
+    }
+
+    /// The same file loaded from `base` on, if it is position-independent and linked below RAM.
+    pub fn moved_into_ram(mut self, base: PhysAddr) -> Self {
+        let lowest = self.segments.iter().map(|segment| segment.pa).min();
+        if self.header.e_type == ET_DYN && lowest.is_some_and(|at| at < RAM_BASE) {
+            for segment in &mut self.segments {
+                segment.pa = segment.pa.wrapping_add(base.0);
+            }
+        }
+        self
     }
 
     /// The segments to load, in the order of the file.

@@ -4,6 +4,7 @@
 pub mod boot;
 pub mod elf;
 pub mod fdt;
+mod linux;
 
 pub use boot::{Boot, BootInfo, Firmware, LoadError};
 pub use fdt::Chosen;

@@ -230,3 +230,47 @@ fn thousands_of_damaged_files_never_panic() {
     }
     assert!(started > 500 && refused > 500, "{started} started, {refused} refused");
 }
+
+/// A Linux image of 4 KiB that wants to lie at `text_offset` and takes `memory_bytes`.
+fn linux(text_offset: u64, memory_bytes: u64) -> Vec<u8> {
+    let mut bytes = vec![0x55; 4096];
+    bytes[8..16].copy_from_slice(&text_offset.to_le_bytes());
+    bytes[16..24].copy_from_slice(&memory_bytes.to_le_bytes());
+    bytes[56..60].copy_from_slice(b"RSC\x05");
+    bytes
+}
+
+#[test]
+fn a_linux_image_goes_where_its_header_says_and_keeps_its_memory() {
+    let (ram, info) = boot(&linux(0x2_0000, 0x8000)).unwrap();
+    assert_eq!(info.entry, PhysAddr(RAM_BASE.0 + 0x2_0000));
+    assert_eq!(ram.slice(info.entry.wrapping_add(60), 1).unwrap(), [0x55]);
+    let small = linux(0, 1);
+    let taken = LinuxImage::parse(&small).unwrap().memory_bytes;
+    assert_eq!(taken, 4096, "never less than the file");
+    let greedy = linux(0x2_0000, RAM_BYTES as u64 - 0x2_0000);
+    assert!(matches!(
+        boot(&greedy),
+        Err(LoadError::Overlap { image: Image::DeviceTree, other: Image::Kernel })
+    ));
+    assert!(matches!(
+        boot(&linux(0x2_0000, u64::MAX)),
+        Err(LoadError::OutsideRam { image: Image::Kernel, .. })
+    ));
+    assert!(matches!(boot(&linux(u64::MAX, 0)), Err(LoadError::OutsideRam { image: Image::Kernel, .. })));
+    assert_eq!(LinuxImage::parse(&small[..63]), None);
+}
+
+#[test]
+fn a_position_independent_elf_linked_below_ram_is_moved_into_it() {
+    let mut bytes = elf(4, &[load_at(0), load_at(0x4000)]);
+    bytes[16] = 3;
+    let (ram, info) = boot(&bytes).unwrap();
+    assert_eq!(info.entry, PhysAddr(RAM_BASE.0 + 4));
+    assert_eq!(ram.slice(PhysAddr(RAM_BASE.0 + 0x4000), 9).unwrap(), [&[0xaa; 8][..], &[0]].concat());
+    bytes[16] = 2;
+    assert!(
+        matches!(boot(&bytes), Err(LoadError::OutsideRam { image: Image::Kernel, .. })),
+        "an executable is not"
+    );
+}

@@ -1,0 +1,172 @@
+//! The console as a raw terminal: each key goes to the guest at once, Ctrl-C too; Ctrl-A introduces the few that are Folio's.
+//!
+//! The terminal's settings are put back when the guard goes, on a panic, and (the run loop sees to that) after
+//! SIGINT, SIGTERM and SIGHUP. Nothing else here outlives the process.
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::stdio::stdin;
+use rustix::termios::{OptionalActions, OutputModes, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+use std::io::IsTerminal;
+use std::sync::{Mutex, Once, PoisonError};
+use std::time::Duration;
+
+/// What the user wants of Folio itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Ctrl-A x.
+    Leave,
+    /// Ctrl-A c.
+    Monitor,
+    /// Ctrl-A h.
+    Help,
+}
+
+/// The keys, for the banner and for Ctrl-A h.
+pub const KEYS: &str =
+    "Ctrl-A x leaves, Ctrl-A c opens the monitor, Ctrl-A a sends Ctrl-A, Ctrl-A h shows this";
+
+const CTRL_A: u8 = 1;
+
+/// Finds Folio's keys among those for the guest.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Escapes {
+    after_ctrl_a: bool,
+}
+
+impl Escapes {
+    /// Moves what is the guest's from `keys` to `guest`; the last of Folio's commands, if there is one.
+    pub fn filter(&mut self, keys: &[u8], guest: &mut Vec<u8>) -> Option<Command> {
+        let mut command = None;
+        for &key in keys {
+            if !std::mem::take(&mut self.after_ctrl_a) {
+                if key == CTRL_A {
+                    self.after_ctrl_a = true;
+                } else {
+                    guest.push(key);
+                }
+                continue;
+            }
+            match key {
+                b'x' | b'X' => command = Some(Command::Leave),
+                b'c' | b'C' => command = Some(Command::Monitor),
+                b'h' | b'H' | b'?' => command = Some(Command::Help),
+                b'a' | b'A' | CTRL_A => guest.push(CTRL_A),
+                // Any other key after Ctrl-A is dropped with it.
+                _ => {}
+            }
+        }
+        command
+    }
+}
+
+/// The settings to go back to, while the terminal is raw.
+static COOKED: Mutex<Option<Termios>> = Mutex::new(None);
+static PANIC_HOOK: Once = Once::new();
+
+/// While it lives, standard input is a raw terminal.
+#[must_use]
+pub struct RawMode(());
+
+impl RawMode {
+    /// Makes the terminal raw, if standard input is one.
+    pub fn enter() -> Option<Self> {
+        if !std::io::stdin().is_terminal() {
+            return None;
+        }
+        let cooked = tcgetattr(stdin()).ok()?;
+        PANIC_HOOK.call_once(|| {
+            let next = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |info| {
+                restore();
+                next(info);
+            }));
+        });
+        let mut raw = cooked.clone();
+        raw.make_raw();
+        // A guest's bare line feed still starts a line.
+        raw.output_modes |= cooked.output_modes & (OutputModes::OPOST | OutputModes::ONLCR);
+        // A read returns what there is, perhaps nothing: no thread waits at the terminal while the prompt needs it.
+        raw.special_codes[SpecialCodeIndex::VMIN] = 0;
+        raw.special_codes[SpecialCodeIndex::VTIME] = 0;
+        COOKED.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(cooked);
+        tcsetattr(stdin(), OptionalActions::Now, &raw).ok()?;
+        Some(Self(()))
+    }
+}
+
+impl Drop for RawMode {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+fn restore() {
+    if let Some(cooked) = COOKED.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        // The terminal may have gone away; then there is nothing to put back.
+        let _ = tcsetattr(stdin(), OptionalActions::Drain, &cooked);
+    }
+}
+
+/// What a read of the raw terminal found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Keys {
+    /// These.
+    Pressed(Vec<u8>),
+    /// None in that time.
+    Nothing,
+    /// The terminal has gone.
+    Gone,
+}
+
+/// Waits for keys for at most `timeout`, and reads them.
+pub fn read_keys(timeout: Duration) -> Keys {
+    let input = stdin();
+    let mut polled = [PollFd::new(&input, PollFlags::IN)];
+    let limit = Timespec {
+        tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: timeout.subsec_nanos().into(),
+    };
+    match poll(&mut polled, Some(&limit)) {
+        Ok(0) | Err(Errno::INTR) => return Keys::Nothing,
+        Ok(_) => {}
+        Err(_) => return Keys::Gone,
+    }
+    let mut buffer = [0; 256];
+    match rustix::io::read(stdin(), &mut buffer) {
+        Ok(0) if polled[0].revents().intersects(PollFlags::HUP | PollFlags::ERR) => Keys::Gone,
+        Ok(0) | Err(Errno::INTR | Errno::AGAIN) => Keys::Nothing,
+        Ok(count) => Keys::Pressed(buffer[..count].to_vec()),
+        Err(_) => Keys::Gone,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ctrl_a_introduces_folios_own_keys() {
+        for (keys, guest, command) in [
+            (&b"ls\r"[..], &b"ls\r"[..], None),
+            (b"a\x01xb", b"ab", Some(Command::Leave)),
+            (b"\x01c", b"", Some(Command::Monitor)),
+            (b"\x01h", b"", Some(Command::Help)),
+            (b"\x01a\x01\x01x", b"\x01\x01x", None),
+            (b"\x01qz", b"z", None),
+            (b"\x03", b"\x03", None),
+        ] {
+            let mut out = Vec::new();
+            assert_eq!(Escapes::default().filter(keys, &mut out), command, "{keys:?}");
+            assert_eq!(out, guest, "{keys:?}");
+        }
+    }
+
+    #[test]
+    fn the_two_keys_may_come_apart() {
+        let (mut escapes, mut guest) = (Escapes::default(), Vec::new());
+        assert_eq!(escapes.filter(b"x\x01", &mut guest), None);
+        assert_eq!(escapes.filter(b"x", &mut guest), Some(Command::Leave));
+        assert_eq!(guest, b"x");
+    }
+}
