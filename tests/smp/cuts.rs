@@ -26,15 +26,15 @@ const MIXED: &str = "
         li32 s4, 400
     round:
         lr.w t0, (s0)
-        bnez t0, @round
+        bnez t0, @spin
         li t1, 1
         sc.w t2, t1, (s0)
         bnez t2, @round
         ld t3, 64(s0)
-        li t4, 20
+        andi t4, s4, 31
     hold:
         addi t4, t4, -1
-        bnez t4, @hold
+        bgez t4, @hold
         addi t3, t3, 1
         sd t3, 64(s0)
         amoswap.w zero, zero, (s0)
@@ -45,8 +45,8 @@ const MIXED: &str = "
         add t2, t2, t3
         sw t2, 0(t1)
         jalr ra, 0(t1)
-        # Every 16th round: poke the next hart, then rest.
-        andi t0, s4, 15
+        # Every 128th round: poke the next hart, then rest.
+        andi t0, s4, 127
         bnez t0, @busy
         addi t1, a0, 1
         andi t1, t1, 3
@@ -67,6 +67,10 @@ const MIXED: &str = "
         addi t0, t0, -4
         bnez t0, @end
         finish
+    spin:
+        pause
+        addi s9, s9, 1
+        j @round
     patched:
         addi s5, s5, 0
         ret
@@ -89,6 +93,7 @@ fn whole() -> Machine {
     finish(&mut machine);
     let interrupts: Vec<u64> = machine.harts().iter().map(|hart| hart.x[24]).collect();
     assert!(interrupts.iter().all(|&count| count > 5), "each hart is interrupted: {interrupts:?}");
+    assert!(machine.harts().iter().any(|hart| hart.x[25] > 0), "some hart finds the lock taken");
     assert!(machine.steps().0 > 10 * QUANTUM_STEPS, "there are turns: {}", machine.steps());
     machine
 }

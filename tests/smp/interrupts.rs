@@ -166,6 +166,46 @@ fn the_plic_has_two_contexts_for_each_hart() {
     assert_eq!(woken, [0; 4], "no other hart was woken");
 }
 
+/// Two harts answer each other a hundred times, spinning on a word with `spin` in the loop; the steps it took.
+fn ping_pong(spin: &str) -> Step {
+    let text = format!(
+        "
+        la s0, 0x10000
+        li s1, 100
+        bnez a0, @second
+    ping:
+        sd s1, 0(s0)
+    pong:
+        {spin}
+        ld t0, 8(s0)
+        bne t0, s1, @pong
+        addi s1, s1, -1
+        bnez s1, @ping
+        finish
+    second:
+        {spin}
+        ld t0, 0(s0)
+        bne t0, s1, @second
+        sd s1, 8(s0)
+        addi s1, s1, -1
+        bnez s1, @second
+    park:
+        wfi
+        j @park
+    "
+    );
+    let mut machine = bare(2, &text);
+    finish(&mut machine);
+    machine.steps()
+}
+
+#[test]
+fn a_spinning_hart_gives_its_turn_away() {
+    let (hinted, not) = (ping_pong("pause"), ping_pong("nop"));
+    assert!(hinted < Step(3000), "{hinted}");
+    assert!(not > Step(190 * QUANTUM_STEPS), "{not}");
+}
+
 fn states(machine: &Machine) -> Vec<HartState> {
     (0..machine.harts().len()).map(|hart| machine.hart_state(hart).unwrap()).collect()
 }

@@ -214,6 +214,11 @@ pub struct Insn {
 const _: () = assert!(size_of::<Insn>() == 16);
 
 impl Insn {
+    /// Whether it is `pause`: the hart spins.
+    #[inline]
+    pub const fn is_pause(&self) -> bool {
+        matches!(self.op, Op::Fence) && self.imm == crate::pseudo::PAUSE
+    }
     /// In `rm` of an atomic: acquire.
     pub const AQ: u8 = 2;
     /// In `rm` of an atomic: release.

@@ -60,7 +60,8 @@ use Fixed::{Compressed, Imm, ImmLow, Rd, Rs1, Rs2, SameSources};
 
 const FULL_FENCE: i32 = 0xff;
 const FENCE_TSO: i32 = 0x833;
-const PAUSE: i32 = 0x010;
+/// The fence that hints that the hart spins (Zihintpause).
+pub(crate) const PAUSE: i32 = 0x010;
 
 const fn csr(csr: Csr) -> Fixed {
     Imm(csr.0 as i32)

@@ -20,6 +20,8 @@ bitflags! {
         const INTERRUPTS = 1 << 0;
         /// A device has been accessed: lines, deadlines, stop requests, decoded code.
         const DEVICES = 1 << 1;
+        /// The hart gives its turn away.
+        const TURN = 1 << 2;
         /// `misa` has been written: decoded code may be another.
         const EXTENSIONS = 1 << 2;
     }
@@ -111,6 +113,9 @@ impl Surroundings for Core<'_> {
     fn wait_for_interrupt(&mut self) {
         self.hart.waiting = true;
         self.attention |= Attention::INTERRUPTS;
+    }
+    fn end_turn(&mut self) {
+        self.attention |= Attention::TURN;
     }
     fn fence_translations(&mut self, va: Option<VirtAddr>, asid: Option<u64>) {
         #[allow(clippy::cast_possible_truncation)] // bits above ASIDMAX are ignored

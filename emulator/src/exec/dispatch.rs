@@ -44,6 +44,7 @@ pub(super) const fn accesses_memory(op: Op) -> bool {
 pub(super) fn ends_block(insn: &Insn) -> bool {
     match insn.op.format() {
         Format::J | Format::Jalr | Format::B | Format::Bare | Format::SfenceVma | Format::FenceI => true,
+        Format::Fence => insn.is_pause(),
         Format::Csr | Format::CsrImm => {
             let writes = matches!(insn.op, Op::Csrrw | Op::Csrrwi) || insn.rs1 != 0;
             writes && !write_is_harmless(insn.csr())

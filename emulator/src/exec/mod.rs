@@ -39,18 +39,20 @@ pub struct Exec<'a> {
     pub options: &'a Options,
 }
 
-/// How to run. None of this changes what the guest sees.
+/// How to run. Turns apart, none of this changes what the guest sees.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The most instructions a block may have; at least 1.
     pub block_limit: u16,
     /// Stores here leave the loop after they have been made ([`Exit::Watch`]).
     pub watch: Vec<Region>,
+    /// There are other harts: one that spins leaves the loop ([`Exit::TurnOver`]).
+    pub turns: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { block_limit: block::MAX_BLOCK, watch: Vec::new() }
+        Self { block_limit: block::MAX_BLOCK, watch: Vec::new(), turns: false }
     }
 }
 
@@ -61,6 +63,8 @@ pub enum Exit {
     Deadline,
     /// The hart waits for an interrupt and none is pending.
     Wfi,
+    /// The hart spins (`pause`): it is another hart's turn.
+    TurnOver,
     /// ECALL from S-mode with [`Hart::sbi_calls_exit`]: it has been counted and `pc` is past it.
     SbiCall,
     /// [`Platform::stop_requested`].

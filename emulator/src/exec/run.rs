@@ -35,7 +35,7 @@ where
         offset: 0,
         next_pc,
         stop: StopCause::RunAlone,
-        attention: Attention::all(),
+        attention: Attention::all().difference(Attention::TURN),
         alone: false,
         watched_store: None,
     };
@@ -144,9 +144,14 @@ where
             self.code.follow_isa(core.ram, core.hart.enabled());
             devices = true;
         }
+        // Looked at before the budget: a run that ends here must not forget it.
+        let turn_over = self.options.turns && core.attention.contains(Attention::TURN);
         core.attention = Attention::empty();
         if devices && core.platform.stop_requested() {
             return Err(Exit::StopRequested);
+        }
+        if turn_over {
+            return Err(Exit::TurnOver);
         }
         if now.0 >= until {
             return Err(Exit::Deadline);

@@ -83,7 +83,7 @@ impl Machine {
             now: Step(0),
             boot: None,
             code: CodeCache::new(),
-            options: Options::default(),
+            options: Options { turns: config.harts > 1, ..Options::default() },
             config,
         })
     }
@@ -130,8 +130,8 @@ impl Machine {
         self.run_to(Limit::Until(until), Some(observer))
     }
 
-    /// Runs one instruction of the hart whose turn it is, after whatever idle time comes before it. [`StopReason::Fuel`] if nothing else
-    /// happened.
+    /// Runs one instruction of the hart whose turn it is, after whatever idle time comes before it.
+    /// [`StopReason::Fuel`] if nothing else happened.
     pub fn step(&mut self) -> StopReason {
         self.run_to(Limit::OneInstruction, None)
     }
@@ -163,6 +163,10 @@ impl Machine {
                 Exit::Wfi if self.pass_turn() => None,
                 Exit::Wfi => self.idle(limit),
                 Exit::StopRequested => None,
+                Exit::TurnOver => {
+                    self.pass_turn();
+                    None
+                }
                 Exit::SbiCall => {
                     self.sbi_call();
                     None

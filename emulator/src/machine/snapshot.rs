@@ -128,6 +128,7 @@ impl Machine {
                 return Err(RestoreError::Damaged);
             }
         }
+        let options = Options { turns: state.harts.len() > 1, ..Options::default() };
         let mut machine = Self {
             config: state.config,
             harts: state.harts,
@@ -138,7 +139,7 @@ impl Machine {
             now: state.now,
             boot: state.boot,
             code: CodeCache::new(),
-            options: Options::default(),
+            options,
         };
         let harts = machine.config.harts;
         let counts = [machine.harts.len(), machine.sbi_harts.len()];

@@ -69,6 +69,8 @@ pub trait Surroundings {
     fn return_to(&mut self, target: u64);
     /// The hart waits from after this instruction on.
     fn wait_for_interrupt(&mut self);
+    /// The hart waits for another hart's doing: it is the next one's turn after this instruction, which ends its block.
+    fn end_turn(&mut self);
     /// `sfence.vma` on this hart: `va` and `asid` narrow what is dropped.
     fn fence_translations(&mut self, va: Option<VirtAddr>, asid: Option<u64>);
 }

@@ -170,9 +170,16 @@ words! {
     addw add_w rs2; subw sub_w rs2; sllw sll_w rs2; srlw srl_w rs2; sraw sra_w rs2;
 }
 
-/// Orders memory accesses: nothing to do, harts take turns and each sees memory in program order.
-pub fn fence<E: Engine>(_: &mut E, _: &Insn) -> Result<(), E::Stop> {
-    Ok(())
+/// Orders memory accesses: nothing to do, harts take turns and each sees memory in program order. As `pause`
+/// (Zihintpause) it gives the rest of the turn away.
+pub fn fence<E: Engine>(e: &mut E, i: &Insn) -> Result<(), E::Stop> {
+    if !i.is_pause() {
+        return Ok(());
+    }
+    e.helper(i, |core, _| {
+        core.end_turn();
+        Ok(())
+    })
 }
 
 /// Orders stores and fetches: nothing to do, a store drops decoded code at once (Ziccid). It ends the block.
