@@ -30,22 +30,30 @@ pub fn elf(lines: &[&str]) -> Vec<u8> {
 
 /// The same with more symbols: names, and offsets from the first byte of RAM.
 pub fn elf_with(lines: &[&str], more: &[(&str, u64)]) -> Vec<u8> {
-    let code = code(lines);
+    let symbols: Vec<_> = SYMBOLS.iter().chain(more).copied().collect();
+    elf_of(&code(lines), MEMORY_BYTES, &symbols)
+}
+
+/// An ELF of code at the first byte of RAM, which `memory_bytes` are for, with these symbols. Spike can read it too.
+pub fn elf_of(code: &[u8], memory_bytes: u64, symbols: &[(&str, u64)]) -> Vec<u8> {
     let mut bytes = vec![0; CODE_AT];
     put(&mut bytes, 0, &[0x7f, b'E', b'L', b'F', 2, 1, 1]);
     // ET_EXEC for EM_RISCV, version 1.
     put(&mut bytes, 16, &[2, 0, 243, 0, 1]);
     put(&mut bytes, 24, &RAM_BASE.0.to_le_bytes());
     put(&mut bytes, 32, &(HEADER_BYTES as u64).to_le_bytes());
-    put(&mut bytes, 52, &[64, 0, 56, 0, 1, 0, 64, 0, 3, 0]);
-    let load = [CODE_AT as u64, RAM_BASE.0, RAM_BASE.0, code.len() as u64, MEMORY_BYTES, 0x1000];
+    put(&mut bytes, 52, &[64, 0, 56, 0, 1, 0, 64, 0, 3, 0, 2, 0]);
+    let load = [CODE_AT as u64, RAM_BASE.0, RAM_BASE.0, code.len() as u64, memory_bytes, 0x1000];
     put(&mut bytes, HEADER_BYTES, &[1, 0, 0, 0, 7]);
     put(&mut bytes, HEADER_BYTES + 8, &load.map(u64::to_le_bytes).concat());
-    bytes.extend(code);
+    bytes.extend_from_slice(code);
 
-    let mut names = vec![0];
+    // Readers find the sections by name, or by kind.
+    const SYMTAB_NAME: u8 = 1;
+    const STRTAB_NAME: u8 = SYMTAB_NAME + 8;
+    let mut names = b"\0.symtab\0.strtab\0".to_vec();
     let mut table = vec![0; 24];
-    for &(name, offset) in SYMBOLS.iter().chain(more) {
+    for &(name, offset) in symbols {
         let mut symbol = vec![0; 24];
         put(&mut symbol, 0, &u32::try_from(names.len()).unwrap().to_le_bytes());
         put(&mut symbol, 6, &[1]);
@@ -55,8 +63,9 @@ pub fn elf_with(lines: &[&str], more: &[(&str, u64)]) -> Vec<u8> {
     }
     let (names_at, table_at) = (bytes.len(), bytes.len() + names.len());
     let sections_at = table_at + table.len();
-    let section = |kind: u8, at: usize, len: usize, link: u8| {
+    let section = |name: u8, kind: u8, at: usize, len: usize, link: u8| {
         let mut section = vec![0; 64];
+        put(&mut section, 0, &[name]);
         put(&mut section, 4, &[kind]);
         put(&mut section, 24, &[at as u64, len as u64].map(u64::to_le_bytes).concat());
         put(&mut section, 40, &[link]);
@@ -64,9 +73,9 @@ pub fn elf_with(lines: &[&str], more: &[(&str, u64)]) -> Vec<u8> {
         section
     };
     let sections = [
-        section(0, 0, 0, 0),
-        section(SYMTAB, table_at, table.len(), 2),
-        section(3, names_at, names.len(), 0),
+        section(0, 0, 0, 0, 0),
+        section(SYMTAB_NAME, SYMTAB, table_at, table.len(), 2),
+        section(STRTAB_NAME, 3, names_at, names.len(), 0),
     ];
     put(&mut bytes, 40, &(sections_at as u64).to_le_bytes());
     [bytes, names, table, sections.concat()].concat()

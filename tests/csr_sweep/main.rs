@@ -1,0 +1,92 @@
+//! Every CSR number in every mode: what it reads after reset, what it reads after patterns have been written (WARL), and
+//! which accesses are illegal. One program makes all accesses and leaves what it finds in memory; what it must find
+//! is in `tests/goldens/csrs.txt`, which are Spike's answers:
+//!
+//!     FOLIO_SPIKE=$(which spike) FOLIO_BLESS=1 cargo test -p emulator --test csr_sweep -- --ignored
+//!
+//! writes them anew, and without `FOLIO_BLESS` compares them with Spike's.
+
+// All of it is test code: what cannot be is a failed test.
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
+
+#[path = "../support/bare.rs"]
+#[allow(dead_code)] // it is for others too
+mod bare;
+mod program;
+mod table;
+
+use emulator::loader::Boot;
+use emulator::machine::{Machine, MachineConfig, StopReason};
+use isa::{IsaSet, Step};
+use program::Sweep;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The extensions that have CSRs or bits in them, as Spike wants to be told.
+const ISA: &str = "rv64gcb_zicbom_zicboz_zicclsm_zicntr_zihpm_svadu_svinval_svnapot_svpbmt_sstc";
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/goldens/csrs.txt")
+}
+
+fn compare(found: &str) {
+    let expected = fs::read_to_string(golden()).unwrap();
+    let key = |line: &str| line.split(':').next().unwrap().to_string();
+    let mut differences = Vec::new();
+    for line in expected.lines().filter(|line| !found.lines().any(|other| other == *line)) {
+        let other = found.lines().find(|other| key(other) == key(line)).unwrap_or("no such register");
+        differences.push(format!("expected {line}\n   found {other}"));
+    }
+    for line in found.lines().filter(|line| !expected.lines().any(|other| key(other) == key(line))) {
+        differences.push(format!("must not exist: {line}"));
+    }
+    assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
+}
+
+#[test]
+fn every_csr_in_every_mode() {
+    let sweep = Sweep::new();
+    let config = MachineConfig {
+        isa: IsaSet::parse(ISA).unwrap(),
+        ram_bytes: program::RAM_BYTES,
+        ..Default::default()
+    };
+    let mut machine = Machine::new(config).unwrap();
+    machine.boot(&Boot::bare(&sweep.elf())).unwrap();
+    let end = machine.run(Step(20_000_000));
+    assert!(end == StopReason::ToHost(1), "{end:?} at {:#x}", machine.hart().pc);
+    let (_, bytes) = machine.signature().unwrap();
+    let words: Vec<u64> = bytes.chunks_exact(8).map(|w| u64::from_le_bytes(w.try_into().unwrap())).collect();
+    compare(&table::of(&sweep, &words));
+}
+
+#[test]
+#[ignore = "needs Spike"]
+fn spike_answers_as_stored() {
+    let spike = std::env::var("FOLIO_SPIKE").expect("FOLIO_SPIKE names Spike's binary");
+    let sweep = Sweep::new();
+    let dir = std::env::temp_dir().join(format!("folio-csrs-{}", std::process::id()));
+    fs::create_dir_all(&dir).unwrap();
+    let (elf, signature) = (dir.join("sweep.elf"), dir.join("signature"));
+    fs::write(&elf, sweep.elf()).unwrap();
+    let ran = Command::new("timeout")
+        .args(["60", &spike, "--triggers=0"])
+        .arg(format!("--isa={ISA}"))
+        .arg(format!("-m0x80000000:{:#x}", program::RAM_BYTES))
+        .arg(format!("+signature={}", signature.display()))
+        .arg("+signature-granularity=8")
+        .arg(&elf)
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let text = fs::read_to_string(&signature).unwrap();
+    let words: Vec<u64> = text.lines().map(|line| u64::from_str_radix(line, 16).unwrap()).collect();
+    let found = table::of(&sweep, &words);
+    fs::remove_dir_all(&dir).unwrap();
+    if std::env::var_os("FOLIO_BLESS").is_some() {
+        fs::write(golden(), found).unwrap();
+    } else {
+        compare(&found);
+    }
+}
