@@ -71,7 +71,9 @@ impl Hart {
         self.legal_senvcfg(value) | value & supervisor
     }
     pub(super) fn legal_senvcfg(&self, value: u64) -> u64 {
-        legal_cbie(value) & (menvcfg::CBIE | menvcfg::CBCFE | menvcfg::CBZE)
+        let writable = self.mask_if(Extension::Zicbom, menvcfg::CBIE | menvcfg::CBCFE)
+            | self.mask_if(Extension::Zicboz, menvcfg::CBZE);
+        legal_cbie(value) & writable
     }
     /// Lets S-mode use every counter, and all that `menvcfg` has, as firmware does before it starts a kernel.
     pub(crate) fn allow_supervisor(&mut self) {
