@@ -6,8 +6,8 @@
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 #![allow(clippy::cast_possible_truncation)] // operands are drawn as words and cut to their format
 
-use emulator::softfloat::{self as soft, Binary32, Binary64, Flags, Format, Round};
-use softfloat_wrapper::{ExceptionFlags, F32, F64, Float, RoundingMode};
+use emulator::softfloat::{self as soft, Binary16, Binary32, Binary64, Flags, Format, Round};
+use softfloat_wrapper::{ExceptionFlags, F16, F32, F64, Float, RoundingMode};
 
 /// Random operand tuples an operation and rounding mode, beside the special ones.
 const RANDOM: usize = 100_000;
@@ -18,6 +18,17 @@ trait Refereed: Format {
     const NAME: &'static str;
     fn reference(bits: Self::Bits) -> Self::Reference;
     fn word(reference: &Self::Reference) -> u64;
+}
+
+impl Refereed for Binary16 {
+    type Reference = F16;
+    const NAME: &'static str = "binary16";
+    fn reference(bits: u16) -> F16 {
+        F16::from_bits(bits)
+    }
+    fn word(reference: &F16) -> u64 {
+        u64::from(reference.to_bits())
+    }
 }
 
 impl Refereed for Binary32 {
@@ -121,7 +132,8 @@ fn specials<F: Format>() -> Vec<F::Bits> {
         let base = exponent << F::FRACTION_BITS;
         words.extend([base - 1, base, base + 1, base | F::QUIET, base | F::QUIET >> 1]);
     }
-    for exponent in [23, 24, 30, 31, 32, 52, 53, 62, 63, 64] {
+    // The widest format's exponents reach them all; binary16 ends before 2^16.
+    for exponent in [10, 11, 15, 23, 24, 30, 31, 32, 52, 53, 62, 63, 64].into_iter().filter(|&e| e <= one) {
         let base = (one + exponent) << F::FRACTION_BITS;
         words.extend([base - 1, base, base + 1]);
     }
@@ -196,6 +208,11 @@ fn check_arithmetic<F: Refereed>() {
 }
 
 #[test]
+fn arithmetic_16() {
+    check_arithmetic::<Binary16>();
+}
+
+#[test]
 fn arithmetic_32() {
     check_arithmetic::<Binary32>();
 }
@@ -238,6 +255,11 @@ fn check_fused<F: Refereed>() {
 }
 
 #[test]
+fn fused_16() {
+    check_fused::<Binary16>();
+}
+
+#[test]
 fn fused_32() {
     check_fused::<Binary32>();
 }
@@ -262,7 +284,7 @@ fn check_conversion<F: Refereed, T: PartialEq + core::fmt::Debug>(
         // Numbers in and around the integers' ranges.
         let mut random = Random(0xface + mode as u64 * 2);
         for _ in 0..RANDOM {
-            let exponent = F::MAX_EXPONENT as u64 + random.below(69) - 3;
+            let exponent = (F::MAX_EXPONENT as u64 + random.below(69) - 3).min((1 << F::EXPONENT_BITS) - 1);
             let sign = if random.word() & 1 != 0 { F::SIGN } else { 0 };
             let a = F::from_word(sign | exponent << F::FRACTION_BITS | random.fraction(F::FRACTION_BITS));
             let ours = ours(a, mode);
@@ -300,6 +322,36 @@ fn check_conversions<F: Refereed>() {
                     F::NAME
                 );
             }
+        }
+    }
+}
+
+/// Every number of binary16 to the wider formats; and those of the wider formats near both ends of binary16, where
+/// overflow, underflow and its tininess are decided.
+#[test]
+fn conversions_16() {
+    check_conversions::<Binary16>();
+    for (a, mode) in (0..=u16::MAX).flat_map(|a| Round::ALL.map(|mode| (a, mode))) {
+        let (x, m) = (F16::from_bits(a), reference_mode(mode));
+        let single = refereed(|| x.to_f32(m).to_bits());
+        assert_eq!(soft::convert::<Binary16, Binary32>(a, mode), single, "to binary32 of {a:#x}");
+        let double = refereed(|| x.to_f64(m).to_bits());
+        assert_eq!(soft::convert::<Binary16, Binary64>(a, mode), double, "to binary64 of {a:#x}");
+    }
+    let from_single = soft::convert::<Binary32, Binary16>;
+    check_conversion::<Binary32, _>("to binary16", from_single, |a, m| a.to_f16(m).to_bits());
+    let from_double = soft::convert::<Binary64, Binary16>;
+    check_conversion::<Binary64, _>("to binary16", from_double, |a, m| a.to_f16(m).to_bits());
+    for mode in Round::ALL {
+        let mut random = Random(0xf16 + mode as u64 * 2);
+        for _ in 0..RANDOM {
+            let beyond = if random.word() & 1 != 0 { -15 } else { 15 } + random.below(32) as i64 - 16;
+            let single = ((127 + beyond) as u32) << 23 | random.fraction(23) as u32;
+            let theirs = refereed(|| F32::from_bits(single).to_f16(reference_mode(mode)).to_bits());
+            assert_eq!(from_single(single, mode), theirs, "to binary16 {mode:?} of {single:#x}");
+            let double = ((1023 + beyond) as u64) << 52 | random.fraction(52);
+            let theirs = refereed(|| F64::from_bits(double).to_f16(reference_mode(mode)).to_bits());
+            assert_eq!(from_double(double, mode), theirs, "to binary16 {mode:?} of {double:#x}");
         }
     }
 }
@@ -352,6 +404,83 @@ fn check_comparisons<F: Refereed>() {
         assert_eq!(soft::min::<F>(a, b), (low, flags), "min {}", at());
         assert_eq!(soft::max::<F>(a, b), (high, flags), "max {}", at());
     });
+}
+
+/// Zfa: rounding to an integral number, which the referee has in the form that is never inexact; the quiet
+/// comparisons; minimum and maximum that do not lose NaNs.
+fn check_additional<F: Refereed>() {
+    check_rounding::<F, 1>(
+        "round to integral",
+        1,
+        |[a], m| soft::round_to_integral::<F>(a, m),
+        |[a], m| a.round_to_integral(m),
+    );
+    for mode in Round::ALL {
+        for_operands::<F, 1>(0xfa, 1, |[a]| {
+            let (value, mut flags) = soft::round_to_integral::<F>(a, mode);
+            let changed = !F::reference(a).is_nan() && value != a;
+            flags.set(Flags::INEXACT, changed);
+            let exact = soft::round_to_integral_exact::<F>(a, mode);
+            assert_eq!(exact, (value, flags), "{} {}", F::NAME, show::<F>(&[a]));
+        });
+    }
+    for_operands::<F, 2>(0xface, 1, |[a, b]| {
+        let (x, y) = (F::reference(a), F::reference(b));
+        let at = || format!("{} {}", F::NAME, show::<F>(&[a, b]));
+        assert_eq!(soft::lt_quiet::<F>(a, b), refereed(|| x.lt_quiet(&y)), "lt {}", at());
+        assert_eq!(soft::le_quiet::<F>(a, b), refereed(|| x.le_quiet(&y)), "le {}", at());
+        let invalid = refereed(|| x.eq(&y)).1;
+        if x.is_nan() || y.is_nan() {
+            let nan = (F::from_word(F::CANONICAL_NAN), invalid);
+            assert_eq!((soft::minimum::<F>(a, b), soft::maximum::<F>(a, b)), (nan, nan), "{}", at());
+        } else {
+            assert_eq!(soft::minimum::<F>(a, b), soft::min::<F>(a, b), "{}", at());
+            assert_eq!(soft::maximum::<F>(a, b), soft::max::<F>(a, b), "{}", at());
+        }
+    });
+}
+
+#[test]
+fn additional_16() {
+    check_additional::<Binary16>();
+}
+
+#[test]
+fn additional_32() {
+    check_additional::<Binary32>();
+}
+
+#[test]
+fn additional_64() {
+    check_additional::<Binary64>();
+}
+
+/// `fcvtmod.w.d` against the referee's conversion to 64 bits where that is exact, and to 32 bits for the flags.
+#[test]
+fn modular_conversion() {
+    for_operands::<Binary64, 1>(0x30d, 1, |[a]| {
+        let (value, flags) = soft::to_i32_modular::<Binary64>(a);
+        let x = F64::from_bits(a);
+        let (_, expected_flags) = refereed(|| x.to_i32(RoundingMode::TowardZero, true));
+        assert_eq!(flags, expected_flags, "flags of {a:#x}");
+        // Multiples of 2^32 change nothing of the result: take the exponent down until 64 bits hold the number.
+        let magnitude = f64::from_bits(a).abs();
+        let expected = match magnitude {
+            _ if !magnitude.is_finite() => 0,
+            _ if magnitude < 2f64.powi(63) => refereed(|| x.to_i64(RoundingMode::TowardZero, true)).0 as i32,
+            _ if magnitude < 2f64.powi(84) => {
+                let low = (magnitude % 2f64.powi(32)) as u32 as i32;
+                if f64::from_bits(a) < 0.0 { low.wrapping_neg() } else { low }
+            }
+            _ => 0,
+        };
+        assert_eq!(value, expected, "{a:#x}");
+    });
+}
+
+#[test]
+fn comparisons_16() {
+    check_comparisons::<Binary16>();
 }
 
 #[test]

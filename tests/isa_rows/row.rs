@@ -166,8 +166,9 @@ fn set(state: &mut State, tables: &mut Tables, word: &str) -> Result<(), String>
     } else if key == "isa" {
         // Those of supervisor mode, whose CSRs every row compares, are always there.
         let named = IsaSet::parse(value).map_err(|error| error.to_string())?;
-        let supervisor =
-            Extension::ALL.iter().filter(|e| e.name().starts_with('s') || **e == Extension::Zihpm);
+        let supervisor = Extension::ALL
+            .iter()
+            .filter(|e| e.name().starts_with('s') || matches!(e, Extension::Zicntr | Extension::Zihpm));
         state.isa = supervisor.fold(named, |set, &e| set.with(e));
         state.set_csr(Csr::MISA, state.isa.misa());
     } else if key == "priv" {

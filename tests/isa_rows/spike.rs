@@ -98,7 +98,11 @@ pub fn comparable(row: &Row, spike: &mut State) -> State {
     let in_handler = row.traps && after.privilege == Privilege::Machine;
     if !in_handler {
         let pc = after.pc;
-        after.take_trap(Exception::Breakpoint, VirtAddr(pc));
+        if after.csr(Csr::MISA) & MISA_C != 0 {
+            after.take_trap(Exception::Breakpoint, VirtAddr(pc));
+        } else {
+            after.take_trap(Exception::IllegalInstruction, VirtAddr(C_EBREAK));
+        }
     }
     after.privilege = Privilege::Machine;
     after.pc = MTVEC;
@@ -114,6 +118,9 @@ pub fn comparable(row: &Row, spike: &mut State) -> State {
     after
 }
 
+/// Without compressed instructions a `c.ebreak` ends the row too, as an illegal instruction.
+const MISA_C: u64 = 1 << 2;
+const C_EBREAK: u64 = 0x9002;
 /// Instructions that retire in the handler before it reads `minstret`.
 const HANDLER_RETIRED: u64 = 37;
 /// The bits of `mcountinhibit` that hold `mcycle` and `minstret`.
