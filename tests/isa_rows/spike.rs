@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use isa::csr::{Csr, mstatus};
-use isa::{Exception, Insn, IsaSet, Op, Privilege, VirtAddr, assemble, encode};
+use isa::{Exception, Extension, Insn, IsaSet, Op, Privilege, VirtAddr, assemble, encode};
 
 use crate::row::Row;
 use crate::state::{CSRS, MTVEC, RAM_BASE, RAM_BYTES, State, offset};
@@ -67,7 +67,10 @@ fn isa_string(isa: IsaSet) -> String {
         "sstvecd",
         "svbare",
     ];
-    let string = isa.to_string();
+    // As a name of its own Zmmul would there outlive a misa without M.
+    let isa =
+        if isa.contains(Extension::M) { isa.to_string().replace("_zmmul", "") } else { isa.to_string() };
+    let string = isa.as_str();
     string.split('_').filter(|name| !unknown.contains(name)).collect::<Vec<_>>().join("_")
 }
 
