@@ -352,6 +352,18 @@ mod tests {
     }
 
     #[test]
+    fn extensions_are_refused_by_name() {
+        for command in ["run", "debug", "test"] {
+            let parse = |isa: &str| Cli::try_parse_from(["folio", command, "--isa", isa, "prog"]);
+            assert!(parse("rv64gc_zba").is_ok() && parse("RVA22S64_zfh").is_ok());
+            for (isa, word) in [("rv64gcv", "`v`"), ("rv64gc_h", "`h`"), ("rv64gc_zbogus", "`zbogus`")] {
+                let message = parse(isa).unwrap_err().to_string();
+                assert!(message.contains(word) && message.contains("supported are"), "{message}");
+            }
+        }
+    }
+
+    #[test]
     fn sizes() {
         for (text, bytes) in [
             ("128M", Some(128 << 20)),

@@ -120,9 +120,14 @@ impl Hart {
         self.enabled
     }
 
+    /// What addresses of instructions are multiples of: IALIGN, in bytes.
+    pub(crate) fn pc_alignment(&self) -> u64 {
+        if self.enabled.contains(Extension::Zca) { 2 } else { 4 }
+    }
+
     /// The bits that an address of an instruction can have: without compressed instructions bit 1 reads zero too.
     pub(crate) fn pc_mask(&self) -> u64 {
-        if self.enabled.contains(Extension::Zca) { !1 } else { !3 }
+        !(self.pc_alignment() - 1)
     }
 }
 

@@ -286,6 +286,43 @@ mod tests {
     }
 
     #[test]
+    fn a_cpu_lists_the_extensions_that_are_on() {
+        for (text, string, mmu, blocks) in [
+            (
+                "rv64imac_sv39",
+                "rv64imac_zic64b_ziccamoa_ziccid_ziccif_zicclsm_ziccrse_zicsr_zifencei_zmmul_za64rs_zca_zkt_ssccptr_sscounterenw_sstvala_sstvecd_svade_svbare",
+                "sv39",
+                0,
+            ),
+            (
+                "rva22s64_svadu_sv48",
+                "rv64imafdcb_zic64b_zicbom_zicbop_zicboz_ziccamoa_ziccid_ziccif_zicclsm_ziccrse_zicntr_zicsr_zifencei_zihintpause_zihpm_zmmul_za64rs_zfhmin_zca_zcd_zba_zbb_zbs_zkt_ssccptr_sscounterenw_sstvala_sstvecd_svade_svadu_svbare_svinval_svpbmt",
+                "sv48",
+                3,
+            ),
+        ] {
+            let isa = IsaSet::parse(text).unwrap();
+            let chosen = Chosen::default();
+            let bytes = build(&Board { ram_bytes: 64 << 20, harts: 1, isa, initrd: None, chosen }).unwrap();
+            let fdt = ::fdt::Fdt::new(&bytes).unwrap();
+            let cpu = fdt.find_node("/cpus/cpu@0").unwrap();
+            let strings = |name: &str| {
+                let value = cpu.property(name).unwrap().value;
+                let text = std::str::from_utf8(value.strip_suffix(b"\0").unwrap()).unwrap();
+                text.split('\0').map(str::to_owned).collect::<Vec<_>>()
+            };
+            assert_eq!(strings("riscv,isa"), [string]);
+            let (letters, names) = string.split_once('_').unwrap();
+            let letters = letters.strip_prefix("rv64").unwrap().chars().map(String::from);
+            let expected: Vec<String> = letters.chain(names.split('_').map(str::to_owned)).collect();
+            assert_eq!(strings("riscv,isa-extensions"), expected);
+            assert_eq!(strings("mmu-type"), [format!("riscv,{mmu}")]);
+            let sizes = cpu.properties().filter(|p| p.name.ends_with("-block-size"));
+            assert_eq!(sizes.filter(|p| p.value == 64u32.to_be_bytes()).count(), blocks);
+        }
+    }
+
+    #[test]
     fn equal_boards_make_equal_trees() {
         assert_eq!(tree(), tree());
     }

@@ -43,8 +43,10 @@ pub(super) fn start(hart: &mut Hart, info: &BootInfo, adue: bool, builtin_sbi: b
 /// As OpenSBI leaves the CSRs, with one difference: since nothing runs in M-mode, every exception that firmware would
 /// forward to S-mode is delegated.
 pub(super) fn set_up_supervisor(hart: &mut Hart, adue: bool) {
-    let not_delegated = [Exception::EcallS, Exception::EcallM, Exception::InstructionMisaligned];
-    let exceptions = Exception::ALL.into_iter().filter(|exception| !not_delegated.contains(exception));
+    // With compressed instructions no target is misaligned, and the bit of that exception reads zero.
+    let misaligned = |exception| exception == Exception::InstructionMisaligned && hart.pc_alignment() < 4;
+    let firmware = [Exception::EcallS, Exception::EcallM];
+    let exceptions = Exception::ALL.into_iter().filter(|&e| !firmware.contains(&e) && !misaligned(e));
     hart.csr.medeleg = exceptions.map(|exception| 1 << exception.code()).sum();
     hart.csr.mideleg = Interrupt::SupervisorSoftware.mask()
         | Interrupt::SupervisorTimer.mask()
