@@ -117,7 +117,7 @@ pub struct BootInfo {
     pub device_tree: PhysAddr,
     /// The `fw_dynamic` block (register a2), under firmware.
     pub fw_dynamic: Option<PhysAddr>,
-    /// Where the kernel's `tohost` and `fromhost` words lie, if its ELF has these symbols.
+    /// Where the kernel's `tohost` and `fromhost` words lie, if its ELF has these symbols, or a section `.tohost`.
     pub htif: Option<Htif>,
     /// The kernel's memory from `begin_signature` to `end_signature`.
     pub signature: Option<(PhysAddr, PhysAddr)>,
@@ -131,6 +131,10 @@ pub struct Htif {
     /// Written by the host.
     pub fromhost: Option<PhysAddr>,
 }
+
+/// Where a stripped test program has its `tohost` and, a cache block later, `fromhost`: riscv-tests' layout.
+const HTIF_SECTION: &str = ".tohost";
+const FROMHOST_OFFSET: u64 = 64;
 
 const FW_DYNAMIC_MAGIC: u64 = 0x4942_534f;
 const FW_DYNAMIC_VERSION: u64 = 2;
@@ -235,9 +239,13 @@ impl Loader<'_> {
             let symbol = symbols.iter().find(|symbol| symbol.name == name)?;
             Some(elf.physical(symbol.va))
         };
+        let by_section = || {
+            let tohost = elf.physical(elf.section(HTIF_SECTION)?);
+            Some(Htif { tohost, fromhost: Some(tohost.wrapping_add(FROMHOST_OFFSET)) })
+        };
         Ok(Program {
             entry: elf.physical(elf.entry()),
-            htif: find("tohost").map(|tohost| Htif { tohost, fromhost: find("fromhost") }),
+            htif: find("tohost").map(|tohost| Htif { tohost, fromhost: find("fromhost") }).or_else(by_section),
             signature: find("begin_signature").zip(find("end_signature")),
         })
     }

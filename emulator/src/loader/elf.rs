@@ -7,7 +7,7 @@
 use goblin::container::{Container, Ctx, Endian};
 use goblin::elf::header::{EI_CLASS, EI_DATA, ELFCLASS64, ELFDATA2LSB, ELFMAG, EM_RISCV, ET_DYN, ET_EXEC};
 use goblin::elf::program_header::{PT_LOAD, ProgramHeader};
-use goblin::elf::section_header::{SHT_SYMTAB, SectionHeader};
+use goblin::elf::section_header::{SHF_ALLOC, SHT_SYMTAB, SectionHeader};
 use goblin::elf::sym::Sym;
 use goblin::elf::{Elf, Header};
 use isa::platform::RAM_BASE;
@@ -160,28 +160,48 @@ impl<'a> ElfFile<'a> {
         self.symbols().into_iter().find(|symbol| symbol.name == name).map(|symbol| symbol.va)
     }
 
+    /// Where the section `name` is linked, if the file has section headers and such a section in memory.
+    pub fn section(&self, name: &str) -> Option<VirtAddr> {
+        let sections = self.sections()?;
+        let names = self.contents(sections.get(usize::from(self.header.e_shstrndx))?)?;
+        let wanted = sections.iter().filter(|section| section.sh_flags & u64::from(SHF_ALLOC) != 0);
+        let found = wanted.into_iter().find(|section| text_at(names, section.sh_name) == Some(name.as_bytes()))?;
+        Some(VirtAddr(found.sh_addr))
+    }
+
     fn read_symbols(&self) -> Option<Vec<Symbol>> {
+        let sections = self.sections()?;
+        let table = sections.iter().find(|section| section.sh_type == SHT_SYMTAB)?;
+        let names = self.contents(sections.get(usize::try_from(table.sh_link).ok()?)?)?;
+        self.contents(table)?;
+        let count = usize::try_from(table.sh_size / 24).ok()?;
+        let symbols = Sym::parse(self.bytes, usize::try_from(table.sh_offset).ok()?, count, CTX).ok()?;
+        Some(symbols.iter().filter_map(|symbol| named(symbol, names)).collect())
+    }
+
+    fn sections(&self) -> Option<Vec<SectionHeader>> {
         let header = &self.header;
         let section_bytes = u64::from(header.e_shnum) * 64;
         if header.e_shentsize != 64 || part(self.bytes, header.e_shoff, section_bytes).is_none() {
             return None;
         }
         let offset = usize::try_from(header.e_shoff).ok()?;
-        let sections =
-            SectionHeader::parse_from(self.bytes, offset, usize::from(header.e_shnum), CTX).ok()?;
-        let table = sections.iter().find(|section| section.sh_type == SHT_SYMTAB)?;
-        let names = sections.get(usize::try_from(table.sh_link).ok()?)?;
-        let names = part(self.bytes, names.sh_offset, names.sh_size)?;
-        part(self.bytes, table.sh_offset, table.sh_size)?;
-        let count = usize::try_from(table.sh_size / 24).ok()?;
-        let symbols = Sym::parse(self.bytes, usize::try_from(table.sh_offset).ok()?, count, CTX).ok()?;
-        Some(symbols.iter().filter_map(|symbol| named(symbol, names)).collect())
+        SectionHeader::parse_from(self.bytes, offset, usize::from(header.e_shnum), CTX).ok()
+    }
+
+    fn contents(&self, section: &SectionHeader) -> Option<&'a [u8]> {
+        part(self.bytes, section.sh_offset, section.sh_size)
     }
 }
 
+/// The text at `offset` of a table of NUL-terminated texts.
+fn text_at(table: &[u8], offset: usize) -> Option<&[u8]> {
+    let text = table.get(offset..)?;
+    Some(&text[..text.iter().position(|&byte| byte == 0)?])
+}
+
 fn named(symbol: &Sym, names: &[u8]) -> Option<Symbol> {
-    let name = names.get(symbol.st_name..)?;
-    let name = &name[..name.iter().position(|&byte| byte == 0)?];
+    let name = text_at(names, symbol.st_name)?;
     if name.is_empty() || symbol.st_shndx == 0 {
         return None;
     }

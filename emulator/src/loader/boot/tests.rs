@@ -133,6 +133,33 @@ fn symbols_say_where_tohost_and_the_signature_are() {
 }
 
 #[test]
+fn a_stripped_program_has_tohost_by_its_section() {
+    let at = |offset| RAM_BASE.wrapping_add(offset);
+    for (name, flags, found) in [(".tohost", 2, true), (".tohost", 0, false), (".tohos", 2, false)] {
+        let mut bytes = elf(RAM_BASE.0, &[load_at(RAM_BASE.0)]);
+        let names = [b"\0", name.as_bytes(), b"\0"].concat();
+        let (names_at, sections_at) = (bytes.len(), bytes.len() + names.len());
+        bytes.extend(&names);
+        let section = |kind: u8, flags: u8, address: u64, at: usize, len: usize| {
+            let mut section = vec![0; 64];
+            (section[0], section[4], section[8]) = (u8::from(kind == 1), kind, flags);
+            section[16..24].copy_from_slice(&address.to_le_bytes());
+            section[24..32].copy_from_slice(&(at as u64).to_le_bytes());
+            section[32..40].copy_from_slice(&(len as u64).to_le_bytes());
+            section
+        };
+        bytes.extend(section(0, 0, 0, 0, 0));
+        bytes.extend(section(1, flags, at(0x40).0, 0, 0));
+        bytes.extend(section(3, 0, 0, names_at, names.len()));
+        bytes[40..48].copy_from_slice(&(sections_at as u64).to_le_bytes());
+        bytes[58..64].copy_from_slice(&[64, 0, 3, 0, 2, 0]);
+        let (_, info) = boot(&bytes).unwrap();
+        let htif = Htif { tohost: at(0x40), fromhost: Some(at(0x80)) };
+        assert_eq!(info.htif, found.then_some(htif), "{name} {flags}");
+    }
+}
+
+#[test]
 fn damaged_elfs_are_named() {
     let good = elf(RAM_BASE.0, &[load_at(RAM_BASE.0)]);
     let with = |at: usize, value: &[u8]| {
