@@ -237,7 +237,8 @@ impl Tlb {
             .get_mut(set)?
             .iter_mut()
             .find(|entry| entry.vpn == vpn.0 && entry.generation == generation && entry.serves(asid))?;
-        if matches!(self.geometry.policy, Policy::Lru) {
+        // The newest stays so without a change: a block asks once for its page, single steps ask each time.
+        if matches!(self.geometry.policy, Policy::Lru) && entry.stamp != self.clock {
             self.clock += 1;
             entry.stamp = self.clock;
         }
@@ -410,6 +411,21 @@ mod tests {
             self.0 ^= self.0 << 17;
             (self.0 >> 11) % n
         }
+    }
+
+    #[test]
+    fn asking_again_for_the_newest_page_changes_nothing() {
+        let mut tlb = Tlb::new("16x4:lru".parse().unwrap());
+        let leaf = Leaf { level: 0, pte_addr: PhysAddr(0), pte: Pte(0xcf | 5 << 10) };
+        for va in [VirtAddr(0x1000), VirtAddr(0x2000)] {
+            tlb.install(va, 1, leaf);
+        }
+        assert!(tlb.lookup(VirtAddr(0x1000).page(), 1).is_some());
+        let clock = tlb.clock;
+        assert!(tlb.lookup(VirtAddr(0x1000).page(), 1).is_some());
+        assert_eq!(tlb.clock, clock);
+        assert!(tlb.lookup(VirtAddr(0x2000).page(), 1).is_some());
+        assert_eq!(tlb.clock, clock + 1);
     }
 
     #[test]
