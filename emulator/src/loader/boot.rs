@@ -245,7 +245,9 @@ impl Loader<'_> {
         };
         Ok(Program {
             entry: elf.physical(elf.entry()),
-            htif: find("tohost").map(|tohost| Htif { tohost, fromhost: find("fromhost") }).or_else(by_section),
+            htif: find("tohost")
+                .map(|tohost| Htif { tohost, fromhost: find("fromhost") })
+                .or_else(by_section),
             signature: find("begin_signature").zip(find("end_signature")),
         })
     }

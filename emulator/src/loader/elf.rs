@@ -165,7 +165,8 @@ impl<'a> ElfFile<'a> {
         let sections = self.sections()?;
         let names = self.contents(sections.get(usize::from(self.header.e_shstrndx))?)?;
         let wanted = sections.iter().filter(|section| section.sh_flags & u64::from(SHF_ALLOC) != 0);
-        let found = wanted.into_iter().find(|section| text_at(names, section.sh_name) == Some(name.as_bytes()))?;
+        let found =
+            wanted.into_iter().find(|section| text_at(names, section.sh_name) == Some(name.as_bytes()))?;
         Some(VirtAddr(found.sh_addr))
     }
 
