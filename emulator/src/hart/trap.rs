@@ -30,6 +30,7 @@ impl Hart {
             let base = tvec & !3;
             if interrupt && tvec & 1 != 0 { base.wrapping_add(4 * code) } else { base }
         };
+        self.reservation = None; // so that no handler has to end the reservation of what it interrupted
         let status = self.csr.mstatus;
         let csr = &mut self.csr;
         if delegated && self.privilege != Privilege::Machine {

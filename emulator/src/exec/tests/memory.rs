@@ -131,6 +131,22 @@ fn a_reservation_holds_until_the_next_sc() {
 }
 
 #[test]
+fn a_trap_ends_the_reservation() {
+    for (first, cause) in [("nop", 0), ("ebreak", 3), ("lw a1, (zero)", 5)] {
+        let mut rig = Rig::new(&["lr.w a0, (t0)", first, "sc.w a2, a3, (t0)"]);
+        rig.hart.x[5] = FRAMES;
+        rig.hart.x[A3] = 9;
+        rig.hart.csr.mtvec = RAM_BASE.0 + 8;
+        rig.run(3);
+        let failed = u64::from(cause != 0);
+        assert_eq!(
+            (rig.hart.csr.mcause, rig.hart.x[A2], rig.word_at(FRAMES)),
+            (cause, failed, 9 * (1 - failed))
+        );
+    }
+}
+
+#[test]
 fn misaligned_atomics_fault_with_nothing_done() {
     for (program, cause) in [("lr.w a0, (t0)", 4), ("sc.w a0, a1, (t0)", 6), ("amoswap.d a0, a1, (t0)", 6)] {
         let mut rig = Rig::new(&[program]);
