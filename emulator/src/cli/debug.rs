@@ -10,7 +10,7 @@ use emulator::debug::target::StopBefore;
 use emulator::debug::{Debugger, Output, Place, ProgramFiles, Registers, Stop, Target, TlbLine, TlbSide};
 use emulator::exec::Observer;
 use emulator::hart::Hart;
-use emulator::machine::StopReason;
+use emulator::machine::{HartState, StopReason};
 use emulator::mem::tlb::Tlb;
 use isa::csr::Csr;
 use isa::paging::Satp;
@@ -36,10 +36,10 @@ pub fn session(
     };
     let first = String::from_utf8(program.to_vec()).ok();
     let mut debugger = Debugger::new(recorder.tap(), Some(guest_os::KERNEL_ELF), first, files);
-    eprint!("{}", debugger.location(&DriverTarget(driver)));
+    eprint!("{}", debugger.location(&DriverTarget::new(driver)));
     for line in args.ex.iter().map(String::as_str).chain(script.lines()) {
         eprintln!("(folio) {line}");
-        if say(debugger.execute(&mut DriverTarget(driver), line)) {
+        if say(debugger.execute(&mut DriverTarget::new(driver), line)) {
             return Ok(end_of(&debugger));
         }
     }
@@ -48,7 +48,7 @@ pub fn session(
         prompt(&mut debugger, driver, false)?;
     } else if !scripted {
         for line in std::io::stdin().lock().lines() {
-            if say(debugger.execute(&mut DriverTarget(driver), &line.context("cannot read commands")?)) {
+            if say(debugger.execute(&mut DriverTarget::new(driver), &line.context("cannot read commands")?)) {
                 break;
             }
         }
@@ -59,7 +59,7 @@ pub fn session(
 /// The monitor of a console: the prompt on a machine that runs already, until `quit`, Ctrl-A x or the machine's end.
 pub fn monitor(driver: &mut Driver, recorder: &Recorder, kernel: Option<&[u8]>) -> Result<End> {
     let mut debugger = Debugger::new(recorder.tap(), kernel, None, Box::new(|_| None));
-    eprint!("\n{}", debugger.location(&DriverTarget(driver)));
+    eprint!("\n{}", debugger.location(&DriverTarget::new(driver)));
     eprintln!("`continue` goes back to the console, `quit` ends the machine, `help` lists the commands");
     prompt(&mut debugger, driver, true)?;
     Ok(end_of(&debugger))
@@ -96,7 +96,7 @@ fn prompt(debugger: &mut Debugger, driver: &mut Driver, leave_at_end: bool) -> R
             Err(error) => return Err(error).context("the terminal cannot be read"),
         };
         driver.interrupted.take();
-        let mut target = DriverTarget(driver);
+        let mut target = DriverTarget::new(driver);
         let output = if line.trim().is_empty() {
             debugger.repeat(&mut target)
         } else {
@@ -124,7 +124,21 @@ fn history_file() -> Option<PathBuf> {
 }
 
 /// A driven machine as the debugger sees it.
-struct DriverTarget<'a>(&'a mut Driver);
+struct DriverTarget<'a> {
+    driver: &'a mut Driver,
+    /// The hart that is looked at.
+    hart: usize,
+}
+
+impl<'a> DriverTarget<'a> {
+    fn new(driver: &'a mut Driver) -> Self {
+        let hart = driver.machine.hart().id;
+        Self { driver, hart }
+    }
+    fn hart(&self) -> &Hart {
+        &self.driver.machine.harts()[self.hart]
+    }
+}
 
 fn registers(hart: &Hart) -> Registers {
     Registers {
@@ -160,6 +174,7 @@ impl Observer for Stopper<'_> {
     fn before(&mut self, hart: &Hart, now: Step) -> ControlFlow<()> {
         let place = Place {
             step: now,
+            hart: hart.id,
             pc: VirtAddr(hart.pc),
             sp: hart.x[usize::from(isa::reg::SP)],
             privilege: hart.privilege,
@@ -171,32 +186,44 @@ impl Observer for Stopper<'_> {
 
 impl Target for DriverTarget<'_> {
     fn step(&self) -> Step {
-        self.0.machine.steps()
+        self.driver.machine.steps()
+    }
+    fn harts(&self) -> usize {
+        self.driver.machine.harts().len()
+    }
+    fn next_hart(&self) -> usize {
+        self.driver.machine.hart().id
+    }
+    fn hart_state(&self, hart: usize) -> HartState {
+        self.driver.machine.hart_state(hart).expect("only harts that exist are asked for")
+    }
+    fn look_at(&mut self, hart: usize) {
+        self.hart = hart;
     }
     fn registers(&self) -> Registers {
-        registers(self.0.machine.hart())
+        registers(self.hart())
     }
     fn csr(&self, csr: Csr) -> Option<u64> {
-        self.0.machine.csr(csr)
+        self.driver.machine.csr_of(self.hart, csr)
     }
     fn read_ram(&self, at: PhysAddr, into: &mut [u8]) -> bool {
-        let Some(bytes) = self.0.machine.ram().slice(at, into.len()) else { return false };
+        let Some(bytes) = self.driver.machine.ram().slice(at, into.len()) else { return false };
         into.copy_from_slice(bytes);
         true
     }
     fn tlb(&self) -> [TlbSide; 2] {
-        let hart = self.0.machine.hart();
+        let hart = self.hart();
         [tlb_side(&hart.itlb), tlb_side(&hart.dtlb)]
     }
     fn run(&mut self, until: Step, stop_before: Option<StopBefore<'_>>) -> Stop {
         let end = match stop_before {
-            None => self.0.run_until(until, None),
-            Some(stop_before) => self.0.run_until(until, Some(&mut Stopper(stop_before))),
+            None => self.driver.run_until(until, None),
+            Some(stop_before) => self.driver.run_until(until, Some(&mut Stopper(stop_before))),
         };
         match end {
             End::Reached => Stop::Reached,
             End::Interrupted | End::Monitor | End::Quit => {
-                self.0.interrupted.take();
+                self.driver.interrupted.take();
                 Stop::Interrupted
             }
             End::OutOfFuel => Stop::Ended(StopReason::Fuel),

@@ -100,6 +100,7 @@ pub enum Command {
     Frames(Option<u64>),
     Maps(Option<u64>),
     Ps,
+    Hart(Option<u64>),
     Explain,
     Help(Option<String>),
     Quit,
@@ -158,6 +159,14 @@ pub const COMMANDS: &[Entry] = &[
     entry(&["frames"], "[FIRST]", "what the frames of RAM hold and who maps them, from frame FIRST on"),
     entry(&["maps"], "[PID]", "the mappings of a process, and how much of each is in memory"),
     entry(&["ps"], "", "the processes"),
+    entry(
+        &["hart"],
+        "[N]",
+        "look at hart N; without N, list all and what they do\n\
+         The other commands tell of the hart looked at, and step and next run it, while the others take their turns. Each\n\
+         stop looks at the hart that stopped.",
+    ),
+    entry(&["info"], "harts", "list the harts and what they do"),
     entry(
         &["explain", "why"],
         "",
@@ -292,6 +301,14 @@ impl Command {
                 too_many(0)?;
                 Self::Ps
             }
+            "hart" => {
+                too_many(1)?;
+                Self::Hart(optional(0)?)
+            }
+            "info" => match words.as_slice() {
+                ["harts" | "hart"] => Self::Hart(None),
+                _ => return Err(usage("there is information on harts only")),
+            },
             "explain" => {
                 too_many(0)?;
                 Self::Explain

@@ -8,7 +8,7 @@ use super::symbols::Symbols;
 use super::tap::SharedTap;
 use super::target::{Registers, Target};
 use super::{ProgramFiles, memory, registers, views, walk};
-use crate::machine::StopReason;
+use crate::machine::{HartState, StopReason};
 use isa::{Ppn, Step, VirtAddr};
 use std::fmt::Write;
 
@@ -29,6 +29,8 @@ pub struct Debugger {
     pub(super) first_program: Option<String>,
     pub(super) breakpoints: Breakpoints,
     pub(super) next_id: u64,
+    /// The hart that is looked at.
+    pub(super) hart: usize,
     /// The registers when the machine was last resumed.
     pub(super) before: Option<Registers>,
     pub(super) next_examine: Option<VirtAddr>,
@@ -51,6 +53,7 @@ impl Debugger {
             first_program,
             breakpoints: Breakpoints::default(),
             next_id: 1,
+            hart: 0,
             before: None,
             next_examine: None,
             last_examine: Examine::default(),
@@ -67,7 +70,9 @@ impl Debugger {
     /// Where the machine is, as after each stop.
     pub fn location(&mut self, target: &dyn Target) -> String {
         let now = target.registers();
-        let mut text = format!("step {}: {}", target.step(), registers::mode(now.privilege));
+        self.hart = now.hart;
+        let hart = if target.harts() > 1 { format!("hart {}, ", now.hart) } else { String::new() };
+        let mut text = format!("step {}: {hart}{}", target.step(), registers::mode(now.privilege));
         let process = self.current_process(&now);
         if let Some((pid, name)) = &process {
             let _ = write!(text, ", process {pid} ({name})");
@@ -116,6 +121,7 @@ impl Debugger {
     }
 
     fn run_command(&mut self, target: &mut dyn Target, command: Command) -> Result<String, String> {
+        target.look_at(self.hart);
         match command {
             Command::Step(count) => self.step(target, count),
             Command::Next(count) => self.next(target, count),
@@ -137,7 +143,7 @@ impl Debugger {
             Command::Catch(Some(filter)) => Ok(self.add_catch(filter)),
             Command::Regs(set) => {
                 let now = target.registers();
-                let before = self.before.unwrap_or(now);
+                let before = self.before.filter(|before| before.hart == now.hart).unwrap_or(now);
                 Ok(match set {
                     RegisterSet::Integer => registers::integer(&now, &before),
                     RegisterSet::Float => registers::float(&now, &before),
@@ -163,12 +169,45 @@ impl Debugger {
                 let pid = pid.or(current).ok_or("no process runs now: give a PID (`ps` lists them)")?;
                 views::maps(&self.tap.borrow().trace().guest, pid)
             }
+            Command::Hart(None) => Ok(self.list_harts(target)),
+            Command::Hart(Some(hart)) => {
+                let hart = usize::try_from(hart).ok().filter(|&hart| hart < target.harts());
+                let hart = hart.ok_or_else(|| match target.harts() {
+                    1 => "the machine has one hart: 0".to_owned(),
+                    harts => format!("the machine has harts 0 to {}", harts - 1),
+                })?;
+                target.look_at(hart);
+                Ok(self.location(target))
+            }
             Command::Ps => Ok(views::processes(&self.tap.borrow().trace().guest)),
             Command::Explain => self.explain(),
             Command::Help(None) => Ok(help()),
             Command::Help(Some(name)) => help_on(&name),
             Command::Quit => unreachable!("`execute` has seen to it"),
         }
+    }
+
+    /// A line for each hart; the one looked at is marked.
+    fn list_harts(&mut self, target: &mut dyn Target) -> String {
+        let mut text = String::new();
+        for hart in 0..target.harts() {
+            target.look_at(hart);
+            let now = target.registers();
+            let mark = if hart == self.hart { '*' } else { ' ' };
+            let state = match target.hart_state(hart) {
+                HartState::Running => "runs next",
+                HartState::Ready => "ready",
+                HartState::Waiting => "waits",
+                HartState::Stopped => "stopped",
+            };
+            let mode = registers::mode(now.privilege);
+            let symbol = self.symbol_at(&now, now.pc).map(|name| format!(" <{name}>")).unwrap_or_default();
+            let process = self.current_process(&now);
+            let process = process.map(|(pid, name)| format!(", process {pid} ({name})")).unwrap_or_default();
+            let _ = writeln!(text, "{mark} hart {hart}  {state:<9}  {mode:<15}  {}{symbol}{process}", now.pc);
+        }
+        target.look_at(self.hart);
+        text
     }
 
     fn examine(

@@ -12,6 +12,8 @@ mod breakpoints;
 pub mod command;
 mod execute;
 pub mod expression;
+#[cfg(test)]
+mod hart_tests;
 mod memory;
 mod registers;
 mod run;

@@ -3,7 +3,7 @@
 use super::execute::Debugger;
 use super::memory;
 use super::target::{Place, Stop, Target};
-use crate::machine::{GuestExit, StopReason};
+use crate::machine::{GuestExit, HartState, StopReason};
 use crate::trace::Event;
 use isa::events::EventKind;
 use isa::{Op, Privilege, Step, decode};
@@ -63,18 +63,22 @@ impl Debugger {
             let calls = matches!(insn.op, Op::Jal | Op::Jalr) && insn.rd == isa::reg::RA;
             calls.then_some(start.pc.wrapping_add(u64::from(len)))
         });
-        // The kernel keeps its own addresses in every address space.
-        let same_mode = |privilege: Privilege, satp| {
-            privilege == start.privilege && (privilege != Privilege::User || satp == start.satp)
+        // The kernel keeps its own addresses in every address space; a process may come back on another hart.
+        let same_mode = |hart: usize, privilege: Privilege, satp| {
+            privilege == start.privilege
+                && match privilege {
+                    Privilege::User => satp == start.satp,
+                    Privilege::Supervisor | Privilege::Machine => hart == start.hart,
+                }
         };
         let first = self.resume(target, Until::OneInstruction)?;
         let now = target.registers();
-        if !matches!(first, Halt::Reached) || call.is_none() && same_mode(now.privilege, now.satp) {
+        if !matches!(first, Halt::Reached) || call.is_none() && same_mode(now.hart, now.privilege, now.satp) {
             return Ok(first);
         }
         let sp = start.x[usize::from(isa::reg::SP)];
         let mut returned = |place: &Place| {
-            same_mode(place.privilege, place.satp)
+            same_mode(place.hart, place.privilege, place.satp)
                 && match call {
                     Some(after) => place.pc == after && place.sp == sp,
                     // After a fault the same instruction runs again first.
@@ -94,13 +98,17 @@ impl Debugger {
             self.return_to_user(target, &event);
             return Ok(Halt::Caught(id, event));
         }
-        let start = target.registers();
-        self.before = Some(start);
+        if matches!(until, Until::OneInstruction) && target.hart_state(self.hart) == HartState::Stopped {
+            return Err(format!("hart {} is stopped: it runs when another hart starts it", self.hart));
+        }
+        self.before = Some(target.registers());
         self.next_examine = None;
-        let first = start.place(target.step());
+        target.look_at(target.next_hart());
+        let first = target.registers().place(target.step());
+        let stepping = self.hart;
         loop {
             self.arm();
-            let mut hit = None;
+            let (mut hit, mut stopped_on) = (None, None);
             let breakpoints = &self.breakpoints;
             let end = if let Until::Step(step) = until { step } else { Step(u64::MAX) };
             let mut begun = None;
@@ -110,29 +118,38 @@ impl Debugger {
                 until => target.run(
                     end,
                     Some(&mut |place| {
-                        let begun = *begun.get_or_insert(place.step);
+                        if place.hart == stepping {
+                            begun.get_or_insert(place.step);
+                        }
                         // The instruction at which the machine stands has been stopped at already; should
                         // it fault and run again, it is still the same.
                         if *place == first {
                             return false;
                         }
-                        if (place.privilege, place.satp) == (first.privilege, first.satp) {
+                        let context = |place: &Place| (place.hart, place.privilege, place.satp);
+                        if context(place) == context(&first) {
                             same_instruction &= place.pc == first.pc;
                             if same_instruction && !matches!(until, Until::OneInstruction) {
                                 return false;
                             }
                         }
                         hit = breakpoints.at(place);
-                        hit.is_some()
+                        let stops = hit.is_some()
                             || match until {
                                 // Not by steps: idle time before an instruction counts as steps too.
-                                Until::OneInstruction => place.step > begun,
+                                Until::OneInstruction => {
+                                    place.hart == stepping && begun.is_some_and(|begun| place.step > begun)
+                                }
                                 Until::Condition(reached) => reached(place),
                                 Until::Step(_) | Until::Ever => false,
-                            }
+                            };
+                        stopped_on = stops.then_some(place.hart);
+                        stops
                     }),
                 ),
             };
+            self.hart = stopped_on.unwrap_or(target.next_hart());
+            target.look_at(self.hart);
             return Ok(match (stop, hit) {
                 (Stop::Before, Some(id)) => Halt::Breakpoint(id),
                 (Stop::Reached, _) => {
@@ -178,7 +195,10 @@ impl Debugger {
             let mut returned = |place: &Place| {
                 place.privilege == Privilege::User && place.satp == satp || breakpoints.at(place).is_some()
             };
-            match target.run(Step(u64::MAX), Some(&mut returned)) {
+            let stop = target.run(Step(u64::MAX), Some(&mut returned));
+            self.hart = target.next_hart();
+            target.look_at(self.hart);
+            match stop {
                 Stop::Event if !self.tap.borrow().has_caught() => {}
                 Stop::Ended(reason) => return self.ended = Some(reason),
                 _ => return,

@@ -1,6 +1,6 @@
 //! What the debugger needs of a machine, and of the host that drives it.
 
-use crate::machine::StopReason;
+use crate::machine::{HartState, StopReason};
 use isa::csr::Csr;
 use isa::paging::{MODE_BARE, PteFlags, Satp};
 use isa::{PhysAddr, Ppn, Privilege, Step, VirtAddr, Vpn};
@@ -31,6 +31,7 @@ impl Registers {
     pub fn place(&self, step: Step) -> Place {
         Place {
             step,
+            hart: self.hart,
             pc: self.pc,
             sp: self.x[usize::from(isa::reg::SP)],
             privilege: self.privilege,
@@ -44,6 +45,8 @@ impl Registers {
 pub struct Place {
     /// The instruction's step.
     pub step: Step,
+    /// The hart.
+    pub hart: usize,
     /// Its address.
     pub pc: VirtAddr,
     /// The stack pointer.
@@ -105,13 +108,21 @@ pub type StopBefore<'a> = &'a mut dyn FnMut(&Place) -> bool;
 pub trait Target {
     /// The step of the next instruction.
     fn step(&self) -> Step;
-    /// The registers of the hart that runs next.
+    /// The number of harts.
+    fn harts(&self) -> usize;
+    /// The hart that runs next, if any does.
+    fn next_hart(&self) -> usize;
+    /// What a hart, which exists, does.
+    fn hart_state(&self, hart: usize) -> HartState;
+    /// Looks at a hart, which exists, from now on; at first it is the one that runs next.
+    fn look_at(&mut self, hart: usize);
+    /// The registers of the hart that is looked at.
     fn registers(&self) -> Registers;
-    /// A CSR, as M-mode would read it; `None` if there is no such CSR.
+    /// A CSR of the hart that is looked at, as M-mode would read it; `None` if there is no such CSR.
     fn csr(&self, csr: Csr) -> Option<u64>;
     /// Fills `into` from RAM. Returns false, and reads nothing, if that is not all RAM: devices are not touched.
     fn read_ram(&self, at: PhysAddr, into: &mut [u8]) -> bool;
-    /// The instruction and the data side of the TLB.
+    /// The instruction and the data side of the TLB of the hart that is looked at.
     fn tlb(&self) -> [TlbSide; 2];
     /// Runs up to step `until`, or until something stops it earlier. The guest can't tell the difference.
     fn run(&mut self, until: Step, stop_before: Option<StopBefore<'_>>) -> Stop;

@@ -5,7 +5,7 @@ use super::command::{COMMANDS, Command, Examine, FaultFilter, Format, RegisterSe
 use super::expression::{Expression, Operand, parse_number};
 use super::*;
 use crate::host::EventAction;
-use crate::machine::{GuestExit, StopReason};
+use crate::machine::{GuestExit, HartState, StopReason};
 use crate::trace::Event;
 use isa::csr::Csr;
 use isa::events::{EventKind, EventRecord, VMA_EXEC, VMA_READ};
@@ -53,6 +53,18 @@ impl Recording {
 impl Target for Recording {
     fn step(&self) -> Step {
         Step(100 + self.at as u64)
+    }
+    fn harts(&self) -> usize {
+        1
+    }
+    fn next_hart(&self) -> usize {
+        0
+    }
+    fn hart_state(&self, _: usize) -> HartState {
+        HartState::Running
+    }
+    fn look_at(&mut self, hart: usize) {
+        assert_eq!(hart, 0);
     }
     fn registers(&self) -> Registers {
         self.places[self.at.min(self.places.len() - 1)]
@@ -324,6 +336,9 @@ fn lines_become_commands() {
         ("frames", Command::Frames(None)),
         ("maps 2", Command::Maps(Some(2))),
         ("ps", Command::Ps),
+        ("hart 2", Command::Hart(Some(2))),
+        ("hart", Command::Hart(None)),
+        ("info harts", Command::Hart(None)),
         ("why", Command::Explain),
         ("help step", Command::Help(Some("step".to_owned()))),
         ("q", Command::Quit),
@@ -345,6 +360,7 @@ fn what_is_no_command_is_answered_in_one_line() {
         ("until", "a step is missing; usage: until STEP"),
         ("catch fault red", "there is no fault of kind `red`; usage: catch fault KIND"),
         ("catch syscall", "`syscall` can't be caught; usage: catch fault KIND"),
+        ("info", "there is information on harts only; usage: info harts"),
         ("regs v", "`v` is no set of registers; usage: regs [f|csr]"),
         ("x/4z 1", "`z` is no format and no size; usage: x /[COUNT][FORMAT][SIZE] ADDR"),
         ("x/0x 1", "COUNT is from 1 to 4096; usage: x /[COUNT][FORMAT][SIZE] ADDR"),

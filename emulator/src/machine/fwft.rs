@@ -8,6 +8,7 @@ use super::Machine;
 use crate::sbi::Answer;
 use isa::csr::menvcfg;
 use isa::sbi::{ERR_DENIED, ERR_DENIED_LOCKED, ERR_INVALID_PARAM, ERR_NOT_SUPPORTED, fwft};
+use isa::{Extension, IsaSet};
 use serde::{Deserialize, Serialize};
 
 /// The features of one hart, as far as no CSR holds them.
@@ -33,13 +34,15 @@ enum Feature {
 }
 
 impl Feature {
-    fn from_number(number: u32) -> Result<Self, i64> {
+    fn from_number(number: u32, isa: IsaSet) -> Result<Self, i64> {
         match number {
             fwft::MISALIGNED_EXC_DELEG => Ok(Self::MisalignedDelegation),
-            fwft::PTE_AD_HW_UPDATING => Ok(Self::PteUpdating),
-            fwft::LANDING_PAD | fwft::SHADOW_STACK | fwft::DOUBLE_TRAP | fwft::POINTER_MASKING_PMLEN => {
-                Err(ERR_NOT_SUPPORTED)
-            }
+            fwft::PTE_AD_HW_UPDATING if isa.contains(Extension::Svadu) => Ok(Self::PteUpdating),
+            fwft::PTE_AD_HW_UPDATING
+            | fwft::LANDING_PAD
+            | fwft::SHADOW_STACK
+            | fwft::DOUBLE_TRAP
+            | fwft::POINTER_MASKING_PMLEN => Err(ERR_NOT_SUPPORTED),
             _ => Err(ERR_DENIED),
         }
     }
@@ -51,7 +54,7 @@ impl Feature {
 impl Machine {
     /// Sets a feature of the hart whose turn it is.
     pub(super) fn set_feature(&mut self, number: u32, value: u64, flags: u64) -> Answer {
-        let feature = match Feature::from_number(number) {
+        let feature = match Feature::from_number(number, self.config.isa) {
             Ok(feature) => feature,
             Err(error) => return Answer::error(error),
         };
@@ -79,7 +82,7 @@ impl Machine {
 
     /// The value of a feature of the hart whose turn it is.
     pub(super) fn feature(&self, number: u32) -> Answer {
-        match Feature::from_number(number) {
+        match Feature::from_number(number, self.config.isa) {
             Ok(Feature::MisalignedDelegation) => {
                 Answer::value(self.sbi_harts[self.turn.hart].features.delegates_misaligned.into())
             }
