@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use emulator::bus::{AccessFault, Platform};
 use emulator::exec::{CodeCache, Exec, Exit, Observer, Options};
 use emulator::hart::{Counters, CsrFile, Hart};
+use emulator::mem::pmp::Pmp;
 use emulator::mem::ram::Ram;
 use emulator::mem::tlb::Tlb;
 use isa::csr::{Csr, mstatus};
@@ -136,7 +137,10 @@ fn set_hart(hart: &mut Hart, state: &State) {
         satp: get(Csr::SATP),
         ..CsrFile::default()
     };
-    hart.pmp.write_addr(0, get(Csr::PMPADDR0));
+    hart.pmp = Pmp::default();
+    for n in 0..3 {
+        hart.pmp.write_addr(n, get(Csr(Csr::PMPADDR0.0 + n as u16)));
+    }
     hart.pmp.write_config(0, get(Csr::PMPCFG0));
     hart.counters = Counters::default();
     (hart.itlb, hart.dtlb) = (Tlb::new(TLB.parse().unwrap()), Tlb::new(TLB.parse().unwrap()));

@@ -1,6 +1,7 @@
 //! Reading a row: `instructions : setup => after`. The syntax is described in `tests/rows/README.md`.
 
 use isa::csr::{Csr, mstatus};
+use isa::paging::Scheme;
 use isa::reg::{f_from_name, x_from_name};
 use isa::{Exception, Extension, Insn, IsaSet, Privilege, VirtAddr, assemble, decode};
 
@@ -48,7 +49,14 @@ fn read_row(title: &str, line: &str, in_spike: bool) -> Result<Row, String> {
         // Such a row is entered by an mret, which leaves its target in mepc.
         before.set_csr(Csr::MEPC, before.pc);
     }
-    for word in setup.split_whitespace() {
+    if let Some(scheme) = setup.split_whitespace().find_map(|word| word.strip_prefix("sv=")) {
+        tables.scheme = match scheme {
+            "48" => Scheme::Sv48,
+            "57" => Scheme::Sv57,
+            _ => return Err(format!("sv={scheme}: 48 or 57, or nothing for Sv39")),
+        };
+    }
+    for word in setup.split_whitespace().filter(|word| !word.starts_with("sv=")) {
         set(&mut before, &mut tables, word)?;
     }
     if before.privilege != Privilege::Machine && setup.split_whitespace().any(|word| word.starts_with("pc="))
@@ -285,13 +293,20 @@ fn half(value: f64) -> Result<u64, String> {
 }
 
 /// The page tables of a row, built as its `map`s are read.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Tables {
+    scheme: Scheme,
     /// Pages used, the root among them.
     count: u64,
     maps_code: bool,
     /// Each leaf: virtual page, physical page, level, address of the entry.
     leaves: Vec<(u64, u64, u32, u64)>,
+}
+
+impl Default for Tables {
+    fn default() -> Tables {
+        Tables { scheme: Scheme::Sv39, count: 0, maps_code: false, leaves: Vec::new() }
+    }
 }
 
 impl Tables {
@@ -302,10 +317,10 @@ impl Tables {
         let (pa, level) = (number(pa)?, number(level)?);
         if self.count == 0 {
             self.count = 1;
-            state.set_csr(Csr::SATP, 8 << 60 | TABLES >> 12);
+            state.set_csr(Csr::SATP, self.scheme.satp_mode() << 60 | TABLES >> 12);
         }
         let mut table = TABLES;
-        for depth in (level + 1..3).rev() {
+        for depth in (level + 1..self.scheme.levels().into()).rev() {
             let entry = table + (va >> (12 + 9 * depth) & 0x1ff) * 8;
             let mut pte = state.load_u64(entry);
             if pte == 0 {
@@ -343,12 +358,16 @@ impl Tables {
     }
 }
 
-/// The flags of an entry by their letters; `v` is understood, unless there is a `-`.
+/// The flags of an entry by their letters; `v` is understood, unless there is a `-`. `n` is N, `c` and `o` are the
+/// memory types NC and IO.
 fn page_flags(letters: &str) -> Result<u64, String> {
     letters.chars().try_fold(1, |flags, letter| {
         let bit = "vrwxugad".find(letter);
         match (bit, letter) {
             (Some(bit), _) => Ok(flags | 1 << bit),
+            (None, 'n') => Ok(flags | 1 << 63),
+            (None, 'c') => Ok(flags | 1 << 61),
+            (None, 'o') => Ok(flags | 2 << 61),
             (None, '-') => Ok(flags & !1),
             _ => Err(format!("no flag is called {letter}")),
         }

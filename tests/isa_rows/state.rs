@@ -22,7 +22,7 @@ const C_EBREAK: [u8; 2] = [0x02, 0x90];
 
 /// The registers that are compared. Views of them (`sstatus`, `sie`, `sip`, `fflags`, `frm`, the user's counters)
 /// need no place here.
-pub const CSRS: [(Csr, u64); 28] = [
+pub const CSRS: [(Csr, u64); 30] = [
     (Csr::MISA, 0),
     (Csr::FCSR, 0),
     (Csr::MTVEC, MTVEC),
@@ -47,6 +47,8 @@ pub const CSRS: [(Csr, u64); 28] = [
     (Csr::STIMECMP, u64::MAX),
     (Csr::SATP, 0),
     (Csr::PMPADDR0, (1 << 54) - 1),
+    (Csr(Csr::PMPADDR0.0 + 1), 0),
+    (Csr(Csr::PMPADDR0.0 + 2), 0),
     (Csr::PMPCFG0, 0x1f),
     (Csr::MCYCLE, 0),
     (Csr::MINSTRET, 0),
