@@ -58,7 +58,7 @@ impl Random {
         }
     }
     /// A floating-point register's value: specials, neighbours of one, small integers, subnormals, anything; as
-    /// binary64, or as binary32 in its box or out of it.
+    /// binary64, or as binary32 or binary16 in its box or out of it.
     fn float(&mut self) -> u64 {
         let sign = self.below(2);
         let double = match self.below(6) {
@@ -75,10 +75,18 @@ impl Random {
             3 => (self.next() as u32) >> 9 >> self.below(23),
             _ => self.next() as u32 >> 1,
         };
+        let half = match self.below(6) {
+            0 => self.of(&[0, 0x7c00, 0x7e00, 0x7c01, 1, 0x03ff]),
+            1 => 0x3c00_u64.wrapping_add(self.below(4)).wrapping_sub(2),
+            2 => self.next() & 0x3ff >> self.below(10),
+            _ => self.next() & 0x7fff,
+        };
+        let boxed_half = !0xffff | self.below(2) << 15 | half;
         let boxed = u64::from(u32::MAX) << 32 | sign << 31 | u64::from(single);
         match self.below(8) {
             0 => u64::from(single),
-            1..4 => boxed,
+            1..3 => boxed,
+            3 | 4 => boxed_half,
             _ => sign << 63 | double,
         }
     }

@@ -23,7 +23,7 @@ bitflags! {
         /// The hart gives its turn away.
         const TURN = 1 << 2;
         /// `misa` has been written: decoded code may be another.
-        const EXTENSIONS = 1 << 2;
+        const EXTENSIONS = 1 << 3;
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod counts;
 mod exact;
+mod extensions;
 mod memory;
 mod privileged;
 
