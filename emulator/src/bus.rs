@@ -60,6 +60,9 @@ pub enum AttachError {
         isa::platform::VIRTIO_SLOTS
     )]
     NoSlot,
+    /// The image has no byte.
+    #[error("the image is empty; is it the right file?")]
+    Empty,
     /// The image is not the one that the saved machine had.
     #[error(
         "disk {slot} had {expected} sectors when the machine was saved, this image has {found}; give the same image"
@@ -212,6 +215,9 @@ impl Bus {
         let legacy = self.devices.virtio_legacy;
         let place = self.devices.virtio.get_mut(slot).ok_or(AttachError::NoSlot)?;
         let disk = Block::new(slot, image.len_bytes(), read_only, latency);
+        if disk.capacity_sectors() == 0 {
+            return Err(AttachError::Empty);
+        }
         match place.as_ref().map(VirtioMmio::device) {
             None => *place = Some(VirtioMmio::new(Device::Block(disk), legacy)),
             Some(Device::Block(saved)) if saved.capacity_sectors() == disk.capacity_sectors() => {}

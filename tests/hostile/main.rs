@@ -3,14 +3,18 @@
 //!
 //! Each test draws everything from a fixed seed that it prints; a trial that fails names its own. Four kinds of
 //! operation: instructions of random programs in every mode (`programs`), accesses to every device and to the gaps
-//! between them (`devices`), descriptors in virtqueues (`queues`), calls of the built-in SBI (`calls`).
+//! between them (`devices`), descriptors in virtqueues (`queues`), calls of the built-in SBI (`calls`). Beside them, images
+//! to boot that are damaged at random (`images`).
 //!
 //! `FOLIO_HOSTILE_FACTOR=N` makes N times as many: the first ones are the same.
 
 #![allow(clippy::unwrap_used)] // in functions that only tests call
 
+#[path = "../support/bare.rs"]
+mod bare;
 mod calls;
 mod devices;
+mod images;
 mod programs;
 mod queues;
 mod random;
@@ -24,6 +28,9 @@ const ACCESSES: u64 = 4_000_000;
 const DESCRIPTORS: u64 = 700_000;
 const CALLS: u64 = 300_000;
 const _: () = assert!(INSTRUCTIONS + ACCESSES + DESCRIPTORS + CALLS == 10_000_000);
+
+/// Damaged images, beside the ten million.
+const IMAGES: u64 = 20_000;
 
 /// Longest time that a test may take before it counts as hanging. Generous: the machines that run this are shared.
 const TIME_LIMIT: Duration = Duration::from_secs(600);
@@ -96,4 +103,13 @@ fn random_calls_are_answered() {
     println!("{seen:?}");
     assert!(seen.succeeded + seen.refused + seen.ended >= CALLS);
     assert!(seen.succeeded > CALLS / 20 && seen.refused > CALLS / 10 && seen.ended > 100, "{seen:?}");
+}
+
+#[test]
+fn damaged_images_are_refused_or_run() {
+    let seed = 0x0f01_5000;
+    let _watchdog = Watchdog::start("damaged images", seed);
+    let seen = images::run(seed, operations(IMAGES));
+    println!("{seen:?}");
+    assert!(seen.started > IMAGES / 10 && seen.refused > IMAGES / 10, "{seen:?}");
 }

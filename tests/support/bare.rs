@@ -1,4 +1,5 @@
 //! Bare-metal ELFs made on the spot: assembled code at the first byte of RAM and the symbols of a test program.
+#![allow(dead_code)] // each test target uses its part
 
 use isa::asm::assemble;
 use isa::encode::encode;

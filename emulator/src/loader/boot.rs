@@ -11,9 +11,10 @@
 //!
 //! The device tree lies at the top of RAM, the `fw_dynamic` block right behind it and the initial RAM disk below.
 
+use super::dtb::{self, DtbError};
 use super::elf::{ElfError, ElfFile, is_elf};
 use super::fdt::{self, Board, Chosen};
-use super::linux::LinuxImage;
+use super::linux::{LinuxImage, efi_bytes};
 use crate::mem::ram::Ram;
 use isa::platform::{KERNEL_BASE, RAM_BASE};
 use isa::{IsaSet, PAGE_SIZE, PhysAddr, Privilege};
@@ -100,6 +101,12 @@ pub enum LoadError {
     Overlap { image: Image, other: Image },
     #[error("the {image} is empty; is it the right file?")]
     Empty { image: Image },
+    #[error("the {image} is {len_bytes} bytes and should be {wanted_bytes} at least; is the file complete?")]
+    Truncated { image: Image, len_bytes: usize, wanted_bytes: usize },
+    #[error("the {image} is compressed by {by}; unpack it first")]
+    Compressed { image: Image, by: &'static str },
+    #[error("the device tree cannot be used: {0}")]
+    BadDeviceTree(#[from] DtbError),
     #[error("there is no kernel to start; name one")]
     NoKernel,
     #[error("the device tree cannot be built: {0}; is a NUL in the command line or a program argument?")]
@@ -143,6 +150,30 @@ const FW_DYNAMIC_BYTES: u64 = 48;
 const DEVICE_TREE_ALIGN: u64 = 2 << 20;
 const SMALL_RAM_BYTES: u64 = 16 << 20;
 
+/// The first bytes of what is certainly no program.
+const COMPRESSED: [(&[u8], &str); 6] = [
+    (b"\x1f\x8b", "gzip"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\x04\x22\x4d\x18", "lz4"),
+    (b"\x02\x21\x4c\x18", "lz4"),
+    (b"BZh", "bzip2"),
+];
+
+/// Whether an image that is no ELF can be one at all.
+fn check_raw(image: Image, bytes: &[u8]) -> Result<(), LoadError> {
+    if let Some(&(_, by)) = COMPRESSED.iter().find(|(magic, _)| bytes.starts_with(magic)) {
+        return Err(LoadError::Compressed { image, by });
+    }
+    let len_bytes = bytes.len();
+    match efi_bytes(bytes) {
+        Some(wanted_bytes) if wanted_bytes > len_bytes => {
+            Err(LoadError::Truncated { image, len_bytes, wanted_bytes })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Loads everything into RAM.
 pub fn load(ram: &mut Ram, harts: u32, isa: IsaSet, boot: &Boot<'_>) -> Result<BootInfo, LoadError> {
     let mut loader = Loader { ram, taken: Vec::new() };
@@ -160,6 +191,9 @@ pub fn load(ram: &mut Ram, harts: u32, isa: IsaSet, boot: &Boot<'_>) -> Result<B
         None => return Err(LoadError::NoKernel),
     };
 
+    if let Some(tree) = boot.device_tree {
+        dtb::check(tree)?;
+    }
     let ram_bytes = loader.ram.len_bytes();
     let top = RAM_BASE.0 + ram_bytes;
     let initrd = |initrd: Option<(u64, u64)>| Board { ram_bytes, harts, isa, initrd, chosen: boot.chosen };
@@ -222,6 +256,7 @@ impl Loader<'_> {
             if bytes.is_empty() {
                 return Err(LoadError::Empty { image });
             }
+            check_raw(image, bytes)?;
             let (at, memory_bytes) = match LinuxImage::parse(bytes) {
                 Some(linux) => (RAM_BASE.wrapping_add(linux.text_offset), linux.memory_bytes),
                 None => (raw_base, bytes.len() as u64),

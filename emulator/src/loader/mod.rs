@@ -2,6 +2,7 @@
 //! works out where each hart starts.
 
 pub mod boot;
+pub mod dtb;
 pub mod elf;
 pub mod fdt;
 mod linux;
