@@ -1,12 +1,10 @@
 #!/usr/bin/env bash
 # debian-static.sh ROOT: puts Debian trixie's static riscv64 programs into the directory tree ROOT.
 #
-# Packages come through apt-get with a configuration of its own (the machine's architectures, lists and installed packages
-# are not touched), from the mirror that the machine's own sources name. Needs no root rights. Quick when ROOT is complete.
+# Packages come as debian-apt.sh says. Quick when ROOT is complete.
 set -euo pipefail
 
 root=${1:?usage: debian-static.sh ROOT}
-suite=trixie
 packages=(busybox-static bash-static zsh-static tini libc-bin)
 # Not installed into ROOT: unpacked to ROOT.apt/musl, for static-programs.sh.
 libraries=(musl-dev)
@@ -20,33 +18,14 @@ complete() {
 }
 if complete; then exit 0; fi
 
-echo "test inputs: downloading ${packages[*]} (Debian $suite, riscv64)"
+echo "test inputs: downloading ${packages[*]} (Debian, riscv64)"
 cache=$root.apt
 rm -rf "$root"
-mkdir -p "$root" "$cache"/{lists/partial,archives/partial,deb}
+mkdir -p "$root" "$cache/deb"
+. "$(dirname "$0")/debian-apt.sh"
+debian_apt "$cache"
 cache=$(cd "$cache" && pwd)
 
-# The archive that this machine installs Debian packages from, whatever the format of its sources.
-mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -E '/debian/?$' | head -n 1 || true)
-if [ -z "$mirror" ]; then
-    echo "test inputs: apt's sources name no Debian archive; add one (see sources.list(5)) and try again" >&2
-    exit 1
-fi
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-echo "deb [signed-by=$keyring] $mirror $suite main" >"$cache/sources.list"
-: >"$cache/status"
-apt=(apt-get -qq
-    -o Dir::State="$cache" -o Dir::State::status="$cache/status" -o Dir::Cache="$cache"
-    -o Dir::Etc::sourcelist="$cache/sources.list" -o Dir::Etc::sourceparts=/dev/null
-    -o APT::Architecture=riscv64 -o APT::Architectures=riscv64 -o APT::Sandbox::User=root
-    -o Acquire::Languages=none -o Acquire::Retries=3)
-
-if ! "${apt[@]}" update; then
-    # An old keyring may not know the suite's key yet.
-    echo "test inputs: refreshing debian-archive-keyring"
-    apt-get -qq update && apt-get -qq install -y debian-archive-keyring
-    "${apt[@]}" update
-fi
 # The versions that the goldens were recorded with, while the archive still has them; else what it has now.
 pinned=("${packages[@]}")
 recorded=$(cd "$(dirname "$0")" && pwd)/../goldens/guest/packages.txt

@@ -1,7 +1,8 @@
 //! The legacy MMIO transport, version 1 (virtio 1.2, chapter 4.2.4): a queue is one piece of memory, placed by page number.
 //!
 //! The driver tells its page size once, then for each queue its size, the alignment of the used ring and the number of
-//! its first page; page 0 takes the queue away. There is no `FEATURES_OK`, and only 32 feature bits can be seen.
+//! its first page; page 0 takes the queue away. There is no `FEATURES_OK`, and only 32 feature bits can be seen. Registers that
+//! came with version 2 read 0 and ignore stores, as on QEMU: drivers of both versions look at some of them.
 
 use super::mmio::VirtioMmio;
 use super::queue::Queue;
@@ -11,13 +12,15 @@ const GUEST_PAGE_SIZE: u64 = 0x28;
 const QUEUE_NUM: u64 = 0x38;
 const QUEUE_ALIGN: u64 = 0x3c;
 const QUEUE_PFN: u64 = 0x40;
+/// From here on, what is not common to both versions is version 2's.
+const VERSION_2: u64 = 0x44;
 
 impl VirtioMmio {
     /// A load of a register that only this version has.
     pub(super) fn read_legacy(&self, offset: u64) -> Result<u64, AccessFault> {
         match offset {
             QUEUE_PFN => Ok(self.selected().map_or(0, |queue| u64::from(queue.legacy_page))),
-            GUEST_PAGE_SIZE | QUEUE_ALIGN => Ok(0),
+            GUEST_PAGE_SIZE | QUEUE_ALIGN | VERSION_2.. => Ok(0),
             _ => Err(AccessFault),
         }
     }
@@ -32,6 +35,7 @@ impl VirtioMmio {
                     set_queue(queue, offset, value, page_bytes);
                 }
             }
+            VERSION_2.. => {}
             _ => return Err(AccessFault),
         }
         Ok(())

@@ -1,0 +1,154 @@
+//! Systems that nobody here wrote boot under `folio boot`: Debian's Linux with busybox, under OpenSBI and under the built-in SBI, on one
+//! hart and on four; and Folio's own guest OS under OpenSBI.
+
+#![allow(clippy::unwrap_used)] // in functions that only tests call
+
+#[path = "support/linux.rs"]
+mod linux;
+mod support;
+
+use linux::{DISK_MODULES, Initramfs, boot, ext4_disk, input, type_from_file};
+use support::{Ran, TempDir, count, folio, read_json, run};
+
+const SERIAL: &str = "console=ttyS0 panic=-1 quiet";
+/// What a UART has taken in before its driver starts is lost, as on any board: a FIFO's worth of empty lines.
+const LOST: &str = "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n";
+/// Mounts the disk, reads and writes it, and powers off.
+const MOUNT: &str = "\
+$b mount -t ext4 /dev/vda /mnt && $b cat /mnt/hello.txt && echo written >/mnt/new && $b sync
+$b cat /mnt/new && $b umount /mnt && echo unmounted by $($b nproc) harts
+$b poweroff -f";
+
+/// Boots to a shell that reads from the console, types into it, and gives the run and its figures.
+fn shell_session(extra: &[&str]) -> Option<(Ran, serde_json::Value)> {
+    let dir = TempDir::new("linux-shell");
+    let initramfs = Initramfs { modules: &[], script: "echo Linux is up\nexec sh" };
+    let mut command = boot(&dir, &initramfs, SERIAL)?;
+    command.args(extra).arg("--json").arg(dir.file("figures.json"));
+    let typed =
+        "echo $((6*7)) on $(busybox nproc) harts\necho run: $(busybox uname -sm)\nbusybox poweroff -f\n";
+    type_from_file(&dir, &mut command, &format!("{LOST}{typed}"));
+    let ran = run(command);
+    Some((ran, read_json(&dir.file("figures.json"))))
+}
+
+fn check_shell(ran: &Ran, harts: usize) {
+    assert_eq!(ran.status, 0, "{ran:?}");
+    for words in ["Linux is up", &format!("42 on {harts} harts"), "run: Linux riscv64"] {
+        assert!(ran.stdout.contains(words), "no {words:?} in {}", ran.stdout);
+    }
+}
+
+#[test]
+fn linux_boots_to_a_shell_and_ten_runs_would_be_one() {
+    repeats(2);
+}
+
+#[test]
+#[ignore = "minutes; the run above is two of the ten"]
+fn ten_runs_of_linux_are_one() {
+    repeats(10);
+}
+
+fn repeats(runs: usize) {
+    let Some((first, figures)) = shell_session(&[]) else { return };
+    check_shell(&first, 1);
+    for _ in 1..runs {
+        let (ran, again) = shell_session(&[]).unwrap();
+        assert_eq!(ran.stdout, first.stdout);
+        assert_eq!(again, figures);
+    }
+    eprintln!("{runs} runs: {} instructions, state {}", figures["instructions"], figures["state_hash"]);
+}
+
+#[test]
+fn four_harts_under_the_built_in_sbi() {
+    let Some((ran, _)) = shell_session(&["--harts", "4"]) else { return };
+    check_shell(&ran, 4);
+}
+
+#[test]
+fn four_harts_under_opensbi() {
+    let Some(firmware) = input("fw_jump.elf") else { return };
+    let (ran, _) = shell_session(&["--harts", "4", "--bios", firmware.to_str().unwrap()]).unwrap();
+    assert!(ran.stdout.contains("OpenSBI v") && ran.stdout.contains("Platform HART Count         : 4"));
+    check_shell(&ran, 4);
+}
+
+/// Boots with a disk and mounts it; the figures of the run.
+fn mounts_a_disk(extra: &[&str], harts: usize) -> Option<serde_json::Value> {
+    let dir = TempDir::new("linux-disk");
+    let mut command = boot(&dir, &Initramfs { modules: DISK_MODULES, script: MOUNT }, SERIAL)?;
+    let disk = ext4_disk(&dir);
+    let before = std::fs::read(&disk).unwrap();
+    command.args(extra).arg("--disk").arg(&disk).arg("--json").arg(dir.file("figures.json"));
+    let ran = run(command);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    for words in ["hello from the disk", "written", &format!("unmounted by {harts} harts")] {
+        assert!(ran.stdout.contains(words), "no {words:?} in {}", ran.stdout);
+    }
+    assert!(before == std::fs::read(&disk).unwrap(), "what the guest writes stays in the machine");
+    Some(read_json(&dir.file("figures.json")))
+}
+
+#[test]
+fn an_ext4_disk_is_mounted_under_opensbi() {
+    let Some(firmware) = input("fw_dynamic.elf") else { return };
+    let figures = mounts_a_disk(&["--bios", firmware.to_str().unwrap()], 1).unwrap();
+    assert!(count(&figures, "disk.reads") > 5, "{figures}");
+}
+
+#[test]
+fn an_ext4_disk_is_mounted_over_the_legacy_transport() {
+    mounts_a_disk(&["--virtio-legacy", "--harts", "4"], 4);
+}
+
+#[test]
+fn virtio_console_rng_and_net_serve_linux() {
+    let dir = TempDir::new("linux-virtio");
+    let modules = &["virtio_mmio", "virtio-rng", "failover", "net_failover", "virtio_net"];
+    // hvc0 is the SBI's console; the virtio one comes when the transport's module is loaded.
+    let script = "exec sh </dev/hvc1 >/dev/hvc1 2>&1";
+    let Some(mut command) = boot(&dir, &Initramfs { modules, script }, SERIAL) else { return };
+    command.args(["--console", "virtio", "--device", "rng", "--device", "net", "--seed", "7"]);
+    let typed = "busybox mount -t sysfs none /sys
+cat=busybox\\ cat; $cat /sys/class/misc/hw_random/rng_current
+busybox head -c 8 /dev/hwrng | busybox wc -c
+busybox ip addr add 10.0.2.15/24 dev eth0; busybox ip link set eth0 up
+busybox ping -c 2 10.0.2.2
+busybox udhcpc -i eth0 -n -q -s /bin/busybox
+busybox poweroff -f
+";
+    type_from_file(&dir, &mut command, typed);
+    let ran = run(command);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    for words in ["virtio_rng.0", "\n8", "2 packets received", "lease of 10.0.2.15 obtained"] {
+        assert!(ran.stdout.replace('\r', "").contains(words), "no {words:?} in {}{}", ran.stdout, ran.stderr);
+    }
+}
+
+#[test]
+fn the_guest_os_boots_under_opensbi() {
+    let dir = TempDir::new("guest-opensbi");
+    let (kernel, image, program) = (dir.file("kernel"), dir.file("root.ext4"), dir.file("hello"));
+    let (_, elf) = guest_os::PROGRAMS.iter().find(|(name, _)| *name == "hello").unwrap();
+    std::fs::write(&program, elf).unwrap();
+    std::fs::write(&kernel, guest_os::KERNEL_ELF).unwrap();
+    let mut command = folio(["image", "-o"]);
+    command.arg(&image).arg(&program);
+    assert_eq!(run(command).status, 0);
+    for name in ["fw_jump.elf", "fw_dynamic.elf"] {
+        let Some(firmware) = input(name) else { return };
+        for legacy in [None, Some("--virtio-legacy")] {
+            let mut command =
+                folio(["boot", "--fuel", "10000000000", "--append", "init=/bin/hello", "--bios"]);
+            command.arg(&firmware).arg("--kernel").arg(&kernel).arg("--disk").arg(&image).args(legacy);
+            let ran = run(command);
+            assert_eq!(ran.status, 0, "{name} {legacy:?}: {ran:?}");
+            assert!(
+                ran.stdout.contains("OpenSBI v") && ran.stdout.to_lowercase().contains("hello"),
+                "{ran:?}"
+            );
+        }
+    }
+}
