@@ -107,8 +107,8 @@ fn an_ext4_disk_is_mounted_over_the_legacy_transport() {
 fn virtio_console_rng_and_net_serve_linux() {
     let dir = TempDir::new("linux-virtio");
     let modules = &["virtio_mmio", "virtio-rng", "failover", "net_failover", "virtio_net"];
-    // hvc0 is the SBI's console; the virtio one comes when the transport's module is loaded.
-    let script = "exec sh </dev/hvc1 >/dev/hvc1 2>&1";
+    // The console comes when the module of its transport is loaded.
+    let script = "exec sh </dev/hvc0 >/dev/hvc0 2>&1";
     let Some(mut command) = boot(&dir, &Initramfs { modules, script }, SERIAL) else { return };
     command.args(["--console", "virtio", "--device", "rng", "--device", "net", "--seed", "7"]);
     let typed = "busybox mount -t sysfs none /sys

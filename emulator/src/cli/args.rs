@@ -146,7 +146,7 @@ pub struct BootArgs {
     /// Add a virtio device: an entropy source, or a network card on a network that ends at its gateway (repeatable)
     #[arg(long = "device", value_name = "DEVICE", value_enum)]
     pub devices: Vec<DeviceArg>,
-    /// Where input goes: the UART (ttyS0 in Linux), the console of the SBI (hvc0), or a virtio console (the next hvc). All
+    /// Where input goes: the UART (ttyS0 in Linux), the console of the SBI, or a virtio console (hvc0). All
     /// print to stdout
     #[arg(long, value_enum, value_name = "CONSOLE", default_value_t)]
     pub console: ConsoleArg,
