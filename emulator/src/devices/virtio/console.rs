@@ -18,16 +18,13 @@ const TRANSMIT: usize = 1;
 /// Most bytes taken from the host, and from one buffer of the guest's, at once.
 const MAX_INPUT_BYTES: usize = 4096;
 const MAX_OUTPUT_BYTES: usize = 1 << 20;
-/// From the first buffer to the first look at the host, 1 ms: Linux posts buffers before it is ready to be told that they
-/// are full, and throws away what comes so early.
-const SETTLE_STEPS: u64 = 10 * POLL_INTERVAL_STEPS;
 
 /// The device behind the transport.
 #[derive(Clone, Default, Debug, Serialize, Deserialize)]
 pub struct Console {
     /// A buffer that waits for input.
     waiting: Option<Chain>,
-    /// When the host may be asked for input again; 0 before the first buffer.
+    /// When the host may be asked for input again.
     next_poll: Step,
 }
 
@@ -68,12 +65,9 @@ impl VirtioDevice for Console {
         queue: usize,
         rings: &mut Rings<'_>,
         host: &mut Host<'_>,
-        now: Step,
+        _now: Step,
     ) -> Result<(), QueueBroken> {
         if queue == RECEIVE {
-            if self.next_poll == Step(0) {
-                self.next_poll = now.after(SETTLE_STEPS);
-            }
             return self.take_buffer(rings);
         }
         for _ in 0..rings.size(TRANSMIT) {
