@@ -38,15 +38,15 @@ management! {
     cbo_inval CBIE;
 }
 
-/// Stores zeros to the whole block that holds the address.
+/// Stores zeros to the whole block that holds the address, a word at a time: PMP may divide the block no finer.
 pub fn cbo_zero<E: Engine>(e: &mut E, i: &Insn) -> Result<(), E::Stop> {
     e.helper(i, |core, i| require(core, i, menvcfg::CBZE))?;
     let (addr, mask, zero) = (e.x(i.rs1), e.imm(-BLOCK_BYTES), e.imm(0));
     let block = e.and(addr, mask);
-    for offset in (0..BLOCK_BYTES).step_by(8) {
+    for offset in (0..BLOCK_BYTES).step_by(4) {
         let offset = e.imm(offset);
         let place = e.add(block, offset);
-        e.store(place, Width::Double, zero)?;
+        e.store(place, Width::Word, zero)?;
     }
     Ok(())
 }
