@@ -6,8 +6,12 @@
 
 mod engines;
 mod random;
+#[path = "../support/random.rs"]
+mod random_values;
 mod row;
 mod spike;
+#[path = "../support/spike.rs"]
+mod spike_support;
 mod state;
 
 use std::collections::HashSet;
@@ -106,7 +110,7 @@ struct Referee {
 
 impl Referee {
     fn new(name: &str) -> Referee {
-        let spike = PathBuf::from(std::env::var("FOLIO_SPIKE").expect("FOLIO_SPIKE names Spike's binary"));
+        let spike = spike_support::find().expect("FOLIO_SPIKE names Spike's binary");
         let dir = std::env::temp_dir().join(format!("folio-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         Referee { spike, dir, failures: Vec::new(), count: 0 }

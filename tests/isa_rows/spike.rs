@@ -9,9 +9,10 @@ use std::path::Path;
 use std::process::Command;
 
 use isa::csr::{Csr, mstatus};
-use isa::{Exception, Extension, Insn, IsaSet, Op, Privilege, VirtAddr, assemble, encode};
+use isa::{Exception, Privilege, VirtAddr};
 
 use crate::row::Row;
+use crate::spike_support::{Program, elf, isa_string};
 use crate::state::{CSRS, MTVEC, RAM_BASE, RAM_BYTES, State, offset};
 
 /// Code that enters the row.
@@ -52,26 +53,6 @@ pub fn run(spike: &Path, dir: &Path, row: &Row) -> Result<State, String> {
     let memory: Vec<u8> =
         words.collect::<Result<Vec<_>, _>>()?.into_iter().flat_map(u64::to_le_bytes).collect();
     Ok(found(row, &memory))
-}
-
-/// The ISA string without the names that Spike does not know, all of things that it has or does in any case.
-fn isa_string(isa: IsaSet) -> String {
-    let unknown = [
-        "zic64b",
-        "ziccamoa",
-        "ziccrse",
-        "za64rs",
-        "ssccptr",
-        "sscounterenw",
-        "sstvala",
-        "sstvecd",
-        "svbare",
-    ];
-    // As a name of its own Zmmul would there outlive a misa without M.
-    let isa =
-        if isa.contains(Extension::M) { isa.to_string().replace("_zmmul", "") } else { isa.to_string() };
-    let string = isa.as_str();
-    string.split('_').filter(|name| !unknown.contains(name)).collect::<Vec<_>>().join("_")
 }
 
 /// The state that Spike's memory tells of. The row's own trap, or the `c.ebreak` after it, has changed some
@@ -130,34 +111,6 @@ const HANDLER_RETIRED: u64 = 37;
 const MCOUNTINHIBIT_CY: u64 = 1;
 const MCOUNTINHIBIT_IR: u64 = 4;
 
-/// Little assembly programs: lines, one instruction each.
-struct Program {
-    pc: u64,
-    bytes: Vec<u8>,
-}
-
-impl Program {
-    fn new(pc: u64) -> Program {
-        Program { pc, bytes: Vec::new() }
-    }
-
-    fn line(&mut self, text: &str) {
-        let pc = self.pc + self.bytes.len() as u64;
-        let insn = assemble(text, pc).unwrap_or_else(|| panic!("cannot assemble {text}"));
-        self.bytes.extend(insn.bits.to_le_bytes());
-    }
-
-    /// `rd` = an address less than 2 GiB away.
-    fn address(&mut self, rd: u8, target: u64) {
-        let here = self.pc + self.bytes.len() as u64;
-        let distance = i32::try_from(target.wrapping_sub(here).cast_signed()).expect("a near address");
-        let low = distance << 20 >> 20;
-        let upper = Insn { rd, imm: distance.wrapping_sub(low), ..Insn::blank(Op::Auipc) };
-        self.bytes.extend(encode(&upper).unwrap().to_le_bytes());
-        self.line(&format!("addi x{rd}, x{rd}, {low}"));
-    }
-}
-
 /// Loads the state block and enters the row.
 fn entry(before: &State) -> Vec<u8> {
     let mut p = Program::new(ENTRY);
@@ -192,7 +145,7 @@ fn entry(before: &State) -> Vec<u8> {
     } else {
         p.line("mret");
     }
-    p.bytes
+    p.into_bytes()
 }
 
 /// Stores the state block and stops Spike. `mcycle` is the one register that it may use before x31 is saved: it
@@ -232,7 +185,7 @@ fn handler() -> Vec<u8> {
     p.line("li t0, 1");
     p.line("sd t0, 0(t5)");
     p.line("j .");
-    p.bytes
+    p.into_bytes()
 }
 
 /// The row as an ELF.
@@ -255,50 +208,11 @@ fn elf_of(row: &Row) -> Vec<u8> {
     let csrs = CSRS.iter().map(|(csr, _)| before.csr(*csr));
     let words: Vec<u8> = csrs.chain(before.x).chain(before.f).flat_map(u64::to_le_bytes).collect();
     put(BLOCK_IN, &words);
-    elf(&image)
-}
-
-/// A minimal ELF: one segment, and the symbols that Spike looks for.
-fn elf(image: &[u8]) -> Vec<u8> {
-    const HEADERS: u64 = 64 + 56;
-    let names = b"\0tohost\0fromhost\0begin_signature\0end_signature\0.symtab\0.strtab\0";
-    let name = |s: &str| names.windows(s.len()).position(|w| w == s.as_bytes()).unwrap() as u32;
-    let mut symbols = vec![0u8; 24];
-    for (symbol, value) in [
+    let symbols = [
         ("tohost", TOHOST),
         ("fromhost", TOHOST + 8),
         ("begin_signature", RAM_BASE),
         ("end_signature", TOHOST),
-    ] {
-        symbols.extend(name(symbol).to_le_bytes());
-        symbols.extend([0x10, 0, 0xf1, 0xff]); // global, absolute
-        symbols.extend(value.to_le_bytes());
-        symbols.extend(0u64.to_le_bytes());
-    }
-    let symbols_at = HEADERS + image.len() as u64;
-    let names_at = symbols_at + symbols.len() as u64;
-    let sections_at = names_at + names.len() as u64;
-    let mut file = Vec::new();
-    file.extend(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
-    file.extend([2u16, 243].map(u16::to_le_bytes).concat());
-    file.extend(1u32.to_le_bytes());
-    file.extend([ENTRY, 64, sections_at].map(u64::to_le_bytes).concat());
-    file.extend(5u32.to_le_bytes()); // RVC, double-float ABI
-    file.extend([64u16, 56, 1, 64, 3, 2].map(u16::to_le_bytes).concat());
-    file.extend([1u32, 7].map(u32::to_le_bytes).concat());
-    let size = image.len() as u64;
-    file.extend([HEADERS, RAM_BASE, RAM_BASE, size, size, 8].map(u64::to_le_bytes).concat());
-    file.extend(image);
-    file.extend(&symbols);
-    file.extend(names);
-    let mut section = |name: u32, kind: u32, at: u64, size: u64, link: u32, info: u32, entry: u64| {
-        file.extend([name, kind].map(u32::to_le_bytes).concat());
-        file.extend([0, 0, at, size].map(u64::to_le_bytes).concat());
-        file.extend([link, info].map(u32::to_le_bytes).concat());
-        file.extend([1, entry].map(u64::to_le_bytes).concat());
-    };
-    section(0, 0, 0, 0, 0, 0, 0);
-    section(name(".symtab"), 2, symbols_at, symbols.len() as u64, 2, 1, 24);
-    section(name(".strtab"), 3, names_at, names.len() as u64, 0, 0, 0);
-    file
+    ];
+    elf(&image, RAM_BASE, ENTRY, &symbols)
 }

@@ -24,6 +24,16 @@ enum Target {
     Device(PhysAddr),
 }
 
+impl Target {
+    /// The RAM offset of a part of an access that crosses pages; devices have no such accesses.
+    fn of_crossing(self, exception: Exception, va: u64) -> Outcome<usize> {
+        match self {
+            Self::Ram(offset) => Ok(offset),
+            Self::Device(_) => Err(trap(exception, va)),
+        }
+    }
+}
+
 /// Where a fetch goes.
 #[derive(Clone, Copy)]
 pub(super) struct FetchTarget {
@@ -58,11 +68,9 @@ impl Core<'_> {
 
     fn load_crossing(&mut self, va: u64, len: u64, first_len: u64) -> Outcome<u64> {
         let second_va = va.wrapping_add(first_len);
-        let first = self.data_target(va, first_len, Access::Load)?;
+        let first = self.data_target(va, first_len, Access::Load)?.of_crossing(Exception::LoadAccess, va)?;
         let second = self.second_target(second_va, len - first_len, Access::Load)?;
-        let (Target::Ram(first), Target::Ram(second)) = (first, second) else {
-            return Err(trap(Exception::LoadAccess, va));
-        };
+        let second = second.of_crossing(Exception::LoadAccess, second_va)?;
         let byte = |n: u64| {
             let offset = if n < first_len { first + at(n) } else { second + at(n - first_len) };
             self.ram.load(offset, 1) << (8 * n)
@@ -90,19 +98,10 @@ impl Core<'_> {
 
     fn store_crossing(&mut self, va: u64, len: u64, first_len: u64, value: u64) -> Outcome<()> {
         let second_va = va.wrapping_add(first_len);
-        self.entry_before = None;
-        let first = self.data_target(va, first_len, Access::Store)?;
-        let entry_before = self.entry_before.take();
-        let second = self.second_target(second_va, len - first_len, Access::Store).inspect_err(|_| {
-            // D says that the page has been written, and it will not be.
-            if let Some((offset, pte)) = entry_before {
-                self.ram.store_any(offset, 8, pte);
-                self.hart.fence_translations(Some(VirtAddr(va)), None);
-            }
-        })?;
-        let (Target::Ram(first), Target::Ram(second)) = (first, second) else {
-            return Err(trap(Exception::StoreAccess, va));
-        };
+        let first =
+            self.data_target(va, first_len, Access::Store)?.of_crossing(Exception::StoreAccess, va)?;
+        let second = self.second_target(second_va, len - first_len, Access::Store)?;
+        let second = second.of_crossing(Exception::StoreAccess, second_va)?;
         self.may_write(first, first_len)?;
         self.may_write(second, len - first_len)?;
         for n in 0..len {
@@ -339,7 +338,6 @@ impl Core<'_> {
         self.may_write(offset, 8)?;
         let dirty = if access == Access::Store { PteFlags::D } else { PteFlags::empty() };
         let pte = leaf.pte.with_flags(leaf.pte.flags() | PteFlags::A | dirty);
-        self.entry_before = Some((offset, leaf.pte.0));
         self.write_ram(offset, 8, pte.0);
         Ok(Leaf { pte, ..leaf })
     }

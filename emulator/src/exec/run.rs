@@ -37,7 +37,6 @@ where
         stop: StopCause::RunAlone,
         attention: Attention::all().difference(Attention::TURN),
         alone: false,
-        entry_before: None,
         watched_store: None,
     };
     let mut runner = Runner { interp: Interp { core }, code, options, device_deadline: 0 };

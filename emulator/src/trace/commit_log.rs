@@ -32,6 +32,8 @@ pub struct CommitLog<W> {
     accesses: Vec<MemoryAccess>,
     /// The instruction has raised floating-point flags, be they new or not.
     raised: bool,
+    /// Traps are written too.
+    traps: bool,
 }
 
 struct Before {
@@ -44,7 +46,11 @@ impl<W: Write> CommitLog<W> {
     /// A log that writes to `out`.
     pub fn new(out: W) -> Self {
         let before = Before { privilege: Privilege::Machine, mstatus: 0, mip: 0 };
-        Self { out, line: String::new(), before, accesses: Vec::new(), raised: false }
+        Self { out, line: String::new(), before, accesses: Vec::new(), raised: false, traps: true }
+    }
+    /// A log of instructions only, as Spike writes it with `--log-commits` and without `-l`.
+    pub fn without_traps(out: W) -> Self {
+        Self { traps: false, ..Self::new(out) }
     }
     /// Where the log goes.
     pub fn writer(&self) -> &W {
@@ -192,11 +198,16 @@ impl<W: Write> Observer for CommitLog<W> {
         self.line.push(')');
         self.push_writes(hart, insn);
         for access in &self.accesses {
-            self.line.push_str(" mem ");
-            push_hex(&mut self.line, access.va.0, 8);
-            if access.access == Access::Store {
-                self.line.push(' ');
-                push_hex(&mut self.line, access.value, access.width_bytes);
+            // Spike zeroes a block byte by byte.
+            let bytes = access.width_bytes;
+            let (parts, bytes) = if insn.op == Op::CboZero { (bytes, 1) } else { (1, bytes) };
+            for part in 0..u64::from(parts) {
+                self.line.push_str(" mem ");
+                push_hex(&mut self.line, access.va.wrapping_add(part).0, 8);
+                if access.access == Access::Store {
+                    self.line.push(' ');
+                    push_hex(&mut self.line, access.value, bytes);
+                }
             }
         }
         self.end();
@@ -204,6 +215,10 @@ impl<W: Write> Observer for CommitLog<W> {
     }
 
     fn exception(&mut self, hart: &Hart, _: Step, pc: VirtAddr, trap: Trap) {
+        self.forget();
+        if !self.traps {
+            return;
+        }
         self.begin(hart);
         let _ = write!(self.line, "exception {}, epc ", trap_name(trap.exception));
         push_hex(&mut self.line, pc.0, 8);
@@ -214,10 +229,12 @@ impl<W: Write> Observer for CommitLog<W> {
             push_hex(&mut self.line, trap.tval, 8);
             self.end();
         }
-        self.forget();
     }
 
     fn interrupt(&mut self, hart: &Hart, _: Step, pc: VirtAddr, interrupt: Interrupt) {
+        if !self.traps {
+            return;
+        }
         self.begin(hart);
         let _ = write!(self.line, "exception interrupt #{}, epc ", interrupt.code());
         push_hex(&mut self.line, pc.0, 8);
@@ -266,7 +283,7 @@ fn push_hex(line: &mut String, value: u64, bytes: u8) {
 }
 
 /// A register that has been written.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Written {
     X(u8),
     F(u8),
@@ -289,21 +306,15 @@ struct RegisterWrite {
     value: u64,
 }
 
-/// The registers that an instruction has written, in the order in which Spike lists them: that of its hash table of 13
-/// buckets, where what comes later stands before what came earlier, but next to what shares its bucket.
+/// The registers that an instruction has written, in the order in which Spike lists them: that of its keys.
 #[derive(Default)]
 struct Writes(Vec<RegisterWrite>);
 
 impl Writes {
-    const BUCKETS: u32 = 13;
-
     fn insert(&mut self, what: Written, value: u64) {
-        if let Some(known) = self.0.iter_mut().find(|write| write.what == what) {
-            known.value = value;
-            return;
+        match self.0.binary_search_by_key(&what.key(), |write| write.what.key()) {
+            Ok(known) => self.0[known].value = value,
+            Err(at) => self.0.insert(at, RegisterWrite { what, value }),
         }
-        let bucket = |what: Written| what.key() % Self::BUCKETS;
-        let neighbour = self.0.iter().position(|write| bucket(write.what) == bucket(what));
-        self.0.insert(neighbour.unwrap_or(0), RegisterWrite { what, value });
     }
 }

@@ -1,0 +1,160 @@
+//! Many batches of cases one after the other, from one seed; a difference is shrunk and told.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use emulator::machine::StopReason;
+use isa::IsaSet;
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+use crate::case::Case;
+use crate::compare::{Difference, differences};
+use crate::generate::{Plan, plans};
+use crate::layout::Slot;
+use crate::run::{FolioRun, SpikeRun, on_folio};
+use crate::runtime::elf_of;
+
+/// Cases in one ELF.
+const BATCH: usize = 50;
+
+/// See the module.
+pub struct Campaign {
+    spike: PathBuf,
+    dir: PathBuf,
+    seed: u64,
+    /// Instructions of cases to compare.
+    instructions: u64,
+    isa: IsaSet,
+    classes: BTreeMap<&'static str, u64>,
+    /// Instructions of cases and of the runtime.
+    compared: u64,
+    cases: u64,
+}
+
+/// What one batch came to.
+struct Outcome {
+    folio: FolioRun,
+    differences: Vec<Difference>,
+}
+
+impl Campaign {
+    pub fn new(spike: PathBuf, seed: u64, instructions: u64) -> Campaign {
+        let dir = std::env::temp_dir().join(format!("folio-differential-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let isa = std::env::var("FOLIO_DIFF_ISA").ok().map(|text| IsaSet::parse(&text).unwrap());
+        Campaign {
+            spike,
+            dir,
+            seed,
+            instructions,
+            isa: isa.unwrap_or_default(),
+            classes: BTreeMap::new(),
+            compared: 0,
+            cases: 0,
+        }
+    }
+
+    /// Runs until enough instructions have been compared.
+    ///
+    /// # Panics
+    /// With a shrunk case, if the machines differ.
+    pub fn run(&mut self) {
+        println!("seed {}, {}", self.seed, self.isa);
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&self.seed.to_le_bytes());
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+        let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+        let strategy = plans();
+        while self.executed() < self.instructions {
+            let trees: Vec<_> = (0..BATCH).map(|_| strategy.new_tree(&mut runner).unwrap()).collect();
+            let plans: Vec<(Slot, Plan)> =
+                trees.iter().enumerate().map(|(n, tree)| (Slot(n), tree.current())).collect();
+            let Outcome { folio, differences } = self.compare(&plans);
+            assert!(
+                matches!(folio.stop, StopReason::ToHost(1) | StopReason::Fuel),
+                "the batch ended with {:?}",
+                folio.stop
+            );
+            self.cases += folio.cases;
+            self.compared += folio.log.lines().count() as u64;
+            for (class, count) in folio.classes {
+                *self.classes.entry(class).or_default() += count;
+            }
+            if let Some(found) = differences.first() {
+                differences.iter().for_each(|difference| println!("{}\n", difference.text()));
+                let mut trees = trees;
+                let tree = trees.swap_remove(found.slot);
+                self.shrink(tree, found);
+            }
+        }
+        std::fs::remove_dir_all(&self.dir).unwrap();
+    }
+
+    /// Instructions of cases that have been executed.
+    fn executed(&self) -> u64 {
+        let compressed = self.classes.get("compressed").copied().unwrap_or(0);
+        self.classes.values().sum::<u64>() - compressed
+    }
+
+    fn compare(&self, plans: &[(Slot, Plan)]) -> Outcome {
+        let mut cases: Vec<Case> = plans.iter().map(|(slot, plan)| plan.case(*slot, &self.isa)).collect();
+        let (elf, folio) = loop {
+            let elf = elf_of(&cases);
+            let folio = on_folio(&elf, &cases, &self.isa);
+            if folio.stop != StopReason::Fuel || cases.len() == 1 {
+                break (elf, folio);
+            }
+            // Code that has modified itself loops: the batch does without it.
+            cases.remove(folio.last);
+        };
+        let spike = SpikeRun::start(&self.spike, &self.dir, &elf, &self.isa);
+        let log = spike.log(folio.log.len()).unwrap();
+        let differences = differences(&cases, &folio.log, &log, &folio.torn);
+        if !differences.is_empty() {
+            std::fs::write(self.dir.join("failed.elf"), &elf).unwrap();
+        }
+        Outcome { folio, differences }
+    }
+
+    /// Makes the case smaller while it differs, and panics with what is left.
+    fn shrink(&self, mut tree: impl ValueTree<Value = Plan>, found: &Difference) {
+        let slot = Slot(found.slot);
+        let alone = |plan: Plan| self.compare(&[(slot, plan)]).differences.into_iter().next();
+        let mut last = (tree.current(), found.clone());
+        if alone(tree.current()).is_none() {
+            panic!("a difference that needs the cases before it:\n{}", found.text());
+        }
+        for _ in 0..300 {
+            let differs = alone(tree.current());
+            let smaller = match differs {
+                Some(difference) => {
+                    last = (tree.current(), difference);
+                    tree.simplify()
+                }
+                None => tree.complicate(),
+            };
+            if !smaller {
+                break;
+            }
+        }
+        let (plan, difference) = last;
+        let case = plan.case(slot, &self.isa);
+        panic!("a difference:\n{}\n{:?} {:?} {:x?}", difference.text(), plan, case.mode, case.csrs);
+    }
+
+    /// What was compared.
+    pub fn totals(&self) -> String {
+        let mut text = format!(
+            "{} cases, {} instructions of cases, {} lines compared\n",
+            self.cases,
+            self.executed(),
+            self.compared
+        );
+        for (class, count) in &self.classes {
+            let _ = writeln!(text, "{count:>12}  {class}");
+        }
+        text
+    }
+}

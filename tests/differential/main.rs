@@ -1,0 +1,35 @@
+//! Folio against Spike on programs made by chance: every instruction that retires, with all that it writes, and every
+//! trap, must be alike. See `docs/differential.md`.
+
+// All of it is test code: what cannot be is a failed test.
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
+
+mod campaign;
+mod case;
+mod compare;
+mod generate;
+mod item;
+mod layout;
+mod paging;
+#[path = "../support/random.rs"]
+mod random_values;
+mod run;
+mod runtime;
+#[path = "../support/spike.rs"]
+mod spike_support;
+
+use campaign::Campaign;
+
+/// A part of the comparison that always runs where Spike is installed; the seed is fixed.
+#[test]
+fn spike_agrees_on_a_fixed_part() {
+    let Some(spike) = spike_support::find() else {
+        println!("Spike is not installed (FOLIO_SPIKE=/path/to/spike): only stored logs are compared");
+        return;
+    };
+    let instructions = std::env::var("FOLIO_DIFF_INSTRUCTIONS").ok().map(|n| n.parse().unwrap());
+    let seed = std::env::var("FOLIO_DIFF_SEED").ok().map(|n| n.parse().unwrap());
+    let mut campaign = Campaign::new(spike, seed.unwrap_or(1), instructions.unwrap_or(300_000));
+    campaign.run();
+    println!("{}", campaign.totals());
+}

@@ -1,0 +1,189 @@
+//! Runs an ELF on Folio, with its commit log, and on Spike.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use emulator::exec::{MemoryAccess, Observer};
+use emulator::hart::Hart;
+use emulator::loader::Boot;
+use emulator::machine::{Machine, MachineConfig, StopReason};
+use emulator::trace::CommitLog;
+use isa::{Exception, Insn, IsaSet, Step, Trap, VirtAddr};
+
+use crate::case::Case;
+use crate::layout::{RAM_BASE, RAM_BYTES, RUNTIME};
+use crate::spike_support::isa_string;
+
+/// No batch is that long: code that has modified itself may loop.
+pub const MAX_STEPS: u64 = 300_000;
+
+/// The machine that both are.
+pub fn machine(elf: &[u8], isa: &IsaSet) -> Machine {
+    let config = MachineConfig { ram_bytes: RAM_BYTES, isa: *isa, ..MachineConfig::default() };
+    let mut machine = Machine::new(config).expect("little RAM");
+    machine.boot(&Boot::bare(elf)).expect("the ELF fits");
+    machine
+}
+
+/// What Folio has done.
+pub struct FolioRun {
+    /// The commit log, without the lines about traps.
+    pub log: String,
+    /// Why it stopped; [`StopReason::Fuel`] is a loop.
+    pub stop: StopReason,
+    /// Executed instructions of the cases themselves by class, and traps by cause.
+    pub classes: BTreeMap<&'static str, u64>,
+    /// The cases there were, and which of them was the last to run.
+    pub cases: u64,
+    pub last: usize,
+    /// Slots in which a store faulted in its second page.
+    pub torn: Vec<usize>,
+}
+
+/// Runs on Folio.
+pub fn on_folio(elf: &[u8], cases: &[Case], isa: &IsaSet) -> FolioRun {
+    let mut machine = machine(elf, isa);
+    let mut watcher = Watcher {
+        log: CommitLog::without_traps(String::with_capacity(8 << 20)),
+        cases,
+        current: 0,
+        classes: BTreeMap::new(),
+        torn: Vec::new(),
+    };
+    let stop = machine.run_observed(Step(MAX_STEPS), &mut watcher);
+    let Watcher { log, classes, torn, current: last, .. } = watcher;
+    FolioRun { log: log.into_writer(), stop, classes, cases: cases.len() as u64, last, torn }
+}
+
+/// Keeps the log, and counts.
+struct Watcher<'a> {
+    log: CommitLog<String>,
+    cases: &'a [Case],
+    /// The case that runs.
+    current: usize,
+    classes: BTreeMap<&'static str, u64>,
+    torn: Vec<usize>,
+}
+
+impl Watcher<'_> {
+    fn count(&mut self, class: &'static str) {
+        *self.classes.entry(class).or_default() += 1;
+    }
+}
+
+impl Observer for Watcher<'_> {
+    fn before(&mut self, hart: &Hart, now: Step) -> ControlFlow<()> {
+        while self.cases.get(self.current + 1).is_some_and(|next| hart.pc == next.slot.base()) {
+            self.current += 1;
+        }
+        self.log.before(hart, now)
+    }
+    fn memory(&mut self, access: MemoryAccess) {
+        self.log.memory(access);
+    }
+    fn float_flags(&mut self, raised: u8) {
+        self.log.float_flags(raised);
+    }
+    fn retired(&mut self, hart: &Hart, now: Step, pc: VirtAddr, insn: &Insn) {
+        if self.cases.get(self.current).is_some_and(|case| case.contains(pc.0)) {
+            self.count(if insn.op.extension().name().is_empty() {
+                "privileged"
+            } else {
+                insn.op.extension().name()
+            });
+            if insn.len == 2 {
+                self.count("compressed");
+            }
+        }
+        self.log.retired(hart, now, pc, insn);
+    }
+    fn exception(&mut self, hart: &Hart, now: Step, pc: VirtAddr, trap: Trap) {
+        if self.cases.get(self.current).is_some_and(|case| case.contains(pc.0)) {
+            self.count(trap.exception.name());
+        }
+        // A store that crosses pages and faults in the second: Spike has stored the first part.
+        let store = matches!(trap.exception, Exception::StorePage | Exception::StoreAccess);
+        if store && trap.tval % 0x1000 == 0 {
+            self.torn.push(self.cases[self.current].slot.0);
+        }
+        self.log.exception(hart, now, pc, trap);
+    }
+}
+
+/// A Spike that runs; its log is read by a thread.
+pub struct SpikeRun {
+    child: Child,
+    /// How much of the log is wanted.
+    wanted: Arc<AtomicUsize>,
+    log: JoinHandle<Vec<u8>>,
+    elf: PathBuf,
+}
+
+impl SpikeRun {
+    /// Starts Spike.
+    pub fn start(spike: &Path, dir: &Path, elf: &[u8], isa: &IsaSet) -> SpikeRun {
+        let file = dir.join("batch.elf");
+        std::fs::write(&file, elf).expect("the temporary folder can be written to");
+        let mut child = Command::new(spike)
+            .arg(format!("--isa={}", isa_string(*isa)))
+            .args([format!("-m{RAM_BASE:#x}:{RAM_BYTES:#x}"), "--triggers=0".into(), "--log-commits".into()])
+            .arg("--log=/dev/stdout")
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("Spike starts");
+        let mut out = child.stdout.take().expect("a pipe");
+        let wanted = Arc::new(AtomicUsize::new(usize::MAX));
+        let limit = wanted.clone();
+        let log = std::thread::spawn(move || {
+            let mut text = Vec::new();
+            let mut chunk = vec![0; 1 << 16];
+            while text.len() < limit.load(Ordering::Relaxed) {
+                match out.read(&mut chunk) {
+                    Ok(read @ 1..) => text.extend(&chunk[..read]),
+                    _ => break,
+                }
+            }
+            text
+        });
+        SpikeRun { child, wanted, log, elf: file }
+    }
+
+    /// The log from the runtime's first instruction on, as far as it is wanted: for a run that has taken `len` bytes.
+    pub fn log(mut self, len: usize) -> Result<String, String> {
+        self.wanted.store(len + BEFORE_RUNTIME, Ordering::Relaxed);
+        let started = Instant::now();
+        while !self.log.is_finished() && started.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        // What is still silent now loops without retiring anything.
+        let _ = self.child.kill();
+        let log = String::from_utf8_lossy(&self.log.join().expect("reading does not panic")).into_owned();
+        let mut complaint = String::new();
+        if let Some(mut stderr) = self.child.stderr.take() {
+            let _ = stderr.read_to_string(&mut complaint);
+        }
+        let _ = self.child.wait();
+        let _ = std::fs::remove_file(&self.elf);
+        let entry = format!("core   0: 3 {RUNTIME:#018x} ");
+        match log.find(&entry) {
+            // The last line may have been cut.
+            Some(at) => Ok(log[at..=log.rfind('\n').unwrap_or(at)].to_string()),
+            None => Err(format!("Spike did not reach the first instruction: {complaint}")),
+        }
+    }
+}
+
+/// Bytes of the log that come before the runtime: Spike's boot ROM.
+const BEFORE_RUNTIME: usize = 2000;
+/// How long Spike may take after Folio has finished.
+const PATIENCE: Duration = Duration::from_secs(30);
