@@ -10,7 +10,6 @@
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
 
 #[path = "../support/bare.rs"]
-#[allow(dead_code)] // it is for others too
 mod bare;
 mod program;
 mod table;

@@ -43,7 +43,7 @@ const SATP: [u64; 16] = {
     let mut patterns = [0; 16];
     let mut mode = 0;
     while mode < 16 {
-        patterns[mode as usize] = mode << 60 | 0x0bcd_e123_4567_89ab + mode;
+        patterns[mode as usize] = (mode << 60) | (0x0bcd_e123_4567_89ab + mode);
         mode += 1;
     }
     patterns

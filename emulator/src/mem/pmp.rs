@@ -245,7 +245,7 @@ mod tests {
             for n in 0..ENTRIES {
                 // A few words about one place, so that entries meet; now and then a large region.
                 let ones = if below(8) == 0 { below(54) } else { below(4) };
-                pmp.write_addr(n, 0x2000_0000 + below(64) | (1 << ones) - 1);
+                pmp.write_addr(n, (0x2000_0000 + below(64)) | ((1 << ones) - 1));
             }
             pmp.write_config(0, below(1 << 32) << 32 | below(1 << 32));
             pmp.write_config(2, below(1 << 32) << 32 | below(1 << 32));
