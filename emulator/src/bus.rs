@@ -3,6 +3,7 @@
 use crate::devices::clint::Clint;
 use crate::devices::finisher::{self, Finish};
 use crate::devices::host::{Effect, HostDevice};
+use crate::devices::htif::Keyboard;
 use crate::devices::input::{InputDoor, Reader};
 use crate::devices::plic::Plic;
 use crate::devices::rtc::Rtc;
@@ -85,6 +86,7 @@ pub struct Devices {
     uart: Uart,
     rtc: Rtc,
     host: HostDevice,
+    htif: Keyboard,
     input: InputDoor,
     /// Disk `n` is in slot `n`; the other devices fill the slots from the last one down.
     virtio: Vec<Option<VirtioMmio>>,
@@ -103,6 +105,7 @@ impl Devices {
             uart: Uart::default(),
             rtc: Rtc::default(),
             host: HostDevice::new(seed, frame_limit),
+            htif: Keyboard::default(),
             input: InputDoor::default(),
             virtio: vec![None; platform::VIRTIO_SLOTS],
             virtio_legacy: false,
@@ -271,14 +274,14 @@ impl Bus {
 
     /// Whether the guest waits for the host's input.
     pub fn wants_input(&self) -> bool {
-        let Devices { host, uart, input, virtio, .. } = &self.devices;
+        let Devices { host, uart, htif, input, virtio, .. } = &self.devices;
         let virtio = || !input.ended() && virtio.iter().flatten().any(VirtioMmio::wants_input);
-        host.wants_input() || uart.wants_input(input) || virtio()
+        host.wants_input() || uart.wants_input(input) || htif.wants_input(input) || virtio()
     }
 
     /// Asks the host for input if the guest waits for it. Returns whether anything came.
     pub fn poll_input(&mut self, ram: &mut Ram, now: Step) -> bool {
-        let Devices { uart, host, input, virtio, .. } = &mut self.devices;
+        let Devices { uart, host, htif, input, virtio, .. } = &mut self.devices;
         let stdio = self.handles.stdio.as_mut();
         let mut came = false;
         if host.wants_input() {
@@ -287,6 +290,9 @@ impl Bus {
         if uart.wants_input(input) {
             came |= uart.poll(input, stdio, now);
         }
+        if htif.wants_input(input) {
+            came |= htif.poll(ram, input, stdio, now);
+        }
         for slot in virtio.iter_mut().flatten().filter(|slot| slot.wants_input()) {
             if !input.ended() {
                 came |= slot.poll_input(ram, &mut Host { image: None, stdio, input }, now);
@@ -294,6 +300,11 @@ impl Bus {
         }
         self.drive_lines();
         came
+    }
+
+    /// A program asks the host-target interface for a character.
+    pub fn ask_htif(&mut self, fromhost: PhysAddr) {
+        self.devices.htif.ask(fromhost);
     }
 
     /// Input for the SBI console, without blocking.
@@ -429,14 +440,15 @@ impl Platform for Bus {
     }
 
     fn next_deadline(&self, now: Step) -> Step {
-        let Devices { uart, host, input, virtio, .. } = &self.devices;
+        let Devices { uart, host, htif, input, virtio, .. } = &self.devices;
         let polls = virtio.iter().flatten().map(VirtioMmio::next_poll).filter(|_| !input.ended());
         let polls = polls.min().unwrap_or(Step::NEVER);
-        self.next_event(now).min(uart.next_poll(input)).min(host.next_poll()).min(polls)
+        let polls = polls.min(uart.next_poll(input)).min(host.next_poll()).min(htif.next_poll(input));
+        self.next_event(now).min(polls)
     }
 
     fn advance(&mut self, ram: &mut Ram, now: Step) {
-        let Devices { uart, rtc, host, input, virtio, .. } = &mut self.devices;
+        let Devices { uart, rtc, host, htif, input, virtio, .. } = &mut self.devices;
         rtc.advance(now);
         let stdio = self.handles.stdio.as_mut();
         for (slot, device) in virtio.iter_mut().enumerate() {
@@ -455,6 +467,9 @@ impl Platform for Bus {
         }
         if uart.next_poll(input) <= now {
             uart.poll(input, stdio, now);
+        }
+        if htif.next_poll(input) <= now {
+            htif.poll(ram, input, stdio, now);
         }
         self.drive_lines();
     }

@@ -225,7 +225,7 @@ fn instruction(random: &mut Random) -> u32 {
     match random.below(8) {
         0 => random.word(),
         // Two compressed ones, or the first half of something.
-        1 => u32::from(random.half() & !3 | random.half() % 3) | u32::from(random.half()) << 16,
+        1 => u32::from((random.half() & !3) | (random.half() % 3)) | u32::from(random.half()) << 16,
         2 | 3 => loop {
             let op = random.pick(Op::ALL);
             if matches!(op.format(), Format::Load | Format::Store | Format::Amo | Format::Lr) {

@@ -30,6 +30,7 @@ pub enum Reader {
     Sbi,
     Virtio,
     HostDevice,
+    Htif,
 }
 
 /// What the machine remembers of its input.
@@ -52,7 +53,7 @@ impl InputDoor {
     pub fn serves(&self, reader: Reader) -> bool {
         match reader {
             Reader::Uart => self.console == Console::Uart,
-            Reader::Sbi => matches!(self.console, Console::Uart | Console::Sbi),
+            Reader::Sbi | Reader::Htif => matches!(self.console, Console::Uart | Console::Sbi),
             Reader::Virtio => self.console == Console::Virtio,
             // Its reads are a program's, not a console's.
             Reader::HostDevice => true,

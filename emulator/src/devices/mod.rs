@@ -6,6 +6,7 @@
 pub mod clint;
 pub mod finisher;
 pub mod host;
+pub mod htif;
 pub mod input;
 pub mod plic;
 pub mod rtc;

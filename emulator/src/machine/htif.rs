@@ -1,7 +1,7 @@
 //! The host-target interface of bare-metal test programs: `tohost` and `fromhost`, as in riscv-tests and Spike.
 //!
 //! A store to `tohost` leaves the run loop. Device 0, command 0: an odd payload ends the run, an even one is the
-//! address of a system call block (64, write, and 93, exit). Device 1, command 1 prints a character. Anything else is cleared and
+//! address of a system call block (64, write, and 93, exit). Device 1, command 1 prints a character, command 0 asks for one. Anything else is cleared and
 //! ignored.
 
 use super::{Machine, StopReason};
@@ -37,6 +37,11 @@ impl Machine {
             (1, 1, payload) => {
                 // As a UART: output to a closed stream is lost.
                 let _ = self.bus.stdio().write(Output::Stdout, &payload.to_le_bytes()[..1]);
+            }
+            (1, 0, _) => {
+                if let Some(fromhost) = htif.fromhost {
+                    self.bus.ask_htif(fromhost);
+                }
             }
             _ => {}
         }

@@ -341,6 +341,31 @@ fn the_console_and_the_write_call_of_htif() {
 }
 
 #[test]
+fn the_keyboard_of_htif_answers_when_a_character_comes() {
+    // Asks by device 1, command 0, and looks at fromhost until it is not zero; then clears it and asks once more.
+    let (mut machine, streams) = with_htif(&[
+        "lui t0, 0x80001",
+        "slli t0, t0, 32",
+        "srli t0, t0, 32",
+        "li a0, 1",
+        "slli a0, a0, 56",
+        "sd a0, 0(t0)",
+        "ld s0, 0(t0)",
+        "ld s1, 64(t0)",
+        "beq s1, zero, .-4",
+        "sd zero, 64(t0)",
+        "sd a0, 0(t0)",
+        "ld s2, 64(t0)",
+        "j .-4",
+    ]);
+    streams.0.borrow_mut().1 = vec![Input::NotYet, Input::NotYet, Input::Bytes(1), Input::Eof];
+    assert_eq!(machine.run(Step(1_000_000)), StopReason::Fuel);
+    let x = machine.hart().x;
+    assert_eq!((x[8], x[9], x[18]), (0, 1 << 56 | 0x100 | u64::from(b'i'), 0));
+    assert!(streams.0.borrow().1.is_empty(), "the end of the input was heard");
+}
+
+#[test]
 fn the_signature_lies_between_its_symbols() {
     let mut machine = bare(&["j ."]);
     let begin = PhysAddr(RAM_BASE.0 + 0x100);
