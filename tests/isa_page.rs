@@ -12,8 +12,9 @@ const INTRODUCTION: &str = "\
 
 Made from the table in `emulator/isa/src/table.rs` by `FOLIO_BLESS=1 cargo test -p isa --test isa_page`; do not edit.
 
-In an encoding `.` is a bit of an operand. Compressed instructions (RV64C with D) have no rows of their own: each expands
-to one of these (`emulator/isa/src/decode_c.rs`). What an instruction does is in `emulator/src/semantics/`, what it must do in
+In an encoding `.` is a bit of an operand. Compressed instructions (C, with those of D and Zcb) have no rows of their own: each
+expands to one of these (`emulator/isa/src/decode_c.rs`). Some belong to a second extension, or to one of two: `emulator/isa/src/gate.rs`
+knows; `zext.h` of Zbb is `packw` with x0, and the prefetches of Zicbop are spellings of `ori`. What an instruction does is in `emulator/src/semantics/`, what it must do in
 `tests/rows/`.
 ";
 

@@ -1,4 +1,4 @@
-//! Folio's machine: an RV64GC hart with Sv39 paging and a modelled TLB, devices at the addresses of QEMU's
+//! Folio's machine: RVA22 harts with paging and a modelled TLB, devices at the addresses of QEMU's
 //! `virt` board, a built-in SBI and deterministic time.
 //!
 //! The library is the portable core: it uses no file system, clock, thread or host handle, and builds for
