@@ -146,6 +146,41 @@ fn converse(mut command: Command, prompt: &str, typed: &str) -> (Option<i32>, St
     (child.wait().unwrap().code(), String::from_utf8_lossy(&shown).into_owned())
 }
 
+/// Every command that docs/boot.md shows ends well in a folder that has the files it names.
+#[test]
+fn every_command_of_the_page_runs() {
+    let page = std::fs::read_to_string(support::root().join("docs/boot.md")).unwrap();
+    let commands: Vec<&str> = page
+        .split("```sh\n")
+        .skip(1)
+        .flat_map(|block| block.split_once("```").expect("a block ends").0.lines())
+        .collect();
+    assert!(commands.len() >= 8, "{commands:?}");
+    let dir = TempDir::new("boot-page");
+    let Some(kernel) = input("Image") else { return };
+    std::os::unix::fs::symlink(kernel, dir.file("Image")).unwrap();
+    for name in ["fw_jump.elf", "fw_dynamic.elf"] {
+        std::os::unix::fs::symlink(input(name).unwrap(), dir.file(name)).unwrap();
+    }
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_folio"), dir.file("folio")).unwrap();
+    let script = "$b poweroff -f";
+    let initramfs = Initramfs { modules: &["virtio_mmio"], script };
+    std::fs::write(dir.file("initramfs.cpio"), initramfs.archive()).unwrap();
+    ext4_disk(&dir);
+    let (_, hello) = guest_os::PROGRAMS.iter().find(|(name, _)| *name == "hello").unwrap();
+    std::fs::write(dir.file("hello"), hello).unwrap();
+    for command in commands {
+        let mut shell = Command::new("sh");
+        let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap());
+        shell.args(["-c", command]).current_dir(dir.path()).env("PATH", path).stdin(Stdio::null());
+        let ran = run(shell);
+        assert_eq!(ran.status, 0, "{command}: {ran:?}");
+        let silent = ["kernel -o", "image hello", "--dump-dtb", "virtio --device"];
+        assert!(silent.iter().any(|word| command.contains(word)) || !ran.stdout.is_empty(), "{command}");
+    }
+    assert!(std::fs::read(dir.file("board.dtb")).unwrap().starts_with(&[0xd0, 0x0d, 0xfe, 0xed]));
+}
+
 #[test]
 fn the_guest_os_boots_under_opensbi() {
     let dir = TempDir::new("guest-opensbi");

@@ -138,7 +138,10 @@ impl Bench {
         for (queue, layout) in self.queues.clone().into_iter().enumerate() {
             self.put(0x30, queue as u64);
             self.put(0x38, SIZE.into());
-            self.put(0x3c, 4096);
+            // The alignment is left at its default for queue 0, and told for others.
+            if queue > 0 {
+                self.put(0x3c, 4096);
+            }
             self.put(0x40, layout.table / 4096);
         }
         self.put(0x70, 7);

@@ -12,6 +12,8 @@ const GUEST_PAGE_SIZE: u64 = 0x28;
 const QUEUE_NUM: u64 = 0x38;
 const QUEUE_ALIGN: u64 = 0x3c;
 const QUEUE_PFN: u64 = 0x40;
+/// The alignment of the used ring for a driver that does not tell one, as QEMU has it.
+const DEFAULT_ALIGN: u64 = 4096;
 /// From here on, what is not common to both versions is version 2's.
 const VERSION_2: u64 = 0x44;
 
@@ -56,7 +58,7 @@ fn set_queue(queue: &mut Queue, offset: u64, value: u32, page_bytes: u32) {
 /// The layout of a legacy queue (chapter 2.7.2): descriptors, available ring, then the used ring, aligned.
 fn place(queue: &mut Queue, page: u32, page_bytes: u32) {
     let size = u64::from(queue.size);
-    let align = u64::from(queue.legacy_align).max(1);
+    let align = if queue.legacy_align == 0 { DEFAULT_ALIGN } else { u64::from(queue.legacy_align) };
     queue.legacy_page = page;
     queue.descriptors = u64::from(page) * u64::from(page_bytes);
     queue.available = queue.descriptors + 16 * size;

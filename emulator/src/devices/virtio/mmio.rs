@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 const MAGIC: u32 = u32::from_le_bytes(*b"virt");
 const VERSION: u32 = 2;
 const LEGACY_VERSION: u32 = 1;
-const VENDOR: u32 = u32::from_le_bytes(*b"FLIO");
+/// QEMU's: xv6 takes no other for its disk's.
+const VENDOR: u32 = u32::from_le_bytes(*b"QEMU");
 const F_VERSION_1: u64 = 1 << 32;
 const CONFIG: u64 = 0x100;
 
@@ -203,9 +204,9 @@ impl VirtioMmio {
             return;
         }
         let mut status = value & !STATUS_NEEDS_RESET | self.status & STATUS_NEEDS_RESET;
-        // Features that were not offered, or a legacy driver of a modern device: FEATURES_OK does not stick.
-        let modern = self.legacy || self.driver_features & F_VERSION_1 != 0;
-        if self.driver_features & !self.offered() != 0 || !modern {
+        // Features that were not offered: FEATURES_OK does not stick. A driver that leaves VERSION_1 out, as xv6's does, is
+        // served all the same, as on QEMU.
+        if self.driver_features & !self.offered() != 0 {
             status &= !STATUS_FEATURES_OK;
         }
         self.status = status;

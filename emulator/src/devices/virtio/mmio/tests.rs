@@ -68,7 +68,7 @@ impl Bench {
 #[test]
 fn reads_writes_flushes_and_names_itself() {
     let mut b = Bench::new(false, DiskLatency::NONE);
-    assert_eq!((b.get(0), b.get(4), b.get(8)), (0x7472_6976, 2, 2));
+    assert_eq!((b.get(0), b.get(4), b.get(8), b.get(12)), (0x7472_6976, 2, 2, 0x554d_4551));
     assert_eq!(b.request(0, 3, 1024), (0, 1025));
     assert_eq!((b.peek(DATA, 2), b.peek(DATA + 512, 1)), (&[3, 3][..], &[4][..]));
     b.poke(DATA, &[0xab; 512]);
@@ -131,7 +131,8 @@ fn features_that_were_not_offered_do_not_stick() {
     let mut b = Bench::new(true, DiskLatency::NONE);
     b.put(0x14, 0);
     assert_eq!(b.get(0x10) & (F_RO | F_FLUSH), F_RO | F_FLUSH);
-    for (low, high, accepted) in [(0, 1, true), (0, 0, false), (1, 1, false), (0x200, 1, true)] {
+    for (low, high, accepted) in [(0, 1, true), (0, 0, true), (1, 1, false), (0x200, 1, true), (0, 2, false)]
+    {
         b.put(0x70, 0);
         b.put(0x24, 0);
         b.put(0x20, low);
