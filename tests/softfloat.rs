@@ -153,7 +153,8 @@ fn specials<F: Format>() -> Vec<F::Bits> {
     words.into_iter().chain(negative).map(F::from_word).collect()
 }
 
-/// Calls `check` with every tuple of specials (every `thin`-th one) and with `RANDOM` random tuples.
+/// Calls `check` with every tuple of specials (every `thin`-th one) and with `RANDOM` random tuples; with every
+/// operand where there are only 65,536.
 fn for_operands<F: Format, const N: usize>(seed: u64, thin: usize, mut check: impl FnMut([F::Bits; N])) {
     let specials = specials::<F>();
     let count = specials.len().pow(N as u32);
@@ -164,6 +165,9 @@ fn for_operands<F: Format, const N: usize>(seed: u64, thin: usize, mut check: im
             rest /= specials.len();
             special
         }));
+    }
+    if N == 1 && F::WIDTH_BITS == 16 {
+        return (0..0x1_0000).for_each(|word| check([F::from_word(word); N]));
     }
     let mut random = Random(seed | 1);
     for _ in 0..RANDOM {
