@@ -266,6 +266,48 @@ fn the_trace_s_tail_leads_to_the_failure() {
 }
 
 #[test]
+fn user_code_that_runs_below_its_linked_address_is_named() {
+    // As in riscv-tests' virtual-memory environment: linked at the first byte of RAM, run in U-mode from address 0 on.
+    let lines = [
+        "auipc t0, 1",
+        "lui t1, 2",
+        "add t1, t0, t1", // the page table: a leaf of 1 GiB
+        "lui t2, 0x20000",
+        "addi t2, t2, 0xdf",
+        "sd t2, 0(t1)",
+        "srli t1, t1, 12",
+        "li t2, 8",
+        "slli t2, t2, 60",
+        "or t1, t1, t2",
+        "csrw satp, t1",
+        "li t1, -1",
+        "csrw pmpaddr0, t1",
+        "li t1, 31",
+        "csrw pmpcfg0, t1",
+        "auipc t1, 0", // 0x3c
+        "addi t1, t1, 0x28",
+        "csrw mtvec, t1",
+        "li t1, 0x54",
+        "csrw mepc, t1",
+        "mret",
+        "li gp, 3", // 0x54, in U-mode
+        "bne gp, zero, .+8",
+        "nop",
+        "ecall",          // 0x60, fail
+        "slli a0, gp, 1", // 0x64, the handler
+        "ori a0, a0, 1",
+        REPORT[0],
+        REPORT[1],
+    ];
+    let dir = TempDir::new("virtual");
+    let file = dir.file("rv64ui-v-fails");
+    fs::write(&file, elf_with(&lines, &[("_start", 0), ("test_3", 0x54), ("fail", 0x60)])).unwrap();
+    let ran = test(&[], &[&file]);
+    assert!(ran.stdout.starts_with("FAIL  rv64ui-v-fails: case 3 failed at 0x58 <test_3+0x4>\n"), "{ran:?}");
+    assert!(ran.stdout.contains("\nrv64ui-v "), "{ran:?}");
+}
+
+#[test]
 fn one_test_has_the_streams_to_itself() {
     let dir = suite("live");
     let ran = test(&[], &[&dir.file("isa/more/talks.elf")]);
