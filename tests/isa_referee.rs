@@ -28,6 +28,8 @@ fn referee() -> Decoder {
         Extension::Zicboz,
         Extension::Zfh,
         Extension::Zfa,
+        Extension::Svinval,
+        Extension::Zihintpause,
     ];
     ours.into_iter().fold(Decoder::RV64GC, |decoder, extension| decoder.with(extension).unwrap())
 }
