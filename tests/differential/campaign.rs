@@ -13,8 +13,10 @@ use crate::case::Case;
 use crate::compare::{Difference, differences};
 use crate::generate::{Plan, plans};
 use crate::layout::Slot;
+use crate::replay::folder;
 use crate::run::{FolioRun, SpikeRun, on_folio};
 use crate::runtime::elf_of;
+use crate::store::{self, Stored, shorten};
 
 /// Cases in one ELF.
 const BATCH: usize = 50;
@@ -62,10 +64,7 @@ impl Campaign {
     /// With a shrunk case, if the machines differ.
     pub fn run(&mut self) {
         println!("seed {}, {}", self.seed, self.isa);
-        let mut seed = [0; 32];
-        seed[..8].copy_from_slice(&self.seed.to_le_bytes());
-        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
-        let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+        let mut runner = self.runner();
         let strategy = plans();
         while self.executed() < self.instructions {
             let trees: Vec<_> = (0..BATCH).map(|_| strategy.new_tree(&mut runner).unwrap()).collect();
@@ -92,6 +91,12 @@ impl Campaign {
         std::fs::remove_dir_all(&self.dir).unwrap();
     }
 
+    fn runner(&self) -> TestRunner {
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&self.seed.to_le_bytes());
+        TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &seed))
+    }
+
     /// Instructions of cases that have been executed.
     fn executed(&self) -> u64 {
         let compressed = self.classes.get("compressed").copied().unwrap_or(0);
@@ -99,6 +104,11 @@ impl Campaign {
     }
 
     fn compare(&self, plans: &[(Slot, Plan)]) -> Outcome {
+        self.compare_logs(plans).0
+    }
+
+    /// Runs both; Spike's log, too.
+    fn compare_logs(&self, plans: &[(Slot, Plan)]) -> (Outcome, String) {
         let mut cases: Vec<Case> = plans.iter().map(|(slot, plan)| plan.case(*slot, &self.isa)).collect();
         let (elf, folio) = loop {
             let elf = elf_of(&cases);
@@ -112,25 +122,23 @@ impl Campaign {
         let spike = SpikeRun::start(&self.spike, &self.dir, &elf, &self.isa);
         let log = spike.log(folio.log.len()).unwrap();
         let differences = differences(&cases, &folio.log, &log, &folio.torn);
-        if !differences.is_empty() {
-            std::fs::write(self.dir.join("failed.elf"), &elf).unwrap();
-        }
-        Outcome { folio, differences }
+        (Outcome { folio, differences }, log)
     }
 
     /// Makes the case smaller while it differs, and panics with what is left.
     fn shrink(&self, mut tree: impl ValueTree<Value = Plan>, found: &Difference) {
         let slot = Slot(found.slot);
-        let alone = |plan: Plan| self.compare(&[(slot, plan)]).differences.into_iter().next();
-        let mut last = (tree.current(), found.clone());
-        if alone(tree.current()).is_none() {
+        let alone = |plan: Plan| {
+            let (outcome, log) = self.compare_logs(&[(slot, plan)]);
+            outcome.differences.into_iter().next().map(|difference| (difference, log))
+        };
+        let Some(mut last) = alone(tree.current()).map(|found| (tree.current(), found)) else {
             panic!("a difference that needs the cases before it:\n{}", found.text());
-        }
+        };
         for _ in 0..300 {
-            let differs = alone(tree.current());
-            let smaller = match differs {
-                Some(difference) => {
-                    last = (tree.current(), difference);
+            let smaller = match alone(tree.current()) {
+                Some(found) => {
+                    last = (tree.current(), found);
                     tree.simplify()
                 }
                 None => tree.complicate(),
@@ -139,9 +147,45 @@ impl Campaign {
                 break;
             }
         }
-        let (plan, difference) = last;
+        let (plan, (difference, log)) = last;
         let case = plan.case(slot, &self.isa);
-        panic!("a difference:\n{}\n{:?} {:?} {:x?}", difference.text(), plan, case.mode, case.csrs);
+        let name = format!("{}-{}", case.mode.letter().to_ascii_lowercase(), plan.seed);
+        let log = shorten(&log, slot);
+        let file = std::env::temp_dir().join(format!("folio-differs-{name}.txt"));
+        std::fs::write(&file, store::write(&Stored { name, isa: self.isa, case, log })).unwrap();
+        panic!(
+            "a difference, which {} keeps for tests/differential/cases/:\n{}\n{plan:?}",
+            file.display(),
+            difference.text()
+        );
+    }
+
+    /// Writes stored cases anew, a file for each mode: short cases on which the machines agree, with Spike's log.
+    pub fn record(&self, each: usize) {
+        let mut runner = self.runner();
+        let strategy = plans();
+        let mut files: BTreeMap<char, Vec<String>> = BTreeMap::new();
+        while files.len() < 3 || files.values().any(|cases| cases.len() < each) {
+            let mut plan = strategy.new_tree(&mut runner).unwrap().current();
+            plan.passes = 1;
+            plan.items.truncate(40);
+            let case = plan.case(Slot(0), &self.isa);
+            let file = files.entry(case.mode.letter().to_ascii_lowercase()).or_default();
+            if file.len() == each {
+                continue;
+            }
+            let (outcome, log) = self.compare_logs(&[(Slot(0), plan)]);
+            let log = shorten(&log, case.slot);
+            let wanted = (12..90).contains(&log.lines().count());
+            let agreed = outcome.differences.is_empty() && outcome.folio.torn.is_empty();
+            if wanted && agreed && outcome.folio.stop == StopReason::ToHost(1) {
+                let name = format!("{}{}", case.mode.letter(), file.len());
+                file.push(store::write(&Stored { name, isa: self.isa, case, log }));
+            }
+        }
+        for (mode, cases) in files {
+            std::fs::write(folder().join(format!("{mode}.txt")), cases.concat()).unwrap();
+        }
     }
 
     /// What was compared.

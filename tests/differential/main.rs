@@ -13,10 +13,12 @@ mod layout;
 mod paging;
 #[path = "../support/random.rs"]
 mod random_values;
+mod replay;
 mod run;
 mod runtime;
 #[path = "../support/spike.rs"]
 mod spike_support;
+mod store;
 
 use campaign::Campaign;
 
@@ -32,4 +34,12 @@ fn spike_agrees_on_a_fixed_part() {
     let mut campaign = Campaign::new(spike, seed.unwrap_or(1), instructions.unwrap_or(300_000));
     campaign.run();
     println!("{}", campaign.totals());
+}
+
+/// Writes `tests/differential/cases/{m,s,u}.txt` anew: `cargo test --test differential record -- --ignored`.
+#[test]
+#[ignore = "needs Spike, and writes the stored logs"]
+fn record_stored_cases() {
+    let spike = spike_support::find().expect("Spike is installed");
+    Campaign::new(spike, 3, 0).record(60);
 }

@@ -4,7 +4,7 @@ use isa::sv39::{Pte, PteFlags};
 use isa::{Extension, IsaSet};
 
 use crate::case::{Change, VIRTUAL_CODE};
-use crate::layout::{RAM_BASE, Slot};
+use crate::layout::{RAM_BASE, RAM_BYTES, Slot};
 use crate::random_values::Random;
 
 /// Data is seen through this many entries, which show the data pages in any order.
@@ -16,6 +16,9 @@ const VIRTUAL_DATA: u64 = VIRTUAL_CODE + DATA_INDEX * 0x1000;
 const BY_ODD_POINTER: u64 = 0x80_0000;
 /// The slot as part of a superpage.
 const SUPERPAGE: u64 = 0x60_0000;
+
+/// The first bit of an entry that takes an address out of RAM.
+const OUTSIDE_RAM: u64 = RAM_BYTES.trailing_zeros() as u64 - 2;
 
 const FULL: PteFlags = PteFlags::V
     .union(PteFlags::R)
@@ -68,7 +71,12 @@ pub fn random(
     put(gigapages, RAM_BASE >> 30, entry(RAM_BASE, FULL | PteFlags::G));
     put(megapages, VIRTUAL_CODE >> 21, pointer(pages));
     let superpage = entry(slot.base() >> 21 << 21, FULL | mode);
-    put(megapages, SUPERPAGE >> 21, perturbed(random, superpage, isa));
+    let superpage = match random.below(8) {
+        // Misaligned.
+        0 => superpage ^ 1 << (10 + random.below(9)),
+        _ => perturbed(random, superpage, isa),
+    };
+    put(megapages, SUPERPAGE >> 21, superpage);
     put(megapages, BY_ODD_POINTER >> 21, perturbed(random, pointer(pages), isa));
     for n in 0..Slot::CODE_PAGES {
         let code = entry(slot.code() + n * 0x1000, FULL | mode);
@@ -105,8 +113,8 @@ fn perturbed(random: &mut Random, entry: u64, isa: &IsaSet) -> u64 {
         5 | 6 => entry & !0xff | random.next() & 0xff,
         // Reserved bits; those of extensions have a meaning only where they are.
         7 => entry | 1 << Some(54 + random.below(10)).filter(|&bit| !reserved(bit)).unwrap_or(54),
-        // Another frame: misaligned if this is a superpage, perhaps outside RAM.
-        8 => entry ^ 1 << (10 + random.below(44)),
+        // A frame outside RAM. (One inside may show the page tables, and a store there would be an unfenced change.)
+        8 => entry ^ 1 << (OUTSIDE_RAM + random.below(54 - OUTSIDE_RAM)),
         // The bits for software.
         _ => entry | random.below(4) << 8,
     }

@@ -1,0 +1,110 @@
+//! The stored cases: replayed on every engine, without Spike; and how they are recorded.
+
+use std::path::{Path, PathBuf};
+
+use emulator::machine::{Machine, StopReason};
+use isa::{IsaSet, Step};
+
+use crate::case::Case;
+use crate::run::{MAX_STEPS, machine, on_folio};
+use crate::runtime::elf_of;
+use crate::store::{Stored, difference, read, shorten};
+
+/// Where the stored cases are.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/differential/cases")
+}
+
+/// Calls `f` with each stored case.
+pub fn for_each_stored(mut f: impl FnMut(&Stored)) {
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    for file in files.iter().filter(|file| file.extension().is_some_and(|e| e == "txt")) {
+        read(&std::fs::read_to_string(file).unwrap()).iter().for_each(&mut f);
+    }
+}
+
+/// What Folio logs of a case, shortened.
+pub fn folio_log(case: &Case, isa: &IsaSet) -> String {
+    let cases = std::slice::from_ref(case);
+    let run = on_folio(&elf_of(cases), cases, isa);
+    assert_eq!(run.stop, StopReason::ToHost(1), "a stored case ends");
+    shorten(&run.log, case.slot)
+}
+
+#[test]
+fn stored_logs_are_repeated() {
+    let (mut failures, mut cases, mut lines) = (Vec::new(), 0, 0);
+    for_each_stored(|stored| {
+        cases += 1;
+        lines += stored.log.lines().count();
+        if let Some(difference) = difference(&stored.log, &folio_log(&stored.case, &stored.isa)) {
+            failures.push(format!("{}: {difference}", stored.name));
+        }
+    });
+    println!("{cases} stored cases, {lines} lines");
+    assert!(cases > 100 && lines > 3000, "{cases} cases of {lines} lines are too few to mean anything");
+    assert!(failures.is_empty(), "{} differ from Spike:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// The ways to run a whole machine.
+const ENGINES: [(&str, fn(&mut Machine) -> StopReason); 5] = [
+    ("blocks", |machine| machine.run(Step(MAX_STEPS))),
+    ("observed", |machine| {
+        let mut log = emulator::trace::CommitLog::new(String::new());
+        machine.run_observed(Step(MAX_STEPS), &mut log)
+    }),
+    ("one call an instruction", |machine| {
+        loop {
+            match machine.step() {
+                StopReason::Fuel if machine.steps() < Step(MAX_STEPS) => {}
+                end => return end,
+            }
+        }
+    }),
+    ("cut at odd steps", |machine| {
+        for until in (0..MAX_STEPS).step_by(7) {
+            let end = machine.run(Step(until));
+            if end != StopReason::Fuel {
+                return end;
+            }
+        }
+        StopReason::Fuel
+    }),
+    ("saved and loaded on the way", |machine| {
+        for until in (0..MAX_STEPS).step_by(401) {
+            let end = machine.run(Step(until));
+            if end != StopReason::Fuel {
+                return end;
+            }
+            *machine = Machine::load(&machine.save()).unwrap();
+        }
+        StopReason::Fuel
+    }),
+];
+
+/// Every engine ends a stored case in one state, with one count of everything.
+#[test]
+fn every_engine_ends_alike() {
+    let mut number = 0;
+    for_each_stored(|stored| {
+        number += 1;
+        if number % 3 != 0 {
+            return;
+        }
+        // More passes run decoded code again.
+        let case = Case { passes: 3, ..stored.case.clone() };
+        let elf = elf_of(std::slice::from_ref(&case));
+        let mut ends = ENGINES.iter().map(|(name, run)| {
+            let mut machine = machine(&elf, &stored.isa);
+            let end = run(&mut machine);
+            (name, (end, machine.state_hash(), machine.steps(), machine.instructions()))
+        });
+        let (_, expected) = ends.next().unwrap();
+        assert_eq!(expected.0, StopReason::ToHost(1), "{} ends", stored.name);
+        for (name, end) in ends {
+            assert_eq!(end, expected, "{}: {name} ends otherwise than blocks", stored.name);
+        }
+    });
+}
