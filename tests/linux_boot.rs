@@ -146,6 +146,49 @@ fn converse(mut command: Command, prompt: &str, typed: &str) -> (Option<i32>, St
     (child.wait().unwrap().code(), String::from_utf8_lossy(&shown).into_owned())
 }
 
+/// A kernel that starts in M-mode, as teaching systems do, uses its disk over both versions of the transport.
+#[test]
+fn an_m_mode_kernel_drives_its_disk_without_firmware() {
+    let dir = TempDir::new("m-mode");
+    let (kernel, disk) = (dir.file("kernel"), dir.file("disk.img"));
+    let mut image = vec![0; 64 << 10];
+    image[1024..1047].copy_from_slice(b"hello from sector two\n\0");
+    std::fs::write(&disk, image).unwrap();
+    for harts in ["1", "3"] {
+        let mut gcc = Command::new("riscv64-linux-gnu-gcc");
+        gcc.args([
+            "-O2",
+            "-ffreestanding",
+            "-fno-stack-protector",
+            "-fno-pie",
+            "-no-pie",
+            "-static",
+            "-nostdlib",
+        ]);
+        gcc.args([
+            "-march=rv64imac_zicsr_zifencei",
+            "-mabi=lp64",
+            "-mcmodel=medany",
+            "-Wl,-N,--build-id=none",
+        ]);
+        gcc.args(["-Wl,--section-start=.entry=0x80000000", "-Wl,-Ttext=0x80001000"])
+            .arg(format!("-DHARTS={harts}"));
+        gcc.arg("-o").arg(&kernel).arg(support::root().join("tests/bare/teaching_kernel.c"));
+        let compiled = gcc.output().expect("no riscv64-linux-gnu-gcc: run `make setup-test`");
+        assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+        for (transport, version) in [(None, 2), (Some("--virtio-legacy"), 1)] {
+            let mut command =
+                folio(["boot", "--bios", "none", "--fuel", "2000000000", "--harts", harts, "--kernel"]);
+            command.arg(&kernel).arg("--disk").arg(&disk).args(transport);
+            let ran = run(command);
+            let expected = format!(
+                "paging is on\nall harts tick\nvirtio version {version}\nsector 2: hello from sector two\nwritten and read back\n"
+            );
+            assert_eq!((ran.status, ran.stdout.as_str()), (0, expected.as_str()), "{harts} harts: {ran:?}");
+        }
+    }
+}
+
 /// Every command that docs/boot.md shows ends well in a folder that has the files it names.
 #[test]
 fn every_command_of_the_page_runs() {
