@@ -505,3 +505,20 @@ fn no_call_of_the_built_in_sbi_breaks_the_machine() {
     }
     assert!(ends > 100, "some calls end the run: {ends}");
 }
+
+#[test]
+fn virtio_devices_fill_the_slots_from_the_last_and_are_saved() {
+    let virtio = VirtioConfig { legacy: false, rng: true, net: true };
+    let config = MachineConfig { ram_bytes: 1 << 20, virtio, console: Console::Virtio, ..Default::default() };
+    let mut machine = Machine::new(config).unwrap();
+    // The device ids of slots 7, 6, 5 and 4.
+    let lines = ["lui s0, 0x10008", "lw a0, 8(s0)", "lui s0, 0x10007", "lw a1, 8(s0)", "lui s0, 0x10006"];
+    let lines = [&lines[..], &["lw a2, 8(s0)", "lui s0, 0x10005", "lw a3, 8(s0)", "j ."]].concat();
+    machine.boot(&Boot::bare(&code(&lines))).unwrap();
+    assert_eq!(machine.run(Step(20)), StopReason::Fuel);
+    assert_eq!(machine.hart().x[10..14], [3, 4, 1, 0], "console, rng, net, nothing");
+    let mut loaded = Machine::load(&machine.save()).unwrap();
+    assert_eq!(loaded.state_hash(), machine.state_hash());
+    assert_eq!((loaded.run(Step(40)), machine.run(Step(40))), (StopReason::Fuel, StopReason::Fuel));
+    assert_eq!(loaded.state_hash(), machine.state_hash());
+}
