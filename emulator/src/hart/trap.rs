@@ -111,3 +111,91 @@ impl Hart {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mem::tlb::TlbGeometry;
+
+    const MODES: [Privilege; 3] = [Privilege::User, Privilege::Supervisor, Privilege::Machine];
+    /// The numbers of the interrupts, the most urgent first (manual, "mip and mie").
+    const BY_URGENCY: [u32; 6] = [11, 3, 7, 9, 1, 5];
+
+    /// The bits of the six interrupts that `n` counts through.
+    fn interrupts(n: u64) -> u64 {
+        (0..6).filter(|bit| n >> bit & 1 == 1).map(|bit| 1 << (2 * bit + 1)).sum()
+    }
+
+    /// Whether one interrupt, pending and enabled, would be taken, and if so whether in M-mode.
+    fn destination(delegated: bool, mode: Privilege, mie: bool, sie: bool) -> Option<bool> {
+        match (delegated, mode) {
+            (false, Privilege::Machine) => mie.then_some(true),
+            (false, _) => Some(true),
+            (true, Privilege::Machine) => None,
+            (true, Privilege::Supervisor) => sie.then_some(false),
+            (true, Privilege::User) => Some(false),
+        }
+    }
+
+    #[test]
+    fn every_set_of_interrupts_in_every_mode() {
+        let mut hart = Hart::new(0, TlbGeometry::default());
+        for (pending, enabled) in (0..64).flat_map(|p| (0..64).map(move |e| (interrupts(p), interrupts(e)))) {
+            for mideleg in (0..8).map(|n| (n & 1) << 1 | (n & 2) << 4 | (n & 4) << 7) {
+                for (mode, enables) in MODES.into_iter().flat_map(|mode| (0..4).map(move |n| (mode, n))) {
+                    let (mie, sie) = (enables & 1 != 0, enables & 2 != 0);
+                    (hart.csr.mip_lines, hart.csr.mie, hart.csr.mideleg) = (pending, enabled, mideleg);
+                    hart.csr.mstatus =
+                        if mie { mstatus::MIE } else { 0 } | if sie { mstatus::SIE } else { 0 };
+                    hart.privilege = mode;
+                    let goes = |n: &u32| {
+                        let there = pending >> n & enabled >> n & 1 == 1;
+                        let to = destination(mideleg >> n & 1 == 1, mode, mie, sie)?;
+                        there.then_some((to, *n))
+                    };
+                    let to =
+                        |machine: bool| BY_URGENCY.iter().filter_map(goes).find(|&(to, _)| to == machine);
+                    let expected = to(true).or(to(false)).map(|(_, n)| n);
+                    let found = hart.interrupt_to_take().map(|interrupt| u32::from(interrupt.code()));
+                    assert_eq!(
+                        found, expected,
+                        "mip {pending:#x} mie {enabled:#x} mideleg {mideleg:#x} {mode:?} MIE {mie} SIE {sie}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_exception_in_every_mode_goes_where_medeleg_says() {
+        for exception in Exception::ALL {
+            let bit = 1 << exception.code();
+            for (mode, medeleg) in MODES.into_iter().flat_map(|mode| [0, bit, !bit].map(|m| (mode, m))) {
+                let mut hart = Hart::new(0, TlbGeometry::default());
+                (hart.pc, hart.privilege, hart.csr.medeleg) = (0x100, mode, medeleg);
+                (hart.csr.mtvec, hart.csr.stvec) = (0x1001, 0x2001);
+                hart.take_exception(Trap::new(exception, 7));
+                let csr = &hart.csr;
+                let cause = u64::from(exception.code());
+                let to_supervisor = mode != Privilege::Machine && medeleg & bit != 0;
+                let (there, elsewhere) = ([0x100, cause, 7], [0, 0, 0]);
+                let (machine, supervisor) =
+                    if to_supervisor { (elsewhere, there) } else { (there, elsewhere) };
+                assert_eq!([csr.mepc, csr.mcause, csr.mtval], machine, "{exception:?} {mode:?} {medeleg:#x}");
+                assert_eq!(
+                    [csr.sepc, csr.scause, csr.stval],
+                    supervisor,
+                    "{exception:?} {mode:?} {medeleg:#x}"
+                );
+                // Vectored mode is for interrupts.
+                let place = if to_supervisor {
+                    (0x2000, Privilege::Supervisor)
+                } else {
+                    (0x1000, Privilege::Machine)
+                };
+                assert_eq!((hart.pc, hart.privilege), place, "{exception:?} {mode:?} {medeleg:#x}");
+                assert_eq!(hart.reservation, None);
+            }
+        }
+    }
+}
