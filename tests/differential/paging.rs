@@ -1,6 +1,6 @@
 //! Page tables made by chance: sound where the runtime and the code lie (mostly), anything where the data lies.
 
-use isa::sv39::{Pte, PteFlags};
+use isa::paging::{Pte, PteFlags};
 use isa::{Extension, IsaSet};
 
 use crate::case::{Change, VIRTUAL_CODE};

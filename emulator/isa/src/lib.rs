@@ -36,10 +36,6 @@ pub use decode::{decode, insn_len};
 pub use disasm::disasm;
 pub use encode::encode;
 pub use ext::{Extension, IsaSet};
-// The module's name while it knew one scheme only.
-#[doc(hidden)]
-pub use paging as sv39;
-
 pub use insn::{Format, Insn, Op, Operand};
 pub use time::Step;
 pub use trap::{Exception, Interrupt, Privilege, Trap};

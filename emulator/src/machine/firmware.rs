@@ -7,8 +7,8 @@ use crate::host::{Input, Output};
 use crate::loader::boot::BootInfo;
 use crate::sbi::{self, Action, Answer, Call, Fence, Harts};
 use isa::csr::{menvcfg, mstatus};
+use isa::paging::{MODE_BARE, Satp};
 use isa::sbi::{ERR_FAILED, ERR_INVALID_PARAM};
-use isa::sv39::{MODE_BARE, Satp};
 use isa::{Exception, Interrupt, PhysAddr, Trap, VirtAddr};
 
 const A0: usize = 10;

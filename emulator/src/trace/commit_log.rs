@@ -18,7 +18,7 @@ use core::fmt::Write;
 use core::ops::ControlFlow;
 use isa::csr::{Csr, mstatus};
 use isa::insn::{Insn, Op, Operand};
-use isa::sv39::Access;
+use isa::paging::Access;
 use isa::{Exception, Interrupt, Privilege, Step, Trap, VirtAddr};
 
 /// Writes the log of what it observes to `out`.
