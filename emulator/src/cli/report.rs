@@ -1,7 +1,10 @@
 //! The figures of a run: `--stats` on stderr, `--json` in a file. docs/json.md is the schema.
 
+use emulator::hart::Hart;
 use emulator::machine::Machine;
+use emulator::mem::tlb::Tlb;
 use emulator::trace::Stats;
+use isa::Privilege;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -49,6 +52,9 @@ impl Figures<'_> {
                 "d": {"accesses": d.accesses, "misses": d.misses},
             }),
         );
+        if machine.harts().len() > 1 {
+            put("harts", machine.harts().iter().map(hart_figures).collect());
+        }
         put("state_hash", json!(format!("{:#018x}", machine.state_hash())));
         Value::Object(object)
     }
@@ -74,6 +80,9 @@ impl Figures<'_> {
             let _ = writeln!(text, "  {name:<28} {value:>16}");
         };
         row("instructions", grouped(machine.instructions()));
+        for hart in machine.harts().iter().filter(|_| machine.harts().len() > 1) {
+            row(&format!("  by hart {}", hart.id), grouped(hart.counters.retired()));
+        }
         row("  of them in user mode", grouped(machine.instructions_user()));
         row("time (steps = ns)", grouped(machine.steps().0));
         if let Some(stats) = self.guest {
@@ -94,6 +103,16 @@ impl Figures<'_> {
         }
         text
     }
+}
+
+/// What one hart of several has done.
+fn hart_figures(hart: &Hart) -> Value {
+    let side = |tlb: &Tlb| json!({"accesses": tlb.accesses, "misses": tlb.misses});
+    json!({
+        "instructions": hart.counters.retired(),
+        "instructions_user": hart.counters.retired_in(Privilege::User),
+        "tlb": {"i": side(&hart.itlb), "d": side(&hart.dtlb)},
+    })
 }
 
 /// Writes `value` to `path`, with a message that names the file if that fails.
