@@ -59,6 +59,8 @@ pub(super) struct Core<'a> {
     pub(super) attention: Attention,
     /// The instruction runs alone: devices, watched addresses and decoded code may be touched.
     pub(super) alone: bool,
+    /// The last entry in which the walker has set A or D: its place in RAM, and what it was before.
+    pub(super) entry_before: Option<(usize, u64)>,
     /// A store to a watched address has been made.
     pub(super) watched_store: Option<super::Exit>,
 }

@@ -98,10 +98,19 @@ impl Core<'_> {
 
     fn store_crossing(&mut self, va: u64, len: u64, first_len: u64, value: u64) -> Outcome<()> {
         let second_va = va.wrapping_add(first_len);
+        self.entry_before = None;
         let first =
             self.data_target(va, first_len, Access::Store)?.of_crossing(Exception::StoreAccess, va)?;
-        let second = self.second_target(second_va, len - first_len, Access::Store)?;
-        let second = second.of_crossing(Exception::StoreAccess, second_va)?;
+        let entry_before = self.entry_before.take();
+        let second = self.second_target(second_va, len - first_len, Access::Store);
+        let second = second.and_then(|target| target.of_crossing(Exception::StoreAccess, second_va));
+        let second = second.inspect_err(|_| {
+            // D says that the page has been written, and it will not be.
+            if let Some((offset, pte)) = entry_before {
+                self.ram.store_any(offset, 8, pte);
+                self.hart.fence_translations(Some(VirtAddr(va)), None);
+            }
+        })?;
         self.may_write(first, first_len)?;
         self.may_write(second, len - first_len)?;
         for n in 0..len {
@@ -338,6 +347,7 @@ impl Core<'_> {
         self.may_write(offset, 8)?;
         let dirty = if access == Access::Store { PteFlags::D } else { PteFlags::empty() };
         let pte = leaf.pte.with_flags(leaf.pte.flags() | PteFlags::A | dirty);
+        self.entry_before = Some((offset, leaf.pte.0));
         self.write_ram(offset, 8, pte.0);
         Ok(Leaf { pte, ..leaf })
     }

@@ -37,6 +37,7 @@ where
         stop: StopCause::RunAlone,
         attention: Attention::all().difference(Attention::TURN),
         alone: false,
+        entry_before: None,
         watched_store: None,
     };
     let mut runner = Runner { interp: Interp { core }, code, options, device_deadline: 0 };

@@ -148,7 +148,7 @@ fn a_trap_ends_the_reservation() {
 
 #[test]
 fn misaligned_atomics_fault_with_nothing_done() {
-    for (program, cause) in [("lr.w a0, (t0)", 4), ("sc.w a0, a1, (t0)", 6), ("amoswap.d a0, a1, (t0)", 6)] {
+    for (program, cause) in [("lr.w a0, (t0)", 5), ("sc.w a0, a1, (t0)", 7), ("amoswap.d a0, a1, (t0)", 7)] {
         let mut rig = Rig::new(&[program]);
         rig.hart.x[5] = FRAMES + 2;
         rig.run(1);

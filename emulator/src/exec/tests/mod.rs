@@ -4,6 +4,7 @@ mod counts;
 mod exact;
 mod extensions;
 mod memory;
+mod privileged;
 
 use super::{CodeCache, Exec, Exit, Observer, Options};
 use crate::bus::{AccessFault, Platform};
@@ -26,6 +27,8 @@ pub struct Board {
     pub reads: u64,
     pub written: Vec<u64>,
     pub stop: bool,
+    /// Interrupt lines that stay as they are.
+    pub lines: u64,
 }
 
 impl Platform for Board {
@@ -55,7 +58,7 @@ impl Platform for Board {
         if ticks > now.0 { Step(ticks) } else { Step::NEVER }
     }
     fn interrupt_lines(&mut self, _: usize, now: Step) -> u64 {
-        if self.mtimecmp <= now.0 { Interrupt::MachineTimer.mask() } else { 0 }
+        self.lines | if self.mtimecmp <= now.0 { Interrupt::MachineTimer.mask() } else { 0 }
     }
     fn next_deadline(&self, now: Step) -> Step {
         if self.mtimecmp > now.0 { Step(self.mtimecmp) } else { Step::NEVER }
