@@ -166,7 +166,8 @@ fn the_plic_has_two_contexts_for_each_hart() {
     assert_eq!(woken, [0; 4], "no other hart was woken");
 }
 
-/// Two harts answer each other a hundred times, spinning on a word with `spin` in the loop; the steps it took.
+/// Two harts answer each other a hundred times, spinning on a word with `spin` in the loop (`t1` is the word's address); the
+/// steps it took.
 fn ping_pong(spin: &str) -> Step {
     let text = format!(
         "
@@ -175,6 +176,7 @@ fn ping_pong(spin: &str) -> Step {
         bnez a0, @second
     ping:
         sd s1, 0(s0)
+        addi t1, s0, 8
     pong:
         {spin}
         ld t0, 8(s0)
@@ -183,6 +185,7 @@ fn ping_pong(spin: &str) -> Step {
         bnez s1, @ping
         finish
     second:
+        mv t1, s0
         {spin}
         ld t0, 0(s0)
         bne t0, s1, @second
@@ -201,9 +204,18 @@ fn ping_pong(spin: &str) -> Step {
 
 #[test]
 fn a_spinning_hart_gives_its_turn_away() {
-    let (hinted, not) = (ping_pong("pause"), ping_pong("nop"));
-    assert!(hinted < Step(3000), "{hinted}");
-    assert!(not > Step(190 * QUANTUM_STEPS), "{not}");
+    for (spin, gives_away) in [
+        ("pause", true),
+        ("lr.d t2, (t1)\n wrs.nto", true),
+        ("lr.d t2, (t1)\n wrs.sto", true),
+        // Without a reservation there is nothing to wait for.
+        ("wrs.nto", false),
+        ("nop", false),
+    ] {
+        let steps = ping_pong(spin);
+        let expected = if gives_away { 0..3000 } else { 190 * QUANTUM_STEPS..u64::MAX };
+        assert!(expected.contains(&steps.0), "{spin}: {steps}");
+    }
 }
 
 fn states(machine: &Machine) -> Vec<HartState> {

@@ -55,7 +55,7 @@ fn enter(hart: &mut Hart, entry: Entry) {
 impl Machine {
     /// Whether harts can be sent to `at`.
     fn is_entry(&self, at: PhysAddr) -> bool {
-        at.is_aligned(2) && self.ram.offset_of(at, 2).is_some()
+        at.is_aligned(self.hart().pc_alignment()) && self.ram.offset_of(at, 2).is_some()
     }
 
     pub(super) fn start_hart(&mut self, number: usize, entry: Entry) -> Answer {
