@@ -5,7 +5,7 @@ use isa::paging::Scheme;
 use isa::reg::{f_from_name, x_from_name};
 use isa::{Exception, Extension, Insn, IsaSet, Privilege, VirtAddr, assemble, decode};
 
-use crate::state::{RAM_BASE, State, TABLES};
+use crate::state::{RAM_BASE, RAM_BYTES, State, TABLES};
 
 /// A row, ready to run.
 pub struct Row {
@@ -105,8 +105,9 @@ fn place_code(state: &mut State, tables: &Tables, code: &str) -> Result<(Vec<Ins
             None => assemble(text, pc).ok_or_else(|| format!("cannot assemble {text}"))?,
         };
         for (n, byte) in insn.bits.to_le_bytes().into_iter().take(usize::from(insn.len)).enumerate() {
-            // An instruction may go on in a page that is not mapped.
-            if let Some(pa) = tables.translate(state.privilege, pc + n as u64) {
+            // An instruction may go on in a page that is not mapped, or where there is no memory.
+            let pa = tables.translate(state.privilege, pc + n as u64);
+            if let Some(pa) = pa.filter(|pa| (RAM_BASE..RAM_BASE + RAM_BYTES as u64).contains(pa)) {
                 state.store(pa, &[byte]);
             }
         }

@@ -3,8 +3,8 @@
 //! which accesses fault and how many miss follows from the model alone.
 
 use emulator::mem::tlb::{Policy, TlbGeometry};
-use isa::Privilege;
 use isa::csr::{menvcfg, mstatus};
+use isa::{Privilege, assemble};
 
 use crate::model::{self, Access, Fault, Found, Mode};
 use crate::rig::{CODE, End, Numbers, RAM_BASE, Rig};
@@ -106,8 +106,8 @@ fn some_table(numbers: &mut Numbers, level: u64) -> u64 {
 /// An entry of a table of `level`, as a kernel, or a confused one, might write it.
 fn some_entry(numbers: &mut Numbers, level: u64) -> u64 {
     const N: u64 = 1 << 63;
-    const LEAF: u64 = 0xc7;
-    let unusual = numbers.one_of(&[0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0x10, 0x20, 0x20, 0x80, 0x40, 0x0a]);
+    const LEAF: u64 = 0xcf;
+    let unusual = numbers.one_of(&[0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0x10, 0x20, 0x20, 0x80, 0x40, 0x06, 0x08]);
     let leaf = LEAF ^ unusual;
     match (numbers.below(40), level) {
         (0, _) => numbers.below(1 << 20) << 10 | numbers.below(256),
@@ -121,10 +121,10 @@ fn some_entry(numbers: &mut Numbers, level: u64) -> u64 {
 }
 
 /// An address: few indices on each level, so that pages meet; sometimes one that is not canonical.
-fn some_address(numbers: &mut Numbers) -> u64 {
+fn some_address(numbers: &mut Numbers, pages: u64) -> u64 {
     let mut va = numbers.below(512) * 8;
-    // Pages 4 to 15 of whatever a large leaf maps: data and tables, never the code.
-    va |= (4 + numbers.below(12)) << 12;
+    // Pages from 4 on of whatever a large leaf maps: data and tables, never the code.
+    va |= (4 + numbers.below(pages)) << 12;
     for level in 1..5 {
         va |= numbers.below(2) << (12 + 9 * level);
     }
@@ -137,7 +137,18 @@ fn some_address(numbers: &mut Numbers) -> u64 {
     }
 }
 
-fn check(geometry: &str, operations: u32) {
+/// Which side of the TLB is asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Side {
+    /// By loads, stores and AMOs of M-mode, through MPRV.
+    Data,
+    /// By fetches: each frame's instructions put its own number into a0.
+    Instruction,
+}
+
+const ACCESSES: [&str; 3] = ["ld a0, 0(a1)", "sd a0, 0(a1)", "amoadd.d a0, a2, (a1)"];
+
+fn check(side: Side, geometry: &str, operations: u32) {
     let seed = 0x9e37_79b9_7f4a_7c15;
     let mut numbers = Numbers(seed);
     let geometry: TlbGeometry = geometry.parse().unwrap();
@@ -146,11 +157,21 @@ fn check(geometry: &str, operations: u32) {
     for slot in (TABLES..CODE).step_by(8) {
         rig.set_word(slot, some_entry(&mut numbers, (slot - TABLES) >> 13));
     }
-    let addresses: Vec<u64> = (0..40).map(|_| some_address(&mut numbers)).collect();
+    for page in (DATA >> 12)..(TABLES >> 12) {
+        let bits = u64::from(assemble(&format!("addi a0, zero, {}", page & 0xff), 0).unwrap().bits);
+        (0..512).for_each(|n| rig.set_word((page << 12) + 8 * n, bits << 32 | bits));
+    }
+    // Fetches keep to the data pages, so that there are instructions.
+    let pages = if side == Side::Data { 12 } else { 4 };
+    let addresses: Vec<u64> = (0..40).map(|_| some_address(&mut numbers, pages)).collect();
     let mut faults = [0u32; 2];
     for n in 0..operations {
         let title = || format!("{geometry}, seed {seed:#x}, operation {n}");
-        let va = if numbers.below(8) == 0 { some_address(&mut numbers) } else { numbers.one_of(&addresses) };
+        let va = if numbers.below(8) == 0 {
+            some_address(&mut numbers, pages)
+        } else {
+            numbers.one_of(&addresses)
+        };
         let asid = numbers.below(3);
         rig.hart.x[11] = va;
         rig.hart.x[12] = asid | numbers.below(2) << 16;
@@ -189,7 +210,7 @@ fn check(geometry: &str, operations: u32) {
                 let (user, sum, mxr) = (numbers.below(4) == 0, numbers.below(4) != 0, numbers.below(2) == 0);
                 let adue = numbers.below(4) != 0;
                 let flag = |on: bool, mask: u64| if on { mask } else { 0 };
-                rig.hart.csr.mstatus = mstatus::MPRV
+                rig.hart.csr.mstatus = flag(side == Side::Data, mstatus::MPRV)
                     | u64::from(!user) << mstatus::MPP_SHIFT
                     | flag(sum, mstatus::SUM)
                     | flag(mxr, mstatus::MXR);
@@ -203,21 +224,35 @@ fn check(geometry: &str, operations: u32) {
                     adue,
                     pbmte: false,
                 };
-                let text = numbers.one_of(&["ld a0, 0(a1)", "sd a0, 0(a1)", "amoadd.d a0, a2, (a1)"]);
-                let access = if text.starts_with("ld") { Access::Load } else { Access::Store };
+                let text = if side == Side::Data { numbers.one_of(&ACCESSES) } else { "fetch" };
+                let access = match text.as_bytes()[0] {
+                    b'f' => Access::Fetch,
+                    b'l' => Access::Load,
+                    _ => Access::Store,
+                };
                 let misses = tlb.misses;
                 let found = tlb.translate(|pa| rig.read(pa), va, satp >> 44 & 0xffff, access, mode);
                 let missed = tlb.misses > misses;
                 let before = found.map(|found| rig.read(found.pa));
                 let stored = some_entry(&mut numbers, 0);
                 rig.hart.x[10] = stored;
-                let end = rig.run(Rig::place(text), Privilege::Machine);
-                let page = [13, 15][usize::from(access == Access::Store)];
+                let privilege = if user { Privilege::User } else { Privilege::Supervisor };
+                let end = match side {
+                    Side::Data => rig.run(Rig::place(text), Privilege::Machine),
+                    Side::Instruction => rig.run(va, privilege),
+                };
+                let page_fault = match access {
+                    Access::Fetch => 12,
+                    Access::Load => 13,
+                    Access::Store => 15,
+                };
+                let access_fault = if access == Access::Fetch { 1 } else { page_fault - 8 };
                 match (found, before) {
                     (Ok(found), Ok(Some(old))) => {
                         assert_eq!(end, End::Done, "{}", title());
                         let added = old.wrapping_add(rig.hart.x[12]);
                         let (register, memory) = match text.as_bytes()[0] {
+                            b'f' => (found.pa >> 12 & 0xff, old),
                             b'l' => (old, old),
                             b's' => (stored, stored),
                             _ => (old, added),
@@ -237,34 +272,47 @@ fn check(geometry: &str, operations: u32) {
                     }
                     (Ok(_), _) => {
                         // Mapped, and no memory there: an access fault after A and D.
-                        assert_eq!(end, End::Trap(page - 8, va), "{}", title());
+                        assert_eq!(end, End::Trap(access_fault, va), "{}", title());
                         faults[1] += 1;
                     }
-                    (Err(Fault::Access), _) => assert_eq!(end, End::Trap(page - 8, va), "{}", title()),
+                    (Err(Fault::Access), _) => assert_eq!(end, End::Trap(access_fault, va), "{}", title()),
                     (Err(Fault::Page), _) => {
-                        assert_eq!(end, End::Trap(page, va), "{}", title());
+                        assert_eq!(end, End::Trap(page_fault, va), "{}", title());
                         faults[0] += 1;
                     }
                 }
-                assert_eq!(rig.hart.dtlb.misses, tlb.misses, "{}: misses", title());
+                let misses = match side {
+                    Side::Data => rig.hart.dtlb.misses,
+                    Side::Instruction => rig.hart.itlb.misses,
+                };
+                assert_eq!(misses, tlb.misses, "{}: misses", title());
             }
         }
     }
+    let modelled = match side {
+        Side::Data => &rig.hart.dtlb,
+        Side::Instruction => &rig.hart.itlb,
+    };
     let used = |way: &&Option<Entry>| way.is_some();
-    assert_eq!(rig.hart.dtlb.live_entries().count(), tlb.sets.iter().flatten().filter(used).count());
-    let accesses = rig.hart.dtlb.accesses;
+    assert_eq!(modelled.live_entries().count(), tlb.sets.iter().flatten().filter(used).count());
+    let accesses = modelled.accesses;
     let hits = accesses - tlb.misses;
+    let [page_faults, access_faults] = faults;
     println!(
-        "{geometry}: {accesses} accesses, {hits} hits, {} page faults, {} access faults",
-        faults[0], faults[1]
+        "{side:?} {geometry}: {accesses} accesses, {hits} hits, {page_faults} page faults, {access_faults} access faults"
     );
     let enough = geometry.entries() == 1 || hits > accesses / 12;
-    assert!(enough && faults[0] > accesses as u32 / 50, "too few of something to be a test");
+    assert!(enough && u64::from(page_faults) > accesses / 50, "too few of something to be a test");
+}
+
+const GEOMETRIES: [&str; 8] = ["1", "8", "64", "1024", "16x4", "16x4:lru", "32x32:lru", "6x3"];
+
+#[test]
+fn stale_data_translations_last_exactly_until_they_are_fenced_or_replaced() {
+    GEOMETRIES.into_iter().for_each(|geometry| check(Side::Data, geometry, 60_000));
 }
 
 #[test]
-fn stale_translations_last_exactly_until_they_are_fenced_or_replaced() {
-    for geometry in ["1", "8", "64", "1024", "16x4", "16x4:lru", "32x32:lru", "6x3"] {
-        check(geometry, 60_000);
-    }
+fn stale_code_translations_last_exactly_until_they_are_fenced_or_replaced() {
+    GEOMETRIES.into_iter().for_each(|geometry| check(Side::Instruction, geometry, 60_000));
 }
