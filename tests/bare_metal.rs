@@ -132,6 +132,40 @@ fn under_the_built_in_sbi_a_kernel_starts_in_s_mode() {
 }
 
 #[test]
+fn every_hart_starts_and_takes_its_turns() {
+    let dir = TempDir::new("bare-harts");
+    let file = dir.path().join("kernel");
+    // Each hart adds its number to a word; the one that makes it 0 + 1 + 2 + 3 + 4 ends the run.
+    let lines = [
+        "auipc t0, 1",
+        "addi t0, t0, 128",
+        "amoadd.w t1, a0, (t0)",
+        "add t1, t1, a0",
+        "addi t1, t1, -10",
+        "beqz t1, .+8",
+        "j .",
+        "lui t0, 0x100",
+        PASS[0],
+        PASS[1],
+        "sw t1, 0(t0)",
+    ];
+    fs::write(&file, elf(&lines)).unwrap();
+    let json = dir.path().join("figures.json");
+    let options = ["boot", "--bios", "none", "--harts", "5", "--json", json.to_str().unwrap(), "--kernel"];
+    let ran = folio_on(&options, &file);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let figures: serde_json::Value = serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
+    let harts = figures["harts"].as_array().unwrap();
+    let sum: u64 = harts.iter().map(|hart| hart["instructions"].as_u64().unwrap()).sum();
+    assert_eq!((harts.len(), sum), (5, figures["instructions"].as_u64().unwrap()));
+    assert!(folio_on(&["test", "--harts", "5", "--fuel", "50000"], &file).stdout.contains("1 passed"));
+    for harts in ["0", "65", "many"] {
+        let refused = folio_on(&["boot", "--harts", harts, "--kernel"], &file);
+        assert!(refused.status == 2 && refused.stderr.contains("--harts"), "{refused:?}");
+    }
+}
+
+#[test]
 fn firmware_is_started_in_machine_mode_and_finds_the_kernel() {
     let dir = TempDir::new("bare-firmware");
     let (firmware, kernel) = (dir.path().join("firmware"), dir.path().join("kernel"));

@@ -81,7 +81,10 @@ fn harts_are_started_stopped_and_started_again() {
         sd t0, 536(s0)
         li t0, 1
         sd t0, 512(s0)
+        csrr t0, sip
+        sd t0, 552(s0)
         # Dirty state, which the next start must not see.
+        csrsi sip, 2
         csrsi sstatus, 2
         li32 a7, {EID_HSM}
         li a6, 1
@@ -113,7 +116,7 @@ fn harts_are_started_stopped_and_started_again() {
     ] {
         assert_eq!(answer(&machine, offset), expected, "the call at {offset}");
     }
-    assert_eq!([520, 528, 536, 544].map(|at| sbi_data(&machine, at)), [1, 43, 0, 0]);
+    assert_eq!([520, 528, 536, 544, 552].map(|at| sbi_data(&machine, at)), [1, 43, 0, 0, 0]);
 }
 
 #[test]

@@ -65,7 +65,10 @@ impl Machine {
         if !self.is_entry(entry.at) {
             return Answer::error(ERR_INVALID_ADDRESS);
         }
+        // No interrupt of an earlier life is pending.
+        self.bus.set_sbi_timer(number, u64::MAX, self.now);
         let hart = &mut self.harts[number];
+        hart.csr.mip_software = 0;
         set_up_supervisor(hart, self.config.adue);
         enter(hart, entry);
         self.sbi_harts[number] = SbiHart::default();
