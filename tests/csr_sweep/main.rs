@@ -22,12 +22,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Sets of extensions, as Spike wants to be told, and the names of their tables: all that have CSRs or bits in them, and
-/// few.
-const SETS: [(&str, &str); 3] = [
-    ("rv64gcb_zicbom_zicboz_zicclsm_zicntr_zihpm_svadu_svinval_svnapot_svpbmt_sstc", "csrs.txt"),
-    ("rv64gc_zicclsm_zicntr", "csrs-rv64gc.txt"),
-    ("rv64ima_zicclsm", "csrs-rv64ima.txt"),
+/// Sets of extensions, as Spike wants to be told, entries of PMP, and the names of their tables: all that have CSRs or
+/// bits in them, and few.
+const SETS: [(&str, usize, &str); 3] = [
+    ("rv64gcb_zicbom_zicboz_zicclsm_zicntr_zihpm_svadu_svinval_svnapot_svpbmt_sstc", 16, "csrs.txt"),
+    ("rv64gc_zicclsm_zicntr", 16, "csrs-rv64gc.txt"),
+    ("rv64ima_zicclsm", 0, "csrs-rv64ima.txt"),
 ];
 
 fn golden(name: &str) -> PathBuf {
@@ -50,13 +50,14 @@ fn compare(found: &str, name: &str) {
 
 #[test]
 fn every_csr_in_every_mode() {
-    SETS.into_iter().for_each(|(isa, name)| sweep(isa, name));
+    SETS.into_iter().for_each(|(isa, pmp_entries, name)| sweep(isa, pmp_entries, name));
 }
 
-fn sweep(isa: &str, name: &str) {
+fn sweep(isa: &str, pmp_entries: usize, name: &str) {
     let sweep = Sweep::new();
     let config = MachineConfig {
         isa: IsaSet::parse(isa).unwrap(),
+        pmp_entries,
         ram_bytes: program::RAM_BYTES,
         ..Default::default()
     };
@@ -72,10 +73,10 @@ fn sweep(isa: &str, name: &str) {
 #[test]
 #[ignore = "needs Spike"]
 fn spike_answers_as_stored() {
-    SETS.into_iter().for_each(|(isa, name)| ask_spike(isa, name));
+    SETS.into_iter().for_each(|(isa, pmp_entries, name)| ask_spike(isa, pmp_entries, name));
 }
 
-fn ask_spike(isa: &str, name: &str) {
+fn ask_spike(isa: &str, pmp_entries: usize, name: &str) {
     let spike = std::env::var("FOLIO_SPIKE").expect("FOLIO_SPIKE names Spike's binary");
     let sweep = Sweep::new();
     let dir = std::env::temp_dir().join(format!("folio-csrs-{}", std::process::id()));
@@ -85,6 +86,7 @@ fn ask_spike(isa: &str, name: &str) {
     let ran = Command::new("timeout")
         .args(["60", &spike, "--triggers=0"])
         .arg(format!("--isa={isa}"))
+        .arg(format!("--pmpregions={pmp_entries}"))
         .arg(format!("-m0x80000000:{:#x}", program::RAM_BYTES))
         .arg(format!("+signature={}", signature.display()))
         .arg("+signature-granularity=8")

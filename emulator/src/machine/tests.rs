@@ -3,6 +3,7 @@
 use super::*;
 use crate::host::{EventAction, Input, Output, OutputClosed};
 use isa::asm::assemble;
+use isa::csr::Csr;
 use isa::events::EventRecord;
 use isa::platform::{KERNEL_BASE, RAM_BASE, RTC_EPOCH_SECONDS};
 use isa::{PhysAddr, VirtAddr};
@@ -455,7 +456,7 @@ fn texts_are_cut_and_records_outside_ram_dropped() {
 fn inspection_sees_registers_csrs_and_memory() {
     let mut machine = bare(&["li a0, 42", "csrw mscratch, a0", "j ."]);
     machine.run(Step(2));
-    assert_eq!(machine.csr(isa::csr::Csr::MSCRATCH), Some(42));
+    assert_eq!(machine.csr(Csr::MSCRATCH), Some(42));
     assert_eq!(machine.read_virt(VirtAddr(RAM_BASE.0), 4), code(&["li a0, 42"]));
     assert!(machine.read_virt(VirtAddr(0x1000), 4).is_empty());
     assert_eq!((machine.instructions(), machine.instructions_user()), (2, 0));
@@ -535,4 +536,14 @@ fn virtio_devices_fill_the_slots_from_the_last_and_are_saved() {
     assert_eq!(loaded.state_hash(), machine.state_hash());
     assert_eq!((loaded.run(Step(40)), machine.run(Step(40))), (StopReason::Fuel, StopReason::Fuel));
     assert_eq!(loaded.state_hash(), machine.state_hash());
+}
+
+#[test]
+fn physical_memory_protection_has_sixteen_entries_or_none() {
+    let with =
+        |pmp_entries| Machine::new(MachineConfig { ram_bytes: 1 << 20, pmp_entries, ..Default::default() });
+    assert_eq!(with(16).unwrap().csr(Csr::PMPCFG0), Some(0x1f));
+    let none = with(0).unwrap();
+    assert_eq!((none.csr(Csr::PMPCFG0), none.csr(Csr::PMPADDR0)), (None, None));
+    assert_eq!(with(8).err(), Some(ConfigError::PmpEntries { entries: 8 }));
 }
