@@ -189,6 +189,26 @@ fn an_m_mode_kernel_drives_its_disk_without_firmware() {
     }
 }
 
+#[test]
+fn a_kernel_packed_by_gzip_is_unpacked() {
+    let dir = TempDir::new("gzip");
+    let (packed, cut) = (dir.file("kernel.gz"), dir.file("cut.gz"));
+    std::fs::write(dir.file("kernel"), guest_os::KERNEL_ELF).unwrap();
+    assert!(Command::new("gzip").arg(dir.file("kernel")).status().expect("gzip is everywhere").success());
+    let bytes = std::fs::read(&packed).unwrap();
+    std::fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
+    let dump = |kernel: &std::path::Path| {
+        let mut command = folio(["boot", "--dump-dtb"]);
+        command.arg(dir.file("board.dtb")).arg("--kernel").arg(kernel);
+        run(command)
+    };
+    assert_eq!(dump(&packed).status, 0);
+    let refused = dump(&cut);
+    assert_eq!(refused.status, 125, "{refused:?}");
+    assert!(refused.stderr.contains("cut.gz: is the file complete?"), "{refused:?}");
+    assert!(refused.stderr.lines().count() == 1 && refused.stdout.is_empty(), "{refused:?}");
+}
+
 /// Every command that docs/boot.md shows ends well in a folder that has the files it names.
 #[test]
 fn every_command_of_the_page_runs() {

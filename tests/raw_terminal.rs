@@ -1,5 +1,5 @@
 //! The console of `folio boot` on a terminal: raw keys, Ctrl-A's commands, the monitor, and the settings that are put back however it
-//! ends.
+//! ends; and guest time beside the clock's.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)] // in functions that only tests call
@@ -16,7 +16,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use support::TempDir;
+use support::{TempDir, folio, read_json, run};
 
 /// Longest wait for anything; the machines that run this are shared.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -159,4 +159,37 @@ fn signals_put_the_settings_back() {
         assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
         assert_eq!(session.ends(), Some(130), "SIG{signal}");
     }
+}
+
+/// Waits for its timer at 0.3 s of guest time, and passes.
+const WAIT: [&str; 11] = [
+    "lui t0, 0x2004",
+    "lui t1, 0x2dc",
+    "sd t1, 0(t0)",
+    "li t2, 128",
+    "csrw mie, t2",
+    "wfi",
+    "lui t0, 0x100",
+    "lui t1, 5",
+    "addi t1, t1, 0x555",
+    "sw t1, 0(t0)",
+    "j .",
+];
+
+#[test]
+fn real_time_holds_a_waiting_guest_back_and_changes_nothing() {
+    let dir = TempDir::new("real-time");
+    std::fs::write(dir.file("wait"), bare::elf(&WAIT)).unwrap();
+    let mut figures = Vec::new();
+    for (extra, least) in [(None, Duration::ZERO), (Some("--realtime"), Duration::from_millis(280))] {
+        let mut command = folio(["boot", "--bios", "none", "--kernel"]);
+        command.arg(dir.file("wait")).arg("--json").arg(dir.file("figures.json")).args(extra);
+        let started = Instant::now();
+        let ran = run(command);
+        assert_eq!(ran.status, 0, "{ran:?}");
+        assert!(started.elapsed() >= least, "{extra:?} took {:?}", started.elapsed());
+        figures.push(read_json(&dir.file("figures.json")));
+    }
+    assert_eq!(figures[0], figures[1]);
+    assert!(figures[0]["steps"].as_u64().unwrap() > 290_000_000, "{}", figures[0]);
 }
