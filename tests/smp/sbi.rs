@@ -474,6 +474,9 @@ fn hardware_sets_a_and_d_once_the_feature_is_on() {
         csrw stvec, t0
         lui s1, 0x40000
         sd zero, 0(s1)
+        li a0, 4
+        li a1, 1
+        li a2, 0
         {set}
         sd zero, 0(s1)
         j @end
@@ -487,7 +490,7 @@ fn hardware_sets_a_and_d_once_the_feature_is_on() {
     end:
         finish
     ",
-        set = format!("li a0, 4\n li a1, 1\n li a2, 0\n{}", call(EID_FWFT, 0, 16)),
+        set = call(EID_FWFT, 0, 16),
     );
     let mut machine = under_sbi(1, &text.replace("finish", "li a7, 8\n ecall"));
     let base = KERNEL_BASE.0 + DATA;
