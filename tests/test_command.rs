@@ -308,6 +308,18 @@ fn user_code_that_runs_below_its_linked_address_is_named() {
 }
 
 #[test]
+fn a_trap_without_a_handler_is_told_however_long_it_went_on() {
+    let dir = TempDir::new("no-handler");
+    let file = dir.file("traps");
+    fs::write(&file, elf_with(&["nop", "li t0, 64", "ld a0, 0(t0)"], &[("_start", 0)])).unwrap();
+    let ran = test(&["--fuel", "3500000", "--trace-tail", "2"], &[&file]);
+    assert!(ran.stdout.starts_with("FAIL  traps: no result after 3500000 steps (--fuel)"), "{ran:?}");
+    let trap = "last trap: load access fault at 0x80000008 <_start+0x8>, tval 0x40, from M-mode";
+    assert!(ran.stdout.contains(trap), "{ran:?}");
+    assert!(ran.stdout.contains("0x80000004 <_start+0x4>  li t0,64"), "{ran:?}");
+}
+
+#[test]
 fn one_test_has_the_streams_to_itself() {
     let dir = suite("live");
     let ran = test(&[], &[&dir.file("isa/more/talks.elf")]);

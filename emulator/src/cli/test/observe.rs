@@ -21,18 +21,18 @@ const OBSERVED_STEPS: u64 = 1_000_000;
 /// Where riscv-tests keep the number of the case that runs.
 const CASE_REGISTER: usize = 3;
 
-/// Runs `machine`, which is at the start of the test, to step `end`, and completes `failure`.
+/// Completes `failure` of a run that has ended as `ended`; `again` gives a machine at the start of the test.
 pub fn explain(
-    machine: &mut Machine,
-    end: Step,
+    again: impl Fn() -> Option<Machine>,
+    ended: &Machine,
     symbols: SymbolTable,
     keep: usize,
     verdict: Verdict,
     failure: &mut Failure,
 ) {
-    machine.run(Step(end.0.saturating_sub(OBSERVED_STEPS)));
+    let Some((mut machine, until)) = before_the_end(again, ended) else { return };
     let mut tail = Tail::new(symbols, keep);
-    machine.run_observed(end, &mut tail);
+    machine.run_observed(until, &mut tail);
     if verdict == Verdict::UnexpectedTrap
         && let Some(trap) = &tail.trap
     {
@@ -46,6 +46,29 @@ pub fn explain(
     }
     failure.tail = tail.lines();
     failure.trap = tail.trap;
+}
+
+/// A machine before the last steps of the run, and where these end: where the run did or, if nothing has retired for
+/// long (a handler that is not there traps for ever), where that began.
+fn before_the_end(again: impl Fn() -> Option<Machine>, ended: &Machine) -> Option<(Machine, Step)> {
+    let last = Step(ended.steps().0.saturating_sub(OBSERVED_STEPS));
+    let mut machine = again()?;
+    loop {
+        let start = machine.steps();
+        if start >= last {
+            return Some((machine, ended.steps()));
+        }
+        machine.run(start.after(OBSERVED_STEPS).min(last));
+        if machine.instructions() == ended.instructions() {
+            let until = machine.steps();
+            let mut machine = again()?;
+            machine.run(start);
+            return Some((machine, until));
+        }
+        if machine.steps() == start {
+            return None;
+        }
+    }
 }
 
 /// What the last part of a run is remembered by.

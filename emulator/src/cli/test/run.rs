@@ -139,15 +139,9 @@ impl Runner<'_> {
         }
         let mut failure = Failure { reason, case, place: Some(place), trap: None, tail: Vec::new() };
         // With the host's input gone the run cannot be repeated.
-        if !took_input && let Ok(mut again) = self.machine(elf, Streams::default())? {
-            observe::explain(
-                &mut again,
-                machine.steps(),
-                symbols,
-                self.args.trace_tail,
-                verdict,
-                &mut failure,
-            );
+        if !took_input {
+            let again = || self.machine(elf, Streams::default()).ok()?.ok();
+            observe::explain(again, machine, symbols, self.args.trace_tail, verdict, &mut failure);
         }
         Ok(failure)
     }
