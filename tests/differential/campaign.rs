@@ -58,6 +58,12 @@ impl Campaign {
         }
     }
 
+    /// Whether Spike knows all extensions and runs at all.
+    pub fn spike_is_usable(&self) -> Result<(), String> {
+        let elf = elf_of(&[]);
+        SpikeRun::start(&self.spike, &self.dir, &elf, &self.isa).log(0).map(|_| ())
+    }
+
     /// Runs until enough instructions have been compared.
     ///
     /// # Panics
@@ -80,6 +86,9 @@ impl Campaign {
             self.compared += folio.log.lines().count() as u64;
             for (class, count) in folio.classes {
                 *self.classes.entry(class).or_default() += count;
+            }
+            if std::env::var_os("FOLIO_DIFF_PROGRESS").is_some() {
+                println!("{} instructions", self.executed());
             }
             if let Some(found) = differences.first() {
                 differences.iter().for_each(|difference| println!("{}\n", difference.text()));
@@ -119,6 +128,9 @@ impl Campaign {
             // Code that has modified itself loops: the batch does without it.
             cases.remove(folio.last);
         };
+        if folio.stop == StopReason::Fuel {
+            return (Outcome { folio, differences: Vec::new() }, String::new());
+        }
         let spike = SpikeRun::start(&self.spike, &self.dir, &elf, &self.isa);
         let log = spike.log(folio.log.len()).unwrap();
         let differences = differences(&cases, &folio.log, &log, &folio.torn);

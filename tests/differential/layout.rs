@@ -30,7 +30,8 @@ impl Slot {
     pub const CODE_PAGES: u64 = 2;
     pub const DATA: u64 = 0x3000;
     pub const DATA_PAGES: u64 = 4;
-    pub const TABLES: u64 = 0x7000;
+    /// A page lies between data and tables: no offset from the data reaches an entry.
+    pub const TABLES: u64 = 0x8000;
     pub const TABLE_PAGES: u64 = 6;
 
     /// The first byte; the code that prepares the case lies here.

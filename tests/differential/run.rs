@@ -186,4 +186,4 @@ impl SpikeRun {
 /// Bytes of the log that come before the runtime: Spike's boot ROM.
 const BEFORE_RUNTIME: usize = 2000;
 /// How long Spike may take after Folio has finished.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);

