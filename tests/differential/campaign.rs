@@ -18,6 +18,8 @@ use crate::run::{FolioRun, SpikeRun, on_folio};
 use crate::runtime::elf_of;
 use crate::store::{self, Stored, shorten};
 
+/// Differences after which it ends.
+const MAX_FAILURES: usize = 5;
 /// Cases in one ELF.
 const BATCH: usize = 50;
 
@@ -67,11 +69,12 @@ impl Campaign {
     /// Runs until enough instructions have been compared.
     ///
     /// # Panics
-    /// With a shrunk case, if the machines differ.
+    /// With shrunk cases, if the machines differ.
     pub fn run(&mut self) {
         println!("seed {}, {}", self.seed, self.isa);
         let mut runner = self.runner();
         let strategy = plans();
+        let mut failures = Vec::new();
         while self.executed() < self.instructions {
             let trees: Vec<_> = (0..BATCH).map(|_| strategy.new_tree(&mut runner).unwrap()).collect();
             let plans: Vec<(Slot, Plan)> =
@@ -94,10 +97,20 @@ impl Campaign {
                 differences.iter().for_each(|difference| println!("{}\n", difference.text()));
                 let mut trees = trees;
                 let tree = trees.swap_remove(found.slot);
-                self.shrink(tree, found);
+                failures.push(self.shrink(tree, found));
+                if failures.len() == MAX_FAILURES {
+                    break;
+                }
             }
         }
         std::fs::remove_dir_all(&self.dir).unwrap();
+        assert!(
+            failures.is_empty(),
+            "{} differences\n{}\n{}",
+            failures.len(),
+            failures.join("\n"),
+            self.totals()
+        );
     }
 
     fn runner(&self) -> TestRunner {
@@ -137,15 +150,15 @@ impl Campaign {
         (Outcome { folio, differences }, log)
     }
 
-    /// Makes the case smaller while it differs, and panics with what is left.
-    fn shrink(&self, mut tree: impl ValueTree<Value = Plan>, found: &Difference) {
+    /// Makes the case smaller while it differs, keeps what is left, and says what it is.
+    fn shrink(&self, mut tree: impl ValueTree<Value = Plan>, found: &Difference) -> String {
         let slot = Slot(found.slot);
         let alone = |plan: Plan| {
             let (outcome, log) = self.compare_logs(&[(slot, plan)]);
             outcome.differences.into_iter().next().map(|difference| (difference, log))
         };
         let Some(mut last) = alone(tree.current()).map(|found| (tree.current(), found)) else {
-            panic!("a difference that needs the cases before it:\n{}", found.text());
+            return format!("a difference that needs the cases before it:\n{}", found.text());
         };
         for _ in 0..300 {
             let smaller = match alone(tree.current()) {
@@ -165,11 +178,11 @@ impl Campaign {
         let log = shorten(&log, slot);
         let file = std::env::temp_dir().join(format!("folio-differs-{name}.txt"));
         std::fs::write(&file, store::write(&Stored { name, isa: self.isa, case, log })).unwrap();
-        panic!(
+        format!(
             "a difference, which {} keeps for tests/differential/cases/:\n{}\n{plan:?}",
             file.display(),
             difference.text()
-        );
+        )
     }
 
     /// Writes stored cases anew, a file for each mode: short cases on which the machines agree, with Spike's log.

@@ -30,8 +30,11 @@ pub enum Item {
     Modify { rs1: u8, from: i16, to: i16, fence: bool },
 }
 
+/// What tells instructions apart: `rd`, `rs1`, `rs2` and the immediate.
+type Key = (Op, u8, u8, u8, i32);
+
 /// The compressed encoding of an instruction, found by decoding all of them.
-static COMPRESSED: LazyLock<HashMap<(Op, u8, u8, u8, i32), u16>> = LazyLock::new(|| {
+static COMPRESSED: LazyLock<HashMap<Key, u16>> = LazyLock::new(|| {
     let mut map = HashMap::new();
     for half in 0..=u16::MAX {
         if let Some(insn) = decode(u32::from(half)).filter(|insn| insn.len == 2) {

@@ -33,7 +33,7 @@ fn spike_agrees_on_a_fixed_part() {
     };
     let instructions = std::env::var("FOLIO_DIFF_INSTRUCTIONS").ok().map(|n| n.parse().unwrap());
     let seed = std::env::var("FOLIO_DIFF_SEED").ok().map(|n| n.parse().unwrap());
-    let mut campaign = Campaign::new(spike, seed.unwrap_or(1), instructions.unwrap_or(300_000));
+    let mut campaign = Campaign::new(spike, seed.unwrap_or(1), instructions.unwrap_or(600_000));
     if let Err(why) = campaign.spike_is_usable() {
         println!("this Spike cannot be compared with, only stored logs are: {why}");
         return;

@@ -3,11 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use emulator::machine::{Machine, StopReason};
+use emulator::trace::CommitLog;
+use isa::csr::Csr;
 use isa::{IsaSet, Step};
 
 use crate::case::Case;
-use crate::run::{MAX_STEPS, machine, on_folio};
+use crate::layout::TOHOST;
+use crate::run::{MAX_STEPS, SpikeRun, machine, on_folio};
 use crate::runtime::elf_of;
+use crate::spike_support;
 use crate::store::{Stored, difference, read, shorten};
 
 /// Where the stored cases are.
@@ -48,11 +52,14 @@ fn stored_logs_are_repeated() {
     assert!(failures.is_empty(), "{} differ from Spike:\n{}", failures.len(), failures.join("\n"));
 }
 
+/// Runs a machine to its end.
+type Engine = fn(&mut Machine) -> StopReason;
+
 /// The ways to run a whole machine.
-const ENGINES: [(&str, fn(&mut Machine) -> StopReason); 5] = [
+const ENGINES: [(&str, Engine); 5] = [
     ("blocks", |machine| machine.run(Step(MAX_STEPS))),
     ("observed", |machine| {
-        let mut log = emulator::trace::CommitLog::new(String::new());
+        let mut log = CommitLog::new(String::new());
         machine.run_observed(Step(MAX_STEPS), &mut log)
     }),
     ("one call an instruction", |machine| {
@@ -107,4 +114,62 @@ fn every_engine_ends_alike() {
             assert_eq!(end, expected, "{}: {name} ends otherwise than blocks", stored.name);
         }
     });
+}
+
+/// The cases whose whole log is stored, traps and all: one of each mode.
+fn cases_to_the_letter() -> Vec<Stored> {
+    let mut chosen: Vec<Stored> = Vec::new();
+    for_each_stored(|stored| {
+        let delegates = stored.case.csrs.iter().any(|&(csr, value)| csr == Csr::MEDELEG && value != 0);
+        if delegates && chosen.iter().all(|other| other.case.mode != stored.case.mode) {
+            chosen.push(stored.clone());
+        }
+    });
+    chosen
+}
+
+fn letters() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/goldens/commit_log.txt")
+}
+
+/// `--log-commits` writes what `spike -l --log-commits` does, to the letter, but for the disassembly.
+#[test]
+fn the_log_is_spikes_to_the_letter() {
+    let mut found = String::new();
+    for stored in cases_to_the_letter() {
+        let mut log = CommitLog::new(String::new());
+        let mut machine = machine(&elf_of(&[stored.case]), &stored.isa);
+        assert_eq!(machine.run_observed(Step(MAX_STEPS), &mut log), StopReason::ToHost(1));
+        found.push_str(&log.into_writer());
+    }
+    let expected = std::fs::read_to_string(letters()).unwrap();
+    assert!(expected.contains("exception trap_") && expected.contains(" tval "), "there are traps");
+    for (number, (expected, found)) in expected.lines().zip(found.lines()).enumerate() {
+        assert_eq!(found, expected, "line {}", number + 1);
+    }
+    assert_eq!(found.lines().count(), expected.lines().count());
+}
+
+/// Writes Spike's log: `cargo test --test differential bless_commit_log -- --ignored`.
+#[test]
+#[ignore = "needs Spike, and writes its log"]
+fn bless_commit_log() {
+    let spike = spike_support::find().expect("Spike is installed");
+    let mut text = String::new();
+    for stored in cases_to_the_letter() {
+        let elf = elf_of(&[stored.case]);
+        let run = SpikeRun::start_with(&spike, &std::env::temp_dir(), &elf, &stored.isa, &["-l"]);
+        let log = run.log(usize::MAX / 2).unwrap();
+        let disassembly = |line: &str| line.contains(": 0x") || line.contains(": >>>>");
+        // The program ends with its store to tohost.
+        let end = format!("mem {TOHOST:#018x} 0x");
+        for line in log.lines().filter(|line| !disassembly(line)) {
+            text.push_str(line);
+            text.push('\n');
+            if line.contains(&end) {
+                break;
+            }
+        }
+    }
+    std::fs::write(letters(), text).unwrap();
 }

@@ -43,7 +43,7 @@ pub struct FolioRun {
     /// The cases there were, and which of them was the last to run.
     pub cases: u64,
     pub last: usize,
-    /// Slots in which a store faulted in its second page.
+    /// Slots in which the machines may go different ways from some point on: see [`Watcher::exception`].
     pub torn: Vec<usize>,
 }
 
@@ -110,7 +110,9 @@ impl Observer for Watcher<'_> {
         }
         // A store that crosses pages and faults in the second: Spike has stored the first part.
         let store = matches!(trap.exception, Exception::StorePage | Exception::StoreAccess);
-        if store && trap.tval % 0x1000 == 0 {
+        // An encoding reserved for longer instructions, of which Spike fetches all.
+        let long = trap.exception == Exception::IllegalInstruction && trap.tval & 0x1f == 0x1f;
+        if store && trap.tval.is_multiple_of(0x1000) || long {
             self.torn.push(self.cases[self.current].slot.0);
         }
         self.log.exception(hart, now, pc, trap);
@@ -129,12 +131,18 @@ pub struct SpikeRun {
 impl SpikeRun {
     /// Starts Spike.
     pub fn start(spike: &Path, dir: &Path, elf: &[u8], isa: &IsaSet) -> SpikeRun {
+        Self::start_with(spike, dir, elf, isa, &[])
+    }
+
+    /// The same with more options.
+    pub fn start_with(spike: &Path, dir: &Path, elf: &[u8], isa: &IsaSet, options: &[&str]) -> SpikeRun {
         let file = dir.join("batch.elf");
         std::fs::write(&file, elf).expect("the temporary folder can be written to");
         let mut child = Command::new(spike)
             .arg(format!("--isa={}", isa_string(*isa)))
             .args([format!("-m{RAM_BASE:#x}:{RAM_BYTES:#x}"), "--triggers=0".into(), "--log-commits".into()])
             .arg("--log=/dev/stdout")
+            .args(options)
             .arg(&file)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

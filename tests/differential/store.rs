@@ -12,6 +12,7 @@ use crate::compare::pc_of;
 use crate::layout::{RUNTIME, Slot};
 
 /// A case and what it must do.
+#[derive(Clone)]
 pub struct Stored {
     pub name: String,
     pub isa: IsaSet,
