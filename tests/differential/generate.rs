@@ -364,6 +364,12 @@ const FREE: &[Csr] = &[
     Csr::MINSTRET,
     Csr::MCYCLE,
     Csr::MIDELEG,
+    Csr::MCOUNTINHIBIT,
+    // Monitors, and PMP entries behind the one that matches everything.
+    Csr(Csr::MHPMCOUNTER3.0 + 4),
+    Csr(Csr::MHPMEVENT3.0 + 4),
+    Csr(Csr::PMPADDR0.0 + 9),
+    Csr(Csr::PMPCFG0.0 + 2),
 ];
 
 /// Registers that are only read: a write could keep the handlers from running, or the two machines differ in what

@@ -153,7 +153,8 @@ impl<W: Write> CommitLog<W> {
                 writes.insert(Written::Csr(Csr::MIP), hart.csr.mip());
             }
             Csr::SIP => [Csr::MIP, Csr::SIP].into_iter().for_each(put),
-            Csr::MISA | Csr::TSELECT | Csr::TDATA1 | Csr::TDATA2 | Csr::TDATA3 => {}
+            Csr::TSELECT | Csr::TDATA1 | Csr::TDATA2 | Csr::TDATA3 => {}
+            Csr(counter) if (Csr::MHPMCOUNTER3.0..=LAST_MHPMCOUNTER).contains(&counter) => {}
             _ => put(csr),
         }
     }
@@ -163,6 +164,7 @@ const SSIP: u64 = Interrupt::SupervisorSoftware.mask();
 const STIP: u64 = Interrupt::SupervisorTimer.mask();
 const SEIP: u64 = Interrupt::SupervisorExternal.mask();
 const MVIP: Csr = Csr(0x309);
+const LAST_MHPMCOUNTER: u16 = Csr::MHPMCOUNTER3.0 + 28;
 
 fn is_csr_write(insn: &Insn) -> bool {
     match insn.op {
