@@ -135,11 +135,16 @@ impl Mode {
             self.translation << 60 | (random.next() & 0xffff) << 44 | slot.tables() >> 12
         };
         let counters = random.below(8);
+        // Software sets interrupts pending; each is taken until the pass ends, skipping an instruction each time.
+        let interrupts = random.below(8) == 0;
         vec![
             (Csr::MENVCFG, environment),
             (Csr::SENVCFG, random.of(&[0xf0, 0xf0, 0x50, 0x30, 0])),
             (Csr::MEDELEG, delegated),
             (Csr::MCOUNTEREN, counters),
+            (Csr::MIE, if interrupts { random.next() & 0xaaa } else { 0 }),
+            (Csr::MIDELEG, random.next()),
+            (Csr::MIP, if interrupts { random.next() & random.next() } else { 0 }),
             (Csr::SCOUNTEREN, random.below(8)),
             (Csr::SATP, satp),
         ]
@@ -365,11 +370,14 @@ const FREE: &[Csr] = &[
     Csr::MCYCLE,
     Csr::MIDELEG,
     Csr::MCOUNTINHIBIT,
-    // Monitors, and PMP entries behind the one that matches everything.
+    Csr::SIE,
+    Csr::SIP,
+    Csr::MIE,
+    Csr::MIP,
+    // Monitors, and the address of a PMP entry behind the one that matches everything.
     Csr(Csr::MHPMCOUNTER3.0 + 4),
     Csr(Csr::MHPMEVENT3.0 + 4),
     Csr(Csr::PMPADDR0.0 + 9),
-    Csr(Csr::PMPCFG0.0 + 2),
 ];
 
 /// Registers that are only read: a write could keep the handlers from running, or the two machines differ in what

@@ -146,14 +146,14 @@ impl<W: Write> CommitLog<W> {
             Csr::FCSR => [Csr::FRM, Csr::FFLAGS].into_iter().for_each(put),
             Csr::SSTATUS => put(Csr::MSTATUS),
             Csr::SIE => [Csr::MIE, Csr::SIE].into_iter().for_each(put),
-            Csr::MIP => {
+            Csr::MIP | Csr::SIP => {
                 // The delegation alias `mvip`, which Folio does not have, is shown by Spike all the same.
                 let value = self.before.mip & (SSIP | STIP) | hart.csr.mip_software & SEIP;
                 writes.insert(Written::Csr(MVIP), value);
                 writes.insert(Written::Csr(Csr::MIP), hart.csr.mip());
             }
-            Csr::SIP => [Csr::MIP, Csr::SIP].into_iter().for_each(put),
             Csr::TSELECT | Csr::TDATA1 | Csr::TDATA2 | Csr::TDATA3 => {}
+            Csr(address) if locked(hart, address.wrapping_sub(Csr::PMPADDR0.0)) => {}
             Csr(counter) if (Csr::MHPMCOUNTER3.0..=LAST_MHPMCOUNTER).contains(&counter) => {}
             _ => put(csr),
         }
@@ -165,6 +165,17 @@ const STIP: u64 = Interrupt::SupervisorTimer.mask();
 const SEIP: u64 = Interrupt::SupervisorExternal.mask();
 const MVIP: Csr = Csr(0x309);
 const LAST_MHPMCOUNTER: u16 = Csr::MHPMCOUNTER3.0 + 28;
+
+/// Whether `pmpaddr` of this number is locked, by its own entry or by the next one's range.
+fn locked(hart: &Hart, n: u16) -> bool {
+    const LOCK: u64 = 0x80;
+    const LOCK_AND_TOR: u64 = 0x88;
+    let config = |n: u16| {
+        let configs = hart.csr_value(Csr(Csr::PMPCFG0.0 + n / 8 * 2), 0).unwrap_or(0);
+        configs >> (n % 8 * 8) & 0xff
+    };
+    n < 16 && (config(n) & LOCK != 0 || n < 15 && config(n + 1) & (LOCK | 0x18) == LOCK_AND_TOR)
+}
 
 fn is_csr_write(insn: &Insn) -> bool {
     match insn.op {
