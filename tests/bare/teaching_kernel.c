@@ -164,8 +164,9 @@ static void supervisor(void) {
     csr_write(stvec, trap); // direct: the address is aligned
     if (hart == 0) {
         // Gigapages: devices, and RAM.
-        root_table[0] = 0 << 28 | 0xc7;
-        root_table[2] = 2UL << 28 | 0xcf;
+        // A and D stay clear: such kernels leave them to the hardware, as QEMU's board sets them by default.
+        root_table[0] = 0 << 28 | 0x07;
+        root_table[2] = 2UL << 28 | 0x0f;
         __sync_synchronize();
         paging_ready = 1;
     }

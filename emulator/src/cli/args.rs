@@ -158,6 +158,10 @@ pub struct BootArgs {
     pub memory: u64,
     #[command(flatten)]
     pub machine: MachineArgs,
+    /// The hardware sets A and D in page tables from the start (`menvcfg.ADUE`), instead of raising page faults; always so
+    /// with `--bios none`, as on QEMU's board, unless --isa leaves svadu out
+    #[arg(long)]
+    pub adue: bool,
     /// Seed of the entropy source
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
@@ -196,6 +200,7 @@ impl BootArgs {
     pub fn config(&self) -> MachineConfig {
         MachineConfig {
             seed: self.seed,
+            adue: self.adue || self.bios == "none",
             virtio: VirtioConfig {
                 legacy: self.virtio_legacy,
                 rng: self.devices.contains(&DeviceArg::Rng),

@@ -29,7 +29,7 @@ pub struct MachineConfig {
     pub harts: usize,
     /// Entries of physical memory protection: 16, or 0 for none.
     pub pmp_entries: usize,
-    /// Presets `menvcfg.ADUE` under the built-in SBI: the hardware sets A and D instead of raising page faults.
+    /// Presets `menvcfg.ADUE` where the harts have Svadu: the hardware sets A and D instead of raising page faults.
     pub adue: bool,
     /// The seed that the host device hands to the guest.
     pub seed: u64,

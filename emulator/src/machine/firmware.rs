@@ -9,7 +9,7 @@ use crate::sbi::{self, Action, Answer, Call, Fence, Harts};
 use isa::csr::{menvcfg, mstatus};
 use isa::paging::{MODE_BARE, Satp};
 use isa::sbi::{ERR_FAILED, ERR_INVALID_PARAM};
-use isa::{Exception, Interrupt, PhysAddr, Trap, VirtAddr};
+use isa::{Exception, Extension, Interrupt, PhysAddr, Trap, VirtAddr};
 
 const A0: usize = 10;
 const A1: usize = 11;
@@ -32,6 +32,7 @@ pub(super) fn start(hart: &mut Hart, info: &BootInfo, adue: bool, builtin_sbi: b
     hart.x[A1] = info.device_tree.0;
     hart.x[A2] = info.fw_dynamic.map_or(0, |at| at.0);
     hart.sbi_calls_exit = builtin_sbi;
+    let adue = adue && hart.isa.contains(Extension::Svadu);
     if builtin_sbi {
         set_up_supervisor(hart, adue);
     } else if adue {
