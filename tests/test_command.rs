@@ -194,6 +194,23 @@ fn files_folders_and_patterns_are_taken_in_their_order() {
 }
 
 #[test]
+fn what_cannot_be_read_stops_no_folder_and_a_full_disk_no_run() {
+    let dir = suite("links");
+    std::os::unix::fs::symlink("nowhere", dir.file("isa/dangling")).unwrap();
+    std::os::unix::fs::symlink("..", dir.file("isa/circle")).unwrap();
+    let ran = test(&["--fuel", "50000"], &[&dir.file("isa")]);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(ran.stdout.ends_with("1 not linked, 2 that cannot be read)\n"), "{ran:?}");
+    let mut command = support::folio(["test"]);
+    command.arg(dir.file("isa/rv64ui-p-add"));
+    command.stdout(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+    let output = command.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(125), "{told}");
+    assert!(told.contains("cannot write the results") && told.lines().count() == 1, "{told}");
+}
+
+#[test]
 fn json_tells_everything() {
     let dir = suite("test-json");
     let json = dir.file("results.json");

@@ -12,13 +12,17 @@ use emulator::debug::ProgramFiles;
 use emulator::image::{self, RootImage};
 use emulator::loader::{Boot, Chosen};
 use emulator::machine::{GuestExit, Machine, MachineConfig, StopReason};
-use isa::Step;
+use isa::{Extension, Step};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// Least RAM with which the guest OS boots, in bytes.
 const MIN_GUEST_RAM: u64 = 12 << 20;
+
+/// What the guest OS and its programs are compiled for, and the clock that they read.
+const GUEST_NEEDS: [Extension; 7] =
+    [Extension::I, Extension::M, Extension::A, Extension::F, Extension::D, Extension::C, Extension::Zicntr];
 
 /// Runs the program; the exit status to return.
 pub fn run(args: &RunArgs) -> Result<u8> {
@@ -134,11 +138,21 @@ fn build(
     recorder: &Recorder,
     stdio: &HostStdio,
 ) -> Result<Machine> {
-    let mut machine = Machine::new(MachineConfig {
+    let config = MachineConfig {
         seed: args.seed,
         frame_limit: args.frames.unwrap_or(0),
         ..args.machine.config(args.memory)
-    })?;
+    };
+    let missing: Vec<_> =
+        GUEST_NEEDS.iter().filter(|&&e| !config.isa.contains(e)).map(|e| e.name()).collect();
+    if !missing.is_empty() {
+        bail!(
+            "--isa leaves out `{}`, which the guest OS needs; add `_{}`",
+            missing.join("`, `"),
+            missing.join("_")
+        );
+    }
+    let mut machine = Machine::new(config)?;
     machine.set_stdio(Box::new(stdio.clone()));
     machine.set_event_sink(Some(Box::new(recorder.clone())));
     machine.attach_disk(image.into_disk(), true).context("cannot attach the root image")?;

@@ -105,7 +105,7 @@ pub enum LoadError {
     Truncated { image: Image, len_bytes: usize, wanted_bytes: usize },
     #[error("the {image} is compressed by {by}; unpack it first")]
     Compressed { image: Image, by: &'static str },
-    #[error("the device tree cannot be used: {0}")]
+    #[error("the device tree given (--dtb) cannot be used")]
     BadDeviceTree(#[from] DtbError),
     #[error("there is no kernel to start; name one")]
     NoKernel,

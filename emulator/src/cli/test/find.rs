@@ -27,6 +27,8 @@ pub struct Skipped {
     pub other_machine: usize,
     pub for_32_bits: usize,
     pub not_executable: usize,
+    /// Links to nowhere or in a circle, pipes, what may not be read.
+    pub unreadable: usize,
 }
 
 /// What was found, in the order given and then of the names.
@@ -49,7 +51,7 @@ const HEAD_BYTES: usize = 20;
 
 impl Skipped {
     pub fn total(&self) -> usize {
-        self.no_elf + self.other_machine + self.for_32_bits + self.not_executable
+        self.no_elf + self.other_machine + self.for_32_bits + self.not_executable + self.unreadable
     }
 }
 
@@ -60,6 +62,7 @@ impl std::fmt::Display for Skipped {
             (self.other_machine, "for another machine"),
             (self.for_32_bits, "for 32 bits"),
             (self.not_executable, "not linked"),
+            (self.unreadable, "that cannot be read"),
         ]
         .iter()
         .filter(|(count, _)| *count > 0)
@@ -106,12 +109,14 @@ impl Finder {
             return self.take_file(path, &name_of_folder(folder));
         }
         for entry in WalkDir::new(path).follow_links(true).sort_by_file_name() {
-            let entry = entry.map_err(|error| match error.io_error() {
-                Some(cause) => {
-                    anyhow!("cannot read {}: {cause}", error.path().unwrap_or(path).display())
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) if error.depth() > 0 => {
+                    self.skipped.unreadable += 1;
+                    continue;
                 }
-                None => anyhow!("{}: {error}", path.display()),
-            })?;
+                Err(error) => bail!("cannot read {}: {error}", path.display()),
+            };
             if entry.file_type().is_file() {
                 let below = entry.path().parent().and_then(|parent| parent.strip_prefix(path).ok());
                 let suite = [name_of_folder(path)]
@@ -146,6 +151,9 @@ impl Finder {
     fn take_file(&mut self, path: &Path, folder: &str) -> Result<()> {
         if !self.seen.insert(path.to_path_buf()) {
             return Ok(());
+        }
+        if !path.is_file() {
+            bail!("{} is neither a file nor a folder", path.display());
         }
         let kind = kind_of(path).with_context(|| format!("cannot read {}", path.display()))?;
         match kind {

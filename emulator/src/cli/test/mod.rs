@@ -18,6 +18,7 @@ use super::args::TestArgs;
 use super::stdio::Interrupted;
 use super::{STATUS_INTERRUPTED, checked_output};
 use anyhow::{Context, Result, bail};
+use std::io::Write;
 use std::time::Instant;
 
 /// Runs the tests and tells the results; 0 only if all pass.
@@ -45,7 +46,8 @@ pub fn test(args: &TestArgs) -> Result<u8> {
     let started = Instant::now();
     let outcomes = pool::run_all(args, &found.tests, &interrupted)?;
     let report = table::Report { args, found: &found, outcomes: &outcomes, elapsed: started.elapsed() };
-    print!("{}", report.text());
+    let printed = std::io::stdout().write_all(report.text().as_bytes());
+    printed.context("cannot write the results to standard output")?;
     let failed = outcomes.iter().any(|outcome| outcome.failure.is_some());
     let status = if interrupted.is_set() { STATUS_INTERRUPTED } else { u8::from(failed) };
     if let Some(path) = &args.json {
