@@ -197,7 +197,7 @@ fn files_folders_and_patterns_are_taken_in_their_order() {
 fn what_cannot_be_read_stops_no_folder_and_a_full_disk_no_run() {
     let dir = suite("links");
     std::os::unix::fs::symlink("nowhere", dir.file("isa/dangling")).unwrap();
-    std::os::unix::fs::symlink("..", dir.file("isa/circle")).unwrap();
+    std::os::unix::fs::symlink(".", dir.file("isa/circle")).unwrap();
     let ran = test(&["--fuel", "50000"], &[&dir.file("isa")]);
     assert_eq!(ran.status, 1, "{ran:?}");
     assert!(ran.stdout.ends_with("1 not linked, 2 that cannot be read)\n"), "{ran:?}");
