@@ -166,7 +166,7 @@ const SEIP: u64 = Interrupt::SupervisorExternal.mask();
 const MVIP: Csr = Csr(0x309);
 const LAST_MHPMCOUNTER: u16 = Csr::MHPMCOUNTER3.0 + 28;
 
-/// Whether `pmpaddr` of this number is locked, by its own entry or by the next one's range.
+/// Whether `pmpaddr` of this number keeps its value: locked by its own entry or by the next one's range, or always zero.
 fn locked(hart: &Hart, n: u16) -> bool {
     const LOCK: u64 = 0x80;
     const LOCK_AND_TOR: u64 = 0x88;
@@ -174,7 +174,10 @@ fn locked(hart: &Hart, n: u16) -> bool {
         let configs = hart.csr_value(Csr(Csr::PMPCFG0.0 + n / 8 * 2), 0).unwrap_or(0);
         configs >> (n % 8 * 8) & 0xff
     };
-    n < 16 && (config(n) & LOCK != 0 || n < 15 && config(n + 1) & (LOCK | 0x18) == LOCK_AND_TOR)
+    match n {
+        0..16 => config(n) & LOCK != 0 || n < 15 && config(n + 1) & (LOCK | 0x18) == LOCK_AND_TOR,
+        _ => n < 64,
+    }
 }
 
 fn is_csr_write(insn: &Insn) -> bool {
