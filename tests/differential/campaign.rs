@@ -135,13 +135,13 @@ impl Campaign {
         let (elf, folio) = loop {
             let elf = elf_of(&cases);
             let folio = on_folio(&elf, &cases, &self.isa);
-            if !matches!(folio.stop, StopReason::Fuel | StopReason::Idle) || cases.len() == 1 {
+            if folio.stop == StopReason::ToHost(1) || cases.len() == 1 {
                 break (elf, folio);
             }
-            // Code that has modified itself loops, or waits: the batch does without it.
+            // Code that has modified itself loops, waits, or stores to `tohost`: the batch does without it.
             cases.remove(folio.last);
         };
-        if matches!(folio.stop, StopReason::Fuel | StopReason::Idle) {
+        if folio.stop != StopReason::ToHost(1) {
             return (Outcome { folio, differences: Vec::new() }, String::new());
         }
         let spike = SpikeRun::start(&self.spike, &self.dir, &elf, &self.isa);
