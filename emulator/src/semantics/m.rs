@@ -7,6 +7,7 @@
 use super::engine::{Engine, Width};
 use isa::insn::Insn;
 
+/// Bodies of instructions that are one operation of the engine on `rs1` and `rs2`.
 macro_rules! products {
     ($($name:ident)*) => {$(
         #[doc = concat!("`rd = ", stringify!($name), "(rs1, rs2)`.")]
@@ -18,6 +19,7 @@ macro_rules! products {
         }
     )*};
 }
+pub(super) use products;
 products! { mul mulh mulhsu mulhu }
 
 /// `rd = sext32(rs1 * rs2)`.

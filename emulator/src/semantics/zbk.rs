@@ -49,18 +49,7 @@ pub fn brev8<E: Engine>(e: &mut E, i: &Insn) -> Result<(), E::Stop> {
     Ok(())
 }
 
-macro_rules! products {
-    ($($name:ident)*) => {$(
-        #[doc = concat!("`rd = ", stringify!($name), "(rs1, rs2)`.")]
-        pub fn $name<E: Engine>(e: &mut E, i: &Insn) -> Result<(), E::Stop> {
-            let (a, b) = (e.x(i.rs1), e.x(i.rs2));
-            let value = e.$name(a, b);
-            e.set_x(i.rd, value);
-            Ok(())
-        }
-    )*};
-}
-products! { clmul clmulh }
+super::m::products! { clmul clmulh }
 
 /// `rd` = bits 126:63 of the carry-less product.
 pub fn clmulr<E: Engine>(e: &mut E, i: &Insn) -> Result<(), E::Stop> {
