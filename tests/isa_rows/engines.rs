@@ -2,7 +2,6 @@
 
 use std::ops::ControlFlow;
 
-use emulator::bus::{AccessFault, Platform};
 use emulator::exec::{CodeCache, Exec, Exit, Observer, Options};
 use emulator::hart::{Counters, CsrFile, Hart};
 use emulator::mem::pmp::Pmp;
@@ -11,6 +10,7 @@ use emulator::mem::tlb::Tlb;
 use isa::csr::{Csr, mstatus};
 use isa::{PhysAddr, Step};
 
+use crate::no_devices::NoDevices;
 use crate::row::Row;
 use crate::state::{CSRS, RAM_BASE, RAM_BYTES, State};
 
@@ -160,34 +160,6 @@ fn state_of(hart: &Hart, ram: &Ram) -> State {
         csrs: csrs.collect(),
         isa: hart.isa,
         memory: ram.slice(PhysAddr(RAM_BASE), RAM_BYTES).unwrap().to_vec(),
-    }
-}
-
-/// A platform where nothing answers and nothing ever happens.
-struct NoDevices;
-
-impl Platform for NoDevices {
-    fn read(&mut self, _: &mut Ram, _: PhysAddr, _: u8, _: Step) -> Result<u64, AccessFault> {
-        Err(AccessFault)
-    }
-    fn write(&mut self, _: &mut Ram, _: PhysAddr, _: u8, _: u64, _: Step) -> Result<(), AccessFault> {
-        Err(AccessFault)
-    }
-    fn mtime(&self, _: Step) -> u64 {
-        0
-    }
-    fn timer_change(&self, _: u64, _: Step) -> Step {
-        Step::NEVER
-    }
-    fn interrupt_lines(&mut self, _: usize, _: Step) -> u64 {
-        0
-    }
-    fn next_deadline(&self, _: Step) -> Step {
-        Step(u64::MAX)
-    }
-    fn advance(&mut self, _: &mut Ram, _: Step) {}
-    fn stop_requested(&self) -> bool {
-        false
     }
 }
 

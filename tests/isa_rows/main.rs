@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
 
 mod engines;
+#[path = "../support/no_devices.rs"]
+mod no_devices;
 mod random;
 #[path = "../support/random.rs"]
 mod random_values;

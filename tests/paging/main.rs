@@ -6,5 +6,7 @@
 
 mod flags;
 mod model;
+#[path = "../support/no_devices.rs"]
+mod no_devices;
 mod rig;
 mod stale;

@@ -1,11 +1,12 @@
 //! A hart with a little memory that runs one instruction at a time.
 
-use emulator::bus::{AccessFault, Platform};
 use emulator::exec::{CodeCache, Exec, Options};
 use emulator::hart::Hart;
 use emulator::mem::ram::Ram;
 use emulator::mem::tlb::TlbGeometry;
 use isa::{PhysAddr, Privilege, Step, assemble};
+
+use crate::no_devices::NoDevices;
 
 pub const RAM_BASE: u64 = 0x8000_0000;
 pub const RAM_BYTES: u64 = 0x1_8000;
@@ -96,34 +97,6 @@ impl Rig {
         }
         assert_eq!(self.hart.pc, pc.wrapping_add(4));
         End::Done
-    }
-}
-
-/// A platform where nothing answers and nothing ever happens.
-struct NoDevices;
-
-impl Platform for NoDevices {
-    fn read(&mut self, _: &mut Ram, _: PhysAddr, _: u8, _: Step) -> Result<u64, AccessFault> {
-        Err(AccessFault)
-    }
-    fn write(&mut self, _: &mut Ram, _: PhysAddr, _: u8, _: u64, _: Step) -> Result<(), AccessFault> {
-        Err(AccessFault)
-    }
-    fn mtime(&self, _: Step) -> u64 {
-        0
-    }
-    fn timer_change(&self, _: u64, _: Step) -> Step {
-        Step::NEVER
-    }
-    fn interrupt_lines(&mut self, _: usize, _: Step) -> u64 {
-        0
-    }
-    fn next_deadline(&self, _: Step) -> Step {
-        Step::NEVER
-    }
-    fn advance(&mut self, _: &mut Ram, _: Step) {}
-    fn stop_requested(&self) -> bool {
-        false
     }
 }
 
