@@ -35,8 +35,8 @@ fn begins(line: &str) -> Option<usize> {
     (offset % SLOT_BYTES == 0).then_some((offset / SLOT_BYTES) as usize)
 }
 
-/// The first difference in each case. Of the slots in `torn` only what comes before the torn store is compared.
-pub fn differences(cases: &[Case], folio: &str, spike: &str, torn: &[usize]) -> Vec<Difference> {
+/// The first difference in each case.
+pub fn differences(cases: &[Case], folio: &str, spike: &str) -> Vec<Difference> {
     let mut found = Vec::new();
     if spike.starts_with(folio) {
         return found;
@@ -51,11 +51,8 @@ pub fn differences(cases: &[Case], folio: &str, spike: &str, torn: &[usize]) -> 
             context.push(line);
             continue;
         }
-        if !torn.contains(&slot) || begins(line).is_some() {
-            let context =
-                context[context.len().saturating_sub(12)..].iter().map(|&l| l.to_string()).collect();
-            found.push(Difference { slot, context, folio: line.to_string(), spike: other.to_string() });
-        }
+        let context = context[context.len().saturating_sub(12)..].iter().map(|&l| l.to_string()).collect();
+        found.push(Difference { slot, context, folio: line.to_string(), spike: other.to_string() });
         // On to the next case, in both.
         let next = |lines: &mut std::str::Lines| lines.find_map(begins);
         match (next(&mut folio), next(&mut spike)) {

@@ -15,6 +15,7 @@ use emulator::hart::Hart;
 use emulator::loader::Boot;
 use emulator::machine::{Machine, MachineConfig, StopReason};
 use emulator::trace::CommitLog;
+use isa::csr::menvcfg;
 use isa::{Exception, Insn, IsaSet, Step, Trap, VirtAddr};
 
 use crate::case::Case;
@@ -40,11 +41,10 @@ pub struct FolioRun {
     pub stop: StopReason,
     /// Executed instructions of the cases themselves by class, and traps by cause.
     pub classes: BTreeMap<&'static str, u64>,
-    /// The cases there were, and which of them was the last to run.
+    /// The cases there were.
     pub cases: u64,
-    pub last: usize,
-    /// Slots in which the machines may go different ways from some point on: see [`Watcher::exception`].
-    pub torn: Vec<usize>,
+    /// Slots whose cases cannot be compared, and why.
+    pub left_out: BTreeMap<usize, &'static str>,
 }
 
 /// Runs on Folio.
@@ -55,11 +55,14 @@ pub fn on_folio(elf: &[u8], cases: &[Case], isa: &IsaSet) -> FolioRun {
         cases,
         current: 0,
         classes: BTreeMap::new(),
-        torn: Vec::new(),
+        left_out: BTreeMap::new(),
     };
     let stop = machine.run_observed(Step(MAX_STEPS), &mut watcher);
-    let Watcher { log, classes, torn, current: last, .. } = watcher;
-    FolioRun { log: log.into_writer(), stop, classes, cases: cases.len() as u64, last, torn }
+    if stop != StopReason::ToHost(1) {
+        watcher.leave_out("loops, waits, or stores to tohost");
+    }
+    let Watcher { log, classes, left_out, .. } = watcher;
+    FolioRun { log: log.into_writer(), stop, classes, cases: cases.len() as u64, left_out }
 }
 
 /// Keeps the log, and counts.
@@ -69,10 +72,16 @@ struct Watcher<'a> {
     /// The case that runs.
     current: usize,
     classes: BTreeMap<&'static str, u64>,
-    torn: Vec<usize>,
+    left_out: BTreeMap<usize, &'static str>,
 }
 
 impl Watcher<'_> {
+    /// The case that runs cannot be compared.
+    fn leave_out(&mut self, why: &'static str) {
+        if let Some(case) = self.cases.get(self.current) {
+            self.left_out.insert(case.slot.0, why);
+        }
+    }
     fn count(&mut self, class: &'static str) {
         *self.classes.entry(class).or_default() += 1;
     }
@@ -102,18 +111,23 @@ impl Observer for Watcher<'_> {
                 self.count("compressed");
             }
         }
+        if hart.csr.menvcfg & menvcfg::STCE != 0 {
+            self.leave_out("mip.STIP follows the clock (menvcfg.STCE)");
+        }
         self.log.retired(hart, now, pc, insn);
     }
     fn exception(&mut self, hart: &Hart, now: Step, pc: VirtAddr, trap: Trap) {
         if self.cases.get(self.current).is_some_and(|case| case.contains(pc.0)) {
             self.count(trap.exception.name());
         }
-        // A store that crosses pages and faults in the second: Spike has stored the first part.
         let store = matches!(trap.exception, Exception::StorePage | Exception::StoreAccess);
-        // An encoding reserved for longer instructions, of which Spike fetches all.
-        let long = trap.exception == Exception::IllegalInstruction && trap.tval & 0x1f == 0x1f;
-        if store && trap.tval.is_multiple_of(0x1000) || long {
-            self.torn.push(self.cases[self.current].slot.0);
+        if store && trap.tval.is_multiple_of(0x1000) {
+            // Spike has stored the first part.
+            self.leave_out("a store faults in its second page");
+        }
+        if trap.exception == Exception::IllegalInstruction && trap.tval & 0x1f == 0x1f {
+            // Spike fetches all of it.
+            self.leave_out("an encoding of more than 32 bits");
         }
         self.log.exception(hart, now, pc, trap);
     }
@@ -181,6 +195,9 @@ impl SpikeRun {
             let _ = stderr.read_to_string(&mut complaint);
         }
         let _ = self.child.wait();
+        if !complaint.is_empty() {
+            println!("Spike says: {complaint}");
+        }
         let _ = std::fs::remove_file(&self.elf);
         let entry = format!("core   0: 3 {RUNTIME:#018x} ");
         match log.find(&entry) {
