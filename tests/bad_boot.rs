@@ -285,6 +285,44 @@ fn flags_that_ask_for_what_cannot_be_had() {
 }
 
 #[test]
+fn files_that_cannot_be_written() {
+    let files = Files::new("bad-outputs");
+    let kernel = files.kernel();
+    let program = files.put("program", elf(&["j ."]));
+    let (boot, test) = (["boot", "--kernel", &kernel], ["test", "--fuel", "10", &program]);
+    let run = |args: &[&str]| run(folio(args));
+    for (command, flag) in [
+        (&boot[..], "--json"),
+        (&boot, "--log-commits"),
+        (&boot, "--dump-dtb"),
+        (&test, "--json"),
+        (&test, "--junit"),
+        (&test, "--log-commits"),
+        (&["run", "hello"], "--json"),
+        (&["run", "hello"], "--trace"),
+        (&["run", "hello"], "--log-commits"),
+        (&["kernel"], "--output"),
+    ] {
+        let ran = run(&[&command[..1], &[flag, "/dev/full"], &command[1..]].concat());
+        assert_eq!(ran.status, REFUSED, "{command:?} {flag}: {ran:?}");
+        let told = ran.stderr.strip_prefix("folio: cannot write /dev/full: No space left on device");
+        assert!(told.is_some_and(|rest| rest.lines().count() == 1), "{command:?} {flag}: {ran:?}");
+    }
+    // One file for two: neither is touched.
+    let one = files.put("one", "old");
+    std::os::unix::fs::symlink(&one, files.path("link")).unwrap();
+    for (a, b) in [(&one, &one), (&one, &files.path("link")), (&files.path("new"), &files.path("./new"))] {
+        for (command, flag) in [(&test[..], "--junit"), (&test, "--log-commits"), (&boot, "--log-commits")] {
+            let both = [&command[..1], &["--json", a, flag, b], &command[1..]].concat();
+            refused("one for two", &both, &["--json", flag, "a file of its own"]);
+        }
+    }
+    assert_eq!(std::fs::read_to_string(&one).unwrap(), "old");
+    assert!(!std::path::Path::new(&files.path("new")).exists());
+    assert_eq!(run(&["test", "--fuel", "10", "--json", "/dev/null", "--junit", "/dev/null", &program]).status, 1);
+}
+
+#[test]
 fn tests_that_cannot_be_loaded_fail_with_the_reason() {
     let files = Files::new("bad-tests");
     let whole = elf(&["j ."]);

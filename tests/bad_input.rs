@@ -464,3 +464,17 @@ fn damaged_disks_do_no_harm() {
     }
     assert!(seen.contains(&REFUSED), "{seen:?}");
 }
+
+#[test]
+fn output_that_cannot_be_written_is_told() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for args in [vec!["run", "hello"], vec!["run", "--debug", "--ex", "continue", "hello"]] {
+        let mut command = folio(&args);
+        command.stdout(full.try_clone().unwrap());
+        let output = command.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(REFUSED), "{args:?}: {told}");
+        let last = told.lines().last().unwrap_or_default();
+        assert!(last.starts_with("folio: cannot write to standard output: No space left"), "{args:?}: {told}");
+    }
+}

@@ -152,12 +152,36 @@ fn the_monitor_has_the_debuggers_commands_and_gives_the_console_back() {
 }
 
 #[test]
+fn who_leaves_after_the_monitor_is_told_nothing_more() {
+    let mut session = Session::start();
+    session.types("\x01c", "(folio) ");
+    session.keyboard.write_all(b"continue\r").unwrap();
+    session.wait("the terminal is raw again", |session| !session.has(LocalFlags::ICANON));
+    session.types("back", "back");
+    session.keyboard.write_all(b"\x01x").unwrap();
+    let screen = Arc::clone(&session.screen);
+    assert_eq!(session.ends(), Some(0));
+    let shown = String::from_utf8_lossy(&screen.lock().unwrap()).into_owned();
+    assert!(shown.ends_with("back"), "{shown}");
+}
+
+#[test]
 fn signals_put_the_settings_back() {
-    for signal in ["TERM", "HUP", "INT"] {
-        let session = Session::start();
+    // SIGQUIT ends the process where it is; so do the others while the monitor waits for a command.
+    for (signal, status, keys) in [
+        ("TERM", Some(143), ""),
+        ("HUP", Some(129), ""),
+        ("INT", Some(130), ""),
+        ("QUIT", None, ""),
+        ("TERM", None, "\x01c"),
+    ] {
+        let mut session = Session::start();
+        if !keys.is_empty() {
+            session.types(keys, "(folio) ");
+        }
         let pid = session.child.id().to_string();
         assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
-        assert_eq!(session.ends(), Some(130), "SIG{signal}");
+        assert_eq!(session.ends(), status, "SIG{signal} {keys:?}");
     }
 }
 

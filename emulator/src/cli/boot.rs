@@ -5,10 +5,11 @@ use super::commit_file::CommitFile;
 use super::drive::{Driver, End};
 use super::pace::Pace;
 use super::report::Figures;
-use super::stdio::{HostStdio, Interrupted};
+use super::signals::Interrupted;
+use super::stdio::HostStdio;
 use super::terminal::KEYS;
 use super::trace_file::Recorder;
-use super::{STATUS_ERROR, STATUS_FUEL, STATUS_INTERRUPTED, checked_output, read_input};
+use super::{STATUS_ERROR, STATUS_FUEL, output, read_input};
 use anyhow::{Context, Result};
 use emulator::image::RootImage;
 use emulator::loader::elf::is_elf;
@@ -21,7 +22,11 @@ use std::path::Path;
 
 /// Boots and runs; the exit status to return.
 pub fn boot(args: &BootArgs) -> Result<u8> {
-    checked_output(args.json.as_deref())?;
+    output::check(&[
+        ("--json", args.json.as_deref()),
+        ("--dump-dtb", args.dump_dtb.as_deref()),
+        ("--log-commits", args.machine.log_commits.as_deref()),
+    ])?;
     let kernel = args.kernel.as_deref().map(|path| read_kernel(path, args.memory)).transpose()?;
     let mut machine = Machine::new(args.config())?;
     for path in &args.disk {
@@ -53,10 +58,11 @@ pub fn boot(args: &BootArgs) -> Result<u8> {
         end => end,
     };
     let status = status_of(end);
-    commits.finish()?;
+    let written = commits.finish().and(driver.stdio.check_output());
     if let Some(path) = &args.json {
         Figures { machine: &driver.machine, guest: None, exit: status }.write_json(path)?;
     }
+    written?;
     Ok(status)
 }
 
@@ -105,8 +111,7 @@ fn dump_device_tree(machine: &Machine, path: &Path) -> Result<()> {
         machine.ram().slice(info.device_tree, usize::try_from(size).ok()?)
     });
     let tree = tree.context("the device tree given by --dtb is not one")?;
-    std::fs::write(path, tree)
-        .with_context(|| format!("cannot write {}; choose a file in a folder that exists", path.display()))
+    output::write(path, tree)
 }
 
 /// PASS, shutdown and reset are success; FAIL and `tohost` give their code.
@@ -134,7 +139,8 @@ fn status_of(end: End) -> u8 {
             eprintln!("folio: the fuel is spent; give more with --fuel, or none for no limit");
             STATUS_FUEL
         }
-        End::Interrupted => STATUS_INTERRUPTED,
+        End::Interrupted(status) => status,
+        End::OutputLost => STATUS_ERROR,
         End::Quit => 0,
         End::Reached | End::Monitor => {
             unreachable!("no step to stop at was given; the monitor ends otherwise")

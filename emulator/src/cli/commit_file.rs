@@ -1,18 +1,20 @@
 //! `--log-commits FILE`: the commit log of a run, into a file.
 
-use anyhow::{Context, Result};
+use super::output;
+use anyhow::Result;
 use emulator::exec::Observer;
 use emulator::trace::CommitLog;
 use std::fmt;
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Lines come in great numbers.
 const BUFFER_BYTES: usize = 1 << 20;
 
 /// A file as a writer of text that keeps its first failure.
 struct LogFile {
+    path: PathBuf,
     file: BufWriter<File>,
     failed: Option<std::io::Error>,
 }
@@ -36,14 +38,8 @@ impl CommitFile {
     /// A log that goes to `path`, or none.
     pub fn new(path: Option<&Path>) -> Result<Self> {
         let Some(path) = path else { return Ok(Self(None)) };
-        let file = File::create(path).with_context(|| {
-            format!(
-                "cannot write the commit log to {}; choose a file in a folder that exists",
-                path.display()
-            )
-        })?;
-        let file = BufWriter::with_capacity(BUFFER_BYTES, file);
-        Ok(Self(Some(CommitLog::new(LogFile { file, failed: None }))))
+        let file = BufWriter::with_capacity(BUFFER_BYTES, output::create(path)?);
+        Ok(Self(Some(CommitLog::new(LogFile { path: path.to_path_buf(), file, failed: None }))))
     }
     /// What has to observe the run.
     pub fn observer(&mut self) -> Option<&mut dyn Observer> {
@@ -52,7 +48,7 @@ impl CommitFile {
     /// Ends the file.
     pub fn finish(self) -> Result<()> {
         let Some(log) = self.0 else { return Ok(()) };
-        let LogFile { mut file, failed } = log.into_writer();
-        failed.map_or_else(|| file.flush(), Err).context("the commit log could not be written to its end")
+        let LogFile { path, mut file, failed } = log.into_writer();
+        failed.map_or_else(|| file.flush(), Err).map_err(|error| output::cannot_write(&path, &error))
     }
 }

@@ -39,21 +39,23 @@ pub fn session(
     eprint!("{}", debugger.location(&DriverTarget::new(driver)));
     for line in args.ex.iter().map(String::as_str).chain(script.lines()) {
         eprintln!("(folio) {line}");
-        if say(debugger.execute(&mut DriverTarget::new(driver), line)) {
-            return Ok(end_of(&debugger));
+        if say(debugger.execute(&mut DriverTarget::new(driver), line)) || driver.is_left() {
+            return Ok(end_of(driver, &debugger));
         }
     }
     let scripted = !args.ex.is_empty() || args.script.is_some();
     if std::io::stdin().is_terminal() {
         prompt(&mut debugger, driver, false)?;
     } else if !scripted {
-        for line in std::io::stdin().lock().lines() {
-            if say(debugger.execute(&mut DriverTarget::new(driver), &line.context("cannot read commands")?)) {
+        let mut lines = std::io::stdin().lock().lines();
+        while let Some(line) = driver.interrupted.at_prompt(|| lines.next()) {
+            let line = line.context("cannot read commands")?;
+            if say(debugger.execute(&mut DriverTarget::new(driver), &line)) || driver.is_left() {
                 break;
             }
         }
     }
-    Ok(end_of(&debugger))
+    Ok(end_of(driver, &debugger))
 }
 
 /// The monitor of a console: the prompt on a machine that runs already, until `quit`, Ctrl-A x or the machine's end.
@@ -62,7 +64,7 @@ pub fn monitor(driver: &mut Driver, recorder: &Recorder, kernel: Option<&[u8]>) 
     eprint!("\n{}", debugger.location(&DriverTarget::new(driver)));
     eprintln!("`continue` goes back to the console, `quit` ends the machine, `help` lists the commands");
     prompt(&mut debugger, driver, true)?;
-    Ok(end_of(&debugger))
+    Ok(end_of(driver, &debugger))
 }
 
 /// Shows what a command said. Whether it was `quit`.
@@ -71,8 +73,9 @@ fn say(output: Output) -> bool {
     output.quit
 }
 
-fn end_of(debugger: &Debugger) -> End {
+fn end_of(driver: &Driver, debugger: &Debugger) -> End {
     match debugger.ended() {
+        _ if driver.interrupted.is_set() => End::Interrupted(driver.interrupted.status()),
         Some(StopReason::Fuel) => End::OutOfFuel,
         Some(reason) => End::Stopped(reason),
         None => End::Quit,
@@ -89,20 +92,21 @@ fn prompt(debugger: &mut Debugger, driver: &mut Driver, leave_at_end: bool) -> R
         let _ = editor.load_history(path);
     }
     loop {
-        let line = match editor.readline("(folio) ") {
+        let line = match driver.interrupted.at_prompt(|| editor.readline("(folio) ")) {
             Ok(line) => line,
             Err(ReadlineError::Interrupted) => continue,
             Err(ReadlineError::Eof) => break,
             Err(error) => return Err(error).context("the terminal cannot be read"),
         };
-        driver.interrupted.take();
+        driver.interrupted.forget_ctrl_c();
         let mut target = DriverTarget::new(driver);
         let output = if line.trim().is_empty() {
             debugger.repeat(&mut target)
         } else {
             debugger.execute(&mut target, &line)
         };
-        if say(output) || driver.left || leave_at_end && debugger.ended().is_some() {
+        // Who leaves does not ask where the machine is.
+        if driver.is_left() || say(output) || leave_at_end && debugger.ended().is_some() {
             break;
         }
     }
@@ -222,8 +226,8 @@ impl Target for DriverTarget<'_> {
         };
         match end {
             End::Reached => Stop::Reached,
-            End::Interrupted | End::Monitor | End::Quit => {
-                self.driver.interrupted.take();
+            End::Interrupted(_) | End::OutputLost | End::Monitor | End::Quit => {
+                self.driver.interrupted.forget_ctrl_c();
                 Stop::Interrupted
             }
             End::OutOfFuel => Stop::Ended(StopReason::Fuel),

@@ -1,7 +1,8 @@
-//! Runs a machine on behalf of a user: fuel, Ctrl-C, and waiting for input only when the guest is idle.
+//! Runs a machine on behalf of a user: fuel, signals, and waiting for input only when the guest is idle.
 
 use super::pace::Pace;
-use super::stdio::{HostStdio, Interrupted};
+use super::signals::Interrupted;
+use super::stdio::HostStdio;
 use super::terminal::{Command, KEYS};
 use emulator::exec::Observer;
 use emulator::machine::{Machine, StopReason};
@@ -20,8 +21,10 @@ pub enum End {
     Reached,
     /// The fuel is spent.
     OutOfFuel,
-    /// Ctrl-C.
-    Interrupted,
+    /// Ctrl-C, or another signal to end: the exit status that tells of it.
+    Interrupted(u8),
+    /// The guest's output could not be written ([`HostStdio::check_output`] has the reason).
+    OutputLost,
     /// The user left before the end: the debugger by `quit`, or the console by Ctrl-A x.
     Quit,
     /// Ctrl-A c: the user wants the monitor.
@@ -38,13 +41,18 @@ pub struct Driver {
     /// Holds guest time back to the host's.
     pub pace: Option<Pace>,
     /// The user has left by Ctrl-A x.
-    pub left: bool,
+    left: bool,
 }
 
 impl Driver {
     /// Drives `machine` until step `fuel`, if there is such a limit.
     pub fn new(machine: Machine, stdio: HostStdio, interrupted: Interrupted, fuel: Option<u64>) -> Self {
         Self { machine, stdio, interrupted, fuel, pace: None, left: false }
+    }
+
+    /// Whether the user wants no more of the machine, not even a prompt: Ctrl-A x, or a signal to end.
+    pub fn is_left(&self) -> bool {
+        self.left || self.interrupted.is_set()
     }
 
     /// Runs until the machine stops, the fuel is spent, Ctrl-C, or step `until`, telling `observer`, if there is one,
@@ -66,6 +74,9 @@ impl Driver {
                 None => self.machine.run(stop_at),
                 Some(observer) => self.machine.run_observed(stop_at, &mut **observer),
             };
+            if self.stdio.has_lost_output() {
+                return End::OutputLost;
+            }
             match reason {
                 StopReason::Fuel => {
                     let ahead = self.pace.as_mut().map(|pace| pace.ahead(self.machine.steps()));
@@ -78,13 +89,13 @@ impl Driver {
                 }
                 StopReason::NeedInput => {
                     if !self.stdio.wait_for_input(&self.interrupted) {
-                        return End::Interrupted;
+                        return End::Interrupted(self.interrupted.status());
                     }
                 }
                 other => return End::Stopped(other),
             }
             if self.interrupted.is_set() {
-                return End::Interrupted;
+                return End::Interrupted(self.interrupted.status());
             }
             match self.stdio.take_command() {
                 Some(Command::Leave) => {

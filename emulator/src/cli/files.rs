@@ -1,7 +1,8 @@
 //! `folio image` and `folio kernel`: writes what `run` uses, so that it can be used elsewhere.
 
 use super::args::{ImageArgs, KernelArgs};
-use anyhow::{Context, Result};
+use super::output;
+use anyhow::Result;
 use emulator::image::RootImage;
 
 /// Writes the root image of a folder or a program.
@@ -20,8 +21,6 @@ pub fn image(args: &ImageArgs) -> Result<u8> {
 
 /// Writes the guest kernel.
 pub fn kernel(args: &KernelArgs) -> Result<u8> {
-    std::fs::write(&args.output, guest_os::KERNEL_ELF).with_context(|| {
-        format!("cannot write {}; choose a file in a folder that exists", args.output.display())
-    })?;
+    output::write(&args.output, guest_os::KERNEL_ELF)?;
     Ok(0)
 }

@@ -9,9 +9,11 @@ mod commit_file;
 mod debug;
 mod drive;
 mod files;
+mod output;
 mod pace;
 mod report;
 mod run;
+mod signals;
 mod stdio;
 mod terminal;
 mod test;
@@ -27,8 +29,6 @@ use std::process::ExitCode;
 const STATUS_FUEL: u8 = 124;
 /// Exit status of every error of Folio's own.
 const STATUS_ERROR: u8 = 125;
-/// Exit status after Ctrl-C.
-const STATUS_INTERRUPTED: u8 = 130;
 
 /// Parses the command line and does what it says.
 pub fn main() -> ExitCode {
@@ -79,16 +79,4 @@ fn start_log() {
 /// Reads a file that the user named.
 fn read_input(path: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
-}
-
-/// Makes sure, before anything runs, that a file to be written at the end can be.
-fn checked_output(path: Option<&Path>) -> anyhow::Result<()> {
-    let Some(path) = path else { return Ok(()) };
-    let is_new = !path.exists();
-    std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(path)
-        .and_then(|_| if is_new { std::fs::remove_file(path) } else { Ok(()) })
-        .with_context(|| format!("cannot write {}; choose a file in a folder that exists", path.display()))
 }

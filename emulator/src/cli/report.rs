@@ -1,5 +1,6 @@
 //! The figures of a run: `--stats` on stderr, `--json` in a file. docs/json.md is the schema.
 
+use super::output;
 use emulator::hart::Hart;
 use emulator::machine::Machine;
 use emulator::mem::tlb::Tlb;
@@ -115,11 +116,9 @@ fn hart_figures(hart: &Hart) -> Value {
     })
 }
 
-/// Writes `value` to `path`, with a message that names the file if that fails.
+/// Writes `value` to `path`.
 pub fn write_json(path: &Path, value: &Value) -> anyhow::Result<()> {
-    std::fs::write(path, format!("{value:#}\n")).map_err(|error| {
-        anyhow::anyhow!("cannot write {}: {error}; choose a file in a folder that exists", path.display())
-    })
+    output::write(path, format!("{value:#}\n"))
 }
 
 /// `1234567` as `1,234,567`.

@@ -4,9 +4,10 @@ use super::args::RunArgs;
 use super::commit_file::CommitFile;
 use super::drive::{Driver, End};
 use super::report::Figures;
-use super::stdio::{HostStdio, Interrupted};
+use super::signals::Interrupted;
+use super::stdio::HostStdio;
 use super::trace_file::Recorder;
-use super::{STATUS_ERROR, STATUS_FUEL, STATUS_INTERRUPTED, checked_output};
+use super::{STATUS_ERROR, STATUS_FUEL, output};
 use anyhow::{Context, Result, bail};
 use emulator::debug::ProgramFiles;
 use emulator::image::{self, RootImage};
@@ -26,7 +27,11 @@ const GUEST_NEEDS: [Extension; 7] =
 
 /// Runs the program; the exit status to return.
 pub fn run(args: &RunArgs) -> Result<u8> {
-    checked_output(args.json.as_deref())?;
+    output::check(&[
+        ("--json", args.json.as_deref()),
+        ("--trace", args.trace.as_deref()),
+        ("--log-commits", args.machine.log_commits.as_deref()),
+    ])?;
     let program = args.program.first().context("no PROGRAM given")?;
     if program.as_bytes().starts_with(b"-") && !Path::new(program).exists() && args.root.is_none() {
         bail!("unexpected argument {}; `folio run --help` lists the options", program.display());
@@ -52,7 +57,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     };
     let refusal = recorder.with(|trace| trace.last_refusal.clone());
     let status = conclude(end, program, refusal.as_deref());
-    let written = recorder.finish().and(commits.finish());
+    let written = recorder.finish().and(commits.finish()).and(driver.stdio.check_output());
     recorder.with(|trace| {
         let figures = Figures { machine: &driver.machine, guest: Some(&trace.stats), exit: status };
         if args.stats {
@@ -209,7 +214,8 @@ fn conclude(end: End, program: &OsStr, refusal: Option<&str>) -> u8 {
             eprintln!("folio: the fuel is spent; give more with --fuel, or none for no limit");
             STATUS_FUEL
         }
-        End::Interrupted => STATUS_INTERRUPTED,
+        End::Interrupted(status) => status,
+        End::OutputLost => STATUS_ERROR,
         End::Quit => 0,
         End::Reached | End::Monitor => {
             unreachable!("the debugger keeps the steps it stops at to itself, and the terminal is not raw")

@@ -1,43 +1,19 @@
-//! The host's standard streams for a machine, and Ctrl-C.
+//! The host's standard streams for a machine.
 //!
 //! Input keeps runs repeatable: a regular file (or `/dev/null`) answers each request at once and in full; a
 //! pipe or a terminal answers only when the machine has nothing else to do ([`HostStdio::wait_for_input`]) or
 //! at the fixed steps at which the run loop looks ([`HostStdio::look_for_input`]), so that the host's timing decides
 //! as little as possible. Nothing is read from the host that no guest has asked for, a raw terminal's keys apart.
 
-use super::terminal::{Command, Escapes, Keys, RawMode, read_keys};
+use super::signals::Interrupted;
+use super::terminal::{Command, Escapes, Keys, Restored, read_keys};
+use anyhow::Context;
 use emulator::host::{Input, Output, OutputClosed, Stdio};
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-
-/// Set when the user pressed Ctrl-C (or the process was asked to end).
-#[derive(Clone, Default)]
-pub struct Interrupted(Arc<AtomicBool>);
-
-impl Interrupted {
-    /// Installs the handler for SIGINT, SIGTERM and SIGHUP.
-    pub fn install() -> Self {
-        let flag = Self::default();
-        let handler = flag.clone();
-        // A second handler in one process is the only failure; the first one goes on working then.
-        if let Err(error) = ctrlc::set_handler(move || handler.0.store(true, Ordering::Relaxed)) {
-            log::warn!("Ctrl-C cannot be caught: {error}");
-        }
-        flag
-    }
-    /// Whether it happened.
-    pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-    /// Whether it happened since the last call.
-    pub fn take(&self) -> bool {
-        self.0.swap(false, Ordering::Relaxed)
-    }
-}
 
 /// How often a blocked wait looks for Ctrl-C.
 const INTERRUPT_POLL: Duration = Duration::from_millis(20);
@@ -105,6 +81,21 @@ struct Stream {
 
 struct Shared {
     source: Source,
+    /// The guest has written something.
+    written: bool,
+    /// What the guest has written and the host could not.
+    lost: Option<Lost>,
+}
+
+struct Lost {
+    stream: &'static str,
+    error: io::Error,
+}
+
+impl Shared {
+    fn new(source: Source) -> Self {
+        Self { source, written: false, lost: None }
+    }
 }
 
 /// The machine's half; clones share the streams, so that the run loop can wait for input.
@@ -118,20 +109,33 @@ impl HostStdio {
             Some(file) => Source::Exact(file),
             None => Source::Streamed(Stream::spawn()),
         };
-        Self(Arc::new(Mutex::new(Shared { source })))
+        Self(Arc::new(Mutex::new(Shared::new(source))))
     }
 
     /// As [`HostStdio::new`]; a terminal is to be raw while the machine runs.
     pub fn raw() -> Self {
         if io::stdin().is_terminal() {
-            return Self(Arc::new(Mutex::new(Shared { source: Source::Raw(RawTerminal::default()) })));
+            return Self(Arc::new(Mutex::new(Shared::new(Source::Raw(RawTerminal::default())))));
         }
         Self::new()
     }
 
     /// Makes the terminal raw, if it is to be, for as long as the guard lives.
-    pub fn enter_raw(&self) -> Option<RawMode> {
-        if matches!(self.lock().source, Source::Raw(_)) { RawMode::enter() } else { None }
+    pub fn enter_raw(&self) -> Option<Restored> {
+        if matches!(self.lock().source, Source::Raw(_)) { Restored::from_raw() } else { None }
+    }
+
+    /// Whether output was lost because the host could not write it (and not because nobody reads it any more).
+    pub fn has_lost_output(&self) -> bool {
+        self.lock().lost.is_some()
+    }
+
+    /// Fails if output was lost, with the reason.
+    pub fn check_output(&self) -> anyhow::Result<()> {
+        match self.lock().lost.take() {
+            Some(Lost { stream, error }) => Err(error).with_context(|| format!("cannot write to {stream}")),
+            None => Ok(()),
+        }
     }
 
     /// What the user wants of Folio itself.
@@ -289,14 +293,22 @@ impl Stream {
 
 impl Stdio for HostStdio {
     fn write(&mut self, output: Output, bytes: &[u8]) -> Result<(), OutputClosed> {
-        let result = match output {
+        let (stream, result) = match output {
             Output::Stdout => {
                 let mut out = io::stdout().lock();
-                out.write_all(bytes).and_then(|()| out.flush())
+                ("standard output", out.write_all(bytes).and_then(|()| out.flush()))
             }
-            Output::Stderr => io::stderr().lock().write_all(bytes),
+            Output::Stderr => ("standard error", io::stderr().lock().write_all(bytes)),
         };
-        result.map_err(|_| OutputClosed)
+        let mut shared = self.lock();
+        shared.written = true;
+        result.map_err(|error| {
+            // Nobody reads any more: that is the guest's to know.
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                shared.lost.get_or_insert(Lost { stream, error });
+            }
+            OutputClosed
+        })
     }
 
     fn poll_input(&mut self, buffer: &mut [u8]) -> Input {

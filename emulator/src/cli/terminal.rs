@@ -1,7 +1,7 @@
 //! The console as a raw terminal: each key goes to the guest at once, Ctrl-C too; Ctrl-A introduces the few that are Folio's.
 //!
-//! The terminal's settings are put back when the guard goes, on a panic, and (the run loop sees to that) after
-//! SIGINT, SIGTERM and SIGHUP. Nothing else here outlives the process.
+//! The terminal's settings are put back when the guard goes (after SIGINT, SIGTERM and SIGHUP the run loop sees to
+//! that), on a panic, and by `signals` where no loop runs. Nothing else here outlives the process.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -60,20 +60,28 @@ impl Escapes {
     }
 }
 
-/// The settings to go back to, while the terminal is raw.
+/// The settings to go back to, while others are in force.
 static COOKED: Mutex<Option<Termios>> = Mutex::new(None);
 static PANIC_HOOK: Once = Once::new();
 
-/// While it lives, standard input is a raw terminal.
+/// When it goes, the settings of the terminal are put back.
 #[must_use]
-pub struct RawMode(());
+pub struct Restored(());
 
-impl RawMode {
-    /// Makes the terminal raw, if standard input is one.
-    pub fn enter() -> Option<Self> {
+impl Restored {
+    /// Notes the settings, which somebody else is about to change, if standard input is a terminal.
+    pub fn as_they_are() -> Option<Self> {
         if !std::io::stdin().is_terminal() {
             return None;
         }
+        let cooked = tcgetattr(stdin()).ok()?;
+        COOKED.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(cooked);
+        Some(Self(()))
+    }
+
+    /// Makes the terminal raw, if standard input is one.
+    pub fn from_raw() -> Option<Self> {
+        let restored = Self::as_they_are()?;
         let cooked = tcgetattr(stdin()).ok()?;
         PANIC_HOOK.call_once(|| {
             let next = std::panic::take_hook();
@@ -89,19 +97,19 @@ impl RawMode {
         // A read returns what there is, perhaps nothing: no thread waits at the terminal while the prompt needs it.
         raw.special_codes[SpecialCodeIndex::VMIN] = 0;
         raw.special_codes[SpecialCodeIndex::VTIME] = 0;
-        COOKED.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(cooked);
         tcsetattr(stdin(), OptionalActions::Now, &raw).ok()?;
-        Some(Self(()))
+        Some(restored)
     }
 }
 
-impl Drop for RawMode {
+impl Drop for Restored {
     fn drop(&mut self) {
         restore();
     }
 }
 
-fn restore() {
+/// Puts the settings back now, if they have been changed.
+pub fn restore() {
     if let Some(cooked) = COOKED.lock().unwrap_or_else(PoisonError::into_inner).take() {
         // The terminal may have gone away; then there is nothing to put back.
         let _ = tcsetattr(stdin(), OptionalActions::Drain, &cooked);

@@ -1,6 +1,7 @@
 //! Listens to a machine's events for a command: folds them into figures, and writes `--trace FILE.jsonl`.
 
-use anyhow::{Context, Result};
+use super::output;
+use anyhow::Result;
 use emulator::debug::SharedTap;
 use emulator::host::{EventAction, EventSink};
 use emulator::trace::{Event, Trace, TraceHeader};
@@ -9,19 +10,19 @@ use isa::events::EventRecord;
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 struct Listener {
     /// Folds the events; the debugger, if there is one, listens here too.
     tap: SharedTap,
-    file: Option<BufWriter<File>>,
+    file: Option<(PathBuf, BufWriter<File>)>,
     failed: Option<std::io::Error>,
 }
 
 impl Listener {
     fn write_line(&mut self, value: &impl serde::Serialize) {
-        let Some(file) = &mut self.file else { return };
+        let Some((_, file)) = &mut self.file else { return };
         let written = serde_json::to_writer(&mut *file, value)
             .map_err(std::io::Error::from)
             .and_then(|()| file.write_all(b"\n"));
@@ -38,18 +39,8 @@ pub struct Recorder(Rc<RefCell<Listener>>);
 impl Recorder {
     /// Listens, and writes each event as one JSON object a line to `path` if there is one.
     pub fn new(path: Option<&Path>) -> Result<Self> {
-        let file = match path {
-            Some(path) => {
-                let file = File::create(path).with_context(|| {
-                    format!(
-                        "cannot write the trace to {}; choose a file in a folder that exists",
-                        path.display()
-                    )
-                })?;
-                Some(BufWriter::new(file))
-            }
-            None => None,
-        };
+        let create = |path: &Path| anyhow::Ok((path.to_path_buf(), BufWriter::new(output::create(path)?)));
+        let file = path.map(create).transpose()?;
         let mut listener = Listener { tap: SharedTap::default(), file, failed: None };
         listener.write_line(&TraceHeader::default());
         Ok(Self(Rc::new(RefCell::new(listener))))
@@ -68,12 +59,9 @@ impl Recorder {
     /// Ends the trace file.
     pub fn finish(&self) -> Result<()> {
         let mut listener = self.0.borrow_mut();
-        let flushed = listener.file.as_mut().map_or(Ok(()), BufWriter::flush);
-        match listener.failed.take() {
-            Some(error) => Err(error),
-            None => flushed,
-        }
-        .context("the trace could not be written to its end")
+        let failed = listener.failed.take();
+        let Some((path, file)) = &mut listener.file else { return Ok(()) };
+        failed.map_or_else(|| file.flush(), Err).map_err(|error| output::cannot_write(path, &error))
     }
 }
 

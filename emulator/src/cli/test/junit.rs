@@ -1,6 +1,7 @@
 //! The results as JUnit XML, which continuous-integration services read.
 
 use super::table::{Report, details, sentence};
+use crate::cli::output;
 use anyhow::{Context, Result};
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use std::collections::BTreeMap;
@@ -39,6 +40,5 @@ pub fn write(report: &Report<'_>, path: &Path) -> Result<()> {
     let mut junit = quick_junit::Report::new("folio test");
     junit.set_time(report.elapsed).add_test_suites(suites.into_values());
     let text = junit.to_string().context("the JUnit report cannot be written as XML")?;
-    std::fs::write(path, text)
-        .with_context(|| format!("cannot write {}; choose a file in a folder that exists", path.display()))
+    output::write(path, text)
 }

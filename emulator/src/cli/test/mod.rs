@@ -15,17 +15,20 @@ mod signature;
 mod table;
 
 use super::args::TestArgs;
-use super::stdio::Interrupted;
-use super::{STATUS_INTERRUPTED, checked_output};
+use super::signals::Interrupted;
+use super::output;
 use anyhow::{Context, Result, bail};
 use std::io::Write;
 use std::time::Instant;
 
 /// Runs the tests and tells the results; 0 only if all pass.
 pub fn test(args: &TestArgs) -> Result<u8> {
-    for path in [&args.json, &args.junit, &args.signature] {
-        checked_output(path.as_deref())?;
-    }
+    output::check(&[
+        ("--json", args.json.as_deref()),
+        ("--junit", args.junit.as_deref()),
+        ("--signature", args.signature.as_deref()),
+        ("--log-commits", args.machine.log_commits.as_deref()),
+    ])?;
     let found = find::find(&args.tests)?;
     let count = found.tests.len();
     if args.signature.is_some() && count != 1 {
@@ -40,7 +43,7 @@ pub fn test(args: &TestArgs) -> Result<u8> {
         bail!("--compare-signatures: {} is no folder", dir.display());
     }
     if let Some(dir) = &args.signature_dir {
-        std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
+        output::create_folder(dir)?;
     }
     let interrupted = Interrupted::install();
     let started = Instant::now();
@@ -49,13 +52,11 @@ pub fn test(args: &TestArgs) -> Result<u8> {
     let printed = std::io::stdout().write_all(report.text().as_bytes());
     printed.context("cannot write the results to standard output")?;
     let failed = outcomes.iter().any(|outcome| outcome.failure.is_some());
-    let status = if interrupted.is_set() { STATUS_INTERRUPTED } else { u8::from(failed) };
-    if let Some(path) = &args.json {
-        super::report::write_json(path, &json::results(&report, status))?;
-    }
-    if let Some(path) = &args.junit {
-        junit::write(&report, path)?;
-    }
+    let status = if interrupted.is_set() { interrupted.status() } else { u8::from(failed) };
+    let json = args.json.as_deref();
+    let json = json.map_or(Ok(()), |path| super::report::write_json(path, &json::results(&report, status)));
+    let junit = args.junit.as_deref().map_or(Ok(()), |path| junit::write(&report, path));
+    json.and(junit)?;
     if interrupted.is_set() {
         eprintln!("folio: interrupted; {} of {} tests have run", outcomes.len(), found.tests.len());
     }

@@ -4,7 +4,7 @@ use super::find::Test;
 use super::outcome::{Failure, Outcome};
 use super::run::Runner;
 use crate::cli::args::TestArgs;
-use crate::cli::stdio::Interrupted;
+use crate::cli::signals::Interrupted;
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;

@@ -3,6 +3,7 @@
 
 use super::find::Test;
 use crate::cli::args::TestArgs;
+use crate::cli::output;
 use anyhow::{Context, Result, bail};
 use emulator::machine::Machine;
 use isa::PhysAddr;
@@ -23,15 +24,14 @@ pub fn handle(args: &TestArgs, test: &Test, machine: &Machine) -> Result<Option<
         return Ok(args.compare_signatures.is_some().then(|| missing.to_string()));
     };
     if let Some(path) = &args.signature {
-        write(path, bytes, width)?;
+        output::write(path, lines(bytes, width).concat())?;
     }
     if let Some(dir) = &args.signature_dir {
         let path = with_extension(dir, test, REFERENCES[0]);
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+            output::create_folder(folder)?;
         }
-        write(&path, bytes, width)?;
+        output::write(&path, lines(bytes, width).concat())?;
     }
     match &args.compare_signatures {
         Some(dir) => compare(dir, test, begin, bytes),
@@ -45,11 +45,6 @@ fn with_extension(dir: &Path, test: &Test, extension: &str) -> PathBuf {
     name.push(".");
     name.push(extension);
     name.into()
-}
-
-fn write(path: &Path, bytes: &[u8], width: usize) -> Result<()> {
-    std::fs::write(path, lines(bytes, width).concat())
-        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Lines of `width` bytes, the highest address first, the last one filled up with zeros.

@@ -1,0 +1,77 @@
+//! Signals that ask the process to end. The loops that run machines look for them, so that what was asked for is still
+//! written and the terminal's settings are put back.
+
+use super::terminal::{self, Restored};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+
+/// Set when the user pressed Ctrl-C, or the process was asked to end.
+#[derive(Clone, Default)]
+pub struct Interrupted(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    /// The signal's number, or 0.
+    signal: AtomicI32,
+    /// Somebody waits for a command: nobody looks at `signal`.
+    prompting: AtomicBool,
+}
+
+impl Interrupted {
+    /// Listens for SIGINT, SIGTERM, SIGHUP and SIGQUIT from now on, on a thread of its own.
+    pub fn install() -> Self {
+        let interrupted = Self::default();
+        match Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT]) {
+            Ok(signals) => {
+                let heard = interrupted.clone();
+                std::thread::spawn(move || heard.listen(signals));
+            }
+            Err(error) => log::warn!("Ctrl-C cannot be caught: {error}"),
+        }
+        interrupted
+    }
+
+    fn listen(&self, mut signals: Signals) {
+        for signal in signals.forever() {
+            // SIGQUIT means at once, whatever Folio is at.
+            if signal == SIGQUIT || self.0.prompting.load(Ordering::SeqCst) {
+                terminal::restore();
+                // It fails for signals that it does not know.
+                let _ = emulate_default_handler(signal);
+            }
+            self.0.signal.store(signal, Ordering::SeqCst);
+        }
+    }
+
+    /// Whether a signal came.
+    pub fn is_set(&self) -> bool {
+        self.signal() != 0
+    }
+
+    /// The exit status that tells of the signal.
+    pub fn status(&self) -> u8 {
+        u8::try_from(128 + self.signal()).unwrap_or(u8::MAX)
+    }
+
+    /// Forgets Ctrl-C, which only interrupts a debugger's command. Other signals stay.
+    pub fn forget_ctrl_c(&self) {
+        // There may be none, or another.
+        let _ = self.0.signal.compare_exchange(SIGINT, 0, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
+    /// Reads a command, for as long as it takes. Each of the signals ends the process then.
+    pub fn at_prompt<R>(&self, read: impl FnOnce() -> R) -> R {
+        let _settings = Restored::as_they_are();
+        self.0.prompting.store(true, Ordering::SeqCst);
+        let result = read();
+        self.0.prompting.store(false, Ordering::SeqCst);
+        result
+    }
+
+    fn signal(&self) -> i32 {
+        self.0.signal.load(Ordering::SeqCst)
+    }
+}
