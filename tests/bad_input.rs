@@ -475,6 +475,9 @@ fn output_that_cannot_be_written_is_told() {
         let told = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(REFUSED), "{args:?}: {told}");
         let last = told.lines().last().unwrap_or_default();
-        assert!(last.starts_with("folio: cannot write to standard output: No space left"), "{args:?}: {told}");
+        assert!(
+            last.starts_with("folio: cannot write to standard output: No space left"),
+            "{args:?}: {told}"
+        );
     }
 }

@@ -210,6 +210,10 @@ fn conclude(end: End, program: &OsStr, refusal: Option<&str>) -> u8 {
             eprintln!("folio: every process waits for something that can never come");
             STATUS_FUEL
         }
+        End::Stopped(reason @ StopReason::TrapLoop) => {
+            eprintln!("folio: the guest kernel failed: {reason}");
+            STATUS_FUEL
+        }
         End::OutOfFuel => {
             eprintln!("folio: the fuel is spent; give more with --fuel, or none for no limit");
             STATUS_FUEL
@@ -221,7 +225,7 @@ fn conclude(end: End, program: &OsStr, refusal: Option<&str>) -> u8 {
             unreachable!("the debugger keeps the steps it stops at to itself, and the terminal is not raw")
         }
         End::Stopped(other) => {
-            eprintln!("folio: the machine stopped unexpectedly: {other:?}");
+            eprintln!("folio: unexpectedly, {other}");
             STATUS_ERROR
         }
     }

@@ -3,7 +3,7 @@
 use super::execute::Debugger;
 use super::memory;
 use super::target::{Place, Stop, Target};
-use crate::machine::{GuestExit, HartState, StopReason};
+use crate::machine::{HartState, StopReason};
 use crate::trace::Event;
 use isa::events::EventKind;
 use isa::{Op, Privilege, Step, decode};
@@ -91,7 +91,7 @@ impl Debugger {
     /// Runs the machine until `until`, a breakpoint, a catchpoint, Ctrl-C or its end.
     pub(super) fn resume(&mut self, target: &mut dyn Target, mut until: Until<'_>) -> Result<Halt, String> {
         if let Some(ended) = self.ended {
-            return Err(format!("the machine has ended: {}", describe_end(ended)));
+            return Err(format!("the machine has ended: {}", ended));
         }
         let caught = self.tap.borrow_mut().take_caught();
         if let Some((id, event)) = caught {
@@ -229,32 +229,10 @@ impl Debugger {
             }
             Halt::Interrupted => "interrupted\n".to_owned(),
             Halt::Ended(reason) => {
-                return format!("step {}: {}\n", target.step(), describe_end(reason));
+                return format!("step {}: {}\n", target.step(), reason);
             }
         };
         text.push_str(&self.location(target));
         text
-    }
-}
-
-/// How a machine has ended, in words.
-pub(super) fn describe_end(reason: StopReason) -> String {
-    match reason {
-        StopReason::Exit(GuestExit::Status(status)) => format!("the program has exited with status {status}"),
-        StopReason::Exit(GuestExit::Signaled(signal)) => format!("signal {signal} has killed the program"),
-        StopReason::Exit(GuestExit::ExecFailed(errno)) => {
-            format!("the program can't be executed (errno {errno})")
-        }
-        StopReason::Exit(GuestExit::Panic) => "the kernel has panicked".to_owned(),
-        StopReason::FinisherPass => "the machine was powered off".to_owned(),
-        StopReason::FinisherFail(code) => format!("the test finisher was told of failure {code}"),
-        StopReason::Reset => "the machine was reset".to_owned(),
-        StopReason::SbiShutdown(reason) => format!("the machine was shut down (reason {reason})"),
-        StopReason::ToHost(value) => format!("{value} was stored to tohost"),
-        StopReason::Idle => "every hart waits and nothing can ever wake one".to_owned(),
-        StopReason::Fuel => "the fuel is spent".to_owned(),
-        StopReason::NeedInput | StopReason::Event | StopReason::Interrupted | StopReason::Breakpoint => {
-            "the machine has stopped".to_owned()
-        }
     }
 }

@@ -48,11 +48,20 @@ pub struct Options {
     pub watch: Vec<Region>,
     /// There are other harts: one that spins leaves the loop ([`Exit::TurnOver`]).
     pub turns: bool,
+    /// The hart leaves the loop when it can only trap for ever ([`Exit::TrapLoop`]).
+    pub leave_trap_loop: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { block_limit: block::MAX_BLOCK, watch: Vec::new(), turns: false }
+        Self { block_limit: block::MAX_BLOCK, watch: Vec::new(), turns: false, leave_trap_loop: false }
+    }
+}
+
+impl Options {
+    /// How a machine of so many harts runs them. While one of several traps for ever, the others go on.
+    pub fn for_harts(count: usize) -> Self {
+        Self { turns: count > 1, leave_trap_loop: count == 1, ..Self::default() }
     }
 }
 
@@ -78,6 +87,8 @@ pub enum Exit {
         /// What was stored.
         value: u64,
     },
+    /// The hart has taken a trap whose handler cannot be fetched, and so on for ever: no interrupt can lead it away.
+    TrapLoop,
     /// The observer asked for a stop before the instruction at `pc`.
     Breakpoint,
 }

@@ -416,6 +416,9 @@ where
         if let Some(observer) = &mut core.observer {
             observer.exception(core.hart, Step(core.block_now), pc, trap);
         }
+        if self.options.leave_trap_loop && core.hart.is_in_trap_loop(trap.exception, pc, mode.privilege) {
+            return Flow::Break(Exit::TrapLoop);
+        }
         GO_ON
     }
 }

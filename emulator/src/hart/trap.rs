@@ -4,7 +4,7 @@
 use super::Hart;
 use isa::csr::mstatus;
 use isa::trap::CAUSE_INTERRUPT;
-use isa::{Exception, Interrupt, Privilege, Trap};
+use isa::{Exception, Interrupt, Privilege, Trap, VirtAddr};
 
 const SUPERVISOR_STACK: u64 = mstatus::SPP | mstatus::SPIE | mstatus::SIE;
 const MACHINE_STACK: u64 = mstatus::MPP | mstatus::MPIE | mstatus::MIE;
@@ -83,13 +83,29 @@ impl Hart {
         self.csr.mip() & self.csr.mie
     }
 
+    /// Whether the exception, taken in mode `from` at `pc`, comes again and again without end.
+    ///
+    /// So it is if the handler lies at `pc` and the address (untranslated, so that nothing can change it) cannot be
+    /// fetched from, while each interrupt that is enabled is masked in this mode. Then no instruction retires, and nothing
+    /// but time and pending bits ever changes.
+    #[cold]
+    pub(crate) fn is_in_trap_loop(&self, exception: Exception, pc: VirtAddr, from: Privilege) -> bool {
+        exception == Exception::InstructionAccess
+            && (self.pc, self.privilege) == (pc.0, from)
+            && !self.translates(from)
+            && self.first_to_take(self.csr.mie).is_none()
+    }
+
     /// The interrupt that is to be taken before the next instruction.
     #[inline]
     pub fn interrupt_to_take(&self) -> Option<Interrupt> {
         let pending = self.awaited_interrupts();
-        if pending == 0 {
-            return None;
-        }
+        if pending == 0 { None } else { self.first_to_take(pending) }
+    }
+
+    /// The one that this mode takes first of several interrupts.
+    #[inline]
+    fn first_to_take(&self, pending: u64) -> Option<Interrupt> {
         let machine_enabled = self.privilege < Privilege::Machine || self.csr.mstatus & mstatus::MIE != 0;
         let supervisor_enabled = match self.privilege {
             Privilege::User => true,

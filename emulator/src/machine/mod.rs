@@ -83,7 +83,7 @@ impl Machine {
             now: Step(0),
             boot: None,
             code: CodeCache::new(),
-            options: Options { turns: config.harts > 1, ..Options::default() },
+            options: Options::for_harts(config.harts),
             config,
         })
     }
@@ -169,6 +169,10 @@ impl Machine {
                 }
                 Exit::SbiCall => {
                     self.sbi_call();
+                    None
+                }
+                Exit::TrapLoop => {
+                    self.bus.end(StopReason::TrapLoop);
                     None
                 }
                 Exit::Watch { .. } => {

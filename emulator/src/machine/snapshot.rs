@@ -128,7 +128,7 @@ impl Machine {
                 return Err(RestoreError::Damaged);
             }
         }
-        let options = Options { turns: state.harts.len() > 1, ..Options::default() };
+        let options = Options::for_harts(state.harts.len());
         let mut machine = Self {
             config: state.config,
             harts: state.harts,

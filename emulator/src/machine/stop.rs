@@ -1,6 +1,7 @@
 //! Why a run of the machine came back.
 
 use crate::devices::host::GuestExit;
+use core::fmt;
 use serde::{Deserialize, Serialize};
 
 /// Why [`super::Machine::run`] came back. The machine can always be inspected; it can be run on
@@ -31,4 +32,31 @@ pub enum StopReason {
     Interrupted,
     /// A breakpoint was reached; its instruction has not run. *Resumable.*
     Breakpoint,
+    /// The only hart traps for ever: its trap handler cannot be fetched, and no interrupt can lead it away.
+    TrapLoop,
+}
+
+/// What has happened, as a sentence without its full stop.
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exit(GuestExit::Status(status)) => write!(f, "the program has exited with status {status}"),
+            Self::Exit(GuestExit::Signaled(signal)) => write!(f, "signal {signal} has killed the program"),
+            Self::Exit(GuestExit::ExecFailed(errno)) => {
+                write!(f, "the program can't be executed (errno {errno})")
+            }
+            Self::Exit(GuestExit::Panic) => f.write_str("the kernel has panicked"),
+            Self::FinisherPass => f.write_str("the machine was powered off"),
+            Self::FinisherFail(code) => write!(f, "the test finisher was told of failure {code}"),
+            Self::Reset => f.write_str("the machine was reset"),
+            Self::SbiShutdown(reason) => write!(f, "the machine was shut down (reason {reason})"),
+            Self::ToHost(value) => write!(f, "{value} was stored to tohost"),
+            Self::Idle => f.write_str("every hart waits and nothing can ever wake one"),
+            Self::TrapLoop => f.write_str("the hart traps for ever, as its trap handler cannot be fetched"),
+            Self::Fuel => f.write_str("the fuel is spent"),
+            Self::NeedInput | Self::Event | Self::Interrupted | Self::Breakpoint => {
+                f.write_str("the machine has stopped")
+            }
+        }
+    }
 }

@@ -176,6 +176,51 @@ fn a_machine_that_nothing_can_wake_is_idle() {
 }
 
 #[test]
+fn a_hart_that_can_only_trap_ends_the_run() {
+    let program = ["li t0, 64", "ld a0, 0(t0)"];
+    let mut whole = bare(&program);
+    // The trap, and the handler's own.
+    assert_eq!((whole.run(FOREVER), whole.steps()), (StopReason::TrapLoop, Step(3)));
+    assert_eq!((whole.run(FOREVER), whole.steps()), (StopReason::TrapLoop, Step(3)));
+    assert_eq!(whole.instructions(), 1);
+    let mut cut = bare(&program);
+    assert_eq!(
+        [cut.step(), cut.run(Step(2)), cut.step()],
+        [StopReason::Fuel, StopReason::Fuel, StopReason::TrapLoop]
+    );
+    assert_eq!(cut.state_hash(), whole.state_hash());
+}
+
+#[test]
+fn a_trap_loop_that_an_interrupt_can_end_goes_on() {
+    for (mie, end) in [(0, (StopReason::TrapLoop, Step(16))), (128, (StopReason::FinisherPass, Step(704)))] {
+        let mut machine = bare(&[
+            "auipc t0, 0",
+            "addi t0, t0, 64",
+            "csrw mtvec, t0",
+            "lui t1, 0x2004",
+            "li t2, 7",
+            "sd t2, 0(t1)",
+            &format!("li t2, {mie}"),
+            "csrw mie, t2",
+            "li t2, 2",
+            "csrw medeleg, t2",
+            "li t2, 1",
+            "slli t2, t2, 11",
+            "csrw mstatus, t2",
+            "csrw mepc, zero",
+            "mret", // to S-mode, where address 0 cannot be fetched and stvec is 0
+            "nop",
+            "lui t1, 0x100",
+            "lui t2, 5",
+            "addi t2, t2, 0x555",
+            "sw t2, 0(t1)",
+        ]);
+        assert_eq!((machine.run(FOREVER), machine.steps()), end, "mie {mie}");
+    }
+}
+
+#[test]
 fn the_uart_waits_for_input_and_takes_it() {
     // Enable the receive interrupt at the UART and at the PLIC (source 10, M context), then wait.
     let mut machine = bare(&[

@@ -15,8 +15,8 @@ mod signature;
 mod table;
 
 use super::args::TestArgs;
-use super::signals::Interrupted;
 use super::output;
+use super::signals::Interrupted;
 use anyhow::{Context, Result, bail};
 use std::io::Write;
 use std::time::Instant;

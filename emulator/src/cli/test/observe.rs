@@ -41,8 +41,8 @@ pub fn explain(
         failure.place = Some(trap.place.clone());
         tail.last = std::mem::take(&mut tail.to_trap);
     }
-    if let Some(pc) = tail.failed_at {
-        failure.place = Some(tail.place(pc));
+    if let Some(spot) = tail.failed_at {
+        failure.place = Some(tail.place(spot));
     }
     failure.tail = tail.lines();
     failure.trap = tail.trap;
@@ -76,9 +76,9 @@ struct Tail {
     symbols: SymbolTable,
     /// Where failed cases meet: as linked, and where user code of the virtual-memory environment has it.
     fail: Option<[u64; 2]>,
-    /// Where each hart last was, and in which mode.
-    now: Vec<(u64, Privilege)>,
-    failed_at: Option<u64>,
+    /// Where each hart last was.
+    now: Vec<Spot>,
+    failed_at: Option<Spot>,
     trap: Option<LastTrap>,
     /// Since then nothing has retired: a handler that traps itself says nothing new.
     trapping: bool,
@@ -88,11 +88,26 @@ struct Tail {
     to_trap: VecDeque<Line>,
 }
 
+/// An address, and the mode in which it was fetched from.
+#[derive(Clone, Copy)]
+struct Spot {
+    pc: u64,
+    privilege: Privilege,
+    translated: bool,
+}
+
+impl Spot {
+    /// Where the hart is.
+    fn of(hart: &Hart) -> Self {
+        Self { pc: hart.pc, privilege: hart.privilege, translated: hart.translates(hart.privilege) }
+    }
+}
+
 /// One of the last things that happened.
 #[derive(Clone)]
 struct Line {
     hart: usize,
-    pc: u64,
+    spot: Spot,
     text: String,
 }
 
@@ -103,8 +118,13 @@ impl Tail {
         Self { symbols, fail, now, failed_at, trap, trapping: false, keep, last, to_trap: VecDeque::new() }
     }
 
-    fn place(&self, pc: u64) -> Place {
-        Place { pc, symbol: symbol_at(&self.symbols, pc, None) }
+    fn place(&self, Spot { pc, translated, .. }: Spot) -> Place {
+        Place { pc, symbol: symbol_at(&self.symbols, pc, translated, None) }
+    }
+
+    /// Where the instruction at `pc` was, which has changed the hart by now.
+    fn spot(&self, hart: &Hart, pc: VirtAddr) -> Spot {
+        Spot { pc: pc.0, ..self.now.get(hart.id).copied().unwrap_or(Spot::of(hart)) }
     }
 
     fn push(&mut self, hart: &Hart, pc: VirtAddr, text: impl FnOnce() -> String) {
@@ -115,12 +135,12 @@ impl Tail {
         if self.last.len() == self.keep {
             self.last.pop_front();
         }
-        self.last.push_back(Line { hart: hart.id, pc: pc.0, text: text() });
+        self.last.push_back(Line { hart: hart.id, spot: self.spot(hart, pc), text: text() });
     }
 
     /// The last instructions, in columns.
     fn lines(&self) -> Vec<String> {
-        let places: Vec<String> = self.last.iter().map(|line| self.place(line.pc).to_string()).collect();
+        let places: Vec<String> = self.last.iter().map(|line| self.place(line.spot).to_string()).collect();
         let width = places.iter().map(String::len).max().unwrap_or(0);
         let several = self.last.iter().any(|line| line.hart != 0);
         let shown = self.last.iter().zip(&places).map(|(line, place)| {
@@ -143,11 +163,11 @@ fn written(hart: &Hart, insn: &Insn) -> Option<String> {
 
 impl Observer for Tail {
     fn before(&mut self, hart: &Hart, _: Step) -> ControlFlow<()> {
-        let here = (hart.pc, hart.privilege);
+        let here = Spot::of(hart);
         if self.now.len() <= hart.id {
             self.now.resize(hart.id + 1, here);
         }
-        let (before, _) = std::mem::replace(&mut self.now[hart.id], here);
+        let before = std::mem::replace(&mut self.now[hart.id], here);
         if self.failed_at.is_none() && self.fail.is_some_and(|fail| fail.contains(&hart.pc)) {
             self.failed_at = Some(before);
         }
@@ -173,9 +193,9 @@ impl Observer for Tail {
         self.push(hart, pc, || format!("exception: {cause}, tval {:#x}", trap.tval));
         self.to_trap.clone_from(&self.last);
         if self.failed_at.is_none() {
-            let from = self.now.get(hart.id).map_or(hart.privilege, |&(_, privilege)| privilege);
-            let (place, case) = (self.place(pc.0), hart.x[CASE_REGISTER]);
-            self.trap = Some(LastTrap { cause, place, tval: trap.tval, from, case });
+            let spot = self.spot(hart, pc);
+            let (place, case) = (self.place(spot), hart.x[CASE_REGISTER]);
+            self.trap = Some(LastTrap { cause, place, tval: trap.tval, from: spot.privilege, case });
         }
     }
 

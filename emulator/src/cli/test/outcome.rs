@@ -113,7 +113,7 @@ impl Verdict {
             Self::FinisherFail(code) => format!("the finisher was told failure {code}"),
             Self::Fuel => format!("no result after {fuel} steps (--fuel)"),
             Self::Idle => "waits for something that can never come".to_string(),
-            Self::Other(reason) => format!("stopped: {reason:?}"),
+            Self::Other(reason) => reason.to_string(),
         }
     }
 }

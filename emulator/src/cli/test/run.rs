@@ -128,7 +128,8 @@ impl Runner<'_> {
         let symbols = SymbolTable::read(elf);
         let pc = machine.hart().pc;
         let physical = machine.translate(VirtAddr(pc)).map(|pa| pa.0);
-        let place = Place { pc, symbol: symbol_at(&symbols, pc, physical) };
+        let translated = machine.hart().translates(machine.hart().privilege);
+        let place = Place { pc, symbol: symbol_at(&symbols, pc, translated, physical) };
         let case = match verdict {
             Verdict::Case(case) => Some(case),
             _ => None,
@@ -148,10 +149,10 @@ impl Runner<'_> {
     }
 }
 
-/// The symbol that holds an address of the program. User code of riscv-tests' virtual-memory environment runs at its
-/// linked address less the base of RAM; its kernel is found by where it lies in RAM.
-pub fn symbol_at(symbols: &SymbolTable, pc: u64, physical: Option<u64>) -> Option<String> {
-    let from_zero = pc.checked_add(RAM_BASE.0).filter(|_| pc < RAM_BASE.0);
+/// The symbol that holds an address of the program. User code of riscv-tests' virtual-memory environment runs, translated,
+/// at its linked address less the base of RAM; its kernel is found by where it lies in RAM.
+pub fn symbol_at(symbols: &SymbolTable, pc: u64, translated: bool, physical: Option<u64>) -> Option<String> {
+    let from_zero = pc.checked_add(RAM_BASE.0).filter(|_| translated && pc < RAM_BASE.0);
     symbols.name_of(pc).or_else(|| symbols.name_of(from_zero?)).or_else(|| symbols.name_of(physical?))
 }
 
