@@ -4,16 +4,16 @@ use super::args::BootArgs;
 use super::commit_file::CommitFile;
 use super::drive::{Driver, End};
 use super::pace::Pace;
-use super::report::Figures;
+use super::report::{Figures, grouped};
 use super::signals::Interrupted;
 use super::stdio::HostStdio;
 use super::terminal::KEYS;
 use super::trace_file::Recorder;
 use super::{STATUS_ERROR, STATUS_FUEL, output, read_input};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use emulator::image::RootImage;
 use emulator::loader::elf::is_elf;
-use emulator::loader::{Boot, Chosen, Firmware};
+use emulator::loader::{Boot, Chosen, Firmware, Image};
 use emulator::machine::{GuestExit, Machine, StopReason};
 use flate2::read::GzDecoder;
 use isa::Step;
@@ -27,6 +27,11 @@ pub fn boot(args: &BootArgs) -> Result<u8> {
         ("--dump-dtb", args.dump_dtb.as_deref()),
         ("--log-commits", args.machine.log_commits.as_deref()),
     ])?;
+    if args.kernel.is_none() && matches!(args.bios.as_str(), "builtin" | "none") {
+        bail!(
+            "--kernel is missing: name a kernel (--kernel FILE), or firmware that does without (--bios FILE)"
+        );
+    }
     let kernel = args.kernel.as_deref().map(|path| read_kernel(path, args.memory)).transpose()?;
     let mut machine = Machine::new(args.config())?;
     for path in &args.disk {
@@ -57,7 +62,10 @@ pub fn boot(args: &BootArgs) -> Result<u8> {
         }
         end => end,
     };
-    let status = status_of(end);
+    let status = status_of(end, &driver.machine);
+    if !driver.stdio.has_written() {
+        tell_of_silence(end, &driver.machine);
+    }
     let written = commits.finish().and(driver.stdio.check_output());
     if let Some(path) = &args.json {
         Figures { machine: &driver.machine, guest: None, exit: status }.write_json(path)?;
@@ -82,9 +90,25 @@ fn load(args: &BootArgs, kernel: Option<&[u8]>, machine: &mut Machine) -> Result
     let chosen = Chosen { bootargs: args.append.as_deref().unwrap_or(""), ..Chosen::default() };
     let boot =
         Boot { firmware, kernel, initrd: initrd.as_deref(), device_tree: device_tree.as_deref(), chosen };
-    let name = args.kernel.as_deref().unwrap_or(args.bios.as_ref());
-    machine.boot(&boot).with_context(|| format!("cannot boot {}", name.display()))?;
-    Ok(())
+    match machine.boot(&boot) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let file = error.images().find_map(|image| file_of(args, image));
+            let what =
+                file.map_or("cannot boot".to_string(), |file| format!("cannot boot: {}", file.display()));
+            Err(error).context(what)
+        }
+    }
+}
+
+/// The file that the user gave for an image.
+fn file_of(args: &BootArgs, image: Image) -> Option<&Path> {
+    match image {
+        Image::Kernel | Image::Program => args.kernel.as_deref(),
+        Image::Firmware => Some(args.bios.as_ref()),
+        Image::Initrd => args.initrd.as_deref(),
+        Image::DeviceTree => args.dtb.as_deref(),
+    }
 }
 
 /// Reads a kernel, unpacking it if gzip has packed it.
@@ -114,8 +138,18 @@ fn dump_device_tree(machine: &Machine, path: &Path) -> Result<()> {
     output::write(path, tree)
 }
 
+/// A guest that ends by itself and has printed nothing: all that can be told is how it ended.
+fn tell_of_silence(end: End, machine: &Machine) {
+    use StopReason::{FinisherFail, FinisherPass, Reset, SbiShutdown, ToHost};
+    if let End::Stopped(reason @ (FinisherPass | FinisherFail(_) | Reset | SbiShutdown(_) | ToHost(_))) = end
+    {
+        let instructions = grouped(machine.instructions());
+        eprintln!("folio: nothing was printed before the end: {reason}; instructions: {instructions}");
+    }
+}
+
 /// PASS, shutdown and reset are success; FAIL and `tohost` give their code.
-fn status_of(end: End) -> u8 {
+fn status_of(end: End, machine: &Machine) -> u8 {
     let code = |value: u64| u8::try_from(value).unwrap_or(u8::MAX);
     match end {
         End::Stopped(StopReason::FinisherPass | StopReason::Reset | StopReason::SbiShutdown(0)) => 0,
@@ -131,8 +165,12 @@ fn status_of(end: End) -> u8 {
         }
         End::Stopped(StopReason::FinisherFail(value)) => code(u64::from(value)),
         End::Stopped(StopReason::ToHost(value)) => code(value >> 1),
-        End::Stopped(StopReason::Idle) => {
-            eprintln!("folio: every hart waits and nothing can ever wake one");
+        End::Stopped(reason @ StopReason::TrapLoop) => {
+            eprintln!("folio: {reason} at {:#x}", machine.hart().pc);
+            STATUS_FUEL
+        }
+        End::Stopped(reason @ StopReason::Idle) => {
+            eprintln!("folio: {reason}");
             STATUS_FUEL
         }
         End::OutOfFuel => {
@@ -146,7 +184,7 @@ fn status_of(end: End) -> u8 {
             unreachable!("no step to stop at was given; the monitor ends otherwise")
         }
         End::Stopped(other) => {
-            eprintln!("folio: the machine stopped: {other:?}");
+            eprintln!("folio: {other}");
             STATUS_ERROR
         }
     }

@@ -125,6 +125,11 @@ impl HostStdio {
         if matches!(self.lock().source, Source::Raw(_)) { Restored::from_raw() } else { None }
     }
 
+    /// Whether the guest has written anything.
+    pub fn has_written(&self) -> bool {
+        self.lock().written
+    }
+
     /// Whether output was lost because the host could not write it (and not because nobody reads it any more).
     pub fn has_lost_output(&self) -> bool {
         self.lock().lost.is_some()

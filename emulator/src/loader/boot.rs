@@ -69,6 +69,8 @@ impl<'a> Boot<'a> {
 #[allow(missing_docs)] // the names say it
 pub enum Image {
     Kernel,
+    /// What starts in M-mode and has the machine to itself.
+    Program,
     Firmware,
     Initrd,
     DeviceTree,
@@ -78,6 +80,7 @@ impl std::fmt::Display for Image {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Kernel => "kernel",
+            Self::Program => "program",
             Self::Firmware => "firmware",
             Self::Initrd => "initial RAM disk",
             Self::DeviceTree => "device tree",
@@ -99,6 +102,11 @@ pub enum LoadError {
         "the {image} would overwrite the {other}; give the machine more memory (-m) or link one of them elsewhere"
     )]
     Overlap { image: Image, other: Image },
+    #[error(
+        "the {image} ({len_bytes} bytes) does not fit into RAM ({} MiB) beside the kernel and the device tree; give the machine more memory (-m)",
+        ram_bytes >> 20
+    )]
+    NoRoom { image: Image, len_bytes: u64, ram_bytes: u64 },
     #[error("the {image} is empty; is it the right file?")]
     Empty { image: Image },
     #[error("the {image} is {len_bytes} bytes and should be {wanted_bytes} at least; is the file complete?")]
@@ -111,6 +119,24 @@ pub enum LoadError {
     NoKernel,
     #[error("the device tree cannot be built: {0}; is a NUL in the command line or a program argument?")]
     DeviceTree(String),
+}
+
+impl LoadError {
+    /// The images that it is about, the one at fault first.
+    pub fn images(&self) -> impl Iterator<Item = Image> {
+        let images = match *self {
+            Self::Elf { image, .. }
+            | Self::OutsideRam { image, .. }
+            | Self::NoRoom { image, .. }
+            | Self::Empty { image }
+            | Self::Truncated { image, .. }
+            | Self::Compressed { image, .. } => [Some(image), None],
+            Self::Overlap { image, other } => [Some(image), Some(other)],
+            Self::BadDeviceTree(_) => [Some(Image::DeviceTree), None],
+            Self::NoKernel | Self::DeviceTree(_) => [None, None],
+        };
+        images.into_iter().flatten()
+    }
 }
 
 /// Where everything went.
@@ -182,8 +208,8 @@ pub fn load(ram: &mut Ram, harts: u32, isa: IsaSet, boot: &Boot<'_>) -> Result<B
         Firmware::Image(image) => Some(loader.program(Image::Firmware, image, RAM_BASE)?.entry),
         Firmware::Builtin | Firmware::None => None,
     };
-    let kernel_base = if bare { RAM_BASE } else { KERNEL_BASE };
-    let kernel = boot.kernel.map(|kernel| loader.program(Image::Kernel, kernel, kernel_base)).transpose()?;
+    let (image, kernel_base) = if bare { (Image::Program, RAM_BASE) } else { (Image::Kernel, KERNEL_BASE) };
+    let kernel = boot.kernel.map(|kernel| loader.program(image, kernel, kernel_base)).transpose()?;
     let kernel_entry = kernel.as_ref().map_or(kernel_base, |kernel| kernel.entry);
     let entry = match firmware_entry {
         Some(entry) => entry,
@@ -293,9 +319,14 @@ impl Loader<'_> {
         if bytes.is_empty() {
             return Err(LoadError::Empty { image });
         }
-        let start = below.saturating_sub(bytes.len() as u64) / PAGE_SIZE * PAGE_SIZE;
-        self.place(image, PhysAddr(start), bytes, bytes.len() as u64)?;
-        Ok((start, start + bytes.len() as u64))
+        let (len_bytes, ram_bytes) = (bytes.len() as u64, self.ram.len_bytes());
+        let start = below.saturating_sub(len_bytes) / PAGE_SIZE * PAGE_SIZE;
+        self.place(image, PhysAddr(start), bytes, len_bytes).map_err(|_| LoadError::NoRoom {
+            image,
+            len_bytes,
+            ram_bytes,
+        })?;
+        Ok((start, start + len_bytes))
     }
 
     /// Puts `data` at `at`, followed by zeros up to `len_bytes`.

@@ -7,5 +7,5 @@ pub mod elf;
 pub mod fdt;
 mod linux;
 
-pub use boot::{Boot, BootInfo, Firmware, LoadError};
+pub use boot::{Boot, BootInfo, Firmware, Image, LoadError};
 pub use fdt::Chosen;

@@ -56,7 +56,7 @@ fn boot(kernel: &[u8]) -> Result<(Ram, BootInfo), LoadError> {
 
 fn kernel_error(kernel: &[u8]) -> ElfError {
     match boot(kernel) {
-        Err(LoadError::Elf { image: Image::Kernel, error }) => error,
+        Err(LoadError::Elf { image: Image::Program, error }) => error,
         other => panic!("an ELF error was due, not {:?}", other.map(|(_, info)| info)),
     }
 }
@@ -200,12 +200,12 @@ fn what_does_not_fit_is_named() {
     ] {
         let error = boot(&elf(load.va, &[load])).err();
         let at = PhysAddr(load.pa);
-        assert_eq!(error, Some(LoadError::OutsideRam { image: Image::Kernel, at, len_bytes, ram_bytes }));
+        assert_eq!(error, Some(LoadError::OutsideRam { image: Image::Program, at, len_bytes, ram_bytes }));
     }
-    let (image, other) = (Image::DeviceTree, Image::Kernel);
+    let (image, other) = (Image::DeviceTree, Image::Program);
     let all = Load { memory_bytes: ram_bytes, ..load_at(RAM_BASE.0) };
     assert_eq!(boot(&elf(all.va, &[all])).err(), Some(LoadError::Overlap { image, other }));
-    assert_eq!(boot(&[]).err(), Some(LoadError::Empty { image: Image::Kernel }));
+    assert_eq!(boot(&[]).err(), Some(LoadError::Empty { image: Image::Program }));
 }
 
 #[test]
@@ -278,13 +278,13 @@ fn a_linux_image_goes_where_its_header_says_and_keeps_its_memory() {
     let greedy = linux(0x2_0000, RAM_BYTES as u64 - 0x2_0000);
     assert!(matches!(
         boot(&greedy),
-        Err(LoadError::Overlap { image: Image::DeviceTree, other: Image::Kernel })
+        Err(LoadError::Overlap { image: Image::DeviceTree, other: Image::Program })
     ));
     assert!(matches!(
         boot(&linux(0x2_0000, u64::MAX)),
-        Err(LoadError::OutsideRam { image: Image::Kernel, .. })
+        Err(LoadError::OutsideRam { image: Image::Program, .. })
     ));
-    assert!(matches!(boot(&linux(u64::MAX, 0)), Err(LoadError::OutsideRam { image: Image::Kernel, .. })));
+    assert!(matches!(boot(&linux(u64::MAX, 0)), Err(LoadError::OutsideRam { image: Image::Program, .. })));
     assert_eq!(LinuxImage::parse(&small[..63]), None);
 }
 
@@ -297,7 +297,7 @@ fn a_position_independent_elf_linked_below_ram_is_moved_into_it() {
     assert_eq!(ram.slice(PhysAddr(RAM_BASE.0 + 0x4000), 9).unwrap(), [&[0xaa; 8][..], &[0]].concat());
     bytes[16] = 2;
     assert!(
-        matches!(boot(&bytes), Err(LoadError::OutsideRam { image: Image::Kernel, .. })),
+        matches!(boot(&bytes), Err(LoadError::OutsideRam { image: Image::Program, .. })),
         "an executable is not"
     );
 }
