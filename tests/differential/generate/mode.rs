@@ -1,0 +1,77 @@
+//! How a case runs: its privilege mode, whether it is translated, and the state in which each pass starts.
+
+use isa::csr::{Csr, menvcfg, mstatus};
+use isa::{Extension, IsaSet, Privilege};
+
+use crate::layout::Slot;
+use crate::random_values::Random;
+
+/// How a case runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Mode {
+    pub(super) privilege: Privilege,
+    /// `satp.MODE`; 0 is Bare.
+    pub(super) translation: u64,
+    /// M-mode with MPRV: only data is translated.
+    pub(super) mprv: bool,
+}
+
+impl Mode {
+    pub(super) fn random(random: &mut Random, isa: &IsaSet) -> Mode {
+        let privilege = random.of(&[Privilege::Machine, Privilege::Supervisor, Privilege::User]);
+        let translates = random.below(3) != 0;
+        let mprv = privilege == Privilege::Machine && random.below(4) == 0;
+        let translated = if privilege == Privilege::Machine { mprv && translates } else { translates };
+        let modes = [(8, Extension::Sv39), (9, Extension::Sv48), (10, Extension::Sv57)];
+        let (mode, extension) = random.of(&modes);
+        let mode = if isa.contains(extension) { mode } else { 8 };
+        Mode { privilege, translation: if translated { mode } else { 0 }, mprv }
+    }
+
+    pub(super) fn mstatus(self, random: &mut Random) -> u64 {
+        let mut status = random.next() & (mstatus::SUM | mstatus::MXR | mstatus::TVM | mstatus::SPIE);
+        if random.below(8) == 0 {
+            status |= random.next() & (mstatus::TW | mstatus::TSR);
+        }
+        // Off, initial, clean, dirty; mostly dirty.
+        let float = if random.below(20) == 0 { 0 } else { random.of(&[1, 2, 3, 3, 3, 3]) };
+        status |= float << mstatus::FS_SHIFT;
+        let previous = match (self.privilege, self.mprv) {
+            (Privilege::Machine, true) => random.of(&[Privilege::User, Privilege::Supervisor]),
+            (other, _) => other,
+        };
+        status |= (previous as u64) << mstatus::MPP_SHIFT;
+        if self.mprv { status | mstatus::MPRV } else { status }
+    }
+
+    pub(super) fn csrs(self, random: &mut Random, status: u64, slot: Slot) -> Vec<(Csr, u64)> {
+        // ECALL from S-mode is how the handler there ends a pass; its SRET must not trap to itself.
+        let mut kept = 1 << 9;
+        if self.privilege == Privilege::Machine || status & mstatus::TSR != 0 {
+            kept |= 1 << 2;
+        }
+        let delegated = if random.below(3) == 0 { random.next() & 0xb1ff & !kept } else { 0 };
+        let mut environment = if random.below(4) == 0 { random.next() & 0xf0 } else { 0xf0 };
+        // Bits of extensions that are not there are read-only.
+        environment |= random.next() & (menvcfg::ADUE | menvcfg::PBMTE);
+        let satp = if self.translation == 0 {
+            0
+        } else {
+            self.translation << 60 | (random.next() & 0xffff) << 44 | slot.tables() >> 12
+        };
+        let counters = random.below(8);
+        // Software sets interrupts pending; each is taken until the pass ends, skipping an instruction each time.
+        let interrupts = random.below(8) == 0;
+        vec![
+            (Csr::MENVCFG, environment),
+            (Csr::SENVCFG, random.of(&[0xf0, 0xf0, 0x50, 0x30, 0])),
+            (Csr::MEDELEG, delegated),
+            (Csr::MCOUNTEREN, counters),
+            (Csr::MIE, if interrupts { random.next() & 0xaaa } else { 0 }),
+            (Csr::MIDELEG, random.next()),
+            (Csr::MIP, if interrupts { random.next() & random.next() } else { 0 }),
+            (Csr::SCOUNTEREN, random.below(8)),
+            (Csr::SATP, satp),
+        ]
+    }
+}
