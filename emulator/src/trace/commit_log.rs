@@ -19,7 +19,7 @@ use core::ops::ControlFlow;
 use isa::csr::{Csr, mstatus};
 use isa::insn::{Insn, Op, Operand};
 use isa::paging::Access;
-use isa::{Exception, Interrupt, Privilege, Step, Trap, VirtAddr};
+use isa::{Exception, Extension, Interrupt, Privilege, Step, Trap, VirtAddr};
 
 /// Writes the log of what it observes to `out`.
 ///
@@ -40,12 +40,14 @@ struct Before {
     privilege: Privilege,
     mstatus: u64,
     mip: u64,
+    misa: u64,
+    x: [u64; 32],
 }
 
 impl<W: Write> CommitLog<W> {
     /// A log that writes to `out`.
     pub fn new(out: W) -> Self {
-        let before = Before { privilege: Privilege::Machine, mstatus: 0, mip: 0 };
+        let before = Before { privilege: Privilege::Machine, mstatus: 0, mip: 0, misa: 0, x: [0; 32] };
         Self { out, line: String::new(), before, accesses: Vec::new(), raised: false, traps: true }
     }
     /// A log of instructions only, as Spike writes it with `--log-commits` and without `-l`.
@@ -83,6 +85,8 @@ impl<W: Write> CommitLog<W> {
     }
 
     fn push_writes(&mut self, hart: &Hart, insn: &Insn) {
+        // Floating-point registers are as wide as the widest format that is switched on.
+        let float_bytes = if hart.enabled().contains(Extension::D) { 8 } else { 4 };
         for write in &self.writes(hart, insn).0 {
             match write.what {
                 Written::X(n) => push_register(&mut self.line, 'x', n),
@@ -94,7 +98,8 @@ impl<W: Write> CommitLog<W> {
                     let _ = write!(self.line, " c{}_{csr} ", csr.0);
                 }
             }
-            push_hex(&mut self.line, write.value, 8);
+            let bytes = if matches!(write.what, Written::F(_)) { float_bytes } else { 8 };
+            push_hex(&mut self.line, write.value, bytes);
         }
     }
 
@@ -103,7 +108,9 @@ impl<W: Write> CommitLog<W> {
         let mut writes = Writes::default();
         let csr_writes = is_csr_write(insn);
         if csr_writes {
-            self.csr_writes(hart, insn.csr(), &mut writes);
+            if insn.csr() != Csr::MISA || !self.misa_is_kept(hart, insn) {
+                self.csr_writes(hart, insn.csr(), &mut writes);
+            }
         }
         let mut float = false;
         for operand in insn.op.format().operands() {
@@ -128,6 +135,20 @@ impl<W: Write> CommitLog<W> {
             writes.insert(Written::Csr(Csr::MSTATUS), hart.csr.mstatus());
         }
         writes
+    }
+
+    /// Whether a write of `misa` has been ignored: it had switched C off, but for the next instruction's address.
+    fn misa_is_kept(&self, hart: &Hart, insn: &Insn) -> bool {
+        let (old, operand) = (self.before.misa, self.before.x[usize::from(insn.rs1)]);
+        let value = match insn.op {
+            Op::Csrrw => operand,
+            Op::Csrrwi => u64::from(insn.rs1),
+            Op::Csrrc => old & !operand,
+            Op::Csrrci => old & !u64::from(insn.rs1),
+            _ => old,
+        };
+        let c = |misa: u64| misa >> (b'C' - b'A') & 1 == 1;
+        c(hart.enabled().misa()) && !c(value)
     }
 
     /// A write to a CSR as Spike shows it: views by what lies behind them, registers that keep their value not at all.
@@ -190,8 +211,13 @@ fn is_csr_write(insn: &Insn) -> bool {
 
 impl<W: Write> Observer for CommitLog<W> {
     fn before(&mut self, hart: &Hart, _: Step) -> ControlFlow<()> {
-        self.before =
-            Before { privilege: hart.privilege, mstatus: hart.csr.mstatus, mip: hart.csr.mip_software };
+        self.before = Before {
+            privilege: hart.privilege,
+            mstatus: hart.csr.mstatus,
+            mip: hart.csr.mip_software,
+            misa: hart.enabled().misa(),
+            x: hart.x,
+        };
         self.forget();
         ControlFlow::Continue(())
     }
