@@ -16,6 +16,7 @@ use crate::replay::folder;
 use crate::run::{FolioRun, SpikeRun, on_folio};
 use crate::runtime::elf_of;
 use crate::store::{self, Stored, shorten};
+use crate::tally::Tally;
 
 /// Differences after which it ends.
 const MAX_FAILURES: usize = 5;
@@ -36,6 +37,7 @@ pub struct Campaign {
     cases: u64,
     /// Cases that were not compared, by reason.
     left_out: BTreeMap<&'static str, u64>,
+    tally: Tally,
 }
 
 /// What one batch came to.
@@ -61,6 +63,7 @@ impl Campaign {
             compared: 0,
             cases: 0,
             left_out: BTreeMap::new(),
+            tally: Tally::default(),
         }
     }
 
@@ -85,6 +88,7 @@ impl Campaign {
                 trees.iter().enumerate().map(|(n, tree)| (Slot(n), tree.current())).collect();
             let Outcome { folio, left_out, differences } = self.compare(&plans);
             self.cases += folio.cases;
+            self.tally.add(&folio.tally);
             for why in left_out {
                 *self.left_out.entry(why).or_default() += 1;
             }
@@ -185,18 +189,27 @@ impl Campaign {
         )
     }
 
-    /// Writes stored cases anew, a file for each mode: short cases on which the machines agree, with Spike's log.
-    pub fn record(&self, each: usize) {
+    /// Writes files of stored cases anew: short cases on which the machines agree, with Spike's log, `each` in the files
+    /// that `file_of` names (or none, after Folio has run the case).
+    pub fn record(
+        &self,
+        each: usize,
+        files: &[&'static str],
+        file_of: impl Fn(&Case, &FolioRun) -> Option<&'static str>,
+    ) {
         let mut runner = self.runner();
         let strategy = plans();
-        let mut files: BTreeMap<char, Vec<String>> = BTreeMap::new();
-        while files.len() < 3 || files.values().any(|cases| cases.len() < each) {
+        let mut files: BTreeMap<&str, Vec<String>> = files.iter().map(|&file| (file, Vec::new())).collect();
+        while files.values().any(|cases| cases.len() < each) {
             let mut plan = strategy.new_tree(&mut runner).unwrap().current();
             plan.passes = 1;
             plan.items.truncate(40);
             let case = plan.case(Slot(0), &self.isa);
-            let file = files.entry(case.mode.letter().to_ascii_lowercase()).or_default();
-            if file.len() == each {
+            let cases = std::slice::from_ref(&case);
+            let run = on_folio(&elf_of(cases), cases, &self.isa);
+            let Some(file) = file_of(&case, &run) else { continue };
+            let recorded = files.get_mut(file).expect("one of the files");
+            if recorded.len() == each {
                 continue;
             }
             let (outcome, log) = self.compare_logs(&[(Slot(0), plan)]);
@@ -204,12 +217,12 @@ impl Campaign {
             let wanted = (12..90).contains(&log.lines().count());
             let agreed = outcome.differences.is_empty() && outcome.left_out.is_empty();
             if wanted && agreed {
-                let name = format!("{}{}", case.mode.letter(), file.len());
-                file.push(store::write(&Stored { name, isa: self.isa, case, log }));
+                let name = format!("{file}{}", recorded.len());
+                recorded.push(store::write(&Stored { name, isa: self.isa, case, log }));
             }
         }
-        for (mode, cases) in files {
-            std::fs::write(folder().join(format!("{mode}.txt")), cases.concat()).unwrap();
+        for (file, cases) in files {
+            std::fs::write(folder().join(format!("{file}.txt")), cases.concat()).unwrap();
         }
     }
 
@@ -224,6 +237,7 @@ impl Campaign {
         for (class, count) in &self.classes {
             let _ = writeln!(text, "{count:>12}  {class}");
         }
+        let _ = write!(text, "{}", self.tally);
         for (why, count) in &self.left_out {
             let _ = writeln!(text, "{count:>12}  cases left out: {why}");
         }

@@ -2,7 +2,7 @@
 //! so that a stored case means the same when the generator has long changed.
 
 use isa::csr::Csr;
-use isa::{Op, Privilege};
+use isa::{Insn, Op, Privilege, decode};
 
 use crate::layout::Slot;
 use crate::random_values::Random;
@@ -31,6 +31,8 @@ pub struct Case {
     pub fcsr: u64,
     /// As each pass starts.
     pub mstatus: u64,
+    /// The code is seen at its physical address though it is translated.
+    pub physical: bool,
     /// Registers set before each pass, in this order.
     pub csrs: Vec<(Csr, u64)>,
     /// What makes the data pages' contents.
@@ -47,11 +49,22 @@ pub struct Case {
 impl Case {
     /// The address that pages of code are executed at.
     fn code_base(&self) -> u64 {
-        if self.entries.is_empty() || self.mode == Privilege::Machine {
+        if self.entries.is_empty() || self.physical || self.mode == Privilege::Machine {
             self.slot.code()
         } else {
             VIRTUAL_CODE
         }
+    }
+    fn sets(&self, csr: Csr) -> bool {
+        self.csrs.iter().any(|&(set, _)| set == csr)
+    }
+    /// Whether it has PMP entries of its own.
+    pub fn protects_memory(&self) -> bool {
+        self.sets(Csr::PMPCFG0)
+    }
+    /// Whether it switches extensions off.
+    pub fn switches_extensions(&self) -> bool {
+        self.sets(Csr::MISA)
     }
     /// The address of the first instruction.
     pub fn start(&self) -> u64 {
@@ -64,6 +77,13 @@ impl Case {
     /// Whether an address is one of the case's instructions.
     pub fn contains(&self, pc: u64) -> bool {
         (self.start()..self.end()).contains(&pc)
+    }
+
+    /// The instruction at an address, if the case has not changed it.
+    pub fn insn_at(&self, pc: u64) -> Option<Insn> {
+        let at = (pc.checked_sub(self.start())? / 2) as usize;
+        let half = |n: usize| self.code.get(n).map(|&half| u32::from(half));
+        decode(half(at)? | half(at + 1).unwrap_or(0) << 16)
     }
 
     /// Puts everything but what the runtime needs into RAM.

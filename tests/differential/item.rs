@@ -28,7 +28,12 @@ pub enum Item {
     Wild { rs1: u8, imm: i16 },
     /// Copies the instruction word `from` bytes on over the one `to` bytes on: self-modifying code.
     Modify { rs1: u8, from: i16, to: i16, fence: bool },
+    /// The first `len` words, which go on to the next.
+    Sequence { words: [u32; SEQUENCE], len: u8 },
 }
+
+/// Words of the longest sequence.
+const SEQUENCE: usize = 9;
 
 /// What tells instructions apart: `rd`, `rs1`, `rs2` and the immediate.
 type Key = (Op, u8, u8, u8, i32);
@@ -57,6 +62,16 @@ fn halves(word: u32) -> [u16; 2] {
 }
 
 impl Item {
+    /// Instructions one after the other.
+    pub fn sequence(insns: &[Insn]) -> Item {
+        let mut words = [0; SEQUENCE];
+        for (word, insn) in words.iter_mut().zip(insns) {
+            *word = encode(insn).unwrap_or_else(|| panic!("{insn:?} was made to be encoded"));
+        }
+        assert!(insns.len() <= SEQUENCE);
+        Item::Sequence { words, len: insns.len() as u8 }
+    }
+
     /// Its length in bytes.
     fn len(self) -> u64 {
         match self {
@@ -65,6 +80,7 @@ impl Item {
             Item::Indirect { short: false, .. } => 8,
             Item::Indirect { short: true, .. } => 10,
             Item::Return { .. } | Item::Modify { .. } => 16,
+            Item::Sequence { len, .. } => u64::from(len) * 4,
         }
     }
 
@@ -126,6 +142,9 @@ impl Item {
                 if fence { word(&i(Op::FenceI)) } else { word(&i(Op::Addi)) },
             ]
             .concat(),
+            Item::Sequence { words, len } => {
+                words[..usize::from(len)].iter().flat_map(|&word| halves(word)).collect()
+            }
         }
     }
 }

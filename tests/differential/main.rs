@@ -8,6 +8,7 @@ mod campaign;
 mod case;
 mod compare;
 mod compressed;
+mod edge;
 mod generate;
 mod item;
 mod layout;
@@ -20,8 +21,10 @@ mod runtime;
 #[path = "../support/spike.rs"]
 mod spike_support;
 mod store;
+mod tally;
 
 use campaign::Campaign;
+use isa::Privilege;
 
 /// A part of the comparison that always runs where Spike is installed; the seed is fixed. `FOLIO_DIFF_INSTRUCTIONS`
 /// and `FOLIO_DIFF_SEED` make it longer and another.
@@ -47,5 +50,27 @@ fn spike_agrees_on_a_fixed_part() {
 #[ignore = "needs Spike, and writes the stored logs"]
 fn record_stored_cases() {
     let spike = spike_support::find().expect("Spike is installed");
-    Campaign::new(spike, 3, 0).record(60);
+    Campaign::new(spike, 3, 0).record(60, &["m", "s", "u"], |case, _| {
+        Some(match case.mode {
+            Privilege::Machine => "m",
+            Privilege::Supervisor => "s",
+            Privilege::User => "u",
+        })
+    });
+}
+
+/// Writes `with_pmp.txt` and `with_state.txt` of the same folder anew: cases that PMP entries of their own refuse something,
+/// and cases that change `satp` or `misa` on the way.
+#[test]
+#[ignore = "needs Spike, and writes the stored logs"]
+fn record_privileged_cases() {
+    let spike = spike_support::find().expect("Spike is installed");
+    Campaign::new(spike, 4, 0).record(24, &["with_pmp", "with_state"], |case, run| {
+        let changed = run.tally.of("writes of satp") + run.tally.of("writes of misa") > 0;
+        if case.protects_memory() {
+            run.tally.refused().then_some("with_pmp")
+        } else {
+            changed.then_some("with_state")
+        }
+    });
 }

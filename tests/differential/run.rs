@@ -15,12 +15,14 @@ use emulator::hart::Hart;
 use emulator::loader::Boot;
 use emulator::machine::{Machine, MachineConfig, StopReason};
 use emulator::trace::CommitLog;
-use isa::csr::menvcfg;
+use isa::csr::{Csr, menvcfg};
 use isa::{Exception, Insn, IsaSet, Step, Trap, VirtAddr};
 
 use crate::case::Case;
+use crate::edge::{escapes_spike, has_strayed};
 use crate::layout::{RAM_BASE, RAM_BYTES, RUNTIME};
 use crate::spike_support::isa_string;
+use crate::tally::Tally;
 
 /// No batch is that long: code that has modified itself may loop.
 pub const MAX_STEPS: u64 = 300_000;
@@ -41,6 +43,7 @@ pub struct FolioRun {
     pub stop: StopReason,
     /// Executed instructions of the cases themselves by class, and traps by cause.
     pub classes: BTreeMap<&'static str, u64>,
+    pub tally: Tally,
     /// The cases there were.
     pub cases: u64,
     /// Slots whose cases cannot be compared, and why.
@@ -55,14 +58,16 @@ pub fn on_folio(elf: &[u8], cases: &[Case], isa: &IsaSet) -> FolioRun {
         cases,
         current: 0,
         classes: BTreeMap::new(),
+        tally: Tally::default(),
         left_out: BTreeMap::new(),
     };
     let stop = machine.run_observed(Step(MAX_STEPS), &mut watcher);
     if stop != StopReason::ToHost(1) {
         watcher.leave_out("loops, waits, or stores to tohost");
     }
-    let Watcher { log, classes, left_out, .. } = watcher;
-    FolioRun { log: log.into_writer(), stop, classes, cases: cases.len() as u64, left_out }
+    cases.iter().for_each(|case| watcher.tally.case(case));
+    let Watcher { log, classes, tally, left_out, .. } = watcher;
+    FolioRun { log: log.into_writer(), stop, classes, tally, cases: cases.len() as u64, left_out }
 }
 
 /// Keeps the log, and counts.
@@ -72,6 +77,7 @@ struct Watcher<'a> {
     /// The case that runs.
     current: usize,
     classes: BTreeMap<&'static str, u64>,
+    tally: Tally,
     left_out: BTreeMap<usize, &'static str>,
 }
 
@@ -101,7 +107,8 @@ impl Observer for Watcher<'_> {
         self.log.float_flags(raised);
     }
     fn retired(&mut self, hart: &Hart, now: Step, pc: VirtAddr, insn: &Insn) {
-        if self.cases.get(self.current).is_some_and(|case| case.contains(pc.0)) {
+        if let Some(case) = self.cases.get(self.current).filter(|case| case.contains(pc.0)) {
+            self.tally.retired(case, insn);
             self.count(if insn.op.extension().name().is_empty() {
                 "privileged"
             } else {
@@ -114,10 +121,16 @@ impl Observer for Watcher<'_> {
         if hart.csr.menvcfg & menvcfg::STCE != 0 {
             self.leave_out("mip.STIP follows the clock (menvcfg.STCE)");
         }
+        if self.cases.get(self.current).is_some_and(|case| {
+            insn.csr() == Csr::SATP && case.contains(pc.0) && has_strayed(case, hart.csr.satp)
+        }) {
+            self.leave_out("satp leads to other tables, and nothing has been fenced");
+        }
         self.log.retired(hart, now, pc, insn);
     }
     fn exception(&mut self, hart: &Hart, now: Step, pc: VirtAddr, trap: Trap) {
-        if self.cases.get(self.current).is_some_and(|case| case.contains(pc.0)) {
+        if let Some(case) = self.cases.get(self.current).filter(|case| case.contains(pc.0)) {
+            self.tally.trapped(case, trap);
             self.count(trap.exception.name());
         }
         let store = matches!(trap.exception, Exception::StorePage | Exception::StoreAccess);
@@ -128,6 +141,9 @@ impl Observer for Watcher<'_> {
         if trap.exception == Exception::IllegalInstruction && trap.tval & 0x1f == 0x1f {
             // Spike fetches all of it.
             self.leave_out("an encoding of more than 32 bits");
+        }
+        if self.cases.get(self.current).is_some_and(|case| escapes_spike(case, hart, pc.0, trap)) {
+            self.leave_out("PMP refuses the last bytes of a misaligned access");
         }
         self.log.exception(hart, now, pc, trap);
     }

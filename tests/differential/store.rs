@@ -64,6 +64,9 @@ pub fn write(stored: &Stored) -> String {
     line("x", hex(&case.x));
     line("f", hex(&case.f));
     line("state", hex(&[case.fcsr, case.mstatus, case.data_seed]));
+    if case.physical {
+        line("physical", String::new());
+    }
     line("csrs", case.csrs.iter().map(|(csr, value)| format!(" {csr} {value:x}")).collect());
     line("entries", case.entries.iter().map(|(n, value)| format!(" {n:x} {value:x}")).collect());
     line("changes", case.changes.iter().map(|c| format!(" {:x} {:x}", c.index, c.mask)).collect());
@@ -112,6 +115,7 @@ fn read_one(text: &str) -> Stored {
         fcsr: state[0],
         mstatus: state[1],
         data_seed: state[2],
+        physical: head.lines().any(|line| line == "physical"),
         csrs: csrs.chunks(2).map(|pair| (Csr::from_name(pair[0]).unwrap(), number(pair[1]))).collect(),
         entries: pairs("entries"),
         changes: pairs("changes").into_iter().map(|(index, mask)| Change { index, mask }).collect(),

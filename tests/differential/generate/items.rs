@@ -1,24 +1,27 @@
 //! Items of every class, by chance, such as suit a case's mode.
 
-use isa::csr::Csr;
-use isa::{Format, Insn, IsaSet, Op, Operand, decode, encode};
+use isa::csr::{Csr, mstatus};
+use isa::{Format, IsaSet, Op, Operand, Privilege, decode, encode};
 
 use super::csrs::FREE;
 use super::mode::Mode;
 use super::operands::{addresses, clobbers, destination, is_control, operands};
 use crate::item::Item;
+use crate::layout::Slot;
 use crate::random_values::Random;
 
 /// Makes items that suit a mode.
 pub(super) struct Generator<'a> {
     pub(super) isa: &'a IsaSet,
     pub(super) mode: Mode,
+    pub(super) slot: Slot,
 }
 
 impl Generator<'_> {
     pub(super) fn item(&self, random: &mut Random) -> Item {
         match random.below(100) {
-            0..42 => self.operation(random),
+            0..2 => self.state(random).unwrap_or_else(|| self.operation(random)),
+            2..42 => self.operation(random),
             42..62 => self.compressed(random),
             62..76 => self.memory(random),
             76..82 => self.control_register(random),
@@ -151,11 +154,20 @@ impl Generator<'_> {
     fn system(&self, random: &mut Random) -> Item {
         let op = loop {
             let op = random.of(SYSTEM);
-            if self.has(op) {
+            if self.has(op) && (op != Op::Wfi || self.traps_waiting()) {
                 break op;
             }
         };
         Item::Word(encode(&operands(random, op)).expect("operands fit"))
+    }
+
+    /// Whether WFI is illegal for as long as the case runs: it would wait for ever.
+    fn traps_waiting(&self) -> bool {
+        match self.mode.privilege {
+            Privilege::User => true,
+            Privilege::Supervisor => self.mode.status & mstatus::TW != 0,
+            Privilege::Machine => false,
+        }
     }
 
     fn special(&self, random: &mut Random) -> Item {
@@ -175,6 +187,7 @@ impl Generator<'_> {
 /// Instructions that are their own class.
 const SYSTEM: &[Op] = &[
     Op::Ecall,
+    Op::Wfi,
     Op::Ebreak,
     Op::Fence,
     Op::FenceI,

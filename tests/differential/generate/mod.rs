@@ -5,6 +5,8 @@ mod csrs;
 mod items;
 mod mode;
 mod operands;
+mod pmp;
+mod state;
 
 use isa::{IsaSet, Privilege};
 use proptest::collection::vec;
@@ -61,15 +63,25 @@ impl Plan {
             let offset = if aligned { random.below(0x200) * 8 } else { random.of(&[0, 0, 4, 0xff8, 0x7fd]) };
             x[usize::from(n)] = page + offset;
         }
-        let mstatus = mode.mstatus(&mut random);
-        let csrs = mode.csrs(&mut random, mstatus, slot);
-        let generator = Generator { isa, mode };
+        let mut csrs = mode.csrs(&mut random, slot);
+        let generator = Generator { isa, mode, slot };
         let items: Vec<Item> = self.items.iter().map(|&seed| generator.item(&mut Random(seed))).collect();
         let code = assemble_items(&items);
         // Somewhere in the two pages, often so that it crosses from one to the other.
         let room = Slot::CODE_PAGES * 0x1000 - code.len() as u64 * 2 - 4;
         let crossing = (0x1000 - random.below(code.len() as u64 + 1) * 2).min(room);
         let code_offset = if random.below(2) == 0 { crossing } else { random.below(room / 2) * 2 };
+        if mode.pmp {
+            let first = slot.code() + code_offset;
+            let data: Vec<u64> = pointers
+                .iter()
+                .map(|&n| slot.data() + random.below(Slot::DATA_PAGES) * 0x1000 + x[usize::from(n)] % 0x1000)
+                .collect();
+            let tables: Vec<u64> =
+                entries.iter().map(|&(index, _)| slot.tables() + u64::from(index) * 8).collect();
+            let code = (first, first + code.len() as u64 * 2 + 4);
+            csrs.extend(pmp::random(&mut random, &pmp::Places { slot, code, data: &data, tables: &tables }));
+        }
         Case {
             slot,
             mode: mode.privilege,
@@ -77,7 +89,8 @@ impl Plan {
             x,
             f: std::array::from_fn(|_| random.float()),
             fcsr: random.below(5) << 5 | random.below(32),
-            mstatus,
+            mstatus: mode.status,
+            physical: mode.physical,
             csrs,
             data_seed: random.next(),
             entries,
