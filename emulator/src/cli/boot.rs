@@ -174,7 +174,7 @@ fn status_of(end: End, machine: &Machine) -> u8 {
             STATUS_FUEL
         }
         End::OutOfFuel => {
-            eprintln!("folio: the fuel is spent; give more with --fuel, or none for no limit");
+            eprintln!("folio: the fuel is spent; give more with --fuel; without it there is no limit");
             STATUS_FUEL
         }
         End::Interrupted(status) => status,

@@ -215,7 +215,7 @@ fn conclude(end: End, program: &OsStr, refusal: Option<&str>) -> u8 {
             STATUS_FUEL
         }
         End::OutOfFuel => {
-            eprintln!("folio: the fuel is spent; give more with --fuel, or none for no limit");
+            eprintln!("folio: the fuel is spent; give more with --fuel; without it there is no limit");
             STATUS_FUEL
         }
         End::Interrupted(status) => status,
