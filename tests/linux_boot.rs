@@ -146,7 +146,8 @@ fn converse(mut command: Command, prompt: &str, typed: &str) -> (Option<i32>, St
     (child.wait().unwrap().code(), String::from_utf8_lossy(&shown).into_owned())
 }
 
-/// A kernel that starts in M-mode, as teaching systems do, uses its disk over both versions of the transport.
+/// A kernel that starts in M-mode, as teaching systems do, with either way of having a timer, prints by the UART's
+/// interrupts and uses its disk over both versions of the transport.
 #[test]
 fn an_m_mode_kernel_drives_its_disk_without_firmware() {
     let dir = TempDir::new("m-mode");
@@ -154,7 +155,7 @@ fn an_m_mode_kernel_drives_its_disk_without_firmware() {
     let mut image = vec![0; 64 << 10];
     image[1024..1047].copy_from_slice(b"hello from sector two\n\0");
     std::fs::write(&disk, image).unwrap();
-    for harts in ["1", "3"] {
+    for (harts, timer) in [("1", "-DSSTC"), ("3", "-DSSTC"), ("1", "-DCLINT"), ("3", "-DCLINT")] {
         let mut gcc = Command::new("riscv64-linux-gnu-gcc");
         gcc.args([
             "-O2",
@@ -172,7 +173,7 @@ fn an_m_mode_kernel_drives_its_disk_without_firmware() {
             "-Wl,-N,--build-id=none",
         ]);
         gcc.args(["-Wl,--section-start=.entry=0x80000000", "-Wl,-Ttext=0x80001000"])
-            .arg(format!("-DHARTS={harts}"));
+            .args([&format!("-DHARTS={harts}"), timer]);
         gcc.arg("-o").arg(&kernel).arg(support::root().join("tests/bare/teaching_kernel.c"));
         let compiled = gcc.output().expect("no riscv64-linux-gnu-gcc: run `make setup-test`");
         assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
@@ -184,7 +185,11 @@ fn an_m_mode_kernel_drives_its_disk_without_firmware() {
             let expected = format!(
                 "paging is on\nall harts tick\nvirtio version {version}\nsector 2: hello from sector two\nwritten and read back\n"
             );
-            assert_eq!((ran.status, ran.stdout.as_str()), (0, expected.as_str()), "{harts} harts: {ran:?}");
+            assert_eq!(
+                (ran.status, ran.stdout.as_str()),
+                (0, expected.as_str()),
+                "{harts} harts, {timer}: {ran:?}"
+            );
         }
     }
 }

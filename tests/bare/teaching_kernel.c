@@ -1,5 +1,6 @@
 // A kernel as teaching systems are: it starts in M-mode on every hart, delegates all to S-mode, turns Sv39 paging on, takes timer interrupts by
-// Sstc and the disk's through the PLIC, and drives a virtio disk over either version of the transport. It ends through the test finisher.
+// Sstc (or, with CLINT, by M-mode, which turns them into software interrupts), those of the disk and of the UART through the PLIC, drives a virtio
+// disk over either version of the transport, and prints by one interrupt per byte. It ends through the test finisher.
 
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -11,6 +12,7 @@ typedef unsigned long u64;
 #define UART 0x10000000UL
 #define DISK 0x10001000UL
 #define DISK_IRQ 1
+#define UART_IRQ 10
 #define SECTOR 512
 #define QUEUE 8
 #define PAGE 4096
@@ -24,7 +26,7 @@ typedef unsigned long u64;
 
 __attribute__((aligned(16))) u8 stacks[MAX_HARTS][PAGE];
 static __attribute__((aligned(PAGE))) u64 root_table[512];
-static volatile u32 paging_ready, harts_up, ticks[MAX_HARTS], disk_done;
+static volatile u32 paging_ready, harts_up, ticks[MAX_HARTS], disk_done, uart_busy, uart_interrupts;
 
 asm(".section .entry, \"ax\"\n"
     ".globl _start\n"
@@ -57,9 +59,85 @@ static void fail(const char *why) {
     finish(0x3333 | 1 << 16);
 }
 
+// ---- The timer: S-mode's own, or M-mode's handler, which sets the next one and makes a software interrupt for S-mode.
+
+#define INTERVAL 10000
+
+#ifdef CLINT
+#define TICK (1UL << 63 | 1)
+static u64 timer_scratch[MAX_HARTS][5]; // three registers, the address of mtimecmp, the interval
+
+void machine_timer(void);
+asm(".align 2\n"
+    "machine_timer:\n"
+    "  csrrw sp, mscratch, sp\n"
+    "  sd t0, 0(sp)\n"
+    "  sd t1, 8(sp)\n"
+    "  sd t2, 16(sp)\n"
+    "  ld t0, 24(sp)\n"
+    "  ld t1, 32(sp)\n"
+    "  ld t2, 0(t0)\n"
+    "  add t2, t2, t1\n"
+    "  sd t2, 0(t0)\n"
+    "  csrwi sip, 2\n"
+    "  ld t0, 0(sp)\n"
+    "  ld t1, 8(sp)\n"
+    "  ld t2, 16(sp)\n"
+    "  csrrw sp, mscratch, sp\n"
+    "  mret\n");
+
+static void timer_init(u64 hart) {
+    u64 compare = 0x2004000 + 8 * hart;
+    *(volatile u64 *)compare = *(volatile u64 *)0x200bff8 + INTERVAL;
+    timer_scratch[hart][3] = compare;
+    timer_scratch[hart][4] = INTERVAL;
+    csr_write(mscratch, timer_scratch[hart]);
+    csr_write(mtvec, machine_timer);
+    csr_set(mie, 1 << 7);
+}
+
+static void next_tick(void) {
+    csr_write(sip, csr_read(sip) & ~2UL);
+}
+#else
+#define TICK (1UL << 63 | 5)
+static void timer_init(u64 hart) {
+    (void)hart;
+    csr_set(0x30a, 1UL << 63); // menvcfg.STCE
+    csr_set(mcounteren, 2);
+    csr_write(0x14d, -1UL); // stimecmp
+}
+
 static void next_tick(void) {
     u64 now = csr_read(time);
-    csr_write(0x14d, now + 10000); // stimecmp
+    csr_write(0x14d, now + INTERVAL);
+}
+#endif
+
+// ---- The UART.
+
+static volatile u8 *const uart = (volatile u8 *)UART;
+
+static void uart_init(void) {
+    uart[1] = 0;
+    uart[3] = 0x80;
+    uart[0] = 3;
+    uart[1] = 0;
+    uart[3] = 3;
+    uart[2] = 7;
+    uart[1] = 3;
+}
+
+// A byte goes out only after the interrupt of the one before.
+static void print(const char *text) {
+    u32 before = uart_interrupts, sent = 0;
+    for (; *text; text++, sent++) {
+        while (uart_busy) asm volatile("wfi");
+        uart_busy = 1;
+        uart[0] = (u8)*text;
+    }
+    while (uart_busy) asm volatile("wfi");
+    if (uart_interrupts - before < sent) fail("an interrupt for each byte");
 }
 
 // ---- The disk: the registers of both versions.
@@ -138,17 +216,24 @@ static void disk_io(u32 kind, u64 sector) {
 __attribute__((interrupt("supervisor"), aligned(4))) static void trap(void) {
     u64 cause = csr_read(scause), hart;
     asm volatile("mv %0, tp" : "=r"(hart));
-    if (cause == (1UL << 63 | 5)) {
+    if (cause == TICK) {
         ticks[hart]++;
         next_tick();
     } else if (cause == (1UL << 63 | 9)) {
         u32 source = reg32(PLIC + 0x201004);
-        if (source != DISK_IRQ) fail("an interrupt of another source");
-        reg32(DISK + 0x64) = reg32(DISK + 0x60) & 3;
-        fence();
-        while (seen != *(volatile u16 *)&queue.used.index) {
-            seen++;
-            disk_done = 1;
+        if (source == UART_IRQ) {
+            (void)uart[2];
+            uart_interrupts++;
+            if (uart[5] & 0x20) uart_busy = 0;
+        } else if (source == DISK_IRQ) {
+            reg32(DISK + 0x64) = reg32(DISK + 0x60) & 3;
+            fence();
+            while (seen != *(volatile u16 *)&queue.used.index) {
+                seen++;
+                disk_done = 1;
+            }
+        } else {
+            fail("an interrupt of another source");
         }
         reg32(PLIC + 0x201004) = source;
     } else {
@@ -188,12 +273,14 @@ static void supervisor(void) {
     put("all harts tick\n");
 
     reg32(PLIC + 4 * DISK_IRQ) = 1;
-    reg32(PLIC + 0x2080) = 1 << DISK_IRQ;
+    reg32(PLIC + 4 * UART_IRQ) = 1;
+    reg32(PLIC + 0x2080) = 1 << DISK_IRQ | 1 << UART_IRQ;
     reg32(PLIC + 0x201000) = 0;
+    uart_init();
     disk_init();
     disk_io(0, 2);
-    put("sector 2: ");
-    put((char *)data);
+    print("sector 2: ");
+    print((char *)data);
     for (u32 i = 0; i < sizeof data; i++) data[i] = (u8)(i * 7 + 3);
     disk_io(1, 4);
     for (u32 i = 0; i < sizeof data; i++) data[i] = 0;
@@ -201,7 +288,7 @@ static void supervisor(void) {
     for (u32 i = 0; i < sizeof data; i++) {
         if (data[i] != (u8)(i * 7 + 3)) fail("what was written");
     }
-    put("written and read back\n");
+    print("written and read back\n");
     finish(0x5555);
 }
 
@@ -212,11 +299,9 @@ void start(u64 hart) {
     csr_write(satp, 0);
     csr_write(medeleg, 0xffff);
     csr_write(mideleg, 0xffff);
-    csr_set(sie, 1 << 9 | 1 << 5);
+    csr_set(sie, 1 << 9 | 1 << 5 | 1 << 1);
     csr_write(pmpaddr0, 0x3fffffffffffffUL);
     csr_write(pmpcfg0, 0xf);
-    csr_set(0x30a, 1UL << 63); // menvcfg.STCE
-    csr_set(mcounteren, 2);
-    csr_write(0x14d, -1UL); // stimecmp
+    timer_init(hart);
     asm volatile("mret");
 }
