@@ -145,7 +145,8 @@ impl<W: Write> CommitLog<W> {
             Op::Csrrwi => u64::from(insn.rs1),
             Op::Csrrc => old & !operand,
             Op::Csrrci => old & !u64::from(insn.rs1),
-            _ => old,
+            Op::Csrrsi => old | u64::from(insn.rs1),
+            _ => old | operand,
         };
         let c = |misa: u64| misa >> (b'C' - b'A') & 1 == 1;
         c(hart.enabled().misa()) && !c(value)
