@@ -241,7 +241,8 @@ fn flags_that_ask_for_what_cannot_be_had() {
         (&["--isa", "rv64gcx"][..], &["--isa", "x"][..]),
         (&["--isa", "rv64gcv"], &["--isa", "v"]),
         (&["--isa", "rv64gch"], &["--isa", "h"]),
-        (&["--isa", "rv64gc_zbz"], &["--isa", "zbz"]),
+        (&["--isa", "rv64gc_zbz"], &["`zbz`", "nearest are zba, zbb", "`--isa help`"]),
+        (&["--isa", "RVA23S64"], &["`RVA23S64` asks for what is not supported: v h"]),
         (&["--isa", "rv64gc_"], &["--isa"]),
         (&["--isa", "rv32gc"], &["--isa", "rv32"]),
         (&["--isa", "zba"], &["--isa", "zba"]),
@@ -271,13 +272,17 @@ fn flags_that_ask_for_what_cannot_be_had() {
         (&["--dump-dtb", "/nowhere/x"][..], &["/nowhere/x", "folder that exists"][..]),
         (&["--console", "brass"], &["--console", "uart"]),
         (&["--device", "toaster"], &["--device", "rng"]),
-        (&["--seed", "x"], &["--seed"]),
+        (&["--seed", "x"], &["--seed", "whole number"]),
+        (&["--seed", "-1"], &["'-1' for '--seed <N>'", "whole number from 0"]),
+        (&["--fuel", "-1"], &["'-1' for '--fuel <N>'", "whole number from 0"]),
     ] {
         refused(&flags.join(" "), &[&["boot", "--kernel", &kernel], flags].concat(), words);
     }
     for (flags, words) in [
         (&["-j", "0"][..], &["1..=1024"][..]),
-        (&["--signature-granularity", "0"], &["1..=4096"]),
+        (&["--signature-granularity", "0"], &["power of two from 1 to 64"]),
+        (&["--signature-granularity", "3"], &["power of two from 1 to 64"]),
+        (&["--signature-granularity", "128"], &["power of two from 1 to 64"]),
         (&["--trace-tail", "all"], &["--trace-tail"]),
         (&["--junit", "/nowhere/x"], &["/nowhere/x", "folder that exists"]),
         (&["--signature", "/nowhere/x"], &["/nowhere/x", "folder that exists"]),

@@ -193,3 +193,13 @@ fn kernel_and_image_are_written_for_use_elsewhere() {
         assert_eq!(ran.stdout, run_folio(["run", "hello"]).stdout);
     }
 }
+
+#[test]
+fn isa_help_lists_the_names() {
+    for command in ["run", "boot", "test"] {
+        let ran = run_folio([command, "--isa", "help"]);
+        assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{ran:?}");
+        assert!(ran.stdout.starts_with("--isa takes rv64") && ran.stdout.contains(" rva22s64 "), "{ran:?}");
+        assert!(ran.stdout.contains(" zicbom "), "{ran:?}");
+    }
+}

@@ -2,11 +2,12 @@
 //!
 //! Nothing here acts; the other files of this folder take these structures and do the work.
 
-use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::builder::{StringValueParser, TypedValueParser};
+use clap::{Arg, ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use emulator::machine::{Console, MAX_HARTS, MachineConfig, PMP_ENTRIES, VirtioConfig};
 use emulator::mem::tlb::{BadGeometry, TlbGeometry};
-use isa::IsaSet;
-use std::ffi::OsString;
+use isa::{Extension, IsaSet};
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 /// A RISC-V machine and a tiny operating system in which virtual memory can be seen at work.
@@ -35,8 +36,8 @@ pub enum Command {
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Exit status: the program's; 128 + signal if one killed it; 124 when the fuel is spent or nothing can ever wake the
-machine; 125 for an error of Folio's own, a program that cannot be executed, or a kernel panic; 130 on Ctrl-C.")]
+Exit status: the program's; 128 + signal if one killed it; 124 when the fuel is spent or nothing can ever wake the machine; \
+125 for an error of Folio's own, a program that cannot be executed, or a kernel panic; 130 on Ctrl-C.")]
 pub struct RunArgs {
     /// Root file system: a folder, or an ext4 image (opened read-only). PROGRAM is then a path inside it
     #[arg(long, value_name = "DIR|IMAGE")]
@@ -51,12 +52,12 @@ pub struct RunArgs {
     #[arg(short = 'm', long = "memory", value_name = "SIZE", default_value = "128M", value_parser = parse_size)]
     pub memory: u64,
     /// Give programs at most this many 4 KiB frames, those of their page tables and files included (0: no limit)
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_number)]
     pub frames: Option<u64>,
     #[command(flatten)]
     pub machine: MachineArgs,
     /// Seed of the guest's random numbers (/dev/urandom, getrandom, AT_RANDOM)
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = parse_number)]
     pub seed: u64,
     /// Print what the run did on stderr: instructions, page faults by kind, disk reads, TLB
     #[arg(long)]
@@ -84,7 +85,7 @@ pub struct RunArgs {
 #[derive(Args, Debug)]
 pub struct MachineArgs {
     /// Number of harts; they take turns, so runs stay repeatable
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = harts())]
+    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true, value_parser = harts())]
     pub harts: u16,
     /// Geometry of the instruction and of the data TLB: entries, ways, and fifo or lru
     #[arg(long, value_name = "ENTRIES[xWAYS[:POLICY]]", value_parser = parse_tlb)]
@@ -92,14 +93,15 @@ pub struct MachineArgs {
     /// How instructions are executed
     #[arg(long, value_name = "ENGINE", default_value = "interp", value_parser = ["interp"])]
     pub engine: String,
-    /// Extensions of the harts: an ISA string (rv64gc_zba_zbb) or a profile (rva22s64), more names after underscores
-    #[arg(long, value_name = "ISA", value_parser = parse_isa)]
+    /// Extensions of the harts: an ISA string (rv64gc_zba_zbb) or a profile (rva22s64), more names after underscores;
+    /// `--isa help` lists the names
+    #[arg(long, value_name = "ISA", value_parser = IsaParser)]
     pub isa: Option<IsaSet>,
     /// Entries of physical memory protection in each hart
     #[arg(long, value_name = "0|16", default_value = "16", value_parser = ["0", "16"])]
     pub pmp: String,
     /// Stop after N steps (instructions executed, and idle time skipped) with status 124
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_number)]
     pub fuel: Option<u64>,
     /// Write a line for each instruction that retires and for each trap to FILE, in the format of Spike's commit log
     #[arg(long, value_name = "FILE")]
@@ -122,11 +124,12 @@ impl MachineArgs {
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
-On a terminal the console is raw: each key goes to the guest at once, Ctrl-C too. Ctrl-A x leaves, Ctrl-A c opens the monitor
+On a terminal the console is raw: each key goes to the guest at once, Ctrl-C too. Ctrl-A x leaves, Ctrl-A c opens the monitor \
 (a prompt with the debugger's commands), Ctrl-A a sends Ctrl-A, Ctrl-A h lists these keys.
 
-Exit status: 0 for a power-off, a reset or Ctrl-A x; 1 for an SBI shutdown after a failure; the code given to the test finisher
-or to tohost; 124 when the fuel is spent or nothing can ever wake the machine; 125 for an error of Folio's own; 130 on Ctrl-C.")]
+Exit status: 0 for a power-off, a reset or Ctrl-A x; 1 for an SBI shutdown after a failure; the code given to the test \
+finisher or to tohost; 124 when the fuel is spent or nothing can ever wake the machine; 125 for an error of Folio's own; \
+130 on Ctrl-C, 143 on SIGTERM, 129 on SIGHUP.")]
 pub struct BootArgs {
     /// Firmware: an ELF or raw FILE; `builtin` (Folio's SBI); `none` (the kernel starts in M-mode)
     #[arg(long, value_name = "FILE|none|builtin", default_value = "builtin")]
@@ -163,7 +166,7 @@ pub struct BootArgs {
     #[arg(long)]
     pub adue: bool,
     /// Seed of the entropy source
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = parse_number)]
     pub seed: u64,
     /// Keep guest time from running ahead of the clock while the guest waits (always so on a terminal)
     #[arg(long)]
@@ -218,9 +221,9 @@ impl BootArgs {
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
-A test ends by a store to `tohost` (1 is a pass, an odd number 2n+1 the failure of case n) or to the test finisher at
-0x100000, or fails when its fuel is spent (--fuel, by default 100000000 steps). The suite of rv64ui-p-add is rv64ui-p; a test of
-another name belongs to the suite of its folder.
+A test ends by a store to `tohost` (1 is a pass, an odd number 2n+1 the failure of case n) or to the test finisher at 0x100000, \
+or fails when its fuel is spent (--fuel, by default 100000000 steps). The suite of rv64ui-p-add is rv64ui-p; a test of \
+another name belongs to the suite of its folder, told from the folder that all tests have in common.
 
 Exit status: 0 if all tests pass, 1 if one fails, 125 for an error of Folio's own, 130 on Ctrl-C.")]
 pub struct TestArgs {
@@ -236,7 +239,7 @@ pub struct TestArgs {
     #[arg(short = 'v', long)]
     pub verbose: bool,
     /// Show the last N instructions of each test that fails
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
     pub trace_tail: usize,
     /// Write the results to FILE, as JSON
     #[arg(long, value_name = "FILE")]
@@ -250,8 +253,8 @@ pub struct TestArgs {
     /// Write each test's signature to DIR/NAME.signature
     #[arg(long, value_name = "DIR")]
     pub signature_dir: Option<PathBuf>,
-    /// Bytes on a line of a signature, the highest address first
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    /// Bytes on a line of a signature, the highest address first: 1, 2, 4, 8, 16, 32 or 64
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = parse_granularity)]
     pub signature_granularity: u16,
     /// Compare each test's signature with DIR/NAME.signature, .reference_output, .reference or .sig
     #[arg(long, value_name = "DIR")]
@@ -315,8 +318,64 @@ fn parse_tlb(text: &str) -> Result<TlbGeometry, String> {
     text.parse().map_err(|error: BadGeometry| error.to_string())
 }
 
-fn parse_isa(text: &str) -> Result<IsaSet, String> {
-    IsaSet::parse(text).map_err(|error| error.to_string())
+/// `--isa`: a set of extensions, or `help` for the names.
+#[derive(Clone)]
+struct IsaParser;
+
+impl TypedValueParser for IsaParser {
+    type Value = IsaSet;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<IsaSet, clap::Error> {
+        if value == "help" {
+            let help = clap::Command::new("isa").override_help(isa_names());
+            return Err(help.try_get_matches_from(["isa", "--help"]).expect_err("help ends parsing"));
+        }
+        let parse = |text: String| {
+            IsaSet::parse(&text).map_err(|error| format!("{error}; `--isa help` lists the names"))
+        };
+        StringValueParser::new().try_map(parse).parse_ref(command, arg, value)
+    }
+}
+
+/// All that `--isa` knows.
+fn isa_names() -> String {
+    let extensions = Extension::ALL.iter().map(|e| e.name()).filter(|name| !name.is_empty());
+    format!(
+        "{ISA_HELP}\nProfiles:\n{}\nExtensions, and g for imafd:\n{}",
+        in_lines(isa::ext::profiles()),
+        in_lines(extensions)
+    )
+}
+
+const ISA_HELP: &str = "\
+--isa takes rv64 with a base (i or g), more letters, and other names after
+underscores, as in rv64gc_zba_zbb; or a profile, with more names after it, as
+in rva22s64_zfh. Versions (rv64i2p1_m2p0) are not looked at.
+";
+
+/// Words in lines that are indented and fit a terminal.
+fn in_lines(words: impl Iterator<Item = &'static str>) -> String {
+    let mut text = String::from(" ");
+    for word in words {
+        let line = text.rsplit('\n').next().map_or(0, str::len);
+        text += if line + 1 + word.len() > 78 { "\n  " } else { " " };
+        text += word;
+    }
+    text + "\n"
+}
+
+fn parse_number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("expected a whole number from 0 to {}", u64::MAX))
+}
+
+fn parse_granularity(text: &str) -> Result<u16, String> {
+    let bytes = text.parse().ok().filter(|bytes: &u16| bytes.is_power_of_two() && *bytes <= 64);
+    bytes.ok_or("expected a power of two from 1 to 64".to_string())
 }
 
 fn parse_env(text: &str) -> Result<String, String> {
@@ -364,7 +423,28 @@ mod tests {
             assert!(parse("rv64gc_zba").is_ok() && parse("RVA22S64_zfh").is_ok());
             for (isa, word) in [("rv64gcv", "`v`"), ("rv64gc_h", "`h`"), ("rv64gc_zbogus", "`zbogus`")] {
                 let message = parse(isa).unwrap_err().to_string();
-                assert!(message.contains(word) && message.contains("supported are"), "{message}");
+                assert!(message.contains(word) && message.contains("`--isa help`"), "{message}");
+            }
+        }
+    }
+
+    #[test]
+    fn help_and_names_fit_a_terminal() {
+        let lines = |text: &str| {
+            for line in text.lines() {
+                assert!(line.chars().count() <= 80, "{line}");
+            }
+            text.lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        lines(&isa_names());
+        for command in Cli::command().term_width(80).get_subcommands_mut() {
+            let help = command.clone().term_width(80).render_help().to_string();
+            let lines = lines(&help);
+            // No line of a paragraph ends early: the first word of the next one would not have fitted.
+            for pair in lines.windows(2).skip_while(|pair| !pair[0].starts_with("  -h, --help")) {
+                let word = pair[1].split(' ').next().unwrap_or_default();
+                let is_paragraph = !pair[0].is_empty() && !word.is_empty();
+                assert!(!is_paragraph || pair[0].len() + 1 + word.len() > 80, "{pair:?}");
             }
         }
     }
