@@ -7,6 +7,8 @@ mod bare;
 mod support;
 
 use bare::{elf, elf_with};
+#[cfg(unix)]
+use nix::pty::{OpenptyResult, Winsize, openpty};
 use quick_junit::{Report, TestCaseStatus};
 use std::fs;
 use std::path::Path;
@@ -194,6 +196,35 @@ fn files_folders_and_patterns_are_taken_in_their_order() {
 }
 
 #[test]
+fn a_suite_s_name_depends_on_the_tests_and_not_on_how_they_were_given() {
+    let dir = suite("suite-names");
+    fs::create_dir(dir.file("isa/other")).unwrap();
+    fs::write(dir.file("isa/other/rv64ui-add"), passes()).unwrap();
+    let suites = |args: &[&str]| -> Vec<String> {
+        let mut command = folio(["test", "--fuel", "1000", "--json", "results.json"]);
+        command.args(args).current_dir(dir.path());
+        run(command);
+        let results = read_json(&dir.file("results.json"));
+        let suites = results["suites"].as_array().unwrap();
+        suites.iter().map(|suite| suite["name"].as_str().unwrap().to_string()).collect()
+    };
+    let absolute = dir.file("isa/*/*l*");
+    for args in [
+        &["isa/more", "isa/other"][..],
+        &["isa/*/*"],
+        &["isa/more/hello.elf", "isa/more/talks.elf", "./isa/other/rv64ui-add"],
+        &["isa/more/../more/*.elf", "isa/other"],
+        &[absolute.to_str().unwrap(), "isa/other"],
+    ] {
+        assert_eq!(suites(args), ["isa/more", "isa/other"], "{args:?}");
+    }
+    assert_eq!(suites(&["isa"]), ["isa/more", "isa/other", "rv64mi-p", "rv64ui-p", "rv64ui-v"]);
+    for args in ["isa/more", "isa/*/h*", "isa/more/hello.elf"] {
+        assert_eq!(suites(&[args]), ["more"], "{args}");
+    }
+}
+
+#[test]
 fn what_cannot_be_read_stops_no_folder_and_a_full_disk_no_run() {
     let dir = suite("links");
     std::os::unix::fs::symlink("nowhere", dir.file("isa/dangling")).unwrap();
@@ -367,6 +398,12 @@ fn signatures_are_written_and_compared() {
     assert_eq!(ran.status, 0, "{ran:?}");
     let words = "ffffffff00012345\n0000000000000000\n";
     assert_eq!(fs::read_to_string(out.join("own.signature")).unwrap(), words);
+    let mut stripped = elf(&["lui t1, 0x100", "lui t2, 5", "addi t2, t2, 0x555", "sw t2, 0(t1)", "j ."]);
+    stripped[40..48].fill(0); // no sections, so no symbols
+    stripped[60..62].fill(0);
+    fs::write(dir.file("plain"), stripped).unwrap();
+    let ran = test(&["--signature-dir", out.to_str().unwrap()], &[&dir.file("plain")]);
+    assert!(ran.stdout.ends_with("so no signature written: 1\n"), "{ran:?}");
     // Tests of one name keep their folders.
     for folder in ["a", "b"] {
         let below = dir.file("tests").join(folder).join("same.signature");
@@ -422,4 +459,49 @@ fn the_commit_log_of_one_test_is_written() {
     assert_eq!(fs::read_to_string(&log).unwrap().lines().count(), 3);
     let ran = test(&args, &[&dir.file("isa")]);
     assert_eq!(ran.status, 125, "{ran:?}");
+}
+
+/// What `folio test` draws on a terminal of 30 columns while it runs, frame by frame.
+#[cfg(unix)]
+fn frames(dir: &TempDir) -> Vec<String> {
+    use std::io::Read;
+    let size = Winsize { ws_row: 24, ws_col: 30, ws_xpixel: 0, ws_ypixel: 0 };
+    let OpenptyResult { master, slave } = openpty(&size, None).unwrap();
+    let mut command = folio(["test", "-j", "1", "--fuel", "1000"]);
+    command.arg(dir.file("isa")).env("TERM", "xterm").stderr(slave).stdout(std::process::Stdio::null());
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    let (mut screen, mut buffer) = (Vec::new(), [0; 4096]);
+    let mut terminal = fs::File::from(master);
+    // Once nobody has the other end any more, reading fails.
+    while let Ok(count @ 1..) = terminal.read(&mut buffer) {
+        screen.extend(&buffer[..count]);
+    }
+    child.wait().unwrap();
+    let text = String::from_utf8(screen).unwrap();
+    // What follows a control sequence's start and its digits is one letter.
+    let is_parameter = |c: char| c.is_ascii_digit() || c == ';';
+    let after = |part: &str| part.trim_start_matches(is_parameter).get(1..).unwrap_or("").to_string();
+    let plain = |frame: &str| {
+        let mut parts = frame.split("\x1b[");
+        let first = parts.next().unwrap_or("").to_string();
+        parts.fold(first, |text, part| text + &after(part))
+    };
+    text.split(['\r', '\n']).map(plain).filter(|frame| !frame.is_empty()).collect()
+}
+
+#[test]
+#[cfg(unix)]
+fn the_bar_fits_the_terminal_and_counts_failures_with_their_tests() {
+    let dir = TempDir::new("bar");
+    fs::create_dir(dir.file("isa")).unwrap();
+    for name in ["a", "b", "c"] {
+        fs::write(dir.file("isa").join(name), elf(&["j ."])).unwrap();
+    }
+    let frames = frames(&dir);
+    assert!(frames.iter().any(|frame| frame.ends_with("/3, 1 failed")), "{frames:?}");
+    for frame in &frames {
+        assert!(frame.chars().count() <= 30, "{frame:?}");
+        assert!(!frame.contains(" 0/3, "), "{frame:?}");
+    }
 }

@@ -6,7 +6,7 @@ use goblin::elf::header::{ELFCLASS32, ELFMAG, EM_RISCV, ET_DYN, ET_EXEC};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use walkdir::WalkDir;
 
 /// A test to run.
@@ -90,6 +90,7 @@ pub fn find(given: &[PathBuf]) -> Result<Found> {
         bail!("no RISC-V programs in {}: {why}; give ELF files built for riscv64", names.join(", "));
     }
     label(&mut tests);
+    name_suites(&mut tests);
     Ok(Found { tests, skipped })
 }
 
@@ -105,8 +106,7 @@ impl Finder {
     /// A file, or a folder with everything below it.
     fn take(&mut self, path: &Path) -> Result<()> {
         if !path.is_dir() {
-            let folder = path.parent().unwrap_or(Path::new(""));
-            return self.take_file(path, &name_of_folder(folder));
+            return self.take_file(path);
         }
         for entry in WalkDir::new(path).follow_links(true).sort_by_file_name() {
             let entry = match entry {
@@ -118,11 +118,7 @@ impl Finder {
                 Err(error) => bail!("cannot read {}: {error}", path.display()),
             };
             if entry.file_type().is_file() {
-                let below = entry.path().parent().and_then(|parent| parent.strip_prefix(path).ok());
-                let suite = [name_of_folder(path)]
-                    .into_iter()
-                    .chain(below.into_iter().flatten().map(|part| part.to_string_lossy().into_owned()));
-                self.take_file(entry.path(), &suite.collect::<Vec<_>>().join("/"))?;
+                self.take_file(entry.path())?;
             }
         }
         Ok(())
@@ -148,7 +144,7 @@ impl Finder {
         Ok(())
     }
 
-    fn take_file(&mut self, path: &Path, folder: &str) -> Result<()> {
+    fn take_file(&mut self, path: &Path) -> Result<()> {
         if !self.seen.insert(path.to_path_buf()) {
             return Ok(());
         }
@@ -160,9 +156,8 @@ impl Finder {
             Kind::Test => {
                 let file = path.file_name().unwrap_or_default().to_string_lossy();
                 let name = file.strip_suffix(".elf").unwrap_or(&file).to_string();
-                let suite = suite_of(&name).unwrap_or(folder).to_string();
                 let label = PathBuf::from(&name);
-                self.tests.push(Test { path: path.to_path_buf(), name, suite, label });
+                self.tests.push(Test { path: path.to_path_buf(), name, suite: String::new(), label });
             }
             Kind::NoElf => self.skipped.no_elf += 1,
             Kind::OtherMachine => self.skipped.other_machine += 1,
@@ -189,13 +184,32 @@ fn kind_of(path: &Path) -> std::io::Result<Kind> {
     })
 }
 
-/// A folder's own name, also of `.` and `..`.
-fn name_of_folder(folder: &Path) -> String {
+/// Where a file lies, from the root on, without `.` and `..`; links keep their names.
+fn folder_of(file: &Path) -> PathBuf {
+    let folder = file.parent().unwrap_or(Path::new(""));
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
-    name(folder)
-        .or_else(|| name(&folder.canonicalize().ok()?))
-        .unwrap_or_else(|| folder.display().to_string())
+    match std::path::absolute(folder) {
+        Ok(folder) if !folder.components().any(|part| part == Component::ParentDir) => folder,
+        _ => folder.canonicalize().unwrap_or(folder.to_path_buf()),
+    }
+}
+
+/// Names each test's suite, by its own name or by its folder: the path from the folder that all tests have in common, that
+/// one's name included. So the name depends on the tests that are run, and not on how they were given.
+fn name_suites(tests: &mut [Test]) {
+    let folders: Vec<PathBuf> = tests.iter().map(|test| folder_of(&test.path)).collect();
+    let Some(first) = folders.first() else { return };
+    let common = first.ancestors().find(|common| folders.iter().all(|folder| folder.starts_with(common)));
+    let common = common.unwrap_or(Path::new(""));
+    for (test, folder) in tests.iter_mut().zip(&folders) {
+        test.suite = suite_of(&test.name).map_or_else(|| name_of_folder(folder, common), str::to_string);
+    }
+}
+
+fn name_of_folder(folder: &Path, common: &Path) -> String {
+    let name = folder.strip_prefix(common.parent().unwrap_or(common)).unwrap_or(folder);
+    let name = name.display().to_string();
+    if name.is_empty() { folder.display().to_string() } else { name }
 }
 
 /// The suite of a test whose name is riscv-tests': `rv64ui-p` of `rv64ui-p-add`.
@@ -214,7 +228,7 @@ fn label(tests: &mut [Test]) {
     }
     for test in tests.iter_mut().filter(|test| by_name[&test.name] > 1) {
         let folder = test.path.parent().unwrap_or(Path::new(""));
-        let parts = folder.components().filter(|part| matches!(part, std::path::Component::Normal(_)));
+        let parts = folder.components().filter(|part| matches!(part, Component::Normal(_)));
         test.label = parts.collect::<PathBuf>().join(&test.name);
     }
 }

@@ -6,14 +6,15 @@ use super::run::Runner;
 use crate::cli::args::TestArgs;
 use crate::cli::signals::Interrupted;
 use anyhow::Result;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use std::fmt;
 use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
-const BAR: &str = "{bar:40} {pos}/{len} {msg}";
+const BAR: &str = "{wide_bar} {pos}/{len}{failed}";
 
 /// Runs all tests; those that Ctrl-C has cut off are missing. The first error of Folio's own ends the run.
 pub fn run_all(args: &TestArgs, tests: &[Test], interrupted: &Interrupted) -> Result<Vec<Outcome>> {
@@ -44,14 +45,12 @@ pub fn run_all(args: &TestArgs, tests: &[Test], interrupted: &Interrupted) -> Re
 
 /// Without the receiver's last reference the threads end after the test they are at.
 fn collect(results: mpsc::Receiver<Result<Option<Outcome>>>, tests: &[Test]) -> Result<Vec<Outcome>> {
-    let bar = progress_bar(tests.len());
-    let (mut outcomes, mut failed) = (Vec::with_capacity(tests.len()), 0);
+    let failed = Arc::new(AtomicUsize::new(0));
+    let bar = progress_bar(tests.len(), Arc::clone(&failed));
+    let mut outcomes = Vec::with_capacity(tests.len());
     for result in results {
         let Some(outcome) = result? else { continue };
-        failed += usize::from(outcome.failure.is_some());
-        if failed > 0 {
-            bar.set_message(format!("{failed} failed"));
-        }
+        failed.fetch_add(usize::from(outcome.failure.is_some()), Ordering::Relaxed);
         bar.inc(1);
         outcomes.push(outcome);
     }
@@ -78,11 +77,17 @@ fn host_cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// On a terminal only.
-fn progress_bar(tests: usize) -> ProgressBar {
+/// On a terminal only. Failures are part of what is drawn for each test, so that they are never ahead of it.
+fn progress_bar(tests: usize, failed: Arc<AtomicUsize>) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(tests as u64).with_style(style)
+    let show_failed = move |_: &ProgressState, text: &mut dyn fmt::Write| match failed.load(Ordering::Relaxed)
+    {
+        0 => {}
+        // A failure to draw it harms nothing.
+        failed => drop(write!(text, ", {failed} failed")),
+    };
+    ProgressBar::new(tests as u64).with_style(style.with_key("failed", show_failed))
 }

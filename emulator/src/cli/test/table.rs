@@ -102,10 +102,8 @@ impl Report<'_> {
         }
         let unsigned = self.outcomes.iter().filter(|outcome| !outcome.has_signature).count();
         if self.args.signature_dir.is_some() && unsigned > 0 {
-            let _ = writeln!(
-                text,
-                "{unsigned} without a signature (no symbols begin_signature and end_signature): not written"
-            );
+            let why = "no begin_signature and end_signature, so no signature written";
+            let _ = writeln!(text, "{why}: {unsigned}");
         }
     }
 }
