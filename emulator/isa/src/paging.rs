@@ -98,7 +98,9 @@ bitflags! {
 const FLAG_BITS: u64 = 0x3ff;
 const PPN_MASK: u64 = (1 << 44) - 1;
 /// Bits 60:54: must be zero.
-const RESERVED_MASK: u64 = 0x7f << 54;
+const RESERVED_MASK: u64 = 0x7f << ATTRIBUTES_SHIFT;
+/// Above the frame number: reserved bits, PBMT, N.
+const ATTRIBUTES_SHIFT: u32 = 54;
 const PBMT_SHIFT: u32 = 61;
 const N: u64 = 1 << 63;
 
@@ -297,15 +299,18 @@ impl Translation {
         }
     }
 
-    /// Whether N and PBMT of an entry make it reserved, whatever else it holds.
+    /// Whether bits 63:54 of an entry make it reserved, whatever else it holds.
     const fn attributes_are_reserved(self, pte: Pte, level: u8) -> bool {
+        if pte.0 >> ATTRIBUTES_SHIFT == 0 {
+            return false;
+        }
         let pointer = !pte.is_leaf();
         let napot_encoding = 1 << (NAPOT_PAGES_LOG2 - 1);
         let napot_pages = (1 << NAPOT_PAGES_LOG2) - 1;
         let bad_napot = pte.is_napot()
             && (!self.napot || pointer || level != 0 || pte.ppn().0 & napot_pages != napot_encoding);
         let kind = pte.memory_type();
-        bad_napot || kind == 3 || kind != 0 && (!self.memory_types || pointer)
+        pte.has_reserved_bits() || bad_napot || kind == 3 || kind != 0 && (!self.memory_types || pointer)
     }
 }
 
@@ -334,7 +339,7 @@ pub fn walk(
             return Err(WalkFault::NotValid(entry));
         }
         let writable_only = flags.contains(PteFlags::W) && !flags.contains(PteFlags::R);
-        if pte.has_reserved_bits() || writable_only || by.attributes_are_reserved(pte, level) {
+        if writable_only || by.attributes_are_reserved(pte, level) {
             return Err(WalkFault::Reserved(entry));
         }
         if pte.is_leaf() {

@@ -23,6 +23,8 @@ const LOCKED: u8 = 1 << 7;
 const CONFIG_BITS: u8 = LOCKED | MATCHING | EXECUTE | WRITE | READ;
 /// Bits 55:2 of an address are kept.
 const ADDR_BITS: u64 = (1 << 54) - 1;
+/// The last physical address: 56 bits.
+const MAX_PA: u64 = ADDR_BITS << 2 | 3;
 
 /// The PMP registers of a hart.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -110,17 +112,23 @@ impl Pmp {
         }
     }
 
+    /// Whether entry 0 lets every mode access everything, as at reset: most walks meet it so.
+    const fn is_open(&self) -> bool {
+        let all = NAPOT | READ | WRITE | EXECUTE;
+        self.config[0] & all == all && self.addr[0] == ADDR_BITS
+    }
+
     /// Whether `privilege` may access all of `[pa, pa + len)`, as one access.
     pub fn check(&self, pa: PhysAddr, len: u64, access: Access, privilege: Privilege) -> Verdict {
         let (first, last) = (pa.0, pa.0.saturating_add(len - 1));
+        if !self.exists || self.is_open() && last <= MAX_PA {
+            return Verdict::Allowed;
+        }
         let wanted = match access {
             Access::Fetch => EXECUTE,
             Access::Load => READ,
             Access::Store => WRITE,
         };
-        if !self.exists {
-            return Verdict::Allowed;
-        }
         for n in 0..ENTRIES {
             let Some((low, high)) = self.range(n) else { continue };
             if last < low || first > high {
