@@ -170,15 +170,21 @@ pub struct Tlb {
     clock: u64,
     /// Counts the live fragments of larger leaves by a hash of (size, leaf): zero means that none is of that leaf.
     superpages: Vec<u32>,
+    /// The live fragments of leaves of each size of [`LARGE_LEAVES`].
+    fragments: [u32; LARGE_LEAVES.len()],
     /// Translations asked for.
     pub accesses: u64,
     /// Those that needed a walk.
     pub misses: u64,
 }
 
-/// The sizes of leaves that are installed as fragments, as log2 of their pages.
+/// The sizes of leaves that are installed as fragments, as log2 of their pages: each at its [`size_class`].
 const LARGE_LEAVES: [u8; 1 + Scheme::Sv57.root_level() as usize] =
     [NAPOT_PAGES_LOG2, pages_log2(1), pages_log2(2), pages_log2(3), pages_log2(4)];
+
+const fn size_class(log2: u8) -> usize {
+    (log2 / pages_log2(1)) as usize
+}
 
 #[allow(clippy::cast_possible_truncation)] // masked
 fn filter_slot(vpn: u64, pages_log2: u8) -> usize {
@@ -201,6 +207,7 @@ impl Tlb {
             generation: 1,
             clock: 0,
             superpages: vec![0; FILTER_SLOTS],
+            fragments: [0; LARGE_LEAVES.len()],
             accesses: 0,
             misses: 0,
         }
@@ -273,6 +280,7 @@ impl Tlb {
         self.entries[place] = new;
         if new.pages_log2 > 0 {
             self.superpages[filter_slot(vpn, new.pages_log2)] += 1;
+            self.fragments[size_class(new.pages_log2)] += 1;
         }
         evicted
     }
@@ -286,6 +294,7 @@ impl Tlb {
         entry.generation = 0;
         if entry.pages_log2 > 0 {
             self.superpages[filter_slot(entry.vpn, entry.pages_log2)] -= 1;
+            self.fragments[size_class(entry.pages_log2)] -= 1;
         }
         true
     }
@@ -293,6 +302,7 @@ impl Tlb {
     /// `sfence.vma` with both operands `x0`: drops everything.
     pub fn flush_all(&mut self) -> Flushed {
         self.superpages.fill(0);
+        self.fragments.fill(0);
         self.generation = match self.generation.checked_add(1) {
             Some(next) => next,
             None => {
@@ -322,8 +332,8 @@ impl Tlb {
             }
         }
         let mut flushed = Flushed::Page(Vpn(vpn));
-        for pages_log2 in LARGE_LEAVES {
-            if self.superpages[filter_slot(vpn, pages_log2)] != 0 {
+        for (class, pages_log2) in LARGE_LEAVES.into_iter().enumerate() {
+            if self.fragments[class] != 0 && self.superpages[filter_slot(vpn, pages_log2)] != 0 {
                 self.drop_where(|entry| {
                     entry.pages_log2 == pages_log2
                         && entry.vpn >> pages_log2 == vpn >> pages_log2
