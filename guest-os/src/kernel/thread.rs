@@ -73,11 +73,15 @@ fn serve(trap: UserTrap) -> Option<ExitStatus> {
         Some(Exception::StorePage) => fault::trap(va, Access::Write),
         Some(Exception::IllegalInstruction) => force(&process, Signal::ILL, ILL_ILLOPC, pc),
         Some(Exception::Breakpoint) => force(&process, Signal::TRAP, TRAP_BRKPT, pc),
+        // Linux tells of these the instruction, not what it accessed.
         Some(Exception::InstructionMisaligned | Exception::LoadMisaligned | Exception::StoreMisaligned) => {
-            force(&process, Signal::BUS, BUS_ADRALN, trap.tval);
+            force(&process, Signal::BUS, BUS_ADRALN, pc);
         }
-        // An access that no memory answers: a physical address, which user mappings never show.
-        _ => force(&process, Signal::BUS, BUS_ADRERR, trap.tval),
+        // User mappings show nothing but memory: a misaligned LR, SC or AMO.
+        Some(Exception::InstructionAccess | Exception::LoadAccess | Exception::StoreAccess) => {
+            force(&process, Signal::SEGV, SEGV_ACCERR, pc);
+        }
+        _ => force(&process, Signal::ILL, ILL_ILLTRP, pc),
     }
     None
 }
@@ -85,7 +89,8 @@ fn serve(trap: UserTrap) -> Option<ExitStatus> {
 const ILL_ILLOPC: i32 = 1;
 const TRAP_BRKPT: i32 = 1;
 const BUS_ADRALN: i32 = 1;
-const BUS_ADRERR: i32 = 2;
+const SEGV_ACCERR: i32 = 2;
+const ILL_ILLTRP: i32 = 4;
 
 fn force(process: &Process, signal: Signal, code: i32, address: u64) {
     process.signals.borrow_mut().force(SigInfo { signal, code, pid: 0, value: address });

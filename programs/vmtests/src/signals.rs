@@ -2,14 +2,14 @@
 
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 
-use rt::abi::general::{self as g, SIGCHLD, SIGSEGV, SIGUSR1, SIGUSR2};
+use rt::abi::general::{self as g, SIGBUS, SIGCHLD, SIGSEGV, SIGUSR1, SIGUSR2};
 use rt::os::{self, Status};
 use rt::{PAGE_SIZE, Result};
 
 use crate::check::Outcome;
 use crate::memory::{READ_WRITE, map, mprotect};
 use crate::raw::{
-    self, Action, illegal_instruction, interrupted_pc, on_signal, peek, peek64, poke, probe,
+    self, Action, amo_add, illegal_instruction, interrupted_pc, on_signal, peek, peek64, poke, probe,
     set_interrupted_pc, sys,
 };
 use crate::{check, check_eq, check_error, tests};
@@ -17,7 +17,7 @@ use crate::{check, check_eq, check_error, tests};
 tests! {
     handler_runs, handler_information, handler_nested, handler_masks_itself, @Kernel handler_nodefer, handler_once, handler_registers, mask_blocks, mask_errors, mask_inherited,
     pending_once, ignored, default_again, kill_errors, kill_cannot_be_caught, action_errors, child_signal, child_ignored, segv_address, segv_protection,
-    segv_skip, segv_blocked, segv_in_handler, illegal_information, alternate_stack, alternate_stack_errors, read_interrupted, read_restarted,
+    segv_skip, segv_blocked, segv_in_handler, illegal_information, @Kernel amo_misaligned, alternate_stack, alternate_stack_errors, read_interrupted, read_restarted,
     wait_interrupted, sleep_interrupted, suspend, thread_directed, handler_floats, fork_keeps_handlers,
 }
 
@@ -394,6 +394,26 @@ fn illegal_information() -> Outcome {
     illegal_instruction();
     // ILL_ILLOPC
     check_eq!((count(), seen(0), seen(1)), (1, g::SIGILL as usize, 1));
+    Ok(())
+}
+
+/// Keeps where the instruction of four bytes lies that trapped, and steps over it.
+extern "C" fn skip_and_keep_pc(signal: i32, information: usize, context: usize) {
+    skip(signal, information, context);
+    SEEN[3].store(interrupted_pc(context) as usize - 4, SeqCst);
+}
+
+fn amo_misaligned() -> Outcome {
+    for signal in [SIGBUS, SIGSEGV] {
+        on_signal(signal, Action::Call(skip_and_keep_pc), 0)?;
+    }
+    let at = map(1, READ_WRITE)?;
+    amo_add(at + 1, 1);
+    // A hart may raise either exception: SEGV_ACCERR for an access fault, BUS_ADRALN for a misaligned address.
+    let told = (seen(0) as u32, seen(1));
+    check!(told == (SIGSEGV, 2) || told == (SIGBUS, 1));
+    check_eq!((count(), seen(2)), (1, seen(3)));
+    check_eq!(peek64(at), 0);
     Ok(())
 }
 
