@@ -6,8 +6,8 @@ use isa::{Insn, Op, Privilege};
 
 use super::items::Generator;
 use super::operands::destination;
-use super::{ATOMIC_BASE, BASE, SP};
 use crate::item::Item;
+use crate::layout::SLOT_BYTES;
 use crate::random_values::Random;
 
 /// Exceptions that a handler's ways can be delegated with: not ECALL from S-mode, by which a pass ends there, and not
@@ -100,7 +100,8 @@ impl Generator<'_> {
         ]))
     }
 
-    /// An entry begins or ends where a pointer of the case leads to, or loses rights.
+    /// An entry moves to another place in the slot, or its rights change; then a fence, for PMP may be looked at when a
+    /// translation is made.
     fn pmp(&self, random: &mut Random, scratch: u8) -> Item {
         let i = Insn::blank;
         let number = random.below(14) as i32 + 2;
@@ -109,21 +110,24 @@ impl Generator<'_> {
             // Bits that are cleared lock nothing.
             0 => {
                 let csr = Csr(Csr::PMPCFG0.0 + random.below(2) as u16 * 2);
-                Item::sequence(&[Insn { rd, rs1: scratch, imm: i32::from(csr.0), ..i(Op::Csrrc) }])
+                let clear = Insn { rd, rs1: scratch, imm: i32::from(csr.0), ..i(Op::Csrrc) };
+                Item::sequence(&[clear, i(Op::SfenceVma)])
             }
             // Entry 8.
             1 => {
                 let op = random.of(&[Op::Csrrsi, Op::Csrrci]);
                 let imm = i32::from(Csr::PMPCFG0.0 + 2);
-                Item::sequence(&[Insn { rd, rs1: random.below(32) as u8, imm, ..i(op) }])
+                let write = Insn { rd, rs1: random.below(32) as u8, imm, ..i(op) };
+                Item::sequence(&[write, i(Op::SfenceVma)])
             }
             _ => {
-                let rs1 = random.of(&[SP, BASE, ATOMIC_BASE]);
-                let imm = i32::from(Csr::PMPADDR0.0) + number;
-                Item::sequence(&[
-                    Insn { rd: scratch, rs1, imm: 2, ..i(Op::Srli) },
-                    Insn { rd, rs1: scratch, imm, ..i(Op::Csrrw) },
-                ])
+                let size = random.below(10);
+                let word = (self.slot.base() + random.below(SLOT_BYTES)) >> 2 >> size << size;
+                let napot = random.below(2) * (((1 << size) - 1) >> 1);
+                let [upper, lower] = load(scratch, (word | napot) as u32);
+                let csr = i32::from(Csr::PMPADDR0.0) + number;
+                let write = Insn { rd, rs1: scratch, imm: csr, ..i(Op::Csrrw) };
+                Item::sequence(&[upper, lower, write, i(Op::SfenceVma)])
             }
         }
     }
@@ -131,13 +135,16 @@ impl Generator<'_> {
 
 /// Sets or clears the bits `value` of a register.
 fn set(random: &mut Random, scratch: u8, csr: Csr, value: u32) -> Item {
+    let [upper, lower] = load(scratch, value);
+    Item::sequence(&[upper, lower, access(random, csr, scratch)])
+}
+
+/// The register becomes the value.
+fn load(rd: u8, value: u32) -> [Insn; 2] {
     let value = value.cast_signed();
     let low = value << 20 >> 20;
-    Item::sequence(&[
-        Insn { rd: scratch, imm: value.wrapping_sub(low), ..Insn::blank(Op::Lui) },
-        Insn { rd: scratch, rs1: scratch, imm: low, ..Insn::blank(Op::Addi) },
-        access(random, csr, scratch),
-    ])
+    let upper = Insn { rd, imm: value.wrapping_sub(low), ..Insn::blank(Op::Lui) };
+    [upper, Insn { rd, rs1: rd, imm: low, ..Insn::blank(Op::Addi) }]
 }
 
 fn access(random: &mut Random, csr: Csr, rs1: u8) -> Insn {
