@@ -11,7 +11,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use crate::case::Case;
 use crate::compare::{Difference, differences};
 use crate::generate::{Plan, plans};
-use crate::layout::Slot;
+use crate::layout::{BATCH, Slot};
 use crate::replay::folder;
 use crate::run::{FolioRun, SpikeRun, on_folio};
 use crate::runtime::elf_of;
@@ -20,8 +20,6 @@ use crate::tally::Tally;
 
 /// Differences after which it ends.
 const MAX_FAILURES: usize = 5;
-/// Cases in one ELF.
-const BATCH: usize = 50;
 
 /// See the module.
 pub struct Campaign {
@@ -194,6 +192,7 @@ impl Campaign {
     pub fn record(
         &self,
         each: usize,
+        slot: Slot,
         files: &[&'static str],
         file_of: impl Fn(&Case, &FolioRun) -> Option<&'static str>,
     ) {
@@ -204,7 +203,7 @@ impl Campaign {
             let mut plan = strategy.new_tree(&mut runner).unwrap().current();
             plan.passes = 1;
             plan.items.truncate(40);
-            let case = plan.case(Slot(0), &self.isa);
+            let case = plan.case(slot, &self.isa);
             let cases = std::slice::from_ref(&case);
             let run = on_folio(&elf_of(cases), cases, &self.isa);
             let Some(file) = file_of(&case, &run) else { continue };
@@ -212,7 +211,7 @@ impl Campaign {
             if recorded.len() == each {
                 continue;
             }
-            let (outcome, log) = self.compare_logs(&[(Slot(0), plan)]);
+            let (outcome, log) = self.compare_logs(&[(slot, plan)]);
             let log = shorten(&log, case.slot);
             let wanted = (12..90).contains(&log.lines().count());
             let agreed = outcome.differences.is_empty() && outcome.left_out.is_empty();

@@ -62,6 +62,11 @@ impl Case {
     pub fn protects_memory(&self) -> bool {
         self.sets(Csr::PMPCFG0)
     }
+    /// Whether some of them are locked.
+    pub fn locks_memory(&self) -> bool {
+        let locks = |csr: Csr| (Csr::PMPCFG0.0..Csr::PMPADDR0.0).contains(&csr.0);
+        self.csrs.iter().any(|&(csr, value)| locks(csr) && value & !0xff & 0x8080_8080_8080_8080 != 0)
+    }
     /// Whether it switches extensions off.
     pub fn switches_extensions(&self) -> bool {
         self.sets(Csr::MISA)

@@ -17,6 +17,8 @@ pub const NEXT: u64 = 8;
 pub const PASSES: u64 = 16;
 pub const SLOTS_BASE: u64 = RUNTIME + 0x1_0000;
 pub const SLOT_BYTES: u64 = 0x1_0000;
+/// Cases in one ELF.
+pub const BATCH: usize = 50;
 /// Slots there is RAM for; the device tree lies above.
 pub const MAX_SLOTS: usize = 96;
 
@@ -34,6 +36,10 @@ impl Slot {
     pub const TABLES: u64 = 0x8000;
     pub const TABLE_PAGES: u64 = 6;
 
+    /// Whether nothing comes after it: what cannot be undone may be done there.
+    pub fn is_last(self) -> bool {
+        self.0 + 1 == BATCH
+    }
     /// The first byte; the code that prepares the case lies here.
     pub fn base(self) -> u64 {
         assert!(self.0 <= MAX_SLOTS);

@@ -25,6 +25,7 @@ mod tally;
 
 use campaign::Campaign;
 use isa::Privilege;
+use layout::{BATCH, Slot};
 
 /// A part of the comparison that always runs where Spike is installed; the seed is fixed. `FOLIO_DIFF_INSTRUCTIONS`
 /// and `FOLIO_DIFF_SEED` make it longer and another.
@@ -50,7 +51,7 @@ fn spike_agrees_on_a_fixed_part() {
 #[ignore = "needs Spike, and writes the stored logs"]
 fn record_stored_cases() {
     let spike = spike_support::find().expect("Spike is installed");
-    Campaign::new(spike, 3, 0).record(60, &["m", "s", "u"], |case, _| {
+    Campaign::new(spike, 3, 0).record(60, Slot(0), &["m", "s", "u"], |case, _| {
         Some(match case.mode {
             Privilege::Machine => "m",
             Privilege::Supervisor => "s",
@@ -59,13 +60,13 @@ fn record_stored_cases() {
     });
 }
 
-/// Writes `with_pmp.txt` and `with_state.txt` of the same folder anew: cases that PMP entries of their own refuse something,
-/// and cases that change `satp` or `misa` on the way.
+/// Writes `with_{pmp,locks,state}.txt` of the same folder anew: cases that PMP entries of their own refuse something, locked
+/// ones too, and cases that change `satp` or `misa` on the way.
 #[test]
 #[ignore = "needs Spike, and writes the stored logs"]
 fn record_privileged_cases() {
     let spike = spike_support::find().expect("Spike is installed");
-    Campaign::new(spike, 4, 0).record(24, &["with_pmp", "with_state"], |case, run| {
+    Campaign::new(spike, 4, 0).record(24, Slot(0), &["with_pmp", "with_state"], |case, run| {
         let changed = run.tally.of("writes of satp") + run.tally.of("writes of misa") > 0;
         if case.protects_memory() {
             run.tally.refused().then_some("with_pmp")
@@ -73,4 +74,10 @@ fn record_privileged_cases() {
             changed.then_some("with_state")
         }
     });
+    Campaign::new(spike_support::find().unwrap(), 5, 0).record(
+        12,
+        Slot(BATCH - 1),
+        &["with_locks"],
+        |_, run| run.tally.refused().then_some("with_locks"),
+    );
 }

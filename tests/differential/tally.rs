@@ -20,6 +20,7 @@ impl Tally {
     /// A case has been run.
     pub fn case(&mut self, case: &Case) {
         self.count("cases with PMP entries of their own", case.protects_memory().into());
+        self.count("cases with locked PMP entries", case.locks_memory().into());
         self.count("cases that switch extensions", case.switches_extensions().into());
         self.count("cases translated, at physical addresses", case.physical.into());
     }

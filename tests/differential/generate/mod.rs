@@ -48,7 +48,7 @@ impl Plan {
     /// The case, for a machine with the extensions of `isa`.
     pub fn case(&self, slot: Slot, isa: &IsaSet) -> Case {
         let mut random = Random(self.seed);
-        let mode = Mode::random(&mut random, isa);
+        let mode = Mode::random(&mut random, slot, isa);
         let (entries, changes) = if mode.translation == 0 {
             (Vec::new(), Vec::new())
         } else {

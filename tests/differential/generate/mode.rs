@@ -27,7 +27,7 @@ pub(super) struct Mode {
 }
 
 impl Mode {
-    pub(super) fn random(random: &mut Random, isa: &IsaSet) -> Mode {
+    pub(super) fn random(random: &mut Random, slot: Slot, isa: &IsaSet) -> Mode {
         let privilege = random.of(&[Privilege::Machine, Privilege::Supervisor, Privilege::User]);
         let translates = random.below(3) != 0;
         let mprv = privilege == Privilege::Machine && random.below(4) == 0;
@@ -45,8 +45,8 @@ impl Mode {
             status: Mode::mstatus(random, privilege, mprv),
             physical: privilege == Privilege::Supervisor && translated && random.below(3) == 0,
             interrupts,
-            // M-mode by itself is not bound by them.
-            pmp: if machine { mprv && random.below(2) == 0 } else { random.below(6) == 0 },
+            // M-mode by itself is only bound by locked ones.
+            pmp: slot.is_last() || random.below(6) == 0 && !machine || random.below(2) == 0 && mprv,
             misa: machine && !interrupts && random.below(6) == 0,
         }
     }

@@ -1,5 +1,6 @@
 //! Entries of physical memory protection by chance. They match nothing but the case's own slot, so that the runtime, whose
-//! pages the last entry opens, can always be reached, and none is locked, for it would outlive the case.
+//! pages the last entry opens, can always be reached. Locked ones outlive a case: they are for the last in an ELF, and
+//! match its code and data only, since M-mode prepares each pass.
 
 use isa::csr::Csr;
 
@@ -12,6 +13,7 @@ use crate::runtime::{OPEN_ALL, PROTECT_DEVICES};
 const FIRST: usize = 2;
 const LAST: usize = 14;
 
+const LOCKED: u8 = 0x80;
 const READ: u64 = 1;
 const EXECUTE: u64 = 4;
 const TOR: u64 = 1;
@@ -33,9 +35,10 @@ pub(super) struct Places<'a> {
 pub(super) fn random(random: &mut Random, places: &Places) -> Vec<(Csr, u64)> {
     let mut config = [0u8; 16];
     let mut addr = [0u64; 16];
+    let locks = places.slot.is_last();
     let few = random.below(4) + 1;
     for n in FIRST..=LAST {
-        let (at, wanted) = place(random, places);
+        let (at, wanted) = place(random, places, locks);
         let word = at >> 2;
         let matching = match random.below(8) {
             _ if random.below(4) >= few => 0,
@@ -44,7 +47,7 @@ pub(super) fn random(random: &mut Random, places: &Places) -> Vec<(Csr, u64)> {
             _ => NAPOT,
         };
         // Small ones first, so that those behind are seen, too.
-        let size = random.below(n as u64).min(random.below(14));
+        let size = random.below(n as u64).min(random.below(if locks { 11 } else { 14 }));
         addr[n] = match matching {
             NAPOT => word >> size << size | ((1 << size) - 1) >> 1,
             _ if random.below(2) == 0 => word,
@@ -61,6 +64,9 @@ pub(super) fn random(random: &mut Random, places: &Places) -> Vec<(Csr, u64)> {
         // Bits 6:5 are reserved.
         let reserved = if random.below(8) == 0 { random.below(4) } else { 0 };
         config[n] = (rights | matching << 3 | reserved << 5) as u8;
+        if locks && random.below(2) == 0 {
+            config[n] |= LOCKED;
+        }
     }
     config[0] = PROTECT_DEVICES;
     config[15] = OPEN_ALL;
@@ -74,9 +80,13 @@ pub(super) fn random(random: &mut Random, places: &Places) -> Vec<(Csr, u64)> {
 }
 
 /// An address that the case is likely to touch, and the right that it needs there lest the case end at once.
-fn place(random: &mut Random, places: &Places) -> (u64, u64) {
+fn place(random: &mut Random, places: &Places, locks: bool) -> (u64, u64) {
     let near = |random: &mut Random, at: u64| at.wrapping_add(random.below(24) * 4).wrapping_sub(48);
-    match random.below(8) {
+    let within = |(at, wanted): (u64, u64)| {
+        let (from, to) = (places.slot.code(), places.slot.tables() - 4);
+        (if locks { at.clamp(from, to) } else { at }, wanted)
+    };
+    within(match random.below(8) {
         0 | 1 => (places.code.0 + random.below(places.code.1 - places.code.0), EXECUTE),
         2 if !places.tables.is_empty() => (random.of(places.tables), READ),
         // Anywhere, and the edges of pages.
@@ -89,7 +99,7 @@ fn place(random: &mut Random, places: &Places) -> (u64, u64) {
             let at = random.of(places.data);
             (near(random, at), 0)
         }
-    }
+    })
 }
 
 const SLOT_WORDS: u64 = crate::layout::SLOT_BYTES / 4;
