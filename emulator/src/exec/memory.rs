@@ -163,13 +163,21 @@ impl Core<'_> {
         Ok(self.ram.load(offset, width.bytes()))
     }
 
-    /// SC: whether it stored. The address is translated and checked even if the reservation has gone.
+    /// SC: whether it stored. The address is translated and checked even if the reservation has gone; then PMP is asked
+    /// for the first byte alone, as in Spike, for none is stored.
     pub(super) fn store_conditional(&mut self, va: u64, width: Width, value: u64) -> Outcome<bool> {
-        let offset = self.atomic_target(va, width)?;
-        let Target::Ram(offset) = offset else { return Err(trap(Exception::StoreAccess, va)) };
-        let holds = self.hart.reservation == Some(RAM_BASE.0 + offset as u64);
+        let len = u64::from(width.bytes());
+        if !va.is_multiple_of(len) {
+            return Err(trap(Exception::StoreAccess, va));
+        }
+        let Target::Ram(offset) = self.data_target(va, 1, Access::Store)? else {
+            return Err(trap(Exception::StoreAccess, va));
+        };
+        let pa = PhysAddr(RAM_BASE.0 + offset as u64);
+        let holds = self.hart.reservation == Some(pa.0);
         if holds {
-            self.may_write(offset, u64::from(width.bytes()))?;
+            self.checked(va, pa, len, Access::Store, self.hart.data_privilege())?;
+            self.may_write(offset, len)?;
             self.write_ram(offset, width.bytes(), value);
         }
         self.hart.reservation = None;
@@ -205,7 +213,7 @@ impl Core<'_> {
         }
     }
 
-    /// Where an SC or AMO goes; misaligned ones are access faults, as for LR.
+    /// Where an AMO goes; misaligned ones are access faults, as for LR.
     fn atomic_target(&mut self, va: u64, width: Width) -> Outcome<Target> {
         let len = u64::from(width.bytes());
         if !va.is_multiple_of(len) {
