@@ -64,7 +64,7 @@ pub fn boot(args: &BootArgs) -> Result<u8> {
     };
     let status = status_of(end, &driver.machine);
     if !driver.stdio.has_written() {
-        tell_of_silence(end, &driver.machine);
+        tell_of_silence(end, args, &driver.machine);
     }
     let written = commits.finish().and(driver.stdio.check_output());
     if let Some(path) = &args.json {
@@ -138,14 +138,22 @@ fn dump_device_tree(machine: &Machine, path: &Path) -> Result<()> {
     output::write(path, tree)
 }
 
-/// A guest that ends by itself and has printed nothing: all that can be told is how it ended.
-fn tell_of_silence(end: End, machine: &Machine) {
+/// A guest that has printed nothing: what can be told is how it ended, where that is not told anyway, and how Linux
+/// speaks before its console is up.
+fn tell_of_silence(end: End, args: &BootArgs, machine: &Machine) {
     use StopReason::{FinisherFail, FinisherPass, Reset, SbiShutdown, ToHost};
-    if let End::Stopped(reason @ (FinisherPass | FinisherFail(_) | Reset | SbiShutdown(_) | ToHost(_))) = end
-    {
-        let instructions = grouped(machine.instructions());
-        eprintln!("folio: nothing was printed before the end: {reason}; instructions: {instructions}");
-    }
+    let how = match end {
+        // Folio's own guest kernel tells the program's status; who leaves does not ask.
+        End::Stopped(StopReason::Exit(_)) | End::Quit => return,
+        End::Stopped(reason @ (FinisherPass | FinisherFail(_) | Reset | SbiShutdown(_) | ToHost(_))) => {
+            format!(": {reason}")
+        }
+        _ => String::new(),
+    };
+    let instructions = grouped(machine.instructions());
+    let hint =
+        if args.bios == "none" { "" } else { "; Linux prints from the start with --append earlycon=sbi" };
+    eprintln!("folio: nothing was printed in {instructions} instructions{how}{hint}");
 }
 
 /// PASS, shutdown and reset are success; FAIL and `tohost` give their code.
