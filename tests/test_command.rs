@@ -424,6 +424,19 @@ fn signatures_are_written_and_compared() {
     {
         assert_eq!(compare(Some(same)).status, 0, "{same}");
     }
+    // A signature that takes its reference's place is compared with what was there.
+    let (references, own) = (dir.file("references"), dir.file("references/own.signature"));
+    fs::write(&own, "other\n").unwrap();
+    let args = ["--compare-signatures", references.to_str().unwrap(), "--signature", own.to_str().unwrap()];
+    assert_eq!(test(&args, &[&tests.join("b/own.elf")]).status, 1);
+    let args = [
+        "--compare-signatures",
+        references.to_str().unwrap(),
+        "--signature-dir",
+        references.to_str().unwrap(),
+    ];
+    let ran = test(&args, &[&tests]);
+    assert!(ran.status == 125 && ran.stderr.contains("references would be lost"), "{ran:?}");
     for (other, said) in [
         (
             Some("00012345\nffffffff\n00000001\n00000000\n"),

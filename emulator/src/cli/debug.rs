@@ -75,7 +75,7 @@ fn say(output: Output) -> bool {
 
 fn end_of(driver: &Driver, debugger: &Debugger) -> End {
     match debugger.ended() {
-        _ if driver.interrupted.is_set() => End::Interrupted(driver.interrupted.status()),
+        _ if driver.interrupted.is_final() => End::Interrupted(driver.interrupted.status()),
         Some(StopReason::Fuel) => End::OutOfFuel,
         Some(reason) => End::Stopped(reason),
         None => End::Quit,

@@ -50,9 +50,9 @@ impl Driver {
         Self { machine, stdio, interrupted, fuel, pace: None, left: false }
     }
 
-    /// Whether the user wants no more of the machine, not even a prompt: Ctrl-A x, or a signal to end.
+    /// Whether the user wants no more of the machine, not even a prompt.
     pub fn is_left(&self) -> bool {
-        self.left || self.interrupted.is_set()
+        self.left || self.interrupted.is_final()
     }
 
     /// Runs until the machine stops, the fuel is spent, Ctrl-C, or step `until`, telling `observer`, if there is one,

@@ -51,6 +51,11 @@ impl Interrupted {
         self.signal() != 0
     }
 
+    /// Whether a signal came that asks for the end of everything, as Ctrl-C in a debugger does not.
+    pub fn is_final(&self) -> bool {
+        !matches!(self.signal(), 0 | SIGINT)
+    }
+
     /// The exit status that tells of the signal.
     pub fn status(&self) -> u8 {
         u8::try_from(128 + self.signal()).unwrap_or(u8::MAX)

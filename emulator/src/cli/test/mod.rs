@@ -44,6 +44,14 @@ pub fn test(args: &TestArgs) -> Result<u8> {
     }
     if let Some(dir) = &args.signature_dir {
         output::create_folder(dir)?;
+        if let Some(references) = &args.compare_signatures
+            && dir.canonicalize().ok() == references.canonicalize().ok()
+        {
+            bail!(
+                "--signature-dir and --compare-signatures are both given {}: the references would be lost",
+                dir.display()
+            );
+        }
     }
     let interrupted = Interrupted::install();
     let started = Instant::now();

@@ -23,6 +23,11 @@ pub fn handle(args: &TestArgs, test: &Test, machine: &Machine) -> Result<Option<
         }
         return Ok(args.compare_signatures.is_some().then(|| missing.to_string()));
     };
+    // First: what is written may be the reference.
+    let mismatch = match &args.compare_signatures {
+        Some(dir) => compare(dir, test, begin, bytes)?,
+        None => None,
+    };
     if let Some(path) = &args.signature {
         output::write(path, lines(bytes, width).concat())?;
     }
@@ -33,10 +38,7 @@ pub fn handle(args: &TestArgs, test: &Test, machine: &Machine) -> Result<Option<
         }
         output::write(&path, lines(bytes, width).concat())?;
     }
-    match &args.compare_signatures {
-        Some(dir) => compare(dir, test, begin, bytes),
-        None => Ok(None),
-    }
+    Ok(mismatch)
 }
 
 /// `DIR/LABEL.EXTENSION`; a label may have dots of its own.
