@@ -551,13 +551,7 @@ mod tests {
     /// and each deadline lies ahead once the devices have acted.
     #[test]
     fn a_hostile_guest_breaks_no_device() {
-        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut random = move || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state
-        };
+        let mut random = crate::test_support::xorshift(0x9e37_79b9_7f4a_7c15);
         let regions = [
             platform::CLINT,
             platform::PLIC,
@@ -574,7 +568,7 @@ mod tests {
         let (mut now, mut faults, mut served) = (Step(0), 0, 0);
         for _ in 0..300_000 {
             let region = regions[usize::try_from(random() % 8).unwrap()];
-            let span = if random() % 4 == 0 { region.len_bytes } else { 0x100 };
+            let span = if random().is_multiple_of(4) { region.len_bytes } else { 0x100 };
             let width = [1u8, 2, 4, 4, 8, 8][usize::try_from(random() % 6).unwrap()];
             let pa = region.base.wrapping_add(random() % span / u64::from(width) * u64::from(width));
             let value = match random() % 4 {
@@ -583,11 +577,11 @@ mod tests {
                 2 => random() % 16,
                 _ => random() >> (random() % 64),
             };
-            if random() % 8 == 0 {
+            if random().is_multiple_of(8) {
                 let at = platform::RAM_BASE.wrapping_add(random() % 4088);
                 assert!(ram.write(at, &value.to_le_bytes()));
             }
-            let result = if random() % 2 == 0 {
+            let result = if random().is_multiple_of(2) {
                 bus.read(&mut ram, pa, width, now).map(drop)
             } else {
                 bus.write(&mut ram, pa, width, value, now)
@@ -597,11 +591,11 @@ mod tests {
             } else {
                 faults += 1
             }
-            if random() % 64 == 0 {
+            if random().is_multiple_of(64) {
                 bus.set_sbi_timer(0, random() >> (random() % 64), now);
             }
             now = now.after(random() % 1000);
-            if random() % 4096 == 0 {
+            if random().is_multiple_of(4096) {
                 now = bus.next_deadline(now).min(Step(1 << 62)).max(now);
             }
             bus.advance(&mut ram, now);

@@ -19,4 +19,6 @@ pub mod mem;
 pub mod sbi;
 pub mod semantics;
 pub mod softfloat;
+#[cfg(test)]
+mod test_support;
 pub mod trace;

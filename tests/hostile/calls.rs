@@ -26,7 +26,7 @@ pub struct Seen {
 }
 
 pub fn run(seed: u64, calls: u64) -> Seen {
-    let (mut seen, mut random, mut made) = (Seen::default(), Random::new(seed), 0);
+    let (mut seen, mut random, mut made) = (Seen::default(), Random(seed), 0);
     while made < calls {
         let mut machine = machine();
         for _ in 0..CALLS_A_MACHINE {
@@ -66,7 +66,7 @@ fn call(machine: &mut Machine, random: &mut Random, seen: &mut Seen) -> bool {
         0 => random.number(),
         1 => sbi::EID_SRST,
         2..=6 => random.below(legacy.end() + 2),
-        _ => random.pick(&named),
+        _ => random.of(&named),
     };
     let arguments: Vec<u64> = (0..6)
         .map(|_| match random.below(3) {

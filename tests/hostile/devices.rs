@@ -22,7 +22,7 @@ pub struct Seen {
 }
 
 pub fn run(seed: u64, accesses: u64) -> Seen {
-    let (mut seen, mut random) = (Seen::default(), Random::new(seed));
+    let (mut seen, mut random) = (Seen::default(), Random(seed));
     let mut left = accesses;
     while left > 0 {
         let count = left.min(ACCESSES_A_BOARD);
@@ -35,13 +35,13 @@ pub fn run(seed: u64, accesses: u64) -> Seen {
 
 fn board(random: &mut Random) -> Bus {
     let virtio = VirtioConfig { legacy: random.one_in(2), rng: true, net: true };
-    let console = random.pick(&[Console::Uart, Console::Virtio, Console::Sbi]);
+    let console = random.of(&[Console::Uart, Console::Virtio, Console::Sbi]);
     let mut bus =
         Bus::new(Devices::new(HARTS, random.next(), 0).with_virtio(&virtio, random.next(), console));
     for (bytes, read_only) in [(64 << 10, false), (1000, true)] {
         bus.attach_disk(Box::new(vec![7; bytes]), read_only, DiskLatency::default()).unwrap();
     }
-    bus.set_stdio(Box::new(Noise(Random::new(random.next()))));
+    bus.set_stdio(Box::new(Noise(Random(random.next()))));
     if random.one_in(2) {
         bus.enable_sbi_timers(HARTS);
     }
@@ -56,7 +56,7 @@ fn one_board(random: &mut Random, accesses: u64, seen: &mut Seen) {
     let (mut bus, mut ram, mut now) = (board(random), Ram::new(usize::try_from(RAM_BYTES).unwrap()), Step(0));
     for _ in 0..accesses {
         let pa = PhysAddr(address(random, &regions));
-        let width = random.pick(&[1u8, 2, 4, 4, 8, 8]);
+        let width = random.of(&[1u8, 2, 4, 4, 8, 8]);
         let value = match random.below(3) {
             0 => random.address(RAM_BYTES),
             _ => random.number(),
@@ -95,7 +95,7 @@ fn one_board(random: &mut Random, accesses: u64, seen: &mut Seen) {
 
 /// Mostly in a device, at a register or anywhere in its window; else at its ends, or anywhere below and above RAM.
 fn address(random: &mut Random, regions: &[Region]) -> u64 {
-    let region = random.pick(regions);
+    let region = random.of(regions);
     match random.below(16) {
         0 => random.next() >> random.below(64),
         1 => random.below(RAM_BASE.0),

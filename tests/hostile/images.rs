@@ -18,7 +18,7 @@ pub struct Seen {
 }
 
 pub fn run(seed: u64, count: u64) -> Seen {
-    let (mut seen, mut random) = (Seen::default(), Random::new(seed));
+    let (mut seen, mut random) = (Seen::default(), Random(seed));
     let symbols = [("_start", 0), ("tohost", bare::TOHOST)];
     let elf = bare::elf_with(&["auipc t0, 1", "li a0, 1", "sd a0, 0(t0)", "j .-4"], &symbols);
     let linux = linux();
@@ -87,7 +87,7 @@ fn damaged(random: &mut Random, image: &[u8]) -> Vec<u8> {
         let limit = if random.one_in(3) { bytes.len() as u64 } else { 128.min(bytes.len() as u64) };
         let at = usize::try_from(random.below(limit)).unwrap();
         let value = random.number().to_le_bytes();
-        let len = usize::try_from(random.pick(&[1u64, 1, 2, 4, 8])).unwrap().min(bytes.len() - at);
+        let len = usize::try_from(random.of(&[1u64, 1, 2, 4, 8])).unwrap().min(bytes.len() - at);
         bytes[at..at + len].copy_from_slice(&value[..len]);
     }
     if random.one_in(6) {

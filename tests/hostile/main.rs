@@ -18,6 +18,8 @@ mod images;
 mod programs;
 mod queues;
 mod random;
+#[path = "../support/random.rs"]
+mod random_values;
 
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;

@@ -72,10 +72,10 @@ fn one_trial(seed: u64, seen: &mut Seen) {
     let mut whole = machine(seed);
     whole.run(Step(STEPS));
     let mut cut = machine(seed);
-    let mut random = Random::new(!seed);
+    let mut random = Random(!seed);
     while cut.steps() < Step(STEPS) {
         let before = cut.steps();
-        let longest = random.pick(&[1, 1, 20, 700]);
+        let longest = random.of(&[1, 1, 20, 700]);
         let until = before.after(1 + random.below(longest)).min(Step(STEPS));
         let _ = match random.below(2) {
             0 => cut.run_observed(until, seen),
@@ -94,7 +94,7 @@ fn one_trial(seed: u64, seen: &mut Seen) {
 
 /// The machine of a trial, at its start.
 fn machine(seed: u64) -> Machine {
-    let random = &mut Random::new(seed);
+    let random = &mut Random(seed);
     let tlb = match random.below(3) {
         0 => "64x4:lru".parse().unwrap(),
         1 => "16x2:fifo".parse().unwrap(),
@@ -184,7 +184,7 @@ fn assembled(at: u64, lines: &[&str]) -> Vec<u8> {
 /// Writes CSRs from a table of values, then leaves for the code in a random mode.
 fn prologue(random: &mut Random) -> (Vec<u8>, Vec<u64>) {
     let open_pmp = !random.one_in(4);
-    let satp = random.pick(&SATP_MODES) << 60
+    let satp = random.of(&SATP_MODES) << 60
         | (random.next() & 0xffff) << 44
         | (RAM_BASE.0 + TABLES + random.below(TABLE_PAGES) * 4096) >> 12;
     let mut writes = vec![(0x305, RAM_BASE.0 + SKIP_HANDLER)];
@@ -225,21 +225,24 @@ fn instruction(random: &mut Random) -> u32 {
     match random.below(8) {
         0 => random.word(),
         // Two compressed ones, or the first half of something.
-        1 => u32::from((random.half() & !3) | (random.half() % 3)) | u32::from(random.half()) << 16,
+        1 => {
+            u32::from((random.half_word() & !3) | (random.half_word() % 3))
+                | u32::from(random.half_word()) << 16
+        }
         2 | 3 => loop {
-            let op = random.pick(Op::ALL);
+            let op = random.of(Op::ALL);
             if matches!(op.format(), Format::Load | Format::Store | Format::Amo | Format::Lr) {
                 // A small offset keeps the address where the register points.
                 break of(op, random) & !0x6000_0000;
             }
         },
-        4 => match random.pick(Op::ALL) {
+        4 => match random.of(Op::ALL) {
             // Jumps of any distance mostly leave RAM.
             op if matches!(op.format(), Format::B) => of(op, random) & !0x6000_0000,
             op => of(op, random),
         },
         _ => loop {
-            let op = random.pick(Op::ALL);
+            let op = random.of(Op::ALL);
             if !matches!(op.name(), "jal" | "wfi" | "mret" | "sret") || random.one_in(8) {
                 break of(op, random);
             }
@@ -260,7 +263,7 @@ fn data_address(random: &mut Random) -> u64 {
     ];
     match random.below(4) {
         0 => {
-            let device = random.pick(&devices);
+            let device = random.of(&devices);
             device.base.0 + random.below(device.len_bytes)
         }
         _ => random.address(RAM_BYTES),

@@ -33,7 +33,7 @@ pub struct Seen {
 }
 
 pub fn run(seed: u64, descriptors: u64) -> Vec<Seen> {
-    let mut random = Random::new(seed);
+    let mut random = Random(seed);
     let mut all = Vec::new();
     let last = platform::VIRTIO_SLOTS - 1;
     let kinds = [("block", 0, 2), ("console", last, 3), ("rng", last - 1, 4), ("net", last - 2, 1)];
@@ -68,7 +68,7 @@ impl Driver {
         let devices = Devices::new(1, 0, 0).with_virtio(&virtio, random.next(), Console::Virtio);
         let mut bus = Bus::new(devices);
         bus.attach_disk(Box::new(vec![7; 16 << 10]), random.one_in(4), DiskLatency::default()).unwrap();
-        bus.set_stdio(Box::new(Noise(Random::new(random.next()))));
+        bus.set_stdio(Box::new(Noise(Random(random.next()))));
         let base = platform::virtio_slot(slot).base;
         // Console and net receive in queue 0 and send in queue 1.
         let queues = if matches!(device_id, 1 | 3) { 2 } else { 1 };
@@ -134,7 +134,7 @@ impl Driver {
             let queue = random.below(self.queues);
             // With nothing but nonsense the device would never get beyond the first descriptor.
             let sane = !random.one_in(6);
-            let index = random.half() % SIZE;
+            let index = random.half_word() % SIZE;
             self.descriptor(random, queue, index, sane);
             if random.one_in(8) {
                 self.request(random);
@@ -163,11 +163,11 @@ impl Driver {
     fn descriptor(&mut self, random: &mut Random, queue: u64, index: u16, sane: bool) {
         let buffers = RAM_BASE.0 + self.queues * QUEUE_BYTES;
         let (addr, len, flags, next) = if sane {
-            let len = random.pick(&[1, 16, 512, 513, 1024]);
-            (buffers + random.below(0x1000), len, random.half() & 2, 0)
+            let len = random.of(&[1, 16, 512, 513, 1024]);
+            (buffers + random.below(0x1000), len, random.half_word() & 2, 0)
         } else {
             let len = if random.one_in(4) { random.word() >> random.below(32) } else { random.word() % 600 };
-            (random.address(RAM_BYTES), len, random.half() & 7, random.half() % (SIZE + 2))
+            (random.address(RAM_BYTES), len, random.half_word() & 7, random.half_word() % (SIZE + 2))
         };
         let mut bytes = addr.to_le_bytes().to_vec();
         bytes.extend(len.to_le_bytes());
@@ -178,7 +178,7 @@ impl Driver {
 
     /// The header of a request to a disk, or of a packet, where buffers begin.
     fn request(&mut self, random: &mut Random) {
-        let kind = random.pick(&[0u32, 1, 4, 8, 11, 13, 14, 0xffff]);
+        let kind = random.of(&[0u32, 1, 4, 8, 11, 13, 14, 0xffff]);
         let mut bytes = kind.to_le_bytes().to_vec();
         bytes.extend([0; 4]);
         bytes.extend(if random.one_in(3) { random.number() } else { random.below(40) }.to_le_bytes());
@@ -189,10 +189,10 @@ impl Driver {
     fn post(&mut self, random: &mut Random, queue: u64, index: u16, posted: &mut [u16; 2], sane: bool) {
         let available = Self::queue_at(queue) + 16 * u64::from(SIZE);
         let posted = &mut posted[usize::try_from(queue).unwrap()];
-        let head = if !sane && random.one_in(16) { random.half() } else { index };
+        let head = if !sane && random.one_in(16) { random.half_word() } else { index };
         self.poke(available + 4 + 2 * u64::from(*posted % SIZE), &head.to_le_bytes());
         *posted = match random.below(64) {
-            0 if !sane => random.half(),
+            0 if !sane => random.half_word(),
             _ => posted.wrapping_add(1),
         };
         self.poke(available + 2, &posted.to_le_bytes());

@@ -3,35 +3,18 @@
 use emulator::host::{Input, Output, OutputClosed, Stdio};
 use isa::platform::RAM_BASE;
 
-/// A generator with a seed (splitmix64).
-pub struct Random(u64);
+pub use crate::random_values::Random;
 
+/// What hostile guests need of it.
 impl Random {
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
-    }
-    pub fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
     /// True once in `n` times.
     pub fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
     }
-    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[usize::try_from(self.below(from.len() as u64)).unwrap()]
-    }
     pub fn word(&mut self) -> u32 {
         u32::try_from(self.next() >> 32).unwrap()
     }
-    pub fn half(&mut self) -> u16 {
+    pub fn half_word(&mut self) -> u16 {
         u16::try_from(self.next() >> 48).unwrap()
     }
 
@@ -73,7 +56,7 @@ impl Stdio for Noise {
             1..=31 => Input::NotYet,
             _ => {
                 let count = 1 + usize::try_from(self.0.below(buffer.len() as u64)).unwrap();
-                buffer[..count].fill_with(|| self.0.half().to_le_bytes()[0]);
+                buffer[..count].fill_with(|| self.0.half_word().to_le_bytes()[0]);
                 Input::Bytes(count)
             }
         }

@@ -1,5 +1,6 @@
 //! Values made by chance, from a seed that makes them again: numbers, and registers full of edge cases.
 #![allow(dead_code)] // each test target uses its part
+#![allow(clippy::cast_possible_truncation)] // numbers by chance: any part of one is as good
 
 /// A generator with a seed (SplitMix64).
 #[derive(Clone)]

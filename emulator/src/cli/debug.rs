@@ -144,17 +144,6 @@ impl<'a> DriverTarget<'a> {
     }
 }
 
-fn registers(hart: &Hart) -> Registers {
-    Registers {
-        hart: hart.id,
-        pc: VirtAddr(hart.pc),
-        x: hart.x,
-        f: hart.f,
-        privilege: hart.privilege,
-        satp: Satp(hart.csr.satp),
-    }
-}
-
 fn tlb_side(tlb: &Tlb) -> TlbSide {
     let lines = tlb.live_entries().map(|(_, entry)| TlbLine {
         vpn: entry.vpn(),
@@ -205,7 +194,7 @@ impl Target for DriverTarget<'_> {
         self.hart = hart;
     }
     fn registers(&self) -> Registers {
-        registers(self.hart())
+        Registers::of(self.hart())
     }
     fn csr(&self, csr: Csr) -> Option<u64> {
         self.driver.machine.csr_of(self.hart, csr)

@@ -8,30 +8,18 @@ use crate::loader::Boot;
 use crate::machine::{HartState, Machine, MachineConfig, QUANTUM_STEPS, StopReason};
 use core::ops::ControlFlow;
 use isa::csr::Csr;
-use isa::paging::Satp;
-use isa::{PhysAddr, Step, VirtAddr, assemble};
+use isa::{PhysAddr, Step, assemble};
 
 struct Looked {
     machine: Machine,
     hart: usize,
 }
 
-fn registers(hart: &Hart) -> Registers {
-    Registers {
-        hart: hart.id,
-        pc: VirtAddr(hart.pc),
-        x: hart.x,
-        f: hart.f,
-        privilege: hart.privilege,
-        satp: Satp(hart.csr.satp),
-    }
-}
-
 struct Stopper<'a>(StopBefore<'a>);
 
 impl Observer for Stopper<'_> {
     fn before(&mut self, hart: &Hart, now: Step) -> ControlFlow<()> {
-        let place: Place = registers(hart).place(now);
+        let place: Place = Registers::of(hart).place(now);
         if (self.0)(&place) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
@@ -53,7 +41,7 @@ impl Target for Looked {
         self.hart = hart;
     }
     fn registers(&self) -> Registers {
-        registers(&self.machine.harts()[self.hart])
+        Registers::of(&self.machine.harts()[self.hart])
     }
     fn csr(&self, csr: Csr) -> Option<u64> {
         self.machine.csr_of(self.hart, csr)

@@ -1,5 +1,6 @@
 //! What the debugger needs of a machine, and of the host that drives it.
 
+use crate::hart::Hart;
 use crate::machine::{HartState, StopReason};
 use isa::csr::Csr;
 use isa::paging::{MODE_BARE, PteFlags, Satp};
@@ -23,6 +24,17 @@ pub struct Registers {
 }
 
 impl Registers {
+    /// Those of `hart`.
+    pub fn of(hart: &Hart) -> Self {
+        Self {
+            hart: hart.id,
+            pc: VirtAddr(hart.pc),
+            x: hart.x,
+            f: hart.f,
+            privilege: hart.privilege,
+            satp: hart.satp(),
+        }
+    }
     /// Whether instruction addresses are translated now.
     pub fn translates(&self) -> bool {
         self.privilege != Privilege::Machine && self.satp.mode() != MODE_BARE

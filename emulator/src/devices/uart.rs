@@ -176,38 +176,17 @@ impl Uart {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Standard streams in memory.
-    #[derive(Default)]
-    struct Memory {
-        output: Vec<u8>,
-        input: Vec<u8>,
-    }
-    impl Stdio for Memory {
-        fn write(&mut self, _: Output, bytes: &[u8]) -> Result<(), crate::host::OutputClosed> {
-            self.output.extend(bytes);
-            Ok(())
-        }
-        fn poll_input(&mut self, buffer: &mut [u8]) -> Input {
-            let count = buffer.len().min(self.input.len());
-            if count == 0 {
-                return Input::NotYet;
-            }
-            buffer[..count].copy_from_slice(&self.input[..count]);
-            self.input.drain(..count);
-            Input::Bytes(count)
-        }
-    }
+    use crate::test_support::MemoryStdio;
 
     struct Bench {
         uart: Uart,
         door: InputDoor,
-        host: Memory,
+        host: MemoryStdio,
         now: Step,
     }
     impl Bench {
         fn new(input: &[u8]) -> Self {
-            let host = Memory { input: input.to_vec(), ..Default::default() };
+            let host = MemoryStdio { input: input.to_vec(), ..Default::default() };
             Self { uart: Uart::default(), door: InputDoor::default(), host, now: Step(1_000_000) }
         }
         fn get(&mut self, offset: u64) -> u64 {

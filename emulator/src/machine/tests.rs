@@ -518,13 +518,7 @@ fn the_clock_of_the_board_starts_at_its_epoch() {
 #[test]
 fn no_call_of_the_built_in_sbi_breaks_the_machine() {
     use isa::sbi::*;
-    let mut state = 0x0123_4567_89ab_cdef_u64;
-    let mut random = move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state
-    };
+    let mut random = crate::test_support::xorshift(0x0123_4567_89ab_cdef);
     let extensions = [
         0, 1, 2, 3, 4, 5, 6, 7, 8, EID_BASE, EID_TIME, EID_IPI, EID_RFENCE, EID_HSM, EID_HSM, EID_SRST,
         EID_DBCN, EID_DBCN, EID_FWFT, 0x1234,

@@ -241,13 +241,8 @@ mod tests {
     #[test]
     fn random_entries_agree_with_a_model_of_bytes() {
         let seed = 0x2545_f491_4f6c_dd1d_u64;
-        let mut state = seed;
-        let mut below = |n: u64| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 11) % n
-        };
+        let mut random = crate::test_support::xorshift(seed);
+        let mut below = |n: u64| (random() >> 11) % n;
         for round in 0..2_000 {
             let mut pmp = Pmp::default();
             for n in 0..ENTRIES {

@@ -107,10 +107,8 @@ impl<W: Write> CommitLog<W> {
     fn writes(&self, hart: &Hart, insn: &Insn) -> Writes {
         let mut writes = Writes::default();
         let csr_writes = is_csr_write(insn);
-        if csr_writes {
-            if insn.csr() != Csr::MISA || !self.misa_is_kept(hart, insn) {
-                self.csr_writes(hart, insn.csr(), &mut writes);
-            }
+        if csr_writes && (insn.csr() != Csr::MISA || !self.misa_is_kept(hart, insn)) {
+            self.csr_writes(hart, insn.csr(), &mut writes);
         }
         let mut float = false;
         for operand in insn.op.format().operands() {

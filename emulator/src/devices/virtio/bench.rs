@@ -4,8 +4,8 @@ use super::device::{Device, Host};
 use super::mmio::VirtioMmio;
 use crate::bus::AccessFault;
 use crate::devices::input::{Console, InputDoor};
-use crate::host::{Input, Output, OutputClosed, Stdio};
 use crate::mem::ram::Ram;
+use crate::test_support::MemoryStdio;
 use isa::platform::RAM_BASE;
 use isa::{PhysAddr, Step};
 
@@ -16,29 +16,6 @@ pub const WRITE: u16 = 2;
 /// Free for buffers: from here to the end of RAM, apart from the second queue's rings at 0x8000.
 pub const DATA: u64 = RAM_BASE.0 + 0x4000;
 const QUEUE_STRIDE: u64 = 0x8000;
-
-/// Standard streams in memory.
-#[derive(Default)]
-pub struct Memory {
-    pub output: Vec<u8>,
-    pub input: Vec<u8>,
-}
-
-impl Stdio for Memory {
-    fn write(&mut self, _: Output, bytes: &[u8]) -> Result<(), OutputClosed> {
-        self.output.extend(bytes);
-        Ok(())
-    }
-    fn poll_input(&mut self, buffer: &mut [u8]) -> Input {
-        let count = buffer.len().min(self.input.len());
-        if count == 0 {
-            return Input::NotYet;
-        }
-        buffer[..count].copy_from_slice(&self.input[..count]);
-        self.input.drain(..count);
-        Input::Bytes(count)
-    }
-}
 
 /// Where a queue's parts lie.
 #[derive(Clone, Copy)]
@@ -63,7 +40,7 @@ pub struct Bench {
     pub device: VirtioMmio,
     pub ram: Ram,
     pub image: Vec<u8>,
-    pub stdio: Memory,
+    pub stdio: MemoryStdio,
     pub input: InputDoor,
     pub queues: Vec<Layout>,
     pub posted: Vec<u16>,
@@ -79,7 +56,7 @@ impl Bench {
             device: VirtioMmio::new(device, legacy),
             ram: Ram::new(RAM_BYTES),
             image,
-            stdio: Memory::default(),
+            stdio: MemoryStdio::default(),
             input: InputDoor::new(Console::Virtio),
             queues: (0..queues as u64).map(layout).collect(),
             posted: vec![0; queues],

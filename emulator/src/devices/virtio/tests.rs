@@ -206,13 +206,7 @@ fn an_answer_waits_for_a_buffer() {
 /// Random frames, and good ones with a few bytes changed, break nothing.
 #[test]
 fn hostile_frames_break_nothing() {
-    let mut state = 0x0123_4567_89ab_cdef_u64;
-    let mut random = move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state
-    };
+    let mut random = crate::test_support::xorshift(0x0123_4567_89ab_cdef);
     let good = [
         arp_request([10, 0, 2, 2]),
         frame(GATEWAY_MAC, 0x0800, &ipv4(1, GUEST.octets(), GATEWAY.octets(), &echo_request())),
@@ -224,7 +218,7 @@ fn hostile_frames_break_nothing() {
             let at = usize::try_from(random()).unwrap() % bytes.len();
             bytes[at] = random().to_le_bytes()[0];
         }
-        if random() % 4 == 0 {
+        if random().is_multiple_of(4) {
             bytes.truncate(usize::try_from(random()).unwrap() % bytes.len());
         }
         answered += u32::from(answer(&bytes).is_some());
@@ -235,13 +229,7 @@ fn hostile_frames_break_nothing() {
 /// Random tables, rings and registers at each device, over both transports.
 #[test]
 fn a_hostile_driver_breaks_no_device() {
-    let mut state = 0xfeed_beef_1234_5677_u64;
-    let mut random = move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state
-    };
+    let mut random = crate::test_support::xorshift(0xfeed_beef_1234_5677);
     let devices =
         [Device::Rng(Rng::new(3)), Device::Console(Console::default()), Device::Net(Net::default())];
     for (device, legacy) in devices.into_iter().flat_map(|device| [(device.clone(), false), (device, true)]) {

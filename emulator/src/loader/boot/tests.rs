@@ -232,13 +232,8 @@ fn raw_kernel_initrd_and_firmware() {
 fn thousands_of_damaged_files_never_panic() {
     let plain = elf(RAM_BASE.0, &[load_at(RAM_BASE.0), load_at(RAM_BASE.0 + 0x100)]);
     let good = with_symbols(plain, &[("tohost", RAM_BASE.0), ("end_signature", 5)]);
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut random = move |limit: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state % limit as u64).unwrap()
-    };
+    let mut numbers = crate::test_support::xorshift(0x2545_f491_4f6c_dd1d);
+    let mut random = move |limit: usize| usize::try_from(numbers() % limit as u64).unwrap();
     let (mut started, mut refused) = (0, 0);
     for _ in 0..8_000 {
         let mut bytes = good.clone();

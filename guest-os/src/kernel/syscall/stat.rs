@@ -11,28 +11,22 @@ use linux_raw_sys::general as linux;
 plain!(linux::stat, linux::statx, linux::statfs64);
 
 pub fn newfstatat([dirfd, path, buffer, flags, ..]: Arguments) -> Outcome {
-    let flags = uint(flags);
-    let stat = match stat_by_descriptor(dirfd, path, flags)? {
-        Some(stat) => stat,
-        None => {
-            let location = find(dirfd, path, flags)?;
-            vfs::lock().stat(&location.inode)?
-        }
-    };
+    let stat = stat_at(dirfd, path, uint(flags))?;
     UserPtr::from(buffer).write(to_stat(&stat))?;
     Ok(0)
 }
 
-/// AT_EMPTY_PATH on a descriptor without a path (a pipe, a host stream) is `fstat`.
-fn stat_by_descriptor(dirfd: u64, path: u64, flags: u32) -> Result<Option<Stat>, fs::Errno> {
-    if flags & linux::AT_EMPTY_PATH == 0 || super::int(dirfd) == linux::AT_FDCWD {
-        return Ok(None);
+/// Of a path, or (AT_EMPTY_PATH) of a descriptor, which need not have one: a pipe, a host stream.
+fn stat_at(dirfd: u64, path: u64, flags: u32) -> Result<Stat, fs::Errno> {
+    let by_descriptor = flags & linux::AT_EMPTY_PATH != 0
+        && super::int(dirfd) != linux::AT_FDCWD
+        && (path == 0 || UserPtr::<u8>::from(path).read()? == 0);
+    if by_descriptor {
+        let file = details(open_file(dirfd)?);
+        return vfs::lock().stat_open(&file);
     }
-    if path != 0 && UserPtr::<u8>::from(path).read()? != 0 {
-        return Ok(None);
-    }
-    let file = details(open_file(dirfd)?);
-    vfs::lock().stat_open(&file).map(Some)
+    let location = find(dirfd, path, flags)?;
+    vfs::lock().stat(&location.inode)
 }
 
 pub fn fstat([fd, buffer, ..]: Arguments) -> Outcome {
@@ -43,14 +37,7 @@ pub fn fstat([fd, buffer, ..]: Arguments) -> Outcome {
 }
 
 pub fn statx([dirfd, path, flags, _mask, buffer, ..]: Arguments) -> Outcome {
-    let flags = uint(flags);
-    let stat = match stat_by_descriptor(dirfd, path, flags)? {
-        Some(stat) => stat,
-        None => {
-            let location = find(dirfd, path, flags)?;
-            vfs::lock().stat(&location.inode)?
-        }
-    };
+    let stat = stat_at(dirfd, path, uint(flags))?;
     UserPtr::from(buffer).write(to_statx(&stat))?;
     Ok(0)
 }

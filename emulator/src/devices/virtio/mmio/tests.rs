@@ -210,13 +210,7 @@ fn registers_have_their_widths() {
 /// Tens of thousands of random tables, rings and register writes: no panic, no endless loop, memory bounded.
 #[test]
 fn a_hostile_driver_breaks_nothing() {
-    let mut state = 0x1234_5678_9abc_def1_u64;
-    let mut random = move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state
-    };
+    let mut random = crate::test_support::xorshift(0x1234_5678_9abc_def1);
     let mut b = Bench::new(false, DiskLatency { base_steps: 50, sector_steps: 1 });
     let (mut broken, mut served) = (0, 0);
     for round in 0..40_000u64 {
@@ -233,7 +227,7 @@ fn a_hostile_driver_breaks_nothing() {
             let next = u16::try_from(random() % 10).unwrap();
             b.descriptor(index, addr, len, flags.unwrap(), next);
         }
-        let sector = if random() % 4 == 0 { random() } else { random() % 20 };
+        let sector = if random().is_multiple_of(4) { random() } else { random() % 20 };
         b.header(u32::try_from(random() % 10).unwrap(), sector);
         match random() % 8 {
             0 => b.posted[0] = u16::try_from(random() & 0xffff).unwrap(),
@@ -245,7 +239,7 @@ fn a_hostile_driver_breaks_nothing() {
             _ => {}
         }
         // A good header first, so that some requests get through.
-        if random() % 2 == 0 {
+        if random().is_multiple_of(2) {
             b.descriptor(0, HEADER, 16, NEXT, 1);
         }
         b.post(u16::try_from(random() % 9).unwrap(), Step(round * 10));
