@@ -18,6 +18,7 @@ mod stdio;
 mod terminal;
 mod test;
 mod trace_file;
+mod values;
 
 use anyhow::Context;
 use args::{Cli, Command};

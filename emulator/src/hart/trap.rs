@@ -88,7 +88,7 @@ impl Hart {
     /// So it is if the handler lies at `pc` and the address (untranslated, so that nothing can change it) cannot be
     /// fetched from, while each interrupt that is enabled is masked in this mode. Then no instruction retires, and nothing
     /// but time and pending bits ever changes.
-    #[cold]
+    #[inline]
     pub(crate) fn is_in_trap_loop(&self, exception: Exception, pc: VirtAddr, from: Privilege) -> bool {
         exception == Exception::InstructionAccess
             && (self.pc, self.privilege) == (pc.0, from)

@@ -163,7 +163,7 @@ fn ram_bytes_for(elf: &[u8]) -> u64 {
         elf.segments().iter().map(|s| s.pa.0.saturating_add(s.memory_bytes).saturating_sub(RAM_BASE.0));
     let needed = ends.max().unwrap_or(0).saturating_add(SPARE_RAM_BYTES) / RAM_UNIT_BYTES * RAM_UNIT_BYTES;
     // A segment far out is a mistake, which the loader names.
-    if needed > crate::cli::args::MAX_RAM { DEFAULT_RAM_BYTES } else { needed.max(DEFAULT_RAM_BYTES) }
+    if needed > crate::cli::values::MAX_RAM { DEFAULT_RAM_BYTES } else { needed.max(DEFAULT_RAM_BYTES) }
 }
 
 /// A test's standard streams: the host's own if it runs alone, else output is kept and there is no input.

@@ -1,0 +1,125 @@
+//! What stands behind the flags: numbers, sizes, extensions and the like, with a message for what is none.
+
+use clap::Arg;
+use clap::builder::{StringValueParser, TypedValueParser};
+use emulator::machine::MAX_HARTS;
+use emulator::mem::tlb::{BadGeometry, TlbGeometry};
+use isa::{Extension, IsaSet};
+use std::ffi::OsStr;
+
+pub fn harts() -> impl TypedValueParser<Value = u16> {
+    clap::value_parser!(u16).range(1..=i64::try_from(MAX_HARTS).expect("a small number"))
+}
+
+pub fn parse_tlb(text: &str) -> Result<TlbGeometry, String> {
+    text.parse().map_err(|error: BadGeometry| error.to_string())
+}
+
+/// `--isa`: a set of extensions, or `help` for the names.
+#[derive(Clone)]
+pub struct IsaParser;
+
+impl TypedValueParser for IsaParser {
+    type Value = IsaSet;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<IsaSet, clap::Error> {
+        if value == "help" {
+            let help = clap::Command::new("isa").override_help(isa_names());
+            return Err(help.try_get_matches_from(["isa", "--help"]).expect_err("help ends parsing"));
+        }
+        let parse = |text: String| {
+            IsaSet::parse(&text).map_err(|error| format!("{error}; `--isa help` lists the names"))
+        };
+        StringValueParser::new().try_map(parse).parse_ref(command, arg, value)
+    }
+}
+
+/// All that `--isa` knows.
+pub fn isa_names() -> String {
+    let extensions = Extension::ALL.iter().map(|e| e.name()).filter(|name| !name.is_empty());
+    format!(
+        "{ISA_HELP}\nProfiles:\n{}\nExtensions, and g for imafd:\n{}",
+        in_lines(isa::ext::profiles()),
+        in_lines(extensions)
+    )
+}
+
+const ISA_HELP: &str = "\
+--isa takes rv64 with a base (i or g), more letters, and other names after
+underscores, as in rv64gc_zba_zbb; or a profile, with more names after it, as
+in rva22s64_zfh. Versions (rv64i2p1_m2p0) are not looked at.
+";
+
+/// Words in lines that are indented and fit a terminal.
+fn in_lines(words: impl Iterator<Item = &'static str>) -> String {
+    let mut text = String::from(" ");
+    for word in words {
+        let line = text.rsplit('\n').next().map_or(0, str::len);
+        text += if line + 1 + word.len() > 78 { "\n  " } else { " " };
+        text += word;
+    }
+    text + "\n"
+}
+
+pub fn parse_number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("expected a whole number from 0 to {}", u64::MAX))
+}
+
+pub fn parse_granularity(text: &str) -> Result<u16, String> {
+    let bytes = text.parse().ok().filter(|bytes: &u16| bytes.is_power_of_two() && *bytes <= 64);
+    bytes.ok_or("expected a power of two from 1 to 64".to_string())
+}
+
+pub fn parse_env(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((key, _)) if !key.is_empty() => Ok(text.to_string()),
+        _ => Err("expected KEY=VALUE".to_string()),
+    }
+}
+
+/// A size in bytes: a decimal number with an optional suffix K, M or G (powers of 1024).
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "" | "B" => 1u64,
+        "K" | "KB" | "KIB" => 1 << 10,
+        "M" | "MB" | "MIB" => 1 << 20,
+        "G" | "GB" | "GIB" => 1 << 30,
+        _ => return Err("expected a number with an optional suffix K, M or G, such as 128M".to_string()),
+    };
+    let number: u64 = digits.parse().map_err(|_| "expected a size such as 128M".to_string())?;
+    let bytes = number.checked_mul(unit).ok_or("that is more than a machine can have")?;
+    if !(MIN_RAM..=MAX_RAM).contains(&bytes) || !bytes.is_multiple_of(4096) {
+        return Err("RAM must be a multiple of 4K from 4M to 16G".to_string());
+    }
+    Ok(bytes)
+}
+
+const MIN_RAM: u64 = 4 << 20;
+/// The most RAM that `-m` gives.
+pub const MAX_RAM: u64 = 16 << 30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("128M", Some(128 << 20)),
+            ("8m", Some(8 << 20)),
+            ("1G", Some(1 << 30)),
+            ("16777216", Some(16 << 20)),
+        ] {
+            assert_eq!(parse_size(text).ok(), bytes, "{text}");
+        }
+        for text in ["", "M", "12X", "1", "99999999999G", "-1", "4097K1"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+}
