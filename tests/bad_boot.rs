@@ -241,7 +241,7 @@ fn flags_that_ask_for_what_cannot_be_had() {
         (&["--isa", "rv64gcx"][..], &["--isa", "x"][..]),
         (&["--isa", "rv64gcv"], &["--isa", "v"]),
         (&["--isa", "rv64gch"], &["--isa", "h"]),
-        (&["--isa", "rv64gc_zbz"], &["`zbz`", "nearest are zba, zbb", "`--isa help`"]),
+        (&["--isa", "rv64gc_zbz"], &["`zbz`", "nearest: zba, zbb", "`--isa help`"]),
         (&["--isa", "RVA23S64"], &["`RVA23S64` asks for what is not supported: v h"]),
         (&["--isa", "rv64gc_"], &["--isa"]),
         (&["--isa", "rv32gc"], &["--isa", "rv32"]),

@@ -45,14 +45,22 @@ struct Session {
 
 impl Session {
     fn start() -> Self {
+        // In a session of its own, so that the pseudo-terminal is the only one it can find.
+        Self::start_by(&["setsid"])
+    }
+
+    /// Starts `folio` as the last arguments of another command.
+    fn start_by(starter: &[&str]) -> Self {
         let dir = TempDir::new("raw-terminal");
         std::fs::write(dir.file("echo"), bare::elf(&ECHO)).unwrap();
         let OpenptyResult { master, slave } = openpty(None, None).unwrap();
         let before = tcgetattr(&slave).unwrap();
         let end = || Stdio::from(slave.try_clone().unwrap());
-        // In a session of its own, so that the pseudo-terminal is the only one it can find.
-        let mut command = Command::new("setsid");
-        command.arg(env!("CARGO_BIN_EXE_folio")).args(["boot", "--bios", "none", "--kernel"]);
+        let mut command = Command::new(starter[0]);
+        command
+            .args(&starter[1..])
+            .arg(env!("CARGO_BIN_EXE_folio"))
+            .args(["boot", "--bios", "none", "--kernel"]);
         command
             .arg(dir.file("echo"))
             .env("TERM", "dumb")
@@ -183,6 +191,16 @@ fn signals_put_the_settings_back() {
         assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
         assert_eq!(session.ends(), status, "SIG{signal} {keys:?}");
     }
+}
+
+#[test]
+fn a_signal_that_is_ignored_stays_so() {
+    let mut session = Session::start_by(&["sh", "-c", "trap '' HUP; exec setsid \"$@\"", "sh"]);
+    let pid = session.child.id().to_string();
+    assert!(Command::new("kill").args(["-s", "HUP", &pid]).status().unwrap().success());
+    session.types("still here", "still here");
+    session.keyboard.write_all(b"\x01x").unwrap();
+    assert_eq!(session.ends(), Some(0));
 }
 
 /// Waits for its timer at 0.3 s of guest time, and passes.

@@ -21,10 +21,13 @@ struct State {
 }
 
 impl Interrupted {
-    /// Listens for SIGINT, SIGTERM, SIGHUP and SIGQUIT from now on, on a thread of its own.
+    /// Listens for SIGINT, SIGTERM, SIGHUP and SIGQUIT from now on, on a thread of its own; not for those that are ignored
+    /// (by `nohup`, or in the background of a shell).
     pub fn install() -> Self {
         let interrupted = Self::default();
-        match Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT]) {
+        let ignored = ignored_signals();
+        let wanted = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
+        match Signals::new(wanted.iter().filter(|&signal| ignored >> (signal - 1) & 1 == 0)) {
             Ok(signals) => {
                 let heard = interrupted.clone();
                 std::thread::spawn(move || heard.listen(signals));
@@ -79,4 +82,11 @@ impl Interrupted {
     fn signal(&self) -> i32 {
         self.0.signal.load(Ordering::SeqCst)
     }
+}
+
+/// The signals that the process was started to ignore, a bit each from SIGHUP (1) on, where the system tells.
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }

@@ -67,9 +67,9 @@ impl fmt::Display for BadIsa<'_> {
             Self::Unknown("") => f.write_str("an underscore is followed by no name"),
             Self::Unknown(word) => {
                 write!(f, "there is no extension `{word}` here")?;
-                near(word).enumerate().try_for_each(|(n, near)| {
-                    write!(f, "{} {near}", if n == 0 { "; the nearest are" } else { "," })
-                })
+                near(word)
+                    .enumerate()
+                    .try_for_each(|(n, near)| write!(f, "{} {near}", if n == 0 { "; nearest:" } else { "," }))
             }
             Self::Profile(word) => {
                 write!(f, "`{word}` asks for what is not supported:")?;
@@ -252,7 +252,7 @@ mod tests {
             assert!(message.len() < 130, "{message}");
         }
         for (error, message) in [
-            (BadIsa::Unknown("zfhx"), "there is no extension `zfhx` here; the nearest are zfh, zfhmin"),
+            (BadIsa::Unknown("zfhx"), "there is no extension `zfhx` here; nearest: zfh, zfhmin"),
             (BadIsa::Unknown("x"), "there is no extension `x` here"),
             (BadIsa::Unknown(""), "an underscore is followed by no name"),
         ] {
