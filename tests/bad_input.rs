@@ -466,6 +466,19 @@ fn damaged_disks_do_no_harm() {
 }
 
 #[test]
+fn what_cannot_be_told_is_lost_without_more_ado() {
+    for (args, status) in [
+        (vec!["run", "--stats", "hello"], 0),
+        (vec!["run", "no-such-program"], REFUSED),
+        (vec!["run", "--debug", "--ex", "continue", "hello"], 0),
+    ] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = folio(&args).stderr(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(status), "{args:?}");
+    }
+}
+
+#[test]
 fn output_that_cannot_be_written_is_told() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     for args in [vec!["run", "hello"], vec!["run", "--debug", "--ex", "continue", "hello"]] {

@@ -50,7 +50,7 @@ pub fn boot(args: &BootArgs) -> Result<u8> {
     if terminal {
         // The monitor tells of Folio's own guest OS what it has heard from the start.
         machine.set_event_sink(Some(Box::new(recorder.clone())));
-        eprintln!("folio: {KEYS}");
+        tell!("folio: {KEYS}");
     }
     let mut driver = Driver::new(machine, stdio, Interrupted::install(), args.machine.fuel);
     driver.pace = (terminal || args.realtime).then(|| Pace::new(driver.machine.steps()));
@@ -153,7 +153,7 @@ fn tell_of_silence(end: End, args: &BootArgs, machine: &Machine) {
     let instructions = grouped(machine.instructions());
     let hint =
         if args.bios == "none" { "" } else { "; Linux prints from the start with --append earlycon=sbi" };
-    eprintln!("folio: nothing was printed in {instructions} instructions{how}{hint}");
+    tell!("folio: nothing was printed in {instructions} instructions{how}{hint}");
 }
 
 /// PASS, shutdown and reset are success; FAIL and `tohost` give their code.
@@ -166,7 +166,7 @@ fn status_of(end: End, machine: &Machine) -> u8 {
         End::Stopped(StopReason::Exit(GuestExit::Status(status))) => status,
         End::Stopped(StopReason::Exit(GuestExit::Signaled(signal))) => code(u64::from(128 + signal.min(127))),
         End::Stopped(StopReason::Exit(GuestExit::ExecFailed(errno))) => {
-            eprintln!(
+            tell!(
                 "folio: the guest kernel could not execute its first program (errno {errno}); --append init=/PATH names it"
             );
             STATUS_ERROR
@@ -174,15 +174,15 @@ fn status_of(end: End, machine: &Machine) -> u8 {
         End::Stopped(StopReason::FinisherFail(value)) => code(u64::from(value)),
         End::Stopped(StopReason::ToHost(value)) => code(value >> 1),
         End::Stopped(reason @ StopReason::TrapLoop) => {
-            eprintln!("folio: {reason} at {:#x}", machine.hart().pc);
+            tell!("folio: {reason} at {:#x}", machine.hart().pc);
             STATUS_FUEL
         }
         End::Stopped(reason @ StopReason::Idle) => {
-            eprintln!("folio: {reason}");
+            tell!("folio: {reason}");
             STATUS_FUEL
         }
         End::OutOfFuel => {
-            eprintln!("folio: the fuel is spent; give more with --fuel; without it there is no limit");
+            tell!("folio: the fuel is spent; give more with --fuel; without it there is no limit");
             STATUS_FUEL
         }
         End::Interrupted(status) => status,
@@ -192,7 +192,7 @@ fn status_of(end: End, machine: &Machine) -> u8 {
             unreachable!("no step to stop at was given; the monitor ends otherwise")
         }
         End::Stopped(other) => {
-            eprintln!("folio: {other}");
+            tell!("folio: {other}");
             STATUS_ERROR
         }
     }

@@ -4,6 +4,7 @@
 
 use super::args::RunArgs;
 use super::drive::{Driver, End};
+use super::tell_text;
 use super::trace_file::Recorder;
 use anyhow::{Context, Result};
 use emulator::debug::target::StopBefore;
@@ -36,9 +37,9 @@ pub fn session(
     };
     let first = String::from_utf8(program.to_vec()).ok();
     let mut debugger = Debugger::new(recorder.tap(), Some(guest_os::KERNEL_ELF), first, files);
-    eprint!("{}", debugger.location(&DriverTarget::new(driver)));
+    tell_text(&debugger.location(&DriverTarget::new(driver)));
     for line in args.ex.iter().map(String::as_str).chain(script.lines()) {
-        eprintln!("(folio) {line}");
+        tell!("(folio) {line}");
         if say(debugger.execute(&mut DriverTarget::new(driver), line)) || driver.is_left() {
             return Ok(end_of(driver, &debugger));
         }
@@ -61,15 +62,15 @@ pub fn session(
 /// The monitor of a console: the prompt on a machine that runs already, until `quit`, Ctrl-A x or the machine's end.
 pub fn monitor(driver: &mut Driver, recorder: &Recorder, kernel: Option<&[u8]>) -> Result<End> {
     let mut debugger = Debugger::new(recorder.tap(), kernel, None, Box::new(|_| None));
-    eprint!("\n{}", debugger.location(&DriverTarget::new(driver)));
-    eprintln!("`continue` goes back to the console, `quit` ends the machine, `help` lists the commands");
+    tell_text(&format!("\n{}", debugger.location(&DriverTarget::new(driver))));
+    tell!("`continue` goes back to the console, `quit` ends the machine, `help` lists the commands");
     prompt(&mut debugger, driver, true)?;
     Ok(end_of(driver, &debugger))
 }
 
 /// Shows what a command said. Whether it was `quit`.
 fn say(output: Output) -> bool {
-    eprint!("{}", output.text);
+    tell_text(&output.text);
     output.quit
 }
 

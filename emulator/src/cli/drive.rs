@@ -103,7 +103,7 @@ impl Driver {
                     return End::Quit;
                 }
                 Some(Command::Monitor) => return End::Monitor,
-                Some(Command::Help) => eprintln!("\nfolio: {KEYS}"),
+                Some(Command::Help) => tell!("\nfolio: {KEYS}"),
                 None => {}
             }
         }

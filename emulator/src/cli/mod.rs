@@ -3,6 +3,11 @@
 //! Errors of the user's are one message that says what, where and what to try, with exit status 125; nothing of
 //! Folio's goes to standard output while a guest runs.
 
+/// A line to standard error. What cannot be told there is lost: nobody reads it any more.
+macro_rules! tell {
+    ($($what:tt)*) => { $crate::cli::tell_text(&format!("{}\n", format_args!($($what)*))) };
+}
+
 mod args;
 mod boot;
 mod commit_file;
@@ -23,6 +28,7 @@ mod values;
 use anyhow::Context;
 use args::{Cli, Command};
 use clap::Parser;
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -30,6 +36,11 @@ use std::process::ExitCode;
 const STATUS_FUEL: u8 = 124;
 /// Exit status of every error of Folio's own.
 const STATUS_ERROR: u8 = 125;
+
+/// Text to standard error: see `tell`.
+fn tell_text(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
 
 /// Parses the command line and does what it says.
 pub fn main() -> ExitCode {
@@ -53,7 +64,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(status) => status.into(),
         Err(error) => {
-            eprintln!("folio: {error:#}");
+            tell!("folio: {error:#}");
             STATUS_ERROR.into()
         }
     }

@@ -67,7 +67,7 @@ impl Figures<'_> {
 
     /// Prints the figures on stderr, as a table for people.
     pub fn print_stats(&self) {
-        eprint!("{}", self.table());
+        super::tell_text(&self.table());
     }
 
     fn table(&self) -> String {

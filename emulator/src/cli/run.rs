@@ -199,23 +199,23 @@ fn conclude(end: End, program: &OsStr, refusal: Option<&str>) -> u8 {
             u8::try_from(128 + signal.min(127)).unwrap_or(u8::MAX)
         }
         End::Stopped(StopReason::Exit(GuestExit::ExecFailed(errno))) => {
-            eprintln!("folio: {program}: cannot be executed: {}", exec_failure(errno, refusal));
+            tell!("folio: {program}: cannot be executed: {}", exec_failure(errno, refusal));
             STATUS_ERROR
         }
         End::Stopped(StopReason::Exit(GuestExit::Panic)) => {
-            eprintln!("folio: the guest kernel failed; its last words are above (RUST_LOG=info shows more)");
+            tell!("folio: the guest kernel failed; its last words are above (RUST_LOG=info shows more)");
             STATUS_ERROR
         }
         End::Stopped(StopReason::Idle) => {
-            eprintln!("folio: every process waits for something that can never come");
+            tell!("folio: every process waits for something that can never come");
             STATUS_FUEL
         }
         End::Stopped(reason @ StopReason::TrapLoop) => {
-            eprintln!("folio: the guest kernel failed: {reason}");
+            tell!("folio: the guest kernel failed: {reason}");
             STATUS_FUEL
         }
         End::OutOfFuel => {
-            eprintln!("folio: the fuel is spent; give more with --fuel; without it there is no limit");
+            tell!("folio: the fuel is spent; give more with --fuel; without it there is no limit");
             STATUS_FUEL
         }
         End::Interrupted(status) => status,
@@ -225,7 +225,7 @@ fn conclude(end: End, program: &OsStr, refusal: Option<&str>) -> u8 {
             unreachable!("the debugger keeps the steps it stops at to itself, and the terminal is not raw")
         }
         End::Stopped(other) => {
-            eprintln!("folio: unexpectedly, {other}");
+            tell!("folio: unexpectedly, {other}");
             STATUS_ERROR
         }
     }

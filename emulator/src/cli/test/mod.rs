@@ -66,7 +66,7 @@ pub fn test(args: &TestArgs) -> Result<u8> {
     let junit = args.junit.as_deref().map_or(Ok(()), |path| junit::write(&report, path));
     json.and(junit)?;
     if interrupted.is_set() {
-        eprintln!("folio: interrupted; {} of {} tests have run", outcomes.len(), found.tests.len());
+        tell!("folio: interrupted; {} of {} tests have run", outcomes.len(), found.tests.len());
     }
     Ok(status)
 }
