@@ -8,10 +8,11 @@ use goblin::container::{Container, Ctx, Endian};
 use goblin::elf::header::{EI_CLASS, EI_DATA, ELFCLASS64, ELFDATA2LSB, ELFMAG, EM_RISCV, ET_DYN, ET_EXEC};
 use goblin::elf::program_header::{PT_LOAD, ProgramHeader};
 use goblin::elf::section_header::{SHF_ALLOC, SHT_SYMTAB, SectionHeader};
-use goblin::elf::sym::Sym;
+use goblin::elf::sym::{Sym, Symtab};
 use goblin::elf::{Elf, Header};
 use isa::platform::RAM_BASE;
 use isa::{PhysAddr, VirtAddr};
+use std::borrow::Cow;
 
 const CTX: Ctx = Ctx { container: Container::Big, le: Endian::Little };
 const PROGRAM_HEADER_BYTES: u16 = 56;
@@ -61,9 +62,9 @@ pub struct Segment<'a> {
 
 /// A symbol with a value.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Symbol {
+pub struct Symbol<'a> {
     /// Its name.
-    pub name: String,
+    pub name: Cow<'a, str>,
     /// Its value: a virtual address.
     pub va: VirtAddr,
     /// Its size in bytes, 0 if unknown.
@@ -151,13 +152,13 @@ impl<'a> ElfFile<'a> {
     }
 
     /// The symbols of the symbol table, in its order. Empty if the file is stripped or its sections are damaged.
-    pub fn symbols(&self) -> Vec<Symbol> {
-        self.read_symbols().unwrap_or_default()
+    pub fn symbols(&self) -> impl Iterator<Item = Symbol<'a>> + use<'a> {
+        self.read_symbols().into_iter().flatten()
     }
 
     /// The value of the symbol `name`.
     pub fn symbol(&self, name: &str) -> Option<VirtAddr> {
-        self.symbols().into_iter().find(|symbol| symbol.name == name).map(|symbol| symbol.va)
+        self.symbols().find(|symbol| symbol.name == name).map(|symbol| symbol.va)
     }
 
     /// Where the section `name` is linked, if the file has section headers and such a section in memory.
@@ -170,14 +171,14 @@ impl<'a> ElfFile<'a> {
         Some(VirtAddr(found.sh_addr))
     }
 
-    fn read_symbols(&self) -> Option<Vec<Symbol>> {
+    fn read_symbols(&self) -> Option<impl Iterator<Item = Symbol<'a>> + use<'a>> {
         let sections = self.sections()?;
         let table = sections.iter().find(|section| section.sh_type == SHT_SYMTAB)?;
         let names = self.contents(sections.get(usize::try_from(table.sh_link).ok()?)?)?;
         self.contents(table)?;
         let count = usize::try_from(table.sh_size / 24).ok()?;
-        let symbols = Sym::parse(self.bytes, usize::try_from(table.sh_offset).ok()?, count, CTX).ok()?;
-        Some(symbols.iter().filter_map(|symbol| named(symbol, names)).collect())
+        let symbols = Symtab::parse(self.bytes, usize::try_from(table.sh_offset).ok()?, count, CTX).ok()?;
+        Some(symbols.iter().filter_map(move |symbol| named(&symbol, names)))
     }
 
     fn sections(&self) -> Option<Vec<SectionHeader>> {
@@ -201,12 +202,12 @@ fn text_at(table: &[u8], offset: usize) -> Option<&[u8]> {
     Some(&text[..text.iter().position(|&byte| byte == 0)?])
 }
 
-fn named(symbol: &Sym, names: &[u8]) -> Option<Symbol> {
+fn named<'a>(symbol: &Sym, names: &'a [u8]) -> Option<Symbol<'a>> {
     let name = text_at(names, symbol.st_name)?;
     if name.is_empty() || symbol.st_shndx == 0 {
         return None;
     }
-    let name = String::from_utf8_lossy(name).into_owned();
+    let name = String::from_utf8_lossy(name);
     Some(Symbol { name, va: VirtAddr(symbol.st_value), size_bytes: symbol.st_size })
 }
 
