@@ -5,7 +5,7 @@
 
 # The demo: a program that uses little of what it owns, and the story of its page faults.
 run: setup
-	cargo run --quiet --release -- run --stats demand
+	cargo run --release -- run --stats demand
 
 # Everything that must hold: formatting, lints, the whole suite.
 test: setup-test lint

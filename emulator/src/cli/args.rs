@@ -93,7 +93,7 @@ pub struct MachineArgs {
     /// How instructions are executed
     #[arg(long, value_name = "ENGINE", default_value = "interp", value_parser = ["interp"])]
     pub engine: String,
-    /// Extensions of the harts: an ISA string (rv64gc_zba_zbb) or a profile (rva22s64), more names after underscores;
+    /// Extensions of the harts: an ISA string (rv64gc_zicntr_zba) or a profile (rva22s64), more names after underscores;
     /// `--isa help` lists the names
     #[arg(long, value_name = "ISA", value_parser = IsaParser)]
     pub isa: Option<IsaSet>,

@@ -51,8 +51,8 @@ pub fn isa_names() -> String {
 
 const ISA_HELP: &str = "\
 --isa takes rv64 with a base (i or g), more letters, and other names after
-underscores, as in rv64gc_zba_zbb; or a profile, with more names after it, as
-in rva22s64_zfh. Versions (rv64i2p1_m2p0) are not looked at.
+underscores, as in rv64gc_zicntr_zba; or a profile, with more names after it,
+as in rva22s64_zfh. Versions (rv64i2p1_m2p0) are not looked at.
 ";
 
 /// Words in lines that are indented and fit a terminal.
