@@ -6,7 +6,9 @@
 
 #![allow(clippy::unwrap_used)] // in functions that only tests call
 
-use emulator::bus::{AccessFault, Platform};
+#[path = "support/no_devices.rs"]
+mod no_devices;
+
 use emulator::exec::{CodeCache, Exec, Exit, Options};
 use emulator::hart::Hart;
 use emulator::mem::ram::Ram;
@@ -14,6 +16,7 @@ use emulator::mem::tlb::TlbGeometry;
 use isa::csr::mstatus;
 use isa::reg::{f_from_name, x_from_name};
 use isa::{Exception, PhysAddr, Step, assemble};
+use no_devices::NoDevices;
 
 const CODE: u64 = 0x8000_0000;
 const HANDLER: u64 = 0x8000_1000;
@@ -157,34 +160,6 @@ impl State {
                 _ => panic!("{name} is no register"),
             },
         }
-    }
-}
-
-/// No device at all.
-struct NoDevices;
-
-impl Platform for NoDevices {
-    fn read(&mut self, _: &mut Ram, _: PhysAddr, _: u8, _: Step) -> Result<u64, AccessFault> {
-        Err(AccessFault)
-    }
-    fn write(&mut self, _: &mut Ram, _: PhysAddr, _: u8, _: u64, _: Step) -> Result<(), AccessFault> {
-        Err(AccessFault)
-    }
-    fn mtime(&self, now: Step) -> u64 {
-        now.ticks()
-    }
-    fn timer_change(&self, _: u64, _: Step) -> Step {
-        Step::NEVER
-    }
-    fn interrupt_lines(&mut self, _: usize, _: Step) -> u64 {
-        0
-    }
-    fn next_deadline(&self, _: Step) -> Step {
-        Step::NEVER
-    }
-    fn advance(&mut self, _: &mut Ram, _: Step) {}
-    fn stop_requested(&self) -> bool {
-        false
     }
 }
 
