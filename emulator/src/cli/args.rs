@@ -36,7 +36,7 @@ pub enum Command {
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Exit status: the program's; 128 + signal if one killed it; 124 when the fuel is spent or nothing can ever wake the machine; \
+Exit status: the program's; 128 + signal if one killed it; 124 when the fuel is spent or nothing can ever wake the machine or end its traps; \
 125 for an error of Folio's own, a program that cannot be executed, or a kernel panic; 130 on Ctrl-C.")]
 pub struct RunArgs {
     /// Root file system: a folder, or an ext4 image (opened read-only). PROGRAM is then a path inside it
@@ -128,7 +128,7 @@ On a terminal the console is raw: each key goes to the guest at once, Ctrl-C too
 (a prompt with the debugger's commands), Ctrl-A a sends Ctrl-A, Ctrl-A h lists these keys.
 
 Exit status: 0 for a power-off, a reset or Ctrl-A x; 1 for an SBI shutdown after a failure; the code given to the test \
-finisher or to tohost; 124 when the fuel is spent or nothing can ever wake the machine; 125 for an error of Folio's own; \
+finisher or to tohost; 124 when the fuel is spent or nothing can ever wake the machine or end its traps; 125 for an error of Folio's own; \
 130 on Ctrl-C, 143 on SIGTERM, 129 on SIGHUP.")]
 pub struct BootArgs {
     /// Firmware: an ELF or raw FILE; `builtin` (Folio's SBI); `none` (the kernel starts in M-mode)

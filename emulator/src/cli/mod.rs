@@ -32,7 +32,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Exit status when the fuel is spent or nothing can ever wake the machine.
+/// Exit status when the fuel is spent or nothing can ever wake the machine or end its traps.
 const STATUS_FUEL: u8 = 124;
 /// Exit status of every error of Folio's own.
 const STATUS_ERROR: u8 = 125;
