@@ -3,6 +3,9 @@
 //! Pure bookkeeping: it neither zeroes nor copies. [`Memory`](crate::Memory) wraps it so that a frame is
 //! handed out only together with its new contents. Frames are handed out lowest first and freed frames are
 //! reused last in, first out, so that the same run takes the same frames.
+//!
+//! A limit bounds the frames of programs (their memory, page cache, page tables), never those of the kernel itself: a machine
+//! with few frames for programs still has a kernel that can grow. The table's own memory is taken once, when it is made.
 
 use crate::page_cache::PageKey;
 use crate::{SpaceId, layout};
@@ -88,6 +91,10 @@ pub struct FrameCounts {
 pub struct FrameTable {
     first: Ppn,
     total: u64,
+    /// The most frames that may be in use for anything but the kernel.
+    limit: u64,
+    /// Frames of kind [`FrameKind::Kernel`].
+    kernel: u64,
     /// Frames `first .. first + infos.len()` have been handed out at least once.
     infos: Vec<FrameInfo>,
     /// Freed frames; the last one goes out first.
@@ -96,19 +103,38 @@ pub struct FrameTable {
 }
 
 impl FrameTable {
-    /// A table of the `total` frames from `first` on, all free.
-    pub fn new(first: Ppn, total: u64) -> Self {
+    /// A table of the `total` frames from `first` on, all free, of which programs may have `limit`.
+    ///
+    /// # Panics
+    /// If the table itself finds no memory: [`FrameTable::bytes_for`].
+    pub fn new(first: Ppn, total: u64, limit: u64) -> Self {
         assert!(first.0.checked_add(total).is_some(), "frames wrap around the end of memory");
-        Self { first, total, infos: Vec::new(), freed: Vec::new(), peak_used: 0 }
+        let count = usize::try_from(total).expect("frames of RAM can be counted by a usize");
+        let limit = limit.min(total);
+        let (infos, freed) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        Self { first, total, limit, kernel: 0, infos, freed, peak_used: 0 }
+    }
+
+    /// Bytes of memory that a table of `total` frames takes when it is made. It never takes more.
+    pub const fn bytes_for(total: u64) -> u64 {
+        total * (size_of::<FrameInfo>() + size_of::<FrameId>()) as u64
     }
 
     /// Frames in the table.
     pub fn total(&self) -> u64 {
         self.total
     }
-    /// Frames that are free.
+    /// The most frames that programs may have: their memory, page cache and page tables.
+    pub fn limit(&self) -> u64 {
+        self.limit
+    }
+    /// Frames that programs can still get.
     pub fn free(&self) -> u64 {
-        self.total - self.used()
+        (self.total - self.used()).min(self.limit.saturating_sub(self.used() - self.kernel))
+    }
+    /// Whether there is a free frame for `kind`.
+    pub fn has_free(&self, kind: FrameKind) -> bool {
+        if kind == FrameKind::Kernel { self.used() < self.total } else { self.free() > 0 }
     }
     /// Frames in use.
     pub fn used(&self) -> u64 {
@@ -154,15 +180,15 @@ impl FrameTable {
     /// Takes a free frame. Its bytes are still those of its last owner: only `Memory` may call this.
     pub(crate) fn take(&mut self, kind: FrameKind) -> Result<FrameId, OutOfFrames> {
         assert!(kind != FrameKind::Free, "a frame is taken for something");
-        let frame = match self.freed.pop() {
-            Some(frame) => frame,
-            None if (self.infos.len() as u64) < self.total => {
-                let frame = FrameId(self.first.wrapping_add(self.infos.len() as u64));
-                self.infos.push(FrameInfo { kind: FrameKind::Free, maps: 0, pins: 0 });
-                frame
-            }
-            None => return Err(OutOfFrames),
-        };
+        if !self.has_free(kind) {
+            return Err(OutOfFrames);
+        }
+        let frame = self.freed.pop().unwrap_or_else(|| {
+            let frame = FrameId(self.first.wrapping_add(self.infos.len() as u64));
+            self.infos.push(FrameInfo { kind: FrameKind::Free, maps: 0, pins: 0 });
+            frame
+        });
+        self.kernel += u64::from(kind == FrameKind::Kernel);
         let info = self.info_mut(frame);
         assert!(
             *info == FrameInfo { kind: FrameKind::Free, maps: 0, pins: 0 },
@@ -178,11 +204,13 @@ impl FrameTable {
         let info = self.info_mut(frame);
         assert!(info.kind != FrameKind::Free, "{frame:?} is freed twice");
         assert!(info.maps == 0 && info.pins == 0, "{frame:?} is freed while in use: {info:?}");
-        info.kind = FrameKind::Free;
+        let was = core::mem::replace(&mut info.kind, FrameKind::Free);
+        self.kernel -= u64::from(was == FrameKind::Kernel);
         self.freed.push(frame);
     }
 
     pub(crate) fn set_kind(&mut self, frame: FrameId, kind: FrameKind) {
+        debug_assert!(kind != FrameKind::Kernel && self.info(frame).kind != FrameKind::Kernel);
         self.info_mut(frame).kind = kind;
     }
 
@@ -244,7 +272,27 @@ mod tests {
     use super::*;
 
     fn table(total: u64) -> FrameTable {
-        FrameTable::new(Ppn(100), total)
+        FrameTable::new(Ppn(100), total, total)
+    }
+
+    #[test]
+    fn the_limit_is_for_programs_and_not_for_the_kernel() {
+        let mut t = FrameTable::new(Ppn(100), 4, 2);
+        let orphan = t.take(FrameKind::Orphan).unwrap();
+        t.take(FrameKind::Kernel).unwrap();
+        assert_eq!((t.free(), t.limit(), t.total()), (1, 2, 4));
+        t.take(FrameKind::PageTable).unwrap();
+        assert_eq!(t.take(FrameKind::Orphan), Err(OutOfFrames));
+        assert_eq!(
+            (t.free(), t.has_free(FrameKind::Orphan), t.has_free(FrameKind::Kernel)),
+            (0, false, true)
+        );
+        let last = t.take(FrameKind::Kernel).unwrap();
+        assert_eq!(t.take(FrameKind::Kernel), Err(OutOfFrames));
+        t.release(orphan);
+        assert_eq!(t.free(), 1, "programs may have a second frame again");
+        t.release(last);
+        assert_eq!(t.free(), 1, "a frame of the kernel is not theirs");
     }
 
     #[test]

@@ -97,6 +97,19 @@ impl<P: PhysMem> Memory<P> {
         Ok(frame)
     }
 
+    /// Drops clean pages that nobody maps until programs can get `frames` more frames.
+    pub fn make_room(&mut self, frames: u64) -> Result<(), OutOfFrames> {
+        if !self.phys.may_take() {
+            return Err(OutOfFrames);
+        }
+        while self.frames.free() < frames {
+            if !self.evict_one() {
+                return Err(OutOfFrames);
+            }
+        }
+        Ok(())
+    }
+
     /// A zeroed frame for the kernel itself.
     pub fn allocate_kernel(&mut self) -> Result<FrameId, OutOfFrames> {
         self.allocate(FrameKind::Kernel, Contents::Zeros)
@@ -138,7 +151,10 @@ impl<P: PhysMem> Memory<P> {
     }
 
     fn take_or_evict(&mut self, kind: FrameKind) -> Result<FrameId, OutOfFrames> {
-        if self.frames.free() == 0 {
+        if !self.phys.may_take() {
+            return Err(OutOfFrames);
+        }
+        if !self.frames.has_free(kind) {
             self.evict_one();
         }
         self.frames.take(kind)

@@ -1,7 +1,7 @@
 //! The one door to physical memory.
 //!
 //! The kernel implements [`PhysMem`] over its direct map, the tests over a vector. Nothing else in this
-//! crate can reach a byte of RAM, so the unsafe part of the kernel's memory management is these six functions.
+//! crate can reach a byte of RAM, so the unsafe part of the kernel's memory management is these functions.
 
 use isa::paging::Pte;
 use isa::{PhysAddr, Ppn};
@@ -9,6 +9,10 @@ use isa::{PhysAddr, Ppn};
 /// Physical memory as `mm` needs it. Every address passed in lies in a frame that the
 /// [`FrameTable`](crate::FrameTable) owns, or in the kernel's template root.
 pub trait PhysMem {
+    /// Asked before a frame is handed out; `false` refuses it, as if none were free. For tests of running out of frames.
+    fn may_take(&mut self) -> bool {
+        true
+    }
     /// Reads the page-table entry at `at` (8-byte aligned).
     fn read_pte(&self, at: PhysAddr) -> Pte;
     /// Writes the page-table entry at `at` (8-byte aligned).

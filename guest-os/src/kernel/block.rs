@@ -4,12 +4,11 @@
 
 use crate::drivers::plic;
 use crate::drivers::virtio::{self, Disk};
+use crate::events;
 use crate::local::HartLocal;
+use crate::mem::{FRAME_BYTES, KernelFrame};
 use crate::wait::{self, Channel};
-use crate::{arch, events};
-use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
-use fs::{BlockDevice, DeviceError};
+use fs::{BlockDevice, DeviceError, Errno};
 use isa::events::{EventKind, EventRecord};
 use isa::platform::Region;
 use virtio_drivers::Error;
@@ -47,22 +46,54 @@ impl Purpose {
     }
 }
 
-/// A request that the device has: what it reads and writes must not move.
+/// Frames in use while no file system is mounted: the headers.
+pub const FRAMES: u64 = 1;
+
+/// Requests that the device can have at once: as many as its queue has entries.
+const SLOTS: usize = 16;
+
+/// What the device reads and writes beside the data.
+#[derive(Default)]
+#[repr(C, align(64))]
+struct Header {
+    request: BlkReq,
+    response: BlkResp,
+}
+const _: () = assert!(SLOTS * size_of::<Header>() <= FRAME_BYTES);
+
+/// A request, until its reader has been told how it ended.
+#[derive(Clone, Copy)]
 struct InFlight {
-    request: Box<BlkReq>,
-    response: Box<BlkResp>,
     buffer: *mut [u8],
     number: u64,
+    state: State,
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    /// The device has it, under this token, which is used again as soon as the device is done.
+    Submitted(u16),
+    /// The device is done; whether it succeeded.
+    Finished(bool),
 }
 
 struct Queue {
     disk: Disk,
     interrupt: u32,
-    /// By the device's token, which is used again as soon as the device is done.
-    in_flight: BTreeMap<u16, InFlight>,
-    /// Requests that are done and whose readers have not run yet, by their own number; whether they succeeded.
-    finished: BTreeMap<u64, bool>,
+    /// The headers, one a slot.
+    headers: KernelFrame,
+    slots: [Option<InFlight>; SLOTS],
     next_number: u64,
+}
+
+impl Queue {
+    /// The header of a slot.
+    fn header(&mut self, slot: usize) -> *mut Header {
+        let first = self.headers.as_mut_ptr().cast::<Header>();
+        assert!(slot < SLOTS);
+        // SAFETY: the frame has room for all slots.
+        unsafe { first.add(slot) }
+    }
 }
 
 static QUEUE: HartLocal<Option<Queue>> = HartLocal::new(None);
@@ -70,15 +101,10 @@ static QUEUE: HartLocal<Option<Queue>> = HartLocal::new(None);
 /// Finds the disk. `false` if there is none.
 pub fn start(slots: &[(Region, u32)]) -> bool {
     let Some((mut disk, interrupt)) = virtio::find_disk(slots) else { return false };
+    let headers = KernelFrame::new().expect("a machine that has just started has frames");
     disk.enable_interrupts();
     plic::enable(interrupt);
-    *QUEUE.get_mut() = Some(Queue {
-        disk,
-        interrupt,
-        in_flight: BTreeMap::new(),
-        finished: BTreeMap::new(),
-        next_number: 0,
-    });
+    *QUEUE.get_mut() = Some(Queue { disk, interrupt, headers, slots: [None; SLOTS], next_number: 0 });
     true
 }
 
@@ -88,7 +114,7 @@ pub fn len_bytes() -> u64 {
 }
 
 /// Fills `buffer` from the disk, sleeping meanwhile. Offset and length are multiples of the sector size. The buffer
-/// must lie in the direct map and stay where it is, which a borrowed slice of the heap or of a pinned frame does.
+/// must lie in the direct map and stay where it is, which a borrowed slice of a pinned frame does.
 pub fn read(offset_bytes: u64, buffer: &mut [u8], purpose: Purpose) -> Result<(), DeviceError> {
     let sector = usize::try_from(offset_bytes / SECTOR_SIZE as u64).map_err(|_| DeviceError)?;
     if buffer.is_empty()
@@ -120,19 +146,33 @@ pub fn read(offset_bytes: u64, buffer: &mut [u8], purpose: Purpose) -> Result<()
 fn submit(sector: usize, buffer: &mut [u8]) -> Result<u64, Error> {
     let mut queue = QUEUE.get_mut();
     let queue = queue.as_mut().ok_or(Error::NotReady)?;
-    let (mut request, mut response) = (Box::<BlkReq>::default(), Box::<BlkResp>::default());
-    let pointer: *mut [u8] = buffer;
-    // SAFETY: request and response stay boxed in `in_flight`, and the reader, who owns the buffer, sleeps until the
+    let slot = queue.slots.iter().position(Option::is_none).ok_or(Error::QueueFull)?;
+    let header = queue.header(slot);
+    let buffer: *mut [u8] = buffer;
+    // SAFETY: a free slot's header is nobody's. It stays where it is, and so does the buffer, whose reader sleeps until the
     // device is done: `read` does not return before.
-    let token = unsafe { queue.disk.read_blocks_nb(sector, &mut request, &mut *pointer, &mut response) }?;
+    let token = unsafe {
+        header.write(Header::default());
+        queue.disk.read_blocks_nb(sector, &mut (*header).request, &mut *buffer, &mut (*header).response)
+    }?;
     let number = queue.next_number;
     queue.next_number += 1;
-    queue.in_flight.insert(token, InFlight { request, response, buffer: pointer, number });
+    queue.slots[slot] = Some(InFlight { buffer, number, state: State::Submitted(token) });
     Ok(number)
 }
 
+/// Whether a request has succeeded, once it is done; its slot is free again then.
 fn take_finished(number: u64) -> Option<bool> {
-    QUEUE.get_mut().as_mut()?.finished.remove(&number)
+    let mut queue = QUEUE.get_mut();
+    let mut slots = queue.as_mut()?.slots.iter_mut();
+    let slot = slots.find(|slot| slot.is_some_and(|entry| entry.number == number))?;
+    match slot.as_ref()?.state {
+        State::Submitted(_) => None,
+        State::Finished(succeeded) => {
+            *slot = None;
+            Some(succeeded)
+        }
+    }
 }
 
 /// The device has finished something.
@@ -141,26 +181,45 @@ pub fn interrupt(source: u32) {
     let Some(queue) = guard.as_mut().filter(|queue| queue.interrupt == source) else { return };
     queue.disk.ack_interrupt();
     while let Some(token) = queue.disk.peek_used() {
-        let Some(mut entry) = queue.in_flight.remove(&token) else { break };
-        // SAFETY: the same request, buffer and response as in `submit`; the reader still sleeps.
-        let result = unsafe {
-            queue.disk.complete_read_blocks(token, &entry.request, &mut *entry.buffer, &mut entry.response)
+        let has_token = |slot: &Option<InFlight>| {
+            slot.is_some_and(|entry| matches!(entry.state, State::Submitted(t) if t == token))
         };
-        queue.finished.insert(entry.number, result.is_ok() && entry.response.status() == RespStatus::OK);
+        let Some(slot) = queue.slots.iter().position(has_token) else { break };
+        let header = queue.header(slot);
+        let Some(entry) = &mut queue.slots[slot] else { break };
+        // SAFETY: the same header and buffer as in `submit`; the reader still sleeps.
+        let succeeded = unsafe {
+            let (request, response) = (&(*header).request, &mut (*header).response);
+            let result = queue.disk.complete_read_blocks(token, request, &mut *entry.buffer, response);
+            result.is_ok() && response.status() == RespStatus::OK
+        };
+        entry.state = State::Finished(succeeded);
         wait::wake(Channel::Block(entry.number));
     }
 }
 
-/// The disk as the file systems read their metadata from it.
-pub struct RootDisk;
+/// The disk as the file systems read their metadata from it: through a frame, since their buffers may be anywhere.
+pub struct RootDisk(KernelFrame);
+
+impl RootDisk {
+    /// The disk. ENOMEM without a frame.
+    pub fn new() -> Result<Self, Errno> {
+        KernelFrame::new().map(Self)
+    }
+}
 
 impl BlockDevice for RootDisk {
     fn len_bytes(&self) -> u64 {
         len_bytes()
     }
     fn read(&mut self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
-        // A buffer on a kernel stack lies in the direct map too: stacks are heap memory.
-        debug_assert!(buffer.as_ptr() as usize >= arch::direct_map(isa::PhysAddr(0)));
-        read(offset_bytes, buffer, Purpose::Metadata)
+        let mut at = offset_bytes;
+        for piece in buffer.chunks_mut(FRAME_BYTES) {
+            read(at, &mut self.0[..piece.len()], Purpose::Metadata)?;
+            self.0.changed_by_device();
+            piece.copy_from_slice(&self.0[..piece.len()]);
+            at += piece.len() as u64;
+        }
+        Ok(())
     }
 }

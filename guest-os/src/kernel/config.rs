@@ -15,6 +15,8 @@ pub struct Config {
     pub has_host: bool,
     /// Windows of the virtio-mmio slots and their interrupt lines.
     pub virtio: Vec<(platform::Region, u32)>,
+    /// Each request for memory is refused once, to test that (`/chosen` has `folio,refuse`).
+    pub refuses: bool,
     /// The first program.
     pub init: Init,
 }
@@ -78,6 +80,7 @@ impl Config {
             ram_end,
             has_host: fdt.find_compatible(&["folio,host"]).is_some(),
             virtio,
+            refuses: fdt.find_node("/chosen").is_some_and(|node| node.property("folio,refuse").is_some()),
             init: Init::from_chosen(fdt),
         }
     }

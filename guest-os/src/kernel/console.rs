@@ -4,32 +4,53 @@ use crate::drivers::mmio::Mmio;
 use crate::drivers::{host, plic};
 use crate::local::HartLocal;
 use crate::logger;
+use crate::mem::{FRAME_BYTES, KernelFrame};
 use crate::syscall::terminal;
 use crate::wait::{self, Channel, WaitOutcome};
-use alloc::boxed::Box;
-use alloc::collections::VecDeque;
+use core::ops::Range;
 use fs::Errno;
 use isa::platform;
 
-const BUFFER_BYTES: usize = 4096;
+const BUFFER_BYTES: usize = FRAME_BYTES;
+/// Frames in use once [`start`] has run: the input buffer.
+pub const FRAMES: u64 = 1;
 const UART: Mmio = Mmio::new(platform::UART);
 
 /// What has been read ahead for nobody in particular, and the read under way.
 struct Input {
-    /// Where the host puts the bytes.
-    buffer: Option<Box<[u8; BUFFER_BYTES]>>,
-    ready: VecDeque<u8>,
+    /// Where the host or the UART's interrupt puts the bytes.
+    buffer: Option<KernelFrame>,
+    /// The bytes of the buffer that nobody has read yet.
+    ready: Range<usize>,
     is_reading: bool,
     /// An end of file that no reader has seen yet.
     ended: bool,
 }
 
 static INPUT: HartLocal<Input> =
-    HartLocal::new(Input { buffer: None, ready: VecDeque::new(), is_reading: false, ended: false });
+    HartLocal::new(Input { buffer: None, ready: 0..0, is_reading: false, ended: false });
+
+impl Input {
+    /// A character of the UART's. When the buffer is full it is lost, as in a driver without flow control.
+    fn push(&mut self, byte: u8) {
+        if self.ready.is_empty() {
+            self.ready = 0..0;
+        }
+        let end = self.ready.end;
+        if let Some(place) = self.buffer.as_mut().and_then(|buffer| buffer.get_mut(end)) {
+            *place = byte;
+            self.ready.end += 1;
+        }
+    }
+    fn end_line_or_file(&mut self) {
+        let last = self.ready.clone().last().and_then(|at| self.buffer.as_ref()?.get(at).copied());
+        self.ended = last.is_none_or(|last| last == b'\n');
+    }
+}
 
 /// Sets the devices up.
 pub fn start() {
-    INPUT.get_mut().buffer = Some(Box::new([0; BUFFER_BYTES]));
+    INPUT.get_mut().buffer = Some(KernelFrame::new().expect("a machine that has just started has frames"));
     if host::is_present() {
         plic::enable(platform::HOST_IRQ);
     } else {
@@ -78,12 +99,12 @@ pub fn read(into: &mut [u8], may_wait: bool) -> Result<usize, Option<Errno>> {
     loop {
         collect();
         {
-            let mut input = INPUT.get_mut();
-            if !input.ready.is_empty() {
+            let mut guard = INPUT.get_mut();
+            let input = &mut *guard;
+            if let (false, Some(buffer)) = (input.ready.is_empty(), &input.buffer) {
                 let count = into.len().min(input.ready.len());
-                for (to, from) in into.iter_mut().zip(input.ready.drain(..count)) {
-                    *to = from;
-                }
+                into[..count].copy_from_slice(&buffer[input.ready.start..][..count]);
+                input.ready.start += count;
                 return Ok(count);
             }
             if core::mem::take(&mut input.ended) {
@@ -104,14 +125,14 @@ pub fn read(into: &mut [u8], may_wait: bool) -> Result<usize, Option<Errno>> {
     }
 }
 
-/// Asks the host for at most `len` bytes, unless a read is under way.
+/// Asks the host for at most `len` bytes, unless a read is under way. Nothing is in the buffer.
 fn request(len: usize) {
     let mut input = INPUT.get_mut();
     if input.is_reading || !host::is_present() {
         return;
     }
     let Some(buffer) = &input.buffer else { return };
-    let address = crate::arch::phys_of(buffer.as_ptr()).0;
+    let address = buffer.address().0;
     host::with(|host| host.start_read(address, len.min(BUFFER_BYTES) as u64));
     input.is_reading = true;
 }
@@ -127,9 +148,8 @@ fn collect() {
     input.is_reading = false;
     let count = usize::try_from(count).unwrap_or(0).min(BUFFER_BYTES);
     if let Some(buffer) = &input.buffer {
-        // SAFETY: the device has written the buffer behind the compiler's back; it is read afresh.
-        let bytes = unsafe { core::ptr::from_ref(&**buffer).read_volatile() };
-        input.ready.extend(&bytes[..count]);
+        buffer.changed_by_device();
+        input.ready = 0..count;
     }
     input.ended = count == 0;
 }
@@ -144,16 +164,12 @@ pub fn host_interrupt() {
 /// The UART's interrupt: characters have come.
 pub fn uart_interrupt() {
     while let Some(byte) = uart::receive() {
-        let mut input = INPUT.get_mut();
         match byte {
             // Ctrl-D at the start of a line ends the file, Ctrl-C interrupts, a carriage return ends a line.
-            4 => input.ended = input.ready.back().is_none_or(|&last| last == b'\n'),
-            3 => {
-                drop(input);
-                terminal::interrupt();
-            }
-            b'\r' => input.ready.push_back(b'\n'),
-            _ => input.ready.push_back(byte),
+            4 => INPUT.get_mut().end_line_or_file(),
+            3 => terminal::interrupt(),
+            b'\r' => INPUT.get_mut().push(b'\n'),
+            _ => INPUT.get_mut().push(byte),
         }
     }
     wait::wake(Channel::Console);

@@ -6,7 +6,7 @@
 use crate::hart::{current, hart};
 use crate::process::{self, Process, Program};
 use crate::syscall::system;
-use crate::{arch, events, heap, mem, pages, trampoline, user, vfs};
+use crate::{arch, events, mem, pages, trampoline, user, vfs};
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -56,10 +56,6 @@ pub fn execute(request: Request) -> Result<(), Errno> {
     let bytes: usize = request.argv.iter().chain(&request.envp).map(|text| text.len() + 1 + 8).sum();
     if bytes > MAX_ARGUMENT_BYTES {
         return Err(Errno::E2BIG);
-    }
-    // Strings, the stack's image and the copies for /proc.
-    if !heap::admit(4 * bytes + (64 << 10)) {
-        return Err(Errno::ENOMEM);
     }
     let image = find_image(&mut request)?;
     let plan = plan_image(&image)?;

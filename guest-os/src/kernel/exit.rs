@@ -7,7 +7,7 @@ use crate::shutdown::{self, End};
 use crate::syscall::files::close_file;
 use crate::user::UserPtr;
 use crate::wait::{self, Channel, scheduler};
-use crate::{events, mem, pages, trampoline, vfs};
+use crate::{block, console, events, heap, mem, pages, trampoline, vfs};
 use isa::events::{EventKind, EventRecord};
 use proc::{ExitStatus, Pid, SigInfo, Signal};
 
@@ -162,6 +162,11 @@ pub fn next_alarm() -> Option<u64> {
     *ALARM.get()
 }
 
+/// Frames that the kernel keeps as long as it runs: its heap, its page tables, what its devices use, the last thread's scratch page.
+fn kernel_frames() -> u64 {
+    heap::frames() + block::FRAMES + console::FRAMES + 1
+}
+
 /// Checks that every frame has come back, says so, and stops the machine.
 fn end_of_run(status: ExitStatus) -> ! {
     vfs::stop();
@@ -170,7 +175,7 @@ fn end_of_run(status: ExitStatus) -> ! {
     let (free, cached, total) = {
         let memory = mem::memory();
         let counts = memory.frames().counts();
-        (counts.free + counts.zero, counts.page_cache, memory.frames().total())
+        (counts.free + counts.zero, counts.page_cache, memory.frames().total() - kernel_frames())
     };
     let mut complete = free + cached == total;
     mem::memory().evict_all_clean();

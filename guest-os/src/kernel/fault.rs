@@ -4,7 +4,7 @@ use crate::block::Purpose;
 use crate::hart::current;
 use crate::process::Process;
 use crate::wait::{self, Channel};
-use crate::{arch, events, mem, pages};
+use crate::{arch, events, heap, inject, mem, pages};
 use isa::VirtAddr;
 use isa::events::{Access, EventKind, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY};
 use mm::fault::FaultSignal;
@@ -35,6 +35,10 @@ pub fn resolve(va: VirtAddr, access: Access, origin: Origin) -> Result<(), Refus
     let space = process.space();
     let mut waited = DiskWait::None;
     loop {
+        if heap::settle().is_err() {
+            out_of_frames(&process, va);
+            return Err(Refused::OutOfFrames);
+        }
         let outcome = space.borrow_mut().fault(&mut mem::memory(), va, access, waited);
         pages::report_evictions();
         match outcome {
@@ -71,7 +75,14 @@ pub fn resolve(va: VirtAddr, access: Access, origin: Origin) -> Result<(), Refus
 
 /// Serves a page-fault trap: a refused access becomes a signal.
 pub fn trap(va: VirtAddr, access: Access) {
-    let Err(Refused::Signal(signal)) = resolve(va, access, Origin::Trap) else { return };
+    let refused = loop {
+        inject::begin();
+        let result = resolve(va, access, Origin::Trap);
+        if !inject::again(result == Err(Refused::OutOfFrames)) {
+            break result;
+        }
+    };
+    let Err(Refused::Signal(signal)) = refused else { return };
     let (signal, code) = match signal {
         FaultSignal::SegvMapErr => (Signal::SEGV, 1),
         FaultSignal::SegvAccErr => (Signal::SEGV, 2),
@@ -82,6 +93,10 @@ pub fn trap(va: VirtAddr, access: Access) {
 
 /// No frame is free and none can be freed: the process that asks is killed.
 pub fn out_of_frames(process: &Process, va: VirtAddr) {
+    if inject::has_refused() {
+        // There are frames: the access is tried again.
+        return;
+    }
     let name = alloc::string::String::from_utf8_lossy(&process.program.borrow().name).into_owned();
     log::error!(
         "out of frames: process {} ({name}) is killed at {va}; it had {} pages of {} frames (-m or --frames gives more)",

@@ -1,59 +1,110 @@
-//! The kernel heap: one region reserved at boot, and the admission check that keeps it from running dry.
+//! The kernel heap: it grows by frames, and what a kernel thread needs to finish a call is there before the call begins.
 //!
-//! An allocation that fails panics in Rust, so nothing a user program can ask for may be allocated without asking
-//! first: [`admit`] says whether `bytes` more leave the reserve untouched, and system calls that make the kernel remember
-//! more (processes, mappings, open files, tmpfs nodes, pipes) turn a refusal into ENOMEM or EAGAIN.
+//! An allocation that fails panics in Rust, unless it was asked for by `try_reserve`. So there are two kinds, told apart by size:
+//!
+//! - *Pieces* of at most [`PIECE_BYTES`] (tree nodes, boxes, names) cannot fail. Each thread has [`THREAD_BYTES`] for them, kept as pages that are
+//!   mapped behind the end of the heap and not yet in use. [`settle`] makes the thread's share whole again: it is asked at the start of each
+//!   system call and page fault, and between the parts of a call that needs more than a share; when there is no memory, the call is
+//!   refused before it has done anything. [`prepare`] raises the share for a call that is known to need more.
+//! - *Larger allocations*, whose size a program decides, may be refused: they come from frames at once, and leave the shares alone.
+//!   The kernel asks for them by `try_reserve` and its kin and answers ENOMEM.
+//!
+//! The heap starts in the RAM behind the kernel's image, with room for the frame table and for booting, and grows in a window of
+//! 4 KiB mappings, so that scattered frames make one piece. It gives frames back from its end.
 
-use crate::arch;
+use crate::arch::{self, window::HEAP_WINDOW};
 use crate::local::HartLocal;
+use crate::{inject, mem};
 use core::alloc::{GlobalAlloc, Layout};
-use core::ptr::null_mut;
-use isa::PhysAddr;
+use core::ptr::{NonNull, null_mut};
+use fs::Errno;
+use isa::{PAGE_SIZE, PhysAddr};
+use mem::FRAME_BYTES;
 use talc::base::Talc;
 use talc::base::binning::DefaultBinning;
 use talc::source::Manual;
 
-/// Bytes that stay free for what the kernel needs to go on and to clean up.
-const RESERVE_BYTES: usize = 1 << 20;
-/// A freed chunk costs this much bookkeeping at most; used to keep the estimate on the safe side.
-const CHUNK_OVERHEAD: usize = 16;
+/// The largest allocation that is not asked for by `try_reserve`: the longest path, and its copy while it grows.
+pub const PIECE_BYTES: usize = 8 << 10;
+/// What a thread may allocate in pieces between two calls of [`settle`], less what it frees meanwhile.
+pub const THREAD_BYTES: usize = 48 << 10;
+/// Bytes of the heap at the start, beside the frame table.
+const BOOT_BYTES: u64 = 512 << 10;
+/// Pages kept ready for what no thread answers for: interrupts, and the scattering of free memory.
+const COMMON_PAGES: usize = 16;
+/// Ready pages above what is promised that are not given back: a process that comes and goes should not map and unmap.
+const IDLE_PAGES: usize = 64;
+/// The allocator's bookkeeping beside a block.
+const CHUNK_OVERHEAD: usize = 64;
 
 struct KernelHeap {
     talc: HartLocal<Talc<Manual, DefaultBinning>>,
-    account: HartLocal<Account>,
+    growth: HartLocal<Growth>,
 }
 
-#[derive(Clone, Copy)]
-struct Account {
-    total: usize,
-    used: usize,
+/// The part of the heap in the window.
+struct Growth {
+    /// Where the allocator's part ends; `None` before there is one.
+    end: Option<NonNull<u8>>,
+    /// The first address of the window that is not mapped.
+    mapped_end: usize,
+    /// Threads that have a share.
+    threads: usize,
+    /// Bytes promised by [`prepare`] beside the shares.
+    prepared: usize,
+    /// Frames that hold the window's page tables.
+    tables: u64,
+    /// Something has been freed that may let the heap shrink.
+    may_shrink: bool,
 }
 
 #[global_allocator]
 static HEAP: KernelHeap = KernelHeap {
     talc: HartLocal::new(Talc::new(Manual)),
-    account: HartLocal::new(Account { total: 0, used: 0 }),
+    growth: HartLocal::new(Growth {
+        end: None,
+        mapped_end: HEAP_WINDOW.range().start,
+        threads: 0,
+        prepared: 0,
+        tables: 0,
+        may_shrink: false,
+    }),
 };
 
 // SAFETY: Talc upholds the contract of GlobalAlloc; HartLocal gives it exclusive access for each call.
 unsafe impl GlobalAlloc for KernelHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if layout.size() == 0 {
+        let is_piece = layout.size() <= PIECE_BYTES;
+        if layout.size() == 0 || !is_piece && inject::refuses() {
             return null_mut();
         }
-        // SAFETY: the size is not zero.
-        let Some(block) = (unsafe { self.talc.get_mut().allocate(layout) }) else { return null_mut() };
-        self.account.get_mut().used += layout.size() + CHUNK_OVERHEAD;
-        block.as_ptr()
+        inject::charge(layout.size(), is_piece);
+        loop {
+            // SAFETY: the size is not zero. The guard ends with the statement.
+            let block = unsafe { self.talc.get_mut().allocate(layout) };
+            match block {
+                Some(block) => return block.as_ptr(),
+                None if extend(layout.size() + layout.align() + CHUNK_OVERHEAD, is_piece) => {}
+                None => return null_mut(),
+            }
+        }
     }
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         // SAFETY: the caller passes a block of this heap with its layout.
         unsafe { self.talc.get_mut().deallocate(block, layout) }
-        self.account.get_mut().used -= layout.size() + CHUNK_OVERHEAD;
+        inject::credit(layout.size());
+        if layout.size() > PIECE_BYTES {
+            self.growth.get_mut().may_shrink = true;
+        }
     }
 }
 
-/// Gives the heap its region. Called once, before the first allocation.
+/// Bytes that the heap takes at the start, in a machine with this much RAM left.
+pub fn bytes_at_start(ram_bytes: u64) -> u64 {
+    (mm::FrameTable::bytes_for(ram_bytes / PAGE_SIZE) + BOOT_BYTES).next_multiple_of(PAGE_SIZE)
+}
+
+/// Gives the heap its first region. Called once, before the first allocation.
 ///
 /// # Safety
 /// `[start, start + bytes)` must be RAM in the direct map that nothing else uses.
@@ -62,26 +113,172 @@ pub unsafe fn start(start: PhysAddr, bytes: usize) {
     // SAFETY: the caller's promise.
     let end = unsafe { HEAP.talc.get_mut().claim(base, bytes) };
     assert!(end.is_some(), "the kernel heap is too small");
-    HEAP.account.get_mut().total = bytes;
 }
 
-/// Whether the kernel may allocate about `bytes` more on behalf of a user program: the reserve stays untouched, and there is
-/// a free piece as large, since free memory may lie in small ones.
-pub fn admit(bytes: usize) -> bool {
-    let account = *HEAP.account.get();
-    let free = account.total.saturating_sub(account.used).saturating_sub(RESERVE_BYTES);
-    free / 2 >= bytes && has_piece(bytes.max(1))
+/// Lets the part of the heap in the window begin. Called once, when there are frames.
+pub fn start_growing() -> Result<(), Errno> {
+    grow(COMMON_PAGES)?;
+    let base = HEAP_WINDOW.range().start;
+    // SAFETY: the page was mapped for the heap on the line above.
+    let end = unsafe { HEAP.talc.get_mut().claim(base as *mut u8, FRAME_BYTES) };
+    assert!(end.is_some(), "a page is enough for a region of the heap");
+    HEAP.growth.get_mut().end = end;
+    settle()
 }
 
-/// Whether one allocation of this size would succeed: tries it.
-fn has_piece(bytes: usize) -> bool {
-    let Ok(layout) = Layout::from_size_align(bytes, align_of::<u64>()) else { return false };
-    // SAFETY: the size is not zero.
-    let block = unsafe { HEAP.alloc(layout) };
-    if block.is_null() {
+/// Frames that the heap has taken since the start, with those of its page tables.
+pub fn frames() -> u64 {
+    let growth = HEAP.growth.get();
+    (growth.mapped_end - HEAP_WINDOW.range().start) as u64 / PAGE_SIZE + growth.tables
+}
+
+/// A thread's share of the heap, from its making to its end.
+pub struct Share {
+    _private: (),
+}
+
+impl Share {
+    /// A share for one more thread. ENOMEM if there is no memory for it.
+    pub fn new() -> Result<Self, Errno> {
+        HEAP.growth.get_mut().threads += 1;
+        let share = Self { _private: () };
+        settle().map(|()| share)
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut growth = HEAP.growth.get_mut();
+        growth.threads -= 1;
+        growth.may_shrink = true;
+    }
+}
+
+/// Makes the running thread's share whole: it may allocate [`THREAD_BYTES`] in pieces from here on. ENOMEM if there is no memory for that;
+/// then what is left of its share is for calls that only give back.
+pub fn settle() -> Result<(), Errno> {
+    if inject::refuses() {
+        return Err(Errno::ENOMEM);
+    }
+    let missing = {
+        let growth = HEAP.growth.get();
+        growth.promised_pages().saturating_sub(growth.ready_pages())
+    };
+    if missing > 0 {
+        grow(missing)?;
+    } else if HEAP.growth.get().may_shrink {
+        shrink();
+    }
+    inject::settled();
+    Ok(())
+}
+
+/// Memory for pieces beside the thread's share, as long as it lives.
+pub struct Prepared {
+    bytes: usize,
+}
+
+/// As [`settle`], with `bytes` more for pieces until what this returns is dropped. Dropped before the thread's share ends.
+pub fn prepare(bytes: usize) -> Result<Prepared, Errno> {
+    HEAP.growth.get_mut().prepared += bytes;
+    let prepared = Prepared { bytes };
+    settle()?;
+    inject::allow(bytes);
+    Ok(prepared)
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        HEAP.growth.get_mut().prepared -= self.bytes;
+    }
+}
+
+impl Growth {
+    /// Pages that are mapped and not yet in use.
+    fn ready_pages(&self) -> usize {
+        self.end.map_or(0, |end| (self.mapped_end - end.as_ptr().addr()) / FRAME_BYTES)
+    }
+    /// Pages that must be ready for the shares.
+    fn promised_pages(&self) -> usize {
+        COMMON_PAGES + (self.threads * THREAD_BYTES + self.prepared).div_ceil(FRAME_BYTES)
+    }
+}
+
+/// Takes as many ready pages into use as an allocation of `bytes` needs at most.
+fn extend(bytes: usize, is_piece: bool) -> bool {
+    let pages = bytes.div_ceil(FRAME_BYTES);
+    let (ready, kept) = {
+        let growth = HEAP.growth.get();
+        // Only pieces may take what is promised.
+        (growth.ready_pages(), if is_piece { 0 } else { growth.promised_pages() })
+    };
+    if ready < pages + kept && grow(pages + kept - ready).is_err() {
         return false;
     }
-    // SAFETY: allocated on the line above with this layout.
-    unsafe { HEAP.dealloc(block, layout) };
+    let mut growth = HEAP.growth.get_mut();
+    let Some(end) = growth.end else { return false };
+    let new_end = (end.as_ptr().addr() + pages * FRAME_BYTES).min(growth.mapped_end);
+    // SAFETY: `end` is where the allocator's part ends, and the pages up to `new_end` are mapped for it.
+    growth.end = Some(unsafe { HEAP.talc.get_mut().extend(end, new_end as *mut u8) });
     true
+}
+
+/// Maps `pages` more pages. What was mapped stays if they run out half-way.
+fn grow(pages: usize) -> Result<(), Errno> {
+    for _ in 0..pages {
+        let va = HEAP.growth.get().mapped_end;
+        if !HEAP_WINDOW.range().contains(&va) {
+            return Err(Errno::ENOMEM);
+        }
+        // While `mm` works, its frames cannot be had: a piece that it allocates is covered by a share.
+        let Some(mut memory) = mem::try_memory() else { return Err(Errno::ENOMEM) };
+        let frame = memory.allocate_kernel().map_err(|_| Errno::ENOMEM)?;
+        let mut tables = 0;
+        let mapped = HEAP_WINDOW.map(va, frame.ppn(), || {
+            tables += 1;
+            memory.allocate_kernel().ok().map(|table| table.ppn())
+        });
+        if mapped.is_err() {
+            memory.free_kernel(frame);
+            return Err(Errno::ENOMEM);
+        }
+        drop(memory);
+        let mut growth = HEAP.growth.get_mut();
+        growth.mapped_end += FRAME_BYTES;
+        growth.tables += tables;
+        drop(growth);
+        crate::pages::report_evictions();
+    }
+    Ok(())
+}
+
+/// Gives back what lies unused at the end of the heap, but for what is promised and a little more.
+fn shrink() {
+    let (end, keep) = {
+        let mut growth = HEAP.growth.get_mut();
+        growth.may_shrink = false;
+        let Some(end) = growth.end else { return };
+        (end, (growth.promised_pages() + IDLE_PAGES) * FRAME_BYTES)
+    };
+    let first_page = HEAP_WINDOW.range().start + FRAME_BYTES;
+    let used_end = {
+        let talc = HEAP.talc.get();
+        // SAFETY: `end` is where the allocator's part ends.
+        unsafe { talc.reserved(end) }.up_to.as_ptr().addr().next_multiple_of(FRAME_BYTES).max(first_page)
+    };
+    let mut growth = HEAP.growth.get_mut();
+    if growth.mapped_end <= used_end + keep {
+        return;
+    }
+    if used_end < end.as_ptr().addr() {
+        // SAFETY: as above; the first page, which is kept, holds the region's start.
+        growth.end = unsafe { HEAP.talc.get_mut().truncate(end, used_end as *mut u8) };
+    }
+    while growth.mapped_end > used_end + keep {
+        let Some(mut memory) = mem::try_memory() else { return };
+        growth.mapped_end -= FRAME_BYTES;
+        let frame = HEAP_WINDOW.unmap(growth.mapped_end);
+        let frame = memory.frames().lookup(frame).expect("the window maps frames of the frame table");
+        memory.free_kernel(frame);
+    }
 }

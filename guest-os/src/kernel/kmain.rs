@@ -10,7 +10,7 @@ use crate::shutdown::{End, stop};
 use crate::syscall::{limits, system};
 use crate::vfs::{self, FramesOfTmpfs, KernelFacts};
 use crate::wait::{self, scheduler};
-use crate::{arch, block, clock, console, events, heap, interrupts, logger, mem, trampoline};
+use crate::{arch, block, clock, console, events, heap, inject, interrupts, logger, mem, trampoline};
 use alloc::boxed::Box;
 use alloc::string::String;
 use fdt::Fdt;
@@ -18,11 +18,6 @@ use fs::{Device, Errno, Object, OpenFile, OpenFlags, Vfs};
 use isa::events::{EventKind, EventRecord};
 use isa::{PAGE_SIZE, PhysAddr};
 use proc::{DescriptorTable, Signals};
-
-/// The kernel heap's share of RAM, and its bounds.
-const HEAP_SHARE: u64 = 8;
-const HEAP_MIN_BYTES: u64 = 8 << 20;
-const HEAP_MAX_BYTES: u64 = 128 << 20;
 
 /// The first program, until its process starts it.
 static INIT: HartLocal<Option<Init>> = HartLocal::new(None);
@@ -36,8 +31,7 @@ extern "C" fn kmain(_hart: u64, device_tree: u64) -> ! {
     let fdt = Fdt::new(bytes).expect("the firmware passes a device tree");
     let (_, ram_end) = config::ram_bounds(&fdt);
     let tree_end = PhysAddr(device_tree.0 + bytes.len() as u64);
-    let heap_bytes = ((ram_end.0 - arch::kernel_end().0) / HEAP_SHARE).clamp(HEAP_MIN_BYTES, HEAP_MAX_BYTES)
-        & !(PAGE_SIZE - 1);
+    let heap_bytes = heap::bytes_at_start(ram_end.0 - arch::kernel_end().0);
     let heap_start = heap_start(heap_bytes, device_tree, tree_end);
     // SAFETY: between the kernel's end and the RAM's, not over the device tree.
     unsafe { heap::start(heap_start, usize::try_from(heap_bytes).expect("a usize has 64 bits")) };
@@ -48,6 +42,11 @@ extern "C" fn kmain(_hart: u64, device_tree: u64) -> ! {
     // The device tree is not needed any more: its RAM is handed out too.
     mem::start(PhysAddr(heap_start.0 + heap_bytes).page(), config.ram_end.page(), frame_limit);
     arch::drop_identity_map();
+    arch::window::start();
+    if config.refuses {
+        inject::start();
+    }
+    heap::start_growing().expect("a machine that has just started has frames");
     clock::start();
     system::start(host::with(|host| host.seed()).unwrap_or(0));
     interrupts::start();
@@ -118,7 +117,8 @@ pub fn first_process() {
 }
 
 fn mount_root() {
-    match fs::Ext4::mount(Box::new(block::RootDisk)) {
+    let disk = block::RootDisk::new().expect("a machine that has just started has frames");
+    match fs::Ext4::mount(Box::new(disk)) {
         Ok(root) => vfs::start(Vfs::new(root, Box::new(FramesOfTmpfs), Box::new(KernelFacts))),
         Err(error) => {
             log::error!("the disk holds no ext4 file system that can be mounted: {error}");

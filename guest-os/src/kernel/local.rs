@@ -26,6 +26,10 @@ impl<T> HartLocal<T> {
     pub fn get_mut(&self) -> RefMut<'_, T> {
         self.0.borrow_mut()
     }
+    /// Exclusive access, unless someone has access already.
+    pub fn try_get_mut(&self) -> Option<RefMut<'_, T>> {
+        self.0.try_borrow_mut().ok()
+    }
     /// Shared access for good, for state made of cells of its own. Must not be mixed with [`HartLocal::get_mut`].
     pub fn leak(&'static self) -> &'static T {
         // SAFETY: the value is only ever borrowed shared through this method; `get_mut` on the same cell is ruled out by its user.

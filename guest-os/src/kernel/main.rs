@@ -19,6 +19,7 @@ mod exit;
 mod fault;
 mod hart;
 mod heap;
+mod inject;
 mod interrupts;
 mod kmain;
 mod local;

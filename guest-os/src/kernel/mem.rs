@@ -1,9 +1,11 @@
 //! Physical memory for crate `mm`: its [`PhysMem`] over the direct map, the one [`Memory`], ASIDs and fences.
 
-use crate::arch;
 use crate::local::HartLocal;
+use crate::{arch, inject};
 use alloc::collections::BTreeSet;
 use core::cell::RefMut;
+use core::ops::{Deref, DerefMut};
+use fs::Errno;
 use isa::paging::Pte;
 use isa::{PAGE_SIZE, PhysAddr, Ppn};
 use mm::{Flush, FrameId, FrameTable, Memory, PhysMem, SpaceId};
@@ -24,6 +26,9 @@ fn frame_pointer(frame: Ppn) -> *mut [u8; FRAME_BYTES] {
 }
 
 impl PhysMem for DirectMap {
+    fn may_take(&mut self) -> bool {
+        !inject::refuses()
+    }
     fn read_pte(&self, at: PhysAddr) -> Pte {
         assert!(at.is_aligned(8));
         // SAFETY: page tables lie in frames of the frame table or in the kernel's root: RAM in the direct map.
@@ -68,13 +73,52 @@ pub unsafe fn frame_bytes_mut(frame: FrameId) -> &'static mut [u8; FRAME_BYTES] 
     unsafe { &mut *frame_pointer(frame.ppn()) }
 }
 
+/// A zeroed frame of the kernel's, for what a device reads or writes and for what passes between user memory and the kernel's objects.
+pub struct KernelFrame(FrameId);
+
+impl KernelFrame {
+    /// A new one. ENOMEM if no frame is left.
+    pub fn new() -> Result<Self, Errno> {
+        memory().allocate_kernel().map(Self).map_err(|_| Errno::ENOMEM)
+    }
+    /// To be called when a device has written the frame, before its bytes are looked at: the compiler does not know of the device.
+    pub fn changed_by_device(&self) {
+        arch::device_has_written();
+    }
+    /// Where it lies for a device.
+    pub fn address(&self) -> PhysAddr {
+        self.0.base()
+    }
+}
+
+impl Deref for KernelFrame {
+    type Target = [u8; FRAME_BYTES];
+    fn deref(&self) -> &Self::Target {
+        // SAFETY: the frame is this value's alone; a device writes it only while its owner waits and reads it afresh.
+        unsafe { &*frame_pointer(self.0.ppn()) }
+    }
+}
+
+impl DerefMut for KernelFrame {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        // SAFETY: as above, and the value is borrowed exclusively.
+        unsafe { &mut *frame_pointer(self.0.ppn()) }
+    }
+}
+
+impl Drop for KernelFrame {
+    fn drop(&mut self) {
+        memory().free_kernel(self.0);
+    }
+}
+
 static MEMORY: HartLocal<Option<Memory<DirectMap>>> = HartLocal::new(None);
 
-/// Hands all frames from `first` to `end` to crate `mm`. Called once.
+/// Hands all frames from `first` to `end` to crate `mm`, of which programs may have `limit` (0: all). Called once.
 pub fn start(first: Ppn, end: Ppn, limit: u64) {
-    let available = end.0.saturating_sub(first.0);
-    let total = if limit == 0 { available } else { available.min(limit) };
-    let memory = Memory::new(DirectMap { _private: () }, FrameTable::new(first, total));
+    let total = end.0.saturating_sub(first.0);
+    let limit = if limit == 0 { total } else { limit };
+    let memory = Memory::new(DirectMap { _private: () }, FrameTable::new(first, total, limit));
     *MEMORY.get_mut() = Some(memory.expect("there is a frame for the zero page"));
 }
 
@@ -82,6 +126,11 @@ pub fn start(first: Ppn, end: Ppn, limit: u64) {
 #[track_caller]
 pub fn memory() -> RefMut<'static, Memory<DirectMap>> {
     RefMut::map(MEMORY.get_mut(), |memory| memory.as_mut().expect("memory is set up before anything uses it"))
+}
+
+/// The memory of the machine, unless it is there and in use.
+pub fn try_memory() -> Option<RefMut<'static, Memory<DirectMap>>> {
+    RefMut::filter_map(MEMORY.try_get_mut()?, |memory| memory.as_mut()).ok()
 }
 
 /// Numbers for new address spaces.

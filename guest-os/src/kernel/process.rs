@@ -6,6 +6,7 @@
 use crate::arch::{Context, FpState, KernelStack, TrapFrame};
 use crate::hart::hart;
 use crate::local::HartLocal;
+use crate::mem::KernelFrame;
 use crate::{heap, mem};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -69,6 +70,12 @@ pub struct Process {
     pub context: UnsafeCell<Context>,
     /// The kernel thread's stack.
     pub stack: KernelStack,
+    /// Its share of the kernel heap.
+    pub share: heap::Share,
+    /// A page that what is copied from and to its memory passes through.
+    pub scratch: RefCell<KernelFrame>,
+    /// What the injector knows of it.
+    pub attempts: Cell<crate::inject::Attempts>,
     /// The user's registers. Borrowed by its own thread while user code runs.
     pub frame: RefCell<TrapFrame>,
     /// The user's FP registers, when the hart does not hold them.
@@ -230,8 +237,10 @@ pub struct Start {
 
 /// Makes a process and enters it into the table, not yet runnable. EAGAIN if there is no room for it.
 pub fn create(parent: Pid, start: Box<Start>) -> Result<Rc<Process>, (Errno, Box<Start>)> {
-    let stack = if admits_one_more() { KernelStack::new() } else { None };
-    let Some(stack) = stack else { return Err((Errno::EAGAIN, start)) };
+    let (Ok(share), Ok(scratch), Some(stack)) = (heap::Share::new(), KernelFrame::new(), KernelStack::new())
+    else {
+        return Err((Errno::EAGAIN, start));
+    };
     let Some(pid) = table(|t| t.allocate_pid()) else { return Err((Errno::EAGAIN, start)) };
     let start = *start;
     let now = crate::arch::time();
@@ -239,6 +248,9 @@ pub fn create(parent: Pid, start: Box<Start>) -> Result<Rc<Process>, (Errno, Box
         pid,
         context: UnsafeCell::new(Context::starting_in(crate::thread::start, &stack)),
         stack,
+        share,
+        scratch: RefCell::new(scratch),
+        attempts: Cell::default(),
         frame: RefCell::new(start.frame),
         fp: RefCell::new(start.fp),
         space: RefCell::new(start.space),
@@ -266,14 +278,6 @@ pub fn create(parent: Pid, start: Box<Start>) -> Result<Rc<Process>, (Errno, Box
     table(|t| t.insert(pid, parent, process.clone()));
     *FORKS.get_mut() += 1;
     Ok(process)
-}
-
-/// What a new process costs of the kernel heap: its stack, its tables and some room for what it will open.
-const PROCESS_BYTES: usize = 48 << 10;
-
-/// Whether the kernel has room for one more process.
-pub fn admits_one_more() -> bool {
-    heap::admit(PROCESS_BYTES)
 }
 
 /// Gives up a reference to an address space; the last one tears it down.

@@ -65,5 +65,5 @@ impl PhysMem for VecRam {
 
 /// Memory of so many frames.
 pub fn memory(frames: u64) -> Memory<VecRam> {
-    Memory::new(VecRam::new(frames), FrameTable::new(FIRST, frames)).unwrap()
+    Memory::new(VecRam::new(frames), FrameTable::new(FIRST, frames, frames)).unwrap()
 }

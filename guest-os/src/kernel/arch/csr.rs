@@ -52,6 +52,12 @@ pub fn fence_address_space(va: Option<u64>, asid: Option<u64>) {
     }
 }
 
+/// Memory may have been written by a device: what is read from now on is read afresh.
+pub fn device_has_written() {
+    // SAFETY: nothing happens; without `nomem` the compiler must take all memory for changed.
+    unsafe { asm!("", options(nostack, preserves_flags)) }
+}
+
 /// `fence.i`: instructions fetched from now on see the stores made before.
 pub fn fence_instructions() {
     // SAFETY: orders memory accesses, no more.

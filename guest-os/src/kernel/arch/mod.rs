@@ -8,11 +8,12 @@ mod csr;
 mod fp;
 mod start;
 mod user;
+pub mod window;
 
 pub use context::{Context, KernelStack, switch};
 pub use csr::{
-    enable_interrupts_in_sie, fence_address_space, fence_instructions, interrupts_pending, max_asid,
-    set_address_space, time, wait_for_interrupt,
+    device_has_written, enable_interrupts_in_sie, fence_address_space, fence_instructions,
+    interrupts_pending, max_asid, set_address_space, time, wait_for_interrupt,
 };
 pub use fp::{FpOwner, FpState};
 pub use start::{direct_map, drop_identity_map, kernel_end, kernel_root, phys_of};

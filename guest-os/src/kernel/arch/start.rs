@@ -86,9 +86,15 @@ pub fn direct_map(pa: PhysAddr) -> usize {
     va as usize
 }
 
-/// The physical address of something in the direct map (kernel image, heap, frames).
+/// The physical address of something in the direct map: the kernel's image, frames.
+///
+/// # Panics
+/// If it is elsewhere: stacks and heap lie in windows, whose pages no device can be given.
 pub fn phys_of<T: ?Sized>(pointer: *const T) -> PhysAddr {
-    PhysAddr((pointer.cast::<u8>() as u64).wrapping_sub(DIRECT_MAP))
+    let va = pointer.cast::<u8>() as u64;
+    let pa = va.wrapping_sub(DIRECT_MAP);
+    assert!(pa < (DIRECT_MAP_GIB as u64) << 30, "{va:#x} is not in the direct map");
+    PhysAddr(pa)
 }
 
 /// The root table whose upper half every address space shares.

@@ -5,7 +5,6 @@
 use super::mmio::Mmio;
 use crate::arch;
 use crate::local::HartLocal;
-use alloc::boxed::Box;
 use isa::events::{EventRecord, MAX_TEXT};
 use isa::hostdev::{self, Request};
 use isa::platform;
@@ -19,13 +18,13 @@ struct Report {
     text: [u8; MAX_TEXT],
 }
 
-/// The device's memory in the kernel.
+/// What the device reads and writes: part of the kernel's image, and so in the direct map.
 pub struct Host {
-    report: Box<Report>,
+    report: Report,
     /// Block of the operations that complete at once.
-    request: Box<Request>,
+    request: Request,
     /// Block of the pending read.
-    read: Box<Request>,
+    read: Request,
 }
 
 static DEVICE: HartLocal<Option<Host>> = HartLocal::new(None);
@@ -36,9 +35,9 @@ pub fn start(present: bool) {
         return;
     }
     *DEVICE.get_mut() = Some(Host {
-        report: Box::new(Report { words: [0; EventRecord::WORDS], text: [0; MAX_TEXT] }),
-        request: Box::new(Request::default()),
-        read: Box::new(Request::default()),
+        report: Report { words: [0; EventRecord::WORDS], text: [0; MAX_TEXT] },
+        request: Request::default(),
+        read: Request::default(),
     });
 }
 
@@ -58,14 +57,15 @@ impl Host {
         let text = &text[..text.len().min(MAX_TEXT)];
         self.report.words = EventRecord { text_len: text.len() as u64, ..*record }.to_words();
         self.report.text[..text.len()].copy_from_slice(text);
-        HOST.write_u64(hostdev::REG_EVENT, arch::phys_of(&raw const *self.report).0);
+        HOST.write_u64(hostdev::REG_EVENT, arch::phys_of(&raw const self.report).0);
     }
 
     fn submit(&mut self, op: u64, fd: u64, bytes: &[u8]) -> (u64, u64) {
-        let addr = arch::phys_of(bytes.as_ptr()).0;
-        *self.request =
+        // An empty slice points nowhere.
+        let addr = if bytes.is_empty() { 0 } else { arch::phys_of(bytes.as_ptr()).0 };
+        self.request =
             Request { op, fd, addr, len: bytes.len() as u64, status: hostdev::STATUS_PENDING, result: 0 };
-        let block = &raw const *self.request;
+        let block = &raw const self.request;
         HOST.write_u64(hostdev::REG_REQUEST, arch::phys_of(block).0);
         // SAFETY: the block is ours; the device has written status and result, so they are read afresh.
         let done = unsafe { block.read_volatile() };
@@ -93,14 +93,14 @@ impl Host {
 
     /// Asks for up to `len` bytes of stdin at physical address `addr`. One read may be pending.
     pub fn start_read(&mut self, addr: u64, len: u64) {
-        *self.read =
+        self.read =
             Request { op: hostdev::OP_READ, fd: 0, addr, len, status: hostdev::STATUS_PENDING, result: 0 };
-        HOST.write_u64(hostdev::REG_REQUEST, arch::phys_of(&raw const *self.read).0);
+        HOST.write_u64(hostdev::REG_REQUEST, arch::phys_of(&raw const self.read).0);
     }
     /// The count of the read that was started, once it has completed; an error of the device counts as end of file.
     pub fn finished_read(&mut self) -> Option<u64> {
         // SAFETY: the block is ours; the device writes it.
-        let block = unsafe { (&raw const *self.read).read_volatile() };
+        let block = unsafe { (&raw const self.read).read_volatile() };
         match block.status {
             hostdev::STATUS_PENDING => None,
             hostdev::STATUS_DONE => Some(block.result),

@@ -2,18 +2,14 @@
 
 use super::{Arguments, Outcome, descriptor, descriptor_error, int, length, uint};
 use crate::hart::current;
+use crate::pages;
 use crate::user::{self, UserPtr};
 use crate::vfs::{self, open_files};
 use crate::wait::{self, Channel};
-use crate::{heap, pages};
 use alloc::vec::Vec;
 use fs::{Errno, Location, Object, OpenFile, OpenFileId, OpenFlags, Opened, Whence};
 use linux_raw_sys::general as linux;
 
-/// What an open file or pipe costs of the kernel heap at most.
-const OPEN_FILE_BYTES: usize = 8 << 10;
-/// A pipe's ring.
-const PIPE_BYTES: usize = 72 << 10;
 /// Largest buffer of `getdents64` served at once.
 const MAX_ENTRIES_BYTES: usize = 32 << 10;
 
@@ -57,9 +53,6 @@ pub fn openat([dirfd, path, flags, mode, ..]: Arguments) -> Outcome {
     let path = user::read_path(path)?;
     let at = start_of(dirfd, &path)?;
     let flags = OpenFlags::from_bits_retain(uint(flags));
-    if !heap::admit(OPEN_FILE_BYTES) {
-        return Err(Errno::ENFILE.into());
-    }
     let mode = uint(mode) & 0o7777 & !current().umask.get();
     let opened = vfs::lock().open(&at, &path, flags, mode)?;
     let id = match opened {
@@ -218,9 +211,6 @@ pub fn pipe2([fds, flags, ..]: Arguments) -> Outcome {
     let flags = OpenFlags::from_bits_retain(uint(flags));
     if !(OpenFlags::CLOEXEC | OpenFlags::NONBLOCK).contains(flags) {
         return Err(Errno::EINVAL.into());
-    }
-    if !heap::admit(PIPE_BYTES) {
-        return Err(Errno::ENFILE.into());
     }
     let (reader, writer) = open_files().create_pipe(flags)?;
     let close_on_exec = flags.contains(OpenFlags::CLOEXEC);

@@ -5,17 +5,18 @@
 use super::files::{details, open_file};
 use super::{Arguments, Outcome, Stop, length, system};
 use crate::hart::current;
+use crate::mem::FRAME_BYTES;
 use crate::process::Process;
 use crate::user::{self, UserPtr};
 use crate::vfs::{self, open_files};
 use crate::wait::{self, Channel, WaitOutcome};
-use crate::{console, heap, pages};
+use crate::{console, pages};
 use ::proc::{SigInfo, Signal};
 use alloc::vec::Vec;
 use fs::{Device, Errno, Object, OpenFile, OpenFileId, OpenFlags, PipeOutcome};
 
-/// Bytes moved in one piece.
-const PIECE_BYTES: usize = 16 << 10;
+/// Bytes moved in one piece: what the thread's scratch page holds.
+const PIECE_BYTES: usize = FRAME_BYTES;
 /// Most bytes of one call (Linux's MAX_RW_COUNT).
 const MAX_BYTES: usize = 0x7fff_f000;
 /// Most elements of an I/O vector.
@@ -160,7 +161,9 @@ fn advance(position: Position, done: usize) -> Position {
 
 fn read_piece(id: OpenFileId, address: u64, want: usize, position: Position, may_wait: bool) -> Moved {
     let file = details(id);
-    let mut buffer = alloc::vec![0; want];
+    let process = current();
+    let mut scratch = process.scratch.borrow_mut();
+    let buffer = &mut scratch[..want];
     let nonblocking = file.flags.contains(OpenFlags::NONBLOCK) || !may_wait;
     let offset = match position {
         Position::Current => file.offset,
@@ -169,13 +172,13 @@ fn read_piece(id: OpenFileId, address: u64, want: usize, position: Position, may
     let count = match &file.object {
         Object::Disk(inode) => {
             let (number, len_bytes) = pages::open(inode)?;
-            pages::read(number, len_bytes, offset, &mut buffer)?
+            pages::read(number, len_bytes, offset, buffer)?
         }
-        Object::Memory(inode) => vfs::lock().read_at(inode, offset, &mut buffer)?,
-        Object::Text(_) => return read_text(id, file, address, &mut buffer, position),
-        Object::Device(device) => read_device(*device, &mut buffer, nonblocking)?,
+        Object::Memory(inode) => vfs::lock().read_at(inode, offset, buffer)?,
+        Object::Text(_) => return read_text(id, file, address, buffer, position),
+        Object::Device(device) => read_device(*device, buffer, nonblocking)?,
         Object::Pipe { pipe, .. } => {
-            let count = read_pipe(id, &mut buffer, nonblocking)?;
+            let count = read_pipe(id, buffer, nonblocking)?;
             wait::wake(Channel::Pipe(*pipe));
             count
         }
@@ -246,8 +249,11 @@ fn write_piece(id: OpenFileId, address: u64, want: usize, position: Position) ->
         Object::Disk(_) | Object::Text(_) => return Err(Errno::EBADF.into()),
         _ => {}
     }
-    let mut buffer = alloc::vec![0; want];
-    user::copy_in(address, &mut buffer)?;
+    let process = current();
+    let mut scratch = process.scratch.borrow_mut();
+    let buffer = &mut scratch[..want];
+    user::copy_in(address, buffer)?;
+    let buffer = &*buffer;
     match &file.object {
         Object::Memory(inode) => {
             let offset = match position {
@@ -258,19 +264,19 @@ fn write_piece(id: OpenFileId, address: u64, want: usize, position: Position) ->
                 Position::Current => file.offset,
             };
             check_file_size(offset)?;
-            let count = vfs::lock().write_at(inode, offset, &buffer)?;
+            let count = vfs::lock().write_at(inode, offset, buffer)?;
             pages::forget(inode);
             if position == Position::Current {
                 open_files().get_mut(id).offset = offset + count as u64;
             }
             Ok(count)
         }
-        Object::Device(Device::Stdio { stream, .. }) => write_console(u64::from(*stream).max(1), &buffer),
-        Object::Device(Device::Tty) => write_console(1, &buffer),
+        Object::Device(Device::Stdio { stream, .. }) => write_console(u64::from(*stream).max(1), buffer),
+        Object::Device(Device::Tty) => write_console(1, buffer),
         Object::Device(_) => Ok(want),
         Object::Pipe { pipe, .. } => {
             let nonblocking = file.flags.contains(OpenFlags::NONBLOCK);
-            write_pipe(id, &buffer, nonblocking).inspect(|_| wait::wake(Channel::Pipe(*pipe)))
+            write_pipe(id, buffer, nonblocking).inspect(|_| wait::wake(Channel::Pipe(*pipe)))
         }
         _ => Err(Errno::EBADF.into()),
     }
@@ -291,13 +297,8 @@ fn write_console(stream: u64, bytes: &[u8]) -> Moved {
 /// Moves all bytes unless the file is nonblocking.
 fn write_pipe(id: OpenFileId, bytes: &[u8], nonblocking: bool) -> Moved {
     let Object::Pipe { pipe, .. } = details(id).object else { return Err(Errno::EBADF.into()) };
-    /// A pipe's ring grows by copying itself; with the new ring this is what it takes at most.
-    const RING_BYTES: usize = 2 * fs::PIPE_CAPACITY;
     let mut done = 0;
     loop {
-        if !heap::admit(RING_BYTES) {
-            return if done > 0 { Ok(done) } else { Err(Errno::ENOMEM.into()) };
-        }
         let outcome = open_files().pipe_write(id, &bytes[done..])?;
         match outcome {
             PipeOutcome::Moved(count) => {
@@ -339,7 +340,9 @@ pub fn sendfile([out, input, offset, count, ..]: Arguments) -> Outcome {
         None => source.offset,
     };
     let mut done = 0u64;
-    let mut buffer = alloc::vec![0; PIECE_BYTES];
+    let process = current();
+    let mut scratch = process.scratch.borrow_mut();
+    let buffer = &mut scratch[..];
     while done < count {
         let want = length(count - done).min(PIECE_BYTES);
         let read = match &source.object {

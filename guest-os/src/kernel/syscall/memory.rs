@@ -4,7 +4,7 @@ use super::files::{details, open_file};
 use super::{Arguments, Outcome, int, uint};
 use crate::hart::current;
 use crate::process::{Process, SharedSpace};
-use crate::{events, heap, mem, pages};
+use crate::{events, mem, pages};
 use alloc::string::String;
 use alloc::sync::Arc;
 use fs::{Device, Errno, Inode, Object};
@@ -13,9 +13,6 @@ use isa::{PAGE_SIZE, VirtAddr};
 use linux_raw_sys::general as linux;
 use mm::vma::FileBacking;
 use mm::{Backing, MapError, MapRequest, PageRange, Placement, Prot, Vma, VmaFlags};
-
-/// What a mapping costs of the kernel heap at most: VMAs, a name, a node of a tree.
-const MAPPING_BYTES: usize = 2 << 10;
 
 fn errno(error: MapError) -> Errno {
     match error {
@@ -26,10 +23,6 @@ fn errno(error: MapError) -> Errno {
         MapError::Exists => Errno::EEXIST,
         MapError::NeverWritable => Errno::EACCES,
     }
-}
-
-fn admit() -> Result<(), Errno> {
-    if heap::admit(MAPPING_BYTES) { Ok(()) } else { Err(Errno::ENOMEM) }
 }
 
 fn prot_of(bits: u64) -> Prot {
@@ -43,14 +36,12 @@ fn prot_of(bits: u64) -> Prot {
 
 pub fn brk([wanted, ..]: Arguments) -> Outcome {
     let space = current().space();
-    if heap::admit(MAPPING_BYTES) {
-        let before = space.borrow().heap_end();
-        let flush = space.borrow_mut().brk(&mut mem::memory(), VirtAddr(wanted));
-        mem::apply(flush, space.borrow().asid());
-        let (start, end) = (space.borrow().heap_start(), space.borrow().heap_end());
-        if end != before {
-            events::report(EventRecord { va: start.0, va_end: end.0, ..events::of(EventKind::Brk) });
-        }
+    let before = space.borrow().heap_end();
+    let flush = space.borrow_mut().brk(&mut mem::memory(), VirtAddr(wanted));
+    mem::apply(flush, space.borrow().asid());
+    let (start, end) = (space.borrow().heap_start(), space.borrow().heap_end());
+    if end != before {
+        events::report(EventRecord { va: start.0, va_end: end.0, ..events::of(EventKind::Brk) });
     }
     Ok(space.borrow().heap_end().0)
 }
@@ -69,7 +60,6 @@ pub fn mmap([address, len, prot, flags, fd, offset]: Arguments) -> Outcome {
         linux::MAP_PRIVATE => false,
         _ => return Err(Errno::EINVAL.into()),
     };
-    admit()?;
     let prot = prot_of(prot);
     let source = if flags & linux::MAP_ANONYMOUS != 0 {
         Source::anonymous(is_shared, len_pages)
@@ -213,7 +203,6 @@ pub fn munmap([address, len, ..]: Arguments) -> Outcome {
     if range.is_empty() {
         return Err(Errno::EINVAL.into());
     }
-    admit()?;
     let space = current().space();
     let unmapped = space.borrow_mut().unmap(&mut mem::memory(), range).map_err(errno)?;
     mem::apply(unmapped.flush, space.borrow().asid());
@@ -228,7 +217,6 @@ pub fn mprotect([address, len, prot, ..]: Arguments) -> Outcome {
     if range.is_empty() {
         return Ok(0);
     }
-    admit()?;
     let space = current().space();
     let changed = space.borrow_mut().protect(&mut mem::memory(), range, prot_of(prot));
     let (changed, flush) = changed.map_err(errno)?;
@@ -266,7 +254,6 @@ pub fn mremap([address, old_len, new_len, flags, ..]: Arguments) -> Outcome {
     if vma.backing != Backing::Anon || vma.range.end != old.end {
         return Err(Errno::ENOMEM.into());
     }
-    admit()?;
     let request = MapRequest {
         placement: Placement::FixedNoReplace(old.end),
         len_pages: new.end.0 - old.end.0,
@@ -294,7 +281,6 @@ pub fn madvise([address, len, advice, ..]: Arguments) -> Outcome {
 
 /// Forgets what was stored to private pages: maps each VMA's part of the range anew.
 fn drop_pages(space: &SharedSpace, range: PageRange) -> Outcome {
-    admit()?;
     let vmas: alloc::vec::Vec<Vma> = space.borrow().vmas().overlapping(range).cloned().collect();
     for vma in vmas {
         let part = vma.range.intersect(range);

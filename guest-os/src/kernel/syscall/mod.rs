@@ -21,6 +21,7 @@ use crate::hart::current;
 use crate::local::HartLocal;
 use crate::process::Process;
 use crate::signal::Interrupted;
+use crate::{heap, inject};
 use ::proc::{DescriptorError, ExitStatus};
 use alloc::collections::BTreeSet;
 use fs::Errno;
@@ -58,7 +59,18 @@ pub fn serve(process: &Process) -> Option<ExitStatus> {
         let argument = |n| frame.argument(n);
         (argument(7), [argument(0), argument(1), argument(2), argument(3), argument(4), argument(5)])
     };
-    let result = match dispatch(number, arguments) {
+    let outcome = loop {
+        inject::begin();
+        let outcome = if needs_share(number) {
+            heap::settle().map_err(Stop::from).and_then(|()| dispatch(number, arguments))
+        } else {
+            dispatch(number, arguments)
+        };
+        if !inject::again(matches!(outcome, Err(Stop::Errno(_)))) {
+            break outcome;
+        }
+    };
+    let result = match outcome {
         Ok(value) => value,
         Err(Stop::Errno(errno)) => errno.to_return_value(),
         Err(Stop::RegistersSet) => return None,
@@ -70,6 +82,32 @@ pub fn serve(process: &Process) -> Option<ExitStatus> {
     };
     process.frame.borrow_mut().x[10] = result;
     None
+}
+
+/// Whether a call is refused when the kernel has no memory for what it may need. Not those that only give back or only
+/// tell: they go on with what is left of the thread's share.
+#[allow(non_upper_case_globals)] // the constants are named as in Linux
+fn needs_share(number: u64) -> bool {
+    !matches!(
+        u32::try_from(number),
+        Ok(__NR_exit
+            | __NR_exit_group
+            | __NR_close
+            | __NR_wait4
+            | __NR_rt_sigreturn
+            | __NR_rt_sigprocmask
+            | __NR_sched_yield
+            | __NR_clock_gettime
+            | __NR_gettimeofday
+            | __NR_getpid
+            | __NR_gettid
+            | __NR_getppid
+            | __NR_getuid
+            | __NR_geteuid
+            | __NR_getgid
+            | __NR_getegid
+            | __NR_umask)
+    )
 }
 
 #[allow(non_upper_case_globals)] // the constants are named as in Linux

@@ -4,12 +4,9 @@ use super::files::{details, open_file, start_of};
 use super::{Arguments, Outcome, int, length, uint};
 use crate::hart::current;
 use crate::user::{self, UserPtr};
-use crate::{clock, heap, pages, vfs};
+use crate::{clock, pages, vfs};
 use fs::{Errno, Inode, LastLink, Location, Object, Timestamp};
 use linux_raw_sys::general as linux;
-
-/// What a new name costs of the kernel heap at most.
-const NAME_BYTES: usize = 8 << 10;
 
 /// The file that a directory descriptor and a path name; with AT_EMPTY_PATH an empty path is the descriptor itself.
 pub fn find(dirfd: u64, path: u64, flags: u32) -> Result<Location, Errno> {
@@ -27,10 +24,6 @@ pub fn find(dirfd: u64, path: u64, flags: u32) -> Result<Location, Errno> {
     let at = start_of(dirfd, &path)?;
     let last = if flags & linux::AT_SYMLINK_NOFOLLOW != 0 { LastLink::Keep } else { LastLink::Follow };
     vfs::lock().resolve(&at, &path, last)
-}
-
-fn admit() -> Result<(), Errno> {
-    if heap::admit(NAME_BYTES) { Ok(()) } else { Err(Errno::ENOSPC) }
 }
 
 pub fn readlinkat([dirfd, path, buffer, len, ..]: Arguments) -> Outcome {
@@ -55,7 +48,6 @@ pub fn faccessat([dirfd, path, mode, flags, ..]: Arguments, has_flags: bool) -> 
 }
 
 pub fn mkdirat([dirfd, path, mode, ..]: Arguments) -> Outcome {
-    admit()?;
     let path = user::read_path(path)?;
     let at = start_of(dirfd, &path)?;
     vfs::lock().mkdir(&at, &path, uint(mode) & 0o7777 & !current().umask.get())?;
@@ -78,7 +70,6 @@ pub fn renameat2([from_fd, from, to_fd, to, flags, ..]: Arguments) -> Outcome {
     if flags & !linux::RENAME_NOREPLACE != 0 {
         return Err(Errno::EINVAL.into());
     }
-    admit()?;
     let (from, to) = (user::read_path(from)?, user::read_path(to)?);
     let (from_at, to_at) = (start_of(from_fd, &from)?, start_of(to_fd, &to)?);
     vfs::lock().rename(&from_at, &from, &to_at, &to, flags & linux::RENAME_NOREPLACE != 0)?;
@@ -86,7 +77,6 @@ pub fn renameat2([from_fd, from, to_fd, to, flags, ..]: Arguments) -> Outcome {
 }
 
 pub fn linkat([from_fd, from, to_fd, to, flags, ..]: Arguments) -> Outcome {
-    admit()?;
     let follow = if uint(flags) & linux::AT_SYMLINK_FOLLOW != 0 { 0 } else { linux::AT_SYMLINK_NOFOLLOW };
     let file = find(from_fd, from, follow | uint(flags) & linux::AT_EMPTY_PATH)?;
     let to = user::read_path(to)?;
@@ -96,7 +86,6 @@ pub fn linkat([from_fd, from, to_fd, to, flags, ..]: Arguments) -> Outcome {
 }
 
 pub fn symlinkat([target, dirfd, path, ..]: Arguments) -> Outcome {
-    admit()?;
     let (target, path) = (user::read_path(target)?, user::read_path(path)?);
     let at = start_of(dirfd, &path)?;
     vfs::lock().symlink(&target, &at, &path)?;

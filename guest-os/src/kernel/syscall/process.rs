@@ -4,7 +4,7 @@ use super::{Arguments, Outcome, Stop, int, uint};
 use crate::arch::TrapFrame;
 use crate::exec::{self, MAX_ARGUMENT_BYTES, Request};
 use crate::hart::current;
-use crate::process::{self, Process, SharedSpace, Start, admits_one_more, table};
+use crate::process::{self, Process, SharedSpace, Start, table};
 use crate::user::{self, UserPtr};
 use crate::vfs::open_files;
 use crate::wait::{self, Channel, WaitOutcome, scheduler};
@@ -33,9 +33,7 @@ pub fn clone([flags, stack, parent_tid, tls, child_tid, ..]: Arguments) -> Outco
     let parent = current();
     // The descriptors, the program's strings for /proc and the VMAs are copied.
     let copied = parent.program.borrow().environment.len() + parent.program.borrow().arguments.len();
-    if !admits_one_more() || !heap::admit(copied + parent.space().borrow().vmas().len() * 256) {
-        return Err(Errno::EAGAIN.into());
-    }
+    let _prepared = heap::prepare(copied + parent.space().borrow().vmas().len() * 256)?;
     parent.save_fp();
     let (space, shared) = child_space(&parent, flags)?;
     let start = Start {
@@ -168,9 +166,6 @@ fn strings(array: u64, budget: &mut usize) -> Result<Vec<Vec<u8>>, Errno> {
         }
         let text = user::read_string(pointer, MAX_STRING_BYTES, Errno::E2BIG)?;
         *budget = budget.checked_sub(text.len() + 9).ok_or(Errno::E2BIG)?;
-        if !heap::admit(text.len() + 64) {
-            return Err(Errno::ENOMEM);
-        }
         texts.push(text);
     }
     Ok(texts)
