@@ -7,6 +7,7 @@ use crate::frame::{AnonOwner, FrameId, FrameKind, FrameTable, OutOfFrames};
 use crate::page_cache::{Evicted, FileId, PageCache, PageKey, PageLookup, PageState, Store};
 use crate::phys::PhysMem;
 use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
 use alloc::vec::Vec;
 use isa::PAGE_SIZE;
 
@@ -29,9 +30,10 @@ pub struct Memory<P> {
     cache: PageCache,
     zero_page: FrameId,
     evicted: Vec<Evicted>,
-    /// How many address spaces map each file.
+    /// How many address spaces map each file; 0 until [`Memory::take_unmapped_file`] gives the file.
     file_spaces: BTreeMap<FileId, u32>,
-    unmapped_files: Vec<FileId>,
+    /// Files in `file_spaces` with a count of 0.
+    unmapped_files: usize,
 }
 
 impl<P: PhysMem> Memory<P> {
@@ -48,7 +50,7 @@ impl<P: PhysMem> Memory<P> {
             zero_page,
             evicted: Vec::new(),
             file_spaces: BTreeMap::new(),
-            unmapped_files: Vec::new(),
+            unmapped_files: 0,
         })
     }
 
@@ -97,17 +99,13 @@ impl<P: PhysMem> Memory<P> {
         Ok(frame)
     }
 
-    /// Drops clean pages that nobody maps until programs can get `frames` more frames.
-    pub fn make_room(&mut self, frames: u64) -> Result<(), OutOfFrames> {
-        if !self.phys.may_take() {
-            return Err(OutOfFrames);
+    /// Whether programs can get `frames` more frames; if not, the least recently used clean page that nobody maps goes, and the
+    /// caller asks again once it has told of that.
+    pub fn make_room(&mut self, frames: u64) -> Result<bool, OutOfFrames> {
+        if self.frames.free() >= frames {
+            return if self.phys.may_take() { Ok(true) } else { Err(OutOfFrames) };
         }
-        while self.frames.free() < frames {
-            if !self.evict_one() {
-                return Err(OutOfFrames);
-            }
-        }
-        Ok(())
+        if self.evict_one() { Ok(false) } else { Err(OutOfFrames) }
     }
 
     /// A zeroed frame for the kernel itself.
@@ -257,7 +255,7 @@ impl<P: PhysMem> Memory<P> {
     }
 
     fn drop_pages_from(&mut self, file: FileId, index: u64) {
-        for key in self.cache.pages_from(file, index) {
+        while let Some(key) = self.cache.next_page(file, index) {
             if let Some(frame) = self.cache.remove(key) {
                 self.drop_page_frame(frame);
             }
@@ -272,14 +270,17 @@ impl<P: PhysMem> Memory<P> {
         true
     }
 
-    /// Drops every clean page that nobody maps. Returns how many there were.
+    /// Drops every clean page that nobody maps, for good and not to make room: no eviction is told of. Returns how many there were.
     pub fn evict_all_clean(&mut self) -> usize {
-        let victims: Vec<_> =
-            self.cache.iter().filter(|&(key, frame, _)| self.is_evictable(key, frame)).collect();
-        for &(key, frame, _) in &victims {
-            self.evict(key, frame);
+        let mut count = 0;
+        loop {
+            let victim = self.cache.iter().find(|&(key, frame, _)| self.is_evictable(key, frame));
+            let Some((key, frame, _)) = victim else { break };
+            self.cache.remove(key);
+            self.frames.release(frame);
+            count += 1;
         }
-        victims.len()
+        count
     }
 
     /// The pages dropped since the last call, oldest first: `evict` events.
@@ -291,28 +292,37 @@ impl<P: PhysMem> Memory<P> {
 
     /// Whether some address space maps the file.
     pub fn is_file_mapped(&self, file: FileId) -> bool {
-        self.file_spaces.contains_key(&file)
+        self.file_spaces.get(&file).is_some_and(|&spaces| spaces > 0)
     }
 
-    /// The files that have lost their last mapping since the last call, in order. If a file is open nowhere else and
-    /// has no name (shared anonymous memory, a removed file), it can go now.
-    pub fn take_unmapped_files(&mut self) -> Vec<FileId> {
-        let mut files = core::mem::take(&mut self.unmapped_files);
-        files.retain(|file| !self.file_spaces.contains_key(file));
-        files
+    /// A file that has lost its last mapping and was not given by this yet, the lowest number that is at least `from`. If it is open nowhere
+    /// else and has no name (shared anonymous memory, a removed file), it can go now.
+    pub fn take_unmapped_file(&mut self, from: FileId) -> Option<FileId> {
+        if self.unmapped_files == 0 {
+            return None;
+        }
+        let (&file, _) = self.file_spaces.range(from..).find(|&(_, &spaces)| spaces == 0)?;
+        self.file_spaces.remove(&file);
+        self.unmapped_files -= 1;
+        Some(file)
     }
 
     pub(crate) fn file_mapped(&mut self, file: FileId) {
-        *self.file_spaces.entry(file).or_insert(0) += 1;
+        match self.file_spaces.entry(file) {
+            Entry::Occupied(mut spaces) => {
+                self.unmapped_files -= usize::from(*spaces.get() == 0);
+                *spaces.get_mut() += 1;
+            }
+            Entry::Vacant(spaces) => {
+                spaces.insert(1);
+            }
+        }
     }
 
     pub(crate) fn file_unmapped(&mut self, file: FileId) {
         let spaces = self.file_spaces.get_mut(&file).expect("a file is unmapped after it was mapped");
         *spaces -= 1;
-        if *spaces == 0 {
-            self.file_spaces.remove(&file);
-            self.unmapped_files.push(file);
-        }
+        self.unmapped_files += usize::from(*spaces == 0);
     }
 
     fn is_evictable(&self, key: PageKey, frame: FrameId) -> bool {

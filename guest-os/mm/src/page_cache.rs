@@ -9,7 +9,6 @@
 
 use crate::frame::FrameId;
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 use isa::PAGE_SIZE;
 
 /// A file, as the kernel numbers them: the same number is the same content. 0 is no file.
@@ -187,10 +186,10 @@ impl PageCache {
         let removed = self.files.remove(&file);
         debug_assert!(removed.is_none_or(|f| f.pages.is_empty()));
     }
-    /// The cached pages of a file from page `from` on.
-    pub(crate) fn pages_from(&self, file: FileId, from: u64) -> Vec<PageKey> {
-        let Some(cached) = self.files.get(&file) else { return Vec::new() };
-        cached.pages.range(from..).map(|(&index, _)| PageKey { file, index }).collect()
+    /// The first cached page of a file from page `from` on.
+    pub(crate) fn next_page(&self, file: FileId, from: u64) -> Option<PageKey> {
+        let (&index, _) = self.files.get(&file)?.pages.range(from..).next()?;
+        Some(PageKey { file, index })
     }
     /// Whether the page's content can be had again from a device, unchanged.
     pub(crate) fn is_clean_copy(&self, key: PageKey) -> bool {

@@ -1,5 +1,6 @@
 //! A process's descriptor table: small numbers for open files.
 
+use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
 
 /// Why a descriptor operation failed.
@@ -11,6 +12,14 @@ pub enum DescriptorError {
     Full,
     /// The wanted number is not below the limit (EINVAL or EBADF, as the call says).
     OutOfRange,
+    /// There is no memory for a larger table (ENOMEM).
+    NoMemory,
+}
+
+impl From<TryReserveError> for DescriptorError {
+    fn from(_: TryReserveError) -> Self {
+        Self::NoMemory
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +29,7 @@ struct Entry<T> {
 }
 
 /// Descriptors, each with the open file it names and its close-on-exec flag.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct DescriptorTable<T> {
     entries: Vec<Option<Entry<T>>>,
     limit: u32,
@@ -30,6 +39,13 @@ impl<T: Copy> DescriptorTable<T> {
     /// An empty table of at most `limit` descriptors.
     pub fn new(limit: u32) -> Self {
         Self { entries: Vec::new(), limit }
+    }
+    /// A table with the same contents.
+    pub fn try_clone(&self) -> Result<Self, TryReserveError> {
+        let mut entries = Vec::new();
+        entries.try_reserve_exact(self.entries.len())?;
+        entries.extend_from_slice(&self.entries);
+        Ok(Self { entries, limit: self.limit })
     }
     /// The limit (`RLIMIT_NOFILE`).
     pub fn limit(&self) -> u32 {
@@ -49,7 +65,7 @@ impl<T: Copy> DescriptorTable<T> {
             return Err(DescriptorError::OutOfRange);
         }
         let fd = (from..self.limit).find(|&fd| self.entry(fd).is_err()).ok_or(DescriptorError::Full)?;
-        self.put(fd, file, close_on_exec);
+        self.put(fd, file, close_on_exec)?;
         Ok(fd)
     }
     /// Makes `fd` name `file` (`dup3`); returns the file it named before, which is to be closed.
@@ -58,7 +74,7 @@ impl<T: Copy> DescriptorTable<T> {
             return Err(DescriptorError::OutOfRange);
         }
         let before = self.get(fd).ok();
-        self.put(fd, file, close_on_exec);
+        self.put(fd, file, close_on_exec)?;
         Ok(before)
     }
     /// Frees a descriptor; returns the file it named, which is to be closed.
@@ -81,15 +97,16 @@ impl<T: Copy> DescriptorTable<T> {
             _ => Err(DescriptorError::NotOpen),
         }
     }
-    /// Removes the descriptors with the close-on-exec flag; returns their files, which are to be closed.
-    pub fn take_close_on_exec(&mut self) -> Vec<T> {
-        let flagged =
-            |slot: &mut Option<Entry<T>>| slot.take_if(|entry| entry.close_on_exec).map(|entry| entry.file);
-        self.entries.iter_mut().filter_map(flagged).collect()
-    }
-    /// Removes all descriptors; returns their files, which are to be closed.
-    pub fn take_all(&mut self) -> Vec<T> {
-        core::mem::take(&mut self.entries).into_iter().flatten().map(|entry| entry.file).collect()
+    /// Removes the first descriptor from `from` on, of those with the close-on-exec flag or of all; returns it with its file,
+    /// which is to be closed.
+    pub fn take_next(&mut self, from: u32, only_close_on_exec: bool) -> Option<(u32, T)> {
+        let rest = self.entries.iter_mut().enumerate().skip(from as usize);
+        for (fd, slot) in rest {
+            if let Some(entry) = slot.take_if(|entry| entry.close_on_exec || !only_close_on_exec) {
+                return Some((u32::try_from(fd).ok()?, entry.file));
+            }
+        }
+        None
     }
     /// The open descriptors and their files, in order.
     pub fn iter(&self) -> impl Iterator<Item = (u32, T)> + '_ {
@@ -101,12 +118,14 @@ impl<T: Copy> DescriptorTable<T> {
     fn entry(&self, fd: u32) -> Result<&Entry<T>, DescriptorError> {
         self.entries.get(fd as usize).and_then(Option::as_ref).ok_or(DescriptorError::NotOpen)
     }
-    fn put(&mut self, fd: u32, file: T, close_on_exec: bool) {
+    fn put(&mut self, fd: u32, file: T, close_on_exec: bool) -> Result<(), TryReserveError> {
         let index = fd as usize;
         if index >= self.entries.len() {
+            self.entries.try_reserve(index + 1 - self.entries.len())?;
             self.entries.resize_with(index + 1, || None);
         }
         self.entries[index] = Some(Entry { file, close_on_exec });
+        Ok(())
     }
 }
 
@@ -125,7 +144,8 @@ mod tests {
         assert_eq!(table.insert('e', 5, false), Ok(5));
         assert_eq!(table.insert('f', 8, false), Err(DescriptorError::OutOfRange));
         assert_eq!(table.get(4), Err(DescriptorError::NotOpen));
-        assert_eq!(table.take_close_on_exec(), ['d']);
+        assert_eq!(table.take_next(0, true), Some((1, 'd')));
+        assert_eq!(table.take_next(2, true), None);
         assert_eq!(table.iter().collect::<Vec<_>>(), [(0, 'a'), (2, 'c'), (5, 'e')]);
     }
 
@@ -136,6 +156,7 @@ mod tests {
         assert_eq!(table.insert('b', 0, false), Err(DescriptorError::Full));
         assert_eq!(table.replace(0, 'c', false), Ok(Some('a')));
         assert_eq!(table.replace(1, 'd', false), Err(DescriptorError::OutOfRange));
-        assert_eq!(table.take_all(), ['c']);
+        assert_eq!(table.try_clone().unwrap().take_next(0, false), Some((0, 'c')));
+        assert_eq!((table.take_next(0, false), table.take_next(0, false)), (Some((0, 'c')), None));
     }
 }

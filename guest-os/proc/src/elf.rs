@@ -41,6 +41,8 @@ pub enum ElfError {
     OutOfRange,
     /// A segment's bss begins in a page that lies past the end of the file.
     BssPastEnd,
+    /// The kernel has no memory for the plan: ENOMEM, and not the file's fault.
+    NoMemory,
 }
 
 impl ElfError {
@@ -55,6 +57,7 @@ impl ElfError {
             ElfError::BadSegment => "one of its segments is malformed",
             ElfError::OutOfRange => "one of its segments lies outside user space",
             ElfError::BssPastEnd => "it is cut off: one of its segments lies past the end of the file",
+            ElfError::NoMemory => "the kernel has no memory left for it",
         }
     }
 
@@ -174,8 +177,17 @@ impl Headers {
             return Err(ElfError::BadHeaders);
         }
         let context = Ctx::new(Container::Big, goblin::container::Endian::Little);
-        let headers = ProgramHeader::parse(table, 0, count, context).map_err(|_| ElfError::BadHeaders)?;
-        let loads = || headers.iter().filter(|h| h.p_type == program_header::PT_LOAD);
+        // One by one: the parser would allocate for all of them at once.
+        let headers = || {
+            let entries = table.chunks_exact(PROGRAM_HEADER_BYTES as usize).take(count);
+            entries
+                .map(|entry| ProgramHeader::parse(entry, 0, 1, context))
+                .flat_map(|parsed| parsed.ok()?.pop())
+        };
+        if headers().count() < count {
+            return Err(ElfError::BadHeaders);
+        }
+        let loads = || headers().filter(|h| h.p_type == program_header::PT_LOAD);
         let is_pie = self.header.e_type == header::ET_DYN;
         let bias = if is_pie { Self::bias(loads(), pie_base)? } else { 0 };
         let mut plan = ElfPlan {
@@ -188,10 +200,11 @@ impl Headers {
             interpreter: None,
             executable_stack: false,
         };
-        for header in &headers {
+        plan.segments.try_reserve_exact(loads().count()).map_err(|_| ElfError::NoMemory)?;
+        for header in headers() {
             match header.p_type {
                 program_header::PT_LOAD => {
-                    plan.segments.extend(plan_segment(header, bias, user_end)?);
+                    plan.segments.extend(plan_segment(&header, bias, user_end)?);
                     if (header.p_offset..header.p_offset.saturating_add(header.p_filesz))
                         .contains(&self.header.e_phoff)
                     {
@@ -228,11 +241,8 @@ impl Headers {
     }
 
     /// Puts the lowest segment at `pie_base`, rounded to the largest alignment that a segment asks for.
-    fn bias<'a>(
-        loads: impl Iterator<Item = &'a ProgramHeader> + Clone,
-        pie_base: VirtAddr,
-    ) -> Result<u64, ElfError> {
-        let aligned = |header: &ProgramHeader| header.p_align.is_power_of_two().then_some(header.p_align);
+    fn bias(loads: impl Iterator<Item = ProgramHeader> + Clone, pie_base: VirtAddr) -> Result<u64, ElfError> {
+        let aligned = |header: ProgramHeader| header.p_align.is_power_of_two().then_some(header.p_align);
         let align = loads.clone().filter_map(aligned).max().unwrap_or(PAGE_SIZE).max(PAGE_SIZE);
         let lowest = loads.map(|header| header.p_vaddr & !(PAGE_SIZE - 1)).min().unwrap_or(0);
         (pie_base.0 & !(align - 1)).checked_sub(lowest).ok_or(ElfError::OutOfRange)

@@ -16,6 +16,7 @@ mod script;
 mod signals;
 mod stack;
 mod status;
+mod strings;
 mod table;
 
 pub use descriptors::{DescriptorError, DescriptorTable};
@@ -25,4 +26,5 @@ pub use script::{Script, parse_script};
 pub use signals::{Action, DefaultAction, Delivery, Disposition, SigInfo, Signal, SignalSet, Signals};
 pub use stack::{StackImage, StackRequest, build_stack};
 pub use status::ExitStatus;
+pub use strings::Strings;
 pub use table::{NoChild, Pid, ProcessTable, WaitFor};

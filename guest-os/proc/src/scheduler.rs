@@ -5,7 +5,7 @@
 //! in any order, since every sleeper looks again at what it waited for. Ties are broken by arrival, so runs repeat.
 
 use crate::Pid;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, TryReserveError, VecDeque};
 use alloc::vec::Vec;
 
 /// Why a sleeper was woken.
@@ -22,8 +22,12 @@ pub enum WaitOutcome {
 #[derive(Debug)]
 struct Sleeper<C> {
     channels: Vec<C>,
+    /// Its place in the order of arrival.
+    arrival: u64,
     deadline: Option<u64>,
     interruptible: bool,
+    /// Why it was woken, from then until it runs again.
+    outcome: Option<WaitOutcome>,
 }
 
 /// The run queue and the sleepers.
@@ -31,9 +35,10 @@ struct Sleeper<C> {
 pub struct Scheduler<C> {
     runnable: VecDeque<Pid>,
     sleepers: BTreeMap<Pid, Sleeper<C>>,
-    waiting: BTreeMap<C, Vec<Pid>>,
+    /// Who waits on what, in the order of arrival.
+    waiting: BTreeSet<(C, u64, Pid)>,
     deadlines: BTreeSet<(u64, Pid)>,
-    outcomes: BTreeMap<Pid, WaitOutcome>,
+    arrivals: u64,
 }
 
 impl<C> Default for Scheduler<C> {
@@ -41,17 +46,21 @@ impl<C> Default for Scheduler<C> {
         Self {
             runnable: VecDeque::new(),
             sleepers: BTreeMap::new(),
-            waiting: BTreeMap::new(),
+            waiting: BTreeSet::new(),
             deadlines: BTreeSet::new(),
-            outcomes: BTreeMap::new(),
+            arrivals: 0,
         }
     }
 }
 
 impl<C: Ord + Copy> Scheduler<C> {
+    /// Sees to room for `threads` threads: waking one of so many allocates nothing.
+    pub fn reserve(&mut self, threads: usize) -> Result<(), TryReserveError> {
+        self.runnable.try_reserve(threads.saturating_sub(self.runnable.len()))
+    }
     /// Puts a thread at the end of the run queue.
     pub fn make_runnable(&mut self, pid: Pid) {
-        debug_assert!(!self.runnable.contains(&pid) && !self.sleepers.contains_key(&pid));
+        debug_assert!(!self.runnable.contains(&pid) && !self.is_sleeping(pid));
         self.runnable.push_back(pid);
     }
     /// Takes the next thread to run out of the queue.
@@ -63,37 +72,38 @@ impl<C: Ord + Copy> Scheduler<C> {
         !self.runnable.is_empty()
     }
     /// The running thread goes to sleep on `channels` until `deadline`. If `interruptible`, [`Scheduler::interrupt`] wakes it too.
-    pub fn sleep(&mut self, pid: Pid, channels: &[C], deadline: Option<u64>, interruptible: bool) {
-        for &channel in channels {
-            self.waiting.entry(channel).or_default().push(pid);
-        }
+    pub fn sleep(&mut self, pid: Pid, channels: Vec<C>, deadline: Option<u64>, interruptible: bool) {
+        self.arrivals += 1;
+        let arrival = self.arrivals;
+        self.waiting.extend(channels.iter().map(|&channel| (channel, arrival, pid)));
         if let Some(deadline) = deadline {
             self.deadlines.insert((deadline, pid));
         }
-        self.sleepers.insert(pid, Sleeper { channels: channels.to_vec(), deadline, interruptible });
+        self.sleepers.insert(pid, Sleeper { channels, arrival, deadline, interruptible, outcome: None });
     }
     /// Why a thread that has slept was woken; to be asked once, when it runs again.
     pub fn take_outcome(&mut self, pid: Pid) -> WaitOutcome {
-        self.outcomes.remove(&pid).unwrap_or(WaitOutcome::Woken)
+        self.sleepers.remove(&pid).and_then(|sleeper| sleeper.outcome).unwrap_or(WaitOutcome::Woken)
     }
     /// Wakes all who wait on a channel, in the order they came.
     pub fn wake(&mut self, channel: C) {
-        for pid in self.waiting.get(&channel).cloned().unwrap_or_default() {
-            self.rouse(pid, WaitOutcome::Woken);
-        }
+        self.wake_some(channel, usize::MAX);
     }
     /// Wakes at most `count` who wait on a channel; returns how many.
     pub fn wake_some(&mut self, channel: C, count: usize) -> usize {
-        let mut pids = self.waiting.get(&channel).cloned().unwrap_or_default();
-        pids.truncate(count);
-        for &pid in &pids {
+        let mut woken = 0;
+        while woken < count
+            && let Some(&(waited, _, pid)) = self.waiting.range((channel, 0, 0)..).next()
+            && waited == channel
+        {
             self.rouse(pid, WaitOutcome::Woken);
+            woken += 1;
         }
-        pids.len()
+        woken
     }
     /// Wakes a thread for a signal if it sleeps interruptibly.
     pub fn interrupt(&mut self, pid: Pid) {
-        if self.sleepers.get(&pid).is_some_and(|sleeper| sleeper.interruptible) {
+        if self.is_sleeping(pid) && self.sleepers.get(&pid).is_some_and(|sleeper| sleeper.interruptible) {
             self.rouse(pid, WaitOutcome::Interrupted);
         }
     }
@@ -109,29 +119,24 @@ impl<C: Ord + Copy> Scheduler<C> {
     pub fn next_deadline(&self) -> Option<u64> {
         self.deadlines.first().map(|&(deadline, _)| deadline)
     }
-    /// Whether anyone sleeps.
-    pub fn has_sleepers(&self) -> bool {
-        !self.sleepers.is_empty()
-    }
     /// Whether this thread sleeps.
     pub fn is_sleeping(&self, pid: Pid) -> bool {
-        self.sleepers.contains_key(&pid)
+        self.sleepers.get(&pid).is_some_and(|sleeper| sleeper.outcome.is_none())
     }
 
+    /// Makes a sleeper runnable. Allocates nothing, since it may be an interrupt that does it.
     fn rouse(&mut self, pid: Pid, outcome: WaitOutcome) {
-        let Some(sleeper) = self.sleepers.remove(&pid) else { return };
-        for channel in sleeper.channels {
-            if let Some(waiting) = self.waiting.get_mut(&channel) {
-                waiting.retain(|&other| other != pid);
-                if waiting.is_empty() {
-                    self.waiting.remove(&channel);
-                }
-            }
+        let Some(sleeper) = self.sleepers.get_mut(&pid).filter(|sleeper| sleeper.outcome.is_none()) else {
+            return;
+        };
+        sleeper.outcome = Some(outcome);
+        for &channel in &sleeper.channels {
+            self.waiting.remove(&(channel, sleeper.arrival, pid));
         }
+        sleeper.channels = Vec::new();
         if let Some(deadline) = sleeper.deadline {
             self.deadlines.remove(&(deadline, pid));
         }
-        self.outcomes.insert(pid, outcome);
         self.runnable.push_back(pid);
     }
 }
@@ -139,12 +144,13 @@ impl<C: Ord + Copy> Scheduler<C> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec;
 
     #[test]
     fn sleepers_wake_in_order_and_once() {
         let mut scheduler = Scheduler::default();
-        scheduler.sleep(2, &['a', 'b'], Some(50), true);
-        scheduler.sleep(1, &['a'], None, false);
+        scheduler.sleep(2, vec!['a', 'b'], Some(50), true);
+        scheduler.sleep(1, vec!['a'], None, false);
         scheduler.wake('a');
         scheduler.wake('b');
         scheduler.expire(100);
@@ -159,8 +165,8 @@ mod tests {
     #[test]
     fn deadlines_expire_earliest_first_and_only_interruptible_sleep_is_interrupted() {
         let mut scheduler = Scheduler::default();
-        scheduler.sleep(1, &['a'], Some(20), false);
-        scheduler.sleep(2, &[], Some(10), true);
+        scheduler.sleep(1, vec!['a'], Some(20), false);
+        scheduler.sleep(2, vec![], Some(10), true);
         scheduler.interrupt(1);
         assert_eq!((scheduler.has_runnable(), scheduler.next_deadline()), (false, Some(10)));
         scheduler.expire(19);
@@ -172,7 +178,7 @@ mod tests {
     fn wake_some_leaves_the_rest_asleep() {
         let mut scheduler = Scheduler::default();
         for pid in [3, 1, 2] {
-            scheduler.sleep(pid, &['f'], None, true);
+            scheduler.sleep(pid, vec!['f'], None, true);
         }
         assert_eq!(scheduler.wake_some('f', 2), 2);
         assert_eq!(

@@ -1,5 +1,7 @@
 //! A program's first stack: strings, auxiliary vector, environment, arguments (System V ABI; Linux's `create_elf_tables`).
 
+use crate::Strings;
+use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
 use isa::VirtAddr;
 
@@ -8,10 +10,10 @@ use isa::VirtAddr;
 pub struct StackRequest<'a> {
     /// First byte above the stack.
     pub top: VirtAddr,
-    /// The arguments, without their final NULs.
-    pub argv: &'a [Vec<u8>],
+    /// The arguments.
+    pub argv: &'a Strings,
     /// The environment.
-    pub envp: &'a [Vec<u8>],
+    pub envp: &'a Strings,
     /// The program's path (`AT_EXECFN`).
     pub path: &'a [u8],
     /// Sixteen random bytes (`AT_RANDOM`).
@@ -27,53 +29,47 @@ pub struct StackImage {
     pub bytes: Vec<u8>,
     /// The stack pointer: the address of `argc`.
     pub sp: VirtAddr,
-    /// Where the argument strings lie (for `/proc/PID/cmdline`): address and length.
-    pub argument_strings: (VirtAddr, u64),
 }
 
-/// Lays the stack out.
-pub fn build_stack(request: &StackRequest<'_>) -> StackImage {
+/// Lays the stack out. Fails if there is no memory for the image, which is as large as the arguments and the environment.
+pub fn build_stack(request: &StackRequest<'_>) -> Result<StackImage, TryReserveError> {
     use linux_raw_sys::auxvec as linux;
     // Strings, in rising order of address: random bytes, argv, envp, path, a null word.
-    let mut strings = request.random.to_vec();
-    let mut offsets = Vec::new();
-    let argument_start = strings.len();
-    for text in request.argv.iter().chain(request.envp).map(Vec::as_slice).chain([request.path]) {
-        offsets.push(strings.len() as u64);
-        strings.extend_from_slice(text);
-        strings.push(0);
-    }
-    let argument_end = offsets.get(request.argv.len()).copied().unwrap_or(argument_start as u64);
-    strings.extend([0; 8]);
-    let base = (request.top.0 - strings.len() as u64) & !15;
-    strings.resize(usize::try_from(request.top.0 - base).unwrap_or(strings.len()), 0);
-
-    let at = |offset: &u64| base + offset;
-    let (arguments, rest) = offsets.split_at(request.argv.len());
-    let (environment, path) = rest.split_at(request.envp.len());
-    let mut words = alloc::vec![request.argv.len() as u64];
-    words.extend(arguments.iter().map(at));
-    words.push(0);
-    words.extend(environment.iter().map(at));
-    words.push(0);
-    for &(kind, value) in request.auxv {
-        words.extend([u64::from(kind), value]);
-    }
-    words.extend([u64::from(linux::AT_RANDOM), base]);
-    words.extend(path.iter().flat_map(|offset| [u64::from(linux::AT_EXECFN), base + offset]));
-    words.extend([u64::from(linux::AT_NULL), 0]);
-
+    let (argv, envp) = (request.argv, request.envp);
+    let argv_at = request.random.len();
+    let envp_at = argv_at + argv.as_bytes().len();
+    let path_at = envp_at + envp.as_bytes().len();
+    let string_bytes = path_at + request.path.len() + 1 + 8;
+    let base = (request.top.0 - string_bytes as u64) & !15;
+    // Words below them: argc, argv, NULL, envp, NULL, the auxiliary vector and the three entries added to it.
+    let words = 1 + argv.len() + 1 + envp.len() + 1 + 2 * (request.auxv.len() + 3);
     // The stack pointer must be a multiple of 16.
-    let sp = (base - words.len() as u64 * 8) & !15;
-    let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-    bytes.resize(usize::try_from(base - sp).unwrap_or(bytes.len()), 0);
-    bytes.extend(strings);
-    let argument_start = argument_start as u64;
-    StackImage {
-        bytes,
-        sp: VirtAddr(sp),
-        argument_strings: (VirtAddr(base + argument_start), argument_end - argument_start),
+    let sp = (base - words as u64 * 8) & !15;
+
+    let size = |from: u64, to: u64| usize::try_from(to - from).expect("a usize has 64 bits");
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(size(sp, request.top.0))?;
+    let mut put = |word: u64| bytes.extend_from_slice(&word.to_le_bytes());
+    put(argv.len() as u64);
+    for (list, start) in [(argv, argv_at), (envp, envp_at)] {
+        let mut at = base + start as u64;
+        for text in list.iter() {
+            put(at);
+            at += text.len() as u64 + 1;
+        }
+        put(0);
     }
+    let added = [(linux::AT_RANDOM, base), (linux::AT_EXECFN, base + path_at as u64), (linux::AT_NULL, 0)];
+    for &(kind, value) in request.auxv.iter().chain(&added) {
+        put(u64::from(kind));
+        put(value);
+    }
+    bytes.resize(size(sp, base), 0);
+    for part in [&request.random[..], argv.as_bytes(), envp.as_bytes(), request.path] {
+        bytes.extend_from_slice(part);
+    }
+    bytes.resize(size(sp, request.top.0), 0);
+    Ok(StackImage { bytes, sp: VirtAddr(sp) })
 }
 
 #[cfg(test)]
@@ -83,7 +79,8 @@ mod tests {
     #[test]
     fn a_program_finds_its_arguments() {
         let top = VirtAddr(0x40_0000_0000 >> 1);
-        let (argv, envp) = ([b"echo".to_vec(), b"hi".to_vec()], [b"A=b".to_vec()]);
+        let (argv, envp) =
+            (Strings::from_bytes(b"echo\0hi\0").unwrap(), Strings::from_bytes(b"A=b\0").unwrap());
         let request = StackRequest {
             top,
             argv: &argv,
@@ -92,7 +89,7 @@ mod tests {
             random: [7; 16],
             auxv: &[(6, 4096)],
         };
-        let image = build_stack(&request);
+        let image = build_stack(&request).unwrap();
         assert_eq!(image.sp.0 % 16, 0);
         assert_eq!(image.sp.0 + image.bytes.len() as u64, top.0);
         let offset = |va: u64| usize::try_from(va - image.sp.0).unwrap();
@@ -103,7 +100,5 @@ mod tests {
         assert_eq!((word(6), word(7), word(8)), (6, 4096, 25));
         assert_eq!(&image.bytes[offset(word(9))..][..16], [7; 16]);
         assert_eq!((word(10), text(word(11)), word(12)), (31, &b"/bin/echo"[..], 0));
-        let (start, len) = image.argument_strings;
-        assert_eq!(&image.bytes[offset(start.0)..][..usize::try_from(len).unwrap()], b"echo\0hi\0");
     }
 }

@@ -2,7 +2,6 @@
 
 use crate::ExitStatus;
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 
 /// A process's number.
 pub type Pid = u32;
@@ -137,9 +136,12 @@ impl<P: Clone> ProcessTable<P> {
         }
         true
     }
-    /// The living members of a group.
-    pub fn members(&self, group: Pid) -> Vec<(Pid, P)> {
-        self.living().filter(|&(pid, _)| self.group(pid) == Some(group)).collect()
+    /// The first living process with a number above `after`: a walk that stays right whatever happens to the table meanwhile.
+    pub fn next_living(&self, after: Pid) -> Option<(Pid, P)> {
+        self.entries.range(after + 1..).find_map(|(&pid, entry)| match &entry.state {
+            State::Alive(payload) => Some((pid, payload.clone())),
+            State::Zombie(_) => None,
+        })
     }
     /// A process has ended: it becomes a zombie, and the first process adopts its children. Returns its payload.
     pub fn exit(&mut self, pid: Pid, status: ExitStatus) -> Option<P> {
@@ -176,9 +178,9 @@ impl<P: Clone> ProcessTable<P> {
         }
         Ok(children.find_map(|pid| self.zombie_status(pid).map(|status| (pid, status))))
     }
-    /// The children of a process.
-    pub fn children(&self, parent: Pid) -> Vec<Pid> {
-        self.entries.iter().filter(|(_, entry)| entry.parent == parent).map(|(&pid, _)| pid).collect()
+    /// The children of a process, ended or not.
+    pub fn children(&self, parent: Pid) -> impl Iterator<Item = Pid> + '_ {
+        self.entries.iter().filter(move |(_, entry)| entry.parent == parent).map(|(&pid, _)| pid)
     }
 }
 

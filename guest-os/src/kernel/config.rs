@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use fdt::Fdt;
 use isa::PhysAddr;
 use isa::platform;
+use proc::Strings;
 
 /// Everything taken from the device tree, which is not kept.
 pub struct Config {
@@ -26,9 +27,9 @@ pub struct Init {
     /// Path or name of the program.
     pub program: Vec<u8>,
     /// `argv`, with `argv[0]`.
-    pub argv: Vec<Vec<u8>>,
+    pub argv: Strings,
     /// `envp`.
-    pub envp: Vec<Vec<u8>>,
+    pub envp: Strings,
     /// The directory it starts in.
     pub cwd: Vec<u8>,
 }
@@ -91,14 +92,14 @@ impl Init {
         let chosen = fdt.find_node("/chosen");
         let property =
             |name: &str| chosen.and_then(|node| node.property(name)).map(|property| property.value);
-        let list = |name: &str| property(name).map(split_list).unwrap_or_default();
+        let list = |name: &str| strings(property(name).unwrap_or_default());
         let text =
             |name: &str| property(name).map(|value| value.strip_suffix(&[0]).unwrap_or(value).to_vec());
         let argv = list("folio,argv");
-        let Some(program) = text("folio,program").or_else(|| argv.first().cloned()) else {
+        let Some(program) = text("folio,program").or_else(|| argv.iter().next().map(<[u8]>::to_vec)) else {
             return Self::from_bootargs(&text("bootargs").unwrap_or_default());
         };
-        let argv = if argv.is_empty() { alloc::vec![program.clone()] } else { argv };
+        let argv = if argv.is_empty() { strings(&[&program, &b"\0"[..]].concat()) } else { argv };
         let cwd = text("folio,cwd").filter(|cwd| !cwd.is_empty()).unwrap_or_else(|| b"/".to_vec());
         Self { program, argv, envp: list("folio,envp"), cwd }
     }
@@ -109,24 +110,21 @@ impl Init {
         let (options, arguments) = text.split_once("--").unwrap_or((&text, ""));
         let program =
             options.split_whitespace().find_map(|word| word.strip_prefix("init=")).unwrap_or("/sbin/init");
-        let mut argv = alloc::vec![program.as_bytes().to_vec()];
-        argv.extend(arguments.split_whitespace().map(|word| word.as_bytes().to_vec()));
-        let envp = [
-            &b"HOME=/"[..],
-            b"TERM=linux",
-            b"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        ];
+        let argv: Vec<u8> = core::iter::once(program)
+            .chain(arguments.split_whitespace())
+            .flat_map(|word| word.bytes().chain([0]))
+            .collect();
+        let envp = b"HOME=/\0TERM=linux\0PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\0";
         Self {
             program: program.as_bytes().to_vec(),
-            argv,
-            envp: envp.iter().map(|v| v.to_vec()).collect(),
+            argv: strings(&argv),
+            envp: strings(envp),
             cwd: b"/".to_vec(),
         }
     }
 }
 
 /// The strings of a list in which each ends with a NUL.
-fn split_list(value: &[u8]) -> Vec<Vec<u8>> {
-    let Some(value) = value.strip_suffix(&[0]) else { return Vec::new() };
-    value.split(|&byte| byte == 0).map(<[u8]>::to_vec).collect()
+fn strings(list: &[u8]) -> Strings {
+    Strings::from_bytes(list).expect("a machine that has just started has memory")
 }

@@ -119,7 +119,7 @@ pub fn read(into: &mut [u8], may_wait: bool) -> Result<usize, Option<Errno>> {
             }
             return Err(Some(Errno::EAGAIN));
         }
-        if wait::sleep_on(&[Channel::Console], None, true) == WaitOutcome::Interrupted {
+        if wait::sleep_on(alloc::vec![Channel::Console], None, true) == WaitOutcome::Interrupted {
             return Err(None);
         }
     }

@@ -6,7 +6,7 @@
 use crate::hart::{current, hart};
 use crate::process::{self, Process, Program};
 use crate::syscall::system;
-use crate::{arch, events, mem, pages, trampoline, user, vfs};
+use crate::{arch, events, heap, inject, mem, pages, trampoline, user, vfs};
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -18,7 +18,7 @@ use isa::{PAGE_SIZE, VirtAddr};
 use linux_raw_sys::auxvec as linux;
 use mm::vma::FileBacking;
 use mm::{AddressSpace, Backing, FileId, MapRequest, Placement, Prot, VmaFlags, layout};
-use proc::{ElfError, ElfPlan, Headers, Segment, SegmentProt, StackRequest};
+use proc::{ElfError, ElfPlan, Headers, Segment, SegmentProt, StackRequest, Strings};
 
 /// Most bytes of arguments and environment together: a quarter of the stack's limit, as in Linux.
 pub const MAX_ARGUMENT_BYTES: usize = 2 << 20;
@@ -37,9 +37,9 @@ pub struct Request {
     /// Path of the program.
     pub path: Vec<u8>,
     /// Its arguments.
-    pub argv: Vec<Vec<u8>>,
+    pub argv: Strings,
     /// Its environment.
-    pub envp: Vec<Vec<u8>>,
+    pub envp: Strings,
 }
 
 /// A file that can be executed, found through any `#!` lines.
@@ -53,8 +53,8 @@ struct Image {
 /// Replaces the running process's program. On success its registers are those of the new program's start.
 pub fn execute(request: Request) -> Result<(), Errno> {
     let mut request = request;
-    let bytes: usize = request.argv.iter().chain(&request.envp).map(|text| text.len() + 1 + 8).sum();
-    if bytes > MAX_ARGUMENT_BYTES {
+    let size = |list: &Strings| list.as_bytes().len() + list.len() * size_of::<u64>();
+    if size(&request.argv) + size(&request.envp) > MAX_ARGUMENT_BYTES {
         return Err(Errno::E2BIG);
     }
     let image = find_image(&mut request)?;
@@ -89,16 +89,39 @@ pub fn execute(request: Request) -> Result<(), Errno> {
         auxv: &auxiliary_vector(&plan),
     });
     pages::hold(image.number, &image.location.inode);
-    if let Err(error) = map_image(&mut space, &image, &plan, stack.sp) {
-        process::release_space(Rc::new(RefCell::new(space)));
-        return Err(error);
-    }
-    change_over(&process, space, &image, &request, &plan, stack.sp);
-    if user::copy_out(stack.sp.0, &stack.bytes).is_err() {
-        // Not even the arguments fit into memory; there is no old program to go back to.
-        process.signals.borrow_mut().post(proc::SigInfo::from_kernel(proc::Signal::KILL));
-    }
+    let prepared = stack.map_err(|_| Errno::ENOMEM).and_then(|stack| {
+        map_image(&mut space, &image, &plan, stack.sp)?;
+        make_room(stack.bytes.len() as u64)?;
+        Ok(stack)
+    });
+    let stack = match prepared {
+        Ok(stack) => stack,
+        Err(error) => {
+            process::release_space(Rc::new(RefCell::new(space)));
+            return Err(error);
+        }
+    };
+    inject::covered(|| {
+        change_over(&process, space, &image, request, &plan, stack.sp);
+        if user::copy_out(stack.sp.0, &stack.bytes).is_err() {
+            // There is no old program to go back to.
+            process.signals.borrow_mut().post(proc::SigInfo::from_kernel(proc::Signal::KILL));
+        }
+    });
     Ok(())
+}
+
+/// Sees to frames for so many bytes of the new stack. Nothing sleeps between this and their use.
+fn make_room(stack_bytes: u64) -> Result<(), Errno> {
+    /// The page that the stack begins in, and page tables: two levels under the root, which a stack of 2 MiB may need twice.
+    const MORE_FRAMES: u64 = 1 + 4;
+    loop {
+        let done = mem::memory().make_room(stack_bytes.div_ceil(PAGE_SIZE) + MORE_FRAMES);
+        pages::report_evictions();
+        if done.map_err(|_| Errno::ENOMEM)? {
+            return Ok(());
+        }
+    }
 }
 
 /// Opens the program, following `#!` lines; these change the request's path and arguments.
@@ -108,11 +131,12 @@ fn find_image(request: &mut Request) -> Result<Image, Errno> {
         let mut start = [0; START_BYTES];
         let count = pages::read(number, len_bytes, 0, &mut start)?;
         if let Some(script) = proc::parse_script(&start[..count]) {
-            let mut argv = alloc::vec![script.interpreter.to_vec()];
-            argv.extend(script.argument.map(<[u8]>::to_vec));
-            argv.push(core::mem::replace(&mut request.path, script.interpreter.to_vec()));
-            argv.extend(request.argv.drain(..).skip(1));
+            let mut argv = Strings::default();
+            let before = [Some(script.interpreter), script.argument, Some(&request.path)];
+            let added = before.into_iter().flatten().try_for_each(|text| argv.try_push(text));
+            added.and_then(|()| argv.try_append(&request.argv, 1)).map_err(|_| Errno::ENOMEM)?;
             request.argv = argv;
+            request.path = script.interpreter.to_vec();
             continue;
         }
         let headers = Headers::parse(&start[..count]).map_err(|error| refuse(&location, error))?;
@@ -138,15 +162,16 @@ fn open_executable(at: &Location, path: &[u8]) -> Result<(Location, FileId, u64)
 /// The plan; or why the process dies of it; or why `execve` fails.
 fn plan_image(image: &Image) -> Result<Result<ElfPlan, ElfError>, Errno> {
     let headers = &image.headers;
-    let mut table = alloc::vec![0; usize::try_from(headers.table_bytes()).map_err(|_| Errno::ENOEXEC)?];
+    let mut table = zeroes(headers.table_bytes())?;
     let count = pages::read(image.number, image.len_bytes, headers.table_offset(), &mut table)?;
     let plan = match headers.plan(&table[..count], layout::PIE_BASE, layout::USER_END) {
         Ok(plan) => plan,
+        Err(ElfError::NoMemory) => return Err(Errno::ENOMEM),
         Err(error) if error.is_fatal() => return Ok(Err(error)),
         Err(error) => return Err(refuse(&image.location, error)),
     };
     if let Some((offset, len)) = plan.interpreter {
-        let mut path = alloc::vec![0; usize::try_from(len).map_err(|_| Errno::ENOEXEC)?];
+        let mut path = zeroes(len)?;
         if pages::read(image.number, image.len_bytes, offset, &mut path)? < path.len() {
             return Err(Errno::EIO);
         }
@@ -160,6 +185,15 @@ fn plan_image(image: &Image) -> Result<Result<ElfPlan, ElfError>, Errno> {
         return Err(refuse_because(&image.location, &why));
     }
     Ok(Headers::check_length(&plan, image.len_bytes).map(|()| plan))
+}
+
+/// Memory for a part of a file.
+fn zeroes(len_bytes: u64) -> Result<Vec<u8>, Errno> {
+    let len = usize::try_from(len_bytes).map_err(|_| Errno::ENOEXEC)?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(len).map_err(|_| Errno::ENOMEM)?;
+    bytes.resize(len, 0);
+    Ok(bytes)
 }
 
 fn name(location: &Location) -> String {
@@ -204,6 +238,9 @@ fn auxiliary_vector(plan: &ElfPlan) -> [(u32, u64); 15] {
 }
 
 fn map_image(space: &mut AddressSpace, image: &Image, plan: &ElfPlan, sp: VirtAddr) -> Result<(), Errno> {
+    /// What a segment costs at most: two VMAs, which may split another.
+    const SEGMENT_BYTES: usize = 1 << 10;
+    let _prepared = heap::prepare(plan.segments.len() * SEGMENT_BYTES)?;
     let memory = &mut *mem::memory();
     let name: Arc<str> = String::from_utf8_lossy(&image.location.path).into();
     let mut enter = |request: MapRequest| space.map(memory, request).map(|_| ()).map_err(|_| Errno::ENOMEM);
@@ -268,7 +305,7 @@ fn change_over(
     process: &Process,
     space: AddressSpace,
     image: &Image,
-    request: &Request,
+    request: Request,
     plan: &ElfPlan,
     sp: VirtAddr,
 ) {
@@ -280,8 +317,13 @@ fn change_over(
     }
     process.end_borrowing();
     process.signals.borrow_mut().exec();
-    let closed = process.files.borrow_mut().take_close_on_exec();
-    closed.into_iter().for_each(crate::syscall::files::close_file);
+    let mut from = 0;
+    loop {
+        let next = process.files.borrow_mut().take_next(from, true);
+        let Some((fd, file)) = next else { break };
+        crate::syscall::files::close_file(file);
+        from = fd + 1;
+    }
     hart().fp.borrow_mut().forget(process.pid);
     *process.fp.borrow_mut() = arch::FpState::default();
     *process.frame.borrow_mut() = arch::TrapFrame::starting_at(plan.entry.0, sp.0);
@@ -296,21 +338,20 @@ fn change_over(
     }
 }
 
-fn program_of(image: &Image, request: &Request, sp: VirtAddr) -> Program {
+fn program_of(image: &Image, request: Request, sp: VirtAddr) -> Program {
     const NAME_BYTES: usize = 15;
     let last = request.path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-    let list = |texts: &[Vec<u8>]| texts.iter().flat_map(|text| text.iter().copied().chain([0])).collect();
     Program {
         path: image.location.path.clone(),
         name: last[..last.len().min(NAME_BYTES)].to_vec(),
-        arguments: list(&request.argv),
-        environment: list(&request.envp),
+        arguments: Rc::new(request.argv.into_bytes()),
+        environment: Rc::new(request.envp.into_bytes()),
         start_stack: sp.0,
     }
 }
 
 /// The paths under which a program named without a slash is looked for, by the `PATH` of `envp`.
-pub fn candidates(program: &[u8], envp: &[Vec<u8>]) -> Vec<Vec<u8>> {
+pub fn candidates(program: &[u8], envp: &Strings) -> Vec<Vec<u8>> {
     const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     if program.contains(&b'/') {
         return alloc::vec![program.to_vec()];

@@ -26,8 +26,13 @@ fn end(status: ExitStatus) {
         end_all_others();
     }
     clear_child_tid(&process);
-    let files = process.files.borrow_mut().take_all();
-    files.into_iter().for_each(close_file);
+    let mut from = 0;
+    loop {
+        let next = process.files.borrow_mut().take_next(from, false);
+        let Some((fd, file)) = next else { break };
+        close_file(file);
+        from = fd + 1;
+    }
     *process.cwd.borrow_mut() = None;
     let space = process.space.borrow_mut().take();
     if let Some(space) = space {
@@ -52,14 +57,16 @@ fn end(status: ExitStatus) {
 /// Kills every other process and waits until they have ended.
 fn end_all_others() {
     loop {
-        let others: alloc::vec::Vec<_> = table(|t| t.living().filter(|&(pid, _)| pid != FIRST).collect());
-        if others.is_empty() {
+        let mut is_last = true;
+        process::each_living(|other| {
+            if other.pid != FIRST {
+                is_last = false;
+                send(other, SigInfo::from_kernel(Signal::KILL));
+            }
+        });
+        if is_last {
             return;
         }
-        for (_, other) in &others {
-            send(other, SigInfo::from_kernel(Signal::KILL));
-        }
-        drop(others);
         wait::sleep(Channel::LastProcess);
     }
 }
@@ -83,15 +90,15 @@ fn become_zombie(process: &Process, status: ExitStatus) {
         sum
     });
     process::remember_usage(pid, process.children_usage.get());
-    let orphans = table(|t| t.children(pid));
+    // Zombies that come to the first process by adoption are its to wait for.
+    let leaves_zombies = table(|t| t.children(pid).any(|orphan| t.zombie_status(orphan).is_some()));
     let payload = table(|t| t.exit(pid, status));
     drop(payload);
     let (code, value) = match status {
         ExitStatus::Exited(code) => (CLD_EXITED, u64::from(code)),
         ExitStatus::Signaled(signal) => (CLD_KILLED, u64::from(signal.number())),
     };
-    // Zombies that have come to the first process by adoption are its to wait for.
-    if orphans.iter().any(|&orphan| table(|t| t.zombie_status(orphan).is_some())) {
+    if leaves_zombies {
         wait::wake(Channel::Child(FIRST));
     }
     if let (Some(parent), Some(signal)) = (find(parent), Signal::new(u64::from(process.exit_signal.get()))) {
@@ -133,15 +140,14 @@ pub fn ring_alarms(now: u64) {
     if now < ALARM.get().unwrap_or(u64::MAX) {
         return;
     }
-    let due = |process: &Process| process.alarm.get().0 != 0 && process.alarm.get().0 <= now;
-    let ringing: alloc::vec::Vec<_> =
-        table(|t| t.living().filter(|(_, process)| due(process)).map(|(_, process)| process).collect());
-    for process in ringing {
+    process::each_living(|process| {
         let (deadline, interval) = process.alarm.get();
-        let next = if interval == 0 { 0 } else { deadline + interval.max(1) };
-        process.alarm.set((next, interval));
-        send(&process, SigInfo::from_kernel(Signal::ALRM));
-    }
+        if deadline != 0 && deadline <= now {
+            let next = if interval == 0 { 0 } else { deadline.saturating_add(interval) };
+            process.alarm.set((next, interval));
+            send(process, SigInfo::from_kernel(Signal::ALRM));
+        }
+    });
     let earliest = table(|t| {
         t.living().map(|(_, process)| process.alarm.get().0).filter(|&deadline| deadline != 0).min()
     });
@@ -179,8 +185,6 @@ fn end_of_run(status: ExitStatus) -> ! {
     };
     let mut complete = free + cached == total;
     mem::memory().evict_all_clean();
-    // The pages dropped now are not reported: nobody made room.
-    let _ = mem::memory().take_evicted();
     let after = mem::memory().frames().counts();
     complete &= after.free + after.zero == total;
     events::report(EventRecord {

@@ -6,7 +6,7 @@
 use crate::block::{self, Purpose};
 use crate::local::HartLocal;
 use crate::wait::{self, Channel};
-use crate::{events, mem, vfs};
+use crate::{events, heap, mem, vfs};
 use alloc::collections::BTreeMap;
 use fs::{Errno, FileSystemId, Inode, PageSource};
 use isa::events::{EventKind, EventRecord};
@@ -62,21 +62,16 @@ pub fn hold(number: FileId, inode: &Inode) {
 
 /// Drops the handles on files that nothing maps any more, and the contents of those without a name.
 pub fn release_unmapped_files() {
+    let mut from = FileId(0);
     loop {
-        let unmapped = mem::memory().take_unmapped_files();
-        if unmapped.is_empty() {
-            return;
+        let unmapped = mem::memory().take_unmapped_file(from);
+        let Some(number) = unmapped else { return };
+        if number.0 >> FILE_SYSTEM_SHIFT == KERNEL_FILE_SYSTEM && !crate::trampoline::is(number) {
+            mem::memory().remove_file(number);
         }
-        for number in unmapped {
-            if mem::memory().is_file_mapped(number) {
-                continue;
-            }
-            if number.0 >> FILE_SYSTEM_SHIFT == KERNEL_FILE_SYSTEM && !crate::trampoline::is(number) {
-                mem::memory().remove_file(number);
-            }
-            let handle = FILES.get_mut().mapped.remove(&number);
-            drop(handle);
-        }
+        let handle = FILES.get_mut().mapped.remove(&number);
+        drop(handle);
+        from = number;
     }
 }
 
@@ -124,6 +119,7 @@ fn read_into(key: PageKey, frame: FrameId, purpose: Purpose) -> Result<(), Errno
 /// `read` come this way. The caller unpins.
 pub fn pinned(key: PageKey) -> Result<Option<FrameId>, Errno> {
     loop {
+        heap::settle()?;
         let found = mem::memory().look_up_page(key);
         match found {
             PageLookup::Ready(frame) => {

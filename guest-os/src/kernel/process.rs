@@ -28,10 +28,10 @@ pub struct Program {
     pub path: Vec<u8>,
     /// Last part of the path it was executed by, at most 15 bytes.
     pub name: Vec<u8>,
-    /// Arguments, each ended by a NUL.
-    pub arguments: Vec<u8>,
-    /// Environment, each entry ended by a NUL.
-    pub environment: Vec<u8>,
+    /// Arguments, each ended by a NUL. Shared with forked children: it never changes.
+    pub arguments: Rc<Vec<u8>>,
+    /// Environment, each entry ended by a NUL, shared likewise.
+    pub environment: Rc<Vec<u8>>,
     /// The stack pointer at the start.
     pub start_stack: u64,
 }
@@ -192,6 +192,17 @@ pub fn find(pid: Pid) -> Option<Rc<Process>> {
     table(|t| t.get(pid))
 }
 
+/// Calls `action` for each living process, in the order of their numbers. Neither a new process nor one that ends meanwhile confuses it.
+pub fn each_living(mut action: impl FnMut(&Rc<Process>)) {
+    let mut after = 0;
+    loop {
+        let next = table(|t| t.next_living(after));
+        let Some((pid, process)) = next else { return };
+        action(&process);
+        after = pid;
+    }
+}
+
 /// The usage of zombies and all they waited for, until their parents ask.
 static ENDED_USAGE: HartLocal<BTreeMap<Pid, Usage>> = HartLocal::new(BTreeMap::new());
 static FORKS: HartLocal<u64> = HartLocal::new(0);
@@ -241,6 +252,10 @@ pub fn create(parent: Pid, start: Box<Start>) -> Result<Rc<Process>, (Errno, Box
     else {
         return Err((Errno::EAGAIN, start));
     };
+    let threads = table(|t| t.len()) + 1;
+    if crate::wait::scheduler(|s| s.reserve(threads)).is_err() {
+        return Err((Errno::EAGAIN, start));
+    }
     let Some(pid) = table(|t| t.allocate_pid()) else { return Err((Errno::EAGAIN, start)) };
     let start = *start;
     let now = crate::arch::time();

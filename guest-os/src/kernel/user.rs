@@ -150,22 +150,36 @@ pub fn copy_out_some(address: u64, bytes: &[u8]) -> Result<usize, Errno> {
 
 /// A NUL-terminated string of at most `limit` bytes; `too_long` if no NUL comes in time.
 pub fn read_string(address: u64, limit: usize, too_long: Errno) -> Result<Vec<u8>, Errno> {
+    let mut text = Vec::new();
+    each_chunk(address, limit, too_long, |chunk| {
+        text.try_reserve(chunk.len()).map_err(|_| Errno::ENOMEM)?;
+        text.extend_from_slice(chunk);
+        Ok(())
+    })?;
+    Ok(text)
+}
+
+/// Hands a string as by [`read_string`] to `action`, chunk by chunk.
+pub fn each_chunk(
+    address: u64,
+    limit: usize,
+    too_long: Errno,
+    mut action: impl FnMut(&[u8]) -> Result<(), Errno>,
+) -> Result<(), Errno> {
     /// Bytes looked at in one go: strings are short, and their vectors stay as large as they are made.
     const CHUNK_BYTES: usize = 64;
-    let mut text = Vec::new();
-    while text.len() < limit {
-        let at = address.checked_add(text.len() as u64).ok_or(Errno::EFAULT)?;
-        let len = piece(at, CHUNK_BYTES.min(limit - text.len()));
+    let mut done = 0;
+    while done < limit {
+        let at = address.checked_add(done as u64).ok_or(Errno::EFAULT)?;
+        let len = piece(at, CHUNK_BYTES.min(limit - done));
         let pa = resolve(at, Access::Read)?;
         let mut chunk = [0; CHUNK_BYTES];
         mem::memory().phys().read_bytes(pa, &mut chunk[..len]);
         match chunk[..len].iter().position(|&byte| byte == 0) {
-            Some(end) => {
-                text.extend_from_slice(&chunk[..end]);
-                return Ok(text);
-            }
-            None => text.extend_from_slice(&chunk[..len]),
+            Some(end) => return action(&chunk[..end]),
+            None => action(&chunk[..len])?,
         }
+        done += len;
     }
     Err(too_long)
 }

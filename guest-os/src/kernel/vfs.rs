@@ -127,10 +127,10 @@ impl ProcInfo for KernelFacts {
         Some(with_signals(with_usage(info, &process), &process))
     }
     fn cmdline(&self, pid: u32) -> Vec<u8> {
-        process::find(pid).map(|p| p.program.borrow().arguments.clone()).unwrap_or_default()
+        process::find(pid).map(|p| p.program.borrow().arguments.to_vec()).unwrap_or_default()
     }
     fn environ(&self, pid: u32) -> Vec<u8> {
-        process::find(pid).map(|p| p.program.borrow().environment.clone()).unwrap_or_default()
+        process::find(pid).map(|p| p.program.borrow().environment.to_vec()).unwrap_or_default()
     }
     fn exe(&self, pid: u32) -> Option<Vec<u8>> {
         process::find(pid).map(|p| p.program.borrow().path.clone())

@@ -4,6 +4,7 @@ use crate::hart::{current, hart};
 use crate::local::HartLocal;
 use crate::{arch, interrupts};
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 use core::cell::{Cell, UnsafeCell};
 use core::ops::{Deref, DerefMut};
 use fs::PipeId;
@@ -54,12 +55,12 @@ pub fn wake(channel: Channel) {
 /// Sleeps on `channel` until it is woken, whatever signals come. The caller looks again at what it waits for.
 #[track_caller]
 pub fn sleep(channel: Channel) {
-    sleep_on(&[channel], None, false);
+    sleep_on(alloc::vec![channel], None, false);
 }
 
 /// Sleeps on several channels until one is woken, `deadline` (in ticks) passes or, if `interruptible`, a signal comes.
 #[track_caller]
-pub fn sleep_on(channels: &[Channel], deadline: Option<u64>, interruptible: bool) -> WaitOutcome {
+pub fn sleep_on(channels: Vec<Channel>, deadline: Option<u64>, interruptible: bool) -> WaitOutcome {
     let process = current();
     if interruptible && process.has_signal() {
         return WaitOutcome::Interrupted;

@@ -36,7 +36,7 @@ impl AddressSpace {
     /// pages lose their W bit in both, so that the first store to one of them decides (`cow_copy` or `cow_reuse`).
     /// Pages that were never touched are not touched by this either.
     ///
-    /// If there are not enough frames for the child's page tables, no child is left behind; the parent may have
+    /// The caller sees to memory for a copy of the VMAs. If there are not enough frames for the child's page tables, no child is left behind; the parent may have
     /// lost W bits, so its flush is to be applied in any case: after an error, flush all of it.
     pub fn fork<P: PhysMem>(
         &mut self,
@@ -45,6 +45,8 @@ impl AddressSpace {
         child_asid: u16,
         template: Option<Ppn>,
     ) -> Result<ForkReport, OutOfFrames> {
+        let mut shared = Vec::new();
+        shared.try_reserve_exact(self.vmas.len()).map_err(|_| OutOfFrames)?;
         let mut child = AddressSpace::new(mem, child_id, child_asid, template)?;
         child.vmas = self.vmas.clone();
         child.heap = self.heap;
@@ -53,10 +55,10 @@ impl AddressSpace {
             mem.file_mapped(file);
         }
 
-        let mut shared = Vec::new();
         let mut flush = Flush::None;
-        let vmas: Vec<Vma> = self.vmas.iter().cloned().collect();
-        for vma in vmas {
+        let mut next = self.vmas.iter().next().cloned();
+        while let Some(vma) = next {
+            next = self.vmas.next_above(vma.range.start).cloned();
             match self.share_pages(mem, &mut child, &vma) {
                 Ok((frames, changed)) => {
                     flush = flush.and(changed);

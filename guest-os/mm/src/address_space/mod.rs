@@ -49,6 +49,8 @@ pub enum MapError {
     NeverWritable,
     /// There is no frame left for it (ENOMEM).
     OutOfFrames,
+    /// The kernel has no memory for what it must remember meanwhile (ENOMEM).
+    NoMemory,
 }
 
 impl From<RangeError> for MapError {
@@ -57,6 +59,7 @@ impl From<RangeError> for MapError {
             RangeError::TooManyVmas => Self::TooManyVmas,
             RangeError::NotMapped => Self::NotMapped,
             RangeError::NeverWritable => Self::NeverWritable,
+            RangeError::NoMemory => Self::NoMemory,
         }
     }
 }

@@ -40,12 +40,11 @@ impl AddressSpace {
     }
 
     /// Tells of each file that was in `removed` and is in no VMA any more.
-    fn report_unused_files<P: PhysMem>(&self, mem: &mut Memory<P>, removed: &[Vma]) {
-        let mut files: Vec<_> = removed.iter().filter_map(Vma::file).collect();
-        files.sort_unstable();
-        files.dedup();
-        for file in files.into_iter().filter(|&file| !self.vmas.uses_file(file)) {
-            mem.file_unmapped(file);
+    fn report_unused_files<P: PhysMem>(&mut self, mem: &mut Memory<P>, removed: &[Vma]) {
+        for file in removed.iter().filter_map(Vma::file) {
+            if self.vmas.forget_unused(file) {
+                mem.file_unmapped(file);
+            }
         }
     }
 }

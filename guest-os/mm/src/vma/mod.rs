@@ -90,9 +90,9 @@ impl PageRange {
     pub fn contains(self, vpn: Vpn) -> bool {
         self.start <= vpn && vpn < self.end
     }
-    /// Whether it shares a page with `other`.
+    /// Whether it shares a page with `other`: an empty range does so with none.
     pub fn overlaps(self, other: Self) -> bool {
-        self.start < other.end && other.start < self.end
+        self.start.max(other.start) < self.end.min(other.end)
     }
     /// The pages that both have; empty if there is none.
     pub fn intersect(self, other: Self) -> Self {

@@ -3,7 +3,7 @@
 use super::{Backing, PageRange, Prot, Vma, VmaFlags};
 use crate::layout::{MAX_VMAS, STACK_GUARD_PAGES};
 use crate::page_cache::FileId;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, TryReserveError};
 use alloc::vec::Vec;
 use isa::Vpn;
 
@@ -16,6 +16,14 @@ pub enum RangeError {
     NotMapped,
     /// A VMA in the range may never become writable (EACCES).
     NeverWritable,
+    /// The kernel has no memory for the list of what was there (ENOMEM).
+    NoMemory,
+}
+
+impl From<TryReserveError> for RangeError {
+    fn from(_: TryReserveError) -> Self {
+        Self::NoMemory
+    }
 }
 
 /// The VMAs of one address space.
@@ -25,7 +33,7 @@ pub enum RangeError {
 pub struct VmaSet {
     /// By first page.
     by_start: BTreeMap<Vpn, Vma>,
-    /// How many VMAs each file backs.
+    /// How many VMAs each file backs; 0 until [`VmaSet::forget_unused`] is asked about a file that has lost its last one.
     file_users: BTreeMap<FileId, usize>,
 }
 
@@ -79,11 +87,19 @@ impl VmaSet {
     }
     /// Whether a VMA shows this file.
     pub fn uses_file(&self, file: FileId) -> bool {
-        self.file_users.contains_key(&file)
+        self.file_users.get(&file).is_some_and(|&users| users > 0)
     }
     /// The files that back VMAs, in the order of their numbers.
     pub fn files(&self) -> impl Iterator<Item = FileId> + '_ {
-        self.file_users.keys().copied()
+        self.file_users.iter().filter(|&(_, &users)| users > 0).map(|(&file, _)| file)
+    }
+    /// Whether a file has lost its last VMA since this was last asked about it.
+    pub fn forget_unused(&mut self, file: FileId) -> bool {
+        let is_unused = self.file_users.get(&file) == Some(&0);
+        if is_unused {
+            self.file_users.remove(&file);
+        }
+        is_unused
     }
 
     /// Adds a VMA where there is none, as one with its neighbours if they are alike.
@@ -99,12 +115,14 @@ impl VmaSet {
         Ok(())
     }
 
-    /// Takes out every page of the range. Returns the parts of VMAs that were there.
+    /// Takes out every page of the range. Returns the parts of VMAs that were there. The caller asks
+    /// [`VmaSet::forget_unused`] about their files.
     pub fn remove(&mut self, range: PageRange) -> Result<Vec<Vma>, RangeError> {
         self.split_room(range)?;
-        let starts: Vec<Vpn> = self.overlapping(range).map(|vma| vma.range.start).collect();
-        let mut removed = Vec::with_capacity(starts.len());
-        for start in starts {
+        let mut removed = Vec::new();
+        removed.try_reserve_exact(self.overlapping(range).count())?;
+        loop {
+            let Some(start) = self.overlapping(range).next().map(|vma| vma.range.start) else { break };
             let vma = self.take(start);
             self.put_outside(&vma, range);
             removed.push(vma.part(range));
@@ -122,11 +140,14 @@ impl VmaSet {
             return Err(RangeError::NeverWritable);
         }
         self.split_room(range)?;
-        let starts: Vec<Vpn> =
-            self.overlapping(range).filter(|vma| vma.prot != prot).map(|vma| vma.range.start).collect();
-        let mut changed = Vec::with_capacity(starts.len());
-        for start in starts {
+        let mut changed = Vec::new();
+        changed.try_reserve_exact(self.overlapping(range).count())?;
+        let mut rest = range;
+        loop {
+            let next = self.overlapping(rest).find(|vma| vma.prot != prot).map(|vma| vma.range.start);
+            let Some(start) = next else { break };
             let vma = self.take(start);
+            rest.start = vma.range.end.min(range.end);
             self.put_outside(&vma, range);
             let part = Vma { prot, ..vma.part(range) };
             self.put(part.clone());
@@ -227,9 +248,6 @@ impl VmaSet {
             && let Some(users) = self.file_users.get_mut(&file)
         {
             *users -= 1;
-            if *users == 0 {
-                self.file_users.remove(&file);
-            }
         }
         vma
     }

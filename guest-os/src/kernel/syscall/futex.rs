@@ -34,7 +34,7 @@ fn wait_while(word: u64, value: u32, deadline: Option<u64>) -> Outcome {
     if deadline.is_some_and(|deadline| deadline <= arch::time()) {
         return Err(Errno::ETIMEDOUT.into());
     }
-    match wait::sleep_on(&[Channel::Futex(pa.0)], deadline, true) {
+    match wait::sleep_on(alloc::vec![Channel::Futex(pa.0)], deadline, true) {
         WaitOutcome::Woken => Ok(0),
         WaitOutcome::TimedOut => Err(Errno::ETIMEDOUT.into()),
         WaitOutcome::Interrupted => Err(Stop::Signal(true)),

@@ -234,7 +234,7 @@ fn read_pipe(id: OpenFileId, buffer: &mut [u8], nonblocking: bool) -> Moved {
 
 fn wait_for_pipe(id: OpenFileId) -> Result<(), Stop> {
     let Object::Pipe { pipe, .. } = details(id).object else { return Err(Errno::EBADF.into()) };
-    match wait::sleep_on(&[Channel::Pipe(pipe)], None, true) {
+    match wait::sleep_on(alloc::vec![Channel::Pipe(pipe)], None, true) {
         WaitOutcome::Interrupted => Err(Stop::Signal(true)),
         _ => Ok(()),
     }

@@ -4,7 +4,7 @@ use super::files::{details, open_file};
 use super::{Arguments, Outcome, int, uint};
 use crate::hart::current;
 use crate::process::{Process, SharedSpace};
-use crate::{events, mem, pages};
+use crate::{events, heap, mem, pages};
 use alloc::string::String;
 use alloc::sync::Arc;
 use fs::{Device, Errno, Inode, Object};
@@ -17,9 +17,11 @@ use mm::{Backing, MapError, MapRequest, PageRange, Placement, Prot, Vma, VmaFlag
 fn errno(error: MapError) -> Errno {
     match error {
         MapError::BadRange => Errno::EINVAL,
-        MapError::NoRoom | MapError::TooManyVmas | MapError::NotMapped | MapError::OutOfFrames => {
-            Errno::ENOMEM
-        }
+        MapError::NoRoom
+        | MapError::TooManyVmas
+        | MapError::NotMapped
+        | MapError::OutOfFrames
+        | MapError::NoMemory => Errno::ENOMEM,
         MapError::Exists => Errno::EEXIST,
         MapError::NeverWritable => Errno::EACCES,
     }
@@ -281,8 +283,12 @@ pub fn madvise([address, len, advice, ..]: Arguments) -> Outcome {
 
 /// Forgets what was stored to private pages: maps each VMA's part of the range anew.
 fn drop_pages(space: &SharedSpace, range: PageRange) -> Outcome {
-    let vmas: alloc::vec::Vec<Vma> = space.borrow().vmas().overlapping(range).cloned().collect();
-    for vma in vmas {
+    let mut rest = range;
+    loop {
+        let next = space.borrow().vmas().overlapping(rest).next().cloned();
+        let Some(vma) = next else { break };
+        rest.start = vma.range.end.min(range.end);
+        heap::settle()?;
         let part = vma.range.intersect(range);
         let request = MapRequest {
             placement: Placement::Fixed(part.start),

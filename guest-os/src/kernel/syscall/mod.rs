@@ -264,5 +264,6 @@ fn descriptor_error(error: DescriptorError) -> Errno {
         DescriptorError::NotOpen => Errno::EBADF,
         DescriptorError::Full => Errno::EMFILE,
         DescriptorError::OutOfRange => Errno::EINVAL,
+        DescriptorError::NoMemory => Errno::ENOMEM,
     }
 }

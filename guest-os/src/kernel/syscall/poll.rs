@@ -66,7 +66,7 @@ fn wait_for(all: &mut [Awaited], deadline: Option<u64>, mask: u64) -> Outcome {
         if count > 0 || deadline.is_some_and(|deadline| deadline <= arch::time()) {
             return Ok(count);
         }
-        if wait::sleep_on(&channels, deadline, true) == WaitOutcome::Interrupted {
+        if wait::sleep_on(channels.clone(), deadline, true) == WaitOutcome::Interrupted {
             return Err(Stop::Signal(false));
         }
     }

@@ -9,7 +9,7 @@ use crate::user::{self, UserPtr};
 use crate::vfs::open_files;
 use crate::wait::{self, Channel, WaitOutcome, scheduler};
 use crate::{arch, events, heap, mem};
-use ::proc::{DescriptorTable, ExitStatus, Pid, WaitFor};
+use ::proc::{ExitStatus, Pid, Strings, WaitFor};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -31,16 +31,20 @@ pub fn clone([flags, stack, parent_tid, tls, child_tid, ..]: Arguments) -> Outco
         return Err(Errno::EINVAL.into());
     }
     let parent = current();
-    // The descriptors, the program's strings for /proc and the VMAs are copied.
-    let copied = parent.program.borrow().environment.len() + parent.program.borrow().arguments.len();
-    let _prepared = heap::prepare(copied + parent.space().borrow().vmas().len() * 256)?;
+    /// What a VMA costs at most: its part of two trees' nodes.
+    const VMA_BYTES: usize = 256;
+    let _prepared = heap::prepare(parent.space().borrow().vmas().len() * VMA_BYTES)?;
     parent.save_fp();
+    let files = parent.files.borrow().try_clone().map_err(|_| Errno::ENOMEM)?;
     let (space, shared) = child_space(&parent, flags)?;
+    for (_, id) in files.iter() {
+        open_files().duplicate(id);
+    }
     let start = Start {
         frame: child_frame(&parent.frame.borrow(), flags, stack, tls),
         fp: parent.fp.borrow().clone(),
         space: Some(space),
-        files: copy_files(&parent),
+        files,
         signals: parent.signals.borrow().forked(),
         cwd: parent.cwd.borrow().clone(),
         umask: parent.umask.get(),
@@ -123,18 +127,12 @@ fn child_frame(parent: &TrapFrame, flags: u32, stack: u64, tls: u64) -> TrapFram
     frame
 }
 
-fn copy_files(parent: &Process) -> DescriptorTable<fs::OpenFileId> {
-    let files = parent.files.borrow().clone();
-    for (_, id) in files.iter() {
-        open_files().duplicate(id);
-    }
-    files
-}
-
 /// Gives back what a child that can't be made had taken over.
 fn undo(start: Box<Start>) {
     let mut start = start;
-    start.files.take_all().into_iter().for_each(super::files::close_file);
+    while let Some((_, file)) = start.files.take_next(0, false) {
+        super::files::close_file(file);
+    }
     if let Some(space) = start.space.take() {
         process::release_space(space);
     }
@@ -149,24 +147,31 @@ pub fn execve([path, argv, envp, ..]: Arguments) -> Outcome {
         return Err(Errno::ENOENT.into());
     }
     // A program without arguments gets an empty first one, as in Linux.
-    let argv = if argv.is_empty() { alloc::vec![Vec::new()] } else { argv };
+    let mut argv = argv;
+    if argv.is_empty() {
+        argv.try_push(b"").map_err(|_| Errno::ENOMEM)?;
+    }
     exec::execute(Request { at: current().cwd(), path, argv, envp })?;
     Err(Stop::RegistersSet)
 }
 
 /// A NULL-terminated array of strings; E2BIG past the budget.
-fn strings(array: u64, budget: &mut usize) -> Result<Vec<Vec<u8>>, Errno> {
+fn strings(array: u64, budget: &mut usize) -> Result<Strings, Errno> {
     const MAX_STRING_BYTES: usize = 128 << 10;
-    let mut texts = Vec::new();
+    let mut texts = Strings::default();
     let Some(array) = UserPtr::<u64>::from(array).non_null() else { return Ok(texts) };
     for index in 0.. {
         let pointer = array.at(index).read()?;
         if pointer == 0 {
             break;
         }
-        let text = user::read_string(pointer, MAX_STRING_BYTES, Errno::E2BIG)?;
-        *budget = budget.checked_sub(text.len() + 9).ok_or(Errno::E2BIG)?;
-        texts.push(text);
+        let mut len = 0;
+        user::each_chunk(pointer, MAX_STRING_BYTES, Errno::E2BIG, |chunk| {
+            len += chunk.len();
+            texts.try_extend(chunk).map_err(|_| Errno::ENOMEM)
+        })?;
+        texts.try_end().map_err(|_| Errno::ENOMEM)?;
+        *budget = budget.checked_sub(len + 9).ok_or(Errno::E2BIG)?;
     }
     Ok(texts)
 }
@@ -203,7 +208,7 @@ pub fn wait4([pid, status, options, usage, ..]: Arguments) -> Outcome {
         if options & linux::WNOHANG != 0 {
             return Ok(0);
         }
-        if wait::sleep_on(&[Channel::Child(this.pid)], None, true) == WaitOutcome::Interrupted {
+        if wait::sleep_on(alloc::vec![Channel::Child(this.pid)], None, true) == WaitOutcome::Interrupted {
             return Err(Stop::Signal(true));
         }
     }
@@ -225,20 +230,21 @@ fn reap(this: &Process, child: Pid, ended: ExitStatus, status: u64, usage: u64) 
 
 /// A child that has stopped or gone on since the last call, if `options` ask for it, with its status word.
 fn stopped_child(parent: Pid, which: WaitFor, options: u32) -> Option<(Pid, u32)> {
-    const CONTINUED: u32 = 0xffff;
-    let children = table(|t| t.children(parent));
-    children.into_iter().filter(|&pid| table(|t| t.is_child(pid, parent, which))).find_map(|pid| {
-        let child = process::find(pid)?;
-        match child.stopped.get() {
-            Some(signal) if options & linux::WUNTRACED != 0 && child.stop_unreported.take() => {
-                Some((pid, u32::from(signal.number()) << 8 | 0x7f))
-            }
-            _ if options & linux::WCONTINUED != 0 && child.continue_unreported.take() => {
-                Some((pid, CONTINUED))
-            }
-            _ => None,
-        }
+    table(|t| {
+        let mut children = t.children(parent).filter(|&pid| t.is_child(pid, parent, which));
+        children.find_map(|pid| changed_child(pid, &*t.get(pid)?, options))
     })
+}
+
+fn changed_child(pid: Pid, child: &Process, options: u32) -> Option<(Pid, u32)> {
+    const CONTINUED: u32 = 0xffff;
+    match child.stopped.get() {
+        Some(signal) if options & linux::WUNTRACED != 0 && child.stop_unreported.take() => {
+            Some((pid, u32::from(signal.number()) << 8 | 0x7f))
+        }
+        _ if options & linux::WCONTINUED != 0 && child.continue_unreported.take() => Some((pid, CONTINUED)),
+        _ => None,
+    }
 }
 
 pub fn getppid(_: Arguments) -> Outcome {

@@ -8,7 +8,7 @@ use crate::process::{self, Process, table};
 use crate::signal;
 use crate::user::{self, UserPtr};
 use crate::wait::{self, WaitOutcome};
-use ::proc::{Action, Pid, SigInfo, Signal, SignalSet};
+use ::proc::{Action, SigInfo, Signal, SignalSet};
 use fs::Errno;
 use linux_raw_sys::general as linux;
 
@@ -68,7 +68,7 @@ pub fn rt_sigsuspend([set, size, ..]: Arguments) -> Outcome {
     check_size(size)?;
     let set = SignalSet(UserPtr::<u64>::from(set).read()?);
     current().signals.borrow_mut().suspend_with(set);
-    while wait::sleep_on(&[], None, true) != WaitOutcome::Interrupted {}
+    while wait::sleep_on(alloc::vec::Vec::new(), None, true) != WaitOutcome::Interrupted {}
     Err(Stop::Signal(false))
 }
 
@@ -92,7 +92,7 @@ pub fn rt_sigtimedwait([set, info, timeout, size, ..]: Arguments) -> Outcome {
         // The awaited signals must wake the sleeper though they are blocked.
         let blocked = this.signals.borrow().blocked();
         this.signals.borrow_mut().suspend_with(SignalSet(blocked.0 & !set.0));
-        let outcome = wait::sleep_on(&[], deadline, true);
+        let outcome = wait::sleep_on(alloc::vec::Vec::new(), deadline, true);
         this.signals.borrow_mut().end_suspension();
         let awaited = this.signals.borrow().pending().0 & set.0 != 0;
         if outcome == WaitOutcome::Interrupted && !awaited {
@@ -151,35 +151,36 @@ pub fn kill([pid, number, ..]: Arguments) -> Outcome {
         return Err(Errno::EINVAL.into());
     }
     let this = current().pid;
-    let targets: alloc::vec::Vec<_> = match int(pid) {
-        -1 => table(|t| {
-            t.living().filter(|&(pid, _)| pid != exit::FIRST && pid != this).map(|(_, p)| p).collect()
-        }),
-        0 => members(table(|t| t.group(this)).unwrap_or(0)),
+    let group_of = |pid| table(|t| t.group(pid)).unwrap_or(0);
+    let group = match int(pid) {
+        -1 => None,
+        0 => Some(group_of(this)),
         pid if pid > 0 => {
             let pid = pid.unsigned_abs();
             if table(|t| t.zombie_status(pid)).is_some() {
                 return Ok(0);
             }
-            process::find(pid).into_iter().collect()
+            let target = process::find(pid).ok_or(Errno::ESRCH)?;
+            send(&target, number, SI_USER)?;
+            return Ok(0);
         }
-        group => members(group.unsigned_abs()),
+        group => Some(group.unsigned_abs()),
     };
-    if targets.is_empty() {
-        return Err(Errno::ESRCH.into());
-    }
-    for target in &targets {
-        send(target, number, SI_USER)?;
-    }
-    Ok(0)
+    let mut result = Err(Errno::ESRCH);
+    process::each_living(|target| {
+        let is_meant = match group {
+            Some(group) => group_of(target.pid) == group,
+            None => target.pid != exit::FIRST && target.pid != this,
+        };
+        if is_meant {
+            result = send(target, number, SI_USER);
+        }
+    });
+    Ok(result.map(|()| 0)?)
 }
 
 const SI_USER: i32 = 0;
 const SI_TKILL: i32 = -6;
-
-fn members(group: Pid) -> alloc::vec::Vec<alloc::rc::Rc<Process>> {
-    table(|t| t.members(group)).into_iter().map(|(_, process)| process).collect()
-}
 
 pub fn tkill([tid, number, ..]: Arguments) -> Outcome {
     if int(tid) <= 0 || uint(number) > 64 {

@@ -9,7 +9,7 @@ use crate::console;
 use crate::exit;
 use crate::hart::current;
 use crate::local::HartLocal;
-use crate::process::table;
+use crate::process::{self, table};
 use crate::user::{UserPtr, plain, zeroed};
 use crate::vfs::open_files;
 use ::proc::{Pid, SigInfo, Signal};
@@ -25,9 +25,11 @@ static FOREGROUND: HartLocal<Option<Pid>> = HartLocal::new(None);
 /// Ctrl-C: SIGINT for the foreground group, the first process's until a shell has set one.
 pub fn interrupt() {
     let group = FOREGROUND.get().unwrap_or(exit::FIRST);
-    for (_, process) in table(|t| t.members(group)) {
-        exit::send(&process, SigInfo::from_kernel(Signal::INT));
-    }
+    process::each_living(|process| {
+        if table(|t| t.group(process.pid)) == Some(group) {
+            exit::send(process, SigInfo::from_kernel(Signal::INT));
+        }
+    });
 }
 
 pub fn ioctl([fd, number, argument, ..]: Arguments) -> Outcome {
