@@ -74,6 +74,11 @@ impl Guest {
 
     /// As [`Guest::new`], with a root image of the test's.
     pub fn with_disk(command: &[&str], frames: u64, disk: Box<dyn DiskImage>) -> Self {
+        Self::with_bootargs(command, frames, disk, "")
+    }
+
+    /// As [`Guest::with_disk`], with words for the kernel's command line.
+    pub fn with_bootargs(command: &[&str], frames: u64, disk: Box<dyn DiskImage>, bootargs: &str) -> Self {
         let config = MachineConfig { frame_limit: frames, ..MachineConfig::default() };
         let mut machine = Machine::new(config).expect("the default machine is sound");
         let ears = Ears::default();
@@ -82,7 +87,8 @@ impl Guest {
         machine.attach_disk(disk, true).expect("there is a slot for one disk");
         let argv: Vec<Vec<u8>> = command.iter().map(|word| word.as_bytes().to_vec()).collect();
         let path = program_path(command[0]);
-        let chosen = Chosen { program: path.as_bytes(), argv: &argv, cwd: b"/", ..Chosen::default() };
+        let chosen =
+            Chosen { bootargs, program: path.as_bytes(), argv: &argv, cwd: b"/", ..Chosen::default() };
         machine
             .boot(&Boot { chosen, ..Boot::kernel(guest_os::KERNEL_ELF) })
             .expect("the kernel is a good ELF");

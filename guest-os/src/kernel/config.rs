@@ -16,7 +16,7 @@ pub struct Config {
     pub has_host: bool,
     /// Windows of the virtio-mmio slots and their interrupt lines.
     pub virtio: Vec<(platform::Region, u32)>,
-    /// Each request for memory is refused once, to test that (`/chosen` has `folio,refuse`).
+    /// Each request for memory is refused once, to test that (`folio.refuse` on the kernel's command line).
     pub refuses: bool,
     /// The first program.
     pub init: Init,
@@ -81,7 +81,10 @@ impl Config {
             ram_end,
             has_host: fdt.find_compatible(&["folio,host"]).is_some(),
             virtio,
-            refuses: fdt.find_node("/chosen").is_some_and(|node| node.property("folio,refuse").is_some()),
+            refuses: fdt
+                .chosen()
+                .bootargs()
+                .is_some_and(|args| args.split_whitespace().any(|a| a == "folio.refuse")),
             init: Init::from_chosen(fdt),
         }
     }

@@ -7,7 +7,7 @@ use crate::shutdown::{self, End};
 use crate::syscall::files::close_file;
 use crate::user::UserPtr;
 use crate::wait::{self, Channel, scheduler};
-use crate::{block, console, events, heap, mem, pages, trampoline, vfs};
+use crate::{block, console, events, heap, inject, mem, pages, trampoline, vfs};
 use isa::events::{EventKind, EventRecord};
 use proc::{ExitStatus, Pid, SigInfo, Signal};
 
@@ -199,6 +199,7 @@ fn end_of_run(status: ExitStatus) -> ! {
         );
         shutdown::stop(End::Panic);
     }
+    inject::report();
     shutdown::stop(match status {
         ExitStatus::Exited(code) => End::Exited(code),
         ExitStatus::Signaled(signal) => End::Signaled(signal.number()),

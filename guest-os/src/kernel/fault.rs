@@ -31,6 +31,10 @@ pub enum Refused {
 
 /// Resolves the running process's fault at `va`; sleeps, holding nothing, while a page is read.
 pub fn resolve(va: VirtAddr, access: Access, origin: Origin) -> Result<(), Refused> {
+    inject::attempts(|result| *result == Err(Refused::OutOfFrames), || try_resolve(va, access, origin))
+}
+
+fn try_resolve(va: VirtAddr, access: Access, origin: Origin) -> Result<(), Refused> {
     let process = current();
     let space = process.space();
     let mut waited = DiskWait::None;
@@ -75,14 +79,7 @@ pub fn resolve(va: VirtAddr, access: Access, origin: Origin) -> Result<(), Refus
 
 /// Serves a page-fault trap: a refused access becomes a signal.
 pub fn trap(va: VirtAddr, access: Access) {
-    let refused = loop {
-        inject::begin();
-        let result = resolve(va, access, Origin::Trap);
-        if !inject::again(result == Err(Refused::OutOfFrames)) {
-            break result;
-        }
-    };
-    let Err(Refused::Signal(signal)) = refused else { return };
+    let Err(Refused::Signal(signal)) = resolve(va, access, Origin::Trap) else { return };
     let (signal, code) = match signal {
         FaultSignal::SegvMapErr => (Signal::SEGV, 1),
         FaultSignal::SegvAccErr => (Signal::SEGV, 2),

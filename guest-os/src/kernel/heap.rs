@@ -225,30 +225,39 @@ fn extend(bytes: usize, is_piece: bool) -> bool {
 
 /// Maps `pages` more pages. What was mapped stays if they run out half-way.
 fn grow(pages: usize) -> Result<(), Errno> {
-    for _ in 0..pages {
-        let va = HEAP.growth.get().mapped_end;
-        if !HEAP_WINDOW.range().contains(&va) {
-            return Err(Errno::ENOMEM);
+    for page in 0..pages {
+        // To the injector all pages between the first and the last are alike.
+        if page == 0 || page + 1 == pages {
+            map_page()?
+        } else {
+            inject::covered(map_page)?
         }
-        // While `mm` works, its frames cannot be had: a piece that it allocates is covered by a share.
-        let Some(mut memory) = mem::try_memory() else { return Err(Errno::ENOMEM) };
-        let frame = memory.allocate_kernel().map_err(|_| Errno::ENOMEM)?;
-        let mut tables = 0;
-        let mapped = HEAP_WINDOW.map(va, frame.ppn(), || {
-            tables += 1;
-            memory.allocate_kernel().ok().map(|table| table.ppn())
-        });
-        if mapped.is_err() {
-            memory.free_kernel(frame);
-            return Err(Errno::ENOMEM);
-        }
-        drop(memory);
-        let mut growth = HEAP.growth.get_mut();
-        growth.mapped_end += FRAME_BYTES;
-        growth.tables += tables;
-        drop(growth);
         crate::pages::report_evictions();
     }
+    Ok(())
+}
+
+fn map_page() -> Result<(), Errno> {
+    let va = HEAP.growth.get().mapped_end;
+    if !HEAP_WINDOW.range().contains(&va) {
+        return Err(Errno::ENOMEM);
+    }
+    // While `mm` works, its frames cannot be had: a piece that it allocates is covered by a share.
+    let Some(mut memory) = mem::try_memory() else { return Err(Errno::ENOMEM) };
+    let frame = memory.allocate_kernel().map_err(|_| Errno::ENOMEM)?;
+    let mut tables = 0;
+    let mapped = HEAP_WINDOW.map(va, frame.ppn(), || {
+        let table = memory.allocate_kernel().ok()?;
+        tables += 1;
+        Some(table.ppn())
+    });
+    if mapped.is_err() {
+        memory.free_kernel(frame);
+        return Err(Errno::ENOMEM);
+    }
+    let mut growth = HEAP.growth.get_mut();
+    growth.mapped_end += FRAME_BYTES;
+    growth.tables += tables;
     Ok(())
 }
 

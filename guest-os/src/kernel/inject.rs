@@ -1,10 +1,11 @@
 //! The injector: refuses each request for memory of each call once, to show that a refusal hurts nobody.
 //!
-//! Off unless `/chosen` has `folio,refuse`. When it is on, a system call or page fault is served with its first request for memory refused
-//! (a share of the heap, a large allocation, a frame). If it then fails, it is served again with the second one refused, and so on until
-//! no refusal meets it or it succeeds all the same. So the program sees the results that it always sees, provided that a call that
-//! was refused has left nothing behind. Meanwhile each allocation in pieces is charged to the running thread's share of
-//! the heap, which it must not exceed.
+//! Off unless the kernel's command line has `folio.refuse`. When it is on, a system call or page fault is served with its first
+//! request for memory refused (a share of the heap, a large allocation, a frame). If it then fails, it is served again with the second
+//! one refused, and so on until no refusal meets it or it succeeds all the same. Parts of a call that stay done when a
+//! later one fails (the pages that a copy touches, the pieces of a transfer) are tried again by themselves. So the program sees the
+//! results that it always sees, provided that what was refused has left nothing behind. Meanwhile each allocation in pieces is
+//! charged to the running thread's share of the heap, which it must not exceed.
 
 use crate::hart::hart;
 use crate::heap::THREAD_BYTES;
@@ -15,15 +16,21 @@ static ON: AtomicBool = AtomicBool::new(false);
 static REFUSED: AtomicU64 = AtomicU64::new(0);
 static DEEPEST: AtomicU64 = AtomicU64::new(0);
 
-/// The injector's state of one thread.
+/// One attempt at a call or a part of one.
 #[derive(Clone, Copy, Default)]
-pub struct Attempts {
-    /// Which request is refused, counted from 1; 0 while no call is served.
+struct Attempt {
+    /// Which request is refused, counted from 1; 0 while nothing is.
     refused: u32,
     /// Requests made so far.
     made: u32,
     /// The request came.
     fired: bool,
+}
+
+/// The injector's state of one thread.
+#[derive(Clone, Copy, Default)]
+pub struct Attempts {
+    attempt: Attempt,
     /// Bytes of pieces allocated and not freed since the share was last whole.
     drawn: usize,
     /// Bytes allowed beside the share.
@@ -40,9 +47,14 @@ pub fn is_on() -> bool {
     ON.load(Ordering::Relaxed)
 }
 
-/// Requests refused so far, and the most that a thread has drawn from its share, in bytes.
-pub fn tally() -> (u64, u64) {
-    (REFUSED.load(Ordering::Relaxed), DEEPEST.load(Ordering::Relaxed))
+/// Tells what was done, at the end of the run.
+pub fn report() {
+    if is_on() {
+        let (refused, deepest) = (REFUSED.load(Ordering::Relaxed), DEEPEST.load(Ordering::Relaxed));
+        log::info!(
+            "refused {refused} requests for memory; a call drew {deepest} of {THREAD_BYTES} bytes at most"
+        );
+    }
 }
 
 fn with<R>(action: impl FnOnce(&mut Attempts) -> R) -> Option<R> {
@@ -57,46 +69,47 @@ fn with<R>(action: impl FnOnce(&mut Attempts) -> R) -> Option<R> {
     Some(result)
 }
 
-/// A call is about to be served.
-pub fn begin() {
-    with(|a| *a = Attempts { refused: 1, ..Attempts::default() });
+/// Serves a call or a part of one, again and again while it `failed` by a refusal.
+pub fn attempts<R>(failed: impl Fn(&R) -> bool, mut action: impl FnMut() -> R) -> R {
+    let Some(outer) = with(|a| core::mem::take(&mut a.attempt)) else { return action() };
+    let mut refused = 0;
+    loop {
+        refused += 1;
+        with(|a| a.attempt = Attempt { refused, ..Attempt::default() });
+        let result = action();
+        if !(has_refused() && failed(&result)) {
+            with(|a| a.attempt = outer);
+            return result;
+        }
+    }
 }
 
-/// A call has been served and has failed or not. `true`: it is to be served again, with the next request refused.
-pub fn again(failed: bool) -> bool {
-    with(|a| {
-        let again = a.fired && failed;
-        *a = Attempts { refused: if again { a.refused + 1 } else { 0 }, ..Attempts::default() };
-        again
-    })
-    .unwrap_or(false)
-}
-
-/// Whether a request of the call that is served has been refused.
+/// Whether a request of what is served has been refused.
 pub fn has_refused() -> bool {
-    with(|a| a.fired).unwrap_or(false)
+    with(|a| a.attempt.fired).unwrap_or(false)
 }
 
 /// Asked at each request for memory: whether to refuse it.
 pub fn refuses() -> bool {
     with(|a| {
-        if a.refused == 0 || a.fired {
+        let attempt = &mut a.attempt;
+        if attempt.refused == 0 || attempt.fired {
             return false;
         }
-        a.made += 1;
-        a.fired = a.made == a.refused;
-        REFUSED.fetch_add(u64::from(a.fired), Ordering::Relaxed);
-        a.fired
+        attempt.made += 1;
+        attempt.fired = attempt.made == attempt.refused;
+        REFUSED.fetch_add(u64::from(attempt.fired), Ordering::Relaxed);
+        attempt.fired
     })
     .unwrap_or(false)
 }
 
 /// Does what cannot fail any more, since its memory has been seen to: nothing is refused meanwhile.
 pub fn covered<R>(action: impl FnOnce() -> R) -> R {
-    let refused = with(|a| core::mem::take(&mut a.refused));
+    let outer = with(|a| core::mem::take(&mut a.attempt));
     let result = action();
-    if let Some(refused) = refused {
-        with(|a| a.refused = refused);
+    if let Some(outer) = outer {
+        with(|a| a.attempt = outer);
     }
     result
 }
@@ -114,7 +127,7 @@ pub fn allow(bytes: usize) {
 /// An allocation, in a piece or not.
 pub fn charge(bytes: usize, is_piece: bool) {
     with(|a| {
-        if is_piece && a.refused > 0 {
+        if is_piece && a.attempt.refused > 0 {
             a.drawn += bytes;
             DEEPEST.fetch_max(a.drawn.saturating_sub(a.allowed) as u64, Ordering::Relaxed);
             assert!(a.drawn <= THREAD_BYTES + a.allowed, "a call draws {} bytes of the heap", a.drawn);

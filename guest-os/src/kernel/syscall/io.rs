@@ -3,14 +3,14 @@
 //! Data passes through a kernel buffer of a page or so: no lock is held and no frame pinned while user memory is touched.
 
 use super::files::{details, open_file};
-use super::{Arguments, Outcome, Stop, length, system};
+use super::{Arguments, Outcome, Stop, has_failed, length, system};
 use crate::hart::current;
 use crate::mem::FRAME_BYTES;
 use crate::process::Process;
 use crate::user::{self, UserPtr};
 use crate::vfs::{self, open_files};
 use crate::wait::{self, Channel, WaitOutcome};
-use crate::{console, pages};
+use crate::{console, inject, pages};
 use ::proc::{SigInfo, Signal};
 use alloc::vec::Vec;
 use fs::{Device, Errno, Object, OpenFile, OpenFileId, OpenFlags, PipeOutcome};
@@ -111,7 +111,7 @@ fn read_spans(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
             let want = (span.len - part).min(PIECE_BYTES);
             let at = span.address.wrapping_add(part as u64);
             let here = advance(position, done);
-            match read_piece(id, at, want, here, done == 0) {
+            match inject::attempts(has_failed, || read_piece(id, at, want, here, done == 0)) {
                 Ok(0) => return Ok(done as u64),
                 Ok(count) => {
                     done += count;
@@ -136,7 +136,8 @@ fn write_spans(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
         while part < span.len {
             let want = (span.len - part).min(PIECE_BYTES);
             let at = span.address.wrapping_add(part as u64);
-            match write_piece(id, at, want, advance(position, done)) {
+            let here = advance(position, done);
+            match inject::attempts(has_failed, || write_piece(id, at, want, here)) {
                 Ok(count) => {
                     done += count;
                     part += count;

@@ -48,6 +48,11 @@ impl From<Errno> for Stop {
 /// What a call comes to.
 pub type Outcome = Result<u64, Stop>;
 
+/// Whether a call, or a part of it, has come to an error.
+fn has_failed<T>(result: &Result<T, Stop>) -> bool {
+    matches!(result, Err(Stop::Errno(_)))
+}
+
 /// Arguments `a0` to `a5`.
 pub type Arguments = [u64; 6];
 
@@ -59,17 +64,12 @@ pub fn serve(process: &Process) -> Option<ExitStatus> {
         let argument = |n| frame.argument(n);
         (argument(7), [argument(0), argument(1), argument(2), argument(3), argument(4), argument(5)])
     };
-    let outcome = loop {
-        inject::begin();
-        let outcome = if needs_share(number) {
-            heap::settle().map_err(Stop::from).and_then(|()| dispatch(number, arguments))
-        } else {
-            dispatch(number, arguments)
-        };
-        if !inject::again(matches!(outcome, Err(Stop::Errno(_)))) {
-            break outcome;
+    let outcome = inject::attempts(has_failed, || {
+        if needs_share(number) {
+            heap::settle()?;
         }
-    };
+        dispatch(number, arguments)
+    });
     let result = match outcome {
         Ok(value) => value,
         Err(Stop::Errno(errno)) => errno.to_return_value(),

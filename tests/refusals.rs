@@ -1,0 +1,52 @@
+//! The kernel under refusals: each request for memory of each call of the guest's self-test refused once, and memory nearly full.
+//!
+//! The kernel's injector (`guest-os/src/kernel/inject.rs`) serves a call again with the next request refused until none is. So the
+//! self-test must see what it always sees; a panic, an assertion or a missing frame ends the run otherwise than with status 0.
+
+use std::sync::Mutex;
+#[path = "support/guest.rs"]
+mod guest;
+use guest::{Guest, disk};
+
+/// What the kernel has logged, of all runs of this process.
+static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+struct Lines;
+
+impl log::Log for Lines {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+    fn log(&self, record: &log::Record<'_>) {
+        LINES.lock().unwrap().push(record.args().to_string());
+    }
+    fn flush(&self) {}
+}
+
+fn listen() {
+    static LOG: Lines = Lines;
+    // A second test finds it set already.
+    let _ = log::set_logger(&LOG).map(|()| log::set_max_level(log::LevelFilter::Info));
+}
+
+/// The self-test's last line, which counts the tests.
+fn summary(output: &str) -> &str {
+    output.lines().last().unwrap_or_default()
+}
+
+#[test]
+fn each_request_of_each_call_is_refused_once_and_nobody_notices() {
+    listen();
+    let mut plain = Guest::new(&["vmtests"], 0);
+    assert_eq!(plain.finish(), 0, "{}", plain.output());
+    let mut guest = Guest::with_bootargs(&["vmtests"], 0, disk("vmtests"), "folio.refuse");
+    let status = guest.finish();
+    let lines = LINES.lock().unwrap().join("\n");
+    assert_eq!(status, 0, "{}\n{lines}", guest.output());
+    assert_eq!(summary(&guest.output()), summary(&plain.output()));
+    let refused: u64 = lines
+        .lines()
+        .find_map(|line| line.strip_prefix("refused ")?.split(' ').next()?.parse().ok())
+        .expect("the kernel counts what it refuses");
+    assert!(refused > 10_000, "only {refused} requests were refused");
+}
