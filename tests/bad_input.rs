@@ -8,6 +8,8 @@
 
 mod support;
 
+use std::process::Stdio;
+use support::child::Running;
 use support::{Ran, TempDir, folio, run, run_folio};
 
 const SIGILL: i32 = 128 + 4;
@@ -473,7 +475,9 @@ fn what_cannot_be_told_is_lost_without_more_ado() {
         (vec!["run", "--debug", "--ex", "continue", "hello"], 0),
     ] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let output = folio(&args).stderr(full).output().unwrap();
+        let mut command = folio(&args);
+        command.stdout(Stdio::piped()).stderr(full);
+        let output = Running::start(command).output();
         assert_eq!(output.status.code(), Some(status), "{args:?}");
     }
 }
@@ -483,8 +487,8 @@ fn output_that_cannot_be_written_is_told() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     for args in [vec!["run", "hello"], vec!["run", "--debug", "--ex", "continue", "hello"]] {
         let mut command = folio(&args);
-        command.stdout(full.try_clone().unwrap());
-        let output = command.output().unwrap();
+        command.stdout(full.try_clone().unwrap()).stderr(Stdio::piped());
+        let output = Running::start(command).output();
         let told = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(REFUSED), "{args:?}: {told}");
         let last = told.lines().last().unwrap_or_default();

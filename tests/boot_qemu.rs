@@ -8,7 +8,7 @@ mod guest;
 mod support;
 
 use std::process::Command;
-use support::{TempDir, folio, run, run_folio};
+use support::{TempDir, child, folio, run, run_folio};
 
 /// The lines of a test report: the rest (firmware, kernel log) is the machine's own.
 fn report(output: &str) -> Vec<String> {
@@ -18,7 +18,7 @@ fn report(output: &str) -> Vec<String> {
 }
 
 fn qemu() -> Command {
-    let mut command = Command::new("qemu-system-riscv64");
+    let mut command = child::command("qemu-system-riscv64");
     command.stdin(std::process::Stdio::null());
     command
 }
@@ -31,7 +31,9 @@ fn the_self_test_passes_here_and_under_qemu() {
     assert!(expected.len() > 200, "{}", ours.stdout);
     assert!(expected.iter().all(|line| !line.contains("FAILED")));
 
-    assert!(qemu().arg("--version").output().is_ok(), "no qemu-system-riscv64: run `make setup-test`");
+    let mut version = qemu();
+    version.arg("--version");
+    assert_eq!(run(version).status, 0, "no qemu-system-riscv64: run `make setup-test`");
     let dir = TempDir::new("boot-qemu");
     let (kernel, image, program) = (dir.file("kernel"), dir.file("root.ext4"), dir.file("vmtests"));
     std::fs::write(&program, guest::elf("vmtests")).expect("the folder is ours");

@@ -4,8 +4,11 @@
 
 mod support;
 
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use nix::sys::signal::Signal;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+use support::child::{self, Running};
 use support::{TempDir, count, folio, read_json, run, run_folio, run_with_figures, tiny_elf};
 
 /// An error of the user's: status 125, all the words in one screen on stderr, nothing on stdout.
@@ -150,20 +153,43 @@ fn the_trace_has_one_json_object_a_line() {
     }
 }
 
+/// Writes a byte (of itself) to standard output, and then computes for ever.
+const SAYS_AND_SPINS: [u32; 7] = [
+    0x0000_0597, // auipc a1, 0
+    0x0185_8593, // addi a1, a1, 24
+    0x0010_0513, // li a0, 1
+    0x0010_0613, // li a2, 1
+    0x0400_0893, // li a7, 64
+    0x0000_0073, // ecall
+    0x0000_006f, // j .
+];
+
 #[test]
 fn ctrl_c_ends_a_run_with_130() {
     let dir = TempDir::new("ctrl-c");
     let spin = dir.file("spin");
-    std::fs::write(&spin, tiny_elf(&[0x0000_006f])).unwrap(); // j .
+    std::fs::write(&spin, tiny_elf(&SAYS_AND_SPINS)).unwrap();
     let json = dir.file("figures.json");
     let mut command = folio(["run", "--json"]);
-    command.arg(&json).arg(&spin).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = command.spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(1500));
-    assert!(child.try_wait().unwrap().is_none(), "the spinning guest has ended by itself");
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    command.arg(&json).arg(&spin).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut running = Running::start(command);
+    // Once it has been heard it runs, and would for ever.
+    let mut said = [0];
+    running.child().stdout.take().unwrap().read_exact(&mut said).expect("the guest says a byte");
+    running.signal(Signal::SIGINT);
+    assert_eq!(running.wait().code(), Some(130));
     assert_eq!(count(&read_json(&json), "exit"), 130);
+}
+
+/// Under `nohup` or in a background shell the suite may be started with signals ignored; what it starts must not inherit that.
+#[test]
+fn ctrl_c_ends_a_run_also_where_the_suite_ignores_it() {
+    let mut shell = child::command("sh");
+    shell.args(["-c", "trap '' INT HUP QUIT TERM; exec \"$0\" --exact ctrl_c_ends_a_run_with_130"]);
+    shell.arg(std::env::current_exe().unwrap()).stdin(Stdio::null());
+    let ran = run(shell);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(ran.stdout.contains("1 passed"), "{ran:?}");
 }
 
 #[test]
@@ -179,8 +205,7 @@ fn kernel_and_image_are_written_for_use_elsewhere() {
     let (_, hello) = guest_os::PROGRAMS.iter().find(|(name, _)| *name == "hello").unwrap();
     let program = tree.join("opt/greet");
     std::fs::write(&program, hello).unwrap();
-    let mut chmod = Command::new("chmod");
-    assert!(chmod.arg("755").arg(&program).status().unwrap().success());
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = folio(["image"]);
     command.arg(&tree).arg("-o").arg(&image);
     assert_eq!(run(command).status, 0);

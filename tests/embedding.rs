@@ -5,11 +5,11 @@
 mod support;
 
 use std::process::Command;
-use support::{root, run, target_dir};
+use support::{child, root, run, target_dir};
 
 /// A nested cargo. It shares the target directory (whose lock is free while tests run), and so what is built already.
 fn cargo(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO"));
+    let mut command = child::command(env!("CARGO"));
     command.args(args).current_dir(root()).env("CARGO_TARGET_DIR", target_dir());
     command
 }

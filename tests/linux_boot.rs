@@ -10,6 +10,7 @@ mod support;
 use linux::{DISK_MODULES, Initramfs, boot, ext4_disk, input, type_from_file};
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
+use support::child::{self, Running};
 use support::{Ran, TempDir, count, folio, read_json, run};
 
 const SERIAL: &str = "console=ttyS0 panic=-1 quiet";
@@ -49,7 +50,7 @@ fn linux_boots_to_a_shell_and_ten_runs_would_be_one() {
 }
 
 #[test]
-#[ignore = "minutes; the run above is two of the ten"]
+#[ignore = "a piece of make campaign; the test above is two of the ten runs"]
 fn ten_runs_of_linux_are_one() {
     repeats(10);
 }
@@ -134,7 +135,8 @@ busybox poweroff -f
 /// Runs `command` in real time and types `typed` once it has shown `prompt`; its exit status and its output.
 fn converse(mut command: Command, prompt: &str, typed: &str) -> (Option<i32>, String) {
     command.arg("--realtime").stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = command.spawn().unwrap();
+    let mut running = Running::start(command);
+    let child = running.child();
     let (mut keyboard, mut screen) = (child.stdin.take(), child.stdout.take().unwrap());
     let (mut shown, mut buffer) = (Vec::new(), [0; 4096]);
     while let Ok(count @ 1..) = screen.read(&mut buffer) {
@@ -143,7 +145,7 @@ fn converse(mut command: Command, prompt: &str, typed: &str) -> (Option<i32>, St
             keyboard.take().unwrap().write_all(typed.as_bytes()).unwrap();
         }
     }
-    (child.wait().unwrap().code(), String::from_utf8_lossy(&shown).into_owned())
+    (running.wait().code(), String::from_utf8_lossy(&shown).into_owned())
 }
 
 /// A kernel that starts in M-mode, as teaching systems do, with either way of having a timer, prints by the UART's
@@ -156,7 +158,7 @@ fn an_m_mode_kernel_drives_its_disk_without_firmware() {
     image[1024..1047].copy_from_slice(b"hello from sector two\n\0");
     std::fs::write(&disk, image).unwrap();
     for (harts, timer) in [("1", "-DSSTC"), ("3", "-DSSTC"), ("1", "-DCLINT"), ("3", "-DCLINT")] {
-        let mut gcc = Command::new("riscv64-linux-gnu-gcc");
+        let mut gcc = child::command("riscv64-linux-gnu-gcc");
         gcc.args([
             "-O2",
             "-ffreestanding",
@@ -175,8 +177,12 @@ fn an_m_mode_kernel_drives_its_disk_without_firmware() {
         gcc.args(["-Wl,--section-start=.entry=0x80000000", "-Wl,-Ttext=0x80001000"])
             .args([&format!("-DHARTS={harts}"), timer]);
         gcc.arg("-o").arg(&kernel).arg(support::root().join("tests/bare/teaching_kernel.c"));
-        let compiled = gcc.output().expect("no riscv64-linux-gnu-gcc: run `make setup-test`");
-        assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+        let compiled = child::output(gcc);
+        assert!(
+            compiled.status.success(),
+            "riscv64-linux-gnu-gcc (`make setup-test`): {}",
+            String::from_utf8_lossy(&compiled.stderr)
+        );
         for (transport, version) in [(None, 2), (Some("--virtio-legacy"), 1)] {
             let mut command =
                 folio(["boot", "--bios", "none", "--fuel", "2000000000", "--harts", harts, "--kernel"]);
@@ -199,7 +205,9 @@ fn a_kernel_packed_by_gzip_is_unpacked() {
     let dir = TempDir::new("gzip");
     let (packed, cut) = (dir.file("kernel.gz"), dir.file("cut.gz"));
     std::fs::write(dir.file("kernel"), guest_os::KERNEL_ELF).unwrap();
-    assert!(Command::new("gzip").arg(dir.file("kernel")).status().expect("gzip is everywhere").success());
+    let mut gzip = child::command("gzip");
+    gzip.arg(dir.file("kernel"));
+    assert!(child::output(gzip).status.success(), "gzip is everywhere");
     let bytes = std::fs::read(&packed).unwrap();
     std::fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
     let dump = |kernel: &std::path::Path| {
@@ -238,7 +246,7 @@ fn every_command_of_the_page_runs() {
     let (_, hello) = guest_os::PROGRAMS.iter().find(|(name, _)| *name == "hello").unwrap();
     std::fs::write(dir.file("hello"), hello).unwrap();
     for command in commands {
-        let mut shell = Command::new("sh");
+        let mut shell = child::command("sh");
         let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap());
         shell.args(["-c", command]).current_dir(dir.path()).env("PATH", path).stdin(Stdio::null());
         let ran = run(shell);

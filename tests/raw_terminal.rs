@@ -9,17 +9,19 @@ mod bare;
 mod support;
 
 use nix::pty::{OpenptyResult, openpty};
+use nix::sys::signal::Signal;
 use nix::sys::termios::{LocalFlags, Termios, tcgetattr};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use support::child::{self, Running};
 use support::{TempDir, folio, read_json, run};
 
-/// Longest wait for anything; the machines that run this are shared.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest wait for anything on the screen; the machines that run this are shared.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Sends back what the UART receives.
 const ECHO: [&str; 7] = [
@@ -34,7 +36,7 @@ const ECHO: [&str; 7] = [
 
 /// `folio boot` of the echo on a pseudo-terminal.
 struct Session {
-    child: Child,
+    running: Running,
     keyboard: File,
     screen: Arc<Mutex<Vec<u8>>>,
     /// The terminal's other end, kept open to look at its settings.
@@ -56,7 +58,7 @@ impl Session {
         let OpenptyResult { master, slave } = openpty(None, None).unwrap();
         let before = tcgetattr(&slave).unwrap();
         let end = || Stdio::from(slave.try_clone().unwrap());
-        let mut command = Command::new(starter[0]);
+        let mut command = child::command(starter[0]);
         command
             .args(&starter[1..])
             .arg(env!("CARGO_BIN_EXE_folio"))
@@ -66,7 +68,8 @@ impl Session {
             .env("TERM", "dumb")
             .env("HOME", dir.path())
             .env_remove("XDG_STATE_HOME");
-        let child = command.stdin(end()).stdout(end()).stderr(end()).spawn().expect("setsid is there");
+        command.stdin(end()).stdout(end()).stderr(end());
+        let running = Running::start_in_its_session(command);
         let screen = Arc::new(Mutex::new(Vec::new()));
         let (mut output, shown) = (File::from(master.try_clone().unwrap()), Arc::clone(&screen));
         std::thread::spawn(move || {
@@ -76,7 +79,7 @@ impl Session {
             }
         });
         let session =
-            Self { child, keyboard: File::from(master), screen, terminal: slave, before, _dir: dir };
+            Self { running, keyboard: File::from(master), screen, terminal: slave, before, _dir: dir };
         session.wait("the terminal is raw", |session| !session.has(LocalFlags::ICANON));
         session
     }
@@ -108,27 +111,13 @@ impl Session {
 
     /// The exit status, once the settings are seen to be as they were.
     fn ends(mut self) -> Option<i32> {
-        let started = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(started.elapsed() < PATIENCE, "does not end: {}", self.shown());
-            std::thread::sleep(Duration::from_millis(10));
-        };
+        let status = self.running.wait();
         let after = tcgetattr(self.terminal.as_fd()).unwrap();
         assert_eq!(after.local_flags, self.before.local_flags);
         assert_eq!(after.input_flags, self.before.input_flags);
         assert_eq!(after.output_flags, self.before.output_flags);
         assert_eq!(after.control_chars, self.before.control_chars);
         status.code()
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -177,27 +166,25 @@ fn who_leaves_after_the_monitor_is_told_nothing_more() {
 fn signals_put_the_settings_back() {
     // SIGQUIT ends the process where it is; so do the others while the monitor waits for a command.
     for (signal, status, keys) in [
-        ("TERM", Some(143), ""),
-        ("HUP", Some(129), ""),
-        ("INT", Some(130), ""),
-        ("QUIT", None, ""),
-        ("TERM", None, "\x01c"),
+        (Signal::SIGTERM, Some(143), ""),
+        (Signal::SIGHUP, Some(129), ""),
+        (Signal::SIGINT, Some(130), ""),
+        (Signal::SIGQUIT, None, ""),
+        (Signal::SIGTERM, None, "\x01c"),
     ] {
         let mut session = Session::start();
         if !keys.is_empty() {
             session.types(keys, "(folio) ");
         }
-        let pid = session.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
-        assert_eq!(session.ends(), status, "SIG{signal} {keys:?}");
+        session.running.signal(signal);
+        assert_eq!(session.ends(), status, "{signal} {keys:?}");
     }
 }
 
 #[test]
 fn a_signal_that_is_ignored_stays_so() {
     let mut session = Session::start_by(&["sh", "-c", "trap '' HUP; exec setsid \"$@\"", "sh"]);
-    let pid = session.child.id().to_string();
-    assert!(Command::new("kill").args(["-s", "HUP", &pid]).status().unwrap().success());
+    session.running.signal(Signal::SIGHUP);
     session.types("still here", "still here");
     session.keyboard.write_all(b"\x01x").unwrap();
     assert_eq!(session.ends(), Some(0));

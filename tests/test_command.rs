@@ -12,6 +12,7 @@ use nix::pty::{OpenptyResult, Winsize, openpty};
 use quick_junit::{Report, TestCaseStatus};
 use std::fs;
 use std::path::Path;
+use support::child::Running;
 use support::{Ran, TempDir, folio, read_json, run};
 
 /// `t0` = `tohost`, from the first instruction on.
@@ -235,7 +236,8 @@ fn what_cannot_be_read_stops_no_folder_and_a_full_disk_no_run() {
     let mut command = support::folio(["test"]);
     command.arg(dir.file("isa/rv64ui-p-add"));
     command.stdout(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
-    let output = command.output().unwrap();
+    command.stderr(std::process::Stdio::piped());
+    let output = Running::start(command).output();
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(125), "{told}");
     assert!(told.contains("cannot write the results") && told.lines().count() == 1, "{told}");
@@ -482,15 +484,14 @@ fn frames(dir: &TempDir) -> Vec<String> {
     let OpenptyResult { master, slave } = openpty(&size, None).unwrap();
     let mut command = folio(["test", "-j", "1", "--fuel", "1000"]);
     command.arg(dir.file("isa")).env("TERM", "xterm").stderr(slave).stdout(std::process::Stdio::null());
-    let mut child = command.spawn().unwrap();
-    drop(command);
+    let mut running = Running::start(command);
     let (mut screen, mut buffer) = (Vec::new(), [0; 4096]);
     let mut terminal = fs::File::from(master);
     // Once nobody has the other end any more, reading fails.
     while let Ok(count @ 1..) = terminal.read(&mut buffer) {
         screen.extend(&buffer[..count]);
     }
-    child.wait().unwrap();
+    running.wait();
     let text = String::from_utf8(screen).unwrap();
     // What follows a control sequence's start and its digits is one letter.
     let is_parameter = |c: char| c.is_ascii_digit() || c == ';';

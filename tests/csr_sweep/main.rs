@@ -2,16 +2,22 @@
 //! which accesses are illegal. One program makes all accesses and leaves what it finds in memory; what it must find
 //! is in `tests/goldens/csrs.txt`, which are Spike's answers:
 //!
-//!     FOLIO_SPIKE=$(which spike) FOLIO_BLESS=1 cargo test -p emulator --test csr_sweep -- --ignored
+//!     FOLIO_BLESS=1 cargo test -p emulator --test csr_sweep spike
 //!
-//! writes them anew, and without `FOLIO_BLESS` compares them with Spike's.
+//! writes them anew; without `FOLIO_BLESS` they are compared with Spike's, where that is installed.
 
 // All of it is test code: what cannot be is a failed test.
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
 
 #[path = "../support/bare.rs"]
 mod bare;
+#[path = "../support/child.rs"]
+mod child;
+#[path = "../support/missing.rs"]
+mod missing;
 mod program;
+#[path = "../support/spike.rs"]
+mod spike_support;
 mod table;
 
 use emulator::loader::Boot;
@@ -20,7 +26,7 @@ use isa::{IsaSet, Step};
 use program::Sweep;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::Stdio;
 
 /// Sets of extensions, as Spike wants to be told, entries of PMP, and the names of their tables: all that have CSRs or
 /// bits in them, and few.
@@ -71,28 +77,31 @@ fn sweep(isa: &str, pmp_entries: usize, name: &str) {
 }
 
 #[test]
-#[ignore = "needs Spike"]
 fn spike_answers_as_stored() {
-    SETS.into_iter().for_each(|(isa, pmp_entries, name)| ask_spike(isa, pmp_entries, name));
+    let Some(spike) = spike_support::find() else {
+        missing::not_run(spike_support::NOT_THERE);
+        return;
+    };
+    SETS.into_iter().for_each(|(isa, pmp_entries, name)| ask_spike(&spike, isa, pmp_entries, name));
 }
 
-fn ask_spike(isa: &str, pmp_entries: usize, name: &str) {
-    let spike = std::env::var("FOLIO_SPIKE").expect("FOLIO_SPIKE names Spike's binary");
+fn ask_spike(spike: &Path, isa: &str, pmp_entries: usize, name: &str) {
     let sweep = Sweep::new();
     let dir = std::env::temp_dir().join(format!("folio-csrs-{}", std::process::id()));
     fs::create_dir_all(&dir).unwrap();
     let (elf, signature) = (dir.join("sweep.elf"), dir.join("signature"));
     fs::write(&elf, sweep.elf()).unwrap();
-    let ran = Command::new("timeout")
-        .args(["60", &spike, "--triggers=0"])
+    let mut command = child::command(spike);
+    command
+        .arg("--triggers=0")
         .arg(format!("--isa={isa}"))
         .arg(format!("--pmpregions={pmp_entries}"))
         .arg(format!("-m0x80000000:{:#x}", program::RAM_BYTES))
         .arg(format!("+signature={}", signature.display()))
         .arg("+signature-granularity=8")
         .arg(&elf)
-        .output()
-        .unwrap();
+        .stdin(Stdio::null());
+    let ran = child::output(command);
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     let text = fs::read_to_string(&signature).unwrap();
     let words: Vec<u64> = text.lines().map(|line| u64::from_str_radix(line, 16).unwrap()).collect();

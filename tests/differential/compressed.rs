@@ -16,7 +16,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::compare::pc_of;
 use crate::layout::{RUNTIME, TOHOST, VARIABLES};
 use crate::run::{SpikeRun, machine};
-use crate::spike_support::{self, Program, elf};
+use crate::spike_support::{Program, elf};
 
 /// Where the words are put.
 const TARGET: u64 = RUNTIME + 0xa000;
@@ -120,6 +120,9 @@ fn summary(log: &str) -> String {
 
 #[test]
 fn every_compressed_encoding() {
+    if let Some(spike) = crate::blessing() {
+        bless_compressed(&spike);
+    }
     let mut log = CommitLog::without_traps(String::new());
     let end = machine(&program(), &IsaSet::default()).run_observed(Step(10_000_000), &mut log);
     assert_eq!(end, StopReason::ToHost(1));
@@ -131,13 +134,10 @@ fn every_compressed_encoding() {
     assert!(differ.is_empty(), "{} upper bytes differ from Spike:\n{}", differ.len(), differ.join("\n"));
 }
 
-/// Writes Spike's answers: `cargo test --test differential bless_compressed -- --ignored`.
-#[test]
-#[ignore = "needs Spike, and writes its answers"]
-fn bless_compressed() {
-    let spike = spike_support::find().expect("Spike is installed");
+/// Writes Spike's answers.
+fn bless_compressed(spike: &Path) {
     let dir = std::env::temp_dir();
-    let run = SpikeRun::start(&spike, &dir, &program(), &IsaSet::default());
+    let run = SpikeRun::start(spike, &dir, &program(), &IsaSet::default());
     let log = run.log(usize::MAX / 2).unwrap();
     // It ends in a loop, of which Spike logs a few turns.
     std::fs::write(golden(), summary(&log)).unwrap();

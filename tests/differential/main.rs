@@ -6,12 +6,16 @@
 
 mod campaign;
 mod case;
+#[path = "../support/child.rs"]
+mod child;
 mod compare;
 mod compressed;
 mod edge;
 mod generate;
 mod item;
 mod layout;
+#[path = "../support/missing.rs"]
+mod missing;
 mod paging;
 #[path = "../support/random.rs"]
 mod random_values;
@@ -26,31 +30,34 @@ mod tally;
 use campaign::Campaign;
 use isa::Privilege;
 use layout::{BATCH, Slot};
+use std::path::PathBuf;
 
 /// A part of the comparison that always runs where Spike is installed; the seed is fixed. `FOLIO_DIFF_INSTRUCTIONS`
 /// and `FOLIO_DIFF_SEED` make it longer and another.
 #[test]
 fn spike_agrees_on_a_fixed_part() {
     let Some(spike) = spike_support::find() else {
-        println!("Spike is not installed (FOLIO_SPIKE=/path/to/spike): only stored logs are compared");
+        missing::not_run(spike_support::NOT_THERE);
         return;
     };
     let instructions = std::env::var("FOLIO_DIFF_INSTRUCTIONS").ok().map(|n| n.parse().unwrap());
     let seed = std::env::var("FOLIO_DIFF_SEED").ok().map(|n| n.parse().unwrap());
     let mut campaign = Campaign::new(spike, seed.unwrap_or(1), instructions.unwrap_or(600_000));
     if let Err(why) = campaign.spike_is_usable() {
-        println!("this Spike cannot be compared with, only stored logs are: {why}");
+        missing::not_run(&format!("this Spike cannot be compared with: {why}"));
         return;
     }
     campaign.run();
     println!("{}", campaign.totals());
 }
 
-/// Writes `tests/differential/cases/{m,s,u}.txt` anew: `cargo test --test differential record -- --ignored`.
-#[test]
-#[ignore = "needs Spike, and writes the stored logs"]
-fn record_stored_cases() {
-    let spike = spike_support::find().expect("Spike is installed");
+/// The Spike whose answers are to be stored, if `FOLIO_BLESS` asks for that: the tests that compare with them write them first.
+fn blessing() -> Option<PathBuf> {
+    std::env::var_os("FOLIO_BLESS").map(|_| spike_support::find().expect(spike_support::NOT_THERE))
+}
+
+/// Writes `tests/differential/cases/{m,s,u}.txt` anew.
+fn record_stored_cases(spike: PathBuf) {
     Campaign::new(spike, 3, 0).record(60, Slot(0), &["m", "s", "u"], |case, _| {
         Some(match case.mode {
             Privilege::Machine => "m",
@@ -62,11 +69,8 @@ fn record_stored_cases() {
 
 /// Writes `with_{pmp,locks,state}.txt` of the same folder anew: cases that PMP entries of their own refuse something, locked
 /// ones too, and cases that change `satp` or `misa` on the way.
-#[test]
-#[ignore = "needs Spike, and writes the stored logs"]
-fn record_privileged_cases() {
-    let spike = spike_support::find().expect("Spike is installed");
-    Campaign::new(spike, 4, 0).record(24, Slot(0), &["with_pmp", "with_state"], |case, run| {
+fn record_privileged_cases(spike: PathBuf) {
+    Campaign::new(spike.clone(), 4, 0).record(24, Slot(0), &["with_pmp", "with_state"], |case, run| {
         let changed = run.tally.of("writes of satp") + run.tally.of("writes of misa") > 0;
         if case.protects_memory() {
             run.tally.refused().then_some("with_pmp")
@@ -74,10 +78,6 @@ fn record_privileged_cases() {
             changed.then_some("with_state")
         }
     });
-    Campaign::new(spike_support::find().unwrap(), 5, 0).record(
-        12,
-        Slot(BATCH - 1),
-        &["with_locks"],
-        |_, run| run.tally.refused().then_some("with_locks"),
-    );
+    Campaign::new(spike, 5, 0)
+        .record(12, Slot(BATCH - 1), &["with_locks"], |_, run| run.tally.refused().then_some("with_locks"));
 }

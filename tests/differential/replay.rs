@@ -11,7 +11,6 @@ use crate::case::Case;
 use crate::layout::TOHOST;
 use crate::run::{MAX_STEPS, SpikeRun, machine, on_folio};
 use crate::runtime::elf_of;
-use crate::spike_support;
 use crate::store::{Stored, difference, read, shorten};
 
 /// Where the stored cases are.
@@ -39,6 +38,10 @@ pub fn folio_log(case: &Case, isa: &IsaSet) -> String {
 
 #[test]
 fn stored_logs_are_repeated() {
+    if let Some(spike) = crate::blessing() {
+        crate::record_stored_cases(spike.clone());
+        crate::record_privileged_cases(spike);
+    }
     let (mut failures, mut cases, mut lines) = (Vec::new(), 0, 0);
     for_each_stored(|stored| {
         cases += 1;
@@ -135,6 +138,9 @@ fn letters() -> PathBuf {
 /// `--log-commits` writes what `spike -l --log-commits` does, to the letter, but for the disassembly.
 #[test]
 fn the_log_is_spikes_to_the_letter() {
+    if let Some(spike) = crate::blessing() {
+        bless_commit_log(&spike);
+    }
     let mut found = String::new();
     for stored in cases_to_the_letter() {
         let mut log = CommitLog::new(String::new());
@@ -150,15 +156,12 @@ fn the_log_is_spikes_to_the_letter() {
     assert_eq!(found.lines().count(), expected.lines().count());
 }
 
-/// Writes Spike's log: `cargo test --test differential bless_commit_log -- --ignored`.
-#[test]
-#[ignore = "needs Spike, and writes its log"]
-fn bless_commit_log() {
-    let spike = spike_support::find().expect("Spike is installed");
+/// Writes Spike's log.
+fn bless_commit_log(spike: &Path) {
     let mut text = String::new();
     for stored in cases_to_the_letter() {
         let elf = elf_of(&[stored.case]);
-        let run = SpikeRun::start_with(&spike, &std::env::temp_dir(), &elf, &stored.isa, &["-l"]);
+        let run = SpikeRun::start_with(spike, &std::env::temp_dir(), &elf, &stored.isa, &["-l"]);
         let log = run.log(usize::MAX / 2).unwrap();
         let disassembly = |line: &str| line.contains(": 0x") || line.contains(": >>>>");
         // The program ends with its store to tohost.

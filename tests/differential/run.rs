@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use emulator::exec::{MemoryAccess, Observer};
 use emulator::hart::Hart;
@@ -17,8 +18,10 @@ use emulator::machine::{Machine, MachineConfig, StopReason};
 use emulator::trace::CommitLog;
 use isa::csr::{Csr, menvcfg};
 use isa::{Exception, Insn, IsaSet, Step, Trap, VirtAddr};
+use nix::sys::signal::Signal;
 
 use crate::case::Case;
+use crate::child::{self, Running};
 use crate::edge::{escapes_spike, has_strayed};
 use crate::layout::{RAM_BASE, RAM_BYTES, RUNTIME};
 use crate::spike_support::isa_string;
@@ -151,10 +154,12 @@ impl Observer for Watcher<'_> {
 
 /// A Spike that runs; its log is read by a thread.
 pub struct SpikeRun {
-    child: Child,
+    running: Running,
     /// How much of the log is wanted.
     wanted: Arc<AtomicUsize>,
     log: JoinHandle<Vec<u8>>,
+    /// Closed when all that is wanted has been read.
+    read: Receiver<()>,
     elf: PathBuf,
 }
 
@@ -168,7 +173,8 @@ impl SpikeRun {
     pub fn start_with(spike: &Path, dir: &Path, elf: &[u8], isa: &IsaSet, options: &[&str]) -> SpikeRun {
         let file = dir.join("batch.elf");
         std::fs::write(&file, elf).expect("the temporary folder can be written to");
-        let mut child = Command::new(spike)
+        let mut command = child::command(spike);
+        command
             .arg(format!("--isa={}", isa_string(*isa)))
             .args([format!("-m{RAM_BASE:#x}:{RAM_BYTES:#x}"), "--triggers=0".into(), "--log-commits".into()])
             .arg("--log=/dev/stdout")
@@ -176,13 +182,14 @@ impl SpikeRun {
             .arg(&file)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("Spike starts");
-        let mut out = child.stdout.take().expect("a pipe");
+            .stderr(Stdio::piped());
+        let mut running = Running::start(command);
+        let mut out = running.child().stdout.take().expect("a pipe");
         let wanted = Arc::new(AtomicUsize::new(usize::MAX));
         let limit = wanted.clone();
+        let (reads, read) = channel();
         let log = std::thread::spawn(move || {
+            let _reads: Sender<()> = reads;
             let mut text = Vec::new();
             let mut chunk = vec![0; 1 << 16];
             while text.len() < limit.load(Ordering::Relaxed) {
@@ -193,24 +200,21 @@ impl SpikeRun {
             }
             text
         });
-        SpikeRun { child, wanted, log, elf: file }
+        SpikeRun { running, wanted, log, read, elf: file }
     }
 
     /// The log from the runtime's first instruction on, as far as it is wanted: for a run that has taken `len` bytes.
     pub fn log(mut self, len: usize) -> Result<String, String> {
         self.wanted.store(len + BEFORE_RUNTIME, Ordering::Relaxed);
-        let started = Instant::now();
-        while !self.log.is_finished() && started.elapsed() < PATIENCE {
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        // What is still silent now loops without retiring anything.
-        let _ = self.child.kill();
+        // What is still silent then loops without retiring anything.
+        let _ = self.read.recv_timeout(PATIENCE);
+        self.running.signal(Signal::SIGKILL);
         let log = String::from_utf8_lossy(&self.log.join().expect("reading does not panic")).into_owned();
         let mut complaint = String::new();
-        if let Some(mut stderr) = self.child.stderr.take() {
+        if let Some(mut stderr) = self.running.child().stderr.take() {
             let _ = stderr.read_to_string(&mut complaint);
         }
-        let _ = self.child.wait();
+        self.running.wait();
         if !complaint.is_empty() {
             println!("Spike says: {complaint}");
         }

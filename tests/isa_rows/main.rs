@@ -4,7 +4,11 @@
 // All of it is test code: what cannot be is a failed test.
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
 
+#[path = "../support/child.rs"]
+mod child;
 mod engines;
+#[path = "../support/missing.rs"]
+mod missing;
 #[path = "../support/no_devices.rs"]
 mod no_devices;
 mod random;
@@ -111,11 +115,15 @@ struct Referee {
 }
 
 impl Referee {
-    fn new(name: &str) -> Referee {
-        let spike = spike_support::find().expect("FOLIO_SPIKE names Spike's binary");
+    /// None, and a note, without Spike.
+    fn new(name: &str) -> Option<Referee> {
+        let Some(spike) = spike_support::find() else {
+            missing::not_run(spike_support::NOT_THERE);
+            return None;
+        };
         let dir = std::env::temp_dir().join(format!("folio-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
-        Referee { spike, dir, failures: Vec::new(), count: 0 }
+        Some(Referee { spike, dir, failures: Vec::new(), count: 0 })
     }
 
     fn check(&mut self, row: &Row) {
@@ -140,11 +148,11 @@ impl Referee {
     }
 }
 
-/// The rows themselves against Spike: `FOLIO_SPIKE=/path/to/spike cargo test … -- --ignored`.
+/// The rows themselves against Spike.
 #[test]
-#[ignore = "needs Spike"]
+#[ignore = "a piece of make campaign"]
 fn spike_agrees_with_every_row() {
-    let mut referee = Referee::new("rows");
+    let Some(mut referee) = Referee::new("rows") else { return };
     for_each_row(|row| {
         if spike::can_end(row) {
             referee.check(row);
@@ -155,12 +163,12 @@ fn spike_agrees_with_every_row() {
 
 /// The block interpreter against Spike on sequences made by chance; `FOLIO_SEEDS=1000..1500` chooses others.
 #[test]
-#[ignore = "needs Spike"]
+#[ignore = "a piece of make campaign"]
 fn spike_agrees_with_random_rows() {
     let seeds = std::env::var("FOLIO_SEEDS").unwrap_or("0..300".into());
     let (first, end) = seeds.split_once("..").expect("FOLIO_SEEDS is FIRST..END");
     let mut bench = Bench::new(Engine::Blocks);
-    let mut referee = Referee::new("random-rows");
+    let Some(mut referee) = Referee::new("random-rows") else { return };
     for seed in first.parse().unwrap()..end.parse().unwrap() {
         let mut row = random_row(seed);
         row.after = bench.run(&row).state;

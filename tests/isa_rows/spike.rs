@@ -6,11 +6,12 @@
 //! (`+signature`). Spike names the addresses to write by symbols, so the ELF has a symbol table.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::Stdio;
 
 use isa::csr::{Csr, mstatus};
 use isa::{Exception, Privilege, VirtAddr};
 
+use crate::child;
 use crate::row::Row;
 use crate::spike_support::{Program, elf, isa_string};
 use crate::state::{CSRS, MTVEC, RAM_BASE, RAM_BYTES, State, offset};
@@ -35,16 +36,15 @@ pub fn run(spike: &Path, dir: &Path, row: &Row) -> Result<State, String> {
     let elf = dir.join("row.elf");
     let signature = dir.join("row.signature");
     std::fs::write(&elf, elf_of(row)).map_err(|e| e.to_string())?;
-    let status = Command::new("timeout")
-        .arg("3")
-        .arg(spike)
+    let mut command = child::command(spike);
+    command
         .arg(format!("--isa={}", isa_string(row.before.isa)))
         .arg("-m0x80000000:0x20000")
         .arg(format!("+signature={}", signature.display()))
         .arg("+signature-granularity=8")
         .arg(&elf)
-        .output()
-        .map_err(|e| e.to_string())?;
+        .stdin(Stdio::null());
+    let status = child::output(command);
     if !status.status.success() {
         return Err(format!("Spike: {}: {}", status.status, String::from_utf8_lossy(&status.stderr)));
     }

@@ -2,7 +2,7 @@
 #![allow(dead_code)] // each test target uses its part
 #![allow(clippy::unwrap_used)] // in functions that only tests call
 
-use super::support::{TempDir, folio, root};
+use super::support::{TempDir, child, folio, missing, root};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -17,7 +17,7 @@ pub fn input(name: &str) -> Option<PathBuf> {
         return Some(inputs.join("linux").join(name));
     }
     assert!(inputs.join("linux.unavailable").exists(), "no Debian Linux: run `make setup-test`");
-    eprintln!("note: not tested, for set-up could not fetch Debian's Linux");
+    missing::not_run("set-up could not fetch Debian's Linux");
     None
 }
 
@@ -101,11 +101,12 @@ pub fn ext4_disk(dir: &TempDir) -> PathBuf {
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join("hello.txt"), "hello from the disk\n").unwrap();
     std::fs::File::create(&image).unwrap().set_len(8 << 20).unwrap();
-    let mut mke2fs = Command::new("mke2fs");
+    let mut mke2fs = child::command("mke2fs");
     mke2fs.env("PATH", format!("{}:/sbin:/usr/sbin", std::env::var("PATH").unwrap()));
     mke2fs.env("E2FSPROGS_FAKE_TIME", "1700000000");
     mke2fs.args(["-q", "-t", "ext4", "-b", "4096", "-U", "464f4c49-4f00-4000-8000-000000000003", "-E"]);
     mke2fs.arg("hash_seed=464f4c49-4f00-4000-8000-000000000004,root_owner=0:0").arg("-d").arg(&folder);
-    assert!(mke2fs.arg(&image).status().expect("mke2fs: run `make setup-test`").success());
+    mke2fs.arg(&image);
+    assert!(child::output(mke2fs).status.success(), "mke2fs: run `make setup-test`");
     image
 }

@@ -1,15 +1,15 @@
-//! What the integration tests share: running `folio` with a time limit, temporary folders, JSON results.
+//! What the integration tests share: running `folio` as [`child`] says, temporary folders, JSON results.
 #![allow(dead_code)] // each test target uses its part
 #![allow(clippy::unwrap_used)] // in functions that only tests call
 
+pub mod child;
+pub mod missing;
+
+use child::Running;
 use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
-
-/// Longest time a run may take before it counts as hanging. Generous: the machines that run this are shared.
-const TIME_LIMIT: Duration = Duration::from_secs(300);
 
 /// The workspace's root folder.
 pub fn root() -> PathBuf {
@@ -27,7 +27,7 @@ pub fn target_dir() -> PathBuf {
 
 /// A `folio` command line.
 pub fn folio<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_folio"));
+    let mut command = child::command(env!("CARGO_BIN_EXE_folio"));
     command.args(args).env_remove("RUST_LOG").stdin(Stdio::null());
     command
 }
@@ -55,29 +55,14 @@ pub fn run_with_input(mut command: Command, input: &[u8]) -> Ran {
         command.stdin(Stdio::piped());
     }
     let shown = format!("{command:?}");
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect(&shown);
-    let feeder = child.stdin.take().map(|mut stdin| {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = Running::start(command);
+    let feeder = running.child().stdin.take().map(|mut stdin| {
         let input = input.to_vec();
         // A guest that ends without reading all of it closes the pipe: no error of the test.
         std::thread::spawn(move || drop(stdin.write_all(&input)))
     });
-    let pid = child.id();
-    let (done, finished) = std::sync::mpsc::channel::<()>();
-    let watchdog = std::thread::spawn(move || {
-        let started = Instant::now();
-        while started.elapsed() < TIME_LIMIT {
-            if finished.recv_timeout(Duration::from_millis(500))
-                != Err(std::sync::mpsc::RecvTimeoutError::Timeout)
-            {
-                return false;
-            }
-        }
-        let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
-        true
-    });
-    let output: Output = child.wait_with_output().expect(&shown);
-    drop(done);
-    assert!(!watchdog.join().expect("the watchdog does not panic"), "{shown} hangs");
+    let output = running.output();
     if let Some(feeder) = feeder {
         let _ = feeder.join();
     }
@@ -91,13 +76,8 @@ pub fn run_with_input(mut command: Command, input: &[u8]) -> Ran {
 }
 
 fn exit_code(output: &Output) -> i32 {
-    #[cfg(unix)]
-    {
-        use std::os::unix::process::ExitStatusExt;
-        output.status.code().unwrap_or_else(|| 1000 + output.status.signal().unwrap_or(0))
-    }
-    #[cfg(not(unix))]
-    output.status.code().unwrap_or(1000)
+    use std::os::unix::process::ExitStatusExt;
+    output.status.code().unwrap_or_else(|| 1000 + output.status.signal().unwrap_or(0))
 }
 
 /// Runs `folio` with these arguments to its end.

@@ -4,6 +4,9 @@
 use isa::{Extension, Insn, IsaSet, Op, assemble, encode};
 use std::path::{Path, PathBuf};
 
+/// Why a test against Spike is not run.
+pub const NOT_THERE: &str = "Spike is not installed (make setup-test, or FOLIO_SPIKE=/path/to/spike)";
+
 /// Spike's binary: what `FOLIO_SPIKE` names, or what the set-up has installed (`tests/setup/setup.sh test`), or `spike`
 /// on the path.
 pub fn find() -> Option<PathBuf> {
