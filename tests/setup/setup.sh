@@ -56,6 +56,7 @@ tests() {
   add_target "$wasm_target" || say "no Rust target $wasm_target: its test will say so"
   need mke2fs e2fsprogs
   need qemu-system-riscv64 qemu-system-misc
+  need qemu-riscv64 qemu-user
   need riscv64-linux-gnu-gcc gcc-riscv64-linux-gnu
   need /usr/riscv64-linux-gnu/include/stdio.h libc6-dev-riscv64-cross
   add_target riscv64gc-unknown-linux-gnu || say "no Rust target riscv64gc-unknown-linux-gnu: the Rust guest program cannot be built"
