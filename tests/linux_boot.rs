@@ -50,7 +50,7 @@ fn linux_boots_to_a_shell_and_ten_runs_would_be_one() {
 }
 
 #[test]
-#[ignore = "a piece of make campaign; the test above is two of the ten runs"]
+#[ignore = "a piece of make campaign"] // the test above is two of the ten runs
 fn ten_runs_of_linux_are_one() {
     repeats(10);
 }

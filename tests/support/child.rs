@@ -1,6 +1,7 @@
 //! Child processes of tests. Each gets the default answer to every signal, whatever the suite itself was started with (`nohup`, a
 //! CI's background shell); none outlives its test, however that ends; and whoever waits for one has a deadline, after which it is
 //! killed, with its own children, and the test fails.
+#![allow(dead_code)] // each test target uses its part
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;

@@ -13,9 +13,12 @@ pub fn part_not_run(part: &str, why: &str) {
     note("part", &format!("{}, {part}", test_name()), why);
 }
 
-/// The test harness names the thread of a test after it.
+/// The test program, without the number that cargo gives it, and the test, after which the harness names its thread.
 fn test_name() -> String {
-    std::thread::current().name().unwrap_or("main").to_string()
+    let path = std::env::current_exe().expect("this program has a path");
+    let file = path.file_stem().expect("and a name").to_string_lossy().into_owned();
+    let program = file.rsplit_once('-').map_or(file.as_str(), |(name, _)| name);
+    format!("{program}::{}", std::thread::current().name().unwrap_or("main"))
 }
 
 /// A line `KIND<tab>NAME<tab>WHY` of the file that tests/suite.sh reads; without it, for whoever shows the output.

@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::string::String;
-use std::{eprintln, format, fs};
+use std::{format, fs};
 
 /// A directory that goes when the test ends.
 pub(crate) struct Scratch(pub(crate) PathBuf);
@@ -35,32 +35,31 @@ impl Drop for Scratch {
 }
 
 /// The image that `mke2fs OPTIONS -d TREE` makes; `None`, with a word about it, where there is no mke2fs.
-pub(crate) fn mke2fs(tree: &Path, size: &str, options: &[&str]) -> Option<Vec<u8>> {
+pub(crate) fn mke2fs(tree: &Path, size: &str, options: &[&str]) -> Vec<u8> {
     let image = Scratch::new("image");
     let file = image.0.join("image");
     let mut command = Command::new("mke2fs");
     command.args(["-q", "-F", "-E", "root_owner=0:0"]).args(options).arg("-d").arg(tree).arg(&file).arg(size);
-    run(&mut command, &[0]).then(|| fs::read(file).unwrap())
+    run(&mut command, &[0]);
+    fs::read(file).unwrap()
 }
 
 /// The image with an index in each large directory, by `e2fsck -D`.
-pub(crate) fn index_directories(image: Vec<u8>) -> Option<Vec<u8>> {
+pub(crate) fn index_directories(image: Vec<u8>) -> Vec<u8> {
     let dir = Scratch::new("index");
     let file = dir.0.join("image");
     fs::write(&file, image).unwrap();
     // 1: the file system was changed, as it was asked to.
-    run(Command::new("e2fsck").args(["-f", "-y", "-D"]).arg(&file), &[0, 1]).then(|| fs::read(file).unwrap())
+    run(Command::new("e2fsck").args(["-f", "-y", "-D"]).arg(&file), &[0, 1]);
+    fs::read(file).unwrap()
 }
 
-fn run(command: &mut Command, good: &[i32]) -> bool {
+fn run(command: &mut Command, good: &[i32]) {
     let path = format!("{}:/sbin:/usr/sbin", std::env::var("PATH").unwrap_or_default());
     match command.env("PATH", path).output() {
-        Ok(output) if output.status.code().is_some_and(|code| good.contains(&code)) => true,
+        Ok(output) if output.status.code().is_some_and(|code| good.contains(&code)) => {}
         Ok(output) => panic!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr)),
-        Err(error) => {
-            eprintln!("skipped: {command:?} cannot be run ({error}); install e2fsprogs");
-            false
-        }
+        Err(error) => panic!("{command:?} cannot be run ({error}): run `make setup-test`"),
     }
 }
 

@@ -20,7 +20,7 @@ struct World {
 }
 
 /// A root with /bin -> usr/bin, /usr/bin/sh, /etc/passwd, some links, and a /tmp with a file that the mount hides.
-fn world() -> Option<World> {
+fn world() -> World {
     let tree = Scratch::new("vfs");
     let root = &tree.0;
     for dir in ["usr/bin", "etc", "tmp", "loop"] {
@@ -43,11 +43,11 @@ fn world() -> Option<World> {
     for i in 1..=40 {
         symlink(format!("{}", i - 1), root.join(format!("loop/{i}"))).unwrap();
     }
-    let image = mke2fs(root, "2M", &["-t", "ext4", "-b", "4096"])?;
+    let image = mke2fs(root, "2M", &["-t", "ext4", "-b", "4096"]);
     let (device, _) = MemoryDevice::boxed(Arc::new(image));
     let (pages, in_use) = HostPages::new(PAGES);
     let vfs = Vfs::new(Ext4::mount(device).unwrap(), Box::new(pages), Box::new(Processes));
-    Some(World { vfs, pages: in_use })
+    World { vfs, pages: in_use }
 }
 
 impl World {
@@ -107,7 +107,7 @@ impl World {
 #[test]
 fn paths_resolve_as_on_linux() {
     use LastLink::{Follow, Keep};
-    let Some(mut world) = world() else { return };
+    let mut world = world();
     let long = "x".repeat(256);
     for (cwd, path, last, expected) in [
         ("/", "/usr/bin/sh", Follow, Ok("/usr/bin/sh")),
@@ -164,7 +164,7 @@ fn open_flags_mean_what_they_mean_on_linux() {
     const READ: OpenFlags = OpenFlags::empty();
     const WRITE: OpenFlags = OpenFlags::WRONLY;
     const CREATE: OpenFlags = OpenFlags::CREAT.union(OpenFlags::WRONLY);
-    let Some(mut world) = world() else { return };
+    let mut world = world();
     world.write("/tmp/file", "text").unwrap();
     let root = world.vfs.root();
     world.vfs.symlink(b"file", &root, b"/tmp/link").unwrap();
@@ -206,7 +206,7 @@ fn open_flags_mean_what_they_mean_on_linux() {
 
 #[test]
 fn a_disk_file_has_its_attributes_and_its_pages() {
-    let Some(mut world) = world() else { return };
+    let mut world = world();
     let file = world.open("/bin/sh", OpenFlags::empty()).unwrap();
     let Object::Disk(inode) = &file.object else { panic!("not on disk") };
     let stat = world.vfs.stat_open(&file).unwrap();
@@ -225,7 +225,7 @@ fn a_disk_file_has_its_attributes_and_its_pages() {
 
 #[test]
 fn directories_list_every_name_once() {
-    let Some(mut world) = world() else { return };
+    let mut world = world();
     let root = world.list("/");
     for name in [".", "..", "bin", "etc", "usr", "tmp", "dev", "proc"] {
         assert_eq!(root.iter().filter(|&known| known == name).count(), 1, "{name} in {root:?}");
@@ -247,7 +247,7 @@ fn directories_list_every_name_once() {
 
 #[test]
 fn removing_while_reading_skips_nothing_that_stays() {
-    let Some(mut world) = world() else { return };
+    let mut world = world();
     for i in 0..10 {
         world.write(&format!("/tmp/{i}"), "").unwrap();
     }
@@ -271,7 +271,7 @@ fn removing_while_reading_skips_nothing_that_stays() {
 
 #[test]
 fn names_in_tmpfs_follow_posix() {
-    let Some(mut world) = world() else { return };
+    let mut world = world();
     let root = world.vfs.root();
     let vfs = &mut world.vfs;
     vfs.mkdir(&root, b"/tmp/d/", 0o755).unwrap();
@@ -329,7 +329,7 @@ fn names_in_tmpfs_follow_posix() {
 
 #[test]
 fn an_unlinked_file_lives_as_long_as_its_handles() {
-    let Some(mut world) = world() else { return };
+    let mut world = world();
     world.write("/tmp/file", "kept").unwrap();
     let file = world.open("/tmp/file", OpenFlags::RDWR).unwrap();
     let root = world.vfs.root();
@@ -351,7 +351,7 @@ fn an_unlinked_file_lives_as_long_as_its_handles() {
 
 #[test]
 fn memory_that_runs_out_is_a_full_disk() {
-    let Some(mut world) = world() else { return };
+    let mut world = world();
     world.write("/tmp/big", "").unwrap();
     let big = world.at("/tmp/big").inode;
     let bytes = vec![7; (PAGES + 3) * 4096];
@@ -369,7 +369,7 @@ fn memory_that_runs_out_is_a_full_disk() {
 /// tmpfs files against plain vectors, on random operations.
 #[test]
 fn contents_agree_with_a_plain_vector() {
-    let Some(mut world) = world() else { return };
+    let mut world = world();
     let mut random = Random(0x5eed);
     let mut model: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
     for name in 0..3 {
@@ -406,7 +406,7 @@ fn contents_agree_with_a_plain_vector() {
 
 #[test]
 fn proc_tells_what_the_kernel_says_in_linux_formats() {
-    let Some(mut world) = world() else { return };
+    let mut world = world();
     let maps = world.read("/proc/self/maps").unwrap();
     let first = "00010000-00012000 r-xp 00000000 00:01 12 ";
     assert_eq!(maps.lines().next().unwrap(), format!("{first:<73}/bin/sh"));
@@ -432,7 +432,7 @@ fn proc_tells_what_the_kernel_says_in_linux_formats() {
 
 #[test]
 fn a_proc_file_is_read_in_pieces_of_one_state() {
-    let Some(mut world) = world() else { return };
+    let mut world = world();
     let whole = world.read("/proc/self/status").unwrap();
     let mut file = world.open("/proc/self/status", OpenFlags::empty()).unwrap();
     let mut pieces = Vec::new();
@@ -450,7 +450,7 @@ fn a_proc_file_is_read_in_pieces_of_one_state() {
 
 #[test]
 fn pipes_and_streams_have_attributes_too() {
-    let Some(mut world) = world() else { return };
+    let mut world = world();
     let mut files = OpenFiles::new();
     let (reader, _) = files.create_pipe(OpenFlags::empty()).unwrap();
     assert_eq!(world.vfs.stat_open(files.get(reader)).unwrap().file_type(), FileType::Fifo);
