@@ -44,20 +44,29 @@ pub struct Running {
 
 impl Running {
     /// Starts `command` in a process group of its own.
-    pub fn start(mut command: Command) -> Self {
+    pub fn start(command: Command) -> Self {
+        Self::start_with(command, TIME_LIMIT)
+    }
+
+    /// The same with another time limit.
+    pub fn start_with(mut command: Command, limit: Duration) -> Self {
         command.process_group(0);
-        Self::start_in_its_session(command)
+        Self::watch(command, limit)
     }
 
     /// Starts a command that makes a session of its own (`setsid`).
-    pub fn start_in_its_session(mut command: Command) -> Self {
+    pub fn start_in_its_session(command: Command) -> Self {
+        Self::watch(command, TIME_LIMIT)
+    }
+
+    fn watch(mut command: Command, limit: Duration) -> Self {
         let shown = format!("{command:?}");
         let child = command.spawn().unwrap_or_else(|error| panic!("{shown}: {error}"));
         let late = Arc::new(AtomicBool::new(false));
         let (done, finished) = channel::<()>();
         let (pid, is_late) = (pid_of(&child), Arc::clone(&late));
         let watchdog = std::thread::spawn(move || {
-            if finished.recv_timeout(TIME_LIMIT) == Err(RecvTimeoutError::Timeout) {
+            if finished.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
                 is_late.store(true, Ordering::SeqCst);
                 kill_all(pid);
             }
