@@ -6,6 +6,7 @@
 mod file;
 
 use crate::{DirEntry, Errno, FileType, PageStore, Stat, StatFs, Timestamp};
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -98,7 +99,7 @@ pub(crate) enum NewFile<'a> {
 
 /// A file system in memory.
 pub(crate) struct Tmpfs {
-    nodes: BTreeMap<u64, Node>,
+    nodes: BTreeMap<u64, Box<Node>>,
     /// Nodes without a name.
     orphans: BTreeSet<u64>,
     next_ino: u64,
@@ -108,7 +109,11 @@ impl Tmpfs {
     /// An empty file system; its root may be written by everyone, as `/tmp` is.
     pub(crate) fn new(now: Timestamp) -> Tmpfs {
         let root = Node::new(Body::Directory(Directory::new(ROOT)), 0o1777, 2, now);
-        Tmpfs { nodes: BTreeMap::from([(ROOT, root)]), orphans: BTreeSet::new(), next_ino: ROOT + 1 }
+        Tmpfs {
+            nodes: BTreeMap::from([(ROOT, Box::new(root))]),
+            orphans: BTreeSet::new(),
+            next_ino: ROOT + 1,
+        }
     }
 
     pub(crate) fn root(&self) -> u64 {
@@ -149,7 +154,7 @@ impl Tmpfs {
             NewFile::Symlink { target } => Node::new(Body::Symlink(target.to_vec()), 0o777, 1, now),
         };
         self.next_ino += 1;
-        self.nodes.insert(ino, node);
+        self.nodes.insert(ino, Box::new(node));
         self.insert_name(dir, name, ino, now)?;
         Ok(ino)
     }
@@ -425,10 +430,10 @@ impl Tmpfs {
     }
 
     fn node(&self, ino: u64) -> Result<&Node, Errno> {
-        self.nodes.get(&ino).ok_or(Errno::ENOENT)
+        self.nodes.get(&ino).map(|node| &**node).ok_or(Errno::ENOENT)
     }
 
     fn node_mut(&mut self, ino: u64) -> Result<&mut Node, Errno> {
-        self.nodes.get_mut(&ino).ok_or(Errno::ENOENT)
+        self.nodes.get_mut(&ino).map(|node| &mut **node).ok_or(Errno::ENOENT)
     }
 }

@@ -50,7 +50,7 @@ struct Mount {
 
 /// All mounted file systems. The kernel keeps it under one sleeping lock, because metadata reads may sleep.
 pub struct Vfs {
-    ext4: Ext4,
+    ext4: Box<Ext4>,
     tmp: Tmpfs,
     shm: Tmpfs,
     mounts: [Mount; 4],
@@ -73,7 +73,7 @@ impl Vfs {
             Mount { parent: top, name: "tmp", root: FileId { fs: TMP, ino: tmp.root() } },
             Mount { parent: dev, name: devfs::SHM, root: FileId { fs: SHM, ino: shm.root() } },
         ];
-        Vfs { ext4: root, tmp, shm, mounts, pages, info, boot }
+        Vfs { ext4: Box::new(root), tmp, shm, mounts, pages, info, boot }
     }
 
     /// The root directory.

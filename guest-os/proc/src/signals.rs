@@ -1,5 +1,7 @@
 //! Signals of one process: what is pending, what is blocked, what is to be done (signal(7), Linux's numbers).
 
+use alloc::boxed::Box;
+use alloc::vec;
 use linux_raw_sys::general as linux;
 
 /// A signal's number, 1 to 64.
@@ -184,9 +186,10 @@ pub enum Delivery {
 /// The signal state of a process.
 #[derive(Clone, Debug)]
 pub struct Signals {
-    actions: [Action; Signal::COUNT],
+    /// One a signal, and boxed, as are the infos: a process is moved when it is made, on a small stack.
+    actions: Box<[Action]>,
     pending: SignalSet,
-    infos: [SigInfo; Signal::COUNT],
+    infos: Box<[SigInfo]>,
     blocked: SignalSet,
     /// The mask to go back to after `rt_sigsuspend`.
     suspended_mask: Option<SignalSet>,
@@ -194,16 +197,18 @@ pub struct Signals {
     pub alt_stack: (u64, u64, u32),
 }
 
+/// [`Signals::alt_stack`] while there is none: SS_DISABLE.
+const NO_ALT_STACK: (u64, u64, u32) = (0, 0, 2);
+
 impl Default for Signals {
     fn default() -> Self {
-        const DISABLED: u32 = 2; // SS_DISABLE
         Self {
-            actions: [Action::default(); Signal::COUNT],
+            actions: vec![Action::default(); Signal::COUNT].into(),
             pending: SignalSet::default(),
-            infos: [SigInfo::from_kernel(Signal::HUP); Signal::COUNT],
+            infos: vec![SigInfo::from_kernel(Signal::HUP); Signal::COUNT].into(),
             blocked: SignalSet::default(),
             suspended_mask: None,
-            alt_stack: (0, 0, DISABLED),
+            alt_stack: NO_ALT_STACK,
         }
     }
 }
@@ -215,11 +220,11 @@ impl Signals {
     }
     /// After `execve`: handlers are forgotten, ignored signals stay ignored, the mask and what is pending stay.
     pub fn exec(&mut self) {
-        for action in &mut self.actions {
+        for action in self.actions.iter_mut() {
             let handler = if action.disposition() == Disposition::Ignore { action.handler } else { 0 };
             *action = Action { handler, ..Action::default() };
         }
-        self.alt_stack = Self::default().alt_stack;
+        self.alt_stack = NO_ALT_STACK;
     }
     /// The action of a signal.
     pub fn action(&self, signal: Signal) -> Action {

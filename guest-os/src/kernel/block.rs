@@ -99,6 +99,7 @@ impl Queue {
 static QUEUE: HartLocal<Option<Queue>> = HartLocal::new(None);
 
 /// Finds the disk. `false` if there is none.
+#[inline(never)] // a frame of its own, not part of its caller's
 pub fn start(slots: &[(Region, u32)]) -> bool {
     let Some((mut disk, interrupt)) = virtio::find_disk(slots) else { return false };
     let headers = KernelFrame::new().expect("a machine that has just started has frames");

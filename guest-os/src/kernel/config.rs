@@ -4,6 +4,7 @@ use crate::arch;
 use alloc::string::String;
 use alloc::vec::Vec;
 use fdt::Fdt;
+use fdt::node::FdtNode;
 use isa::PhysAddr;
 use isa::platform;
 use proc::Strings;
@@ -59,28 +60,39 @@ pub fn ram_bounds(fdt: &Fdt<'_>) -> (PhysAddr, PhysAddr) {
         .expect("the device tree names the RAM that the kernel lies in")
 }
 
+/// The devices on the board that are compatible with `what`. `Fdt`'s own searches of the whole tree take KiBs of stack.
+fn devices<'b, 'a>(fdt: &'b Fdt<'a>, what: &'static str) -> impl Iterator<Item = FdtNode<'b, 'a>> {
+    let board = fdt.find_node("/soc").into_iter().flat_map(FdtNode::children);
+    board.filter(move |node| node.compatible().is_some_and(|names| names.all().any(|name| name == what)))
+}
+
+/// Windows of the virtio-mmio slots and their interrupt lines, by address.
+#[inline(never)] // a frame of its own, not part of its caller's
+fn virtio_slots(fdt: &Fdt<'_>) -> Vec<(platform::Region, u32)> {
+    let mut slots: Vec<(platform::Region, u32)> = Vec::new();
+    for node in devices(fdt, "virtio,mmio") {
+        let reg = node.reg().and_then(|mut regs| regs.next());
+        // One cell, since the interrupt controller is the PLIC.
+        let interrupt = node.property("interrupts").and_then(|property| property.as_usize());
+        let (Some(reg), Some(interrupt)) = (reg, interrupt) else { continue };
+        let base = PhysAddr(reg.starting_address as u64);
+        let window = platform::Region { base, len_bytes: reg.size.unwrap_or(0) as u64 };
+        let Ok(interrupt) = u32::try_from(interrupt) else { continue };
+        let place = slots.partition_point(|(before, _)| before.base < base);
+        slots.insert(place, (window, interrupt));
+    }
+    slots
+}
+
 impl Config {
     /// Reads the device tree.
+    #[inline(never)] // a frame of its own, not part of its caller's
     pub fn from_device_tree(fdt: &Fdt<'_>) -> Self {
         let (_, ram_end) = ram_bounds(fdt);
-        let mut virtio: Vec<_> = fdt
-            .all_nodes()
-            .filter(|node| node.compatible().is_some_and(|c| c.all().any(|name| name == "virtio,mmio")))
-            .filter_map(|node| {
-                let reg = node.reg()?.next()?;
-                let window = platform::Region {
-                    base: PhysAddr(reg.starting_address as u64),
-                    len_bytes: reg.size.unwrap_or(0) as u64,
-                };
-                let interrupt = u32::try_from(node.interrupts()?.next()?).ok()?;
-                Some((window, interrupt))
-            })
-            .collect();
-        virtio.sort_by_key(|(window, _)| window.base);
         Self {
             ram_end,
-            has_host: fdt.find_compatible(&["folio,host"]).is_some(),
-            virtio,
+            has_host: devices(fdt, "folio,host").next().is_some(),
+            virtio: virtio_slots(fdt),
             refuses: fdt
                 .chosen()
                 .bootargs()
@@ -91,6 +103,7 @@ impl Config {
 }
 
 impl Init {
+    #[inline(never)] // a frame of its own, not part of its caller's
     fn from_chosen(fdt: &Fdt<'_>) -> Self {
         let chosen = fdt.find_node("/chosen");
         let property =

@@ -4,7 +4,7 @@
 //! segments are mapped and wait for their first touch.
 
 use crate::hart::{current, hart};
-use crate::process::{self, Process, Program};
+use crate::process::{self, Process, Program, SharedSpace};
 use crate::syscall::system;
 use crate::{arch, events, heap, inject, mem, pages, trampoline, user, vfs};
 use alloc::rc::Rc;
@@ -18,7 +18,7 @@ use isa::{PAGE_SIZE, VirtAddr};
 use linux_raw_sys::auxvec as linux;
 use mm::vma::FileBacking;
 use mm::{AddressSpace, Backing, FileId, MapRequest, Placement, Prot, VmaFlags, layout};
-use proc::{ElfError, ElfPlan, Headers, Segment, SegmentProt, StackRequest, Strings};
+use proc::{ElfError, ElfPlan, Headers, Segment, SegmentProt, StackImage, StackRequest, Strings};
 
 /// Most bytes of arguments and environment together: a quarter of the stack's limit, as in Linux.
 pub const MAX_ARGUMENT_BYTES: usize = 2 << 20;
@@ -71,33 +71,18 @@ pub fn execute(request: Request) -> Result<(), Errno> {
             return Ok(());
         }
     };
-    let (id, asid) = mem::allocate_space_name().ok_or(Errno::EAGAIN)?;
-    let new = AddressSpace::new(&mut mem::memory(), id, asid, Some(arch::kernel_root()));
-    let mut space = match new {
-        Ok(space) => space,
-        Err(_) => {
-            mem::free_asid(asid);
-            return Err(Errno::ENOMEM);
-        }
-    };
-    let stack = proc::build_stack(&StackRequest {
-        top: layout::STACK_TOP,
-        argv: &request.argv,
-        envp: &request.envp,
-        path: &request.path,
-        random: system::random_bytes(),
-        auxv: &auxiliary_vector(&plan),
-    });
+    let space = new_space()?;
+    let stack = first_stack(&request, &plan);
     pages::hold(image.number, &image.location.inode);
-    let prepared = stack.map_err(|_| Errno::ENOMEM).and_then(|stack| {
-        map_image(&mut space, &image, &plan, stack.sp)?;
+    let prepared = stack.and_then(|stack| {
+        map_image(&mut space.borrow_mut(), &image, &plan, stack.sp)?;
         make_room(stack.bytes.len() as u64)?;
         Ok(stack)
     });
     let stack = match prepared {
         Ok(stack) => stack,
         Err(error) => {
-            process::release_space(Rc::new(RefCell::new(space)));
+            process::release_space(space);
             return Err(error);
         }
     };
@@ -109,6 +94,19 @@ pub fn execute(request: Request) -> Result<(), Errno> {
         }
     });
     Ok(())
+}
+
+/// An address space in which nothing is mapped.
+#[inline(never)] // a frame of its own, not part of its caller's
+fn new_space() -> Result<SharedSpace, Errno> {
+    let (id, asid) = mem::allocate_space_name().ok_or(Errno::EAGAIN)?;
+    match AddressSpace::new(&mut mem::memory(), id, asid, Some(arch::kernel_root())) {
+        Ok(space) => Ok(Rc::new(RefCell::new(space))),
+        Err(_) => {
+            mem::free_asid(asid);
+            Err(Errno::ENOMEM)
+        }
+    }
 }
 
 /// Sees to frames for so many bytes of the new stack. Nothing sleeps between this and their use.
@@ -125,6 +123,7 @@ fn make_room(stack_bytes: u64) -> Result<(), Errno> {
 }
 
 /// Opens the program, following `#!` lines; these change the request's path and arguments.
+#[inline(never)] // a frame of its own, not part of its caller's
 fn find_image(request: &mut Request) -> Result<Image, Errno> {
     for _ in 0..=MAX_SCRIPT_DEPTH {
         let (location, number, len_bytes) = open_executable(&request.at, &request.path)?;
@@ -160,6 +159,7 @@ fn open_executable(at: &Location, path: &[u8]) -> Result<(Location, FileId, u64)
 }
 
 /// The plan; or why the process dies of it; or why `execve` fails.
+#[inline(never)] // a frame of its own, not part of its caller's
 fn plan_image(image: &Image) -> Result<Result<ElfPlan, ElfError>, Errno> {
     let headers = &image.headers;
     let mut table = zeroes(headers.table_bytes())?;
@@ -217,6 +217,19 @@ fn refuse_because(location: &Location, why: &str) -> Errno {
     Errno::ENOEXEC
 }
 
+#[inline(never)] // a frame of its own, not part of its caller's
+fn first_stack(request: &Request, plan: &ElfPlan) -> Result<StackImage, Errno> {
+    proc::build_stack(&StackRequest {
+        top: layout::STACK_TOP,
+        argv: &request.argv,
+        envp: &request.envp,
+        path: &request.path,
+        random: system::random_bytes(),
+        auxv: &auxiliary_vector(plan),
+    })
+    .map_err(|_| Errno::ENOMEM)
+}
+
 fn auxiliary_vector(plan: &ElfPlan) -> [(u32, u64); 15] {
     [
         (linux::AT_HWCAP, HWCAP),
@@ -237,6 +250,7 @@ fn auxiliary_vector(plan: &ElfPlan) -> [(u32, u64); 15] {
     ]
 }
 
+#[inline(never)] // a frame of its own, not part of its caller's
 fn map_image(space: &mut AddressSpace, image: &Image, plan: &ElfPlan, sp: VirtAddr) -> Result<(), Errno> {
     /// What a segment costs at most: two VMAs, which may split another.
     const SEGMENT_BYTES: usize = 1 << 10;
@@ -301,16 +315,17 @@ fn zero_part(segment: &Segment) -> MapRequest {
 }
 
 /// From here on the process executes the new program.
+#[inline(never)] // a frame of its own, not part of its caller's
 fn change_over(
     process: &Process,
-    space: AddressSpace,
+    space: SharedSpace,
     image: &Image,
     request: Request,
     plan: &ElfPlan,
     sp: VirtAddr,
 ) {
-    let satp = space.satp();
-    let old = process.space.borrow_mut().replace(Rc::new(RefCell::new(space)));
+    let satp = space.borrow().satp();
+    let old = process.space.borrow_mut().replace(space);
     hart().use_address_space(satp);
     if let Some(old) = old {
         process::release_space(old);
@@ -325,8 +340,8 @@ fn change_over(
         from = fd + 1;
     }
     hart().fp.borrow_mut().forget(process.pid);
-    *process.fp.borrow_mut() = arch::FpState::default();
-    *process.frame.borrow_mut() = arch::TrapFrame::starting_at(plan.entry.0, sp.0);
+    **process.fp.borrow_mut() = arch::FpState::default();
+    **process.frame.borrow_mut() = arch::TrapFrame::starting_at(plan.entry.0, sp.0);
     process.clear_child_tid.set(0);
     *process.program.borrow_mut() = program_of(image, request, sp);
 

@@ -71,18 +71,19 @@ fn heap_start(heap_bytes: u64, tree_start: PhysAddr, tree_end: PhysAddr) -> Phys
     PhysAddr(after.0.next_multiple_of(PAGE_SIZE))
 }
 
+#[inline(never)] // a frame of its own, not part of its caller's
 fn start_first_process() {
     hart().use_kernel_address_space();
     let start = Start {
-        frame: arch::TrapFrame::default(),
-        fp: arch::FpState::default(),
+        frame: Box::default(),
+        fp: Box::default(),
         space: None,
         files: DescriptorTable::new(limits::OPEN_FILES),
         signals: Signals::default(),
         cwd: None,
         umask: 0o022,
         program: Program { name: b"init".to_vec(), ..Program::default() },
-        limits: limits::INITIAL,
+        limits: Box::new(limits::INITIAL),
     };
     let Ok(process) = process::create(0, Box::new(start)) else {
         panic!("there is no room for the first process")
@@ -93,6 +94,7 @@ fn start_first_process() {
 }
 
 /// The first process's first steps: it mounts the root, opens its standard streams and executes its program.
+#[inline(never)] // a frame of its own, not part of its caller's
 pub fn first_process() {
     let init = INIT.get_mut().take().expect("the first process starts once");
     mount_root();
@@ -116,6 +118,7 @@ pub fn first_process() {
     }
 }
 
+#[inline(never)] // a frame of its own, not part of its caller's
 fn mount_root() {
     let disk = block::RootDisk::new().expect("a machine that has just started has frames");
     match fs::Ext4::mount(Box::new(disk)) {

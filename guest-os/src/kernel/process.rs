@@ -77,9 +77,9 @@ pub struct Process {
     /// What the injector knows of it.
     pub attempts: Cell<crate::inject::Attempts>,
     /// The user's registers. Borrowed by its own thread while user code runs.
-    pub frame: RefCell<TrapFrame>,
+    pub frame: RefCell<Box<TrapFrame>>,
     /// The user's FP registers, when the hart does not hold them.
-    pub fp: RefCell<FpState>,
+    pub fp: RefCell<Box<FpState>>,
     /// Its address space; none before the first `execve` and after its end.
     pub space: RefCell<Option<SharedSpace>>,
     /// Its descriptors.
@@ -109,7 +109,7 @@ pub struct Process {
     /// Word to clear at the end (CLONE_CHILD_CLEARTID, `set_tid_address`).
     pub clear_child_tid: Cell<u64>,
     /// `RLIMIT_STACK`, `RLIMIT_NOFILE` and the others, soft and hard.
-    pub limits: RefCell<[(u64, u64); crate::syscall::limits::COUNT]>,
+    pub limits: RefCell<Box<[(u64, u64); crate::syscall::limits::COUNT]>>,
     /// Deadline and interval of `setitimer(ITIMER_REAL)`, in ticks; 0 is off.
     pub alarm: Cell<(u64, u64)>,
     /// The signal that stopped it, while it is stopped.
@@ -226,10 +226,10 @@ pub fn forks() -> u64 {
 
 /// What a child takes over from its parent, or the first process starts with.
 pub struct Start {
-    /// The user's registers.
-    pub frame: TrapFrame,
+    /// The user's registers. Boxed, as what is large here: it is moved on a small stack.
+    pub frame: Box<TrapFrame>,
     /// The FP registers.
-    pub fp: FpState,
+    pub fp: Box<FpState>,
     /// The address space.
     pub space: Option<SharedSpace>,
     /// The descriptors, already counted.
@@ -243,10 +243,11 @@ pub struct Start {
     /// What it executes.
     pub program: Program,
     /// The resource limits.
-    pub limits: [(u64, u64); crate::syscall::limits::COUNT],
+    pub limits: Box<[(u64, u64); crate::syscall::limits::COUNT]>,
 }
 
 /// Makes a process and enters it into the table, not yet runnable. EAGAIN if there is no room for it.
+#[inline(never)] // a frame of its own, not part of its caller's
 pub fn create(parent: Pid, start: Box<Start>) -> Result<Rc<Process>, (Errno, Box<Start>)> {
     let (Ok(share), Ok(scratch), Some(stack)) = (heap::Share::new(), KernelFrame::new(), KernelStack::new())
     else {

@@ -1,6 +1,6 @@
 //! The host device (`isa::hostdev`): events, stdio, the log and the end of the run.
 //!
-//! Present or not is decided once, at boot; absent, [`get`] is `None` and callers fall back to SBI and the finisher.
+//! Present or not is decided once, at boot; absent, [`with`] gives `None` and callers fall back to SBI and the finisher.
 
 use super::mmio::Mmio;
 use crate::arch;
@@ -20,6 +20,7 @@ struct Report {
 
 /// What the device reads and writes: part of the kernel's image, and so in the direct map.
 pub struct Host {
+    is_present: bool,
     report: Report,
     /// Block of the operations that complete at once.
     request: Request,
@@ -27,28 +28,29 @@ pub struct Host {
     read: Request,
 }
 
-static DEVICE: HartLocal<Option<Host>> = HartLocal::new(None);
+const NO_REQUEST: Request = Request { op: 0, fd: 0, addr: 0, len: 0, status: 0, result: 0 };
+
+static DEVICE: HartLocal<Host> = HartLocal::new(Host {
+    is_present: false,
+    report: Report { words: [0; EventRecord::WORDS], text: [0; MAX_TEXT] },
+    request: NO_REQUEST,
+    read: NO_REQUEST,
+});
 
 /// Finds the device. `present`: the device tree names it.
 pub fn start(present: bool) {
-    if !present || HOST.read_u64(hostdev::REG_MAGIC) != hostdev::MAGIC {
-        return;
-    }
-    *DEVICE.get_mut() = Some(Host {
-        report: Report { words: [0; EventRecord::WORDS], text: [0; MAX_TEXT] },
-        request: Request::default(),
-        read: Request::default(),
-    });
+    DEVICE.get_mut().is_present = present && HOST.read_u64(hostdev::REG_MAGIC) == hostdev::MAGIC;
 }
 
 /// Runs `action` with the device if there is one.
 pub fn with<R>(action: impl FnOnce(&mut Host) -> R) -> Option<R> {
-    DEVICE.get_mut().as_mut().map(action)
+    let mut host = DEVICE.get_mut();
+    host.is_present.then(|| action(&mut host))
 }
 
 /// Whether the device is there.
 pub fn is_present() -> bool {
-    DEVICE.get().is_some()
+    DEVICE.get().is_present
 }
 
 impl Host {

@@ -49,7 +49,7 @@ pub fn clone([flags, stack, parent_tid, tls, child_tid, ..]: Arguments) -> Outco
         cwd: parent.cwd.borrow().clone(),
         umask: parent.umask.get(),
         program: parent.program.borrow().clone(),
-        limits: *parent.limits.borrow(),
+        limits: parent.limits.borrow().clone(),
     };
     let child = match process::create(parent.pid, Box::new(start)) {
         Ok(child) => child,
@@ -115,7 +115,7 @@ fn child_space(
     }
 }
 
-fn child_frame(parent: &TrapFrame, flags: u32, stack: u64, tls: u64) -> TrapFrame {
+fn child_frame(parent: &Box<TrapFrame>, flags: u32, stack: u64, tls: u64) -> Box<TrapFrame> {
     let mut frame = parent.clone();
     frame.x[10] = 0;
     if stack != 0 {

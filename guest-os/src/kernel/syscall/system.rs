@@ -35,17 +35,17 @@ pub fn fill_random(buffer: &mut [u8]) {
 }
 
 pub fn getrandom([buffer, len, flags, ..]: Arguments) -> Outcome {
-    const PIECE_BYTES: usize = 4096;
     if flags > 7 {
         return Err(Errno::EINVAL.into());
     }
     let len = length(len).min(32 << 20);
+    let process = current();
+    let mut scratch = process.scratch.borrow_mut();
     let mut done = 0;
     while done < len {
-        let mut bytes = [0; PIECE_BYTES];
-        let want = (len - done).min(PIECE_BYTES);
-        fill_random(&mut bytes[..want]);
-        match user::copy_out_some(buffer.wrapping_add(done as u64), &bytes[..want]) {
+        let bytes = &mut scratch[..(len - done).min(mem::FRAME_BYTES)];
+        fill_random(bytes);
+        match user::copy_out_some(buffer.wrapping_add(done as u64), bytes) {
             Ok(count) => done += count,
             Err(_) if done > 0 => break,
             Err(error) => return Err(error.into()),
