@@ -7,7 +7,7 @@ use crate::shutdown::{self, End};
 use crate::syscall::files::close_file;
 use crate::user::UserPtr;
 use crate::wait::{self, Channel, scheduler};
-use crate::{block, console, events, heap, inject, mem, pages, trampoline, vfs};
+use crate::{block, console, events, heap, inject, mem, pages, stack, trampoline, vfs};
 use isa::events::{EventKind, EventRecord};
 use proc::{ExitStatus, Pid, SigInfo, Signal};
 
@@ -168,9 +168,9 @@ pub fn next_alarm() -> Option<u64> {
     *ALARM.get()
 }
 
-/// Frames that the kernel keeps as long as it runs: its heap, its page tables, what its devices use, the last thread's scratch page.
+/// Frames that the kernel keeps as long as it runs: its heap, its stacks, what its devices use, the last thread's scratch page.
 fn kernel_frames() -> u64 {
-    heap::frames() + block::FRAMES + console::FRAMES + 1
+    heap::frames() + stack::frames() + block::FRAMES + console::FRAMES + 1
 }
 
 /// Checks that every frame has come back, says so, and stops the machine.

@@ -243,21 +243,10 @@ fn map_page() -> Result<(), Errno> {
         return Err(Errno::ENOMEM);
     }
     // While `mm` works, its frames cannot be had: a piece that it allocates is covered by a share.
-    let Some(mut memory) = mem::try_memory() else { return Err(Errno::ENOMEM) };
-    let frame = memory.allocate_kernel().map_err(|_| Errno::ENOMEM)?;
-    let mut tables = 0;
-    let mapped = HEAP_WINDOW.map(va, frame.ppn(), || {
-        let table = memory.allocate_kernel().ok()?;
-        tables += 1;
-        Some(table.ppn())
-    });
-    if mapped.is_err() {
-        memory.free_kernel(frame);
-        return Err(Errno::ENOMEM);
-    }
+    let frames = mem::map_page(&HEAP_WINDOW, va)?;
     let mut growth = HEAP.growth.get_mut();
     growth.mapped_end += FRAME_BYTES;
-    growth.tables += tables;
+    growth.tables += frames - 1;
     Ok(())
 }
 

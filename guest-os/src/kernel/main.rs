@@ -30,6 +30,7 @@ mod process;
 mod sbi;
 mod shutdown;
 mod signal;
+mod stack;
 mod syscall;
 mod thread;
 mod trampoline;

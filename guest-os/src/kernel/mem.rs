@@ -1,5 +1,6 @@
 //! Physical memory for crate `mm`: its [`PhysMem`] over the direct map, the one [`Memory`], ASIDs and fences.
 
+use crate::arch::window::Window;
 use crate::local::HartLocal;
 use crate::{arch, inject};
 use alloc::collections::BTreeSet;
@@ -110,6 +111,31 @@ impl Drop for KernelFrame {
     fn drop(&mut self) {
         memory().free_kernel(self.0);
     }
+}
+
+/// Maps a new zeroed frame of the kernel's at `va` in a window. Gives how many frames that took: one, and the page tables that were missing.
+/// ENOMEM if there is none, or while [`memory`] is in use. Pages may have been evicted for it, which is to be reported.
+pub fn map_page(window: &Window, va: usize) -> Result<u64, Errno> {
+    let mut memory = try_memory().ok_or(Errno::ENOMEM)?;
+    let frame = memory.allocate_kernel().map_err(|_| Errno::ENOMEM)?;
+    let mut taken = 1;
+    let mapped = window.map(va, frame.ppn(), || {
+        taken += 1;
+        memory.allocate_kernel().ok().map(|table| table.ppn())
+    });
+    if mapped.is_err() {
+        memory.free_kernel(frame);
+        return Err(Errno::ENOMEM);
+    }
+    Ok(taken)
+}
+
+/// Unmaps the page at `va` of a window and frees its frame.
+pub fn unmap_page(window: &Window, va: usize) {
+    let mut memory = memory();
+    let frame = window.unmap(va);
+    let frame = memory.frames().lookup(frame).expect("the window maps frames of the frame table");
+    memory.free_kernel(frame);
 }
 
 static MEMORY: HartLocal<Option<Memory<DirectMap>>> = HartLocal::new(None);

@@ -3,10 +3,11 @@
 //! The thread's life is [`thread_start`]: run user code until it traps, serve the trap, deliver signals, again. It ends by
 //! returning to that loop with a status, so that nothing is left on its stack.
 
-use crate::arch::{Context, FpState, KernelStack, TrapFrame};
+use crate::arch::{Context, FpState, TrapFrame};
 use crate::hart::hart;
 use crate::local::HartLocal;
 use crate::mem::KernelFrame;
+use crate::stack::KernelStack;
 use crate::{heap, mem};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -249,7 +250,7 @@ pub struct Start {
 /// Makes a process and enters it into the table, not yet runnable. EAGAIN if there is no room for it.
 #[inline(never)] // a frame of its own, not part of its caller's
 pub fn create(parent: Pid, start: Box<Start>) -> Result<Rc<Process>, (Errno, Box<Start>)> {
-    let (Ok(share), Ok(scratch), Some(stack)) = (heap::Share::new(), KernelFrame::new(), KernelStack::new())
+    let (Ok(share), Ok(scratch), Ok(stack)) = (heap::Share::new(), KernelFrame::new(), KernelStack::new())
     else {
         return Err((Errno::EAGAIN, start));
     };
@@ -262,7 +263,7 @@ pub fn create(parent: Pid, start: Box<Start>) -> Result<Rc<Process>, (Errno, Box
     let now = crate::arch::time();
     let process = Rc::new(Process {
         pid,
-        context: UnsafeCell::new(Context::starting_in(crate::thread::start, &stack)),
+        context: UnsafeCell::new(Context::starting_in(crate::thread::start, stack.slot())),
         stack,
         share,
         scratch: RefCell::new(scratch),

@@ -1,7 +1,10 @@
 //! The ways a run ends.
 
+use crate::arch::StackSlot;
 use crate::drivers::{finisher, host};
+use crate::hart::hart;
 use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicBool, Ordering};
 use isa::hostdev;
 
 /// Status by which a machine without the host device says that the kernel itself has failed.
@@ -36,8 +39,34 @@ pub fn stop(end: End) -> ! {
     })
 }
 
+static IS_PANICKING: AtomicBool = AtomicBool::new(false);
+
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
+    if IS_PANICKING.swap(true, Ordering::Relaxed) {
+        // What failed first was in the middle of what saying so needs.
+        host::exit_at_once(hostdev::EXIT_PANIC);
+        finisher::exit(PANIC_STATUS);
+    }
     log::error!("kernel panic: {info}");
     stop(End::Panic)
+}
+
+/// A trap while the kernel ran, with the trap's CSRs and the stack pointer before it: always our bug.
+pub fn trapped_in_kernel(cause: u64, pc: u64, tval: u64, sp: u64) -> ! {
+    let guarded = usize::try_from(tval).ok().and_then(StackSlot::guarded_by);
+    if guarded.is_none() {
+        panic!("trap in the kernel: cause {cause:#x}, pc {pc:#x}, tval {tval:#x}, sp {sp:#x}");
+    }
+    let current = hart().current.try_borrow();
+    match current.as_deref() {
+        Ok(Some(process)) => {
+            let program = process.program.try_borrow();
+            let name = program.as_ref().map_or(&b"?"[..], |program| &program.name);
+            let name = name.escape_ascii();
+            panic!("kernel stack overflow in process {} ({name}): pc {pc:#x}, sp {sp:#x}", process.pid)
+        }
+        Ok(None) => panic!("kernel stack overflow in the idle thread: pc {pc:#x}, sp {sp:#x}"),
+        Err(_) => panic!("kernel stack overflow in a switch: pc {pc:#x}, sp {sp:#x}"),
+    }
 }

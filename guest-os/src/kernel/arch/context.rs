@@ -1,48 +1,44 @@
-//! Kernel stacks, and switching from one to another.
+//! Where kernel stacks lie, and switching from one to another.
 
-use alloc::alloc::{Layout, alloc, dealloc};
+use super::window::STACK_WINDOW;
 use core::arch::global_asm;
-use core::ptr::NonNull;
 
-/// Bytes of a process's kernel stack.
-const STACK_BYTES: usize = 32 << 10;
-/// What lies at the lowest address of each kernel stack; another value there is an overflow.
-const CANARY: u64 = 0x464f_4c49_4f53_5441;
+/// Bytes of a kernel stack.
+pub const STACK_BYTES: usize = 16 << 10;
+const PAGE_BYTES: usize = 4096;
+const _: () = assert!(STACK_BYTES.is_multiple_of(PAGE_BYTES));
 
-/// A stack from the kernel heap.
-pub struct KernelStack {
-    base: NonNull<u64>,
-}
+/// A place in the stack window: a page that is never mapped, so that an overflow traps, and a stack above it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StackSlot(usize);
 
-impl KernelStack {
-    const LAYOUT: Layout = match Layout::from_size_align(STACK_BYTES, 16) {
-        Ok(layout) => layout,
-        Err(_) => panic!("16 is a power of two"),
-    };
+impl StackSlot {
+    /// That of the stack that the kernel boots on, which becomes the idle thread's.
+    pub const BOOT: Self = Self(0);
+    const BYTES: usize = PAGE_BYTES + STACK_BYTES;
 
-    /// A new stack; `None` when the heap is exhausted.
-    pub fn new() -> Option<Self> {
-        // SAFETY: the layout's size is not zero.
-        let base = NonNull::new(unsafe { alloc(Self::LAYOUT) }.cast::<u64>())?;
-        // SAFETY: the allocation is large enough and aligned for a u64.
-        unsafe { base.write(CANARY) };
-        Some(Self { base })
+    /// The one after this; `None` after the last of the window.
+    pub fn next(self) -> Option<Self> {
+        let next = Self(self.0 + 1);
+        (next.top() <= STACK_WINDOW.range().end).then_some(next)
     }
-    fn top(&self) -> u64 {
-        self.base.as_ptr() as u64 + STACK_BYTES as u64
+    /// The one whose guard page `va` lies in.
+    pub fn guarded_by(va: usize) -> Option<Self> {
+        let window = STACK_WINDOW.range();
+        let offset = va.checked_sub(window.start).filter(|_| window.contains(&va))?;
+        (offset % Self::BYTES < PAGE_BYTES).then_some(Self(offset / Self::BYTES))
     }
-    /// Panics if the stack has ever overflowed.
-    pub fn check(&self) {
-        // SAFETY: as in `new`.
-        assert_eq!(unsafe { self.base.read() }, CANARY, "a kernel stack has overflowed");
+    /// Its number: the boot stack's is 0.
+    pub fn number(self) -> usize {
+        self.0
     }
-}
-
-impl Drop for KernelStack {
-    fn drop(&mut self) {
-        self.check();
-        // SAFETY: allocated in `new` with the same layout; whoever drops the stack does not run on it.
-        unsafe { dealloc(self.base.as_ptr().cast(), Self::LAYOUT) }
+    /// The pages of its stack.
+    pub fn pages(self) -> impl DoubleEndedIterator<Item = usize> {
+        (self.top() - STACK_BYTES..self.top()).step_by(PAGE_BYTES)
+    }
+    /// Where its stack begins to grow down from.
+    pub fn top(self) -> usize {
+        STACK_WINDOW.range().start + (self.0 + 1) * Self::BYTES
     }
 }
 
@@ -60,8 +56,8 @@ impl Context {
     pub const EMPTY: Self = Self { ra: 0, sp: 0, s: [0; 12] };
 
     /// A thread that starts in `entry` on `stack`. `entry` must not return.
-    pub fn starting_in(entry: extern "C" fn() -> !, stack: &KernelStack) -> Self {
-        Self { ra: entry as *const () as u64, sp: stack.top(), s: [0; 12] }
+    pub fn starting_in(entry: extern "C" fn() -> !, stack: StackSlot) -> Self {
+        Self { ra: entry as *const () as u64, sp: stack.top() as u64, s: [0; 12] }
     }
 }
 

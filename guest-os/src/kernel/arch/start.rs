@@ -2,16 +2,17 @@
 //!
 //! Firmware enters `_start` with address translation off, the hart's number in `a0` and the device tree's address in
 //! `a1`. The static root table maps physical address `pa` at [`DIRECT_MAP`]` + pa` by 1 GiB leaves, and the first
-//! GiB of RAM at its own address until the jump to the high half is done.
+//! GiB of RAM at its own address until the jump to the high half is done. `kmain` is entered on the boot stack's
+//! address in the stack window, where a guard page lies below it.
 
+use super::context::{STACK_BYTES, StackSlot};
+use super::window::{self, STACK_WINDOW};
 use core::arch::global_asm;
 use isa::paging::{PteFlags, Scheme};
 use isa::{PhysAddr, Ppn};
 
 /// Where the direct map of physical memory starts.
 pub const DIRECT_MAP: u64 = 0xffff_ffc0_0000_0000;
-/// Bytes of the stack that the kernel boots on (it becomes the idle loop's).
-const BOOT_STACK_BYTES: usize = 64 << 10;
 /// GiB of physical address space in the direct map: devices in the first two, then RAM.
 const DIRECT_MAP_GIB: usize = 34;
 
@@ -44,8 +45,17 @@ global_asm!(
     "    lla t0, trap_entry",
     "    add t0, t0, t2",
     "    csrw stvec, t0",
+    "    mv s0, a0",
+    "    mv s1, a1",
+    "    mv s2, t2",
+    "    lla t0, map_boot_stack",
+    "    add t0, t0, s2",
+    "    jalr t0",
+    "    mv sp, a0",
+    "    mv a0, s0",
+    "    mv a1, s1",
     "    lla t0, kmain",
-    "    add t0, t0, t2",
+    "    add t0, t0, s2",
     "    mv fp, zero",
     "    mv ra, zero",
     "    jr t0",
@@ -67,7 +77,7 @@ global_asm!(
     "    .zero {stack_bytes}",
     mode = const Scheme::Sv39.satp_mode(),
     direct_map = const DIRECT_MAP.cast_signed(),
-    stack_bytes = const BOOT_STACK_BYTES,
+    stack_bytes = const STACK_BYTES,
     leaf = const LEAF,
     exec = const PteFlags::X.bits(),
     gib = const PTES_PER_GIB,
@@ -76,7 +86,21 @@ global_asm!(
 
 unsafe extern "C" {
     static kernel_root_table: u8;
+    static boot_stack: u8;
     static _kernel_end: u8;
+}
+
+/// Enters the windows into the root and maps the boot stack, on whose address in the direct map this runs, in its window. The start-up
+/// code goes on at the top that this gives.
+#[unsafe(no_mangle)]
+extern "C" fn map_boot_stack() -> usize {
+    window::start();
+    let first = phys_of(&raw const boot_stack).page();
+    for (page, va) in StackSlot::BOOT.pages().enumerate() {
+        let mapped = STACK_WINDOW.map(va, first.wrapping_add(page as u64), window::first_stack_table);
+        assert!(mapped.is_ok(), "the first table of the window is there");
+    }
+    StackSlot::BOOT.top()
 }
 
 /// The virtual address in the direct map of a physical one.

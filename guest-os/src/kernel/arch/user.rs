@@ -3,7 +3,7 @@
 //! [`run_user`] saves the kernel's callee-saved registers on the stack, loads the user's registers from a
 //! [`TrapFrame`] and executes `sret`. The next trap stores the user's registers into the same frame, restores the kernel's and
 //! returns from `run_user`. `sscratch` holds the frame's address while user code runs and 0 while the kernel runs,
-//! so a trap out of the kernel (a bug) is told apart and panics.
+//! so a trap out of the kernel (a bug) is told apart and panics, on a stack of its own, since the kernel's may be what it trapped on.
 
 use core::arch::{asm, global_asm};
 use isa::csr::mstatus;
@@ -135,7 +135,7 @@ global_asm!(
     "    li t0, {fs}",
     "    csrc sstatus, t0",
     "    ret",
-    // A trap out of the kernel.
+    // A trap out of the kernel: nothing is stored before the stack is another.
     "1:",
     "    csrrw x31, sscratch, x31",
     "    csrr a0, scause",
@@ -175,5 +175,5 @@ pub fn run_user(frame: &mut TrapFrame) -> UserTrap {
 /// A trap while the kernel ran: always our bug.
 #[unsafe(no_mangle)]
 extern "C" fn kernel_trap(cause: u64, pc: u64, tval: u64, sp: u64) -> ! {
-    panic!("trap in the kernel: cause {cause:#x}, pc {pc:#x}, tval {tval:#x}, sp {sp:#x}");
+    crate::shutdown::trapped_in_kernel(cause, pc, tval, sp)
 }

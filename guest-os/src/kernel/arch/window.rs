@@ -51,6 +51,14 @@ pub static HEAP_WINDOW: Window = Window { slot: HEAP_SLOT, table: Table::EMPTY }
 /// Where the kernel's stacks are.
 pub static STACK_WINDOW: Window = Window { slot: STACK_SLOT, table: Table::EMPTY };
 
+/// The lower table of the first stacks, that of the boot stack among them.
+static FIRST_STACKS: Table = Table::EMPTY;
+
+/// For the `take_table` of the boot stack's mapping.
+pub fn first_stack_table() -> Option<Ppn> {
+    Some(phys_of(&raw const FIRST_STACKS).page())
+}
+
 /// There was no frame for a page table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NoTable;

@@ -5,6 +5,7 @@
 use super::mmio::Mmio;
 use crate::arch;
 use crate::local::HartLocal;
+use core::sync::atomic::{AtomicBool, Ordering};
 use isa::events::{EventRecord, MAX_TEXT};
 use isa::hostdev::{self, Request};
 use isa::platform;
@@ -20,7 +21,6 @@ struct Report {
 
 /// What the device reads and writes: part of the kernel's image, and so in the direct map.
 pub struct Host {
-    is_present: bool,
     report: Report,
     /// Block of the operations that complete at once.
     request: Request,
@@ -30,8 +30,8 @@ pub struct Host {
 
 const NO_REQUEST: Request = Request { op: 0, fd: 0, addr: 0, len: 0, status: 0, result: 0 };
 
+static IS_PRESENT: AtomicBool = AtomicBool::new(false);
 static DEVICE: HartLocal<Host> = HartLocal::new(Host {
-    is_present: false,
     report: Report { words: [0; EventRecord::WORDS], text: [0; MAX_TEXT] },
     request: NO_REQUEST,
     read: NO_REQUEST,
@@ -39,18 +39,25 @@ static DEVICE: HartLocal<Host> = HartLocal::new(Host {
 
 /// Finds the device. `present`: the device tree names it.
 pub fn start(present: bool) {
-    DEVICE.get_mut().is_present = present && HOST.read_u64(hostdev::REG_MAGIC) == hostdev::MAGIC;
+    let present = present && HOST.read_u64(hostdev::REG_MAGIC) == hostdev::MAGIC;
+    IS_PRESENT.store(present, Ordering::Relaxed);
+}
+
+/// Ends the run with a value for `REG_EXIT`, whoever has the device; comes back if there is none.
+pub fn exit_at_once(value: u64) {
+    if IS_PRESENT.load(Ordering::Relaxed) {
+        HOST.write_u64(hostdev::REG_EXIT, value);
+    }
 }
 
 /// Runs `action` with the device if there is one.
 pub fn with<R>(action: impl FnOnce(&mut Host) -> R) -> Option<R> {
-    let mut host = DEVICE.get_mut();
-    host.is_present.then(|| action(&mut host))
+    is_present().then(|| action(&mut DEVICE.get_mut()))
 }
 
 /// Whether the device is there.
 pub fn is_present() -> bool {
-    DEVICE.get().is_present
+    IS_PRESENT.load(Ordering::Relaxed)
 }
 
 impl Host {
