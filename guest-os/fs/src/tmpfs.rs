@@ -371,6 +371,16 @@ impl Tmpfs {
         });
     }
 
+    /// Removes every file.
+    pub(crate) fn remove_all(&mut self, pages: &mut dyn PageStore) {
+        while let Some((_, mut node)) = self.nodes.pop_first() {
+            if let Body::File(contents) = &mut node.body {
+                contents.truncate(0, pages);
+            }
+        }
+        self.orphans.clear();
+    }
+
     fn check_new_name(&self, dir: u64, name: &[u8]) -> Result<(), Errno> {
         match self.lookup(dir, name) {
             Ok(_) => Err(Errno::EEXIST),

@@ -76,6 +76,12 @@ impl Vfs {
         Vfs { ext4: Box::new(root), tmp, shm, mounts, pages, info, boot }
     }
 
+    /// Ends all file systems: tmpfs gives its pages back.
+    pub fn unmount(mut self) {
+        self.tmp.remove_all(&mut *self.pages);
+        self.shm.remove_all(&mut *self.pages);
+    }
+
     /// The root directory.
     pub fn root(&self) -> Location {
         let id = FileId { fs: EXT4, ino: self.ext4.root() };

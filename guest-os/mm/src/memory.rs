@@ -119,6 +119,17 @@ impl<P: PhysMem> Memory<P> {
         self.frames.release(frame);
     }
 
+    /// A zeroed frame for a page of a file in tmpfs.
+    pub fn allocate_tmpfs(&mut self) -> Result<FrameId, OutOfFrames> {
+        self.allocate(FrameKind::Tmpfs, Contents::Zeros)
+    }
+
+    /// Gives back a frame of [`Memory::allocate_tmpfs`].
+    pub fn free_tmpfs(&mut self, frame: FrameId) {
+        assert!(self.frames.info(frame).kind == FrameKind::Tmpfs, "{frame:?} is not tmpfs's");
+        self.frames.release(frame);
+    }
+
     pub(crate) fn allocate_anon(&mut self, contents: Contents) -> Result<FrameId, OutOfFrames> {
         self.allocate(FrameKind::Anon(AnonOwner::Nobody), contents)
     }
@@ -133,7 +144,9 @@ impl<P: PhysMem> Memory<P> {
             FrameKind::Anon(_) | FrameKind::Orphan => self.frames.release(frame),
             // A page of a file stays in the cache; a frame of the kernel stays the kernel's.
             FrameKind::PageCache(_) | FrameKind::Zero | FrameKind::Kernel => {}
-            FrameKind::PageTable | FrameKind::Free => unreachable!("{frame:?} was never mapped: {info:?}"),
+            FrameKind::PageTable | FrameKind::Tmpfs | FrameKind::Free => {
+                unreachable!("{frame:?} was never mapped: {info:?}")
+            }
         }
     }
 

@@ -121,7 +121,7 @@ pub fn first_process() {
 fn mount_root() {
     let disk = block::RootDisk::new().expect("a machine that has just started has frames");
     match fs::Ext4::mount(Box::new(disk)) {
-        Ok(root) => vfs::start(Vfs::new(root, Box::new(FramesOfTmpfs), Box::new(KernelFacts))),
+        Ok(root) => vfs::start(Vfs::new(root, Box::new(FramesOfTmpfs::default()), Box::new(KernelFacts))),
         Err(error) => {
             log::error!("the disk holds no ext4 file system that can be mounted: {error}");
             stop(End::ExecFailed(Errno::EUCLEAN.number()));

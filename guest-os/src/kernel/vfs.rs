@@ -6,19 +6,17 @@ use crate::local::HartLocal;
 use crate::process::{self, Process};
 use crate::wait::{SleepGuard, SleepLock, scheduler};
 use crate::{clock, mem};
-use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefMut;
 use core::ops::{Deref, DerefMut};
 use fs::{MapInfo, OpenFiles, PageId, PageStore, ProcInfo, ProcessInfo, SystemInfo, Timestamp, Vfs};
+use isa::Ppn;
 use mm::{Backing, FrameId, PhysMem, Prot, VmaFlags};
 use proc::{Disposition, Signal};
 
 static VFS: SleepLock<Option<Vfs>> = SleepLock::new(None);
 static OPEN_FILES: HartLocal<Option<OpenFiles>> = HartLocal::new(None);
-/// The frames of tmpfs, by number.
-static TMPFS_FRAMES: HartLocal<BTreeMap<u64, FrameId>> = HartLocal::new(BTreeMap::new());
 
 /// The locked file systems. Reading them may sleep; user memory must not be touched while they are locked.
 pub struct VfsGuard(SleepGuard<'static, Option<Vfs>>);
@@ -47,12 +45,11 @@ pub fn start(vfs: Vfs) {
     *OPEN_FILES.get_mut() = Some(OpenFiles::new());
 }
 
-/// Drops the file systems and every frame of tmpfs, at the end of the run.
+/// Unmounts the file systems at the end of the run: every page of tmpfs comes back.
 pub fn stop() {
-    *VFS.lock() = None;
-    let frames = core::mem::take(&mut *TMPFS_FRAMES.get_mut());
-    for frame in frames.into_values() {
-        mem::memory().free_kernel(frame);
+    let vfs = VFS.lock().take();
+    if let Some(vfs) = vfs {
+        vfs.unmount();
     }
 }
 
@@ -64,41 +61,49 @@ pub fn open_files() -> RefMut<'static, OpenFiles> {
 
 /// Copies a page of tmpfs.
 pub fn copy_page(page: PageId, into: &mut [u8; mem::FRAME_BYTES]) {
-    FramesOfTmpfs.read(page, 0, into);
+    let frame = frame_of(page);
+    mem::memory().phys().read_bytes(frame.base(), into);
 }
 
-/// tmpfs's pages: frames of the kernel's.
-pub struct FramesOfTmpfs;
+/// tmpfs's pages: frames, named by their numbers.
+#[derive(Default)]
+pub struct FramesOfTmpfs {
+    in_use: u64,
+}
 
 fn frame_of(page: PageId) -> FrameId {
-    *TMPFS_FRAMES.get().get(&page.0).expect("tmpfs names pages that it has allocated")
+    mem::memory().frames().lookup(Ppn(page.0)).expect("tmpfs names pages that it has allocated")
 }
 
 impl PageStore for FramesOfTmpfs {
     fn alloc(&mut self) -> Option<PageId> {
-        if TMPFS_FRAMES.get().len() as u64 >= self.capacity_pages().0 {
+        if self.in_use >= self.capacity_pages().0 {
             return None;
         }
-        let frame = mem::memory().allocate_kernel().ok()?;
-        let number = frame.ppn().0;
-        TMPFS_FRAMES.get_mut().insert(number, frame);
+        let frame = mem::memory().allocate_tmpfs();
+        crate::pages::report_evictions();
+        let number = frame.ok()?.ppn().0;
+        self.in_use += 1;
         Some(PageId(number))
     }
     fn free(&mut self, page: PageId) {
-        let frame = TMPFS_FRAMES.get_mut().remove(&page.0).expect("tmpfs frees pages that it has allocated");
-        mem::memory().free_kernel(frame);
+        let frame = frame_of(page);
+        mem::memory().free_tmpfs(frame);
+        self.in_use -= 1;
     }
     fn read(&self, page: PageId, offset: usize, buf: &mut [u8]) {
-        mem::memory().phys().read_bytes(frame_of(page).base().wrapping_add(offset as u64), buf);
+        let frame = frame_of(page);
+        mem::memory().phys().read_bytes(frame.base().wrapping_add(offset as u64), buf);
     }
     fn write(&mut self, page: PageId, offset: usize, bytes: &[u8]) {
-        mem::memory().phys_mut().write_bytes(frame_of(page).base().wrapping_add(offset as u64), bytes);
+        let frame = frame_of(page);
+        mem::memory().phys_mut().write_bytes(frame.base().wrapping_add(offset as u64), bytes);
     }
     fn capacity_pages(&self) -> (u64, u64) {
         // Half of memory at most, as in Linux: the programs that use the files need some too.
-        let total = mem::memory().frames().total() / 2;
-        let free = mem::memory().frames().free();
-        (total, free.min(total.saturating_sub(TMPFS_FRAMES.get().len() as u64)))
+        let memory = mem::memory();
+        let total = memory.frames().limit() / 2;
+        (total, memory.frames().free().min(total.saturating_sub(self.in_use)))
     }
 }
 
@@ -152,7 +157,6 @@ impl ProcInfo for KernelFacts {
     fn system(&self) -> SystemInfo {
         let counts = mem::memory().frames().counts();
         let total_pages = mem::memory().frames().total();
-        let tmpfs = TMPFS_FRAMES.get().len() as u64;
         let (running, blocked) = process::table(|t| {
             t.living().fold((0, 0), |(r, d), (_, p)| match state_of(&p) {
                 b'R' => (r + 1, d),
@@ -166,7 +170,7 @@ impl ProcInfo for KernelFacts {
             free_pages: counts.free,
             cached_pages: counts.page_cache,
             anonymous_pages: counts.anon,
-            shared_memory_pages: tmpfs,
+            shared_memory_pages: counts.tmpfs,
             page_table_pages: counts.page_table,
             harts: 1,
             uptime_ticks: arch::time() / TICKS_PER_HUNDREDTH,

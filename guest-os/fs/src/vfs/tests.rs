@@ -364,6 +364,9 @@ fn memory_that_runs_out_is_a_full_disk() {
     assert_eq!(world.pages.load(Ordering::Relaxed), 2);
     assert_eq!(world.vfs.page_for_write(big.id(), 2), Err(Errno::ENXIO));
     assert!(matches!(world.vfs.page_source(big.id(), 1), Ok(PageSource::Memory(_))));
+    world.write("/dev/shm/another", "x").unwrap();
+    world.vfs.unmount();
+    assert_eq!(world.pages.load(Ordering::Relaxed), 0, "every page comes back");
 }
 
 /// tmpfs files against plain vectors, on random operations.
