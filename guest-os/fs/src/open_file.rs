@@ -1,7 +1,8 @@
 //! Open files: what a descriptor refers to, shared after `fork` and `dup`.
 //!
 //! The table is plain data with explicit counts, so that closing happens at a known place, where the kernel can
-//! wake whoever waits for a pipe's other end. Descriptor tables hold [`OpenFileId`]s.
+//! wake whoever waits for a pipe's other end. Descriptor tables hold [`OpenFileId`]s. It is a tree: what it takes at a time is small
+//! however many files are open, and closing takes nothing.
 
 use crate::{
     Device, DirentWriter, Errno, Inode, Location, OpenFlags, Pipe, PipeEnd, PipeId, PipeOutcome, Readiness,
@@ -26,7 +27,7 @@ pub enum Object {
     Directory(Inode),
     /// A character device.
     Device(Device),
-    /// An end of a pipe: [`OpenFiles::pipe_read`], [`OpenFiles::pipe_write`].
+    /// An end of a pipe: [`OpenFiles::pipe_peek`], [`OpenFiles::pipe_write`].
     Pipe {
         /// Which pipe.
         pipe: PipeId,
@@ -112,18 +113,17 @@ impl OpenFile {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Slot {
     file: OpenFile,
     references: u32,
 }
 
 /// All open files and pipes of the system.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct OpenFiles {
-    slots: Vec<Option<Slot>>,
-    /// Free slots, the lowest is used first so that numbers repeat from run to run.
-    free: Vec<u32>,
+    slots: BTreeMap<OpenFileId, Slot>,
+    next: u32,
     pipes: BTreeMap<PipeId, Pipe>,
     next_pipe: u32,
 }
@@ -134,16 +134,16 @@ impl OpenFiles {
         OpenFiles::default()
     }
 
-    /// Enters a file with one reference. ENFILE when the numbers are used up.
-    pub fn insert(&mut self, file: OpenFile) -> Result<OpenFileId, Errno> {
-        let slot = Some(Slot { file, references: 1 });
-        if let Some(index) = self.free.pop() {
-            self.slots[index as usize] = slot;
-            return Ok(OpenFileId(index));
+    /// Enters a file with one reference.
+    pub fn insert(&mut self, file: OpenFile) -> OpenFileId {
+        // Memory ends long before the numbers do, but they come round.
+        while self.slots.contains_key(&OpenFileId(self.next)) {
+            self.next = self.next.wrapping_add(1);
         }
-        let index = u32::try_from(self.slots.len()).map_err(|_| Errno::ENFILE)?;
-        self.slots.push(slot);
-        Ok(OpenFileId(index))
+        let id = OpenFileId(self.next);
+        self.next = self.next.wrapping_add(1);
+        self.slots.insert(id, Slot { file, references: 1 });
+        id
     }
 
     /// One more descriptor refers to the file (`dup`, `fork`).
@@ -159,8 +159,7 @@ impl OpenFiles {
         if slot.references > 0 {
             return None;
         }
-        let slot = self.slots[id.0 as usize].take()?;
-        self.free.push(id.0);
+        let slot = self.slots.remove(&id)?;
         if let Object::Pipe { pipe, end } = slot.file.object
             && self.pipes.get_mut(&pipe).is_some_and(|p| p.close(end))
         {
@@ -171,9 +170,9 @@ impl OpenFiles {
 
     /// The file behind a number.
     pub fn get(&self, id: OpenFileId) -> &OpenFile {
-        match self.slots.get(id.0 as usize) {
-            Some(Some(slot)) => &slot.file,
-            _ => unreachable!("a descriptor outlived its open file"),
+        match self.slots.get(&id) {
+            Some(slot) => &slot.file,
+            None => unreachable!("a descriptor outlived its open file"),
         }
     }
 
@@ -184,40 +183,53 @@ impl OpenFiles {
 
     /// Descriptors that refer to the file.
     pub fn references(&self, id: OpenFileId) -> u32 {
-        match self.slots.get(id.0 as usize) {
-            Some(Some(slot)) => slot.references,
-            _ => 0,
-        }
+        self.slots.get(&id).map_or(0, |slot| slot.references)
     }
 
     /// Open files in all (0 after the last process has gone).
     pub fn len(&self) -> usize {
-        self.slots.iter().flatten().count()
+        self.slots.len()
     }
 
     /// Whether no file is open.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.slots.is_empty()
     }
 
     /// Makes a pipe; returns its read end and its write end (`pipe2`; of the flags only `O_NONBLOCK` matters here).
-    pub fn create_pipe(&mut self, flags: OpenFlags) -> Result<(OpenFileId, OpenFileId), Errno> {
+    pub fn create_pipe(&mut self, flags: OpenFlags) -> (OpenFileId, OpenFileId) {
         let pipe = PipeId(self.next_pipe);
         self.next_pipe = self.next_pipe.wrapping_add(1);
         self.pipes.insert(pipe, Pipe::new());
         let status = flags & OpenFlags::NONBLOCK;
-        let reader = self.insert(OpenFile::new(Object::Pipe { pipe, end: PipeEnd::Read }, None, status))?;
+        let reader = self.insert(OpenFile::new(Object::Pipe { pipe, end: PipeEnd::Read }, None, status));
         let writer =
             OpenFile::new(Object::Pipe { pipe, end: PipeEnd::Write }, None, status | OpenFlags::WRONLY);
-        Ok((reader, self.insert(writer)?))
+        (reader, self.insert(writer))
     }
 
-    /// Reads from a pipe's end. EBADF when `id` is no read end.
-    pub fn pipe_read(&mut self, id: OpenFileId, out: &mut [u8]) -> Result<PipeOutcome, Errno> {
+    /// Copies the next bytes of a pipe out, and says where in its stream they are. They stay in the pipe until
+    /// [`OpenFiles::pipe_consume`]. EBADF when `id` is no read end.
+    pub fn pipe_peek(&self, id: OpenFileId, out: &mut [u8]) -> Result<(PipeOutcome, u64), Errno> {
         match self.get(id).object {
-            Object::Pipe { pipe, end: PipeEnd::Read } => Ok(self.pipe_mut(pipe).read(out)),
+            Object::Pipe { pipe: number, end: PipeEnd::Read } => {
+                let pipe = self.pipe(number).ok_or(Errno::EBADF)?;
+                Ok((pipe.peek(out), pipe.position()))
+            }
             _ => Err(Errno::EBADF),
         }
+    }
+
+    /// Takes out bytes that were peeked at: `count` of those at `position` of the stream. `false`, with nothing done, if another
+    /// reader has had them meanwhile.
+    pub fn pipe_consume(&mut self, id: OpenFileId, position: u64, count: usize) -> bool {
+        let Object::Pipe { pipe, end: PipeEnd::Read } = self.get(id).object else { return false };
+        let pipe = self.pipe_mut(pipe);
+        let is_there = pipe.position() == position;
+        if is_there {
+            pipe.consume(count);
+        }
+        is_there
     }
 
     /// Writes to a pipe's end. EBADF when `id` is no write end.
@@ -251,9 +263,9 @@ impl OpenFiles {
     }
 
     fn slot_mut(&mut self, id: OpenFileId) -> &mut Slot {
-        match self.slots.get_mut(id.0 as usize) {
-            Some(Some(slot)) => slot,
-            _ => unreachable!("a descriptor outlived its open file"),
+        match self.slots.get_mut(&id) {
+            Some(slot) => slot,
+            None => unreachable!("a descriptor outlived its open file"),
         }
     }
 }
@@ -299,28 +311,43 @@ mod tests {
     }
 
     #[test]
-    fn the_last_close_returns_the_file_and_frees_its_number() {
+    fn the_last_close_returns_the_file_and_numbers_are_not_mixed_up() {
         let mut files = OpenFiles::new();
-        let a = files.insert(null(OpenFlags::RDWR | OpenFlags::CREAT)).unwrap();
+        let a = files.insert(null(OpenFlags::RDWR | OpenFlags::CREAT));
         assert_eq!(files.get(a).flags, OpenFlags::RDWR);
         files.duplicate(a);
         assert!(files.close(a).is_none());
         assert!(files.close(a).is_some());
         assert!(files.is_empty());
-        assert_eq!(files.insert(null(OpenFlags::empty())).unwrap(), a);
+        // Many files, of which every second one is closed; then the numbers come round.
+        let ids: Vec<_> = (0..4000).map(|_| files.insert(null(OpenFlags::empty()))).collect();
+        let (closed, open): (Vec<_>, Vec<_>) = ids.iter().partition(|id| id.0 % 2 == 0);
+        for &id in &closed {
+            assert!(files.close(id).is_some());
+        }
+        files.next = open[0].0;
+        let new: Vec<_> = (0..1000).map(|_| files.insert(null(OpenFlags::RDWR))).collect();
+        assert!(new.iter().all(|id| !open.contains(id)));
+        assert_eq!(files.len(), open.len() + new.len());
+        assert!(open.iter().all(|&id| files.get(id).flags.is_empty() && files.references(id) == 1));
     }
 
     #[test]
     fn a_pipe_lives_as_long_as_one_of_its_ends() {
         let mut files = OpenFiles::new();
-        let (reader, writer) = files.create_pipe(OpenFlags::NONBLOCK).unwrap();
+        let (reader, writer) = files.create_pipe(OpenFlags::NONBLOCK);
         assert_eq!(files.get(reader).flags, OpenFlags::NONBLOCK);
         assert_eq!(files.pipe_write(writer, b"abc"), Ok(PipeOutcome::Moved(3)));
         assert_eq!(files.pipe_write(reader, b"abc"), Err(Errno::EBADF));
-        assert_eq!(files.pipe_read(writer, &mut [0]), Err(Errno::EBADF));
+        assert_eq!(files.pipe_peek(writer, &mut [0]), Err(Errno::EBADF));
         let Object::Pipe { pipe, .. } = files.close(writer).unwrap().object else { panic!("not a pipe") };
         let mut out = [0; 4];
-        assert_eq!(files.pipe_read(reader, &mut out), Ok(PipeOutcome::Moved(3)));
+        assert_eq!(files.pipe_peek(reader, &mut out), Ok((PipeOutcome::Moved(3), 0)));
+        assert!(files.pipe_consume(reader, 0, 1));
+        assert!(!files.pipe_consume(reader, 0, 2), "someone else has read");
+        assert_eq!(files.pipe_peek(reader, &mut out), Ok((PipeOutcome::Moved(2), 1)));
+        assert_eq!(&out[..2], b"bc");
+        assert!(files.pipe_consume(reader, 1, 2));
         assert_eq!(files.readiness(reader), Some(Readiness::HUP));
         assert!(files.pipe(pipe).is_some());
         files.close(reader);
@@ -330,7 +357,7 @@ mod tests {
     #[test]
     fn seeking_checks_its_range_and_its_object() {
         let mut files = OpenFiles::new();
-        let (reader, _) = files.create_pipe(OpenFlags::empty()).unwrap();
+        let (reader, _) = files.create_pipe(OpenFlags::empty());
         assert_eq!(files.get_mut(reader).seek(Whence::Set, 0, 0), Err(Errno::ESPIPE));
         assert_eq!(null(OpenFlags::empty()).seek(Whence::End, 5, 0), Ok(0));
     }

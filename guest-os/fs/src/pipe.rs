@@ -1,15 +1,22 @@
-//! Pipes: a ring of bytes and the rules of POSIX about ends, atomicity and readiness.
+//! Pipes: a queue of bytes and the rules of POSIX about ends, atomicity and readiness.
+//!
+//! The bytes lie in chunks of a page, which come and go with them: a pipe takes no more memory than it holds data (and one chunk), and
+//! never asks for more than a page at a time. Reading has two halves, [`Pipe::peek`] and [`Pipe::consume`], so that bytes that
+//! cannot be delivered stay in the pipe.
 //!
 //! A pipe never sleeps. An operation that cannot go on says [`PipeOutcome::Wait`]; the kernel turns that into
 //! EAGAIN (`O_NONBLOCK`) or a sleep until the other end has acted.
 
 use crate::Readiness;
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 /// Bytes that a pipe holds, as on Linux.
 pub const PIPE_CAPACITY: usize = 64 * 1024;
 /// Writes of at most this many bytes are not torn (POSIX `PIPE_BUF`).
 pub const PIPE_BUF: usize = 4096;
+/// Bytes in a chunk.
+const CHUNK_BYTES: usize = 4096;
 
 /// A pipe's identity while it exists; also its inode number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -38,7 +45,13 @@ pub enum PipeOutcome {
 /// A pipe.
 #[derive(Clone, Debug, Default)]
 pub struct Pipe {
-    bytes: VecDeque<u8>,
+    /// The bytes in order, those of the first chunk from `start` on. Each chunk but the last is full.
+    chunks: VecDeque<Vec<u8>>,
+    /// Bytes of the first chunk that have been read.
+    start: usize,
+    len: usize,
+    /// Bytes read since the pipe was made.
+    consumed: u64,
     readers: u32,
     writers: u32,
 }
@@ -46,21 +59,44 @@ pub struct Pipe {
 impl Pipe {
     /// An empty pipe with one reader and one writer.
     pub fn new() -> Pipe {
-        Pipe { bytes: VecDeque::new(), readers: 1, writers: 1 }
+        Pipe { readers: 1, writers: 1, ..Pipe::default() }
     }
 
-    /// Moves bytes out.
-    pub fn read(&mut self, out: &mut [u8]) -> PipeOutcome {
-        if self.bytes.is_empty() && self.writers > 0 && !out.is_empty() {
+    /// Copies the next bytes out; they stay until [`Pipe::consume`]. [`PipeOutcome::Moved`] says how many.
+    pub fn peek(&self, out: &mut [u8]) -> PipeOutcome {
+        if self.len == 0 && self.writers > 0 && !out.is_empty() {
             return PipeOutcome::Wait;
         }
-        let count = out.len().min(self.bytes.len());
-        let (front, back) = self.bytes.as_slices();
-        let from_front = count.min(front.len());
-        out[..from_front].copy_from_slice(&front[..from_front]);
-        out[from_front..count].copy_from_slice(&back[..count - from_front]);
-        self.bytes.drain(..count);
+        let count = out.len().min(self.len);
+        let (mut done, mut from) = (0, self.start);
+        for chunk in &self.chunks {
+            let piece = (count - done).min(chunk.len() - from);
+            out[done..done + piece].copy_from_slice(&chunk[from..from + piece]);
+            (done, from) = (done + piece, 0);
+        }
         PipeOutcome::Moved(count)
+    }
+
+    /// Where the next byte to be read is in the stream of all bytes that ever went through.
+    pub fn position(&self) -> u64 {
+        self.consumed
+    }
+
+    /// Takes out `count` bytes that [`Pipe::peek`] has shown.
+    pub fn consume(&mut self, count: usize) {
+        assert!(count <= self.len, "more is consumed than was peeked at");
+        self.len -= count;
+        self.consumed += count as u64;
+        self.start += count;
+        while self.chunks.len() > 1 && self.start >= CHUNK_BYTES {
+            self.chunks.pop_front();
+            self.start -= CHUNK_BYTES;
+        }
+        if self.len == 0 {
+            // The last chunk is kept for what comes next.
+            self.chunks.iter_mut().for_each(Vec::clear);
+            self.start = 0;
+        }
     }
 
     /// Moves bytes in: all or nothing up to [`PIPE_BUF`], as many as fit beyond. A writer that may sleep comes
@@ -69,23 +105,33 @@ impl Pipe {
         if self.readers == 0 {
             return PipeOutcome::Broken;
         }
-        let room = PIPE_CAPACITY - self.bytes.len();
+        let room = PIPE_CAPACITY - self.len;
         if room < bytes.len().min(PIPE_BUF) {
             return PipeOutcome::Wait;
         }
         let count = room.min(bytes.len());
-        self.bytes.extend(&bytes[..count]);
+        let mut rest = &bytes[..count];
+        while !rest.is_empty() {
+            let chunk = match self.chunks.back_mut() {
+                Some(chunk) if chunk.len() < CHUNK_BYTES => chunk,
+                _ => self.chunks.push_back_mut(Vec::with_capacity(CHUNK_BYTES)),
+            };
+            let (now, later) = rest.split_at(rest.len().min(CHUNK_BYTES - chunk.len()));
+            chunk.extend_from_slice(now);
+            rest = later;
+        }
+        self.len += count;
         PipeOutcome::Moved(count)
     }
 
     /// Bytes waiting to be read (`FIONREAD`).
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.len
     }
 
     /// Whether nothing waits to be read.
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.len == 0
     }
 
     /// What `poll` says of an end.
@@ -93,13 +139,13 @@ impl Pipe {
         match end {
             PipeEnd::Read => {
                 let mut ready = Readiness::empty();
-                ready.set(Readiness::IN, !self.bytes.is_empty());
+                ready.set(Readiness::IN, self.len > 0);
                 ready.set(Readiness::HUP, self.writers == 0);
                 ready
             }
             PipeEnd::Write => {
                 let mut ready = Readiness::empty();
-                ready.set(Readiness::OUT, PIPE_CAPACITY - self.bytes.len() >= PIPE_BUF || self.readers == 0);
+                ready.set(Readiness::OUT, PIPE_CAPACITY - self.len >= PIPE_BUF || self.readers == 0);
                 ready.set(Readiness::ERR, self.readers == 0);
                 ready
             }
@@ -131,7 +177,16 @@ impl Pipe {
 #[allow(clippy::cast_possible_truncation)] // small numbers
 mod tests {
     use super::*;
+    use crate::tests::Random;
     use std::vec;
+
+    fn read(pipe: &mut Pipe, out: &mut [u8]) -> PipeOutcome {
+        let outcome = pipe.peek(out);
+        if let PipeOutcome::Moved(count) = outcome {
+            pipe.consume(count);
+        }
+        outcome
+    }
 
     #[test]
     fn small_writes_are_all_or_nothing_and_large_ones_fill_the_pipe() {
@@ -141,13 +196,13 @@ mod tests {
         assert_eq!(pipe.write(&[2; 100]), PipeOutcome::Moved(100));
         assert_eq!(pipe.write(&[3]), PipeOutcome::Wait);
         let mut out = vec![0; PIPE_CAPACITY];
-        assert_eq!(pipe.read(&mut out[..10]), PipeOutcome::Moved(10));
+        assert_eq!(read(&mut pipe, &mut out[..10]), PipeOutcome::Moved(10));
         // More than PIPE_BUF may be torn, but waits until PIPE_BUF bytes fit.
         assert_eq!(pipe.write(&vec![4; PIPE_BUF + 1]), PipeOutcome::Wait);
-        assert_eq!(pipe.read(&mut out[..PIPE_BUF]), PipeOutcome::Moved(PIPE_BUF));
+        assert_eq!(read(&mut pipe, &mut out[..PIPE_BUF]), PipeOutcome::Moved(PIPE_BUF));
         assert_eq!(pipe.write(&vec![4; PIPE_CAPACITY]), PipeOutcome::Moved(PIPE_BUF + 10));
         assert_eq!(pipe.len(), PIPE_CAPACITY);
-        assert_eq!(pipe.read(&mut out), PipeOutcome::Moved(PIPE_CAPACITY));
+        assert_eq!(read(&mut pipe, &mut out), PipeOutcome::Moved(PIPE_CAPACITY));
         let start = PIPE_CAPACITY - PIPE_BUF - 10;
         assert_eq!(&out[start - 100..start], &[2; 100]);
         assert_eq!(&out[start..], &vec![4; PIPE_BUF + 10]);
@@ -157,7 +212,7 @@ mod tests {
     fn ends_decide_end_of_file_and_broken_pipe() {
         let mut pipe = Pipe::new();
         let mut byte = [0];
-        assert_eq!(pipe.read(&mut byte), PipeOutcome::Wait);
+        assert_eq!(read(&mut pipe, &mut byte), PipeOutcome::Wait);
         assert_eq!(pipe.readiness(PipeEnd::Read), Readiness::empty());
         pipe.open(PipeEnd::Write);
         assert_eq!(pipe.write(b"x"), PipeOutcome::Moved(1));
@@ -165,8 +220,8 @@ mod tests {
         assert_eq!(pipe.readiness(PipeEnd::Read), Readiness::IN);
         assert!(!pipe.close(PipeEnd::Write));
         assert_eq!(pipe.readiness(PipeEnd::Read), Readiness::IN | Readiness::HUP);
-        assert_eq!(pipe.read(&mut byte), PipeOutcome::Moved(1));
-        assert_eq!(pipe.read(&mut byte), PipeOutcome::Moved(0));
+        assert_eq!(read(&mut pipe, &mut byte), PipeOutcome::Moved(1));
+        assert_eq!(read(&mut pipe, &mut byte), PipeOutcome::Moved(0));
         assert!(pipe.close(PipeEnd::Read));
 
         let mut pipe = Pipe::new();
@@ -175,25 +230,50 @@ mod tests {
         assert_eq!(pipe.readiness(PipeEnd::Write), Readiness::OUT | Readiness::ERR);
     }
 
+    /// Random operations against a plain queue of bytes.
     #[test]
-    fn bytes_come_out_as_they_went_in_across_the_ring() {
-        let mut pipe = Pipe::new();
-        let (mut sent, mut seen) = (0_u32, 0_u32);
-        for round in 1..2000_u32 {
-            let chunk: std::vec::Vec<u8> =
-                (0..round % 700).map(|i| (sent.wrapping_add(i) % 251) as u8).collect();
-            if let PipeOutcome::Moved(count) = pipe.write(&chunk) {
-                sent += count as u32;
-            }
-            let mut out = vec![0; (round * 7 % 900) as usize];
-            if let PipeOutcome::Moved(count) = pipe.read(&mut out) {
-                for byte in &out[..count] {
-                    assert_eq!(u32::from(*byte), seen % 251);
-                    seen += 1;
+    fn a_pipe_agrees_with_a_queue_of_bytes() {
+        let (mut pipe, mut model) = (Pipe::new(), VecDeque::<u8>::new());
+        let mut random = Random(0x9d_5c21);
+        let (mut next, mut seen) = (0_u8, 0);
+        let (mut waits, mut most) = (0, 0);
+        for round in 0..60_000_u32 {
+            // Long phases in which the pipe fills and empties.
+            let (longest_write, longest_read) = if round % 400 < 200 { (6000, 3000) } else { (3000, 6000) };
+            if random.below(2) == 0 {
+                let len = random.below(longest_write);
+                let bytes: Vec<u8> = (0..len).map(|i| next.wrapping_add((i % 251) as u8)).collect();
+                let room = PIPE_CAPACITY - model.len();
+                let expected = match room < bytes.len().min(PIPE_BUF) {
+                    true => PipeOutcome::Wait,
+                    false => PipeOutcome::Moved(room.min(bytes.len())),
+                };
+                assert_eq!(pipe.write(&bytes), expected);
+                match expected {
+                    PipeOutcome::Moved(count) => model.extend(&bytes[..count]),
+                    _ => waits += 1,
                 }
+                next = next.wrapping_add(77);
+            } else {
+                let mut out = vec![0; random.below(longest_read) as usize];
+                let peeked = pipe.peek(&mut out);
+                if model.is_empty() && !out.is_empty() {
+                    assert_eq!(peeked, PipeOutcome::Wait);
+                    continue;
+                }
+                let count = out.len().min(model.len());
+                assert_eq!(peeked, PipeOutcome::Moved(count));
+                assert!(out[..count].iter().eq(model.iter().take(count)));
+                // Now and then less is taken than was seen, as when a program's buffer ends early.
+                let taken = if random.below(4) == 0 { count / 2 } else { count };
+                pipe.consume(taken);
+                model.drain(..taken);
+                seen += taken as u64;
             }
+            assert_eq!((pipe.len(), pipe.position()), (model.len(), seen));
+            assert!(pipe.chunks.len() <= model.len().div_ceil(CHUNK_BYTES) + 1, "memory follows the data");
+            most = most.max(pipe.len());
         }
-        assert_eq!(sent as usize, seen as usize + pipe.len());
-        assert!(seen > 100_000);
+        assert!(waits > 100 && most == PIPE_CAPACITY, "the pipe was full at times: {waits}, {most}");
     }
 }

@@ -83,6 +83,16 @@ impl<T: Copy> DescriptorTable<T> {
         self.entries[fd as usize] = None;
         Ok(file)
     }
+    /// The lowest free number that is at least `from`, with room for it: [`DescriptorTable::replace`] enters a file there and cannot fail.
+    pub fn reserve(&mut self, from: u32) -> Result<u32, DescriptorError> {
+        if from >= self.limit {
+            return Err(DescriptorError::OutOfRange);
+        }
+        let fd = (from..self.limit).find(|&fd| self.entry(fd).is_err()).ok_or(DescriptorError::Full)?;
+        let missing = (fd as usize + 1).saturating_sub(self.entries.len());
+        self.entries.try_reserve(missing)?;
+        Ok(fd)
+    }
     /// The close-on-exec flag.
     pub fn close_on_exec(&self, fd: u32) -> Result<bool, DescriptorError> {
         self.entry(fd).map(|entry| entry.close_on_exec)
@@ -152,7 +162,12 @@ mod tests {
     #[test]
     fn a_full_table_says_so_and_replace_returns_the_former_file() {
         let mut table = DescriptorTable::new(1);
+        assert_eq!((table.reserve(0), table.get(0)), (Ok(0), Err(DescriptorError::NotOpen)));
         table.insert('a', 0, false).unwrap();
+        assert_eq!(
+            (table.reserve(0), table.reserve(1)),
+            (Err(DescriptorError::Full), Err(DescriptorError::OutOfRange))
+        );
         assert_eq!(table.insert('b', 0, false), Err(DescriptorError::Full));
         assert_eq!(table.replace(0, 'c', false), Ok(Some('a')));
         assert_eq!(table.replace(1, 'd', false), Err(DescriptorError::OutOfRange));

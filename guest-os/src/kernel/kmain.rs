@@ -135,7 +135,6 @@ fn open_standard_streams() {
         let is_terminal = console::is_terminal(u64::from(stream));
         let device = Object::Device(Device::Stdio { stream, is_terminal });
         let file = vfs::open_files().insert(OpenFile::new(device, None, OpenFlags::RDWR));
-        let file = file.expect("no file is open yet");
         process.files.borrow_mut().insert(file, 0, false).expect("no descriptor is open yet");
     }
 }

@@ -6,7 +6,7 @@ use crate::pages;
 use crate::user::{self, UserPtr};
 use crate::vfs::{self, open_files};
 use crate::wait::{self, Channel};
-use alloc::vec::Vec;
+use ::proc::DescriptorError;
 use fs::{Errno, Location, Object, OpenFile, OpenFileId, OpenFlags, Opened, Whence};
 use linux_raw_sys::general as linux;
 
@@ -51,8 +51,10 @@ pub fn start_of(dirfd: u64, path: &[u8]) -> Result<Location, Errno> {
 
 pub fn openat([dirfd, path, flags, mode, ..]: Arguments) -> Outcome {
     let path = user::read_path(path)?;
-    let at = start_of(dirfd, &path)?;
     let flags = OpenFlags::from_bits_retain(uint(flags));
+    // First of all, as in Linux: a call that fails for want of a descriptor makes and truncates no file.
+    let fd = reserve(0)?;
+    let at = start_of(dirfd, &path)?;
     let mode = uint(mode) & 0o7777 & !current().umask.get();
     let opened = vfs::lock().open(&at, &path, flags, mode)?;
     let id = match opened {
@@ -60,7 +62,7 @@ pub fn openat([dirfd, path, flags, mode, ..]: Arguments) -> Outcome {
             if let (Object::Memory(inode), true) = (&file.object, flags.contains(OpenFlags::TRUNC)) {
                 pages::forget(inode);
             }
-            open_files().insert(file)?
+            open_files().insert(file)
         }
         Opened::SameAs(fd) => {
             let id = current().files.borrow().get(fd).map_err(|_| Errno::ENOENT)?;
@@ -68,7 +70,21 @@ pub fn openat([dirfd, path, flags, mode, ..]: Arguments) -> Outcome {
             id
         }
     };
-    enter(id, 0, flags.contains(OpenFlags::CLOEXEC))
+    install(fd, id, flags.contains(OpenFlags::CLOEXEC));
+    Ok(u64::from(fd))
+}
+
+/// Sees to room for a descriptor, which [`install`] then enters. Nobody else changes the process's descriptors meanwhile.
+fn reserve(from: u32) -> Result<u32, Errno> {
+    current().files.borrow_mut().reserve(from).map_err(|error| match error {
+        DescriptorError::OutOfRange => Errno::EMFILE,
+        other => descriptor_error(other),
+    })
+}
+
+fn install(fd: u32, id: OpenFileId, close_on_exec: bool) {
+    let before = current().files.borrow_mut().replace(fd, id, close_on_exec);
+    assert!(before == Ok(None), "descriptor {fd} was reserved");
 }
 
 /// Gives an open file a descriptor; closes it again if there is none free.
@@ -99,9 +115,12 @@ pub fn close_range([first, last, flags, ..]: Arguments) -> Outcome {
         return Err(Errno::EINVAL.into());
     }
     let process = current();
-    let fds: Vec<u32> =
-        process.files.borrow().iter().map(|(fd, _)| fd).filter(|fd| (first..=last).contains(fd)).collect();
-    for fd in fds {
+    let highest = process.files.borrow().iter().last().map_or(0, |(fd, _)| fd);
+    for fd in first..=last.min(highest) {
+        let is_open = process.files.borrow().get(fd).is_ok();
+        if !is_open {
+            continue;
+        }
         if uint(flags) & CLOSE_RANGE_CLOEXEC != 0 {
             process.files.borrow_mut().set_close_on_exec(fd, true).map_err(descriptor_error)?;
         } else {
@@ -132,9 +151,10 @@ pub fn dup3([old, new, flags, ..]: Arguments) -> Outcome {
             before.into_iter().for_each(close_file);
             Ok(u64::from(new))
         }
-        Err(_) => {
+        Err(error) => {
             close_file(id);
-            Err(Errno::EBADF.into())
+            Err(if error == DescriptorError::OutOfRange { Errno::EBADF } else { descriptor_error(error) }
+                .into())
         }
     }
 }
@@ -212,25 +232,13 @@ pub fn pipe2([fds, flags, ..]: Arguments) -> Outcome {
     if !(OpenFlags::CLOEXEC | OpenFlags::NONBLOCK).contains(flags) {
         return Err(Errno::EINVAL.into());
     }
-    let (reader, writer) = open_files().create_pipe(flags)?;
+    let first = reserve(0)?;
+    let second = reserve(first + 1)?;
+    UserPtr::<[u32; 2]>::from(fds).write([first, second])?;
+    let (reader, writer) = open_files().create_pipe(flags);
     let close_on_exec = flags.contains(OpenFlags::CLOEXEC);
-    let process = current();
-    let (first, second) = {
-        let mut files = process.files.borrow_mut();
-        (files.insert(reader, 0, close_on_exec), files.insert(writer, 0, close_on_exec))
-    };
-    let written = match (first, second) {
-        (Ok(a), Ok(b)) => UserPtr::<[u32; 2]>::from(fds).write([a, b]),
-        _ => Err(Errno::EMFILE),
-    };
-    if let Err(error) = written {
-        for fd in [first, second].into_iter().flatten() {
-            let _ = process.files.borrow_mut().remove(fd);
-        }
-        close_file(reader);
-        close_file(writer);
-        return Err(error.into());
-    }
+    install(first, reader, close_on_exec);
+    install(second, writer, close_on_exec);
     Ok(0)
 }
 

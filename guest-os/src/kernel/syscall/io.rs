@@ -1,6 +1,8 @@
 //! Reading and writing open files.
 //!
-//! Data passes through a kernel buffer of a page or so: no lock is held and no frame pinned while user memory is touched.
+//! Data passes through the thread's scratch page: no lock is held and no frame pinned while user memory is touched.
+//! A call works piece by piece, and a piece that finds no memory has done nothing: what a pipe or a device holds is taken out of it
+//! only when it can be delivered. What came before it makes the call's result.
 
 use super::files::{details, open_file};
 use super::{Arguments, Outcome, Stop, has_failed, length, system};
@@ -10,10 +12,11 @@ use crate::process::Process;
 use crate::user::{self, UserPtr};
 use crate::vfs::{self, open_files};
 use crate::wait::{self, Channel, WaitOutcome};
-use crate::{console, inject, pages};
+use crate::{console, heap, inject, pages};
 use ::proc::{SigInfo, Signal};
 use alloc::vec::Vec;
-use fs::{Device, Errno, Object, OpenFile, OpenFileId, OpenFlags, PipeOutcome};
+use fs::{Device, Errno, Inode, Object, OpenFile, OpenFileId, OpenFlags, PipeId, PipeOutcome};
+use isa::PAGE_SIZE;
 
 /// Bytes moved in one piece: what the thread's scratch page holds.
 const PIECE_BYTES: usize = FRAME_BYTES;
@@ -80,13 +83,14 @@ fn spans(vector: u64, count: u64) -> Result<Vec<Span>, Errno> {
     }
     let vector = UserPtr::<[u64; 2]>::from(vector);
     let mut total = 0u64;
-    (0..count)
-        .map(|index| {
-            let [address, len] = vector.at(index).read()?;
-            total = total.checked_add(len).filter(|&sum| sum.cast_signed() >= 0).ok_or(Errno::EINVAL)?;
-            Ok(span(address, len))
-        })
-        .collect()
+    let mut spans = Vec::new();
+    spans.try_reserve_exact(length(count)).map_err(|_| Errno::ENOMEM)?;
+    for index in 0..count {
+        let [address, len] = vector.at(index).read()?;
+        total = total.checked_add(len).filter(|&sum| sum.cast_signed() >= 0).ok_or(Errno::EINVAL)?;
+        spans.push(span(address, len));
+    }
+    Ok(spans)
 }
 
 fn position(fd: u64, offset: u64) -> Result<Position, Errno> {
@@ -104,40 +108,29 @@ type Moved = Result<usize, Stop>;
 
 fn read_spans(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
     open_files().get(id).check_readable()?;
-    let mut done = 0;
-    for span in spans {
-        let mut part = 0;
-        while part < span.len {
-            let want = (span.len - part).min(PIECE_BYTES);
-            let at = span.address.wrapping_add(part as u64);
-            let here = advance(position, done);
-            match inject::attempts(has_failed, || read_piece(id, at, want, here, done == 0)) {
-                Ok(0) => return Ok(done as u64),
-                Ok(count) => {
-                    done += count;
-                    part += count;
-                    if count < want {
-                        return Ok(done as u64);
-                    }
-                }
-                Err(_) if done > 0 => return Ok(done as u64),
-                Err(stop) => return Err(stop),
-            }
-        }
-    }
-    Ok(done as u64)
+    transfer(spans, |address, want, done| read_piece(id, address, want, advance(position, done), done == 0))
 }
 
 fn write_spans(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
     open_files().get(id).check_writable()?;
+    transfer(spans, |address, want, done| write_piece(id, address, want, advance(position, done)))
+}
+
+/// Moves spans piece by piece, until one moves less than it was asked to. `piece` gets an address, how many bytes to move, and how many
+/// were moved before.
+fn transfer(spans: &[Span], mut piece: impl FnMut(u64, usize, usize) -> Moved) -> Outcome {
     let mut done = 0;
     for span in spans {
         let mut part = 0;
         while part < span.len {
             let want = (span.len - part).min(PIECE_BYTES);
-            let at = span.address.wrapping_add(part as u64);
-            let here = advance(position, done);
-            match inject::attempts(has_failed, || write_piece(id, at, want, here)) {
+            let address = span.address.wrapping_add(part as u64);
+            let moved = inject::attempts(has_failed, || {
+                heap::settle()?;
+                piece(address, want, done)
+            });
+            match moved {
+                Ok(0) => return Ok(done as u64),
                 Ok(count) => {
                     done += count;
                     part += count;
@@ -178,11 +171,7 @@ fn read_piece(id: OpenFileId, address: u64, want: usize, position: Position, may
         Object::Memory(inode) => vfs::lock().read_at(inode, offset, buffer)?,
         Object::Text(_) => return read_text(id, file, address, buffer, position),
         Object::Device(device) => read_device(*device, buffer, nonblocking)?,
-        Object::Pipe { pipe, .. } => {
-            let count = read_pipe(id, buffer, nonblocking)?;
-            wait::wake(Channel::Pipe(*pipe));
-            count
-        }
+        Object::Pipe { pipe, .. } => return read_pipe(id, *pipe, address, buffer, nonblocking),
         Object::Directory(_) => return Err(Errno::EISDIR.into()),
         Object::Path(_) => return Err(Errno::EBADF.into()),
     };
@@ -221,20 +210,26 @@ fn read_device(device: Device, buffer: &mut [u8], nonblocking: bool) -> Moved {
     }
 }
 
-fn read_pipe(id: OpenFileId, buffer: &mut [u8], nonblocking: bool) -> Moved {
+fn read_pipe(id: OpenFileId, pipe: PipeId, address: u64, buffer: &mut [u8], nonblocking: bool) -> Moved {
     loop {
-        let outcome = open_files().pipe_read(id, buffer)?;
+        let (outcome, position) = open_files().pipe_peek(id, buffer)?;
         match outcome {
-            PipeOutcome::Moved(count) => return Ok(count),
+            PipeOutcome::Moved(count) => {
+                let copied = user::copy_out_some(address, &buffer[..count])?;
+                // The copy may have slept, and another reader have had these bytes.
+                if open_files().pipe_consume(id, position, copied) {
+                    wait::wake(Channel::Pipe(pipe));
+                    return Ok(copied);
+                }
+            }
             PipeOutcome::Broken => return Err(Errno::EPIPE.into()),
             PipeOutcome::Wait if nonblocking => return Err(Errno::EAGAIN.into()),
-            PipeOutcome::Wait => wait_for_pipe(id)?,
+            PipeOutcome::Wait => wait_for_pipe(pipe)?,
         }
     }
 }
 
-fn wait_for_pipe(id: OpenFileId) -> Result<(), Stop> {
-    let Object::Pipe { pipe, .. } = details(id).object else { return Err(Errno::EBADF.into()) };
+fn wait_for_pipe(pipe: PipeId) -> Result<(), Stop> {
     match wait::sleep_on(alloc::vec![Channel::Pipe(pipe)], None, true) {
         WaitOutcome::Interrupted => Err(Stop::Signal(true)),
         _ => Ok(()),
@@ -265,8 +260,7 @@ fn write_piece(id: OpenFileId, address: u64, want: usize, position: Position) ->
                 Position::Current => file.offset,
             };
             check_file_size(offset)?;
-            let count = vfs::lock().write_at(inode, offset, buffer)?;
-            pages::forget(inode);
+            let count = write_memory(inode, offset, buffer)?;
             if position == Position::Current {
                 open_files().get_mut(id).offset = offset + count as u64;
             }
@@ -277,10 +271,31 @@ fn write_piece(id: OpenFileId, address: u64, want: usize, position: Position) ->
         Object::Device(_) => Ok(want),
         Object::Pipe { pipe, .. } => {
             let nonblocking = file.flags.contains(OpenFlags::NONBLOCK);
-            write_pipe(id, buffer, nonblocking).inspect(|_| wait::wake(Channel::Pipe(*pipe)))
+            write_pipe(id, *pipe, buffer, nonblocking)
         }
         _ => Err(Errno::EBADF.into()),
     }
+}
+
+/// Writes to a file of tmpfs, page by page: what finds no memory has done nothing.
+fn write_memory(inode: &Inode, offset: u64, bytes: &[u8]) -> Moved {
+    let mut done = 0;
+    while done < bytes.len() {
+        let at = offset + done as u64;
+        let want = FRAME_BYTES - length(at % PAGE_SIZE);
+        let part = &bytes[done..bytes.len().min(done + want)];
+        let written = inject::attempts(has_failed, || {
+            heap::settle()?;
+            Ok(vfs::lock().write_at(inode, at, part)?)
+        });
+        match written {
+            Ok(count) => done += count,
+            Err(_) if done > 0 => break,
+            Err(stop) => return Err(stop),
+        }
+    }
+    pages::forget(inode);
+    Ok(done)
 }
 
 fn check_file_size(offset: u64) -> Result<(), Errno> {
@@ -296,25 +311,29 @@ fn write_console(stream: u64, bytes: &[u8]) -> Moved {
 }
 
 /// Moves all bytes unless the file is nonblocking.
-fn write_pipe(id: OpenFileId, bytes: &[u8], nonblocking: bool) -> Moved {
-    let Object::Pipe { pipe, .. } = details(id).object else { return Err(Errno::EBADF.into()) };
+fn write_pipe(id: OpenFileId, pipe: PipeId, bytes: &[u8], nonblocking: bool) -> Moved {
     let mut done = 0;
     loop {
-        let outcome = open_files().pipe_write(id, &bytes[done..])?;
+        let outcome = inject::attempts(has_failed, || {
+            heap::settle()?;
+            Ok(open_files().pipe_write(id, &bytes[done..])?)
+        });
         match outcome {
-            PipeOutcome::Moved(count) => {
+            Err(_) if done > 0 => return Ok(done),
+            Err(stop) => return Err(stop),
+            Ok(PipeOutcome::Moved(count)) => {
                 done += count;
                 wait::wake(Channel::Pipe(pipe));
                 if done == bytes.len() {
                     return Ok(done);
                 }
             }
-            PipeOutcome::Broken if done > 0 => return Ok(done),
-            PipeOutcome::Broken => return broken_pipe(&current()),
-            PipeOutcome::Wait if nonblocking && done > 0 => return Ok(done),
-            PipeOutcome::Wait if nonblocking => return Err(Errno::EAGAIN.into()),
-            PipeOutcome::Wait => {
-                if let Err(stop) = wait_for_pipe(id) {
+            Ok(PipeOutcome::Broken) if done > 0 => return Ok(done),
+            Ok(PipeOutcome::Broken) => return broken_pipe(&current()),
+            Ok(PipeOutcome::Wait) if nonblocking && done > 0 => return Ok(done),
+            Ok(PipeOutcome::Wait) if nonblocking => return Err(Errno::EAGAIN.into()),
+            Ok(PipeOutcome::Wait) => {
+                if let Err(stop) = wait_for_pipe(pipe) {
                     return if done > 0 { Ok(done) } else { Err(stop) };
                 }
             }
@@ -337,27 +356,25 @@ pub fn sendfile([out, input, offset, count, ..]: Arguments) -> Outcome {
     };
     let offset_pointer = UserPtr::<u64>::from(offset).non_null();
     let start = match offset_pointer {
-        Some(pointer) => pointer.read()?,
+        Some(pointer) => {
+            let start = pointer.read()?;
+            // Whether it can be written shows before anything has been sent.
+            pointer.write(start)?;
+            start
+        }
         None => source.offset,
     };
     let mut done = 0u64;
     let process = current();
     let mut scratch = process.scratch.borrow_mut();
-    let buffer = &mut scratch[..];
     while done < count {
         let want = length(count - done).min(PIECE_BYTES);
-        let read = match &source.object {
-            Object::Disk(_) => {
-                let (number, len_bytes) = pages::open(inode)?;
-                pages::read(number, len_bytes, start + done, &mut buffer[..want])?
-            }
-            _ => vfs::lock().read_at(inode, start + done, &mut buffer[..want])?,
-        };
-        if read == 0 {
-            break;
-        }
-        match send(out, &buffer[..read]) {
-            Ok(written) => done += written as u64,
+        let sent = inject::attempts(has_failed, || {
+            send_piece(out, &source.object, inode, start + done, &mut scratch[..want])
+        });
+        match sent {
+            Ok(0) => break,
+            Ok(sent) => done += sent as u64,
             Err(_) if done > 0 => break,
             Err(stop) => return Err(stop),
         }
@@ -369,18 +386,30 @@ pub fn sendfile([out, input, offset, count, ..]: Arguments) -> Outcome {
     Ok(done)
 }
 
+/// Sends what a file has at `offset`, as much of it as fits into the buffer; 0 at its end.
+fn send_piece(out: OpenFileId, source: &Object, inode: &Inode, offset: u64, buffer: &mut [u8]) -> Moved {
+    heap::settle()?;
+    let read = match source {
+        Object::Disk(_) => {
+            let (number, len_bytes) = pages::open(inode)?;
+            pages::read(number, len_bytes, offset, buffer)?
+        }
+        _ => vfs::lock().read_at(inode, offset, buffer)?,
+    };
+    if read == 0 { Ok(0) } else { send(out, &buffer[..read]) }
+}
+
 /// Writes kernel bytes to an open file.
 fn send(id: OpenFileId, bytes: &[u8]) -> Moved {
     let file = details(id);
     match &file.object {
-        Object::Pipe { .. } => write_pipe(id, bytes, file.flags.contains(OpenFlags::NONBLOCK)),
+        Object::Pipe { pipe, .. } => write_pipe(id, *pipe, bytes, file.flags.contains(OpenFlags::NONBLOCK)),
         Object::Device(Device::Stdio { stream, .. }) => write_console(u64::from(*stream).max(1), bytes),
         Object::Device(Device::Tty) => write_console(1, bytes),
         Object::Device(Device::Full) => Err(Errno::ENOSPC.into()),
         Object::Device(_) => Ok(bytes.len()),
         Object::Memory(inode) => {
-            let count = vfs::lock().write_at(inode, file.offset, bytes)?;
-            pages::forget(inode);
+            let count = write_memory(inode, file.offset, bytes)?;
             open_files().get_mut(id).offset = file.offset + count as u64;
             Ok(count)
         }
