@@ -80,29 +80,32 @@ impl ::fs::ProcInfo for NoProcesses {
     fn current(&self) -> u32 {
         1
     }
-    fn pids(&self) -> Vec<u32> {
-        Vec::new()
-    }
+    fn each_process(&self, _: &mut dyn FnMut(u32) -> bool) {}
     fn process(&self, _: u32) -> Option<::fs::ProcessInfo> {
         None
     }
-    fn cmdline(&self, _: u32) -> Vec<u8> {
-        Vec::new()
+    fn cmdline(&self, _: u32, _: &mut ::fs::Text) -> Result<(), Errno> {
+        Ok(())
     }
-    fn environ(&self, _: u32) -> Vec<u8> {
-        Vec::new()
+    fn environ(&self, _: u32, _: &mut ::fs::Text) -> Result<(), Errno> {
+        Ok(())
     }
-    fn exe(&self, _: u32) -> Option<Vec<u8>> {
-        None
+    fn exe(&self, _: u32) -> Result<Vec<u8>, Errno> {
+        Err(Errno::ENOENT)
     }
-    fn cwd(&self, _: u32) -> Option<Vec<u8>> {
-        None
+    fn cwd(&self, _: u32) -> Result<Vec<u8>, Errno> {
+        Err(Errno::ENOENT)
     }
-    fn maps(&self, _: u32) -> Vec<::fs::MapInfo> {
-        Vec::new()
+    fn each_map(
+        &self,
+        _: u32,
+        _: &mut dyn FnMut(&::fs::MapInfo<'_>) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        Ok(())
     }
-    fn descriptors(&self, _: u32) -> Vec<(u32, Vec<u8>)> {
-        Vec::new()
+    fn each_descriptor(&self, _: u32, _: &mut dyn FnMut(u32) -> bool) {}
+    fn descriptor(&self, _: u32, _: u32) -> Result<Vec<u8>, Errno> {
+        Err(Errno::ENOENT)
     }
     fn system(&self) -> ::fs::SystemInfo {
         ::fs::SystemInfo::default()

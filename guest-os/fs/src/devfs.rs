@@ -94,13 +94,13 @@ pub(crate) fn readlink(ino: u64) -> Result<Vec<u8>, Errno> {
 pub(crate) fn read_dir(
     dir: u64,
     position: u64,
-    mut visit: impl FnMut(DirEntry) -> bool,
+    mut visit: impl FnMut(DirEntry<'_>) -> bool,
 ) -> Result<(), Errno> {
     let dots = [(dir, b".".as_slice()), (ROOT, b"..")];
     let names = NODES.iter().enumerate().filter(|_| dir == ROOT);
     let names = names.map(|(index, (name, _))| (ROOT + 1 + index as u64, name.as_bytes()));
     for (cookie, (ino, name)) in (0..).zip(dots.into_iter().chain(names)) {
-        let entry = DirEntry { ino, file_type: file_type(ino)?, name: name.to_vec(), next: cookie + 1 };
+        let entry = DirEntry { ino, file_type: file_type(ino)?, name, next: cookie + 1 };
         if cookie >= position && !visit(entry) {
             break;
         }

@@ -1,5 +1,6 @@
 //! Handles on files: which file system, which inode, of what type, and by which path it was reached.
 
+use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -125,6 +126,6 @@ impl Eq for Inode {}
 pub struct Location {
     /// The file.
     pub inode: Inode,
-    /// Its absolute path, without `.`, `..` or a trailing slash.
-    pub path: Vec<u8>,
+    /// Its absolute path, without `.`, `..` or a trailing slash. It may be longer than any path that a call takes.
+    pub path: Rc<Vec<u8>>,
 }

@@ -31,6 +31,7 @@ mod stat;
 mod store;
 #[cfg(test)]
 mod tests;
+mod text;
 mod tmpfs;
 mod vfs;
 
@@ -45,4 +46,5 @@ pub use pipe::{PIPE_BUF, PIPE_CAPACITY, Pipe, PipeEnd, PipeId, PipeOutcome};
 pub use proc_info::{MapInfo, ProcInfo, ProcessInfo, SystemInfo};
 pub use stat::{Stat, StatFs, Timestamp};
 pub use store::{BlockDevice, DeviceError, DeviceRange, PageId, PageSource, PageStore};
+pub use text::{Text, try_to_vec};
 pub use vfs::{LastLink, Opened, Vfs};

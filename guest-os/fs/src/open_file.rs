@@ -5,10 +5,11 @@
 //! however many files are open, and closing takes nothing.
 
 use crate::{
-    Device, DirentWriter, Errno, Inode, Location, OpenFlags, Pipe, PipeEnd, PipeId, PipeOutcome, Readiness,
+    Device, DirEntry, DirentWriter, Errno, Inode, Location, OpenFlags, Pipe, PipeEnd, PipeId, PipeOutcome,
+    Readiness, Text,
 };
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
+use alloc::rc::Rc;
 
 /// An open file's number in the [`OpenFiles`] table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -61,13 +62,13 @@ pub struct OpenFile {
     /// Where the next `read` or `write` starts; in a directory the cookie of the next entry.
     pub offset: u64,
     /// The text of a `/proc` file as it was when last read from its start.
-    pub(crate) text: Vec<u8>,
+    pub(crate) text: Option<Rc<Text>>,
 }
 
 impl OpenFile {
     /// An open file at offset 0. Flags that do not outlive `open` are dropped.
     pub fn new(object: Object, location: Option<Location>, flags: OpenFlags) -> OpenFile {
-        OpenFile { object, location, flags: flags & OpenFlags::STATUS, offset: 0, text: Vec::new() }
+        OpenFile { object, location, flags: flags & OpenFlags::STATUS, offset: 0, text: None }
     }
 
     /// The inode, where there is one.
@@ -275,36 +276,30 @@ impl OpenFiles {
 pub(crate) fn read_text(
     file: &mut OpenFile,
     out: &mut [u8],
-    make: impl FnOnce() -> Result<Vec<u8>, Errno>,
+    make: impl FnOnce() -> Result<Text, Errno>,
 ) -> Result<usize, Errno> {
-    if file.offset == 0 {
-        file.text = make()?;
-    }
-    let start = usize::try_from(file.offset).unwrap_or(usize::MAX).min(file.text.len());
-    let count = out.len().min(file.text.len() - start);
-    out[..count].copy_from_slice(&file.text[start..start + count]);
+    let text = match &file.text {
+        Some(text) if file.offset != 0 => text,
+        _ => file.text.insert(Rc::new(make()?)),
+    };
+    let count = text.read(usize::try_from(file.offset).unwrap_or(usize::MAX), out);
     file.offset += count as u64;
     Ok(count)
 }
 
-/// Feeds entries to a writer until it is full, moving the directory's offset over those that went in.
-pub(crate) fn write_entries(
-    file: &mut OpenFile,
-    writer: &mut DirentWriter,
-    entries: impl IntoIterator<Item = crate::DirEntry>,
-) -> bool {
-    for entry in entries {
-        if !writer.push(&entry) {
-            return false;
-        }
+/// Gives an entry to a writer and moves the directory's offset over it. `false`: it did not fit.
+pub(crate) fn write_entry(file: &mut OpenFile, writer: &mut DirentWriter<'_>, entry: DirEntry<'_>) -> bool {
+    let fits = writer.push(&entry);
+    if fits {
         file.offset = entry.next;
     }
-    true
+    fits
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::vec::Vec;
 
     fn null(flags: OpenFlags) -> OpenFile {
         OpenFile::new(Object::Device(Device::Null), None, flags)

@@ -1,30 +1,37 @@
 //! What `/proc` (and the clock of tmpfs) asks the kernel.
 
-use crate::{FileId, Timestamp};
+use crate::{Errno, FileId, Text, Timestamp};
 use alloc::vec::Vec;
 
 /// The kernel's answers for `/proc`. Called while the VFS is locked: the answers must not need the VFS.
+/// Lists are visited, not returned, since programs decide how long they are.
 pub trait ProcInfo: Send {
     /// The wall clock, for time stamps.
     fn now(&self) -> Timestamp;
     /// The process that is running, for `/proc/self`.
     fn current(&self) -> u32;
-    /// All processes, ascending.
-    fn pids(&self) -> Vec<u32>;
+    /// Visits all processes, ascending, until `visit` says stop (false).
+    fn each_process(&self, visit: &mut dyn FnMut(u32) -> bool);
     /// A process's numbers; `None` when it does not exist.
     fn process(&self, pid: u32) -> Option<ProcessInfo>;
-    /// Its arguments, each ended by a NUL.
-    fn cmdline(&self, pid: u32) -> Vec<u8>;
-    /// Its environment at exec, each entry ended by a NUL.
-    fn environ(&self, pid: u32) -> Vec<u8>;
-    /// The absolute path of its executable; `None` for a zombie.
-    fn exe(&self, pid: u32) -> Option<Vec<u8>>;
-    /// The absolute path of its current directory; `None` for a zombie.
-    fn cwd(&self, pid: u32) -> Option<Vec<u8>>;
-    /// Its mappings, ascending.
-    fn maps(&self, pid: u32) -> Vec<MapInfo>;
-    /// Its descriptors, ascending, each with what `readlink` says of it: a path, `pipe:[7]`, ….
-    fn descriptors(&self, pid: u32) -> Vec<(u32, Vec<u8>)>;
+    /// Writes its arguments, each ended by a NUL.
+    fn cmdline(&self, pid: u32, out: &mut Text) -> Result<(), Errno>;
+    /// Writes its environment at exec, each entry ended by a NUL.
+    fn environ(&self, pid: u32, out: &mut Text) -> Result<(), Errno>;
+    /// The absolute path of its executable; ENOENT for a zombie.
+    fn exe(&self, pid: u32) -> Result<Vec<u8>, Errno>;
+    /// The absolute path of its current directory; ENOENT for a zombie.
+    fn cwd(&self, pid: u32) -> Result<Vec<u8>, Errno>;
+    /// Visits its mappings, ascending, until one fails.
+    fn each_map(
+        &self,
+        pid: u32,
+        visit: &mut dyn FnMut(&MapInfo<'_>) -> Result<(), Errno>,
+    ) -> Result<(), Errno>;
+    /// Visits its descriptors, ascending, until `visit` says stop (false).
+    fn each_descriptor(&self, pid: u32, visit: &mut dyn FnMut(u32) -> bool);
+    /// What `readlink` says of a descriptor: a path, `pipe:[7]`, …. ENOENT when it is not open.
+    fn descriptor(&self, pid: u32, descriptor: u32) -> Result<Vec<u8>, Errno>;
     /// The system's numbers.
     fn system(&self) -> SystemInfo;
 }
@@ -80,7 +87,7 @@ pub struct ProcessInfo {
 
 /// One mapping, a line of `/proc/PID/maps`.
 #[derive(Clone, Debug, Default)]
-pub struct MapInfo {
+pub struct MapInfo<'a> {
     /// First address.
     pub start: u64,
     /// First address after it.
@@ -98,7 +105,7 @@ pub struct MapInfo {
     /// The file.
     pub file: Option<FileId>,
     /// Its path, or `[heap]`, `[stack]`, or nothing.
-    pub name: Vec<u8>,
+    pub name: &'a [u8],
 }
 
 /// The system in numbers. Sizes are in pages of 4 KiB.

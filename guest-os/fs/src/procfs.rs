@@ -4,8 +4,7 @@
 
 mod text;
 
-use crate::{DirEntry, Errno, FileType, ProcInfo, Stat, StatFs};
-use alloc::format;
+use crate::{DirEntry, Errno, FileType, ProcInfo, Stat, StatFs, Text};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
@@ -154,9 +153,7 @@ pub(crate) fn lookup(dir: u64, name: &[u8], info: &dyn ProcInfo) -> Result<u64, 
         Some(pid) if dir.name == ROOT && info.process(pid).is_some() => {
             return Ok(Node::new(pid, PROCESS).ino());
         }
-        Some(descriptor)
-            if dir.name == FD && info.descriptors(dir.pid).iter().any(|fd| fd.0 == descriptor) =>
-        {
+        Some(descriptor) if dir.name == FD && has_descriptor(info, dir.pid, descriptor) => {
             return Ok(Node { descriptor: Some(descriptor), ..dir }.ino());
         }
         _ => {}
@@ -176,26 +173,38 @@ pub(crate) fn own_descriptor(ino: u64, info: &dyn ProcInfo) -> Option<u32> {
 pub(crate) fn readlink(ino: u64, info: &dyn ProcInfo) -> Result<Vec<u8>, Errno> {
     let node = Node::from_ino(ino)?;
     if let Some(descriptor) = node.descriptor {
-        let found = info.descriptors(node.pid).into_iter().find(|fd| fd.0 == descriptor);
-        return found.map(|fd| fd.1).ok_or(Errno::ENOENT);
+        return info.descriptor(node.pid, descriptor);
     }
     match node.name {
         SELF => Ok(info.current().to_string().into_bytes()),
         MOUNTS => Ok(b"self/mounts".to_vec()),
-        EXE => info.exe(node.pid).ok_or(Errno::ENOENT),
-        CWD => info.cwd(node.pid).ok_or(Errno::ENOENT),
+        EXE => info.exe(node.pid),
+        CWD => info.cwd(node.pid),
         PROCESS_ROOT => Ok(b"/".to_vec()),
         _ => Err(Errno::EINVAL),
     }
 }
 
 /// What a text file says now.
-pub(crate) fn read(ino: u64, info: &dyn ProcInfo) -> Result<Vec<u8>, Errno> {
+pub(crate) fn read(ino: u64, info: &dyn ProcInfo) -> Result<Text, Errno> {
     let node = Node::from_ino(ino)?;
     match NAMES[usize::from(node.name)].kind {
-        Kind::Text(writer) => writer(info, node.pid),
+        Kind::Text(writer) => {
+            let mut text = Text::default();
+            writer(info, node.pid, &mut text)?;
+            Ok(text)
+        }
         _ => Err(Errno::EINVAL),
     }
+}
+
+fn has_descriptor(info: &dyn ProcInfo, pid: u32, wanted: u32) -> bool {
+    let mut found = false;
+    info.each_descriptor(pid, &mut |descriptor| {
+        found = descriptor == wanted;
+        descriptor < wanted
+    });
+    found
 }
 
 /// Cookies: 0 and 1 are the dots, 2 to 255 the named files, and what is listed counts on from 256.
@@ -203,34 +212,33 @@ pub(crate) fn read_dir(
     dir: u64,
     position: u64,
     info: &dyn ProcInfo,
-    mut visit: impl FnMut(DirEntry) -> bool,
+    mut visit: impl FnMut(DirEntry<'_>) -> bool,
 ) -> Result<(), Errno> {
     const FIRST_LISTED: u64 = 256;
     let node = Node::from_ino(dir)?;
     node.check_alive(info)?;
     let parent = lookup(dir, b"..", info)?;
-    let mut entries = Vec::from([(0, dir, b".".to_vec()), (1, parent, b"..".to_vec())]);
+    let mut list = |cookie: u64, node: Node, name: &[u8]| {
+        let (ino, file_type) = (node.ino(), node.file_type());
+        cookie < position || visit(DirEntry { ino, file_type, name, next: cookie + 1 })
+    };
+    if !list(0, node, b".") || !list(1, Node::from_ino(parent)?, b"..") {
+        return Ok(());
+    }
     for (index, known) in (0..).zip(NAMES) {
-        if index > PROCESS && known.parent == node.name {
-            let ino = Node::new(node.pid, index).ino();
-            entries.push((2 + u64::from(index), ino, known.name.as_bytes().to_vec()));
+        let is_here = index > PROCESS && known.parent == node.name;
+        if is_here && !list(2 + u64::from(index), Node::new(node.pid, index), known.name.as_bytes()) {
+            return Ok(());
         }
     }
+    let mut list_number =
+        |number: u32, node: Node| list(FIRST_LISTED + u64::from(number), node, number.to_string().as_bytes());
     match node.name {
-        ROOT => entries.extend(info.pids().into_iter().map(|pid| {
-            (FIRST_LISTED + u64::from(pid), Node::new(pid, PROCESS).ino(), pid.to_string().into_bytes())
-        })),
-        FD => entries.extend(info.descriptors(node.pid).into_iter().map(|(descriptor, _)| {
-            let ino = Node { descriptor: Some(descriptor), ..node }.ino();
-            (FIRST_LISTED + u64::from(descriptor), ino, descriptor.to_string().into_bytes())
-        })),
+        ROOT => info.each_process(&mut |pid| list_number(pid, Node::new(pid, PROCESS))),
+        FD => info.each_descriptor(node.pid, &mut |descriptor| {
+            list_number(descriptor, Node { descriptor: Some(descriptor), ..node })
+        }),
         _ => {}
-    }
-    for (cookie, ino, name) in entries {
-        let entry = DirEntry { ino, file_type: file_type(ino)?, name, next: cookie + 1 };
-        if cookie >= position && !visit(entry) {
-            break;
-        }
     }
     Ok(())
 }
@@ -259,9 +267,4 @@ pub(crate) fn stat(ino: u64, info: &dyn ProcInfo) -> Result<Stat, Errno> {
 
 pub(crate) fn statfs() -> StatFs {
     StatFs { magic: 0x9fa0, block_size: 4096, name_max: 255, ..StatFs::default() }
-}
-
-/// A line of `/proc/PID/maps` and the like is made of text.
-fn line(out: &mut Vec<u8>, text: core::fmt::Arguments<'_>) {
-    out.extend_from_slice(format!("{text}\n").as_bytes());
 }

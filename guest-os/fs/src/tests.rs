@@ -1,7 +1,8 @@
 //! What the tests share: images made by `mke2fs`, a device that counts its reads, pages on the host, a process table.
 
 use crate::{
-    BlockDevice, DeviceError, MapInfo, PageId, PageStore, ProcInfo, ProcessInfo, SystemInfo, Timestamp,
+    BlockDevice, DeviceError, Errno, MapInfo, PageId, PageStore, ProcInfo, ProcessInfo, SystemInfo, Text,
+    Timestamp,
 };
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -139,8 +140,8 @@ impl ProcInfo for Processes {
     fn current(&self) -> u32 {
         7
     }
-    fn pids(&self) -> Vec<u32> {
-        vec![1, 7]
+    fn each_process(&self, visit: &mut dyn FnMut(u32) -> bool) {
+        let _ = [1, 7].into_iter().all(visit);
     }
     fn process(&self, pid: u32) -> Option<ProcessInfo> {
         let comm = b"a (b".to_vec();
@@ -148,24 +149,28 @@ impl ProcInfo for Processes {
             ProcessInfo { comm, state: b'R', ppid: 1, threads: 1, virtual_pages: 10, ..Default::default() };
         [1, 7].contains(&pid).then_some(known)
     }
-    fn cmdline(&self, _: u32) -> Vec<u8> {
-        b"sh\0-c\0".to_vec()
+    fn cmdline(&self, _: u32, out: &mut Text) -> Result<(), Errno> {
+        out.push(b"sh\0-c\0")
     }
-    fn environ(&self, _: u32) -> Vec<u8> {
-        b"A=1\0".to_vec()
+    fn environ(&self, _: u32, out: &mut Text) -> Result<(), Errno> {
+        out.push(b"A=1\0")
     }
-    fn exe(&self, pid: u32) -> Option<Vec<u8>> {
-        (pid == 7).then(|| b"/bin/sh".to_vec())
+    fn exe(&self, pid: u32) -> Result<Vec<u8>, Errno> {
+        if pid == 7 { Ok(b"/bin/sh".to_vec()) } else { Err(Errno::ENOENT) }
     }
-    fn cwd(&self, _: u32) -> Option<Vec<u8>> {
-        Some(b"/tmp".to_vec())
+    fn cwd(&self, _: u32) -> Result<Vec<u8>, Errno> {
+        Ok(b"/tmp".to_vec())
     }
-    fn maps(&self, _: u32) -> Vec<MapInfo> {
+    fn each_map(
+        &self,
+        _: u32,
+        visit: &mut dyn FnMut(&MapInfo<'_>) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
         let file = Some(crate::FileId { fs: crate::FileSystemId(0), ino: 12 });
         let code =
             MapInfo { start: 0x10000, end: 0x12000, readable: true, executable: true, ..Default::default() };
-        vec![
-            MapInfo { file, name: b"/bin/sh".to_vec(), ..code },
+        [
+            MapInfo { file, name: b"/bin/sh", ..code },
             MapInfo {
                 start: 0x3f_ffff_e000,
                 end: 0x40_0000_0000,
@@ -174,11 +179,17 @@ impl ProcInfo for Processes {
                 ..Default::default()
             },
         ]
+        .iter()
+        .try_for_each(visit)
     }
-    fn descriptors(&self, pid: u32) -> Vec<(u32, Vec<u8>)> {
-        match pid {
-            7 => vec![(0, b"/dev/null".to_vec()), (3, b"pipe:[1]".to_vec())],
-            _ => Vec::new(),
+    fn each_descriptor(&self, pid: u32, visit: &mut dyn FnMut(u32) -> bool) {
+        let _ = pid == 7 && [0, 3].into_iter().all(visit);
+    }
+    fn descriptor(&self, pid: u32, descriptor: u32) -> Result<Vec<u8>, Errno> {
+        match (pid, descriptor) {
+            (7, 0) => Ok(b"/dev/null".to_vec()),
+            (7, 3) => Ok(b"pipe:[1]".to_vec()),
+            _ => Err(Errno::ENOENT),
         }
     }
     fn system(&self) -> SystemInfo {

@@ -243,19 +243,18 @@ impl Tmpfs {
         &self,
         dir: u64,
         position: u64,
-        mut visit: impl FnMut(DirEntry) -> bool,
+        mut visit: impl FnMut(DirEntry<'_>) -> bool,
     ) -> Result<(), Errno> {
         let directory = self.directory(dir)?;
         for (cookie, name, ino) in [(0, b".".as_slice(), dir), (1, b"..", directory.parent)] {
-            let entry =
-                DirEntry { ino, file_type: FileType::Directory, name: name.to_vec(), next: cookie + 1 };
+            let entry = DirEntry { ino, file_type: FileType::Directory, name, next: cookie + 1 };
             if cookie >= position && !visit(entry) {
                 return Ok(());
             }
         }
         for (&cookie, (name, ino)) in directory.entries.range(position.max(FIRST_COOKIE)..) {
             let file_type = self.node(*ino)?.file_type();
-            if !visit(DirEntry { ino: *ino, file_type, name: name.clone(), next: cookie + 1 }) {
+            if !visit(DirEntry { ino: *ino, file_type, name, next: cookie + 1 }) {
                 return Ok(());
             }
         }

@@ -10,7 +10,7 @@ mod names;
 mod tests;
 mod walk;
 
-use crate::open_file::{read_text, write_entries};
+use crate::open_file::{read_text, write_entry};
 use crate::tmpfs::Tmpfs;
 use crate::{
     Device, DirEntry, DirentWriter, Errno, Ext4, FileId, FileSystemId, FileType, Inode, Location, Object,
@@ -18,6 +18,7 @@ use crate::{
     procfs,
 };
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 pub use walk::LastLink;
 
@@ -84,8 +85,12 @@ impl Vfs {
 
     /// The root directory.
     pub fn root(&self) -> Location {
+        Location { inode: self.root_inode(), path: Rc::new(Vec::from(b"/")) }
+    }
+
+    fn root_inode(&self) -> Inode {
         let id = FileId { fs: EXT4, ino: self.ext4.root() };
-        Location { inode: Inode { id, file_type: FileType::Directory, _pin: None }, path: Vec::from(b"/") }
+        Inode { id, file_type: FileType::Directory, _pin: None }
     }
 
     /// Opens what is already resolved (`openat` comes here last, `execve` first).
@@ -283,15 +288,15 @@ impl Vfs {
     }
 
     /// `getdents64`: fills `writer` from the directory's offset, and moves it. ENOTDIR.
-    pub fn read_dir(&mut self, file: &mut OpenFile, writer: &mut DirentWriter) -> Result<(), Errno> {
+    pub fn read_dir(&mut self, file: &mut OpenFile, writer: &mut DirentWriter<'_>) -> Result<(), Errno> {
         /// Cookies of mount points whose directory is missing in the file system below.
         const FIRST_MOUNT: u64 = 1 << 62;
         let Object::Directory(inode) = &file.object else { return Err(Errno::ENOTDIR) };
         let FileId { fs, ino } = inode.id;
         let (inode, position) = (inode.clone(), file.offset);
         let mut is_full = false;
-        let visit = |entry: DirEntry| {
-            is_full = !write_entries(file, writer, [entry]);
+        let visit = |entry: DirEntry<'_>| {
+            is_full = !write_entry(file, writer, entry);
             !is_full
         };
         if position < FIRST_MOUNT {
@@ -309,9 +314,9 @@ impl Vfs {
             if cookie < position || parent != inode.id || self.exists_below(&inode, name.as_bytes())? {
                 continue;
             }
-            let (ino, name) = (root.ino, name.as_bytes().to_vec());
+            let (ino, name) = (root.ino, name.as_bytes());
             let entry = DirEntry { ino, file_type: FileType::Directory, name, next: cookie + 1 };
-            if !write_entries(file, writer, [entry]) {
+            if !write_entry(file, writer, entry) {
                 break;
             }
         }

@@ -26,7 +26,7 @@ pub type SharedSpace = Rc<RefCell<AddressSpace>>;
 #[derive(Clone, Default)]
 pub struct Program {
     /// Absolute path, links resolved.
-    pub path: Vec<u8>,
+    pub path: Rc<Vec<u8>>,
     /// Last part of the path it was executed by, at most 15 bytes.
     pub name: Vec<u8>,
     /// Arguments, each ended by a NUL. Shared with forked children: it never changes.

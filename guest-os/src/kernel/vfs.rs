@@ -10,7 +10,10 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefMut;
 use core::ops::{Deref, DerefMut};
-use fs::{MapInfo, OpenFiles, PageId, PageStore, ProcInfo, ProcessInfo, SystemInfo, Timestamp, Vfs};
+use fs::{
+    Errno, MapInfo, OpenFiles, PageId, PageStore, ProcInfo, ProcessInfo, SystemInfo, Text, Timestamp, Vfs,
+    try_to_vec,
+};
 use isa::Ppn;
 use mm::{Backing, FrameId, PhysMem, Prot, VmaFlags};
 use proc::{Disposition, Signal};
@@ -119,8 +122,14 @@ impl ProcInfo for KernelFacts {
     fn current(&self) -> u32 {
         current().pid
     }
-    fn pids(&self) -> Vec<u32> {
-        process::table(|t| t.living().map(|(pid, _)| pid).collect())
+    fn each_process(&self, visit: &mut dyn FnMut(u32) -> bool) {
+        let mut after = 0;
+        while let Some((pid, _)) = process::table(|t| t.next_living(after)) {
+            if !visit(pid) {
+                return;
+            }
+            after = pid;
+        }
     }
     fn process(&self, pid: u32) -> Option<ProcessInfo> {
         let (ppid, pgid, sid) = process::table(|t| Some((t.parent(pid), t.group(pid)?, t.session(pid)?)))?;
@@ -131,28 +140,37 @@ impl ProcInfo for KernelFacts {
             ProcessInfo { ppid, pgid, sid, threads: 1, state: state_of(&process), ..memory_of(&process) };
         Some(with_signals(with_usage(info, &process), &process))
     }
-    fn cmdline(&self, pid: u32) -> Vec<u8> {
-        process::find(pid).map(|p| p.program.borrow().arguments.to_vec()).unwrap_or_default()
+    fn cmdline(&self, pid: u32, out: &mut Text) -> Result<(), Errno> {
+        process::find(pid).map_or(Ok(()), |p| out.push(&p.program.borrow().arguments))
     }
-    fn environ(&self, pid: u32) -> Vec<u8> {
-        process::find(pid).map(|p| p.program.borrow().environment.to_vec()).unwrap_or_default()
+    fn environ(&self, pid: u32, out: &mut Text) -> Result<(), Errno> {
+        process::find(pid).map_or(Ok(()), |p| out.push(&p.program.borrow().environment))
     }
-    fn exe(&self, pid: u32) -> Option<Vec<u8>> {
-        process::find(pid).map(|p| p.program.borrow().path.clone())
+    fn exe(&self, pid: u32) -> Result<Vec<u8>, Errno> {
+        try_to_vec(&process::find(pid).ok_or(Errno::ENOENT)?.program.borrow().path)
     }
-    fn cwd(&self, pid: u32) -> Option<Vec<u8>> {
-        process::find(pid).map(|p| p.cwd().path)
+    fn cwd(&self, pid: u32) -> Result<Vec<u8>, Errno> {
+        try_to_vec(&process::find(pid).ok_or(Errno::ENOENT)?.cwd().path)
     }
-    fn maps(&self, pid: u32) -> Vec<MapInfo> {
+    fn each_map(
+        &self,
+        pid: u32,
+        visit: &mut dyn FnMut(&MapInfo<'_>) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
         let Some(space) = process::find(pid).and_then(|p| p.space.borrow().clone()) else {
-            return Vec::new();
+            return Ok(());
         };
-        space.borrow().vmas().iter().map(map_info).collect()
+        space.borrow().vmas().iter().try_for_each(|vma| visit(&map_info(vma)))
     }
-    fn descriptors(&self, pid: u32) -> Vec<(u32, Vec<u8>)> {
-        let Some(process) = process::find(pid) else { return Vec::new() };
-        let files = process.files.borrow();
-        files.iter().map(|(fd, id)| (fd, name_of(open_files().get(id)))).collect()
+    fn each_descriptor(&self, pid: u32, visit: &mut dyn FnMut(u32) -> bool) {
+        if let Some(process) = process::find(pid) {
+            let _ = process.files.borrow().iter().all(|(fd, _)| visit(fd));
+        }
+    }
+    fn descriptor(&self, pid: u32, descriptor: u32) -> Result<Vec<u8>, Errno> {
+        let process = process::find(pid).ok_or(Errno::ENOENT)?;
+        let id = process.files.borrow().get(descriptor).map_err(|_| Errno::ENOENT)?;
+        name_of(open_files().get(id))
     }
     fn system(&self) -> SystemInfo {
         let counts = mem::memory().frames().counts();
@@ -252,7 +270,7 @@ fn with_signals(info: ProcessInfo, process: &Rc<Process>) -> ProcessInfo {
     }
 }
 
-fn map_info(vma: &mm::Vma) -> MapInfo {
+fn map_info(vma: &mm::Vma) -> MapInfo<'_> {
     let (offset, file) = match vma.backing {
         Backing::Anon => (0, None),
         Backing::File(file) => (file.first_page * isa::PAGE_SIZE, crate::pages::file_of(file.file)),
@@ -266,19 +284,19 @@ fn map_info(vma: &mm::Vma) -> MapInfo {
         shared: vma.is_shared(),
         offset,
         file,
-        name: vma.name.as_bytes().to_vec(),
+        name: vma.name.as_bytes(),
     }
 }
 
 /// What `readlink` says of a descriptor.
-fn name_of(file: &fs::OpenFile) -> Vec<u8> {
-    match (&file.location, &file.object) {
-        (Some(location), _) => location.path.clone(),
+fn name_of(file: &fs::OpenFile) -> Result<Vec<u8>, Errno> {
+    Ok(match (&file.location, &file.object) {
+        (Some(location), _) => try_to_vec(&location.path)?,
         (None, fs::Object::Pipe { pipe, .. }) => alloc::format!("pipe:[{}]", pipe.0).into_bytes(),
         (None, fs::Object::Device(fs::Device::Stdio { is_terminal: true, .. })) => b"/dev/tty".to_vec(),
         (None, fs::Object::Device(fs::Device::Stdio { stream, .. })) => {
             alloc::format!("/dev/std{}", ["in", "out", "err"][usize::from(*stream).min(2)]).into_bytes()
         }
         _ => b"anon_inode:[unknown]".to_vec(),
-    }
+    })
 }

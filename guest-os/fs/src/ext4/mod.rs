@@ -93,7 +93,7 @@ impl Ext4 {
         &mut self,
         dir: u64,
         position: u64,
-        mut visit: impl FnMut(DirEntry) -> bool,
+        mut visit: impl FnMut(DirEntry<'_>) -> bool,
     ) -> Result<(), Errno> {
         let inode = self.directory(inode_number(dir)?)?;
         let block_size = self.superblock.block_size;
@@ -109,7 +109,7 @@ impl Ext4 {
                         None => self.inode(entry.ino)?.file_type,
                     };
                     let ino = u64::from(entry.ino);
-                    if !visit(DirEntry { ino, file_type, name: entry.name.to_vec(), next }) {
+                    if !visit(DirEntry { ino, file_type, name: entry.name, next }) {
                         return Ok(());
                     }
                 }

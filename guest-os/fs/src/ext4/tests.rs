@@ -77,7 +77,7 @@ fn find(ext4: &mut Ext4, path: &str) -> Result<u64, Errno> {
 fn names(ext4: &mut Ext4, dir: u64) -> Result<Vec<(Vec<u8>, u64)>, Errno> {
     let mut names = Vec::new();
     ext4.read_dir(dir, 0, |entry| {
-        names.push((entry.name, entry.ino));
+        names.push((entry.name.to_vec(), entry.ino));
         true
     })?;
     Ok(names)
@@ -137,12 +137,12 @@ fn check_image(image: Arc<Vec<u8>>, tree: &Path) {
     let mut position = 0;
     ext4.read_dir(many, 0, |entry| {
         position = entry.next;
-        half.push(entry.name);
+        half.push(entry.name.to_vec());
         half.len() < 1000
     })
     .unwrap();
     ext4.read_dir(many, position, |entry| {
-        half.push(entry.name);
+        half.push(entry.name.to_vec());
         true
     })
     .unwrap();

@@ -1,12 +1,11 @@
 //! What the files of `/proc` say, in Linux's formats (proc(5)).
 
-use super::line;
-use crate::{Errno, MapInfo, ProcInfo, ProcessInfo};
+use crate::{Errno, MapInfo, ProcInfo, ProcessInfo, Text};
 use alloc::format;
-use alloc::vec::Vec;
+use core::fmt::{Arguments, Write};
 
 /// Writes a file's text; `pid` is 0 for those of the system.
-pub(super) type Writer = fn(&dyn ProcInfo, u32) -> Result<Vec<u8>, Errno>;
+pub(super) type Writer = fn(&dyn ProcInfo, u32, &mut Text) -> Result<(), Errno>;
 
 /// The kernel that this one says it is.
 const RELEASE: &str = "6.12.0";
@@ -17,52 +16,52 @@ fn process(info: &dyn ProcInfo, pid: u32) -> Result<ProcessInfo, Errno> {
     info.process(pid).ok_or(Errno::ESRCH)
 }
 
-fn one_line(text: &str) -> Result<Vec<u8>, Errno> {
-    Ok(format!("{text}\n").into_bytes())
+/// Adds a line. It can only fail for want of memory.
+fn line(out: &mut Text, text: Arguments<'_>) -> Result<(), Errno> {
+    writeln!(out, "{text}").map_err(|_| Errno::ENOMEM)
 }
 
-pub(super) fn kernel_cmdline(_: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
-    one_line("root=/dev/vda ro")
+pub(super) fn kernel_cmdline(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
+    line(out, format_args!("root=/dev/vda ro"))
 }
 
-pub(super) fn hostname(_: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
-    one_line("folio")
+pub(super) fn hostname(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
+    line(out, format_args!("folio"))
 }
 
-pub(super) fn osrelease(_: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
-    one_line(RELEASE)
+pub(super) fn osrelease(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
+    line(out, format_args!("{RELEASE}"))
 }
 
-pub(super) fn ostype(_: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
-    one_line("Linux")
+pub(super) fn ostype(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
+    line(out, format_args!("Linux"))
 }
 
-pub(super) fn pid_max(_: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
-    one_line("32768")
+pub(super) fn pid_max(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
+    line(out, format_args!("32768"))
 }
 
-pub(super) fn ngroups_max(_: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
-    one_line("65536")
+pub(super) fn ngroups_max(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
+    line(out, format_args!("65536"))
 }
 
-pub(super) fn overcommit_memory(_: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
-    one_line("1")
+pub(super) fn overcommit_memory(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
+    line(out, format_args!("1"))
 }
 
-pub(super) fn max_map_count(_: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
-    one_line("65530")
+pub(super) fn max_map_count(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
+    line(out, format_args!("65530"))
 }
 
-pub(super) fn version(_: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
-    one_line(&format!("Linux version {RELEASE} (folio@folio) #1 Thu Jan 1 00:00:00 UTC 1970"))
+pub(super) fn version(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
+    line(out, format_args!("Linux version {RELEASE} (folio@folio) #1 Thu Jan 1 00:00:00 UTC 1970"))
 }
 
-pub(super) fn filesystems(_: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
-    Ok(b"nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\n\text4\n".to_vec())
+pub(super) fn filesystems(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
+    out.push(b"nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\n\text4\n")
 }
 
-pub(super) fn mounts(_: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
-    let mut out = Vec::new();
+pub(super) fn mounts(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
     for (device, dir, kind, options) in [
         ("/dev/root", "/", "ext4", "ro,relatime"),
         ("devtmpfs", "/dev", "devtmpfs", "rw,relatime"),
@@ -70,30 +69,33 @@ pub(super) fn mounts(_: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
         ("proc", "/proc", "proc", "rw,relatime"),
         ("tmpfs", "/tmp", "tmpfs", "rw,relatime"),
     ] {
-        line(&mut out, format_args!("{device} {dir} {kind} {options} 0 0"));
+        line(out, format_args!("{device} {dir} {kind} {options} 0 0"))?;
     }
-    Ok(out)
+    Ok(())
 }
 
-pub(super) fn cpuinfo(info: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
-    let mut out = Vec::new();
+pub(super) fn cpuinfo(info: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
     for hart in 0..info.system().harts {
-        line(&mut out, format_args!("processor\t: {hart}"));
-        line(&mut out, format_args!("hart\t\t: {hart}"));
-        line(&mut out, format_args!("isa\t\t: rv64imafdc_zicntr_zicsr_zifencei"));
-        line(&mut out, format_args!("mmu\t\t: sv39"));
-        line(&mut out, format_args!(""));
+        line(out, format_args!("processor\t: {hart}"))?;
+        line(out, format_args!("hart\t\t: {hart}"))?;
+        line(out, format_args!("isa\t\t: rv64imafdc_zicntr_zicsr_zifencei"))?;
+        line(out, format_args!("mmu\t\t: sv39"))?;
+        line(out, format_args!(""))?;
     }
-    Ok(out)
+    Ok(())
 }
 
-pub(super) fn loadavg(info: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
+pub(super) fn loadavg(info: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
     let system = info.system();
-    let last = info.pids().last().copied().unwrap_or(0);
-    one_line(&format!("0.00 0.00 0.00 {}/{} {last}", system.running, info.pids().len()))
+    let (mut count, mut last) = (0, 0);
+    info.each_process(&mut |pid| {
+        (count, last) = (count + 1, pid);
+        true
+    });
+    line(out, format_args!("0.00 0.00 0.00 {}/{} {last}", system.running, count))
 }
 
-pub(super) fn meminfo(info: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
+pub(super) fn meminfo(info: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
     let system = info.system();
     let rows = [
         ("MemTotal", system.total_pages),
@@ -110,11 +112,10 @@ pub(super) fn meminfo(info: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
         ("Shmem", system.shared_memory_pages),
         ("PageTables", system.page_table_pages),
     ];
-    let mut out = Vec::new();
     for (name, pages) in rows {
-        line(&mut out, format_args!("{:<16}{:>8} kB", format!("{name}:"), pages * KIB_PER_PAGE));
+        line(out, format_args!("{:<16}{:>8} kB", format!("{name}:"), pages * KIB_PER_PAGE))?;
     }
-    Ok(out)
+    Ok(())
 }
 
 /// Hundredths of a second, as seconds with two decimals.
@@ -122,49 +123,46 @@ fn seconds(ticks: u64) -> alloc::string::String {
     format!("{}.{:02}", ticks / 100, ticks % 100)
 }
 
-pub(super) fn uptime(info: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
+pub(super) fn uptime(info: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
     let system = info.system();
-    one_line(&format!("{} {}", seconds(system.uptime_ticks), seconds(system.idle_ticks)))
+    line(out, format_args!("{} {}", seconds(system.uptime_ticks), seconds(system.idle_ticks)))
 }
 
-pub(super) fn system_stat(info: &dyn ProcInfo, _: u32) -> Result<Vec<u8>, Errno> {
+pub(super) fn system_stat(info: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
     let system = info.system();
     let times = format!("{} 0 {} {} 0 0 0 0 0 0", system.user_ticks, system.system_ticks, system.idle_ticks);
-    let mut out = Vec::new();
-    line(&mut out, format_args!("cpu  {times}"));
+    line(out, format_args!("cpu  {times}"))?;
     // Times are kept for the whole machine; they are shown as hart 0's.
     for hart in 0..system.harts {
         let times = if hart == 0 { times.as_str() } else { "0 0 0 0 0 0 0 0 0 0" };
-        line(&mut out, format_args!("cpu{hart} {times}"));
+        line(out, format_args!("cpu{hart} {times}"))?;
     }
-    line(&mut out, format_args!("intr {}", system.interrupts));
-    line(&mut out, format_args!("ctxt {}", system.context_switches));
-    line(&mut out, format_args!("btime {}", system.boot_seconds));
-    line(&mut out, format_args!("processes {}", system.forks));
-    line(&mut out, format_args!("procs_running {}", system.running));
-    line(&mut out, format_args!("procs_blocked {}", system.blocked));
-    Ok(out)
+    line(out, format_args!("intr {}", system.interrupts))?;
+    line(out, format_args!("ctxt {}", system.context_switches))?;
+    line(out, format_args!("btime {}", system.boot_seconds))?;
+    line(out, format_args!("processes {}", system.forks))?;
+    line(out, format_args!("procs_running {}", system.running))?;
+    line(out, format_args!("procs_blocked {}", system.blocked))?;
+    Ok(())
 }
 
-pub(super) fn cmdline(info: &dyn ProcInfo, pid: u32) -> Result<Vec<u8>, Errno> {
-    Ok(info.cmdline(pid))
+pub(super) fn cmdline(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(), Errno> {
+    info.cmdline(pid, out)
 }
 
-pub(super) fn environ(info: &dyn ProcInfo, pid: u32) -> Result<Vec<u8>, Errno> {
-    Ok(info.environ(pid))
+pub(super) fn environ(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(), Errno> {
+    info.environ(pid, out)
 }
 
-pub(super) fn comm(info: &dyn ProcInfo, pid: u32) -> Result<Vec<u8>, Errno> {
-    let mut out = process(info, pid)?.comm;
-    out.push(b'\n');
-    Ok(out)
+pub(super) fn comm(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(), Errno> {
+    out.push(&process(info, pid)?.comm)?;
+    out.push(b"\n")
 }
 
-pub(super) fn maps(info: &dyn ProcInfo, pid: u32) -> Result<Vec<u8>, Errno> {
-    let mut out = Vec::new();
-    for map in info.maps(pid) {
+pub(super) fn maps(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(), Errno> {
+    info.each_map(pid, &mut |map| {
         let flag = |set, letter| if set { letter } else { '-' };
-        let MapInfo { start, end, offset, .. } = map;
+        let &MapInfo { start, end, offset, .. } = map;
         let (minor, ino) = map.file.map_or((0, 0), |file| (file.fs.device_number(), file.ino));
         let text = format!(
             "{start:08x}-{end:08x} {}{}{}{} {offset:08x} 00:{minor:02x} {ino} ",
@@ -175,21 +173,20 @@ pub(super) fn maps(info: &dyn ProcInfo, pid: u32) -> Result<Vec<u8>, Errno> {
         );
         // Names begin in column 74; lines without one end in the space after the inode.
         let text = if map.name.is_empty() { text } else { format!("{text:<73}") };
-        out.extend_from_slice(text.as_bytes());
-        out.extend_from_slice(&map.name);
-        out.push(b'\n');
-    }
-    Ok(out)
+        out.push(text.as_bytes())?;
+        out.push(map.name)?;
+        out.push(b"\n")
+    })
 }
 
 /// The first 52 fields of proc_pid_stat(5); those that mean nothing here are 0.
-pub(super) fn stat(info: &dyn ProcInfo, pid: u32) -> Result<Vec<u8>, Errno> {
+pub(super) fn stat(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(), Errno> {
     let p = process(info, pid)?;
-    let mut out = format!("{pid} (").into_bytes();
-    out.extend_from_slice(&p.comm);
+    write!(out, "{pid} (").map_err(|_| Errno::ENOMEM)?;
+    out.push(&p.comm)?;
     let state = char::from(p.state);
     line(
-        &mut out,
+        out,
         format_args!(
             ") {state} {ppid} {pgid} {sid} 0 -1 4194304 {minor} 0 {major} 0 {utime} {stime} 0 0 20 0 {threads} 0 \
              {start} {vsize} {rss} 18446744073709551615 0 0 {stack} 0 0 {pending} {blocked} {ignored} {caught} \
@@ -211,19 +208,21 @@ pub(super) fn stat(info: &dyn ProcInfo, pid: u32) -> Result<Vec<u8>, Errno> {
             ignored = p.signals_ignored,
             caught = p.signals_caught,
         ),
-    );
-    Ok(out)
+    )
 }
 
-pub(super) fn statm(info: &dyn ProcInfo, pid: u32) -> Result<Vec<u8>, Errno> {
+pub(super) fn statm(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(), Errno> {
     let p = process(info, pid)?;
-    one_line(&format!(
-        "{} {} {} {} 0 {} 0",
-        p.virtual_pages, p.resident_pages, p.file_pages, p.text_pages, p.data_pages
-    ))
+    line(
+        out,
+        format_args!(
+            "{} {} {} {} 0 {} 0",
+            p.virtual_pages, p.resident_pages, p.file_pages, p.text_pages, p.data_pages
+        ),
+    )
 }
 
-pub(super) fn status(info: &dyn ProcInfo, pid: u32) -> Result<Vec<u8>, Errno> {
+pub(super) fn status(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(), Errno> {
     let p = process(info, pid)?;
     let state = match p.state {
         b'R' => "R (running)",
@@ -232,15 +231,15 @@ pub(super) fn status(info: &dyn ProcInfo, pid: u32) -> Result<Vec<u8>, Errno> {
         b'T' => "T (stopped)",
         _ => "Z (zombie)",
     };
-    let mut out = b"Name:\t".to_vec();
-    out.extend_from_slice(&p.comm);
-    line(&mut out, format_args!(""));
-    line(&mut out, format_args!("Umask:\t0022"));
-    line(&mut out, format_args!("State:\t{state}"));
+    out.push(b"Name:\t")?;
+    out.push(&p.comm)?;
+    line(out, format_args!(""))?;
+    line(out, format_args!("Umask:\t0022"))?;
+    line(out, format_args!("State:\t{state}"))?;
     for (name, value) in [("Tgid", pid), ("Ngid", 0), ("Pid", pid), ("PPid", p.ppid), ("TracerPid", 0)] {
-        line(&mut out, format_args!("{name}:\t{value}"));
+        line(out, format_args!("{name}:\t{value}"))?;
     }
-    line(&mut out, format_args!("Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0"));
+    line(out, format_args!("Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0"))?;
     let anonymous = p.resident_pages.saturating_sub(p.file_pages);
     for (name, pages) in [
         ("VmPeak", p.virtual_pages),
@@ -253,16 +252,16 @@ pub(super) fn status(info: &dyn ProcInfo, pid: u32) -> Result<Vec<u8>, Errno> {
         ("VmStk", p.stack_pages),
         ("VmExe", p.text_pages),
     ] {
-        line(&mut out, format_args!("{name}:\t{:>8} kB", pages * KIB_PER_PAGE));
+        line(out, format_args!("{name}:\t{:>8} kB", pages * KIB_PER_PAGE))?;
     }
-    line(&mut out, format_args!("Threads:\t{}", p.threads));
+    line(out, format_args!("Threads:\t{}", p.threads))?;
     for (name, set) in [
         ("SigPnd", p.signals_pending),
         ("SigBlk", p.signals_blocked),
         ("SigIgn", p.signals_ignored),
         ("SigCgt", p.signals_caught),
     ] {
-        line(&mut out, format_args!("{name}:\t{set:016x}"));
+        line(out, format_args!("{name}:\t{set:016x}"))?;
     }
-    Ok(out)
+    Ok(())
 }

@@ -3,6 +3,7 @@
 use super::{Opened, Vfs};
 use crate::tmpfs::NewFile;
 use crate::{Errno, FileId, Inode, LastLink, Location, OpenFlags};
+use alloc::rc::Rc;
 
 impl Vfs {
     /// `openat`. `mode` holds the permission bits for a new file, umask already applied. Truncates for `O_TRUNC`.
@@ -20,18 +21,15 @@ impl Vfs {
         if let Some(descriptor) = walked.own_descriptor {
             return Ok(Opened::SameAs(descriptor));
         }
-        let location = match walked.target {
+        let inode = match walked.target {
             Some(_) if is_exclusive => return Err(Errno::EEXIST),
-            Some(found) if creates && found.inode.is_dir() => return Err(Errno::EISDIR),
+            Some(found) if creates && found.is_dir() => return Err(Errno::EISDIR),
             Some(found) => found,
             None if !creates => return Err(Errno::ENOENT),
             None if walked.wants_dir => return Err(Errno::EISDIR),
-            None => {
-                let inode = self.create(&walked.dir.inode, &walked.name, NewFile::Regular { mode })?;
-                walked.dir.child(inode, &walked.name)
-            }
+            None => self.create(&walked.dir, &walked.name, NewFile::Regular { mode })?,
         };
-        self.open_found(location, flags).map(Opened::New)
+        self.open_found(Location { inode, path: Rc::new(walked.path) }, flags).map(Opened::New)
     }
 
     /// `mkdirat`.

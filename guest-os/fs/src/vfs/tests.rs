@@ -57,7 +57,7 @@ impl World {
     fn resolve(&mut self, cwd: &str, path: &str, last: LastLink) -> Result<String, Errno> {
         let cwd = self.at(cwd);
         let found = self.vfs.resolve(&cwd, path.as_bytes(), last)?;
-        Ok(String::from_utf8(found.path).unwrap())
+        Ok(String::from_utf8(found.path.to_vec()).unwrap())
     }
     fn open(&mut self, path: &str, flags: OpenFlags) -> Result<OpenFile, Errno> {
         match self.vfs.open(&self.vfs.root(), path.as_bytes(), flags, 0o644)? {
@@ -87,9 +87,11 @@ impl World {
         let mut names = Vec::new();
         loop {
             // A small buffer, so that each call ends in the middle.
-            let mut writer = DirentWriter::new(80);
+            let mut buffer = [0; 80];
+            let mut writer = DirentWriter::new(&mut buffer);
             self.vfs.read_dir(&mut file, &mut writer).unwrap();
-            let bytes = writer.finish().unwrap();
+            let len = writer.finish().unwrap();
+            let bytes = &buffer[..len];
             if bytes.is_empty() {
                 return names;
             }
@@ -255,10 +257,10 @@ fn removing_while_reading_skips_nothing_that_stays() {
     let mut dir = world.open("/tmp", OpenFlags::DIRECTORY).unwrap();
     let mut seen = 0;
     loop {
-        let mut writer = DirentWriter::new(24);
+        let mut bytes = [0; 24];
+        let mut writer = DirentWriter::new(&mut bytes);
         world.vfs.read_dir(&mut dir, &mut writer).unwrap();
-        let bytes = writer.finish().unwrap();
-        if bytes.is_empty() {
+        if writer.finish().unwrap() == 0 {
             break;
         }
         if bytes[19] != b'.' {

@@ -1,7 +1,8 @@
 //! Path resolution (path_resolution(7)): components, `.` and `..`, symbolic links, mount points.
 
 use super::{DEV, EXT4, PROC, Vfs};
-use crate::{Errno, FileId, Inode, Location, devfs, procfs};
+use crate::{Errno, FileId, Inode, Location, devfs, procfs, try_to_vec};
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 /// Symbolic links followed in one resolution before it fails with ELOOP.
@@ -22,45 +23,43 @@ pub enum LastLink {
 /// Where a path leads.
 pub(super) struct Walked {
     /// The directory that holds the last component.
-    pub(super) dir: Location,
+    pub(super) dir: Inode,
     /// The last component; `.` or `..` as written, empty for the root.
     pub(super) name: Vec<u8>,
     /// What it names; `None` when only this last component is missing.
-    pub(super) target: Option<Location>,
+    pub(super) target: Option<Inode>,
+    /// The absolute path of the target, or of where it would be.
+    pub(super) path: Vec<u8>,
     /// The path ends in a slash, so that only a directory will do.
     pub(super) wants_dir: bool,
     /// The path ends in a link to the caller's own open descriptor; `target` is then the link.
     pub(super) own_descriptor: Option<u32>,
 }
 
-impl Location {
-    /// The file `name` in this directory.
-    pub(super) fn child(&self, inode: Inode, name: &[u8]) -> Location {
-        let mut path = self.path.clone();
-        if path.last() != Some(&b'/') {
-            path.push(b'/');
-        }
-        path.extend_from_slice(name);
-        Location { inode, path }
+/// Adds a component to an absolute path, which may become longer than any path that a call takes. ENOMEM.
+fn push_component(path: &mut Vec<u8>, name: &[u8]) -> Result<(), Errno> {
+    path.try_reserve(1 + name.len()).map_err(|_| Errno::ENOMEM)?;
+    if path.last() != Some(&b'/') {
+        path.push(b'/');
     }
+    path.extend_from_slice(name);
+    Ok(())
 }
 
 impl Vfs {
     /// Resolves `path`, from `at` unless it is absolute. ELOOP after 40 symbolic links.
     pub fn resolve(&mut self, at: &Location, path: &[u8], last: LastLink) -> Result<Location, Errno> {
         let walked = self.walk(at, path, last)?;
+        let inode = walked.target.ok_or(Errno::ENOENT)?;
         if walked.own_descriptor.is_some() && last == LastLink::Follow {
             // A file that has a path is found by it; pipes and streams have none.
-            let target = self.target_of_descriptor(&walked)?;
+            let target = self.readlink(&inode)?;
+            if target.first() != Some(&b'/') {
+                return Err(Errno::ENOENT);
+            }
             return self.resolve(&self.root(), &target, LastLink::Keep);
         }
-        walked.target.ok_or(Errno::ENOENT)
-    }
-
-    fn target_of_descriptor(&mut self, walked: &Walked) -> Result<Vec<u8>, Errno> {
-        let link = walked.target.as_ref().ok_or(Errno::ENOENT)?;
-        let target = self.readlink(&link.inode)?;
-        if target.first() == Some(&b'/') { Ok(target) } else { Err(Errno::ENOENT) }
+        Ok(Location { inode, path: Rc::new(walked.path) })
     }
 
     /// Resolves all but the last component for sure, and that one as far as it exists.
@@ -70,32 +69,44 @@ impl Vfs {
             len if len >= PATH_MAX => return Err(Errno::ENAMETOOLONG),
             _ => {}
         }
-        let mut here = if path[0] == b'/' { self.root() } else { at.clone() };
+        let (mut here, mut here_path) = match path[0] {
+            b'/' => (self.root_inode(), Vec::from(b"/")),
+            _ => (at.inode.clone(), try_to_vec(&at.path)?),
+        };
         let mut rest = path.to_vec();
-        let mut links = 0;
+        let (mut position, mut links) = (0, 0);
         loop {
-            let Some(Component { name, after, is_last, wants_dir }) = next_component(&rest) else {
+            let Some(Component { name, after, is_last, wants_dir }) = next_component(&rest[position..])
+            else {
                 let (dir, target) = (here.clone(), Some(here));
-                return Ok(Walked { dir, name: Vec::new(), target, wants_dir: true, own_descriptor: None });
+                let (name, own_descriptor) = (Vec::new(), None);
+                return Ok(Walked { dir, name, target, path: here_path, wants_dir: true, own_descriptor });
             };
-            if !here.inode.is_dir() {
+            if !here.is_dir() {
                 return Err(Errno::ENOTDIR);
             }
-            let done = |dir, target, own_descriptor| {
-                Ok(Walked { dir, name: name.to_vec(), target, wants_dir, own_descriptor })
+            let done = |dir, target, path, own_descriptor| {
+                Ok(Walked { dir, name: name.to_vec(), target, path, wants_dir, own_descriptor })
             };
             if name == b"." || name == b".." {
-                let next = if name == b"." { here.clone() } else { self.parent(&here)? };
+                let next = if name == b"." { here.clone() } else { self.parent(here.id)? };
+                if name == b".." {
+                    let slash = here_path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
+                    here_path.truncate(slash.max(1));
+                }
                 if is_last {
-                    return done(here, Some(next), None);
+                    return done(here, Some(next), here_path, None);
                 }
                 here = next;
-                rest = after.to_vec();
+                position = rest.len() - after.len();
                 continue;
             }
-            let inode = match self.child(&here.inode, name) {
+            let inode = match self.child(&here, name) {
                 Ok(inode) => inode,
-                Err(Errno::ENOENT) if is_last => return done(here, None, None),
+                Err(Errno::ENOENT) if is_last => {
+                    push_component(&mut here_path, name)?;
+                    return done(here, None, here_path, None);
+                }
                 Err(errno) => return Err(errno),
             };
             let is_link = inode.file_type() == crate::FileType::Symlink;
@@ -105,31 +116,34 @@ impl Vfs {
                     return Err(Errno::ELOOP);
                 }
                 if is_last && let Some(descriptor) = self.own_descriptor(&inode) {
-                    let link = here.child(inode, name);
-                    return done(here, Some(link), Some(descriptor));
+                    push_component(&mut here_path, name)?;
+                    return done(here, Some(inode), here_path, Some(descriptor));
                 }
                 let mut target = self.readlink(&inode)?;
                 if target.is_empty() {
                     return Err(Errno::ENOENT);
                 }
                 if target[0] == b'/' {
-                    here = self.root();
+                    here = self.root_inode();
+                    here_path.truncate(1);
                 }
-                // `after` keeps its slashes, so that a trailing one still asks for a directory.
+                // `after` keeps its slashes, so that a trailing one still asks for a directory. Links to links may make it long.
+                target.try_reserve_exact(after.len()).map_err(|_| Errno::ENOMEM)?;
                 target.extend_from_slice(after);
                 rest = target;
+                position = 0;
                 continue;
             }
-            let next = here.child(inode, name);
+            push_component(&mut here_path, name)?;
             if !is_last {
-                here = next;
-                rest = after.to_vec();
+                here = inode;
+                position = rest.len() - after.len();
                 continue;
             }
-            if wants_dir && !next.inode.is_dir() {
+            if wants_dir && !inode.is_dir() {
                 return Err(Errno::ENOTDIR);
             }
-            return done(here, Some(next), None);
+            return done(here, Some(inode), here_path, None);
         }
     }
 
@@ -145,7 +159,7 @@ impl Vfs {
         match walked.target {
             Some(_) => Err(Errno::EEXIST),
             None if walked.wants_dir && !is_dir => Err(Errno::ENOENT),
-            None => Ok((walked.dir.inode, walked.name)),
+            None => Ok((walked.dir, walked.name)),
         }
     }
 
@@ -157,7 +171,7 @@ impl Vfs {
         path: &[u8],
     ) -> Result<(Inode, Vec<u8>, bool), Errno> {
         let walked = self.walk_to_name(at, path)?;
-        Ok((walked.dir.inode, walked.name, walked.wants_dir))
+        Ok((walked.dir, walked.name, walked.wants_dir))
     }
 
     /// Like [`Vfs::walk`], but a link in the last place is kept even if a slash follows it.
@@ -195,18 +209,17 @@ impl Vfs {
     }
 
     /// The directory above; above the root is the root.
-    fn parent(&mut self, here: &Location) -> Result<Location, Errno> {
-        let id = here.inode.id;
-        if id == self.root().inode.id {
-            return Ok(here.clone());
+    fn parent(&mut self, id: FileId) -> Result<Inode, Errno> {
+        let root = self.root_inode();
+        if id == root.id {
+            return Ok(root);
         }
         let mount = self.mounts.iter().find(|mount| mount.root == id).map(|mount| mount.parent);
         let parent = match mount {
             Some(parent) => parent,
             None => FileId { fs: id.fs, ino: self.lookup(id, b"..")? },
         };
-        let slash = here.path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
-        Ok(Location { inode: self.inode(parent)?, path: here.path[..slash.max(1)].to_vec() })
+        self.inode(parent)
     }
 
     fn lookup(&mut self, dir: FileId, name: &[u8]) -> Result<u64, Errno> {

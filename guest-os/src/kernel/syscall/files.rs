@@ -2,10 +2,11 @@
 
 use super::{Arguments, Outcome, descriptor, descriptor_error, int, length, uint};
 use crate::hart::current;
-use crate::pages;
+use crate::mem::FRAME_BYTES;
 use crate::user::{self, UserPtr};
 use crate::vfs::{self, open_files};
 use crate::wait::{self, Channel};
+use crate::{heap, pages};
 use ::proc::DescriptorError;
 use fs::{Errno, Location, Object, OpenFile, OpenFileId, OpenFlags, Opened, Whence};
 use linux_raw_sys::general as linux;
@@ -19,7 +20,7 @@ pub fn open_file(argument: u64) -> Result<OpenFileId, Errno> {
     current().files.borrow().get(fd).map_err(descriptor_error)
 }
 
-/// A copy of what is known of an open file (not of its text).
+/// What is known of an open file. Its path and its text are shared with it.
 pub fn details(id: OpenFileId) -> OpenFile {
     open_files().get(id).clone()
 }
@@ -262,10 +263,33 @@ pub fn getdents64([fd, buffer, len, ..]: Arguments) -> Outcome {
     if !matches!(file.object, Object::Directory(_)) {
         return Err(Errno::ENOTDIR.into());
     }
-    let mut writer = fs::DirentWriter::new(capacity);
-    vfs::lock().read_dir(&mut file, &mut writer)?;
-    let bytes = writer.finish()?;
-    user::copy_out(buffer, &bytes)?;
-    open_files().get_mut(id).offset = file.offset;
-    Ok(bytes.len() as u64)
+    let process = current();
+    let mut scratch = process.scratch.borrow_mut();
+    let mut done = 0;
+    loop {
+        let want = (capacity - done).min(FRAME_BYTES);
+        match next_entries(&mut file, &mut scratch[..want], buffer.wrapping_add(done as u64)) {
+            Ok((count, goes_on)) => {
+                open_files().get_mut(id).offset = file.offset;
+                done += count;
+                if !goes_on || count == 0 {
+                    return Ok(done as u64);
+                }
+            }
+            Err(_) if done > 0 => return Ok(done as u64),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Copies the next entries of a directory to the program, as many as fit into `scratch`. Returns how many bytes they take, and whether more
+/// would have come.
+fn next_entries(file: &mut OpenFile, scratch: &mut [u8], address: u64) -> Result<(usize, bool), Errno> {
+    heap::settle()?;
+    let mut writer = fs::DirentWriter::new(scratch);
+    vfs::lock().read_dir(file, &mut writer)?;
+    let goes_on = writer.is_full();
+    let count = writer.finish()?;
+    user::copy_out(address, &scratch[..count])?;
+    Ok((count, goes_on))
 }

@@ -186,13 +186,13 @@ fn change_directory(location: Location) -> Outcome {
 }
 
 pub fn getcwd([buffer, len, ..]: Arguments) -> Outcome {
-    let mut path = current().cwd().path;
-    path.push(0);
-    if length(len) < path.len() {
+    let path = current().cwd().path;
+    if length(len) <= path.len() {
         return Err(Errno::ERANGE.into());
     }
     user::copy_out(buffer, &path)?;
-    Ok(path.len() as u64)
+    user::copy_out(buffer.wrapping_add(path.len() as u64), &[0])?;
+    Ok(path.len() as u64 + 1)
 }
 
 pub fn umask([mask, ..]: Arguments) -> Outcome {
