@@ -53,6 +53,9 @@ impl ::fs::BlockDevice for Disk {
     fn read(&mut self, offset_bytes: u64, buf: &mut [u8]) -> Result<(), ::fs::DeviceError> {
         DiskImage::read(&mut self.0, offset_bytes, buf).map_err(|DiskError| ::fs::DeviceError)
     }
+    fn prepare_memory(&mut self) -> bool {
+        true
+    }
 }
 
 /// The tests make no file in tmpfs.

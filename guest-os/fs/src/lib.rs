@@ -45,6 +45,6 @@ pub use open_file::{Object, OpenFile, OpenFileId, OpenFiles, Whence};
 pub use pipe::{PIPE_BUF, PIPE_CAPACITY, Pipe, PipeEnd, PipeId, PipeOutcome};
 pub use proc_info::{MapInfo, ProcInfo, ProcessInfo, SystemInfo};
 pub use stat::{Stat, StatFs, Timestamp};
-pub use store::{BlockDevice, DeviceError, DeviceRange, PageId, PageSource, PageStore};
+pub use store::{BlockDevice, DeviceError, DeviceRange, MEMORY_STEP, PageId, PageSource, PageStore};
 pub use text::{Text, try_to_vec};
 pub use vfs::{LastLink, Opened, Vfs};

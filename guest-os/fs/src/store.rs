@@ -10,7 +10,14 @@ pub trait BlockDevice: Send {
     fn len_bytes(&self) -> u64;
     /// Fills `buf` from `offset_bytes`. Both offset and length are multiples of 512; the range lies in the device.
     fn read(&mut self, offset_bytes: u64, buf: &mut [u8]) -> Result<(), DeviceError>;
+    /// Sees to memory for [`MEMORY_STEP`] bytes, which the file system is about to remember of what it has read. `false`: there is
+    /// none. One call may ask many times, as it looks up many names or searches a large directory.
+    fn prepare_memory(&mut self) -> bool;
 }
+
+/// The most that a file system takes of the heap between two calls of [`BlockDevice::prepare_memory`]: a unit of metadata, an inode, a
+/// name, with their places in the trees that hold them.
+pub const MEMORY_STEP: usize = 32 << 10;
 
 /// A page of memory owned by tmpfs: a number that means something to the [`PageStore`] (a frame number).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -68,12 +68,21 @@ fn run(command: &mut Command, good: &[i32]) {
 pub(crate) struct MemoryDevice {
     pub(crate) bytes: Arc<Vec<u8>>,
     pub(crate) reads: Arc<AtomicU64>,
+    /// Requests for memory so far, and which of them (counted from 0) is refused.
+    pub(crate) requests: Arc<AtomicU64>,
+    pub(crate) refused: Arc<AtomicU64>,
 }
 
 impl MemoryDevice {
     pub(crate) fn boxed(bytes: Arc<Vec<u8>>) -> (Box<dyn BlockDevice>, Arc<AtomicU64>) {
-        let reads = Arc::new(AtomicU64::new(0));
-        (Box::new(MemoryDevice { bytes, reads: reads.clone() }), reads)
+        let device = MemoryDevice::new(bytes);
+        let reads = device.reads.clone();
+        (Box::new(device), reads)
+    }
+
+    pub(crate) fn new(bytes: Arc<Vec<u8>>) -> MemoryDevice {
+        let count = |start| Arc::new(AtomicU64::new(start));
+        MemoryDevice { bytes, reads: count(0), requests: count(0), refused: count(u64::MAX) }
     }
 }
 
@@ -87,6 +96,9 @@ impl BlockDevice for MemoryDevice {
         let start = usize::try_from(offset_bytes).unwrap();
         buf.copy_from_slice(&self.bytes[start..start + buf.len()]);
         Ok(())
+    }
+    fn prepare_memory(&mut self) -> bool {
+        self.requests.fetch_add(1, Ordering::Relaxed) != self.refused.load(Ordering::Relaxed)
     }
 }
 

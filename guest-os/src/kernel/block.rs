@@ -223,4 +223,9 @@ impl BlockDevice for RootDisk {
         }
         Ok(())
     }
+    fn prepare_memory(&mut self) -> bool {
+        crate::heap::settle().is_ok()
+    }
 }
+
+const _: () = assert!(fs::MEMORY_STEP < crate::heap::THREAD_BYTES);

@@ -16,7 +16,7 @@ const CAPACITY_UNITS: usize = 128;
 const SECTOR: u64 = 512;
 
 struct Unit {
-    bytes: Box<[u8; UNIT]>,
+    bytes: Box<[u8]>,
     last_use: u64,
 }
 
@@ -46,6 +46,7 @@ impl BlockCache {
         }
         self.uses += 1;
         if !self.units.contains_key(&unit) {
+            self.prepare_memory()?;
             let bytes = self.read(unit)?;
             self.make_room();
             self.units.insert(unit, Unit { bytes, last_use: 0 });
@@ -55,9 +56,15 @@ impl BlockCache {
         Ok(&unit.bytes[start..start + len])
     }
 
+    /// ENOMEM unless there is memory for what is about to be remembered.
+    pub(super) fn prepare_memory(&mut self) -> Result<(), Errno> {
+        if self.device.prepare_memory() { Ok(()) } else { Err(Errno::ENOMEM) }
+    }
+
     /// The last unit of a device may be cut short; it is filled up with zeros.
-    fn read(&mut self, unit: u64) -> Result<Box<[u8; UNIT]>, Errno> {
-        let mut bytes = Box::new([0; UNIT]);
+    fn read(&mut self, unit: u64) -> Result<Box<[u8]>, Errno> {
+        // Not an array in a box, which would pass over the kernel's small stack.
+        let mut bytes = alloc::vec![0; UNIT].into_boxed_slice();
         let offset = unit * UNIT as u64;
         let left = (self.device.len_bytes() - offset) / SECTOR * SECTOR;
         let len = usize::try_from(left).unwrap_or(UNIT).min(UNIT);

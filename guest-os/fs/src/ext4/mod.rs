@@ -79,6 +79,7 @@ impl Ext4 {
             return known.map(u64::from).ok_or(Errno::ENOENT);
         }
         let found = self.search(dir, name)?;
+        self.cache.prepare_memory()?;
         if self.names_remembered >= REMEMBERED {
             self.names.clear();
             self.names_remembered = 0;
@@ -206,6 +207,7 @@ impl Ext4 {
             return Ok(inode.clone());
         }
         let offset = self.superblock.inode_offset(&mut self.cache, ino)?;
+        self.cache.prepare_memory()?;
         let raw = self.cache.bytes(offset, usize::from(self.superblock.inode_size))?;
         let inode = Arc::new(DiskInode::parse(raw, ino, &self.superblock)?);
         if self.inodes.len() >= REMEMBERED {

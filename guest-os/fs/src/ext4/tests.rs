@@ -280,3 +280,52 @@ fn a_damaged_superblock_is_refused_with_a_reason() {
     assert_eq!(mount(&|image| image[1024 + 0x62] |= 1), Err(Errno::EINVAL), "encryption");
     assert_eq!(mount(&|image| image[1024 + 0x28..1024 + 0x2c].fill(0)), Err(Errno::EUCLEAN));
 }
+
+/// With each request for memory refused once: the operation fails with ENOMEM, and asked again it does what it always does.
+#[test]
+fn an_operation_without_memory_fails_and_can_be_asked_again() {
+    let tree = Scratch::new("refused");
+    make_tree(&tree.0);
+    let Some(image) = mke2fs(&tree.0, "8M", &["-t", "ext4", "-b", "1024", "-O", "^dir_index"]) else {
+        return;
+    };
+    let image = Arc::new(image);
+    let operations: [fn(&mut Ext4) -> Result<Vec<u8>, Errno>; 4] = [
+        |ext4| find(ext4, "usr/bin/busybox").map(|ino| ino.to_le_bytes().to_vec()),
+        |ext4| find(ext4, "many/a-rather-long-file-name-01234").map(|ino| ino.to_le_bytes().to_vec()),
+        |ext4| find(ext4, "slow").and_then(|ino| ext4.readlink(ino)),
+        |ext4| {
+            let dir = find(ext4, "many")?;
+            Ok(names(ext4, dir)?.into_iter().flat_map(|(name, _)| name).collect())
+        },
+    ];
+    let mut expected: [Option<Vec<u8>>; 4] = [const { None }; 4];
+    for refused in 0.. {
+        let device = MemoryDevice::new(image.clone());
+        let requests = device.requests.clone();
+        device.refused.store(refused, Ordering::Relaxed);
+        let mut refusals = 0;
+        let mut ext4 = match Ext4::mount(Box::new(device)) {
+            Ok(ext4) => ext4,
+            Err(errno) => {
+                assert_eq!(errno, Errno::ENOMEM);
+                continue;
+            }
+        };
+        for (operation, expected) in operations.iter().zip(&mut expected) {
+            let result = operation(&mut ext4).or_else(|errno| {
+                assert_eq!(errno, Errno::ENOMEM);
+                refusals += 1;
+                operation(&mut ext4)
+            });
+            let result = result.expect("only one request is refused");
+            assert_eq!(*expected.get_or_insert_with(|| result.clone()), result);
+        }
+        if refusals == 0 {
+            assert_eq!(requests.load(Ordering::Relaxed), refused, "every request was refused once");
+            assert!(refused > 30, "a large directory takes many steps: {refused}");
+            return;
+        }
+        assert_eq!(refusals, 1);
+    }
+}

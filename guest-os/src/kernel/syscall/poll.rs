@@ -1,10 +1,10 @@
 //! Waiting for several descriptors: `ppoll` and `pselect6`.
 
-use super::files::details;
 use super::{Arguments, Outcome, Stop, length};
 use crate::arch;
 use crate::console;
 use crate::hart::current;
+use crate::heap;
 use crate::user::{UserPtr, plain};
 use crate::vfs::open_files;
 use crate::wait::{self, Channel, WaitOutcome};
@@ -15,8 +15,10 @@ use linux_raw_sys::general::pollfd;
 
 plain!(pollfd);
 
-/// Most descriptors of one call.
-const MAX_DESCRIPTORS: usize = 1024;
+/// Most descriptors of `pselect6`, which a set has bits for.
+const MAX_SELECTED: usize = 1024;
+/// Kernel memory to sleep on one channel more, at most.
+const CHANNEL_BYTES: usize = 128;
 const POLLNVAL: u16 = 0x20;
 const BITS: usize = 64;
 
@@ -28,10 +30,9 @@ struct Awaited {
     ready: u16,
 }
 
-/// Looks at each descriptor once; returns how many are ready and the channels to sleep on.
-fn look(all: &mut [Awaited]) -> (u64, Vec<Channel>) {
+/// Looks at each descriptor once; returns how many are ready, and adds to `channels`, which has room, what to sleep on.
+fn look(all: &mut [Awaited], channels: &mut Vec<Channel>) -> u64 {
     let mut count = 0;
-    let mut channels = Vec::new();
     for awaited in all.iter_mut().filter(|awaited| awaited.fd >= 0) {
         awaited.ready =
             match u32::try_from(awaited.fd).ok().and_then(|fd| current().files.borrow().get(fd).ok()) {
@@ -42,7 +43,7 @@ fn look(all: &mut [Awaited]) -> (u64, Vec<Channel>) {
                         let input = awaited.wanted.contains(Readiness::IN) && console::has_input();
                         Readiness::OUT | if input { Readiness::IN } else { Readiness::empty() }
                     });
-                    match details(id).object {
+                    match open_files().get(id).object {
                         Object::Pipe { pipe, .. } => channels.push(Channel::Pipe(pipe)),
                         Object::Device(_) => channels.push(Channel::Console),
                         _ => {}
@@ -52,7 +53,14 @@ fn look(all: &mut [Awaited]) -> (u64, Vec<Channel>) {
             };
         count += u64::from(awaited.ready != 0);
     }
-    (count, channels)
+    count
+}
+
+/// A list with room for `count` elements, one for each descriptor that the program names.
+fn room_for<T>(count: usize) -> Result<Vec<T>, Errno> {
+    let mut list = Vec::new();
+    list.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+    Ok(list)
 }
 
 /// Waits until a descriptor is ready, the deadline passes or a signal comes.
@@ -62,11 +70,13 @@ fn wait_for(all: &mut [Awaited], deadline: Option<u64>, mask: u64) -> Outcome {
         current().signals.borrow_mut().suspend_with(set);
     }
     loop {
-        let (count, channels) = look(all);
+        let mut channels = room_for(all.len())?;
+        let count = look(all, &mut channels);
         if count > 0 || deadline.is_some_and(|deadline| deadline <= arch::time()) {
             return Ok(count);
         }
-        if wait::sleep_on(channels.clone(), deadline, true) == WaitOutcome::Interrupted {
+        let _prepared = heap::prepare(channels.len() * CHANNEL_BYTES)?;
+        if wait::sleep_on(channels, deadline, true) == WaitOutcome::Interrupted {
             return Err(Stop::Signal(false));
         }
     }
@@ -74,12 +84,13 @@ fn wait_for(all: &mut [Awaited], deadline: Option<u64>, mask: u64) -> Outcome {
 
 pub fn ppoll([fds, count, timeout, mask, ..]: Arguments) -> Outcome {
     let count = length(count);
-    if count > MAX_DESCRIPTORS {
+    let limit = current().files.borrow().limit();
+    if count > length(u64::from(limit)) {
         return Err(Errno::EINVAL.into());
     }
     let deadline = super::time::deadline_of(timeout)?;
     let fds = UserPtr::<pollfd>::from(fds);
-    let mut all = Vec::new();
+    let mut all = room_for(count)?;
     for index in 0..count as u64 {
         let entry = fds.at(index).read()?;
         let wanted = Readiness::from_bits_truncate(entry.events.cast_unsigned());
@@ -96,13 +107,13 @@ pub fn ppoll([fds, count, timeout, mask, ..]: Arguments) -> Outcome {
 
 pub fn pselect6([count, read, write, except, timeout, mask]: Arguments) -> Outcome {
     let count = length(count);
-    if count > MAX_DESCRIPTORS {
+    if count > MAX_SELECTED {
         return Err(Errno::EINVAL.into());
     }
     let deadline = super::time::deadline_of(timeout)?;
     let words = count.div_ceil(BITS);
     let (readers, writers) = (set_of(read, words)?, set_of(write, words)?);
-    let mut all = Vec::new();
+    let mut all = room_for(count)?;
     for fd in 0..count {
         let mut wanted = Readiness::empty();
         wanted.set(Readiness::IN, is_set(&readers, fd));

@@ -1,12 +1,13 @@
 //! The system as a whole: its name, its numbers, random bytes, resource usage.
 
-use super::{Arguments, Outcome, int, length};
+use super::{Arguments, Outcome, has_failed, int, length};
 use crate::clock::NANOSECONDS_PER_TICK;
 use crate::hart::current;
 use crate::local::HartLocal;
+use crate::mem::FRAME_BYTES;
 use crate::process::{self, Usage};
 use crate::user::{self, UserPtr, plain, zeroed};
-use crate::{arch, mem};
+use crate::{arch, heap, inject, mem};
 use fs::{Errno, RandomSource};
 use isa::PAGE_SIZE;
 use isa::time::TIMEBASE_HZ;
@@ -40,15 +41,20 @@ pub fn getrandom([buffer, len, flags, ..]: Arguments) -> Outcome {
     }
     let len = length(len).min(32 << 20);
     let process = current();
-    let mut scratch = process.scratch.borrow_mut();
+    let mut bytes = process.scratch.borrow_mut();
     let mut done = 0;
     while done < len {
-        let bytes = &mut scratch[..(len - done).min(mem::FRAME_BYTES)];
-        fill_random(bytes);
-        match user::copy_out_some(buffer.wrapping_add(done as u64), bytes) {
+        let want = (len - done).min(FRAME_BYTES);
+        let at = buffer.wrapping_add(done as u64);
+        let copied = inject::attempts(has_failed, || {
+            heap::settle()?;
+            fill_random(&mut bytes[..want]);
+            Ok(user::copy_out_some(at, &bytes[..want])?)
+        });
+        match copied {
             Ok(count) => done += count,
             Err(_) if done > 0 => break,
-            Err(error) => return Err(error.into()),
+            Err(stop) => return Err(stop),
         }
     }
     Ok(done as u64)
@@ -93,8 +99,9 @@ pub fn sysinfo([buffer, ..]: Arguments) -> Outcome {
         0,
         1,
     ];
-    let bytes: alloc::vec::Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-    user::copy_out(buffer, &bytes)?;
+    for (index, word) in (0..).zip(words) {
+        UserPtr::<u64>::from(buffer).at(index).write(word)?;
+    }
     Ok(0)
 }
 
