@@ -75,6 +75,7 @@ test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; 
         assert!(ran.stdout.contains("\n    smp: ended without a result\n"), "{ran:?}");
     }
     assert_eq!(last_line(&summary("error: could not compile", "", 0, 101)), "0 passed, 1 failed, 0 skipped");
+    assert_eq!(last_line(&summary("error: could not compile", "", 1, 101)), "0 passed, 2 failed, 0 skipped");
     assert_eq!(last_line(&summary(GOOD, "", 1, 0)), "16 passed, 1 failed, 1 skipped");
 }
 

@@ -18,8 +18,8 @@ FILENAME == ARGV[1] {
 END {
     if (open) broken[program] = 1
     for (program in broken) { failed++; failures = failures "\n    " program ": ended without a result" }
-    if (lints) { failed++; failures = failures "\n    make lint" }
     if (cargo != 0 && failed == 0) { failed++; failures = "\n    cargo test, status " cargo }
+    if (lints) { failed++; failures = failures "\n    make lint" }
     if (failed) print "failed:" failures
     for (reason in reasons) {
         match(reason, / [^ ]*$/)
