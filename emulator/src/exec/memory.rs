@@ -2,12 +2,15 @@
 //! watched addresses, decoded code, accesses that cross pages.
 //!
 //! Each function either has its whole effect or none: everything that may stop is asked first (privileged manual,
-//! "Virtual Address Translation Process"; unprivileged manual, "Load and Store Instructions").
+//! "Virtual Address Translation Process"; unprivileged manual, "Load and Store Instructions"). An access is *found*,
+//! which changes nothing, and then *settled*: whether its instruction must run alone is known in between, before the
+//! TLB model has been touched, so that no count depends on what has been decoded. An access over two pages always
+//! runs alone: what its first part does to the TLB decides what its second part meets.
 
 use super::Exit;
-use super::core::{Core, StopCause};
+use super::core::{Attention, Core, StopCause};
 use super::observer::TlbSide;
-use crate::mem::code_map::CodeMap;
+use crate::mem::code_map::{CodeMap, GRANULE_BYTES};
 use crate::mem::pmp::Verdict;
 use crate::mem::tlb::Tlb;
 use crate::semantics::Width;
@@ -47,6 +50,45 @@ pub(super) struct FetchTarget {
 
 type Outcome<T> = Result<T, StopCause>;
 
+/// The instruction must run alone; nothing has happened yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Alone;
+
+impl From<Alone> for StopCause {
+    fn from(_: Alone) -> Self {
+        Self::RunAlone
+    }
+}
+
+/// How an address becomes a physical one.
+#[derive(Clone, Copy)]
+enum Translation {
+    /// It is one.
+    Bare,
+    /// By the entry at this place of the TLB.
+    Hit(usize),
+    /// By a walk; the TLB may hold an entry that does not suffice.
+    Walk { insufficient: Option<usize>, walked: Result<Walked, Trap> },
+}
+
+/// What a walk has come to.
+#[derive(Clone, Copy)]
+struct Walked {
+    /// The leaf as it is to be in the TLB, A and D set.
+    leaf: Leaf,
+    /// The RAM offset and the value of its entry before, if A or D is to be set there.
+    update: Option<(usize, u64)>,
+}
+
+/// An access within one page, before it has had any effect.
+struct Found {
+    side: TlbSide,
+    va: VirtAddr,
+    translation: Translation,
+    /// Where it goes, or the exception that it raises.
+    target: Result<Target, Trap>,
+}
+
 const fn trap(exception: Exception, va: u64) -> StopCause {
     StopCause::Trap(Trap::at(exception, VirtAddr(va)))
 }
@@ -58,9 +100,12 @@ impl Core<'_> {
         let len = u64::from(width.bytes());
         let first_len = PAGE_SIZE - VirtAddr(va).page_offset();
         if len > first_len {
+            self.only_alone()?;
             return self.load_crossing(va, len, first_len);
         }
-        match self.data_target(va, len, Access::Load)? {
+        let found = self.find_data(va, len, Access::Load)?;
+        self.may_reach(&found)?;
+        match self.settle_data(&found, Access::Load)? {
             Target::Ram(offset) => Ok(self.ram.load(offset, width.bytes())),
             Target::Device(pa) => self.device_load(va, pa, width.bytes()),
         }
@@ -84,11 +129,13 @@ impl Core<'_> {
         let len = u64::from(width.bytes());
         let first_len = PAGE_SIZE - VirtAddr(va).page_offset();
         if len > first_len {
+            self.only_alone()?;
             return self.store_crossing(va, len, first_len, value);
         }
-        match self.data_target(va, len, Access::Store)? {
+        let found = self.find_data(va, len, Access::Store)?;
+        self.may_store(&found, len)?;
+        match self.settle_data(&found, Access::Store)? {
             Target::Ram(offset) => {
-                self.may_write(offset, len)?;
                 self.write_ram(offset, width.bytes(), value);
                 Ok(())
             }
@@ -111,8 +158,6 @@ impl Core<'_> {
                 self.hart.fence_translations(Some(VirtAddr(va)), None);
             }
         })?;
-        self.may_write(first, first_len)?;
-        self.may_write(second, len - first_len)?;
         for n in 0..len {
             let offset = if n < first_len { first + at(n) } else { second + at(n - first_len) };
             self.write_ram(offset, 1, value >> (8 * n));
@@ -122,11 +167,10 @@ impl Core<'_> {
 
     /// The target in the second page of a crossing access, which is an access of its own to the TLB.
     fn second_target(&mut self, va: u64, len: u64, access: Access) -> Outcome<Target> {
-        let target = self.data_target(va, len, access);
-        if self.hart.data_bank.translates() && !matches!(target, Err(StopCause::RunAlone)) {
+        if self.hart.data_bank.translates() {
             self.hart.dtlb.accesses += 1;
         }
-        target
+        self.data_target(va, len, access)
     }
 
     /// A cache block is cleaned or invalidated: translated and checked as a load, but what faults is a store. Memory only.
@@ -170,14 +214,21 @@ impl Core<'_> {
         if !va.is_multiple_of(len) {
             return Err(trap(Exception::StoreAccess, va));
         }
-        let Target::Ram(offset) = self.data_target(va, 1, Access::Store)? else {
+        let found = self.find_data(va, 1, Access::Store)?;
+        let holds = |offset: usize| self.hart.reservation == Some(RAM_BASE.0 + offset as u64);
+        if let Ok(Target::Ram(offset)) = found.target
+            && holds(offset)
+        {
+            self.may_write(offset, len)?;
+        }
+        let Target::Ram(offset) = self.settle_data(&found, Access::Store)? else {
             return Err(trap(Exception::StoreAccess, va));
         };
         let pa = PhysAddr(RAM_BASE.0 + offset as u64);
         let holds = self.hart.reservation == Some(pa.0);
         if holds {
-            self.checked(va, pa, len, Access::Store, self.hart.data_privilege())?;
-            self.may_write(offset, len)?;
+            let whole = self.checked(va, pa, len, Access::Store, self.hart.data_privilege());
+            whole.map_err(StopCause::Trap)?;
             self.write_ram(offset, width.bytes(), value);
         }
         self.hart.reservation = None;
@@ -195,40 +246,41 @@ impl Core<'_> {
             self.ram.store(offset, width.bytes(), change(old));
             return Ok(old);
         }
-        match self.atomic_target(va, width)? {
+        self.amo_slow(va, width, change)
+    }
+
+    /// An AMO that the fast arrays do not know; misaligned ones are access faults, as for LR.
+    fn amo_slow(&mut self, va: u64, width: Width, change: impl Fn(u64) -> u64) -> Outcome<u64> {
+        let len = u64::from(width.bytes());
+        if !va.is_multiple_of(len) {
+            return Err(trap(Exception::StoreAccess, va));
+        }
+        let found = self.find_data(va, len, Access::Store)?;
+        self.may_store(&found, len)?;
+        match self.settle_data(&found, Access::Store)? {
             Target::Ram(offset) => {
-                self.may_write(offset, len)?;
                 let old = self.ram.load(offset, width.bytes());
                 self.write_ram(offset, width.bytes(), change(old));
                 Ok(old)
             }
             Target::Device(pa) => {
-                let old = self.device_load(va, pa, width.bytes()).map_err(|cause| match cause {
-                    StopCause::Trap(_) => trap(Exception::StoreAccess, va),
-                    StopCause::RunAlone => cause,
-                })?;
+                let as_store = |_| trap(Exception::StoreAccess, va);
+                let old = self.device_load(va, pa, width.bytes()).map_err(as_store)?;
                 self.device_store(va, pa, width.bytes(), change(old))?;
                 Ok(old)
             }
         }
     }
 
-    /// Where an AMO goes; misaligned ones are access faults, as for LR.
-    fn atomic_target(&mut self, va: u64, width: Width) -> Outcome<Target> {
-        let len = u64::from(width.bytes());
-        if !va.is_multiple_of(len) {
-            return Err(trap(Exception::StoreAccess, va));
-        }
-        self.data_target(va, len, Access::Store)
-    }
-
     /// Where a fetch of `len` bytes at `pc` goes.
     pub(super) fn fetch_target(&mut self, pc: u64, len: u64) -> Outcome<FetchTarget> {
         let privilege = self.hart.privilege;
         let translates = self.hart.fetch_bank.translates();
-        let pa = self.translate(TlbSide::Instruction, pc, Access::Fetch, privilege, translates)?;
-        let target = self.checked(pc, pa, len, Access::Fetch, privilege)?;
-        let Target::Ram(offset) = target else { return Err(trap(Exception::InstructionAccess, pc)) };
+        let found = self.find(TlbSide::Instruction, pc, len, Access::Fetch, privilege, translates)?;
+        let Target::Ram(offset) = self.settle(&found)? else {
+            return Err(trap(Exception::InstructionAccess, pc));
+        };
+        let pa = PhysAddr(RAM_BASE.0 + offset as u64);
         Ok(FetchTarget {
             offset,
             whole_page: self.whole_page_allowed(pa, Access::Fetch, privilege),
@@ -236,15 +288,27 @@ impl Core<'_> {
         })
     }
 
-    /// Translates and checks a data access within one page, and lets the fast arrays answer the next one.
+    /// Where a data access within one page goes, for those that need not ask in between.
     fn data_target(&mut self, va: u64, len: u64, access: Access) -> Outcome<Target> {
-        let privilege = self.hart.data_privilege();
-        let bank = self.hart.data_bank;
-        let pa = self.translate(TlbSide::Data, va, access, privilege, bank.translates())?;
-        let target = self.checked(va, pa, len, access, privilege)?;
+        let found = self.find_data(va, len, access)?;
+        self.settle_data(&found, access)
+    }
+
+    #[inline]
+    fn find_data(&self, va: u64, len: u64, access: Access) -> Result<Found, Alone> {
+        let translates = self.hart.data_bank.translates();
+        self.find(TlbSide::Data, va, len, access, self.hart.data_privilege(), translates)
+    }
+
+    /// Settles a data access, and lets the fast arrays answer the next one.
+    #[inline]
+    fn settle_data(&mut self, found: &Found, access: Access) -> Outcome<Target> {
+        let target = self.settle(found)?;
         let Target::Ram(offset) = target else { return Ok(target) };
+        let (bank, va) = (self.hart.data_bank, found.va.0);
+        let pa = PhysAddr(RAM_BASE.0 + offset as u64);
         let silent = !bank.translates() || self.hart.dtlb.hits_are_silent();
-        if silent && self.whole_page_allowed(pa, access, privilege) {
+        if silent && self.whole_page_allowed(pa, access, self.hart.data_privilege()) {
             if access == Access::Load {
                 self.hart.fast.allow_read(bank, va, offset);
             } else {
@@ -265,9 +329,9 @@ impl Core<'_> {
         len: u64,
         access: Access,
         privilege: Privilege,
-    ) -> Outcome<Target> {
+    ) -> Result<Target, Trap> {
         if self.hart.pmp.check(pa, len, access, privilege) == Verdict::Denied {
-            return Err(trap(access.access_fault(), va));
+            return Err(Trap::at(access.access_fault(), VirtAddr(va)));
         }
         Ok(self.ram.offset_of(pa, at(len)).map_or(Target::Device(pa), Target::Ram))
     }
@@ -276,36 +340,83 @@ impl Core<'_> {
         self.hart.pmp.check(pa.page_base(), PAGE_SIZE, access, privilege) == Verdict::Allowed
     }
 
-    /// The physical address of `va`, through one side of the TLB.
-    fn translate(
-        &mut self,
+    /// Finds out what an access within one page will meet. Nothing changes.
+    #[inline]
+    fn find(
+        &self,
         side: TlbSide,
         va: u64,
+        len: u64,
         access: Access,
         privilege: Privilege,
         translates: bool,
-    ) -> Outcome<PhysAddr> {
-        if !translates {
-            return Ok(PhysAddr(va));
-        }
-        let va = VirtAddr(va);
-        let asid = self.hart.satp().asid();
+    ) -> Result<Found, Alone> {
+        let (translation, pa) = if translates {
+            self.translate(side, VirtAddr(va), access, privilege)?
+        } else {
+            (Translation::Bare, Ok(PhysAddr(va)))
+        };
+        let target = pa.and_then(|pa| self.checked(va, pa, len, access, privilege));
+        Ok(Found { side, va: VirtAddr(va), translation, target })
+    }
+
+    /// The physical address of `va`, through one side of the TLB.
+    fn translate(
+        &self,
+        side: TlbSide,
+        va: VirtAddr,
+        access: Access,
+        privilege: Privilege,
+    ) -> Result<(Translation, Result<PhysAddr, Trap>), Alone> {
+        let tlb = match side {
+            TlbSide::Instruction => &self.hart.itlb,
+            TlbSide::Data => &self.hart.dtlb,
+        };
+        let held = tlb.find(va.page(), self.hart.satp().asid());
         let mode = self.hart.access_mode(privilege);
-        if let Some(entry) = self.tlb(side).lookup(va.page(), asid)
+        if let Some((place, entry)) = held
             && denial(entry.flags(), access, mode).is_none()
         {
-            return Ok(entry.ppn().base().wrapping_add(va.page_offset()));
+            return Ok((Translation::Hit(place), Ok(entry.ppn().base().wrapping_add(va.page_offset()))));
         }
-        let walked = self.walk_for(va, access, privilege);
-        if walked == Err(StopCause::RunAlone) {
-            return Err(StopCause::RunAlone);
+        let walked = self.walk_for(va, access, privilege)?;
+        let pa = walked.map(|walked| physical(walked.leaf, va));
+        Ok((Translation::Walk { insufficient: held.map(|(place, _)| place), walked }, pa))
+    }
+
+    /// The effects of an access on the TLB, and on the entry that maps it; then where it goes.
+    #[inline]
+    fn settle(&mut self, found: &Found) -> Outcome<Target> {
+        match found.translation {
+            Translation::Bare => {}
+            Translation::Hit(place) => self.tlb(found.side).touch(place),
+            Translation::Walk { insufficient, walked } => {
+                self.settle_walk(found.side, found.va, insufficient, walked);
+            }
+        }
+        found.target.map_err(StopCause::Trap)
+    }
+
+    fn settle_walk(
+        &mut self,
+        side: TlbSide,
+        va: VirtAddr,
+        insufficient: Option<usize>,
+        walked: Result<Walked, Trap>,
+    ) {
+        if let Some(place) = insufficient {
+            self.tlb(side).touch(place);
         }
         self.tlb(side).misses += 1;
-        let found = walked.map(|leaf| leaf.frame(va).base().wrapping_add(va.page_offset()));
+        let asid = self.hart.satp().asid();
         if let Some(observer) = &mut self.observer {
-            observer.tlb_miss(side, va, asid, found.ok());
+            observer.tlb_miss(side, va, asid, walked.ok().map(|walked| physical(walked.leaf, va)));
         }
-        let leaf = walked?;
+        let Ok(Walked { leaf, update }) = walked else { return };
+        if let Some((offset, _)) = update {
+            self.entry_before = update;
+            self.write_ram(offset, 8, leaf.pte.0);
+        }
         let evicted = self.tlb(side).install(va, asid, leaf);
         let drop_page = match side {
             TlbSide::Instruction => crate::mem::fast::FastArrays::drop_fetch_page,
@@ -316,7 +427,6 @@ impl Core<'_> {
         if let Some(evicted) = evicted.filter(|&evicted| evicted != va.page()) {
             drop_page(&mut self.hart.fast, evicted);
         }
-        found
     }
 
     fn tlb(&mut self, side: TlbSide) -> &mut Tlb {
@@ -326,48 +436,78 @@ impl Core<'_> {
         }
     }
 
-    /// Walks for an access and sees to A and D; the leaf as it is afterwards.
-    fn walk_for(&mut self, va: VirtAddr, access: Access, privilege: Privilege) -> Outcome<Leaf> {
+    /// Walks for an access: the leaf as it will be once A and D are set.
+    fn walk_for(
+        &self,
+        va: VirtAddr,
+        access: Access,
+        privilege: Privilege,
+    ) -> Result<Result<Walked, Trap>, Alone> {
         let (hart, ram) = (&*self.hart, &*self.ram);
         let by = hart.translation().expect("only a translated access is walked for");
         let leaf = walk(by, va, |pa| {
             let allowed = hart.pmp.check(pa, 8, Access::Load, Privilege::Supervisor) == Verdict::Allowed;
             if allowed { ram.read_u64(pa) } else { None }
-        })
-        .map_err(|fault| match fault {
-            WalkFault::NoMemory(_) => trap(access.access_fault(), va.0),
-            _ => trap(access.page_fault(), va.0),
-        })?;
+        });
+        let leaf = match leaf {
+            Ok(leaf) => leaf,
+            Err(WalkFault::NoMemory(_)) => return Ok(Err(Trap::at(access.access_fault(), va))),
+            Err(_) => return Ok(Err(Trap::at(access.page_fault(), va))),
+        };
         match denial(leaf.pte.flags(), access, hart.access_mode(privilege)) {
-            None => Ok(leaf),
+            None => Ok(Ok(Walked { leaf, update: None })),
             Some(Denial::NotAccessed | Denial::NotDirty) if hart.csr.updates_accessed_and_dirty() => {
-                self.set_accessed_and_dirty(va, leaf, access)
+                self.with_accessed_and_dirty(va, leaf, access)
             }
-            Some(_) => Err(trap(access.page_fault(), va.0)),
+            Some(_) => Ok(Err(Trap::at(access.page_fault(), va))),
         }
     }
 
-    /// Svadu: sets A, and D for a store, in the entry.
-    fn set_accessed_and_dirty(&mut self, va: VirtAddr, leaf: Leaf, access: Access) -> Outcome<Leaf> {
+    /// Svadu: A, and D for a store, are to be set in the entry.
+    fn with_accessed_and_dirty(
+        &self,
+        va: VirtAddr,
+        leaf: Leaf,
+        access: Access,
+    ) -> Result<Result<Walked, Trap>, Alone> {
         let writable = self.hart.pmp.check(leaf.pte_addr, 8, Access::Store, Privilege::Supervisor);
         let offset = self.ram.offset_of(leaf.pte_addr, 8).filter(|_| writable == Verdict::Allowed);
-        let Some(offset) = offset else { return Err(trap(access.access_fault(), va.0)) };
+        let Some(offset) = offset else { return Ok(Err(Trap::at(access.access_fault(), va))) };
         self.may_write(offset, 8)?;
         let dirty = if access == Access::Store { PteFlags::D } else { PteFlags::empty() };
         let pte = leaf.pte.with_flags(leaf.pte.flags() | PteFlags::A | dirty);
-        self.entry_before = Some((offset, leaf.pte.0));
-        self.write_ram(offset, 8, pte.0);
-        Ok(Leaf { pte, ..leaf })
+        Ok(Ok(Walked { leaf: Leaf { pte, ..leaf }, update: Some((offset, leaf.pte.0)) }))
+    }
+
+    fn only_alone(&self) -> Result<(), Alone> {
+        if self.alone { Ok(()) } else { Err(Alone) }
+    }
+
+    /// Whether an access that has been found may go on: devices are reached only by an instruction alone.
+    fn may_reach(&self, found: &Found) -> Result<(), Alone> {
+        if matches!(found.target, Ok(Target::Device(_))) { self.only_alone() } else { Ok(()) }
+    }
+
+    /// The same for a store of `len` bytes.
+    fn may_store(&self, found: &Found, len: u64) -> Result<(), Alone> {
+        match found.target {
+            Ok(Target::Ram(offset)) => self.may_write(offset, len),
+            _ => self.may_reach(found),
+        }
     }
 
     /// Whether a store to RAM may be made now: where there is decoded code or a watch, only by an instruction alone.
-    fn may_write(&self, offset: usize, len: u64) -> Outcome<()> {
-        let (page, first) = CodeMap::locate(offset);
-        let (_, last) = CodeMap::locate(offset + at(len) - 1);
-        let meets_code = self.ram.code().has_code(page, first, last);
-        let pa = PhysAddr(RAM_BASE.0 + offset as u64);
-        if !self.alone && (meets_code || self.is_watched(pa, len)) {
-            return Err(StopCause::RunAlone);
+    /// Both are asked for whole granules, which are the size of a cache block: `cbo.zero` stores word by word, and is told
+    /// before its first one.
+    fn may_write(&self, offset: usize, len: u64) -> Result<(), Alone> {
+        let (first_byte, last_byte) =
+            (offset & !(GRANULE_BYTES - 1), (offset + at(len) - 1) | (GRANULE_BYTES - 1));
+        let (page, first) = CodeMap::locate(first_byte);
+        let (_, last) = CodeMap::locate(last_byte);
+        let pa = PhysAddr(RAM_BASE.0 + first_byte as u64);
+        let len = (last_byte - first_byte + 1) as u64;
+        if self.ram.code().has_code(page, first, last) || self.is_watched(pa, len) {
+            return self.only_alone();
         }
         Ok(())
     }
@@ -394,9 +534,8 @@ impl Core<'_> {
     }
 
     fn device_load(&mut self, va: u64, pa: PhysAddr, width_bytes: u8) -> Outcome<u64> {
-        if !self.alone {
-            return Err(StopCause::RunAlone);
-        }
+        assert!(self.alone, "a device is reached by an instruction alone");
+        self.attention |= Attention::DEVICES;
         let now = self.now();
         self.platform
             .read(self.ram, pa, width_bytes, now)
@@ -404,14 +543,18 @@ impl Core<'_> {
     }
 
     fn device_store(&mut self, va: u64, pa: PhysAddr, width_bytes: u8, value: u64) -> Outcome<()> {
-        if !self.alone {
-            return Err(StopCause::RunAlone);
-        }
+        assert!(self.alone, "a device is reached by an instruction alone");
+        self.attention |= Attention::DEVICES;
         let now = self.now();
         self.platform
             .write(self.ram, pa, width_bytes, value, now)
             .map_err(|crate::bus::AccessFault| trap(Exception::StoreAccess, va))
     }
+}
+
+/// Where a leaf maps an address.
+fn physical(leaf: Leaf, va: VirtAddr) -> PhysAddr {
+    leaf.frame(va).base().wrapping_add(va.page_offset())
 }
 
 /// A length within a page.

@@ -3,8 +3,8 @@
 //!
 //! [`Exec::run`] is the whole public face. Time is [`Step`]: an interrupt, deadline or budget due at step T acts
 //! before the first instruction with step ≥ T, whatever the length of blocks. An instruction that meets a device, a
-//! watched address or a store to decoded code runs *alone*: its block ends before it, it runs by itself with
-//! these effects allowed, and afterwards everything pending is looked at again.
+//! watched address, a second page, or decoded code that it stores to, runs *alone*: its block ends before it, it runs
+//! by itself with these effects allowed, and whatever it makes pending is looked at before the next.
 
 mod block;
 mod core;

@@ -106,12 +106,22 @@ impl Core<'_> {
     }
 }
 
-/// An instruction could not be fetched, or the cache had to be emptied first.
+/// There is no block at `pc`.
 enum NoBlock {
-    Fault(StopCause),
-    Retry,
-    /// The instruction at `pc` has to be fetched and run by itself.
+    /// The instruction cannot be fetched.
+    Fault(Trap),
+    /// It has to be fetched and run by itself.
     Single,
+}
+
+impl From<StopCause> for NoBlock {
+    fn from(cause: StopCause) -> Self {
+        match cause {
+            StopCause::Trap(trap) => Self::Fault(trap),
+            // The walk has to set a bit in an entry that lies among decoded code.
+            StopCause::RunAlone => Self::Single,
+        }
+    }
 }
 
 impl<'a, const OBSERVED: bool> Runner<'a, '_, OBSERVED>
@@ -206,9 +216,8 @@ where
             Some(block) => block,
             None => match self.find_block(pc) {
                 Ok(block) => block,
-                Err(NoBlock::Retry) => return GO_ON,
                 Err(NoBlock::Single) => return self.run_single(pc),
-                Err(NoBlock::Fault(cause)) => return self.fetch_fault(cause),
+                Err(NoBlock::Fault(trap)) => return self.trap(self.mode(), trap, 0, 0),
             },
         };
         let longest = if OBSERVED { 1 } else { usize::from(self.options.block_limit) };
@@ -236,15 +245,15 @@ where
     #[cold]
     fn find_page_and_block(&mut self, pc: u64) -> Result<Block, NoBlock> {
         let core = &mut self.interp.core;
-        let fetch = core.fetch_target(pc, 2).map_err(NoBlock::Fault)?;
+        let fetch = core.fetch_target(pc, 2)?;
         if !fetch.whole_page {
             return Err(NoBlock::Single);
         }
         if self.code.is_full() {
             self.code.clear(core.ram);
             self.sync_code();
-            return Err(NoBlock::Retry);
         }
+        let core = &mut self.interp.core;
         let (frame, _) = CodeMap::locate(fetch.offset);
         let page = self.code.page(frame);
         if fetch.silent {
@@ -329,10 +338,9 @@ where
         core.block_pc = pc;
         core.next_pc = pc.wrapping_add(u64::from(entry.insn.len));
         core.alone = true;
-        core.attention |= Attention::DEVICES;
         let result = self.interp.run_entry(entry);
+        self.end_alone();
         let core = &mut self.interp.core;
-        core.alone = false;
         let watched = core.watched_store.take();
         if result.is_err() {
             let StopCause::Trap(trap) = core.stop else {
@@ -348,13 +356,29 @@ where
         watched.map_or(GO_ON, Flow::Break)
     }
 
-    /// Fetches the instruction at `pc`, which crosses into another page or lies in a page that PMP allows in part,
-    /// and runs it by itself.
+    /// An instruction has run, or could not be fetched, alone: what it has written of decoded code is dropped before
+    /// the next one. (A device that it has met has asked for attention itself.)
+    fn end_alone(&mut self) {
+        let core = &mut self.interp.core;
+        core.alone = false;
+        if core.ram.code().is_stale() {
+            core.attention |= Attention::DEVICES;
+        }
+    }
+
+    /// Fetches the instruction at `pc`, which crosses into another page, lies in a page that PMP allows in part, or sets a
+    /// bit in an entry among decoded code; and runs it by itself.
     #[cold]
     fn run_single(&mut self, pc: u64) -> Flow {
+        let mode = self.mode();
+        self.interp.core.alone = true;
         match self.fetch_single(pc) {
             Ok(entry) => self.run_alone(&entry),
-            Err(cause) => self.fetch_fault(cause),
+            Err(StopCause::Trap(trap)) => {
+                self.end_alone();
+                self.trap(mode, trap, 0, 0)
+            }
+            Err(StopCause::RunAlone) => unreachable!("a fetch alone may do everything"),
         }
     }
 
@@ -373,30 +397,6 @@ where
             bits |= load(core, second) << 16;
         }
         Ok(Entry::first(u32::try_from(bits).unwrap_or(0), core.hart.enabled()))
-    }
-
-    /// The instruction at `pc` could not be fetched.
-    #[cold]
-    fn fetch_fault(&mut self, cause: StopCause) -> Flow {
-        let mode = self.mode();
-        match cause {
-            StopCause::Trap(trap) => self.trap(mode, trap, 0, 0),
-            // The walk has to set a bit in an entry that lies among decoded code.
-            StopCause::RunAlone => {
-                self.interp.core.alone = true;
-                self.interp.core.attention |= Attention::DEVICES;
-                let pc = self.interp.core.hart.pc;
-                let fetched = self.fetch_single(pc);
-                match fetched {
-                    Ok(entry) => self.run_alone(&entry),
-                    Err(StopCause::Trap(trap)) => {
-                        self.interp.core.alone = false;
-                        self.trap(mode, trap, 0, 0)
-                    }
-                    Err(StopCause::RunAlone) => unreachable!("a fetch alone may do everything"),
-                }
-            }
-        }
     }
 
     /// The instruction at `pc`, after `done` that retired with `accesses`, raises an exception.

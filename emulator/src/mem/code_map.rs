@@ -6,6 +6,8 @@
 
 /// log2 of a granule's size in bytes; 64 granules to a page make its marks one word.
 const GRANULE_SHIFT: u32 = 6;
+/// A granule's size in bytes.
+pub const GRANULE_BYTES: usize = 1 << GRANULE_SHIFT;
 const PAGE_SHIFT: u32 = isa::PAGE_SHIFT;
 
 /// Decoded code that must be dropped.
@@ -70,6 +72,10 @@ impl CodeMap {
         *marks &= !granules;
         self.last_hit = (page, last >> GRANULE_SHIFT);
         self.queue.push(Stale { page, granules });
+    }
+    /// Whether there is decoded code that must be dropped.
+    pub fn is_stale(&self) -> bool {
+        !self.queue.is_empty()
     }
     /// Takes something off the queue.
     pub fn pop(&mut self) -> Option<Stale> {

@@ -234,22 +234,29 @@ impl Tlb {
         first..first + ways
     }
 
-    /// The entry for a page in an address space. Counts nothing.
+    /// The entry for a page in an address space, and its place. Nothing changes.
     #[inline]
-    pub fn lookup(&mut self, vpn: Vpn, asid: u16) -> Option<TlbEntry> {
+    pub fn find(&self, vpn: Vpn, asid: u16) -> Option<(usize, &TlbEntry)> {
         let set = self.set_of(vpn.0);
-        let generation = self.generation;
-        let entry = self
-            .entries
-            .get_mut(set)?
-            .iter_mut()
-            .find(|entry| entry.vpn == vpn.0 && entry.generation == generation && entry.serves(asid))?;
+        let first = set.start;
+        let held = |entry: &TlbEntry| {
+            entry.vpn == vpn.0 && entry.generation == self.generation && entry.serves(asid)
+        };
+        let ways = self.entries.get(set)?;
+        ways.iter().enumerate().find(|(_, entry)| held(entry)).map(|(way, entry)| (first + way, entry))
+    }
+
+    /// The entry at a place that [`Tlb::find`] gave has been asked for.
+    #[inline]
+    pub fn touch(&mut self, place: usize) {
+        if matches!(self.geometry.policy, Policy::Fifo) {
+            return;
+        }
         // The newest stays so without a change: a block asks once for its page, single steps ask each time.
-        if matches!(self.geometry.policy, Policy::Lru) && entry.stamp != self.clock {
+        if let Some(entry) = self.entries.get_mut(place).filter(|entry| entry.stamp != self.clock) {
             self.clock += 1;
             entry.stamp = self.clock;
         }
-        Some(*entry)
     }
 
     /// Puts the fragment of `leaf` that maps `va` in. The page whose entry made room for it, if any.
@@ -407,6 +414,13 @@ mod tests {
         }
     }
 
+    /// The frame of a page, asked for as an access does.
+    fn ask(tlb: &mut Tlb, vpn: Vpn, asid: u16) -> Option<u64> {
+        let (place, frame) = tlb.find(vpn, asid).map(|(place, entry)| (place, entry.ppn().0))?;
+        tlb.touch(place);
+        Some(frame)
+    }
+
     fn is_global(leaf: Leaf) -> bool {
         leaf.pte.flags().contains(PteFlags::G)
     }
@@ -430,11 +444,11 @@ mod tests {
         for va in [VirtAddr(0x1000), VirtAddr(0x2000)] {
             tlb.install(va, 1, leaf);
         }
-        assert!(tlb.lookup(VirtAddr(0x1000).page(), 1).is_some());
+        assert!(ask(&mut tlb, Vpn(1), 1).is_some());
         let clock = tlb.clock;
-        assert!(tlb.lookup(VirtAddr(0x1000).page(), 1).is_some());
+        assert!(ask(&mut tlb, Vpn(1), 1).is_some());
         assert_eq!(tlb.clock, clock);
-        assert!(tlb.lookup(VirtAddr(0x2000).page(), 1).is_some());
+        assert!(ask(&mut tlb, Vpn(2), 1).is_some());
         assert_eq!(tlb.clock, clock + 1);
     }
 
@@ -468,7 +482,7 @@ mod tests {
                         model.flush(None, Some(asid));
                     }
                     _ => {
-                        let found = tlb.lookup(Vpn(vpn), asid).map(|entry| entry.ppn().0);
+                        let found = ask(&mut tlb, Vpn(vpn), asid);
                         assert_eq!(found, model.lookup(vpn, asid), "{geometry} seed {seed:#x} operation {n}");
                         if found.is_none() {
                             // One leaf for all pages that it maps, as in a page table that does not change.

@@ -89,6 +89,14 @@ fn however_a_run_is_cut_up_it_ends_in_the_same_state() {
         }
         assert!(rig.state() == expected, "runs of {chunk} steps");
     }
+    for chunk in [1, 7, 89] {
+        let mut rig = busy();
+        while rig.now.0 < STEPS {
+            rig.run(STEPS.min(rig.now.0 + chunk));
+            rig.code.clear(&mut rig.ram);
+        }
+        assert!(rig.state() == expected, "decoded code dropped every {chunk} steps");
+    }
     struct Nobody;
     impl Observer for Nobody {}
     let mut observed = busy();

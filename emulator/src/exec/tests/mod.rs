@@ -1,6 +1,7 @@
 //! The run loop with a small board: a timer, a device that counts its accesses, one that writes RAM.
 
 mod counts;
+mod decoded;
 mod exact;
 mod extensions;
 mod memory;
@@ -86,7 +87,7 @@ pub fn word(text: &str) -> u32 {
 }
 
 /// Where page tables lie in a rig with translation, and where the window's frames begin.
-const TABLES: u64 = RAM_BASE.0 + 0x10_0000;
+pub const TABLES: u64 = RAM_BASE.0 + 0x10_0000;
 pub const FRAMES: u64 = RAM_BASE.0 + 0x20_0000;
 /// The first virtual address of the window that the tables map page by page.
 pub const WINDOW: u64 = 0x4000_0000;
