@@ -141,7 +141,23 @@ impl Machine {
         self.run_to(Limit::OneInstruction, Some(observer))
     }
 
-    fn run_to(&mut self, limit: Limit, mut observer: Option<&mut dyn Observer>) -> StopReason {
+    fn run_to(&mut self, limit: Limit, observer: Option<&mut dyn Observer>) -> StopReason {
+        let reason = self.run_until_stopped(limit, observer);
+        self.sense_interrupts();
+        reason
+    }
+
+    /// Each hart's `mip` becomes what the lines are now, so that what is read of it between two runs does not depend on
+    /// when a hart last looked.
+    fn sense_interrupts(&mut self) {
+        let mtime = self.bus.mtime(self.now);
+        for hart in &mut self.harts {
+            let lines = self.bus.interrupt_lines(hart.id, self.now);
+            hart.sense_interrupts(lines, mtime);
+        }
+    }
+
+    fn run_until_stopped(&mut self, limit: Limit, mut observer: Option<&mut dyn Observer>) -> StopReason {
         loop {
             if let Some(reason) = self.bus.ended() {
                 return reason;

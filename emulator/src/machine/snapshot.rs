@@ -147,6 +147,7 @@ impl Machine {
             return Err(RestoreError::Damaged);
         }
         machine.harts.iter_mut().for_each(Hart::rebuild);
+        machine.sense_interrupts();
         if let Some(info) = machine.boot.clone() {
             machine.watch_htif(&info);
         }

@@ -152,6 +152,16 @@ fn a_machine_saved_anywhere_goes_on_the_same() {
     }
 }
 
+/// Raising a hart's own software interrupt shows at once, and after a load.
+#[test]
+fn lines_are_read_as_pending_between_runs_and_after_a_load() {
+    let mut machine = bare(&["lui t0, 0x2000", "li t1, 1", "sw t1, (t0)", "j ."]);
+    machine.run(Step(3));
+    assert_eq!(machine.csr(Csr::MIP).unwrap() & 1 << 3, 1 << 3);
+    let loaded = Machine::load(&machine.save()).unwrap();
+    assert_eq!(loaded.csr(Csr::MIP), machine.csr(Csr::MIP));
+}
+
 #[test]
 fn what_is_no_saved_machine_is_refused() {
     let saved = timer_machine("20", "nop").save();
