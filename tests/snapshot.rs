@@ -3,11 +3,18 @@
 
 #![allow(clippy::unwrap_used)] // in functions that only tests call
 
+#[path = "support/lost_code.rs"]
+mod lost_code;
+#[path = "support/random.rs"]
+mod random_values;
+
 use emulator::host::{Input, Output, OutputClosed, Stdio};
 use emulator::image::{RootImage, program_path};
 use emulator::loader::{Boot, Chosen};
 use emulator::machine::{GuestExit, Machine, MachineConfig, StopReason};
+use emulator::mem::tlb::TlbGeometry;
 use isa::Step;
+use lost_code::{Loss, Losses};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -42,8 +49,12 @@ fn lend(machine: &mut Machine, printed: &Printed) {
 }
 
 fn booted(printed: &Printed) -> Machine {
-    let mut machine =
-        Machine::new(MachineConfig { ram_bytes: 32 << 20, ..MachineConfig::default() }).unwrap();
+    booted_with(printed, TlbGeometry::default())
+}
+
+fn booted_with(printed: &Printed, tlb: TlbGeometry) -> Machine {
+    let config = MachineConfig { ram_bytes: 32 << 20, tlb, ..MachineConfig::default() };
+    let mut machine = Machine::new(config).unwrap();
     lend(&mut machine, printed);
     let path = program_path(PROGRAM);
     let argv = [PROGRAM.as_bytes().to_vec()];
@@ -61,8 +72,12 @@ fn ending(machine: &Machine, reason: StopReason, printed: &Printed) -> Ending {
 }
 
 fn in_one_go() -> Ending {
+    in_one_go_with(TlbGeometry::default())
+}
+
+fn in_one_go_with(tlb: TlbGeometry) -> Ending {
     let printed = Printed::default();
-    let mut machine = booted(&printed);
+    let mut machine = booted_with(&printed, tlb);
     let reason = machine.run(FOREVER);
     let ending = ending(&machine, reason, &printed);
     assert_eq!(ending.0, StopReason::Exit(GuestExit::Status(0)), "{}", ending.4);
@@ -90,6 +105,25 @@ fn saved_and_loaded_anywhere_it_ends_the_same() {
         assert_eq!(ending(&second, reason, &continued), whole, "saved at step {at}");
     }
     assert!(saved_bytes < 16 << 20, "pages of zeros are not saved: {saved_bytes} bytes");
+}
+
+#[test]
+fn with_what_is_decoded_lost_at_random_steps_it_ends_the_same() {
+    for (seed, tlb) in ["4096", "64x4", "64x4:lru"].into_iter().enumerate() {
+        let geometry = tlb.parse().unwrap();
+        let whole = in_one_go_with(geometry);
+        for (loss, longest) in [(Loss::Dropped, 3_000), (Loss::SavedAndLoaded, whole.1.0 / 8)] {
+            let printed = Printed::default();
+            let mut machine = booted_with(&printed, geometry);
+            let load = |saved: &[u8]| {
+                let mut machine = Machine::load(saved).unwrap();
+                lend(&mut machine, &printed);
+                machine
+            };
+            let reason = Losses::new(seed as u64, longest).run(&mut machine, FOREVER, loss, load);
+            assert_eq!(ending(&machine, reason, &printed), whole, "{loss:?}, TLB {tlb}");
+        }
+    }
 }
 
 #[test]

@@ -14,6 +14,8 @@ mod edge;
 mod generate;
 mod item;
 mod layout;
+#[path = "../support/lost_code.rs"]
+mod lost_code;
 #[path = "../support/missing.rs"]
 mod missing;
 mod paging;

@@ -6,10 +6,14 @@ use emulator::machine::{Machine, StopReason};
 use emulator::trace::CommitLog;
 use isa::csr::Csr;
 use isa::{IsaSet, Step};
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::case::Case;
-use crate::layout::TOHOST;
-use crate::run::{MAX_STEPS, SpikeRun, machine, on_folio};
+use crate::generate::plans;
+use crate::layout::{Slot, TOHOST};
+use crate::lost_code::{Loss, Losses};
+use crate::run::{MAX_STEPS, SpikeRun, machine, machine_with, on_folio};
 use crate::runtime::elf_of;
 use crate::store::{Stored, difference, read, shorten};
 
@@ -59,7 +63,7 @@ fn stored_logs_are_repeated() {
 type Engine = fn(&mut Machine) -> StopReason;
 
 /// The ways to run a whole machine.
-const ENGINES: [(&str, Engine); 5] = [
+const ENGINES: [(&str, Engine); 7] = [
     ("blocks", |machine| machine.run(Step(MAX_STEPS))),
     ("observed", |machine| {
         let mut log = CommitLog::new(String::new());
@@ -92,7 +96,45 @@ const ENGINES: [(&str, Engine); 5] = [
         }
         StopReason::Fuel
     }),
+    ("decoded code dropped at random", |machine| {
+        Losses::new(1, 24).run_bare(machine, Step(MAX_STEPS), Loss::Dropped)
+    }),
+    ("saved and loaded at random", |machine| {
+        Losses::new(2, 1000).run_bare(machine, Step(MAX_STEPS), Loss::SavedAndLoaded)
+    }),
 ];
+
+/// The geometries of the TLB that engines are compared with.
+const GEOMETRIES: [&str; 3] = ["4096", "4x2", "4x4:lru"];
+
+/// Runs a program on every engine in turn, and compares how they end.
+fn compare_engines(elf: &[u8], isa: &IsaSet, tlb: &str, title: &str) -> StopReason {
+    let mut ends = ENGINES.iter().map(|(name, run)| {
+        let mut machine = machine_with(elf, isa, tlb.parse().unwrap());
+        let end = run(&mut machine);
+        (name, (end, machine.steps(), machine.instructions(), machine.tlb_counters(), machine.state_hash()))
+    });
+    let (_, expected) = ends.next().unwrap();
+    for (name, end) in ends {
+        assert_eq!(end, expected, "{title}, TLB {tlb}: {name} ends otherwise than blocks");
+    }
+    expected.0
+}
+
+/// Cases made by chance, which nobody has a log of: the engines agree on them all the same.
+#[test]
+fn every_engine_ends_random_cases_alike() {
+    let mut runner =
+        TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &[8; 32]));
+    let strategy = plans();
+    for batch in 0..9 {
+        let cases: Vec<Case> = (0..6)
+            .map(|n| strategy.new_tree(&mut runner).unwrap().current().case(Slot(n), &IsaSet::default()))
+            .collect();
+        let tlb = GEOMETRIES[batch % GEOMETRIES.len()];
+        compare_engines(&elf_of(&cases), &IsaSet::default(), tlb, &format!("batch {batch}"));
+    }
+}
 
 /// Every engine ends a stored case in one state, with one count of everything.
 #[test]
@@ -106,16 +148,9 @@ fn every_engine_ends_alike() {
         // More passes run decoded code again.
         let case = Case { passes: 3, ..stored.case.clone() };
         let elf = elf_of(std::slice::from_ref(&case));
-        let mut ends = ENGINES.iter().map(|(name, run)| {
-            let mut machine = machine(&elf, &stored.isa);
-            let end = run(&mut machine);
-            (name, (end, machine.state_hash(), machine.steps(), machine.instructions()))
-        });
-        let (_, expected) = ends.next().unwrap();
-        assert_eq!(expected.0, StopReason::ToHost(1), "{} ends", stored.name);
-        for (name, end) in ends {
-            assert_eq!(end, expected, "{}: {name} ends otherwise than blocks", stored.name);
-        }
+        let tlb = GEOMETRIES[number / 3 % GEOMETRIES.len()];
+        let end = compare_engines(&elf, &stored.isa, tlb, &stored.name);
+        assert_eq!(end, StopReason::ToHost(1), "{} ends", stored.name);
     });
 }
 

@@ -15,6 +15,7 @@ use emulator::exec::{MemoryAccess, Observer};
 use emulator::hart::Hart;
 use emulator::loader::Boot;
 use emulator::machine::{Machine, MachineConfig, StopReason};
+use emulator::mem::tlb::TlbGeometry;
 use emulator::trace::CommitLog;
 use isa::csr::{Csr, menvcfg};
 use isa::{Exception, Insn, IsaSet, Step, Trap, VirtAddr};
@@ -32,7 +33,12 @@ pub const MAX_STEPS: u64 = 300_000;
 
 /// The machine that both are.
 pub fn machine(elf: &[u8], isa: &IsaSet) -> Machine {
-    let config = MachineConfig { ram_bytes: RAM_BYTES, isa: *isa, ..MachineConfig::default() };
+    machine_with(elf, isa, TlbGeometry::default())
+}
+
+/// The same with a TLB of another geometry.
+pub fn machine_with(elf: &[u8], isa: &IsaSet, tlb: TlbGeometry) -> Machine {
+    let config = MachineConfig { ram_bytes: RAM_BYTES, isa: *isa, tlb, ..MachineConfig::default() };
     let mut machine = Machine::new(config).expect("little RAM");
     machine.boot(&Boot::bare(elf)).expect("the ELF fits");
     machine

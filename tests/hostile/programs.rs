@@ -1,6 +1,7 @@
 //! Random programs: valid instructions with random operands, loads and stores at likely addresses, raw words, in M, S
 //! and U, over random page tables and random CSRs. Each trial runs twice, in one go and cut into pieces (some of them
-//! observed, many of one step), and must end in the same state.
+//! observed, many of one step; between them decoded code is dropped, or the machine saved and loaded), and must end in
+//! the same state.
 
 use super::random::Random;
 use emulator::exec::Observer;
@@ -84,6 +85,12 @@ fn one_trial(seed: u64, seen: &mut Seen) {
         if cut.steps() == before {
             // Ended, or nothing can wake it.
             break;
+        }
+        if random.one_in(3) {
+            cut.drop_decoded_code();
+        }
+        if random.one_in(200) {
+            cut = Machine::load(&cut.save()).unwrap();
         }
     }
     assert_eq!(whole.steps(), cut.steps(), "seed {seed:#x}");

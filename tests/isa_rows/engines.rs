@@ -6,11 +6,12 @@ use emulator::exec::{CodeCache, Exec, Exit, Observer, Options};
 use emulator::hart::{Counters, CsrFile, Hart};
 use emulator::mem::pmp::Pmp;
 use emulator::mem::ram::Ram;
-use emulator::mem::tlb::Tlb;
+use emulator::mem::tlb::{Tlb, TlbGeometry};
 use isa::csr::{Csr, mstatus};
 use isa::{PhysAddr, Step};
 
 use crate::no_devices::NoDevices;
+use crate::random_values::Random;
 use crate::row::Row;
 use crate::state::{CSRS, RAM_BASE, RAM_BYTES, State};
 
@@ -25,10 +26,30 @@ pub enum Engine {
     Observed,
     /// One call for each instruction.
     Stepped,
+    /// Decoded code is dropped every few instructions, after a number of them made by chance.
+    CodeDropped,
+    /// The same, with the hart saved and loaded.
+    Reloaded,
 }
 
 impl Engine {
-    pub const ALL: [Engine; 4] = [Self::Blocks, Self::SingleInstructions, Self::Observed, Self::Stepped];
+    pub const ALL: [Engine; 6] = [
+        Self::Blocks,
+        Self::SingleInstructions,
+        Self::Observed,
+        Self::Stepped,
+        Self::CodeDropped,
+        Self::Reloaded,
+    ];
+
+    /// How many instructions it runs at once, of those that are left.
+    fn portion(self, left: u64, random: &mut Random) -> u64 {
+        match self {
+            Self::Stepped => 1,
+            Self::CodeDropped | Self::Reloaded => left.min(1 + random.below(6)),
+            _ => left,
+        }
+    }
 }
 
 /// How a row ended on an engine.
@@ -49,16 +70,21 @@ pub struct Bench {
     ram: Ram,
     code: CodeCache,
     options: Options,
+    tlb: TlbGeometry,
+    /// Where code is dropped.
+    random: Random,
 }
 
 impl Bench {
-    pub fn new(engine: Engine) -> Bench {
+    /// A bench whose hart has a TLB of this geometry.
+    pub fn new(engine: Engine, tlb: &str) -> Bench {
         let mut options = Options::default();
         if engine == Engine::SingleInstructions {
             options.block_limit = 1;
         }
-        let (hart, ram) = (Hart::new(0, TLB.parse().unwrap()), Ram::new(RAM_BYTES));
-        Bench { engine, hart, ram, code: CodeCache::new(), options }
+        let tlb = tlb.parse().unwrap();
+        let (hart, ram) = (Hart::new(0, tlb), Ram::new(RAM_BYTES));
+        Bench { engine, hart, ram, code: CodeCache::new(), options, tlb, random: Random(1) }
     }
 
     pub fn run(&mut self, row: &Row) -> Outcome {
@@ -68,7 +94,7 @@ impl Bench {
         let (mut now, end) = (Step(0), row.insns.len() as u64);
         let mut exit = Exit::Deadline;
         while now.0 < end && exit == Exit::Deadline {
-            let until = if self.engine == Engine::Stepped { Step(now.0 + 1) } else { Step(end) };
+            let until = Step(now.0 + self.engine.portion(end - now.0, &mut self.random));
             let exec = Exec {
                 hart: &mut self.hart,
                 code: &mut self.code,
@@ -80,19 +106,30 @@ impl Bench {
                 Engine::Observed => exec.run_observed(&mut now, until, &mut Idle),
                 _ => exec.run(&mut now, until),
             };
+            match self.engine {
+                // At a row's end there is nothing left to differ, but the lines of `mip` would be asked for again.
+                _ if now.0 == end => {}
+                Engine::CodeDropped => self.code.clear(&mut self.ram),
+                Engine::Reloaded => {
+                    self.hart = postcard::from_bytes(&saved(&self.hart)).unwrap();
+                    self.code = CodeCache::new();
+                    self.code.clear(&mut self.ram);
+                }
+                _ => {}
+            }
         }
         let state = state_of(&self.hart, &self.ram);
         let after = saved(&self.hart);
         // With everything put back that a row compares, and what it cannot know (TLB, counts, reservation),
         // nothing must be left that differs.
-        set_hart(&mut self.hart, &row.before);
+        set_hart(&mut self.hart, &row.before, self.tlb);
         Outcome { untouched: saved(&self.hart) == before, state, saved: after, steps: now.0, exit }
     }
 
     fn reset(&mut self, state: &State) {
         assert!(self.ram.write(PhysAddr(RAM_BASE), &state.memory));
         self.code.clear(&mut self.ram);
-        set_hart(&mut self.hart, state);
+        set_hart(&mut self.hart, state, self.tlb);
         // Counters and what is not kept here are as after a reset.
         for csr in [Csr::MINSTRET, Csr::MCYCLE, Csr::MCOUNTINHIBIT, Csr::SENVCFG] {
             assert_eq!(self.hart.csr_value(csr, 0), Some(state.csr(csr)), "a row cannot set {csr}");
@@ -100,15 +137,12 @@ impl Bench {
     }
 }
 
-/// Small, so that rows are quick; the sizes are another test's business.
-const TLB: &str = "16";
-
 fn saved(hart: &Hart) -> Vec<u8> {
     postcard::to_allocvec(hart).unwrap()
 }
 
 /// Puts a state into a hart, whose TLB, counts and reservation become those after a reset.
-fn set_hart(hart: &mut Hart, state: &State) {
+fn set_hart(hart: &mut Hart, state: &State, tlb: TlbGeometry) {
     (hart.x, hart.f, hart.pc, hart.privilege) = (state.x, state.f, state.pc, state.privilege);
     let get = |csr| state.csr(csr);
     hart.csr = CsrFile {
@@ -143,7 +177,7 @@ fn set_hart(hart: &mut Hart, state: &State) {
     }
     hart.pmp.write_config(0, get(Csr::PMPCFG0));
     hart.counters = Counters::default();
-    (hart.itlb, hart.dtlb) = (Tlb::new(TLB.parse().unwrap()), Tlb::new(TLB.parse().unwrap()));
+    (hart.itlb, hart.dtlb) = (Tlb::new(tlb), Tlb::new(tlb));
     (hart.reservation, hart.waiting) = (None, false);
     hart.set_isa(state.isa);
     hart.write_misa(get(Csr::MISA), true);

@@ -1,6 +1,7 @@
 //! A machine of several harts ends the same in one go, in slices, stepped, observed, saved and loaded; and it is in the same
 //! state at every step on the way.
 
+use crate::lost_code::{Loss, Losses};
 use crate::program::{FOREVER, bare, finish};
 use emulator::exec::Observer;
 use emulator::machine::{Machine, QUANTUM_STEPS, StopReason};
@@ -152,6 +153,22 @@ fn observed_it_ends_the_same() {
     let mut machine = mixed();
     assert_eq!(machine.run_observed(FOREVER, &mut Watching), StopReason::FinisherPass);
     assert_same(&machine, &whole, "observed");
+}
+
+#[test]
+fn with_what_is_decoded_lost_at_random_steps_it_ends_the_same() {
+    let whole = whole();
+    for (seed, longest, loss) in [
+        (1, 4, Loss::Dropped),
+        (2, 60, Loss::Dropped),
+        (3, 3 * QUANTUM_STEPS, Loss::Dropped),
+        (4, 2000, Loss::SavedAndLoaded),
+    ] {
+        let mut machine = mixed();
+        let reason = Losses::new(seed, longest).run_bare(&mut machine, FOREVER, loss);
+        assert_eq!(reason, StopReason::FinisherPass);
+        assert_same(&machine, &whole, &format!("{loss:?} every 1 to {longest} steps, seed {seed}"));
+    }
 }
 
 #[test]

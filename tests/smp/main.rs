@@ -5,6 +5,10 @@
 
 mod cuts;
 mod interrupts;
+#[path = "../support/lost_code.rs"]
+mod lost_code;
 mod memory;
 mod program;
+#[path = "../support/random.rs"]
+mod random_values;
 mod sbi;

@@ -141,6 +141,11 @@ impl Machine {
         self.run_to(Limit::OneInstruction, Some(observer))
     }
 
+    /// Drops all decoded code. It is decoded again as it runs; the guest cannot tell.
+    pub fn drop_decoded_code(&mut self) {
+        self.code.clear(&mut self.ram);
+    }
+
     fn run_to(&mut self, limit: Limit, observer: Option<&mut dyn Observer>) -> StopReason {
         let reason = self.run_until_stopped(limit, observer);
         self.sense_interrupts();
