@@ -56,7 +56,7 @@ impl Tlb {
     ) -> Result<Found, Fault> {
         let vpn = va >> 12;
         let count = self.sets.len() as u64;
-        let set = &mut self.sets[((vpn ^ vpn >> 10 ^ vpn >> 20) % count) as usize];
+        let set = &mut self.sets[((vpn ^ vpn >> 12 ^ vpn >> 24) % count) as usize];
         self.clock += 1;
         if let Some(entry) = set.iter_mut().flatten().find(|entry| entry.serves(vpn, asid)) {
             if self.lru {
@@ -305,7 +305,7 @@ fn check(side: Side, geometry: &str, operations: u32) {
     assert!(enough && u64::from(page_faults) > accesses / 50, "too few of something to be a test");
 }
 
-const GEOMETRIES: [&str; 8] = ["1", "8", "64", "1024", "16x4", "16x4:lru", "32x32:lru", "6x3"];
+const GEOMETRIES: [&str; 8] = ["1", "8", "64", "4096", "16x4", "16x4:lru", "32x32:lru", "6x3"];
 
 #[test]
 fn stale_data_translations_last_exactly_until_they_are_fenced_or_replaced() {

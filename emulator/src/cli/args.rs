@@ -88,8 +88,8 @@ pub struct MachineArgs {
     #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true, value_parser = harts())]
     pub harts: u16,
     /// Geometry of the instruction and of the data TLB: entries, ways, and fifo or lru
-    #[arg(long, value_name = "ENTRIES[xWAYS[:POLICY]]", value_parser = parse_tlb)]
-    pub tlb: Option<TlbGeometry>,
+    #[arg(long, value_name = "ENTRIES[xWAYS[:POLICY]]", default_value_t, value_parser = parse_tlb)]
+    pub tlb: TlbGeometry,
     /// How instructions are executed
     #[arg(long, value_name = "ENGINE", default_value = "interp", value_parser = ["interp"])]
     pub engine: String,
@@ -113,7 +113,7 @@ impl MachineArgs {
     pub fn config(&self, ram_bytes: u64) -> MachineConfig {
         MachineConfig {
             ram_bytes,
-            tlb: self.tlb.unwrap_or_default(),
+            tlb: self.tlb,
             isa: self.isa.unwrap_or_default(),
             harts: self.harts.into(),
             pmp_entries: if self.pmp == "0" { 0 } else { PMP_ENTRIES },

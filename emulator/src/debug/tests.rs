@@ -91,7 +91,7 @@ impl Target for Recording {
             level: 0,
         };
         let lines = vec![line(0x11, 7), line(0x10, 3)];
-        [TlbSide { geometry: "1024x1:fifo".into(), accesses: 50, misses: 2, lines }, TlbSide::default()]
+        [TlbSide { geometry: "4096x1:fifo".into(), accesses: 50, misses: 2, lines }, TlbSide::default()]
     }
     fn run(&mut self, until: Step, mut stop_before: Option<target::StopBefore<'_>>) -> Stop {
         loop {
@@ -527,7 +527,7 @@ fn the_guest_is_shown_as_its_events_tell() {
     check_parts(
         &[last, "tlb"],
         &[
-            "instruction side (1024x1:fifo): 50 accesses, 2 misses, 2 entries",
+            "instruction side (4096x1:fifo): 50 accesses, 2 misses, 2 entries",
             "0x10000 -> frame 0x80004",
             "ASID 3",
             "ASID 7",

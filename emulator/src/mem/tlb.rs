@@ -4,8 +4,9 @@
 //! fast arrays ([`super::fast`]) are caches of this model and never know more than it does.
 //!
 //! **Index.** A side of `sets` sets (a power of two) looks for virtual page number `vpn` in set
-//! `(vpn ^ vpn >> 10 ^ vpn >> 20) mod sets`. The ASID is not part of the index, so that a global entry is found
-//! from every address space. Superpages are installed as 4 KiB fragments that remember
+//! `(vpn ^ vpn >> 12 ^ vpn >> 24) mod sets`: folded by the index bits of the default geometry, so that a stride of as
+//! many pages as it has entries does not fall into one set. The ASID is not part of the index, so that a global entry is
+//! found from every address space. Superpages are installed as 4 KiB fragments that remember
 //! their leaf's level and size (a NAPOT leaf is 16 pages of level 0).
 //!
 //! **Policy.** An empty way is filled first; else the victim is the oldest entry of the set (`fifo`) or the one
@@ -37,9 +38,9 @@ pub struct TlbGeometry {
 }
 
 impl Default for TlbGeometry {
-    /// 1024 entries a side, direct-mapped.
+    /// 4096 entries a side, direct-mapped.
     fn default() -> Self {
-        Self { entries: 1024, ways: 1, policy: Policy::Fifo }
+        Self { entries: 4096, ways: 1, policy: Policy::Fifo }
     }
 }
 
@@ -50,7 +51,7 @@ pub struct BadGeometry;
 impl fmt::Display for BadGeometry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "expected ENTRIES[xWAYS[:POLICY]], for example 1024, 64x4 or 64x4:lru: WAYS must divide ENTRIES, \
+            "expected ENTRIES[xWAYS[:POLICY]], for example 4096, 64x4 or 64x4:lru: WAYS must divide ENTRIES, \
              ENTRIES / WAYS must be a power of two up to 65536, POLICY is fifo or lru",
         )
     }
@@ -229,7 +230,7 @@ impl Tlb {
     #[inline]
     #[allow(clippy::cast_possible_truncation)] // masked to the number of sets
     fn set_of(&self, vpn: u64) -> core::ops::Range<usize> {
-        let set = (vpn ^ vpn >> 10 ^ vpn >> 20) & self.set_mask;
+        let set = (vpn ^ vpn >> 12 ^ vpn >> 24) & self.set_mask;
         let (first, ways) = (set as usize * self.geometry.ways as usize, self.geometry.ways as usize);
         first..first + ways
     }
@@ -376,7 +377,7 @@ mod tests {
 
     impl Model {
         fn set(&self, vpn: u64) -> u64 {
-            (vpn ^ vpn >> 10 ^ vpn >> 20) % u64::from(self.geometry.entries / self.geometry.ways)
+            (vpn ^ vpn >> 12 ^ vpn >> 24) % u64::from(self.geometry.entries / self.geometry.ways)
         }
         fn find(&self, vpn: u64, asid: u16) -> Option<usize> {
             self.entries.iter().position(|&(_, v, a, leaf)| v == vpn && (a == asid || is_global(leaf)))
@@ -452,6 +453,22 @@ mod tests {
         assert_eq!(tlb.clock, clock + 1);
     }
 
+    /// Programs walk large arrays in steps of a power of two: no step makes the default thrash.
+    #[test]
+    fn strides_of_a_power_of_two_fit_into_the_default() {
+        for log2 in 0..15 {
+            let mut tlb = Tlb::new(TlbGeometry::default());
+            let leaf = Leaf { level: 0, pte_addr: PhysAddr(0), pte: Pte(0xcf | 5 << 10) };
+            for n in 0..4096 {
+                assert_eq!(
+                    tlb.install(VirtAddr(n << log2 << 12), 1, leaf),
+                    None,
+                    "page {n}, stride 2^{log2}"
+                );
+            }
+        }
+    }
+
     #[test]
     fn random_operations_agree_with_a_list() {
         for geometry in ["1", "8", "16x4", "16x4:lru", "6x3", "8x8:lru"] {
@@ -508,7 +525,7 @@ mod tests {
 
     #[test]
     fn geometries_are_read_and_refused() {
-        for (text, shown) in [("1024", "1024x1:fifo"), ("64x4", "64x4:fifo"), ("48x3:lru", "48x3:lru")] {
+        for (text, shown) in [("4096", "4096x1:fifo"), ("64x4", "64x4:fifo"), ("48x3:lru", "48x3:lru")] {
             assert_eq!(text.parse::<TlbGeometry>().map(|g| g.to_string()), Ok(shown.to_owned()));
         }
         for text in ["", "0", "x4", "100", "64x0", "64x5", "64x4:random", "131072", "-1", "64x4:"] {

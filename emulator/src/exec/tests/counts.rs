@@ -32,7 +32,7 @@ fn each_page_of_each_access_is_counted() {
         (&["ecall"], [1, 1, 0, 0]),
     ];
     for (program, expected) in rows {
-        for geometry in ["1024", "16x2:fifo", "64x64:lru"] {
+        for geometry in ["4096", "16x2:fifo", "64x64:lru"] {
             assert_eq!(counts(program, geometry), *expected, "{program:?} {geometry}");
         }
     }

@@ -5,7 +5,7 @@ use super::*;
 use crate::mem::tlb::Tlb;
 use isa::csr::menvcfg;
 
-const GEOMETRIES: [&str; 4] = ["1", "2x2:lru", "64x4:lru", "1024"];
+const GEOMETRIES: [&str; 4] = ["1", "2x2:lru", "64x4:lru", "4096"];
 
 /// What happens to the decoded code before the program runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -154,7 +154,7 @@ fn a_block_that_is_zeroed_is_observed_once() {
             self.0.push(access.va.0);
         }
     }
-    let mut rig = Case { program: &["cbo.zero (t0)"], first: ALL, second: ALL, code: &[] }.rig("1024");
+    let mut rig = Case { program: &["cbo.zero (t0)"], first: ALL, second: ALL, code: &[] }.rig("4096");
     rig.options.watch = vec![isa::platform::Region { base: PhysAddr(SECOND_FRAME + 32), len_bytes: 8 }];
     let mut stores = Stores(Vec::new());
     assert!(matches!(rig.run_observed(100, &mut stores), Exit::Watch { .. }));
