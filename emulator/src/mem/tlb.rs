@@ -169,6 +169,8 @@ pub struct Tlb {
     /// Entries of another generation are empty: a full flush adds one.
     generation: u32,
     clock: u64,
+    /// One bit for each entry that is in use: what drops some of them looks at no others.
+    in_use: Vec<u64>,
     /// Counts the live fragments of larger leaves by a hash of (size, leaf): zero means that none is of that leaf.
     superpages: Vec<u32>,
     /// The live fragments of leaves of each size of [`LARGE_LEAVES`].
@@ -187,10 +189,11 @@ const fn size_class(log2: u8) -> usize {
     (log2 / pages_log2(1)) as usize
 }
 
-#[allow(clippy::cast_possible_truncation)] // masked
+#[allow(clippy::cast_possible_truncation)] // the high bits of a product
 fn filter_slot(vpn: u64, pages_log2: u8) -> usize {
-    let leaf = vpn >> pages_log2;
-    (leaf ^ leaf >> 8 ^ u64::from(pages_log2) << 4) as usize & (FILTER_SLOTS - 1)
+    // A kernel's leaves and a user's differ in few bits: folding them would let the one's fences look for the other's.
+    let mixed = (vpn >> pages_log2 ^ u64::from(pages_log2)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> (u64::BITS - FILTER_SLOTS.ilog2())) as usize
 }
 
 #[allow(clippy::cast_possible_truncation)] // the flag bits of an entry are its low ten
@@ -207,6 +210,7 @@ impl Tlb {
             set_mask: u64::from(geometry.entries / geometry.ways) - 1,
             generation: 1,
             clock: 0,
+            in_use: vec![0; (geometry.entries as usize).div_ceil(64)],
             superpages: vec![0; FILTER_SLOTS],
             fragments: [0; LARGE_LEAVES.len()],
             accesses: 0,
@@ -286,6 +290,7 @@ impl Tlb {
         let old = self.entries[place];
         let evicted = self.drop_at(place).then_some(old.vpn());
         self.entries[place] = new;
+        self.in_use[place / 64] |= 1 << (place % 64);
         if new.pages_log2 > 0 {
             self.superpages[filter_slot(vpn, new.pages_log2)] += 1;
             self.fragments[size_class(new.pages_log2)] += 1;
@@ -300,6 +305,7 @@ impl Tlb {
             return false;
         }
         entry.generation = 0;
+        self.in_use[place / 64] &= !(1 << (place % 64));
         if entry.pages_log2 > 0 {
             self.superpages[filter_slot(entry.vpn, entry.pages_log2)] -= 1;
             self.fragments[size_class(entry.pages_log2)] -= 1;
@@ -309,6 +315,7 @@ impl Tlb {
 
     /// `sfence.vma` with both operands `x0`: drops everything.
     pub fn flush_all(&mut self) -> Flushed {
+        self.in_use.fill(0);
         self.superpages.fill(0);
         self.fragments.fill(0);
         self.generation = match self.generation.checked_add(1) {
@@ -342,23 +349,33 @@ impl Tlb {
         let mut flushed = Flushed::Page(Vpn(vpn));
         for (class, pages_log2) in LARGE_LEAVES.into_iter().enumerate() {
             if self.fragments[class] != 0 && self.superpages[filter_slot(vpn, pages_log2)] != 0 {
-                self.drop_where(|entry| {
+                let dropped = self.drop_where(|entry| {
                     entry.pages_log2 == pages_log2
                         && entry.vpn >> pages_log2 == vpn >> pages_log2
                         && chosen(entry)
                 });
-                flushed = Flushed::Anything;
+                if dropped {
+                    flushed = Flushed::Anything;
+                }
             }
         }
         flushed
     }
 
-    fn drop_where(&mut self, chosen: impl Fn(&TlbEntry) -> bool) {
-        for place in 0..self.entries.len() {
-            if chosen(&self.entries[place]) {
-                self.drop_at(place);
+    /// Whether any was dropped.
+    fn drop_where(&mut self, chosen: impl Fn(&TlbEntry) -> bool) -> bool {
+        let mut dropped = false;
+        for word in 0..self.in_use.len() {
+            let mut left = self.in_use[word];
+            while left != 0 {
+                let place = 64 * word + left.trailing_zeros() as usize;
+                left &= left - 1;
+                if chosen(&self.entries[place]) {
+                    dropped |= self.drop_at(place);
+                }
             }
         }
+        dropped
     }
 }
 
@@ -520,6 +537,8 @@ mod tests {
                 }
             }
             assert_eq!(tlb.live_entries().count(), model.entries.len());
+            let in_use: u32 = tlb.in_use.iter().map(|word| word.count_ones()).sum();
+            assert_eq!(in_use as usize, model.entries.len());
         }
     }
 
