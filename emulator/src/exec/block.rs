@@ -1,27 +1,34 @@
 //! Decoded blocks, keyed by physical address.
 //!
 //! A block is a run of instructions in one page that ends with the first one that may go elsewhere or change what
-//! holds for the whole block. Each page of RAM that has been executed has a table with a slot for every halfword;
-//! a slot names the block that starts there. Blocks lie one after the other in one arena; a dropped block only
-//! loses its slot, and the arena is emptied as a whole when it has grown too large.
+//! holds for the whole block. Each page of RAM that has been executed has a directory of its granules, and each granule
+//! in which a block starts has a slot for every halfword, which names the block that starts there: a page with one
+//! instruction costs some hundred bytes. Blocks lie one after the other in one arena; a dropped block only loses its
+//! slot. All of it together takes at most [`MAX_BYTES`]: where more would be needed, everything is dropped, which the
+//! guest cannot tell.
 //!
 //! Which bytes have been decoded is noted in RAM's [`CodeMap`](crate::mem::code_map::CodeMap); stores that meet a
 //! mark queue the granule there, and [`CodeCache::drop_stale`] takes the blocks out before the next one runs.
 
 use super::dispatch::{self, Body};
 use crate::hart::Hart;
-use crate::mem::code_map::{Stale, mask};
+use crate::mem::code_map::{GRANULE_BYTES, Stale, mask};
 use crate::mem::ram::Ram;
 use isa::insn::{Insn, Op};
 use isa::{Extension, IsaSet, PAGE_SHIFT, PAGE_SIZE, decode, insn_len};
 
 /// The most instructions in a block.
 pub(super) const MAX_BLOCK: u16 = 64;
-/// The arena is emptied beyond so many entries (of 32 bytes).
-const MAX_ENTRIES: usize = 4 << 20;
+/// The most that decoded code may take of the host's memory: a Linux that boots needs a tenth of it.
+pub(super) const MAX_BYTES: usize = 64 << 20;
 const PAGE_BYTES: usize = 1 << PAGE_SHIFT;
-const SLOTS: usize = PAGE_BYTES / 2;
+const GRANULES: usize = PAGE_BYTES / GRANULE_BYTES;
+/// Halfwords of a granule.
+const SLOTS: usize = GRANULE_BYTES / 2;
+/// The most granules, beside its first one, that a block reaches into.
+const BLOCK_GRANULES: usize = (MAX_BLOCK as usize * 4).div_ceil(GRANULE_BYTES);
 const NO_PAGE: u32 = u32::MAX;
+const NO_SLOTS: u32 = u32::MAX;
 const NO_BLOCK: u32 = u32::MAX;
 
 /// A decoded instruction in its block.
@@ -99,10 +106,10 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// The granules of its page that it lies in, if it starts at `slot`.
+    /// The granules of its page that it lies in, if it starts at this offset.
     #[allow(clippy::cast_possible_truncation)] // offsets in a page
-    fn granules(&self, slot: usize) -> u64 {
-        let first = (slot * 2) as u32;
+    fn granules(&self, start_bytes: usize) -> u64 {
+        let first = start_bytes as u32;
         mask(first, first + u32::from(self.len_bytes) - 1)
     }
 }
@@ -111,7 +118,23 @@ impl Block {
 struct CodePage {
     /// Number of the page, counted from the first of RAM.
     frame: usize,
-    slots: Box<[u32]>,
+    /// For each granule the place of its [`Slots`].
+    granules: [u32; GRANULES],
+}
+
+/// The blocks that start in a granule, by halfword.
+type Slots = [u32; SLOTS];
+
+/// The capacity of `items` with room for `more`. It grows by a quarter, so that little of it is idle.
+fn capacity_with<T>(items: &Vec<T>, more: usize) -> usize {
+    let needed = items.len() + more;
+    if needed <= items.capacity() { items.capacity() } else { needed + needed / 4 }
+}
+
+/// Makes room for `more`, by way of [`capacity_with`].
+fn reserve<T>(items: &mut Vec<T>, more: usize) {
+    let capacity = capacity_with(items, more);
+    items.reserve_exact(capacity - items.len());
 }
 
 /// The block last found at an address: saves the way through page and slot.
@@ -142,6 +165,7 @@ pub struct CodeCache {
     entries: Vec<Entry>,
     blocks: Vec<Block>,
     pages: Vec<CodePage>,
+    slots: Vec<Slots>,
     /// For each page of RAM its place in `pages`.
     page_of_frame: Vec<u32>,
     /// Changes whenever a page gets its first decoded code: fast stores to it must end.
@@ -162,6 +186,7 @@ impl Default for CodeCache {
             entries: Vec::new(),
             blocks: Vec::new(),
             pages: Vec::new(),
+            slots: Vec::new(),
             page_of_frame: Vec::new(),
             marks_epoch: 0,
             epoch: 0,
@@ -229,9 +254,11 @@ impl CodeCache {
     }
     /// Drops everything.
     pub fn clear(&mut self, ram: &mut Ram) {
-        self.entries.clear();
-        self.blocks.clear();
-        self.pages.clear();
+        // The memory too: what was needed of each kind says little about what will be.
+        self.entries = Vec::new();
+        self.blocks = Vec::new();
+        self.pages = Vec::new();
+        self.slots = Vec::new();
         self.page_of_frame.fill(NO_PAGE);
         self.epoch += 1;
         self.forget_jumps();
@@ -245,30 +272,49 @@ impl CodeCache {
         }
         if self.page_of_frame[frame] == NO_PAGE {
             self.page_of_frame[frame] = self.pages.len() as u32;
-            self.pages.push(CodePage { frame, slots: vec![NO_BLOCK; SLOTS].into_boxed_slice() });
+            self.pages.push(CodePage { frame, granules: [NO_SLOTS; GRANULES] });
         }
         self.page_of_frame[frame]
     }
     /// The block at an offset of a code page, if it has been decoded.
     #[inline]
     pub(super) fn block(&self, page: u32, pc: u64) -> Option<Block> {
-        let slot = self.pages[page as usize].slots[slot_of(pc)];
-        self.blocks.get(slot as usize).copied()
+        let slots = self.pages[page as usize].granules[granule_of(pc)];
+        let number = self.slots.get(slots as usize)?[slot_of(pc)];
+        self.blocks.get(number as usize).copied()
     }
     /// A block's instructions.
     #[inline]
     pub(super) fn entries(&self, block: Block) -> &[Entry] {
         &self.entries[block.first as usize..][..usize::from(block.len)]
     }
-    /// Whether the next block should not be added before the cache has been emptied.
-    pub(super) fn is_full(&self) -> bool {
-        self.entries.len() > MAX_ENTRIES
+    /// Makes room for one more block, wherever it starts. `false`, and nothing has changed, if that would take more than
+    /// [`MAX_BYTES`].
+    pub(super) fn make_room(&mut self) -> bool {
+        let entries = capacity_with(&self.entries, usize::from(MAX_BLOCK));
+        let blocks = capacity_with(&self.blocks, 1);
+        let (pages, slots) = (capacity_with(&self.pages, 1), capacity_with(&self.slots, 1));
+        if bytes_of(entries, blocks, pages, slots) > MAX_BYTES {
+            return false;
+        }
+        reserve(&mut self.entries, usize::from(MAX_BLOCK));
+        reserve(&mut self.blocks, 1);
+        reserve(&mut self.pages, 1);
+        reserve(&mut self.slots, 1);
+        true
+    }
+    /// What decoded code takes of the host's memory. (Beside it there is a number for each page of RAM, and the
+    /// remembered jumps.)
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        let (entries, blocks) = (self.entries.capacity(), self.blocks.capacity());
+        bytes_of(entries, blocks, self.pages.capacity(), self.slots.capacity())
     }
 
     /// Decodes the block at the address `pc` of a code page.
-    #[allow(clippy::cast_possible_truncation)] // all are bounded by a page, or by `MAX_ENTRIES`
+    #[allow(clippy::cast_possible_truncation)] // all are bounded by a page, or by `MAX_BYTES`
     pub(super) fn build(&mut self, ram: &mut Ram, page: u32, pc: u64) -> Built {
-        let start = slot_of(pc) * 2;
+        let start = (pc & (PAGE_SIZE - 1)) as usize;
         let code_page = &mut self.pages[page as usize];
         let bytes = ram.page_bytes(code_page.frame);
         let first = self.entries.len();
@@ -290,7 +336,12 @@ impl CodeCache {
             return Built::Crosses;
         }
         let block = Block { first: first as u32, len, len_bytes: (at - start) as u16, accesses };
-        code_page.slots[start / 2] = self.blocks.len() as u32;
+        let slots = &mut code_page.granules[granule_of(pc)];
+        if *slots == NO_SLOTS {
+            *slots = self.slots.len() as u32;
+            self.slots.push([NO_BLOCK; SLOTS]);
+        }
+        self.slots[*slots as usize][slot_of(pc)] = self.blocks.len() as u32;
         self.blocks.push(block);
         if ram.code_mut().mark(code_page.frame, start as u32, at as u32 - 1) {
             self.marks_epoch += 1;
@@ -308,21 +359,42 @@ impl CodeCache {
 
     fn drop_blocks(&mut self, stale: Stale) {
         let Some(&page) = self.page_of_frame.get(stale.page) else { return };
-        let Some(page) = self.pages.get_mut(page as usize) else { return };
-        for (slot, number) in page.slots.iter_mut().enumerate().filter(|(_, number)| **number != NO_BLOCK) {
-            let Some(block) = self.blocks.get(*number as usize) else { continue };
-            if block.granules(slot) & stale.granules != 0 {
-                *number = NO_BLOCK;
+        let Some(page) = self.pages.get(page as usize) else { return };
+        // A block that reaches into a granule starts in it, or not far before.
+        let first = (stale.granules.trailing_zeros() as usize).saturating_sub(BLOCK_GRANULES);
+        let last = GRANULES - 1 - stale.granules.leading_zeros() as usize;
+        for (granule, &slots) in page.granules.iter().enumerate().take(last + 1).skip(first) {
+            let Some(slots) = self.slots.get_mut(slots as usize) else { continue };
+            for (slot, number) in slots.iter_mut().enumerate() {
+                let Some(block) = self.blocks.get(*number as usize) else { continue };
+                if block.granules(granule * GRANULE_BYTES + slot * 2) & stale.granules != 0 {
+                    *number = NO_BLOCK;
+                }
             }
         }
     }
 }
 
-/// The slot of an address in its page.
+/// The bytes of so many entries, blocks, pages and granules' slots.
+const fn bytes_of(entries: usize, blocks: usize, pages: usize, slots: usize) -> usize {
+    entries * size_of::<Entry>()
+        + blocks * size_of::<Block>()
+        + pages * size_of::<CodePage>()
+        + slots * size_of::<Slots>()
+}
+
+/// The granule of an address in its page.
+#[inline]
+#[allow(clippy::cast_possible_truncation)] // masked
+const fn granule_of(pc: u64) -> usize {
+    (pc & (PAGE_SIZE - 1)) as usize / GRANULE_BYTES
+}
+
+/// The slot of an address in its granule.
 #[inline]
 #[allow(clippy::cast_possible_truncation)] // masked
 const fn slot_of(pc: u64) -> usize {
-    (pc & (PAGE_SIZE - 1)) as usize / 2
+    (pc & (GRANULE_BYTES as u64 - 1)) as usize / 2
 }
 
 /// Decodes the instruction at an offset of a page; `None` if it does not end in the page.
@@ -335,5 +407,9 @@ fn decode_at(bytes: &[u8], at: usize, isa: IsaSet) -> Option<Entry> {
     Some(Entry::first(bits, isa))
 }
 
+// What docs/architecture.md counts with ("The host's memory").
 #[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<Entry>() == 32);
+const _: () = assert!(
+    size_of::<Entry>() == 32 && size_of::<CodePage>() == 264 && size_of::<[Jump; JUMPS]>() == 32 << 10
+);
+const _: () = assert!(size_of::<Block>() == 12 && size_of::<Slots>() == 128);

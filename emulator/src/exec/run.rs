@@ -249,9 +249,10 @@ where
         if !fetch.whole_page {
             return Err(NoBlock::Single);
         }
-        if self.code.is_full() {
+        if !self.code.make_room() {
             self.code.clear(core.ram);
             self.sync_code();
+            assert!(self.code.make_room(), "a block fits into an empty cache");
         }
         let core = &mut self.interp.core;
         let (frame, _) = CodeMap::locate(fetch.offset);

@@ -94,6 +94,9 @@ const fn slot_of(va: u64) -> usize {
     (va >> isa::PAGE_SHIFT) as usize & (SLOTS - 1)
 }
 
+// What docs/architecture.md counts with ("The host's memory").
+const _: () = assert!(size_of::<Slot>() * SLOTS * (2 * DATA_BANKS + FETCH_BANKS) == 80 << 10);
+
 const EMPTY_BANK: [Slot; SLOTS] = [Slot { tag: EMPTY, value: 0 }; SLOTS];
 
 impl<const BANKS: usize> Array<BANKS> {

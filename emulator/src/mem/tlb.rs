@@ -148,6 +148,9 @@ impl TlbEntry {
     }
 }
 
+// What docs/architecture.md counts with ("The host's memory").
+const _: () = assert!(size_of::<TlbEntry>() == 40);
+
 /// What a flush has dropped, so that the fast arrays drop it too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Flushed {

@@ -1,5 +1,6 @@
 //! The run loop with a small board: a timer, a device that counts its accesses, one that writes RAM.
 
+mod code_memory;
 mod counts;
 mod decoded;
 mod exact;
