@@ -2,6 +2,7 @@
 //!
 //! Everything here is derived from the table (`table.rs`) and the list of formats below.
 
+use crate::effect::Effect;
 use crate::ext::Extension;
 
 /// One operand as it is written in assembly, and the field of [`Insn`] that holds it.
@@ -144,7 +145,7 @@ formats! {
 }
 
 macro_rules! define_op {
-    ($($op:ident $function:ident $mnemonic:literal $format:ident $extension:ident $bits:literal;)*) => {
+    ($($op:ident $function:ident $mnemonic:literal $format:ident $extension:ident $effect:ident $bits:literal;)*) => {
         /// Which instruction: a row of the table.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         #[repr(u16)]
@@ -165,6 +166,10 @@ macro_rules! define_op {
             /// The extension it belongs to; [`crate::gate`] knows the exact condition.
             pub const fn extension(self) -> Extension {
                 match self { $(Op::$op => Extension::$extension,)* }
+            }
+            /// What it may do.
+            pub const fn effect(self) -> Effect {
+                match self { $(Op::$op => Effect::$effect,)* }
             }
             /// The values of its fixed bits (those of [`Op::mask`]).
             pub const fn match_bits(self) -> u32 {
@@ -218,6 +223,12 @@ impl Insn {
     #[inline]
     pub const fn is_pause(&self) -> bool {
         matches!(self.op, Op::Fence) && self.imm == crate::pseudo::PAUSE
+    }
+    /// Whether a CSR instruction writes its CSR: `csrrs` and `csrrc` with `x0` (or the immediate 0) do not, not even the
+    /// same value.
+    #[inline]
+    pub const fn writes_csr(&self) -> bool {
+        matches!(self.op, Op::Csrrw | Op::Csrrwi) || self.rs1 != 0
     }
     /// In `rm` of an atomic: acquire.
     pub const AQ: u8 = 2;

@@ -15,7 +15,7 @@ use crate::hart::Hart;
 use crate::mem::code_map::{GRANULE_BYTES, Stale, mask};
 use crate::mem::ram::Ram;
 use isa::insn::{Insn, Op};
-use isa::{Extension, IsaSet, PAGE_SHIFT, PAGE_SIZE, decode, insn_len};
+use isa::{Effect, Extension, IsaSet, PAGE_SHIFT, PAGE_SIZE, decode, insn_len};
 
 /// The most instructions in a block.
 pub(super) const MAX_BLOCK: u16 = 64;
@@ -64,7 +64,7 @@ impl Entry {
         let low = low_half(bits);
         match decode(bits).filter(|insn| isa.allows(insn)) {
             Some(insn) => {
-                let aligned = dispatch::jumps(insn.op) && !isa.contains(Extension::Zca);
+                let aligned = insn.op.effect() == Effect::Jump && !isa.contains(Extension::Zca);
                 Self::new(insn, if aligned { Kind::Aligned } else { Kind::Row })
             }
             None => {
@@ -79,7 +79,7 @@ impl Entry {
     }
     /// Its data accesses.
     pub fn accesses(&self) -> u16 {
-        u16::from(self.kind != Kind::Illegal && dispatch::accesses_memory(self.insn.op))
+        if self.kind == Kind::Illegal { 0 } else { self.insn.op.effect().accesses() }
     }
     fn ends_block(&self) -> bool {
         self.kind == Kind::Illegal || dispatch::ends_block(&self.insn)

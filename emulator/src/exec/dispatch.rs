@@ -1,60 +1,28 @@
-//! From an instruction to the function that runs it, and the few facts of an instruction that shape its block.
+//! From an instruction to the function that runs it, and where its block ends. What else shapes a block is in isa's table.
 
 use super::block::{Entry, Kind};
 use super::interp::{Interp, Stopped};
 use crate::hart::write_is_harmless;
 use crate::semantics::{Engine, aligned, body_of};
-use isa::insn::{Format, Insn, Op};
+use isa::EndsBlock;
+use isa::insn::{Insn, Op};
 
 /// Runs the instruction of an entry.
 pub(super) type Body<const OBSERVED: bool> =
     for<'a, 'b, 'c> fn(&'a mut Interp<'b, OBSERVED>, &'c Entry) -> Result<(), Stopped>;
 
-/// Whether the body asks where in the block it is (its address, step or counts).
-const fn needs_place(op: Op) -> bool {
-    matches!(
-        op.format(),
-        Format::U
-            | Format::J
-            | Format::Jalr
-            | Format::B
-            | Format::Bare
-            | Format::SfenceVma
-            | Format::Csr
-            | Format::CsrImm
-    )
-}
-
-/// Whether the instruction makes one data access (two if it crosses pages).
-pub(super) const fn accesses_memory(op: Op) -> bool {
-    matches!(
-        op.format(),
-        Format::Load
-            | Format::Store
-            | Format::Lr
-            | Format::Amo
-            | Format::FpLoad
-            | Format::FpStore
-            | Format::CacheBlock
-    )
-}
-
-/// Whether a block ends after the instruction: it may go elsewhere, or change what holds for the whole block
-/// (mode, translation, pending interrupts).
+/// Whether a block ends after the instruction.
 pub(super) fn ends_block(insn: &Insn) -> bool {
-    match insn.op.format() {
-        Format::J | Format::Jalr | Format::B | Format::Bare | Format::SfenceVma | Format::FenceI => true,
-        Format::Fence => insn.is_pause(),
-        Format::Csr | Format::CsrImm => {
-            let writes = matches!(insn.op, Op::Csrrw | Op::Csrrwi) || insn.rs1 != 0;
-            writes && !write_is_harmless(insn.csr())
-        }
-        _ => false,
+    match insn.op.effect().ends_block() {
+        EndsBlock::Never => false,
+        EndsBlock::Always => true,
+        EndsBlock::AsPause => insn.is_pause(),
+        EndsBlock::ByCsr => insn.writes_csr() && !write_is_harmless(insn.csr()),
     }
 }
 
 macro_rules! bodies {
-    ($($op:ident $function:ident $mnemonic:literal $format:ident $extension:ident $bits:literal;)*) => {
+    ($($op:ident $function:ident $mnemonic:literal $format:ident $extension:ident $effect:ident $bits:literal;)*) => {
         /// One function a row: notes the place if the body asks for it, then runs the body.
         mod rows {
             use super::*;
@@ -63,7 +31,7 @@ macro_rules! bodies {
                     e: &mut Interp<'_, OBSERVED>,
                     entry: &Entry,
                 ) -> Result<(), Stopped> {
-                    if const { needs_place(Op::$op) } {
+                    if const { Op::$op.effect().asks_place() } {
                         e.core.index = u64::from(entry.index);
                         e.core.offset = u64::from(entry.offset_bytes);
                     }
@@ -93,10 +61,6 @@ macro_rules! aligned_bodies {
                     aligned::$function(e, &entry.insn)
                 }
             )*
-        }
-        /// Whether the instruction jumps or branches to a target of its own.
-        pub(super) fn jumps(op: Op) -> bool {
-            matches!(op, $(Op::$op)|*)
         }
         fn aligned_row<const OBSERVED: bool>(op: Op) -> Body<OBSERVED> {
             match op {

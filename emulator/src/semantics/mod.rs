@@ -10,6 +10,8 @@
 
 mod engine;
 mod float;
+#[cfg(test)]
+mod recorder;
 
 pub mod a;
 pub mod aligned;
