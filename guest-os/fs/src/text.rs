@@ -100,7 +100,7 @@ mod tests {
         let mut random = Random(0x7e_c57e);
         assert!(text.is_empty());
         for round in 0..400 {
-            write!(text, "line {round}\n").unwrap();
+            writeln!(text, "line {round}").unwrap();
             model.extend_from_slice(std::format!("line {round}\n").as_bytes());
             let piece = vec![b'a' + (round % 26) as u8; random.below(1000) as usize];
             text.push(&piece).unwrap();

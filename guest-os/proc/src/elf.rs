@@ -13,7 +13,7 @@ use isa::{PAGE_SIZE, VirtAddr};
 
 /// Bytes of an ELF64 header.
 pub const HEADER_BYTES: u64 = 64;
-const PROGRAM_HEADER_BYTES: u64 = 56;
+const PROGRAM_HEADER_BYTES: usize = 56;
 /// Linux's limit on the size of all program headers.
 const MAX_HEADERS_BYTES: u64 = 64 << 10;
 /// The largest offset in a file (`loff_t`).
@@ -150,8 +150,8 @@ impl Headers {
         if header.e_type != header::ET_EXEC && header.e_type != header::ET_DYN {
             return Err(ElfError::NotExecutable);
         }
-        let table_bytes = u64::from(header.e_phnum) * PROGRAM_HEADER_BYTES;
-        if u64::from(header.e_phentsize) != PROGRAM_HEADER_BYTES
+        let table_bytes = u64::from(header.e_phnum) * PROGRAM_HEADER_BYTES as u64;
+        if usize::from(header.e_phentsize) != PROGRAM_HEADER_BYTES
             || table_bytes == 0
             || table_bytes > MAX_HEADERS_BYTES
         {
@@ -166,7 +166,7 @@ impl Headers {
     }
     /// Their length in bytes.
     pub fn table_bytes(&self) -> u64 {
-        u64::from(self.header.e_phnum) * PROGRAM_HEADER_BYTES
+        u64::from(self.header.e_phnum) * PROGRAM_HEADER_BYTES as u64
     }
 
     /// Plans the mapping. `table`: the bytes of the program headers; `pie_base`: where position-independent programs go;
@@ -179,7 +179,7 @@ impl Headers {
         let context = Ctx::new(Container::Big, goblin::container::Endian::Little);
         // One by one: the parser would allocate for all of them at once.
         let headers = || {
-            let entries = table.chunks_exact(PROGRAM_HEADER_BYTES as usize).take(count);
+            let entries = table.chunks_exact(PROGRAM_HEADER_BYTES).take(count);
             entries
                 .map(|entry| ProgramHeader::parse(entry, 0, 1, context))
                 .flat_map(|parsed| parsed.ok()?.pop())

@@ -287,7 +287,8 @@ fn an_operation_without_memory_fails_and_can_be_asked_again() {
     let tree = Scratch::new("refused");
     make_tree(&tree.0);
     let image = Arc::new(mke2fs(&tree.0, "8M", &["-t", "ext4", "-b", "1024", "-O", "^dir_index"]));
-    let operations: [fn(&mut Ext4) -> Result<Vec<u8>, Errno>; 4] = [
+    type Operation = fn(&mut Ext4) -> Result<Vec<u8>, Errno>;
+    let operations: [Operation; 4] = [
         |ext4| find(ext4, "usr/bin/busybox").map(|ino| ino.to_le_bytes().to_vec()),
         |ext4| find(ext4, "many/a-rather-long-file-name-01234").map(|ino| ino.to_le_bytes().to_vec()),
         |ext4| find(ext4, "slow").and_then(|ino| ext4.readlink(ino)),
