@@ -7,7 +7,7 @@ mod support;
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
-use support::{Ran, TempDir, folio, root, run};
+use support::{Ran, TempDir, folio, missing, root, run};
 
 const PIPELINE: &str = "busybox cat | busybox sort | busybox wc; busybox true";
 
@@ -32,7 +32,7 @@ enum Source {
 /// The pipeline under `folio run -m memory`; `None` if the user asked to do without Debian's programs.
 fn run_pipeline(memory: &str, input: &[u8], source: Source) -> Option<Ran> {
     if std::env::var_os("FOLIO_SKIP_DEBIAN").is_some() {
-        eprintln!("skipped: FOLIO_SKIP_DEBIAN is set");
+        missing::not_run("FOLIO_SKIP_DEBIAN is set");
         return None;
     }
     let image: PathBuf = root().join("target/test-inputs/debian.ext4");
@@ -97,7 +97,7 @@ fn lack_of_memory_is_said() {
 }
 
 #[test]
-#[ignore = "takes minutes: for the campaign"]
+#[ignore = "a piece of make campaign"]
 fn twenty_megabytes_come_through_or_lack_of_memory_is_said() {
     let bytes = 20_000_000;
     for memory in ["32M", "64M", "128M"] {

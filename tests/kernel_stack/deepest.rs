@@ -2,12 +2,13 @@
 //! through the page table, when a process ends and at the end of the run.
 
 use super::guest::Guest;
+use super::missing;
 use emulator::loader::{Boot, Chosen};
 use emulator::machine::Machine;
 use isa::events::EventKind;
 use isa::{PAGE_SIZE, VirtAddr};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const WORD_BYTES: usize = 8;
 /// Pages at the start of the window that are looked at at the end of a run: far more than 200 stacks.
@@ -104,17 +105,14 @@ fn our_programs_use_at_most_half_of_a_stack() {
     }
 }
 
-/// The commands of tests/goldens/guest.
-fn golden_commands() -> Vec<Vec<String>> {
-    let folder = root().join("tests/goldens/guest");
-    let mut lists: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    lists.retain(|path| path.extension().is_some_and(|extension| extension == "argv"));
-    lists.sort();
-    let words = |list: &PathBuf| {
-        let text = fs::read_to_string(list).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+/// The command lines of the tests of real programs.
+fn real_commands() -> Vec<Vec<String>> {
+    let list = fs::read_to_string(root().join("tests/guest_programs/commands.jsonl")).unwrap();
+    let words = |line: &str| {
+        let command: serde_json::Value = serde_json::from_str(line).unwrap();
+        command["argv"].as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_string()).collect()
     };
-    lists.iter().map(words).collect()
+    list.lines().map(words).collect()
 }
 
 fn root() -> &'static Path {
@@ -124,14 +122,14 @@ fn root() -> &'static Path {
 #[test]
 fn real_programs_use_at_most_half_of_a_stack() {
     if std::env::var_os("FOLIO_SKIP_DEBIAN").is_some() {
-        eprintln!("skipped: FOLIO_SKIP_DEBIAN is set");
+        missing::not_run("FOLIO_SKIP_DEBIAN is set");
         return;
     }
     let image = root().join("target/test-inputs/debian.ext4");
     let disk = fs::read(&image)
         .unwrap_or_else(|_| panic!("{} is not there: run `make setup-test`", image.display()));
     let envp = [b"PATH=/bin:/sbin".to_vec(), b"HOME=/root".to_vec()];
-    let commands = golden_commands();
+    let commands = real_commands();
     assert!(commands.len() > 20, "{} commands cannot be all", commands.len());
     for command in commands {
         let argv: Vec<Vec<u8>> = command.iter().map(|word| word.as_bytes().to_vec()).collect();

@@ -5,4 +5,6 @@ mod deepest;
 mod frames;
 #[path = "../support/guest.rs"]
 mod guest;
+#[path = "../support/missing.rs"]
+mod missing;
 mod overflow;
