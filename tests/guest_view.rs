@@ -209,7 +209,7 @@ impl World {
     }
 
     fn evict(&mut self) {
-        self.mem.evict_all_clean();
+        while self.mem.evict_one() {}
         for page in self.mem.take_evicted() {
             self.report(EventKind::Evict, 0, "", |r| {
                 (r.frame, r.detail, r.detail2) = (page.frame.ppn().0, page.key.file.0, page.key.index);

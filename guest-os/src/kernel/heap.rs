@@ -30,6 +30,9 @@ pub const PIECE_BYTES: usize = 8 << 10;
 pub const THREAD_BYTES: usize = 48 << 10;
 /// Bytes of the heap at the start, beside the frame table.
 const BOOT_BYTES: u64 = 512 << 10;
+/// What kernel threads cost is at most one part in so many of RAM, so that those that there are can go on (Linux allows an eighth
+/// for stacks alone).
+const THREADS_PART: usize = 4;
 /// Pages kept ready for what no thread answers for: interrupts, and the scattering of free memory.
 const COMMON_PAGES: usize = 16;
 /// Ready pages above what is promised that are not given back: a process that comes and goes should not map and unmap.
@@ -48,8 +51,9 @@ struct Growth {
     end: Option<NonNull<u8>>,
     /// The first address of the window that is not mapped.
     mapped_end: usize,
-    /// Threads that have a share.
+    /// Threads that have a share, and how many may.
     threads: usize,
+    most_threads: usize,
     /// Bytes promised by [`prepare`] beside the shares.
     prepared: usize,
     /// Frames that hold the window's page tables.
@@ -65,6 +69,7 @@ static HEAP: KernelHeap = KernelHeap {
         end: None,
         mapped_end: HEAP_WINDOW.range().start,
         threads: 0,
+        most_threads: 0,
         prepared: 0,
         tables: 0,
         may_shrink: false,
@@ -117,6 +122,10 @@ pub unsafe fn start(start: PhysAddr, bytes: usize) {
 
 /// Lets the part of the heap in the window begin. Called once, when there are frames.
 pub fn start_growing() -> Result<(), Errno> {
+    /// What a thread costs beside its address space: its share, its stack, its scratch page.
+    const THREAD_COST_BYTES: usize = THREAD_BYTES + arch::STACK_BYTES + FRAME_BYTES;
+    let ram_frames = usize::try_from(mem::memory().frames().total()).map_err(|_| Errno::ENOMEM)?;
+    HEAP.growth.get_mut().most_threads = ram_frames / THREADS_PART * FRAME_BYTES / THREAD_COST_BYTES;
     grow(COMMON_PAGES)?;
     let base = HEAP_WINDOW.range().start;
     // SAFETY: the page was mapped for the heap on the line above.
@@ -138,6 +147,11 @@ pub struct Share {
 }
 
 impl Share {
+    /// Whether there may be one more.
+    pub fn may_be_made() -> bool {
+        let growth = HEAP.growth.get();
+        growth.threads < growth.most_threads
+    }
     /// A share for one more thread. ENOMEM if there is no memory for it.
     pub fn new() -> Result<Self, Errno> {
         HEAP.growth.get_mut().threads += 1;

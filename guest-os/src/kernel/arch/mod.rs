@@ -10,7 +10,7 @@ mod start;
 mod user;
 pub mod window;
 
-pub use context::{Context, StackSlot, switch};
+pub use context::{Context, STACK_BYTES, StackSlot, switch};
 pub use csr::{
     device_has_written, enable_interrupts_in_sie, fence_address_space, fence_instructions,
     interrupts_pending, max_asid, set_address_space, time, wait_for_interrupt,

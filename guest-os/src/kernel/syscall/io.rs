@@ -113,6 +113,11 @@ fn read_spans(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
 
 fn write_spans(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
     open_files().get(id).check_writable()?;
+    if let Object::Device(Device::Null | Device::Zero) = open_files().get(id).object {
+        // Nothing of the program's memory is looked at.
+        let all = spans.iter().fold(0, |sum: usize, span| sum.saturating_add(span.len));
+        return Ok(all.min(MAX_BYTES) as u64);
+    }
     transfer(spans, |address, want, done| write_piece(id, address, want, advance(position, done)))
 }
 
@@ -239,8 +244,6 @@ fn wait_for_pipe(pipe: PipeId) -> Result<(), Stop> {
 fn write_piece(id: OpenFileId, address: u64, want: usize, position: Position) -> Moved {
     let file = details(id);
     match &file.object {
-        // Nothing of the program's memory is looked at.
-        Object::Device(Device::Null | Device::Zero) => return Ok(want),
         Object::Device(Device::Full) => return Err(Errno::ENOSPC.into()),
         Object::Disk(_) | Object::Text(_) => return Err(Errno::EBADF.into()),
         _ => {}

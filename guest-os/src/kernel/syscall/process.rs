@@ -30,6 +30,9 @@ pub fn clone([flags, stack, parent_tid, tls, child_tid, ..]: Arguments) -> Outco
         log::warn!("clone with flags {flags:#x}: threads and namespaces are not supported (EINVAL)");
         return Err(Errno::EINVAL.into());
     }
+    if !heap::Share::may_be_made() {
+        return Err(Errno::EAGAIN.into());
+    }
     let parent = current();
     /// What a VMA costs at most: its part of two trees' nodes.
     const VMA_BYTES: usize = 256;
