@@ -15,7 +15,7 @@ use crate::{check, check_eq, check_error, tests};
 tests! {
     open_errors, create_exclusive, read_write, truncate_on_open, append, seek, seek_hole, read_at_offset, read_only_descriptor, unlink_open_file,
     big_file, duplicates_share_offset, fork_shares_offset, duplicate_errors, descriptor_flags, descriptor_limit, descriptor_lowest,
-    list_root, list_errors, make_directories, rename_file, working_directory, status_of_files, status_errors, access, links, device_null, device_zero,
+    list_root, list_many, list_errors, make_directories, rename_file, working_directory, status_of_files, status_errors, access, links, device_null, device_zero,
     device_urandom, terminal_control_on_file, proc_self_exe, vectors, truncate_file, chmod_file, @Kernel descriptors_bad,
 }
 
@@ -256,6 +256,14 @@ fn descriptor_limit() -> Outcome {
     os::close(39)?;
     check_error!(os::pipe(0), EMFILE);
     check_eq!(os::open(c"/dev/null", g::O_RDONLY, 0)?, 39);
+    // Without a descriptor no file is made, and none is cut.
+    check_error!(os::open(PATH, g::O_WRONLY | g::O_CREAT | g::O_TRUNC, 0o600), EMFILE);
+    os::close(39)?;
+    check_error!(os::open(PATH, g::O_RDONLY, 0), ENOENT);
+    let fd = temporary(PATH, b"kept")?;
+    check_error!(os::open(PATH, g::O_WRONLY | g::O_TRUNC, 0), EMFILE);
+    check_eq!(size(fd)?, 4);
+    unlink(PATH)?;
     Ok(())
 }
 
@@ -295,6 +303,49 @@ fn listing(path: &CStr, name: &[u8]) -> Result<(bool, usize)> {
             entry += reclen;
         }
     }
+}
+
+/// One call fills a large buffer, entry by entry, each once.
+fn list_many() -> Outcome {
+    const MANY: usize = 300;
+    const DIR: &CStr = c"/tmp/vmtests.many";
+    let mut name = *b"/tmp/vmtests.many/a-name-that-is-long-enough-to-fill-some-pages-000\0";
+    let digits = name.len() - 4;
+    let mut each = |action: &dyn Fn(usize) -> Result<usize>| {
+        for number in 0..MANY {
+            for (place, value) in [number / 100, number / 10 % 10, number % 10].into_iter().enumerate() {
+                name[digits + place] = b'0' + value as u8;
+            }
+            action(core::hint::black_box(&name).as_ptr() as usize)?;
+        }
+        Result::Ok(())
+    };
+    sys(g::__NR_mkdirat, [AT, at(DIR), 0o700])?;
+    each(&|path| {
+        let fd = sys(g::__NR_openat, [AT, path, (g::O_WRONLY | g::O_CREAT) as usize, 0o600])?;
+        sys(g::__NR_close, [fd])
+    })?;
+    let fd = os::open(DIR, g::O_RDONLY | g::O_DIRECTORY, 0)?;
+    let mut bytes = [0u64; 4096];
+    let start = bytes.as_mut_ptr() as usize;
+    let len = sys(g::__NR_getdents64, [fd as usize, start, 32768])?;
+    let mut seen = [0u8; MANY];
+    let (mut entry, mut count) = (start, 0);
+    while entry < start + len {
+        let digit = |place: usize| usize::from(peek(entry + 19 + place).wrapping_sub(b'0'));
+        // The name without its directory ends in the digits.
+        let first = digits - b"/tmp/vmtests.many/".len();
+        if peek(entry + 19) != b'.' {
+            seen[(digit(first) * 100 + digit(first + 1) * 10 + digit(first + 2)).min(MANY - 1)] += 1;
+        }
+        count += 1;
+        entry += usize::from(peek(entry + 16)) + 256 * usize::from(peek(entry + 17));
+    }
+    each(&|path| sys(g::__NR_unlinkat, [AT, path, 0]))?;
+    sys(g::__NR_unlinkat, [AT, at(DIR), g::AT_REMOVEDIR as usize])?;
+    check_eq!(count, MANY + 2);
+    check!(seen.iter().all(|&times| times == 1));
+    Ok(())
 }
 
 fn list_root() -> Outcome {

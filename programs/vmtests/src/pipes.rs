@@ -10,6 +10,7 @@ use crate::{check, check_eq, check_error, tests};
 tests! {
     pipe_round_trip, pipe_end_of_file, pipe_no_reader, pipe_no_reader_ignored, pipe_big, pipe_atomic, pipe_nonblocking, pipe_copies, pipe_wrong_end,
     pipe_bad_flags, pipe_reader_woken_by_exit, pipe_writer_woken_by_exit, pipe_chain, pipe_vectors,
+    pipe_keeps_what_cannot_be_read, poll_many,
 }
 
 fn pipe_round_trip() -> Outcome {
@@ -263,5 +264,36 @@ fn pipe_vectors() -> Outcome {
     check_eq!(sys(g::__NR_readv, [read as usize, vector.as_ptr() as usize, 2])?, 7);
     check_eq!((core::hint::black_box(&a), &core::hint::black_box(&b)[..4]), (b"dem", &b"and!"[..]));
     check_error!(sys(g::__NR_writev, [write as usize, vector.as_ptr() as usize, 2000]), EINVAL);
+    Ok(())
+}
+
+fn pipe_keeps_what_cannot_be_read() -> Outcome {
+    let (read, write) = os::pipe(0)?;
+    os::write(write, b"still here")?;
+    check_error!(sys(g::__NR_read, [read as usize, 8, 4]), EFAULT);
+    let mut bytes = [0; 16];
+    check_eq!(os::read(read, &mut bytes)?, 10);
+    check_eq!(&bytes[..10], b"still here");
+    Ok(())
+}
+
+/// As many descriptors as RLIMIT_NOFILE allows can be waited for, and none more.
+fn poll_many() -> Outcome {
+    const MANY: usize = 2000;
+    const POLLIN: u64 = 1;
+    let (read, write) = os::pipe(0)?;
+    let mut limit = [0u64; 2];
+    sys(g::__NR_prlimit64, [0, g::RLIMIT_NOFILE as usize, 0, limit.as_mut_ptr() as usize])?;
+    let limit = [MANY as u64, core::hint::black_box(&limit)[1]];
+    sys(g::__NR_prlimit64, [0, g::RLIMIT_NOFILE as usize, limit.as_ptr() as usize, 0])?;
+    let mut all = [u64::from(read.cast_unsigned()) | POLLIN << 32; MANY + 1];
+    let start = all.as_mut_ptr() as usize;
+    let millisecond = [0u64, 1_000_000];
+    let poll = |count: usize| sys(g::__NR_ppoll, [start, count, millisecond.as_ptr() as usize, 0]);
+    check_eq!(poll(MANY)?, 0);
+    check_error!(poll(MANY + 1), EINVAL);
+    os::write(write, b"x")?;
+    check_eq!(poll(MANY)?, MANY);
+    check!(core::hint::black_box(&all)[..MANY].iter().all(|entry| entry >> 48 == POLLIN));
     Ok(())
 }
