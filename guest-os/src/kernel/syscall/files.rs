@@ -1,12 +1,12 @@
 //! Descriptors and open files: open, close, dup, fcntl, lseek, pipes, directories.
 
-use super::{Arguments, Outcome, descriptor, descriptor_error, int, length, uint};
+use super::{Arguments, Outcome, Stop, descriptor, descriptor_error, has_failed, int, length, uint};
 use crate::hart::current;
 use crate::mem::FRAME_BYTES;
 use crate::user::{self, UserPtr};
 use crate::vfs::{self, open_files};
 use crate::wait::{self, Channel};
-use crate::{heap, pages};
+use crate::{heap, inject, pages};
 use ::proc::DescriptorError;
 use fs::{Errno, Location, Object, OpenFile, OpenFileId, OpenFlags, Opened, Whence};
 use linux_raw_sys::general as linux;
@@ -267,8 +267,12 @@ pub fn getdents64([fd, buffer, len, ..]: Arguments) -> Outcome {
     let mut scratch = process.scratch.borrow_mut();
     let mut done = 0;
     loop {
-        let want = (capacity - done).min(FRAME_BYTES);
-        match next_entries(&mut file, &mut scratch[..want], buffer.wrapping_add(done as u64)) {
+        let (want, start) = ((capacity - done).min(FRAME_BYTES), file.offset);
+        let listed = inject::attempts(has_failed, || {
+            file.offset = start;
+            next_entries(&mut file, &mut scratch[..want], buffer.wrapping_add(done as u64))
+        });
+        match listed {
             Ok((count, goes_on)) => {
                 open_files().get_mut(id).offset = file.offset;
                 done += count;
@@ -277,14 +281,14 @@ pub fn getdents64([fd, buffer, len, ..]: Arguments) -> Outcome {
                 }
             }
             Err(_) if done > 0 => return Ok(done as u64),
-            Err(error) => return Err(error.into()),
+            Err(stop) => return Err(stop),
         }
     }
 }
 
 /// Copies the next entries of a directory to the program, as many as fit into `scratch`. Returns how many bytes they take, and whether more
 /// would have come.
-fn next_entries(file: &mut OpenFile, scratch: &mut [u8], address: u64) -> Result<(usize, bool), Errno> {
+fn next_entries(file: &mut OpenFile, scratch: &mut [u8], address: u64) -> Result<(usize, bool), Stop> {
     heap::settle()?;
     let mut writer = fs::DirentWriter::new(scratch);
     vfs::lock().read_dir(file, &mut writer)?;
