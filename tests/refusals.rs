@@ -35,6 +35,20 @@ fn summary(output: &str) -> &str {
 }
 
 #[test]
+fn the_machine_lives_when_memory_is_nearly_full() {
+    for pages in [0, 3, 10, 30, 100, 300] {
+        let mut guest = Guest::new(&["vmtests", &format!("--leave={pages}")], 0);
+        // Whatever becomes of the tests, and of the process that runs them: the kernel ends the run by itself, all frames counted.
+        let status = guest.finish();
+        let killed_or_counted = [0, 1, 137].contains(&status);
+        assert!(killed_or_counted, "{pages} pages: status {status}\n{}", guest.output());
+        if pages == 300 {
+            assert!(guest.output().contains(" ok\n"), "{}", guest.output());
+        }
+    }
+}
+
+#[test]
 fn each_request_of_each_call_is_refused_once_and_nobody_notices() {
     listen();
     let mut plain = Guest::new(&["vmtests"], 0);

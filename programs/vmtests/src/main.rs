@@ -2,7 +2,8 @@
 //!
 //! `vmtests [NAME…]` runs all tests, or those named, prints `NAME ok` or `NAME FAILED` for each and a summary, and exits with 0 only if
 //! all passed. `vmtests -l` lists them. `vmtests -u` leaves out what a user-mode emulator (qemu-riscv64) cannot do: it is the referee for
-//! all the others. Tests marked `only by name` want a whole machine for themselves.
+//! all the others. Tests marked `only by name` want a whole machine for themselves. `vmtests --leave=PAGES` first takes all memory but so
+//! many pages: then tests may fail and be killed, and the machine must live.
 #![no_std]
 #![no_main]
 
@@ -12,6 +13,7 @@ mod exec;
 mod faults;
 mod files;
 mod forks;
+mod full;
 mod memory;
 mod pipes;
 mod processes;
@@ -114,6 +116,13 @@ fn main(args: Args) -> i32 {
         Some(_) => named().any(|name| name == test.name),
         None => test.scope == Scope::Everywhere || (test.scope == Scope::Kernel && !flag("-u")),
     };
+    let left = args.iter().find_map(|argument| argument.strip_prefix("--leave="));
+    if let Some(pages) = left.and_then(|pages| pages.parse().ok())
+        && let Err(errno) = full::take_all_but(pages)
+    {
+        rt::eprintln!("vmtests: memory cannot be taken: {errno:?}");
+        return 2;
+    }
     let (mut passed, mut failed) = (0, 0);
     for test in all().filter(|test| chosen(test)) {
         if run(test) {
