@@ -121,10 +121,18 @@ impl Guest {
 
     /// Runs to the program's end, and gives its exit status.
     pub fn finish(&mut self) -> u8 {
+        match self.end() {
+            GuestExit::Status(status) => status,
+            other => panic!("the machine stopped: {other:?}\n{}", self.output()),
+        }
+    }
+
+    /// Runs to the program's end, and says how it ended.
+    pub fn end(&mut self) -> GuestExit {
         loop {
             match self.machine.run(Step(MOST_STEPS)) {
                 StopReason::Event => {}
-                StopReason::Exit(GuestExit::Status(status)) => return status,
+                StopReason::Exit(exit) => return exit,
                 other => panic!("the machine stopped: {other:?}\n{}", self.output()),
             }
         }
