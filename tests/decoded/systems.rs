@@ -114,7 +114,7 @@ fn linux_ends_alike_with_and_without_decoded_code() {
             boot: &Boot { chosen, initrd: Some(&initramfs), ..Boot::kernel(&kernel) },
             config: MachineConfig { ram_bytes: 256 << 20, harts, ..MachineConfig::default() },
             disk: &|| None,
-            ends: &|reason| matches!(reason, StopReason::SbiShutdown(_)),
+            ends: &|reason| reason == StopReason::FinisherPass,
         }
         .compare();
     }

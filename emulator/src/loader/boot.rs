@@ -296,21 +296,16 @@ impl Loader<'_> {
             self.place(image, segment.pa, segment.data, segment.memory_bytes)?;
         }
         let wanted = ["tohost", "fromhost", "begin_signature", "end_signature"];
-        let symbols: Vec<_> = elf.symbols().filter(|symbol| wanted.contains(&&*symbol.name)).collect();
-        let find = |name: &str| {
-            let symbol = symbols.iter().find(|symbol| symbol.name == name)?;
-            Some(elf.physical(symbol.va))
-        };
+        let found = elf.symbols_named(wanted).map(|va| va.map(|va| elf.physical(va)));
+        let [tohost, fromhost, begin_signature, end_signature] = found;
         let by_section = || {
             let tohost = elf.physical(elf.section(HTIF_SECTION)?);
             Some(Htif { tohost, fromhost: Some(tohost.wrapping_add(FROMHOST_OFFSET)) })
         };
         Ok(Program {
             entry: elf.physical(elf.entry()),
-            htif: find("tohost")
-                .map(|tohost| Htif { tohost, fromhost: find("fromhost") })
-                .or_else(by_section),
-            signature: find("begin_signature").zip(find("end_signature")),
+            htif: tohost.map(|tohost| Htif { tohost, fromhost }).or_else(by_section),
+            signature: begin_signature.zip(end_signature),
         })
     }
 

@@ -60,6 +60,9 @@ pub struct Segment<'a> {
     pub memory_bytes: u64,
 }
 
+/// Bytes of an entry of the symbol table.
+const SYMBOL_BYTES: usize = 24;
+
 /// A symbol with a value.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Symbol<'a> {
@@ -156,11 +159,6 @@ impl<'a> ElfFile<'a> {
         self.read_symbols().into_iter().flatten()
     }
 
-    /// The value of the symbol `name`.
-    pub fn symbol(&self, name: &str) -> Option<VirtAddr> {
-        self.symbols().find(|symbol| symbol.name == name).map(|symbol| symbol.va)
-    }
-
     /// Where the section `name` is linked, if the file has section headers and such a section in memory.
     pub fn section(&self, name: &str) -> Option<VirtAddr> {
         let sections = self.sections()?;
@@ -171,14 +169,39 @@ impl<'a> ElfFile<'a> {
         Some(VirtAddr(found.sh_addr))
     }
 
+    /// The values of the symbols with these names. Others are not taken apart: a kernel's table has a hundred thousand
+    /// entries, which would be a quarter of the time that a small program takes.
+    pub fn symbols_named<const N: usize>(&self, wanted: [&str; N]) -> [Option<VirtAddr>; N] {
+        let mut found = [None; N];
+        let Some((table, names)) = self.symbol_table() else { return found };
+        for entry in table.chunks_exact(SYMBOL_BYTES) {
+            // `st_name` comes first.
+            let name = entry.first_chunk().map_or(0, |&bytes| u32::from_le_bytes(bytes)) as usize;
+            let Some(first) = names.get(name) else { continue };
+            if !wanted.iter().any(|wanted| wanted.as_bytes().first() == Some(first)) {
+                continue;
+            }
+            let Ok(symbols) = Symtab::parse(entry, 0, 1, CTX) else { continue };
+            let Some(symbol) = symbols.get(0).and_then(|symbol| named(&symbol, names)) else { continue };
+            if let Some(place) = wanted.iter().position(|wanted| symbol.name == *wanted) {
+                found[place] = found[place].or(Some(symbol.va));
+            }
+        }
+        found
+    }
+
     fn read_symbols(&self) -> Option<impl Iterator<Item = Symbol<'a>> + use<'a>> {
+        let (table, names) = self.symbol_table()?;
+        let symbols = Symtab::parse(table, 0, table.len() / SYMBOL_BYTES, CTX).ok()?;
+        Some(symbols.iter().filter_map(move |symbol| named(&symbol, names)))
+    }
+
+    /// The symbol table's bytes, and the texts that its names are in.
+    fn symbol_table(&self) -> Option<(&'a [u8], &'a [u8])> {
         let sections = self.sections()?;
         let table = sections.iter().find(|section| section.sh_type == SHT_SYMTAB)?;
         let names = self.contents(sections.get(usize::try_from(table.sh_link).ok()?)?)?;
-        self.contents(table)?;
-        let count = usize::try_from(table.sh_size / 24).ok()?;
-        let symbols = Symtab::parse(self.bytes, usize::try_from(table.sh_offset).ok()?, count, CTX).ok()?;
-        Some(symbols.iter().filter_map(move |symbol| named(&symbol, names)))
+        Some((self.contents(table)?, names))
     }
 
     fn sections(&self) -> Option<Vec<SectionHeader>> {
