@@ -84,7 +84,7 @@ impl System<'_> {
 }
 
 #[test]
-#[ignore = "minutes: for the campaign"]
+#[ignore = "a piece of make campaign"]
 fn the_guest_os_ends_alike_with_and_without_decoded_code() {
     let name = "vmtests";
     let (_, elf) = guest_os::PROGRAMS.iter().find(|(known, _)| *known == name).unwrap();
@@ -102,7 +102,7 @@ fn the_guest_os_ends_alike_with_and_without_decoded_code() {
 }
 
 #[test]
-#[ignore = "minutes: for the campaign"]
+#[ignore = "a piece of make campaign"]
 fn linux_ends_alike_with_and_without_decoded_code() {
     let Some(kernel) = input("Image") else { return };
     let kernel = std::fs::read(kernel).unwrap();
