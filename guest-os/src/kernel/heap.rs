@@ -174,13 +174,13 @@ pub fn settle() -> Result<(), Errno> {
     if inject::refuses() {
         return Err(Errno::ENOMEM);
     }
-    let missing = {
+    let (missing, may_shrink) = {
         let growth = HEAP.growth.get();
-        growth.promised_pages().saturating_sub(growth.ready_pages())
+        (growth.promised_pages().saturating_sub(growth.ready_pages()), growth.may_shrink)
     };
     if missing > 0 {
         grow(missing)?;
-    } else if HEAP.growth.get().may_shrink {
+    } else if may_shrink {
         shrink();
     }
     inject::settled();

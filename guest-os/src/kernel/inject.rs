@@ -43,6 +43,7 @@ pub fn start() {
 }
 
 /// Whether it is on.
+#[inline]
 pub fn is_on() -> bool {
     ON.load(Ordering::Relaxed)
 }
@@ -57,10 +58,14 @@ pub fn report() {
     }
 }
 
+#[inline]
 fn with<R>(action: impl FnOnce(&mut Attempts) -> R) -> Option<R> {
-    if !is_on() {
-        return None;
-    }
+    if is_on() { with_current(action) } else { None }
+}
+
+#[cold]
+#[inline(never)]
+fn with_current<R>(action: impl FnOnce(&mut Attempts) -> R) -> Option<R> {
     let current = hart().current.try_borrow().ok()?;
     let cell: &Cell<Attempts> = &current.as_ref()?.attempts;
     let mut attempts = cell.get();
@@ -70,13 +75,17 @@ fn with<R>(action: impl FnOnce(&mut Attempts) -> R) -> Option<R> {
 }
 
 /// Serves a call or a part of one, again and again while it `failed` by a refusal.
+#[inline]
 pub fn attempts<R>(failed: impl Fn(&R) -> bool, mut action: impl FnMut() -> R) -> R {
-    let Some(outer) = with(|a| core::mem::take(&mut a.attempt)) else { return action() };
+    let outer = with(|a| core::mem::take(&mut a.attempt));
     let mut refused = 0;
     loop {
         refused += 1;
-        with(|a| a.attempt = Attempt { refused, ..Attempt::default() });
+        if outer.is_some() {
+            with(|a| a.attempt = Attempt { refused, ..Attempt::default() });
+        }
         let result = action();
+        let Some(outer) = outer else { return result };
         if !(has_refused() && failed(&result)) {
             with(|a| a.attempt = outer);
             return result;
@@ -90,6 +99,7 @@ pub fn has_refused() -> bool {
 }
 
 /// Asked at each request for memory: whether to refuse it.
+#[inline]
 pub fn refuses() -> bool {
     with(|a| {
         let attempt = &mut a.attempt;
@@ -115,6 +125,7 @@ pub fn covered<R>(action: impl FnOnce() -> R) -> R {
 }
 
 /// The thread's share is whole again.
+#[inline]
 pub fn settled() {
     with(|a| (a.drawn, a.allowed) = (0, 0));
 }
@@ -125,6 +136,7 @@ pub fn allow(bytes: usize) {
 }
 
 /// An allocation, in a piece or not.
+#[inline]
 pub fn charge(bytes: usize, is_piece: bool) {
     with(|a| {
         if is_piece && a.attempt.refused > 0 {
@@ -136,6 +148,7 @@ pub fn charge(bytes: usize, is_piece: bool) {
 }
 
 /// Something was freed.
+#[inline]
 pub fn credit(bytes: usize) {
     with(|a| a.drawn = a.drawn.saturating_sub(bytes));
 }
