@@ -176,7 +176,9 @@ fn the_pieces_of_the_campaign_name_tests() {
             if program.is_empty() {
                 continue;
             }
-            let file = [format!("tests/{program}.rs"), format!("tests/{program}/main.rs")]
+            // A test in a module of its program is named with it.
+            let (module, test) = test.rsplit_once("::").unwrap_or(("main", test));
+            let file = [format!("tests/{program}.rs"), format!("tests/{program}/{module}.rs")]
                 .iter()
                 .find_map(|path| fs::read_to_string(root().join(path)).ok())
                 .unwrap_or_else(|| panic!("no test program {program}"));
