@@ -187,12 +187,13 @@ pub fn settle() -> Result<(), Errno> {
     Ok(())
 }
 
-/// Memory for pieces beside the thread's share, as long as it lives.
+/// Memory beside the thread's share, for pieces and for larger allocations, as long as it lives. What works while the frames are
+/// borrowed (`mm`) has its lists prepared, since the heap cannot grow then.
 pub struct Prepared {
     bytes: usize,
 }
 
-/// As [`settle`], with `bytes` more for pieces until what this returns is dropped. Dropped before the thread's share ends.
+/// As [`settle`], with `bytes` more until what this returns is dropped. Dropped before the thread's share ends.
 pub fn prepare(bytes: usize) -> Result<Prepared, Errno> {
     HEAP.growth.get_mut().prepared += bytes;
     let prepared = Prepared { bytes };
@@ -213,8 +214,12 @@ impl Growth {
         self.end.map_or(0, |end| (self.mapped_end - end.as_ptr().addr()) / FRAME_BYTES)
     }
     /// Pages that must be ready for the shares.
+    fn shared_pages(&self) -> usize {
+        COMMON_PAGES + (self.threads * THREAD_BYTES).div_ceil(FRAME_BYTES)
+    }
+    /// Pages that must be ready for the shares and what was prepared.
     fn promised_pages(&self) -> usize {
-        COMMON_PAGES + (self.threads * THREAD_BYTES + self.prepared).div_ceil(FRAME_BYTES)
+        self.shared_pages() + self.prepared.div_ceil(FRAME_BYTES)
     }
 }
 
@@ -223,8 +228,8 @@ fn extend(bytes: usize, is_piece: bool) -> bool {
     let pages = bytes.div_ceil(FRAME_BYTES);
     let (ready, kept) = {
         let growth = HEAP.growth.get();
-        // Only pieces may take what is promised.
-        (growth.ready_pages(), if is_piece { 0 } else { growth.promised_pages() })
+        // Only pieces may take what is promised as shares; what was prepared is for whatever the call needs.
+        (growth.ready_pages(), if is_piece { 0 } else { growth.shared_pages() })
     };
     if ready < pages + kept && grow(pages + kept - ready).is_err() {
         return false;

@@ -11,7 +11,7 @@ use crate::{check, check_eq, check_error, tests};
 tests! {
     anonymous_is_zero, zero_after_reuse, munmap_unmaps, munmap_middle, munmap_bad, fixed_replaces, @Kernel fixed_noreplace, hint_is_free_to_ignore,
     mmap_bad, mmap_huge_is_lazy, mmap_too_big, page_crossing, atomics_on_fresh_pages, file_private, file_past_end,
-    mprotect_read_only, mprotect_none, mprotect_middle, mprotect_back, mprotect_bad, @Kernel mprotect_nothing, mprotect_exec, mprotect_fork, many_mappings, madvise_dontneed,
+    mprotect_read_only, mprotect_none, mprotect_middle, mprotect_back, mprotect_bad, @Kernel mprotect_nothing, mprotect_exec, mprotect_fork, many_mappings, many_at_once, madvise_dontneed,
     brk_grows, @Kernel brk_shrinks, brk_zero_again, brk_limits,
 }
 
@@ -384,6 +384,30 @@ fn many_mappings() -> Outcome {
     for (index, &slot) in at.iter().enumerate().filter(|(index, _)| index % 6 == 2) {
         check_eq!(peek(slot), index as u8);
     }
+    Ok(())
+}
+
+fn many_at_once() -> Outcome {
+    // One call that meets thousands of mappings: there is memory enough for the lists that the kernel makes of them.
+    const PAIRS: usize = 3000;
+    let split = || -> Result<usize> {
+        let at = map(2 * PAIRS, READ_WRITE)?;
+        for pair in 0..PAIRS {
+            mprotect(at + 2 * pair * PAGE_SIZE, 1, PROT_READ)?;
+            poke(at + (2 * pair + 1) * PAGE_SIZE, 1);
+        }
+        Ok(at)
+    };
+    let at = split()?;
+    let last = at + (2 * PAIRS - 1) * PAGE_SIZE;
+    check_eq!(os::in_child(|| i32::from(peek(last) != 1)), DONE);
+    mprotect(at, 2 * PAIRS, PROT_READ)?;
+    check_eq!(peek(last), 1);
+    munmap(at, 2 * PAIRS * PAGE_SIZE)?;
+    let at = split()?;
+    let flags = (g::MAP_PRIVATE | g::MAP_ANONYMOUS | g::MAP_FIXED) as usize;
+    sys(g::__NR_mmap, [at, 2 * PAIRS * PAGE_SIZE, READ_WRITE as usize, flags, usize::MAX, 0])?;
+    check_eq!(peek(at + PAGE_SIZE), 0);
     Ok(())
 }
 

@@ -39,6 +39,8 @@ fn prot_of(bits: u64) -> Prot {
 pub fn brk([wanted, ..]: Arguments) -> Outcome {
     let space = current().space();
     let before = space.borrow().heap_end();
+    let (low, high) = (VirtAddr(wanted).page().min(before.page()), before.page());
+    let _prepared = prepare_list(&space, PageRange::new(low, isa::Vpn(high.0 + 1)))?;
     let flush = space.borrow_mut().brk(&mut mem::memory(), VirtAddr(wanted));
     mem::apply(flush, space.borrow().asid());
     let (start, end) = (space.borrow().heap_start(), space.borrow().heap_end());
@@ -161,6 +163,11 @@ impl Source {
 fn map(process: &Process, request: MapRequest) -> Result<PageRange, Errno> {
     let is_fixed = matches!(request.placement, Placement::Fixed(_) | Placement::FixedNoReplace(_));
     let space = process.space();
+    let replaced = match request.placement {
+        Placement::Fixed(at) => PageRange::in_user_space(at, request.len_pages),
+        _ => None,
+    };
+    let _prepared = replaced.map(|range| prepare_list(&space, range)).transpose()?;
     let mapped = space.borrow_mut().map(&mut mem::memory(), request).map_err(|error| match error {
         MapError::BadRange if is_fixed => Errno::ENOMEM,
         error => errno(error),
@@ -200,12 +207,19 @@ fn range_of(address: u64, len: u64) -> Result<PageRange, Errno> {
     PageRange::covering(VirtAddr(address), len).ok_or(Errno::EINVAL)
 }
 
+/// Sees to memory for a list of the VMAs in a range, which is made while the frames are borrowed.
+fn prepare_list(space: &SharedSpace, range: PageRange) -> Result<heap::Prepared, Errno> {
+    let count = space.borrow().vmas().overlapping(range).count();
+    heap::prepare(count * size_of::<Vma>())
+}
+
 pub fn munmap([address, len, ..]: Arguments) -> Outcome {
     let range = range_of(address, len)?;
     if range.is_empty() {
         return Err(Errno::EINVAL.into());
     }
     let space = current().space();
+    let _prepared = prepare_list(&space, range)?;
     let unmapped = space.borrow_mut().unmap(&mut mem::memory(), range).map_err(errno)?;
     mem::apply(unmapped.flush, space.borrow().asid());
     events::unmapped(&unmapped.removed);
@@ -220,6 +234,7 @@ pub fn mprotect([address, len, prot, ..]: Arguments) -> Outcome {
         return Ok(0);
     }
     let space = current().space();
+    let _prepared = prepare_list(&space, range)?;
     let changed = space.borrow_mut().protect(&mut mem::memory(), range, prot_of(prot));
     let (changed, flush) = changed.map_err(errno)?;
     mem::apply(flush, space.borrow().asid());
