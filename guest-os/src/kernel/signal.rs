@@ -2,7 +2,7 @@
 
 use crate::arch::{FpState, TrapFrame};
 use crate::exit;
-use crate::hart::{current, hart};
+use crate::hart::hart;
 use crate::process::{Process, table};
 use crate::user;
 use crate::wait::{self, Channel};
@@ -27,8 +27,7 @@ const SS_ONSTACK: u32 = 1;
 const SS_DISABLE: u32 = 2;
 
 /// Acts on the pending signals before user mode; a status ends the process.
-pub fn deliver() -> Option<ExitStatus> {
-    let process = current();
+pub fn deliver(process: &Process) -> Option<ExitStatus> {
     let restart = process.restart.take();
     let mut interrupted = restart;
     loop {
@@ -42,12 +41,12 @@ pub fn deliver() -> Option<ExitStatus> {
                 return None;
             }
             Delivery::Terminate(signal) => return Some(ExitStatus::Signaled(signal)),
-            Delivery::Stop(signal) => stop(&process, signal),
+            Delivery::Stop(signal) => stop(process, signal),
             Delivery::Handler { info, action, saved_mask } => {
                 if let Some(call) = interrupted.take() {
                     call.interrupted(&mut process.frame.borrow_mut(), action.has(linux::SA_RESTART));
                 }
-                if start_handler(&process, &info, &action, saved_mask).is_err() {
+                if start_handler(process, &info, &action, saved_mask).is_err() {
                     // No room for the frame: as in Linux, SIGSEGV, which ends the process if that was SIGSEGV itself.
                     if info.signal == Signal::SEGV {
                         return Some(ExitStatus::Signaled(Signal::SEGV));

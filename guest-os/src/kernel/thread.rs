@@ -24,12 +24,13 @@ fn run() -> ExitStatus {
         kmain::first_process();
     }
     store_child_tid();
+    let process = current();
     loop {
-        if let Some(status) = signal::deliver() {
+        if let Some(status) = signal::deliver(&process) {
             return status;
         }
-        let trap = enter_user();
-        if let Some(status) = serve(trap) {
+        let trap = enter_user(&process);
+        if let Some(status) = serve(&process, trap) {
             return status;
         }
         end_of_turn();
@@ -45,8 +46,7 @@ fn store_child_tid() {
     }
 }
 
-fn enter_user() -> UserTrap {
-    let process = current();
+fn enter_user(process: &Process) -> UserTrap {
     process.count_system_time();
     interrupts::arm_timer(hart().turn_end.get());
     let mut frame = process.frame.borrow_mut();
@@ -58,30 +58,29 @@ fn enter_user() -> UserTrap {
 }
 
 /// Serves a trap; a status ends the process.
-fn serve(trap: UserTrap) -> Option<ExitStatus> {
+fn serve(process: &Process, trap: UserTrap) -> Option<ExitStatus> {
     if trap.is_interrupt() {
         interrupts::poll();
         return None;
     }
-    let process = current();
     let pc = process.user_pc();
     let va = VirtAddr(trap.tval);
     match Exception::from_code(trap.cause) {
-        Some(Exception::EcallU) => return syscall::serve(&process),
+        Some(Exception::EcallU) => return syscall::serve(process),
         Some(Exception::InstructionPage) => fault::trap(va, Access::Execute),
         Some(Exception::LoadPage) => fault::trap(va, Access::Read),
         Some(Exception::StorePage) => fault::trap(va, Access::Write),
-        Some(Exception::IllegalInstruction) => force(&process, Signal::ILL, ILL_ILLOPC, pc),
-        Some(Exception::Breakpoint) => force(&process, Signal::TRAP, TRAP_BRKPT, pc),
+        Some(Exception::IllegalInstruction) => force(process, Signal::ILL, ILL_ILLOPC, pc),
+        Some(Exception::Breakpoint) => force(process, Signal::TRAP, TRAP_BRKPT, pc),
         // Linux tells of these the instruction, not what it accessed.
         Some(Exception::InstructionMisaligned | Exception::LoadMisaligned | Exception::StoreMisaligned) => {
-            force(&process, Signal::BUS, BUS_ADRALN, pc);
+            force(process, Signal::BUS, BUS_ADRALN, pc);
         }
         // User mappings show nothing but memory: a misaligned LR, SC or AMO.
         Some(Exception::InstructionAccess | Exception::LoadAccess | Exception::StoreAccess) => {
-            force(&process, Signal::SEGV, SEGV_ACCERR, pc);
+            force(process, Signal::SEGV, SEGV_ACCERR, pc);
         }
-        _ => force(&process, Signal::ILL, ILL_ILLTRP, pc),
+        _ => force(process, Signal::ILL, ILL_ILLTRP, pc),
     }
     None
 }
