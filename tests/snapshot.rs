@@ -5,16 +5,18 @@
 
 #[path = "support/lost_code.rs"]
 mod lost_code;
+#[path = "support/printed.rs"]
+mod printed;
 #[path = "support/random.rs"]
 mod random_values;
 
-use emulator::host::{Input, Output, OutputClosed, Stdio};
 use emulator::image::{RootImage, program_path};
 use emulator::loader::{Boot, Chosen};
 use emulator::machine::{GuestExit, Machine, MachineConfig, StopReason};
 use emulator::mem::tlb::TlbGeometry;
 use isa::Step;
 use lost_code::{Loss, Losses};
+use printed::Printed;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -22,20 +24,6 @@ const PROGRAM: &str = "cowfork";
 const FOREVER: Step = Step(1_000_000_000);
 /// How many places the run is cut at.
 const CUTS: u64 = 50;
-
-/// Standard output that the test reads.
-#[derive(Clone, Default)]
-struct Printed(Rc<RefCell<Vec<u8>>>);
-
-impl Stdio for Printed {
-    fn write(&mut self, _: Output, bytes: &[u8]) -> Result<(), OutputClosed> {
-        self.0.borrow_mut().extend(bytes);
-        Ok(())
-    }
-    fn poll_input(&mut self, _: &mut [u8]) -> Input {
-        Input::Eof
-    }
-}
 
 fn elf() -> &'static [u8] {
     let found = guest_os::PROGRAMS.iter().find(|(name, _)| *name == PROGRAM);

@@ -9,6 +9,8 @@
 mod linux;
 #[path = "../support/lost_code.rs"]
 mod lost_code;
+#[path = "../support/printed.rs"]
+mod printed;
 #[path = "../support/random.rs"]
 mod random_values;
 #[path = "../support/mod.rs"]

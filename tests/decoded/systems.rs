@@ -1,10 +1,7 @@
 //! Whole operating systems, with and without what they have decoded: the guest OS with its self-test, and Debian's Linux.
 //! Minutes each, so they are the campaign's. `FOLIO_DECODED_SEED` chooses where code is lost.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
-use emulator::host::{DiskImage, Input, Output, OutputClosed, Stdio};
+use emulator::host::DiskImage;
 use emulator::image::{RootImage, program_path};
 use emulator::loader::{Boot, Chosen};
 use emulator::machine::{Machine, MachineConfig, StopReason};
@@ -13,24 +10,11 @@ use isa::Step;
 
 use crate::linux::{Initramfs, input};
 use crate::lost_code::{Loss, Losses};
+use crate::printed::Printed;
 use crate::{GEOMETRIES, number};
 
 /// No system takes that long.
 const FOREVER: Step = Step(40_000_000_000);
-
-/// Standard output that the test reads.
-#[derive(Clone, Default)]
-struct Printed(Rc<RefCell<Vec<u8>>>);
-
-impl Stdio for Printed {
-    fn write(&mut self, _: Output, bytes: &[u8]) -> Result<(), OutputClosed> {
-        self.0.borrow_mut().extend(bytes);
-        Ok(())
-    }
-    fn poll_input(&mut self, _: &mut [u8]) -> Input {
-        Input::Eof
-    }
-}
 
 /// A system: how its machine is built, and its disk, if it has one.
 struct System<'a> {
