@@ -59,15 +59,23 @@ impl ::fs::BlockDevice for Disk {
 }
 
 /// The tests make no file in tmpfs.
-struct NoPages;
+struct NoMemory;
 
-impl ::fs::PageStore for NoPages {
-    fn alloc(&mut self) -> Option<::fs::PageId> {
-        None
+impl ::fs::FileMemory for NoMemory {
+    fn len_bytes(&self, _: ::fs::FileId) -> u64 {
+        0
     }
-    fn free(&mut self, _: ::fs::PageId) {}
-    fn read(&self, _: ::fs::PageId, _: usize, _: &mut [u8]) {}
-    fn write(&mut self, _: ::fs::PageId, _: usize, _: &[u8]) {}
+    fn resident_pages(&self, _: ::fs::FileId) -> u64 {
+        0
+    }
+    fn read(&self, _: ::fs::FileId, _: u64, _: &mut [u8]) -> usize {
+        0
+    }
+    fn write(&mut self, _: ::fs::FileId, _: u64, _: &[u8]) -> usize {
+        0
+    }
+    fn set_len(&mut self, _: ::fs::FileId, _: u64) {}
+    fn remove(&mut self, _: ::fs::FileId) {}
     fn capacity_pages(&self) -> (u64, u64) {
         (0, 0)
     }
@@ -125,7 +133,7 @@ impl Guest {
     fn mount(image: RootImage) -> Guest {
         let disk = whole(&mut *image.into_disk());
         let ext4 = Ext4::mount(Box::new(Disk(disk.clone()))).unwrap();
-        Guest { vfs: Vfs::new(ext4, Box::new(NoPages), Box::new(NoProcesses)), disk }
+        Guest { vfs: Vfs::new(ext4, Box::new(NoMemory), Box::new(NoProcesses)), disk }
     }
 
     fn read(&mut self, path: &str) -> Result<Vec<u8>, Errno> {

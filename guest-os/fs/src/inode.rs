@@ -9,6 +9,8 @@ use alloc::vec::Vec;
 pub struct FileSystemId(pub u8);
 
 impl FileSystemId {
+    /// The root's, on the disk.
+    pub(crate) const EXT4: FileSystemId = FileSystemId(0);
     /// `st_dev` of its files.
     pub(crate) fn device_number(self) -> u64 {
         crate::stat::device_number(0, u64::from(self.0) + 1)
@@ -22,6 +24,13 @@ pub struct FileId {
     pub fs: FileSystemId,
     /// The inode number in it.
     pub ino: u64,
+}
+
+impl FileId {
+    /// Whether the file is one of the disk's.
+    pub fn is_on_disk(self) -> bool {
+        self.fs == FileSystemId::EXT4
+    }
 }
 
 /// What kind of file an inode is.

@@ -2,7 +2,7 @@
 //!
 //! Everything here is plain data and pure decisions. Nothing sleeps, wakes or touches hardware: the kernel owns a
 //! [`Vfs`] and an [`OpenFiles`] table, calls them under its own locks, and does the waiting. The device reads
-//! through [`BlockDevice`], the pages of tmpfs through [`PageStore`], and what `/proc` tells through [`ProcInfo`]
+//! through [`BlockDevice`], the contents of tmpfs's files through [`FileMemory`], and what `/proc` tells through [`ProcInfo`]
 //! are the kernel's.
 //!
 //! - [`Vfs`]: path resolution, `open`, directories, metadata, mounts.
@@ -45,6 +45,6 @@ pub use open_file::{Object, OpenFile, OpenFileId, OpenFiles, Whence};
 pub use pipe::{PIPE_BUF, PIPE_CAPACITY, Pipe, PipeEnd, PipeId, PipeOutcome};
 pub use proc_info::{MapInfo, ProcInfo, ProcessInfo, SystemInfo};
 pub use stat::{Stat, StatFs, Timestamp};
-pub use store::{BlockDevice, DeviceError, DeviceRange, MEMORY_STEP, PageId, PageSource, PageStore};
+pub use store::{BlockDevice, DeviceError, DeviceRange, FileMemory, MEMORY_STEP, PageSource};
 pub use text::{Text, try_to_vec};
 pub use vfs::{LastLink, Opened, Vfs};

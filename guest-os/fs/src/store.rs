@@ -1,4 +1,6 @@
-//! The kernel's side: the block device below ext4, the pages below tmpfs, and where a page of a file lies.
+//! The kernel's side: the block device below ext4, the contents of tmpfs's files, and where a page of a file on disk lies.
+
+use crate::FileId;
 
 /// A device read that failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,21 +21,22 @@ pub trait BlockDevice: Send {
 /// name, with their places in the trees that hold them.
 pub const MEMORY_STEP: usize = 32 << 10;
 
-/// A page of memory owned by tmpfs: a number that means something to the [`PageStore`] (a frame number).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct PageId(pub u64);
-
-/// Where tmpfs keeps its pages, so that its memory is accounted as frames and can be mapped.
-pub trait PageStore: Send {
-    /// A page full of zeros; `None` when there is no memory left (ENOSPC).
-    fn alloc(&mut self) -> Option<PageId>;
-    /// Gives a page back. The store keeps it until no mapping uses it any more.
-    fn free(&mut self, page: PageId);
-    /// Copies from the page at `offset`; the range lies in the page.
-    fn read(&self, page: PageId, offset: usize, buf: &mut [u8]);
-    /// Copies into the page at `offset`; the range lies in the page.
-    fn write(&mut self, page: PageId, offset: usize, bytes: &[u8]);
-    /// Pages that exist and pages that are free, for `statfs`.
+/// The contents of tmpfs's files. They are the kernel's to keep, page by page where mappings of them are served from too, so that
+/// `read`, `write` and a mapping show the same bytes.
+pub trait FileMemory: Send {
+    /// The file's length; 0 before anything was written.
+    fn len_bytes(&self, file: FileId) -> u64;
+    /// Pages of memory that the file takes.
+    fn resident_pages(&self, file: FileId) -> u64;
+    /// Copies from `offset_bytes` on; returns how many bytes there were before the end of the file. What was never written is zero.
+    fn read(&self, file: FileId, offset_bytes: u64, buf: &mut [u8]) -> usize;
+    /// Copies to `offset_bytes`, and makes the file longer if need be; returns how many bytes there was memory for.
+    fn write(&mut self, file: FileId, offset_bytes: u64, bytes: &[u8]) -> usize;
+    /// Cuts the file, or makes it longer by zeros that take no memory.
+    fn set_len(&mut self, file: FileId, len_bytes: u64);
+    /// The file is gone.
+    fn remove(&mut self, file: FileId);
+    /// Pages that all files may take, and pages that are left of them, for `statfs`.
     fn capacity_pages(&self) -> (u64, u64);
 }
 
@@ -59,7 +62,7 @@ impl DeviceRange {
 /// Blocks of 1 KiB make at most four pieces of a page.
 const MAX_RANGES: usize = 4;
 
-/// Where one page of a file lies.
+/// Where one page of a file on disk lies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PageSource {
     /// Nothing was ever written here: zeros (a hole, or past the end of the file).
@@ -72,8 +75,6 @@ pub enum PageSource {
         /// Bytes of the page that lie before the end of the file.
         valid_bytes: u32,
     },
-    /// In memory, in a page of tmpfs.
-    Memory(PageId),
 }
 
 impl PageSource {
@@ -81,7 +82,7 @@ impl PageSource {
     pub fn ranges(&self) -> impl Iterator<Item = DeviceRange> + '_ {
         let ranges: &[DeviceRange] = match self {
             PageSource::Device { ranges, .. } => ranges,
-            _ => &[],
+            PageSource::Zero => &[],
         };
         ranges.iter().copied().filter(|range| range.len_bytes != 0)
     }

@@ -1,13 +1,12 @@
-//! What the tests share: images made by `mke2fs`, a device that counts its reads, pages on the host, a process table.
+//! What the tests share: images made by `mke2fs`, a device that counts its reads, files in the host's memory, a process table.
 
 use crate::{
-    BlockDevice, DeviceError, Errno, MapInfo, PageId, PageStore, ProcInfo, ProcessInfo, SystemInfo, Text,
+    BlockDevice, DeviceError, Errno, FileId, FileMemory, MapInfo, ProcInfo, ProcessInfo, SystemInfo, Text,
     Timestamp,
 };
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::path::{Path, PathBuf};
@@ -102,43 +101,74 @@ impl BlockDevice for MemoryDevice {
     }
 }
 
-/// Pages in the host's memory, of which there are only so many.
-pub(crate) struct HostPages {
-    pages: BTreeMap<u64, Vec<u8>>,
-    next: u64,
-    limit: usize,
+/// Files in the host's memory, whose pages are counted; there are only so many.
+pub(crate) struct HostFiles {
+    files: BTreeMap<FileId, HostFile>,
+    limit: u64,
     in_use: Arc<AtomicU64>,
 }
 
-impl HostPages {
-    pub(crate) fn new(limit: usize) -> (HostPages, Arc<AtomicU64>) {
+#[derive(Default)]
+struct HostFile {
+    bytes: Vec<u8>,
+    /// Pages that were written.
+    pages: BTreeSet<usize>,
+}
+
+impl HostFiles {
+    pub(crate) fn new(limit: u64) -> (HostFiles, Arc<AtomicU64>) {
         let in_use = Arc::new(AtomicU64::new(0));
-        (HostPages { pages: BTreeMap::new(), next: 0, limit, in_use: in_use.clone() }, in_use)
+        (HostFiles { files: BTreeMap::new(), limit, in_use: in_use.clone() }, in_use)
+    }
+    fn pages(&self) -> u64 {
+        self.files.values().map(|file| file.pages.len() as u64).sum()
     }
 }
 
-impl PageStore for HostPages {
-    fn alloc(&mut self) -> Option<PageId> {
-        if self.pages.len() == self.limit {
-            return None;
+impl FileMemory for HostFiles {
+    fn len_bytes(&self, file: FileId) -> u64 {
+        self.files.get(&file).map_or(0, |file| file.bytes.len() as u64)
+    }
+    fn resident_pages(&self, file: FileId) -> u64 {
+        self.files.get(&file).map_or(0, |file| file.pages.len() as u64)
+    }
+    fn read(&self, file: FileId, offset_bytes: u64, buf: &mut [u8]) -> usize {
+        let bytes = self.files.get(&file).map_or(&[][..], |file| &file.bytes);
+        let from = bytes.len().min(usize::try_from(offset_bytes).unwrap());
+        let count = buf.len().min(bytes.len() - from);
+        buf[..count].copy_from_slice(&bytes[from..from + count]);
+        count
+    }
+    fn write(&mut self, file: FileId, offset_bytes: u64, bytes: &[u8]) -> usize {
+        let offset = usize::try_from(offset_bytes).unwrap();
+        for (done, &byte) in bytes.iter().enumerate() {
+            let (at, left) = (offset + done, self.limit - self.pages());
+            let file = self.files.entry(file).or_default();
+            if !file.pages.contains(&(at / 4096)) {
+                if left == 0 {
+                    return done;
+                }
+                file.pages.insert(at / 4096);
+            }
+            file.bytes.resize(file.bytes.len().max(at + 1), 0);
+            file.bytes[at] = byte;
         }
-        self.next += 1;
-        self.pages.insert(self.next, vec![0; 4096]);
-        self.in_use.store(self.pages.len() as u64, Ordering::Relaxed);
-        Some(PageId(self.next))
+        self.in_use.store(self.pages(), Ordering::Relaxed);
+        bytes.len()
     }
-    fn free(&mut self, page: PageId) {
-        assert!(self.pages.remove(&page.0).is_some(), "a page is freed once");
-        self.in_use.store(self.pages.len() as u64, Ordering::Relaxed);
+    fn set_len(&mut self, file: FileId, len_bytes: u64) {
+        let file = self.files.entry(file).or_default();
+        let len = usize::try_from(len_bytes).unwrap();
+        file.bytes.resize(len, 0);
+        file.pages.retain(|page| *page < len.div_ceil(4096));
+        self.in_use.store(self.pages(), Ordering::Relaxed);
     }
-    fn read(&self, page: PageId, offset: usize, buf: &mut [u8]) {
-        buf.copy_from_slice(&self.pages[&page.0][offset..offset + buf.len()]);
-    }
-    fn write(&mut self, page: PageId, offset: usize, bytes: &[u8]) {
-        self.pages.get_mut(&page.0).unwrap()[offset..offset + bytes.len()].copy_from_slice(bytes);
+    fn remove(&mut self, file: FileId) {
+        self.files.remove(&file);
+        self.in_use.store(self.pages(), Ordering::Relaxed);
     }
     fn capacity_pages(&self) -> (u64, u64) {
-        (self.limit as u64, (self.limit - self.pages.len()) as u64)
+        (self.limit, self.limit - self.pages())
     }
 }
 

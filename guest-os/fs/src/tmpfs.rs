@@ -1,16 +1,13 @@
-//! tmpfs: files that live in memory, page by page in a [`PageStore`].
+//! tmpfs: the names and attributes of files that live in memory. Their contents are in a [`FileMemory`].
 //!
 //! A file is freed when it has neither a name nor a handle: each node holds an `Arc` whose clones are the
 //! [`crate::Inode`] handles, and nameless nodes whose `Arc` is alone are reaped.
 
-mod file;
-
-use crate::{DirEntry, Errno, FileType, PageStore, Stat, StatFs, Timestamp};
+use crate::{DirEntry, Errno, FileId, FileMemory, FileSystemId, FileType, Stat, StatFs, Timestamp};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use file::Contents;
 
 const ROOT: u64 = 1;
 /// Links to one file; far above what a test tries, far below what overflows `u32`.
@@ -31,7 +28,7 @@ struct Directory {
 
 #[derive(Debug)]
 enum Body {
-    File(Contents),
+    File,
     Directory(Directory),
     Symlink(Vec<u8>),
 }
@@ -58,10 +55,14 @@ impl Node {
 
     fn file_type(&self) -> FileType {
         match self.body {
-            Body::File(_) => FileType::Regular,
+            Body::File => FileType::Regular,
             Body::Directory(_) => FileType::Directory,
             Body::Symlink(_) => FileType::Symlink,
         }
+    }
+
+    fn is_file(&self) -> bool {
+        matches!(self.body, Body::File)
     }
 
     fn changed(&mut self, now: Timestamp) {
@@ -99,6 +100,7 @@ pub(crate) enum NewFile<'a> {
 
 /// A file system in memory.
 pub(crate) struct Tmpfs {
+    id: FileSystemId,
     nodes: BTreeMap<u64, Box<Node>>,
     /// Nodes without a name.
     orphans: BTreeSet<u64>,
@@ -107,9 +109,10 @@ pub(crate) struct Tmpfs {
 
 impl Tmpfs {
     /// An empty file system; its root may be written by everyone, as `/tmp` is.
-    pub(crate) fn new(now: Timestamp) -> Tmpfs {
+    pub(crate) fn new(id: FileSystemId, now: Timestamp) -> Tmpfs {
         let root = Node::new(Body::Directory(Directory::new(ROOT)), 0o1777, 2, now);
         Tmpfs {
+            id,
             nodes: BTreeMap::from([(ROOT, Box::new(root))]),
             orphans: BTreeSet::new(),
             next_ino: ROOT + 1,
@@ -146,7 +149,7 @@ impl Tmpfs {
         self.check_new_name(dir, name)?;
         let ino = self.next_ino;
         let node = match file {
-            NewFile::Regular { mode } => Node::new(Body::File(Contents::default()), mode & 0o7777, 1, now),
+            NewFile::Regular { mode } => Node::new(Body::File, mode & 0o7777, 1, now),
             NewFile::Directory { mode } => {
                 self.node_mut(dir)?.nlink += 1;
                 Node::new(Body::Directory(Directory::new(dir)), mode & 0o7777, 2, now)
@@ -157,6 +160,15 @@ impl Tmpfs {
         self.nodes.insert(ino, Box::new(node));
         self.insert_name(dir, name, ino, now)?;
         Ok(ino)
+    }
+
+    /// A regular file without a name, which goes with its last handle.
+    pub(crate) fn create_nameless(&mut self, mode: u32, now: Timestamp) -> u64 {
+        let ino = self.next_ino;
+        self.next_ino += 1;
+        self.nodes.insert(ino, Box::new(Node::new(Body::File, mode & 0o7777, 0, now)));
+        self.orphans.insert(ino);
+        ino
     }
 
     pub(crate) fn link(&mut self, ino: u64, dir: u64, name: &[u8], now: Timestamp) -> Result<(), Errno> {
@@ -261,10 +273,11 @@ impl Tmpfs {
         Ok(())
     }
 
-    pub(crate) fn stat(&self, ino: u64) -> Result<Stat, Errno> {
+    pub(crate) fn stat(&self, ino: u64, contents: &dyn FileMemory) -> Result<Stat, Errno> {
         let node = self.node(ino)?;
+        let file = self.file_id(ino);
         let (size, pages) = match &node.body {
-            Body::File(contents) => (contents.size(), contents.resident_pages()),
+            Body::File => (contents.len_bytes(file), contents.resident_pages(file)),
             Body::Directory(directory) => (20 * (directory.entries.len() as u64 + 2), 0),
             Body::Symlink(target) => (target.len() as u64, 0),
         };
@@ -286,8 +299,8 @@ impl Tmpfs {
         })
     }
 
-    pub(crate) fn statfs(&self, pages: &dyn PageStore) -> StatFs {
-        let (total, free) = pages.capacity_pages();
+    pub(crate) fn statfs(&self, contents: &dyn FileMemory) -> StatFs {
+        let (total, free) = contents.capacity_pages();
         StatFs {
             magic: 0x0102_1994,
             block_size: PAGE,
@@ -334,50 +347,46 @@ impl Tmpfs {
         Ok(())
     }
 
-    /// The contents of a regular file: EISDIR for a directory, EINVAL for a link.
-    pub(crate) fn contents(&self, ino: u64) -> Result<&Contents, Errno> {
+    /// A regular file, whose contents may be asked for: EISDIR for a directory, EINVAL for a link.
+    pub(crate) fn regular(&self, ino: u64) -> Result<FileId, Errno> {
         match &self.node(ino)?.body {
-            Body::File(contents) => Ok(contents),
+            Body::File => Ok(self.file_id(ino)),
             Body::Directory(_) => Err(Errno::EISDIR),
             Body::Symlink(_) => Err(Errno::EINVAL),
         }
     }
 
-    /// The contents of a regular file, to be changed at `now`.
-    pub(crate) fn contents_mut(&mut self, ino: u64, now: Timestamp) -> Result<&mut Contents, Errno> {
-        self.contents(ino)?;
-        let node = self.node_mut(ino)?;
-        node.changed(now);
-        match &mut node.body {
-            Body::File(contents) => Ok(contents),
-            _ => Err(Errno::EINVAL),
-        }
+    /// A regular file, whose contents are changed at `now`.
+    pub(crate) fn regular_to_change(&mut self, ino: u64, now: Timestamp) -> Result<FileId, Errno> {
+        let file = self.regular(ino)?;
+        self.node_mut(ino)?.changed(now);
+        Ok(file)
     }
 
     /// Frees what has neither name nor handle.
-    pub(crate) fn reap(&mut self, pages: &mut dyn PageStore) {
-        let nodes = &mut self.nodes;
-        self.orphans.retain(|ino| {
-            let Some(node) = nodes.get_mut(ino) else { return false };
-            if Arc::strong_count(&node.pin) > 1 {
-                return true;
+    pub(crate) fn reap(&mut self, contents: &mut dyn FileMemory) {
+        let (id, nodes) = (self.id, &mut self.nodes);
+        self.orphans.retain(|&ino| {
+            let is_held = nodes.get(&ino).is_some_and(|node| Arc::strong_count(&node.pin) > 1);
+            if !is_held && nodes.remove(&ino).is_some_and(|node| node.is_file()) {
+                contents.remove(FileId { fs: id, ino });
             }
-            if let Body::File(contents) = &mut node.body {
-                contents.truncate(0, pages);
-            }
-            nodes.remove(ino);
-            false
+            is_held
         });
     }
 
     /// Removes every file.
-    pub(crate) fn remove_all(&mut self, pages: &mut dyn PageStore) {
-        while let Some((_, mut node)) = self.nodes.pop_first() {
-            if let Body::File(contents) = &mut node.body {
-                contents.truncate(0, pages);
+    pub(crate) fn remove_all(&mut self, contents: &mut dyn FileMemory) {
+        while let Some((ino, node)) = self.nodes.pop_first() {
+            if node.is_file() {
+                contents.remove(self.file_id(ino));
             }
         }
         self.orphans.clear();
+    }
+
+    fn file_id(&self, ino: u64) -> FileId {
+        FileId { fs: self.id, ino }
     }
 
     fn check_new_name(&self, dir: u64, name: &[u8]) -> Result<(), Errno> {

@@ -13,16 +13,15 @@ mod walk;
 use crate::open_file::{read_text, write_entry};
 use crate::tmpfs::Tmpfs;
 use crate::{
-    Device, DirEntry, DirentWriter, Errno, Ext4, FileId, FileSystemId, FileType, Inode, Location, Object,
-    OpenFile, OpenFlags, PageId, PageSource, PageStore, PipeId, ProcInfo, Stat, StatFs, Timestamp, devfs,
-    procfs,
+    Device, DirEntry, DirentWriter, Errno, Ext4, FileId, FileMemory, FileSystemId, FileType, Inode, Location,
+    Object, OpenFile, OpenFlags, PageSource, PipeId, ProcInfo, Stat, StatFs, Timestamp, devfs, procfs,
 };
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 pub use walk::LastLink;
 
-const EXT4: FileSystemId = FileSystemId(0);
+const EXT4: FileSystemId = FileSystemId::EXT4;
 const DEV: FileSystemId = FileSystemId(1);
 const PROC: FileSystemId = FileSystemId(2);
 const TMP: FileSystemId = FileSystemId(3);
@@ -55,7 +54,7 @@ pub struct Vfs {
     tmp: Tmpfs,
     shm: Tmpfs,
     mounts: [Mount; 4],
-    pages: Box<dyn PageStore>,
+    contents: Box<dyn FileMemory>,
     info: Box<dyn ProcInfo>,
     boot: Timestamp,
 }
@@ -63,9 +62,9 @@ pub struct Vfs {
 impl Vfs {
     /// Mounts `root` at `/`, devices at `/dev`, tmpfs at `/tmp` and `/dev/shm`, and `/proc`. Mount points need not
     /// exist in `root`.
-    pub fn new(root: Ext4, pages: Box<dyn PageStore>, info: Box<dyn ProcInfo>) -> Vfs {
+    pub fn new(root: Ext4, contents: Box<dyn FileMemory>, info: Box<dyn ProcInfo>) -> Vfs {
         let boot = info.now();
-        let (tmp, shm) = (Tmpfs::new(boot), Tmpfs::new(boot));
+        let (tmp, shm) = (Tmpfs::new(TMP, boot), Tmpfs::new(SHM, boot));
         let top = FileId { fs: EXT4, ino: root.root() };
         let dev = FileId { fs: DEV, ino: devfs::root() };
         let mounts = [
@@ -74,13 +73,13 @@ impl Vfs {
             Mount { parent: top, name: "tmp", root: FileId { fs: TMP, ino: tmp.root() } },
             Mount { parent: dev, name: devfs::SHM, root: FileId { fs: SHM, ino: shm.root() } },
         ];
-        Vfs { ext4: Box::new(root), tmp, shm, mounts, pages, info, boot }
+        Vfs { ext4: Box::new(root), tmp, shm, mounts, contents, info, boot }
     }
 
-    /// Ends all file systems: tmpfs gives its pages back.
+    /// Ends all file systems: the contents of tmpfs's files go.
     pub fn unmount(mut self) {
-        self.tmp.remove_all(&mut *self.pages);
-        self.shm.remove_all(&mut *self.pages);
+        self.tmp.remove_all(&mut *self.contents);
+        self.shm.remove_all(&mut *self.contents);
     }
 
     /// The root directory.
@@ -145,7 +144,7 @@ impl Vfs {
             EXT4 => self.ext4.stat(ino),
             DEV => devfs::stat(ino, self.boot),
             PROC => procfs::stat(ino, &*self.info),
-            _ => self.tmpfs(fs)?.stat(ino),
+            _ => self.tmpfs(fs)?.stat(ino, &*self.contents),
         }?;
         Ok(Stat { dev: fs.device_number(), ..stat })
     }
@@ -176,7 +175,7 @@ impl Vfs {
             EXT4 => self.ext4.statfs(),
             DEV => devfs::statfs(),
             PROC => procfs::statfs(),
-            fs => self.tmpfs(fs)?.statfs(&*self.pages),
+            fs => self.tmpfs(fs)?.statfs(&*self.contents),
         })
     }
 
@@ -228,7 +227,7 @@ impl Vfs {
         self.tmpfs_for_change(inode.id.fs)?.set_times(inode.id.ino, atime, mtime, now)
     }
 
-    /// `ftruncate`.
+    /// `ftruncate`. Mappings still show what was cut off: the kernel takes that away.
     pub fn truncate(&mut self, inode: &Inode, size: u64) -> Result<(), Errno> {
         if size > i64::MAX as u64 {
             return Err(Errno::EFBIG);
@@ -237,8 +236,8 @@ impl Vfs {
             return Err(Errno::EISDIR);
         }
         let now = self.info.now();
-        let (tmpfs, pages) = self.tmpfs_and_pages(inode.id.fs)?;
-        tmpfs.contents_mut(inode.id.ino, now)?.truncate(size, pages);
+        let file = self.tmpfs_for_change(inode.id.fs)?.regular_to_change(inode.id.ino, now)?;
+        self.contents.set_len(file, size);
         Ok(())
     }
 
@@ -247,37 +246,37 @@ impl Vfs {
         match file.fs {
             EXT4 => self.ext4.size(file.ino),
             DEV | PROC => Ok(0),
-            fs => Ok(self.tmpfs(fs)?.contents(file.ino)?.size()),
+            fs => Ok(self.contents.len_bytes(self.tmpfs(fs)?.regular(file.ino)?)),
         }
     }
 
-    /// Where page `page` (an index, from 0) of a regular file lies. May read metadata (the extent tree), never data.
+    /// Where page `page` (an index, from 0) of a regular file on disk lies. ENODEV for files that are not on disk. May read metadata (the extent tree), never data.
     pub fn page_source(&mut self, file: FileId, page: u64) -> Result<PageSource, Errno> {
         match file.fs {
             EXT4 => self.ext4.page_source(file.ino, page),
-            DEV | PROC => Err(Errno::ENODEV),
-            fs => Ok(self.tmpfs(fs)?.contents(file.ino)?.page_source(page)),
+            _ => Err(Errno::ENODEV),
         }
-    }
-
-    /// The tmpfs page to be mapped shared and writable, full of zeros when there was none. EROFS on disk; ENXIO past
-    /// the end of the file (SIGBUS).
-    pub fn page_for_write(&mut self, file: FileId, page: u64) -> Result<PageId, Errno> {
-        let now = self.info.now();
-        let (tmpfs, pages) = self.tmpfs_and_pages(file.fs)?;
-        tmpfs.contents_mut(file.ino, now)?.page_for_write(page, pages)
     }
 
     /// Reads an [`Object::Memory`] file.
     pub fn read_at(&mut self, inode: &Inode, offset: u64, out: &mut [u8]) -> Result<usize, Errno> {
-        Ok(self.tmpfs(inode.id.fs)?.contents(inode.id.ino)?.read(offset, out, &*self.pages))
+        let file = self.tmpfs(inode.id.fs)?.regular(inode.id.ino)?;
+        Ok(self.contents.read(file, offset, out))
     }
 
-    /// Writes an [`Object::Memory`] file; short when memory ends, ENOSPC when not one byte fits.
+    /// Writes an [`Object::Memory`] file; short when memory ends. ENOSPC when not one byte fits, EFBIG past the largest offset.
     pub fn write_at(&mut self, inode: &Inode, offset: u64, bytes: &[u8]) -> Result<usize, Errno> {
+        let room = (i64::MAX as u64).saturating_sub(offset);
+        let len = bytes.len().min(usize::try_from(room).unwrap_or(usize::MAX));
+        if len == 0 && !bytes.is_empty() {
+            return Err(Errno::EFBIG);
+        }
         let now = self.info.now();
-        let (tmpfs, pages) = self.tmpfs_and_pages(inode.id.fs)?;
-        tmpfs.contents_mut(inode.id.ino, now)?.write(offset, bytes, pages)
+        let file = self.tmpfs_for_change(inode.id.fs)?.regular_to_change(inode.id.ino, now)?;
+        match self.contents.write(file, offset, &bytes[..len]) {
+            0 if len > 0 => Err(Errno::ENOSPC),
+            count => Ok(count),
+        }
     }
 
     /// Reads an [`Object::Text`] file at its offset, and moves it.
@@ -326,19 +325,15 @@ impl Vfs {
     /// Frees tmpfs files that have neither a name nor an [`Inode`] handle. Removing a name does so too; call it after
     /// the last handle of a file may have gone (close, munmap, exit).
     pub fn reap(&mut self) {
-        self.tmp.reap(&mut *self.pages);
-        self.shm.reap(&mut *self.pages);
+        self.tmp.reap(&mut *self.contents);
+        self.shm.reap(&mut *self.contents);
     }
 
     /// The tmpfs that a change goes to, or why there can be none.
     fn tmpfs_for_change(&mut self, fs: FileSystemId) -> Result<&mut Tmpfs, Errno> {
-        self.tmpfs_and_pages(fs).map(|(tmpfs, _)| tmpfs)
-    }
-
-    fn tmpfs_and_pages(&mut self, fs: FileSystemId) -> Result<(&mut Tmpfs, &mut dyn PageStore), Errno> {
         match fs {
-            TMP => Ok((&mut self.tmp, &mut *self.pages)),
-            SHM => Ok((&mut self.shm, &mut *self.pages)),
+            TMP => Ok(&mut self.tmp),
+            SHM => Ok(&mut self.shm),
             EXT4 => Err(Errno::EROFS),
             _ => Err(Errno::EPERM),
         }

@@ -4,7 +4,7 @@
 //! handed out only together with its new contents. Frames are handed out lowest first and freed frames are
 //! reused last in, first out, so that the same run takes the same frames.
 //!
-//! A limit bounds the frames of programs (their memory, files in memory, page cache, page tables), never those of the kernel itself: a machine
+//! A limit bounds the frames of programs (their memory, page cache, page tables), never those of the kernel itself: a machine
 //! with few frames for programs still has a kernel that can grow. The table's own memory is taken once, when it is made.
 
 use crate::page_cache::PageKey;
@@ -39,8 +39,6 @@ pub enum FrameKind {
     Free,
     /// Taken by the kernel for itself.
     Kernel,
-    /// A page of a file in tmpfs: a program's data, which only its file names.
-    Tmpfs,
     /// A page-table page. `maps` counts its entries that are not empty.
     PageTable,
     /// The zero page that all untouched anonymous pages share for reading.
@@ -81,7 +79,6 @@ pub struct FrameInfo {
 pub struct FrameCounts {
     pub free: u64,
     pub kernel: u64,
-    pub tmpfs: u64,
     pub page_table: u64,
     pub zero: u64,
     pub anon: u64,
@@ -127,7 +124,7 @@ impl FrameTable {
     pub fn total(&self) -> u64 {
         self.total
     }
-    /// The most frames that programs may have: their memory, files in memory, page cache and page tables.
+    /// The most frames that programs may have: their memory, page cache and page tables.
     pub fn limit(&self) -> u64 {
         self.limit
     }
@@ -170,7 +167,6 @@ impl FrameTable {
             *match info.kind {
                 FrameKind::Free => &mut counts.free,
                 FrameKind::Kernel => &mut counts.kernel,
-                FrameKind::Tmpfs => &mut counts.tmpfs,
                 FrameKind::PageTable => &mut counts.page_table,
                 FrameKind::Zero => &mut counts.zero,
                 FrameKind::Anon(_) => &mut counts.anon,
@@ -285,10 +281,10 @@ mod tests {
         let orphan = t.take(FrameKind::Orphan).unwrap();
         t.take(FrameKind::Kernel).unwrap();
         assert_eq!((t.free(), t.limit(), t.total()), (1, 2, 4));
-        t.take(FrameKind::Tmpfs).unwrap();
+        t.take(FrameKind::PageTable).unwrap();
         assert_eq!(
             t.counts(),
-            FrameCounts { free: 1, kernel: 1, tmpfs: 1, orphan: 1, ..FrameCounts::default() }
+            FrameCounts { free: 1, kernel: 1, page_table: 1, orphan: 1, ..FrameCounts::default() }
         );
         assert_eq!(t.take(FrameKind::Orphan), Err(OutOfFrames));
         assert_eq!(

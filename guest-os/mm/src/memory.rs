@@ -1,4 +1,5 @@
-//! All memory of the machine that is shared between address spaces: the frames, the page cache, the zero page.
+//! All memory of the machine that is shared between address spaces: the frames, the page cache, the zero page. (What files that live in
+//! memory hold is read and written in `file_memory`.)
 //!
 //! [`Memory`] is the only place where a frame passes from one owner to the next, and it does so together with
 //! the frame's new [`Contents`]. So a frame is never seen with another owner's bytes in it.
@@ -41,12 +42,13 @@ impl<P: PhysMem> Memory<P> {
     pub fn new(phys: P, frames: FrameTable) -> Result<Self, OutOfFrames> {
         let mut frames = frames;
         let mut phys = phys;
+        let limit = frames.limit();
         let zero_page = frames.take(FrameKind::Zero)?;
         phys.zero_frame(zero_page.ppn());
         Ok(Self {
             phys,
             frames,
-            cache: PageCache::default(),
+            cache: PageCache::new(limit / 2),
             zero_page,
             evicted: Vec::new(),
             file_spaces: BTreeMap::new(),
@@ -73,6 +75,9 @@ impl<P: PhysMem> Memory<P> {
     /// The page of zeros that untouched anonymous pages share for reading.
     pub fn zero_page(&self) -> FrameId {
         self.zero_page
+    }
+    pub(crate) fn cache_mut(&mut self) -> &mut PageCache {
+        &mut self.cache
     }
     pub(crate) fn frames_mut(&mut self) -> &mut FrameTable {
         &mut self.frames
@@ -119,17 +124,6 @@ impl<P: PhysMem> Memory<P> {
         self.frames.release(frame);
     }
 
-    /// A zeroed frame for a page of a file in tmpfs.
-    pub fn allocate_tmpfs(&mut self) -> Result<FrameId, OutOfFrames> {
-        self.allocate(FrameKind::Tmpfs, Contents::Zeros)
-    }
-
-    /// Gives back a frame of [`Memory::allocate_tmpfs`].
-    pub fn free_tmpfs(&mut self, frame: FrameId) {
-        assert!(self.frames.info(frame).kind == FrameKind::Tmpfs, "{frame:?} is not tmpfs's");
-        self.frames.release(frame);
-    }
-
     pub(crate) fn allocate_anon(&mut self, contents: Contents) -> Result<FrameId, OutOfFrames> {
         self.allocate(FrameKind::Anon(AnonOwner::Nobody), contents)
     }
@@ -144,7 +138,7 @@ impl<P: PhysMem> Memory<P> {
             FrameKind::Anon(_) | FrameKind::Orphan => self.frames.release(frame),
             // A page of a file stays in the cache; a frame of the kernel stays the kernel's.
             FrameKind::PageCache(_) | FrameKind::Zero | FrameKind::Kernel => {}
-            FrameKind::PageTable | FrameKind::Tmpfs | FrameKind::Free => {
+            FrameKind::PageTable | FrameKind::Free => {
                 unreachable!("{frame:?} was never mapped: {info:?}")
             }
         }
@@ -171,7 +165,7 @@ impl<P: PhysMem> Memory<P> {
         self.frames.take(kind)
     }
 
-    fn zero_from(&mut self, frame: FrameId, from: u64) {
+    pub(crate) fn zero_from(&mut self, frame: FrameId, from: u64) {
         const ZEROS: [u8; 256] = [0; 256];
         let mut at = from;
         while at < PAGE_SIZE {
@@ -221,22 +215,6 @@ impl<P: PhysMem> Memory<P> {
         }
     }
 
-    /// The frame of a page that lives in memory only: the one that is there, or a new one of zeros.
-    pub fn memory_page(&mut self, key: PageKey) -> Result<FrameId, OutOfFrames> {
-        match self.cache.lookup(key) {
-            PageLookup::Ready(frame) => {
-                self.cache.touch(key);
-                Ok(frame)
-            }
-            PageLookup::Hole => {
-                let frame = self.allocate(FrameKind::PageCache(key), Contents::Zeros)?;
-                self.cache.enter(key, frame, PageState::Ready { dirty: true });
-                Ok(frame)
-            }
-            other => unreachable!("{key:?} does not live in memory only: {other:?}"),
-        }
-    }
-
     /// A ready page was changed: it has what the device has not.
     pub fn mark_dirty(&mut self, key: PageKey) {
         self.cache.set_dirty(key, true);
@@ -245,17 +223,6 @@ impl<P: PhysMem> Memory<P> {
     /// The device has a page's changes now.
     pub fn mark_clean(&mut self, key: PageKey) {
         self.cache.set_dirty(key, false);
-    }
-
-    /// The file is now `len_bytes` long. Pages past the end leave the cache, and the rest of the last page becomes zero.
-    /// Mappings that show a dropped page keep its frame until they are unmapped.
-    pub fn truncate_file(&mut self, file: FileId, len_bytes: u64) {
-        self.drop_pages_from(file, len_bytes.div_ceil(PAGE_SIZE));
-        let last = PageKey { file, index: len_bytes / PAGE_SIZE };
-        if let PageLookup::Ready(frame) = self.cache.lookup(last) {
-            self.zero_from(frame, len_bytes % PAGE_SIZE);
-        }
-        self.cache.set_file_len(file, len_bytes);
     }
 
     /// All pages of the file leave the cache: it is gone, or what the cache has of it is out of date. Mappings that
@@ -267,7 +234,7 @@ impl<P: PhysMem> Memory<P> {
         }
     }
 
-    fn drop_pages_from(&mut self, file: FileId, index: u64) {
+    pub(crate) fn drop_pages_from(&mut self, file: FileId, index: u64) {
         while let Some(key) = self.cache.next_page(file, index) {
             if let Some(frame) = self.cache.remove(key) {
                 self.drop_page_frame(frame);

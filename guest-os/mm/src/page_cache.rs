@@ -3,7 +3,7 @@
 //! A page is entered as [`PageState::Reading`] when its device read starts and becomes ready when the read is done; who
 //! comes meanwhile waits. Clean pages that nobody maps can be dropped, least recently used first. Reads and
 //! writes of the device are the caller's: this crate knows no file system. A file that lives in memory only
-//! ([`Store::Memory`]: tmpfs, shared anonymous memory) keeps its pages here and nowhere else, so they are never dropped.
+//! ([`Store::lives_in_memory`]) keeps its pages here and nowhere else, so they are never dropped.
 //!
 //! This file is the index. [`Memory`](crate::Memory) moves the frames.
 
@@ -29,8 +29,18 @@ pub struct PageKey {
 pub enum Store {
     /// On a device. A page that is not in the cache is read from there, and a clean page can be dropped.
     Device,
-    /// In the page cache alone. A page that is not there is a hole and reads as zeros.
+    /// In the page cache alone. A page that is not there is a hole and reads as zeros. (Shared anonymous memory.)
     Memory,
+    /// As [`Store::Memory`], but all such files together get at most half of the frames: programs that use them need
+    /// some, too. (tmpfs, as in Linux.)
+    Tmpfs,
+}
+
+impl Store {
+    /// Whether the page cache is the only place where the content is.
+    pub const fn lives_in_memory(self) -> bool {
+        !matches!(self, Self::Device)
+    }
 }
 
 /// What is known of a page of a file.
@@ -42,6 +52,8 @@ pub enum PageLookup {
     Absent,
     /// Not in the cache, and the file lives in memory: it is all zeros.
     Hole,
+    /// A hole that must stay one: the files of [`Store::Tmpfs`] have all the frames that they may have.
+    NoRoom,
     /// A read into this frame is under way.
     Reading(FrameId),
     /// In this frame.
@@ -87,6 +99,11 @@ struct CachedFile {
 /// Which frame holds which page of which file.
 #[derive(Debug, Default)]
 pub struct PageCache {
+    /// The most pages that files of [`Store::Tmpfs`] may have, and how many they have.
+    tmpfs_limit: u64,
+    tmpfs_pages: u64,
+    /// Pages of all files that live in memory.
+    memory_pages: u64,
     files: BTreeMap<FileId, CachedFile>,
     /// Counts uses; the order of eviction.
     clock: u64,
@@ -95,11 +112,31 @@ pub struct PageCache {
 }
 
 impl PageCache {
+    /// An empty cache, of which files of [`Store::Tmpfs`] may have `tmpfs_limit` pages.
+    pub fn new(tmpfs_limit: u64) -> Self {
+        Self { tmpfs_limit, ..Self::default() }
+    }
+    /// The most pages that files of [`Store::Tmpfs`] may have.
+    pub fn tmpfs_limit(&self) -> u64 {
+        self.tmpfs_limit
+    }
+    /// Pages that files of [`Store::Tmpfs`] have.
+    pub fn tmpfs_pages(&self) -> u64 {
+        self.tmpfs_pages
+    }
+    /// Cached pages of files that live in memory.
+    pub fn memory_pages(&self) -> u64 {
+        self.memory_pages
+    }
+    /// Cached pages of a file.
+    pub fn file_pages(&self, file: FileId) -> u64 {
+        self.files.get(&file).map_or(0, |f| f.pages.len() as u64)
+    }
     /// Makes a file known, or brings what is known of it up to date. Pages past a shorter end are not dropped by this: see [`Memory::truncate_file`](crate::Memory::truncate_file).
     pub fn set_file(&mut self, file: FileId, len_bytes: u64, store: Store) {
         let entry = self.files.entry(file).or_insert(CachedFile { len_bytes, store, pages: BTreeMap::new() });
+        assert!(entry.store == store, "{file:?} has moved to another store");
         entry.len_bytes = len_bytes;
-        entry.store = store;
     }
     /// The file's length, if it is known.
     pub fn file_len_bytes(&self, file: FileId) -> Option<u64> {
@@ -117,7 +154,8 @@ impl PageCache {
                 PageState::Ready { .. } => PageLookup::Ready(page.frame),
             },
             (None, Store::Device) => PageLookup::Absent,
-            (None, Store::Memory) => PageLookup::Hole,
+            (None, Store::Tmpfs) if self.tmpfs_pages >= self.tmpfs_limit => PageLookup::NoRoom,
+            (None, Store::Memory | Store::Tmpfs) => PageLookup::Hole,
         }
     }
     /// The state of a cached page.
@@ -155,18 +193,15 @@ impl PageCache {
         }
     }
 
-    /// The length of a file has changed.
-    pub(crate) fn set_file_len(&mut self, file: FileId, len_bytes: u64) {
-        if let Some(file) = self.files.get_mut(&file) {
-            file.len_bytes = len_bytes;
-        }
-    }
     /// Enters a page in a state.
     pub(crate) fn enter(&mut self, key: PageKey, frame: FrameId, state: PageState) {
         let now = self.tick();
         let file = self.files.get_mut(&key.file).expect("pages are entered for known files only");
         let before = file.pages.insert(key.index, CachedPage { frame, state, last_use: now });
         assert!(before.is_none(), "{key:?} is cached twice");
+        let store = file.store;
+        self.memory_pages += u64::from(store.lives_in_memory());
+        self.tmpfs_pages += u64::from(store == Store::Tmpfs);
         self.by_use.insert(now, key);
     }
     /// The read of a page is done.
@@ -177,7 +212,10 @@ impl PageCache {
     }
     /// Forgets a page. Its frame is the caller's now.
     pub(crate) fn remove(&mut self, key: PageKey) -> Option<FrameId> {
-        let page = self.files.get_mut(&key.file)?.pages.remove(&key.index)?;
+        let file = self.files.get_mut(&key.file)?;
+        let page = file.pages.remove(&key.index)?;
+        self.memory_pages -= u64::from(file.store.lives_in_memory());
+        self.tmpfs_pages -= u64::from(file.store == Store::Tmpfs);
         self.by_use.remove(&page.last_use);
         Some(page.frame)
     }
@@ -193,7 +231,7 @@ impl PageCache {
     }
     /// Whether the page's content can be had again from a device, unchanged.
     pub(crate) fn is_clean_copy(&self, key: PageKey) -> bool {
-        let stored = self.files.get(&key.file).is_some_and(|f| f.store == Store::Device);
+        let stored = self.files.get(&key.file).is_some_and(|f| !f.store.lives_in_memory());
         stored && self.state(key) == Some(PageState::Ready { dirty: false })
     }
 

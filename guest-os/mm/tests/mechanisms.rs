@@ -67,6 +67,14 @@ impl Rig {
         self.spaces.push(report.child);
         self.spaces.len() - 1
     }
+    /// Makes the file, which lives in memory, shorter or longer.
+    fn resize(&mut self, len_bytes: u64) {
+        self.mem.resize_file(FILE, Store::Memory, len_bytes);
+        for space in &mut self.spaces {
+            let flush = space.cut_file(&mut self.mem, FILE, len_bytes.div_ceil(PAGE_SIZE), |_| {});
+            self.m.hart.fence(space.asid(), flush);
+        }
+    }
     fn unmap(&mut self, who: usize, range: PageRange) {
         let unmapped = self.spaces[who].unmap(&mut self.mem, range).unwrap();
         self.m.hart.fence(self.spaces[who].asid(), unmapped.flush);
@@ -446,7 +454,8 @@ fn a_file_that_goes_while_it_is_read_or_mapped_takes_no_frame_with_it() {
     else {
         panic!()
     };
-    r.mem.truncate_file(FILE, 0);
+    r.mem.set_file(FILE, 0, Store::Device);
+    r.mem.remove_file(FILE);
     r.audit();
     r.mem.finish_read(key, frame, true);
     assert_eq!(r.load(0, Rig::at(1, 0)), SIGBUS);
@@ -463,12 +472,12 @@ fn truncating_zeroes_the_rest_of_the_last_page() {
     for offset in [0, 99, 100, 4095, 4096] {
         r.store(0, Rig::at(0, offset), 9).unwrap();
     }
-    r.mem.truncate_file(FILE, 100);
-    r.mem.set_file(FILE, 2 * PAGE_SIZE, Store::Memory);
-    r.unmap(0, pages(0, 2));
-    r.file(2, RW, VmaFlags::SHARED, None);
-    let bytes = [0, 99, 100, 4095, 4096].map(|offset| r.load(0, Rig::at(0, offset)).unwrap());
-    assert_eq!(bytes, [9, 9, 0, 0, 0]);
+    r.resize(100);
+    assert_eq!(r.load(0, Rig::at(1, 0)), SIGBUS, "past the end, though it was mapped");
+    r.store(0, Rig::at(0, 101), 8).unwrap();
+    r.resize(2 * PAGE_SIZE);
+    let bytes = [0, 99, 100, 101, 4095, 4096].map(|offset| r.load(0, Rig::at(0, offset)).unwrap());
+    assert_eq!(bytes, [9, 9, 0, 0, 0, 0], "what lay past the end is gone");
     r.unmap(0, pages(0, 2));
     r.mem.remove_file(FILE);
     r.end();

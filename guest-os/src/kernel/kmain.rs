@@ -3,12 +3,13 @@
 use crate::config::{self, Config, Init};
 use crate::drivers::host;
 use crate::exec::{self, Request};
+use crate::file_memory::CachedFiles;
 use crate::hart::{current, hart};
 use crate::local::HartLocal;
 use crate::process::{self, Program, Start};
 use crate::shutdown::{End, stop};
 use crate::syscall::{limits, system};
-use crate::vfs::{self, FramesOfTmpfs, KernelFacts};
+use crate::vfs::{self, KernelFacts};
 use crate::wait::{self, scheduler};
 use crate::{arch, block, clock, console, events, heap, inject, interrupts, logger, mem, trampoline};
 use alloc::boxed::Box;
@@ -121,7 +122,7 @@ pub fn first_process() {
 fn mount_root() {
     let disk = block::RootDisk::new().expect("a machine that has just started has frames");
     match fs::Ext4::mount(Box::new(disk)) {
-        Ok(root) => vfs::start(Vfs::new(root, Box::new(FramesOfTmpfs::default()), Box::new(KernelFacts))),
+        Ok(root) => vfs::start(Vfs::new(root, Box::new(CachedFiles), Box::new(KernelFacts))),
         Err(error) => {
             log::error!("the disk holds no ext4 file system that can be mounted: {error}");
             stop(End::ExecFailed(Errno::EUCLEAN.number()));

@@ -17,6 +17,7 @@ mod events;
 mod exec;
 mod exit;
 mod fault;
+mod file_memory;
 mod hart;
 mod heap;
 mod inject;

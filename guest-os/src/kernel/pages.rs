@@ -1,12 +1,12 @@
 //! Pages of files: the page cache of `mm` filled from the file systems of `fs`.
 //!
-//! A file has one number in `mm` ([`number_of`]). What is on the disk is read page by page when it is needed; a page of a tmpfs file
-//! that is mapped or executed is a copy, dropped when the file changes.
+//! A file has one number in `mm` ([`number_of`]). What is on the disk is read page by page when it is needed; what lives in memory is in the
+//! page cache and nowhere else, so that `read`, `write`, `mmap` and `execve` meet in the same frames.
 
 use crate::block::{self, Purpose};
 use crate::local::HartLocal;
 use crate::wait::{self, Channel};
-use crate::{events, heap, mem, vfs};
+use crate::{events, heap, mem, process, vfs};
 use alloc::collections::BTreeMap;
 use fs::{Errno, FileSystemId, Inode, PageSource};
 use isa::events::{EventKind, EventRecord};
@@ -47,11 +47,13 @@ pub fn nameless_file(len_bytes: u64) -> FileId {
     number
 }
 
-/// Makes a file known to the page cache with its present length; returns its number and length.
+/// A file's number and present length. The page cache knows of it from now on.
 pub fn open(inode: &Inode) -> Result<(FileId, u64), Errno> {
     let len_bytes = vfs::lock().size(inode.id())?;
     let number = number_of(inode.id());
-    mem::memory().set_file(number, len_bytes, Store::Device);
+    if inode.id().is_on_disk() {
+        mem::memory().set_file(number, len_bytes, Store::Device);
+    }
     Ok((number, len_bytes))
 }
 
@@ -75,13 +77,20 @@ pub fn release_unmapped_files() {
     }
 }
 
-/// The contents of a tmpfs file have changed: copies in the page cache are dropped (mappings keep what they show).
-pub fn forget(inode: &Inode) {
+/// A file in memory was cut: what every process has mapped of it past its end goes, and touching that is SIGBUS from now on.
+///
+/// Cost: a look at every VMA of every process, if anyone maps the file at all.
+pub fn unmap_past_end(inode: &Inode) {
     let number = number_of(inode.id());
-    let mut memory = mem::memory();
-    if memory.cache().file_len_bytes(number).is_some() {
-        memory.remove_file(number);
+    if !mem::memory().is_file_mapped(number) {
+        return;
     }
+    let first_gone = mem::memory().file_len_bytes(number).div_ceil(isa::PAGE_SIZE);
+    process::each_living(|process| {
+        let Some(space) = process.space.borrow().clone() else { return };
+        let flush = space.borrow_mut().cut_file(&mut mem::memory(), number, first_gone, |_| {});
+        mem::apply(flush, space.borrow().asid());
+    });
 }
 
 /// Fills a page that `mm` has begun to read. Sleeps. Returns whether it worked.
@@ -110,7 +119,6 @@ fn read_into(key: PageKey, frame: FrameId, purpose: Purpose) -> Result<(), Errno
             }
             bytes.iter_mut().skip(valid_bytes as usize).for_each(|byte| *byte = 0);
         }
-        PageSource::Memory(page) => vfs::copy_page(page, bytes),
     }
     Ok(())
 }
@@ -132,6 +140,7 @@ pub fn pinned(key: PageKey) -> Result<Option<FrameId>, Errno> {
                 mem::memory().pin(frame);
                 return Ok(Some(frame));
             }
+            PageLookup::NoRoom => return Err(Errno::ENOMEM),
             PageLookup::Reading(_) => wait::sleep(Channel::Page(key)),
             PageLookup::Absent => {
                 let frame = mem::memory().begin_read(key);

@@ -1,4 +1,4 @@
-//! The file systems of crate `fs`, with the kernel's side of their bargain: the sleeping lock, tmpfs's pages, `/proc`'s answers.
+//! The file systems of crate `fs`, with the kernel's side of their bargain: the sleeping lock and `/proc`'s answers.
 
 use crate::arch;
 use crate::hart::{current, hart};
@@ -10,12 +10,8 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefMut;
 use core::ops::{Deref, DerefMut};
-use fs::{
-    Errno, MapInfo, OpenFiles, PageId, PageStore, ProcInfo, ProcessInfo, SystemInfo, Text, Timestamp, Vfs,
-    try_to_vec,
-};
-use isa::Ppn;
-use mm::{Backing, FrameId, PhysMem, Prot, VmaFlags};
+use fs::{Errno, MapInfo, OpenFiles, ProcInfo, ProcessInfo, SystemInfo, Text, Timestamp, Vfs, try_to_vec};
+use mm::{Backing, Prot, VmaFlags};
 use proc::{Disposition, Signal};
 
 static VFS: SleepLock<Option<Vfs>> = SleepLock::new(None);
@@ -60,54 +56,6 @@ pub fn stop() {
 #[track_caller]
 pub fn open_files() -> RefMut<'static, OpenFiles> {
     RefMut::map(OPEN_FILES.get_mut(), |files| files.as_mut().expect("the table is made at boot"))
-}
-
-/// Copies a page of tmpfs.
-pub fn copy_page(page: PageId, into: &mut [u8; mem::FRAME_BYTES]) {
-    let frame = frame_of(page);
-    mem::memory().phys().read_bytes(frame.base(), into);
-}
-
-/// tmpfs's pages: frames, named by their numbers.
-#[derive(Default)]
-pub struct FramesOfTmpfs {
-    in_use: u64,
-}
-
-fn frame_of(page: PageId) -> FrameId {
-    mem::memory().frames().lookup(Ppn(page.0)).expect("tmpfs names pages that it has allocated")
-}
-
-impl PageStore for FramesOfTmpfs {
-    fn alloc(&mut self) -> Option<PageId> {
-        if self.in_use >= self.capacity_pages().0 {
-            return None;
-        }
-        let frame = mem::memory().allocate_tmpfs();
-        crate::pages::report_evictions();
-        let number = frame.ok()?.ppn().0;
-        self.in_use += 1;
-        Some(PageId(number))
-    }
-    fn free(&mut self, page: PageId) {
-        let frame = frame_of(page);
-        mem::memory().free_tmpfs(frame);
-        self.in_use -= 1;
-    }
-    fn read(&self, page: PageId, offset: usize, buf: &mut [u8]) {
-        let frame = frame_of(page);
-        mem::memory().phys().read_bytes(frame.base().wrapping_add(offset as u64), buf);
-    }
-    fn write(&mut self, page: PageId, offset: usize, bytes: &[u8]) {
-        let frame = frame_of(page);
-        mem::memory().phys_mut().write_bytes(frame.base().wrapping_add(offset as u64), bytes);
-    }
-    fn capacity_pages(&self) -> (u64, u64) {
-        // Half of memory at most, as in Linux: the programs that use the files need some too.
-        let memory = mem::memory();
-        let total = memory.frames().limit() / 2;
-        (total, memory.frames().free().min(total.saturating_sub(self.in_use)))
-    }
 }
 
 /// `/proc`'s source of facts.
@@ -175,6 +123,7 @@ impl ProcInfo for KernelFacts {
     fn system(&self) -> SystemInfo {
         let counts = mem::memory().frames().counts();
         let total_pages = mem::memory().frames().total();
+        let shared_memory_pages = mem::memory().cache().memory_pages();
         let (running, blocked) = process::table(|t| {
             t.living().fold((0, 0), |(r, d), (_, p)| match state_of(&p) {
                 b'R' => (r + 1, d),
@@ -186,9 +135,9 @@ impl ProcInfo for KernelFacts {
         SystemInfo {
             total_pages,
             free_pages: counts.free,
-            cached_pages: counts.page_cache,
+            cached_pages: counts.page_cache - shared_memory_pages,
             anonymous_pages: counts.anon,
-            shared_memory_pages: counts.tmpfs,
+            shared_memory_pages,
             page_table_pages: counts.page_table,
             harts: 1,
             uptime_ticks: arch::time() / TICKS_PER_HUNDREDTH,

@@ -1,8 +1,8 @@
 //! System calls that find, make, remove and move names.
 
-use super::{Opened, Vfs};
+use super::{Opened, SHM, Vfs};
 use crate::tmpfs::NewFile;
-use crate::{Errno, FileId, Inode, LastLink, Location, OpenFlags};
+use crate::{Errno, FileId, Inode, LastLink, Location, Object, OpenFile, OpenFlags};
 use alloc::rc::Rc;
 
 impl Vfs {
@@ -30,6 +30,18 @@ impl Vfs {
             None => self.create(&walked.dir, &walked.name, NewFile::Regular { mode })?,
         };
         self.open_found(Location { inode, path: Rc::new(walked.path) }, flags).map(Opened::New)
+    }
+
+    /// `memfd_create`: a file in memory that has no name but `/memfd:NAME (deleted)` in `/proc`.
+    pub fn create_nameless(&mut self, name: &[u8]) -> Result<OpenFile, Errno> {
+        const MODE: u32 = 0o777;
+        let now = self.info.now();
+        let ino = self.shm.create_nameless(MODE, now);
+        let (file_type, pin) = self.shm.handle(ino)?;
+        let inode = Inode { id: FileId { fs: SHM, ino }, file_type, _pin: Some(pin) };
+        let path = Rc::new([b"/memfd:".as_slice(), name, b" (deleted)"].concat());
+        let location = Location { inode: inode.clone(), path };
+        Ok(OpenFile::new(Object::Memory(inode), Some(location), OpenFlags::RDWR))
     }
 
     /// `mkdirat`.

@@ -2,7 +2,7 @@
 #![allow(clippy::cast_possible_truncation)] // the tests run on 64-bit hosts, with small numbers
 
 use super::*;
-use crate::tests::{HostPages, MemoryDevice, Processes, Random, Scratch, mke2fs};
+use crate::tests::{HostFiles, MemoryDevice, Processes, Random, Scratch, mke2fs};
 use crate::{OpenFiles, Whence};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -45,7 +45,7 @@ fn world() -> World {
     }
     let image = mke2fs(root, "2M", &["-t", "ext4", "-b", "4096"]);
     let (device, _) = MemoryDevice::boxed(Arc::new(image));
-    let (pages, in_use) = HostPages::new(PAGES);
+    let (pages, in_use) = HostFiles::new(PAGES as u64);
     let vfs = Vfs::new(Ext4::mount(device).unwrap(), Box::new(pages), Box::new(Processes));
     World { vfs, pages: in_use }
 }
@@ -216,7 +216,6 @@ fn a_disk_file_has_its_attributes_and_its_pages() {
     let source = world.vfs.page_source(inode.id(), 0).unwrap();
     assert_eq!(source.ranges().count(), 1);
     assert!(matches!(source, PageSource::Device { valid_bytes: 5, .. }));
-    assert_eq!(world.vfs.page_for_write(inode.id(), 0), Err(Errno::EROFS));
     assert_eq!(world.vfs.check_access(inode, 2), Err(Errno::EROFS));
     assert_eq!(world.vfs.check_access(inode, 1), Err(Errno::EACCES));
     let tmp = world.at("/tmp").inode;
@@ -364,8 +363,7 @@ fn memory_that_runs_out_is_a_full_disk() {
     assert_eq!(world.vfs.stat(&big).unwrap().blocks, PAGES as u64 * 8);
     world.vfs.truncate(&big, 4097).unwrap();
     assert_eq!(world.pages.load(Ordering::Relaxed), 2);
-    assert_eq!(world.vfs.page_for_write(big.id(), 2), Err(Errno::ENXIO));
-    assert!(matches!(world.vfs.page_source(big.id(), 1), Ok(PageSource::Memory(_))));
+    assert_eq!(world.vfs.page_source(big.id(), 1), Err(Errno::ENODEV));
     world.write("/dev/shm/another", "x").unwrap();
     world.vfs.unmount();
     assert_eq!(world.pages.load(Ordering::Relaxed), 0, "every page comes back");

@@ -214,7 +214,7 @@ fn mapped_facts<P: PhysMem>(mem: &Memory<P>, frame: FrameId) -> MappedFrame {
         FrameKind::Zero => MappedFrame::Zero,
         FrameKind::Anon(_) => MappedFrame::Anon { owners: info.maps },
         FrameKind::PageCache(_) | FrameKind::Orphan => MappedFrame::File,
-        FrameKind::Free | FrameKind::Kernel | FrameKind::Tmpfs | FrameKind::PageTable => {
+        FrameKind::Free | FrameKind::Kernel | FrameKind::PageTable => {
             unreachable!("a user page maps {frame:?}: {info:?}")
         }
     }

@@ -1,10 +1,11 @@
 //! An address space: a root page table, its VMAs and its ASID. Its verbs are a file each: `map`, `unmap`, `protect`,
-//! `discard`, `brk`, `fork`, `teardown`, and `fault`.
+//! `discard`, `cut`, `brk`, `fork`, `teardown`, and `fault`.
 //!
 //! Every change of a user page-table entry goes through [`AddressSpace::set_pte`] (in `tables`), which also
 //! keeps the frames' map counts and owner keys. So reverse maps come for free, and no frame is freed while it is mapped.
 
 mod brk;
+mod cut;
 mod discard;
 mod fault;
 mod flush;

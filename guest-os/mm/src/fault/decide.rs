@@ -65,6 +65,7 @@ fn untouched(vma: &Vma, query: &FaultQuery<'_>) -> FaultAction {
     }
     match query.page {
         None | Some(PageLookup::BeyondEnd) => return FaultAction::Segv(SegvReason::BeyondEndOfFile),
+        Some(PageLookup::NoRoom) => return FaultAction::Segv(SegvReason::NoRoom),
         Some(PageLookup::Absent) => return FaultAction::ReadPage,
         Some(PageLookup::Reading(_)) => return FaultAction::WaitPage,
         Some(PageLookup::Ready(_) | PageLookup::Hole) => {}

@@ -111,6 +111,8 @@ pub enum SegvReason {
     BeyondEndOfFile,
     /// The device could not read the page (SIGBUS, BUS_ADRERR).
     ReadFailed,
+    /// The page is a hole of a file in memory, and such files have all the frames that they may have.
+    NoRoom,
 }
 
 /// What a page fault needs.

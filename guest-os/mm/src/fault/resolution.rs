@@ -69,7 +69,7 @@ impl Resolution {
             FaultAction::Segv(SegvReason::NotMapped | SegvReason::StackLimit) => {
                 Some(FaultSignal::SegvMapErr)
             }
-            FaultAction::Segv(SegvReason::BeyondEndOfFile | SegvReason::ReadFailed) => {
+            FaultAction::Segv(SegvReason::BeyondEndOfFile | SegvReason::NoRoom | SegvReason::ReadFailed) => {
                 Some(FaultSignal::BusAdrErr)
             }
             _ => None,

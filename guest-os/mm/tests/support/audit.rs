@@ -43,7 +43,7 @@ pub fn audit<'a>(mem: &Memory<VecRam>, spaces: impl IntoIterator<Item = &'a Addr
                 (AnonOwner::Several(vpn), [_, ..]) => assert!(owners.iter().all(|o| o.1 == vpn), "{what}"),
                 _ => panic!("a lost or wrong anonymous frame: {what}"),
             },
-            FrameKind::Free | FrameKind::Kernel | FrameKind::Tmpfs => assert!(owners.is_empty(), "{what}"),
+            FrameKind::Free | FrameKind::Kernel => assert!(owners.is_empty(), "{what}"),
             FrameKind::PageCache(key) => assert_eq!(cached.get(&ppn), Some(&key), "{what}"),
             FrameKind::Orphan => assert!(!owners.is_empty() || info.pins > 0, "a lost orphan: {what}"),
             FrameKind::Zero => {

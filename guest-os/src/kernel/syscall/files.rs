@@ -61,7 +61,7 @@ pub fn openat([dirfd, path, flags, mode, ..]: Arguments) -> Outcome {
     let id = match opened {
         Opened::New(file) => {
             if let (Object::Memory(inode), true) = (&file.object, flags.contains(OpenFlags::TRUNC)) {
-                pages::forget(inode);
+                pages::unmap_past_end(inode);
             }
             open_files().insert(file)
         }
@@ -72,6 +72,23 @@ pub fn openat([dirfd, path, flags, mode, ..]: Arguments) -> Outcome {
         }
     };
     install(fd, id, flags.contains(OpenFlags::CLOEXEC));
+    Ok(u64::from(fd))
+}
+
+/// The longest name that Linux takes: a directory entry's, less `memfd:`.
+const MEMFD_NAME_MAX: usize = 249;
+
+/// Files without a name. They cannot be sealed: MFD_ALLOW_SEALING is refused, and so are huge pages.
+pub fn memfd_create([name, flags, ..]: Arguments) -> Outcome {
+    let flags = uint(flags);
+    if flags & !(linux::MFD_CLOEXEC | linux::MFD_EXEC) != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let name = user::read_string(name, MEMFD_NAME_MAX, Errno::EINVAL)?;
+    let fd = reserve(0)?;
+    let file = vfs::lock().create_nameless(&name)?;
+    let id = open_files().insert(file);
+    install(fd, id, flags & linux::MFD_CLOEXEC != 0);
     Ok(u64::from(fd))
 }
 
@@ -251,7 +268,7 @@ pub fn ftruncate([fd, len, ..]: Arguments) -> Outcome {
     }
     let Object::Memory(inode) = file.object else { return Err(Errno::EINVAL.into()) };
     vfs::lock().truncate(&inode, len)?;
-    pages::forget(&inode);
+    pages::unmap_past_end(&inode);
     Ok(0)
 }
 

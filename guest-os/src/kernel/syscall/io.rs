@@ -297,7 +297,6 @@ fn write_memory(inode: &Inode, offset: u64, bytes: &[u8]) -> Moved {
             Err(stop) => return Err(stop),
         }
     }
-    pages::forget(inode);
     Ok(done)
 }
 

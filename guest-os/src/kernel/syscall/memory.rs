@@ -126,6 +126,7 @@ impl Source {
             return Err(Errno::EBADF);
         }
         let file = details(open_file(fd)?);
+        let is_writable = file.flags.is_writable();
         if !file.flags.is_readable() {
             return Err(Errno::EACCES);
         }
@@ -133,20 +134,17 @@ impl Source {
         let name: Arc<str> = String::from_utf8_lossy(path).into();
         match &file.object {
             Object::Device(Device::Zero) => Ok(Self::anonymous(is_shared, len_pages)),
-            Object::Disk(inode) => {
-                if is_shared && prot.contains(Prot::WRITE) {
-                    return Err(Errno::EACCES);
-                }
-                let flags =
-                    if is_shared { VmaFlags::SHARED | VmaFlags::NEVER_WRITABLE } else { VmaFlags::empty() };
-                Self::file(inode, first_page, flags, name)
+            Object::Disk(_) | Object::Memory(_)
+                if is_shared && prot.contains(Prot::WRITE) && !is_writable =>
+            {
+                Err(Errno::EACCES)
             }
-            // A private mapping of a tmpfs file shows a copy of it. A shared one that is written would have to be the
-            // file's own pages.
-            Object::Memory(_) if is_shared && prot.contains(Prot::WRITE) => Err(Errno::ENODEV),
-            Object::Memory(inode) => {
-                let flags =
-                    if is_shared { VmaFlags::SHARED | VmaFlags::NEVER_WRITABLE } else { VmaFlags::empty() };
+            Object::Disk(inode) | Object::Memory(inode) => {
+                let flags = match (is_shared, is_writable) {
+                    (false, _) => VmaFlags::empty(),
+                    (true, false) => VmaFlags::SHARED | VmaFlags::NEVER_WRITABLE,
+                    (true, true) => VmaFlags::SHARED,
+                };
                 Self::file(inode, first_page, flags, name)
             }
             _ => Err(Errno::ENODEV),
@@ -329,6 +327,19 @@ pub fn check_mapped([address, len, ..]: Arguments) -> Outcome {
     } else {
         Err(Errno::ENOMEM.into())
     }
+}
+
+/// Every file that is mapped shared lives in memory or is never written: there is nothing to write back.
+pub fn msync([address, len, flags, ..]: Arguments) -> Outcome {
+    let flags = uint(flags);
+    let (asynchronous, synchronous) = (linux::MS_ASYNC, linux::MS_SYNC);
+    if flags & !(asynchronous | synchronous | linux::MS_INVALIDATE) != 0
+        || flags & asynchronous != 0 && flags & synchronous != 0
+        || !address.is_multiple_of(PAGE_SIZE)
+    {
+        return Err(Errno::EINVAL.into());
+    }
+    check_mapped([address, len, 0, 0, 0, 0])
 }
 
 /// Instructions written by this process are fetched from now on. There is one hart, so `fence.i` here does it all.

@@ -160,7 +160,7 @@ pub fn truncate([path, len, ..]: Arguments) -> Outcome {
         return Err(Errno::EISDIR.into());
     }
     vfs::lock().truncate(&location.inode, len)?;
-    pages::forget(&location.inode);
+    pages::unmap_past_end(&location.inode);
     Ok(0)
 }
 

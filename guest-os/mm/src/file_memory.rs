@@ -1,0 +1,128 @@
+//! Files that live in memory (tmpfs, shared anonymous memory): what `read`, `write` and `truncate` do to the pages that mappings show.
+//!
+//! Such a file has its pages in the page cache and nowhere else. A page that nobody has written or mapped is a hole: it reads as
+//! zeros and takes no frame.
+//!
+//! Bytes of the last page past the end of the file are what mappings have stored there. They become zeros before the end moves
+//! past them, so that a longer file shows zeros.
+
+use crate::frame::{FrameId, FrameKind, OutOfFrames};
+use crate::memory::{Contents, Memory};
+use crate::page_cache::{FileId, PageKey, PageLookup, PageState, Store};
+use crate::phys::PhysMem;
+use isa::PAGE_SIZE;
+
+/// A piece of a transfer that lies in one page.
+struct Piece {
+    key: PageKey,
+    /// Where in the page it begins.
+    offset: u64,
+    len: usize,
+}
+
+/// The first piece of a transfer of `len` bytes from `offset_bytes` on.
+fn piece(file: FileId, offset_bytes: u64, len: usize) -> Piece {
+    let offset = offset_bytes % PAGE_SIZE;
+    let room = usize::try_from(PAGE_SIZE - offset).unwrap_or(len);
+    Piece { key: PageKey { file, index: offset_bytes / PAGE_SIZE }, offset, len: len.min(room) }
+}
+
+impl<P: PhysMem> Memory<P> {
+    /// The frame of a page of a file that lives in memory: the one that is there, or a new one of zeros.
+    ///
+    /// # Panics
+    /// If the page lies past the end of the file, or the file has no room for it ([`PageLookup::NoRoom`]).
+    pub fn memory_page(&mut self, key: PageKey) -> Result<FrameId, OutOfFrames> {
+        match self.cache().lookup(key) {
+            PageLookup::Ready(frame) => {
+                self.cache_mut().touch(key);
+                Ok(frame)
+            }
+            PageLookup::Hole => {
+                let frame = self.allocate(FrameKind::PageCache(key), Contents::Zeros)?;
+                self.cache_mut().enter(key, frame, PageState::Ready { dirty: true });
+                Ok(frame)
+            }
+            other => unreachable!("{key:?} does not live in memory only: {other:?}"),
+        }
+    }
+
+    /// The length of a file; 0 if it is not known.
+    pub fn file_len_bytes(&self, file: FileId) -> u64 {
+        self.cache().file_len_bytes(file).unwrap_or(0)
+    }
+
+    /// Reads a file that lives in memory. Returns how many bytes there were before its end.
+    pub fn read_file(&self, file: FileId, offset_bytes: u64, into: &mut [u8]) -> usize {
+        let left =
+            usize::try_from(self.file_len_bytes(file).saturating_sub(offset_bytes)).unwrap_or(usize::MAX);
+        let len = into.len().min(left);
+        let mut done = 0;
+        while done < len {
+            let piece = piece(file, offset_bytes + done as u64, len - done);
+            let part = &mut into[done..done + piece.len];
+            match self.cache().lookup(piece.key) {
+                PageLookup::Ready(frame) => {
+                    self.phys().read_bytes(frame.base().wrapping_add(piece.offset), part);
+                }
+                _ => part.fill(0),
+            }
+            done += piece.len;
+        }
+        len
+    }
+
+    /// Writes a file that lives in memory, and makes it longer if need be; an unknown file is new and lives in `store`. Returns
+    /// how many bytes there was memory for.
+    pub fn write_file(&mut self, file: FileId, store: Store, offset_bytes: u64, bytes: &[u8]) -> usize {
+        let mut done = 0;
+        while done < bytes.len() {
+            let at = offset_bytes + done as u64;
+            let piece = piece(file, at, bytes.len() - done);
+            let len_before = self.file_len_bytes(file);
+            let end = at + piece.len as u64;
+            if end > len_before {
+                self.grow_file(file, store, end);
+            }
+            let frame = match self.cache().lookup(piece.key) {
+                PageLookup::NoRoom => None,
+                _ => self.memory_page(piece.key).ok(),
+            };
+            let Some(frame) = frame else {
+                self.cache_mut().set_file(file, len_before, store);
+                break;
+            };
+            let part = &bytes[done..done + piece.len];
+            self.phys_mut().write_bytes(frame.base().wrapping_add(piece.offset), part);
+            done += piece.len;
+        }
+        done
+    }
+
+    /// Cuts a file that lives in memory, or makes it longer by a hole; an unknown file is new and lives in `store`. Pages past the end leave
+    /// the cache, and the rest of the last page becomes zero. Address spaces that map the file are to be told
+    /// ([`AddressSpace::cut_file`](crate::AddressSpace::cut_file)): until then they keep the frames of dropped pages.
+    pub fn resize_file(&mut self, file: FileId, store: Store, len_bytes: u64) {
+        if len_bytes >= self.file_len_bytes(file) {
+            return self.grow_file(file, store, len_bytes);
+        }
+        self.drop_pages_from(file, len_bytes.div_ceil(PAGE_SIZE));
+        self.zero_past_end(file, len_bytes);
+        self.cache_mut().set_file(file, len_bytes, store);
+    }
+
+    fn grow_file(&mut self, file: FileId, store: Store, len_bytes: u64) {
+        self.zero_past_end(file, self.file_len_bytes(file));
+        self.cache_mut().set_file(file, len_bytes, store);
+    }
+
+    /// Zeroes what lies past `end_bytes` in the page that it lies in.
+    fn zero_past_end(&mut self, file: FileId, end_bytes: u64) {
+        let last = piece(file, end_bytes, 0);
+        if last.offset != 0
+            && let PageLookup::Ready(frame) = self.cache().lookup(last.key)
+        {
+            self.zero_from(frame, last.offset);
+        }
+    }
+}

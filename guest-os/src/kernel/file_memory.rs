@@ -1,0 +1,36 @@
+//! tmpfs's contents: files of [`Store::Tmpfs`] in the page cache, where mappings of them are served from too.
+
+use crate::{mem, pages};
+use fs::{FileId, FileMemory};
+use mm::Store;
+
+/// The kernel's side of [`FileMemory`]. What allocates sees to it that evictions are told of.
+pub struct CachedFiles;
+
+impl FileMemory for CachedFiles {
+    fn len_bytes(&self, file: FileId) -> u64 {
+        mem::memory().file_len_bytes(pages::number_of(file))
+    }
+    fn resident_pages(&self, file: FileId) -> u64 {
+        mem::memory().cache().file_pages(pages::number_of(file))
+    }
+    fn read(&self, file: FileId, offset_bytes: u64, buf: &mut [u8]) -> usize {
+        mem::memory().read_file(pages::number_of(file), offset_bytes, buf)
+    }
+    fn write(&mut self, file: FileId, offset_bytes: u64, bytes: &[u8]) -> usize {
+        let written = mem::memory().write_file(pages::number_of(file), Store::Tmpfs, offset_bytes, bytes);
+        pages::report_evictions();
+        written
+    }
+    fn set_len(&mut self, file: FileId, len_bytes: u64) {
+        mem::memory().resize_file(pages::number_of(file), Store::Tmpfs, len_bytes);
+    }
+    fn remove(&mut self, file: FileId) {
+        mem::memory().remove_file(pages::number_of(file));
+    }
+    fn capacity_pages(&self) -> (u64, u64) {
+        let memory = mem::memory();
+        let (limit, used) = (memory.cache().tmpfs_limit(), memory.cache().tmpfs_pages());
+        (limit, memory.frames().free().min(limit.saturating_sub(used)))
+    }
+}
