@@ -28,6 +28,8 @@ for device in null zero urandom; do
     mount --bind "/dev/$device" "$TREE/dev/$device"
 done
 mount -t tmpfs none "$TREE/tmp"
+mkdir -p "$TREE/dev/shm"
+mount -t tmpfs none "$TREE/dev/shm"
 mount -t proc none "$TREE/proc"
 mount -t binfmt_misc none /proc/sys/fs/binfmt_misc
 magic='\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xf3\x00'

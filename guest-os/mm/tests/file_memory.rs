@@ -1,5 +1,6 @@
 //! Files that live in memory: random `read`, `write`, `truncate`, `mmap`, `munmap`, stores and `fork` by several address spaces, against
 //! plain vectors of bytes.
+#![allow(clippy::cast_possible_truncation, clippy::unwrap_used)] // the tests run on a 64-bit host
 
 mod support;
 

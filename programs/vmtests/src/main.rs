@@ -3,7 +3,8 @@
 //! `vmtests [NAME…]` runs all tests, or those named, prints `NAME ok` or `NAME FAILED` for each and a summary, and exits with 0 only if
 //! all passed. `vmtests -l` lists them. `vmtests -u` leaves out what a user-mode emulator (qemu-riscv64) cannot do: it is the referee for
 //! all the others. Tests marked `only by name` want a whole machine for themselves. `vmtests --leave=PAGES` first takes all memory but so
-//! many pages: then tests may fail and be killed, and the machine must live.
+//! many pages: then tests may fail and be killed, and the machine must live. `vmtests --files=OPERATIONS [--seed=N]` does random work on files
+//! instead, by three processes, and prints a checksum that is the same on any Linux.
 #![no_std]
 #![no_main]
 
@@ -11,6 +12,7 @@ mod bad_pointers;
 mod check;
 mod exec;
 mod faults;
+mod file_mix;
 mod files;
 mod forks;
 mod full;
@@ -18,6 +20,7 @@ mod memory;
 mod pipes;
 mod processes;
 mod raw;
+mod shared;
 mod signals;
 mod system;
 
@@ -77,6 +80,7 @@ impl Test {
 
 const FAMILIES: &[&[Test]] = &[
     memory::TESTS,
+    shared::TESTS,
     faults::TESTS,
     forks::TESTS,
     processes::TESTS,
@@ -116,8 +120,11 @@ fn main(args: Args) -> i32 {
         Some(_) => named().any(|name| name == test.name),
         None => test.scope == Scope::Everywhere || (test.scope == Scope::Kernel && !flag("-u")),
     };
-    let left = args.iter().find_map(|argument| argument.strip_prefix("--leave="));
-    if let Some(pages) = left.and_then(|pages| pages.parse().ok())
+    let number = |prefix: &str| args.iter().find_map(|argument| argument.strip_prefix(prefix)?.parse().ok());
+    if let Some(operations) = number("--files=") {
+        return file_mix::run(operations, number("--seed=").unwrap_or(1));
+    }
+    if let Some(pages) = number("--leave=").and_then(|pages| usize::try_from(pages).ok())
         && let Err(errno) = full::take_all_but(pages)
     {
         rt::eprintln!("vmtests: memory cannot be taken: {errno:?}");

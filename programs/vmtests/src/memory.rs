@@ -24,11 +24,13 @@ pub fn map(pages: usize, prot: u32) -> Result<usize> {
     mmap(0, pages * PAGE_SIZE, prot, PRIVATE, -1, 0)
 }
 
-fn mmap(at: usize, len: usize, prot: u32, flags: u32, fd: i32, offset: usize) -> Result<usize> {
+/// mmap(2).
+pub fn mmap(at: usize, len: usize, prot: u32, flags: u32, fd: i32, offset: usize) -> Result<usize> {
     sys(g::__NR_mmap, [at, len, prot as usize, flags as usize, fd as isize as usize, offset])
 }
 
-fn munmap(at: usize, len: usize) -> Result<usize> {
+/// munmap(2).
+pub fn munmap(at: usize, len: usize) -> Result<usize> {
     sys(g::__NR_munmap, [at, len])
 }
 

@@ -25,6 +25,18 @@ pub fn poke(address: usize, value: u8) {
     unsafe { (address as *mut u8).write_volatile(value) }
 }
 
+/// Copies what lies at `address`.
+pub fn copy_from(address: usize, into: &mut [u8]) {
+    // SAFETY: the module's decree. What others change meanwhile is bytes.
+    unsafe { core::ptr::copy(core::hint::black_box(address) as *const u8, into.as_mut_ptr(), into.len()) }
+}
+
+/// Copies bytes to `address`.
+pub fn copy_to(address: usize, bytes: &[u8]) {
+    // SAFETY: the module's decree.
+    unsafe { core::ptr::copy(bytes.as_ptr(), core::hint::black_box(address) as *mut u8, bytes.len()) }
+}
+
 /// Loads eight bytes at any alignment, by one instruction.
 pub fn peek64(address: usize) -> u64 {
     let value;
