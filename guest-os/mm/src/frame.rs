@@ -86,6 +86,20 @@ pub struct FrameCounts {
     pub orphan: u64,
 }
 
+impl FrameCounts {
+    fn of(&mut self, kind: FrameKind) -> &mut u64 {
+        match kind {
+            FrameKind::Free => &mut self.free,
+            FrameKind::Kernel => &mut self.kernel,
+            FrameKind::PageTable => &mut self.page_table,
+            FrameKind::Zero => &mut self.zero,
+            FrameKind::Anon(_) => &mut self.anon,
+            FrameKind::PageCache(_) => &mut self.page_cache,
+            FrameKind::Orphan => &mut self.orphan,
+        }
+    }
+}
+
 /// All frames that the kernel may hand out.
 #[derive(Debug)]
 pub struct FrameTable {
@@ -93,8 +107,8 @@ pub struct FrameTable {
     total: u64,
     /// The most frames that may be in use for anything but the kernel.
     limit: u64,
-    /// Frames of kind [`FrameKind::Kernel`].
-    kernel: u64,
+    /// Frames that are not free, by what they hold.
+    counts: FrameCounts,
     /// Frames `first .. first + infos.len()` have been handed out at least once.
     infos: Vec<FrameInfo>,
     /// Freed frames; the last one goes out first.
@@ -112,7 +126,7 @@ impl FrameTable {
         let count = usize::try_from(total).expect("frames of RAM can be counted by a usize");
         let limit = limit.min(total);
         let (infos, freed) = (Vec::with_capacity(count), Vec::with_capacity(count));
-        Self { first, total, limit, kernel: 0, infos, freed, peak_used: 0 }
+        Self { first, total, limit, counts: FrameCounts::default(), infos, freed, peak_used: 0 }
     }
 
     /// Bytes of memory that a table of `total` frames takes when it is made. It never takes more.
@@ -130,7 +144,7 @@ impl FrameTable {
     }
     /// Frames that programs can still get.
     pub fn free(&self) -> u64 {
-        (self.total - self.used()).min(self.limit.saturating_sub(self.used() - self.kernel))
+        (self.total - self.used()).min(self.limit.saturating_sub(self.used() - self.counts.kernel))
     }
     /// Whether there is a free frame for `kind`.
     pub fn has_free(&self, kind: FrameKind) -> bool {
@@ -162,19 +176,7 @@ impl FrameTable {
     }
     /// How many frames hold what.
     pub fn counts(&self) -> FrameCounts {
-        let mut counts = FrameCounts { free: self.total - self.infos.len() as u64, ..FrameCounts::default() };
-        for (_, info) in self.iter() {
-            *match info.kind {
-                FrameKind::Free => &mut counts.free,
-                FrameKind::Kernel => &mut counts.kernel,
-                FrameKind::PageTable => &mut counts.page_table,
-                FrameKind::Zero => &mut counts.zero,
-                FrameKind::Anon(_) => &mut counts.anon,
-                FrameKind::PageCache(_) => &mut counts.page_cache,
-                FrameKind::Orphan => &mut counts.orphan,
-            } += 1;
-        }
-        counts
+        FrameCounts { free: self.total - self.used(), ..self.counts }
     }
 
     /// Takes a free frame. Its bytes are still those of its last owner: only `Memory` may call this.
@@ -188,7 +190,7 @@ impl FrameTable {
             self.infos.push(FrameInfo { kind: FrameKind::Free, maps: 0, pins: 0 });
             frame
         });
-        self.kernel += u64::from(kind == FrameKind::Kernel);
+        *self.counts.of(kind) += 1;
         let info = self.info_mut(frame);
         assert!(
             *info == FrameInfo { kind: FrameKind::Free, maps: 0, pins: 0 },
@@ -205,13 +207,15 @@ impl FrameTable {
         assert!(info.kind != FrameKind::Free, "{frame:?} is freed twice");
         assert!(info.maps == 0 && info.pins == 0, "{frame:?} is freed while in use: {info:?}");
         let was = core::mem::replace(&mut info.kind, FrameKind::Free);
-        self.kernel -= u64::from(was == FrameKind::Kernel);
+        *self.counts.of(was) -= 1;
         self.freed.push(frame);
     }
 
     pub(crate) fn set_kind(&mut self, frame: FrameId, kind: FrameKind) {
-        debug_assert!(kind != FrameKind::Kernel && self.info(frame).kind != FrameKind::Kernel);
-        self.info_mut(frame).kind = kind;
+        let was = core::mem::replace(&mut self.info_mut(frame).kind, kind);
+        debug_assert!(kind != FrameKind::Kernel && was != FrameKind::Kernel);
+        *self.counts.of(was) -= 1;
+        *self.counts.of(kind) += 1;
     }
 
     /// Holds a frame for I/O in flight: it will not be freed or evicted.

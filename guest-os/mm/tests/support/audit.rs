@@ -3,7 +3,7 @@
 use super::VecRam;
 use isa::paging::{self, ENTRIES, Pte, Scheme};
 use isa::{PhysAddr, Ppn, Vpn};
-use mm::frame::AnonOwner;
+use mm::frame::{AnonOwner, FrameCounts};
 use mm::{AddressSpace, FrameKind, Memory, PhysMem, SpaceId};
 use std::collections::BTreeMap;
 
@@ -58,8 +58,27 @@ pub fn audit<'a>(mem: &Memory<VecRam>, spaces: impl IntoIterator<Item = &'a Addr
     assert!(counted.tables.is_empty(), "page tables unknown to the frame table: {:?}", counted.tables);
     assert_eq!(used, mem.frames().used());
     let counts = mem.frames().counts();
+    assert_eq!(counts, counts_by_looking(mem));
     assert_eq!(counts.free, mem.frames().free());
     assert_eq!(counts.page_cache, mem.cache().len() as u64);
+}
+
+fn counts_by_looking(mem: &Memory<VecRam>) -> FrameCounts {
+    let mut counts = FrameCounts { free: mem.frames().total(), ..FrameCounts::default() };
+    for (_, info) in mem.frames().iter() {
+        counts.free -= 1;
+        *match info.kind {
+            FrameKind::Free => &mut counts.free,
+            FrameKind::Kernel => &mut counts.kernel,
+            FrameKind::Tmpfs => &mut counts.tmpfs,
+            FrameKind::PageTable => &mut counts.page_table,
+            FrameKind::Zero => &mut counts.zero,
+            FrameKind::Anon(_) => &mut counts.anon,
+            FrameKind::PageCache(_) => &mut counts.page_cache,
+            FrameKind::Orphan => &mut counts.orphan,
+        } += 1;
+    }
+    counts
 }
 
 fn count(
