@@ -164,6 +164,101 @@ fn the_gap_found_is_the_highest_that_fits() {
     }
 }
 
+/// The gap to find, by looking at every VMA from the top down.
+fn gap_by_looking(set: &VmaSet, len: u64, lowest: u64, below: u64) -> Option<u64> {
+    let mut end = below;
+    for vma in set.iter().rev() {
+        let floor = vma.range.end.0.max(lowest);
+        if floor + len <= end {
+            return Some(end - len);
+        }
+        let guard = if vma.flags.contains(VmaFlags::GROWS_DOWN) { 256 } else { 0 };
+        end = end.min(vma.range.start.0.saturating_sub(guard));
+    }
+    (lowest + len <= end).then(|| end - len)
+}
+
+fn guarded_by_looking(set: &VmaSet, range: PageRange) -> bool {
+    let guard = |vma: &Vma| PageRange::new(Vpn(vma.range.start.0.saturating_sub(256)), vma.range.start);
+    set.iter().any(|vma| vma.flags.contains(VmaFlags::GROWS_DOWN) && range.overlaps(guard(vma)))
+}
+
+#[test]
+fn gaps_are_what_a_look_at_every_vma_finds() {
+    let user_end = mm::layout::USER_END_PAGE.0;
+    let (mut found, mut guarded) = (0, 0);
+    // How often a set was found with few VMAs after it had many, and the other way round.
+    let (mut had_many, mut changes) = (false, 0);
+    for seed in 1..=60 {
+        println!("seed {seed}");
+        let mut rng = Rng::new(seed);
+        let mut set = VmaSet::default();
+        // From crowded to spread over all of user space; in places some VMAs are stacks, whose guard gaps reach over others.
+        let stride = 1 << rng.below(20);
+        let base = rng.below(user_end - 70 * stride);
+        let page = |rng: &mut Rng| base + rng.below(64) * stride + rng.below(3);
+        let stacks_one_in = rng.pick(&[2, 8, 1000]);
+        for step in 0..400 {
+            if step % 100 == 50 && seed % 2 == 0 {
+                for _ in 0..200 {
+                    let start = Vpn(base + rng.below(64 * stride + 200));
+                    let range = PageRange::new(start, Vpn(start.0 + 1));
+                    if set.overlapping(range).next().is_none() {
+                        let flags = VmaFlags::empty();
+                        let name = rng.pick(&["", "a"]).into();
+                        set.insert(Vma { range, prot: Prot::READ, flags, backing: Backing::Anon, name })
+                            .unwrap();
+                    }
+                }
+            }
+            if step % 100 == 99 {
+                set.remove(PageRange::new(Vpn(base + stride), Vpn(base + 64 * stride + 1))).unwrap();
+            }
+            changes += u64::from(had_many != (set.len() > if had_many { 63 } else { 128 }));
+            had_many = set.len() > if had_many { 63 } else { 128 };
+            let start = page(&mut rng);
+            let range = PageRange::new(Vpn(start), Vpn(start + 1 + rng.below(3 * stride)));
+            match rng.below(8) {
+                0..=3 if set.overlapping(range).next().is_none() => {
+                    let flags =
+                        if rng.chance(stacks_one_in) { VmaFlags::GROWS_DOWN } else { VmaFlags::empty() };
+                    let prot = rng.pick(&[Prot::READ, Prot::READ | Prot::WRITE]);
+                    let vma = Vma { range, prot, flags, backing: Backing::Anon, name: "".into() };
+                    set.insert(vma).unwrap();
+                }
+                4 => drop(set.remove(range).unwrap()),
+                5 => drop(set.protect(range, Prot::READ)),
+                6 => {
+                    // A stack grows, a little or to the VMA below.
+                    let Some(stack) = set.next_above(range.start) else { continue };
+                    let start = stack.range.start;
+                    let floor = set.last_below(start).map_or(0, |vma| vma.range.end.0);
+                    if stack.flags.contains(VmaFlags::GROWS_DOWN) && floor < start.0 {
+                        let pages = 1 + rng.below(start.0 - floor);
+                        set.grow_down(start, Vpn(start.0 - rng.pick(&[1, pages])));
+                    }
+                }
+                _ => {}
+            }
+            let longest = rng.pick(&[1, 4, stride, 4 * stride, 80 * stride]);
+            let len = 1 + rng.below(longest);
+            let pages = [(); 2].map(|()| page(&mut rng));
+            let (lowest, below) = (rng.pick(&[0, 16, pages[0]]), rng.pick(&[pages[1], user_end]));
+            let expected = gap_by_looking(&set, len, lowest, below);
+            assert_eq!(set.find_gap(len, Vpn(lowest), Vpn(below)).map(|v| v.0), expected);
+            let start = page(&mut rng);
+            let range = PageRange::new(Vpn(start), Vpn(start + rng.below(4)));
+            assert_eq!(set.in_guard_gap(range), guarded_by_looking(&set, range), "{range:?}");
+            found += u64::from(expected.is_some());
+            guarded += u64::from(set.in_guard_gap(range));
+        }
+        let pages: u64 = set.iter().map(|vma| vma.range.len_pages()).sum();
+        assert_eq!(set.total_pages(), pages);
+    }
+    assert!(found > 10_000 && guarded > 1000, "{found} gaps were found, {guarded} ranges guarded");
+    assert!(changes > 50, "sets grew and shrank {changes} times");
+}
+
 #[test]
 fn the_gap_below_a_stack_stays_free() {
     let mut set = VmaSet::default();

@@ -16,6 +16,7 @@ mod file_mix;
 mod files;
 mod forks;
 mod full;
+mod growth;
 mod memory;
 mod pipes;
 mod processes;
@@ -90,6 +91,7 @@ const FAMILIES: &[&[Test]] = &[
     signals::TESTS,
     system::TESTS,
     bad_pointers::TESTS,
+    growth::TESTS,
 ];
 
 /// Address of the path by which this program was executed, for the tests that execute it again.

@@ -51,6 +51,14 @@ pub fn poke64(address: usize, value: u64) {
     unsafe { core::arch::asm!("sd {value}, 0({address})", address = in(reg) address, value = in(reg) value) }
 }
 
+/// Instructions that the hart has retired, the kernel's included.
+pub fn instructions() -> u64 {
+    let count;
+    // SAFETY: reads a counter.
+    unsafe { core::arch::asm!("rdinstret {count}", count = out(reg) count) }
+    count
+}
+
 /// Adds to eight bytes by one AMO; the old value.
 pub fn amo_add(address: usize, value: u64) -> u64 {
     let old;

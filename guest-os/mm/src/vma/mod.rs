@@ -4,6 +4,7 @@
 //! space disjoint and in order, and merges neighbours that are alike. Nothing here maps a page: that is
 //! the business of [`AddressSpace`](crate::AddressSpace).
 
+mod gaps;
 mod set;
 
 pub use set::{RangeError, VmaSet};

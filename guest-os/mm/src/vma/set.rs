@@ -1,11 +1,15 @@
 //! The VMAs of one address space, disjoint and in order.
 
+use super::gaps::Gaps;
 use super::{Backing, PageRange, Prot, Vma, VmaFlags};
-use crate::layout::{MAX_VMAS, STACK_GUARD_PAGES};
+use crate::layout::{MAX_VMAS, STACK_GUARD_PAGES, USER_END_PAGE};
 use crate::page_cache::FileId;
-use alloc::collections::{BTreeMap, TryReserveError};
+use alloc::collections::{BTreeMap, BTreeSet, TryReserveError};
 use alloc::vec::Vec;
 use isa::Vpn;
+
+/// From so many VMAs on their gaps are listed; up to then looking at each VMA costs less than keeping a list.
+const MANY_VMAS: usize = 128;
 
 /// Why a range can't be changed as asked. Nothing has been changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,6 +39,11 @@ pub struct VmaSet {
     by_start: BTreeMap<Vpn, Vma>,
     /// How many VMAs each file backs; 0 until [`VmaSet::forget_unused`] is asked about a file that has lost its last one.
     file_users: BTreeMap<FileId, usize>,
+    /// First pages of the VMAs that grow down.
+    stacks: BTreeSet<Vpn>,
+    /// What neither a VMA nor the guard gap below a stack has, up to the last VMA.
+    gaps: Option<Gaps>,
+    total_pages: u64,
 }
 
 impl VmaSet {
@@ -52,7 +61,7 @@ impl VmaSet {
     }
     /// How many pages the VMAs have together.
     pub fn total_pages(&self) -> u64 {
-        self.iter().map(|vma| vma.range.len_pages()).sum()
+        self.total_pages
     }
     /// The VMA that holds the page.
     pub fn find(&self, vpn: Vpn) -> Option<&Vma> {
@@ -109,9 +118,11 @@ impl VmaSet {
         if self.len() >= MAX_VMAS {
             return Err(RangeError::TooManyVmas);
         }
-        let start = vma.range.start;
+        let range = vma.range;
+        let is_stack = vma.flags.contains(VmaFlags::GROWS_DOWN);
         self.put(vma);
-        self.merge_around(start);
+        self.merge_around(range.start);
+        self.list_gaps(range, is_stack);
         Ok(())
     }
 
@@ -121,11 +132,16 @@ impl VmaSet {
         self.split_room(range)?;
         let mut removed = Vec::new();
         removed.try_reserve_exact(self.overlapping(range).count())?;
+        let mut any_stack = false;
         loop {
             let Some(start) = self.overlapping(range).next().map(|vma| vma.range.start) else { break };
             let vma = self.take(start);
             self.put_outside(&vma, range);
+            any_stack |= vma.flags.contains(VmaFlags::GROWS_DOWN);
             removed.push(vma.part(range));
+        }
+        if !removed.is_empty() {
+            self.list_gaps(range, any_stack);
         }
         Ok(removed)
     }
@@ -169,28 +185,70 @@ impl VmaSet {
         vma.range.start = new_start;
         assert!(self.overlapping(vma.range).next().is_none(), "a stack grows over another VMA");
         self.put(vma);
+        self.list_gaps(PageRange::new(new_start, start), true);
     }
 
     /// The highest place below `below` and not below `lowest` where `len_pages` pages fit between the VMAs.
     /// The guard gap below a stack stays free.
     pub fn find_gap(&self, len_pages: u64, lowest: Vpn, below: Vpn) -> Option<Vpn> {
+        let last_start = Vpn(below.0.checked_sub(len_pages)?);
+        let Some(gaps) = &self.gaps else { return self.find_gap_by_looking(len_pages, lowest, below) };
+        // Above the last VMA nothing is taken, and no gap is listed.
+        let top = self.by_start.last_key_value().map_or(Vpn(0), |(_, vma)| vma.range.end);
+        let start = if top <= last_start {
+            last_start
+        } else {
+            let (start, gap_pages) = gaps.last_fitting(len_pages, last_start)?;
+            last_start.min(Vpn(start.0 + gap_pages - len_pages))
+        };
+        (start >= lowest).then_some(start)
+    }
+
+    fn find_gap_by_looking(&self, len_pages: u64, lowest: Vpn, below: Vpn) -> Option<Vpn> {
         let mut end = below;
         for vma in self.iter().rev() {
             let floor = vma.range.end.max(lowest);
             if fits(floor, end, len_pages) {
                 return Some(Vpn(end.0 - len_pages));
             }
-            end = end.min(lowest_use(vma));
+            let guard_pages = if vma.flags.contains(VmaFlags::GROWS_DOWN) { STACK_GUARD_PAGES } else { 0 };
+            end = end.min(Vpn(vma.range.start.0.saturating_sub(guard_pages)));
         }
         fits(lowest, end, len_pages).then(|| Vpn(end.0 - len_pages))
     }
 
     /// Whether the range would take pages of the guard gap below a stack.
     pub fn in_guard_gap(&self, range: PageRange) -> bool {
-        self.iter().any(|vma| {
-            vma.flags.contains(VmaFlags::GROWS_DOWN)
-                && range.overlaps(PageRange::new(lowest_use(vma), vma.range.start))
-        })
+        let stacks_behind = Vpn(range.start.0 + 1);
+        !range.is_empty() && guarded_from(&self.stacks, stacks_behind).is_some_and(|guard| guard < range.end)
+    }
+
+    /// VMAs have come, gone or grown within `range`, stacks among them or not: lists the gaps there and around it as they are now.
+    fn list_gaps(&mut self, range: PageRange, with_stacks: bool) {
+        let (mut range, mut with_stacks) = (range, with_stacks);
+        if self.gaps.is_none() && self.len() >= MANY_VMAS {
+            self.gaps = Some(Gaps::default());
+            (range, with_stacks) = (PageRange::new(Vpn(0), USER_END_PAGE), true);
+        } else if self.len() < MANY_VMAS / 2 {
+            self.gaps = None;
+        }
+        let Self { by_start, stacks, gaps: Some(gaps), .. } = self else { return };
+        // A stack's guard gap shortens the gaps below it.
+        let guard_pages = if with_stacks { STACK_GUARD_PAGES } else { 0 };
+        let from = Vpn(range.start.0.saturating_sub(guard_pages));
+        // A gap begins where a VMA ends.
+        let mut start = by_start.range(..from).next_back().map_or(Vpn(0), |(_, below)| below.range.end);
+        gaps.remove(start.min(from)..Vpn(range.end.0 + 1));
+        for (_, above) in by_start.range(start..) {
+            if start > range.end {
+                break;
+            }
+            let end = above.range.start.min(guarded_from(stacks, start).unwrap_or(above.range.start));
+            if start < end {
+                gaps.insert(start, end.0 - start.0);
+            }
+            start = above.range.end;
+        }
     }
 
     /// Splitting off both ends of a range makes at most two VMAs more.
@@ -238,6 +296,10 @@ impl VmaSet {
         if let Some(file) = vma.file() {
             *self.file_users.entry(file).or_insert(0) += 1;
         }
+        if vma.flags.contains(VmaFlags::GROWS_DOWN) {
+            self.stacks.insert(vma.range.start);
+        }
+        self.total_pages += vma.range.len_pages();
         let before = self.by_start.insert(vma.range.start, vma);
         debug_assert!(before.is_none());
     }
@@ -249,6 +311,10 @@ impl VmaSet {
         {
             *users -= 1;
         }
+        if vma.flags.contains(VmaFlags::GROWS_DOWN) {
+            self.stacks.remove(&start);
+        }
+        self.total_pages -= vma.range.len_pages();
         vma
     }
 }
@@ -257,11 +323,8 @@ fn fits(start: Vpn, end: Vpn, len_pages: u64) -> bool {
     start <= end && end.0 - start.0 >= len_pages
 }
 
-/// The lowest page that a VMA keeps for itself: a stack keeps a guard gap below it.
-fn lowest_use(vma: &Vma) -> Vpn {
-    if vma.flags.contains(VmaFlags::GROWS_DOWN) {
-        Vpn(vma.range.start.0.saturating_sub(STACK_GUARD_PAGES))
-    } else {
-        vma.range.start
-    }
+/// Where the guard gap below the first stack that begins at or behind `vpn` begins. Stacks further up guard nothing below that.
+fn guarded_from(stacks: &BTreeSet<Vpn>, vpn: Vpn) -> Option<Vpn> {
+    let stack = stacks.range(vpn..).next()?;
+    Some(Vpn(stack.0.saturating_sub(STACK_GUARD_PAGES)))
 }

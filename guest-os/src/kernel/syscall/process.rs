@@ -34,8 +34,8 @@ pub fn clone([flags, stack, parent_tid, tls, child_tid, ..]: Arguments) -> Outco
         return Err(Errno::EAGAIN.into());
     }
     let parent = current();
-    /// What a VMA costs at most: its part of two trees' nodes, and of the list of what is shared.
-    const VMA_BYTES: usize = 320;
+    /// What a VMA costs at most: its part of the trees' nodes (VMAs, files, gaps), and of the list of what is shared.
+    const VMA_BYTES: usize = 512;
     let _prepared = heap::prepare(parent.space().borrow().vmas().len() * VMA_BYTES)?;
     parent.save_fp();
     let files = parent.files.borrow().try_clone().map_err(|_| Errno::ENOMEM)?;
