@@ -146,6 +146,14 @@ impl World {
         }
     }
 
+    fn discard(&mut self, pid: u64) {
+        let range = self.random_range();
+        let space = self.processes.get_mut(&pid).expect("the process lives");
+        let discarded = space.discard(&mut self.mem, range);
+        self.machine.hart.fence(space.asid(), discarded.flush);
+        self.report_range(EventKind::Discard, pid, range, 0);
+    }
+
     fn protect(&mut self, pid: u64) {
         let range = self.random_range();
         let prot = self.rng.pick(&[RW, Prot::READ, Prot::empty()]);
@@ -222,7 +230,8 @@ impl World {
         let pid = self.rng.pick(&pids);
         match self.rng.below(100) {
             0..=9 => self.map(pid),
-            10..=15 => self.unmap(pid),
+            10..=13 => self.unmap(pid),
+            14 | 15 => self.discard(pid),
             16..=21 => self.protect(pid),
             22..=26 => self.brk(pid),
             27..=29 if pids.len() < 6 => self.fork(pid),

@@ -65,7 +65,7 @@ impl Faults {
             // The child has the pages, but not to write.
             Some(EventKind::Fork) => pages.written.clear(),
             Some(EventKind::Exec | EventKind::Exit) => *pages = Pages::default(),
-            Some(EventKind::Munmap | EventKind::Mprotect | EventKind::Brk) => {
+            Some(EventKind::Munmap | EventKind::Discard | EventKind::Mprotect | EventKind::Brk) => {
                 let range = VirtAddr(event.record.va).page()..VirtAddr(event.record.va_end).page();
                 pages.touched.retain(|page| !range.contains(page));
                 pages.written.retain(|page| !range.contains(page));

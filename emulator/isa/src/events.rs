@@ -71,6 +71,8 @@ kinds! {
     Mprotect = 22, "mprotect";
     /// The program break moved: `va` = start of the heap, `va_end` = the break.
     Brk = 23, "brk";
+    /// The pages of a range were given up, and its VMAs stay: `va`..`va_end`, `detail` = pages that were mapped.
+    Discard = 24, "discard";
     /// A process was made: `pid` is the parent, `detail` the child, `detail2` = the child's `satp`, `detail3` = clone flags.
     Fork = 30, "fork";
     /// A process executes a new program: `detail` = entry, `detail2` = `satp`; text: the program's path.
@@ -122,6 +124,7 @@ impl EventKind {
             | Self::Munmap
             | Self::Mprotect
             | Self::Brk
+            | Self::Discard
             | Self::Fork
             | Self::Exec
             | Self::Exit

@@ -96,6 +96,7 @@ impl GuestView {
                 self.unmap_pages(record.pid, start, end);
                 self.space_mut(record.pid).remove(start, end);
             }
+            EventKind::Discard => self.unmap_pages(record.pid, start, end),
             EventKind::Mprotect => self.space_mut(record.pid).protect(start, end, record.detail3),
             EventKind::Brk => {
                 if let Some(old_end) = self.space_mut(record.pid).set_heap(start, end) {

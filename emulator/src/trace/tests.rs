@@ -199,6 +199,10 @@ fn frames_know_content_and_owners() {
     s.fault_with(K::CowReuse, 1, HEAP, Access::Write, 103, |r| r.refs = 1);
     assert_eq!(s.owners(103), [(1, HEAP >> 12)]);
     assert_eq!(s.trace.stats.frames_peak, 7);
+    let maps = s.maps(1);
+    s.push(K::Discard, 1, "", |r| (r.va, r.va_end, r.detail) = (HEAP, HEAP + 4096, 1));
+    assert!(s.guest().frame(Ppn(103)).is_none(), "its page was given up");
+    assert_eq!(s.maps(1), maps, "the mappings stay");
 
     s.push(K::Exit, 2, "", |_| {});
     assert!(s.guest().frame(Ppn(105)).is_none(), "its last owner is gone");
@@ -257,7 +261,7 @@ fn heap_shrinks_and_stack_grows() {
 #[test]
 fn a_reused_frame_is_a_new_tenant() {
     let mut s = Stream::shell();
-    // The stream need not tell that process 1 lost frame 103 (madvise): its next owner makes it plain.
+    // Should the stream not have told that process 1 lost frame 103: its next owner makes it plain.
     s.push(K::Exec, 2, "/bin/ls", |r| r.detail2 = satp(2));
     s.fault(K::Zero, 2, HEAP, Access::Write, 103);
     assert_eq!(s.owners(103), [(2, HEAP >> 12)]);

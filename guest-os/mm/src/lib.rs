@@ -31,7 +31,8 @@ pub mod pte;
 pub mod vma;
 
 pub use address_space::{
-    AddressSpace, Flush, ForkReport, MapError, MapRequest, Mapped, Placement, SharedRange, SpaceId, Unmapped,
+    AddressSpace, Discarded, Flush, ForkReport, MapError, MapRequest, Mapped, Placement, SharedRange,
+    SpaceId, Unmapped,
 };
 pub use fault::{DiskWait, FaultAction, FaultOutcome, FaultSignal, Resolution, SegvReason};
 pub use frame::{FrameId, FrameKind, FrameTable, OutOfFrames};

@@ -46,6 +46,8 @@ struct ModelPage {
     prot: Prot,
     stack: bool,
     bytes: Bytes,
+    /// What it holds before anyone has stored to it.
+    fresh: Bytes,
 }
 
 /// A process as the model has it: a page is there or it is not, and has its bytes.
@@ -78,7 +80,7 @@ impl Model {
         if !above.stack || too_large || no_gap {
             return Err(FaultSignal::SegvMapErr);
         }
-        let fresh = ModelPage { bytes: Bytes::Private(Box::new([0; PAGE])), ..above.clone() };
+        let fresh = ModelPage { bytes: above.fresh.clone(), ..above.clone() };
         self.pages.extend((vpn.0..lowest.0).map(|p| (Vpn(p), fresh.clone())));
         Ok(())
     }
@@ -164,7 +166,7 @@ impl World {
         for (number, vpn) in (0..).zip(mapped.range.pages()) {
             let bytes = self.shared_or_fresh(flags, backing, number);
             let stack = flags.contains(VmaFlags::GROWS_DOWN);
-            self.processes[who].1.pages.insert(vpn, ModelPage { prot, stack, bytes });
+            self.processes[who].1.pages.insert(vpn, ModelPage { prot, stack, fresh: bytes.clone(), bytes });
         }
     }
 
@@ -243,6 +245,16 @@ impl World {
         }
     }
 
+    fn discard(&mut self, who: usize) {
+        let range = self.random_range();
+        let (space, model) = &mut self.processes[who];
+        let discarded = space.discard(&mut self.mem, range);
+        self.machine.hart.fence(space.asid(), discarded.flush);
+        for (_, page) in model.pages.range_mut(range.start..range.end) {
+            page.bytes = page.fresh.clone();
+        }
+    }
+
     fn brk(&mut self, who: usize) {
         let wanted = HEAP.wrapping_add(self.rng.below(12 * PAGE_SIZE));
         let (space, model) = &mut self.processes[who];
@@ -252,8 +264,9 @@ impl World {
         let end = Vpn(wanted.0.div_ceil(PAGE_SIZE));
         model.pages.retain(|&vpn, _| !(vpn >= end && vpn < Vpn(HEAP.page().0 + 12)));
         for vpn in PageRange::new(HEAP.page(), end.max(HEAP.page())).pages() {
-            let zeros = || ModelPage { prot: RW, stack: false, bytes: Bytes::Private(Box::new([0; PAGE])) };
-            model.pages.entry(vpn).or_insert_with(zeros);
+            let zeros = || Bytes::Private(Box::new([0; PAGE]));
+            let page = || ModelPage { prot: RW, stack: false, bytes: zeros(), fresh: zeros() };
+            model.pages.entry(vpn).or_insert_with(page);
         }
     }
 
@@ -350,7 +363,8 @@ impl World {
         let who = self.rng.below(self.processes.len() as u64) as usize;
         match self.rng.below(100) {
             0..=7 => self.random_map(who),
-            8..=12 => self.unmap(who),
+            8..=11 => self.unmap(who),
+            12 => self.discard(who),
             13..=17 => self.protect(who),
             18..=20 => self.brk(who),
             21..=23 if self.processes.len() < 6 => self.fork(who),

@@ -11,7 +11,7 @@ use crate::{check, check_eq, check_error, tests};
 tests! {
     anonymous_is_zero, zero_after_reuse, munmap_unmaps, munmap_middle, munmap_bad, fixed_replaces, @Kernel fixed_noreplace, hint_is_free_to_ignore,
     mmap_bad, mmap_huge_is_lazy, mmap_too_big, page_crossing, atomics_on_fresh_pages, file_private, file_past_end,
-    mprotect_read_only, mprotect_none, mprotect_middle, mprotect_back, mprotect_bad, @Kernel mprotect_nothing, mprotect_exec, mprotect_fork, many_mappings, many_at_once, madvise_dontneed,
+    mprotect_read_only, mprotect_none, mprotect_middle, mprotect_back, mprotect_bad, @Kernel mprotect_nothing, mprotect_exec, mprotect_fork, many_mappings, many_at_once, madvise_dontneed, @Kernel madvise_gap, madvise_backings, @Kernel madvise_bad,
     brk_grows, @Kernel brk_shrinks, brk_zero_again, brk_limits,
 }
 
@@ -422,6 +422,49 @@ fn madvise_dontneed() -> Outcome {
     check_eq!(peek(at + 3 * PAGE_SIZE), 1);
     poke(at + PAGE_SIZE, 2);
     check_eq!(peek(at + PAGE_SIZE), 2);
+    Ok(())
+}
+
+fn madvise(at: usize, pages: usize, advice: u32) -> Result<usize> {
+    sys(g::__NR_madvise, [at, pages * PAGE_SIZE, advice as usize])
+}
+
+fn madvise_gap() -> Outcome {
+    // What lies before and behind the gap is dropped all the same.
+    let at = map(3, READ_WRITE)?;
+    fill(at, 3, 1);
+    munmap(at + PAGE_SIZE, PAGE_SIZE)?;
+    check_error!(madvise(at, 3, g::MADV_DONTNEED), ENOMEM);
+    check_eq!(peek(at), 0);
+    check_eq!(peek(at + 2 * PAGE_SIZE), 0);
+    Ok(())
+}
+
+fn madvise_backings() -> Outcome {
+    // A private page of a file shows the file again, shared memory keeps what it has.
+    let (fd, _) = program_file()?;
+    let private = mmap(0, PAGE_SIZE, READ_WRITE, g::MAP_PRIVATE, fd, 0)?;
+    poke(private + 1, b'x');
+    madvise(private, 1, g::MADV_DONTNEED)?;
+    check_eq!(peek(private + 1), b'E');
+    let shared = mmap(0, PAGE_SIZE, READ_WRITE, g::MAP_SHARED | g::MAP_ANONYMOUS, -1, 0)?;
+    poke(shared, 3);
+    madvise(shared, 1, g::MADV_DONTNEED)?;
+    check_eq!(peek(shared), 3);
+    // The mapping of a page that was dropped is what it was: it can be given another protection, and unmapped.
+    mprotect(private, 1, PROT_READ)?;
+    check_eq!(child(|| poke(private, 1)), SEGV);
+    munmap(private, PAGE_SIZE)?;
+    Ok(())
+}
+
+fn madvise_bad() -> Outcome {
+    let at = map(1, READ_WRITE)?;
+    check_error!(madvise(at + 1, 1, g::MADV_DONTNEED), EINVAL);
+    check_error!(madvise(at, 1, 5), EINVAL);
+    check_error!(madvise(at, 0, 5), EINVAL);
+    let shared = mmap(0, PAGE_SIZE, READ_WRITE, g::MAP_SHARED | g::MAP_ANONYMOUS, -1, 0)?;
+    check_error!(madvise(shared, 1, g::MADV_FREE), EINVAL);
     Ok(())
 }
 

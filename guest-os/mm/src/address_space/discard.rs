@@ -1,17 +1,25 @@
 //! `discard`: forget what the pages of a range hold; the VMAs stay (`madvise(MADV_DONTNEED)`).
 
-use super::{AddressSpace, Flush, MapError};
+use super::{AddressSpace, Flush};
 use crate::memory::Memory;
 use crate::phys::PhysMem;
-use crate::vma::{PageRange, RangeError};
+use crate::vma::PageRange;
+
+/// Pages of a range were discarded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Discarded {
+    /// How many were mapped.
+    pub pages: u64,
+    /// What the TLB must forget.
+    pub flush: Flush,
+}
 
 impl AddressSpace {
-    /// Unmaps the pages of a range that VMAs cover, and keeps the VMAs: the next touch finds what the backing holds, as
-    /// if the pages were touched for the first time. Shared pages keep their content, which is their file's.
-    pub fn discard<P: PhysMem>(&mut self, mem: &mut Memory<P>, range: PageRange) -> Result<Flush, MapError> {
-        if !self.vmas.covers(range) {
-            return Err(RangeError::NotMapped.into());
-        }
-        Ok(self.unmap_pages(mem, range))
+    /// Unmaps the pages of a range and keeps the VMAs: the next touch finds what the backing holds, as if the pages were
+    /// touched for the first time. Shared pages keep their content, which is their file's.
+    pub fn discard<P: PhysMem>(&mut self, mem: &mut Memory<P>, range: PageRange) -> Discarded {
+        let before = self.resident_pages;
+        let flush = self.unmap_pages(mem, range);
+        Discarded { pages: before - self.resident_pages, flush }
     }
 }

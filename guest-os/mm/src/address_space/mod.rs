@@ -16,6 +16,7 @@ mod tables;
 mod teardown;
 mod unmap;
 
+pub use discard::Discarded;
 pub use flush::Flush;
 pub use fork::{ForkReport, SharedRange};
 pub use map::{MapRequest, Mapped, Placement};

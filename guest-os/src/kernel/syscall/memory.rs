@@ -284,38 +284,26 @@ pub fn mremap([address, old_len, new_len, flags, ..]: Arguments) -> Outcome {
 pub fn madvise([address, len, advice, ..]: Arguments) -> Outcome {
     let range = range_of(address, len)?;
     let space = current().space();
-    if !range.is_empty() && !space.borrow().vmas().covers(range) {
-        return Err(Errno::ENOMEM.into());
-    }
     match uint(advice) {
-        linux::MADV_DONTNEED => drop_pages(&space, range),
-        0..=26 => Ok(0),
-        _ => Err(Errno::EINVAL.into()),
+        linux::MADV_DONTNEED | linux::MADV_DONTNEED_LOCKED => discard(&space, range),
+        linux::MADV_FREE
+            if space.borrow().vmas().overlapping(range).any(|vma| vma.backing != Backing::Anon) =>
+        {
+            return Err(Errno::EINVAL.into());
+        }
+        linux::MADV_NORMAL..=linux::MADV_WILLNEED | linux::MADV_FREE..=linux::MADV_COLLAPSE => {}
+        _ => return Err(Errno::EINVAL.into()),
     }
+    // A gap is told of when all else is done.
+    if space.borrow().vmas().covers(range) { Ok(0) } else { Err(Errno::ENOMEM.into()) }
 }
 
-/// Forgets what was stored to private pages: maps each VMA's part of the range anew.
-fn drop_pages(space: &SharedSpace, range: PageRange) -> Outcome {
-    let mut rest = range;
-    loop {
-        let next = space.borrow().vmas().overlapping(rest).next().cloned();
-        let Some(vma) = next else { break };
-        rest.start = vma.range.end.min(range.end);
-        heap::settle()?;
-        let part = vma.range.intersect(range);
-        let request = MapRequest {
-            placement: Placement::Fixed(part.start),
-            len_pages: part.len_pages(),
-            prot: vma.prot,
-            flags: vma.flags,
-            backing: advanced(vma.backing, part.start.0 - vma.range.start.0),
-            name: vma.name.clone(),
-        };
-        let mapped = space.borrow_mut().map(&mut mem::memory(), request).map_err(errno)?;
-        mem::apply(mapped.flush, space.borrow().asid());
-    }
-    pages::release_unmapped_files();
-    Ok(0)
+/// Forgets what was stored to the private pages of a range.
+fn discard(space: &SharedSpace, range: PageRange) {
+    let discarded = space.borrow_mut().discard(&mut mem::memory(), range);
+    mem::apply(discarded.flush, space.borrow().asid());
+    let record = events::range(EventKind::Discard, range);
+    events::report(EventRecord { detail: discarded.pages, ..record });
 }
 
 /// `msync`, `mlock`, `munlock`: nothing to do, but the range must be mapped.
