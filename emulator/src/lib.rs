@@ -5,7 +5,6 @@
 //! wasm32. What the host gives it comes through small traits. The `folio` command is behind the feature `cli`.
 #![deny(unsafe_code)]
 
-pub mod bus;
 pub mod debug;
 pub mod devices;
 pub mod exec;
@@ -16,6 +15,7 @@ pub mod image;
 pub mod loader;
 pub mod machine;
 pub mod mem;
+pub mod platform;
 pub mod sbi;
 pub mod semantics;
 pub mod softfloat;

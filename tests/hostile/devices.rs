@@ -2,10 +2,11 @@
 //! their windows, random bytes in RAM, time that jumps.
 
 use super::random::{Noise, Random};
-use emulator::bus::{Bus, Devices, Platform};
 use emulator::devices::input::Console;
+use emulator::machine::bus::{Bus, Devices};
 use emulator::machine::{DiskLatency, VirtioConfig};
 use emulator::mem::ram::Ram;
+use emulator::platform::Platform;
 use isa::platform::{self, RAM_BASE, Region};
 use isa::{PhysAddr, Step};
 

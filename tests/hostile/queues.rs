@@ -3,10 +3,11 @@
 //! rings themselves, lengths of 4 GiB, indices that jump.
 
 use super::random::{Noise, Random};
-use emulator::bus::{Bus, Devices, Platform};
 use emulator::devices::input::Console;
+use emulator::machine::bus::{Bus, Devices};
 use emulator::machine::{DiskLatency, VirtioConfig};
 use emulator::mem::ram::Ram;
+use emulator::platform::Platform;
 use isa::platform::{self, RAM_BASE};
 use isa::{PhysAddr, Step};
 

@@ -1,7 +1,7 @@
 //! A hart by itself: a platform without devices, for tests that run harts without a machine.
 
-use emulator::bus::{AccessFault, Platform};
 use emulator::mem::ram::Ram;
+use emulator::platform::{AccessFault, Platform};
 use isa::{PhysAddr, Step};
 
 /// A platform where nothing answers and nothing ever happens.

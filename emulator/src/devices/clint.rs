@@ -6,7 +6,7 @@
 //!
 //! Widths: `msip` 32 bits; the timers 32 or 64 bits. Anything else, and the holes, are access faults.
 
-use crate::bus::AccessFault;
+use crate::platform::AccessFault;
 use isa::{Interrupt, Step};
 use serde::{Deserialize, Serialize};
 

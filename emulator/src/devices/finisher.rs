@@ -3,7 +3,7 @@
 //! The low half of a store is the command, the high half the code of a failure. Unknown commands do nothing.
 //! Loads read 0. 16- and 32-bit accesses are allowed, as on QEMU; a 16-bit store has code 0.
 
-use crate::bus::AccessFault;
+use crate::platform::AccessFault;
 
 const PASS: u64 = 0x5555;
 const FAIL: u64 = 0x3333;

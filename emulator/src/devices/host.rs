@@ -5,9 +5,9 @@
 //! 64 bits wide; other widths and offsets are access faults.
 
 use super::input::{InputDoor, POLL_INTERVAL_STEPS, Reader};
-use crate::bus::AccessFault;
 use crate::host::{Input, Output, Stdio};
 use crate::mem::ram::Ram;
+use crate::platform::AccessFault;
 use isa::hostdev::*;
 use isa::{PhysAddr, Step};
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! The devices of Folio's board, each a plain, serialisable register file with its rules.
 //!
-//! A device sees offsets, never its base address, and takes RAM and host handles as arguments. [`crate::bus::Bus`]
+//! A device sees offsets, never its base address, and takes RAM and host handles as arguments. [`crate::machine::bus::Bus`]
 //! knows where each lies and wires its line to the PLIC.
 
 pub mod clint;

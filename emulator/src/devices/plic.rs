@@ -5,7 +5,7 @@
 //! A forwarded request stays pending when the line falls, as the specification says ("Interrupt Gateways").
 //! All registers are 32 bits wide; other widths and offsets outside the map are access faults.
 
-use crate::bus::AccessFault;
+use crate::platform::AccessFault;
 use isa::Interrupt;
 use isa::platform::PLIC_SOURCES;
 use serde::{Deserialize, Serialize};

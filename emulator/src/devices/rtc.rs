@@ -2,7 +2,7 @@
 //!
 //! All registers are 32 bits wide; other widths are access faults. Reading the low half latches the high half.
 
-use crate::bus::AccessFault;
+use crate::platform::AccessFault;
 use isa::Step;
 use isa::platform::RTC_EPOCH_SECONDS;
 use serde::{Deserialize, Serialize};

@@ -5,8 +5,8 @@
 //! parity are stored and ignored. An aligned access of any width is one of the addressed register, as on QEMU.
 
 use super::input::{InputDoor, POLL_INTERVAL_STEPS, Reader};
-use crate::bus::AccessFault;
 use crate::host::{Input, Output, Stdio};
+use crate::platform::AccessFault;
 use isa::Step;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;

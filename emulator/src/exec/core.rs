@@ -2,10 +2,10 @@
 //! had to stop. The same for every engine.
 
 use super::observer::Observer;
-use crate::bus::Platform;
 use crate::hart::{CsrContext, Hart, write_is_harmless};
 use crate::mem::ram::Ram;
 use crate::mem::tlb::Flushed;
+use crate::platform::Platform;
 use crate::semantics::Surroundings;
 use bitflags::bitflags;
 use isa::csr::Csr;

@@ -539,7 +539,7 @@ impl Core<'_> {
         let now = self.now();
         self.platform
             .read(self.ram, pa, width_bytes, now)
-            .map_err(|crate::bus::AccessFault| trap(Exception::LoadAccess, va))
+            .map_err(|crate::platform::AccessFault| trap(Exception::LoadAccess, va))
     }
 
     fn device_store(&mut self, va: u64, pa: PhysAddr, width_bytes: u8, value: u64) -> Outcome<()> {
@@ -548,7 +548,7 @@ impl Core<'_> {
         let now = self.now();
         self.platform
             .write(self.ram, pa, width_bytes, value, now)
-            .map_err(|crate::bus::AccessFault| trap(Exception::StoreAccess, va))
+            .map_err(|crate::platform::AccessFault| trap(Exception::StoreAccess, va))
     }
 }
 

@@ -19,9 +19,9 @@ mod tests;
 pub use block::CodeCache;
 pub use observer::{MemoryAccess, Observer, TlbSide};
 
-use crate::bus::Platform;
 use crate::hart::Hart;
 use crate::mem::ram::Ram;
+use crate::platform::Platform;
 use isa::platform::Region;
 use isa::{PhysAddr, Step};
 

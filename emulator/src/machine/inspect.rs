@@ -2,11 +2,11 @@
 
 use super::snapshot::State;
 use super::{DiskCounters, Machine, MachineConfig};
-use crate::bus::Platform;
 use crate::hart::Hart;
 use crate::loader::boot::BootInfo;
 use crate::mem::ram::Ram;
 use crate::mem::tlb::Tlb;
+use crate::platform::Platform;
 use isa::csr::Csr;
 use isa::paging::{self, Satp, Translation};
 use isa::{PAGE_SIZE, PhysAddr, Privilege, Step, VirtAddr};

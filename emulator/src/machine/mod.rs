@@ -6,6 +6,7 @@
 //!
 //! Several harts take turns (`turns`); the decoded code is theirs together.
 
+pub mod bus;
 mod config;
 mod firmware;
 mod fwft;
@@ -21,18 +22,20 @@ pub use crate::devices::input::Console;
 pub use crate::devices::virtio::block::DiskCounters;
 pub use crate::devices::virtio::disk::DiskLatency;
 pub use crate::mem::pmp::ENTRIES as PMP_ENTRIES;
+pub use bus::AttachError;
 pub use config::{ConfigError, MAX_HARTS, MachineConfig, VirtioConfig};
 pub use inspect::TlbCounters;
 pub use snapshot::RestoreError;
 pub use stop::StopReason;
 pub use turns::{HartState, QUANTUM_STEPS};
 
-use crate::bus::{AttachError, Bus, Devices, Platform};
 use crate::exec::{CodeCache, Exec, Exit, Observer, Options};
 use crate::hart::Hart;
 use crate::host::{DiskImage, EventSink, Stdio};
 use crate::loader::boot::{self, Boot, BootInfo, Firmware, LoadError};
 use crate::mem::ram::Ram;
+use crate::platform::Platform;
+use bus::{Bus, Devices};
 use hsm::{Power, SbiHart};
 use isa::Step;
 use isa::platform::Region;

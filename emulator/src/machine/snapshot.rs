@@ -3,10 +3,10 @@
 //! Host handles (streams, disk images, the event sink) are not saved. A loaded machine has none: they are attached
 //! again, the same images in the same order. A machine saved at any step goes on as if it had never been away.
 
+use super::bus::{Bus, Devices};
 use super::hsm::SbiHart;
 use super::turns::Turn;
 use super::{Machine, MachineConfig};
-use crate::bus::{Bus, Devices};
 use crate::exec::{CodeCache, Options};
 use crate::hart::Hart;
 use crate::loader::boot::BootInfo;

@@ -332,7 +332,7 @@ fn a_disk_read_completes_at_its_step() {
         (0x50, 0),
     ];
     for (register, value) in registers {
-        use crate::bus::Platform;
+        use crate::platform::Platform;
         let at = virtio.wrapping_add(register);
         machine.bus.write(&mut machine.ram, at, 4, value & 0xffff_ffff, Step(0)).unwrap();
     }

@@ -8,7 +8,7 @@
 
 use super::Machine;
 use super::hsm::Power;
-use crate::bus::Platform;
+use crate::platform::Platform;
 use isa::Step;
 use serde::{Deserialize, Serialize};
 

@@ -2,9 +2,9 @@
 
 use super::device::{Device, Host};
 use super::mmio::VirtioMmio;
-use crate::bus::AccessFault;
 use crate::devices::input::{Console, InputDoor};
 use crate::mem::ram::Ram;
+use crate::platform::AccessFault;
 use crate::test_support::MemoryStdio;
 use isa::platform::RAM_BASE;
 use isa::{PhysAddr, Step};

@@ -6,7 +6,7 @@
 
 use super::mmio::VirtioMmio;
 use super::queue::Queue;
-use crate::bus::AccessFault;
+use crate::platform::AccessFault;
 
 const GUEST_PAGE_SIZE: u64 = 0x28;
 const QUEUE_NUM: u64 = 0x38;

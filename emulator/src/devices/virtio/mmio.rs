@@ -6,8 +6,8 @@
 
 use super::device::{Device, Host, Rings};
 use super::queue::{MAX_QUEUE_SIZE, Queue, QueueBroken};
-use crate::bus::AccessFault;
 use crate::mem::ram::Ram;
+use crate::platform::AccessFault;
 use isa::Step;
 use serde::{Deserialize, Serialize};
 

@@ -9,10 +9,10 @@ mod memory;
 mod privileged;
 
 use super::{CodeCache, Exec, Exit, Observer, Options};
-use crate::bus::{AccessFault, Platform};
 use crate::hart::Hart;
 use crate::mem::ram::Ram;
 use crate::mem::tlb::TlbGeometry;
+use crate::platform::{AccessFault, Platform};
 use isa::paging::{Pte, PteFlags, Satp};
 use isa::platform::{CLINT, RAM_BASE};
 use isa::{Interrupt, PhysAddr, Ppn, Privilege, Step, asm::assemble};

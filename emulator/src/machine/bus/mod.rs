@@ -1,56 +1,27 @@
-//! The seam between harts and the rest of the machine: what a load, store or fetch that is not RAM meets.
+//! The bus: routes accesses to the devices, wires their lines to the interrupt controllers, and holds what the host has
+//! lent to the machine. For a hart it is the [`Platform`].
 
 use crate::devices::clint::Clint;
 use crate::devices::finisher::{self, Finish};
 use crate::devices::host::{Effect, HostDevice};
 use crate::devices::htif::Keyboard;
-use crate::devices::input::{InputDoor, Reader};
+use crate::devices::input::{Console, InputDoor, Reader};
 use crate::devices::plic::Plic;
 use crate::devices::rtc::Rtc;
 use crate::devices::uart::Uart;
 use crate::devices::virtio::block::{Block, DiskCounters};
 use crate::devices::virtio::device::{Device, Host};
+use crate::devices::virtio::disk::DiskLatency;
 use crate::devices::virtio::mmio::{VirtioMmio, read_empty};
 use crate::devices::virtio::{console, net, rng};
 use crate::host::{DiskImage, EventAction, EventSink, Input, NoStdio, Stdio};
-use crate::machine::{Console, DiskLatency, StopReason, VirtioConfig};
+use crate::machine::config::VirtioConfig;
+use crate::machine::stop::StopReason;
 use crate::mem::ram::Ram;
+use crate::platform::{AccessFault, Platform};
 use isa::events::{EventRecord, MAX_TEXT};
 use isa::{Interrupt, PhysAddr, Step, platform};
 use serde::{Deserialize, Serialize};
-
-/// No device answers there, or not at this width or offset; the hart raises an access fault.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct AccessFault;
-
-/// The machine around a hart: devices, time, interrupt lines. Implemented by the machine's bus; the hart's
-/// execution loop calls it only for instructions that it runs alone, outside a block, so that whatever a device
-/// changes (pending interrupts, a stop request, code in RAM by DMA) is seen before the next instruction.
-pub trait Platform {
-    /// A load of `width_bytes` (1, 2, 4 or 8) that is not RAM. `now` is the step of the instruction itself.
-    fn read(&mut self, ram: &mut Ram, pa: PhysAddr, width_bytes: u8, now: Step) -> Result<u64, AccessFault>;
-    /// A store of the low `width_bytes` of `value` that is not RAM.
-    fn write(
-        &mut self,
-        ram: &mut Ram,
-        pa: PhysAddr,
-        width_bytes: u8,
-        value: u64,
-        now: Step,
-    ) -> Result<(), AccessFault>;
-    /// The value of `mtime` (what the `time` CSR reads) at step `now`.
-    fn mtime(&self, now: Step) -> u64;
-    /// The first step after `now` at which the answer to "is `mtime` at least `ticks`?" changes.
-    fn timer_change(&self, ticks: u64, now: Step) -> Step;
-    /// The bits of `mip` that devices drive for `hart` (MSIP, MTIP, MEIP, SEIP; STIP under the built-in SBI) at step `now`.
-    fn interrupt_lines(&mut self, hart: usize, now: Step) -> u64;
-    /// The first step after `now` at which [`Platform::interrupt_lines`] may change or a device wants to act by itself.
-    fn next_deadline(&self, now: Step) -> Step;
-    /// Lets devices act whose deadline is `now` or earlier (disk completions, timers).
-    fn advance(&mut self, ram: &mut Ram, now: Step);
-    /// Whether a device has asked the machine to stop (finisher, host exit). Checked after every device access.
-    fn stop_requested(&self) -> bool;
-}
 
 /// A disk could not be attached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
