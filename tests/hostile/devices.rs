@@ -2,12 +2,13 @@
 //! their windows, random bytes in RAM, time that jumps.
 
 use super::random::{Noise, Random};
+use emulator::devices::board::{ROWS, Setup};
 use emulator::devices::input::Console;
 use emulator::machine::bus::{Bus, Devices};
 use emulator::machine::{DiskLatency, VirtioConfig};
 use emulator::mem::ram::Ram;
 use emulator::platform::Platform;
-use isa::platform::{self, RAM_BASE, Region};
+use isa::platform::{RAM_BASE, Region};
 use isa::{PhysAddr, Step};
 
 const RAM_BYTES: u64 = 64 << 10;
@@ -37,8 +38,8 @@ pub fn run(seed: u64, accesses: u64) -> Seen {
 fn board(random: &mut Random) -> Bus {
     let virtio = VirtioConfig { legacy: random.one_in(2), rng: true, net: true };
     let console = random.of(&[Console::Uart, Console::Virtio, Console::Sbi]);
-    let mut bus =
-        Bus::new(Devices::new(HARTS, random.next(), 0).with_virtio(&virtio, random.next(), console));
+    let setup = Setup { harts: HARTS, seed: random.next(), virtio, console, ..Setup::default() };
+    let mut bus = Bus::new(Devices::new(&setup));
     for (bytes, read_only) in [(64 << 10, false), (1000, true)] {
         bus.attach_disk(Box::new(vec![7; bytes]), read_only, DiskLatency::default()).unwrap();
     }
@@ -50,10 +51,8 @@ fn board(random: &mut Random) -> Bus {
 }
 
 fn one_board(random: &mut Random, accesses: u64, seen: &mut Seen) {
-    let mut regions: Vec<Region> = (0..platform::VIRTIO_SLOTS).map(platform::virtio_slot).collect();
-    let others =
-        [platform::CLINT, platform::PLIC, platform::UART, platform::FINISHER, platform::RTC, platform::HOST];
-    regions.extend(others.iter().chain(&others));
+    let on_bus = ROWS.iter().filter(|row| row.window.len_bytes > 0);
+    let regions: Vec<Region> = on_bus.flat_map(|row| (0..row.units).map(|unit| row.unit(unit))).collect();
     let (mut bus, mut ram, mut now) = (board(random), Ram::new(usize::try_from(RAM_BYTES).unwrap()), Step(0));
     for _ in 0..accesses {
         let pa = PhysAddr(address(random, &regions));

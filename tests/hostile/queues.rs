@@ -3,6 +3,7 @@
 //! rings themselves, lengths of 4 GiB, indices that jump.
 
 use super::random::{Noise, Random};
+use emulator::devices::board::Setup;
 use emulator::devices::input::Console;
 use emulator::machine::bus::{Bus, Devices};
 use emulator::machine::{DiskLatency, VirtioConfig};
@@ -66,8 +67,9 @@ impl Driver {
     /// A board, with the device in `slot` set up.
     fn new(random: &mut Random, slot: usize, device_id: u64, legacy: bool) -> Self {
         let virtio = VirtioConfig { legacy, rng: true, net: true };
-        let devices = Devices::new(1, 0, 0).with_virtio(&virtio, random.next(), Console::Virtio);
-        let mut bus = Bus::new(devices);
+        let (seed, console) = (random.next(), Console::Virtio);
+        let setup = Setup { harts: 1, seed, virtio, console, ..Setup::default() };
+        let mut bus = Bus::new(Devices::new(&setup));
         bus.attach_disk(Box::new(vec![7; 16 << 10]), random.one_in(4), DiskLatency::default()).unwrap();
         bus.set_stdio(Box::new(Noise(Random(random.next()))));
         let base = platform::virtio_slot(slot).base;

@@ -46,6 +46,8 @@ pub const VIRTIO: Region = region(0x1000_1000, 0x1000);
 pub const VIRTIO_STRIDE: u64 = 0x1000;
 /// Number of virtio-mmio slots.
 pub const VIRTIO_SLOTS: usize = 8;
+/// All virtio-mmio slots together.
+pub const VIRTIO_WINDOW: Region = region(VIRTIO.base.0, VIRTIO_SLOTS as u64 * VIRTIO_STRIDE);
 /// Folio's host device (`folio,host`): see [`crate::hostdev`].
 pub const HOST: Region = region(0x1020_0000, 0x1000);
 

@@ -6,6 +6,7 @@
 //!
 //! Widths: `msip` 32 bits; the timers 32 or 64 bits. Anything else, and the holes, are access faults.
 
+use super::device::{Access, Device, Effect, View, World};
 use crate::platform::AccessFault;
 use isa::{Interrupt, Step};
 use serde::{Deserialize, Serialize};
@@ -62,7 +63,7 @@ impl Clint {
     }
 
     /// The first step after `now` at which a timer line changes.
-    pub fn next_deadline(&self, now: Step) -> Step {
+    fn next_change(&self, now: Step) -> Step {
         self.mtimecmp.iter().map(|&ticks| self.timer_change(ticks, now)).min().unwrap_or(Step::NEVER)
     }
 
@@ -79,7 +80,7 @@ impl Clint {
     }
 
     /// A load at `offset`.
-    pub fn read(&self, offset: u64, width_bytes: u8, now: Step) -> Result<u64, AccessFault> {
+    fn read(&self, offset: u64, width_bytes: u8, now: Step) -> Result<u64, AccessFault> {
         let (register, half) = self.decode(offset, width_bytes)?;
         let value = match register {
             Register::Msip(hart) => u64::from(self.msip[hart]),
@@ -94,7 +95,7 @@ impl Clint {
     }
 
     /// A store at `offset`.
-    pub fn write(&mut self, offset: u64, width_bytes: u8, value: u64, now: Step) -> Result<(), AccessFault> {
+    fn write(&mut self, offset: u64, width_bytes: u8, value: u64, now: Step) -> Result<(), AccessFault> {
         let (register, half) = self.decode(offset, width_bytes)?;
         let merge = |old: u64| match half {
             Half::All => value,
@@ -140,6 +141,18 @@ enum Half {
     High,
 }
 
+impl Device for Clint {
+    fn load(&mut self, access: Access, world: &mut World<'_>) -> Result<u64, AccessFault> {
+        self.read(access.offset, access.width_bytes, world.now)
+    }
+    fn store(&mut self, access: Access, value: u64, world: &mut World<'_>) -> Result<Effect, AccessFault> {
+        self.write(access.offset, access.width_bytes, value, world.now).map(|()| Effect::None)
+    }
+    fn next_deadline(&self, view: View<'_>) -> Step {
+        self.next_change(view.now)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,7 +163,7 @@ mod tests {
     fn the_timer_line_rises_at_the_exact_step() {
         let mut clint = Clint::new(1);
         clint.write(MTIMECMP, 8, 5, Step(0)).unwrap();
-        assert_eq!(clint.next_deadline(Step(0)), Step(500));
+        assert_eq!(clint.next_change(Step(0)), Step(500));
         assert_eq!(clint.lines(0, Step(499)) & MTIP, 0);
         assert_eq!(clint.lines(0, Step(500)) & MTIP, MTIP);
     }
@@ -172,7 +185,7 @@ mod tests {
         clint.write(MTIMECMP, 8, u64::MAX - 1, Step(0)).unwrap();
         clint.write(MTIME, 8, u64::MAX - 1, Step(0)).unwrap();
         assert_eq!(clint.lines(0, Step(0)) & MTIP, MTIP);
-        assert_eq!(clint.next_deadline(Step(0)), Step(200));
+        assert_eq!(clint.next_change(Step(0)), Step(200));
         assert_eq!(clint.lines(0, Step(200)) & MTIP, 0);
     }
 
@@ -180,7 +193,7 @@ mod tests {
     fn a_timer_that_is_always_due_has_no_deadline() {
         let clint = Clint::new(1);
         assert_eq!(clint.lines(0, Step(0)) & MTIP, MTIP);
-        assert_eq!(clint.next_deadline(Step(77)), Step::NEVER);
+        assert_eq!(clint.next_change(Step(77)), Step::NEVER);
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //! The low half of a store is the command, the high half the code of a failure. Unknown commands do nothing.
 //! Loads read 0. 16- and 32-bit accesses are allowed, as on QEMU; a 16-bit store has code 0.
 
+use super::device::{Access, Device, Effect, World};
 use crate::platform::AccessFault;
+use serde::{Deserialize, Serialize};
 
 const PASS: u64 = 0x5555;
 const FAIL: u64 = 0x3333;
@@ -20,20 +22,28 @@ pub enum Finish {
     Reset,
 }
 
-/// A load at `offset`.
-pub fn read(_offset: u64, width_bytes: u8) -> Result<u64, AccessFault> {
-    if matches!(width_bytes, 2 | 4) { Ok(0) } else { Err(AccessFault) }
+/// The finisher, which has no state.
+#[derive(Clone, Copy, Default, Debug, Serialize, Deserialize)]
+pub struct Finisher;
+
+impl Device for Finisher {
+    fn load(&mut self, access: Access, _: &mut World<'_>) -> Result<u64, AccessFault> {
+        if matches!(access.width_bytes, 2 | 4) { Ok(0) } else { Err(AccessFault) }
+    }
+    fn store(&mut self, access: Access, value: u64, _: &mut World<'_>) -> Result<Effect, AccessFault> {
+        Ok(command(access, value)?.map_or(Effect::None, Effect::Finish))
+    }
 }
 
-/// A store at `offset`: how the run ends, if it does.
-pub fn write(offset: u64, width_bytes: u8, value: u64) -> Result<Option<Finish>, AccessFault> {
-    if !matches!(width_bytes, 2 | 4) {
+/// What a store says of how the run ends, if it does.
+fn command(access: Access, value: u64) -> Result<Option<Finish>, AccessFault> {
+    if !matches!(access.width_bytes, 2 | 4) {
         return Err(AccessFault);
     }
-    if offset != 0 {
+    if access.offset != 0 {
         return Ok(None);
     }
-    let code = if width_bytes == 4 { value >> 16 & 0xffff } else { 0 };
+    let code = if access.width_bytes == 4 { value >> 16 & 0xffff } else { 0 };
     Ok(match value & 0xffff {
         PASS => Some(Finish::Pass),
         FAIL => Some(Finish::Fail(u16::try_from(code).expect("masked to 16 bits"))),
@@ -48,7 +58,7 @@ mod tests {
 
     #[test]
     fn commands() {
-        for (width, value, stop) in [
+        for (width_bytes, value, stop) in [
             (4, 0x5555, Ok(Some(Finish::Pass))),
             (4, 0x002a_3333, Ok(Some(Finish::Fail(42)))),
             (2, 0x3333, Ok(Some(Finish::Fail(0)))),
@@ -57,9 +67,8 @@ mod tests {
             (8, 0x5555, Err(AccessFault)),
             (1, 0x55, Err(AccessFault)),
         ] {
-            assert_eq!(write(0, width, value), stop, "{value:#x}/{width}");
+            assert_eq!(command(Access { offset: 0, width_bytes }, value), stop, "{value:#x}/{width_bytes}");
         }
-        assert_eq!(write(8, 4, 0x5555), Ok(None));
-        assert_eq!((read(0, 4), read(0, 8)), (Ok(0), Err(AccessFault)));
+        assert_eq!(command(Access { offset: 8, width_bytes: 4 }, 0x5555), Ok(None));
     }
 }

@@ -4,6 +4,7 @@
 //! is [`READ_LATENCY_STEPS`] old, then each [`POLL_INTERVAL_STEPS`], and at once when the machine is idle. Registers are
 //! 64 bits wide; other widths and offsets are access faults.
 
+use super::device::{Access, Device, Effect, World};
 use super::input::{InputDoor, POLL_INTERVAL_STEPS, Reader};
 use crate::host::{Input, Output, Stdio};
 use crate::mem::ram::Ram;
@@ -51,40 +52,14 @@ pub enum GuestExit {
     Panic,
 }
 
-/// What a store to the device asks of the machine.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Effect {
-    /// Nothing more.
-    None,
-    /// Hand the event record at this address to the listener.
-    Event(PhysAddr),
-    /// End the run.
-    Exit(GuestExit),
-}
-
 impl HostDevice {
     /// The device with the two numbers it hands to the guest.
     pub fn new(seed: u64, frame_limit: u64) -> Self {
         Self { seed, frame_limit, interrupt: false, pending: None }
     }
 
-    /// Whether the interrupt line is high.
-    pub fn line(&self) -> bool {
-        self.interrupt
-    }
-
-    /// Whether a read waits for input.
-    pub fn wants_input(&self) -> bool {
-        self.pending.is_some()
-    }
-
-    /// When the host should be asked for input.
-    pub fn next_poll(&self) -> Step {
-        self.pending.map_or(Step::NEVER, |read| read.next_poll)
-    }
-
     /// Asks the host for input for the pending read. Returns whether the read is complete.
-    pub fn poll(&mut self, ram: &mut Ram, input: &mut InputDoor, stdio: &mut dyn Stdio, now: Step) -> bool {
+    fn poll(&mut self, ram: &mut Ram, input: &mut InputDoor, stdio: &mut dyn Stdio, now: Step) -> bool {
         let Some(read) = self.pending else { return false };
         let mut buffer = [0; CHUNK_BYTES];
         let len = usize::try_from(read.len_bytes).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
@@ -104,7 +79,7 @@ impl HostDevice {
     }
 
     /// A load at `offset`.
-    pub fn read(&self, offset: u64, width_bytes: u8) -> Result<u64, AccessFault> {
+    fn read(&self, offset: u64, width_bytes: u8) -> Result<u64, AccessFault> {
         if width_bytes != 8 {
             return Err(AccessFault);
         }
@@ -120,7 +95,7 @@ impl HostDevice {
     }
 
     /// A store at `offset`.
-    pub fn write(
+    fn write(
         &mut self,
         ram: &mut Ram,
         stdio: &mut dyn Stdio,
@@ -183,6 +158,28 @@ impl HostDevice {
             next_poll,
         });
         Ok(())
+    }
+}
+
+impl Device for HostDevice {
+    fn load(&mut self, access: Access, _: &mut World<'_>) -> Result<u64, AccessFault> {
+        self.read(access.offset, access.width_bytes)
+    }
+    fn store(&mut self, access: Access, value: u64, world: &mut World<'_>) -> Result<Effect, AccessFault> {
+        self.write(world.ram, world.stdio, access.offset, access.width_bytes, value, world.now)
+    }
+    fn line(&self, _: usize) -> bool {
+        self.interrupt
+    }
+    /// A read waits.
+    fn wants_input(&self, _: &InputDoor) -> bool {
+        self.pending.is_some()
+    }
+    fn next_poll(&self, _: &InputDoor) -> Step {
+        self.pending.map_or(Step::NEVER, |read| read.next_poll)
+    }
+    fn poll_input(&mut self, world: &mut World<'_>) -> bool {
+        self.poll(world.ram, world.input, world.stdio, world.now)
     }
 }
 
@@ -349,13 +346,13 @@ mod tests {
     fn a_read_waits_completes_with_an_interrupt_and_ends_with_eof() {
         let mut b = Bench::new();
         assert_eq!(b.ask(OP_READ, 0, BUFFER, 100), (STATUS_PENDING, 0));
-        assert_eq!(b.device.next_poll(), Step(READ_LATENCY_STEPS));
-        assert!(!b.poll() && b.device.wants_input() && !b.device.line());
+        assert_eq!(b.device.next_poll(&b.door), Step(READ_LATENCY_STEPS));
+        assert!(!b.poll() && b.device.wants_input(&b.door) && !b.device.line(0));
         b.host.input = vec![Input::Bytes(3), Input::Eof];
-        assert!(b.poll() && b.device.line() && !b.device.wants_input());
+        assert!(b.poll() && b.device.line(0) && !b.device.wants_input(&b.door));
         assert_eq!((b.answer(), b.ram.slice(PhysAddr(BUFFER), 4)), ((STATUS_DONE, 3), Some(&b"xxx\0"[..])));
         b.device.write(&mut b.ram, &mut b.host, REG_INTERRUPT, 8, 1, Step(0)).unwrap();
-        assert!(!b.device.line());
+        assert!(!b.device.line(0));
         assert_eq!(b.ask(OP_READ, 0, BUFFER, 100), (STATUS_PENDING, 0));
         assert!(b.poll());
         assert_eq!(b.answer(), (STATUS_DONE, 0));

@@ -1,9 +1,9 @@
 //! The keyboard of the host-target interface (Spike's console device, command 0): a program asks for a character by a
 //! store to `tohost` and finds it, when one has come, in `fromhost`, which it then clears.
 
+use super::device::{Device, World};
 use super::input::{InputDoor, POLL_INTERVAL_STEPS, Reader};
-use crate::host::{Input, Stdio};
-use crate::mem::ram::Ram;
+use crate::host::Input;
 use isa::{PhysAddr, Step};
 use serde::{Deserialize, Serialize};
 
@@ -26,28 +26,28 @@ impl Keyboard {
     pub fn ask(&mut self, fromhost: PhysAddr) {
         self.answer_at = Some(fromhost);
     }
+}
 
-    /// Whether the program waits for a character that may still come.
-    pub fn wants_input(&self, input: &InputDoor) -> bool {
+impl Device for Keyboard {
+    /// The program waits for a character that may still come.
+    fn wants_input(&self, input: &InputDoor) -> bool {
         self.answer_at.is_some() && input.serves(Reader::Htif) && !input.ended()
     }
-
-    /// When the host should be asked for input.
-    pub fn next_poll(&self, input: &InputDoor) -> Step {
+    fn next_poll(&self, input: &InputDoor) -> Step {
         if self.wants_input(input) { self.next_poll } else { Step::NEVER }
     }
-
-    /// Asks the host for a character. Whether one came.
-    pub fn poll(&mut self, ram: &mut Ram, input: &mut InputDoor, stdio: &mut dyn Stdio, now: Step) -> bool {
-        self.next_poll = now.after(POLL_INTERVAL_STEPS);
+    fn poll_input(&mut self, world: &mut World<'_>) -> bool {
+        self.next_poll = world.now.after(POLL_INTERVAL_STEPS);
         let Some(at) = self.answer_at else { return false };
         // As in Spike, the answer before it has to be taken first.
-        if ram.read_u64(at) != Some(0) {
+        if world.ram.read_u64(at) != Some(0) {
             return false;
         }
         let mut character = [0];
-        let Input::Bytes(_) = input.poll(Reader::Htif, stdio, &mut character) else { return false };
+        let Input::Bytes(_) = world.input.poll(Reader::Htif, world.stdio, &mut character) else {
+            return false;
+        };
         self.answer_at = None;
-        ram.write(at, &(ANSWER | CHARACTER | u64::from(character[0])).to_le_bytes())
+        world.ram.write(at, &(ANSWER | CHARACTER | u64::from(character[0])).to_le_bytes())
     }
 }

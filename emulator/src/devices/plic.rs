@@ -5,6 +5,7 @@
 //! A forwarded request stays pending when the line falls, as the specification says ("Interrupt Gateways").
 //! All registers are 32 bits wide; other widths and offsets outside the map are access faults.
 
+use super::device::{Access, Device, Effect, World};
 use crate::platform::AccessFault;
 use isa::Interrupt;
 use isa::platform::PLIC_SOURCES;
@@ -22,13 +23,14 @@ const CONTEXT_STRIDE: u64 = 0x1000;
 
 /// A set of sources, one bit each.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Sources([u32; WORDS]);
+pub struct Sources([u32; WORDS]);
 
 impl Sources {
     fn contains(self, source: usize) -> bool {
         self.0[source / 32] >> (source % 32) & 1 != 0
     }
-    fn set(&mut self, source: usize, on: bool) {
+    /// Puts a source into the set, or takes it out.
+    pub fn set(&mut self, source: usize, on: bool) {
         let bit = 1 << (source % 32);
         if on { self.0[source / 32] |= bit } else { self.0[source / 32] &= !bit }
     }
@@ -72,11 +74,12 @@ impl Plic {
         }
     }
 
-    /// A device drives its line.
-    pub fn set_level(&mut self, source: u32, high: bool) {
-        let source = source as usize;
-        self.level.set(source, high);
-        self.forward(source);
+    /// The devices drive their lines: these are high.
+    pub fn drive(&mut self, lines: Sources) {
+        self.level = lines;
+        for word in 0..WORDS {
+            self.pending.0[word] |= lines.0[word] & !self.in_service.0[word];
+        }
     }
 
     /// MEIP and SEIP of `hart`.
@@ -94,7 +97,7 @@ impl Plic {
     }
 
     /// A load at `offset`; reading a claim register claims.
-    pub fn read(&mut self, offset: u64, width_bytes: u8) -> Result<u64, AccessFault> {
+    fn read(&mut self, offset: u64, width_bytes: u8) -> Result<u64, AccessFault> {
         Ok(u64::from(match self.decode(offset, width_bytes)? {
             Register::Priority(source) => self.priority[source],
             Register::Pending(word) => self.pending.0[word],
@@ -105,7 +108,7 @@ impl Plic {
     }
 
     /// A store at `offset`; writing a claim register completes.
-    pub fn write(&mut self, offset: u64, width_bytes: u8, value: u64) -> Result<(), AccessFault> {
+    fn write(&mut self, offset: u64, width_bytes: u8, value: u64) -> Result<(), AccessFault> {
         #[allow(clippy::cast_possible_truncation)] // the registers have 32 bits
         let value = value as u32;
         match self.decode(offset, width_bytes)? {
@@ -190,9 +193,24 @@ impl Plic {
     }
 }
 
+impl Device for Plic {
+    fn load(&mut self, access: Access, _: &mut World<'_>) -> Result<u64, AccessFault> {
+        self.read(access.offset, access.width_bytes)
+    }
+    fn store(&mut self, access: Access, value: u64, _: &mut World<'_>) -> Result<Effect, AccessFault> {
+        self.write(access.offset, access.width_bytes, value).map(|()| Effect::None)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn set_level(plic: &mut Plic, source: usize, high: bool) {
+        let mut lines = plic.level;
+        lines.set(source, high);
+        plic.drive(lines);
+    }
 
     const S_CONTEXT: u64 = 1;
     const SEIP: u64 = 1 << 9;
@@ -216,7 +234,7 @@ mod tests {
         let mut plic = Plic::new(1);
         for (source, priority) in [(3, 1), (40, 5), (41, 5)] {
             enable(&mut plic, source, priority);
-            plic.set_level(u32::try_from(source).unwrap(), true);
+            set_level(&mut plic, source.try_into().unwrap(), true);
         }
         assert_eq!(plic.lines(0), SEIP);
         assert_eq!([claim(&mut plic), claim(&mut plic), claim(&mut plic), claim(&mut plic)], [40, 41, 3, 0]);
@@ -227,13 +245,13 @@ mod tests {
     fn a_level_still_high_is_pending_again_only_after_completion() {
         let mut plic = Plic::new(1);
         enable(&mut plic, 10, 1);
-        plic.set_level(10, true);
+        set_level(&mut plic, 10, true);
         assert_eq!(claim(&mut plic), 10);
-        plic.set_level(10, true);
+        set_level(&mut plic, 10, true);
         assert_eq!((plic.lines(0), claim(&mut plic)), (0, 0));
         complete(&mut plic, 10);
         assert_eq!((plic.lines(0), claim(&mut plic)), (SEIP, 10));
-        plic.set_level(10, false);
+        set_level(&mut plic, 10, false);
         complete(&mut plic, 10);
         assert_eq!(plic.lines(0), 0);
     }
@@ -242,8 +260,8 @@ mod tests {
     fn a_forwarded_request_outlives_its_line() {
         let mut plic = Plic::new(1);
         enable(&mut plic, 7, 1);
-        plic.set_level(7, true);
-        plic.set_level(7, false);
+        set_level(&mut plic, 7, true);
+        set_level(&mut plic, 7, false);
         assert_eq!((plic.lines(0), plic.read(PENDING, 4)), (SEIP, Ok(1 << 7)));
     }
 
@@ -251,7 +269,7 @@ mod tests {
     fn the_threshold_hides_but_a_claim_still_finds() {
         let mut plic = Plic::new(1);
         enable(&mut plic, 5, 3);
-        plic.set_level(5, true);
+        set_level(&mut plic, 5, true);
         for (threshold, lines) in [(0, SEIP), (2, SEIP), (3, 0), (7, 0)] {
             plic.write(CONTEXT + S_CONTEXT * CONTEXT_STRIDE, 4, threshold).unwrap();
             assert_eq!(plic.lines(0), lines, "threshold {threshold}");
@@ -263,7 +281,7 @@ mod tests {
     fn contexts_are_apart_and_priority_zero_is_silent() {
         let mut plic = Plic::new(1);
         plic.write(ENABLE, 4, 1 << 5).unwrap();
-        plic.set_level(5, true);
+        set_level(&mut plic, 5, true);
         assert_eq!(plic.lines(0), 0);
         plic.write(5 * 4, 4, 1).unwrap();
         assert_eq!(plic.lines(0), MEIP);
@@ -274,7 +292,7 @@ mod tests {
     fn a_completion_by_a_context_that_has_it_disabled_is_ignored() {
         let mut plic = Plic::new(1);
         enable(&mut plic, 5, 1);
-        plic.set_level(5, true);
+        set_level(&mut plic, 5, true);
         assert_eq!(claim(&mut plic), 5);
         plic.write(CONTEXT + 4, 4, 5).unwrap();
         assert_eq!(claim(&mut plic), 0);

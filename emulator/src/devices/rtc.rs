@@ -2,6 +2,7 @@
 //!
 //! All registers are 32 bits wide; other widths are access faults. Reading the low half latches the high half.
 
+use super::device::{Access, Device, Effect, View, World};
 use crate::platform::AccessFault;
 use isa::Step;
 use isa::platform::RTC_EPOCH_SECONDS;
@@ -44,27 +45,22 @@ impl Default for Rtc {
 }
 
 impl Rtc {
-    /// Whether the interrupt line is high.
-    pub fn line(&self) -> bool {
-        self.irq_enabled && self.irq_pending
-    }
-
     /// The step of the alarm.
-    pub fn next_deadline(&self) -> Step {
+    fn alarm_step(&self) -> Step {
         // One step is one nanosecond.
         self.alarm_ns.map_or(Step::NEVER, |alarm| Step(alarm.saturating_sub(self.epoch_ns)))
     }
 
     /// Fires an alarm that is due.
-    pub fn advance(&mut self, now: Step) {
-        if self.next_deadline() <= now && self.alarm_ns.is_some() {
+    fn ring(&mut self, now: Step) {
+        if self.alarm_step() <= now && self.alarm_ns.is_some() {
             self.alarm_ns = None;
             self.irq_pending = true;
         }
     }
 
     /// A load at `offset`.
-    pub fn read(&mut self, offset: u64, width_bytes: u8, now: Step) -> Result<u64, AccessFault> {
+    fn read(&mut self, offset: u64, width_bytes: u8, now: Step) -> Result<u64, AccessFault> {
         if width_bytes != 4 {
             return Err(AccessFault);
         }
@@ -85,7 +81,7 @@ impl Rtc {
     }
 
     /// A store at `offset`.
-    pub fn write(&mut self, offset: u64, width_bytes: u8, value: u64, now: Step) -> Result<(), AccessFault> {
+    fn write(&mut self, offset: u64, width_bytes: u8, value: u64, now: Step) -> Result<(), AccessFault> {
         if width_bytes != 4 {
             return Err(AccessFault);
         }
@@ -95,7 +91,7 @@ impl Rtc {
             TIME_HIGH => self.set_time(self.time_ns(now) & LOW | value << 32, now),
             ALARM_LOW => {
                 self.alarm_ns = Some(self.alarm_high << 32 | value);
-                self.advance(now);
+                self.ring(now);
             }
             ALARM_HIGH => self.alarm_high = value,
             IRQ_ENABLED => self.irq_enabled = value & 1 != 0,
@@ -112,6 +108,24 @@ impl Rtc {
     }
     fn set_time(&mut self, time_ns: u64, now: Step) {
         self.epoch_ns = time_ns.wrapping_sub(now.0);
+    }
+}
+
+impl Device for Rtc {
+    fn load(&mut self, access: Access, world: &mut World<'_>) -> Result<u64, AccessFault> {
+        self.read(access.offset, access.width_bytes, world.now)
+    }
+    fn store(&mut self, access: Access, value: u64, world: &mut World<'_>) -> Result<Effect, AccessFault> {
+        self.write(access.offset, access.width_bytes, value, world.now).map(|()| Effect::None)
+    }
+    fn line(&self, _: usize) -> bool {
+        self.irq_enabled && self.irq_pending
+    }
+    fn next_deadline(&self, _: View<'_>) -> Step {
+        self.alarm_step()
+    }
+    fn advance(&mut self, world: &mut World<'_>) {
+        self.ring(world.now);
     }
 }
 
@@ -138,14 +152,14 @@ mod tests {
         rtc.write(IRQ_ENABLED, 4, 1, Step(0)).unwrap();
         rtc.write(ALARM_HIGH, 4, alarm >> 32, Step(0)).unwrap();
         rtc.write(ALARM_LOW, 4, alarm & LOW, Step(0)).unwrap();
-        assert_eq!(rtc.next_deadline(), Step(5000));
-        rtc.advance(Step(4999));
-        assert!(!rtc.line());
-        rtc.advance(Step(5000));
-        assert!(rtc.line());
-        assert_eq!(rtc.next_deadline(), Step::NEVER);
+        assert_eq!(rtc.alarm_step(), Step(5000));
+        rtc.ring(Step(4999));
+        assert!(!rtc.line(0));
+        rtc.ring(Step(5000));
+        assert!(rtc.line(0));
+        assert_eq!(rtc.alarm_step(), Step::NEVER);
         rtc.write(CLEAR_INTERRUPT, 4, 1, Step(5001)).unwrap();
-        assert!(!rtc.line());
+        assert!(!rtc.line(0));
     }
 
     #[test]

@@ -4,12 +4,16 @@
 //! FIFO of 16 bytes, filled from the input door when the guest looks at it or waits for its interrupt. Line speed and
 //! parity are stored and ignored. An aligned access of any width is one of the addressed register, as on QEMU.
 
+use super::device::{Access, Device, Effect, World};
 use super::input::{InputDoor, POLL_INTERVAL_STEPS, Reader};
 use crate::host::{Input, Output, Stdio};
 use crate::platform::AccessFault;
 use isa::Step;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+
+/// What the device tree says of its clock: QEMU's.
+pub const CLOCK_HZ: u32 = 3_686_400;
 
 const FIFO_BYTES: usize = 16;
 
@@ -44,27 +48,8 @@ pub struct Uart {
 }
 
 impl Uart {
-    /// Whether the interrupt line is high.
-    pub fn line(&self) -> bool {
-        self.identify() != IIR_NONE
-    }
-
-    /// Whether the guest waits for input by interrupt.
-    pub fn wants_input(&self, input: &InputDoor) -> bool {
-        self.ier & IER_RX != 0
-            && self.rx.is_empty()
-            && self.mcr & MCR_LOOP == 0
-            && input.serves(Reader::Uart)
-            && !input.ended()
-    }
-
-    /// When the host should be asked for input.
-    pub fn next_poll(&self, input: &InputDoor) -> Step {
-        if self.wants_input(input) { self.next_poll } else { Step::NEVER }
-    }
-
     /// Asks the host for input if there is room. Returns whether any came.
-    pub fn poll(&mut self, input: &mut InputDoor, stdio: &mut dyn Stdio, now: Step) -> bool {
+    fn poll(&mut self, input: &mut InputDoor, stdio: &mut dyn Stdio, now: Step) -> bool {
         self.next_poll = now.after(POLL_INTERVAL_STEPS);
         let mut buffer = [0; FIFO_BYTES];
         match input.poll(Reader::Uart, stdio, &mut buffer[self.rx.len()..]) {
@@ -78,7 +63,7 @@ impl Uart {
     }
 
     /// A load at `offset`.
-    pub fn read(
+    fn read(
         &mut self,
         offset: u64,
         input: &mut InputDoor,
@@ -111,7 +96,7 @@ impl Uart {
     }
 
     /// A store at `offset`.
-    pub fn write(&mut self, offset: u64, value: u64, stdio: &mut dyn Stdio) -> Result<(), AccessFault> {
+    fn write(&mut self, offset: u64, value: u64, stdio: &mut dyn Stdio) -> Result<(), AccessFault> {
         #[allow(clippy::cast_possible_truncation)] // the registers have 8 bits
         let value = value as u8;
         match (offset, self.lcr & LCR_DLAB != 0) {
@@ -173,6 +158,32 @@ impl Uart {
     }
 }
 
+impl Device for Uart {
+    fn load(&mut self, access: Access, world: &mut World<'_>) -> Result<u64, AccessFault> {
+        self.read(access.offset, world.input, world.stdio, world.now)
+    }
+    fn store(&mut self, access: Access, value: u64, world: &mut World<'_>) -> Result<Effect, AccessFault> {
+        self.write(access.offset, value, world.stdio).map(|()| Effect::None)
+    }
+    fn line(&self, _: usize) -> bool {
+        self.identify() != IIR_NONE
+    }
+    /// The guest waits by interrupt.
+    fn wants_input(&self, input: &InputDoor) -> bool {
+        self.ier & IER_RX != 0
+            && self.rx.is_empty()
+            && self.mcr & MCR_LOOP == 0
+            && input.serves(Reader::Uart)
+            && !input.ended()
+    }
+    fn next_poll(&self, input: &InputDoor) -> Step {
+        if self.wants_input(input) { self.next_poll } else { Step::NEVER }
+    }
+    fn poll_input(&mut self, world: &mut World<'_>) -> bool {
+        self.poll(world.input, world.stdio, world.now)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,14 +240,14 @@ mod tests {
     #[test]
     fn interrupts() {
         let mut b = Bench::new(b"");
-        assert!(!b.uart.line());
+        assert!(!b.uart.line(0));
         b.put(1, 2);
-        assert!(b.uart.line());
+        assert!(b.uart.line(0));
         assert_eq!((b.get(2), b.get(2)), (2, 1));
         b.put(0, 65);
         assert_eq!(b.get(2), 2);
         b.put(1, 1);
-        assert!(b.uart.wants_input(&b.door) && !b.uart.line());
+        assert!(b.uart.wants_input(&b.door) && !b.uart.line(0));
         b.host.input.extend(b"xy");
         assert!(b.uart.poll(&mut b.door, &mut b.host, b.now));
         b.put(2, 0x41);

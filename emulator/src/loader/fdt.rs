@@ -3,7 +3,8 @@
 //! Node names and properties are those of QEMU's `virt` board, the host device (`folio,host`) and the
 //! `folio,` properties of `/chosen` apart. There is no `rng-seed`: equal configurations make equal trees.
 
-use isa::platform::{self, Region};
+use crate::devices::board::{CONSOLE_NODE, PHANDLE_FINISHER, PHANDLE_PLIC, Property, ROWS, Row};
+use isa::platform::RAM_BASE;
 use isa::time::TIMEBASE_HZ;
 use isa::{Extension, IsaSet};
 use vm_fdt::{Error, FdtWriter};
@@ -40,11 +41,8 @@ pub struct Board<'a> {
 
 /// Bytes of a cache block, for cache-block instructions (Zic64b).
 const CACHE_BLOCK_BYTES: u32 = 64;
-const PHANDLE_PLIC: u32 = 1;
-const PHANDLE_TEST: u32 = 2;
 const PHANDLE_CPU0: u32 = 0x10;
 const PHANDLE_INTC0: u32 = 0x100;
-const UART_CLOCK_HZ: u32 = 3_686_400;
 
 /// Builds the flattened device tree.
 pub fn build(board: &Board<'_>) -> Result<Vec<u8>, Error> {
@@ -55,16 +53,16 @@ pub fn build(board: &Board<'_>) -> Result<Vec<u8>, Error> {
     fdt.property_string("compatible", "riscv-virtio")?;
     fdt.property_string("model", "folio,virt")?;
     chosen(&mut fdt, board)?;
-    let memory = fdt.begin_node(&format!("memory@{:x}", platform::RAM_BASE.0))?;
+    let memory = fdt.begin_node(&format!("memory@{:x}", RAM_BASE.0))?;
     fdt.property_string("device_type", "memory")?;
-    fdt.property_array_u64("reg", &[platform::RAM_BASE.0, board.ram_bytes])?;
+    fdt.property_array_u64("reg", &[RAM_BASE.0, board.ram_bytes])?;
     fdt.end_node(memory)?;
     cpus(&mut fdt, board.harts, board.isa)?;
     soc(&mut fdt, board.harts)?;
     for (name, value) in [("poweroff", 0x5555), ("reboot", 0x7777)] {
         let node = fdt.begin_node(name)?;
         fdt.property_string("compatible", &format!("syscon-{name}"))?;
-        fdt.property_u32("regmap", PHANDLE_TEST)?;
+        fdt.property_u32("regmap", PHANDLE_FINISHER)?;
         fdt.property_u32("offset", 0)?;
         fdt.property_u32("value", value)?;
         fdt.end_node(node)?;
@@ -75,7 +73,9 @@ pub fn build(board: &Board<'_>) -> Result<Vec<u8>, Error> {
 
 fn chosen(fdt: &mut FdtWriter, board: &Board<'_>) -> Result<(), Error> {
     let node = fdt.begin_node("chosen")?;
-    fdt.property_string("stdout-path", &format!("/soc/serial@{:x}", platform::UART.base.0))?;
+    if let Some(console) = ROWS.iter().find(|row| row.node == CONSOLE_NODE) {
+        fdt.property_string("stdout-path", &format!("/soc/{}", node_name(console, 0)))?;
+    }
     let chosen = &board.chosen;
     if !chosen.bootargs.is_empty() {
         fdt.property_string("bootargs", chosen.bootargs)?;
@@ -154,57 +154,49 @@ fn soc(fdt: &mut FdtWriter, harts: u32) -> Result<(), Error> {
     fdt.property_u32("#size-cells", 2)?;
     fdt.property_string("compatible", "simple-bus")?;
     fdt.property_null("ranges")?;
-
-    device(fdt, "test", platform::FINISHER, &["sifive,test1", "sifive,test0", "syscon"], None, |fdt| {
-        fdt.property_phandle(PHANDLE_TEST)
-    })?;
-    device(fdt, "rtc", platform::RTC, &["google,goldfish-rtc"], Some(platform::RTC_IRQ), |_| Ok(()))?;
-    let lines = |codes: [u32; 2]| -> Vec<u32> {
-        (0..harts).flat_map(|hart| codes.map(|code| [PHANDLE_INTC0 + hart, code])).flatten().collect()
-    };
-    device(fdt, "clint", platform::CLINT, &["sifive,clint0", "riscv,clint0"], None, |fdt| {
-        fdt.property_array_u32("interrupts-extended", &lines([3, 7]))
-    })?;
-    device(fdt, "plic", platform::PLIC, &["sifive,plic-1.0.0", "riscv,plic0"], None, |fdt| {
-        fdt.property_phandle(PHANDLE_PLIC)?;
-        fdt.property_u32("#address-cells", 0)?;
-        fdt.property_u32("#interrupt-cells", 1)?;
-        fdt.property_null("interrupt-controller")?;
-        fdt.property_u32("riscv,ndev", platform::PLIC_SOURCES - 1)?;
-        fdt.property_array_u32("interrupts-extended", &lines([11, 9]))
-    })?;
-    device(fdt, "serial", platform::UART, &["ns16550a"], Some(platform::UART_IRQ), |fdt| {
-        fdt.property_u32("clock-frequency", UART_CLOCK_HZ)
-    })?;
-    for (slot, irq) in (0..platform::VIRTIO_SLOTS).zip(platform::VIRTIO_IRQ..) {
-        device(fdt, "virtio_mmio", platform::virtio_slot(slot), &["virtio,mmio"], Some(irq), |_| Ok(()))?;
+    let mut rows: Vec<&Row> = ROWS.iter().filter(|row| row.window.len_bytes > 0).collect();
+    rows.sort_by_key(|row| row.window.base);
+    for row in rows {
+        for unit in 0..row.units {
+            device(fdt, row, unit, harts)?;
+        }
     }
-    device(fdt, "host", platform::HOST, &["folio,host"], Some(platform::HOST_IRQ), |_| Ok(()))?;
     fdt.end_node(soc)
 }
 
-fn device(
-    fdt: &mut FdtWriter,
-    name: &str,
-    region: Region,
-    compatible: &[&str],
-    irq: Option<u32>,
-    more: impl FnOnce(&mut FdtWriter) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let node = fdt.begin_node(&format!("{name}@{:x}", region.base.0))?;
-    fdt.property_string_list("compatible", compatible.iter().map(|&name| name.to_owned()).collect())?;
-    fdt.property_array_u64("reg", &[region.base.0, region.len_bytes])?;
-    if let Some(irq) = irq {
+fn node_name(row: &Row, unit: usize) -> String {
+    format!("{}@{:x}", row.node, row.unit(unit).base.0)
+}
+
+fn device(fdt: &mut FdtWriter, row: &Row, unit: usize, harts: u32) -> Result<(), Error> {
+    let window = row.unit(unit);
+    let node = fdt.begin_node(&node_name(row, unit))?;
+    fdt.property_string_list("compatible", row.compatible.iter().map(|&name| name.to_owned()).collect())?;
+    fdt.property_array_u64("reg", &[window.base.0, window.len_bytes])?;
+    if let Some(first) = row.first_source {
+        let unit = u32::try_from(unit).expect("a device has few units");
         fdt.property_u32("interrupt-parent", PHANDLE_PLIC)?;
-        fdt.property_u32("interrupts", irq)?;
+        fdt.property_u32("interrupts", first + unit)?;
     }
-    more(fdt)?;
+    for property in row.properties {
+        match *property {
+            Property::Empty(name) => fdt.property_null(name)?,
+            Property::Number(name, value) => fdt.property_u32(name, value)?,
+            Property::Phandle(phandle) => fdt.property_phandle(phandle)?,
+            Property::HartInterrupts(interrupts) => {
+                let of_hart = |hart| interrupts.map(|interrupt| [PHANDLE_INTC0 + hart, interrupt as u32]);
+                let cells: Vec<u32> = (0..harts).flat_map(of_hart).flatten().collect();
+                fdt.property_array_u32("interrupts-extended", &cells)?;
+            }
+        }
+    }
     fdt.end_node(node)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use isa::platform;
 
     fn tree() -> Vec<u8> {
         let argv = [b"/bin/echo".to_vec(), b"hi there".to_vec()];
@@ -220,7 +212,7 @@ mod tests {
         let bytes = tree();
         let fdt = ::fdt::Fdt::new(&bytes).unwrap();
         let region = fdt.memory().regions().next().unwrap();
-        assert_eq!((region.starting_address as u64, region.size), (platform::RAM_BASE.0, Some(64 << 20)));
+        assert_eq!((region.starting_address as u64, region.size), (RAM_BASE.0, Some(64 << 20)));
         assert_eq!(fdt.cpus().count(), 1);
         assert_eq!(fdt.cpus().next().unwrap().timebase_frequency(), 10_000_000);
         assert_eq!(fdt.chosen().bootargs(), Some("quiet"));

@@ -1,22 +1,13 @@
 //! What a machine is built from.
 
+use crate::devices::board::Setup;
 use crate::devices::input::Console;
 use crate::devices::virtio::disk::DiskLatency;
+use crate::devices::virtio::slots::VirtioConfig;
 use crate::mem::pmp;
 use crate::mem::tlb::TlbGeometry;
 use isa::{IsaSet, PAGE_SIZE};
 use serde::{Deserialize, Serialize};
-
-/// The virtio devices, disks apart.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub struct VirtioConfig {
-    /// The transport is the legacy one (version 1), for disks too.
-    pub legacy: bool,
-    /// There is an entropy source; what it gives follows from the machine's seed.
-    pub rng: bool,
-    /// There is a network card on a network of its own.
-    pub net: bool,
-}
 
 /// What a machine is built from. Equal configurations, images and inputs make equal runs.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -97,6 +88,17 @@ pub enum ConfigError {
 
 impl MachineConfig {
     const MAX_RAM_BYTES: u64 = 64 << 30;
+
+    /// What its board is built from.
+    pub(super) fn board(&self) -> Setup {
+        Setup {
+            harts: self.harts,
+            seed: self.seed,
+            frame_limit: self.frame_limit,
+            virtio: self.virtio,
+            console: self.console,
+        }
+    }
 
     /// Whether the machine can be built; the size of its RAM.
     pub(super) fn check(&self) -> Result<usize, ConfigError> {

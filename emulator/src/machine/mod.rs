@@ -21,9 +21,9 @@ pub use crate::devices::host::GuestExit;
 pub use crate::devices::input::Console;
 pub use crate::devices::virtio::block::DiskCounters;
 pub use crate::devices::virtio::disk::DiskLatency;
+pub use crate::devices::virtio::slots::{AttachError, VirtioConfig};
 pub use crate::mem::pmp::ENTRIES as PMP_ENTRIES;
-pub use bus::AttachError;
-pub use config::{ConfigError, MAX_HARTS, MachineConfig, VirtioConfig};
+pub use config::{ConfigError, MAX_HARTS, MachineConfig};
 pub use inspect::TlbCounters;
 pub use snapshot::RestoreError;
 pub use stop::StopReason;
@@ -70,11 +70,6 @@ impl Machine {
     /// A machine at reset: RAM all zero, each hart in M-mode at the first byte of RAM.
     pub fn new(config: MachineConfig) -> Result<Self, ConfigError> {
         let ram_bytes = config.check()?;
-        let devices = Devices::new(config.harts, config.seed, config.frame_limit).with_virtio(
-            &config.virtio,
-            config.seed,
-            config.console,
-        );
         Ok(Self {
             harts: (0..config.harts)
                 .map(|id| Hart::new(id, config.tlb).with_isa(config.isa).with_pmp(config.pmp_entries))
@@ -82,7 +77,7 @@ impl Machine {
             sbi_harts: vec![SbiHart::default(); config.harts],
             turn: Turn::first(config.harts),
             ram: Ram::new(ram_bytes),
-            bus: Bus::new(devices),
+            bus: Bus::new(Devices::new(&config.board())),
             now: Step(0),
             boot: None,
             code: CodeCache::new(),

@@ -15,6 +15,7 @@ pub mod mmio;
 pub mod net;
 pub mod queue;
 pub mod rng;
+pub mod slots;
 pub mod user_net;
 
 #[cfg(test)]

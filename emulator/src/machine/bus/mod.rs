@@ -1,67 +1,26 @@
 //! The bus: routes accesses to the devices, wires their lines to the interrupt controllers, and holds what the host has
 //! lent to the machine. For a hart it is the [`Platform`].
 
-use crate::devices::clint::Clint;
-use crate::devices::finisher::{self, Finish};
-use crate::devices::host::{Effect, HostDevice};
-use crate::devices::htif::Keyboard;
-use crate::devices::input::{Console, InputDoor, Reader};
-use crate::devices::plic::Plic;
-use crate::devices::rtc::Rtc;
-use crate::devices::uart::Uart;
-use crate::devices::virtio::block::{Block, DiskCounters};
-use crate::devices::virtio::device::{Device, Host};
+use crate::devices::board::{Board, ROWS, Setup};
+use crate::devices::device::{Access, Device, Effect, View, World};
+use crate::devices::finisher::Finish;
+use crate::devices::input::Reader;
+use crate::devices::plic::Sources;
+use crate::devices::virtio::block::DiskCounters;
 use crate::devices::virtio::disk::DiskLatency;
-use crate::devices::virtio::mmio::{VirtioMmio, read_empty};
-use crate::devices::virtio::{console, net, rng};
+use crate::devices::virtio::slots::AttachError;
 use crate::host::{DiskImage, EventAction, EventSink, Input, NoStdio, Stdio};
-use crate::machine::config::VirtioConfig;
 use crate::machine::stop::StopReason;
 use crate::mem::ram::Ram;
 use crate::platform::{AccessFault, Platform};
 use isa::events::{EventRecord, MAX_TEXT};
-use isa::{Interrupt, PhysAddr, Step, platform};
+use isa::{Interrupt, PhysAddr, Step};
 use serde::{Deserialize, Serialize};
-
-/// A disk could not be attached.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum AttachError {
-    /// All slots are taken.
-    #[error(
-        "all of the machine's {} virtio slots are taken; attach fewer disks",
-        isa::platform::VIRTIO_SLOTS
-    )]
-    NoSlot,
-    /// The image has no byte.
-    #[error("the image is empty; is it the right file?")]
-    Empty,
-    /// The image is not the one that the saved machine had.
-    #[error(
-        "disk {slot} had {expected} sectors when the machine was saved, this image has {found}; give the same image"
-    )]
-    OtherImage {
-        /// Number of the disk.
-        slot: usize,
-        /// Sectors of the disk in the saved state.
-        expected: u64,
-        /// Sectors of the image offered.
-        found: u64,
-    },
-}
 
 /// The state of everything on the bus but RAM: what a snapshot holds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Devices {
-    clint: Clint,
-    plic: Plic,
-    uart: Uart,
-    rtc: Rtc,
-    host: HostDevice,
-    htif: Keyboard,
-    input: InputDoor,
-    /// Disk `n` is in slot `n`; the other devices fill the slots from the last one down.
-    virtio: Vec<Option<VirtioMmio>>,
-    virtio_legacy: bool,
+    board: Board,
     /// `Some` under the built-in SBI: the step at which each hart's STIP rises.
     sbi_timers: Option<Vec<Step>>,
     ended: Option<StopReason>,
@@ -69,41 +28,8 @@ pub struct Devices {
 
 impl Devices {
     /// The devices of a machine at reset.
-    pub fn new(harts: usize, seed: u64, frame_limit: u64) -> Self {
-        Self {
-            clint: Clint::new(harts),
-            plic: Plic::new(harts),
-            uart: Uart::default(),
-            rtc: Rtc::default(),
-            host: HostDevice::new(seed, frame_limit),
-            htif: Keyboard::default(),
-            input: InputDoor::default(),
-            virtio: vec![None; platform::VIRTIO_SLOTS],
-            virtio_legacy: false,
-            sbi_timers: None,
-            ended: None,
-        }
-    }
-
-    /// The same with virtio devices beside the disks, and the input wired to `console`.
-    pub fn with_virtio(mut self, config: &VirtioConfig, seed: u64, console: Console) -> Self {
-        self.virtio_legacy = config.legacy;
-        self.input = InputDoor::new(console);
-        let console = (console == Console::Virtio).then(|| Device::Console(console::Console::default()));
-        let rng = config.rng.then(|| Device::Rng(rng::Rng::new(seed)));
-        let net = config.net.then(|| Device::Net(net::Net::default()));
-        let devices = [console, rng, net].into_iter().flatten();
-        for (slot, device) in self.virtio.iter_mut().rev().zip(devices) {
-            *slot = Some(VirtioMmio::new(device, config.legacy));
-        }
-        self
-    }
-
-    fn disks(&self) -> impl Iterator<Item = &Block> {
-        self.virtio.iter().flatten().filter_map(|slot| match slot.device() {
-            Device::Block(disk) => Some(disk),
-            _ => None,
-        })
+    pub fn new(setup: &Setup) -> Self {
+        Self { board: Board::new(setup), sbi_timers: None, ended: None }
     }
 }
 
@@ -126,29 +52,16 @@ pub struct Bus {
     hart: usize,
 }
 
-enum Target {
-    Clint,
-    Plic,
-    Uart,
-    Finisher,
-    Rtc,
-    Host,
-    Virtio(usize),
-}
+/// All devices, in the order of the table.
+type All<'a> = [&'a mut dyn Device; ROWS.len()];
 
-fn route(pa: PhysAddr) -> Option<(Target, u64)> {
-    let within =
-        |region: platform::Region, target| region.contains(pa).then(|| (target, pa.0 - region.base.0));
-    within(platform::CLINT, Target::Clint)
-        .or_else(|| within(platform::PLIC, Target::Plic))
-        .or_else(|| within(platform::UART, Target::Uart))
-        .or_else(|| within(platform::HOST, Target::Host))
-        .or_else(|| within(platform::FINISHER, Target::Finisher))
-        .or_else(|| within(platform::RTC, Target::Rtc))
-        .or_else(|| {
-            (0..platform::VIRTIO_SLOTS)
-                .find_map(|slot| within(platform::virtio_slot(slot), Target::Virtio(slot)))
-        })
+/// The row of the device that an access meets, and where it meets it.
+fn route(pa: PhysAddr, width_bytes: u8) -> Result<(usize, Access), AccessFault> {
+    if !pa.is_aligned(u64::from(width_bytes)) {
+        return Err(AccessFault);
+    }
+    let row = ROWS.iter().position(|row| row.window.contains(pa)).ok_or(AccessFault)?;
+    Ok((row, Access { offset: pa.0 - ROWS[row].window.base.0, width_bytes }))
 }
 
 impl Bus {
@@ -186,33 +99,19 @@ impl Bus {
         latency: DiskLatency,
     ) -> Result<usize, AttachError> {
         let slot = self.handles.disks.len();
-        let legacy = self.devices.virtio_legacy;
-        let place = self.devices.virtio.get_mut(slot).ok_or(AttachError::NoSlot)?;
-        let disk = Block::new(slot, image.len_bytes(), read_only, latency);
-        if disk.capacity_sectors() == 0 {
-            return Err(AttachError::Empty);
-        }
-        match place.as_ref().map(VirtioMmio::device) {
-            None => *place = Some(VirtioMmio::new(Device::Block(disk), legacy)),
-            Some(Device::Block(saved)) if saved.capacity_sectors() == disk.capacity_sectors() => {}
-            Some(Device::Block(saved)) => {
-                let (expected, found) = (saved.capacity_sectors(), disk.capacity_sectors());
-                return Err(AttachError::OtherImage { slot, expected, found });
-            }
-            Some(_) => return Err(AttachError::NoSlot),
-        }
+        self.devices.board.virtio.attach(slot, image.len_bytes(), read_only, latency)?;
         self.handles.disks.push(image);
         Ok(slot)
     }
 
     /// How many of the state's disks have no image yet.
     pub fn missing_disks(&self) -> usize {
-        self.devices.disks().count() - self.handles.disks.len()
+        self.disk_counters().count() - self.handles.disks.len()
     }
 
     /// What all disks have done so far.
     pub fn disk_counters(&self) -> impl Iterator<Item = DiskCounters> {
-        self.devices.disks().map(Block::counters)
+        self.devices.board.virtio.disk_counters()
     }
 
     /// How the guest has ended the run, if it has.
@@ -237,7 +136,8 @@ impl Bus {
 
     /// Sets the step at which `hart`'s STIP rises, as the SBI call does: at `mtime >= ticks`.
     pub fn set_sbi_timer(&mut self, hart: usize, ticks: u64, now: Step) {
-        let due = if ticks == u64::MAX { Step::NEVER } else { self.devices.clint.step_of_mtime(ticks, now) };
+        let clint = &self.devices.board.clint;
+        let due = if ticks == u64::MAX { Step::NEVER } else { clint.step_of_mtime(ticks, now) };
         if let Some(timer) = self.devices.sbi_timers.as_mut().and_then(|timers| timers.get_mut(hart)) {
             *timer = due;
         }
@@ -245,28 +145,17 @@ impl Bus {
 
     /// Whether the guest waits for the host's input.
     pub fn wants_input(&self) -> bool {
-        let Devices { host, uart, htif, input, virtio, .. } = &self.devices;
-        let virtio = || !input.ended() && virtio.iter().flatten().any(VirtioMmio::wants_input);
-        host.wants_input() || uart.wants_input(input) || htif.wants_input(input) || virtio()
+        let board = &self.devices.board;
+        board.devices().iter().any(|device| device.wants_input(&board.input))
     }
 
     /// Asks the host for input if the guest waits for it. Returns whether anything came.
     pub fn poll_input(&mut self, ram: &mut Ram, now: Step) -> bool {
-        let Devices { uart, host, htif, input, virtio, .. } = &mut self.devices;
-        let stdio = self.handles.stdio.as_mut();
+        let (devices, mut world) = self.devices_in_world(ram, now);
         let mut came = false;
-        if host.wants_input() {
-            came |= host.poll(ram, input, stdio, now);
-        }
-        if uart.wants_input(input) {
-            came |= uart.poll(input, stdio, now);
-        }
-        if htif.wants_input(input) {
-            came |= htif.poll(ram, input, stdio, now);
-        }
-        for slot in virtio.iter_mut().flatten().filter(|slot| slot.wants_input()) {
-            if !input.ended() {
-                came |= slot.poll_input(ram, &mut Host { image: None, stdio, input }, now);
+        for device in devices {
+            if device.wants_input(world.input) {
+                came |= device.poll_input(&mut world);
             }
         }
         self.drive_lines();
@@ -275,36 +164,51 @@ impl Bus {
 
     /// A program asks the host-target interface for a character.
     pub fn ask_htif(&mut self, fromhost: PhysAddr) {
-        self.devices.htif.ask(fromhost);
+        self.devices.board.htif.ask(fromhost);
     }
 
     /// Input for the SBI console, without blocking.
     pub fn console_input(&mut self, buffer: &mut [u8]) -> Input {
-        self.devices.input.poll(Reader::Sbi, self.handles.stdio.as_mut(), buffer)
+        self.devices.board.input.poll(Reader::Sbi, self.handles.stdio.as_mut(), buffer)
     }
 
     /// The next step at which something happens by itself, polls of the host's input apart.
     pub fn next_event(&self, now: Step) -> Step {
-        let devices = &self.devices;
-        let virtio =
-            devices.virtio.iter().enumerate().filter_map(|(slot, device)| Some((slot, device.as_ref()?)));
-        // A disk whose image has not been attached again never completes anything.
-        let attached = virtio.filter(|(slot, device)| {
-            !matches!(device.device(), Device::Block(_)) || *slot < self.handles.disks.len()
-        });
-        let virtio = attached.map(|(_, device)| device.next_deadline()).min().unwrap_or(Step::NEVER);
-        let sbi_timers = devices.sbi_timers.iter().flatten().copied();
-        let sbi = sbi_timers.filter(|&due| due > now).min().unwrap_or(Step::NEVER);
-        devices.clint.next_deadline(now).min(devices.rtc.next_deadline()).min(virtio).min(sbi)
+        let board = &self.devices.board;
+        let view = View { input: &board.input, images: self.handles.disks.len(), now };
+        let devices = board.devices().map(|device| device.next_deadline(view));
+        let sbi_timers = self.devices.sbi_timers.iter().flatten().copied();
+        devices.into_iter().chain(sbi_timers.filter(|&due| due > now)).min().unwrap_or(Step::NEVER)
     }
 
+    /// The devices, and what they may reach.
+    fn devices_in_world<'a>(&'a mut self, ram: &'a mut Ram, now: Step) -> (All<'a>, World<'a>) {
+        let Handles { stdio, disks, .. } = &mut self.handles;
+        let (devices, input) = self.devices.board.devices_mut();
+        (devices, World { ram, stdio: stdio.as_mut(), input, images: disks, now })
+    }
+
+    /// The PLIC sees the devices' lines as they are.
     fn drive_lines(&mut self) {
-        let Devices { plic, uart, rtc, host, virtio, .. } = &mut self.devices;
-        plic.set_level(platform::UART_IRQ, uart.line());
-        plic.set_level(platform::RTC_IRQ, rtc.line());
-        plic.set_level(platform::HOST_IRQ, host.line());
-        for (slot, source) in virtio.iter().zip(platform::VIRTIO_IRQ..) {
-            plic.set_level(source, slot.as_ref().is_some_and(VirtioMmio::line));
+        let board = &mut self.devices.board;
+        let mut lines = Sources::default();
+        for (row, device) in ROWS.iter().zip(board.devices()) {
+            for (source, unit) in row.sources() {
+                lines.set(source, device.line(unit));
+            }
+        }
+        board.plic.drive(lines);
+    }
+
+    /// Does what a store to a device asks of the machine.
+    fn carry_out(&mut self, ram: &Ram, effect: Effect, now: Step) {
+        match effect {
+            Effect::None => {}
+            Effect::Event(at) => self.report(ram, at, now),
+            Effect::Exit(exit) => self.end(StopReason::Exit(exit)),
+            Effect::Finish(Finish::Pass) => self.end(StopReason::FinisherPass),
+            Effect::Finish(Finish::Fail(code)) => self.end(StopReason::FinisherFail(code)),
+            Effect::Finish(Finish::Reset) => self.end(StopReason::Reset),
         }
     }
 
@@ -326,24 +230,10 @@ impl Bus {
 }
 
 impl Platform for Bus {
-    fn read(&mut self, _ram: &mut Ram, pa: PhysAddr, width_bytes: u8, now: Step) -> Result<u64, AccessFault> {
-        if !pa.is_aligned(u64::from(width_bytes)) {
-            return Err(AccessFault);
-        }
-        let (target, offset) = route(pa).ok_or(AccessFault)?;
-        let Devices { clint, plic, uart, rtc, host, input, virtio, virtio_legacy, .. } = &mut self.devices;
-        let value = match target {
-            Target::Clint => clint.read(offset, width_bytes, now),
-            Target::Plic => plic.read(offset, width_bytes),
-            Target::Uart => uart.read(offset, input, self.handles.stdio.as_mut(), now),
-            Target::Finisher => finisher::read(offset, width_bytes),
-            Target::Rtc => rtc.read(offset, width_bytes, now),
-            Target::Host => host.read(offset, width_bytes),
-            Target::Virtio(slot) => match &virtio[slot] {
-                Some(device) => device.read(offset, width_bytes),
-                None => read_empty(offset, width_bytes, *virtio_legacy),
-            },
-        };
+    fn read(&mut self, ram: &mut Ram, pa: PhysAddr, width_bytes: u8, now: Step) -> Result<u64, AccessFault> {
+        let (row, access) = route(pa, width_bytes)?;
+        let (devices, mut world) = self.devices_in_world(ram, now);
+        let value = devices[row].load(access, &mut world);
         self.drive_lines();
         value
     }
@@ -356,49 +246,20 @@ impl Platform for Bus {
         value: u64,
         now: Step,
     ) -> Result<(), AccessFault> {
-        if !pa.is_aligned(u64::from(width_bytes)) {
-            return Err(AccessFault);
-        }
-        let (target, offset) = route(pa).ok_or(AccessFault)?;
-        let Devices { clint, plic, uart, rtc, host, input, virtio, .. } = &mut self.devices;
-        let stdio = self.handles.stdio.as_mut();
-        match target {
-            Target::Clint => clint.write(offset, width_bytes, value, now)?,
-            Target::Plic => plic.write(offset, width_bytes, value)?,
-            Target::Uart => uart.write(offset, value, stdio)?,
-            Target::Rtc => rtc.write(offset, width_bytes, value, now)?,
-            Target::Finisher => {
-                if let Some(finish) = finisher::write(offset, width_bytes, value)? {
-                    self.end(match finish {
-                        Finish::Pass => StopReason::FinisherPass,
-                        Finish::Fail(code) => StopReason::FinisherFail(code),
-                        Finish::Reset => StopReason::Reset,
-                    });
-                }
-            }
-            Target::Host => match host.write(ram, stdio, offset, width_bytes, value, now)? {
-                Effect::None => {}
-                Effect::Event(at) => self.report(ram, at, now),
-                Effect::Exit(exit) => self.end(StopReason::Exit(exit)),
-            },
-            Target::Virtio(slot) => {
-                // Writes to an empty slot do nothing, as on QEMU.
-                if let Some(device) = &mut virtio[slot] {
-                    let image = image_of(&mut self.handles.disks, slot);
-                    device.write(ram, &mut Host { image, stdio, input }, offset, width_bytes, value, now)?;
-                }
-            }
-        }
+        let (row, access) = route(pa, width_bytes)?;
+        let (devices, mut world) = self.devices_in_world(ram, now);
+        let effect = devices[row].store(access, value, &mut world)?;
+        self.carry_out(ram, effect, now);
         self.drive_lines();
         Ok(())
     }
 
     fn mtime(&self, now: Step) -> u64 {
-        self.devices.clint.mtime(now)
+        self.devices.board.clint.mtime(now)
     }
 
     fn timer_change(&self, ticks: u64, now: Step) -> Step {
-        self.devices.clint.timer_change(ticks, now)
+        self.devices.board.clint.timer_change(ticks, now)
     }
 
     fn interrupt_lines(&mut self, hart: usize, now: Step) -> u64 {
@@ -407,40 +268,25 @@ impl Platform for Bus {
         let timers = self.devices.sbi_timers.as_ref();
         let stip = timers.and_then(|timers| timers.get(hart)).is_some_and(|&due| now >= due);
         let stip = if stip { Interrupt::SupervisorTimer.mask() } else { 0 };
-        self.devices.clint.lines(hart, now) | self.devices.plic.lines(hart) | stip
+        let board = &self.devices.board;
+        board.clint.lines(hart, now) | board.plic.lines(hart) | stip
     }
 
     fn next_deadline(&self, now: Step) -> Step {
-        let Devices { uart, host, htif, input, virtio, .. } = &self.devices;
-        let polls = virtio.iter().flatten().map(VirtioMmio::next_poll).filter(|_| !input.ended());
-        let polls = polls.min().unwrap_or(Step::NEVER);
-        let polls = polls.min(uart.next_poll(input)).min(host.next_poll()).min(htif.next_poll(input));
-        self.next_event(now).min(polls)
+        let board = &self.devices.board;
+        let polls = board.devices().map(|device| device.next_poll(&board.input));
+        polls.into_iter().fold(self.next_event(now), Step::min)
     }
 
     fn advance(&mut self, ram: &mut Ram, now: Step) {
-        let Devices { uart, rtc, host, htif, input, virtio, .. } = &mut self.devices;
-        rtc.advance(now);
-        let stdio = self.handles.stdio.as_mut();
-        for (slot, device) in virtio.iter_mut().enumerate() {
-            let Some(device) = device else { continue };
-            let image = image_of(&mut self.handles.disks, slot);
-            let host = &mut Host { image, stdio, input };
-            if device.next_deadline() <= now {
-                device.advance(ram, host, now);
+        let (mut devices, mut world) = self.devices_in_world(ram, now);
+        for device in &mut devices {
+            device.advance(&mut world);
+        }
+        for device in devices {
+            if device.next_poll(world.input) <= now {
+                device.poll_input(&mut world);
             }
-            if device.next_poll() <= now && !host.input.ended() {
-                device.poll_input(ram, host, now);
-            }
-        }
-        if host.next_poll() <= now {
-            host.poll(ram, input, stdio, now);
-        }
-        if uart.next_poll(input) <= now {
-            uart.poll(input, stdio, now);
-        }
-        if htif.next_poll(input) <= now {
-            htif.poll(ram, input, stdio, now);
         }
         self.drive_lines();
     }
@@ -450,20 +296,13 @@ impl Platform for Bus {
     }
 }
 
-/// The image of the disk in `slot`, if there is one.
-fn image_of(images: &mut [Box<dyn DiskImage>], slot: usize) -> Option<&mut dyn DiskImage> {
-    match images.get_mut(slot) {
-        Some(image) => Some(image.as_mut()),
-        None => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use isa::platform;
 
     fn bus() -> (Bus, Ram) {
-        (Bus::new(Devices::new(1, 5, 0)), Ram::new(4096))
+        (Bus::new(Devices::new(&Setup { harts: 1, seed: 5, ..Setup::default() })), Ram::new(4096))
     }
 
     #[test]
