@@ -1,7 +1,7 @@
 //! The interpreter: the engine whose values are numbers. With `OBSERVED` it also tells an observer of every
 //! memory access; without it that costs nothing.
 
-use super::core::{Core, StopCause};
+use super::context::{Core, StopCause};
 use super::observer::MemoryAccess;
 use crate::semantics::{Amo, Engine, FloatFn, HelperFn, Surroundings, Width};
 use crate::softfloat::Round;

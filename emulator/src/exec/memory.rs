@@ -8,7 +8,7 @@
 //! runs alone: what its first part does to the TLB decides what its second part meets.
 
 use super::Exit;
-use super::core::{Attention, Core, StopCause};
+use super::context::{Attention, Core, StopCause};
 use super::observer::TlbSide;
 use crate::mem::code_map::{CodeMap, GRANULE_BYTES};
 use crate::mem::pmp::Verdict;

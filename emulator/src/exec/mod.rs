@@ -7,7 +7,7 @@
 //! by itself with these effects allowed, and whatever it makes pending is looked at before the next.
 
 mod block;
-mod core;
+mod context;
 mod dispatch;
 mod interp;
 mod memory;

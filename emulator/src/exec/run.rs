@@ -1,7 +1,7 @@
 //! The loop: attention to everything pending, then blocks until something needs attention again.
 
 use super::block::{Block, Built, CodeCache, Entry};
-use super::core::{Attention, Core, StopCause};
+use super::context::{Attention, Core, StopCause};
 use super::dispatch;
 use super::interp::{Interp, Stopped};
 use super::memory::FetchTarget;

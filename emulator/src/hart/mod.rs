@@ -16,9 +16,9 @@ pub(crate) use csr::{CsrContext, write_is_harmless};
 
 use crate::mem::fast::{DataBank, FastArrays, FetchBank};
 use crate::mem::pmp::Pmp;
-use crate::mem::tlb::{Tlb, TlbGeometry};
+use crate::mem::tlb::{Flushed, Tlb, TlbGeometry};
 use isa::platform::RAM_BASE;
-use isa::{Extension, IsaSet, Privilege};
+use isa::{Extension, IsaSet, Privilege, VirtAddr};
 use serde::{Deserialize, Serialize};
 
 /// One hardware thread.
@@ -118,6 +118,23 @@ impl Hart {
     #[inline]
     pub fn enabled(&self) -> IsaSet {
         self.enabled
+    }
+
+    /// Drops translations as `sfence.vma` does: of one page or all, of one address space or all.
+    pub fn fence_translations(&mut self, va: Option<VirtAddr>, asid: Option<u16>) {
+        let flush = |tlb: &mut Tlb| match (va, asid) {
+            (None, None) => tlb.flush_all(),
+            (None, Some(asid)) => tlb.flush_asid(asid),
+            (Some(va), asid) => tlb.flush_page(va, asid),
+        };
+        match flush(&mut self.itlb) {
+            Flushed::Page(vpn) => self.fast.drop_fetch_page(vpn),
+            Flushed::Anything => self.fast.drop_fetches(),
+        }
+        match flush(&mut self.dtlb) {
+            Flushed::Page(vpn) => self.fast.drop_data_page(vpn),
+            Flushed::Anything => self.fast.drop_data(),
+        }
     }
 
     /// What addresses of instructions are multiples of: IALIGN, in bytes.

@@ -4,7 +4,6 @@
 use super::observer::Observer;
 use crate::hart::{CsrContext, Hart, write_is_harmless};
 use crate::mem::ram::Ram;
-use crate::mem::tlb::Flushed;
 use crate::platform::Platform;
 use crate::semantics::Surroundings;
 use bitflags::bitflags;
@@ -123,24 +122,5 @@ impl Surroundings for Core<'_> {
         #[allow(clippy::cast_possible_truncation)] // bits above ASIDMAX are ignored
         let asid = asid.map(|asid| asid as u16);
         self.hart.fence_translations(va, asid);
-    }
-}
-
-impl Hart {
-    /// Drops translations as `sfence.vma` does: of one page or all, of one address space or all.
-    pub fn fence_translations(&mut self, va: Option<VirtAddr>, asid: Option<u16>) {
-        let flush = |tlb: &mut crate::mem::tlb::Tlb| match (va, asid) {
-            (None, None) => tlb.flush_all(),
-            (None, Some(asid)) => tlb.flush_asid(asid),
-            (Some(va), asid) => tlb.flush_page(va, asid),
-        };
-        match flush(&mut self.itlb) {
-            Flushed::Page(vpn) => self.fast.drop_fetch_page(vpn),
-            Flushed::Anything => self.fast.drop_fetches(),
-        }
-        match flush(&mut self.dtlb) {
-            Flushed::Page(vpn) => self.fast.drop_data_page(vpn),
-            Flushed::Anything => self.fast.drop_data(),
-        }
     }
 }
