@@ -4,6 +4,10 @@
 
 #![allow(clippy::unwrap_used)] // in functions that only tests call
 
+#[path = "tidy/imports.rs"]
+mod imports;
+
+use imports::{Modules, module_of};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -16,65 +20,60 @@ const DATA_TABLES: &[&str] = &["emulator/isa/src/table.rs"];
 /// File names that say nothing about what is in them.
 const BANNED_STEMS: &[&str] = &["utils", "util", "helpers", "common", "misc", "manager"];
 
-/// Who must not import whom: files under the folder must not name any of these paths.
+/// Crates of the standard library: a module of the same name shadows its crate in the folder it is in.
+const STANDARD_CRATES: &[&str] = &["core", "alloc", "std", "proc_macro"];
+
+/// The one file of the emulator that says where a device is and which line it has.
+const BOARD: &str = "emulator/src/devices/board.rs";
+
+/// The constants of `isa::platform` that name a device's window or line.
+const OF_ONE_DEVICE: &[&str] = &[
+    "CLINT",
+    "PLIC",
+    "UART",
+    "FINISHER",
+    "RTC",
+    "HOST",
+    "VIRTIO",
+    "VIRTIO_WINDOW",
+    "UART_IRQ",
+    "RTC_IRQ",
+    "HOST_IRQ",
+    "VIRTIO_IRQ",
+];
+
+/// Who must not import whom, beside what [`ROOMS`] says: files under the folder must not name any of these paths.
 /// `{a, b}` groups are expanded before the search, so `use crate::{cli, bus}` is seen too.
 const FORBIDDEN: &[(&str, &[&str])] = &[
     ("emulator/isa/src", &["emulator::", "mm::", "fs::Vfs", "proc::", "guest_os::"]),
-    (
-        "emulator/src/semantics",
-        &[
-            "crate::exec",
-            "crate::devices",
-            "crate::machine",
-            "crate::debug",
-            "crate::trace",
-            "crate::cli",
-            "crate::sbi",
-        ],
-    ),
-    (
-        "emulator/src/softfloat",
-        &["crate::hart", "crate::exec", "crate::mem", "crate::machine", "crate::semantics"],
-    ),
-    (
-        "emulator/src/hart",
-        &[
-            "crate::exec",
-            "crate::devices",
-            "crate::machine",
-            "crate::debug",
-            "crate::trace",
-            "crate::cli",
-            "crate::sbi",
-        ],
-    ),
-    (
-        "emulator/src/mem",
-        &[
-            "crate::exec",
-            "crate::devices",
-            "crate::machine",
-            "crate::debug",
-            "crate::trace",
-            "crate::cli",
-            "crate::sbi",
-        ],
-    ),
-    (
-        "emulator/src/exec",
-        &["crate::devices", "crate::machine", "crate::debug", "crate::trace", "crate::cli", "crate::sbi"],
-    ),
-    (
-        "emulator/src/devices",
-        &["crate::hart", "crate::exec", "crate::machine", "crate::debug", "crate::trace", "crate::cli"],
-    ),
-    ("emulator/src/loader", &["crate::exec", "crate::debug", "crate::trace", "crate::cli"]),
-    ("emulator/src/machine", &["crate::debug", "crate::trace", "crate::cli", "guest_os"]),
-    ("emulator/src/debug", &["crate::cli", "guest_os", "clap"]),
-    ("emulator/src/trace", &["crate::debug", "crate::cli", "guest_os", "clap"]),
+    ("emulator/src/devices", &["crate::hart", "crate::semantics", "crate::exec"]),
+    ("emulator/src/loader", &["crate::hart", "crate::exec"]),
+    ("emulator/src/machine", &["guest_os"]),
     ("guest-os/mm/src", &["fs::", "proc::", "guest_os::", "emulator::"]),
     ("guest-os/fs/src", &["mm::", "proc::", "guest_os::", "emulator::"]),
     ("guest-os/proc/src", &["guest_os::", "emulator::"]),
+];
+
+/// The rooms of the emulator's library, from the ground up: a module imports from its own room and from those before
+/// it, so that no circle of imports leaves a room. A module is in the innermost room that its path begins with.
+const ROOMS: &[&str] = &[
+    "softfloat",
+    "mem",
+    "platform",
+    "host",
+    "hart",
+    "semantics",
+    "exec",
+    "devices",
+    "sbi",
+    "loader",
+    "machine::stop",
+    "machine::bus",
+    "machine",
+    "trace",
+    "debug",
+    "image",
+    "cli",
 ];
 
 /// Crates that only one folder may name.
@@ -217,6 +216,34 @@ fn imports_go_one_way() {
 }
 
 #[test]
+fn rooms_import_only_what_lies_below() {
+    let sources = sources();
+    let modules = Modules::of(&sources);
+    let mut offences = Vec::new();
+    for source in &sources {
+        let Some(here) = module_of(source) else { continue };
+        let Some(room) = room_of(&here) else {
+            offences.push(format!("{}: in no room", source.path));
+            continue;
+        };
+        for there in modules.imports(source) {
+            if room_of(&there).is_some_and(|other| other > room) {
+                offences.push(format!("{}: names {there}", source.path));
+            }
+        }
+    }
+    report("a room of the emulator imports one that lies above it (docs/architecture.md)", offences);
+}
+
+/// The place in [`ROOMS`] of the innermost room that a module is in.
+fn room_of(module: &str) -> Option<usize> {
+    let inside =
+        |room: &str| module.strip_prefix(room).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
+    let rooms = ROOMS.iter().enumerate().filter(|(_, room)| inside(room));
+    rooms.max_by_key(|(_, room)| room.len()).map(|(place, _)| place)
+}
+
+#[test]
 fn heavy_crates_stay_where_they_belong() {
     let mut offences = Vec::new();
     for source in sources() {
@@ -279,6 +306,36 @@ fn file_names_say_what_is_inside() {
         .map(|s| s.path.clone())
         .collect();
     report("a file's name is banned (docs/architecture.md)", offences);
+}
+
+#[test]
+fn no_module_shadows_a_crate_of_the_standard_library() {
+    let mut offences = Vec::new();
+    for source in sources() {
+        let mut names = source.path.trim_end_matches(".rs").split('/');
+        // Above `src` are crates and folders, which shadow nothing.
+        if names.by_ref().any(|name| name == "src") && names.any(|name| STANDARD_CRATES.contains(&name)) {
+            offences.push(source.path.clone());
+        }
+    }
+    report("a module is named like a crate of the standard library", offences);
+}
+
+#[test]
+fn a_device_is_named_in_the_table_of_the_board_only() {
+    let mut offences = Vec::new();
+    for source in sources() {
+        if !source.path.starts_with("emulator/src/") || source.path == BOARD || source.is_test() {
+            continue;
+        }
+        for (number, line) in source.code_lines() {
+            let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
+            if let Some(word) = words.find(|word| OF_ONE_DEVICE.contains(word)) {
+                offences.push(format!("{}:{number}: names {word}", source.path));
+            }
+        }
+    }
+    report("a device's window or line is named beside the board's table", offences);
 }
 
 #[test]
