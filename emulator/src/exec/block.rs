@@ -7,7 +7,10 @@
 //! slot. All of it together takes at most [`MAX_BYTES`]: where more would be needed, everything is dropped, which the
 //! guest cannot tell.
 //!
-//! Which bytes have been decoded is noted in RAM's [`CodeMap`](crate::mem::code_map::CodeMap); stores that meet a
+//! An instruction that crosses into the next page is in no block. It is kept with its first page, and with its bits:
+//! whoever runs it reads them anew, and where they are the same, so is the instruction. Nothing has to drop it.
+//!
+//! Which bytes of blocks have been decoded is noted in RAM's [`CodeMap`](crate::mem::code_map::CodeMap); stores that meet a
 //! mark queue the granule there, and [`CodeCache::drop_stale`] takes the blocks out before the next one runs.
 
 use super::dispatch::{self, Body};
@@ -30,6 +33,7 @@ const BLOCK_GRANULES: usize = (MAX_BLOCK as usize * 4).div_ceil(GRANULE_BYTES);
 const NO_PAGE: u32 = u32::MAX;
 const NO_SLOTS: u32 = u32::MAX;
 const NO_BLOCK: u32 = u32::MAX;
+const NO_ENTRY: u32 = u32::MAX;
 
 /// A decoded instruction in its block.
 #[derive(Clone, Copy)]
@@ -117,7 +121,9 @@ impl Block {
 /// The blocks of one page of RAM.
 struct CodePage {
     /// Number of the page, counted from the first of RAM.
-    frame: usize,
+    frame: u32,
+    /// The place among the entries of the instruction that was last seen to cross into the next page.
+    crossing: u32,
     /// For each granule the place of its [`Slots`].
     granules: [u32; GRANULES],
 }
@@ -176,6 +182,9 @@ pub struct CodeCache {
     is_fresh: bool,
     /// The extensions that the blocks have been decoded for.
     isa: IsaSet,
+    /// How often an instruction over two pages has been decoded.
+    #[cfg(test)]
+    pub(super) crossings_decoded: u64,
 }
 
 impl Default for CodeCache {
@@ -192,6 +201,8 @@ impl Default for CodeCache {
             epoch: 0,
             is_fresh: true,
             isa: IsaSet::default(),
+            #[cfg(test)]
+            crossings_decoded: 0,
         }
     }
 }
@@ -272,7 +283,8 @@ impl CodeCache {
         }
         if self.page_of_frame[frame] == NO_PAGE {
             self.page_of_frame[frame] = self.pages.len() as u32;
-            self.pages.push(CodePage { frame, granules: [NO_SLOTS; GRANULES] });
+            let frame = frame as u32;
+            self.pages.push(CodePage { frame, crossing: NO_ENTRY, granules: [NO_SLOTS; GRANULES] });
         }
         self.page_of_frame[frame]
     }
@@ -282,6 +294,42 @@ impl CodeCache {
         let slots = self.pages[page as usize].granules[granule_of(pc)];
         let number = self.slots.get(slots as usize)?[slot_of(pc)];
         self.blocks.get(number as usize).copied()
+    }
+    /// The code page of the page of RAM number `frame`, if it has one.
+    pub(super) fn known_page(&self, frame: usize) -> Option<u32> {
+        self.page_of_frame.get(frame).copied().filter(|&page| page != NO_PAGE)
+    }
+    /// The RAM offset of the address `pc` in a code page.
+    #[allow(clippy::cast_possible_truncation)] // masked
+    pub(super) fn ram_offset(&self, page: u32, pc: u64) -> usize {
+        self.pages[page as usize].frame as usize * PAGE_BYTES + (pc & (PAGE_SIZE - 1)) as usize
+    }
+    /// Whether an instruction has been seen to cross from this code page into another.
+    pub(super) fn has_crossing(&self, page: u32) -> bool {
+        self.pages[page as usize].crossing != NO_ENTRY
+    }
+    /// The instruction `bits` that crosses from a code page into the next one, decoded if it is another than the last time
+    /// (or if there was no room to keep it).
+    #[allow(clippy::cast_possible_truncation)] // bounded by `MAX_BYTES`
+    pub(super) fn crossing(&mut self, page: u32, bits: u32) -> Entry {
+        let at = self.pages[page as usize].crossing;
+        if let Some(entry) = self.entries.get(at as usize)
+            && entry.insn.bits == bits
+        {
+            return *entry;
+        }
+        let entry = Entry::first(bits, self.isa);
+        #[cfg(test)]
+        {
+            self.crossings_decoded += 1;
+        }
+        if let Some(place) = self.entries.get_mut(at as usize) {
+            *place = entry;
+        } else if self.entries.len() < self.entries.capacity() {
+            self.pages[page as usize].crossing = self.entries.len() as u32;
+            self.entries.push(entry);
+        }
+        entry
     }
     /// A block's instructions.
     #[inline]
@@ -316,7 +364,8 @@ impl CodeCache {
     pub(super) fn build(&mut self, ram: &mut Ram, page: u32, pc: u64) -> Built {
         let start = (pc & (PAGE_SIZE - 1)) as usize;
         let code_page = &mut self.pages[page as usize];
-        let bytes = ram.page_bytes(code_page.frame);
+        let frame = code_page.frame as usize;
+        let bytes = ram.page_bytes(frame);
         let first = self.entries.len();
         let (mut at, mut accesses) = (start, 0);
         while self.entries.len() - first < usize::from(MAX_BLOCK) {
@@ -343,7 +392,7 @@ impl CodeCache {
         }
         self.slots[*slots as usize][slot_of(pc)] = self.blocks.len() as u32;
         self.blocks.push(block);
-        if ram.code_mut().mark(code_page.frame, start as u32, at as u32 - 1) {
+        if ram.code_mut().mark(frame, start as u32, at as u32 - 1) {
             self.marks_epoch += 1;
         }
         Built::Block(block)

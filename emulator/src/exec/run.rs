@@ -4,7 +4,6 @@ use super::block::{Block, Built, CodeCache, Entry};
 use super::context::{Attention, Core, StopCause};
 use super::dispatch;
 use super::interp::{Interp, Stopped};
-use super::memory::FetchTarget;
 use super::observer::Observer;
 use super::{Exec, Exit, Options};
 use crate::mem::code_map::CodeMap;
@@ -105,6 +104,16 @@ impl Core<'_> {
         self.hart.dtlb.accesses += if mode.data_translated { accesses } else { 0 };
     }
 }
+
+/// A halfword of an instruction that runs by itself.
+struct Half {
+    bits: u16,
+    /// Its code page, if it has one.
+    page: Option<u32>,
+}
+
+/// The offset in a page at which an instruction of four bytes crosses into the next.
+const LAST_HALFWORD: u64 = PAGE_SIZE - 2;
 
 /// There is no block at `pc`.
 enum NoBlock {
@@ -232,6 +241,9 @@ where
         let known = core.hart.fast.fetch(core.hart.fetch_bank, pc);
         let block = match known.and_then(|page| self.code.block(page, pc)) {
             Some(block) => block,
+            None if known.is_some_and(|page| self.is_known_crossing(page, pc)) => {
+                return Err(NoBlock::Single);
+            }
             None => self.find_page_and_block(pc)?,
         };
         let core = &self.interp.core;
@@ -383,21 +395,47 @@ where
         }
     }
 
+    /// Whether the code page at `pc` has had an instruction that begins there and crosses into the next page.
+    fn is_known_crossing(&self, page: u32, pc: u64) -> bool {
+        VirtAddr(pc).page_offset() == LAST_HALFWORD && self.code.has_crossing(page)
+    }
+
     fn fetch_single(&mut self, pc: u64) -> Result<Entry, StopCause> {
-        let core = &mut self.interp.core;
-        let load = |core: &Core, fetch: FetchTarget| core.ram.load(fetch.offset, 2);
-        let first = core.fetch_target(pc, 2)?;
-        let low = load(core, first);
-        let mut bits = low;
-        if insn_len(u16::try_from(low).unwrap_or(0)) == 4 {
-            let second_pc = pc.wrapping_add(2);
-            if VirtAddr(second_pc).is_aligned(PAGE_SIZE) && core.hart.fetch_bank.translates() {
-                core.hart.itlb.accesses += 1;
-            }
-            let second = core.fetch_target(second_pc, 2)?;
-            bits |= load(core, second) << 16;
+        let first = self.fetch_half(pc)?;
+        let low = first.bits;
+        if insn_len(low) != 4 {
+            return Ok(Entry::first(low.into(), self.interp.core.hart.enabled()));
         }
-        Ok(Entry::first(u32::try_from(bits).unwrap_or(0), core.hart.enabled()))
+        let second_pc = pc.wrapping_add(2);
+        let crosses = VirtAddr(second_pc).is_aligned(PAGE_SIZE);
+        let core = &mut self.interp.core;
+        if crosses && core.hart.fetch_bank.translates() {
+            core.hart.itlb.accesses += 1;
+        }
+        let bits = u32::from(low) | u32::from(self.fetch_half(second_pc)?.bits) << 16;
+        Ok(match first.page {
+            Some(page) if crosses => self.code.crossing(page, bits),
+            _ => Entry::first(bits, self.interp.core.hart.enabled()),
+        })
+    }
+
+    /// Fetches a halfword of an instruction that runs by itself.
+    fn fetch_half(&mut self, pc: u64) -> Result<Half, StopCause> {
+        let core = &mut self.interp.core;
+        let known = core.hart.fast.fetch(core.hart.fetch_bank, pc);
+        let (page, offset) = match known {
+            Some(page) => (known, self.code.ram_offset(page, pc)),
+            None => {
+                let fetch = core.fetch_target(pc, 2)?;
+                let page = self.code.known_page(CodeMap::locate(fetch.offset).0);
+                if let Some(page) = page.filter(|_| fetch.whole_page && fetch.silent) {
+                    core.hart.fast.allow_fetch(core.hart.fetch_bank, pc, page);
+                }
+                (page, fetch.offset)
+            }
+        };
+        let bits = u16::try_from(core.ram.load(offset, 2)).expect("two bytes");
+        Ok(Half { bits, page })
     }
 
     /// The instruction at `pc`, after `done` that retired with `accesses`, raises an exception.

@@ -2,6 +2,7 @@
 
 mod code_memory;
 mod counts;
+mod crossing;
 mod decoded;
 mod exact;
 mod extensions;
