@@ -28,6 +28,7 @@ pub mod memory;
 pub mod page_cache;
 pub mod phys;
 pub mod pte;
+pub mod replacement;
 pub mod vma;
 
 pub use address_space::{

@@ -7,6 +7,8 @@
 use crate::frame::{AnonOwner, FrameId, FrameKind, FrameTable, OutOfFrames};
 use crate::page_cache::{Evicted, FileId, PageCache, PageKey, PageLookup, PageState, Store};
 use crate::phys::PhysMem;
+use crate::replacement::{LeastRecentlyUsed, Replacement};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
 use alloc::vec::Vec;
@@ -38,8 +40,18 @@ pub struct Memory<P> {
 }
 
 impl<P: PhysMem> Memory<P> {
-    /// Memory over these frames, all of which are the table's to hand out. The first becomes the zero page.
+    /// Memory over these frames, all of which are the table's to hand out. The first becomes the zero page. The least recently used page
+    /// of the page cache goes first.
     pub fn new(phys: P, frames: FrameTable) -> Result<Self, OutOfFrames> {
+        Self::with_policy(phys, frames, Box::new(LeastRecentlyUsed::default()))
+    }
+
+    /// As [`Memory::new`]; `policy` says which page of the page cache goes first.
+    pub fn with_policy(
+        phys: P,
+        frames: FrameTable,
+        policy: Box<dyn Replacement>,
+    ) -> Result<Self, OutOfFrames> {
         let mut frames = frames;
         let mut phys = phys;
         let limit = frames.limit();
@@ -48,7 +60,7 @@ impl<P: PhysMem> Memory<P> {
         Ok(Self {
             phys,
             frames,
-            cache: PageCache::new(limit / 2),
+            cache: PageCache::new(limit / 2, policy),
             zero_page,
             evicted: Vec::new(),
             file_spaces: BTreeMap::new(),
@@ -91,7 +103,7 @@ impl<P: PhysMem> Memory<P> {
             // The source must survive the eviction that the allocation may need.
             self.frames.pin(source);
             let taken = self.take_or_evict(kind);
-            self.frames.unpin(source);
+            self.unpin(source);
             let frame = taken?;
             self.phys.copy_frame(source.ppn(), frame.ppn());
             if let Contents::PartOf(_, len_bytes) = contents {
@@ -136,8 +148,9 @@ impl<P: PhysMem> Memory<P> {
         }
         match info.kind {
             FrameKind::Anon(_) | FrameKind::Orphan => self.frames.release(frame),
-            // A page of a file stays in the cache; a frame of the kernel stays the kernel's.
-            FrameKind::PageCache(_) | FrameKind::Zero | FrameKind::Kernel => {}
+            // It stays in the cache, but can be dropped from now on.
+            FrameKind::PageCache(key) => self.reconsider(key, frame),
+            FrameKind::Zero | FrameKind::Kernel => {}
             FrameKind::PageTable | FrameKind::Free => {
                 unreachable!("{frame:?} was never mapped: {info:?}")
             }
@@ -205,6 +218,7 @@ impl<P: PhysMem> Memory<P> {
         match (is_current, succeeded) {
             (true, true) => {
                 self.cache.set_ready(key);
+                self.reconsider(key, frame);
             }
             (true, false) => {
                 self.cache.remove(key);
@@ -223,6 +237,9 @@ impl<P: PhysMem> Memory<P> {
     /// The device has a page's changes now.
     pub fn mark_clean(&mut self, key: PageKey) {
         self.cache.set_dirty(key, false);
+        if let PageLookup::Ready(frame) = self.cache.lookup(key) {
+            self.reconsider(key, frame);
+        }
     }
 
     /// All pages of the file leave the cache: it is gone, or what the cache has of it is out of date. Mappings that
@@ -242,20 +259,38 @@ impl<P: PhysMem> Memory<P> {
         }
     }
 
-    /// Drops the least recently used clean page that nobody maps. Returns whether there was one.
+    /// Drops the page that the replacement policy names among the clean ones that nobody maps. Returns whether there was one.
+    ///
+    /// Cost: logarithmic in the pages of the cache, and so much again for each page that turns out to be in use since it became a
+    /// candidate, once.
     pub fn evict_one(&mut self) -> bool {
-        let victim = self.cache.iter().find(|&(key, frame, _)| self.is_evictable(key, frame));
-        let Some((key, frame, _)) = victim else { return false };
+        let Some((key, frame)) = self.next_victim() else { return false };
         self.evict(key, frame);
         true
+    }
+
+    /// The next page to go. Candidates that cannot go are set aside on the way.
+    fn next_victim(&mut self) -> Option<(PageKey, FrameId)> {
+        loop {
+            let (key, frame) = self.cache.victim()?;
+            if self.is_evictable(key, frame) {
+                return Some((key, frame));
+            }
+            self.cache.set_aside(key);
+        }
+    }
+
+    /// Something that kept a page from being dropped has ended.
+    fn reconsider(&mut self, key: PageKey, frame: FrameId) {
+        if self.cache.is_aside(key) && self.is_evictable(key, frame) {
+            self.cache.set_candidate(key);
+        }
     }
 
     /// Drops every clean page that nobody maps, for good and not to make room: no eviction is told of. Returns how many there were.
     pub fn evict_all_clean(&mut self) -> usize {
         let mut count = 0;
-        loop {
-            let victim = self.cache.iter().find(|&(key, frame, _)| self.is_evictable(key, frame));
-            let Some((key, frame, _)) = victim else { break };
+        while let Some((key, frame)) = self.next_victim() {
             self.cache.remove(key);
             self.frames.release(frame);
             count += 1;
@@ -305,7 +340,8 @@ impl<P: PhysMem> Memory<P> {
         self.unmapped_files += usize::from(*spaces == 0);
     }
 
-    fn is_evictable(&self, key: PageKey, frame: FrameId) -> bool {
+    /// Whether the page can be dropped: clean, to be had again from a device, and neither mapped nor held by I/O.
+    pub fn is_evictable(&self, key: PageKey, frame: FrameId) -> bool {
         let info = self.frames.info(frame);
         info.maps == 0 && info.pins == 0 && self.cache.is_clean_copy(key)
     }

@@ -1,13 +1,15 @@
 //! The page cache: which frame holds which page of which file.
 //!
 //! A page is entered as [`PageState::Reading`] when its device read starts and becomes ready when the read is done; who
-//! comes meanwhile waits. Clean pages that nobody maps can be dropped, least recently used first. Reads and
+//! comes meanwhile waits. Clean pages that nobody maps can be dropped; a [`Replacement`] says which goes first. Reads and
 //! writes of the device are the caller's: this crate knows no file system. A file that lives in memory only
 //! ([`Store::lives_in_memory`]) keeps its pages here and nowhere else, so they are never dropped.
 //!
 //! This file is the index. [`Memory`](crate::Memory) moves the frames.
 
 use crate::frame::FrameId;
+use crate::replacement::{Mark, Replacement};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use isa::PAGE_SIZE;
 
@@ -85,8 +87,21 @@ pub struct Evicted {
 struct CachedPage {
     frame: FrameId,
     state: PageState,
-    /// The cache's clock when the page was last looked up or entered.
-    last_use: u64,
+    standing: Standing,
+    /// The policy's.
+    mark: Mark,
+}
+
+/// Whether the replacement policy may choose a page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Standing {
+    /// It may; whether the page can go is looked at when it is chosen.
+    Candidate,
+    /// It was chosen and could not go (mapped, dirty, or held by I/O). It becomes a candidate again when that may have changed, so no eviction looks
+    /// at it a second time before: what an eviction passes over has been paid by a mapping.
+    Aside,
+    /// It can never go: its file lives in memory.
+    Kept,
 }
 
 #[derive(Debug)]
@@ -97,7 +112,7 @@ struct CachedFile {
 }
 
 /// Which frame holds which page of which file.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct PageCache {
     /// The most pages that files of [`Store::Tmpfs`] may have, and how many they have.
     tmpfs_limit: u64,
@@ -105,16 +120,24 @@ pub struct PageCache {
     /// Pages of all files that live in memory.
     memory_pages: u64,
     files: BTreeMap<FileId, CachedFile>,
-    /// Counts uses; the order of eviction.
-    clock: u64,
-    /// Pages by last use. Each page is listed once, under its `last_use`.
-    by_use: BTreeMap<u64, PageKey>,
+    policy: Box<dyn Replacement>,
+    /// All cached pages, and how many of them stand aside.
+    pages: usize,
+    pages_aside: usize,
 }
 
 impl PageCache {
     /// An empty cache, of which files of [`Store::Tmpfs`] may have `tmpfs_limit` pages.
-    pub fn new(tmpfs_limit: u64) -> Self {
-        Self { tmpfs_limit, ..Self::default() }
+    pub fn new(tmpfs_limit: u64, policy: Box<dyn Replacement>) -> Self {
+        Self {
+            tmpfs_limit,
+            tmpfs_pages: 0,
+            memory_pages: 0,
+            files: BTreeMap::new(),
+            policy,
+            pages: 0,
+            pages_aside: 0,
+        }
     }
     /// The most pages that files of [`Store::Tmpfs`] may have.
     pub fn tmpfs_limit(&self) -> u64 {
@@ -164,27 +187,27 @@ impl PageCache {
     }
     /// How many pages are cached.
     pub fn len(&self) -> usize {
-        self.by_use.len()
+        self.pages
     }
     /// Whether nothing is cached.
     pub fn is_empty(&self) -> bool {
-        self.by_use.is_empty()
+        self.pages == 0
     }
-    /// The cached pages, least recently used first.
+    /// The cached pages, in the order of their keys.
     pub fn iter(&self) -> impl Iterator<Item = (PageKey, FrameId, PageState)> + '_ {
-        self.by_use.values().map(|&key| {
-            let page = self.page(key).expect("a listed page is cached");
-            (key, page.frame, page.state)
+        self.files.iter().flat_map(|(&file, cached)| {
+            cached.pages.iter().map(move |(&index, page)| (PageKey { file, index }, page.frame, page.state))
         })
     }
 
     /// Counts a use of a page, which puts off its eviction.
     pub fn touch(&mut self, key: PageKey) {
-        let now = self.tick();
-        let Some(page) = self.page_mut(key) else { return };
-        let before = core::mem::replace(&mut page.last_use, now);
-        self.by_use.remove(&before);
-        self.by_use.insert(now, key);
+        let Some(page) = self.files.get_mut(&key.file).and_then(|file| file.pages.get_mut(&key.index)) else {
+            return;
+        };
+        if page.standing != Standing::Kept {
+            page.mark = self.policy.is_used(key, page.mark, page.standing == Standing::Candidate);
+        }
     }
     /// Says whether a ready page has changes that the device does not have.
     pub fn set_dirty(&mut self, key: PageKey, dirty: bool) {
@@ -195,14 +218,20 @@ impl PageCache {
 
     /// Enters a page in a state.
     pub(crate) fn enter(&mut self, key: PageKey, frame: FrameId, state: PageState) {
-        let now = self.tick();
         let file = self.files.get_mut(&key.file).expect("pages are entered for known files only");
-        let before = file.pages.insert(key.index, CachedPage { frame, state, last_use: now });
-        assert!(before.is_none(), "{key:?} is cached twice");
         let store = file.store;
+        let (standing, mark) = if store.lives_in_memory() {
+            (Standing::Kept, Mark::default())
+        } else {
+            let mark = self.policy.enters(key);
+            self.policy.add_candidate(key, mark);
+            (Standing::Candidate, mark)
+        };
+        let before = file.pages.insert(key.index, CachedPage { frame, state, standing, mark });
+        assert!(before.is_none(), "{key:?} is cached twice");
+        self.pages += 1;
         self.memory_pages += u64::from(store.lives_in_memory());
         self.tmpfs_pages += u64::from(store == Store::Tmpfs);
-        self.by_use.insert(now, key);
     }
     /// The read of a page is done.
     pub(crate) fn set_ready(&mut self, key: PageKey) -> Option<FrameId> {
@@ -216,7 +245,12 @@ impl PageCache {
         let page = file.pages.remove(&key.index)?;
         self.memory_pages -= u64::from(file.store.lives_in_memory());
         self.tmpfs_pages -= u64::from(file.store == Store::Tmpfs);
-        self.by_use.remove(&page.last_use);
+        self.pages -= 1;
+        match page.standing {
+            Standing::Candidate => self.policy.remove_candidate(key, page.mark),
+            Standing::Aside => self.pages_aside -= 1,
+            Standing::Kept => {}
+        }
         Some(page.frame)
     }
     /// Forgets a file that has no cached page.
@@ -235,10 +269,33 @@ impl PageCache {
         stored && self.state(key) == Some(PageState::Ready { dirty: false })
     }
 
-    fn tick(&mut self) -> u64 {
-        self.clock += 1;
-        self.clock
+    /// The candidate that the policy wants to go first, with its frame.
+    pub(crate) fn victim(&self) -> Option<(PageKey, FrameId)> {
+        let key = self.policy.victim()?;
+        Some((key, self.page(key).expect("a candidate is cached").frame))
     }
+    /// The candidate cannot go now.
+    pub(crate) fn set_aside(&mut self, key: PageKey) {
+        let page = self.files.get_mut(&key.file).and_then(|file| file.pages.get_mut(&key.index));
+        let page = page.expect("a candidate is cached");
+        assert!(page.standing == Standing::Candidate, "{key:?} is no candidate");
+        page.standing = Standing::Aside;
+        self.policy.remove_candidate(key, page.mark);
+        self.pages_aside += 1;
+    }
+    /// Whether the page stands aside.
+    pub fn is_aside(&self, key: PageKey) -> bool {
+        self.pages_aside > 0 && self.page(key).is_some_and(|page| page.standing == Standing::Aside)
+    }
+    /// A page that stands aside can go now.
+    pub(crate) fn set_candidate(&mut self, key: PageKey) {
+        let page = self.files.get_mut(&key.file).and_then(|file| file.pages.get_mut(&key.index));
+        let page = page.expect("what stands aside is cached");
+        page.standing = Standing::Candidate;
+        self.policy.add_candidate(key, page.mark);
+        self.pages_aside -= 1;
+    }
+
     fn page(&self, key: PageKey) -> Option<&CachedPage> {
         self.files.get(&key.file)?.pages.get(&key.index)
     }

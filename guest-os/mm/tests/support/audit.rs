@@ -26,6 +26,10 @@ pub fn audit<'a>(mem: &Memory<VecRam>, spaces: impl IntoIterator<Item = &'a Addr
     }
     let cached: BTreeMap<_, _> = mem.cache().iter().map(|(key, frame, _)| (frame.ppn(), key)).collect();
     assert_eq!(cached.len(), mem.cache().len(), "two pages in one frame");
+    for (key, frame, _) in mem.cache().iter() {
+        let is_lost = mem.cache().is_aside(key) && mem.is_evictable(key, frame);
+        assert!(!is_lost, "{key:?} could go, and no eviction would look at it");
+    }
     let mut used = 0;
     for (frame, info) in mem.frames().iter() {
         let ppn = frame.ppn();
@@ -70,7 +74,6 @@ fn counts_by_looking(mem: &Memory<VecRam>) -> FrameCounts {
         *match info.kind {
             FrameKind::Free => &mut counts.free,
             FrameKind::Kernel => &mut counts.kernel,
-            FrameKind::Tmpfs => &mut counts.tmpfs,
             FrameKind::PageTable => &mut counts.page_table,
             FrameKind::Zero => &mut counts.zero,
             FrameKind::Anon(_) => &mut counts.anon,
