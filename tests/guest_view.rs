@@ -8,13 +8,13 @@
 #[path = "../guest-os/mm/tests/support/mod.rs"]
 mod support;
 
-use emulator::trace::{Event, FrameContent, Trace};
+use emulator::trace::{Event, FrameContent, SystemUse, Trace};
 use isa::events::{Access, EventKind, EventRecord};
 use isa::{PAGE_SIZE, Ppn, Step, VirtAddr, Vpn};
 use mm::layout::STACK_TOP;
 use mm::{
-    AddressSpace, Backing, FileBacking, FileId, Flush, FrameKind, MapRequest, Memory, PageRange, Placement,
-    Prot, SpaceId, Store, Vma, VmaFlags,
+    AddressSpace, Backing, FileBacking, FileId, Flush, FrameKind, FrameNote, MapRequest, Memory, PageRange,
+    Placement, Prot, SpaceId, Store, Vma, VmaFlags,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use support::machine::Machine;
@@ -51,7 +51,24 @@ impl World {
         world
     }
 
+    /// What `mm` has told of frames goes into the stream first, as in the kernel.
     fn report(&mut self, kind: EventKind, pid: u64, text: &str, fill: impl FnOnce(&mut EventRecord)) {
+        self.report_notes();
+        self.push(kind, pid, text, fill);
+    }
+    fn report_notes(&mut self) {
+        for (frame, note) in std::mem::take(&mut self.mem.phys_mut().notes) {
+            let (kind, detail, detail2) = match note {
+                FrameNote::Taken(kind) => (EventKind::FrameTake, u64::from(kind.number()), 0),
+                FrameNote::CacheFilled(key) => (EventKind::CacheFill, key.file.0, key.index),
+                FrameNote::Evicted(key) => (EventKind::Evict, key.file.0, key.index),
+                FrameNote::CacheDropped(key) => (EventKind::CacheDrop, key.file.0, key.index),
+                FrameNote::Freed => (EventKind::FrameFree, 0, 0),
+            };
+            self.push(kind, 0, "", |r| (r.frame, r.detail, r.detail2) = (frame.0, detail, detail2));
+        }
+    }
+    fn push(&mut self, kind: EventKind, pid: u64, text: &str, fill: impl FnOnce(&mut EventRecord)) {
         let mut record = EventRecord { kind: kind as u64, pid, tid: pid, ..EventRecord::default() };
         fill(&mut record);
         self.step += 1;
@@ -218,11 +235,7 @@ impl World {
 
     fn evict(&mut self) {
         while self.mem.evict_one() {}
-        for page in self.mem.take_evicted() {
-            self.report(EventKind::Evict, 0, "", |r| {
-                (r.frame, r.detail, r.detail2) = (page.frame.ppn().0, page.key.file.0, page.key.index);
-            });
-        }
+        self.report_notes();
     }
 
     fn turn(&mut self) {
@@ -260,6 +273,7 @@ impl World {
             }
         }
         let zero = self.mem.zero_page().ppn();
+        let system: BTreeMap<Ppn, SystemUse> = self.trace.guest.system_frames().collect();
         let mut in_use = 0;
         for (frame, info) in self.mem.frames().iter() {
             let view = self.trace.guest.frame(frame.ppn());
@@ -273,8 +287,19 @@ impl World {
                     let content = FrameContent::File { file: key.file.0, page: key.index };
                     assert_eq!(view.map(|v| v.content), Some(content), "{frame:?}");
                 }
-                FrameKind::Zero => in_use += u64::from(view.is_some()),
-                _ => assert_eq!(view, None, "{frame:?} is {:?}", info.kind),
+                FrameKind::Zero => {
+                    in_use += 1;
+                    assert_eq!(view.map(|v| v.content), Some(FrameContent::Zero));
+                }
+                FrameKind::Orphan => {
+                    in_use += 1;
+                    assert_eq!(view.map(|v| v.content), Some(FrameContent::Dropped), "{frame:?}");
+                }
+                FrameKind::Free | FrameKind::Kernel | FrameKind::PageTable => {
+                    assert_eq!(view, None, "{frame:?} is {:?}", info.kind);
+                    let system_use = (info.kind == FrameKind::PageTable).then_some(SystemUse::PageTable);
+                    assert_eq!(system.get(&frame.ppn()).copied(), system_use, "{frame:?}");
+                }
             }
             if let Some(view) = view {
                 let real = owners.remove(&frame.ppn()).unwrap_or_default();

@@ -61,8 +61,13 @@ kinds! {
     SwapOut = 14, "swap_out";
     /// `fork` shared a range copy-on-write: `va` to `va_end`, `detail` = frames now shared.
     CowShare = 15, "cow_share";
-    /// A clean page left the page cache. `detail` = file id, `detail2` = page index.
+    /// A clean page left the page cache to make room. `detail` = file id, `detail2` = page index.
     Evict = 16, "evict";
+    /// A page of a file was given a frame in the page cache: `frame`; details as for `Evict`. If the file is on a disk, its read begins now.
+    CacheFill = 17, "cache_fill";
+    /// A page left the page cache because its file was cut or removed, or could not be read. Details as for `Evict`. While it is mapped or
+    /// held, the frame stays taken.
+    CacheDrop = 18, "cache_drop";
     /// A range was mapped: `va`..`va_end`, `detail` = file id (0: anonymous), `detail2` = offset, `detail3` = VMA flags; text: the file's path or `[heap]`, `[stack]`.
     Mmap = 20, "mmap";
     /// A range was unmapped: `va`..`va_end`.
@@ -71,7 +76,7 @@ kinds! {
     Mprotect = 22, "mprotect";
     /// The program break moved: `va` = start of the heap, `va_end` = the break.
     Brk = 23, "brk";
-    /// The pages of a range were given up, and its VMAs stay: `va`..`va_end`, `detail` = pages that were mapped.
+    /// The pages of a range were given up (`madvise`, or their file was cut), and its VMAs stay: `va`..`va_end`, `detail` = pages that were mapped.
     Discard = 24, "discard";
     /// A process was made: `pid` is the parent, `detail` the child, `detail2` = the child's `satp`, `detail3` = clone flags.
     Fork = 30, "fork";
@@ -88,10 +93,15 @@ kinds! {
     DiskRead = 35, "disk_read";
     /// A file was refused as a program: `detail` = errno; text: why, in words.
     ExecRefused = 36, "exec_refused";
-    /// The kernel finished booting: `detail` = frames it may hand out, `detail2` = bytes of its heap.
+    /// The kernel finished booting: `detail` = frames it may hand out, `detail2` = bytes of its heap, `detail3` = physical address of its
+    /// frame table ([`crate::frame_table`]).
     Boot = 40, "boot";
     /// The state of memory when the last process had exited: `detail` = free frames, `detail2` = page-cache frames, `detail3` = frames at boot.
     Shutdown = 41, "shutdown";
+    /// A frame was taken for the kernel, as a page table or as the zero page: `frame`, `detail` = a `KIND_` of [`crate::frame_table`].
+    FrameTake = 42, "frame_take";
+    /// A frame of `FrameTake` is free again, or one that the page cache had dropped (`CacheDrop`) and something still mapped or held: `frame`.
+    FrameFree = 43, "frame_free";
     /// Machine: a TLB miss. Only with a tracing observer; never sent by a guest.
     TlbMiss = 50, "tlb_miss";
     /// Machine: a TLB entry was displaced.
@@ -120,6 +130,8 @@ impl EventKind {
             Self::SwapOut
             | Self::CowShare
             | Self::Evict
+            | Self::CacheFill
+            | Self::CacheDrop
             | Self::Mmap
             | Self::Munmap
             | Self::Mprotect
@@ -134,6 +146,8 @@ impl EventKind {
             | Self::ExecRefused
             | Self::Boot
             | Self::Shutdown
+            | Self::FrameTake
+            | Self::FrameFree
             | Self::TlbMiss
             | Self::TlbEvict
             | Self::TlbFlush => false,

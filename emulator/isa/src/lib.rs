@@ -20,6 +20,7 @@ pub mod effect;
 pub mod encode;
 pub mod events;
 pub mod ext;
+pub mod frame_table;
 pub mod gate;
 pub mod hostdev;
 pub mod insn;

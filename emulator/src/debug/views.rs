@@ -1,7 +1,7 @@
 //! `ps`, `maps`, `frames` and `tlb`: the guest as its events tell of it, and the TLB.
 
 use super::target::{Target, TlbSide};
-use crate::trace::{FrameContent, FrameView, GuestView, ProcessState, SpaceView, pte_flags};
+use crate::trace::{FrameContent, FrameView, GuestView, ProcessState, SpaceView, SystemUse, pte_flags};
 use isa::paging::Pte;
 use isa::{PAGE_SIZE, Ppn, VirtAddr};
 use std::fmt::Write;
@@ -71,15 +71,18 @@ pub(super) fn frames(guest: &GuestView, first: Ppn) -> String {
     let (mut own, mut shared, mut cache, mut idle) = (0, 0, 0, 0);
     for (_, frame) in guest.frames() {
         match (frame.content, frame.mappings.len()) {
-            (FrameContent::Zero, _) => {}
+            (FrameContent::Zero | FrameContent::Dropped, _) => {}
             (FrameContent::Anonymous, 0 | 1) => own += 1,
             (FrameContent::Anonymous, _) => shared += 1,
             (FrameContent::File { .. }, 0) => idle += 1,
             (FrameContent::File { .. }, _) => cache += 1,
         }
     }
+    let tables = guest.system_frames().filter(|&(_, system_use)| system_use == SystemUse::PageTable).count();
+    let kernel = guest.system_frames().count() - tables;
     let mut text = format!(
-        "{} frames hold pages: {own} private, {shared} shared copy-on-write, {cache} of the page cache mapped, {idle} not mapped\n",
+        "{} frames hold pages: {own} private, {shared} shared copy-on-write, {cache} of the page cache mapped, {idle} not mapped\n\
+         {tables} more are page tables, {kernel} the kernel's\n",
         guest.frames_in_use()
     );
     let mut rest = guest.frames().filter(|(ppn, _)| *ppn >= first);
@@ -97,6 +100,7 @@ fn describe_frame(guest: &GuestView, frame: &FrameView) -> String {
         FrameContent::Zero => "the zero page".to_owned(),
         FrameContent::Anonymous if frame.mappings.len() > 1 => "private, copy-on-write".to_owned(),
         FrameContent::Anonymous => "private".to_owned(),
+        FrameContent::Dropped => "a page of a file that was cut or removed".to_owned(),
         FrameContent::File { file, page } => match guest.file_name(file) {
             Some(name) => format!("page {page} of {name}"),
             None => format!("page {page} of file {file}"),

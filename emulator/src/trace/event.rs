@@ -86,7 +86,7 @@ fn detail_names(kind: EventKind) -> [Option<(&'static str, Form)>; 3] {
     let hex = |name| Some((name, Form::Hex));
     match kind {
         // `detail3` of a fault repeats the flag that is written as `from_disk`.
-        K::FileDisk | K::FileCache | K::FileCopy | K::SharedMap | K::Evict => {
+        K::FileDisk | K::FileCache | K::FileCopy | K::SharedMap | K::Evict | K::CacheFill | K::CacheDrop => {
             [number("file"), number("page"), None]
         }
         K::SwapIn | K::SwapOut => [number("slot"), None, None],
@@ -100,7 +100,8 @@ fn detail_names(kind: EventKind) -> [Option<(&'static str, Form)>; 3] {
         K::Switch => [None, hex("satp"), None],
         K::DiskRead => [number("sector"), number("bytes"), number("file")],
         K::ExecRefused => [number("errno"), None, None],
-        K::Boot => [number("frames"), number("heap_bytes"), None],
+        K::Boot => [number("frames"), number("heap_bytes"), hex("frame_table")],
+        K::FrameTake => [number("use"), None, None],
         K::Shutdown => [number("free_frames"), number("cached_frames"), number("frames_at_boot")],
         K::Zero
         | K::ZeroShared
@@ -113,6 +114,7 @@ fn detail_names(kind: EventKind) -> [Option<(&'static str, Form)>; 3] {
         | K::Munmap
         | K::Brk
         | K::OutOfFrames
+        | K::FrameFree
         | K::TlbMiss
         | K::TlbEvict
         | K::TlbFlush => [None; 3],

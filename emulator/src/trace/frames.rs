@@ -1,6 +1,6 @@
-//! Which frames hold pages, and who maps them.
+//! Which frames hold pages, who maps them, and which frames the kernel has for itself.
 
-use isa::{Ppn, Vpn};
+use isa::{Ppn, Vpn, frame_table};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a frame holds, as far as the stream tells.
@@ -17,6 +17,17 @@ pub enum FrameContent {
         /// The page within the file.
         page: u64,
     },
+    /// A page of a file that was cut or removed: the page cache has given it up, someone maps it or reads into it still.
+    Dropped,
+}
+
+/// What a frame that holds no page of a program or file is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SystemUse {
+    /// The kernel's own: stacks, heap, buffers.
+    Kernel,
+    /// A page table of a process.
+    PageTable,
 }
 
 /// A frame that holds a page.
@@ -32,12 +43,16 @@ pub struct FrameView {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Frames {
     frames: BTreeMap<Ppn, FrameView>,
+    system: BTreeMap<Ppn, SystemUse>,
 }
 
 impl Frames {
     /// How many hold a page now.
     pub(super) fn len(&self) -> u64 {
         self.frames.len() as u64
+    }
+    pub(super) fn system(&self) -> impl Iterator<Item = (Ppn, SystemUse)> + '_ {
+        self.system.iter().map(|(&ppn, &system_use)| (ppn, system_use))
     }
     pub(super) fn get(&self, frame: Ppn) -> Option<&FrameView> {
         self.frames.get(&frame)
@@ -46,7 +61,23 @@ impl Frames {
         self.frames.iter().map(|(&ppn, frame)| (ppn, frame))
     }
 
-    /// `frame` holds `content` now. Anonymous memory in a frame that held something else is a new tenant.
+    /// `frame` was taken by the kernel, for a `KIND_` of its frame table.
+    pub(super) fn take(&mut self, frame: Ppn, kind: u64) {
+        self.forget(frame);
+        match u32::try_from(kind) {
+            Ok(frame_table::KIND_KERNEL) => drop(self.system.insert(frame, SystemUse::Kernel)),
+            Ok(frame_table::KIND_PAGE_TABLE) => drop(self.system.insert(frame, SystemUse::PageTable)),
+            Ok(frame_table::KIND_ZERO) => self.hold(frame, FrameContent::Zero),
+            _ => {}
+        }
+    }
+    /// The page cache has given up the page in `frame`, which may still be mapped.
+    pub(super) fn drop_cached(&mut self, frame: Ppn) {
+        if let Some(view) = self.frames.get_mut(&frame) {
+            view.content = FrameContent::Dropped;
+        }
+    }
+    /// `frame` holds `content` now. Another content than before is a new tenant.
     pub(super) fn hold(&mut self, frame: Ppn, content: FrameContent) {
         let view =
             self.frames.entry(frame).or_insert_with(|| FrameView { content, mappings: BTreeSet::new() });
@@ -71,6 +102,7 @@ impl Frames {
     /// `frame` holds nothing any more.
     pub(super) fn forget(&mut self, frame: Ppn) {
         self.frames.remove(&frame);
+        self.system.remove(&frame);
     }
     /// The page cache gives a page up: by its frame, or where that is not told by file and page.
     pub(super) fn evict(&mut self, frame: Ppn, file: u64, page: u64) {

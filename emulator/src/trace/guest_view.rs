@@ -2,7 +2,7 @@
 //! show, and what gives an address of a process its file and symbol.
 
 use super::event::Event;
-use super::frames::{FrameContent, FrameView, Frames};
+use super::frames::{FrameContent, FrameView, Frames, SystemUse};
 use super::space::{SpaceView, VmaView, asid};
 use isa::events::{EventKind, EventRecord};
 use isa::{PAGE_SIZE, Ppn, VirtAddr, Vpn};
@@ -82,7 +82,7 @@ impl GuestView {
         let Some(kind) = event.kind() else { return };
         // What is undone after a process has ended, its end has told already.
         let ended = self.process(record.pid).is_some_and(|process| !process.is_alive());
-        if ended && !matches!(kind, EventKind::Switch | EventKind::Evict | EventKind::DiskRead) {
+        if ended && !is_of_the_machine(kind) {
             return;
         }
         if event.is_fault() {
@@ -108,6 +108,14 @@ impl GuestView {
             EventKind::Exit => self.exit(record),
             EventKind::Switch => self.switch(event.hart, record),
             EventKind::Evict => self.frames.evict(Ppn(record.frame), record.detail, record.detail2),
+            EventKind::CacheFill => {
+                self.frames.forget(Ppn(record.frame));
+                let content = FrameContent::File { file: record.detail, page: record.detail2 };
+                self.frames.hold(Ppn(record.frame), content);
+            }
+            EventKind::CacheDrop => self.frames.drop_cached(Ppn(record.frame)),
+            EventKind::FrameTake => self.frames.take(Ppn(record.frame), record.detail),
+            EventKind::FrameFree => self.frames.forget(Ppn(record.frame)),
             // A read that filled a page of the page cache names its frame.
             EventKind::DiskRead if record.frame != 0 => {
                 let content = FrameContent::File { file: record.detail3, page: record.va / PAGE_SIZE };
@@ -153,6 +161,10 @@ impl GuestView {
     /// A frame, if it holds a page.
     pub fn frame(&self, frame: Ppn) -> Option<&FrameView> {
         self.frames.get(frame)
+    }
+    /// The frames that the kernel has for itself, in the order of their numbers.
+    pub fn system_frames(&self) -> impl Iterator<Item = (Ppn, SystemUse)> + '_ {
+        self.frames.system()
     }
     /// How many frames hold pages: of programs (page tables not included) and of the page cache.
     pub fn frames_in_use(&self) -> u64 {
@@ -327,6 +339,20 @@ impl GuestView {
             self.frames.unmap(frame, satp, vpn);
         }
     }
+}
+
+/// Whether the event is about frames or the hart, whichever process caused it.
+fn is_of_the_machine(kind: EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::Switch
+            | EventKind::Evict
+            | EventKind::CacheFill
+            | EventKind::CacheDrop
+            | EventKind::FrameTake
+            | EventKind::FrameFree
+            | EventKind::DiskRead
+    )
 }
 
 /// Whether the fault's frame was free before.

@@ -24,7 +24,7 @@ mod tests;
 pub use commit_log::CommitLog;
 pub use event::{Event, TRACE_SCHEMA, TRACE_VERSION, TraceHeader};
 pub use explain::{Verdict, explain, pte_flags, verdict};
-pub use frames::{FrameContent, FrameView};
+pub use frames::{FrameContent, FrameView, SystemUse};
 pub use guest_view::{GuestView, ProcessState, ProcessView};
 pub use space::{SpaceView, VmaView};
 pub use stats::Stats;

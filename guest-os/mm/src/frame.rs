@@ -7,9 +7,10 @@
 //! A limit bounds the frames of programs (their memory, page cache, page tables), never those of the kernel itself: a machine
 //! with few frames for programs still has a kernel that can grow. The table's own memory is taken once, when it is made.
 
-use crate::page_cache::PageKey;
+use crate::page_cache::{FileId, PageKey};
 use crate::{SpaceId, layout};
 use alloc::vec::Vec;
+use isa::frame_table::{self, FrameEntry};
 use isa::{PhysAddr, Ppn, Vpn};
 
 /// A frame of RAM that a [`FrameTable`] hands out. Only the table makes these, so holding one means that
@@ -73,6 +74,54 @@ pub struct FrameInfo {
     pub pins: u32,
 }
 
+impl FrameKind {
+    /// Its number in [`isa::frame_table`].
+    pub fn number(self) -> u32 {
+        FrameInfo { kind: self, maps: 0, pins: 0 }.entry().kind
+    }
+}
+
+impl FrameInfo {
+    const FREE: Self = Self { kind: FrameKind::Free, maps: 0, pins: 0 };
+
+    /// As the table keeps it.
+    fn entry(self) -> FrameEntry {
+        let (kind, key, index) = match self.kind {
+            FrameKind::Free => (frame_table::KIND_FREE, 0, 0),
+            FrameKind::Kernel => (frame_table::KIND_KERNEL, 0, 0),
+            FrameKind::PageTable => (frame_table::KIND_PAGE_TABLE, 0, 0),
+            FrameKind::Zero => (frame_table::KIND_ZERO, 0, 0),
+            FrameKind::Anon(AnonOwner::Nobody) => (frame_table::KIND_ANON, 0, 0),
+            FrameKind::Anon(AnonOwner::One(space, vpn)) => {
+                (frame_table::KIND_ANON_ONE, u64::from(space.0), vpn.0)
+            }
+            FrameKind::Anon(AnonOwner::Several(vpn)) => (frame_table::KIND_ANON_SEVERAL, 0, vpn.0),
+            FrameKind::PageCache(key) => (frame_table::KIND_PAGE_CACHE, key.file.0, key.index),
+            FrameKind::Orphan => (frame_table::KIND_ORPHAN, 0, 0),
+        };
+        FrameEntry { kind, maps: self.maps, pins: self.pins, reserved: 0, key, index }
+    }
+
+    fn of(entry: FrameEntry) -> Self {
+        let (space, vpn) = (SpaceId(u32::try_from(entry.key).unwrap_or(u32::MAX)), Vpn(entry.index));
+        let kind = match entry.kind {
+            frame_table::KIND_FREE => FrameKind::Free,
+            frame_table::KIND_KERNEL => FrameKind::Kernel,
+            frame_table::KIND_PAGE_TABLE => FrameKind::PageTable,
+            frame_table::KIND_ZERO => FrameKind::Zero,
+            frame_table::KIND_ANON => FrameKind::Anon(AnonOwner::Nobody),
+            frame_table::KIND_ANON_ONE => FrameKind::Anon(AnonOwner::One(space, vpn)),
+            frame_table::KIND_ANON_SEVERAL => FrameKind::Anon(AnonOwner::Several(vpn)),
+            frame_table::KIND_PAGE_CACHE => {
+                FrameKind::PageCache(PageKey { file: FileId(entry.key), index: entry.index })
+            }
+            frame_table::KIND_ORPHAN => FrameKind::Orphan,
+            other => unreachable!("no frame is of kind {other}"),
+        };
+        Self { kind, maps: entry.maps, pins: entry.pins }
+    }
+}
+
 /// Frames by what they hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[allow(missing_docs)] // the names are those of `FrameKind`
@@ -109,8 +158,9 @@ pub struct FrameTable {
     limit: u64,
     /// Frames that are not free, by what they hold.
     counts: FrameCounts,
-    /// Frames `first .. first + infos.len()` have been handed out at least once.
-    infos: Vec<FrameInfo>,
+    /// A header, and one entry for each frame that has been handed out at least once: those from `first` on. It never moves, so that what
+    /// looks at the machine from outside finds it ([`isa::frame_table`]).
+    entries: Vec<FrameEntry>,
     /// Freed frames; the last one goes out first.
     freed: Vec<FrameId>,
     peak_used: u64,
@@ -125,13 +175,18 @@ impl FrameTable {
         assert!(first.0.checked_add(total).is_some(), "frames wrap around the end of memory");
         let count = usize::try_from(total).expect("frames of RAM can be counted by a usize");
         let limit = limit.min(total);
-        let (infos, freed) = (Vec::with_capacity(count), Vec::with_capacity(count));
-        Self { first, total, limit, counts: FrameCounts::default(), infos, freed, peak_used: 0 }
+        let (mut entries, freed) = (Vec::with_capacity(count + 1), Vec::with_capacity(count));
+        entries.push(FrameEntry { kind: frame_table::KIND_HEADER, key: first.0, ..FrameEntry::default() });
+        Self { first, total, limit, counts: FrameCounts::default(), entries, freed, peak_used: 0 }
     }
 
     /// Bytes of memory that a table of `total` frames takes when it is made. It never takes more.
     pub const fn bytes_for(total: u64) -> u64 {
-        total * (size_of::<FrameInfo>() + size_of::<FrameId>()) as u64
+        (total + 1) * (size_of::<FrameEntry>() + size_of::<FrameId>()) as u64
+    }
+    /// Where the table lies, for what looks at it from outside.
+    pub fn as_ptr(&self) -> *const FrameEntry {
+        self.entries.as_ptr()
     }
 
     /// Frames in the table.
@@ -152,7 +207,7 @@ impl FrameTable {
     }
     /// Frames in use.
     pub fn used(&self) -> u64 {
-        (self.infos.len() - self.freed.len()) as u64
+        self.handed_out() - self.freed.len() as u64
     }
     /// The most frames that were ever in use at once.
     pub fn peak_used(&self) -> u64 {
@@ -164,15 +219,12 @@ impl FrameTable {
     }
     /// What the table knows of a frame.
     pub fn info(&self, frame: FrameId) -> FrameInfo {
-        self.infos.get(self.index(frame)).copied().unwrap_or(FrameInfo {
-            kind: FrameKind::Free,
-            maps: 0,
-            pins: 0,
-        })
+        self.entries.get(self.index(frame)).map_or(FrameInfo::FREE, |&entry| FrameInfo::of(entry))
     }
     /// Every frame that was ever handed out, with what is known of it, in the order of the numbers.
     pub fn iter(&self) -> impl Iterator<Item = (FrameId, FrameInfo)> + '_ {
-        (self.first.0..).zip(&self.infos).map(|(number, info)| (FrameId(Ppn(number)), *info))
+        let entries = self.entries.iter().skip(1);
+        (self.first.0..).zip(entries).map(|(number, &entry)| (FrameId(Ppn(number)), FrameInfo::of(entry)))
     }
     /// How many frames hold what.
     pub fn counts(&self) -> FrameCounts {
@@ -186,33 +238,34 @@ impl FrameTable {
             return Err(OutOfFrames);
         }
         let frame = self.freed.pop().unwrap_or_else(|| {
-            let frame = FrameId(self.first.wrapping_add(self.infos.len() as u64));
-            self.infos.push(FrameInfo { kind: FrameKind::Free, maps: 0, pins: 0 });
+            let frame = FrameId(self.first.wrapping_add(self.handed_out()));
+            self.entries.push(FrameInfo::FREE.entry());
+            let handed_out = self.handed_out();
+            self.entries.first_mut().expect("the header is there").index = handed_out;
             frame
         });
         *self.counts.of(kind) += 1;
-        let info = self.info_mut(frame);
-        assert!(
-            *info == FrameInfo { kind: FrameKind::Free, maps: 0, pins: 0 },
-            "{frame:?} is in use: {info:?}"
-        );
-        info.kind = kind;
+        self.change(frame, |info| {
+            assert!(*info == FrameInfo::FREE, "{frame:?} is in use: {info:?}");
+            info.kind = kind;
+        });
         self.peak_used = self.peak_used.max(self.used());
         Ok(frame)
     }
 
     /// Gives a frame back. Nothing may map or pin it.
     pub(crate) fn release(&mut self, frame: FrameId) {
-        let info = self.info_mut(frame);
-        assert!(info.kind != FrameKind::Free, "{frame:?} is freed twice");
-        assert!(info.maps == 0 && info.pins == 0, "{frame:?} is freed while in use: {info:?}");
-        let was = core::mem::replace(&mut info.kind, FrameKind::Free);
+        let was = self.change(frame, |info| {
+            assert!(info.kind != FrameKind::Free, "{frame:?} is freed twice");
+            assert!(info.maps == 0 && info.pins == 0, "{frame:?} is freed while in use: {info:?}");
+            core::mem::replace(&mut info.kind, FrameKind::Free)
+        });
         *self.counts.of(was) -= 1;
         self.freed.push(frame);
     }
 
     pub(crate) fn set_kind(&mut self, frame: FrameId, kind: FrameKind) {
-        let was = core::mem::replace(&mut self.info_mut(frame).kind, kind);
+        let was = self.change(frame, |info| core::mem::replace(&mut info.kind, kind));
         debug_assert!(kind != FrameKind::Kernel && was != FrameKind::Kernel);
         *self.counts.of(was) -= 1;
         *self.counts.of(kind) += 1;
@@ -220,54 +273,71 @@ impl FrameTable {
 
     /// Holds a frame for I/O in flight: it will not be freed or evicted.
     pub fn pin(&mut self, frame: FrameId) {
-        self.info_mut(frame).pins += 1;
+        self.entry_mut(frame).pins += 1;
     }
 
     /// Ends a hold by [`FrameTable::pin`].
     pub fn unpin(&mut self, frame: FrameId) {
-        let info = self.info_mut(frame);
-        assert!(info.pins > 0, "{frame:?} is not pinned");
-        info.pins -= 1;
+        let entry = self.entry_mut(frame);
+        assert!(entry.pins > 0, "{frame:?} is not pinned");
+        entry.pins -= 1;
     }
 
     /// One more entry maps the frame: page `vpn` of `space`.
     pub(crate) fn add_map(&mut self, frame: FrameId, space: SpaceId, vpn: Vpn) {
         debug_assert!(vpn < layout::USER_END_PAGE);
-        let info = self.info_mut(frame);
-        info.maps = info.maps.checked_add(1).expect("fewer than 2^32 entries fit into RAM");
-        if let FrameKind::Anon(owner) = &mut info.kind {
-            *owner = if info.maps == 1 { AnonOwner::One(space, vpn) } else { AnonOwner::Several(vpn) };
+        let entry = self.entry_mut(frame);
+        entry.maps = entry.maps.checked_add(1).expect("fewer than 2^32 entries fit into RAM");
+        if entry.is_anon() {
+            (entry.kind, entry.key, entry.index) = match entry.maps {
+                1 => (frame_table::KIND_ANON_ONE, u64::from(space.0), vpn.0),
+                _ => (frame_table::KIND_ANON_SEVERAL, 0, vpn.0),
+            };
         }
     }
 
     /// One entry less maps the frame. Returns how many are left.
     pub(crate) fn remove_map(&mut self, frame: FrameId) -> u32 {
-        let info = self.info_mut(frame);
-        assert!(info.maps > 0, "{frame:?} is not mapped: {info:?}");
-        info.maps -= 1;
-        if info.maps == 0
-            && let FrameKind::Anon(owner) = &mut info.kind
-        {
-            *owner = AnonOwner::Nobody;
+        let entry = self.entry_mut(frame);
+        assert!(entry.maps > 0, "{frame:?} is not mapped: {entry:?}");
+        entry.maps -= 1;
+        if entry.maps == 0 && entry.is_anon() {
+            (entry.kind, entry.key, entry.index) = (frame_table::KIND_ANON, 0, 0);
         }
-        info.maps
+        entry.maps
     }
 
     /// Counts the entries of a page-table page up or down. Returns how many it has now.
     pub(crate) fn count_entry(&mut self, table: FrameId, change: i32) -> u32 {
-        let info = self.info_mut(table);
-        assert!(info.kind == FrameKind::PageTable, "{table:?} is no page table: {info:?}");
-        info.maps = info.maps.checked_add_signed(change).expect("a page table has 0 to 512 entries");
-        info.maps
+        let entry = self.entry_mut(table);
+        assert!(entry.kind == frame_table::KIND_PAGE_TABLE, "{table:?} is no page table: {entry:?}");
+        entry.maps = entry.maps.checked_add_signed(change).expect("a page table has 0 to 512 entries");
+        entry.maps
     }
 
+    /// How many frames were ever handed out.
+    fn handed_out(&self) -> u64 {
+        self.entries.len() as u64 - 1
+    }
+
+    /// Where the frame's entry is: behind the header.
     fn index(&self, frame: FrameId) -> usize {
-        usize::try_from(frame.0.0 - self.first.0).expect("the table holds fewer frames than usize can count")
+        let number = frame.0.0 - self.first.0 + 1;
+        usize::try_from(number).expect("the table holds fewer frames than usize can count")
     }
 
-    fn info_mut(&mut self, frame: FrameId) -> &mut FrameInfo {
+    fn entry_mut(&mut self, frame: FrameId) -> &mut FrameEntry {
         let index = self.index(frame);
-        self.infos.get_mut(index).expect("a FrameId other than by lookup has been handed out")
+        self.entries.get_mut(index).expect("a FrameId other than by lookup has been handed out")
+    }
+
+    #[inline]
+    fn change<R>(&mut self, frame: FrameId, change: impl FnOnce(&mut FrameInfo) -> R) -> R {
+        let entry = self.entry_mut(frame);
+        let mut info = FrameInfo::of(*entry);
+        let result = change(&mut info);
+        *entry = info.entry();
+        result
     }
 }
 

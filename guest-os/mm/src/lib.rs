@@ -38,6 +38,6 @@ pub use address_space::{
 pub use fault::{DiskWait, FaultAction, FaultOutcome, FaultSignal, Resolution, SegvReason};
 pub use frame::{FrameId, FrameKind, FrameTable, OutOfFrames};
 pub use memory::{Contents, Memory};
-pub use page_cache::{Evicted, FileId, PageCache, PageKey, PageLookup, Store};
-pub use phys::PhysMem;
+pub use page_cache::{FileId, PageCache, PageKey, PageLookup, Store};
+pub use phys::{FrameNote, PhysMem};
 pub use vma::{Backing, FileBacking, PageRange, Prot, Vma, VmaFlags, VmaSet};

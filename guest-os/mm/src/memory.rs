@@ -5,13 +5,12 @@
 //! the frame's new [`Contents`]. So a frame is never seen with another owner's bytes in it.
 
 use crate::frame::{AnonOwner, FrameId, FrameKind, FrameTable, OutOfFrames};
-use crate::page_cache::{Evicted, FileId, PageCache, PageKey, PageLookup, PageState, Store};
-use crate::phys::PhysMem;
+use crate::page_cache::{FileId, PageCache, PageKey, PageLookup, PageState, Store};
+use crate::phys::{FrameNote, PhysMem};
 use crate::replacement::{LeastRecentlyUsed, Replacement};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
-use alloc::vec::Vec;
 use isa::PAGE_SIZE;
 
 /// What a frame holds when its new owner gets it.
@@ -32,7 +31,6 @@ pub struct Memory<P> {
     frames: FrameTable,
     cache: PageCache,
     zero_page: FrameId,
-    evicted: Vec<Evicted>,
     /// How many address spaces map each file; 0 until [`Memory::take_unmapped_file`] gives the file.
     file_spaces: BTreeMap<FileId, u32>,
     /// Files in `file_spaces` with a count of 0.
@@ -57,12 +55,12 @@ impl<P: PhysMem> Memory<P> {
         let limit = frames.limit();
         let zero_page = frames.take(FrameKind::Zero)?;
         phys.zero_frame(zero_page.ppn());
+        phys.note(zero_page.ppn(), FrameNote::Taken(FrameKind::Zero));
         Ok(Self {
             phys,
             frames,
             cache: PageCache::new(limit / 2, policy),
             zero_page,
-            evicted: Vec::new(),
             file_spaces: BTreeMap::new(),
             unmapped_files: 0,
         })
@@ -109,11 +107,30 @@ impl<P: PhysMem> Memory<P> {
             if let Contents::PartOf(_, len_bytes) = contents {
                 self.zero_from(frame, len_bytes);
             }
+            self.note_taken(frame, kind);
             return Ok(frame);
         }
         let frame = self.take_or_evict(kind)?;
         self.phys.zero_frame(frame.ppn());
+        self.note_taken(frame, kind);
         Ok(frame)
+    }
+
+    fn note_taken(&mut self, frame: FrameId, kind: FrameKind) {
+        match kind {
+            FrameKind::PageCache(key) => self.phys.note(frame.ppn(), FrameNote::CacheFilled(key)),
+            FrameKind::Kernel | FrameKind::PageTable => self.phys.note(frame.ppn(), FrameNote::Taken(kind)),
+            FrameKind::Anon(_) => {}
+            FrameKind::Free | FrameKind::Zero | FrameKind::Orphan => {
+                unreachable!("no frame is taken as {kind:?}")
+            }
+        }
+    }
+
+    /// Gives back a frame that was no program's private memory.
+    pub(crate) fn release(&mut self, frame: FrameId) {
+        self.frames.release(frame);
+        self.phys.note(frame.ppn(), FrameNote::Freed);
     }
 
     /// Whether programs can get `frames` more frames; if not, the least recently used clean page that nobody maps goes, and the
@@ -133,7 +150,7 @@ impl<P: PhysMem> Memory<P> {
     /// Gives back a frame of [`Memory::allocate_kernel`].
     pub fn free_kernel(&mut self, frame: FrameId) {
         assert!(self.frames.info(frame).kind == FrameKind::Kernel, "{frame:?} is not the kernel's");
-        self.frames.release(frame);
+        self.release(frame);
     }
 
     pub(crate) fn allocate_anon(&mut self, contents: Contents) -> Result<FrameId, OutOfFrames> {
@@ -147,7 +164,8 @@ impl<P: PhysMem> Memory<P> {
             return;
         }
         match info.kind {
-            FrameKind::Anon(_) | FrameKind::Orphan => self.frames.release(frame),
+            FrameKind::Anon(_) => self.frames.release(frame),
+            FrameKind::Orphan => self.release(frame),
             // It stays in the cache, but can be dropped from now on.
             FrameKind::PageCache(key) => self.reconsider(key, frame),
             FrameKind::Zero | FrameKind::Kernel => {}
@@ -222,7 +240,7 @@ impl<P: PhysMem> Memory<P> {
             }
             (true, false) => {
                 self.cache.remove(key);
-                self.drop_page_frame(frame);
+                self.drop_page_frame(key, frame);
             }
             // The file was truncated or removed meanwhile, and the frame with it.
             (false, _) => self.release_if_unused(frame),
@@ -254,7 +272,7 @@ impl<P: PhysMem> Memory<P> {
     pub(crate) fn drop_pages_from(&mut self, file: FileId, index: u64) {
         while let Some(key) = self.cache.next_page(file, index) {
             if let Some(frame) = self.cache.remove(key) {
-                self.drop_page_frame(frame);
+                self.drop_page_frame(key, frame);
             }
         }
     }
@@ -287,20 +305,14 @@ impl<P: PhysMem> Memory<P> {
         }
     }
 
-    /// Drops every clean page that nobody maps, for good and not to make room: no eviction is told of. Returns how many there were.
+    /// Drops every clean page that nobody maps, as if to make room. Returns how many there were.
     pub fn evict_all_clean(&mut self) -> usize {
         let mut count = 0;
         while let Some((key, frame)) = self.next_victim() {
-            self.cache.remove(key);
-            self.frames.release(frame);
+            self.evict(key, frame);
             count += 1;
         }
         count
-    }
-
-    /// The pages dropped since the last call, oldest first: `evict` events.
-    pub fn take_evicted(&mut self) -> Vec<Evicted> {
-        core::mem::take(&mut self.evicted)
     }
 
     // ---- who maps which file ----
@@ -349,11 +361,12 @@ impl<P: PhysMem> Memory<P> {
     fn evict(&mut self, key: PageKey, frame: FrameId) {
         self.cache.remove(key);
         self.frames.release(frame);
-        self.evicted.push(Evicted { key, frame });
+        self.phys.note(frame.ppn(), FrameNote::Evicted(key));
     }
 
     /// A frame that the cache has just given up: freed, unless someone maps or fills it still.
-    fn drop_page_frame(&mut self, frame: FrameId) {
+    fn drop_page_frame(&mut self, key: PageKey, frame: FrameId) {
+        self.phys.note(frame.ppn(), FrameNote::CacheDropped(key));
         self.frames.set_kind(frame, FrameKind::Orphan);
         self.release_if_unused(frame);
     }

@@ -74,15 +74,6 @@ pub enum PageState {
     },
 }
 
-/// A page that was dropped to make room, for the event stream.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Evicted {
-    /// Which page.
-    pub key: PageKey,
-    /// The frame that it was in.
-    pub frame: FrameId,
-}
-
 #[derive(Clone, Copy, Debug)]
 struct CachedPage {
     frame: FrameId,

@@ -3,8 +3,25 @@
 //! The kernel implements [`PhysMem`] over its direct map, the tests over a vector. Nothing else in this
 //! crate can reach a byte of RAM, so the unsafe part of the kernel's memory management is these functions.
 
+use crate::frame::FrameKind;
+use crate::page_cache::PageKey;
 use isa::paging::Pte;
 use isa::{PhysAddr, Ppn};
+
+/// What has become of a frame. (Private memory is told of by the faults and verbs that take and free it.)
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FrameNote {
+    /// Taken, for the kernel, as a page table or as the zero page.
+    Taken(FrameKind),
+    /// Taken for a page of a file, which is in the page cache from now on.
+    CacheFilled(PageKey),
+    /// The page in it has left the page cache to make room.
+    Evicted(PageKey),
+    /// The page in it has left the page cache: its file was cut or removed, or could not be read.
+    CacheDropped(PageKey),
+    /// Free again.
+    Freed,
+}
 
 /// Physical memory as `mm` needs it. Every address passed in lies in a frame that the
 /// [`FrameTable`](crate::FrameTable) owns, or in the kernel's template root.
@@ -12,6 +29,10 @@ pub trait PhysMem {
     /// Asked before a frame is handed out; `false` refuses it, as if none were free. For tests of running out of frames.
     fn may_take(&mut self) -> bool {
         true
+    }
+    /// Told of what becomes of frames where no fault and no range of an address space tells it: for the event stream.
+    fn note(&mut self, frame: Ppn, note: FrameNote) {
+        let _ = (frame, note);
     }
     /// Reads the page-table entry at `at` (8-byte aligned).
     fn read_pte(&self, at: PhysAddr) -> Pte;

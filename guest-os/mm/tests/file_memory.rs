@@ -116,7 +116,7 @@ impl World {
         let (id, kept) = (FileId(file + 1), (len as u64).div_ceil(PAGE_SIZE));
         self.mem.resize_file(id, Store::Tmpfs, len as u64);
         for process in &mut self.processes {
-            let flush = process.space.cut_file(&mut self.mem, id, kept, |_| {});
+            let flush = process.space.cut_file(&mut self.mem, id, kept, |_, _| {});
             self.machine.hart.fence(process.space.asid(), flush);
             for mapping in process.mappings.values_mut().filter(|mapping| mapping.file == file) {
                 mapping.copies.retain(|page, _| mapping.first_page + page < kept);

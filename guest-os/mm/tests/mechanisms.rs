@@ -18,7 +18,7 @@ use mm::{
 };
 use support::audit::audit;
 use support::machine::{Machine, Stopped, disk_byte};
-use support::{VecRam, memory};
+use support::{VecRam, memory, take_evicted};
 
 const RW: Prot = Prot::READ.union(Prot::WRITE);
 const FILE: FileId = FileId(42);
@@ -71,7 +71,7 @@ impl Rig {
     fn resize(&mut self, len_bytes: u64) {
         self.mem.resize_file(FILE, Store::Memory, len_bytes);
         for space in &mut self.spaces {
-            let flush = space.cut_file(&mut self.mem, FILE, len_bytes.div_ceil(PAGE_SIZE), |_| {});
+            let flush = space.cut_file(&mut self.mem, FILE, len_bytes.div_ceil(PAGE_SIZE), |_, _| {});
             self.m.hart.fence(space.asid(), flush);
         }
     }
@@ -529,7 +529,7 @@ fn clean_pages_make_room_least_recently_used_first() {
     for page in 1..3 {
         r.store(0, Rig::at(page, 0), 1).unwrap();
     }
-    let evicted: Vec<u64> = r.mem.take_evicted().iter().map(|e| e.key.index).collect();
+    let evicted: Vec<u64> = take_evicted(&mut r.mem).iter().map(|key| key.index).collect();
     assert_eq!(evicted, [2, 3], "page 0 is mapped, page 1 was used last");
     assert_eq!(r.mem.frames().peak_used(), 8);
     r.end();

@@ -13,7 +13,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use support::audit::audit;
 use support::machine::Machine;
-use support::{FIRST, VecRam};
+use support::{FIRST, VecRam, take_evicted};
 
 /// Counts how often a victim is asked for.
 #[derive(Debug)]
@@ -78,9 +78,9 @@ fn an_eviction_looks_at_a_mapped_page_once() {
         read(&mut mem, &mut machine, PageKey { file: READ, index });
     }
     audit(&mem, [&space]);
-    let evictions = mem.take_evicted();
+    let evictions = take_evicted(&mut mem);
     assert!(evictions.len() as u64 > read_pages - 700);
-    assert!(evictions.windows(2).all(|pair| pair[0].key < pair[1].key), "the oldest that can go");
+    assert!(evictions.windows(2).all(|pair| pair[0] < pair[1]), "the oldest that can go");
     // One look for each eviction, and one more for each page that had to be passed over, once.
     assert_eq!(looks.get(), evictions.len() as u64 + mapped_pages);
 
@@ -90,7 +90,7 @@ fn an_eviction_looks_at_a_mapped_page_once() {
     for index in 0..4 {
         read(&mut mem, &mut machine, PageKey { file: READ, index });
     }
-    let gone: Vec<PageKey> = mem.take_evicted().iter().map(|evicted| evicted.key).collect();
+    let gone = take_evicted(&mut mem);
     assert_eq!(gone[..3], [0, 1, 2].map(|index| PageKey { file: MAPPED, index }));
     assert_eq!(gone[3].file, READ);
     space.teardown(&mut mem);

@@ -3,9 +3,10 @@
 use crate::drivers::host;
 use crate::hart::hart;
 use crate::process::Process;
+use isa::Ppn;
 use isa::events::{EventKind, EventRecord};
 use mm::vma::Backing;
-use mm::{PageRange, Vma};
+use mm::{FrameNote, PageRange, Vma};
 
 /// Reports an event with a text, of the running process unless the record names one.
 pub fn report_text(record: EventRecord, text: &[u8]) {
@@ -14,12 +15,26 @@ pub fn report_text(record: EventRecord, text: &[u8]) {
     }
     let mut record = record;
     if record.pid == 0
-        && let Some(process) = &*hart().current.borrow()
+        && let Ok(current) = hart().current.try_borrow()
+        && let Some(process) = &*current
     {
         (record.pid, record.tid, record.pc) =
             (u64::from(process.pid), u64::from(process.pid), process.user_pc());
     }
     host::with(|host| host.report(&record, text));
+}
+
+/// Reports what `mm` says of a frame.
+pub fn frame_note(frame: Ppn, note: FrameNote) {
+    let (kind, details) = match note {
+        FrameNote::Taken(kind) => (EventKind::FrameTake, (u64::from(kind.number()), 0)),
+        FrameNote::CacheFilled(key) => (EventKind::CacheFill, (key.file.0, key.index)),
+        FrameNote::Evicted(key) => (EventKind::Evict, (key.file.0, key.index)),
+        FrameNote::CacheDropped(key) => (EventKind::CacheDrop, (key.file.0, key.index)),
+        FrameNote::Freed => (EventKind::FrameFree, (0, 0)),
+    };
+    let (detail, detail2) = details;
+    report(EventRecord { frame: frame.0, detail, detail2, ..of(kind) });
 }
 
 /// Reports an event without a text.

@@ -115,7 +115,6 @@ fn make_room(stack_bytes: u64) -> Result<(), Errno> {
     const MORE_FRAMES: u64 = 1 + 4;
     loop {
         let done = mem::memory().make_room(stack_bytes.div_ceil(PAGE_SIZE) + MORE_FRAMES);
-        pages::report_evictions();
         if done.map_err(|_| Errno::ENOMEM)? {
             return Ok(());
         }

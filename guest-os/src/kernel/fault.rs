@@ -44,7 +44,6 @@ fn try_resolve(va: VirtAddr, access: Access, origin: Origin) -> Result<(), Refus
             return Err(Refused::OutOfFrames);
         }
         let outcome = space.borrow_mut().fault(&mut mem::memory(), va, access, waited);
-        pages::report_evictions();
         match outcome {
             Ok(FaultOutcome::Resolved(resolution)) => {
                 mem::apply(resolution.flush, space.borrow().asid());

@@ -4,7 +4,7 @@ use crate::{mem, pages};
 use fs::{FileId, FileMemory};
 use mm::Store;
 
-/// The kernel's side of [`FileMemory`]. What allocates sees to it that evictions are told of.
+/// The kernel's side of [`FileMemory`].
 pub struct CachedFiles;
 
 impl FileMemory for CachedFiles {
@@ -19,7 +19,6 @@ impl FileMemory for CachedFiles {
     }
     fn write(&mut self, file: FileId, offset_bytes: u64, bytes: &[u8]) -> usize {
         let written = mem::memory().write_file(pages::number_of(file), Store::Tmpfs, offset_bytes, bytes);
-        pages::report_evictions();
         written
     }
     fn set_len(&mut self, file: FileId, len_bytes: u64) {

@@ -246,12 +246,7 @@ fn extend(bytes: usize, is_piece: bool) -> bool {
 fn grow(pages: usize) -> Result<(), Errno> {
     for page in 0..pages {
         // To the injector all pages between the first and the last are alike.
-        if page == 0 || page + 1 == pages {
-            map_page()?
-        } else {
-            inject::covered(map_page)?
-        }
-        crate::pages::report_evictions();
+        if page == 0 || page + 1 == pages { map_page()? } else { inject::covered(map_page)? }
     }
     Ok(())
 }

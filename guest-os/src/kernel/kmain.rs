@@ -57,7 +57,13 @@ extern "C" fn kmain(_hart: u64, device_tree: u64) -> ! {
         stop(End::ExecFailed(Errno::ENXIO.number()));
     }
     let free = mem::memory().frames().free();
-    events::report(EventRecord { detail: free, detail2: heap_bytes, ..events::of(EventKind::Boot) });
+    let table = arch::phys_of(mem::memory().frames().as_ptr()).0;
+    events::report(EventRecord {
+        detail: free,
+        detail2: heap_bytes,
+        detail3: table,
+        ..events::of(EventKind::Boot)
+    });
     *INIT.get_mut() = Some(config.init);
     start_first_process();
     wait::idle()

@@ -2,14 +2,14 @@
 
 use crate::arch::window::Window;
 use crate::local::HartLocal;
-use crate::{arch, inject};
+use crate::{arch, events, inject};
 use alloc::collections::BTreeSet;
 use core::cell::RefMut;
 use core::ops::{Deref, DerefMut};
 use fs::Errno;
 use isa::paging::Pte;
 use isa::{PAGE_SIZE, PhysAddr, Ppn};
-use mm::{Flush, FrameId, FrameTable, Memory, PhysMem, SpaceId};
+use mm::{Flush, FrameId, FrameNote, FrameTable, Memory, PhysMem, SpaceId};
 
 /// Bytes in a frame, as a length of slices.
 pub const FRAME_BYTES: usize = 4096;
@@ -29,6 +29,9 @@ fn frame_pointer(frame: Ppn) -> *mut [u8; FRAME_BYTES] {
 impl PhysMem for DirectMap {
     fn may_take(&mut self) -> bool {
         !inject::refuses()
+    }
+    fn note(&mut self, frame: Ppn, note: FrameNote) {
+        events::frame_note(frame, note);
     }
     fn read_pte(&self, at: PhysAddr) -> Pte {
         assert!(at.is_aligned(8));
@@ -114,7 +117,7 @@ impl Drop for KernelFrame {
 }
 
 /// Maps a new zeroed frame of the kernel's at `va` in a window. Gives how many frames that took: one, and the page tables that were missing.
-/// ENOMEM if there is none, or while [`memory`] is in use. Pages may have been evicted for it, which is to be reported.
+/// ENOMEM if there is none, or while [`memory`] is in use.
 pub fn map_page(window: &Window, va: usize) -> Result<u64, Errno> {
     let mut memory = try_memory().ok_or(Errno::ENOMEM)?;
     let frame = memory.allocate_kernel().map_err(|_| Errno::ENOMEM)?;

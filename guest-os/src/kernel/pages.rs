@@ -88,7 +88,15 @@ pub fn unmap_past_end(inode: &Inode) {
     let first_gone = mem::memory().file_len_bytes(number).div_ceil(isa::PAGE_SIZE);
     process::each_living(|process| {
         let Some(space) = process.space.borrow().clone() else { return };
-        let flush = space.borrow_mut().cut_file(&mut mem::memory(), number, first_gone, |_| {});
+        let flush = space.borrow_mut().cut_file(&mut mem::memory(), number, first_gone, |range, pages| {
+            let about = events::about(EventKind::Discard, process);
+            events::report(EventRecord {
+                va: range.start.base().0,
+                va_end: range.end.base().0,
+                detail: pages,
+                ..about
+            });
+        });
         mem::apply(flush, space.borrow().asid());
     });
 }
@@ -144,7 +152,6 @@ pub fn pinned(key: PageKey) -> Result<Option<FrameId>, Errno> {
             PageLookup::Reading(_) => wait::sleep(Channel::Page(key)),
             PageLookup::Absent => {
                 let frame = mem::memory().begin_read(key);
-                report_evictions();
                 let frame = frame.map_err(|_| Errno::ENOMEM)?;
                 let purpose = Purpose::Call {
                     file: key.file.0,
@@ -180,17 +187,4 @@ pub fn read(number: FileId, len_bytes: u64, offset: u64, into: &mut [u8]) -> Res
         done += len;
     }
     Ok(done)
-}
-
-/// Reports the pages that `mm` has dropped from the cache to make room.
-pub fn report_evictions() {
-    let evicted = mem::memory().take_evicted();
-    for page in evicted {
-        events::report(EventRecord {
-            frame: page.frame.ppn().0,
-            detail: page.key.file.0,
-            detail2: page.key.index,
-            ..events::of(EventKind::Evict)
-        });
-    }
 }

@@ -39,7 +39,6 @@ impl KernelStack {
         let slot = take_empty()?;
         for (done, va) in slot.pages().enumerate() {
             let mapped = mem::map_page(&STACK_WINDOW, va);
-            pages::report_evictions();
             match mapped {
                 Ok(frames) => SLOTS.get_mut().frames += frames,
                 Err(error) => {

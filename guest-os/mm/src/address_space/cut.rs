@@ -11,7 +11,7 @@ use isa::Vpn;
 impl AddressSpace {
     /// Unmaps the pages that show the file from its page `first_gone` on, private copies of them included, as Linux does; the
     /// VMAs stay. The next touch finds the end of the file (SIGBUS), or new pages if it has grown again. `dropped` hears of each
-    /// range of pages that may have had entries.
+    /// such range and how many of its pages were mapped.
     ///
     /// Cost: a look at every VMA, and the entries of those that show the file's end.
     pub fn cut_file<P: PhysMem>(
@@ -19,13 +19,14 @@ impl AddressSpace {
         mem: &mut Memory<P>,
         file: FileId,
         first_gone: u64,
-        mut dropped: impl FnMut(PageRange),
+        mut dropped: impl FnMut(PageRange, u64),
     ) -> Flush {
         let mut flush = Flush::None;
         let mut rest = PageRange::new(Vpn(0), USER_END_PAGE);
         while let Some(range) = self.next_showing(file, first_gone, rest) {
+            let before = self.resident_pages;
             flush = flush.and(self.unmap_pages(mem, range));
-            dropped(range);
+            dropped(range, before - self.resident_pages);
             rest.start = range.end;
         }
         flush

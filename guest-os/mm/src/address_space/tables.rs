@@ -209,7 +209,7 @@ impl AddressSpace {
             {
                 mem.phys_mut().write_pte(at, Pte::EMPTY);
                 mem.frames_mut().count_entry(upper, -1);
-                mem.frames_mut().release(table);
+                mem.release(table);
             }
         }
     }

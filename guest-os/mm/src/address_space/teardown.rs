@@ -16,6 +16,6 @@ impl AddressSpace {
         for file in self.vmas.files() {
             mem.file_unmapped(file);
         }
-        mem.frames_mut().release(self.root);
+        mem.release(self.root);
     }
 }

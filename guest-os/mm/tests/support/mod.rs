@@ -9,7 +9,7 @@ pub mod rng;
 
 use isa::paging::Pte;
 use isa::{PAGE_SIZE, PhysAddr, Ppn};
-use mm::{FrameTable, Memory, PhysMem};
+use mm::{FrameNote, FrameTable, Memory, PageKey, PhysMem};
 
 /// The first frame of the tests' RAM.
 pub const FIRST: Ppn = Ppn(0x8_0400);
@@ -18,11 +18,13 @@ const PAGE: usize = PAGE_SIZE as usize;
 /// RAM in a vector. It begins full of junk, as real RAM does.
 pub struct VecRam {
     bytes: Vec<u8>,
+    /// What `mm` has told of frames, in order.
+    pub notes: Vec<(Ppn, FrameNote)>,
 }
 
 impl VecRam {
     pub fn new(frames: u64) -> Self {
-        Self { bytes: vec![0xa5; frames as usize * PAGE] }
+        Self { bytes: vec![0xa5; frames as usize * PAGE], notes: Vec::new() }
     }
     fn at(&self, pa: PhysAddr, len: usize) -> std::ops::Range<usize> {
         let start = (pa.0 - FIRST.base().0) as usize;
@@ -38,7 +40,19 @@ impl VecRam {
     }
 }
 
+/// The pages that left the cache to make room since the last call, oldest first.
+pub fn take_evicted(mem: &mut Memory<VecRam>) -> Vec<PageKey> {
+    let notes = std::mem::take(&mut mem.phys_mut().notes);
+    notes
+        .into_iter()
+        .filter_map(|(_, note)| if let FrameNote::Evicted(key) = note { Some(key) } else { None })
+        .collect()
+}
+
 impl PhysMem for VecRam {
+    fn note(&mut self, frame: Ppn, note: FrameNote) {
+        self.notes.push((frame, note));
+    }
     fn read_pte(&self, at: PhysAddr) -> Pte {
         assert!(at.is_aligned(8));
         Pte(u64::from_le_bytes(self.bytes[self.at(at, 8)].try_into().unwrap()))
