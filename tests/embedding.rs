@@ -1,4 +1,5 @@
-//! The library as others use it: the example runs, and the core builds for wasm32 without the guest's toolchain.
+//! The crate as others use it: the example runs, the core builds for wasm32 without the guest's toolchain, and what
+//! `cargo install` puts somewhere is all that Folio needs.
 
 #![allow(clippy::unwrap_used)] // in functions that only tests call
 
@@ -20,7 +21,7 @@ fn the_core_builds_for_wasm32_without_the_guest() {
         "build",
         "--quiet",
         "-p",
-        "emulator",
+        "folio-emu",
         "--lib",
         "--no-default-features",
         "--target",
@@ -42,7 +43,41 @@ fn plain_cargo_run_is_the_folio_command() {
 
 #[test]
 fn the_embedding_example_runs() {
-    let ran = run(cargo(&["run", "--quiet", "-p", "emulator", "--example", "embed"]));
+    let ran = run(cargo(&["run", "--quiet", "-p", "folio-emu", "--example", "embed"]));
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert!(ran.stdout.contains("= 42"), "the example computes 6 * 7:\n{}", ran.stdout);
+}
+
+/// `cargo install --path emulator` installs the executables of that package: it is called `folio-emu`, and has the one,
+/// with the default features.
+#[test]
+fn what_is_installed_is_the_one_command() {
+    let ran = run(cargo(&["metadata", "--no-deps", "--format-version=1"]));
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let metadata: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let package = packages.iter().find(|package| package["name"] == "folio-emu").unwrap();
+    assert!(package["manifest_path"].as_str().unwrap().ends_with("emulator/Cargo.toml"));
+    let executables: Vec<_> = package["targets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|target| target["kind"][0] == "bin")
+        .map(|target| (target["name"].as_str().unwrap(), &target["required-features"][0]))
+        .collect();
+    assert_eq!(executables, [("folio", &serde_json::json!("cli"))]);
+    assert_eq!(package["features"]["default"], serde_json::json!(["cli"]));
+}
+
+/// The guest lies in the executable: alone in a folder, with an empty environment, it runs a demo.
+#[test]
+fn the_command_alone_is_complete() {
+    let folder = support::TempDir::new("installed");
+    let installed = folder.path().join("folio");
+    std::fs::copy(env!("CARGO_BIN_EXE_folio"), &installed).unwrap();
+    let mut command = child::command(installed.to_str().unwrap());
+    command.args(["run", "hello"]).current_dir(folder.path()).env_clear();
+    let ran = run(command);
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+    assert!(ran.stdout.starts_with("Hello"), "{}", ran.stdout);
 }

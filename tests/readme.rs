@@ -39,7 +39,8 @@ fn every_command_shown_is_known_and_runs() {
             "make" => {
                 assert!(makefile.contains(&format!("\n{}:", words[1])), "no such target: {command}");
             }
-            "cargo" => assert!(["build", "test", "bench", "run"].contains(&words[1]), "{command}"),
+            // What is installed is looked at in tests/embedding.rs.
+            "cargo" => assert!(["build", "test", "bench", "run", "install"].contains(&words[1]), "{command}"),
             "target/release/folio" => {
                 let mut run_it = folio(&words[1..]);
                 run_it.current_dir(dir.path());

@@ -2,7 +2,7 @@
 //! which accesses are illegal. One program makes all accesses and leaves what it finds in memory; what it must find
 //! is in `tests/goldens/csrs.txt`, which are Spike's answers:
 //!
-//!     FOLIO_BLESS=1 cargo test -p emulator --test csr_sweep spike
+//!     FOLIO_BLESS=1 cargo test -p folio-emu --test csr_sweep spike
 //!
 //! writes them anew; without `FOLIO_BLESS` they are compared with Spike's, where that is installed.
 
