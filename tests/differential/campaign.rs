@@ -12,10 +12,10 @@ use crate::case::Case;
 use crate::compare::{Difference, differences};
 use crate::generate::{Plan, plans};
 use crate::layout::{BATCH, Slot};
-use crate::replay::folder;
 use crate::run::{FolioRun, SpikeRun, on_folio};
 use crate::runtime::elf_of;
-use crate::store::{self, Stored, shorten};
+use crate::seeds::{self, Hashes};
+use crate::store::{self, shorten};
 use crate::tally::Tally;
 
 /// Differences after which it ends.
@@ -179,7 +179,7 @@ impl Campaign {
         let name = format!("{}-{}", case.mode.letter().to_ascii_lowercase(), plan.seed);
         let log = shorten(&log, slot);
         let file = std::env::temp_dir().join(format!("folio-differs-{name}.txt"));
-        std::fs::write(&file, store::write(&Stored { name, isa: self.isa, case, log })).unwrap();
+        std::fs::write(&file, store::write(&name, &self.isa, &case, &log)).unwrap();
         format!(
             "a difference, which {} keeps for tests/differential/cases/:\n{}\n{plan:?}",
             file.display(),
@@ -187,42 +187,54 @@ impl Campaign {
         )
     }
 
-    /// Writes files of stored cases anew: short cases on which the machines agree, with Spike's log, `each` in the files
-    /// that `file_of` names (or none, after Folio has run the case).
+    /// The extensions of both machines.
+    pub fn isa(&self) -> &IsaSet {
+        &self.isa
+    }
+
+    /// Records cases by their numbers: short ones on which the machines agree, `each` in the groups that `group_of` names
+    /// (or none, after Folio has run the case).
     pub fn record(
         &self,
         each: usize,
         slot: Slot,
-        files: &[&'static str],
-        file_of: impl Fn(&Case, &FolioRun) -> Option<&'static str>,
-    ) {
-        let mut runner = self.runner();
-        let strategy = plans();
-        let mut files: BTreeMap<&str, Vec<String>> = files.iter().map(|&file| (file, Vec::new())).collect();
-        while files.values().any(|cases| cases.len() < each) {
-            let mut plan = strategy.new_tree(&mut runner).unwrap().current();
-            plan.passes = 1;
-            plan.items.truncate(40);
+        groups: &[&'static str],
+        group_of: impl Fn(&Case, &FolioRun) -> Option<&'static str>,
+    ) -> Vec<String> {
+        let mut groups: BTreeMap<&str, Vec<String>> =
+            groups.iter().map(|&group| (group, Vec::new())).collect();
+        for number in 0.. {
+            if groups.values().all(|cases| cases.len() == each) {
+                break;
+            }
+            let plan = Plan::of_number(number);
             let case = plan.case(slot, &self.isa);
             let cases = std::slice::from_ref(&case);
             let run = on_folio(&elf_of(cases), cases, &self.isa);
-            let Some(file) = file_of(&case, &run) else { continue };
-            let recorded = files.get_mut(file).expect("one of the files");
+            let Some(group) = group_of(&case, &run) else { continue };
+            let recorded = groups.get_mut(group).expect("one of the groups");
             if recorded.len() == each {
                 continue;
             }
             let (outcome, log) = self.compare_logs(&[(slot, plan)]);
-            let log = shorten(&log, case.slot);
-            let wanted = (12..90).contains(&log.lines().count());
+            let hashes = Hashes::of(&shorten(&log, case.slot));
+            let wanted = (12..90).contains(&hashes.count());
             let agreed = outcome.differences.is_empty() && outcome.left_out.is_empty();
             if wanted && agreed {
-                let name = format!("{file}{}", recorded.len());
-                recorded.push(store::write(&Stored { name, isa: self.isa, case, log }));
+                let name = format!("{group}{}", recorded.len());
+                recorded.push(seeds::line(&name, number, &case, &hashes));
             }
         }
-        for (file, cases) in files {
-            std::fs::write(folder().join(format!("{file}.txt")), cases.concat()).unwrap();
-        }
+        groups.into_values().flatten().collect()
+    }
+
+    /// Spike's log of a case, shortened.
+    pub fn spikes_log(&self, case: &Case, isa: &IsaSet) -> String {
+        let cases = std::slice::from_ref(case);
+        let elf = elf_of(cases);
+        let spike = SpikeRun::start(&self.spike, &self.dir, &elf, isa);
+        let log = spike.log(on_folio(&elf, cases, isa).log.len()).unwrap();
+        shorten(&log, case.slot)
     }
 
     /// What was compared.

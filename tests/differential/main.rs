@@ -24,6 +24,7 @@ mod random_values;
 mod replay;
 mod run;
 mod runtime;
+mod seeds;
 #[path = "../support/spike.rs"]
 mod spike_support;
 mod store;
@@ -58,28 +59,23 @@ fn blessing() -> Option<PathBuf> {
     std::env::var_os("FOLIO_BLESS").map(|_| spike_support::find().expect(spike_support::NOT_THERE))
 }
 
-/// Writes `tests/differential/cases/{m,s,u}.txt` anew.
+/// Writes `tests/differential/cases/seeds.txt` anew: cases of each mode, cases that PMP entries of their own refuse
+/// something, locked ones too, and cases that change `satp` or `misa` on the way.
 fn record_stored_cases(spike: PathBuf) {
-    Campaign::new(spike, 3, 0).record(60, Slot(0), &["m", "s", "u"], |case, _| {
+    let campaign = Campaign::new(spike, 0, 0);
+    let mut lines = campaign.record(120, Slot(0), &["m", "s", "u"], |case, _| {
         Some(match case.mode {
             Privilege::Machine => "m",
             Privilege::Supervisor => "s",
             Privilege::User => "u",
         })
     });
-}
-
-/// Writes `with_{pmp,locks,state}.txt` of the same folder anew: cases that PMP entries of their own refuse something, locked
-/// ones too, and cases that change `satp` or `misa` on the way.
-fn record_privileged_cases(spike: PathBuf) {
-    Campaign::new(spike.clone(), 4, 0).record(24, Slot(0), &["with_pmp", "with_state"], |case, run| {
+    lines.extend(campaign.record(48, Slot(0), &["pmp", "state"], |case, run| {
         let changed = run.tally.of("writes of satp") + run.tally.of("writes of misa") > 0;
-        if case.protects_memory() {
-            run.tally.refused().then_some("with_pmp")
-        } else {
-            changed.then_some("with_state")
-        }
-    });
-    Campaign::new(spike, 5, 0)
-        .record(12, Slot(BATCH - 1), &["with_locks"], |_, run| run.tally.refused().then_some("with_locks"));
+        if case.protects_memory() { run.tally.refused().then_some("pmp") } else { changed.then_some("state") }
+    }));
+    // Locked entries would bind the cases after it.
+    let last = Slot(BATCH - 1);
+    lines.extend(campaign.record(24, last, &["locks"], |_, run| run.tally.refused().then_some("locks")));
+    seeds::write(campaign.isa(), &lines);
 }

@@ -9,13 +9,15 @@ use isa::{IsaSet, Step};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
+use crate::campaign::Campaign;
 use crate::case::Case;
 use crate::generate::plans;
 use crate::layout::{Slot, TOHOST};
 use crate::lost_code::{Loss, Losses};
 use crate::run::{MAX_STEPS, SpikeRun, machine, machine_with, on_folio};
 use crate::runtime::elf_of;
-use crate::store::{Stored, difference, read, shorten};
+use crate::seeds;
+use crate::store::{Stored, read, shorten};
 
 /// Where the stored cases are.
 pub fn folder() -> PathBuf {
@@ -27,9 +29,10 @@ pub fn for_each_stored(mut f: impl FnMut(&Stored)) {
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    for file in files.iter().filter(|file| file.extension().is_some_and(|e| e == "txt")) {
+    for file in files.iter().filter(|file| file.file_name().is_some_and(|name| name != "seeds.txt")) {
         read(&std::fs::read_to_string(file).unwrap()).iter().for_each(&mut f);
     }
+    seeds::all().iter().for_each(f);
 }
 
 /// What Folio logs of a case, shortened.
@@ -43,20 +46,41 @@ pub fn folio_log(case: &Case, isa: &IsaSet) -> String {
 #[test]
 fn stored_logs_are_repeated() {
     if let Some(spike) = crate::blessing() {
-        crate::record_stored_cases(spike.clone());
-        crate::record_privileged_cases(spike);
+        crate::record_stored_cases(spike);
     }
     let (mut failures, mut cases, mut lines) = (Vec::new(), 0, 0);
     for_each_stored(|stored| {
         cases += 1;
-        lines += stored.log.lines().count();
-        if let Some(difference) = difference(&stored.log, &folio_log(&stored.case, &stored.isa)) {
+        lines += stored.log.count();
+        if let Some(difference) = stored.log.difference(&folio_log(&stored.case, &stored.isa)) {
             failures.push(format!("{}: {difference}", stored.name));
         }
     });
     println!("{cases} stored cases, {lines} lines");
-    assert!(cases > 100 && lines > 3000, "{cases} cases of {lines} lines are too few to mean anything");
+    assert!(cases > 400 && lines > 15_000, "{cases} cases of {lines} lines are too few to mean anything");
     assert!(failures.is_empty(), "{} differ from Spike:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// Where Spike is, some of the stored cases are asked again: what is stored are its answers.
+#[test]
+fn stored_logs_are_spikes() {
+    let Some(spike) = crate::spike_support::find() else {
+        crate::missing::not_run(crate::spike_support::NOT_THERE);
+        return;
+    };
+    let campaign = Campaign::new(spike, 0, 0);
+    if let Err(why) = campaign.spike_is_usable() {
+        crate::missing::not_run(&format!("this Spike cannot be compared with: {why}"));
+        return;
+    }
+    let mut number = 0;
+    for_each_stored(|stored| {
+        number += 1;
+        if number % 12 == 0 {
+            let found = campaign.spikes_log(&stored.case, &stored.isa);
+            assert_eq!(stored.log.difference(&found), None, "{}", stored.name);
+        }
+    });
 }
 
 /// Runs a machine to its end.
@@ -142,13 +166,13 @@ fn every_engine_ends_alike() {
     let mut number = 0;
     for_each_stored(|stored| {
         number += 1;
-        if number % 3 != 0 {
+        if number % 5 != 0 {
             return;
         }
         // More passes run decoded code again.
         let case = Case { passes: 3, ..stored.case.clone() };
         let elf = elf_of(std::slice::from_ref(&case));
-        let tlb = GEOMETRIES[number / 3 % GEOMETRIES.len()];
+        let tlb = GEOMETRIES[number / 5 % GEOMETRIES.len()];
         let end = compare_engines(&elf, &stored.isa, tlb, &stored.name);
         assert_eq!(end, StopReason::ToHost(1), "{} ends", stored.name);
     });

@@ -45,6 +45,13 @@ pub fn plans() -> impl Strategy<Value = Plan> {
 }
 
 impl Plan {
+    /// A short plan, the same for a number whenever it is asked for.
+    pub fn of_number(number: u64) -> Self {
+        let mut random = Random(number);
+        let (seed, items) = (random.next(), 1 + random.below(40));
+        Self { seed, passes: 1, items: (0..items).map(|_| random.next()).collect() }
+    }
+
     /// The case, for a machine with the extensions of `isa`.
     pub fn case(&self, slot: Slot, isa: &IsaSet) -> Case {
         let mut random = Random(self.seed);
