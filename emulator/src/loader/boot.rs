@@ -117,8 +117,10 @@ pub enum LoadError {
     BadDeviceTree(#[from] DtbError),
     #[error("there is no kernel to start; name one")]
     NoKernel,
-    #[error("the device tree cannot be built: {0}; is a NUL in the command line or a program argument?")]
-    DeviceTree(String),
+    #[error(
+        "the kernel's command line has a NUL at byte {at}, where it would end for the kernel; leave it out"
+    )]
+    NulInBootargs { at: usize },
 }
 
 impl LoadError {
@@ -133,7 +135,7 @@ impl LoadError {
             | Self::Compressed { image, .. } => [Some(image), None],
             Self::Overlap { image, other } => [Some(image), Some(other)],
             Self::BadDeviceTree(_) => [Some(Image::DeviceTree), None],
-            Self::NoKernel | Self::DeviceTree(_) => [None, None],
+            Self::NoKernel | Self::NulInBootargs { .. } => [None, None],
         };
         images.into_iter().flatten()
     }
@@ -220,15 +222,16 @@ pub fn load(ram: &mut Ram, harts: u32, isa: IsaSet, boot: &Boot<'_>) -> Result<B
     if let Some(tree) = boot.device_tree {
         dtb::check(tree)?;
     }
+    if let Some(at) = boot.chosen.bootargs.find('\0') {
+        return Err(LoadError::NulInBootargs { at });
+    }
     let ram_bytes = loader.ram.len_bytes();
     let top = RAM_BASE.0 + ram_bytes;
     let initrd = |initrd: Option<(u64, u64)>| Board { ram_bytes, harts, isa, initrd, chosen: boot.chosen };
-    let own_tree =
-        |board: &Board<'_>| fdt::build(board).map_err(|error| LoadError::DeviceTree(error.to_string()));
     // The tree's length does not depend on where the RAM disk goes, so a draft tells where the tree goes.
     let tree_bytes = match boot.device_tree {
         Some(tree) => tree.len() as u64,
-        None => own_tree(&initrd(boot.initrd.map(|_| (0, 0))))?.len() as u64,
+        None => fdt::build(&initrd(boot.initrd.map(|_| (0, 0)))).len() as u64,
     };
     let align = if ram_bytes >= SMALL_RAM_BYTES { DEVICE_TREE_ALIGN } else { PAGE_SIZE };
     let tree_room = tree_bytes.next_multiple_of(8) + FW_DYNAMIC_BYTES;
@@ -239,7 +242,7 @@ pub fn load(ram: &mut Ram, harts: u32, isa: IsaSet, boot: &Boot<'_>) -> Result<B
     };
     let tree = match boot.device_tree {
         Some(tree) => tree.to_vec(),
-        None => own_tree(&initrd(initrd_range))?,
+        None => fdt::build(&initrd(initrd_range)),
     };
     loader.place(Image::DeviceTree, PhysAddr(tree_at), &tree, tree_room)?;
     let fw_dynamic = firmware_entry.map(|_| PhysAddr(tree_at + tree_bytes.next_multiple_of(8)));

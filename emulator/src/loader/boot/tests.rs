@@ -1,6 +1,8 @@
 //! Rows of good and bad images, and a fixed-seed fuzz of damaged ELFs.
 
 use super::*;
+use dtoolkit::fdt::Fdt;
+use dtoolkit::{Node as _, Property as _};
 use goblin::elf::header::{EM_RISCV, EM_X86_64, ET_EXEC, ET_REL};
 
 const RAM_BYTES: usize = 1 << 20;
@@ -221,11 +223,20 @@ fn raw_kernel_initrd_and_firmware() {
     assert_eq!(ram.slice(KERNEL_BASE, 1), Some(&[0x6f][..]));
     let block = ram.slice(info.fw_dynamic.unwrap(), 24).unwrap();
     assert_eq!((&block[..4], &block[16..24]), (&b"OSBI"[..], &KERNEL_BASE.0.to_le_bytes()[..]));
-    let tree = ::fdt::Fdt::new(ram.slice(info.device_tree, 8192).unwrap()).unwrap();
-    let chosen = tree.find_node("/chosen").unwrap();
-    let start = chosen.property("linux,initrd-start").unwrap().value;
-    let start = PhysAddr(u64::from_be_bytes(start.try_into().unwrap()));
+    let size = ram.slice(info.device_tree.wrapping_add(4), 4).unwrap();
+    let size = u32::from_be_bytes(size.try_into().unwrap());
+    let tree = ram.slice(info.device_tree, usize::try_from(size).unwrap()).unwrap();
+    let chosen = Fdt::new(tree).unwrap().find_node("/chosen").unwrap();
+    let start = chosen.property("linux,initrd-start").unwrap().value_as::<u64>().map(PhysAddr).unwrap();
     assert_eq!((start.page_offset(), ram.slice(start, 5000)), (0, Some(&[0x55; 5000][..])));
+}
+
+#[test]
+fn a_command_line_has_no_nul() {
+    let kernel = Boot::kernel(&[0x6f; 128]);
+    let boot = Boot { chosen: Chosen { bootargs: "a\0b", ..Chosen::default() }, ..kernel };
+    let loaded = load(&mut Ram::new(64 << 20), 1, IsaSet::default(), &boot);
+    assert_eq!(loaded.err(), Some(LoadError::NulInBootargs { at: 1 }));
 }
 
 #[test]
