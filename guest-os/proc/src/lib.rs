@@ -1,8 +1,8 @@
 //! Processes of the guest OS: ELF plan, first stack, process table, scheduler, signals, descriptors.
 //!
 //! Pure logic, tested on the host: nothing here switches stacks, maps pages or touches hardware. The kernel owns a
-//! [`ProcessTable`], a [`Scheduler`] and, in each process, [`Signals`] and a [`DescriptorTable`], asks them
-//! what is to be done, and does it.
+//! [`ProcessTable`], a [`Scheduler`], in each process [`ProcessSignals`] and a [`DescriptorTable`], and in each thread
+//! [`ThreadSignals`], asks them what is to be done, and does it.
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
@@ -23,8 +23,11 @@ pub use descriptors::{DescriptorError, DescriptorTable};
 pub use elf::{ElfError, ElfPlan, HEADER_BYTES, Headers, Segment, SegmentProt};
 pub use scheduler::{Scheduler, WaitOutcome};
 pub use script::{Script, parse_script};
-pub use signals::{Action, DefaultAction, Delivery, Disposition, SigInfo, Signal, SignalSet, Signals};
+pub use signals::{
+    Action, AltStack, DefaultAction, Delivery, Disposition, ProcessSignals, SigInfo, Signal, SignalSet,
+    ThreadSignals,
+};
 pub use stack::{StackImage, StackRequest, build_stack};
 pub use status::ExitStatus;
 pub use strings::Strings;
-pub use table::{NoChild, Pid, ProcessTable, WaitFor};
+pub use table::{NoChild, Pid, ProcessTable, Tid, WaitFor};

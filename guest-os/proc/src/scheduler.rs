@@ -4,7 +4,7 @@
 //! deadline; the first wake-up on any of them makes it runnable and tells it why. Nothing is lost if wake-ups come
 //! in any order, since every sleeper looks again at what it waited for. Ties are broken by arrival, so runs repeat.
 
-use crate::Pid;
+use crate::Tid;
 use alloc::collections::{BTreeMap, BTreeSet, TryReserveError, VecDeque};
 use alloc::vec::Vec;
 
@@ -33,11 +33,11 @@ struct Sleeper<C> {
 /// The run queue and the sleepers.
 #[derive(Debug)]
 pub struct Scheduler<C> {
-    runnable: VecDeque<Pid>,
-    sleepers: BTreeMap<Pid, Sleeper<C>>,
+    runnable: VecDeque<Tid>,
+    sleepers: BTreeMap<Tid, Sleeper<C>>,
     /// Who waits on what, in the order of arrival.
-    waiting: BTreeSet<(C, u64, Pid)>,
-    deadlines: BTreeSet<(u64, Pid)>,
+    waiting: BTreeSet<(C, u64, Tid)>,
+    deadlines: BTreeSet<(u64, Tid)>,
     arrivals: u64,
 }
 
@@ -59,12 +59,12 @@ impl<C: Ord + Copy> Scheduler<C> {
         self.runnable.try_reserve(threads.saturating_sub(self.runnable.len()))
     }
     /// Puts a thread at the end of the run queue.
-    pub fn make_runnable(&mut self, pid: Pid) {
-        debug_assert!(!self.runnable.contains(&pid) && !self.is_sleeping(pid));
-        self.runnable.push_back(pid);
+    pub fn make_runnable(&mut self, tid: Tid) {
+        debug_assert!(!self.runnable.contains(&tid) && !self.is_sleeping(tid));
+        self.runnable.push_back(tid);
     }
     /// Takes the next thread to run out of the queue.
-    pub fn take_next(&mut self) -> Option<Pid> {
+    pub fn take_next(&mut self) -> Option<Tid> {
         self.runnable.pop_front()
     }
     /// Whether a thread waits for the hart.
@@ -72,18 +72,18 @@ impl<C: Ord + Copy> Scheduler<C> {
         !self.runnable.is_empty()
     }
     /// The running thread goes to sleep on `channels` until `deadline`. If `interruptible`, [`Scheduler::interrupt`] wakes it too.
-    pub fn sleep(&mut self, pid: Pid, channels: Vec<C>, deadline: Option<u64>, interruptible: bool) {
+    pub fn sleep(&mut self, tid: Tid, channels: Vec<C>, deadline: Option<u64>, interruptible: bool) {
         self.arrivals += 1;
         let arrival = self.arrivals;
-        self.waiting.extend(channels.iter().map(|&channel| (channel, arrival, pid)));
+        self.waiting.extend(channels.iter().map(|&channel| (channel, arrival, tid)));
         if let Some(deadline) = deadline {
-            self.deadlines.insert((deadline, pid));
+            self.deadlines.insert((deadline, tid));
         }
-        self.sleepers.insert(pid, Sleeper { channels, arrival, deadline, interruptible, outcome: None });
+        self.sleepers.insert(tid, Sleeper { channels, arrival, deadline, interruptible, outcome: None });
     }
     /// Why a thread that has slept was woken; to be asked once, when it runs again.
-    pub fn take_outcome(&mut self, pid: Pid) -> WaitOutcome {
-        self.sleepers.remove(&pid).and_then(|sleeper| sleeper.outcome).unwrap_or(WaitOutcome::Woken)
+    pub fn take_outcome(&mut self, tid: Tid) -> WaitOutcome {
+        self.sleepers.remove(&tid).and_then(|sleeper| sleeper.outcome).unwrap_or(WaitOutcome::Woken)
     }
     /// Wakes all who wait on a channel, in the order they came.
     pub fn wake(&mut self, channel: C) {
@@ -93,26 +93,26 @@ impl<C: Ord + Copy> Scheduler<C> {
     pub fn wake_some(&mut self, channel: C, count: usize) -> usize {
         let mut woken = 0;
         while woken < count
-            && let Some(&(waited, _, pid)) = self.waiting.range((channel, 0, 0)..).next()
+            && let Some(&(waited, _, tid)) = self.waiting.range((channel, 0, Tid(0))..).next()
             && waited == channel
         {
-            self.rouse(pid, WaitOutcome::Woken);
+            self.rouse(tid, WaitOutcome::Woken);
             woken += 1;
         }
         woken
     }
     /// Wakes a thread for a signal if it sleeps interruptibly.
-    pub fn interrupt(&mut self, pid: Pid) {
-        if self.is_sleeping(pid) && self.sleepers.get(&pid).is_some_and(|sleeper| sleeper.interruptible) {
-            self.rouse(pid, WaitOutcome::Interrupted);
+    pub fn interrupt(&mut self, tid: Tid) {
+        if self.is_sleeping(tid) && self.sleepers.get(&tid).is_some_and(|sleeper| sleeper.interruptible) {
+            self.rouse(tid, WaitOutcome::Interrupted);
         }
     }
     /// Wakes everyone whose deadline is `now` or earlier.
     pub fn expire(&mut self, now: u64) {
-        while let Some(&(deadline, pid)) = self.deadlines.first()
+        while let Some(&(deadline, tid)) = self.deadlines.first()
             && deadline <= now
         {
-            self.rouse(pid, WaitOutcome::TimedOut);
+            self.rouse(tid, WaitOutcome::TimedOut);
         }
     }
     /// The earliest deadline of a sleeper.
@@ -120,70 +120,74 @@ impl<C: Ord + Copy> Scheduler<C> {
         self.deadlines.first().map(|&(deadline, _)| deadline)
     }
     /// Whether this thread sleeps.
-    pub fn is_sleeping(&self, pid: Pid) -> bool {
-        self.sleepers.get(&pid).is_some_and(|sleeper| sleeper.outcome.is_none())
+    pub fn is_sleeping(&self, tid: Tid) -> bool {
+        self.sleepers.get(&tid).is_some_and(|sleeper| sleeper.outcome.is_none())
     }
 
     /// Makes a sleeper runnable. Allocates nothing, since it may be an interrupt that does it.
-    fn rouse(&mut self, pid: Pid, outcome: WaitOutcome) {
-        let Some(sleeper) = self.sleepers.get_mut(&pid).filter(|sleeper| sleeper.outcome.is_none()) else {
+    fn rouse(&mut self, tid: Tid, outcome: WaitOutcome) {
+        let Some(sleeper) = self.sleepers.get_mut(&tid).filter(|sleeper| sleeper.outcome.is_none()) else {
             return;
         };
         sleeper.outcome = Some(outcome);
         for &channel in &sleeper.channels {
-            self.waiting.remove(&(channel, sleeper.arrival, pid));
+            self.waiting.remove(&(channel, sleeper.arrival, tid));
         }
         sleeper.channels = Vec::new();
         if let Some(deadline) = sleeper.deadline {
-            self.deadlines.remove(&(deadline, pid));
+            self.deadlines.remove(&(deadline, tid));
         }
-        self.runnable.push_back(pid);
+        self.runnable.push_back(tid);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Tid as T;
     use alloc::vec;
 
     #[test]
     fn sleepers_wake_in_order_and_once() {
         let mut scheduler = Scheduler::default();
-        scheduler.sleep(2, vec!['a', 'b'], Some(50), true);
-        scheduler.sleep(1, vec!['a'], None, false);
+        scheduler.sleep(T(2), vec!['a', 'b'], Some(50), true);
+        scheduler.sleep(T(1), vec!['a'], None, false);
         scheduler.wake('a');
         scheduler.wake('b');
         scheduler.expire(100);
         assert_eq!(
             (scheduler.take_next(), scheduler.take_next(), scheduler.take_next()),
-            (Some(2), Some(1), None)
+            (Some(T(2)), Some(T(1)), None)
         );
-        assert_eq!(scheduler.take_outcome(2), WaitOutcome::Woken);
+        assert_eq!(scheduler.take_outcome(T(2)), WaitOutcome::Woken);
         assert_eq!(scheduler.next_deadline(), None);
     }
 
     #[test]
     fn deadlines_expire_earliest_first_and_only_interruptible_sleep_is_interrupted() {
         let mut scheduler = Scheduler::default();
-        scheduler.sleep(1, vec!['a'], Some(20), false);
-        scheduler.sleep(2, vec![], Some(10), true);
-        scheduler.interrupt(1);
+        scheduler.sleep(T(1), vec!['a'], Some(20), false);
+        scheduler.sleep(T(2), vec![], Some(10), true);
+        scheduler.interrupt(T(1));
         assert_eq!((scheduler.has_runnable(), scheduler.next_deadline()), (false, Some(10)));
         scheduler.expire(19);
-        assert_eq!((scheduler.take_next(), scheduler.take_outcome(2)), (Some(2), WaitOutcome::TimedOut));
-        assert!(scheduler.is_sleeping(1) && !scheduler.is_sleeping(2));
+        assert_eq!(
+            (scheduler.take_next(), scheduler.take_outcome(T(2))),
+            (Some(T(2)), WaitOutcome::TimedOut)
+        );
+        assert!(scheduler.is_sleeping(T(1)) && !scheduler.is_sleeping(T(2)));
     }
 
     #[test]
     fn wake_some_leaves_the_rest_asleep() {
         let mut scheduler = Scheduler::default();
-        for pid in [3, 1, 2] {
-            scheduler.sleep(pid, vec!['f'], None, true);
+        for tid in [3, 1, 2] {
+            scheduler.sleep(T(tid), vec!['f'], None, true);
         }
         assert_eq!(scheduler.wake_some('f', 2), 2);
         assert_eq!(
             (scheduler.take_next(), scheduler.take_next(), scheduler.take_next()),
-            (Some(3), Some(1), None)
+            (Some(T(3)), Some(T(1)), None)
         );
         assert_eq!(scheduler.wake_some('f', 9), 1);
     }

@@ -1,10 +1,14 @@
-//! The process table: who is whose child, which group and session each is in, and who has ended.
+//! The process table: who is whose child, which group and session each is in, who has ended, and whose each thread is.
 
 use crate::ExitStatus;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 
 /// A process's number.
 pub type Pid = u32;
+
+/// A thread's number. The first thread of a process has the process's.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Tid(pub u32);
 
 /// The first program's number, which adopts orphans.
 const INIT: Pid = 1;
@@ -37,25 +41,29 @@ struct Entry<P> {
     session: Pid,
 }
 
-/// All processes, each with a payload of the kernel's while it lives.
+/// All processes and their threads, each with a payload of the kernel's while it lives.
 #[derive(Debug)]
-pub struct ProcessTable<P> {
+pub struct ProcessTable<P, T> {
     entries: BTreeMap<Pid, Entry<P>>,
+    threads: BTreeMap<Tid, T>,
+    /// Whose each thread is.
+    members: BTreeSet<(Pid, Tid)>,
     last_pid: Pid,
 }
 
-impl<P> Default for ProcessTable<P> {
+impl<P, T> Default for ProcessTable<P, T> {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), last_pid: 0 }
+        Self { entries: BTreeMap::new(), threads: BTreeMap::new(), members: BTreeSet::new(), last_pid: 0 }
     }
 }
 
-impl<P: Clone> ProcessTable<P> {
-    /// A number that no process, group or session has; `None` if all are taken.
+impl<P: Clone, T: Clone> ProcessTable<P, T> {
+    /// A number that no process, thread, group or session has; `None` if all are taken.
     pub fn allocate_pid(&mut self) -> Option<Pid> {
         let candidates = (self.last_pid + 1..=PID_MAX).chain(2..=self.last_pid.min(PID_MAX));
         let is_free = |pid: &Pid| {
             !self.entries.contains_key(pid)
+                && !self.threads.contains_key(&Tid(*pid))
                 && self.entries.values().all(|e| e.group != *pid && e.session != *pid)
         };
         self.last_pid = candidates.into_iter().find(is_free)?;
@@ -67,6 +75,44 @@ impl<P: Clone> ProcessTable<P> {
             self.entries.get(&parent).map_or((pid, pid), |entry| (entry.group, entry.session));
         let before = self.entries.insert(pid, Entry { state: State::Alive(payload), parent, group, session });
         assert!(before.is_none(), "process {pid} is entered twice");
+    }
+    /// Enters a thread of a living process.
+    pub fn insert_thread(&mut self, tid: Tid, pid: Pid, payload: T) {
+        let is_new = self.members.insert((pid, tid)) && self.threads.insert(tid, payload).is_none();
+        assert!(is_new, "thread {} is entered twice", tid.0);
+    }
+    /// A thread has ended; its number is free, unless it is its process's.
+    pub fn remove_thread(&mut self, tid: Tid, pid: Pid) {
+        let was_there = self.members.remove(&(pid, tid)) && self.threads.remove(&tid).is_some();
+        assert!(was_there, "thread {} ends twice", tid.0);
+    }
+    /// The only thread of a process takes the process's number (`execve`).
+    pub fn make_first(&mut self, tid: Tid, pid: Pid) {
+        let payload = self.threads.remove(&tid).expect("a thread that runs is in the table");
+        self.members.remove(&(pid, tid));
+        self.insert_thread(Tid(pid), pid, payload);
+    }
+    /// The payload of a thread.
+    pub fn thread(&self, tid: Tid) -> Option<T> {
+        self.threads.get(&tid).cloned()
+    }
+    /// A process's first thread with a number above `after`, or at all: a walk that stays right whatever happens to the table meanwhile.
+    pub fn next_thread(&self, pid: Pid, after: Option<Tid>) -> Option<(Tid, T)> {
+        let from = after.map_or(0, |tid| tid.0 + 1);
+        let &(_, tid) = self.members.range((pid, Tid(from))..=(pid, Tid(Pid::MAX))).next()?;
+        Some((tid, self.thread(tid)?))
+    }
+    /// How many threads a process has.
+    pub fn thread_count(&self, pid: Pid) -> usize {
+        self.members.range((pid, Tid(0))..=(pid, Tid(Pid::MAX))).count()
+    }
+    /// All threads.
+    pub fn threads(&self) -> impl Iterator<Item = &T> {
+        self.threads.values()
+    }
+    /// How many threads there are in all.
+    pub fn all_threads(&self) -> usize {
+        self.threads.len()
     }
     /// The payload of a living process.
     pub fn get(&self, pid: Pid) -> Option<P> {
@@ -193,7 +239,7 @@ mod tests {
     use super::*;
     use crate::Signal;
 
-    fn family() -> ProcessTable<char> {
+    fn family() -> ProcessTable<char, char> {
         let mut table = ProcessTable::default();
         for (parent, payload) in [(0, 'a'), (1, 'b'), (2, 'c')] {
             let pid = table.allocate_pid().unwrap();
@@ -239,5 +285,36 @@ mod tests {
         table.exit(3, ExitStatus::Exited(0));
         table.reap(3);
         assert_eq!(table.allocate_pid(), Some(4));
+    }
+
+    #[test]
+    fn threads_are_found_by_number_and_by_process() {
+        let mut table = family();
+        table.insert_thread(Tid(2), 2, 'm');
+        let tid = Tid(table.allocate_pid().unwrap());
+        table.insert_thread(tid, 2, 'n');
+        table.insert_thread(Tid(3), 3, 'c');
+        assert_eq!((tid, table.thread_count(2), table.all_threads()), (Tid(4), 2, 3));
+        assert_eq!(table.next_thread(2, None), Some((Tid(2), 'm')));
+        assert_eq!(table.next_thread(2, Some(Tid(2))), Some((Tid(4), 'n')));
+        assert_eq!(table.next_thread(2, Some(Tid(4))), None);
+        assert_eq!((table.thread(Tid(3)), table.thread(Tid(5))), (Some('c'), None));
+        table.remove_thread(Tid(2), 2);
+        assert_eq!((table.next_thread(2, None), table.thread_count(2)), (Some((Tid(4), 'n')), 1));
+    }
+
+    #[test]
+    fn a_thread_that_executes_a_program_becomes_the_first() {
+        let mut table = family();
+        table.insert_thread(Tid(4), 2, 'n');
+        table.make_first(Tid(4), 2);
+        assert_eq!((table.thread(Tid(4)), table.next_thread(2, None)), (None, Some((Tid(2), 'n'))));
+    }
+
+    #[test]
+    fn a_threads_number_is_not_given_away() {
+        let mut table = family();
+        table.insert_thread(Tid(4), 2, 'n');
+        assert_eq!(table.allocate_pid(), Some(5));
     }
 }

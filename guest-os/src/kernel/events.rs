@@ -2,13 +2,13 @@
 
 use crate::drivers::host;
 use crate::hart::hart;
-use crate::process::Process;
+use crate::thread::Thread;
 use isa::Ppn;
 use isa::events::{EventKind, EventRecord};
 use mm::vma::Backing;
 use mm::{FrameNote, PageRange, Vma};
 
-/// Reports an event with a text, of the running process unless the record names one.
+/// Reports an event with a text, of the running thread unless the record names one.
 pub fn report_text(record: EventRecord, text: &[u8]) {
     if !host::is_present() {
         return;
@@ -16,10 +16,11 @@ pub fn report_text(record: EventRecord, text: &[u8]) {
     let mut record = record;
     if record.pid == 0
         && let Ok(current) = hart().current.try_borrow()
-        && let Some(process) = &*current
+        && let Some(thread) = &*current
     {
-        (record.pid, record.tid, record.pc) =
-            (u64::from(process.pid), u64::from(process.pid), process.user_pc());
+        record.pc = thread.user_pc();
+        record.pid = u64::from(thread.process.pid);
+        record.tid = u64::from(thread.tid().0);
     }
     host::with(|host| host.report(&record, text));
 }
@@ -47,9 +48,9 @@ pub fn of(kind: EventKind) -> EventRecord {
     EventRecord { kind: kind as u64, ..EventRecord::default() }
 }
 
-/// A record of this kind about `process`.
-pub fn about(kind: EventKind, process: &Process) -> EventRecord {
-    EventRecord { pid: u64::from(process.pid), tid: u64::from(process.pid), ..of(kind) }
+/// A record of this kind about `thread`.
+pub fn about(kind: EventKind, thread: &Thread) -> EventRecord {
+    EventRecord { pid: u64::from(thread.process.pid), tid: u64::from(thread.tid().0), ..of(kind) }
 }
 
 /// A record of this kind about a range of pages.

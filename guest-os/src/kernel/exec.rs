@@ -4,9 +4,10 @@
 //! segments are mapped and wait for their first touch.
 
 use crate::hart::{current, hart};
-use crate::process::{self, Process, Program, SharedSpace};
+use crate::process::{self, Program, SharedSpace};
 use crate::syscall::system;
-use crate::{arch, events, heap, inject, mem, pages, trampoline, user, vfs};
+use crate::thread::Thread;
+use crate::{arch, events, exit, heap, inject, mem, pages, trampoline, user, vfs};
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -59,15 +60,14 @@ pub fn execute(request: Request) -> Result<(), Errno> {
     }
     let image = find_image(&mut request)?;
     let plan = plan_image(&image)?;
-    let process = current();
+    let thread = current();
     let plan = match plan {
         Ok(plan) => plan,
         Err(error) => {
             // Linux finds this out when the old program is gone already: the process dies.
             log::warn!("{}: {}", name(&image.location), error.reason());
-            let mut signals = process.signals.borrow_mut();
-            signals.exec();
-            signals.force(proc::SigInfo::from_kernel(proc::Signal::SEGV));
+            thread.process.signals.borrow_mut().exec();
+            thread.force(proc::SigInfo::from_kernel(proc::Signal::SEGV));
             return Ok(());
         }
     };
@@ -76,6 +76,7 @@ pub fn execute(request: Request) -> Result<(), Errno> {
     pages::hold(image.number, &image.location.inode);
     let prepared = stack.and_then(|stack| {
         map_image(&mut space.borrow_mut(), &image, &plan, stack.sp)?;
+        exit::end_other_threads(&thread)?;
         make_room(stack.bytes.len() as u64)?;
         Ok(stack)
     });
@@ -87,10 +88,10 @@ pub fn execute(request: Request) -> Result<(), Errno> {
         }
     };
     inject::covered(|| {
-        change_over(&process, space, &image, request, &plan, stack.sp);
+        change_over(&thread, space, &image, request, &plan, stack.sp);
         if user::copy_out(stack.sp.0, &stack.bytes).is_err() {
             // There is no old program to go back to.
-            process.signals.borrow_mut().post(proc::SigInfo::from_kernel(proc::Signal::KILL));
+            thread.post(proc::SigInfo::from_kernel(proc::Signal::KILL));
         }
     });
     Ok(())
@@ -209,7 +210,7 @@ fn refuse_because(location: &Location, why: &str) -> Errno {
     let refusal =
         EventRecord { detail: u64::from(Errno::ENOEXEC.number()), ..events::of(EventKind::ExecRefused) };
     events::report_text(refusal, &why.as_bytes()[..why.len().min(MAX_TEXT)]);
-    let is_first = current().space.borrow().is_none();
+    let is_first = current().process.space.borrow().is_none();
     if !(is_first && crate::drivers::host::is_present()) {
         log::warn!("{}: {why}", name(location));
     }
@@ -316,13 +317,14 @@ fn zero_part(segment: &Segment) -> MapRequest {
 /// From here on the process executes the new program.
 #[inline(never)] // a frame of its own, not part of its caller's
 fn change_over(
-    process: &Process,
+    thread: &Thread,
     space: SharedSpace,
     image: &Image,
     request: Request,
     plan: &ElfPlan,
     sp: VirtAddr,
 ) {
+    let process = &thread.process;
     let satp = space.borrow().satp();
     let old = process.space.borrow_mut().replace(space);
     hart().use_address_space(satp);
@@ -331,6 +333,7 @@ fn change_over(
     }
     process.end_borrowing();
     process.signals.borrow_mut().exec();
+    thread.signals.borrow_mut().exec();
     let mut from = 0;
     loop {
         let next = process.files.borrow_mut().take_next(from, true);
@@ -338,10 +341,12 @@ fn change_over(
         crate::syscall::files::close_file(file);
         from = fd + 1;
     }
-    hart().fp.borrow_mut().forget(process.pid);
-    **process.fp.borrow_mut() = arch::FpState::default();
-    **process.frame.borrow_mut() = arch::TrapFrame::starting_at(plan.entry.0, sp.0);
-    process.clear_child_tid.set(0);
+    thread.become_first();
+    hart().fp.borrow_mut().forget(thread.tid());
+    **thread.fp.borrow_mut() = arch::FpState::default();
+    **thread.frame.borrow_mut() = arch::TrapFrame::starting_at(plan.entry.0, sp.0);
+    thread.clear_child_tid.set(0);
+    *thread.name.borrow_mut() = name_of(&request);
     *process.program.borrow_mut() = program_of(image, request, sp);
 
     let record = EventRecord { detail: plan.entry.0, detail2: satp.0, ..events::of(EventKind::Exec) };
@@ -352,12 +357,15 @@ fn change_over(
     }
 }
 
-fn program_of(image: &Image, request: Request, sp: VirtAddr) -> Program {
+fn name_of(request: &Request) -> Vec<u8> {
     const NAME_BYTES: usize = 15;
     let last = request.path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    last[..last.len().min(NAME_BYTES)].to_vec()
+}
+
+fn program_of(image: &Image, request: Request, sp: VirtAddr) -> Program {
     Program {
         path: image.location.path.clone(),
-        name: last[..last.len().min(NAME_BYTES)].to_vec(),
         arguments: Rc::new(request.argv.into_bytes()),
         environment: Rc::new(request.envp.into_bytes()),
         start_stack: sp.0,

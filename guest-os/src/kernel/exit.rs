@@ -1,31 +1,55 @@
-//! The end of a process, and of the run.
+//! The end of a thread, of a process, and of the run; and the sending of signals.
 
 use crate::hart::{current, hart};
 use crate::local::HartLocal;
-use crate::process::{self, Process, find, release_space, table};
+use crate::process::{self, Process, Usage, find, release_space, table};
 use crate::shutdown::{self, End};
 use crate::syscall::files::close_file;
+use crate::thread::Thread;
 use crate::user::UserPtr;
 use crate::wait::{self, Channel, scheduler};
 use crate::{block, console, events, heap, inject, mem, pages, stack, trampoline, vfs};
+use fs::Errno;
 use isa::events::{EventKind, EventRecord};
-use proc::{ExitStatus, Pid, SigInfo, Signal};
+use proc::{ExitStatus, Pid, SigInfo, Signal, SignalSet};
 
 /// The first process; the run ends with it.
 pub const FIRST: Pid = 1;
 
-/// Ends the running process.
+/// Ends the running thread, and its process with it if no other is left.
 pub fn finish(status: ExitStatus) -> ! {
     end(status);
     wait::leave_for_good()
 }
 
 fn end(status: ExitStatus) {
-    let process = current();
+    let thread = current();
+    let process = &thread.process;
+    // What is sent to the process from now on is for others to take.
+    thread.signals.borrow_mut().set_blocked(SignalSet(u64::MAX));
+    clear_child_tid(&thread);
+    if thread.is_first() {
+        process.first_status.set(Some(status));
+    }
+    if table(|t| t.thread_count(process.pid)) == 1 {
+        let how = process.ending.get().or(process.first_status.get()).unwrap_or(status);
+        return end_process(&thread, how);
+    }
+    // Nothing sleeps from here to the switch: who finds itself the last one is.
+    hart().fp.borrow_mut().forget(thread.tid());
+    thread.count_system_time();
+    process.keep_usage(&thread.usage.get());
+    table(|t| t.remove_thread(thread.tid(), process.pid));
+    wake_takers(process);
+    wait::wake(Channel::Threads(process.pid));
+}
+
+/// The last thread of a process gives back what the process has.
+fn end_process(thread: &Thread, status: ExitStatus) {
+    let process = &thread.process;
     if process.pid == FIRST {
         end_all_others();
     }
-    clear_child_tid(&process);
     let mut from = 0;
     loop {
         let next = process.files.borrow_mut().take_next(from, false);
@@ -36,22 +60,61 @@ fn end(status: ExitStatus) {
     *process.cwd.borrow_mut() = None;
     let space = process.space.borrow_mut().take();
     if let Some(space) = space {
-        let peak = space.borrow().peak_resident_pages();
-        process.count(|usage| usage.peak_resident_pages = usage.peak_resident_pages.max(peak));
+        let peak_resident_pages = space.borrow().peak_resident_pages();
+        process.keep_usage(&Usage { peak_resident_pages, ..Usage::default() });
         hart().use_kernel_address_space();
         release_space(space);
     }
     process.end_borrowing();
-    hart().fp.borrow_mut().forget(process.pid);
+    hart().fp.borrow_mut().forget(thread.tid());
     events::report(EventRecord {
         detail: u64::from(status.to_wait_status()),
-        ..events::about(EventKind::Exit, &process)
+        ..events::about(EventKind::Exit, thread)
     });
-    process.count_system_time();
+    thread.count_system_time();
     if process.pid == FIRST {
         end_of_run(status);
     }
-    become_zombie(&process, status);
+    process.keep_usage(&thread.usage.get());
+    table(|t| t.remove_thread(thread.tid(), process.pid));
+    become_zombie(process, status);
+}
+
+/// Decides how a process ends: each of its threads does, at its next chance. Those that sleep wake; the first to decide is heard.
+pub fn end_all_threads(process: &Process, status: ExitStatus) {
+    if process.ending.get().is_none() {
+        process.ending.set(Some(status));
+        kill_others(process);
+    }
+}
+
+/// Ends all threads of the running one's process but itself, and waits until they have. EINTR if it is to end itself.
+pub fn end_other_threads(thread: &Thread) -> Result<(), Errno> {
+    let process = &thread.process;
+    let are_others = || table(|t| t.thread_count(process.pid)) > 1;
+    if !are_others() {
+        return Ok(());
+    }
+    if thread.is_killed() {
+        return Err(Errno::EINTR);
+    }
+    kill_others(process);
+    while are_others() {
+        wait::sleep(Channel::Threads(process.pid));
+    }
+    process.first_status.set(None);
+    Ok(())
+}
+
+fn kill_others(process: &Process) {
+    let this = current().tid();
+    process::each_thread(process.pid, |thread| {
+        if thread.tid() != this {
+            thread.post(SigInfo::from_kernel(Signal::KILL));
+            scheduler(|s| s.interrupt(thread.tid()));
+        }
+    });
+    wait::wake(Channel::Continue(process.pid));
 }
 
 /// Kills every other process and waits until they have ended.
@@ -71,9 +134,9 @@ fn end_all_others() {
     }
 }
 
-fn clear_child_tid(process: &Process) {
-    let address = process.clear_child_tid.replace(0);
-    if address != 0 && process.space.borrow().is_some() {
+fn clear_child_tid(thread: &Thread) {
+    let address = thread.clear_child_tid.replace(0);
+    if address != 0 && thread.process.space.borrow().is_some() {
         let word = UserPtr::<u32>::from(address);
         if word.write(0).is_ok() {
             crate::syscall::futex::wake_all(address);
@@ -84,12 +147,9 @@ fn clear_child_tid(process: &Process) {
 fn become_zombie(process: &Process, status: ExitStatus) {
     let pid = process.pid;
     let parent = table(|t| t.parent(pid));
-    process.children_usage.set({
-        let mut sum = process.children_usage.get();
-        sum.add(&process.usage.get());
-        sum
-    });
-    process::remember_usage(pid, process.children_usage.get());
+    let mut usage = process.children_usage.get();
+    usage.add(&process.ended_usage.get());
+    process::remember_usage(pid, usage);
     // Zombies that come to the first process by adoption are its to wait for.
     let leaves_zombies = table(|t| t.children(pid).any(|orphan| t.zombie_status(orphan).is_some()));
     let payload = table(|t| t.exit(pid, status));
@@ -120,19 +180,54 @@ fn become_zombie(process: &Process, status: ExitStatus) {
 const CLD_EXITED: i32 = 1;
 const CLD_KILLED: i32 = 2;
 
-/// Sends a signal to a process and wakes it if it sleeps interruptibly.
+/// Sends a signal to a process as a whole: a thread that does not block it takes it, and is woken if it sleeps interruptibly.
 pub fn send(process: &Process, info: SigInfo) {
-    let wakes = process.signals.borrow_mut().post(info);
-    if info.signal == Signal::CONT || info.signal == Signal::KILL {
-        if process.stopped.take().is_some() && info.signal == Signal::CONT {
-            process.continue_unreported.set(true);
-            wait::wake(Channel::Child(table(|t| t.parent(process.pid))));
+    let mut kept = SignalSet(u64::MAX);
+    process::each_thread(process.pid, |thread| kept = SignalSet(kept.0 & thread.signals.borrow().kept().0));
+    let is_to_wake = process.signals.borrow_mut().post(info, kept);
+    go_on(process, info.signal);
+    let mut is_taken = !is_to_wake;
+    process::each_thread(process.pid, |thread| {
+        if !is_taken && !thread.signals.borrow().blocked().contains(info.signal) {
+            scheduler(|s| s.interrupt(thread.tid()));
+            // All threads end by a SIGKILL: each may as well wake now.
+            is_taken = info.signal != Signal::KILL;
         }
-        wait::wake(Channel::Continue(process.pid));
+    });
+}
+
+/// Sends a signal to one thread.
+pub fn send_to_thread(thread: &Thread, info: SigInfo) {
+    let is_to_wake = thread.post(info);
+    go_on(&thread.process, info.signal);
+    if is_to_wake {
+        scheduler(|s| s.interrupt(thread.tid()));
     }
-    if wakes {
-        scheduler(|s| s.interrupt(process.pid));
+}
+
+/// A stopped process goes on by SIGCONT, and by SIGKILL to its end.
+fn go_on(process: &Process, signal: Signal) {
+    if signal != Signal::CONT && signal != Signal::KILL {
+        return;
     }
+    if signal == Signal::CONT {
+        process::each_thread(process.pid, |thread| thread.signals.borrow_mut().discard_stops());
+        process.signals.borrow_mut().discard_stops();
+    }
+    if process.stopped.take().is_some() && signal == Signal::CONT {
+        process.continue_unreported.set(true);
+        wait::wake(Channel::Child(table(|t| t.parent(process.pid))));
+    }
+    wait::wake(Channel::Continue(process.pid));
+}
+
+/// Wakes those threads of a process that a pending signal is for: the one that was woken for it has ended, or blocks it now.
+pub fn wake_takers(process: &Process) {
+    process::each_thread(process.pid, |thread| {
+        if thread.has_signal() {
+            scheduler(|s| s.interrupt(thread.tid()));
+        }
+    });
 }
 
 /// Sends SIGALRM to every process whose timer has run out.

@@ -2,7 +2,7 @@
 
 use crate::block::Purpose;
 use crate::hart::current;
-use crate::process::Process;
+use crate::thread::Thread;
 use crate::wait::{self, Channel};
 use crate::{arch, events, heap, inject, mem, pages};
 use isa::VirtAddr;
@@ -35,12 +35,12 @@ pub fn resolve(va: VirtAddr, access: Access, origin: Origin) -> Result<(), Refus
 }
 
 fn try_resolve(va: VirtAddr, access: Access, origin: Origin) -> Result<(), Refused> {
-    let process = current();
-    let space = process.space();
+    let thread = current();
+    let space = thread.process.space();
     let mut waited = DiskWait::None;
     loop {
         if heap::settle().is_err() {
-            out_of_frames(&process, va);
+            out_of_frames(&thread, va);
             return Err(Refused::OutOfFrames);
         }
         let outcome = space.borrow_mut().fault(&mut mem::memory(), va, access, waited);
@@ -51,7 +51,7 @@ fn try_resolve(va: VirtAddr, access: Access, origin: Origin) -> Result<(), Refus
                     // The frame may have been filled since instructions were last fetched from it.
                     arch::fence_instructions();
                 }
-                count(&process, &resolution);
+                count(&thread, &resolution);
                 report(&resolution, origin);
                 return Ok(());
             }
@@ -69,7 +69,7 @@ fn try_resolve(va: VirtAddr, access: Access, origin: Origin) -> Result<(), Refus
                 waited = DiskWait::Done;
             }
             Err(_) => {
-                out_of_frames(&process, va);
+                out_of_frames(&thread, va);
                 return Err(Refused::OutOfFrames);
             }
         }
@@ -84,28 +84,28 @@ pub fn trap(va: VirtAddr, access: Access) {
         FaultSignal::SegvAccErr => (Signal::SEGV, 2),
         FaultSignal::BusAdrErr => (Signal::BUS, 2),
     };
-    current().signals.borrow_mut().force(SigInfo { signal, code, pid: 0, value: va.0 });
+    current().force(SigInfo { signal, code, pid: 0, value: va.0 });
 }
 
 /// No frame is free and none can be freed: the process that asks is killed.
-pub fn out_of_frames(process: &Process, va: VirtAddr) {
+pub fn out_of_frames(thread: &Thread, va: VirtAddr) {
     if inject::has_refused() {
         // There are frames: the access is tried again.
         return;
     }
-    let name = alloc::string::String::from_utf8_lossy(&process.program.borrow().name).into_owned();
+    let name = alloc::string::String::from_utf8_lossy(&thread.name.borrow()).into_owned();
     log::error!(
         "out of frames: process {} ({name}) is killed at {va}; it had {} pages of {} frames (-m or --frames gives more)",
-        process.pid,
-        process.space().borrow().resident_pages(),
+        thread.process.pid,
+        thread.process.space().borrow().resident_pages(),
         mem::memory().frames().total()
     );
     events::report(EventRecord { va: va.0, ..events::of(EventKind::OutOfFrames) });
-    process.signals.borrow_mut().post(SigInfo::from_kernel(Signal::KILL));
+    thread.post(SigInfo::from_kernel(Signal::KILL));
 }
 
-fn count(process: &Process, resolution: &Resolution) {
-    process.count(|usage| {
+fn count(thread: &Thread, resolution: &Resolution) {
+    thread.count(|usage| {
         if resolution.from_disk {
             usage.major_faults += 1;
         } else {

@@ -1,24 +1,24 @@
-//! What belongs to the hart: the running process, the idle thread, whose FP registers it holds, its address space.
+//! What belongs to the hart: the running thread, the idle thread, whose FP registers it holds, its address space.
 
 use crate::arch::{self, Context, FpOwner};
 use crate::local::HartLocal;
-use crate::process::Process;
+use crate::thread::Thread;
 use alloc::rc::Rc;
 use core::cell::{Cell, RefCell};
 use isa::paging::Satp;
 
 /// The state of a hart.
 pub struct Hart {
-    /// The running process; none while the hart idles.
-    pub current: RefCell<Option<Rc<Process>>>,
-    /// A process that has ended and whose kernel stack is still in use until the next switch is done.
-    pub ended: RefCell<Option<Rc<Process>>>,
-    /// The idle thread, while a process runs.
+    /// The running thread; none while the hart idles.
+    pub current: RefCell<Option<Rc<Thread>>>,
+    /// A thread that has ended and whose kernel stack is still in use until the next switch is done.
+    pub ended: RefCell<Option<Rc<Thread>>>,
+    /// The idle thread, while another one runs.
     pub idle: RefCell<Context>,
     /// Whose FP registers are loaded.
     pub fp: RefCell<FpOwner>,
     satp: Cell<Satp>,
-    /// When the running process's turn ends, in ticks.
+    /// When the running thread's turn ends, in ticks.
     pub turn_end: Cell<u64>,
     /// The deadline the timer is set to; 0 before the first.
     pub timer: Cell<u64>,
@@ -48,10 +48,10 @@ pub fn hart() -> &'static Hart {
     HART.leak()
 }
 
-/// The running process.
+/// The running thread.
 #[track_caller]
-pub fn current() -> Rc<Process> {
-    hart().current.borrow().clone().expect("a process is running")
+pub fn current() -> Rc<Thread> {
+    hart().current.borrow().clone().expect("a thread is running")
 }
 
 impl Hart {

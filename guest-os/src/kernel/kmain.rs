@@ -9,6 +9,7 @@ use crate::local::HartLocal;
 use crate::process::{self, Program, Start};
 use crate::shutdown::{End, stop};
 use crate::syscall::{limits, system};
+use crate::thread;
 use crate::vfs::{self, KernelFacts};
 use crate::wait::{self, scheduler};
 use crate::{arch, block, clock, console, events, heap, inject, interrupts, logger, mem, trampoline};
@@ -18,7 +19,7 @@ use fdt::Fdt;
 use fs::{Device, Errno, Object, OpenFile, OpenFlags, Vfs};
 use isa::events::{EventKind, EventRecord};
 use isa::{PAGE_SIZE, PhysAddr};
-use proc::{DescriptorTable, Signals};
+use proc::{DescriptorTable, ProcessSignals, ThreadSignals};
 
 /// The first program, until its process starts it.
 static INIT: HartLocal<Option<Init>> = HartLocal::new(None);
@@ -81,22 +82,24 @@ fn heap_start(heap_bytes: u64, tree_start: PhysAddr, tree_end: PhysAddr) -> Phys
 fn start_first_process() {
     hart().use_kernel_address_space();
     let start = Start {
-        frame: Box::default(),
-        fp: Box::default(),
+        thread: thread::Start {
+            frame: Box::default(),
+            fp: Box::default(),
+            signals: ThreadSignals::default(),
+            name: b"init".to_vec(),
+        },
         space: None,
         files: DescriptorTable::new(limits::OPEN_FILES),
-        signals: Signals::default(),
+        signals: ProcessSignals::default(),
         cwd: None,
         umask: 0o022,
-        program: Program { name: b"init".to_vec(), ..Program::default() },
+        program: Program::default(),
         limits: Box::new(limits::INITIAL),
     };
-    let Ok(process) = process::create(0, Box::new(start)) else {
+    let Ok(thread) = process::create(0, Box::new(start)) else {
         panic!("there is no room for the first process")
     };
-    let pid = process.pid;
-    drop(process);
-    scheduler(|s| s.make_runnable(pid));
+    scheduler(|s| s.make_runnable(thread.tid()));
 }
 
 /// The first process's first steps: it mounts the root, opens its standard streams and executes its program.
@@ -104,7 +107,7 @@ fn start_first_process() {
 pub fn first_process() {
     let init = INIT.get_mut().take().expect("the first process starts once");
     mount_root();
-    let process = current();
+    let process = current().process.clone();
     let root = vfs::lock().root();
     *process.cwd.borrow_mut() = Some(root.clone());
     open_standard_streams();
@@ -137,7 +140,7 @@ fn mount_root() {
 }
 
 fn open_standard_streams() {
-    let process = current();
+    let process = current().process.clone();
     for stream in 0..3 {
         let is_terminal = console::is_terminal(u64::from(stream));
         let device = Object::Device(Device::Stdio { stream, is_terminal });
@@ -149,7 +152,8 @@ fn open_standard_streams() {
 fn execute_first(init: &Init) -> Result<(), Errno> {
     let mut result = Err(Errno::ENOENT);
     for path in exec::candidates(&init.program, &init.envp) {
-        let request = Request { at: current().cwd(), path, argv: init.argv.clone(), envp: init.envp.clone() };
+        let request =
+            Request { at: current().process.cwd(), path, argv: init.argv.clone(), envp: init.envp.clone() };
         result = exec::execute(request);
         if result != Err(Errno::ENOENT) {
             break;

@@ -1,23 +1,18 @@
-//! A process as the kernel sees it: its kernel thread, its registers, its address space, what it has open.
-//!
-//! The thread's life is [`thread_start`]: run user code until it traps, serve the trap, deliver signals, again. It ends by
-//! returning to that loop with a status, so that nothing is left on its stack.
+//! A process as the kernel sees it: an address space, what is open, what its threads share. See [`crate::thread`].
 
-use crate::arch::{Context, FpState, TrapFrame};
 use crate::hart::hart;
 use crate::local::HartLocal;
-use crate::mem::KernelFrame;
-use crate::stack::KernelStack;
-use crate::{heap, mem};
+use crate::mem;
+use crate::thread::{self, Room, Thread};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use core::cell::{Cell, RefCell, UnsafeCell};
+use core::cell::{Cell, RefCell};
 use fs::{Errno, Location, OpenFileId};
 use isa::paging::Satp;
 use mm::AddressSpace;
-use proc::{DescriptorTable, Pid, ProcessTable, Signals};
+use proc::{DescriptorTable, ExitStatus, Pid, ProcessSignals, ProcessTable, Tid};
 
 /// An address space and who shares it (after `vfork`).
 pub type SharedSpace = Rc<RefCell<AddressSpace>>;
@@ -27,8 +22,6 @@ pub type SharedSpace = Rc<RefCell<AddressSpace>>;
 pub struct Program {
     /// Absolute path, links resolved.
     pub path: Rc<Vec<u8>>,
-    /// Last part of the path it was executed by, at most 15 bytes.
-    pub name: Vec<u8>,
     /// Arguments, each ended by a NUL. Shared with forked children: it never changes.
     pub arguments: Rc<Vec<u8>>,
     /// Environment, each entry ended by a NUL, shared likewise.
@@ -63,73 +56,49 @@ impl Usage {
     }
 }
 
-/// A process.
+/// A process: what its threads share.
 pub struct Process {
     /// Its number.
     pub pid: Pid,
-    /// The kernel thread's registers while it does not run. Written by the context switch.
-    pub context: UnsafeCell<Context>,
-    /// The kernel thread's stack.
-    pub stack: KernelStack,
-    /// Its share of the kernel heap.
-    pub share: heap::Share,
-    /// A page that what is copied from and to its memory passes through.
-    pub scratch: RefCell<KernelFrame>,
-    /// What the injector knows of it.
-    pub attempts: Cell<crate::inject::Attempts>,
-    /// The user's registers. Borrowed by its own thread while user code runs.
-    pub frame: RefCell<Box<TrapFrame>>,
-    /// The user's FP registers, when the hart does not hold them.
-    pub fp: RefCell<Box<FpState>>,
     /// Its address space; none before the first `execve` and after its end.
     pub space: RefCell<Option<SharedSpace>>,
     /// Its descriptors.
     pub files: RefCell<DescriptorTable<OpenFileId>>,
-    /// Its signals.
-    pub signals: RefCell<Signals>,
+    /// What is to be done with signals, and those that were sent to it as a whole.
+    pub signals: RefCell<ProcessSignals>,
     /// Its current directory.
     pub cwd: RefCell<Option<Location>>,
     /// Its file-mode mask.
     pub umask: Cell<u32>,
     /// What it executes.
     pub program: RefCell<Program>,
-    /// Its own times and counts.
-    pub usage: Cell<Usage>,
+    /// Times and counts of its threads that have ended, and the most memory that it has had.
+    pub ended_usage: Cell<Usage>,
     /// Those of its children that were waited for.
     pub children_usage: Cell<Usage>,
     /// When it was made, in ticks.
     pub start_ticks: u64,
-    /// When it last began to run in the kernel, in ticks.
-    pub stamp: Cell<u64>,
     /// The signal its parent gets at its end; 0 for none.
     pub exit_signal: Cell<u8>,
-    /// Word to store the process's number to before it first runs (CLONE_CHILD_SETTID).
-    pub set_child_tid: Cell<u64>,
     /// Borrows its parent's address space until it executes a program or ends (CLONE_VFORK).
     pub borrows_space: Cell<bool>,
-    /// Word to clear at the end (CLONE_CHILD_CLEARTID, `set_tid_address`).
-    pub clear_child_tid: Cell<u64>,
     /// `RLIMIT_STACK`, `RLIMIT_NOFILE` and the others, soft and hard.
     pub limits: RefCell<Box<[(u64, u64); crate::syscall::limits::COUNT]>>,
     /// Deadline and interval of `setitimer(ITIMER_REAL)`, in ticks; 0 is off.
     pub alarm: Cell<(u64, u64)>,
-    /// The signal that stopped it, while it is stopped.
+    /// The signal that stopped it, while it is stopped: none of its threads enters user mode.
     pub stopped: Cell<Option<proc::Signal>>,
     /// A stop that its parent has not been told of by `wait4`.
     pub stop_unreported: Cell<bool>,
     /// A continuation that its parent has not been told of.
     pub continue_unreported: Cell<bool>,
-    /// A system call that a signal has cut short, until the signal is delivered.
-    pub restart: Cell<Option<crate::signal::Interrupted>>,
-    /// It waits for a device and not for an event (state D in `/proc`).
-    pub uninterruptible: Cell<bool>,
+    /// How it ends, once it is decided that all its threads do (`exit_group`, a fatal signal).
+    pub ending: Cell<Option<ExitStatus>>,
+    /// How its first thread has ended. That is how the process ends if each thread ends by itself.
+    pub first_status: Cell<Option<ExitStatus>>,
 }
 
 impl Process {
-    /// Its user program counter, if its registers can be looked at now.
-    pub fn user_pc(&self) -> u64 {
-        self.frame.try_borrow().map_or(0, |frame| frame.pc)
-    }
     /// Its address space.
     #[track_caller]
     pub fn space(&self) -> SharedSpace {
@@ -146,26 +115,20 @@ impl Process {
     pub fn cwd(&self) -> Location {
         self.cwd.borrow().clone().expect("the first process has a directory before it runs a program")
     }
-    /// Whether a signal waits that is to be acted on.
-    pub fn has_signal(&self) -> bool {
-        self.signals.borrow().has_deliverable()
+    /// Its times and counts so far, those of all its threads together.
+    pub fn usage(&self) -> Usage {
+        let mut sum = self.ended_usage.get();
+        each_thread(self.pid, |thread| sum.add(&thread.usage.get()));
+        if let Some(space) = &*self.space.borrow() {
+            sum.peak_resident_pages = sum.peak_resident_pages.max(space.borrow().peak_resident_pages());
+        }
+        sum
     }
-    /// Writes its FP registers to memory if the hart holds newer ones.
-    pub fn save_fp(&self) {
-        let (mut frame, mut fp) = (self.frame.borrow_mut(), self.fp.borrow_mut());
-        hart().fp.borrow_mut().save(self.pid, &mut frame, &mut fp);
-    }
-    /// Counts the time since the last stamp as spent in the kernel.
-    pub fn count_system_time(&self) {
-        let now = crate::arch::time();
-        let before = self.stamp.replace(now);
-        self.count(|usage| usage.system_ticks += now - before);
-    }
-    /// Counts the time since the last stamp as spent in user mode.
-    pub fn count_user_time(&self) {
-        let now = crate::arch::time();
-        let before = self.stamp.replace(now);
-        self.count(|usage| usage.user_ticks += now - before);
+    /// Keeps the times and counts of a thread that ends, or the most memory that the process has had.
+    pub fn keep_usage(&self, usage: &Usage) {
+        let mut sum = self.ended_usage.get();
+        sum.add(usage);
+        self.ended_usage.set(sum);
     }
     /// Gives a borrowed address space back: the parent goes on.
     pub fn end_borrowing(&self) {
@@ -173,18 +136,14 @@ impl Process {
             crate::wait::wake(crate::wait::Channel::Vfork(self.pid));
         }
     }
-    /// Changes its counts.
-    pub fn count(&self, change: impl FnOnce(&mut Usage)) {
-        let mut usage = self.usage.get();
-        change(&mut usage);
-        self.usage.set(usage);
-    }
 }
 
-static PROCESSES: HartLocal<Option<ProcessTable<Rc<Process>>>> = HartLocal::new(None);
+type Table = ProcessTable<Rc<Process>, Rc<Thread>>;
+
+static PROCESSES: HartLocal<Option<Table>> = HartLocal::new(None);
 
 /// Runs `action` on the process table.
-pub fn table<R>(action: impl FnOnce(&mut ProcessTable<Rc<Process>>) -> R) -> R {
+pub fn table<R>(action: impl FnOnce(&mut Table) -> R) -> R {
     action(PROCESSES.get_mut().get_or_insert_default())
 }
 
@@ -201,6 +160,16 @@ pub fn each_living(mut action: impl FnMut(&Rc<Process>)) {
         let Some((pid, process)) = next else { return };
         action(&process);
         after = pid;
+    }
+}
+
+/// Calls `action` for each thread of a process, in the order of their numbers. Neither a new thread nor one that ends meanwhile
+/// confuses it.
+pub fn each_thread(pid: Pid, mut action: impl FnMut(&Rc<Thread>)) {
+    let mut after = None;
+    while let Some((tid, thread)) = table(|t| t.next_thread(pid, after)) {
+        action(&thread);
+        after = Some(tid);
     }
 }
 
@@ -227,16 +196,14 @@ pub fn forks() -> u64 {
 
 /// What a child takes over from its parent, or the first process starts with.
 pub struct Start {
-    /// The user's registers. Boxed, as what is large here: it is moved on a small stack.
-    pub frame: Box<TrapFrame>,
-    /// The FP registers.
-    pub fp: Box<FpState>,
+    /// Its first thread's part.
+    pub thread: thread::Start,
     /// The address space.
     pub space: Option<SharedSpace>,
     /// The descriptors, already counted.
     pub files: DescriptorTable<OpenFileId>,
     /// The signal state.
-    pub signals: Signals,
+    pub signals: ProcessSignals,
     /// The current directory.
     pub cwd: Option<Location>,
     /// The file-mode mask.
@@ -247,54 +214,36 @@ pub struct Start {
     pub limits: Box<[(u64, u64); crate::syscall::limits::COUNT]>,
 }
 
-/// Makes a process and enters it into the table, not yet runnable. EAGAIN if there is no room for it.
+/// Makes a process and its first thread and enters them into the table, not yet runnable. EAGAIN if there is no room for them.
 #[inline(never)] // a frame of its own, not part of its caller's
-pub fn create(parent: Pid, start: Box<Start>) -> Result<Rc<Process>, (Errno, Box<Start>)> {
-    let (Ok(share), Ok(scratch), Ok(stack)) = (heap::Share::new(), KernelFrame::new(), KernelStack::new())
-    else {
-        return Err((Errno::EAGAIN, start));
-    };
-    let threads = table(|t| t.len()) + 1;
-    if crate::wait::scheduler(|s| s.reserve(threads)).is_err() {
-        return Err((Errno::EAGAIN, start));
-    }
+pub fn create(parent: Pid, start: Box<Start>) -> Result<Rc<Thread>, (Errno, Box<Start>)> {
+    let Ok(room) = Room::new() else { return Err((Errno::EAGAIN, start)) };
     let Some(pid) = table(|t| t.allocate_pid()) else { return Err((Errno::EAGAIN, start)) };
     let start = *start;
-    let now = crate::arch::time();
     let process = Rc::new(Process {
         pid,
-        context: UnsafeCell::new(Context::starting_in(crate::thread::start, stack.slot())),
-        stack,
-        share,
-        scratch: RefCell::new(scratch),
-        attempts: Cell::default(),
-        frame: RefCell::new(start.frame),
-        fp: RefCell::new(start.fp),
         space: RefCell::new(start.space),
         files: RefCell::new(start.files),
         signals: RefCell::new(start.signals),
         cwd: RefCell::new(start.cwd),
         umask: Cell::new(start.umask),
         program: RefCell::new(start.program),
-        usage: Cell::default(),
+        ended_usage: Cell::default(),
         children_usage: Cell::default(),
-        start_ticks: now,
-        stamp: Cell::new(now),
+        start_ticks: crate::arch::time(),
         exit_signal: Cell::new(0),
-        set_child_tid: Cell::new(0),
         borrows_space: Cell::new(false),
-        clear_child_tid: Cell::new(0),
         limits: RefCell::new(start.limits),
         alarm: Cell::new((0, 0)),
         stopped: Cell::new(None),
         stop_unreported: Cell::new(false),
         continue_unreported: Cell::new(false),
-        restart: Cell::new(None),
-        uninterruptible: Cell::new(false),
+        ending: Cell::new(None),
+        first_status: Cell::new(None),
     });
     table(|t| t.insert(pid, parent, process.clone()));
     *FORKS.get_mut() += 1;
-    Ok(process)
+    Ok(thread::create(Tid(pid), process, room, start.thread))
 }
 
 /// Gives up a reference to an address space; the last one tears it down.

@@ -60,11 +60,11 @@ pub fn trapped_in_kernel(cause: u64, pc: u64, tval: u64, sp: u64) -> ! {
     }
     let current = hart().current.try_borrow();
     match current.as_deref() {
-        Ok(Some(process)) => {
-            let program = process.program.try_borrow();
-            let name = program.as_ref().map_or(&b"?"[..], |program| &program.name);
+        Ok(Some(thread)) => {
+            let name = thread.name.try_borrow();
+            let name = name.as_ref().map_or(&b"?"[..], |name| name);
             let name = name.escape_ascii();
-            panic!("kernel stack overflow in process {} ({name}): pc {pc:#x}, sp {sp:#x}", process.pid)
+            panic!("kernel stack overflow in process {} ({name}): pc {pc:#x}, sp {sp:#x}", thread.process.pid)
         }
         Ok(None) => panic!("kernel stack overflow in the idle thread: pc {pc:#x}, sp {sp:#x}"),
         Err(_) => panic!("kernel stack overflow in a switch: pc {pc:#x}, sp {sp:#x}"),

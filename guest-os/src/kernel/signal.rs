@@ -4,13 +4,14 @@ use crate::arch::{FpState, TrapFrame};
 use crate::exit;
 use crate::hart::hart;
 use crate::process::{Process, table};
+use crate::thread::Thread;
 use crate::user;
 use crate::wait::{self, Channel};
 use alloc::vec::Vec;
 use fs::Errno;
 use isa::csr::mstatus;
 use linux_raw_sys::general as linux;
-use proc::{Action, Delivery, ExitStatus, SigInfo, Signal, SignalSet};
+use proc::{Action, AltStack, Delivery, ExitStatus, SigInfo, Signal, SignalSet};
 
 /// `struct rt_sigframe`: `siginfo_t`, then `struct ucontext`.
 const SIGINFO_BYTES: usize = 128;
@@ -26,36 +27,55 @@ const FRAME_BYTES: usize = SIGINFO_BYTES + UC_FPREGS + FPREGS_BYTES;
 const SS_ONSTACK: u32 = 1;
 const SS_DISABLE: u32 = 2;
 
-/// Acts on the pending signals before user mode; a status ends the process.
-pub fn deliver(process: &Process) -> Option<ExitStatus> {
-    let restart = process.restart.take();
-    let mut interrupted = restart;
+/// Acts on the pending signals before user mode; a status ends the thread.
+#[inline]
+pub fn deliver(thread: &Thread) -> Option<ExitStatus> {
+    let process = &*thread.process;
+    let is_quiet = thread.restart.get().is_none()
+        && process.stopped.get().is_none()
+        && thread.signals.borrow().is_quiet(&process.signals.borrow());
+    if is_quiet { None } else { act(thread, process) }
+}
+
+#[inline(never)] // a frame of its own, not part of its caller's
+fn act(thread: &Thread, process: &Process) -> Option<ExitStatus> {
+    let mut interrupted = thread.restart.take();
     loop {
-        let delivery = process.signals.borrow_mut().deliver();
+        if process.stopped.get().is_some() {
+            stay_stopped(thread);
+        }
+        let delivery = thread.signals.borrow_mut().deliver(&mut process.signals.borrow_mut());
         match delivery {
             Delivery::None => {
                 if let Some(call) = interrupted {
-                    call.again(&mut process.frame.borrow_mut());
+                    call.again(&mut thread.frame.borrow_mut());
                 }
-                process.signals.borrow_mut().end_suspension();
+                thread.signals.borrow_mut().end_suspension();
                 return None;
             }
-            Delivery::Terminate(signal) => return Some(ExitStatus::Signaled(signal)),
+            Delivery::Terminate(signal) => return Some(terminate(process, signal)),
             Delivery::Stop(signal) => stop(process, signal),
             Delivery::Handler { info, action, saved_mask } => {
                 if let Some(call) = interrupted.take() {
-                    call.interrupted(&mut process.frame.borrow_mut(), action.has(linux::SA_RESTART));
+                    call.interrupted(&mut thread.frame.borrow_mut(), action.has(linux::SA_RESTART));
                 }
-                if start_handler(process, &info, &action, saved_mask).is_err() {
+                if start_handler(thread, &info, &action, saved_mask).is_err() {
                     // No room for the frame: as in Linux, SIGSEGV, which ends the process if that was SIGSEGV itself.
                     if info.signal == Signal::SEGV {
-                        return Some(ExitStatus::Signaled(Signal::SEGV));
+                        return Some(terminate(process, Signal::SEGV));
                     }
-                    process.signals.borrow_mut().force(SigInfo::from_kernel(Signal::SEGV));
+                    thread.force(SigInfo::from_kernel(Signal::SEGV));
                 }
             }
         }
     }
+}
+
+/// A fatal signal ends all threads, whichever took it.
+fn terminate(process: &Process, signal: Signal) -> ExitStatus {
+    let status = ExitStatus::Signaled(signal);
+    exit::end_all_threads(process, status);
+    status
 }
 
 /// A system call that a signal has cut short: how to go on depends on what the signal does.
@@ -84,7 +104,7 @@ impl Interrupted {
     }
 }
 
-/// Stops the process until SIGCONT or SIGKILL.
+/// Stops the process, all its threads, until SIGCONT or SIGKILL.
 fn stop(process: &Process, signal: Signal) {
     process.stopped.set(Some(signal));
     process.stop_unreported.set(true);
@@ -94,7 +114,13 @@ fn stop(process: &Process, signal: Signal) {
         exit::send(&parent, SigInfo { signal: Signal::CHLD, code, pid: process.pid, value });
     }
     wait::wake(Channel::Child(parent));
-    while process.stopped.get().is_some() && !process.signals.borrow().is_killed() {
+}
+
+/// Waits while the process is stopped, unless the thread is to end.
+#[cold]
+fn stay_stopped(thread: &Thread) {
+    let process = &thread.process;
+    while process.stopped.get().is_some() && !thread.is_killed() {
         wait::sleep(Channel::Continue(process.pid));
     }
 }
@@ -102,26 +128,26 @@ fn stop(process: &Process, signal: Signal) {
 const CLD_STOPPED: i32 = 5;
 
 fn start_handler(
-    process: &Process,
+    thread: &Thread,
     info: &SigInfo,
     action: &Action,
     saved_mask: SignalSet,
 ) -> Result<(), Errno> {
-    process.save_fp();
-    let (base, size, flags) = process.signals.borrow().alt_stack;
+    thread.save_fp();
+    let AltStack { base, size, flags } = thread.signals.borrow().alt_stack;
     let (sp, image) = {
-        let frame = process.frame.borrow();
+        let frame = thread.frame.borrow();
         let sp = frame.x[2];
         let on_alternate = size != 0 && sp.wrapping_sub(base) <= size && sp != base;
         let wants_alternate = action.has(linux::SA_ONSTACK) && flags & SS_DISABLE == 0;
         let top = if wants_alternate && !on_alternate { base.wrapping_add(size) } else { sp };
         let sp = top.wrapping_sub(FRAME_BYTES as u64) & !15;
         let state = if flags & SS_DISABLE != 0 { SS_DISABLE } else { u32::from(on_alternate) * SS_ONSTACK };
-        (sp, build_frame(&frame, &process.fp.borrow(), info, saved_mask, (base, size, state)))
+        (sp, build_frame(&frame, &thread.fp.borrow(), info, saved_mask, (base, size, state)))
     };
     user::copy_out(sp, &image)?;
-    let mut frame = process.frame.borrow_mut();
-    frame.x[1] = trampoline_address(process);
+    let mut frame = thread.frame.borrow_mut();
+    frame.x[1] = trampoline_address(&thread.process);
     frame.x[2] = sp;
     frame.x[10] = u64::from(info.signal.number());
     frame.x[11] = sp;
@@ -182,8 +208,8 @@ pub fn siginfo(info: &SigInfo) -> [u8; SIGINFO_BYTES] {
 }
 
 /// `rt_sigreturn`: takes the registers and the mask back from the frame at the stack pointer.
-pub fn return_from_handler(process: &Process) -> Result<(), Errno> {
-    let sp = process.frame.borrow().x[2];
+pub fn return_from_handler(thread: &Thread) -> Result<(), Errno> {
+    let sp = thread.frame.borrow().x[2];
     let mut image = alloc::vec![0; FRAME_BYTES];
     user::copy_in(sp, &mut image)?;
     let context = &image[SIGINFO_BYTES..];
@@ -192,14 +218,14 @@ pub fn return_from_handler(process: &Process) -> Result<(), Errno> {
         bytes.copy_from_slice(&context[offset..offset + 8]);
         u64::from_le_bytes(bytes)
     };
-    process.signals.borrow_mut().set_blocked(SignalSet(word(UC_SIGMASK)));
-    hart().fp.borrow_mut().forget(process.pid);
-    let mut fp = process.fp.borrow_mut();
+    thread.signals.borrow_mut().set_blocked(SignalSet(word(UC_SIGMASK)));
+    hart().fp.borrow_mut().forget(thread.tid());
+    let mut fp = thread.fp.borrow_mut();
     for n in 0..32 {
         fp.f[n] = word(UC_FPREGS + 8 * n);
     }
     fp.fcsr = word(UC_FPREGS + 32 * 8) & 0xff;
-    let mut frame = process.frame.borrow_mut();
+    let mut frame = thread.frame.borrow_mut();
     frame.pc = word(UC_MCONTEXT);
     for n in 1..32 {
         frame.x[n] = word(UC_MCONTEXT + 8 * n);

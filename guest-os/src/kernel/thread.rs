@@ -1,15 +1,187 @@
-//! The life of a process's kernel thread: user code, trap, service, signals, and again, until a status ends it.
+//! A thread: its registers, its kernel stack, its signals, and its life.
+//!
+//! That life is [`start`]: run user code until it traps, serve the trap, deliver signals, again. It ends by returning to that loop with
+//! a status, so that nothing is left on its stack; a thread that others end is made to return there.
 
-use crate::arch::{self, UserTrap};
+use crate::arch::{self, Context, FpState, TrapFrame, UserTrap};
 use crate::fault;
 use crate::hart::{current, hart};
 use crate::interrupts::{self, QUANTUM_TICKS};
-use crate::process::Process;
+use crate::mem::KernelFrame;
+use crate::process::{Process, Usage, table};
+use crate::stack::KernelStack;
 use crate::wait::{self, scheduler};
-use crate::{exit, kmain, signal, syscall};
+use crate::{exit, heap, kmain, signal, syscall};
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell, UnsafeCell};
+use fs::Errno;
 use isa::events::Access;
 use isa::{Exception, VirtAddr};
-use proc::{ExitStatus, SigInfo, Signal};
+use proc::{ExitStatus, SigInfo, Signal, ThreadSignals, Tid};
+
+/// A thread of a process.
+pub struct Thread {
+    tid: Cell<Tid>,
+    /// Whose it is.
+    pub process: Rc<Process>,
+    /// The kernel thread's registers while it does not run. Written by the context switch.
+    pub context: UnsafeCell<Context>,
+    /// What it has of the kernel's memory.
+    _room: RoomInUse,
+    /// A page that what is copied from and to user memory passes through.
+    pub scratch: RefCell<KernelFrame>,
+    /// What the injector knows of it.
+    pub attempts: Cell<crate::inject::Attempts>,
+    /// The user's registers. Borrowed by the thread itself while user code runs.
+    pub frame: RefCell<Box<TrapFrame>>,
+    /// The user's FP registers, when the hart does not hold them.
+    pub fp: RefCell<Box<FpState>>,
+    /// What it blocks, and the signals that were sent to it alone.
+    pub signals: RefCell<ThreadSignals>,
+    /// At most 15 bytes: the last part of the path that its program was executed by, until it gives itself another name.
+    pub name: RefCell<Vec<u8>>,
+    /// Its own times and counts.
+    pub usage: Cell<Usage>,
+    /// When it last began to run in the kernel, in ticks.
+    stamp: Cell<u64>,
+    /// Word to store its number to before it first runs (CLONE_CHILD_SETTID).
+    pub set_child_tid: Cell<u64>,
+    /// Word to clear at the end (CLONE_CHILD_CLEARTID, `set_tid_address`).
+    pub clear_child_tid: Cell<u64>,
+    /// A system call that a signal has cut short, until the signal is delivered.
+    pub restart: Cell<Option<crate::signal::Interrupted>>,
+    /// It waits for a device and not for an event (state D in `/proc`).
+    pub uninterruptible: Cell<bool>,
+}
+
+/// What a thread takes of the kernel's memory, seen to before it is made.
+pub struct Room {
+    in_use: RoomInUse,
+    scratch: KernelFrame,
+}
+
+/// Kept for as long as the thread is there.
+struct RoomInUse {
+    stack: KernelStack,
+    /// Of the kernel heap.
+    _share: heap::Share,
+}
+
+impl Room {
+    /// Room for one more thread. ENOMEM if there is none.
+    pub fn new() -> Result<Self, Errno> {
+        let (_share, scratch, stack) = (heap::Share::new()?, KernelFrame::new()?, KernelStack::new()?);
+        let threads = table(|t| t.all_threads()) + 1;
+        scheduler(|s| s.reserve(threads)).map_err(|_| Errno::ENOMEM)?;
+        Ok(Self { in_use: RoomInUse { stack, _share }, scratch })
+    }
+}
+
+/// What a thread starts with.
+pub struct Start {
+    /// The user's registers. Boxed, as what is large here: it is moved on a small stack.
+    pub frame: Box<TrapFrame>,
+    /// The FP registers.
+    pub fp: Box<FpState>,
+    /// The signal mask and the alternate stack.
+    pub signals: ThreadSignals,
+    /// Its name.
+    pub name: Vec<u8>,
+}
+
+/// Makes a thread and enters it into the table, not yet runnable.
+#[inline(never)] // a frame of its own, not part of its caller's
+pub fn create(tid: Tid, process: Rc<Process>, room: Room, start: Start) -> Rc<Thread> {
+    let pid = process.pid;
+    let thread = Rc::new(Thread {
+        tid: Cell::new(tid),
+        process,
+        context: UnsafeCell::new(Context::starting_in(self::start, room.in_use.stack.slot())),
+        _room: room.in_use,
+        scratch: RefCell::new(room.scratch),
+        attempts: Cell::default(),
+        frame: RefCell::new(start.frame),
+        fp: RefCell::new(start.fp),
+        signals: RefCell::new(start.signals),
+        name: RefCell::new(start.name),
+        usage: Cell::default(),
+        stamp: Cell::new(arch::time()),
+        set_child_tid: Cell::new(0),
+        clear_child_tid: Cell::new(0),
+        restart: Cell::new(None),
+        uninterruptible: Cell::new(false),
+    });
+    table(|t| t.insert_thread(tid, pid, thread.clone()));
+    thread
+}
+
+impl Thread {
+    /// Its number.
+    pub fn tid(&self) -> Tid {
+        self.tid.get()
+    }
+    /// Whether it is its process's first.
+    pub fn is_first(&self) -> bool {
+        self.tid().0 == self.process.pid
+    }
+    /// As its process's only thread, it becomes the first.
+    pub fn become_first(&self) {
+        if !self.is_first() {
+            hart().fp.borrow_mut().forget(self.tid());
+            table(|t| t.make_first(self.tid(), self.process.pid));
+            self.tid.set(Tid(self.process.pid));
+        }
+    }
+    /// Its user program counter, if its registers can be looked at now.
+    pub fn user_pc(&self) -> u64 {
+        self.frame.try_borrow().map_or(0, |frame| frame.pc)
+    }
+    /// Whether a signal waits that is to be acted on.
+    pub fn has_signal(&self) -> bool {
+        self.signals.borrow().has_deliverable(&self.process.signals.borrow())
+    }
+    /// Whether it is to end.
+    pub fn is_killed(&self) -> bool {
+        self.signals.borrow().is_killed(&self.process.signals.borrow())
+    }
+    /// Makes a signal pending for it alone. Returns whether it is to be woken.
+    pub fn post(&self, info: SigInfo) -> bool {
+        self.signals.borrow_mut().post(&self.process.signals.borrow(), info)
+    }
+    /// Gives it a signal that it cannot refuse: that of a fault.
+    pub fn force(&self, info: SigInfo) {
+        self.signals.borrow_mut().force(&mut self.process.signals.borrow_mut(), info);
+    }
+    /// Writes its FP registers to memory if the hart holds newer ones.
+    pub fn save_fp(&self) {
+        let (mut frame, mut fp) = (self.frame.borrow_mut(), self.fp.borrow_mut());
+        hart().fp.borrow_mut().save(self.tid(), &mut frame, &mut fp);
+    }
+    /// It runs in the kernel from `now` on.
+    pub fn start_stamp(&self, now: u64) {
+        self.stamp.set(now);
+    }
+    /// Counts the time since the last stamp as spent in the kernel.
+    pub fn count_system_time(&self) {
+        let now = arch::time();
+        let before = self.stamp.replace(now);
+        self.count(|usage| usage.system_ticks += now - before);
+    }
+    /// Counts the time since the last stamp as spent in user mode.
+    pub fn count_user_time(&self) {
+        let now = arch::time();
+        let before = self.stamp.replace(now);
+        self.count(|usage| usage.user_ticks += now - before);
+    }
+    /// Changes its counts.
+    pub fn count(&self, change: impl FnOnce(&mut Usage)) {
+        let mut usage = self.usage.get();
+        change(&mut usage);
+        self.usage.set(usage);
+    }
+}
 
 /// Where every kernel thread starts.
 pub extern "C" fn start() -> ! {
@@ -19,18 +191,18 @@ pub extern "C" fn start() -> ! {
 }
 
 fn run() -> ExitStatus {
-    if current().satp().root() == arch::kernel_root() {
+    if current().process.satp().root() == arch::kernel_root() {
         // The first process has no program yet.
         kmain::first_process();
     }
     store_child_tid();
-    let process = current();
+    let thread = current();
     loop {
-        if let Some(status) = signal::deliver(&process) {
+        if let Some(status) = signal::deliver(&thread) {
             return status;
         }
-        let trap = enter_user(&process);
-        if let Some(status) = serve(&process, trap) {
+        let trap = enter_user(&thread);
+        if let Some(status) = serve(&thread, trap) {
             return status;
         }
         end_of_turn();
@@ -38,49 +210,49 @@ fn run() -> ExitStatus {
 }
 
 fn store_child_tid() {
-    let process = current();
-    let address = process.set_child_tid.replace(0);
+    let thread = current();
+    let address = thread.set_child_tid.replace(0);
     if address != 0 {
         // As in Linux, a bad address is the program's loss.
-        let _ = crate::user::UserPtr::<u32>::from(address).write(process.pid);
+        let _ = crate::user::UserPtr::<u32>::from(address).write(thread.tid().0);
     }
 }
 
-fn enter_user(process: &Process) -> UserTrap {
-    process.count_system_time();
+fn enter_user(thread: &Thread) -> UserTrap {
+    thread.count_system_time();
     interrupts::arm_timer(hart().turn_end.get());
-    let mut frame = process.frame.borrow_mut();
-    hart().fp.borrow_mut().before_user(process.pid, &mut frame, &process.fp.borrow());
+    let mut frame = thread.frame.borrow_mut();
+    hart().fp.borrow_mut().before_user(thread.tid(), &mut frame, &thread.fp.borrow());
     let trap = arch::run_user(&mut frame);
     drop(frame);
-    process.count_user_time();
+    thread.count_user_time();
     trap
 }
 
-/// Serves a trap; a status ends the process.
-fn serve(process: &Process, trap: UserTrap) -> Option<ExitStatus> {
+/// Serves a trap; a status ends the thread.
+fn serve(thread: &Thread, trap: UserTrap) -> Option<ExitStatus> {
     if trap.is_interrupt() {
         interrupts::poll();
         return None;
     }
-    let pc = process.user_pc();
+    let pc = thread.user_pc();
     let va = VirtAddr(trap.tval);
     match Exception::from_code(trap.cause) {
-        Some(Exception::EcallU) => return syscall::serve(process),
+        Some(Exception::EcallU) => return syscall::serve(thread),
         Some(Exception::InstructionPage) => fault::trap(va, Access::Execute),
         Some(Exception::LoadPage) => fault::trap(va, Access::Read),
         Some(Exception::StorePage) => fault::trap(va, Access::Write),
-        Some(Exception::IllegalInstruction) => force(process, Signal::ILL, ILL_ILLOPC, pc),
-        Some(Exception::Breakpoint) => force(process, Signal::TRAP, TRAP_BRKPT, pc),
+        Some(Exception::IllegalInstruction) => force(thread, Signal::ILL, ILL_ILLOPC, pc),
+        Some(Exception::Breakpoint) => force(thread, Signal::TRAP, TRAP_BRKPT, pc),
         // Linux tells of these the instruction, not what it accessed.
         Some(Exception::InstructionMisaligned | Exception::LoadMisaligned | Exception::StoreMisaligned) => {
-            force(process, Signal::BUS, BUS_ADRALN, pc);
+            force(thread, Signal::BUS, BUS_ADRALN, pc);
         }
         // User mappings show nothing but memory: a misaligned LR, SC or AMO.
         Some(Exception::InstructionAccess | Exception::LoadAccess | Exception::StoreAccess) => {
-            force(process, Signal::SEGV, SEGV_ACCERR, pc);
+            force(thread, Signal::SEGV, SEGV_ACCERR, pc);
         }
-        _ => force(process, Signal::ILL, ILL_ILLTRP, pc),
+        _ => force(thread, Signal::ILL, ILL_ILLTRP, pc),
     }
     None
 }
@@ -91,11 +263,11 @@ const BUS_ADRALN: i32 = 1;
 const SEGV_ACCERR: i32 = 2;
 const ILL_ILLTRP: i32 = 4;
 
-fn force(process: &Process, signal: Signal, code: i32, address: u64) {
-    process.signals.borrow_mut().force(SigInfo { signal, code, pid: 0, value: address });
+fn force(thread: &Thread, signal: Signal, code: i32, address: u64) {
+    thread.force(SigInfo { signal, code, pid: 0, value: address });
 }
 
-/// Lets the next process run if this one's turn is over.
+/// Lets the next thread run if this one's turn is over.
 fn end_of_turn() {
     let now = arch::time();
     scheduler(|s| s.expire(now));

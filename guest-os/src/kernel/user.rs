@@ -101,7 +101,7 @@ fn piece(address: u64, len: usize) -> usize {
 /// Where the byte at `address` lies, faulting its page in if need be.
 pub fn resolve(address: u64, access: Access) -> Result<PhysAddr, Errno> {
     let va = VirtAddr(address);
-    let space = current().space();
+    let space = current().process.space();
     loop {
         let found = space.borrow().translate(&mem::memory(), va, access);
         if let Some(pa) = found {

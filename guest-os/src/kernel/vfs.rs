@@ -4,9 +4,9 @@ use crate::arch;
 use crate::hart::{current, hart};
 use crate::local::HartLocal;
 use crate::process::{self, Process};
+use crate::thread::Thread;
 use crate::wait::{SleepGuard, SleepLock, scheduler};
 use crate::{clock, mem};
-use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefMut;
 use core::ops::{Deref, DerefMut};
@@ -68,7 +68,7 @@ impl ProcInfo for KernelFacts {
         clock::now()
     }
     fn current(&self) -> u32 {
-        current().pid
+        current().process.pid
     }
     fn each_process(&self, visit: &mut dyn FnMut(u32) -> bool) {
         let mut after = 0;
@@ -84,9 +84,18 @@ impl ProcInfo for KernelFacts {
         let Some(process) = process::find(pid) else {
             return Some(ProcessInfo { state: b'Z', ppid, pgid, sid, threads: 1, ..ProcessInfo::default() });
         };
-        let info =
-            ProcessInfo { ppid, pgid, sid, threads: 1, state: state_of(&process), ..memory_of(&process) };
-        Some(with_signals(with_usage(info, &process), &process))
+        let threads = u32::try_from(process::table(|t| t.thread_count(pid))).unwrap_or(u32::MAX);
+        let (_, first) = process::table(|t| t.next_thread(pid, None))?;
+        let info = ProcessInfo {
+            ppid,
+            pgid,
+            sid,
+            threads,
+            comm: first.name.borrow().clone(),
+            state: state_of(&first),
+            ..memory_of(&process)
+        };
+        Some(with_signals(with_usage(info, &process), &first))
     }
     fn cmdline(&self, pid: u32, out: &mut Text) -> Result<(), Errno> {
         process::find(pid).map_or(Ok(()), |p| out.push(&p.program.borrow().arguments))
@@ -125,7 +134,7 @@ impl ProcInfo for KernelFacts {
         let total_pages = mem::memory().frames().total();
         let shared_memory_pages = mem::memory().cache().memory_pages();
         let (running, blocked) = process::table(|t| {
-            t.living().fold((0, 0), |(r, d), (_, p)| match state_of(&p) {
+            t.threads().fold((0, 0), |(r, d), thread| match state_of(thread) {
                 b'R' => (r + 1, d),
                 b'D' => (r, d + 1),
                 _ => (r, d),
@@ -154,24 +163,20 @@ impl ProcInfo for KernelFacts {
     }
 }
 
-fn state_of(process: &Process) -> u8 {
-    if process.stopped.get().is_some() {
+fn state_of(thread: &Thread) -> u8 {
+    if thread.process.stopped.get().is_some() {
         return b'T';
     }
-    match scheduler(|s| s.is_sleeping(process.pid)) {
-        true if process.uninterruptible.get() => b'D',
+    match scheduler(|s| s.is_sleeping(thread.tid())) {
+        true if thread.uninterruptible.get() => b'D',
         true => b'S',
         false => b'R',
     }
 }
 
 fn memory_of(process: &Process) -> ProcessInfo {
-    let program = process.program.borrow();
-    let mut info = ProcessInfo {
-        comm: program.name.clone(),
-        start_stack: program.start_stack,
-        ..ProcessInfo::default()
-    };
+    let start_stack = process.program.borrow().start_stack;
+    let mut info = ProcessInfo { start_stack, ..ProcessInfo::default() };
     let Some(space) = process.space.borrow().clone() else { return info };
     let space = space.borrow();
     info.virtual_pages = space.vmas().total_pages();
@@ -191,7 +196,7 @@ fn memory_of(process: &Process) -> ProcessInfo {
 }
 
 fn with_usage(info: ProcessInfo, process: &Process) -> ProcessInfo {
-    let usage = process.usage.get();
+    let usage = process.usage();
     ProcessInfo {
         minor_faults: usage.minor_faults,
         major_faults: usage.major_faults,
@@ -202,8 +207,8 @@ fn with_usage(info: ProcessInfo, process: &Process) -> ProcessInfo {
     }
 }
 
-fn with_signals(info: ProcessInfo, process: &Rc<Process>) -> ProcessInfo {
-    let signals = process.signals.borrow();
+fn with_signals(info: ProcessInfo, thread: &Thread) -> ProcessInfo {
+    let (own, signals) = (thread.signals.borrow(), thread.process.signals.borrow());
     let with = |disposition| {
         (1..=Signal::COUNT as u64)
             .filter_map(Signal::new)
@@ -211,8 +216,8 @@ fn with_signals(info: ProcessInfo, process: &Rc<Process>) -> ProcessInfo {
             .fold(0, |set, signal| set | 1 << (signal.number() - 1))
     };
     ProcessInfo {
-        signals_blocked: signals.blocked().0,
-        signals_pending: signals.pending().0,
+        signals_blocked: own.blocked().0,
+        signals_pending: own.pending(&signals).0,
         signals_ignored: with(Disposition::Ignore),
         signals_caught: with(Disposition::Handler),
         ..info

@@ -2,6 +2,7 @@
 
 use crate::hart::{current, hart};
 use crate::local::HartLocal;
+use crate::process::table;
 use crate::{arch, interrupts};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -11,9 +12,9 @@ use fs::PipeId;
 use isa::events::EventKind;
 use mm::PageKey;
 pub use proc::WaitOutcome;
-use proc::{Pid, Scheduler};
+use proc::{Pid, Scheduler, Tid};
 
-/// What a process sleeps on.
+/// What a thread sleeps on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Channel {
     /// A device read with this number.
@@ -36,6 +37,8 @@ pub enum Channel {
     Continue(Pid),
     /// A sleeping lock, by its address.
     Lock(usize),
+    /// One of a process's threads has ended.
+    Threads(Pid),
     /// Every process but the first has ended.
     LastProcess,
 }
@@ -61,38 +64,39 @@ pub fn sleep(channel: Channel) {
 /// Sleeps on several channels until one is woken, `deadline` (in ticks) passes or, if `interruptible`, a signal comes.
 #[track_caller]
 pub fn sleep_on(channels: Vec<Channel>, deadline: Option<u64>, interruptible: bool) -> WaitOutcome {
-    let process = current();
-    if interruptible && process.has_signal() {
+    let thread = current();
+    if interruptible && thread.has_signal() {
         return WaitOutcome::Interrupted;
     }
-    let pid = process.pid;
-    process.uninterruptible.set(!interruptible);
-    drop(process);
-    scheduler(|s| s.sleep(pid, channels, deadline, interruptible));
+    thread.uninterruptible.set(!interruptible);
+    // Nobody else changes a running thread's number.
+    let tid = thread.tid();
+    drop(thread);
+    scheduler(|s| s.sleep(tid, channels, deadline, interruptible));
     switch_away();
-    scheduler(|s| s.take_outcome(pid))
+    scheduler(|s| s.take_outcome(tid))
 }
 
-/// Gives the hart to the next process in the queue, if there is one.
+/// Gives the hart to the next thread in the queue, if there is one.
 pub fn yield_hart() {
     if scheduler(|s| s.has_runnable()) {
-        let pid = current().pid;
-        scheduler(|s| s.make_runnable(pid));
+        let tid = current().tid();
+        scheduler(|s| s.make_runnable(tid));
         switch_away();
     }
 }
 
-/// Leaves the running process, which has put itself where it belongs, for the next one or the idle thread.
+/// Leaves the running thread, which has put itself where it belongs, for the next one or the idle thread.
 fn switch_away() {
     let this = current();
     this.save_fp();
     this.count_system_time();
     let from = this.context.get();
-    // The process table keeps a process alive as long as it can run.
+    // The process table keeps a thread alive as long as it can run.
     drop(this);
     let next = scheduler(|s| s.take_next());
     let to = match next {
-        Some(pid) => prepare(pid),
+        Some(tid) => prepare(tid),
         None => {
             *hart().current.borrow_mut() = None;
             hart().idle.as_ptr().cast_const()
@@ -107,32 +111,32 @@ fn switch_away() {
     after_switch();
 }
 
-/// Leaves the running process for good. Whatever its stack still owns would leak: nothing may be left there.
+/// Leaves the running thread for good. Whatever its stack still owns would leak: nothing may be left there.
 pub fn leave_for_good() -> ! {
-    let this = hart().current.borrow_mut().take().expect("a process is running");
+    let this = hart().current.borrow_mut().take().expect("a thread is running");
     let from = this.context.get();
     *hart().ended.borrow_mut() = Some(this);
     let to = match scheduler(|s| s.take_next()) {
-        Some(pid) => prepare(pid),
+        Some(tid) => prepare(tid),
         None => hart().idle.as_ptr().cast_const(),
     };
     // SAFETY: as in `switch_away`; `ended` keeps the context and the stack alive until the switch is done.
     unsafe { arch::switch(from, to) };
-    unreachable!("an ended process was switched to");
+    unreachable!("an ended thread was switched to");
 }
 
-/// Makes `pid` the running process, as far as can be done before its stack is in use.
-fn prepare(pid: Pid) -> *const arch::Context {
-    let process = crate::process::find(pid).expect("a runnable process is in the table");
-    let satp = process.satp();
+/// Makes `tid` the running thread, as far as can be done before its stack is in use.
+fn prepare(tid: Tid) -> *const arch::Context {
+    let thread = table(|t| t.thread(tid)).expect("a runnable thread is in the table");
+    let satp = thread.process.satp();
     hart().use_address_space(satp);
     hart().switches.set(hart().switches.get() + 1);
-    let context = process.context.get().cast_const();
+    let context = thread.context.get().cast_const();
     let now = arch::time();
-    process.stamp.set(now);
+    thread.start_stamp(now);
     hart().turn_end.set(now + interrupts::QUANTUM_TICKS);
-    let record = crate::events::about(EventKind::Switch, &process);
-    *hart().current.borrow_mut() = Some(process);
+    let record = crate::events::about(EventKind::Switch, &thread);
+    *hart().current.borrow_mut() = Some(thread);
     crate::events::report(isa::events::EventRecord { detail2: satp.0, ..record });
     context
 }
@@ -140,17 +144,17 @@ fn prepare(pid: Pid) -> *const arch::Context {
 /// The first thing a thread does when it runs (again).
 pub fn after_switch() {
     let ended = hart().ended.borrow_mut().take();
-    if let Some(process) = ended {
-        debug_assert_eq!(Rc::strong_count(&process), 1, "someone keeps an ended process");
+    if let Some(thread) = ended {
+        debug_assert_eq!(Rc::strong_count(&thread), 1, "someone keeps an ended thread");
     }
 }
 
-/// The idle thread: runs processes while there are any, else waits for interrupts.
+/// The idle thread: runs others while there are any, else waits for interrupts.
 pub fn idle() -> ! {
     loop {
         interrupts::poll();
-        if let Some(pid) = scheduler(|s| s.take_next()) {
-            let to = prepare(pid);
+        if let Some(tid) = scheduler(|s| s.take_next()) {
+            let to = prepare(tid);
             // SAFETY: the idle thread runs on the boot stack and its context is used by nobody else.
             unsafe { arch::switch(hart().idle.as_ptr(), to) };
             after_switch();
@@ -182,7 +186,7 @@ impl<T> SleepLock<T> {
     fn channel(&self) -> Channel {
         Channel::Lock(core::ptr::from_ref(self).addr())
     }
-    /// Takes the lock, sleeping while another process has it.
+    /// Takes the lock, sleeping while another thread has it.
     #[track_caller]
     pub fn lock(&self) -> SleepGuard<'_, T> {
         while self.locked.replace(true) {

@@ -1,11 +1,12 @@
 //! The floating-point registers of user programs, switched lazily.
 //!
-//! The kernel never uses them (its FS is off). A process's registers stay in the hart until another process
+//! The kernel never uses them (its FS is off). A thread's registers stay in the hart until another thread
 //! that uses FP runs; they are written to memory only when FS says that they are dirty.
 
 use super::user::TrapFrame;
 use core::arch::asm;
 use isa::csr::mstatus;
+use proc::Tid;
 
 /// `f0` to `f31` and `fcsr`.
 #[derive(Clone, Default)]
@@ -17,31 +18,31 @@ pub struct FpState {
     pub fcsr: u64,
 }
 
-/// Whose registers the hart holds: a process id, or none.
-pub struct FpOwner(Option<u32>);
+/// Whose registers the hart holds: a thread's, or nobody's.
+pub struct FpOwner(Option<Tid>);
 
 impl FpOwner {
     /// Nobody's registers.
     pub const NOBODY: Self = Self(None);
 
-    /// Before `pid` enters user mode: makes the hart's FP registers its own.
-    pub fn before_user(&mut self, pid: u32, frame: &mut TrapFrame, state: &FpState) {
-        if self.0 != Some(pid) {
+    /// Before `tid` enters user mode: makes the hart's FP registers its own.
+    pub fn before_user(&mut self, tid: Tid, frame: &mut TrapFrame, state: &FpState) {
+        if self.0 != Some(tid) {
             load(state);
-            self.0 = Some(pid);
+            self.0 = Some(tid);
             frame.set_fs(mstatus::FS_CLEAN);
         }
     }
-    /// Writes `pid`'s registers to `state` if they have changed since they were loaded.
-    pub fn save(&mut self, pid: u32, frame: &mut TrapFrame, state: &mut FpState) {
-        if self.0 == Some(pid) && frame.fs() == mstatus::FS_DIRTY {
+    /// Writes `tid`'s registers to `state` if they have changed since they were loaded.
+    pub fn save(&mut self, tid: Tid, frame: &mut TrapFrame, state: &mut FpState) {
+        if self.0 == Some(tid) && frame.fs() == mstatus::FS_DIRTY {
             store(state);
             frame.set_fs(mstatus::FS_CLEAN);
         }
     }
-    /// The hart's registers are `pid`'s no longer (it ended, or `state` was changed in memory).
-    pub fn forget(&mut self, pid: u32) {
-        if self.0 == Some(pid) {
+    /// The hart's registers are `tid`'s no longer (it ended, or `state` was changed in memory).
+    pub fn forget(&mut self, tid: Tid) {
+        if self.0 == Some(tid) {
             self.0 = None;
         }
     }

@@ -17,7 +17,7 @@ const MAX_ENTRIES_BYTES: usize = 32 << 10;
 /// The open file behind a descriptor argument.
 pub fn open_file(argument: u64) -> Result<OpenFileId, Errno> {
     let fd = descriptor(argument)?;
-    current().files.borrow().get(fd).map_err(descriptor_error)
+    current().process.files.borrow().get(fd).map_err(descriptor_error)
 }
 
 /// What is known of an open file. Its path and its text are shared with it.
@@ -41,7 +41,7 @@ pub fn close_file(id: OpenFileId) {
 
 /// The directory that a path starts from: AT_FDCWD or a descriptor.
 pub fn start_of(dirfd: u64, path: &[u8]) -> Result<Location, Errno> {
-    let process = current();
+    let process = &current().process;
     if path.first() == Some(&b'/') || int(dirfd) == linux::AT_FDCWD {
         return Ok(process.cwd());
     }
@@ -56,7 +56,7 @@ pub fn openat([dirfd, path, flags, mode, ..]: Arguments) -> Outcome {
     // First of all, as in Linux: a call that fails for want of a descriptor makes and truncates no file.
     let fd = reserve(0)?;
     let at = start_of(dirfd, &path)?;
-    let mode = uint(mode) & 0o7777 & !current().umask.get();
+    let mode = uint(mode) & 0o7777 & !current().process.umask.get();
     let opened = vfs::lock().open(&at, &path, flags, mode)?;
     let id = match opened {
         Opened::New(file) => {
@@ -66,7 +66,7 @@ pub fn openat([dirfd, path, flags, mode, ..]: Arguments) -> Outcome {
             open_files().insert(file)
         }
         Opened::SameAs(fd) => {
-            let id = current().files.borrow().get(fd).map_err(|_| Errno::ENOENT)?;
+            let id = current().process.files.borrow().get(fd).map_err(|_| Errno::ENOENT)?;
             open_files().duplicate(id);
             id
         }
@@ -94,20 +94,20 @@ pub fn memfd_create([name, flags, ..]: Arguments) -> Outcome {
 
 /// Sees to room for a descriptor, which [`install`] then enters. Nobody else changes the process's descriptors meanwhile.
 fn reserve(from: u32) -> Result<u32, Errno> {
-    current().files.borrow_mut().reserve(from).map_err(|error| match error {
+    current().process.files.borrow_mut().reserve(from).map_err(|error| match error {
         DescriptorError::OutOfRange => Errno::EMFILE,
         other => descriptor_error(other),
     })
 }
 
 fn install(fd: u32, id: OpenFileId, close_on_exec: bool) {
-    let before = current().files.borrow_mut().replace(fd, id, close_on_exec);
+    let before = current().process.files.borrow_mut().replace(fd, id, close_on_exec);
     assert!(before == Ok(None), "descriptor {fd} was reserved");
 }
 
 /// Gives an open file a descriptor; closes it again if there is none free.
 fn enter(id: OpenFileId, from: u32, close_on_exec: bool) -> Outcome {
-    let inserted = current().files.borrow_mut().insert(id, from, close_on_exec);
+    let inserted = current().process.files.borrow_mut().insert(id, from, close_on_exec);
     match inserted {
         Ok(fd) => Ok(u64::from(fd)),
         Err(error) => {
@@ -119,7 +119,7 @@ fn enter(id: OpenFileId, from: u32, close_on_exec: bool) -> Outcome {
 
 pub fn close([fd, ..]: Arguments) -> Outcome {
     let fd = descriptor(fd)?;
-    let id = current().files.borrow_mut().remove(fd).map_err(descriptor_error)?;
+    let id = current().process.files.borrow_mut().remove(fd).map_err(descriptor_error)?;
     close_file(id);
     Ok(0)
 }
@@ -132,7 +132,7 @@ pub fn close_range([first, last, flags, ..]: Arguments) -> Outcome {
     if first > last {
         return Err(Errno::EINVAL.into());
     }
-    let process = current();
+    let process = &current().process;
     let highest = process.files.borrow().iter().last().map_or(0, |(fd, _)| fd);
     for fd in first..=last.min(highest) {
         let is_open = process.files.borrow().get(fd).is_ok();
@@ -163,7 +163,7 @@ pub fn dup3([old, new, flags, ..]: Arguments) -> Outcome {
         return Err(Errno::EINVAL.into());
     }
     open_files().duplicate(id);
-    let replaced = current().files.borrow_mut().replace(new, id, flags & linux::O_CLOEXEC != 0);
+    let replaced = current().process.files.borrow_mut().replace(new, id, flags & linux::O_CLOEXEC != 0);
     match replaced {
         Ok(before) => {
             before.into_iter().for_each(close_file);
@@ -180,7 +180,7 @@ pub fn dup3([old, new, flags, ..]: Arguments) -> Outcome {
 pub fn fcntl([fd, command, argument, ..]: Arguments) -> Outcome {
     let id = open_file(fd)?;
     let fd = descriptor(fd)?;
-    let process = current();
+    let process = &current().process;
     match uint(command) {
         command @ (linux::F_DUPFD | linux::F_DUPFD_CLOEXEC) => {
             let from = u32::try_from(int(argument)).map_err(|_| Errno::EINVAL)?;
@@ -280,8 +280,8 @@ pub fn getdents64([fd, buffer, len, ..]: Arguments) -> Outcome {
     if !matches!(file.object, Object::Directory(_)) {
         return Err(Errno::ENOTDIR.into());
     }
-    let process = current();
-    let mut scratch = process.scratch.borrow_mut();
+    let thread = current();
+    let mut scratch = thread.scratch.borrow_mut();
     let mut done = 0;
     loop {
         let (want, start) = ((capacity - done).min(FRAME_BYTES), file.offset);

@@ -8,7 +8,7 @@ use super::files::{details, open_file};
 use super::{Arguments, Outcome, Stop, has_failed, length, system};
 use crate::hart::current;
 use crate::mem::FRAME_BYTES;
-use crate::process::Process;
+use crate::thread::Thread;
 use crate::user::{self, UserPtr};
 use crate::vfs::{self, open_files};
 use crate::wait::{self, Channel, WaitOutcome};
@@ -160,8 +160,8 @@ fn advance(position: Position, done: usize) -> Position {
 
 fn read_piece(id: OpenFileId, address: u64, want: usize, position: Position, may_wait: bool) -> Moved {
     let file = details(id);
-    let process = current();
-    let mut scratch = process.scratch.borrow_mut();
+    let thread = current();
+    let mut scratch = thread.scratch.borrow_mut();
     let buffer = &mut scratch[..want];
     let nonblocking = file.flags.contains(OpenFlags::NONBLOCK) || !may_wait;
     let offset = match position {
@@ -248,8 +248,8 @@ fn write_piece(id: OpenFileId, address: u64, want: usize, position: Position) ->
         Object::Disk(_) | Object::Text(_) => return Err(Errno::EBADF.into()),
         _ => {}
     }
-    let process = current();
-    let mut scratch = process.scratch.borrow_mut();
+    let thread = current();
+    let mut scratch = thread.scratch.borrow_mut();
     let buffer = &mut scratch[..want];
     user::copy_in(address, buffer)?;
     let buffer = &*buffer;
@@ -343,8 +343,8 @@ fn write_pipe(id: OpenFileId, pipe: PipeId, bytes: &[u8], nonblocking: bool) -> 
     }
 }
 
-fn broken_pipe(process: &Process) -> Moved {
-    process.signals.borrow_mut().post(SigInfo::from_user(Signal::PIPE, process.pid));
+fn broken_pipe(thread: &Thread) -> Moved {
+    thread.post(SigInfo::from_user(Signal::PIPE, thread.process.pid));
     Err(Errno::EPIPE.into())
 }
 
@@ -367,8 +367,8 @@ pub fn sendfile([out, input, offset, count, ..]: Arguments) -> Outcome {
         None => source.offset,
     };
     let mut done = 0u64;
-    let process = current();
-    let mut scratch = process.scratch.borrow_mut();
+    let thread = current();
+    let mut scratch = thread.scratch.borrow_mut();
     while done < count {
         let want = length(count - done).min(PIECE_BYTES);
         let sent = inject::attempts(has_failed, || {

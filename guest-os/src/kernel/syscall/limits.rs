@@ -37,7 +37,7 @@ pub fn prlimit64(number: u32, a: Arguments) -> Outcome {
         _ => (int(a[0]), a[1], a[2], a[3]),
     };
     let process = match pid {
-        0 => current(),
+        0 => current().process.clone(),
         pid => process::find(u32::try_from(pid).map_err(|_| Errno::ESRCH)?).ok_or(Errno::ESRCH)?,
     };
     let index = uint(resource) as usize;

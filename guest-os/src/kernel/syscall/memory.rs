@@ -37,7 +37,7 @@ fn prot_of(bits: u64) -> Prot {
 }
 
 pub fn brk([wanted, ..]: Arguments) -> Outcome {
-    let space = current().space();
+    let space = current().process.space();
     let before = space.borrow().heap_end();
     let (low, high) = (VirtAddr(wanted).page().min(before.page()), before.page());
     let _prepared = prepare_list(&space, PageRange::new(low, isa::Vpn(high.0 + 1)))?;
@@ -78,8 +78,8 @@ pub fn mmap([address, len, prot, flags, fd, offset]: Arguments) -> Outcome {
         backing: source.backing,
         name: source.name,
     };
-    let process = current();
-    let result = map(&process, request);
+    let process = &current().process;
+    let result = map(process, request);
     pages::release_unmapped_files();
     Ok(result?.start.base().0)
 }
@@ -216,7 +216,7 @@ pub fn munmap([address, len, ..]: Arguments) -> Outcome {
     if range.is_empty() {
         return Err(Errno::EINVAL.into());
     }
-    let space = current().space();
+    let space = current().process.space();
     let _prepared = prepare_list(&space, range)?;
     let unmapped = space.borrow_mut().unmap(&mut mem::memory(), range).map_err(errno)?;
     mem::apply(unmapped.flush, space.borrow().asid());
@@ -231,7 +231,7 @@ pub fn mprotect([address, len, prot, ..]: Arguments) -> Outcome {
     if range.is_empty() {
         return Ok(0);
     }
-    let space = current().space();
+    let space = current().process.space();
     let _prepared = prepare_list(&space, range)?;
     let changed = space.borrow_mut().protect(&mut mem::memory(), range, prot_of(prot));
     let (changed, flush) = changed.map_err(errno)?;
@@ -255,7 +255,7 @@ pub fn mremap([address, old_len, new_len, flags, ..]: Arguments) -> Outcome {
     if uint(flags) & (linux::MREMAP_FIXED | linux::MREMAP_DONTUNMAP) != 0 {
         return Err(Errno::EINVAL.into());
     }
-    let process = current();
+    let process = &current().process;
     let vma = process.space().borrow().vmas().find(old.start).cloned().ok_or(Errno::EFAULT)?;
     if !process.space().borrow().vmas().covers(old) {
         return Err(Errno::EFAULT.into());
@@ -277,13 +277,13 @@ pub fn mremap([address, old_len, new_len, flags, ..]: Arguments) -> Outcome {
         backing: Backing::Anon,
         name: vma.name.clone(),
     };
-    map(&process, request).map_err(|_| Errno::ENOMEM)?;
+    map(process, request).map_err(|_| Errno::ENOMEM)?;
     Ok(address)
 }
 
 pub fn madvise([address, len, advice, ..]: Arguments) -> Outcome {
     let range = range_of(address, len)?;
-    let space = current().space();
+    let space = current().process.space();
     match uint(advice) {
         linux::MADV_DONTNEED | linux::MADV_DONTNEED_LOCKED => discard(&space, range),
         linux::MADV_FREE
@@ -310,7 +310,7 @@ fn discard(space: &SharedSpace, range: PageRange) {
 pub fn check_mapped([address, len, ..]: Arguments) -> Outcome {
     let start = VirtAddr(address).page_base();
     let range = range_of(start.0, len.saturating_add(address - start.0)).map_err(|_| Errno::ENOMEM)?;
-    if range.is_empty() || current().space().borrow().vmas().covers(range) {
+    if range.is_empty() || current().process.space().borrow().vmas().covers(range) {
         Ok(0)
     } else {
         Err(Errno::ENOMEM.into())

@@ -19,8 +19,8 @@ mod time;
 
 use crate::hart::current;
 use crate::local::HartLocal;
-use crate::process::Process;
 use crate::signal::Interrupted;
+use crate::thread::Thread;
 use crate::{heap, inject};
 use ::proc::{DescriptorError, ExitStatus};
 use alloc::collections::BTreeSet;
@@ -33,7 +33,7 @@ pub enum Stop {
     Errno(Errno),
     /// Cut short by a signal; `true`: a handler with SA_RESTART lets it start again.
     Signal(bool),
-    /// The process ends.
+    /// The thread ends.
     Exit(ExitStatus),
     /// The call has set the registers itself.
     RegistersSet,
@@ -56,10 +56,10 @@ fn has_failed<T>(result: &Result<T, Stop>) -> bool {
 /// Arguments `a0` to `a5`.
 pub type Arguments = [u64; 6];
 
-/// Serves the system call that the running process has made; a status ends it.
-pub fn serve(process: &Process) -> Option<ExitStatus> {
+/// Serves the system call that the running thread has made; a status ends it.
+pub fn serve(thread: &Thread) -> Option<ExitStatus> {
     let (number, arguments) = {
-        let mut frame = process.frame.borrow_mut();
+        let mut frame = thread.frame.borrow_mut();
         frame.pc += 4;
         let argument = |n| frame.argument(n);
         (argument(7), [argument(0), argument(1), argument(2), argument(3), argument(4), argument(5)])
@@ -76,11 +76,11 @@ pub fn serve(process: &Process) -> Option<ExitStatus> {
         Err(Stop::RegistersSet) => return None,
         Err(Stop::Exit(status)) => return Some(status),
         Err(Stop::Signal(restartable)) => {
-            process.restart.set(Some(Interrupted { argument: arguments[0], restartable }));
+            thread.restart.set(Some(Interrupted { argument: arguments[0], restartable }));
             return None;
         }
     };
-    process.frame.borrow_mut().x[10] = result;
+    thread.frame.borrow_mut().x[10] = result;
     None
 }
 
@@ -172,9 +172,11 @@ fn dispatch(number: u64, a: Arguments) -> Outcome {
         __NR_mlock | __NR_munlock => memory::check_mapped(a),
         __NR_clone => process::clone(a),
         __NR_execve => process::execve(a),
-        __NR_exit | __NR_exit_group => process::exit(a),
+        __NR_exit => process::exit(a),
+        __NR_exit_group => process::exit_group(a),
         __NR_wait4 => process::wait4(a),
-        __NR_getpid | __NR_gettid => Ok(u64::from(current().pid)),
+        __NR_getpid => Ok(u64::from(current().process.pid)),
+        __NR_gettid => Ok(u64::from(current().tid().0)),
         __NR_getppid => process::getppid(a),
         __NR_getuid | __NR_geteuid | __NR_getgid | __NR_getegid => Ok(0),
         __NR_setuid | __NR_setgid | __NR_setreuid | __NR_setregid | __NR_setresuid | __NR_setresgid

@@ -17,7 +17,7 @@ pub fn find(dirfd: u64, path: u64, flags: u32) -> Result<Location, Errno> {
             return Err(Errno::ENOENT);
         }
         if int(dirfd) == linux::AT_FDCWD {
-            return Ok(current().cwd());
+            return Ok(current().process.cwd());
         }
         return details(open_file(dirfd)?).location.ok_or(Errno::EBADF);
     }
@@ -50,7 +50,7 @@ pub fn faccessat([dirfd, path, mode, flags, ..]: Arguments, has_flags: bool) -> 
 pub fn mkdirat([dirfd, path, mode, ..]: Arguments) -> Outcome {
     let path = user::read_path(path)?;
     let at = start_of(dirfd, &path)?;
-    vfs::lock().mkdir(&at, &path, uint(mode) & 0o7777 & !current().umask.get())?;
+    vfs::lock().mkdir(&at, &path, uint(mode) & 0o7777 & !current().process.umask.get())?;
     Ok(0)
 }
 
@@ -181,12 +181,12 @@ fn change_directory(location: Location) -> Outcome {
     if !location.inode.is_dir() {
         return Err(Errno::ENOTDIR.into());
     }
-    *current().cwd.borrow_mut() = Some(location);
+    *current().process.cwd.borrow_mut() = Some(location);
     Ok(0)
 }
 
 pub fn getcwd([buffer, len, ..]: Arguments) -> Outcome {
-    let path = current().cwd().path;
+    let path = current().process.cwd().path;
     if length(len) <= path.len() {
         return Err(Errno::ERANGE.into());
     }
@@ -196,5 +196,5 @@ pub fn getcwd([buffer, len, ..]: Arguments) -> Outcome {
 }
 
 pub fn umask([mask, ..]: Arguments) -> Outcome {
-    Ok(u64::from(current().umask.replace(uint(mask) & 0o777)))
+    Ok(u64::from(current().process.umask.replace(uint(mask) & 0o777)))
 }

@@ -35,7 +35,8 @@ fn look(all: &mut [Awaited], channels: &mut Vec<Channel>) -> u64 {
     let mut count = 0;
     for awaited in all.iter_mut().filter(|awaited| awaited.fd >= 0) {
         awaited.ready =
-            match u32::try_from(awaited.fd).ok().and_then(|fd| current().files.borrow().get(fd).ok()) {
+            match u32::try_from(awaited.fd).ok().and_then(|fd| current().process.files.borrow().get(fd).ok())
+            {
                 None => POLLNVAL,
                 Some(id) => {
                     let known = open_files().readiness(id);
@@ -84,7 +85,7 @@ fn wait_for(all: &mut [Awaited], deadline: Option<u64>, mask: u64) -> Outcome {
 
 pub fn ppoll([fds, count, timeout, mask, ..]: Arguments) -> Outcome {
     let count = length(count);
-    let limit = current().files.borrow().limit();
+    let limit = current().process.files.borrow().limit();
     if count > length(u64::from(limit)) {
         return Err(Errno::EINVAL.into());
     }

@@ -5,11 +5,12 @@ use crate::arch::TrapFrame;
 use crate::exec::{self, MAX_ARGUMENT_BYTES, Request};
 use crate::hart::current;
 use crate::process::{self, Process, SharedSpace, Start, table};
+use crate::thread::{self, Thread};
 use crate::user::{self, UserPtr};
 use crate::vfs::open_files;
 use crate::wait::{self, Channel, WaitOutcome, scheduler};
-use crate::{arch, events, heap, mem};
-use ::proc::{ExitStatus, Pid, Strings, WaitFor};
+use crate::{arch, events, exit, heap, mem};
+use ::proc::{AltStack, ExitStatus, Pid, Strings, WaitFor};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -33,19 +34,19 @@ pub fn clone([flags, stack, parent_tid, tls, child_tid, ..]: Arguments) -> Outco
     if !heap::Share::may_be_made() {
         return Err(Errno::EAGAIN.into());
     }
-    let parent = current();
+    let thread = current();
+    let parent = &thread.process;
     /// What a VMA costs at most: its part of the trees' nodes (VMAs, files, gaps), and of the list of what is shared.
     const VMA_BYTES: usize = 512;
     let _prepared = heap::prepare(parent.space().borrow().vmas().len() * VMA_BYTES)?;
-    parent.save_fp();
+    thread.save_fp();
     let files = parent.files.borrow().try_clone().map_err(|_| Errno::ENOMEM)?;
-    let (space, shared) = child_space(&parent, flags)?;
+    let (space, shared) = child_space(parent, flags)?;
     for (_, id) in files.iter() {
         open_files().duplicate(id);
     }
     let start = Start {
-        frame: child_frame(&parent.frame.borrow(), flags, stack, tls),
-        fp: parent.fp.borrow().clone(),
+        thread: child_thread(&thread, flags, stack, tls),
         space: Some(space),
         files,
         signals: parent.signals.borrow().forked(),
@@ -61,7 +62,7 @@ pub fn clone([flags, stack, parent_tid, tls, child_tid, ..]: Arguments) -> Outco
             return Err(error.into());
         }
     };
-    child.exit_signal.set(signal);
+    child.process.exit_signal.set(signal);
     if flags & linux::CLONE_CHILD_CLEARTID != 0 {
         child.clear_child_tid.set(child_tid);
     }
@@ -69,8 +70,8 @@ pub fn clone([flags, stack, parent_tid, tls, child_tid, ..]: Arguments) -> Outco
         child.set_child_tid.set(child_tid);
     }
     let record = EventRecord {
-        detail: u64::from(child.pid),
-        detail2: child.satp().0,
+        detail: u64::from(child.process.pid),
+        detail2: child.process.satp().0,
         detail3: u64::from(flags),
         ..events::of(EventKind::Fork)
     };
@@ -79,16 +80,16 @@ pub fn clone([flags, stack, parent_tid, tls, child_tid, ..]: Arguments) -> Outco
         let record = events::range(EventKind::CowShare, range.range);
         events::report(EventRecord { detail: range.frames, ..record });
     }
-    let pid = child.pid;
+    let pid = child.process.pid;
     if flags & linux::CLONE_PARENT_SETTID != 0 {
         // As in Linux, a bad address is the program's loss.
         let _ = UserPtr::<u32>::from(parent_tid).write(pid);
     }
     if flags & linux::CLONE_VFORK != 0 {
-        child.borrows_space.set(true);
+        child.process.borrows_space.set(true);
     }
-    scheduler(|s| s.make_runnable(pid));
-    while child.borrows_space.get() {
+    scheduler(|s| s.make_runnable(child.tid()));
+    while child.process.borrows_space.get() {
         wait::sleep(Channel::Vfork(pid));
     }
     Ok(u64::from(pid))
@@ -115,6 +116,19 @@ fn child_space(
             mem::free_asid(asid);
             Err(Errno::ENOMEM)
         }
+    }
+}
+
+/// The child's first thread: a copy of the running one.
+fn child_thread(parent: &Thread, flags: u32, stack: u64, tls: u64) -> thread::Start {
+    // As in Linux: who shares memory with its maker, which goes on meanwhile, shares no stack with it.
+    let runs_beside = flags & (linux::CLONE_VM | linux::CLONE_VFORK) == linux::CLONE_VM;
+    let signals = parent.signals.borrow();
+    thread::Start {
+        frame: child_frame(&parent.frame.borrow(), flags, stack, tls),
+        fp: parent.fp.borrow().clone(),
+        signals: signals.inherited(if runs_beside { AltStack::NONE } else { signals.alt_stack }),
+        name: parent.name.borrow().clone(),
     }
 }
 
@@ -154,7 +168,7 @@ pub fn execve([path, argv, envp, ..]: Arguments) -> Outcome {
     if argv.is_empty() {
         argv.try_push(b"").map_err(|_| Errno::ENOMEM)?;
     }
-    exec::execute(Request { at: current().cwd(), path, argv, envp })?;
+    exec::execute(Request { at: current().process.cwd(), path, argv, envp })?;
     Err(Stop::RegistersSet)
 }
 
@@ -179,8 +193,20 @@ fn strings(array: u64, budget: &mut usize) -> Result<Strings, Errno> {
     Ok(texts)
 }
 
+fn exit_status(status: u64) -> ExitStatus {
+    ExitStatus::Exited(u8::try_from(status & 0xff).unwrap_or(0))
+}
+
+/// Ends the thread.
 pub fn exit([status, ..]: Arguments) -> Outcome {
-    Err(Stop::Exit(ExitStatus::Exited(u8::try_from(status & 0xff).unwrap_or(0))))
+    Err(Stop::Exit(exit_status(status)))
+}
+
+/// Ends the process, all its threads.
+pub fn exit_group([status, ..]: Arguments) -> Outcome {
+    let status = exit_status(status);
+    exit::end_all_threads(&current().process, status);
+    Err(Stop::Exit(status))
 }
 
 pub fn wait4([pid, status, options, usage, ..]: Arguments) -> Outcome {
@@ -190,7 +216,7 @@ pub fn wait4([pid, status, options, usage, ..]: Arguments) -> Outcome {
     {
         return Err(Errno::EINVAL.into());
     }
-    let this = current();
+    let this = &current().process;
     let which = match int(pid) {
         -1 => WaitFor::Any,
         0 => WaitFor::Group(table(|t| t.group(this.pid)).unwrap_or(0)),
@@ -200,7 +226,7 @@ pub fn wait4([pid, status, options, usage, ..]: Arguments) -> Outcome {
     loop {
         let found = table(|t| t.find_ended(this.pid, which)).map_err(|_| Errno::ECHILD)?;
         if let Some((child, ended)) = found {
-            return reap(&this, child, ended, status, usage);
+            return reap(this, child, ended, status, usage);
         }
         if let Some((child, word)) = stopped_child(this.pid, which, options) {
             if let Some(pointer) = UserPtr::<u32>::from(status).non_null() {
@@ -251,7 +277,7 @@ fn changed_child(pid: Pid, child: &Process, options: u32) -> Option<(Pid, u32)> 
 }
 
 pub fn getppid(_: Arguments) -> Outcome {
-    Ok(u64::from(table(|t| t.parent(current().pid))))
+    Ok(u64::from(table(|t| t.parent(current().process.pid))))
 }
 
 pub fn getresuid([real, effective, saved, ..]: Arguments) -> Outcome {
@@ -263,7 +289,7 @@ pub fn getresuid([real, effective, saved, ..]: Arguments) -> Outcome {
 
 fn or_self(pid: u64) -> Result<Pid, Errno> {
     match int(pid) {
-        0 => Ok(current().pid),
+        0 => Ok(current().process.pid),
         pid => Pid::try_from(pid).map_err(|_| Errno::ESRCH),
     }
 }
@@ -284,7 +310,7 @@ pub fn setpgid([pid, group, ..]: Arguments) -> Outcome {
     }
     let pid = or_self(pid)?;
     let group = if int(group) == 0 { pid } else { uint(group) };
-    let this = current().pid;
+    let this = current().process.pid;
     if pid != this && !table(|t| t.is_child(pid, this, WaitFor::Any)) {
         return Err(Errno::ESRCH.into());
     }
@@ -292,14 +318,14 @@ pub fn setpgid([pid, group, ..]: Arguments) -> Outcome {
 }
 
 pub fn setsid(_: Arguments) -> Outcome {
-    let pid = current().pid;
+    let pid = current().process.pid;
     if table(|t| t.new_session(pid)) { Ok(u64::from(pid)) } else { Err(Errno::EPERM.into()) }
 }
 
 pub fn set_tid_address([address, ..]: Arguments) -> Outcome {
     let this = current();
     this.clear_child_tid.set(address);
-    Ok(u64::from(this.pid))
+    Ok(u64::from(this.tid().0))
 }
 
 /// The list of futexes to release at exit is not walked (a thread's death frees no lock of others), only checked.
@@ -323,11 +349,11 @@ pub fn prctl([option, argument, ..]: Arguments) -> Outcome {
                 Err(error) => return Err(error.into()),
             };
             name.truncate(NAME_BYTES - 1);
-            this.program.borrow_mut().name = name;
+            *this.name.borrow_mut() = name;
             Ok(0)
         }
         prctl::PR_GET_NAME => {
-            let mut name = this.program.borrow().name.clone();
+            let mut name = this.name.borrow().clone();
             name.resize(NAME_BYTES, 0);
             user::copy_out(argument, &name)?;
             Ok(0)

@@ -6,9 +6,11 @@ use crate::exit;
 use crate::hart::current;
 use crate::process::{self, Process, table};
 use crate::signal;
+use crate::thread::Thread;
 use crate::user::{self, UserPtr};
 use crate::wait::{self, WaitOutcome};
-use ::proc::{Action, SigInfo, Signal, SignalSet};
+use ::proc::{Action, AltStack, SigInfo, Signal, SignalSet, Tid};
+use alloc::rc::Rc;
 use fs::Errno;
 use linux_raw_sys::general as linux;
 
@@ -21,7 +23,7 @@ fn check_size(size: u64) -> Result<(), Errno> {
 pub fn rt_sigaction([number, new, old, size, ..]: Arguments) -> Outcome {
     check_size(size)?;
     let signal = Signal::new(u64::from(uint(number))).ok_or(Errno::EINVAL)?;
-    let this = current();
+    let this = &current().process;
     let before = this.signals.borrow().action(signal);
     // struct sigaction of riscv64: handler, flags, mask.
     if let Some(pointer) = UserPtr::<[u64; 3]>::from(new).non_null() {
@@ -29,7 +31,10 @@ pub fn rt_sigaction([number, new, old, size, ..]: Arguments) -> Outcome {
         if signal == Signal::KILL || signal == Signal::STOP {
             return Err(Errno::EINVAL.into());
         }
-        this.signals.borrow_mut().set_action(signal, Action { handler, flags, mask: SignalSet(mask) });
+        let action = Action { handler, flags, mask: SignalSet(mask) };
+        if this.signals.borrow_mut().set_action(signal, action) {
+            process::each_thread(this.pid, |thread| thread.signals.borrow_mut().discard(signal));
+        }
     }
     if let Some(pointer) = UserPtr::<[u64; 3]>::from(old).non_null() {
         pointer.write([before.handler, before.flags, before.mask.0])?;
@@ -45,11 +50,12 @@ pub fn rt_sigprocmask([how, new, old, size, ..]: Arguments) -> Outcome {
         let set = SignalSet(pointer.read()?);
         let after = match uint(how) {
             linux::SIG_BLOCK => before.union(set),
-            linux::SIG_UNBLOCK => SignalSet(before.0 & !set.0),
+            linux::SIG_UNBLOCK => before.without(set),
             linux::SIG_SETMASK => set,
             _ => return Err(Errno::EINVAL.into()),
         };
         this.signals.borrow_mut().set_blocked(after);
+        hand_on(&this.process);
     }
     if let Some(pointer) = UserPtr::<u64>::from(old).non_null() {
         pointer.write(before.0)?;
@@ -57,9 +63,17 @@ pub fn rt_sigprocmask([how, new, old, size, ..]: Arguments) -> Outcome {
     Ok(0)
 }
 
+/// What waits for the process and is blocked here now may be for another thread.
+fn hand_on(process: &Process) {
+    if !process.signals.borrow().pending().is_empty() {
+        exit::wake_takers(process);
+    }
+}
+
 pub fn rt_sigpending([set, size, ..]: Arguments) -> Outcome {
     check_size(size)?;
-    let pending = current().signals.borrow().pending();
+    let this = current();
+    let pending = this.signals.borrow().pending(&this.process.signals.borrow());
     UserPtr::<u64>::from(set).write(pending.0)?;
     Ok(0)
 }
@@ -79,7 +93,7 @@ pub fn rt_sigtimedwait([set, info, timeout, size, ..]: Arguments) -> Outcome {
     let deadline = super::time::deadline_of(timeout)?;
     let this = current();
     loop {
-        let taken = this.signals.borrow_mut().take_pending(set);
+        let taken = this.signals.borrow_mut().take(&mut this.process.signals.borrow_mut(), set);
         if let Some(taken) = taken {
             if info != 0 {
                 user::copy_out(info, &signal::siginfo(&taken))?;
@@ -91,10 +105,10 @@ pub fn rt_sigtimedwait([set, info, timeout, size, ..]: Arguments) -> Outcome {
         }
         // The awaited signals must wake the sleeper though they are blocked.
         let blocked = this.signals.borrow().blocked();
-        this.signals.borrow_mut().suspend_with(SignalSet(blocked.0 & !set.0));
+        this.signals.borrow_mut().suspend_with(blocked.without(set));
         let outcome = wait::sleep_on(alloc::vec::Vec::new(), deadline, true);
         this.signals.borrow_mut().end_suspension();
-        let awaited = this.signals.borrow().pending().0 & set.0 != 0;
+        let awaited = this.signals.borrow().pending(&this.process.signals.borrow()).0 & set.0 != 0;
         if outcome == WaitOutcome::Interrupted && !awaited {
             return Err(Stop::Signal(false));
         }
@@ -104,7 +118,7 @@ pub fn rt_sigtimedwait([set, info, timeout, size, ..]: Arguments) -> Outcome {
 pub fn rt_sigreturn(_: Arguments) -> Outcome {
     let this = current();
     if signal::return_from_handler(&this).is_err() {
-        this.signals.borrow_mut().force(SigInfo::from_kernel(Signal::SEGV));
+        this.force(SigInfo::from_kernel(Signal::SEGV));
     }
     Err(Stop::RegistersSet)
 }
@@ -112,7 +126,7 @@ pub fn rt_sigreturn(_: Arguments) -> Outcome {
 pub fn sigaltstack([new, old, ..]: Arguments) -> Outcome {
     const MIN_BYTES: u64 = linux::MINSIGSTKSZ as u64;
     let this = current();
-    let (base, size, flags) = this.signals.borrow().alt_stack;
+    let AltStack { base, size, flags } = this.signals.borrow().alt_stack;
     let sp = this.frame.borrow().x[2];
     let in_use = size != 0 && sp.wrapping_sub(base) < size;
     if let Some(pointer) = UserPtr::<[u64; 3]>::from(new).non_null() {
@@ -122,9 +136,9 @@ pub fn sigaltstack([new, old, ..]: Arguments) -> Outcome {
         }
         let new_flags = uint(new_flags);
         let stack = match new_flags & !linux::SS_AUTODISARM {
-            linux::SS_DISABLE => (0, 0, linux::SS_DISABLE),
+            linux::SS_DISABLE => AltStack::NONE,
             0 | linux::SS_ONSTACK if new_size < MIN_BYTES => return Err(Errno::ENOMEM.into()),
-            0 | linux::SS_ONSTACK => (new_base, new_size, 0),
+            0 | linux::SS_ONSTACK => AltStack { base: new_base, size: new_size, flags: 0 },
             _ => return Err(Errno::EINVAL.into()),
         };
         this.signals.borrow_mut().alt_stack = stack;
@@ -136,21 +150,18 @@ pub fn sigaltstack([new, old, ..]: Arguments) -> Outcome {
     Ok(0)
 }
 
-/// Signal 0 only asks whether the process is there.
-fn send(process: &Process, number: u64, code: i32) -> Result<(), Errno> {
-    if int(number) == 0 {
-        return Ok(());
+/// The signal that a call names; none asks only whether the target is there.
+fn signal_of(number: u64) -> Result<Option<Signal>, Errno> {
+    match u64::from(uint(number)) {
+        0 => Ok(None),
+        number => Signal::new(number).map(Some).ok_or(Errno::EINVAL),
     }
-    let signal = Signal::new(u64::from(uint(number))).ok_or(Errno::EINVAL)?;
-    exit::send(process, SigInfo { code, ..SigInfo::from_user(signal, current().pid) });
-    Ok(())
 }
 
 pub fn kill([pid, number, ..]: Arguments) -> Outcome {
-    if uint(number) > 64 {
-        return Err(Errno::EINVAL.into());
-    }
-    let this = current().pid;
+    let info = signal_of(number)?.map(|signal| SigInfo::from_user(signal, current().process.pid));
+    let send = |target: &Process| info.into_iter().for_each(|info| exit::send(target, info));
+    let this = current().process.pid;
     let group_of = |pid| table(|t| t.group(pid)).unwrap_or(0);
     let group = match int(pid) {
         -1 => None,
@@ -160,43 +171,50 @@ pub fn kill([pid, number, ..]: Arguments) -> Outcome {
             if table(|t| t.zombie_status(pid)).is_some() {
                 return Ok(0);
             }
-            let target = process::find(pid).ok_or(Errno::ESRCH)?;
-            send(&target, number, SI_USER)?;
+            // As in Linux, a thread's number names its process here.
+            let target = table(|t| t.thread(Tid(pid))).map(|thread| thread.process.clone());
+            send(&*target.or_else(|| process::find(pid)).ok_or(Errno::ESRCH)?);
             return Ok(0);
         }
         group => Some(group.unsigned_abs()),
     };
-    let mut result = Err(Errno::ESRCH);
+    let mut result = Err(Errno::ESRCH.into());
     process::each_living(|target| {
         let is_meant = match group {
             Some(group) => group_of(target.pid) == group,
             None => target.pid != exit::FIRST && target.pid != this,
         };
         if is_meant {
-            result = send(target, number, SI_USER);
+            send(target);
+            result = Ok(0);
         }
     });
-    Ok(result.map(|()| 0)?)
+    result
 }
 
-const SI_USER: i32 = 0;
-const SI_TKILL: i32 = -6;
+fn send_to_thread(thread: &Thread, number: u64) -> Outcome {
+    const SI_TKILL: i32 = -6;
+    if let Some(signal) = signal_of(number)? {
+        let info = SigInfo { code: SI_TKILL, ..SigInfo::from_user(signal, current().process.pid) };
+        exit::send_to_thread(thread, info);
+    }
+    Ok(0)
+}
+
+fn thread_of(tid: u64) -> Result<Option<Rc<Thread>>, Errno> {
+    if int(tid) <= 0 { Err(Errno::EINVAL) } else { Ok(table(|t| t.thread(Tid(uint(tid))))) }
+}
 
 pub fn tkill([tid, number, ..]: Arguments) -> Outcome {
-    if int(tid) <= 0 || uint(number) > 64 {
-        return Err(Errno::EINVAL.into());
-    }
-    let target = process::find(uint(tid)).ok_or(Errno::ESRCH)?;
-    send(&target, number, SI_TKILL)?;
-    Ok(0)
+    signal_of(number)?;
+    send_to_thread(&*thread_of(tid)?.ok_or(Errno::ESRCH)?, number)
 }
 
 pub fn tgkill([group, tid, number, ..]: Arguments) -> Outcome {
     if int(group) <= 0 {
         return Err(Errno::EINVAL.into());
     }
-    if uint(group) != uint(tid) {
-        return Err(Errno::ESRCH.into());
-    }
-    tkill([tid, number, 0, 0, 0, 0])
+    signal_of(number)?;
+    let thread = thread_of(tid)?.filter(|thread| thread.process.pid == uint(group));
+    send_to_thread(&*thread.ok_or(Errno::ESRCH)?, number)
 }

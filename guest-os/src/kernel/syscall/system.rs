@@ -40,8 +40,8 @@ pub fn getrandom([buffer, len, flags, ..]: Arguments) -> Outcome {
         return Err(Errno::EINVAL.into());
     }
     let len = length(len).min(32 << 20);
-    let process = current();
-    let mut bytes = process.scratch.borrow_mut();
+    let thread = current();
+    let mut bytes = thread.scratch.borrow_mut();
     let mut done = 0;
     while done < len {
         let want = (len - done).min(FRAME_BYTES);
@@ -107,14 +107,14 @@ pub fn sysinfo([buffer, ..]: Arguments) -> Outcome {
 
 pub fn getrusage([who, buffer, ..]: Arguments) -> Outcome {
     const CHILDREN: i32 = -1;
+    const THREAD: i32 = 1;
     let this = current();
     this.count_system_time();
+    let whole = this.process.usage();
     let usage = match int(who) {
-        0 | 1 => {
-            let peak = this.space().borrow().peak_resident_pages();
-            Usage { peak_resident_pages: this.usage.get().peak_resident_pages.max(peak), ..this.usage.get() }
-        }
-        CHILDREN => this.children_usage.get(),
+        0 => whole,
+        THREAD => Usage { peak_resident_pages: whole.peak_resident_pages, ..this.usage.get() },
+        CHILDREN => this.process.children_usage.get(),
         _ => return Err(Errno::EINVAL.into()),
     };
     write_usage(buffer, &usage)?;

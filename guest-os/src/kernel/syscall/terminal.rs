@@ -39,7 +39,7 @@ pub fn ioctl([fd, number, argument, ..]: Arguments) -> Outcome {
         number @ (request::FIOCLEX | request::FIONCLEX) => {
             let set = number == request::FIOCLEX;
             let fd = descriptor(fd)?;
-            current().files.borrow_mut().set_close_on_exec(fd, set).map_err(descriptor_error)?;
+            current().process.files.borrow_mut().set_close_on_exec(fd, set).map_err(descriptor_error)?;
             return Ok(0);
         }
         request::FIONBIO => {
@@ -73,12 +73,12 @@ fn terminal(number: u32, argument: u64) -> Outcome {
             UserPtr::from(argument).write(linux::winsize { ws_row, ws_col, ..zeroed() })?;
         }
         request::TIOCGPGRP => {
-            let group = FOREGROUND.get().or_else(|| table(|t| t.group(current().pid))).unwrap_or(0);
+            let group = FOREGROUND.get().or_else(|| table(|t| t.group(current().process.pid))).unwrap_or(0);
             UserPtr::<u32>::from(argument).write(group)?;
         }
         request::TIOCSPGRP => *FOREGROUND.get_mut() = Some(UserPtr::<u32>::from(argument).read()?),
         request::TIOCGSID => {
-            let session = table(|t| t.session(current().pid)).unwrap_or(0);
+            let session = table(|t| t.session(current().process.pid)).unwrap_or(0);
             UserPtr::<u32>::from(argument).write(session)?;
         }
         request::TIOCSCTTY | request::TIOCNOTTY | request::TCFLSH | request::TIOCSWINSZ | request::TCSBRK => {

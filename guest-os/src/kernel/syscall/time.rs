@@ -4,6 +4,7 @@ use super::{Arguments, Outcome, Stop, uint};
 use crate::arch;
 use crate::clock::{self, NANOSECONDS_PER_TICK};
 use crate::hart::current;
+use crate::process::Usage;
 use crate::user::UserPtr;
 use crate::wait::{self, WaitOutcome};
 use fs::Errno;
@@ -15,17 +16,21 @@ const NANOSECONDS: u64 = 1_000_000_000;
 const TICKS_PER_CLOCK: u64 = TIMEBASE_HZ / 100;
 
 fn reading(clock: u32) -> Result<u64, Errno> {
-    let this = current();
+    let thread = current();
+    let time = |usage: Usage| (usage.user_ticks + usage.system_ticks) * NANOSECONDS_PER_TICK;
     Ok(match clock {
         linux::CLOCK_REALTIME | linux::CLOCK_REALTIME_COARSE | linux::CLOCK_TAI => clock::realtime(),
         linux::CLOCK_MONOTONIC
         | linux::CLOCK_MONOTONIC_RAW
         | linux::CLOCK_MONOTONIC_COARSE
         | linux::CLOCK_BOOTTIME => clock::monotonic(),
-        linux::CLOCK_PROCESS_CPUTIME_ID | linux::CLOCK_THREAD_CPUTIME_ID => {
-            this.count_system_time();
-            let usage = this.usage.get();
-            (usage.user_ticks + usage.system_ticks) * NANOSECONDS_PER_TICK
+        linux::CLOCK_PROCESS_CPUTIME_ID => {
+            thread.count_system_time();
+            time(thread.process.usage())
+        }
+        linux::CLOCK_THREAD_CPUTIME_ID => {
+            thread.count_system_time();
+            time(thread.usage.get())
         }
         _ => return Err(Errno::EINVAL),
     })
@@ -101,7 +106,7 @@ fn sleep_until(deadline: u64, left: u64) -> Outcome {
 pub fn times([pointer, ..]: Arguments) -> Outcome {
     let this = current();
     this.count_system_time();
-    let (own, children) = (this.usage.get(), this.children_usage.get());
+    let (own, children) = (this.process.usage(), this.process.children_usage.get());
     let ticks = [own.user_ticks, own.system_ticks, children.user_ticks, children.system_ticks];
     if let Some(pointer) = UserPtr::<[u64; 4]>::from(pointer).non_null() {
         pointer.write(ticks.map(|ticks| ticks / TICKS_PER_CLOCK))?;
@@ -131,7 +136,7 @@ fn check_timer(which: u64) -> Result<(), Errno> {
 
 pub fn setitimer([which, new, old, ..]: Arguments) -> Outcome {
     check_timer(which)?;
-    let this = current();
+    let this = &current().process;
     let before = timer_words(this.alarm.get());
     let [interval_s, interval_us, value_s, value_us] = UserPtr::<[u64; 4]>::from(new).read()?;
     let (interval, value) = (timeval_ticks(interval_s, interval_us)?, timeval_ticks(value_s, value_us)?);
@@ -148,6 +153,6 @@ pub fn setitimer([which, new, old, ..]: Arguments) -> Outcome {
 
 pub fn getitimer([which, value, ..]: Arguments) -> Outcome {
     check_timer(which)?;
-    UserPtr::<[u64; 4]>::from(value).write(timer_words(current().alarm.get()))?;
+    UserPtr::<[u64; 4]>::from(value).write(timer_words(current().process.alarm.get()))?;
     Ok(0)
 }

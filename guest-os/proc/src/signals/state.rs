@@ -1,0 +1,427 @@
+//! The state of signals: a process's part and a thread's.
+
+use super::{Action, DefaultAction, Delivery, Disposition, SigInfo, Signal, SignalSet};
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+use linux_raw_sys::general as linux;
+
+/// Signals that wait to be acted on. A further one of the same number is merged with the first.
+#[derive(Debug, Default)]
+struct Pending {
+    set: SignalSet,
+    /// One a signal, or none at all as long as nothing but SIGKILL was pending, which nobody asks the reason of.
+    infos: Vec<SigInfo>,
+}
+
+impl Pending {
+    /// Nothing, with room for all: what comes with an interrupt needs no memory.
+    fn with_room() -> Self {
+        Self { set: SignalSet::default(), infos: vec![SigInfo::from_kernel(Signal::HUP); Signal::COUNT] }
+    }
+    fn add(&mut self, info: SigInfo) {
+        if !self.set.contains(info.signal) {
+            self.replace(info);
+        }
+    }
+    fn replace(&mut self, info: SigInfo) {
+        self.set.add(info.signal);
+        if info.signal == Signal::KILL {
+            return;
+        }
+        if self.infos.is_empty() {
+            *self = Self { set: self.set, ..Self::with_room() };
+        }
+        self.infos[info.signal.index()] = info;
+    }
+    fn remove(&mut self, signal: Signal) {
+        self.set.remove(signal);
+    }
+    fn remove_stops(&mut self) {
+        Signal::STOPS.into_iter().for_each(|stop| self.remove(stop));
+    }
+    fn take(&mut self, signal: Signal) -> SigInfo {
+        self.set.remove(signal);
+        if signal == Signal::KILL { SigInfo::from_kernel(signal) } else { self.infos[signal.index()] }
+    }
+}
+
+/// A process's part: what is to be done with each signal, and what was sent to the process as a whole.
+#[derive(Debug)]
+pub struct ProcessSignals {
+    /// One a signal; boxed, since a process is moved on a small stack when it is made.
+    actions: Box<[Action]>,
+    pending: Pending,
+}
+
+impl Default for ProcessSignals {
+    fn default() -> Self {
+        Self { actions: vec![Action::default(); Signal::COUNT].into(), pending: Pending::with_room() }
+    }
+}
+
+impl ProcessSignals {
+    /// The part of a forked child: the same actions, nothing pending.
+    pub fn forked(&self) -> Self {
+        Self { actions: self.actions.clone(), pending: Pending::with_room() }
+    }
+    /// After `execve`: handlers are forgotten, ignored signals stay ignored, what is pending stays.
+    pub fn exec(&mut self) {
+        for action in self.actions.iter_mut() {
+            let handler = if action.disposition() == Disposition::Ignore { action.handler } else { 0 };
+            *action = Action { handler, ..Action::default() };
+        }
+    }
+    /// The action of a signal.
+    pub fn action(&self, signal: Signal) -> Action {
+        self.actions[signal.index()]
+    }
+    /// Sets the action of a signal other than SIGKILL and SIGSTOP. Whether it makes the signal ignored: then pending instances
+    /// vanish, here and, by [`ThreadSignals::discard`], in each thread.
+    #[must_use]
+    pub fn set_action(&mut self, signal: Signal, action: Action) -> bool {
+        self.actions[signal.index()] = Action { mask: action.mask.blockable(), ..action };
+        let is_ignored = self.is_ignored(signal);
+        if is_ignored {
+            self.pending.remove(signal);
+        }
+        is_ignored
+    }
+    /// What was sent to the process and taken by no thread yet.
+    pub fn pending(&self) -> SignalSet {
+        self.pending.set
+    }
+    /// Makes a signal pending for whichever thread takes it. `kept` are the signals that every thread [keeps](ThreadSignals::kept).
+    /// Whether there is something to take: a thread that does not block it is to be woken.
+    pub fn post(&mut self, info: SigInfo, kept: SignalSet) -> bool {
+        if self.is_ignored(info.signal) && !kept.contains(info.signal) {
+            return info.signal == Signal::CONT;
+        }
+        self.pending.add(info);
+        true
+    }
+    /// Pending stops vanish: SIGCONT has come, to whichever thread.
+    pub fn discard_stops(&mut self) {
+        self.pending.remove_stops();
+    }
+    fn is_ignored(&self, signal: Signal) -> bool {
+        match self.action(signal).disposition() {
+            Disposition::Ignore => true,
+            Disposition::Default => {
+                matches!(signal.default_action(), DefaultAction::Ignore | DefaultAction::Continue)
+            }
+            Disposition::Handler => false,
+        }
+    }
+}
+
+/// `sigaltstack`: where handlers with SA_ONSTACK run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AltStack {
+    /// Its lowest address.
+    pub base: u64,
+    /// Its size in bytes.
+    pub size: u64,
+    /// `SS_` flags.
+    pub flags: u32,
+}
+
+impl AltStack {
+    /// There is none.
+    pub const NONE: Self = Self { base: 0, size: 0, flags: linux::SS_DISABLE };
+}
+
+/// A thread's part: what it blocks, and what was sent to it alone.
+#[derive(Debug)]
+pub struct ThreadSignals {
+    pending: Pending,
+    blocked: SignalSet,
+    /// The mask to go back to after a call that waits with another one.
+    suspended_mask: Option<SignalSet>,
+    /// Its alternate stack.
+    pub alt_stack: AltStack,
+}
+
+impl Default for ThreadSignals {
+    fn default() -> Self {
+        Self {
+            pending: Pending::default(),
+            blocked: SignalSet::default(),
+            suspended_mask: None,
+            alt_stack: AltStack::NONE,
+        }
+    }
+}
+
+impl ThreadSignals {
+    /// The part of a new thread made by this one, in its own process or in a forked child: the same mask, nothing pending.
+    pub fn inherited(&self, alt_stack: AltStack) -> Self {
+        Self { blocked: self.blocked, alt_stack, ..Self::default() }
+    }
+    /// After `execve`: the alternate stack is gone, the mask and what is pending stay.
+    pub fn exec(&mut self) {
+        self.alt_stack = AltStack::NONE;
+    }
+    /// The blocked signals.
+    pub fn blocked(&self) -> SignalSet {
+        self.blocked
+    }
+    /// The signals that stay pending though they are ignored: those that are blocked, since their action may change before they are
+    /// taken, and those that are blocked but for a wait that is going on.
+    pub fn kept(&self) -> SignalSet {
+        self.suspended_mask.map_or(self.blocked, |mask| mask.union(self.blocked))
+    }
+    /// Blocks exactly these.
+    pub fn set_blocked(&mut self, set: SignalSet) {
+        self.blocked = set.blockable();
+    }
+    /// Blocks these until the next handler has been started (`rt_sigsuspend`, `ppoll`).
+    pub fn suspend_with(&mut self, set: SignalSet) {
+        self.suspended_mask.get_or_insert(self.blocked);
+        self.blocked = set.blockable();
+    }
+    /// Goes back to the mask before [`ThreadSignals::suspend_with`] if no handler has taken it along.
+    pub fn end_suspension(&mut self) {
+        if let Some(mask) = self.suspended_mask.take() {
+            self.blocked = mask;
+        }
+    }
+    /// The signals pending for this thread or for its process.
+    #[inline]
+    pub fn pending(&self, process: &ProcessSignals) -> SignalSet {
+        self.pending.set.union(process.pending.set)
+    }
+    /// Whether an unblocked signal waits for delivery.
+    #[inline]
+    pub fn has_deliverable(&self, process: &ProcessSignals) -> bool {
+        !self.pending(process).without(self.blocked).is_empty()
+    }
+    /// Whether there is nothing to act on before user mode: no signal, and no mask to go back to.
+    #[inline]
+    pub fn is_quiet(&self, process: &ProcessSignals) -> bool {
+        self.suspended_mask.is_none() && !self.has_deliverable(process)
+    }
+    /// Whether SIGKILL waits.
+    pub fn is_killed(&self, process: &ProcessSignals) -> bool {
+        self.pending(process).contains(Signal::KILL)
+    }
+    /// Makes a signal pending for this thread alone. Returns whether it is to be woken.
+    pub fn post(&mut self, process: &ProcessSignals, info: SigInfo) -> bool {
+        if process.is_ignored(info.signal) && !self.kept().contains(info.signal) {
+            return info.signal == Signal::CONT;
+        }
+        self.pending.add(info);
+        !self.blocked.contains(info.signal)
+    }
+    /// A pending signal of this number vanishes.
+    pub fn discard(&mut self, signal: Signal) {
+        self.pending.remove(signal);
+    }
+    /// Pending stops vanish: SIGCONT has come, to whichever thread.
+    pub fn discard_stops(&mut self) {
+        self.pending.remove_stops();
+    }
+    /// Makes a fault's signal pending so that it cannot be blocked or ignored: then the default action is taken.
+    pub fn force(&mut self, process: &mut ProcessSignals, info: SigInfo) {
+        let signal = info.signal;
+        if self.blocked.contains(signal) || process.action(signal).disposition() == Disposition::Ignore {
+            process.actions[signal.index()] = Action::default();
+            self.blocked.remove(signal);
+        }
+        self.pending.replace(info);
+    }
+    /// Takes the next unblocked pending signal, its own before its process's, and says what to do about it.
+    pub fn deliver(&mut self, process: &mut ProcessSignals) -> Delivery {
+        while let Some(info) = self.take(process, SignalSet(!self.blocked.0)) {
+            let action = process.action(info.signal);
+            match (action.disposition(), info.signal.default_action()) {
+                (Disposition::Ignore, _)
+                | (Disposition::Default, DefaultAction::Ignore | DefaultAction::Continue) => {}
+                (Disposition::Default, DefaultAction::Terminate) => return Delivery::Terminate(info.signal),
+                (Disposition::Default, DefaultAction::Stop) => return Delivery::Stop(info.signal),
+                (Disposition::Handler, _) => return self.start_handler(process, info, action),
+            }
+        }
+        Delivery::None
+    }
+    /// Takes one of the pending signals in `set` without delivering it (`rt_sigtimedwait`).
+    pub fn take(&mut self, process: &mut ProcessSignals, set: SignalSet) -> Option<SigInfo> {
+        [&mut self.pending, &mut process.pending].into_iter().find_map(|pending| {
+            let signal = SignalSet(pending.set.0 & set.0).first()?;
+            Some(pending.take(signal))
+        })
+    }
+
+    fn start_handler(&mut self, process: &mut ProcessSignals, info: SigInfo, action: Action) -> Delivery {
+        let saved_mask = self.suspended_mask.take().unwrap_or(self.blocked);
+        self.blocked = self.blocked.union(action.mask);
+        if !action.has(linux::SA_NODEFER) {
+            self.blocked.add(info.signal);
+        }
+        if action.has(linux::SA_RESETHAND) {
+            process.actions[info.signal.index()] = Action::default();
+        }
+        Delivery::Handler { info, action, saved_mask }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HANDLER: Action = Action { handler: 0x1000, flags: 0, mask: SignalSet(0) };
+    const IGNORE: Action = Action { handler: 1, flags: 0, mask: SignalSet(0) };
+
+    fn only(signal: Signal) -> SignalSet {
+        let mut set = SignalSet::default();
+        set.add(signal);
+        set
+    }
+
+    fn sent(signal: Signal) -> SigInfo {
+        SigInfo::from_user(signal, 1)
+    }
+
+    fn with_action(signal: Signal, action: Action) -> (ProcessSignals, ThreadSignals) {
+        let mut process = ProcessSignals::default();
+        let _ = process.set_action(signal, action);
+        (process, ThreadSignals::default())
+    }
+
+    #[test]
+    fn default_actions() {
+        for (signal, expected) in [
+            (Signal::TERM, Delivery::Terminate(Signal::TERM)),
+            (Signal::CHLD, Delivery::None),
+            (Signal::CONT, Delivery::None),
+            (Signal::TSTP, Delivery::Stop(Signal::TSTP)),
+        ] {
+            let (mut process, mut thread) = (ProcessSignals::default(), ThreadSignals::default());
+            process.post(sent(signal), thread.kept());
+            assert_eq!(thread.deliver(&mut process), expected, "{signal:?} to the process");
+            thread.post(&process, sent(signal));
+            assert_eq!(thread.deliver(&mut process), expected, "{signal:?} to the thread");
+        }
+    }
+
+    #[test]
+    fn a_blocked_signal_waits_and_a_handler_blocks_its_own() {
+        let (mut process, mut thread) = with_action(Signal::INT, HANDLER);
+        thread.set_blocked(SignalSet(u64::MAX));
+        assert!(!thread.blocked().contains(Signal::KILL));
+        assert!(!thread.post(&process, sent(Signal::INT)));
+        assert_eq!(thread.deliver(&mut process), Delivery::None);
+        thread.set_blocked(SignalSet::default());
+        let Delivery::Handler { info, saved_mask, .. } = thread.deliver(&mut process) else {
+            panic!("not delivered")
+        };
+        assert_eq!((info.signal, saved_mask), (Signal::INT, SignalSet::default()));
+        assert!(thread.blocked().contains(Signal::INT));
+    }
+
+    #[test]
+    fn any_thread_that_does_not_block_it_takes_what_its_process_was_sent_and_only_one_does() {
+        let (mut process, mut first) = with_action(Signal::INT, HANDLER);
+        let mut second = first.inherited(AltStack::NONE);
+        first.set_blocked(only(Signal::INT));
+        assert!(process.post(sent(Signal::INT), SignalSet::default()));
+        assert!(!first.has_deliverable(&process) && second.has_deliverable(&process));
+        assert_eq!(first.deliver(&mut process), Delivery::None);
+        assert!(matches!(second.deliver(&mut process), Delivery::Handler { .. }));
+        first.set_blocked(SignalSet::default());
+        assert!(!first.has_deliverable(&process) && process.pending().is_empty());
+    }
+
+    #[test]
+    fn what_was_sent_to_a_thread_is_its_own() {
+        let (mut process, mut first) = with_action(Signal::INT, HANDLER);
+        let mut second = ThreadSignals::default();
+        first.set_blocked(only(Signal::INT));
+        second.set_blocked(only(Signal::INT));
+        let child = second.inherited(AltStack::NONE);
+        assert!(!second.post(&process, sent(Signal::INT)));
+        assert_eq!(first.take(&mut process, only(Signal::INT)), None);
+        assert_eq!(second.take(&mut process, only(Signal::INT)), Some(sent(Signal::INT)));
+        assert!(child.pending(&process).is_empty() && child.blocked() == only(Signal::INT));
+    }
+
+    #[test]
+    fn a_threads_own_signals_come_before_its_processs() {
+        let (mut process, mut thread) = with_action(Signal::TERM, HANDLER);
+        process.post(sent(Signal::INT), SignalSet::default());
+        thread.post(&process, sent(Signal::TERM));
+        assert!(matches!(thread.deliver(&mut process), Delivery::Handler { .. }));
+        assert_eq!(thread.deliver(&mut process), Delivery::Terminate(Signal::INT));
+    }
+
+    #[test]
+    fn an_ignored_signal_is_kept_where_every_thread_blocks_it() {
+        let mut process = ProcessSignals::default();
+        assert!(!process.post(sent(Signal::CHLD), SignalSet::default()));
+        assert!(process.pending().is_empty());
+        let mut thread = ThreadSignals::default();
+        thread.set_blocked(only(Signal::CHLD));
+        // A wait that lets the signal through, as `rt_sigtimedwait` does, does not make it ignored.
+        thread.suspend_with(SignalSet::default());
+        assert!(process.post(sent(Signal::CHLD), thread.kept()));
+        assert_eq!(thread.take(&mut process, only(Signal::CHLD)), Some(sent(Signal::CHLD)));
+    }
+
+    #[test]
+    fn what_an_action_makes_ignored_vanishes() {
+        let (mut process, mut thread) = with_action(Signal::INT, HANDLER);
+        process.post(sent(Signal::INT), SignalSet::default());
+        thread.post(&process, sent(Signal::INT));
+        assert!(process.set_action(Signal::INT, IGNORE));
+        thread.discard(Signal::INT);
+        assert!(thread.pending(&process).is_empty());
+        assert!(!process.set_action(Signal::INT, HANDLER));
+    }
+
+    #[test]
+    fn continuing_takes_back_pending_stops() {
+        let (mut process, mut thread) = (ProcessSignals::default(), ThreadSignals::default());
+        process.post(sent(Signal::STOP), SignalSet::default());
+        thread.post(&process, sent(Signal::TSTP));
+        process.discard_stops();
+        thread.discard_stops();
+        assert!(process.post(sent(Signal::CONT), SignalSet::default()));
+        assert!(thread.post(&process, sent(Signal::CONT)));
+        assert!(thread.pending(&process).is_empty());
+    }
+
+    #[test]
+    fn a_suspension_ends_with_the_handler_or_without() {
+        let (mut process, mut thread) = with_action(Signal::INT, HANDLER);
+        let mask = only(Signal::INT);
+        thread.set_blocked(mask);
+        thread.suspend_with(SignalSet::default());
+        assert!(thread.post(&process, sent(Signal::INT)));
+        assert!(
+            matches!(thread.deliver(&mut process), Delivery::Handler { saved_mask, .. } if saved_mask == mask)
+        );
+        thread.end_suspension();
+        assert!(thread.blocked().contains(Signal::INT));
+    }
+
+    #[test]
+    fn faults_come_first_and_cannot_be_refused() {
+        let (mut process, mut thread) = with_action(Signal::SEGV, IGNORE);
+        let _ = process.set_action(Signal::HUP, HANDLER);
+        thread.post(&process, sent(Signal::HUP));
+        thread.force(&mut process, SigInfo { signal: Signal::SEGV, code: 1, pid: 0, value: 0x40 });
+        assert_eq!(thread.deliver(&mut process), Delivery::Terminate(Signal::SEGV));
+    }
+
+    #[test]
+    fn exec_keeps_only_ignored_signals() {
+        let (mut process, mut thread) = with_action(Signal::INT, HANDLER);
+        let _ = process.set_action(Signal::QUIT, IGNORE);
+        thread.alt_stack = AltStack { base: 0x1000, size: 0x4000, flags: 0 };
+        process.exec();
+        thread.exec();
+        assert_eq!(process.action(Signal::INT).disposition(), Disposition::Default);
+        assert_eq!(process.action(Signal::QUIT).disposition(), Disposition::Ignore);
+        assert_eq!(thread.alt_stack, AltStack::NONE);
+    }
+}
