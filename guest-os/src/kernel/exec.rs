@@ -342,6 +342,7 @@ fn change_over(
         from = fd + 1;
     }
     thread.become_first();
+    process.has_had_threads.set(false);
     hart().fp.borrow_mut().forget(thread.tid());
     **thread.fp.borrow_mut() = arch::FpState::default();
     **thread.frame.borrow_mut() = arch::TrapFrame::starting_at(plan.entry.0, sp.0);

@@ -78,6 +78,8 @@ pub struct Process {
     pub children_usage: Cell<Usage>,
     /// When it was made, in ticks.
     pub start_ticks: u64,
+    /// More than one thread has run in it since it began to execute its program.
+    pub has_had_threads: Cell<bool>,
     /// The signal its parent gets at its end; 0 for none.
     pub exit_signal: Cell<u8>,
     /// Borrows its parent's address space until it executes a program or ends (CLONE_VFORK).
@@ -231,6 +233,7 @@ pub fn create(parent: Pid, start: Box<Start>) -> Result<Rc<Thread>, (Errno, Box<
         ended_usage: Cell::default(),
         children_usage: Cell::default(),
         start_ticks: crate::arch::time(),
+        has_had_threads: Cell::new(false),
         exit_signal: Cell::new(0),
         borrows_space: Cell::new(false),
         limits: RefCell::new(start.limits),

@@ -16,7 +16,7 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell, UnsafeCell};
-use fs::Errno;
+use fs::{Errno, OpenFileId};
 use isa::events::Access;
 use isa::{Exception, VirtAddr};
 use proc::{ExitStatus, SigInfo, Signal, ThreadSignals, Tid};
@@ -50,6 +50,8 @@ pub struct Thread {
     pub set_child_tid: Cell<u64>,
     /// Word to clear at the end (CLONE_CHILD_CLEARTID, `set_tid_address`).
     pub clear_child_tid: Cell<u64>,
+    /// The files that its system call has looked up, each counted as one of its descriptors, if others might close them meanwhile.
+    pub held_files: RefCell<Vec<OpenFileId>>,
     /// A system call that a signal has cut short, until the signal is delivered.
     pub restart: Cell<Option<crate::signal::Interrupted>>,
     /// It waits for a device and not for an event (state D in `/proc`).
@@ -110,6 +112,7 @@ pub fn create(tid: Tid, process: Rc<Process>, room: Room, start: Start) -> Rc<Th
         stamp: Cell::new(arch::time()),
         set_child_tid: Cell::new(0),
         clear_child_tid: Cell::new(0),
+        held_files: RefCell::default(),
         restart: Cell::new(None),
         uninterruptible: Cell::new(false),
     });

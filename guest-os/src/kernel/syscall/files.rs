@@ -3,21 +3,42 @@
 use super::{Arguments, Outcome, Stop, descriptor, descriptor_error, has_failed, int, length, uint};
 use crate::hart::current;
 use crate::mem::FRAME_BYTES;
+use crate::thread::Thread;
 use crate::user::{self, UserPtr};
 use crate::vfs::{self, open_files};
 use crate::wait::{self, Channel};
 use crate::{heap, inject, pages};
 use ::proc::DescriptorError;
+use alloc::rc::Rc;
 use fs::{Errno, Location, Object, OpenFile, OpenFileId, OpenFlags, Opened, Whence};
 use linux_raw_sys::general as linux;
 
 /// Largest buffer of `getdents64` served at once.
 const MAX_ENTRIES_BYTES: usize = 32 << 10;
 
-/// The open file behind a descriptor argument.
+/// The open file behind a descriptor argument. It stays open until the call ends, whatever other threads close meanwhile.
 pub fn open_file(argument: u64) -> Result<OpenFileId, Errno> {
     let fd = descriptor(argument)?;
-    current().process.files.borrow().get(fd).map_err(descriptor_error)
+    let thread = current();
+    let id = thread.process.files.borrow().get(fd).map_err(descriptor_error)?;
+    if thread.process.has_had_threads.get() {
+        open_files().duplicate(id);
+        thread.held_files.borrow_mut().push(id);
+    }
+    Ok(id)
+}
+
+/// The running thread's call has ended: it lets go of the files that it has looked up.
+#[inline]
+pub fn release_held(thread: &Thread) {
+    if thread.process.has_had_threads.get() {
+        release_all(thread);
+    }
+}
+
+#[cold]
+fn release_all(thread: &Thread) {
+    thread.held_files.take().into_iter().for_each(close_file);
 }
 
 /// What is known of an open file. Its path and its text are shared with it.
@@ -54,7 +75,7 @@ pub fn openat([dirfd, path, flags, mode, ..]: Arguments) -> Outcome {
     let path = user::read_path(path)?;
     let flags = OpenFlags::from_bits_retain(uint(flags));
     // First of all, as in Linux: a call that fails for want of a descriptor makes and truncates no file.
-    let fd = reserve(0)?;
+    let reserved = Reserved::new(0)?;
     let at = start_of(dirfd, &path)?;
     let mode = uint(mode) & 0o7777 & !current().process.umask.get();
     let opened = vfs::lock().open(&at, &path, flags, mode)?;
@@ -71,8 +92,7 @@ pub fn openat([dirfd, path, flags, mode, ..]: Arguments) -> Outcome {
             id
         }
     };
-    install(fd, id, flags.contains(OpenFlags::CLOEXEC));
-    Ok(u64::from(fd))
+    Ok(u64::from(reserved.fill(id, flags.contains(OpenFlags::CLOEXEC))))
 }
 
 /// The longest name that Linux takes: a directory entry's, less `memfd:`.
@@ -85,24 +105,42 @@ pub fn memfd_create([name, flags, ..]: Arguments) -> Outcome {
         return Err(Errno::EINVAL.into());
     }
     let name = user::read_string(name, MEMFD_NAME_MAX, Errno::EINVAL)?;
-    let fd = reserve(0)?;
+    let reserved = Reserved::new(0)?;
     let file = vfs::lock().create_nameless(&name)?;
     let id = open_files().insert(file);
-    install(fd, id, flags & linux::MFD_CLOEXEC != 0);
-    Ok(u64::from(fd))
+    Ok(u64::from(reserved.fill(id, flags & linux::MFD_CLOEXEC != 0)))
 }
 
-/// Sees to room for a descriptor, which [`install`] then enters. Nobody else changes the process's descriptors meanwhile.
-fn reserve(from: u32) -> Result<u32, Errno> {
-    current().process.files.borrow_mut().reserve(from).map_err(|error| match error {
-        DescriptorError::OutOfRange => Errno::EMFILE,
-        other => descriptor_error(other),
-    })
+/// A descriptor for a file that is still to be opened. Dropped unfilled, its number is free again.
+struct Reserved {
+    fd: u32,
+    thread: Rc<Thread>,
+    is_filled: bool,
 }
 
-fn install(fd: u32, id: OpenFileId, close_on_exec: bool) {
-    let before = current().process.files.borrow_mut().replace(fd, id, close_on_exec);
-    assert!(before == Ok(None), "descriptor {fd} was reserved");
+impl Reserved {
+    fn new(from: u32) -> Result<Self, Errno> {
+        let thread = current();
+        let reserved = thread.process.files.borrow_mut().reserve(from);
+        let fd = reserved.map_err(|error| match error {
+            DescriptorError::OutOfRange => Errno::EMFILE,
+            other => descriptor_error(other),
+        })?;
+        Ok(Self { fd, thread, is_filled: false })
+    }
+    fn fill(mut self, id: OpenFileId, close_on_exec: bool) -> u32 {
+        self.is_filled = true;
+        self.thread.process.files.borrow_mut().fill(self.fd, id, close_on_exec);
+        self.fd
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        if !self.is_filled {
+            self.thread.process.files.borrow_mut().release(self.fd);
+        }
+    }
 }
 
 /// Gives an open file a descriptor; closes it again if there is none free.
@@ -250,13 +288,12 @@ pub fn pipe2([fds, flags, ..]: Arguments) -> Outcome {
     if !(OpenFlags::CLOEXEC | OpenFlags::NONBLOCK).contains(flags) {
         return Err(Errno::EINVAL.into());
     }
-    let first = reserve(0)?;
-    let second = reserve(first + 1)?;
-    UserPtr::<[u32; 2]>::from(fds).write([first, second])?;
+    let (first, second) = (Reserved::new(0)?, Reserved::new(0)?);
+    UserPtr::<[u32; 2]>::from(fds).write([first.fd, second.fd])?;
     let (reader, writer) = open_files().create_pipe(flags);
     let close_on_exec = flags.contains(OpenFlags::CLOEXEC);
-    install(first, reader, close_on_exec);
-    install(second, writer, close_on_exec);
+    first.fill(reader, close_on_exec);
+    second.fill(writer, close_on_exec);
     Ok(0)
 }
 

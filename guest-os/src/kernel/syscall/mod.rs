@@ -70,6 +70,7 @@ pub fn serve(thread: &Thread) -> Option<ExitStatus> {
         }
         dispatch(number, arguments)
     });
+    files::release_held(thread);
     let result = match outcome {
         Ok(value) => value,
         Err(Stop::Errno(errno)) => errno.to_return_value(),
@@ -272,6 +273,7 @@ fn descriptor_error(error: DescriptorError) -> Errno {
         DescriptorError::NotOpen => Errno::EBADF,
         DescriptorError::Full => Errno::EMFILE,
         DescriptorError::OutOfRange => Errno::EINVAL,
+        DescriptorError::Reserved => Errno::EBUSY,
         DescriptorError::NoMemory => Errno::ENOMEM,
     }
 }
