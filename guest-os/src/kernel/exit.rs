@@ -139,7 +139,7 @@ fn clear_child_tid(thread: &Thread) {
     if address != 0 && thread.process.space.borrow().is_some() {
         let word = UserPtr::<u32>::from(address);
         if word.write(0).is_ok() {
-            crate::syscall::futex::wake_all(address);
+            crate::syscall::futex::wake_one(address);
         }
     }
 }

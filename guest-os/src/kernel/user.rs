@@ -61,10 +61,6 @@ impl<T> UserPtr<T> {
     pub fn is_null(self) -> bool {
         self.address == 0
     }
-    /// The number.
-    pub fn address(self) -> u64 {
-        self.address
-    }
     /// `Some` unless null.
     pub fn non_null(self) -> Option<Self> {
         (!self.is_null()).then_some(self)

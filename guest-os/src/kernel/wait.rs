@@ -3,6 +3,7 @@
 use crate::hart::{current, hart};
 use crate::local::HartLocal;
 use crate::process::table;
+use crate::syscall::futex::FutexKey;
 use crate::{arch, interrupts};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -29,8 +30,8 @@ pub enum Channel {
     Pipe(PipeId),
     /// Input of the console.
     Console,
-    /// A word of memory, by physical address.
-    Futex(u64),
+    /// A word of memory.
+    Futex(FutexKey),
     /// The child that has borrowed its parent's address space has given it back.
     Vfork(Pid),
     /// A stopped process is continued.
