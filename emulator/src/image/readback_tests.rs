@@ -92,6 +92,7 @@ impl ::fs::ProcInfo for NoProcesses {
         1
     }
     fn each_process(&self, _: &mut dyn FnMut(u32) -> bool) {}
+    fn each_thread(&self, _: u32, _: &mut dyn FnMut(u32) -> bool) {}
     fn process(&self, _: u32) -> Option<::fs::ProcessInfo> {
         None
     }

@@ -12,7 +12,9 @@ pub trait ProcInfo: Send {
     fn current(&self) -> u32;
     /// Visits all processes, ascending, until `visit` says stop (false).
     fn each_process(&self, visit: &mut dyn FnMut(u32) -> bool);
-    /// A process's numbers; `None` when it does not exist.
+    /// Visits the threads of a process, ascending, until `visit` says stop (false).
+    fn each_thread(&self, pid: u32, visit: &mut dyn FnMut(u32) -> bool);
+    /// The numbers of a process, or of a thread that is not its process's first; `None` when it does not exist.
     fn process(&self, pid: u32) -> Option<ProcessInfo>;
     /// Writes its arguments, each ended by a NUL.
     fn cmdline(&self, pid: u32, out: &mut Text) -> Result<(), Errno>;
@@ -43,6 +45,8 @@ pub struct ProcessInfo {
     pub comm: Vec<u8>,
     /// `b'R'`, `b'S'`, `b'D'`, `b'T'` or `b'Z'`.
     pub state: u8,
+    /// The process, whether asked for by its number or by a thread's.
+    pub tgid: u32,
     /// Parent.
     pub ppid: u32,
     /// Process group.

@@ -1,6 +1,6 @@
 //! procfs: the names below `/proc`. What the files say is written in [`text`].
 //!
-//! An inode number is (process, node, descriptor): see [`Node`]. Process 0 stands for the system.
+//! An inode number is (process, node, descriptor or thread): see [`Node`]. Process 0 stands for the system.
 
 mod text;
 
@@ -8,21 +8,21 @@ use crate::{DirEntry, Errno, FileType, ProcInfo, Stat, StatFs, Text};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-/// A file below `/proc`, packed into an inode number as `pid << 32 | (descriptor + 1) << 8 | name`.
+/// A file below `/proc`, packed into an inode number as `pid << 32 | (number + 1) << 8 | name`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Node {
     /// 0: not of a process.
     pid: u32,
     /// An index into [`NAMES`].
     name: u8,
-    /// Below `fd` only.
-    descriptor: Option<u32>,
+    /// The descriptor below `fd`, the thread below `task`.
+    number: Option<u32>,
 }
 
 /// What a name is.
 #[derive(Clone, Copy)]
 enum Kind {
-    /// With names from this table; `/proc` and `fd` hold numbers as well.
+    /// With names from this table; `/proc`, `fd` and `task` hold numbers as well.
     Directory,
     Text(text::Writer),
     Link,
@@ -55,6 +55,8 @@ const EXE: u8 = 7;
 const CWD: u8 = 8;
 const PROCESS_ROOT: u8 = 9;
 const MOUNTS: u8 = 10;
+const TASK: u8 = 11;
+const THREAD: u8 = 12;
 
 /// All names, each with the directory that it is in; the constants above are indices.
 const NAMES: &[Name] = &[
@@ -69,6 +71,8 @@ const NAMES: &[Name] = &[
     link(PROCESS, "cwd"),
     link(PROCESS, "root"),
     link(ROOT, "mounts"),
+    dir(PROCESS, "task"),
+    dir(TASK, ""),
     text(ROOT, "cmdline", text::kernel_cmdline),
     text(ROOT, "cpuinfo", text::cpuinfo),
     text(ROOT, "filesystems", text::filesystems),
@@ -92,40 +96,55 @@ const NAMES: &[Name] = &[
     text(PROCESS, "stat", text::stat),
     text(PROCESS, "statm", text::statm),
     text(PROCESS, "status", text::status),
+    text(THREAD, "comm", text::comm),
+    text(THREAD, "stat", text::stat),
+    text(THREAD, "status", text::status),
 ];
 
 impl Node {
     fn new(pid: u32, name: u8) -> Node {
-        Node { pid, name, descriptor: None }
+        Node { pid, name, number: None }
     }
 
     fn from_ino(ino: u64) -> Result<Node, Errno> {
         let [name, ..] = ino.to_le_bytes();
         let pid = u32::try_from(ino >> 32).map_err(|_| Errno::ENOENT)?;
-        let descriptor = u32::try_from((ino >> 8) & 0xff_ffff).map_err(|_| Errno::ENOENT)?.checked_sub(1);
+        let number = u32::try_from((ino >> 8) & 0xff_ffff).map_err(|_| Errno::ENOENT)?.checked_sub(1);
         // Numbers start at 1, as 0 means "no file".
         let name =
             name.checked_sub(1).filter(|&name| usize::from(name) < NAMES.len()).ok_or(Errno::ENOENT)?;
-        Ok(Node { pid, name, descriptor })
+        Ok(Node { pid, name, number })
     }
 
     fn ino(self) -> u64 {
-        let descriptor = self.descriptor.map_or(0, |descriptor| u64::from(descriptor) + 1);
-        u64::from(self.pid) << 32 | (descriptor & 0xff_ffff) << 8 | (u64::from(self.name) + 1)
+        let number = self.number.map_or(0, |number| u64::from(number) + 1);
+        u64::from(self.pid) << 32 | (number & 0xff_ffff) << 8 | (u64::from(self.name) + 1)
     }
 
     fn file_type(self) -> FileType {
         match NAMES[usize::from(self.name)].kind {
-            _ if self.descriptor.is_some() => FileType::Symlink,
+            Kind::Directory if self.descriptor().is_some() => FileType::Symlink,
             Kind::Directory => FileType::Directory,
             Kind::Text(_) => FileType::Regular,
             Kind::Link => FileType::Symlink,
         }
     }
 
-    /// ENOENT once the process has gone.
+    fn descriptor(self) -> Option<u32> {
+        self.number.filter(|_| self.name == FD)
+    }
+
+    fn thread(self) -> Option<u32> {
+        self.number.filter(|_| self.name != FD)
+    }
+
+    /// ENOENT once the process or thread has gone.
     fn check_alive(self, info: &dyn ProcInfo) -> Result<(), Errno> {
-        if self.pid == 0 || info.process(self.pid).is_some() { Ok(()) } else { Err(Errno::ENOENT) }
+        let is_alive = match self.thread() {
+            Some(tid) => is_thread(info, self.pid, tid),
+            None => self.pid == 0 || info.process(self.pid).is_some(),
+        };
+        if is_alive { Ok(()) } else { Err(Errno::ENOENT) }
     }
 }
 
@@ -154,25 +173,28 @@ pub(crate) fn lookup(dir: u64, name: &[u8], info: &dyn ProcInfo) -> Result<u64, 
             return Ok(Node::new(pid, PROCESS).ino());
         }
         Some(descriptor) if dir.name == FD && has_descriptor(info, dir.pid, descriptor) => {
-            return Ok(Node { descriptor: Some(descriptor), ..dir }.ino());
+            return Ok(Node { number: Some(descriptor), ..dir }.ino());
+        }
+        Some(tid) if dir.name == TASK && is_thread(info, dir.pid, tid) => {
+            return Ok(Node { number: Some(tid), ..Node::new(dir.pid, THREAD) }.ino());
         }
         _ => {}
     }
-    let index = (0..).zip(NAMES).find(|(index, known)| {
-        // The entries for the two unnamed directories are not names.
-        *index > PROCESS && known.parent == dir.name && known.name.as_bytes() == name
-    });
-    index.map(|(index, _)| Node::new(dir.pid, index).ino()).ok_or(Errno::ENOENT)
+    // Directories that are numbers have no name here.
+    let index = (0..)
+        .zip(NAMES)
+        .find(|(_, known)| !name.is_empty() && known.parent == dir.name && known.name.as_bytes() == name);
+    index.map(|(index, _)| Node { name: index, ..dir }.ino()).ok_or(Errno::ENOENT)
 }
 
 /// The descriptor, when `ino` is a link in the current process's own `fd` directory.
 pub(crate) fn own_descriptor(ino: u64, info: &dyn ProcInfo) -> Option<u32> {
-    Node::from_ino(ino).ok().filter(|node| node.pid == info.current())?.descriptor
+    Node::from_ino(ino).ok().filter(|node| node.pid == info.current())?.descriptor()
 }
 
 pub(crate) fn readlink(ino: u64, info: &dyn ProcInfo) -> Result<Vec<u8>, Errno> {
     let node = Node::from_ino(ino)?;
-    if let Some(descriptor) = node.descriptor {
+    if let Some(descriptor) = node.descriptor() {
         return info.descriptor(node.pid, descriptor);
     }
     match node.name {
@@ -191,11 +213,15 @@ pub(crate) fn read(ino: u64, info: &dyn ProcInfo) -> Result<Text, Errno> {
     match NAMES[usize::from(node.name)].kind {
         Kind::Text(writer) => {
             let mut text = Text::default();
-            writer(info, node.pid, &mut text)?;
+            writer(info, node.thread().unwrap_or(node.pid), &mut text)?;
             Ok(text)
         }
         _ => Err(Errno::EINVAL),
     }
+}
+
+fn is_thread(info: &dyn ProcInfo, pid: u32, tid: u32) -> bool {
+    info.process(tid).is_some_and(|thread| thread.tgid == pid)
 }
 
 fn has_descriptor(info: &dyn ProcInfo, pid: u32, wanted: u32) -> bool {
@@ -226,8 +252,9 @@ pub(crate) fn read_dir(
         return Ok(());
     }
     for (index, known) in (0..).zip(NAMES) {
-        let is_here = index > PROCESS && known.parent == node.name;
-        if is_here && !list(2 + u64::from(index), Node::new(node.pid, index), known.name.as_bytes()) {
+        // Directories that are numbers have no name here.
+        let is_here = !known.name.is_empty() && known.parent == node.name;
+        if is_here && !list(2 + u64::from(index), Node { name: index, ..node }, known.name.as_bytes()) {
             return Ok(());
         }
     }
@@ -236,7 +263,10 @@ pub(crate) fn read_dir(
     match node.name {
         ROOT => info.each_process(&mut |pid| list_number(pid, Node::new(pid, PROCESS))),
         FD => info.each_descriptor(node.pid, &mut |descriptor| {
-            list_number(descriptor, Node { descriptor: Some(descriptor), ..node })
+            list_number(descriptor, Node { number: Some(descriptor), ..node })
+        }),
+        TASK => info.each_thread(node.pid, &mut |tid| {
+            list_number(tid, Node { number: Some(tid), ..Node::new(node.pid, THREAD) })
         }),
         _ => {}
     }

@@ -172,7 +172,7 @@ impl FileMemory for HostFiles {
     }
 }
 
-/// Processes 1 and 7; 7 is running.
+/// Processes 1 and 7, which has a second thread, 9; 7 is running.
 pub(crate) struct Processes;
 
 impl ProcInfo for Processes {
@@ -187,9 +187,23 @@ impl ProcInfo for Processes {
     }
     fn process(&self, pid: u32) -> Option<ProcessInfo> {
         let comm = b"a (b".to_vec();
-        let known =
-            ProcessInfo { comm, state: b'R', ppid: 1, threads: 1, virtual_pages: 10, ..Default::default() };
-        [1, 7].contains(&pid).then_some(known)
+        let tgid = if pid == 9 { 7 } else { pid };
+        let known = ProcessInfo {
+            comm,
+            state: b'R',
+            tgid,
+            ppid: 1,
+            threads: 1,
+            virtual_pages: 10,
+            ..Default::default()
+        };
+        [1, 7, 9].contains(&pid).then_some(known)
+    }
+    fn each_thread(&self, pid: u32, visit: &mut dyn FnMut(u32) -> bool) {
+        let _ = [(1, 1), (7, 7), (7, 9)]
+            .into_iter()
+            .filter(|thread| thread.0 == pid)
+            .all(|thread| visit(thread.1));
     }
     fn cmdline(&self, _: u32, out: &mut Text) -> Result<(), Errno> {
         out.push(b"sh\0-c\0")

@@ -3,16 +3,17 @@
 use crate::arch;
 use crate::hart::{current, hart};
 use crate::local::HartLocal;
-use crate::process::{self, Process};
+use crate::process::{self, Process, Usage};
 use crate::thread::Thread;
 use crate::wait::{SleepGuard, SleepLock, scheduler};
 use crate::{clock, mem};
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefMut;
 use core::ops::{Deref, DerefMut};
 use fs::{Errno, MapInfo, OpenFiles, ProcInfo, ProcessInfo, SystemInfo, Text, Timestamp, Vfs, try_to_vec};
 use mm::{Backing, Prot, VmaFlags};
-use proc::{Disposition, Signal};
+use proc::{Disposition, Signal, Tid};
 
 static VFS: SleepLock<Option<Vfs>> = SleepLock::new(None);
 static OPEN_FILES: HartLocal<Option<OpenFiles>> = HartLocal::new(None);
@@ -79,23 +80,36 @@ impl ProcInfo for KernelFacts {
             after = pid;
         }
     }
-    fn process(&self, pid: u32) -> Option<ProcessInfo> {
-        let (ppid, pgid, sid) = process::table(|t| Some((t.parent(pid), t.group(pid)?, t.session(pid)?)))?;
-        let Some(process) = process::find(pid) else {
-            return Some(ProcessInfo { state: b'Z', ppid, pgid, sid, threads: 1, ..ProcessInfo::default() });
+    fn each_thread(&self, pid: u32, visit: &mut dyn FnMut(u32) -> bool) {
+        let mut after = None;
+        while let Some((tid, _)) = process::table(|t| t.next_thread(pid, after)) {
+            if !visit(tid.0) {
+                return;
+            }
+            after = Some(tid);
+        }
+    }
+    fn process(&self, number: u32) -> Option<ProcessInfo> {
+        let family = |pid| process::table(|t| Some((t.parent(pid), t.group(pid)?, t.session(pid)?)));
+        let Some(thread) = thread_for(number) else {
+            let (ppid, pgid, sid) = family(number)?;
+            let zombie = ProcessInfo { state: b'Z', tgid: number, ppid, pgid, sid, ..ProcessInfo::default() };
+            return Some(ProcessInfo { threads: 1, ..zombie });
         };
-        let threads = u32::try_from(process::table(|t| t.thread_count(pid))).unwrap_or(u32::MAX);
-        let (_, first) = process::table(|t| t.next_thread(pid, None))?;
+        let process = &thread.process;
+        let (ppid, pgid, sid) = family(process.pid)?;
         let info = ProcessInfo {
+            tgid: process.pid,
             ppid,
             pgid,
             sid,
-            threads,
-            comm: first.name.borrow().clone(),
-            state: state_of(&first),
-            ..memory_of(&process)
+            threads: u32::try_from(process::table(|t| t.thread_count(process.pid))).unwrap_or(u32::MAX),
+            comm: thread.name.borrow().clone(),
+            state: state_of(&thread),
+            ..memory_of(process)
         };
-        Some(with_signals(with_usage(info, &process), &first))
+        let usage = if number == process.pid { process.usage() } else { thread.usage.get() };
+        Some(with_signals(with_usage(info, process, &usage), &thread))
     }
     fn cmdline(&self, pid: u32, out: &mut Text) -> Result<(), Errno> {
         process::find(pid).map_or(Ok(()), |p| out.push(&p.program.borrow().arguments))
@@ -163,6 +177,11 @@ impl ProcInfo for KernelFacts {
     }
 }
 
+/// The thread that `/proc` shows for a number: that of a thread, or of a process whose first thread may have ended.
+fn thread_for(number: u32) -> Option<Rc<Thread>> {
+    process::table(|t| t.thread(Tid(number)).or_else(|| Some(t.next_thread(number, None)?.1)))
+}
+
 fn state_of(thread: &Thread) -> u8 {
     if thread.process.stopped.get().is_some() {
         return b'T';
@@ -195,8 +214,7 @@ fn memory_of(process: &Process) -> ProcessInfo {
     info
 }
 
-fn with_usage(info: ProcessInfo, process: &Process) -> ProcessInfo {
-    let usage = process.usage();
+fn with_usage(info: ProcessInfo, process: &Process, usage: &Usage) -> ProcessInfo {
     ProcessInfo {
         minor_faults: usage.minor_faults,
         major_faults: usage.major_faults,

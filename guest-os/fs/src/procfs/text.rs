@@ -4,7 +4,7 @@ use crate::{Errno, MapInfo, ProcInfo, ProcessInfo, Text};
 use alloc::format;
 use core::fmt::{Arguments, Write};
 
-/// Writes a file's text; `pid` is 0 for those of the system.
+/// Writes a file's text; `pid` is 0 for those of the system, a thread's number for those of a thread.
 pub(super) type Writer = fn(&dyn ProcInfo, u32, &mut Text) -> Result<(), Errno>;
 
 /// The kernel that this one says it is.
@@ -236,7 +236,7 @@ pub(super) fn status(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<()
     line(out, format_args!(""))?;
     line(out, format_args!("Umask:\t0022"))?;
     line(out, format_args!("State:\t{state}"))?;
-    for (name, value) in [("Tgid", pid), ("Ngid", 0), ("Pid", pid), ("PPid", p.ppid), ("TracerPid", 0)] {
+    for (name, value) in [("Tgid", p.tgid), ("Ngid", 0), ("Pid", pid), ("PPid", p.ppid), ("TracerPid", 0)] {
         line(out, format_args!("{name}:\t{value}"))?;
     }
     line(out, format_args!("Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0"))?;

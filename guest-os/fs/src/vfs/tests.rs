@@ -241,6 +241,8 @@ fn directories_list_every_name_once() {
     );
     assert_eq!(world.list("/dev/shm"), [".", ".."]);
     assert_eq!(world.list("/proc/self/fd"), [".", "..", "0", "3"]);
+    assert_eq!(world.list("/proc/self/task"), [".", "..", "7", "9"]);
+    assert_eq!(world.list("/proc/self/task/9"), [".", "..", "comm", "stat", "status"]);
     let proc = world.list("/proc");
     assert!(["1", "7", "self", "meminfo", "sys"].iter().all(|name| proc.contains(&String::from(*name))));
     assert!(!proc.contains(&String::new()));
@@ -419,6 +421,9 @@ fn proc_tells_what_the_kernel_says_in_linux_formats() {
     // 52 fields (proc_pid_stat(5)), of which the second holds a space here.
     assert_eq!(stat.split_whitespace().count(), 53);
     assert_eq!(stat.split_whitespace().nth(23), Some("40960"), "vsize");
+    assert!(world.read("/proc/7/task/9/stat").unwrap().starts_with("9 (a (b) R 1 "));
+    assert!(world.read("/proc/7/task/9/status").unwrap().contains("\nTgid:\t7\nNgid:\t0\nPid:\t9\n"));
+    assert!(world.read("/proc/1/task/9/stat").is_err(), "the thread is another process's");
     assert_eq!(world.read("/proc/self/cmdline").unwrap(), "sh\0-c\0");
     assert!(world.read("/proc/meminfo").unwrap().starts_with("MemTotal:         131072 kB\n"));
     assert_eq!(world.read("/proc/uptime").unwrap(), "1.23 0.00\n");
