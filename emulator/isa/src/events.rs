@@ -93,6 +93,10 @@ kinds! {
     DiskRead = 35, "disk_read";
     /// A file was refused as a program: `detail` = errno; text: why, in words.
     ExecRefused = 36, "exec_refused";
+    /// A thread was made: `tid` is its maker, `detail` its number.
+    Thread = 37, "thread";
+    /// A thread ended, and its process goes on.
+    ThreadExit = 38, "thread_exit";
     /// The kernel finished booting: `detail` = frames it may hand out, `detail2` = bytes of its heap, `detail3` = physical address of its
     /// frame table ([`crate::frame_table`]).
     Boot = 40, "boot";
@@ -144,6 +148,8 @@ impl EventKind {
             | Self::OutOfFrames
             | Self::DiskRead
             | Self::ExecRefused
+            | Self::Thread
+            | Self::ThreadExit
             | Self::Boot
             | Self::Shutdown
             | Self::FrameTake
@@ -215,7 +221,7 @@ pub struct EventRecord {
     pub kind: u64,
     /// Process the event belongs to; 0 is the kernel itself.
     pub pid: u64,
-    /// Thread; equal to `pid` while there is one thread a process.
+    /// Thread; equal to `pid` for a process's first.
     pub tid: u64,
     /// User program counter at the time.
     pub pc: u64,

@@ -100,6 +100,7 @@ fn detail_names(kind: EventKind) -> [Option<(&'static str, Form)>; 3] {
         K::Switch => [None, hex("satp"), None],
         K::DiskRead => [number("sector"), number("bytes"), number("file")],
         K::ExecRefused => [number("errno"), None, None],
+        K::Thread => [number("thread"), None, None],
         K::Boot => [number("frames"), number("heap_bytes"), hex("frame_table")],
         K::FrameTake => [number("use"), None, None],
         K::Shutdown => [number("free_frames"), number("cached_frames"), number("frames_at_boot")],
@@ -115,6 +116,7 @@ fn detail_names(kind: EventKind) -> [Option<(&'static str, Form)>; 3] {
         | K::Brk
         | K::OutOfFrames
         | K::FrameFree
+        | K::ThreadExit
         | K::TlbMiss
         | K::TlbEvict
         | K::TlbFlush => [None; 3],

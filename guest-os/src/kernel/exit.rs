@@ -28,15 +28,13 @@ fn end(status: ExitStatus) {
     // What is sent to the process from now on is for others to take.
     thread.signals.borrow_mut().set_blocked(SignalSet(u64::MAX));
     clear_child_tid(&thread);
-    if thread.is_first() {
-        process.first_status.set(Some(status));
-    }
     if table(|t| t.thread_count(process.pid)) == 1 {
-        let how = process.ending.get().or(process.first_status.get()).unwrap_or(status);
-        return end_process(&thread, how);
+        // As in Linux: if each ends by itself, it is as the last one does.
+        return end_process(&thread, process.ending.get().unwrap_or(status));
     }
     // Nothing sleeps from here to the switch: who finds itself the last one is.
     hart().fp.borrow_mut().forget(thread.tid());
+    events::report(events::about(EventKind::ThreadExit, &thread));
     thread.count_system_time();
     process.keep_usage(&thread.usage.get());
     table(|t| t.remove_thread(thread.tid(), process.pid));
@@ -102,7 +100,6 @@ pub fn end_other_threads(thread: &Thread) -> Result<(), Errno> {
     while are_others() {
         wait::sleep(Channel::Threads(process.pid));
     }
-    process.first_status.set(None);
     Ok(())
 }
 
@@ -110,6 +107,7 @@ fn kill_others(process: &Process) {
     let this = current().tid();
     process::each_thread(process.pid, |thread| {
         if thread.tid() != this {
+            thread.is_condemned.set(true);
             thread.post(SigInfo::from_kernel(Signal::KILL));
             scheduler(|s| s.interrupt(thread.tid()));
         }

@@ -96,8 +96,6 @@ pub struct Process {
     pub continue_unreported: Cell<bool>,
     /// How it ends, once it is decided that all its threads do (`exit_group`, a fatal signal).
     pub ending: Cell<Option<ExitStatus>>,
-    /// How its first thread has ended. That is how the process ends if each thread ends by itself.
-    pub first_status: Cell<Option<ExitStatus>>,
 }
 
 impl Process {
@@ -242,7 +240,6 @@ pub fn create(parent: Pid, start: Box<Start>) -> Result<Rc<Thread>, (Errno, Box<
         stop_unreported: Cell::new(false),
         continue_unreported: Cell::new(false),
         ending: Cell::new(None),
-        first_status: Cell::new(None),
     });
     table(|t| t.insert(pid, parent, process.clone()));
     *FORKS.get_mut() += 1;

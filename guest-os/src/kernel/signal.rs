@@ -53,7 +53,7 @@ fn act(thread: &Thread, process: &Process) -> Option<ExitStatus> {
                 thread.signals.borrow_mut().end_suspension();
                 return None;
             }
-            Delivery::Terminate(signal) => return Some(terminate(process, signal)),
+            Delivery::Terminate(signal) => return Some(terminate(thread, signal)),
             Delivery::Stop(signal) => stop(process, signal),
             Delivery::Handler { info, action, saved_mask } => {
                 if let Some(call) = interrupted.take() {
@@ -62,7 +62,7 @@ fn act(thread: &Thread, process: &Process) -> Option<ExitStatus> {
                 if start_handler(thread, &info, &action, saved_mask).is_err() {
                     // No room for the frame: as in Linux, SIGSEGV, which ends the process if that was SIGSEGV itself.
                     if info.signal == Signal::SEGV {
-                        return Some(terminate(process, Signal::SEGV));
+                        return Some(terminate(thread, Signal::SEGV));
                     }
                     thread.force(SigInfo::from_kernel(Signal::SEGV));
                 }
@@ -71,10 +71,12 @@ fn act(thread: &Thread, process: &Process) -> Option<ExitStatus> {
     }
 }
 
-/// A fatal signal ends all threads, whichever took it.
-fn terminate(process: &Process, signal: Signal) -> ExitStatus {
+/// A fatal signal ends all threads, whichever took it; but one that ends by another's decision decides nothing itself.
+fn terminate(thread: &Thread, signal: Signal) -> ExitStatus {
     let status = ExitStatus::Signaled(signal);
-    exit::end_all_threads(process, status);
+    if !thread.is_condemned.get() {
+        exit::end_all_threads(&thread.process, status);
+    }
     status
 }
 

@@ -54,6 +54,8 @@ pub struct Thread {
     pub held_files: RefCell<Vec<OpenFileId>>,
     /// A system call that a signal has cut short, until the signal is delivered.
     pub restart: Cell<Option<crate::signal::Interrupted>>,
+    /// Another thread has decided that it ends; a SIGKILL of its own brings it to its loop.
+    pub is_condemned: Cell<bool>,
     /// It waits for a device and not for an event (state D in `/proc`).
     pub uninterruptible: Cell<bool>,
 }
@@ -114,6 +116,7 @@ pub fn create(tid: Tid, process: Rc<Process>, room: Room, start: Start) -> Rc<Th
         clear_child_tid: Cell::new(0),
         held_files: RefCell::default(),
         restart: Cell::new(None),
+        is_condemned: Cell::new(false),
         uninterruptible: Cell::new(false),
     });
     table(|t| t.insert_thread(tid, pid, thread.clone()));

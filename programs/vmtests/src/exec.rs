@@ -31,6 +31,7 @@ pub fn play(role: &str, args: Args) -> i32 {
         "descriptors" => {
             (3..32).filter(|&fd| sys(g::__NR_fcntl, [fd, g::F_GETFD as usize]).is_ok()).count() as i32
         }
+        "thread" => i32::from(sys(g::__NR_gettid, []) != Ok(os::getpid() as usize)),
         "pid" => i32::from(args.number(2, 0) != os::getpid() as usize),
         "handler" => {
             let mut old = [1usize; 4];
@@ -67,7 +68,7 @@ fn auxv_is_right(args: Args) -> bool {
 }
 
 /// Executes this program with other arguments, by the path it was called by; in a role, by what /proc says.
-fn exec_program(arguments: &[&CStr], environment: &[&CStr]) -> Errno {
+pub fn exec_program(arguments: &[&CStr], environment: &[&CStr]) -> Errno {
     let mut vectors = [[0usize; 16]; 2];
     for (vector, strings) in vectors.iter_mut().zip([arguments, environment]) {
         vector.iter_mut().zip(strings).for_each(|(slot, string)| *slot = string.as_ptr() as usize);

@@ -24,6 +24,7 @@ mod raw;
 mod shared;
 mod signals;
 mod system;
+mod threads;
 
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -89,6 +90,7 @@ const FAMILIES: &[&[Test]] = &[
     pipes::TESTS,
     files::TESTS,
     signals::TESTS,
+    threads::TESTS,
     system::TESTS,
     bad_pointers::TESTS,
     growth::TESTS,

@@ -4,8 +4,9 @@
 //! to that process's memory is what it is there to do. The kernel, which is what is tested, must stand all of it.
 #![allow(unsafe_code)]
 
+use core::sync::atomic::AtomicU32;
 use rt::abi::general as g;
-use rt::{Result, syscall};
+use rt::{Errno, Result, syscall};
 
 /// System call `number` with any arguments, those that are missing as zero.
 pub fn sys<const N: usize>(number: u32, args: [usize; N]) -> Result<usize> {
@@ -173,16 +174,15 @@ pub fn set_interrupted_pc(ucontext: usize, pc: u64) {
     poke64(ucontext + UCONTEXT_PC, pc);
 }
 
-// clone(2) with a stack for the child, which calls `function(argument)` there and exits with what it returns.
+// clone(2) with a stack for the child, which calls `function(argument)` there and exits with what it returns. The argument is the
+// thread pointer too, and both tid words are one.
 core::arch::global_asm!(
     ".text",
     ".globl clone_on_stack",
-    "clone_on_stack:", // a0 flags, a1 stack top, a2 function, a3 argument
+    "clone_on_stack:", // a0 flags, a1 stack top, a2 function, a3 argument, a4 tid word
     "    mv t0, a2",
     "    mv t1, a3",
-    "    li a2, 0",
-    "    li a3, 0",
-    "    li a4, 0",
+    "    mv a2, a4",
     "    li a7, {clone}",
     "    ecall",
     "    bnez a0, 1f",
@@ -202,6 +202,7 @@ unsafe extern "C" {
         stack_top: usize,
         function: extern "C" fn(usize) -> i32,
         argument: usize,
+        tid_word: usize,
     ) -> isize;
 }
 
@@ -211,5 +212,38 @@ pub fn spawn_vfork(function: extern "C" fn(usize) -> i32, argument: usize) -> is
     let flags = g::CLONE_VM | g::CLONE_VFORK | g::SIGCHLD;
     let top = (&raw mut stack).wrapping_add(1) as usize & !15;
     // SAFETY: the child runs on `stack` only, and this process goes on only when the child is gone.
-    unsafe { clone_on_stack(flags as usize, top, function, argument) }
+    unsafe { clone_on_stack(flags as usize, top, function, argument, 0) }
+}
+
+/// What pthread_create(3) asks for: everything shared, a stack and a thread pointer of its own, its number in a word until it has ended.
+pub const PTHREAD: u32 = g::CLONE_VM
+    | g::CLONE_FS
+    | g::CLONE_FILES
+    | g::CLONE_SIGHAND
+    | g::CLONE_THREAD
+    | g::CLONE_SYSVSEM
+    | g::CLONE_SETTLS
+    | g::CLONE_PARENT_SETTID
+    | g::CLONE_CHILD_CLEARTID;
+
+/// Starts a thread on the stack that ends at `stack_top`: it calls `function(argument)` and ends.
+pub fn start_thread(
+    stack_top: usize,
+    function: extern "C" fn(usize) -> i32,
+    argument: usize,
+    tid_word: &AtomicU32,
+) -> Result<usize> {
+    // SAFETY: the module's decree: the thread runs on a stack that nobody else uses, as the caller has seen to.
+    let result = unsafe {
+        clone_on_stack(PTHREAD as usize, stack_top, function, argument, tid_word.as_ptr() as usize)
+    };
+    usize::try_from(result).map_err(|_| Errno(result.unsigned_abs() as u32))
+}
+
+/// The running thread's pointer to its own storage.
+pub fn thread_pointer() -> usize {
+    let pointer;
+    // SAFETY: reads a register.
+    unsafe { core::arch::asm!("mv {}, tp", out(reg) pointer) }
+    pointer
 }

@@ -10,7 +10,7 @@ use crate::{check, check_eq, check_error, tests};
 
 tests! {
     system_name, clock, sleeping, random, limits, usage, memory_information, thread_name, yields, unknown_calls, @Kernel kernel_version, @Kernel missing_calls,
-    futex_basics,
+    futex_basics, futex_timeouts,
     no_sockets, @Kernel robust_list,
 }
 
@@ -141,6 +141,26 @@ fn futex_basics() -> Outcome {
     let at = word.as_ptr() as usize;
     check_eq!(sys(g::__NR_futex, [at, g::FUTEX_WAKE as usize, 1])?, 0);
     check_error!(sys(g::__NR_futex, [at, g::FUTEX_WAIT as usize, 8, 0]), EAGAIN);
+    Ok(())
+}
+
+fn futex_timeouts() -> Outcome {
+    const ALL: usize = u32::MAX as usize;
+    let word = [7u32];
+    let at = word.as_ptr() as usize;
+    let wait_bits = (g::FUTEX_WAIT_BITSET | g::FUTEX_PRIVATE_FLAG) as usize;
+    let (short, past) = ([0u64, 3_000_000], [0u64, 1]);
+    let start = os::monotonic_ns()?;
+    check_error!(sys(g::__NR_futex, [at, g::FUTEX_WAIT as usize, 7, short.as_ptr() as usize]), ETIMEDOUT);
+    check!(os::monotonic_ns()? >= start + 3_000_000);
+    // Of the other form the timeout is a time, not a length.
+    check_error!(sys(g::__NR_futex, [at, wait_bits, 7, past.as_ptr() as usize, 0, ALL]), ETIMEDOUT);
+    let soon = os::monotonic_ns()? + 3_000_000;
+    let time = [soon / 1_000_000_000, soon % 1_000_000_000];
+    check_error!(sys(g::__NR_futex, [at, wait_bits, 7, time.as_ptr() as usize, 0, ALL]), ETIMEDOUT);
+    check!(os::monotonic_ns()? >= soon);
+    check_error!(sys(g::__NR_futex, [at, wait_bits, 8, 0, 0, ALL]), EAGAIN);
+    check_eq!(sys(g::__NR_futex, [at, g::FUTEX_WAKE_BITSET as usize, 1, 0, 0, ALL])?, 0);
     Ok(())
 }
 

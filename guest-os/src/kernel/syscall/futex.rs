@@ -1,4 +1,4 @@
-//! `futex`: WAIT and WAKE.
+//! `futex`: WAIT and WAKE, and their BITSET forms for all bits, which C libraries use for the sake of the absolute timeout.
 //!
 //! A word is known by where it is to those who share it: by its place in a file if they share its mapping, else by its place in their
 //! address space. Not by its frame, which a store after a fork exchanges while somebody waits.
@@ -39,24 +39,32 @@ fn key_of(address: u64, says_private: bool) -> Result<FutexKey, Errno> {
     }
 }
 
-pub fn futex([word, operation, value, timeout, ..]: Arguments) -> Outcome {
+pub fn futex([word, operation, value, timeout, _, bits]: Arguments) -> Outcome {
     if !word.is_multiple_of(4) {
         return Err(Errno::EINVAL.into());
     }
     let key = || key_of(word, uint(operation) & linux::FUTEX_PRIVATE_FLAG != 0);
+    let is_realtime = uint(operation) & linux::FUTEX_CLOCK_REALTIME != 0;
     match uint(operation) & !(linux::FUTEX_PRIVATE_FLAG | linux::FUTEX_CLOCK_REALTIME) {
-        linux::FUTEX_WAIT => {
-            let deadline = super::time::deadline_of(timeout)?;
+        wait @ (linux::FUTEX_WAIT | linux::FUTEX_WAIT_BITSET) if is_for_all(wait, bits) => {
+            let deadline = match wait {
+                linux::FUTEX_WAIT => super::time::deadline_of(timeout)?,
+                _ => super::time::deadline_at(timeout, is_realtime)?,
+            };
             // Reading the word may sleep; nothing does from there on.
             let is_equal = UserPtr::<u32>::from(word).read()? == uint(value);
             wait_while(is_equal, key()?, deadline)
         }
-        linux::FUTEX_WAKE => {
+        wake @ (linux::FUTEX_WAKE | linux::FUTEX_WAKE_BITSET) if is_for_all(wake, bits) => {
             let channel = Channel::Futex(key()?);
             Ok(scheduler(|s| s.wake_some(channel, length(value))) as u64)
         }
         _ => Err(Errno::ENOSYS.into()),
     }
+}
+
+fn is_for_all(operation: u32, bits: u64) -> bool {
+    !matches!(operation, linux::FUTEX_WAIT_BITSET | linux::FUTEX_WAKE_BITSET) || uint(bits) == u32::MAX
 }
 
 fn wait_while(is_equal: bool, key: FutexKey, deadline: Option<u64>) -> Outcome {

@@ -5,12 +5,12 @@ use crate::arch::TrapFrame;
 use crate::exec::{self, MAX_ARGUMENT_BYTES, Request};
 use crate::hart::current;
 use crate::process::{self, Process, SharedSpace, Start, table};
-use crate::thread::{self, Thread};
+use crate::thread::{self, Room, Thread};
 use crate::user::{self, UserPtr};
 use crate::vfs::open_files;
 use crate::wait::{self, Channel, WaitOutcome, scheduler};
 use crate::{arch, events, exit, heap, mem};
-use ::proc::{AltStack, ExitStatus, Pid, Strings, WaitFor};
+use ::proc::{AltStack, ExitStatus, Pid, Strings, Tid, WaitFor};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -20,33 +20,98 @@ use isa::events::{EventKind, EventRecord};
 use linux_raw_sys::general as linux;
 use linux_raw_sys::prctl;
 
-/// Flags that only matter between threads, which there are none of.
-const UNSUPPORTED: u32 =
-    linux::CLONE_THREAD | linux::CLONE_SIGHAND | linux::CLONE_NEWNS | linux::CLONE_NEWPID;
+/// What a thread shares with its process: all of it.
+const SHARED: u32 =
+    linux::CLONE_VM | linux::CLONE_FS | linux::CLONE_FILES | linux::CLONE_SIGHAND | linux::CLONE_THREAD;
+
+/// Whether there are processes or threads as `clone` is asked to make: threads share everything, and processes no signal actions.
+fn is_supported(flags: u32) -> bool {
+    const FOR_THREADS: u32 = linux::CLONE_SIGHAND | linux::CLONE_THREAD;
+    const NEVER: u32 = linux::CLONE_NEWNS | linux::CLONE_NEWPID;
+    let is_thread = flags & (SHARED | linux::CLONE_VFORK) == SHARED;
+    flags & NEVER == 0 && (flags & FOR_THREADS == 0 || is_thread)
+}
 
 pub fn clone([flags, stack, parent_tid, tls, child_tid, ..]: Arguments) -> Outcome {
     let signal = u8::try_from(flags & 0xff).unwrap_or(0);
     let flags = uint(flags) & !0xff;
-    if flags & UNSUPPORTED != 0 {
-        log::warn!("clone with flags {flags:#x}: threads and namespaces are not supported (EINVAL)");
+    if !is_supported(flags) {
+        log::warn!(
+            "clone with flags {flags:#x}: what is to be shared and what not is not supported (EINVAL)"
+        );
         return Err(Errno::EINVAL.into());
     }
     if !heap::Share::may_be_made() {
         return Err(Errno::EAGAIN.into());
     }
-    let thread = current();
-    let parent = &thread.process;
+    let start = child_start(&current(), flags, stack, tls);
+    let child = match flags & linux::CLONE_THREAD {
+        0 => new_process(start, signal, flags)?,
+        _ => new_thread(start)?,
+    };
+    if flags & linux::CLONE_CHILD_CLEARTID != 0 {
+        child.clear_child_tid.set(child_tid);
+    }
+    if flags & linux::CLONE_CHILD_SETTID != 0 {
+        child.set_child_tid.set(child_tid);
+    }
+    if flags & linux::CLONE_VFORK != 0 {
+        child.process.borrows_space.set(true);
+    }
+    let (tid, process) = (child.tid(), child.process.clone());
+    // It may end at any time, and nobody is to keep it then.
+    drop(child);
+    if flags & linux::CLONE_PARENT_SETTID != 0 {
+        // As in Linux, a bad address is the program's loss.
+        let _ = UserPtr::<u32>::from(parent_tid).write(tid.0);
+    }
+    scheduler(|s| s.make_runnable(tid));
+    while process.borrows_space.get() && flags & linux::CLONE_VFORK != 0 {
+        wait::sleep(Channel::Vfork(process.pid));
+    }
+    Ok(u64::from(tid.0))
+}
+
+/// What the new thread starts with: a copy of what the running one has.
+fn child_start(parent: &Thread, flags: u32, stack: u64, tls: u64) -> thread::Start {
+    // As in Linux: who shares memory with its maker, which goes on meanwhile, shares no stack with it.
+    let runs_beside = flags & (linux::CLONE_VM | linux::CLONE_VFORK) == linux::CLONE_VM;
+    parent.save_fp();
+    let signals = parent.signals.borrow();
+    thread::Start {
+        frame: child_frame(&parent.frame.borrow(), flags, stack, tls),
+        fp: parent.fp.borrow().clone(),
+        signals: signals.inherited(if runs_beside { AltStack::NONE } else { signals.alt_stack }),
+        name: parent.name.borrow().clone(),
+    }
+}
+
+/// One more thread of the running process.
+#[inline(never)] // a frame of its own, not part of its caller's
+fn new_thread(start: thread::Start) -> Result<Rc<Thread>, Errno> {
+    let process = current().process.clone();
+    let room = Room::new().map_err(|_| Errno::EAGAIN)?;
+    let tid = table(|t| t.allocate_pid()).map(Tid).ok_or(Errno::EAGAIN)?;
+    process.has_had_threads.set(true);
+    let child = thread::create(tid, process, room, start);
+    events::report(EventRecord { detail: u64::from(tid.0), ..events::of(EventKind::Thread) });
+    Ok(child)
+}
+
+/// A child of the running process, with one thread.
+#[inline(never)] // a frame of its own, not part of its caller's
+fn new_process(start: thread::Start, exit_signal: u8, flags: u32) -> Result<Rc<Thread>, Errno> {
+    let parent = &current().process;
     /// What a VMA costs at most: its part of the trees' nodes (VMAs, files, gaps), and of the list of what is shared.
     const VMA_BYTES: usize = 512;
     let _prepared = heap::prepare(parent.space().borrow().vmas().len() * VMA_BYTES)?;
-    thread.save_fp();
     let files = parent.files.borrow().try_clone().map_err(|_| Errno::ENOMEM)?;
     let (space, shared) = child_space(parent, flags)?;
     for (_, id) in files.iter() {
         open_files().duplicate(id);
     }
     let start = Start {
-        thread: child_thread(&thread, flags, stack, tls),
+        thread: start,
         space: Some(space),
         files,
         signals: parent.signals.borrow().forked(),
@@ -55,20 +120,11 @@ pub fn clone([flags, stack, parent_tid, tls, child_tid, ..]: Arguments) -> Outco
         program: parent.program.borrow().clone(),
         limits: parent.limits.borrow().clone(),
     };
-    let child = match process::create(parent.pid, Box::new(start)) {
-        Ok(child) => child,
-        Err((error, start)) => {
-            undo(start);
-            return Err(error.into());
-        }
-    };
-    child.process.exit_signal.set(signal);
-    if flags & linux::CLONE_CHILD_CLEARTID != 0 {
-        child.clear_child_tid.set(child_tid);
-    }
-    if flags & linux::CLONE_CHILD_SETTID != 0 {
-        child.set_child_tid.set(child_tid);
-    }
+    let child = process::create(parent.pid, Box::new(start)).map_err(|(error, start)| {
+        undo(start);
+        error
+    })?;
+    child.process.exit_signal.set(exit_signal);
     let record = EventRecord {
         detail: u64::from(child.process.pid),
         detail2: child.process.satp().0,
@@ -80,19 +136,7 @@ pub fn clone([flags, stack, parent_tid, tls, child_tid, ..]: Arguments) -> Outco
         let record = events::range(EventKind::CowShare, range.range);
         events::report(EventRecord { detail: range.frames, ..record });
     }
-    let pid = child.process.pid;
-    if flags & linux::CLONE_PARENT_SETTID != 0 {
-        // As in Linux, a bad address is the program's loss.
-        let _ = UserPtr::<u32>::from(parent_tid).write(pid);
-    }
-    if flags & linux::CLONE_VFORK != 0 {
-        child.process.borrows_space.set(true);
-    }
-    scheduler(|s| s.make_runnable(child.tid()));
-    while child.process.borrows_space.get() {
-        wait::sleep(Channel::Vfork(pid));
-    }
-    Ok(u64::from(pid))
+    Ok(child)
 }
 
 /// The child's address space: the parent's own (CLONE_VM) or a copy-on-write copy, with the ranges now shared.
@@ -116,19 +160,6 @@ fn child_space(
             mem::free_asid(asid);
             Err(Errno::ENOMEM)
         }
-    }
-}
-
-/// The child's first thread: a copy of the running one.
-fn child_thread(parent: &Thread, flags: u32, stack: u64, tls: u64) -> thread::Start {
-    // As in Linux: who shares memory with its maker, which goes on meanwhile, shares no stack with it.
-    let runs_beside = flags & (linux::CLONE_VM | linux::CLONE_VFORK) == linux::CLONE_VM;
-    let signals = parent.signals.borrow();
-    thread::Start {
-        frame: child_frame(&parent.frame.borrow(), flags, stack, tls),
-        fp: parent.fp.borrow().clone(),
-        signals: signals.inherited(if runs_beside { AltStack::NONE } else { signals.alt_stack }),
-        name: parent.name.borrow().clone(),
     }
 }
 

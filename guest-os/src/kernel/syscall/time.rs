@@ -76,6 +76,13 @@ pub fn deadline_of(timeout: u64) -> Result<Option<u64>, Errno> {
     Ok(Some(arch::time().saturating_add(ticks_of(pointer)?)))
 }
 
+/// The tick at which a clock shows an absolute timeout; none without a pointer.
+pub fn deadline_at(timeout: u64, is_realtime: bool) -> Result<Option<u64>, Errno> {
+    let Some(pointer) = UserPtr::<[u64; 2]>::from(timeout).non_null() else { return Ok(None) };
+    let now = if is_realtime { clock::realtime() } else { clock::monotonic() } / NANOSECONDS_PER_TICK;
+    Ok(Some(arch::time().saturating_add(ticks_of(pointer)?.saturating_sub(now))))
+}
+
 pub fn nanosleep([wanted, left, ..]: Arguments) -> Outcome {
     let deadline = arch::time().saturating_add(ticks_of(UserPtr::from(wanted))?);
     sleep_until(deadline, left)
