@@ -89,13 +89,9 @@ pub fn unmap_past_end(inode: &Inode) {
     process::each_living(|process| {
         let Some(space) = process.space.borrow().clone() else { return };
         let flush = space.borrow_mut().cut_file(&mut mem::memory(), number, first_gone, |range, pages| {
-            let about = events::about(EventKind::Discard, process);
-            events::report(EventRecord {
-                va: range.start.base().0,
-                va_end: range.end.base().0,
-                detail: pages,
-                ..about
-            });
+            let pid = u64::from(process.pid);
+            let record = events::range(EventKind::Discard, range);
+            events::report(EventRecord { pid, tid: pid, detail: pages, ..record });
         });
         mem::apply(flush, space.borrow().asid());
     });

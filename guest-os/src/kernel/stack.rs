@@ -6,7 +6,7 @@
 use crate::arch::StackSlot;
 use crate::arch::window::STACK_WINDOW;
 use crate::local::HartLocal;
-use crate::{mem, pages};
+use crate::mem;
 use alloc::vec::Vec;
 use fs::Errno;
 
