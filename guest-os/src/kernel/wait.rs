@@ -34,7 +34,7 @@ pub enum Channel {
     Futex(FutexKey),
     /// The child that has borrowed its parent's address space has given it back.
     Vfork(Pid),
-    /// A stopped process is continued.
+    /// A process that only this wakes is continued, or killed.
     Continue(Pid),
     /// A sleeping lock, by its address.
     Lock(usize),
@@ -146,7 +146,7 @@ fn prepare(tid: Tid) -> *const arch::Context {
 pub fn after_switch() {
     let ended = hart().ended.borrow_mut().take();
     if let Some(thread) = ended {
-        debug_assert_eq!(Rc::strong_count(&thread), 1, "someone keeps an ended thread");
+        assert_eq!(Rc::strong_count(&thread), 1, "someone keeps an ended thread");
     }
 }
 

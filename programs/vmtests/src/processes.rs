@@ -1,6 +1,6 @@
 //! wait4 and its statuses, orphans, vfork, and processes that take turns.
 
-use core::sync::atomic::{AtomicI32, Ordering::SeqCst};
+use core::sync::atomic::{AtomicI32, AtomicU64, Ordering::SeqCst};
 
 use rt::abi::general::{self as g, SIGKILL, SIGTERM, WNOHANG};
 use rt::os::{self, Status};
@@ -14,7 +14,7 @@ use crate::{check, check_eq, check_error, tests};
 tests! {
     wait_statuses, wait_signaled, wait_nohang, wait_none, wait_chosen, wait_any_order, wait_rusage, wait_siginfo_bad_options,
     orphans, exit_closes_files, @Kernel vfork_shares, @Kernel vfork_waits, vfork_exec_fails, preemption, float_registers, sleepers,
-    ids, process_groups, @ByName out_of_memory,
+    ids, process_groups, @Kernel vfork_killed, @Kernel limits_of_the_dying, @ByName out_of_memory,
 }
 
 fn wait_statuses() -> Outcome {
@@ -307,6 +307,63 @@ fn process_groups() -> Outcome {
     });
     check_eq!(ended, Ok(Status::Exited(0)));
     check_error!(sys(g::__NR_getpgid, [1 << 22]), ESRCH);
+    Ok(())
+}
+
+extern "C" fn say_and_read(ends: usize) -> i32 {
+    let (read, write) = ((ends & 0xff) as i32, (ends >> 8) as i32);
+    let _ = os::write(write, b".");
+    let _ = os::read(read, &mut [0]);
+    0
+}
+
+fn vfork_killed() -> Outcome {
+    // Who waits for a child that has borrowed its memory can be killed, and the child goes on in that memory.
+    let (read, write) = os::pipe(0)?;
+    let (said, say) = os::pipe(0)?;
+    let pid = os::fork()?;
+    if pid == 0 {
+        raw::spawn_vfork(say_and_read, read as usize | (say as usize) << 8);
+        os::exit(1);
+    }
+    os::close(say)?;
+    os::read(said, &mut [0])?;
+    // Other signals wait with it.
+    os::kill(pid, SIGTERM)?;
+    check_eq!(os::wait_with(pid, WNOHANG)?.0, 0);
+    os::kill(pid, SIGKILL)?;
+    check_eq!(os::wait(pid)?.1, Status::Signaled(SIGKILL));
+    os::write(write, b".")?;
+    // The end of the file comes with the end of the child.
+    check_eq!(os::read(said, &mut [0])?, 0);
+    Ok(())
+}
+
+/// A page of the program's file that nothing touches before its test: a call that reads or writes it sleeps until it has come from the disk.
+#[repr(C, align(4096))]
+pub struct ColdPage([AtomicU64; PAGE_SIZE / 8]);
+
+impl ColdPage {
+    /// A page full of one word.
+    pub const fn of<const WORD: u64>() -> Self {
+        Self([const { AtomicU64::new(WORD) }; PAGE_SIZE / 8])
+    }
+    /// Its address.
+    pub fn address(&'static self) -> usize {
+        self.0.as_ptr() as usize
+    }
+}
+
+fn limits_of_the_dying() -> Outcome {
+    // The child ends while the new limit is read from the disk.
+    static LIMIT: ColdPage = ColdPage::of::<{ 8 << 20 }>();
+    let pid = os::fork()?;
+    if pid == 0 {
+        os::exit(0);
+    }
+    let set = sys(g::__NR_prlimit64, [pid as usize, g::RLIMIT_STACK as usize, LIMIT.address(), 0]);
+    check!(set == Ok(0) || crate::check::is_error(&set, rt::abi::errno::ESRCH));
+    check_eq!(os::wait(pid)?.1, Status::Exited(0));
     Ok(())
 }
 

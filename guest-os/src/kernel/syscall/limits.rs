@@ -36,31 +36,43 @@ pub fn prlimit64(number: u32, a: Arguments) -> Outcome {
         linux::__NR_setrlimit => (0, a[0], a[1], 0),
         _ => (int(a[0]), a[1], a[2], a[3]),
     };
-    let process = match pid {
-        0 => current().process.clone(),
-        pid => process::find(u32::try_from(pid).map_err(|_| Errno::ESRCH)?).ok_or(Errno::ESRCH)?,
-    };
-    let index = uint(resource) as usize;
-    let before = *process.limits.borrow().get(index).ok_or(Errno::EINVAL)?;
-    if let Some(pointer) = UserPtr::<[u64; 2]>::from(new).non_null() {
-        let [soft, hard] = pointer.read()?;
-        if soft > hard || (uint(resource) == linux::RLIMIT_NOFILE && hard > OPEN_FILES_MAX) {
-            return Err(if soft > hard { Errno::EINVAL } else { Errno::EPERM }.into());
-        }
-        process.limits.borrow_mut()[index] = (soft, hard);
-        match uint(resource) {
-            linux::RLIMIT_NOFILE => {
-                process.files.borrow_mut().set_limit(u32::try_from(soft).unwrap_or(u32::MAX))
-            }
-            linux::RLIMIT_STACK => {
-                let pages = (soft / PAGE_SIZE).min(mm::layout::STACK_LIMIT_PAGES);
-                process.space().borrow_mut().set_stack_limit_pages(pages);
-            }
-            _ => {}
-        }
-    }
+    // The program's memory first, since reading it may sleep: the process that is asked about may end meanwhile.
+    let new = UserPtr::<[u64; 2]>::from(new).non_null().map(UserPtr::read).transpose()?;
+    let before = exchange(pid, uint(resource), new)?;
     if let Some(pointer) = UserPtr::<[u64; 2]>::from(old).non_null() {
         pointer.write([before.0, before.1])?;
     }
     Ok(0)
+}
+
+/// A process's limit (0: the running one's) as it is, and a new one in its place.
+fn exchange(pid: i32, resource: u32, new: Option<[u64; 2]>) -> Result<(u64, u64), Errno> {
+    let process = match pid {
+        0 => current().process.clone(),
+        pid => process::find(u32::try_from(pid).map_err(|_| Errno::ESRCH)?).ok_or(Errno::ESRCH)?,
+    };
+    let mut limits = process.limits.borrow_mut();
+    let limit = limits.get_mut(resource as usize).ok_or(Errno::EINVAL)?;
+    let before = *limit;
+    let Some([soft, hard]) = new else { return Ok(before) };
+    if soft > hard {
+        return Err(Errno::EINVAL);
+    }
+    if resource == linux::RLIMIT_NOFILE && hard > OPEN_FILES_MAX {
+        return Err(Errno::EPERM);
+    }
+    *limit = (soft, hard);
+    match resource {
+        linux::RLIMIT_NOFILE => {
+            process.files.borrow_mut().set_limit(u32::try_from(soft).unwrap_or(u32::MAX));
+        }
+        linux::RLIMIT_STACK => {
+            if let Some(space) = &*process.space.borrow() {
+                let pages = (soft / PAGE_SIZE).min(mm::layout::STACK_LIMIT_PAGES);
+                space.borrow_mut().set_stack_limit_pages(pages);
+            }
+        }
+        _ => {}
+    }
+    Ok(before)
 }

@@ -58,16 +58,16 @@ pub fn clone([flags, stack, parent_tid, tls, child_tid, ..]: Arguments) -> Outco
     if flags & linux::CLONE_VFORK != 0 {
         child.process.borrows_space.set(true);
     }
-    let (tid, process) = (child.tid(), child.process.clone());
-    // It may end at any time, and nobody is to keep it then.
+    let (tid, pid) = (child.tid(), child.process.pid);
+    // From here on it is known by its number only: it may end at any time, and nobody is to keep it then.
     drop(child);
     if flags & linux::CLONE_PARENT_SETTID != 0 {
         // As in Linux, a bad address is the program's loss.
         let _ = UserPtr::<u32>::from(parent_tid).write(tid.0);
     }
     scheduler(|s| s.make_runnable(tid));
-    while process.borrows_space.get() && flags & linux::CLONE_VFORK != 0 {
-        wait::sleep(Channel::Vfork(process.pid));
+    if flags & linux::CLONE_VFORK != 0 {
+        wait_for_space(&current(), pid);
     }
     Ok(u64::from(tid.0))
 }
@@ -137,6 +137,15 @@ fn new_process(start: thread::Start, exit_signal: u8, flags: u32) -> Result<Rc<T
         events::report(EventRecord { detail: range.frames, ..record });
     }
     Ok(child)
+}
+
+/// Waits until a child has given back the address space that it has borrowed, if it has. SIGKILL ends the wait.
+fn wait_for_space(parent: &Thread, child: Pid) {
+    let borrows = || process::find(child).is_some_and(|child| child.borrows_space.get());
+    while borrows() && !parent.is_killed() {
+        let channels = alloc::vec![Channel::Vfork(child), Channel::Continue(parent.process.pid)];
+        wait::sleep_on(channels, None, false);
+    }
 }
 
 /// The child's address space: the parent's own (CLONE_VM) or a copy-on-write copy, with the ranges now shared.
