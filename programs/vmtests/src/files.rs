@@ -17,6 +17,7 @@ tests! {
     big_file, duplicates_share_offset, fork_shares_offset, duplicate_errors, descriptor_flags, descriptor_limit, descriptor_lowest,
     list_root, list_many, list_errors, make_directories, rename_file, working_directory, status_of_files, status_errors, access, links, device_null, device_zero,
     device_urandom, terminal_control_on_file, proc_self_exe, vectors, truncate_file, chmod_file, @Kernel descriptors_bad,
+    @Kernel limit_falls_meanwhile,
 }
 
 const AT: usize = (g::AT_FDCWD as isize).cast_unsigned();
@@ -606,5 +607,24 @@ fn descriptors_bad() -> Outcome {
             );
         }
     }
+    Ok(())
+}
+
+fn limit_falls_meanwhile() -> Outcome {
+    // The numbers are chosen when pipe2 finds that the page for them must come from the disk; meanwhile the limit falls below them.
+    static ENDS: crate::processes::ColdPage = crate::processes::ColdPage::of::<{ u64::MAX }>();
+    let pid = os::fork()?;
+    if pid == 0 {
+        let made = sys(g::__NR_pipe2, [ENDS.address(), 0]);
+        let ends = crate::raw::peek64(ENDS.address());
+        let (read, write) = ((ends & 0xff) as i32, (ends >> 32) as i32);
+        let works = os::write(write, b"x") == Ok(1) && os::read(read, &mut [0]) == Ok(1);
+        let another = crate::check::is_error(&os::pipe(0), rt::abi::errno::EMFILE);
+        os::exit(i32::from(made != Ok(0)) + 2 * i32::from(!works) + 4 * i32::from(!another));
+    }
+    os::sched_yield();
+    let limit = [2u64, 64];
+    sys(g::__NR_prlimit64, [pid as usize, g::RLIMIT_NOFILE as usize, limit.as_ptr() as usize, 0])?;
+    check_eq!(os::wait(pid)?.1, Status::Exited(0));
     Ok(())
 }
