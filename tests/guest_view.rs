@@ -52,7 +52,13 @@ impl World {
     }
 
     /// What `mm` has told of frames goes into the stream first, as in the kernel.
-    fn report(&mut self, kind: EventKind, pid: u64, text: &str, fill: impl FnOnce(&mut EventRecord)) {
+    fn report(
+        &mut self,
+        kind: EventKind,
+        pid: u64,
+        text: impl AsRef<[u8]>,
+        fill: impl FnOnce(&mut EventRecord),
+    ) {
         self.report_notes();
         self.push(kind, pid, text, fill);
     }
@@ -68,18 +74,24 @@ impl World {
             self.push(kind, 0, "", |r| (r.frame, r.detail, r.detail2) = (frame.0, detail, detail2));
         }
     }
-    fn push(&mut self, kind: EventKind, pid: u64, text: &str, fill: impl FnOnce(&mut EventRecord)) {
+    fn push(
+        &mut self,
+        kind: EventKind,
+        pid: u64,
+        text: impl AsRef<[u8]>,
+        fill: impl FnOnce(&mut EventRecord),
+    ) {
         let mut record = EventRecord { kind: kind as u64, pid, tid: pid, ..EventRecord::default() };
         fill(&mut record);
         self.step += 1;
-        self.trace.fold(&Event::new(Step(self.step), 0, &record, text.as_bytes()));
+        self.trace.fold(&Event::new(Step(self.step), 0, &record, text.as_ref()));
     }
     fn report_vma(&mut self, pid: u64, vma: &Vma) {
         let (file, offset) = match vma.backing {
             Backing::Anon => (0, 0),
             Backing::File(file) => (file.file.0, file.first_page * PAGE_SIZE),
         };
-        self.report(EventKind::Mmap, pid, &vma.name, |r| {
+        self.report(EventKind::Mmap, pid, vma.name.as_bytes(), |r| {
             (r.va, r.va_end) = (vma.range.start.base().0, vma.range.end.base().0);
             (r.detail, r.detail2, r.detail3) = (file, offset, vma.event_flags());
         });
@@ -318,7 +330,8 @@ fn described(vma: &Vma) -> Described {
         Backing::Anon => (0, 0),
         Backing::File(file) => (file.file.0, file.first_page * PAGE_SIZE),
     };
-    (vma.range.start, vma.range.end, vma.event_flags(), file, offset, vma.name.to_string())
+    let name = String::from_utf8_lossy(vma.name.as_bytes()).into_owned();
+    (vma.range.start, vma.range.end, vma.event_flags(), file, offset, name)
 }
 
 /// Neighbours that are alike as one: how far both sides merge is not at stake.

@@ -40,4 +40,4 @@ pub use frame::{FrameId, FrameKind, FrameTable, OutOfFrames};
 pub use memory::{Contents, Memory};
 pub use page_cache::{FileId, PageCache, PageKey, PageLookup, Store};
 pub use phys::{FrameNote, PhysMem};
-pub use vma::{Backing, FileBacking, PageRange, Prot, Vma, VmaFlags, VmaSet};
+pub use vma::{Backing, FileBacking, Name, PageRange, Prot, Vma, VmaFlags, VmaSet};

@@ -599,7 +599,7 @@ fn the_heap_moves_with_the_break() {
     r.map(0, VirtAddr(0x20_8000), 1, RW, VmaFlags::empty(), Backing::Anon);
     assert_eq!(brk(&mut r, 0x20_8001), 0x20_5000);
     assert_eq!(brk(&mut r, 0x20_8000), 0x20_8000);
-    assert_eq!(r.spaces[0].vmas().iter().filter(|v| &*v.name == "[heap]").count(), 1);
+    assert_eq!(r.spaces[0].vmas().iter().filter(|v| v.name.as_bytes() == b"[heap]").count(), 1);
     r.end();
 }
 

@@ -3,10 +3,9 @@
 mod support;
 
 use isa::Vpn;
-use mm::vma::{PageSource, RangeError};
+use mm::vma::{Name, PageSource, RangeError};
 use mm::{Backing, FileBacking, FileId, PageKey, PageRange, Prot, Vma, VmaFlags, VmaSet};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use support::rng::Rng;
 
 /// What the model knows of a page.
@@ -15,7 +14,7 @@ struct Page {
     prot: Prot,
     flags: VmaFlags,
     source: PageSource,
-    name: Arc<str>,
+    name: Name,
 }
 
 const PAGES: u64 = 64;

@@ -10,7 +10,6 @@ use crate::thread::Thread;
 use crate::{arch, events, exit, heap, inject, mem, pages, trampoline, user, vfs};
 use alloc::rc::Rc;
 use alloc::string::String;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use fs::{Errno, FileType, LastLink, Location};
@@ -18,7 +17,7 @@ use isa::events::{EventKind, EventRecord, MAX_TEXT};
 use isa::{PAGE_SIZE, VirtAddr};
 use linux_raw_sys::auxvec as linux;
 use mm::vma::FileBacking;
-use mm::{AddressSpace, Backing, FileId, MapRequest, Placement, Prot, VmaFlags, layout};
+use mm::{AddressSpace, Backing, FileId, MapRequest, Name, Placement, Prot, VmaFlags, layout};
 use proc::{ElfError, ElfPlan, Headers, Segment, SegmentProt, StackImage, StackRequest, Strings};
 
 /// Most bytes of arguments and environment together: a quarter of the stack's limit, as in Linux.
@@ -65,7 +64,7 @@ pub fn execute(request: Request) -> Result<(), Errno> {
         Ok(plan) => plan,
         Err(error) => {
             // Linux finds this out when the old program is gone already: the process dies.
-            log::warn!("{}: {}", name(&image.location), error.reason());
+            log::warn!("{}: {}", for_log(&image.location.path), error.reason());
             thread.process.signals.borrow_mut().exec();
             thread.force(proc::SigInfo::from_kernel(proc::Signal::SEGV));
             return Ok(());
@@ -178,7 +177,7 @@ fn plan_image(image: &Image) -> Result<Result<ElfPlan, ElfError>, Errno> {
         let Some(loader) = path.strip_suffix(&[0]) else {
             return Err(refuse(&image.location, ElfError::BadHeaders));
         };
-        let loader = String::from_utf8_lossy(loader).into_owned();
+        let loader = for_log(loader);
         let why = alloc::format!(
             "a dynamic program, which needs its loader {loader}: link it with -static, or give --root a system with static programs"
         );
@@ -196,8 +195,9 @@ fn zeroes(len_bytes: u64) -> Result<Vec<u8>, Errno> {
     Ok(bytes)
 }
 
-fn name(location: &Location) -> String {
-    String::from_utf8_lossy(&location.path).into_owned()
+/// The beginning of a path as text: all that a line of the log or an event has room for, whatever a program has named.
+fn for_log(path: &[u8]) -> String {
+    String::from_utf8_lossy(&path[..path.len().min(MAX_TEXT)]).into_owned()
 }
 
 fn refuse(location: &Location, error: ElfError) -> Errno {
@@ -212,7 +212,7 @@ fn refuse_because(location: &Location, why: &str) -> Errno {
     events::report_text(refusal, &why.as_bytes()[..why.len().min(MAX_TEXT)]);
     let is_first = current().process.space.borrow().is_none();
     if !(is_first && crate::drivers::host::is_present()) {
-        log::warn!("{}: {why}", name(location));
+        log::warn!("{}: {why}", for_log(&location.path));
     }
     Errno::ENOEXEC
 }
@@ -256,7 +256,7 @@ fn map_image(space: &mut AddressSpace, image: &Image, plan: &ElfPlan, sp: VirtAd
     const SEGMENT_BYTES: usize = 1 << 10;
     let _prepared = heap::prepare(plan.segments.len() * SEGMENT_BYTES)?;
     let memory = &mut *mem::memory();
-    let name: Arc<str> = String::from_utf8_lossy(&image.location.path).into();
+    let name = Name::Path(image.location.path.clone());
     let mut enter = |request: MapRequest| space.map(memory, request).map(|_| ()).map_err(|_| Errno::ENOMEM);
     for segment in &plan.segments {
         if segment.file_pages > 0 {
@@ -288,7 +288,7 @@ fn prot_of(segment: &Segment) -> Prot {
     prot
 }
 
-fn file_part(segment: &Segment, file: FileId, name: &Arc<str>) -> MapRequest {
+fn file_part(segment: &Segment, file: FileId, name: &Name) -> MapRequest {
     MapRequest {
         placement: Placement::Fixed(segment.start.page()),
         len_pages: segment.file_pages,

@@ -90,7 +90,7 @@ fn role(arguments: &[&CStr], environment: &[&CStr]) -> Result<Status> {
 }
 
 /// The error with which executing `path` fails.
-fn refusal(path: &CStr) -> Result<Errno> {
+pub fn refusal(path: &CStr) -> Result<Errno> {
     match os::in_child(|| os::exec(path, &[path], &[]).0 as i32)? {
         Status::Exited(number) => Ok(Errno(number as u32)),
         _ => Ok(Errno(0)),

@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use rt::abi::general as g;
 use rt::os::{self, Status};
-use rt::{PAGE_SIZE, Result};
+use rt::{Errno, PAGE_SIZE, Result};
 
 use crate::check::Outcome;
 use crate::exec::unlink;
@@ -17,7 +17,7 @@ tests! {
     big_file, duplicates_share_offset, fork_shares_offset, duplicate_errors, descriptor_flags, descriptor_limit, descriptor_lowest,
     list_root, list_many, list_errors, make_directories, rename_file, working_directory, status_of_files, status_errors, access, links, device_null, device_zero,
     device_urandom, terminal_control_on_file, proc_self_exe, vectors, truncate_file, chmod_file, @Kernel descriptors_bad,
-    @Kernel limit_falls_meanwhile,
+    @Kernel limit_falls_meanwhile, long_path,
 }
 
 const AT: usize = (g::AT_FDCWD as isize).cast_unsigned();
@@ -626,5 +626,50 @@ fn limit_falls_meanwhile() -> Outcome {
     let limit = [2u64, 64];
     sys(g::__NR_prlimit64, [pid as usize, g::RLIMIT_NOFILE as usize, limit.as_ptr() as usize, 0])?;
     check_eq!(os::wait(pid)?.1, Status::Exited(0));
+    Ok(())
+}
+
+fn long_path() -> Outcome {
+    // A path longer than any that a call takes, of bytes that are no text: step by step it can be reached, and what is there opened, mapped
+    // and executed.
+    const LEVELS: usize = 60;
+    const NAME: [u8; 201] = {
+        let mut name = [0xe9; 201];
+        name[200] = 0;
+        name
+    };
+    let (name, up) = (NAME.as_ptr() as usize, at(c".."));
+    sys(g::__NR_chdir, [at(c"/tmp")])?;
+    for _ in 0..LEVELS {
+        sys(g::__NR_mkdirat, [AT, name, 0o755])?;
+        sys(g::__NR_chdir, [name])?;
+    }
+    let file = temporary(c"file", b"!")?;
+    let mut path = [0u8; 5 + LEVELS * 201];
+    check_eq!(sys(g::__NR_getcwd, [path.as_mut_ptr() as usize, path.len()])?, path.len());
+    let shown =
+        sys(g::__NR_mmap, [0, PAGE_SIZE, g::PROT_READ as usize, g::MAP_PRIVATE as usize, file as usize, 0])?;
+    check_eq!(peek(shown), b'!');
+    let (maps, mut total) = (os::open(c"/proc/self/maps", g::O_RDONLY, 0)?, 0);
+    while let count @ 1.. = os::read(maps, &mut path)? {
+        total += count;
+    }
+    check!(total > path.len());
+    os::close(file)?;
+    check_eq!(crate::exec::refusal(c"file")?, Errno(rt::abi::errno::ENOEXEC));
+    let copy = os::open(c"file", g::O_WRONLY | g::O_TRUNC, 0)? as usize;
+    let program = sys(g::__NR_openat, [AT, crate::program(), g::O_RDONLY as usize, 0])?;
+    // What is loaded of this program lies in the first part of its file.
+    check!(sys(g::__NR_sendfile, [copy, program, 0, 512 << 10])? > PAGE_SIZE);
+    os::close(copy as i32)?;
+    check_eq!(
+        os::in_child(|| os::exec(c"file", &[c"x", c"--as=nothing"], &[]).0 as i32),
+        Ok(Status::Exited(0))
+    );
+    unlink(c"file")?;
+    for _ in 0..LEVELS {
+        sys(g::__NR_chdir, [up])?;
+        sys(g::__NR_unlinkat, [AT, name, g::AT_REMOVEDIR as usize])?;
+    }
     Ok(())
 }

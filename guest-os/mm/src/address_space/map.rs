@@ -4,8 +4,7 @@ use super::{AddressSpace, Flush, MapError};
 use crate::layout::{MAX_VMAS, MMAP_BASE_PAGE, USER_START_PAGE};
 use crate::memory::Memory;
 use crate::phys::PhysMem;
-use crate::vma::{Backing, PageRange, Prot, Vma, VmaFlags};
-use alloc::sync::Arc;
+use crate::vma::{Backing, Name, PageRange, Prot, Vma, VmaFlags};
 use isa::Vpn;
 
 /// Where a new mapping goes.
@@ -35,7 +34,7 @@ pub struct MapRequest {
     /// What it holds at first. A shared anonymous mapping is the mapping of a nameless file that lives in memory.
     pub backing: Backing,
     /// What `/proc/PID/maps` calls it.
-    pub name: Arc<str>,
+    pub name: Name,
 }
 
 /// A mapping was made.

@@ -10,7 +10,8 @@ mod set;
 pub use set::{RangeError, VmaSet};
 
 use crate::page_cache::{FileId, PageKey};
-use alloc::sync::Arc;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
 use bitflags::bitflags;
 use isa::events::{self, Access};
 use isa::{PAGE_SIZE, VirtAddr, Vpn};
@@ -158,6 +159,31 @@ pub enum PageSource {
     },
 }
 
+/// What `/proc/PID/maps` calls a VMA. It takes no memory of its own, however long it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Name {
+    /// `[heap]`, `[stack]`, or nothing.
+    Text(&'static str),
+    /// A path, shared with the file that was opened by it.
+    Path(Rc<Vec<u8>>),
+}
+
+impl Name {
+    /// Its bytes, which need not be UTF-8.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Path(path) => path,
+        }
+    }
+}
+
+impl From<&'static str> for Name {
+    fn from(text: &'static str) -> Self {
+        Self::Text(text)
+    }
+}
+
 /// A range of pages with one protection and one backing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Vma {
@@ -169,8 +195,8 @@ pub struct Vma {
     pub flags: VmaFlags,
     /// What they hold at first.
     pub backing: Backing,
-    /// What `/proc/PID/maps` calls it: a path, `[heap]`, `[stack]`, or nothing.
-    pub name: Arc<str>,
+    /// What `/proc/PID/maps` calls it.
+    pub name: Name,
 }
 
 impl Vma {

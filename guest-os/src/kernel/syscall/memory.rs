@@ -5,14 +5,12 @@ use super::{Arguments, Outcome, int, uint};
 use crate::hart::current;
 use crate::process::{Process, SharedSpace};
 use crate::{events, heap, mem, pages};
-use alloc::string::String;
-use alloc::sync::Arc;
 use fs::{Device, Errno, Inode, Object};
 use isa::events::{EventKind, EventRecord};
 use isa::{PAGE_SIZE, VirtAddr};
 use linux_raw_sys::general as linux;
 use mm::vma::FileBacking;
-use mm::{Backing, MapError, MapRequest, PageRange, Placement, Prot, Vma, VmaFlags};
+use mm::{Backing, MapError, MapRequest, Name, PageRange, Placement, Prot, Vma, VmaFlags};
 
 fn errno(error: MapError) -> Errno {
     match error {
@@ -102,7 +100,7 @@ fn placement(address: VirtAddr, flags: u32) -> Result<Placement, Errno> {
 struct Source {
     backing: Backing,
     flags: VmaFlags,
-    name: Arc<str>,
+    name: Name,
 }
 
 impl Source {
@@ -130,8 +128,7 @@ impl Source {
         if !file.flags.is_readable() {
             return Err(Errno::EACCES);
         }
-        let path = file.location.as_ref().map(|location| location.path.as_slice()).unwrap_or_default();
-        let name: Arc<str> = String::from_utf8_lossy(path).into();
+        let name = file.location.map_or(Name::from(""), |location| Name::Path(location.path));
         match &file.object {
             Object::Device(Device::Zero) => Ok(Self::anonymous(is_shared, len_pages)),
             Object::Disk(_) | Object::Memory(_)
@@ -151,7 +148,7 @@ impl Source {
         }
     }
 
-    fn file(inode: &Inode, first_page: u64, flags: VmaFlags, name: Arc<str>) -> Result<Self, Errno> {
+    fn file(inode: &Inode, first_page: u64, flags: VmaFlags, name: Name) -> Result<Self, Errno> {
         let (file, _) = pages::open(inode)?;
         pages::hold(file, inode);
         Ok(Self { backing: Backing::File(FileBacking { file, first_page, len_bytes: None }), flags, name })
