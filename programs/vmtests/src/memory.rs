@@ -10,7 +10,7 @@ use crate::{check, check_eq, check_error, tests};
 
 tests! {
     anonymous_is_zero, zero_after_reuse, munmap_unmaps, munmap_middle, munmap_bad, fixed_replaces, @Kernel fixed_noreplace, hint_is_free_to_ignore,
-    mmap_bad, mmap_huge_is_lazy, mmap_too_big, page_crossing, atomics_on_fresh_pages, file_private, file_past_end,
+    mmap_bad, @Kernel mmap_past_any_file, mmap_huge_is_lazy, mmap_too_big, page_crossing, atomics_on_fresh_pages, file_private, file_past_end,
     mprotect_read_only, mprotect_none, mprotect_middle, mprotect_back, mprotect_bad, @Kernel mprotect_nothing, mprotect_exec, mprotect_fork, many_mappings, many_at_once, madvise_dontneed, @Kernel madvise_gap, madvise_backings, @Kernel madvise_bad,
     brk_grows, @Kernel brk_shrinks, brk_zero_again, brk_limits,
 }
@@ -168,6 +168,22 @@ fn mmap_bad() -> Outcome {
     check_error!(mmap(0x1000_0001, PAGE_SIZE, READ_WRITE, PRIVATE | g::MAP_FIXED, -1, 0), EINVAL);
     check_error!(mmap(0, PAGE_SIZE, PROT_READ, g::MAP_PRIVATE, 99, 0), EBADF);
     check_error!(mmap(0, PAGE_SIZE, PROT_READ, g::MAP_PRIVATE, -1, 0), EBADF);
+    Ok(())
+}
+
+fn mmap_past_any_file() -> Outcome {
+    // The last byte of a file has a number that is not negative; pages are counted by what an unsigned long holds.
+    let (fd, _) = program_file()?;
+    let eight = 8 * PAGE_SIZE;
+    let last = (i64::MAX as usize + 1) - eight;
+    check_error!(mmap(0, eight, PROT_READ, g::MAP_PRIVATE, fd, PAGE_SIZE.wrapping_neg()), EOVERFLOW);
+    check_error!(mmap(0, eight, PROT_READ, g::MAP_PRIVATE, fd, last + PAGE_SIZE), EOVERFLOW);
+    check_error!(mmap(0, eight, READ_WRITE, PRIVATE, -1, PAGE_SIZE.wrapping_neg()), EOVERFLOW);
+    let at = mmap(0, eight, PROT_READ, g::MAP_PRIVATE, fd, last)?;
+    check_eq!(child(|| peek(at)), Ok(Status::Signaled(SIGBUS)));
+    munmap(at, eight / 2)?;
+    check_eq!(child(|| peek(at + eight / 2)), Ok(Status::Signaled(SIGBUS)));
+    munmap(at, eight)?;
     Ok(())
 }
 

@@ -54,6 +54,9 @@ pub fn mmap([address, len, prot, flags, fd, offset]: Arguments) -> Outcome {
         return Err(Errno::EINVAL.into());
     }
     let len_pages = len.checked_add(PAGE_SIZE - 1).ok_or(Errno::ENOMEM)? / PAGE_SIZE;
+    // An offset is a signed number, of which the page's number keeps the sign.
+    let first_page = (offset.cast_signed() / PAGE_SIZE.cast_signed()).cast_unsigned();
+    first_page.checked_add(len_pages).ok_or(Errno::EOVERFLOW)?;
     if len_pages > mm::layout::USER_END_PAGE.0 {
         return Err(Errno::ENOMEM.into());
     }
@@ -66,7 +69,7 @@ pub fn mmap([address, len, prot, flags, fd, offset]: Arguments) -> Outcome {
     let source = if flags & linux::MAP_ANONYMOUS != 0 {
         Source::anonymous(is_shared, len_pages)
     } else {
-        Source::of_descriptor(fd, is_shared, prot, len_pages, offset / PAGE_SIZE)?
+        Source::of_descriptor(fd, is_shared, prot, len_pages, first_page)?
     };
     let request = MapRequest {
         placement: placement(VirtAddr(address), flags)?,
@@ -81,6 +84,9 @@ pub fn mmap([address, len, prot, flags, fd, offset]: Arguments) -> Outcome {
     pages::release_unmapped_files();
     Ok(result?.start.base().0)
 }
+
+/// Pages of the longest file: the number of its last byte is not negative.
+const MAX_FILE_PAGES: u64 = (1 << 63) / PAGE_SIZE;
 
 fn placement(address: VirtAddr, flags: u32) -> Result<Placement, Errno> {
     let fixed = flags & (linux::MAP_FIXED | linux::MAP_FIXED_NOREPLACE);
@@ -125,6 +131,9 @@ impl Source {
         }
         let file = details(open_file(fd)?);
         let is_writable = file.flags.is_writable();
+        if first_page + len_pages > MAX_FILE_PAGES {
+            return Err(Errno::EOVERFLOW);
+        }
         if !file.flags.is_readable() {
             return Err(Errno::EACCES);
         }
