@@ -105,6 +105,8 @@ pub(crate) struct Tmpfs {
     /// Nodes without a name.
     orphans: BTreeSet<u64>,
     next_ino: u64,
+    /// Names in all directories.
+    names: u64,
 }
 
 impl Tmpfs {
@@ -116,11 +118,17 @@ impl Tmpfs {
             nodes: BTreeMap::from([(ROOT, Box::new(root))]),
             orphans: BTreeSet::new(),
             next_ino: ROOT + 1,
+            names: 0,
         }
     }
 
     pub(crate) fn root(&self) -> u64 {
         ROOT
+    }
+
+    /// What it keeps in the kernel's own memory: names, links, and files that have lost theirs.
+    pub(crate) fn entries(&self) -> u64 {
+        self.names + self.orphans.len() as u64
     }
 
     /// A file's type and the count of its handles.
@@ -299,7 +307,8 @@ impl Tmpfs {
         })
     }
 
-    pub(crate) fn statfs(&self, contents: &dyn FileMemory) -> StatFs {
+    /// `entries`: those of every tmpfs, which share what there is.
+    pub(crate) fn statfs(contents: &dyn FileMemory, entries: u64) -> StatFs {
         let (total, free) = contents.capacity_pages();
         StatFs {
             magic: 0x0102_1994,
@@ -307,7 +316,7 @@ impl Tmpfs {
             blocks: total,
             blocks_free: free,
             files: total,
-            files_free: free,
+            files_free: total.saturating_sub(entries),
             name_max: NAME_MAX as u64,
         }
     }
@@ -406,6 +415,7 @@ impl Tmpfs {
             Body::Directory(directory) => directory.insert(name, ino),
             _ => return Err(Errno::ENOTDIR),
         }
+        self.names += 1;
         Ok(())
     }
 
@@ -416,6 +426,7 @@ impl Tmpfs {
             Body::Directory(directory) => directory.remove(name),
             _ => return Err(Errno::ENOTDIR),
         }
+        self.names -= 1;
         Ok(())
     }
 

@@ -175,7 +175,7 @@ impl Vfs {
             EXT4 => self.ext4.statfs(),
             DEV => devfs::statfs(),
             PROC => procfs::statfs(),
-            fs => self.tmpfs(fs)?.statfs(&*self.contents),
+            _ => Tmpfs::statfs(&*self.contents, self.tmpfs_entries()),
         })
     }
 
@@ -337,6 +337,11 @@ impl Vfs {
             EXT4 => Err(Errno::EROFS),
             _ => Err(Errno::EPERM),
         }
+    }
+
+    /// What all tmpfs together keep in the kernel's own memory.
+    fn tmpfs_entries(&self) -> u64 {
+        self.tmp.entries() + self.shm.entries()
     }
 
     fn tmpfs(&self, fs: FileSystemId) -> Result<&Tmpfs, Errno> {

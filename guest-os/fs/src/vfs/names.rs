@@ -1,8 +1,8 @@
 //! System calls that find, make, remove and move names.
 
 use super::{Opened, SHM, Vfs};
-use crate::tmpfs::NewFile;
-use crate::{Errno, FileId, Inode, LastLink, Location, Object, OpenFile, OpenFlags};
+use crate::tmpfs::{NewFile, Tmpfs};
+use crate::{Errno, FileId, FileSystemId, Inode, LastLink, Location, Object, OpenFile, OpenFlags};
 use alloc::rc::Rc;
 
 impl Vfs {
@@ -36,7 +36,7 @@ impl Vfs {
     pub fn create_nameless(&mut self, name: &[u8]) -> Result<OpenFile, Errno> {
         const MODE: u32 = 0o777;
         let now = self.info.now();
-        let ino = self.shm.create_nameless(MODE, now);
+        let ino = self.tmpfs_for_name(SHM)?.create_nameless(MODE, now);
         let (file_type, pin) = self.shm.handle(ino)?;
         let inode = Inode { id: FileId { fs: SHM, ino }, file_type, _pin: Some(pin) };
         let path = Rc::new([b"/memfd:".as_slice(), name, b" (deleted)"].concat());
@@ -66,7 +66,7 @@ impl Vfs {
             return Err(Errno::EXDEV);
         }
         let now = self.info.now();
-        self.tmpfs_for_change(dir.id.fs)?.link(file.id.ino, dir.id.ino, &name, now)
+        self.tmpfs_for_name(dir.id.fs)?.link(file.id.ino, dir.id.ino, &name, now)
     }
 
     /// `unlinkat` without `AT_REMOVEDIR`.
@@ -152,9 +152,17 @@ impl Vfs {
         Ok(())
     }
 
+    /// The tmpfs that gets a new name. ENOSPC if there are as many as it may have pages: names lie in the kernel's memory, and Linux
+    /// bounds the number of files likewise.
+    fn tmpfs_for_name(&mut self, fs: FileSystemId) -> Result<&mut Tmpfs, Errno> {
+        let is_full = self.tmpfs_entries() >= self.contents.capacity_pages().0;
+        let tmpfs = self.tmpfs_for_change(fs)?;
+        if is_full { Err(Errno::ENOSPC) } else { Ok(tmpfs) }
+    }
+
     fn create(&mut self, dir: &Inode, name: &[u8], file: NewFile<'_>) -> Result<Inode, Errno> {
         let (fs, now) = (dir.id.fs, self.info.now());
-        let ino = self.tmpfs_for_change(fs)?.create(dir.id.ino, name, file, now)?;
+        let ino = self.tmpfs_for_name(fs)?.create(dir.id.ino, name, file, now)?;
         self.inode(FileId { fs, ino })
     }
 }

@@ -371,6 +371,35 @@ fn memory_that_runs_out_is_a_full_disk() {
     assert_eq!(world.pages.load(Ordering::Relaxed), 0, "every page comes back");
 }
 
+#[test]
+fn there_are_as_many_names_as_pages() {
+    let mut world = world();
+    let root = world.vfs.root();
+    for i in 0..PAGES - 2 {
+        world.write(&format!("/tmp/{i}"), "").unwrap();
+    }
+    world.vfs.mkdir(&root, b"/dev/shm/dir", 0o700).unwrap();
+    // A file without a name counts as long as someone has it.
+    let held = world.open("/tmp/0", OpenFlags::empty()).unwrap();
+    world.vfs.unlink(&root, b"/tmp/0").unwrap();
+    world.vfs.symlink(b"to", &root, b"/tmp/0").unwrap();
+    let inode = world.at("/tmp/1").inode;
+    assert_eq!(world.vfs.statfs(&inode).unwrap().files_free, 0);
+    assert_eq!(world.write("/tmp/new", ""), Err(Errno::ENOSPC));
+    assert_eq!(world.vfs.mkdir(&root, b"/dev/shm/new", 0o700), Err(Errno::ENOSPC));
+    assert_eq!(world.vfs.symlink(b"to", &root, b"/tmp/new"), Err(Errno::ENOSPC));
+    assert_eq!(world.vfs.link(&inode, &root, b"/tmp/new"), Err(Errno::ENOSPC));
+    // What needs no new name works, and the disk says what it always says.
+    world.write("/tmp/1", "text").unwrap();
+    world.vfs.rename(&root, b"/tmp/1", &root, b"/tmp/other", false).unwrap();
+    assert_eq!(world.write("/new", ""), Err(Errno::EROFS));
+    assert_eq!(world.vfs.mkdir(&root, b"/tmp/2", 0o700), Err(Errno::EEXIST));
+    drop(held);
+    world.vfs.reap();
+    world.vfs.link(&inode, &root, b"/tmp/new").unwrap();
+    assert_eq!(world.write("/tmp/another", ""), Err(Errno::ENOSPC));
+}
+
 /// tmpfs files against plain vectors, on random operations.
 #[test]
 fn contents_agree_with_a_plain_vector() {
