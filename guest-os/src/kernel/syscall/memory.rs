@@ -4,7 +4,7 @@ use super::files::{details, open_file};
 use super::{Arguments, Outcome, int, uint};
 use crate::hart::current;
 use crate::process::{Process, SharedSpace};
-use crate::{events, heap, mem, pages};
+use crate::{events, heap, inject, mem, pages};
 use fs::{Device, Errno, Inode, Object};
 use isa::events::{EventKind, EventRecord};
 use isa::{PAGE_SIZE, VirtAddr};
@@ -34,18 +34,32 @@ fn prot_of(bits: u64) -> Prot {
     prot
 }
 
+/// Never fails: as in Linux, what cannot be done leaves the break where it is, and that is what the program is told.
 pub fn brk([wanted, ..]: Arguments) -> Outcome {
+    let wanted = VirtAddr(wanted);
+    let end = inject::attempts(
+        |end| *end != wanted,
+        || {
+            let _ = move_break(wanted);
+            current().process.space().borrow().heap_end()
+        },
+    );
+    Ok(end.0)
+}
+
+fn move_break(wanted: VirtAddr) -> Result<(), Errno> {
+    heap::settle()?;
     let space = current().process.space();
     let before = space.borrow().heap_end();
-    let (low, high) = (VirtAddr(wanted).page().min(before.page()), before.page());
+    let (low, high) = (wanted.page().min(before.page()), before.page());
     let _prepared = prepare_list(&space, PageRange::new(low, isa::Vpn(high.0 + 1)))?;
-    let flush = space.borrow_mut().brk(&mut mem::memory(), VirtAddr(wanted));
+    let flush = space.borrow_mut().brk(&mut mem::memory(), wanted);
     mem::apply(flush, space.borrow().asid());
     let (start, end) = (space.borrow().heap_start(), space.borrow().heap_end());
     if end != before {
         events::report(EventRecord { va: start.0, va_end: end.0, ..events::of(EventKind::Brk) });
     }
-    Ok(space.borrow().heap_end().0)
+    Ok(())
 }
 
 pub fn mmap([address, len, prot, flags, fd, offset]: Arguments) -> Outcome {
