@@ -8,6 +8,7 @@ use std::sync::Mutex;
 #[path = "support/guest.rs"]
 mod guest;
 use emulator::devices::host::GuestExit;
+use emulator::machine::MachineConfig;
 use guest::{Guest, disk};
 
 /// What the kernel has logged, of all runs of this process.
@@ -47,6 +48,20 @@ fn the_machine_lives_when_memory_is_nearly_full() {
         if pages == 300 {
             assert!(guest.output().contains(" ok\n"), "{}", guest.output());
         }
+    }
+}
+
+#[test]
+fn a_refused_call_takes_nothing_and_costs_nobody_a_page() {
+    for (test, bootargs) in [
+        ("refused_calls_take_nothing", ""),
+        ("refused_brk_is_no_error", ""),
+        ("fork_evicts_many_pages", ""),
+        ("fork_evicts_many_pages", "folio.refuse"),
+    ] {
+        let config = MachineConfig { ram_bytes: 32 << 20, ..MachineConfig::default() };
+        let mut guest = Guest::with_config(&["vmtests", test], config, disk("vmtests"), bootargs);
+        assert_eq!(guest.finish(), 0, "{}", guest.output());
     }
 }
 

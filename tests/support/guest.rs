@@ -80,6 +80,16 @@ impl Guest {
     /// As [`Guest::with_disk`], with words for the kernel's command line.
     pub fn with_bootargs(command: &[&str], frames: u64, disk: Box<dyn DiskImage>, bootargs: &str) -> Self {
         let config = MachineConfig { frame_limit: frames, ..MachineConfig::default() };
+        Self::with_config(command, config, disk, bootargs)
+    }
+
+    /// The program in a machine of the test's.
+    pub fn with_config(
+        command: &[&str],
+        config: MachineConfig,
+        disk: Box<dyn DiskImage>,
+        bootargs: &str,
+    ) -> Self {
         let mut machine = Machine::new(config).expect("the default machine is sound");
         let ears = Ears::default();
         machine.set_stdio(Box::new(ears.clone()));

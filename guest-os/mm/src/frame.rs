@@ -201,9 +201,13 @@ impl FrameTable {
     pub fn free(&self) -> u64 {
         (self.total - self.used()).min(self.limit.saturating_sub(self.used() - self.counts.kernel))
     }
+    /// Frames that can still be had for `kind`.
+    pub fn free_for(&self, kind: FrameKind) -> u64 {
+        if kind == FrameKind::Kernel { self.total - self.used() } else { self.free() }
+    }
     /// Whether there is a free frame for `kind`.
     pub fn has_free(&self, kind: FrameKind) -> bool {
-        if kind == FrameKind::Kernel { self.used() < self.total } else { self.free() > 0 }
+        self.free_for(kind) > 0
     }
     /// Frames in use.
     pub fn used(&self) -> u64 {

@@ -133,6 +133,15 @@ impl<P: PhysMem> Memory<P> {
         self.phys.note(frame.ppn(), FrameNote::Freed);
     }
 
+    /// Whether there are `frames` frames for `kind`, free or in place of clean pages that nobody maps. Asked before the first of many is
+    /// taken, so that a request that is too large costs nobody his pages.
+    pub fn has_room(&self, kind: FrameKind, frames: u64) -> bool {
+        let missing = frames.saturating_sub(self.frames.free_for(kind));
+        let evictable = || self.cache.iter().filter(|&(key, frame, _)| self.is_evictable(key, frame));
+        usize::try_from(missing)
+            .is_ok_and(|missing| missing == 0 || evictable().take(missing).count() == missing)
+    }
+
     /// Whether programs can get `frames` more frames; if not, the least recently used clean page that nobody maps goes, and the
     /// caller asks again once it has told of that.
     pub fn make_room(&mut self, frames: u64) -> Result<bool, OutOfFrames> {

@@ -18,8 +18,10 @@ use crate::{inject, mem};
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{NonNull, null_mut};
 use fs::Errno;
+use isa::paging::ENTRIES;
 use isa::{PAGE_SIZE, PhysAddr};
 use mem::FRAME_BYTES;
+use mm::FrameKind;
 use talc::base::Talc;
 use talc::base::binning::DefaultBinning;
 use talc::source::Manual;
@@ -204,7 +206,9 @@ pub fn prepare(bytes: usize) -> Result<Prepared, Errno> {
 
 impl Drop for Prepared {
     fn drop(&mut self) {
-        HEAP.growth.get_mut().prepared -= self.bytes;
+        let mut growth = HEAP.growth.get_mut();
+        growth.prepared -= self.bytes;
+        growth.may_shrink |= self.bytes > PIECE_BYTES;
     }
 }
 
@@ -242,21 +246,39 @@ fn extend(bytes: usize, is_piece: bool) -> bool {
     true
 }
 
-/// Maps `pages` more pages. What was mapped stays if they run out half-way.
+/// Maps `pages` more pages, or none: what there is not enough of is not taken from those who get by with less.
 fn grow(pages: usize) -> Result<(), Errno> {
-    for page in 0..pages {
-        // To the injector all pages between the first and the last are alike.
-        if page == 0 || page + 1 == pages { map_page()? } else { inject::covered(map_page)? }
+    if !has_room(pages) {
+        return Err(Errno::ENOMEM);
     }
-    Ok(())
+    let before = HEAP.growth.get().mapped_end;
+    let mapped = (0..pages).try_for_each(|page| {
+        // To the injector all pages between the first and the last are alike.
+        if page == 0 || page + 1 == pages { map_page() } else { inject::covered(map_page) }
+    });
+    if mapped.is_err() {
+        unmap_pages(before);
+    }
+    mapped
+}
+
+/// Whether there are addresses and frames for `pages` more pages and their page tables. Not while `mm` works: its frames cannot be had
+/// then, and a piece that it allocates is covered by a share.
+fn has_room(pages: usize) -> bool {
+    let range = HEAP_WINDOW.range();
+    let (tables, mapped) = {
+        let growth = HEAP.growth.get();
+        (growth.tables, (growth.mapped_end - range.start) / FRAME_BYTES)
+    };
+    let Some(end) = mapped.checked_add(pages).filter(|&end| end <= range.len() / FRAME_BYTES) else {
+        return false;
+    };
+    let missing_tables = (end as u64).div_ceil(ENTRIES).saturating_sub(tables);
+    mem::try_memory().is_some_and(|memory| memory.has_room(FrameKind::Kernel, pages as u64 + missing_tables))
 }
 
 fn map_page() -> Result<(), Errno> {
     let va = HEAP.growth.get().mapped_end;
-    if !HEAP_WINDOW.range().contains(&va) {
-        return Err(Errno::ENOMEM);
-    }
-    // While `mm` works, its frames cannot be had: a piece that it allocates is covered by a share.
     let frames = mem::map_page(&HEAP_WINDOW, va)?;
     let mut growth = HEAP.growth.get_mut();
     growth.mapped_end += FRAME_BYTES;
@@ -286,7 +308,15 @@ fn shrink() {
         // SAFETY: as above; the first page, which is kept, holds the region's start.
         growth.end = unsafe { HEAP.talc.get_mut().truncate(end, used_end as *mut u8) };
     }
-    while growth.mapped_end > used_end + keep {
+    drop(growth);
+    unmap_pages(used_end + keep);
+}
+
+/// Unmaps the pages from `end` on that are not in use.
+fn unmap_pages(end: usize) {
+    let mut growth = HEAP.growth.get_mut();
+    let used_end = growth.end.map_or(end, |end| end.as_ptr().addr());
+    while growth.mapped_end > end.max(used_end) {
         let Some(mut memory) = mem::try_memory() else { return };
         growth.mapped_end -= FRAME_BYTES;
         let frame = HEAP_WINDOW.unmap(growth.mapped_end);

@@ -94,6 +94,7 @@ const FAMILIES: &[&[Test]] = &[
     system::TESTS,
     bad_pointers::TESTS,
     growth::TESTS,
+    full::TESTS,
 ];
 
 /// Address of the path by which this program was executed, for the tests that execute it again.

@@ -254,7 +254,7 @@ pub fn temporary(name: &core::ffi::CStr, bytes: &[u8]) -> Result<i32> {
 }
 
 /// This program's file, and its size.
-fn program_file() -> Result<(i32, usize)> {
+pub fn program_file() -> Result<(i32, usize)> {
     let at = (g::AT_FDCWD as isize).cast_unsigned();
     let fd = sys(g::__NR_openat, [at, crate::program(), g::O_RDONLY as usize, 0])? as i32;
     Ok((fd, os::lseek(fd, 0, g::SEEK_END)?))
@@ -405,13 +405,18 @@ fn many_mappings() -> Outcome {
     Ok(())
 }
 
+/// Makes a mapping of `2 * pairs` pages as many VMAs.
+pub fn protect_every_other(at: usize, pairs: usize) -> Result<()> {
+    (0..pairs).try_for_each(|pair| mprotect(at + 2 * pair * PAGE_SIZE, 1, PROT_READ).map(drop))
+}
+
 fn many_at_once() -> Outcome {
     // One call that meets thousands of mappings: there is memory enough for the lists that the kernel makes of them.
     const PAIRS: usize = 3000;
     let split = || -> Result<usize> {
         let at = map(2 * PAIRS, READ_WRITE)?;
+        protect_every_other(at, PAIRS)?;
         for pair in 0..PAIRS {
-            mprotect(at + 2 * pair * PAGE_SIZE, 1, PROT_READ)?;
             poke(at + (2 * pair + 1) * PAGE_SIZE, 1);
         }
         Ok(at)
@@ -484,7 +489,8 @@ fn madvise_bad() -> Outcome {
     Ok(())
 }
 
-fn brk(at: usize) -> Result<usize> {
+/// brk(2).
+pub fn brk(at: usize) -> Result<usize> {
     sys(g::__NR_brk, [at])
 }
 

@@ -124,7 +124,8 @@ fn orphans() -> Outcome {
     let child = os::fork()?;
     if child == 0 {
         let me = os::getpid();
-        if os::fork() == Ok(0) {
+        let Ok(grandchild) = os::fork() else { os::exit(1) };
+        if grandchild == 0 {
             // The grandchild: looks while its parent waits for that, and again when its parent is gone.
             let before = os::getppid() == me;
             let _ = os::write(seen_write, b".");
