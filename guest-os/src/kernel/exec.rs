@@ -17,7 +17,7 @@ use isa::events::{EventKind, EventRecord, MAX_TEXT};
 use isa::{PAGE_SIZE, VirtAddr};
 use linux_raw_sys::auxvec as linux;
 use mm::vma::FileBacking;
-use mm::{AddressSpace, Backing, FileId, MapRequest, Name, Placement, Prot, VmaFlags, layout};
+use mm::{AddressSpace, Backing, FileId, FrameKind, MapRequest, Name, Placement, Prot, VmaFlags, layout};
 use proc::{ElfError, ElfPlan, Headers, Segment, SegmentProt, StackImage, StackRequest, Strings};
 
 /// Most bytes of arguments and environment together: a quarter of the stack's limit, as in Linux.
@@ -76,6 +76,7 @@ pub fn execute(request: Request) -> Result<(), Errno> {
     let prepared = stack.and_then(|stack| {
         map_image(&mut space.borrow_mut(), &image, &plan, stack.sp)?;
         exit::end_other_threads(&thread)?;
+        heap::settle()?;
         make_room(stack.bytes.len() as u64)?;
         Ok(stack)
     });
@@ -92,6 +93,7 @@ pub fn execute(request: Request) -> Result<(), Errno> {
             // There is no old program to go back to.
             thread.post(proc::SigInfo::from_kernel(proc::Signal::KILL));
         }
+        close_on_exec(&thread.process);
     });
     Ok(())
 }
@@ -111,10 +113,15 @@ fn new_space() -> Result<SharedSpace, Errno> {
 
 /// Sees to frames for so many bytes of the new stack. Nothing sleeps between this and their use.
 fn make_room(stack_bytes: u64) -> Result<(), Errno> {
-    /// The page that the stack begins in, and page tables: two levels under the root, which a stack of 2 MiB may need twice.
-    const MORE_FRAMES: u64 = 1 + 4;
+    /// The page that the stack begins in; page tables: two levels under the root, which a stack of 2 MiB may need twice; a page and
+    /// a table of the heap's, whose share is made whole again with each page of the stack.
+    const MORE_FRAMES: u64 = 1 + 4 + 2;
+    let frames = stack_bytes.div_ceil(PAGE_SIZE) + MORE_FRAMES;
+    if !mem::memory().has_room(FrameKind::PageTable, frames) {
+        return Err(Errno::ENOMEM);
+    }
     loop {
-        let done = mem::memory().make_room(stack_bytes.div_ceil(PAGE_SIZE) + MORE_FRAMES);
+        let done = mem::memory().make_room(frames);
         if done.map_err(|_| Errno::ENOMEM)? {
             return Ok(());
         }
@@ -314,7 +321,7 @@ fn zero_part(segment: &Segment) -> MapRequest {
     }
 }
 
-/// From here on the process executes the new program.
+/// From here on the process executes the new program. Nothing sleeps.
 #[inline(never)] // a frame of its own, not part of its caller's
 fn change_over(
     thread: &Thread,
@@ -334,13 +341,6 @@ fn change_over(
     process.end_borrowing();
     process.signals.borrow_mut().exec();
     thread.signals.borrow_mut().exec();
-    let mut from = 0;
-    loop {
-        let next = process.files.borrow_mut().take_next(from, true);
-        let Some((fd, file)) = next else { break };
-        crate::syscall::files::close_file(file);
-        from = fd + 1;
-    }
     thread.become_first();
     process.has_had_threads.set(false);
     hart().fp.borrow_mut().forget(thread.tid());
@@ -355,6 +355,17 @@ fn change_over(
     let space = process.space();
     for vma in space.borrow().vmas().iter() {
         events::mapped(vma);
+    }
+}
+
+/// Closes what the old program has marked for it. May sleep, as tmpfs is locked to free what has lost its name.
+fn close_on_exec(process: &Process) {
+    let mut from = 0;
+    loop {
+        let next = process.files.borrow_mut().take_next(from, true);
+        let Some((fd, file)) = next else { break };
+        crate::syscall::files::close_file(file);
+        from = fd + 1;
     }
 }
 
