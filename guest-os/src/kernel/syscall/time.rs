@@ -70,31 +70,38 @@ fn ticks_of(pointer: UserPtr<[u64; 2]>) -> Result<u64, Errno> {
     Ok(seconds.saturating_mul(TIMEBASE_HZ).saturating_add(nanoseconds.div_ceil(NANOSECONDS_PER_TICK)))
 }
 
+/// The tick that is so many ticks from now. Asked when all of the program's memory has been read, which may have taken its time.
+fn from_now(ticks: u64) -> u64 {
+    arch::time().saturating_add(ticks)
+}
+
 /// The tick at which a relative timeout passes; none without a pointer.
 pub fn deadline_of(timeout: u64) -> Result<Option<u64>, Errno> {
     let Some(pointer) = UserPtr::<[u64; 2]>::from(timeout).non_null() else { return Ok(None) };
-    Ok(Some(arch::time().saturating_add(ticks_of(pointer)?)))
+    ticks_of(pointer).map(from_now).map(Some)
 }
 
 /// The tick at which a clock shows an absolute timeout; none without a pointer.
 pub fn deadline_at(timeout: u64, is_realtime: bool) -> Result<Option<u64>, Errno> {
     let Some(pointer) = UserPtr::<[u64; 2]>::from(timeout).non_null() else { return Ok(None) };
+    let wanted = ticks_of(pointer)?;
     let now = if is_realtime { clock::realtime() } else { clock::monotonic() } / NANOSECONDS_PER_TICK;
-    Ok(Some(arch::time().saturating_add(ticks_of(pointer)?.saturating_sub(now))))
+    Ok(Some(from_now(wanted.saturating_sub(now))))
 }
 
 pub fn nanosleep([wanted, left, ..]: Arguments) -> Outcome {
-    let deadline = arch::time().saturating_add(ticks_of(UserPtr::from(wanted))?);
-    sleep_until(deadline, left)
+    let ticks = ticks_of(UserPtr::from(wanted))?;
+    sleep_until(from_now(ticks), left)
 }
 
 pub fn clock_nanosleep([clock, flags, wanted, left, ..]: Arguments) -> Outcome {
-    let now = reading(uint(clock))? / NANOSECONDS_PER_TICK;
+    reading(uint(clock))?;
     let ticks = ticks_of(UserPtr::from(wanted))?;
     if uint(flags) & linux::TIMER_ABSTIME == 0 {
-        return sleep_until(arch::time().saturating_add(ticks), left);
+        return sleep_until(from_now(ticks), left);
     }
-    sleep_until(arch::time().saturating_add(ticks.saturating_sub(now)), 0)
+    let now = reading(uint(clock))? / NANOSECONDS_PER_TICK;
+    sleep_until(from_now(ticks.saturating_sub(now)), 0)
 }
 
 fn sleep_until(deadline: u64, left: u64) -> Outcome {
@@ -144,10 +151,10 @@ fn check_timer(which: u64) -> Result<(), Errno> {
 pub fn setitimer([which, new, old, ..]: Arguments) -> Outcome {
     check_timer(which)?;
     let this = &current().process;
-    let before = timer_words(this.alarm.get());
     let [interval_s, interval_us, value_s, value_us] = UserPtr::<[u64; 4]>::from(new).read()?;
     let (interval, value) = (timeval_ticks(interval_s, interval_us)?, timeval_ticks(value_s, value_us)?);
-    let deadline = if value == 0 { 0 } else { arch::time().saturating_add(value) };
+    let before = timer_words(this.alarm.get());
+    let deadline = if value == 0 { 0 } else { from_now(value) };
     this.alarm.set((deadline, if value == 0 { 0 } else { interval }));
     if deadline != 0 {
         crate::exit::alarm_set(deadline);
