@@ -17,7 +17,7 @@ tests! {
     big_file, duplicates_share_offset, fork_shares_offset, duplicate_errors, descriptor_flags, descriptor_limit, descriptor_lowest,
     list_root, list_many, list_errors, make_directories, rename_file, working_directory, status_of_files, status_errors, access, links, device_null, device_zero,
     device_urandom, terminal_control_on_file, proc_self_exe, vectors, truncate_file, chmod_file, @Kernel descriptors_bad,
-    @Kernel limit_falls_meanwhile, long_path,
+    @Kernel limit_falls_meanwhile, @Kernel long_path,
 }
 
 const AT: usize = (g::AT_FDCWD as isize).cast_unsigned();
