@@ -4,7 +4,7 @@
 //! segments are mapped and wait for their first touch.
 
 use crate::hart::{current, hart};
-use crate::process::{self, Program, SharedSpace};
+use crate::process::{self, Process, Program, SharedSpace};
 use crate::syscall::system;
 use crate::thread::Thread;
 use crate::{arch, events, exit, heap, inject, mem, pages, trampoline, user, vfs};
