@@ -82,7 +82,6 @@ impl Test {
 
 const FAMILIES: &[&[Test]] = &[
     memory::TESTS,
-    shared::TESTS,
     faults::TESTS,
     forks::TESTS,
     processes::TESTS,
@@ -95,6 +94,8 @@ const FAMILIES: &[&[Test]] = &[
     bad_pointers::TESTS,
     growth::TESTS,
     full::TESTS,
+    // Last, as it reads the whole program: no page of it is cold afterwards.
+    shared::TESTS,
 ];
 
 /// Address of the path by which this program was executed, for the tests that execute it again.
