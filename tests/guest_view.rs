@@ -81,7 +81,8 @@ impl World {
         text: impl AsRef<[u8]>,
         fill: impl FnOnce(&mut EventRecord),
     ) {
-        let mut record = EventRecord { kind: kind as u64, pid, tid: pid, ..EventRecord::default() };
+        let space = self.processes.get(&pid).map_or(0, |space| u64::from(space.id().0));
+        let mut record = EventRecord { kind: kind as u64, pid, tid: pid, space, ..EventRecord::default() };
         fill(&mut record);
         self.step += 1;
         self.trace.fold(&Event::new(Step(self.step), 0, &record, text.as_ref()));
@@ -210,12 +211,12 @@ impl World {
         let forked =
             space.fork(&mut self.mem, SpaceId(child as u32), child as u16, None).expect("frames enough");
         self.machine.hart.fence(space.asid(), forked.flush);
-        let satp = forked.child.satp().0;
+        let (space, satp) = (u64::from(forked.child.id().0), forked.child.satp().0);
         for shared in forked.shared {
             self.report_range(EventKind::CowShare, pid, shared.range, 0);
         }
         self.processes.insert(child, forked.child);
-        self.report(EventKind::Fork, pid, "", |r| (r.detail, r.detail2) = (child, satp));
+        self.report(EventKind::Fork, pid, "", |r| (r.detail, r.detail2, r.detail3) = (child, satp, space));
     }
 
     fn exit(&mut self, pid: u64) {
@@ -240,7 +241,9 @@ impl World {
         let resolutions = self.machine.log.split_off(before);
         for resolution in &resolutions {
             let event = resolution.event();
-            self.report(EventKind::Zero, pid, "", |r| *r = EventRecord { pid, tid: pid, ..event });
+            self.report(EventKind::Zero, pid, "", |r| {
+                *r = EventRecord { pid, tid: pid, space: r.space, ..event }
+            });
         }
         self.machine.log.extend(resolutions);
     }
@@ -281,7 +284,7 @@ impl World {
             let mapped = frames_of(&self.mem, space);
             assert_eq!(view.pages().collect::<Vec<_>>(), mapped, "pages of process {pid}");
             for (vpn, frame) in mapped {
-                owners.entry(frame).or_default().insert((space.satp().0, vpn));
+                owners.entry(frame).or_default().insert((u64::from(space.id().0), vpn));
             }
         }
         let zero = self.mem.zero_page().ppn();

@@ -1,6 +1,6 @@
 //! The typed event stream: what the guest kernel reports, and what the machine adds.
 //!
-//! A record is sixteen little-endian 64-bit words ([`EventRecord`]), followed in guest memory by an optional
+//! A record is sixteen little-endian 64-bit words ([`EventRecord::to_words`]), followed in guest memory by an optional
 //! byte string of at most [`MAX_TEXT`] bytes (a path or a process name). The kernel fills a record
 //! in RAM and stores its physical address to [`crate::hostdev::REG_EVENT`]; the machine stamps it with its
 //! own [`Step`](crate::Step). Whatever Folio knows of the guest OS, it knows by folding this stream.
@@ -78,13 +78,13 @@ kinds! {
     Brk = 23, "brk";
     /// The pages of a range were given up (`madvise`, or their file was cut), and its VMAs stay: `va`..`va_end`, `detail` = pages that were mapped.
     Discard = 24, "discard";
-    /// A process was made: `pid` is the parent, `detail` the child, `detail2` = the child's `satp`, `detail3` = clone flags.
+    /// A process was made: `pid` is the parent, `detail` the child, `detail2` = the child's `satp`, `detail3` = its address space, `flags` = clone flags.
     Fork = 30, "fork";
-    /// A process executes a new program: `detail` = entry, `detail2` = `satp`; text: the program's path.
+    /// A process executes a new program, in a new address space: `space`. `detail` = entry, `detail2` = `satp`; text: the program's path.
     Exec = 31, "exec";
     /// A process ended: `detail` = the status in the encoding of `wait4`.
     Exit = 32, "exit";
-    /// The hart now runs `pid`; `detail2` = its `satp`.
+    /// The hart now runs `tid`; `detail2` = its `satp`.
     Switch = 33, "switch";
     /// A process was killed for want of frames.
     OutOfFrames = 34, "out_of_frames";
@@ -213,16 +213,17 @@ pub const VMA_SHARED: u64 = 8;
 /// VMA flags in `detail3`: grows down (stack).
 pub const VMA_GROWSDOWN: u64 = 16;
 
-/// One event as it lies in guest memory: sixteen little-endian words, in this order.
+/// One event. In guest memory it is sixteen little-endian words, in this order; `pid` and `tid` share one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[repr(C)]
 pub struct EventRecord {
     /// Number of an [`EventKind`].
     pub kind: u64,
-    /// Process the event belongs to; 0 is the kernel itself.
+    /// Process the event belongs to; 0 is the kernel itself. Below 2^32, as `tid`.
     pub pid: u64,
     /// Thread; equal to `pid` for a process's first.
     pub tid: u64,
+    /// Number of the address space that the thread runs in; 0 is none but the kernel's. No number is used twice, unlike a `satp`.
+    pub space: u64,
     /// User program counter at the time.
     pub pc: u64,
     /// Virtual address, or start of the range.
@@ -237,7 +238,7 @@ pub struct EventRecord {
     pub pte: u64,
     /// The PTE as it is now.
     pub new_pte: u64,
-    /// [`Access`] in bits 0–7, then the `FLAG_` bits.
+    /// Of a fault: [`Access`] in bits 0–7, then the `FLAG_` bits. Else see the kind.
     pub flags: u64,
     /// See the kind.
     pub detail: u64,
@@ -261,8 +262,8 @@ impl EventRecord {
     pub const fn to_words(&self) -> [u64; Self::WORDS] {
         [
             self.kind,
-            self.pid,
-            self.tid,
+            self.pid | self.tid << 32,
+            self.space,
             self.pc,
             self.va,
             self.va_end,
@@ -282,8 +283,9 @@ impl EventRecord {
     pub const fn from_words(w: &[u64; Self::WORDS]) -> Self {
         Self {
             kind: w[0],
-            pid: w[1],
-            tid: w[2],
+            pid: w[1] & 0xffff_ffff,
+            tid: w[1] >> 32,
+            space: w[2],
             pc: w[3],
             va: w[4],
             va_end: w[5],
@@ -305,7 +307,7 @@ impl EventRecord {
     }
 }
 
-const _: () = assert!(core::mem::size_of::<EventRecord>() as u64 == EventRecord::SIZE_BYTES);
+const _: () = assert!(EventRecord::WORDS as u64 * 8 == EventRecord::SIZE_BYTES);
 
 #[cfg(test)]
 mod tests {
@@ -315,7 +317,7 @@ mod tests {
     fn words_round_trip() {
         let mut words = [0u64; EventRecord::WORDS];
         for (i, w) in words.iter_mut().enumerate() {
-            *w = i as u64 + 100;
+            *w = (i as u64 + 100) << 32 | i as u64;
         }
         assert_eq!(EventRecord::from_words(&words).to_words(), words);
     }

@@ -178,7 +178,7 @@ fn kernel(pc: u64) -> Registers {
 }
 
 fn event(kind: EventKind, change: impl FnOnce(&mut EventRecord)) -> EventRecord {
-    let mut record = EventRecord { kind: kind as u64, pid: 1, tid: 1, ..EventRecord::default() };
+    let mut record = EventRecord { kind: kind as u64, pid: 1, tid: 1, space: 1, ..EventRecord::default() };
     change(&mut record);
     record
 }

@@ -107,10 +107,10 @@ fn describe_frame(guest: &GuestView, frame: &FrameView) -> String {
         },
     };
     const SHOWN: usize = 3;
-    for (index, &(satp, vpn)) in frame.mappings.iter().take(SHOWN).enumerate() {
-        let who = match guest.process_of_satp(satp) {
+    for (index, &(space, vpn)) in frame.mappings.iter().take(SHOWN).enumerate() {
+        let who = match guest.process_of_space(space) {
             Some(process) => format!("process {}", process.pid),
-            None => format!("satp {satp:#x}"),
+            None => format!("address space {space}"),
         };
         let _ = write!(text, "{} {who} at {:#x}", if index == 0 { ";" } else { "," }, vpn.base().0);
     }

@@ -94,7 +94,7 @@ fn detail_names(kind: EventKind) -> [Option<(&'static str, Form)>; 3] {
         K::CowShare => [number("frames"), None, None],
         K::Mmap => [number("file"), number("offset"), Some(("permissions", Form::Permissions))],
         K::Mprotect => [None, None, Some(("permissions", Form::Permissions))],
-        K::Fork => [number("child"), hex("satp"), hex("clone_flags")],
+        K::Fork => [number("child"), hex("satp"), number("child_space")],
         K::Exec => [hex("entry"), hex("satp"), None],
         K::Exit => [number("status"), None, None],
         K::Switch => [None, hex("satp"), None],
@@ -152,6 +152,9 @@ impl Serialize for Event {
         }
         line.serialize_entry("pid", &record.pid)?;
         line.serialize_entry("tid", &record.tid)?;
+        if record.space != 0 {
+            line.serialize_entry("space", &record.space)?;
+        }
         for (name, value) in [("pc", record.pc), ("va", record.va), ("va_end", record.va_end)] {
             if value != 0 {
                 line.serialize_entry(name, &hex(value))?;
@@ -181,6 +184,9 @@ impl Serialize for Event {
                 Some((name, Form::Permissions)) => line.serialize_entry(name, &permissions(value))?,
                 None => {}
             }
+        }
+        if self.kind() == Some(EventKind::Fork) {
+            line.serialize_entry("clone_flags", &hex(record.flags))?;
         }
         if !self.text.is_empty() {
             line.serialize_entry("text", &self.text)?;

@@ -35,7 +35,7 @@ pub enum SystemUse {
 pub struct FrameView {
     /// What it holds.
     pub content: FrameContent,
-    /// Where it is mapped: address space (its `satp`) and page.
+    /// Where it is mapped: address space (its number) and page.
     pub mappings: BTreeSet<(u64, Vpn)>,
 }
 

@@ -37,6 +37,8 @@ pub struct ProcessView {
     pub parent: u64,
     /// The path of its program; until its first `exec` that of its parent.
     pub program: String,
+    /// The number of its address space; 0 as long as it has none.
+    pub space: u64,
     /// The `satp` of its address space; 0 as long as no event has told it.
     pub satp: u64,
     /// What it does.
@@ -46,6 +48,10 @@ pub struct ProcessView {
 }
 
 impl ProcessView {
+    fn new(pid: u64, space: u64) -> Self {
+        let (program, state) = (String::new(), ProcessState::Waiting);
+        Self { pid, parent: 0, program, space, satp: 0, state, faults: 0 }
+    }
     /// The last component of its program's path.
     pub fn name(&self) -> &str {
         self.program.rsplit('/').next().unwrap_or(&self.program)
@@ -64,7 +70,7 @@ impl ProcessView {
 #[derive(Clone, Debug, Default)]
 pub struct GuestView {
     processes: BTreeMap<u64, ProcessView>,
-    /// By `satp`. Processes before their first `exec` or `switch` share the one of 0.
+    /// By number. Processes without one share that of 0.
     spaces: BTreeMap<u64, SpaceView>,
     frames: Frames,
     /// Paths of files that were mapped, by the kernel's numbers.
@@ -85,22 +91,25 @@ impl GuestView {
         if ended && !is_of_the_machine(kind) {
             return;
         }
+        if record.pid != 0 {
+            self.introduce(record.pid, record.space);
+        }
         if event.is_fault() {
             self.fault(kind, record);
             return;
         }
-        let (start, end) = (VirtAddr(record.va), page_end(record.va_end));
+        let (start, end, space) = (VirtAddr(record.va), page_end(record.va_end), record.space);
         match kind {
             EventKind::Mmap => self.mmap(event, start, end),
             EventKind::Munmap => {
-                self.unmap_pages(record.pid, start, end);
-                self.space_mut(record.pid).remove(start, end);
+                self.unmap_pages(space, start, end);
+                self.space_mut(space).remove(start, end);
             }
-            EventKind::Discard => self.unmap_pages(record.pid, start, end),
-            EventKind::Mprotect => self.space_mut(record.pid).protect(start, end, record.detail3),
+            EventKind::Discard => self.unmap_pages(space, start, end),
+            EventKind::Mprotect => self.space_mut(space).protect(start, end, record.detail3),
             EventKind::Brk => {
-                if let Some(old_end) = self.space_mut(record.pid).set_heap(start, end) {
-                    self.unmap_pages(record.pid, end, old_end);
+                if let Some(old_end) = self.space_mut(space).set_heap(start, end) {
+                    self.unmap_pages(space, end, old_end);
                 }
             }
             EventKind::Fork => self.fork(record),
@@ -139,12 +148,16 @@ impl GuestView {
         self.process(*self.running.get(&hart)?)
     }
     /// The process, not ended, whose address space this is (the first one, if several share it).
+    pub fn process_of_space(&self, space: u64) -> Option<&ProcessView> {
+        self.processes().find(|process| process.is_alive() && process.space == space)
+    }
+    /// The process, not ended, that a hart with this `satp` runs (the first one, if several share the address space).
     pub fn process_of_satp(&self, satp: u64) -> Option<&ProcessView> {
         self.processes().find(|process| process.is_alive() && process.satp == satp)
     }
     /// The address space of a process that has not ended.
     pub fn space(&self, pid: u64) -> Option<&SpaceView> {
-        self.spaces.get(&self.process(pid).filter(|process| process.is_alive())?.satp)
+        self.spaces.get(&self.process(pid).filter(|process| process.is_alive())?.space)
     }
     /// The VMA of a process that holds an address.
     pub fn vma_at(&self, pid: u64, va: VirtAddr) -> Option<&VmaView> {
@@ -171,29 +184,21 @@ impl GuestView {
         self.frames.len()
     }
 
-    fn process_mut(&mut self, pid: u64) -> &mut ProcessView {
-        self.processes.entry(pid).or_insert_with(|| {
-            self.spaces.entry(0).or_default().users += 1;
-            ProcessView {
-                pid,
-                parent: 0,
-                program: String::new(),
-                satp: 0,
-                state: ProcessState::Waiting,
-                faults: 0,
-            }
-        })
+    /// A process that the stream has not told of yet runs in this address space.
+    fn introduce(&mut self, pid: u64, space: u64) {
+        if !self.processes.contains_key(&pid) {
+            self.enter_space(space);
+            self.processes.insert(pid, ProcessView::new(pid, space));
+        }
     }
-    fn satp_of(&mut self, pid: u64) -> u64 {
-        self.process_mut(pid).satp
-    }
-    fn space_mut(&mut self, pid: u64) -> &mut SpaceView {
-        let satp = self.satp_of(pid);
-        self.spaces.entry(satp).or_default()
+    fn space_mut(&mut self, space: u64) -> &mut SpaceView {
+        self.spaces.entry(space).or_default()
     }
 
     fn fault(&mut self, kind: EventKind, record: &EventRecord) {
-        self.process_mut(record.pid).faults += 1;
+        if let Some(process) = self.processes.get_mut(&record.pid) {
+            process.faults += 1;
+        }
         let (va, frame) = (VirtAddr(record.va), Ppn(record.frame));
         let file = FrameContent::File { file: record.detail, page: record.detail2 };
         let content = match kind {
@@ -212,17 +217,16 @@ impl GuestView {
             return;
         }
         if kind == EventKind::StackGrow {
-            self.space_mut(record.pid).grow_stack_to(va);
+            self.space_mut(record.space).grow_stack_to(va);
         }
-        let satp = self.satp_of(record.pid);
         if is_new_frame(kind) {
             self.frames.forget(frame);
         }
         self.frames.hold(frame, content);
-        self.frames.map(frame, satp, va.page());
-        let before = self.space_mut(record.pid).set_page(va.page(), frame);
+        self.frames.map(frame, record.space, va.page());
+        let before = self.space_mut(record.space).set_page(va.page(), frame);
         if let Some(before) = before.filter(|&before| before != frame) {
-            self.frames.unmap(before, satp, va.page());
+            self.frames.unmap(before, record.space, va.page());
         }
     }
 
@@ -233,7 +237,7 @@ impl GuestView {
             self.files.insert(file, event.text.clone());
         }
         // A mapping at a place that was taken replaces what was there.
-        self.unmap_pages(record.pid, start, end);
+        self.unmap_pages(record.space, start, end);
         let vma = VmaView {
             start,
             end,
@@ -243,57 +247,51 @@ impl GuestView {
             name: event.text.clone(),
         };
         if start < end {
-            self.space_mut(record.pid).insert(vma);
+            self.space_mut(record.space).insert(vma);
         }
     }
 
-    fn unmap_pages(&mut self, pid: u64, start: VirtAddr, end: VirtAddr) {
-        let satp = self.satp_of(pid);
-        for (vpn, frame) in self.space_mut(pid).take_pages(start, end) {
-            self.frames.unmap(frame, satp, vpn);
+    fn unmap_pages(&mut self, space: u64, start: VirtAddr, end: VirtAddr) {
+        for (vpn, frame) in self.space_mut(space).take_pages(start, end) {
+            self.frames.unmap(frame, space, vpn);
         }
     }
 
     fn fork(&mut self, record: &EventRecord) {
-        let (parent, pid, satp) = (record.pid, record.detail, record.detail2);
-        let (parent_satp, program) = {
-            let parent = self.process_mut(parent);
-            (parent.satp, parent.program.clone())
-        };
+        let (parent, pid, space) = (record.pid, record.detail, record.detail3);
+        let program = self.process(parent).map_or(String::new(), |parent| parent.program.clone());
         self.ended.retain(|&ended| ended != pid);
         self.processes.remove(&pid);
-        if satp != parent_satp {
-            self.drop_space(satp);
-            let mut copy = self.spaces.get(&parent_satp).cloned().unwrap_or_default();
+        if space != record.space {
+            let mut copy = self.spaces.get(&record.space).cloned().unwrap_or_default();
             copy.users = 0;
             for (vpn, frame) in copy.pages() {
-                self.frames.map(frame, satp, vpn);
+                self.frames.map(frame, space, vpn);
             }
-            self.spaces.insert(satp, copy);
+            self.spaces.insert(space, copy);
         }
-        self.spaces.entry(satp).or_default().users += 1;
-        let state = ProcessState::Waiting;
-        self.processes.insert(pid, ProcessView { pid, parent, program, satp, state, faults: 0 });
+        self.enter_space(space);
+        let child = ProcessView { parent, program, satp: record.detail2, ..ProcessView::new(pid, space) };
+        self.processes.insert(pid, child);
     }
 
     fn exec(&mut self, record: &EventRecord, program: &str) {
-        let before = self.satp_of(record.pid);
-        self.leave_space(before);
-        self.drop_space(record.detail2);
-        self.spaces.entry(record.detail2).or_default().users += 1;
-        let process = self.process_mut(record.pid);
+        let Some(process) = self.processes.get_mut(&record.pid) else { return };
+        let before = core::mem::replace(&mut process.space, record.space);
         process.satp = record.detail2;
         process.program = program.to_owned();
+        // Entered first: a process that this event has introduced is in its new address space already.
+        self.enter_space(record.space);
+        self.leave_space(before);
     }
 
     fn exit(&mut self, record: &EventRecord) {
-        let process = self.process_mut(record.pid);
-        if !process.is_alive() {
+        let Some(process) = self.processes.get_mut(&record.pid).filter(|process| process.is_alive()) else {
             return;
-        }
+        };
         process.state = ProcessState::Ended { status: record.detail };
-        let satp = process.satp;
-        self.leave_space(satp);
+        let space = process.space;
+        self.leave_space(space);
         self.running.retain(|_, &mut pid| pid != record.pid);
         self.ended.push(record.pid);
         if self.ended.len() > MAX_ENDED {
@@ -313,30 +311,29 @@ impl GuestView {
             return;
         }
         self.running.insert(hart, record.pid);
-        let process = self.process_mut(record.pid);
-        process.state = ProcessState::Running { hart };
-        let before = process.satp;
-        // A process that the stream has not introduced by `fork` or `exec`.
-        if before == 0 && record.detail2 != 0 {
+        if let Some(process) = self.processes.get_mut(&record.pid) {
+            process.state = ProcessState::Running { hart };
             process.satp = record.detail2;
-            self.leave_space(0);
-            self.spaces.entry(record.detail2).or_default().users += 1;
         }
     }
 
+    /// One process more runs in the address space.
+    fn enter_space(&mut self, space: u64) {
+        self.space_mut(space).users += 1;
+    }
     /// One process less runs in the address space; the last one takes it along.
-    fn leave_space(&mut self, satp: u64) {
-        let Some(space) = self.spaces.get_mut(&satp) else { return };
-        space.users = space.users.saturating_sub(1);
-        if space.users == 0 {
-            self.drop_space(satp);
+    fn leave_space(&mut self, space: u64) {
+        let view = self.space_mut(space);
+        view.users = view.users.saturating_sub(1);
+        if view.users == 0 {
+            self.drop_space(space);
         }
     }
-    fn drop_space(&mut self, satp: u64) {
-        let Some(space) = self.spaces.remove(&satp) else { return };
-        let pages: Vec<(Vpn, Ppn)> = space.pages().collect();
+    fn drop_space(&mut self, space: u64) {
+        let Some(view) = self.spaces.remove(&space) else { return };
+        let pages: Vec<(Vpn, Ppn)> = view.pages().collect();
         for (vpn, frame) in pages {
-            self.frames.unmap(frame, satp, vpn);
+            self.frames.unmap(frame, space, vpn);
         }
     }
 }

@@ -21,6 +21,7 @@ pub fn report_text(record: EventRecord, text: &[u8]) {
         record.pc = thread.user_pc();
         record.pid = u64::from(thread.process.pid);
         record.tid = u64::from(thread.tid().0);
+        record.space = thread.process.space_id();
     }
     host::with(|host| host.report(&record, text));
 }
@@ -50,7 +51,8 @@ pub fn of(kind: EventKind) -> EventRecord {
 
 /// A record of this kind about `thread`.
 pub fn about(kind: EventKind, thread: &Thread) -> EventRecord {
-    EventRecord { pid: u64::from(thread.process.pid), tid: u64::from(thread.tid().0), ..of(kind) }
+    let (pid, tid) = (u64::from(thread.process.pid), u64::from(thread.tid().0));
+    EventRecord { pid, tid, space: thread.process.space_id(), ..of(kind) }
 }
 
 /// A record of this kind about a range of pages.

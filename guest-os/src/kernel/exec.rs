@@ -4,14 +4,13 @@
 //! segments are mapped and wait for their first touch.
 
 use crate::hart::{current, hart};
-use crate::process::{self, Process, Program, SharedSpace};
+use crate::process::{self, Process, Program, SharedSpace, Space};
 use crate::syscall::system;
 use crate::thread::Thread;
 use crate::{arch, events, exit, heap, inject, mem, pages, trampoline, user, vfs};
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::cell::RefCell;
 use fs::{Errno, FileType, LastLink, Location};
 use isa::events::{EventKind, EventRecord, MAX_TEXT};
 use isa::{PAGE_SIZE, VirtAddr};
@@ -103,7 +102,7 @@ pub fn execute(request: Request) -> Result<(), Errno> {
 fn new_space() -> Result<SharedSpace, Errno> {
     let (id, asid) = mem::allocate_space_name().ok_or(Errno::EAGAIN)?;
     match AddressSpace::new(&mut mem::memory(), id, asid, Some(arch::kernel_root())) {
-        Ok(space) => Ok(Rc::new(RefCell::new(space))),
+        Ok(space) => Ok(Space::new(space)),
         Err(_) => {
             mem::free_asid(asid);
             Err(Errno::ENOMEM)
@@ -332,7 +331,7 @@ fn change_over(
     sp: VirtAddr,
 ) {
     let process = &thread.process;
-    let satp = space.borrow().satp();
+    let satp = space.satp;
     let old = process.space.borrow_mut().replace(space);
     hart().use_address_space(satp);
     if let Some(old) = old {

@@ -56,6 +56,8 @@ fn end_process(thread: &Thread, status: ExitStatus) {
         from = fd + 1;
     }
     *process.cwd.borrow_mut() = None;
+    let exit =
+        EventRecord { detail: u64::from(status.to_wait_status()), ..events::about(EventKind::Exit, thread) };
     let space = process.space.borrow_mut().take();
     if let Some(space) = space {
         let peak_resident_pages = space.borrow().peak_resident_pages();
@@ -65,10 +67,7 @@ fn end_process(thread: &Thread, status: ExitStatus) {
     }
     process.end_borrowing();
     hart().fp.borrow_mut().forget(thread.tid());
-    events::report(EventRecord {
-        detail: u64::from(status.to_wait_status()),
-        ..events::about(EventKind::Exit, thread)
-    });
+    events::report(exit);
     thread.count_system_time();
     if process.pid == FIRST {
         end_of_run(status);

@@ -173,9 +173,10 @@ struct Names {
 static NAMES: HartLocal<Names> =
     HartLocal::new(Names { next_space: 1, free_asids: BTreeSet::new(), next_asid: 1, max_asid: 0 });
 
-/// A name and an ASID for a new address space; `None` if all ASIDs are in use.
+/// A name and an ASID for a new address space; `None` if all ASIDs are in use, or every name has been: none is used again.
 pub fn allocate_space_name() -> Option<(SpaceId, u16)> {
     let mut names = NAMES.get_mut();
+    let next_space = names.next_space.checked_add(1)?;
     if names.max_asid == 0 {
         names.max_asid = arch::max_asid();
     }
@@ -188,7 +189,7 @@ pub fn allocate_space_name() -> Option<(SpaceId, u16)> {
         None => return None,
     };
     let id = SpaceId(names.next_space);
-    names.next_space += 1;
+    names.next_space = next_space;
     Some((id, asid))
 }
 

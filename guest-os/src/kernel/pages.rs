@@ -91,7 +91,8 @@ pub fn unmap_past_end(inode: &Inode) {
         let flush = space.borrow_mut().cut_file(&mut mem::memory(), number, first_gone, |range, pages| {
             let pid = u64::from(process.pid);
             let record = events::range(EventKind::Discard, range);
-            events::report(EventRecord { pid, tid: pid, detail: pages, ..record });
+            let told = EventRecord { pid, tid: pid, space: u64::from(space.id.0), ..record };
+            events::report(EventRecord { detail: pages, ..told });
         });
         mem::apply(flush, space.borrow().asid());
     });

@@ -9,13 +9,37 @@ use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
+use core::ops::Deref;
 use fs::{Errno, Location, OpenFileId};
 use isa::paging::Satp;
-use mm::AddressSpace;
+use mm::{AddressSpace, SpaceId};
 use proc::{DescriptorTable, ExitStatus, Pid, ProcessSignals, ProcessTable, Tid};
 
-/// An address space and who shares it (after `vfork`).
-pub type SharedSpace = Rc<RefCell<AddressSpace>>;
+/// An address space, with what of it never changes beside it.
+pub struct Space {
+    /// Its number.
+    pub id: SpaceId,
+    /// What makes it the hart's.
+    pub satp: Satp,
+    space: RefCell<AddressSpace>,
+}
+
+/// An address space as those share it that run in it: threads, by their process, and a parent with its child after `vfork`.
+pub type SharedSpace = Rc<Space>;
+
+impl Space {
+    /// To be shared.
+    pub fn new(space: AddressSpace) -> SharedSpace {
+        Rc::new(Self { id: space.id(), satp: space.satp(), space: RefCell::new(space) })
+    }
+}
+
+impl Deref for Space {
+    type Target = RefCell<AddressSpace>;
+    fn deref(&self) -> &Self::Target {
+        &self.space
+    }
+}
 
 /// What a process executes, kept for `/proc` and for error messages.
 #[derive(Clone, Default)]
@@ -107,9 +131,13 @@ impl Process {
     /// The `satp` it runs with: the kernel's own while it has no address space.
     pub fn satp(&self) -> Satp {
         match &*self.space.borrow() {
-            Some(space) => space.borrow().satp(),
+            Some(space) => space.satp,
             None => Satp::sv39(crate::arch::kernel_root(), 0),
         }
+    }
+    /// The number of its address space, for events; 0 while it has none.
+    pub fn space_id(&self) -> u64 {
+        self.space.borrow().as_ref().map_or(0, |space| u64::from(space.id.0))
     }
     /// Its current directory.
     pub fn cwd(&self) -> Location {
@@ -248,7 +276,7 @@ pub fn create(parent: Pid, start: Box<Start>) -> Result<Rc<Thread>, (Errno, Box<
 
 /// Gives up a reference to an address space; the last one tears it down.
 pub fn release_space(space: SharedSpace) {
-    let Some(space) = Rc::into_inner(space) else { return };
+    let Some(Space { space, .. }) = Rc::into_inner(space) else { return };
     let space = space.into_inner();
     if hart().address_space() == space.satp() {
         hart().use_kernel_address_space();

@@ -4,7 +4,7 @@ use super::{Arguments, Outcome, Stop, int, uint};
 use crate::arch::TrapFrame;
 use crate::exec::{self, MAX_ARGUMENT_BYTES, Request};
 use crate::hart::current;
-use crate::process::{self, Process, SharedSpace, Start, table};
+use crate::process::{self, Process, SharedSpace, Space, Start, table};
 use crate::thread::{self, Room, Thread};
 use crate::user::{self, UserPtr};
 use crate::vfs::open_files;
@@ -14,7 +14,6 @@ use ::proc::{AltStack, ExitStatus, Pid, Strings, Tid, WaitFor};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use core::cell::RefCell;
 use fs::Errno;
 use isa::events::{EventKind, EventRecord};
 use linux_raw_sys::general as linux;
@@ -128,7 +127,8 @@ fn new_process(start: thread::Start, exit_signal: u8, flags: u32) -> Result<Rc<T
     let record = EventRecord {
         detail: u64::from(child.process.pid),
         detail2: child.process.satp().0,
-        detail3: u64::from(flags),
+        detail3: child.process.space_id(),
+        flags: u64::from(flags),
         ..events::of(EventKind::Fork)
     };
     events::report(record);
@@ -162,7 +162,7 @@ fn child_space(
     match forked {
         Ok(report) => {
             mem::apply(report.flush, space.borrow().asid());
-            Ok((Rc::new(RefCell::new(report.child)), report.shared))
+            Ok((Space::new(report.child), report.shared))
         }
         Err(_) => {
             mem::apply(mm::Flush::All, space.borrow().asid());
