@@ -2,9 +2,10 @@
 
 use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering::SeqCst};
 
+use rt::abi::errno::ETIMEDOUT;
 use rt::abi::general::{self as g, SIGCHLD, SIGCONT, SIGKILL, SIGSEGV, SIGSTOP, SIGUSR1};
 use rt::os::{self, Pid, Status};
-use rt::{PAGE_SIZE, Result};
+use rt::{Errno, PAGE_SIZE, Result};
 
 use crate::check::Outcome;
 use crate::exec::exec_program;
@@ -578,12 +579,16 @@ fn shared_page() -> Result<usize> {
     sys(g::__NR_mmap, [0, PAGE_SIZE, READ_WRITE as usize, flags as usize, usize::MAX, 0])
 }
 
+/// Fails after some seconds: with next to no memory the counter may have been killed.
 fn wait_until_it_counts(page: usize) -> Result<()> {
     let before = peek(page);
-    while peek(page) == before {
+    for _ in 0..2000 {
+        if peek(page) != before {
+            return Ok(());
+        }
         sleep_ms(1)?;
     }
-    Ok(())
+    Err(Errno(ETIMEDOUT))
 }
 
 fn kill_ends_all() -> Outcome {
