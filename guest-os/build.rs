@@ -37,6 +37,7 @@ fn main() {
     for source in [
         "guest-os/Cargo.toml",
         "guest-os/src",
+        "guest-os/abi",
         "guest-os/mm",
         "guest-os/fs",
         "guest-os/proc",

@@ -49,6 +49,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("emulator/src/devices", &["crate::hart", "crate::semantics", "crate::exec"]),
     ("emulator/src/loader", &["crate::hart", "crate::exec"]),
     ("emulator/src/machine", &["guest_os"]),
+    ("guest-os/abi/src", &["isa::", "mm::", "fs::", "proc::", "guest_os::", "emulator::"]),
     ("guest-os/mm/src", &["fs::", "proc::", "guest_os::", "emulator::"]),
     ("guest-os/fs/src", &["mm::", "proc::", "guest_os::", "emulator::"]),
     ("guest-os/proc/src", &["guest_os::", "emulator::"]),
@@ -392,6 +393,28 @@ fn every_unsafe_block_states_its_safety() {
         }
     }
     report("an unsafe block without its reason", offences);
+}
+
+/// The table of `abi` is the only place that tells a system call by its number. Programs are Linux programs: they
+/// have the numbers from Linux's own headers, and so test the table.
+#[test]
+fn system_calls_are_numbered_in_one_table() {
+    let mut offences = Vec::new();
+    for source in sources().iter().filter(|s| !s.path.starts_with("programs/")) {
+        for (number, line) in source.code_lines() {
+            // In halves, so that this file does not find itself.
+            if line.contains(concat!("__", "NR_")) && source.path != "guest-os/abi/tests/linux.rs" {
+                offences.push(format!("{}:{number}: {}", source.path, line.trim()));
+            }
+        }
+    }
+    let dispatch = fs::read_to_string(root().join("guest-os/src/kernel/syscall/mod.rs")).unwrap();
+    assert_eq!(
+        dispatch.matches("each_call!(dispatcher)").count(),
+        1,
+        "the kernel's dispatch is not made of the table"
+    );
+    report("a system call's number stands outside of guest-os/abi", offences);
 }
 
 #[test]

@@ -9,7 +9,7 @@
 //! - [`Inode`]: a handle on one file of one file system; keeps an unlinked tmpfs file alive.
 //! - [`OpenFiles`]: open-file descriptions, shared after `fork` and `dup`, and the pipes among them.
 //! - [`PageSource`]: where a page of a file lies, so that the page cache reads file data by itself.
-//! - [`Errno`]: the one place where the guest OS names Linux's error numbers.
+//! - [`Errno`]: what a call fails with (it is `abi`'s).
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
@@ -19,7 +19,6 @@ extern crate std;
 mod devfs;
 mod device;
 mod dirent;
-mod errno;
 mod ext4;
 mod flags;
 mod inode;
@@ -35,9 +34,9 @@ mod text;
 mod tmpfs;
 mod vfs;
 
+pub use abi::Errno;
 pub use device::{Device, RandomSource};
 pub use dirent::{DirEntry, DirentWriter};
-pub use errno::Errno;
 pub use ext4::Ext4;
 pub use flags::{OpenFlags, Readiness};
 pub use inode::{FileId, FileSystemId, FileType, Inode, Location};

@@ -5,14 +5,13 @@
 
 use crate::local::HartLocal;
 use crate::{mem, pages};
-use linux_raw_sys::general::__NR_rt_sigreturn;
 use mm::vma::FileBacking;
 use mm::{Backing, FileId, MapRequest, PageKey, PhysMem, Placement, Prot, VmaFlags};
 
 static FILE: HartLocal<Option<FileId>> = HartLocal::new(None);
 
-/// `li a7, __NR_rt_sigreturn`, `ecall`.
-const CODE: [u32; 2] = [__NR_rt_sigreturn << 20 | 17 << 7 | 0x13, 0x73];
+/// `li a7, rt_sigreturn`, `ecall`.
+const CODE: [u32; 2] = [abi::number::rt_sigreturn << 20 | 17 << 7 | 0x13, 0x73];
 
 /// Makes the page.
 pub fn start() {

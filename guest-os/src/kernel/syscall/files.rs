@@ -100,15 +100,11 @@ const MEMFD_NAME_MAX: usize = 249;
 
 /// Files without a name. They cannot be sealed: MFD_ALLOW_SEALING is refused, and so are huge pages.
 pub fn memfd_create([name, flags, ..]: Arguments) -> Outcome {
-    let flags = uint(flags);
-    if flags & !(linux::MFD_CLOEXEC | linux::MFD_EXEC) != 0 {
-        return Err(Errno::EINVAL.into());
-    }
     let name = user::read_string(name, MEMFD_NAME_MAX, Errno::EINVAL)?;
     let reserved = Reserved::new(0)?;
     let file = vfs::lock().create_nameless(&name)?;
     let id = open_files().insert(file);
-    Ok(u64::from(reserved.fill(id, flags & linux::MFD_CLOEXEC != 0)))
+    Ok(u64::from(reserved.fill(id, uint(flags) & linux::MFD_CLOEXEC != 0)))
 }
 
 /// A descriptor for a file that is still to be opened. Dropped unfilled, its number is free again.
@@ -196,12 +192,11 @@ pub fn dup([fd, ..]: Arguments) -> Outcome {
 pub fn dup3([old, new, flags, ..]: Arguments) -> Outcome {
     let id = open_file(old)?;
     let new = descriptor(new)?;
-    let flags = uint(flags);
-    if flags & !linux::O_CLOEXEC != 0 || u64::from(new) == u64::from(uint(old)) {
+    if new == uint(old) {
         return Err(Errno::EINVAL.into());
     }
     open_files().duplicate(id);
-    let replaced = current().process.files.borrow_mut().replace(new, id, flags & linux::O_CLOEXEC != 0);
+    let replaced = current().process.files.borrow_mut().replace(new, id, uint(flags) & linux::O_CLOEXEC != 0);
     match replaced {
         Ok(before) => {
             before.into_iter().for_each(close_file);
@@ -285,9 +280,6 @@ pub fn lseek([fd, offset, whence, ..]: Arguments) -> Outcome {
 
 pub fn pipe2([fds, flags, ..]: Arguments) -> Outcome {
     let flags = OpenFlags::from_bits_retain(uint(flags));
-    if !(OpenFlags::CLOEXEC | OpenFlags::NONBLOCK).contains(flags) {
-        return Err(Errno::EINVAL.into());
-    }
     let (first, second) = (Reserved::new(0)?, Reserved::new(0)?);
     UserPtr::<[u32; 2]>::from(fds).write([first.fd, second.fd])?;
     let (reader, writer) = open_files().create_pipe(flags);

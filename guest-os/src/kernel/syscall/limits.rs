@@ -29,16 +29,18 @@ pub const INITIAL: [(u64, u64); COUNT] = {
     limits
 };
 
-/// `prlimit64`; `getrlimit` and `setrlimit` are parts of it.
-pub fn prlimit64(number: u32, a: Arguments) -> Outcome {
-    let (pid, resource, new, old) = match number {
-        linux::__NR_getrlimit => (0, a[0], 0, a[1]),
-        linux::__NR_setrlimit => (0, a[0], a[1], 0),
-        _ => (int(a[0]), a[1], a[2], a[3]),
-    };
+pub fn getrlimit([resource, limit, ..]: Arguments) -> Outcome {
+    prlimit64([0, resource, 0, limit, 0, 0])
+}
+
+pub fn setrlimit([resource, limit, ..]: Arguments) -> Outcome {
+    prlimit64([0, resource, limit, 0, 0, 0])
+}
+
+pub fn prlimit64([pid, resource, new, old, ..]: Arguments) -> Outcome {
     // The program's memory first, since reading it may sleep: the process that is asked about may end meanwhile.
     let new = UserPtr::<[u64; 2]>::from(new).non_null().map(UserPtr::read).transpose()?;
-    let before = exchange(pid, uint(resource), new)?;
+    let before = exchange(int(pid), uint(resource), new)?;
     if let Some(pointer) = UserPtr::<[u64; 2]>::from(old).non_null() {
         pointer.write([before.0, before.1])?;
     }

@@ -37,12 +37,12 @@ pub fn readlinkat([dirfd, path, buffer, len, ..]: Arguments) -> Outcome {
     Ok(count as u64)
 }
 
-pub fn faccessat([dirfd, path, mode, flags, ..]: Arguments, has_flags: bool) -> Outcome {
-    let flags = if has_flags { uint(flags) } else { 0 };
-    if uint(mode) & !7 != 0 {
-        return Err(Errno::EINVAL.into());
-    }
-    let location = find(dirfd, path, flags)?;
+pub fn faccessat([dirfd, path, mode, ..]: Arguments) -> Outcome {
+    faccessat2([dirfd, path, mode, 0, 0, 0])
+}
+
+pub fn faccessat2([dirfd, path, mode, flags, ..]: Arguments) -> Outcome {
+    let location = find(dirfd, path, uint(flags))?;
     vfs::lock().check_access(&location.inode, uint(mode))?;
     Ok(0)
 }
@@ -66,13 +66,9 @@ pub fn unlinkat([dirfd, path, flags, ..]: Arguments) -> Outcome {
 }
 
 pub fn renameat2([from_fd, from, to_fd, to, flags, ..]: Arguments) -> Outcome {
-    let flags = uint(flags);
-    if flags & !linux::RENAME_NOREPLACE != 0 {
-        return Err(Errno::EINVAL.into());
-    }
     let (from, to) = (user::read_path(from)?, user::read_path(to)?);
     let (from_at, to_at) = (start_of(from_fd, &from)?, start_of(to_fd, &to)?);
-    vfs::lock().rename(&from_at, &from, &to_at, &to, flags & linux::RENAME_NOREPLACE != 0)?;
+    vfs::lock().rename(&from_at, &from, &to_at, &to, uint(flags) & linux::RENAME_NOREPLACE != 0)?;
     Ok(0)
 }
 

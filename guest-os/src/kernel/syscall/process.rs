@@ -26,9 +26,8 @@ const SHARED: u32 =
 /// Whether there are processes or threads as `clone` is asked to make: threads share everything, and processes no signal actions.
 fn is_supported(flags: u32) -> bool {
     const FOR_THREADS: u32 = linux::CLONE_SIGHAND | linux::CLONE_THREAD;
-    const NEVER: u32 = linux::CLONE_NEWNS | linux::CLONE_NEWPID;
     let is_thread = flags & (SHARED | linux::CLONE_VFORK) == SHARED;
-    flags & NEVER == 0 && (flags & FOR_THREADS == 0 || is_thread)
+    flags & FOR_THREADS == 0 || is_thread
 }
 
 pub fn clone([flags, stack, parent_tid, tls, child_tid, ..]: Arguments) -> Outcome {
@@ -251,11 +250,6 @@ pub fn exit_group([status, ..]: Arguments) -> Outcome {
 
 pub fn wait4([pid, status, options, usage, ..]: Arguments) -> Outcome {
     let options = uint(options);
-    if options & !(linux::WNOHANG | linux::WUNTRACED | linux::WCONTINUED | linux::__WALL | linux::__WCLONE)
-        != 0
-    {
-        return Err(Errno::EINVAL.into());
-    }
     let this = &current().process;
     let which = match int(pid) {
         -1 => WaitFor::Any,
@@ -318,6 +312,14 @@ fn changed_child(pid: Pid, child: &Process, options: u32) -> Option<(Pid, u32)> 
 
 pub fn getppid(_: Arguments) -> Outcome {
     Ok(u64::from(table(|t| t.parent(current().process.pid))))
+}
+
+pub fn getpid(_: Arguments) -> Outcome {
+    Ok(u64::from(current().process.pid))
+}
+
+pub fn gettid(_: Arguments) -> Outcome {
+    Ok(u64::from(current().tid().0))
 }
 
 pub fn getresuid([real, effective, saved, ..]: Arguments) -> Outcome {

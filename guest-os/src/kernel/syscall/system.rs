@@ -35,10 +35,7 @@ pub fn fill_random(buffer: &mut [u8]) {
     RANDOM.get_mut().fill(buffer);
 }
 
-pub fn getrandom([buffer, len, flags, ..]: Arguments) -> Outcome {
-    if flags > 7 {
-        return Err(Errno::EINVAL.into());
-    }
+pub fn getrandom([buffer, len, ..]: Arguments) -> Outcome {
     let len = length(len).min(32 << 20);
     let thread = current();
     let mut bytes = thread.scratch.borrow_mut();
@@ -58,6 +55,16 @@ pub fn getrandom([buffer, len, flags, ..]: Arguments) -> Outcome {
         }
     }
     Ok(done as u64)
+}
+
+/// There is one processor, and one node.
+pub fn getcpu([processor, node, ..]: Arguments) -> Outcome {
+    for pointer in [processor, node] {
+        if let Some(pointer) = UserPtr::<u32>::from(pointer).non_null() {
+            pointer.write(0)?;
+        }
+    }
+    Ok(0)
 }
 
 pub fn uname([buffer, ..]: Arguments) -> Outcome {

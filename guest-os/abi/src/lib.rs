@@ -1,0 +1,24 @@
+//! Linux's interface on riscv64, as facts: the table of system calls with their arguments, the flags, errors and signals.
+//!
+//! [`each_call!`] is the table. The kernel makes its dispatch of it, `folio run --strace` its lines, `vmtests` its hostile
+//! arguments, and `docs/syscalls.md` is written from it. A call's number stands there and nowhere else, and so does what
+//! Folio does with each bit of its flags: [`refused_bits`] is what the kernel looks at before it serves a call.
+#![no_std]
+#![forbid(unsafe_code)]
+#[cfg(test)]
+extern crate std;
+
+mod call;
+mod errno;
+mod flags;
+mod layout;
+pub mod sets;
+mod signal;
+mod table;
+
+pub use call::{Argument, Call, Kind, Memory, Returns, refused_bits};
+pub use errno::Errno;
+pub use flags::{Effect, Flag, FlagSet, Others};
+pub use layout::Layout;
+pub use signal::signal_name;
+pub use table::{CALLS, call, call_name, number};

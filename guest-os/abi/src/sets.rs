@@ -1,0 +1,498 @@
+//! The sets of flags and choices, with what Folio does with each. Bits and names are Linux's for riscv64.
+
+use crate::flags::{Flag, FlagSet, Others, declined, ignored, refused, taken};
+
+const WORD_BITS: u32 = 32;
+
+/// Flags of an `int`, of which bits without a name are EINVAL.
+const fn strict(title: &'static str, flags: &'static [Flag]) -> FlagSet {
+    FlagSet { title, choice_bits: 0, choices: &[], flags, others: Others::Refused, width_bits: WORD_BITS }
+}
+
+/// Flags of an `int`, of which bits without a name are not looked at.
+const fn lenient(title: &'static str, flags: &'static [Flag]) -> FlagSet {
+    FlagSet { others: Others::Ignored, ..strict(title, flags) }
+}
+
+/// One of several choices in an `int`.
+const fn choice(title: &'static str, choices: &'static [Flag]) -> FlagSet {
+    FlagSet { choice_bits: u32::MAX as u64, choices, ..strict(title, &[]) }
+}
+
+/// How a file is opened.
+pub const OPEN: FlagSet = FlagSet {
+    choice_bits: 0o3,
+    choices: &[taken("O_RDONLY", 0), taken("O_WRONLY", 0o1), taken("O_RDWR", 0o2)],
+    ..lenient(
+        "open",
+        &[
+            taken("O_CREAT", 0o100),
+            taken("O_EXCL", 0o200),
+            ignored("O_NOCTTY", 0o400),
+            taken("O_TRUNC", 0o1000),
+            taken("O_APPEND", 0o2000),
+            taken("O_NONBLOCK", 0o4000),
+            ignored("O_SYNC", 0o4_010_000),
+            ignored("O_DSYNC", 0o10_000),
+            ignored("O_DIRECT", 0o40_000),
+            ignored("O_LARGEFILE", 0o100_000),
+            declined("O_TMPFILE", 0o20_200_000),
+            taken("O_DIRECTORY", 0o200_000),
+            taken("O_NOFOLLOW", 0o400_000),
+            ignored("O_NOATIME", 0o1_000_000),
+            taken("O_CLOEXEC", 0o2_000_000),
+            taken("O_PATH", 0o10_000_000),
+        ],
+    )
+};
+
+/// What `dup3` takes of them.
+pub const DUP: FlagSet = strict("dup3", &[taken("O_CLOEXEC", 0o2_000_000)]);
+
+/// What `pipe2` takes of them.
+pub const PIPE: FlagSet = strict(
+    "pipe2",
+    &[taken("O_NONBLOCK", 0o4000), refused("O_DIRECT", 0o40_000), taken("O_CLOEXEC", 0o2_000_000)],
+);
+
+/// `memfd_create`.
+pub const MEMFD: FlagSet = strict(
+    "memfd_create",
+    &[
+        taken("MFD_CLOEXEC", 1),
+        refused("MFD_ALLOW_SEALING", 2),
+        refused("MFD_HUGETLB", 4),
+        refused("MFD_NOEXEC_SEAL", 8),
+        ignored("MFD_EXEC", 16),
+    ],
+);
+
+/// `close_range`.
+pub const CLOSE_RANGE: FlagSet =
+    strict("close_range", &[ignored("CLOSE_RANGE_UNSHARE", 1 << 1), taken("CLOSE_RANGE_CLOEXEC", 1 << 2)]);
+
+/// What `fcntl` does.
+pub const FCNTL: FlagSet = choice(
+    "fcntl",
+    &[
+        taken("F_DUPFD", 0),
+        taken("F_GETFD", 1),
+        taken("F_SETFD", 2),
+        taken("F_GETFL", 3),
+        taken("F_SETFL", 4),
+        taken("F_GETLK", 5),
+        ignored("F_SETLK", 6),
+        ignored("F_SETLKW", 7),
+        declined("F_SETOWN", 8),
+        declined("F_GETOWN", 9),
+        declined("F_SETSIG", 10),
+        declined("F_GETSIG", 11),
+        declined("F_OFD_GETLK", 36),
+        declined("F_OFD_SETLK", 37),
+        declined("F_OFD_SETLKW", 38),
+        declined("F_SETLEASE", 1024),
+        declined("F_GETLEASE", 1025),
+        declined("F_NOTIFY", 1026),
+        taken("F_DUPFD_CLOEXEC", 1030),
+        declined("F_SETPIPE_SZ", 1031),
+        declined("F_GETPIPE_SZ", 1032),
+        declined("F_ADD_SEALS", 1033),
+        declined("F_GET_SEALS", 1034),
+    ],
+);
+
+/// What `ioctl` does. Requests without a name are ENOTTY.
+pub const IOCTL: FlagSet = choice(
+    "ioctl",
+    &[
+        taken("TCGETS", 0x5401),
+        ignored("TCSETS", 0x5402),
+        ignored("TCSETSW", 0x5403),
+        ignored("TCSETSF", 0x5404),
+        ignored("TCSBRK", 0x5409),
+        ignored("TCFLSH", 0x540b),
+        ignored("TIOCSCTTY", 0x540e),
+        taken("TIOCGPGRP", 0x540f),
+        taken("TIOCSPGRP", 0x5410),
+        taken("TIOCGWINSZ", 0x5413),
+        ignored("TIOCSWINSZ", 0x5414),
+        taken("FIONREAD", 0x541b),
+        taken("FIONBIO", 0x5421),
+        ignored("TIOCNOTTY", 0x5422),
+        taken("TIOCGSID", 0x5429),
+        taken("FIONCLEX", 0x5450),
+        taken("FIOCLEX", 0x5451),
+    ],
+);
+
+/// Locks of whole files: each is granted.
+pub const FLOCK: FlagSet = lenient(
+    "flock",
+    &[ignored("LOCK_SH", 1), ignored("LOCK_EX", 2), ignored("LOCK_NB", 4), ignored("LOCK_UN", 8)],
+);
+
+/// Where `lseek` counts from.
+pub const WHENCE: FlagSet = choice(
+    "lseek",
+    &[
+        taken("SEEK_SET", 0),
+        taken("SEEK_CUR", 1),
+        taken("SEEK_END", 2),
+        declined("SEEK_DATA", 3),
+        declined("SEEK_HOLE", 4),
+    ],
+);
+
+/// What `access` asks for.
+pub const ACCESS: FlagSet = FlagSet {
+    choices: &[taken("F_OK", 0)],
+    ..strict("access", &[taken("R_OK", 4), taken("W_OK", 2), taken("X_OK", 1)])
+};
+
+/// `faccessat2`.
+pub const ACCESS_AT: FlagSet = strict(
+    "faccessat2",
+    &[taken("AT_SYMLINK_NOFOLLOW", 0x100), ignored("AT_EACCESS", 0x200), taken("AT_EMPTY_PATH", 0x1000)],
+);
+
+/// `unlinkat`.
+pub const UNLINK: FlagSet = strict("unlinkat", &[taken("AT_REMOVEDIR", 0x200)]);
+
+/// `linkat`.
+pub const LINK: FlagSet =
+    strict("linkat", &[taken("AT_SYMLINK_FOLLOW", 0x400), taken("AT_EMPTY_PATH", 0x1000)]);
+
+/// `renameat2`.
+pub const RENAME: FlagSet = strict(
+    "renameat2",
+    &[taken("RENAME_NOREPLACE", 1), refused("RENAME_EXCHANGE", 2), refused("RENAME_WHITEOUT", 4)],
+);
+
+/// `fchownat` and `utimensat`.
+pub const AT: FlagSet = strict("at", &[taken("AT_SYMLINK_NOFOLLOW", 0x100), taken("AT_EMPTY_PATH", 0x1000)]);
+
+/// `newfstatat` and `statx`.
+pub const STAT: FlagSet = FlagSet {
+    choice_bits: 0x6000,
+    choices: &[
+        ignored("AT_STATX_SYNC_AS_STAT", 0),
+        ignored("AT_STATX_FORCE_SYNC", 0x2000),
+        ignored("AT_STATX_DONT_SYNC", 0x4000),
+    ],
+    ..strict(
+        "stat",
+        &[
+            taken("AT_SYMLINK_NOFOLLOW", 0x100),
+            ignored("AT_NO_AUTOMOUNT", 0x800),
+            taken("AT_EMPTY_PATH", 0x1000),
+        ],
+    )
+};
+
+/// What `statx` is asked for: Folio tells everything it knows.
+pub const STATX: FlagSet = lenient(
+    "statx",
+    &[
+        ignored("STATX_ALL", 0xfff),
+        ignored("STATX_BASIC_STATS", 0x7ff),
+        ignored("STATX_TYPE", 1),
+        ignored("STATX_MODE", 2),
+        ignored("STATX_NLINK", 4),
+        ignored("STATX_UID", 8),
+        ignored("STATX_GID", 0x10),
+        ignored("STATX_ATIME", 0x20),
+        ignored("STATX_MTIME", 0x40),
+        ignored("STATX_CTIME", 0x80),
+        ignored("STATX_INO", 0x100),
+        ignored("STATX_SIZE", 0x200),
+        ignored("STATX_BLOCKS", 0x400),
+        ignored("STATX_BTIME", 0x800),
+        ignored("STATX_MNT_ID", 0x1000),
+        refused("STATX__RESERVED", 0x8000_0000),
+    ],
+);
+
+const READ: Flag = taken("PROT_READ", 1);
+const WRITE: Flag = taken("PROT_WRITE", 2);
+const EXEC: Flag = taken("PROT_EXEC", 4);
+const NO_ACCESS: &[Flag] = &[taken("PROT_NONE", 0)];
+
+/// What may be done with new pages.
+pub const MMAP_PROT: FlagSet =
+    FlagSet { choices: NO_ACCESS, ..lenient("protection of mmap", &[READ, WRITE, EXEC]) };
+
+/// What may be done with pages that are there.
+pub const MPROTECT: FlagSet = FlagSet {
+    choices: NO_ACCESS,
+    ..strict(
+        "protection of mprotect",
+        &[
+            READ,
+            WRITE,
+            EXEC,
+            ignored("PROT_SEM", 8),
+            ignored("PROT_GROWSDOWN", 0x0100_0000),
+            ignored("PROT_GROWSUP", 0x0200_0000),
+        ],
+    )
+};
+
+/// How memory is mapped.
+pub const MAP: FlagSet = FlagSet {
+    choice_bits: 0xf,
+    choices: &[
+        taken("MAP_SHARED", 1),
+        taken("MAP_PRIVATE", 2),
+        taken("MAP_SHARED_VALIDATE", 3),
+        declined("MAP_DROPPABLE", 8),
+    ],
+    ..lenient(
+        "mmap",
+        &[
+            taken("MAP_FIXED", 0x10),
+            taken("MAP_ANONYMOUS", 0x20),
+            ignored("MAP_GROWSDOWN", 0x100),
+            ignored("MAP_DENYWRITE", 0x800),
+            ignored("MAP_EXECUTABLE", 0x1000),
+            ignored("MAP_LOCKED", 0x2000),
+            ignored("MAP_NORESERVE", 0x4000),
+            ignored("MAP_POPULATE", 0x8000),
+            ignored("MAP_NONBLOCK", 0x1_0000),
+            ignored("MAP_STACK", 0x2_0000),
+            ignored("MAP_HUGETLB", 0x4_0000),
+            ignored("MAP_SYNC", 0x8_0000),
+            taken("MAP_FIXED_NOREPLACE", 0x10_0000),
+        ],
+    )
+};
+
+/// `mremap`.
+pub const MREMAP: FlagSet = FlagSet {
+    width_bits: 64,
+    ..strict(
+        "mremap",
+        &[ignored("MREMAP_MAYMOVE", 1), refused("MREMAP_FIXED", 2), refused("MREMAP_DONTUNMAP", 4)],
+    )
+};
+
+/// What a program says of its memory.
+pub const ADVICE: FlagSet = choice(
+    "madvise",
+    &[
+        ignored("MADV_NORMAL", 0),
+        ignored("MADV_RANDOM", 1),
+        ignored("MADV_SEQUENTIAL", 2),
+        ignored("MADV_WILLNEED", 3),
+        taken("MADV_DONTNEED", 4),
+        ignored("MADV_FREE", 8),
+        ignored("MADV_REMOVE", 9),
+        ignored("MADV_DONTFORK", 10),
+        ignored("MADV_DOFORK", 11),
+        ignored("MADV_MERGEABLE", 12),
+        ignored("MADV_UNMERGEABLE", 13),
+        ignored("MADV_HUGEPAGE", 14),
+        ignored("MADV_NOHUGEPAGE", 15),
+        ignored("MADV_DONTDUMP", 16),
+        ignored("MADV_DODUMP", 17),
+        ignored("MADV_WIPEONFORK", 18),
+        ignored("MADV_KEEPONFORK", 19),
+        ignored("MADV_COLD", 20),
+        ignored("MADV_PAGEOUT", 21),
+        ignored("MADV_POPULATE_READ", 22),
+        ignored("MADV_POPULATE_WRITE", 23),
+        taken("MADV_DONTNEED_LOCKED", 24),
+        ignored("MADV_COLLAPSE", 25),
+    ],
+);
+
+/// `msync`.
+pub const MSYNC: FlagSet =
+    strict("msync", &[ignored("MS_ASYNC", 1), ignored("MS_INVALIDATE", 2), ignored("MS_SYNC", 4)]);
+
+/// What a child shares with its parent. The low eight bits are the signal that tells of its end.
+pub const CLONE: FlagSet = FlagSet {
+    choice_bits: 0xff,
+    choices: &[taken("SIGCHLD", 17)],
+    ..lenient(
+        "clone",
+        &[
+            taken("CLONE_VM", 0x100),
+            ignored("CLONE_FS", 0x200),
+            ignored("CLONE_FILES", 0x400),
+            taken("CLONE_SIGHAND", 0x800),
+            ignored("CLONE_PIDFD", 0x1000),
+            ignored("CLONE_PTRACE", 0x2000),
+            taken("CLONE_VFORK", 0x4000),
+            ignored("CLONE_PARENT", 0x8000),
+            taken("CLONE_THREAD", 0x1_0000),
+            refused("CLONE_NEWNS", 0x2_0000),
+            ignored("CLONE_SYSVSEM", 0x4_0000),
+            taken("CLONE_SETTLS", 0x8_0000),
+            taken("CLONE_PARENT_SETTID", 0x10_0000),
+            taken("CLONE_CHILD_CLEARTID", 0x20_0000),
+            ignored("CLONE_DETACHED", 0x40_0000),
+            ignored("CLONE_UNTRACED", 0x80_0000),
+            taken("CLONE_CHILD_SETTID", 0x100_0000),
+            ignored("CLONE_NEWCGROUP", 0x200_0000),
+            ignored("CLONE_NEWUTS", 0x400_0000),
+            ignored("CLONE_NEWIPC", 0x800_0000),
+            ignored("CLONE_NEWUSER", 0x1000_0000),
+            refused("CLONE_NEWPID", 0x2000_0000),
+            ignored("CLONE_NEWNET", 0x4000_0000),
+            ignored("CLONE_IO", 0x8000_0000),
+        ],
+    )
+};
+
+/// Which changes of a child `wait4` tells.
+pub const WAIT: FlagSet = strict(
+    "wait4",
+    &[
+        taken("WNOHANG", 1),
+        taken("WUNTRACED", 2),
+        taken("WCONTINUED", 8),
+        ignored("__WNOTHREAD", 0x2000_0000),
+        ignored("__WALL", 0x4000_0000),
+        ignored("__WCLONE", 0x8000_0000),
+    ],
+);
+
+/// What `futex` does.
+pub const FUTEX: FlagSet = FlagSet {
+    choice_bits: 0xffff_fe7f,
+    choices: &[
+        taken("FUTEX_WAIT", 0),
+        taken("FUTEX_WAKE", 1),
+        declined("FUTEX_REQUEUE", 3),
+        declined("FUTEX_CMP_REQUEUE", 4),
+        declined("FUTEX_WAKE_OP", 5),
+        declined("FUTEX_LOCK_PI", 6),
+        declined("FUTEX_UNLOCK_PI", 7),
+        declined("FUTEX_TRYLOCK_PI", 8),
+        declined("FUTEX_WAIT_BITSET", 9),
+        declined("FUTEX_WAKE_BITSET", 10),
+    ],
+    ..strict("futex", &[ignored("FUTEX_PRIVATE_FLAG", 0x80), ignored("FUTEX_CLOCK_REALTIME", 0x100)])
+};
+
+/// What `rt_sigprocmask` does with its set.
+pub const SIGMASK: FlagSet =
+    choice("rt_sigprocmask", &[taken("SIG_BLOCK", 0), taken("SIG_UNBLOCK", 1), taken("SIG_SETMASK", 2)]);
+
+/// Flags of a `struct sigaction`. Those without a name are kept, as Linux does.
+pub const SIGACTION: FlagSet = lenient(
+    "sa_flags",
+    &[
+        taken("SA_NOCLDSTOP", 1),
+        taken("SA_NOCLDWAIT", 2),
+        taken("SA_SIGINFO", 4),
+        taken("SA_ONSTACK", 0x0800_0000),
+        taken("SA_RESTART", 0x1000_0000),
+        taken("SA_NODEFER", 0x4000_0000),
+        taken("SA_RESETHAND", 0x8000_0000),
+    ],
+);
+
+/// Flags of a `stack_t`.
+pub const SIGNAL_STACK: FlagSet = FlagSet {
+    choice_bits: 0x7fff_ffff,
+    choices: &[ignored("0", 0), ignored("SS_ONSTACK", 1), taken("SS_DISABLE", 2)],
+    ..lenient("ss_flags", &[ignored("SS_AUTODISARM", 0x8000_0000)])
+};
+
+/// What `poll` waits for.
+pub const POLL: FlagSet = lenient(
+    "poll",
+    &[
+        taken("POLLIN", 1),
+        ignored("POLLPRI", 2),
+        taken("POLLOUT", 4),
+        taken("POLLERR", 8),
+        taken("POLLHUP", 0x10),
+        taken("POLLNVAL", 0x20),
+        ignored("POLLRDNORM", 0x40),
+        ignored("POLLRDBAND", 0x80),
+        ignored("POLLWRNORM", 0x100),
+        ignored("POLLWRBAND", 0x200),
+        ignored("POLLRDHUP", 0x2000),
+    ],
+);
+
+/// Which clock.
+pub const CLOCK: FlagSet = choice(
+    "clock",
+    &[
+        taken("CLOCK_REALTIME", 0),
+        taken("CLOCK_MONOTONIC", 1),
+        taken("CLOCK_PROCESS_CPUTIME_ID", 2),
+        taken("CLOCK_THREAD_CPUTIME_ID", 3),
+        taken("CLOCK_MONOTONIC_RAW", 4),
+        taken("CLOCK_REALTIME_COARSE", 5),
+        taken("CLOCK_MONOTONIC_COARSE", 6),
+        taken("CLOCK_BOOTTIME", 7),
+        declined("CLOCK_REALTIME_ALARM", 8),
+        declined("CLOCK_BOOTTIME_ALARM", 9),
+        taken("CLOCK_TAI", 11),
+    ],
+);
+
+/// `clock_nanosleep`.
+pub const SLEEP: FlagSet = lenient("clock_nanosleep", &[taken("TIMER_ABSTIME", 1)]);
+
+/// Which timer.
+pub const ITIMER: FlagSet =
+    choice("itimer", &[taken("ITIMER_REAL", 0), declined("ITIMER_VIRTUAL", 1), declined("ITIMER_PROF", 2)]);
+
+/// `getrandom`: there is no other source, and it never waits.
+pub const RANDOM: FlagSet = strict(
+    "getrandom",
+    &[ignored("GRND_NONBLOCK", 1), ignored("GRND_RANDOM", 2), ignored("GRND_INSECURE", 4)],
+);
+
+/// What `prctl` does.
+pub const PRCTL: FlagSet = choice(
+    "prctl",
+    &[
+        ignored("PR_SET_PDEATHSIG", 1),
+        ignored("PR_GET_DUMPABLE", 3),
+        ignored("PR_SET_DUMPABLE", 4),
+        taken("PR_SET_NAME", 15),
+        taken("PR_GET_NAME", 16),
+        ignored("PR_CAPBSET_READ", 23),
+        ignored("PR_SET_CHILD_SUBREAPER", 36),
+        ignored("PR_SET_NO_NEW_PRIVS", 38),
+    ],
+);
+
+/// What is limited. Those that are ignored are only remembered.
+pub const RLIMIT: FlagSet = choice(
+    "rlimit",
+    &[
+        ignored("RLIMIT_CPU", 0),
+        ignored("RLIMIT_FSIZE", 1),
+        ignored("RLIMIT_DATA", 2),
+        taken("RLIMIT_STACK", 3),
+        ignored("RLIMIT_CORE", 4),
+        ignored("RLIMIT_RSS", 5),
+        ignored("RLIMIT_NPROC", 6),
+        taken("RLIMIT_NOFILE", 7),
+        ignored("RLIMIT_MEMLOCK", 8),
+        ignored("RLIMIT_AS", 9),
+        ignored("RLIMIT_LOCKS", 10),
+        ignored("RLIMIT_SIGPENDING", 11),
+        ignored("RLIMIT_MSGQUEUE", 12),
+        ignored("RLIMIT_NICE", 13),
+        ignored("RLIMIT_RTPRIO", 14),
+        ignored("RLIMIT_RTTIME", 15),
+    ],
+);
+
+/// Whose usage.
+pub const RUSAGE: FlagSet = choice(
+    "getrusage",
+    &[taken("RUSAGE_SELF", 0), taken("RUSAGE_CHILDREN", 0xffff_ffff), taken("RUSAGE_THREAD", 1)],
+);
+
+/// `riscv_flush_icache`: there is one hart.
+pub const ICACHE: FlagSet =
+    FlagSet { width_bits: 64, ..strict("riscv_flush_icache", &[ignored("SYS_RISCV_FLUSH_ICACHE_LOCAL", 1)]) };

@@ -1,0 +1,270 @@
+//! The table of system calls.
+
+use crate::Kind::{
+    Address, DirFd, Fd, Flags, Id, In, InOut, Int, Mode, Offset, Out, Path, Pid, Signal, Size, Strings,
+    Unsigned, Word,
+};
+use crate::Layout::{
+    Bytes, Descriptors, Entries, IntPair, Itimerval, Polls, Processors, Rlimit, Rusage, Sigaction, Siginfo,
+    SignalStack, Sigset, SigsetArgument, Stat, Statfs, Statx, Sysinfo, Text, Timespec, TimespecPair, Timeval,
+    Timezone, Tms, Utsname, Vector, WaitStatus,
+};
+use crate::call::{Argument, Call, Memory, Returns};
+use crate::{Layout, sets};
+
+/// Hands every row to the macro `$user`: number and name, the arguments with their kinds, what comes back if it is no number,
+/// `spares` if the call goes on without memory of the kernel's, and a remark.
+#[macro_export]
+macro_rules! each_call {
+    ($user:ident) => {
+        $user! {
+            17 getcwd(buffer: Out(Text { len: 1 }), size: Size);
+            23 dup(fd: Fd);
+            24 dup3(old: Fd, new: Unsigned, flags: Flags(&sets::DUP));
+            25 fcntl(fd: Fd, command: Flags(&sets::FCNTL), argument: Word) "record locks are always granted";
+            29 ioctl(fd: Fd, request: Flags(&sets::IOCTL), argument: Address) "terminal settings cannot be changed";
+            32 flock(fd: Fd, operation: Flags(&sets::FLOCK)) "always granted";
+            34 mkdirat(dirfd: DirFd, path: Path, mode: Mode);
+            35 unlinkat(dirfd: DirFd, path: Path, flags: Flags(&sets::UNLINK));
+            36 symlinkat(target: Path, dirfd: DirFd, path: Path);
+            37 linkat(old_dirfd: DirFd, old: Path, new_dirfd: DirFd, new: Path, flags: Flags(&sets::LINK));
+            43 statfs(path: Path, buffer: Out(Statfs));
+            44 fstatfs(fd: Fd, buffer: Out(Statfs));
+            45 truncate(path: Path, length: Offset);
+            46 ftruncate(fd: Fd, length: Offset);
+            48 faccessat(dirfd: DirFd, path: Path, mode: Flags(&sets::ACCESS));
+            49 chdir(path: Path);
+            50 fchdir(fd: Fd);
+            52 fchmod(fd: Fd, mode: Mode);
+            53 fchmodat(dirfd: DirFd, path: Path, mode: Mode);
+            54 fchownat(dirfd: DirFd, path: Path, user: Id, group: Id, flags: Flags(&sets::AT));
+            55 fchown(fd: Fd, user: Id, group: Id);
+            56 openat(dirfd: DirFd, path: Path, flags: Flags(&sets::OPEN), mode: Mode);
+            57 close(fd: Fd) spares;
+            59 pipe2(ends: Out(IntPair), flags: Flags(&sets::PIPE));
+            61 getdents64(fd: Fd, buffer: Out(Entries { len: 2 }), size: Size);
+            62 lseek(fd: Fd, offset: Offset, whence: Flags(&sets::WHENCE));
+            63 read(fd: Fd, buffer: Out(Bytes { len: 2 }), size: Size);
+            64 write(fd: Fd, buffer: In(Bytes { len: 2 }), size: Size);
+            65 readv(fd: Fd, vector: Out(Vector { count: 2 }), count: Size);
+            66 writev(fd: Fd, vector: In(Vector { count: 2 }), count: Size);
+            67 pread64(fd: Fd, buffer: Out(Bytes { len: 2 }), size: Size, offset: Offset);
+            68 pwrite64(fd: Fd, buffer: In(Bytes { len: 2 }), size: Size, offset: Offset);
+            69 preadv(fd: Fd, vector: Out(Vector { count: 2 }), count: Size, offset: Offset);
+            70 pwritev(fd: Fd, vector: In(Vector { count: 2 }), count: Size, offset: Offset);
+            71 sendfile(out: Fd, input: Fd, offset: InOut(Layout::Word), count: Size);
+            72 pselect6(count: Unsigned, read: InOut(Descriptors { count: 0 }), write: InOut(Descriptors { count: 0 }),
+                except: InOut(Descriptors { count: 0 }), timeout: In(Timespec), mask: In(SigsetArgument));
+            73 ppoll(fds: InOut(Polls { count: 1 }), count: Unsigned, timeout: In(Timespec), mask: In(Sigset), size: Size);
+            78 readlinkat(dirfd: DirFd, path: Path, buffer: Out(Bytes { len: 3 }), size: Size);
+            79 newfstatat(dirfd: DirFd, path: Path, buffer: Out(Stat), flags: Flags(&sets::STAT));
+            80 fstat(fd: Fd, buffer: Out(Stat));
+            81 sync() "nothing to do";
+            82 fsync(fd: Fd) "nothing to do";
+            83 fdatasync(fd: Fd) "nothing to do";
+            88 utimensat(dirfd: DirFd, path: Path, times: In(TimespecPair), flags: Flags(&sets::AT));
+            93 exit(status: Int) -> Never, spares;
+            94 exit_group(status: Int) -> Never, spares;
+            96 set_tid_address(address: Address);
+            98 futex(word: Address, operation: Flags(&sets::FUTEX), value: Unsigned, timeout: In(Timespec));
+            99 set_robust_list(head: Address, size: Size) "only checked";
+            101 nanosleep(wanted: In(Timespec), left: Out(Timespec));
+            102 getitimer(which: Flags(&sets::ITIMER), value: Out(Itimerval));
+            103 setitimer(which: Flags(&sets::ITIMER), new: In(Itimerval), old: Out(Itimerval));
+            113 clock_gettime(clock: Flags(&sets::CLOCK), time: Out(Timespec)) spares;
+            114 clock_getres(clock: Flags(&sets::CLOCK), resolution: Out(Timespec));
+            115 clock_nanosleep(clock: Flags(&sets::CLOCK), flags: Flags(&sets::SLEEP), wanted: In(Timespec),
+                left: Out(Timespec));
+            122 sched_setaffinity(pid: Pid, size: Size, mask: Address) "0, without effect";
+            123 sched_getaffinity(pid: Pid, size: Size, mask: Out(Processors { len: 1 }));
+            124 sched_yield() spares;
+            129 kill(pid: Pid, signal: Signal);
+            130 tkill(tid: Pid, signal: Signal);
+            131 tgkill(group: Pid, tid: Pid, signal: Signal);
+            132 sigaltstack(new: In(SignalStack), old: Out(SignalStack));
+            133 rt_sigsuspend(mask: In(Sigset), size: Size);
+            134 rt_sigaction(signal: Signal, new: In(Sigaction), old: Out(Sigaction), size: Size);
+            135 rt_sigprocmask(how: Flags(&sets::SIGMASK), new: In(Sigset), old: Out(Sigset), size: Size) spares;
+            136 rt_sigpending(set: Out(Sigset), size: Size);
+            137 rt_sigtimedwait(set: In(Sigset), info: Out(Siginfo), timeout: In(Timespec), size: Size);
+            139 rt_sigreturn() spares;
+            140 setpriority(which: Int, who: Pid, priority: Int) "0, without effect";
+            141 getpriority(which: Int, who: Pid) "20, which is nice 0";
+            143 setregid(real: Id, effective: Id) "0: there is only root";
+            144 setgid(group: Id) "0: there is only root";
+            145 setreuid(real: Id, effective: Id) "0: there is only root";
+            146 setuid(user: Id) "0: there is only root";
+            147 setresuid(real: Id, effective: Id, saved: Id) "0: there is only root";
+            148 getresuid(real: Out(Layout::Int), effective: Out(Layout::Int), saved: Out(Layout::Int));
+            149 setresgid(real: Id, effective: Id, saved: Id) "0: there is only root";
+            150 getresgid(real: Out(Layout::Int), effective: Out(Layout::Int), saved: Out(Layout::Int));
+            151 setfsuid(user: Id) "0: there is only root";
+            152 setfsgid(group: Id) "0: there is only root";
+            153 times(buffer: Out(Tms));
+            154 setpgid(pid: Pid, group: Pid);
+            155 getpgid(pid: Pid);
+            156 getsid(pid: Pid);
+            157 setsid();
+            158 getgroups(count: Int, list: Address) "0: root has no others";
+            159 setgroups(count: Size, list: Address) "0: there is only root";
+            160 uname(name: Out(Utsname));
+            163 getrlimit(resource: Flags(&sets::RLIMIT), limit: Out(Rlimit));
+            164 setrlimit(resource: Flags(&sets::RLIMIT), limit: In(Rlimit));
+            165 getrusage(who: Flags(&sets::RUSAGE), usage: Out(Rusage));
+            166 umask(mask: Mode) -> Mode, spares;
+            167 prctl(option: Flags(&sets::PRCTL), argument: Word);
+            168 getcpu(processor: Out(Layout::Int), node: Out(Layout::Int));
+            169 gettimeofday(time: Out(Timeval), zone: Out(Timezone)) spares;
+            172 getpid() spares;
+            173 getppid() spares;
+            174 getuid() spares;
+            175 geteuid() spares;
+            176 getgid() spares;
+            177 getegid() spares;
+            178 gettid() spares;
+            179 sysinfo(info: Out(Sysinfo));
+            198 socket(domain: Int, kind: Int, protocol: Int) "EAFNOSUPPORT: there is no network";
+            204 getsockname(fd: Fd, address: Address, size: Address) "ENOTSOCK";
+            205 getpeername(fd: Fd, address: Address, size: Address) "ENOTSOCK";
+            214 brk(end: Address) -> Address, spares;
+            215 munmap(address: Address, length: Size);
+            216 mremap(address: Address, old_length: Size, new_length: Size, flags: Flags(&sets::MREMAP),
+                new_address: Address) -> Address "never moves: ENOMEM";
+            220 clone(flags: Flags(&sets::CLONE), stack: Address, parent_tid: Address, tls: Address, child_tid: Address)
+                "threads share everything, processes no signal actions; no namespaces";
+            221 execve(path: Path, argv: Strings, envp: Strings);
+            222 mmap(address: Address, length: Size, protection: Flags(&sets::MMAP_PROT), flags: Flags(&sets::MAP), fd: Int,
+                offset: Offset) -> Address;
+            226 mprotect(address: Address, length: Size, protection: Flags(&sets::MPROTECT));
+            227 msync(address: Address, length: Size, flags: Flags(&sets::MSYNC)) "only checks the range";
+            228 mlock(address: Address, length: Size) "only checks the range";
+            229 munlock(address: Address, length: Size) "only checks the range";
+            233 madvise(address: Address, length: Size, advice: Flags(&sets::ADVICE));
+            258 riscv_hwprobe(pairs: Address, count: Size, processors_size: Size, processors: Address, flags: Unsigned)
+                "ENOSYS";
+            259 riscv_flush_icache(start: Address, end: Address, flags: Flags(&sets::ICACHE));
+            260 wait4(pid: Pid, status: Out(WaitStatus), options: Flags(&sets::WAIT), usage: Out(Rusage)) spares;
+            261 prlimit64(pid: Pid, resource: Flags(&sets::RLIMIT), new: In(Rlimit), old: Out(Rlimit));
+            276 renameat2(old_dirfd: DirFd, old: Path, new_dirfd: DirFd, new: Path, flags: Flags(&sets::RENAME));
+            278 getrandom(buffer: Out(Bytes { len: 1 }), size: Size, flags: Flags(&sets::RANDOM));
+            279 memfd_create(name: Path, flags: Flags(&sets::MEMFD)) "no seals, no huge pages";
+            291 statx(dirfd: DirFd, path: Path, flags: Flags(&sets::STAT), mask: Flags(&sets::STATX), buffer: Out(Statx));
+            293 rseq(area: Address, size: Size, flags: Int, signature: Unsigned) "ENOSYS";
+            435 clone3(arguments: Address, size: Size) "ENOSYS: C libraries then use `clone`";
+            436 close_range(first: Unsigned, last: Unsigned, flags: Flags(&sets::CLOSE_RANGE));
+            439 faccessat2(dirfd: DirFd, path: Path, mode: Flags(&sets::ACCESS), flags: Flags(&sets::ACCESS_AT));
+        }
+    };
+}
+
+macro_rules! memory {
+    () => {
+        Memory::Needs
+    };
+    (spares) => {
+        Memory::Spares
+    };
+}
+
+macro_rules! returns {
+    () => {
+        Returns::Number
+    };
+    ($what:ident) => {
+        Returns::$what
+    };
+}
+
+macro_rules! calls {
+    ($(
+        $number:literal $name:ident($($argument:ident: $kind:expr),*)
+        $(-> $returns:ident)? $(,)? $($spares:ident)? $($remark:literal)?;
+    )*) => {
+        /// Every call that the kernel has, by number.
+        pub const CALLS: &[Call] = &[$(Call {
+            number: $number,
+            name: stringify!($name),
+            arguments: &[$(Argument { name: stringify!($argument), kind: $kind }),*],
+            returns: returns!($($returns)?),
+            memory: memory!($($spares)?),
+            remark: concat!($($remark)?),
+        },)*];
+
+        /// The numbers, by name.
+        #[allow(non_upper_case_globals)] // the calls are named as in Linux
+        pub mod number {
+            $(
+                #[doc = concat!("`", stringify!($name), "`")]
+                pub const $name: u32 = $number;
+            )*
+        }
+    };
+}
+
+each_call!(calls);
+
+/// The row with this number.
+pub const fn call(number: u32) -> Option<&'static Call> {
+    let mut index = 0;
+    while index < CALLS.len() {
+        if CALLS[index].number == number {
+            return Some(&CALLS[index]);
+        }
+        index += 1;
+    }
+    None
+}
+
+/// The name of a call, whether the kernel has it or not; `None` if Linux has none either.
+pub fn call_name(number: u64) -> Option<&'static str> {
+    let number = u32::try_from(number).ok()?;
+    let absent = || ABSENT.iter().find(|(other, _)| *other == number).map(|(_, name)| *name);
+    call(number).map(|call| call.name).or_else(absent)
+}
+
+/// Linux's other calls, up to 6.15, so that messages can name them: each is ENOSYS.
+#[rustfmt::skip] // one line would be one call
+const ABSENT: &[(u32, &str)] = &[
+    (0, "io_setup"), (1, "io_destroy"), (2, "io_submit"), (3, "io_cancel"), (4, "io_getevents"), (5, "setxattr"),
+    (6, "lsetxattr"), (7, "fsetxattr"), (8, "getxattr"), (9, "lgetxattr"), (10, "fgetxattr"), (11, "listxattr"),
+    (12, "llistxattr"), (13, "flistxattr"), (14, "removexattr"), (15, "lremovexattr"), (16, "fremovexattr"),
+    (18, "lookup_dcookie"), (19, "eventfd2"), (20, "epoll_create1"), (21, "epoll_ctl"), (22, "epoll_pwait"),
+    (26, "inotify_init1"), (27, "inotify_add_watch"), (28, "inotify_rm_watch"), (30, "ioprio_set"),
+    (31, "ioprio_get"), (33, "mknodat"), (39, "umount2"), (40, "mount"), (41, "pivot_root"), (42, "nfsservctl"),
+    (47, "fallocate"), (51, "chroot"), (58, "vhangup"), (60, "quotactl"), (74, "signalfd4"), (75, "vmsplice"),
+    (76, "splice"), (77, "tee"), (84, "sync_file_range"), (85, "timerfd_create"), (86, "timerfd_settime"),
+    (87, "timerfd_gettime"), (89, "acct"), (90, "capget"), (91, "capset"), (92, "personality"), (95, "waitid"),
+    (97, "unshare"), (100, "get_robust_list"), (104, "kexec_load"), (105, "init_module"), (106, "delete_module"),
+    (107, "timer_create"), (108, "timer_gettime"), (109, "timer_getoverrun"), (110, "timer_settime"),
+    (111, "timer_delete"), (112, "clock_settime"), (116, "syslog"), (117, "ptrace"), (118, "sched_setparam"),
+    (119, "sched_setscheduler"), (120, "sched_getscheduler"), (121, "sched_getparam"),
+    (125, "sched_get_priority_max"), (126, "sched_get_priority_min"), (127, "sched_rr_get_interval"),
+    (128, "restart_syscall"), (138, "rt_sigqueueinfo"), (142, "reboot"), (161, "sethostname"),
+    (162, "setdomainname"), (170, "settimeofday"), (171, "adjtimex"), (180, "mq_open"), (181, "mq_unlink"),
+    (182, "mq_timedsend"), (183, "mq_timedreceive"), (184, "mq_notify"), (185, "mq_getsetattr"), (186, "msgget"),
+    (187, "msgctl"), (188, "msgrcv"), (189, "msgsnd"), (190, "semget"), (191, "semctl"), (192, "semtimedop"),
+    (193, "semop"), (194, "shmget"), (195, "shmctl"), (196, "shmat"), (197, "shmdt"), (199, "socketpair"),
+    (200, "bind"), (201, "listen"), (202, "accept"), (203, "connect"), (206, "sendto"), (207, "recvfrom"),
+    (208, "setsockopt"), (209, "getsockopt"), (210, "shutdown"), (211, "sendmsg"), (212, "recvmsg"),
+    (213, "readahead"), (217, "add_key"), (218, "request_key"), (219, "keyctl"), (223, "fadvise64"),
+    (224, "swapon"), (225, "swapoff"), (230, "mlockall"), (231, "munlockall"), (232, "mincore"),
+    (234, "remap_file_pages"), (235, "mbind"), (236, "get_mempolicy"), (237, "set_mempolicy"),
+    (238, "migrate_pages"), (239, "move_pages"), (240, "rt_tgsigqueueinfo"), (241, "perf_event_open"),
+    (242, "accept4"), (243, "recvmmsg"), (262, "fanotify_init"), (263, "fanotify_mark"), (264, "name_to_handle_at"),
+    (265, "open_by_handle_at"), (266, "clock_adjtime"), (267, "syncfs"), (268, "setns"), (269, "sendmmsg"),
+    (270, "process_vm_readv"), (271, "process_vm_writev"), (272, "kcmp"), (273, "finit_module"),
+    (274, "sched_setattr"), (275, "sched_getattr"), (277, "seccomp"), (279, "memfd_create"), (280, "bpf"),
+    (281, "execveat"), (282, "userfaultfd"), (283, "membarrier"), (284, "mlock2"), (285, "copy_file_range"),
+    (286, "preadv2"), (287, "pwritev2"), (288, "pkey_mprotect"), (289, "pkey_alloc"), (290, "pkey_free"),
+    (292, "io_pgetevents"), (294, "kexec_file_load"), (424, "pidfd_send_signal"), (425, "io_uring_setup"),
+    (426, "io_uring_enter"), (427, "io_uring_register"), (428, "open_tree"), (429, "move_mount"), (430, "fsopen"),
+    (431, "fsconfig"), (432, "fsmount"), (433, "fspick"), (434, "pidfd_open"), (437, "openat2"),
+    (438, "pidfd_getfd"), (440, "process_madvise"), (441, "epoll_pwait2"), (442, "mount_setattr"),
+    (443, "quotactl_fd"), (444, "landlock_create_ruleset"), (445, "landlock_add_rule"),
+    (446, "landlock_restrict_self"), (447, "memfd_secret"), (448, "process_mrelease"), (449, "futex_waitv"),
+    (450, "set_mempolicy_home_node"), (451, "cachestat"), (452, "fchmodat2"), (453, "map_shadow_stack"),
+    (454, "futex_wake"), (455, "futex_wait"), (456, "futex_requeue"), (457, "statmount"), (458, "listmount"),
+    (459, "lsm_get_self_attr"), (460, "lsm_set_self_attr"), (461, "lsm_list_modules"), (462, "mseal"),
+    (463, "setxattrat"), (464, "getxattrat"), (465, "listxattrat"), (466, "removexattrat"), (467, "open_tree_attr"),
+    (468, "file_getattr"), (469, "file_setattr"),
+];

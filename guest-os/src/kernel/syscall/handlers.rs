@@ -1,0 +1,40 @@
+//! The function of each row of the table, by the name of its call.
+
+pub use super::files::{
+    close, close_range, dup, dup3, fcntl, flock, fsync, fsync as fdatasync, ftruncate, getdents64, lseek,
+    memfd_create, openat, pipe2,
+};
+pub use super::fixed::{
+    absent as clone3, absent as riscv_hwprobe, absent as rseq, getpriority, not_a_socket as getpeername,
+    not_a_socket as getsockname, nothing as getegid, nothing as geteuid, nothing as getgid,
+    nothing as getgroups, nothing as getuid, nothing as sched_setaffinity, nothing as setfsgid,
+    nothing as setfsuid, nothing as setgid, nothing as setgroups, nothing as setpriority,
+    nothing as setregid, nothing as setresgid, nothing as setresuid, nothing as setreuid, nothing as setuid,
+    nothing as sync, socket,
+};
+pub use super::futex::futex;
+pub use super::io::{pread64, preadv, pwrite64, pwritev, read, readv, sendfile, write, writev};
+pub use super::limits::{getrlimit, prlimit64, setrlimit};
+pub use super::memory::{
+    brk, check_mapped as mlock, check_mapped as munlock, madvise, mmap, mprotect, mremap, msync, munmap,
+    riscv_flush_icache,
+};
+pub use super::names::{
+    chdir, faccessat, faccessat2, fchdir, fchmod, fchmodat, fchown, fchownat, getcwd, linkat, mkdirat,
+    readlinkat, renameat2, symlinkat, truncate, umask, unlinkat, utimensat,
+};
+pub use super::poll::{ppoll, pselect6};
+pub use super::process::{
+    clone, execve, exit, exit_group, getpgid, getpid, getppid, getresuid, getresuid as getresgid, getsid,
+    gettid, prctl, sched_getaffinity, sched_yield, set_robust_list, set_tid_address, setpgid, setsid, wait4,
+};
+pub use super::signals::{
+    kill, rt_sigaction, rt_sigpending, rt_sigprocmask, rt_sigreturn, rt_sigsuspend, rt_sigtimedwait,
+    sigaltstack, tgkill, tkill,
+};
+pub use super::stat::{fstat, fstatfs, newfstatat, statfs, statx};
+pub use super::system::{getcpu, getrandom, getrusage, sysinfo, uname};
+pub use super::terminal::ioctl;
+pub use super::time::{
+    clock_getres, clock_gettime, clock_nanosleep, getitimer, gettimeofday, nanosleep, setitimer, times,
+};
