@@ -50,6 +50,7 @@ fn listeners_change_nothing() {
         vec!["--stats"],
         vec!["--trace", trace],
         vec!["--stats", "--trace", trace],
+        vec!["--strace"],
         vec!["--debug", "-ex", "continue"],
         vec!["--debug", "-ex", "step 1000", "-ex", "continue"],
     ] {

@@ -7,7 +7,23 @@
 
 mod support;
 
-use support::{TempDir, folio, root, run_with_input};
+use std::path::PathBuf;
+use support::{TempDir, folio, missing, root, run_with_input};
+
+/// Debian's static busybox, as `make setup-test` has fetched it; `None` if the user asked to do without.
+fn busybox() -> Option<PathBuf> {
+    if std::env::var_os("FOLIO_SKIP_DEBIAN").is_some() {
+        missing::part_not_run("the command with busybox", "FOLIO_SKIP_DEBIAN is set");
+        return None;
+    }
+    let file = root().join("target/test-inputs/linux/busybox");
+    assert!(
+        file.is_file(),
+        "{} is not there: run `make setup-test`, or set FOLIO_SKIP_DEBIAN=1",
+        file.display()
+    );
+    Some(file)
+}
 
 fn shown_commands() -> Vec<String> {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
@@ -31,6 +47,10 @@ fn every_command_shown_is_known_and_runs() {
     let (_, hello) =
         guest_os::PROGRAMS.iter().find(|(name, _)| *name == "hello").expect("the demo hello is embedded");
     std::fs::write(dir.file("my-static-program"), hello).unwrap();
+    let busybox = busybox();
+    if let Some(file) = &busybox {
+        std::fs::copy(file, dir.file("busybox")).unwrap();
+    }
     let commands = shown_commands();
     assert!(commands.len() >= 5, "README shows too few commands: {commands:?}");
     for command in commands {
@@ -41,6 +61,7 @@ fn every_command_shown_is_known_and_runs() {
             }
             // What is installed is looked at in tests/embedding.rs.
             "cargo" => assert!(["build", "test", "bench", "run", "install"].contains(&words[1]), "{command}"),
+            "target/release/folio" if busybox.is_none() && words.contains(&"./busybox") => {}
             "target/release/folio" => {
                 let mut run_it = folio(&words[1..]);
                 run_it.current_dir(dir.path());

@@ -68,6 +68,9 @@ pub struct RunArgs {
     /// Write every event to FILE, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+    /// Print each system call and signal of the program and its children on stderr, as strace does
+    #[arg(long)]
+    pub strace: bool,
     /// Stop before the first instruction and prompt for commands
     #[arg(long)]
     pub debug: bool,

@@ -20,6 +20,7 @@ mod report;
 mod run;
 mod signals;
 mod stdio;
+mod strace;
 mod terminal;
 mod test;
 mod trace_file;

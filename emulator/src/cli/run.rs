@@ -6,6 +6,7 @@ use super::drive::{Driver, End};
 use super::report::Figures;
 use super::signals::Interrupted;
 use super::stdio::HostStdio;
+use super::strace::Strace;
 use super::trace_file::Recorder;
 use super::{STATUS_ERROR, STATUS_FUEL, output};
 use anyhow::{Context, Result, bail};
@@ -46,12 +47,17 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     if debug && args.machine.log_commits.is_some() {
         bail!("--log-commits does not go with the debugger; leave one of them out");
     }
+    if args.strace && (debug || args.machine.log_commits.is_some()) {
+        bail!("--strace goes neither with the debugger nor with --log-commits; leave one of them out");
+    }
     let mut commits = CommitFile::new(args.machine.log_commits.as_deref())?;
     let stdio = HostStdio::new();
     let machine = build(args, source.image()?, &path, &recorder, &stdio)?;
     let mut driver = Driver::new(machine, stdio, Interrupted::install(), args.machine.fuel);
     let end = if debug {
         super::debug::session(args, &mut driver, &recorder, &path, source.files())?
+    } else if args.strace {
+        Strace::new(&recorder).run(&mut driver)
     } else {
         driver.run_until(Step::NEVER, commits.observer())
     };

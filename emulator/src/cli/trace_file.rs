@@ -18,6 +18,8 @@ struct Listener {
     tap: SharedTap,
     file: Option<(PathBuf, BufWriter<File>)>,
     failed: Option<std::io::Error>,
+    /// Events for whoever takes them, if anybody does.
+    kept: Option<Vec<Event>>,
 }
 
 impl Listener {
@@ -41,7 +43,7 @@ impl Recorder {
     pub fn new(path: Option<&Path>) -> Result<Self> {
         let create = |path: &Path| anyhow::Ok((path.to_path_buf(), BufWriter::new(output::create(path)?)));
         let file = path.map(create).transpose()?;
-        let mut listener = Listener { tap: SharedTap::default(), file, failed: None };
+        let mut listener = Listener { tap: SharedTap::default(), file, failed: None, kept: None };
         listener.write_line(&TraceHeader::default());
         Ok(Self(Rc::new(RefCell::new(listener))))
     }
@@ -54,6 +56,15 @@ impl Recorder {
     /// What hears the events for the debugger.
     pub fn tap(&self) -> SharedTap {
         self.0.borrow().tap.clone()
+    }
+
+    /// Keeps the events from now on, until they are taken.
+    pub fn keep_events(&self) {
+        self.0.borrow_mut().kept = Some(Vec::new());
+    }
+    /// The events since the last time.
+    pub fn take_events(&self) -> Vec<Event> {
+        self.0.borrow_mut().kept.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Ends the trace file.
@@ -70,6 +81,9 @@ impl EventSink for Recorder {
         let event = Event::new(at, hart, record, text);
         let mut listener = self.0.borrow_mut();
         listener.write_line(&event);
+        if let Some(kept) = &mut listener.kept {
+            kept.push(event.clone());
+        }
         let tap = listener.tap.clone();
         tap.borrow_mut().take_in(&event)
     }

@@ -1,0 +1,190 @@
+//! `--strace`: the program's system calls and signals, a line each, as `strace -f` writes them.
+//!
+//! The machine is observed, never changed: the run stops wherever a hart goes over to the kernel or back to the program, its
+//! registers say what was asked for and answered, and user memory is read by the process's own page table. Which process it is, the
+//! event stream tells. So the guest executes the same instructions with `--strace` and without.
+
+mod arguments;
+mod lines;
+mod memory;
+mod siginfo;
+mod structures;
+mod text;
+
+use super::drive::{Driver, End};
+use super::trace_file::Recorder;
+use emulator::exec::Observer;
+use emulator::hart::Hart;
+use emulator::machine::{Machine, StopReason};
+use emulator::trace::Event;
+use isa::events::EventKind;
+use isa::{Exception, Interrupt, Privilege, Step, Trap, VirtAddr, reg};
+use lines::Lines;
+use memory::UserMemory;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+/// Stops the run at the border between program and kernel.
+#[derive(Default)]
+struct Border {
+    /// On which side the hart was last.
+    is_user: bool,
+    /// Where it was when it went over to the kernel.
+    left_at: u64,
+    /// Whether it called.
+    is_call: bool,
+}
+
+impl Observer for Border {
+    fn before(&mut self, hart: &Hart, _: Step) -> ControlFlow<()> {
+        let is_user = hart.privilege == Privilege::User;
+        let has_crossed = is_user != self.is_user;
+        self.is_user = is_user;
+        if has_crossed { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+    fn exception(&mut self, _: &Hart, _: Step, pc: VirtAddr, trap: Trap) {
+        (self.left_at, self.is_call) = (pc.0, trap.exception == Exception::EcallU);
+    }
+    fn interrupt(&mut self, _: &Hart, _: Step, pc: VirtAddr, _: Interrupt) {
+        (self.left_at, self.is_call) = (pc.0, false);
+    }
+}
+
+/// What is known of a process.
+#[derive(Default)]
+struct Process {
+    /// A call that has not come back.
+    pending: Option<arguments::Asked>,
+    /// Where it was when it went over to the kernel.
+    left_at: u64,
+    /// It executes a new program, and has not yet come to its first instruction: the program's path.
+    executing: Option<String>,
+    /// Its last page fault that was refused: the code of the signal, and the address.
+    refused: Option<(i32, u64)>,
+}
+
+/// What follows the calls of a run.
+pub struct Strace {
+    recorder: Recorder,
+    border: Border,
+    processes: BTreeMap<u64, Process>,
+    lines: Lines,
+}
+
+impl Strace {
+    /// Follows the calls by what `recorder` hears from now on.
+    pub fn new(recorder: &Recorder) -> Self {
+        recorder.keep_events();
+        Self {
+            recorder: recorder.clone(),
+            border: Border::default(),
+            processes: BTreeMap::new(),
+            lines: Lines::default(),
+        }
+    }
+
+    /// Runs to the end.
+    pub fn run(&mut self, driver: &mut Driver) -> End {
+        loop {
+            let end = driver.run_until(Step::NEVER, Some(&mut self.border));
+            self.take_in_events();
+            match end {
+                End::Stopped(StopReason::Breakpoint) => self.look(&driver.machine),
+                end => {
+                    self.lines.interrupt();
+                    return end;
+                }
+            }
+        }
+    }
+
+    /// The hart has gone over to the other side.
+    fn look(&mut self, machine: &Machine) {
+        let hart = machine.hart();
+        let Some(pid) =
+            self.recorder.with(|trace| trace.guest.running_on(hart.id).map(|process| process.pid))
+        else {
+            return;
+        };
+        let memory = UserMemory::new(machine, hart.satp());
+        let process = self.processes.entry(pid).or_default();
+        if self.border.is_user {
+            self.returned(pid, hart, &memory);
+        } else {
+            process.left_at = self.border.left_at;
+            if self.border.is_call {
+                self.called(pid, hart, &memory);
+            }
+        }
+    }
+
+    fn called(&mut self, pid: u64, hart: &Hart, memory: &UserMemory<'_>) {
+        let argument = |n: usize| hart.x[usize::from(reg::A0) + n];
+        let arguments = [0, 1, 2, 3, 4, 5].map(argument);
+        let call = arguments::Asked::new(argument(7), arguments, memory);
+        self.lines.begin(pid, call.entry());
+        self.processes.entry(pid).or_default().pending = Some(call);
+    }
+
+    /// The program goes on: after its call, in a handler, or at the start of a new program.
+    fn returned(&mut self, pid: u64, hart: &Hart, memory: &UserMemory<'_>) {
+        let process = self.processes.entry(pid).or_default();
+        let result = hart.x[usize::from(reg::A0)];
+        if let Some(path) = process.executing.take() {
+            match process.pending.take() {
+                Some(call) => self.lines.end(pid, &call.rest(memory, 0)),
+                None => self.lines.whole(pid, &arguments::first_program(&path, hart, memory)),
+            }
+            return;
+        }
+        // A handler that faults at its first instruction comes back there with the arguments it was called with.
+        let has_moved = hart.pc != process.left_at;
+        let signal = siginfo::Delivered::find(hart, memory).filter(|_| has_moved);
+        let call = process.pending.take();
+        if let Some(signal) = signal {
+            if let Some(call) = call {
+                let rest = match signal.interrupted_at == process.left_at {
+                    true => call.will_restart(),
+                    false => call.rest(memory, signal.interrupted_result),
+                };
+                self.lines.end(pid, &rest);
+            }
+            process.refused = None;
+            self.lines.whole(pid, &signal.info.line());
+        } else if let Some(call) = call {
+            let rest = match has_moved {
+                true => call.rest(memory, result),
+                false => call.will_restart(),
+            };
+            self.lines.end(pid, &rest);
+        }
+    }
+
+    fn take_in_events(&mut self) {
+        for event in self.recorder.take_events() {
+            self.take_in(&event);
+        }
+        let alive = self.recorder.with(|trace| trace.guest.processes().filter(|p| p.is_alive()).count());
+        self.lines.set_names_processes(alive > 1);
+    }
+
+    fn take_in(&mut self, event: &Event) {
+        let (pid, record) = (event.record.pid, &event.record);
+        let process = self.processes.entry(pid).or_default();
+        match event.kind() {
+            Some(EventKind::Exec) => process.executing = Some(event.text.clone()),
+            Some(EventKind::Segv) if !event.kernel_copy() => process.refused = Some((1, record.va)),
+            Some(EventKind::Protection) if !event.kernel_copy() => process.refused = Some((2, record.va)),
+            Some(EventKind::Exit) => {
+                let process = self.processes.remove(&pid).unwrap_or_default();
+                if let Some(call) = process.pending {
+                    self.lines.end(pid, &call.never());
+                }
+                let last = process.refused.and_then(|(code, va)| siginfo::refused(record.detail, code, va));
+                last.into_iter().for_each(|info| self.lines.whole(pid, &info.line()));
+                self.lines.whole(pid, &structures::ending(record.detail));
+            }
+            _ => {}
+        }
+    }
+}
