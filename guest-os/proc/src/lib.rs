@@ -11,6 +11,7 @@ extern crate std;
 
 mod descriptors;
 mod elf;
+pub mod interval;
 mod scheduler;
 mod script;
 mod signals;

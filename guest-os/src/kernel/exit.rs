@@ -11,7 +11,7 @@ use crate::wait::{self, Channel, scheduler};
 use crate::{block, console, events, heap, inject, mem, pages, stack, trampoline, vfs};
 use fs::Errno;
 use isa::events::{EventKind, EventRecord};
-use proc::{ExitStatus, Pid, SigInfo, Signal, SignalSet};
+use proc::{ExitStatus, Pid, SigInfo, Signal, SignalSet, interval};
 
 /// The first process; the run ends with it.
 pub const FIRST: Pid = 1;
@@ -235,7 +235,7 @@ pub fn ring_alarms(now: u64) {
     process::each_living(|process| {
         let (deadline, interval) = process.alarm.get();
         if deadline != 0 && deadline <= now {
-            let next = if interval == 0 { 0 } else { deadline.saturating_add(interval) };
+            let next = if interval == 0 { 0 } else { interval::next_ring(deadline, interval, now) };
             process.alarm.set((next, interval));
             send(process, SigInfo::from_kernel(Signal::ALRM));
         }

@@ -25,6 +25,7 @@ mod shared;
 mod signals;
 mod system;
 mod threads;
+mod timers;
 
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -91,6 +92,7 @@ const FAMILIES: &[&[Test]] = &[
     signals::TESTS,
     threads::TESTS,
     system::TESTS,
+    timers::TESTS,
     bad_pointers::TESTS,
     growth::TESTS,
     full::TESTS,

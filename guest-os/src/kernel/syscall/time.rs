@@ -107,9 +107,10 @@ pub fn clock_nanosleep([clock, flags, wanted, left, ..]: Arguments) -> Outcome {
 fn sleep_until(deadline: u64, left: u64) -> Outcome {
     while arch::time() < deadline {
         if wait::sleep_on(alloc::vec::Vec::new(), Some(deadline), true) == WaitOutcome::Interrupted {
-            let rest = deadline.saturating_sub(arch::time()) * NANOSECONDS_PER_TICK;
+            let rest = deadline.saturating_sub(arch::time());
             if let Some(pointer) = UserPtr::<[u64; 2]>::from(left).non_null() {
-                pointer.write([rest / NANOSECONDS, rest % NANOSECONDS])?;
+                // Whole seconds first: in nanoseconds a long rest would not fit.
+                pointer.write([rest / TIMEBASE_HZ, rest % TIMEBASE_HZ * NANOSECONDS_PER_TICK])?;
             }
             return Err(Stop::Signal(false));
         }

@@ -1,0 +1,226 @@
+//! Timers and timeouts, and the numbers that overflow where seconds are multiplied.
+
+use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+use rt::abi::general as g;
+use rt::os;
+
+use crate::check::Outcome;
+use crate::raw::{Action, on_signal, sys};
+use crate::{check, check_eq, check_error, tests};
+
+tests! {
+    timer_rings_once, timer_rings_again, timer_is_told, timer_errors, timer_with_a_huge_interval, @Kernel timer_shorter_than_its_signal,
+    timer_while_it_is_blocked, sleeps_that_are_huge, sleep_until_a_time, timeouts_that_are_huge, times_that_are_none,
+}
+
+/// Seconds that overflow as ticks, as nanoseconds, and as both.
+const HUGE_SECONDS: [u64; 4] = [1 << 62, (1 << 63) - 1, 1 << 40, 20_000_000_000];
+
+static RINGS: AtomicU64 = AtomicU64::new(0);
+
+extern "C" fn ring(_: i32, _: usize, _: usize) {
+    RINGS.fetch_add(1, SeqCst);
+}
+
+fn rings() -> u64 {
+    RINGS.load(SeqCst)
+}
+
+fn at<T>(value: &mut T) -> usize {
+    core::ptr::from_mut(value) as usize
+}
+
+/// setitimer(2) with seconds and microseconds of interval and value; what was left of the timer before.
+fn set(interval: [u64; 2], value: [u64; 2]) -> rt::Result<[u64; 4]> {
+    let (mut new, mut old) = ([interval[0], interval[1], value[0], value[1]], [0; 4]);
+    sys(g::__NR_setitimer, [g::ITIMER_REAL as usize, at(&mut new), at(&mut old)])?;
+    Ok(core::hint::black_box(old))
+}
+
+fn left() -> rt::Result<[u64; 4]> {
+    let mut value = [0; 4];
+    sys(g::__NR_getitimer, [g::ITIMER_REAL as usize, at(&mut value)])?;
+    Ok(core::hint::black_box(value))
+}
+
+fn start() -> rt::Result<()> {
+    on_signal(g::SIGALRM, Action::Call(ring), 0)
+}
+
+/// Runs in user mode, in the program's own time.
+fn spin(turns: u64) {
+    (0..turns).for_each(|turn| {
+        core::hint::black_box(turn);
+    });
+}
+
+fn spin_until_rings(wanted: u64) {
+    while rings() < wanted {
+        core::hint::spin_loop();
+    }
+}
+
+fn timer_rings_once() -> Outcome {
+    start()?;
+    check_eq!(set([0, 0], [0, 1000])?, [0; 4]);
+    spin_until_rings(1);
+    check_eq!(left()?, [0; 4]);
+    // One that was taken back, which says that it had not yet rung, never rings.
+    set([0, 0], [0, 1000])?;
+    let taken_back = set([0, 0], [0, 0])?[2..] != [0, 0];
+    crate::processes::sleep_ns(3_000_000)?;
+    check_eq!(rings(), if taken_back { 1 } else { 2 });
+    Ok(())
+}
+
+fn timer_rings_again() -> Outcome {
+    start()?;
+    set([0, 2000], [0, 1000])?;
+    spin_until_rings(5);
+    set([0, 0], [0, 0])?;
+    Ok(())
+}
+
+fn timer_is_told() -> Outcome {
+    start()?;
+    set([7, 8], [1000, 0])?;
+    let [interval, interval_us, seconds, _] = left()?;
+    check_eq!([interval, interval_us], [7, 8]);
+    check!((900..=1000).contains(&seconds));
+    let before = set([0, 0], [0, 0])?;
+    check_eq!(before[..2], [7, 8]);
+    check!((900..=1000).contains(&before[2]));
+    Ok(())
+}
+
+fn timer_errors() -> Outcome {
+    check_error!(set([0, 0], [0, 1_000_000]), EINVAL);
+    check_error!(set([0, 1_000_000], [0, 1]), EINVAL);
+    check_error!(set([0, 0], [u64::MAX, 0]), EINVAL);
+    check_error!(sys(g::__NR_getitimer, [77, 0]), EINVAL);
+    Ok(())
+}
+
+fn timer_with_a_huge_interval() -> Outcome {
+    start()?;
+    for (index, seconds) in (1..).zip(HUGE_SECONDS) {
+        set([seconds, 999_999], [0, 1])?;
+        spin_until_rings(index);
+        crate::processes::sleep_ns(2_000_000)?;
+        spin(10_000);
+        check_eq!(rings(), index);
+        // One that is far away has not rung, and says so.
+        set([0, 0], [seconds, 999_999])?;
+        check!(left()?[2] > 1 << 30);
+        check!(left()?[3] < 1_000_000);
+        check_eq!(rings(), index);
+    }
+    set([0, 0], [0, 0])?;
+    Ok(())
+}
+
+fn timer_shorter_than_its_signal() -> Outcome {
+    // The program gets on all the same.
+    start()?;
+    set([0, 1], [0, 1])?;
+    spin(200_000);
+    spin_until_rings(3);
+    set([0, 0], [0, 0])?;
+    Ok(())
+}
+
+fn timer_while_it_is_blocked() -> Outcome {
+    start()?;
+    let (mut block, size) = ([1u64 << (g::SIGALRM - 1)], 8);
+    sys(g::__NR_rt_sigprocmask, [g::SIG_BLOCK as usize, at(&mut block), 0, size])?;
+    set([0, 100], [0, 100])?;
+    crate::processes::sleep_ns(5_000_000)?;
+    set([0, 0], [0, 0])?;
+    check_eq!(rings(), 0);
+    sys(g::__NR_rt_sigprocmask, [g::SIG_UNBLOCK as usize, at(&mut block), 0, size])?;
+    // Fifty were missed, one is left.
+    check_eq!(rings(), 1);
+    Ok(())
+}
+
+/// A call that waits for ever is cut short by a signal; its result.
+fn cut_short(call: impl FnOnce() -> rt::Result<usize>) -> rt::Result<usize> {
+    start()?;
+    // Again and again: the first may come before the call.
+    set([0, 2000], [0, 2000])?;
+    let result = call();
+    set([0, 0], [0, 0])?;
+    result
+}
+
+fn sleeps_that_are_huge() -> Outcome {
+    for seconds in HUGE_SECONDS {
+        let (mut wanted, mut left) = ([seconds, 999_999_999], [0u64; 2]);
+        let (wanted, rest) = (at(&mut wanted), at(&mut left));
+        check_error!(cut_short(|| sys(g::__NR_nanosleep, [wanted, rest])), EINTR);
+        // Linux counts to 2^63 nanoseconds.
+        check!(core::hint::black_box(left)[0] >= seconds.min(9_000_000_000));
+        check!(core::hint::black_box(left)[1] < 1_000_000_000);
+        for flags in [0, g::TIMER_ABSTIME] {
+            let clock = g::CLOCK_MONOTONIC as usize;
+            let slept = cut_short(|| sys(g::__NR_clock_nanosleep, [clock, flags as usize, wanted, 0]));
+            check_error!(slept, EINTR);
+        }
+    }
+    Ok(())
+}
+
+fn sleep_until_a_time() -> Outcome {
+    let clock = g::CLOCK_MONOTONIC as usize;
+    let mut time = [0u64; 2];
+    sys(g::__NR_clock_gettime, [clock, at(&mut time)])?;
+    let [seconds, nanoseconds] = core::hint::black_box(time);
+    // A time that has passed is no wait; relative, it would be a long one.
+    let mut wanted = [seconds, nanoseconds];
+    sys(g::__NR_clock_nanosleep, [clock, g::TIMER_ABSTIME as usize, at(&mut wanted), 0])?;
+    wanted = [seconds + 1, nanoseconds];
+    sys(g::__NR_clock_nanosleep, [clock, g::TIMER_ABSTIME as usize, at(&mut wanted), 0])?;
+    sys(g::__NR_clock_gettime, [clock, at(&mut time)])?;
+    let after = core::hint::black_box(time);
+    check!(after[0] > seconds);
+    check!(after[0] <= seconds + 10);
+    Ok(())
+}
+
+fn timeouts_that_are_huge() -> Outcome {
+    let (read, _write) = os::pipe(0)?;
+    for seconds in HUGE_SECONDS {
+        let mut timeout = [seconds, 999_999_999];
+        let timeout = at(&mut timeout);
+        let mut poll = [read as u32, 1];
+        check_error!(cut_short(|| sys(g::__NR_ppoll, [at(&mut poll), 1, timeout, 0, 8])), EINTR);
+        let mut set = [1u64 << read];
+        check_error!(
+            cut_short(|| sys(g::__NR_pselect6, [read as usize + 1, at(&mut set), 0, 0, timeout, 0])),
+            EINTR
+        );
+        let mut word = 5u32;
+        let futex = [at(&mut word), g::FUTEX_WAIT as usize, 5, timeout];
+        check_error!(cut_short(|| sys(g::__NR_futex, futex)), EINTR);
+        let mut set = [1u64 << (g::SIGUSR1 - 1)];
+        check_error!(cut_short(|| sys(g::__NR_rt_sigtimedwait, [at(&mut set), 0, timeout, 8])), EINTR);
+    }
+    Ok(())
+}
+
+fn times_that_are_none() -> Outcome {
+    let (read, _write) = os::pipe(0)?;
+    for mut wrong in [[0, 1_000_000_000], [u64::MAX, 0], [1 << 63, 5], [0, u64::MAX]] {
+        let wrong = at(&mut wrong);
+        check_error!(sys(g::__NR_nanosleep, [wrong, 0]), EINVAL);
+        check_error!(sys(g::__NR_clock_nanosleep, [0, 0, wrong, 0]), EINVAL);
+        let mut poll = [read as u32, 1];
+        check_error!(sys(g::__NR_ppoll, [at(&mut poll), 1, wrong, 0, 8]), EINVAL);
+        let mut word = 5u32;
+        check_error!(sys(g::__NR_futex, [at(&mut word), g::FUTEX_WAIT as usize, 5, wrong]), EINVAL);
+        let mut set = [1u64];
+        check_error!(sys(g::__NR_rt_sigtimedwait, [at(&mut set), 0, wrong, 8]), EINVAL);
+    }
+    Ok(())
+}
