@@ -17,6 +17,7 @@ mod files;
 mod forks;
 mod full;
 mod growth;
+mod hostile;
 mod memory;
 mod pipes;
 mod processes;
@@ -94,6 +95,7 @@ const FAMILIES: &[&[Test]] = &[
     system::TESTS,
     timers::TESTS,
     bad_pointers::TESTS,
+    hostile::TESTS,
     growth::TESTS,
     full::TESTS,
     // Last, as it reads the whole program: no page of it is cold afterwards.

@@ -145,7 +145,7 @@ fn timer_while_it_is_blocked() -> Outcome {
 }
 
 /// A call that waits for ever is cut short by a signal; its result.
-fn cut_short(call: impl FnOnce() -> rt::Result<usize>) -> rt::Result<usize> {
+pub fn cut_short(call: impl FnOnce() -> rt::Result<usize>) -> rt::Result<usize> {
     start()?;
     // Again and again: the first may come before the call.
     set([0, 2000], [0, 2000])?;
