@@ -73,6 +73,10 @@ impl FlagSet {
         };
         others & self.mask()
     }
+    /// The choice that a word makes, if it has a name.
+    pub fn choice(&self, word: u64) -> Option<&'static Flag> {
+        self.choices.iter().find(|flag| flag.bits == word & self.choice_bits)
+    }
     /// Every choice and flag.
     pub fn all(&self) -> impl Iterator<Item = &'static Flag> {
         self.choices.iter().chain(self.flags)

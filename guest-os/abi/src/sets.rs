@@ -146,7 +146,7 @@ pub const WHENCE: FlagSet = choice(
 /// What `access` asks for.
 pub const ACCESS: FlagSet = FlagSet {
     choices: &[taken("F_OK", 0)],
-    ..strict("access", &[taken("R_OK", 4), taken("W_OK", 2), taken("X_OK", 1)])
+    ..strict("access", &[ignored("R_OK", 4), taken("W_OK", 2), taken("X_OK", 1)])
 };
 
 /// `faccessat2`.
@@ -383,9 +383,9 @@ pub const SIGMASK: FlagSet =
 pub const SIGACTION: FlagSet = lenient(
     "sa_flags",
     &[
-        taken("SA_NOCLDSTOP", 1),
+        ignored("SA_NOCLDSTOP", 1),
         taken("SA_NOCLDWAIT", 2),
-        taken("SA_SIGINFO", 4),
+        ignored("SA_SIGINFO", 4),
         taken("SA_ONSTACK", 0x0800_0000),
         taken("SA_RESTART", 0x1000_0000),
         taken("SA_NODEFER", 0x4000_0000),
@@ -429,6 +429,24 @@ pub const CLOCK: FlagSet = choice(
         taken("CLOCK_MONOTONIC_RAW", 4),
         taken("CLOCK_REALTIME_COARSE", 5),
         taken("CLOCK_MONOTONIC_COARSE", 6),
+        taken("CLOCK_BOOTTIME", 7),
+        declined("CLOCK_REALTIME_ALARM", 8),
+        declined("CLOCK_BOOTTIME_ALARM", 9),
+        taken("CLOCK_TAI", 11),
+    ],
+);
+
+/// By which clock a program sleeps. By those that only count its own time it sleeps as by `CLOCK_MONOTONIC`.
+pub const SLEEP_CLOCK: FlagSet = choice(
+    "clock of clock_nanosleep",
+    &[
+        taken("CLOCK_REALTIME", 0),
+        taken("CLOCK_MONOTONIC", 1),
+        ignored("CLOCK_PROCESS_CPUTIME_ID", 2),
+        ignored("CLOCK_THREAD_CPUTIME_ID", 3),
+        ignored("CLOCK_MONOTONIC_RAW", 4),
+        ignored("CLOCK_REALTIME_COARSE", 5),
+        ignored("CLOCK_MONOTONIC_COARSE", 6),
         taken("CLOCK_BOOTTIME", 7),
         declined("CLOCK_REALTIME_ALARM", 8),
         declined("CLOCK_BOOTTIME_ALARM", 9),

@@ -73,7 +73,7 @@ macro_rules! each_call {
             103 setitimer(which: Flags(&sets::ITIMER), new: In(Itimerval), old: Out(Itimerval));
             113 clock_gettime(clock: Flags(&sets::CLOCK), time: Out(Timespec)) spares;
             114 clock_getres(clock: Flags(&sets::CLOCK), resolution: Out(Timespec));
-            115 clock_nanosleep(clock: Flags(&sets::CLOCK), flags: Flags(&sets::SLEEP), wanted: In(Timespec),
+            115 clock_nanosleep(clock: Flags(&sets::SLEEP_CLOCK), flags: Flags(&sets::SLEEP), wanted: In(Timespec),
                 left: Out(Timespec));
             122 sched_setaffinity(pid: Pid, size: Size, mask: Address) "0, without effect";
             123 sched_getaffinity(pid: Pid, size: Size, mask: Out(Processors { len: 1 }));

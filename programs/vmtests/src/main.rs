@@ -14,6 +14,7 @@ mod exec;
 mod faults;
 mod file_mix;
 mod files;
+mod flags;
 mod forks;
 mod full;
 mod growth;
@@ -93,6 +94,7 @@ const FAMILIES: &[&[Test]] = &[
     signals::TESTS,
     threads::TESTS,
     system::TESTS,
+    flags::TESTS,
     timers::TESTS,
     bad_pointers::TESTS,
     hostile::TESTS,

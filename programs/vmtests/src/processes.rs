@@ -167,7 +167,7 @@ extern "C" fn store_shared(value: usize) -> i32 {
 }
 
 fn vfork_shares() -> Outcome {
-    let pid = raw::spawn_vfork(store_shared, 1234);
+    let pid = raw::spawn(g::CLONE_VM | g::CLONE_VFORK | g::SIGCHLD, 0, store_shared, 1234);
     check!(pid > 0);
     check_eq!(SHARED.load(SeqCst), 1234);
     check_eq!(os::wait(pid as i32)?, (pid as i32, Status::Exited(0)));

@@ -106,6 +106,14 @@ pub fn breakpoint() {
     unsafe { core::arch::asm!(".option push", ".option norvc", "ebreak", ".option pop") }
 }
 
+/// What the thread pointer holds.
+pub fn thread_pointer() -> usize {
+    let value;
+    // SAFETY: it only reads a register.
+    unsafe { core::arch::asm!("mv {value}, tp", value = out(reg) value) }
+    value
+}
+
 /// Calls `address` as a function without arguments. By assembly: to the compiler, a call of address 0 cannot happen.
 pub fn jump(address: usize) {
     // SAFETY: the module's decree. What is there is called as the C ABI says.
@@ -208,11 +216,15 @@ unsafe extern "C" {
 
 /// What posix_spawn(3) does: a child that shares this memory and runs on a stack of its own, while this process waits.
 pub fn spawn_vfork(function: extern "C" fn(usize) -> i32, argument: usize) -> isize {
+    spawn(g::CLONE_VM | g::CLONE_VFORK | g::SIGCHLD, 0, function, argument)
+}
+
+/// As [`spawn_vfork`], with other flags beside CLONE_VM and CLONE_VFORK, and an address for the child's number.
+pub fn spawn(flags: u32, child_tid: usize, function: extern "C" fn(usize) -> i32, argument: usize) -> isize {
     let mut stack = [0u64; 1024];
-    let flags = g::CLONE_VM | g::CLONE_VFORK | g::SIGCHLD;
     let top = (&raw mut stack).wrapping_add(1) as usize & !15;
     // SAFETY: the child runs on `stack` only, and this process goes on only when the child is gone.
-    unsafe { clone_on_stack(flags as usize, top, function, argument, 0) }
+    unsafe { clone_on_stack(flags as usize, top, function, argument, child_tid) }
 }
 
 /// What pthread_create(3) asks for: everything shared, a stack and a thread pointer of its own, its number in a word until it has ended.

@@ -64,7 +64,7 @@ pub fn flags(set: &FlagSet, value: u64) -> String {
     let mut rest = value & set.mask();
     let mut names: Vec<String> = Vec::new();
     let choice = rest & set.choice_bits;
-    let named = set.choices.iter().find(|flag| flag.bits == choice);
+    let named = set.choice(rest);
     if set.choice_bits != 0 {
         rest &= !choice;
         match named {

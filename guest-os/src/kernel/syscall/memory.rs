@@ -5,6 +5,7 @@ use super::{Arguments, Outcome, int, uint};
 use crate::hart::current;
 use crate::process::{Process, SharedSpace};
 use crate::{events, heap, inject, mem, pages};
+use abi::sets;
 use fs::{Device, Errno, Inode, Object};
 use isa::events::{EventKind, EventRecord};
 use isa::{PAGE_SIZE, VirtAddr};
@@ -306,7 +307,7 @@ pub fn madvise([address, len, advice, ..]: Arguments) -> Outcome {
         {
             return Err(Errno::EINVAL.into());
         }
-        linux::MADV_NORMAL..=linux::MADV_WILLNEED | linux::MADV_FREE..=linux::MADV_COLLAPSE => {}
+        advice if sets::ADVICE.choice(u64::from(advice)).is_some() => {}
         _ => return Err(Errno::EINVAL.into()),
     }
     // A gap is told of when all else is done.

@@ -1,0 +1,149 @@
+//! Who sees each flag at work: for every flag and choice that a call takes, the test of `vmtests` that observes its effect.
+//!
+//! A flag without a case fails, and so does a case that is no test, or whose file does not name the flag.
+
+#![allow(clippy::unwrap_used)] // in functions that only tests call
+
+use abi::{CALLS, Effect, FlagSet, Kind, sets};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// Call (or structure), flags, and the test that observes them.
+const OBSERVED: &[(&str, &str, &str)] = &[
+    ("openat", "O_RDONLY O_WRONLY", "read_only_descriptor"),
+    ("openat", "O_RDWR O_CREAT O_EXCL", "create_exclusive"),
+    ("openat", "O_TRUNC", "truncate_on_open"),
+    ("openat", "O_APPEND", "append"),
+    ("openat", "O_NONBLOCK", "open_nonblocking"),
+    ("openat", "O_DIRECTORY", "open_errors"),
+    ("openat", "O_NOFOLLOW", "links"),
+    ("openat", "O_CLOEXEC", "exec_closes"),
+    ("openat", "O_PATH", "open_path"),
+    ("dup3", "O_CLOEXEC", "descriptors_close_on_exec"),
+    ("pipe2", "O_CLOEXEC", "descriptors_close_on_exec"),
+    ("pipe2", "O_NONBLOCK", "pipe_nonblocking"),
+    ("close_range", "CLOSE_RANGE_CLOEXEC", "descriptors_close_on_exec"),
+    ("fcntl", "F_DUPFD F_DUPFD_CLOEXEC F_GETFD F_SETFD F_GETFL F_SETFL", "descriptor_flags"),
+    ("fcntl", "F_GETLK", "record_locks_are_told"),
+    ("ioctl", "FIONREAD FIONBIO FIOCLEX FIONCLEX", "requests_of_descriptors"),
+    ("ioctl", "TCGETS TIOCGWINSZ TIOCGPGRP TIOCSPGRP TIOCGSID", "requests_of_terminals"),
+    ("lseek", "SEEK_SET SEEK_CUR SEEK_END", "seek"),
+    ("faccessat", "F_OK W_OK X_OK", "access"),
+    ("faccessat2", "F_OK W_OK X_OK AT_SYMLINK_NOFOLLOW AT_EMPTY_PATH", "access_flags"),
+    ("unlinkat", "AT_REMOVEDIR", "list_many"),
+    ("linkat", "AT_SYMLINK_FOLLOW AT_EMPTY_PATH", "link_flags"),
+    ("renameat2", "RENAME_NOREPLACE", "rename_noreplace"),
+    ("fchownat", "AT_SYMLINK_NOFOLLOW AT_EMPTY_PATH", "flags_of_names"),
+    ("utimensat", "AT_SYMLINK_NOFOLLOW AT_EMPTY_PATH", "flags_of_names"),
+    ("newfstatat", "AT_SYMLINK_NOFOLLOW", "links"),
+    ("newfstatat", "AT_EMPTY_PATH", "status_of_files"),
+    ("statx", "AT_SYMLINK_NOFOLLOW AT_EMPTY_PATH", "link_flags"),
+    ("mmap", "PROT_READ PROT_WRITE PROT_EXEC PROT_NONE", "mapping_kinds"),
+    ("mmap", "MAP_SHARED MAP_PRIVATE MAP_ANONYMOUS", "mapping_kinds"),
+    ("mmap", "MAP_SHARED_VALIDATE", "mapping_validated"),
+    ("mmap", "MAP_FIXED", "fixed_replaces"),
+    ("mmap", "MAP_FIXED_NOREPLACE", "fixed_noreplace"),
+    ("mprotect", "PROT_READ PROT_WRITE", "mprotect_read_only"),
+    ("mprotect", "PROT_NONE", "mprotect_none"),
+    ("mprotect", "PROT_EXEC", "mprotect_exec"),
+    ("madvise", "MADV_DONTNEED", "madvise_dontneed"),
+    ("clone", "SIGCHLD", "child_signal"),
+    ("clone", "CLONE_VM", "vfork_shares"),
+    ("clone", "CLONE_VFORK", "vfork_waits"),
+    ("clone", "CLONE_PARENT_SETTID CLONE_CHILD_SETTID", "clone_numbers"),
+    ("clone", "CLONE_CHILD_CLEARTID", "clone_clears"),
+    ("clone", "CLONE_SETTLS", "clone_thread_pointer"),
+    ("wait4", "WNOHANG", "wait_nohang"),
+    ("wait4", "WUNTRACED WCONTINUED", "wait_for_stopped"),
+    ("futex", "FUTEX_WAIT FUTEX_WAKE", "futex_basics"),
+    ("rt_sigprocmask", "SIG_BLOCK SIG_UNBLOCK SIG_SETMASK", "mask_blocks"),
+    ("getitimer", "ITIMER_REAL", "timer_is_told"),
+    ("setitimer", "ITIMER_REAL", "timer_rings_once"),
+    ("clock_gettime", ALL_CLOCKS, "every_clock"),
+    ("clock_getres", ALL_CLOCKS, "every_clock"),
+    ("clock_nanosleep", "CLOCK_REALTIME CLOCK_MONOTONIC CLOCK_BOOTTIME CLOCK_TAI", "every_clock"),
+    ("clock_nanosleep", "TIMER_ABSTIME", "sleep_until_a_time"),
+    ("prctl", "PR_SET_NAME PR_GET_NAME", "thread_name"),
+    ("getrlimit", "RLIMIT_STACK RLIMIT_NOFILE", "old_limits"),
+    ("setrlimit", "RLIMIT_NOFILE", "old_limits"),
+    ("setrlimit", "RLIMIT_STACK", "limit_of_the_stack"),
+    ("prlimit64", "RLIMIT_STACK", "limit_of_the_stack"),
+    ("prlimit64", "RLIMIT_NOFILE", "descriptor_limit"),
+    ("getrusage", "RUSAGE_SELF RUSAGE_CHILDREN RUSAGE_THREAD", "usage_of_a_thread"),
+    ("struct sigaction", "SA_NOCLDWAIT", "child_is_not_awaited"),
+    ("struct sigaction", "SA_ONSTACK", "alternate_stack"),
+    ("struct sigaction", "SA_RESTART", "read_restarted"),
+    ("struct sigaction", "SA_NODEFER", "handler_nodefer"),
+    ("struct sigaction", "SA_RESETHAND", "handler_once"),
+    ("stack_t", "SS_DISABLE", "alternate_stack_errors"),
+    ("struct pollfd", "POLLIN POLLOUT POLLERR POLLHUP POLLNVAL", "poll_events"),
+];
+
+const ALL_CLOCKS: &str = "CLOCK_REALTIME CLOCK_MONOTONIC CLOCK_PROCESS_CPUTIME_ID CLOCK_THREAD_CPUTIME_ID \
+    CLOCK_MONOTONIC_RAW CLOCK_REALTIME_COARSE CLOCK_MONOTONIC_COARSE CLOCK_BOOTTIME CLOCK_TAI";
+
+/// Every set that a program can hand over, by call or structure.
+fn sets() -> impl Iterator<Item = (&'static str, &'static FlagSet)> {
+    let of_calls = CALLS.iter().flat_map(|call| call.arguments.iter().map(move |argument| (call, argument)));
+    let of_calls = of_calls.filter_map(|(call, argument)| match argument.kind {
+        Kind::Flags(set) => Some((call.name, set)),
+        _ => None,
+    });
+    let of_structures: [(_, &FlagSet); 3] = [
+        ("struct sigaction", &sets::SIGACTION),
+        ("stack_t", &sets::SIGNAL_STACK),
+        ("struct pollfd", &sets::POLL),
+    ];
+    of_calls.chain(of_structures)
+}
+
+/// The tests of `vmtests`, with the text of their files.
+fn cases() -> BTreeMap<String, String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../programs/vmtests/src");
+    let mut cases = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let Some((_, list)) = text.split_once("\ntests! {") else { continue };
+        let (list, _) = list.split_once('}').unwrap();
+        for name in list.split(',').filter_map(|item| item.split_whitespace().last()) {
+            cases.insert(name.to_string(), text.clone());
+        }
+    }
+    assert!(cases.len() > 200, "vmtests has few tests: {}", cases.len());
+    cases
+}
+
+#[test]
+fn every_flag_that_is_taken_is_seen_at_work() {
+    let listed: BTreeSet<(&str, &str)> = OBSERVED
+        .iter()
+        .flat_map(|(call, flags, _)| flags.split_whitespace().map(move |flag| (*call, flag)))
+        .collect();
+    let taken: BTreeSet<(&str, &str)> = sets()
+        .flat_map(|(call, set)| set.all().map(move |flag| (call, flag)))
+        .filter(|(_, flag)| flag.effect == Effect::Taken)
+        .map(|(call, flag)| (call, flag.name))
+        .collect();
+    let missing: Vec<_> = taken.difference(&listed).collect();
+    assert!(missing.is_empty(), "no test observes: {missing:?}");
+    let more: Vec<_> = listed.difference(&taken).collect();
+    assert!(more.is_empty(), "no call takes: {more:?}");
+}
+
+#[test]
+fn the_cases_are_tests_that_name_their_flags() {
+    let cases = cases();
+    for (call, flags, case) in OBSERVED {
+        let text = cases.get(*case).unwrap_or_else(|| panic!("{call}: vmtests has no test {case}"));
+        for flag in flags.split_whitespace() {
+            let is_word = |at: usize| {
+                let is_letter =
+                    |letter: Option<char>| letter.is_some_and(|l| l.is_alphanumeric() || l == '_');
+                !is_letter(text[..at].chars().next_back())
+                    && !is_letter(text[at + flag.len()..].chars().next())
+            };
+            let names = text.match_indices(flag).any(|(at, _)| is_word(at));
+            assert!(names, "{call}: {flag} does not occur in the file of {case}");
+        }
+    }
+}
