@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use isa::IsaSet;
 use proptest::strategy::{Strategy, ValueTree};
@@ -38,6 +39,13 @@ pub struct Campaign {
     tally: Tally,
 }
 
+impl Drop for Campaign {
+    fn drop(&mut self) {
+        // What is left behind there does no harm.
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
 /// What one batch came to.
 struct Outcome {
     folio: FolioRun,
@@ -48,7 +56,10 @@ struct Outcome {
 
 impl Campaign {
     pub fn new(spike: PathBuf, seed: u64, instructions: u64) -> Campaign {
-        let dir = std::env::temp_dir().join(format!("folio-differential-{}", std::process::id()));
+        // Tests run side by side: each campaign has a folder of its own.
+        static CAMPAIGNS: AtomicUsize = AtomicUsize::new(0);
+        let number = CAMPAIGNS.fetch_add(1, Ordering::Relaxed);
+        let dir = std::env::temp_dir().join(format!("folio-differential-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         let isa = std::env::var("FOLIO_DIFF_ISA").ok().map(|text| IsaSet::parse(&text).unwrap());
         Campaign {
@@ -107,7 +118,6 @@ impl Campaign {
                 }
             }
         }
-        std::fs::remove_dir_all(&self.dir).unwrap();
         assert!(
             failures.is_empty(),
             "{} differences\n{}\n{}",

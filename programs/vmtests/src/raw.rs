@@ -106,14 +106,6 @@ pub fn breakpoint() {
     unsafe { core::arch::asm!(".option push", ".option norvc", "ebreak", ".option pop") }
 }
 
-/// What the thread pointer holds.
-pub fn thread_pointer() -> usize {
-    let value;
-    // SAFETY: it only reads a register.
-    unsafe { core::arch::asm!("mv {value}, tp", value = out(reg) value) }
-    value
-}
-
 /// Calls `address` as a function without arguments. By assembly: to the compiler, a call of address 0 cannot happen.
 pub fn jump(address: usize) {
     // SAFETY: the module's decree. What is there is called as the C ABI says.
