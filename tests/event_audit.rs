@@ -268,11 +268,12 @@ const SHORT: &[(&[&str], u64)] = &[
 
 #[test]
 fn an_event_that_is_left_out_is_found() {
-    // What changes nothing that the view keeps (a reused frame becomes writable, a shared one read-only; the view keeps no W), what `cache_fill` has
-    // told already (`disk_read`), and what no guest tells yet.
+    // What changes nothing that the view keeps (a reused frame becomes writable, a shared one read-only, a page is marked; the view keeps no
+    // W, A and D), what `cache_fill` has told already (`disk_read`), and what no guest tells yet.
     const NO_CHANGE: &[EventKind] = &[
         EventKind::CowReuse,
         EventKind::Accessed,
+        EventKind::Dirtied,
         EventKind::Protection,
         EventKind::Segv,
         EventKind::SwapIn,

@@ -49,7 +49,7 @@ kinds! {
     StackGrow = 8, "stack_grow";
     /// Page fault: a page of a shared mapping was mapped.
     SharedMap = 9, "shared_map";
-    /// Page fault: the PTE was right but lacked A or D, or was valid by now; nothing moved.
+    /// Page fault: the PTE was right but lacked A, or was right by now; nothing moved. Where the hardware sets A and D there is none.
     Accessed = 10, "accessed";
     /// Page fault that mapped nothing: the VMA does not allow the access (SIGSEGV, SEGV_ACCERR).
     Protection = 11, "protection";
@@ -68,6 +68,8 @@ kinds! {
     /// A page left the page cache because its file was cut or removed, or could not be read. Details as for `Evict`. While it is mapped or
     /// held, the frame stays taken.
     CacheDrop = 18, "cache_drop";
+    /// Page fault: the PTE was right for a store but lacked D; nothing moved. Where the hardware sets A and D there is none.
+    Dirtied = 19, "dirtied";
     /// A range was mapped: `va`..`va_end`, `detail` = file id (0: anonymous), `detail2` = offset, `detail3` = VMA flags; text: the file's path or `[heap]`, `[stack]`.
     Mmap = 20, "mmap";
     /// A range was unmapped: `va`..`va_end`.
@@ -128,6 +130,7 @@ impl EventKind {
             | Self::StackGrow
             | Self::SharedMap
             | Self::Accessed
+            | Self::Dirtied
             | Self::Protection
             | Self::Segv
             | Self::SwapIn => true,

@@ -110,6 +110,7 @@ fn detail_names(kind: EventKind) -> [Option<(&'static str, Form)>; 3] {
         | K::CowReuse
         | K::StackGrow
         | K::Accessed
+        | K::Dirtied
         | K::Protection
         | K::Segv
         | K::Munmap

@@ -260,6 +260,9 @@ fn action(
         EventKind::Accessed => format!(
             "The kernel had nothing to fetch or copy: it marked the page as used and flushed the TLB's entry ({now})."
         ),
+        EventKind::Dirtied => format!(
+            "The kernel had nothing to fetch or copy: it marked the page as changed and flushed the TLB's entry ({now})."
+        ),
         EventKind::Protection => {
             let allowed = vma.map_or_else(String::new, |vma| format!(" ({})", vma.permissions()));
             format!(

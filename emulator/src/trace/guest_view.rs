@@ -210,7 +210,9 @@ impl GuestView {
                 FrameContent::Anonymous
             }
             // What the frame holds is known from the fault that mapped it first.
-            EventKind::Accessed => self.frames.get(frame).map_or(FrameContent::Anonymous, |f| f.content),
+            EventKind::Accessed | EventKind::Dirtied => {
+                self.frames.get(frame).map_or(FrameContent::Anonymous, |f| f.content)
+            }
             _ => FrameContent::Anonymous,
         };
         if frame.0 == 0 {

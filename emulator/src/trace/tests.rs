@@ -348,6 +348,11 @@ fn explanations_name_bit_frames_and_action() {
         r.pte = read_only & !PteFlags::A.bits();
     });
     rows.push((accessed, &["bit A was 0", "nothing to fetch or copy"]));
+    let dirtied = s.fault_with(K::Dirtied, 1, DATA, Access::Write, 0x67, |r| {
+        r.pte = read_only | PteFlags::W.bits();
+        r.new_pte = r.pte | PteFlags::D.bits();
+    });
+    rows.push((dirtied, &["bit D was 0", "marked the page as changed"]));
     let protection = s.fault_with(K::Protection, 1, TEXT, Access::Write, 0, |r| r.pte = read_only);
     rows.push((protection, &["bit W was 0", "does not allow this (r-xp)", "SEGV_ACCERR"]));
     let segv = s.fault(K::Segv, 1, 0x10, Access::Read, 0);

@@ -6,6 +6,7 @@
 
 use crate::vma::Prot;
 use isa::Ppn;
+use isa::events::Access;
 use isa::paging::{Pte, PteFlags};
 
 /// Software bit: the frame is, or was, shared copy-on-write since a `fork`; the next store resolves it.
@@ -59,13 +60,22 @@ pub enum Stores {
     Forbidden,
 }
 
-/// The flags of a user leaf for `prot`, with A set, and D set where a store is allowed.
+/// A and D as an access needs them: A, and for a store D. An entry has them only if there was such an access since it was made or since
+/// they were cleared; so pages in use are told from others, and pages with changes from those that can be had again.
+pub const fn marks_of(access: Access) -> PteFlags {
+    match access {
+        Access::Write => PteFlags::A.union(PteFlags::D),
+        Access::Read | Access::Execute => PteFlags::A,
+    }
+}
+
+/// A user leaf for `prot`, made for an access.
 ///
 /// * W without R is a reserved encoding (privileged manual, "Addressing and Memory Protection"), so a writable
 ///   page is readable too, as on Linux.
 /// * A page without any permission keeps its frame: it is mapped readable, but not for the user (U clear).
-pub fn user_leaf(frame: Ppn, prot: Prot, stores: Stores) -> Pte {
-    Pte::new(frame, permissions(prot, stores) | PteFlags::V | PteFlags::A)
+pub fn user_leaf(frame: Ppn, prot: Prot, stores: Stores, access: Access) -> Pte {
+    Pte::new(frame, permissions(prot, stores) | PteFlags::V | marks_of(access))
 }
 
 /// R, W, X and U of a leaf for `prot`.
@@ -75,7 +85,7 @@ pub(crate) fn permissions(prot: Prot, stores: Stores) -> PteFlags {
         flags |= PteFlags::R;
     }
     if prot.contains(Prot::WRITE) && stores == Stores::AsProtected {
-        flags |= PteFlags::W | PteFlags::D;
+        flags |= PteFlags::W;
     }
     if prot.contains(Prot::EXEC) {
         flags |= PteFlags::X;
@@ -104,20 +114,23 @@ mod tests {
     #[test]
     fn leaf_flags_of_each_protection() {
         use PteFlags as F;
-        let v_a = F::V | F::A;
         for (prot, stores, flags) in [
             (Prot::READ, Stores::AsProtected, F::R | F::U),
-            (Prot::READ | Prot::WRITE, Stores::AsProtected, F::R | F::W | F::D | F::U),
+            (Prot::READ | Prot::WRITE, Stores::AsProtected, F::R | F::W | F::U),
             (Prot::READ | Prot::WRITE, Stores::Forbidden, F::R | F::U),
-            (Prot::WRITE, Stores::AsProtected, F::R | F::W | F::D | F::U),
+            (Prot::WRITE, Stores::AsProtected, F::R | F::W | F::U),
             (Prot::WRITE, Stores::Forbidden, F::R | F::U),
             (Prot::EXEC, Stores::AsProtected, F::X | F::U),
             (Prot::READ | Prot::EXEC, Stores::Forbidden, F::R | F::X | F::U),
             (Prot::empty(), Stores::AsProtected, F::R),
         ] {
-            let leaf = user_leaf(Ppn(7), prot, stores);
-            assert_eq!(leaf, Pte::new(Ppn(7), flags | v_a), "{prot:?} {stores:?}");
-            assert!(leaf.is_leaf());
+            for (access, marks) in
+                [(Access::Read, F::A), (Access::Execute, F::A), (Access::Write, F::A | F::D)]
+            {
+                let leaf = user_leaf(Ppn(7), prot, stores, access);
+                assert_eq!(leaf, Pte::new(Ppn(7), F::V | flags | marks), "{prot:?} {stores:?} {access:?}");
+                assert!(leaf.is_leaf());
+            }
         }
     }
 }

@@ -54,6 +54,8 @@ fn ready() -> Option<PageLookup> {
 const R_: PteFlags = PteFlags::R;
 const RW_: PteFlags = PteFlags::R.union(PteFlags::W);
 const RX_: PteFlags = PteFlags::R.union(PteFlags::X);
+const A: PteFlags = PteFlags::A;
+const D: PteFlags = PteFlags::D;
 
 #[track_caller]
 fn mapped(vma: Vma, access: Access, flags: PteFlags, frame: MappedFrame, expected: FaultAction) {
@@ -161,7 +163,15 @@ fn a_mapped_page() {
         (bss(RW), Write, R_, ZeroPage, Zero),
         // The entry allows the access already: only A or D was missing, or someone else was faster.
         (anon(RW), Read, RW_, Anon { owners: 1 }, Accessed),
-        (anon(RW), Write, RW_, Anon { owners: 1 }, Accessed),
+        (anon(RW), Read, RW_ | A, Anon { owners: 1 }, Accessed),
+        (anon(RW), Write, RW_, Anon { owners: 1 }, Dirtied),
+        (anon(RW), Write, RW_ | A, Anon { owners: 1 }, Dirtied),
+        (anon(RW), Write, RW_ | D, Anon { owners: 1 }, Accessed),
+        (anon(RW), Write, RW_ | A | D, Anon { owners: 1 }, Accessed),
+        (shared(RW), Read, RW_, File, Accessed),
+        (shared(RW), Write, RW_ | A, File, Dirtied),
+        // D says nothing where W is clear: the page was stored to before a fork.
+        (anon(RW), Write, R_ | A | D, Anon { owners: 2 }, CowCopy),
         (file(RX), Execute, RX_, File, Accessed),
         (file(RX), Read, RX_, File, Accessed),
         (anon(RW), Read, R_, ZeroPage, Accessed),
@@ -219,6 +229,7 @@ fn actions_and_events_share_their_names() {
         (StackGrow, "stack_grow"),
         (SharedMap, "shared_map"),
         (Accessed, "accessed"),
+        (Dirtied, "dirtied"),
         (Protection, "protection"),
         (Segv(SegvReason::NotMapped), "segv"),
     ] {

@@ -11,6 +11,7 @@ use isa::{PAGE_SIZE, PhysAddr, VirtAddr, Vpn};
 use mm::fault::FaultSignal;
 use mm::frame::FrameCounts;
 use mm::layout::{STACK_GUARD_PAGES, STACK_TOP};
+use mm::page_cache::PageState;
 use mm::{
     AddressSpace, Backing, DiskWait, FaultAction, FaultOutcome, FileBacking, FileId, Flush, MapError,
     MapRequest, Memory, OutOfFrames, PageKey, PageLookup, PageRange, PhysMem, Placement, Prot, SegvReason,
@@ -226,6 +227,8 @@ fn a_reused_frame_holds_no_old_byte() {
 #[test]
 fn copy_on_write_by_exact_numbers() {
     let mut r = Rig::new(64);
+    // Else the child's first loads fault for A.
+    r.m.hart.updates_marks = true;
     r.anon(10);
     for page in 0..10 {
         r.store(0, Rig::at(page, 0), page as u8).unwrap();
@@ -389,9 +392,9 @@ fn shared_memory_is_shared_and_outlives_a_fork() {
     assert_eq!(r.load(0, Rig::at(2, 0)), Ok(0));
     r.store(0, Rig::at(2, 0), 4).unwrap();
     assert_eq!(r.load(child, Rig::at(2, 0)), Ok(4));
-    use FaultAction::SharedMap;
-    // Page 2 is mapped for reading first, and again when it is stored to.
-    assert_eq!(r.actions(), [SharedMap; 6]);
+    use FaultAction::{Dirtied, SharedMap};
+    // To the child page 0 is clean; page 2 is mapped by a load first.
+    assert_eq!(r.actions(), [SharedMap, Dirtied, SharedMap, SharedMap, SharedMap, Dirtied, SharedMap]);
     assert_eq!((r.anon_frames(), r.m.disk_reads.len()), (0, 0));
     // Pages that live in memory only are never dropped.
     r.unmap(0, pages(0, 3));
@@ -630,6 +633,116 @@ fn mappings_are_placed_as_asked() {
     assert_eq!(map(Placement::Fixed(Vpn(7)), u64::MAX), Err(MapError::BadRange));
     assert_eq!(map(Placement::Anywhere, 0), Err(MapError::BadRange));
     assert_eq!(map(Placement::Anywhere, 1 << 26), Err(MapError::NoRoom));
+    r.end();
+}
+
+/// A and D of a page of process 0.
+fn marks(r: &Rig, page: u64) -> (bool, bool) {
+    let flags = r.spaces[0].pte(&r.mem, Rig::at(page, 0).page()).flags();
+    (flags.contains(PteFlags::A), flags.contains(PteFlags::D))
+}
+
+#[test]
+fn a_load_sets_a_and_a_store_sets_d_at_the_cost_of_no_fault_of_its_own() {
+    let mut r = Rig::new(64);
+    r.anon(2);
+    r.load(0, Rig::at(0, 0)).unwrap();
+    r.store(0, Rig::at(1, 0), 1).unwrap();
+    assert_eq!([marks(&r, 0), marks(&r, 1)], [(true, false), (true, true)]);
+    r.store(0, Rig::at(0, 0), 1).unwrap();
+    assert_eq!(marks(&r, 0), (true, true));
+    use FaultAction::{Zero, ZeroShared};
+    assert_eq!(r.actions(), [ZeroShared, Zero, Zero]);
+    r.end();
+}
+
+#[test]
+fn cleared_bits_are_set_again_by_fault_or_by_hardware() {
+    for updates_marks in [false, true] {
+        let mut r = Rig::new(64);
+        r.m.hart.updates_marks = updates_marks;
+        r.anon(1);
+        r.store(0, BASE, 1).unwrap();
+        for clear in [AddressSpace::clear_accessed, AddressSpace::clear_dirty] {
+            let (was_set, flush) = clear(&mut r.spaces[0], &mut r.mem, BASE.page());
+            assert_eq!((was_set, flush), (true, Flush::page(BASE.page())));
+            r.m.hart.fence(1, flush);
+            assert_eq!(clear(&mut r.spaces[0], &mut r.mem, BASE.page()), (false, Flush::None));
+        }
+        assert_eq!(marks(&r, 0), (false, false));
+        r.load(0, BASE).unwrap();
+        assert_eq!(marks(&r, 0), (true, false));
+        r.store(0, BASE, 2).unwrap();
+        assert_eq!(marks(&r, 0), (true, true));
+        use FaultAction::{Accessed, Dirtied, Zero};
+        let expected: &[_] = if updates_marks { &[Zero] } else { &[Zero, Accessed, Dirtied] };
+        assert_eq!(r.actions(), expected);
+        r.end();
+    }
+}
+
+#[test]
+fn a_store_through_a_mapping_makes_the_page_of_the_file_dirty() {
+    let dirty = |r: &Rig, index| r.mem.cache().state(PageKey { file: FILE, index });
+    let (clean, changed) = (Some(PageState::Ready { dirty: false }), Some(PageState::Ready { dirty: true }));
+    let mut r = Rig::new(64);
+    r.m.hart.updates_marks = true;
+    r.mem.set_file(FILE, 3 * PAGE_SIZE, Store::Device);
+    r.file(3, RW, VmaFlags::SHARED, None);
+    for page in 0..3 {
+        r.load(0, Rig::at(page, 0)).unwrap();
+    }
+    // The hardware sets D, and no fault tells of it.
+    r.store(0, Rig::at(0, 0), 1).unwrap();
+    r.store(0, Rig::at(1, 0), 1).unwrap();
+    assert_eq!(r.actions(), [FaultAction::SharedMap; 3]);
+    let (was_set, flush) = r.spaces[0].clear_dirty(&mut r.mem, Rig::at(0, 0).page());
+    r.m.hart.fence(1, flush);
+    assert_eq!((was_set, dirty(&r, 0)), (true, changed));
+    // The device gets it; then it is stored to again, and unmapped.
+    r.mem.mark_clean(PageKey { file: FILE, index: 0 });
+    r.store(0, Rig::at(0, 0), 2).unwrap();
+    assert_eq!(dirty(&r, 0), clean, "so far D alone knows");
+    r.unmap(0, pages(0, 3));
+    assert_eq!([0, 1, 2].map(|index| dirty(&r, index)), [changed, changed, clean]);
+    r.mem.remove_file(FILE);
+    r.end();
+}
+
+#[test]
+fn a_child_has_neither_used_nor_changed_a_page() {
+    let mut r = Rig::new(64);
+    r.anon(1);
+    r.store(0, BASE, 1).unwrap();
+    let child = r.fork(0);
+    let flags = r.spaces[child].pte(&r.mem, BASE.page()).flags();
+    assert!(!flags.intersects(PteFlags::A | PteFlags::D), "{flags:?}");
+    assert_eq!(marks(&r, 0), (true, true));
+    r.load(child, BASE).unwrap();
+    assert_eq!(r.actions().last(), Some(&FaultAction::Accessed));
+    r.end();
+}
+
+#[test]
+fn a_kernel_copy_marks_pages_as_the_hardware_would() {
+    let mut r = Rig::new(64);
+    r.anon(1);
+    assert!(!r.spaces[0].mark(&mut r.mem, BASE, Read), "there is nothing");
+    r.load(0, BASE).unwrap();
+    assert!(!r.spaces[0].mark(&mut r.mem, BASE, Write), "a store needs a frame first");
+    r.store(0, BASE, 1).unwrap();
+    for clear in [AddressSpace::clear_accessed, AddressSpace::clear_dirty] {
+        let (_, flush) = clear(&mut r.spaces[0], &mut r.mem, BASE.page());
+        r.m.hart.fence(1, flush);
+    }
+    assert_eq!(r.spaces[0].translate(&r.mem, BASE, Read), None);
+    assert!(r.spaces[0].mark(&mut r.mem, BASE, Read));
+    assert_eq!(marks(&r, 0), (true, false));
+    assert!(r.spaces[0].translate(&r.mem, BASE, Read).is_some());
+    assert_eq!(r.spaces[0].translate(&r.mem, BASE, Write), None);
+    assert!(r.spaces[0].mark(&mut r.mem, BASE, Write));
+    assert!(r.spaces[0].translate(&r.mem, BASE, Write).is_some());
+    assert!(!r.spaces[0].mark(&mut r.mem, VirtAddr(u64::MAX), Read));
     r.end();
 }
 

@@ -7,6 +7,7 @@
 
 mod support;
 
+use isa::paging::PteFlags;
 use isa::{PAGE_SIZE, Ppn, VirtAddr, Vpn};
 use mm::fault::FaultSignal;
 use mm::layout::{MMAP_BASE_PAGE, STACK_GUARD_PAGES, STACK_TOP, USER_START_PAGE};
@@ -46,6 +47,9 @@ struct ModelPage {
     prot: Prot,
     stack: bool,
     bytes: Bytes,
+    /// Used, and stored to, since it was mapped or this was forgotten.
+    accessed: bool,
+    dirty: bool,
     /// What it holds before anyone has stored to it.
     fresh: Bytes,
 }
@@ -67,7 +71,11 @@ impl Model {
         match (&page.bytes, allowed) {
             (_, false) => Err(FaultSignal::SegvAccErr),
             (Bytes::Beyond, true) => Err(FaultSignal::BusAdrErr),
-            _ => Ok(page),
+            _ => {
+                page.accessed = true;
+                page.dirty |= write;
+                Ok(page)
+            }
         }
     }
 
@@ -80,7 +88,7 @@ impl Model {
         if !above.stack || too_large || no_gap {
             return Err(FaultSignal::SegvMapErr);
         }
-        let fresh = ModelPage { bytes: above.fresh.clone(), ..above.clone() };
+        let fresh = ModelPage { bytes: above.fresh.clone(), accessed: false, dirty: false, ..above.clone() };
         self.pages.extend((vpn.0..lowest.0).map(|p| (Vpn(p), fresh.clone())));
         Ok(())
     }
@@ -118,20 +126,15 @@ struct World {
 impl World {
     fn new(seed: u64, frames: u64) -> Self {
         let mut mem = memory(frames);
+        let mut machine = Machine::default();
+        // Every second seed has a hart that sets A and D by itself.
+        machine.hart.updates_marks = seed.is_multiple_of(2);
         for (file, len_bytes) in DISK_FILES {
             mem.set_file(file, len_bytes, Store::Device);
         }
         mem.set_file(SHARED_FILE, SHARED_PAGES * PAGE_SIZE, Store::Memory);
         let shared = (0..SHARED_PAGES).map(|_| Rc::new(RefCell::new(Box::new([0; PAGE])))).collect();
-        World {
-            rng: Rng::new(seed),
-            mem,
-            machine: Machine::default(),
-            processes: Vec::new(),
-            shared,
-            next_id: 1,
-            killed: 0,
-        }
+        World { rng: Rng::new(seed), mem, machine, processes: Vec::new(), shared, next_id: 1, killed: 0 }
     }
 
     fn next_id(&mut self) -> SpaceId {
@@ -166,7 +169,10 @@ impl World {
         for (number, vpn) in (0..).zip(mapped.range.pages()) {
             let bytes = self.shared_or_fresh(flags, backing, number);
             let stack = flags.contains(VmaFlags::GROWS_DOWN);
-            self.processes[who].1.pages.insert(vpn, ModelPage { prot, stack, fresh: bytes.clone(), bytes });
+            self.processes[who].1.pages.insert(
+                vpn,
+                ModelPage { prot, stack, accessed: false, dirty: false, fresh: bytes.clone(), bytes },
+            );
         }
     }
 
@@ -252,7 +258,25 @@ impl World {
         self.machine.hart.fence(space.asid(), discarded.flush);
         for (_, page) in model.pages.range_mut(range.start..range.end) {
             page.bytes = page.fresh.clone();
+            (page.accessed, page.dirty) = (false, false);
         }
+    }
+
+    /// Clears A or D of a page, as a policy does.
+    fn clear_mark(&mut self, who: usize) {
+        let vpn = self.random_range().start;
+        let (space, model) = &mut self.processes[who];
+        let (accessed, dirty) =
+            model.pages.get(&vpn).map_or((false, false), |page| (page.accessed, page.dirty));
+        let (was, flush) = if self.rng.chance(2) {
+            model.pages.entry(vpn).and_modify(|page| page.accessed = false);
+            (accessed, space.clear_accessed(&mut self.mem, vpn))
+        } else {
+            model.pages.entry(vpn).and_modify(|page| page.dirty = false);
+            (dirty, space.clear_dirty(&mut self.mem, vpn))
+        };
+        assert_eq!(flush.0, was);
+        self.machine.hart.fence(space.asid(), flush.1);
     }
 
     fn brk(&mut self, who: usize) {
@@ -265,7 +289,14 @@ impl World {
         model.pages.retain(|&vpn, _| !(vpn >= end && vpn < Vpn(HEAP.page().0 + 12)));
         for vpn in PageRange::new(HEAP.page(), end.max(HEAP.page())).pages() {
             let zeros = || Bytes::Private(Box::new([0; PAGE]));
-            let page = || ModelPage { prot: RW, stack: false, bytes: zeros(), fresh: zeros() };
+            let page = || ModelPage {
+                prot: RW,
+                stack: false,
+                bytes: zeros(),
+                accessed: false,
+                dirty: false,
+                fresh: zeros(),
+            };
             model.pages.entry(vpn).or_insert_with(page);
         }
     }
@@ -283,7 +314,10 @@ impl World {
                 before,
                 "the child maps exactly the parent's frames"
             );
-            let model = model.clone();
+            let mut model = model.clone();
+            for page in model.pages.values_mut() {
+                (page.accessed, page.dirty) = (false, false);
+            }
             self.processes.push((report.child, model));
         }
     }
@@ -356,6 +390,17 @@ impl World {
         }
     }
 
+    /// A is set where a page was used, and D where it was stored to, and nowhere else.
+    fn check_marks(&self) {
+        for (space, model) in &self.processes {
+            for (&vpn, page) in &model.pages {
+                let flags = space.pte(&self.mem, vpn).flags();
+                let marks = (flags.contains(PteFlags::A), flags.contains(PteFlags::D));
+                assert_eq!(marks, (page.accessed, page.dirty), "{vpn:?}: {flags:?}");
+            }
+        }
+    }
+
     fn step(&mut self) {
         if self.processes.is_empty() {
             return self.spawn();
@@ -374,6 +419,7 @@ impl World {
                 self.mem.evict_all_clean();
             }
             28 => self.compare_all(who),
+            29..=34 => self.clear_mark(who),
             _ => self.access(who),
         }
     }
@@ -384,6 +430,7 @@ impl World {
             if step % 8 == 0 {
                 self.junk_free_frames();
                 audit(&self.mem, self.processes.iter().map(|(space, _)| space));
+                self.check_marks();
             }
         }
     }
@@ -447,6 +494,8 @@ fn many_processes_see_their_own_bytes() {
         "cow_reuse",
         "stack_grow",
         "shared_map",
+        "accessed",
+        "dirtied",
         "protection",
         "segv",
     ] {
@@ -469,12 +518,14 @@ fn many_processes_with_too_few_frames() {
 
 #[test]
 fn the_same_seed_is_the_same_run() {
-    let run = || {
-        let mut world = World::new(7, 300);
+    let run = |seed| {
+        let mut world = World::new(seed, 300);
         world.run(2000);
         (world.machine.log.clone(), world.machine.disk_reads.clone(), world.mem.frames().peak_used())
     };
-    assert_eq!(run(), run());
+    for seed in [7, 8] {
+        assert_eq!(run(seed), run(seed));
+    }
 }
 
 const _: () = assert!(ARENA.end.0 < MMAP_BASE_PAGE.0);

@@ -11,10 +11,10 @@ use crate::layout::{STACK_GUARD_PAGES, USER_END};
 use crate::memory::{Contents, Memory};
 use crate::page_cache::{PageKey, PageLookup};
 use crate::phys::PhysMem;
-use crate::pte::{Stores, user_leaf};
+use crate::pte::{Stores, marks_of, user_leaf};
 use crate::vma::{PageSource, Prot, Vma, VmaFlags};
 use isa::events::Access;
-use isa::paging::{Pte, PteFlags};
+use isa::paging::Pte;
 use isa::{PhysAddr, VirtAddr, Vpn};
 
 impl AddressSpace {
@@ -67,9 +67,19 @@ impl AddressSpace {
             return None;
         }
         let pte = self.pte(mem, va.page());
-        let marks = PteFlags::A | if access == Access::Write { PteFlags::D } else { PteFlags::empty() };
-        (permits(pte, access) && pte.flags().contains(marks))
+        (permits(pte, access) && pte.flags().contains(marks_of(access)))
             .then(|| pte.ppn().base().wrapping_add(va.page_offset()))
+    }
+
+    /// Sets A, and D for a store, as hardware with Svadu does before an access that the page's entry allows. Returns whether it does.
+    /// The TLB need forget nothing: an entry of it that lacks the bits is not used.
+    pub fn mark<P: PhysMem>(&mut self, mem: &mut Memory<P>, va: VirtAddr, access: Access) -> bool {
+        let old = if va < USER_END { self.pte(mem, va.page()) } else { Pte::EMPTY };
+        let allowed = permits(old, access);
+        if allowed {
+            let _no_fence_needed = self.set_flags(mem, va.page(), old, old.flags() | marks_of(access));
+        }
+        allowed
     }
 
     fn place_of(&self, vpn: Vpn) -> Place<'_> {
@@ -151,18 +161,10 @@ impl AddressSpace {
                     Some(mapped) => mapped,
                     None => fault.cached_frame(mem)?,
                 };
-                // Mapped without W until a store comes, so that the page cache hears of the first one.
-                let stores =
-                    if fault.access == Access::Write { Stores::AsProtected } else { Stores::Forbidden };
-                let outcome = self.map_frame(mem, action, fault, shared, stores)?;
-                if fault.access == Access::Write {
-                    mem.mark_dirty(fault.page_key());
-                }
-                Ok(outcome)
+                self.map_frame(mem, action, fault, shared, Stores::AsProtected)
             }
-            FaultAction::Accessed => {
-                let dirty = if fault.access == Access::Write { PteFlags::D } else { PteFlags::empty() };
-                let new_pte = fault.old.with_flags(fault.old.flags() | PteFlags::A | dirty);
+            FaultAction::Accessed | FaultAction::Dirtied => {
+                let new_pte = fault.old.with_flags(fault.old.flags() | marks_of(fault.access));
                 // A fence even if the entry was right: the TLB may hold what it was before.
                 let flush = self.set_pte(mem, fault.vpn(), new_pte)?.and(Flush::page(fault.vpn()));
                 let owners = fault.frame.map_or(0, |frame| mem.frames().info(frame).maps);
@@ -191,7 +193,7 @@ impl AddressSpace {
         stores: Stores,
     ) -> Result<FaultOutcome, OutOfFrames> {
         let owners = mem.frames().info(fault.frame.unwrap_or(frame)).maps;
-        let new_pte = user_leaf(frame.ppn(), fault.prot, stores);
+        let new_pte = user_leaf(frame.ppn(), fault.prot, stores, fault.access);
         match self.set_pte(mem, fault.vpn(), new_pte) {
             Ok(flush) => Ok(FaultOutcome::Resolved(fault.resolution(
                 action,

@@ -87,7 +87,9 @@ impl AddressSpace {
             let anon = mapped_frame(mem, old)
                 .is_some_and(|frame| matches!(mem.frames().info(frame).kind, FrameKind::Anon(_)));
             let shared = if anon { shared_entry(old) } else { old };
-            let _child_is_not_running = child.set_pte(mem, vpn, shared)?;
+            // The child has neither used nor changed the page.
+            let of_child = shared.with_flags(shared.flags() - (PteFlags::A | PteFlags::D));
+            let _child_is_not_running = child.set_pte(mem, vpn, of_child)?;
             if anon {
                 frames += 1;
                 flush = flush.and(parent.set_pte(mem, vpn, shared)?);

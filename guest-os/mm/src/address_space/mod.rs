@@ -1,8 +1,9 @@
 //! An address space: a root page table, its VMAs and its ASID. Its verbs are a file each: `map`, `unmap`, `protect`,
-//! `discard`, `cut`, `brk`, `fork`, `teardown`, and `fault`.
+//! `discard`, `cut`, `brk`, `fork`, `teardown`, `fault`, and the clearing of A and D (`marks`).
 //!
 //! Every change of a user page-table entry goes through [`AddressSpace::set_pte`] (in `tables`), which also
-//! keeps the frames' map counts and owner keys. So reverse maps come for free, and no frame is freed while it is mapped.
+//! keeps the frames' map counts and owner keys. So no frame is freed while it is mapped, and what one frame knows of its mappings is
+//! right; finding all of them is a search of its own (anonymous frames shared by `fork` know the page, not the address spaces).
 
 mod brk;
 mod cut;
@@ -11,6 +12,7 @@ mod fault;
 mod flush;
 mod fork;
 mod map;
+mod marks;
 mod protect;
 mod tables;
 mod teardown;

@@ -26,7 +26,7 @@ impl AddressSpace {
         for vma in &changed {
             let done: Result<(), Infallible> = self.for_each_entry(mem, vma.range, |space, mem, vpn, old| {
                 let new = protected(mem, old, prot);
-                flush = flush.and(space.set_pte(mem, vpn, new).expect("the entry's page table is there"));
+                flush = flush.and(space.set_flags(mem, vpn, old, new.flags()));
                 Ok(())
             });
             let Ok(()) = done;

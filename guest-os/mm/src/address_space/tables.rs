@@ -98,8 +98,8 @@ impl AddressSpace {
     }
 
     /// **The one function that changes a user page's entry.** It keeps the map counts and owner keys of the frame that
-    /// is mapped now and of the one that was, makes page tables as needed and frees them when they are empty, and
-    /// frees a frame that has lost its last map (a page of the page cache stays there).
+    /// is mapped now and of the one that was, passes a D bit that goes on to the page cache, makes page tables as needed and
+    /// frees them when they are empty, and frees a frame that has lost its last map (a page of the page cache stays there).
     ///
     /// Fails only when a page table is needed and there is no frame for it; then nothing has changed.
     pub(super) fn set_pte<P: PhysMem>(
@@ -128,6 +128,9 @@ impl AddressSpace {
             return Ok(Flush::None);
         }
         mem.phys_mut().write_pte(at, new);
+        if is_dirty(old) && !(is_dirty(new) && old_frame == new_frame) {
+            pass_on_dirty(mem, old_frame);
+        }
 
         if old_frame != new_frame {
             if let Some(frame) = new_frame {
@@ -149,6 +152,17 @@ impl AddressSpace {
             return Ok(Flush::All);
         }
         Ok(Flush::page(vpn))
+    }
+
+    /// Gives a mapped page's entry other flags. `old` is what it is now, with a frame.
+    pub(super) fn set_flags<P: PhysMem>(
+        &mut self,
+        mem: &mut Memory<P>,
+        vpn: Vpn,
+        old: Pte,
+        flags: PteFlags,
+    ) -> Flush {
+        self.set_pte(mem, vpn, old.with_flags(flags)).expect("the entry's page table is there")
     }
 
     /// Empties a user page's entry. Unlike [`AddressSpace::set_pte`] it needs no page table, so it can't fail.
@@ -213,6 +227,20 @@ impl AddressSpace {
             }
         }
     }
+}
+
+/// An entry with D has gone, or has lost D: what was stored through it is known to the page cache from now on. (An anonymous frame has
+/// no other copy, so there is nothing to know.)
+fn pass_on_dirty<P: PhysMem>(mem: &mut Memory<P>, frame: Option<FrameId>) {
+    if let Some(frame) = frame
+        && let FrameKind::PageCache(key) = mem.frames().info(frame).kind
+    {
+        mem.mark_dirty(key);
+    }
+}
+
+fn is_dirty(pte: Pte) -> bool {
+    pte.is_valid() && pte.flags().contains(PteFlags::D)
 }
 
 /// The frame that an entry maps. It is always the frame table's: user pages show no other memory.

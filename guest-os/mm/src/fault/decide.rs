@@ -17,7 +17,7 @@ pub fn decide(query: &FaultQuery<'_>) -> FaultAction {
         return FaultAction::Protection;
     }
     match query.mapped {
-        Some(_) if permits(query.pte, query.access) => FaultAction::Accessed,
+        Some(_) if permits(query.pte, query.access) => marked(query.pte, query.access),
         Some(frame) => write_protected(vma, frame),
         None => untouched(vma, query),
     }
@@ -40,6 +40,15 @@ pub(crate) fn permits(pte: Pte, access: Access) -> bool {
         Access::Execute => PteFlags::X,
     };
     pte.flags().contains(PteFlags::V | PteFlags::U | needed)
+}
+
+/// The entry allows the access: what the hardware has not done for itself.
+fn marked(pte: Pte, access: Access) -> FaultAction {
+    if access == Access::Write && !pte.flags().contains(PteFlags::D) {
+        FaultAction::Dirtied
+    } else {
+        FaultAction::Accessed
+    }
 }
 
 /// The VMA allows the access and the entry maps a frame, yet the entry forbids it: a store to a frame that

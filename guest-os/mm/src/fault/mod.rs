@@ -140,8 +140,10 @@ pub enum FaultAction {
     StackGrow,
     /// Map the frame of a shared mapping.
     SharedMap,
-    /// The entry is right but for A or D, or it became right meanwhile: set them.
+    /// The entry is right but for A, or it became right meanwhile: set A.
     Accessed,
+    /// A store to a clean page, which is writable: set D, and A.
+    Dirtied,
     /// Refuse: the VMA does not allow the access (SIGSEGV, SEGV_ACCERR).
     Protection,
     /// Refuse: there is nothing.
@@ -163,6 +165,7 @@ impl FaultAction {
             Self::StackGrow => EventKind::StackGrow,
             Self::SharedMap => EventKind::SharedMap,
             Self::Accessed => EventKind::Accessed,
+            Self::Dirtied => EventKind::Dirtied,
             Self::Protection => EventKind::Protection,
             Self::Segv(_) => EventKind::Segv,
         })

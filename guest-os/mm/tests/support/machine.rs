@@ -21,27 +21,27 @@ pub fn disk_byte(file: FileId, offset: u64) -> u8 {
 #[derive(Default)]
 pub struct Hart {
     tlb: HashMap<(u16, Vpn), Pte>,
+    /// Whether it sets A and D by itself (Svadu) or raises page faults (Svade).
+    pub updates_marks: bool,
 }
 
 impl Hart {
-    /// Translates, as the manual says ("Virtual Address Translation Process"), with Svade. `None` is a page fault.
+    /// Translates, as the manual says ("Virtual Address Translation Process"). `None` is a page fault.
     pub fn translate(
         &mut self,
-        ram: &VecRam,
+        ram: &mut VecRam,
         root: Ppn,
         asid: u16,
         va: VirtAddr,
         access: Access,
     ) -> Option<PhysAddr> {
-        let suffices = |pte: Pte| {
-            let f = pte.flags();
-            let right = match access {
-                Access::Read => PteFlags::R,
-                Access::Write => PteFlags::W | PteFlags::D,
-                Access::Execute => PteFlags::X,
-            };
-            f.contains(PteFlags::V | PteFlags::U | PteFlags::A | right)
+        let right = match access {
+            Access::Read => PteFlags::R,
+            Access::Write => PteFlags::W,
+            Access::Execute => PteFlags::X,
         };
+        let allows = |pte: Pte| pte.flags().contains(PteFlags::V | PteFlags::U | right);
+        let marks = if access == Access::Write { PteFlags::A | PteFlags::D } else { PteFlags::A };
         if !Scheme::Sv39.is_canonical(va) {
             return None;
         }
@@ -49,12 +49,23 @@ impl Hart {
         let pte = match self.tlb.get(&key) {
             Some(&pte) => pte,
             None => {
-                let pte = walk(ram, root, va)?;
+                let (_, pte) = walk(ram, root, va)?;
                 self.tlb.insert(key, pte);
                 pte
             }
         };
-        suffices(pte).then(|| pte.ppn().base().wrapping_add(va.page_offset()))
+        if !allows(pte) {
+            return None;
+        }
+        if !pte.flags().contains(marks) {
+            // The update looks at the entry in memory, whatever the TLB had.
+            let (at, pte) = walk(ram, root, va).filter(|&(_, pte)| self.updates_marks && allows(pte))?;
+            let marked = pte.with_flags(pte.flags() | marks);
+            ram.write_pte(at, marked);
+            self.tlb.insert(key, marked);
+            return Some(pte.ppn().base().wrapping_add(va.page_offset()));
+        }
+        Some(pte.ppn().base().wrapping_add(va.page_offset()))
     }
 
     /// `sfence.vma`.
@@ -71,11 +82,12 @@ impl Hart {
     }
 }
 
-/// The leaf that maps `va`, if there is a valid one.
-pub fn walk(ram: &VecRam, root: Ppn, va: VirtAddr) -> Option<Pte> {
+/// The leaf that maps `va`, if there is a valid one, and where it lies.
+pub fn walk(ram: &VecRam, root: Ppn, va: VirtAddr) -> Option<(PhysAddr, Pte)> {
     let mut table = root;
     for level in (0..Scheme::Sv39.levels()).rev() {
-        let pte = ram.read_pte(paging::pte_addr(table, va, level));
+        let at = paging::pte_addr(table, va, level);
+        let pte = ram.read_pte(at);
         assert!(!pte.has_reserved_bits(), "{pte:?} at {va}");
         if !pte.is_valid() {
             return None;
@@ -84,7 +96,7 @@ pub fn walk(ram: &VecRam, root: Ppn, va: VirtAddr) -> Option<Pte> {
         assert!(!f.contains(PteFlags::W) || f.contains(PteFlags::R), "reserved encoding {pte:?}");
         if pte.is_leaf() {
             assert_eq!(level, 0, "user pages are 4 KiB");
-            return Some(pte);
+            return Some((at, pte));
         }
         assert!(level > 0, "a pointer in a leaf table: {pte:?}");
         table = pte.ppn();
@@ -172,7 +184,7 @@ impl Machine {
     ) -> Result<PhysAddr, Stopped> {
         for _ in 0..3 {
             let (root, asid) = (space.root().ppn(), space.asid());
-            if let Some(pa) = self.hart.translate(mem.phys(), root, asid, va, access) {
+            if let Some(pa) = self.hart.translate(mem.phys_mut(), root, asid, va, access) {
                 return Ok(pa);
             }
             self.fault(mem, space, va, access)?;
