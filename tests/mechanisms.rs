@@ -8,10 +8,11 @@
 mod guest;
 
 use emulator::host::{DiskError, DiskImage};
+use emulator::machine::MachineConfig;
 use guest::{Guest, disk};
 use isa::events::EventKind;
 use isa::paging::Satp;
-use isa::{PAGE_SIZE, Ppn, VirtAddr};
+use isa::{Extension, IsaSet, PAGE_SIZE, Ppn, VirtAddr};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -210,6 +211,31 @@ fn shared_text_is_in_memory_once() {
     assert_eq!(disk_of_5, disk, "the first child's pages serve all");
     // Four more children map the 30 pages, and a few of text that fork leaves to be found again.
     assert!((cache + 120..=cache + 140).contains(&cache_of_5), "{cache} and {cache_of_5}");
+}
+
+#[test]
+fn whoever_sets_a_and_d_the_faults_are_the_same() {
+    // With Svadu the kernel lets the hart set the bits; without, a fault asks for each.
+    let counts = |command: &[&str], isa: IsaSet| {
+        let config = MachineConfig { isa, ..MachineConfig::default() };
+        let mut guest = Guest::with_config(command, config, disk(command[0]), "");
+        assert_eq!(guest.finish(), 0, "{}", guest.output());
+        let faults = EventKind::ALL.iter().filter(|kind| kind.is_fault());
+        let (marks, others): (Vec<_>, Vec<_>) = faults
+            .map(|&kind| (kind, guest.count(kind)))
+            .partition(|(kind, _)| matches!(kind, EventKind::Accessed | EventKind::Dirtied));
+        (marks.iter().map(|(_, count)| count).sum::<usize>(), others)
+    };
+    let (with, without) = (IsaSet::default(), IsaSet::parse("rva22s64").expect("a profile"));
+    assert!(with.contains(Extension::Svadu) && !without.contains(Extension::Svadu));
+    for command in [&["hello"][..], &["demand", "3", "77"], &["cowfork", "64", "3"], &["vmtests"]] {
+        let (hardware_marks, hardware) = counts(command, with);
+        let (kernel_marks, kernel) = counts(command, without);
+        assert_eq!(hardware, kernel, "{command:?}");
+        assert_eq!(hardware_marks, 0, "{command:?}");
+        // Who neither forks nor maps what it changes later needs none: an access that maps a page sets the bits for itself.
+        assert_eq!(kernel_marks > 0, !matches!(command[0], "hello" | "demand"), "{command:?}");
+    }
 }
 
 #[test]

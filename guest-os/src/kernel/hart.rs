@@ -2,6 +2,7 @@
 
 use crate::arch::{self, Context, FpOwner};
 use crate::local::HartLocal;
+use crate::sbi;
 use crate::thread::Thread;
 use alloc::rc::Rc;
 use core::cell::{Cell, RefCell};
@@ -22,6 +23,8 @@ pub struct Hart {
     pub turn_end: Cell<u64>,
     /// The deadline the timer is set to; 0 before the first.
     pub timer: Cell<u64>,
+    /// Whether the hart sets A and D in page tables by itself (`menvcfg.ADUE`); if not, a page fault asks for it.
+    pub updates_marks: Cell<bool>,
     /// Context switches since boot.
     pub switches: Cell<u64>,
     /// Interrupts since boot.
@@ -38,6 +41,7 @@ static HART: HartLocal<Hart> = HartLocal::new(Hart {
     satp: Cell::new(Satp(0)),
     turn_end: Cell::new(0),
     timer: Cell::new(0),
+    updates_marks: Cell::new(false),
     switches: Cell::new(0),
     interrupts: Cell::new(0),
     idle_ticks: Cell::new(0),
@@ -60,6 +64,12 @@ impl Hart {
         if self.satp.replace(satp) != satp {
             arch::set_address_space(satp);
         }
+    }
+    /// Lets the hart set A and D in page tables by itself, if it can.
+    pub fn let_update_marks(&self) {
+        self.updates_marks.set(sbi::set_feature(isa::sbi::fwft::PTE_AD_HW_UPDATING, 1));
+        // What the TLB remembers of entries without the bits was to raise page faults.
+        arch::fence_address_space(None, None);
     }
     /// The address space in use.
     pub fn address_space(&self) -> Satp {

@@ -44,6 +44,7 @@ extern "C" fn kmain(_hart: u64, device_tree: u64) -> ! {
     // The device tree is not needed any more: its RAM is handed out too.
     mem::start(PhysAddr(heap_start.0 + heap_bytes).page(), config.ram_end.page(), frame_limit);
     arch::drop_identity_map();
+    hart().let_update_marks();
     if config.refuses {
         inject::start();
     }

@@ -1,4 +1,4 @@
-//! Calls to the firmware below (Supervisor Binary Interface 2.0, and its legacy console).
+//! Calls to the firmware below (Supervisor Binary Interface 3.0, and its legacy console).
 
 use core::arch::asm;
 use isa::sbi;
@@ -25,6 +25,11 @@ fn call(extension: u64, function: u64, arguments: [u64; 3]) -> (i64, u64) {
 pub fn has_extension(extension: u64) -> bool {
     let probe = 3;
     call(sbi::EID_BASE, probe, [extension, 0, 0]) == (sbi::SUCCESS, 1)
+}
+
+/// Sets a firmware feature of this hart; whether the firmware has done so.
+pub fn set_feature(feature: u32, value: u64) -> bool {
+    call(sbi::EID_FWFT, 0, [u64::from(feature), value, 0]).0 == sbi::SUCCESS
 }
 
 /// Asks for a timer interrupt when `time` reaches `deadline` (`u64::MAX`: never).

@@ -4,7 +4,7 @@
 //! through [`crate::fault::resolve`] and goes through the direct map. So the kernel takes no page faults and never sets SUM.
 
 use crate::fault::{self, Origin};
-use crate::hart::current;
+use crate::hart::{current, hart};
 use crate::mem::{self, FRAME_BYTES};
 use alloc::vec::Vec;
 use core::marker::PhantomData;
@@ -102,6 +102,10 @@ pub fn resolve(address: u64, access: Access) -> Result<PhysAddr, Errno> {
         let found = space.borrow().translate(&mem::memory(), va, access);
         if let Some(pa) = found {
             return Ok(pa);
+        }
+        // No fault for what would be none if the program did it itself.
+        if hart().updates_marks.get() && space.borrow_mut().mark(&mut mem::memory(), va, access) {
+            continue;
         }
         fault::resolve(va, access, Origin::KernelCopy).map_err(|_| Errno::EFAULT)?;
     }
