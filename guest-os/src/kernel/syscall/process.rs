@@ -148,6 +148,7 @@ fn wait_for_space(parent: &Thread, child: Pid) {
 }
 
 /// The child's address space: the parent's own (CLONE_VM) or a copy-on-write copy, with the ranges now shared.
+#[inline(never)] // a frame of its own, not part of its caller's
 fn child_space(
     parent: &Process,
     flags: u32,
