@@ -11,7 +11,7 @@ use crate::{check, check_eq, check_error, tests};
 tests! {
     anonymous_is_zero, zero_after_reuse, munmap_unmaps, munmap_middle, munmap_bad, fixed_replaces, @Kernel fixed_noreplace, hint_is_free_to_ignore,
     mmap_bad, @Kernel mmap_past_any_file, mmap_huge_is_lazy, mmap_too_big, page_crossing, atomics_on_fresh_pages, file_private, file_past_end,
-    mprotect_read_only, mprotect_none, mprotect_middle, mprotect_back, mprotect_bad, @Kernel mprotect_nothing, mprotect_exec, mprotect_fork, many_mappings, many_at_once, madvise_dontneed, @Kernel madvise_gap, madvise_backings, @Kernel madvise_bad,
+    mprotect_read_only, mprotect_none, mprotect_middle, mprotect_back, mprotect_bad, @Kernel mprotect_nothing, mprotect_exec, mprotect_fork, many_mappings, many_at_once, many_gaps, madvise_dontneed, @Kernel madvise_gap, madvise_backings, @Kernel madvise_bad,
     brk_grows, @Kernel brk_shrinks, brk_zero_again, brk_limits,
 }
 
@@ -430,6 +430,25 @@ fn many_at_once() -> Outcome {
     let flags = (g::MAP_PRIVATE | g::MAP_ANONYMOUS | g::MAP_FIXED) as usize;
     sys(g::__NR_mmap, [at, 2 * PAIRS * PAGE_SIZE, READ_WRITE as usize, flags, usize::MAX, 0])?;
     check_eq!(peek(at + PAGE_SIZE), 0);
+    Ok(())
+}
+
+fn many_gaps() -> Outcome {
+    // Mappings far from each other: from one of them on the kernel lists the gaps between them.
+    const COUNT: usize = 150;
+    const STRIDE: usize = 1 << 30;
+    let at = |number: usize| STRIDE + number * STRIDE;
+    for number in 0..COUNT {
+        check_eq!(mmap(at(number), PAGE_SIZE, READ_WRITE, PRIVATE | g::MAP_FIXED, -1, 0)?, at(number));
+    }
+    let taken = |address| (0..COUNT).any(|number| address == at(number));
+    check!(!taken(map(1, READ_WRITE)?));
+    check!(!taken(mmap(at(7), PAGE_SIZE, READ_WRITE, PRIVATE, -1, 0)?));
+    check_eq!(os::in_child(|| i32::from(peek(at(COUNT / 2)) != 0)), DONE);
+    munmap(at(1), (COUNT - 2) * STRIDE)?;
+    check_eq!(mmap(at(7), PAGE_SIZE, READ_WRITE, PRIVATE, -1, 0)?, at(7));
+    poke(at(0), 1);
+    poke(at(COUNT - 1), 1);
     Ok(())
 }
 
