@@ -5,7 +5,6 @@
 #![allow(clippy::unwrap_used)] // in functions that only tests call
 
 #[path = "support/guest.rs"]
-#[allow(dead_code)]
 mod guest;
 
 use emulator::machine::Machine;
