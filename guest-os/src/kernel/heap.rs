@@ -263,7 +263,7 @@ fn grow(pages: usize) -> Result<(), Errno> {
 }
 
 /// Whether there are addresses and frames for `pages` more pages and their page tables. Not while `mm` works: its frames cannot be had
-/// then, and a piece that it allocates is covered by a share.
+/// then (nor by [`map_page`]), and a piece that it allocates is covered by a share.
 fn has_room(pages: usize) -> bool {
     let range = HEAP_WINDOW.range();
     let (tables, mapped) = {
@@ -274,7 +274,10 @@ fn has_room(pages: usize) -> bool {
         return false;
     };
     let missing_tables = (end as u64).div_ceil(ENTRIES).saturating_sub(tables);
-    mem::try_memory().is_some_and(|memory| memory.has_room(FrameKind::Kernel, pages as u64 + missing_tables))
+    // A single page is had or not; of several, some could be taken in vain.
+    pages == 1
+        || mem::try_memory()
+            .is_some_and(|memory| memory.has_room(FrameKind::Kernel, pages as u64 + missing_tables))
 }
 
 fn map_page() -> Result<(), Errno> {
