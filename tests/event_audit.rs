@@ -268,7 +268,7 @@ const SHORT: &[(&[&str], u64)] = &[
 #[test]
 fn an_event_that_is_left_out_is_found() {
     // What changes nothing that the view keeps (a reused frame becomes writable, a shared one read-only, a page is marked; the view keeps no
-    // W, A and D), what `cache_fill` has told already (`disk_read`), and what no guest tells yet.
+    // W, A and D), what `cache_fill` has told already (`disk_read`), threads, which the view does not keep, and what no guest tells yet.
     const NO_CHANGE: &[EventKind] = &[
         EventKind::CowReuse,
         EventKind::Accessed,
@@ -281,6 +281,8 @@ fn an_event_that_is_left_out_is_found() {
         EventKind::OutOfFrames,
         EventKind::DiskRead,
         EventKind::ExecRefused,
+        EventKind::Thread,
+        EventKind::ThreadExit,
         EventKind::Shutdown,
         EventKind::TlbMiss,
         EventKind::TlbEvict,

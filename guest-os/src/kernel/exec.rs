@@ -69,12 +69,20 @@ pub fn execute(request: Request) -> Result<(), Errno> {
             return Ok(());
         }
     };
-    let space = new_space()?;
+    let had_others = exit::end_other_threads(&thread)?;
+    // As in Linux, there is no way back once the other threads have ended.
+    let give_up = |error| {
+        if had_others && !inject::has_refused() {
+            thread.post(proc::SigInfo::from_kernel(proc::Signal::KILL));
+        }
+        error
+    };
+    // Nothing sleeps from here on: no other process sees an address space that is nobody's.
+    let space = new_space().map_err(give_up)?;
     let stack = first_stack(&request, &plan);
     pages::hold(image.number, &image.location.inode);
     let prepared = stack.and_then(|stack| {
         map_image(&mut space.borrow_mut(), &image, &plan, stack.sp)?;
-        exit::end_other_threads(&thread)?;
         heap::settle()?;
         make_room(stack.bytes.len() as u64)?;
         Ok(stack)
@@ -83,7 +91,7 @@ pub fn execute(request: Request) -> Result<(), Errno> {
         Ok(stack) => stack,
         Err(error) => {
             process::release_space(space);
-            return Err(error);
+            return Err(give_up(error));
         }
     };
     inject::covered(|| {

@@ -85,12 +85,12 @@ pub fn end_all_threads(process: &Process, status: ExitStatus) {
     }
 }
 
-/// Ends all threads of the running one's process but itself, and waits until they have. EINTR if it is to end itself.
-pub fn end_other_threads(thread: &Thread) -> Result<(), Errno> {
+/// Ends all threads of the running one's process but itself, and waits until they have. Whether there were any; EINTR if it is to end itself.
+pub fn end_other_threads(thread: &Thread) -> Result<bool, Errno> {
     let process = &thread.process;
     let are_others = || table(|t| t.thread_count(process.pid)) > 1;
     if !are_others() {
-        return Ok(());
+        return Ok(false);
     }
     if thread.is_killed() {
         return Err(Errno::EINTR);
@@ -99,7 +99,7 @@ pub fn end_other_threads(thread: &Thread) -> Result<(), Errno> {
     while are_others() {
         wait::sleep(Channel::Threads(process.pid));
     }
-    Ok(())
+    Ok(true)
 }
 
 fn kill_others(process: &Process) {
