@@ -9,6 +9,7 @@ use super::stdio::HostStdio;
 use super::strace::Strace;
 use super::trace_file::Recorder;
 use super::{STATUS_ERROR, STATUS_FUEL, output};
+use abi::Errno;
 use anyhow::{Context, Result, bail};
 use emulator::debug::ProgramFiles;
 use emulator::image::{self, RootImage};
@@ -238,34 +239,30 @@ fn conclude(end: End, program: &OsStr, refusal: Option<&str>) -> u8 {
 }
 
 /// The errno's name, the reason (the kernel's own, if it has told one), and what to try.
-fn exec_failure(errno: u32, refusal: Option<&str>) -> String {
-    const ENOEXEC: u32 = 8;
-    if let (ENOEXEC, Some(why)) = (errno, refusal) {
-        return format!("ENOEXEC: {why}");
-    }
-    let (name, reason) = match errno {
-        2 => ("ENOENT", "no such file in the root (or its interpreter is missing)"),
-        ENOEXEC => (
-            "ENOEXEC",
-            "not a program that this machine can run: a static riscv64 Linux ELF or a #! script is needed",
-        ),
-        13 => ("EACCES", "not a regular file with execute permission"),
-        12 => ("ENOMEM", "not enough memory; give more with -m or --frames"),
-        5 => ("EIO", "the disk could not be read; check the image with e2fsck -fn"),
-        7 => ("E2BIG", "arguments and environment are too long"),
-        20 => ("ENOTDIR", "a part of the path is not a folder"),
-        21 => ("EISDIR", "is a folder"),
-        22 => ("EINVAL", "malformed ELF"),
-        36 => ("ENAMETOOLONG", "the path is too long"),
-        40 => ("ELOOP", "too many symbolic links"),
-        80 => (
-            "ELIBBAD",
-            "its dynamic loader cannot be used: link with -static, or give --root a system that has it",
-        ),
-        117 => ("EUCLEAN", "the root file system is damaged; check it with e2fsck -fn"),
-        _ => return format!("errno {errno}"),
+fn exec_failure(number: u32, refusal: Option<&str>) -> String {
+    let Some(errno) = Errno::from_number(u64::from(number)) else { return format!("errno {number}") };
+    let reason = match (errno, refusal) {
+        (Errno::ENOEXEC, Some(why)) => why,
+        (Errno::ENOENT, _) => "no such file in the root (or its interpreter is missing)",
+        (Errno::ENOEXEC, None) => {
+            "not a program that this machine can run: a static riscv64 Linux ELF or a #! script is needed"
+        }
+        (Errno::EACCES, _) => "not a regular file with execute permission",
+        (Errno::ENOMEM, _) => "not enough memory; give more with -m or --frames",
+        (Errno::EIO, _) => "the disk could not be read; check the image with e2fsck -fn",
+        (Errno::E2BIG, _) => "arguments and environment are too long",
+        (Errno::ENOTDIR, _) => "a part of the path is not a folder",
+        (Errno::EISDIR, _) => "is a folder",
+        (Errno::EINVAL, _) => "malformed ELF",
+        (Errno::ENAMETOOLONG, _) => "the path is too long",
+        (Errno::ELOOP, _) => "too many symbolic links",
+        (Errno::ELIBBAD, _) => {
+            "its dynamic loader cannot be used: link with -static, or give --root a system that has it"
+        }
+        (Errno::EUCLEAN, _) => "the root file system is damaged; check it with e2fsck -fn",
+        _ => return format!("errno {number}"),
     };
-    format!("{name}: {reason}")
+    format!("{}: {reason}", errno.name())
 }
 
 #[cfg(test)]

@@ -44,6 +44,11 @@ impl Asked {
         &self.entry
     }
 
+    /// Whether the program goes on after it.
+    pub fn comes_back(&self) -> bool {
+        self.call.is_none_or(|call| call.returns != Returns::Never)
+    }
+
     /// The arguments that were missing, and the result.
     pub fn rest(&self, memory: &UserMemory<'_>, result: u64) -> (String, String) {
         let error = Errno::from_return_value(result);

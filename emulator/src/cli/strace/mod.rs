@@ -1,7 +1,7 @@
 //! `--strace`: the program's system calls and signals, a line each, as `strace -f` writes them.
 //!
 //! The machine is observed, never changed: the run stops wherever a hart goes over to the kernel or back to the program, its
-//! registers say what was asked for and answered, and user memory is read by the process's own page table. Which process it is, the
+//! registers say what was asked for and answered, and user memory is read by the process's own page table. Which thread it is, the
 //! event stream tells. So the guest executes the same instructions with `--strace` and without.
 
 mod arguments;
@@ -50,9 +50,11 @@ impl Observer for Border {
     }
 }
 
-/// What is known of a process.
+/// What is known of a thread.
 #[derive(Default)]
-struct Process {
+struct Thread {
+    /// Its process.
+    pid: u64,
     /// A call that has not come back.
     pending: Option<arguments::Asked>,
     /// Where it was when it went over to the kernel.
@@ -67,7 +69,10 @@ struct Process {
 pub struct Strace {
     recorder: Recorder,
     border: Border,
-    processes: BTreeMap<u64, Process>,
+    /// By their numbers.
+    threads: BTreeMap<u64, Thread>,
+    /// The thread that each hart runs.
+    running: BTreeMap<usize, u64>,
     lines: Lines,
 }
 
@@ -78,7 +83,8 @@ impl Strace {
         Self {
             recorder: recorder.clone(),
             border: Border::default(),
-            processes: BTreeMap::new(),
+            threads: BTreeMap::new(),
+            running: BTreeMap::new(),
             lines: Lines::default(),
         }
     }
@@ -101,62 +107,61 @@ impl Strace {
     /// The hart has gone over to the other side.
     fn look(&mut self, machine: &Machine) {
         let hart = machine.hart();
-        let Some(pid) =
-            self.recorder.with(|trace| trace.guest.running_on(hart.id).map(|process| process.pid))
-        else {
-            return;
-        };
+        let Some(&tid) = self.running.get(&hart.id) else { return };
         let memory = UserMemory::new(machine, hart.satp());
-        let process = self.processes.entry(pid).or_default();
         if self.border.is_user {
-            self.returned(pid, hart, &memory);
+            self.returned(tid, hart, &memory);
         } else {
-            process.left_at = self.border.left_at;
+            self.thread(tid).left_at = self.border.left_at;
             if self.border.is_call {
-                self.called(pid, hart, &memory);
+                self.called(tid, hart, &memory);
             }
         }
     }
 
-    fn called(&mut self, pid: u64, hart: &Hart, memory: &UserMemory<'_>) {
+    fn called(&mut self, tid: u64, hart: &Hart, memory: &UserMemory<'_>) {
         let argument = |n: usize| hart.x[usize::from(reg::A0) + n];
         let arguments = [0, 1, 2, 3, 4, 5].map(argument);
         let call = arguments::Asked::new(argument(7), arguments, memory);
-        self.lines.begin(pid, call.entry());
-        self.processes.entry(pid).or_default().pending = Some(call);
+        self.lines.begin(tid, call.entry());
+        if call.comes_back() {
+            self.thread(tid).pending = Some(call);
+        } else {
+            self.lines.end(tid, &call.never());
+        }
     }
 
     /// The program goes on: after its call, in a handler, or at the start of a new program.
-    fn returned(&mut self, pid: u64, hart: &Hart, memory: &UserMemory<'_>) {
-        let process = self.processes.entry(pid).or_default();
+    fn returned(&mut self, tid: u64, hart: &Hart, memory: &UserMemory<'_>) {
+        let thread = self.threads.entry(tid).or_default();
         let result = hart.x[usize::from(reg::A0)];
-        if let Some(path) = process.executing.take() {
-            match process.pending.take() {
-                Some(call) => self.lines.end(pid, &call.rest(memory, 0)),
-                None => self.lines.whole(pid, &arguments::first_program(&path, hart, memory)),
+        if let Some(path) = thread.executing.take() {
+            match thread.pending.take() {
+                Some(call) => self.lines.end(tid, &call.rest(memory, 0)),
+                None => self.lines.whole(tid, &arguments::first_program(&path, hart, memory)),
             }
             return;
         }
         // A handler that faults at its first instruction comes back there with the arguments it was called with.
-        let has_moved = hart.pc != process.left_at;
+        let has_moved = hart.pc != thread.left_at;
         let signal = siginfo::Delivered::find(hart, memory).filter(|_| has_moved);
-        let call = process.pending.take();
+        let call = thread.pending.take();
         if let Some(signal) = signal {
             if let Some(call) = call {
-                let rest = match signal.interrupted_at == process.left_at {
+                let rest = match signal.interrupted_at == thread.left_at {
                     true => call.will_restart(),
                     false => call.rest(memory, signal.interrupted_result),
                 };
-                self.lines.end(pid, &rest);
+                self.lines.end(tid, &rest);
             }
-            process.refused = None;
-            self.lines.whole(pid, &signal.info.line());
+            thread.refused = None;
+            self.lines.whole(tid, &signal.info.line());
         } else if let Some(call) = call {
             let rest = match has_moved {
                 true => call.rest(memory, result),
                 false => call.will_restart(),
             };
-            self.lines.end(pid, &rest);
+            self.lines.end(tid, &rest);
         }
     }
 
@@ -165,26 +170,45 @@ impl Strace {
             self.take_in(&event);
         }
         let alive = self.recorder.with(|trace| trace.guest.processes().filter(|p| p.is_alive()).count());
-        self.lines.set_names_processes(alive > 1);
+        self.lines.set_names_processes(alive.max(self.threads.len()) > 1);
+    }
+
+    fn thread(&mut self, tid: u64) -> &mut Thread {
+        self.threads.entry(tid).or_default()
     }
 
     fn take_in(&mut self, event: &Event) {
-        let (pid, record) = (event.record.pid, &event.record);
-        let process = self.processes.entry(pid).or_default();
+        let record = &event.record;
         match event.kind() {
-            Some(EventKind::Exec) => process.executing = Some(event.text.clone()),
-            Some(EventKind::Segv) if !event.kernel_copy() => process.refused = Some((1, record.va)),
-            Some(EventKind::Protection) if !event.kernel_copy() => process.refused = Some((2, record.va)),
-            Some(EventKind::Exit) => {
-                let process = self.processes.remove(&pid).unwrap_or_default();
-                if let Some(call) = process.pending {
-                    self.lines.end(pid, &call.never());
-                }
-                let last = process.refused.and_then(|(code, va)| siginfo::refused(record.detail, code, va));
-                last.into_iter().for_each(|info| self.lines.whole(pid, &info.line()));
-                self.lines.whole(pid, &structures::ending(record.detail));
+            Some(EventKind::Switch) if record.pid == 0 => drop(self.running.remove(&event.hart)),
+            Some(EventKind::Switch) => {
+                self.thread(record.tid).pid = record.pid;
+                self.running.insert(event.hart, record.tid);
             }
+            Some(EventKind::Exec) => self.thread(record.tid).executing = Some(event.text.clone()),
+            Some(EventKind::Segv) if !event.kernel_copy() => {
+                self.thread(record.tid).refused = Some((1, record.va))
+            }
+            Some(EventKind::Protection) if !event.kernel_copy() => {
+                self.thread(record.tid).refused = Some((2, record.va))
+            }
+            Some(EventKind::Exit) => self.ended(record.pid, record.detail),
             _ => {}
         }
+    }
+
+    /// A process has ended, and all of its threads.
+    fn ended(&mut self, pid: u64, status: u64) {
+        let mine = self.threads.iter().filter(|(_, thread)| thread.pid == pid);
+        let tids: Vec<u64> = mine.map(|(&tid, _)| tid).collect();
+        for tid in tids {
+            let thread = self.threads.remove(&tid).unwrap_or_default();
+            if let Some(call) = thread.pending {
+                self.lines.end(tid, &call.never());
+            }
+            let last = thread.refused.and_then(|(code, va)| siginfo::refused(status, code, va));
+            last.into_iter().for_each(|info| self.lines.whole(tid, &info.line()));
+        }
+        self.lines.whole(pid, &structures::ending(status));
     }
 }

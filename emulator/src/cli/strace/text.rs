@@ -110,3 +110,44 @@ pub fn signal_set(set: u64) -> String {
         .collect();
     format!("{sign}[{}]", names.join(" "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use abi::sets;
+
+    #[test]
+    fn strings_are_escaped_and_cut() {
+        assert_eq!(string(b"a\"b\\\n\t\x1b[0m\0"), r#""a\"b\\\n\t\33[0m\0""#);
+        // A digit behind it would be read as a part of the number.
+        assert_eq!(string(b"\x018\x01x\xff"), r#""\0018\1x\377""#);
+        assert_eq!(string(&[b'x'; 32]), format!("\"{}\"", "x".repeat(32)));
+        assert_eq!(string(&[b'x'; 33]), format!("\"{}\"...", "x".repeat(32)));
+        assert_eq!(path(&[b'x'; 33]), format!("\"{}\"", "x".repeat(33)));
+    }
+
+    #[test]
+    fn flags_have_names() {
+        assert_eq!(flags(&sets::OPEN, 0), "O_RDONLY");
+        assert_eq!(flags(&sets::OPEN, 0o2_000_101), "O_WRONLY|O_CREAT|O_CLOEXEC");
+        assert_eq!(flags(&sets::OPEN, 0o20_200_002), "O_RDWR|O_TMPFILE");
+        assert_eq!(flags(&sets::OPEN, 0o3), "0x3");
+        assert_eq!(flags(&sets::MMAP_PROT, 0), "PROT_NONE");
+        assert_eq!(flags(&sets::MMAP_PROT, 0x103), "PROT_READ|PROT_WRITE|0x100");
+        assert_eq!(flags(&sets::STAT, 0), "0");
+        assert_eq!(flags(&sets::STAT, 0x1100), "AT_SYMLINK_NOFOLLOW|AT_EMPTY_PATH");
+        assert_eq!(flags(&sets::WHENCE, 9), "0x9");
+        // Only the bits of an int count.
+        assert_eq!(flags(&sets::DUP, 0xffff_ffff_0000_0000), "0");
+    }
+
+    #[test]
+    fn numbers_and_sets_of_signals() {
+        assert_eq!(int(0xffff_ffff), "-1");
+        assert_eq!((mode(0o644), mode(0), mode(0o1777)), ("0644".into(), "000".into(), "01777".into()));
+        assert_eq!((address(0), address(16)), ("NULL".into(), "0x10".into()));
+        assert_eq!(signal_set(1 << 1 | 1 << 16), "[INT CHLD]");
+        assert_eq!(signal_set(!(1 << 8)), "~[KILL]");
+        assert_eq!((signal(34), signal(99)), ("SIGRT_2".into(), "99".into()));
+    }
+}
