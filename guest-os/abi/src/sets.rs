@@ -63,7 +63,7 @@ pub const MEMFD: FlagSet = strict(
         refused("MFD_ALLOW_SEALING", 2),
         refused("MFD_HUGETLB", 4),
         refused("MFD_NOEXEC_SEAL", 8),
-        ignored("MFD_EXEC", 16),
+        ignored("MFD_EXEC", 0x10),
     ],
 );
 
@@ -317,8 +317,8 @@ pub const CLONE: FlagSet = FlagSet {
         "clone",
         &[
             taken("CLONE_VM", 0x100),
-            ignored("CLONE_FS", 0x200),
-            ignored("CLONE_FILES", 0x400),
+            taken("CLONE_FS", 0x200),
+            taken("CLONE_FILES", 0x400),
             taken("CLONE_SIGHAND", 0x800),
             ignored("CLONE_PIDFD", 0x1000),
             ignored("CLONE_PTRACE", 0x2000),

@@ -253,7 +253,7 @@ const ABSENT: &[(u32, &str)] = &[
     (242, "accept4"), (243, "recvmmsg"), (262, "fanotify_init"), (263, "fanotify_mark"), (264, "name_to_handle_at"),
     (265, "open_by_handle_at"), (266, "clock_adjtime"), (267, "syncfs"), (268, "setns"), (269, "sendmmsg"),
     (270, "process_vm_readv"), (271, "process_vm_writev"), (272, "kcmp"), (273, "finit_module"),
-    (274, "sched_setattr"), (275, "sched_getattr"), (277, "seccomp"), (279, "memfd_create"), (280, "bpf"),
+    (274, "sched_setattr"), (275, "sched_getattr"), (277, "seccomp"), (280, "bpf"),
     (281, "execveat"), (282, "userfaultfd"), (283, "membarrier"), (284, "mlock2"), (285, "copy_file_range"),
     (286, "preadv2"), (287, "pwritev2"), (288, "pkey_mprotect"), (289, "pkey_alloc"), (290, "pkey_free"),
     (292, "io_pgetevents"), (294, "kexec_file_load"), (424, "pidfd_send_signal"), (425, "io_uring_setup"),

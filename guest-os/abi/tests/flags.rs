@@ -1,6 +1,7 @@
 //! Who sees each flag at work: for every flag and choice that a call takes, the test of `vmtests` that observes its effect.
 //!
-//! A flag without a case fails, and so does a case that is no test, or whose file does not name the flag.
+//! A flag without a case fails, and so does a case that is no test, or whose file (or `raw.rs`, which makes its calls) does
+//! not name the flag.
 
 #![allow(clippy::unwrap_used)] // in functions that only tests call
 
@@ -47,6 +48,12 @@ const OBSERVED: &[(&str, &str, &str)] = &[
     ("mprotect", "PROT_NONE", "mprotect_none"),
     ("mprotect", "PROT_EXEC", "mprotect_exec"),
     ("madvise", "MADV_DONTNEED", "madvise_dontneed"),
+    ("madvise", "MADV_DONTNEED_LOCKED", "discard_though_locked"),
+    ("memfd_create", "MFD_CLOEXEC", "descriptors_close_on_exec"),
+    ("clone", "CLONE_FILES", "thread_shares_files"),
+    ("clone", "CLONE_FS", "thread_shares_directory_and_mask"),
+    ("clone", "CLONE_SIGHAND", "thread_takes_what_others_block"),
+    ("clone", "CLONE_THREAD", "thread_numbers"),
     ("clone", "SIGCHLD", "child_signal"),
     ("clone", "CLONE_VM", "vfork_shares"),
     ("clone", "CLONE_VFORK", "vfork_waits"),
@@ -101,7 +108,7 @@ fn sets() -> impl Iterator<Item = (&'static str, &'static FlagSet)> {
 fn cases() -> BTreeMap<String, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../programs/vmtests/src");
     let mut cases = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
+    for entry in std::fs::read_dir(&folder).unwrap() {
         let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
         let Some((_, list)) = text.split_once("\ntests! {") else { continue };
         let (list, _) = list.split_once('}').unwrap();
@@ -109,6 +116,8 @@ fn cases() -> BTreeMap<String, String> {
             cases.insert(name.to_string(), text.clone());
         }
     }
+    let raw = std::fs::read_to_string(folder.join("raw.rs")).unwrap();
+    cases.values_mut().for_each(|text| text.push_str(&raw));
     assert!(cases.len() > 200, "vmtests has few tests: {}", cases.len());
     cases
 }

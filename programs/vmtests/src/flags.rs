@@ -17,7 +17,7 @@ use crate::{check, check_eq, check_error, tests};
 tests! {
     open_path, open_nonblocking, descriptors_close_on_exec, record_locks_are_told, requests_of_descriptors,
     @Kernel requests_of_terminals, link_flags, rename_noreplace, flags_of_names, access_flags, @Kernel old_limits,
-    @Kernel limit_of_the_stack, mapping_kinds, @Kernel mapping_validated, @Kernel clone_numbers, @Kernel clone_clears, clone_thread_pointer, wait_for_stopped,
+    @Kernel limit_of_the_stack, mapping_kinds, @Kernel mapping_validated, @Kernel discard_though_locked, @Kernel clone_numbers, @Kernel clone_clears, clone_thread_pointer, wait_for_stopped,
     poll_events, every_clock, usage_of_a_thread, @Kernel child_is_not_awaited,
 }
 
@@ -66,6 +66,9 @@ fn descriptors_close_on_exec() -> Outcome {
     check_eq!(flags_of(40)?, g::FD_CLOEXEC as usize);
     check_eq!(os::dup3(40, 41, 0)?, 41);
     check_eq!(flags_of(41)?, 0);
+    let [plain, closing] = [0, g::MFD_CLOEXEC]
+        .map(|flags| sys(g::__NR_memfd_create, [at(c"nameless"), flags as usize]).and_then(flags_of));
+    check_eq!((plain, closing), (Ok(0), Ok(g::FD_CLOEXEC as usize)));
     /// `linux/close_range.h`
     const CLOSE_RANGE_CLOEXEC: usize = 1 << 2;
     sys(g::__NR_close_range, [41, 50, CLOSE_RANGE_CLOEXEC])?;
@@ -330,6 +333,14 @@ fn mapping_validated() -> Outcome {
         sys(g::__NR_mmap, [0, PAGE_SIZE, g::PROT_READ as usize, g::MAP_SHARED_VALIDATE as usize, fd, 0])?;
     check_eq!(peek(page), b't');
     unlink(PATH)?;
+    Ok(())
+}
+
+fn discard_though_locked() -> Outcome {
+    let page = map(1, READ_WRITE)?;
+    poke(page, 5);
+    sys(g::__NR_madvise, [page, PAGE_SIZE, g::MADV_DONTNEED_LOCKED as usize])?;
+    check_eq!(peek(page), 0);
     Ok(())
 }
 
