@@ -26,7 +26,7 @@ pub fn report_text(record: EventRecord, text: &[u8]) {
     host::with(|host| host.report(&record, text));
 }
 
-/// Reports what `mm` says of a frame.
+/// Reports what `mm` says of a frame: as the kernel's own event, since there are many, and it takes long to say who runs.
 pub fn frame_note(frame: Ppn, note: FrameNote) {
     let (kind, details) = match note {
         FrameNote::Taken(kind) => (EventKind::FrameTake, (u64::from(kind.number()), 0)),
@@ -36,7 +36,7 @@ pub fn frame_note(frame: Ppn, note: FrameNote) {
         FrameNote::Freed => (EventKind::FrameFree, (0, 0)),
     };
     let (detail, detail2) = details;
-    report(EventRecord { frame: frame.0, detail, detail2, ..of(kind) });
+    host::with(|host| host.report_frame(EventRecord { frame: frame.0, detail, detail2, ..of(kind) }));
 }
 
 /// Reports an event without a text.
