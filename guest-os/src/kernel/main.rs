@@ -27,6 +27,7 @@ mod local;
 mod logger;
 mod mem;
 mod pages;
+mod proc_facts;
 mod process;
 mod sbi;
 mod shutdown;

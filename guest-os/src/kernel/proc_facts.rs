@@ -1,0 +1,228 @@
+//! What `/proc` tells of the processes, of memory and of the machine.
+
+use crate::arch;
+use crate::hart::{current, hart};
+use crate::process::{self, Process, Usage};
+use crate::thread::Thread;
+use crate::vfs::open_files;
+use crate::wait::scheduler;
+use crate::{clock, mem};
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use fs::{Errno, MapInfo, ProcInfo, ProcessInfo, SystemInfo, Text, Timestamp, try_to_vec};
+use mm::{Backing, Prot, VmaFlags};
+use proc::{Disposition, Signal, Tid};
+
+/// `/proc`'s source of facts.
+pub struct KernelFacts;
+
+const TICKS_PER_HUNDREDTH: u64 = isa::time::TIMEBASE_HZ / 100;
+
+impl ProcInfo for KernelFacts {
+    fn now(&self) -> Timestamp {
+        clock::now()
+    }
+    fn current(&self) -> u32 {
+        current().process.pid
+    }
+    fn each_process(&self, visit: &mut dyn FnMut(u32) -> bool) {
+        let mut after = 0;
+        while let Some((pid, _)) = process::table(|t| t.next_living(after)) {
+            if !visit(pid) {
+                return;
+            }
+            after = pid;
+        }
+    }
+    fn each_thread(&self, pid: u32, visit: &mut dyn FnMut(u32) -> bool) {
+        let mut after = None;
+        while let Some((tid, _)) = process::table(|t| t.next_thread(pid, after)) {
+            if !visit(tid.0) {
+                return;
+            }
+            after = Some(tid);
+        }
+    }
+    fn process(&self, number: u32) -> Option<ProcessInfo> {
+        let family = |pid| process::table(|t| Some((t.parent(pid), t.group(pid)?, t.session(pid)?)));
+        let Some(thread) = thread_for(number) else {
+            let (ppid, pgid, sid) = family(number)?;
+            let zombie = ProcessInfo { state: b'Z', tgid: number, ppid, pgid, sid, ..ProcessInfo::default() };
+            return Some(ProcessInfo { threads: 1, ..zombie });
+        };
+        let process = &thread.process;
+        let (ppid, pgid, sid) = family(process.pid)?;
+        let info = ProcessInfo {
+            tgid: process.pid,
+            ppid,
+            pgid,
+            sid,
+            threads: u32::try_from(process::table(|t| t.thread_count(process.pid))).unwrap_or(u32::MAX),
+            comm: thread.name.borrow().clone(),
+            state: state_of(&thread),
+            ..memory_of(process)
+        };
+        let usage = if number == process.pid { process.usage() } else { thread.usage.get() };
+        Some(with_signals(with_usage(info, process, &usage), &thread))
+    }
+    fn cmdline(&self, pid: u32, out: &mut Text) -> Result<(), Errno> {
+        process::find(pid).map_or(Ok(()), |p| out.push(&p.program.borrow().arguments))
+    }
+    fn environ(&self, pid: u32, out: &mut Text) -> Result<(), Errno> {
+        process::find(pid).map_or(Ok(()), |p| out.push(&p.program.borrow().environment))
+    }
+    fn exe(&self, pid: u32) -> Result<Vec<u8>, Errno> {
+        try_to_vec(&process::find(pid).ok_or(Errno::ENOENT)?.program.borrow().path)
+    }
+    fn cwd(&self, pid: u32) -> Result<Vec<u8>, Errno> {
+        try_to_vec(&process::find(pid).ok_or(Errno::ENOENT)?.cwd().path)
+    }
+    fn each_map(
+        &self,
+        pid: u32,
+        visit: &mut dyn FnMut(&MapInfo<'_>) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        let Some(space) = process::find(pid).and_then(|p| p.space.borrow().clone()) else {
+            return Ok(());
+        };
+        space.borrow().vmas().iter().try_for_each(|vma| visit(&map_info(vma)))
+    }
+    fn each_descriptor(&self, pid: u32, visit: &mut dyn FnMut(u32) -> bool) {
+        if let Some(process) = process::find(pid) {
+            let _ = process.files.borrow().iter().all(|(fd, _)| visit(fd));
+        }
+    }
+    fn descriptor(&self, pid: u32, descriptor: u32) -> Result<Vec<u8>, Errno> {
+        let process = process::find(pid).ok_or(Errno::ENOENT)?;
+        let id = process.files.borrow().get(descriptor).map_err(|_| Errno::ENOENT)?;
+        name_of(open_files().get(id))
+    }
+    fn system(&self) -> SystemInfo {
+        let counts = mem::memory().frames().counts();
+        let total_pages = mem::memory().frames().total();
+        let shared_memory_pages = mem::memory().cache().memory_pages();
+        let (running, blocked) = process::table(|t| {
+            t.threads().fold((0, 0), |(r, d), thread| match state_of(thread) {
+                b'R' => (r + 1, d),
+                b'D' => (r, d + 1),
+                _ => (r, d),
+            })
+        });
+        let hart = hart();
+        SystemInfo {
+            total_pages,
+            free_pages: counts.free,
+            cached_pages: counts.page_cache - shared_memory_pages,
+            anonymous_pages: counts.anon,
+            shared_memory_pages,
+            page_table_pages: counts.page_table,
+            harts: 1,
+            uptime_ticks: arch::time() / TICKS_PER_HUNDREDTH,
+            user_ticks: 0,
+            system_ticks: 0,
+            idle_ticks: hart.idle_ticks.get() / TICKS_PER_HUNDREDTH,
+            boot_seconds: clock::boot_seconds(),
+            context_switches: hart.switches.get(),
+            interrupts: hart.interrupts.get(),
+            forks: process::forks(),
+            running,
+            blocked,
+        }
+    }
+}
+
+/// The thread that `/proc` shows for a number: that of a thread, or of a process whose first thread may have ended.
+fn thread_for(number: u32) -> Option<Rc<Thread>> {
+    process::table(|t| t.thread(Tid(number)).or_else(|| Some(t.next_thread(number, None)?.1)))
+}
+
+fn state_of(thread: &Thread) -> u8 {
+    if thread.process.stopped.get().is_some() {
+        return b'T';
+    }
+    match scheduler(|s| s.is_sleeping(thread.tid())) {
+        true if thread.uninterruptible.get() => b'D',
+        true => b'S',
+        false => b'R',
+    }
+}
+
+fn memory_of(process: &Process) -> ProcessInfo {
+    let start_stack = process.program.borrow().start_stack;
+    let mut info = ProcessInfo { start_stack, ..ProcessInfo::default() };
+    let Some(space) = process.space.borrow().clone() else { return info };
+    let space = space.borrow();
+    info.virtual_pages = space.vmas().total_pages();
+    info.resident_pages = space.resident_pages();
+    for vma in space.vmas().iter() {
+        let pages = vma.range.len_pages();
+        if vma.prot.contains(Prot::EXEC) {
+            info.text_pages += pages;
+        } else if vma.flags.contains(VmaFlags::GROWS_DOWN) {
+            info.stack_pages += pages;
+        } else if vma.prot.contains(Prot::WRITE) {
+            info.data_pages += pages;
+        }
+    }
+    info.data_pages += info.stack_pages;
+    info
+}
+
+fn with_usage(info: ProcessInfo, process: &Process, usage: &Usage) -> ProcessInfo {
+    ProcessInfo {
+        minor_faults: usage.minor_faults,
+        major_faults: usage.major_faults,
+        user_ticks: usage.user_ticks / TICKS_PER_HUNDREDTH,
+        system_ticks: usage.system_ticks / TICKS_PER_HUNDREDTH,
+        start_ticks: process.start_ticks / TICKS_PER_HUNDREDTH,
+        ..info
+    }
+}
+
+fn with_signals(info: ProcessInfo, thread: &Thread) -> ProcessInfo {
+    let (own, signals) = (thread.signals.borrow(), thread.process.signals.borrow());
+    let with = |disposition| {
+        (1..=Signal::COUNT as u64)
+            .filter_map(Signal::new)
+            .filter(|&signal| signals.action(signal).disposition() == disposition)
+            .fold(0, |set, signal| set | 1 << (signal.number() - 1))
+    };
+    ProcessInfo {
+        signals_blocked: own.blocked().0,
+        signals_pending: own.pending(&signals).0,
+        signals_ignored: with(Disposition::Ignore),
+        signals_caught: with(Disposition::Handler),
+        ..info
+    }
+}
+
+fn map_info(vma: &mm::Vma) -> MapInfo<'_> {
+    let (offset, file) = match vma.backing {
+        Backing::Anon => (0, None),
+        Backing::File(file) => (file.first_page * isa::PAGE_SIZE, crate::pages::file_of(file.file)),
+    };
+    MapInfo {
+        start: vma.range.start.base().0,
+        end: vma.range.end.base().0,
+        readable: vma.prot.contains(Prot::READ),
+        writable: vma.prot.contains(Prot::WRITE),
+        executable: vma.prot.contains(Prot::EXEC),
+        shared: vma.is_shared(),
+        offset,
+        file,
+        name: vma.name.as_bytes(),
+    }
+}
+
+/// What `readlink` says of a descriptor.
+fn name_of(file: &fs::OpenFile) -> Result<Vec<u8>, Errno> {
+    Ok(match (&file.location, &file.object) {
+        (Some(location), _) => try_to_vec(&location.path)?,
+        (None, fs::Object::Pipe { pipe, .. }) => alloc::format!("pipe:[{}]", pipe.0).into_bytes(),
+        (None, fs::Object::Device(fs::Device::Stdio { is_terminal: true, .. })) => b"/dev/tty".to_vec(),
+        (None, fs::Object::Device(fs::Device::Stdio { stream, .. })) => {
+            alloc::format!("/dev/std{}", ["in", "out", "err"][usize::from(*stream).min(2)]).into_bytes()
+        }
+        _ => b"anon_inode:[unknown]".to_vec(),
+    })
+}
