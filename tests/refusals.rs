@@ -1,6 +1,6 @@
 //! The kernel under refusals: each request for memory of each call of the guest's self-test refused once, and memory nearly full.
 //!
-//! The kernel's injector (`guest-os/src/kernel/inject.rs`) serves a call again with the next request refused until none is. So the
+//! The kernel's injector (`guest-os/src/kernel/memory/inject.rs`) serves a call again with the next request refused until none is. So the
 //! self-test must see what it always sees; a panic, an assertion or a missing frame ends the run otherwise than with status 0.
 
 use std::sync::Mutex;

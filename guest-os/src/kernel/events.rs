@@ -1,8 +1,8 @@
 //! Reporting to the event stream (`isa::events`). Without a host device a report costs one comparison.
 
-use crate::drivers::host;
+use crate::devices::drivers::host;
 use crate::hart::hart;
-use crate::thread::Thread;
+use crate::processes::thread::Thread;
 use isa::Ppn;
 use isa::events::{EventKind, EventRecord};
 use mm::vma::Backing;

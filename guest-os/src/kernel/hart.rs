@@ -2,8 +2,8 @@
 
 use crate::arch::{self, Context, FpOwner};
 use crate::local::HartLocal;
+use crate::processes::thread::Thread;
 use crate::sbi;
-use crate::thread::Thread;
 use alloc::rc::Rc;
 use core::cell::{Cell, RefCell};
 use isa::paging::Satp;

@@ -1,19 +1,22 @@
 //! From the firmware's jump to the first program.
 
 use crate::config::{self, Config, Init};
-use crate::drivers::host;
-use crate::exec::{self, Request};
-use crate::file_memory::CachedFiles;
+use crate::devices::drivers::host;
+use crate::devices::{block, clock, console, interrupts};
+use crate::files::file_memory::CachedFiles;
+use crate::files::proc_facts::KernelFacts;
+use crate::files::vfs;
 use crate::hart::{current, hart};
 use crate::local::HartLocal;
-use crate::proc_facts::KernelFacts;
-use crate::process::{self, Program, Start};
+use crate::memory::{heap, inject, mem};
+use crate::processes::exec::{self, Request};
+use crate::processes::process::{self, Program, Start};
+use crate::processes::thread;
+use crate::processes::trampoline;
+use crate::processes::wait::{self, scheduler};
 use crate::shutdown::{End, stop};
 use crate::syscall::{limits, system};
-use crate::thread;
-use crate::vfs;
-use crate::wait::{self, scheduler};
-use crate::{arch, block, clock, console, events, heap, inject, interrupts, logger, mem, trampoline};
+use crate::{arch, events, logger};
 use alloc::boxed::Box;
 use alloc::string::String;
 use fdt::Fdt;

@@ -1,7 +1,7 @@
 //! The kernel's log: to the host's log through the host device, else to the firmware's console. Never to the program's stdout.
 
 use crate::arch;
-use crate::drivers::host;
+use crate::devices::drivers::host;
 use crate::local::HartLocal;
 use crate::sbi;
 use core::fmt::Write;

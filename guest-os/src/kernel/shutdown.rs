@@ -1,7 +1,7 @@
 //! The ways a run ends.
 
 use crate::arch::StackSlot;
-use crate::drivers::{finisher, host};
+use crate::devices::drivers::{finisher, host};
 use crate::hart::hart;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};

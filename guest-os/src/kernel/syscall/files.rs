@@ -1,13 +1,13 @@
 //! Descriptors and open files: open, close, dup, fcntl, lseek, pipes, directories.
 
 use super::{Arguments, Outcome, Stop, descriptor, descriptor_error, has_failed, int, length, uint};
+use crate::files::vfs::{self, open_files};
 use crate::hart::current;
-use crate::mem::FRAME_BYTES;
-use crate::thread::Thread;
-use crate::user::{self, UserPtr};
-use crate::vfs::{self, open_files};
-use crate::wait::{self, Channel};
-use crate::{heap, inject, pages};
+use crate::memory::mem::FRAME_BYTES;
+use crate::memory::user::{self, UserPtr};
+use crate::memory::{heap, inject, pages};
+use crate::processes::thread::Thread;
+use crate::processes::wait::{self, Channel};
 use ::proc::DescriptorError;
 use alloc::rc::Rc;
 use fs::{Errno, Location, Object, OpenFile, OpenFileId, OpenFlags, Opened, Whence};

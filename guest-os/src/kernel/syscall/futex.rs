@@ -6,8 +6,8 @@
 use super::{Arguments, Outcome, Stop, length, uint};
 use crate::arch;
 use crate::hart::current;
-use crate::user::UserPtr;
-use crate::wait::{self, Channel, WaitOutcome, scheduler};
+use crate::memory::user::UserPtr;
+use crate::processes::wait::{self, Channel, WaitOutcome, scheduler};
 use fs::Errno;
 use isa::VirtAddr;
 use linux_raw_sys::general as linux;

@@ -6,13 +6,14 @@
 
 use super::files::{details, open_file};
 use super::{Arguments, Outcome, Stop, has_failed, length, system};
+use crate::devices::console;
+use crate::files::vfs::{self, open_files};
 use crate::hart::current;
-use crate::mem::FRAME_BYTES;
-use crate::thread::Thread;
-use crate::user::{self, UserPtr};
-use crate::vfs::{self, open_files};
-use crate::wait::{self, Channel, WaitOutcome};
-use crate::{console, heap, inject, pages};
+use crate::memory::mem::FRAME_BYTES;
+use crate::memory::user::{self, UserPtr};
+use crate::memory::{heap, inject, pages};
+use crate::processes::thread::Thread;
+use crate::processes::wait::{self, Channel, WaitOutcome};
 use ::proc::{SigInfo, Signal};
 use alloc::vec::Vec;
 use fs::{Device, Errno, Inode, Object, OpenFile, OpenFileId, OpenFlags, PipeId, PipeOutcome};

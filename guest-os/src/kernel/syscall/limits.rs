@@ -2,8 +2,8 @@
 
 use super::{Arguments, Outcome, int, uint};
 use crate::hart::current;
-use crate::process;
-use crate::user::UserPtr;
+use crate::memory::user::UserPtr;
+use crate::processes::process;
 use fs::Errno;
 use isa::PAGE_SIZE;
 use linux_raw_sys::general as linux;

@@ -2,9 +2,10 @@
 
 use super::files::{details, open_file};
 use super::{Arguments, Outcome, int, uint};
+use crate::events;
 use crate::hart::current;
-use crate::process::{Process, SharedSpace};
-use crate::{events, heap, inject, mem, pages};
+use crate::memory::{heap, inject, mem, pages};
+use crate::processes::process::{Process, SharedSpace};
 use abi::sets;
 use fs::{Device, Errno, Inode, Object};
 use isa::events::{EventKind, EventRecord};

@@ -1,7 +1,7 @@
 //! Linux riscv64 system calls: dispatch, and what every call has in common. One file a family.
 //!
 //! `abi` has the table. A call gets its arguments as numbers, returns a number or an [`Errno`], and touches user memory through
-//! [`crate::user`] only. Flags that the table refuses never reach it. Structures are those of `linux-raw-sys`.
+//! [`crate::memory::user`] only. Flags that the table refuses never reach it. Structures are those of `linux-raw-sys`.
 
 pub mod files;
 mod fixed;
@@ -20,9 +20,9 @@ pub mod terminal;
 mod time;
 
 use crate::local::HartLocal;
-use crate::signal::Interrupted;
-use crate::thread::Thread;
-use crate::{heap, inject};
+use crate::memory::{heap, inject};
+use crate::processes::signal::Interrupted;
+use crate::processes::thread::Thread;
 use ::proc::{DescriptorError, ExitStatus};
 use abi::{Call, Effect, Flag, Kind, Memory};
 use alloc::collections::BTreeSet;

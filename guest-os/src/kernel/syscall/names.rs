@@ -2,9 +2,11 @@
 
 use super::files::{details, open_file, start_of};
 use super::{Arguments, Outcome, int, length, uint};
+use crate::devices::clock;
+use crate::files::vfs;
 use crate::hart::current;
-use crate::user::{self, UserPtr};
-use crate::{clock, pages, vfs};
+use crate::memory::pages;
+use crate::memory::user::{self, UserPtr};
 use fs::{Errno, Inode, LastLink, Location, Object, Timestamp};
 use linux_raw_sys::general as linux;
 

@@ -2,12 +2,12 @@
 
 use super::{Arguments, Outcome, Stop, length};
 use crate::arch;
-use crate::console;
+use crate::devices::console;
+use crate::files::vfs::open_files;
 use crate::hart::current;
-use crate::heap;
-use crate::user::{UserPtr, plain};
-use crate::vfs::open_files;
-use crate::wait::{self, Channel, WaitOutcome};
+use crate::memory::heap;
+use crate::memory::user::{UserPtr, plain};
+use crate::processes::wait::{self, Channel, WaitOutcome};
 use ::proc::SignalSet;
 use alloc::vec::Vec;
 use fs::{Errno, Object, Readiness};

@@ -2,14 +2,16 @@
 
 use super::{Arguments, Outcome, Stop, int, uint};
 use crate::arch::TrapFrame;
-use crate::exec::{self, MAX_ARGUMENT_BYTES, Request};
+use crate::files::vfs::open_files;
 use crate::hart::current;
-use crate::process::{self, Process, SharedSpace, Space, Start, table};
-use crate::thread::{self, Room, Thread};
-use crate::user::{self, UserPtr};
-use crate::vfs::open_files;
-use crate::wait::{self, Channel, WaitOutcome, scheduler};
-use crate::{arch, events, exit, heap, mem};
+use crate::memory::user::{self, UserPtr};
+use crate::memory::{heap, mem};
+use crate::processes::exec::{self, MAX_ARGUMENT_BYTES, Request};
+use crate::processes::exit;
+use crate::processes::process::{self, Process, SharedSpace, Space, Start, table};
+use crate::processes::thread::{self, Room, Thread};
+use crate::processes::wait::{self, Channel, WaitOutcome, scheduler};
+use crate::{arch, events};
 use ::proc::{AltStack, ExitStatus, Pid, Strings, Tid, WaitFor};
 use alloc::boxed::Box;
 use alloc::rc::Rc;

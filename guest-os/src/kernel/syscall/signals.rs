@@ -2,13 +2,13 @@
 
 use super::{Arguments, Outcome, Stop, int, uint};
 use crate::arch;
-use crate::exit;
 use crate::hart::current;
-use crate::process::{self, Process, table};
-use crate::signal;
-use crate::thread::Thread;
-use crate::user::{self, UserPtr};
-use crate::wait::{self, WaitOutcome};
+use crate::memory::user::{self, UserPtr};
+use crate::processes::exit;
+use crate::processes::process::{self, Process, table};
+use crate::processes::signal;
+use crate::processes::thread::Thread;
+use crate::processes::wait::{self, WaitOutcome};
 use ::proc::{Action, AltStack, SigInfo, Signal, SignalSet, Tid};
 use alloc::rc::Rc;
 use fs::Errno;

@@ -3,8 +3,8 @@
 use super::files::{details, open_file};
 use super::names::find;
 use super::{Arguments, Outcome, uint};
-use crate::user::{UserPtr, plain, zeroed};
-use crate::vfs;
+use crate::files::vfs;
+use crate::memory::user::{UserPtr, plain, zeroed};
 use fs::{Stat, StatFs, Timestamp};
 use linux_raw_sys::general as linux;
 

@@ -1,13 +1,14 @@
 //! The system as a whole: its name, its numbers, random bytes, resource usage.
 
 use super::{Arguments, Outcome, has_failed, int, length};
-use crate::clock::NANOSECONDS_PER_TICK;
+use crate::arch;
+use crate::devices::clock::NANOSECONDS_PER_TICK;
 use crate::hart::current;
 use crate::local::HartLocal;
-use crate::mem::FRAME_BYTES;
-use crate::process::{self, Usage};
-use crate::user::{self, UserPtr, plain, zeroed};
-use crate::{arch, heap, inject, mem};
+use crate::memory::mem::FRAME_BYTES;
+use crate::memory::user::{self, UserPtr, plain, zeroed};
+use crate::memory::{heap, inject, mem};
+use crate::processes::process::{self, Usage};
 use fs::{Errno, RandomSource};
 use isa::PAGE_SIZE;
 use isa::time::TIMEBASE_HZ;

@@ -5,13 +5,13 @@
 
 use super::files::{details, open_file};
 use super::{Arguments, Outcome, descriptor, descriptor_error, uint};
-use crate::console;
-use crate::exit;
+use crate::devices::console;
+use crate::files::vfs::open_files;
 use crate::hart::current;
 use crate::local::HartLocal;
-use crate::process::{self, table};
-use crate::user::{UserPtr, plain, zeroed};
-use crate::vfs::open_files;
+use crate::memory::user::{UserPtr, plain, zeroed};
+use crate::processes::exit;
+use crate::processes::process::{self, table};
 use ::proc::{Pid, SigInfo, Signal};
 use fs::{Device, Errno, Object, OpenFlags};
 use linux_raw_sys::general as linux;

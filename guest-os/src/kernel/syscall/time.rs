@@ -2,11 +2,11 @@
 
 use super::{Arguments, Outcome, Stop, uint};
 use crate::arch;
-use crate::clock::{self, NANOSECONDS_PER_TICK};
+use crate::devices::clock::{self, NANOSECONDS_PER_TICK};
 use crate::hart::current;
-use crate::process::Usage;
-use crate::user::UserPtr;
-use crate::wait::{self, WaitOutcome};
+use crate::memory::user::UserPtr;
+use crate::processes::process::Usage;
+use crate::processes::wait::{self, WaitOutcome};
 use fs::Errno;
 use isa::time::TIMEBASE_HZ;
 use linux_raw_sys::general as linux;
@@ -158,7 +158,7 @@ pub fn setitimer([which, new, old, ..]: Arguments) -> Outcome {
     let deadline = if value == 0 { 0 } else { from_now(value) };
     this.alarm.set((deadline, if value == 0 { 0 } else { interval }));
     if deadline != 0 {
-        crate::exit::alarm_set(deadline);
+        crate::processes::exit::alarm_set(deadline);
     }
     if let Some(pointer) = UserPtr::<[u64; 4]>::from(old).non_null() {
         pointer.write(before)?;

@@ -6,7 +6,7 @@
 use crate::arch::StackSlot;
 use crate::arch::window::STACK_WINDOW;
 use crate::local::HartLocal;
-use crate::mem;
+use crate::memory::mem;
 use alloc::vec::Vec;
 use fs::Errno;
 

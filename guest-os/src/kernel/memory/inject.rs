@@ -8,7 +8,7 @@
 //! charged to the running thread's share of the heap, which it must not exceed.
 
 use crate::hart::hart;
-use crate::heap::THREAD_BYTES;
+use crate::memory::heap::THREAD_BYTES;
 use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

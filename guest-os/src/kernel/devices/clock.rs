@@ -1,7 +1,7 @@
 //! The time of day: the real-time clock read once at boot, then the timebase.
 
 use crate::arch;
-use crate::drivers::mmio::Mmio;
+use crate::devices::drivers::mmio::Mmio;
 use crate::local::HartLocal;
 use fs::Timestamp;
 use isa::platform;

@@ -1,10 +1,11 @@
 //! Sleeping and waking: the named wait points of the kernel, and locks that are slept on.
 
+use crate::arch;
+use crate::devices::interrupts;
 use crate::hart::{current, hart};
 use crate::local::HartLocal;
-use crate::process::table;
+use crate::processes::process::table;
 use crate::syscall::futex::FutexKey;
-use crate::{arch, interrupts};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, UnsafeCell};
@@ -162,7 +163,7 @@ pub fn idle() -> ! {
             continue;
         }
         let deadline = scheduler(|s| s.next_deadline());
-        let alarm = crate::exit::next_alarm().unwrap_or(u64::MAX);
+        let alarm = crate::processes::exit::next_alarm().unwrap_or(u64::MAX);
         interrupts::set_timer(deadline.unwrap_or(u64::MAX).min(alarm));
         let start = arch::time();
         arch::wait_for_interrupt();

@@ -3,11 +3,14 @@
 //! Until the change-over every error leaves the process as it was. Only the pages that hold headers are read; the
 //! segments are mapped and wait for their first touch.
 
+use crate::files::vfs;
 use crate::hart::{current, hart};
-use crate::process::{self, Process, Program, SharedSpace, Space};
+use crate::memory::{heap, inject, mem, pages, user};
+use crate::processes::process::{self, Process, Program, SharedSpace, Space};
+use crate::processes::thread::Thread;
+use crate::processes::{exit, trampoline};
 use crate::syscall::system;
-use crate::thread::Thread;
-use crate::{arch, events, exit, heap, inject, mem, pages, trampoline, user, vfs};
+use crate::{arch, events};
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -225,7 +228,7 @@ fn refuse_because(location: &Location, why: &str) -> Errno {
         EventRecord { detail: u64::from(Errno::ENOEXEC.number()), ..events::of(EventKind::ExecRefused) };
     events::report_text(refusal, &why.as_bytes()[..why.len().min(MAX_TEXT)]);
     let is_first = current().process.space.borrow().is_none();
-    if !(is_first && crate::drivers::host::is_present()) {
+    if !(is_first && crate::devices::drivers::host::is_present()) {
         log::warn!("{}: {why}", for_log(&location.path));
     }
     Errno::ENOEXEC

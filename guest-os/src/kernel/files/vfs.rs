@@ -1,7 +1,7 @@
 //! The file systems of crate `fs` with the kernel's side of their bargain: the sleeping lock, and the table of open files.
 
 use crate::local::HartLocal;
-use crate::wait::{SleepGuard, SleepLock};
+use crate::processes::wait::{SleepGuard, SleepLock};
 use core::cell::RefMut;
 use core::ops::{Deref, DerefMut};
 use fs::{OpenFiles, Vfs};

@@ -1,6 +1,6 @@
 //! tmpfs's contents: files of [`Store::Tmpfs`] in the page cache, where mappings of them are served from too.
 
-use crate::{mem, pages};
+use crate::memory::{mem, pages};
 use fs::{FileId, FileMemory};
 use mm::Store;
 

@@ -2,7 +2,8 @@
 
 use crate::arch::window::Window;
 use crate::local::HartLocal;
-use crate::{arch, events, inject};
+use crate::memory::inject;
+use crate::{arch, events};
 use alloc::collections::BTreeSet;
 use core::cell::RefMut;
 use core::ops::{Deref, DerefMut};

@@ -3,10 +3,13 @@
 //! A file has one number in `mm` ([`number_of`]). What is on the disk is read page by page when it is needed; what lives in memory is in the
 //! page cache and nowhere else, so that `read`, `write`, `mmap` and `execve` meet in the same frames.
 
-use crate::block::{self, Purpose};
+use crate::devices::block::{self, Purpose};
+use crate::events;
+use crate::files::vfs;
 use crate::local::HartLocal;
-use crate::wait::{self, Channel};
-use crate::{events, heap, mem, process, vfs};
+use crate::memory::{heap, mem};
+use crate::processes::process;
+use crate::processes::wait::{self, Channel};
 use alloc::collections::BTreeMap;
 use fs::{Errno, FileSystemId, Inode, PageSource};
 use isa::events::{EventKind, EventRecord};
@@ -68,7 +71,7 @@ pub fn release_unmapped_files() {
     loop {
         let unmapped = mem::memory().take_unmapped_file(from);
         let Some(number) = unmapped else { return };
-        if number.0 >> FILE_SYSTEM_SHIFT == KERNEL_FILE_SYSTEM && !crate::trampoline::is(number) {
+        if number.0 >> FILE_SYSTEM_SHIFT == KERNEL_FILE_SYSTEM && !crate::processes::trampoline::is(number) {
             mem::memory().remove_file(number);
         }
         let handle = FILES.get_mut().mapped.remove(&number);

@@ -1,9 +1,11 @@
 //! Interrupts: taken from user mode or found pending by the idle thread; the work is the same.
 
-use crate::drivers::plic;
+use crate::devices::drivers::plic;
+use crate::devices::{block, console};
 use crate::hart::hart;
-use crate::wait::scheduler;
-use crate::{arch, block, console, exit, sbi};
+use crate::processes::exit;
+use crate::processes::wait::scheduler;
+use crate::{arch, sbi};
 use isa::Interrupt;
 use isa::platform;
 

@@ -1,12 +1,12 @@
 //! Standard input, output and error: the host's through the host device, else the firmware's console and the UART.
 
-use crate::drivers::mmio::Mmio;
-use crate::drivers::{host, plic};
+use crate::devices::drivers::mmio::Mmio;
+use crate::devices::drivers::{host, plic};
 use crate::local::HartLocal;
 use crate::logger;
-use crate::mem::{FRAME_BYTES, KernelFrame};
+use crate::memory::mem::{FRAME_BYTES, KernelFrame};
+use crate::processes::wait::{self, Channel, WaitOutcome};
 use crate::syscall::terminal;
-use crate::wait::{self, Channel, WaitOutcome};
 use core::ops::Range;
 use fs::Errno;
 use isa::platform;

@@ -1,10 +1,11 @@
 //! Page faults: asks `mm` what is needed, does the waiting, applies the fence, reports.
 
-use crate::block::Purpose;
+use crate::devices::block::Purpose;
 use crate::hart::current;
-use crate::thread::Thread;
-use crate::wait::{self, Channel};
-use crate::{arch, events, heap, inject, mem, pages};
+use crate::memory::{heap, inject, mem, pages};
+use crate::processes::thread::Thread;
+use crate::processes::wait::{self, Channel};
+use crate::{arch, events};
 use isa::VirtAddr;
 use isa::events::{Access, EventKind, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY};
 use mm::fault::FaultSignal;

@@ -4,7 +4,7 @@
 //! that call `rt_sigreturn`, named `[vdso]` in `maps`; there is no vDSO image and no `AT_SYSINFO_EHDR`.
 
 use crate::local::HartLocal;
-use crate::{mem, pages};
+use crate::memory::{mem, pages};
 use mm::vma::FileBacking;
 use mm::{Backing, FileId, MapRequest, PageKey, PhysMem, Placement, Prot, VmaFlags};
 

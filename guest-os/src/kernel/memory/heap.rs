@@ -14,7 +14,7 @@
 
 use crate::arch::{self, window::HEAP_WINDOW};
 use crate::local::HartLocal;
-use crate::{inject, mem};
+use crate::memory::{inject, mem};
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{NonNull, null_mut};
 use fs::Errno;

@@ -1,9 +1,9 @@
-//! A process as the kernel sees it: an address space, what is open, what its threads share. See [`crate::thread`].
+//! A process as the kernel sees it: an address space, what is open, what its threads share. See [`crate::processes::thread`].
 
 use crate::hart::hart;
 use crate::local::HartLocal;
-use crate::mem;
-use crate::thread::{self, Room, Thread};
+use crate::memory::mem;
+use crate::processes::thread::{self, Room, Thread};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
@@ -161,7 +161,7 @@ impl Process {
     /// Gives a borrowed address space back: the parent goes on.
     pub fn end_borrowing(&self) {
         if self.borrows_space.take() {
-            crate::wait::wake(crate::wait::Channel::Vfork(self.pid));
+            crate::processes::wait::wake(crate::processes::wait::Channel::Vfork(self.pid));
         }
     }
 }
@@ -284,5 +284,5 @@ pub fn release_space(space: SharedSpace) {
     let asid = space.asid();
     space.teardown(&mut mem::memory());
     mem::free_asid(asid);
-    crate::pages::release_unmapped_files();
+    crate::memory::pages::release_unmapped_files();
 }

@@ -1,14 +1,18 @@
 //! The end of a thread, of a process, and of the run; and the sending of signals.
 
+use crate::devices::{block, console};
+use crate::events;
+use crate::files::vfs;
 use crate::hart::{current, hart};
 use crate::local::HartLocal;
-use crate::process::{self, Process, Usage, find, release_space, table};
+use crate::memory::user::UserPtr;
+use crate::memory::{heap, inject, mem, pages, stack};
+use crate::processes::process::{self, Process, Usage, find, release_space, table};
+use crate::processes::thread::Thread;
+use crate::processes::trampoline;
+use crate::processes::wait::{self, Channel, scheduler};
 use crate::shutdown::{self, End};
 use crate::syscall::files::close_file;
-use crate::thread::Thread;
-use crate::user::UserPtr;
-use crate::wait::{self, Channel, scheduler};
-use crate::{block, console, events, heap, inject, mem, pages, stack, trampoline, vfs};
 use fs::Errno;
 use isa::events::{EventKind, EventRecord};
 use proc::{ExitStatus, Pid, SigInfo, Signal, SignalSet, interval};

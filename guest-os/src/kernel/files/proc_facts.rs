@@ -1,12 +1,13 @@
 //! What `/proc` tells of the processes, of memory and of the machine.
 
 use crate::arch;
+use crate::devices::clock;
+use crate::files::vfs::open_files;
 use crate::hart::{current, hart};
-use crate::process::{self, Process, Usage};
-use crate::thread::Thread;
-use crate::vfs::open_files;
-use crate::wait::scheduler;
-use crate::{clock, mem};
+use crate::memory::mem;
+use crate::processes::process::{self, Process, Usage};
+use crate::processes::thread::Thread;
+use crate::processes::wait::scheduler;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use fs::{Errno, MapInfo, ProcInfo, ProcessInfo, SystemInfo, Text, Timestamp, try_to_vec};
@@ -199,7 +200,7 @@ fn with_signals(info: ProcessInfo, thread: &Thread) -> ProcessInfo {
 fn map_info(vma: &mm::Vma) -> MapInfo<'_> {
     let (offset, file) = match vma.backing {
         Backing::Anon => (0, None),
-        Backing::File(file) => (file.first_page * isa::PAGE_SIZE, crate::pages::file_of(file.file)),
+        Backing::File(file) => (file.first_page * isa::PAGE_SIZE, crate::memory::pages::file_of(file.file)),
     };
     MapInfo {
         start: vma.range.start.base().0,

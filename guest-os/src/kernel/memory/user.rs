@@ -1,11 +1,11 @@
 //! Copies from and to user memory.
 //!
 //! A user pointer is a claim. [`UserPtr`] holds the number and can't be dereferenced; each copy resolves every page
-//! through [`crate::fault::resolve`] and goes through the direct map. So the kernel takes no page faults and never sets SUM.
+//! through [`crate::memory::fault::resolve`] and goes through the direct map. So the kernel takes no page faults and never sets SUM.
 
-use crate::fault::{self, Origin};
 use crate::hart::{current, hart};
-use crate::mem::{self, FRAME_BYTES};
+use crate::memory::fault::{self, Origin};
+use crate::memory::mem::{self, FRAME_BYTES};
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 use core::mem::{MaybeUninit, size_of};
@@ -43,7 +43,7 @@ pub unsafe trait Plain: Copy {}
 macro_rules! plain {
     ($($type:ty),* $(,)?) => { $(
         // SAFETY: integers and structures of the system call interface, which consist of integers.
-        unsafe impl $crate::user::Plain for $type {}
+        unsafe impl $crate::memory::user::Plain for $type {}
     )* };
 }
 pub(crate) use plain;

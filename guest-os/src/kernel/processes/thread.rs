@@ -4,14 +4,16 @@
 //! a status, so that nothing is left on its stack; a thread that others end is made to return there.
 
 use crate::arch::{self, Context, FpState, TrapFrame, UserTrap};
-use crate::fault;
+use crate::devices::interrupts::{self, QUANTUM_TICKS};
 use crate::hart::{current, hart};
-use crate::interrupts::{self, QUANTUM_TICKS};
-use crate::mem::KernelFrame;
-use crate::process::{Process, Usage, table};
-use crate::stack::KernelStack;
-use crate::wait::{self, scheduler};
-use crate::{exit, heap, kmain, signal, syscall};
+use crate::memory::fault;
+use crate::memory::heap;
+use crate::memory::mem::KernelFrame;
+use crate::memory::stack::KernelStack;
+use crate::processes::process::{Process, Usage, table};
+use crate::processes::wait::{self, scheduler};
+use crate::processes::{exit, signal};
+use crate::{kmain, syscall};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -33,7 +35,7 @@ pub struct Thread {
     /// A page that what is copied from and to user memory passes through.
     pub scratch: RefCell<KernelFrame>,
     /// What the injector knows of it.
-    pub attempts: Cell<crate::inject::Attempts>,
+    pub attempts: Cell<crate::memory::inject::Attempts>,
     /// The user's registers. Borrowed by the thread itself while user code runs.
     pub frame: RefCell<Box<TrapFrame>>,
     /// The user's FP registers, when the hart does not hold them.
@@ -53,7 +55,7 @@ pub struct Thread {
     /// The files that its system call has looked up, each counted as one of its descriptors, if others might close them meanwhile.
     pub held_files: RefCell<Vec<OpenFileId>>,
     /// A system call that a signal has cut short, until the signal is delivered.
-    pub restart: Cell<Option<crate::signal::Interrupted>>,
+    pub restart: Cell<Option<crate::processes::signal::Interrupted>>,
     /// Another thread has decided that it ends; a SIGKILL of its own brings it to its loop.
     pub is_condemned: Cell<bool>,
     /// It waits for a device and not for an event (state D in `/proc`).
@@ -220,7 +222,7 @@ fn store_child_tid() {
     let address = thread.set_child_tid.replace(0);
     if address != 0 {
         // As in Linux, a bad address is the program's loss.
-        let _ = crate::user::UserPtr::<u32>::from(address).write(thread.tid().0);
+        let _ = crate::memory::user::UserPtr::<u32>::from(address).write(thread.tid().0);
     }
 }
 

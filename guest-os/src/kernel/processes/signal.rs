@@ -1,12 +1,12 @@
 //! Delivering signals: default actions, and handlers with the frame that Linux riscv64 builds for them.
 
 use crate::arch::{FpState, TrapFrame};
-use crate::exit;
 use crate::hart::hart;
-use crate::process::{Process, table};
-use crate::thread::Thread;
-use crate::user;
-use crate::wait::{self, Channel};
+use crate::memory::user;
+use crate::processes::exit;
+use crate::processes::process::{Process, table};
+use crate::processes::thread::Thread;
+use crate::processes::wait::{self, Channel};
 use alloc::vec::Vec;
 use fs::Errno;
 use isa::csr::mstatus;
@@ -111,7 +111,7 @@ fn stop(process: &Process, signal: Signal) {
     process.stopped.set(Some(signal));
     process.stop_unreported.set(true);
     let parent = table(|t| t.parent(process.pid));
-    if let Some(parent) = crate::process::find(parent) {
+    if let Some(parent) = crate::processes::process::find(parent) {
         let (code, value) = (CLD_STOPPED, u64::from(signal.number()));
         exit::send(&parent, SigInfo { signal: Signal::CHLD, code, pid: process.pid, value });
     }
@@ -161,7 +161,7 @@ fn start_handler(
 fn trampoline_address(process: &Process) -> u64 {
     let space = process.space();
     let space = space.borrow();
-    let page = space.vmas().iter().find(|vma| vma.file().is_some_and(crate::trampoline::is));
+    let page = space.vmas().iter().find(|vma| vma.file().is_some_and(crate::processes::trampoline::is));
     page.map_or(0, |vma| vma.range.start.base().0)
 }
 

@@ -2,12 +2,12 @@
 //!
 //! Requests go to the device at once, several at a time; its interrupt wakes whoever waits for each.
 
-use crate::drivers::plic;
-use crate::drivers::virtio::{self, Disk};
+use crate::devices::drivers::plic;
+use crate::devices::drivers::virtio::{self, Disk};
 use crate::events;
 use crate::local::HartLocal;
-use crate::mem::{FRAME_BYTES, KernelFrame};
-use crate::wait::{self, Channel};
+use crate::memory::mem::{FRAME_BYTES, KernelFrame};
+use crate::processes::wait::{self, Channel};
 use fs::{BlockDevice, DeviceError, Errno};
 use isa::events::{EventKind, EventRecord};
 use isa::platform::Region;
@@ -224,8 +224,8 @@ impl BlockDevice for RootDisk {
         Ok(())
     }
     fn prepare_memory(&mut self) -> bool {
-        crate::heap::settle().is_ok()
+        crate::memory::heap::settle().is_ok()
     }
 }
 
-const _: () = assert!(fs::MEMORY_STEP < crate::heap::THREAD_BYTES);
+const _: () = assert!(fs::MEMORY_STEP < crate::memory::heap::THREAD_BYTES);

@@ -1,0 +1,7 @@
+//! Devices: the drivers, and the disk, the console, the clock and the interrupts that the rest of the kernel sees.
+
+pub mod block;
+pub mod clock;
+pub mod console;
+pub mod drivers;
+pub mod interrupts;

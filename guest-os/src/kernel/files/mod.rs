@@ -1,0 +1,5 @@
+//! Files: the file systems of crate `fs`, and what the kernel does for them.
+
+pub mod file_memory;
+pub mod proc_facts;
+pub mod vfs;

@@ -1,0 +1,10 @@
+//! Memory: frames and address spaces over crate `mm`, the pages of files, page faults, copies from and to programs, and the kernel's own heap
+//! and stacks.
+
+pub mod fault;
+pub mod heap;
+pub mod inject;
+pub mod mem;
+pub mod pages;
+pub mod stack;
+pub mod user;
