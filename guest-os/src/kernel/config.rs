@@ -3,8 +3,9 @@
 use crate::arch;
 use alloc::string::String;
 use alloc::vec::Vec;
-use fdt::Fdt;
-use fdt::node::FdtNode;
+use dtoolkit::fdt::{Fdt, FdtNode};
+use dtoolkit::standard::{NodeStandard, Reg};
+use dtoolkit::{Node, Property};
 use isa::PhysAddr;
 use isa::platform;
 use proc::Strings;
@@ -48,37 +49,41 @@ pub unsafe fn device_tree(address: PhysAddr) -> &'static [u8] {
     }
 }
 
+/// What `reg` says: the windows of a node.
+fn windows(node: FdtNode<'_>) -> impl Iterator<Item = platform::Region> {
+    let window = |reg: Reg<'_>| {
+        let (base, len_bytes) = (PhysAddr(reg.address().ok()?), reg.size().ok()?);
+        Some(platform::Region { base, len_bytes })
+    };
+    node.reg().ok().flatten().into_iter().flatten().filter_map(window)
+}
+
 /// The bounds of the RAM that holds the kernel.
-pub fn ram_bounds(fdt: &Fdt<'_>) -> (PhysAddr, PhysAddr) {
-    fdt.memory()
-        .regions()
-        .map(|region| {
-            let start = region.starting_address as u64;
-            (PhysAddr(start), PhysAddr(start + region.size.unwrap_or(0) as u64))
-        })
+pub fn ram_bounds(fdt: Fdt<'_>) -> (PhysAddr, PhysAddr) {
+    let root = fdt.root();
+    root.children()
+        .filter(|node| node.name_without_address() == "memory")
+        .flat_map(windows)
+        .map(|window| (window.base, PhysAddr(window.base.0 + window.len_bytes)))
         .find(|(start, end)| (start.0..end.0).contains(&platform::KERNEL_BASE.0))
         .expect("the device tree names the RAM that the kernel lies in")
 }
 
-/// The devices on the board that are compatible with `what`. `Fdt`'s own searches of the whole tree take KiBs of stack.
-fn devices<'b, 'a>(fdt: &'b Fdt<'a>, what: &'static str) -> impl Iterator<Item = FdtNode<'b, 'a>> {
-    let board = fdt.find_node("/soc").into_iter().flat_map(FdtNode::children);
-    board.filter(move |node| node.compatible().is_some_and(|names| names.all().any(|name| name == what)))
+/// The devices on the board that are compatible with `what`.
+fn devices<'a>(fdt: Fdt<'a>, what: &'static str) -> impl Iterator<Item = FdtNode<'a>> {
+    let board = fdt.find_node("/soc").into_iter().flat_map(|board| board.children());
+    board.filter(move |node| node.is_compatible(what))
 }
 
 /// Windows of the virtio-mmio slots and their interrupt lines, by address.
 #[inline(never)] // a frame of its own, not part of its caller's
-fn virtio_slots(fdt: &Fdt<'_>) -> Vec<(platform::Region, u32)> {
+fn virtio_slots(fdt: Fdt<'_>) -> Vec<(platform::Region, u32)> {
     let mut slots: Vec<(platform::Region, u32)> = Vec::new();
     for node in devices(fdt, "virtio,mmio") {
-        let reg = node.reg().and_then(|mut regs| regs.next());
         // One cell, since the interrupt controller is the PLIC.
-        let interrupt = node.property("interrupts").and_then(|property| property.as_usize());
-        let (Some(reg), Some(interrupt)) = (reg, interrupt) else { continue };
-        let base = PhysAddr(reg.starting_address as u64);
-        let window = platform::Region { base, len_bytes: reg.size.unwrap_or(0) as u64 };
-        let Ok(interrupt) = u32::try_from(interrupt) else { continue };
-        let place = slots.partition_point(|(before, _)| before.base < base);
+        let interrupt = node.property("interrupts").and_then(|property| property.value_as::<u32>().ok());
+        let (Some(window), Some(interrupt)) = (windows(node).next(), interrupt) else { continue };
+        let place = slots.partition_point(|(before, _)| before.base < window.base);
         slots.insert(place, (window, interrupt));
     }
     slots
@@ -87,15 +92,15 @@ fn virtio_slots(fdt: &Fdt<'_>) -> Vec<(platform::Region, u32)> {
 impl Config {
     /// Reads the device tree.
     #[inline(never)] // a frame of its own, not part of its caller's
-    pub fn from_device_tree(fdt: &Fdt<'_>) -> Self {
+    pub fn from_device_tree(fdt: Fdt<'_>) -> Self {
         let (_, ram_end) = ram_bounds(fdt);
         Self {
             ram_end,
             has_host: devices(fdt, "folio,host").next().is_some(),
             virtio: virtio_slots(fdt),
             refuses: fdt
-                .chosen()
-                .bootargs()
+                .find_node("/chosen")
+                .and_then(|chosen| chosen.property("bootargs")?.value_as::<&str>().ok())
                 .is_some_and(|args| args.split_whitespace().any(|a| a == "folio.refuse")),
             init: Init::from_chosen(fdt),
         }
@@ -104,10 +109,9 @@ impl Config {
 
 impl Init {
     #[inline(never)] // a frame of its own, not part of its caller's
-    fn from_chosen(fdt: &Fdt<'_>) -> Self {
+    fn from_chosen(fdt: Fdt<'_>) -> Self {
         let chosen = fdt.find_node("/chosen");
-        let property =
-            |name: &str| chosen.and_then(|node| node.property(name)).map(|property| property.value);
+        let property = |name: &str| chosen.and_then(|node| node.property(name)?.value_as::<&[u8]>().ok());
         let list = |name: &str| strings(property(name).unwrap_or_default());
         let text =
             |name: &str| property(name).map(|value| value.strip_suffix(&[0]).unwrap_or(value).to_vec());

@@ -19,7 +19,7 @@ use crate::syscall::{limits, system};
 use crate::{arch, events, logger};
 use alloc::boxed::Box;
 use alloc::string::String;
-use fdt::Fdt;
+use dtoolkit::fdt::Fdt;
 use fs::{Device, Errno, Object, OpenFile, OpenFlags, Vfs};
 use isa::events::{EventKind, EventRecord};
 use isa::{PAGE_SIZE, PhysAddr};
@@ -35,13 +35,13 @@ extern "C" fn kmain(_hart: u64, device_tree: u64) -> ! {
     // SAFETY: the firmware's argument; no memory is handed out before the tree has been read.
     let bytes = unsafe { config::device_tree(device_tree) };
     let fdt = Fdt::new(bytes).expect("the firmware passes a device tree");
-    let (_, ram_end) = config::ram_bounds(&fdt);
+    let (_, ram_end) = config::ram_bounds(fdt);
     let tree_end = PhysAddr(device_tree.0 + bytes.len() as u64);
     let heap_bytes = heap::bytes_at_start(ram_end.0 - arch::kernel_end().0);
     let heap_start = heap_start(heap_bytes, device_tree, tree_end);
     // SAFETY: between the kernel's end and the RAM's, not over the device tree.
     unsafe { heap::start(heap_start, usize::try_from(heap_bytes).expect("a usize has 64 bits")) };
-    let config = Config::from_device_tree(&fdt);
+    let config = Config::from_device_tree(fdt);
     host::start(config.has_host);
     logger::start();
     let frame_limit = host::with(|host| host.frame_limit()).unwrap_or(0);
