@@ -62,7 +62,7 @@ fn an_overflow_names_the_process() {
 
 #[test]
 fn an_overflow_of_the_idle_thread_is_named_too() {
-    let lines = recurse_in("kernel::wait::idle", 64, "sd ra, 56(sp)");
+    let lines = recurse_in("kernel::processes::wait::idle", 64, "sd ra, 56(sp)");
     let expected = "kernel stack overflow in the idle thread";
     assert!(lines.iter().any(|line| line.contains(expected)), "{lines:?}");
 }
