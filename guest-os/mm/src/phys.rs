@@ -5,7 +5,7 @@
 
 use crate::frame::FrameKind;
 use crate::page_cache::PageKey;
-use isa::paging::Pte;
+use isa::paging::{PTE_BYTES, Pte};
 use isa::{PhysAddr, Ppn};
 
 /// What has become of a frame. (Private memory is told of by the faults and verbs that take and free it.)
@@ -36,6 +36,12 @@ pub trait PhysMem {
     }
     /// Reads the page-table entry at `at` (8-byte aligned).
     fn read_pte(&self, at: PhysAddr) -> Pte;
+    /// The first of `count` page-table entries from `at` on (8-byte aligned, all in one table) that is not empty: how many
+    /// come before it, and the entry. Most entries of most tables are empty, so this is worth a loop of its own.
+    fn first_pte(&self, at: PhysAddr, count: u64) -> Option<(u64, Pte)> {
+        let entries = (0..count).map(|index| (index, self.read_pte(PhysAddr(at.0 + index * PTE_BYTES))));
+        entries.into_iter().find(|&(_, pte)| pte != Pte::EMPTY)
+    }
     /// Writes the page-table entry at `at` (8-byte aligned).
     fn write_pte(&mut self, at: PhysAddr, pte: Pte);
     /// Fills a frame with zeros.

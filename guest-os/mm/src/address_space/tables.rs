@@ -55,28 +55,27 @@ impl AddressSpace {
         self.leaf_table(mem, vpn).map_or(Pte::EMPTY, |table| mem.phys().read_pte(slot(table, vpn, 0)))
     }
 
-    /// The first entry of the range that is not empty, with its page.
+    /// The first entry of the range that is not empty, with its page. At each level it looks at no more than one table, so what is
+    /// mapped nowhere costs next to nothing.
     pub fn next_entry<P: PhysMem>(&self, mem: &Memory<P>, range: PageRange) -> Option<(Vpn, Pte)> {
         let mut vpn = range.start;
-        'page: while vpn < range.end {
+        while vpn < range.end {
             let mut table = self.root;
-            for level in (1..=ROOT_LEVEL).rev() {
-                match table_of(mem, mem.phys().read_pte(slot(table, vpn, level))) {
-                    Some(lower) => table = lower,
-                    None => {
-                        // Nothing below this entry: go on where the next one begins.
-                        vpn = Vpn((vpn.0 | (span_pages(level) - 1)) + 1);
-                        continue 'page;
-                    }
+            for level in (0..=ROOT_LEVEL).rev() {
+                let span = span_pages(level);
+                let table_end = Vpn((vpn.0 | (span * ENTRIES - 1)) + 1);
+                let in_range = range.end.min(table_end).0.div_ceil(span) - vpn.0 / span;
+                let Some((before, entry)) = mem.phys().first_pte(slot(table, vpn, level), in_range) else {
+                    vpn = table_end;
+                    break;
+                };
+                if before > 0 {
+                    vpn = Vpn((vpn.0 / span + before) * span);
                 }
-            }
-            let end = range.end.min(Vpn((vpn.0 | (ENTRIES - 1)) + 1));
-            while vpn < end {
-                let pte = mem.phys().read_pte(slot(table, vpn, 0));
-                if pte != Pte::EMPTY {
-                    return Some((vpn, pte));
+                if level == 0 {
+                    return Some((vpn, entry));
                 }
-                vpn = Vpn(vpn.0 + 1);
+                table = table_of(mem, entry).expect("above the leaves, an entry is empty or names a table");
             }
         }
         None

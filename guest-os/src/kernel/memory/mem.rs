@@ -8,7 +8,7 @@ use alloc::collections::BTreeSet;
 use core::cell::RefMut;
 use core::ops::{Deref, DerefMut};
 use fs::Errno;
-use isa::paging::Pte;
+use isa::paging::{PTE_BYTES, Pte};
 use isa::{PAGE_SIZE, PhysAddr, Ppn};
 use mm::{Flush, FrameId, FrameNote, FrameTable, Memory, PhysMem, SpaceId};
 
@@ -27,6 +27,19 @@ fn frame_pointer(frame: Ppn) -> *mut [u8; FRAME_BYTES] {
     arch::direct_map(frame.base()) as *mut [u8; FRAME_BYTES]
 }
 
+fn frame_words(frame: Ppn) -> *mut u64 {
+    frame_pointer(frame).cast()
+}
+
+/// Calls `each` for the number of every word of a frame, eight of them in each turn of the loop. (The compiler's own `memset` and
+/// `memcpy` take a turn for each word; it makes calls of them from any loop whose accesses are not volatile.)
+fn each_word(each: impl Fn(usize)) {
+    const TOGETHER: usize = 8;
+    for first in (0..FRAME_BYTES / size_of::<u64>()).step_by(TOGETHER) {
+        (first..first + TOGETHER).for_each(&each);
+    }
+}
+
 impl PhysMem for DirectMap {
     fn may_take(&mut self) -> bool {
         !inject::refuses()
@@ -40,6 +53,14 @@ impl PhysMem for DirectMap {
         // Volatile, because the hart may set A and D.
         Pte(unsafe { (arch::direct_map(at) as *const u64).read_volatile() })
     }
+    fn first_pte(&self, at: PhysAddr, count: u64) -> Option<(u64, Pte)> {
+        assert!(at.is_aligned(8) && at.page_offset() + count * PTE_BYTES <= PAGE_SIZE);
+        let first = arch::direct_map(at) as *const u64;
+        // SAFETY: as above, and all of them lie in the one frame.
+        let mut entries =
+            (0..count).map(|index| (index, Pte(unsafe { first.add(index as usize).read_volatile() })));
+        entries.find(|&(_, pte)| pte != Pte::EMPTY)
+    }
     fn write_pte(&mut self, at: PhysAddr, pte: Pte) {
         assert!(at.is_aligned(8));
         // SAFETY: as above; only `mm` calls this, for tables that it owns.
@@ -48,12 +69,13 @@ impl PhysMem for DirectMap {
     fn zero_frame(&mut self, frame: Ppn) {
         // SAFETY: a frame of the frame table, which nothing else refers to: frames are reached through this type only,
         // and through `with_frame` and device reads, which the owner of the frame calls.
-        unsafe { frame_pointer(frame).write_bytes(0, 1) }
+        each_word(|word| unsafe { frame_words(frame).add(word).write_volatile(0) });
     }
     fn copy_frame(&mut self, from: Ppn, to: Ppn) {
         assert_ne!(from, to);
+        let (from, to) = (frame_words(from), frame_words(to));
         // SAFETY: two different frames of the frame table.
-        unsafe { core::ptr::copy_nonoverlapping(frame_pointer(from), frame_pointer(to), 1) }
+        each_word(|word| unsafe { to.add(word).write_volatile(from.add(word).read_volatile()) });
     }
     fn read_bytes(&self, at: PhysAddr, into: &mut [u8]) {
         assert!(at.page_offset() + into.len() as u64 <= PAGE_SIZE);
