@@ -77,6 +77,7 @@ impl Audit {
     /// Takes in the next event, and looks.
     fn hear(&mut self, machine: &Machine, event: &Event, is_left_out: bool) -> Found {
         self.follows(event)?;
+        self.is_by_a_thread(event)?;
         if !is_left_out {
             self.trace.fold(event);
         }
@@ -111,12 +112,35 @@ impl Audit {
         }
     }
 
+    /// Whether the thread that an event is about is one of its process's, and alone in it where it has to be.
+    fn is_by_a_thread(&self, event: &Event) -> Found {
+        let record = &event.record;
+        let Some(process) = self.trace.guest.process(record.pid).filter(|process| process.is_alive()) else {
+            return Ok(());
+        };
+        let (is_alone, is_known) = (process.threads.len() == 1, process.threads.contains(&record.tid));
+        let fits = match event.kind() {
+            Some(EventKind::Thread) => is_known && !process.threads.contains(&record.detail),
+            Some(EventKind::ThreadExit) => is_known && !is_alone,
+            // Whichever thread was left has become the first.
+            Some(EventKind::Exec) => is_alone && record.tid == record.pid,
+            Some(EventKind::Exit) => is_known && is_alone,
+            _ => is_known,
+        };
+        if fits {
+            Ok(())
+        } else {
+            Err(format!("{event:?}: the view has threads {:?} there", process.threads))
+        }
+    }
+
     /// The page of a fault.
     fn touched(&self, machine: &Machine, event: &Event) -> Found {
         let (record, vpn) = (&event.record, Vpn(event.record.va / PAGE_SIZE));
         let running = self.trace.guest.running_on(event.hart).map(|process| process.pid);
-        if running != Some(record.pid) {
-            return Err(format!("{event:?} while the view has process {running:?} run"));
+        let running = (running, self.trace.guest.thread_on(event.hart));
+        if running != (Some(record.pid), Some(record.tid)) {
+            return Err(format!("{event:?} while the view has process and thread {running:?} run"));
         }
         let Some(process) = self.trace.guest.process(record.pid) else { return Ok(()) };
         if process.satp == 0 || record.va >= USER_END {
@@ -258,6 +282,9 @@ const SHORT: &[(&[&str], u64)] = &[
             "brk_grows",
             "munmap_middle",
             "exec_keeps_pid",
+            "thread_numbers",
+            "exec_by_a_thread",
+            "exec_ends_the_others",
             "memfd",
             "shared_anonymous",
         ],
@@ -268,7 +295,7 @@ const SHORT: &[(&[&str], u64)] = &[
 #[test]
 fn an_event_that_is_left_out_is_found() {
     // What changes nothing that the view keeps (a reused frame becomes writable, a shared one read-only, a page is marked; the view keeps no
-    // W, A and D), what `cache_fill` has told already (`disk_read`), threads, which the view does not keep, and what no guest tells yet.
+    // W, A and D), what `cache_fill` has told already (`disk_read`), and what no guest tells yet.
     const NO_CHANGE: &[EventKind] = &[
         EventKind::CowReuse,
         EventKind::Accessed,
@@ -281,8 +308,6 @@ fn an_event_that_is_left_out_is_found() {
         EventKind::OutOfFrames,
         EventKind::DiskRead,
         EventKind::ExecRefused,
-        EventKind::Thread,
-        EventKind::ThreadExit,
         EventKind::Shutdown,
         EventKind::TlbMiss,
         EventKind::TlbEvict,

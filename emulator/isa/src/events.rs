@@ -83,6 +83,7 @@ kinds! {
     /// A process was made: `pid` is the parent, `detail` the child, `detail2` = the child's `satp`, `detail3` = its address space, `flags` = clone flags.
     Fork = 30, "fork";
     /// A process executes a new program, in a new address space: `space`. `detail` = entry, `detail2` = `satp`; text: the program's path.
+    /// Its other threads have ended, and the one that asked for this is its first from now on, with the process's number.
     Exec = 31, "exec";
     /// A process ended: `detail` = the status in the encoding of `wait4`.
     Exit = 32, "exit";

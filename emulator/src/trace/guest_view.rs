@@ -6,7 +6,7 @@ use super::frames::{FrameContent, FrameView, Frames, SystemUse};
 use super::space::{SpaceView, VmaView, asid};
 use isa::events::{EventKind, EventRecord};
 use isa::{PAGE_SIZE, Ppn, VirtAddr, Vpn};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many processes that have ended are remembered.
 const MAX_ENDED: usize = 1000;
@@ -43,14 +43,16 @@ pub struct ProcessView {
     pub satp: u64,
     /// What it does.
     pub state: ProcessState,
+    /// The numbers of its threads; of a process that has ended, the last one's.
+    pub threads: BTreeSet<u64>,
     /// Page faults it has had.
     pub faults: u64,
 }
 
 impl ProcessView {
     fn new(pid: u64, space: u64) -> Self {
-        let (program, state) = (String::new(), ProcessState::Waiting);
-        Self { pid, parent: 0, program, space, satp: 0, state, faults: 0 }
+        let (program, state, threads) = (String::new(), ProcessState::Waiting, BTreeSet::from([pid]));
+        Self { pid, parent: 0, program, space, satp: 0, state, threads, faults: 0 }
     }
     /// The last component of its program's path.
     pub fn name(&self) -> &str {
@@ -75,8 +77,8 @@ pub struct GuestView {
     frames: Frames,
     /// Paths of files that were mapped, by the kernel's numbers.
     files: BTreeMap<u64, String>,
-    /// The process that each hart runs.
-    running: BTreeMap<usize, u64>,
+    /// The process and the thread that each hart runs.
+    running: BTreeMap<usize, (u64, u64)>,
     /// Processes that have ended, oldest first.
     ended: Vec<u64>,
 }
@@ -116,6 +118,12 @@ impl GuestView {
             EventKind::Exec => self.exec(record, &event.text),
             EventKind::Exit => self.exit(record),
             EventKind::Switch => self.switch(event.hart, record),
+            EventKind::Thread => {
+                self.threads_mut(record.pid).map(|threads| threads.insert(record.detail));
+            }
+            EventKind::ThreadExit => {
+                self.threads_mut(record.pid).map(|threads| threads.remove(&record.tid));
+            }
             EventKind::Evict => self.frames.evict(Ppn(record.frame), record.detail, record.detail2),
             EventKind::CacheFill => {
                 self.frames.forget(Ppn(record.frame));
@@ -145,7 +153,11 @@ impl GuestView {
     }
     /// The process that a hart runs.
     pub fn running_on(&self, hart: usize) -> Option<&ProcessView> {
-        self.process(*self.running.get(&hart)?)
+        self.process(self.running.get(&hart)?.0)
+    }
+    /// The number of the thread that a hart runs.
+    pub fn thread_on(&self, hart: usize) -> Option<u64> {
+        self.running.get(&hart).map(|&(_, tid)| tid)
     }
     /// The process, not ended, whose address space this is (the first one, if several share it).
     pub fn process_of_space(&self, space: u64) -> Option<&ProcessView> {
@@ -190,6 +202,9 @@ impl GuestView {
             self.enter_space(space);
             self.processes.insert(pid, ProcessView::new(pid, space));
         }
+    }
+    fn threads_mut(&mut self, pid: u64) -> Option<&mut BTreeSet<u64>> {
+        self.processes.get_mut(&pid).map(|process| &mut process.threads)
     }
     fn space_mut(&mut self, space: u64) -> &mut SpaceView {
         self.spaces.entry(space).or_default()
@@ -282,6 +297,11 @@ impl GuestView {
         let before = core::mem::replace(&mut process.space, record.space);
         process.satp = record.detail2;
         process.program = program.to_owned();
+        // Whichever thread asked for it, it is the process's first now.
+        process.threads = BTreeSet::from([record.pid]);
+        if let Some((_, tid)) = self.running.values_mut().find(|(pid, _)| *pid == record.pid) {
+            *tid = record.pid;
+        }
         // Entered first: a process that this event has introduced is in its new address space already.
         self.enter_space(record.space);
         self.leave_space(before);
@@ -294,7 +314,7 @@ impl GuestView {
         process.state = ProcessState::Ended { status: record.detail };
         let space = process.space;
         self.leave_space(space);
-        self.running.retain(|_, &mut pid| pid != record.pid);
+        self.running.retain(|_, &mut (pid, _)| pid != record.pid);
         self.ended.push(record.pid);
         if self.ended.len() > MAX_ENDED {
             let oldest = self.ended.remove(0);
@@ -303,7 +323,7 @@ impl GuestView {
     }
 
     fn switch(&mut self, hart: usize, record: &EventRecord) {
-        if let Some(before) = self.running.remove(&hart)
+        if let Some((before, _)) = self.running.remove(&hart)
             && let Some(process) = self.processes.get_mut(&before)
             && process.is_alive()
         {
@@ -312,7 +332,7 @@ impl GuestView {
         if record.pid == 0 {
             return;
         }
-        self.running.insert(hart, record.pid);
+        self.running.insert(hart, (record.pid, record.tid));
         if let Some(process) = self.processes.get_mut(&record.pid) {
             process.state = ProcessState::Running { hart };
             process.satp = record.detail2;
