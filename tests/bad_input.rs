@@ -29,8 +29,8 @@ const PT_INTERP: u32 = 3;
 const R: u32 = 4;
 const W: u32 = 2;
 const X: u32 = 1;
-/// `li a7, 93; li a0, 7; ecall`
-const CODE: [u32; 3] = [0x05d0_0893, 0x0070_0513, 0x0000_0073];
+/// `li a7, exit; li a0, 7; ecall`
+const CODE: [u32; 3] = [0x0000_0893 | abi::number::exit << 20, 0x0070_0513, 0x0000_0073];
 const CODE_BYTES: u64 = 12;
 
 #[derive(Clone)]

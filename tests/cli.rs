@@ -155,13 +155,13 @@ fn the_trace_has_one_json_object_a_line() {
 
 /// Writes a byte (of itself) to standard output, and then computes for ever.
 const SAYS_AND_SPINS: [u32; 7] = [
-    0x0000_0597, // auipc a1, 0
-    0x0185_8593, // addi a1, a1, 24
-    0x0010_0513, // li a0, 1
-    0x0010_0613, // li a2, 1
-    0x0400_0893, // li a7, 64
-    0x0000_0073, // ecall
-    0x0000_006f, // j .
+    0x0000_0597,                            // auipc a1, 0
+    0x0185_8593,                            // addi a1, a1, 24
+    0x0010_0513,                            // li a0, 1
+    0x0010_0613,                            // li a2, 1
+    0x0000_0893 | abi::number::write << 20, // li a7, write
+    0x0000_0073,                            // ecall
+    0x0000_006f,                            // j .
 ];
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! [`each_call!`] is the table. The kernel makes its dispatch of it, `folio run --strace` its lines, `vmtests` its hostile
 //! arguments, and `docs/syscalls.md` is written from it. A call's number stands there and nowhere else, and so does what
-//! Folio does with each bit of its flags: [`refused_bits`] is what the kernel looks at before it serves a call.
+//! Folio does with each bit of its flags: [`refused_bits`] is what the kernel looks at before it serves a call. (The programs in
+//! `programs/` are Linux programs: they take the numbers from Linux's headers, and so would find out a wrong one.)
 #![no_std]
 #![forbid(unsafe_code)]
 #[cfg(test)]

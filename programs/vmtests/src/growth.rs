@@ -4,12 +4,12 @@ use rt::abi::general::{self as g, PROT_READ};
 use rt::{PAGE_SIZE, Result, println};
 
 use crate::check::Outcome;
-use crate::memory::{READ_WRITE, map, mprotect};
-use crate::raw::{instructions, poke, sys};
+use crate::memory::{READ_WRITE, map, mmap, mprotect, munmap, program_file};
+use crate::raw::{instructions, peek, poke, sys};
 use crate::{check, tests};
 
 tests! {
-    @ByName many_vmas_cost_little,
+    @ByName many_vmas_cost_little, @ByName pages_from_disk_cost,
 }
 
 /// What is done between the VMAs, and the fewest instructions that it took in some places among them.
@@ -61,5 +61,31 @@ fn many_vmas_cost_little() -> Outcome {
         // The logarithm has grown by 1.7.
         check!(many <= 2 * few);
     }
+    Ok(())
+}
+
+/// Pages of a file that are mapped at once: a few, so that the others can make room.
+const WINDOW_PAGES: usize = 64;
+
+/// Tells what a page from disk costs when the page cache is full: this program's file, which the caller has made longer than
+/// memory, is read by mappings from its first page to its last. The last quarter counts.
+fn pages_from_disk_cost() -> Outcome {
+    let (fd, bytes) = program_file()?;
+    let windows = bytes / (WINDOW_PAGES * PAGE_SIZE);
+    let mut total = 0;
+    for window in 0..windows {
+        let offset = window * WINDOW_PAGES * PAGE_SIZE;
+        let at = mmap(0, WINDOW_PAGES * PAGE_SIZE, PROT_READ, g::MAP_SHARED, fd, offset)?;
+        let before = instructions();
+        for page in 0..WINDOW_PAGES {
+            peek(at + page * PAGE_SIZE);
+        }
+        if window >= windows / 4 * 3 {
+            total += instructions() - before;
+        }
+        munmap(at, WINDOW_PAGES * PAGE_SIZE)?;
+    }
+    let pages = (windows - windows / 4 * 3) * WINDOW_PAGES;
+    println!("{} instructions a page", total / pages as u64);
     Ok(())
 }
