@@ -228,3 +228,14 @@ fn isa_help_lists_the_names() {
         assert!(ran.stdout.contains(" zicbom "), "{ran:?}");
     }
 }
+
+#[test]
+fn a_child_maps_all_at_once_if_told_to() {
+    let dir = TempDir::new("fork-maps");
+    let faults = |args: &[&str]| {
+        let (ran, figures) = run_with_figures(&dir, args);
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        count(&figures, "faults.by_kind.file_cache")
+    };
+    assert!(faults(&["--fork-maps", "cowfork"]) < faults(&["cowfork"]));
+}

@@ -212,11 +212,13 @@ impl World {
             space.fork(&mut self.mem, SpaceId(child as u32), child as u16, None).expect("frames enough");
         self.machine.hart.fence(space.asid(), forked.flush);
         let (space, satp) = (u64::from(forked.child.id().0), forked.child.satp().0);
-        for shared in forked.shared {
-            self.report_range(EventKind::CowShare, pid, shared.range, 0);
-        }
         self.processes.insert(child, forked.child);
         self.report(EventKind::Fork, pid, "", |r| (r.detail, r.detail2, r.detail3) = (child, satp, space));
+        for PageRange { start, end } in forked.shared.iter().map(|shared| shared.range) {
+            self.report(EventKind::CowShare, pid, "", |r| {
+                (r.va, r.va_end, r.detail2) = (start.base().0, end.base().0, space);
+            });
+        }
     }
 
     fn exit(&mut self, pid: u64) {

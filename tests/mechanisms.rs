@@ -214,6 +214,21 @@ fn shared_text_is_in_memory_once() {
 }
 
 #[test]
+fn a_child_maps_text_by_faults_or_with_a_word_at_once() {
+    let faults = |bootargs: &str| {
+        let mut guest = Guest::with_bootargs(&["cowfork", "10", "3"], 0, disk("cowfork"), bootargs);
+        assert_eq!(guest.finish(), 0, "{}", guest.output());
+        let copied: u64 = guest.events_of(EventKind::CowShare).iter().map(|event| event.record.detail).sum();
+        (guest.count(EventKind::FileCache), guest.count(EventKind::CowCopy), copied)
+    };
+    let ((found, copies, shared), (found_at_once, copies_at_once, shared_at_once)) =
+        (faults(""), faults("folio.fork_maps"));
+    // What is shared copy-on-write is so either way.
+    assert_eq!((copies, shared), (copies_at_once, shared_at_once));
+    assert!(found > found_at_once, "{found} pages of text found again, {found_at_once} with a word");
+}
+
+#[test]
 fn whoever_sets_a_and_d_the_faults_are_the_same() {
     // With Svadu the kernel lets the hart set the bits; without, a fault asks for each.
     let counts = |command: &[&str], isa: IsaSet| {

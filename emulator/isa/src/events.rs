@@ -59,7 +59,8 @@ kinds! {
     SwapIn = 13, "swap_in";
     /// A page went out to swap. `detail` = swap slot.
     SwapOut = 14, "swap_out";
-    /// `fork` shared a range copy-on-write: `va` to `va_end`, `detail` = frames now shared.
+    /// `fork` gave the child the entries of a VMA: `va` to `va_end`, `detail` = anonymous frames now shared copy-on-write, `detail2` = the
+    /// child's address space, which maps what this one does there. Follows `Fork`.
     CowShare = 15, "cow_share";
     /// A clean page left the page cache to make room. `detail` = file id, `detail2` = page index.
     Evict = 16, "evict";

@@ -54,6 +54,9 @@ pub struct RunArgs {
     /// Give programs at most this many 4 KiB frames, those of their page tables and files included (0: no limit)
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_number)]
     pub frames: Option<u64>,
+    /// Let the child of a fork map all that its parent does; otherwise pages of files are left to be found again, as on Linux
+    #[arg(long)]
+    pub fork_maps: bool,
     #[command(flatten)]
     pub machine: MachineArgs,
     /// Seed of the guest's random numbers (/dev/urandom, getrandom, AT_RANDOM)

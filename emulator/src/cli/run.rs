@@ -170,6 +170,7 @@ fn build(
     machine.attach_disk(image.into_disk(), true).context("cannot attach the root image")?;
     let argv: Vec<Vec<u8>> = args.program.iter().map(|word| word.as_bytes().to_vec()).collect();
     let chosen = Chosen {
+        bootargs: if args.fork_maps { "folio.fork_maps" } else { "" },
         program: path,
         argv: &argv,
         envp: &environment(&args.env),

@@ -91,7 +91,7 @@ fn detail_names(kind: EventKind) -> [Option<(&'static str, Form)>; 3] {
         }
         K::SwapIn | K::SwapOut => [number("slot"), None, None],
         K::Discard => [number("pages"), None, None],
-        K::CowShare => [number("frames"), None, None],
+        K::CowShare => [number("frames"), number("child_space"), None],
         K::Mmap => [number("file"), number("offset"), Some(("permissions", Form::Permissions))],
         K::Mprotect => [None, None, Some(("permissions", Form::Permissions))],
         K::Fork => [number("child"), hex("satp"), number("child_space")],

@@ -115,6 +115,7 @@ impl GuestView {
                 }
             }
             EventKind::Fork => self.fork(record),
+            EventKind::CowShare => self.share_pages(record, start, end),
             EventKind::Exec => self.exec(record, &event.text),
             EventKind::Exit => self.exit(record),
             EventKind::Switch => self.switch(event.hart, record),
@@ -282,14 +283,21 @@ impl GuestView {
         if space != record.space {
             let mut copy = self.spaces.get(&record.space).cloned().unwrap_or_default();
             copy.users = 0;
-            for (vpn, frame) in copy.pages() {
-                self.frames.map(frame, space, vpn);
-            }
+            // Which of the parent's pages the child maps, `cow_share` tells.
+            copy.take_pages(VirtAddr(0), VirtAddr(u64::MAX));
             self.spaces.insert(space, copy);
         }
         self.enter_space(space);
         let child = ProcessView { parent, program, satp: record.detail2, ..ProcessView::new(pid, space) };
         self.processes.insert(pid, child);
+    }
+
+    fn share_pages(&mut self, record: &EventRecord, start: VirtAddr, end: VirtAddr) {
+        let child = record.detail2;
+        for (vpn, frame) in self.space_mut(record.space).pages_in(start, end) {
+            self.space_mut(child).set_page(vpn, frame);
+            self.frames.map(frame, child, vpn);
+        }
     }
 
     fn exec(&mut self, record: &EventRecord, program: &str) {

@@ -152,10 +152,14 @@ impl SpaceView {
     pub(super) fn set_page(&mut self, vpn: Vpn, frame: Ppn) -> Option<Ppn> {
         self.pages.insert(vpn, frame)
     }
+    /// The mapped pages of a range with their frames.
+    pub(super) fn pages_in(&self, start: VirtAddr, end: VirtAddr) -> Vec<(Vpn, Ppn)> {
+        let range = start.page()..page_after(end).max(start.page());
+        self.pages.range(range).map(|(&vpn, &frame)| (vpn, frame)).collect()
+    }
     /// Takes the mapped pages of a range out.
     pub(super) fn take_pages(&mut self, start: VirtAddr, end: VirtAddr) -> Vec<(Vpn, Ppn)> {
-        let range = start.page()..page_after(end).max(start.page());
-        let taken: Vec<_> = self.pages.range(range).map(|(&vpn, &frame)| (vpn, frame)).collect();
+        let taken = self.pages_in(start, end);
         for (vpn, _) in &taken {
             self.pages.remove(vpn);
         }

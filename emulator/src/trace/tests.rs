@@ -88,10 +88,16 @@ impl Stream {
         s
     }
     fn fork(&mut self, parent: u64, child: u64) {
-        self.push(K::CowShare, parent, "", |r| (r.va, r.va_end, r.detail) = (DATA, DATA + 4096, 1));
         self.push(K::Fork, parent, "", |r| {
             (r.detail, r.detail2, r.detail3, r.flags) = (child, satp(child), space(child), 17);
         });
+        for (start, end, frames) in
+            [(DATA, DATA + 4096, 1), (HEAP, HEAP + 0x2000, 1), (STACK, STACK + 4096, 1)]
+        {
+            self.push(K::CowShare, parent, "", |r| {
+                (r.va, r.va_end, r.detail, r.detail2) = (start, end, frames, space(child));
+            });
+        }
     }
     fn exec(&mut self, pid: u64, program: &str, space: u64, satp: u64) {
         self.push(K::Exec, pid, program, |r| (r.space, r.detail, r.detail2) = (space, TEXT, satp));
@@ -205,6 +211,11 @@ fn frames_know_content_and_owners() {
     s.fork(1, 2);
     assert_eq!(s.guest().frames_in_use(), 6, "fork copies no frame");
     assert_eq!(s.owners(103), [(1, HEAP >> 12), (2, HEAP >> 12)]);
+    assert_eq!(
+        s.owners(100),
+        [(1, TEXT >> 12)],
+        "what fork does not tell to be shared, the child finds again"
+    );
     s.fault_with(K::CowCopy, 2, HEAP, Access::Write, 105, |r| (r.previous_frame, r.refs) = (103, 2));
     assert_eq!(s.owners(103), [(1, HEAP >> 12)]);
     assert_eq!(s.owners(105), [(2, HEAP >> 12)]);

@@ -32,8 +32,8 @@ pub mod replacement;
 pub mod vma;
 
 pub use address_space::{
-    AddressSpace, Discarded, Flush, ForkReport, MapError, MapRequest, Mapped, Placement, SharedRange,
-    SpaceId, Unmapped,
+    AddressSpace, Discarded, Flush, ForkMaps, ForkReport, MapError, MapRequest, Mapped, Placement,
+    SharedRange, SpaceId, Unmapped,
 };
 pub use fault::{DiskWait, FaultAction, FaultOutcome, FaultSignal, Resolution, SegvReason};
 pub use frame::{FrameId, FrameKind, FrameTable, OutOfFrames};

@@ -4,6 +4,7 @@
 //! [`Memory`] is the only place where a frame passes from one owner to the next, and it does so together with
 //! the frame's new [`Contents`]. So a frame is never seen with another owner's bytes in it.
 
+use crate::address_space::ForkMaps;
 use crate::frame::{AnonOwner, FrameId, FrameKind, FrameTable, OutOfFrames};
 use crate::page_cache::{FileId, PageCache, PageKey, PageLookup, PageState, Store};
 use crate::phys::{FrameNote, PhysMem};
@@ -35,6 +36,7 @@ pub struct Memory<P> {
     file_spaces: BTreeMap<FileId, u32>,
     /// Files in `file_spaces` with a count of 0.
     unmapped_files: usize,
+    fork_maps: ForkMaps,
 }
 
 impl<P: PhysMem> Memory<P> {
@@ -63,6 +65,7 @@ impl<P: PhysMem> Memory<P> {
             zero_page,
             file_spaces: BTreeMap::new(),
             unmapped_files: 0,
+            fork_maps: ForkMaps::default(),
         })
     }
 
@@ -85,6 +88,14 @@ impl<P: PhysMem> Memory<P> {
     /// The page of zeros that untouched anonymous pages share for reading.
     pub fn zero_page(&self) -> FrameId {
         self.zero_page
+    }
+    /// What the child of a `fork` maps at once.
+    pub fn fork_maps(&self) -> ForkMaps {
+        self.fork_maps
+    }
+    /// Says what the child of a `fork` maps at once, from now on.
+    pub fn set_fork_maps(&mut self, maps: ForkMaps) {
+        self.fork_maps = maps;
     }
     pub(crate) fn cache_mut(&mut self) -> &mut PageCache {
         &mut self.cache

@@ -13,9 +13,9 @@ use mm::frame::FrameCounts;
 use mm::layout::{STACK_GUARD_PAGES, STACK_TOP};
 use mm::page_cache::PageState;
 use mm::{
-    AddressSpace, Backing, DiskWait, FaultAction, FaultOutcome, FileBacking, FileId, Flush, MapError,
-    MapRequest, Memory, OutOfFrames, PageKey, PageLookup, PageRange, PhysMem, Placement, Prot, SegvReason,
-    SpaceId, Store, VmaFlags, pte,
+    AddressSpace, Backing, DiskWait, FaultAction, FaultOutcome, FileBacking, FileId, Flush, ForkMaps,
+    MapError, MapRequest, Memory, OutOfFrames, PageKey, PageLookup, PageRange, PhysMem, Placement, Prot,
+    SegvReason, SpaceId, Store, VmaFlags, pte,
 };
 use support::audit::audit;
 use support::machine::{Machine, Stopped, disk_byte};
@@ -393,8 +393,8 @@ fn shared_memory_is_shared_and_outlives_a_fork() {
     r.store(0, Rig::at(2, 0), 4).unwrap();
     assert_eq!(r.load(child, Rig::at(2, 0)), Ok(4));
     use FaultAction::{Dirtied, SharedMap};
-    // To the child page 0 is clean; page 2 is mapped by a load first.
-    assert_eq!(r.actions(), [SharedMap, Dirtied, SharedMap, SharedMap, SharedMap, Dirtied, SharedMap]);
+    // The child finds page 0 again; page 2 is mapped by a load first.
+    assert_eq!(r.actions(), [SharedMap, SharedMap, SharedMap, SharedMap, SharedMap, Dirtied, SharedMap]);
     assert_eq!((r.anon_frames(), r.m.disk_reads.len()), (0, 0));
     // Pages that live in memory only are never dropped.
     r.unmap(0, pages(0, 3));
@@ -420,6 +420,30 @@ fn past_the_end_of_a_file_is_a_bus_error() {
     assert_eq!(r.actions(), [FileDisk, Segv(SegvReason::BeyondEndOfFile), Segv(SegvReason::ReadFailed)]);
     assert_eq!(r.mem.cache().len(), 1, "a page that could not be read is not cached");
     r.end();
+}
+
+#[test]
+fn a_child_maps_what_no_fault_would_bring_back() {
+    for (maps, text_pages) in [(ForkMaps::Needed, 0), (ForkMaps::All, 2)] {
+        let mut r = Rig::new(64);
+        r.mem.set_fork_maps(maps);
+        r.mem.set_file(FILE, 8 * PAGE_SIZE, Store::Device);
+        // Two pages of text are read; of four pages of data one is read and one is written.
+        r.file(2, Prot::READ, VmaFlags::empty(), None);
+        r.load(0, Rig::at(0, 0)).unwrap();
+        r.load(0, Rig::at(1, 0)).unwrap();
+        let data = Backing::File(FileBacking { file: FILE, first_page: 2, len_bytes: None });
+        r.map(0, Rig::at(4, 0), 4, RW, VmaFlags::empty(), data);
+        r.load(0, Rig::at(4, 0)).unwrap();
+        r.store(0, Rig::at(5, 0), 1).unwrap();
+        let child = r.fork(0);
+        assert_eq!(r.spaces[child].resident_pages(), text_pages + 2, "{maps:?}");
+        for page in [0, 1, 4, 5] {
+            assert_eq!(r.load(child, Rig::at(page, 1)), r.load(0, Rig::at(page, 1)));
+        }
+        assert_eq!(r.spaces[child].resident_pages(), 4);
+        r.end();
+    }
 }
 
 #[test]

@@ -12,8 +12,8 @@ use isa::{PAGE_SIZE, Ppn, VirtAddr, Vpn};
 use mm::fault::FaultSignal;
 use mm::layout::{MMAP_BASE_PAGE, STACK_GUARD_PAGES, STACK_TOP, USER_START_PAGE};
 use mm::{
-    AddressSpace, Backing, FileBacking, FileId, Flush, FrameKind, MapRequest, Memory, PageRange, Placement,
-    Prot, SpaceId, Store, VmaFlags,
+    AddressSpace, Backing, FileBacking, FileId, Flush, ForkMaps, FrameKind, MapRequest, Memory, PageRange,
+    Placement, Prot, SpaceId, Store, VmaFlags,
 };
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -303,17 +303,26 @@ impl World {
 
     fn fork(&mut self, who: usize) {
         let id = self.next_id();
+        let maps = self.rng.pick(&[ForkMaps::Needed, ForkMaps::All]);
+        self.mem.set_fork_maps(maps);
         let (space, model) = &mut self.processes[who];
         let before = frames_of(&self.mem, space);
         let result = space.fork(&mut self.mem, id, id.0 as u16, None);
         let flush = result.as_ref().map_or(Flush::All, |report| report.flush);
         self.machine.hart.fence(space.asid(), flush);
         if let Ok(report) = result {
-            assert_eq!(
-                frames_of(&self.mem, &report.child),
-                before,
-                "the child maps exactly the parent's frames"
-            );
+            let of_child = frames_of(&self.mem, &report.child);
+            if maps == ForkMaps::All {
+                assert_eq!(of_child, before, "the child maps exactly the parent's frames");
+            }
+            let is_anonymous = |frame| {
+                matches!(
+                    self.mem.frames().info(self.mem.frames().lookup(frame).unwrap()).kind,
+                    FrameKind::Anon(_)
+                )
+            };
+            assert!(of_child.iter().all(|page| before.contains(page)));
+            assert!(before.iter().all(|page| of_child.contains(page) || !is_anonymous(page.1)));
             let mut model = model.clone();
             for page in model.pages.values_mut() {
                 (page.accessed, page.dirty) = (false, false);

@@ -20,6 +20,8 @@ pub struct Config {
     pub virtio: Vec<(platform::Region, u32)>,
     /// Each request for memory is refused once, to test that (`folio.refuse` on the kernel's command line).
     pub refuses: bool,
+    /// A child of `fork` maps all that its parent does (`folio.fork_maps` on the kernel's command line).
+    pub forks_maps: bool,
     /// The first program.
     pub init: Init,
 }
@@ -94,14 +96,16 @@ impl Config {
     #[inline(never)] // a frame of its own, not part of its caller's
     pub fn from_device_tree(fdt: Fdt<'_>) -> Self {
         let (_, ram_end) = ram_bounds(fdt);
+        let chosen = fdt.find_node("/chosen");
+        let arguments = chosen.and_then(|chosen| chosen.property("bootargs")?.value_as::<&str>().ok());
+        let says =
+            |word| arguments.is_some_and(|arguments| arguments.split_whitespace().any(|said| said == word));
         Self {
             ram_end,
             has_host: devices(fdt, "folio,host").next().is_some(),
             virtio: virtio_slots(fdt),
-            refuses: fdt
-                .find_node("/chosen")
-                .and_then(|chosen| chosen.property("bootargs")?.value_as::<&str>().ok())
-                .is_some_and(|args| args.split_whitespace().any(|a| a == "folio.refuse")),
+            refuses: says("folio.refuse"),
+            forks_maps: says("folio.fork_maps"),
             init: Init::from_chosen(fdt),
         }
     }

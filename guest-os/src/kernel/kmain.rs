@@ -23,6 +23,7 @@ use dtoolkit::fdt::Fdt;
 use fs::{Device, Errno, Object, OpenFile, OpenFlags, Vfs};
 use isa::events::{EventKind, EventRecord};
 use isa::{PAGE_SIZE, PhysAddr};
+use mm::ForkMaps;
 use proc::{DescriptorTable, ProcessSignals, ThreadSignals};
 
 /// The first program, until its process starts it.
@@ -47,6 +48,9 @@ extern "C" fn kmain(_hart: u64, device_tree: u64) -> ! {
     let frame_limit = host::with(|host| host.frame_limit()).unwrap_or(0);
     // The device tree is not needed any more: its RAM is handed out too.
     mem::start(PhysAddr(heap_start.0 + heap_bytes).page(), config.ram_end.page(), frame_limit);
+    if config.forks_maps {
+        mem::memory().set_fork_maps(ForkMaps::All);
+    }
     arch::drop_identity_map();
     hart().let_update_marks();
     if config.refuses {

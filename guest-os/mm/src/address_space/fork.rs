@@ -11,12 +11,23 @@ use alloc::vec::Vec;
 use isa::paging::{Pte, PteFlags};
 use isa::{Ppn, Vpn};
 
-/// A VMA whose frames parent and child now share copy-on-write: a `cow_share` event.
+/// Which entries of its parent's page tables the child of a `fork` begins with.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub enum ForkMaps {
+    /// Those that no fault would bring back: of each private mapping that has anonymous frames, all entries, and of the others
+    /// none. The child faults once for each page of a file that it uses, and nothing is done for those that it does not. As Linux does.
+    #[default]
+    Needed,
+    /// All: the child has no fault for what its parent had mapped.
+    All,
+}
+
+/// A VMA whose entries the child has, too: a `cow_share` event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SharedRange {
     /// The pages of the VMA.
     pub range: PageRange,
-    /// How many anonymous frames of it are shared.
+    /// How many anonymous frames of it are shared copy-on-write.
     pub frames: u64,
 }
 
@@ -25,14 +36,14 @@ pub struct SharedRange {
 pub struct ForkReport {
     /// The new address space.
     pub child: AddressSpace,
-    /// What is shared copy-on-write, VMA by VMA.
+    /// What parent and child both map, VMA by VMA.
     pub shared: Vec<SharedRange>,
     /// What the TLB must forget of the *parent*: its private pages have become read-only.
     pub flush: Flush,
 }
 
 impl AddressSpace {
-    /// Makes a copy of the address space without copying a page. Every mapped page is mapped in the child too; private
+    /// Makes a copy of the address space without copying a page. The child maps what [`ForkMaps`] says; private
     /// pages lose their W bit in both, so that the first store to one of them decides (`cow_copy` or `cow_reuse`).
     /// Pages that were never touched are not touched by this either.
     ///
@@ -59,10 +70,13 @@ impl AddressSpace {
         let mut next = self.vmas.iter().next().cloned();
         while let Some(vma) = next {
             next = self.vmas.next_above(vma.range.start).cloned();
+            if mem.fork_maps() == ForkMaps::Needed && !self.has_anonymous_frames(mem, &vma) {
+                continue;
+            }
             match self.share_pages(mem, &mut child, &vma) {
-                Ok((frames, changed)) => {
+                Ok((entries, frames, changed)) => {
                     flush = flush.and(changed);
-                    if frames > 0 {
+                    if entries > 0 {
                         shared.push(SharedRange { range: vma.range, frames });
                     }
                 }
@@ -75,29 +89,48 @@ impl AddressSpace {
         Ok(ForkReport { child, shared, flush })
     }
 
+    /// Whether the VMA maps frames that are no file's: what no fault can bring back.
+    fn has_anonymous_frames<P: PhysMem>(&self, mem: &Memory<P>, vma: &Vma) -> bool {
+        let mut rest = vma.range;
+        while !vma.is_shared()
+            && let Some((vpn, pte)) = self.next_entry(mem, rest)
+        {
+            if is_anonymous(mem, pte) {
+                return true;
+            }
+            rest.start = Vpn(vpn.0 + 1);
+        }
+        false
+    }
+
+    /// Gives the child a VMA's entries. How many there are, how many of them for frames that are shared copy-on-write, and what to flush.
     fn share_pages<P: PhysMem>(
         &mut self,
         mem: &mut Memory<P>,
         child: &mut AddressSpace,
         vma: &Vma,
-    ) -> Result<(u64, Flush), OutOfFrames> {
-        let mut frames = 0;
+    ) -> Result<(u64, u64, Flush), OutOfFrames> {
+        let (mut entries, mut frames) = (0, 0);
         let mut flush = Flush::None;
         self.for_each_entry(mem, vma.range, |parent, mem, vpn: Vpn, old| {
-            let anon = mapped_frame(mem, old)
-                .is_some_and(|frame| matches!(mem.frames().info(frame).kind, FrameKind::Anon(_)));
+            let anon = is_anonymous(mem, old);
             let shared = if anon { shared_entry(old) } else { old };
             // The child has neither used nor changed the page.
             let of_child = shared.with_flags(shared.flags() - (PteFlags::A | PteFlags::D));
             let _child_is_not_running = child.set_pte(mem, vpn, of_child)?;
+            entries += 1;
             if anon {
                 frames += 1;
                 flush = flush.and(parent.set_pte(mem, vpn, shared)?);
             }
             Ok(())
         })?;
-        Ok((frames, flush))
+        Ok((entries, frames, flush))
     }
+}
+
+fn is_anonymous<P: PhysMem>(mem: &Memory<P>, pte: Pte) -> bool {
+    mapped_frame(mem, pte).is_some_and(|frame| matches!(mem.frames().info(frame).kind, FrameKind::Anon(_)))
 }
 
 /// The entry of a private page in both address spaces after a fork.

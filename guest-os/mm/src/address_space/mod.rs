@@ -20,7 +20,7 @@ mod unmap;
 
 pub use discard::Discarded;
 pub use flush::Flush;
-pub use fork::{ForkReport, SharedRange};
+pub use fork::{ForkMaps, ForkReport, SharedRange};
 pub use map::{MapRequest, Mapped, Placement};
 pub use unmap::Unmapped;
 

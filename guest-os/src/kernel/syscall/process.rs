@@ -107,6 +107,7 @@ fn new_process(start: thread::Start, exit_signal: u8, flags: u32) -> Result<Rc<T
     let _prepared = heap::prepare(parent.space().borrow().vmas().len() * VMA_BYTES)?;
     let files = parent.files.borrow().try_clone().map_err(|_| Errno::ENOMEM)?;
     let (space, shared) = child_space(parent, flags)?;
+    let child_space = u64::from(space.borrow().id().0);
     for (_, id) in files.iter() {
         open_files().duplicate(id);
     }
@@ -128,14 +129,14 @@ fn new_process(start: thread::Start, exit_signal: u8, flags: u32) -> Result<Rc<T
     let record = EventRecord {
         detail: u64::from(child.process.pid),
         detail2: child.process.satp().0,
-        detail3: child.process.space_id(),
+        detail3: child_space,
         flags: u64::from(flags),
         ..events::of(EventKind::Fork)
     };
     events::report(record);
     for range in shared {
         let record = events::range(EventKind::CowShare, range.range);
-        events::report(EventRecord { detail: range.frames, ..record });
+        events::report(EventRecord { detail: range.frames, detail2: child_space, ..record });
     }
     Ok(child)
 }

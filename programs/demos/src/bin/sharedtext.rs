@@ -21,10 +21,11 @@ fn main(args: Args) -> i32 {
 }
 
 fn run(children: usize, pages: usize) -> Result<()> {
-    // A child says on `done` that it has read its pages, and lives until the parent closes `hold`.
-    let done = os::pipe(0)?;
+    // A child says on its `done` that it has read its pages, and lives until the parent closes `hold`. Nobody else writes to
+    // `done`, so it ends with the child, if that comes to grief.
     let hold = os::pipe(0)?;
     for _ in 0..children {
+        let done = os::pipe(0)?;
         if os::fork()? == 0 {
             os::close(hold.1)?;
             let right =
@@ -33,7 +34,9 @@ fn run(children: usize, pages: usize) -> Result<()> {
             os::read(hold.0, &mut [0])?;
             os::exit(i32::from(right != pages));
         }
+        os::close(done.1)?;
         os::read(done.0, &mut [0])?;
+        os::close(done.0)?;
     }
     os::close(hold.1)?;
     let mut right = 0;
