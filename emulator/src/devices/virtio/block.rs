@@ -24,8 +24,8 @@ pub const F_BLK_SIZE: u64 = 1 << 6;
 pub const F_FLUSH: u64 = 1 << 9;
 
 const SEG_MAX: u32 = 254;
-/// Most bytes of data of one request; more is an I/O error.
-const MAX_DATA_BYTES: u64 = 32 << 20;
+/// A request may be as long as the disk; its data moves in pieces of this size, so that it takes no memory of the host's.
+const PIECE_BYTES: usize = 64 << 10;
 const HEADER_BYTES: usize = 16;
 const ID_BYTES: usize = 20;
 
@@ -184,8 +184,7 @@ impl Block {
 
     fn decide(&self, header: &Header, data: &[Segment]) -> Action {
         let len_bytes = total(data);
-        let in_range = len_bytes <= MAX_DATA_BYTES
-            && len_bytes.is_multiple_of(SECTOR_BYTES)
+        let in_range = len_bytes.is_multiple_of(SECTOR_BYTES)
             && header
                 .sector
                 .checked_add(len_bytes / SECTOR_BYTES)
@@ -238,14 +237,21 @@ impl Block {
         offset_bytes: u64,
         data: &[Segment],
     ) -> Result<u64, DiskError> {
+        let longest = data.iter().map(|segment| segment.len_bytes as usize).max().unwrap_or(0);
+        let mut buffer = vec![0; longest.min(PIECE_BYTES)];
         let mut moved = 0;
         for segment in data {
-            let mut buffer = vec![0; segment.len_bytes as usize];
-            self.overlay.read(image, offset_bytes + moved, &mut buffer)?;
-            if !ram.write(segment.addr, &buffer) {
-                return Err(DiskError);
+            let (mut addr, mut left) = (segment.addr, segment.len_bytes as usize);
+            while left > 0 {
+                let piece = &mut buffer[..left.min(PIECE_BYTES)];
+                self.overlay.read(image, offset_bytes + moved, piece)?;
+                if !ram.write(addr, piece) {
+                    return Err(DiskError);
+                }
+                let piece_bytes = piece.len() as u64;
+                (addr, left, moved) =
+                    (addr.wrapping_add(piece_bytes), left - piece.len(), moved + piece_bytes);
             }
-            moved += buffer.len() as u64;
         }
         Ok(moved)
     }

@@ -207,6 +207,26 @@ fn registers_have_their_widths() {
     assert_eq!((empty(4, 4), read_empty(4, 4, true)), (Ok(2), Ok(1)));
 }
 
+/// The specification knows no longest request: boot loaders read a whole RAM disk by one.
+#[test]
+fn a_request_may_be_of_any_length() {
+    const LEN: u32 = 40 << 20;
+    let image: Vec<u8> = (0..LEN).map(|i| u8::try_from(i / 512 % 251).unwrap()).collect();
+    let block = Block::new(0, LEN.into(), false, DiskLatency::NONE);
+    let mut b = Bench(Driver::new(Device::Block(block), false, image));
+    b.ram = Ram::new(LEN as usize + RAM_BYTES);
+    b.start(SIZE.into());
+    assert_eq!(b.request(0, 0, LEN), (0, LEN + 1));
+    assert!(b.peek(DATA, LEN as usize) == b.image);
+    b.ram = Ram::new(LEN as usize + RAM_BYTES);
+    b.start(SIZE.into());
+    assert_eq!(b.request(1, 0, LEN), (0, 1));
+    assert_eq!(b.request(0, u64::from(LEN / 512) - 1, 512), (0, 513));
+    assert!(b.peek(DATA, 512).iter().all(|&byte| byte == 0));
+    assert_eq!(b.block().counters().written_bytes, u64::from(LEN));
+    assert_eq!(b.request(0, 1, LEN).0, 1, "past the end");
+}
+
 /// Tens of thousands of random tables, rings and register writes: no panic, no endless loop, memory bounded.
 #[test]
 fn a_hostile_driver_breaks_nothing() {
