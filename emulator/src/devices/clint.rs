@@ -4,7 +4,8 @@
 //! `mtime` is a function of the machine's [`Step`] and an offset that a write to `mtime` changes, so the timer
 //! costs nothing while it runs and its interrupt comes at an exact step.
 //!
-//! Widths: `msip` 32 bits; the timers 32 or 64 bits. Anything else, and the holes, are access faults.
+//! Widths, as on QEMU: 32 bits, and from `mtimecmp` on 64 bits too. Others are access faults. The words of harts that do not
+//! exist and the holes up to the end of `mtime` read 0 and ignore stores: kernels clear what the largest machine has.
 
 use super::device::{Access, Device, Effect, View, World};
 use crate::platform::AccessFault;
@@ -13,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 const MTIMECMP: u64 = 0x4000;
 const MTIME: u64 = 0xbff8;
+/// Past the last register.
+const END: u64 = 0xc000;
 
 /// The CLINT of all harts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -81,7 +84,7 @@ impl Clint {
 
     /// A load at `offset`.
     fn read(&self, offset: u64, width_bytes: u8, now: Step) -> Result<u64, AccessFault> {
-        let (register, half) = self.decode(offset, width_bytes)?;
+        let Some((register, half)) = self.decode(offset, width_bytes)? else { return Ok(0) };
         let value = match register {
             Register::Msip(hart) => u64::from(self.msip[hart]),
             Register::MtimeCmp(hart) => self.mtimecmp[hart],
@@ -96,7 +99,7 @@ impl Clint {
 
     /// A store at `offset`.
     fn write(&mut self, offset: u64, width_bytes: u8, value: u64, now: Step) -> Result<(), AccessFault> {
-        let (register, half) = self.decode(offset, width_bytes)?;
+        let Some((register, half)) = self.decode(offset, width_bytes)? else { return Ok(()) };
         let merge = |old: u64| match half {
             Half::All => value,
             Half::Low => old & !u64::from(u32::MAX) | value & u64::from(u32::MAX),
@@ -110,28 +113,22 @@ impl Clint {
         Ok(())
     }
 
-    fn decode(&self, offset: u64, width_bytes: u8) -> Result<(Register, Half), AccessFault> {
-        let harts = self.msip.len();
-        let hart_at = |first: u64, stride: u64| {
-            usize::try_from(offset.wrapping_sub(first) / stride)
-                .ok()
-                .filter(|&hart| offset >= first && hart < harts)
-        };
-        if let Some(hart) = hart_at(0, 4) {
-            return if width_bytes == 4 { Ok((Register::Msip(hart), Half::Low)) } else { Err(AccessFault) };
-        }
-        let register = if offset & !7 == MTIME {
-            Register::Mtime
-        } else {
-            Register::MtimeCmp(hart_at(MTIMECMP, 8).ok_or(AccessFault)?)
-        };
-        let half = match (width_bytes, offset & 7) {
-            (8, 0) => Half::All,
-            (4, 0) => Half::Low,
-            (4, 4) => Half::High,
+    /// The register at `offset`, and the part of it; `None` where there is none.
+    fn decode(&self, offset: u64, width_bytes: u8) -> Result<Option<(Register, Half)>, AccessFault> {
+        let half = match (width_bytes, offset) {
+            (8, MTIMECMP..END) => Half::All,
+            (4, ..END) if offset & 4 == 0 => Half::Low,
+            (4, ..END) => Half::High,
             _ => return Err(AccessFault),
         };
-        Ok((register, half))
+        let hart_at = |first: u64, stride: u64| {
+            usize::try_from((offset - first) / stride).ok().filter(|&hart| hart < self.msip.len())
+        };
+        Ok(match offset {
+            ..MTIMECMP => hart_at(0, 4).map(|hart| (Register::Msip(hart), Half::Low)),
+            ..MTIME => hart_at(MTIMECMP, 8).map(|hart| (Register::MtimeCmp(hart), half)),
+            _ => Some((Register::Mtime, half)),
+        })
     }
 }
 
@@ -205,12 +202,17 @@ mod tests {
     }
 
     #[test]
-    fn widths_and_holes_fault() {
-        let clint = Clint::new(1);
-        for (offset, width) in
-            [(0, 8), (0, 1), (4, 4), (MTIMECMP, 2), (MTIMECMP + 8, 8), (MTIME, 1), (0x8000, 4), (0xfff8, 8)]
+    fn absent_harts_and_holes_are_silent_and_other_widths_fault() {
+        let mut clint = Clint::new(1);
+        for (hole, width) in
+            [(4, 4), (MTIMECMP - 4, 4), (MTIMECMP + 8, 8), (MTIMECMP + 12, 4), (0x8000, 4), (MTIME - 8, 8)]
         {
+            assert_eq!(clint.write(hole, width, u64::MAX, Step(0)), Ok(()), "{hole:#x}/{width}");
+            assert_eq!(clint.read(hole, width, Step(0)), Ok(0), "{hole:#x}/{width}");
+        }
+        for (offset, width) in [(0, 8), (0, 1), (MTIMECMP, 2), (MTIME, 1), (END, 4), (0xfff8, 8)] {
             assert_eq!(clint.read(offset, width, Step(0)), Err(AccessFault), "{offset:#x}/{width}");
+            assert_eq!(clint.write(offset, width, 0, Step(0)), Err(AccessFault), "{offset:#x}/{width}");
         }
     }
 }

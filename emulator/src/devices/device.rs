@@ -20,6 +20,37 @@ pub struct Access {
     pub width_bytes: u8,
 }
 
+impl Access {
+    /// Loads from a device that knows 32 bits at most; 64 are two loads, as on QEMU of a device that fills no page.
+    pub fn load_words(
+        self,
+        mut load: impl FnMut(Self) -> Result<u64, AccessFault>,
+    ) -> Result<u64, AccessFault> {
+        match self.halves() {
+            Some([low, high]) => Ok(load(low)? | load(high)? << 32),
+            None => load(self),
+        }
+    }
+    /// As [`Access::load_words`], for stores.
+    pub fn store_words(
+        self,
+        value: u64,
+        mut store: impl FnMut(Self, u64) -> Result<(), AccessFault>,
+    ) -> Result<(), AccessFault> {
+        match self.halves() {
+            Some([low, high]) => {
+                store(low, value & u64::from(u32::MAX))?;
+                store(high, value >> 32)
+            }
+            None => store(self, value),
+        }
+    }
+    fn halves(self) -> Option<[Self; 2]> {
+        let half = |offset| Self { offset, width_bytes: 4 };
+        (self.width_bytes == 8).then(|| [half(self.offset), half(self.offset + 4)])
+    }
+}
+
 /// What a device may reach while it acts.
 pub struct World<'a> {
     /// RAM.

@@ -1,6 +1,7 @@
 //! The Goldfish real-time clock: nanoseconds since 1970, from the machine's step and a fixed epoch, with an alarm.
 //!
-//! All registers are 32 bits wide; other widths are access faults. Reading the low half latches the high half.
+//! All registers are 32 bits wide, and an access of 64 bits is one of each; narrower ones, and those past the last
+//! register, are access faults, as on QEMU. Reading the low half latches the high half.
 
 use super::device::{Access, Device, Effect, View, World};
 use crate::platform::AccessFault;
@@ -16,6 +17,8 @@ const IRQ_ENABLED: u64 = 0x10;
 const CLEAR_ALARM: u64 = 0x14;
 const ALARM_STATUS: u64 = 0x18;
 const CLEAR_INTERRUPT: u64 = 0x1c;
+/// Past the last register, of which QEMU has one more.
+const END: u64 = 0x24;
 const NANOSECONDS: u64 = 1_000_000_000;
 const LOW: u64 = 0xffff_ffff;
 
@@ -25,8 +28,10 @@ pub struct Rtc {
     /// Nanoseconds since 1970 at step 0; writes of the time change it.
     epoch_ns: u64,
     latched_high: u64,
-    alarm_high: u64,
-    alarm_ns: Option<u64>,
+    /// When the alarm is set to.
+    alarm_ns: u64,
+    /// It is still to come.
+    alarm_armed: bool,
     irq_enabled: bool,
     irq_pending: bool,
 }
@@ -36,8 +41,8 @@ impl Default for Rtc {
         Self {
             epoch_ns: RTC_EPOCH_SECONDS * NANOSECONDS,
             latched_high: 0,
-            alarm_high: 0,
-            alarm_ns: None,
+            alarm_ns: 0,
+            alarm_armed: false,
             irq_enabled: false,
             irq_pending: false,
         }
@@ -48,13 +53,13 @@ impl Rtc {
     /// The step of the alarm.
     fn alarm_step(&self) -> Step {
         // One step is one nanosecond.
-        self.alarm_ns.map_or(Step::NEVER, |alarm| Step(alarm.saturating_sub(self.epoch_ns)))
+        if self.alarm_armed { Step(self.alarm_ns.saturating_sub(self.epoch_ns)) } else { Step::NEVER }
     }
 
     /// Fires an alarm that is due.
     fn ring(&mut self, now: Step) {
-        if self.alarm_step() <= now && self.alarm_ns.is_some() {
-            self.alarm_ns = None;
+        if self.alarm_armed && self.alarm_step() <= now {
+            self.alarm_armed = false;
             self.irq_pending = true;
         }
     }
@@ -71,11 +76,11 @@ impl Rtc {
                 Ok(time & LOW)
             }
             TIME_HIGH => Ok(self.latched_high),
-            ALARM_LOW => Ok(self.alarm_ns.unwrap_or(0) & LOW),
-            ALARM_HIGH => Ok(self.alarm_high),
+            ALARM_LOW => Ok(self.alarm_ns & LOW),
+            ALARM_HIGH => Ok(self.alarm_ns >> 32),
             IRQ_ENABLED => Ok(u64::from(self.irq_enabled)),
-            ALARM_STATUS => Ok(u64::from(self.alarm_ns.is_some())),
-            CLEAR_ALARM | CLEAR_INTERRUPT => Ok(0),
+            ALARM_STATUS => Ok(u64::from(self.alarm_armed)),
+            ..END => Ok(0),
             _ => Err(AccessFault),
         }
     }
@@ -90,14 +95,15 @@ impl Rtc {
             TIME_LOW => self.set_time(self.time_ns(now) & !LOW | value, now),
             TIME_HIGH => self.set_time(self.time_ns(now) & LOW | value << 32, now),
             ALARM_LOW => {
-                self.alarm_ns = Some(self.alarm_high << 32 | value);
+                self.alarm_ns = self.alarm_ns & !LOW | value;
+                self.alarm_armed = true;
                 self.ring(now);
             }
-            ALARM_HIGH => self.alarm_high = value,
+            ALARM_HIGH => self.alarm_ns = self.alarm_ns & LOW | value << 32,
             IRQ_ENABLED => self.irq_enabled = value & 1 != 0,
-            CLEAR_ALARM => self.alarm_ns = None,
+            CLEAR_ALARM => self.alarm_armed = false,
             CLEAR_INTERRUPT => self.irq_pending = false,
-            ALARM_STATUS => {}
+            ..END => {}
             _ => return Err(AccessFault),
         }
         Ok(())
@@ -113,10 +119,12 @@ impl Rtc {
 
 impl Device for Rtc {
     fn load(&mut self, access: Access, world: &mut World<'_>) -> Result<u64, AccessFault> {
-        self.read(access.offset, access.width_bytes, world.now)
+        access.load_words(|word| self.read(word.offset, word.width_bytes, world.now))
     }
     fn store(&mut self, access: Access, value: u64, world: &mut World<'_>) -> Result<Effect, AccessFault> {
-        self.write(access.offset, access.width_bytes, value, world.now).map(|()| Effect::None)
+        access
+            .store_words(value, |word, value| self.write(word.offset, word.width_bytes, value, world.now))?;
+        Ok(Effect::None)
     }
     fn line(&self, _: usize) -> bool {
         self.irq_enabled && self.irq_pending
@@ -163,10 +171,33 @@ mod tests {
     }
 
     #[test]
+    fn sixty_four_bits_are_two_registers() {
+        let mut rtc = Rtc { alarm_ns: 0x1_2345_6789, ..Rtc::default() };
+        let access = |offset| Access { offset, width_bytes: 8 };
+        let load = |rtc: &mut Rtc, at| {
+            access(at).load_words(|word| rtc.read(word.offset, word.width_bytes, Step(0)))
+        };
+        assert_eq!(load(&mut rtc, ALARM_LOW), Ok(0x1_2345_6789));
+        assert_eq!(load(&mut rtc, TIME_LOW), Ok(RTC_EPOCH_SECONDS * NANOSECONDS));
+        assert_eq!(load(&mut rtc, 0x20), Err(AccessFault), "its second half is past the end");
+    }
+
+    #[test]
+    fn an_alarm_can_be_read_back_when_it_has_rung() {
+        let mut rtc = Rtc::default();
+        rtc.write(ALARM_HIGH, 4, 1, Step(0)).unwrap();
+        rtc.write(ALARM_LOW, 4, 2, Step(0)).unwrap();
+        let registers = [ALARM_HIGH, ALARM_LOW, ALARM_STATUS].map(|register| rtc.read(register, 4, Step(0)));
+        assert_eq!(registers, [Ok(1), Ok(2), Ok(0)]);
+    }
+
+    #[test]
     fn bad_accesses_fault() {
         let mut rtc = Rtc::default();
-        assert_eq!(rtc.read(0, 8, Step(0)), Err(AccessFault));
-        assert_eq!(rtc.read(0x20, 4, Step(0)), Err(AccessFault));
-        assert_eq!(rtc.write(0, 1, 0, Step(0)), Err(AccessFault));
+        assert_eq!((rtc.read(0x20, 4, Step(0)), rtc.write(0x20, 4, 1, Step(0))), (Ok(0), Ok(())));
+        for (offset, width) in [(END, 4), (0, 1), (0, 2)] {
+            assert_eq!(rtc.read(offset, width, Step(0)), Err(AccessFault), "{offset:#x}/{width}");
+            assert_eq!(rtc.write(offset, width, 0, Step(0)), Err(AccessFault), "{offset:#x}/{width}");
+        }
     }
 }

@@ -4,7 +4,6 @@ use super::device::{Device, Host};
 use super::mmio::VirtioMmio;
 use crate::devices::input::{Console, InputDoor};
 use crate::mem::ram::Ram;
-use crate::platform::AccessFault;
 use crate::test_support::MemoryStdio;
 use isa::platform::RAM_BASE;
 use isa::{PhysAddr, Step};
@@ -69,15 +68,15 @@ impl Bench {
         }
         bench
     }
-    pub fn write(&mut self, offset: u64, width: u8, value: u64) -> Result<(), AccessFault> {
+    pub fn write(&mut self, offset: u64, width: u8, value: u64) {
         let host = &mut Host { image: Some(&mut self.image), stdio: &mut self.stdio, input: &mut self.input };
-        self.device.write(&mut self.ram, host, offset, width, value, self.now)
+        self.device.write(&mut self.ram, host, offset, width, value, self.now);
     }
     pub fn put(&mut self, offset: u64, value: u64) {
-        self.write(offset, 4, value).unwrap();
+        self.write(offset, 4, value);
     }
     pub fn get(&self, offset: u64) -> u64 {
-        self.device.read(offset, 4).unwrap()
+        self.device.read(offset, 4)
     }
     pub fn advance(&mut self, now: Step) {
         let host = &mut Host { image: Some(&mut self.image), stdio: &mut self.stdio, input: &mut self.input };

@@ -6,7 +6,6 @@
 
 use super::mmio::VirtioMmio;
 use super::queue::Queue;
-use crate::platform::AccessFault;
 
 const GUEST_PAGE_SIZE: u64 = 0x28;
 const QUEUE_NUM: u64 = 0x38;
@@ -14,21 +13,18 @@ const QUEUE_ALIGN: u64 = 0x3c;
 const QUEUE_PFN: u64 = 0x40;
 /// The alignment of the used ring for a driver that does not tell one, as QEMU has it.
 const DEFAULT_ALIGN: u64 = 4096;
-/// From here on, what is not common to both versions is version 2's.
-const VERSION_2: u64 = 0x44;
 
 impl VirtioMmio {
     /// A load of a register that only this version has.
-    pub(super) fn read_legacy(&self, offset: u64) -> Result<u64, AccessFault> {
+    pub(super) fn read_legacy(&self, offset: u64) -> u32 {
         match offset {
-            QUEUE_PFN => Ok(self.selected().map_or(0, |queue| u64::from(queue.legacy_page))),
-            GUEST_PAGE_SIZE | QUEUE_ALIGN | VERSION_2.. => Ok(0),
-            _ => Err(AccessFault),
+            QUEUE_PFN => self.selected().map_or(0, |queue| queue.legacy_page),
+            _ => 0,
         }
     }
 
     /// A store to a register that only this version has.
-    pub(super) fn write_legacy(&mut self, offset: u64, value: u32) -> Result<(), AccessFault> {
+    pub(super) fn write_legacy(&mut self, offset: u64, value: u32) {
         let page_bytes = self.guest_page_bytes;
         match offset {
             GUEST_PAGE_SIZE => self.guest_page_bytes = value,
@@ -37,10 +33,8 @@ impl VirtioMmio {
                     set_queue(queue, offset, value, page_bytes);
                 }
             }
-            VERSION_2.. => {}
-            _ => return Err(AccessFault),
+            _ => {}
         }
-        Ok(())
     }
 }
 

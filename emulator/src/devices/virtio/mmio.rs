@@ -2,12 +2,12 @@
 //! [`super::legacy`].
 //!
 //! Registers below 0x100 are 32 bits wide; the configuration space may be read by any aligned width and is not
-//! writable. Other widths and unknown registers are access faults. A slot without a device has device id 0.
+//! writable. Other widths and unknown registers read 0 and ignore stores, as on QEMU. A slot without a device has
+//! device id 0.
 
 use super::device::{Device, Host, Rings};
 use super::queue::{MAX_QUEUE_SIZE, Queue, QueueBroken};
 use crate::mem::ram::Ram;
-use crate::platform::AccessFault;
 use isa::Step;
 use serde::{Deserialize, Serialize};
 
@@ -41,15 +41,21 @@ pub struct VirtioMmio {
     pub(super) guest_page_bytes: u32,
 }
 
+/// Where a slot ends; what is left of its page is nobody's.
+pub const END: u64 = 0x200;
+
 /// A load from a slot without a device: a driver finds device id 0 and goes away.
-pub fn read_empty(offset: u64, width_bytes: u8, legacy: bool) -> Result<u64, AccessFault> {
-    match (offset, width_bytes) {
-        (0x00, 4) => Ok(u64::from(MAGIC)),
-        (0x04, 4) => Ok(u64::from(if legacy { LEGACY_VERSION } else { VERSION })),
-        (0x08.., 4) => Ok(0),
-        (CONFIG.., _) => Ok(0),
-        _ => Err(AccessFault),
-    }
+pub fn read_empty(offset: u64, legacy: bool) -> u64 {
+    u64::from(match offset {
+        0x00 => MAGIC,
+        0x04 => version(legacy),
+        0x0c => VENDOR,
+        _ => 0,
+    })
+}
+
+fn version(legacy: bool) -> u32 {
+    if legacy { LEGACY_VERSION } else { VERSION }
 }
 
 impl VirtioMmio {
@@ -105,39 +111,29 @@ impl VirtioMmio {
     }
 
     /// A load at `offset`.
-    pub fn read(&self, offset: u64, width_bytes: u8) -> Result<u64, AccessFault> {
+    pub fn read(&self, offset: u64, width_bytes: u8) -> u64 {
         if offset >= CONFIG {
             return self.read_config(offset - CONFIG, width_bytes);
         }
         if width_bytes != 4 {
-            return Err(AccessFault);
+            return 0;
         }
-        Ok(u64::from(match offset {
+        u64::from(match offset {
             0x00 => MAGIC,
-            0x04 => {
-                if self.legacy {
-                    LEGACY_VERSION
-                } else {
-                    VERSION
-                }
-            }
+            0x04 => version(self.legacy),
             0x08 => self.device.get().id(),
             0x0c => VENDOR,
             0x10 => half(self.offered(), self.device_features_select),
             0x34 => self.selected().map_or(0, |_| u32::from(MAX_QUEUE_SIZE)),
             0x60 => self.interrupt,
             0x70 => self.status,
-            // Write-only registers.
-            0x14 | 0x20 | 0x24 | 0x30 | 0x38 | 0x50 | 0x64 => 0,
-            _ if self.legacy => return self.read_legacy(offset),
+            _ if self.legacy => self.read_legacy(offset),
             0x44 => self.selected().map_or(0, |queue| u32::from(queue.ready)),
-            // Configuration generation: the configuration never changes.
-            0xfc => 0,
             // Shared memory regions: none (length -1).
             0xb0..=0xbc => u32::MAX,
-            0x80..=0xac => 0,
-            _ => return Err(AccessFault),
-        }))
+            // Write-only registers, the generation of a configuration that never changes, and what is none.
+            _ => 0,
+        })
     }
 
     /// A store at `offset`.
@@ -149,13 +145,10 @@ impl VirtioMmio {
         width_bytes: u8,
         value: u64,
         now: Step,
-    ) -> Result<(), AccessFault> {
-        if self.legacy && offset >= CONFIG {
-            // A legacy driver may write its configuration; nothing here takes it up.
-            return Ok(());
-        }
+    ) {
+        // A legacy driver may write its configuration; nothing here takes it up.
         if width_bytes != 4 || offset >= CONFIG {
-            return Err(AccessFault);
+            return;
         }
         #[allow(clippy::cast_possible_truncation)] // the registers have 32 bits
         let value = value as u32;
@@ -167,18 +160,15 @@ impl VirtioMmio {
             0x50 => self.notify(ram, host, value, now),
             0x64 => self.interrupt &= !value,
             0x70 => self.set_status(value),
-            // Read-only registers.
-            0x00..=0x10 | 0x34 | 0x60 => {}
-            _ if self.legacy => return self.write_legacy(offset, value),
+            _ if self.legacy => self.write_legacy(offset, value),
             0x38 | 0x44 | 0x80..=0xa4 => {
                 if let Some(queue) = self.selected_mut() {
                     set_queue(queue, offset, value);
                 }
             }
-            0xa8..=0xac | 0xb0..=0xbc | 0xfc => {}
-            _ => return Err(AccessFault),
+            // Read-only registers, and what is none.
+            _ => {}
         }
-        Ok(())
     }
 
     /// The queue that the driver has selected.
@@ -255,10 +245,10 @@ impl VirtioMmio {
         }
     }
 
-    fn read_config(&self, offset: u64, width_bytes: u8) -> Result<u64, AccessFault> {
+    fn read_config(&self, offset: u64, width_bytes: u8) -> u64 {
         let config = self.device.get().config();
         let byte = |index: u64| usize::try_from(index).ok().and_then(|i| config.get(i)).copied().unwrap_or(0);
-        Ok((0..u64::from(width_bytes)).rev().fold(0, |value, i| value << 8 | u64::from(byte(offset + i))))
+        (0..u64::from(width_bytes)).rev().fold(0, |value, i| value << 8 | u64::from(byte(offset + i)))
     }
 }
 

@@ -6,8 +6,8 @@ use super::block::{Block, DiskCounters};
 use super::console;
 use super::device::{Device as Behind, Host};
 use super::disk::DiskLatency;
-use super::mmio::{VirtioMmio, read_empty};
-use super::{net, rng};
+use super::mmio::VirtioMmio;
+use super::{mmio, net, rng};
 use crate::devices::device::{Access, Device, Effect, View, World};
 use crate::devices::input::{Console, InputDoor};
 use crate::host::DiskImage;
@@ -105,9 +105,10 @@ impl Slots {
 }
 
 /// The slot of an access, and where in it.
-fn locate(access: Access) -> (usize, u64) {
+fn locate(access: Access) -> Result<(usize, u64), AccessFault> {
     let slot = usize::try_from(access.offset / VIRTIO_STRIDE).expect("a window is small");
-    (slot, access.offset % VIRTIO_STRIDE)
+    let offset = access.offset % VIRTIO_STRIDE;
+    if offset < mmio::END { Ok((slot, offset)) } else { Err(AccessFault) }
 }
 
 /// The image of the disk in `slot`, if there is one.
@@ -120,21 +121,26 @@ fn image_of(images: &mut [Box<dyn DiskImage>], slot: usize) -> Option<&mut dyn D
 
 impl Device for Slots {
     fn load(&mut self, access: Access, _: &mut World<'_>) -> Result<u64, AccessFault> {
-        let (slot, offset) = locate(access);
-        match &self.slots[slot] {
-            Some(device) => device.read(offset, access.width_bytes),
-            None => read_empty(offset, access.width_bytes, self.legacy),
-        }
+        access.load_words(|access| {
+            let (slot, offset) = locate(access)?;
+            Ok(match &self.slots[slot] {
+                Some(device) => device.read(offset, access.width_bytes),
+                None => mmio::read_empty(offset, self.legacy),
+            })
+        })
     }
 
     fn store(&mut self, access: Access, value: u64, world: &mut World<'_>) -> Result<Effect, AccessFault> {
-        let (slot, offset) = locate(access);
-        // Writes to an empty slot do nothing, as on QEMU.
-        if let Some(device) = &mut self.slots[slot] {
-            let image = image_of(world.images, slot);
-            let host = &mut Host { image, stdio: world.stdio, input: world.input };
-            device.write(world.ram, host, offset, access.width_bytes, value, world.now)?;
-        }
+        access.store_words(value, |access, value| {
+            let (slot, offset) = locate(access)?;
+            // Writes to an empty slot do nothing, as on QEMU.
+            if let Some(device) = &mut self.slots[slot] {
+                let image = image_of(world.images, slot);
+                let host = &mut Host { image, stdio: world.stdio, input: world.input };
+                device.write(world.ram, host, offset, access.width_bytes, value, world.now);
+            }
+            Ok(())
+        })?;
         Ok(Effect::None)
     }
 

@@ -87,10 +87,10 @@ fn the_legacy_transport_serves_a_disk() {
     bench.post(0, 0);
     assert_eq!((bench.used_index(0), bench.get(0x40)), (1, 0));
     for register in [0x44, 0x80, 0xfc] {
-        assert_eq!(bench.device.read(register, 4), Ok(0), "{register:#x} is a register of version 2");
+        assert_eq!(bench.device.read(register, 4), 0, "{register:#x} is a register of version 2");
         bench.put(register, 1);
     }
-    assert!(bench.write(0x100, 1, 1).is_ok(), "a legacy driver may write the configuration");
+    bench.write(0x100, 1, 1);
 }
 
 /// An Ethernet frame from the guest's card.
@@ -258,7 +258,7 @@ fn a_hostile_driver_breaks_no_device() {
             }
             match random() % 16 {
                 0 => bench.posted[queue] = u16::try_from(random() & 0xffff).unwrap(),
-                1 => drop(bench.write(random() % 96 * 4, 4, random() >> (random() % 64))),
+                1 => bench.write(random() % 96 * 4, 4, random() >> (random() % 64)),
                 _ => bench.stdio.input.extend(b"x"),
             }
             bench.post(queue, u16::try_from(random() % 8).unwrap());
