@@ -89,6 +89,17 @@ pub enum Effect {
     Finish(Finish),
 }
 
+/// What a line that is high has to say to the interrupt controller.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum News {
+    /// It is a level: it asks as long as it is high.
+    Standing,
+    /// It asks once more, whatever has been claimed before.
+    Fresh,
+    /// Nothing that has not been said.
+    None,
+}
+
 /// A device of the board. Each is listed in [`super::board`].
 pub trait Device {
     /// A load. Only what has a window is ever asked.
@@ -102,6 +113,10 @@ pub trait Device {
     /// Whether the interrupt line of unit `unit` is high.
     fn line(&self, _unit: usize) -> bool {
         false
+    }
+    /// What its lines have to say, if they are high.
+    fn take_news(&mut self) -> News {
+        News::Standing
     }
     /// The next step at which it changes something by itself.
     fn next_deadline(&self, _view: View<'_>) -> Step {

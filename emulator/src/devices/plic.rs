@@ -1,11 +1,13 @@
 //! The platform-level interrupt controller (RISC-V PLIC specification 1.0.0, register map of SiFive's).
 //!
-//! Contexts: hart 0 M, hart 0 S, hart 1 M, … Priorities have three bits, as on QEMU's `virt`. Sources are
-//! levels: the gateway forwards one request while its line is high, and the next one only after completion.
+//! Contexts: hart 0 M, hart 0 S, hart 1 M, … Priorities have three bits, as on QEMU's `virt`. A gateway forwards
+//! one request while its line is high, and the next one only after completion. Lines are levels, but a device may say that
+//! one has nothing new to say ([`News`]).
 //! A forwarded request stays pending when the line falls, as the specification says ("Interrupt Gateways").
-//! All registers are 32 bits wide; other widths and offsets outside the map are access faults.
+//! All registers are 32 bits wide, other widths are access faults. Words that belong to no source and no context read 0
+//! and ignore stores, as on QEMU: drivers clear the whole map of an unknown PLIC.
 
-use super::device::{Access, Device, Effect, World};
+use super::device::{Access, Device, Effect, News, World};
 use crate::platform::AccessFault;
 use isa::Interrupt;
 use isa::platform::PLIC_SOURCES;
@@ -23,16 +25,33 @@ const CONTEXT_STRIDE: u64 = 0x1000;
 
 /// A set of sources, one bit each.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sources([u32; WORDS]);
+struct Sources([u32; WORDS]);
 
 impl Sources {
     fn contains(self, source: usize) -> bool {
         self.0[source / 32] >> (source % 32) & 1 != 0
     }
     /// Puts a source into the set, or takes it out.
-    pub fn set(&mut self, source: usize, on: bool) {
+    fn set(&mut self, source: usize, on: bool) {
         let bit = 1 << (source % 32);
         if on { self.0[source / 32] |= bit } else { self.0[source / 32] &= !bit }
+    }
+}
+
+/// The devices' lines as they are.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Lines {
+    high: Sources,
+    standing: Sources,
+    fresh: Sources,
+}
+
+impl Lines {
+    /// Says how the line of a source is, and what it has to say.
+    pub fn set(&mut self, source: usize, high: bool, news: News) {
+        self.high.set(source, high);
+        self.standing.set(source, news == News::Standing);
+        self.fresh.set(source, news == News::Fresh);
     }
 }
 
@@ -46,8 +65,8 @@ struct Context {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plic {
     priority: Vec<u32>,
-    /// The devices' lines as they are.
-    level: Sources,
+    /// Sources whose fresh news no claim has answered yet.
+    fresh: Sources,
     pending: Sources,
     /// Claimed and not completed: the gateway forwards nothing.
     in_service: Sources,
@@ -67,18 +86,19 @@ impl Plic {
     pub fn new(harts: usize) -> Self {
         Self {
             priority: vec![0; SOURCES],
-            level: Sources::default(),
+            fresh: Sources::default(),
             pending: Sources::default(),
             in_service: Sources::default(),
             contexts: vec![Context::default(); harts * 2],
         }
     }
 
-    /// The devices drive their lines: these are high.
-    pub fn drive(&mut self, lines: Sources) {
-        self.level = lines;
+    /// The devices drive their lines.
+    pub fn drive(&mut self, lines: Lines) {
         for word in 0..WORDS {
-            self.pending.0[word] |= lines.0[word] & !self.in_service.0[word];
+            self.fresh.0[word] |= lines.fresh.0[word];
+            let asking = lines.high.0[word] & (lines.standing.0[word] | self.fresh.0[word]);
+            self.pending.0[word] |= asking & !self.in_service.0[word];
         }
     }
 
@@ -98,7 +118,8 @@ impl Plic {
 
     /// A load at `offset`; reading a claim register claims.
     fn read(&mut self, offset: u64, width_bytes: u8) -> Result<u64, AccessFault> {
-        Ok(u64::from(match self.decode(offset, width_bytes)? {
+        let Some(register) = self.decode(offset, width_bytes)? else { return Ok(0) };
+        Ok(u64::from(match register {
             Register::Priority(source) => self.priority[source],
             Register::Pending(word) => self.pending.0[word],
             Register::Enable(context, word) => self.contexts[context].enabled.0[word],
@@ -111,7 +132,8 @@ impl Plic {
     fn write(&mut self, offset: u64, width_bytes: u8, value: u64) -> Result<(), AccessFault> {
         #[allow(clippy::cast_possible_truncation)] // the registers have 32 bits
         let value = value as u32;
-        match self.decode(offset, width_bytes)? {
+        let Some(register) = self.decode(offset, width_bytes)? else { return Ok(()) };
+        match register {
             Register::Priority(0) | Register::Pending(_) => {}
             Register::Priority(source) => self.priority[source] = value & PRIORITY_MASK,
             Register::Enable(context, word) => {
@@ -143,53 +165,48 @@ impl Plic {
     fn claim(&mut self, context: usize) -> u32 {
         let Some(source) = self.best(&self.contexts[context]) else { return 0 };
         self.pending.set(source, false);
+        self.fresh.set(source, false);
         self.in_service.set(source, true);
         u32::try_from(source).expect("there are fewer than 2^32 sources")
     }
 
-    /// A completion of a source that is not enabled for the context is ignored ("Interrupt Completion").
+    /// A completion of a source that is not enabled for the context is ignored ("Interrupt Completion"). The gateway goes
+    /// on when the lines are driven, which follows every access.
     fn complete(&mut self, context: usize, source: u32) {
         let source = source as usize;
         if source == 0 || source >= SOURCES || !self.contexts[context].enabled.contains(source) {
             return;
         }
         self.in_service.set(source, false);
-        self.forward(source);
     }
 
-    fn forward(&mut self, source: usize) {
-        if self.level.contains(source) && !self.in_service.contains(source) {
-            self.pending.set(source, true);
-        }
-    }
-
-    fn decode(&self, offset: u64, width_bytes: u8) -> Result<Register, AccessFault> {
+    /// The register at `offset`; `None` where there is none.
+    fn decode(&self, offset: u64, width_bytes: u8) -> Result<Option<Register>, AccessFault> {
         if width_bytes != 4 || offset & 3 != 0 {
             return Err(AccessFault);
         }
-        let index =
-            |value: u64, limit: usize| usize::try_from(value).ok().filter(|&i| i < limit).ok_or(AccessFault);
+        let index = |value: u64, limit: usize| usize::try_from(value).ok().filter(|&i| i < limit);
         let contexts = self.contexts.len();
-        match offset {
-            0..PENDING => Ok(Register::Priority(index(offset / 4, SOURCES)?)),
-            PENDING..ENABLE => Ok(Register::Pending(index((offset - PENDING) / 4, WORDS)?)),
+        Ok(match offset {
+            0..PENDING => index(offset / 4, SOURCES).map(Register::Priority),
+            PENDING..ENABLE => index((offset - PENDING) / 4, WORDS).map(Register::Pending),
             ENABLE..CONTEXT => {
                 let at = offset - ENABLE;
-                Ok(Register::Enable(
-                    index(at / ENABLE_STRIDE, contexts)?,
-                    index(at % ENABLE_STRIDE / 4, WORDS)?,
-                ))
+                let context = index(at / ENABLE_STRIDE, contexts);
+                context
+                    .zip(index(at % ENABLE_STRIDE / 4, WORDS))
+                    .map(|(context, word)| Register::Enable(context, word))
             }
             _ => {
                 let at = offset - CONTEXT;
-                let context = index(at / CONTEXT_STRIDE, contexts)?;
-                match at % CONTEXT_STRIDE {
-                    0 => Ok(Register::Threshold(context)),
-                    4 => Ok(Register::Claim(context)),
-                    _ => Err(AccessFault),
-                }
+                let context = index(at / CONTEXT_STRIDE, contexts);
+                context.and_then(|context| match at % CONTEXT_STRIDE {
+                    0 => Some(Register::Threshold(context)),
+                    4 => Some(Register::Claim(context)),
+                    _ => None,
+                })
             }
-        }
+        })
     }
 }
 
@@ -205,33 +222,59 @@ impl Device for Plic {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ops::{Deref, DerefMut};
 
-    fn set_level(plic: &mut Plic, source: usize, high: bool) {
-        let mut lines = plic.level;
-        lines.set(source, high);
-        plic.drive(lines);
+    /// A PLIC and the lines that its devices drive.
+    struct Bench {
+        plic: Plic,
+        lines: Lines,
+    }
+    impl Deref for Bench {
+        type Target = Plic;
+        fn deref(&self) -> &Plic {
+            &self.plic
+        }
+    }
+    impl DerefMut for Bench {
+        fn deref_mut(&mut self) -> &mut Plic {
+            &mut self.plic
+        }
+    }
+    impl Bench {
+        fn new() -> Self {
+            Self { plic: Plic::new(1), lines: Lines::default() }
+        }
+        fn drive(&mut self, source: usize, high: bool, news: News) {
+            self.lines.set(source, high, news);
+            self.plic.drive(self.lines);
+        }
+    }
+
+    fn set_level(bench: &mut Bench, source: usize, high: bool) {
+        bench.drive(source, high, News::Standing);
     }
 
     const S_CONTEXT: u64 = 1;
     const SEIP: u64 = 1 << 9;
     const MEIP: u64 = 1 << 11;
 
-    fn enable(plic: &mut Plic, source: u64, priority: u64) {
+    fn enable(plic: &mut Bench, source: u64, priority: u64) {
         plic.write(source * 4, 4, priority).unwrap();
         let at = ENABLE + S_CONTEXT * ENABLE_STRIDE + source / 32 * 4;
         let old = plic.read(at, 4).unwrap();
         plic.write(at, 4, old | 1 << (source % 32)).unwrap();
     }
-    fn claim(plic: &mut Plic) -> u64 {
+    fn claim(plic: &mut Bench) -> u64 {
         plic.read(CONTEXT + S_CONTEXT * CONTEXT_STRIDE + 4, 4).unwrap()
     }
-    fn complete(plic: &mut Plic, source: u64) {
+    fn complete(plic: &mut Bench, source: u64) {
         plic.write(CONTEXT + S_CONTEXT * CONTEXT_STRIDE + 4, 4, source).unwrap();
+        plic.plic.drive(plic.lines);
     }
 
     #[test]
     fn the_highest_priority_wins_and_the_lowest_number_breaks_ties() {
-        let mut plic = Plic::new(1);
+        let mut plic = Bench::new();
         for (source, priority) in [(3, 1), (40, 5), (41, 5)] {
             enable(&mut plic, source, priority);
             set_level(&mut plic, source.try_into().unwrap(), true);
@@ -243,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_level_still_high_is_pending_again_only_after_completion() {
-        let mut plic = Plic::new(1);
+        let mut plic = Bench::new();
         enable(&mut plic, 10, 1);
         set_level(&mut plic, 10, true);
         assert_eq!(claim(&mut plic), 10);
@@ -257,8 +300,38 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_has_nothing_new_to_say_asks_once() {
+        let mut plic = Bench::new();
+        enable(&mut plic, 10, 1);
+        // What the line says during service, the last of it at completion, and whether it then asks again.
+        for (during, high, again) in [
+            (&[][..], true, true),
+            (&[News::None][..], true, false),
+            (&[News::Fresh, News::None], true, true),
+            (&[News::Fresh, News::None], false, false),
+            (&[News::None, News::Standing], true, true),
+        ] {
+            plic.drive(10, true, News::Fresh);
+            plic.drive(10, true, News::Standing);
+            assert_eq!(claim(&mut plic), 10);
+            for &news in during {
+                plic.drive(10, high, news);
+                assert_eq!(plic.lines(0), 0, "{during:?}: in service");
+            }
+            complete(&mut plic, 10);
+            assert_eq!(claim(&mut plic), if again { 10 } else { 0 }, "{during:?}");
+            plic.drive(10, false, News::None);
+            complete(&mut plic, 10);
+            plic.write(CONTEXT + S_CONTEXT * CONTEXT_STRIDE + 4, 4, 10).unwrap();
+            while claim(&mut plic) != 0 {
+                complete(&mut plic, 10);
+            }
+        }
+    }
+
+    #[test]
     fn a_forwarded_request_outlives_its_line() {
-        let mut plic = Plic::new(1);
+        let mut plic = Bench::new();
         enable(&mut plic, 7, 1);
         set_level(&mut plic, 7, true);
         set_level(&mut plic, 7, false);
@@ -267,7 +340,7 @@ mod tests {
 
     #[test]
     fn the_threshold_hides_but_a_claim_still_finds() {
-        let mut plic = Plic::new(1);
+        let mut plic = Bench::new();
         enable(&mut plic, 5, 3);
         set_level(&mut plic, 5, true);
         for (threshold, lines) in [(0, SEIP), (2, SEIP), (3, 0), (7, 0)] {
@@ -279,7 +352,7 @@ mod tests {
 
     #[test]
     fn contexts_are_apart_and_priority_zero_is_silent() {
-        let mut plic = Plic::new(1);
+        let mut plic = Bench::new();
         plic.write(ENABLE, 4, 1 << 5).unwrap();
         set_level(&mut plic, 5, true);
         assert_eq!(plic.lines(0), 0);
@@ -290,7 +363,7 @@ mod tests {
 
     #[test]
     fn a_completion_by_a_context_that_has_it_disabled_is_ignored() {
-        let mut plic = Plic::new(1);
+        let mut plic = Bench::new();
         enable(&mut plic, 5, 1);
         set_level(&mut plic, 5, true);
         assert_eq!(claim(&mut plic), 5);
@@ -302,22 +375,25 @@ mod tests {
     }
 
     #[test]
-    fn reserved_bits_and_bad_accesses() {
-        let mut plic = Plic::new(1);
+    fn reserved_bits_holes_and_bad_accesses() {
+        let mut plic = Bench::new();
         plic.write(0, 4, 7).unwrap();
         plic.write(4, 4, 0xffff_ffff).unwrap();
         plic.write(ENABLE, 4, 0xffff_ffff).unwrap();
         assert_eq!((plic.read(0, 4), plic.read(4, 4), plic.read(ENABLE, 4)), (Ok(0), Ok(7), Ok(0xffff_fffe)));
-        for (offset, width) in [
-            (0, 8),
-            (4, 1),
-            (SOURCES as u64 * 4, 4),
-            (PENDING + 12, 4),
-            (ENABLE + 12, 4),
-            (CONTEXT + 8, 4),
-            (0x202000, 4),
+        for hole in [
+            SOURCES as u64 * 4,
+            PENDING + 12,
+            ENABLE + 12,
+            ENABLE + 2 * ENABLE_STRIDE,
+            CONTEXT + 8,
+            CONTEXT + 2 * CONTEXT_STRIDE,
         ] {
+            assert_eq!((plic.write(hole, 4, 7), plic.read(hole, 4)), (Ok(()), Ok(0)), "{hole:#x}");
+        }
+        for (offset, width) in [(0, 8), (4, 1), (ENABLE, 2), (CONTEXT + 8, 8)] {
             assert_eq!(plic.read(offset, width), Err(AccessFault), "{offset:#x}/{width}");
+            assert_eq!(plic.write(offset, width, 0), Err(AccessFault), "{offset:#x}/{width}");
         }
     }
 }

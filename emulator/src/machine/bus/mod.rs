@@ -5,7 +5,7 @@ use crate::devices::board::{Board, ROWS, Setup};
 use crate::devices::device::{Access, Device, Effect, View, World};
 use crate::devices::finisher::Finish;
 use crate::devices::input::Reader;
-use crate::devices::plic::Sources;
+use crate::devices::plic::Lines;
 use crate::devices::virtio::block::DiskCounters;
 use crate::devices::virtio::disk::DiskLatency;
 use crate::devices::virtio::slots::AttachError;
@@ -194,10 +194,11 @@ impl Bus {
     /// The PLIC sees the devices' lines as they are.
     fn drive_lines(&mut self) {
         let board = &mut self.devices.board;
-        let mut lines = Sources::default();
-        for (row, device) in ROWS.iter().zip(board.devices()) {
+        let mut lines = Lines::default();
+        for (row, device) in ROWS.iter().zip(board.devices_mut().0) {
+            let news = device.take_news();
             for (source, unit) in row.sources() {
-                lines.set(source, device.line(unit));
+                lines.set(source, device.line(unit), news);
             }
         }
         board.plic.drive(lines);
