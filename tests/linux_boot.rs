@@ -149,7 +149,7 @@ fn converse(mut command: Command, prompt: &str, typed: &str) -> (Option<i32>, St
 }
 
 /// A kernel that starts in M-mode, as teaching systems do, with either way of having a timer, prints by the UART's
-/// interrupts and uses its disk over both versions of the transport.
+/// interrupts, whether its driver reads IIR or not, and uses its disk over both versions of the transport.
 #[test]
 fn an_m_mode_kernel_drives_its_disk_without_firmware() {
     let dir = TempDir::new("m-mode");
@@ -157,7 +157,14 @@ fn an_m_mode_kernel_drives_its_disk_without_firmware() {
     let mut image = vec![0; 64 << 10];
     image[1024..1047].copy_from_slice(b"hello from sector two\n\0");
     std::fs::write(&disk, image).unwrap();
-    for (harts, timer) in [("1", "-DSSTC"), ("3", "-DSSTC"), ("1", "-DCLINT"), ("3", "-DCLINT")] {
+    for (harts, timer, uart) in [
+        ("1", "-DSSTC", "-DIIR"),
+        ("3", "-DSSTC", "-DIIR"),
+        ("1", "-DCLINT", "-DIIR"),
+        ("3", "-DCLINT", "-DIIR"),
+        ("1", "-DSSTC", "-DNO_IIR"),
+        ("3", "-DCLINT", "-DNO_IIR"),
+    ] {
         let mut gcc = child::command("riscv64-linux-gnu-gcc");
         gcc.args([
             "-O2",
@@ -174,8 +181,11 @@ fn an_m_mode_kernel_drives_its_disk_without_firmware() {
             "-mcmodel=medany",
             "-Wl,-N,--build-id=none",
         ]);
-        gcc.args(["-Wl,--section-start=.entry=0x80000000", "-Wl,-Ttext=0x80001000"])
-            .args([&format!("-DHARTS={harts}"), timer]);
+        gcc.args(["-Wl,--section-start=.entry=0x80000000", "-Wl,-Ttext=0x80001000"]).args([
+            &format!("-DHARTS={harts}"),
+            timer,
+            uart,
+        ]);
         gcc.arg("-o").arg(&kernel).arg(support::root().join("tests/bare/teaching_kernel.c"));
         let compiled = child::output(gcc);
         assert!(
@@ -194,7 +204,7 @@ fn an_m_mode_kernel_drives_its_disk_without_firmware() {
             assert_eq!(
                 (ran.status, ran.stdout.as_str()),
                 (0, expected.as_str()),
-                "{harts} harts, {timer}: {ran:?}"
+                "{harts} harts, {timer}, {uart}: {ran:?}"
             );
         }
     }

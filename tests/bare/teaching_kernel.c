@@ -1,6 +1,7 @@
 // A kernel as teaching systems are: it starts in M-mode on every hart, delegates all to S-mode, turns Sv39 paging on, takes timer interrupts by
 // Sstc (or, with CLINT, by M-mode, which turns them into software interrupts), those of the disk and of the UART through the PLIC, drives a virtio
-// disk over either version of the transport, and prints by one interrupt per byte. It ends through the test finisher.
+// disk over either version of the transport, and prints by one interrupt per byte (with NO_IIR by a driver that never reads IIR, as in xv6 before
+// 2025). It ends through the test finisher.
 
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -222,7 +223,9 @@ __attribute__((interrupt("supervisor"), aligned(4))) static void trap(void) {
     } else if (cause == (1UL << 63 | 9)) {
         u32 source = reg32(PLIC + 0x201004);
         if (source == UART_IRQ) {
+#ifndef NO_IIR
             (void)uart[2];
+#endif
             uart_interrupts++;
             if (uart[5] & 0x20) uart_busy = 0;
         } else if (source == DISK_IRQ) {

@@ -1,10 +1,16 @@
 //! A 16550A UART: the console of firmware and of kernels that do not know the host device.
 //!
 //! Sending takes no time: the transmitter is always empty, and its interrupt comes at once. The receiver has a
-//! FIFO of 16 bytes, filled from the input door when the guest looks at it or waits for its interrupt. Line speed and
-//! parity are stored and ignored. An aligned access of any width is one of the addressed register, as on QEMU.
+//! FIFO of 16 bytes, or a register for one byte while FIFOs are off, filled from the input door when the guest looks at
+//! it or waits for its interrupt; only in loopback can it run over. Line speed and parity are stored and ignored. An
+//! aligned access of any width is one of the addressed register, as on QEMU.
+//!
+//! By the data sheet a transmitter interrupt stays until IIR is read or a byte is written, and a driver that never reads
+//! IIR, as those of teaching kernels of many years, would be interrupted for ever. QEMU's board is kinder, for lines there reach
+//! the PLIC when they are set, not as long as they are high; so here a transmitter interrupt that has been claimed, and whose
+//! driver has then seen in LSR that the transmitter is empty, does not ask again until something happens.
 
-use super::device::{Access, Device, Effect, World};
+use super::device::{Access, Device, Effect, News, World};
 use super::input::{InputDoor, POLL_INTERVAL_STEPS, Reader};
 use crate::host::{Input, Output, Stdio};
 use crate::platform::AccessFault;
@@ -19,9 +25,11 @@ const FIFO_BYTES: usize = 16;
 
 const IER_RX: u8 = 1;
 const IER_THRE: u8 = 2;
+const IER_LINE_STATUS: u8 = 4;
 const IIR_NONE: u8 = 1;
 const IIR_THRE: u8 = 2;
 const IIR_RX: u8 = 4;
+const IIR_LINE_STATUS: u8 = 6;
 const IIR_RX_TIMEOUT: u8 = 0xc;
 const IIR_FIFOS: u8 = 0xc0;
 const FCR_ENABLE: u8 = 1;
@@ -29,6 +37,7 @@ const FCR_CLEAR_RX: u8 = 2;
 const LCR_DLAB: u8 = 0x80;
 const MCR_LOOP: u8 = 0x10;
 const LSR_DATA_READY: u8 = 1;
+const LSR_OVERRUN: u8 = 2;
 const LSR_THRE_TEMT: u8 = 0x60;
 const MSR_CONNECTED: u8 = 0xb0;
 
@@ -42,20 +51,34 @@ pub struct Uart {
     scr: u8,
     divisor: [u8; 2],
     rx: VecDeque<u8>,
+    /// A byte has been lost since the line status was last read.
+    overrun: bool,
     thre_pending: bool,
+    /// The PLIC has not been told of what has happened.
+    fresh: bool,
+    /// LSR has been read since the transmitter interrupt came.
+    thre_seen: bool,
     /// When the host may be asked for input again.
     next_poll: Step,
 }
 
 impl Uart {
+    fn has_fifos(&self) -> bool {
+        self.fcr & FCR_ENABLE != 0
+    }
+
     /// Asks the host for input if there is room. Returns whether any came.
     fn poll(&mut self, input: &mut InputDoor, stdio: &mut dyn Stdio, now: Step) -> bool {
         self.next_poll = now.after(POLL_INTERVAL_STEPS);
         let mut buffer = [0; FIFO_BYTES];
-        match input.poll(Reader::Uart, stdio, &mut buffer[self.rx.len()..]) {
+        let room = if self.has_fifos() { FIFO_BYTES } else { 1 } - self.rx.len();
+        match input.poll(Reader::Uart, stdio, &mut buffer[..room]) {
             Input::Bytes(count) => {
-                let start = self.rx.len();
-                self.rx.extend(&buffer[start..(start + count).min(FIFO_BYTES)]);
+                self.rx.extend(&buffer[..count.min(room)]);
+                if !self.has_fifos() {
+                    // The host may well have more: the register's size is no reason to make the guest wait.
+                    self.next_poll = now;
+                }
                 true
             }
             Input::Eof | Input::NotYet => false,
@@ -72,14 +95,17 @@ impl Uart {
     ) -> Result<u64, AccessFault> {
         Ok(u64::from(match (offset, self.lcr & LCR_DLAB != 0) {
             (0 | 1, true) => self.divisor[usize::from(offset == 1)],
-            (0, false) => self.rx.pop_front().unwrap_or(0),
+            (0, false) => {
+                self.fresh = true;
+                self.rx.pop_front().unwrap_or(0)
+            }
             (1, false) => self.ier,
             (2, _) => {
                 let cause = self.identify();
                 if cause == IIR_THRE {
                     self.thre_pending = false;
                 }
-                cause | if self.fcr & FCR_ENABLE != 0 { IIR_FIFOS } else { 0 }
+                cause | if self.has_fifos() { IIR_FIFOS } else { 0 }
             }
             (3, _) => self.lcr,
             (4, _) => self.mcr,
@@ -87,7 +113,12 @@ impl Uart {
                 if self.rx.is_empty() && self.mcr & MCR_LOOP == 0 && !input.ended() && now >= self.next_poll {
                     self.poll(input, stdio, now);
                 }
-                LSR_THRE_TEMT | if self.rx.is_empty() { 0 } else { LSR_DATA_READY }
+                let overrun = std::mem::take(&mut self.overrun);
+                self.fresh |= overrun;
+                self.thre_seen = true;
+                LSR_THRE_TEMT
+                    | if self.rx.is_empty() { 0 } else { LSR_DATA_READY }
+                    | if overrun { LSR_OVERRUN } else { 0 }
             }
             (6, _) => self.modem_status(),
             (7, _) => self.scr,
@@ -103,13 +134,14 @@ impl Uart {
             (0 | 1, true) => self.divisor[usize::from(offset == 1)] = value,
             (0, false) => {
                 self.transmit(value, stdio);
-                self.thre_pending = true;
+                self.raise_transmitter_empty();
             }
             (1, false) => {
+                let value = value & 0xf;
                 if value & !self.ier & IER_THRE != 0 {
-                    self.thre_pending = true;
+                    self.raise_transmitter_empty();
                 }
-                self.ier = value & 0xf;
+                self.ier = value;
             }
             (2, _) => {
                 if value & FCR_CLEAR_RX != 0 || (value ^ self.fcr) & FCR_ENABLE != 0 {
@@ -130,21 +162,29 @@ impl Uart {
         if self.mcr & MCR_LOOP == 0 {
             // A UART cannot tell that nobody listens: output to a closed stream is lost.
             let _ = stdio.write(Output::Stdout, &[byte]);
-        } else if self.rx.len() < FIFO_BYTES {
+        } else if self.has_fifos() {
+            // What finds the FIFO full is lost; without FIFOs it takes the place of the byte before.
+            self.overrun |= self.rx.len() == FIFO_BYTES;
+            self.rx.extend((self.rx.len() < FIFO_BYTES).then_some(byte));
+        } else {
+            self.overrun |= self.rx.pop_front().is_some();
             self.rx.push_back(byte);
         }
     }
 
+    fn raise_transmitter_empty(&mut self) {
+        (self.thre_pending, self.fresh, self.thre_seen) = (true, true, false);
+    }
+
     /// The interrupt identification register's cause, the most urgent first.
     fn identify(&self) -> u8 {
+        if self.ier & IER_LINE_STATUS != 0 && self.overrun {
+            return IIR_LINE_STATUS;
+        }
         if self.ier & IER_RX != 0 && !self.rx.is_empty() {
             let trigger = [1, 4, 8, 14][usize::from(self.fcr >> 6)];
             // Fewer bytes than the trigger level: the character timeout, which here comes at once.
-            return if self.fcr & FCR_ENABLE == 0 || self.rx.len() >= trigger {
-                IIR_RX
-            } else {
-                IIR_RX_TIMEOUT
-            };
+            return if !self.has_fifos() || self.rx.len() >= trigger { IIR_RX } else { IIR_RX_TIMEOUT };
         }
         if self.ier & IER_THRE != 0 && self.thre_pending { IIR_THRE } else { IIR_NONE }
     }
@@ -167,6 +207,15 @@ impl Device for Uart {
     }
     fn line(&self, _: usize) -> bool {
         self.identify() != IIR_NONE
+    }
+    fn take_news(&mut self) -> News {
+        if std::mem::take(&mut self.fresh) {
+            News::Fresh
+        } else if self.thre_seen && self.identify() == IIR_THRE {
+            News::None
+        } else {
+            News::Standing
+        }
     }
     /// The guest waits by interrupt.
     fn wants_input(&self, input: &InputDoor) -> bool {
@@ -221,6 +270,7 @@ mod tests {
     #[test]
     fn receives_by_polling() {
         let mut b = Bench::new(b"abc");
+        b.put(2, 1);
         assert_eq!(
             [b.get(5), b.get(0), b.get(0), b.get(5), b.get(0), b.get(5)],
             [0x61, 97, 98, 0x61, 99, 0x60]
@@ -240,23 +290,87 @@ mod tests {
     #[test]
     fn interrupts() {
         let mut b = Bench::new(b"");
+        b.put(2, 1);
         assert!(!b.uart.line(0));
         b.put(1, 2);
         assert!(b.uart.line(0));
-        assert_eq!((b.get(2), b.get(2)), (2, 1));
+        assert_eq!((b.get(2), b.get(2)), (0xc2, 0xc1));
         b.put(0, 65);
-        assert_eq!(b.get(2), 2);
+        assert_eq!(b.get(2), 0xc2);
         b.put(1, 1);
         assert!(b.uart.wants_input(&b.door) && !b.uart.line(0));
         b.host.input.extend(b"xy");
         assert!(b.uart.poll(&mut b.door, &mut b.host, b.now));
-        b.put(2, 0x41);
-        assert_eq!(b.get(2), 0xc1, "enabling the FIFO empties it");
+        b.put(2, 0x43);
+        assert_eq!(b.get(2), 0xc1, "it has been emptied");
         b.host.input.extend(b"xyzw");
         assert!(b.uart.poll(&mut b.door, &mut b.host, b.now));
         assert_eq!(b.get(2), 0xc4, "trigger level 4 reached");
         b.get(0);
         assert_eq!(b.get(2), 0xcc, "below it: timeout");
+    }
+
+    #[test]
+    fn a_transmitter_interrupt_that_has_been_seen_is_no_news() {
+        let mut b = Bench::new(b"");
+        b.put(2, 1);
+        b.uart.take_news();
+        let news = |b: &mut Bench, register: u64, store: Option<u64>| {
+            match store {
+                Some(value) => b.put(register, value),
+                None => _ = b.get(register),
+            }
+            (b.uart.line(0), b.uart.take_news())
+        };
+        assert_eq!(news(&mut b, 1, Some(3)), (true, News::Fresh), "the transmitter is empty");
+        assert_eq!(news(&mut b, 7, Some(0)), (true, News::Standing), "nobody has looked");
+        assert_eq!(news(&mut b, 5, None), (true, News::None), "the driver knows");
+        assert_eq!(news(&mut b, 1, Some(3)), (true, News::None));
+        assert_eq!(news(&mut b, 0, Some(65)), (true, News::Fresh), "a byte has gone");
+        assert_eq!(news(&mut b, 5, None), (true, News::None));
+        b.host.input.extend(b"xy");
+        assert!(b.uart.poll(&mut b.door, &mut b.host, b.now));
+        assert_eq!(
+            news(&mut b, 5, None),
+            (true, News::Standing),
+            "a byte that has come asks as long as it is there"
+        );
+        assert_eq!(news(&mut b, 0, None), (true, News::Fresh), "and the transmitter's turn comes again");
+        assert_eq!(news(&mut b, 0, None), (true, News::Fresh));
+        assert_eq!(news(&mut b, 2, None), (false, News::Standing));
+    }
+
+    #[test]
+    fn what_runs_over_is_told_once() {
+        // In loopback: the bytes sent, the FIFO control, how many bytes are kept, the first and the last of them.
+        for (sent, fcr, kept, first, last) in
+            [(20, 1, 16, 0, 15), (16, 1, 16, 0, 15), (2, 0, 1, 1, 1), (1, 0, 1, 0, 0)]
+        {
+            let mut b = Bench::new(b"");
+            b.put(2, fcr);
+            b.put(4, 0x10);
+            b.put(1, 4);
+            (0..sent).for_each(|byte| b.put(0, byte));
+            let lost = sent > kept;
+            assert_eq!(b.get(2) & 0xf, if lost { 6 } else { 1 }, "{sent} bytes");
+            assert_eq!((b.get(5) & 0xf, b.get(5) & 0xf), (if lost { 3 } else { 1 }, 1), "{sent} bytes");
+            assert_eq!(b.get(2) & 0xf, 1);
+            let bytes: Vec<u64> = (0..kept).map(|_| b.get(0)).collect();
+            assert_eq!((bytes[0], bytes[bytes.len() - 1], b.get(5)), (first, last, 0x60));
+        }
+    }
+
+    #[test]
+    fn without_fifos_one_byte_comes_at_a_time_and_the_next_at_once() {
+        let mut b = Bench::new(b"abc");
+        b.get(5);
+        assert_eq!((b.uart.rx.len(), b.get(0)), (1, 97));
+        let (now, soon) = (b.now, b.now.after(1));
+        for now in [now, soon] {
+            assert_eq!(b.uart.read(5, &mut b.door, &mut b.host, now), Ok(0x61));
+            b.uart.read(0, &mut b.door, &mut b.host, now).unwrap();
+        }
+        assert_eq!(b.uart.read(5, &mut b.door, &mut b.host, soon), Ok(0x60));
     }
 
     #[test]
