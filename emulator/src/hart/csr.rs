@@ -1,7 +1,7 @@
 //! Control and status registers: which exist, who may access them, what a write leaves in them (WARL rules).
 //!
 //! Where the manual leaves a choice this follows Spike with `--isa=rv64imafdc_zicntr_svadu`. There are no
-//! debug triggers (`tselect`, `tdata1..3` and `tinfo` read zero), no hardware performance counters beyond `mcycle`
+//! debug triggers (`tselect` and `tdata1..3` read zero, `tinfo` that there is none), no hardware performance counters beyond `mcycle`
 //! and `minstret` (`mhpmcounter3..31` and their events read zero). Follows the privileged manual, "CSRs".
 
 use super::Hart;
@@ -183,7 +183,9 @@ impl Hart {
             Csr::MEPC => c.mepc & self.pc_mask(),
             Csr::MCAUSE => c.mcause,
             Csr::MTVAL => c.mtval,
-            Csr::TSELECT | Csr::TDATA1 | Csr::TDATA2 | Csr::TDATA3 | Csr::TINFO => 0,
+            Csr::TSELECT | Csr::TDATA1 | Csr::TDATA2 | Csr::TDATA3 => 0,
+            // "If the currently selected trigger doesn't exist, this field contains 1" (Sdtrig, "Trigger Info").
+            Csr::TINFO => 1,
             _ => return self.read_numbered(csr),
         })
     }
