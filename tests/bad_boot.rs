@@ -200,12 +200,29 @@ fn device_trees_that_are_none() {
     fits_not.resize(200 * MIB, 0);
     boot("one that has 200 MiB", &fits_not, &["not RAM"]);
     let own = files.put("own.dtb", &tree);
-    refused(
-        "its own command line",
-        &["boot", "--kernel", &kernel, "--dtb", &own, "--append", "x"],
-        &["--dtb", "--append"],
-    );
     let ran = run(folio(["boot", "--fuel", FUEL, "--kernel", &kernel, "--dtb", &own]));
+    assert_eq!(ran.status, 0, "{ran:?}");
+}
+
+#[test]
+fn a_tree_that_is_given_is_told_the_command_line_and_the_ram_disk() {
+    let files = Files::new("told-trees");
+    let (kernel, tree) = (files.kernel(), device_tree(&files));
+    let (own, initrd, dumped) =
+        (files.put("own.dtb", &tree), files.put("initrd", [7; 99]), files.path("dumped"));
+    let with_own = ["boot", "--kernel", &kernel, "--dtb", &own, "--dump-dtb", &dumped];
+    let dump = |more: &[&str]| {
+        let ran = run(folio([&with_own, more].concat()));
+        assert_eq!(ran.status, 0, "{ran:?}");
+        std::fs::read(&dumped).unwrap()
+    };
+    assert!(dump(&[]) == tree, "nothing is to be told");
+    let told = dump(&["--append", "loud words", "--initrd", &initrd]);
+    let says = |what: &[u8]| told.windows(what.len()).any(|window| window == what);
+    assert!(says(b"loud words\0") && says(b"linux,initrd-start\0") && says(b"linux,initrd-end\0"));
+    // And it starts.
+    let start = ["boot", "--fuel", FUEL, "--kernel", &kernel, "--dtb", &dumped, "--append", "again"];
+    let ran = run(folio(start));
     assert_eq!(ran.status, 0, "{ran:?}");
 }
 

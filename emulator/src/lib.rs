@@ -16,6 +16,7 @@ pub mod loader;
 pub mod machine;
 pub mod mem;
 pub mod platform;
+mod random;
 pub mod sbi;
 pub mod semantics;
 pub mod softfloat;

@@ -171,15 +171,18 @@ pub struct BootArgs {
     /// with `--bios none`, as on QEMU's board, unless --isa leaves svadu out
     #[arg(long)]
     pub adue: bool,
-    /// Seed of the entropy source
+    /// Seed of the entropy source, and of `rng-seed` in the device tree
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = parse_number)]
     pub seed: u64,
     /// Keep guest time from running ahead of the clock while the guest waits (always so on a terminal)
     #[arg(long)]
     pub realtime: bool,
-    /// Give the kernel this device tree as it is, in place of the machine's own
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["append", "initrd"])]
+    /// Give the kernel this device tree in place of the machine's own; --append and --initrd are written into its /chosen
+    #[arg(long, value_name = "FILE")]
     pub dtb: Option<PathBuf>,
+    /// QEMU's board has flash, ours has not: the answer says what to do
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub pflash: Vec<PathBuf>,
     /// Write the device tree that the kernel would get to FILE, and end
     #[arg(long, value_name = "FILE")]
     pub dump_dtb: Option<PathBuf>,

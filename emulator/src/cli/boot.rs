@@ -87,7 +87,8 @@ fn load(args: &BootArgs, kernel: Option<&[u8]>, machine: &mut Machine) -> Result
         None if args.bios == "none" => Firmware::None,
         None => Firmware::Builtin,
     };
-    let chosen = Chosen { bootargs: args.append.as_deref().unwrap_or(""), ..Chosen::default() };
+    let bootargs = args.append.as_deref().unwrap_or("");
+    let chosen = Chosen { bootargs, seed: Some(args.seed), ..Chosen::default() };
     let boot =
         Boot { firmware, kernel, initrd: initrd.as_deref(), device_tree: device_tree.as_deref(), chosen };
     match machine.boot(&boot) {

@@ -40,7 +40,7 @@ pub struct Boot<'a> {
     pub kernel: Option<&'a [u8]>,
     /// The initial RAM disk.
     pub initrd: Option<&'a [u8]>,
-    /// A device tree to use in place of the machine's own.
+    /// A device tree to use in place of the machine's own; command line and initial RAM disk are written into it.
     pub device_tree: Option<&'a [u8]>,
     /// What `/chosen` says.
     pub chosen: Chosen<'a>,
@@ -219,20 +219,20 @@ pub fn load(ram: &mut Ram, harts: u32, isa: IsaSet, boot: &Boot<'_>) -> Result<B
         None => return Err(LoadError::NoKernel),
     };
 
-    if let Some(tree) = boot.device_tree {
-        dtb::check(tree)?;
-    }
     if let Some(at) = boot.chosen.bootargs.find('\0') {
         return Err(LoadError::NulInBootargs { at });
     }
     let ram_bytes = loader.ram.len_bytes();
     let top = RAM_BASE.0 + ram_bytes;
-    let initrd = |initrd: Option<(u64, u64)>| Board { ram_bytes, harts, isa, initrd, chosen: boot.chosen };
-    // The tree's length does not depend on where the RAM disk goes, so a draft tells where the tree goes.
-    let tree_bytes = match boot.device_tree {
-        Some(tree) => tree.len() as u64,
-        None => fdt::build(&initrd(boot.initrd.map(|_| (0, 0)))).len() as u64,
+    let tree = |initrd: Option<(u64, u64)>| match boot.device_tree {
+        None => Ok(fdt::build(&Board { ram_bytes, harts, isa, initrd, chosen: boot.chosen })),
+        Some(tree) => match fdt::told_in_chosen(&boot.chosen, initrd) {
+            told if told.is_empty() => dtb::check(tree).map(|()| tree.to_vec()),
+            told => dtb::with_chosen(tree, &told),
+        },
     };
+    // The tree's length does not depend on where the RAM disk goes, so a draft tells where the tree goes.
+    let tree_bytes = tree(boot.initrd.map(|_| (0, 0)))?.len() as u64;
     let align = if ram_bytes >= SMALL_RAM_BYTES { DEVICE_TREE_ALIGN } else { PAGE_SIZE };
     let tree_room = tree_bytes.next_multiple_of(8) + FW_DYNAMIC_BYTES;
     let tree_at = top.saturating_sub(tree_room) / align * align;
@@ -240,10 +240,7 @@ pub fn load(ram: &mut Ram, harts: u32, isa: IsaSet, boot: &Boot<'_>) -> Result<B
         Some(bytes) => Some(loader.initrd(bytes, tree_at)?),
         None => None,
     };
-    let tree = match boot.device_tree {
-        Some(tree) => tree.to_vec(),
-        None => fdt::build(&initrd(initrd_range)),
-    };
+    let tree = tree(initrd_range)?;
     loader.place(Image::DeviceTree, PhysAddr(tree_at), &tree, tree_room)?;
     let fw_dynamic = firmware_entry.map(|_| PhysAddr(tree_at + tree_bytes.next_multiple_of(8)));
     if let Some(at) = fw_dynamic {

@@ -1,9 +1,11 @@
 //! The device tree: the board as firmware and kernels see it, built by dtoolkit from the configuration alone.
 //!
 //! Node names and properties are those of QEMU's `virt` board, the host device (`folio,host`) and the
-//! `folio,` properties of `/chosen` apart. There is no `rng-seed`: equal configurations make equal trees.
+//! `folio,` properties of `/chosen` apart. Equal configurations make equal trees.
 
+use super::dtb;
 use crate::devices::board::{CONSOLE_NODE, PHANDLE_FINISHER, PHANDLE_PLIC, Property, ROWS, Row};
+use crate::random::SplitMix64;
 use dtoolkit::ToPropertyValue;
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
 use isa::platform::RAM_BASE;
@@ -15,6 +17,9 @@ use isa::{Extension, IsaSet};
 pub struct Chosen<'a> {
     /// The kernel's command line.
     pub bootargs: &'a str,
+    /// What `rng-seed` follows from; without, there is none. It lets a kernel's random numbers begin at once, and equal seeds
+    /// make equal runs.
+    pub seed: Option<u64>,
     /// The program's path inside the root image.
     pub program: &'a [u8],
     /// The program's arguments, its name first.
@@ -45,6 +50,24 @@ const CACHE_BLOCK_BYTES: u32 = 64;
 const PHANDLE_CPU0: u32 = 0x10;
 const PHANDLE_INTC0: u32 = 0x100;
 
+/// The seed is taken from another stream than what an entropy source gives, which begins at the machine's seed itself.
+const RNG_SEED_STREAM: u64 = 0x666f_6c69_6f2d_6674;
+/// As many words as Linux's generator holds.
+const RNG_SEED_WORDS: usize = 4;
+
+/// What a kernel is told of itself, whoever has written the tree: names and values in `/chosen`.
+pub fn told_in_chosen(chosen: &Chosen<'_>, initrd: Option<(u64, u64)>) -> Vec<(&'static str, Vec<u8>)> {
+    let mut told = Vec::new();
+    if !chosen.bootargs.is_empty() {
+        told.push(("bootargs", strings([chosen.bootargs])));
+    }
+    if let Some((start, end)) = initrd {
+        told.push(("linux,initrd-start", start.to_be_bytes().to_vec()));
+        told.push(("linux,initrd-end", end.to_be_bytes().to_vec()));
+    }
+    told
+}
+
 /// Builds the flattened device tree.
 pub fn build(board: &Board<'_>) -> Vec<u8> {
     let mut tree = DeviceTree::new();
@@ -65,7 +88,7 @@ pub fn build(board: &Board<'_>) -> Vec<u8> {
         .with("model", "folio,virt")
         .holding([chosen(board), memory, cpus(board.harts, board.isa), soc(board.harts)])
         .holding(syscon);
-    tree.to_dtb()
+    dtb::with_room(tree.to_dtb())
 }
 
 /// A node is put together from what it says and what it holds. The names are this file's and the board's own.
@@ -112,11 +135,12 @@ fn chosen(board: &Board<'_>) -> DeviceTreeNode {
         node = node.with("stdout-path", path.as_str());
     }
     let chosen = &board.chosen;
-    if !chosen.bootargs.is_empty() {
-        node = node.with("bootargs", chosen.bootargs);
+    for (name, value) in told_in_chosen(chosen, board.initrd) {
+        node = node.with(name, value);
     }
-    if let Some((start, end)) = board.initrd {
-        node = node.with("linux,initrd-start", start).with("linux,initrd-end", end);
+    if let Some(seed) = chosen.seed {
+        let mut random = SplitMix64::new(seed ^ RNG_SEED_STREAM);
+        node = node.with("rng-seed", cells((0..RNG_SEED_WORDS).map(|_| random.next().to_be_bytes())));
     }
     if !chosen.program.is_empty() {
         node = node
@@ -266,7 +290,8 @@ mod tests {
         let envp = [b"A=1".to_vec()];
         let mut board = board(1, IsaSet::default());
         board.initrd = Some((0x8100_0000, 0x8100_1000));
-        board.chosen = Chosen { bootargs: "", program: b"/bin/echo", argv: &argv, envp: &envp, cwd: b"/" };
+        board.chosen =
+            Chosen { program: b"/bin/echo", argv: &argv, envp: &envp, cwd: b"/", ..Chosen::default() };
         let tree = read(&board);
         for (name, value) in [
             ("folio,program", &b"/bin/echo\0"[..]),
@@ -336,5 +361,27 @@ mod tests {
     fn equal_boards_make_equal_trees() {
         let board = board(2, IsaSet::default());
         assert_eq!(build(&board), build(&board));
+    }
+
+    #[test]
+    fn the_seed_of_a_kernels_random_numbers_follows_from_the_machines() {
+        let seed_of = |seed| {
+            let mut board = board(1, IsaSet::default());
+            board.chosen.seed = Some(seed);
+            bytes(&read(&board), "/chosen", "rng-seed").to_vec()
+        };
+        assert_eq!((seed_of(1).len(), seed_of(1) == seed_of(1), seed_of(1) == seed_of(2)), (32, true, false));
+        assert!(
+            read(&board(1, IsaSet::default())).find_node("/chosen").unwrap().property("rng-seed").is_none()
+        );
+    }
+
+    #[test]
+    fn a_tree_has_room_to_grow() {
+        let tree = build(&board(1, IsaSet::default()));
+        let field = |at: usize| u32::from_be_bytes(tree[at..at + 4].try_into().unwrap()) as usize;
+        let end = (field(8) + field(36)).max(field(12) + field(32));
+        assert_eq!(field(4), tree.len());
+        assert!(tree.len() - end >= 4096);
     }
 }

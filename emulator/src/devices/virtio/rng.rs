@@ -1,9 +1,10 @@
 //! The entropy source (virtio 1.2, chapter 5.4): bytes that depend on the machine's seed alone.
 //!
-//! Equal seeds give equal runs, so this is no source of secrets. The generator is SplitMix64.
+//! Equal seeds give equal runs, so this is no source of secrets.
 
 use super::device::{Host, Rings, VirtioDevice};
 use super::queue::QueueBroken;
+use crate::random::SplitMix64;
 use isa::Step;
 use serde::{Deserialize, Serialize};
 
@@ -15,20 +16,13 @@ const MAX_BYTES: usize = 4096;
 /// The device behind the transport.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Rng {
-    state: u64,
+    random: SplitMix64,
 }
 
 impl Rng {
     /// A source that gives what follows from `seed`.
     pub fn new(seed: u64) -> Self {
-        Self { state: seed }
-    }
-
-    fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.state ^ self.state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
+        Self { random: SplitMix64::new(seed) }
     }
 }
 
@@ -53,7 +47,7 @@ impl VirtioDevice for Rng {
             let Some(chain) = rings.pop(0)? else { break };
             let len = chain.writable.iter().fold(0, |sum: usize, s| sum.saturating_add(s.len_bytes as usize));
             let words = len.min(MAX_BYTES).div_ceil(8);
-            let mut bytes: Vec<u8> = (0..words).flat_map(|_| self.next().to_le_bytes()).collect();
+            let mut bytes: Vec<u8> = (0..words).flat_map(|_| self.random.next().to_le_bytes()).collect();
             bytes.truncate(len);
             let written = rings.scatter(&chain, &bytes);
             rings.push(0, chain.head, written)?;
