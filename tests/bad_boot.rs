@@ -127,7 +127,11 @@ fn kernels_that_cannot_be_started() {
         refused("no kernel at all", &["boot", "--bios", bios], &["--kernel is missing", "--kernel FILE"]);
     }
     // What is cut off behind all sections, or only asks for room, is fine.
-    for good in [linux(64, 0x20_0000, 1 << 20), self::gzip(&good())] {
+    let good_kernel = good();
+    let (first, second) = good_kernel.split_at(good_kernel.len() / 2);
+    let members = [self::gzip(first), self::gzip(b""), self::gzip(second)].concat();
+    let padded = [&members[..], &[0; 512]].concat();
+    for good in [linux(64, 0x20_0000, 1 << 20), self::gzip(&good_kernel), members, padded] {
         let kernel = files.put("kernel", good);
         let ran = run(folio(["boot", "-m", "4M", "--fuel", FUEL, "--kernel", &kernel]));
         assert_eq!(ran.status, 0, "{ran:?}");
@@ -250,6 +254,8 @@ fn flags_that_ask_for_what_cannot_be_had() {
     let files = Files::new("bad-flags");
     let kernel = files.kernel();
     let program = files.put("program", elf(&["j ."]));
+    let flash = ["boot", "--kernel", &kernel, "--pflash", "RISCV_VIRT_CODE.fd"];
+    refused("flash", &flash, &["--pflash", "no flash", "--kernel"]);
     // The guest OS would end in a trap of its own without these.
     for (isa, word) in [("rv64i", "`m`"), ("rv64gc", "`zicntr`"), ("rv64imac_zicntr", "`f`, `d`")] {
         refused(isa, &["run", "--isa", isa, "hello"], &["--isa leaves out", word]);

@@ -15,7 +15,7 @@ use emulator::image::RootImage;
 use emulator::loader::elf::is_elf;
 use emulator::loader::{Boot, Chosen, Firmware, Image};
 use emulator::machine::{GuestExit, Machine, StopReason};
-use flate2::read::GzDecoder;
+use flate2::bufread::GzDecoder;
 use isa::Step;
 use std::io::{IsTerminal, Read};
 use std::path::Path;
@@ -27,6 +27,11 @@ pub fn boot(args: &BootArgs) -> Result<u8> {
         ("--dump-dtb", args.dump_dtb.as_deref()),
         ("--log-commits", args.machine.log_commits.as_deref()),
     ])?;
+    if !args.pflash.is_empty() {
+        bail!(
+            "--pflash: there is no flash on this board, so EDK2's images cannot start; name a kernel by --kernel, or U-Boot, which starts UEFI programs too"
+        );
+    }
     if args.kernel.is_none() && matches!(args.bios.as_str(), "builtin" | "none") {
         bail!(
             "--kernel is missing: name a kernel (--kernel FILE), or firmware that does without (--bios FILE)"
@@ -112,19 +117,22 @@ fn file_of(args: &BootArgs, image: Image) -> Option<&Path> {
     }
 }
 
-/// Reads a kernel, unpacking it if gzip has packed it.
+/// Reads a kernel, unpacking it if gzip has packed it: all members of the file, up to what is none, as gzip does.
 fn read_kernel(path: &Path, ram_bytes: u64) -> Result<Vec<u8>> {
     const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
     let bytes = read_input(path)?;
     if !bytes.starts_with(&GZIP_MAGIC) {
         return Ok(bytes);
     }
-    let mut unpacked = Vec::new();
+    let (mut packed, mut unpacked) = (&bytes[..], Vec::new());
     // One byte more than fits into RAM is enough for the loader to refuse it.
-    GzDecoder::new(&bytes[..])
-        .take(ram_bytes + 1)
-        .read_to_end(&mut unpacked)
-        .with_context(|| format!("cannot unpack {}: is the file complete?", path.display()))?;
+    let mut room = ram_bytes + 1;
+    while packed.starts_with(&GZIP_MAGIC) && room > 0 {
+        let member = GzDecoder::new(&mut packed).take(room).read_to_end(&mut unpacked);
+        let len =
+            member.with_context(|| format!("cannot unpack {}: is the file complete?", path.display()))?;
+        room -= len as u64;
+    }
     Ok(unpacked)
 }
 
