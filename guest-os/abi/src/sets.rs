@@ -81,15 +81,15 @@ pub const FCNTL: FlagSet = choice(
         taken("F_GETFL", 3),
         taken("F_SETFL", 4),
         taken("F_GETLK", 5),
-        ignored("F_SETLK", 6),
-        ignored("F_SETLKW", 7),
+        taken("F_SETLK", 6),
+        taken("F_SETLKW", 7),
         declined("F_SETOWN", 8),
         declined("F_GETOWN", 9),
         declined("F_SETSIG", 10),
         declined("F_GETSIG", 11),
-        declined("F_OFD_GETLK", 36),
-        declined("F_OFD_SETLK", 37),
-        declined("F_OFD_SETLKW", 38),
+        taken("F_OFD_GETLK", 36),
+        taken("F_OFD_SETLK", 37),
+        taken("F_OFD_SETLKW", 38),
         declined("F_SETLEASE", 1024),
         declined("F_GETLEASE", 1025),
         declined("F_NOTIFY", 1026),
@@ -125,11 +125,9 @@ pub const IOCTL: FlagSet = choice(
     ],
 );
 
-/// Locks of whole files: each is granted.
-pub const FLOCK: FlagSet = lenient(
-    "flock",
-    &[ignored("LOCK_SH", 1), ignored("LOCK_EX", 2), ignored("LOCK_NB", 4), ignored("LOCK_UN", 8)],
-);
+/// Locks of whole files.
+pub const FLOCK: FlagSet =
+    strict("flock", &[taken("LOCK_SH", 1), taken("LOCK_EX", 2), taken("LOCK_NB", 4), taken("LOCK_UN", 8)]);
 
 /// Where `lseek` counts from.
 pub const WHENCE: FlagSet = choice(

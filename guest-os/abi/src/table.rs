@@ -21,9 +21,9 @@ macro_rules! each_call {
             17 getcwd(buffer: Out(Text { len: 1 }), size: Size);
             23 dup(fd: Fd);
             24 dup3(old: Fd, new: Unsigned, flags: Flags(&sets::DUP));
-            25 fcntl(fd: Fd, command: Flags(&sets::FCNTL), argument: Word) "record locks are always granted";
+            25 fcntl(fd: Fd, command: Flags(&sets::FCNTL), argument: Word);
             29 ioctl(fd: Fd, request: Flags(&sets::IOCTL), argument: Address) "terminal settings cannot be changed";
-            32 flock(fd: Fd, operation: Flags(&sets::FLOCK)) "always granted";
+            32 flock(fd: Fd, operation: Flags(&sets::FLOCK));
             34 mkdirat(dirfd: DirFd, path: Path, mode: Mode);
             35 unlinkat(dirfd: DirFd, path: Path, flags: Flags(&sets::UNLINK));
             36 symlinkat(target: Path, dirfd: DirFd, path: Path);

@@ -15,7 +15,7 @@ use crate::raw::{self, peek, poke, sys};
 use crate::{check, check_eq, check_error, tests};
 
 tests! {
-    open_path, open_nonblocking, descriptors_close_on_exec, record_locks_are_told, requests_of_descriptors,
+    open_path, open_nonblocking, descriptors_close_on_exec, requests_of_descriptors,
     @Kernel requests_of_terminals, link_flags, rename_noreplace, flags_of_names, access_flags, @Kernel old_limits,
     @Kernel limit_of_the_stack, mapping_kinds, @Kernel mapping_validated, @Kernel discard_though_locked, @Kernel clone_numbers, @Kernel clone_clears, clone_thread_pointer, wait_for_stopped,
     poll_events, every_clock, usage_of_a_thread, @Kernel child_is_not_awaited,
@@ -76,16 +76,6 @@ fn descriptors_close_on_exec() -> Outcome {
     sys(g::__NR_close_range, [41, 50, 0])?;
     check_error!(flags_of(41), EBADF);
     check_eq!(flags_of(40)?, g::FD_CLOEXEC as usize);
-    Ok(())
-}
-
-fn record_locks_are_told() -> Outcome {
-    let fd = temporary(PATH, b"text")? as usize;
-    // struct flock: kind and whence as halves, then start, length and holder.
-    let mut lock = [g::F_WRLCK as u64, 0, 0, 0];
-    sys(g::__NR_fcntl, [fd, g::F_GETLK as usize, address(&mut lock)])?;
-    check_eq!(core::hint::black_box(lock)[0] & 0xffff, u64::from(g::F_UNLCK));
-    unlink(PATH)?;
     Ok(())
 }
 

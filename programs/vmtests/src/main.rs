@@ -19,6 +19,7 @@ mod forks;
 mod full;
 mod growth;
 mod hostile;
+mod locks;
 mod memory;
 mod pipes;
 mod processes;
@@ -91,6 +92,7 @@ const FAMILIES: &[&[Test]] = &[
     exec::TESTS,
     pipes::TESTS,
     files::TESTS,
+    locks::TESTS,
     signals::TESTS,
     threads::TESTS,
     system::TESTS,

@@ -374,7 +374,7 @@ fn close_on_exec(process: &Process) {
     loop {
         let next = process.files.borrow_mut().take_next(from, true);
         let Some((fd, file)) = next else { break };
-        crate::syscall::files::close_file(file);
+        crate::syscall::files::close_descriptor(process, file);
         from = fd + 1;
     }
 }

@@ -12,7 +12,7 @@ use crate::processes::thread::Thread;
 use crate::processes::trampoline;
 use crate::processes::wait::{self, Channel, scheduler};
 use crate::shutdown::{self, End};
-use crate::syscall::files::close_file;
+use crate::syscall::files::close_descriptor;
 use fs::Errno;
 use isa::events::{EventKind, EventRecord};
 use proc::{ExitStatus, Pid, SigInfo, Signal, SignalSet, interval};
@@ -56,7 +56,7 @@ fn end_process(thread: &Thread, status: ExitStatus) {
     loop {
         let next = process.files.borrow_mut().take_next(from, false);
         let Some((fd, file)) = next else { break };
-        close_file(file);
+        close_descriptor(process, file);
         from = fd + 1;
     }
     *process.cwd.borrow_mut() = None;

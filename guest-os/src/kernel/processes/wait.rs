@@ -10,7 +10,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, UnsafeCell};
 use core::ops::{Deref, DerefMut};
-use fs::PipeId;
+use fs::{Lockable, PipeId};
 use isa::events::EventKind;
 use mm::PageKey;
 pub use proc::WaitOutcome;
@@ -29,6 +29,8 @@ pub enum Channel {
     Child(Pid),
     /// The other end of a pipe.
     Pipe(PipeId),
+    /// A lock on this file that someone else has.
+    FileLock(Lockable),
     /// Input of the console.
     Console,
     /// A word of memory.

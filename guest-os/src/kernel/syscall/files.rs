@@ -1,11 +1,13 @@
 //! Descriptors and open files: open, close, dup, fcntl, lseek, pipes, directories.
 
 use super::{Arguments, Outcome, Stop, descriptor, descriptor_error, has_failed, int, length, uint};
+use crate::files::locks;
 use crate::files::vfs::{self, open_files};
 use crate::hart::current;
 use crate::memory::mem::FRAME_BYTES;
 use crate::memory::user::{self, UserPtr};
 use crate::memory::{heap, inject, pages};
+use crate::processes::process::Process;
 use crate::processes::thread::Thread;
 use crate::processes::wait::{self, Channel};
 use ::proc::DescriptorError;
@@ -46,10 +48,17 @@ pub fn details(id: OpenFileId) -> OpenFile {
     open_files().get(id).clone()
 }
 
-/// One descriptor less refers to a file; wakes the other end of a pipe that has lost its last.
+/// A descriptor of a process was taken out of its table.
+pub fn close_descriptor(process: &Process, id: OpenFileId) {
+    locks::descriptor_closed(process.pid, open_files().get(id));
+    close_file(id);
+}
+
+/// One reference less to an open file; wakes the other end of a pipe that has lost its last.
 pub fn close_file(id: OpenFileId) {
     let closed = open_files().close(id);
     let Some(file) = closed else { return };
+    locks::file_closed(id, &file);
     if let Object::Pipe { pipe, .. } = file.object {
         wait::wake(Channel::Pipe(pipe));
     }
@@ -153,8 +162,9 @@ fn enter(id: OpenFileId, from: u32, close_on_exec: bool) -> Outcome {
 
 pub fn close([fd, ..]: Arguments) -> Outcome {
     let fd = descriptor(fd)?;
-    let id = current().process.files.borrow_mut().remove(fd).map_err(descriptor_error)?;
-    close_file(id);
+    let process = &current().process;
+    let id = process.files.borrow_mut().remove(fd).map_err(descriptor_error)?;
+    close_descriptor(process, id);
     Ok(0)
 }
 
@@ -177,7 +187,7 @@ pub fn close_range([first, last, flags, ..]: Arguments) -> Outcome {
             process.files.borrow_mut().set_close_on_exec(fd, true).map_err(descriptor_error)?;
         } else {
             let id = process.files.borrow_mut().remove(fd).map_err(descriptor_error)?;
-            close_file(id);
+            close_descriptor(process, id);
         }
     }
     Ok(0)
@@ -190,16 +200,17 @@ pub fn dup([fd, ..]: Arguments) -> Outcome {
 }
 
 pub fn dup3([old, new, flags, ..]: Arguments) -> Outcome {
-    let id = open_file(old)?;
-    let new = descriptor(new)?;
-    if new == uint(old) {
+    if uint(new) == uint(old) {
         return Err(Errno::EINVAL.into());
     }
+    let id = open_file(old)?;
+    let new = descriptor(new)?;
     open_files().duplicate(id);
-    let replaced = current().process.files.borrow_mut().replace(new, id, uint(flags) & linux::O_CLOEXEC != 0);
+    let process = &current().process;
+    let replaced = process.files.borrow_mut().replace(new, id, uint(flags) & linux::O_CLOEXEC != 0);
     match replaced {
         Ok(before) => {
-            before.into_iter().for_each(close_file);
+            before.into_iter().for_each(|before| close_descriptor(process, before));
             Ok(u64::from(new))
         }
         Err(error) => {
@@ -214,7 +225,15 @@ pub fn fcntl([fd, command, argument, ..]: Arguments) -> Outcome {
     let id = open_file(fd)?;
     let fd = descriptor(fd)?;
     let process = &current().process;
-    match uint(command) {
+    let command = uint(command);
+    let is_of_descriptor = matches!(
+        command,
+        linux::F_DUPFD | linux::F_DUPFD_CLOEXEC | linux::F_GETFD | linux::F_SETFD | linux::F_GETFL
+    );
+    if !is_of_descriptor && open_files().get(id).flags.contains(OpenFlags::PATH) {
+        return Err(Errno::EBADF.into());
+    }
+    match command {
         command @ (linux::F_DUPFD | linux::F_DUPFD_CLOEXEC) => {
             let from = u32::try_from(int(argument)).map_err(|_| Errno::EINVAL)?;
             open_files().duplicate(id);
@@ -237,20 +256,14 @@ pub fn fcntl([fd, command, argument, ..]: Arguments) -> Outcome {
             file.flags = (file.flags - OpenFlags::SETTABLE) | wanted;
             Ok(0)
         }
-        // Record locks: nobody else could hold one that matters here; each request is granted.
-        linux::F_SETLK | linux::F_SETLKW => Ok(0),
-        linux::F_GETLK => {
-            let lock = UserPtr::<u16>::from(argument);
-            lock.write(u16::try_from(linux::F_UNLCK).unwrap_or(2))?;
-            Ok(0)
-        }
+        command @ (linux::F_GETLK
+        | linux::F_SETLK
+        | linux::F_SETLKW
+        | linux::F_OFD_GETLK
+        | linux::F_OFD_SETLK
+        | linux::F_OFD_SETLKW) => super::locks::record_lock(u64::from(fd), id, command, argument),
         _ => Err(Errno::EINVAL.into()),
     }
-}
-
-/// Advisory locks are granted: see `fcntl`.
-pub fn flock([fd, ..]: Arguments) -> Outcome {
-    open_file(fd).map(|_| 0).map_err(Into::into)
 }
 
 /// There is nothing to write back: the disk is read-only and tmpfs lives in memory.

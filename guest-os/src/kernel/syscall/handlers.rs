@@ -1,7 +1,7 @@
 //! The function of each row of the table, by the name of its call.
 
 pub use super::files::{
-    close, close_range, dup, dup3, fcntl, flock, fsync, fsync as fdatasync, ftruncate, getdents64, lseek,
+    close, close_range, dup, dup3, fcntl, fsync, fsync as fdatasync, ftruncate, getdents64, lseek,
     memfd_create, openat, pipe2,
 };
 pub use super::fixed::{
@@ -15,6 +15,7 @@ pub use super::fixed::{
 pub use super::futex::futex;
 pub use super::io::{pread64, preadv, pwrite64, pwritev, read, readv, sendfile, write, writev};
 pub use super::limits::{getrlimit, prlimit64, setrlimit};
+pub use super::locks::flock;
 pub use super::memory::{
     brk, check_mapped as mlock, check_mapped as munlock, madvise, mmap, mprotect, mremap, msync, munmap,
     riscv_flush_icache,

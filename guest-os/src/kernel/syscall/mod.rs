@@ -9,6 +9,7 @@ pub mod futex;
 mod handlers;
 pub mod io;
 pub mod limits;
+mod locks;
 mod memory;
 mod names;
 mod poll;
