@@ -85,6 +85,17 @@ fn every_byte_comes_through() {
 }
 
 #[test]
+fn input_that_cannot_be_delivered_stays() {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(b"hello\n").unwrap();
+    drop(writer);
+    let mut command = folio(["run", "vmtests", "input_is_kept"]);
+    command.stdin(reader);
+    let ran = run(command);
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{}", ran.stdout);
+}
+
+#[test]
 fn lack_of_memory_is_said() {
     let bytes = 2_000_000;
     for source in [Source::Pipe, Source::File] {

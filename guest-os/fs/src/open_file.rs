@@ -108,6 +108,16 @@ impl OpenFile {
         Ok(target)
     }
 
+    /// Goes where a copy of it has been read to (`Vfs::read_text`): the offset and the text are the copy's, and nothing else.
+    pub fn go_on_from(&mut self, read: OpenFile) {
+        (self.offset, self.text) = (read.offset, read.text);
+    }
+
+    /// Whether reading it moves an offset.
+    fn has_offset(&self) -> bool {
+        !matches!(self.object, Object::Pipe { .. } | Object::Device(_) | Object::Path(_))
+    }
+
     /// What `poll` says, where that needs neither a pipe nor the kernel's console: always ready.
     fn readiness_of_storage(&self) -> Readiness {
         Readiness::IN | Readiness::OUT
@@ -173,6 +183,14 @@ impl OpenFiles {
     pub fn get(&self, id: OpenFileId) -> &OpenFile {
         match self.slots.get(&id) {
             Some(slot) => &slot.file,
+            None => unreachable!("a descriptor outlived its open file"),
+        }
+    }
+
+    /// The file behind a number, and whether somebody else may move the offset that it has: by another descriptor, or in another thread.
+    pub fn get_with_sharing(&self, id: OpenFileId) -> (&OpenFile, bool) {
+        match self.slots.get(&id) {
+            Some(slot) => (&slot.file, slot.references > 1 && slot.file.has_offset()),
             None => unreachable!("a descriptor outlived its open file"),
         }
     }

@@ -131,6 +131,7 @@ const SPARED: &[u32] = &[
     g::__NR_reboot,
     g::__NR_nanosleep,
     g::__NR_clock_nanosleep,
+    g::__NR_flock,
     g::__NR_futex,
     g::__NR_ppoll,
     g::__NR_pselect6,

@@ -29,6 +29,7 @@ mod signals;
 mod system;
 mod threads;
 mod timers;
+mod transfers;
 
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -92,6 +93,7 @@ const FAMILIES: &[&[Test]] = &[
     exec::TESTS,
     pipes::TESTS,
     files::TESTS,
+    transfers::TESTS,
     locks::TESTS,
     signals::TESTS,
     threads::TESTS,

@@ -22,13 +22,15 @@ struct Input {
     buffer: Option<KernelFrame>,
     /// The bytes of the buffer that nobody has read yet.
     ready: Range<usize>,
+    /// Bytes read since the start.
+    consumed: u64,
     is_reading: bool,
     /// An end of file that no reader has seen yet.
     ended: bool,
 }
 
 static INPUT: HartLocal<Input> =
-    HartLocal::new(Input { buffer: None, ready: 0..0, is_reading: false, ended: false });
+    HartLocal::new(Input { buffer: None, ready: 0..0, consumed: 0, is_reading: false, ended: false });
 
 impl Input {
     /// A character of the UART's. When the buffer is full it is lost, as in a driver without flow control.
@@ -94,8 +96,9 @@ pub fn has_input() -> bool {
     ready
 }
 
-/// Reads input, waiting for the first byte. 0 at the end. `Err(None)`: interrupted by a signal.
-pub fn read(into: &mut [u8], may_wait: bool) -> Result<usize, Option<Errno>> {
+/// Copies the next input out, waiting for the first byte, and says where in the stream of all input it is. It stays until
+/// [`consume`]. No byte at the end. `Err(None)`: interrupted by a signal.
+pub fn peek(into: &mut [u8], may_wait: bool) -> Result<(usize, u64), Option<Errno>> {
     loop {
         collect();
         {
@@ -104,11 +107,10 @@ pub fn read(into: &mut [u8], may_wait: bool) -> Result<usize, Option<Errno>> {
             if let (false, Some(buffer)) = (input.ready.is_empty(), &input.buffer) {
                 let count = into.len().min(input.ready.len());
                 into[..count].copy_from_slice(&buffer[input.ready.start..][..count]);
-                input.ready.start += count;
-                return Ok(count);
+                return Ok((count, input.consumed));
             }
             if core::mem::take(&mut input.ended) {
-                return Ok(0);
+                return Ok((0, input.consumed));
             }
         }
         request(into.len());
@@ -123,6 +125,18 @@ pub fn read(into: &mut [u8], may_wait: bool) -> Result<usize, Option<Errno>> {
             return Err(None);
         }
     }
+}
+
+/// Takes out input that was peeked at: `count` of the bytes at `position` of the stream. `false`, with nothing done, if another reader
+/// has had them meanwhile.
+pub fn consume(position: u64, count: usize) -> bool {
+    let mut input = INPUT.get_mut();
+    let is_there = input.consumed == position;
+    if is_there {
+        input.ready.start += count;
+        input.consumed += count as u64;
+    }
+    is_there
 }
 
 /// Asks the host for at most `len` bytes, unless a read is under way. Nothing is in the buffer.

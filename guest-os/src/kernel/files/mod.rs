@@ -3,4 +3,5 @@
 pub mod file_memory;
 pub mod locks;
 pub mod proc_facts;
+pub mod turns;
 pub mod vfs;

@@ -113,15 +113,26 @@ pub fn resolve(address: u64, access: Access) -> Result<PhysAddr, Errno> {
 
 /// Copies from user memory.
 pub fn copy_in(address: u64, into: &mut [u8]) -> Result<(), Errno> {
+    match copy_in_some(address, into)? {
+        count if count == into.len() => Ok(()),
+        _ => Err(Errno::EFAULT),
+    }
+}
+
+/// Copies from user memory up to the first page that can't be read. EFAULT only if not one byte came over.
+pub fn copy_in_some(address: u64, into: &mut [u8]) -> Result<usize, Errno> {
     let mut done = 0;
     while done < into.len() {
         let at = address.checked_add(done as u64).ok_or(Errno::EFAULT)?;
         let len = piece(at, into.len() - done);
-        let pa = resolve(at, Access::Read)?;
-        mem::memory().phys().read_bytes(pa, &mut into[done..done + len]);
+        match resolve(at, Access::Read) {
+            Ok(pa) => mem::memory().phys().read_bytes(pa, &mut into[done..done + len]),
+            Err(error) if done == 0 => return Err(error),
+            Err(_) => break,
+        }
         done += len;
     }
-    Ok(())
+    Ok(done)
 }
 
 /// Copies to user memory.

@@ -2,6 +2,7 @@
 
 use crate::arch;
 use crate::devices::interrupts;
+use crate::files::turns::TurnAt;
 use crate::hart::{current, hart};
 use crate::local::HartLocal;
 use crate::processes::process::table;
@@ -31,6 +32,8 @@ pub enum Channel {
     Pipe(PipeId),
     /// A lock on this file that someone else has.
     FileLock(Lockable),
+    /// Somebody else's turn.
+    Turn(TurnAt),
     /// Input of the console.
     Console,
     /// A word of memory.

@@ -2,6 +2,7 @@
 
 use super::{Arguments, Outcome, Stop, descriptor, descriptor_error, has_failed, int, length, uint};
 use crate::files::locks;
+use crate::files::turns::{Turn, TurnAt};
 use crate::files::vfs::{self, open_files};
 use crate::hart::current;
 use crate::memory::mem::FRAME_BYTES;
@@ -12,7 +13,7 @@ use crate::processes::thread::Thread;
 use crate::processes::wait::{self, Channel};
 use ::proc::DescriptorError;
 use alloc::rc::Rc;
-use fs::{Errno, Location, Object, OpenFile, OpenFileId, OpenFlags, Opened, Whence};
+use fs::{Errno, Inode, Location, Object, OpenFile, OpenFileId, OpenFlags, Opened, Whence};
 use linux_raw_sys::general as linux;
 
 /// Largest buffer of `getdents64` served at once.
@@ -282,13 +283,17 @@ pub fn lseek([fd, offset, whence, ..]: Arguments) -> Outcome {
         linux::SEEK_END => Whence::End,
         _ => return Err(Errno::EINVAL.into()),
     };
-    let size = match details(id).object {
-        Object::Disk(inode) | Object::Memory(inode) if whence == Whence::End => {
-            vfs::lock().size(inode.id())?
-        }
-        _ => 0,
-    };
+    let _turn = Turn::at_offset(id);
+    let size = if whence == Whence::End { size_of_open(id)? } else { 0 };
     Ok(open_files().get_mut(id).seek(whence, offset.cast_signed(), size)?)
+}
+
+/// The length of an open file that has one, else 0.
+pub fn size_of_open(id: OpenFileId) -> Result<u64, Errno> {
+    match details(id).object {
+        Object::Disk(inode) | Object::Memory(inode) => vfs::lock().size(inode.id()),
+        _ => Ok(0),
+    }
 }
 
 pub fn pipe2([fds, flags, ..]: Arguments) -> Outcome {
@@ -309,14 +314,21 @@ pub fn ftruncate([fd, len, ..]: Arguments) -> Outcome {
         return Err(Errno::EINVAL.into());
     }
     let Object::Memory(inode) = file.object else { return Err(Errno::EINVAL.into()) };
-    vfs::lock().truncate(&inode, len)?;
-    pages::unmap_past_end(&inode);
+    truncate(&inode, len)
+}
+
+/// Cuts a file, or lets it grow, between the writes of others.
+pub fn truncate(inode: &Inode, len: u64) -> Outcome {
+    let _turn = Turn::take(TurnAt::Contents(inode.id()));
+    vfs::lock().truncate(inode, len)?;
+    pages::unmap_past_end(inode);
     Ok(0)
 }
 
 pub fn getdents64([fd, buffer, len, ..]: Arguments) -> Outcome {
     let id = open_file(fd)?;
     let capacity = length(len).min(MAX_ENTRIES_BYTES);
+    let _turn = Turn::at_offset(id);
     // The file's state is taken out while the file systems are locked, since that may sleep.
     let mut file = details(id);
     if !matches!(file.object, Object::Directory(_)) {

@@ -7,6 +7,7 @@
 use super::files::{details, open_file};
 use super::{Arguments, Outcome, Stop, has_failed, length, system};
 use crate::devices::console;
+use crate::files::turns::{Turn, TurnAt};
 use crate::files::vfs::{self, open_files};
 use crate::hart::current;
 use crate::memory::mem::FRAME_BYTES;
@@ -108,48 +109,131 @@ fn position(fd: u64, offset: u64) -> Result<Position, Errno> {
 type Moved = Result<usize, Stop>;
 
 fn read_spans(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
-    open_files().get(id).check_readable()?;
-    transfer(spans, |address, want, done| read_piece(id, address, want, advance(position, done), done == 0))
-}
-
-fn write_spans(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
-    open_files().get(id).check_writable()?;
-    if let Object::Device(Device::Null | Device::Zero) = open_files().get(id).object {
-        // Nothing of the program's memory is looked at.
-        let all = spans.iter().fold(0, |sum: usize, span| sum.saturating_add(span.len));
-        return Ok(all.min(MAX_BYTES) as u64);
-    }
-    transfer(spans, |address, want, done| write_piece(id, address, want, advance(position, done)))
-}
-
-/// Moves spans piece by piece, until one moves less than it was asked to. `piece` gets an address, how many bytes to move, and how many
-/// were moved before.
-fn transfer(spans: &[Span], mut piece: impl FnMut(u64, usize, usize) -> Moved) -> Outcome {
+    let shares_offset = {
+        let files = open_files();
+        let (file, is_shared) = files.get_with_sharing(id);
+        file.check_readable()?;
+        is_shared && position == Position::Current
+    };
+    let _turn = shares_offset.then(|| Turn::take(TurnAt::Offset(id)));
     let mut done = 0;
     for span in spans {
         let mut part = 0;
         while part < span.len {
             let want = (span.len - part).min(PIECE_BYTES);
             let address = span.address.wrapping_add(part as u64);
-            let moved = inject::attempts(has_failed, || {
-                heap::settle()?;
-                piece(address, want, done)
-            });
-            match moved {
-                Ok(0) => return Ok(done as u64),
-                Ok(count) => {
-                    done += count;
-                    part += count;
-                    if count < want {
-                        return Ok(done as u64);
-                    }
-                }
-                Err(_) if done > 0 => return Ok(done as u64),
-                Err(stop) => return Err(stop),
+            let moved = piece(|| read_piece(id, address, want, advance(position, done), done == 0));
+            if let Some(end) = goes_on(moved, want, &mut done) {
+                return end;
             }
+            part += want;
         }
     }
     Ok(done as u64)
+}
+
+/// Pieces go over the limits of spans: what is written to a pipe at once is together there.
+fn write_spans(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
+    let all = spans.iter().fold(0, |sum: usize, span| sum.saturating_add(span.len)).min(MAX_BYTES);
+    let (mut file, shares_offset) = {
+        let files = open_files();
+        let (file, is_shared) = files.get_with_sharing(id);
+        file.check_writable()?;
+        if let Object::Device(Device::Null | Device::Zero) = file.object {
+            // Nothing of the program's memory is looked at.
+            return Ok(all as u64);
+        }
+        (file.clone(), is_shared && position == Position::Current)
+    };
+    let _turn = shares_offset.then(|| Turn::take(TurnAt::Offset(id)));
+    if shares_offset {
+        file = details(id);
+    }
+    let _contents = turn_at_contents(&file);
+    let mut cursor = Cursor { spans, part: 0 };
+    let mut done = 0;
+    while done < all {
+        let (want, before) = (PIECE_BYTES.min(all - done), done);
+        let moved = piece(|| write_piece(id, &file, cursor, want, advance(position, done)));
+        if let Some(end) = goes_on(moved, want, &mut done) {
+            return end;
+        }
+        cursor.skip(done - before);
+        file.offset += (done - before) as u64;
+    }
+    Ok(done as u64)
+}
+
+/// One's turn at what a file in memory holds.
+fn turn_at_contents(file: &OpenFile) -> Option<Turn> {
+    match &file.object {
+        Object::Memory(inode) => Some(Turn::take(TurnAt::Contents(inode.id()))),
+        _ => None,
+    }
+}
+
+/// Does a piece of a call.
+fn piece(mut action: impl FnMut() -> Moved) -> Moved {
+    inject::attempts(has_failed, || {
+        heap::settle()?;
+        action()
+    })
+}
+
+/// Counts what a piece has moved; what the call comes to, if that was the last one.
+fn goes_on(moved: Moved, want: usize, done: &mut usize) -> Option<Outcome> {
+    match moved {
+        Ok(count) => {
+            *done += count;
+            (count < want).then_some(Ok(*done as u64))
+        }
+        Err(_) if *done > 0 => Some(Ok(*done as u64)),
+        Err(stop) => Some(Err(stop)),
+    }
+}
+
+/// Where in a list of spans a call is.
+#[derive(Clone, Copy)]
+struct Cursor<'a> {
+    spans: &'a [Span],
+    /// Bytes of the first span that are done.
+    part: usize,
+}
+
+impl Cursor<'_> {
+    #[inline]
+    fn skip(&mut self, count: usize) {
+        self.part += count;
+        while let [first, rest @ ..] = self.spans
+            && self.part >= first.len
+        {
+            self.part -= first.len;
+            self.spans = rest;
+        }
+    }
+
+    /// Copies from the program's memory, up to the first byte that can't be read. EFAULT only if that is the first of all.
+    fn gather(mut self, into: &mut [u8]) -> Result<usize, Errno> {
+        let mut done = 0;
+        while done < into.len() {
+            self.skip(0);
+            let [first, ..] = self.spans else { break };
+            let want = (first.len - self.part).min(into.len() - done);
+            let address = first.address.wrapping_add(self.part as u64);
+            match user::copy_in_some(address, &mut into[done..done + want]) {
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => break,
+                Ok(count) => {
+                    done += count;
+                    if count < want {
+                        break;
+                    }
+                    self.skip(count);
+                }
+            }
+        }
+        Ok(done)
+    }
 }
 
 fn advance(position: Position, done: usize) -> Position {
@@ -176,7 +260,10 @@ fn read_piece(id: OpenFileId, address: u64, want: usize, position: Position, may
         }
         Object::Memory(inode) => vfs::lock().read_at(inode, offset, buffer)?,
         Object::Text(_) => return read_text(id, file, address, buffer, position),
-        Object::Device(device) => read_device(*device, buffer, nonblocking)?,
+        Object::Device(Device::Tty | Device::Stdio { .. }) => {
+            return read_console(address, buffer, nonblocking);
+        }
+        Object::Device(device) => read_device(*device, buffer),
         Object::Pipe { pipe, .. } => return read_pipe(id, *pipe, address, buffer, nonblocking),
         Object::Directory(_) => return Err(Errno::EISDIR.into()),
         Object::Path(_) => return Err(Errno::EBADF.into()),
@@ -194,24 +281,33 @@ fn read_text(id: OpenFileId, file: OpenFile, address: u64, buffer: &mut [u8], po
     if let Position::At(offset) = position {
         file.offset = offset;
     }
+    let start = file.offset;
     let count = vfs::lock().read_text(&mut file, buffer)?;
-    user::copy_out(address, &buffer[..count])?;
+    let copied = user::copy_out_some(address, &buffer[..count])?;
     if position == Position::Current {
-        *open_files().get_mut(id) = file;
+        file.offset = start + copied as u64;
+        open_files().get_mut(id).go_on_from(file);
     }
-    Ok(count)
+    Ok(copied)
 }
 
-fn read_device(device: Device, buffer: &mut [u8], nonblocking: bool) -> Moved {
+fn read_device(device: Device, buffer: &mut [u8]) -> usize {
     match device {
-        Device::Null => Ok(0),
-        Device::Zero | Device::Full => Ok(buffer.len()),
-        Device::Random => {
-            system::fill_random(buffer);
-            Ok(buffer.len())
-        }
-        Device::Tty | Device::Stdio { .. } => {
-            console::read(buffer, !nonblocking).map_err(|error| error.map_or(Stop::Signal(true), Stop::Errno))
+        Device::Null | Device::Tty | Device::Stdio { .. } => return 0,
+        Device::Zero | Device::Full => buffer.fill(0),
+        Device::Random => system::fill_random(buffer),
+    }
+    buffer.len()
+}
+
+fn read_console(address: u64, buffer: &mut [u8], nonblocking: bool) -> Moved {
+    loop {
+        let peeked = console::peek(buffer, !nonblocking);
+        let (count, position) = peeked.map_err(|error| error.map_or(Stop::Signal(true), Stop::Errno))?;
+        let copied = user::copy_out_some(address, &buffer[..count])?;
+        // As with a pipe.
+        if console::consume(position, copied) {
+            return Ok(copied);
         }
     }
 }
@@ -242,8 +338,7 @@ fn wait_for_pipe(pipe: PipeId) -> Result<(), Stop> {
     }
 }
 
-fn write_piece(id: OpenFileId, address: u64, want: usize, position: Position) -> Moved {
-    let file = details(id);
+fn write_piece(id: OpenFileId, file: &OpenFile, from: Cursor<'_>, want: usize, position: Position) -> Moved {
     match &file.object {
         Object::Device(Device::Full) => return Err(Errno::ENOSPC.into()),
         Object::Disk(_) | Object::Text(_) => return Err(Errno::EBADF.into()),
@@ -251,34 +346,12 @@ fn write_piece(id: OpenFileId, address: u64, want: usize, position: Position) ->
     }
     let thread = current();
     let mut scratch = thread.scratch.borrow_mut();
-    let buffer = &mut scratch[..want];
-    user::copy_in(address, buffer)?;
-    let buffer = &*buffer;
-    match &file.object {
-        Object::Memory(inode) => {
-            let offset = match position {
-                Position::At(offset) => offset,
-                Position::Current if file.flags.contains(OpenFlags::APPEND) => {
-                    vfs::lock().size(inode.id())?
-                }
-                Position::Current => file.offset,
-            };
-            check_file_size(offset)?;
-            let count = write_memory(inode, offset, buffer)?;
-            if position == Position::Current {
-                open_files().get_mut(id).offset = offset + count as u64;
-            }
-            Ok(count)
-        }
-        Object::Device(Device::Stdio { stream, .. }) => write_console(u64::from(*stream).max(1), buffer),
-        Object::Device(Device::Tty) => write_console(1, buffer),
-        Object::Device(_) => Ok(want),
-        Object::Pipe { pipe, .. } => {
-            let nonblocking = file.flags.contains(OpenFlags::NONBLOCK);
-            write_pipe(id, *pipe, buffer, nonblocking)
-        }
-        _ => Err(Errno::EBADF.into()),
+    let gathered = from.gather(&mut scratch[..want])?;
+    if gathered < want && matches!(file.object, Object::Pipe { .. }) {
+        // As in Linux: what goes into a pipe at once goes whole.
+        return Err(Errno::EFAULT.into());
     }
+    send(id, file, &scratch[..gathered], position)
 }
 
 /// Writes to a file of tmpfs, page by page: what finds no memory has done nothing.
@@ -351,13 +424,21 @@ fn broken_pipe(thread: &Thread) -> Moved {
 
 pub fn sendfile([out, input, offset, count, ..]: Arguments) -> Outcome {
     let (out, input) = (open_file(out)?, open_file(input)?);
-    open_files().get(out).check_writable()?;
+    let target = details(out);
+    target.check_writable()?;
+    details(input).check_readable()?;
+    if target.flags.contains(OpenFlags::APPEND) {
+        return Err(Errno::EINVAL.into());
+    }
+    let offset_pointer = UserPtr::<u64>::from(offset).non_null();
+    let _turns = match offset_pointer {
+        Some(_) => (Turn::at_offset(out), None),
+        None => Turn::at_offsets(out, input),
+    };
     let source = details(input);
-    source.check_readable()?;
     let (Object::Disk(inode) | Object::Memory(inode)) = &source.object else {
         return Err(Errno::EINVAL.into());
     };
-    let offset_pointer = UserPtr::<u64>::from(offset).non_null();
     let start = match offset_pointer {
         Some(pointer) => {
             let start = pointer.read()?;
@@ -399,23 +480,35 @@ fn send_piece(out: OpenFileId, source: &Object, inode: &Inode, offset: u64, buff
         }
         _ => vfs::lock().read_at(inode, offset, buffer)?,
     };
-    if read == 0 { Ok(0) } else { send(out, &buffer[..read]) }
+    if read == 0 {
+        return Ok(0);
+    }
+    let target = details(out);
+    let _contents = turn_at_contents(&target);
+    send(out, &target, &buffer[..read], Position::Current)
 }
 
-/// Writes kernel bytes to an open file.
-fn send(id: OpenFileId, bytes: &[u8]) -> Moved {
-    let file = details(id);
+/// Writes kernel bytes to an open file. It is the caller's turn at its offset and its contents.
+fn send(id: OpenFileId, file: &OpenFile, bytes: &[u8], position: Position) -> Moved {
     match &file.object {
+        Object::Memory(inode) => {
+            let offset = match position {
+                _ if file.flags.contains(OpenFlags::APPEND) => vfs::lock().size(inode.id())?,
+                Position::Current => file.offset,
+                Position::At(offset) => offset,
+            };
+            check_file_size(offset)?;
+            let count = write_memory(inode, offset, bytes)?;
+            if position == Position::Current {
+                open_files().get_mut(id).offset = offset + count as u64;
+            }
+            Ok(count)
+        }
         Object::Pipe { pipe, .. } => write_pipe(id, *pipe, bytes, file.flags.contains(OpenFlags::NONBLOCK)),
         Object::Device(Device::Stdio { stream, .. }) => write_console(u64::from(*stream).max(1), bytes),
         Object::Device(Device::Tty) => write_console(1, bytes),
         Object::Device(Device::Full) => Err(Errno::ENOSPC.into()),
         Object::Device(_) => Ok(bytes.len()),
-        Object::Memory(inode) => {
-            let count = write_memory(inode, file.offset, bytes)?;
-            open_files().get_mut(id).offset = file.offset + count as u64;
-            Ok(count)
-        }
         _ => Err(Errno::EBADF.into()),
     }
 }

@@ -1,11 +1,11 @@
 //! File locks: what `fcntl` and `flock` ask of the table in [`crate::files::locks`].
 
-use super::files::{details, open_file};
+use super::files::{details, open_file, size_of_open};
 use super::{Arguments, Outcome, descriptor, uint};
-use crate::files::{locks, vfs};
+use crate::files::locks;
 use crate::hart::current;
 use crate::memory::user::UserPtr;
-use fs::{Errno, FileLock, Holder, LAST_BYTE, LockKind, Lockable, Object, OpenFile, OpenFileId};
+use fs::{Errno, FileLock, Holder, LAST_BYTE, LockKind, Lockable, OpenFileId};
 use linux_raw_sys::general as linux;
 
 /// `struct flock`, which is passed by words because of its padding.
@@ -36,7 +36,7 @@ pub fn record_lock(fd: u64, id: OpenFileId, command: u32, argument: u64) -> Outc
     let pointer = UserPtr::<[u64; 4]>::from(argument);
     let request = Request::from_words(pointer.read()?);
     let file = details(id);
-    let range = range_of(&request, &file)?;
+    let range = range_of(&request, id, file.offset)?;
     let kind = kind_of(request.kind)?;
     let is_of_file = matches!(command, linux::F_OFD_GETLK | linux::F_OFD_SETLK | linux::F_OFD_SETLKW);
     let tells = matches!(command, linux::F_GETLK | linux::F_OFD_GETLK);
@@ -85,14 +85,11 @@ fn kind_of(kind: u16) -> Result<Option<LockKind>, Errno> {
 }
 
 /// First and last byte.
-fn range_of(request: &Request, file: &OpenFile) -> Result<(u64, u64), Errno> {
+fn range_of(request: &Request, id: OpenFileId, offset: u64) -> Result<(u64, u64), Errno> {
     let base = match u32::from(request.whence) {
         linux::SEEK_SET => 0,
-        linux::SEEK_CUR => file.offset,
-        linux::SEEK_END => match &file.object {
-            Object::Disk(inode) | Object::Memory(inode) => vfs::lock().size(inode.id())?,
-            _ => 0,
-        },
+        linux::SEEK_CUR => offset,
+        linux::SEEK_END => size_of_open(id)?,
         _ => return Err(Errno::EINVAL),
     };
     let base = base.cast_signed();

@@ -5,7 +5,6 @@ use super::{Arguments, Outcome, int, length, uint};
 use crate::devices::clock;
 use crate::files::vfs;
 use crate::hart::current;
-use crate::memory::pages;
 use crate::memory::user::{self, UserPtr};
 use fs::{Errno, Inode, LastLink, Location, Object, Timestamp};
 use linux_raw_sys::general as linux;
@@ -157,9 +156,7 @@ pub fn truncate([path, len, ..]: Arguments) -> Outcome {
     if location.inode.is_dir() {
         return Err(Errno::EISDIR.into());
     }
-    vfs::lock().truncate(&location.inode, len)?;
-    pages::unmap_past_end(&location.inode);
-    Ok(0)
+    super::files::truncate(&location.inode, len)
 }
 
 pub fn chdir([path, ..]: Arguments) -> Outcome {
