@@ -104,6 +104,8 @@ fn json_holds_every_documented_field() {
         "steps",
         "faults.total",
         "faults.from_disk",
+        "faults.began_read",
+        "faults.awaited_read",
         "disk.reads",
         "disk.bytes",
         "frames.total",
@@ -126,6 +128,13 @@ fn json_holds_every_documented_field() {
         count(&figures, "tlb.misses"),
         count(&figures, "tlb.i.misses") + count(&figures, "tlb.d.misses")
     );
+    assert_eq!(
+        count(&figures, "faults.from_disk"),
+        count(&figures, "faults.began_read") + count(&figures, "faults.awaited_read")
+    );
+    // The parent and its child want the same pages at the same time: one of them reads, the other waits.
+    assert!(count(&figures, "faults.awaited_read") > 0);
+    assert!(count(&figures, "faults.began_read") < count(&figures, "disk.reads"));
     assert!(count(&figures, "instructions_user") < count(&figures, "instructions"));
     assert!(figures["state_hash"].as_str().unwrap().starts_with("0x"));
 }

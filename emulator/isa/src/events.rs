@@ -53,7 +53,7 @@ kinds! {
     Accessed = 10, "accessed";
     /// Page fault that mapped nothing: the VMA does not allow the access (SIGSEGV, SEGV_ACCERR).
     Protection = 11, "protection";
-    /// Page fault that mapped nothing: no VMA there (SIGSEGV, SEGV_MAPERR), or past the end of the file (SIGBUS).
+    /// Page fault that mapped nothing: no VMA there (SIGSEGV, SEGV_MAPERR), or past the end of the file (SIGBUS). `detail3` = a [`SegvReason`].
     Segv = 12, "segv";
     /// Page fault: a page came back from swap. `detail` = swap slot.
     SwapIn = 13, "swap_in";
@@ -86,7 +86,7 @@ kinds! {
     /// A process executes a new program, in a new address space: `space`. `detail` = entry, `detail2` = `satp`; text: the program's path.
     /// Its other threads have ended, and the one that asked for this is its first from now on, with the process's number.
     Exec = 31, "exec";
-    /// A process ended: `detail` = the status in the encoding of `wait4`.
+    /// A process ended: `detail` = the status in the encoding of `wait4`. `pc` is where its last thread was.
     Exit = 32, "exit";
     /// The hart now runs `tid`; `detail2` = its `satp`.
     Switch = 33, "switch";
@@ -198,6 +198,42 @@ impl Access {
             Self::Read => "read",
             Self::Write => "write",
             Self::Execute => "execute",
+        }
+    }
+}
+
+/// Why an address can't be had at all: `detail3` of [`EventKind::Segv`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
+pub enum SegvReason {
+    /// No VMA holds it (SIGSEGV, SEGV_MAPERR).
+    NotMapped = 0,
+    /// The stack may not grow so far (SIGSEGV, SEGV_MAPERR). `detail` of the event is the limit in bytes.
+    StackLimit = 1,
+    /// It lies past the end of the file that is mapped there (SIGBUS, BUS_ADRERR).
+    BeyondEndOfFile = 2,
+    /// The device could not read the page (SIGBUS, BUS_ADRERR).
+    ReadFailed = 3,
+    /// The page is a hole of a file in memory, and such files have all the frames that they may have.
+    NoRoom = 4,
+}
+
+impl SegvReason {
+    /// Each of them.
+    pub const ALL: [Self; 5] =
+        [Self::NotMapped, Self::StackLimit, Self::BeyondEndOfFile, Self::ReadFailed, Self::NoRoom];
+    /// The reason of a record's number.
+    pub fn from_number(number: u64) -> Option<Self> {
+        Self::ALL.into_iter().find(|&reason| reason as u64 == number)
+    }
+    /// The name used in traces.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotMapped => "not_mapped",
+            Self::StackLimit => "stack_limit",
+            Self::BeyondEndOfFile => "beyond_end_of_file",
+            Self::ReadFailed => "read_failed",
+            Self::NoRoom => "no_room",
         }
     }
 }

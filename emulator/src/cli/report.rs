@@ -39,7 +39,13 @@ impl Figures<'_> {
                 stats.faults_by_kind().map(|(kind, n)| (kind.name().to_string(), json!(n))).collect();
             put(
                 "faults",
-                json!({"total": stats.faults_total, "from_disk": stats.faults_from_disk, "by_kind": by_kind}),
+                json!({
+                    "total": stats.faults_total,
+                    "from_disk": stats.faults_from_disk,
+                    "began_read": stats.faults_from_disk - stats.faults_awaited,
+                    "awaited_read": stats.faults_awaited,
+                    "by_kind": by_kind,
+                }),
             );
             put("frames", json!({"total": stats.frames_total, "peak": stats.frames_peak}));
         }
@@ -92,6 +98,8 @@ impl Figures<'_> {
                 row(&format!("  {}", kind.name()), grouped(n));
             }
             row("  of them from disk", grouped(stats.faults_from_disk));
+            row("    by a read of their own", grouped(stats.faults_from_disk - stats.faults_awaited));
+            row("    by a read under way", grouped(stats.faults_awaited));
             row(
                 "frames at peak",
                 format!("{} of {}", grouped(stats.frames_peak), grouped(stats.frames_total)),

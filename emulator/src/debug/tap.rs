@@ -28,7 +28,7 @@ impl Tap {
     /// Takes in the next event. `Stop` means: come back to the debugger before the next instruction.
     pub fn take_in(&mut self, event: &Event) -> EventAction {
         self.trace.fold(event);
-        self.explanation = explain(event, &self.trace.guest).or(self.explanation.take());
+        self.explanation = explain(event, &self.trace).or(self.explanation.take());
         let Some(kind) = event.kind() else { return EventAction::Continue };
         if let Some((id, _)) = self.catches.iter().find(|(_, filter)| filter.kinds.contains(&kind)) {
             self.caught = Some((*id, event.clone()));

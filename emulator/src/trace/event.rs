@@ -1,13 +1,14 @@
 //! One stamped event, and its line in a trace file.
 //!
 //! A trace file is JSON lines: first a [`TraceHeader`], then one object an event. Fields that do not apply (zero in the
-//! record) are left out. Addresses, PTEs and `satp` values are strings in hexadecimal, since they do not fit the
-//! numbers of every JSON reader; the rest are numbers. The three details of a record go by the names that
+//! record) are left out. Addresses, offsets, the numbers of files, PTEs and `satp` values are strings in hexadecimal, since
+//! they do not fit the numbers of every JSON reader (2^53); the rest are numbers. The three details of a record go by the names that
 //! [`detail_names`] gives for its kind. The schema is described in `docs/json.md`.
 
 use isa::Step;
 use isa::events::{
-    EventKind, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY, VMA_EXEC, VMA_READ, VMA_SHARED, VMA_WRITE,
+    EventKind, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY, SegvReason, VMA_EXEC, VMA_READ, VMA_SHARED,
+    VMA_WRITE,
 };
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -15,7 +16,7 @@ use serde::{Serialize, Serializer};
 /// Name of the format, in the header.
 pub const TRACE_SCHEMA: &str = "folio-trace";
 /// Version of the format: raised when a field is removed or changes its meaning.
-pub const TRACE_VERSION: u32 = 1;
+pub const TRACE_VERSION: u32 = 2;
 
 /// The first line of a trace file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -77,6 +78,8 @@ enum Form {
     Hex,
     /// Permissions as in `/proc/PID/maps`.
     Permissions,
+    /// Why an address can't be had, by name.
+    Reason,
 }
 
 /// The names of a kind's `detail`, `detail2` and `detail3`; `None` where it has none.
@@ -87,23 +90,24 @@ fn detail_names(kind: EventKind) -> [Option<(&'static str, Form)>; 3] {
     match kind {
         // `detail3` of a fault repeats the flag that is written as `from_disk`.
         K::FileDisk | K::FileCache | K::FileCopy | K::SharedMap | K::Evict | K::CacheFill | K::CacheDrop => {
-            [number("file"), number("page"), None]
+            [hex("file"), number("page"), None]
         }
         K::SwapIn | K::SwapOut => [number("slot"), None, None],
         K::Discard => [number("pages"), None, None],
         K::CowShare => [number("frames"), number("child_space"), None],
-        K::Mmap => [number("file"), number("offset"), Some(("permissions", Form::Permissions))],
+        K::Mmap => [hex("file"), hex("offset"), Some(("permissions", Form::Permissions))],
         K::Mprotect => [None, None, Some(("permissions", Form::Permissions))],
         K::Fork => [number("child"), hex("satp"), number("child_space")],
         K::Exec => [hex("entry"), hex("satp"), None],
         K::Exit => [number("status"), None, None],
         K::Switch => [None, hex("satp"), None],
-        K::DiskRead => [number("sector"), number("bytes"), number("file")],
+        K::DiskRead => [number("sector"), number("bytes"), hex("file")],
         K::ExecRefused => [number("errno"), None, None],
         K::Thread => [number("thread"), None, None],
         K::Boot => [number("frames"), number("heap_bytes"), hex("frame_table")],
         K::FrameTake => [number("use"), None, None],
         K::Shutdown => [number("free_frames"), number("cached_frames"), number("frames_at_boot")],
+        K::Segv => [None, None, Some(("reason", Form::Reason))],
         K::Zero
         | K::ZeroShared
         | K::CowCopy
@@ -112,7 +116,6 @@ fn detail_names(kind: EventKind) -> [Option<(&'static str, Form)>; 3] {
         | K::Accessed
         | K::Dirtied
         | K::Protection
-        | K::Segv
         | K::Munmap
         | K::Brk
         | K::OutOfFrames
@@ -182,6 +185,10 @@ impl Serialize for Event {
             match field {
                 Some((name, Form::Number)) => line.serialize_entry(name, &value)?,
                 Some((name, Form::Hex)) => line.serialize_entry(name, &hex(value))?,
+                Some((name, Form::Reason)) => match SegvReason::from_number(value) {
+                    Some(reason) => line.serialize_entry(name, reason.name())?,
+                    None => line.serialize_entry(name, &value)?,
+                },
                 Some((name, Form::Permissions)) => line.serialize_entry(name, &permissions(value))?,
                 None => {}
             }

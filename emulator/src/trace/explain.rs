@@ -1,11 +1,13 @@
 //! One page fault in plain words: which bit of which PTE decided, and what the kernel did about it.
 
+use super::Trace;
 use super::event::Event;
 use super::guest_view::GuestView;
+use super::history::{DiskRead, ThreadId};
 use super::space::VmaView;
-use isa::events::{Access, EventKind, EventRecord};
+use isa::events::{Access, EventKind, EventRecord, SegvReason};
 use isa::paging::{Pte, PteFlags};
-use isa::{PAGE_SIZE, VirtAddr};
+use isa::{PAGE_SIZE, Step, VirtAddr};
 use std::fmt::Write;
 
 /// Why the hardware could not use a PTE for an access by a user program.
@@ -89,8 +91,9 @@ pub fn pte_flags(pte: Pte) -> String {
     bits.into_iter().map(|(bit, letter)| if pte.flags().contains(bit) { letter } else { '-' }).collect()
 }
 
-/// One paragraph on a page fault, `guest` being the state of things after it; `None` if the event is not a fault.
-pub fn explain(event: &Event, guest: &GuestView) -> Option<String> {
+/// One paragraph on a page fault, `trace` being the state of things after it; `None` if the event is not a fault.
+pub fn explain(event: &Event, trace: &Trace) -> Option<String> {
+    let guest = &trace.guest;
     let kind = event.kind().filter(|kind| kind.is_fault())?;
     let record = &event.record;
     let access = record.access().unwrap_or(Access::Read);
@@ -100,7 +103,7 @@ pub fn explain(event: &Event, guest: &GuestView) -> Option<String> {
         who(event, guest, access),
         place(record, vma),
         why(event, access),
-        action(kind, access, record, guest, vma),
+        action(kind, access, event, trace, vma),
     ];
     for sentence in sentences {
         if !text.is_empty() {
@@ -194,23 +197,44 @@ fn why(event: &Event, access: Access) -> String {
 }
 
 /// What the kernel did.
-fn action(
-    kind: EventKind,
-    access: Access,
-    record: &EventRecord,
-    guest: &GuestView,
-    vma: Option<&VmaView>,
-) -> String {
+fn action(kind: EventKind, access: Access, event: &Event, trace: &Trace, vma: Option<&VmaView>) -> String {
+    let (record, guest) = (&event.record, &trace.guest);
     let (frame, previous) = (record.frame, record.previous_frame);
     let file =
         || guest.file_name(record.detail).map_or_else(|| format!("file {}", record.detail), str::to_owned);
     let page = record.detail2;
     let now = format!("the PTE is now {:#x} [{}]", record.new_pte, pte_flags(Pte(record.new_pte)));
-    let disk = record.flags & isa::events::FLAG_FROM_DISK != 0;
-    let waited = if disk {
-        "had to be read from the disk first, and the process slept meanwhile"
-    } else {
-        "was in the page cache already"
+    // A copy by the kernel that is refused is the system call's failure, not a signal.
+    let told = |signal: &str| {
+        if event.kernel_copy() {
+            "the system call failed with EFAULT".to_owned()
+        } else {
+            format!("sent {signal}")
+        }
+    };
+    let read = trace.history.disk_read(event);
+    let awaited = |reader: ThreadId, since: Step| {
+        let who = if reader.pid == record.pid {
+            format!("thread {} of this process", reader.tid)
+        } else {
+            match guest.process(reader.pid).map_or("", |process| process.name()) {
+                "" => format!("process {}", reader.pid),
+                name => format!("process {} ({name})", reader.pid),
+            }
+        };
+        format!("was being read from the disk already, since step {since} for {who}")
+    };
+    let waited = match read {
+        _ if !event.from_disk() => "was in the page cache already".to_owned(),
+        Some(DiskRead::Awaited(reader, since)) => {
+            format!("{}, and the process slept until it was there", awaited(reader, since))
+        }
+        Some(DiskRead::Again(dropped)) => format!(
+            "had been in memory before, but was given up at step {dropped}, and had to be read from the disk again, while the process slept"
+        ),
+        Some(DiskRead::First) | None => {
+            "had to be read from the disk first, and the process slept meanwhile".to_owned()
+        }
     };
     match kind {
         EventKind::Zero if record.pte & PteFlags::V.bits() != 0 => format!(
@@ -222,10 +246,21 @@ fn action(
         EventKind::ZeroShared => format!(
             "Nobody has written to the page yet, so it reads as zeros: the kernel mapped the one zero page that all such pages share, frame {frame:#x}, without bit W ({now}). No memory was used; the first store will fault again and get a frame."
         ),
-        EventKind::FileDisk => format!(
-            "The page had never been needed: the kernel read page {page} of {} from the disk into frame {frame:#x}, let the process sleep until it was there, and mapped the frame without bit W ({now}).",
-            file()
-        ),
+        EventKind::FileDisk => match read {
+            Some(DiskRead::Awaited(reader, since)) => format!(
+                "Page {page} of {} {}: the kernel began no second read, let the process sleep until the page was there, in frame {frame:#x}, and mapped the frame without bit W ({now}).",
+                file(),
+                awaited(reader, since)
+            ),
+            Some(DiskRead::Again(dropped)) => format!(
+                "The page had been in memory before, but the page cache gave it up at step {dropped}: the kernel read page {page} of {} from the disk again, into frame {frame:#x}, let the process sleep until it was there, and mapped the frame without bit W ({now}).",
+                file()
+            ),
+            Some(DiskRead::First) | None => format!(
+                "The page had never been needed: the kernel read page {page} of {} from the disk into frame {frame:#x}, let the process sleep until it was there, and mapped the frame without bit W ({now}).",
+                file()
+            ),
+        },
         EventKind::FileCache => format!(
             "Page {page} of {} was in the page cache already, in frame {frame:#x}, mapped {} so far: the kernel mapped it here too, without bit W ({now}). No disk read, no copy.",
             file(),
@@ -266,15 +301,32 @@ fn action(
         EventKind::Protection => {
             let allowed = vma.map_or_else(String::new, |vma| format!(" ({})", vma.permissions()));
             format!(
-                "The mapping itself does not allow this{allowed}, so no frame can help: the kernel changed nothing and sent SIGSEGV (SEGV_ACCERR)."
+                "The mapping itself does not allow this{allowed}, so no frame can help: the kernel changed nothing and {}.",
+                told("SIGSEGV (SEGV_ACCERR)")
             )
         }
-        EventKind::Segv if vma.is_some() => {
-            "The mapping is there, but the file behind it has no such page, or it could not be read: the kernel changed nothing and sent SIGBUS.".to_owned()
-        }
-        EventKind::Segv => {
-            "The kernel changed nothing and sent SIGSEGV (SEGV_MAPERR).".to_owned()
-        }
+        EventKind::Segv => match SegvReason::from_number(record.detail3) {
+            Some(SegvReason::StackLimit) => format!(
+                "The address lies below the stack, which may not grow so far: its limit is {} bytes (RLIMIT_STACK). The kernel changed nothing and {}.",
+                record.detail,
+                told("SIGSEGV (SEGV_MAPERR)")
+            ),
+            Some(SegvReason::NotMapped) | None => {
+                format!("The kernel changed nothing and {}.", told("SIGSEGV (SEGV_MAPERR)"))
+            }
+            Some(SegvReason::BeyondEndOfFile) => format!(
+                "The mapping is there, but the file behind it has no such page: the kernel changed nothing and {}.",
+                told("SIGBUS")
+            ),
+            Some(SegvReason::ReadFailed) => format!(
+                "The mapping is there, but the page of the file could not be read: the kernel changed nothing and {}.",
+                told("SIGBUS")
+            ),
+            Some(SegvReason::NoRoom) => format!(
+                "The mapping is there, but files in memory have all the frames that they may have: the kernel changed nothing and {}.",
+                told("SIGBUS")
+            ),
+        },
         EventKind::SwapIn => format!(
             "The page had been swapped out: the kernel read it back from swap slot {} into frame {frame:#x} and mapped it ({now}).",
             record.detail

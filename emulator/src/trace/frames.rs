@@ -44,12 +44,18 @@ pub struct FrameView {
 pub(super) struct Frames {
     frames: BTreeMap<Ppn, FrameView>,
     system: BTreeMap<Ppn, SystemUse>,
+    /// How many of `system` are page tables.
+    page_tables: u64,
 }
 
 impl Frames {
     /// How many hold a page now.
     pub(super) fn len(&self) -> u64 {
         self.frames.len() as u64
+    }
+    /// How many are page tables now.
+    pub(super) fn page_tables(&self) -> u64 {
+        self.page_tables
     }
     pub(super) fn system(&self) -> impl Iterator<Item = (Ppn, SystemUse)> + '_ {
         self.system.iter().map(|(&ppn, &system_use)| (ppn, system_use))
@@ -66,7 +72,10 @@ impl Frames {
         self.forget(frame);
         match u32::try_from(kind) {
             Ok(frame_table::KIND_KERNEL) => drop(self.system.insert(frame, SystemUse::Kernel)),
-            Ok(frame_table::KIND_PAGE_TABLE) => drop(self.system.insert(frame, SystemUse::PageTable)),
+            Ok(frame_table::KIND_PAGE_TABLE) => {
+                self.system.insert(frame, SystemUse::PageTable);
+                self.page_tables += 1;
+            }
             Ok(frame_table::KIND_ZERO) => self.hold(frame, FrameContent::Zero),
             _ => {}
         }
@@ -102,7 +111,9 @@ impl Frames {
     /// `frame` holds nothing any more.
     pub(super) fn forget(&mut self, frame: Ppn) {
         self.frames.remove(&frame);
-        self.system.remove(&frame);
+        if self.system.remove(&frame) == Some(SystemUse::PageTable) {
+            self.page_tables -= 1;
+        }
     }
     /// The page cache gives a page up: by its frame, or where that is not told by file and page.
     pub(super) fn evict(&mut self, frame: Ppn, file: u64, page: u64) {

@@ -196,6 +196,16 @@ impl GuestView {
     pub fn frames_in_use(&self) -> u64 {
         self.frames.len()
     }
+    /// How many frames programs have, as `--frames` counts them: those that hold pages, and page tables.
+    pub fn frames_of_programs(&self) -> u64 {
+        self.frames.len() + self.frames.page_tables()
+    }
+    /// Where a process has the first page of its program.
+    pub fn first_page_of_program(&self, pid: u64) -> Option<VirtAddr> {
+        let program = &self.process(pid)?.program;
+        let is_first = |vma: &&VmaView| vma.name == *program && vma.offset_bytes < PAGE_SIZE;
+        self.space(pid)?.vmas().find(is_first).map(|vma| vma.start)
+    }
 
     /// A process that the stream has not told of yet runs in this address space.
     fn introduce(&mut self, pid: u64, space: u64) {

@@ -16,6 +16,8 @@ mod event;
 mod explain;
 mod frames;
 mod guest_view;
+mod history;
+mod refusal;
 mod space;
 mod stats;
 #[cfg(test)]
@@ -26,6 +28,8 @@ pub use event::{Event, TRACE_SCHEMA, TRACE_VERSION, TraceHeader};
 pub use explain::{Verdict, explain, pte_flags, verdict};
 pub use frames::{FrameContent, FrameView, SystemUse};
 pub use guest_view::{GuestView, ProcessState, ProcessView};
+pub use history::{Death, DiskRead, History, Place, ThreadId};
+pub use refusal::Refusal;
 pub use space::{SpaceView, VmaView};
 pub use stats::Stats;
 
@@ -38,6 +42,8 @@ pub struct Trace {
     pub stats: Stats,
     /// Processes, VMAs and frames as they are now.
     pub guest: GuestView,
+    /// What has been.
+    pub history: History,
     /// The last page fault, for `explain`.
     pub last_fault: Option<Event>,
     /// Why the last file that was refused as a program was refused.
@@ -47,8 +53,9 @@ pub struct Trace {
 impl Trace {
     /// Takes in the next event of the stream.
     pub fn fold(&mut self, event: &Event) {
+        self.history.fold(event, &self.guest);
         self.guest.fold(event);
-        self.stats.fold(event, self.guest.frames_in_use());
+        self.stats.fold(event, self.guest.frames_of_programs(), self.history.disk_read(event));
         if event.is_fault() {
             self.last_fault = Some(event.clone());
         }

@@ -1,6 +1,7 @@
 //! Counts folded from events: what `--stats` and `--json` tell of the guest OS.
 
 use super::event::Event;
+use super::history::DiskRead;
 use isa::events::EventKind;
 
 /// Counts over a whole run.
@@ -10,14 +11,17 @@ pub struct Stats {
     counts: Vec<u64>,
     /// Page faults resolved or refused, by trap or for a copy by the kernel.
     pub faults_total: u64,
-    /// Those that waited for a device read.
+    /// Those that waited for a device read: their own, or one that was under way.
     pub faults_from_disk: u64,
+    /// Those of them that waited for a read which another thread had begun.
+    pub faults_awaited: u64,
     /// Those resolved for a copy by the kernel.
     pub faults_for_kernel_copies: u64,
-    /// Frames that the kernel may hand out; 0 until it has booted.
+    /// Frames that programs may have, those that they have at boot included (the zero page, page tables); 0 until the kernel has
+    /// booted.
     pub frames_total: u64,
-    /// Most frames in use at one time: frames with pages of programs or files, page tables and the
-    /// kernel's own memory not included.
+    /// Most frames that programs had at one time: with their pages or those of files, and page tables; the kernel's own
+    /// memory not included.
     pub frames_peak: u64,
     /// Events of kinds that this version does not know.
     pub unknown: u64,
@@ -29,6 +33,7 @@ impl Default for Stats {
             counts: vec![0; EventKind::ALL.len()],
             faults_total: 0,
             faults_from_disk: 0,
+            faults_awaited: 0,
             faults_for_kernel_copies: 0,
             frames_total: 0,
             frames_peak: 0,
@@ -38,8 +43,8 @@ impl Default for Stats {
 }
 
 impl Stats {
-    /// Takes in the next event; `frames_in_use` is the number after it.
-    pub(super) fn fold(&mut self, event: &Event, frames_in_use: u64) {
+    /// Takes in the next event; `frames_in_use` is the number after it, `read` how it came to wait for the disk.
+    pub(super) fn fold(&mut self, event: &Event, frames_in_use: u64, read: Option<DiskRead>) {
         let Some(kind) = event.kind() else {
             self.unknown += 1;
             return;
@@ -49,9 +54,10 @@ impl Stats {
         }
         self.faults_total += u64::from(event.is_fault());
         self.faults_from_disk += u64::from(event.from_disk());
+        self.faults_awaited += u64::from(matches!(read, Some(DiskRead::Awaited(..))));
         self.faults_for_kernel_copies += u64::from(event.kernel_copy());
         if kind == EventKind::Boot {
-            self.frames_total = event.record.detail;
+            self.frames_total = event.record.detail + frames_in_use;
         }
         self.frames_peak = self.frames_peak.max(frames_in_use);
     }

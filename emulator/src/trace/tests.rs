@@ -2,8 +2,8 @@
 
 use super::*;
 use isa::events::{
-    Access, EventKind as K, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY, VMA_EXEC, VMA_GROWSDOWN, VMA_READ,
-    VMA_WRITE,
+    Access, EventKind as K, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY, SegvReason, VMA_EXEC,
+    VMA_GROWSDOWN, VMA_READ, VMA_WRITE,
 };
 use isa::paging::{Pte, PteFlags, Satp};
 use isa::{Ppn, Step, VirtAddr, Vpn};
@@ -368,14 +368,22 @@ fn explanations_name_bit_frames_and_action() {
     rows.push((protection, &["bit W was 0", "does not allow this (r-xp)", "SEGV_ACCERR"]));
     let segv = s.fault(K::Segv, 1, 0x10, Access::Read, 0);
     rows.push((segv, &["No mapping of the process", "bit V was 0", "SEGV_MAPERR"]));
-    let bus = s.fault(K::Segv, 1, DATA, Access::Read, 0);
-    rows.push((bus, &["SIGBUS"]));
+    let bus = s.fault_with(K::Segv, 1, DATA, Access::Read, 0, |r| {
+        r.detail3 = SegvReason::BeyondEndOfFile as u64;
+    });
+    rows.push((bus, &["the file behind it has no such page", "SIGBUS"]));
+    let deep = s.fault_with(K::Segv, 1, STACK - 0x100_0000, Access::Write, 0, |r| {
+        (r.detail, r.detail3) = (8 << 20, SegvReason::StackLimit as u64);
+    });
+    rows.push((deep, &["may not grow so far", "8388608 bytes", "SEGV_MAPERR"]));
+    let refused = s.fault_with(K::Segv, 1, 0x10, Access::Read, 0, |r| r.flags |= FLAG_KERNEL_COPY);
+    rows.push((refused, &["the system call failed with EFAULT"]));
     let swap = s.fault_with(K::SwapIn, 1, HEAP, Access::Read, 0x79, |r| r.detail = 12);
     rows.push((swap, &["swap slot 12", "0x79"]));
     let copy = s.fault_with(K::Zero, 1, HEAP, Access::Write, 0x7a, |r| r.flags |= FLAG_KERNEL_COPY);
     rows.push((copy, &["the kernel had to write to 0x30000 for process 1 (sh)", "before it copies"]));
     for (event, needles) in &rows {
-        let text = explain(event, s.guest()).expect("it is a fault");
+        let text = explain(event, &s.trace).expect("it is a fault");
         for needle in *needles {
             assert!(text.contains(needle), "{:?}: no {needle:?} in: {text}", event.kind());
         }
@@ -385,8 +393,88 @@ fn explanations_name_bit_frames_and_action() {
         assert!(rows.iter().any(|(event, _)| event.kind() == Some(*kind)), "no row for {kind:?}");
     }
     let switch = s.push(K::Switch, 1, "", |_| {});
-    assert_eq!(explain(&switch, s.guest()), None);
+    assert_eq!(explain(&switch, &s.trace), None);
     assert_eq!(s.trace.last_fault.as_ref().map(|e| e.step), rows.last().map(|(e, _)| e.step));
+}
+
+/// A page that is read once, awaited by another process meanwhile, given up and read once more.
+#[test]
+fn an_explanation_tells_who_had_a_page_read_and_whether_it_was_there_before() {
+    let page = |r: &mut EventRecord| (r.detail, r.detail2) = (7, 5);
+    let from_disk = |r: &mut EventRecord| {
+        page(r);
+        r.flags |= FLAG_FROM_DISK;
+    };
+    let mut s = Stream::shell();
+    s.push(K::Fork, 1, "", |r| (r.detail, r.detail2, r.detail3) = (2, satp(2), space(2)));
+    s.push(K::Switch, 1, "", |_| {});
+    let began = s.push(K::CacheFill, 0, "", page).step;
+    s.push(K::Switch, 2, "", |_| {});
+    let check = |s: &Stream, event: &Event, needles: &[&str], absent: &str| {
+        let text = explain(event, &s.trace).expect("it is a fault");
+        for needle in needles {
+            assert!(text.contains(needle), "no {needle:?} in: {text}");
+        }
+        assert!(!text.contains(absent), "{absent:?} in: {text}");
+    };
+    let waited = s.fault_with(K::FileDisk, 2, TEXT, Access::Read, 0x72, from_disk);
+    let since = format!("since step {began} for process 1 (sh)");
+    check(&s, &waited, &["being read from the disk already", &since, "no second read"], "never been needed");
+    let first = s.fault_with(K::FileDisk, 1, TEXT, Access::Read, 0x72, from_disk);
+    check(&s, &first, &["had never been needed"], "already");
+    let copy = s.fault_with(K::FileCopy, 2, DATA, Access::Write, 0x73, from_disk);
+    check(&s, &copy, &["being read from the disk already", &since], "had to be read from the disk first");
+    assert_eq!(
+        (s.trace.stats.faults_from_disk, s.trace.stats.faults_awaited),
+        (1 + 3, 2),
+        "one is the shell's own"
+    );
+
+    let dropped = s.push(K::Evict, 0, "", page).step;
+    s.push(K::CacheFill, 0, "", page);
+    let again = s.fault_with(K::FileDisk, 2, TEXT, Access::Read, 0x74, from_disk);
+    let at = format!("gave it up at step {dropped}");
+    check(&s, &again, &["been in memory before", &at, "from the disk again"], "never been needed");
+    let copy = s.fault_with(K::FileCopy, 2, DATA, Access::Write, 0x75, from_disk);
+    check(&s, &copy, &["given up at step", "from the disk again"], "had to be read from the disk first");
+}
+
+/// What the first process dies of: why the access was refused, where that is known.
+#[test]
+fn a_death_is_told_with_its_reason() {
+    let killed = |fill: fn(&mut Stream) -> Event| {
+        let mut s = Stream::shell();
+        fill(&mut s);
+        s.push(K::Exit, 1, "", |r| (r.pc, r.detail) = (0x1_0040, 11));
+        s.trace.history.death().cloned().expect("a signal has killed it")
+    };
+    let reason = |fill| killed(fill).refusal.map(|refusal| refusal.reason);
+    assert_eq!(
+        reason(|s| s.fault(K::Segv, 1, 0, Access::Read, 0)).as_deref(),
+        Some("no mapping holds this address")
+    );
+    assert_eq!(
+        reason(|s| s.fault_with(K::Segv, 1, STACK - 0x100_0000, Access::Write, 0, |r| {
+            (r.detail, r.detail3) = (8 << 20, SegvReason::StackLimit as u64);
+        }))
+        .as_deref(),
+        Some("the stack's limit of 8 MiB")
+    );
+    assert_eq!(
+        reason(|s| s.fault(K::Protection, 1, TEXT, Access::Write, 0)).as_deref(),
+        Some("read-only: text of /bin/sh (r-xp)")
+    );
+    let unmapped = reason(|s| {
+        s.push(K::Munmap, 1, "", |r| (r.va, r.va_end) = (DATA, DATA + 0x1000));
+        s.fault(K::Segv, 1, DATA + 8, Access::Write, 0)
+    });
+    assert!(unmapped.as_deref().is_some_and(|text| text.starts_with("unmapped by munmap at step ")));
+    // A fault that a handler came back from is not what it died of.
+    let elsewhere = killed(|s| s.fault_with(K::Segv, 1, 0, Access::Read, 0, |r| r.pc = 0x1_1000));
+    assert_eq!((elsewhere.refusal, elsewhere.pc.va), (None, VirtAddr(0x1_0040)));
+    let mut s = Stream::shell();
+    s.push(K::Exit, 1, "", |r| r.detail = 3 << 8);
+    assert_eq!(s.trace.history.death(), None);
 }
 
 #[test]
@@ -398,7 +486,7 @@ fn a_line_of_the_trace_file() {
     });
     assert_eq!(
         serde_json::to_string(&fault).unwrap(),
-        r#"{"t":1300,"hart":0,"kind":"file_copy","pid":1,"tid":1,"space":101,"pc":"0x10040","va":"0x20000","access":"write","from_disk":true,"kernel_copy":false,"pte":"0x0","new_pte":"0x198d7","refs":1,"frame":102,"previous_frame":101,"file":7,"page":2}"#
+        r#"{"t":1300,"hart":0,"kind":"file_copy","pid":1,"tid":1,"space":101,"pc":"0x10040","va":"0x20000","access":"write","from_disk":true,"kernel_copy":false,"pte":"0x0","new_pte":"0x198d7","refs":1,"frame":102,"previous_frame":101,"file":"0x7","page":2}"#
     );
     let fork = s.push(K::Fork, 1, "", |r| {
         (r.tid, r.detail, r.detail2, r.detail3, r.flags) = (5, 2, satp(2), space(2), 17);
@@ -410,7 +498,7 @@ fn a_line_of_the_trace_file() {
     let map = s.push(K::Mmap, 1, "/bin/ls", |r| (r.va, r.va_end, r.detail3) = (4096, 8192, READ_EXEC));
     assert_eq!(
         serde_json::to_string(&map).unwrap(),
-        r#"{"t":1500,"hart":0,"kind":"mmap","pid":1,"tid":1,"space":101,"va":"0x1000","va_end":"0x2000","file":0,"offset":0,"permissions":"r-xp","text":"/bin/ls"}"#
+        r#"{"t":1500,"hart":0,"kind":"mmap","pid":1,"tid":1,"space":101,"va":"0x1000","va_end":"0x2000","file":"0x0","offset":"0x0","permissions":"r-xp","text":"/bin/ls"}"#
     );
     let unknown = s.push(K::Zero, 1, "", |r| r.kind = 999);
     assert_eq!(
@@ -418,5 +506,5 @@ fn a_line_of_the_trace_file() {
         r#"{"t":1600,"hart":0,"kind":"unknown_999","pid":1,"tid":1,"space":101}"#
     );
     let header = serde_json::to_string(&TraceHeader::default()).unwrap();
-    assert_eq!(header, r#"{"schema":"folio-trace","version":1}"#);
+    assert_eq!(header, r#"{"schema":"folio-trace","version":2}"#);
 }

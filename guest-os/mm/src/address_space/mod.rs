@@ -138,6 +138,10 @@ impl AddressSpace {
     pub fn peak_resident_pages(&self) -> u64 {
         self.peak_resident_pages
     }
+    /// How far a stack may grow, in pages.
+    pub fn stack_limit_pages(&self) -> u64 {
+        self.stack_limit_pages
+    }
     /// How far a stack may grow, in pages (`RLIMIT_STACK`).
     pub fn set_stack_limit_pages(&mut self, pages: u64) {
         self.stack_limit_pages = pages;

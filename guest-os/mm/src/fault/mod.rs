@@ -13,6 +13,7 @@ mod resolution;
 
 pub use decide::decide;
 pub(crate) use decide::permits;
+pub use isa::events::SegvReason;
 pub use resolution::{FaultOutcome, FaultSignal, Resolution};
 
 use crate::page_cache::PageLookup;
@@ -98,21 +99,6 @@ impl FaultQuery<'_> {
     pub fn vpn(&self) -> Vpn {
         self.va.page()
     }
-}
-
-/// Why an address can't be had at all.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum SegvReason {
-    /// No VMA holds it (SIGSEGV, SEGV_MAPERR).
-    NotMapped,
-    /// The stack may not grow so far (SIGSEGV, SEGV_MAPERR).
-    StackLimit,
-    /// It lies past the end of the file that is mapped there (SIGBUS, BUS_ADRERR).
-    BeyondEndOfFile,
-    /// The device could not read the page (SIGBUS, BUS_ADRERR).
-    ReadFailed,
-    /// The page is a hole of a file in memory, and such files have all the frames that they may have.
-    NoRoom,
 }
 
 /// What a page fault needs.

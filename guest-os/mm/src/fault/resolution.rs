@@ -76,6 +76,14 @@ impl Resolution {
         }
     }
 
+    /// Why the address can't be had at all, if that is what was found.
+    pub fn refusal(&self) -> Option<SegvReason> {
+        match self.action {
+            FaultAction::Segv(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
     /// The event record of the fault; the caller adds process, thread, pc and whether it was a kernel copy.
     pub fn event(&self) -> EventRecord {
         let ppn = |frame: Option<FrameId>| frame.map_or(0, |f| f.ppn().0);

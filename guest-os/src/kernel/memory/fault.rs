@@ -6,8 +6,8 @@ use crate::memory::{heap, inject, mem, pages};
 use crate::processes::thread::Thread;
 use crate::processes::wait::{self, Channel};
 use crate::{arch, events};
-use isa::VirtAddr;
-use isa::events::{Access, EventKind, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY};
+use isa::events::{Access, EventKind, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY, SegvReason};
+use isa::{PAGE_SIZE, VirtAddr};
 use mm::fault::FaultSignal;
 use mm::{DiskWait, FaultOutcome, Resolution};
 use proc::{SigInfo, Signal};
@@ -57,7 +57,7 @@ fn try_resolve(va: VirtAddr, access: Access, origin: Origin) -> Result<(), Refus
                 return Ok(());
             }
             Ok(FaultOutcome::Refused(resolution)) => {
-                report(&resolution, origin);
+                report_refused(&resolution, origin, space.borrow().stack_limit_pages());
                 let signal = resolution.signal().expect("a refused fault has a signal");
                 return Err(Refused::Signal(signal));
             }
@@ -116,7 +116,23 @@ fn count(thread: &Thread, resolution: &Resolution) {
 }
 
 fn report(resolution: &Resolution, origin: Origin) {
-    let event = resolution.event();
+    report_event(resolution.event(), origin);
+}
+
+#[cold]
+fn report_refused(resolution: &Resolution, origin: Origin, stack_limit_pages: u64) {
+    let mut event = resolution.event();
+    if let Some(reason) = resolution.refusal() {
+        event.detail3 = reason as u64;
+        if reason == SegvReason::StackLimit {
+            event.detail = stack_limit_pages.saturating_mul(PAGE_SIZE);
+        }
+    }
+    report_event(event, origin);
+}
+
+#[inline]
+fn report_event(event: EventRecord, origin: Origin) {
     let copy = if origin == Origin::KernelCopy { FLAG_KERNEL_COPY } else { 0 };
     events::report(EventRecord { flags: event.flags | copy, ..event });
     const _: () = assert!(FLAG_FROM_DISK != FLAG_KERNEL_COPY);

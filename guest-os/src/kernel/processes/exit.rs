@@ -60,8 +60,11 @@ fn end_process(thread: &Thread, status: ExitStatus) {
         from = fd + 1;
     }
     *process.cwd.borrow_mut() = None;
-    let exit =
-        EventRecord { detail: u64::from(status.to_wait_status()), ..events::about(EventKind::Exit, thread) };
+    let exit = EventRecord {
+        pc: thread.user_pc(),
+        detail: u64::from(status.to_wait_status()),
+        ..events::about(EventKind::Exit, thread)
+    };
     let space = process.space.borrow_mut().take();
     if let Some(space) = space {
         let peak_resident_pages = space.borrow().peak_resident_pages();
