@@ -170,7 +170,12 @@ fn thread_numbers() -> Outcome {
     thread.join();
     check_eq!((SEEN.load(SeqCst), STATE.load(SeqCst)), (tid, os::getpid() as u32));
     check!(tid != os::getpid() as usize && gettid() == os::getpid() as usize);
-    check_error!(sys(g::__NR_tgkill, [os::getpid() as usize, tid, 0]), ESRCH);
+    // Its word is cleared a little before it has gone.
+    let is_there = || sys(g::__NR_tgkill, [os::getpid() as usize, tid, 0]);
+    while is_there().is_ok() {
+        os::sched_yield();
+    }
+    check_error!(is_there(), ESRCH);
     Ok(())
 }
 
