@@ -1,8 +1,10 @@
 //! Handles on files: which file system, which inode, of what type, and by which path it was reached.
 
+use crate::Errno;
 use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
 /// A mounted file system, by the order of mounting.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -96,6 +98,33 @@ impl FileType {
     }
 }
 
+/// What the handles on a file in memory share: how many open files and mappings may write it, or, below zero, how many programs
+/// execute it. Both at once there are not (ETXTBSY).
+pub(crate) type Pin = Arc<AtomicI32>;
+
+/// A right to write a file in memory, or to execute it, until it is dropped.
+#[derive(Debug)]
+pub struct FileUse {
+    pin: Pin,
+    count: i32,
+}
+
+impl FileUse {
+    fn new(pin: &Pin, count: i32) -> Result<Rc<FileUse>, Errno> {
+        if pin.load(Relaxed).signum() * count < 0 {
+            return Err(Errno::ETXTBSY);
+        }
+        pin.fetch_add(count, Relaxed);
+        Ok(Rc::new(FileUse { pin: pin.clone(), count }))
+    }
+}
+
+impl Drop for FileUse {
+    fn drop(&mut self) {
+        self.pin.fetch_sub(self.count, Relaxed);
+    }
+}
+
 /// A handle on a file. While a clone of it lives, an unlinked tmpfs file keeps its contents and its number.
 ///
 /// Whoever uses the file holds one: open files, current directories, VMAs.
@@ -104,7 +133,7 @@ pub struct Inode {
     pub(crate) id: FileId,
     pub(crate) file_type: FileType,
     /// Shared with the tmpfs node; its count tells whether the file is in use.
-    pub(crate) _pin: Option<Arc<()>>,
+    pub(crate) pin: Option<Pin>,
 }
 
 impl Inode {
@@ -115,6 +144,14 @@ impl Inode {
     /// The file's type (it never changes).
     pub fn file_type(&self) -> FileType {
         self.file_type
+    }
+    /// Begins to write the file: ETXTBSY while it is executed. `None`: it is not one that can be written.
+    pub fn use_for_writing(&self) -> Result<Option<Rc<FileUse>>, Errno> {
+        self.pin.as_ref().map(|pin| FileUse::new(pin, 1)).transpose()
+    }
+    /// Begins to execute the file: ETXTBSY while it is open for writing. `None`: it is not one that can be written.
+    pub fn use_for_executing(&self) -> Result<Option<Rc<FileUse>>, Errno> {
+        self.pin.as_ref().map(|pin| FileUse::new(pin, -1)).transpose()
     }
     /// Whether it is a directory.
     pub fn is_dir(&self) -> bool {

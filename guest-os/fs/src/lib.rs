@@ -40,7 +40,7 @@ pub use device::{Device, RandomSource};
 pub use dirent::{DirEntry, DirentWriter};
 pub use ext4::Ext4;
 pub use flags::{OpenFlags, Readiness};
-pub use inode::{FileId, FileSystemId, FileType, Inode, Location};
+pub use inode::{FileId, FileSystemId, FileType, FileUse, Inode, Location};
 pub use locks::{FileLock, FileLocks, Holder, LAST_BYTE, LockKind, Lockable};
 pub use open_file::{Object, OpenFile, OpenFileId, OpenFiles, Whence};
 pub use pipe::{PIPE_BUF, PIPE_CAPACITY, Pipe, PipeEnd, PipeId, PipeOutcome};

@@ -5,8 +5,8 @@
 //! however many files are open, and closing takes nothing.
 
 use crate::{
-    Device, DirEntry, DirentWriter, Errno, Inode, Location, OpenFlags, Pipe, PipeEnd, PipeId, PipeOutcome,
-    Readiness, Text,
+    Device, DirEntry, DirentWriter, Errno, FileUse, Inode, Location, OpenFlags, Pipe, PipeEnd, PipeId,
+    PipeOutcome, Readiness, Text,
 };
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
@@ -63,12 +63,19 @@ pub struct OpenFile {
     pub offset: u64,
     /// The text of a `/proc` file as it was when last read from its start.
     pub(crate) text: Option<Rc<Text>>,
+    /// Its right to write, where others must know of it.
+    pub(crate) writing: Option<Rc<FileUse>>,
 }
 
 impl OpenFile {
     /// An open file at offset 0. Flags that do not outlive `open` are dropped.
     pub fn new(object: Object, location: Option<Location>, flags: OpenFlags) -> OpenFile {
-        OpenFile { object, location, flags: flags & OpenFlags::STATUS, offset: 0, text: None }
+        OpenFile { object, location, flags: flags & OpenFlags::STATUS, offset: 0, text: None, writing: None }
+    }
+
+    /// Its right to write a file that can be executed, too.
+    pub fn writing(&self) -> Option<Rc<FileUse>> {
+        self.writing.clone()
     }
 
     /// The inode, where there is one.

@@ -3,6 +3,7 @@
 //! A file is freed when it has neither a name nor a handle: each node holds an `Arc` whose clones are the
 //! [`crate::Inode`] handles, and nameless nodes whose `Arc` is alone are reaped.
 
+use crate::inode::Pin;
 use crate::{DirEntry, Errno, FileId, FileMemory, FileSystemId, FileType, Stat, StatFs, Timestamp};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -44,12 +45,12 @@ struct Node {
     mtime: Timestamp,
     ctime: Timestamp,
     btime: Timestamp,
-    pin: Arc<()>,
+    pin: Pin,
 }
 
 impl Node {
     fn new(body: Body, mode: u32, nlink: u32, now: Timestamp) -> Node {
-        let pin = Arc::new(());
+        let pin = Pin::default();
         Node { body, mode, uid: 0, gid: 0, nlink, atime: now, mtime: now, ctime: now, btime: now, pin }
     }
 
@@ -132,7 +133,7 @@ impl Tmpfs {
     }
 
     /// A file's type and the count of its handles.
-    pub(crate) fn handle(&self, ino: u64) -> Result<(FileType, Arc<()>), Errno> {
+    pub(crate) fn handle(&self, ino: u64) -> Result<(FileType, Pin), Errno> {
         let node = self.node(ino)?;
         Ok((node.file_type(), node.pin.clone()))
     }

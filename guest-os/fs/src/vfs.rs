@@ -89,7 +89,7 @@ impl Vfs {
 
     fn root_inode(&self) -> Inode {
         let id = FileId { fs: EXT4, ino: self.ext4.root() };
-        Inode { id, file_type: FileType::Directory, _pin: None }
+        Inode { id, file_type: FileType::Directory, pin: None }
     }
 
     /// Opens what is already resolved (`openat` comes here last, `execve` first).
@@ -100,6 +100,7 @@ impl Vfs {
         }
         let (writes, truncates) = (flags.is_writable(), flags.contains(OpenFlags::TRUNC));
         let fs = inode.id.fs;
+        let mut writing = None;
         let object = match inode.file_type {
             _ if flags.contains(OpenFlags::PATH) => Object::Path(inode),
             FileType::Symlink => return Err(Errno::ELOOP),
@@ -118,6 +119,9 @@ impl Vfs {
                 Object::Text(inode)
             }
             FileType::Regular => {
+                if writes || truncates {
+                    writing = inode.use_for_writing()?;
+                }
                 if truncates {
                     self.truncate(&inode, 0)?;
                 }
@@ -126,7 +130,8 @@ impl Vfs {
             FileType::CharDevice => Object::Device(self.device(&inode)?),
             FileType::BlockDevice | FileType::Fifo | FileType::Socket => return Err(Errno::ENXIO),
         };
-        Ok(OpenFile::new(object, Some(location), flags))
+        let writing = writing.filter(|_| writes);
+        Ok(OpenFile { writing, ..OpenFile::new(object, Some(location), flags) })
     }
 
     /// The device behind a device file, in `/dev` or made by `mknod` in the root image.

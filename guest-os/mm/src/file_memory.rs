@@ -10,6 +10,7 @@ use crate::frame::{FrameId, FrameKind, OutOfFrames};
 use crate::memory::{Contents, Memory};
 use crate::page_cache::{FileId, PageKey, PageLookup, PageState, Store};
 use crate::phys::PhysMem;
+use core::ops::Range;
 use isa::PAGE_SIZE;
 
 /// A piece of a transfer that lies in one page.
@@ -109,6 +110,17 @@ impl<P: PhysMem> Memory<P> {
         self.drop_pages_from(file, len_bytes.div_ceil(PAGE_SIZE));
         self.zero_past_end(file, len_bytes);
         self.cache_mut().set_file(file, len_bytes, store);
+    }
+
+    /// Zeros in place of what pages of a file in memory hold (MADV_REMOVE). They keep their frames, unlike in Linux.
+    pub fn zero_pages(&mut self, file: FileId, pages: Range<u64>) {
+        let mut from = pages.start;
+        while let Some(key) = self.cache().next_page(file, from).filter(|key| key.index < pages.end) {
+            if let PageLookup::Ready(frame) = self.cache().lookup(key) {
+                self.zero_from(frame, 0);
+            }
+            from = key.index + 1;
+        }
     }
 
     fn grow_file(&mut self, file: FileId, store: Store, len_bytes: u64) {

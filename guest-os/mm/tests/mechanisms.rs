@@ -644,7 +644,7 @@ fn mappings_are_placed_as_asked() {
         };
         r.spaces[0].map(&mut r.mem, request).map(|m| m.range.start)
     };
-    let top = mm::layout::MMAP_BASE_PAGE.0;
+    let top = mm::layout::mmap_base_page(mm::layout::STACK_LIMIT_PAGES).0;
     assert_eq!(map(Placement::Anywhere, 4), Ok(Vpn(top - 4)));
     assert_eq!(map(Placement::Anywhere, 4), Ok(Vpn(top - 8)));
     assert_eq!(map(Placement::Hint(Vpn(0x500)), 4), Ok(Vpn(0x500)));

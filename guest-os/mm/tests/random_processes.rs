@@ -10,7 +10,7 @@ mod support;
 use isa::paging::PteFlags;
 use isa::{PAGE_SIZE, Ppn, VirtAddr, Vpn};
 use mm::fault::FaultSignal;
-use mm::layout::{MMAP_BASE_PAGE, STACK_GUARD_PAGES, STACK_TOP, USER_START_PAGE};
+use mm::layout::{STACK_GUARD_PAGES, STACK_LIMIT_PAGES, STACK_TOP, USER_START_PAGE, mmap_base_page};
 use mm::{
     AddressSpace, Backing, FileBacking, FileId, Flush, ForkMaps, FrameKind, MapRequest, Memory, PageRange,
     Placement, Prot, SpaceId, Store, VmaFlags,
@@ -537,4 +537,4 @@ fn the_same_seed_is_the_same_run() {
     }
 }
 
-const _: () = assert!(ARENA.end.0 < MMAP_BASE_PAGE.0);
+const _: () = assert!(ARENA.end.0 < mmap_base_page(STACK_LIMIT_PAGES).0);

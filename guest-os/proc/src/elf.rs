@@ -121,7 +121,7 @@ pub struct ElfPlan {
     pub headers_va: VirtAddr,
     /// How many there are (`AT_PHNUM`).
     pub header_count: u64,
-    /// What was added to the file's addresses: 0 unless position-independent.
+    /// What was added to the file's addresses, modulo 2^64: 0 unless position-independent.
     pub bias: u64,
     /// First page boundary after all segments, where the heap starts.
     pub brk_start: VirtAddr,
@@ -189,7 +189,7 @@ impl Headers {
         }
         let loads = || headers().filter(|h| h.p_type == program_header::PT_LOAD);
         let is_pie = self.header.e_type == header::ET_DYN;
-        let bias = if is_pie { Self::bias(loads(), pie_base)? } else { 0 };
+        let bias = if is_pie { Self::bias(loads(), pie_base) } else { 0 };
         let mut plan = ElfPlan {
             segments: Vec::new(),
             entry: VirtAddr(self.header.e_entry.wrapping_add(bias)),
@@ -240,12 +240,12 @@ impl Headers {
         if plan.segments.iter().any(is_cut_off) { Err(ElfError::BssPastEnd) } else { Ok(()) }
     }
 
-    /// Puts the lowest segment at `pie_base`, rounded to the largest alignment that a segment asks for.
-    fn bias(loads: impl Iterator<Item = ProgramHeader> + Clone, pie_base: VirtAddr) -> Result<u64, ElfError> {
+    /// Puts the lowest segment at `pie_base`, rounded to the largest alignment that a segment asks for: downwards, too (modulo 2^64).
+    fn bias(loads: impl Iterator<Item = ProgramHeader> + Clone, pie_base: VirtAddr) -> u64 {
         let aligned = |header: ProgramHeader| header.p_align.is_power_of_two().then_some(header.p_align);
         let align = loads.clone().filter_map(aligned).max().unwrap_or(PAGE_SIZE).max(PAGE_SIZE);
         let lowest = loads.map(|header| header.p_vaddr & !(PAGE_SIZE - 1)).min().unwrap_or(0);
-        (pie_base.0 & !(align - 1)).checked_sub(lowest).ok_or(ElfError::OutOfRange)
+        (pie_base.0 & !(align - 1)).wrapping_sub(lowest)
     }
 }
 
@@ -253,7 +253,7 @@ fn plan_segment(header: &ProgramHeader, bias: u64, user_end: VirtAddr) -> Result
     if header.p_memsz == 0 {
         return Ok(None);
     }
-    let va = header.p_vaddr.checked_add(bias).ok_or(ElfError::OutOfRange)?;
+    let va = header.p_vaddr.wrapping_add(bias);
     if header.p_filesz > header.p_memsz {
         return Err(ElfError::BadSegment);
     }
@@ -334,9 +334,14 @@ mod tests {
 
     #[test]
     fn position_independent_programs_move_as_a_whole() {
-        let plan = plan(3, &[(5, 0, 0, 0x500, 0x500), (6, 0xe00, 0x1e00, 0x10, 0x10)]).unwrap();
-        assert_eq!((plan.bias, plan.segments[1].start), (PIE.0, VirtAddr(PIE.0 + 0x1000)));
-        assert_eq!(plan.entry, VirtAddr(PIE.0 + 0x10100));
+        let low = plan(3, &[(5, 0, 0, 0x500, 0x500), (6, 0xe00, 0x1e00, 0x10, 0x10)]).unwrap();
+        assert_eq!((low.bias, low.segments[1].start), (PIE.0, VirtAddr(PIE.0 + 0x1000)));
+        assert_eq!(low.entry, VirtAddr(PIE.0 + 0x10100));
+        // One that is linked above its place goes down.
+        let high =
+            plan(3, &[(5, 0, 0x30_0000_0000, 0x500, 0x500), (6, 0xe00, 0x30_0000_1e00, 0x10, 0x10)]).unwrap();
+        assert_eq!((high.segments[0].start, high.segments[1].start), (PIE, VirtAddr(PIE.0 + 0x1000)));
+        assert_eq!(high.headers_va, VirtAddr(PIE.0 + 64));
     }
 
     #[test]

@@ -10,13 +10,14 @@ use rt::{Args, Errno, PAGE_SIZE, Result};
 use crate::check::Outcome;
 use crate::memory::{READ_WRITE, map, temporary};
 use crate::raw::{self, Action, poke, sys};
-use crate::{check, check_eq, tests};
+use crate::{check, check_eq, check_error, tests};
 
 tests! {
     exec_missing, exec_directory, exec_not_executable, exec_empty, exec_not_elf, exec_wrong_machine, exec_wrong_class, @Kernel exec_truncated,
     exec_not_a_directory, exec_argument_too_long, exec_arguments_too_many, exec_shebang_missing, exec_shebang_empty, exec_failure_changes_nothing,
     exec_arguments, exec_environment, exec_closes, exec_keeps_pid, exec_resets_handlers, exec_keeps_ignored, exec_fresh_memory,
     exec_shebang, exec_shebang_nested, exec_auxv, exec_from_vfork, exec_again_and_again,
+    @Kernel exec_stack_limit, @Kernel exec_arguments_by_the_stack, exec_open_for_writing, @Kernel a_running_program_is_not_written,
 }
 
 const BAD_ROLE: i32 = 99;
@@ -39,6 +40,9 @@ pub fn play(role: &str, args: Args) -> i32 {
             if asked.is_ok() { old[0] as i32 } else { BAD_ROLE }
         }
         "script" => args.len() as i32 * 10 + args.get(args.len() - 1).map_or(0, |last| last.len() as i32),
+        "deep" => i32::from(crate::flags::descend(args.number(2, 0)) != args.number(2, 0)),
+        // Until the pipe that it has as standard input ends.
+        "reader" => os::read(0, &mut [0]).map_or(BAD_ROLE, |count| count as i32),
         "auxv" => i32::from(!auxv_is_right(args)),
         "again" => match args.number(2, 0) {
             0 => 42,
@@ -377,5 +381,130 @@ fn exec_from_vfork() -> Outcome {
 
 fn exec_again_and_again() -> Outcome {
     check_eq!(role(&[c"x", c"--as=again", c"30"], &[])?, Status::Exited(42));
+    Ok(())
+}
+
+fn limit_stack(bytes: u64) -> Result<usize> {
+    let limit = [bytes, u64::MAX];
+    sys(g::__NR_prlimit64, [0, g::RLIMIT_STACK as usize, limit.as_ptr() as usize, 0])
+}
+
+fn exec_stack_limit() -> Outcome {
+    // Pages that are gone down, under a limit of so many MiB.
+    let deep = |pages: &CStr, mebibytes: u64| {
+        os::in_child(|| {
+            let set = limit_stack(mebibytes << 20);
+            rt::eprintln!("  {set:?}, {:?}", exec_program(&[c"x", c"--as=deep", pages], &[]));
+            BAD_ROLE
+        })
+    };
+    check_eq!(deep(c"1800", 8)?, Status::Exited(0));
+    check_eq!(deep(c"2100", 8)?, Status::Signaled(g::SIGSEGV));
+    check_eq!(deep(c"7000", 64)?, Status::Exited(0));
+    check_eq!(deep(c"200", 1)?, Status::Exited(0));
+    check_eq!(deep(c"300", 1)?, Status::Signaled(g::SIGSEGV));
+    // Mappings stay out of the way, whatever the limit; one that is raised while a program runs has room, too.
+    check_eq!(deep(c"100", 1 << 40)?, Status::Exited(0));
+    let raised = os::in_child(|| {
+        let _ = limit_stack(32 << 20);
+        i32::from(crate::flags::descend(4000) != 4000)
+    })?;
+    check_eq!(raised, Status::Exited(0));
+    Ok(())
+}
+
+fn exec_arguments_by_the_stack() -> Outcome {
+    const LEN: usize = 128_000;
+    let text = map(LEN / PAGE_SIZE + 1, READ_WRITE)?;
+    (text..text + LEN).for_each(|at| poke(at, b'x'));
+    let with = |strings: usize, mebibytes: u64| {
+        os::in_child(|| {
+            let mut vector = [0usize; 40];
+            vector[..2].copy_from_slice(&[c"x".as_ptr() as usize, c"--as=nothing".as_ptr() as usize]);
+            vector[2..2 + strings].fill(text);
+            let _ = limit_stack(mebibytes << 20);
+            let answer = sys(g::__NR_execve, [crate::program(), vector.as_ptr() as usize, 0]);
+            answer.err().map_or(BAD_ROLE, |error| error.0 as i32)
+        })
+    };
+    let too_many = Status::Exited(errno::E2BIG as i32);
+    check_eq!((with(16, 8)?, with(17, 8)?), (Status::Exited(0), too_many));
+    check_eq!((with(24, 64)?, with(36, 64)?), (Status::Exited(0), Status::Exited(0)));
+    check_eq!((with(1, 0)?, with(2, 0)?), (Status::Exited(0), too_many));
+    Ok(())
+}
+
+const COPY: &CStr = c"/tmp/vmtests.copy";
+
+/// A copy of this program, open for writing.
+fn copy_program() -> Result<i32> {
+    let (source, len) = crate::memory::program_file()?;
+    os::lseek(source, 0, g::SEEK_SET)?;
+    let _ = unlink(COPY);
+    let fd = os::open(COPY, g::O_WRONLY | g::O_CREAT, 0o755)?;
+    let mut left = len;
+    while left > 0 {
+        left -= sys(g::__NR_sendfile, [fd as usize, source as usize, 0, left])?;
+    }
+    Ok(fd)
+}
+
+fn exec_open_for_writing() -> Outcome {
+    let fd = copy_program()?;
+    check_eq!(refusal(COPY)?, Errno(errno::ETXTBSY));
+    // Another descriptor for the same open file keeps it so, one for reading does not.
+    os::dup3(fd, 60, 0)?;
+    os::close(fd)?;
+    check_eq!(refusal(COPY)?, Errno(errno::ETXTBSY));
+    os::close(60)?;
+    let _reader = os::open(COPY, g::O_RDONLY, 0)?;
+    check_eq!(os::in_child(|| os::exec(COPY, &[c"x", c"--as=nothing"], &[]).0 as i32)?, Status::Exited(0));
+    // A script, too.
+    let script = os::open(c"/tmp/vmtests.script", g::O_RDWR | g::O_CREAT | g::O_TRUNC, 0o755)?;
+    os::write(script, b"#!/tmp/vmtests.copy --as=nothing\n")?;
+    check_eq!(refusal(c"/tmp/vmtests.script")?, Errno(errno::ETXTBSY));
+    os::close(script)?;
+    check_eq!(refusal(c"/tmp/vmtests.script")?, Errno(0));
+    unlink(c"/tmp/vmtests.script")?;
+    unlink(COPY)?;
+    Ok(())
+}
+
+fn a_running_program_is_not_written() -> Outcome {
+    os::close(copy_program()?)?;
+    let (read, write) = os::pipe(g::O_CLOEXEC)?;
+    let pid = os::fork()?;
+    if pid == 0 {
+        os::dup3(read, 0, 0)?;
+        os::exit(os::exec(COPY, &[c"x", c"--as=reader"], &[]).0 as i32);
+    }
+    // It has begun when its path is the copy's.
+    let mut link = [0u8; 32];
+    let mut proc = *b"/proc/0000000000/exe\0";
+    let mut rest = pid as usize;
+    for at in (6..16).rev() {
+        proc[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    let start = proc[6..16].iter().position(|&digit| digit != b'0').unwrap_or(0);
+    proc.copy_within(6 + start.., 6);
+    loop {
+        let path =
+            [(g::AT_FDCWD as isize).cast_unsigned(), proc.as_ptr() as usize, link.as_mut_ptr() as usize, 32];
+        let len = sys(g::__NR_readlinkat, path)?;
+        if link[..len] == *COPY.to_bytes() {
+            break;
+        }
+        os::sched_yield();
+    }
+    check_error!(os::open(COPY, g::O_WRONLY, 0), ETXTBSY);
+    check_error!(os::open(COPY, g::O_RDONLY | g::O_TRUNC, 0), ETXTBSY);
+    check_error!(sys(g::__NR_truncate, [COPY.as_ptr() as usize, 0]), ETXTBSY);
+    check!(os::open(COPY, g::O_RDONLY, 0).is_ok());
+    os::close(read)?;
+    os::close(write)?;
+    check_eq!(os::wait(pid)?.1, Status::Exited(0));
+    check!(os::open(COPY, g::O_WRONLY, 0).is_ok());
+    unlink(COPY)?;
     Ok(())
 }

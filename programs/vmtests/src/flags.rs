@@ -266,7 +266,7 @@ fn old_limits() -> Outcome {
 
 /// Uses about a page of stack a step.
 #[inline(never)]
-fn descend(steps: usize) -> usize {
+pub fn descend(steps: usize) -> usize {
     let mut room = [0u8; PAGE_SIZE];
     core::hint::black_box(&mut room);
     if steps == 0 { 0 } else { descend(steps - 1) + usize::from(room[0]) + 1 }

@@ -8,6 +8,7 @@
 #![no_std]
 #![no_main]
 
+mod advice;
 mod bad_pointers;
 mod check;
 mod exec;
@@ -87,6 +88,7 @@ impl Test {
 
 const FAMILIES: &[&[Test]] = &[
     memory::TESTS,
+    advice::TESTS,
     faults::TESTS,
     forks::TESTS,
     processes::TESTS,

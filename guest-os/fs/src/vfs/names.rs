@@ -38,10 +38,11 @@ impl Vfs {
         let now = self.info.now();
         let ino = self.tmpfs_for_name(SHM)?.create_nameless(MODE, now);
         let (file_type, pin) = self.shm.handle(ino)?;
-        let inode = Inode { id: FileId { fs: SHM, ino }, file_type, _pin: Some(pin) };
+        let inode = Inode { id: FileId { fs: SHM, ino }, file_type, pin: Some(pin) };
         let path = Rc::new([b"/memfd:".as_slice(), name, b" (deleted)"].concat());
         let location = Location { inode: inode.clone(), path };
-        Ok(OpenFile::new(Object::Memory(inode), Some(location), OpenFlags::RDWR))
+        let writing = inode.use_for_writing()?;
+        Ok(OpenFile { writing, ..OpenFile::new(Object::Memory(inode), Some(location), OpenFlags::RDWR) })
     }
 
     /// `mkdirat`.

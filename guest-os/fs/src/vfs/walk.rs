@@ -242,7 +242,7 @@ impl Vfs {
                 (file_type, Some(pin))
             }
         };
-        Ok(Inode { id, file_type, _pin: pin })
+        Ok(Inode { id, file_type, pin })
     }
 
     fn own_descriptor(&self, inode: &Inode) -> Option<u32> {

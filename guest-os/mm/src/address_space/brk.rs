@@ -1,7 +1,7 @@
 //! `brk`: the heap, one anonymous VMA that ends at the program break.
 
 use super::{AddressSpace, Flush};
-use crate::layout::{MMAP_BASE_PAGE, USER_START_PAGE};
+use crate::layout::{USER_END, USER_START_PAGE};
 use crate::memory::Memory;
 use crate::phys::PhysMem;
 use crate::vma::{Backing, PageRange, Prot, Vma, VmaFlags};
@@ -25,7 +25,7 @@ impl AddressSpace {
     /// request that can't be met changes nothing and is not an error.
     pub fn brk<P: PhysMem>(&mut self, mem: &mut Memory<P>, wanted: VirtAddr) -> Flush {
         let (start, old_end) = self.heap;
-        if wanted < start || wanted > MMAP_BASE_PAGE.base() {
+        if wanted < start || wanted > USER_END {
             return Flush::None;
         }
         let (old_page, new_page) = (page_behind(old_end), page_behind(wanted));

@@ -6,7 +6,7 @@ use crate::frame::{FrameKind, OutOfFrames};
 use crate::memory::Memory;
 use crate::phys::PhysMem;
 use crate::pte;
-use crate::vma::{PageRange, Vma};
+use crate::vma::{PageRange, Vma, VmaFlags};
 use alloc::vec::Vec;
 use isa::paging::{Pte, PteFlags};
 use isa::{Ppn, Vpn};
@@ -31,6 +31,15 @@ pub struct SharedRange {
     pub frames: u64,
 }
 
+/// A VMA whose pages the child has not, because the program said so (MADV_DONTFORK, MADV_WIPEONFORK).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LeftOut {
+    /// The pages of the VMA.
+    pub range: PageRange,
+    /// Whether the child has the VMA, in which it finds zeros.
+    pub keeps_vma: bool,
+}
+
 /// An address space was forked.
 #[derive(Debug)]
 pub struct ForkReport {
@@ -38,12 +47,15 @@ pub struct ForkReport {
     pub child: AddressSpace,
     /// What parent and child both map, VMA by VMA.
     pub shared: Vec<SharedRange>,
+    /// What the child has not.
+    pub left_out: Vec<LeftOut>,
     /// What the TLB must forget of the *parent*: its private pages have become read-only.
     pub flush: Flush,
 }
 
 impl AddressSpace {
-    /// Makes a copy of the address space without copying a page. The child maps what [`ForkMaps`] says; private
+    /// Makes a copy of the address space without copying a page. The child maps what [`ForkMaps`] says, but where a VMA's flags keep
+    /// it from the child; private
     /// pages lose their W bit in both, so that the first store to one of them decides (`cow_copy` or `cow_reuse`).
     /// Pages that were never touched are not touched by this either.
     ///
@@ -62,14 +74,26 @@ impl AddressSpace {
         child.vmas = self.vmas.clone();
         child.heap = self.heap;
         child.stack_limit_pages = self.stack_limit_pages;
+        child.mmap_base = self.mmap_base;
         for file in child.vmas.files() {
             mem.file_mapped(file);
         }
 
+        let mut left_out = Vec::new();
         let mut flush = Flush::None;
         let mut next = self.vmas.iter().next().cloned();
         while let Some(vma) = next {
             next = self.vmas.next_above(vma.range.start).cloned();
+            if vma.flags.intersects(VmaFlags::DONT_FORK | VmaFlags::WIPE_ON_FORK) {
+                let keeps_vma = !vma.flags.contains(VmaFlags::DONT_FORK);
+                let listed = left_out.try_reserve(1).map_err(|_| OutOfFrames);
+                if listed.and_then(|()| child.leave_out(mem, &vma, keeps_vma)).is_err() {
+                    child.teardown(mem);
+                    return Err(OutOfFrames);
+                }
+                left_out.push(LeftOut { range: vma.range, keeps_vma });
+                continue;
+            }
             if mem.fork_maps() == ForkMaps::Needed && !self.has_anonymous_frames(mem, &vma) {
                 continue;
             }
@@ -86,7 +110,17 @@ impl AddressSpace {
                 }
             }
         }
-        Ok(ForkReport { child, shared, flush })
+        Ok(ForkReport { child, shared, left_out, flush })
+    }
+
+    /// Keeps the pages of a VMA from a child of which no page is mapped yet, and the VMA itself, too, unless it keeps that.
+    fn leave_out<P: PhysMem>(
+        &mut self,
+        mem: &mut Memory<P>,
+        vma: &Vma,
+        keeps_vma: bool,
+    ) -> Result<(), OutOfFrames> {
+        if keeps_vma { Ok(()) } else { self.unmap(mem, vma.range).map(|_| ()).map_err(|_| OutOfFrames) }
     }
 
     /// Whether the VMA maps frames that are no file's: what no fault can bring back.

@@ -1,7 +1,7 @@
 //! `map`: enter a VMA. No page is mapped and nothing is read: that waits for the first touch.
 
 use super::{AddressSpace, Flush, MapError};
-use crate::layout::{MAX_VMAS, MMAP_BASE_PAGE, USER_START_PAGE};
+use crate::layout::{MAX_VMAS, USER_START_PAGE};
 use crate::memory::Memory;
 use crate::phys::PhysMem;
 use crate::vma::{Backing, Name, PageRange, Prot, Vma, VmaFlags};
@@ -10,7 +10,7 @@ use isa::Vpn;
 /// Where a new mapping goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Placement {
-    /// Wherever there is room, from [`MMAP_BASE_PAGE`] downwards.
+    /// Wherever there is room, from [`crate::layout::mmap_base_page`] downwards.
     Anywhere,
     /// Here if nothing is here, else wherever there is room.
     Hint(Vpn),
@@ -87,7 +87,7 @@ impl AddressSpace {
         }
         let free = |range: PageRange| self.vmas.overlapping(range).next().is_none();
         let anywhere = || {
-            let start = self.vmas.find_gap(len_pages, USER_START_PAGE, MMAP_BASE_PAGE);
+            let start = self.vmas.find_gap(len_pages, USER_START_PAGE, self.mmap_base);
             start.map(|start| PageRange::new(start, Vpn(start.0 + len_pages))).ok_or(MapError::NoRoom)
         };
         match placement {

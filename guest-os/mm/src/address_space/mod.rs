@@ -20,17 +20,17 @@ mod unmap;
 
 pub use discard::Discarded;
 pub use flush::Flush;
-pub use fork::{ForkMaps, ForkReport, SharedRange};
+pub use fork::{ForkMaps, ForkReport, LeftOut, SharedRange};
 pub use map::{MapRequest, Mapped, Placement};
 pub use unmap::Unmapped;
 
 use crate::frame::{FrameId, OutOfFrames};
-use crate::layout::STACK_LIMIT_PAGES;
+use crate::layout::{STACK_LIMIT_PAGES, mmap_base_page};
 use crate::memory::Memory;
 use crate::phys::PhysMem;
-use crate::vma::{RangeError, VmaSet};
+use crate::vma::{PageRange, RangeError, VmaFlags, VmaSet};
 use isa::paging::Satp;
-use isa::{Ppn, VirtAddr};
+use isa::{Ppn, VirtAddr, Vpn};
 
 /// Names an address space for the reverse map. Never used again in one run.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -84,6 +84,8 @@ pub struct AddressSpace {
     /// Where the heap begins and where it ends now (the program break), in bytes.
     heap: (VirtAddr, VirtAddr),
     stack_limit_pages: u64,
+    /// Where mappings without an address begin, downwards: what the stack's limit was when the program began says it.
+    mmap_base: Vpn,
     resident_pages: u64,
     peak_resident_pages: u64,
 }
@@ -105,6 +107,7 @@ impl AddressSpace {
             vmas: VmaSet::default(),
             heap: (VirtAddr(0), VirtAddr(0)),
             stack_limit_pages: STACK_LIMIT_PAGES,
+            mmap_base: mmap_base_page(STACK_LIMIT_PAGES),
             resident_pages: 0,
             peak_resident_pages: 0,
         })
@@ -130,6 +133,15 @@ impl AddressSpace {
     pub fn vmas(&self) -> &VmaSet {
         &self.vmas
     }
+    /// Sets and takes away flags of the VMAs in a range: what `fork` does with them.
+    pub fn set_vma_flags(
+        &mut self,
+        range: PageRange,
+        set: VmaFlags,
+        unset: VmaFlags,
+    ) -> Result<(), MapError> {
+        Ok(self.vmas.set_flags(range, set, unset)?)
+    }
     /// How many user pages are mapped now.
     pub fn resident_pages(&self) -> u64 {
         self.resident_pages
@@ -137,6 +149,11 @@ impl AddressSpace {
     /// The most user pages that were ever mapped at once.
     pub fn peak_resident_pages(&self) -> u64 {
         self.peak_resident_pages
+    }
+    /// Makes room for a stack of so many pages, before anything is mapped.
+    pub fn lay_out_for_stack(&mut self, limit_pages: u64) {
+        self.stack_limit_pages = limit_pages;
+        self.mmap_base = mmap_base_page(limit_pages);
     }
     /// How far a stack may grow, in pages.
     pub fn stack_limit_pages(&self) -> u64 {

@@ -51,6 +51,10 @@ bitflags! {
         const GROWS_DOWN = 2;
         /// It may never become writable: a shared mapping of a file that was opened for reading.
         const NEVER_WRITABLE = 4;
+        /// A child of `fork` has nothing there (MADV_DONTFORK).
+        const DONT_FORK = 8;
+        /// A child of `fork` finds zeros there (MADV_WIPEONFORK).
+        const WIPE_ON_FORK = 16;
     }
 }
 

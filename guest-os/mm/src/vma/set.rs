@@ -155,17 +155,31 @@ impl VmaSet {
         if prot.contains(Prot::WRITE) && self.overlapping(range).any(never) {
             return Err(RangeError::NeverWritable);
         }
+        self.change(range, |vma| Vma { prot, ..vma })
+    }
+
+    /// Sets and takes away flags of the VMAs in the range; gaps in it are passed over.
+    pub fn set_flags(&mut self, range: PageRange, set: VmaFlags, unset: VmaFlags) -> Result<(), RangeError> {
+        self.change(range, |vma| Vma { flags: (vma.flags - unset) | set, ..vma }).map(|_| ())
+    }
+
+    /// Changes the part of each VMA that lies in the range. Returns the parts that are not as they were.
+    fn change(&mut self, range: PageRange, change: impl Fn(Vma) -> Vma) -> Result<Vec<Vma>, RangeError> {
         self.split_room(range)?;
         let mut changed = Vec::new();
         changed.try_reserve_exact(self.overlapping(range).count())?;
+        let differs = |vma: &Vma| {
+            let new = change(vma.clone());
+            (new.prot, new.flags) != (vma.prot, vma.flags)
+        };
         let mut rest = range;
         loop {
-            let next = self.overlapping(rest).find(|vma| vma.prot != prot).map(|vma| vma.range.start);
+            let next = self.overlapping(rest).find(|vma| differs(vma)).map(|vma| vma.range.start);
             let Some(start) = next else { break };
             let vma = self.take(start);
             rest.start = vma.range.end.min(range.end);
             self.put_outside(&vma, range);
-            let part = Vma { prot, ..vma.part(range) };
+            let part = change(vma.part(range));
             self.put(part.clone());
             changed.push(part);
         }

@@ -14,7 +14,7 @@ use crate::{arch, events};
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
-use fs::{Errno, FileType, LastLink, Location};
+use fs::{Errno, FileType, FileUse, LastLink, Location};
 use isa::events::{EventKind, EventRecord, MAX_TEXT};
 use isa::{PAGE_SIZE, VirtAddr};
 use linux_raw_sys::auxvec as linux;
@@ -22,8 +22,13 @@ use mm::vma::FileBacking;
 use mm::{AddressSpace, Backing, FileId, FrameKind, MapRequest, Name, Placement, Prot, VmaFlags, layout};
 use proc::{ElfError, ElfPlan, Headers, Segment, SegmentProt, StackImage, StackRequest, Strings};
 
-/// Most bytes of arguments and environment together: a quarter of the stack's limit, as in Linux.
-pub const MAX_ARGUMENT_BYTES: usize = 2 << 20;
+/// Most bytes of arguments and environment together, by the stack's limit in bytes: a quarter of it, but 128 KiB in any case and 6 MiB
+/// at most, as in Linux.
+pub fn max_argument_bytes(stack_limit: u64) -> usize {
+    const LEAST: u64 = 128 << 10;
+    const MOST: u64 = 6 << 20;
+    usize::try_from((stack_limit / 4).clamp(LEAST, MOST)).expect("a usize has 64 bits")
+}
 /// Interpreters of scripts that are scripts themselves.
 const MAX_SCRIPT_DEPTH: usize = 4;
 /// Bytes looked at to see what a file is.
@@ -50,13 +55,16 @@ struct Image {
     number: FileId,
     len_bytes: u64,
     headers: Headers,
+    /// Nobody may write it meanwhile.
+    executing: Option<Rc<FileUse>>,
 }
 
 /// Replaces the running process's program. On success its registers are those of the new program's start.
 pub fn execute(request: Request) -> Result<(), Errno> {
     let mut request = request;
     let size = |list: &Strings| list.as_bytes().len() + list.len() * size_of::<u64>();
-    if size(&request.argv) + size(&request.envp) > MAX_ARGUMENT_BYTES {
+    let stack_limit = current().process.stack_limit();
+    if size(&request.argv) + size(&request.envp) > max_argument_bytes(stack_limit) {
         return Err(Errno::E2BIG);
     }
     let image = find_image(&mut request)?;
@@ -83,7 +91,8 @@ pub fn execute(request: Request) -> Result<(), Errno> {
     // Nothing sleeps from here on: no other process sees an address space that is nobody's.
     let space = new_space().map_err(give_up)?;
     let stack = first_stack(&request, &plan);
-    pages::hold(image.number, &image.location.inode);
+    pages::hold(image.number, &image.location.inode, None);
+    space.borrow_mut().lay_out_for_stack(stack_limit / PAGE_SIZE);
     let prepared = stack.and_then(|stack| {
         map_image(&mut space.borrow_mut(), &image, &plan, stack.sp)?;
         heap::settle()?;
@@ -123,10 +132,12 @@ fn new_space() -> Result<SharedSpace, Errno> {
 
 /// Sees to frames for so many bytes of the new stack. Nothing sleeps between this and their use.
 fn make_room(stack_bytes: u64) -> Result<(), Errno> {
-    /// The page that the stack begins in; page tables: two levels under the root, which a stack of 2 MiB may need twice; a page and
+    const PAGES_OF_TABLE: u64 = 512;
+    /// The page that the stack begins in; page tables: two levels under the root, which a small stack may need twice; a page and
     /// a table of the heap's, whose share is made whole again with each page of the stack.
     const MORE_FRAMES: u64 = 1 + 4 + 2;
-    let frames = stack_bytes.div_ceil(PAGE_SIZE) + MORE_FRAMES;
+    let pages = stack_bytes.div_ceil(PAGE_SIZE);
+    let frames = pages + pages / PAGES_OF_TABLE + MORE_FRAMES;
     if !mem::memory().has_room(FrameKind::PageTable, frames) {
         return Err(Errno::ENOMEM);
     }
@@ -142,7 +153,8 @@ fn make_room(stack_bytes: u64) -> Result<(), Errno> {
 #[inline(never)] // a frame of its own, not part of its caller's
 fn find_image(request: &mut Request) -> Result<Image, Errno> {
     for _ in 0..=MAX_SCRIPT_DEPTH {
-        let (location, number, len_bytes) = open_executable(&request.at, &request.path)?;
+        let (location, executing) = open_executable(&request.at, &request.path)?;
+        let (number, len_bytes) = pages::open(&location.inode)?;
         let mut start = [0; START_BYTES];
         let count = pages::read(number, len_bytes, 0, &mut start)?;
         if let Some(script) = proc::parse_script(&start[..count]) {
@@ -155,23 +167,20 @@ fn find_image(request: &mut Request) -> Result<Image, Errno> {
             continue;
         }
         let headers = Headers::parse(&start[..count]).map_err(|error| refuse(&location, error))?;
-        return Ok(Image { location, number, len_bytes, headers });
+        return Ok(Image { location, number, len_bytes, headers, executing });
     }
     Err(Errno::ELOOP)
 }
 
-fn open_executable(at: &Location, path: &[u8]) -> Result<(Location, FileId, u64), Errno> {
-    let location = {
-        let mut vfs = vfs::lock();
-        let location = vfs.resolve(at, path, LastLink::Follow)?;
-        if location.inode.file_type() != FileType::Regular {
-            return Err(Errno::EACCES);
-        }
-        vfs.check_access(&location.inode, 1)?;
-        location
-    };
-    let (number, len_bytes) = pages::open(&location.inode)?;
-    Ok((location, number, len_bytes))
+fn open_executable(at: &Location, path: &[u8]) -> Result<(Location, Option<Rc<FileUse>>), Errno> {
+    let mut vfs = vfs::lock();
+    let location = vfs.resolve(at, path, LastLink::Follow)?;
+    if location.inode.file_type() != FileType::Regular {
+        return Err(Errno::EACCES);
+    }
+    vfs.check_access(&location.inode, 1)?;
+    let executing = location.inode.use_for_executing()?;
+    Ok((location, executing))
 }
 
 /// The plan; or why the process dies of it; or why `execve` fails.
@@ -391,6 +400,7 @@ fn program_of(image: &Image, request: Request, sp: VirtAddr) -> Program {
         arguments: Rc::new(request.argv.into_bytes()),
         environment: Rc::new(request.envp.into_bytes()),
         start_stack: sp.0,
+        executing: image.executing.clone(),
     }
 }
 

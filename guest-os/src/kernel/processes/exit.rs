@@ -60,6 +60,7 @@ fn end_process(thread: &Thread, status: ExitStatus) {
         from = fd + 1;
     }
     *process.cwd.borrow_mut() = None;
+    process.program.borrow_mut().executing = None;
     let exit = EventRecord {
         pc: thread.user_pc(),
         detail: u64::from(status.to_wait_status()),

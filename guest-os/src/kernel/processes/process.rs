@@ -10,7 +10,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::ops::Deref;
-use fs::{Errno, Location, OpenFileId};
+use fs::{Errno, FileUse, Location, OpenFileId};
 use isa::paging::Satp;
 use mm::{AddressSpace, SpaceId};
 use proc::{DescriptorTable, ExitStatus, Pid, ProcessSignals, ProcessTable, Tid};
@@ -52,6 +52,8 @@ pub struct Program {
     pub environment: Rc<Vec<u8>>,
     /// The stack pointer at the start.
     pub start_stack: u64,
+    /// Its file is not to be written (ETXTBSY), if it is one that can be.
+    pub executing: Option<Rc<FileUse>>,
 }
 
 /// Times and counts, for `getrusage` and `/proc`. Times are in ticks of the timebase.
@@ -142,6 +144,10 @@ impl Process {
     /// Its current directory.
     pub fn cwd(&self) -> Location {
         self.cwd.borrow().clone().expect("the first process has a directory before it runs a program")
+    }
+    /// How large its stack may become, in bytes (`RLIMIT_STACK`).
+    pub fn stack_limit(&self) -> u64 {
+        self.limits.borrow()[linux_raw_sys::general::RLIMIT_STACK as usize].0
     }
     /// Its times and counts so far, those of all its threads together.
     pub fn usage(&self) -> Usage {

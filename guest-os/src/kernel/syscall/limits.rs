@@ -70,8 +70,7 @@ fn exchange(pid: i32, resource: u32, new: Option<[u64; 2]>) -> Result<(u64, u64)
         }
         linux::RLIMIT_STACK => {
             if let Some(space) = &*process.space.borrow() {
-                let pages = (soft / PAGE_SIZE).min(mm::layout::STACK_LIMIT_PAGES);
-                space.borrow_mut().set_stack_limit_pages(pages);
+                space.borrow_mut().set_stack_limit_pages(soft / PAGE_SIZE);
             }
         }
         _ => {}

@@ -4,11 +4,12 @@ use super::files::{details, open_file};
 use super::{Arguments, Outcome, int, uint};
 use crate::events;
 use crate::hart::current;
-use crate::memory::{heap, inject, mem, pages};
+use crate::memory::{heap, inject, mem, pages, user};
 use crate::processes::process::{Process, SharedSpace};
 use abi::sets;
-use fs::{Device, Errno, Inode, Object};
-use isa::events::{EventKind, EventRecord};
+use alloc::rc::Rc;
+use fs::{Device, Errno, FileUse, Inode, Object};
+use isa::events::{Access, EventKind, EventRecord};
 use isa::{PAGE_SIZE, VirtAddr};
 use linux_raw_sys::general as linux;
 use mm::vma::FileBacking;
@@ -66,6 +67,7 @@ fn move_break(wanted: VirtAddr) -> Result<(), Errno> {
 
 pub fn mmap([address, len, prot, flags, fd, offset]: Arguments) -> Outcome {
     let flags = uint(flags);
+    let is_anonymous = flags & linux::MAP_ANONYMOUS != 0;
     if len == 0 || !offset.is_multiple_of(PAGE_SIZE) {
         return Err(Errno::EINVAL.into());
     }
@@ -77,12 +79,24 @@ pub fn mmap([address, len, prot, flags, fd, offset]: Arguments) -> Outcome {
         return Err(Errno::ENOMEM.into());
     }
     let is_shared = match flags & linux::MAP_TYPE {
-        linux::MAP_SHARED | linux::MAP_SHARED_VALIDATE => true,
+        linux::MAP_SHARED => true,
+        linux::MAP_SHARED_VALIDATE if !is_anonymous => {
+            validate(flags, fd)?;
+            true
+        }
         linux::MAP_PRIVATE => false,
         _ => return Err(Errno::EINVAL.into()),
     };
     let prot = prot_of(prot);
-    let source = if flags & linux::MAP_ANONYMOUS != 0 {
+    if flags & linux::MAP_HUGETLB != 0 {
+        // There are no huge pages, and no file is one of theirs.
+        return Err(if is_anonymous { Errno::ENOMEM } else { Errno::EINVAL }.into());
+    }
+    let grows_down = flags & linux::MAP_GROWSDOWN != 0;
+    let source = if is_anonymous {
+        if grows_down && is_shared {
+            return Err(Errno::EINVAL.into());
+        }
         Source::anonymous(is_shared, len_pages)
     } else {
         Source::of_descriptor(fd, is_shared, prot, len_pages, first_page)?
@@ -91,7 +105,8 @@ pub fn mmap([address, len, prot, flags, fd, offset]: Arguments) -> Outcome {
         placement: placement(VirtAddr(address), flags)?,
         len_pages,
         prot,
-        flags: source.flags,
+        flags: source.flags
+            | if grows_down && is_anonymous { VmaFlags::GROWS_DOWN } else { VmaFlags::empty() },
         backing: source.backing,
         name: source.name,
     };
@@ -99,6 +114,18 @@ pub fn mmap([address, len, prot, flags, fd, offset]: Arguments) -> Outcome {
     let result = map(process, request);
     pages::release_unmapped_files();
     Ok(result?.start.base().0)
+}
+
+/// What MAP_SHARED_VALIDATE asks for: that flags which mean nothing for this file are refused, and not passed over.
+fn validate(flags: u32, fd: u64) -> Result<(), Errno> {
+    // As in Linux: those that there were before it, but MAP_SYNC is for memory that outlives the machine.
+    let known: u64 = sets::MAP.flags.iter().fold(sets::MAP.choice_bits, |bits, flag| bits | flag.bits);
+    open_file(fd)?;
+    if u64::from(flags) & !known != 0 || flags & linux::MAP_SYNC != 0 {
+        Err(Errno::EOPNOTSUPP)
+    } else {
+        Ok(())
+    }
 }
 
 /// Pages of the longest file: the number of its last byte is not negative.
@@ -153,7 +180,8 @@ impl Source {
         if !file.flags.is_readable() {
             return Err(Errno::EACCES);
         }
-        let name = file.location.map_or(Name::from(""), |location| Name::Path(location.path));
+        let name =
+            file.location.as_ref().map_or(Name::from(""), |location| Name::Path(location.path.clone()));
         match &file.object {
             Object::Device(Device::Zero) => Ok(Self::anonymous(is_shared, len_pages)),
             Object::Disk(_) | Object::Memory(_)
@@ -167,15 +195,22 @@ impl Source {
                     (true, false) => VmaFlags::SHARED | VmaFlags::NEVER_WRITABLE,
                     (true, true) => VmaFlags::SHARED,
                 };
-                Self::file(inode, first_page, flags, name)
+                let writing = if is_shared && is_writable { file.writing() } else { None };
+                Self::file(inode, first_page, flags, name, writing)
             }
             _ => Err(Errno::ENODEV),
         }
     }
 
-    fn file(inode: &Inode, first_page: u64, flags: VmaFlags, name: Name) -> Result<Self, Errno> {
+    fn file(
+        inode: &Inode,
+        first_page: u64,
+        flags: VmaFlags,
+        name: Name,
+        writing: Option<Rc<FileUse>>,
+    ) -> Result<Self, Errno> {
         let (file, _) = pages::open(inode)?;
-        pages::hold(file, inode);
+        pages::hold(file, inode, writing);
         Ok(Self { backing: Backing::File(FileBacking { file, first_page, len_bytes: None }), flags, name })
     }
 }
@@ -248,14 +283,16 @@ pub fn munmap([address, len, ..]: Arguments) -> Outcome {
 }
 
 pub fn mprotect([address, len, prot, ..]: Arguments) -> Outcome {
+    let prot = uint(prot);
     let range = range_of(address, len)
         .map_err(|error| if address % PAGE_SIZE == 0 { Errno::ENOMEM } else { error })?;
     if range.is_empty() {
         return Ok(0);
     }
     let space = current().process.space();
+    let range = if prot & linux::PROT_GROWSDOWN != 0 { from_start_of_stack(&space, range)? } else { range };
     let _prepared = prepare_list(&space, range)?;
-    let changed = space.borrow_mut().protect(&mut mem::memory(), range, prot_of(prot));
+    let changed = space.borrow_mut().protect(&mut mem::memory(), range, prot_of(u64::from(prot)));
     let (changed, flush) = changed.map_err(errno)?;
     mem::apply(flush, space.borrow().asid());
     for vma in &changed {
@@ -263,6 +300,16 @@ pub fn mprotect([address, len, prot, ..]: Arguments) -> Outcome {
         events::report(EventRecord { detail3: vma.event_flags(), ..record });
     }
     Ok(0)
+}
+
+/// PROT_GROWSDOWN: the range begins where the stack does that it begins in.
+fn from_start_of_stack(space: &SharedSpace, range: PageRange) -> Result<PageRange, Errno> {
+    let space = space.borrow();
+    let vma = space.vmas().overlapping(range).next().ok_or(Errno::ENOMEM)?;
+    if !vma.flags.contains(VmaFlags::GROWS_DOWN) {
+        return Err(Errno::EINVAL);
+    }
+    Ok(PageRange::new(vma.range.start.min(range.start), range.end))
 }
 
 /// Shrinks in place, or grows in place where there is room behind anonymous memory. ENOMEM otherwise, also with
@@ -300,19 +347,64 @@ pub fn mremap([address, old_len, new_len, ..]: Arguments) -> Outcome {
 
 pub fn madvise([address, len, advice, ..]: Arguments) -> Outcome {
     let range = range_of(address, len)?;
+    let advice = uint(advice);
+    if sets::ADVICE.choice(u64::from(advice)).is_none() {
+        return Err(Errno::EINVAL.into());
+    }
     let space = current().process.space();
-    match uint(advice) {
+    let any = |is_wrong: fn(&Vma) -> bool| space.borrow().vmas().overlapping(range).any(is_wrong);
+    let (none, wipe, leave_out) = (VmaFlags::empty(), VmaFlags::WIPE_ON_FORK, VmaFlags::DONT_FORK);
+    match advice {
         linux::MADV_DONTNEED | linux::MADV_DONTNEED_LOCKED => discard(&space, range),
-        linux::MADV_FREE
-            if space.borrow().vmas().overlapping(range).any(|vma| vma.backing != Backing::Anon) =>
-        {
+        linux::MADV_FREE | linux::MADV_WIPEONFORK if any(|vma| vma.backing != Backing::Anon) => {
             return Err(Errno::EINVAL.into());
         }
-        advice if sets::ADVICE.choice(u64::from(advice)).is_some() => {}
-        _ => return Err(Errno::EINVAL.into()),
+        linux::MADV_WIPEONFORK => set_vma_flags(&space, range, wipe, none)?,
+        linux::MADV_KEEPONFORK => set_vma_flags(&space, range, none, wipe)?,
+        linux::MADV_DONTFORK => set_vma_flags(&space, range, leave_out, none)?,
+        linux::MADV_DOFORK => set_vma_flags(&space, range, none, leave_out)?,
+        linux::MADV_POPULATE_READ => populate(&space, range, Access::Read)?,
+        linux::MADV_POPULATE_WRITE => populate(&space, range, Access::Write)?,
+        linux::MADV_REMOVE => remove(&space, range)?,
+        _ => {}
     }
     // A gap is told of when all else is done.
     if space.borrow().vmas().covers(range) { Ok(0) } else { Err(Errno::ENOMEM.into()) }
+}
+
+fn set_vma_flags(space: &SharedSpace, range: PageRange, set: VmaFlags, unset: VmaFlags) -> Result<(), Errno> {
+    let _prepared = prepare_list(space, range)?;
+    space.borrow_mut().set_vma_flags(range, set, unset).map_err(errno)
+}
+
+/// Touches each page of a range, as the program would.
+fn populate(space: &SharedSpace, range: PageRange, access: Access) -> Result<(), Errno> {
+    for page in range.pages() {
+        let prot = space.borrow().vmas().find(page).map(|vma| vma.prot).ok_or(Errno::ENOMEM)?;
+        if !prot.allows(access) {
+            return Err(Errno::EINVAL);
+        }
+        heap::settle()?;
+        user::resolve(page.base().0, access)?;
+    }
+    Ok(())
+}
+
+/// Zeros in place of what the files in a range hold there: those that are mapped shared and may be written.
+fn remove(space: &SharedSpace, range: PageRange) -> Result<(), Errno> {
+    let mut next = range.start;
+    loop {
+        let found = space.borrow().vmas().overlapping(PageRange::new(next, range.end)).next().cloned();
+        let Some(vma) = found else { return Ok(()) };
+        let (true, Backing::File(file)) = (vma.is_shared(), vma.backing) else { return Err(Errno::EINVAL) };
+        if !vma.prot.contains(Prot::WRITE) {
+            return Err(Errno::EACCES);
+        }
+        let part = vma.range.intersect(range);
+        let first = file.first_page + (part.start.0 - vma.range.start.0);
+        mem::memory().zero_pages(file.file, first..first + part.len_pages());
+        next = part.end;
+    }
 }
 
 /// Forgets what was stored to the private pages of a range.

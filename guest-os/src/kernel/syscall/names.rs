@@ -156,6 +156,7 @@ pub fn truncate([path, len, ..]: Arguments) -> Outcome {
     if location.inode.is_dir() {
         return Err(Errno::EISDIR.into());
     }
+    let _writing = location.inode.use_for_writing()?;
     super::files::truncate(&location.inode, len)
 }
 

@@ -6,7 +6,7 @@ use crate::files::vfs::open_files;
 use crate::hart::current;
 use crate::memory::user::{self, UserPtr};
 use crate::memory::{heap, mem};
-use crate::processes::exec::{self, MAX_ARGUMENT_BYTES, Request};
+use crate::processes::exec::{self, Request};
 use crate::processes::exit;
 use crate::processes::process::{self, Process, SharedSpace, Space, Start, table};
 use crate::processes::thread::{self, Room, Thread};
@@ -106,7 +106,7 @@ fn new_process(start: thread::Start, exit_signal: u8, flags: u32) -> Result<Rc<T
     const VMA_BYTES: usize = 512;
     let _prepared = heap::prepare(parent.space().borrow().vmas().len() * VMA_BYTES)?;
     let files = parent.files.borrow().try_clone().map_err(|_| Errno::ENOMEM)?;
-    let (space, shared) = child_space(parent, flags)?;
+    let (space, inherited) = child_space(parent, flags)?;
     let child_space = u64::from(space.borrow().id().0);
     for (_, id) in files.iter() {
         open_files().duplicate(id);
@@ -134,11 +134,23 @@ fn new_process(start: thread::Start, exit_signal: u8, flags: u32) -> Result<Rc<T
         ..events::of(EventKind::Fork)
     };
     events::report(record);
-    for range in shared {
+    for range in inherited.shared {
         let record = events::range(EventKind::CowShare, range.range);
         events::report(EventRecord { detail: range.frames, detail2: child_space, ..record });
     }
+    for left_out in inherited.left_out {
+        let kind = if left_out.keeps_vma { EventKind::Discard } else { EventKind::Munmap };
+        let (pid, space) = (u64::from(child.process.pid), child.process.space_id());
+        events::report(EventRecord { pid, tid: pid, space, ..events::range(kind, left_out.range) });
+    }
     Ok(child)
+}
+
+/// What a child has of its parent's pages, and what not.
+#[derive(Default)]
+struct Inherited {
+    shared: Vec<mm::address_space::SharedRange>,
+    left_out: Vec<mm::address_space::LeftOut>,
 }
 
 /// Waits until a child has given back the address space that it has borrowed, if it has. SIGKILL ends the wait.
@@ -150,22 +162,20 @@ fn wait_for_space(parent: &Thread, child: Pid) {
     }
 }
 
-/// The child's address space: the parent's own (CLONE_VM) or a copy-on-write copy, with the ranges now shared.
+/// The child's address space: the parent's own (CLONE_VM) or a copy-on-write copy, with what has become of the ranges.
 #[inline(never)] // a frame of its own, not part of its caller's
-fn child_space(
-    parent: &Process,
-    flags: u32,
-) -> Result<(SharedSpace, Vec<mm::address_space::SharedRange>), Errno> {
+fn child_space(parent: &Process, flags: u32) -> Result<(SharedSpace, Inherited), Errno> {
     let space = parent.space();
     if flags & linux::CLONE_VM != 0 {
-        return Ok((space, Vec::new()));
+        return Ok((space, Inherited::default()));
     }
     let (id, asid) = mem::allocate_space_name().ok_or(Errno::EAGAIN)?;
     let forked = space.borrow_mut().fork(&mut mem::memory(), id, asid, Some(arch::kernel_root()));
     match forked {
         Ok(report) => {
             mem::apply(report.flush, space.borrow().asid());
-            Ok((Space::new(report.child), report.shared))
+            let inherited = Inherited { shared: report.shared, left_out: report.left_out };
+            Ok((Space::new(report.child), inherited))
         }
         Err(_) => {
             mem::apply(mm::Flush::All, space.borrow().asid());
@@ -200,7 +210,7 @@ fn undo(start: Box<Start>) {
 
 pub fn execve([path, argv, envp, ..]: Arguments) -> Outcome {
     let path = user::read_path(path)?;
-    let mut budget = MAX_ARGUMENT_BYTES;
+    let mut budget = exec::max_argument_bytes(current().process.stack_limit());
     let argv = strings(argv, &mut budget)?;
     let envp = strings(envp, &mut budget)?;
     if path.is_empty() {

@@ -1,0 +1,213 @@
+//! What madvise(2), mmap(2) and mprotect(2) are told beside addresses: each piece of advice that changes something is seen at work.
+
+use core::ffi::CStr;
+
+use rt::PAGE_SIZE;
+use rt::Result;
+use rt::abi::general as g;
+use rt::os::{self, Status};
+
+use crate::check::Outcome;
+use crate::exec::unlink;
+use crate::memory::{READ_WRITE, SEGV, child, map, mmap, mprotect, munmap, temporary};
+use crate::raw::{peek, poke, sys};
+use crate::{check, check_eq, check_error, tests};
+
+tests! {
+    @Kernel fork_wipes, @Kernel fork_leaves_out, @Kernel advice_splits_and_merges, @Kernel populated_at_once, @Kernel removed_from_a_file,
+    @Kernel advice_errors, @Kernel mapping_grows_down, @Kernel mapping_flags_that_are_refused, @Kernel protection_of_a_stack,
+}
+
+const PATH: &CStr = c"/tmp/vmtests.advice";
+
+fn madvise(at: usize, pages: usize, advice: u32) -> Result<usize> {
+    sys(g::__NR_madvise, [at, pages * PAGE_SIZE, advice as usize])
+}
+
+/// What a child sees at an address.
+fn seen_by_child(at: usize) -> Result<Status> {
+    os::in_child(|| i32::from(peek(at)))
+}
+
+fn fork_wipes() -> Outcome {
+    let at = map(3, READ_WRITE)?;
+    (0..3).for_each(|page| poke(at + page * PAGE_SIZE, 5));
+    madvise(at + PAGE_SIZE, 1, g::MADV_WIPEONFORK)?;
+    let seen = |page: usize| seen_by_child(at + page * PAGE_SIZE);
+    check_eq!((seen(0)?, seen(1)?, seen(2)?), (Status::Exited(5), Status::Exited(0), Status::Exited(5)));
+    check_eq!(peek(at + PAGE_SIZE), 5);
+    // A grandchild, too, of a child that has stored there.
+    let grandchild = os::in_child(|| {
+        poke(at + PAGE_SIZE, 7);
+        i32::from(seen_by_child(at + PAGE_SIZE) != Ok(Status::Exited(0)))
+    })?;
+    check_eq!(grandchild, Status::Exited(0));
+    madvise(at + PAGE_SIZE, 1, g::MADV_KEEPONFORK)?;
+    check_eq!(seen(1)?, Status::Exited(5));
+    Ok(())
+}
+
+fn fork_leaves_out() -> Outcome {
+    let at = map(3, READ_WRITE)?;
+    (0..3).for_each(|page| poke(at + page * PAGE_SIZE, 5));
+    let shared = mmap(0, PAGE_SIZE, READ_WRITE, g::MAP_SHARED | g::MAP_ANONYMOUS, -1, 0)?;
+    poke(shared, 6);
+    madvise(at + PAGE_SIZE, 1, g::MADV_DONTFORK)?;
+    madvise(shared, 1, g::MADV_DONTFORK)?;
+    check_eq!(child(|| peek(at + PAGE_SIZE)), SEGV);
+    check_eq!(child(|| peek(shared)), SEGV);
+    check_eq!(seen_by_child(at + 2 * PAGE_SIZE)?, Status::Exited(5));
+    // The child may have something else there.
+    let other = os::in_child(|| {
+        let flags = g::MAP_PRIVATE | g::MAP_ANONYMOUS | g::MAP_FIXED_NOREPLACE;
+        let mapped = mmap(at + PAGE_SIZE, PAGE_SIZE, READ_WRITE, flags, -1, 0);
+        i32::from(mapped != Ok(at + PAGE_SIZE) || peek(at + PAGE_SIZE) != 0)
+    })?;
+    check_eq!(other, Status::Exited(0));
+    check_eq!((peek(at + PAGE_SIZE), peek(shared)), (5, 6));
+    madvise(at + PAGE_SIZE, 1, g::MADV_DOFORK)?;
+    madvise(shared, 1, g::MADV_DOFORK)?;
+    check_eq!(
+        (seen_by_child(at + PAGE_SIZE)?, seen_by_child(shared)?),
+        (Status::Exited(5), Status::Exited(6))
+    );
+    Ok(())
+}
+
+/// Lines of this process's list of mappings.
+fn mappings() -> Result<usize> {
+    let fd = os::open(c"/proc/self/maps", g::O_RDONLY, 0)?;
+    let (mut lines, mut block) = (0, [0; 512]);
+    loop {
+        let len = os::read(fd, &mut block)?;
+        if len == 0 {
+            break;
+        }
+        lines += block[..len].iter().filter(|&&byte| byte == b'\n').count();
+    }
+    os::close(fd)?;
+    Ok(lines)
+}
+
+fn advice_splits_and_merges() -> Outcome {
+    let at = map(5, READ_WRITE)?;
+    mprotect(at, 5, g::PROT_READ)?;
+    let before = mappings()?;
+    madvise(at + PAGE_SIZE, 1, g::MADV_WIPEONFORK)?;
+    madvise(at + 3 * PAGE_SIZE, 1, g::MADV_DONTFORK)?;
+    check_eq!(mappings()?, before + 4);
+    madvise(at, 5, g::MADV_KEEPONFORK)?;
+    madvise(at, 5, g::MADV_DOFORK)?;
+    check_eq!(mappings()?, before);
+    Ok(())
+}
+
+/// Pages of this process in memory (the second field of `/proc/self/statm`).
+fn resident() -> Result<usize> {
+    let fd = os::open(c"/proc/self/statm", g::O_RDONLY, 0)?;
+    let mut text = [0; 64];
+    let len = os::read(fd, &mut text)?;
+    os::close(fd)?;
+    let digits = text[..len].split(|&byte| byte == b' ').nth(1).unwrap_or(&[]);
+    Ok(digits.iter().fold(0, |sum, &digit| sum * 10 + usize::from(digit - b'0')))
+}
+
+fn populated_at_once() -> Outcome {
+    let at = map(64, READ_WRITE)?;
+    resident()?;
+    let before = resident()?;
+    madvise(at, 32, g::MADV_POPULATE_WRITE)?;
+    check!(resident()? >= before + 32);
+    let file = temporary(PATH, &[7; 2 * PAGE_SIZE])?;
+    let shown = mmap(0, 3 * PAGE_SIZE, g::PROT_READ, g::MAP_SHARED, file, 0)?;
+    madvise(shown, 2, g::MADV_POPULATE_READ)?;
+    check_error!(madvise(shown, 2, g::MADV_POPULATE_WRITE), EINVAL);
+    check_error!(madvise(shown, 3, g::MADV_POPULATE_READ), EFAULT);
+    munmap(at + PAGE_SIZE, PAGE_SIZE)?;
+    check_error!(madvise(at, 3, g::MADV_POPULATE_WRITE), ENOMEM);
+    unlink(PATH)?;
+    Ok(())
+}
+
+fn removed_from_a_file() -> Outcome {
+    let file = temporary(PATH, &[7; 3 * PAGE_SIZE])?;
+    let at = mmap(0, 3 * PAGE_SIZE, READ_WRITE, g::MAP_SHARED, file, 0)?;
+    check_eq!(peek(at + PAGE_SIZE), 7);
+    madvise(at + PAGE_SIZE, 1, g::MADV_REMOVE)?;
+    check_eq!((peek(at + PAGE_SIZE - 1), peek(at + PAGE_SIZE), peek(at + 2 * PAGE_SIZE)), (7, 0, 7));
+    let mut byte = [1];
+    os::lseek(file, PAGE_SIZE as i64 + 5, g::SEEK_SET)?;
+    os::read(file, &mut byte)?;
+    check_eq!(byte[0], 0);
+    let shared = mmap(0, PAGE_SIZE, READ_WRITE, g::MAP_SHARED | g::MAP_ANONYMOUS, -1, 0)?;
+    poke(shared, 5);
+    madvise(shared, 1, g::MADV_REMOVE)?;
+    check_eq!(peek(shared), 0);
+    check_error!(madvise(map(1, READ_WRITE)?, 1, g::MADV_REMOVE), EINVAL);
+    mprotect(at, 1, g::PROT_READ)?;
+    check_error!(madvise(at, 1, g::MADV_REMOVE), EACCES);
+    unlink(PATH)?;
+    Ok(())
+}
+
+fn advice_errors() -> Outcome {
+    let file = temporary(PATH, b"text")?;
+    let shown = mmap(0, PAGE_SIZE, g::PROT_READ, g::MAP_PRIVATE, file, 0)?;
+    let shared = mmap(0, PAGE_SIZE, READ_WRITE, g::MAP_SHARED | g::MAP_ANONYMOUS, -1, 0)?;
+    check_error!(madvise(shown, 1, g::MADV_WIPEONFORK), EINVAL);
+    check_error!(madvise(shared, 1, g::MADV_WIPEONFORK), EINVAL);
+    check_error!(madvise(shown + 1, 1, g::MADV_NORMAL), EINVAL);
+    unlink(PATH)?;
+    Ok(())
+}
+
+fn mapping_grows_down() -> Outcome {
+    let anonymous = g::MAP_PRIVATE | g::MAP_ANONYMOUS;
+    // Room below, without which it could not grow.
+    let at = map(1000, READ_WRITE)?;
+    munmap(at, 1000 * PAGE_SIZE)?;
+    let stack = at + 900 * PAGE_SIZE;
+    mmap(stack, PAGE_SIZE, READ_WRITE, anonymous | g::MAP_FIXED | g::MAP_GROWSDOWN, -1, 0)?;
+    poke(stack - 10 * PAGE_SIZE, 5);
+    check_eq!(peek(stack - 10 * PAGE_SIZE), 5);
+    // Not into the guard gap above what lies below.
+    mmap(at, PAGE_SIZE, READ_WRITE, anonymous | g::MAP_FIXED, -1, 0)?;
+    check_eq!(child(|| poke(at + 100 * PAGE_SIZE, 5)), SEGV);
+    let shared = g::MAP_SHARED | g::MAP_ANONYMOUS | g::MAP_GROWSDOWN;
+    check_error!(mmap(0, PAGE_SIZE, READ_WRITE, shared, -1, 0), EINVAL);
+    Ok(())
+}
+
+fn mapping_flags_that_are_refused() -> Outcome {
+    let file = temporary(PATH, b"text")?;
+    let mapped = |flags: u32, fd: i32| mmap(0, PAGE_SIZE, g::PROT_READ, flags, fd, 0);
+    // Without a file there is nothing that could be validated.
+    check_error!(mapped(g::MAP_SHARED_VALIDATE | g::MAP_ANONYMOUS, -1), EINVAL);
+    const UNKNOWN: u32 = 1 << 27;
+    check_error!(mapped(g::MAP_SHARED_VALIDATE | UNKNOWN, file), EOPNOTSUPP);
+    check_error!(mapped(g::MAP_SHARED_VALIDATE | g::MAP_SYNC, file), EOPNOTSUPP);
+    check!(mapped(g::MAP_SHARED | UNKNOWN, file).is_ok());
+    check_eq!(peek(mapped(g::MAP_SHARED_VALIDATE, file)?), b't');
+    check_error!(mapped(g::MAP_PRIVATE | g::MAP_ANONYMOUS | g::MAP_HUGETLB, -1), ENOMEM);
+    unlink(PATH)?;
+    Ok(())
+}
+
+fn protection_of_a_stack() -> Outcome {
+    let page = map(2, READ_WRITE)?;
+    let protect = |at: usize, prot: u32| sys(g::__NR_mprotect, [at, PAGE_SIZE, prot as usize]);
+    check_error!(protect(page, READ_WRITE | g::PROT_GROWSDOWN), EINVAL);
+    check_error!(protect(page, READ_WRITE | g::PROT_GROWSUP), EINVAL);
+    check_error!(protect(page, READ_WRITE | 0x40), EINVAL);
+    // From where the stack begins, wherever in it the range does.
+    let room = map(1000, READ_WRITE)?;
+    munmap(room, 1000 * PAGE_SIZE)?;
+    let flags = g::MAP_PRIVATE | g::MAP_ANONYMOUS | g::MAP_FIXED | g::MAP_GROWSDOWN;
+    let stack = mmap(room + 900 * PAGE_SIZE, 4 * PAGE_SIZE, READ_WRITE, flags, -1, 0)?;
+    poke(stack, 5);
+    protect(stack + 2 * PAGE_SIZE, g::PROT_READ | g::PROT_GROWSDOWN)?;
+    check_eq!(child(|| poke(stack, 6)), SEGV);
+    check_eq!(child(|| poke(stack + 2 * PAGE_SIZE, 6)), SEGV);
+    poke(stack + 3 * PAGE_SIZE, 6);
+    Ok(())
+}
