@@ -5,7 +5,6 @@ use anyhow::Result;
 use emulator::exec::Observer;
 use emulator::trace::CommitLog;
 use std::fmt;
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -15,7 +14,7 @@ const BUFFER_BYTES: usize = 1 << 20;
 /// A file as a writer of text that keeps its first failure.
 struct LogFile {
     path: PathBuf,
-    file: BufWriter<File>,
+    file: BufWriter<Box<dyn Write>>,
     failed: Option<std::io::Error>,
 }
 

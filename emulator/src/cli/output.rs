@@ -1,8 +1,8 @@
-//! The files that a command writes: looked at before anything runs, and one message for each that cannot be written.
+//! The files that a command writes, `-` being standard output: looked at before anything runs, and one message for each that cannot be written.
 
 use anyhow::{Context, Result, anyhow, bail};
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// Makes sure, before anything runs, that the files given to these flags can be written and are not one another.
@@ -10,7 +10,9 @@ pub fn check(outputs: &[(&'static str, Option<&Path>)]) -> Result<()> {
     let mut files: Vec<(&str, PathBuf)> = Vec::new();
     for &(flag, path) in outputs {
         let Some(path) = path else { continue };
-        check_writable(path)?;
+        if !is_stdout(path) {
+            check_writable(path)?;
+        }
         let Some(file) = place_of(path) else { continue };
         if let Some((other, _)) = files.iter().find(|(_, taken)| *taken == file) {
             bail!("{other} and {flag} are both given {}; give each a file of its own", path.display());
@@ -30,6 +32,9 @@ fn check_writable(path: &Path) -> Result<()> {
 
 /// A name that all ways to a file have in common. None for devices and pipes, which may be given twice.
 fn place_of(path: &Path) -> Option<PathBuf> {
+    if is_stdout(path) {
+        return Some(path.to_path_buf());
+    }
     if path.exists() {
         return path.canonicalize().ok().filter(|place| place.is_file());
     }
@@ -37,14 +42,29 @@ fn place_of(path: &Path) -> Option<PathBuf> {
     Some(folder.canonicalize().ok()?.join(path.file_name()?))
 }
 
-/// Makes the file, or empties it.
-pub fn create(path: &Path) -> Result<File> {
-    File::create(path).map_err(|error| cannot_write(path, &error))
+/// Whether the name means standard output.
+fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
 }
 
-/// Writes a whole file.
+/// Makes the file, or empties it; `-` is standard output, which gets whole lines.
+pub fn create(path: &Path) -> Result<Box<dyn Write>> {
+    if is_stdout(path) {
+        return Ok(Box::new(io::stdout()));
+    }
+    let file = File::create(path).map_err(|error| cannot_write(path, &error))?;
+    Ok(Box::new(BufWriter::new(file)))
+}
+
+/// Writes a whole file; `-` is standard output.
 pub fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
-    std::fs::write(path, bytes).map_err(|error| cannot_write(path, &error))
+    let written = if is_stdout(path) {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(bytes.as_ref()).and_then(|()| stdout.flush())
+    } else {
+        std::fs::write(path, bytes)
+    };
+    written.map_err(|error| cannot_write(path, &error))
 }
 
 /// Which file, why, and what to try.

@@ -8,15 +8,14 @@ use emulator::trace::{Event, Trace, TraceHeader};
 use isa::Step;
 use isa::events::EventRecord;
 use std::cell::RefCell;
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 struct Listener {
     /// Folds the events; the debugger, if there is one, listens here too.
     tap: SharedTap,
-    file: Option<(PathBuf, BufWriter<File>)>,
+    file: Option<(PathBuf, Box<dyn Write>)>,
     failed: Option<std::io::Error>,
     /// Events for whoever takes them, if anybody does.
     kept: Option<Vec<Event>>,
@@ -41,7 +40,7 @@ pub struct Recorder(Rc<RefCell<Listener>>);
 impl Recorder {
     /// Listens, and writes each event as one JSON object a line to `path` if there is one.
     pub fn new(path: Option<&Path>) -> Result<Self> {
-        let create = |path: &Path| anyhow::Ok((path.to_path_buf(), BufWriter::new(output::create(path)?)));
+        let create = |path: &Path| anyhow::Ok((path.to_path_buf(), output::create(path)?));
         let file = path.map(create).transpose()?;
         let mut listener = Listener { tap: SharedTap::default(), file, failed: None, kept: None };
         listener.write_line(&TraceHeader::default());
