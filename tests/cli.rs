@@ -248,3 +248,70 @@ fn a_child_maps_all_at_once_if_told_to() {
     };
     assert!(faults(&["--fork-maps", "cowfork"]) < faults(&["cowfork"]));
 }
+
+/// A death by a signal is one line; so is what an ending may have had to do with files of the host.
+#[test]
+fn a_death_and_a_file_of_the_host_are_told_in_a_line() {
+    let dir = TempDir::new("death");
+    // lw a0, 0(zero); and: exit_group(3).
+    std::fs::write(dir.file("reads-null"), tiny_elf(&[0x0000_2503])).unwrap();
+    std::fs::write(dir.file("fails"), tiny_elf(&[0x0030_0513, 0x05e0_0893, 0x0000_0073])).unwrap();
+    std::fs::write(dir.file("notes.txt"), "notes").unwrap();
+    for (args, status, stderr) in [
+        (
+            &["./reads-null"][..],
+            128 + 11,
+            "folio: SIGSEGV: read of 0x0 at pc 0x10078: no mapping holds this address\n",
+        ),
+        (
+            &["./fails", "-x", "notes.txt"],
+            3,
+            "folio: notes.txt is a file of the host, which the program does not see; with --root . it sees this folder\n",
+        ),
+        (&["./fails", "nothing.txt"], 3, ""),
+        (&["run", "--root", ".", "fails", "notes.txt"], 3, ""),
+    ] {
+        // The first two words show that a path in place of a command is run.
+        let mut command = folio(args);
+        command.current_dir(dir.path());
+        let ran = run(command);
+        assert_eq!((ran.status, ran.stderr.as_str()), (status, stderr), "{args:?}");
+    }
+}
+
+#[test]
+fn a_dash_is_standard_output() {
+    let dir = TempDir::new("dash");
+    std::fs::write(dir.file("fails"), tiny_elf(&[0x0030_0513, 0x05e0_0893, 0x0000_0073])).unwrap();
+    let with = |flag: &str| {
+        let mut command = folio(["run", flag, "-", "./fails"]);
+        command.current_dir(dir.path());
+        let ran = run(command);
+        assert_eq!((ran.status, ran.stderr.as_str()), (3, ""));
+        assert!(!dir.file("-").exists());
+        ran.stdout
+    };
+    let figures: serde_json::Value = serde_json::from_str(&with("--json")).unwrap();
+    assert_eq!(count(&figures, "exit"), 3);
+    let trace = with("--trace");
+    assert!(trace.starts_with("{\"schema\":\"folio-trace\",\"version\":2}\n"), "{trace}");
+    for line in trace.lines() {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        for (name, value) in event.as_object().unwrap() {
+            assert!(value.as_u64().is_none_or(|number| number < 1 << 53), "{name} in {line}");
+        }
+    }
+    let ran = run(folio(["run", "--json", "-", "--trace", "-", "hello"]));
+    assert_eq!(ran.status, 125);
+    assert!(ran.stderr.contains("give each a file of its own"), "{}", ran.stderr);
+}
+
+/// `--frames` and the figures count the same frames.
+#[test]
+fn frames_at_peak_are_those_that_are_limited() {
+    let dir = TempDir::new("frames");
+    let (ran, figures) = run_with_figures(&dir, ["--frames", "40", "demand", "8", "8"]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert_eq!(count(&figures, "frames.total"), 40);
+    assert!((30..=40).contains(&count(&figures, "frames.peak")), "{figures}");
+}

@@ -8,14 +8,17 @@
 mod support;
 
 use isa::{assemble, encode};
-use support::{TempDir, folio, root, run, run_with_figures};
+use support::{Ran, TempDir, folio, root, run, run_with_figures, run_with_input};
 
 const TEXT: u64 = 0x1_0000;
 const DATA: u64 = 0x2_0000;
 const BSS_PAGE: u64 = DATA + 0x1000;
 
+/// Symbols, and the instructions from there on.
+type Lines = &'static [(&'static str, &'static [&'static str])];
+
 /// The program: a call; loads and stores that need each kind of page fault; a fork, whose child exits at once.
-const PROGRAM: &[(&str, &[&str])] = &[
+const PROGRAM: Lines = &[
     ("_start", &["addi a0,zero,21", "jal ra,0x10200"]),
     ("load_data", &["lui s0,0x20", "lw a1,0(s0)"]),
     ("store_data", &["sw a0,0(s0)"]),
@@ -38,6 +41,39 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("leave", &["addi a0,zero,7", "addi a7,zero,93", "ecall"]),
     ("store_child", &["sw a0,0(s1)", "addi a0,zero,0", "addi a7,zero,93", "ecall"]),
 ];
+/// A program that stores to its own text.
+const TO_TEXT: Lines = &[("_start", &["lui s0,0x10", "addi a0,zero,1"]), ("store_text", &["sw a0,0(s0)"])];
+
+/// A program that leaves by a jump to where nothing is mapped.
+const TO_NOWHERE: Lines = &[("_start", &["addi s0,zero,64", "jalr ra,0(s0)"])];
+
+/// A program whose child wants the same page of the file at the same time.
+const TOGETHER: Lines = &[
+    ("_start", &["addi a0,zero,17", "addi a1,zero,0", "addi a7,zero,220", "ecall"]),
+    ("load_both", &["lui s0,0x20", "lw a1,0(s0)"]),
+    (
+        "wait",
+        &[
+            "addi a0,zero,-1",
+            "addi a1,zero,0",
+            "addi a2,zero,0",
+            "addi a3,zero,0",
+            "addi a7,zero,260",
+            "ecall",
+        ],
+    ),
+    ("leave", &["addi a0,zero,0", "addi a7,zero,93", "ecall"]),
+];
+
+/// A program that reads a line to its stack; its status is how many bytes it had.
+const READS: Lines = &[
+    (
+        "_start",
+        &["addi sp,sp,-64", "addi a0,zero,0", "addi a1,sp,0", "addi a2,zero,64", "addi a7,zero,63", "ecall"],
+    ),
+    ("got", &["addi a7,zero,93", "ecall"]),
+];
+
 /// Where `double` is, which `_start` calls.
 const DOUBLE: u64 = 0x1_0200;
 /// Where the code begins: behind the headers.
@@ -54,7 +90,7 @@ fn u64s(file: &mut Vec<u8>, values: &[u64]) {
 }
 
 /// The program as a static ELF: text (page 1 of the file), data and two pages of bss (page 2), symbols.
-fn elf() -> Vec<u8> {
+fn elf(program: Lines) -> Vec<u8> {
     let mut symbols: Vec<(&str, u64)> = Vec::new();
     let mut text = vec![0; 0x1000];
     let mut put = |at: u64, line: &str| {
@@ -63,7 +99,7 @@ fn elf() -> Vec<u8> {
         text[start..start + 4].copy_from_slice(&encode(&insn).unwrap().to_le_bytes());
     };
     let mut at = CODE;
-    for (name, lines) in PROGRAM {
+    for (name, lines) in program {
         symbols.push((name, at));
         for line in *lines {
             put(at, line);
@@ -122,8 +158,35 @@ fn elf() -> Vec<u8> {
 /// The program in a folder.
 fn program(folder: &TempDir) -> String {
     let path = folder.file("pages");
-    std::fs::write(&path, elf()).unwrap();
+    std::fs::write(&path, elf(PROGRAM)).unwrap();
     path.display().to_string()
+}
+
+/// A session of these commands with a program, given by `-ex`.
+fn session(program: Lines, commands: &[&str]) -> Ran {
+    let mut args: Vec<&str> = vec!["run"];
+    args.extend(commands.iter().flat_map(|command| ["-ex", *command]));
+    args.push("./pages");
+    let folder = TempDir::new("session");
+    std::fs::write(folder.file("pages"), elf(program)).unwrap();
+    // From inside the folder, by a name that is the same every time: argv[0] lies on the program's stack.
+    let mut command = folio(args);
+    command.current_dir(folder.path());
+    let ran = run(command);
+    assert_eq!(ran.stdout, "", "stdout is the guest's");
+    ran
+}
+
+/// Compares what a session has said with a golden.
+#[track_caller]
+fn check_golden(ran: &Ran, name: &str) {
+    let said = normalised(&ran.stderr);
+    let golden = root().join("tests/goldens").join(name);
+    if std::env::var_os("FOLIO_BLESS").is_some() {
+        std::fs::write(&golden, &said).unwrap();
+    }
+    let expected = std::fs::read_to_string(&golden).unwrap_or_default();
+    assert!(said == expected, "the session is not as in {}:\n{said}", golden.display());
 }
 
 /// Replaces what depends on the build of the kernel.
@@ -181,7 +244,6 @@ fn a_session_with_every_command() {
     let commands = [
         "help",
         "help break",
-        "stpe",
         "break double",
         "catch fault disk",
         "break",
@@ -216,57 +278,154 @@ fn a_session_with_every_command() {
         "continue",
         "explain",
         "ps",
+        // The child runs; what is its parent's is looked up in its parent's page table.
+        "walk bss",
+        "walk 1:bss",
+        "x/2xw bss",
+        "x/2xw 1:bss",
+        "x/i 1:0x1005c",
+        "maps 1",
         "continue",
         "explain",
         "walk $fault",
         "regs f",
         "tlb $fault",
-        "until 1",
+        "expect data side",
         "until 99999999999",
         "ps",
         "frames",
         "explain",
-        "step",
+        "walk 0x21000",
+        "x 0x21000",
         "quit",
     ];
-    let mut args: Vec<String> = vec!["run".into()];
-    args.extend(commands.iter().flat_map(|command| ["-ex".into(), (*command).to_string()]));
-    let folder = TempDir::new("session");
-    program(&folder);
-    args.push("./pages".into());
-    // From inside the folder, by a name that is the same every time: argv[0] lies on the program's stack.
-    let mut command = folio(args);
-    command.current_dir(folder.path());
-    let ran = run(command);
+    let ran = session(PROGRAM, &commands);
     assert_eq!(ran.status, 7, "{}", ran.stderr);
-    assert_eq!(ran.stdout, "", "stdout is the guest's");
-    let session = normalised(&ran.stderr);
-    let golden = root().join("tests/goldens/debugger.txt");
-    if std::env::var_os("FOLIO_BLESS").is_some() {
-        std::fs::write(&golden, &session).unwrap();
+    check_golden(&ran, "debugger.txt");
+}
+
+/// An access that is refused is shown at the program's instruction, with its registers; then what it died of.
+#[test]
+fn a_refused_access_is_looked_at_in_the_program() {
+    let commands =
+        ["catch fault segv", "continue", "regs", "disas $pc 2", "walk $fault", "explain", "step", "continue"];
+    let ran = session(TO_TEXT, &commands);
+    assert_eq!(ran.status, 128 + 11, "{}", ran.stderr);
+    check_golden(&ran, "debugger-refused.txt");
+    let ran = session(TO_NOWHERE, &["catch fault any", "continue", "continue", "explain", "continue"]);
+    assert_eq!(ran.status, 128 + 11, "{}", ran.stderr);
+    check_golden(&ran, "debugger-nowhere.txt");
+}
+
+/// Of two processes that want a page at the same time one has it read, and the other waits.
+#[test]
+fn who_waits_for_anothers_read_is_told_so() {
+    let commands = [
+        "break load_both",
+        "continue",
+        "delete",
+        "catch fault disk",
+        "continue",
+        "explain",
+        "continue",
+        "explain",
+        "continue",
+    ];
+    let ran = session(TOGETHER, &commands);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    check_golden(&ran, "debugger-awaited.txt");
+}
+
+/// A command of a script that can't be carried out, or an expectation that fails, ends it with status 1.
+#[test]
+fn a_script_ends_where_a_command_fails() {
+    for (commands, said) in [
+        (&["stpe"][..], "there is no command `stpe`; did you mean `step`?"),
+        (&["info registers"], "there is no `info registers`: `regs` shows them"),
+        (&["bt"], "no call stack is kept"),
+        (&["until 1"], "step 1 has passed; the machine is at step "),
+        (&["continue", "step"], "the machine has ended: the program has exited with status 7"),
+        (
+            &["continue", "maps 1"],
+            "process 1 (pages) has ended (exited 7): its mappings and its page table are gone",
+        ),
+        (&["continue", "maps 3"], "there is no process 3"),
+        (&["continue", "walk 1:bss"], "process 1 (pages) has ended (exited 7)"),
+        (&["continue", "x 1:0x21000"], "process 1 (pages) has ended (exited 7)"),
+        (&["continue", "walk $fault"], "process 1 (pages) has ended (exited 7)"),
+        (&["walk 9:bss"], "there is no process 9"),
+        (&["ps", "expect /bin/pages", "expect /bin/other"], "`/bin/other` was expected"),
+    ] {
+        let commands: Vec<&str> = commands.iter().copied().chain(["ps", "quit"]).collect();
+        let ran = session(PROGRAM, &commands);
+        assert_eq!(ran.status, 1, "{commands:?}: {}", ran.stderr);
+        let last: Vec<&str> = ran.stderr.lines().rev().take(2).collect();
+        assert!(last[1].contains(said) && last[0].starts_with("folio: the script ends:"), "{}", ran.stderr);
     }
-    let expected = std::fs::read_to_string(&golden).unwrap_or_default();
-    assert!(session == expected, "the session is not as in {}:\n{session}", golden.display());
+}
+
+#[test]
+fn a_name_that_no_program_has_is_complained_of() {
+    let ran = session(PROGRAM, &["break laod_data", "break double", "continue", "quit"]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains(
+            "breakpoint 1 at laod_data: /bin/pages has no such name (near are `load_data`); it waits for a program that has"
+        ),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("breakpoint 2: double"), "{}", ran.stderr);
+}
+
+/// Commands and the guest's input may come through one pipe: what stands behind a command is the next reader's.
+#[test]
+fn commands_and_input_share_a_pipe() {
+    let folder = TempDir::new("pipe");
+    std::fs::write(folder.file("pages"), elf(READS)).unwrap();
+    for (input, status) in
+        [("continue\nBob\n", 4), ("break got\nps\ncontinue\nBobby\n", 0), ("stpe\ncontinue\n", 1)]
+    {
+        let mut command = folio(["debug"]);
+        command.arg(folder.file("pages"));
+        let ran = run_with_input(command, input.as_bytes());
+        assert_eq!(ran.status, status, "{input:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_session_may_begin_at_reset() {
+    let ran = session(PROGRAM, &["quit"]);
+    assert!(ran.stderr.contains("user mode, process 1 (pages)\n=> 0x10010 <_start>"), "{}", ran.stderr);
+    let folder = TempDir::new("reset");
+    let ran =
+        run(folio(["debug", "--from-reset", "-ex", "break double", "-ex", "until 5", &program(&folder)]));
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(ran.stderr.starts_with("step 0: supervisor mode\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("waits for a program that has it (none so far)"), "{}", ran.stderr);
 }
 
 #[test]
 fn stepping_through_a_whole_program_changes_nothing() {
     let folder = TempDir::new("stepping");
     let program = program(&folder);
-    let figures = |commands: &[&str]| {
-        let arguments = commands.iter().flat_map(|command| ["-ex", command]).chain([program.as_str()]);
+    let figures = |commands: &[&str], from_reset: bool| {
+        let commands = commands.iter().flat_map(|command| ["-ex", command]);
+        let arguments = ["--from-reset"].into_iter().filter(|_| from_reset).chain(commands);
+        let arguments = arguments.chain([program.as_str()]);
         let (ran, figures) = run_with_figures(&folder, arguments);
         (ran.status, ["instructions", "steps", "state_hash"].map(|key| figures[key].clone()))
     };
-    let plain = figures(&[]);
+    let plain = figures(&[], false);
     assert_eq!(plain.0, 7);
     assert!(plain.1[0].as_u64().unwrap() > 100_000);
     for commands in [
         &["continue"][..],
         &["step 1000000000"],
         &["catch fault any", "continue", "continue", "explain", "next 5", "tlb", "delete", "continue"],
-        &["break double", "until 1000", "continue", "delete", "regs", "walk", "step 500", "continue"],
+        &["break double", "until 99999999999", "delete", "regs", "walk", "step 500", "continue"],
     ] {
-        assert_eq!(figures(commands), plain, "{commands:?}");
+        assert_eq!(figures(commands, false), plain, "{commands:?}");
+        assert_eq!(figures(commands, true), plain, "{commands:?} from reset");
     }
 }

@@ -8,7 +8,7 @@ use emulator::machine::{Console, MachineConfig, PMP_ENTRIES, VirtioConfig};
 use emulator::mem::tlb::TlbGeometry;
 use isa::IsaSet;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A RISC-V machine and a tiny operating system in which virtual memory can be seen at work.
 #[derive(Parser, Debug)]
@@ -22,7 +22,7 @@ pub struct Cli {
 pub enum Command {
     /// Run a riscv64 Linux program under the guest OS, paged in from an emulated disk as it is touched
     Run(RunArgs),
-    /// As `run --debug`: stop before the first instruction and prompt for commands
+    /// As `run --debug`: stop at the program's entry and prompt for commands
     Debug(RunArgs),
     /// Boot a bare kernel or firmware
     Boot(BootArgs),
@@ -37,7 +37,7 @@ pub enum Command {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Exit status: the program's; 128 + signal if one killed it; 124 when the fuel is spent or nothing can ever wake the machine or end its traps; \
-125 for an error of Folio's own, a program that cannot be executed, or a kernel panic; 130 on Ctrl-C.")]
+125 for an error of Folio's own, a program that cannot be executed, or a kernel panic; 130 on Ctrl-C; 1 if a command of the debugger's script fails.")]
 pub struct RunArgs {
     /// Root file system: a folder, or an ext4 image (opened read-only). PROGRAM is then a path inside it
     #[arg(long, value_name = "DIR|IMAGE")]
@@ -65,18 +65,21 @@ pub struct RunArgs {
     /// Print what the run did on stderr: instructions, page faults by kind, disk reads, TLB
     #[arg(long)]
     pub stats: bool,
-    /// Write the figures of the run to FILE, however it ends
+    /// Write the figures of the run to FILE (-: standard output), however it ends
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Write every event to FILE, one JSON object a line
+    /// Write every event to FILE (-: standard output), one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
     /// Print each system call and signal of the program and its children on stderr, as strace does
     #[arg(long)]
     pub strace: bool,
-    /// Stop before the first instruction and prompt for commands
+    /// Stop at the program's entry and prompt for commands
     #[arg(long)]
     pub debug: bool,
+    /// Let the debugger begin at reset, before the kernel's first instruction (implies --debug)
+    #[arg(long)]
+    pub from_reset: bool,
     /// Run this debugger command first (repeatable; implies --debug; `-ex` with one dash means the same)
     #[arg(long = "ex", value_name = "CMD")]
     pub ex: Vec<String>,
@@ -186,7 +189,7 @@ pub struct BootArgs {
     /// Write the device tree that the kernel would get to FILE, and end
     #[arg(long, value_name = "FILE")]
     pub dump_dtb: Option<PathBuf>,
-    /// Write the figures of the run to FILE, however it ends
+    /// Write the figures of the run to FILE (-: standard output), however it ends
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 }
@@ -290,6 +293,19 @@ pub struct KernelArgs {
     pub output: PathBuf,
 }
 
+/// The command line with `run` before a first word that is a file or a path: `folio ./program` runs it.
+pub fn with_run(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut words: Vec<OsString> = words.into_iter().collect();
+    let Some(first) = words.get(1) else { return words };
+    let is_command = first == "help" || Cli::command().find_subcommand(first).is_some();
+    let is_option = first.as_encoded_bytes().starts_with(b"-");
+    let is_path = first.as_encoded_bytes().contains(&b'/') || Path::new(first).is_file();
+    if !is_command && !is_option && is_path {
+        words.insert(1, "run".into());
+    }
+    words
+}
+
 /// The command line with Folio's own `-ex` spelled `--ex`: debuggers have always written it with one dash, which clap
 /// would read as two short options. Words from PROGRAM on are the guest's and stay as they are.
 pub fn with_long_ex(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
@@ -373,6 +389,21 @@ mod tests {
             ("folio test -ex", "folio test -ex"),
         ] {
             assert_eq!(with_long_ex(words(given)), words(read), "{given}");
+        }
+    }
+
+    #[test]
+    fn a_path_in_place_of_a_command_is_run() {
+        let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
+        for (given, read) in [
+            ("folio ./prog run x", "folio run ./prog run x"),
+            ("folio Cargo.toml", "folio run Cargo.toml"),
+            ("folio run ./prog", "folio run ./prog"),
+            ("folio help", "folio help"),
+            ("folio --version", "folio --version"),
+            ("folio nosuch", "folio nosuch"),
+        ] {
+            assert_eq!(with_run(words(given)), words(read), "{given}");
         }
     }
 

@@ -197,7 +197,7 @@ fn status_of(end: End, machine: &Machine) -> u8 {
         End::Interrupted(status) => status,
         End::OutputLost => STATUS_ERROR,
         End::Quit => 0,
-        End::Reached | End::Monitor => {
+        End::Reached | End::Monitor | End::ScriptFailed => {
             unreachable!("no step to stop at was given; the monitor ends otherwise")
         }
         End::Stopped(other) => {

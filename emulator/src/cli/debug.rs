@@ -4,31 +4,34 @@
 
 use super::args::RunArgs;
 use super::drive::{Driver, End};
-use super::tell_text;
 use super::trace_file::Recorder;
+use super::{death, stdio, tell_text};
 use anyhow::{Context, Result};
 use emulator::debug::target::StopBefore;
 use emulator::debug::{Debugger, Output, Place, ProgramFiles, Registers, Stop, Target, TlbLine, TlbSide};
 use emulator::exec::Observer;
 use emulator::hart::Hart;
-use emulator::machine::{HartState, StopReason};
+use emulator::machine::{GuestExit, HartState, StopReason};
 use emulator::mem::tlb::Tlb;
 use isa::csr::Csr;
 use isa::paging::Satp;
 use isa::{PhysAddr, Step, VirtAddr};
 use rustyline::error::ReadlineError;
 use rustyline::{Behavior, Config, DefaultEditor};
-use std::io::{BufRead, IsTerminal};
+use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::rc::Rc;
 
-/// A debugging session from the first instruction to `quit`, or to the program's end where nobody is there to ask more.
+/// A debugging session from the program's entry (or from reset) to `quit`, or to the program's end where nobody is there to
+/// ask more. A script ends at the first command that fails.
 pub fn session(
     args: &RunArgs,
     driver: &mut Driver,
     recorder: &Recorder,
     program: &[u8],
     files: ProgramFiles,
+    prompt: Option<Prompt>,
 ) -> Result<End> {
     let script = match &args.script {
         Some(path) => std::fs::read_to_string(path)
@@ -36,42 +39,89 @@ pub fn session(
         None => String::new(),
     };
     let first = String::from_utf8(program.to_vec()).ok();
-    let mut debugger = Debugger::new(recorder.tap(), Some(guest_os::KERNEL_ELF), first, files);
-    tell_text(&debugger.location(&DriverTarget::new(driver)));
+    let files = Rc::new(files);
+    let shared = Rc::clone(&files);
+    let debugger =
+        Debugger::new(recorder.tap(), Some(guest_os::KERNEL_ELF), first, Box::new(move |path| shared(path)));
+    let mut session = Session { debugger, recorder, files };
+    if args.from_reset {
+        tell_text(&session.debugger.location(&DriverTarget::new(driver)));
+    } else {
+        let output = session.debugger.run_to_program(&mut DriverTarget::new(driver));
+        tell_text(&output.text);
+        if session.debugger.ended().is_some() || driver.is_left() {
+            return Ok(end_of(driver, &session.debugger));
+        }
+    }
     for line in args.ex.iter().map(String::as_str).chain(script.lines()) {
         tell!("(folio) {line}");
-        if say(debugger.execute(&mut DriverTarget::new(driver), line)) || driver.is_left() {
-            return Ok(end_of(driver, &debugger));
+        if let Some(end) = session.script_line(driver, line) {
+            return Ok(end);
         }
     }
     let scripted = !args.ex.is_empty() || args.script.is_some();
-    if std::io::stdin().is_terminal() {
-        prompt(&mut debugger, driver, false)?;
+    if let Some(prompt) = prompt {
+        prompt.serve(&mut session, driver, false)?;
     } else if !scripted {
-        let mut lines = std::io::stdin().lock().lines();
-        while let Some(line) = driver.interrupted.at_prompt(|| lines.next()) {
-            let line = line.context("cannot read commands")?;
-            if say(debugger.execute(&mut DriverTarget::new(driver), &line)) || driver.is_left() {
-                break;
+        while let Some(line) =
+            driver.interrupted.at_prompt(stdio::read_command).context("cannot read commands")?
+        {
+            if let Some(end) = session.script_line(driver, &line) {
+                return Ok(end);
             }
         }
     }
-    Ok(end_of(driver, &debugger))
+    Ok(end_of(driver, &session.debugger))
+}
+
+/// A debugger, and what tells how the program ended.
+struct Session<'a> {
+    debugger: Debugger,
+    recorder: &'a Recorder,
+    files: Rc<ProgramFiles>,
+}
+
+impl Session<'_> {
+    /// Does what a line of a script says. The end, if that is one: `quit`, or a command that fails.
+    fn script_line(&mut self, driver: &mut Driver, line: &str) -> Option<End> {
+        let output = self.execute(driver, |debugger, target| debugger.execute(target, line));
+        tell_text(&output.text);
+        if output.failed && !driver.is_left() {
+            tell!("folio: the script ends: `{line}` failed");
+            return Some(End::ScriptFailed);
+        }
+        (output.quit || driver.is_left()).then(|| end_of(driver, &self.debugger))
+    }
+
+    /// Runs a command; if the program dies meanwhile, what it died of is part of the answer.
+    fn execute(
+        &mut self,
+        driver: &mut Driver,
+        command: impl FnOnce(&mut Debugger, &mut DriverTarget<'_>) -> Output,
+    ) -> Output {
+        let had_ended = self.debugger.ended().is_some();
+        let mut output = command(&mut self.debugger, &mut DriverTarget::new(driver));
+        if let (false, Some(StopReason::Exit(GuestExit::Signaled(signal)))) =
+            (had_ended, self.debugger.ended())
+        {
+            let line = self.recorder.with(|trace| death::line(signal, trace, &self.files));
+            output.text.push_str(&format!("{line}\n"));
+        }
+        output
+    }
 }
 
 /// The monitor of a console: the prompt on a machine that runs already, until `quit`, Ctrl-A x or the machine's end.
 pub fn monitor(driver: &mut Driver, recorder: &Recorder, kernel: Option<&[u8]>) -> Result<End> {
-    let mut debugger = Debugger::new(recorder.tap(), kernel, None, Box::new(|_| None));
-    tell_text(&format!("\n{}", debugger.location(&DriverTarget::new(driver))));
+    let no_files: ProgramFiles = Box::new(|_| None);
+    let debugger = Debugger::new(recorder.tap(), kernel, None, Box::new(|_| None));
+    let mut session = Session { debugger, recorder, files: Rc::new(no_files) };
+    tell_text(&format!("\n{}", session.debugger.location(&DriverTarget::new(driver))));
     tell!("`continue` goes back to the console, `quit` ends the machine, `help` lists the commands");
-    prompt(&mut debugger, driver, true)?;
-    Ok(end_of(driver, &debugger))
-}
-
-/// Shows what a command said. Whether it was `quit`.
-fn say(output: Output) -> bool {
-    tell_text(&output.text);
-    output.quit
+    if let Some(prompt) = Prompt::open()? {
+        prompt.serve(&mut session, driver, true)?;
+    }
+    Ok(end_of(driver, &session.debugger))
 }
 
 fn end_of(driver: &Driver, debugger: &Debugger) -> End {
@@ -83,42 +133,65 @@ fn end_of(driver: &Driver, debugger: &Debugger) -> End {
     }
 }
 
-/// The prompt: line editing, history (kept between sessions), an empty line repeats.
-fn prompt(debugger: &mut Debugger, driver: &mut Driver, leave_at_end: bool) -> Result<()> {
-    let config = Config::builder().behavior(Behavior::PreferTerm).auto_add_history(true).build();
-    let mut editor = DefaultEditor::with_config(config).context("the terminal cannot be used")?;
-    let history = history_file();
-    if let Some(path) = &history {
-        // No history yet, or none that can be read: start an empty one.
-        let _ = editor.load_history(path);
-    }
-    loop {
-        let line = match driver.interrupted.at_prompt(|| editor.readline("(folio) ")) {
-            Ok(line) => line,
-            Err(ReadlineError::Interrupted) => continue,
-            Err(ReadlineError::Eof) => break,
-            Err(error) => return Err(error).context("the terminal cannot be read"),
-        };
-        driver.interrupted.forget_ctrl_c();
-        let mut target = DriverTarget::new(driver);
-        let output = if line.trim().is_empty() {
-            debugger.repeat(&mut target)
-        } else {
-            debugger.execute(&mut target, &line)
-        };
-        // Who leaves does not ask where the machine is.
-        if driver.is_left() || say(output) || leave_at_end && debugger.ended().is_some() {
-            break;
+/// The prompt: line editing, and history, which is kept between sessions.
+///
+/// The line editor takes SIGINT over as soon as it is there, and for as long. [`Interrupted`](super::signals::Interrupted) passes
+/// a signal on to whoever had it before, and the editor does not: so the editor comes first, or Ctrl-C would not stop a guest.
+pub struct Prompt {
+    editor: DefaultEditor,
+    history: Option<PathBuf>,
+}
+
+impl Prompt {
+    /// The prompt on this terminal; `None` if standard input is none. To be called before signals are listened for.
+    pub fn open() -> Result<Option<Self>> {
+        if !std::io::stdin().is_terminal() {
+            return Ok(None);
         }
+        let config = Config::builder().behavior(Behavior::PreferTerm).auto_add_history(true).build();
+        let mut editor = DefaultEditor::with_config(config).context("the terminal cannot be used")?;
+        let history = history_file();
+        if let Some(path) = &history {
+            // No history yet, or none that can be read: start an empty one.
+            let _ = editor.load_history(path);
+        }
+        Ok(Some(Self { editor, history }))
     }
-    if let Some(path) = &history {
+
+    /// Carries out what is typed, until `quit` or the end of input; an empty line repeats.
+    fn serve(mut self, session: &mut Session<'_>, driver: &mut Driver, leave_at_end: bool) -> Result<()> {
+        loop {
+            let line = match driver.interrupted.at_prompt(|| self.editor.readline("(folio) ")) {
+                Ok(line) => line,
+                Err(ReadlineError::Interrupted | ReadlineError::Signal(_)) => continue,
+                Err(ReadlineError::Eof) => break,
+                Err(error) => return Err(error).context("the terminal cannot be read"),
+            };
+            driver.interrupted.forget_ctrl_c();
+            let output = session.execute(driver, |debugger, target| {
+                if line.trim().is_empty() { debugger.repeat(target) } else { debugger.execute(target, &line) }
+            });
+            // Who leaves does not ask where the machine is.
+            if driver.is_left() {
+                break;
+            }
+            tell_text(&output.text);
+            if output.quit || leave_at_end && session.debugger.ended().is_some() {
+                break;
+            }
+        }
+        self.save_history();
+        Ok(())
+    }
+
+    fn save_history(&mut self) {
+        let Some(path) = &self.history else { return };
         let saved = path.parent().map_or(Ok(()), std::fs::create_dir_all).is_ok()
-            && editor.save_history(path).is_ok();
+            && self.editor.save_history(path).is_ok();
         if !saved {
             log::debug!("the history could not be saved to {}", path.display());
         }
     }
-    Ok(())
 }
 
 /// Where the prompt's history is kept (XDG base directories), if the user has a home.
@@ -216,7 +289,7 @@ impl Target for DriverTarget<'_> {
         };
         match end {
             End::Reached => Stop::Reached,
-            End::Interrupted(_) | End::OutputLost | End::Monitor | End::Quit => {
+            End::Interrupted(_) | End::OutputLost | End::Monitor | End::Quit | End::ScriptFailed => {
                 self.driver.interrupted.forget_ctrl_c();
                 Stop::Interrupted
             }

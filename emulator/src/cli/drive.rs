@@ -27,6 +27,8 @@ pub enum End {
     OutputLost,
     /// The user left before the end: the debugger by `quit`, or the console by Ctrl-A x.
     Quit,
+    /// A command of the debugger's script failed.
+    ScriptFailed,
     /// Ctrl-A c: the user wants the monitor.
     Monitor,
 }

@@ -11,6 +11,7 @@ macro_rules! tell {
 mod args;
 mod boot;
 mod commit_file;
+mod death;
 mod debug;
 mod drive;
 mod files;
@@ -35,6 +36,8 @@ use std::process::ExitCode;
 
 /// Exit status when the fuel is spent or nothing can ever wake the machine or end its traps.
 const STATUS_FUEL: u8 = 124;
+/// Exit status when a command of the debugger's script fails.
+const STATUS_SCRIPT: u8 = 1;
 /// Exit status of every error of Folio's own.
 const STATUS_ERROR: u8 = 125;
 
@@ -45,7 +48,7 @@ fn tell_text(text: &str) {
 
 /// Parses the command line and does what it says.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse_from(args::with_long_ex(std::env::args_os())) {
+    let cli = match Cli::try_parse_from(args::with_long_ex(args::with_run(std::env::args_os()))) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors and go to stdout; a failure to print is nobody's concern any more.

@@ -2,13 +2,14 @@
 
 use super::args::RunArgs;
 use super::commit_file::CommitFile;
+use super::debug::Prompt;
 use super::drive::{Driver, End};
 use super::report::Figures;
 use super::signals::Interrupted;
 use super::stdio::HostStdio;
 use super::strace::Strace;
 use super::trace_file::Recorder;
-use super::{STATUS_ERROR, STATUS_FUEL, output};
+use super::{STATUS_ERROR, STATUS_FUEL, STATUS_SCRIPT, death, output};
 use abi::Errno;
 use anyhow::{Context, Result, bail};
 use emulator::debug::ProgramFiles;
@@ -16,7 +17,7 @@ use emulator::image::{self, RootImage};
 use emulator::loader::{Boot, Chosen};
 use emulator::machine::{GuestExit, Machine, MachineConfig, StopReason};
 use isa::{Extension, Step};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -44,7 +45,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let source = Source::find(args.root.as_deref(), program);
     let path = source.path_in_guest()?;
     let recorder = Recorder::new(args.trace.as_deref())?;
-    let debug = args.debug || !args.ex.is_empty() || args.script.is_some();
+    let debug = args.debug || args.from_reset || !args.ex.is_empty() || args.script.is_some();
     if debug && args.machine.log_commits.is_some() {
         bail!("--log-commits does not go with the debugger; leave one of them out");
     }
@@ -54,9 +55,10 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let mut commits = CommitFile::new(args.machine.log_commits.as_deref())?;
     let stdio = HostStdio::new();
     let machine = build(args, source.image()?, &path, &recorder, &stdio)?;
+    let prompt = if debug { Prompt::open()? } else { None };
     let mut driver = Driver::new(machine, stdio, Interrupted::install(), args.machine.fuel);
     let end = if debug {
-        super::debug::session(args, &mut driver, &recorder, &path, source.files())?
+        super::debug::session(args, &mut driver, &recorder, &path, source.files(), prompt)?
     } else if args.strace {
         Strace::new(&recorder).run(&mut driver)
     } else {
@@ -64,6 +66,12 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     };
     let refusal = recorder.with(|trace| trace.last_refusal.clone());
     let status = conclude(end, program, refusal.as_deref());
+    if let (End::Stopped(StopReason::Exit(GuestExit::Signaled(signal))), false) = (end, debug) {
+        tell!("folio: {}", recorder.with(|trace| death::line(signal, trace, &source.files())));
+    }
+    if let (End::Stopped(StopReason::Exit(GuestExit::Status(1..))), None) = (end, &args.root) {
+        hint_at_host_files(&args.program[1..]);
+    }
     let written = recorder.finish().and(commits.finish()).and(driver.stdio.check_output());
     recorder.with(|trace| {
         let figures = Figures { machine: &driver.machine, guest: Some(&trace.stats), exit: status };
@@ -198,6 +206,20 @@ fn environment(given: &[String]) -> Vec<Vec<u8>> {
     variables.into_iter().map(|variable| variable.as_bytes().to_vec()).collect()
 }
 
+/// A program that fails may have looked for files of the host, which it can't see.
+fn hint_at_host_files(arguments: &[OsString]) {
+    let is_host_file = |word: &&OsString| {
+        let path = Path::new(word);
+        path.is_relative() && path.exists()
+    };
+    if let Some(file) = arguments.iter().find(is_host_file) {
+        tell!(
+            "folio: {} is a file of the host, which the program does not see; with --root . it sees this folder",
+            file.display()
+        );
+    }
+}
+
 /// The exit status of an ending, after saying on stderr what the program itself cannot have said.
 fn conclude(end: End, program: &OsStr, refusal: Option<&str>) -> u8 {
     let program = program.to_string_lossy();
@@ -229,6 +251,7 @@ fn conclude(end: End, program: &OsStr, refusal: Option<&str>) -> u8 {
         End::Interrupted(status) => status,
         End::OutputLost => STATUS_ERROR,
         End::Quit => 0,
+        End::ScriptFailed => STATUS_SCRIPT,
         End::Reached | End::Monitor => {
             unreachable!("the debugger keeps the steps it stops at to itself, and the terminal is not raw")
         }

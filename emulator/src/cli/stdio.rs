@@ -6,12 +6,13 @@
 //! as little as possible. Nothing is read from the host that no guest has asked for, a raw terminal's keys apart.
 
 use super::signals::Interrupted;
-use super::terminal::{Command, Escapes, Keys, Restored, read_keys};
+use super::terminal::{Command, Escapes, Keys, Restored, has_input, read_keys};
 use anyhow::Context;
 use emulator::host::{Input, Output, OutputClosed, Stdio};
+use rustix::io::Errno;
+use rustix::stdio::stdin;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,7 @@ const INTERRUPT_POLL: Duration = Duration::from_millis(20);
 enum Source {
     /// A regular file or `/dev/null`: read synchronously.
     Exact(File),
-    /// A pipe or a terminal: a thread reads, one request at a time.
+    /// A pipe or a terminal: read when there is something, one request at a time.
     Streamed(Stream),
     /// A terminal whose keys are the guest's, Ctrl-A apart.
     Raw(RawTerminal),
@@ -69,11 +70,10 @@ fn take_from(ready: &mut Vec<u8>, buffer: &mut [u8]) -> Input {
     Input::Bytes(n)
 }
 
+#[derive(Default)]
 struct Stream {
-    wanted: Sender<usize>,
-    chunks: Receiver<io::Result<Vec<u8>>>,
-    /// A request is with the thread.
-    asked: bool,
+    /// How much the guest wants, while it waits for more.
+    wanted: Option<usize>,
     /// What the guest may have now.
     ready: Vec<u8>,
     ended: bool,
@@ -107,7 +107,7 @@ impl HostStdio {
     pub fn new() -> Self {
         let source = match exact_stdin() {
             Some(file) => Source::Exact(file),
-            None => Source::Streamed(Stream::spawn()),
+            None => Source::Streamed(Stream::default()),
         };
         Self(Arc::new(Mutex::new(Shared::new(source))))
     }
@@ -159,7 +159,7 @@ impl HostStdio {
             }
             let came = match &mut self.lock().source {
                 Source::Exact(_) => true,
-                Source::Streamed(stream) => stream.receive(Some(INTERRUPT_POLL)),
+                Source::Streamed(stream) => stream.receive(INTERRUPT_POLL),
                 Source::Raw(terminal) => !terminal.ready.is_empty() || terminal.receive(INTERRUPT_POLL),
             };
             if came {
@@ -172,7 +172,7 @@ impl HostStdio {
     pub fn look_for_input(&self) -> bool {
         match &mut self.lock().source {
             Source::Exact(_) => true,
-            Source::Streamed(stream) => stream.receive(None),
+            Source::Streamed(stream) => stream.receive(Duration::ZERO),
             Source::Raw(terminal) => terminal.receive(Duration::ZERO) || !terminal.ready.is_empty(),
         }
     }
@@ -189,7 +189,7 @@ impl HostStdio {
             }
             let came = match &mut self.lock().source {
                 Source::Raw(terminal) => terminal.receive(left),
-                Source::Streamed(stream) if waits && stream.asked => stream.receive(Some(left)),
+                Source::Streamed(stream) if waits && stream.wanted.is_some() => stream.receive(left),
                 Source::Streamed(_) | Source::Exact(_) => {
                     std::thread::sleep(left);
                     false
@@ -229,54 +229,27 @@ fn same_device(a: &std::fs::Metadata, b: &std::fs::Metadata) -> bool {
 }
 
 impl Stream {
-    fn spawn() -> Self {
-        let (wanted, requests) = channel::<usize>();
-        let (results, chunks) = channel();
-        std::thread::spawn(move || {
-            for len in requests {
-                let mut buffer = vec![0; len];
-                let result = io::stdin().lock().read(&mut buffer).map(|n| {
-                    buffer.truncate(n);
-                    buffer
-                });
-                if results.send(result).is_err() {
-                    break;
-                }
-            }
-        });
-        Self { wanted, chunks, asked: false, ready: Vec::new(), ended: false }
-    }
-
-    /// Whether the guest's read can be answered, waiting for at most `timeout`.
-    fn receive(&mut self, timeout: Option<Duration>) -> bool {
+    /// Whether the guest's read can be answered, waiting for at most `timeout`. Only here is the host's input read, so that
+    /// nothing is taken from a prompt or from whoever reads after the run.
+    fn receive(&mut self, timeout: Duration) -> bool {
         if !self.ready.is_empty() || self.ended {
             return true;
         }
-        if !self.asked {
-            return false;
-        }
-        let chunk = match timeout {
-            Some(limit) => match self.chunks.recv_timeout(limit) {
-                Ok(chunk) => chunk,
-                Err(RecvTimeoutError::Timeout) => return false,
-                Err(RecvTimeoutError::Disconnected) => Ok(Vec::new()),
-            },
-            None => match self.chunks.try_recv() {
-                Ok(chunk) => chunk,
-                Err(TryRecvError::Empty) => return false,
-                Err(TryRecvError::Disconnected) => Ok(Vec::new()),
-            },
-        };
-        self.asked = false;
-        match chunk {
-            Ok(bytes) if !bytes.is_empty() => self.ready = bytes,
-            Ok(_) => self.ended = true,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return false,
+        let Some(len) = self.wanted.filter(|_| has_input(timeout)) else { return false };
+        let mut buffer = vec![0; len];
+        match rustix::io::read(stdin(), &mut buffer) {
+            Ok(0) => self.ended = true,
+            Ok(count) => {
+                buffer.truncate(count);
+                self.ready = buffer;
+            }
+            Err(Errno::INTR | Errno::AGAIN) => return false,
             Err(error) => {
                 log::warn!("standard input cannot be read: {error}");
                 self.ended = true;
             }
         }
+        self.wanted = None;
         true
     }
 
@@ -289,11 +262,27 @@ impl Stream {
             self.ended = !io::stdin().is_terminal();
             return Input::Eof;
         }
-        if !self.asked {
-            self.asked = self.wanted.send(buffer.len()).is_ok();
-        }
+        self.wanted.get_or_insert(buffer.len());
         Input::NotYet
     }
+}
+
+/// The next line of standard input without its end, for commands; `None` at its end. Nothing behind the line is read: that is
+/// the guest's, or the next command.
+pub fn read_command() -> io::Result<Option<String>> {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    loop {
+        match rustix::io::read(stdin(), &mut byte) {
+            Ok(0) if line.is_empty() => return Ok(None),
+            Ok(0) => break,
+            Ok(_) if byte[0] == b'\n' => break,
+            Ok(_) => line.push(byte[0]),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Some(String::from_utf8_lossy(&line).into_owned()))
 }
 
 impl Stdio for HostStdio {

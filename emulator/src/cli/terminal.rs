@@ -127,8 +127,13 @@ pub enum Keys {
     Gone,
 }
 
-/// Waits for keys for at most `timeout`, and reads them.
-pub fn read_keys(timeout: Duration) -> Keys {
+/// Waits for something to read on standard input, or its end, for at most `timeout`.
+pub fn has_input(timeout: Duration) -> bool {
+    !matches!(poll_input(timeout), Ok(None))
+}
+
+/// What there is to say of standard input within `timeout`, if anything.
+fn poll_input(timeout: Duration) -> Result<Option<PollFlags>, Errno> {
     let input = stdin();
     let mut polled = [PollFd::new(&input, PollFlags::IN)];
     let limit = Timespec {
@@ -136,13 +141,22 @@ pub fn read_keys(timeout: Duration) -> Keys {
         tv_nsec: timeout.subsec_nanos().into(),
     };
     match poll(&mut polled, Some(&limit)) {
-        Ok(0) | Err(Errno::INTR) => return Keys::Nothing,
-        Ok(_) => {}
-        Err(_) => return Keys::Gone,
+        Ok(0) | Err(Errno::INTR) => Ok(None),
+        Ok(_) => Ok(Some(polled[0].revents())),
+        Err(error) => Err(error),
     }
+}
+
+/// Waits for keys for at most `timeout`, and reads them.
+pub fn read_keys(timeout: Duration) -> Keys {
+    let events = match poll_input(timeout) {
+        Ok(Some(events)) => events,
+        Ok(None) => return Keys::Nothing,
+        Err(_) => return Keys::Gone,
+    };
     let mut buffer = [0; 256];
     match rustix::io::read(stdin(), &mut buffer) {
-        Ok(0) if polled[0].revents().intersects(PollFlags::HUP | PollFlags::ERR) => Keys::Gone,
+        Ok(0) if events.intersects(PollFlags::HUP | PollFlags::ERR) => Keys::Gone,
         Ok(0) | Err(Errno::INTR | Errno::AGAIN) => Keys::Nothing,
         Ok(count) => Keys::Pressed(buffer[..count].to_vec()),
         Err(_) => Keys::Gone,

@@ -102,6 +102,7 @@ pub enum Command {
     Ps,
     Hart(Option<u64>),
     Explain,
+    Expect(String),
     Help(Option<String>),
     Quit,
 }
@@ -120,7 +121,11 @@ pub struct Entry {
 /// Every command, in the order of `help`.
 pub const COMMANDS: &[Entry] = &[
     entry(&["step", "stepi", "s", "si"], "[N]", "run one instruction, or N; traps and all"),
-    entry(&["next", "n", "ni"], "[N]", "as step, but a call, a system call or a fault runs to its return"),
+    entry(
+        &["next", "nexti", "n", "ni"],
+        "[N]",
+        "as step, but a call, a system call or a fault runs to its return",
+    ),
     entry(&["continue", "c"], "", "run until something stops the machine"),
     entry(
         &["until", "u"],
@@ -148,7 +153,7 @@ pub const COMMANDS: &[Entry] = &[
         "/[COUNT][FORMAT][SIZE] ADDR",
         "examine memory: FORMAT x d u o t c s i a, SIZE b h w g (1, 2, 4, 8 bytes)",
     ),
-    entry(&["disas"], "[ADDR [COUNT]]", "disassemble, from pc if ADDR is left out"),
+    entry(&["disas", "disassemble"], "[ADDR [COUNT]]", "disassemble, from pc if ADDR is left out"),
     entry(
         &["walk"],
         "[VA]",
@@ -171,6 +176,12 @@ pub const COMMANDS: &[Entry] = &[
         &["explain", "why"],
         "",
         "why the last page fault happened, what the kernel did, and which bit decided",
+    ),
+    entry(
+        &["expect"],
+        "TEXT",
+        "in a script: end it with status 1 unless the command before has said TEXT\n\
+         So does every command of a script that cannot be carried out.",
     ),
     entry(&["help", "h", "?"], "[COMMAND]", "this list, or one command in full"),
     entry(&["quit", "q", "exit"], "", "leave; the machine is given up"),
@@ -307,12 +318,15 @@ impl Command {
             }
             "info" => match words.as_slice() {
                 ["harts" | "hart"] => Self::Hart(None),
-                _ => return Err(usage("there is information on harts only")),
+                [other, ..] => return Err(foreign_info(other)),
+                [] => return Err(usage("there is information on harts only")),
             },
             "explain" => {
                 too_many(0)?;
                 Self::Explain
             }
+            "expect" if rest.is_empty() => return Err(usage("a text is missing")),
+            "expect" => Self::Expect(rest.to_owned()),
             "help" => {
                 too_many(1)?;
                 Self::Help(words.first().map(|&word| word.to_owned()))
@@ -362,8 +376,72 @@ fn parse_examine(rest: &str) -> Result<(Examine, Option<Expression>), String> {
     Ok((examine, address))
 }
 
+/// Words of other debuggers, and what there is here for them.
+const FOREIGN: &[(&[&str], &str)] = &[
+    (
+        &["bt", "backtrace", "where", "frame", "f", "up", "down"],
+        "no call stack is kept: `regs` shows ra, `x/32a $sp` the stack with its symbols",
+    ),
+    (
+        &["print", "p", "output", "call", "ptype", "whatis", "display", "undisplay"],
+        "there are no expressions of a language: `regs` shows registers, `x` memory",
+    ),
+    (
+        &["run", "start", "starti", "jump"],
+        "the program is loaded and waits: `continue` runs it; start anew with `folio debug`",
+    ),
+    (&["finish", "fin", "advance"], "`next` runs a call to its return; or `break $ra` and `continue`"),
+    (&["list", "l", "layout", "tui"], "source lines are not shown: `disas` shows instructions"),
+    (
+        &["watch", "rwatch", "awatch"],
+        "memory is not watched: `catch fault` stops at page faults, `break` before a store",
+    ),
+    (&["tbreak", "tb", "hbreak", "thbreak"], "`break` sets a breakpoint, `delete` deletes it"),
+    (&["set"], "nothing of the machine can be changed, so that each run is the same"),
+    (
+        &["thread", "threads", "inferior"],
+        "`ps` lists the processes, `hart` the harts; `PID:SYMBOL` is an address of a process",
+    ),
+    (&["kill", "k", "detach"], "`quit` leaves and gives the machine up"),
+    (&["file", "load", "target", "attach", "symbol-file"], "the program is given to `folio debug`"),
+];
+
+/// What is to be known by `info` in other debuggers, and the command for it here.
+const FOREIGN_INFO: &[(&[&str], &str)] = &[
+    (
+        &["registers", "register", "reg", "r", "all-registers", "float"],
+        "`regs` shows them, `regs f` and `regs csr` the others",
+    ),
+    (&["breakpoints", "breakpoint", "break", "b", "watchpoints"], "`break` lists them"),
+    (&["threads", "inferiors", "program"], "`ps` lists the processes, `hart` the harts"),
+    (
+        &["proc", "mappings", "sharedlibrary", "files", "target", "mem"],
+        "`maps` lists the mappings of a process",
+    ),
+    (
+        &["frame", "stack", "locals", "args"],
+        "no call stack is kept: `regs` shows ra, `x/32a $sp` the stack with its symbols",
+    ),
+    (&["symbol", "address", "line", "functions"], "`disas ADDR` names the symbol at an address"),
+];
+
+fn foreign(table: &[(&[&str], &'static str)], word: &str) -> Option<&'static str> {
+    table.iter().find(|(words, _)| words.contains(&word)).map(|&(_, here)| here)
+}
+
+/// One line for an `info` that there is not.
+fn foreign_info(word: &str) -> String {
+    match foreign(FOREIGN_INFO, word) {
+        Some(here) => format!("there is no `info {word}`: {here}"),
+        None => format!("there is no `info {word}`, only `info harts`; `help` lists the commands"),
+    }
+}
+
 /// One line for a word that is no command.
 fn unknown(word: &str) -> String {
+    if let Some(here) = foreign(FOREIGN, word) {
+        return format!("there is no command `{word}`: {here}");
+    }
     let names = COMMANDS.iter().flat_map(|entry| entry.names).filter(|name| name.len() > 1);
     let near = names.map(|name| (distance(word, name), *name)).min().filter(|&(d, _)| d <= 2);
     match near {
@@ -375,7 +453,7 @@ fn unknown(word: &str) -> String {
 }
 
 /// How many letters must be changed, added or left out to make one word the other (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
+pub(super) fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, ca) in a.chars().enumerate() {

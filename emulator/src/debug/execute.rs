@@ -1,15 +1,18 @@
 //! Carrying out commands.
 
-use super::breakpoints::{Breakpoints, Where};
+use super::breakpoints::Breakpoints;
 use super::command::{Command, Examine, RegisterSet, help, help_on};
-use super::expression::{Expression, Operand};
+use super::expression::Expression;
 use super::run::Until;
+use super::space::{Owner, Refused, Space};
 use super::symbols::Symbols;
 use super::tap::SharedTap;
-use super::target::{Registers, Target};
+use super::target::{Place, Registers, Target};
 use super::{ProgramFiles, memory, registers, views, walk};
 use crate::machine::{HartState, StopReason};
-use isa::{Ppn, Step, VirtAddr};
+use crate::trace::ThreadId;
+use isa::{Ppn, Privilege, Step, VirtAddr};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// What a command has to say.
@@ -19,6 +22,20 @@ pub struct Output {
     pub text: String,
     /// Whether the session is over: `quit`.
     pub quit: bool,
+    /// Whether the command could not be carried out, or an expectation failed: `text` says why.
+    pub failed: bool,
+}
+
+impl Output {
+    fn said(text: String) -> Self {
+        Self { text, quit: false, failed: false }
+    }
+    fn of(done: Result<String, String>) -> Self {
+        match done {
+            Ok(text) => Self::said(text),
+            Err(error) => Self { text: error + "\n", quit: false, failed: true },
+        }
+    }
 }
 
 /// A debugging session on one machine.
@@ -33,7 +50,13 @@ pub struct Debugger {
     pub(super) hart: usize,
     /// The registers when the machine was last resumed.
     pub(super) before: Option<Registers>,
-    pub(super) next_examine: Option<VirtAddr>,
+    pub(super) next_examine: Option<(VirtAddr, Space)>,
+    /// What is looked at instead of the hart: the program whose access was refused.
+    pub(super) refused: Option<Refused>,
+    /// The program of each thread as it was at its last trap, while there are catchpoints.
+    pub(super) trapped: BTreeMap<ThreadId, Refused>,
+    /// What the last command said.
+    last_text: String,
     last_examine: Examine,
     pub(super) ended: Option<StopReason>,
     last_line: String,
@@ -56,6 +79,9 @@ impl Debugger {
             hart: 0,
             before: None,
             next_examine: None,
+            refused: None,
+            trapped: BTreeMap::new(),
+            last_text: String::new(),
             last_examine: Examine::default(),
             ended: None,
             last_line: String::new(),
@@ -69,23 +95,33 @@ impl Debugger {
 
     /// Where the machine is, as after each stop.
     pub fn location(&mut self, target: &dyn Target) -> String {
-        let now = target.registers();
-        self.hart = now.hart;
+        self.hart = target.registers().hart;
+        let now = self.now(target);
         let hart = if target.harts() > 1 { format!("hart {}, ", now.hart) } else { String::new() };
-        let mut text = format!("step {}: {hart}{}", target.step(), registers::mode(now.privilege));
-        let process = self.current_process(&now);
-        if let Some((pid, name)) = &process {
+        let step = self.refused.map_or(target.step(), |refused| refused.step);
+        let mut text = format!("step {step}: {hart}{}", registers::mode(now.privilege));
+        let space = self.space_of(&now);
+        if let Owner::Process(pid, name) = &space.owner {
             let _ = write!(text, ", process {pid} ({name})");
         }
         text.push('\n');
-        let symbol = self.symbol_at(&now, now.pc);
-        match memory::instruction_line(target, now.pc, symbol.as_deref()) {
+        let symbol = self.symbol_at(&space, now.pc);
+        match memory::instruction_line(target, &space, now.pc, symbol.as_deref()) {
             Some((line, _)) => {
                 let _ = writeln!(text, "=> {line}");
             }
             None => {
-                let _ = writeln!(text, "=> {}: not mapped: the fetch will raise a page fault", now.pc);
+                let symbol = symbol.map(|name| format!(" <{name}>")).unwrap_or_default();
+                let _ =
+                    writeln!(text, "=> {}{symbol}: not mapped: the fetch will raise a page fault", now.pc);
             }
+        }
+        if self.refused.is_some() {
+            let _ = writeln!(
+                text,
+                "   the program as it was; the machine is at step {}, in the kernel, which refuses the access",
+                target.step()
+            );
         }
         text
     }
@@ -95,12 +131,11 @@ impl Debugger {
         let line = match Command::parse(&self.last_line) {
             Ok(Some(Command::Step(_) | Command::Next(_))) => self.last_line.clone(),
             Ok(Some(Command::Examine(..))) => "x".to_owned(),
-            _ => return Output { text: String::new(), quit: false },
+            _ => return Output::said(String::new()),
         };
         let (last_line, examine) = (self.last_line.clone(), self.last_examine);
         let output = if line == "x" {
-            let text = self.examine(target, examine, None).unwrap_or_else(|error| error + "\n");
-            Output { text, quit: false }
+            Output::of(self.examine(target, examine, None))
         } else {
             self.execute(target, &line)
         };
@@ -113,11 +148,31 @@ impl Debugger {
         self.last_line = line.to_owned();
         let done = match Command::parse(line) {
             Ok(None) => Ok(String::new()),
-            Ok(Some(Command::Quit)) => return Output { text: String::new(), quit: true },
+            Ok(Some(Command::Quit)) => return Output { quit: true, ..Output::said(String::new()) },
+            Ok(Some(Command::Expect(text))) => return Output::of(self.expect(&text)),
             Ok(Some(command)) => self.run_command(target, command),
             Err(error) => Err(error),
         };
-        Output { text: done.unwrap_or_else(|error| error + "\n"), quit: false }
+        let output = Output::of(done);
+        self.last_text.clone_from(&output.text);
+        output
+    }
+
+    /// Runs to the first instruction of the first program.
+    pub fn run_to_program(&mut self, target: &mut dyn Target) -> Output {
+        let mut reached = |place: &Place| place.privilege == Privilege::User;
+        let halt = self.resume(target, Until::Condition(&mut reached));
+        // Nothing has changed yet for those who come to look.
+        self.before = None;
+        Output::of(halt.map(|halt| self.report(target, halt)))
+    }
+
+    /// Whether the last command has said this.
+    fn expect(&self, text: &str) -> Result<String, String> {
+        if self.last_text.contains(text) {
+            return Ok(String::new());
+        }
+        Err(format!("`{text}` was expected of the command before, and it has not said so"))
     }
 
     fn run_command(&mut self, target: &mut dyn Target, command: Command) -> Result<String, String> {
@@ -142,7 +197,7 @@ impl Debugger {
             Command::Catch(None) => Ok(self.list_stops()),
             Command::Catch(Some(filter)) => Ok(self.add_catch(filter)),
             Command::Regs(set) => {
-                let now = target.registers();
+                let now = self.now(target);
                 let before = self.before.filter(|before| before.hart == now.hart).unwrap_or(now);
                 Ok(match set {
                     RegisterSet::Integer => registers::integer(&now, &before),
@@ -152,20 +207,23 @@ impl Debugger {
             }
             Command::Examine(examine, at) => self.examine(target, examine, at),
             Command::Disas { at, count } => {
-                let va = self.address(target, at)?;
-                let now = target.registers();
-                Ok(memory::instructions(target, va, count, |va| self.symbol_at(&now, va)).0)
+                let (va, space) = self.locate(target, at)?;
+                Ok(memory::instructions(target, &space, va, count, |va| self.symbol_at(&space, va)).0)
             }
-            Command::Walk(at) => Ok(walk::tell(target, self.address(target, at)?)),
+            Command::Walk(at) => {
+                let (va, space) = self.locate(target, at)?;
+                Ok(walk::tell(target, &space, va))
+            }
+            Command::Tlb(None) => Ok(views::tlb(target, self.now(target).satp.asid(), None)),
             Command::Tlb(at) => {
-                let va = at.map(|at| self.address(target, Some(at))).transpose()?;
-                Ok(views::tlb(target, va))
+                let (va, space) = self.locate(target, at)?;
+                Ok(views::tlb(target, space.satp.asid(), Some(va)))
             }
             Command::Frames(first) => {
                 Ok(views::frames(&self.tap.borrow().trace().guest, Ppn(first.unwrap_or(0))))
             }
             Command::Maps(pid) => {
-                let current = self.current_process(&target.registers()).map(|(pid, _)| pid);
+                let current = self.current_process(&self.now(target)).map(|(pid, _)| pid);
                 let pid = pid.or(current).ok_or("no process runs now: give a PID (`ps` lists them)")?;
                 views::maps(&self.tap.borrow().trace().guest, pid)
             }
@@ -179,11 +237,14 @@ impl Debugger {
                 target.look_at(hart);
                 Ok(self.location(target))
             }
-            Command::Ps => Ok(views::processes(&self.tap.borrow().trace().guest)),
+            Command::Ps => {
+                let is_idle = |hart| hart < target.harts() && target.hart_state(hart) == HartState::Waiting;
+                Ok(views::processes(&self.tap.borrow().trace().guest, is_idle))
+            }
             Command::Explain => self.explain(),
             Command::Help(None) => Ok(help()),
             Command::Help(Some(name)) => help_on(&name),
-            Command::Quit => unreachable!("`execute` has seen to it"),
+            Command::Quit | Command::Expect(_) => unreachable!("`execute` has seen to it"),
         }
     }
 
@@ -201,7 +262,8 @@ impl Debugger {
                 HartState::Stopped => "stopped",
             };
             let mode = registers::mode(now.privilege);
-            let symbol = self.symbol_at(&now, now.pc).map(|name| format!(" <{name}>")).unwrap_or_default();
+            let space = self.space_of(&now);
+            let symbol = self.symbol_at(&space, now.pc).map(|name| format!(" <{name}>")).unwrap_or_default();
             let process = self.current_process(&now);
             let process = process.map(|(pid, name)| format!(", process {pid} ({name})")).unwrap_or_default();
             let _ = writeln!(text, "{mark} hart {hart}  {state:<9}  {mode:<15}  {}{symbol}{process}", now.pc);
@@ -216,13 +278,12 @@ impl Debugger {
         examine: Examine,
         at: Option<Expression>,
     ) -> Result<String, String> {
-        let va = match (at, self.next_examine) {
+        let (va, space) = match (at, self.next_examine.take()) {
             (None, Some(next)) => next,
-            (at, _) => self.address(target, at)?,
+            (at, _) => self.locate(target, at)?,
         };
-        let now = target.registers();
-        let (text, end) = memory::examine(target, va, examine, |va| self.symbol_at(&now, va));
-        self.next_examine = Some(end);
+        let (text, end) = memory::examine(target, &space, va, examine, |va| self.symbol_at(&space, va));
+        self.next_examine = Some((end, space));
         self.last_examine = examine;
         Ok(text)
     }
@@ -230,66 +291,6 @@ impl Debugger {
     fn explain(&self) -> Result<String, String> {
         let tap = self.tap.borrow();
         tap.explanation().map(|text| wrap(text, 100)).ok_or("there has been no page fault yet".to_owned())
-    }
-
-    /// The address that an expression means; pc if there is none.
-    pub(super) fn address(
-        &mut self,
-        target: &dyn Target,
-        at: Option<Expression>,
-    ) -> Result<VirtAddr, String> {
-        let now = target.registers();
-        let Some(at) = at else { return Ok(now.pc) };
-        let base = match &at.base {
-            Operand::Number(number) => *number,
-            Operand::Register(name) if name == "fault" => {
-                let tap = self.tap.borrow();
-                tap.trace().last_fault.as_ref().ok_or("there has been no page fault yet")?.record.va
-            }
-            Operand::Register(name) => registers::value(target, name)
-                .ok_or_else(|| format!("there is no register or CSR `${name}`"))?,
-            Operand::Symbol(name) => self.symbol_address(&now, name)?,
-        };
-        Ok(VirtAddr(base.wrapping_add(at.offset)))
-    }
-
-    fn symbol_address(&mut self, now: &Registers, name: &str) -> Result<u64, String> {
-        let (_, place, pid) = self.symbol_place(name, 0, None)?;
-        let name = match place {
-            Where::Kernel(va) | Where::User(va) => return Ok(va.0),
-            Where::Symbol(name, _) => name,
-        };
-        let current = self.current_process(now).map(|(pid, _)| pid);
-        let tap = self.tap.borrow();
-        let guest = &tap.trace().guest;
-        let wanted =
-            pid.or(current).ok_or_else(|| format!("no process runs now that could have `{name}`"))?;
-        let process = guest.process(wanted).ok_or_else(|| format!("there is no process {wanted}"))?;
-        let found = self.symbols.address_in_process(guest, process, &name);
-        found
-            .map(|va| va.0)
-            .ok_or_else(|| format!("process {wanted} ({}) has no symbol `{name}`", process.name()))
-    }
-
-    /// The process whose address space the hart is in.
-    fn current_process(&self, now: &Registers) -> Option<(u64, String)> {
-        let tap = self.tap.borrow();
-        let guest = &tap.trace().guest;
-        let running = guest.running_on(now.hart).filter(|process| process.satp == now.satp.0);
-        let process = running.or_else(|| guest.process_of_satp(now.satp.0))?;
-        (now.translates() && process.satp != 0).then(|| (process.pid, process.name().to_owned()))
-    }
-
-    /// The symbol at an address: the kernel's in the upper half and outside processes.
-    fn symbol_at(&mut self, now: &Registers, va: VirtAddr) -> Option<String> {
-        let process = self.current_process(now);
-        if let (Where::User(_), Some((pid, _))) = (Where::address(va.0), process) {
-            let tap = self.tap.borrow();
-            let guest = &tap.trace().guest;
-            return self.symbols.name_in_process(guest, guest.process(pid)?, va);
-        }
-        let kernel = &self.symbols.kernel;
-        if now.translates() { kernel.name_of(va.0) } else { kernel.name_of_physical(va.0) }
     }
 }
 

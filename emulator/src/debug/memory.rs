@@ -1,6 +1,7 @@
 //! `x` and `disas`: memory as values and as instructions.
 
 use super::command::{Examine, Format};
+use super::space::Space;
 use super::target::Target;
 use super::walk::translate;
 use isa::{PAGE_SIZE, VirtAddr, decode, disasm, insn_len};
@@ -10,13 +11,18 @@ use std::fmt::Write;
 const MAX_STRING: u64 = 200;
 
 /// Fills `into` from virtual memory. Fails at the first byte that is not mapped, or not RAM.
-pub(super) fn read(target: &dyn Target, va: VirtAddr, into: &mut [u8]) -> Result<(), VirtAddr> {
+pub(super) fn read(
+    target: &dyn Target,
+    space: &Space,
+    va: VirtAddr,
+    into: &mut [u8],
+) -> Result<(), VirtAddr> {
     let mut done = 0;
     while done < into.len() {
         let at = va.wrapping_add(done as u64);
         let room = usize::try_from(PAGE_SIZE - at.page_offset()).map_or(into.len(), |room| room);
         let len = room.min(into.len() - done);
-        let pa = translate(target, at).ok_or(at)?;
+        let pa = translate(target, space, at).ok_or(at)?;
         if !target.read_ram(pa, &mut into[done..done + len]) {
             return Err(at);
         }
@@ -26,25 +32,26 @@ pub(super) fn read(target: &dyn Target, va: VirtAddr, into: &mut [u8]) -> Result
 }
 
 /// The instruction at `va`: its bits and its length.
-pub(super) fn instruction(target: &dyn Target, va: VirtAddr) -> Option<(u32, u8)> {
+pub(super) fn instruction(target: &dyn Target, space: &Space, va: VirtAddr) -> Option<(u32, u8)> {
     let mut half = [0; 2];
-    read(target, va, &mut half).ok()?;
+    read(target, space, va, &mut half).ok()?;
     let low = u16::from_le_bytes(half);
     if insn_len(low) == 2 {
         return Some((u32::from(low), 2));
     }
     let mut word = [0; 4];
-    read(target, va, &mut word).ok()?;
+    read(target, space, va, &mut word).ok()?;
     Some((u32::from_le_bytes(word), 4))
 }
 
 /// One line: address, symbol, bits, instruction; and the length. `None` if there is nothing to read.
 pub(super) fn instruction_line(
     target: &dyn Target,
+    space: &Space,
     va: VirtAddr,
     symbol: Option<&str>,
 ) -> Option<(String, u8)> {
-    let (bits, len) = instruction(target, va)?;
+    let (bits, len) = instruction(target, space, va)?;
     let text = match decode(bits) {
         Some(insn) => disasm(&insn, va.0).to_string(),
         None => "not an instruction".to_owned(),
@@ -57,13 +64,14 @@ pub(super) fn instruction_line(
 /// The values from `va` on, and where they end.
 pub(super) fn examine(
     target: &dyn Target,
+    space: &Space,
     va: VirtAddr,
     examine: Examine,
     mut symbol: impl FnMut(VirtAddr) -> Option<String>,
 ) -> (String, VirtAddr) {
     match examine.format {
-        Format::Instruction => instructions(target, va, examine.count, symbol),
-        Format::String => strings(target, va, examine.count),
+        Format::Instruction => instructions(target, space, va, examine.count, symbol),
+        Format::String => strings(target, space, va, examine.count),
         format => {
             let size = u64::from(examine.size_bytes);
             let per_line = if format == Format::Address { 1 } else { (16 / size).min(8) };
@@ -72,8 +80,9 @@ pub(super) fn examine(
             for index in 0..examine.count {
                 let mut bytes = [0; 8];
                 let len = usize::from(examine.size_bytes);
-                if let Err(missing) = read(target, at, &mut bytes[..len]) {
-                    let _ = write!(text, "{}{missing}: not mapped", if index == 0 { "" } else { "\n" });
+                if let Err(missing) = read(target, space, at, &mut bytes[..len]) {
+                    let _ =
+                        write!(text, "{}{}", if index == 0 { "" } else { "\n" }, space.not_mapped(missing));
                     break;
                 }
                 if index % per_line == 0 {
@@ -113,14 +122,14 @@ fn show(value: u64, examine: Examine) -> String {
     }
 }
 
-fn strings(target: &dyn Target, va: VirtAddr, count: u64) -> (String, VirtAddr) {
+fn strings(target: &dyn Target, space: &Space, va: VirtAddr, count: u64) -> (String, VirtAddr) {
     let mut text = String::new();
     let mut at = va;
     for _ in 0..count {
         let (start, mut bytes, mut ended) = (at, Vec::new(), false);
         while (bytes.len() as u64) < MAX_STRING && !ended {
             let mut byte = [0];
-            if read(target, at, &mut byte).is_err() {
+            if read(target, space, at, &mut byte).is_err() {
                 break;
             }
             at = at.wrapping_add(1);
@@ -130,7 +139,7 @@ fn strings(target: &dyn Target, va: VirtAddr, count: u64) -> (String, VirtAddr) 
             }
         }
         if bytes.is_empty() && !ended {
-            let _ = writeln!(text, "{start}: not mapped");
+            let _ = writeln!(text, "{}", space.not_mapped(start));
             break;
         }
         let more = if ended { "" } else { "…" };
@@ -142,22 +151,22 @@ fn strings(target: &dyn Target, va: VirtAddr, count: u64) -> (String, VirtAddr) 
 /// `count` instructions from `va` on, and where they end.
 pub(super) fn instructions(
     target: &dyn Target,
+    space: &Space,
     va: VirtAddr,
     count: u64,
     mut symbol: impl FnMut(VirtAddr) -> Option<String>,
 ) -> (String, VirtAddr) {
-    let pc = target.registers().pc;
     let mut text = String::new();
     let mut at = va;
     for _ in 0..count {
-        let mark = if at == pc { "=>" } else { "  " };
-        match instruction_line(target, at, symbol(at).as_deref()) {
+        let mark = if Some(at) == space.pc { "=>" } else { "  " };
+        match instruction_line(target, space, at, symbol(at).as_deref()) {
             Some((line, len)) => {
                 let _ = writeln!(text, "{mark} {line}");
                 at = at.wrapping_add(u64::from(len));
             }
             None => {
-                let _ = writeln!(text, "{mark} {at}: not mapped");
+                let _ = writeln!(text, "{mark} {}", space.not_mapped(at));
                 break;
             }
         }

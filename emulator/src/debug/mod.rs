@@ -17,6 +17,7 @@ mod hart_tests;
 mod memory;
 mod registers;
 mod run;
+mod space;
 mod stops;
 mod symbols;
 mod tap;

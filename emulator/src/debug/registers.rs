@@ -85,8 +85,7 @@ pub(super) fn csrs(target: &dyn Target) -> String {
 }
 
 /// A register by its ABI name, `x5`, `f5`, `pc`, or a CSR by its name.
-pub(super) fn value(target: &dyn Target, name: &str) -> Option<u64> {
-    let registers = target.registers();
+pub(super) fn value(target: &dyn Target, registers: &Registers, name: &str) -> Option<u64> {
     let numbered = |prefix: char| -> Option<usize> {
         name.strip_prefix(prefix)?.parse().ok().filter(|&number: &usize| number < 32)
     };

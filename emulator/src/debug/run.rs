@@ -2,11 +2,13 @@
 
 use super::execute::Debugger;
 use super::memory;
+use super::space::Refused;
 use super::target::{Place, Stop, Target};
 use crate::machine::{HartState, StopReason};
-use crate::trace::Event;
+use crate::trace::{Event, ThreadId};
 use isa::events::EventKind;
 use isa::{Op, Privilege, Step, decode};
+use std::collections::BTreeMap;
 
 /// Why a resumed machine has stopped.
 pub(super) enum Halt {
@@ -58,7 +60,7 @@ impl Debugger {
 
     fn next_once(&mut self, target: &mut dyn Target) -> Result<Halt, String> {
         let start = target.registers();
-        let call = memory::instruction(target, start.pc).and_then(|(bits, len)| {
+        let call = memory::instruction(target, &self.space_of(&start), start.pc).and_then(|(bits, len)| {
             let insn = decode(bits)?;
             let calls = matches!(insn.op, Op::Jal | Op::Jalr) && insn.rd == isa::reg::RA;
             calls.then_some(start.pc.wrapping_add(u64::from(len)))
@@ -95,32 +97,42 @@ impl Debugger {
         }
         let caught = self.tap.borrow_mut().take_caught();
         if let Some((id, event)) = caught {
-            self.return_to_user(target, &event);
+            self.look_at_program(target, &event);
             return Ok(Halt::Caught(id, event));
         }
         if matches!(until, Until::OneInstruction) && target.hart_state(self.hart) == HartState::Stopped {
             return Err(format!("hart {} is stopped: it runs when another hart starts it", self.hart));
         }
-        self.before = Some(target.registers());
+        self.before = Some(self.now(target));
         self.next_examine = None;
+        self.refused = None;
         target.look_at(target.next_hart());
         let first = target.registers().place(target.step());
         let stepping = self.hart;
+        let (mut begun, mut same_instruction) = (None, true);
+        // With catchpoints, each trap out of a program is a short stop: its registers are kept, for the case that what it
+        // wanted is refused.
+        let keeps_traps = self.tap.borrow().has_catches();
+        let mut in_program: BTreeMap<usize, bool> = BTreeMap::new();
         loop {
             self.arm();
             let (mut hit, mut stopped_on) = (None, None);
+            let (mut trapped, mut wanted) = (false, false);
             let breakpoints = &self.breakpoints;
             let end = if let Until::Step(step) = until { step } else { Step(u64::MAX) };
-            let mut begun = None;
-            let mut same_instruction = true;
             let stop = match &mut until {
-                Until::Ever | Until::Step(_) if breakpoints.nothing_armed() => target.run(end, None),
+                Until::Ever | Until::Step(_) if breakpoints.nothing_armed() && !keeps_traps => {
+                    target.run(end, None)
+                }
                 until => target.run(
                     end,
                     Some(&mut |place| {
                         if place.hart == stepping {
                             begun.get_or_insert(place.step);
                         }
+                        let in_user = place.privilege == Privilege::User;
+                        trapped =
+                            in_program.insert(place.hart, in_user) == Some(true) && !in_user && keeps_traps;
                         // The instruction at which the machine stands has been stopped at already; should
                         // it fault and run again, it is still the same.
                         if *place == first {
@@ -130,7 +142,7 @@ impl Debugger {
                         if context(place) == context(&first) {
                             same_instruction &= place.pc == first.pc;
                             if same_instruction && !matches!(until, Until::OneInstruction) {
-                                return false;
+                                return trapped;
                             }
                         }
                         hit = breakpoints.at(place);
@@ -143,13 +155,21 @@ impl Debugger {
                                 Until::Condition(reached) => reached(place),
                                 Until::Step(_) | Until::Ever => false,
                             };
-                        stopped_on = stops.then_some(place.hart);
-                        stops
+                        wanted = stops;
+                        stopped_on = (stops || trapped).then_some(place.hart);
+                        stops || trapped
                     }),
                 ),
             };
             self.hart = stopped_on.unwrap_or(target.next_hart());
             target.look_at(self.hart);
+            if trapped && stop == Stop::Before {
+                let thread = self.tap.borrow().trace().history.running_on(self.hart);
+                self.trapped.extend(thread.zip(Refused::of_trap(target)));
+                if !wanted {
+                    continue;
+                }
+            }
             return Ok(match (stop, hit) {
                 (Stop::Before, Some(id)) => Halt::Breakpoint(id),
                 (Stop::Reached, _) => {
@@ -169,7 +189,7 @@ impl Debugger {
                     let caught = self.tap.borrow_mut().take_caught();
                     match caught {
                         Some((id, event)) => {
-                            self.return_to_user(target, &event);
+                            self.look_at_program(target, &event);
                             Halt::Caught(id, event)
                         }
                         // Programs or mappings have changed: breakpoints are looked at anew.
@@ -181,13 +201,20 @@ impl Debugger {
         }
     }
 
+    /// After a fault that was caught: looks at the program, which runs again soon, or was refused.
+    fn look_at_program(&mut self, target: &mut dyn Target, event: &Event) {
+        let refused = matches!(event.kind(), Some(EventKind::Protection | EventKind::Segv));
+        if !refused && !event.kernel_copy() {
+            return self.return_to_user(target);
+        }
+        let thread = ThreadId { pid: event.record.pid, tid: event.record.tid };
+        let program = self.trapped.get(&thread).copied();
+        self.refused = program.filter(|program| program.registers.hart == self.hart);
+    }
+
     /// After a page fault that was resolved for the program itself: runs on to the instruction that faulted, unless
     /// a breakpoint comes first, or another catchpoint, which is then told of by the next command that runs the machine.
-    fn return_to_user(&mut self, target: &mut dyn Target, event: &Event) {
-        let refused = matches!(event.kind(), Some(EventKind::Protection | EventKind::Segv));
-        if refused || event.kernel_copy() {
-            return;
-        }
+    fn return_to_user(&mut self, target: &mut dyn Target) {
         let satp = target.registers().satp;
         loop {
             self.arm();

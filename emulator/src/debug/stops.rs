@@ -3,7 +3,7 @@
 use super::breakpoints::{Breakpoint, Where};
 use super::command::FaultFilter;
 use super::execute::Debugger;
-use super::expression::{Expression, Operand};
+use super::expression::{Expression, Operand, parse_number};
 use super::target::Target;
 use isa::VirtAddr;
 use std::fmt::Write;
@@ -22,9 +22,13 @@ impl Debugger {
         pid: Option<u64>,
     ) -> Result<String, String> {
         let (text, at, pid) = match &at.base {
+            Operand::Symbol(name) if place_of(name).is_some() => {
+                let (va, pid) = self.evaluate(target, at)?;
+                (va.to_string(), Where::address(va.0), pid)
+            }
             Operand::Symbol(name) => self.symbol_place(name, at.offset, pid)?,
             _ => {
-                let va = self.address(target, Some(at.clone()))?;
+                let va = self.evaluate(target, at)?.0;
                 (va.to_string(), Where::address(va.0), pid)
             }
         };
@@ -37,11 +41,30 @@ impl Debugger {
             Where::Kernel(va) if text == va.to_string() => String::new(),
             Where::Kernel(va) => format!(": {va} of the kernel"),
             Where::Symbol(..) => match self.breakpoints.addresses_of(id).as_slice() {
-                [] => ": waits for a program that has it (none so far)".to_owned(),
+                [] => self.missing(&text),
                 list => format!(": {}", list.iter().map(VirtAddr::to_string).collect::<Vec<_>>().join(", ")),
             },
         };
         Ok(format!("breakpoint {id} at {text}{only}{place}\n"))
+    }
+
+    /// What there is to say of a breakpoint at a name that no program has: programs that run may have some like it.
+    fn missing(&mut self, name: &str) -> String {
+        let name = name.split_once('+').map_or(name, |(name, _)| name);
+        let tap = self.tap.borrow();
+        let guest = &tap.trace().guest;
+        let running: Vec<_> = guest.processes().filter(|p| p.is_alive() && !p.program.is_empty()).collect();
+        let Some(process) = running.first() else {
+            return ": waits for a program that has it (none so far)".to_owned();
+        };
+        let near: Vec<String> =
+            self.symbols.nearest(&process.program, name).iter().map(|name| format!("`{name}`")).collect();
+        let near = if near.is_empty() { String::new() } else { format!(" (near are {})", near.join(", ")) };
+        let who = match running.as_slice() {
+            [process] => format!("{} has no such name", process.program),
+            _ => "no program that runs has such a name".to_owned(),
+        };
+        format!(": {who}{near}; it waits for a program that has")
     }
 
     /// What a symbol names: `kernel:NAME`, `PID:NAME`, or NAME of the programs and else of the kernel.
@@ -120,6 +143,12 @@ impl Debugger {
         }
         text
     }
+}
+
+/// `PID:NUMBER`: an address of a process.
+pub(super) fn place_of(name: &str) -> Option<(u64, u64)> {
+    let (pid, number) = name.split_once(':')?;
+    Some((pid.parse().ok()?, parse_number(number)?))
 }
 
 fn with_offset(name: &str, offset: u64) -> String {

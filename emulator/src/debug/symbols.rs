@@ -1,5 +1,6 @@
 //! Symbols of the kernel and of programs, read by goblin.
 
+use super::command::distance;
 use crate::trace::{GuestView, ProcessView};
 use goblin::elf::section_header::SHN_LORESERVE;
 use goblin::elf::sym::{STT_FUNC, STT_NOTYPE, STT_OBJECT};
@@ -74,6 +75,11 @@ impl SymbolTable {
         }
     }
 
+    /// What is added to the file's addresses where its first page is mapped at `first_page`; `None` as long as that is not known.
+    pub fn load_bias(&self, first_page: Option<VirtAddr>) -> Option<u64> {
+        if self.relocatable { Some(first_page?.0.wrapping_sub(self.lowest_page)) } else { Some(0) }
+    }
+
     /// The address of a symbol by its name, or by the last parts of its path.
     pub fn address_of(&self, name: &str) -> Option<u64> {
         let exact = self.symbols.iter().find(|symbol| symbol.name == name);
@@ -129,6 +135,22 @@ impl Symbols {
         })
     }
 
+    /// The names of a program that are most like `name`, a few at most.
+    pub(super) fn nearest(&mut self, path: &str, name: &str) -> Vec<String> {
+        const MOST: usize = 3;
+        let allowed = (name.chars().count() / 2).clamp(1, 3);
+        let mut near: Vec<(usize, &str)> = self
+            .program(path)
+            .symbols
+            .iter()
+            .map(|symbol| (distance(name, &symbol.name), symbol.name.as_str()))
+            .filter(|&(distance, _)| distance <= allowed)
+            .collect();
+        near.sort_unstable();
+        near.dedup();
+        near.into_iter().take(MOST).map(|(_, name)| name.to_owned()).collect()
+    }
+
     /// Whether a program has a symbol.
     pub(super) fn program_has(&mut self, path: &str, name: &str) -> bool {
         self.program(path).address_of(name).is_some()
@@ -136,16 +158,8 @@ impl Symbols {
 
     /// What is added to a program's addresses in this process; `None` as long as it is not mapped.
     fn load_bias(&mut self, guest: &GuestView, process: &ProcessView) -> Option<u64> {
-        let first_page = guest
-            .space(process.pid)?
-            .vmas()
-            .find(|vma| vma.name == process.program && vma.offset_bytes < PAGE_SIZE)
-            .map(|vma| vma.start.0);
-        let table = self.program(&process.program);
-        if !table.relocatable {
-            return Some(0);
-        }
-        Some(first_page?.wrapping_sub(table.lowest_page))
+        guest.space(process.pid)?;
+        self.program(&process.program).load_bias(guest.first_page_of_program(process.pid))
     }
 
     /// Where a symbol is in a process's program.

@@ -65,6 +65,9 @@ impl Tap {
     pub(super) fn catches(&self) -> &[(u64, FaultFilter)] {
         &self.catches
     }
+    pub(super) fn has_catches(&self) -> bool {
+        !self.catches.is_empty()
+    }
     pub(super) fn has_caught(&self) -> bool {
         self.caught.is_some()
     }

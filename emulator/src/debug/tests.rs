@@ -398,7 +398,7 @@ fn stepping() {
     check(
         &["step"],
         "step 101: supervisor mode, process 1 (demo)\n\
-         => 0xffffffc080200004: not mapped: the fetch will raise a page fault\n",
+         => 0xffffffc080200004 <kernel_entry+0x4>: not mapped: the fetch will raise a page fault\n",
     );
     check(&["step 3"], "step 103: user mode, process 1 (demo)\n=> 0x10000 <main>: 00100513  li a0,1\n");
     check(&["step 100"], "step 112: the program has exited with status 7\n");
@@ -495,7 +495,7 @@ fn walks_tell_every_level() {
     check(
         &["until 103", "walk"],
         "0x10000 = VPN 0x10 (0.0.16) + offset 0x0\n\
-         satp 0x8000300000080001: Sv39, ASID 3, root table at 0x80001000\n\
+         satp 0x8000300000080001: Sv39, ASID 3, root table at 0x80001000, of process 1 (demo)\n\
          level 2: entry 0 of 512, at 0x80001000: 0x0000000020000801\n         \
          pointer to the table of level 1 at 0x80002000\n\
          level 1: entry 0 of 512, at 0x80002000: 0x0000000020000c01\n         \

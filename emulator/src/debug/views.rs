@@ -1,7 +1,9 @@
 //! `ps`, `maps`, `frames` and `tlb`: the guest as its events tell of it, and the TLB.
 
 use super::target::{Target, TlbSide};
-use crate::trace::{FrameContent, FrameView, GuestView, ProcessState, SpaceView, SystemUse, pte_flags};
+use crate::trace::{
+    FrameContent, FrameView, GuestView, ProcessState, ProcessView, SpaceView, SystemUse, pte_flags,
+};
 use isa::paging::Pte;
 use isa::{PAGE_SIZE, Ppn, VirtAddr};
 use std::fmt::Write;
@@ -11,13 +13,13 @@ const MAX_FRAMES: usize = 32;
 /// TLB entries that `tlb` lists at most on each side.
 const MAX_TLB_LINES: usize = 16;
 
-/// The processes.
-pub(super) fn processes(guest: &GuestView) -> String {
+/// The processes; `is_idle` tells of a hart, since one that has nothing to run still counts as its last process's.
+pub(super) fn processes(guest: &GuestView, is_idle: impl Fn(usize) -> bool) -> String {
     let mut text = String::from("  PID  PPID  STATE       FAULTS  PAGES  PROGRAM\n");
     for process in guest.processes() {
         let state = match process.state {
-            ProcessState::Running { .. } => "running".to_owned(),
-            ProcessState::Waiting => "waiting".to_owned(),
+            ProcessState::Running { hart } if !is_idle(hart) => "running".to_owned(),
+            ProcessState::Running { .. } | ProcessState::Waiting => "waiting".to_owned(),
             ProcessState::Ended { status } => wait_status(status),
         };
         let pages = guest.space(process.pid).map_or(0, |space| space.resident_pages());
@@ -38,9 +40,23 @@ fn wait_status(status: u64) -> String {
     }
 }
 
+/// A process that has not ended, or what there is to say of it.
+pub(super) fn living(guest: &GuestView, pid: u64) -> Result<&ProcessView, String> {
+    let process = guest.process(pid).ok_or_else(|| format!("there is no process {pid}"))?;
+    match process.state {
+        ProcessState::Ended { status } => Err(format!(
+            "process {pid} ({}) has ended ({}): its mappings and its page table are gone",
+            process.name(),
+            wait_status(status)
+        )),
+        ProcessState::Running { .. } | ProcessState::Waiting => Ok(process),
+    }
+}
+
 /// The mappings of a process.
 pub(super) fn maps(guest: &GuestView, pid: u64) -> Result<String, String> {
-    let Some(space) = guest.space(pid) else { return Err(format!("there is no process {pid}")) };
+    living(guest, pid)?;
+    let space = guest.space(pid).ok_or_else(|| format!("process {pid} has no address space yet"))?;
     let mut text = String::new();
     let (mut total, mut resident) = (0, 0);
     for vma in space.vmas() {
@@ -120,9 +136,8 @@ fn describe_frame(guest: &GuestView, frame: &FrameView) -> String {
     text
 }
 
-/// Both sides of the TLB; with `va` only the entries for its page.
-pub(super) fn tlb(target: &dyn Target, va: Option<VirtAddr>) -> String {
-    let asid = target.registers().satp.asid();
+/// Both sides of the TLB, address space `asid` first; with `va` only the entries for its page.
+pub(super) fn tlb(target: &dyn Target, asid: u16, va: Option<VirtAddr>) -> String {
     let mut text = String::new();
     for (name, side) in ["instruction", "data"].into_iter().zip(target.tlb()) {
         side_text(&mut text, name, &side, asid, va);

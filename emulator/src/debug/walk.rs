@@ -1,7 +1,8 @@
 //! Page-table walks: as the hardware does them, told level by level.
 
+use super::space::Space;
 use super::target::Target;
-use isa::paging::{ENTRIES, Leaf, Pte, PteFlags, Scheme, Translation, WalkFault, vpn_index, walk};
+use isa::paging::{ENTRIES, Leaf, Pte, PteFlags, Scheme, WalkFault, vpn_index, walk};
 use isa::{PhysAddr, VirtAddr};
 use std::fmt::Write;
 
@@ -11,23 +12,19 @@ fn read_u64(target: &dyn Target, at: PhysAddr) -> Option<u64> {
 }
 
 /// Where the byte at `va` lies, by the page table and whatever the permissions; the address itself if nothing is translated.
-pub(super) fn translate(target: &dyn Target, va: VirtAddr) -> Option<PhysAddr> {
-    let registers = target.registers();
-    let Some(by) = Translation::of(registers.satp).filter(|_| registers.translates()) else {
-        return Some(PhysAddr(va.0));
-    };
+pub(super) fn translate(target: &dyn Target, space: &Space, va: VirtAddr) -> Option<PhysAddr> {
+    let Ok(by) = space.translation() else { return Some(PhysAddr(va.0)) };
     let leaf = walk(by, va, |at| read_u64(target, at)).ok()?;
     Some(leaf.frame(va).base().wrapping_add(va.page_offset()))
 }
 
 /// The walk for `va`, with the entry of every level.
-pub(super) fn tell(target: &dyn Target, va: VirtAddr) -> String {
-    let registers = target.registers();
-    let satp = registers.satp;
+pub(super) fn tell(target: &dyn Target, space: &Space, va: VirtAddr) -> String {
+    let satp = space.satp;
     let mut text = String::new();
-    let Some(by) = Translation::of(satp).filter(|_| registers.translates()) else {
-        let why = if satp.scheme().is_none() { "satp.MODE is 0 (bare)" } else { "the hart is in M-mode" };
-        return format!("{va} is not translated: {why}\n");
+    let by = match space.translation() {
+        Ok(by) => by,
+        Err(why) => return format!("{va} is not translated: {why}\n"),
     };
     let index = |level: u8| vpn_index(va, level);
     let levels = || (0..by.scheme.levels()).rev();
@@ -42,11 +39,12 @@ pub(super) fn tell(target: &dyn Target, va: VirtAddr) -> String {
     );
     let _ = writeln!(
         text,
-        "satp {:#x}: {}, ASID {}, root table at {}",
+        "satp {:#x}: {}, ASID {}, root table at {}{}",
         satp.0,
         by.scheme.name(),
         satp.asid(),
-        satp.root().base()
+        satp.root().base(),
+        space.whose()
     );
     let mut entries = Vec::new();
     let end = walk(by, va, |at| {

@@ -1,0 +1,213 @@
+//! Whose page table an address is looked up in: the hart's, or that of a process that may not run now.
+
+use super::breakpoints::Where;
+use super::execute::Debugger;
+use super::expression::{Expression, Operand};
+use super::stops::place_of;
+use super::target::{Registers, Target};
+use super::{registers, views};
+use isa::paging::{Satp, Translation};
+use isa::{Privilege, VirtAddr};
+
+/// Who has a page table.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Owner {
+    /// A process: its number and its name.
+    Process(u64, String),
+    /// The guest kernel, while it runs for no process.
+    Kernel,
+    /// Nobody that events have told of.
+    Unknown,
+}
+
+/// What addresses mean.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Space {
+    pub(super) satp: Satp,
+    pub(super) owner: Owner,
+    /// Why nothing is translated, if that is so.
+    pub(super) bare: Option<&'static str>,
+    /// The next instruction, if the hart looked at is in this space.
+    pub(super) pc: Option<VirtAddr>,
+}
+
+impl Space {
+    /// How addresses are translated, or why they are not.
+    pub(super) fn translation(&self) -> Result<Translation, &'static str> {
+        match (self.bare, Translation::of(self.satp)) {
+            (Some(why), _) => Err(why),
+            (None, Some(by)) => Ok(by),
+            (None, None) => Err("satp.MODE is reserved"),
+        }
+    }
+    /// Whose it is, as the end of a sentence.
+    pub(super) fn whose(&self) -> String {
+        match &self.owner {
+            Owner::Process(pid, name) => format!(", of process {pid} ({name})"),
+            Owner::Kernel => ", the kernel's own: no process runs".to_owned(),
+            Owner::Unknown => String::new(),
+        }
+    }
+    /// What there is to say of an address that is not mapped.
+    pub(super) fn not_mapped(&self, va: VirtAddr) -> String {
+        match (&self.owner, Where::address(va.0)) {
+            (Owner::Kernel, Where::User(_)) => {
+                format!("{va}: not mapped: the page table is the kernel's own, no process runs")
+            }
+            _ => format!("{va}: not mapped"),
+        }
+    }
+}
+
+impl Debugger {
+    /// The registers looked at: the hart's, or those of a program as it was when an access of its was refused.
+    pub(super) fn now(&self, target: &dyn Target) -> Registers {
+        match &self.refused {
+            Some(refused) if refused.registers.hart == self.hart => refused.registers,
+            _ => target.registers(),
+        }
+    }
+
+    /// The address space that the hart is in.
+    pub(super) fn space_of(&self, now: &Registers) -> Space {
+        let owner = match self.current_process(now) {
+            Some((pid, name)) => Owner::Process(pid, name),
+            None if now.translates() && self.tap.borrow().trace().guest.processes().next().is_some() => {
+                Owner::Kernel
+            }
+            None => Owner::Unknown,
+        };
+        let bare = match now.translates() {
+            true => None,
+            false if now.satp.scheme().is_none() => Some("satp.MODE is 0 (bare)"),
+            false => Some("the hart is in M-mode"),
+        };
+        Space { satp: now.satp, owner, bare, pc: Some(now.pc) }
+    }
+
+    /// The address space of a process, whoever runs.
+    fn space_of_process(&self, now: &Registers, pid: u64) -> Result<Space, String> {
+        let tap = self.tap.borrow();
+        let process = views::living(&tap.trace().guest, pid)?;
+        if process.satp == 0 {
+            return Err(format!("process {pid} has no address space yet"));
+        }
+        let satp = Satp(process.satp);
+        let owner = Owner::Process(pid, process.name().to_owned());
+        let pc = (now.translates() && now.satp == satp).then_some(now.pc);
+        Ok(Space { satp, owner, bare: None, pc })
+    }
+
+    /// The address that an expression means, and where; pc if there is none.
+    pub(super) fn locate(
+        &mut self,
+        target: &dyn Target,
+        at: Option<Expression>,
+    ) -> Result<(VirtAddr, Space), String> {
+        let now = self.now(target);
+        let Some(at) = at else { return Ok((now.pc, self.space_of(&now))) };
+        let (va, pid) = self.evaluate(target, &at)?;
+        let space = match pid {
+            Some(pid) => self.space_of_process(&now, pid)?,
+            None => self.space_of(&now),
+        };
+        if matches!(at.base, Operand::Register(ref name) if name == "fault") {
+            self.check_fault_space()?;
+        }
+        Ok((va, space))
+    }
+
+    /// The last fault's address means something only in the address space that it was in.
+    fn check_fault_space(&self) -> Result<(), String> {
+        let tap = self.tap.borrow();
+        let trace = tap.trace();
+        let Some(fault) = &trace.last_fault else { return Ok(()) };
+        let pid = fault.record.pid;
+        match trace.guest.process(pid) {
+            Some(process) if process.space != fault.record.space => {
+                Err(format!("process {pid}, which had the last fault, runs another program since"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The address that an expression means, and the process that it is meant in, if it says or implies one.
+    pub(super) fn evaluate(
+        &mut self,
+        target: &dyn Target,
+        at: &Expression,
+    ) -> Result<(VirtAddr, Option<u64>), String> {
+        let now = self.now(target);
+        let (base, pid) = match &at.base {
+            Operand::Number(number) => (*number, None),
+            Operand::Register(name) if name == "fault" => {
+                let tap = self.tap.borrow();
+                let fault = tap.trace().last_fault.as_ref().ok_or("there has been no page fault yet")?;
+                (fault.record.va, Some(fault.record.pid).filter(|&pid| pid != 0))
+            }
+            Operand::Register(name) => {
+                let value = registers::value(target, &now, name);
+                (value.ok_or_else(|| format!("there is no register or CSR `${name}`"))?, None)
+            }
+            Operand::Symbol(name) => match place_of(name) {
+                Some((pid, va)) => (va, Some(pid)),
+                None => self.symbol_address(&now, name)?,
+            },
+        };
+        Ok((VirtAddr(base.wrapping_add(at.offset)), pid))
+    }
+
+    fn symbol_address(&mut self, now: &Registers, name: &str) -> Result<(u64, Option<u64>), String> {
+        let (_, place, pid) = self.symbol_place(name, 0, None)?;
+        let name = match place {
+            Where::Kernel(va) | Where::User(va) => return Ok((va.0, None)),
+            Where::Symbol(name, _) => name,
+        };
+        let current = self.current_process(now).map(|(pid, _)| pid);
+        let tap = self.tap.borrow();
+        let guest = &tap.trace().guest;
+        let wanted =
+            pid.or(current).ok_or_else(|| format!("no process runs now that could have `{name}`"))?;
+        let process = views::living(guest, wanted)?;
+        let found = self.symbols.address_in_process(guest, process, &name);
+        found
+            .map(|va| (va.0, Some(wanted)))
+            .ok_or_else(|| format!("process {wanted} ({}) has no symbol `{name}`", process.name()))
+    }
+
+    /// The process whose address space the hart is in.
+    pub(super) fn current_process(&self, now: &Registers) -> Option<(u64, String)> {
+        let tap = self.tap.borrow();
+        let guest = &tap.trace().guest;
+        let running = guest.running_on(now.hart).filter(|process| process.satp == now.satp.0);
+        let process = running.or_else(|| guest.process_of_satp(now.satp.0))?;
+        (now.translates() && process.satp != 0).then(|| (process.pid, process.name().to_owned()))
+    }
+
+    /// The symbol at an address: the kernel's in the upper half and outside processes.
+    pub(super) fn symbol_at(&mut self, space: &Space, va: VirtAddr) -> Option<String> {
+        if let (Where::User(_), Owner::Process(pid, _)) = (Where::address(va.0), &space.owner) {
+            let tap = self.tap.borrow();
+            let guest = &tap.trace().guest;
+            return self.symbols.name_in_process(guest, guest.process(*pid)?, va);
+        }
+        let kernel = &self.symbols.kernel;
+        if space.bare.is_none() { kernel.name_of(va.0) } else { kernel.name_of_physical(va.0) }
+    }
+}
+
+/// A program as it was when an access of its was refused: the machine itself is in its kernel.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refused {
+    pub(super) registers: Registers,
+    pub(super) step: isa::Step,
+}
+
+impl Refused {
+    /// The program as it was before the trap that the hart looked at has just taken.
+    pub(super) fn of_trap(target: &dyn Target) -> Option<Self> {
+        let pc = VirtAddr(target.csr(isa::csr::Csr::SEPC)?);
+        let registers = Registers { pc, privilege: Privilege::User, ..target.registers() };
+        Some(Self { registers, step: target.step() })
+    }
+}

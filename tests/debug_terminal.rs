@@ -1,0 +1,114 @@
+//! The debugger's prompt on a terminal: Ctrl-C at the prompt, in a loop and in a read.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)] // in functions that only tests call
+
+mod support;
+#[path = "support/terminal.rs"]
+mod terminal;
+
+use isa::{assemble, encode};
+use nix::sys::termios::LocalFlags;
+use std::io::Write;
+use support::{TempDir, tiny_elf};
+use terminal::Session;
+
+const CTRL_C: &str = "\x03";
+
+/// Says `>`, then runs for ever.
+const LOOPS: &[&str] = &["j ."];
+
+/// Says `>`, reads a line; its status is how many bytes it had.
+const READS: &[&str] = &[
+    "addi sp,sp,-64",
+    "addi a0,zero,0",
+    "addi a1,sp,0",
+    "addi a2,zero,64",
+    "addi a7,zero,63",
+    "ecall",
+    "addi a7,zero,93",
+    "ecall",
+];
+
+/// `write(1, ">", 1)`, before the program's own lines.
+const PROMPT: &[&str] = &[
+    "addi t0,zero,62",
+    "sb t0,-8(sp)",
+    "addi a0,zero,1",
+    "addi a1,sp,-8",
+    "addi a2,zero,1",
+    "addi a7,zero,64",
+    "ecall",
+];
+
+/// `folio debug` of a program, at its first prompt.
+fn debug(lines: &[&str]) -> Session {
+    let word = |line: &&str| encode(&assemble(line, 0).unwrap()).unwrap();
+    let code: Vec<u32> = PROMPT.iter().chain(lines).map(word).collect();
+    let dir = TempDir::new("debug-terminal");
+    std::fs::write(dir.file("program"), tiny_elf(&code)).unwrap();
+    // The terminal is the session's own, so that Ctrl-C becomes a signal; and no dumb one, which has no line editor.
+    let session = Session::start(&["setsid", "--ctty"], &["debug", "program"], "xterm", dir);
+    session.wait("the prompt", |session| session.shown().contains("(folio) "));
+    at_prompt(&session);
+    session
+}
+
+/// The line editor has the keys as they are pressed.
+fn at_prompt(session: &Session) {
+    session.wait("the line editor", |session| !session.has(LocalFlags::ICANON));
+}
+
+/// Resumes the guest, and waits until it has said that it runs.
+fn go(session: &mut Session) {
+    session.types("continue\r", ">");
+    session.wait("the guest's turn", |session| session.has(LocalFlags::ICANON));
+}
+
+#[test]
+fn ctrl_c_at_the_prompt_ends_nothing() {
+    let mut session = debug(LOOPS);
+    for _ in 0..2 {
+        session.types(CTRL_C, "(folio) ");
+        at_prompt(&session);
+    }
+    session.types("ps\r", "/bin/program");
+    at_prompt(&session);
+    session.keyboard.write_all(b"quit\r").unwrap();
+    assert_eq!(session.ends(), Some(0));
+}
+
+#[test]
+fn ctrl_c_stops_a_loop_and_it_goes_on() {
+    let mut session = debug(LOOPS);
+    go(&mut session);
+    for _ in 0..2 {
+        session.types(CTRL_C, "interrupted");
+        at_prompt(&session);
+        session.types("x/i $pc\r", "j ");
+        at_prompt(&session);
+        session.keyboard.write_all(b"continue\r").unwrap();
+        session.wait("the guest's turn", |session| session.has(LocalFlags::ICANON));
+    }
+    session.types(CTRL_C, "interrupted");
+    at_prompt(&session);
+    session.keyboard.write_all(b"quit\r").unwrap();
+    assert_eq!(session.ends(), Some(0));
+}
+
+#[test]
+fn ctrl_c_stops_a_read_and_its_line_comes_later() {
+    let mut session = debug(READS);
+    go(&mut session);
+    session.types(CTRL_C, "interrupted");
+    at_prompt(&session);
+    // The guest waits for input still, but what is typed here is not for it.
+    session.types("ps\r", "waiting");
+    at_prompt(&session);
+    session.keyboard.write_all(b"continue\r").unwrap();
+    session.wait("the guest's turn", |session| session.has(LocalFlags::ICANON));
+    session.types("Bob\n", "exited with status 4");
+    at_prompt(&session);
+    session.keyboard.write_all(b"quit\r").unwrap();
+    assert_eq!(session.ends(), Some(4));
+}
