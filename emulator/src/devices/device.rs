@@ -114,7 +114,7 @@ pub trait Device {
     fn line(&self, _unit: usize) -> bool {
         false
     }
-    /// What its lines have to say, if they are high.
+    /// What a line of its has to say that is high.
     fn take_news(&mut self) -> News {
         News::Standing
     }

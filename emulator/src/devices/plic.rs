@@ -38,7 +38,7 @@ impl Sources {
     }
 }
 
-/// The devices' lines as they are.
+/// The devices' lines as they are: low, unless raised.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Lines {
     high: Sources,
@@ -47,11 +47,14 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Says how the line of a source is, and what it has to say.
-    pub fn set(&mut self, source: usize, high: bool, news: News) {
-        self.high.set(source, high);
-        self.standing.set(source, news == News::Standing);
-        self.fresh.set(source, news == News::Fresh);
+    /// Says that the line of a source is high, and what it has to say.
+    pub fn raise(&mut self, source: usize, news: News) {
+        self.high.set(source, true);
+        match news {
+            News::Standing => self.standing.set(source, true),
+            News::Fresh => self.fresh.set(source, true),
+            News::None => {}
+        }
     }
 }
 
@@ -222,12 +225,13 @@ impl Device for Plic {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
     use std::ops::{Deref, DerefMut};
 
     /// A PLIC and the lines that its devices drive.
     struct Bench {
         plic: Plic,
-        lines: Lines,
+        lines: BTreeMap<usize, (bool, News)>,
     }
     impl Deref for Bench {
         type Target = Plic;
@@ -242,11 +246,17 @@ mod tests {
     }
     impl Bench {
         fn new() -> Self {
-            Self { plic: Plic::new(1), lines: Lines::default() }
+            Self { plic: Plic::new(1), lines: BTreeMap::new() }
         }
         fn drive(&mut self, source: usize, high: bool, news: News) {
-            self.lines.set(source, high, news);
-            self.plic.drive(self.lines);
+            self.lines.insert(source, (high, news));
+            self.drive_all();
+        }
+        fn drive_all(&mut self) {
+            let mut lines = Lines::default();
+            let high = self.lines.iter().filter(|(_, (high, _))| *high);
+            high.for_each(|(&source, &(_, news))| lines.raise(source, news));
+            self.plic.drive(lines);
         }
     }
 
@@ -269,7 +279,7 @@ mod tests {
     }
     fn complete(plic: &mut Bench, source: u64) {
         plic.write(CONTEXT + S_CONTEXT * CONTEXT_STRIDE + 4, 4, source).unwrap();
-        plic.plic.drive(plic.lines);
+        plic.drive_all();
     }
 
     #[test]

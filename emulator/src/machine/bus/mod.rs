@@ -61,10 +61,15 @@ fn route(pa: PhysAddr, width_bytes: u8) -> Result<(usize, Access), AccessFault> 
     Ok((row, Access { offset: pa.0 - ROWS[row].window.base.0, width_bytes }))
 }
 
-/// The bytes of the first of the aligned pieces that an access consists of: as many as fit, in the order of addresses.
-/// (QEMU's loads do so too; its stores take single bytes, which most registers refuse.)
+/// Whether an access is aligned, and not the rest of one that was not.
+fn is_one_piece(pa: PhysAddr, width_bytes: u8) -> bool {
+    width_bytes.is_power_of_two() && pa.is_aligned(width_bytes.into())
+}
+
+/// The bytes of the first of the aligned pieces that a misaligned access consists of: as many as fit, in the order of
+/// addresses. (QEMU's loads do so too; its stores take single bytes, which most registers refuse.)
 fn first_piece(pa: PhysAddr, width_bytes: u8) -> u8 {
-    [8, 4, 2].into_iter().find(|&piece| piece <= width_bytes && pa.is_aligned(piece.into())).unwrap_or(1)
+    [4, 2].into_iter().find(|&piece| piece < width_bytes && pa.is_aligned(piece.into())).unwrap_or(1)
 }
 
 impl Bus {
@@ -196,9 +201,10 @@ impl Bus {
         let board = &mut self.devices.board;
         let mut lines = Lines::default();
         for (row, device) in ROWS.iter().zip(board.devices_mut().0) {
-            let news = device.take_news();
             for (source, unit) in row.sources() {
-                lines.set(source, device.line(unit), news);
+                if device.line(unit) {
+                    lines.raise(source, device.take_news());
+                }
             }
         }
         board.plic.drive(lines);
@@ -235,8 +241,8 @@ impl Bus {
 
 impl Platform for Bus {
     fn read(&mut self, ram: &mut Ram, pa: PhysAddr, width_bytes: u8, now: Step) -> Result<u64, AccessFault> {
-        let first = first_piece(pa, width_bytes);
-        if first < width_bytes {
+        if !is_one_piece(pa, width_bytes) {
+            let first = first_piece(pa, width_bytes);
             let low = self.read(ram, pa, first, now)?;
             let high = self.read(ram, pa.wrapping_add(first.into()), width_bytes - first, now)?;
             return Ok(low | high << (8 * first));
@@ -256,8 +262,8 @@ impl Platform for Bus {
         value: u64,
         now: Step,
     ) -> Result<(), AccessFault> {
-        let first = first_piece(pa, width_bytes);
-        if first < width_bytes {
+        if !is_one_piece(pa, width_bytes) {
+            let first = first_piece(pa, width_bytes);
             self.write(ram, pa, first, value, now)?;
             let second = pa.wrapping_add(first.into());
             return self.write(ram, second, width_bytes - first, value >> (8 * first), now);
