@@ -30,8 +30,7 @@ fn shell_session(extra: &[&str]) -> Option<(Ran, serde_json::Value)> {
     let initramfs = Initramfs { modules: &[], script: "echo Linux is up\nexec sh" };
     let mut command = boot(&dir, &initramfs, SERIAL)?;
     command.args(extra).arg("--json").arg(dir.file("figures.json"));
-    let typed =
-        "echo $((6*7)) on $(busybox nproc) harts\necho run: $(busybox uname -sm)\nbusybox poweroff -f\n";
+    let typed = "echo $((6*7)) on $(busybox nproc) harts\necho run: $(busybox uname -sm)\nbusybox dmesg | busybox grep random:\nbusybox poweroff -f\n";
     type_from_file(&dir, &mut command, &format!("{LOST}{typed}"));
     let ran = run(command);
     Some((ran, read_json(&dir.file("figures.json"))))
@@ -39,7 +38,8 @@ fn shell_session(extra: &[&str]) -> Option<(Ran, serde_json::Value)> {
 
 fn check_shell(ran: &Ran, harts: usize) {
     assert_eq!(ran.status, 0, "{ran:?}");
-    for words in ["Linux is up", &format!("42 on {harts} harts"), "run: Linux riscv64"] {
+    let random = "[    0.000000] random: crng init done";
+    for words in ["Linux is up", &format!("42 on {harts} harts"), "run: Linux riscv64", random] {
         assert!(ran.stdout.contains(words), "no {words:?} in {}", ran.stdout);
     }
 }
