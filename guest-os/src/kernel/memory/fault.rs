@@ -99,7 +99,7 @@ pub fn out_of_frames(thread: &Thread, va: VirtAddr) {
         "out of frames: process {} ({name}) is killed at {va}; it had {} pages of {} frames (-m or --frames gives more)",
         thread.process.pid,
         thread.process.space().borrow().resident_pages(),
-        mem::memory().frames().total()
+        mem::memory().frames().limit()
     );
     events::report(EventRecord { va: va.0, ..events::of(EventKind::OutOfFrames) });
     thread.post(SigInfo::from_kernel(Signal::KILL));
