@@ -43,14 +43,20 @@ const PROMPT: &[&str] = &[
 
 /// `folio debug` of a program, at its first prompt.
 fn debug(lines: &[&str]) -> Session {
+    let session = debug_on(lines, "xterm");
+    at_prompt(&session);
+    session
+}
+
+/// The same on a terminal of a kind; one that is dumb has no line editor.
+fn debug_on(lines: &[&str], kind: &str) -> Session {
     let word = |line: &&str| encode(&assemble(line, 0).unwrap()).unwrap();
     let code: Vec<u32> = PROMPT.iter().chain(lines).map(word).collect();
     let dir = TempDir::new("debug-terminal");
     std::fs::write(dir.file("program"), tiny_elf(&code)).unwrap();
-    // The terminal is the session's own, so that Ctrl-C becomes a signal; and no dumb one, which has no line editor.
-    let session = Session::start(&["setsid", "--ctty"], &["debug", "program"], "xterm", dir);
+    // The terminal is the session's own, so that Ctrl-C becomes a signal.
+    let session = Session::start(&["setsid", "--ctty"], &["debug", "program"], kind, dir);
     session.wait("the prompt", |session| session.shown().contains("(folio) "));
-    at_prompt(&session);
     session
 }
 
@@ -111,4 +117,15 @@ fn ctrl_c_stops_a_read_and_its_line_comes_later() {
     at_prompt(&session);
     session.keyboard.write_all(b"quit\r").unwrap();
     assert_eq!(session.ends(), Some(4));
+}
+
+#[test]
+fn ctrl_c_is_the_same_without_a_line_editor() {
+    let mut session = debug_on(LOOPS, "dumb");
+    session.types("half a line\x03ps\n", "/bin/program");
+    session.types("continue\n", ">");
+    session.types(CTRL_C, "interrupted");
+    session.types("x/i $pc\n", "j ");
+    session.keyboard.write_all(b"quit\n").unwrap();
+    assert_eq!(session.ends(), Some(0));
 }

@@ -5,6 +5,7 @@ use super::terminal::{self, Restored};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
@@ -39,8 +40,13 @@ impl Interrupted {
 
     fn listen(&self, mut signals: Signals) {
         for signal in signals.forever() {
+            let is_prompting = self.0.prompting.load(Ordering::SeqCst);
+            if signal == SIGINT && is_prompting && std::io::stdin().is_terminal() {
+                // Ctrl-C at a prompt drops the line, which the terminal or its line editor has seen to.
+                continue;
+            }
             // SIGQUIT means at once, whatever Folio is at.
-            if signal == SIGQUIT || self.0.prompting.load(Ordering::SeqCst) {
+            if signal == SIGQUIT || is_prompting {
                 terminal::restore();
                 // It fails for signals that it does not know.
                 let _ = emulate_default_handler(signal);
@@ -70,7 +76,7 @@ impl Interrupted {
         let _ = self.0.signal.compare_exchange(SIGINT, 0, Ordering::SeqCst, Ordering::SeqCst);
     }
 
-    /// Reads a command, for as long as it takes. Each of the signals ends the process then.
+    /// Reads a command, for as long as it takes. Each of the signals ends the process then, but Ctrl-C at a terminal.
     pub fn at_prompt<R>(&self, read: impl FnOnce() -> R) -> R {
         let _settings = Restored::as_they_are();
         self.0.prompting.store(true, Ordering::SeqCst);
