@@ -318,10 +318,10 @@ pub const CLONE: FlagSet = FlagSet {
             taken("CLONE_FS", 0x200),
             taken("CLONE_FILES", 0x400),
             taken("CLONE_SIGHAND", 0x800),
-            ignored("CLONE_PIDFD", 0x1000),
+            refused("CLONE_PIDFD", 0x1000),
             ignored("CLONE_PTRACE", 0x2000),
             taken("CLONE_VFORK", 0x4000),
-            ignored("CLONE_PARENT", 0x8000),
+            taken("CLONE_PARENT", 0x8000),
             taken("CLONE_THREAD", 0x1_0000),
             refused("CLONE_NEWNS", 0x2_0000),
             ignored("CLONE_SYSVSEM", 0x4_0000),
@@ -331,12 +331,12 @@ pub const CLONE: FlagSet = FlagSet {
             ignored("CLONE_DETACHED", 0x40_0000),
             ignored("CLONE_UNTRACED", 0x80_0000),
             taken("CLONE_CHILD_SETTID", 0x100_0000),
-            ignored("CLONE_NEWCGROUP", 0x200_0000),
-            ignored("CLONE_NEWUTS", 0x400_0000),
-            ignored("CLONE_NEWIPC", 0x800_0000),
-            ignored("CLONE_NEWUSER", 0x1000_0000),
+            refused("CLONE_NEWCGROUP", 0x200_0000),
+            refused("CLONE_NEWUTS", 0x400_0000),
+            refused("CLONE_NEWIPC", 0x800_0000),
+            refused("CLONE_NEWUSER", 0x1000_0000),
             refused("CLONE_NEWPID", 0x2000_0000),
-            ignored("CLONE_NEWNET", 0x4000_0000),
+            refused("CLONE_NEWNET", 0x4000_0000),
             ignored("CLONE_IO", 0x8000_0000),
         ],
     )
@@ -350,9 +350,30 @@ pub const WAIT: FlagSet = strict(
         taken("WUNTRACED", 2),
         taken("WCONTINUED", 8),
         ignored("__WNOTHREAD", 0x2000_0000),
-        ignored("__WALL", 0x4000_0000),
-        ignored("__WCLONE", 0x8000_0000),
+        taken("__WALL", 0x4000_0000),
+        taken("__WCLONE", 0x8000_0000),
     ],
+);
+
+/// Which changes of a child `waitid` tells, and whether it leaves them to be told again.
+pub const WAITID: FlagSet = strict(
+    "waitid",
+    &[
+        taken("WNOHANG", 1),
+        taken("WSTOPPED", 2),
+        taken("WEXITED", 4),
+        taken("WCONTINUED", 8),
+        taken("WNOWAIT", 0x0100_0000),
+        ignored("__WNOTHREAD", 0x2000_0000),
+        taken("__WALL", 0x4000_0000),
+        taken("__WCLONE", 0x8000_0000),
+    ],
+);
+
+/// Which children `waitid` waits for.
+pub const WAIT_KIND: FlagSet = choice(
+    "kind of waitid",
+    &[taken("P_ALL", 0), taken("P_PID", 1), taken("P_PGID", 2), declined("P_PIDFD", 3)],
 );
 
 /// What `futex` does.
@@ -361,16 +382,19 @@ pub const FUTEX: FlagSet = FlagSet {
     choices: &[
         taken("FUTEX_WAIT", 0),
         taken("FUTEX_WAKE", 1),
-        declined("FUTEX_REQUEUE", 3),
-        declined("FUTEX_CMP_REQUEUE", 4),
-        declined("FUTEX_WAKE_OP", 5),
+        taken("FUTEX_REQUEUE", 3),
+        taken("FUTEX_CMP_REQUEUE", 4),
+        taken("FUTEX_WAKE_OP", 5),
         declined("FUTEX_LOCK_PI", 6),
         declined("FUTEX_UNLOCK_PI", 7),
         declined("FUTEX_TRYLOCK_PI", 8),
-        declined("FUTEX_WAIT_BITSET", 9),
-        declined("FUTEX_WAKE_BITSET", 10),
+        taken("FUTEX_WAIT_BITSET", 9),
+        taken("FUTEX_WAKE_BITSET", 10),
+        declined("FUTEX_WAIT_REQUEUE_PI", 11),
+        declined("FUTEX_CMP_REQUEUE_PI", 12),
+        declined("FUTEX_LOCK_PI2", 13),
     ],
-    ..strict("futex", &[ignored("FUTEX_PRIVATE_FLAG", 0x80), ignored("FUTEX_CLOCK_REALTIME", 0x100)])
+    ..strict("futex", &[ignored("FUTEX_PRIVATE_FLAG", 0x80), taken("FUTEX_CLOCK_REALTIME", 0x100)])
 };
 
 /// What `rt_sigprocmask` does with its set.
@@ -381,7 +405,7 @@ pub const SIGMASK: FlagSet =
 pub const SIGACTION: FlagSet = lenient(
     "sa_flags",
     &[
-        ignored("SA_NOCLDSTOP", 1),
+        taken("SA_NOCLDSTOP", 1),
         taken("SA_NOCLDWAIT", 2),
         ignored("SA_SIGINFO", 4),
         taken("SA_ONSTACK", 0x0800_0000),
@@ -395,7 +419,7 @@ pub const SIGACTION: FlagSet = lenient(
 pub const SIGNAL_STACK: FlagSet = FlagSet {
     choice_bits: 0x7fff_ffff,
     choices: &[ignored("0", 0), ignored("SS_ONSTACK", 1), taken("SS_DISABLE", 2)],
-    ..lenient("ss_flags", &[ignored("SS_AUTODISARM", 0x8000_0000)])
+    ..lenient("ss_flags", &[taken("SS_AUTODISARM", 0x8000_0000)])
 };
 
 /// What `poll` waits for.
@@ -434,17 +458,17 @@ pub const CLOCK: FlagSet = choice(
     ],
 );
 
-/// By which clock a program sleeps. By those that only count its own time it sleeps as by `CLOCK_MONOTONIC`.
+/// By which clock a program sleeps. By the one that counts its own time it sleeps as by `CLOCK_MONOTONIC`.
 pub const SLEEP_CLOCK: FlagSet = choice(
     "clock of clock_nanosleep",
     &[
         taken("CLOCK_REALTIME", 0),
         taken("CLOCK_MONOTONIC", 1),
         ignored("CLOCK_PROCESS_CPUTIME_ID", 2),
-        ignored("CLOCK_THREAD_CPUTIME_ID", 3),
-        ignored("CLOCK_MONOTONIC_RAW", 4),
-        ignored("CLOCK_REALTIME_COARSE", 5),
-        ignored("CLOCK_MONOTONIC_COARSE", 6),
+        declined("CLOCK_THREAD_CPUTIME_ID", 3),
+        declined("CLOCK_MONOTONIC_RAW", 4),
+        declined("CLOCK_REALTIME_COARSE", 5),
+        declined("CLOCK_MONOTONIC_COARSE", 6),
         taken("CLOCK_BOOTTIME", 7),
         declined("CLOCK_REALTIME_ALARM", 8),
         declined("CLOCK_BOOTTIME_ALARM", 9),
@@ -457,7 +481,7 @@ pub const SLEEP: FlagSet = lenient("clock_nanosleep", &[taken("TIMER_ABSTIME", 1
 
 /// Which timer.
 pub const ITIMER: FlagSet =
-    choice("itimer", &[taken("ITIMER_REAL", 0), declined("ITIMER_VIRTUAL", 1), declined("ITIMER_PROF", 2)]);
+    choice("itimer", &[taken("ITIMER_REAL", 0), taken("ITIMER_VIRTUAL", 1), taken("ITIMER_PROF", 2)]);
 
 /// `getrandom`: there is no other source, and it never waits.
 pub const RANDOM: FlagSet = strict(
@@ -469,13 +493,15 @@ pub const RANDOM: FlagSet = strict(
 pub const PRCTL: FlagSet = choice(
     "prctl",
     &[
-        ignored("PR_SET_PDEATHSIG", 1),
+        taken("PR_SET_PDEATHSIG", 1),
+        taken("PR_GET_PDEATHSIG", 2),
         ignored("PR_GET_DUMPABLE", 3),
         ignored("PR_SET_DUMPABLE", 4),
         taken("PR_SET_NAME", 15),
         taken("PR_GET_NAME", 16),
         ignored("PR_CAPBSET_READ", 23),
-        ignored("PR_SET_CHILD_SUBREAPER", 36),
+        taken("PR_SET_CHILD_SUBREAPER", 36),
+        taken("PR_GET_CHILD_SUBREAPER", 37),
         ignored("PR_SET_NO_NEW_PRIVS", 38),
     ],
 );
@@ -484,18 +510,18 @@ pub const PRCTL: FlagSet = choice(
 pub const RLIMIT: FlagSet = choice(
     "rlimit",
     &[
-        ignored("RLIMIT_CPU", 0),
+        taken("RLIMIT_CPU", 0),
         ignored("RLIMIT_FSIZE", 1),
         ignored("RLIMIT_DATA", 2),
         taken("RLIMIT_STACK", 3),
-        ignored("RLIMIT_CORE", 4),
+        taken("RLIMIT_CORE", 4),
         ignored("RLIMIT_RSS", 5),
         ignored("RLIMIT_NPROC", 6),
         taken("RLIMIT_NOFILE", 7),
         ignored("RLIMIT_MEMLOCK", 8),
         ignored("RLIMIT_AS", 9),
         ignored("RLIMIT_LOCKS", 10),
-        ignored("RLIMIT_SIGPENDING", 11),
+        taken("RLIMIT_SIGPENDING", 11),
         ignored("RLIMIT_MSGQUEUE", 12),
         ignored("RLIMIT_NICE", 13),
         ignored("RLIMIT_RTPRIO", 14),

@@ -65,9 +65,13 @@ macro_rules! each_call {
             88 utimensat(dirfd: DirFd, path: Path, times: In(TimespecPair), flags: Flags(&sets::AT));
             93 exit(status: Int) -> Never, spares;
             94 exit_group(status: Int) -> Never, spares;
+            95 waitid(kind: Flags(&sets::WAIT_KIND), id: Pid, info: Out(Siginfo), options: Flags(&sets::WAITID),
+                usage: Out(Rusage)) spares;
             96 set_tid_address(address: Address);
-            98 futex(word: Address, operation: Flags(&sets::FUTEX), value: Unsigned, timeout: In(Timespec));
-            99 set_robust_list(head: Address, size: Size) "only checked";
+            98 futex(word: Address, operation: Flags(&sets::FUTEX), value: Unsigned, timeout: In(Timespec), other: Address,
+                third: Unsigned) "no priority inheritance";
+            99 set_robust_list(head: Address, size: Size);
+            100 get_robust_list(tid: Pid, head: Out(Layout::Word), size: Out(Layout::Word));
             101 nanosleep(wanted: In(Timespec), left: Out(Timespec));
             102 getitimer(which: Flags(&sets::ITIMER), value: Out(Itimerval));
             103 setitimer(which: Flags(&sets::ITIMER), new: In(Itimerval), old: Out(Itimerval));
@@ -78,6 +82,7 @@ macro_rules! each_call {
             122 sched_setaffinity(pid: Pid, size: Size, mask: Address) "0, without effect";
             123 sched_getaffinity(pid: Pid, size: Size, mask: Out(Processors { len: 1 }));
             124 sched_yield() spares;
+            128 restart_syscall() "what is left of a sleep or a wait for a word";
             129 kill(pid: Pid, signal: Signal);
             130 tkill(tid: Pid, signal: Signal);
             131 tgkill(group: Pid, tid: Pid, signal: Signal);
@@ -87,6 +92,7 @@ macro_rules! each_call {
             135 rt_sigprocmask(how: Flags(&sets::SIGMASK), new: In(Sigset), old: Out(Sigset), size: Size) spares;
             136 rt_sigpending(set: Out(Sigset), size: Size);
             137 rt_sigtimedwait(set: In(Sigset), info: Out(Siginfo), timeout: In(Timespec), size: Size);
+            138 rt_sigqueueinfo(pid: Pid, signal: Signal, info: In(Siginfo));
             139 rt_sigreturn() spares;
             140 setpriority(which: Int, who: Pid, priority: Int) "0, without effect";
             141 getpriority(which: Int, who: Pid) "20, which is nice 0";
@@ -140,6 +146,7 @@ macro_rules! each_call {
             228 mlock(address: Address, length: Size) "only checks the range";
             229 munlock(address: Address, length: Size) "only checks the range";
             233 madvise(address: Address, length: Size, advice: Flags(&sets::ADVICE));
+            240 rt_tgsigqueueinfo(group: Pid, tid: Pid, signal: Signal, info: In(Siginfo));
             258 riscv_hwprobe(pairs: Address, count: Size, processors_size: Size, processors: Address, flags: Unsigned)
                 "ENOSYS";
             259 riscv_flush_icache(start: Address, end: Address, flags: Flags(&sets::ICACHE));
@@ -233,13 +240,13 @@ const ABSENT: &[(u32, &str)] = &[
     (31, "ioprio_get"), (33, "mknodat"), (39, "umount2"), (40, "mount"), (41, "pivot_root"), (42, "nfsservctl"),
     (47, "fallocate"), (51, "chroot"), (58, "vhangup"), (60, "quotactl"), (74, "signalfd4"), (75, "vmsplice"),
     (76, "splice"), (77, "tee"), (84, "sync_file_range"), (85, "timerfd_create"), (86, "timerfd_settime"),
-    (87, "timerfd_gettime"), (89, "acct"), (90, "capget"), (91, "capset"), (92, "personality"), (95, "waitid"),
-    (97, "unshare"), (100, "get_robust_list"), (104, "kexec_load"), (105, "init_module"), (106, "delete_module"),
+    (87, "timerfd_gettime"), (89, "acct"), (90, "capget"), (91, "capset"), (92, "personality"),
+    (97, "unshare"), (104, "kexec_load"), (105, "init_module"), (106, "delete_module"),
     (107, "timer_create"), (108, "timer_gettime"), (109, "timer_getoverrun"), (110, "timer_settime"),
     (111, "timer_delete"), (112, "clock_settime"), (116, "syslog"), (117, "ptrace"), (118, "sched_setparam"),
     (119, "sched_setscheduler"), (120, "sched_getscheduler"), (121, "sched_getparam"),
     (125, "sched_get_priority_max"), (126, "sched_get_priority_min"), (127, "sched_rr_get_interval"),
-    (128, "restart_syscall"), (138, "rt_sigqueueinfo"), (142, "reboot"), (161, "sethostname"),
+    (142, "reboot"), (161, "sethostname"),
     (162, "setdomainname"), (170, "settimeofday"), (171, "adjtimex"), (180, "mq_open"), (181, "mq_unlink"),
     (182, "mq_timedsend"), (183, "mq_timedreceive"), (184, "mq_notify"), (185, "mq_getsetattr"), (186, "msgget"),
     (187, "msgctl"), (188, "msgrcv"), (189, "msgsnd"), (190, "semget"), (191, "semctl"), (192, "semtimedop"),
@@ -249,7 +256,7 @@ const ABSENT: &[(u32, &str)] = &[
     (213, "readahead"), (217, "add_key"), (218, "request_key"), (219, "keyctl"), (223, "fadvise64"),
     (224, "swapon"), (225, "swapoff"), (230, "mlockall"), (231, "munlockall"), (232, "mincore"),
     (234, "remap_file_pages"), (235, "mbind"), (236, "get_mempolicy"), (237, "set_mempolicy"),
-    (238, "migrate_pages"), (239, "move_pages"), (240, "rt_tgsigqueueinfo"), (241, "perf_event_open"),
+    (238, "migrate_pages"), (239, "move_pages"), (241, "perf_event_open"),
     (242, "accept4"), (243, "recvmmsg"), (262, "fanotify_init"), (263, "fanotify_mark"), (264, "name_to_handle_at"),
     (265, "open_by_handle_at"), (266, "clock_adjtime"), (267, "syncfs"), (268, "setns"), (269, "sendmmsg"),
     (270, "process_vm_readv"), (271, "process_vm_writev"), (272, "kcmp"), (273, "finit_module"),

@@ -25,10 +25,10 @@ pub use elf::{ElfError, ElfPlan, HEADER_BYTES, Headers, Segment, SegmentProt};
 pub use scheduler::{Scheduler, WaitOutcome};
 pub use script::{Script, parse_script};
 pub use signals::{
-    Action, AltStack, DefaultAction, Delivery, Disposition, ProcessSignals, SigInfo, Signal, SignalSet,
-    ThreadSignals,
+    Action, AltStack, AltStackError, DefaultAction, Delivery, Disposition, ProcessSignals, QueueFull,
+    SigInfo, Signal, SignalSet, ThreadSignals,
 };
 pub use stack::{StackImage, StackRequest, build_stack};
-pub use status::ExitStatus;
+pub use status::{ChildEvent, ExitStatus};
 pub use strings::Strings;
-pub use table::{NoChild, Pid, ProcessTable, Tid, WaitFor};
+pub use table::{Awaited, ChildKind, NoChild, Pid, ProcessTable, Tid, WaitFor};

@@ -91,15 +91,44 @@ impl<C: Ord + Copy> Scheduler<C> {
     }
     /// Wakes at most `count` who wait on a channel; returns how many.
     pub fn wake_some(&mut self, channel: C, count: usize) -> usize {
-        let mut woken = 0;
+        self.wake_those(channel, count, |_| true)
+    }
+    /// Wakes at most `count` of those who wait on a channel and are meant; returns how many.
+    pub fn wake_those(&mut self, channel: C, count: usize, is_meant: impl Fn(Tid) -> bool) -> usize {
+        let (mut woken, mut after) = (0, 0);
         while woken < count
-            && let Some(&(waited, _, tid)) = self.waiting.range((channel, 0, Tid(0))..).next()
-            && waited == channel
+            && let Some((arrival, tid)) = self.next_waiting(channel, after)
         {
-            self.rouse(tid, WaitOutcome::Woken);
-            woken += 1;
+            after = arrival + 1;
+            if is_meant(tid) {
+                self.rouse(tid, WaitOutcome::Woken);
+                woken += 1;
+            }
         }
         woken
+    }
+    /// Lets at most `count` who wait on `from`, and on nothing else, wait on `to`, as if they had just come; returns how many.
+    pub fn move_some(&mut self, from: C, to: C, count: usize) -> usize {
+        let (mut moved, last) = (0, self.arrivals);
+        while moved < count
+            && let Some((arrival, tid)) = self.next_waiting(from, 0)
+            && arrival <= last
+            && let Some(sleeper) = self.sleepers.get_mut(&tid)
+        {
+            debug_assert!(sleeper.channels == [from], "a sleeper that is moved waits on one channel");
+            self.arrivals += 1;
+            sleeper.arrival = self.arrivals;
+            sleeper.channels[0] = to;
+            self.waiting.remove(&(from, arrival, tid));
+            self.waiting.insert((to, self.arrivals, tid));
+            moved += 1;
+        }
+        moved
+    }
+    /// The first who waits on a channel and came at `arrival` or later.
+    fn next_waiting(&self, channel: C, arrival: u64) -> Option<(u64, Tid)> {
+        let &(waited, arrival, tid) = self.waiting.range((channel, arrival, Tid(0))..).next()?;
+        (waited == channel).then_some((arrival, tid))
     }
     /// Wakes a thread for a signal if it sleeps interruptibly.
     pub fn interrupt(&mut self, tid: Tid) {
@@ -176,6 +205,23 @@ mod tests {
             (Some(T(2)), WaitOutcome::TimedOut)
         );
         assert!(scheduler.is_sleeping(T(1)) && !scheduler.is_sleeping(T(2)));
+    }
+
+    #[test]
+    fn those_who_are_meant_wake_and_others_are_moved() {
+        let mut scheduler = Scheduler::default();
+        for tid in [3, 1, 2, 5] {
+            scheduler.sleep(T(tid), vec!['f'], None, true);
+        }
+        scheduler.sleep(T(9), vec!['g'], None, true);
+        assert_eq!(scheduler.wake_those('f', 9, |tid| tid.0 == 2), 1);
+        assert_eq!(scheduler.take_next(), Some(T(2)));
+        assert_eq!(scheduler.move_some('f', 'g', 2), 2);
+        assert_eq!((scheduler.wake_some('f', 9), scheduler.take_next()), (1, Some(T(5))));
+        assert_eq!(scheduler.move_some('g', 'g', 9), 3, "each once");
+        assert_eq!(scheduler.wake_some('g', 9), 3);
+        let order = [scheduler.take_next(), scheduler.take_next(), scheduler.take_next()];
+        assert_eq!(order, [Some(T(9)), Some(T(3)), Some(T(1))]);
     }
 
     #[test]

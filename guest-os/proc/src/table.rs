@@ -1,7 +1,8 @@
 //! The process table: who is whose child, which group and session each is in, who has ended, and whose each thread is.
 
-use crate::ExitStatus;
+use crate::{ExitStatus, Signal};
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 
 /// A process's number.
 pub type Pid = u32;
@@ -26,6 +27,26 @@ pub enum WaitFor {
     Group(Pid),
 }
 
+/// Which of them by the signal that tells of their end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ChildKind {
+    /// Those of `fork`, whose end SIGCHLD tells.
+    Usual,
+    /// Those of `clone` with another signal, or none (`__WCLONE`).
+    Clones,
+    /// Both (`__WALL`).
+    All,
+}
+
+/// The children that a call waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Awaited {
+    /// Which by number.
+    pub who: WaitFor,
+    /// Which by kind.
+    pub kind: ChildKind,
+}
+
 #[derive(Debug)]
 enum State<P> {
     Alive(P),
@@ -37,6 +58,12 @@ enum State<P> {
 struct Entry<P> {
     state: State<P>,
     parent: Pid,
+    /// What its parent gets at its end, if anything.
+    exit_signal: Option<Signal>,
+    /// The first process has it for want of another parent.
+    is_adopted: bool,
+    /// It adopts the orphans among its descendants (`PR_SET_CHILD_SUBREAPER`).
+    adopts: bool,
     group: Pid,
     session: Pid,
 }
@@ -70,10 +97,12 @@ impl<P: Clone, T: Clone> ProcessTable<P, T> {
         Some(self.last_pid)
     }
     /// Enters a process as the child of `parent`, in its group and session; the first one leads its own.
-    pub fn insert(&mut self, pid: Pid, parent: Pid, payload: P) {
+    pub fn insert(&mut self, pid: Pid, parent: Pid, exit_signal: Option<Signal>, payload: P) {
         let (group, session) =
             self.entries.get(&parent).map_or((pid, pid), |entry| (entry.group, entry.session));
-        let before = self.entries.insert(pid, Entry { state: State::Alive(payload), parent, group, session });
+        let state = State::Alive(payload);
+        let entry = Entry { state, parent, exit_signal, is_adopted: false, adopts: false, group, session };
+        let before = self.entries.insert(pid, entry);
         assert!(before.is_none(), "process {pid} is entered twice");
     }
     /// Enters a thread of a living process.
@@ -151,6 +180,62 @@ impl<P: Clone, T: Clone> ProcessTable<P, T> {
     pub fn parent(&self, pid: Pid) -> Pid {
         self.entries.get(&pid).map_or(0, |entry| entry.parent)
     }
+    /// The signal that tells of the end of a process.
+    pub fn exit_signal(&self, pid: Pid) -> Option<Signal> {
+        self.entries.get(&pid)?.exit_signal
+    }
+    /// A process that executes a program ends as those of `fork` do.
+    pub fn tell_end_as_usual(&mut self, pid: Pid) {
+        if let Some(entry) = self.entries.get_mut(&pid) {
+            entry.exit_signal = Some(Signal::CHLD);
+        }
+    }
+    /// Whether a process adopts the orphans among its descendants.
+    pub fn adopts(&self, pid: Pid) -> bool {
+        self.entries.get(&pid).is_some_and(|entry| entry.adopts)
+    }
+    /// Sets whether it does.
+    pub fn set_adopts(&mut self, pid: Pid, adopts: bool) {
+        if let Some(entry) = self.entries.get_mut(&pid) {
+            entry.adopts = adopts;
+        }
+    }
+    /// Who adopts the children of a process that ends: its nearest ancestor that does so, or the first process.
+    pub fn adopter(&self, pid: Pid) -> Pid {
+        let mut ancestor = self.parent(pid);
+        while let Some(entry) = self.entries.get(&ancestor) {
+            if entry.adopts {
+                return ancestor;
+            }
+            ancestor = entry.parent;
+        }
+        INIT
+    }
+    /// Whether a process is why its group is no orphan: its parent, in the same session but another group, may look after the group. The
+    /// first process passes for the child of a shell, the orphans that it adopts for nobody's.
+    fn ties_group(&self, pid: Pid) -> bool {
+        let Some(entry) = self.entries.get(&pid) else { return false };
+        let is_tied_to = |parent: &Entry<P>| parent.session == entry.session && parent.group != entry.group;
+        pid == INIT || !entry.is_adopted && self.entries.get(&entry.parent).is_some_and(is_tied_to)
+    }
+    /// Whether nobody looks after a group: the parent of each living member is in the group too, or in another session.
+    pub fn is_orphaned(&self, group: Pid) -> bool {
+        let mut living =
+            self.entries.iter().filter(|(_, e)| e.group == group && matches!(e.state, State::Alive(_)));
+        !living.any(|(&pid, _)| self.ties_group(pid))
+    }
+    /// The groups that may be orphans when a process has ended: its own and its children's, if they are not already.
+    pub fn groups_to_lose(&self, pid: Pid) -> Vec<Pid> {
+        let family = self.children(pid).chain([pid]).filter(|&member| self.ties_group(member));
+        let mut groups: Vec<Pid> = family.filter_map(|member| self.group(member)).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        groups
+    }
+    /// Whether any process is in a group, living or not yet waited for.
+    pub fn has_group(&self, group: Pid) -> bool {
+        self.entries.values().any(|entry| entry.group == group)
+    }
     /// The process group.
     pub fn group(&self, pid: Pid) -> Option<Pid> {
         self.entries.get(&pid).map(|entry| entry.group)
@@ -174,7 +259,7 @@ impl<P: Clone, T: Clone> ProcessTable<P, T> {
     }
     /// Makes a process the leader of a new session and group. `false` if it leads a group already.
     pub fn new_session(&mut self, pid: Pid) -> bool {
-        if self.entries.values().any(|entry| entry.group == pid) {
+        if self.has_group(pid) {
             return false;
         }
         if let Some(entry) = self.entries.get_mut(&pid) {
@@ -189,10 +274,12 @@ impl<P: Clone, T: Clone> ProcessTable<P, T> {
             State::Zombie(_) => None,
         })
     }
-    /// A process has ended: it becomes a zombie, and the first process adopts its children. Returns its payload.
+    /// A process has ended: it becomes a zombie, and its [adopter](ProcessTable::adopter) gets its children. Returns its payload.
     pub fn exit(&mut self, pid: Pid, status: ExitStatus) -> Option<P> {
+        let adopter = self.adopter(pid);
+        let is_adopted = !self.adopts(adopter);
         for child in self.entries.values_mut().filter(|entry| entry.parent == pid) {
-            child.parent = INIT;
+            (child.parent, child.is_adopted, child.exit_signal) = (adopter, is_adopted, Some(Signal::CHLD));
         }
         let entry = self.entries.get_mut(&pid)?;
         match core::mem::replace(&mut entry.state, State::Zombie(status)) {
@@ -204,25 +291,35 @@ impl<P: Clone, T: Clone> ProcessTable<P, T> {
     pub fn reap(&mut self, pid: Pid) {
         self.entries.remove(&pid);
     }
-    /// Whether `pid` is a child of `parent` that `which` covers.
-    pub fn is_child(&self, pid: Pid, parent: Pid, which: WaitFor) -> bool {
+    /// Whether a call waits for this child of its caller.
+    fn is_awaited(&self, pid: Pid, awaited: Awaited) -> bool {
         self.entries.get(&pid).is_some_and(|entry| {
-            entry.parent == parent
-                && match which {
+            let is_usual = entry.exit_signal == Some(Signal::CHLD);
+            let is_kind = match awaited.kind {
+                ChildKind::Usual => is_usual,
+                ChildKind::Clones => !is_usual,
+                ChildKind::All => true,
+            };
+            is_kind
+                && match awaited.who {
                     WaitFor::Any => true,
                     WaitFor::Process(wanted) => wanted == pid,
                     WaitFor::Group(group) => entry.group == group,
                 }
         })
     }
-    /// An ended child that `which` covers, left in the table; `Err` if there is no such child at all, ended or not.
-    pub fn find_ended(&self, parent: Pid, which: WaitFor) -> Result<Option<(Pid, ExitStatus)>, NoChild> {
-        let mut children =
-            self.entries.keys().copied().filter(|&pid| self.is_child(pid, parent, which)).peekable();
+    /// The first child that a call waits for and of which `tell` has something; `Err` if it waits for no child at all.
+    pub fn find_child<E>(
+        &self,
+        parent: Pid,
+        awaited: Awaited,
+        tell: impl Fn(Pid) -> Option<E>,
+    ) -> Result<Option<(Pid, E)>, NoChild> {
+        let mut children = self.children(parent).filter(|&pid| self.is_awaited(pid, awaited)).peekable();
         if children.peek().is_none() {
             return Err(NoChild);
         }
-        Ok(children.find_map(|pid| self.zombie_status(pid).map(|status| (pid, status))))
+        Ok(children.find_map(|pid| tell(pid).map(|told| (pid, told))))
     }
     /// The children of a process, ended or not.
     pub fn children(&self, parent: Pid) -> impl Iterator<Item = Pid> + '_ {
@@ -237,13 +334,22 @@ pub struct NoChild;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Signal;
+
+    const ANY: Awaited = Awaited { who: WaitFor::Any, kind: ChildKind::Usual };
+
+    fn ended(
+        table: &ProcessTable<char, char>,
+        parent: Pid,
+        awaited: Awaited,
+    ) -> Result<Option<(Pid, ExitStatus)>, NoChild> {
+        table.find_child(parent, awaited, |pid| table.zombie_status(pid))
+    }
 
     fn family() -> ProcessTable<char, char> {
         let mut table = ProcessTable::default();
         for (parent, payload) in [(0, 'a'), (1, 'b'), (2, 'c')] {
             let pid = table.allocate_pid().unwrap();
-            table.insert(pid, parent, payload);
+            table.insert(pid, parent, Some(Signal::CHLD), payload);
         }
         table
     }
@@ -251,12 +357,60 @@ mod tests {
     #[test]
     fn children_are_waited_for_once() {
         let mut table = family();
-        assert_eq!(table.find_ended(1, WaitFor::Any), Ok(None));
-        assert_eq!(table.find_ended(3, WaitFor::Any), Err(NoChild));
+        let second = Awaited { who: WaitFor::Process(2), ..ANY };
+        assert_eq!(ended(&table, 1, ANY), Ok(None));
+        assert_eq!(ended(&table, 3, ANY), Err(NoChild));
         assert_eq!(table.exit(2, ExitStatus::Exited(7)), Some('b'));
-        assert_eq!(table.find_ended(1, WaitFor::Process(2)), Ok(Some((2, ExitStatus::Exited(7)))));
+        assert_eq!(ended(&table, 1, second), Ok(Some((2, ExitStatus::Exited(7)))));
         table.reap(2);
-        assert_eq!(table.find_ended(1, WaitFor::Process(2)), Err(NoChild));
+        assert_eq!(ended(&table, 1, second), Err(NoChild));
+    }
+
+    #[test]
+    fn the_signal_of_its_end_says_who_waits_for_a_child() {
+        let mut table = family();
+        table.insert(4, 1, None, 'd');
+        let of_kind = |kind| Awaited { who: WaitFor::Process(4), kind };
+        assert_eq!(ended(&table, 1, of_kind(ChildKind::Usual)), Err(NoChild));
+        assert_eq!(ended(&table, 1, of_kind(ChildKind::Clones)), Ok(None));
+        assert_eq!(ended(&table, 1, of_kind(ChildKind::All)), Ok(None));
+        table.tell_end_as_usual(4);
+        assert_eq!(ended(&table, 1, of_kind(ChildKind::Usual)), Ok(None));
+        assert_eq!(ended(&table, 1, of_kind(ChildKind::Clones)), Err(NoChild));
+    }
+
+    #[test]
+    fn orphans_go_to_the_nearest_ancestor_that_adopts() {
+        let mut table = family();
+        table.insert(4, 3, None, 'd');
+        table.set_adopts(2, true);
+        assert_eq!((table.adopter(3), table.adopter(2)), (2, 1));
+        table.exit(3, ExitStatus::Exited(0));
+        assert_eq!((table.parent(4), table.exit_signal(4)), (2, Some(Signal::CHLD)));
+        table.exit(2, ExitStatus::Exited(0));
+        assert_eq!((table.parent(4), table.parent(3)), (1, 1));
+    }
+
+    #[test]
+    fn a_group_is_an_orphan_when_nobody_looks_after_it() {
+        // Process 3, a child of 2, leads a group of its own.
+        let mut table = family();
+        assert!(table.set_group(3, 3));
+        assert!(!table.is_orphaned(1) && !table.is_orphaned(3) && table.is_orphaned(77));
+        assert_eq!(table.groups_to_lose(2), [3]);
+        table.exit(2, ExitStatus::Exited(0));
+        assert!(table.is_orphaned(3), "who adopts it does not look after it");
+        assert_eq!((table.groups_to_lose(3), table.groups_to_lose(1)), (std::vec![], std::vec![1]));
+        // The same, but with somebody who said that he adopts.
+        let mut table = family();
+        assert!(table.set_group(3, 3));
+        table.set_adopts(1, true);
+        table.exit(2, ExitStatus::Exited(0));
+        assert!(!table.is_orphaned(3));
+        table.exit(3, ExitStatus::Exited(0));
+        assert!(table.has_group(3), "a zombie is still in its group");
+        table.reap(3);
+        assert!(!table.has_group(3));
     }
 
     #[test]

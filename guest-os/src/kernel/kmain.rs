@@ -10,7 +10,7 @@ use crate::hart::{current, hart};
 use crate::local::HartLocal;
 use crate::memory::{heap, inject, mem};
 use crate::processes::exec::{self, Request};
-use crate::processes::process::{self, Program, Start};
+use crate::processes::process::{self, FsContext, Program, Start};
 use crate::processes::thread;
 use crate::processes::trampoline;
 use crate::processes::wait::{self, scheduler};
@@ -18,7 +18,9 @@ use crate::shutdown::{End, stop};
 use crate::syscall::{limits, system};
 use crate::{arch, events, logger};
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::string::String;
+use core::cell::{Cell, RefCell};
 use dtoolkit::fdt::Fdt;
 use fs::{Device, Errno, Object, OpenFile, OpenFlags, Vfs};
 use isa::events::{EventKind, EventRecord};
@@ -90,6 +92,8 @@ fn heap_start(heap_bytes: u64, tree_start: PhysAddr, tree_end: PhysAddr) -> Phys
 #[inline(never)] // a frame of its own, not part of its caller's
 fn start_first_process() {
     hart().use_kernel_address_space();
+    let mut signals = ProcessSignals::default();
+    signals.set_queue_limit(limits::QUEUED_SIGNALS as usize);
     let start = Start {
         thread: thread::Start {
             frame: Box::default(),
@@ -98,14 +102,13 @@ fn start_first_process() {
             name: b"init".to_vec(),
         },
         space: None,
-        files: DescriptorTable::new(limits::OPEN_FILES),
-        signals: ProcessSignals::default(),
-        cwd: None,
-        umask: 0o022,
+        files: Rc::new(RefCell::new(DescriptorTable::new(limits::OPEN_FILES))),
+        signals,
+        fs: Rc::new(FsContext { cwd: RefCell::new(None), umask: Cell::new(0o022) }),
         program: Program::default(),
         limits: Box::new(limits::INITIAL),
     };
-    let Ok(thread) = process::create(0, Box::new(start)) else {
+    let Ok(thread) = process::create(0, None, Box::new(start)) else {
         panic!("there is no room for the first process")
     };
     scheduler(|s| s.make_runnable(thread.tid()));
@@ -118,11 +121,11 @@ pub fn first_process() {
     mount_root();
     let process = current().process.clone();
     let root = vfs::lock().root();
-    *process.cwd.borrow_mut() = Some(root.clone());
+    *process.fs.cwd.borrow_mut() = Some(root.clone());
     open_standard_streams();
     let directory = vfs::lock().resolve(&root, &init.cwd, fs::LastLink::Follow);
     match directory {
-        Ok(directory) if directory.inode.is_dir() => *process.cwd.borrow_mut() = Some(directory),
+        Ok(directory) if directory.inode.is_dir() => *process.fs.cwd.borrow_mut() = Some(directory),
         Ok(_) | Err(_) => {
             log::error!("the working directory {} is not there", String::from_utf8_lossy(&init.cwd));
             stop(End::ExecFailed(Errno::ENOENT.number()));
@@ -154,7 +157,7 @@ fn open_standard_streams() {
         let is_terminal = console::is_terminal(u64::from(stream));
         let device = Object::Device(Device::Stdio { stream, is_terminal });
         let file = vfs::open_files().insert(OpenFile::new(device, None, OpenFlags::RDWR));
-        process.files.borrow_mut().insert(file, 0, false).expect("no descriptor is open yet");
+        process.files().borrow_mut().insert(file, 0, false).expect("no descriptor is open yet");
     }
 }
 

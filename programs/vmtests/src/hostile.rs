@@ -102,6 +102,8 @@ const WRITTEN_LATE: &[(&str, &str)] = &[
     ("rt_sigtimedwait", "info"),
     ("wait4", "status"),
     ("wait4", "usage"),
+    ("waitid", "info"),
+    ("waitid", "usage"),
 ];
 
 /// What good arguments are made of.

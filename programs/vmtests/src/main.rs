@@ -11,6 +11,7 @@
 mod advice;
 mod bad_pointers;
 mod check;
+mod children;
 mod exec;
 mod faults;
 mod file_mix;
@@ -18,6 +19,7 @@ mod files;
 mod flags;
 mod forks;
 mod full;
+mod futexes;
 mod growth;
 mod hostile;
 mod locks;
@@ -92,6 +94,7 @@ const FAMILIES: &[&[Test]] = &[
     faults::TESTS,
     forks::TESTS,
     processes::TESTS,
+    children::TESTS,
     exec::TESTS,
     pipes::TESTS,
     files::TESTS,
@@ -99,6 +102,7 @@ const FAMILIES: &[&[Test]] = &[
     locks::TESTS,
     signals::TESTS,
     threads::TESTS,
+    futexes::TESTS,
     system::TESTS,
     flags::TESTS,
     timers::TESTS,

@@ -52,6 +52,12 @@ pub fn poke64(address: usize, value: u64) {
     unsafe { core::arch::asm!("sd {value}, 0({address})", address = in(reg) address, value = in(reg) value) }
 }
 
+/// The words of the page at `address`, which stays mapped for good.
+pub fn words(address: usize) -> &'static [AtomicU32; rt::PAGE_SIZE / 4] {
+    // SAFETY: the module's decree. Atomics may change at any time.
+    unsafe { &*(address as *const [AtomicU32; rt::PAGE_SIZE / 4]) }
+}
+
 /// Instructions that the hart has retired, the kernel's included.
 pub fn instructions() -> u64 {
     let count;

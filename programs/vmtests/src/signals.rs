@@ -18,7 +18,8 @@ tests! {
     handler_runs, handler_information, @Kernel handler_nested, handler_masks_itself, @Kernel handler_nodefer, handler_once, handler_registers, mask_blocks, mask_errors, mask_inherited,
     pending_once, ignored, default_again, kill_errors, kill_cannot_be_caught, action_errors, child_signal, child_ignored, segv_address, segv_protection,
     segv_skip, segv_blocked, segv_in_handler, illegal_information, @Kernel amo_misaligned, alternate_stack, alternate_stack_errors, read_interrupted, read_restarted,
-    wait_interrupted, sleep_interrupted, suspend, thread_directed, handler_floats, fork_keeps_handlers,
+    wait_interrupted, sleep_interrupted, suspend, thread_directed, handler_floats, fork_keeps_handlers, handler_once_keeps_its_flags,
+    @Kernel alternate_stack_disarms, real_time_is_queued, @Kernel queue_is_limited, queued_value, queued_errors,
 }
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -575,5 +576,154 @@ fn fork_keeps_handlers() -> Outcome {
     });
     check_eq!(ended, Ok(Status::Exited(0)));
     check_eq!(count(), 0);
+    Ok(())
+}
+
+/// What rt_sigaction(2) tells of a signal: handler and flags.
+fn action_of(signal: u32) -> Result<[usize; 2]> {
+    let mut old = [0usize; 3];
+    sys(g::__NR_rt_sigaction, [signal as usize, 0, old.as_mut_ptr() as usize, 8])?;
+    let [handler, flags, _] = core::hint::black_box(old);
+    Ok([handler, flags])
+}
+
+fn handler_once_keeps_its_flags() -> Outcome {
+    on_signal(SIGUSR1, Action::Call(record), g::SA_RESETHAND)?;
+    let [_, flags] = action_of(SIGUSR1)?;
+    raise(SIGUSR1)?;
+    check_eq!(seen(0), SIGUSR1 as usize);
+    check_eq!(action_of(SIGUSR1)?, [0, flags]);
+    Ok(())
+}
+
+/// sigaltstack(2): address, flags and size before.
+fn exchange_stack(new: Option<[usize; 3]>) -> Result<[usize; 3]> {
+    let mut old = [0usize; 3];
+    let new = new.as_ref().map_or(0, |new| new.as_ptr() as usize);
+    sys(g::__NR_sigaltstack, [new, old.as_mut_ptr() as usize])?;
+    let [at, flags, size] = core::hint::black_box(old);
+    Ok([at, flags & u32::MAX as usize, size])
+}
+
+extern "C" fn look_at_stack(_: i32, _: usize, _: usize) {
+    let here = 0u8;
+    let at = &raw const here as usize;
+    SEEN[0].store(usize::from(STACK_RANGE[0].load(SeqCst) <= at && at < STACK_RANGE[1].load(SeqCst)), SeqCst);
+    SEEN[1].store(exchange_stack(None).map_or(usize::MAX, |[_, flags, _]| flags), SeqCst);
+    // Another stack may be set meanwhile.
+    let other = [STACK_RANGE[0].load(SeqCst), 0, 4 * PAGE_SIZE];
+    SEEN[2].store(usize::from(exchange_stack(Some(other)).is_ok()), SeqCst);
+}
+
+fn alternate_stack_disarms() -> Outcome {
+    const SS_AUTODISARM: usize = g::SS_AUTODISARM as usize;
+    const SS_ONSTACK: usize = g::SS_ONSTACK as usize;
+    const SS_DISABLE: usize = g::SS_DISABLE as usize;
+    let at = map(8, READ_WRITE)?;
+    STACK_RANGE[0].store(at, SeqCst);
+    STACK_RANGE[1].store(at + 8 * PAGE_SIZE, SeqCst);
+    on_signal(SIGUSR1, Action::Call(look_at_stack), g::SA_ONSTACK)?;
+    // While a handler runs on it there is none; afterwards it is back.
+    let stack = [at, SS_AUTODISARM, 8 * PAGE_SIZE];
+    exchange_stack(Some(stack))?;
+    raise(SIGUSR1)?;
+    check_eq!([seen(0), seen(1), seen(2)], [1, SS_DISABLE, 1]);
+    check_eq!(exchange_stack(None)?, stack);
+    // Without the flag it stays, and stays in use.
+    let stack = [at, 0, 8 * PAGE_SIZE];
+    exchange_stack(Some(stack))?;
+    raise(SIGUSR1)?;
+    check_eq!([seen(0), seen(1), seen(2)], [1, SS_ONSTACK, 0]);
+    check_eq!(exchange_stack(None)?, stack);
+    Ok(())
+}
+
+/// The first signals that a C library leaves to programs.
+const RT: u32 = 35;
+
+/// rt_sigqueueinfo(2) to this process, with SI_QUEUE.
+fn queue(signal: u32, value: u64) -> Result<usize> {
+    let me = os::getpid() as u32;
+    let mut info = [0u32; 32];
+    (info[0], info[2], info[4], info[6]) = (signal, (-1i32).cast_unsigned(), me, value as u32);
+    info[7] = (value >> 32) as u32;
+    sys(g::__NR_rt_sigqueueinfo, [me as usize, signal as usize, info.as_ptr() as usize])
+}
+
+/// rt_sigtimedwait(2) without waiting: signal, code and value.
+fn take_now(set: u64) -> Result<(u32, i32, u64)> {
+    let (set, now, mut info) = ([set], [0u64; 2], [0u64; 16]);
+    let at = info.as_mut_ptr() as usize;
+    sys(g::__NR_rt_sigtimedwait, [set.as_ptr() as usize, at, now.as_ptr() as usize, 8])?;
+    core::hint::black_box(&mut info);
+    Ok((peek64(at) as u32, peek64(at + 8) as u32 as i32, peek64(at + 24)))
+}
+
+fn real_time_is_queued() -> Outcome {
+    let both = bit(RT) | bit(RT + 5) | bit(SIGUSR1);
+    mask(g::SIG_BLOCK, both)?;
+    for (signal, value) in [(RT + 5, 1), (RT, 2), (RT + 5, 3), (RT, 4), (SIGUSR1, 5), (SIGUSR1, 6)] {
+        queue(signal, value)?;
+    }
+    // Lowest first, each in order; of a standard signal only the first is kept.
+    for expected in [(SIGUSR1, -1, 5), (RT, -1, 2), (RT, -1, 4), (RT + 5, -1, 1), (RT + 5, -1, 3)] {
+        check_eq!(take_now(both)?, expected);
+    }
+    check_error!(take_now(both), EAGAIN);
+    on_signal(RT, Action::Call(add_one), 0)?;
+    for _ in 0..5 {
+        raise(RT)?;
+    }
+    mask(g::SIG_UNBLOCK, both)?;
+    check_eq!(count(), 5);
+    Ok(())
+}
+
+fn queue_is_limited() -> Outcome {
+    mask(g::SIG_BLOCK, bit(RT))?;
+    let limit = [3u64, 100];
+    sys(g::__NR_setrlimit, [g::RLIMIT_SIGPENDING as usize, limit.as_ptr() as usize])?;
+    for value in 0..3 {
+        queue(RT, value)?;
+    }
+    check_error!(queue(RT, 3), EAGAIN);
+    // Without a reason it comes all the same.
+    raise(RT)?;
+    for value in 0..3 {
+        check_eq!(take_now(bit(RT))?, (RT, -1, value));
+    }
+    check_error!(take_now(bit(RT)), EAGAIN);
+    Ok(())
+}
+
+fn queued_value() -> Outcome {
+    on_signal(RT, Action::Call(record), 0)?;
+    queue(RT, 0x1234_5678_9abc)?;
+    check_eq!((seen(0), seen(1) as u32 as i32, seen(2) as u32 as i32), (RT as usize, -1, os::getpid()));
+    let me = os::getpid() as usize;
+    let mut info = [0u32; 32];
+    (info[2], info[4]) = ((-1i32).cast_unsigned(), 7);
+    sys(g::__NR_rt_tgsigqueueinfo, [me, me, RT as usize, info.as_ptr() as usize])?;
+    check_eq!((count(), seen(2)), (2, 7));
+    Ok(())
+}
+
+fn queued_errors() -> Outcome {
+    let me = os::getpid() as usize;
+    let mut info = [0u32; 32];
+    info[2] = (-1i32).cast_unsigned();
+    let at = info.as_ptr() as usize;
+    check_error!(sys(g::__NR_rt_sigqueueinfo, [1 << 22, RT as usize, at]), ESRCH);
+    check_error!(sys(g::__NR_rt_sigqueueinfo, [me, 65, at]), EINVAL);
+    check_error!(sys(g::__NR_rt_sigqueueinfo, [me, RT as usize, 8]), EFAULT);
+    // To others nobody may say that kill or the kernel does.
+    let pid = os::fork()?;
+    if pid == 0 {
+        let forged = [0u32; 32];
+        let parent = os::getppid() as usize;
+        let sent = sys(g::__NR_rt_sigqueueinfo, [parent, RT as usize, forged.as_ptr() as usize]);
+        os::exit(i32::from(!crate::check::is_error(&sent, rt::abi::errno::EPERM)));
+    }
+    check_eq!(os::wait(pid)?.1, Status::Exited(0));
     Ok(())
 }

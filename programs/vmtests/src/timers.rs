@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use rt::abi::general as g;
-use rt::os;
+use rt::os::{self, Status};
 
 use crate::check::Outcome;
 use crate::raw::{Action, on_signal, sys};
@@ -11,7 +11,8 @@ use crate::{check, check_eq, check_error, tests};
 
 tests! {
     timer_rings_once, timer_rings_again, timer_is_told, timer_errors, timer_with_a_huge_interval, @Kernel timer_shorter_than_its_signal,
-    timer_while_it_is_blocked, sleeps_that_are_huge, sleep_until_a_time, timeouts_that_are_huge, times_that_are_none,
+    timer_while_it_is_blocked, @Kernel timers_of_used_time, @Kernel limit_of_used_time, @Kernel sleep_across_stop, @Kernel poll_across_stop, poll_tells_the_rest, sets_are_looked_at,
+    @Kernel wait_for_a_signal_ends_with_stop, sleeps_that_are_huge, sleep_until_a_time, timeouts_that_are_huge, times_that_are_none,
 }
 
 /// Seconds that overflow as ticks, as nanoseconds, and as both.
@@ -141,6 +142,156 @@ fn timer_while_it_is_blocked() -> Outcome {
     sys(g::__NR_rt_sigprocmask, [g::SIG_UNBLOCK as usize, at(&mut block), 0, size])?;
     // Fifty were missed, one is left.
     check_eq!(rings(), 1);
+    Ok(())
+}
+
+/// setitimer(2) of a timer, once after so many microseconds.
+fn set_once(which: u32, microseconds: u64) -> rt::Result<usize> {
+    let mut new = [0, 0, microseconds / 1_000_000, microseconds % 1_000_000];
+    sys(g::__NR_setitimer, [which as usize, at(&mut new), 0])
+}
+
+fn timers_of_used_time() -> Outcome {
+    for (which, signal) in [(g::ITIMER_VIRTUAL, g::SIGVTALRM), (g::ITIMER_PROF, g::SIGPROF)] {
+        let before = rings();
+        on_signal(signal, Action::Call(ring), 0)?;
+        set_once(which, 20_000)?;
+        // Sleeping, a program uses no time.
+        crate::processes::sleep_ns(40_000_000)?;
+        check_eq!(rings(), before);
+        let mut value = [0u64; 4];
+        sys(g::__NR_getitimer, [which as usize, at(&mut value)])?;
+        check!((1..=20_000).contains(&core::hint::black_box(value)[3]));
+        spin_until_rings(before + 1);
+        set_once(which, 1_000_000)?;
+        // No new value is none.
+        sys(g::__NR_setitimer, [which as usize, 0, at(&mut value)])?;
+        check!(core::hint::black_box(value)[2..] != [0, 0]);
+        sys(g::__NR_getitimer, [which as usize, at(&mut value)])?;
+        check_eq!(core::hint::black_box(value), [0; 4]);
+    }
+    Ok(())
+}
+
+fn limit_of_used_time() -> Outcome {
+    const RLIMIT_CPU: usize = g::RLIMIT_CPU as usize;
+    let limited = |hard: u64| {
+        os::in_child(|| {
+            let mut limit = [1, hard];
+            if sys(g::__NR_setrlimit, [RLIMIT_CPU, at(&mut limit)]).is_err() {
+                return 1;
+            }
+            loop {
+                spin(1000);
+            }
+        })
+    };
+    check_eq!(limited(3)?, Status::Signaled(g::SIGXCPU));
+    // A handler is called each second, until the hard limit.
+    on_signal(g::SIGXCPU, Action::Call(ring), 0)?;
+    check_eq!(limited(2)?, Status::Signaled(g::SIGKILL));
+    Ok(())
+}
+
+/// Lets a child run for 10 ms, stops it for `nanoseconds`, and lets it go on.
+pub fn stop_and_go_on(pid: os::Pid, nanoseconds: u64) -> rt::Result<()> {
+    crate::processes::sleep_ns(10_000_000)?;
+    os::kill(pid, g::SIGSTOP)?;
+    os::wait_with(pid, g::WUNTRACED)?;
+    crate::processes::sleep_ns(nanoseconds)?;
+    os::kill(pid, g::SIGCONT)
+}
+
+/// How a child ends that makes a call and is stopped for 30 ms meanwhile: with 0 if the call is done when it would have been anyway, after 60 ms.
+fn call_across_stop(call: impl FnOnce() -> bool) -> rt::Result<Status> {
+    let pid = os::fork()?;
+    if pid == 0 {
+        let start = os::monotonic_ns().unwrap_or(0);
+        let is_right = call();
+        let took = os::monotonic_ns().unwrap_or(0) - start;
+        os::exit(if !is_right { 1 } else { i32::from(!(60_000_000..90_000_000).contains(&took)) * 2 });
+    }
+    stop_and_go_on(pid, 30_000_000)?;
+    os::wait(pid).map(|(_, status)| status)
+}
+
+fn sleep_across_stop() -> Outcome {
+    for clock in [None, Some(g::CLOCK_MONOTONIC), Some(g::CLOCK_REALTIME)] {
+        let ended = call_across_stop(|| {
+            let (mut wanted, mut left) = ([0u64, 60_000_000], [77u64; 2]);
+            let slept = match clock {
+                None => sys(g::__NR_nanosleep, [at(&mut wanted), at(&mut left)]),
+                Some(clock) => {
+                    sys(g::__NR_clock_nanosleep, [clock as usize, 0, at(&mut wanted), at(&mut left)])
+                }
+            };
+            slept == Ok(0)
+        });
+        check_eq!(ended, Ok(Status::Exited(0)));
+    }
+    Ok(())
+}
+
+fn poll_across_stop() -> Outcome {
+    let (read, _write) = os::pipe(0)?;
+    let ended = call_across_stop(|| {
+        let (mut poll, mut timeout) = ([read as u32, 1], [0, 60_000_000u64]);
+        sys(g::__NR_ppoll, [at(&mut poll), 1, at(&mut timeout), 0, 8]) == Ok(0)
+    });
+    check_eq!(ended, Ok(Status::Exited(0)));
+    let ended = call_across_stop(|| {
+        let (mut set, mut timeout) = ([1u64 << read], [0, 60_000_000u64]);
+        sys(g::__NR_pselect6, [read as usize + 1, at(&mut set), 0, 0, at(&mut timeout), 0]) == Ok(0)
+    });
+    check_eq!(ended, Ok(Status::Exited(0)));
+    Ok(())
+}
+
+fn poll_tells_the_rest() -> Outcome {
+    let (read, write) = os::pipe(0)?;
+    os::write(write, b".")?;
+    let (mut poll, mut timeout) = ([read as u32, 1], [1000, 0u64]);
+    check_eq!(sys(g::__NR_ppoll, [at(&mut poll), 1, at(&mut timeout), 0, 8])?, 1);
+    check!((900..1000).contains(&core::hint::black_box(timeout)[0]));
+    let mut set = [1u64 << read];
+    let mut timeout = [1000, 0u64];
+    check_eq!(sys(g::__NR_pselect6, [read as usize + 1, at(&mut set), 0, 0, at(&mut timeout), 0])?, 1);
+    check!((900..1000).contains(&core::hint::black_box(timeout)[0]));
+    os::read(read, &mut [0])?;
+    let mut timeout = [0, 2_000_000u64];
+    check_eq!(sys(g::__NR_ppoll, [at(&mut poll), 1, at(&mut timeout), 0, 8])?, 0);
+    check_eq!(core::hint::black_box(timeout), [0, 0]);
+    Ok(())
+}
+
+fn sets_are_looked_at() -> Outcome {
+    let (read, write) = os::pipe(0)?;
+    os::close(write)?;
+    let mut timeout = [0, 1_000_000u64];
+    for set in 1..4 {
+        // Each set, of descriptors that are not open, and at no address.
+        let mut closed = [1u64 << write];
+        for (address, error) in [(at(&mut closed), rt::abi::errno::EBADF), (8, rt::abi::errno::EFAULT)] {
+            let mut arguments = [write as usize + 1, 0, 0, 0, at(&mut timeout), 0];
+            arguments[set] = address;
+            check!(crate::check::is_error(&sys(g::__NR_pselect6, arguments), error));
+        }
+    }
+    check_error!(sys(g::__NR_pselect6, [usize::MAX, 0, 0, 0, at(&mut timeout), 0]), EINVAL);
+    os::close(read)?;
+    Ok(())
+}
+
+fn wait_for_a_signal_ends_with_stop() -> Outcome {
+    // As signal(7) says of sigtimedwait: it does not start again.
+    let pid = os::fork()?;
+    if pid == 0 {
+        let (mut set, mut timeout) = ([1u64 << (g::SIGUSR1 - 1)], [60, 0u64]);
+        let waited = sys(g::__NR_rt_sigtimedwait, [at(&mut set), 0, at(&mut timeout), 8]);
+        os::exit(i32::from(!crate::check::is_error(&waited, rt::abi::errno::EINTR)));
+    }
+    stop_and_go_on(pid, 1_000_000)?;
+    check_eq!(os::wait(pid)?.1, Status::Exited(0));
     Ok(())
 }
 

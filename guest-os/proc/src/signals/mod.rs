@@ -3,9 +3,12 @@
 //! A process has the actions and what was sent to it as a whole ([`ProcessSignals`]); each of its threads has a mask, and what was
 //! sent to it alone ([`ThreadSignals`]). A thread takes from both; what its process has pending, any of them may take.
 
+mod alt_stack;
+mod pending;
 mod state;
 
-pub use state::{AltStack, ProcessSignals, ThreadSignals};
+pub use alt_stack::{AltStack, AltStackError};
+pub use state::{ProcessSignals, QueueFull, ThreadSignals};
 
 use linux_raw_sys::general as linux;
 
@@ -24,12 +27,15 @@ macro_rules! signals {
 signals! {
     HUP = SIGHUP; INT = SIGINT; QUIT = SIGQUIT; ILL = SIGILL; TRAP = SIGTRAP; ABRT = SIGABRT; BUS = SIGBUS; FPE = SIGFPE;
     KILL = SIGKILL; SEGV = SIGSEGV; PIPE = SIGPIPE; ALRM = SIGALRM; TERM = SIGTERM; CHLD = SIGCHLD; CONT = SIGCONT;
-    STOP = SIGSTOP; TSTP = SIGTSTP; TTIN = SIGTTIN; TTOU = SIGTTOU; URG = SIGURG; WINCH = SIGWINCH; SYS = SIGSYS;
+    STOP = SIGSTOP; TSTP = SIGTSTP; TTIN = SIGTTIN; TTOU = SIGTTOU; URG = SIGURG; XCPU = SIGXCPU; XFSZ = SIGXFSZ;
+    VTALRM = SIGVTALRM; PROF = SIGPROF; WINCH = SIGWINCH; SYS = SIGSYS;
 }
 
 impl Signal {
     /// Signals there are.
     pub const COUNT: usize = 64;
+    /// The first real-time signal: from here on, each that is sent is kept.
+    const FIRST_REAL_TIME: u8 = 32;
     /// Those that stop a process.
     const STOPS: [Self; 4] = [Self::STOP, Self::TSTP, Self::TTIN, Self::TTOU];
 
@@ -49,6 +55,26 @@ impl Signal {
             signal if Self::STOPS.contains(&signal) => DefaultAction::Stop,
             _ => DefaultAction::Terminate,
         }
+    }
+    /// Whether who dies of it leaves an image of its memory, if it may.
+    pub const fn dumps_core(self) -> bool {
+        matches!(
+            self,
+            Self::QUIT
+                | Self::ILL
+                | Self::TRAP
+                | Self::ABRT
+                | Self::BUS
+                | Self::FPE
+                | Self::SEGV
+                | Self::XCPU
+                | Self::XFSZ
+                | Self::SYS
+        )
+    }
+    /// Whether each that is sent is kept, in the order of sending.
+    pub const fn is_real_time(self) -> bool {
+        self.0 >= Self::FIRST_REAL_TIME
     }
     const fn index(self) -> usize {
         self.0 as usize - 1
@@ -163,14 +189,17 @@ pub struct SigInfo {
     pub code: i32,
     /// The sender or the child; 0 for a fault.
     pub pid: u32,
-    /// The faulting address, or a child's status.
+    /// The faulting address, a child's status, or what the sender gave along.
     pub value: u64,
 }
 
 impl SigInfo {
+    /// The code of a signal by `kill`.
+    const USER: i32 = 0;
+
     /// A signal by `kill` from `pid`.
     pub const fn from_user(signal: Signal, pid: u32) -> Self {
-        Self { signal, code: 0, pid, value: 0 }
+        Self { signal, code: Self::USER, pid, value: 0 }
     }
     /// A signal by the kernel (`SI_KERNEL`).
     pub const fn from_kernel(signal: Signal) -> Self {

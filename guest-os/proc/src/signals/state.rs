@@ -1,50 +1,14 @@
 //! The state of signals: a process's part and a thread's.
 
-use super::{Action, DefaultAction, Delivery, Disposition, SigInfo, Signal, SignalSet};
+use super::pending::Pending;
+use super::{Action, AltStack, DefaultAction, Delivery, Disposition, SigInfo, Signal, SignalSet};
 use alloc::boxed::Box;
 use alloc::vec;
-use alloc::vec::Vec;
 use linux_raw_sys::general as linux;
 
-/// Signals that wait to be acted on. A further one of the same number is merged with the first.
-#[derive(Debug, Default)]
-struct Pending {
-    set: SignalSet,
-    /// One a signal, or none at all as long as nothing but SIGKILL was pending, which nobody asks the reason of.
-    infos: Vec<SigInfo>,
-}
-
-impl Pending {
-    /// Nothing, with room for all: what comes with an interrupt needs no memory.
-    fn with_room() -> Self {
-        Self { set: SignalSet::default(), infos: vec![SigInfo::from_kernel(Signal::HUP); Signal::COUNT] }
-    }
-    fn add(&mut self, info: SigInfo) {
-        if !self.set.contains(info.signal) {
-            self.replace(info);
-        }
-    }
-    fn replace(&mut self, info: SigInfo) {
-        self.set.add(info.signal);
-        if info.signal == Signal::KILL {
-            return;
-        }
-        if self.infos.is_empty() {
-            *self = Self { set: self.set, ..Self::with_room() };
-        }
-        self.infos[info.signal.index()] = info;
-    }
-    fn remove(&mut self, signal: Signal) {
-        self.set.remove(signal);
-    }
-    fn remove_stops(&mut self) {
-        Signal::STOPS.into_iter().for_each(|stop| self.remove(stop));
-    }
-    fn take(&mut self, signal: Signal) -> SigInfo {
-        self.set.remove(signal);
-        if signal == Signal::KILL { SigInfo::from_kernel(signal) } else { self.infos[signal.index()] }
-    }
-}
+/// A real-time signal that cannot be kept: as many wait as may (EAGAIN).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct QueueFull;
 
 /// A process's part: what is to be done with each signal, and what was sent to the process as a whole.
 #[derive(Debug)]
@@ -52,18 +16,24 @@ pub struct ProcessSignals {
     /// One a signal; boxed, since a process is moved on a small stack when it is made.
     actions: Box<[Action]>,
     pending: Pending,
+    /// Most real-time signals that may wait for the process, and for each of its threads.
+    queue_limit: usize,
 }
 
 impl Default for ProcessSignals {
     fn default() -> Self {
-        Self { actions: vec![Action::default(); Signal::COUNT].into(), pending: Pending::with_room() }
+        Self {
+            actions: vec![Action::default(); Signal::COUNT].into(),
+            pending: Pending::with_room(),
+            queue_limit: usize::MAX,
+        }
     }
 }
 
 impl ProcessSignals {
     /// The part of a forked child: the same actions, nothing pending.
     pub fn forked(&self) -> Self {
-        Self { actions: self.actions.clone(), pending: Pending::with_room() }
+        Self { actions: self.actions.clone(), pending: Pending::with_room(), ..*self }
     }
     /// After `execve`: handlers are forgotten, ignored signals stay ignored, what is pending stays.
     pub fn exec(&mut self) {
@@ -71,6 +41,10 @@ impl ProcessSignals {
             let handler = if action.disposition() == Disposition::Ignore { action.handler } else { 0 };
             *action = Action { handler, ..Action::default() };
         }
+    }
+    /// Sets how many real-time signals may wait.
+    pub fn set_queue_limit(&mut self, limit: usize) {
+        self.queue_limit = limit;
     }
     /// The action of a signal.
     pub fn action(&self, signal: Signal) -> Action {
@@ -89,16 +63,16 @@ impl ProcessSignals {
     }
     /// What was sent to the process and taken by no thread yet.
     pub fn pending(&self) -> SignalSet {
-        self.pending.set
+        self.pending.set()
     }
     /// Makes a signal pending for whichever thread takes it. `kept` are the signals that every thread [keeps](ThreadSignals::kept).
     /// Whether there is something to take: a thread that does not block it is to be woken.
-    pub fn post(&mut self, info: SigInfo, kept: SignalSet) -> bool {
+    pub fn post(&mut self, info: SigInfo, kept: SignalSet) -> Result<bool, QueueFull> {
         if self.is_ignored(info.signal) && !kept.contains(info.signal) {
-            return info.signal == Signal::CONT;
+            return Ok(info.signal == Signal::CONT);
         }
-        self.pending.add(info);
-        true
+        self.pending.add(info, self.queue_limit)?;
+        Ok(true)
     }
     /// Pending stops vanish: SIGCONT has come, to whichever thread.
     pub fn discard_stops(&mut self) {
@@ -113,22 +87,6 @@ impl ProcessSignals {
             Disposition::Handler => false,
         }
     }
-}
-
-/// `sigaltstack`: where handlers with SA_ONSTACK run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct AltStack {
-    /// Its lowest address.
-    pub base: u64,
-    /// Its size in bytes.
-    pub size: u64,
-    /// `SS_` flags.
-    pub flags: u32,
-}
-
-impl AltStack {
-    /// There is none.
-    pub const NONE: Self = Self { base: 0, size: 0, flags: linux::SS_DISABLE };
 }
 
 /// A thread's part: what it blocks, and what was sent to it alone.
@@ -189,7 +147,7 @@ impl ThreadSignals {
     /// The signals pending for this thread or for its process.
     #[inline]
     pub fn pending(&self, process: &ProcessSignals) -> SignalSet {
-        self.pending.set.union(process.pending.set)
+        self.pending.set().union(process.pending.set())
     }
     /// Whether an unblocked signal waits for delivery.
     #[inline]
@@ -206,12 +164,12 @@ impl ThreadSignals {
         self.pending(process).contains(Signal::KILL)
     }
     /// Makes a signal pending for this thread alone. Returns whether it is to be woken.
-    pub fn post(&mut self, process: &ProcessSignals, info: SigInfo) -> bool {
+    pub fn post(&mut self, process: &ProcessSignals, info: SigInfo) -> Result<bool, QueueFull> {
         if process.is_ignored(info.signal) && !self.kept().contains(info.signal) {
-            return info.signal == Signal::CONT;
+            return Ok(info.signal == Signal::CONT);
         }
-        self.pending.add(info);
-        !self.blocked.contains(info.signal)
+        self.pending.add(info, process.queue_limit)?;
+        Ok(!self.blocked.contains(info.signal))
     }
     /// A pending signal of this number vanishes.
     pub fn discard(&mut self, signal: Signal) {
@@ -225,7 +183,7 @@ impl ThreadSignals {
     pub fn force(&mut self, process: &mut ProcessSignals, info: SigInfo) {
         let signal = info.signal;
         if self.blocked.contains(signal) || process.action(signal).disposition() == Disposition::Ignore {
-            process.actions[signal.index()] = Action::default();
+            process.actions[signal.index()].handler = 0;
             self.blocked.remove(signal);
         }
         self.pending.replace(info);
@@ -247,7 +205,7 @@ impl ThreadSignals {
     /// Takes one of the pending signals in `set` without delivering it (`rt_sigtimedwait`).
     pub fn take(&mut self, process: &mut ProcessSignals, set: SignalSet) -> Option<SigInfo> {
         [&mut self.pending, &mut process.pending].into_iter().find_map(|pending| {
-            let signal = SignalSet(pending.set.0 & set.0).first()?;
+            let signal = SignalSet(pending.set().0 & set.0).first()?;
             Some(pending.take(signal))
         })
     }
@@ -259,7 +217,8 @@ impl ThreadSignals {
             self.blocked.add(info.signal);
         }
         if action.has(linux::SA_RESETHAND) {
-            process.actions[info.signal.index()] = Action::default();
+            // As in Linux, the flags stay, SA_SIGINFO among them.
+            process.actions[info.signal.index()].handler = 0;
         }
         Delivery::Handler { info, action, saved_mask }
     }
@@ -297,9 +256,9 @@ mod tests {
             (Signal::TSTP, Delivery::Stop(Signal::TSTP)),
         ] {
             let (mut process, mut thread) = (ProcessSignals::default(), ThreadSignals::default());
-            process.post(sent(signal), thread.kept());
+            process.post(sent(signal), thread.kept()).unwrap();
             assert_eq!(thread.deliver(&mut process), expected, "{signal:?} to the process");
-            thread.post(&process, sent(signal));
+            thread.post(&process, sent(signal)).unwrap();
             assert_eq!(thread.deliver(&mut process), expected, "{signal:?} to the thread");
         }
     }
@@ -309,7 +268,7 @@ mod tests {
         let (mut process, mut thread) = with_action(Signal::INT, HANDLER);
         thread.set_blocked(SignalSet(u64::MAX));
         assert!(!thread.blocked().contains(Signal::KILL));
-        assert!(!thread.post(&process, sent(Signal::INT)));
+        assert_eq!(thread.post(&process, sent(Signal::INT)), Ok(false));
         assert_eq!(thread.deliver(&mut process), Delivery::None);
         thread.set_blocked(SignalSet::default());
         let Delivery::Handler { info, saved_mask, .. } = thread.deliver(&mut process) else {
@@ -324,7 +283,7 @@ mod tests {
         let (mut process, mut first) = with_action(Signal::INT, HANDLER);
         let mut second = first.inherited(AltStack::NONE);
         first.set_blocked(only(Signal::INT));
-        assert!(process.post(sent(Signal::INT), SignalSet::default()));
+        assert_eq!(process.post(sent(Signal::INT), SignalSet::default()), Ok(true));
         assert!(!first.has_deliverable(&process) && second.has_deliverable(&process));
         assert_eq!(first.deliver(&mut process), Delivery::None);
         assert!(matches!(second.deliver(&mut process), Delivery::Handler { .. }));
@@ -339,7 +298,7 @@ mod tests {
         first.set_blocked(only(Signal::INT));
         second.set_blocked(only(Signal::INT));
         let child = second.inherited(AltStack::NONE);
-        assert!(!second.post(&process, sent(Signal::INT)));
+        assert_eq!(second.post(&process, sent(Signal::INT)), Ok(false));
         assert_eq!(first.take(&mut process, only(Signal::INT)), None);
         assert_eq!(second.take(&mut process, only(Signal::INT)), Some(sent(Signal::INT)));
         assert!(child.pending(&process).is_empty() && child.blocked() == only(Signal::INT));
@@ -348,8 +307,8 @@ mod tests {
     #[test]
     fn a_threads_own_signals_come_before_its_processs() {
         let (mut process, mut thread) = with_action(Signal::TERM, HANDLER);
-        process.post(sent(Signal::INT), SignalSet::default());
-        thread.post(&process, sent(Signal::TERM));
+        process.post(sent(Signal::INT), SignalSet::default()).unwrap();
+        thread.post(&process, sent(Signal::TERM)).unwrap();
         assert!(matches!(thread.deliver(&mut process), Delivery::Handler { .. }));
         assert_eq!(thread.deliver(&mut process), Delivery::Terminate(Signal::INT));
     }
@@ -357,21 +316,21 @@ mod tests {
     #[test]
     fn an_ignored_signal_is_kept_where_every_thread_blocks_it() {
         let mut process = ProcessSignals::default();
-        assert!(!process.post(sent(Signal::CHLD), SignalSet::default()));
+        assert_eq!(process.post(sent(Signal::CHLD), SignalSet::default()), Ok(false));
         assert!(process.pending().is_empty());
         let mut thread = ThreadSignals::default();
         thread.set_blocked(only(Signal::CHLD));
         // A wait that lets the signal through, as `rt_sigtimedwait` does, does not make it ignored.
         thread.suspend_with(SignalSet::default());
-        assert!(process.post(sent(Signal::CHLD), thread.kept()));
+        assert_eq!(process.post(sent(Signal::CHLD), thread.kept()), Ok(true));
         assert_eq!(thread.take(&mut process, only(Signal::CHLD)), Some(sent(Signal::CHLD)));
     }
 
     #[test]
     fn what_an_action_makes_ignored_vanishes() {
         let (mut process, mut thread) = with_action(Signal::INT, HANDLER);
-        process.post(sent(Signal::INT), SignalSet::default());
-        thread.post(&process, sent(Signal::INT));
+        process.post(sent(Signal::INT), SignalSet::default()).unwrap();
+        thread.post(&process, sent(Signal::INT)).unwrap();
         assert!(process.set_action(Signal::INT, IGNORE));
         thread.discard(Signal::INT);
         assert!(thread.pending(&process).is_empty());
@@ -381,12 +340,12 @@ mod tests {
     #[test]
     fn continuing_takes_back_pending_stops() {
         let (mut process, mut thread) = (ProcessSignals::default(), ThreadSignals::default());
-        process.post(sent(Signal::STOP), SignalSet::default());
-        thread.post(&process, sent(Signal::TSTP));
+        process.post(sent(Signal::STOP), SignalSet::default()).unwrap();
+        thread.post(&process, sent(Signal::TSTP)).unwrap();
         process.discard_stops();
         thread.discard_stops();
-        assert!(process.post(sent(Signal::CONT), SignalSet::default()));
-        assert!(thread.post(&process, sent(Signal::CONT)));
+        assert_eq!(process.post(sent(Signal::CONT), SignalSet::default()), Ok(true));
+        assert_eq!(thread.post(&process, sent(Signal::CONT)), Ok(true));
         assert!(thread.pending(&process).is_empty());
     }
 
@@ -396,7 +355,7 @@ mod tests {
         let mask = only(Signal::INT);
         thread.set_blocked(mask);
         thread.suspend_with(SignalSet::default());
-        assert!(thread.post(&process, sent(Signal::INT)));
+        assert_eq!(thread.post(&process, sent(Signal::INT)), Ok(true));
         assert!(
             matches!(thread.deliver(&mut process), Delivery::Handler { saved_mask, .. } if saved_mask == mask)
         );
@@ -408,16 +367,50 @@ mod tests {
     fn faults_come_first_and_cannot_be_refused() {
         let (mut process, mut thread) = with_action(Signal::SEGV, IGNORE);
         let _ = process.set_action(Signal::HUP, HANDLER);
-        thread.post(&process, sent(Signal::HUP));
+        thread.post(&process, sent(Signal::HUP)).unwrap();
         thread.force(&mut process, SigInfo { signal: Signal::SEGV, code: 1, pid: 0, value: 0x40 });
         assert_eq!(thread.deliver(&mut process), Delivery::Terminate(Signal::SEGV));
+    }
+
+    #[test]
+    fn real_time_signals_wait_in_a_queue_lowest_first() {
+        let (low, high) = (Signal::new(34).unwrap(), Signal::new(40).unwrap());
+        let queued = |signal, value| SigInfo { signal, code: -1, pid: 1, value };
+        let (mut process, mut thread) = with_action(low, HANDLER);
+        let _ = process.set_action(high, HANDLER);
+        process.set_queue_limit(4);
+        for info in [queued(high, 1), queued(low, 2), queued(high, 3), queued(low, 2)] {
+            assert_eq!(process.post(info, SignalSet::default()), Ok(true));
+        }
+        assert_eq!(process.post(queued(low, 9), SignalSet::default()), Err(QueueFull));
+        // A signal by `kill` comes though there is no room to say from whom.
+        assert_eq!(process.post(sent(low), SignalSet::default()), Ok(true));
+        assert_eq!(thread.post(&process, queued(low, 7)), Ok(true), "a thread has a queue of its own");
+        let mut order = std::vec::Vec::new();
+        while let Some(info) = thread.take(&mut process, SignalSet(u64::MAX)) {
+            order.push((info.signal, info.value));
+        }
+        assert_eq!(order, [(low, 7), (low, 2), (low, 2), (high, 1), (high, 3)]);
+        assert!(process.pending().is_empty());
+        assert_eq!(process.post(queued(low, 9), SignalSet::default()), Ok(true));
+        assert!(process.set_action(low, IGNORE));
+        assert_eq!(thread.take(&mut process, SignalSet(u64::MAX)), None);
+    }
+
+    #[test]
+    fn a_handler_that_runs_once_keeps_its_flags() {
+        let flags = u64::from(linux::SA_RESETHAND | linux::SA_SIGINFO);
+        let (mut process, mut thread) = with_action(Signal::INT, Action { flags, ..HANDLER });
+        process.post(sent(Signal::INT), SignalSet::default()).unwrap();
+        assert!(matches!(thread.deliver(&mut process), Delivery::Handler { .. }));
+        assert_eq!(process.action(Signal::INT), Action { handler: 0, flags, ..HANDLER });
     }
 
     #[test]
     fn exec_keeps_only_ignored_signals() {
         let (mut process, mut thread) = with_action(Signal::INT, HANDLER);
         let _ = process.set_action(Signal::QUIT, IGNORE);
-        thread.alt_stack = AltStack { base: 0x1000, size: 0x4000, flags: 0 };
+        thread.alt_stack = AltStack { base: 0x1000, size: 0x4000, disarms: false };
         process.exec();
         thread.exec();
         assert_eq!(process.action(Signal::INT).disposition(), Disposition::Default);

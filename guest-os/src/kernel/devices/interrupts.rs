@@ -3,7 +3,7 @@
 use crate::devices::drivers::plic;
 use crate::devices::{block, console};
 use crate::hart::hart;
-use crate::processes::exit;
+use crate::processes::timers;
 use crate::processes::wait::scheduler;
 use crate::{arch, sbi};
 use isa::Interrupt;
@@ -38,7 +38,7 @@ pub fn poll() {
     }
     let now = arch::time();
     scheduler(|s| s.expire(now));
-    exit::ring_alarms(now);
+    timers::ring(now);
 }
 
 /// Before user mode: an interrupt at the end of the turn if anyone else waits for the hart, at the next sleeper's deadline
@@ -46,7 +46,7 @@ pub fn poll() {
 pub fn arm_timer(turn_end: u64) {
     let (others, deadline) = scheduler(|s| (s.has_runnable(), s.next_deadline()));
     let turn = if others { turn_end } else { u64::MAX };
-    let alarm = exit::next_alarm().unwrap_or(u64::MAX);
+    let alarm = timers::next().unwrap_or(u64::MAX);
     set_timer(deadline.unwrap_or(u64::MAX).min(turn).min(alarm));
 }
 

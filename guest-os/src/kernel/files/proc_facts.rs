@@ -89,13 +89,13 @@ impl ProcInfo for KernelFacts {
         space.borrow().vmas().iter().try_for_each(|vma| visit(&map_info(vma)))
     }
     fn each_descriptor(&self, pid: u32, visit: &mut dyn FnMut(u32) -> bool) {
-        if let Some(process) = process::find(pid) {
-            let _ = process.files.borrow().iter().all(|(fd, _)| visit(fd));
+        if let Some(files) = process::find(pid).and_then(|process| process.files_if_any()) {
+            let _ = files.borrow().iter().all(|(fd, _)| visit(fd));
         }
     }
     fn descriptor(&self, pid: u32, descriptor: u32) -> Result<Vec<u8>, Errno> {
-        let process = process::find(pid).ok_or(Errno::ENOENT)?;
-        let id = process.files.borrow().get(descriptor).map_err(|_| Errno::ENOENT)?;
+        let files = process::find(pid).and_then(|process| process.files_if_any()).ok_or(Errno::ENOENT)?;
+        let id = files.borrow().get(descriptor).map_err(|_| Errno::ENOENT)?;
         name_of(open_files().get(id))
     }
     fn system(&self) -> SystemInfo {

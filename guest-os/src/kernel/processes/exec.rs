@@ -88,6 +88,7 @@ pub fn execute(request: Request) -> Result<(), Errno> {
         }
         error
     };
+    crate::syscall::futex::release_locks(&thread);
     // Nothing sleeps from here on: no other process sees an address space that is nobody's.
     let space = new_space().map_err(give_up)?;
     let stack = first_stack(&request, &plan);
@@ -96,6 +97,7 @@ pub fn execute(request: Request) -> Result<(), Errno> {
     let prepared = stack.and_then(|stack| {
         map_image(&mut space.borrow_mut(), &image, &plan, stack.sp)?;
         heap::settle()?;
+        thread.process.unshare_files()?;
         make_room(stack.bytes.len() as u64)?;
         Ok(stack)
     });
@@ -362,6 +364,8 @@ fn change_over(
     thread.signals.borrow_mut().exec();
     thread.become_first();
     process.has_had_threads.set(false);
+    process.has_executed.set(true);
+    process::table(|t| t.tell_end_as_usual(process.pid));
     hart().fp.borrow_mut().forget(thread.tid());
     **thread.fp.borrow_mut() = arch::FpState::default();
     **thread.frame.borrow_mut() = arch::TrapFrame::starting_at(plan.entry.0, sp.0);
@@ -381,7 +385,7 @@ fn change_over(
 fn close_on_exec(process: &Process) {
     let mut from = 0;
     loop {
-        let next = process.files.borrow_mut().take_next(from, true);
+        let next = process.files().borrow_mut().take_next(from, true);
         let Some((fd, file)) = next else { break };
         crate::syscall::files::close_descriptor(process, file);
         from = fd + 1;

@@ -4,18 +4,20 @@ use crate::devices::{block, console};
 use crate::events;
 use crate::files::vfs;
 use crate::hart::{current, hart};
-use crate::local::HartLocal;
 use crate::memory::user::UserPtr;
 use crate::memory::{heap, inject, mem, pages, stack};
-use crate::processes::process::{self, Process, Usage, find, release_space, table};
+use crate::processes::children;
+use crate::processes::process::{self, Process, Usage, release_space, table};
 use crate::processes::thread::Thread;
 use crate::processes::trampoline;
 use crate::processes::wait::{self, Channel, scheduler};
 use crate::shutdown::{self, End};
-use crate::syscall::files::close_descriptor;
+use crate::syscall::files::give_up_descriptors;
+use crate::syscall::futex;
+use alloc::rc::Rc;
 use fs::Errno;
 use isa::events::{EventKind, EventRecord};
-use proc::{ExitStatus, Pid, SigInfo, Signal, SignalSet, interval};
+use proc::{ExitStatus, Pid, QueueFull, SigInfo, Signal, SignalSet};
 
 /// The first process; the run ends with it.
 pub const FIRST: Pid = 1;
@@ -31,6 +33,9 @@ fn end(status: ExitStatus) {
     let process = &thread.process;
     // What is sent to the process from now on is for others to take.
     thread.signals.borrow_mut().set_blocked(SignalSet(u64::MAX));
+    if process.space.borrow().is_some() {
+        futex::release_locks(&thread);
+    }
     clear_child_tid(&thread);
     if table(|t| t.thread_count(process.pid)) == 1 {
         // As in Linux: if each ends by itself, it is as the last one does.
@@ -52,14 +57,10 @@ fn end_process(thread: &Thread, status: ExitStatus) {
     if process.pid == FIRST {
         end_all_others();
     }
-    let mut from = 0;
-    loop {
-        let next = process.files.borrow_mut().take_next(from, false);
-        let Some((fd, file)) = next else { break };
-        close_descriptor(process, file);
-        from = fd + 1;
+    give_up_descriptors(process);
+    if Rc::strong_count(&process.fs) == 1 {
+        *process.fs.cwd.borrow_mut() = None;
     }
-    *process.cwd.borrow_mut() = None;
     process.program.borrow_mut().executing = None;
     let exit = EventRecord {
         pc: thread.user_pc(),
@@ -82,7 +83,7 @@ fn end_process(thread: &Thread, status: ExitStatus) {
     }
     process.keep_usage(&thread.usage.get());
     table(|t| t.remove_thread(thread.tid(), process.pid));
-    become_zombie(process, status);
+    children::become_zombie(process, status);
 }
 
 /// Decides how a process ends: each of its threads does, at its next chance. Those that sleep wake; the first to decide is heard.
@@ -144,52 +145,23 @@ fn clear_child_tid(thread: &Thread) {
     if address != 0 && thread.process.space.borrow().is_some() {
         let word = UserPtr::<u32>::from(address);
         if word.write(0).is_ok() {
-            crate::syscall::futex::wake_one(address);
+            futex::wake_one(address);
         }
     }
 }
 
-fn become_zombie(process: &Process, status: ExitStatus) {
-    let pid = process.pid;
-    let parent = table(|t| t.parent(pid));
-    let mut usage = process.children_usage.get();
-    usage.add(&process.ended_usage.get());
-    process::remember_usage(pid, usage);
-    // Zombies that come to the first process by adoption are its to wait for.
-    let leaves_zombies = table(|t| t.children(pid).any(|orphan| t.zombie_status(orphan).is_some()));
-    let payload = table(|t| t.exit(pid, status));
-    drop(payload);
-    let (code, value) = match status {
-        ExitStatus::Exited(code) => (CLD_EXITED, u64::from(code)),
-        ExitStatus::Signaled(signal) => (CLD_KILLED, u64::from(signal.number())),
-    };
-    if leaves_zombies {
-        wait::wake(Channel::Child(FIRST));
-    }
-    if let (Some(parent), Some(signal)) = (find(parent), Signal::new(u64::from(process.exit_signal.get()))) {
-        let action = parent.signals.borrow().action(Signal::CHLD);
-        let ignores = action.disposition() == proc::Disposition::Ignore
-            || action.has(linux_raw_sys::general::SA_NOCLDWAIT);
-        if signal == Signal::CHLD && ignores {
-            table(|t| t.reap(pid));
-            process::forget_usage(pid);
-        }
-        send(&parent, SigInfo { signal, code, pid, value });
-    }
-    wait::wake(Channel::Child(parent));
-    if table(|t| t.living().count()) == 1 {
-        wait::wake(Channel::LastProcess);
-    }
-}
-
-const CLD_EXITED: i32 = 1;
-const CLD_KILLED: i32 = 2;
-
-/// Sends a signal to a process as a whole: a thread that does not block it takes it, and is woken if it sleeps interruptibly.
+/// Sends the kernel's signal to a process as a whole.
 pub fn send(process: &Process, info: SigInfo) {
+    // A real-time signal for which there is no room is lost, as in Linux.
+    let _ = try_send(process, info);
+}
+
+/// Sends a signal to a process as a whole: a thread that does not block it takes it, and is woken if it sleeps interruptibly. Real-time
+/// signals need room to wait in.
+pub fn try_send(process: &Process, info: SigInfo) -> Result<(), QueueFull> {
     let mut kept = SignalSet(u64::MAX);
     process::each_thread(process.pid, |thread| kept = SignalSet(kept.0 & thread.signals.borrow().kept().0));
-    let is_to_wake = process.signals.borrow_mut().post(info, kept);
+    let is_to_wake = process.signals.borrow_mut().post(info, kept)?;
     go_on(process, info.signal);
     let mut is_taken = !is_to_wake;
     process::each_thread(process.pid, |thread| {
@@ -199,15 +171,17 @@ pub fn send(process: &Process, info: SigInfo) {
             is_taken = info.signal != Signal::KILL;
         }
     });
+    Ok(())
 }
 
 /// Sends a signal to one thread.
-pub fn send_to_thread(thread: &Thread, info: SigInfo) {
-    let is_to_wake = thread.post(info);
+pub fn send_to_thread(thread: &Thread, info: SigInfo) -> Result<(), QueueFull> {
+    let is_to_wake = thread.try_post(info)?;
     go_on(&thread.process, info.signal);
     if is_to_wake {
         scheduler(|s| s.interrupt(thread.tid()));
     }
+    Ok(())
 }
 
 /// A stopped process goes on by SIGCONT, and by SIGKILL to its end.
@@ -219,10 +193,14 @@ fn go_on(process: &Process, signal: Signal) {
         process::each_thread(process.pid, |thread| thread.signals.borrow_mut().discard_stops());
         process.signals.borrow_mut().discard_stops();
     }
-    if process.stopped.take().is_some() && signal == Signal::CONT {
+    let was_stopped = process.stopped.take().is_some();
+    if was_stopped && signal == Signal::CONT {
+        process.stop_unreported.set(false);
         process.continue_unreported.set(true);
         wait::wake(Channel::Child(table(|t| t.parent(process.pid))));
     }
+    // Who is killed before it goes on has not gone on.
+    process.continues.set((was_stopped || process.continues.get()) && signal == Signal::CONT);
     wait::wake(Channel::Continue(process.pid));
 }
 
@@ -233,39 +211,6 @@ pub fn wake_takers(process: &Process) {
             scheduler(|s| s.interrupt(thread.tid()));
         }
     });
-}
-
-/// Sends SIGALRM to every process whose timer has run out.
-pub fn ring_alarms(now: u64) {
-    if now < ALARM.get().unwrap_or(u64::MAX) {
-        return;
-    }
-    process::each_living(|process| {
-        let (deadline, interval) = process.alarm.get();
-        if deadline != 0 && deadline <= now {
-            let next = if interval == 0 { 0 } else { interval::next_ring(deadline, interval, now) };
-            process.alarm.set((next, interval));
-            send(process, SigInfo::from_kernel(Signal::ALRM));
-        }
-    });
-    let earliest = table(|t| {
-        t.living().map(|(_, process)| process.alarm.get().0).filter(|&deadline| deadline != 0).min()
-    });
-    *ALARM.get_mut() = earliest;
-}
-
-/// The earliest deadline of a process's timer, or an earlier one that has been put off.
-static ALARM: HartLocal<Option<u64>> = HartLocal::new(None);
-
-/// A process's timer was set to `deadline`.
-pub fn alarm_set(deadline: u64) {
-    let mut alarm = ALARM.get_mut();
-    *alarm = Some(alarm.map_or(deadline, |earliest| earliest.min(deadline)));
-}
-
-/// When the next timer runs out.
-pub fn next_alarm() -> Option<u64> {
-    *ALARM.get()
 }
 
 /// Frames that the kernel keeps as long as it runs: its heap, its stacks, what its devices use, the last thread's scratch page.
@@ -284,7 +229,7 @@ fn end_of_run(status: ExitStatus) -> ! {
     inject::report();
     shutdown::stop(match status {
         ExitStatus::Exited(code) => End::Exited(code),
-        ExitStatus::Signaled(signal) => End::Signaled(signal.number()),
+        ExitStatus::Signaled(signal) | ExitStatus::Dumped(signal) => End::Signaled(signal.number()),
     })
 }
 

@@ -1,9 +1,11 @@
 //! Processes and threads: what they are, how they begin, execute, wait, get signals and end.
 
+pub mod children;
 pub mod exec;
 pub mod exit;
 pub mod process;
 pub mod signal;
 pub mod thread;
+pub mod timers;
 pub mod trampoline;
 pub mod wait;

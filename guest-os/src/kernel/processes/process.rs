@@ -1,9 +1,11 @@
 //! A process as the kernel sees it: an address space, what is open, what its threads share. See [`crate::processes::thread`].
 
+use crate::files::vfs::open_files;
 use crate::hart::hart;
 use crate::local::HartLocal;
 use crate::memory::mem;
 use crate::processes::thread::{self, Room, Thread};
+use crate::processes::timers::Timers;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
@@ -12,8 +14,9 @@ use core::cell::{Cell, RefCell};
 use core::ops::Deref;
 use fs::{Errno, FileUse, Location, OpenFileId};
 use isa::paging::Satp;
+use linux_raw_sys::general as linux;
 use mm::{AddressSpace, SpaceId};
-use proc::{DescriptorTable, ExitStatus, Pid, ProcessSignals, ProcessTable, Tid};
+use proc::{DescriptorTable, ExitStatus, Pid, ProcessSignals, ProcessTable, Signal, Tid};
 
 /// An address space, with what of it never changes beside it.
 pub struct Space {
@@ -39,6 +42,18 @@ impl Deref for Space {
     fn deref(&self) -> &Self::Target {
         &self.space
     }
+}
+
+/// Descriptors as those share them that `clone` with CLONE_FILES has made.
+pub type SharedFiles = Rc<RefCell<DescriptorTable<OpenFileId>>>;
+
+/// What CLONE_FS shares.
+#[derive(Clone)]
+pub struct FsContext {
+    /// The current directory; none before the root is mounted, and after the end.
+    pub cwd: RefCell<Option<Location>>,
+    /// The file-mode mask.
+    pub umask: Cell<u32>,
 }
 
 /// What a process executes, kept for `/proc` and for error messages.
@@ -88,14 +103,11 @@ pub struct Process {
     pub pid: Pid,
     /// Its address space; none before the first `execve` and after its end.
     pub space: RefCell<Option<SharedSpace>>,
-    /// Its descriptors.
-    pub files: RefCell<DescriptorTable<OpenFileId>>,
+    files: RefCell<Option<SharedFiles>>,
     /// What is to be done with signals, and those that were sent to it as a whole.
     pub signals: RefCell<ProcessSignals>,
-    /// Its current directory.
-    pub cwd: RefCell<Option<Location>>,
-    /// Its file-mode mask.
-    pub umask: Cell<u32>,
+    /// Its current directory and its file-mode mask.
+    pub fs: Rc<FsContext>,
     /// What it executes.
     pub program: RefCell<Program>,
     /// Times and counts of its threads that have ended, and the most memory that it has had.
@@ -104,22 +116,26 @@ pub struct Process {
     pub children_usage: Cell<Usage>,
     /// When it was made, in ticks.
     pub start_ticks: u64,
-    /// More than one thread has run in it since it began to execute its program.
+    /// Others may close its files: since it began to execute its program, it has had more than one thread, or has shared its descriptors.
     pub has_had_threads: Cell<bool>,
-    /// The signal its parent gets at its end; 0 for none.
-    pub exit_signal: Cell<u8>,
+    /// It executes a program of its own: one that its parent has not seen start.
+    pub has_executed: Cell<bool>,
+    /// The signal it gets when its parent ends (`PR_SET_PDEATHSIG`).
+    pub death_signal: Cell<Option<Signal>>,
     /// Borrows its parent's address space until it executes a program or ends (CLONE_VFORK).
     pub borrows_space: Cell<bool>,
     /// `RLIMIT_STACK`, `RLIMIT_NOFILE` and the others, soft and hard.
     pub limits: RefCell<Box<[(u64, u64); crate::syscall::limits::COUNT]>>,
-    /// Deadline and interval of `setitimer(ITIMER_REAL)`, in ticks; 0 is off.
-    pub alarm: Cell<(u64, u64)>,
+    /// Its timers, and what it may use of the hart's time.
+    pub timers: Timers,
     /// The signal that stopped it, while it is stopped: none of its threads enters user mode.
-    pub stopped: Cell<Option<proc::Signal>>,
+    pub stopped: Cell<Option<Signal>>,
     /// A stop that its parent has not been told of by `wait4`.
     pub stop_unreported: Cell<bool>,
     /// A continuation that its parent has not been told of.
     pub continue_unreported: Cell<bool>,
+    /// It goes on after a stop: when it does, its parent gets SIGCHLD.
+    pub continues: Cell<bool>,
     /// How it ends, once it is decided that all its threads do (`exit_group`, a fatal signal).
     pub ending: Cell<Option<ExitStatus>>,
 }
@@ -141,9 +157,30 @@ impl Process {
     pub fn space_id(&self) -> u64 {
         self.space.borrow().as_ref().map_or(0, |space| u64::from(space.id.0))
     }
+    /// Its descriptors, which only its end takes away.
+    pub fn files(&self) -> SharedFiles {
+        self.files_if_any().expect("a process that makes a call has descriptors")
+    }
+    /// The descriptors of a process that may be about to end.
+    pub fn files_if_any(&self) -> Option<SharedFiles> {
+        self.files.borrow().clone()
+    }
+    /// Makes its descriptors its own, if it shares them.
+    pub fn unshare_files(&self) -> Result<(), Errno> {
+        if let Some(files) = &mut *self.files.borrow_mut()
+            && Rc::strong_count(files) > 1
+        {
+            *files = copy_of(files)?;
+        }
+        Ok(())
+    }
+    /// Takes its descriptors away, at its end.
+    pub fn take_files(&self) -> Option<SharedFiles> {
+        self.files.take()
+    }
     /// Its current directory.
     pub fn cwd(&self) -> Location {
-        self.cwd.borrow().clone().expect("the first process has a directory before it runs a program")
+        self.fs.cwd.borrow().clone().expect("the first process has a directory before it runs a program")
     }
     /// How large its stack may become, in bytes (`RLIMIT_STACK`).
     pub fn stack_limit(&self) -> u64 {
@@ -170,6 +207,15 @@ impl Process {
             crate::processes::wait::wake(crate::processes::wait::Channel::Vfork(self.pid));
         }
     }
+}
+
+/// The same descriptors in a table of its own, each counted once more.
+pub fn copy_of(files: &SharedFiles) -> Result<SharedFiles, Errno> {
+    let own = files.borrow().try_clone().map_err(|_| Errno::ENOMEM)?;
+    for (_, id) in own.iter() {
+        open_files().duplicate(id);
+    }
+    Ok(Rc::new(RefCell::new(own)))
 }
 
 type Table = ProcessTable<Rc<Process>, Rc<Thread>>;
@@ -235,13 +281,11 @@ pub struct Start {
     /// The address space.
     pub space: Option<SharedSpace>,
     /// The descriptors, already counted.
-    pub files: DescriptorTable<OpenFileId>,
+    pub files: SharedFiles,
     /// The signal state.
     pub signals: ProcessSignals,
-    /// The current directory.
-    pub cwd: Option<Location>,
-    /// The file-mode mask.
-    pub umask: u32,
+    /// The current directory and the file-mode mask.
+    pub fs: Rc<FsContext>,
     /// What it executes.
     pub program: Program,
     /// The resource limits.
@@ -250,32 +294,39 @@ pub struct Start {
 
 /// Makes a process and its first thread and enters them into the table, not yet runnable. EAGAIN if there is no room for them.
 #[inline(never)] // a frame of its own, not part of its caller's
-pub fn create(parent: Pid, start: Box<Start>) -> Result<Rc<Thread>, (Errno, Box<Start>)> {
+pub fn create(
+    parent: Pid,
+    exit_signal: Option<Signal>,
+    start: Box<Start>,
+) -> Result<Rc<Thread>, (Errno, Box<Start>)> {
     let Ok(room) = Room::new() else { return Err((Errno::EAGAIN, start)) };
     let Some(pid) = table(|t| t.allocate_pid()) else { return Err((Errno::EAGAIN, start)) };
     let start = *start;
+    let timers = Timers::default();
+    timers.limit(start.limits[linux::RLIMIT_CPU as usize]);
     let process = Rc::new(Process {
         pid,
         space: RefCell::new(start.space),
-        files: RefCell::new(start.files),
+        files: RefCell::new(Some(start.files)),
         signals: RefCell::new(start.signals),
-        cwd: RefCell::new(start.cwd),
-        umask: Cell::new(start.umask),
+        fs: start.fs,
         program: RefCell::new(start.program),
         ended_usage: Cell::default(),
         children_usage: Cell::default(),
         start_ticks: crate::arch::time(),
         has_had_threads: Cell::new(false),
-        exit_signal: Cell::new(0),
+        has_executed: Cell::new(false),
+        death_signal: Cell::new(None),
         borrows_space: Cell::new(false),
         limits: RefCell::new(start.limits),
-        alarm: Cell::new((0, 0)),
+        timers,
         stopped: Cell::new(None),
         stop_unreported: Cell::new(false),
         continue_unreported: Cell::new(false),
+        continues: Cell::new(false),
         ending: Cell::new(None),
     });
-    table(|t| t.insert(pid, parent, process.clone()));
+    table(|t| t.insert(pid, parent, exit_signal, process.clone()));
     *FORKS.get_mut() += 1;
     Ok(thread::create(Tid(pid), process, room, start.thread))
 }

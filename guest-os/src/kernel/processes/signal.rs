@@ -3,18 +3,18 @@
 use crate::arch::{FpState, TrapFrame};
 use crate::hart::hart;
 use crate::memory::user;
-use crate::processes::exit;
 use crate::processes::process::{Process, table};
 use crate::processes::thread::Thread;
 use crate::processes::wait::{self, Channel};
+use crate::processes::{children, exit};
 use alloc::vec::Vec;
 use fs::Errno;
 use isa::csr::mstatus;
 use linux_raw_sys::general as linux;
-use proc::{Action, AltStack, Delivery, ExitStatus, SigInfo, Signal, SignalSet};
+use proc::{Action, AltStack, AltStackError, ChildEvent, Delivery, ExitStatus, SigInfo, Signal, SignalSet};
 
 /// `struct rt_sigframe`: `siginfo_t`, then `struct ucontext`.
-const SIGINFO_BYTES: usize = 128;
+pub const SIGINFO_BYTES: usize = 128;
 /// Offsets in `struct ucontext`.
 const UC_STACK: usize = 16;
 const UC_SIGMASK: usize = 40;
@@ -24,8 +24,6 @@ const UC_FPREGS: usize = UC_MCONTEXT + 32 * 8;
 /// `union { __riscv_fp_state; __riscv_extra_ext_header; }`
 const FPREGS_BYTES: usize = 528;
 const FRAME_BYTES: usize = SIGINFO_BYTES + UC_FPREGS + FPREGS_BYTES;
-const SS_ONSTACK: u32 = 1;
-const SS_DISABLE: u32 = 2;
 
 /// Acts on the pending signals before user mode; a status ends the thread.
 #[inline]
@@ -43,6 +41,9 @@ fn act(thread: &Thread, process: &Process) -> Option<ExitStatus> {
     loop {
         if process.stopped.get().is_some() {
             stay_stopped(thread);
+        }
+        if process.continues.take() {
+            children::tell_stop(process, ChildEvent::Continued);
         }
         let delivery = thread.signals.borrow_mut().deliver(&mut process.signals.borrow_mut());
         match delivery {
@@ -73,11 +74,21 @@ fn act(thread: &Thread, process: &Process) -> Option<ExitStatus> {
 
 /// A fatal signal ends all threads, whichever took it; but one that ends by another's decision decides nothing itself.
 fn terminate(thread: &Thread, signal: Signal) -> ExitStatus {
-    let status = ExitStatus::Signaled(signal);
+    let status = status_of(&thread.process, signal);
     if !thread.is_condemned.get() {
         exit::end_all_threads(&thread.process, status);
     }
     status
+}
+
+/// How a process ends by a signal. No image of its memory is written, but the status says so where Linux would write one.
+fn status_of(process: &Process, signal: Signal) -> ExitStatus {
+    let (limit, _) = process.limits.borrow()[linux::RLIMIT_CORE as usize];
+    if signal.dumps_core() && limit >= isa::PAGE_SIZE {
+        ExitStatus::Dumped(signal)
+    } else {
+        ExitStatus::Signaled(signal)
+    }
 }
 
 /// A system call that a signal has cut short: how to go on depends on what the signal does.
@@ -85,20 +96,34 @@ fn terminate(thread: &Thread, signal: Signal) -> ExitStatus {
 pub struct Interrupted {
     /// `a0` when the call came.
     pub argument: u64,
-    /// Whether a handler with SA_RESTART lets it start again (ERESTARTSYS), or no handler at all does (ERESTARTNOHAND).
-    pub restartable: bool,
+    /// How it goes on.
+    pub resumption: Resumption,
+}
+
+/// How a system call goes on if no handler runs. With a handler it fails with EINTR, unless it says otherwise.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Resumption {
+    /// It starts again, after a handler with SA_RESTART too (ERESTARTSYS).
+    Again,
+    /// It starts again (ERESTARTNOHAND).
+    AgainUnlessHandled,
+    /// `restart_syscall` does the rest (ERESTART_RESTARTBLOCK).
+    Rest,
 }
 
 impl Interrupted {
     const ECALL_BYTES: u64 = 4;
 
-    /// No handler runs: the call starts again.
+    /// No handler runs: the call goes on.
     fn again(self, frame: &mut TrapFrame) {
         frame.x[10] = self.argument;
+        if self.resumption == Resumption::Rest {
+            frame.x[17] = u64::from(abi::number::restart_syscall);
+        }
         frame.pc -= Self::ECALL_BYTES;
     }
     fn interrupted(self, frame: &mut TrapFrame, handler_restarts: bool) {
-        if self.restartable && handler_restarts {
+        if self.resumption == Resumption::Again && handler_restarts {
             self.again(frame);
         } else {
             frame.x[10] = Errno::EINTR.to_return_value();
@@ -106,16 +131,16 @@ impl Interrupted {
     }
 }
 
-/// Stops the process, all its threads, until SIGCONT or SIGKILL.
+/// Stops the process, all its threads, until SIGCONT or SIGKILL. Where nobody would let it go on, only SIGSTOP stops it.
 fn stop(process: &Process, signal: Signal) {
+    let is_orphaned = || table(|t| t.group(process.pid).is_some_and(|group| t.is_orphaned(group)));
+    if signal != Signal::STOP && is_orphaned() {
+        return;
+    }
     process.stopped.set(Some(signal));
     process.stop_unreported.set(true);
-    let parent = table(|t| t.parent(process.pid));
-    if let Some(parent) = crate::processes::process::find(parent) {
-        let (code, value) = (CLD_STOPPED, u64::from(signal.number()));
-        exit::send(&parent, SigInfo { signal: Signal::CHLD, code, pid: process.pid, value });
-    }
-    wait::wake(Channel::Child(parent));
+    process.continue_unreported.set(false);
+    children::tell_stop(process, ChildEvent::Stopped(signal));
 }
 
 /// Waits while the process is stopped, unless the thread is to end.
@@ -127,27 +152,26 @@ fn stay_stopped(thread: &Thread) {
     }
 }
 
-const CLD_STOPPED: i32 = 5;
-
 fn start_handler(
     thread: &Thread,
     info: &SigInfo,
     action: &Action,
     saved_mask: SignalSet,
 ) -> Result<(), Errno> {
+    // A call that it cuts short does not go on.
+    thread.rest.set(None);
     thread.save_fp();
-    let AltStack { base, size, flags } = thread.signals.borrow().alt_stack;
+    let stack = thread.signals.borrow().alt_stack;
     let (sp, image) = {
         let frame = thread.frame.borrow();
-        let sp = frame.x[2];
-        let on_alternate = size != 0 && sp.wrapping_sub(base) <= size && sp != base;
-        let wants_alternate = action.has(linux::SA_ONSTACK) && flags & SS_DISABLE == 0;
-        let top = if wants_alternate && !on_alternate { base.wrapping_add(size) } else { sp };
-        let sp = top.wrapping_sub(FRAME_BYTES as u64) & !15;
-        let state = if flags & SS_DISABLE != 0 { SS_DISABLE } else { u32::from(on_alternate) * SS_ONSTACK };
-        (sp, build_frame(&frame, &thread.fp.borrow(), info, saved_mask, (base, size, state)))
+        let end = stack.frame_end(frame.x[2], action.has(linux::SA_ONSTACK));
+        let sp = end.wrapping_sub(FRAME_BYTES as u64) & !15;
+        (sp, build_frame(&frame, &thread.fp.borrow(), info, saved_mask, &stack))
     };
     user::copy_out(sp, &image)?;
+    if stack.disarms {
+        thread.signals.borrow_mut().alt_stack = AltStack::NONE;
+    }
     let mut frame = thread.frame.borrow_mut();
     frame.x[1] = trampoline_address(&thread.process);
     frame.x[2] = sp;
@@ -170,16 +194,16 @@ fn build_frame(
     fp: &FpState,
     info: &SigInfo,
     mask: SignalSet,
-    (stack, stack_size, stack_flags): (u64, u64, u32),
+    stack: &AltStack,
 ) -> Vec<u8> {
     let mut image = siginfo(info).to_vec();
     image.resize(FRAME_BYTES, 0);
     let (_, context) = image.split_at_mut(SIGINFO_BYTES);
     let mut put =
         |offset: usize, value: u64| context[offset..offset + 8].copy_from_slice(&value.to_le_bytes());
-    put(UC_STACK, stack);
-    put(UC_STACK + 8, u64::from(stack_flags));
-    put(UC_STACK + 16, stack_size);
+    put(UC_STACK, stack.base);
+    put(UC_STACK + 8, u64::from(stack.saved_flags()));
+    put(UC_STACK + 16, stack.size);
     put(UC_SIGMASK, mask.0);
     put(UC_MCONTEXT, frame.pc);
     for (n, &value) in frame.x.iter().enumerate().skip(1) {
@@ -209,7 +233,23 @@ pub fn siginfo(info: &SigInfo) -> [u8; SIGINFO_BYTES] {
     bytes
 }
 
-/// `rt_sigreturn`: takes the registers and the mask back from the frame at the stack pointer.
+/// Sets the thread's alternate stack, unless it runs on the one that it has.
+pub fn set_alt_stack(thread: &Thread, [base, flags, size]: [u64; 3]) -> Result<(), Errno> {
+    let sp = thread.frame.borrow().x[2];
+    let current = &mut thread.signals.borrow_mut().alt_stack;
+    if current.is_in_use(sp) {
+        return Err(Errno::EPERM);
+    }
+    // The flags are an `int`: what lies above them is padding.
+    let flags = u32::try_from(flags & u64::from(u32::MAX)).unwrap_or(0);
+    *current = AltStack::requested(base, flags, size).map_err(|error| match error {
+        AltStackError::Flags => Errno::EINVAL,
+        AltStackError::Size => Errno::ENOMEM,
+    })?;
+    Ok(())
+}
+
+/// `rt_sigreturn`: takes the registers, the mask and the alternate stack back from the frame at the stack pointer.
 pub fn return_from_handler(thread: &Thread) -> Result<(), Errno> {
     let sp = thread.frame.borrow().x[2];
     let mut image = alloc::vec![0; FRAME_BYTES];
@@ -233,5 +273,8 @@ pub fn return_from_handler(thread: &Thread) -> Result<(), Errno> {
         frame.x[n] = word(UC_MCONTEXT + 8 * n);
     }
     frame.set_fs(mstatus::FS_CLEAN);
+    drop(frame);
+    // As in Linux, a stack that is in use or none stays as it is.
+    let _ = set_alt_stack(thread, [word(UC_STACK), word(UC_STACK + 8), word(UC_STACK + 16)]);
     Ok(())
 }

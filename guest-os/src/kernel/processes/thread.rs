@@ -12,7 +12,7 @@ use crate::memory::mem::KernelFrame;
 use crate::memory::stack::KernelStack;
 use crate::processes::process::{Process, Usage, table};
 use crate::processes::wait::{self, scheduler};
-use crate::processes::{exit, signal};
+use crate::processes::{exit, signal, timers};
 use crate::{kmain, syscall};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -21,7 +21,7 @@ use core::cell::{Cell, RefCell, UnsafeCell};
 use fs::{Errno, OpenFileId};
 use isa::events::Access;
 use isa::{Exception, VirtAddr};
-use proc::{ExitStatus, SigInfo, Signal, ThreadSignals, Tid};
+use proc::{ExitStatus, QueueFull, SigInfo, Signal, ThreadSignals, Tid};
 
 /// A thread of a process.
 pub struct Thread {
@@ -52,10 +52,16 @@ pub struct Thread {
     pub set_child_tid: Cell<u64>,
     /// Word to clear at the end (CLONE_CHILD_CLEARTID, `set_tid_address`).
     pub clear_child_tid: Cell<u64>,
+    /// The kinds of wake-up that it waits for at a futex (FUTEX_WAIT_BITSET).
+    pub futex_bits: Cell<u32>,
+    /// The list of the locks that it holds (`set_robust_list`).
+    pub robust_list: Cell<u64>,
     /// The files that its system call has looked up, each counted as one of its descriptors, if others might close them meanwhile.
     pub held_files: RefCell<Vec<OpenFileId>>,
     /// A system call that a signal has cut short, until the signal is delivered.
-    pub restart: Cell<Option<crate::processes::signal::Interrupted>>,
+    pub restart: Cell<Option<signal::Interrupted>>,
+    /// What is left to do of it, for `restart_syscall`.
+    pub rest: Cell<Option<syscall::Rest>>,
     /// Another thread has decided that it ends; a SIGKILL of its own brings it to its loop.
     pub is_condemned: Cell<bool>,
     /// It waits for a device and not for an event (state D in `/proc`).
@@ -118,6 +124,9 @@ pub fn create(tid: Tid, process: Rc<Process>, room: Room, start: Start) -> Rc<Th
         clear_child_tid: Cell::new(0),
         held_files: RefCell::default(),
         restart: Cell::new(None),
+        rest: Cell::new(None),
+        futex_bits: Cell::new(0),
+        robust_list: Cell::new(0),
         is_condemned: Cell::new(false),
         uninterruptible: Cell::new(false),
     });
@@ -154,8 +163,13 @@ impl Thread {
     pub fn is_killed(&self) -> bool {
         self.signals.borrow().is_killed(&self.process.signals.borrow())
     }
+    /// Makes a standard signal pending for it alone.
+    pub fn post(&self, info: SigInfo) {
+        // Only real-time signals need room.
+        let _ = self.try_post(info);
+    }
     /// Makes a signal pending for it alone. Returns whether it is to be woken.
-    pub fn post(&self, info: SigInfo) -> bool {
+    pub fn try_post(&self, info: SigInfo) -> Result<bool, QueueFull> {
         self.signals.borrow_mut().post(&self.process.signals.borrow(), info)
     }
     /// Gives it a signal that it cannot refuse: that of a fault.
@@ -279,7 +293,7 @@ fn force(thread: &Thread, signal: Signal, code: i32, address: u64) {
 fn end_of_turn() {
     let now = arch::time();
     scheduler(|s| s.expire(now));
-    exit::ring_alarms(now);
+    timers::ring(now);
     if now >= hart().turn_end.get() {
         wait::yield_hart();
         hart().turn_end.set(arch::time() + QUANTUM_TICKS);

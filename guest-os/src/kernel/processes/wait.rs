@@ -168,7 +168,7 @@ pub fn idle() -> ! {
             continue;
         }
         let deadline = scheduler(|s| s.next_deadline());
-        let alarm = crate::processes::exit::next_alarm().unwrap_or(u64::MAX);
+        let alarm = crate::processes::timers::next().unwrap_or(u64::MAX);
         interrupts::set_timer(deadline.unwrap_or(u64::MAX).min(alarm));
         let start = arch::time();
         arch::wait_for_interrupt();

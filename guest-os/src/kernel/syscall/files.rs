@@ -11,7 +11,7 @@ use crate::memory::{heap, inject, pages};
 use crate::processes::process::Process;
 use crate::processes::thread::Thread;
 use crate::processes::wait::{self, Channel};
-use ::proc::DescriptorError;
+use ::proc::{DescriptorError, DescriptorTable};
 use alloc::rc::Rc;
 use fs::{Errno, Inode, Location, Object, OpenFile, OpenFileId, OpenFlags, Opened, Whence};
 use linux_raw_sys::general as linux;
@@ -23,7 +23,7 @@ const MAX_ENTRIES_BYTES: usize = 32 << 10;
 pub fn open_file(argument: u64) -> Result<OpenFileId, Errno> {
     let fd = descriptor(argument)?;
     let thread = current();
-    let id = thread.process.files.borrow().get(fd).map_err(descriptor_error)?;
+    let id = thread.process.files().borrow().get(fd).map_err(descriptor_error)?;
     if thread.process.has_had_threads.get() {
         open_files().duplicate(id);
         thread.held_files.borrow_mut().push(id);
@@ -70,6 +70,29 @@ pub fn close_file(id: OpenFileId) {
     }
 }
 
+/// A process gives up its descriptors. Who shares them keeps them, but not the locks of this process.
+pub fn give_up_descriptors(process: &Process) {
+    let Some(files) = process.take_files() else { return };
+    match Rc::try_unwrap(files) {
+        Ok(files) => close_all(files.into_inner(), |id| close_descriptor(process, id)),
+        Err(shared) => {
+            for (_, id) in shared.borrow().iter() {
+                locks::descriptor_closed(process.pid, open_files().get(id));
+            }
+        }
+    }
+}
+
+/// Empties a descriptor table that nobody uses any more.
+pub fn close_all(files: DescriptorTable<OpenFileId>, close: impl Fn(OpenFileId)) {
+    let mut files = files;
+    let mut from = 0;
+    while let Some((fd, file)) = files.take_next(from, false) {
+        close(file);
+        from = fd + 1;
+    }
+}
+
 /// The directory that a path starts from: AT_FDCWD or a descriptor.
 pub fn start_of(dirfd: u64, path: &[u8]) -> Result<Location, Errno> {
     let process = &current().process;
@@ -87,7 +110,7 @@ pub fn openat([dirfd, path, flags, mode, ..]: Arguments) -> Outcome {
     // First of all, as in Linux: a call that fails for want of a descriptor makes and truncates no file.
     let reserved = Reserved::new(0)?;
     let at = start_of(dirfd, &path)?;
-    let mode = uint(mode) & 0o7777 & !current().process.umask.get();
+    let mode = uint(mode) & 0o7777 & !current().process.fs.umask.get();
     let opened = vfs::lock().open(&at, &path, flags, mode)?;
     let id = match opened {
         Opened::New(file) => {
@@ -97,7 +120,7 @@ pub fn openat([dirfd, path, flags, mode, ..]: Arguments) -> Outcome {
             open_files().insert(file)
         }
         Opened::SameAs(fd) => {
-            let id = current().process.files.borrow().get(fd).map_err(|_| Errno::ENOENT)?;
+            let id = current().process.files().borrow().get(fd).map_err(|_| Errno::ENOENT)?;
             open_files().duplicate(id);
             id
         }
@@ -127,7 +150,7 @@ struct Reserved {
 impl Reserved {
     fn new(from: u32) -> Result<Self, Errno> {
         let thread = current();
-        let reserved = thread.process.files.borrow_mut().reserve(from);
+        let reserved = thread.process.files().borrow_mut().reserve(from);
         let fd = reserved.map_err(|error| match error {
             DescriptorError::OutOfRange => Errno::EMFILE,
             other => descriptor_error(other),
@@ -136,7 +159,7 @@ impl Reserved {
     }
     fn fill(mut self, id: OpenFileId, close_on_exec: bool) -> u32 {
         self.is_filled = true;
-        self.thread.process.files.borrow_mut().fill(self.fd, id, close_on_exec);
+        self.thread.process.files().borrow_mut().fill(self.fd, id, close_on_exec);
         self.fd
     }
 }
@@ -144,14 +167,14 @@ impl Reserved {
 impl Drop for Reserved {
     fn drop(&mut self) {
         if !self.is_filled {
-            self.thread.process.files.borrow_mut().release(self.fd);
+            self.thread.process.files().borrow_mut().release(self.fd);
         }
     }
 }
 
 /// Gives an open file a descriptor; closes it again if there is none free.
 fn enter(id: OpenFileId, from: u32, close_on_exec: bool) -> Outcome {
-    let inserted = current().process.files.borrow_mut().insert(id, from, close_on_exec);
+    let inserted = current().process.files().borrow_mut().insert(id, from, close_on_exec);
     match inserted {
         Ok(fd) => Ok(u64::from(fd)),
         Err(error) => {
@@ -164,7 +187,7 @@ fn enter(id: OpenFileId, from: u32, close_on_exec: bool) -> Outcome {
 pub fn close([fd, ..]: Arguments) -> Outcome {
     let fd = descriptor(fd)?;
     let process = &current().process;
-    let id = process.files.borrow_mut().remove(fd).map_err(descriptor_error)?;
+    let id = process.files().borrow_mut().remove(fd).map_err(descriptor_error)?;
     close_descriptor(process, id);
     Ok(0)
 }
@@ -178,16 +201,16 @@ pub fn close_range([first, last, flags, ..]: Arguments) -> Outcome {
         return Err(Errno::EINVAL.into());
     }
     let process = &current().process;
-    let highest = process.files.borrow().iter().last().map_or(0, |(fd, _)| fd);
+    let highest = process.files().borrow().iter().last().map_or(0, |(fd, _)| fd);
     for fd in first..=last.min(highest) {
-        let is_open = process.files.borrow().get(fd).is_ok();
+        let is_open = process.files().borrow().get(fd).is_ok();
         if !is_open {
             continue;
         }
         if uint(flags) & CLOSE_RANGE_CLOEXEC != 0 {
-            process.files.borrow_mut().set_close_on_exec(fd, true).map_err(descriptor_error)?;
+            process.files().borrow_mut().set_close_on_exec(fd, true).map_err(descriptor_error)?;
         } else {
-            let id = process.files.borrow_mut().remove(fd).map_err(descriptor_error)?;
+            let id = process.files().borrow_mut().remove(fd).map_err(descriptor_error)?;
             close_descriptor(process, id);
         }
     }
@@ -208,7 +231,7 @@ pub fn dup3([old, new, flags, ..]: Arguments) -> Outcome {
     let new = descriptor(new)?;
     open_files().duplicate(id);
     let process = &current().process;
-    let replaced = process.files.borrow_mut().replace(new, id, uint(flags) & linux::O_CLOEXEC != 0);
+    let replaced = process.files().borrow_mut().replace(new, id, uint(flags) & linux::O_CLOEXEC != 0);
     match replaced {
         Ok(before) => {
             before.into_iter().for_each(|before| close_descriptor(process, before));
@@ -241,12 +264,12 @@ pub fn fcntl([fd, command, argument, ..]: Arguments) -> Outcome {
             enter(id, from, command == linux::F_DUPFD_CLOEXEC)
         }
         linux::F_GETFD => {
-            let set = process.files.borrow().close_on_exec(fd).map_err(descriptor_error)?;
+            let set = process.files().borrow().close_on_exec(fd).map_err(descriptor_error)?;
             Ok(u64::from(set) * u64::from(linux::FD_CLOEXEC))
         }
         linux::F_SETFD => {
             let set = uint(argument) & linux::FD_CLOEXEC != 0;
-            process.files.borrow_mut().set_close_on_exec(fd, set).map_err(descriptor_error)?;
+            process.files().borrow_mut().set_close_on_exec(fd, set).map_err(descriptor_error)?;
             Ok(0)
         }
         linux::F_GETFL => Ok(u64::from(open_files().get(id).flags.bits() | linux::O_LARGEFILE)),

@@ -26,12 +26,14 @@ pub use super::names::{
 };
 pub use super::poll::{ppoll, pselect6};
 pub use super::process::{
-    clone, execve, exit, exit_group, getpgid, getpid, getppid, getresuid, getresuid as getresgid, getsid,
-    gettid, prctl, sched_getaffinity, sched_yield, set_robust_list, set_tid_address, setpgid, setsid, wait4,
+    clone, execve, exit, exit_group, get_robust_list, getpgid, getpid, getppid, getresuid,
+    getresuid as getresgid, getsid, gettid, prctl, sched_getaffinity, sched_yield, set_robust_list,
+    set_tid_address, setpgid, setsid,
 };
+pub use super::restart_syscall;
 pub use super::signals::{
-    kill, rt_sigaction, rt_sigpending, rt_sigprocmask, rt_sigreturn, rt_sigsuspend, rt_sigtimedwait,
-    sigaltstack, tgkill, tkill,
+    kill, rt_sigaction, rt_sigpending, rt_sigprocmask, rt_sigqueueinfo, rt_sigreturn, rt_sigsuspend,
+    rt_sigtimedwait, rt_tgsigqueueinfo, sigaltstack, tgkill, tkill,
 };
 pub use super::stat::{fstat, fstatfs, newfstatat, statfs, statx};
 pub use super::system::{getcpu, getrandom, getrusage, sysinfo, uname};
@@ -39,3 +41,4 @@ pub use super::terminal::ioctl;
 pub use super::time::{
     clock_getres, clock_gettime, clock_nanosleep, getitimer, gettimeofday, nanosleep, setitimer, times,
 };
+pub use super::wait::{wait4, waitid};

@@ -1,4 +1,4 @@
-//! Resource limits. Open files and the stack's size are enforced, the others only remembered.
+//! Resource limits. Open files, the stack's size, time on the hart and queued signals are enforced, the others only remembered.
 
 use super::{Arguments, Outcome, int, uint};
 use crate::hart::current;
@@ -14,6 +14,8 @@ pub const COUNT: usize = 16;
 pub const OPEN_FILES: u32 = 1024;
 /// Hard limit of open files.
 const OPEN_FILES_MAX: u64 = 4096;
+/// Real-time signals that may wait for a process, and for each of its threads.
+pub const QUEUED_SIGNALS: u64 = 1024;
 const INFINITY: u64 = u64::MAX;
 
 /// The first process's limits: Linux's defaults.
@@ -23,6 +25,7 @@ pub const INITIAL: [(u64, u64); COUNT] = {
     limits[linux::RLIMIT_CORE as usize] = (0, INFINITY);
     limits[linux::RLIMIT_NOFILE as usize] = (OPEN_FILES as u64, OPEN_FILES_MAX);
     limits[linux::RLIMIT_MEMLOCK as usize] = (8 << 20, 8 << 20);
+    limits[linux::RLIMIT_SIGPENDING as usize] = (QUEUED_SIGNALS, QUEUED_SIGNALS);
     limits[linux::RLIMIT_MSGQUEUE as usize] = (819_200, 819_200);
     limits[linux::RLIMIT_NICE as usize] = (0, 0);
     limits[linux::RLIMIT_RTPRIO as usize] = (0, 0);
@@ -66,7 +69,13 @@ fn exchange(pid: i32, resource: u32, new: Option<[u64; 2]>) -> Result<(u64, u64)
     *limit = (soft, hard);
     match resource {
         linux::RLIMIT_NOFILE => {
-            process.files.borrow_mut().set_limit(u32::try_from(soft).unwrap_or(u32::MAX));
+            if let Some(files) = process.files_if_any() {
+                files.borrow_mut().set_limit(u32::try_from(soft).unwrap_or(u32::MAX));
+            }
+        }
+        linux::RLIMIT_CPU => process.timers.limit((soft, hard)),
+        linux::RLIMIT_SIGPENDING => {
+            process.signals.borrow_mut().set_queue_limit(usize::try_from(soft).unwrap_or(usize::MAX));
         }
         linux::RLIMIT_STACK => {
             if let Some(space) = &*process.space.borrow() {

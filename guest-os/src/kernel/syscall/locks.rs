@@ -65,7 +65,7 @@ pub fn record_lock(fd: u64, id: OpenFileId, command: u32, argument: u64) -> Outc
             let may_wait = matches!(command, linux::F_SETLKW | linux::F_OFD_SETLKW);
             locks::take(lockable, lock(kind), may_wait)?;
             // Another thread may have closed the descriptor meanwhile, and nobody would give the lock back.
-            if current().process.files.borrow().get(descriptor(fd)?) != Ok(id) {
+            if current().process.files().borrow().get(descriptor(fd)?) != Ok(id) {
                 locks::release(lockable, holder, start, last);
                 return Err(Errno::EBADF.into());
             }

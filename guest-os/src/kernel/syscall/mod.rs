@@ -19,10 +19,12 @@ mod stat;
 pub mod system;
 pub mod terminal;
 mod time;
+mod wait;
 
+use crate::hart::current;
 use crate::local::HartLocal;
 use crate::memory::{heap, inject};
-use crate::processes::signal::Interrupted;
+use crate::processes::signal::{Interrupted, Resumption};
 use crate::processes::thread::Thread;
 use ::proc::{DescriptorError, ExitStatus};
 use abi::{Call, Effect, Flag, Kind, Memory};
@@ -35,6 +37,8 @@ pub enum Stop {
     Errno(Errno),
     /// Cut short by a signal; `true`: a handler with SA_RESTART lets it start again.
     Signal(bool),
+    /// Cut short by a signal; `restart_syscall` does the [rest](Thread::rest), unless a handler runs.
+    Rest,
     /// The thread ends.
     Exit(ExitStatus),
     /// The call has set the registers itself.
@@ -44,6 +48,37 @@ pub enum Stop {
 impl From<Errno> for Stop {
     fn from(errno: Errno) -> Self {
         Stop::Errno(errno)
+    }
+}
+
+/// What is left of a wait for a length of time: until when it goes on, whatever came between.
+#[derive(Clone, Copy, Debug)]
+pub enum Rest {
+    /// Of a sleep.
+    Sleep(time::Sleep),
+    /// Of the wait for a word.
+    Futex(futex::Wait),
+    /// Of the wait for descriptors, which itself starts again.
+    Poll {
+        /// When it ends, in ticks.
+        deadline: u64,
+    },
+}
+
+impl Rest {
+    /// Leaves it to `restart_syscall`.
+    fn later(self) -> Stop {
+        current().rest.set(Some(self));
+        Stop::Rest
+    }
+}
+
+/// Goes on with the wait that a signal without a handler has cut short.
+pub fn restart_syscall(_: Arguments) -> Outcome {
+    match current().rest.take() {
+        Some(Rest::Sleep(sleep)) => sleep.go_on(),
+        Some(Rest::Futex(wait)) => wait.go_on(),
+        Some(Rest::Poll { .. }) | None => Err(Errno::EINTR.into()),
     }
 }
 
@@ -71,14 +106,23 @@ pub fn serve(thread: &Thread) -> Option<ExitStatus> {
     let result = match outcome {
         Ok(value) => value,
         Err(Stop::Errno(errno)) => errno.to_return_value(),
-        Err(Stop::RegistersSet) => return None,
-        Err(Stop::Exit(status)) => return Some(status),
-        Err(Stop::Signal(restartable)) => {
-            thread.restart.set(Some(Interrupted { argument: arguments[0], restartable }));
-            return None;
-        }
+        Err(stop) => return suspend(thread, stop, arguments[0]),
     };
     thread.frame.borrow_mut().x[10] = result;
+    None
+}
+
+/// A call that does not return now, or not to where it was made; a status ends the thread.
+#[inline(never)] // off the way of all others
+fn suspend(thread: &Thread, stop: Stop, argument: u64) -> Option<ExitStatus> {
+    let resumption = match stop {
+        Stop::Exit(status) => return Some(status),
+        Stop::Signal(true) => Resumption::Again,
+        Stop::Signal(false) => Resumption::AgainUnlessHandled,
+        Stop::Rest => Resumption::Rest,
+        Stop::Errno(_) | Stop::RegistersSet => return None,
+    };
+    thread.restart.set(Some(Interrupted { argument, resumption }));
     None
 }
 

@@ -51,7 +51,7 @@ pub fn faccessat2([dirfd, path, mode, flags, ..]: Arguments) -> Outcome {
 pub fn mkdirat([dirfd, path, mode, ..]: Arguments) -> Outcome {
     let path = user::read_path(path)?;
     let at = start_of(dirfd, &path)?;
-    vfs::lock().mkdir(&at, &path, uint(mode) & 0o7777 & !current().process.umask.get())?;
+    vfs::lock().mkdir(&at, &path, uint(mode) & 0o7777 & !current().process.fs.umask.get())?;
     Ok(0)
 }
 
@@ -177,7 +177,7 @@ fn change_directory(location: Location) -> Outcome {
     if !location.inode.is_dir() {
         return Err(Errno::ENOTDIR.into());
     }
-    *current().process.cwd.borrow_mut() = Some(location);
+    *current().process.fs.cwd.borrow_mut() = Some(location);
     Ok(0)
 }
 
@@ -192,5 +192,5 @@ pub fn getcwd([buffer, len, ..]: Arguments) -> Outcome {
 }
 
 pub fn umask([mask, ..]: Arguments) -> Outcome {
-    Ok(u64::from(current().process.umask.replace(uint(mask) & 0o777)))
+    Ok(u64::from(current().process.fs.umask.replace(uint(mask) & 0o777)))
 }

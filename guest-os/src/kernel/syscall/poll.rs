@@ -1,12 +1,12 @@
 //! Waiting for several descriptors: `ppoll` and `pselect6`.
 
-use super::{Arguments, Outcome, Stop, length};
+use super::{Arguments, Outcome, Rest, Stop, length};
 use crate::arch;
 use crate::devices::console;
 use crate::files::vfs::open_files;
 use crate::hart::current;
-use crate::memory::heap;
 use crate::memory::user::{UserPtr, plain};
+use crate::memory::{heap, inject};
 use crate::processes::wait::{self, Channel, WaitOutcome};
 use ::proc::SignalSet;
 use alloc::vec::Vec;
@@ -34,24 +34,25 @@ struct Awaited {
 fn look(all: &mut [Awaited], channels: &mut Vec<Channel>) -> u64 {
     let mut count = 0;
     for awaited in all.iter_mut().filter(|awaited| awaited.fd >= 0) {
-        awaited.ready =
-            match u32::try_from(awaited.fd).ok().and_then(|fd| current().process.files.borrow().get(fd).ok())
-            {
-                None => POLLNVAL,
-                Some(id) => {
-                    let known = open_files().readiness(id);
-                    let readiness = known.unwrap_or_else(|| {
-                        let input = awaited.wanted.contains(Readiness::IN) && console::has_input();
-                        Readiness::OUT | if input { Readiness::IN } else { Readiness::empty() }
-                    });
-                    match open_files().get(id).object {
-                        Object::Pipe { pipe, .. } => channels.push(Channel::Pipe(pipe)),
-                        Object::Device(_) => channels.push(Channel::Console),
-                        _ => {}
-                    }
-                    (readiness & (awaited.wanted | Readiness::ERR | Readiness::HUP)).bits()
+        awaited.ready = match u32::try_from(awaited.fd)
+            .ok()
+            .and_then(|fd| current().process.files().borrow().get(fd).ok())
+        {
+            None => POLLNVAL,
+            Some(id) => {
+                let known = open_files().readiness(id);
+                let readiness = known.unwrap_or_else(|| {
+                    let input = awaited.wanted.contains(Readiness::IN) && console::has_input();
+                    Readiness::OUT | if input { Readiness::IN } else { Readiness::empty() }
+                });
+                match open_files().get(id).object {
+                    Object::Pipe { pipe, .. } => channels.push(Channel::Pipe(pipe)),
+                    Object::Device(_) => channels.push(Channel::Console),
+                    _ => {}
                 }
-            };
+                (readiness & (awaited.wanted | Readiness::ERR | Readiness::HUP)).bits()
+            }
+        };
         count += u64::from(awaited.ready != 0);
     }
     count
@@ -85,11 +86,11 @@ fn wait_for(all: &mut [Awaited], deadline: Option<u64>, mask: u64) -> Outcome {
 
 pub fn ppoll([fds, count, timeout, mask, ..]: Arguments) -> Outcome {
     let count = length(count);
-    let limit = current().process.files.borrow().limit();
+    let limit = current().process.files().borrow().limit();
     if count > length(u64::from(limit)) {
         return Err(Errno::EINVAL.into());
     }
-    let deadline = super::time::deadline_of(timeout)?;
+    let deadline = deadline_of(timeout)?;
     let fds = UserPtr::<pollfd>::from(fds);
     let mut all = room_for(count)?;
     for index in 0..count as u64 {
@@ -97,13 +98,38 @@ pub fn ppoll([fds, count, timeout, mask, ..]: Arguments) -> Outcome {
         let wanted = Readiness::from_bits_truncate(entry.events.cast_unsigned());
         all.push(Awaited { fd: entry.fd, wanted, ready: 0 });
     }
-    let result = wait_for(&mut all, deadline, mask)?;
+    let result = match wait_for(&mut all, deadline, mask) {
+        Ok(count) => count,
+        Err(stop) => return tell_rest(timeout, deadline, Err(stop)),
+    };
     for (index, awaited) in all.iter().enumerate() {
         let mut entry = fds.at(index as u64).read()?;
         entry.revents = awaited.ready.cast_signed();
         fds.at(index as u64).write(entry)?;
     }
-    Ok(result)
+    tell_rest(timeout, deadline, Ok(result))
+}
+
+/// When the timeout passes: one that a signal without a handler has cut short keeps its time.
+fn deadline_of(timeout: u64) -> Result<Option<u64>, Errno> {
+    match current().rest.take() {
+        Some(Rest::Poll { deadline }) => Ok(Some(deadline)),
+        _ => super::time::deadline_of(timeout),
+    }
+}
+
+/// As in Linux, how much of the timeout is left goes where the timeout was.
+fn tell_rest(timeout: u64, deadline: Option<u64>, outcome: Outcome) -> Outcome {
+    let Some(deadline) = deadline else { return outcome };
+    let left = super::time::time_left(deadline);
+    let told = inject::covered(|| UserPtr::<[u64; 2]>::from(timeout).write(left));
+    if matches!(outcome, Err(Stop::Signal(_))) {
+        if told.is_err() {
+            return Err(Errno::EINTR.into());
+        }
+        current().rest.set(Some(Rest::Poll { deadline }));
+    }
+    outcome
 }
 
 pub fn pselect6([count, read, write, except, timeout, mask]: Arguments) -> Outcome {
@@ -111,11 +137,14 @@ pub fn pselect6([count, read, write, except, timeout, mask]: Arguments) -> Outco
     if count > MAX_SELECTED {
         return Err(Errno::EINVAL.into());
     }
-    let deadline = super::time::deadline_of(timeout)?;
+    let deadline = deadline_of(timeout)?;
     let words = count.div_ceil(BITS);
-    let (readers, writers) = (set_of(read, words)?, set_of(write, words)?);
+    let (readers, writers, excepted) = (set_of(read, words)?, set_of(write, words)?, set_of(except, words)?);
     let mut all = room_for(count)?;
     for fd in 0..count {
+        if is_set(&excepted, fd) {
+            super::files::open_file(fd as u64)?;
+        }
         let mut wanted = Readiness::empty();
         wanted.set(Readiness::IN, is_set(&readers, fd));
         wanted.set(Readiness::OUT, is_set(&writers, fd));
@@ -127,14 +156,17 @@ pub fn pselect6([count, read, write, except, timeout, mask]: Arguments) -> Outco
         Some(pointer) => pointer.read()?[0],
         None => 0,
     };
-    wait_for(&mut all, deadline, mask)?;
+    let waited = wait_for(&mut all, deadline, mask);
+    if let Err(stop) = waited {
+        return tell_rest(timeout, deadline, Err(stop));
+    }
     if all.iter().any(|awaited| awaited.ready == POLLNVAL) {
         return Err(Errno::EBADF.into());
     }
     let total = put_set(read, words, &all, Readiness::IN, Readiness::IN | Readiness::HUP | Readiness::ERR)?
         + put_set(write, words, &all, Readiness::OUT, Readiness::OUT | Readiness::ERR)?;
     put_set(except, words, &[], Readiness::empty(), Readiness::empty())?;
-    Ok(total)
+    tell_rest(timeout, deadline, Ok(total))
 }
 
 fn set_of(pointer: u64, words: usize) -> Result<Vec<u64>, Errno> {

@@ -2,7 +2,6 @@
 
 use super::{Arguments, Outcome, Stop, int, uint};
 use crate::arch::TrapFrame;
-use crate::files::vfs::open_files;
 use crate::hart::current;
 use crate::memory::user::{self, UserPtr};
 use crate::memory::{heap, mem};
@@ -10,9 +9,9 @@ use crate::processes::exec::{self, Request};
 use crate::processes::exit;
 use crate::processes::process::{self, Process, SharedSpace, Space, Start, table};
 use crate::processes::thread::{self, Room, Thread};
-use crate::processes::wait::{self, Channel, WaitOutcome, scheduler};
+use crate::processes::wait::{self, Channel, scheduler};
 use crate::{arch, events};
-use ::proc::{AltStack, ExitStatus, Pid, Strings, Tid, WaitFor};
+use ::proc::{AltStack, ExitStatus, Pid, Signal, Strings, Tid};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -33,7 +32,7 @@ fn is_supported(flags: u32) -> bool {
 }
 
 pub fn clone([flags, stack, parent_tid, tls, child_tid, ..]: Arguments) -> Outcome {
-    let signal = u8::try_from(flags & 0xff).unwrap_or(0);
+    let exit_signal = Signal::new(flags & 0xff);
     let flags = uint(flags) & !0xff;
     if !is_supported(flags) {
         log::warn!(
@@ -46,7 +45,7 @@ pub fn clone([flags, stack, parent_tid, tls, child_tid, ..]: Arguments) -> Outco
     }
     let start = child_start(&current(), flags, stack, tls);
     let child = match flags & linux::CLONE_THREAD {
-        0 => new_process(start, signal, flags)?,
+        0 => new_process(start, exit_signal, flags)?,
         _ => new_thread(start)?,
     };
     if flags & linux::CLONE_CHILD_CLEARTID != 0 {
@@ -98,34 +97,53 @@ fn new_thread(start: thread::Start) -> Result<Rc<Thread>, Errno> {
     Ok(child)
 }
 
-/// A child of the running process, with one thread.
+/// Whose child a new process is, and what tells of its end: as it is asked, or as with its maker (CLONE_PARENT).
+fn family_of(maker: Pid, exit_signal: Option<Signal>, flags: u32) -> Result<(Pid, Option<Signal>), Errno> {
+    if flags & linux::CLONE_PARENT == 0 {
+        return Ok((maker, exit_signal));
+    }
+    match table(|t| (t.parent(maker), t.exit_signal(maker))) {
+        // As in Linux, the first process has no brothers.
+        (0, _) => Err(Errno::EINVAL),
+        family => Ok(family),
+    }
+}
+
+/// A child of the running process, or of its parent, with one thread.
 #[inline(never)] // a frame of its own, not part of its caller's
-fn new_process(start: thread::Start, exit_signal: u8, flags: u32) -> Result<Rc<Thread>, Errno> {
+fn new_process(start: thread::Start, exit_signal: Option<Signal>, flags: u32) -> Result<Rc<Thread>, Errno> {
     let parent = &current().process;
+    let (mother, exit_signal) = family_of(parent.pid, exit_signal, flags)?;
     /// What a VMA costs at most: its part of the trees' nodes (VMAs, files, gaps), and of the list of what is shared.
     const VMA_BYTES: usize = 512;
     let _prepared = heap::prepare(parent.space().borrow().vmas().len() * VMA_BYTES)?;
-    let files = parent.files.borrow().try_clone().map_err(|_| Errno::ENOMEM)?;
     let (space, inherited) = child_space(parent, flags)?;
     let child_space = u64::from(space.borrow().id().0);
-    for (_, id) in files.iter() {
-        open_files().duplicate(id);
-    }
+    let shares_files = flags & linux::CLONE_FILES != 0;
+    let files = if shares_files { Ok(parent.files()) } else { process::copy_of(&parent.files()) };
+    let files = match files {
+        Ok(files) => files,
+        Err(error) => {
+            process::release_space(space);
+            return Err(error);
+        }
+    };
     let start = Start {
         thread: start,
         space: Some(space),
         files,
         signals: parent.signals.borrow().forked(),
-        cwd: parent.cwd.borrow().clone(),
-        umask: parent.umask.get(),
+        fs: if flags & linux::CLONE_FS != 0 { parent.fs.clone() } else { Rc::new((*parent.fs).clone()) },
         program: parent.program.borrow().clone(),
         limits: parent.limits.borrow().clone(),
     };
-    let child = process::create(parent.pid, Box::new(start)).map_err(|(error, start)| {
+    let child = process::create(mother, exit_signal, Box::new(start)).map_err(|(error, start)| {
         undo(start);
         error
     })?;
-    child.process.exit_signal.set(exit_signal);
+    if shares_files {
+        [parent, &child.process].into_iter().for_each(|process| process.has_had_threads.set(true));
+    }
     let record = EventRecord {
         detail: u64::from(child.process.pid),
         detail2: child.process.satp().0,
@@ -199,11 +217,11 @@ fn child_frame(parent: &Box<TrapFrame>, flags: u32, stack: u64, tls: u64) -> Box
 
 /// Gives back what a child that can't be made had taken over.
 fn undo(start: Box<Start>) {
-    let mut start = start;
-    while let Some((_, file)) = start.files.take_next(0, false) {
-        super::files::close_file(file);
+    let Start { files, space, .. } = *start;
+    if let Some(files) = Rc::into_inner(files) {
+        super::files::close_all(files.into_inner(), super::files::close_file);
     }
-    if let Some(space) = start.space.take() {
+    if let Some(space) = space {
         process::release_space(space);
     }
 }
@@ -262,68 +280,6 @@ pub fn exit_group([status, ..]: Arguments) -> Outcome {
     Err(Stop::Exit(status))
 }
 
-pub fn wait4([pid, status, options, usage, ..]: Arguments) -> Outcome {
-    let options = uint(options);
-    let this = &current().process;
-    let which = match int(pid) {
-        -1 => WaitFor::Any,
-        0 => WaitFor::Group(table(|t| t.group(this.pid)).unwrap_or(0)),
-        pid if pid > 0 => WaitFor::Process(pid.unsigned_abs()),
-        group => WaitFor::Group(group.unsigned_abs()),
-    };
-    loop {
-        let found = table(|t| t.find_ended(this.pid, which)).map_err(|_| Errno::ECHILD)?;
-        if let Some((child, ended)) = found {
-            return reap(this, child, ended, status, usage);
-        }
-        if let Some((child, word)) = stopped_child(this.pid, which, options) {
-            if let Some(pointer) = UserPtr::<u32>::from(status).non_null() {
-                pointer.write(word)?;
-            }
-            return Ok(u64::from(child));
-        }
-        if options & linux::WNOHANG != 0 {
-            return Ok(0);
-        }
-        if wait::sleep_on(alloc::vec![Channel::Child(this.pid)], None, true) == WaitOutcome::Interrupted {
-            return Err(Stop::Signal(true));
-        }
-    }
-}
-
-fn reap(this: &Process, child: Pid, ended: ExitStatus, status: u64, usage: u64) -> Outcome {
-    if let Some(pointer) = UserPtr::<u32>::from(status).non_null() {
-        pointer.write(ended.to_wait_status())?;
-    }
-    if usage != 0 {
-        super::system::write_usage(usage, &process::ended_usage(child))?;
-    }
-    table(|t| t.reap(child));
-    let mut sum = this.children_usage.get();
-    sum.add(&process::forget_usage(child));
-    this.children_usage.set(sum);
-    Ok(u64::from(child))
-}
-
-/// A child that has stopped or gone on since the last call, if `options` ask for it, with its status word.
-fn stopped_child(parent: Pid, which: WaitFor, options: u32) -> Option<(Pid, u32)> {
-    table(|t| {
-        let mut children = t.children(parent).filter(|&pid| t.is_child(pid, parent, which));
-        children.find_map(|pid| changed_child(pid, &*t.get(pid)?, options))
-    })
-}
-
-fn changed_child(pid: Pid, child: &Process, options: u32) -> Option<(Pid, u32)> {
-    const CONTINUED: u32 = 0xffff;
-    match child.stopped.get() {
-        Some(signal) if options & linux::WUNTRACED != 0 && child.stop_unreported.take() => {
-            Some((pid, u32::from(signal.number()) << 8 | 0x7f))
-        }
-        _ if options & linux::WCONTINUED != 0 && child.continue_unreported.take() => Some((pid, CONTINUED)),
-        _ => None,
-    }
-}
-
 pub fn getppid(_: Arguments) -> Outcome {
     Ok(u64::from(table(|t| t.parent(current().process.pid))))
 }
@@ -367,10 +323,22 @@ pub fn setpgid([pid, group, ..]: Arguments) -> Outcome {
     let pid = or_self(pid)?;
     let group = if int(group) == 0 { pid } else { uint(group) };
     let this = current().process.pid;
-    if pid != this && !table(|t| t.is_child(pid, this, WaitFor::Any)) {
-        return Err(Errno::ESRCH.into());
+    if pid != this {
+        check_child(pid, this)?;
     }
     if table(|t| t.set_group(pid, group)) { Ok(0) } else { Err(Errno::EPERM.into()) }
+}
+
+/// Whether a process may put another one into a group: a child that still executes its program, in its session.
+fn check_child(pid: Pid, parent: Pid) -> Result<(), Errno> {
+    let (is_child, is_near) =
+        table(|t| (t.exists(pid) && t.parent(pid) == parent, t.session(pid) == t.session(parent)));
+    match process::find(pid) {
+        _ if !is_child => Err(Errno::ESRCH),
+        _ if !is_near => Err(Errno::EPERM),
+        Some(child) if child.has_executed.get() => Err(Errno::EACCES),
+        _ => Ok(()),
+    }
 }
 
 pub fn setsid(_: Arguments) -> Outcome {
@@ -384,10 +352,32 @@ pub fn set_tid_address([address, ..]: Arguments) -> Outcome {
     Ok(u64::from(this.tid().0))
 }
 
-/// The list of futexes to release at exit is not walked (a thread's death frees no lock of others), only checked.
-pub fn set_robust_list([_, len, ..]: Arguments) -> Outcome {
-    let expected = size_of::<linux_raw_sys::general::robust_list_head>() as u64;
-    if len == expected { Ok(0) } else { Err(Errno::EINVAL.into()) }
+/// Bytes of the head of a robust list.
+const LIST_HEAD_BYTES: u64 = size_of::<linux::robust_list_head>() as u64;
+
+/// The locks that the thread holds, to be released at its end.
+pub fn set_robust_list([head, len, ..]: Arguments) -> Outcome {
+    if len != LIST_HEAD_BYTES {
+        return Err(Errno::EINVAL.into());
+    }
+    current().robust_list.set(head);
+    Ok(0)
+}
+
+pub fn get_robust_list([tid, head, len, ..]: Arguments) -> Outcome {
+    let thread = match int(tid) {
+        0 => current(),
+        tid => {
+            let tid = u32::try_from(tid).map_err(|_| Errno::ESRCH)?;
+            table(|t| t.thread(Tid(tid))).ok_or(Errno::ESRCH)?
+        }
+    };
+    let list = thread.robust_list.get();
+    // Nobody is kept while the program's memory is written, which may sleep.
+    drop(thread);
+    UserPtr::<u64>::from(len).write(LIST_HEAD_BYTES)?;
+    UserPtr::<u64>::from(head).write(list)?;
+    Ok(0)
 }
 
 pub fn prctl([option, argument, ..]: Arguments) -> Outcome {
@@ -414,11 +404,30 @@ pub fn prctl([option, argument, ..]: Arguments) -> Outcome {
             user::copy_out(argument, &name)?;
             Ok(0)
         }
+        prctl::PR_SET_PDEATHSIG => {
+            let signal = match argument {
+                0 => None,
+                number => Some(Signal::new(number).ok_or(Errno::EINVAL)?),
+            };
+            this.process.death_signal.set(signal);
+            Ok(0)
+        }
+        prctl::PR_GET_PDEATHSIG => {
+            let signal = this.process.death_signal.get().map_or(0, |signal| u32::from(signal.number()));
+            UserPtr::<u32>::from(argument).write(signal)?;
+            Ok(0)
+        }
+        prctl::PR_SET_CHILD_SUBREAPER => {
+            table(|t| t.set_adopts(this.process.pid, argument != 0));
+            Ok(0)
+        }
+        prctl::PR_GET_CHILD_SUBREAPER => {
+            let adopts = table(|t| t.adopts(this.process.pid));
+            UserPtr::<u32>::from(argument).write(u32::from(adopts))?;
+            Ok(0)
+        }
         prctl::PR_GET_DUMPABLE | prctl::PR_CAPBSET_READ => Ok(1),
-        prctl::PR_SET_DUMPABLE
-        | prctl::PR_SET_PDEATHSIG
-        | prctl::PR_SET_NO_NEW_PRIVS
-        | prctl::PR_SET_CHILD_SUBREAPER => Ok(0),
+        prctl::PR_SET_DUMPABLE | prctl::PR_SET_NO_NEW_PRIVS => Ok(0),
         _ => Err(Errno::EINVAL.into()),
     }
 }

@@ -9,12 +9,14 @@ use crate::processes::process::{self, Process, table};
 use crate::processes::signal;
 use crate::processes::thread::Thread;
 use crate::processes::wait::{self, WaitOutcome};
-use ::proc::{Action, AltStack, SigInfo, Signal, SignalSet, Tid};
+use ::proc::{Action, Pid, SigInfo, Signal, SignalSet, Tid};
 use alloc::rc::Rc;
 use fs::Errno;
 use linux_raw_sys::general as linux;
 
 const SIGSET_BYTES: u64 = 8;
+/// The code of a signal by `tkill` or `tgkill`.
+const SI_TKILL: i32 = -6;
 
 fn check_size(size: u64) -> Result<(), Errno> {
     if size == SIGSET_BYTES { Ok(()) } else { Err(Errno::EINVAL) }
@@ -110,7 +112,8 @@ pub fn rt_sigtimedwait([set, info, timeout, size, ..]: Arguments) -> Outcome {
         this.signals.borrow_mut().end_suspension();
         let awaited = this.signals.borrow().pending(&this.process.signals.borrow()).0 & set.0 != 0;
         if outcome == WaitOutcome::Interrupted && !awaited {
-            return Err(Stop::Signal(false));
+            // As in Linux, whatever the signal does: this call does not start again.
+            return Err(Errno::EINTR.into());
         }
     }
 }
@@ -124,28 +127,14 @@ pub fn rt_sigreturn(_: Arguments) -> Outcome {
 }
 
 pub fn sigaltstack([new, old, ..]: Arguments) -> Outcome {
-    const MIN_BYTES: u64 = linux::MINSIGSTKSZ as u64;
     let this = current();
-    let AltStack { base, size, flags } = this.signals.borrow().alt_stack;
-    let sp = this.frame.borrow().x[2];
-    let in_use = size != 0 && sp.wrapping_sub(base) < size;
+    let before = this.signals.borrow().alt_stack;
+    let flags = before.flags(this.frame.borrow().x[2]);
     if let Some(pointer) = UserPtr::<[u64; 3]>::from(new).non_null() {
-        let [new_base, new_flags, new_size] = pointer.read()?;
-        if in_use {
-            return Err(Errno::EPERM.into());
-        }
-        let new_flags = uint(new_flags);
-        let stack = match new_flags & !linux::SS_AUTODISARM {
-            linux::SS_DISABLE => AltStack::NONE,
-            0 | linux::SS_ONSTACK if new_size < MIN_BYTES => return Err(Errno::ENOMEM.into()),
-            0 | linux::SS_ONSTACK => AltStack { base: new_base, size: new_size, flags: 0 },
-            _ => return Err(Errno::EINVAL.into()),
-        };
-        this.signals.borrow_mut().alt_stack = stack;
+        signal::set_alt_stack(&this, pointer.read()?)?;
     }
     if let Some(pointer) = UserPtr::<[u64; 3]>::from(old).non_null() {
-        let flags = if in_use { linux::SS_ONSTACK } else { flags };
-        pointer.write([base, u64::from(flags), size])?;
+        pointer.write([before.base, u64::from(flags), before.size])?;
     }
     Ok(0)
 }
@@ -160,61 +149,99 @@ fn signal_of(number: u64) -> Result<Option<Signal>, Errno> {
 
 pub fn kill([pid, number, ..]: Arguments) -> Outcome {
     let info = signal_of(number)?.map(|signal| SigInfo::from_user(signal, current().process.pid));
-    let send = |target: &Process| info.into_iter().for_each(|info| exit::send(target, info));
     let this = current().process.pid;
     let group_of = |pid| table(|t| t.group(pid)).unwrap_or(0);
     let group = match int(pid) {
         -1 => None,
         0 => Some(group_of(this)),
-        pid if pid > 0 => {
-            let pid = pid.unsigned_abs();
-            if table(|t| t.zombie_status(pid)).is_some() {
-                return Ok(0);
-            }
-            // As in Linux, a thread's number names its process here.
-            let target = table(|t| t.thread(Tid(pid))).map(|thread| thread.process.clone());
-            send(&*target.or_else(|| process::find(pid)).ok_or(Errno::ESRCH)?);
-            return Ok(0);
-        }
+        pid if pid > 0 => return send_to(pid.unsigned_abs(), info),
         group => Some(group.unsigned_abs()),
     };
-    let mut result = Err(Errno::ESRCH.into());
+    // Zombies are there, too, though they take no signals.
+    let mut are_any = group.is_some_and(|group| table(|t| t.has_group(group)));
     process::each_living(|target| {
         let is_meant = match group {
             Some(group) => group_of(target.pid) == group,
             None => target.pid != exit::FIRST && target.pid != this,
         };
         if is_meant {
-            send(target);
-            result = Ok(0);
+            info.into_iter().for_each(|info| exit::send(target, info));
+            are_any = true;
         }
     });
-    result
+    if are_any { Ok(0) } else { Err(Errno::ESRCH.into()) }
 }
 
-fn send_to_thread(thread: &Thread, number: u64) -> Outcome {
-    const SI_TKILL: i32 = -6;
-    if let Some(signal) = signal_of(number)? {
-        let info = SigInfo { code: SI_TKILL, ..SigInfo::from_user(signal, current().process.pid) };
-        exit::send_to_thread(thread, info);
+/// Sends a signal, if it is one, to the process with this number. As in Linux, a thread's number names its process here.
+fn send_to(pid: Pid, info: Option<SigInfo>) -> Outcome {
+    if table(|t| t.zombie_status(pid)).is_some() {
+        return Ok(0);
+    }
+    let target = table(|t| t.thread(Tid(pid))).map(|thread| thread.process.clone());
+    let target = target.or_else(|| process::find(pid)).ok_or(Errno::ESRCH)?;
+    if let Some(info) = info {
+        exit::try_send(&target, info).map_err(|_| Errno::EAGAIN)?;
     }
     Ok(0)
+}
+
+/// `rt_sigqueueinfo`: a signal with a value of the sender's.
+pub fn rt_sigqueueinfo([pid, number, info, ..]: Arguments) -> Outcome {
+    let info = queued_info(number, info, uint(pid))?;
+    send_to(uint(pid), info)
+}
+
+pub fn rt_tgsigqueueinfo([group, tid, number, info, ..]: Arguments) -> Outcome {
+    let info = queued_info(number, info, uint(tid))?;
+    send_to_thread(&*thread_in(group, tid)?, info)
+}
+
+/// What a program says of a signal that it sends. To others it may not say that `kill` or the kernel does.
+fn queued_info(number: u64, address: u64, target: u32) -> Result<Option<SigInfo>, Errno> {
+    const CODE: u64 = 8;
+    const SENDER: u64 = 16;
+    const VALUE: u64 = 24;
+    let code = UserPtr::<i32>::from(address.wrapping_add(CODE)).read()?;
+    let pid = UserPtr::<u32>::from(address.wrapping_add(SENDER)).read()?;
+    let value = UserPtr::<u64>::from(address.wrapping_add(VALUE)).read()?;
+    let this = current();
+    if (code >= 0 || code == SI_TKILL) && target != this.process.pid && target != this.tid().0 {
+        return Err(Errno::EPERM);
+    }
+    Ok(signal_of(number)?.map(|signal| SigInfo { signal, code, pid, value }))
+}
+
+fn send_to_thread(thread: &Thread, info: Option<SigInfo>) -> Outcome {
+    if let Some(info) = info {
+        exit::send_to_thread(thread, info).map_err(|_| Errno::EAGAIN)?;
+    }
+    Ok(0)
+}
+
+/// A signal by `tkill` or `tgkill`.
+fn thread_info(number: u64) -> Result<Option<SigInfo>, Errno> {
+    let from_here = |signal| SigInfo { code: SI_TKILL, ..SigInfo::from_user(signal, current().process.pid) };
+    Ok(signal_of(number)?.map(from_here))
 }
 
 fn thread_of(tid: u64) -> Result<Option<Rc<Thread>>, Errno> {
     if int(tid) <= 0 { Err(Errno::EINVAL) } else { Ok(table(|t| t.thread(Tid(uint(tid))))) }
 }
 
+/// A thread of a process, by their numbers.
+fn thread_in(group: u64, tid: u64) -> Result<Rc<Thread>, Errno> {
+    if int(group) <= 0 {
+        return Err(Errno::EINVAL);
+    }
+    thread_of(tid)?.filter(|thread| thread.process.pid == uint(group)).ok_or(Errno::ESRCH)
+}
+
 pub fn tkill([tid, number, ..]: Arguments) -> Outcome {
-    signal_of(number)?;
-    send_to_thread(&*thread_of(tid)?.ok_or(Errno::ESRCH)?, number)
+    let info = thread_info(number)?;
+    send_to_thread(&*thread_of(tid)?.ok_or(Errno::ESRCH)?, info)
 }
 
 pub fn tgkill([group, tid, number, ..]: Arguments) -> Outcome {
-    if int(group) <= 0 {
-        return Err(Errno::EINVAL.into());
-    }
-    signal_of(number)?;
-    let thread = thread_of(tid)?.filter(|thread| thread.process.pid == uint(group));
-    send_to_thread(&*thread.ok_or(Errno::ESRCH)?, number)
+    let info = thread_info(number)?;
+    send_to_thread(&*thread_in(group, tid)?, info)
 }

@@ -39,7 +39,7 @@ pub fn ioctl([fd, number, argument, ..]: Arguments) -> Outcome {
         number @ (request::FIOCLEX | request::FIONCLEX) => {
             let set = number == request::FIOCLEX;
             let fd = descriptor(fd)?;
-            current().process.files.borrow_mut().set_close_on_exec(fd, set).map_err(descriptor_error)?;
+            current().process.files().borrow_mut().set_close_on_exec(fd, set).map_err(descriptor_error)?;
             return Ok(0);
         }
         request::FIONBIO => {

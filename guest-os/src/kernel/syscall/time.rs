@@ -1,11 +1,12 @@
 //! Clocks, sleeping, timers.
 
-use super::{Arguments, Outcome, Stop, uint};
+use super::{Arguments, Outcome, Rest, Stop, uint};
 use crate::arch;
 use crate::devices::clock::{self, NANOSECONDS_PER_TICK};
 use crate::hart::current;
 use crate::memory::user::UserPtr;
 use crate::processes::process::Usage;
+use crate::processes::timers::{Kind, Timer};
 use crate::processes::wait::{self, WaitOutcome};
 use fs::Errno;
 use isa::time::TIMEBASE_HZ;
@@ -91,31 +92,64 @@ pub fn deadline_at(timeout: u64, is_realtime: bool) -> Result<Option<u64>, Errno
 
 pub fn nanosleep([wanted, left, ..]: Arguments) -> Outcome {
     let ticks = ticks_of(UserPtr::from(wanted))?;
-    sleep_until(from_now(ticks), left)
+    Sleep { deadline: from_now(ticks), left }.go_on()
 }
 
 pub fn clock_nanosleep([clock, flags, wanted, left, ..]: Arguments) -> Outcome {
     reading(uint(clock))?;
+    if !can_sleep_by(uint(clock)) {
+        return Err(Errno::EOPNOTSUPP.into());
+    }
     let ticks = ticks_of(UserPtr::from(wanted))?;
     if uint(flags) & linux::TIMER_ABSTIME == 0 {
-        return sleep_until(from_now(ticks), left);
+        return Sleep { deadline: from_now(ticks), left }.go_on();
     }
     let now = reading(uint(clock))? / NANOSECONDS_PER_TICK;
-    sleep_until(from_now(ticks.saturating_sub(now)), 0)
+    let sleep = Sleep { deadline: from_now(ticks.saturating_sub(now)), left: 0 };
+    // A time stays what it is: the call can start again.
+    sleep.go_on().map_err(|stop| if matches!(stop, Stop::Rest) { Stop::Signal(false) } else { stop })
 }
 
-fn sleep_until(deadline: u64, left: u64) -> Outcome {
-    while arch::time() < deadline {
-        if wait::sleep_on(alloc::vec::Vec::new(), Some(deadline), true) == WaitOutcome::Interrupted {
-            let rest = deadline.saturating_sub(arch::time());
-            if let Some(pointer) = UserPtr::<[u64; 2]>::from(left).non_null() {
-                // Whole seconds first: in nanoseconds a long rest would not fit.
-                pointer.write([rest / TIMEBASE_HZ, rest % TIMEBASE_HZ * NANOSECONDS_PER_TICK])?;
+/// Whether Linux sleeps by a clock: not by those that are only read.
+fn can_sleep_by(clock: u32) -> bool {
+    !matches!(
+        clock,
+        linux::CLOCK_THREAD_CPUTIME_ID
+            | linux::CLOCK_MONOTONIC_RAW
+            | linux::CLOCK_REALTIME_COARSE
+            | linux::CLOCK_MONOTONIC_COARSE
+    )
+}
+
+/// A sleep for a length of time.
+#[derive(Clone, Copy, Debug)]
+pub struct Sleep {
+    /// When it ends, in ticks.
+    deadline: u64,
+    /// Where the program wants to know how much is left when it is cut short; 0 for nowhere.
+    left: u64,
+}
+
+impl Sleep {
+    /// Sleeps, or sleeps on.
+    pub fn go_on(self) -> Outcome {
+        while arch::time() < self.deadline {
+            if wait::sleep_on(alloc::vec::Vec::new(), Some(self.deadline), true) == WaitOutcome::Interrupted {
+                if let Some(pointer) = UserPtr::<[u64; 2]>::from(self.left).non_null() {
+                    pointer.write(time_left(self.deadline))?;
+                }
+                return Err(Rest::Sleep(self).later());
             }
-            return Err(Stop::Signal(false));
         }
+        Ok(0)
     }
-    Ok(0)
+}
+
+/// The `timespec` from now to a tick.
+pub fn time_left(deadline: u64) -> [u64; 2] {
+    let rest = deadline.saturating_sub(arch::time());
+    // Whole seconds first: in nanoseconds a long rest would not fit.
+    [rest / TIMEBASE_HZ, rest % TIMEBASE_HZ * NANOSECONDS_PER_TICK]
 }
 
 pub fn times([pointer, ..]: Arguments) -> Outcome {
@@ -137,29 +171,37 @@ fn timeval_ticks(seconds: u64, microseconds: u64) -> Result<u64, Errno> {
     Ok(seconds.saturating_mul(TIMEBASE_HZ).saturating_add(microseconds * (TIMEBASE_HZ / 1_000_000)))
 }
 
-fn timer_words((deadline, interval): (u64, u64)) -> [u64; 4] {
-    let left = if deadline == 0 { 0 } else { deadline.saturating_sub(arch::time()).max(1) };
+/// What `getitimer` tells of a timer, given what it goes by.
+fn timer_words(timer: Timer, reading: u64) -> [u64; 4] {
+    let left = if timer.deadline == 0 { 0 } else { timer.deadline.saturating_sub(reading).max(1) };
     let split = |ticks: u64| [ticks / TIMEBASE_HZ, (ticks % TIMEBASE_HZ).div_ceil(TIMEBASE_HZ / 1_000_000)];
-    let ([a, b], [c, d]) = (split(interval), split(left));
+    let ([a, b], [c, d]) = (split(timer.interval), split(left));
     [a, b, c, d]
 }
 
-fn check_timer(which: u64) -> Result<(), Errno> {
-    // ITIMER_VIRTUAL and ITIMER_PROF are not kept.
-    if uint(which) == linux::ITIMER_REAL { Ok(()) } else { Err(Errno::EINVAL) }
+fn kind_of(which: u64) -> Result<Kind, Errno> {
+    match uint(which) {
+        linux::ITIMER_REAL => Ok(Kind::Real),
+        linux::ITIMER_VIRTUAL => Ok(Kind::Virtual),
+        linux::ITIMER_PROF => Ok(Kind::Used),
+        _ => Err(Errno::EINVAL),
+    }
 }
 
 pub fn setitimer([which, new, old, ..]: Arguments) -> Outcome {
-    check_timer(which)?;
+    let kind = kind_of(which)?;
     let this = &current().process;
-    let [interval_s, interval_us, value_s, value_us] = UserPtr::<[u64; 4]>::from(new).read()?;
+    // As in Linux, no new value is none at all.
+    let new = UserPtr::<[u64; 4]>::from(new).non_null().map(UserPtr::read).transpose()?;
+    let [interval_s, interval_us, value_s, value_us] = new.unwrap_or_default();
     let (interval, value) = (timeval_ticks(interval_s, interval_us)?, timeval_ticks(value_s, value_us)?);
-    let before = timer_words(this.alarm.get());
-    let deadline = if value == 0 { 0 } else { from_now(value) };
-    this.alarm.set((deadline, if value == 0 { 0 } else { interval }));
-    if deadline != 0 {
-        crate::processes::exit::alarm_set(deadline);
-    }
+    let reading = kind.reading(this, arch::time());
+    let before = timer_words(this.timers.get(kind), reading);
+    let timer = match value {
+        0 => Timer::default(),
+        _ => Timer { deadline: reading.saturating_add(value), interval },
+    };
+    this.timers.set(kind, timer);
     if let Some(pointer) = UserPtr::<[u64; 4]>::from(old).non_null() {
         pointer.write(before)?;
     }
@@ -167,7 +209,9 @@ pub fn setitimer([which, new, old, ..]: Arguments) -> Outcome {
 }
 
 pub fn getitimer([which, value, ..]: Arguments) -> Outcome {
-    check_timer(which)?;
-    UserPtr::<[u64; 4]>::from(value).write(timer_words(current().process.alarm.get()))?;
+    let kind = kind_of(which)?;
+    let this = &current().process;
+    let words = timer_words(this.timers.get(kind), kind.reading(this, arch::time()));
+    UserPtr::<[u64; 4]>::from(value).write(words)?;
     Ok(0)
 }

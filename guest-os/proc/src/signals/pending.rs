@@ -1,0 +1,84 @@
+//! Signals that wait to be acted on: one of each standard signal, real-time ones in the order in which they came.
+
+use super::{QueueFull, SigInfo, Signal, SignalSet};
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// What waits for a thread, or for a process.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    set: SignalSet,
+    /// One a standard signal, or none at all as long as nothing but SIGKILL and real-time signals came, since nobody asks the reason of SIGKILL.
+    infos: Vec<SigInfo>,
+    /// Real-time signals.
+    queue: Vec<SigInfo>,
+}
+
+impl Pending {
+    /// Nothing, with room for every standard signal: what comes with an interrupt needs no memory.
+    pub(super) fn with_room() -> Self {
+        let infos = vec![SigInfo::from_kernel(Signal::HUP); Signal::FIRST_REAL_TIME as usize - 1];
+        Self { infos, ..Self::default() }
+    }
+    /// Which signals wait.
+    pub(super) const fn set(&self) -> SignalSet {
+        self.set
+    }
+    /// One more. A further standard signal of the same number is merged with the first, a real-time one waits with at most `limit` others.
+    pub(super) fn add(&mut self, info: SigInfo, limit: usize) -> Result<(), QueueFull> {
+        if info.signal.is_real_time() {
+            self.enqueue(info, limit)?;
+        } else if !self.set.contains(info.signal) {
+            self.replace(info);
+        }
+        Ok(())
+    }
+    fn enqueue(&mut self, info: SigInfo, limit: usize) -> Result<(), QueueFull> {
+        if self.queue.len() < limit && self.queue.try_reserve(1).is_ok() {
+            self.queue.push(info);
+        } else if info.code != SigInfo::USER {
+            return Err(QueueFull);
+        }
+        // As in Linux: what `kill` sends comes without its reason rather than not at all.
+        self.set.add(info.signal);
+        Ok(())
+    }
+    /// A standard signal, whether one like it waits or not.
+    pub(super) fn replace(&mut self, info: SigInfo) {
+        self.set.add(info.signal);
+        if info.signal == Signal::KILL {
+            return;
+        }
+        if self.infos.is_empty() {
+            self.infos = Self::with_room().infos;
+        }
+        self.infos[info.signal.index()] = info;
+    }
+    /// All of this number vanish.
+    pub(super) fn remove(&mut self, signal: Signal) {
+        self.set.remove(signal);
+        if signal.is_real_time() {
+            self.queue.retain(|info| info.signal != signal);
+        }
+    }
+    /// All that stop a process vanish.
+    pub(super) fn remove_stops(&mut self) {
+        Signal::STOPS.into_iter().for_each(|stop| self.remove(stop));
+    }
+    /// Takes the first of this number, which waits.
+    pub(super) fn take(&mut self, signal: Signal) -> SigInfo {
+        if signal.is_real_time() {
+            return self.dequeue(signal);
+        }
+        self.set.remove(signal);
+        if signal == Signal::KILL { SigInfo::from_kernel(signal) } else { self.infos[signal.index()] }
+    }
+    fn dequeue(&mut self, signal: Signal) -> SigInfo {
+        let first = self.queue.iter().position(|info| info.signal == signal);
+        let info = first.map(|index| self.queue.remove(index));
+        if self.queue.iter().all(|info| info.signal != signal) {
+            self.set.remove(signal);
+        }
+        info.unwrap_or(SigInfo::from_user(signal, 0))
+    }
+}

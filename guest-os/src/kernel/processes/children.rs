@@ -1,0 +1,95 @@
+//! What a parent hears of its children, and what becomes of the children of a process that ends.
+
+use crate::processes::exit::send;
+use crate::processes::process::{self, Process, find, table};
+use crate::processes::wait::{self, Channel};
+use alloc::vec::Vec;
+use linux_raw_sys::general as linux;
+use proc::{ChildEvent, Disposition, ExitStatus, Pid, SigInfo, Signal};
+
+/// The `siginfo_t` that tells of a child.
+fn info(signal: Signal, child: Pid, event: ChildEvent) -> SigInfo {
+    let (code, status) = event.code_and_status();
+    SigInfo { signal, code, pid: child, value: u64::from(status) }
+}
+
+/// Tells the parent that a process has stopped or goes on, unless it does not want to know.
+pub fn tell_stop(process: &Process, event: ChildEvent) {
+    let parent = table(|t| t.parent(process.pid));
+    if let Some(parent) = find(parent) {
+        let wants = !parent.signals.borrow().action(Signal::CHLD).has(linux::SA_NOCLDSTOP);
+        if wants {
+            send(&parent, info(Signal::CHLD, process.pid, event));
+        }
+    }
+    wait::wake(Channel::Child(parent));
+}
+
+/// A process has ended: it becomes a zombie, its parent is told, and its children and their groups, who lose it.
+pub fn become_zombie(process: &Process, status: ExitStatus) {
+    let pid = process.pid;
+    let mut usage = process.children_usage.get();
+    usage.add(&process.ended_usage.get());
+    process::remember_usage(pid, usage);
+    let (children, groups) = table(|t| (t.children(pid).collect::<Vec<Pid>>(), t.groups_to_lose(pid)));
+    let payload = table(|t| t.exit(pid, status));
+    drop(payload);
+    for child in children {
+        lose_parent(child, pid);
+    }
+    groups.into_iter().filter(|&group| table(|t| t.is_orphaned(group))).for_each(wake_orphans);
+    tell_end(pid, status);
+    if table(|t| t.living().count()) == 1 {
+        wait::wake(Channel::LastProcess);
+    }
+}
+
+/// A process has another parent now: `parent` has ended.
+fn lose_parent(child: Pid, parent: Pid) {
+    match table(|t| t.zombie_status(child)) {
+        Some(status) => tell_end(child, status),
+        None => {
+            if let Some(child) = find(child)
+                && let Some(signal) = child.death_signal.get()
+            {
+                send(&child, SigInfo::from_user(signal, parent));
+            }
+        }
+    }
+}
+
+/// Tells a parent of a zombie, which is gone at once if the parent does not wait for any.
+fn tell_end(pid: Pid, status: ExitStatus) {
+    let (parent, signal) = table(|t| (t.parent(pid), t.exit_signal(pid)));
+    if let (Some(parent), Some(signal)) = (find(parent), signal) {
+        let action = parent.signals.borrow().action(Signal::CHLD);
+        let ignores = action.disposition() == Disposition::Ignore;
+        let is_usual = signal == Signal::CHLD;
+        if is_usual && (ignores || action.has(linux::SA_NOCLDWAIT)) {
+            table(|t| t.reap(pid));
+            process::forget_usage(pid);
+        }
+        if !(is_usual && ignores) {
+            send(&parent, info(signal, pid, ChildEvent::Ended(status)));
+        }
+    }
+    wait::wake(Channel::Child(parent));
+}
+
+/// Nobody would let the stopped members of a group go on: if there are any, all get SIGHUP, and go on.
+fn wake_orphans(group: Pid) {
+    let each_member = |action: &mut dyn FnMut(&Process)| {
+        process::each_living(|process| {
+            if table(|t| t.group(process.pid)) == Some(group) {
+                action(process);
+            }
+        });
+    };
+    let mut are_stopped = false;
+    each_member(&mut |process| are_stopped |= process.stopped.get().is_some());
+    if are_stopped {
+        for signal in [Signal::HUP, Signal::CONT] {
+            each_member(&mut |process| send(process, SigInfo::from_kernel(signal)));
+        }
+    }
+}
