@@ -8,6 +8,7 @@
 mod support;
 
 use isa::{assemble, encode};
+use std::os::unix::fs::PermissionsExt;
 use support::{Ran, TempDir, folio, root, run, run_with_figures, run_with_input};
 
 const TEXT: u64 = 0x1_0000;
@@ -72,6 +73,19 @@ const READS: Lines = &[
         &["addi sp,sp,-64", "addi a0,zero,0", "addi a1,sp,0", "addi a2,zero,64", "addi a7,zero,63", "ecall"],
     ),
     ("got", &["addi a7,zero,93", "ecall"]),
+];
+
+/// A program that maps, reads and unmaps one after the other the first 32 pages of `/big`, and all of them again.
+const TWICE: Lines = &[
+    ("_start", &["lui t0,0x67696", "addi t0,t0,0x22f", "sd t0,-16(sp)"]),
+    ("open", &["addi a0,zero,-100", "addi a1,sp,-16", "addi a2,zero,0", "addi a7,zero,56", "ecall"]),
+    ("begin", &["add s0,a0,zero", "addi s1,zero,0", "addi s2,zero,2"]),
+    ("map", &["addi a0,zero,0", "lui a1,0x1", "addi a2,zero,1", "addi a3,zero,2", "add a4,s0,zero"]),
+    ("map_page", &["slli a5,s1,12", "addi a7,zero,222", "ecall"]),
+    ("touch", &["lbu t0,0(a0)", "lui a1,0x1", "addi a7,zero,215", "ecall"]),
+    ("next_page", &["addi s1,s1,1", "addi t1,zero,32", "blt s1,t1,0x1003c"]),
+    ("again", &["addi s1,zero,0", "addi s2,s2,-1", "bne s2,zero,0x1003c"]),
+    ("leave", &["addi a0,zero,0", "addi a7,zero,93", "ecall"]),
 ];
 
 /// Where `double` is, which `_start` calls.
@@ -164,10 +178,16 @@ fn program(folder: &TempDir) -> String {
 
 /// A session of these commands with a program, given by `-ex`.
 fn session(program: Lines, commands: &[&str]) -> Ran {
+    let folder = TempDir::new("session");
+    session_in(&folder, program, &[], commands)
+}
+
+/// The same with more options, in a folder.
+fn session_in(folder: &TempDir, program: Lines, options: &[&str], commands: &[&str]) -> Ran {
     let mut args: Vec<&str> = vec!["run"];
+    args.extend(options);
     args.extend(commands.iter().flat_map(|command| ["-ex", *command]));
     args.push("./pages");
-    let folder = TempDir::new("session");
     std::fs::write(folder.file("pages"), elf(program)).unwrap();
     // From inside the folder, by a name that is the same every time: argv[0] lies on the program's stack.
     let mut command = folio(args);
@@ -334,6 +354,28 @@ fn who_waits_for_anothers_read_is_told_so() {
     let ran = session(TOGETHER, &commands);
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     check_golden(&ran, "debugger-awaited.txt");
+}
+
+/// A page that the page cache has given up is not told of as one that had never been needed.
+#[test]
+fn a_page_that_is_read_again_is_told_so() {
+    let folder = TempDir::new("again");
+    std::fs::write(folder.file("big"), vec![1; 32 << 12]).unwrap();
+    std::fs::write(folder.file("pages"), []).unwrap();
+    std::fs::set_permissions(folder.file("pages"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let commands = [
+        "break again",
+        "continue",
+        "delete",
+        "catch fault disk",
+        "continue",
+        "explain",
+        "delete",
+        "continue",
+    ];
+    let ran = session_in(&folder, TWICE, &["--root", ".", "--frames", "24"], &commands);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    check_golden(&ran, "debugger-again.txt");
 }
 
 /// A command of a script that can't be carried out, or an expectation that fails, ends it with status 1.
