@@ -144,13 +144,13 @@ pub const WHENCE: FlagSet = choice(
 /// What `access` asks for.
 pub const ACCESS: FlagSet = FlagSet {
     choices: &[taken("F_OK", 0)],
-    ..strict("access", &[ignored("R_OK", 4), taken("W_OK", 2), taken("X_OK", 1)])
+    ..strict("access", &[taken("R_OK", 4), taken("W_OK", 2), taken("X_OK", 1)])
 };
 
 /// `faccessat2`.
 pub const ACCESS_AT: FlagSet = strict(
     "faccessat2",
-    &[taken("AT_SYMLINK_NOFOLLOW", 0x100), ignored("AT_EACCESS", 0x200), taken("AT_EMPTY_PATH", 0x1000)],
+    &[taken("AT_SYMLINK_NOFOLLOW", 0x100), taken("AT_EACCESS", 0x200), taken("AT_EMPTY_PATH", 0x1000)],
 );
 
 /// `unlinkat`.

@@ -34,6 +34,8 @@ const OBSERVED: &[(&str, &str, &str)] = &[
     ("ioctl", "TCGETS TIOCGWINSZ TIOCGPGRP TIOCSPGRP TIOCGSID", "requests_of_terminals"),
     ("lseek", "SEEK_SET SEEK_CUR SEEK_END", "seek"),
     ("faccessat", "F_OK W_OK X_OK", "access"),
+    ("faccessat", "R_OK", "access_by_real_ids"),
+    ("faccessat2", "R_OK AT_EACCESS", "access_by_real_ids"),
     ("faccessat2", "F_OK W_OK X_OK AT_SYMLINK_NOFOLLOW AT_EMPTY_PATH", "access_flags"),
     ("unlinkat", "AT_REMOVEDIR", "list_many"),
     ("linkat", "AT_SYMLINK_FOLLOW AT_EMPTY_PATH", "link_flags"),

@@ -15,6 +15,15 @@ use alloc::rc::Rc;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct OpenFileId(u32);
 
+/// How a file of `/proc` shows a process's memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MemoryView {
+    /// `mem`: its bytes, by their addresses.
+    Bytes,
+    /// `pagemap`: eight bytes about each page.
+    Pages,
+}
+
 /// What is open, and so who reads and writes it.
 #[derive(Clone, Debug)]
 pub enum Object {
@@ -24,6 +33,13 @@ pub enum Object {
     Memory(Inode),
     /// A file of `/proc`: `Vfs::read_text`.
     Text(Inode),
+    /// A file of `/proc` that shows a process's memory: the kernel's to read.
+    ProcessMemory {
+        /// Which process's.
+        pid: u32,
+        /// How.
+        view: MemoryView,
+    },
     /// A directory: `Vfs::read_dir`.
     Directory(Inode),
     /// A character device.

@@ -1,6 +1,6 @@
 //! What `/proc` (and the clock of tmpfs) asks the kernel.
 
-use crate::{Errno, FileId, Text, Timestamp};
+use crate::{Errno, FileId, Identity, Text, Timestamp};
 use alloc::vec::Vec;
 
 /// The kernel's answers for `/proc`. Called while the VFS is locked: the answers must not need the VFS.
@@ -10,6 +10,8 @@ pub trait ProcInfo: Send {
     fn now(&self) -> Timestamp;
     /// The process that is running, for `/proc/self`.
     fn current(&self) -> u32;
+    /// As whom the running process uses files, or, for `access`, by whom it was started.
+    fn identity(&self, by_real_ids: bool) -> Identity;
     /// Visits all processes, ascending, until `visit` says stop (false).
     fn each_process(&self, visit: &mut dyn FnMut(u32) -> bool);
     /// Visits the threads of a process, ascending, until `visit` says stop (false).
@@ -30,6 +32,14 @@ pub trait ProcInfo: Send {
         pid: u32,
         visit: &mut dyn FnMut(&MapInfo<'_>) -> Result<(), Errno>,
     ) -> Result<(), Errno>;
+    /// As [`ProcInfo::each_map`], with what is in memory of each.
+    fn each_map_use(
+        &self,
+        pid: u32,
+        visit: &mut dyn FnMut(&MapInfo<'_>, &MapUse) -> Result<(), Errno>,
+    ) -> Result<(), Errno>;
+    /// Its resource limits, soft and hard, by their numbers; none of a process that is no more.
+    fn limits(&self, pid: u32) -> Option<[(u64, u64); 16]>;
     /// Visits its descriptors, ascending, until `visit` says stop (false).
     fn each_descriptor(&self, pid: u32, visit: &mut dyn FnMut(u32) -> bool);
     /// What `readlink` says of a descriptor: a path, `pipe:[7]`, …. ENOENT when it is not open.
@@ -69,8 +79,14 @@ pub struct ProcessInfo {
     pub virtual_pages: u64,
     /// Frames mapped.
     pub resident_pages: u64,
-    /// Of these, frames that belong to files.
-    pub file_pages: u64,
+    /// The most frames that were ever mapped at once.
+    pub peak_resident_pages: u64,
+    /// The user's ids: real, effective, saved, for files.
+    pub users: [u32; 4],
+    /// The group's.
+    pub groups: [u32; 4],
+    /// The mask of file modes.
+    pub umask: u32,
     /// Pages of its data, heap and stack VMAs.
     pub data_pages: u64,
     /// Pages of its stack VMA.
@@ -110,6 +126,36 @@ pub struct MapInfo<'a> {
     pub file: Option<FileId>,
     /// Its path, or `[heap]`, `[stack]`, or nothing.
     pub name: &'a [u8],
+}
+
+/// What is in memory of a mapping, in pages.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct MapUse {
+    /// Mapped here and elsewhere, and not changed.
+    pub shared_clean: u64,
+    /// Mapped here and elsewhere, and changed.
+    pub shared_dirty: u64,
+    /// Mapped here only, and not changed.
+    pub private_clean: u64,
+    /// Mapped here only, and changed.
+    pub private_dirty: u64,
+    /// Its share of what is mapped: in bytes, as pages are divided by those who map them.
+    pub share_bytes: u64,
+    /// Pages that were used.
+    pub referenced: u64,
+    /// Pages that are no file's.
+    pub anonymous: u64,
+    /// Pages of files on the disk.
+    pub file: u64,
+    /// Pages of files in memory.
+    pub memory_file: u64,
+}
+
+impl MapUse {
+    /// All that is mapped.
+    pub fn resident(&self) -> u64 {
+        self.shared_clean + self.shared_dirty + self.private_clean + self.private_dirty
+    }
 }
 
 /// The system in numbers. Sizes are in pages of 4 KiB.

@@ -4,7 +4,7 @@
 
 mod text;
 
-use crate::{DirEntry, Errno, FileType, ProcInfo, Stat, StatFs, Text};
+use crate::{DirEntry, Errno, FileType, MemoryView, ProcInfo, Stat, StatFs, Text};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
@@ -25,6 +25,8 @@ enum Kind {
     /// With names from this table; `/proc`, `fd` and `task` hold numbers as well.
     Directory,
     Text(text::Writer),
+    /// The memory of a process, which the kernel reads itself.
+    Memory(MemoryView),
     Link,
 }
 
@@ -96,6 +98,10 @@ const NAMES: &[Name] = &[
     text(PROCESS, "stat", text::stat),
     text(PROCESS, "statm", text::statm),
     text(PROCESS, "status", text::status),
+    text(PROCESS, "limits", text::limits),
+    Name { parent: PROCESS, name: "mem", kind: Kind::Memory(MemoryView::Bytes) },
+    Name { parent: PROCESS, name: "pagemap", kind: Kind::Memory(MemoryView::Pages) },
+    text(PROCESS, "smaps", text::smaps),
     text(THREAD, "comm", text::comm),
     text(THREAD, "stat", text::stat),
     text(THREAD, "status", text::status),
@@ -125,7 +131,7 @@ impl Node {
         match NAMES[usize::from(self.name)].kind {
             Kind::Directory if self.descriptor().is_some() => FileType::Symlink,
             Kind::Directory => FileType::Directory,
-            Kind::Text(_) => FileType::Regular,
+            Kind::Text(_) | Kind::Memory(_) => FileType::Regular,
             Kind::Link => FileType::Symlink,
         }
     }
@@ -207,6 +213,15 @@ pub(crate) fn readlink(ino: u64, info: &dyn ProcInfo) -> Result<Vec<u8>, Errno> 
     }
 }
 
+/// Whose memory a file shows, and how; `None` for files that are texts.
+pub(crate) fn memory_view(ino: u64) -> Option<(u32, MemoryView)> {
+    let node = Node::from_ino(ino).ok()?;
+    match NAMES[usize::from(node.name)].kind {
+        Kind::Memory(view) => Some((node.pid, view)),
+        _ => None,
+    }
+}
+
 /// What a text file says now.
 pub(crate) fn read(ino: u64, info: &dyn ProcInfo) -> Result<Text, Errno> {
     let node = Node::from_ino(ino)?;
@@ -280,11 +295,16 @@ pub(crate) fn stat(ino: u64, info: &dyn ProcInfo) -> Result<Stat, Errno> {
     let (permissions, nlink) = match file_type {
         FileType::Directory => (0o555, 2),
         FileType::Symlink => (0o777, 1),
+        _ if memory_view(ino).is_some_and(|(_, view)| view == MemoryView::Bytes) => (0o600, 1),
+        _ if memory_view(ino).is_some() => (0o400, 1),
         _ => (0o444, 1),
     };
     let now = info.now();
+    let process = if node.pid == 0 { None } else { info.process(node.pid) };
     Ok(Stat {
         ino,
+        uid: process.as_ref().map_or(0, |process| process.users[1]),
+        gid: process.as_ref().map_or(0, |process| process.groups[1]),
         mode: file_type.mode_bits() | permissions,
         nlink,
         blksize: 1024,

@@ -1,8 +1,8 @@
 //! What the tests share: images made by `mke2fs`, a device that counts its reads, files in the host's memory, a process table.
 
 use crate::{
-    BlockDevice, DeviceError, Errno, FileId, FileMemory, MapInfo, ProcInfo, ProcessInfo, SystemInfo, Text,
-    Timestamp,
+    BlockDevice, DeviceError, Errno, FileId, FileMemory, Identity, MapInfo, MapUse, ProcInfo, ProcessInfo,
+    SystemInfo, Text, Timestamp,
 };
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -182,6 +182,9 @@ impl ProcInfo for Processes {
     fn current(&self) -> u32 {
         7
     }
+    fn identity(&self, _: bool) -> Identity {
+        Identity::default()
+    }
     fn each_process(&self, visit: &mut dyn FnMut(u32) -> bool) {
         let _ = [1, 7].into_iter().all(visit);
     }
@@ -237,6 +240,26 @@ impl ProcInfo for Processes {
         ]
         .iter()
         .try_for_each(visit)
+    }
+    fn each_map_use(
+        &self,
+        pid: u32,
+        visit: &mut dyn FnMut(&MapInfo<'_>, &MapUse) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        let used = MapUse {
+            private_dirty: 2,
+            shared_clean: 1,
+            share_bytes: 10_240,
+            anonymous: 2,
+            file: 1,
+            ..MapUse::default()
+        };
+        self.each_map(pid, &mut |map| visit(map, &used))
+    }
+    fn limits(&self, _: u32) -> Option<[(u64, u64); 16]> {
+        let mut limits = [(u64::MAX, u64::MAX); 16];
+        limits[3].0 = 8 << 20;
+        Some(limits)
     }
     fn each_descriptor(&self, pid: u32, visit: &mut dyn FnMut(u32) -> bool) {
         let _ = pid == 7 && [0, 3].into_iter().all(visit);

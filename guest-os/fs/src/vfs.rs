@@ -3,7 +3,7 @@
 //!
 //! Path resolution is in [`walk`], changes of names in [`names`]; this file says what each operation on a file means
 //! on the file system that holds it. The set of file systems is fixed, so that they are told apart by a `match`, not
-//! by a trait object. The only user is root.
+//! by a trait object.
 
 mod names;
 #[cfg(test)]
@@ -11,10 +11,12 @@ mod tests;
 mod walk;
 
 use crate::open_file::{read_text, write_entry};
+use crate::permission::{EXECUTE, WRITE};
 use crate::tmpfs::Tmpfs;
 use crate::{
-    Device, DirEntry, DirentWriter, Errno, Ext4, FileId, FileMemory, FileSystemId, FileType, Inode, Location,
-    Object, OpenFile, OpenFlags, PageSource, PipeId, ProcInfo, Stat, StatFs, Timestamp, devfs, procfs,
+    Device, DirEntry, DirentWriter, Errno, Ext4, FileId, FileMemory, FileSystemId, FileType, Identity, Inode,
+    Location, MemoryView, Object, OpenFile, OpenFlags, PageSource, PipeId, ProcInfo, Stat, StatFs, Timestamp,
+    devfs, procfs,
 };
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -26,10 +28,6 @@ const DEV: FileSystemId = FileSystemId(1);
 const PROC: FileSystemId = FileSystemId(2);
 const TMP: FileSystemId = FileSystemId(3);
 const SHM: FileSystemId = FileSystemId(4);
-
-/// Access modes of `faccessat`.
-const X_OK: u32 = 1;
-const W_OK: u32 = 2;
 
 /// What `open` found.
 #[derive(Clone, Debug)]
@@ -56,6 +54,8 @@ pub struct Vfs {
     mounts: [Mount; 4],
     contents: Box<dyn FileMemory>,
     info: Box<dyn ProcInfo>,
+    /// Permissions are looked at by real ids for now: for `access`.
+    by_real_ids: bool,
     boot: Timestamp,
 }
 
@@ -73,7 +73,7 @@ impl Vfs {
             Mount { parent: top, name: "tmp", root: FileId { fs: TMP, ino: tmp.root() } },
             Mount { parent: dev, name: devfs::SHM, root: FileId { fs: SHM, ino: shm.root() } },
         ];
-        Vfs { ext4: Box::new(root), tmp, shm, mounts, contents, info, boot }
+        Vfs { ext4: Box::new(root), tmp, shm, mounts, contents, info, by_real_ids: false, boot }
     }
 
     /// Ends all file systems: the contents of tmpfs's files go.
@@ -113,6 +113,13 @@ impl Vfs {
                 Object::Disk(inode)
             }
             FileType::Regular if fs == PROC => {
+                let memory = procfs::memory_view(inode.id.ino);
+                if let Some((pid, view)) = memory
+                    && (!writes || view == MemoryView::Bytes)
+                {
+                    let object = Object::ProcessMemory { pid, view };
+                    return Ok(OpenFile::new(object, Some(location), flags));
+                }
                 if writes {
                     return Err(Errno::EACCES);
                 }
@@ -184,18 +191,44 @@ impl Vfs {
         })
     }
 
-    /// `faccessat`: `mode` is R_OK (4), W_OK (2), X_OK (1) or 0. Root may read and write what its file system
-    /// allows, and execute what anybody may execute.
+    /// `faccessat`: `mode` is R_OK (4), W_OK (2), X_OK (1) or 0.
     pub fn check_access(&mut self, inode: &Inode, mode: u32) -> Result<(), Errno> {
         let holds_data =
             matches!(inode.file_type, FileType::Regular | FileType::Directory | FileType::Symlink);
-        if mode & W_OK != 0 && inode.id.fs == EXT4 && holds_data {
+        if mode & WRITE != 0 && inode.id.fs == EXT4 && holds_data {
             return Err(Errno::EROFS);
         }
-        if mode & X_OK != 0 && !inode.is_dir() && self.stat(inode)?.mode & 0o111 == 0 {
-            return Err(Errno::EACCES);
+        self.check(inode, mode)
+    }
+
+    /// From now on permissions are looked at by real ids, or again by those for files.
+    pub fn act_by_real_ids(&mut self, by_real_ids: bool) {
+        self.by_real_ids = by_real_ids;
+    }
+
+    /// As whom files are used now.
+    fn identity(&self) -> Identity {
+        self.info.identity(self.by_real_ids)
+    }
+
+    /// EACCES unless the caller may do this with the file, as far as its mode says: read (4), write (2), execute (1) it.
+    pub fn check(&mut self, inode: &Inode, wanted: u32) -> Result<(), Errno> {
+        let who = self.identity();
+        if who.is_root() && wanted & EXECUTE == 0 || wanted & 7 == 0 {
+            return Ok(());
         }
-        Ok(())
+        let stat = self.stat(inode)?;
+        who.check(&stat, wanted)
+    }
+
+    /// Whether the caller may take the name of `file` out of `dir`.
+    fn check_removal(&mut self, dir: &Inode, file: &Inode) -> Result<(), Errno> {
+        let who = self.identity();
+        if who.is_root() {
+            return Ok(());
+        }
+        let (dir, file) = (self.stat(dir)?, self.stat(file)?);
+        who.check_removal(&dir, &file)
     }
 
     /// The target of the symbolic link `inode`. EINVAL when it is none.
@@ -211,24 +244,52 @@ impl Vfs {
 
     /// `fchmod`.
     pub fn set_mode(&mut self, inode: &Inode, mode: u32) -> Result<(), Errno> {
-        let now = self.info.now();
+        const SET_GROUP: u32 = 0o2000;
+        let (now, who) = (self.info.now(), self.identity());
+        self.tmpfs_for_change(inode.id.fs)?;
+        let stat = self.stat(inode)?;
+        if !who.owns(&stat) {
+            return Err(Errno::EPERM);
+        }
+        let keeps_group = who.is_root() || who.is_in(stat.gid);
+        let mode = if keeps_group { mode } else { mode & !SET_GROUP };
         self.tmpfs_for_change(inode.id.fs)?.set_mode(inode.id.ino, mode, now)
     }
 
     /// `fchown`; `None` leaves a value as it is.
     pub fn set_owner(&mut self, inode: &Inode, uid: Option<u32>, gid: Option<u32>) -> Result<(), Errno> {
-        let now = self.info.now();
-        self.tmpfs_for_change(inode.id.fs)?.set_owner(inode.id.ino, uid, gid, now)
+        const SET_IDS: u32 = 0o6000;
+        let (now, who) = (self.info.now(), self.identity());
+        self.tmpfs_for_change(inode.id.fs)?;
+        let stat = self.stat(inode)?;
+        let may_change = uid.is_none_or(|uid| uid == stat.uid) && gid.is_none_or(|gid| who.is_in(gid));
+        if !who.is_root() && !(who.owns(&stat) && may_change) {
+            return Err(Errno::EPERM);
+        }
+        let tmpfs = self.tmpfs_for_change(inode.id.fs)?;
+        if !inode.is_dir() && stat.mode & SET_IDS != 0 {
+            tmpfs.set_mode(inode.id.ino, stat.mode & 0o7777 & !SET_IDS, now)?;
+        }
+        tmpfs.set_owner(inode.id.ino, uid, gid, now)
     }
 
-    /// `utimensat`; `None` leaves a time as it is.
+    /// `utimensat`; `None` leaves a time as it is. Who may write the file may set both to now (`to_now`).
     pub fn set_times(
         &mut self,
         inode: &Inode,
         atime: Option<Timestamp>,
         mtime: Option<Timestamp>,
+        to_now: bool,
     ) -> Result<(), Errno> {
-        let now = self.info.now();
+        let (now, who) = (self.info.now(), self.identity());
+        self.tmpfs_for_change(inode.id.fs)?;
+        let stat = self.stat(inode)?;
+        if !who.owns(&stat) {
+            if !to_now {
+                return Err(Errno::EPERM);
+            }
+            who.check(&stat, WRITE)?;
+        }
         self.tmpfs_for_change(inode.id.fs)?.set_times(inode.id.ino, atime, mtime, now)
     }
 

@@ -9,6 +9,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod credentials;
 mod descriptors;
 mod elf;
 pub mod interval;
@@ -20,6 +21,7 @@ mod status;
 mod strings;
 mod table;
 
+pub use credentials::{Credentials, Ids};
 pub use descriptors::{DescriptorError, DescriptorTable};
 pub use elf::{ElfError, ElfPlan, HEADER_BYTES, Headers, Segment, SegmentProt};
 pub use scheduler::{Scheduler, WaitOutcome};

@@ -105,6 +105,7 @@ fn start_first_process() {
         files: Rc::new(RefCell::new(DescriptorTable::new(limits::OPEN_FILES))),
         signals,
         fs: Rc::new(FsContext { cwd: RefCell::new(None), umask: Cell::new(0o022) }),
+        credentials: proc::Credentials::default(),
         program: Program::default(),
         limits: Box::new(limits::INITIAL),
     };

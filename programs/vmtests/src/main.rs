@@ -33,6 +33,7 @@ mod system;
 mod threads;
 mod timers;
 mod transfers;
+mod users;
 
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -100,6 +101,7 @@ const FAMILIES: &[&[Test]] = &[
     files::TESTS,
     transfers::TESTS,
     locks::TESTS,
+    users::TESTS,
     signals::TESTS,
     threads::TESTS,
     futexes::TESTS,

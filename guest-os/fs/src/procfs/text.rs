@@ -1,7 +1,8 @@
 //! What the files of `/proc` say, in Linux's formats (proc(5)).
 
-use crate::{Errno, MapInfo, ProcInfo, ProcessInfo, Text};
+use crate::{Errno, MapInfo, MapUse, ProcInfo, ProcessInfo, Text};
 use alloc::format;
+use alloc::string::ToString;
 use core::fmt::{Arguments, Write};
 
 /// Writes a file's text; `pid` is 0 for those of the system, a thread's number for those of a thread.
@@ -160,23 +161,90 @@ pub(super) fn comm(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(), 
 }
 
 pub(super) fn maps(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(), Errno> {
-    info.each_map(pid, &mut |map| {
-        let flag = |set, letter| if set { letter } else { '-' };
-        let &MapInfo { start, end, offset, .. } = map;
-        let (minor, ino) = map.file.map_or((0, 0), |file| (file.fs.device_number(), file.ino));
-        let text = format!(
-            "{start:08x}-{end:08x} {}{}{}{} {offset:08x} 00:{minor:02x} {ino} ",
-            flag(map.readable, 'r'),
-            flag(map.writable, 'w'),
-            flag(map.executable, 'x'),
-            if map.shared { 's' } else { 'p' },
-        );
-        // Names begin in column 74; lines without one end in the space after the inode.
-        let text = if map.name.is_empty() { text } else { format!("{text:<73}") };
-        out.push(text.as_bytes())?;
-        out.push(map.name)?;
-        out.push(b"\n")
+    info.each_map(pid, &mut |map| map_line(map, out))
+}
+
+fn map_line(map: &MapInfo<'_>, out: &mut Text) -> Result<(), Errno> {
+    let flag = |set, letter| if set { letter } else { '-' };
+    let &MapInfo { start, end, offset, .. } = map;
+    let (minor, ino) = map.file.map_or((0, 0), |file| (file.fs.device_number(), file.ino));
+    let text = format!(
+        "{start:08x}-{end:08x} {}{}{}{} {offset:08x} 00:{minor:02x} {ino} ",
+        flag(map.readable, 'r'),
+        flag(map.writable, 'w'),
+        flag(map.executable, 'x'),
+        if map.shared { 's' } else { 'p' },
+    );
+    // Names begin in column 74; lines without one end in the space after the inode.
+    let text = if map.name.is_empty() { text } else { format!("{text:<73}") };
+    out.push(text.as_bytes())?;
+    out.push(map.name)?;
+    out.push(b"\n")
+}
+
+/// The lines of proc_pid_smaps(5) that can be other than 0.
+pub(super) fn smaps(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(), Errno> {
+    info.each_map_use(pid, &mut |map, used| {
+        map_line(map, out)?;
+        let pages = |pages| pages * KIB_PER_PAGE;
+        for (name, kib) in [
+            ("Size", (map.end - map.start) / 1024),
+            ("KernelPageSize", KIB_PER_PAGE),
+            ("MMUPageSize", KIB_PER_PAGE),
+            ("Rss", pages(used.resident())),
+            ("Pss", used.share_bytes / 1024),
+            ("Shared_Clean", pages(used.shared_clean)),
+            ("Shared_Dirty", pages(used.shared_dirty)),
+            ("Private_Clean", pages(used.private_clean)),
+            ("Private_Dirty", pages(used.private_dirty)),
+            ("Referenced", pages(used.referenced)),
+            ("Anonymous", pages(used.anonymous)),
+            ("Swap", 0),
+            ("Locked", 0),
+        ] {
+            line(out, format_args!("{:<16}{kib:>8} kB", format!("{name}:")))?;
+        }
+        Ok(())
     })
+}
+
+/// The pages of all mappings that are in memory.
+fn use_of_all(info: &dyn ProcInfo, pid: u32) -> Result<MapUse, Errno> {
+    let mut sum = MapUse::default();
+    info.each_map_use(pid, &mut |_, used| {
+        sum.file += used.file;
+        sum.memory_file += used.memory_file;
+        Ok(())
+    })?;
+    Ok(sum)
+}
+
+pub(super) fn limits(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(), Errno> {
+    const ROWS: [(&str, &str); 16] = [
+        ("Max cpu time", "seconds"),
+        ("Max file size", "bytes"),
+        ("Max data size", "bytes"),
+        ("Max stack size", "bytes"),
+        ("Max core file size", "bytes"),
+        ("Max resident set", "bytes"),
+        ("Max processes", "processes"),
+        ("Max open files", "files"),
+        ("Max locked memory", "bytes"),
+        ("Max address space", "bytes"),
+        ("Max file locks", "locks"),
+        ("Max pending signals", "signals"),
+        ("Max msgqueue size", "bytes"),
+        ("Max nice priority", ""),
+        ("Max realtime priority", ""),
+        ("Max realtime timeout", "us"),
+    ];
+    let limits = info.limits(pid).ok_or(Errno::ESRCH)?;
+    let number = |limit: u64| if limit == u64::MAX { "unlimited".to_string() } else { limit.to_string() };
+    line(out, format_args!("{:<26}{:<21}{:<21}{:<10}", "Limit", "Soft Limit", "Hard Limit", "Units"))?;
+    for ((name, unit), (soft, hard)) in ROWS.into_iter().zip(limits) {
+        line(out, format_args!("{name:<26}{:<21}{:<21}{unit:<10}", number(soft), number(hard)))?;
+    }
+    Ok(())
 }
 
 /// The first 52 fields of proc_pid_stat(5); those that mean nothing here are 0.
@@ -213,11 +281,13 @@ pub(super) fn stat(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(), 
 
 pub(super) fn statm(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(), Errno> {
     let p = process(info, pid)?;
+    let used = use_of_all(info, p.tgid)?;
+    let shared = used.file + used.memory_file;
     line(
         out,
         format_args!(
-            "{} {} {} {} 0 {} 0",
-            p.virtual_pages, p.resident_pages, p.file_pages, p.text_pages, p.data_pages
+            "{} {} {shared} {} 0 {} 0",
+            p.virtual_pages, p.resident_pages, p.text_pages, p.data_pages
         ),
     )
 }
@@ -234,20 +304,24 @@ pub(super) fn status(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<()
     out.push(b"Name:\t")?;
     out.push(&p.comm)?;
     line(out, format_args!(""))?;
-    line(out, format_args!("Umask:\t0022"))?;
+    line(out, format_args!("Umask:\t{:04o}", p.umask))?;
     line(out, format_args!("State:\t{state}"))?;
     for (name, value) in [("Tgid", p.tgid), ("Ngid", 0), ("Pid", pid), ("PPid", p.ppid), ("TracerPid", 0)] {
         line(out, format_args!("{name}:\t{value}"))?;
     }
-    line(out, format_args!("Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0"))?;
-    let anonymous = p.resident_pages.saturating_sub(p.file_pages);
+    for (name, [real, effective, saved, fs]) in [("Uid", p.users), ("Gid", p.groups)] {
+        line(out, format_args!("{name}:\t{real}\t{effective}\t{saved}\t{fs}"))?;
+    }
+    let used = use_of_all(info, p.tgid)?;
+    let anonymous = p.resident_pages.saturating_sub(used.file + used.memory_file);
     for (name, pages) in [
         ("VmPeak", p.virtual_pages),
         ("VmSize", p.virtual_pages),
-        ("VmHWM", p.resident_pages),
+        ("VmHWM", p.peak_resident_pages),
         ("VmRSS", p.resident_pages),
         ("RssAnon", anonymous),
-        ("RssFile", p.file_pages),
+        ("RssFile", used.file),
+        ("RssShmem", used.memory_file),
         ("VmData", p.data_pages),
         ("VmStk", p.stack_pages),
         ("VmExe", p.text_pages),

@@ -1,8 +1,9 @@
 //! System calls that find, make, remove and move names.
 
 use super::{Opened, SHM, Vfs};
+use crate::permission::{EXECUTE, READ, WRITE};
 use crate::tmpfs::{NewFile, Tmpfs};
-use crate::{Errno, FileId, FileSystemId, Inode, LastLink, Location, Object, OpenFile, OpenFlags};
+use crate::{Errno, FileId, FileSystemId, FileType, Inode, LastLink, Location, Object, OpenFile, OpenFlags};
 use alloc::rc::Rc;
 
 impl Vfs {
@@ -24,12 +25,26 @@ impl Vfs {
         let inode = match walked.target {
             Some(_) if is_exclusive => return Err(Errno::EEXIST),
             Some(found) if creates && found.is_dir() => return Err(Errno::EISDIR),
-            Some(found) => found,
+            Some(found) => {
+                self.check_open(&found, flags)?;
+                found
+            }
             None if !creates => return Err(Errno::ENOENT),
             None if walked.wants_dir => return Err(Errno::EISDIR),
             None => self.create(&walked.dir, &walked.name, NewFile::Regular { mode })?,
         };
         self.open_found(Location { inode, path: Rc::new(walked.path) }, flags).map(Opened::New)
+    }
+
+    /// Whether a file that is there may be opened like this, as far as permissions go.
+    fn check_open(&mut self, file: &Inode, flags: OpenFlags) -> Result<(), Errno> {
+        let writes = flags.is_writable() || flags.contains(OpenFlags::TRUNC);
+        // What fails for another reason does so later.
+        if flags.contains(OpenFlags::PATH) || file.file_type == FileType::Symlink || file.is_dir() && writes {
+            return Ok(());
+        }
+        let wanted = if flags.is_readable() { READ } else { 0 } | if writes { WRITE } else { 0 };
+        self.check(file, wanted)
     }
 
     /// `memfd_create`: a file in memory that has no name but `/memfd:NAME (deleted)` in `/proc`.
@@ -66,6 +81,8 @@ impl Vfs {
         if file.id.fs != dir.id.fs {
             return Err(Errno::EXDEV);
         }
+        self.tmpfs_for_name(dir.id.fs)?;
+        self.check(&dir, WRITE | EXECUTE)?;
         let now = self.info.now();
         self.tmpfs_for_name(dir.id.fs)?.link(file.id.ino, dir.id.ino, &name, now)
     }
@@ -83,6 +100,8 @@ impl Vfs {
         if wants_dir {
             return Err(Errno::ENOTDIR);
         }
+        self.tmpfs_for_change(dir.id.fs)?;
+        self.check_removal(&dir, &target)?;
         let now = self.info.now();
         self.tmpfs_for_change(dir.id.fs)?.unlink(dir.id.ino, &name, now)?;
         drop(target); // its handle would keep the file
@@ -106,6 +125,8 @@ impl Vfs {
         if target.id.fs != dir.id.fs {
             return Err(Errno::EBUSY);
         }
+        self.tmpfs_for_change(dir.id.fs)?;
+        self.check_removal(&dir, &target)?;
         let now = self.info.now();
         self.tmpfs_for_change(dir.id.fs)?.rmdir(dir.id.ino, &name, now)?;
         drop(target);
@@ -145,6 +166,12 @@ impl Vfs {
             Ok(_) | Err(Errno::ENOENT) => {}
             Err(errno) => return Err(*errno),
         }
+        self.tmpfs_for_change(from_dir.id.fs)?;
+        self.check_removal(&from_dir, &moved)?;
+        match &replaced {
+            Ok(replaced) => self.check_removal(&to_dir, replaced)?,
+            Err(_) => self.check(&to_dir, WRITE | EXECUTE)?,
+        }
         drop(replaced);
         let now = self.info.now();
         let (from, to) = ((from_dir.id.ino, from_name.as_slice()), (to_dir.id.ino, to_name.as_slice()));
@@ -162,8 +189,20 @@ impl Vfs {
     }
 
     fn create(&mut self, dir: &Inode, name: &[u8], file: NewFile<'_>) -> Result<Inode, Errno> {
-        let (fs, now) = (dir.id.fs, self.info.now());
-        let ino = self.tmpfs_for_name(fs)?.create(dir.id.ino, name, file, now)?;
-        self.inode(FileId { fs, ino })
+        const SET_GROUP: u32 = 0o2000;
+        let (fs, now, who) = (dir.id.fs, self.info.now(), self.identity());
+        self.tmpfs_for_name(fs)?;
+        self.check(dir, WRITE | EXECUTE)?;
+        let (parent, is_dir) = (self.stat(dir)?, matches!(file, NewFile::Directory { .. }));
+        let tmpfs = self.tmpfs_for_name(fs)?;
+        let ino = tmpfs.create(dir.id.ino, name, file, now)?;
+        let inherits = parent.mode & SET_GROUP != 0;
+        tmpfs.set_owner(ino, Some(who.user), Some(if inherits { parent.gid } else { who.group }), now)?;
+        let inode = self.inode(FileId { fs, ino })?;
+        if inherits && is_dir {
+            let mode = self.stat(&inode)?.mode & 0o7777 | SET_GROUP;
+            self.tmpfs_for_change(fs)?.set_mode(ino, mode, now)?;
+        }
+        Ok(inode)
     }
 }

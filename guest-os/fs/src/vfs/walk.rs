@@ -1,6 +1,7 @@
 //! Path resolution (path_resolution(7)): components, `.` and `..`, symbolic links, mount points.
 
 use super::{DEV, EXT4, PROC, Vfs};
+use crate::permission::EXECUTE;
 use crate::{Errno, FileId, Inode, Location, devfs, procfs, try_to_vec};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -73,6 +74,7 @@ impl Vfs {
             b'/' => (self.root_inode(), Vec::from(b"/")),
             _ => (at.inode.clone(), try_to_vec(&at.path)?),
         };
+        let who = self.identity();
         let mut rest = path.to_vec();
         let (mut position, mut links) = (0, 0);
         loop {
@@ -84,6 +86,9 @@ impl Vfs {
             };
             if !here.is_dir() {
                 return Err(Errno::ENOTDIR);
+            }
+            if !who.is_root() {
+                who.check(&self.stat(&here)?, EXECUTE)?;
             }
             let done = |dir, target, path, own_descriptor| {
                 Ok(Walked { dir, name: name.to_vec(), target, path, wants_dir, own_descriptor })

@@ -4,14 +4,16 @@ use crate::arch;
 use crate::devices::clock;
 use crate::files::vfs::open_files;
 use crate::hart::{current, hart};
-use crate::memory::mem;
+use crate::memory::{mem, pages};
 use crate::processes::process::{self, Process, Usage};
 use crate::processes::thread::Thread;
 use crate::processes::wait::scheduler;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use fs::{Errno, MapInfo, ProcInfo, ProcessInfo, SystemInfo, Text, Timestamp, try_to_vec};
-use mm::{Backing, Prot, VmaFlags};
+use fs::{Errno, Identity, MapInfo, MapUse, ProcInfo, ProcessInfo, SystemInfo, Text, Timestamp, try_to_vec};
+use isa::Vpn;
+use isa::paging::PteFlags;
+use mm::{AddressSpace, Backing, FrameKind, Prot, Vma, VmaFlags};
 use proc::{Disposition, Signal, Tid};
 
 /// `/proc`'s source of facts.
@@ -25,6 +27,12 @@ impl ProcInfo for KernelFacts {
     }
     fn current(&self) -> u32 {
         current().process.pid
+    }
+    fn identity(&self, by_real_ids: bool) -> Identity {
+        let current = current();
+        let who = current.process.credentials.borrow();
+        let id = |ids: &::proc::Ids| if by_real_ids { ids.real } else { ids.fs };
+        Identity { user: id(&who.user), group: id(&who.group), groups: who.groups.clone() }
     }
     fn each_process(&self, visit: &mut dyn FnMut(u32) -> bool) {
         let mut after = 0;
@@ -61,6 +69,8 @@ impl ProcInfo for KernelFacts {
             threads: u32::try_from(process::table(|t| t.thread_count(process.pid))).unwrap_or(u32::MAX),
             comm: thread.name.borrow().clone(),
             state: state_of(&thread),
+            users: all_of(&process.credentials.borrow().user),
+            groups: all_of(&process.credentials.borrow().group),
             ..memory_of(process)
         };
         let usage = if number == process.pid { process.usage() } else { thread.usage.get() };
@@ -87,6 +97,20 @@ impl ProcInfo for KernelFacts {
             return Ok(());
         };
         space.borrow().vmas().iter().try_for_each(|vma| visit(&map_info(vma)))
+    }
+    fn each_map_use(
+        &self,
+        pid: u32,
+        visit: &mut dyn FnMut(&MapInfo<'_>, &MapUse) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        let Some(space) = process::find(pid).and_then(|p| p.space.borrow().clone()) else {
+            return Ok(());
+        };
+        let space = space.borrow();
+        space.vmas().iter().try_for_each(|vma| visit(&map_info(vma), &use_of(&space, vma)))
+    }
+    fn limits(&self, pid: u32) -> Option<[(u64, u64); 16]> {
+        process::find(pid).map(|process| **process.limits.borrow())
     }
     fn each_descriptor(&self, pid: u32, visit: &mut dyn FnMut(u32) -> bool) {
         if let Some(files) = process::find(pid).and_then(|process| process.files_if_any()) {
@@ -137,6 +161,10 @@ fn thread_for(number: u32) -> Option<Rc<Thread>> {
     process::table(|t| t.thread(Tid(number)).or_else(|| Some(t.next_thread(number, None)?.1)))
 }
 
+fn all_of(ids: &proc::Ids) -> [u32; 4] {
+    [ids.real, ids.effective, ids.saved, ids.fs]
+}
+
 fn state_of(thread: &Thread) -> u8 {
     if thread.process.stopped.get().is_some() {
         return b'T';
@@ -150,10 +178,11 @@ fn state_of(thread: &Thread) -> u8 {
 
 fn memory_of(process: &Process) -> ProcessInfo {
     let start_stack = process.program.borrow().start_stack;
-    let mut info = ProcessInfo { start_stack, ..ProcessInfo::default() };
+    let mut info = ProcessInfo { start_stack, umask: process.fs.umask.get(), ..ProcessInfo::default() };
     let Some(space) = process.space.borrow().clone() else { return info };
     let space = space.borrow();
     info.virtual_pages = space.vmas().total_pages();
+    info.peak_resident_pages = space.peak_resident_pages();
     info.resident_pages = space.resident_pages();
     for vma in space.vmas().iter() {
         let pages = vma.range.len_pages();
@@ -197,10 +226,10 @@ fn with_signals(info: ProcessInfo, thread: &Thread) -> ProcessInfo {
     }
 }
 
-fn map_info(vma: &mm::Vma) -> MapInfo<'_> {
+fn map_info(vma: &Vma) -> MapInfo<'_> {
     let (offset, file) = match vma.backing {
         Backing::Anon => (0, None),
-        Backing::File(file) => (file.first_page * isa::PAGE_SIZE, crate::memory::pages::file_of(file.file)),
+        Backing::File(file) => (file.first_page * isa::PAGE_SIZE, pages::file_of(file.file)),
     };
     MapInfo {
         start: vma.range.start.base().0,
@@ -213,6 +242,35 @@ fn map_info(vma: &mm::Vma) -> MapInfo<'_> {
         file,
         name: vma.name.as_bytes(),
     }
+}
+
+/// What is in memory of a VMA.
+fn use_of(space: &AddressSpace, vma: &Vma) -> MapUse {
+    let memory = mem::memory();
+    let mut used = MapUse::default();
+    let mut rest = vma.range;
+    while let Some((vpn, pte)) = space.next_entry(&memory, rest) {
+        rest.start = Vpn(vpn.0 + 1);
+        let Some(frame) = memory.frames().lookup(pte.ppn()) else { continue };
+        let info = memory.frames().info(frame);
+        let is_dirty = pte.flags().contains(PteFlags::D) || matches!(info.kind, FrameKind::Anon(_));
+        *match (info.maps > 1, is_dirty) {
+            (true, false) => &mut used.shared_clean,
+            (true, true) => &mut used.shared_dirty,
+            (false, false) => &mut used.private_clean,
+            (false, true) => &mut used.private_dirty,
+        } += 1;
+        used.share_bytes += isa::PAGE_SIZE / u64::from(info.maps.max(1));
+        used.referenced += u64::from(pte.flags().contains(PteFlags::A));
+        match info.kind {
+            FrameKind::PageCache(key) if pages::file_of(key.file).is_some_and(fs::FileId::is_on_disk) => {
+                used.file += 1
+            }
+            FrameKind::PageCache(_) | FrameKind::Orphan => used.memory_file += 1,
+            _ => used.anonymous += 1,
+        }
+    }
+    used
 }
 
 /// What `readlink` says of a descriptor.

@@ -20,7 +20,9 @@ use isa::{PAGE_SIZE, VirtAddr};
 use linux_raw_sys::auxvec as linux;
 use mm::vma::FileBacking;
 use mm::{AddressSpace, Backing, FileId, FrameKind, MapRequest, Name, Placement, Prot, VmaFlags, layout};
-use proc::{ElfError, ElfPlan, Headers, Segment, SegmentProt, StackImage, StackRequest, Strings};
+use proc::{
+    Credentials, ElfError, ElfPlan, Headers, Segment, SegmentProt, StackImage, StackRequest, Strings,
+};
 
 /// Most bytes of arguments and environment together, by the stack's limit in bytes: a quarter of it, but 128 KiB in any case and 6 MiB
 /// at most, as in Linux.
@@ -57,6 +59,18 @@ struct Image {
     headers: Headers,
     /// Nobody may write it meanwhile.
     executing: Option<Rc<FileUse>>,
+    /// User and group as whom it acts, whoever starts it (set-user-ID, set-group-ID).
+    acts_as: (Option<u32>, Option<u32>),
+}
+
+impl Image {
+    /// Who the process is as this program.
+    fn credentials(&self) -> Credentials {
+        let mut who = current().process.credentials.borrow().clone();
+        who.user.exec(self.acts_as.0);
+        who.group.exec(self.acts_as.1);
+        who
+    }
 }
 
 /// Replaces the running process's program. On success its registers are those of the new program's start.
@@ -91,7 +105,7 @@ pub fn execute(request: Request) -> Result<(), Errno> {
     crate::syscall::futex::release_locks(&thread);
     // Nothing sleeps from here on: no other process sees an address space that is nobody's.
     let space = new_space().map_err(give_up)?;
-    let stack = first_stack(&request, &plan);
+    let stack = first_stack(&request, &plan, &image.credentials());
     pages::hold(image.number, &image.location.inode, None);
     space.borrow_mut().lay_out_for_stack(stack_limit / PAGE_SIZE);
     let prepared = stack.and_then(|stack| {
@@ -169,9 +183,19 @@ fn find_image(request: &mut Request) -> Result<Image, Errno> {
             continue;
         }
         let headers = Headers::parse(&start[..count]).map_err(|error| refuse(&location, error))?;
-        return Ok(Image { location, number, len_bytes, headers, executing });
+        let acts_as = set_ids(&location)?;
+        return Ok(Image { location, number, len_bytes, headers, executing, acts_as });
     }
     Err(Errno::ELOOP)
+}
+
+/// As whom a program acts, if its mode says so.
+fn set_ids(program: &Location) -> Result<(Option<u32>, Option<u32>), Errno> {
+    const SET_USER: u32 = 0o4000;
+    const SET_GROUP_OF_PROGRAM: u32 = 0o2010;
+    let stat = vfs::lock().stat(&program.inode)?;
+    let is_set = |bits: u32| stat.mode & bits == bits;
+    Ok((is_set(SET_USER).then_some(stat.uid), is_set(SET_GROUP_OF_PROGRAM).then_some(stat.gid)))
 }
 
 fn open_executable(at: &Location, path: &[u8]) -> Result<(Location, Option<Rc<FileUse>>), Errno> {
@@ -246,19 +270,20 @@ fn refuse_because(location: &Location, why: &str) -> Errno {
 }
 
 #[inline(never)] // a frame of its own, not part of its caller's
-fn first_stack(request: &Request, plan: &ElfPlan) -> Result<StackImage, Errno> {
+fn first_stack(request: &Request, plan: &ElfPlan, who: &Credentials) -> Result<StackImage, Errno> {
     proc::build_stack(&StackRequest {
         top: layout::STACK_TOP,
         argv: &request.argv,
         envp: &request.envp,
         path: &request.path,
         random: system::random_bytes(),
-        auxv: &auxiliary_vector(plan),
+        auxv: &auxiliary_vector(plan, who),
     })
     .map_err(|_| Errno::ENOMEM)
 }
 
-fn auxiliary_vector(plan: &ElfPlan) -> [(u32, u64); 15] {
+fn auxiliary_vector(plan: &ElfPlan, who: &Credentials) -> [(u32, u64); 15] {
+    let is_secure = who.user.real != who.user.effective || who.group.real != who.group.effective;
     [
         (linux::AT_HWCAP, HWCAP),
         (linux::AT_PAGESZ, PAGE_SIZE),
@@ -269,11 +294,11 @@ fn auxiliary_vector(plan: &ElfPlan) -> [(u32, u64); 15] {
         (linux::AT_BASE, 0),
         (linux::AT_FLAGS, 0),
         (linux::AT_ENTRY, plan.entry.0),
-        (linux::AT_UID, 0),
-        (linux::AT_EUID, 0),
-        (linux::AT_GID, 0),
-        (linux::AT_EGID, 0),
-        (linux::AT_SECURE, 0),
+        (linux::AT_UID, who.user.real.into()),
+        (linux::AT_EUID, who.user.effective.into()),
+        (linux::AT_GID, who.group.real.into()),
+        (linux::AT_EGID, who.group.effective.into()),
+        (linux::AT_SECURE, is_secure.into()),
         (linux::AT_HWCAP2, 0),
     ]
 }
@@ -360,6 +385,7 @@ fn change_over(
         process::release_space(old);
     }
     process.end_borrowing();
+    process.credentials.replace(image.credentials());
     process.signals.borrow_mut().exec();
     thread.signals.borrow_mut().exec();
     thread.become_first();

@@ -16,7 +16,7 @@ use fs::{Errno, FileUse, Location, OpenFileId};
 use isa::paging::Satp;
 use linux_raw_sys::general as linux;
 use mm::{AddressSpace, SpaceId};
-use proc::{DescriptorTable, ExitStatus, Pid, ProcessSignals, ProcessTable, Signal, Tid};
+use proc::{Credentials, DescriptorTable, ExitStatus, Pid, ProcessSignals, ProcessTable, Signal, Tid};
 
 /// An address space, with what of it never changes beside it.
 pub struct Space {
@@ -108,6 +108,8 @@ pub struct Process {
     pub signals: RefCell<ProcessSignals>,
     /// Its current directory and its file-mode mask.
     pub fs: Rc<FsContext>,
+    /// Who it is.
+    pub credentials: RefCell<Credentials>,
     /// What it executes.
     pub program: RefCell<Program>,
     /// Times and counts of its threads that have ended, and the most memory that it has had.
@@ -286,6 +288,8 @@ pub struct Start {
     pub signals: ProcessSignals,
     /// The current directory and the file-mode mask.
     pub fs: Rc<FsContext>,
+    /// Who it is.
+    pub credentials: Credentials,
     /// What it executes.
     pub program: Program,
     /// The resource limits.
@@ -310,6 +314,7 @@ pub fn create(
         files: RefCell::new(Some(start.files)),
         signals: RefCell::new(start.signals),
         fs: start.fs,
+        credentials: RefCell::new(start.credentials),
         program: RefCell::new(start.program),
         ended_usage: Cell::default(),
         children_usage: Cell::default(),

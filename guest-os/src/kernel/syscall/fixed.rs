@@ -4,7 +4,7 @@ use super::files::open_file;
 use super::{Arguments, Outcome, Stop};
 use fs::Errno;
 
-/// Nothing to do, or nothing that could be otherwise: the user is root, the disk is read-only, there is one hart.
+/// Nothing to do, or nothing that could be otherwise: the disk is read-only, there is one hart.
 pub fn nothing(_: Arguments) -> Outcome {
     Ok(0)
 }

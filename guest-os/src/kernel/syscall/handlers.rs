@@ -1,16 +1,17 @@
 //! The function of each row of the table, by the name of its call.
 
+pub use super::credentials::{
+    getegid, geteuid, getgid, getgroups, getresgid, getresuid, getuid, setfsgid, setfsuid, setgid, setgroups,
+    setregid, setresgid, setresuid, setreuid, setuid,
+};
 pub use super::files::{
     close, close_range, dup, dup3, fcntl, fsync, fsync as fdatasync, ftruncate, getdents64, lseek,
     memfd_create, openat, pipe2,
 };
 pub use super::fixed::{
     absent as clone3, absent as riscv_hwprobe, absent as rseq, getpriority, not_a_socket as getpeername,
-    not_a_socket as getsockname, nothing as getegid, nothing as geteuid, nothing as getgid,
-    nothing as getgroups, nothing as getuid, nothing as sched_setaffinity, nothing as setfsgid,
-    nothing as setfsuid, nothing as setgid, nothing as setgroups, nothing as setpriority,
-    nothing as setregid, nothing as setresgid, nothing as setresuid, nothing as setreuid, nothing as setuid,
-    nothing as sync, socket,
+    not_a_socket as getsockname, nothing as sched_setaffinity, nothing as setpriority, nothing as sync,
+    socket,
 };
 pub use super::futex::futex;
 pub use super::io::{pread64, preadv, pwrite64, pwritev, read, readv, sendfile, write, writev};
@@ -26,9 +27,8 @@ pub use super::names::{
 };
 pub use super::poll::{ppoll, pselect6};
 pub use super::process::{
-    clone, execve, exit, exit_group, get_robust_list, getpgid, getpid, getppid, getresuid,
-    getresuid as getresgid, getsid, gettid, prctl, sched_getaffinity, sched_yield, set_robust_list,
-    set_tid_address, setpgid, setsid,
+    clone, execve, exit, exit_group, get_robust_list, getpgid, getpid, getppid, getsid, gettid, prctl,
+    sched_getaffinity, sched_yield, set_robust_list, set_tid_address, setpgid, setsid,
 };
 pub use super::restart_syscall;
 pub use super::signals::{

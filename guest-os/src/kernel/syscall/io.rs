@@ -7,6 +7,7 @@
 use super::files::{details, open_file};
 use super::{Arguments, Outcome, Stop, has_failed, length, system};
 use crate::devices::console;
+use crate::files::process_memory;
 use crate::files::turns::{Turn, TurnAt};
 use crate::files::vfs::{self, open_files};
 use crate::hart::current;
@@ -259,6 +260,7 @@ fn read_piece(id: OpenFileId, address: u64, want: usize, position: Position, may
             pages::read(number, len_bytes, offset, buffer)?
         }
         Object::Memory(inode) => vfs::lock().read_at(inode, offset, buffer)?,
+        Object::ProcessMemory { pid, view } => process_memory::read(*pid, *view, offset, buffer)?,
         Object::Text(_) => return read_text(id, file, address, buffer, position),
         Object::Device(Device::Tty | Device::Stdio { .. }) => {
             return read_console(address, buffer, nonblocking);
@@ -269,7 +271,9 @@ fn read_piece(id: OpenFileId, address: u64, want: usize, position: Position, may
         Object::Path(_) => return Err(Errno::EBADF.into()),
     };
     let copied = user::copy_out_some(address, &buffer[..count])?;
-    if position == Position::Current && matches!(file.object, Object::Disk(_) | Object::Memory(_)) {
+    let has_offset =
+        matches!(file.object, Object::Disk(_) | Object::Memory(_) | Object::ProcessMemory { .. });
+    if position == Position::Current && has_offset {
         open_files().get_mut(id).offset = offset + copied as u64;
     }
     Ok(copied)
@@ -499,6 +503,17 @@ fn send(id: OpenFileId, file: &OpenFile, bytes: &[u8], position: Position) -> Mo
             };
             check_file_size(offset)?;
             let count = write_memory(inode, offset, bytes)?;
+            if position == Position::Current {
+                open_files().get_mut(id).offset = offset + count as u64;
+            }
+            Ok(count)
+        }
+        Object::ProcessMemory { pid, .. } => {
+            let offset = match position {
+                Position::Current => file.offset,
+                Position::At(offset) => offset,
+            };
+            let count = process_memory::write(*pid, offset, bytes)?;
             if position == Position::Current {
                 open_files().get_mut(id).offset = offset + count as u64;
             }

@@ -3,7 +3,7 @@
 use super::files::{details, open_file, start_of};
 use super::{Arguments, Outcome, int, length, uint};
 use crate::devices::clock;
-use crate::files::vfs;
+use crate::files::vfs::{self, open_files};
 use crate::hart::current;
 use crate::memory::user::{self, UserPtr};
 use fs::{Errno, Inode, LastLink, Location, Object, Timestamp};
@@ -11,6 +11,10 @@ use linux_raw_sys::general as linux;
 
 /// The file that a directory descriptor and a path name; with AT_EMPTY_PATH an empty path is the descriptor itself.
 pub fn find(dirfd: u64, path: u64, flags: u32) -> Result<Location, Errno> {
+    find_as(dirfd, path, flags, false)
+}
+
+fn find_as(dirfd: u64, path: u64, flags: u32, by_real_ids: bool) -> Result<Location, Errno> {
     let path =
         if path == 0 && flags & linux::AT_EMPTY_PATH != 0 { alloc::vec![] } else { user::read_path(path)? };
     if path.is_empty() {
@@ -24,7 +28,11 @@ pub fn find(dirfd: u64, path: u64, flags: u32) -> Result<Location, Errno> {
     }
     let at = start_of(dirfd, &path)?;
     let last = if flags & linux::AT_SYMLINK_NOFOLLOW != 0 { LastLink::Keep } else { LastLink::Follow };
-    vfs::lock().resolve(&at, &path, last)
+    let mut vfs = vfs::lock();
+    vfs.act_by_real_ids(by_real_ids);
+    let found = vfs.resolve(&at, &path, last);
+    vfs.act_by_real_ids(false);
+    found
 }
 
 pub fn readlinkat([dirfd, path, buffer, len, ..]: Arguments) -> Outcome {
@@ -43,8 +51,13 @@ pub fn faccessat([dirfd, path, mode, ..]: Arguments) -> Outcome {
 }
 
 pub fn faccessat2([dirfd, path, mode, flags, ..]: Arguments) -> Outcome {
-    let location = find(dirfd, path, uint(flags))?;
-    vfs::lock().check_access(&location.inode, uint(mode))?;
+    let by_real_ids = uint(flags) & linux::AT_EACCESS == 0;
+    let location = find_as(dirfd, path, uint(flags), by_real_ids)?;
+    let mut vfs = vfs::lock();
+    vfs.act_by_real_ids(by_real_ids);
+    let checked = vfs.check_access(&location.inode, uint(mode));
+    vfs.act_by_real_ids(false);
+    checked?;
     Ok(0)
 }
 
@@ -89,7 +102,11 @@ pub fn symlinkat([target, dirfd, path, ..]: Arguments) -> Outcome {
     Ok(0)
 }
 
+/// The inode of a descriptor that is more than a name (O_PATH).
 fn inode_of(fd: u64) -> Result<Inode, Errno> {
+    if let Object::Path(_) = open_files().get(open_file(fd)?).object {
+        return Err(Errno::EBADF);
+    }
     details(open_file(fd)?).inode().cloned().ok_or(Errno::EINVAL)
 }
 
@@ -123,19 +140,21 @@ pub fn fchownat([dirfd, path, uid, gid, flags, ..]: Arguments) -> Outcome {
 
 pub fn utimensat([dirfd, path, times, flags, ..]: Arguments) -> Outcome {
     let inode = if path == 0 { inode_of(dirfd)? } else { find(dirfd, path, uint(flags))?.inode };
-    let (atime, mtime) = match UserPtr::<[u64; 4]>::from(times).non_null() {
-        None => (Some(clock::now()), Some(clock::now())),
+    let (atime, mtime, to_now) = match UserPtr::<[u64; 4]>::from(times).non_null() {
+        None => (Some(clock::now()), Some(clock::now()), true),
         Some(pointer) => {
             let [a_seconds, a_nanos, m_seconds, m_nanos] = pointer.read()?;
-            (time_stamp(a_seconds, a_nanos)?, time_stamp(m_seconds, m_nanos)?)
+            let to_now = a_nanos == UTIME_NOW && m_nanos == UTIME_NOW;
+            (time_stamp(a_seconds, a_nanos)?, time_stamp(m_seconds, m_nanos)?, to_now)
         }
     };
-    vfs::lock().set_times(&inode, atime, mtime)?;
+    vfs::lock().set_times(&inode, atime, mtime, to_now)?;
     Ok(0)
 }
 
+const UTIME_NOW: u64 = 0x3fff_ffff;
+
 fn time_stamp(seconds: u64, nanoseconds: u64) -> Result<Option<Timestamp>, Errno> {
-    const UTIME_NOW: u64 = 0x3fff_ffff;
     const UTIME_OMIT: u64 = 0x3fff_fffe;
     match nanoseconds {
         UTIME_NOW => Ok(Some(clock::now())),
@@ -156,6 +175,7 @@ pub fn truncate([path, len, ..]: Arguments) -> Outcome {
     if location.inode.is_dir() {
         return Err(Errno::EISDIR.into());
     }
+    vfs::lock().check(&location.inode, linux::W_OK)?;
     let _writing = location.inode.use_for_writing()?;
     super::files::truncate(&location.inode, len)
 }
@@ -177,6 +197,7 @@ fn change_directory(location: Location) -> Outcome {
     if !location.inode.is_dir() {
         return Err(Errno::ENOTDIR.into());
     }
+    vfs::lock().check(&location.inode, linux::X_OK)?;
     *current().process.fs.cwd.borrow_mut() = Some(location);
     Ok(0)
 }

@@ -134,6 +134,7 @@ fn new_process(start: thread::Start, exit_signal: Option<Signal>, flags: u32) ->
         files,
         signals: parent.signals.borrow().forked(),
         fs: if flags & linux::CLONE_FS != 0 { parent.fs.clone() } else { Rc::new((*parent.fs).clone()) },
+        credentials: parent.credentials.borrow().clone(),
         program: parent.program.borrow().clone(),
         limits: parent.limits.borrow().clone(),
     };
@@ -290,13 +291,6 @@ pub fn getpid(_: Arguments) -> Outcome {
 
 pub fn gettid(_: Arguments) -> Outcome {
     Ok(u64::from(current().tid().0))
-}
-
-pub fn getresuid([real, effective, saved, ..]: Arguments) -> Outcome {
-    for pointer in [real, effective, saved] {
-        UserPtr::<u32>::from(pointer).write(0)?;
-    }
-    Ok(0)
 }
 
 fn or_self(pid: u64) -> Result<Pid, Errno> {

@@ -1,0 +1,131 @@
+//! Who a process is: user and group ids (credentials(7)), and which of them it may change to (setuid(2), setreuid(2), setresuid(2)).
+//!
+//! User 0 may do all; capabilities are not told apart.
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+/// One kind of ids.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Ids {
+    /// Who has started the process.
+    pub real: u32,
+    /// As whom it acts.
+    pub effective: u32,
+    /// As whom it may act again.
+    pub saved: u32,
+    /// As whom it uses files.
+    pub fs: u32,
+}
+
+impl Ids {
+    fn has(&self, id: u32) -> bool {
+        [self.real, self.effective, self.saved].contains(&id)
+    }
+
+    /// `setuid`: all of them, if it is privileged. Whether it may; if not, nothing has changed, here and below.
+    pub fn set(&mut self, id: u32, is_privileged: bool) -> bool {
+        if is_privileged {
+            *self = Ids { real: id, effective: id, saved: id, fs: id };
+        } else if id == self.real || id == self.saved {
+            (self.effective, self.fs) = (id, id);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// `setreuid`; `None` leaves an id as it is.
+    pub fn set_real(&mut self, real: Option<u32>, effective: Option<u32>, is_privileged: bool) -> bool {
+        let may_be_real = real.is_none_or(|id| id == self.real || id == self.effective);
+        if !is_privileged && !(may_be_real && effective.is_none_or(|id| self.has(id))) {
+            return false;
+        }
+        let new = effective.unwrap_or(self.effective);
+        if real.is_some() || effective.is_some_and(|id| id != self.real) {
+            self.saved = new;
+        }
+        self.real = real.unwrap_or(self.real);
+        (self.effective, self.fs) = (new, new);
+        true
+    }
+
+    /// `setresuid`.
+    pub fn set_all(&mut self, wanted: [Option<u32>; 3], is_privileged: bool) -> bool {
+        if !is_privileged && !wanted.into_iter().flatten().all(|id| self.has(id)) {
+            return false;
+        }
+        let [real, effective, saved] = wanted;
+        self.real = real.unwrap_or(self.real);
+        self.effective = effective.unwrap_or(self.effective);
+        self.saved = saved.unwrap_or(self.saved);
+        self.fs = self.effective;
+        true
+    }
+
+    /// `setfsuid`, which tells the id before and no error.
+    pub fn set_fs(&mut self, id: u32, is_privileged: bool) -> u32 {
+        let before = self.fs;
+        if is_privileged || self.has(id) || id == before {
+            self.fs = id;
+        }
+        before
+    }
+
+    /// A new program begins; if its file says so, with its owner's id.
+    pub fn exec(&mut self, owner: Option<u32>) {
+        self.effective = owner.unwrap_or(self.effective);
+        (self.saved, self.fs) = (self.effective, self.effective);
+    }
+}
+
+/// Who a process is. It begins as root.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Credentials {
+    /// The user's ids.
+    pub user: Ids,
+    /// The group's.
+    pub group: Ids,
+    /// Further groups.
+    pub groups: Rc<Vec<u32>>,
+}
+
+impl Credentials {
+    /// Whether it may become anybody.
+    pub fn is_privileged(&self) -> bool {
+        self.user.effective == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(real: u32, effective: u32, saved: u32) -> Ids {
+        Ids { real, effective, saved, fs: effective }
+    }
+
+    #[test]
+    fn who_has_given_up_an_id_does_not_get_it_back() {
+        let mut user = Ids::default();
+        assert!(user.set(5, true) && user == ids(5, 5, 5));
+        assert!(!user.set(0, false) && !user.set_real(Some(0), None, false));
+        assert!(!user.set_all([None, Some(0), None], false) && user == ids(5, 5, 5));
+        // But who has only put it aside does.
+        let mut user = Ids::default();
+        assert!(user.set_all([None, Some(5), None], true) && user == ids(0, 5, 0));
+        assert!(user.set(0, false) && user == ids(0, 0, 0));
+        assert!(user.set_real(None, Some(7), true) && user == ids(0, 7, 7));
+        assert!(user.set_real(Some(7), Some(0), false) && user == ids(7, 0, 0));
+    }
+
+    #[test]
+    fn files_can_be_used_as_somebody_else() {
+        let mut user = ids(1, 2, 3);
+        assert_eq!((user.set_fs(9, false), user.fs), (2, 2));
+        assert_eq!((user.set_fs(3, false), user.fs), (2, 3));
+        assert_eq!((user.set_fs(9, true), user.fs), (3, 9));
+        user.exec(Some(4));
+        assert_eq!(user, ids(1, 4, 4));
+    }
+}

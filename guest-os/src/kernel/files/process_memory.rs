@@ -1,0 +1,91 @@
+//! `/proc/PID/mem` and `/proc/PID/pagemap`: a process's memory as files.
+//!
+//! A process's own memory is touched as by itself, so that pages come as they are needed. Of another's one finds what is in memory.
+
+use crate::hart::current;
+use crate::memory::mem::{self, FRAME_BYTES};
+use crate::memory::user;
+use crate::processes::process::{self, SharedSpace};
+use fs::{Errno, MemoryView};
+use isa::events::Access;
+use isa::{PAGE_SIZE, PhysAddr, VirtAddr};
+use mm::{FrameKind, PhysMem, layout};
+
+/// Bytes about a page in `pagemap`.
+const ENTRY_BYTES: u64 = 8;
+
+/// Reads what lies at `offset`; 0 behind the end, and of a process that is no more.
+pub fn read(pid: u32, view: MemoryView, offset: u64, into: &mut [u8]) -> Result<usize, Errno> {
+    let Some(space) = process::find(pid).and_then(|process| process.space.borrow().clone()) else {
+        return Ok(0);
+    };
+    match view {
+        MemoryView::Bytes if pid == current().process.pid => {
+            user::copy_in_some(offset, into).map_err(|_| Errno::EIO)
+        }
+        MemoryView::Bytes => each_piece(&space, offset, into.len(), Access::Read, |at, place| {
+            mem::memory().phys().read_bytes(at, &mut into[place]);
+        }),
+        MemoryView::Pages => read_entries(&space, offset, into),
+    }
+}
+
+/// Writes what lies at `offset`.
+pub fn write(pid: u32, offset: u64, bytes: &[u8]) -> Result<usize, Errno> {
+    let Some(space) = process::find(pid).and_then(|process| process.space.borrow().clone()) else {
+        return Ok(0);
+    };
+    if pid == current().process.pid {
+        return user::copy_out_some(offset, bytes).map_err(|_| Errno::EIO);
+    }
+    each_piece(&space, offset, bytes.len(), Access::Write, |at, place| {
+        mem::memory().phys_mut().write_bytes(at, &bytes[place]);
+    })
+}
+
+/// Hands the pieces of a range that are in memory to `action`, page by page, up to the first that is not: EIO if that is the first of all.
+fn each_piece(
+    space: &SharedSpace,
+    offset: u64,
+    len: usize,
+    access: Access,
+    mut action: impl FnMut(PhysAddr, core::ops::Range<usize>),
+) -> Result<usize, Errno> {
+    let mut done = 0;
+    while done < len {
+        let va = VirtAddr(offset.wrapping_add(done as u64));
+        let Some(at) = space.borrow().translate(&mem::memory(), va, access) else { break };
+        let room = usize::try_from(PAGE_SIZE - va.page_offset()).unwrap_or(FRAME_BYTES);
+        let end = len.min(done + room);
+        action(at, done..end);
+        done = end;
+    }
+    if done == 0 && len > 0 { Err(Errno::EIO) } else { Ok(done) }
+}
+
+fn read_entries(space: &SharedSpace, offset: u64, into: &mut [u8]) -> Result<usize, Errno> {
+    if !offset.is_multiple_of(ENTRY_BYTES) || !(into.len() as u64).is_multiple_of(ENTRY_BYTES) {
+        return Err(Errno::EINVAL);
+    }
+    let end = layout::USER_END_PAGE.0;
+    let mut done = 0;
+    for (page, entry) in (offset / ENTRY_BYTES..end).zip(into.as_chunks_mut().0) {
+        *entry = entry_of(space, isa::Vpn(page)).to_le_bytes();
+        done += entry.len();
+    }
+    Ok(done)
+}
+
+/// An entry as Documentation/admin-guide/mm/pagemap.rst has it.
+fn entry_of(space: &SharedSpace, page: isa::Vpn) -> u64 {
+    const PRESENT: u64 = 1 << 63;
+    const FILE_OR_SHARED: u64 = 1 << 61;
+    const EXCLUSIVE: u64 = 1 << 56;
+    let memory = mem::memory();
+    let pte = space.borrow().pte(&memory, page);
+    let Some(frame) = memory.frames().lookup(pte.ppn()).filter(|_| pte.is_valid()) else { return 0 };
+    let info = memory.frames().info(frame);
+    let is_file = matches!(info.kind, FrameKind::PageCache(_) | FrameKind::Orphan);
+    let flags = [(is_file, FILE_OR_SHARED), (info.maps == 1, EXCLUSIVE)];
+    flags.into_iter().fold(PRESENT | pte.ppn().0, |entry, (set, bit)| if set { entry | bit } else { entry })
+}

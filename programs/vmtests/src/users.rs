@@ -1,0 +1,306 @@
+//! Users: who may become whom, and what the files say to them; and what `/proc` shows of a process's memory.
+
+use core::ffi::CStr;
+
+use rt::abi::errno;
+use rt::abi::general as g;
+use rt::os::{self, Status};
+use rt::{Errno, PAGE_SIZE, Result};
+
+use crate::check::Outcome;
+use crate::exec::{refusal, unlink};
+use crate::memory::{READ_WRITE, map, munmap, temporary};
+use crate::raw::{peek, poke, sys};
+use crate::{check, check_eq, check_error, tests};
+
+tests! {
+    @Kernel ids_that_are_given_up, @Kernel permissions_of_files, @Kernel permissions_of_folders, @Kernel names_in_a_sticky_folder,
+    @Kernel owners_and_modes, @Kernel access_by_real_ids, names_only_take_no_change, @Kernel memory_as_a_file, @Kernel pages_as_a_file, @Kernel memory_in_numbers,
+    limits_in_words,
+}
+
+const AT: usize = (g::AT_FDCWD as isize).cast_unsigned();
+const PATH: &CStr = c"/tmp/vmtests.users";
+const FOLDER: &CStr = c"/tmp/vmtests.folder";
+const INSIDE: &CStr = c"/tmp/vmtests.folder/file";
+const USER: usize = 1000;
+const GROUP: usize = 2000;
+const SAME: usize = usize::MAX;
+
+fn at(path: &CStr) -> usize {
+    path.as_ptr() as usize
+}
+
+/// What a process of this user and group is answered: 0 or the error's number.
+fn as_user(ask: impl FnOnce() -> Result<usize>) -> Result<u32> {
+    let status = os::in_child(|| {
+        let became = sys(g::__NR_setgroups, [0, 0])
+            .and_then(|_| sys(g::__NR_setgid, [GROUP]))
+            .and_then(|_| sys(g::__NR_setuid, [USER]));
+        if became.is_err() {
+            return 255;
+        }
+        ask().err().map_or(0, |Errno(number)| number as i32)
+    })?;
+    match status {
+        Status::Exited(number) => Ok(number as u32),
+        _ => Ok(255),
+    }
+}
+
+fn open(path: &CStr, flags: u32) -> Result<usize> {
+    os::open(path, flags, 0o644).map(|fd| fd as usize)
+}
+
+fn chmod(path: &CStr, mode: usize) -> Result<usize> {
+    sys(g::__NR_fchmodat, [AT, at(path), mode])
+}
+
+fn chown(path: &CStr, user: usize, group: usize) -> Result<usize> {
+    sys(g::__NR_fchownat, [AT, at(path), user, group, 0])
+}
+
+/// Mode, owner and group.
+fn owner(path: &CStr) -> Result<(u32, u32, u32)> {
+    let mut stat = [0u32; 32];
+    sys(g::__NR_newfstatat, [AT, at(path), stat.as_mut_ptr() as usize, 0])?;
+    let stat = core::hint::black_box(stat);
+    Ok((stat[4] & 0o7777, stat[6], stat[7]))
+}
+
+/// Real, effective and saved id of the user.
+fn users() -> Result<[u32; 3]> {
+    let mut ids = [0u32; 3];
+    let [real, effective, saved] = [0, 1, 2].map(|index| &raw mut ids[index] as usize);
+    sys(g::__NR_getresuid, [real, effective, saved])?;
+    Ok(core::hint::black_box(ids))
+}
+
+fn ids_that_are_given_up() -> Outcome {
+    check_eq!(users()?, [0, 0, 0]);
+    // Put aside, and taken back.
+    sys(g::__NR_setresuid, [SAME, USER, SAME])?;
+    check_eq!((users()?, sys(g::__NR_geteuid, [])?, sys(g::__NR_getuid, [])?), ([0, 1000, 0], USER, 0));
+    check_error!(sys(g::__NR_setgroups, [0, 0]), EPERM);
+    check_error!(sys(g::__NR_setresuid, [SAME, 7, SAME]), EPERM);
+    sys(g::__NR_setuid, [0])?;
+    let groups = [7u32, 8];
+    sys(g::__NR_setgroups, [2, groups.as_ptr() as usize])?;
+    let mut told = [0u32; 2];
+    check_eq!(sys(g::__NR_getgroups, [2, told.as_mut_ptr() as usize])?, 2);
+    check_eq!(core::hint::black_box(told), groups);
+    check_error!(sys(g::__NR_getgroups, [1, told.as_mut_ptr() as usize]), EINVAL);
+    sys(g::__NR_setresgid, [1, 2, 3])?;
+    check_eq!((sys(g::__NR_getgid, [])?, sys(g::__NR_getegid, [])?), (1, 2));
+    check_error!(sys(g::__NR_setuid, [SAME]), EINVAL);
+    sys(g::__NR_setuid, [USER])?;
+    check_eq!(users()?, [1000, 1000, 1000]);
+    check_error!(sys(g::__NR_setuid, [0]), EPERM);
+    check_error!(sys(g::__NR_setreuid, [0, SAME]), EPERM);
+    check_error!(sys(g::__NR_setgid, [0]), EPERM);
+    sys(g::__NR_setgid, [3])?;
+    check_eq!(sys(g::__NR_setfsuid, [0])?, USER);
+    check_eq!(sys(g::__NR_setfsuid, [0])?, USER);
+    check_eq!(os::in_child(|| i32::from(users() != Ok([1000, 1000, 1000])))?, Status::Exited(0));
+    Ok(())
+}
+
+fn permissions_of_files() -> Outcome {
+    temporary(PATH, b"text")?;
+    let tries = || {
+        let opened = |flags| as_user(|| open(PATH, flags));
+        Ok::<_, Errno>((opened(g::O_RDONLY)?, opened(g::O_WRONLY)?, opened(g::O_RDONLY | g::O_TRUNC)?))
+    };
+    for (mode, read, write) in
+        [(0o600, errno::EACCES, errno::EACCES), (0o644, 0, errno::EACCES), (0o602, errno::EACCES, 0)]
+    {
+        chmod(PATH, mode)?;
+        let (got_read, got_write, _) = tries()?;
+        check_eq!((got_read, got_write), (read, write));
+    }
+    chmod(PATH, 0o644)?;
+    check_eq!(tries()?.2, errno::EACCES);
+    check_eq!(as_user(|| sys(g::__NR_truncate, [at(PATH), 0]))?, errno::EACCES);
+    check_eq!(as_user(|| open(PATH, g::O_PATH))?, 0);
+    // The group's bits are for the group, the owner's for the owner alone.
+    chmod(PATH, 0o640)?;
+    chown(PATH, 0, GROUP)?;
+    check_eq!(tries()?.0, 0);
+    chown(PATH, USER, 0)?;
+    chmod(PATH, 0o077)?;
+    check_eq!(tries()?.0, errno::EACCES);
+    // What is executed is what may be.
+    chmod(PATH, 0o700)?;
+    chown(PATH, 0, 0)?;
+    check_eq!(as_user(|| Err(refusal(PATH)?))?, errno::EACCES);
+    unlink(PATH)?;
+    Ok(())
+}
+
+fn permissions_of_folders() -> Outcome {
+    let _ = unlink(INSIDE);
+    let _ = sys(g::__NR_unlinkat, [AT, at(FOLDER), g::AT_REMOVEDIR as usize]);
+    sys(g::__NR_mkdirat, [AT, at(FOLDER), 0o755])?;
+    temporary(INSIDE, b"")?;
+    let tries = || {
+        let read = as_user(|| open(FOLDER, g::O_RDONLY | g::O_DIRECTORY))?;
+        let reach = as_user(|| open(INSIDE, g::O_RDONLY))?;
+        let make = as_user(|| sys(g::__NR_symlinkat, [at(c"x"), AT, at(c"/tmp/vmtests.folder/link")]))?;
+        let go = as_user(|| sys(g::__NR_chdir, [at(FOLDER)]))?;
+        Ok::<_, Errno>((read, reach, make, go))
+    };
+    let no = errno::EACCES;
+    check_eq!(tries()?, (0, 0, no, 0));
+    chmod(FOLDER, 0o711)?;
+    check_eq!(tries()?, (no, 0, no, 0));
+    chmod(FOLDER, 0o744)?;
+    check_eq!(tries()?, (0, no, no, no));
+    chmod(FOLDER, 0o777)?;
+    check_eq!(tries()?, (0, 0, 0, 0));
+    check_eq!(owner(c"/tmp/vmtests.folder")?, (0o777, 0, 0));
+    check_eq!(as_user(|| unlink(INSIDE))?, 0);
+    unlink(c"/tmp/vmtests.folder/link")?;
+    sys(g::__NR_unlinkat, [AT, at(FOLDER), g::AT_REMOVEDIR as usize])?;
+    Ok(())
+}
+
+fn names_in_a_sticky_folder() -> Outcome {
+    temporary(PATH, b"")?;
+    chmod(PATH, 0o666)?;
+    // /tmp is everybody's, and each keeps what is his own.
+    check_eq!(as_user(|| unlink(PATH))?, errno::EPERM);
+    let rename = |from: &CStr, to: &CStr| sys(g::__NR_renameat2, [AT, at(from), AT, at(to), 0]);
+    check_eq!(as_user(|| rename(PATH, c"/tmp/vmtests.other"))?, errno::EPERM);
+    const OWN: &CStr = c"/tmp/vmtests.own";
+    check_eq!(as_user(|| open(OWN, g::O_WRONLY | g::O_CREAT))?, 0);
+    check_eq!(owner(OWN)?, (0o644, 1000, 2000));
+    check_eq!(as_user(|| rename(OWN, PATH))?, errno::EPERM);
+    check_eq!(as_user(|| rename(OWN, c"/tmp/vmtests.other"))?, 0);
+    check_eq!(as_user(|| unlink(c"/tmp/vmtests.other"))?, 0);
+    unlink(PATH)?;
+    Ok(())
+}
+
+fn owners_and_modes() -> Outcome {
+    temporary(PATH, b"")?;
+    let times = |times: usize| as_user(|| sys(g::__NR_utimensat, [AT, at(PATH), times, 0]));
+    let some = [5u64, 0, 6, 0];
+    check_eq!(as_user(|| chmod(PATH, 0o777))?, errno::EPERM);
+    check_eq!(as_user(|| chown(PATH, USER, GROUP))?, errno::EPERM);
+    check_eq!((times(0)?, times(some.as_ptr() as usize)?), (errno::EACCES, errno::EPERM));
+    chmod(PATH, 0o666)?;
+    check_eq!((times(0)?, times(some.as_ptr() as usize)?), (0, errno::EPERM));
+    chown(PATH, USER, 7)?;
+    check_eq!((times(0)?, times(some.as_ptr() as usize)?), (0, 0));
+    check_eq!(as_user(|| chmod(PATH, 0o6755))?, 0);
+    check_eq!(owner(PATH)?, (0o4755, 1000, 7)); // not of the file's group
+    check_eq!(as_user(|| chown(PATH, 0, SAME))?, errno::EPERM);
+    check_eq!(as_user(|| chown(PATH, SAME, 8))?, errno::EPERM);
+    check_eq!(as_user(|| chown(PATH, SAME, GROUP))?, 0);
+    check_eq!(owner(PATH)?, (0o755, 1000, 2000));
+    unlink(PATH)?;
+    Ok(())
+}
+
+fn access_by_real_ids() -> Outcome {
+    temporary(PATH, b"")?;
+    chmod(PATH, 0o600)?;
+    let ask = |mode: u32| sys(g::__NR_faccessat, [AT, at(PATH), mode as usize]);
+    let ask_effective =
+        |mode: u32| sys(g::__NR_faccessat2, [AT, at(PATH), mode as usize, g::AT_EACCESS as usize]);
+    check_eq!((ask(g::R_OK)?, ask_effective(g::R_OK | g::W_OK)?), (0, 0));
+    sys(g::__NR_setresuid, [SAME, USER, SAME])?;
+    check_eq!(ask(g::R_OK | g::W_OK)?, 0);
+    check_error!(ask_effective(g::R_OK), EACCES);
+    sys(g::__NR_setresuid, [SAME, 0, SAME])?;
+    sys(g::__NR_setresuid, [USER, SAME, SAME])?;
+    check_error!(ask(g::R_OK), EACCES);
+    check_eq!(ask_effective(g::R_OK)?, 0);
+    unlink(PATH)?;
+    Ok(())
+}
+
+fn names_only_take_no_change() -> Outcome {
+    temporary(PATH, b"")?;
+    let name = open(PATH, g::O_PATH)?;
+    check_error!(sys(g::__NR_fchmod, [name, 0o600]), EBADF);
+    check_error!(sys(g::__NR_fchown, [name, 0, 0]), EBADF);
+    check_error!(sys(g::__NR_fcntl, [name, g::F_SETFL as usize, 0]), EBADF);
+    // One number twice is an error before it is looked at.
+    check_error!(sys(g::__NR_dup3, [99, 99, 0]), EINVAL);
+    unlink(PATH)?;
+    Ok(())
+}
+
+/// The text of a file of `/proc`.
+fn text<'a>(path: &CStr, into: &'a mut [u8]) -> Result<&'a [u8]> {
+    let fd = os::open(path, g::O_RDONLY, 0)?;
+    let mut len = 0;
+    loop {
+        match os::read(fd, &mut into[len..])? {
+            0 => break,
+            count => len += count,
+        }
+    }
+    os::close(fd)?;
+    Ok(&into[..len])
+}
+
+fn memory_as_a_file() -> Outcome {
+    let mem = open(c"/proc/self/mem", g::O_RDWR)?;
+    let page = map(2, READ_WRITE)?;
+    munmap(page + PAGE_SIZE, PAGE_SIZE)?;
+    poke(page + PAGE_SIZE - 1, 5);
+    let mut bytes = [0u8; 4];
+    let read = |bytes: &mut [u8], from: usize| {
+        sys(g::__NR_pread64, [mem, bytes.as_mut_ptr() as usize, bytes.len(), from])
+    };
+    check_eq!(read(&mut bytes, page + PAGE_SIZE - 2)?, 2);
+    check_eq!(bytes, [0, 5, 0, 0]);
+    check_error!(read(&mut bytes, page + PAGE_SIZE), EIO);
+    check_eq!(sys(g::__NR_pwrite64, [mem, b"xy".as_ptr() as usize, 2, page])?, 2);
+    check_eq!((peek(page), peek(page + 1)), (b'x', b'y'));
+    Ok(())
+}
+
+fn pages_as_a_file() -> Outcome {
+    let pagemap = open(c"/proc/self/pagemap", g::O_RDONLY)?;
+    let page = map(2, READ_WRITE)?;
+    poke(page + PAGE_SIZE, 5);
+    let mut entries = [0u64; 2];
+    let at = page / PAGE_SIZE * 8;
+    check_eq!(sys(g::__NR_pread64, [pagemap, entries.as_mut_ptr() as usize, 16, at])?, 16);
+    let entries = core::hint::black_box(entries);
+    // Present, exclusively mapped, no file's, and somewhere.
+    check_eq!(entries[0], 0);
+    check_eq!(entries[1] >> 55 & 0b1_0100_0011, 0b1_0000_0010);
+    check!(entries[1] & ((1 << 55) - 1) != 0);
+    check_error!(sys(g::__NR_pread64, [pagemap, page, 8, 4]), EINVAL);
+    check_error!(open(c"/proc/self/pagemap", g::O_RDWR), EACCES);
+    Ok(())
+}
+
+fn memory_in_numbers() -> Outcome {
+    let page = map(40, READ_WRITE)?;
+    (0..30).for_each(|index| poke(page + index * PAGE_SIZE, 5));
+    let mut buffer = [0; 16 << 10];
+    let smaps = text(c"/proc/self/smaps", &mut buffer)?;
+    let found = |line: &[u8]| smaps.windows(line.len()).any(|window| window == line);
+    check!(found(b"Rss:                 120 kB\n") && found(b"Private_Dirty:       120 kB\n"));
+    check!(found(b"Size:                160 kB\n") && found(b"[stack]\nSize:"));
+    Ok(())
+}
+
+fn limits_in_words() -> Outcome {
+    let limit = [100u64, 200];
+    sys(g::__NR_setrlimit, [g::RLIMIT_NOFILE as usize, limit.as_ptr() as usize])?;
+    let mut buffer = [0; 4 << 10];
+    let limits = text(c"/proc/self/limits", &mut buffer)?;
+    let line = b"Max open files            100                  200                  files     \n";
+    check!(limits.windows(line.len()).any(|window| window == line));
+    check!(
+        limits
+            .starts_with(b"Limit                     Soft Limit           Hard Limit           Units     \n")
+    );
+    Ok(())
+}
