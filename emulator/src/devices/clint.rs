@@ -126,7 +126,7 @@ impl Clint {
         };
         Ok(match offset {
             ..MTIMECMP => hart_at(0, 4).map(|hart| (Register::Msip(hart), Half::Low)),
-            ..MTIME => hart_at(MTIMECMP, 8).map(|hart| (Register::MtimeCmp(hart), half)),
+            MTIMECMP..MTIME => hart_at(MTIMECMP, 8).map(|hart| (Register::MtimeCmp(hart), half)),
             _ => Some((Register::Mtime, half)),
         })
     }

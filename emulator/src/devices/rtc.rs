@@ -80,7 +80,7 @@ impl Rtc {
             ALARM_HIGH => Ok(self.alarm_ns >> 32),
             IRQ_ENABLED => Ok(u64::from(self.irq_enabled)),
             ALARM_STATUS => Ok(u64::from(self.alarm_armed)),
-            ..END => Ok(0),
+            _ if offset < END => Ok(0),
             _ => Err(AccessFault),
         }
     }
@@ -103,7 +103,7 @@ impl Rtc {
             IRQ_ENABLED => self.irq_enabled = value & 1 != 0,
             CLEAR_ALARM => self.alarm_armed = false,
             CLEAR_INTERRUPT => self.irq_pending = false,
-            ..END => {}
+            _ if offset < END => {}
             _ => return Err(AccessFault),
         }
         Ok(())
