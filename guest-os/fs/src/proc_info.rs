@@ -12,6 +12,10 @@ pub trait ProcInfo: Send {
     fn current(&self) -> u32;
     /// As whom the running process uses files, or, for `access`, by whom it was started.
     fn identity(&self, by_real_ids: bool) -> Identity;
+    /// Whether that is root, who is asked nothing: cheaper to say.
+    fn is_root(&self, by_real_ids: bool) -> bool {
+        self.identity(by_real_ids).is_root()
+    }
     /// Visits all processes, ascending, until `visit` says stop (false).
     fn each_process(&self, visit: &mut dyn FnMut(u32) -> bool);
     /// Visits the threads of a process, ascending, until `visit` says stop (false).

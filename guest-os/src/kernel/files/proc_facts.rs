@@ -34,6 +34,12 @@ impl ProcInfo for KernelFacts {
         let id = |ids: &::proc::Ids| if by_real_ids { ids.real } else { ids.fs };
         Identity { user: id(&who.user), group: id(&who.group), groups: who.groups.clone() }
     }
+    fn is_root(&self, by_real_ids: bool) -> bool {
+        let current = current();
+        let user = current.process.credentials.borrow().user;
+        let id = if by_real_ids { user.real } else { user.fs };
+        id == 0
+    }
     fn each_process(&self, visit: &mut dyn FnMut(u32) -> bool) {
         let mut after = 0;
         while let Some((pid, _)) = process::table(|t| t.next_living(after)) {
