@@ -15,9 +15,9 @@ use crate::raw::{Action, on_signal, peek64, sys};
 use crate::{check, check_eq, check_error, tests};
 
 tests! {
-    waitid_tells, waitid_leaves, waitid_chooses, waitid_of_stopped, waitid_errors, wait_though_nothing_can_be_told, wait_for_the_smallest_number,
+    @Kernel waitid_tells, waitid_leaves, @Kernel waitid_chooses, @Kernel waitid_of_stopped, waitid_errors, wait_though_nothing_can_be_told, wait_for_the_smallest_number,
     @Kernel wait_by_kind, @Kernel stops_are_told, @Kernel stops_are_not_told, death_signal, @Kernel orphans_are_adopted, @Kernel brothers, @Kernel child_shares_descriptors,
-    @Kernel child_shares_directory, groups_of_zombies, @Kernel group_after_exec, orphaned_group, @Kernel orphaned_group_does_not_stop, dump_is_told,
+    @Kernel child_shares_directory, groups_of_zombies, @Kernel group_after_exec, @Kernel orphaned_group, @Kernel orphaned_group_does_not_stop, dump_is_told,
 }
 
 fn address<T>(value: &mut T) -> usize {

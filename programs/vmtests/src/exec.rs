@@ -32,8 +32,6 @@ pub fn play(role: &str, args: Args) -> i32 {
         "descriptors" => {
             (3..32).filter(|&fd| sys(g::__NR_fcntl, [fd, g::F_GETFD as usize]).is_ok()).count() as i32
         }
-        // Reads until nobody writes any more.
-        "reader" => i32::from(os::read(0, &mut [0]) != Ok(0)),
         "thread" => i32::from(sys(g::__NR_gettid, []) != Ok(os::getpid() as usize)),
         "pid" => i32::from(args.number(2, 0) != os::getpid() as usize),
         "handler" => {
