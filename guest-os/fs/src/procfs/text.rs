@@ -220,7 +220,7 @@ fn use_of_all(info: &dyn ProcInfo, pid: u32) -> Result<MapUse, Errno> {
 }
 
 pub(super) fn limits(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(), Errno> {
-    const ROWS: [(&str, &str); 16] = [
+    static ROWS: [(&str, &str); 16] = [
         ("Max cpu time", "seconds"),
         ("Max file size", "bytes"),
         ("Max data size", "bytes"),
@@ -241,7 +241,7 @@ pub(super) fn limits(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<()
     let limits = info.limits(pid).ok_or(Errno::ESRCH)?;
     let number = |limit: u64| if limit == u64::MAX { "unlimited".to_string() } else { limit.to_string() };
     line(out, format_args!("{:<26}{:<21}{:<21}{:<10}", "Limit", "Soft Limit", "Hard Limit", "Units"))?;
-    for ((name, unit), (soft, hard)) in ROWS.into_iter().zip(limits) {
+    for ((name, unit), &(soft, hard)) in ROWS.iter().zip(&limits) {
         line(out, format_args!("{name:<26}{:<21}{:<21}{unit:<10}", number(soft), number(hard)))?;
     }
     Ok(())
