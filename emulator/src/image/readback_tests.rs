@@ -91,6 +91,9 @@ impl ::fs::ProcInfo for NoProcesses {
     fn current(&self) -> u32 {
         1
     }
+    fn identity(&self, _: bool) -> ::fs::Identity {
+        ::fs::Identity::default()
+    }
     fn each_process(&self, _: &mut dyn FnMut(u32) -> bool) {}
     fn each_thread(&self, _: u32, _: &mut dyn FnMut(u32) -> bool) {}
     fn process(&self, _: u32) -> Option<::fs::ProcessInfo> {
@@ -114,6 +117,16 @@ impl ::fs::ProcInfo for NoProcesses {
         _: &mut dyn FnMut(&::fs::MapInfo<'_>) -> Result<(), Errno>,
     ) -> Result<(), Errno> {
         Ok(())
+    }
+    fn each_map_use(
+        &self,
+        _: u32,
+        _: &mut dyn FnMut(&::fs::MapInfo<'_>, &::fs::MapUse) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        Ok(())
+    }
+    fn limits(&self, _: u32) -> Option<[(u64, u64); 16]> {
+        None
     }
     fn each_descriptor(&self, _: u32, _: &mut dyn FnMut(u32) -> bool) {}
     fn descriptor(&self, _: u32, _: u32) -> Result<Vec<u8>, Errno> {

@@ -262,7 +262,7 @@ impl Vfs {
         self.tmpfs_for_change(inode.id.fs)?;
         let stat = self.stat(inode)?;
         let may_change = uid.is_none_or(|uid| uid == stat.uid) && gid.is_none_or(|gid| who.is_in(gid));
-        if !who.is_root() && !(who.owns(&stat) && may_change) {
+        if !(who.is_root() || who.owns(&stat) && may_change) {
             return Err(Errno::EPERM);
         }
         let tmpfs = self.tmpfs_for_change(inode.id.fs)?;

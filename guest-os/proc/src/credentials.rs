@@ -38,7 +38,7 @@ impl Ids {
     /// `setreuid`; `None` leaves an id as it is.
     pub fn set_real(&mut self, real: Option<u32>, effective: Option<u32>, is_privileged: bool) -> bool {
         let may_be_real = real.is_none_or(|id| id == self.real || id == self.effective);
-        if !is_privileged && !(may_be_real && effective.is_none_or(|id| self.has(id))) {
+        if !(is_privileged || may_be_real && effective.is_none_or(|id| self.has(id))) {
             return false;
         }
         let new = effective.unwrap_or(self.effective);
