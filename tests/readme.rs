@@ -1,14 +1,14 @@
 //! Every command that README.md shows works as written.
 //!
-//! Each line of its `sh` blocks is run (with the binary under test in place of `target/release/folio`), or, for `make` and
-//! `cargo`, checked against the Makefile: those are what runs this test.
+//! Each line of its `sh` blocks is run by a shell as it stands, in a folder where `target/release/folio` is the binary under test, or,
+//! for `make` and `cargo`, checked against the Makefile: those are what runs this test.
 
 #![allow(clippy::unwrap_used)] // in functions that only tests call
 
 mod support;
 
 use std::path::PathBuf;
-use support::{TempDir, folio, missing, root, run_with_input};
+use support::{TempDir, child, missing, root, run_with_input};
 
 /// Debian's static busybox, as `make setup-test` has fetched it; `None` if the user asked to do without.
 fn busybox() -> Option<PathBuf> {
@@ -47,6 +47,9 @@ fn every_command_shown_is_known_and_runs() {
     let (_, hello) =
         guest_os::PROGRAMS.iter().find(|(name, _)| *name == "hello").expect("the demo hello is embedded");
     std::fs::write(dir.file("my-static-program"), hello).unwrap();
+    std::fs::create_dir_all(dir.file("target/release")).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_folio"), dir.file("target/release/folio")).unwrap();
+    std::os::unix::fs::symlink(root().join("programs"), dir.file("programs")).unwrap();
     let busybox = busybox();
     if let Some(file) = &busybox {
         std::fs::copy(file, dir.file("busybox")).unwrap();
@@ -62,14 +65,26 @@ fn every_command_shown_is_known_and_runs() {
             // What is installed is looked at in tests/embedding.rs.
             "cargo" => assert!(["build", "test", "bench", "run", "install"].contains(&words[1]), "{command}"),
             "target/release/folio" if busybox.is_none() && words.contains(&"./busybox") => {}
-            "target/release/folio" => {
-                let mut run_it = folio(&words[1..]);
-                run_it.current_dir(dir.path());
+            "target/release/folio" | "for" | "echo" => {
+                let mut shell = child::command("sh");
+                shell.args(["-c", &command]).current_dir(dir.path());
                 // Who types a command that prompts goes on typing.
-                let input = if words.contains(&"--debug") { "continue\n" } else { "" };
-                let ran = run_with_input(run_it, input.as_bytes());
-                assert_eq!(ran.status, 0, "{command}: {}", ran.stderr);
-                assert!(!ran.stdout.is_empty(), "{command} printed nothing");
+                let prompts = words.contains(&"--debug") || words.contains(&"debug");
+                let ran = run_with_input(shell, if prompts { b"continue\n" } else { b"" });
+                let told = format!("{command}: {}", ran.stderr);
+                match (words[0], words[1], prompts) {
+                    // It dies, and the line that says why is the one shown beside the command.
+                    ("target/release/folio", "./crash", _) => {
+                        assert_eq!(ran.status, 128 + 11, "{told}");
+                        assert!(ran.stderr.contains("SIGSEGV: read of 0x0 at sum+0x"), "{told}");
+                    }
+                    (_, _, true) if command.ends_with("./crash") => {
+                        assert!(ran.status == 0 && ran.stderr.contains("<sum+0x"), "{told}");
+                    }
+                    _ => assert_eq!(ran.status, 0, "{told}"),
+                }
+                let printed = if prompts { &ran.stderr } else { &ran.stdout };
+                assert!(words[0] == "for" || !printed.is_empty(), "{command} printed nothing");
             }
             other => panic!("README shows a command that no test runs: {other}"),
         }
