@@ -295,7 +295,7 @@ const SHORT: &[(&[&str], u64)] = &[
 #[test]
 fn an_event_that_is_left_out_is_found() {
     // What changes nothing that the view keeps (a reused frame becomes writable, a shared one read-only, a page is marked; the view keeps no
-    // W, A and D), what `cache_fill` has told already (`disk_read`), and what no guest tells yet.
+    // W, A and D), what `cache_fill` has told already (`disk_read`), what is not of memory (`signal`), and what no guest tells yet.
     const NO_CHANGE: &[EventKind] = &[
         EventKind::CowReuse,
         EventKind::Accessed,
@@ -308,6 +308,7 @@ fn an_event_that_is_left_out_is_found() {
         EventKind::OutOfFrames,
         EventKind::DiskRead,
         EventKind::ExecRefused,
+        EventKind::Signal,
         EventKind::Shutdown,
         EventKind::TlbMiss,
         EventKind::TlbEvict,

@@ -5,6 +5,10 @@
 //! in RAM and stores its physical address to [`crate::hostdev::REG_EVENT`]; the machine stamps it with its
 //! own [`Step`](crate::Step). Whatever Folio knows of the guest OS, it knows by folding this stream.
 
+mod signal;
+
+pub use signal::{CutShort, SignalEffect, SignalTold};
+
 /// Most bytes of text that follow a record.
 pub const MAX_TEXT: usize = 240;
 
@@ -99,8 +103,10 @@ kinds! {
     ExecRefused = 36, "exec_refused";
     /// A thread was made: `tid` is its maker, `detail` its number.
     Thread = 37, "thread";
-    /// A thread ended, and its process goes on.
+    /// A thread ended, and its process goes on: `detail` = the status in the encoding of `wait4`.
     ThreadExit = 38, "thread_exit";
+    /// A signal was acted on, or dropped since it is ignored: [`SignalTold`] says how the record is read.
+    Signal = 39, "signal";
     /// The kernel finished booting: `detail` = frames it may hand out, `detail2` = bytes of its heap, `detail3` = physical address of its
     /// frame table ([`crate::frame_table`]).
     Boot = 40, "boot";
@@ -155,6 +161,7 @@ impl EventKind {
             | Self::ExecRefused
             | Self::Thread
             | Self::ThreadExit
+            | Self::Signal
             | Self::Boot
             | Self::Shutdown
             | Self::FrameTake

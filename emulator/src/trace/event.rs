@@ -7,8 +7,8 @@
 
 use isa::Step;
 use isa::events::{
-    EventKind, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY, SegvReason, VMA_EXEC, VMA_READ, VMA_SHARED,
-    VMA_WRITE,
+    EventKind, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY, SegvReason, SignalTold, VMA_EXEC, VMA_READ,
+    VMA_SHARED, VMA_WRITE,
 };
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -99,7 +99,8 @@ fn detail_names(kind: EventKind) -> [Option<(&'static str, Form)>; 3] {
         K::Mprotect => [None, None, Some(("permissions", Form::Permissions))],
         K::Fork => [number("child"), hex("satp"), number("child_space")],
         K::Exec => [hex("entry"), hex("satp"), None],
-        K::Exit => [number("status"), None, None],
+        K::Exit | K::ThreadExit => [number("status"), None, None],
+        K::Signal => [number("signal"), number("sender"), hex("value")],
         K::Switch => [None, hex("satp"), None],
         K::DiskRead => [number("sector"), number("bytes"), hex("file")],
         K::ExecRefused => [number("errno"), None, None],
@@ -120,7 +121,6 @@ fn detail_names(kind: EventKind) -> [Option<(&'static str, Form)>; 3] {
         | K::Brk
         | K::OutOfFrames
         | K::FrameFree
-        | K::ThreadExit
         | K::TlbMiss
         | K::TlbEvict
         | K::TlbFlush => [None; 3],
@@ -195,6 +195,10 @@ impl Serialize for Event {
         }
         if self.kind() == Some(EventKind::Fork) {
             line.serialize_entry("clone_flags", &hex(record.flags))?;
+        }
+        if let Some(told) = SignalTold::read(record) {
+            line.serialize_entry("code", &told.code)?;
+            line.serialize_entry("effect", told.effect.name())?;
         }
         if !self.text.is_empty() {
             line.serialize_entry("text", &self.text)?;

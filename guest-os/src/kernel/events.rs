@@ -4,9 +4,10 @@ use crate::devices::drivers::host;
 use crate::hart::hart;
 use crate::processes::thread::Thread;
 use isa::Ppn;
-use isa::events::{EventKind, EventRecord};
+use isa::events::{CutShort, EventKind, EventRecord, SignalEffect, SignalTold};
 use mm::vma::Backing;
 use mm::{FrameNote, PageRange, Vma};
+use proc::SigInfo;
 
 /// Reports an event with a text, of the running thread unless the record names one.
 pub fn report_text(record: EventRecord, text: &[u8]) {
@@ -53,6 +54,23 @@ pub fn of(kind: EventKind) -> EventRecord {
 pub fn about(kind: EventKind, thread: &Thread) -> EventRecord {
     let (pid, tid) = (u64::from(thread.process.pid), u64::from(thread.tid().0));
     EventRecord { pid, tid, space: thread.process.space_id(), ..of(kind) }
+}
+
+/// A signal of `thread` came to this; `cut_short` is the call that it broke off.
+pub fn signal(thread: &Thread, info: &SigInfo, effect: SignalEffect, cut_short: Option<CutShort>) {
+    let (pc, result) = thread.frame.try_borrow().map_or((0, 0), |frame| (frame.pc, frame.x[10]));
+    let told = SignalTold {
+        signal: u64::from(info.signal.number()),
+        code: info.code,
+        sender: u64::from(info.pid),
+        value: info.value,
+        effect,
+        cut_short,
+        result,
+    };
+    let mut record = EventRecord { pc, ..about(EventKind::Signal, thread) };
+    told.write(&mut record);
+    report(record);
 }
 
 /// A record of this kind about a range of pages.

@@ -212,10 +212,12 @@ impl SigInfo {
 pub enum Delivery {
     /// Nothing.
     None,
+    /// Nothing, for this signal: it is ignored. Others may be pending.
+    Ignored(SigInfo),
     /// End the process.
-    Terminate(Signal),
+    Terminate(SigInfo),
     /// Stop it until SIGCONT or SIGKILL.
-    Stop(Signal),
+    Stop(SigInfo),
     /// Run a handler, with these signals blocked afterwards; the mask before is to be saved in the frame.
     Handler {
         /// The signal.

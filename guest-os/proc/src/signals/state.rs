@@ -68,11 +68,15 @@ impl ProcessSignals {
     /// Makes a signal pending for whichever thread takes it. `kept` are the signals that every thread [keeps](ThreadSignals::kept).
     /// Whether there is something to take: a thread that does not block it is to be woken.
     pub fn post(&mut self, info: SigInfo, kept: SignalSet) -> Result<bool, QueueFull> {
-        if self.is_ignored(info.signal) && !kept.contains(info.signal) {
+        if self.drops(info.signal, kept) {
             return Ok(info.signal == Signal::CONT);
         }
         self.pending.add(info, self.queue_limit)?;
         Ok(true)
+    }
+    /// Whether a signal that is sent now vanishes: it is ignored, and not one of those that are [kept](ThreadSignals::kept).
+    pub fn drops(&self, signal: Signal, kept: SignalSet) -> bool {
+        self.is_ignored(signal) && !kept.contains(signal)
     }
     /// Pending stops vanish: SIGCONT has come, to whichever thread.
     pub fn discard_stops(&mut self) {
@@ -165,7 +169,7 @@ impl ThreadSignals {
     }
     /// Makes a signal pending for this thread alone. Returns whether it is to be woken.
     pub fn post(&mut self, process: &ProcessSignals, info: SigInfo) -> Result<bool, QueueFull> {
-        if process.is_ignored(info.signal) && !self.kept().contains(info.signal) {
+        if process.drops(info.signal, self.kept()) {
             return Ok(info.signal == Signal::CONT);
         }
         self.pending.add(info, process.queue_limit)?;
@@ -190,17 +194,17 @@ impl ThreadSignals {
     }
     /// Takes the next unblocked pending signal, its own before its process's, and says what to do about it.
     pub fn deliver(&mut self, process: &mut ProcessSignals) -> Delivery {
-        while let Some(info) = self.take(process, SignalSet(!self.blocked.0)) {
-            let action = process.action(info.signal);
-            match (action.disposition(), info.signal.default_action()) {
-                (Disposition::Ignore, _)
-                | (Disposition::Default, DefaultAction::Ignore | DefaultAction::Continue) => {}
-                (Disposition::Default, DefaultAction::Terminate) => return Delivery::Terminate(info.signal),
-                (Disposition::Default, DefaultAction::Stop) => return Delivery::Stop(info.signal),
-                (Disposition::Handler, _) => return self.start_handler(process, info, action),
+        let Some(info) = self.take(process, SignalSet(!self.blocked.0)) else { return Delivery::None };
+        let action = process.action(info.signal);
+        match (action.disposition(), info.signal.default_action()) {
+            (Disposition::Ignore, _)
+            | (Disposition::Default, DefaultAction::Ignore | DefaultAction::Continue) => {
+                Delivery::Ignored(info)
             }
+            (Disposition::Default, DefaultAction::Terminate) => Delivery::Terminate(info),
+            (Disposition::Default, DefaultAction::Stop) => Delivery::Stop(info),
+            (Disposition::Handler, _) => self.start_handler(process, info, action),
         }
-        Delivery::None
     }
     /// Takes one of the pending signals in `set` without delivering it (`rt_sigtimedwait`).
     pub fn take(&mut self, process: &mut ProcessSignals, set: SignalSet) -> Option<SigInfo> {
@@ -250,10 +254,10 @@ mod tests {
     #[test]
     fn default_actions() {
         for (signal, expected) in [
-            (Signal::TERM, Delivery::Terminate(Signal::TERM)),
+            (Signal::TERM, Delivery::Terminate(sent(Signal::TERM))),
             (Signal::CHLD, Delivery::None),
             (Signal::CONT, Delivery::None),
-            (Signal::TSTP, Delivery::Stop(Signal::TSTP)),
+            (Signal::TSTP, Delivery::Stop(sent(Signal::TSTP))),
         ] {
             let (mut process, mut thread) = (ProcessSignals::default(), ThreadSignals::default());
             process.post(sent(signal), thread.kept()).unwrap();
@@ -310,7 +314,7 @@ mod tests {
         process.post(sent(Signal::INT), SignalSet::default()).unwrap();
         thread.post(&process, sent(Signal::TERM)).unwrap();
         assert!(matches!(thread.deliver(&mut process), Delivery::Handler { .. }));
-        assert_eq!(thread.deliver(&mut process), Delivery::Terminate(Signal::INT));
+        assert_eq!(thread.deliver(&mut process), Delivery::Terminate(sent(Signal::INT)));
     }
 
     #[test]
@@ -324,6 +328,17 @@ mod tests {
         thread.suspend_with(SignalSet::default());
         assert_eq!(process.post(sent(Signal::CHLD), thread.kept()), Ok(true));
         assert_eq!(thread.take(&mut process, only(Signal::CHLD)), Some(sent(Signal::CHLD)));
+    }
+
+    #[test]
+    fn one_that_was_kept_and_is_still_ignored_does_nothing() {
+        let (mut process, mut thread) = (ProcessSignals::default(), ThreadSignals::default());
+        thread.set_blocked(only(Signal::CHLD));
+        process.post(sent(Signal::CHLD), thread.kept()).unwrap();
+        thread.set_blocked(SignalSet::default());
+        assert_eq!(thread.deliver(&mut process), Delivery::Ignored(sent(Signal::CHLD)));
+        assert_eq!(thread.deliver(&mut process), Delivery::None);
+        assert!(process.drops(Signal::CHLD, thread.kept()) && !process.drops(Signal::TERM, thread.kept()));
     }
 
     #[test]
@@ -368,8 +383,9 @@ mod tests {
         let (mut process, mut thread) = with_action(Signal::SEGV, IGNORE);
         let _ = process.set_action(Signal::HUP, HANDLER);
         thread.post(&process, sent(Signal::HUP)).unwrap();
-        thread.force(&mut process, SigInfo { signal: Signal::SEGV, code: 1, pid: 0, value: 0x40 });
-        assert_eq!(thread.deliver(&mut process), Delivery::Terminate(Signal::SEGV));
+        let fault = SigInfo { signal: Signal::SEGV, code: 1, pid: 0, value: 0x40 };
+        thread.force(&mut process, fault);
+        assert_eq!(thread.deliver(&mut process), Delivery::Terminate(fault));
     }
 
     #[test]

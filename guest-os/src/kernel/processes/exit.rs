@@ -16,7 +16,7 @@ use crate::syscall::files::give_up_descriptors;
 use crate::syscall::futex;
 use alloc::rc::Rc;
 use fs::Errno;
-use isa::events::{EventKind, EventRecord};
+use isa::events::{EventKind, EventRecord, SignalEffect};
 use proc::{ExitStatus, Pid, QueueFull, SigInfo, Signal, SignalSet};
 
 /// The first process; the run ends with it.
@@ -43,7 +43,14 @@ fn end(status: ExitStatus) {
     }
     // Nothing sleeps from here to the switch: who finds itself the last one is.
     hart().fp.borrow_mut().forget(thread.tid());
-    events::report(events::about(EventKind::ThreadExit, &thread));
+    let told = process.ending.get().unwrap_or(if thread.is_condemned.get() {
+        // By `execve`: as Linux tells it.
+        ExitStatus::Exited(0)
+    } else {
+        status
+    });
+    let detail = u64::from(told.to_wait_status());
+    events::report(EventRecord { detail, ..events::about(EventKind::ThreadExit, &thread) });
     thread.count_system_time();
     process.keep_usage(&thread.usage.get());
     table(|t| t.remove_thread(thread.tid(), process.pid));
@@ -161,10 +168,14 @@ pub fn send(process: &Process, info: SigInfo) {
 pub fn try_send(process: &Process, info: SigInfo) -> Result<(), QueueFull> {
     let mut kept = SignalSet(u64::MAX);
     process::each_thread(process.pid, |thread| kept = SignalSet(kept.0 & thread.signals.borrow().kept().0));
+    let mut is_to_tell = process.signals.borrow().drops(info.signal, kept);
     let is_to_wake = process.signals.borrow_mut().post(info, kept)?;
     go_on(process, info.signal);
     let mut is_taken = !is_to_wake;
     process::each_thread(process.pid, |thread| {
+        if core::mem::take(&mut is_to_tell) {
+            events::signal(thread, &info, SignalEffect::Ignored, None);
+        }
         if !is_taken && !thread.signals.borrow().blocked().contains(info.signal) {
             scheduler(|s| s.interrupt(thread.tid()));
             // All threads end by a SIGKILL: each may as well wake now.
@@ -176,6 +187,9 @@ pub fn try_send(process: &Process, info: SigInfo) -> Result<(), QueueFull> {
 
 /// Sends a signal to one thread.
 pub fn send_to_thread(thread: &Thread, info: SigInfo) -> Result<(), QueueFull> {
+    if thread.process.signals.borrow().drops(info.signal, thread.signals.borrow().kept()) {
+        events::signal(thread, &info, SignalEffect::Ignored, None);
+    }
     let is_to_wake = thread.try_post(info)?;
     go_on(&thread.process, info.signal);
     if is_to_wake {

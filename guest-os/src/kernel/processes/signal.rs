@@ -1,6 +1,7 @@
 //! Delivering signals: default actions, and handlers with the frame that Linux riscv64 builds for them.
 
 use crate::arch::{FpState, TrapFrame};
+use crate::events;
 use crate::hart::hart;
 use crate::memory::user;
 use crate::processes::process::{Process, table};
@@ -10,6 +11,7 @@ use crate::processes::{children, exit};
 use alloc::vec::Vec;
 use fs::Errno;
 use isa::csr::mstatus;
+use isa::events::{CutShort, SignalEffect};
 use linux_raw_sys::general as linux;
 use proc::{Action, AltStack, AltStackError, ChildEvent, Delivery, ExitStatus, SigInfo, Signal, SignalSet};
 
@@ -46,6 +48,7 @@ fn act(thread: &Thread, process: &Process) -> Option<ExitStatus> {
             children::tell_stop(process, ChildEvent::Continued);
         }
         let delivery = thread.signals.borrow_mut().deliver(&mut process.signals.borrow_mut());
+        let cut_short = interrupted.map(|call| call.resumption);
         match delivery {
             Delivery::None => {
                 if let Some(call) = interrupted {
@@ -54,28 +57,35 @@ fn act(thread: &Thread, process: &Process) -> Option<ExitStatus> {
                 thread.signals.borrow_mut().end_suspension();
                 return None;
             }
-            Delivery::Terminate(signal) => return Some(terminate(thread, signal)),
-            Delivery::Stop(signal) => stop(process, signal),
+            Delivery::Ignored(info) => events::signal(thread, &info, SignalEffect::Ignored, cut_short),
+            Delivery::Terminate(info) => return Some(terminate(thread, &info, cut_short)),
+            Delivery::Stop(info) => {
+                events::signal(thread, &info, SignalEffect::Stopped, cut_short);
+                stop(process, info.signal);
+            }
             Delivery::Handler { info, action, saved_mask } => {
+                events::signal(thread, &info, SignalEffect::Handled, cut_short);
                 if let Some(call) = interrupted.take() {
                     call.interrupted(&mut thread.frame.borrow_mut(), action.has(linux::SA_RESTART));
                 }
                 if start_handler(thread, &info, &action, saved_mask).is_err() {
                     // No room for the frame: as in Linux, SIGSEGV, which ends the process if that was SIGSEGV itself.
+                    let overflow = SigInfo::from_kernel(Signal::SEGV);
                     if info.signal == Signal::SEGV {
-                        return Some(terminate(thread, Signal::SEGV));
+                        return Some(terminate(thread, &overflow, None));
                     }
-                    thread.force(SigInfo::from_kernel(Signal::SEGV));
+                    thread.force(overflow);
                 }
             }
         }
     }
 }
 
-/// A fatal signal ends all threads, whichever took it; but one that ends by another's decision decides nothing itself.
-fn terminate(thread: &Thread, signal: Signal) -> ExitStatus {
-    let status = status_of(&thread.process, signal);
+/// A fatal signal ends all threads, whichever took it; but one that ends by another's decision took none, and decides nothing itself.
+fn terminate(thread: &Thread, info: &SigInfo, cut_short: Option<CutShort>) -> ExitStatus {
+    let status = status_of(&thread.process, info.signal);
     if !thread.is_condemned.get() {
+        events::signal(thread, info, SignalEffect::Ended, cut_short);
         exit::end_all_threads(&thread.process, status);
     }
     status
@@ -97,18 +107,7 @@ pub struct Interrupted {
     /// `a0` when the call came.
     pub argument: u64,
     /// How it goes on.
-    pub resumption: Resumption,
-}
-
-/// How a system call goes on if no handler runs. With a handler it fails with EINTR, unless it says otherwise.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Resumption {
-    /// It starts again, after a handler with SA_RESTART too (ERESTARTSYS).
-    Again,
-    /// It starts again (ERESTARTNOHAND).
-    AgainUnlessHandled,
-    /// `restart_syscall` does the rest (ERESTART_RESTARTBLOCK).
-    Rest,
+    pub resumption: CutShort,
 }
 
 impl Interrupted {
@@ -117,13 +116,13 @@ impl Interrupted {
     /// No handler runs: the call goes on.
     fn again(self, frame: &mut TrapFrame) {
         frame.x[10] = self.argument;
-        if self.resumption == Resumption::Rest {
+        if self.resumption == CutShort::Rest {
             frame.x[17] = u64::from(abi::number::restart_syscall);
         }
         frame.pc -= Self::ECALL_BYTES;
     }
     fn interrupted(self, frame: &mut TrapFrame, handler_restarts: bool) {
-        if self.resumption == Resumption::Again && handler_restarts {
+        if self.resumption == CutShort::Again && handler_restarts {
             self.again(frame);
         } else {
             frame.x[10] = Errno::EINTR.to_return_value();

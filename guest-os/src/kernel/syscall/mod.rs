@@ -25,12 +25,13 @@ mod wait;
 use crate::hart::current;
 use crate::local::HartLocal;
 use crate::memory::{heap, inject};
-use crate::processes::signal::{Interrupted, Resumption};
+use crate::processes::signal::Interrupted;
 use crate::processes::thread::Thread;
 use ::proc::{DescriptorError, ExitStatus};
 use abi::{Call, Effect, Flag, Kind, Memory};
 use alloc::collections::BTreeSet;
 use fs::Errno;
+use isa::events::CutShort;
 
 /// Why a call does not return a number.
 pub enum Stop {
@@ -118,9 +119,9 @@ pub fn serve(thread: &Thread) -> Option<ExitStatus> {
 fn suspend(thread: &Thread, stop: Stop, argument: u64) -> Option<ExitStatus> {
     let resumption = match stop {
         Stop::Exit(status) => return Some(status),
-        Stop::Signal(true) => Resumption::Again,
-        Stop::Signal(false) => Resumption::AgainUnlessHandled,
-        Stop::Rest => Resumption::Rest,
+        Stop::Signal(true) => CutShort::Again,
+        Stop::Signal(false) => CutShort::AgainUnlessHandled,
+        Stop::Rest => CutShort::Rest,
         Stop::Errno(_) | Stop::RegistersSet => return None,
     };
     thread.restart.set(Some(Interrupted { argument, resumption }));
