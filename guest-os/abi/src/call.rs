@@ -85,6 +85,10 @@ pub enum Returns {
     Address,
     /// Permission bits.
     Mode,
+    /// A signal.
+    Signal,
+    /// Flags.
+    Flags(&'static FlagSet),
     /// Nothing, ever.
     Never,
 }

@@ -23,7 +23,7 @@ pub enum Others {
 }
 
 /// A named value of some bits.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Flag {
     /// As in Linux's headers.
     pub name: &'static str,
@@ -34,7 +34,7 @@ pub struct Flag {
 }
 
 /// What a word of flags may hold: one of several choices in some bits, and flags in the others.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FlagSet {
     /// What the set is called in the documentation.
     pub title: &'static str,

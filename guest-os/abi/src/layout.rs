@@ -8,6 +8,11 @@ pub enum Layout {
         /// Which argument.
         len: usize,
     },
+    /// Bytes that mean nothing; argument number `len` says how many.
+    Noise {
+        /// Which argument.
+        len: usize,
+    },
     /// A string ended by NUL, in a buffer whose size is argument number `len`.
     Text {
         /// Which argument.
@@ -38,15 +43,21 @@ pub enum Layout {
         /// Which argument.
         len: usize,
     },
+    /// A thread's name: at most 15 bytes and NUL.
+    Name,
     /// An `int`.
     Int,
+    /// An `int` that is a signal.
+    Signal,
     /// Two `int`s: the ends of a pipe.
     IntPair,
     /// An `unsigned long`.
     Word,
     /// A `struct timespec`.
     Timespec,
-    /// Two of them: when a file was last read, and written.
+    /// What is left of a wait that was cut short; otherwise nothing is written.
+    Remainder,
+    /// Two times: when a file was last read, and written.
     TimespecPair,
     /// A `struct timeval`.
     Timeval,
@@ -78,6 +89,10 @@ pub enum Layout {
     Tms,
     /// A `struct utsname`.
     Utsname,
+    /// A `struct flock`.
+    Flock,
+    /// A `struct winsize`.
+    WindowSize,
     /// A `struct sysinfo`.
     Sysinfo,
     /// How a child ended or stopped.

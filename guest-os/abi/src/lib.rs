@@ -16,6 +16,7 @@ mod layout;
 pub mod sets;
 mod signal;
 mod table;
+mod variants;
 
 pub use call::{Argument, Call, Kind, Memory, Returns, refused_bits};
 pub use errno::Errno;
@@ -23,3 +24,4 @@ pub use flags::{Effect, Flag, FlagSet, Others};
 pub use layout::Layout;
 pub use signal::signal_name;
 pub use table::{CALLS, call, call_name, number};
+pub use variants::{VARIANTS, Variant, variant};

@@ -49,6 +49,9 @@ pub const OPEN: FlagSet = FlagSet {
 /// What `dup3` takes of them.
 pub const DUP: FlagSet = strict("dup3", &[taken("O_CLOEXEC", 0o2_000_000)]);
 
+/// Flags of a descriptor, not of what it opens.
+pub const DESCRIPTOR: FlagSet = lenient("descriptor", &[taken("FD_CLOEXEC", 1)]);
+
 /// What `pipe2` takes of them.
 pub const PIPE: FlagSet = strict(
     "pipe2",
@@ -169,14 +172,10 @@ pub const RENAME: FlagSet = strict(
 /// `fchownat` and `utimensat`.
 pub const AT: FlagSet = strict("at", &[taken("AT_SYMLINK_NOFOLLOW", 0x100), taken("AT_EMPTY_PATH", 0x1000)]);
 
-/// `newfstatat` and `statx`.
+/// `newfstatat`.
 pub const STAT: FlagSet = FlagSet {
     choice_bits: 0x6000,
-    choices: &[
-        ignored("AT_STATX_SYNC_AS_STAT", 0),
-        ignored("AT_STATX_FORCE_SYNC", 0x2000),
-        ignored("AT_STATX_DONT_SYNC", 0x4000),
-    ],
+    choices: &[ignored("AT_STATX_FORCE_SYNC", 0x2000), ignored("AT_STATX_DONT_SYNC", 0x4000)],
     ..strict(
         "stat",
         &[
@@ -185,6 +184,17 @@ pub const STAT: FlagSet = FlagSet {
             taken("AT_EMPTY_PATH", 0x1000),
         ],
     )
+};
+
+/// `statx`.
+pub const STATX_AT: FlagSet = FlagSet {
+    title: "flags of statx",
+    choices: &[
+        ignored("AT_STATX_SYNC_AS_STAT", 0),
+        ignored("AT_STATX_FORCE_SYNC", 0x2000),
+        ignored("AT_STATX_DONT_SYNC", 0x4000),
+    ],
+    ..STAT
 };
 
 /// What `statx` is asked for: Folio tells everything it knows.
@@ -397,6 +407,9 @@ pub const FUTEX: FlagSet = FlagSet {
     ..strict("futex", &[ignored("FUTEX_PRIVATE_FLAG", 0x80), taken("FUTEX_CLOCK_REALTIME", 0x100)])
 };
 
+/// Which waiters `futex` means.
+pub const FUTEX_BITS: FlagSet = choice("bits of futex", &[taken("FUTEX_BITSET_MATCH_ANY", 0xffff_ffff)]);
+
 /// What `rt_sigprocmask` does with its set.
 pub const SIGMASK: FlagSet =
     choice("rt_sigprocmask", &[taken("SIG_BLOCK", 0), taken("SIG_UNBLOCK", 1), taken("SIG_SETMASK", 2)]);
@@ -418,7 +431,7 @@ pub const SIGACTION: FlagSet = lenient(
 /// Flags of a `stack_t`.
 pub const SIGNAL_STACK: FlagSet = FlagSet {
     choice_bits: 0x7fff_ffff,
-    choices: &[ignored("0", 0), ignored("SS_ONSTACK", 1), taken("SS_DISABLE", 2)],
+    choices: &[ignored("SS_ONSTACK", 1), taken("SS_DISABLE", 2)],
     ..lenient("ss_flags", &[taken("SS_AUTODISARM", 0x8000_0000)])
 };
 
@@ -506,6 +519,10 @@ pub const PRCTL: FlagSet = choice(
     ],
 );
 
+/// Whether a process may leave an image of its memory.
+pub const DUMPABLE: FlagSet =
+    choice("dumpable", &[ignored("SUID_DUMP_DISABLE", 0), ignored("SUID_DUMP_USER", 1)]);
+
 /// What is limited. Those that are ignored are only remembered.
 pub const RLIMIT: FlagSet = choice(
     "rlimit",
@@ -533,6 +550,40 @@ pub const RLIMIT: FlagSet = choice(
 pub const RUSAGE: FlagSet = choice(
     "getrusage",
     &[taken("RUSAGE_SELF", 0), taken("RUSAGE_CHILDREN", 0xffff_ffff), taken("RUSAGE_THREAD", 1)],
+);
+
+/// Whose priority.
+pub const PRIORITY: FlagSet =
+    choice("priority", &[ignored("PRIO_PROCESS", 0), ignored("PRIO_PGRP", 1), ignored("PRIO_USER", 2)]);
+
+/// What kind of file system `statfs` tells of: the numbers of those that there are.
+pub const FILE_SYSTEM: FlagSet = FlagSet {
+    width_bits: 64,
+    ..choice(
+        "file system",
+        &[
+            taken("EXT2_SUPER_MAGIC", 0xef53),
+            taken("TMPFS_MAGIC", 0x0102_1994),
+            taken("PROC_SUPER_MAGIC", 0x9fa0),
+            taken("PIPEFS_MAGIC", 0x5049_5045),
+            taken("DEVPTS_SUPER_MAGIC", 0x1cd1),
+        ],
+    )
+};
+
+/// How `statfs` says that it is mounted.
+pub const MOUNT: FlagSet = lenient(
+    "mount",
+    &[
+        taken("ST_RDONLY", 1),
+        ignored("ST_NOSUID", 2),
+        ignored("ST_NODEV", 4),
+        ignored("ST_NOEXEC", 8),
+        taken("ST_VALID", 0x20),
+        ignored("ST_NOATIME", 0x400),
+        ignored("ST_NODIRATIME", 0x800),
+        ignored("ST_RELATIME", 0x1000),
+    ],
 );
 
 /// `riscv_flush_icache`: there is one hart.

@@ -5,9 +5,9 @@ use crate::Kind::{
     Unsigned, Word,
 };
 use crate::Layout::{
-    Bytes, Descriptors, Entries, IntPair, Itimerval, Polls, Processors, Rlimit, Rusage, Sigaction, Siginfo,
-    SignalStack, Sigset, SigsetArgument, Stat, Statfs, Statx, Sysinfo, Text, Timespec, TimespecPair, Timeval,
-    Timezone, Tms, Utsname, Vector, WaitStatus,
+    Bytes, Descriptors, Entries, IntPair, Itimerval, Noise, Polls, Processors, Remainder, Rlimit, Rusage,
+    Sigaction, Siginfo, SignalStack, Sigset, SigsetArgument, Stat, Statfs, Statx, Sysinfo, Text, Timespec,
+    TimespecPair, Timeval, Timezone, Tms, Utsname, Vector, WaitStatus,
 };
 use crate::call::{Argument, Call, Memory, Returns};
 use crate::{Layout, sets};
@@ -72,13 +72,13 @@ macro_rules! each_call {
                 third: Unsigned) "no priority inheritance";
             99 set_robust_list(head: Address, size: Size);
             100 get_robust_list(tid: Pid, head: Out(Layout::Word), size: Out(Layout::Word));
-            101 nanosleep(wanted: In(Timespec), left: Out(Timespec));
+            101 nanosleep(wanted: In(Timespec), left: Out(Remainder));
             102 getitimer(which: Flags(&sets::ITIMER), value: Out(Itimerval));
             103 setitimer(which: Flags(&sets::ITIMER), new: In(Itimerval), old: Out(Itimerval));
             113 clock_gettime(clock: Flags(&sets::CLOCK), time: Out(Timespec)) spares;
             114 clock_getres(clock: Flags(&sets::CLOCK), resolution: Out(Timespec));
             115 clock_nanosleep(clock: Flags(&sets::SLEEP_CLOCK), flags: Flags(&sets::SLEEP), wanted: In(Timespec),
-                left: Out(Timespec));
+                left: Out(Remainder));
             122 sched_setaffinity(pid: Pid, size: Size, mask: Address) "0, without effect";
             123 sched_getaffinity(pid: Pid, size: Size, mask: Out(Processors { len: 1 }));
             124 sched_yield() spares;
@@ -91,11 +91,11 @@ macro_rules! each_call {
             134 rt_sigaction(signal: Signal, new: In(Sigaction), old: Out(Sigaction), size: Size);
             135 rt_sigprocmask(how: Flags(&sets::SIGMASK), new: In(Sigset), old: Out(Sigset), size: Size) spares;
             136 rt_sigpending(set: Out(Sigset), size: Size);
-            137 rt_sigtimedwait(set: In(Sigset), info: Out(Siginfo), timeout: In(Timespec), size: Size);
+            137 rt_sigtimedwait(set: In(Sigset), info: Out(Siginfo), timeout: In(Timespec), size: Size) -> Signal;
             138 rt_sigqueueinfo(pid: Pid, signal: Signal, info: In(Siginfo));
             139 rt_sigreturn() spares;
-            140 setpriority(which: Int, who: Pid, priority: Int) "0, without effect";
-            141 getpriority(which: Int, who: Pid) "20, which is nice 0";
+            140 setpriority(which: Flags(&sets::PRIORITY), who: Pid, priority: Int) "0, without effect";
+            141 getpriority(which: Flags(&sets::PRIORITY), who: Pid) "20, which is nice 0";
             143 setregid(real: Id, effective: Id);
             144 setgid(group: Id);
             145 setreuid(real: Id, effective: Id);
@@ -153,10 +153,10 @@ macro_rules! each_call {
             260 wait4(pid: Pid, status: Out(WaitStatus), options: Flags(&sets::WAIT), usage: Out(Rusage)) spares;
             261 prlimit64(pid: Pid, resource: Flags(&sets::RLIMIT), new: In(Rlimit), old: Out(Rlimit));
             276 renameat2(old_dirfd: DirFd, old: Path, new_dirfd: DirFd, new: Path, flags: Flags(&sets::RENAME));
-            278 getrandom(buffer: Out(Bytes { len: 1 }), size: Size, flags: Flags(&sets::RANDOM));
+            278 getrandom(buffer: Out(Noise { len: 1 }), size: Size, flags: Flags(&sets::RANDOM));
             279 memfd_create(name: Path, flags: Flags(&sets::MEMFD)) "no seals, no huge pages";
-            291 statx(dirfd: DirFd, path: Path, flags: Flags(&sets::STAT), mask: Flags(&sets::STATX), buffer: Out(Statx));
-            293 rseq(area: Address, size: Size, flags: Int, signature: Unsigned) "ENOSYS";
+            291 statx(dirfd: DirFd, path: Path, flags: Flags(&sets::STATX_AT), mask: Flags(&sets::STATX), buffer: Out(Statx));
+            293 rseq(area: Address, size: Word, flags: Int, signature: Word) "ENOSYS";
             435 clone3(arguments: Address, size: Size) "ENOSYS: C libraries then use `clone`";
             436 close_range(first: Unsigned, last: Unsigned, flags: Flags(&sets::CLOSE_RANGE));
             439 faccessat2(dirfd: DirFd, path: Path, mode: Flags(&sets::ACCESS), flags: Flags(&sets::ACCESS_AT));

@@ -100,6 +100,7 @@ fn lies(call: &Call, layout: Layout) -> String {
     let counted = |index: usize| call.arguments[index].name;
     match layout {
         Layout::Bytes { len } => format!("*{}* bytes", counted(len)),
+        Layout::Noise { len } => format!("*{}* random bytes", counted(len)),
         Layout::Text { len } => format!("string of *{}* bytes", counted(len)),
         Layout::Entries { len } => format!("directory entries, *{}* bytes", counted(len)),
         Layout::Processors { len } => format!("processors, *{}* bytes", counted(len)),
@@ -111,6 +112,7 @@ fn lies(call: &Call, layout: Layout) -> String {
         Layout::Word => "long".to_string(),
         Layout::TimespecPair => "timespec\\[2]".to_string(),
         Layout::SigsetArgument => "sigset and its size".to_string(),
+        Layout::Remainder => "timespec".to_string(),
         Layout::WaitStatus => "status".to_string(),
         Layout::SignalStack => "stack_t".to_string(),
         layout => format!("{layout:?}").to_lowercase(),
@@ -122,15 +124,15 @@ fn gives(call: &Call) -> &'static str {
         Returns::Number => "",
         Returns::Address => "address",
         Returns::Mode => "mode",
+        Returns::Signal => "signal",
+        Returns::Flags(set) => set.title,
         Returns::Never => "never returns",
     }
 }
 
 fn remark(call: &Call) -> String {
-    let memory = match (call.memory, call.returns) {
-        (Memory::Spares, Returns::Number | Returns::Address | Returns::Mode) => "never ENOMEM",
-        _ => "",
-    };
+    let says_so = call.memory == Memory::Spares && call.returns != Returns::Never;
+    let memory = if says_so { "never ENOMEM" } else { "" };
     [call.remark, memory].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ")
 }
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // in functions that only tests call
 
-use abi::{CALLS, Effect, FlagSet, Kind, Layout, Others, refused_bits, sets};
+use abi::{CALLS, Effect, FlagSet, Kind, Layout, Others, VARIANTS, refused_bits, sets};
 
 #[test]
 fn rows_are_in_order_and_well_formed() {
@@ -13,8 +13,8 @@ fn rows_are_in_order_and_well_formed() {
         for argument in call.arguments {
             let counted_by = match argument.kind {
                 Kind::In(layout) | Kind::Out(layout) | Kind::InOut(layout) => match layout {
-                    Layout::Bytes { len } | Layout::Text { len } | Layout::Entries { len } => len,
-                    Layout::Processors { len } => len,
+                    Layout::Bytes { len } | Layout::Noise { len } | Layout::Text { len } => len,
+                    Layout::Entries { len } | Layout::Processors { len } => len,
                     Layout::Vector { count } | Layout::Polls { count } | Layout::Descriptors { count } => {
                         count
                     }
@@ -30,6 +30,35 @@ fn rows_are_in_order_and_well_formed() {
                 argument.name
             );
         }
+    }
+}
+
+/// A variant is chosen by what its call's row has a name for, and tells of what comes behind.
+#[test]
+fn variants_follow_from_named_values() {
+    for variant in VARIANTS {
+        let call = abi::call(variant.call).unwrap();
+        let Kind::Flags(set) = call.arguments[variant.decides].kind else {
+            panic!("{}: argument {} decides", call.name, variant.decides)
+        };
+        let is_named = match variant.bits & set.choice_bits {
+            0 => set.flags.iter().any(|flag| flag.bits & variant.bits != 0),
+            _ => set.choices.iter().any(|flag| flag.bits == variant.value),
+        };
+        assert!(is_named, "{}: {variant:?}", call.name);
+        let places: Vec<usize> = variant.rest.iter().map(|(place, _)| *place).collect();
+        assert!(
+            places.is_sorted_by(|a, b| a < b)
+                && places.iter().all(|&place| place > variant.decides && place < 6)
+        );
+        let mut values = [0; 6];
+        values[variant.decides] = variant.value;
+        assert_eq!(
+            abi::variant(call, &values).unwrap().value,
+            variant.value,
+            "{}: one for each value",
+            call.name
+        );
     }
 }
 

@@ -6,10 +6,17 @@ const RESULT_COLUMN: usize = 39;
 /// A call whose line is not complete.
 #[derive(Debug)]
 struct Open {
-    pid: u64,
+    tid: u64,
+    /// What its line begins with: as it was when the call was made.
+    prefix: String,
     /// What is known of it so far: name and arguments, without what the call has yet to write.
     entry: String,
-    name: String,
+}
+
+impl Open {
+    fn name(&self) -> String {
+        self.entry.split('(').next().unwrap_or_default().to_string()
+    }
 }
 
 /// What is written, and what is not yet.
@@ -17,56 +24,82 @@ struct Open {
 pub struct Lines {
     /// The call that was made last, not written yet: mostly its end comes next.
     open: Option<Open>,
-    /// Calls whose beginning has been written, by process, with their names.
+    /// Calls whose beginning has been written, by thread, with their names.
     unfinished: Vec<(u64, String)>,
-    /// Whether lines begin with their process: when there are several.
-    names_processes: bool,
+    /// Threads that were made and have not been told of.
+    attached: Vec<u64>,
+    /// Whether lines begin with their thread: when there are several.
+    names_threads: bool,
 }
 
 impl Lines {
-    /// Whether lines begin with their process from now on.
-    pub fn set_names_processes(&mut self, names: bool) {
-        self.names_processes = names;
+    /// Whether lines begin with their thread from now on.
+    pub fn set_names_threads(&mut self, names: bool) {
+        self.names_threads = names;
     }
 
-    /// Process `pid` makes a call: `entry` begins with its name.
-    pub fn begin(&mut self, pid: u64, entry: &str) {
+    /// Thread `tid` makes a call: `entry` begins with its name.
+    pub fn begin(&mut self, tid: u64, entry: &str) {
         self.interrupt();
-        let name = entry.split('(').next().unwrap_or_default().to_string();
-        self.open = Some(Open { pid, entry: entry.to_string(), name });
+        self.open = Some(Open { tid, prefix: self.prefix(tid), entry: entry.to_string() });
+    }
+
+    /// The entry of the call that `tid` is in, if it is not written yet.
+    pub fn entry_mut(&mut self, tid: u64) -> Option<&mut String> {
+        self.open.as_mut().filter(|open| open.tid == tid).map(|open| &mut open.entry)
     }
 
     /// Its end: the arguments that were missing, and the result.
-    pub fn end(&mut self, pid: u64, (rest, result): &(String, String)) {
-        if self.open.as_ref().is_some_and(|open| open.pid != pid) {
+    pub fn end(&mut self, tid: u64, (rest, result): &(String, String)) {
+        if self.open.as_ref().is_some_and(|open| open.tid != tid) {
             self.interrupt();
         }
         let begun = match self.open.take() {
-            Some(open) => open.entry,
+            Some(open) => open.prefix + &open.entry,
             None => {
-                let Some(index) = self.unfinished.iter().position(|(other, _)| *other == pid) else { return };
-                format!("<... {} resumed>", self.unfinished.remove(index).1)
+                let Some(index) = self.unfinished.iter().position(|(other, _)| *other == tid) else { return };
+                format!("{}<... {} resumed>", self.prefix(tid), self.unfinished.remove(index).1)
             }
         };
-        let call = format!("{}{begun}{rest})", self.prefix(pid));
+        let call = format!("{begun}{rest})");
         tell!("{call:<RESULT_COLUMN$} = {result}");
+        self.tell_attached();
     }
 
     /// A line that is no call's.
-    pub fn whole(&mut self, pid: u64, line: &str) {
+    pub fn whole(&mut self, tid: u64, line: &str) {
         self.interrupt();
-        tell!("{}{line}", self.prefix(pid));
+        tell!("{}{line}", self.prefix(tid));
+    }
+
+    /// A thread was made: told after the line of the call that made it.
+    pub fn attach(&mut self, tid: u64) {
+        self.attached.push(tid);
+    }
+
+    /// A thread has another number from now on.
+    pub fn rename(&mut self, old: u64, new: u64) {
+        let open = self.open.iter_mut().map(|open| &mut open.tid);
+        let unfinished = self.unfinished.iter_mut().map(|(tid, _)| tid);
+        open.chain(unfinished).filter(|tid| **tid == old).for_each(|tid| *tid = new);
     }
 
     /// Something else is written next: what is known of the call that was made last comes first.
     pub fn interrupt(&mut self) {
-        if let Some(Open { pid, entry, name }) = self.open.take() {
-            tell!("{}{entry} <unfinished ...>", self.prefix(pid));
-            self.unfinished.push((pid, name));
+        if let Some(open) = self.open.take() {
+            tell!("{}{} <unfinished ...>", open.prefix, open.entry);
+            self.unfinished.push((open.tid, open.name()));
+        }
+        self.tell_attached();
+    }
+
+    fn tell_attached(&mut self) {
+        for tid in self.attached.drain(..) {
+            tell!("strace: Process {tid} attached");
         }
     }
 
-    fn prefix(&self, pid: u64) -> String {
-        if self.names_processes { format!("[pid {pid:5}] ") } else { String::new() }
+    fn prefix(&self, tid: u64) -> String {
+        if self.names_threads { format!("[pid {tid:5}] ") } else { String::new() }
     }
 }

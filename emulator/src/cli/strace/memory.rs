@@ -19,6 +19,11 @@ impl<'a> UserMemory<'a> {
         Self { machine, satp }
     }
 
+    /// The address space.
+    pub fn space(&self) -> Satp {
+        self.satp
+    }
+
     /// The bytes from `address` on, as far as they are mapped; at most `len`.
     pub fn some(&self, address: u64, len: usize) -> Vec<u8> {
         let mut bytes = Vec::new();

@@ -8,6 +8,9 @@ use abi::{Call, Kind, Layout, sets};
 /// Elements of a list that are shown.
 const SHOWN_ELEMENTS: u64 = 32;
 
+/// Bytes of a thread's name.
+const MAX_NAME: usize = 15;
+
 /// When memory is looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
@@ -36,6 +39,13 @@ pub fn show(
     };
     Some(match layout {
         Layout::Bytes { len } => bytes(address, length(len), memory)?,
+        Layout::Noise { len } => text::noise(&beginning(address, length(len), memory)?),
+        Layout::Name => {
+            let mut name = memory.string(address)?;
+            let more = if name.len() > MAX_NAME { "..." } else { "" };
+            name.truncate(MAX_NAME);
+            text::path(&name) + more
+        }
         Layout::Text { .. } => text::path(&memory.string(address)?),
         Layout::Entries { len } => {
             format!("{address:#x} /* {} entries */", entries(address, length(len), memory)?)
@@ -44,13 +54,16 @@ pub fn show(
         Layout::Polls { count } => polls(address, values[count], memory, false)?,
         Layout::Descriptors { count } => descriptors(address, values[count], memory)?,
         Layout::Int => memory.halves::<1>(address).map(|[value]| format!("[{}]", value.cast_signed()))?,
+        Layout::Signal => {
+            memory.halves::<1>(address).map(|[value]| format!("[{}]", text::signal(value.into())))?
+        }
         Layout::IntPair => memory.halves::<2>(address).map(|[a, b]| format!("[{a}, {b}]"))?,
         Layout::Word => memory.words::<1>(address).map(|[value]| format!("[{value}]"))?,
-        Layout::Timespec => time(memory.words(address)?, "nsec"),
+        Layout::Timespec | Layout::Remainder => time(memory.words(address)?, "nsec"),
         Layout::Timeval => time(memory.words(address)?, "usec"),
         Layout::TimespecPair => {
             let [a, b, c, d] = memory.words(address)?;
-            format!("[{}, {}]", time([a, b], "nsec"), time([c, d], "nsec"))
+            format!("[{}, {}]", file_time([a, b]), file_time([c, d]))
         }
         Layout::Itimerval => {
             let [a, b, c, d] = memory.words(address)?;
@@ -94,8 +107,19 @@ pub fn show(
             }
             _ => text::address(address),
         },
-        Layout::Statfs | Layout::Rusage | Layout::Sysinfo | Layout::Processors { .. } => {
-            text::address(address)
+        Layout::Processors { len } => descriptors(address, length(len).saturating_mul(8), memory)?,
+        Layout::Statfs => statfs(memory.words(address)?),
+        Layout::Sysinfo => sysinfo(memory.words(address)?),
+        Layout::Rusage => {
+            let [a, b, c, d] = memory.words(address)?;
+            format!("{{ru_utime={}, ru_stime={}, ...}}", time([a, b], "usec"), time([c, d], "usec"))
+        }
+        Layout::Flock => flock(address, matches!(moment, Moment::Written(_)), memory)?,
+        Layout::WindowSize => {
+            let [size]: [u64; 1] = memory.words(address)?;
+            let part = |index: u32| size >> (16 * index) & 0xffff;
+            let [rows, columns, x, y] = [0, 1, 2, 3].map(part);
+            format!("{{ws_row={rows}, ws_col={columns}, ws_xpixel={x}, ws_ypixel={y}}}")
         }
     })
 }
@@ -121,10 +145,14 @@ pub fn remark(call: &Call, values: &[u64; 6], memory: &UserMemory<'_>, result: u
     if ready.is_empty() { String::new() } else { format!(" ({})", ready.join(", ")) }
 }
 
-fn bytes(address: u64, len: u64, memory: &UserMemory<'_>) -> Option<String> {
+/// As much of `len` bytes as tells what is shown, and whether there is more.
+fn beginning(address: u64, len: u64, memory: &UserMemory<'_>) -> Option<Vec<u8>> {
     let len = usize::try_from(len).unwrap_or(usize::MAX);
-    let bytes = memory.all(address, len.min(text::SHOWN_BYTES + 1))?;
-    Some(text::string(&bytes))
+    memory.all(address, len.min(text::SHOWN_BYTES + 1))
+}
+
+fn bytes(address: u64, len: u64, memory: &UserMemory<'_>) -> Option<String> {
+    beginning(address, len, memory).map(|bytes| text::string(&bytes))
 }
 
 fn vector(address: u64, count: u64, moment: Moment, memory: &UserMemory<'_>) -> Option<String> {
@@ -184,6 +212,57 @@ fn entries(address: u64, len: u64, memory: &UserMemory<'_>) -> Option<u64> {
 
 fn time([seconds, parts]: [u64; 2], unit: &str) -> String {
     format!("{{tv_sec={}, tv_{unit}={}}}", seconds.cast_signed(), parts.cast_signed())
+}
+
+/// A time that a file is to have.
+fn file_time([seconds, parts]: [u64; 2]) -> String {
+    const NOW: u64 = 0x3fff_ffff;
+    const OMIT: u64 = 0x3fff_fffe;
+    match parts {
+        NOW => "UTIME_NOW".to_string(),
+        OMIT => "UTIME_OMIT".to_string(),
+        _ => {
+            let date = text::date(seconds.cast_signed(), parts.cast_signed());
+            let date = date.map_or(String::new(), |date| format!(" /* {date} */"));
+            time([seconds, parts], "nsec") + &date
+        }
+    }
+}
+
+fn statfs(
+    [kind, size, blocks, free, available, files, left, id, name, fragment, flags]: [u64; 11],
+) -> String {
+    let (kind, flags) = (text::flags(&sets::FILE_SYSTEM, kind), text::flags(&sets::MOUNT, flags));
+    let [low, high] = [id & 0xffff_ffff, id >> 32].map(text::hex);
+    format!(
+        "{{f_type={kind}, f_bsize={size}, f_blocks={blocks}, f_bfree={free}, f_bavail={available}, f_files={files}, \
+         f_ffree={left}, f_fsid={{val=[{low}, {high}]}}, f_namelen={name}, f_frsize={fragment}, f_flags={flags}}}"
+    )
+}
+
+fn sysinfo(words: [u64; 14]) -> String {
+    let [uptime, load1, load5, load15, total, free, shared, buffers, swap, free_swap, ..] = words;
+    let [.., processes, high, free_high, unit] = words;
+    format!(
+        "{{uptime={uptime}, loads=[{load1}, {load5}, {load15}], totalram={total}, freeram={free}, sharedram={shared}, \
+         bufferram={buffers}, totalswap={swap}, freeswap={free_swap}, procs={}, totalhigh={high}, freehigh={free_high}, \
+         mem_unit={}}}",
+        processes & 0xffff,
+        unit & 0xffff_ffff,
+    )
+}
+
+/// A lock of a part of a file; who has it, only if the call has said so.
+fn flock(address: u64, tells_holder: bool, memory: &UserMemory<'_>) -> Option<String> {
+    let [start, length]: [u64; 2] = memory.words(address.wrapping_add(8))?;
+    let [kinds, ..]: [u32; 1] = memory.halves(address)?;
+    let [holder] = memory.halves(address.wrapping_add(24))?;
+    let kind = ["F_RDLCK", "F_WRLCK", "F_UNLCK"].get(usize::try_from(kinds & 0xffff).ok()?);
+    let kind = kind.map_or_else(|| text::hex(u64::from(kinds & 0xffff)), |name| (*name).to_string());
+    let whence = text::flags(&sets::WHENCE, u64::from(kinds >> 16));
+    let (start, length) = (start.cast_signed(), length.cast_signed());
+    let holder = if tells_holder { format!(", l_pid={}", holder.cast_signed()) } else { String::new() };
+    Some(format!("{{l_type={kind}, l_whence={whence}, l_start={start}, l_len={length}{holder}}}"))
 }
 
 fn limit(value: u64) -> String {

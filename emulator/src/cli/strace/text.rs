@@ -1,6 +1,6 @@
 //! Values as strace writes them: strings, flags, sets of signals.
 
-use abi::{Effect, FlagSet, signal_name};
+use abi::{FlagSet, signal_name};
 use std::fmt::Write;
 
 /// Bytes of a string or buffer that are shown.
@@ -44,6 +44,45 @@ pub fn address(value: u64) -> String {
     if value == 0 { "NULL".to_string() } else { format!("{value:#x}") }
 }
 
+/// A number in hexadecimal; zero without a prefix.
+pub fn hex(value: u64) -> String {
+    if value == 0 { "0".to_string() } else { format!("{value:#x}") }
+}
+
+/// Bytes in quotes, each in hexadecimal, and whether there are more.
+pub fn noise(bytes: &[u8]) -> String {
+    let more = if bytes.len() > SHOWN_BYTES { "..." } else { "" };
+    let shown: Vec<String> = bytes.iter().take(SHOWN_BYTES).map(|byte| format!("\\x{byte:02x}")).collect();
+    format!("\"{}\"{more}", shown.concat())
+}
+
+/// A time as a date; `None` for the beginning of time, and beyond the year 9999.
+pub fn date(seconds: i64, nanoseconds: i64) -> Option<String> {
+    const DAY: i64 = 24 * 60 * 60;
+    const LAST: i64 = 253_402_300_799;
+    if !(0..=LAST).contains(&seconds) || (seconds, nanoseconds) == (0, 0) {
+        return None;
+    }
+    let (mut day, second, mut year) = (seconds / DAY, seconds % DAY, 1970);
+    let is_leap = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    while day >= 365 + i64::from(is_leap(year)) {
+        day -= 365 + i64::from(is_leap(year));
+        year += 1;
+    }
+    let february = 28 + i64::from(is_leap(year));
+    let mut month = 1;
+    for days in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
+        if day < days {
+            break;
+        }
+        day -= days;
+        month += 1;
+    }
+    let part = if nanoseconds == 0 { String::new() } else { format!(".{nanoseconds:09}") };
+    let [hours, minutes, seconds] = [second / 3600, second / 60 % 60, second % 60];
+    Some(format!("{year}-{month:02}-{:02}T{hours:02}:{minutes:02}:{seconds:02}{part}+0000", day + 1))
+}
+
 /// The low 32 bits as an `int`.
 pub fn int(value: u64) -> String {
     let low = u32::try_from(value & 0xffff_ffff).unwrap_or(0);
@@ -52,10 +91,9 @@ pub fn int(value: u64) -> String {
 
 /// Permission bits.
 pub fn mode(value: u64) -> String {
-    if value & 0o7777 == 0 {
-        "000".to_string()
-    } else {
-        format!("{:#05o}", value & 0o7777).replace("0o", "0")
+    match value & 0o7777 {
+        bits @ 0..=0o77 => format!("{bits:03o}"),
+        bits => format!("0{bits:o}"),
     }
 }
 
@@ -68,10 +106,8 @@ pub fn flags(set: &FlagSet, value: u64) -> String {
     if set.choice_bits != 0 {
         rest &= !choice;
         match named {
-            // What is chosen by not choosing, and without effect, needs no word.
-            Some(flag) if choice == 0 && flag.effect == Effect::Ignored => {}
             Some(flag) => names.push(flag.name.to_string()),
-            None if choice != 0 => names.push(format!("{choice:#x}")),
+            None if choice != 0 => names.push(unknown(set, choice)),
             None => {}
         }
     }
@@ -86,8 +122,19 @@ pub fn flags(set: &FlagSet, value: u64) -> String {
     }
     match (names.is_empty(), named) {
         (false, _) => names.join("|"),
-        (true, Some(flag)) if flag.effect == Effect::Taken => flag.name.to_string(),
-        (true, _) => "0".to_string(),
+        (true, Some(flag)) => flag.name.to_string(),
+        (true, None) => "0".to_string(),
+    }
+}
+
+/// A choice without a name: what its name would begin with, where the others agree on that.
+fn unknown(set: &FlagSet, choice: u64) -> String {
+    let start = |name: &'static str| name.find('_').map(|end| &name[..=end]);
+    let mut starts = set.choices.iter().map(|flag| start(flag.name));
+    let common = starts.next().flatten().filter(|&first| starts.all(|other| other == Some(first)));
+    match common.filter(|_| set.flags.is_empty() && set.choices.len() > 1) {
+        Some(common) => format!("{choice:#x} /* {common}??? */"),
+        None => format!("{choice:#x}"),
     }
 }
 
@@ -135,8 +182,13 @@ mod tests {
         assert_eq!(flags(&sets::MMAP_PROT, 0), "PROT_NONE");
         assert_eq!(flags(&sets::MMAP_PROT, 0x103), "PROT_READ|PROT_WRITE|0x100");
         assert_eq!(flags(&sets::STAT, 0), "0");
+        assert_eq!(flags(&sets::STATX_AT, 0x1000), "AT_STATX_SYNC_AS_STAT|AT_EMPTY_PATH");
+        assert_eq!(flags(&sets::ADVICE, 0), "MADV_NORMAL");
+        assert_eq!(flags(&sets::SIGNAL_STACK, 0), "0");
+        assert_eq!(flags(&sets::FUTEX_BITS, 0xffff_ffff), "FUTEX_BITSET_MATCH_ANY");
         assert_eq!(flags(&sets::STAT, 0x1100), "AT_SYMLINK_NOFOLLOW|AT_EMPTY_PATH");
-        assert_eq!(flags(&sets::WHENCE, 9), "0x9");
+        assert_eq!(flags(&sets::WHENCE, 9), "0x9 /* SEEK_??? */");
+        assert_eq!((flags(&sets::IOCTL, 9), flags(&sets::FUTEX, 99)), ("0x9".into(), "0x63".into()));
         // Only the bits of an int count.
         assert_eq!(flags(&sets::DUP, 0xffff_ffff_0000_0000), "0");
     }
@@ -145,9 +197,26 @@ mod tests {
     fn numbers_and_sets_of_signals() {
         assert_eq!(int(0xffff_ffff), "-1");
         assert_eq!((mode(0o644), mode(0), mode(0o1777)), ("0644".into(), "000".into(), "01777".into()));
+        assert_eq!((mode(0o22), mode(0o7), mode(0o777)), ("022".into(), "007".into(), "0777".into()));
+        assert_eq!((hex(0), hex(0x53)), ("0".into(), "0x53".into()));
         assert_eq!((address(0), address(16)), ("NULL".into(), "0x10".into()));
         assert_eq!(signal_set(1 << 1 | 1 << 16), "[INT CHLD]");
         assert_eq!(signal_set(!(1 << 8)), "~[KILL]");
         assert_eq!((signal(34), signal(99)), ("SIGRT_2".into(), "99".into()));
+    }
+
+    #[test]
+    fn times_are_dates() {
+        assert_eq!(date(5, 6).as_deref(), Some("1970-01-01T00:00:05.000000006+0000"));
+        assert_eq!(date(1_700_000_000, 0).as_deref(), Some("2023-11-14T22:13:20+0000"));
+        assert_eq!(date(951_782_400, 0).as_deref(), Some("2000-02-29T00:00:00+0000"));
+        assert_eq!(date(4_107_542_399, 0).as_deref(), Some("2100-02-28T23:59:59+0000"));
+        assert_eq!((date(0, 0), date(-1, 0), date(i64::MAX, 0)), (None, None, None));
+    }
+
+    #[test]
+    fn noise_is_hexadecimal() {
+        assert_eq!(noise(b"\x00a"), r#""\x00\x61""#);
+        assert_eq!(noise(&[1; 33]), format!("\"{}\"...", "\\x01".repeat(32)));
     }
 }

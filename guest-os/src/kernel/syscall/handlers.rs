@@ -10,8 +10,7 @@ pub use super::files::{
 };
 pub use super::fixed::{
     absent as clone3, absent as riscv_hwprobe, absent as rseq, getpriority, not_a_socket as getpeername,
-    not_a_socket as getsockname, nothing as sched_setaffinity, nothing as setpriority, nothing as sync,
-    socket,
+    not_a_socket as getsockname, nothing as sched_setaffinity, nothing as sync, setpriority, socket,
 };
 pub use super::futex::futex;
 pub use super::io::{pread64, preadv, pwrite64, pwritev, read, readv, sendfile, write, writev};
