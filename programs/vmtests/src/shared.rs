@@ -8,14 +8,14 @@ use rt::{PAGE_SIZE, Result};
 
 use crate::check::Outcome;
 use crate::exec::unlink;
-use crate::memory::{READ_WRITE, child, mmap, mprotect, munmap, temporary};
+use crate::memory::{READ_WRITE, child, map, mmap, mprotect, munmap, temporary};
 use crate::raw::{amo_add, peek, peek64, poke, sys};
 use crate::{check, check_eq, check_error, tests};
 
 tests! {
     a_mapping_shows_writes, a_file_shows_stores, private_copies_stay, growth_is_seen, a_cut_is_sigbus, a_cut_takes_private_copies,
     the_last_page_is_zeroed, access_of_shared_mappings, an_unlinked_file_stays_mapped, shared_memory_object, shared_anonymous, memfd, memfd_errors,
-    a_hole_is_mapped, truncated_by_open, msync_errors, a_new_program_is_executed,
+    a_hole_is_mapped, truncated_by_open, msync_errors, mappings_grow_in_place, @Kernel mremap_of_several_mappings, a_new_program_is_executed,
 }
 
 const PATH: &CStr = c"/tmp/vmtests.shared";
@@ -286,6 +286,53 @@ fn memfd_errors() -> Outcome {
     let long = [b'a'; 300];
     check_error!(sys(g::__NR_memfd_create, [long.as_ptr() as usize, 0]), EINVAL);
     os::close(memfd_create(c"", 0)?)?;
+    // 249 bytes are a name; one more is not.
+    let name = |letters: usize| {
+        let mut name = [0u8; 252];
+        name[..letters].fill(b'a');
+        sys(g::__NR_memfd_create, [name.as_ptr() as usize, 0])
+    };
+    os::close(name(249)? as i32)?;
+    check_error!(name(250), EINVAL);
+    Ok(())
+}
+
+fn mremap(at: usize, old: usize, new: usize) -> Result<usize> {
+    sys(g::__NR_mremap, [at, old * PAGE_SIZE, new * PAGE_SIZE, 0, 0])
+}
+
+fn mappings_grow_in_place() -> Outcome {
+    // Room for eight pages, of which a mapping takes the first two; the file has five.
+    let room = map(8, READ_WRITE)?;
+    let fd = file(5)?;
+    for flags in [g::MAP_SHARED, g::MAP_PRIVATE] {
+        munmap(room, 8 * PAGE_SIZE)?;
+        mmap(room, 2 * PAGE_SIZE, READ_WRITE, flags | g::MAP_FIXED, fd, PAGE_SIZE)?;
+        check_eq!(mremap(room, 2, 6)?, room);
+        write_at(fd, b"grown", 3 * PAGE_SIZE)?;
+        check!(shows(room + 2 * PAGE_SIZE, b"grown"));
+        check_eq!(child(|| peek(room + 4 * PAGE_SIZE)), BUS);
+        check_eq!(mremap(room, 6, 1)?, room);
+        check_eq!(child(|| peek(room + PAGE_SIZE)), Ok(Status::Signaled(g::SIGSEGV)));
+    }
+    os::close(fd)?;
+    Ok(())
+}
+
+fn mremap_of_several_mappings() -> Outcome {
+    let at = map(8, READ_WRITE)?;
+    mprotect(at + 2 * PAGE_SIZE, 2, PROT_READ)?;
+    munmap(at + 5 * PAGE_SIZE, PAGE_SIZE)?;
+    // A shrink unmaps whatever lies behind, and gaps; growth is of one mapping.
+    check_error!(mremap(at, 3, 4), EFAULT);
+    check_error!(mremap(at, 0, 1), EINVAL);
+    check_error!(mremap(at, 1, 0), EINVAL);
+    check_eq!(mremap(at, 8, 1)?, at);
+    check_eq!(child(|| peek(at + 6 * PAGE_SIZE)), Ok(Status::Signaled(g::SIGSEGV)));
+    check_error!(mremap(at + PAGE_SIZE, 1, 2), EFAULT);
+    check_eq!(mremap(at, 1, 8)?, at);
+    poke(at + 7 * PAGE_SIZE, 1);
+    munmap(at, 8 * PAGE_SIZE)?;
     Ok(())
 }
 

@@ -94,6 +94,10 @@ pub fn out_of_frames(thread: &Thread, va: VirtAddr) {
         // There are frames: the access is tried again.
         return;
     }
+    if thread.is_killed() {
+        // On its way out it has touched user memory once more: told once is enough.
+        return;
+    }
     let name = alloc::string::String::from_utf8_lossy(&thread.name.borrow()).into_owned();
     log::error!(
         "out of frames: process {} ({name}) is killed at {va}; it had {} pages of {} frames (-m or --frames gives more)",

@@ -133,7 +133,7 @@ const MEMFD_NAME_MAX: usize = 249;
 
 /// Files without a name. They cannot be sealed: MFD_ALLOW_SEALING is refused, and so are huge pages.
 pub fn memfd_create([name, flags, ..]: Arguments) -> Outcome {
-    let name = user::read_string(name, MEMFD_NAME_MAX, Errno::EINVAL)?;
+    let name = user::read_string(name, MEMFD_NAME_MAX + 1, Errno::EINVAL)?;
     let reserved = Reserved::new(0)?;
     let file = vfs::lock().create_nameless(&name)?;
     let id = open_files().insert(file);

@@ -312,7 +312,7 @@ fn from_start_of_stack(space: &SharedSpace, range: PageRange) -> Result<PageRang
     Ok(PageRange::new(vma.range.start.min(range.start), range.end))
 }
 
-/// Shrinks in place, or grows in place where there is room behind anonymous memory. ENOMEM otherwise, also with
+/// Shrinks in place, whatever lies there, or grows one mapping in place where there is room behind it. ENOMEM otherwise, also with
 /// MREMAP_MAYMOVE: allocators then copy by themselves.
 pub fn mremap([address, old_len, new_len, ..]: Arguments) -> Outcome {
     let (old, new) = (range_of(address, old_len)?, range_of(address, new_len)?);
@@ -321,8 +321,8 @@ pub fn mremap([address, old_len, new_len, ..]: Arguments) -> Outcome {
     }
     let process = &current().process;
     let vma = process.space().borrow().vmas().find(old.start).cloned().ok_or(Errno::EFAULT)?;
-    if !process.space().borrow().vmas().covers(old) {
-        return Err(Errno::EFAULT.into());
+    if old.is_empty() && !vma.is_shared() {
+        return Err(Errno::EINVAL.into());
     }
     if new.end <= old.end {
         if new.end < old.end {
@@ -330,15 +330,23 @@ pub fn mremap([address, old_len, new_len, ..]: Arguments) -> Outcome {
         }
         return Ok(address);
     }
-    if vma.backing != Backing::Anon || vma.range.end != old.end {
+    if old.end > vma.range.end {
+        return Err(Errno::EFAULT.into());
+    }
+    if old.is_empty() || old.end < vma.range.end {
         return Err(Errno::ENOMEM.into());
     }
+    if matches!(vma.backing, Backing::File(file) if file.len_bytes.is_some()) {
+        // A program's data: behind the file's part are zeros.
+        return Err(Errno::ENOMEM.into());
+    }
+    let backing = advanced(vma.backing, vma.range.len_pages());
     let request = MapRequest {
         placement: Placement::FixedNoReplace(old.end),
         len_pages: new.end.0 - old.end.0,
         prot: vma.prot,
         flags: vma.flags,
-        backing: Backing::Anon,
+        backing,
         name: vma.name.clone(),
     };
     map(process, request).map_err(|_| Errno::ENOMEM)?;
