@@ -94,8 +94,8 @@ pub fn out_of_frames(thread: &Thread, va: VirtAddr) {
         // There are frames: the access is tried again.
         return;
     }
-    if thread.is_killed() {
-        // On its way out it has touched user memory once more: told once is enough.
+    if thread.is_killed() || thread.is_leaving.get() {
+        // It has touched user memory once more on its way out: nothing is to be told, or has been.
         return;
     }
     let name = alloc::string::String::from_utf8_lossy(&thread.name.borrow()).into_owned();

@@ -31,6 +31,7 @@ pub fn finish(status: ExitStatus) -> ! {
 fn end(status: ExitStatus) {
     let thread = current();
     let process = &thread.process;
+    thread.is_leaving.set(true);
     // What is sent to the process from now on is for others to take.
     thread.signals.borrow_mut().set_blocked(SignalSet(u64::MAX));
     if process.space.borrow().is_some() {

@@ -64,6 +64,8 @@ pub struct Thread {
     pub rest: Cell<Option<syscall::Rest>>,
     /// Another thread has decided that it ends; a SIGKILL of its own brings it to its loop.
     pub is_condemned: Cell<bool>,
+    /// It is on its way out: what it still does in user memory, it does if it can.
+    pub is_leaving: Cell<bool>,
     /// It waits for a device and not for an event (state D in `/proc`).
     pub uninterruptible: Cell<bool>,
 }
@@ -128,6 +130,7 @@ pub fn create(tid: Tid, process: Rc<Process>, room: Room, start: Start) -> Rc<Th
         futex_bits: Cell::new(0),
         robust_list: Cell::new(0),
         is_condemned: Cell::new(false),
+        is_leaving: Cell::new(false),
         uninterruptible: Cell::new(false),
     });
     table(|t| t.insert_thread(tid, pid, thread.clone()));
