@@ -137,6 +137,11 @@ fn read_at_offset() -> Outcome {
     check_eq!(&core::hint::black_box(bytes), b"5678");
     check_eq!(os::lseek(fd, 0, g::SEEK_CUR)?, 10);
     check_error!(sys(g::__NR_pread64, [fd as usize, bytes.as_mut_ptr() as usize, 4, usize::MAX]), EINVAL);
+    // The last byte of any file has a number that is not negative.
+    let last = i64::MAX as usize - 4;
+    check_eq!(sys(g::__NR_pread64, [fd as usize, bytes.as_mut_ptr() as usize, 4, last])?, 0);
+    check_error!(sys(g::__NR_pread64, [fd as usize, bytes.as_mut_ptr() as usize, 4, last + 1]), EINVAL);
+    check_error!(sys(g::__NR_pwrite64, [fd as usize, bytes.as_ptr() as usize, 4, last + 1]), EINVAL);
     unlink(PATH)?;
     Ok(())
 }

@@ -43,6 +43,9 @@ fn open_path() -> Outcome {
     let fd = os::open(PATH, g::O_PATH, 0)?;
     check_error!(os::read(fd, &mut [0; 4]), EBADF);
     check_error!(os::write(fd, b"x"), EBADF);
+    check_error!(sys(g::__NR_ftruncate, [fd as usize, 0]), EBADF);
+    let (read, shared) = (g::PROT_READ as usize, g::MAP_SHARED as usize);
+    check_error!(sys(g::__NR_mmap, [0, rt::PAGE_SIZE, read, shared, fd as usize, 0]), EBADF);
     let mut stat = [0u64; 16];
     sys(g::__NR_fstat, [fd as usize, address(&mut stat)])?;
     check_eq!(core::hint::black_box(stat)[6], 4);

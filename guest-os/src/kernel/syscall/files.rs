@@ -332,6 +332,9 @@ pub fn pipe2([fds, flags, ..]: Arguments) -> Outcome {
 
 pub fn ftruncate([fd, len, ..]: Arguments) -> Outcome {
     let file = details(open_file(fd)?);
+    if let Object::Path(_) = file.object {
+        return Err(Errno::EBADF.into());
+    }
     file.check_writable().map_err(|_| Errno::EINVAL)?;
     if len.cast_signed() < 0 {
         return Err(Errno::EINVAL.into());

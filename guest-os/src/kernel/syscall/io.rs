@@ -61,19 +61,23 @@ pub fn writev([fd, vector, count, ..]: Arguments) -> Outcome {
 }
 
 pub fn pread64([fd, buffer, len, offset, ..]: Arguments) -> Outcome {
-    read_spans(open_file(fd)?, &[span(buffer, len)], position(fd, offset)?)
+    let spans = [span(buffer, len)];
+    read_spans(open_file(fd)?, &spans, position(fd, offset, &spans)?)
 }
 
 pub fn pwrite64([fd, buffer, len, offset, ..]: Arguments) -> Outcome {
-    write_spans(open_file(fd)?, &[span(buffer, len)], position(fd, offset)?)
+    let spans = [span(buffer, len)];
+    write_spans(open_file(fd)?, &spans, position(fd, offset, &spans)?)
 }
 
 pub fn preadv([fd, vector, count, offset, ..]: Arguments) -> Outcome {
-    read_spans(open_file(fd)?, &spans(vector, count)?, position(fd, offset)?)
+    let spans = spans(vector, count)?;
+    read_spans(open_file(fd)?, &spans, position(fd, offset, &spans)?)
 }
 
 pub fn pwritev([fd, vector, count, offset, ..]: Arguments) -> Outcome {
-    write_spans(open_file(fd)?, &spans(vector, count)?, position(fd, offset)?)
+    let spans = spans(vector, count)?;
+    write_spans(open_file(fd)?, &spans, position(fd, offset, &spans)?)
 }
 
 fn span(address: u64, len: u64) -> Span {
@@ -96,8 +100,9 @@ fn spans(vector: u64, count: u64) -> Result<Vec<Span>, Errno> {
     Ok(spans)
 }
 
-fn position(fd: u64, offset: u64) -> Result<Position, Errno> {
-    if offset.cast_signed() < 0 {
+fn position(fd: u64, offset: u64, spans: &[Span]) -> Result<Position, Errno> {
+    let len: u64 = spans.iter().map(|span| span.len as u64).sum();
+    if offset.saturating_add(len).cast_signed() < 0 {
         return Err(Errno::EINVAL);
     }
     match details(open_file(fd)?).object {

@@ -173,6 +173,9 @@ impl Source {
             return Err(Errno::EBADF);
         }
         let file = details(open_file(fd)?);
+        if let Object::Path(_) = file.object {
+            return Err(Errno::EBADF);
+        }
         let is_writable = file.flags.is_writable();
         if first_page + len_pages > MAX_FILE_PAGES {
             return Err(Errno::EOVERFLOW);
