@@ -314,3 +314,14 @@ fn frames_at_peak_are_those_that_are_limited() {
     assert!(ran.stderr.contains(" of 11 frames (-m or --frames gives more)"), "{}", ran.stderr);
     assert_eq!((count(&figures, "frames.total"), count(&figures, "frames.peak")), (11, 11));
 }
+
+#[test]
+fn long_arguments_of_the_first_program_arrive() {
+    let long = "x".repeat(100_000);
+    let words = vec![long.as_str(); 15];
+    for memory in ["16M", "128M"] {
+        let ran = run_folio(&[&["run", "-m", memory, "hello"], &words[..]].concat());
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        assert!(ran.stdout.ends_with(&format!("argument 15: {long}\n")));
+    }
+}

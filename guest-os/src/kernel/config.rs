@@ -111,6 +111,20 @@ impl Config {
     }
 }
 
+/// Bytes of the first program's lists.
+pub fn list_bytes(fdt: Fdt<'_>) -> u64 {
+    let chosen = fdt.find_node("/chosen");
+    let len = |name| {
+        let list = chosen.and_then(|node| node.property(name)?.value_as::<&[u8]>().ok());
+        list.map_or(0, |list| list.len() as u64)
+    };
+    len(ARGUMENTS) + len(VARIABLES)
+}
+
+/// Properties with the first program's lists.
+const ARGUMENTS: &str = "folio,argv";
+const VARIABLES: &str = "folio,envp";
+
 impl Init {
     #[inline(never)] // a frame of its own, not part of its caller's
     fn from_chosen(fdt: Fdt<'_>) -> Self {
@@ -119,13 +133,13 @@ impl Init {
         let list = |name: &str| strings(property(name).unwrap_or_default());
         let text =
             |name: &str| property(name).map(|value| value.strip_suffix(&[0]).unwrap_or(value).to_vec());
-        let argv = list("folio,argv");
+        let argv = list(ARGUMENTS);
         let Some(program) = text("folio,program").or_else(|| argv.iter().next().map(<[u8]>::to_vec)) else {
             return Self::from_bootargs(&text("bootargs").unwrap_or_default());
         };
         let argv = if argv.is_empty() { strings(&[&program, &b"\0"[..]].concat()) } else { argv };
         let cwd = text("folio,cwd").filter(|cwd| !cwd.is_empty()).unwrap_or_else(|| b"/".to_vec());
-        Self { program, argv, envp: list("folio,envp"), cwd }
+        Self { program, argv, envp: list(VARIABLES), cwd }
     }
 
     /// `init=/path -- arg…`: what a machine without the host device passes.

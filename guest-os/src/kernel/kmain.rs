@@ -40,7 +40,7 @@ extern "C" fn kmain(_hart: u64, device_tree: u64) -> ! {
     let fdt = Fdt::new(bytes).expect("the firmware passes a device tree");
     let (_, ram_end) = config::ram_bounds(fdt);
     let tree_end = PhysAddr(device_tree.0 + bytes.len() as u64);
-    let heap_bytes = heap::bytes_at_start(ram_end.0 - arch::kernel_end().0);
+    let heap_bytes = heap::bytes_at_start(ram_end.0 - arch::kernel_end().0, config::list_bytes(fdt));
     let heap_start = heap_start(heap_bytes, device_tree, tree_end);
     // SAFETY: between the kernel's end and the RAM's, not over the device tree.
     unsafe { heap::start(heap_start, usize::try_from(heap_bytes).expect("a usize has 64 bits")) };

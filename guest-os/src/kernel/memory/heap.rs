@@ -106,9 +106,11 @@ unsafe impl GlobalAlloc for KernelHeap {
     }
 }
 
-/// Bytes that the heap takes at the start, in a machine with this much RAM left.
-pub fn bytes_at_start(ram_bytes: u64) -> u64 {
-    (mm::FrameTable::bytes_for(ram_bytes / PAGE_SIZE) + BOOT_BYTES).next_multiple_of(PAGE_SIZE)
+/// Bytes that the heap takes at the start, in a machine with this much RAM left, whose first program has lists of arguments and
+/// variables of this size: they are copied before the heap can grow.
+pub fn bytes_at_start(ram_bytes: u64, list_bytes: u64) -> u64 {
+    let frame_table_bytes = mm::FrameTable::bytes_for(ram_bytes / PAGE_SIZE);
+    (frame_table_bytes + list_bytes + BOOT_BYTES).next_multiple_of(PAGE_SIZE)
 }
 
 /// Gives the heap its first region. Called once, before the first allocation.
