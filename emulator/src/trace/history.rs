@@ -4,7 +4,7 @@
 use super::event::Event;
 use super::guest_view::GuestView;
 use super::refusal::Refusal;
-use isa::events::EventKind;
+use isa::events::{EventKind, SignalEffect, SignalTold};
 use isa::{Step, VirtAddr};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -120,15 +120,29 @@ impl History {
             {
                 self.refusal = Refusal::of(event, guest, self).map(|refusal| (thread, refusal));
             }
+            // The thread that takes the fatal signal need not be the one that ends last.
+            Some(EventKind::Signal)
+                if record.pid == FIRST_PROCESS
+                    && self.death.is_none()
+                    && SignalTold::read(record).is_some_and(|told| told.effect == SignalEffect::Ended) =>
+            {
+                self.death = Some(self.death_of(thread, record.pc, guest));
+            }
             Some(EventKind::Exit) if record.pid == FIRST_PROCESS => {
-                let pc = Place::of(VirtAddr(record.pc), record.pid, guest);
-                // Who was killed for an access never came back from it.
-                let fatal = |(at, refusal): &(ThreadId, Refusal)| *at == thread && refusal.pc.va == pc.va;
-                let refusal = self.refusal.take().filter(fatal).map(|(_, refusal)| refusal);
-                self.death = (record.detail & 0x7f != 0).then_some(Death { pc, refusal });
+                let is_killed = record.detail & 0x7f != 0;
+                let death = self.death.take().unwrap_or_else(|| self.death_of(thread, record.pc, guest));
+                self.death = is_killed.then_some(death);
             }
             _ => {}
         }
+    }
+
+    fn death_of(&self, thread: ThreadId, pc: u64, guest: &GuestView) -> Death {
+        let pc = Place::of(VirtAddr(pc), thread.pid, guest);
+        // Who was killed for an access never came back from it.
+        let is_fatal = |(at, refusal): &&(ThreadId, Refusal)| *at == thread && refusal.pc.va == pc.va;
+        let refusal = self.refusal.as_ref().filter(is_fatal).map(|(_, refusal)| refusal.clone());
+        Death { pc, refusal }
     }
 
     fn unmap(&mut self, event: &Event, start: VirtAddr, end: VirtAddr, by: EventKind) {

@@ -2,8 +2,8 @@
 
 use super::*;
 use isa::events::{
-    Access, EventKind as K, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY, SegvReason, VMA_EXEC,
-    VMA_GROWSDOWN, VMA_READ, VMA_WRITE,
+    Access, EventKind as K, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY, SegvReason, SignalEffect,
+    SignalTold, VMA_EXEC, VMA_GROWSDOWN, VMA_READ, VMA_WRITE,
 };
 use isa::paging::{Pte, PteFlags, Satp};
 use isa::{Ppn, Step, VirtAddr, Vpn};
@@ -472,6 +472,22 @@ fn a_death_is_told_with_its_reason() {
     // A fault that a handler came back from is not what it died of.
     let elsewhere = killed(|s| s.fault_with(K::Segv, 1, 0, Access::Read, 0, |r| r.pc = 0x1_1000));
     assert_eq!((elsewhere.refusal, elsewhere.pc.va), (None, VirtAddr(0x1_0040)));
+    // Another thread than the one that ends last has caused it.
+    let by_another = killed(|s| {
+        s.push(K::Thread, 1, "", |r| r.detail = 2);
+        s.fault_with(K::Segv, 1, 8, Access::Write, 0, |r| (r.tid, r.pc) = (2, 0x1_2000));
+        s.push(K::Signal, 1, "", |r| {
+            let (signal, code, effect) = (11, 1, SignalEffect::Ended);
+            SignalTold { signal, code, sender: 0, value: 8, effect, cut_short: None, result: 0 }.write(r);
+            (r.tid, r.pc) = (2, 0x1_2000);
+        });
+        s.push(K::ThreadExit, 1, "", |r| r.tid = 2)
+    });
+    assert_eq!(by_another.pc.va, VirtAddr(0x1_2000));
+    assert_eq!(
+        by_another.refusal.map(|refusal| (refusal.va, refusal.pc.va)),
+        Some((VirtAddr(8), VirtAddr(0x1_2000)))
+    );
     let mut s = Stream::shell();
     s.push(K::Exit, 1, "", |r| r.detail = 3 << 8);
     assert_eq!(s.trace.history.death(), None);
