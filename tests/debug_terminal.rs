@@ -103,6 +103,22 @@ fn ctrl_c_stops_a_loop_and_it_goes_on() {
 }
 
 #[test]
+fn ctrl_c_stops_many_steps() {
+    let mut session = debug(LOOPS);
+    go(&mut session);
+    session.types(CTRL_C, "interrupted");
+    for command in ["step", "next"] {
+        at_prompt(&session);
+        session.keyboard.write_all(format!("{command} 1000000000000\r").as_bytes()).unwrap();
+        session.wait("the guest's turn", |session| session.has(LocalFlags::ICANON));
+        session.types(CTRL_C, "interrupted");
+    }
+    at_prompt(&session);
+    session.keyboard.write_all(b"quit\r").unwrap();
+    assert_eq!(session.ends(), Some(0));
+}
+
+#[test]
 fn ctrl_c_stops_a_read_and_its_line_comes_later() {
     let mut session = debug(READS);
     go(&mut session);

@@ -282,6 +282,14 @@ impl Target for DriverTarget<'_> {
         let hart = self.hart();
         [tlb_side(&hart.itlb), tlb_side(&hart.dtlb)]
     }
+    fn take_interrupt(&mut self) -> bool {
+        let was_pressed = self.driver.interrupted.is_set();
+        // Not if it was not pressed: it may be at this moment.
+        if was_pressed {
+            self.driver.interrupted.forget_ctrl_c();
+        }
+        was_pressed
+    }
     fn run(&mut self, until: Step, stop_before: Option<StopBefore<'_>>) -> Stop {
         let end = match stop_before {
             None => self.driver.run_until(until, None),

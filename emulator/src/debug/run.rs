@@ -115,6 +115,9 @@ impl Debugger {
         let keeps_traps = self.tap.borrow().has_catches();
         let mut in_program: BTreeMap<usize, bool> = BTreeMap::new();
         loop {
+            if target.take_interrupt() {
+                return Ok(Halt::Interrupted);
+            }
             self.arm();
             let (mut hit, mut stopped_on) = (None, None);
             let (mut trapped, mut wanted) = (false, false);

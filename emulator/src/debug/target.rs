@@ -136,6 +136,11 @@ pub trait Target {
     fn read_ram(&self, at: PhysAddr, into: &mut [u8]) -> bool;
     /// The instruction and the data side of the TLB of the hart that is looked at.
     fn tlb(&self) -> [TlbSide; 2];
+    /// Whether the user has pressed Ctrl-C since this was asked last, or a run has told it: asked between the short runs of which
+    /// stepping consists, whose ends may hide it.
+    fn take_interrupt(&mut self) -> bool {
+        false
+    }
     /// Runs up to step `until`, or until something stops it earlier. The guest can't tell the difference.
     fn run(&mut self, until: Step, stop_before: Option<StopBefore<'_>>) -> Stop;
 }
