@@ -320,7 +320,7 @@ fn long_arguments_of_the_first_program_arrive() {
     let long = "x".repeat(100_000);
     let words = vec![long.as_str(); 15];
     for memory in ["16M", "128M"] {
-        let ran = run_folio(&[&["run", "-m", memory, "hello"], &words[..]].concat());
+        let ran = run_folio([&["run", "-m", memory, "hello"], &words[..]].concat());
         assert_eq!(ran.status, 0, "{}", ran.stderr);
         assert!(ran.stdout.ends_with(&format!("argument 15: {long}\n")));
     }
