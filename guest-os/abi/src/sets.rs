@@ -128,9 +128,19 @@ pub const IOCTL: FlagSet = choice(
     ],
 );
 
-/// Locks of whole files.
-pub const FLOCK: FlagSet =
-    strict("flock", &[taken("LOCK_SH", 1), taken("LOCK_EX", 2), taken("LOCK_NB", 4), taken("LOCK_UN", 8)]);
+/// Locks of whole files. What asks for a mandatory lock is done with nothing.
+pub const FLOCK: FlagSet = strict(
+    "flock",
+    &[
+        taken("LOCK_SH", 1),
+        taken("LOCK_EX", 2),
+        taken("LOCK_NB", 4),
+        taken("LOCK_UN", 8),
+        ignored("LOCK_MAND", 0x20),
+        ignored("LOCK_READ", 0x40),
+        ignored("LOCK_WRITE", 0x80),
+    ],
+);
 
 /// Where `lseek` counts from.
 pub const WHENCE: FlagSet = choice(
@@ -508,20 +518,21 @@ pub const PRCTL: FlagSet = choice(
     &[
         taken("PR_SET_PDEATHSIG", 1),
         taken("PR_GET_PDEATHSIG", 2),
-        ignored("PR_GET_DUMPABLE", 3),
-        ignored("PR_SET_DUMPABLE", 4),
+        taken("PR_GET_DUMPABLE", 3),
+        taken("PR_SET_DUMPABLE", 4),
         taken("PR_SET_NAME", 15),
         taken("PR_GET_NAME", 16),
-        ignored("PR_CAPBSET_READ", 23),
+        taken("PR_CAPBSET_READ", 23),
         taken("PR_SET_CHILD_SUBREAPER", 36),
         taken("PR_GET_CHILD_SUBREAPER", 37),
-        ignored("PR_SET_NO_NEW_PRIVS", 38),
+        taken("PR_SET_NO_NEW_PRIVS", 38),
+        taken("PR_GET_NO_NEW_PRIVS", 39),
     ],
 );
 
-/// Whether a process may leave an image of its memory.
+/// Whether others of the same user may look into a process.
 pub const DUMPABLE: FlagSet =
-    choice("dumpable", &[ignored("SUID_DUMP_DISABLE", 0), ignored("SUID_DUMP_USER", 1)]);
+    choice("dumpable", &[taken("SUID_DUMP_DISABLE", 0), taken("SUID_DUMP_USER", 1)]);
 
 /// What is limited. Those that are ignored are only remembered.
 pub const RLIMIT: FlagSet = choice(
@@ -554,7 +565,7 @@ pub const RUSAGE: FlagSet = choice(
 
 /// Whose priority.
 pub const PRIORITY: FlagSet =
-    choice("priority", &[ignored("PRIO_PROCESS", 0), ignored("PRIO_PGRP", 1), ignored("PRIO_USER", 2)]);
+    choice("priority", &[taken("PRIO_PROCESS", 0), taken("PRIO_PGRP", 1), taken("PRIO_USER", 2)]);
 
 /// What kind of file system `statfs` tells of: the numbers of those that there are.
 pub const FILE_SYSTEM: FlagSet = FlagSet {

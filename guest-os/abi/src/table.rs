@@ -79,7 +79,7 @@ macro_rules! each_call {
             114 clock_getres(clock: Flags(&sets::CLOCK), resolution: Out(Timespec));
             115 clock_nanosleep(clock: Flags(&sets::SLEEP_CLOCK), flags: Flags(&sets::SLEEP), wanted: In(Timespec),
                 left: Out(Remainder));
-            122 sched_setaffinity(pid: Pid, size: Size, mask: Address) "0, without effect";
+            122 sched_setaffinity(pid: Pid, size: Size, mask: In(Processors { len: 1 })) "there is one processor";
             123 sched_getaffinity(pid: Pid, size: Size, mask: Out(Processors { len: 1 }));
             124 sched_yield() spares;
             128 restart_syscall() "what is left of a sleep or a wait for a word";
@@ -94,8 +94,8 @@ macro_rules! each_call {
             137 rt_sigtimedwait(set: In(Sigset), info: Out(Siginfo), timeout: In(Timespec), size: Size) -> Signal;
             138 rt_sigqueueinfo(pid: Pid, signal: Signal, info: In(Siginfo));
             139 rt_sigreturn() spares;
-            140 setpriority(which: Flags(&sets::PRIORITY), who: Pid, priority: Int) "0, without effect";
-            141 getpriority(which: Flags(&sets::PRIORITY), who: Pid) "20, which is nice 0";
+            140 setpriority(which: Flags(&sets::PRIORITY), who: Pid, priority: Int) "only remembered";
+            141 getpriority(which: Flags(&sets::PRIORITY), who: Pid) "20 is nice 0";
             143 setregid(real: Id, effective: Id);
             144 setgid(group: Id);
             145 setreuid(real: Id, effective: Id);

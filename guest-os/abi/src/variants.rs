@@ -121,6 +121,7 @@ pub const VARIANTS: &[Variant] = &[
     prctl("PR_SET_CHILD_SUBREAPER", &[(1, Size)]),
     prctl("PR_GET_CHILD_SUBREAPER", &[(1, Out(Layout::Int))]),
     prctl("PR_SET_NO_NEW_PRIVS", &[(1, Size), (2, Size), (3, Size), (4, Size)]),
+    prctl("PR_GET_NO_NEW_PRIVS", &[(1, Size), (2, Size), (3, Size), (4, Size)]),
     futex("FUTEX_WAIT", &[(2, Unsigned), (3, In(Timespec))]),
     futex("FUTEX_WAKE", &[(2, Unsigned)]),
     futex("FUTEX_REQUEUE", &[(2, Unsigned), (3, Unsigned), (4, Address)]),

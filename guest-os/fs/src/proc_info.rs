@@ -16,6 +16,8 @@ pub trait ProcInfo: Send {
     fn is_root(&self, by_real_ids: bool) -> bool {
         self.identity(by_real_ids).is_root()
     }
+    /// Whether the running process may look into another one (ptrace(2), "Ptrace access mode checking").
+    fn may_inspect(&self, pid: u32) -> bool;
     /// Visits all processes, ascending, until `visit` says stop (false).
     fn each_process(&self, visit: &mut dyn FnMut(u32) -> bool);
     /// Visits the threads of a process, ascending, until `visit` says stop (false).
@@ -89,6 +91,12 @@ pub struct ProcessInfo {
     pub users: [u32; 4],
     /// The group's.
     pub groups: [u32; 4],
+    /// Others of its user may look into it.
+    pub is_dumpable: bool,
+    /// It gains nothing by executing a program (`PR_SET_NO_NEW_PRIVS`).
+    pub gains_nothing: bool,
+    /// How nice it is, -20 to 19.
+    pub nice: i32,
     /// The mask of file modes.
     pub umask: u32,
     /// Pages of its data, heap and stack VMAs.

@@ -34,16 +34,34 @@ struct Name {
     parent: u8,
     name: &'static str,
     kind: Kind,
+    permissions: u32,
+    /// Only for who may look into the process.
+    is_inner: bool,
 }
 
 const fn dir(parent: u8, name: &'static str) -> Name {
-    Name { parent, name, kind: Kind::Directory }
+    Name { parent, name, kind: Kind::Directory, permissions: 0o555, is_inner: false }
 }
 const fn link(parent: u8, name: &'static str) -> Name {
-    Name { parent, name, kind: Kind::Link }
+    Name { parent, name, kind: Kind::Link, permissions: 0o777, is_inner: false }
 }
 const fn text(parent: u8, name: &'static str, writer: text::Writer) -> Name {
-    Name { parent, name, kind: Kind::Text(writer) }
+    Name { parent, name, kind: Kind::Text(writer), permissions: 0o444, is_inner: false }
+}
+const fn memory(parent: u8, name: &'static str, view: MemoryView) -> Name {
+    let permissions = match view {
+        MemoryView::Bytes => 0o600,
+        MemoryView::Pages => 0o400,
+    };
+    Name { parent, name, kind: Kind::Memory(view), permissions, is_inner: true }
+}
+/// What is inside of a process.
+const fn inner(name: Name) -> Name {
+    Name { is_inner: true, ..name }
+}
+/// What only its user may use.
+const fn own(name: Name) -> Name {
+    Name { permissions: name.permissions & 0o700, ..name }
 }
 
 const ROOT: u8 = 0;
@@ -64,14 +82,14 @@ const THREAD: u8 = 12;
 const NAMES: &[Name] = &[
     dir(ROOT, ""),
     dir(ROOT, ""),
-    dir(PROCESS, "fd"),
+    own(dir(PROCESS, "fd")),
     dir(ROOT, "sys"),
     dir(SYS, "kernel"),
     dir(SYS, "vm"),
     link(ROOT, "self"),
-    link(PROCESS, "exe"),
-    link(PROCESS, "cwd"),
-    link(PROCESS, "root"),
+    inner(link(PROCESS, "exe")),
+    inner(link(PROCESS, "cwd")),
+    inner(link(PROCESS, "root")),
     link(ROOT, "mounts"),
     dir(PROCESS, "task"),
     dir(TASK, ""),
@@ -92,16 +110,16 @@ const NAMES: &[Name] = &[
     text(SYS_VM, "max_map_count", text::max_map_count),
     text(PROCESS, "cmdline", text::cmdline),
     text(PROCESS, "comm", text::comm),
-    text(PROCESS, "environ", text::environ),
-    text(PROCESS, "maps", text::maps),
+    inner(own(text(PROCESS, "environ", text::environ))),
+    inner(text(PROCESS, "maps", text::maps)),
     text(PROCESS, "mounts", text::mounts),
     text(PROCESS, "stat", text::stat),
     text(PROCESS, "statm", text::statm),
     text(PROCESS, "status", text::status),
     text(PROCESS, "limits", text::limits),
-    Name { parent: PROCESS, name: "mem", kind: Kind::Memory(MemoryView::Bytes) },
-    Name { parent: PROCESS, name: "pagemap", kind: Kind::Memory(MemoryView::Pages) },
-    text(PROCESS, "smaps", text::smaps),
+    memory(PROCESS, "mem", MemoryView::Bytes),
+    memory(PROCESS, "pagemap", MemoryView::Pages),
+    inner(text(PROCESS, "smaps", text::smaps)),
     text(THREAD, "comm", text::comm),
     text(THREAD, "stat", text::stat),
     text(THREAD, "status", text::status),
@@ -127,8 +145,18 @@ impl Node {
         u64::from(self.pid) << 32 | (number & 0xff_ffff) << 8 | (u64::from(self.name) + 1)
     }
 
+    fn what(self) -> &'static Name {
+        &NAMES[usize::from(self.name)]
+    }
+
+    /// EACCES for what is inside of a process, unless the caller may look into it.
+    fn check_inspection(self, info: &dyn ProcInfo) -> Result<(), Errno> {
+        let is_inner = self.what().is_inner || self.descriptor().is_some();
+        if is_inner && !info.may_inspect(self.pid) { Err(Errno::EACCES) } else { Ok(()) }
+    }
+
     fn file_type(self) -> FileType {
-        match NAMES[usize::from(self.name)].kind {
+        match self.what().kind {
             Kind::Directory if self.descriptor().is_some() => FileType::Symlink,
             Kind::Directory => FileType::Directory,
             Kind::Text(_) | Kind::Memory(_) => FileType::Regular,
@@ -200,6 +228,7 @@ pub(crate) fn own_descriptor(ino: u64, info: &dyn ProcInfo) -> Option<u32> {
 
 pub(crate) fn readlink(ino: u64, info: &dyn ProcInfo) -> Result<Vec<u8>, Errno> {
     let node = Node::from_ino(ino)?;
+    node.check_inspection(info)?;
     if let Some(descriptor) = node.descriptor() {
         return info.descriptor(node.pid, descriptor);
     }
@@ -211,6 +240,16 @@ pub(crate) fn readlink(ino: u64, info: &dyn ProcInfo) -> Result<Vec<u8>, Errno> 
         PROCESS_ROOT => Ok(b"/".to_vec()),
         _ => Err(Errno::EINVAL),
     }
+}
+
+/// EACCES unless the caller may open a file that its mode lets it open.
+pub(crate) fn check_open(ino: u64, info: &dyn ProcInfo) -> Result<(), Errno> {
+    Node::from_ino(ino)?.check_inspection(info)
+}
+
+/// Whether it is the caller's own list of descriptors, which is its to use whatever its mode says.
+pub(crate) fn is_own_list(ino: u64, info: &dyn ProcInfo) -> bool {
+    Node::from_ino(ino).is_ok_and(|node| node == Node::new(info.current(), FD))
 }
 
 /// Whose memory a file shows, and how; `None` for files that are texts.
@@ -292,21 +331,18 @@ pub(crate) fn stat(ino: u64, info: &dyn ProcInfo) -> Result<Stat, Errno> {
     let node = Node::from_ino(ino)?;
     node.check_alive(info)?;
     let file_type = node.file_type();
-    let (permissions, nlink) = match file_type {
-        FileType::Directory => (0o555, 2),
-        FileType::Symlink => (0o777, 1),
-        _ if memory_view(ino).is_some_and(|(_, view)| view == MemoryView::Bytes) => (0o600, 1),
-        _ if memory_view(ino).is_some() => (0o400, 1),
-        _ => (0o444, 1),
-    };
+    let permissions = if node.descriptor().is_some() { 0o777 } else { node.what().permissions };
     let now = info.now();
     let process = if node.pid == 0 { None } else { info.process(node.pid) };
+    // Who is not to be looked into keeps no more than the folders that are open to all.
+    let is_open = file_type == FileType::Directory && permissions == 0o555;
+    let owner = process.filter(|process| is_open || process.is_dumpable);
     Ok(Stat {
         ino,
-        uid: process.as_ref().map_or(0, |process| process.users[1]),
-        gid: process.as_ref().map_or(0, |process| process.groups[1]),
+        uid: owner.as_ref().map_or(0, |process| process.users[1]),
+        gid: owner.as_ref().map_or(0, |process| process.groups[1]),
         mode: file_type.mode_bits() | permissions,
-        nlink,
+        nlink: if file_type == FileType::Directory { 2 } else { 1 },
         blksize: 1024,
         atime: now,
         mtime: now,

@@ -185,6 +185,9 @@ impl ProcInfo for Processes {
     fn identity(&self, _: bool) -> Identity {
         Identity::default()
     }
+    fn may_inspect(&self, pid: u32) -> bool {
+        pid == 7
+    }
     fn each_process(&self, visit: &mut dyn FnMut(u32) -> bool) {
         let _ = [1, 7].into_iter().all(visit);
     }
@@ -198,6 +201,8 @@ impl ProcInfo for Processes {
             ppid: 1,
             threads: 1,
             virtual_pages: 10,
+            users: [5; 4],
+            is_dumpable: pid == 7,
             ..Default::default()
         };
         [1, 7, 9].contains(&pid).then_some(known)

@@ -113,6 +113,7 @@ impl Vfs {
                 Object::Disk(inode)
             }
             FileType::Regular if fs == PROC => {
+                procfs::check_open(inode.id.ino, &*self.info)?;
                 let memory = procfs::memory_view(inode.id.ino);
                 if let Some((pid, view)) = memory
                     && (!writes || view == MemoryView::Bytes)
@@ -214,6 +215,9 @@ impl Vfs {
     /// EACCES unless the caller may do this with the file, as far as its mode says: read (4), write (2), execute (1) it.
     pub fn check(&mut self, inode: &Inode, wanted: u32) -> Result<(), Errno> {
         if wanted & 7 == 0 || wanted & EXECUTE == 0 && self.info.is_root(self.by_real_ids) {
+            return Ok(());
+        }
+        if inode.id.fs == PROC && procfs::is_own_list(inode.id.ino, &*self.info) {
             return Ok(());
         }
         let stat = self.stat(inode)?;

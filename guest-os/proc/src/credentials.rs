@@ -23,6 +23,11 @@ impl Ids {
         [self.real, self.effective, self.saved].contains(&id)
     }
 
+    /// Whether all of them are this one; as whom files are used does not count.
+    fn is_all(&self, id: u32) -> bool {
+        [self.real, self.effective, self.saved] == [id; 3]
+    }
+
     /// `setuid`: all of them, if it is privileged. Whether it may; if not, nothing has changed, here and below.
     pub fn set(&mut self, id: u32, is_privileged: bool) -> bool {
         if is_privileged {
@@ -88,12 +93,41 @@ pub struct Credentials {
     pub group: Ids,
     /// Further groups.
     pub groups: Rc<Vec<u32>>,
+    /// It, and what it starts, acts as nobody else by executing a program (`PR_SET_NO_NEW_PRIVS`).
+    pub gains_nothing: bool,
 }
 
 impl Credentials {
     /// Whether it may become anybody.
     pub fn is_privileged(&self) -> bool {
         self.user.effective == 0
+    }
+    /// As whom it acts: user and group, and both for files.
+    pub fn acts_as(&self) -> [u32; 4] {
+        [self.user.effective, self.group.effective, self.user.fs, self.group.fs]
+    }
+    /// Whether it may change how the threads of `other` are scheduled (setpriority(2), sched_setaffinity(2)).
+    pub fn may_schedule(&self, other: &Self) -> bool {
+        let acts_as = self.user.effective;
+        self.is_privileged() || acts_as == other.user.real || acts_as == other.user.effective
+    }
+    /// Whether it may send `other` a signal (kill(2)).
+    pub fn may_signal(&self, other: &Self) -> bool {
+        let by_either = |id| id == other.user.real || id == other.user.saved;
+        self.is_privileged() || by_either(self.user.real) || by_either(self.user.effective)
+    }
+    /// Whether it may change the limits of `other` (prlimit(2)).
+    pub fn may_limit(&self, other: &Self) -> bool {
+        self.is_privileged() || other.is_all(self.user.real, self.group.real)
+    }
+    /// Whether it may look into `other` (ptrace(2), "Ptrace access mode checking"), as whom it uses files or by whom it was started.
+    pub fn may_inspect(&self, other: &Self, by_real_ids: bool) -> bool {
+        let id = |ids: &Ids| if by_real_ids { ids.real } else { ids.fs };
+        self.is_privileged() || other.is_all(id(&self.user), id(&self.group))
+    }
+    /// Whether it is this user and this group in each respect.
+    fn is_all(&self, user: u32, group: u32) -> bool {
+        self.user.is_all(user) && self.group.is_all(group)
     }
 }
 

@@ -100,6 +100,7 @@ fn start_first_process() {
             fp: Box::default(),
             signals: ThreadSignals::default(),
             name: b"init".to_vec(),
+            nice: 0,
         },
         space: None,
         files: Rc::new(RefCell::new(DescriptorTable::new(limits::OPEN_FILES))),

@@ -43,6 +43,7 @@ pub fn play(role: &str, args: Args) -> i32 {
         "deep" => i32::from(crate::flags::descend(args.number(2, 0)) != args.number(2, 0)),
         // Until the pipe that it has as standard input ends.
         "reader" => os::read(0, &mut [0]).map_or(BAD_ROLE, |count| count as i32),
+        "user" => sys(g::__NR_geteuid, []).map_or(BAD_ROLE, |user| (user & 0xff) as i32),
         "auxv" => i32::from(!auxv_is_right(args)),
         "again" => match args.number(2, 0) {
             0 => 42,
@@ -438,10 +439,15 @@ const COPY: &CStr = c"/tmp/vmtests.copy";
 
 /// A copy of this program, open for writing.
 fn copy_program() -> Result<i32> {
+    copy_program_to(COPY)
+}
+
+/// A copy of this program at `path`, open for writing.
+pub fn copy_program_to(path: &CStr) -> Result<i32> {
     let (source, len) = crate::memory::program_file()?;
     os::lseek(source, 0, g::SEEK_SET)?;
-    let _ = unlink(COPY);
-    let fd = os::open(COPY, g::O_WRONLY | g::O_CREAT, 0o755)?;
+    let _ = unlink(path);
+    let fd = os::open(path, g::O_WRONLY | g::O_CREAT, 0o755)?;
     let mut left = len;
     while left > 0 {
         left -= sys(g::__NR_sendfile, [fd as usize, source as usize, 0, left])?;

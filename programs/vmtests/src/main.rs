@@ -27,6 +27,7 @@ mod memory;
 mod pipes;
 mod processes;
 mod raw;
+mod rights;
 mod shared;
 mod signals;
 mod system;
@@ -102,6 +103,7 @@ const FAMILIES: &[&[Test]] = &[
     transfers::TESTS,
     locks::TESTS,
     users::TESTS,
+    rights::TESTS,
     signals::TESTS,
     threads::TESTS,
     futexes::TESTS,

@@ -32,7 +32,7 @@ fn at(path: &CStr) -> usize {
 }
 
 /// What a process of this user and group is answered: 0 or the error's number.
-fn as_user(ask: impl FnOnce() -> Result<usize>) -> Result<u32> {
+pub fn as_user(ask: impl FnOnce() -> Result<usize>) -> Result<u32> {
     let status = os::in_child(|| {
         let became = sys(g::__NR_setgroups, [0, 0])
             .and_then(|_| sys(g::__NR_setgid, [GROUP]))
@@ -233,7 +233,7 @@ fn names_only_take_no_change() -> Outcome {
 }
 
 /// The text of a file of `/proc`.
-fn text<'a>(path: &CStr, into: &'a mut [u8]) -> Result<&'a [u8]> {
+pub fn text<'a>(path: &CStr, into: &'a mut [u8]) -> Result<&'a [u8]> {
     let fd = os::open(path, g::O_RDONLY, 0)?;
     let mut len = 0;
     loop {

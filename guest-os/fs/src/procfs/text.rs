@@ -256,7 +256,7 @@ pub(super) fn stat(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(), 
     line(
         out,
         format_args!(
-            ") {state} {ppid} {pgid} {sid} 0 -1 4194304 {minor} 0 {major} 0 {utime} {stime} 0 0 20 0 {threads} 0 \
+            ") {state} {ppid} {pgid} {sid} 0 -1 4194304 {minor} 0 {major} 0 {utime} {stime} 0 0 {priority} {nice} {threads} 0 \
              {start} {vsize} {rss} 18446744073709551615 0 0 {stack} 0 0 {pending} {blocked} {ignored} {caught} \
              0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0",
             ppid = p.ppid,
@@ -266,6 +266,8 @@ pub(super) fn stat(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(), 
             major = p.major_faults,
             utime = p.user_ticks,
             stime = p.system_ticks,
+            priority = 20 + p.nice,
+            nice = p.nice,
             threads = p.threads,
             start = p.start_ticks,
             vsize = p.virtual_pages * PAGE,
@@ -337,5 +339,5 @@ pub(super) fn status(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<()
     ] {
         line(out, format_args!("{name}:\t{set:016x}"))?;
     }
-    Ok(())
+    line(out, format_args!("NoNewPrivs:\t{}", u8::from(p.gains_nothing)))
 }

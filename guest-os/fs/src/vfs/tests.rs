@@ -461,11 +461,26 @@ fn proc_tells_what_the_kernel_says_in_linux_formats() {
     assert!(world.read("/proc/mounts").unwrap().contains("tmpfs /tmp tmpfs"));
     assert_eq!(world.read("/proc/sys/kernel/osrelease").unwrap(), "6.12.0\n");
     for name in
-        ["cpuinfo", "stat", "version", "loadavg", "filesystems", "cmdline", "1/statm", "1/comm", "1/environ"]
+        ["cpuinfo", "stat", "version", "loadavg", "filesystems", "cmdline", "1/statm", "1/comm", "7/environ"]
     {
         assert!(!world.read(&format!("/proc/{name}")).unwrap().is_empty(), "{name}");
     }
-    assert_eq!(world.resolve("/", "/proc/1/exe", LastLink::Follow), Err(Errno::ENOENT));
+    // What is inside of another process is not for everyone.
+    for name in ["environ", "maps", "smaps", "mem", "pagemap"] {
+        let path = format!("/proc/1/{name}");
+        assert_eq!(world.open(&path, OpenFlags::empty()).map(|_| ()), Err(Errno::EACCES), "{name}");
+    }
+    assert_eq!(world.resolve("/", "/proc/1/exe", LastLink::Follow), Err(Errno::EACCES));
+    let mut owner = |path: &str| {
+        let inode = world.at(path).inode;
+        let stat = world.vfs.stat(&inode).unwrap();
+        (stat.mode & 0o777, stat.uid)
+    };
+    assert_eq!((owner("/proc/7/maps"), owner("/proc/7/environ")), ((0o444, 5), (0o400, 5)));
+    assert_eq!(
+        (owner("/proc/1/maps"), owner("/proc/1"), owner("/proc/1/fd")),
+        ((0o444, 0), (0o555, 5), (0o500, 0))
+    );
 }
 
 #[test]

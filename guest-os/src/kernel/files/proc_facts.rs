@@ -40,6 +40,9 @@ impl ProcInfo for KernelFacts {
         let id = if by_real_ids { user.real } else { user.fs };
         id == 0
     }
+    fn may_inspect(&self, pid: u32) -> bool {
+        process::find(pid).is_none_or(|process| process.may_be_inspected(false))
+    }
     fn each_process(&self, visit: &mut dyn FnMut(u32) -> bool) {
         let mut after = 0;
         while let Some((pid, _)) = process::table(|t| t.next_living(after)) {
@@ -77,6 +80,9 @@ impl ProcInfo for KernelFacts {
             state: state_of(&thread),
             users: all_of(&process.credentials.borrow().user),
             groups: all_of(&process.credentials.borrow().group),
+            is_dumpable: process.space.borrow().as_ref().is_none_or(|space| space.is_dumpable.get()),
+            gains_nothing: process.credentials.borrow().gains_nothing,
+            nice: thread.nice.get(),
             ..memory_of(process)
         };
         let usage = if number == process.pid { process.usage() } else { thread.usage.get() };

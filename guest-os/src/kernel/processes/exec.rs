@@ -61,14 +61,17 @@ struct Image {
     executing: Option<Rc<FileUse>>,
     /// User and group as whom it acts, whoever starts it (set-user-ID, set-group-ID).
     acts_as: (Option<u32>, Option<u32>),
+    /// Who starts it may read it.
+    is_readable: bool,
 }
 
 impl Image {
     /// Who the process is as this program.
     fn credentials(&self) -> Credentials {
         let mut who = current().process.credentials.borrow().clone();
-        who.user.exec(self.acts_as.0);
-        who.group.exec(self.acts_as.1);
+        let (user, group) = if who.gains_nothing { (None, None) } else { self.acts_as };
+        who.user.exec(user);
+        who.group.exec(group);
         who
     }
 }
@@ -138,7 +141,7 @@ pub fn execute(request: Request) -> Result<(), Errno> {
 fn new_space() -> Result<SharedSpace, Errno> {
     let (id, asid) = mem::allocate_space_name().ok_or(Errno::EAGAIN)?;
     match AddressSpace::new(&mut mem::memory(), id, asid, Some(arch::kernel_root())) {
-        Ok(space) => Ok(Space::new(space)),
+        Ok(space) => Ok(Space::new(space, true)),
         Err(_) => {
             mem::free_asid(asid);
             Err(Errno::ENOMEM)
@@ -184,7 +187,8 @@ fn find_image(request: &mut Request) -> Result<Image, Errno> {
         }
         let headers = Headers::parse(&start[..count]).map_err(|error| refuse(&location, error))?;
         let acts_as = set_ids(&location)?;
-        return Ok(Image { location, number, len_bytes, headers, executing, acts_as });
+        let is_readable = vfs::lock().check(&location.inode, 4).is_ok();
+        return Ok(Image { location, number, len_bytes, headers, executing, acts_as, is_readable });
     }
     Err(Errno::ELOOP)
 }
@@ -385,7 +389,7 @@ fn change_over(
         process::release_space(old);
     }
     process.end_borrowing();
-    process.credentials.replace(image.credentials());
+    become_user_of(process, image);
     process.signals.borrow_mut().exec();
     thread.signals.borrow_mut().exec();
     thread.become_first();
@@ -405,6 +409,21 @@ fn change_over(
     for vma in space.borrow().vmas().iter() {
         events::mapped(vma);
     }
+}
+
+/// The process acts as its new program does. Who has become somebody else by that is nobody's to look into, and neither is a program that its
+/// user may not read.
+fn become_user_of(process: &Process, image: &Image) {
+    let who = image.credentials();
+    let is_same = |ids: &proc::Ids| ids.real == ids.effective;
+    let acts_as = who.acts_as();
+    let before = process.credentials.replace(who.clone());
+    let has_changed = before.acts_as() != acts_as;
+    if has_changed {
+        process.death_signal.set(None);
+    }
+    let is_open = !has_changed && image.is_readable && is_same(&who.user) && is_same(&who.group);
+    process.space().is_dumpable.set(is_open);
 }
 
 /// Closes what the old program has marked for it. May sleep, as tmpfs is locked to free what has lost its name.

@@ -1,7 +1,7 @@
 //! A process as the kernel sees it: an address space, what is open, what its threads share. See [`crate::processes::thread`].
 
 use crate::files::vfs::open_files;
-use crate::hart::hart;
+use crate::hart::{current, hart};
 use crate::local::HartLocal;
 use crate::memory::mem;
 use crate::processes::thread::{self, Room, Thread};
@@ -24,6 +24,8 @@ pub struct Space {
     pub id: SpaceId,
     /// What makes it the hart's.
     pub satp: Satp,
+    /// Others of the same user may look into it (`PR_SET_DUMPABLE`). Not after its process has become somebody else.
+    pub is_dumpable: Cell<bool>,
     space: RefCell<AddressSpace>,
 }
 
@@ -32,8 +34,9 @@ pub type SharedSpace = Rc<Space>;
 
 impl Space {
     /// To be shared.
-    pub fn new(space: AddressSpace) -> SharedSpace {
-        Rc::new(Self { id: space.id(), satp: space.satp(), space: RefCell::new(space) })
+    pub fn new(space: AddressSpace, is_dumpable: bool) -> SharedSpace {
+        let is_dumpable = Cell::new(is_dumpable);
+        Rc::new(Self { id: space.id(), satp: space.satp(), is_dumpable, space: RefCell::new(space) })
     }
 }
 
@@ -183,6 +186,15 @@ impl Process {
     /// Its current directory.
     pub fn cwd(&self) -> Location {
         self.fs.cwd.borrow().clone().expect("the first process has a directory before it runs a program")
+    }
+    /// Whether the running process may look into it: it is itself, or its user's, or root.
+    pub fn may_be_inspected(&self, by_real_ids: bool) -> bool {
+        let this = current();
+        let who = this.process.credentials.borrow();
+        let is_open = || self.space.borrow().as_ref().is_none_or(|space| space.is_dumpable.get());
+        self.pid == this.process.pid
+            || who.is_privileged()
+            || is_open() && who.may_inspect(&self.credentials.borrow(), by_real_ids)
     }
     /// How large its stack may become, in bytes (`RLIMIT_STACK`).
     pub fn stack_limit(&self) -> u64 {

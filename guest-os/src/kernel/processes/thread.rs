@@ -44,6 +44,8 @@ pub struct Thread {
     pub signals: RefCell<ThreadSignals>,
     /// At most 15 bytes: the last part of the path that its program was executed by, until it gives itself another name.
     pub name: RefCell<Vec<u8>>,
+    /// How nice it is to others, -20 to 19. It is remembered: turns are the same for all.
+    pub nice: Cell<i32>,
     /// Its own times and counts.
     pub usage: Cell<Usage>,
     /// When it last began to run in the kernel, in ticks.
@@ -103,6 +105,8 @@ pub struct Start {
     pub signals: ThreadSignals,
     /// Its name.
     pub name: Vec<u8>,
+    /// How nice it is.
+    pub nice: i32,
 }
 
 /// Makes a thread and enters it into the table, not yet runnable.
@@ -120,6 +124,7 @@ pub fn create(tid: Tid, process: Rc<Process>, room: Room, start: Start) -> Rc<Th
         fp: RefCell::new(start.fp),
         signals: RefCell::new(start.signals),
         name: RefCell::new(start.name),
+        nice: Cell::new(start.nice),
         usage: Cell::default(),
         stamp: Cell::new(arch::time()),
         set_child_tid: Cell::new(0),

@@ -36,10 +36,25 @@ fn change(
     kind: impl FnOnce(&mut Credentials) -> &mut Ids,
     change: impl FnOnce(&mut Ids, bool) -> bool,
 ) -> Outcome {
+    if with_ids(kind, change) { Ok(0) } else { Err(Errno::EPERM.into()) }
+}
+
+/// As [`change`], whatever comes of it. Who acts as somebody else from then on may have seen what that one must not show: as in Linux,
+/// others may not look into it, and the end of its parent is told no more.
+fn with_ids<R>(
+    kind: impl FnOnce(&mut Credentials) -> &mut Ids,
+    change: impl FnOnce(&mut Ids, bool) -> R,
+) -> R {
     let process = &current().process;
     let mut credentials = process.credentials.borrow_mut();
     let is_privileged = credentials.is_privileged();
-    if change(kind(&mut credentials), is_privileged) { Ok(0) } else { Err(Errno::EPERM.into()) }
+    let before = credentials.acts_as();
+    let result = change(kind(&mut credentials), is_privileged);
+    if credentials.acts_as() != before {
+        process.space().is_dumpable.set(false);
+        process.death_signal.set(None);
+    }
+    result
 }
 
 fn users(credentials: &mut Credentials) -> &mut Ids {
@@ -83,11 +98,9 @@ pub fn setresgid([real, effective, saved, ..]: Arguments) -> Outcome {
 
 /// Never fails: it tells the id before.
 fn change_fs(kind: impl FnOnce(&mut Credentials) -> &mut Ids, wanted: u64) -> Outcome {
-    let process = &current().process;
-    let mut credentials = process.credentials.borrow_mut();
-    let is_privileged = credentials.is_privileged();
-    let ids = kind(&mut credentials);
-    Ok(u64::from(id(wanted).map_or(ids.fs, |id| ids.set_fs(id, is_privileged))))
+    let before =
+        with_ids(kind, |ids, is_privileged| id(wanted).map_or(ids.fs, |id| ids.set_fs(id, is_privileged)));
+    Ok(u64::from(before))
 }
 
 pub fn setfsuid([user, ..]: Arguments) -> Outcome {

@@ -9,8 +9,8 @@ pub use super::files::{
     memfd_create, openat, pipe2,
 };
 pub use super::fixed::{
-    absent as clone3, absent as riscv_hwprobe, absent as rseq, getpriority, not_a_socket as getpeername,
-    not_a_socket as getsockname, nothing as sched_setaffinity, nothing as sync, setpriority, socket,
+    absent as clone3, absent as riscv_hwprobe, absent as rseq, not_a_socket as getpeername,
+    not_a_socket as getsockname, nothing as sync, socket,
 };
 pub use super::futex::futex;
 pub use super::io::{pread64, preadv, pwrite64, pwritev, read, readv, sendfile, write, writev};
@@ -27,9 +27,10 @@ pub use super::names::{
 pub use super::poll::{ppoll, pselect6};
 pub use super::process::{
     clone, execve, exit, exit_group, get_robust_list, getpgid, getpid, getppid, getsid, gettid, prctl,
-    sched_getaffinity, sched_yield, set_robust_list, set_tid_address, setpgid, setsid,
+    sched_yield, set_robust_list, set_tid_address, setpgid, setsid,
 };
 pub use super::restart_syscall;
+pub use super::scheduling::{getpriority, sched_getaffinity, sched_setaffinity, setpriority};
 pub use super::signals::{
     kill, rt_sigaction, rt_sigpending, rt_sigprocmask, rt_sigqueueinfo, rt_sigreturn, rt_sigsuspend,
     rt_sigtimedwait, rt_tgsigqueueinfo, sigaltstack, tgkill, tkill,

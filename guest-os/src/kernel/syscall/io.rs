@@ -44,6 +44,14 @@ struct Span {
     len: usize,
 }
 
+impl Span {
+    /// Whether all of it could be a program's: as in Linux for riscv64, addresses that are not negative. Looked at before anything is done,
+    /// and before a length is cut to what one call moves.
+    fn may_be_the_users(&self) -> bool {
+        self.address.checked_add(self.len as u64).is_some_and(|end| end.cast_signed() >= 0)
+    }
+}
+
 pub fn read([fd, buffer, len, ..]: Arguments) -> Outcome {
     read_spans(open_file(fd)?, &[span(buffer, len)], Position::Current)
 }
@@ -61,27 +69,27 @@ pub fn writev([fd, vector, count, ..]: Arguments) -> Outcome {
 }
 
 pub fn pread64([fd, buffer, len, offset, ..]: Arguments) -> Outcome {
-    let spans = [span(buffer, len)];
-    read_spans(open_file(fd)?, &spans, position(fd, offset, &spans)?)
+    let position = position(fd, offset)?;
+    read_spans(open_file(fd)?, &[span(buffer, len)], position)
 }
 
 pub fn pwrite64([fd, buffer, len, offset, ..]: Arguments) -> Outcome {
-    let spans = [span(buffer, len)];
-    write_spans(open_file(fd)?, &spans, position(fd, offset, &spans)?)
+    let position = position(fd, offset)?;
+    write_spans(open_file(fd)?, &[span(buffer, len)], position)
 }
 
 pub fn preadv([fd, vector, count, offset, ..]: Arguments) -> Outcome {
-    let spans = spans(vector, count)?;
-    read_spans(open_file(fd)?, &spans, position(fd, offset, &spans)?)
+    let position = position(fd, offset)?;
+    read_spans(open_file(fd)?, &spans(vector, count)?, position)
 }
 
 pub fn pwritev([fd, vector, count, offset, ..]: Arguments) -> Outcome {
-    let spans = spans(vector, count)?;
-    write_spans(open_file(fd)?, &spans, position(fd, offset, &spans)?)
+    let position = position(fd, offset)?;
+    write_spans(open_file(fd)?, &spans(vector, count)?, position)
 }
 
 fn span(address: u64, len: u64) -> Span {
-    Span { address, len: length(len).min(MAX_BYTES) }
+    Span { address, len: length(len) }
 }
 
 fn spans(vector: u64, count: u64) -> Result<Vec<Span>, Errno> {
@@ -89,20 +97,36 @@ fn spans(vector: u64, count: u64) -> Result<Vec<Span>, Errno> {
         return Err(Errno::EINVAL);
     }
     let vector = UserPtr::<[u64; 2]>::from(vector);
-    let mut total = 0u64;
     let mut spans = Vec::new();
     spans.try_reserve_exact(length(count)).map_err(|_| Errno::ENOMEM)?;
     for index in 0..count {
         let [address, len] = vector.at(index).read()?;
-        total = total.checked_add(len).filter(|&sum| sum.cast_signed() >= 0).ok_or(Errno::EINVAL)?;
+        if len.cast_signed() < 0 {
+            return Err(Errno::EINVAL);
+        }
         spans.push(span(address, len));
+    }
+    if let [only] = &mut *spans {
+        // As in Linux, which looks at the addresses of several before it cuts them.
+        only.len = only.len.min(MAX_BYTES);
     }
     Ok(spans)
 }
 
-fn position(fd: u64, offset: u64, spans: &[Span]) -> Result<Position, Errno> {
-    let len: u64 = spans.iter().map(|span| span.len as u64).sum();
-    if offset.saturating_add(len).cast_signed() < 0 {
+/// How much a call moves at most: all of the spans, which must be such as a program can have, or as much as one call moves.
+fn bytes_of(spans: &[Span], position: Position) -> Result<usize, Errno> {
+    if !spans.iter().all(Span::may_be_the_users) {
+        return Err(Errno::EFAULT);
+    }
+    let all = spans.iter().fold(0, |sum: usize, span| sum.saturating_add(span.len));
+    match position {
+        Position::At(offset) if offset.saturating_add(all as u64).cast_signed() < 0 => Err(Errno::EINVAL),
+        _ => Ok(all.min(MAX_BYTES)),
+    }
+}
+
+fn position(fd: u64, offset: u64) -> Result<Position, Errno> {
+    if offset.cast_signed() < 0 {
         return Err(Errno::EINVAL);
     }
     match details(open_file(fd)?).object {
@@ -121,12 +145,13 @@ fn read_spans(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
         file.check_readable()?;
         is_shared && position == Position::Current
     };
+    let all = bytes_of(spans, position)?;
     let _turn = shares_offset.then(|| Turn::take(TurnAt::Offset(id)));
     let mut done = 0;
     for span in spans {
         let mut part = 0;
-        while part < span.len {
-            let want = (span.len - part).min(PIECE_BYTES);
+        while part < span.len && done < all {
+            let want = (span.len - part).min(PIECE_BYTES).min(all - done);
             let address = span.address.wrapping_add(part as u64);
             let moved = piece(|| read_piece(id, address, want, advance(position, done), done == 0));
             if let Some(end) = goes_on(moved, want, &mut done) {
@@ -140,16 +165,16 @@ fn read_spans(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
 
 /// Pieces go over the limits of spans: what is written to a pipe at once is together there.
 fn write_spans(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
-    let all = spans.iter().fold(0, |sum: usize, span| sum.saturating_add(span.len)).min(MAX_BYTES);
-    let (mut file, shares_offset) = {
+    let (all, mut file, shares_offset) = {
         let files = open_files();
         let (file, is_shared) = files.get_with_sharing(id);
         file.check_writable()?;
+        let all = bytes_of(spans, position)?;
         if let Object::Device(Device::Null | Device::Zero) = file.object {
             // Nothing of the program's memory is looked at.
             return Ok(all as u64);
         }
-        (file.clone(), is_shared && position == Position::Current)
+        (all, file.clone(), is_shared && position == Position::Current)
     };
     let _turn = shares_offset.then(|| Turn::take(TurnAt::Offset(id)));
     if shares_offset {
@@ -436,7 +461,7 @@ pub fn sendfile([out, input, offset, count, ..]: Arguments) -> Outcome {
     let target = details(out);
     target.check_writable()?;
     details(input).check_readable()?;
-    if target.flags.contains(OpenFlags::APPEND) {
+    if count.cast_signed() < 0 || target.flags.contains(OpenFlags::APPEND) {
         return Err(Errno::EINVAL.into());
     }
     let offset_pointer = UserPtr::<u64>::from(offset).non_null();
@@ -457,6 +482,7 @@ pub fn sendfile([out, input, offset, count, ..]: Arguments) -> Outcome {
         }
         None => source.offset,
     };
+    let count = count.min(MAX_BYTES as u64);
     let mut done = 0u64;
     let thread = current();
     let mut scratch = thread.scratch.borrow_mut();

@@ -56,6 +56,11 @@ fn exchange(pid: i32, resource: u32, new: Option<[u64; 2]>) -> Result<(u64, u64)
         0 => current().process.clone(),
         pid => process::find(u32::try_from(pid).map_err(|_| Errno::ESRCH)?).ok_or(Errno::ESRCH)?,
     };
+    let this = current();
+    let caller = this.process.credentials.borrow();
+    if process.pid != this.process.pid && !caller.may_limit(&process.credentials.borrow()) {
+        return Err(Errno::EPERM);
+    }
     let mut limits = process.limits.borrow_mut();
     let limit = limits.get_mut(resource as usize).ok_or(Errno::EINVAL)?;
     let before = *limit;
@@ -63,7 +68,8 @@ fn exchange(pid: i32, resource: u32, new: Option<[u64; 2]>) -> Result<(u64, u64)
     if soft > hard {
         return Err(Errno::EINVAL);
     }
-    if resource == linux::RLIMIT_NOFILE && hard > OPEN_FILES_MAX {
+    let is_raised = hard > before.1 && !caller.is_privileged();
+    if is_raised || resource == linux::RLIMIT_NOFILE && hard > OPEN_FILES_MAX {
         return Err(Errno::EPERM);
     }
     *limit = (soft, hard);

@@ -122,6 +122,10 @@ fn told(request: Request, conflict: Option<FileLock>) -> Request {
 
 pub fn flock([fd, operation, ..]: Arguments) -> Outcome {
     let operation = uint(operation);
+    if operation & linux::LOCK_MAND != 0 {
+        // As in Linux, which has given these locks up and looks at nothing else.
+        return Ok(0);
+    }
     let kind = match operation & !linux::LOCK_NB {
         linux::LOCK_SH => Some(LockKind::Shared),
         linux::LOCK_EX => Some(LockKind::Exclusive),

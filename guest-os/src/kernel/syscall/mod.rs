@@ -15,6 +15,7 @@ mod memory;
 mod names;
 mod poll;
 mod process;
+mod scheduling;
 mod signals;
 mod stat;
 pub mod system;

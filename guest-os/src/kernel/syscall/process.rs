@@ -12,6 +12,7 @@ use crate::processes::thread::{self, Room, Thread};
 use crate::processes::wait::{self, Channel, scheduler};
 use crate::{arch, events};
 use ::proc::{AltStack, ExitStatus, Pid, Signal, Strings, Tid};
+use abi::sets;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -82,6 +83,7 @@ fn child_start(parent: &Thread, flags: u32, stack: u64, tls: u64) -> thread::Sta
         fp: parent.fp.borrow().clone(),
         signals: signals.inherited(if runs_beside { AltStack::NONE } else { signals.alt_stack }),
         name: parent.name.borrow().clone(),
+        nice: parent.nice.get(),
     }
 }
 
@@ -194,7 +196,7 @@ fn child_space(parent: &Process, flags: u32) -> Result<(SharedSpace, Inherited),
         Ok(report) => {
             mem::apply(report.flush, space.borrow().asid());
             let inherited = Inherited { shared: report.shared, left_out: report.left_out };
-            Ok((Space::new(report.child), inherited))
+            Ok((Space::new(report.child, space.is_dumpable.get()), inherited))
         }
         Err(_) => {
             mem::apply(mm::Flush::All, space.borrow().asid());
@@ -366,6 +368,9 @@ pub fn get_robust_list([tid, head, len, ..]: Arguments) -> Outcome {
             table(|t| t.thread(Tid(tid))).ok_or(Errno::ESRCH)?
         }
     };
+    if !thread.process.may_be_inspected(true) {
+        return Err(Errno::EPERM.into());
+    }
     let list = thread.robust_list.get();
     // Nobody is kept while the program's memory is written, which may sleep.
     drop(thread);
@@ -374,8 +379,10 @@ pub fn get_robust_list([tid, head, len, ..]: Arguments) -> Outcome {
     Ok(0)
 }
 
-pub fn prctl([option, argument, ..]: Arguments) -> Outcome {
+pub fn prctl([option, argument, second, third, fourth, ..]: Arguments) -> Outcome {
     const NAME_BYTES: usize = 16;
+    /// CAP_CHECKPOINT_RESTORE.
+    const LAST_CAPABILITY: u64 = 40;
     let this = current();
     match uint(option) {
         prctl::PR_SET_NAME => {
@@ -420,8 +427,21 @@ pub fn prctl([option, argument, ..]: Arguments) -> Outcome {
             UserPtr::<u32>::from(argument).write(u32::from(adopts))?;
             Ok(0)
         }
-        prctl::PR_GET_DUMPABLE | prctl::PR_CAPBSET_READ => Ok(1),
-        prctl::PR_SET_DUMPABLE | prctl::PR_SET_NO_NEW_PRIVS => Ok(0),
+        prctl::PR_GET_DUMPABLE => Ok(u64::from(this.process.space().is_dumpable.get())),
+        prctl::PR_SET_DUMPABLE => {
+            // The third value, "by root only", is not for a program to choose.
+            sets::DUMPABLE.choice(argument).filter(|choice| choice.bits == argument).ok_or(Errno::EINVAL)?;
+            this.process.space().is_dumpable.set(argument != 0);
+            Ok(0)
+        }
+        prctl::PR_CAPBSET_READ if argument <= LAST_CAPABILITY => Ok(1),
+        prctl::PR_SET_NO_NEW_PRIVS if [argument, second, third, fourth] == [1, 0, 0, 0] => {
+            this.process.credentials.borrow_mut().gains_nothing = true;
+            Ok(0)
+        }
+        prctl::PR_GET_NO_NEW_PRIVS if [argument, second, third, fourth] == [0; 4] => {
+            Ok(u64::from(this.process.credentials.borrow().gains_nothing))
+        }
         _ => Err(Errno::EINVAL.into()),
     }
 }
@@ -429,14 +449,4 @@ pub fn prctl([option, argument, ..]: Arguments) -> Outcome {
 pub fn sched_yield(_: Arguments) -> Outcome {
     wait::yield_hart();
     Ok(0)
-}
-
-pub fn sched_getaffinity([pid, len, mask, ..]: Arguments) -> Outcome {
-    const MASK_BYTES: u64 = 8;
-    if len < MASK_BYTES || !len.is_multiple_of(8) {
-        return Err(Errno::EINVAL.into());
-    }
-    or_self(pid)?;
-    UserPtr::<u64>::from(mask).write(1)?;
-    Ok(MASK_BYTES)
 }

@@ -157,19 +157,37 @@ pub fn kill([pid, number, ..]: Arguments) -> Outcome {
         pid if pid > 0 => return send_to(pid.unsigned_abs(), info),
         group => Some(group.unsigned_abs()),
     };
-    // Zombies are there, too, though they take no signals.
-    let mut are_any = group.is_some_and(|group| table(|t| t.has_group(group)));
+    let (mut are_meant, mut are_reached) = (false, false);
     process::each_living(|target| {
         let is_meant = match group {
             Some(group) => group_of(target.pid) == group,
             None => target.pid != exit::FIRST && target.pid != this,
         };
-        if is_meant {
+        are_meant |= is_meant;
+        if is_meant && check_right(target, info).is_ok() {
             info.into_iter().for_each(|info| exit::send(target, info));
-            are_any = true;
+            are_reached = true;
         }
     });
-    if are_any { Ok(0) } else { Err(Errno::ESRCH.into()) }
+    match group {
+        // As in Linux, who means all is not told that none may be reached.
+        _ if are_reached || are_meant && group.is_none() => Ok(0),
+        _ if are_meant => Err(Errno::EPERM.into()),
+        // Zombies are there, too, though they take no signals.
+        Some(group) if table(|t| t.has_group(group)) => Ok(0),
+        _ => Err(Errno::ESRCH.into()),
+    }
+}
+
+/// EPERM unless the running process may send this to another one: by their users, or to let one of its session go on (kill(2)).
+fn check_right(target: &Process, info: Option<SigInfo>) -> Result<(), Errno> {
+    let this = current();
+    let this = &this.process;
+    let continues = info.is_some_and(|info| info.signal == Signal::CONT);
+    let may = target.pid == this.pid
+        || continues && table(|t| t.session(target.pid) == t.session(this.pid))
+        || this.credentials.borrow().may_signal(&target.credentials.borrow());
+    if may { Ok(()) } else { Err(Errno::EPERM) }
 }
 
 /// Sends a signal, if it is one, to the process with this number. As in Linux, a thread's number names its process here.
@@ -179,6 +197,7 @@ fn send_to(pid: Pid, info: Option<SigInfo>) -> Outcome {
     }
     let target = table(|t| t.thread(Tid(pid))).map(|thread| thread.process.clone());
     let target = target.or_else(|| process::find(pid)).ok_or(Errno::ESRCH)?;
+    check_right(&target, info)?;
     if let Some(info) = info {
         exit::try_send(&target, info).map_err(|_| Errno::EAGAIN)?;
     }
@@ -212,6 +231,7 @@ fn queued_info(number: u64, address: u64, target: u32) -> Result<Option<SigInfo>
 }
 
 fn send_to_thread(thread: &Thread, info: Option<SigInfo>) -> Outcome {
+    check_right(&thread.process, info)?;
     if let Some(info) = info {
         exit::send_to_thread(thread, info).map_err(|_| Errno::EAGAIN)?;
     }

@@ -5,7 +5,8 @@ use super::names::find;
 use super::{Arguments, Outcome, uint};
 use crate::files::vfs;
 use crate::memory::user::{UserPtr, plain, zeroed};
-use fs::{Stat, StatFs, Timestamp};
+use abi::sets;
+use fs::{Errno, Stat, StatFs, Timestamp};
 use linux_raw_sys::general as linux;
 
 plain!(linux::stat, linux::statx, linux::statfs64);
@@ -37,6 +38,10 @@ pub fn fstat([fd, buffer, ..]: Arguments) -> Outcome {
 }
 
 pub fn statx([dirfd, path, flags, _mask, buffer, ..]: Arguments) -> Outcome {
+    // Both kinds of synchronising at once.
+    if sets::STATX_AT.choice(flags).is_none() {
+        return Err(Errno::EINVAL.into());
+    }
     let stat = stat_at(dirfd, path, uint(flags))?;
     UserPtr::from(buffer).write(to_statx(&stat))?;
     Ok(0)
