@@ -278,6 +278,23 @@ fn a_death_and_a_file_of_the_host_are_told_in_a_line() {
     }
 }
 
+/// A working directory that is none is told of in one line.
+#[test]
+fn a_working_directory_is_a_folder_that_is_there() {
+    let dir = TempDir::new("cwd");
+    std::fs::write(dir.file("fails"), tiny_elf(&[0x0030_0513, 0x05e0_0893, 0x0000_0073])).unwrap();
+    for (cwd, why) in [
+        ("/nope", "ENOENT: the working directory /nope is not there"),
+        ("/bin/fails", "ENOTDIR: the working directory /bin/fails is no folder"),
+    ] {
+        let mut command = folio(["run", "--cwd", cwd, "./fails"]);
+        command.current_dir(dir.path());
+        let ran = run(command);
+        let line = format!("folio: ./fails: cannot be executed: {why}\n");
+        assert_eq!((ran.status, ran.stderr), (125, line));
+    }
+}
+
 #[test]
 fn a_dash_is_standard_output() {
     let dir = TempDir::new("dash");

@@ -266,7 +266,7 @@ fn conclude(end: End, program: &OsStr, refusal: Option<&str>) -> u8 {
 fn exec_failure(number: u32, refusal: Option<&str>) -> String {
     let Some(errno) = Errno::from_number(u64::from(number)) else { return format!("errno {number}") };
     let reason = match (errno, refusal) {
-        (Errno::ENOEXEC, Some(why)) => why,
+        (_, Some(why)) => why,
         (Errno::ENOENT, _) => "no such file in the root (or its interpreter is missing)",
         (Errno::ENOEXEC, None) => {
             "not a program that this machine can run: a static riscv64 Linux ELF or a #! script is needed"

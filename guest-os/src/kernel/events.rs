@@ -4,7 +4,7 @@ use crate::devices::drivers::host;
 use crate::hart::hart;
 use crate::processes::thread::Thread;
 use isa::Ppn;
-use isa::events::{CutShort, EventKind, EventRecord, SignalEffect, SignalTold};
+use isa::events::{CutShort, EventKind, EventRecord, MAX_TEXT, SignalEffect, SignalTold};
 use mm::vma::Backing;
 use mm::{FrameNote, PageRange, Vma};
 use proc::SigInfo;
@@ -43,6 +43,12 @@ pub fn frame_note(frame: Ppn, note: FrameNote) {
 /// Reports an event without a text.
 pub fn report(record: EventRecord) {
     report_text(record, &[]);
+}
+
+/// Reports why a program cannot be executed.
+pub fn exec_refused(errno: u16, why: &str) {
+    let record = EventRecord { detail: u64::from(errno), ..of(EventKind::ExecRefused) };
+    report_text(record, &why.as_bytes()[..why.len().min(MAX_TEXT)]);
 }
 
 /// A record of this kind, all else empty.

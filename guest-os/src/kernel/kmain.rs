@@ -18,6 +18,7 @@ use crate::shutdown::{End, stop};
 use crate::syscall::{limits, system};
 use crate::{arch, events, logger};
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
 use core::cell::{Cell, RefCell};
@@ -128,10 +129,8 @@ pub fn first_process() {
     let directory = vfs::lock().resolve(&root, &init.cwd, fs::LastLink::Follow);
     match directory {
         Ok(directory) if directory.inode.is_dir() => *process.fs.cwd.borrow_mut() = Some(directory),
-        Ok(_) | Err(_) => {
-            log::error!("the working directory {} is not there", String::from_utf8_lossy(&init.cwd));
-            stop(End::ExecFailed(Errno::ENOENT.number()));
-        }
+        Ok(_) => no_working_directory(&init.cwd, Errno::ENOTDIR),
+        Err(error) => no_working_directory(&init.cwd, error),
     }
     if let Err(error) = execute_first(&init) {
         // With a host, the host says so.
@@ -139,6 +138,17 @@ pub fn first_process() {
         log::log!(level, "cannot execute {}: {error}", String::from_utf8_lossy(&init.program));
         stop(End::ExecFailed(error.number()));
     }
+}
+
+/// The run ends, and whoever listens to the events says why.
+#[inline(never)] // a frame of its own, not part of its caller's
+fn no_working_directory(path: &[u8], error: Errno) -> ! {
+    let is_there = if error == Errno::ENOTDIR { "no folder" } else { "not there" };
+    let why = format!("the working directory {} is {is_there}", String::from_utf8_lossy(path));
+    events::exec_refused(error.number(), &why);
+    let level = if host::is_present() { log::Level::Info } else { log::Level::Error };
+    log::log!(level, "{why}");
+    stop(End::ExecFailed(error.number()));
 }
 
 #[inline(never)] // a frame of its own, not part of its caller's

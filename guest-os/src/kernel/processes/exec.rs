@@ -263,9 +263,7 @@ fn refuse(location: &Location, error: ElfError) -> Errno {
 /// Tells why a file is no program: by an event, and in the log unless it is the first program: then the run ends, and
 /// whoever listens to the events says why.
 fn refuse_because(location: &Location, why: &str) -> Errno {
-    let refusal =
-        EventRecord { detail: u64::from(Errno::ENOEXEC.number()), ..events::of(EventKind::ExecRefused) };
-    events::report_text(refusal, &why.as_bytes()[..why.len().min(MAX_TEXT)]);
+    events::exec_refused(Errno::ENOEXEC.number(), why);
     let is_first = current().process.space.borrow().is_none();
     if !(is_first && crate::devices::drivers::host::is_present()) {
         log::warn!("{}: {why}", for_log(&location.path));
