@@ -35,6 +35,10 @@ fn mistakes_are_refused_with_a_message() {
     refused(&["run", "--tlb", "7", "hello"], &["--tlb", "7"]);
     refused(&["run", "/nowhere/prog"], &["/nowhere/prog", "No such file"]);
     refused(&["run", "no-such-demo"], &["no-such-demo", "hello"]);
+    refused(&["rnu", "hello"], &["did you mean `folio run`?"]);
+    refused(&["hello"], &["`folio run hello` runs"]);
+    refused(&["run", "hallo"], &["did you mean `hello`?"]);
+    refused(&["debug", "cowfrok"], &["did you mean `cowfork`?"]);
     refused(&["run", "/"], &["/"]);
     refused(&["run", "--root", "/nowhere", "prog"], &["/nowhere"]);
     refused(&["run", "--json", "/nowhere/x.json", "hello"], &["/nowhere/x.json"]);
@@ -276,6 +280,44 @@ fn a_death_and_a_file_of_the_host_are_told_in_a_line() {
         let ran = run(command);
         assert_eq!((ran.status, ran.stderr.as_str()), (status, stderr), "{args:?}");
     }
+}
+
+/// A file that lies beside a name that is not there is offered; `--root .` only where it helps.
+#[test]
+fn advice_is_such_as_helps() {
+    let dir = TempDir::new("advice");
+    std::fs::create_dir_all(dir.file("here/sub")).unwrap();
+    for name in ["fails", "here/fails"] {
+        std::fs::write(dir.file(name), tiny_elf(&[0x0030_0513, 0x05e0_0893, 0x0000_0073])).unwrap();
+    }
+    for name in ["notes.txt", "here/notes.txt"] {
+        std::fs::write(dir.file(name), "notes").unwrap();
+    }
+    let absolute = dir.file("notes.txt").display().to_string();
+    let run_here = |args: &[&str]| {
+        let mut command = folio(args);
+        command.current_dir(dir.file("here"));
+        run(command)
+    };
+    let (here, elsewhere) =
+        ("with --root . it sees this folder\n", "with --root DIR it sees the folder DIR, ");
+    for (args, advice) in [
+        (&["./fails", "notes.txt"][..], here),
+        (&["./fails", "--file=notes.txt"], here),
+        (&["./fails", "sub/../notes.txt"], here),
+        (&["./fails", "../here/notes.txt"], elsewhere),
+        (&["../fails", "notes.txt"], elsewhere),
+        (&["./fails", "../notes.txt"], elsewhere),
+        (&["./fails", &absolute], elsewhere),
+        (&["run", "--cwd", "/tmp", "./fails", "notes.txt"], elsewhere),
+    ] {
+        let ran = run_here(args);
+        assert_eq!((ran.status, ran.stderr.lines().count()), (3, 1), "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(advice), "{args:?}: {}", ran.stderr);
+    }
+    let ran = run_here(&["./fials"]);
+    assert_eq!(ran.status, 125);
+    assert!(ran.stderr.contains("did you mean `./fails`?"), "{}", ran.stderr);
 }
 
 /// A working directory that is none is told of in one line.

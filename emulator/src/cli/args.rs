@@ -3,7 +3,9 @@
 //! Nothing here acts; the other files of this folder take these structures and do the work.
 
 use super::values::{IsaParser, harts, parse_env, parse_granularity, parse_number, parse_size, parse_tlb};
+use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use emulator::debug::command::nearest;
 use emulator::machine::{Console, MachineConfig, PMP_ENTRIES, VirtioConfig};
 use emulator::mem::tlb::TlbGeometry;
 use isa::IsaSet;
@@ -304,6 +306,17 @@ pub fn with_run(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
         words.insert(1, "run".into());
     }
     words
+}
+
+/// What to try for a first word that is no command: one that is almost the same, or `run` for a program that comes with Folio.
+pub fn tip(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else { return None };
+    if guest_os::PROGRAMS.iter().any(|(name, _)| name == word) {
+        return Some(format!("`folio run {word}` runs the program of that name that comes with Folio"));
+    }
+    let definition = Cli::command();
+    let near = nearest(word, definition.get_subcommands().map(clap::Command::get_name));
+    near.map(|name| format!("did you mean `folio {name}`?"))
 }
 
 /// The command line with Folio's own `-ex` spelled `--ex`: debuggers have always written it with one dash, which clap

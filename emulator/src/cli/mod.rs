@@ -53,6 +53,9 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Help and version are no errors and go to stdout; a failure to print is nobody's concern any more.
             let _ = error.print();
+            if let Some(tip) = args::tip(&error) {
+                tell!("\n{tip}");
+            }
             return if error.use_stderr() { STATUS_ERROR.into() } else { ExitCode::SUCCESS };
         }
     };

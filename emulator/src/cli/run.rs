@@ -13,13 +13,14 @@ use super::{STATUS_ERROR, STATUS_FUEL, STATUS_SCRIPT, death, output};
 use abi::Errno;
 use anyhow::{Context, Result, bail};
 use emulator::debug::ProgramFiles;
+use emulator::debug::command::nearest;
 use emulator::image::{self, RootImage};
 use emulator::loader::{Boot, Chosen};
 use emulator::machine::{GuestExit, Machine, MachineConfig, StopReason};
 use isa::{Extension, Step};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Component, Path};
 
 /// Least RAM with which the guest OS boots, in bytes.
 const MIN_GUEST_RAM: u64 = 12 << 20;
@@ -70,7 +71,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         tell!("folio: {}", recorder.with(|trace| death::line(signal, trace, &source.files())));
     }
     if let (End::Stopped(StopReason::Exit(GuestExit::Status(1..))), None) = (end, &args.root) {
-        hint_at_host_files(&args.program[1..]);
+        hint_at_host_files(&args.program, &args.cwd);
     }
     let written = recorder.finish().and(commits.finish()).and(driver.stdio.check_output());
     recorder.with(|trace| {
@@ -144,11 +145,31 @@ impl<'a> Source<'a> {
 
 fn not_found_hint(path: &Path) -> String {
     let demos: Vec<&str> = guest_os::PROGRAMS.iter().map(|&(name, _)| name).collect();
+    let near = near_name(path, &demos).map_or_else(String::new, |name| format!("did you mean `{name}`? Or "));
     format!(
-        "{}: give the path of a riscv64 program, --root with a path inside it, or one of the built-in programs ({})",
+        "{}: {near}give the path of a riscv64 program, --root with a path inside it, or one of the built-in programs ({})",
         path.display(),
         demos.join(", ")
     )
+}
+
+/// What is called almost like a program that is not there: a demo, or a file in the folder where it was looked for.
+fn near_name(path: &Path, demos: &[&str]) -> Option<String> {
+    let word = path.file_name().filter(|_| !path.exists())?.to_str()?;
+    let folder = path.parent()?;
+    if folder.as_os_str().is_empty()
+        && let Some(demo) = nearest(word, demos.iter().copied())
+    {
+        return Some(demo.to_string());
+    }
+    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let mut names: Vec<String> = std::fs::read_dir(here)
+        .ok()?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    names.sort_unstable();
+    let name = nearest(word, names.iter().map(String::as_str))?;
+    Some(folder.join(name).display().to_string())
 }
 
 fn build(
@@ -206,18 +227,38 @@ fn environment(given: &[String]) -> Vec<Vec<u8>> {
     variables.into_iter().map(|variable| variable.as_bytes().to_vec()).collect()
 }
 
-/// A program that fails may have looked for files of the host, which it can't see.
-fn hint_at_host_files(arguments: &[OsString]) {
-    let is_host_file = |word: &&OsString| {
-        let path = Path::new(word);
-        path.is_relative() && path.exists()
-    };
-    if let Some(file) = arguments.iter().find(is_host_file) {
-        tell!(
-            "folio: {} is a file of the host, which the program does not see; with --root . it sees this folder",
-            file.display()
-        );
+/// A program that fails may have looked for files of the host, which it can't see: those that it was told of in words. What it
+/// asks for by itself, `--strace` shows.
+fn hint_at_host_files(words: &[OsString], cwd: &str) {
+    let Some((program, arguments)) = words.split_first() else { return };
+    // A word, or what stands behind the `=` of an option.
+    let files = arguments.iter().flat_map(|word| {
+        let value = word.as_bytes().splitn(2, |&byte| byte == b'=').nth(1);
+        [Some(word.as_os_str()), value.map(OsStr::from_bytes)].into_iter().flatten()
+    });
+    let found = files.map(Path::new).find(|path| path.exists() && (path.is_relative() || path.is_file()));
+    if let Some(file) = found {
+        let is_here = cwd == "/" && is_below_here(Path::new(program)) && is_below_here(file);
+        let way = if is_here {
+            "with --root . it sees this folder"
+        } else {
+            "with --root DIR it sees the folder DIR, as /, and in it PROGRAM and the file by their paths from there"
+        };
+        let name = file.display();
+        tell!("folio: {name} is a file of the host, which the program does not see; {way}");
     }
+}
+
+/// Whether a file has the same name where this folder is the root: it lies below, and the name never leaves it on the way.
+fn is_below_here(file: &Path) -> bool {
+    let depth = file.components().try_fold(0u32, |depth, part| match part {
+        Component::CurDir => Some(depth),
+        Component::Normal(_) => Some(depth + 1),
+        Component::ParentDir => depth.checked_sub(1),
+        Component::RootDir | Component::Prefix(_) => None,
+    });
+    let is_inside = || Some(file.canonicalize().ok()?.starts_with(Path::new(".").canonicalize().ok()?));
+    depth.is_some() && is_inside() == Some(true)
 }
 
 /// The exit status of an ending, after saying on stderr what the program itself cannot have said.

@@ -443,13 +443,18 @@ fn unknown(word: &str) -> String {
         return format!("there is no command `{word}`: {here}");
     }
     let names = COMMANDS.iter().flat_map(|entry| entry.names).filter(|name| name.len() > 1);
-    let near = names.map(|name| (distance(word, name), *name)).min().filter(|&(d, _)| d <= 2);
-    match near {
-        Some((_, name)) => {
+    match nearest(word, names.copied()) {
+        Some(name) => {
             format!("there is no command `{word}`; did you mean `{name}`? (`help` lists them)")
         }
         None => format!("there is no command `{word}`; `help` lists them"),
     }
+}
+
+/// The name that is almost `word`, the first of several in the alphabet: at most two letters are others, and not all of them.
+pub fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let most = word.chars().count().saturating_sub(1).min(2);
+    names.map(|name| (distance(word, name), name)).min().filter(|&(d, _)| d <= most).map(|(_, name)| name)
 }
 
 /// How many letters must be changed, added or left out to make one word the other (Levenshtein).
