@@ -320,6 +320,48 @@ fn advice_is_such_as_helps() {
     assert!(ran.stderr.contains("did you mean `./fails`?"), "{}", ran.stderr);
 }
 
+/// A child that goes wrong is told of where its parent does not end well, and where figures are asked for. On Linux nobody tells, so
+/// what compares a run with Linux sees nothing more than there.
+#[test]
+fn a_child_that_goes_wrong_is_told_of_when_the_run_fails() {
+    let dir = TempDir::new("children");
+    let program = |name: &str, child: &[&str], status: u8| {
+        let exit = format!("addi a0,zero,{status}");
+        let mut lines =
+            vec!["addi a0,zero,17", "addi a1,zero,0", "addi a7,zero,220", "ecall", "beq a0,zero,0x38"];
+        lines.extend(["addi a0,zero,-1", "addi a1,zero,0", "addi a2,zero,0", "addi a3,zero,0"]);
+        lines.extend(["addi a7,zero,260", "ecall", &exit, "addi a7,zero,93", "ecall"]);
+        lines.extend(child);
+        let word = |(at, line): (u64, &&str)| isa::encode(&isa::assemble(line, 4 * at).unwrap()).unwrap();
+        let code: Vec<u32> = (0..).zip(&lines).map(word).collect();
+        std::fs::write(dir.file(name), tiny_elf(&code)).unwrap();
+    };
+    let goes_wrong = ["lw a0,0(zero)"];
+    // kill(getpid(), SIGKILL)
+    let is_killed = ["addi a7,zero,172", "ecall", "addi a1,zero,9", "addi a7,zero,129", "ecall"];
+    program("fine", &goes_wrong, 0);
+    program("fails", &goes_wrong, 3);
+    program("killed", &is_killed, 3);
+    let line = |name: &str| {
+        format!(
+            "folio: process 2 ({name}): SIGSEGV: read of 0x0 at pc 0x100b0: no mapping holds this address\n"
+        )
+    };
+    for (args, status, told) in [
+        (&["run", "./fine"][..], 0, String::new()),
+        (&["run", "./fails"], 3, line("fails")),
+        (&["run", "--stats", "./fine"], 0, line("fine")),
+        (&["run", "./killed"], 3, String::new()),
+    ] {
+        let mut command = folio(args);
+        command.current_dir(dir.path());
+        let ran = run(command);
+        assert_eq!(ran.status, status, "{args:?}: {}", ran.stderr);
+        let said = ran.stderr.split("\n\n").next().unwrap_or_default();
+        assert_eq!(said.trim_end(), told.trim_end(), "{args:?}: {}", ran.stderr);
+    }
+}
+
 /// A working directory that is none is told of in one line.
 #[test]
 fn a_working_directory_is_a_folder_that_is_there() {

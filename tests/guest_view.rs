@@ -289,6 +289,22 @@ impl World {
                 owners.entry(frame).or_default().insert((u64::from(space.id().0), vpn));
             }
         }
+        // What level of page table there is for an address follows from the pages that are mapped.
+        let spaces = self.processes.keys().filter_map(|&pid| self.trace.guest.space(pid));
+        let tables = spaces.map(|space| {
+            let of = |level: u8| {
+                let reached = |&(vpn, _): &(Vpn, Ppn)| space.lowest_table(vpn.base()) <= level;
+                let tables = space.pages().filter(reached).map(|(vpn, _)| vpn.0 >> (9 * (level + 1)));
+                tables.collect::<BTreeSet<_>>().len() as u64
+            };
+            (0..3).map(|level| if level == 2 { 1 } else { of(level) }).sum::<u64>()
+        });
+        let tables: u64 = tables.sum();
+        assert_eq!(
+            tables,
+            self.trace.guest.frames_of_programs() - self.trace.guest.frames_in_use(),
+            "page tables"
+        );
         let zero = self.mem.zero_page().ppn();
         let system: BTreeMap<Ppn, SystemUse> = self.trace.guest.system_frames().collect();
         let mut in_use = 0;

@@ -55,9 +55,10 @@ kinds! {
     SharedMap = 9, "shared_map";
     /// Page fault: the PTE was right but lacked A, or was right by now; nothing moved. Where the hardware sets A and D there is none.
     Accessed = 10, "accessed";
-    /// Page fault that mapped nothing: the VMA does not allow the access (SIGSEGV, SEGV_ACCERR).
+    /// Page fault that mapped nothing: the VMA does not allow the access (SIGSEGV, SEGV_ACCERR). `detail2` of a fetch = the register `ra`.
     Protection = 11, "protection";
-    /// Page fault that mapped nothing: no VMA there (SIGSEGV, SEGV_MAPERR), or past the end of the file (SIGBUS). `detail3` = a [`SegvReason`].
+    /// Page fault that mapped nothing: no VMA there (SIGSEGV, SEGV_MAPERR), or past the end of the file (SIGBUS). `detail3` = a [`SegvReason`],
+    /// `detail2` of a fetch = the register `ra`, unless it is [about a page](SegvReason::is_about_a_page).
     Segv = 12, "segv";
     /// Page fault: a page came back from swap. `detail` = swap slot.
     SwapIn = 13, "swap_in";
@@ -232,6 +233,13 @@ impl SegvReason {
     /// The reason of a record's number.
     pub fn from_number(number: u64) -> Option<Self> {
         Self::ALL.into_iter().find(|&reason| reason as u64 == number)
+    }
+    /// Whether it is about a page of a file: `detail` and `detail2` of the event are its, as for [`EventKind::FileDisk`].
+    pub const fn is_about_a_page(self) -> bool {
+        match self {
+            Self::NotMapped | Self::StackLimit => false,
+            Self::BeyondEndOfFile | Self::ReadFailed | Self::NoRoom => true,
+        }
     }
     /// The name used in traces.
     pub const fn name(self) -> &'static str {

@@ -2,6 +2,7 @@
 
 use super::args::RunArgs;
 use super::commit_file::CommitFile;
+use super::death::{self, Children};
 use super::debug::Prompt;
 use super::drive::{Driver, End};
 use super::report::Figures;
@@ -9,7 +10,7 @@ use super::signals::Interrupted;
 use super::stdio::HostStdio;
 use super::strace::Strace;
 use super::trace_file::Recorder;
-use super::{STATUS_ERROR, STATUS_FUEL, STATUS_SCRIPT, death, output};
+use super::{STATUS_ERROR, STATUS_FUEL, STATUS_SCRIPT, output};
 use abi::Errno;
 use anyhow::{Context, Result, bail};
 use emulator::debug::ProgramFiles;
@@ -19,6 +20,7 @@ use emulator::loader::{Boot, Chosen};
 use emulator::machine::{GuestExit, Machine, MachineConfig, StopReason};
 use isa::{Extension, Step};
 use std::ffi::{OsStr, OsString};
+use std::io::IsTerminal;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
 
@@ -56,6 +58,8 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let mut commits = CommitFile::new(args.machine.log_commits.as_deref())?;
     let stdio = HostStdio::new();
     let machine = build(args, source.image()?, &path, &recorder, &stdio)?;
+    let tells_at_once = debug || std::io::stderr().is_terminal();
+    recorder.follow_children(Children::new(source.files(), tells_at_once));
     let prompt = if debug { Prompt::open()? } else { None };
     let mut driver = Driver::new(machine, stdio, Interrupted::install(), args.machine.fuel);
     let end = if debug {
@@ -67,6 +71,10 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     };
     let refusal = recorder.with(|trace| trace.last_refusal.clone());
     let status = conclude(end, program, refusal.as_deref());
+    // A run that comes to a good end has dealt with them.
+    if status != 0 || args.stats {
+        recorder.tell_of_children();
+    }
     if let (End::Stopped(StopReason::Exit(GuestExit::Signaled(signal))), false) = (end, debug) {
         tell!("folio: {}", recorder.with(|trace| death::line(signal, trace, &source.files())));
     }

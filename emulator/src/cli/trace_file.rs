@@ -1,12 +1,13 @@
 //! Listens to a machine's events for a command: folds them into figures, and writes `--trace FILE.jsonl`.
 
+use super::death::Children;
 use super::output;
 use anyhow::Result;
 use emulator::debug::SharedTap;
 use emulator::host::{EventAction, EventSink};
 use emulator::trace::{Event, Trace, TraceHeader};
 use isa::Step;
-use isa::events::EventRecord;
+use isa::events::{EventKind, EventRecord};
 use std::cell::RefCell;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,8 @@ struct Listener {
     failed: Option<std::io::Error>,
     /// Events for whoever takes them, if anybody does.
     kept: Option<Vec<Event>>,
+    /// Whom to tell of children that die.
+    children: Option<Children>,
 }
 
 impl Listener {
@@ -42,7 +45,8 @@ impl Recorder {
     pub fn new(path: Option<&Path>) -> Result<Self> {
         let create = |path: &Path| anyhow::Ok((path.to_path_buf(), output::create(path)?));
         let file = path.map(create).transpose()?;
-        let mut listener = Listener { tap: SharedTap::default(), file, failed: None, kept: None };
+        let mut listener =
+            Listener { tap: SharedTap::default(), file, failed: None, kept: None, children: None };
         listener.write_line(&TraceHeader::default());
         Ok(Self(Rc::new(RefCell::new(listener))))
     }
@@ -66,6 +70,17 @@ impl Recorder {
         self.0.borrow_mut().kept.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
+    /// Tells of children that go wrong from now on.
+    pub fn follow_children(&self, children: Children) {
+        self.0.borrow_mut().children = Some(children);
+    }
+    /// Tells of those that have gone wrong and were not told of.
+    pub fn tell_of_children(&self) {
+        if let Some(children) = &self.0.borrow().children {
+            children.finish();
+        }
+    }
+
     /// Ends the trace file.
     pub fn finish(&self) -> Result<()> {
         let mut listener = self.0.borrow_mut();
@@ -84,6 +99,13 @@ impl EventSink for Recorder {
             kept.push(event.clone());
         }
         let tap = listener.tap.clone();
-        tap.borrow_mut().take_in(&event)
+        let action = tap.borrow_mut().take_in(&event);
+        if event.kind() == Some(EventKind::Exit)
+            && let Some(children) = &mut listener.children
+            && let Some(death) = tap.borrow().trace().history.death_of_child()
+        {
+            children.take_in(death);
+        }
+        action
     }
 }

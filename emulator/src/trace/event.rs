@@ -5,6 +5,7 @@
 //! they do not fit the numbers of every JSON reader (2^53); the rest are numbers. The three details of a record go by the names that
 //! [`detail_names`] gives for its kind. The schema is described in `docs/json.md`.
 
+use super::refusal::return_address;
 use isa::Step;
 use isa::events::{
     EventKind, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY, SegvReason, SignalTold, VMA_EXEC, VMA_READ,
@@ -192,6 +193,9 @@ impl Serialize for Event {
                 Some((name, Form::Permissions)) => line.serialize_entry(name, &permissions(value))?,
                 None => {}
             }
+        }
+        if let Some(address) = return_address(self) {
+            line.serialize_entry("return_address", &hex(address.0))?;
         }
         if self.kind() == Some(EventKind::Fork) {
             line.serialize_entry("clone_flags", &hex(record.flags))?;

@@ -3,12 +3,13 @@
 use super::Trace;
 use super::event::Event;
 use super::guest_view::GuestView;
-use super::history::{DiskRead, ThreadId};
+use super::history::{DiskRead, Errand, ThreadId};
+use super::refusal::{return_address, went_away};
+use super::residence::no_user_address;
 use super::space::VmaView;
 use isa::events::{Access, EventKind, EventRecord, SegvReason};
-use isa::paging::{Pte, PteFlags};
-use isa::{PAGE_SIZE, Step, VirtAddr};
-use std::fmt::Write;
+use isa::paging::{Pte, PteFlags, leaf_bytes};
+use isa::{Step, VirtAddr};
 
 /// Why the hardware could not use a PTE for an access by a user program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -100,9 +101,9 @@ pub fn explain(event: &Event, trace: &Trace) -> Option<String> {
     let vma = guest.vma_at(record.pid, VirtAddr(record.va));
     let mut text = String::new();
     let sentences = [
-        who(event, guest, access),
-        place(record, vma),
-        why(event, access),
+        who(event, trace, access),
+        place(record, trace, vma),
+        why(event, trace.history.lowest_table(), access),
         action(kind, access, event, trace, vma),
     ];
     for sentence in sentences {
@@ -115,22 +116,24 @@ pub fn explain(event: &Event, trace: &Trace) -> Option<String> {
 }
 
 /// Who did what, where and when.
-fn who(event: &Event, guest: &GuestView, access: Access) -> String {
+fn who(event: &Event, trace: &Trace, access: Access) -> String {
     let record = &event.record;
-    let name = guest.process(record.pid).map_or("", |process| process.name());
-    let who = if name.is_empty() {
-        format!("process {}", record.pid)
-    } else {
-        format!("process {} ({name})", record.pid)
-    };
+    let who = process(record.pid, &trace.guest);
     let va = record.va;
     let step = event.step;
     if event.kernel_copy() {
         let what = if access == Access::Write { "write to" } else { "read from" };
-        return format!(
-            "At step {step} the kernel had to {what} {va:#x} for {who}, which was in a system call at pc {:#x}.",
-            record.pc
-        );
+        let thread = ThreadId { pid: record.pid, tid: record.tid };
+        let errand = match trace.history.errand(thread) {
+            Some(Errand::Program) => "as it loaded its program".to_owned(),
+            Some(Errand::Handler { signal }) => {
+                format!("as it made a frame for the handler of signal {signal}")
+            }
+            Some(Errand::End) => "as it ended it".to_owned(),
+            // The program counter lies behind the `ecall` already.
+            None => format!("in the system call that it made at pc {:#x}", record.pc.wrapping_sub(4)),
+        };
+        return format!("At step {step} the kernel had to {what} {va:#x} for {who}, {errand}.");
     }
     match access {
         Access::Read => {
@@ -140,30 +143,43 @@ fn who(event: &Event, guest: &GuestView, access: Access) -> String {
             format!("At step {step} {who} wrote to {va:#x}; the store is at pc {:#x}.", record.pc)
         }
         Access::Execute => {
-            format!("At step {step} {who} went to execute the instruction at {va:#x} (pc {:#x}).", record.pc)
+            let from = return_address(event);
+            let from = from.map_or_else(String::new, |ra| format!("; if it was called, then from ra {ra}"));
+            format!(
+                "At step {step} {who} went to execute the instruction at {va:#x} (pc {:#x}{from}).",
+                record.pc
+            )
         }
     }
 }
 
+/// `process 1 (name)`, as far as it has a name.
+fn process(pid: u64, guest: &GuestView) -> String {
+    match guest.process(pid).map_or("", |process| process.name()) {
+        "" => format!("process {pid}"),
+        name => format!("process {pid} ({name})"),
+    }
+}
+
 /// What lies there.
-fn place(record: &EventRecord, vma: Option<&VmaView>) -> String {
+fn place(record: &EventRecord, trace: &Trace, vma: Option<&VmaView>) -> String {
     let va = VirtAddr(record.va);
     let Some(vma) = vma else {
-        return format!("No mapping of the process holds that address (page {:#x}).", va.page().0);
+        if let Some(why) = no_user_address(va) {
+            return format!("That is {why}.");
+        }
+        let was = match trace.history.unmapped_at(record.space, va) {
+            Some(unmapped) => format!(": it was {}", went_away(&unmapped)),
+            None if trace.history.has_forgotten() => String::new(),
+            None => ", and none ever did".to_owned(),
+        };
+        return format!("No mapping of the process holds that address (page {:#x}){was}.", va.page().0);
     };
-    let mut text =
-        format!("It lies in {} ({}, {:#x}-{:#x})", vma.title(), vma.permissions(), vma.start.0, vma.end.0);
-    if vma.file != 0 {
-        let offset = vma.file_offset_of(va.page_base());
-        // Writing to a String cannot fail.
-        let _ = write!(text, ", on page {} of that file", offset / PAGE_SIZE);
-    }
-    text.push('.');
-    text
+    format!("It lies in {}.", vma.described(va))
 }
 
 /// Which bit decided.
-fn why(event: &Event, access: Access) -> String {
+fn why(event: &Event, lowest_table: u8, access: Access) -> String {
     let pte = Pte(event.record.pte);
     let verdict = verdict(pte, access);
     let fault = match (event.kernel_copy(), access) {
@@ -174,6 +190,15 @@ fn why(event: &Event, access: Access) -> String {
     };
     let entry = format!("its PTE was {:#x} [{}]", pte.0, pte_flags(pte));
     match verdict {
+        Verdict::NotValid if no_user_address(VirtAddr(event.record.va)).is_some() => {
+            format!("A program has nothing there, whatever its page table says: {fault}.")
+        }
+        Verdict::NotValid if pte == Pte::EMPTY && lowest_table > 0 => {
+            let (level, span) = (lowest_table - 1, span(lowest_table));
+            format!(
+                "The page had no translation, nor even a PTE: of the {span} around it no page was mapped, so there was no page table of level {level}; as bit V of the entry at level {lowest_table} was 0, {fault}."
+            )
+        }
         Verdict::NotValid if pte == Pte::EMPTY => {
             format!("The page had no translation: its PTE was empty, and as bit V was 0, {fault}.")
         }
@@ -217,10 +242,7 @@ fn action(kind: EventKind, access: Access, event: &Event, trace: &Trace, vma: Op
         let who = if reader.pid == record.pid {
             format!("thread {} of this process", reader.tid)
         } else {
-            match guest.process(reader.pid).map_or("", |process| process.name()) {
-                "" => format!("process {}", reader.pid),
-                name => format!("process {} ({name})", reader.pid),
-            }
+            process(reader.pid, guest)
         };
         format!("was being read from the disk already, since step {since} for {who}")
     };
@@ -333,6 +355,12 @@ fn action(kind: EventKind, access: Access, event: &Event, trace: &Trace, vma: Op
         ),
         _ => String::new(),
     }
+}
+
+/// What an entry at `level` spans: `2 MiB`.
+fn span(level: u8) -> String {
+    let mib = leaf_bytes(level) >> 20;
+    if mib < 1 << 10 { format!("{mib} MiB") } else { format!("{} GiB", mib >> 10) }
 }
 
 fn times(count: u64) -> String {

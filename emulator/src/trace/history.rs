@@ -1,15 +1,18 @@
-//! What has been, as far as a later sentence needs it: who had which page of a file read, what was unmapped when, and how the
-//! first process came to its end.
+//! What has been, as far as a later sentence needs it: who had which page of a file read, what was unmapped when, for what the
+//! kernel touches a program's memory, and how processes came to their ends.
 
 use super::event::Event;
 use super::guest_view::GuestView;
 use super::refusal::Refusal;
+use super::space::ROOT_LEVEL;
 use isa::events::{EventKind, SignalEffect, SignalTold};
 use isa::{Step, VirtAddr};
 use std::collections::{BTreeMap, VecDeque};
 
-/// How many unmapped ranges are remembered.
+/// How many unmapped ranges are remembered, and of how many address spaces which one they were copied from.
 const MAX_UNMAPPED: usize = 10_000;
+/// Bytes of `ecall`: in a system call the program counter lies behind it already.
+const ECALL_BYTES: u64 = 4;
 /// The process that the guest starts first; the run ends with it.
 const FIRST_PROCESS: u64 = 1;
 
@@ -42,23 +45,51 @@ pub enum DiskRead {
     Awaited(ThreadId, Step),
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Unmapped {
+/// A range that went away.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unmapped {
     space: u64,
     start: VirtAddr,
     end: VirtAddr,
-    at: Step,
-    by: EventKind,
+    /// When.
+    pub at: Step,
+    /// The kind of event that told of it.
+    pub by: EventKind,
+    /// The system call; `None` if it was none of the process's own.
+    pub call: Option<VirtAddr>,
+}
+
+/// Why the kernel touches the memory of a thread, where that is no system call of its.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Errand {
+    /// It loads a program, which has not begun yet.
+    Program,
+    /// It puts the frame of a signal's handler on the stack.
+    Handler {
+        /// The signal.
+        signal: u64,
+    },
+    /// It ends the thread, for a signal.
+    End,
 }
 
 /// How a process ended that a signal has killed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Death {
+    /// The process.
+    pub pid: u64,
+    /// The signal.
+    pub signal: u32,
+    /// Whether it was for something that the program itself did, and not another's wish.
+    pub is_own: bool,
     /// Where the program was.
     pub pc: Place,
     /// The access for which it was killed, if it was for one.
     pub refusal: Option<Refusal>,
 }
+
+/// Signals of a program that goes wrong: SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV.
+const CRASHES: [u64; 6] = [4, 5, 6, 7, 8, 11];
 
 /// An address of a program, so that its symbol can be found when the process has gone.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -80,11 +111,19 @@ pub struct History {
     fills: BTreeMap<(u64, u64), PageFill>,
     drops: BTreeMap<(u64, u64), Step>,
     unmapped: VecDeque<Unmapped>,
+    /// The address space of which each was made a copy, and when.
+    origins: BTreeMap<u64, (u64, Step)>,
     /// The program break of each address space.
     breaks: BTreeMap<u64, VirtAddr>,
-    /// The last access of the first process that was refused.
-    refusal: Option<(ThreadId, Refusal)>,
+    errands: BTreeMap<ThreadId, Errand>,
+    /// The lowest level of page table that the last fault's page had.
+    lowest_table: u8,
+    /// The last access of each thread that was refused.
+    refusals: BTreeMap<ThreadId, Refusal>,
+    /// Processes that a signal is ending.
+    ending: BTreeMap<u64, Death>,
     death: Option<Death>,
+    last_death: Option<Death>,
 }
 
 impl History {
@@ -93,9 +132,29 @@ impl History {
         let record = &event.record;
         let thread = ThreadId { pid: record.pid, tid: record.tid };
         let page = (record.detail, record.detail2);
+        if event.is_fault() {
+            let space = guest.space(record.pid);
+            self.lowest_table = space.map_or(ROOT_LEVEL, |space| space.lowest_table(VirtAddr(record.va)));
+            if !event.kernel_copy() {
+                self.errands.remove(&thread);
+            }
+        }
         match event.kind() {
             Some(EventKind::Switch) => {
                 self.running.insert(event.hart, thread);
+                // The frame of a handler is put down at once: who comes back later is in a call.
+                if matches!(self.errands.get(&thread), Some(Errand::Handler { .. })) {
+                    self.errands.remove(&thread);
+                }
+            }
+            Some(EventKind::Exec) => {
+                self.errands.insert(ThreadId { pid: record.pid, tid: record.pid }, Errand::Program);
+            }
+            Some(EventKind::Fork) if record.detail3 != record.space => {
+                self.origins.insert(record.detail3, (record.space, event.step));
+                if self.origins.len() > MAX_UNMAPPED {
+                    self.origins.pop_first();
+                }
             }
             Some(EventKind::CacheFill) => {
                 let by = self.running.get(&event.hart).copied();
@@ -105,51 +164,82 @@ impl History {
             Some(EventKind::Evict | EventKind::CacheDrop) => {
                 self.drops.insert(page, event.step);
             }
-            Some(kind @ EventKind::Munmap) => {
-                self.unmap(event, VirtAddr(record.va), VirtAddr(record.va_end), kind);
+            Some(EventKind::Munmap) => {
+                self.unmap(event, VirtAddr(record.va), VirtAddr(record.va_end));
             }
-            Some(kind @ EventKind::Brk) => {
+            Some(EventKind::Brk) => {
                 let end = VirtAddr(record.va_end);
                 let before = self.breaks.insert(record.space, end);
                 if let Some(before) = before.filter(|&before| end < before) {
-                    self.unmap(event, end, before, kind);
+                    self.unmap(event, end, before);
                 }
             }
-            Some(EventKind::Protection | EventKind::Segv)
-                if record.pid == FIRST_PROCESS && !event.kernel_copy() =>
-            {
-                self.refusal = Refusal::of(event, guest, self).map(|refusal| (thread, refusal));
+            Some(EventKind::Protection | EventKind::Segv) if !event.kernel_copy() => {
+                match Refusal::of(event, guest, self) {
+                    Some(refusal) => self.refusals.insert(thread, refusal),
+                    None => self.refusals.remove(&thread),
+                };
             }
-            // The thread that takes the fatal signal need not be the one that ends last.
-            Some(EventKind::Signal)
-                if record.pid == FIRST_PROCESS
-                    && self.death.is_none()
-                    && SignalTold::read(record).is_some_and(|told| told.effect == SignalEffect::Ended) =>
-            {
-                self.death = Some(self.death_of(thread, record.pc, guest));
+            Some(EventKind::Signal) => self.signal(thread, event, guest),
+            Some(EventKind::ThreadExit) => {
+                self.errands.remove(&thread);
+                self.refusals.remove(&thread);
             }
-            Some(EventKind::Exit) if record.pid == FIRST_PROCESS => {
-                let is_killed = record.detail & 0x7f != 0;
-                let death = self.death.take().unwrap_or_else(|| self.death_of(thread, record.pc, guest));
-                self.death = is_killed.then_some(death);
-            }
+            Some(EventKind::Exit) => self.exit(thread, event, guest),
             _ => {}
         }
+    }
+
+    fn signal(&mut self, thread: ThreadId, event: &Event, guest: &GuestView) {
+        let Some(told) = SignalTold::read(&event.record) else { return };
+        match told.effect {
+            SignalEffect::Handled => {
+                self.errands.insert(thread, Errand::Handler { signal: told.signal });
+            }
+            SignalEffect::Ended => {
+                self.errands.insert(thread, Errand::End);
+                // The thread that takes the fatal signal need not be the one that ends last.
+                if !self.ending.contains_key(&thread.pid) {
+                    let mut death = self.death_of(thread, event.record.pc, guest);
+                    let is_by_itself = told.sender == 0 || told.sender == thread.pid;
+                    death.is_own = CRASHES.contains(&told.signal) && is_by_itself;
+                    self.ending.insert(thread.pid, death);
+                }
+            }
+            SignalEffect::Ignored | SignalEffect::Stopped => {}
+        }
+    }
+
+    fn exit(&mut self, thread: ThreadId, event: &Event, guest: &GuestView) {
+        let pid = thread.pid;
+        let death = self.ending.remove(&pid);
+        let death = death.unwrap_or_else(|| self.death_of(thread, event.record.pc, guest));
+        let signal = event.record.detail & 0x7f;
+        let death = u32::try_from(signal).ok().filter(|&s| s != 0).map(|signal| Death { signal, ..death });
+        if pid == FIRST_PROCESS {
+            self.death.clone_from(&death);
+        }
+        self.last_death = death;
+        self.errands.retain(|of, _| of.pid != pid);
+        self.refusals.retain(|of, _| of.pid != pid);
     }
 
     fn death_of(&self, thread: ThreadId, pc: u64, guest: &GuestView) -> Death {
         let pc = Place::of(VirtAddr(pc), thread.pid, guest);
         // Who was killed for an access never came back from it.
-        let is_fatal = |(at, refusal): &&(ThreadId, Refusal)| *at == thread && refusal.pc.va == pc.va;
-        let refusal = self.refusal.as_ref().filter(is_fatal).map(|(_, refusal)| refusal.clone());
-        Death { pc, refusal }
+        let refusal = self.refusals.get(&thread).filter(|refusal| refusal.pc.va == pc.va).cloned();
+        Death { pid: thread.pid, signal: 0, is_own: false, pc, refusal }
     }
 
-    fn unmap(&mut self, event: &Event, start: VirtAddr, end: VirtAddr, by: EventKind) {
+    fn unmap(&mut self, event: &Event, start: VirtAddr, end: VirtAddr) {
         if self.unmapped.len() == MAX_UNMAPPED {
             self.unmapped.pop_front();
         }
-        self.unmapped.push_back(Unmapped { space: event.record.space, start, end, at: event.step, by });
+        let record = &event.record;
+        // What a child is not given, its parent's call tells without a place in the child.
+        let call = record.pc.checked_sub(ECALL_BYTES).map(VirtAddr);
+        let (space, at, by) = (record.space, event.step, event.kind().unwrap_or(EventKind::Munmap));
+        self.unmapped.push_back(Unmapped { space, start, end, at, by, call });
     }
 
     /// How a fault that waited for the disk came to wait; `None` if it did not wait, or nothing is known of it.
@@ -164,10 +254,33 @@ impl History {
         })
     }
 
-    /// When an address of an address space was unmapped last, and by which kind of event.
-    pub(super) fn unmapped_at(&self, space: u64, va: VirtAddr) -> Option<(Step, EventKind)> {
-        let here = |range: &&Unmapped| range.space == space && range.start <= va && va < range.end;
-        self.unmapped.iter().rev().find(here).map(|range| (range.at, range.by))
+    /// How an address of an address space was unmapped last; what its parent had unmapped before the fork counts too.
+    pub fn unmapped_at(&self, space: u64, va: VirtAddr) -> Option<Unmapped> {
+        let (mut space, mut before) = (space, Step::NEVER);
+        loop {
+            let here = |range: &&Unmapped| {
+                range.space == space && range.at <= before && range.start <= va && va < range.end
+            };
+            if let Some(range) = self.unmapped.iter().rev().find(here) {
+                return Some(*range);
+            }
+            (space, before) = *self.origins.get(&space)?;
+        }
+    }
+
+    /// Whether there were more unmapped ranges than are remembered.
+    pub(super) fn has_forgotten(&self) -> bool {
+        self.unmapped.len() == MAX_UNMAPPED
+    }
+
+    /// Why the kernel touches the memory of a thread now; `None` if it does so in a system call of the thread's.
+    pub(super) fn errand(&self, thread: ThreadId) -> Option<Errand> {
+        self.errands.get(&thread).copied()
+    }
+
+    /// The lowest level of page table that there was for the page of the last fault, when it came.
+    pub(super) fn lowest_table(&self) -> u8 {
+        self.lowest_table
     }
 
     /// The thread that a hart runs, if any.
@@ -178,6 +291,10 @@ impl History {
     /// How the first process ended, if a signal has killed it.
     pub fn death(&self) -> Option<&Death> {
         self.death.as_ref()
+    }
+    /// How the process came to its end that ended last, if it was another than the first and went wrong.
+    pub fn death_of_child(&self) -> Option<&Death> {
+        self.last_death.as_ref().filter(|death| death.pid != FIRST_PROCESS && death.is_own)
     }
 }
 

@@ -18,6 +18,7 @@ mod frames;
 mod guest_view;
 mod history;
 mod refusal;
+mod residence;
 mod space;
 mod stats;
 #[cfg(test)]
@@ -28,8 +29,9 @@ pub use event::{Event, TRACE_SCHEMA, TRACE_VERSION, TraceHeader};
 pub use explain::{Verdict, explain, pte_flags, verdict};
 pub use frames::{FrameContent, FrameView, SystemUse};
 pub use guest_view::{GuestView, ProcessState, ProcessView};
-pub use history::{Death, DiskRead, History, Place, ThreadId};
+pub use history::{Death, DiskRead, Errand, History, Place, ThreadId, Unmapped};
 pub use refusal::Refusal;
+pub use residence::{Residence, at_page};
 pub use space::{SpaceView, VmaView};
 pub use stats::Stats;
 

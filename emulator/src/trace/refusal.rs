@@ -2,7 +2,7 @@
 
 use super::event::Event;
 use super::guest_view::GuestView;
-use super::history::{History, Place};
+use super::history::{History, Place, Unmapped};
 use super::space::VmaView;
 use isa::VirtAddr;
 use isa::events::{Access, EventKind, SegvReason, VMA_EXEC, VMA_READ, VMA_WRITE};
@@ -16,6 +16,8 @@ pub struct Refusal {
     pub va: VirtAddr,
     /// The instruction.
     pub pc: Place,
+    /// Where a call there would have returned to, if it was to be executed: the register `ra`.
+    pub called_from: Option<Place>,
     /// Why not, in words.
     pub reason: String,
 }
@@ -32,8 +34,7 @@ impl Refusal {
             (EventKind::Protection, None) => "the mapping does not allow it".to_owned(),
             _ => match SegvReason::from_number(record.detail3)? {
                 SegvReason::NotMapped => match history.unmapped_at(record.space, va) {
-                    Some((step, EventKind::Brk)) => format!("given back by brk at step {step}"),
-                    Some((step, _)) => format!("unmapped by munmap at step {step}"),
+                    Some(unmapped) => went_away(&unmapped),
                     None => "no mapping holds this address".to_owned(),
                 },
                 SegvReason::StackLimit => format!("the stack's limit of {}", size(record.detail)),
@@ -44,7 +45,30 @@ impl Refusal {
                 SegvReason::NoRoom => "no room for more pages in files in memory".to_owned(),
             },
         };
-        Some(Self { access, va, pc: Place::of(VirtAddr(record.pc), record.pid, guest), reason })
+        let place = |va| Place::of(va, record.pid, guest);
+        let called_from = return_address(event).map(place);
+        Some(Self { access, va, pc: place(VirtAddr(record.pc)), called_from, reason })
+    }
+}
+
+/// What the register `ra` held when an instruction could not be fetched, if it held anything.
+pub(super) fn return_address(event: &Event) -> Option<VirtAddr> {
+    let is_fetch = event.record.access() == Some(Access::Execute);
+    let has_register = match event.kind()? {
+        EventKind::Protection => true,
+        EventKind::Segv => !SegvReason::from_number(event.record.detail3)?.is_about_a_page(),
+        _ => false,
+    };
+    (is_fetch && has_register && event.record.detail2 != 0).then_some(VirtAddr(event.record.detail2))
+}
+
+/// How a range went away: `unmapped by munmap at step 12 (pc 0x10432)`.
+pub(super) fn went_away(unmapped: &Unmapped) -> String {
+    let step = unmapped.at;
+    match (unmapped.by, unmapped.call) {
+        (EventKind::Brk, Some(call)) => format!("given back by brk at step {step} (pc {call})"),
+        (_, Some(call)) => format!("unmapped by munmap at step {step} (pc {call})"),
+        (_, None) => format!("not given to this process by the fork at step {step}"),
     }
 }
 

@@ -2,9 +2,14 @@
 
 use super::event::permissions;
 use isa::events::{VMA_GROWSDOWN, VMA_READ, VMA_SHARED, VMA_WRITE};
-use isa::paging::Satp;
+use isa::paging::{Satp, Scheme, pages_log2};
 use isa::{PAGE_SIZE, Ppn, VirtAddr, Vpn};
 use std::collections::BTreeMap;
+
+/// How the guest OS translates user addresses.
+pub(super) const SCHEME: Scheme = Scheme::Sv39;
+/// The level of the root table, which is always there.
+pub(super) const ROOT_LEVEL: u8 = SCHEME.root_level();
 
 /// A range of an address space with one protection and one backing.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -43,6 +48,15 @@ impl VmaView {
             ("", true) => "shared anonymous memory",
             (name, _) => name,
         }
+    }
+    /// What it is, and where in it an address lies: `/bin/cat (r-xp, 0x10000-0x12000), on page 1 of that file`.
+    pub fn described(&self, va: VirtAddr) -> String {
+        let (start, end) = (self.start, self.end);
+        let what = format!("{} ({}, {start}-{end})", self.title(), self.permissions());
+        if self.file == 0 {
+            return what;
+        }
+        format!("{what}, on page {} of that file", self.file_offset_of(va.page_base()) / PAGE_SIZE)
     }
     /// The part from `va` on.
     fn from(&self, va: VirtAddr) -> Self {
@@ -87,6 +101,14 @@ impl SpaceView {
     /// The mapped pages with their frames.
     pub fn pages(&self) -> impl Iterator<Item = (Vpn, Ppn)> + '_ {
         self.pages.iter().map(|(&vpn, &frame)| (vpn, frame))
+    }
+    /// The lowest level of page table that there is for an address: each has an entry, since one that has none left is freed.
+    pub fn lowest_table(&self, va: VirtAddr) -> u8 {
+        let has_table = |level: &u8| {
+            let first = va.page().0 >> pages_log2(level + 1) << pages_log2(level + 1);
+            self.pages.range(Vpn(first)..Vpn(first + (1 << pages_log2(level + 1)))).next().is_some()
+        };
+        (0..ROOT_LEVEL).find(has_table).unwrap_or(ROOT_LEVEL)
     }
     /// How many of its pages are mapped.
     pub fn resident_pages(&self) -> u64 {

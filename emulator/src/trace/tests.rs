@@ -3,7 +3,7 @@
 use super::*;
 use isa::events::{
     Access, EventKind as K, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY, SegvReason, SignalEffect,
-    SignalTold, VMA_EXEC, VMA_GROWSDOWN, VMA_READ, VMA_WRITE,
+    SignalTold, VMA_EXEC, VMA_GROWSDOWN, VMA_READ, VMA_SHARED, VMA_WRITE,
 };
 use isa::paging::{Pte, PteFlags, Satp};
 use isa::{Ppn, Step, VirtAddr, Vpn};
@@ -367,7 +367,9 @@ fn explanations_name_bit_frames_and_action() {
     let protection = s.fault_with(K::Protection, 1, TEXT, Access::Write, 0, |r| r.pte = read_only);
     rows.push((protection, &["bit W was 0", "does not allow this (r-xp)", "SEGV_ACCERR"]));
     let segv = s.fault(K::Segv, 1, 0x10, Access::Read, 0);
-    rows.push((segv, &["No mapping of the process", "bit V was 0", "SEGV_MAPERR"]));
+    rows.push((segv, &["No mapping of the process", "and none ever did", "bit V was 0", "SEGV_MAPERR"]));
+    let call = s.fault_with(K::Segv, 1, 0, Access::Execute, 0, |r| r.detail2 = 0x1_0044);
+    rows.push((call, &["(pc 0x10040; if it was called, then from ra 0x10044)"]));
     let bus = s.fault_with(K::Segv, 1, DATA, Access::Read, 0, |r| {
         r.detail3 = SegvReason::BeyondEndOfFile as u64;
     });
@@ -381,7 +383,13 @@ fn explanations_name_bit_frames_and_action() {
     let swap = s.fault_with(K::SwapIn, 1, HEAP, Access::Read, 0x79, |r| r.detail = 12);
     rows.push((swap, &["swap slot 12", "0x79"]));
     let copy = s.fault_with(K::Zero, 1, HEAP, Access::Write, 0x7a, |r| r.flags |= FLAG_KERNEL_COPY);
-    rows.push((copy, &["the kernel had to write to 0x30000 for process 1 (sh)", "before it copies"]));
+    rows.push((
+        copy,
+        &[
+            "the kernel had to write to 0x30000 for process 1 (sh), in the system call that it made at pc 0x1003c.",
+            "before it copies",
+        ],
+    ));
     for (event, needles) in &rows {
         let text = explain(event, &s.trace).expect("it is a fault");
         for needle in *needles {
@@ -395,6 +403,146 @@ fn explanations_name_bit_frames_and_action() {
     let switch = s.push(K::Switch, 1, "", |_| {});
     assert_eq!(explain(&switch, &s.trace), None);
     assert_eq!(s.trace.last_fault.as_ref().map(|e| e.step), rows.last().map(|(e, _)| e.step));
+}
+
+/// Where there is no page table there is no PTE that could be empty; and some addresses have none at all.
+#[test]
+fn an_explanation_names_the_level_at_which_the_walk_ended() {
+    let far = 0x8000_0000;
+    for (va, needles) in [
+        (HEAP + 0x5000, &["its PTE was empty, and as bit V was 0"][..]),
+        (
+            far,
+            &["of the 1 GiB around it", "no page table of level 1; as bit V of the entry at level 2 was 0"],
+        ),
+        (
+            0x40_0000,
+            &["of the 2 MiB around it", "no page table of level 0; as bit V of the entry at level 1 was 0"],
+        ),
+        (
+            1 << 38,
+            &["no address of Sv39, since bits 63 to 39 differ from bit 38", "whatever its page table says"],
+        ),
+        (u64::MAX, &["in the kernel's half"]),
+    ] {
+        let mut s = Stream::shell();
+        let event = s.fault(K::Segv, 1, va, Access::Read, 0);
+        let text = explain(&event, &s.trace).expect("it is a fault");
+        for needle in needles {
+            assert!(text.contains(needle), "{va:#x}: no {needle:?} in: {text}");
+        }
+    }
+    let mut s = Stream::shell();
+    let first = s.fault(K::Zero, 1, far, Access::Write, 0x70);
+    assert!(explain(&first, &s.trace).unwrap().contains("no page table of level 1"));
+    let second = s.fault(K::Zero, 1, far + 4096, Access::Write, 0x71);
+    assert!(explain(&second, &s.trace).unwrap().contains("its PTE was empty"));
+}
+
+/// A copy by the kernel is not always for a system call.
+#[test]
+fn an_explanation_names_what_the_kernel_was_at() {
+    let mut s = Stream::shell();
+    let signal = |s: &mut Stream, effect| {
+        s.push(K::Signal, 1, "", |r| {
+            let (signal, code) = (10, 0);
+            SignalTold { signal, code, sender: 1, value: 0, effect, cut_short: None, result: 0 }.write(r);
+        });
+    };
+    let copied = |s: &mut Stream, errand: &str| {
+        let event = s.fault_with(K::Zero, 1, HEAP + 8, Access::Write, 103, |r| r.flags |= FLAG_KERNEL_COPY);
+        let text = explain(&event, &s.trace).expect("it is a fault");
+        assert!(text.contains(&format!("for process 1 (sh), {errand}.")), "{errand}: {text}");
+    };
+    let call = "in the system call that it made at pc 0x1003c";
+    copied(&mut s, call);
+    signal(&mut s, SignalEffect::Ignored);
+    copied(&mut s, call);
+    signal(&mut s, SignalEffect::Handled);
+    for _ in 0..2 {
+        copied(&mut s, "as it made a frame for the handler of signal 10");
+    }
+    // The handler has run, or the call that it has cut short is made once more.
+    s.fault(K::Zero, 1, HEAP + 8, Access::Write, 103);
+    copied(&mut s, call);
+    signal(&mut s, SignalEffect::Handled);
+    s.push(K::Switch, 1, "", |r| r.detail2 = satp(1));
+    copied(&mut s, call);
+    signal(&mut s, SignalEffect::Ended);
+    copied(&mut s, "as it ended it");
+    let mut s = Stream::shell();
+    s.exec(1, "/bin/sh", 42, satp(1));
+    copied(&mut s, "as it loaded its program");
+    s.fault(K::FileCache, 1, TEXT, Access::Execute, 100);
+    copied(&mut s, call);
+}
+
+/// What there is at an address, and what its first touch does.
+#[test]
+fn an_address_has_a_page_or_will_have_one_or_has_none() {
+    let mut s = Stream::shell();
+    s.mmap(1, (0x10_0000, 1), (0, 0), 0, "");
+    s.mmap(1, (0x20_0000, 1), (0, 0), READ_WRITE | VMA_SHARED, "");
+    s.mmap(1, (0x30_0000, 2), (7, 0x2000), VMA_READ, "/bin/sh");
+    s.mmap(1, (0x40_0000, 1), (0, 0), READ_WRITE, "");
+    s.push(K::Munmap, 1, "", |r| (r.va, r.va_end, r.pc) = (0x40_0000, 0x40_1000, 0x1_0044));
+    s.fork(1, 2);
+    s.push(K::Munmap, 1, "", |r| (r.va, r.va_end, r.pc) = (0x20_0000, 0x20_1000, 0x1_0044));
+    s.push(K::Munmap, 2, "", |r| (r.va, r.va_end) = (0x30_0000, 0x30_2000));
+    let words = |pid, va| match at_page(&s.trace, pid, VirtAddr(va)) {
+        Residence::Here(vma, frame) => format!("{} in {:#x}", vma.described(VirtAddr(va)), frame.0),
+        Residence::Later(vma, what) => format!("{}: {what}", vma.title()),
+        Residence::Nothing(why) => why,
+    };
+    for (pid, va, expected) in [
+        (1, TEXT + 8, "/bin/sh (r-xp, 0x10000-0x12000), on page 0 of that file in 0x64"),
+        (1, TEXT + 0x1008, "/bin/sh: its first touch faults and reads page 1 of /bin/sh"),
+        (
+            1,
+            0x30_0000,
+            "/bin/sh: its first touch faults and maps page 2 of /bin/sh, which is in the page cache",
+        ),
+        (1, 0x30_1000, "/bin/sh: its first touch faults and reads page 3 of /bin/sh"),
+        (
+            2,
+            0x20_0000,
+            "shared anonymous memory: its first touch faults and maps the page that all who share it see",
+        ),
+        (1, 0x10_0000, "anonymous memory: the mapping allows no access"),
+        (1, 0x20_0000, "unmapped by munmap at step 2200 (pc 0x10040)"),
+        (1, 0x40_0000, "unmapped by munmap at step 1700 (pc 0x10040)"),
+        (2, 0x40_0000, "unmapped by munmap at step 1700 (pc 0x10040)"),
+        (2, 0x30_0000, "not given to this process by the fork at step 2300"),
+        (1, 0x50_0000, "no mapping has ever held it"),
+        (1, u64::MAX, "in the kernel's half of the address space"),
+    ] {
+        assert_eq!(words(pid, va), expected, "{va:#x} of process {pid}");
+    }
+}
+
+/// Of children those are told of that went wrong by themselves.
+#[test]
+fn a_child_that_goes_wrong_is_told_from_one_that_is_killed() {
+    let died = |signal: u64, code, sender, status| {
+        let mut s = Stream::shell();
+        s.fork(1, 2);
+        s.push(K::Signal, 2, "", |r| {
+            let effect = SignalEffect::Ended;
+            SignalTold { signal, code, sender, value: 0, effect, cut_short: None, result: 0 }.write(r);
+            r.pc = 0x1_0040;
+        });
+        s.push(K::Exit, 2, "", |r| r.detail = status);
+        assert_eq!(s.trace.history.death(), None);
+        let death = s.trace.history.death_of_child().map(|death| (death.pid, death.signal));
+        s.push(K::Exit, 1, "", |r| r.detail = 11);
+        assert_eq!(s.trace.history.death_of_child(), None, "the first process is no child");
+        death
+    };
+    assert_eq!(died(11, 1, 0, 11), Some((2, 11)));
+    assert_eq!(died(6, -6, 2, 6), Some((2, 6)), "abort");
+    assert_eq!(died(11, 0, 1, 11), None, "its parent has sent it");
+    assert_eq!(died(9, 0, 1, 9), None);
+    assert_eq!(died(14, 128, 0, 14), None, "an alarm");
 }
 
 /// A page that is read once, awaited by another process meanwhile, given up and read once more.
@@ -465,10 +613,13 @@ fn a_death_is_told_with_its_reason() {
         Some("read-only: text of /bin/sh (r-xp)")
     );
     let unmapped = reason(|s| {
-        s.push(K::Munmap, 1, "", |r| (r.va, r.va_end) = (DATA, DATA + 0x1000));
+        s.push(K::Munmap, 1, "", |r| (r.va, r.va_end, r.pc) = (DATA, DATA + 0x1000, 0x1_0044));
         s.fault(K::Segv, 1, DATA + 8, Access::Write, 0)
     });
-    assert!(unmapped.as_deref().is_some_and(|text| text.starts_with("unmapped by munmap at step ")));
+    assert_eq!(unmapped.as_deref(), Some("unmapped by munmap at step 1300 (pc 0x10040)"));
+    let call = killed(|s| s.fault_with(K::Segv, 1, 0, Access::Execute, 0, |r| r.detail2 = 0x1_0044));
+    let from = call.refusal.and_then(|refusal| refusal.called_from).map(|place| place.va);
+    assert_eq!(from, Some(VirtAddr(0x1_0044)));
     // A fault that a handler came back from is not what it died of.
     let elsewhere = killed(|s| s.fault_with(K::Segv, 1, 0, Access::Read, 0, |r| r.pc = 0x1_1000));
     assert_eq!((elsewhere.refusal, elsewhere.pc.va), (None, VirtAddr(0x1_0040)));

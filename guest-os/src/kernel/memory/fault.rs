@@ -132,6 +132,11 @@ fn report_refused(resolution: &Resolution, origin: Origin, stack_limit_pages: u6
             event.detail = stack_limit_pages.saturating_mul(PAGE_SIZE);
         }
     }
+    let is_about_a_page = resolution.refusal().is_some_and(SegvReason::is_about_a_page);
+    if event.access() == Some(Access::Execute) && !is_about_a_page {
+        // Where it jumped to tells little: where it came from may stand here.
+        event.detail2 = current().frame.borrow().x[1];
+    }
     report_event(event, origin);
 }
 

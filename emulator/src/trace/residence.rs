@@ -1,0 +1,69 @@
+//! What there is at an address of a process: a page in memory, one that its first touch brings, or nothing.
+
+use super::Trace;
+use super::frames::FrameContent;
+use super::refusal::went_away;
+use super::space::{SCHEME, VmaView};
+use isa::events::{VMA_EXEC, VMA_READ, VMA_SHARED, VMA_WRITE};
+use isa::{PAGE_SIZE, Ppn, VirtAddr};
+
+/// What there is at an address of a process, as far as events tell.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Residence {
+    /// A page of this VMA, in this frame.
+    Here(VmaView, Ppn),
+    /// A page that is not there yet; in words what its first touch does.
+    Later(VmaView, String),
+    /// Nothing; in words why.
+    Nothing(String),
+}
+
+/// What there is at an address of a process.
+pub fn at_page(trace: &Trace, pid: u64, va: VirtAddr) -> Residence {
+    let guest = &trace.guest;
+    if let Some(why) = no_user_address(va) {
+        return Residence::Nothing(why);
+    }
+    let Some(space) = guest.space(pid) else { return Residence::Nothing("no address space".to_owned()) };
+    let Some(vma) = space.vma_at(va) else {
+        let number = guest.process(pid).map_or(0, |process| process.space);
+        return Residence::Nothing(match trace.history.unmapped_at(number, va) {
+            Some(unmapped) => went_away(&unmapped),
+            None if trace.history.has_forgotten() => "no mapping holds it".to_owned(),
+            None => "no mapping has ever held it".to_owned(),
+        });
+    };
+    match space.frame_of(va.page()) {
+        Some(frame) => Residence::Here(vma.clone(), frame),
+        None => Residence::Later(vma.clone(), first_touch(trace, vma, va)),
+    }
+}
+
+/// What the first touch of a page does that no entry maps yet.
+fn first_touch(trace: &Trace, vma: &VmaView, va: VirtAddr) -> String {
+    if vma.flags & (VMA_READ | VMA_WRITE | VMA_EXEC) == 0 {
+        return "the mapping allows no access".to_owned();
+    }
+    if vma.file == 0 {
+        return match vma.flags & VMA_SHARED {
+            0 => "its first touch faults and maps a page of zeros".to_owned(),
+            _ => "its first touch faults and maps the page that all who share it see".to_owned(),
+        };
+    }
+    let page = vma.file_offset_of(va.page_base()) / PAGE_SIZE;
+    let content = FrameContent::File { file: vma.file, page };
+    let is_cached = trace.guest.frames().any(|(_, frame)| frame.content == content);
+    let verb = if is_cached { "maps" } else { "reads" };
+    let whence = if is_cached { ", which is in the page cache" } else { "" };
+    format!("its first touch faults and {verb} page {page} of {}{whence}", vma.title())
+}
+
+/// Why an address is none that a program could have, if so.
+pub(super) fn no_user_address(va: VirtAddr) -> Option<String> {
+    let bits = SCHEME.va_bits();
+    if !SCHEME.is_canonical(va) {
+        let name = SCHEME.name();
+        return Some(format!("no address of {name}, since bits 63 to {bits} differ from bit {}", bits - 1));
+    }
+    (va.0 >> 63 != 0).then(|| "in the kernel's half of the address space".to_owned())
+}
