@@ -88,6 +88,40 @@ const TWICE: Lines = &[
     ("leave", &["addi a0,zero,0", "addi a7,zero,93", "ecall"]),
 ];
 
+/// A program that has the kernel touch pages for it: for `clock_gettime`, and for the frame of a handler on an alternate stack. Then it
+/// unmaps a page, and reads it.
+const COPIES: Lines = &[
+    ("_start", &["addi a0,zero,0", "lui a1,0x21", "addi a7,zero,113", "ecall"]),
+    // struct sigaction: `double` on the alternate stack; stack_t: the second page of bss.
+    (
+        "prepare",
+        &["lui s0,0x20", "lui t0,0x10", "addi t0,t0,512", "sd t0,0(s0)", "lui t0,0x8000", "sd t0,8(s0)"],
+    ),
+    (
+        "stack",
+        &["sd zero,16(s0)", "lui t0,0x22", "sd t0,32(s0)", "sd zero,40(s0)", "lui t0,0x1", "sd t0,48(s0)"],
+    ),
+    ("sigaltstack", &["addi a0,s0,32", "addi a1,zero,0", "addi a7,zero,132", "ecall"]),
+    (
+        "sigaction",
+        &["addi a0,zero,10", "addi a1,s0,0", "addi a2,zero,0", "addi a3,zero,8", "addi a7,zero,134", "ecall"],
+    ),
+    ("kill", &["addi a7,zero,172", "ecall", "addi a1,zero,10", "addi a7,zero,129", "ecall"]),
+    ("munmap", &["lui a0,0x21", "lui a1,0x1", "addi a7,zero,215", "ecall"]),
+    ("touch", &["lui a0,0x21", "lw a1,0(a0)"]),
+];
+
+/// A program of two threads: one waits for a word to change, the other ends both.
+const THREADS: Lines = &[
+    ("_start", &["lui a0,0x51", "addi a0,a0,-256", "lui a1,0x22", "addi a2,zero,0", "addi a3,zero,0"]),
+    ("clone", &["addi a4,zero,0", "addi a7,zero,220", "ecall", "beq a0,zero,0x1004c"]),
+    (
+        "futex",
+        &["lui a0,0x21", "addi a1,zero,128", "addi a2,zero,0", "addi a3,zero,0", "addi a7,zero,98", "ecall"],
+    ),
+    ("in_thread", &["addi a0,zero,0", "addi a7,zero,94", "ecall"]),
+];
+
 /// Where `double` is, which `_start` calls.
 const DOUBLE: u64 = 0x1_0200;
 /// Where the code begins: behind the headers.
@@ -322,6 +356,59 @@ fn a_session_with_every_command() {
     let ran = session(PROGRAM, &commands);
     assert_eq!(ran.status, 7, "{}", ran.stderr);
     check_golden(&ran, "debugger.txt");
+    // What frames hold adds up.
+    let sums: Vec<_> =
+        ran.stderr.lines().filter_map(|line| line.split_once(" frames hold pages: ")).collect();
+    assert_eq!(sums.len(), 2);
+    for (total, parts) in sums {
+        let counts = parts.split(", ").map(|part| part.split(' ').next().unwrap().parse::<u64>().unwrap());
+        assert_eq!(counts.sum::<u64>(), total.parse::<u64>().unwrap(), "{parts}");
+    }
+}
+
+/// For what the kernel touches a page, what there is at an address, and what was there.
+#[test]
+fn pages_that_the_kernel_touches_and_pages_that_are_gone() {
+    let commands = [
+        "explain",
+        "explain bss",
+        "explain data",
+        "catch fault any bss",
+        "continue",
+        "explain",
+        "explain bss",
+        "explain bss+0x1000",
+        "x bss+0x1000",
+        "delete",
+        "catch fault zero 0x22000 0x23000",
+        "catch",
+        "continue",
+        "explain",
+        "delete",
+        "catch fault segv",
+        "continue",
+        "explain",
+        "explain bss",
+        "walk bss",
+        "explain 0x50000000",
+        "walk 0x50000000",
+        "explain -1",
+        "walk -1",
+        "explain 0x4000000000",
+        "walk 0x4000000000",
+        "continue",
+    ];
+    let ran = session(COPIES, &commands);
+    assert_eq!(ran.status, 128 + 11, "{}", ran.stderr);
+    check_golden(&ran, "debugger-copies.txt");
+}
+
+#[test]
+fn threads_are_listed_with_what_they_wait_in() {
+    let ran = session(THREADS, &["break in_thread", "continue", "ps", "continue"]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let lines = "       thread 1 waits in a system call at futex+0x14 (pc 0x10048)\n       thread 2 runs\n";
+    assert!(ran.stderr.contains(lines), "{}", ran.stderr);
 }
 
 /// An access that is refused is shown at the program's instruction, with its registers; then what it died of.
@@ -408,7 +495,7 @@ fn a_script_ends_where_a_command_fails() {
 
 #[test]
 fn a_name_that_no_program_has_is_complained_of() {
-    let ran = session(PROGRAM, &["break laod_data", "break double", "continue", "quit"]);
+    let ran = session(PROGRAM, &["break laod_data", "break doub", "break double", "continue", "quit"]);
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert!(
         ran.stderr.contains(
@@ -417,7 +504,8 @@ fn a_name_that_no_program_has_is_complained_of() {
         "{}",
         ran.stderr
     );
-    assert!(ran.stderr.contains("breakpoint 2: double"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("(near are `double`)"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("breakpoint 3: double"), "{}", ran.stderr);
 }
 
 /// Commands and the guest's input may come through one pipe: what stands behind a command is the next reader's.

@@ -15,7 +15,7 @@ use emulator::machine::{GuestExit, HartState, StopReason};
 use emulator::mem::tlb::Tlb;
 use isa::csr::Csr;
 use isa::paging::Satp;
-use isa::{PhysAddr, Step, VirtAddr};
+use isa::{PhysAddr, Privilege, Step, VirtAddr};
 use rustyline::error::ReadlineError;
 use rustyline::{Behavior, Config, DefaultEditor};
 use std::io::IsTerminal;
@@ -272,6 +272,9 @@ impl Target for DriverTarget<'_> {
     }
     fn csr(&self, csr: Csr) -> Option<u64> {
         self.driver.machine.csr_of(self.hart, csr)
+    }
+    fn instructions_user(&self) -> u64 {
+        self.hart().counters.retired_in(Privilege::User)
     }
     fn read_ram(&self, at: PhysAddr, into: &mut [u8]) -> bool {
         let Some(bytes) = self.driver.machine.ram().slice(at, into.len()) else { return false };

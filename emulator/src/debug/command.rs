@@ -1,6 +1,7 @@
 //! The commands: one table of names and help, and the parsing of a line.
 
 use super::expression::{Expression, parse_number};
+use super::foreign;
 use isa::events::EventKind;
 use std::fmt::Write;
 
@@ -91,7 +92,7 @@ pub enum Command {
     Until(u64),
     Break { at: Option<Expression>, pid: Option<u64> },
     Delete(Option<u64>),
-    Catch(Option<FaultFilter>),
+    Catch { filter: Option<FaultFilter>, from: Option<Expression>, to: Option<Expression> },
     Regs(RegisterSet),
     Examine(Examine, Option<Expression>),
     Disas { at: Option<Expression>, count: u64 },
@@ -101,7 +102,7 @@ pub enum Command {
     Maps(Option<u64>),
     Ps,
     Hart(Option<u64>),
-    Explain,
+    Explain(Option<Expression>),
     Expect(String),
     Help(Option<String>),
     Quit,
@@ -142,9 +143,10 @@ pub const COMMANDS: &[Entry] = &[
     entry(&["delete", "d"], "[N]", "delete breakpoint or catchpoint N, or all"),
     entry(
         &["catch"],
-        "fault KIND",
+        "fault KIND [ADDR [END]]",
         "stop when the kernel has dealt with a page fault of this kind\n\
          KIND: zero, file, disk, cow, segv, any, or one kind by name (zero_shared, file_copy, …)\n\
+         With ADDR only for its page, with END for the pages up to it; in every process, or in that of PID:SYMBOL.\n\
          It stops at the instruction that faulted, just before that runs again; or in the kernel, if it won't.",
     ),
     entry(&["regs", "r"], "[f|csr]", "registers by ABI name (* has changed); floating point; CSRs"),
@@ -163,7 +165,7 @@ pub const COMMANDS: &[Entry] = &[
     entry(&["tlb"], "[VA]", "the TLB: counts and entries, or those for VA's page"),
     entry(&["frames"], "[FIRST]", "what the frames of RAM hold and who maps them, from frame FIRST on"),
     entry(&["maps"], "[PID]", "the mappings of a process, and how much of each is in memory"),
-    entry(&["ps"], "", "the processes"),
+    entry(&["ps"], "", "the processes, and of those that have several the threads"),
     entry(
         &["hart"],
         "[N]",
@@ -171,11 +173,12 @@ pub const COMMANDS: &[Entry] = &[
          The other commands tell of the hart looked at, and step and next run it, while the others take their turns. Each\n\
          stop looks at the hart that stopped.",
     ),
-    entry(&["info"], "harts", "list the harts and what they do"),
+    entry(&["info", "i"], "harts", "list the harts and what they do"),
     entry(
         &["explain", "why"],
-        "",
-        "why the last page fault happened, what the kernel did, and which bit decided",
+        "[ADDR]",
+        "why the last page fault happened, what the kernel did, and which bit decided\n\
+         With ADDR: what there is at an address, what its first touch will do, or when it went away.",
     ),
     entry(
         &["expect"],
@@ -209,7 +212,7 @@ pub(super) fn help() -> String {
 
 /// One command in full.
 pub(super) fn help_on(name: &str) -> Result<String, String> {
-    let entry = find(name).ok_or_else(|| format!("there is no command `{name}`; `help` lists them"))?;
+    let entry = find(name).ok_or_else(|| unknown(name))?;
     let mut text = format!("{} {}", entry.names[0], entry.arguments).replacen("x /", "x/", 1);
     text.truncate(text.trim_end().len());
     if entry.names.len() > 1 {
@@ -259,7 +262,14 @@ impl Command {
             }
             "until" => {
                 too_many(1)?;
-                Self::Until(optional(0)?.ok_or_else(|| usage("a step is missing"))?)
+                match words.first() {
+                    Some(place) if !place.starts_with(|c: char| c.is_ascii_digit()) => {
+                        return Err(format!(
+                            "`until` takes a step; to get to a place: `break {place}` and `continue`"
+                        ));
+                    }
+                    _ => Self::Until(optional(0)?.ok_or_else(|| usage("a step is missing"))?),
+                }
             }
             "break" => {
                 too_many(2)?;
@@ -269,15 +279,19 @@ impl Command {
                 too_many(1)?;
                 Self::Delete(optional(0)?)
             }
-            "catch" => match words.as_slice() {
-                [] => Self::Catch(None),
-                ["fault"] => Self::Catch(FaultFilter::from_name("any")),
-                ["fault", name] => match FaultFilter::from_name(name) {
-                    Some(filter) => Self::Catch(Some(filter)),
-                    None => return Err(usage(&format!("there is no fault of kind `{name}`"))),
-                },
-                [other, ..] => return Err(usage(&format!("`{other}` can't be caught"))),
-            },
+            "catch" => {
+                too_many(4)?;
+                let filter = match words.as_slice() {
+                    [] => None,
+                    ["fault"] => FaultFilter::from_name("any"),
+                    ["fault", name, ..] => match FaultFilter::from_name(name) {
+                        None => return Err(usage(&no_fault(name))),
+                        known => known,
+                    },
+                    [other, ..] => return Err(usage(&format!("`{other}` can't be caught"))),
+                };
+                Self::Catch { filter, from: address(2)?, to: address(3)? }
+            }
             "regs" => match words.as_slice() {
                 [] => Self::Regs(RegisterSet::Integer),
                 ["f" | "float"] => Self::Regs(RegisterSet::Float),
@@ -318,12 +332,12 @@ impl Command {
             }
             "info" => match words.as_slice() {
                 ["harts" | "hart"] => Self::Hart(None),
-                [other, ..] => return Err(foreign_info(other)),
+                [other, ..] => return Err(foreign::info(other)),
                 [] => return Err(usage("there is information on harts only")),
             },
             "explain" => {
-                too_many(0)?;
-                Self::Explain
+                too_many(1)?;
+                Self::Explain(address(0)?)
             }
             "expect" if rest.is_empty() => return Err(usage("a text is missing")),
             "expect" => Self::Expect(rest.to_owned()),
@@ -376,70 +390,19 @@ fn parse_examine(rest: &str) -> Result<(Examine, Option<Expression>), String> {
     Ok((examine, address))
 }
 
-/// Words of other debuggers, and what there is here for them.
-const FOREIGN: &[(&[&str], &str)] = &[
-    (
-        &["bt", "backtrace", "where", "frame", "f", "up", "down"],
-        "no call stack is kept: `regs` shows ra, `x/32a $sp` the stack with its symbols",
-    ),
-    (
-        &["print", "p", "output", "call", "ptype", "whatis", "display", "undisplay"],
-        "there are no expressions of a language: `regs` shows registers, `x` memory",
-    ),
-    (
-        &["run", "start", "starti", "jump"],
-        "the program is loaded and waits: `continue` runs it; start anew with `folio debug`",
-    ),
-    (&["finish", "fin", "advance"], "`next` runs a call to its return; or `break $ra` and `continue`"),
-    (&["list", "l", "layout", "tui"], "source lines are not shown: `disas` shows instructions"),
-    (
-        &["watch", "rwatch", "awatch"],
-        "memory is not watched: `catch fault` stops at page faults, `break` before a store",
-    ),
-    (&["tbreak", "tb", "hbreak", "thbreak"], "`break` sets a breakpoint, `delete` deletes it"),
-    (&["set"], "nothing of the machine can be changed, so that each run is the same"),
-    (
-        &["thread", "threads", "inferior"],
-        "`ps` lists the processes, `hart` the harts; `PID:SYMBOL` is an address of a process",
-    ),
-    (&["kill", "k", "detach"], "`quit` leaves and gives the machine up"),
-    (&["file", "load", "target", "attach", "symbol-file"], "the program is given to `folio debug`"),
-];
-
-/// What is to be known by `info` in other debuggers, and the command for it here.
-const FOREIGN_INFO: &[(&[&str], &str)] = &[
-    (
-        &["registers", "register", "reg", "r", "all-registers", "float"],
-        "`regs` shows them, `regs f` and `regs csr` the others",
-    ),
-    (&["breakpoints", "breakpoint", "break", "b", "watchpoints"], "`break` lists them"),
-    (&["threads", "inferiors", "program"], "`ps` lists the processes, `hart` the harts"),
-    (
-        &["proc", "mappings", "sharedlibrary", "files", "target", "mem"],
-        "`maps` lists the mappings of a process",
-    ),
-    (
-        &["frame", "stack", "locals", "args"],
-        "no call stack is kept: `regs` shows ra, `x/32a $sp` the stack with its symbols",
-    ),
-    (&["symbol", "address", "line", "functions"], "`disas ADDR` names the symbol at an address"),
-];
-
-fn foreign(table: &[(&[&str], &'static str)], word: &str) -> Option<&'static str> {
-    table.iter().find(|(words, _)| words.contains(&word)).map(|&(_, here)| here)
-}
-
-/// One line for an `info` that there is not.
-fn foreign_info(word: &str) -> String {
-    match foreign(FOREIGN_INFO, word) {
-        Some(here) => format!("there is no `info {word}`: {here}"),
-        None => format!("there is no `info {word}`, only `info harts`; `help` lists the commands"),
+/// A kind of fault that there is not.
+fn no_fault(name: &str) -> String {
+    let groups = ["zero", "file", "disk", "cow", "segv", "any"];
+    let kinds = EventKind::ALL.iter().filter(|kind| kind.is_fault()).map(|kind| kind.name());
+    match nearest(name, groups.into_iter().chain(kinds)) {
+        Some(near) => format!("there is no fault of kind `{name}`; did you mean `{near}`?"),
+        None => format!("there is no fault of kind `{name}`"),
     }
 }
 
 /// One line for a word that is no command.
 fn unknown(word: &str) -> String {
-    if let Some(here) = foreign(FOREIGN, word) {
+    if let Some(here) = foreign::command(word) {
         return format!("there is no command `{word}`: {here}");
     }
     let names = COMMANDS.iter().flat_map(|entry| entry.names).filter(|name| name.len() > 1);

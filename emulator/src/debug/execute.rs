@@ -4,13 +4,14 @@ use super::breakpoints::Breakpoints;
 use super::command::{Command, Examine, RegisterSet, help, help_on};
 use super::expression::Expression;
 use super::run::Until;
-use super::space::{Owner, Refused, Space};
+use super::space::{AtTrap, Owner, Space};
 use super::symbols::Symbols;
 use super::tap::SharedTap;
 use super::target::{Place, Registers, Target};
+use super::waits::Waits;
 use super::{ProgramFiles, memory, registers, views, walk};
 use crate::machine::{HartState, StopReason};
-use crate::trace::ThreadId;
+use crate::trace::{Residence, ThreadId};
 use isa::{Ppn, Privilege, Step, VirtAddr};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -51,10 +52,12 @@ pub struct Debugger {
     /// The registers when the machine was last resumed.
     pub(super) before: Option<Registers>,
     pub(super) next_examine: Option<(VirtAddr, Space)>,
-    /// What is looked at instead of the hart: the program whose access was refused.
-    pub(super) refused: Option<Refused>,
+    /// What is looked at instead of the hart: the program for which the kernel touches a page, or which it refuses one.
+    pub(super) at_trap: Option<AtTrap>,
     /// The program of each thread as it was at its last trap, while there are catchpoints.
-    pub(super) trapped: BTreeMap<ThreadId, Refused>,
+    pub(super) trapped: BTreeMap<ThreadId, AtTrap>,
+    /// Where threads wait that the harts have left.
+    pub(super) waits: Waits,
     /// What the last command said.
     last_text: String,
     last_examine: Examine,
@@ -70,6 +73,7 @@ impl Debugger {
         first_program: Option<String>,
         files: ProgramFiles,
     ) -> Self {
+        tap.borrow_mut().follow_switches();
         Self {
             tap,
             symbols: Symbols::new(kernel, files),
@@ -79,8 +83,9 @@ impl Debugger {
             hart: 0,
             before: None,
             next_examine: None,
-            refused: None,
+            at_trap: None,
             trapped: BTreeMap::new(),
+            waits: Waits::default(),
             last_text: String::new(),
             last_examine: Examine::default(),
             ended: None,
@@ -98,7 +103,7 @@ impl Debugger {
         self.hart = target.registers().hart;
         let now = self.now(target);
         let hart = if target.harts() > 1 { format!("hart {}, ", now.hart) } else { String::new() };
-        let step = self.refused.map_or(target.step(), |refused| refused.step);
+        let step = self.at_trap.map_or(target.step(), |at_trap| at_trap.step);
         let mut text = format!("step {step}: {hart}{}", registers::mode(now.privilege));
         let space = self.space_of(&now);
         if let Owner::Process(pid, name) = &space.owner {
@@ -112,15 +117,22 @@ impl Debugger {
             }
             None => {
                 let symbol = symbol.map(|name| format!(" <{name}>")).unwrap_or_default();
-                let _ =
-                    writeln!(text, "=> {}{symbol}: not mapped: the fetch will raise a page fault", now.pc);
+                let _ = write!(text, "=> {}{symbol}: {}", now.pc, self.absent(&space)(now.pc));
+                if matches!(self.residence(&space, now.pc), None | Some(Residence::Nothing(_))) {
+                    text.push_str("; the fetch will raise a page fault");
+                    let ra = VirtAddr(now.x[usize::from(isa::reg::RA)]);
+                    let caller = self.symbol_at(&space, ra).filter(|_| ra.0 != 0);
+                    let _ = caller.map(|caller| write!(text, "; ra is {ra} <{caller}>"));
+                }
+                text.push('\n');
             }
         }
-        if self.refused.is_some() {
+        if let Some(at_trap) = self.at_trap {
             let _ = writeln!(
                 text,
-                "   the program as it was; the machine is at step {}, in the kernel, which refuses the access",
-                target.step()
+                "   the program as it was; the machine is at step {}, in the kernel, which {}",
+                target.step(),
+                at_trap.kernel_does()
             );
         }
         text
@@ -194,8 +206,11 @@ impl Debugger {
             Command::Break { at: None, .. } => Ok(self.list_stops()),
             Command::Break { at: Some(at), pid } => self.add_breakpoint(target, &at, pid),
             Command::Delete(id) => self.delete(id),
-            Command::Catch(None) => Ok(self.list_stops()),
-            Command::Catch(Some(filter)) => Ok(self.add_catch(filter)),
+            Command::Catch { filter: None, .. } => Ok(self.list_stops()),
+            Command::Catch { filter: Some(filter), from, to } => {
+                let pages = from.map(|from| self.pages(target, &from, to.as_ref())).transpose()?;
+                Ok(self.add_catch(filter, pages))
+            }
             Command::Regs(set) => {
                 let now = self.now(target);
                 let before = self.before.filter(|before| before.hart == now.hart).unwrap_or(now);
@@ -208,7 +223,8 @@ impl Debugger {
             Command::Examine(examine, at) => self.examine(target, examine, at),
             Command::Disas { at, count } => {
                 let (va, space) = self.locate(target, at)?;
-                Ok(memory::instructions(target, &space, va, count, |va| self.symbol_at(&space, va)).0)
+                let absent = self.absent(&space);
+                Ok(memory::instructions(target, &space, va, count, absent, |va| self.symbol_at(&space, va)).0)
             }
             Command::Walk(at) => {
                 let (va, space) = self.locate(target, at)?;
@@ -239,9 +255,11 @@ impl Debugger {
             }
             Command::Ps => {
                 let is_idle = |hart| hart < target.harts() && target.hart_state(hart) == HartState::Waiting;
-                Ok(views::processes(&self.tap.borrow().trace().guest, is_idle))
+                let waits = self.waits(target);
+                Ok(views::processes(&self.tap.borrow().trace().guest, is_idle, &waits))
             }
-            Command::Explain => self.explain(),
+            Command::Explain(None) => self.explain(),
+            Command::Explain(Some(at)) => self.explain_address(target, at),
             Command::Help(None) => Ok(help()),
             Command::Help(Some(name)) => help_on(&name),
             Command::Quit | Command::Expect(_) => unreachable!("`execute` has seen to it"),
@@ -282,15 +300,74 @@ impl Debugger {
             (None, Some(next)) => next,
             (at, _) => self.locate(target, at)?,
         };
-        let (text, end) = memory::examine(target, &space, va, examine, |va| self.symbol_at(&space, va));
+        let absent = self.absent(&space);
+        let (text, end) =
+            memory::examine(target, &space, va, examine, absent, |va| self.symbol_at(&space, va));
         self.next_examine = Some((end, space));
         self.last_examine = examine;
         Ok(text)
     }
 
-    fn explain(&self) -> Result<String, String> {
+    fn explain(&mut self) -> Result<String, String> {
+        let text = self.tap.borrow().explanation().map(str::to_owned);
+        let text = text.ok_or("there has been no page fault yet")?;
+        let pid = self.tap.borrow().trace().last_fault.as_ref().map(|fault| fault.record.pid);
+        let text = match pid.filter(|_| self.check_fault_space().is_ok()) {
+            Some(pid) => self.with_symbols(pid, &text),
+            None => text,
+        };
+        Ok(wrap(&text, 100))
+    }
+
+    /// What there is at an address of a process.
+    fn explain_address(&mut self, target: &dyn Target, at: Expression) -> Result<String, String> {
+        let (va, space) = self.locate(target, Some(at))?;
+        let Owner::Process(pid, name) = &space.owner else {
+            return Err(format!("{va} is nobody's: no process runs; `explain PID:{va}` asks for one's"));
+        };
+        let text = match self.residence(&space, va) {
+            Some(Residence::Here(vma, frame)) => {
+                let holds = self.tap.borrow().trace().guest.frame(frame).map_or(0, |f| f.mappings.len());
+                let shared =
+                    if holds > 1 { format!(", which {holds} page tables map") } else { String::new() };
+                format!(
+                    "{va} of process {pid} ({name}) lies in {}. Its page is in memory, in frame {:#x}{shared}; `walk` shows its PTE.",
+                    vma.described(va),
+                    frame.0
+                )
+            }
+            Some(Residence::Later(vma, first_touch)) => format!(
+                "{va} of process {pid} ({name}) lies in {}. Its page is not in memory yet: {first_touch}.",
+                vma.described(va)
+            ),
+            Some(Residence::Nothing(why)) => {
+                format!("Nothing is mapped at {va} in process {pid} ({name}): {why}.")
+            }
+            None => format!("{va} is an address of the kernel's; `walk` shows what it maps there."),
+        };
+        let text = self.with_symbols(*pid, &text);
+        Ok(wrap(&text, 100))
+    }
+
+    /// A text about a process in which each `pc` and `ra` has its symbol behind it.
+    fn with_symbols(&mut self, pid: u64, text: &str) -> String {
         let tap = self.tap.borrow();
-        tap.explanation().map(|text| wrap(text, 100)).ok_or("there has been no page fault yet".to_owned())
+        let guest = &tap.trace().guest;
+        let Some(process) = guest.process(pid) else { return text.to_owned() };
+        let mut words = Vec::new();
+        let mut is_place = false;
+        for word in text.split(' ') {
+            let digits = word.trim_end_matches([')', '.', ',', ';']);
+            let va = digits.strip_prefix("0x").filter(|_| is_place);
+            let va = va.and_then(|hex| u64::from_str_radix(hex, 16).ok());
+            let symbol = va.and_then(|va| self.symbols.name_in_process(guest, process, VirtAddr(va)));
+            words.push(match symbol {
+                Some(symbol) => format!("{digits} <{symbol}>{}", &word[digits.len()..]),
+                None => word.to_owned(),
+            });
+            is_place = matches!(word.trim_start_matches('('), "pc" | "ra");
+        }
+        words.join(" ")
     }
 }
 

@@ -38,10 +38,14 @@ impl Expression {
         Self { base: Operand::Number(value), offset: 0 }
     }
 
-    /// Parses an operand followed by any number of `+NUMBER` and `-NUMBER`.
+    /// Parses an operand followed by any number of `+NUMBER` and `-NUMBER`. A number may be negative: `-1` is the last address.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text: String = text.split_whitespace().collect();
         let text = text.strip_prefix('*').unwrap_or(&text);
+        if text.starts_with('-') {
+            let Self { offset, .. } = Self::parse(&format!("0{text}"))?;
+            return Ok(Self::number(offset));
+        }
         let (base, mut rest) = split_operand(text);
         let mut offset = 0u64;
         while let Some(sign) = rest.chars().next() {

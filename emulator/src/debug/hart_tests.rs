@@ -46,6 +46,9 @@ impl Target for Looked {
     fn csr(&self, csr: Csr) -> Option<u64> {
         self.machine.csr_of(self.hart, csr)
     }
+    fn instructions_user(&self) -> u64 {
+        0
+    }
     fn read_ram(&self, at: PhysAddr, into: &mut [u8]) -> bool {
         self.machine.ram().slice(at, into.len()).map(|bytes| into.copy_from_slice(bytes)).is_some()
     }

@@ -61,17 +61,18 @@ pub(super) fn instruction_line(
     Some((format!("{va}{symbol}: {bits}  {text}"), len))
 }
 
-/// The values from `va` on, and where they end.
+/// The values from `va` on, and where they end; `absent` says why an address has none.
 pub(super) fn examine(
     target: &dyn Target,
     space: &Space,
     va: VirtAddr,
     examine: Examine,
+    absent: impl Fn(VirtAddr) -> String,
     mut symbol: impl FnMut(VirtAddr) -> Option<String>,
 ) -> (String, VirtAddr) {
     match examine.format {
-        Format::Instruction => instructions(target, space, va, examine.count, symbol),
-        Format::String => strings(target, space, va, examine.count),
+        Format::Instruction => instructions(target, space, va, examine.count, absent, symbol),
+        Format::String => strings(target, space, va, examine.count, absent),
         format => {
             let size = u64::from(examine.size_bytes);
             let per_line = if format == Format::Address { 1 } else { (16 / size).min(8) };
@@ -82,7 +83,7 @@ pub(super) fn examine(
                 let len = usize::from(examine.size_bytes);
                 if let Err(missing) = read(target, space, at, &mut bytes[..len]) {
                     let _ =
-                        write!(text, "{}{}", if index == 0 { "" } else { "\n" }, space.not_mapped(missing));
+                        write!(text, "{}{missing}: {}", if index == 0 { "" } else { "\n" }, absent(missing));
                     break;
                 }
                 if index % per_line == 0 {
@@ -122,7 +123,13 @@ fn show(value: u64, examine: Examine) -> String {
     }
 }
 
-fn strings(target: &dyn Target, space: &Space, va: VirtAddr, count: u64) -> (String, VirtAddr) {
+fn strings(
+    target: &dyn Target,
+    space: &Space,
+    va: VirtAddr,
+    count: u64,
+    absent: impl Fn(VirtAddr) -> String,
+) -> (String, VirtAddr) {
     let mut text = String::new();
     let mut at = va;
     for _ in 0..count {
@@ -139,7 +146,7 @@ fn strings(target: &dyn Target, space: &Space, va: VirtAddr, count: u64) -> (Str
             }
         }
         if bytes.is_empty() && !ended {
-            let _ = writeln!(text, "{}", space.not_mapped(start));
+            let _ = writeln!(text, "{start}: {}", absent(start));
             break;
         }
         let more = if ended { "" } else { "…" };
@@ -154,6 +161,7 @@ pub(super) fn instructions(
     space: &Space,
     va: VirtAddr,
     count: u64,
+    absent: impl Fn(VirtAddr) -> String,
     mut symbol: impl FnMut(VirtAddr) -> Option<String>,
 ) -> (String, VirtAddr) {
     let mut text = String::new();
@@ -166,7 +174,7 @@ pub(super) fn instructions(
                 at = at.wrapping_add(u64::from(len));
             }
             None => {
-                let _ = writeln!(text, "{mark} {}", space.not_mapped(at));
+                let _ = writeln!(text, "{mark} {at}: {}", absent(at));
                 break;
             }
         }

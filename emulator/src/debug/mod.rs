@@ -12,6 +12,7 @@ mod breakpoints;
 pub mod command;
 mod execute;
 pub mod expression;
+mod foreign;
 #[cfg(test)]
 mod hart_tests;
 mod memory;
@@ -25,6 +26,7 @@ pub mod target;
 #[cfg(test)]
 mod tests;
 mod views;
+mod waits;
 mod walk;
 
 pub use execute::{Debugger, Output};

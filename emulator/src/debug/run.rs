@@ -2,7 +2,7 @@
 
 use super::execute::Debugger;
 use super::memory;
-use super::space::Refused;
+use super::space::AtTrap;
 use super::target::{Place, Stop, Target};
 use crate::machine::{HartState, StopReason};
 use crate::trace::{Event, ThreadId};
@@ -105,7 +105,7 @@ impl Debugger {
         }
         self.before = Some(self.now(target));
         self.next_examine = None;
-        self.refused = None;
+        self.at_trap = None;
         target.look_at(target.next_hart());
         let first = target.registers().place(target.step());
         let stepping = self.hart;
@@ -166,9 +166,10 @@ impl Debugger {
             };
             self.hart = stopped_on.unwrap_or(target.next_hart());
             target.look_at(self.hart);
+            self.note_switches(target);
             if trapped && stop == Stop::Before {
                 let thread = self.tap.borrow().trace().history.running_on(self.hart);
-                self.trapped.extend(thread.zip(Refused::of_trap(target)));
+                self.trapped.extend(thread.zip(AtTrap::of(target)));
                 if !wanted {
                     continue;
                 }
@@ -177,7 +178,7 @@ impl Debugger {
                 (Stop::Before, Some(id)) => Halt::Breakpoint(id),
                 (Stop::Reached, _) => {
                     let place = target.registers().place(target.step());
-                    match breakpoints.at(&place).filter(|_| place != first) {
+                    match self.breakpoints.at(&place).filter(|_| place != first) {
                         Some(id) => Halt::Breakpoint(id),
                         None => Halt::Reached,
                     }
@@ -212,7 +213,8 @@ impl Debugger {
         }
         let thread = ThreadId { pid: event.record.pid, tid: event.record.tid };
         let program = self.trapped.get(&thread).copied();
-        self.refused = program.filter(|program| program.registers.hart == self.hart);
+        let program = program.map(|program| AtTrap { is_refused: refused, ..program });
+        self.at_trap = program.filter(|program| program.registers.hart == self.hart);
     }
 
     /// After a page fault that was resolved for the program itself: runs on to the instruction that faulted, unless
@@ -228,6 +230,7 @@ impl Debugger {
             let stop = target.run(Step(u64::MAX), Some(&mut returned));
             self.hart = target.next_hart();
             target.look_at(self.hart);
+            self.note_switches(target);
             match stop {
                 Stop::Event if !self.tap.borrow().has_caught() => {}
                 Stop::Ended(reason) => return self.ended = Some(reason),
@@ -243,6 +246,7 @@ impl Debugger {
 
     /// Why the machine has stopped, and where.
     pub(super) fn report(&mut self, target: &dyn Target, halt: Halt) -> String {
+        let is_interrupted = matches!(halt, Halt::Interrupted);
         let mut text = match halt {
             Halt::Reached => String::new(),
             Halt::Breakpoint(id) => {
@@ -263,6 +267,9 @@ impl Debugger {
             }
         };
         text.push_str(&self.location(target));
+        if is_interrupted {
+            text.push_str(&self.waiting(target));
+        }
         text
     }
 }

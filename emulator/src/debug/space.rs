@@ -6,6 +6,7 @@ use super::expression::{Expression, Operand};
 use super::stops::place_of;
 use super::target::{Registers, Target};
 use super::{registers, views};
+use crate::trace::{Residence, Trace, at_page};
 use isa::paging::{Satp, Translation};
 use isa::{Privilege, VirtAddr};
 
@@ -48,22 +49,28 @@ impl Space {
             Owner::Unknown => String::new(),
         }
     }
-    /// What there is to say of an address that is not mapped.
-    pub(super) fn not_mapped(&self, va: VirtAddr) -> String {
-        match (&self.owner, Where::address(va.0)) {
-            (Owner::Kernel, Where::User(_)) => {
-                format!("{va}: not mapped: the page table is the kernel's own, no process runs")
-            }
-            _ => format!("{va}: not mapped"),
+}
+
+/// What there is to say of an address that no entry maps.
+pub(super) fn absence(trace: &Trace, space: &Space, va: VirtAddr) -> String {
+    match (&space.owner, Where::address(va.0)) {
+        (Owner::Kernel, Where::User(_)) => {
+            "not mapped: the page table is the kernel's own, no process runs".to_owned()
         }
+        (Owner::Process(pid, _), Where::User(_)) => match at_page(trace, *pid, va) {
+            Residence::Later(_, first_touch) => format!("not in memory yet: {first_touch}"),
+            Residence::Nothing(why) => format!("not mapped: {why}"),
+            Residence::Here(..) => "not mapped".to_owned(),
+        },
+        _ => "not mapped".to_owned(),
     }
 }
 
 impl Debugger {
-    /// The registers looked at: the hart's, or those of a program as it was when an access of its was refused.
+    /// The registers looked at: the hart's, or those of a program as it was at its trap.
     pub(super) fn now(&self, target: &dyn Target) -> Registers {
-        match &self.refused {
-            Some(refused) if refused.registers.hart == self.hart => refused.registers,
+        match &self.at_trap {
+            Some(at_trap) if at_trap.registers.hart == self.hart => at_trap.registers,
             _ => target.registers(),
         }
     }
@@ -98,6 +105,20 @@ impl Debugger {
         Ok(Space { satp, owner, bare: None, pc })
     }
 
+    /// What there is at an address of a process; `None` if it is the kernel's, or no process's.
+    pub(super) fn residence(&self, space: &Space, va: VirtAddr) -> Option<Residence> {
+        match (&space.owner, Where::address(va.0)) {
+            (Owner::Process(pid, _), Where::User(_)) => Some(at_page(self.tap.borrow().trace(), *pid, va)),
+            _ => None,
+        }
+    }
+
+    /// What there is to say of addresses that no entry maps.
+    pub(super) fn absent<'a>(&self, space: &'a Space) -> impl Fn(VirtAddr) -> String + use<'a> {
+        let tap = self.tap.clone();
+        move |va| absence(tap.borrow().trace(), space, va)
+    }
+
     /// The address that an expression means, and where; pc if there is none.
     pub(super) fn locate(
         &mut self,
@@ -118,7 +139,7 @@ impl Debugger {
     }
 
     /// The last fault's address means something only in the address space that it was in.
-    fn check_fault_space(&self) -> Result<(), String> {
+    pub(super) fn check_fault_space(&self) -> Result<(), String> {
         let tap = self.tap.borrow();
         let trace = tap.trace();
         let Some(fault) = &trace.last_fault else { return Ok(()) };
@@ -196,18 +217,24 @@ impl Debugger {
     }
 }
 
-/// A program as it was when an access of its was refused: the machine itself is in its kernel.
+/// A program as it was at its last trap, while the kernel touches a page for it or refuses it one: the machine itself is there.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Refused {
+pub(super) struct AtTrap {
     pub(super) registers: Registers,
     pub(super) step: isa::Step,
+    /// Whether the kernel refuses the access.
+    pub(super) is_refused: bool,
 }
 
-impl Refused {
+impl AtTrap {
     /// The program as it was before the trap that the hart looked at has just taken.
-    pub(super) fn of_trap(target: &dyn Target) -> Option<Self> {
+    pub(super) fn of(target: &dyn Target) -> Option<Self> {
         let pc = VirtAddr(target.csr(isa::csr::Csr::SEPC)?);
         let registers = Registers { pc, privilege: Privilege::User, ..target.registers() };
-        Some(Self { registers, step: target.step() })
+        Some(Self { registers, step: target.step(), is_refused: false })
+    }
+    /// What the machine itself is at.
+    pub(super) fn kernel_does(&self) -> &'static str {
+        if self.is_refused { "refuses the access" } else { "touches the page for it" }
     }
 }

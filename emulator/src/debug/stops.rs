@@ -4,8 +4,10 @@ use super::breakpoints::{Breakpoint, Where};
 use super::command::FaultFilter;
 use super::execute::Debugger;
 use super::expression::{Expression, Operand, parse_number};
+use super::tap::{Catch, Pages};
 use super::target::Target;
-use isa::VirtAddr;
+use crate::trace::ProcessView;
+use isa::{VirtAddr, Vpn};
 use std::fmt::Write;
 
 impl Debugger {
@@ -37,7 +39,7 @@ impl Debugger {
         self.arm();
         let only = pid.map(|pid| format!(" in process {pid}")).unwrap_or_default();
         let place = match at {
-            Where::User(_) => String::new(),
+            Where::User(va) => self.nowhere(va, pid),
             Where::Kernel(va) if text == va.to_string() => String::new(),
             Where::Kernel(va) => format!(": {va} of the kernel"),
             Where::Symbol(..) => match self.breakpoints.addresses_of(id).as_slice() {
@@ -46,6 +48,18 @@ impl Debugger {
             },
         };
         Ok(format!("breakpoint {id} at {text}{only}{place}\n"))
+    }
+
+    /// What there is to say of a breakpoint at an address where no program that runs has anything.
+    fn nowhere(&self, va: VirtAddr, pid: Option<u64>) -> String {
+        let tap = self.tap.borrow();
+        let guest = &tap.trace().guest;
+        let mut running = guest.processes().filter(|p| p.is_alive() && !p.program.is_empty()).peekable();
+        let is_asked = |process: &&ProcessView| pid.is_none_or(|pid| pid == process.pid);
+        if running.peek().is_none() || running.filter(is_asked).any(|p| guest.vma_at(p.pid, va).is_some()) {
+            return String::new();
+        }
+        ": nothing is mapped there so far (a number is an address, not a source line)".to_owned()
     }
 
     /// What there is to say of a breakpoint at a name that no program has: programs that run may have some like it.
@@ -83,6 +97,11 @@ impl Debugger {
                     return Ok((with_offset(after, offset), Where::Kernel(va), None));
                 }
                 (_, Ok(pid)) => (after, Some(pid)),
+                (file, _) if is_source_line(file, after) => {
+                    return Err(format!(
+                        "`{file}:{after}`: source lines are not known yet; a function (`break FUNCTION`) or an address (`break *ADDR`) is"
+                    ));
+                }
                 _ => return Err(format!("`{before}:` is neither `kernel:` nor a PID")),
             },
             _ => (name, pid),
@@ -105,10 +124,31 @@ impl Debugger {
         paths.iter().any(|path| self.symbols.program_has(path, name))
     }
 
-    pub(super) fn add_catch(&mut self, filter: FaultFilter) -> String {
-        let id = self.new_id();
-        let text = format!("catchpoint {id}: fault {}\n", filter.name);
-        self.tap.borrow_mut().add_catch(id, filter);
+    /// The page of an address, or the pages from one address to another. In every process, unless an address names one.
+    pub(super) fn pages(
+        &mut self,
+        target: &dyn Target,
+        from: &Expression,
+        to: Option<&Expression>,
+    ) -> Result<Pages, String> {
+        let start = self.evaluate(target, from)?.0;
+        let end = to.map(|to| self.evaluate(target, to)).transpose()?;
+        let last = end.map_or(start, |(end, _)| end.wrapping_add(u64::MAX));
+        if last < start {
+            return Err(format!("the pages from {start} on end before they begin"));
+        }
+        let pid = match &from.base {
+            Operand::Symbol(name) => name.split_once(':').and_then(|(pid, _)| pid.parse().ok()),
+            _ => None,
+        };
+        let range = start.page()..Vpn(last.page().0 + 1);
+        Ok(Pages { range, pid })
+    }
+
+    pub(super) fn add_catch(&mut self, filter: FaultFilter, pages: Option<Pages>) -> String {
+        let catch = Catch { id: self.new_id(), filter, pages };
+        let text = format!("{catch}\n");
+        self.tap.borrow_mut().add_catch(catch);
         text
     }
 
@@ -135,8 +175,8 @@ impl Debugger {
             let (id, what, hits) = (breakpoint.id, &breakpoint.text, breakpoint.hits);
             let _ = writeln!(text, "breakpoint {id} at {what} ({places}{only}), reached {hits} times");
         }
-        for (id, filter) in self.tap.borrow().catches() {
-            let _ = writeln!(text, "catchpoint {id}: fault {}", filter.name);
+        for catch in self.tap.borrow().catches() {
+            let _ = writeln!(text, "{catch}");
         }
         if text.is_empty() {
             text.push_str("there are no breakpoints and no catchpoints\n");
@@ -149,6 +189,11 @@ impl Debugger {
 pub(super) fn place_of(name: &str) -> Option<(u64, u64)> {
     let (pid, number) = name.split_once(':')?;
     Some((pid.parse().ok()?, parse_number(number)?))
+}
+
+/// `FILE:LINE`, as other debuggers name a source line.
+fn is_source_line(file: &str, line: &str) -> bool {
+    file.contains('.') && !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn with_offset(name: &str, offset: u64) -> String {

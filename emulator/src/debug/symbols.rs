@@ -3,7 +3,7 @@
 use super::command::distance;
 use crate::trace::{GuestView, ProcessView};
 use goblin::elf::section_header::SHN_LORESERVE;
-use goblin::elf::sym::{STT_FUNC, STT_NOTYPE, STT_OBJECT};
+use goblin::elf::sym::{STB_GLOBAL, STT_FUNC, STT_NOTYPE, STT_OBJECT};
 use goblin::elf::{Elf, header::ET_DYN, program_header::PT_LOAD};
 use isa::{PAGE_SIZE, VirtAddr};
 use std::collections::BTreeMap;
@@ -21,6 +21,8 @@ struct Symbol {
     /// First byte behind it; the next symbol's start if the table does not say.
     end: u64,
     name: String,
+    /// Whether it is a function that other files of the program may call.
+    is_global_function: bool,
 }
 
 /// The symbols of one ELF file.
@@ -54,6 +56,7 @@ impl SymbolTable {
                     start: sym.st_value,
                     end: sym.st_value.saturating_add(sym.st_size),
                     name: demangle(name),
+                    is_global_function: sym.st_type() == STT_FUNC && sym.st_bind() == STB_GLOBAL,
                 })
             })
             .collect();
@@ -135,19 +138,21 @@ impl Symbols {
         })
     }
 
-    /// The names of a program that are most like `name`, a few at most.
+    /// The names of a program that are most like `name`, a few at most: those that begin so, then those that differ in few letters;
+    /// functions that the whole program knows before others.
     pub(super) fn nearest(&mut self, path: &str, name: &str) -> Vec<String> {
         const MOST: usize = 3;
         let allowed = (name.chars().count() / 2).clamp(1, 3);
-        let mut near: Vec<(usize, &str)> = self
-            .program(path)
-            .symbols
-            .iter()
-            .map(|symbol| (distance(name, &symbol.name), symbol.name.as_str()))
-            .filter(|&(distance, _)| distance <= allowed)
-            .collect();
+        let likeness = |symbol: &Symbol| {
+            let (begins_so, distance) = (symbol.name.starts_with(name), distance(name, &symbol.name));
+            let place = if symbol.is_global_function { 0 } else { 1 };
+            (begins_so || distance <= allowed).then_some((!begins_so, place, distance))
+        };
+        let symbols = self.program(path).symbols.iter();
+        let mut near: Vec<_> =
+            symbols.filter_map(|symbol| Some((likeness(symbol)?, symbol.name.as_str()))).collect();
         near.sort_unstable();
-        near.dedup();
+        near.dedup_by_key(|(_, name)| *name);
         near.into_iter().take(MOST).map(|(_, name)| name.to_owned()).collect()
     }
 

@@ -4,34 +4,80 @@
 
 use super::command::FaultFilter;
 use crate::host::EventAction;
-use crate::trace::{Event, Trace, explain};
+use crate::trace::{Event, ThreadId, Trace, explain};
 use isa::events::EventKind;
+use isa::{VirtAddr, Vpn};
 use std::cell::RefCell;
+use std::fmt;
+use std::ops::Range;
 use std::rc::Rc;
 
 /// A tap that both the event sink and the debugger hold.
 pub type SharedTap = Rc<RefCell<Tap>>;
 
+/// Pages to catch faults in: of every process, or of one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Pages {
+    pub(super) range: Range<Vpn>,
+    pub(super) pid: Option<u64>,
+}
+
+/// A catchpoint.
+#[derive(Clone, Debug)]
+pub(super) struct Catch {
+    pub(super) id: u64,
+    pub(super) filter: FaultFilter,
+    pub(super) pages: Option<Pages>,
+}
+
+impl Catch {
+    fn catches(&self, event: &Event) -> bool {
+        let record = &event.record;
+        let is_there = |pages: &Pages| {
+            pages.range.contains(&VirtAddr(record.va).page()) && pages.pid.is_none_or(|pid| pid == record.pid)
+        };
+        event.kind().is_some_and(|kind| self.filter.kinds.contains(&kind))
+            && self.pages.as_ref().is_none_or(is_there)
+    }
+}
+
+impl fmt::Display for Catch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "catchpoint {}: fault {}", self.id, self.filter.name)?;
+        let Some(Pages { range, pid }) = &self.pages else { return Ok(()) };
+        write!(f, " in {}-{}", range.start.base(), range.end.base())?;
+        pid.map_or(Ok(()), |pid| write!(f, " of process {pid}"))
+    }
+}
+
 /// What the debugger has heard of the guest, and what it waits for.
 #[derive(Debug, Default)]
 pub struct Tap {
     trace: Trace,
-    catches: Vec<(u64, FaultFilter)>,
+    catches: Vec<Catch>,
     caught: Option<(u64, Event)>,
     /// What there is to say of the last page fault, by the state of things at that time.
     explanation: Option<String>,
     /// Some breakpoint waits for a program to be mapped.
     wants_programs: bool,
+    /// Somebody asks which threads harts have left.
+    wants_switches: bool,
+    switches: Vec<(usize, Option<ThreadId>)>,
 }
 
 impl Tap {
     /// Takes in the next event. `Stop` means: come back to the debugger before the next instruction.
     pub fn take_in(&mut self, event: &Event) -> EventAction {
+        let left = self.trace.history.running_on(event.hart);
         self.trace.fold(event);
         self.explanation = explain(event, &self.trace).or(self.explanation.take());
         let Some(kind) = event.kind() else { return EventAction::Continue };
-        if let Some((id, _)) = self.catches.iter().find(|(_, filter)| filter.kinds.contains(&kind)) {
-            self.caught = Some((*id, event.clone()));
+        if let Some(catch) = self.catches.iter().find(|catch| catch.catches(event)) {
+            self.caught = Some((catch.id, event.clone()));
+            return EventAction::Stop;
+        }
+        if self.wants_switches && kind == EventKind::Switch {
+            self.switches.push((event.hart, left));
             return EventAction::Stop;
         }
         let maps_a_program = kind == EventKind::Mmap && event.record.detail != 0;
@@ -53,16 +99,24 @@ impl Tap {
     pub(super) fn set_wants_programs(&mut self, wanted: bool) {
         self.wants_programs = wanted;
     }
-    pub(super) fn add_catch(&mut self, id: u64, filter: FaultFilter) {
-        self.catches.push((id, filter));
+    /// From now on the debugger comes back whenever a hart is given to another thread.
+    pub(super) fn follow_switches(&mut self) {
+        self.wants_switches = true;
+    }
+    /// The harts that were given to other threads since the last time, and the threads that they left.
+    pub(super) fn take_switches(&mut self) -> Vec<(usize, Option<ThreadId>)> {
+        std::mem::take(&mut self.switches)
+    }
+    pub(super) fn add_catch(&mut self, catch: Catch) {
+        self.catches.push(catch);
     }
     /// Deletes a catchpoint, or all. Returns how many there were.
     pub(super) fn delete_catches(&mut self, id: Option<u64>) -> usize {
         let before = self.catches.len();
-        self.catches.retain(|(other, _)| id.is_some_and(|id| id != *other));
+        self.catches.retain(|catch| id.is_some_and(|id| id != catch.id));
         before - self.catches.len()
     }
-    pub(super) fn catches(&self) -> &[(u64, FaultFilter)] {
+    pub(super) fn catches(&self) -> &[Catch] {
         &self.catches
     }
     pub(super) fn has_catches(&self) -> bool {

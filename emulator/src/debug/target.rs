@@ -132,6 +132,8 @@ pub trait Target {
     fn registers(&self) -> Registers;
     /// A CSR of the hart that is looked at, as M-mode would read it; `None` if there is no such CSR.
     fn csr(&self, csr: Csr) -> Option<u64>;
+    /// Instructions that the hart that is looked at has executed in user mode.
+    fn instructions_user(&self) -> u64;
     /// Fills `into` from RAM. Returns false, and reads nothing, if that is not all RAM: devices are not touched.
     fn read_ram(&self, at: PhysAddr, into: &mut [u8]) -> bool;
     /// The instruction and the data side of the TLB of the hart that is looked at.

@@ -72,6 +72,9 @@ impl Target for Recording {
     fn csr(&self, csr: Csr) -> Option<u64> {
         (csr == Csr::SATP).then(|| satp().0)
     }
+    fn instructions_user(&self) -> u64 {
+        0
+    }
     fn read_ram(&self, at: PhysAddr, into: &mut [u8]) -> bool {
         let bytes = at.0.checked_sub(RAM).and_then(|start| {
             let start = usize::try_from(start).ok()?;
@@ -293,6 +296,8 @@ fn expressions() {
         ("*16+4-2", with(Operand::Number(16), 2)),
         ("$sp + 0x8", with(Operand::Register("sp".to_owned()), 8)),
         ("$sp-8", with(Operand::Register("sp".to_owned()), 8u64.wrapping_neg())),
+        ("-1", with(Operand::Number(u64::MAX), 0)),
+        ("-0x10+4", with(Operand::Number(12u64.wrapping_neg()), 0)),
         ("main", with(symbol("main"), 0)),
         ("a::b+1", with(symbol("a::b"), 1)),
         ("kernel:main", with(symbol("kernel:main"), 0)),
@@ -300,7 +305,7 @@ fn expressions() {
     ] {
         assert_eq!(Expression::parse(text), expected, "{text}");
     }
-    for text in ["", "12ab", "main+", "main+x", "+4"] {
+    for text in ["", "12ab", "main+", "main+x", "+4", "-", "-main"] {
         assert!(Expression::parse(text).is_err(), "{text}");
     }
 }
@@ -308,6 +313,7 @@ fn expressions() {
 #[test]
 fn lines_become_commands() {
     let number = |n| Some(Expression::number(n));
+    let catch = |name, from, to| Command::Catch { filter: FaultFilter::from_name(name), from, to };
     let x = |count, format, size_bytes| Examine { count, format, size_bytes };
     for (line, command) in [
         ("step", Command::Step(1)),
@@ -319,9 +325,11 @@ fn lines_become_commands() {
         ("break", Command::Break { at: None, pid: None }),
         ("delete", Command::Delete(None)),
         ("d 3", Command::Delete(Some(3))),
-        ("catch fault", Command::Catch(FaultFilter::from_name("any"))),
-        ("catch fault cow", Command::Catch(FaultFilter::from_name("cow"))),
-        ("catch", Command::Catch(None)),
+        ("catch fault", catch("any", None, None)),
+        ("catch fault cow", catch("cow", None, None)),
+        ("catch fault any 16", catch("any", number(16), None)),
+        ("catch fault cow 16 32", catch("cow", number(16), number(32))),
+        ("catch", Command::Catch { filter: None, from: None, to: None }),
         ("regs", Command::Regs(RegisterSet::Integer)),
         ("regs f", Command::Regs(RegisterSet::Float)),
         ("r csr", Command::Regs(RegisterSet::Csr)),
@@ -339,7 +347,8 @@ fn lines_become_commands() {
         ("hart 2", Command::Hart(Some(2))),
         ("hart", Command::Hart(None)),
         ("info harts", Command::Hart(None)),
-        ("why", Command::Explain),
+        ("why", Command::Explain(None)),
+        ("explain 16", Command::Explain(number(16))),
         ("help step", Command::Help(Some("step".to_owned()))),
         ("q", Command::Quit),
     ] {
@@ -358,14 +367,63 @@ fn what_is_no_command_is_answered_in_one_line() {
         ("step x", "`x` is not a number; usage: step [N]"),
         ("step 1 2", "`2` is too much; usage: step [N]"),
         ("until", "a step is missing; usage: until STEP"),
-        ("catch fault red", "there is no fault of kind `red`; usage: catch fault KIND"),
-        ("catch syscall", "`syscall` can't be caught; usage: catch fault KIND"),
+        ("helo", "there is no command `helo`; did you mean `help`? (`help` lists them)"),
+        ("until main", "`until` takes a step; to get to a place: `break main` and `continue`"),
+        ("catch fault red", "there is no fault of kind `red`; usage: catch fault KIND [ADDR [END]]"),
+        (
+            "catch fault cwo",
+            "there is no fault of kind `cwo`; did you mean `cow`?; usage: catch fault KIND [ADDR [END]]",
+        ),
+        ("catch syscall", "`syscall` can't be caught; usage: catch fault KIND [ADDR [END]]"),
         ("info", "there is information on harts only; usage: info harts"),
         ("regs v", "`v` is no set of registers; usage: regs [f|csr]"),
         ("x/4z 1", "`z` is no format and no size; usage: x /[COUNT][FORMAT][SIZE] ADDR"),
         ("x/0x 1", "COUNT is from 1 to 4096; usage: x /[COUNT][FORMAT][SIZE] ADDR"),
     ] {
         assert_eq!(Command::parse(line), Err(error.to_owned()), "{line}");
+    }
+    check(&["help stpe"], "there is no command `stpe`; did you mean `step`? (`help` lists them)\n");
+}
+
+/// Words that other debuggers know are answered with what there is here.
+#[test]
+fn words_of_other_debuggers_name_ours() {
+    for (line, here) in [
+        ("bt", "`regs` shows ra"),
+        ("i r", "`regs` shows them"),
+        ("i b", "`break` lists them"),
+        ("info locals", "no call stack"),
+        ("info line 3", "`disas` shows instructions"),
+        ("info signals", "`catch fault segv`"),
+        ("source cmds", "`folio debug --script FILE`"),
+        ("shell ls", "another terminal"),
+        ("handle SIGSEGV nostop", "`catch fault segv`"),
+        ("signal 0", "`catch fault segv`"),
+        ("advance main", "`break` at the place and `continue`"),
+        ("finish", "`break $ra` and `continue`"),
+        ("reverse-step", "each run is the same"),
+        ("tbreak main", "`break` sets a breakpoint"),
+        ("watch counter", "`catch fault KIND ADDR`"),
+        ("help bt", "`regs` shows ra"),
+    ] {
+        let (mut debugger, mut machine) = session();
+        let output = debugger.execute(&mut machine, line);
+        let text = output.text;
+        assert!(output.failed && text.starts_with("there is no ") && text.contains(here), "{line}: {text}");
+        assert_eq!(text.lines().count(), 1, "{line}");
+    }
+}
+
+/// No word is answered twice, or is a command.
+#[test]
+fn no_word_of_other_debuggers_is_ours() {
+    let mut words: Vec<_> = super::foreign::commands().collect();
+    let count = words.len();
+    words.sort_unstable();
+    words.dedup();
+    assert_eq!(words.len(), count);
+    for word in words {
+        assert!(super::command::find(word).is_none(), "{word}");
     }
 }
 
@@ -398,7 +456,7 @@ fn stepping() {
     check(
         &["step"],
         "step 101: supervisor mode, process 1 (demo)\n\
-         => 0xffffffc080200004 <kernel_entry+0x4>: not mapped: the fetch will raise a page fault\n",
+         => 0xffffffc080200004 <kernel_entry+0x4>: not mapped; the fetch will raise a page fault\n",
     );
     check(&["step 3"], "step 103: user mode, process 1 (demo)\n=> 0x10000 <main>: 00100513  li a0,1\n");
     check(&["step 100"], "step 112: the program has exited with status 7\n");
@@ -441,6 +499,16 @@ fn breakpoints_by_address_and_in_the_kernel() {
     check_parts(&["b 0xffffffc080200044", "c"], &["step 109:"]);
     check(&["b kernel:nothing"], "the kernel has no symbol `nothing`\n");
     check(&["b $nothing"], "there is no register or CSR `$nothing`\n");
+    check(
+        &["b demo.c:3"],
+        "`demo.c:3`: source lines are not known yet; a function (`break FUNCTION`) or an address (`break *ADDR`) is\n",
+    );
+    check(
+        &["until 103", "b 12"],
+        "breakpoint 1 at 0xc: nothing is mapped there so far (a number is an address, not a source line)\n",
+    );
+    check(&["until 103", "b *0x10004"], "breakpoint 1 at 0x10004\n");
+    check_parts(&["until 103", "b ma"], &["/bin/demo has no such name (near are `main`)"]);
 }
 
 #[test]
@@ -453,6 +521,25 @@ fn catchpoints() {
     check_parts(&["catch fault cow", "continue"], &["exited"]);
     check_parts(&["catch fault any", "continue", "explain"], &["process 1 (demo)", "0x11000", "/bin/demo"]);
     check_parts(&["catch fault any", "continue", "x $fault"], &["0x11000: not mapped"]);
+    let there = &["catchpoint 1: file_disk at 0x11000 in process 1", "step 110: user mode"];
+    let not_there = &["step 112: the program has exited"];
+    for (command, parts) in [
+        ("catch fault any 0x11fff", &there[..]),
+        ("catch fault any 0x10000", not_there),
+        ("catch fault any 0x10000 0x11000", not_there),
+        ("catch fault any 0x10000 0x11001", there),
+        ("catch fault file main+0x1000", there),
+        ("catch fault cow 0x11000", not_there),
+        ("catch fault any 1:0x11000", there),
+        ("catch fault any 2:0x11000", not_there),
+    ] {
+        check_parts(&["until 103", command, "continue"], parts);
+    }
+    check(
+        &["catch fault file 1:0x11008 0x13000", "catch"],
+        "catchpoint 1: fault file in 0x11000-0x13000 of process 1\n",
+    );
+    check(&["catch fault any 0x11000 0x11000"], "the pages from 0x11000 on end before they begin\n");
     check(&["explain"], "there has been no page fault yet\n");
     check(&["x $fault"], "there has been no page fault yet\n");
 }
@@ -480,8 +567,17 @@ fn memory_is_examined_through_the_page_table() {
     check(&[there, "x/2dh 0x10106"], "0x10106: -257 -771\n");
     check(&[there, "x/2c 0x10100"], "0x10100: 102 'f' 111 'o'\n");
     check(&[there, "x/tb 0x10100"], "0x10100: 01100110\n");
-    check(&[there, "x/2xg 0x10ff8"], "0x10ff8: 0x0000000000000000\n0x11000: not mapped\n");
-    check(&[there, "x 0x20000"], "0x20000: not mapped\n");
+    check(
+        &[there, "x/2xg 0x10ff8"],
+        "0x10ff8: 0x0000000000000000\n\
+         0x11000: not in memory yet: its first touch faults and reads page 1 of /bin/demo\n",
+    );
+    check(&[there, "x 0x20000"], "0x20000: not mapped: no mapping has ever held it\n");
+    check(&[there, "x/s -1"], "0xffffffffffffffff: not mapped\n");
+    check(
+        &[there, "disas 0x4000000000 1"],
+        "   0x4000000000: not mapped: no address of Sv39, since bits 63 to 39 differ from bit 38\n",
+    );
     check(&[there, "x/xw main", "x"], "0x10004: 0x0005258301c000ef\n");
     check(
         &[there, "disas main 2"],
@@ -508,7 +604,12 @@ fn walks_tell_every_level() {
         &["walk 0x11234"],
         &["level 0", "empty: V is clear", "0x11234 -> page fault: V is clear at level 0"],
     );
-    check_parts(&["walk 0x4000000000"], &["page fault: bits 63 to 39 differ from bit 38"]);
+    check_parts(&["walk 0x80000000"], &["level 2", "empty: V is clear, there is no table of level 1"]);
+    check_parts(
+        &["walk 0x4000000000"],
+        &["page fault: no address of Sv39, since bits 63 to 39 differ from bit 38"],
+    );
+    check_parts(&["walk -1"], &["0xffffffffffffffff = VPN 0xfffffffffffff (511.511.511) + offset 0xfff"]);
 }
 
 #[test]
@@ -522,7 +623,10 @@ fn the_guest_is_shown_as_its_events_tell() {
     check(&[last, "maps 5"], "there is no process 5\n");
     check_parts(
         &[last, "frames"],
-        &["1 frames hold pages", "frame 0x80005: page 1 of /bin/demo; process 1 at 0x11000"],
+        &[
+            "1 frames hold pages: 0 private, 0 shared copy-on-write, 1 of the page cache mapped",
+            "frame 0x80005: page 1 of /bin/demo; process 1 at 0x11000",
+        ],
     );
     check_parts(
         &[last, "tlb"],

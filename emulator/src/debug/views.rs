@@ -2,10 +2,11 @@
 
 use super::target::{Target, TlbSide};
 use crate::trace::{
-    FrameContent, FrameView, GuestView, ProcessState, ProcessView, SpaceView, SystemUse, pte_flags,
+    FrameContent, FrameView, GuestView, ProcessState, ProcessView, SpaceView, SystemUse, ThreadId, pte_flags,
 };
 use isa::paging::Pte;
 use isa::{PAGE_SIZE, Ppn, VirtAddr};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Frames that `frames` lists at most.
@@ -13,14 +14,23 @@ const MAX_FRAMES: usize = 32;
 /// TLB entries that `tlb` lists at most on each side.
 const MAX_TLB_LINES: usize = 16;
 
-/// The processes; `is_idle` tells of a hart, since one that has nothing to run still counts as its last process's.
-pub(super) fn processes(guest: &GuestView, is_idle: impl Fn(usize) -> bool) -> String {
+/// The processes, and the threads of those that have several; `is_idle` tells of a hart, since one that has nothing to run still
+/// counts as its last process's, and `waits` in what a thread waits.
+pub(super) fn processes(
+    guest: &GuestView,
+    is_idle: impl Fn(usize) -> bool,
+    waits: &BTreeMap<ThreadId, String>,
+) -> String {
     let mut text = String::from("  PID  PPID  STATE       FAULTS  PAGES  PROGRAM\n");
     for process in guest.processes() {
+        let hart = match process.state {
+            ProcessState::Running { hart } if !is_idle(hart) => Some(hart),
+            _ => None,
+        };
         let state = match process.state {
-            ProcessState::Running { hart } if !is_idle(hart) => "running".to_owned(),
-            ProcessState::Running { .. } | ProcessState::Waiting => "waiting".to_owned(),
             ProcessState::Ended { status } => wait_status(status),
+            _ if hart.is_some() => "running".to_owned(),
+            ProcessState::Running { .. } | ProcessState::Waiting => "waiting".to_owned(),
         };
         let pages = guest.space(process.pid).map_or(0, |space| space.resident_pages());
         let _ = writeln!(
@@ -28,6 +38,18 @@ pub(super) fn processes(guest: &GuestView, is_idle: impl Fn(usize) -> bool) -> S
             "{:>5} {:>5}  {state:<10} {:>7} {pages:>6}  {}",
             process.pid, process.parent, process.faults, process.program
         );
+        if !process.is_alive() || process.threads.len() < 2 {
+            continue;
+        }
+        for &tid in &process.threads {
+            let is_running = hart.is_some_and(|hart| guest.thread_on(hart) == Some(tid));
+            let what = match waits.get(&ThreadId { pid: process.pid, tid }) {
+                _ if is_running => "runs".to_owned(),
+                Some(what) => format!("waits {what}"),
+                None => "waits".to_owned(),
+            };
+            let _ = writeln!(text, "       thread {tid} {what}");
+        }
     }
     text
 }
@@ -84,22 +106,13 @@ fn count_in(space: &SpaceView, start: VirtAddr, end: VirtAddr) -> u64 {
 
 /// What the frames hold: the sums, then frame by frame from `first` on.
 pub(super) fn frames(guest: &GuestView, first: Ppn) -> String {
-    let (mut own, mut shared, mut cache, mut idle) = (0, 0, 0, 0);
-    for (_, frame) in guest.frames() {
-        match (frame.content, frame.mappings.len()) {
-            (FrameContent::Zero | FrameContent::Dropped, _) => {}
-            (FrameContent::Anonymous, 0 | 1) => own += 1,
-            (FrameContent::Anonymous, _) => shared += 1,
-            (FrameContent::File { .. }, 0) => idle += 1,
-            (FrameContent::File { .. }, _) => cache += 1,
-        }
-    }
+    let tally = Tally::of(guest);
     let tables = guest.system_frames().filter(|&(_, system_use)| system_use == SystemUse::PageTable).count();
     let kernel = guest.system_frames().count() - tables;
     let mut text = format!(
-        "{} frames hold pages: {own} private, {shared} shared copy-on-write, {cache} of the page cache mapped, {idle} not mapped\n\
-         {tables} more are page tables, {kernel} the kernel's\n",
-        guest.frames_in_use()
+        "{} frames hold pages: {}\n{tables} more are page tables, {kernel} the kernel's\n",
+        guest.frames_in_use(),
+        tally.text()
     );
     let mut rest = guest.frames().filter(|(ppn, _)| *ppn >= first);
     for (ppn, frame) in rest.by_ref().take(MAX_FRAMES) {
@@ -109,6 +122,45 @@ pub(super) fn frames(guest: &GuestView, first: Ppn) -> String {
         let _ = writeln!(text, "  {} more: `frames {:#x}`", rest.count() + 1, next.0);
     }
     text
+}
+
+/// How many frames hold what: every frame that holds a page is one of these.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Tally {
+    private: u64,
+    shared: u64,
+    cached_mapped: u64,
+    cached: u64,
+    zero: u64,
+    dropped: u64,
+}
+
+impl Tally {
+    fn of(guest: &GuestView) -> Self {
+        let mut tally = Self::default();
+        for (_, frame) in guest.frames() {
+            let count = match (frame.content, frame.mappings.len()) {
+                (FrameContent::Zero, _) => &mut tally.zero,
+                (FrameContent::Dropped, _) => &mut tally.dropped,
+                (FrameContent::Anonymous, 0 | 1) => &mut tally.private,
+                (FrameContent::Anonymous, _) => &mut tally.shared,
+                (FrameContent::File { .. }, 0) => &mut tally.cached,
+                (FrameContent::File { .. }, _) => &mut tally.cached_mapped,
+            };
+            *count += 1;
+        }
+        tally
+    }
+    fn text(&self) -> String {
+        let Self { private, shared, cached_mapped, cached, zero, dropped } = self;
+        let mut text = format!(
+            "{private} private, {shared} shared copy-on-write, {cached_mapped} of the page cache mapped, {cached} not mapped, {zero} the zero page"
+        );
+        if *dropped > 0 {
+            let _ = write!(text, ", {dropped} of files that were cut or removed");
+        }
+        text
+    }
 }
 
 fn describe_frame(guest: &GuestView, frame: &FrameView) -> String {

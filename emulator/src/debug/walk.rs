@@ -81,6 +81,9 @@ fn page_size(leaf: Leaf) -> &'static str {
 fn describe_entry(pte: Pte, level: u8) -> String {
     if !pte.is_valid() {
         return match pte {
+            Pte::EMPTY if level > 0 => {
+                format!("empty: V is clear, there is no table of level {}", level - 1)
+            }
             Pte::EMPTY => "empty: V is clear, there is no page".to_owned(),
             _ => "not valid: V is clear; the other bits are the kernel's own".to_owned(),
         };
@@ -115,7 +118,11 @@ fn describe_fault(fault: WalkFault, scheme: Scheme) -> String {
     match fault {
         WalkFault::NotCanonical => {
             let bits = scheme.va_bits();
-            format!("page fault: bits 63 to {bits} differ from bit {}", bits - 1)
+            let name = scheme.name();
+            format!(
+                "page fault: no address of {name}, since bits 63 to {bits} differ from bit {}; no table is looked at",
+                bits - 1
+            )
         }
         WalkFault::NoMemory(pa) => {
             format!("access fault: there is no RAM at {pa}, where the entry should be")

@@ -1,0 +1,159 @@
+//! Words of other debuggers that are no commands here, and what there is for them.
+
+/// Words, and what is said of them.
+type Table = &'static [(&'static [&'static str], &'static str)];
+
+/// Words of other debuggers, and what there is here for them.
+const COMMANDS: Table = &[
+    (
+        &["bt", "backtrace", "where", "frame", "f", "up", "down", "return"],
+        "no call stack is kept: `regs` shows ra, `x/32a $sp` the stack with its symbols",
+    ),
+    (
+        &[
+            "print",
+            "p",
+            "inspect",
+            "output",
+            "call",
+            "ptype",
+            "whatis",
+            "display",
+            "undisplay",
+            "printf",
+            "echo",
+        ],
+        "there are no expressions of a language: `regs` shows registers, `x` memory",
+    ),
+    (
+        &["run", "start", "starti", "jump"],
+        "the program is loaded and waits: `continue` runs it; start anew with `folio debug`",
+    ),
+    (
+        &["finish", "fin"],
+        "`next` at a call runs it to its return; inside, where ra holds the return address: `break $ra` and `continue`",
+    ),
+    (&["advance"], "`break` at the place and `continue`; `until STEP` runs to a step"),
+    (
+        &[
+            "reverse-step",
+            "reverse-stepi",
+            "reverse-next",
+            "reverse-continue",
+            "rs",
+            "rsi",
+            "rc",
+            "record",
+            "checkpoint",
+        ],
+        "the machine runs forward only, but each run is the same: start anew, and `until STEP`",
+    ),
+    (&["list", "l", "layout", "tui", "directory"], "source lines are not shown: `disas` shows instructions"),
+    (
+        &["watch", "rwatch", "awatch"],
+        "memory is not watched: `catch fault KIND ADDR` stops at the faults of a page, `break` before a store",
+    ),
+    (
+        &["tbreak", "tb", "hbreak", "thbreak", "rbreak", "clear", "enable", "disable"],
+        "`break` sets a breakpoint, `delete N` deletes it",
+    ),
+    (
+        &["condition", "ignore", "commands", "define", "document"],
+        "a breakpoint stops each time; a script (`--script FILE`) holds commands",
+    ),
+    (&["source"], "`folio debug --script FILE` runs the commands of a file, `-ex COMMAND` one"),
+    (
+        &["shell", "!", "make", "cd", "pwd", "pipe", "edit"],
+        "the debugger starts no programs of the host: use another terminal, or `quit`",
+    ),
+    (
+        &["handle", "signal", "queue-signal", "interrupt"],
+        "signals go to the program as on Linux: `catch fault segv` stops before SIGSEGV; `--strace` and `--trace` tell of all",
+    ),
+    (&["set", "tset", "var"], "nothing of the machine can be changed, so that each run is the same"),
+    (&["show"], "there are no settings: `help` lists the commands"),
+    (
+        &["thread", "threads", "inferior", "taas", "tfaas"],
+        "`ps` lists the processes and threads, `hart` the harts; `PID:SYMBOL` is an address of a process",
+    ),
+    (&["kill", "k", "detach", "disconnect"], "`quit` leaves and gives the machine up"),
+    (
+        &[
+            "file",
+            "load",
+            "target",
+            "attach",
+            "symbol-file",
+            "exec-file",
+            "core-file",
+            "core",
+            "add-symbol-file",
+        ],
+        "the program is given to `folio debug`",
+    ),
+    (
+        &["gcore", "generate-core-file", "dump", "save", "find", "search", "forward-search"],
+        "`x` and `maps` show memory; nothing is written to files or searched",
+    ),
+    (
+        &["python", "py", "guile", "alias"],
+        "there is no language of commands: `--script FILE` runs a list of them",
+    ),
+];
+
+/// What is to be known by `info` in other debuggers, and the command for it here.
+const INFO: Table = &[
+    (
+        &["registers", "register", "reg", "r", "all-registers", "float", "vector"],
+        "`regs` shows them, `regs f` and `regs csr` the others",
+    ),
+    (&["breakpoints", "breakpoint", "break", "b", "watchpoints", "wat"], "`break` lists them"),
+    (
+        &["threads", "thread", "inferiors", "program"],
+        "`ps` lists the processes and threads, `hart` the harts",
+    ),
+    (
+        &["proc", "mappings", "sharedlibrary", "shared", "files", "target", "mem"],
+        "`maps` lists the mappings of a process",
+    ),
+    (
+        &["frame", "f", "stack", "s", "locals", "args"],
+        "no call stack is kept: `regs` shows ra, `x/32a $sp` the stack with its symbols",
+    ),
+    (
+        &["symbol", "sym", "address", "functions", "variables", "scope"],
+        "`disas ADDR` and `x/a` name the symbol at an address; a symbol's name is an address",
+    ),
+    (
+        &["line", "source", "sources", "types"],
+        "source lines and types are not known: `disas` shows instructions",
+    ),
+    (
+        &["signals", "handle"],
+        "signals go to the program as on Linux; `catch fault segv` stops before SIGSEGV",
+    ),
+    (&["display", "macro", "checkpoints", "record"], "there is none; `help` lists the commands"),
+];
+
+/// What there is here for a command of other debuggers.
+pub(super) fn command(word: &str) -> Option<&'static str> {
+    find(COMMANDS, word)
+}
+
+/// One line for an `info` that there is not.
+pub(super) fn info(word: &str) -> String {
+    match find(INFO, word) {
+        Some(here) => format!("there is no `info {word}`: {here}"),
+        None => format!("there is no `info {word}`, only `info harts`; `help` lists the commands"),
+    }
+}
+
+/// Every word of [`COMMANDS`].
+#[cfg(test)]
+pub(super) fn commands() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().flat_map(|(words, _)| words.iter().copied())
+}
+
+fn find(table: Table, word: &str) -> Option<&'static str> {
+    table.iter().find(|(words, _)| words.contains(&word)).map(|&(_, here)| here)
+}

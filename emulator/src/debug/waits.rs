@@ -1,0 +1,107 @@
+//! Where threads wait: at which instruction each was when the hart last came from it to the kernel.
+//!
+//! The kernel takes no trap of its own, so what a hart's `sepc` and `scause` say in the kernel is the last trap of a program. They are
+//! looked at whenever the hart is given to another thread, and count for the thread that it leaves only if that has run
+//! since it was given the hart: one that goes from one wait to the next in the kernel is still where it was.
+
+use super::execute::Debugger;
+use super::target::Target;
+use crate::machine::HartState;
+use crate::trace::ThreadId;
+use isa::csr::Csr;
+use isa::{Exception, VirtAddr};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// Waiting threads that a stop lists at most.
+const MAX_SHOWN: usize = 8;
+
+/// A trap that a thread has not come back from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Trap {
+    pc: VirtAddr,
+    cause: u64,
+}
+
+/// The last traps of threads that harts have left.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Waits {
+    traps: BTreeMap<ThreadId, Trap>,
+    /// Instructions that each hart had run in user mode when it was given to the thread that has it.
+    before: BTreeMap<usize, u64>,
+}
+
+impl Debugger {
+    /// Takes in that harts were given to other threads.
+    pub(super) fn note_switches(&mut self, target: &mut dyn Target) {
+        let switches = self.tap.borrow_mut().take_switches();
+        for (hart, left) in switches {
+            target.look_at(hart);
+            if let (Some(thread), Some(trap)) = (left, self.last_trap(target, hart)) {
+                self.waits.traps.insert(thread, trap);
+            }
+            self.waits.before.insert(hart, target.instructions_user());
+            target.look_at(self.hart);
+        }
+    }
+
+    /// The last trap of the thread that the hart looked at has, if that has run since it was given the hart.
+    fn last_trap(&self, target: &dyn Target, hart: usize) -> Option<Trap> {
+        let before = self.waits.before.get(&hart).copied().unwrap_or(0);
+        let has_run = target.instructions_user() > before;
+        let (pc, cause) = (target.csr(Csr::SEPC)?, target.csr(Csr::SCAUSE)?);
+        has_run.then_some(Trap { pc: VirtAddr(pc), cause })
+    }
+
+    /// In what each thread waits that does not run, in words, as far as it is known.
+    pub(super) fn waits(&mut self, target: &dyn Target) -> BTreeMap<ThreadId, String> {
+        let tap = self.tap.borrow();
+        let (hart, trace) = (target.registers().hart, tap.trace());
+        let has_hart = trace.history.running_on(hart);
+        let now = self.last_trap(target, hart);
+        let mut waits = BTreeMap::new();
+        for process in trace.guest.processes().filter(|process| process.is_alive()) {
+            for thread in process.threads.iter().map(|&tid| ThreadId { pid: process.pid, tid }) {
+                let now = now.filter(|_| has_hart == Some(thread));
+                let Some(trap) = now.or_else(|| self.waits.traps.get(&thread).copied()) else { continue };
+                let symbol = self.symbols.name_in_process(&trace.guest, process, trap.pc);
+                waits.insert(thread, trap.words(symbol));
+            }
+        }
+        waits
+    }
+
+    /// A line for each thread that waits, for a stop at which no program runs.
+    pub(super) fn waiting(&mut self, target: &dyn Target) -> String {
+        let mut text = String::new();
+        if target.hart_state(target.registers().hart) != HartState::Waiting {
+            return text;
+        }
+        for (thread, what) in self.waits(target).iter().take(MAX_SHOWN) {
+            let tap = self.tap.borrow();
+            let Some(process) = tap.trace().guest.process(thread.pid) else { continue };
+            let of =
+                if process.threads.len() > 1 { format!(", thread {}", thread.tid) } else { String::new() };
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "   process {} ({}){of} waits {what}", thread.pid, process.name());
+        }
+        text
+    }
+}
+
+impl Trap {
+    /// What a thread waits for that has not come back from it.
+    fn words(self, symbol: Option<String>) -> String {
+        let pc = self.pc;
+        let at = symbol.map_or_else(|| format!("at pc {pc}"), |symbol| format!("at {symbol} (pc {pc})"));
+        let exception = u8::try_from(self.cause).ok().and_then(|code| Exception::from_code(code.into()));
+        match exception {
+            Some(Exception::EcallU) => format!("in a system call {at}"),
+            Some(Exception::LoadPage | Exception::StorePage | Exception::InstructionPage) => {
+                format!("for a page {at}")
+            }
+            // An interrupt: it could go on.
+            _ => format!("for its turn {at}"),
+        }
+    }
+}
