@@ -216,7 +216,8 @@ impl<P: PhysMem> Memory<P> {
         self.frames.take(kind)
     }
 
-    pub(crate) fn zero_from(&mut self, frame: FrameId, from: u64) {
+    /// Zeroes a frame from a byte on to its end.
+    pub fn zero_from(&mut self, frame: FrameId, from: u64) {
         const ZEROS: [u8; 256] = [0; 256];
         let mut at = from;
         while at < PAGE_SIZE {

@@ -65,10 +65,7 @@ extern "C" fn kmain(_hart: u64, device_tree: u64) -> ! {
     interrupts::start();
     console::start();
     trampoline::start();
-    if !block::start(&config.virtio) {
-        log::error!("there is no disk: the root file system must be on a virtio block device");
-        stop(End::ExecFailed(Errno::ENXIO.number()));
-    }
+    block::start(&config.virtio);
     let free = mem::memory().frames().free();
     let table = arch::phys_of(mem::memory().frames().as_ptr()).0;
     events::report(EventRecord {
@@ -153,14 +150,29 @@ fn no_working_directory(path: &[u8], error: Errno) -> ! {
 
 #[inline(never)] // a frame of its own, not part of its caller's
 fn mount_root() {
-    let disk = block::RootDisk::new().expect("a machine that has just started has frames");
-    match fs::Ext4::mount(Box::new(disk)) {
-        Ok(root) => vfs::start(Vfs::new(root, Box::new(CachedFiles), Box::new(KernelFacts))),
-        Err(error) => {
-            log::error!("the disk holds no ext4 file system that can be mounted: {error}");
-            stop(End::ExecFailed(Errno::EUCLEAN.number()));
+    let (mut number, mut error) = (Errno::ENXIO, None);
+    for disk in block::disks() {
+        let device = block::MetadataDisk::new(disk).expect("a machine that has just started has frames");
+        match fs::Ext4::mount(Box::new(device)) {
+            Ok(root) => {
+                block::set_root(disk);
+                vfs::start(Vfs::new(root, Box::new(CachedFiles), Box::new(KernelFacts)));
+                return;
+            }
+            Err(why) => {
+                (number, error) = (Errno::EUCLEAN, Some(why));
+                // A disk that holds something else is no root; one that is damaged is, and no other is taken for it.
+                if why != Errno::EINVAL {
+                    break;
+                }
+            }
         }
     }
+    match error {
+        Some(error) => log::error!("no disk holds an ext4 file system that can be mounted: {error}"),
+        None => log::error!("there is no disk: the root file system must be on a virtio block device"),
+    }
+    stop(End::ExecFailed(number.number()));
 }
 
 fn open_standard_streams() {

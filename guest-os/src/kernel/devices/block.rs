@@ -1,18 +1,226 @@
-//! The block queue: reads that put the reading process to sleep until the device has filled its buffer.
+//! The disks, and the requests that they serve: objects of their own, which nobody need sleep for.
 //!
-//! Requests go to the device at once, several at a time; its interrupt wakes whoever waits for each.
+//! A request names a disk and a place there, owns the memory that it moves, and says what happens when it is done: a sleeper is woken, or a
+//! function is called from the interrupt handler. Those under way lie in a table of fixed size for each disk. So neither submitting one nor
+//! completing it takes memory of the heap, and what frees memory can do both. [`read`] and [`perform`] are for threads that may sleep.
 
 use crate::devices::drivers::plic;
-use crate::devices::drivers::virtio::{self, Disk};
+use crate::devices::drivers::virtio::{self, DISKS, Disk, REQUESTS, SECTOR_BYTES};
 use crate::events;
 use crate::local::HartLocal;
-use crate::memory::mem::{FRAME_BYTES, KernelFrame};
+use crate::memory::mem::{DeviceBuffer, FRAME_BYTES, KernelFrame};
 use crate::processes::wait::{self, Channel};
+use core::mem::replace;
 use fs::{BlockDevice, DeviceError, Errno};
 use isa::events::{EventKind, EventRecord};
 use isa::platform::Region;
-use virtio_drivers::Error;
-use virtio_drivers::device::blk::{BlkReq, BlkResp, RespStatus, SECTOR_SIZE};
+
+pub use crate::devices::drivers::virtio::Transfer;
+
+/// A disk: its place among the machine's block devices.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct DiskId(usize);
+
+/// Something for a disk to do.
+#[derive(Debug)]
+pub struct Request {
+    /// The disk.
+    pub disk: DiskId,
+    /// Where on it. A flush is of the whole disk.
+    pub sector: u64,
+    /// What is to be done. A buffer has whole sectors.
+    pub transfer: Transfer,
+    /// What happens when it is done.
+    pub completion: Completion,
+}
+
+/// What happens when a request is done.
+#[expect(dead_code, reason = "all requests are reads that someone sleeps for, until there is swap")]
+#[derive(Clone, Copy, Debug)]
+pub enum Completion {
+    /// Whoever sleeps for it ([`perform`]) is woken.
+    Wake,
+    /// This is called, by the interrupt handler: nothing is borrowed then. It must neither sleep nor take memory of the heap; it may submit
+    /// another request.
+    Call(fn(Finished)),
+}
+
+/// How a request has ended. When this is dropped, its frame is held no longer.
+#[expect(dead_code, reason = "as above")]
+#[derive(Debug)]
+pub struct Finished {
+    /// The disk.
+    pub disk: DiskId,
+    /// Where on it.
+    pub sector: u64,
+    /// What was to be done, with its memory.
+    pub transfer: Transfer,
+    /// Whether it was.
+    pub succeeded: bool,
+}
+
+/// The disk has as many requests as it can have at a time: this one may be submitted again when one of them is done.
+#[derive(Debug)]
+pub struct Full(pub Request);
+
+/// A request under way, or done and not asked for yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Ticket {
+    disk: DiskId,
+    place: usize,
+    number: u64,
+}
+
+/// What is known of a request's place in the table.
+#[derive(Clone, Copy)]
+enum Place {
+    Free,
+    UnderWay {
+        number: u64,
+        sector: u64,
+        completion: Completion,
+    },
+    /// It was some sleeper's, who will ask whether it succeeded.
+    Done {
+        number: u64,
+        succeeded: bool,
+    },
+}
+
+struct Device {
+    disk: Disk,
+    places: [Place; REQUESTS],
+}
+
+struct Devices {
+    devices: [Option<Device>; DISKS],
+    next_number: u64,
+}
+
+impl Devices {
+    fn get_mut(&mut self, disk: DiskId) -> &mut Device {
+        self.devices[disk.0].as_mut().expect("only disks that are there are named")
+    }
+}
+
+static DEVICES: HartLocal<Devices> =
+    HartLocal::new(Devices { devices: [const { None }; DISKS], next_number: 0 });
+
+/// Finds the disks.
+#[inline(never)] // a frame of its own, not part of its caller's
+pub fn start(slots: &[(Region, u32)]) {
+    let mut devices = DEVICES.get_mut();
+    let mut number = 0;
+    for &(window, interrupt) in slots {
+        if number == DISKS {
+            log::info!("disks after the first {DISKS} are not used");
+            break;
+        }
+        if let Some(disk) = virtio::start_disk(window, interrupt, number) {
+            plic::enable(interrupt);
+            devices.devices[number] = Some(Device { disk, places: [Place::Free; REQUESTS] });
+            number += 1;
+        }
+    }
+}
+
+/// The disks, in the order of their addresses.
+pub fn disks() -> impl Iterator<Item = DiskId> {
+    (0..DISKS).filter(|&number| DEVICES.get().devices[number].is_some()).map(DiskId)
+}
+
+/// Size of a disk in bytes.
+pub fn len_bytes(disk: DiskId) -> u64 {
+    DEVICES.get_mut().get_mut(disk).disk.sectors() * SECTOR_BYTES as u64
+}
+
+/// Hands a request to its disk, if that has a place for it.
+pub fn submit(request: Request) -> Result<Ticket, Full> {
+    let mut devices = DEVICES.get_mut();
+    let number = devices.next_number;
+    let device = devices.get_mut(request.disk);
+    let Some(place) = device.places.iter().position(|place| matches!(place, Place::Free)) else {
+        return Err(Full(request));
+    };
+    let Request { disk, sector, transfer, completion } = request;
+    device.places[place] = Place::UnderWay { number, sector, completion };
+    device.disk.submit(place, sector, transfer);
+    devices.next_number += 1;
+    Ok(Ticket { disk, place, number })
+}
+
+/// Has a request served, sleeping meanwhile; first, if need be, until the disk has a place for it.
+pub fn perform(disk: DiskId, sector: u64, transfer: Transfer) -> Result<(), DeviceError> {
+    if matches!(transfer, Transfer::Flush) && !DEVICES.get_mut().get_mut(disk).disk.can_flush() {
+        return Ok(());
+    }
+    let mut request = Request { disk, sector, transfer, completion: Completion::Wake };
+    let ticket = loop {
+        match submit(request) {
+            Ok(ticket) => break ticket,
+            Err(Full(again)) => request = again,
+        }
+        wait::sleep(Channel::BlockQueue);
+    };
+    loop {
+        if let Some(succeeded) = take_result(ticket) {
+            wait::wake(Channel::BlockQueue);
+            return if succeeded { Ok(()) } else { Err(DeviceError) };
+        }
+        wait::sleep(Channel::Block(ticket.number));
+    }
+}
+
+/// Whether a sleeper's request has succeeded, once it is done; its place is free again then.
+fn take_result(ticket: Ticket) -> Option<bool> {
+    let mut devices = DEVICES.get_mut();
+    let place = &mut devices.get_mut(ticket.disk).places[ticket.place];
+    match *place {
+        Place::Done { number, succeeded } if number == ticket.number => {
+            *place = Place::Free;
+            Some(succeeded)
+        }
+        _ => None,
+    }
+}
+
+/// A device has finished something.
+pub fn interrupt(source: u32) {
+    let Some(disk) = acknowledge(source) else { return };
+    while let Some((completion, number, finished)) = take_finished(disk) {
+        match completion {
+            Completion::Wake => wait::wake(Channel::Block(number)),
+            Completion::Call(function) => {
+                wait::wake(Channel::BlockQueue);
+                function(finished);
+            }
+        }
+    }
+}
+
+/// The disk with this interrupt line, which is told that it was heard.
+fn acknowledge(source: u32) -> Option<DiskId> {
+    let mut devices = DEVICES.get_mut();
+    let has_line = |device: &Option<Device>| device.as_ref().is_some_and(|d| d.disk.interrupt() == source);
+    let number = devices.devices.iter().position(has_line)?;
+    devices.get_mut(DiskId(number)).disk.acknowledge();
+    Some(DiskId(number))
+}
+
+/// The next request that a disk is done with.
+fn take_finished(disk: DiskId) -> Option<(Completion, u64, Finished)> {
+    let mut devices = DEVICES.get_mut();
+    let device = devices.get_mut(disk);
+    let (place, transfer, succeeded) = device.disk.take_finished()?;
+    let Place::UnderWay { number, sector, completion } = replace(&mut device.places[place], Place::Free)
+    else {
+        unreachable!("the driver has requests in places that are under way only")
+    };
+    if matches!(completion, Completion::Wake) {
+        device.places[place] = Place::Done { number, succeeded };
+    }
+    Some((completion, number, Finished { disk, sector, transfer, succeeded }))
+}
 
 /// What a read is for: a page fault reports itself, everything else is reported as `disk_read`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,179 +254,60 @@ impl Purpose {
     }
 }
 
-/// Frames in use while no file system is mounted: the headers.
-pub const FRAMES: u64 = 1;
-
-/// Requests that the device can have at once: as many as its queue has entries.
-const SLOTS: usize = 16;
-
-/// What the device reads and writes beside the data.
-#[derive(Default)]
-#[repr(C, align(64))]
-struct Header {
-    request: BlkReq,
-    response: BlkResp,
-}
-const _: () = assert!(SLOTS * size_of::<Header>() <= FRAME_BYTES);
-
-/// A request, until its reader has been told how it ended.
-#[derive(Clone, Copy)]
-struct InFlight {
-    buffer: *mut [u8],
-    number: u64,
-    state: State,
-}
-
-#[derive(Clone, Copy)]
-enum State {
-    /// The device has it, under this token, which is used again as soon as the device is done.
-    Submitted(u16),
-    /// The device is done; whether it succeeded.
-    Finished(bool),
-}
-
-struct Queue {
-    disk: Disk,
-    interrupt: u32,
-    /// The headers, one a slot.
-    headers: KernelFrame,
-    slots: [Option<InFlight>; SLOTS],
-    next_number: u64,
-}
-
-impl Queue {
-    /// The header of a slot.
-    fn header(&mut self, slot: usize) -> *mut Header {
-        let first = self.headers.as_mut_ptr().cast::<Header>();
-        assert!(slot < SLOTS);
-        // SAFETY: the frame has room for all slots.
-        unsafe { first.add(slot) }
-    }
-}
-
-static QUEUE: HartLocal<Option<Queue>> = HartLocal::new(None);
-
-/// Finds the disk. `false` if there is none.
-#[inline(never)] // a frame of its own, not part of its caller's
-pub fn start(slots: &[(Region, u32)]) -> bool {
-    let Some((mut disk, interrupt)) = virtio::find_disk(slots) else { return false };
-    let headers = KernelFrame::new().expect("a machine that has just started has frames");
-    disk.enable_interrupts();
-    plic::enable(interrupt);
-    *QUEUE.get_mut() = Some(Queue { disk, interrupt, headers, slots: [None; SLOTS], next_number: 0 });
-    true
-}
-
-/// Size of the disk in bytes.
-pub fn len_bytes() -> u64 {
-    QUEUE.get().as_ref().map_or(0, |queue| queue.disk.capacity() * SECTOR_SIZE as u64)
-}
-
-/// Fills `buffer` from the disk, sleeping meanwhile. Offset and length are multiples of the sector size. The buffer
-/// must lie in the direct map and stay where it is, which a borrowed slice of a pinned frame does.
-pub fn read(offset_bytes: u64, buffer: &mut [u8], purpose: Purpose) -> Result<(), DeviceError> {
-    let sector = usize::try_from(offset_bytes / SECTOR_SIZE as u64).map_err(|_| DeviceError)?;
-    if buffer.is_empty()
-        || !offset_bytes.is_multiple_of(SECTOR_SIZE as u64)
-        || !buffer.len().is_multiple_of(SECTOR_SIZE)
-    {
+/// Fills a buffer from a disk, sleeping meanwhile. Offset and length are multiples of the sector size.
+pub fn read(
+    disk: DiskId,
+    offset_bytes: u64,
+    buffer: DeviceBuffer,
+    purpose: Purpose,
+) -> Result<(), DeviceError> {
+    if !offset_bytes.is_multiple_of(SECTOR_BYTES as u64) || !buffer.len_bytes().is_multiple_of(SECTOR_BYTES) {
         return Err(DeviceError);
     }
+    let sector = offset_bytes / SECTOR_BYTES as u64;
     if let Some(record) = purpose.record() {
-        let (detail, detail2) = (offset_bytes / SECTOR_SIZE as u64, buffer.len() as u64);
+        let (detail, detail2) = (sector, buffer.len_bytes() as u64);
         events::report(EventRecord { detail, detail2, ..record });
     }
-    let number = loop {
-        match submit(sector, buffer) {
-            Ok(number) => break number,
-            Err(Error::QueueFull) => wait::sleep(Channel::BlockQueue),
-            Err(_) => return Err(DeviceError),
-        }
-    };
-    loop {
-        if let Some(succeeded) = take_finished(number) {
-            wait::wake(Channel::BlockQueue);
-            return if succeeded { Ok(()) } else { Err(DeviceError) };
-        }
-        wait::sleep(Channel::Block(number));
-    }
+    perform(disk, sector, Transfer::Read(buffer))
 }
 
-fn submit(sector: usize, buffer: &mut [u8]) -> Result<u64, Error> {
-    let mut queue = QUEUE.get_mut();
-    let queue = queue.as_mut().ok_or(Error::NotReady)?;
-    let slot = queue.slots.iter().position(Option::is_none).ok_or(Error::QueueFull)?;
-    let header = queue.header(slot);
-    let buffer: *mut [u8] = buffer;
-    // SAFETY: a free slot's header is nobody's. It stays where it is, and so does the buffer, whose reader sleeps until the
-    // device is done: `read` does not return before.
-    let token = unsafe {
-        header.write(Header::default());
-        queue.disk.read_blocks_nb(sector, &mut (*header).request, &mut *buffer, &mut (*header).response)
-    }?;
-    let number = queue.next_number;
-    queue.next_number += 1;
-    queue.slots[slot] = Some(InFlight { buffer, number, state: State::Submitted(token) });
-    Ok(number)
+/// The disk of the root file system.
+static ROOT: HartLocal<DiskId> = HartLocal::new(DiskId(0));
+
+/// Where the pages of files are read from.
+pub fn root() -> DiskId {
+    *ROOT.get()
 }
 
-/// Whether a request has succeeded, once it is done; its slot is free again then.
-fn take_finished(number: u64) -> Option<bool> {
-    let mut queue = QUEUE.get_mut();
-    let mut slots = queue.as_mut()?.slots.iter_mut();
-    let slot = slots.find(|slot| slot.is_some_and(|entry| entry.number == number))?;
-    match slot.as_ref()?.state {
-        State::Submitted(_) => None,
-        State::Finished(succeeded) => {
-            *slot = None;
-            Some(succeeded)
-        }
-    }
+/// The disk that the root file system is on.
+pub fn set_root(disk: DiskId) {
+    *ROOT.get_mut() = disk;
 }
 
-/// The device has finished something.
-pub fn interrupt(source: u32) {
-    let mut guard = QUEUE.get_mut();
-    let Some(queue) = guard.as_mut().filter(|queue| queue.interrupt == source) else { return };
-    queue.disk.ack_interrupt();
-    while let Some(token) = queue.disk.peek_used() {
-        let has_token = |slot: &Option<InFlight>| {
-            slot.is_some_and(|entry| matches!(entry.state, State::Submitted(t) if t == token))
-        };
-        let Some(slot) = queue.slots.iter().position(has_token) else { break };
-        let header = queue.header(slot);
-        let Some(entry) = &mut queue.slots[slot] else { break };
-        // SAFETY: the same header and buffer as in `submit`; the reader still sleeps.
-        let succeeded = unsafe {
-            let (request, response) = (&(*header).request, &mut (*header).response);
-            let result = queue.disk.complete_read_blocks(token, request, &mut *entry.buffer, response);
-            result.is_ok() && response.status() == RespStatus::OK
-        };
-        entry.state = State::Finished(succeeded);
-        wait::wake(Channel::Block(entry.number));
-    }
+/// A disk as the file systems read their metadata from it: through a frame, since their buffers may be anywhere.
+pub struct MetadataDisk {
+    disk: DiskId,
+    frame: KernelFrame,
 }
 
-/// The disk as the file systems read their metadata from it: through a frame, since their buffers may be anywhere.
-pub struct RootDisk(KernelFrame);
-
-impl RootDisk {
+impl MetadataDisk {
     /// The disk. ENOMEM without a frame.
-    pub fn new() -> Result<Self, Errno> {
-        KernelFrame::new().map(Self)
+    pub fn new(disk: DiskId) -> Result<Self, Errno> {
+        Ok(Self { disk, frame: KernelFrame::new()? })
     }
 }
 
-impl BlockDevice for RootDisk {
+impl BlockDevice for MetadataDisk {
     fn len_bytes(&self) -> u64 {
-        len_bytes()
+        len_bytes(self.disk)
     }
     fn read(&mut self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
         let mut at = offset_bytes;
         for piece in buffer.chunks_mut(FRAME_BYTES) {
-            read(at, &mut self.0[..piece.len()], Purpose::Metadata)?;
-            self.0.changed_by_device();
-            piece.copy_from_slice(&self.0[..piece.len()]);
+            read(self.disk, at, self.frame.lend(piece.len()), Purpose::Metadata)?;
+            self.frame.changed_by_device();
+            piece.copy_from_slice(&self.frame[..piece.len()]);
             at += piece.len() as u64;
         }
         Ok(())

@@ -68,7 +68,7 @@ impl PhysMem for DirectMap {
     }
     fn zero_frame(&mut self, frame: Ppn) {
         // SAFETY: a frame of the frame table, which nothing else refers to: frames are reached through this type only,
-        // and through `with_frame` and device reads, which the owner of the frame calls.
+        // and through device buffers, which hold it.
         each_word(|word| unsafe { frame_words(frame).add(word).write_volatile(0) });
     }
     fn copy_frame(&mut self, from: Ppn, to: Ppn) {
@@ -91,13 +91,39 @@ impl PhysMem for DirectMap {
     }
 }
 
-/// The bytes of a frame that the caller has pinned for a device to fill.
-///
-/// # Safety
-/// The frame must be pinned, and nothing else may read or write it while the slice lives.
-pub unsafe fn frame_bytes_mut(frame: FrameId) -> &'static mut [u8; FRAME_BYTES] {
-    // SAFETY: the caller's promise.
-    unsafe { &mut *frame_pointer(frame.ppn()) }
+/// A piece of a frame, for a device to read or write. The frame is held (pinned) as long as this lives: it stays what it is, whatever its
+/// owners do.
+#[derive(Debug)]
+pub struct DeviceBuffer {
+    frame: FrameId,
+    start: usize,
+    len_bytes: usize,
+}
+
+impl DeviceBuffer {
+    /// Bytes `start` to `start + len_bytes` of a frame; `None` if it has not so many, or they are none.
+    pub fn new(frame: FrameId, start: usize, len_bytes: usize) -> Option<Self> {
+        let fits = len_bytes > 0 && start.checked_add(len_bytes)? <= FRAME_BYTES;
+        fits.then(|| {
+            memory().pin(frame);
+            Self { frame, start, len_bytes }
+        })
+    }
+    /// How many bytes.
+    pub fn len_bytes(&self) -> usize {
+        self.len_bytes
+    }
+    /// Where they are. To look at them or to change them is sound only while no device does.
+    pub fn bytes(&self) -> *mut [u8] {
+        let first = frame_pointer(self.frame.ppn()).cast::<u8>().wrapping_add(self.start);
+        core::ptr::slice_from_raw_parts_mut(first, self.len_bytes)
+    }
+}
+
+impl Drop for DeviceBuffer {
+    fn drop(&mut self) {
+        memory().unpin(self.frame);
+    }
 }
 
 /// A zeroed frame of the kernel's, for what a device reads or writes and for what passes between user memory and the kernel's objects.
@@ -111,6 +137,10 @@ impl KernelFrame {
     /// To be called when a device has written the frame, before its bytes are looked at: the compiler does not know of the device.
     pub fn changed_by_device(&self) {
         arch::device_has_written();
+    }
+    /// Its first bytes, for a device. Until that is done, they must not be looked at.
+    pub fn lend(&mut self, len_bytes: usize) -> DeviceBuffer {
+        DeviceBuffer::new(self.0, 0, len_bytes).expect("the length is that of a part")
     }
     /// Where it lies for a device.
     pub fn address(&self) -> PhysAddr {

@@ -7,6 +7,7 @@ use crate::devices::block::{self, Purpose};
 use crate::events;
 use crate::files::vfs;
 use crate::local::HartLocal;
+use crate::memory::mem::DeviceBuffer;
 use crate::memory::{heap, mem};
 use crate::processes::process;
 use crate::processes::wait::{self, Channel};
@@ -121,18 +122,13 @@ pub fn fill(key: PageKey, frame: FrameId, purpose: Purpose) -> bool {
 fn read_into(key: PageKey, frame: FrameId, purpose: Purpose) -> Result<(), Errno> {
     let file = file_of(key.file).ok_or(Errno::EIO)?;
     let source = vfs::lock().page_source(file, key.index)?;
-    // SAFETY: `begin_read` has made the frame for this read and pinned it; nobody maps or reads it before `finish_read`.
-    let bytes = unsafe { mem::frame_bytes_mut(frame) };
-    match source {
-        PageSource::Zero => {}
-        PageSource::Device { valid_bytes, .. } => {
-            for range in source.ranges() {
-                let start = range.page_offset as usize;
-                let piece = bytes.get_mut(start..start + range.len_bytes as usize).ok_or(Errno::EIO)?;
-                block::read(range.device_offset, piece, purpose).map_err(|_| Errno::EIO)?;
-            }
-            bytes.iter_mut().skip(valid_bytes as usize).for_each(|byte| *byte = 0);
+    if let PageSource::Device { valid_bytes, .. } = source {
+        for range in source.ranges() {
+            let piece = DeviceBuffer::new(frame, range.page_offset as usize, range.len_bytes as usize);
+            let piece = piece.ok_or(Errno::EIO)?;
+            block::read(block::root(), range.device_offset, piece, purpose).map_err(|_| Errno::EIO)?;
         }
+        mem::memory().zero_from(frame, valid_bytes.into());
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The end of a thread, of a process, and of the run; and the sending of signals.
 
-use crate::devices::{block, console};
+use crate::devices::console;
 use crate::events;
 use crate::files::vfs;
 use crate::hart::{current, hart};
@@ -230,7 +230,7 @@ pub fn wake_takers(process: &Process) {
 
 /// Frames that the kernel keeps as long as it runs: its heap, its stacks, what its devices use, the last thread's scratch page.
 fn kernel_frames() -> u64 {
-    heap::frames() + stack::frames() + block::FRAMES + console::FRAMES + 1
+    heap::frames() + stack::frames() + console::FRAMES + 1
 }
 
 /// Checks that every frame has come back, says so, and stops the machine.

@@ -1,18 +1,36 @@
-//! virtio block devices, by crate `virtio-drivers`: its `Hal` and finding the devices.
+//! virtio block devices (virtio 1.2, chapter 5.2), on transport and virtqueue of crate `virtio-drivers`.
+//!
+//! Many requests are in flight on a disk, each in a place of its own; what one reads or writes is the driver's until the device is done. No
+//! request takes memory. (The crate's own block driver can flush only by waiting for it, and asks for the request's memory once more
+//! when it is done.)
 
 use crate::arch;
 use crate::local::HartLocal;
+use crate::memory::mem::DeviceBuffer;
+use bitflags::bitflags;
 use core::cell::UnsafeCell;
 use core::ptr::NonNull;
 use isa::PhysAddr;
 use isa::platform::Region;
-use virtio_drivers::device::blk::VirtIOBlk;
+use virtio_drivers::queue::VirtQueue;
 use virtio_drivers::transport::mmio::{MmioTransport, VirtIOHeader};
 use virtio_drivers::transport::{DeviceType, Transport};
-use virtio_drivers::{BufferDirection, Hal, PAGE_SIZE};
+use virtio_drivers::{BufferDirection, Error, Hal, PAGE_SIZE};
 
-/// Pages for virtqueues. One device is started, with one queue of one or two pages.
-const QUEUE_PAGES: usize = 8;
+/// The most disks that are used.
+pub const DISKS: usize = 4;
+/// The most requests that a disk has at a time.
+pub const REQUESTS: usize = 10;
+/// Bytes in a sector, the unit of a request's place and length.
+pub const SECTOR_BYTES: usize = 512;
+
+/// Descriptors of a queue; a request has three at most: its header, its data, its status.
+const DESCRIPTORS: usize = 32;
+const _: () = assert!(REQUESTS * 3 <= DESCRIPTORS);
+const QUEUE: u16 = 0;
+
+/// Pages for virtqueues. Each disk has one queue, of two pages.
+const QUEUE_PAGES: usize = 2 * DISKS;
 
 #[repr(C, align(4096))]
 struct QueueMemory(UnsafeCell<[[u8; PAGE_SIZE]; QUEUE_PAGES]>);
@@ -52,25 +70,199 @@ unsafe impl Hal for KernelHal {
     unsafe fn unshare(_: u64, _: NonNull<[u8]>, _: BufferDirection) {}
 }
 
-/// A virtio block device.
-pub type Disk = VirtIOBlk<KernelHal, MmioTransport<'static>>;
+bitflags! {
+    /// What the driver makes use of. (Not of event indices: crate virtio-drivers compares them without their wrapping round.)
+    #[derive(Clone, Copy, Debug)]
+    struct Features: u64 {
+        const READ_ONLY = 1 << 5;
+        const FLUSH = 1 << 9;
+        const VERSION_1 = 1 << 32;
+    }
+}
 
-/// The block device in the first slot that has one, with its interrupt line.
-pub fn find_disk(slots: &[(Region, u32)]) -> Option<(Disk, u32)> {
-    slots.iter().find_map(|&(window, interrupt)| {
-        let header = NonNull::new(arch::direct_map(window.base) as *mut VirtIOHeader)?;
-        // SAFETY: the device tree says that a virtio-mmio device is there; each window is visited once.
-        let transport =
-            unsafe { MmioTransport::new(header, usize::try_from(window.len_bytes).ok()?) }.ok()?;
-        if transport.device_type() != DeviceType::Block {
-            return None;
+/// What the device reads and writes beside the data (chapter 5.2.6).
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Header {
+    kind: u32,
+    reserved: u32,
+    sector: u64,
+    status: u8,
+}
+
+/// Bytes of a header that the device reads.
+const REQUEST_BYTES: usize = core::mem::offset_of!(Header, status);
+const _: () = assert!(REQUEST_BYTES == 16);
+
+const KIND_IN: u32 = 0;
+const KIND_OUT: u32 = 1;
+const KIND_FLUSH: u32 = 4;
+const STATUS_OK: u8 = 0;
+/// What the device overwrites.
+const STATUS_NONE: u8 = 0xff;
+
+struct HeaderMemory(UnsafeCell<[[Header; REQUESTS]; DISKS]>);
+
+// SAFETY: a header is written while its place is free, by the only hart, and is the device's until the place is free again.
+unsafe impl Sync for HeaderMemory {}
+
+static HEADERS: HeaderMemory = {
+    const FREE: Header = Header { kind: 0, reserved: 0, sector: 0, status: 0 };
+    HeaderMemory(UnsafeCell::new([[FREE; REQUESTS]; DISKS]))
+};
+
+/// What a request does, and the memory that it does it with.
+#[expect(dead_code, reason = "all requests are reads, until there is swap")]
+#[derive(Debug)]
+pub enum Transfer {
+    /// Fills the buffer from the disk.
+    Read(DeviceBuffer),
+    /// Writes the buffer to the disk.
+    Write(DeviceBuffer),
+    /// What has been written is kept, whatever happens.
+    Flush,
+}
+
+impl Transfer {
+    fn kind(&self) -> u32 {
+        match self {
+            Self::Read(_) => KIND_IN,
+            Self::Write(_) => KIND_OUT,
+            Self::Flush => KIND_FLUSH,
         }
-        match Disk::new(transport) {
-            Ok(disk) => Some((disk, interrupt)),
-            Err(error) => {
-                log::error!("the block device at {} does not start: {error}", window.base);
-                None
-            }
+    }
+}
+
+/// A request that the device has.
+struct InFlight {
+    /// The queue's name for it.
+    token: u16,
+    transfer: Transfer,
+}
+
+/// A virtio block device.
+pub struct Disk {
+    /// Which one: its row of [`HEADERS`].
+    number: usize,
+    transport: MmioTransport<'static>,
+    queue: VirtQueue<KernelHal, DESCRIPTORS>,
+    interrupt: u32,
+    sectors: u64,
+    features: Features,
+    in_flight: [Option<InFlight>; REQUESTS],
+}
+
+impl Disk {
+    fn start(number: usize, transport: MmioTransport<'static>, interrupt: u32) -> Result<Self, Error> {
+        let mut transport = transport;
+        let features = transport.begin_init(Features::all());
+        let sectors = transport.read_consistent(|| {
+            let [low, high] =
+                [transport.read_config_space::<u32>(0)?, transport.read_config_space::<u32>(4)?];
+            Ok(u64::from(high) << 32 | u64::from(low))
+        })?;
+        let mut queue = VirtQueue::new(&mut transport, QUEUE, false, false)?;
+        transport.finish_init();
+        queue.set_dev_notify(true);
+        let in_flight = [const { None }; REQUESTS];
+        Ok(Self { number, transport, queue, interrupt, sectors, features, in_flight })
+    }
+
+    /// Size in sectors.
+    pub fn sectors(&self) -> u64 {
+        self.sectors
+    }
+    /// Whether it knows how to flush; if not, what has been written is safe.
+    pub fn can_flush(&self) -> bool {
+        self.features.contains(Features::FLUSH)
+    }
+    /// Its interrupt line.
+    pub fn interrupt(&self) -> u32 {
+        self.interrupt
+    }
+    /// The interrupt has been seen.
+    pub fn acknowledge(&mut self) {
+        self.transport.ack_interrupt();
+    }
+
+    /// Hands the request to the device, in a place that is free.
+    pub fn submit(&mut self, place: usize, sector: u64, transfer: Transfer) {
+        assert!(self.in_flight[place].is_none(), "place {place} is in use");
+        assert!(!matches!(transfer, Transfer::Flush) || self.can_flush(), "the device cannot flush");
+        let header = self.header(place);
+        // SAFETY: the header of a free place is nobody's.
+        unsafe { header.write(Header { kind: transfer.kind(), reserved: 0, sector, status: STATUS_NONE }) };
+        // SAFETY: header and buffer stay where they are, and the driver's, until `take_finished` has popped the request.
+        let token =
+            with_parts(header, &transfer, |inputs, outputs| unsafe { self.queue.add(inputs, outputs) });
+        let token = token.expect("the queue has room for a request in each place");
+        self.in_flight[place] = Some(InFlight { token, transfer });
+        if self.queue.should_notify() {
+            self.transport.notify(QUEUE);
         }
-    })
+    }
+
+    /// The next request that the device is done with: its place, which is free again, what it has done, and whether that succeeded.
+    pub fn take_finished(&mut self) -> Option<(usize, Transfer, bool)> {
+        let token = self.queue.peek_used()?;
+        let has_token =
+            |place: &Option<InFlight>| place.as_ref().is_some_and(|request| request.token == token);
+        let place = self.in_flight.iter().position(has_token)?;
+        let InFlight { transfer, .. } = self.in_flight[place].take()?;
+        let header = self.header(place);
+        // SAFETY: the same header and buffer as in `submit`.
+        let popped = with_parts(header, &transfer, |inputs, outputs| unsafe {
+            self.queue.pop_used(token, inputs, outputs)
+        });
+        // SAFETY: the device is done with the header.
+        let status = unsafe { (&raw const (*header).status).read_volatile() };
+        Some((place, transfer, popped.is_ok() && status == STATUS_OK))
+    }
+
+    /// The header of a place.
+    fn header(&self, place: usize) -> *mut Header {
+        assert!(self.number < DISKS && place < REQUESTS);
+        // SAFETY: inside the array.
+        unsafe { HEADERS.0.get().cast::<Header>().add(self.number * REQUESTS + place) }
+    }
+}
+
+/// Calls `action` with what the device reads of a request, and what it writes.
+fn with_parts<R>(
+    header: *mut Header,
+    transfer: &Transfer,
+    action: impl for<'a> FnOnce(&'a [&'a [u8]], &'a mut [&'a mut [u8]]) -> R,
+) -> R {
+    // SAFETY: a header of the array's, which the driver does not touch meanwhile.
+    let (request, status) = unsafe {
+        let status = &raw mut (*header).status;
+        (
+            core::slice::from_raw_parts(header.cast::<u8>(), REQUEST_BYTES),
+            core::slice::from_raw_parts_mut(status, 1),
+        )
+    };
+    match transfer {
+        // SAFETY: the frame is held for the device, and nobody reads or writes the buffer meanwhile.
+        Transfer::Read(buffer) => action(&[request], &mut [unsafe { &mut *buffer.bytes() }, status]),
+        // SAFETY: as above; nobody writes it.
+        Transfer::Write(buffer) => action(&[request, unsafe { &*buffer.bytes() }], &mut [status]),
+        Transfer::Flush => action(&[request], &mut [status]),
+    }
+}
+
+/// The block device in a slot, as number `number` of those that are used; `None` if there is none or it does not start.
+pub fn start_disk(window: Region, interrupt: u32, number: usize) -> Option<Disk> {
+    let header = NonNull::new(arch::direct_map(window.base) as *mut VirtIOHeader)?;
+    // SAFETY: the device tree says that a virtio-mmio device is there; each window is visited once.
+    let transport = unsafe { MmioTransport::new(header, usize::try_from(window.len_bytes).ok()?) }.ok()?;
+    if transport.device_type() != DeviceType::Block {
+        return None;
+    }
+    match Disk::start(number, transport, interrupt) {
+        Ok(disk) => Some(disk),
+        Err(error) => {
+            log::error!("the block device at {} does not start: {error}", window.base);
+            None
+        }
+    }
 }
