@@ -281,9 +281,10 @@ impl VmaSet {
         }
     }
 
-    /// Makes the VMA that begins at `start` one with its neighbours, where they are alike.
-    fn merge_around(&mut self, start: Vpn) {
-        let Some(mut start) = self.by_start.get(&start).map(|vma| vma.range.start) else { return };
+    /// Makes the VMA that holds the page `at` one with its neighbours, where they are alike. (What began there may be part of the one
+    /// below already, and not yet one with what lies above.)
+    fn merge_around(&mut self, at: Vpn) {
+        let Some(mut start) = self.find(at).map(|vma| vma.range.start) else { return };
         if let Some(below) = self.last_below(start)
             && below.continues_in(&self.by_start[&start])
         {
