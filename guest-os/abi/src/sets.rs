@@ -272,10 +272,10 @@ pub const MAP: FlagSet = FlagSet {
             taken("MAP_GROWSDOWN", 0x100),
             ignored("MAP_DENYWRITE", 0x800),
             ignored("MAP_EXECUTABLE", 0x1000),
-            ignored("MAP_LOCKED", 0x2000),
+            taken("MAP_LOCKED", 0x2000),
             ignored("MAP_NORESERVE", 0x4000),
-            ignored("MAP_POPULATE", 0x8000),
-            ignored("MAP_NONBLOCK", 0x1_0000),
+            taken("MAP_POPULATE", 0x8000),
+            taken("MAP_NONBLOCK", 0x1_0000),
             ignored("MAP_STACK", 0x2_0000),
             declined("MAP_HUGETLB", 0x4_0000),
             ignored("MAP_SYNC", 0x8_0000),
@@ -292,6 +292,13 @@ pub const MREMAP: FlagSet = FlagSet {
         &[ignored("MREMAP_MAYMOVE", 1), refused("MREMAP_FIXED", 2), refused("MREMAP_DONTUNMAP", 4)],
     )
 };
+
+/// `mlock2`.
+pub const MLOCK: FlagSet = strict("mlock2", &[taken("MLOCK_ONFAULT", 1)]);
+
+/// `mlockall`.
+pub const MLOCKALL: FlagSet =
+    strict("mlockall", &[taken("MCL_CURRENT", 1), taken("MCL_FUTURE", 2), taken("MCL_ONFAULT", 4)]);
 
 /// What a program says of its memory.
 pub const ADVICE: FlagSet = choice(
@@ -546,12 +553,12 @@ pub const RLIMIT: FlagSet = choice(
         ignored("RLIMIT_RSS", 5),
         ignored("RLIMIT_NPROC", 6),
         taken("RLIMIT_NOFILE", 7),
-        ignored("RLIMIT_MEMLOCK", 8),
+        taken("RLIMIT_MEMLOCK", 8),
         ignored("RLIMIT_AS", 9),
         ignored("RLIMIT_LOCKS", 10),
         taken("RLIMIT_SIGPENDING", 11),
         ignored("RLIMIT_MSGQUEUE", 12),
-        ignored("RLIMIT_NICE", 13),
+        taken("RLIMIT_NICE", 13),
         ignored("RLIMIT_RTPRIO", 14),
         ignored("RLIMIT_RTTIME", 15),
     ],

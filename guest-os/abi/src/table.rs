@@ -143,8 +143,10 @@ macro_rules! each_call {
                 offset: Offset) -> Address;
             226 mprotect(address: Address, length: Size, protection: Flags(&sets::MPROTECT));
             227 msync(address: Address, length: Size, flags: Flags(&sets::MSYNC)) "only checks the range";
-            228 mlock(address: Address, length: Size) "only checks the range";
-            229 munlock(address: Address, length: Size) "only checks the range";
+            228 mlock(address: Address, length: Size);
+            229 munlock(address: Address, length: Size);
+            230 mlockall(flags: Flags(&sets::MLOCKALL));
+            231 munlockall();
             233 madvise(address: Address, length: Size, advice: Flags(&sets::ADVICE));
             240 rt_tgsigqueueinfo(group: Pid, tid: Pid, signal: Signal, info: In(Siginfo));
             258 riscv_hwprobe(pairs: Address, count: Size, processors_size: Size, processors: Address, flags: Unsigned)
@@ -155,6 +157,7 @@ macro_rules! each_call {
             276 renameat2(old_dirfd: DirFd, old: Path, new_dirfd: DirFd, new: Path, flags: Flags(&sets::RENAME));
             278 getrandom(buffer: Out(Noise { len: 1 }), size: Size, flags: Flags(&sets::RANDOM));
             279 memfd_create(name: Path, flags: Flags(&sets::MEMFD)) "no seals, no huge pages";
+            284 mlock2(address: Address, length: Size, flags: Flags(&sets::MLOCK));
             291 statx(dirfd: DirFd, path: Path, flags: Flags(&sets::STATX_AT), mask: Flags(&sets::STATX), buffer: Out(Statx));
             293 rseq(area: Address, size: Word, flags: Int, signature: Word) "ENOSYS";
             435 clone3(arguments: Address, size: Size) "ENOSYS: C libraries then use `clone`";
@@ -254,14 +257,14 @@ const ABSENT: &[(u32, &str)] = &[
     (200, "bind"), (201, "listen"), (202, "accept"), (203, "connect"), (206, "sendto"), (207, "recvfrom"),
     (208, "setsockopt"), (209, "getsockopt"), (210, "shutdown"), (211, "sendmsg"), (212, "recvmsg"),
     (213, "readahead"), (217, "add_key"), (218, "request_key"), (219, "keyctl"), (223, "fadvise64"),
-    (224, "swapon"), (225, "swapoff"), (230, "mlockall"), (231, "munlockall"), (232, "mincore"),
+    (224, "swapon"), (225, "swapoff"), (232, "mincore"),
     (234, "remap_file_pages"), (235, "mbind"), (236, "get_mempolicy"), (237, "set_mempolicy"),
     (238, "migrate_pages"), (239, "move_pages"), (241, "perf_event_open"),
     (242, "accept4"), (243, "recvmmsg"), (262, "fanotify_init"), (263, "fanotify_mark"), (264, "name_to_handle_at"),
     (265, "open_by_handle_at"), (266, "clock_adjtime"), (267, "syncfs"), (268, "setns"), (269, "sendmmsg"),
     (270, "process_vm_readv"), (271, "process_vm_writev"), (272, "kcmp"), (273, "finit_module"),
     (274, "sched_setattr"), (275, "sched_getattr"), (277, "seccomp"), (280, "bpf"),
-    (281, "execveat"), (282, "userfaultfd"), (283, "membarrier"), (284, "mlock2"), (285, "copy_file_range"),
+    (281, "execveat"), (282, "userfaultfd"), (283, "membarrier"), (285, "copy_file_range"),
     (286, "preadv2"), (287, "pwritev2"), (288, "pkey_mprotect"), (289, "pkey_alloc"), (290, "pkey_free"),
     (292, "io_pgetevents"), (294, "kexec_file_load"), (424, "pidfd_send_signal"), (425, "io_uring_setup"),
     (426, "io_uring_enter"), (427, "io_uring_register"), (428, "open_tree"), (429, "move_mount"), (430, "fsopen"),

@@ -83,6 +83,8 @@ pub struct ProcessInfo {
     pub start_ticks: u64,
     /// Size of the address space in pages.
     pub virtual_pages: u64,
+    /// Of these, locked.
+    pub locked_pages: u64,
     /// Frames mapped.
     pub resident_pages: u64,
     /// The most frames that were ever mapped at once.
@@ -117,6 +119,25 @@ pub struct ProcessInfo {
     pub signals_pending: u64,
 }
 
+bitflags::bitflags! {
+    /// What a mapping is beside its protection.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub struct MapFlags: u8 {
+        /// It never becomes writable.
+        const NEVER_WRITABLE = 1;
+        /// A stack.
+        const GROWS_DOWN = 2;
+        /// Its pages stay in memory.
+        const LOCKED = 4;
+        /// They stay once they are there.
+        const LOCKED_ON_FAULT = 8;
+        /// A child of `fork` has it not.
+        const DONT_FORK = 16;
+        /// A child of `fork` finds zeros there.
+        const WIPE_ON_FORK = 32;
+    }
+}
+
 /// One mapping, a line of `/proc/PID/maps`.
 #[derive(Clone, Debug, Default)]
 pub struct MapInfo<'a> {
@@ -132,6 +153,8 @@ pub struct MapInfo<'a> {
     pub executable: bool,
     /// Writes are shared.
     pub shared: bool,
+    /// What else it is.
+    pub flags: MapFlags,
     /// Offset in the file.
     pub offset: u64,
     /// The file.

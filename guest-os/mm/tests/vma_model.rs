@@ -75,6 +75,11 @@ fn compare(set: &VmaSet, model: &BTreeMap<Vpn, Page>) {
     }
     assert_eq!(&seen, model);
     assert_eq!(set.total_pages(), model.len() as u64);
+    let is_locked = |page: &&Page| page.flags.contains(VmaFlags::LOCKED);
+    assert_eq!(set.locked_pages(), model.values().filter(is_locked).count() as u64);
+    let to_gap = set.mapped_start(PageRange::new(Vpn(0), Vpn(PAGES)));
+    let first_gap = (0..PAGES).map(Vpn).find(|vpn| !model.contains_key(vpn)).unwrap_or(Vpn(PAGES));
+    assert_eq!(to_gap, PageRange::new(Vpn(0), first_gap));
     for vpn in (0..PAGES).map(Vpn) {
         assert_eq!(set.find(vpn).map(|vma| page_of(vma, vpn)).as_ref(), model.get(&vpn));
     }
@@ -93,7 +98,15 @@ fn random_operations_agree_with_a_page_by_page_model() {
         for _ in 0..400 {
             let range = random_range(&mut rng);
             let in_model = |model: &BTreeMap<Vpn, Page>| model.range(range.start..range.end).count() as u64;
-            match rng.below(4) {
+            match rng.below(5) {
+                4 => {
+                    // Locks pass gaps over.
+                    let locks = rng.pick(&[VmaFlags::empty(), VmaFlags::LOCKED, VmaFlags::LOCKS]);
+                    set.set_flags(range, locks, VmaFlags::LOCKS).unwrap();
+                    for (_, page) in model.range_mut(range.start..range.end) {
+                        page.flags = (page.flags - VmaFlags::LOCKS) | locks;
+                    }
+                }
                 0 | 1 => {
                     if in_model(&model) == 0 {
                         let vma = random_vma(&mut rng, range);

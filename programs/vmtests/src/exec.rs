@@ -8,7 +8,7 @@ use rt::os::{self, Status};
 use rt::{Args, Errno, PAGE_SIZE, Result};
 
 use crate::check::Outcome;
-use crate::memory::{READ_WRITE, map, temporary};
+use crate::memory::{READ_WRITE, map, munmap, temporary};
 use crate::raw::{self, Action, poke, sys};
 use crate::{check, check_eq, check_error, tests};
 
@@ -17,7 +17,7 @@ tests! {
     exec_not_a_directory, exec_argument_too_long, exec_arguments_too_many, exec_shebang_missing, exec_shebang_empty, exec_failure_changes_nothing,
     exec_arguments, exec_environment, exec_closes, exec_keeps_pid, exec_resets_handlers, exec_keeps_ignored, exec_fresh_memory,
     exec_shebang, exec_shebang_nested, exec_auxv, exec_from_vfork, exec_again_and_again,
-    @Kernel exec_stack_limit, @Kernel exec_arguments_by_the_stack, exec_open_for_writing, @Kernel a_running_program_is_not_written,
+    @Kernel exec_stack_limit, @Kernel exec_arguments_by_the_stack, exec_open_for_writing, @Kernel exec_mapped_for_writing, @Kernel a_running_program_is_not_written,
 }
 
 const BAD_ROLE: i32 = 99;
@@ -474,6 +474,62 @@ fn exec_open_for_writing() -> Outcome {
     unlink(c"/tmp/vmtests.script")?;
     unlink(COPY)?;
     Ok(())
+}
+
+/// A mapping keeps the file as it was opened, also a private one, and one that only reads; no other mapping does.
+fn exec_mapped_for_writing() -> Outcome {
+    let (read, write) = (g::PROT_READ, g::PROT_READ | g::PROT_WRITE);
+    os::close(copy_program()?)?;
+    let mapped = |access: u32, kind: u32, prot: u32, pages: usize| {
+        let fd = os::open(COPY, access, 0)?;
+        let at = crate::memory::mmap(0, pages * PAGE_SIZE, prot, kind, fd, 0)?;
+        os::close(fd).map(|()| at)
+    };
+    let refused = || Ok::<_, Errno>(refusal_or_end(COPY)? == Some(Errno(errno::ETXTBSY)));
+    for kind in [g::MAP_SHARED, g::MAP_PRIVATE] {
+        for prot in [read, write] {
+            if (kind, prot) != (g::MAP_SHARED, write) {
+                let at = mapped(g::O_RDONLY, kind, prot, 1)?;
+                check!(!refused()?);
+                munmap(at, PAGE_SIZE)?;
+            }
+            let at = mapped(g::O_RDWR, kind, prot, 2)?;
+            check!(refused()?);
+            // Another mapping of it keeps nothing, a part keeps all.
+            let other = mapped(g::O_RDONLY, g::MAP_PRIVATE, read, 1)?;
+            munmap(at, PAGE_SIZE)?;
+            check!(refused()?);
+            munmap(at + PAGE_SIZE, PAGE_SIZE)?;
+            check!(!refused()?);
+            munmap(other, PAGE_SIZE)?;
+        }
+    }
+    // A child keeps its own, and something else in its place ends it.
+    let at = mapped(g::O_RDWR, g::MAP_PRIVATE, write, 1)?;
+    poke(at, 1);
+    let (wait, go_on) = os::pipe(0)?;
+    let pid = os::fork()?;
+    if pid == 0 {
+        os::exit(os::read(wait, &mut [0]).map_or(1, |_| 0));
+    }
+    let flags = g::MAP_PRIVATE | g::MAP_ANONYMOUS | g::MAP_FIXED;
+    crate::memory::mmap(at, PAGE_SIZE, read, flags, -1, 0)?;
+    check!(refused()?);
+    os::write(go_on, b"x")?;
+    check_eq!(os::wait(pid)?.1, Status::Exited(0));
+    check!(!refused()?);
+    unlink(COPY)?;
+    Ok(())
+}
+
+/// The error with which a program is not executed; none if it is.
+fn refusal_or_end(path: &CStr) -> Result<Option<Errno>> {
+    let started = os::in_child(|| os::exec(path, &[c"x", c"--as=nothing"], &[]).0 as i32)?;
+    Ok(match started {
+        Status::Exited(0) => None,
+        Status::Exited(number) => Some(Errno(number as u32)),
+        _ => Some(Errno(0)),
+    })
 }
 
 fn a_running_program_is_not_written() -> Outcome {

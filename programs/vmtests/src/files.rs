@@ -674,6 +674,9 @@ fn long_path() -> Outcome {
     }
     check!(total > path.len());
     os::close(file)?;
+    // The mapping has the file open, as the descriptor had it.
+    check_eq!(crate::exec::refusal(c"file")?, Errno(rt::abi::errno::ETXTBSY));
+    crate::memory::munmap(shown, PAGE_SIZE)?;
     check_eq!(crate::exec::refusal(c"file")?, Errno(rt::abi::errno::ENOEXEC));
     let copy = os::open(c"file", g::O_WRONLY | g::O_TRUNC, 0)? as usize;
     let program = sys(g::__NR_openat, [AT, crate::program(), g::O_RDONLY as usize, 0])?;

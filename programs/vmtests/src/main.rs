@@ -22,6 +22,7 @@ mod full;
 mod futexes;
 mod growth;
 mod hostile;
+mod locked;
 mod locks;
 mod memory;
 mod pipes;
@@ -93,6 +94,7 @@ impl Test {
 const FAMILIES: &[&[Test]] = &[
     memory::TESTS,
     advice::TESTS,
+    locked::TESTS,
     faults::TESTS,
     forks::TESTS,
     processes::TESTS,

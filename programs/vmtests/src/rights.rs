@@ -183,8 +183,11 @@ fn niceness_of_others() -> Outcome {
         if status == 0 { Ok(0) } else { Err(Errno(status)) }
     };
     check_error!(limited(), EACCES);
-    let pair = [15u64, 15];
-    limit(0, g::RLIMIT_NICE, pair.as_ptr() as usize, 0)?;
+    let mut pair = [15u64, 15];
+    sys(g::__NR_setrlimit, [g::RLIMIT_NICE as usize, pair.as_ptr() as usize])?;
+    pair = [0, 0];
+    sys(g::__NR_getrlimit, [g::RLIMIT_NICE as usize, pair.as_mut_ptr() as usize])?;
+    check_eq!(core::hint::black_box(pair), [15, 15]);
     check_eq!(as_user(|| set_nice(g::PRIO_PROCESS, 0, 6).and_then(|_| set_nice(g::PRIO_PROCESS, 0, 5)))?, 0);
     check_eq!(nice_of(g::PRIO_PROCESS, 0)?, 15);
     Ok(())

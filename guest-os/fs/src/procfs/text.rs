@@ -1,6 +1,6 @@
 //! What the files of `/proc` say, in Linux's formats (proc(5)).
 
-use crate::{Errno, MapInfo, MapUse, ProcInfo, ProcessInfo, Text};
+use crate::{Errno, MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, Text};
 use alloc::format;
 use alloc::string::ToString;
 use core::fmt::{Arguments, Write};
@@ -200,12 +200,41 @@ pub(super) fn smaps(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(),
             ("Referenced", pages(used.referenced)),
             ("Anonymous", pages(used.anonymous)),
             ("Swap", 0),
-            ("Locked", 0),
+            ("Locked", if map.flags.contains(MapFlags::LOCKED) { used.share_bytes / 1024 } else { 0 }),
         ] {
             line(out, format_args!("{:<16}{kib:>8} kB", format!("{name}:")))?;
         }
-        Ok(())
+        vm_flags(map, out)
     })
+}
+
+/// The last line of a mapping: what it is, by two letters each, in Linux's order.
+fn vm_flags(map: &MapInfo<'_>, out: &mut Text) -> Result<(), Errno> {
+    let is = |flag| map.flags.contains(flag);
+    let may_write = !is(MapFlags::NEVER_WRITABLE);
+    let letters = [
+        (map.readable, "rd"),
+        (map.writable, "wr"),
+        (map.executable, "ex"),
+        // To Linux, what is shared and may never be written is not.
+        (map.shared && may_write, "sh"),
+        (true, "mr"),
+        (may_write, "mw"),
+        (true, "me"),
+        (map.shared, "ms"),
+        (is(MapFlags::GROWS_DOWN), "gd"),
+        (is(MapFlags::LOCKED), "lo"),
+        (is(MapFlags::DONT_FORK), "dc"),
+        (is(MapFlags::LOCKED_ON_FAULT), "lf"),
+        (map.writable && !map.shared, "ac"),
+        (is(MapFlags::WIPE_ON_FORK), "wf"),
+    ];
+    out.push(b"VmFlags: ")?;
+    for (_, letters) in letters.into_iter().filter(|(is_so, _)| *is_so) {
+        out.push(letters.as_bytes())?;
+        out.push(b" ")?;
+    }
+    out.push(b"\n")
 }
 
 /// The pages of all mappings that are in memory.
@@ -319,6 +348,7 @@ pub(super) fn status(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<()
     for (name, pages) in [
         ("VmPeak", p.virtual_pages),
         ("VmSize", p.virtual_pages),
+        ("VmLck", p.locked_pages),
         ("VmHWM", p.peak_resident_pages),
         ("VmRSS", p.resident_pages),
         ("RssAnon", anonymous),

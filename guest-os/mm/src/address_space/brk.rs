@@ -4,7 +4,7 @@ use super::{AddressSpace, Flush};
 use crate::layout::{USER_END, USER_START_PAGE};
 use crate::memory::Memory;
 use crate::phys::PhysMem;
-use crate::vma::{Backing, PageRange, Prot, Vma, VmaFlags};
+use crate::vma::{Backing, PageRange, Prot, Vma};
 use isa::{PAGE_SIZE, VirtAddr, Vpn};
 
 impl AddressSpace {
@@ -54,7 +54,7 @@ impl AddressSpace {
         let heap = Vma {
             range,
             prot: Prot::READ | Prot::WRITE,
-            flags: VmaFlags::empty(),
+            flags: self.locks_of_new,
             backing: Backing::Anon,
             name: "[heap]".into(),
         };

@@ -3,6 +3,7 @@
 use super::tables::mapped_frame;
 use super::{AddressSpace, Flush, SpaceId};
 use crate::frame::{FrameKind, OutOfFrames};
+use crate::layout::USER_END_PAGE;
 use crate::memory::Memory;
 use crate::phys::PhysMem;
 use crate::pte;
@@ -39,6 +40,8 @@ pub struct LeftOut {
     /// Whether the child has the VMA, in which it finds zeros.
     pub keeps_vma: bool,
 }
+
+const EVERYTHING: PageRange = PageRange { start: Vpn(0), end: USER_END_PAGE };
 
 /// An address space was forked.
 #[derive(Debug)]
@@ -77,6 +80,14 @@ impl AddressSpace {
         child.mmap_base = self.mmap_base;
         for file in child.vmas.files() {
             mem.file_mapped(file);
+        }
+
+        // Locks are not inherited.
+        if child.vmas.locked_pages() > 0
+            && child.vmas.set_flags(EVERYTHING, VmaFlags::empty(), VmaFlags::LOCKS).is_err()
+        {
+            child.teardown(mem);
+            return Err(OutOfFrames);
         }
 
         let mut left_out = Vec::new();

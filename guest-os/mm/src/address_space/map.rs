@@ -69,7 +69,7 @@ impl AddressSpace {
         let vma = Vma {
             range,
             prot: request.prot,
-            flags: request.flags,
+            flags: request.flags | self.locks_of_new,
             backing: request.backing,
             name: request.name,
         };

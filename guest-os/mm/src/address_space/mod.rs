@@ -86,6 +86,8 @@ pub struct AddressSpace {
     stack_limit_pages: u64,
     /// Where mappings without an address begin, downwards: what the stack's limit was when the program began says it.
     mmap_base: Vpn,
+    /// How pages that are mapped from now on are locked (MCL_FUTURE).
+    locks_of_new: VmaFlags,
     resident_pages: u64,
     peak_resident_pages: u64,
 }
@@ -108,6 +110,7 @@ impl AddressSpace {
             heap: (VirtAddr(0), VirtAddr(0)),
             stack_limit_pages: STACK_LIMIT_PAGES,
             mmap_base: mmap_base_page(STACK_LIMIT_PAGES),
+            locks_of_new: VmaFlags::empty(),
             resident_pages: 0,
             peak_resident_pages: 0,
         })
@@ -133,7 +136,15 @@ impl AddressSpace {
     pub fn vmas(&self) -> &VmaSet {
         &self.vmas
     }
-    /// Sets and takes away flags of the VMAs in a range: what `fork` does with them.
+    /// How pages that are mapped from now on are locked, if they are.
+    pub fn locks_of_new(&self) -> VmaFlags {
+        self.locks_of_new
+    }
+    /// Locks what is mapped from now on, or not.
+    pub fn lock_new(&mut self, locks: VmaFlags) {
+        self.locks_of_new = locks & VmaFlags::LOCKS;
+    }
+    /// Sets and takes away flags of the VMAs in a range: what `fork` does with them, and whether their pages are locked.
     pub fn set_vma_flags(
         &mut self,
         range: PageRange,

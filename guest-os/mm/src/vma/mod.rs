@@ -13,6 +13,8 @@ use crate::page_cache::{FileId, PageKey};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use bitflags::bitflags;
+use core::any::Any;
+use core::fmt;
 use isa::events::{self, Access};
 use isa::{PAGE_SIZE, VirtAddr, Vpn};
 
@@ -55,6 +57,12 @@ bitflags! {
         const DONT_FORK = 8;
         /// A child of `fork` finds zeros there (MADV_WIPEONFORK).
         const WIPE_ON_FORK = 16;
+        /// Its pages stay in memory (mlock): none of them may be evicted. A child of `fork` has them unlocked.
+        const LOCKED = 32;
+        /// They come with their first touch, and stay from then on (MLOCK_ONFAULT); never without `LOCKED`.
+        const LOCKED_ON_FAULT = 64;
+        /// All that locks pages.
+        const LOCKS = 32 | 64;
     }
 }
 
@@ -170,6 +178,26 @@ pub enum Name {
     Text(&'static str),
     /// A path, shared with the file that was opened by it.
     Path(Rc<Vec<u8>>),
+    /// A path likewise, and what the kernel keeps for as long as a VMA shows the file as it was opened: the right to write it.
+    Open(Rc<Vec<u8>>, Kept),
+}
+
+/// Something of the kernel's that lives as long as a VMA has it. Two are equal if they keep the same thing.
+#[derive(Clone)]
+pub struct Kept(pub Rc<dyn Any>);
+
+impl PartialEq for Kept {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Kept {}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Kept")
+    }
 }
 
 impl Name {
@@ -177,7 +205,7 @@ impl Name {
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
-            Self::Path(path) => path,
+            Self::Path(path) | Self::Open(path, _) => path,
         }
     }
 }
@@ -207,6 +235,10 @@ impl Vma {
     /// Whether stores are seen by others.
     pub fn is_shared(&self) -> bool {
         self.flags.contains(VmaFlags::SHARED)
+    }
+    /// Whether its pages are not to be evicted.
+    pub fn is_locked(&self) -> bool {
+        self.flags.contains(VmaFlags::LOCKED)
     }
     /// The file behind it, if there is one.
     pub fn file(&self) -> Option<FileId> {

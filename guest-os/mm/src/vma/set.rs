@@ -44,6 +44,7 @@ pub struct VmaSet {
     /// What neither a VMA nor the guard gap below a stack has, up to the last VMA.
     gaps: Option<Gaps>,
     total_pages: u64,
+    locked_pages: u64,
 }
 
 impl VmaSet {
@@ -62,6 +63,10 @@ impl VmaSet {
     /// How many pages the VMAs have together.
     pub fn total_pages(&self) -> u64 {
         self.total_pages
+    }
+    /// How many of them are locked, whether they are in memory or not.
+    pub fn locked_pages(&self) -> u64 {
+        self.locked_pages
     }
     /// The VMA that holds the page.
     pub fn find(&self, vpn: Vpn) -> Option<&Vma> {
@@ -85,14 +90,18 @@ impl VmaSet {
     }
     /// Whether every page of the range lies in a VMA.
     pub fn covers(&self, range: PageRange) -> bool {
-        let mut next = range.start;
+        self.mapped_start(range) == range
+    }
+    /// The part of the range up to the first page that no VMA has.
+    pub fn mapped_start(&self, range: PageRange) -> PageRange {
+        let mut end = range.start;
         for vma in self.overlapping(range) {
-            if vma.range.start > next {
-                return false;
+            if vma.range.start > end {
+                break;
             }
-            next = vma.range.end;
+            end = vma.range.end.min(range.end);
         }
-        next >= range.end
+        PageRange::new(range.start, end)
     }
     /// Whether a VMA shows this file.
     pub fn uses_file(&self, file: FileId) -> bool {
@@ -315,6 +324,7 @@ impl VmaSet {
             self.stacks.insert(vma.range.start);
         }
         self.total_pages += vma.range.len_pages();
+        self.locked_pages += locked_pages(&vma);
         let before = self.by_start.insert(vma.range.start, vma);
         debug_assert!(before.is_none());
     }
@@ -330,8 +340,13 @@ impl VmaSet {
             self.stacks.remove(&start);
         }
         self.total_pages -= vma.range.len_pages();
+        self.locked_pages -= locked_pages(&vma);
         vma
     }
+}
+
+fn locked_pages(vma: &Vma) -> u64 {
+    if vma.is_locked() { vma.range.len_pages() } else { 0 }
 }
 
 fn fits(start: Vpn, end: Vpn, len_pages: u64) -> bool {

@@ -10,7 +10,10 @@ use crate::processes::thread::Thread;
 use crate::processes::wait::scheduler;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use fs::{Errno, Identity, MapInfo, MapUse, ProcInfo, ProcessInfo, SystemInfo, Text, Timestamp, try_to_vec};
+use fs::{
+    Errno, Identity, MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, SystemInfo, Text, Timestamp,
+    try_to_vec,
+};
 use isa::Vpn;
 use isa::paging::PteFlags;
 use mm::{AddressSpace, Backing, FrameKind, Prot, Vma, VmaFlags};
@@ -194,6 +197,7 @@ fn memory_of(process: &Process) -> ProcessInfo {
     let Some(space) = process.space.borrow().clone() else { return info };
     let space = space.borrow();
     info.virtual_pages = space.vmas().total_pages();
+    info.locked_pages = space.vmas().locked_pages();
     info.peak_resident_pages = space.peak_resident_pages();
     info.resident_pages = space.resident_pages();
     for vma in space.vmas().iter() {
@@ -250,10 +254,23 @@ fn map_info(vma: &Vma) -> MapInfo<'_> {
         writable: vma.prot.contains(Prot::WRITE),
         executable: vma.prot.contains(Prot::EXEC),
         shared: vma.is_shared(),
+        flags: map_flags(vma.flags),
         offset,
         file,
         name: vma.name.as_bytes(),
     }
+}
+
+fn map_flags(flags: VmaFlags) -> MapFlags {
+    let pairs = [
+        (VmaFlags::NEVER_WRITABLE, MapFlags::NEVER_WRITABLE),
+        (VmaFlags::GROWS_DOWN, MapFlags::GROWS_DOWN),
+        (VmaFlags::LOCKED, MapFlags::LOCKED),
+        (VmaFlags::LOCKED_ON_FAULT, MapFlags::LOCKED_ON_FAULT),
+        (VmaFlags::DONT_FORK, MapFlags::DONT_FORK),
+        (VmaFlags::WIPE_ON_FORK, MapFlags::WIPE_ON_FORK),
+    ];
+    pairs.into_iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, told)| told).collect()
 }
 
 /// What is in memory of a VMA.

@@ -12,8 +12,7 @@ use crate::memory::{heap, mem};
 use crate::processes::process;
 use crate::processes::wait::{self, Channel};
 use alloc::collections::BTreeMap;
-use alloc::rc::Rc;
-use fs::{Errno, FileSystemId, FileUse, Inode, PageSource};
+use fs::{Errno, FileSystemId, Inode, PageSource};
 use isa::events::{EventKind, EventRecord};
 use mm::page_cache::PageLookup;
 use mm::{FileId, FrameId, PageKey, Store};
@@ -22,10 +21,9 @@ const FILE_SYSTEM_SHIFT: u32 = 56;
 /// Files of the kernel's own: shared anonymous memory, the page of the signal trampoline.
 const KERNEL_FILE_SYSTEM: u64 = 0xff;
 
-/// Handles on the files that are mapped, so that an unlinked one keeps its contents, with the right to write it if a mapping has that;
-/// and the numbers of nameless files.
+/// Handles on the files that are mapped, so that an unlinked one keeps its contents; and the numbers of nameless files.
 struct Files {
-    mapped: BTreeMap<FileId, (Inode, Option<Rc<FileUse>>)>,
+    mapped: BTreeMap<FileId, Inode>,
     next_nameless: u64,
 }
 
@@ -63,13 +61,9 @@ pub fn open(inode: &Inode) -> Result<(FileId, u64), Errno> {
     Ok((number, len_bytes))
 }
 
-/// Keeps a handle on a file that is about to be mapped, and what its mapping may do to it.
-pub fn hold(number: FileId, inode: &Inode, writing: Option<Rc<FileUse>>) {
-    let mut files = FILES.get_mut();
-    let (_, kept) = files.mapped.entry(number).or_insert_with(|| (inode.clone(), None));
-    if writing.is_some() {
-        *kept = writing;
-    }
+/// Keeps a handle on a file that is about to be mapped.
+pub fn hold(number: FileId, inode: &Inode) {
+    FILES.get_mut().mapped.entry(number).or_insert_with(|| inode.clone());
 }
 
 /// Drops the handles on files that nothing maps any more, and the contents of those without a name.

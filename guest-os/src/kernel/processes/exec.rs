@@ -109,7 +109,7 @@ pub fn execute(request: Request) -> Result<(), Errno> {
     // Nothing sleeps from here on: no other process sees an address space that is nobody's.
     let space = new_space().map_err(give_up)?;
     let stack = first_stack(&request, &plan, &image.credentials());
-    pages::hold(image.number, &image.location.inode, None);
+    pages::hold(image.number, &image.location.inode);
     space.borrow_mut().lay_out_for_stack(stack_limit / PAGE_SIZE);
     let prepared = stack.and_then(|stack| {
         map_image(&mut space.borrow_mut(), &image, &plan, stack.sp)?;

@@ -1,18 +1,17 @@
 //! The address space: brk, mmap and their kin. Each only changes VMAs; pages come with their first touch.
 
 use super::files::{details, open_file};
-use super::{Arguments, Outcome, int, uint};
+use super::{Arguments, Outcome, int, mlock, uint};
 use crate::events;
 use crate::hart::current;
 use crate::memory::{heap, inject, mem, pages, user};
 use crate::processes::process::{Process, SharedSpace};
 use abi::sets;
-use alloc::rc::Rc;
-use fs::{Device, Errno, FileUse, Inode, Object};
+use fs::{Device, Errno, Inode, Object};
 use isa::events::{Access, EventKind, EventRecord};
 use isa::{PAGE_SIZE, VirtAddr};
 use linux_raw_sys::general as linux;
-use mm::vma::FileBacking;
+use mm::vma::{FileBacking, Kept};
 use mm::{Backing, MapError, MapRequest, Name, PageRange, Placement, Prot, Vma, VmaFlags};
 
 fn errno(error: MapError) -> Errno {
@@ -54,6 +53,8 @@ fn move_break(wanted: VirtAddr) -> Result<(), Errno> {
     heap::settle()?;
     let space = current().process.space();
     let before = space.borrow().heap_end();
+    let more_pages = wanted.page().0.saturating_sub(before.page().0);
+    let locks = mlock::of_new_pages(&space, false, more_pages)?;
     let (low, high) = (wanted.page().min(before.page()), before.page());
     let _prepared = prepare_list(&space, PageRange::new(low, isa::Vpn(high.0 + 1)))?;
     let flush = space.borrow_mut().brk(&mut mem::memory(), wanted);
@@ -61,6 +62,12 @@ fn move_break(wanted: VirtAddr) -> Result<(), Errno> {
     let (start, end) = (space.borrow().heap_start(), space.borrow().heap_end());
     if end != before {
         events::report(EventRecord { va: start.0, va_end: end.0, ..events::of(EventKind::Brk) });
+    }
+    if !locks.is_empty()
+        && end > before
+        && let Some(grown) = PageRange::covering(before, end.0 - before.0)
+    {
+        let _ = mlock::fault_in(&space, grown);
     }
     Ok(())
 }
@@ -92,6 +99,9 @@ pub fn mmap([address, len, prot, flags, fd, offset]: Arguments) -> Outcome {
         // There are no huge pages, and no file is one of theirs.
         return Err(if is_anonymous { Errno::ENOMEM } else { Errno::EINVAL }.into());
     }
+    let process = &current().process;
+    let space = process.space();
+    let locks = mlock::of_new_pages(&space, flags & linux::MAP_LOCKED != 0, len_pages)?;
     let grows_down = flags & linux::MAP_GROWSDOWN != 0;
     let source = if is_anonymous {
         if grows_down && is_shared {
@@ -106,14 +116,20 @@ pub fn mmap([address, len, prot, flags, fd, offset]: Arguments) -> Outcome {
         len_pages,
         prot,
         flags: source.flags
+            | locks
             | if grows_down && is_anonymous { VmaFlags::GROWS_DOWN } else { VmaFlags::empty() },
         backing: source.backing,
         name: source.name,
     };
-    let process = &current().process;
     let result = map(process, request);
     pages::release_unmapped_files();
-    Ok(result?.start.base().0)
+    let range = result?;
+    const AT_ONCE: u32 = linux::MAP_POPULATE | linux::MAP_NONBLOCK;
+    if !locks.is_empty() || flags & AT_ONCE == linux::MAP_POPULATE {
+        // As in Linux, what cannot come is told to who touches it.
+        let _ = mlock::fault_in(&space, range);
+    }
+    Ok(range.start.base().0)
 }
 
 /// What MAP_SHARED_VALIDATE asks for: that flags which mean nothing for this file are refused, and not passed over.
@@ -183,8 +199,13 @@ impl Source {
         if !file.flags.is_readable() {
             return Err(Errno::EACCES);
         }
-        let name =
-            file.location.as_ref().map_or(Name::from(""), |location| Name::Path(location.path.clone()));
+        let path = file.location.as_ref().map(|location| location.path.clone());
+        let name = match (path, file.writing()) {
+            (None, _) => Name::from(""),
+            (Some(path), None) => Name::Path(path),
+            // As in Linux, a mapping keeps the file as it was opened: even a private one the right to write it.
+            (Some(path), Some(writing)) => Name::Open(path, Kept(writing)),
+        };
         match &file.object {
             Object::Device(Device::Zero) => Ok(Self::anonymous(is_shared, len_pages)),
             Object::Disk(_) | Object::Memory(_)
@@ -198,22 +219,15 @@ impl Source {
                     (true, false) => VmaFlags::SHARED | VmaFlags::NEVER_WRITABLE,
                     (true, true) => VmaFlags::SHARED,
                 };
-                let writing = if is_shared && is_writable { file.writing() } else { None };
-                Self::file(inode, first_page, flags, name, writing)
+                Self::file(inode, first_page, flags, name)
             }
             _ => Err(Errno::ENODEV),
         }
     }
 
-    fn file(
-        inode: &Inode,
-        first_page: u64,
-        flags: VmaFlags,
-        name: Name,
-        writing: Option<Rc<FileUse>>,
-    ) -> Result<Self, Errno> {
+    fn file(inode: &Inode, first_page: u64, flags: VmaFlags, name: Name) -> Result<Self, Errno> {
         let (file, _) = pages::open(inode)?;
-        pages::hold(file, inode, writing);
+        pages::hold(file, inode);
         Ok(Self { backing: Backing::File(FileBacking { file, first_page, len_bytes: None }), flags, name })
     }
 }
@@ -344,15 +358,20 @@ pub fn mremap([address, old_len, new_len, ..]: Arguments) -> Outcome {
         return Err(Errno::ENOMEM.into());
     }
     let backing = advanced(vma.backing, vma.range.len_pages());
+    let len_pages = new.end.0 - old.end.0;
+    let locks = mlock::of_new_pages(&process.space(), vma.is_locked(), len_pages)?;
     let request = MapRequest {
         placement: Placement::FixedNoReplace(old.end),
-        len_pages: new.end.0 - old.end.0,
+        len_pages,
         prot: vma.prot,
         flags: vma.flags,
         backing,
         name: vma.name.clone(),
     };
-    map(process, request).map_err(|_| Errno::ENOMEM)?;
+    let grown = map(process, request).map_err(|_| Errno::ENOMEM)?;
+    if !locks.is_empty() {
+        let _ = mlock::fault_in(&process.space(), grown);
+    }
     Ok(address)
 }
 
@@ -366,7 +385,13 @@ pub fn madvise([address, len, advice, ..]: Arguments) -> Outcome {
     let any = |is_wrong: fn(&Vma) -> bool| space.borrow().vmas().overlapping(range).any(is_wrong);
     let (none, wipe, leave_out) = (VmaFlags::empty(), VmaFlags::WIPE_ON_FORK, VmaFlags::DONT_FORK);
     match advice {
-        linux::MADV_DONTNEED | linux::MADV_DONTNEED_LOCKED => discard(&space, range),
+        linux::MADV_REMOVE | linux::MADV_FREE | linux::MADV_COLD | linux::MADV_PAGEOUT
+            if any(Vma::is_locked) =>
+        {
+            return Err(Errno::EINVAL.into());
+        }
+        linux::MADV_DONTNEED => discard_unlocked(&space, range)?,
+        linux::MADV_DONTNEED_LOCKED => discard(&space, range),
         linux::MADV_FREE | linux::MADV_WIPEONFORK if any(|vma| vma.backing != Backing::Anon) => {
             return Err(Errno::EINVAL.into());
         }
@@ -383,7 +408,12 @@ pub fn madvise([address, len, advice, ..]: Arguments) -> Outcome {
     if space.borrow().vmas().covers(range) { Ok(0) } else { Err(Errno::ENOMEM.into()) }
 }
 
-fn set_vma_flags(space: &SharedSpace, range: PageRange, set: VmaFlags, unset: VmaFlags) -> Result<(), Errno> {
+pub(super) fn set_vma_flags(
+    space: &SharedSpace,
+    range: PageRange,
+    set: VmaFlags,
+    unset: VmaFlags,
+) -> Result<(), Errno> {
     let _prepared = prepare_list(space, range)?;
     space.borrow_mut().set_vma_flags(range, set, unset).map_err(errno)
 }
@@ -418,6 +448,21 @@ fn remove(space: &SharedSpace, range: PageRange) -> Result<(), Errno> {
     }
 }
 
+/// As [`discard`], up to the first locked page, which is not to be discarded.
+fn discard_unlocked(space: &SharedSpace, range: PageRange) -> Result<(), Errno> {
+    let locked =
+        space.borrow().vmas().overlapping(range).find(|vma| vma.is_locked()).map(|vma| vma.range.start);
+    match locked {
+        None => discard(space, range),
+        Some(locked) if locked <= range.start => return Err(Errno::EINVAL),
+        Some(locked) => {
+            discard(space, PageRange::new(range.start, locked));
+            return Err(Errno::EINVAL);
+        }
+    }
+    Ok(())
+}
+
 /// Forgets what was stored to the private pages of a range.
 fn discard(space: &SharedSpace, range: PageRange) {
     let discarded = space.borrow_mut().discard(&mut mem::memory(), range);
@@ -426,8 +471,8 @@ fn discard(space: &SharedSpace, range: PageRange) {
     events::report(EventRecord { detail: discarded.pages, ..record });
 }
 
-/// `msync`, `mlock`, `munlock`: nothing to do, but the range must be mapped.
-pub fn check_mapped([address, len, ..]: Arguments) -> Outcome {
+/// The range must be mapped.
+fn check_mapped([address, len, ..]: Arguments) -> Outcome {
     let start = VirtAddr(address).page_base();
     let range = range_of(start.0, len.saturating_add(address - start.0)).map_err(|_| Errno::ENOMEM)?;
     if range.is_empty() || current().process.space().borrow().vmas().covers(range) {

@@ -12,6 +12,7 @@ pub mod io;
 pub mod limits;
 mod locks;
 mod memory;
+mod mlock;
 mod names;
 mod poll;
 mod process;
