@@ -4,7 +4,7 @@ use crate::Errno;
 use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
 
 /// A mounted file system, by the order of mounting.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -98,9 +98,24 @@ impl FileType {
     }
 }
 
-/// What the handles on a file in memory share: how many open files and mappings may write it, or, below zero, how many programs
-/// execute it. Both at once there are not (ETXTBSY).
-pub(crate) type Pin = Arc<AtomicI32>;
+/// What the handles on a file in memory share.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    /// How many open files and mappings may write it, or, below zero, how many programs execute it. Both at once there are not
+    /// (ETXTBSY).
+    uses: AtomicI32,
+    /// It has lost its last name.
+    is_unlinked: AtomicBool,
+}
+
+impl Shared {
+    /// The file has lost its last name.
+    pub(crate) fn set_unlinked(&self) {
+        self.is_unlinked.store(true, Relaxed);
+    }
+}
+
+pub(crate) type Pin = Arc<Shared>;
 
 /// A right to write a file in memory, or to execute it, until it is dropped.
 #[derive(Debug)]
@@ -111,17 +126,22 @@ pub struct FileUse {
 
 impl FileUse {
     fn new(pin: &Pin, count: i32) -> Result<Rc<FileUse>, Errno> {
-        if pin.load(Relaxed).signum() * count < 0 {
+        if pin.uses.load(Relaxed).signum() * count < 0 {
             return Err(Errno::ETXTBSY);
         }
-        pin.fetch_add(count, Relaxed);
+        pin.uses.fetch_add(count, Relaxed);
         Ok(Rc::new(FileUse { pin: pin.clone(), count }))
+    }
+
+    /// Whether the file has lost its last name.
+    pub fn is_unlinked(&self) -> bool {
+        self.pin.is_unlinked.load(Relaxed)
     }
 }
 
 impl Drop for FileUse {
     fn drop(&mut self) {
-        self.pin.fetch_sub(self.count, Relaxed);
+        self.pin.uses.fetch_sub(self.count, Relaxed);
     }
 }
 
@@ -153,6 +173,10 @@ impl Inode {
     pub fn use_for_executing(&self) -> Result<Option<Rc<FileUse>>, Errno> {
         self.pin.as_ref().map(|pin| FileUse::new(pin, -1)).transpose()
     }
+    /// Whether it had a name and has none any more.
+    pub fn is_unlinked(&self) -> bool {
+        self.pin.as_ref().is_some_and(|pin| pin.is_unlinked.load(Relaxed))
+    }
     /// Whether it is a directory.
     pub fn is_dir(&self) -> bool {
         self.file_type == FileType::Directory
@@ -174,4 +198,24 @@ pub struct Location {
     pub inode: Inode,
     /// Its absolute path, without `.`, `..` or a trailing slash. It may be longer than any path that a call takes.
     pub path: Rc<Vec<u8>>,
+}
+
+impl Location {
+    /// What `/proc` calls the file. ENOMEM.
+    pub fn name(&self) -> Result<Vec<u8>, Errno> {
+        name_of_now(&self.path, self.inode.is_unlinked())
+    }
+}
+
+/// What `/proc` puts behind the path of a file that has lost its name.
+pub(crate) const DELETED: &[u8] = b" (deleted)";
+
+/// What `/proc` calls a file with this path. ENOMEM.
+pub fn name_of_now(path: &[u8], is_unlinked: bool) -> Result<Vec<u8>, Errno> {
+    let suffix = if is_unlinked { DELETED } else { b"" };
+    let mut name = Vec::new();
+    name.try_reserve_exact(path.len() + suffix.len()).map_err(|_| Errno::ENOMEM)?;
+    name.extend_from_slice(path);
+    name.extend_from_slice(suffix);
+    Ok(name)
 }

@@ -41,7 +41,7 @@ pub use device::{Device, RandomSource};
 pub use dirent::{DirEntry, DirentWriter};
 pub use ext4::Ext4;
 pub use flags::{OpenFlags, Readiness};
-pub use inode::{FileId, FileSystemId, FileType, FileUse, Inode, Location};
+pub use inode::{FileId, FileSystemId, FileType, FileUse, Inode, Location, name_of_now};
 pub use locks::{FileLock, FileLocks, Holder, LAST_BYTE, LockKind, Lockable};
 pub use open_file::{MemoryView, Object, OpenFile, OpenFileId, OpenFiles, Whence};
 pub use permission::Identity;

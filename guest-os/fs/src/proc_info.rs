@@ -1,6 +1,6 @@
 //! What `/proc` (and the clock of tmpfs) asks the kernel.
 
-use crate::{Errno, FileId, Identity, Text, Timestamp};
+use crate::{Errno, FileId, Identity, Location, Text, Timestamp};
 use alloc::vec::Vec;
 
 /// The kernel's answers for `/proc`. Called while the VFS is locked: the answers must not need the VFS.
@@ -50,6 +50,8 @@ pub trait ProcInfo: Send {
     fn each_descriptor(&self, pid: u32, visit: &mut dyn FnMut(u32) -> bool);
     /// What `readlink` says of a descriptor: a path, `pipe:[7]`, …. ENOENT when it is not open.
     fn descriptor(&self, pid: u32, descriptor: u32) -> Result<Vec<u8>, Errno>;
+    /// The file behind a descriptor of the running process; `None` where it is no file of a file system.
+    fn location(&self, descriptor: u32) -> Option<Location>;
     /// The system's numbers.
     fn system(&self) -> SystemInfo;
 }
@@ -161,6 +163,8 @@ pub struct MapInfo<'a> {
     pub file: Option<FileId>,
     /// Its path, or `[heap]`, `[stack]`, or nothing.
     pub name: &'a [u8],
+    /// The file has lost that name, and has no other.
+    pub is_deleted: bool,
 }
 
 /// What is in memory of a mapping, in pages.

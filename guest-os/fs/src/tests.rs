@@ -1,8 +1,8 @@
 //! What the tests share: images made by `mke2fs`, a device that counts its reads, files in the host's memory, a process table.
 
 use crate::{
-    BlockDevice, DeviceError, Errno, FileId, FileMemory, Identity, MapInfo, MapUse, ProcInfo, ProcessInfo,
-    SystemInfo, Text, Timestamp,
+    BlockDevice, DeviceError, Errno, FileId, FileMemory, Identity, Location, MapInfo, MapUse, ProcInfo,
+    ProcessInfo, SystemInfo, Text, Timestamp,
 };
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -172,6 +172,11 @@ impl FileMemory for HostFiles {
     }
 }
 
+std::thread_local! {
+    /// The file behind descriptor 3 of process 7, if it is one.
+    pub(crate) static OPENED: std::cell::RefCell<Option<Location>> = const { std::cell::RefCell::new(None) };
+}
+
 /// Processes 1 and 7, which has a second thread, 9; 7 is running.
 pub(crate) struct Processes;
 
@@ -260,6 +265,9 @@ impl ProcInfo for Processes {
             ..MapUse::default()
         };
         self.each_map(pid, &mut |map| visit(map, &used))
+    }
+    fn location(&self, descriptor: u32) -> Option<Location> {
+        OPENED.with_borrow(|opened| opened.clone()).filter(|_| descriptor == 3)
     }
     fn limits(&self, _: u32) -> Option<[(u64, u64); 16]> {
         let mut limits = [(u64::MAX, u64::MAX); 16];

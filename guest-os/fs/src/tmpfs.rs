@@ -436,6 +436,7 @@ impl Tmpfs {
         node.nlink = node.nlink.saturating_sub(links);
         node.ctime = now;
         if node.nlink == 0 {
+            node.pin.set_unlinked();
             self.orphans.insert(ino);
         }
         Ok(())

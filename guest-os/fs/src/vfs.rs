@@ -34,7 +34,7 @@ const SHM: FileSystemId = FileSystemId(4);
 pub enum Opened {
     /// A new open file, to be entered into [`crate::OpenFiles`].
     New(OpenFile),
-    /// `/proc/self/fd/N` (also `/dev/stdin`, `/dev/fd/N`): the caller's own descriptor N, to be duplicated.
+    /// `/proc/self/fd/N` (also `/dev/stdin`, `/dev/fd/N`) of what is no file, as a pipe: the caller's own descriptor N, to be duplicated.
     SameAs(u32),
 }
 

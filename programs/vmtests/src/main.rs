@@ -25,6 +25,7 @@ mod hostile;
 mod locked;
 mod locks;
 mod memory;
+mod nameless;
 mod pipes;
 mod processes;
 mod raw;
@@ -103,6 +104,7 @@ const FAMILIES: &[&[Test]] = &[
     pipes::TESTS,
     files::TESTS,
     transfers::TESTS,
+    nameless::TESTS,
     locks::TESTS,
     users::TESTS,
     rights::TESTS,

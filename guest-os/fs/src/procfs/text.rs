@@ -1,5 +1,6 @@
 //! What the files of `/proc` say, in Linux's formats (proc(5)).
 
+use crate::inode::DELETED;
 use crate::{Errno, MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, Text};
 use alloc::format;
 use alloc::string::ToString;
@@ -179,6 +180,7 @@ fn map_line(map: &MapInfo<'_>, out: &mut Text) -> Result<(), Errno> {
     let text = if map.name.is_empty() { text } else { format!("{text:<73}") };
     out.push(text.as_bytes())?;
     out.push(map.name)?;
+    out.push(if map.is_deleted { DELETED } else { b"" })?;
     out.push(b"\n")
 }
 

@@ -18,11 +18,21 @@ impl Vfs {
         }
         let is_exclusive = creates && flags.contains(OpenFlags::EXCL);
         let keeps_link = flags.contains(OpenFlags::NOFOLLOW) || is_exclusive;
-        let walked = self.walk(at, path, if keeps_link { LastLink::Keep } else { LastLink::Follow })?;
-        if let Some(descriptor) = walked.own_descriptor {
-            return Ok(Opened::SameAs(descriptor));
+        let walked = match path {
+            [.., b'/'] if creates => self.walk_to_name(at, path)?,
+            _ => self.walk(at, path, if keeps_link { LastLink::Keep } else { LastLink::Follow })?,
+        };
+        if creates && walked.wants_dir && !matches!(walked.name.as_slice(), b"" | b"." | b"..") {
+            return Err(Errno::EISDIR);
         }
-        let inode = match walked.target {
+        let (target, path) = match walked.own_descriptor {
+            None => (walked.target, Rc::new(walked.path)),
+            Some(descriptor) => match self.behind(descriptor, walked.wants_dir)? {
+                None => return Ok(Opened::SameAs(descriptor)),
+                Some(location) => (Some(location.inode), location.path),
+            },
+        };
+        let inode = match target {
             Some(_) if is_exclusive => return Err(Errno::EEXIST),
             Some(found) if creates && found.is_dir() => return Err(Errno::EISDIR),
             Some(found) => {
@@ -30,10 +40,9 @@ impl Vfs {
                 found
             }
             None if !creates => return Err(Errno::ENOENT),
-            None if walked.wants_dir => return Err(Errno::EISDIR),
             None => self.create(&walked.dir, &walked.name, NewFile::Regular { mode })?,
         };
-        self.open_found(Location { inode, path: Rc::new(walked.path) }, flags).map(Opened::New)
+        self.open_found(Location { inode, path }, flags).map(Opened::New)
     }
 
     /// Whether a file that is there may be opened like this, as far as permissions go.

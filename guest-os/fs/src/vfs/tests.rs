@@ -2,7 +2,7 @@
 #![allow(clippy::cast_possible_truncation)] // the tests run on 64-bit hosts, with small numbers
 
 use super::*;
-use crate::tests::{HostFiles, MemoryDevice, Processes, Random, Scratch, mke2fs};
+use crate::tests::{HostFiles, MemoryDevice, OPENED, Processes, Random, Scratch, mke2fs};
 use crate::{OpenFiles, Whence};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -147,7 +147,7 @@ fn paths_resolve_as_on_linux() {
         ("/", "proc/self/exe", Keep, Ok("/proc/7/exe")),
         ("/", "proc/self/exe", Follow, Ok("/usr/bin/sh")),
         ("/", "proc/self/cwd/..", Follow, Ok("/")),
-        ("/", "proc/self/fd/0", Follow, Ok("/dev/null")),
+        ("/", "proc/self/fd/0", Follow, Err(Errno::ENOENT)),
         ("/", "proc/self/fd/3", Follow, Err(Errno::ENOENT)),
         ("/", "proc/self/fd/3", Keep, Ok("/proc/7/fd/3")),
         ("/", "proc/self/fd/4", Keep, Err(Errno::ENOENT)),
@@ -204,6 +204,27 @@ fn open_flags_mean_what_they_mean_on_linux() {
     let opened = world.vfs.open(&root, b"/dev/stdin", READ, 0).unwrap();
     assert!(matches!(opened, Opened::SameAs(0)));
     assert!(matches!(world.vfs.open(&root, b"/dev/fd/3", READ, 0), Ok(Opened::SameAs(3))));
+}
+
+#[test]
+fn a_descriptor_of_ones_own_leads_to_its_file() {
+    let mut world = world();
+    world.write("/tmp/file", "text").unwrap();
+    let first = world.open("/tmp/file", OpenFlags::RDWR).unwrap();
+    world.vfs.unlink(&world.vfs.root(), b"/tmp/file").unwrap();
+    let location = first.location.clone().unwrap();
+    assert_eq!(location.name().unwrap(), b"/tmp/file (deleted)");
+    OPENED.set(Some(location.clone()));
+    // A new open file, with an access mode of its own; another file of that name is another file.
+    world.write("/tmp/file", "other").unwrap();
+    let again = world.open("/proc/self/fd/3", OpenFlags::empty()).unwrap();
+    assert_eq!((again.inode(), again.flags), (first.inode(), OpenFlags::empty()));
+    assert_eq!(world.at("/dev/fd/3").inode, location.inode);
+    assert_eq!(world.open("/proc/self/fd/3/", OpenFlags::empty()).err(), Some(Errno::ENOTDIR));
+    world.open("/proc/self/fd/3", OpenFlags::WRONLY | OpenFlags::TRUNC).unwrap();
+    assert_eq!(world.vfs.stat(&location.inode).unwrap().size, 0);
+    assert_eq!(world.read("/tmp/file").unwrap(), "other");
+    OPENED.set(None);
 }
 
 #[test]

@@ -51,15 +51,10 @@ impl Vfs {
     /// Resolves `path`, from `at` unless it is absolute. ELOOP after 40 symbolic links.
     pub fn resolve(&mut self, at: &Location, path: &[u8], last: LastLink) -> Result<Location, Errno> {
         let walked = self.walk(at, path, last)?;
-        let inode = walked.target.ok_or(Errno::ENOENT)?;
-        if walked.own_descriptor.is_some() && last == LastLink::Follow {
-            // A file that has a path is found by it; pipes and streams have none.
-            let target = self.readlink(&inode)?;
-            if target.first() != Some(&b'/') {
-                return Err(Errno::ENOENT);
-            }
-            return self.resolve(&self.root(), &target, LastLink::Keep);
+        if let Some(descriptor) = walked.own_descriptor {
+            return self.behind(descriptor, walked.wants_dir)?.ok_or(Errno::ENOENT);
         }
+        let inode = walked.target.ok_or(Errno::ENOENT)?;
         Ok(Location { inode, path: Rc::new(walked.path) })
     }
 
@@ -180,7 +175,7 @@ impl Vfs {
     }
 
     /// Like [`Vfs::walk`], but a link in the last place is kept even if a slash follows it.
-    fn walk_to_name(&mut self, at: &Location, path: &[u8]) -> Result<Walked, Errno> {
+    pub(super) fn walk_to_name(&mut self, at: &Location, path: &[u8]) -> Result<Walked, Errno> {
         let trimmed = path.len() - path.iter().rev().take_while(|&&byte| byte == b'/').count();
         if trimmed == 0 {
             return self.walk(at, path, LastLink::Keep);
@@ -248,6 +243,13 @@ impl Vfs {
             }
         };
         Ok(Inode { id, file_type, pin })
+    }
+
+    /// The file behind one's own descriptor itself, whatever its path leads to by now; pipes and streams are none.
+    pub(super) fn behind(&self, descriptor: u32, wants_dir: bool) -> Result<Option<Location>, Errno> {
+        let location = self.info.location(descriptor);
+        let is_wrong = |location: &Location| wants_dir && !location.inode.is_dir();
+        if location.as_ref().is_some_and(is_wrong) { Err(Errno::ENOTDIR) } else { Ok(location) }
     }
 
     fn own_descriptor(&self, inode: &Inode) -> Option<u32> {

@@ -11,8 +11,8 @@ use crate::processes::wait::scheduler;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use fs::{
-    Errno, Identity, MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, SystemInfo, Text, Timestamp,
-    try_to_vec,
+    Errno, Identity, Location, MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, SystemInfo, Text, Timestamp,
+    name_of_now, try_to_vec,
 };
 use isa::Vpn;
 use isa::paging::PteFlags;
@@ -98,10 +98,13 @@ impl ProcInfo for KernelFacts {
         process::find(pid).map_or(Ok(()), |p| out.push(&p.program.borrow().environment))
     }
     fn exe(&self, pid: u32) -> Result<Vec<u8>, Errno> {
-        try_to_vec(&process::find(pid).ok_or(Errno::ENOENT)?.program.borrow().path)
+        let process = process::find(pid).ok_or(Errno::ENOENT)?;
+        let program = process.program.borrow();
+        let is_unlinked = program.executing.as_ref().is_some_and(|executing| executing.is_unlinked());
+        name_of_now(&program.path, is_unlinked)
     }
     fn cwd(&self, pid: u32) -> Result<Vec<u8>, Errno> {
-        try_to_vec(&process::find(pid).ok_or(Errno::ENOENT)?.cwd().path)
+        process::find(pid).ok_or(Errno::ENOENT)?.cwd().name()
     }
     fn each_map(
         &self,
@@ -136,6 +139,10 @@ impl ProcInfo for KernelFacts {
         let files = process::find(pid).and_then(|process| process.files_if_any()).ok_or(Errno::ENOENT)?;
         let id = files.borrow().get(descriptor).map_err(|_| Errno::ENOENT)?;
         name_of(open_files().get(id))
+    }
+    fn location(&self, descriptor: u32) -> Option<Location> {
+        let id = current().process.files_if_any()?.borrow().get(descriptor).ok()?;
+        open_files().get(id).location.clone()
     }
     fn system(&self) -> SystemInfo {
         let counts = mem::memory().frames().counts();
@@ -258,6 +265,7 @@ fn map_info(vma: &Vma) -> MapInfo<'_> {
         offset,
         file,
         name: vma.name.as_bytes(),
+        is_deleted: vma.file().is_some_and(pages::is_unlinked),
     }
 }
 
@@ -305,7 +313,7 @@ fn use_of(space: &AddressSpace, vma: &Vma) -> MapUse {
 /// What `readlink` says of a descriptor.
 fn name_of(file: &fs::OpenFile) -> Result<Vec<u8>, Errno> {
     Ok(match (&file.location, &file.object) {
-        (Some(location), _) => try_to_vec(&location.path)?,
+        (Some(location), _) => location.name()?,
         (None, fs::Object::Pipe { pipe, .. }) => alloc::format!("pipe:[{}]", pipe.0).into_bytes(),
         (None, fs::Object::Device(fs::Device::Stdio { is_terminal: true, .. })) => b"/dev/tty".to_vec(),
         (None, fs::Object::Device(fs::Device::Stdio { stream, .. })) => {

@@ -66,6 +66,11 @@ pub fn hold(number: FileId, inode: &Inode) {
     FILES.get_mut().mapped.entry(number).or_insert_with(|| inode.clone());
 }
 
+/// Whether a mapped file has lost its name.
+pub fn is_unlinked(number: FileId) -> bool {
+    FILES.get_mut().mapped.get(&number).is_some_and(|(inode, _)| inode.is_unlinked())
+}
+
 /// Drops the handles on files that nothing maps any more, and the contents of those without a name.
 pub fn release_unmapped_files() {
     let mut from = FileId(0);

@@ -1,0 +1,130 @@
+//! Files by their descriptors: what `/proc` calls those that lose their names, descriptors that are opened anew, holes and data, and
+//! offsets that are no places.
+
+use core::ffi::CStr;
+
+use rt::abi::general as g;
+use rt::os;
+use rt::{PAGE_SIZE, Result};
+
+use crate::check::Outcome;
+use crate::exec::unlink;
+use crate::memory::{READ_WRITE, mmap, munmap, temporary};
+use crate::raw::{peek, sys};
+use crate::{check, check_eq, check_error, tests};
+
+tests! {
+    names_of_deleted_files, descriptors_are_opened_anew, folders_are_not_created,
+}
+
+const PATH: &CStr = c"/dev/shm/vmtests.nameless";
+
+/// `/proc/self/fd/FD`, ended by NUL.
+fn of_descriptor(fd: i32) -> [u8; 32] {
+    let mut path = [0; 32];
+    path[..14].copy_from_slice(b"/proc/self/fd/");
+    let digits = if fd < 10 { 1 } else { 2 };
+    path[14] = b'0' + (if fd < 10 { fd } else { fd / 10 }) as u8;
+    path[15] = if digits == 1 { 0 } else { b'0' + (fd % 10) as u8 };
+    path
+}
+
+fn memfd() -> Result<i32> {
+    sys(g::__NR_memfd_create, [c"nameless".as_ptr() as usize, 0]).map(|fd| fd as i32)
+}
+
+fn size(fd: i32) -> Result<usize> {
+    os::lseek(fd, 0, g::SEEK_END)
+}
+
+fn truncate(fd: i32, len: usize) -> Result<usize> {
+    sys(g::__NR_ftruncate, [fd as usize, len])
+}
+
+fn at_cwd() -> usize {
+    (g::AT_FDCWD as isize).cast_unsigned()
+}
+
+fn link_of<'a>(fd: i32, target: &'a mut [u8]) -> Result<&'a [u8]> {
+    let path = of_descriptor(fd);
+    let arguments = [at_cwd(), path.as_ptr() as usize, target.as_mut_ptr() as usize, target.len()];
+    let len = sys(g::__NR_readlinkat, arguments)?;
+    Ok(&core::hint::black_box(target)[..len])
+}
+
+/// Whether `/proc/self/maps` has this text.
+fn is_in_maps(text: &[u8]) -> Result<bool> {
+    let fd = os::open(c"/proc/self/maps", g::O_RDONLY, 0)?;
+    let mut maps = [0; 8192];
+    let mut len = 0;
+    loop {
+        match os::read(fd, &mut maps[len..])? {
+            0 => break,
+            count => len += count,
+        }
+    }
+    os::close(fd)?;
+    Ok(maps[..len].windows(text.len()).any(|window| window == text))
+}
+
+fn names_of_deleted_files() -> Outcome {
+    let fd = temporary(PATH, b"text")?;
+    let mut target = [0; 64];
+    let path = PATH.to_bytes();
+    check_eq!(link_of(fd, &mut target)?, path);
+    let at = mmap(0, PAGE_SIZE, READ_WRITE, g::MAP_SHARED, fd, 0)?;
+    check!(is_in_maps(b" /dev/shm/vmtests.nameless\n")?);
+    unlink(PATH)?;
+    check_eq!(link_of(fd, &mut target)?, b"/dev/shm/vmtests.nameless (deleted)");
+    check!(is_in_maps(b" /dev/shm/vmtests.nameless (deleted)\n")?);
+    munmap(at, PAGE_SIZE)?;
+    Ok(())
+}
+
+/// Opens, cuts and looks at `fd` by its name in `/proc`.
+fn open_anew(fd: i32) -> Outcome {
+    let path = of_descriptor(fd);
+    let by_path = |flags: u32| sys(g::__NR_openat, [at_cwd(), path.as_ptr() as usize, flags as usize, 0]);
+    os::lseek(fd, 2, g::SEEK_SET)?;
+    let reader = by_path(g::O_RDONLY)? as i32;
+    let mut bytes = [0; 8];
+    // An offset and an access mode of its own.
+    check_eq!(os::read(reader, &mut bytes)?, 4);
+    check_eq!(&bytes[..4], b"text");
+    check_eq!(os::lseek(fd, 0, g::SEEK_CUR)?, 2);
+    check_error!(os::write(reader, b"x"), EBADF);
+    check_eq!(sys(g::__NR_truncate, [path.as_ptr() as usize, 5000])?, 0);
+    check_eq!(size(reader)?, 5000);
+    let mut stat = [0u64; 16];
+    sys(g::__NR_newfstatat, [at_cwd(), path.as_ptr() as usize, stat.as_mut_ptr() as usize, 0])?;
+    check_eq!(core::hint::black_box(&stat)[6], 5000);
+    let writer = by_path(g::O_WRONLY | g::O_TRUNC)? as i32;
+    check_eq!(size(reader)?, 0);
+    check_eq!(os::write(writer, b"!")?, 1);
+    check_eq!(size(fd)?, 1);
+    os::close(reader)?;
+    os::close(writer)?;
+    Ok(())
+}
+
+fn descriptors_are_opened_anew() -> Outcome {
+    let fd = memfd()?;
+    os::write(fd, b"text")?;
+    open_anew(fd)?;
+    let fd = temporary(PATH, b"text")?;
+    unlink(PATH)?;
+    // Another file that has its name since then is another file.
+    let other = temporary(PATH, b"other")?;
+    open_anew(fd)?;
+    check_eq!(size(other)?, 5);
+    unlink(PATH)?;
+    Ok(())
+}
+
+fn folders_are_not_created() -> Outcome {
+    let create = |path: &CStr, flags: u32| os::open(path, g::O_CREAT | flags, 0o600);
+    check_error!(create(c"/dev/shm/", g::O_EXCL), EISDIR);
+    check_error!(create(c"/dev/shm/vmtests.none/", 0), EISDIR);
+    check_error!(create(c"/dev/shm/.", g::O_EXCL), EEXIST);
+    Ok(())
+}
