@@ -175,7 +175,7 @@ fn mmap_past_any_file() -> Outcome {
     // The last byte of a file has a number that is not negative; pages are counted by what an unsigned long holds.
     let (fd, _) = program_file()?;
     let eight = 8 * PAGE_SIZE;
-    let last = (i64::MAX as usize + 1) - eight;
+    let last = (i64::MAX as usize - eight) / PAGE_SIZE * PAGE_SIZE;
     check_error!(mmap(0, eight, PROT_READ, g::MAP_PRIVATE, fd, PAGE_SIZE.wrapping_neg()), EOVERFLOW);
     check_error!(mmap(0, eight, PROT_READ, g::MAP_PRIVATE, fd, last + PAGE_SIZE), EOVERFLOW);
     check_error!(mmap(0, eight, READ_WRITE, PRIVATE, -1, PAGE_SIZE.wrapping_neg()), EOVERFLOW);

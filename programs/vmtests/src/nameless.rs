@@ -14,7 +14,7 @@ use crate::raw::{peek, sys};
 use crate::{check, check_eq, check_error, tests};
 
 tests! {
-    names_of_deleted_files, descriptors_are_opened_anew, folders_are_not_created,
+    names_of_deleted_files, descriptors_are_opened_anew, folders_are_not_created, offsets_have_an_end,
 }
 
 const PATH: &CStr = c"/dev/shm/vmtests.nameless";
@@ -39,6 +39,10 @@ fn size(fd: i32) -> Result<usize> {
 
 fn truncate(fd: i32, len: usize) -> Result<usize> {
     sys(g::__NR_ftruncate, [fd as usize, len])
+}
+
+fn write_at(fd: i32, bytes: &[u8], offset: usize) -> Result<usize> {
+    sys(g::__NR_pwrite64, [fd as usize, bytes.as_ptr() as usize, bytes.len(), offset])
 }
 
 fn at_cwd() -> usize {
@@ -126,5 +130,33 @@ fn folders_are_not_created() -> Outcome {
     check_error!(create(c"/dev/shm/", g::O_EXCL), EISDIR);
     check_error!(create(c"/dev/shm/vmtests.none/", 0), EISDIR);
     check_error!(create(c"/dev/shm/.", g::O_EXCL), EEXIST);
+    Ok(())
+}
+
+fn offsets_have_an_end() -> Outcome {
+    let fd = memfd()?;
+    let far = 1 << 41;
+    check_eq!(write_at(fd, b"x", far)?, 1);
+    check_eq!(size(fd)?, far + 1);
+    let last = isize::MAX as usize;
+    check_error!(write_at(fd, b"abc", last - 1), EINVAL);
+    check_error!(write_at(fd, b"abc", last), EINVAL);
+    let mut bytes = [0; 3];
+    os::lseek(fd, last as i64 - 1, g::SEEK_SET)?;
+    check_error!(os::read(fd, &mut bytes), EINVAL);
+    check_error!(os::write(fd, b"ab"), EINVAL);
+    check_eq!(os::write(fd, b"a")?, 1);
+    check_eq!(size(fd)?, last);
+    // What is appended is cut to what there is room for.
+    sys(g::__NR_fcntl, [fd as usize, g::F_SETFL as usize, g::O_APPEND as usize])?;
+    os::lseek(fd, 0, g::SEEK_SET)?;
+    check_error!(os::write(fd, b"abc"), EFBIG);
+    truncate(fd, last - 2)?;
+    check_eq!(os::write(fd, b"abc")?, 2);
+    truncate(fd, 0)?;
+    check_error!(sys(g::__NR_pread64, [fd as usize, bytes.as_mut_ptr() as usize, 3, last]), EINVAL);
+    let at = |offset: usize| mmap(0, PAGE_SIZE, g::PROT_READ, g::MAP_SHARED, fd, offset);
+    check_error!(at(last - (PAGE_SIZE - 1)), EOVERFLOW);
+    at(last - (2 * PAGE_SIZE - 1))?;
     Ok(())
 }

@@ -18,7 +18,7 @@ use crate::processes::thread::Thread;
 use crate::processes::wait::{self, Channel, WaitOutcome};
 use ::proc::{SigInfo, Signal};
 use alloc::vec::Vec;
-use fs::{Device, Errno, Inode, Object, OpenFile, OpenFileId, OpenFlags, PipeId, PipeOutcome};
+use fs::{Device, Errno, Inode, LAST_BYTE, Object, OpenFile, OpenFileId, OpenFlags, PipeId, PipeOutcome};
 use isa::PAGE_SIZE;
 
 /// Bytes moved in one piece: what the thread's scratch page holds.
@@ -113,16 +113,19 @@ fn spans(vector: u64, count: u64) -> Result<Vec<Span>, Errno> {
     Ok(spans)
 }
 
-/// How much a call moves at most: all of the spans, which must be such as a program can have, or as much as one call moves.
-fn bytes_of(spans: &[Span], position: Position) -> Result<usize, Errno> {
+/// How much a call moves at most: all of the spans, which must be such as a program can have, or as much as one call moves. `current` is the
+/// file's own offset.
+fn bytes_of(spans: &[Span], position: Position, current: u64) -> Result<usize, Errno> {
     if !spans.iter().all(Span::may_be_the_users) {
         return Err(Errno::EFAULT);
     }
     let all = spans.iter().fold(0, |sum: usize, span| sum.saturating_add(span.len));
-    match position {
-        Position::At(offset) if offset.saturating_add(all as u64).cast_signed() < 0 => Err(Errno::EINVAL),
-        _ => Ok(all.min(MAX_BYTES)),
-    }
+    let offset = match position {
+        Position::At(offset) => offset,
+        Position::Current => current,
+    };
+    // The number of the last byte of a file is not negative, nor is the offset behind it.
+    if offset.saturating_add(all as u64) > LAST_BYTE { Err(Errno::EINVAL) } else { Ok(all.min(MAX_BYTES)) }
 }
 
 fn position(fd: u64, offset: u64) -> Result<Position, Errno> {
@@ -139,13 +142,12 @@ fn position(fd: u64, offset: u64) -> Result<Position, Errno> {
 type Moved = Result<usize, Stop>;
 
 fn read_spans(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
-    let shares_offset = {
+    let (all, shares_offset) = {
         let files = open_files();
         let (file, is_shared) = files.get_with_sharing(id);
         file.check_readable()?;
-        is_shared && position == Position::Current
+        (bytes_of(spans, position, file.offset)?, is_shared && position == Position::Current)
     };
-    let all = bytes_of(spans, position)?;
     let _turn = shares_offset.then(|| Turn::take(TurnAt::Offset(id)));
     let mut done = 0;
     for span in spans {
@@ -169,7 +171,7 @@ fn write_spans(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
         let files = open_files();
         let (file, is_shared) = files.get_with_sharing(id);
         file.check_writable()?;
-        let all = bytes_of(spans, position)?;
+        let all = bytes_of(spans, position, file.offset)?;
         if let Object::Device(Device::Null | Device::Zero) = file.object {
             // Nothing of the program's memory is looked at.
             return Ok(all as u64);
@@ -408,11 +410,6 @@ fn write_memory(inode: &Inode, offset: u64, bytes: &[u8]) -> Moved {
     Ok(done)
 }
 
-fn check_file_size(offset: u64) -> Result<(), Errno> {
-    const MAX_FILE_BYTES: u64 = 1 << 40;
-    if offset < MAX_FILE_BYTES { Ok(()) } else { Err(Errno::EFBIG) }
-}
-
 fn write_console(stream: u64, bytes: &[u8]) -> Moved {
     match console::write(stream, bytes) {
         Err(Errno::EPIPE) => broken_pipe(&current()),
@@ -532,8 +529,11 @@ fn send(id: OpenFileId, file: &OpenFile, bytes: &[u8], position: Position) -> Mo
                 Position::Current => file.offset,
                 Position::At(offset) => offset,
             };
-            check_file_size(offset)?;
-            let count = write_memory(inode, offset, bytes)?;
+            let room = length(LAST_BYTE.saturating_sub(offset));
+            if room == 0 {
+                return Err(Errno::EFBIG.into());
+            }
+            let count = write_memory(inode, offset, &bytes[..bytes.len().min(room)])?;
             if position == Position::Current {
                 open_files().get_mut(id).offset = offset + count as u64;
             }

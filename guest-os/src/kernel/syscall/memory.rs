@@ -144,8 +144,8 @@ fn validate(flags: u32, fd: u64) -> Result<(), Errno> {
     }
 }
 
-/// Pages of the longest file: the number of its last byte is not negative.
-const MAX_FILE_PAGES: u64 = (1 << 63) / PAGE_SIZE;
+/// Whole pages of the longest file.
+const MAX_FILE_PAGES: u64 = i64::MAX.cast_unsigned() / PAGE_SIZE;
 
 fn placement(address: VirtAddr, flags: u32) -> Result<Placement, Errno> {
     let fixed = flags & (linux::MAP_FIXED | linux::MAP_FIXED_NOREPLACE);
