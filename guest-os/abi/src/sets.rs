@@ -149,10 +149,29 @@ pub const WHENCE: FlagSet = choice(
         taken("SEEK_SET", 0),
         taken("SEEK_CUR", 1),
         taken("SEEK_END", 2),
-        declined("SEEK_DATA", 3),
-        declined("SEEK_HOLE", 4),
+        taken("SEEK_DATA", 3),
+        taken("SEEK_HOLE", 4),
     ],
 );
+
+/// What becomes of a range of a file.
+pub const FALLOCATE: FlagSet = FlagSet {
+    // Bits without a name are for the call to judge: EOPNOTSUPP.
+    choice_bits: 0xffff_ff80,
+    choices: &[taken("FALLOC_FL_ALLOCATE_RANGE", 0)],
+    ..strict(
+        "fallocate",
+        &[
+            taken("FALLOC_FL_KEEP_SIZE", 1),
+            taken("FALLOC_FL_PUNCH_HOLE", 2),
+            declined("FALLOC_FL_NO_HIDE_STALE", 4),
+            declined("FALLOC_FL_COLLAPSE_RANGE", 8),
+            declined("FALLOC_FL_ZERO_RANGE", 0x10),
+            declined("FALLOC_FL_INSERT_RANGE", 0x20),
+            declined("FALLOC_FL_UNSHARE_RANGE", 0x40),
+        ],
+    )
+};
 
 /// What `access` asks for.
 pub const ACCESS: FlagSet = FlagSet {

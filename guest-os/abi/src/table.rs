@@ -32,6 +32,7 @@ macro_rules! each_call {
             44 fstatfs(fd: Fd, buffer: Out(Statfs));
             45 truncate(path: Path, length: Offset);
             46 ftruncate(fd: Fd, length: Offset);
+            47 fallocate(fd: Fd, mode: Flags(&sets::FALLOCATE), offset: Offset, length: Offset) "tmpfs only";
             48 faccessat(dirfd: DirFd, path: Path, mode: Flags(&sets::ACCESS));
             49 chdir(path: Path);
             50 fchdir(fd: Fd);
@@ -241,7 +242,7 @@ const ABSENT: &[(u32, &str)] = &[
     (18, "lookup_dcookie"), (19, "eventfd2"), (20, "epoll_create1"), (21, "epoll_ctl"), (22, "epoll_pwait"),
     (26, "inotify_init1"), (27, "inotify_add_watch"), (28, "inotify_rm_watch"), (30, "ioprio_set"),
     (31, "ioprio_get"), (33, "mknodat"), (39, "umount2"), (40, "mount"), (41, "pivot_root"), (42, "nfsservctl"),
-    (47, "fallocate"), (51, "chroot"), (58, "vhangup"), (60, "quotactl"), (74, "signalfd4"), (75, "vmsplice"),
+    (51, "chroot"), (58, "vhangup"), (60, "quotactl"), (74, "signalfd4"), (75, "vmsplice"),
     (76, "splice"), (77, "tee"), (84, "sync_file_range"), (85, "timerfd_create"), (86, "timerfd_settime"),
     (87, "timerfd_gettime"), (89, "acct"), (90, "capget"), (91, "capset"), (92, "personality"),
     (97, "unshare"), (104, "kexec_load"), (105, "init_module"), (106, "delete_module"),

@@ -1,6 +1,7 @@
 //! The kernel's side: the block device below ext4, the contents of tmpfs's files, and where a page of a file on disk lies.
 
 use crate::FileId;
+use core::ops::Range;
 
 /// A device read that failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,6 +35,12 @@ pub trait FileMemory: Send {
     fn write(&mut self, file: FileId, offset_bytes: u64, bytes: &[u8]) -> usize;
     /// Cuts the file, or makes it longer by zeros that take no memory.
     fn set_len(&mut self, file: FileId, len_bytes: u64);
+    /// The first page from `page` on that takes memory, if the file has one; what lies between is a hole.
+    fn next_page(&self, file: FileId, page: u64) -> Option<u64>;
+    /// Gives memory to those of the pages that have none. All of them lie before the end. Returns whether there was enough.
+    fn fill_holes(&mut self, file: FileId, pages: Range<u64>) -> bool;
+    /// Makes a hole of what is there: whole pages take no memory any more, and of others this part becomes zeros.
+    fn punch_hole(&mut self, file: FileId, bytes: Range<u64>);
     /// The file is gone.
     fn remove(&mut self, file: FileId);
     /// Pages that all files may take, and pages that are left of them, for `statfs`.

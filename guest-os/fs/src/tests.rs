@@ -8,6 +8,7 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -162,6 +163,24 @@ impl FileMemory for HostFiles {
         file.bytes.resize(len, 0);
         file.pages.retain(|page| *page < len.div_ceil(4096));
         self.in_use.store(self.pages(), Ordering::Relaxed);
+    }
+    fn next_page(&self, file: FileId, page: u64) -> Option<u64> {
+        let from = usize::try_from(page).unwrap();
+        self.files.get(&file)?.pages.range(from..).next().map(|&page| page as u64)
+    }
+    fn fill_holes(&mut self, file: FileId, pages: Range<u64>) -> bool {
+        let new = pages.map(|page| usize::try_from(page).unwrap());
+        self.files.entry(file).or_default().pages.extend(new);
+        self.in_use.store(self.pages(), Ordering::Relaxed);
+        self.pages() <= self.limit
+    }
+    fn punch_hole(&mut self, file: FileId, bytes: Range<u64>) {
+        let [start, end] = [bytes.start, bytes.end].map(|at| usize::try_from(at).unwrap());
+        let file = self.files.entry(file).or_default();
+        let len = file.bytes.len();
+        file.bytes[start.min(len)..end.min(len)].fill(0);
+        let gone = start.div_ceil(4096)..end / 4096;
+        file.pages.retain(|page| !gone.contains(page));
     }
     fn remove(&mut self, file: FileId) {
         self.files.remove(&file);

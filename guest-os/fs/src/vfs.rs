@@ -21,6 +21,8 @@ use crate::{
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
+use core::ops::Range;
+use isa::PAGE_SIZE;
 pub use walk::LastLink;
 
 const EXT4: FileSystemId = FileSystemId::EXT4;
@@ -308,6 +310,43 @@ impl Vfs {
         let file = self.tmpfs_for_change(inode.id.fs)?.regular_to_change(inode.id.ino, now)?;
         self.contents.set_len(file, size);
         Ok(())
+    }
+
+    /// `fallocate` of pages that lie before the end: each takes memory from now on. ENOSPC, and then some do, maybe.
+    pub fn fill_holes(&mut self, inode: &Inode, pages: Range<u64>) -> Result<(), Errno> {
+        let now = self.info.now();
+        let file = self.tmpfs_for_change(inode.id.fs)?.regular_to_change(inode.id.ino, now)?;
+        if self.contents.fill_holes(file, pages) { Ok(()) } else { Err(Errno::ENOSPC) }
+    }
+
+    /// `fallocate` with FALLOC_FL_PUNCH_HOLE.
+    pub fn punch_hole(&mut self, inode: &Inode, bytes: Range<u64>) -> Result<(), Errno> {
+        let now = self.info.now();
+        let file = self.tmpfs_for_change(inode.id.fs)?.regular_to_change(inode.id.ino, now)?;
+        self.contents.punch_hole(file, bytes);
+        Ok(())
+    }
+
+    /// `lseek` to the next data from `offset` on, or to the next hole, of which there is one at the end. ENXIO. A file on disk is all data.
+    pub fn seek_extent(&mut self, inode: &Inode, offset: u64, wants_hole: bool) -> Result<u64, Errno> {
+        let end = self.size(inode.id)?;
+        if offset >= end {
+            return Err(Errno::ENXIO);
+        }
+        if inode.id.fs == EXT4 {
+            return Ok(if wants_hole { end } else { offset });
+        }
+        let first = offset / PAGE_SIZE;
+        let found = if wants_hole {
+            (first..).find(|&page| self.contents.next_page(inode.id, page) != Some(page))
+        } else {
+            self.contents.next_page(inode.id, first)
+        };
+        match found.map(|page| offset.max(page.saturating_mul(PAGE_SIZE))) {
+            Some(found) if found < end => Ok(found),
+            _ if wants_hole => Ok(end),
+            _ => Err(Errno::ENXIO),
+        }
     }
 
     /// Length of a regular file.

@@ -28,6 +28,11 @@ fn piece(file: FileId, offset_bytes: u64, len: usize) -> Piece {
     Piece { key: PageKey { file, index: offset_bytes / PAGE_SIZE }, offset, len: len.min(room) }
 }
 
+/// The pages that lie wholly in a range of a file.
+pub fn whole_pages(bytes: &Range<u64>) -> Range<u64> {
+    bytes.start.div_ceil(PAGE_SIZE)..bytes.end / PAGE_SIZE
+}
+
 impl<P: PhysMem> Memory<P> {
     /// The frame of a page of a file that lives in memory: the one that is there, or a new one of zeros.
     ///
@@ -107,20 +112,33 @@ impl<P: PhysMem> Memory<P> {
         if len_bytes >= self.file_len_bytes(file) {
             return self.grow_file(file, store, len_bytes);
         }
-        self.drop_pages_from(file, len_bytes.div_ceil(PAGE_SIZE));
+        self.drop_pages(file, len_bytes.div_ceil(PAGE_SIZE)..u64::MAX);
         self.zero_past_end(file, len_bytes);
         self.cache_mut().set_file(file, len_bytes, store);
     }
 
-    /// Zeros in place of what pages of a file in memory hold (MADV_REMOVE). They keep their frames, unlike in Linux.
-    pub fn zero_pages(&mut self, file: FileId, pages: Range<u64>) {
-        let mut from = pages.start;
-        while let Some(key) = self.cache().next_page(file, from).filter(|key| key.index < pages.end) {
-            if let PageLookup::Ready(frame) = self.cache().lookup(key) {
-                self.zero_from(frame, 0);
+    /// Makes a hole of a range of a file that lives in memory: its whole pages ([`whole_pages`]) leave the cache, and zeros take the place
+    /// of what it has of other pages. Address spaces that map the file are to be told
+    /// ([`AddressSpace::punch_file`](crate::AddressSpace::punch_file)): until then they keep the frames of dropped pages.
+    pub fn punch_file(&mut self, file: FileId, bytes: Range<u64>) {
+        let whole = whole_pages(&bytes);
+        self.drop_pages(file, whole.clone());
+        for index in [bytes.start / PAGE_SIZE, bytes.end / PAGE_SIZE] {
+            let key = PageKey { file, index };
+            if let (false, PageLookup::Ready(frame)) = (whole.contains(&index), self.cache().lookup(key)) {
+                let within = |at: u64| at.saturating_sub(key.offset_bytes()).min(PAGE_SIZE);
+                self.zero_part(frame, within(bytes.start)..within(bytes.end));
             }
-            from = key.index + 1;
         }
+    }
+
+    /// Gives frames to those of the pages of a file in memory that are holes. Returns whether there was memory for all.
+    pub fn fill_holes(&mut self, file: FileId, pages: Range<u64>) -> bool {
+        pages.map(|index| PageKey { file, index }).all(|key| match self.cache().lookup(key) {
+            PageLookup::Hole => self.memory_page(key).is_ok(),
+            PageLookup::NoRoom => false,
+            _ => true,
+        })
     }
 
     fn grow_file(&mut self, file: FileId, store: Store, len_bytes: u64) {

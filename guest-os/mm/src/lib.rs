@@ -21,7 +21,7 @@ extern crate alloc;
 
 pub mod address_space;
 pub mod fault;
-mod file_memory;
+pub mod file_memory;
 pub mod frame;
 pub mod layout;
 pub mod memory;

@@ -12,6 +12,7 @@ use crate::replacement::{LeastRecentlyUsed, Replacement};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
+use core::ops::Range;
 use isa::PAGE_SIZE;
 
 /// What a frame holds when its new owner gets it.
@@ -218,10 +219,14 @@ impl<P: PhysMem> Memory<P> {
 
     /// Zeroes a frame from a byte on to its end.
     pub fn zero_from(&mut self, frame: FrameId, from: u64) {
+        self.zero_part(frame, from..PAGE_SIZE);
+    }
+
+    pub(crate) fn zero_part(&mut self, frame: FrameId, bytes: Range<u64>) {
         const ZEROS: [u8; 256] = [0; 256];
-        let mut at = from;
-        while at < PAGE_SIZE {
-            let len = usize::try_from(PAGE_SIZE - at).map_or(ZEROS.len(), |left| left.min(ZEROS.len()));
+        let mut at = bytes.start;
+        while at < bytes.end {
+            let len = usize::try_from(bytes.end - at).map_or(ZEROS.len(), |left| left.min(ZEROS.len()));
             self.phys.write_bytes(frame.base().wrapping_add(at), &ZEROS[..len]);
             at += len as u64;
         }
@@ -284,14 +289,15 @@ impl<P: PhysMem> Memory<P> {
     /// All pages of the file leave the cache: it is gone, or what the cache has of it is out of date. Mappings that
     /// show a dropped page keep its frame until they are unmapped; while there are mappings, the file stays known.
     pub fn remove_file(&mut self, file: FileId) {
-        self.drop_pages_from(file, 0);
+        self.drop_pages(file, 0..u64::MAX);
         if !self.is_file_mapped(file) {
             self.cache.forget_file(file);
         }
     }
 
-    pub(crate) fn drop_pages_from(&mut self, file: FileId, index: u64) {
-        while let Some(key) = self.cache.next_page(file, index) {
+    /// Forgets the cached pages of a range of a file.
+    pub(crate) fn drop_pages(&mut self, file: FileId, pages: Range<u64>) {
+        while let Some(key) = self.cache.next_page(file, pages.start).filter(|key| key.index < pages.end) {
             if let Some(frame) = self.cache.remove(key) {
                 self.drop_page_frame(key, frame);
             }

@@ -250,7 +250,7 @@ impl PageCache {
         debug_assert!(removed.is_none_or(|f| f.pages.is_empty()));
     }
     /// The first cached page of a file from page `from` on.
-    pub(crate) fn next_page(&self, file: FileId, from: u64) -> Option<PageKey> {
+    pub fn next_page(&self, file: FileId, from: u64) -> Option<PageKey> {
         let (&index, _) = self.files.get(&file)?.pages.range(from..).next()?;
         Some(PageKey { file, index })
     }

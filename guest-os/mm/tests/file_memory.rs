@@ -6,9 +6,10 @@ mod support;
 
 use isa::{PAGE_SIZE, VirtAddr, Vpn};
 use mm::fault::FaultSignal;
+use mm::file_memory::whole_pages;
 use mm::{
-    AddressSpace, Backing, FileBacking, FileId, MapRequest, Memory, PageRange, Placement, Prot, SpaceId,
-    Store, VmaFlags,
+    AddressSpace, Backing, FileBacking, FileId, MapRequest, Memory, PageKey, PageRange, Placement, Prot,
+    SpaceId, Store, VmaFlags,
 };
 use std::collections::BTreeMap;
 use support::audit::audit;
@@ -125,6 +126,23 @@ impl World {
         self.files[file as usize].resize(len);
     }
 
+    fn punch(&mut self, file: u64, offset: usize, len: usize) {
+        let (id, bytes) = (FileId(file + 1), offset as u64..(offset + len) as u64);
+        let hole = whole_pages(&bytes);
+        self.mem.punch_file(id, bytes);
+        for process in &mut self.processes {
+            let flush = process.space.punch_file(&mut self.mem, id, &hole, |_| {});
+            self.machine.hart.fence(process.space.asid(), flush);
+        }
+        assert!(
+            hole.into_iter()
+                .all(|index| self.mem.cache().next_page(id, index) != Some(PageKey { file: id, index }))
+        );
+        let plain = &mut self.files[file as usize].bytes;
+        let end = plain.len();
+        plain[offset.min(end)..(offset + len).min(end)].fill(0);
+    }
+
     fn map(&mut self, who: usize, slot: u64, mapping: PlainMapping) {
         let backing =
             FileBacking { file: FileId(mapping.file + 1), first_page: mapping.first_page, len_bytes: None };
@@ -209,6 +227,7 @@ impl World {
             }
             6..=9 => self.read(file, offset, 3 * PAGE),
             10 | 11 => self.truncate(file, offset),
+            18 | 19 => self.punch(file, offset, 2 * PAGE + byte as usize),
             12..=14 => {
                 let first_page = self.random.below(3);
                 let pages = 1 + self.random.below(FILE_PAGES);
@@ -219,7 +238,7 @@ impl World {
             15 => self.unmap(who, slot),
             16 if self.processes.len() < SPACES => self.fork(who),
             17 if self.processes.len() > 1 => self.exit(who),
-            18..=24 => self.touch(who, slot, Some(byte)),
+            20..=25 => self.touch(who, slot, Some(byte)),
             _ => self.touch(who, slot, None),
         }
     }

@@ -134,6 +134,7 @@ fn removed_from_a_file() -> Outcome {
     let at = mmap(0, 3 * PAGE_SIZE, READ_WRITE, g::MAP_SHARED, file, 0)?;
     check_eq!(peek(at + PAGE_SIZE), 7);
     madvise(at + PAGE_SIZE, 1, g::MADV_REMOVE)?;
+    check_eq!(os::lseek(file, 0, g::SEEK_HOLE)?, PAGE_SIZE);
     check_eq!((peek(at + PAGE_SIZE - 1), peek(at + PAGE_SIZE), peek(at + 2 * PAGE_SIZE)), (7, 0, 7));
     let mut byte = [1];
     os::lseek(file, PAGE_SIZE as i64 + 5, g::SEEK_SET)?;

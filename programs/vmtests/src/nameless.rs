@@ -10,11 +10,11 @@ use rt::{PAGE_SIZE, Result};
 use crate::check::Outcome;
 use crate::exec::unlink;
 use crate::memory::{READ_WRITE, mmap, munmap, temporary};
-use crate::raw::{peek, sys};
+use crate::raw::{peek, poke, sys};
 use crate::{check, check_eq, check_error, tests};
 
 tests! {
-    names_of_deleted_files, descriptors_are_opened_anew, folders_are_not_created, offsets_have_an_end,
+    names_of_deleted_files, descriptors_are_opened_anew, folders_are_not_created, only_names_are_open, data_and_holes, @Kernel allocated_before_use, @Kernel allocation_errors, holes_are_punched, offsets_have_an_end,
 }
 
 const PATH: &CStr = c"/dev/shm/vmtests.nameless";
@@ -130,6 +130,129 @@ fn folders_are_not_created() -> Outcome {
     check_error!(create(c"/dev/shm/", g::O_EXCL), EISDIR);
     check_error!(create(c"/dev/shm/vmtests.none/", 0), EISDIR);
     check_error!(create(c"/dev/shm/.", g::O_EXCL), EEXIST);
+    Ok(())
+}
+
+fn only_names_are_open() -> Outcome {
+    temporary(PATH, b"text")?;
+    let fd = os::open(PATH, g::O_PATH, 0)?;
+    check_error!(truncate(fd, 0), EBADF);
+    check_error!(mmap(0, PAGE_SIZE, g::PROT_READ, g::MAP_SHARED, fd, 0), EBADF);
+    check_error!(sys(g::__NR_fsync, [fd as usize]), EBADF);
+    check_error!(sys(g::__NR_fallocate, [fd as usize, 0, 0, 1]), EBADF);
+    unlink(PATH)?;
+    Ok(())
+}
+
+fn data_and_holes() -> Outcome {
+    let fd = memfd()?;
+    check_error!(os::lseek(fd, 0, g::SEEK_DATA), ENXIO);
+    truncate(fd, 5 * PAGE_SIZE + 1)?;
+    write_at(fd, b"x", 2 * PAGE_SIZE + 7)?;
+    let end = 5 * PAGE_SIZE + 1;
+    for (offset, data, hole) in [
+        (0, Some(2 * PAGE_SIZE), 0),
+        (PAGE_SIZE + 1, Some(2 * PAGE_SIZE), PAGE_SIZE + 1),
+        (2 * PAGE_SIZE + 9, Some(2 * PAGE_SIZE + 9), 3 * PAGE_SIZE),
+        (3 * PAGE_SIZE, None, 3 * PAGE_SIZE),
+    ] {
+        match data {
+            Some(data) => {
+                check_eq!(os::lseek(fd, offset as i64, g::SEEK_DATA)?, data);
+                check_eq!(os::lseek(fd, 0, g::SEEK_CUR)?, data);
+            }
+            None => {
+                check_error!(os::lseek(fd, offset as i64, g::SEEK_DATA), ENXIO);
+            }
+        }
+        check_eq!(os::lseek(fd, offset as i64, g::SEEK_HOLE)?, hole);
+    }
+    check_error!(os::lseek(fd, end as i64, g::SEEK_HOLE), ENXIO);
+    check_error!(os::lseek(fd, -1, g::SEEK_DATA), ENXIO);
+    check_error!(os::lseek(os::pipe(0)?.0, 0, g::SEEK_DATA), ESPIPE);
+    write_at(fd, b"x", end - 1)?;
+    check_eq!(os::lseek(fd, end as i64 - 1, g::SEEK_HOLE)?, end);
+    Ok(())
+}
+
+fn fallocate(fd: i32, mode: u32, offset: usize, len: usize) -> Result<usize> {
+    sys(g::__NR_fallocate, [fd as usize, mode as usize, offset, len])
+}
+
+fn kibibytes_of(fd: i32) -> Result<u64> {
+    let mut stat = [0u64; 16];
+    sys(g::__NR_fstat, [fd as usize, stat.as_mut_ptr() as usize])?;
+    Ok(core::hint::black_box(&stat)[8] / 2)
+}
+
+fn allocated_before_use() -> Outcome {
+    let fd = memfd()?;
+    let kibibytes = || kibibytes_of(fd);
+    write_at(fd, b"text", 0)?;
+    check_eq!(fallocate(fd, g::FALLOC_FL_ALLOCATE_RANGE, PAGE_SIZE, PAGE_SIZE + 1)?, 0);
+    check_eq!((size(fd)?, kibibytes()?), (2 * PAGE_SIZE + 1, 12));
+    check_eq!(fallocate(fd, g::FALLOC_FL_KEEP_SIZE, 0, 2 * PAGE_SIZE)?, 0);
+    check_eq!((size(fd)?, kibibytes()?), (2 * PAGE_SIZE + 1, 12));
+    Ok(())
+}
+
+fn holes_are_punched() -> Outcome {
+    let fd = memfd()?;
+    truncate(fd, 4 * PAGE_SIZE)?;
+    let map = |flags: u32| mmap(0, 4 * PAGE_SIZE, READ_WRITE, flags, fd, 0);
+    let (shared, private) = (map(g::MAP_SHARED)?, map(g::MAP_PRIVATE)?);
+    (0..4).for_each(|page| poke(shared + page * PAGE_SIZE, 1));
+    // The private mapping has a copy of one page of the hole, and shows the other one.
+    poke(private + 2 * PAGE_SIZE, 2);
+    check_eq!((peek(private + PAGE_SIZE), kibibytes_of(fd)?), (1, 16));
+    let punch = g::FALLOC_FL_PUNCH_HOLE | g::FALLOC_FL_KEEP_SIZE;
+    check_eq!(fallocate(fd, punch, 1, 3 * PAGE_SIZE)?, 0);
+    check_eq!((size(fd)?, kibibytes_of(fd)?), (4 * PAGE_SIZE, 8));
+    check_eq!(os::lseek(fd, 1, g::SEEK_HOLE)?, PAGE_SIZE);
+    check_eq!(os::lseek(fd, PAGE_SIZE as i64, g::SEEK_DATA)?, 3 * PAGE_SIZE);
+    let seen = |at: usize| [0, 1, 2, 3].map(|page| peek(at + page * PAGE_SIZE));
+    check_eq!(seen(private), [1, 0, 2, 0]);
+    check_eq!(seen(shared), [1, 0, 0, 0]);
+    poke(shared + PAGE_SIZE, 5);
+    check_eq!(peek(private + PAGE_SIZE), 5);
+    // Beside the hole all is as it was; one past the end is none.
+    poke(shared + PAGE_SIZE + 1, 6);
+    poke(shared + PAGE_SIZE + 3, 6);
+    check_eq!(fallocate(fd, punch, PAGE_SIZE + 1, 2)?, 0);
+    check_eq!(fallocate(fd, punch, 9 * PAGE_SIZE, PAGE_SIZE)?, 0);
+    check_eq!([0, 1, 2, 3].map(|byte| peek(shared + PAGE_SIZE + byte)), [5, 0, 0, 6]);
+    check_eq!(size(fd)?, 4 * PAGE_SIZE);
+    munmap(shared, 4 * PAGE_SIZE)?;
+    munmap(private, 4 * PAGE_SIZE)?;
+    Ok(())
+}
+
+fn allocation_errors() -> Outcome {
+    let fd = memfd()?;
+    check_error!(fallocate(fd, 0, 0, 0), EINVAL);
+    check_error!(fallocate(fd, 0, usize::MAX, 1), EINVAL);
+    check_error!(fallocate(fd, 0, isize::MAX as usize, 1), EFBIG);
+    check_error!(fallocate(fd, g::FALLOC_FL_PUNCH_HOLE, 0, 1), EOPNOTSUPP);
+    check_error!(fallocate(fd, g::FALLOC_FL_COLLAPSE_RANGE, 0, PAGE_SIZE), EOPNOTSUPP);
+    check_error!(fallocate(fd, 1 << 30, 0, PAGE_SIZE), EOPNOTSUPP);
+    check_error!(
+        fallocate(fd, g::FALLOC_FL_PUNCH_HOLE | g::FALLOC_FL_KEEP_SIZE, isize::MAX as usize, 1),
+        EFBIG
+    );
+    // More than the file system has takes nothing.
+    let file = temporary(PATH, b"")?;
+    let mut statfs = [0usize; 15];
+    sys(g::__NR_fstatfs, [file as usize, statfs.as_mut_ptr() as usize])?;
+    let blocks = core::hint::black_box(&statfs)[2];
+    check!(blocks > 0);
+    check_error!(fallocate(file, 0, 0, (blocks + 1) * PAGE_SIZE), ENOSPC);
+    check_eq!(size(file)?, 0);
+    unlink(PATH)?;
+    let (reader, writer) = os::pipe(0)?;
+    check_error!(fallocate(writer, 0, 0, 1), ESPIPE);
+    check_error!(fallocate(reader, 0, 0, 1), EBADF);
+    let reader = os::open(c"/proc/self/exe", g::O_RDONLY, 0)?;
+    check_error!(fallocate(reader, 0, 0, 1), EBADF);
     Ok(())
 }
 

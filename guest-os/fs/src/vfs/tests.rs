@@ -228,6 +228,33 @@ fn a_descriptor_of_ones_own_leads_to_its_file() {
 }
 
 #[test]
+fn data_and_holes_are_found() {
+    let mut world = world();
+    world.write("/tmp/file", "text").unwrap();
+    let inode = world.at("/tmp/file").inode;
+    world.vfs.truncate(&inode, 5 * PAGE_SIZE + 1).unwrap();
+    world.vfs.fill_holes(&inode, 2..4).unwrap();
+    let page = PAGE_SIZE;
+    for (offset, data, hole) in [
+        (0, Ok(0), Ok(page)),
+        (7, Ok(7), Ok(page)),
+        (page, Ok(2 * page), Ok(page)),
+        (2 * page + 9, Ok(2 * page + 9), Ok(4 * page)),
+        (4 * page, Err(Errno::ENXIO), Ok(4 * page)),
+        (5 * page + 1, Err(Errno::ENXIO), Err(Errno::ENXIO)),
+    ] {
+        assert_eq!(world.vfs.seek_extent(&inode, offset, false), data, "{offset}");
+        assert_eq!(world.vfs.seek_extent(&inode, offset, true), hole, "{offset}");
+    }
+    world.vfs.fill_holes(&inode, 4..6).unwrap();
+    assert_eq!(world.vfs.seek_extent(&inode, 2 * page, true), Ok(5 * page + 1));
+    world.vfs.punch_hole(&inode, 1..3).unwrap();
+    assert_eq!(world.read("/tmp/file").unwrap()[..4], *"t\0\0t");
+    world.vfs.punch_hole(&inode, 2 * PAGE_SIZE - 1..4 * PAGE_SIZE + 1).unwrap();
+    assert_eq!(world.vfs.seek_extent(&inode, 2 * page, false), Ok(4 * page));
+}
+
+#[test]
 fn a_disk_file_has_its_attributes_and_its_pages() {
     let mut world = world();
     let file = world.open("/bin/sh", OpenFlags::empty()).unwrap();

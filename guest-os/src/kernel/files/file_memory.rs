@@ -1,6 +1,7 @@
 //! tmpfs's contents: files of [`Store::Tmpfs`] in the page cache, where mappings of them are served from too.
 
 use crate::memory::{mem, pages};
+use core::ops::Range;
 use fs::{FileId, FileMemory};
 use mm::Store;
 
@@ -23,6 +24,15 @@ impl FileMemory for CachedFiles {
     }
     fn set_len(&mut self, file: FileId, len_bytes: u64) {
         mem::memory().resize_file(pages::number_of(file), Store::Tmpfs, len_bytes);
+    }
+    fn next_page(&self, file: FileId, page: u64) -> Option<u64> {
+        mem::memory().cache().next_page(pages::number_of(file), page).map(|key| key.index)
+    }
+    fn fill_holes(&mut self, file: FileId, range: Range<u64>) -> bool {
+        mem::memory().fill_holes(pages::number_of(file), range)
+    }
+    fn punch_hole(&mut self, file: FileId, bytes: Range<u64>) {
+        pages::punch_hole(pages::number_of(file), &bytes);
     }
     fn remove(&mut self, file: FileId) {
         mem::memory().remove_file(pages::number_of(file));

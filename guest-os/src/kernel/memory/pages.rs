@@ -12,10 +12,12 @@ use crate::memory::{heap, mem};
 use crate::processes::process;
 use crate::processes::wait::{self, Channel};
 use alloc::collections::BTreeMap;
+use core::ops::Range;
 use fs::{Errno, FileSystemId, Inode, PageSource};
 use isa::events::{EventKind, EventRecord};
+use mm::file_memory::whole_pages;
 use mm::page_cache::PageLookup;
-use mm::{FileId, FrameId, PageKey, Store};
+use mm::{AddressSpace, FileId, Flush, FrameId, PageKey, PageRange, Store};
 
 const FILE_SYSTEM_SHIFT: u32 = 56;
 /// Files of the kernel's own: shared anonymous memory, the page of the signal trampoline.
@@ -95,10 +97,28 @@ pub fn unmap_past_end(inode: &Inode) {
         return;
     }
     let first_gone = mem::memory().file_len_bytes(number).div_ceil(isa::PAGE_SIZE);
+    in_each_space(|space, tell| space.cut_file(&mut mem::memory(), number, first_gone, tell));
+}
+
+/// Makes a hole of a part of a file in memory, for all who have it mapped, too: the frames of its whole pages are free again.
+///
+/// Cost: as [`unmap_past_end`].
+pub fn punch_hole(number: FileId, bytes: &Range<u64>) {
+    let hole = whole_pages(bytes);
+    mem::memory().punch_file(number, bytes.clone());
+    if !hole.is_empty() && mem::memory().is_file_mapped(number) {
+        in_each_space(|space, tell| {
+            space.punch_file(&mut mem::memory(), number, &hole, |page| tell(page, 1))
+        });
+    }
+}
+
+/// Takes pages out of every address space; what `take` tells of is reported.
+fn in_each_space(mut take: impl FnMut(&mut AddressSpace, &mut dyn FnMut(PageRange, u64)) -> Flush) {
     process::each_living(|process| {
         let Some(space) = process.space.borrow().clone() else { return };
-        let flush = space.borrow_mut().cut_file(&mut mem::memory(), number, first_gone, |range, pages| {
-            let pid = u64::from(process.pid);
+        let pid = u64::from(process.pid);
+        let flush = take(&mut space.borrow_mut(), &mut |range, pages| {
             let record = events::range(EventKind::Discard, range);
             let told = EventRecord { pid, tid: pid, space: u64::from(space.id.0), ..record };
             events::report(EventRecord { detail: pages, ..told });

@@ -13,7 +13,9 @@ use crate::processes::thread::Thread;
 use crate::processes::wait::{self, Channel};
 use ::proc::{DescriptorError, DescriptorTable};
 use alloc::rc::Rc;
+use core::ops::Range;
 use fs::{Errno, Inode, Location, Object, OpenFile, OpenFileId, OpenFlags, Opened, Whence};
+use isa::PAGE_SIZE;
 use linux_raw_sys::general as linux;
 
 /// Largest buffer of `getdents64` served at once.
@@ -47,6 +49,12 @@ fn release_all(thread: &Thread) {
 /// What is known of an open file. Its path and its text are shared with it.
 pub fn details(id: OpenFileId) -> OpenFile {
     open_files().get(id).clone()
+}
+
+/// An open file that is more than a name (O_PATH): EBADF.
+pub fn opened(fd: u64) -> Result<OpenFile, Errno> {
+    let file = details(open_file(fd)?);
+    if matches!(file.object, Object::Path(_)) { Err(Errno::EBADF) } else { Ok(file) }
 }
 
 /// A descriptor of a process was taken out of its table.
@@ -292,7 +300,7 @@ pub fn fcntl([fd, command, argument, ..]: Arguments) -> Outcome {
 
 /// There is nothing to write back: the disk is read-only and tmpfs lives in memory.
 pub fn fsync([fd, ..]: Arguments) -> Outcome {
-    match details(open_file(fd)?).object {
+    match opened(fd)?.object {
         Object::Pipe { .. } | Object::Device(_) => Err(Errno::EINVAL.into()),
         _ => Ok(0),
     }
@@ -304,11 +312,27 @@ pub fn lseek([fd, offset, whence, ..]: Arguments) -> Outcome {
         linux::SEEK_SET => Whence::Set,
         linux::SEEK_CUR => Whence::Current,
         linux::SEEK_END => Whence::End,
+        linux::SEEK_DATA => return seek_extent(id, offset, false),
+        linux::SEEK_HOLE => return seek_extent(id, offset, true),
         _ => return Err(Errno::EINVAL.into()),
     };
     let _turn = Turn::at_offset(id);
     let size = if whence == Whence::End { size_of_open(id)? } else { 0 };
     Ok(open_files().get_mut(id).seek(whence, offset.cast_signed(), size)?)
+}
+
+/// To the next data, or to the next hole.
+fn seek_extent(id: OpenFileId, offset: u64, wants_hole: bool) -> Outcome {
+    let (Object::Disk(inode) | Object::Memory(inode)) = details(id).object else {
+        // Nothing moves; what cannot be sought in at all says so.
+        open_files().get_mut(id).seek(Whence::Current, 0, 0)?;
+        return Err(Errno::EINVAL.into());
+    };
+    let _turn = Turn::at_offset(id);
+    // A negative one lies past every end.
+    let found = vfs::lock().seek_extent(&inode, offset, wants_hole)?;
+    open_files().get_mut(id).offset = found;
+    Ok(found)
 }
 
 /// The length of an open file that has one, else 0.
@@ -331,10 +355,7 @@ pub fn pipe2([fds, flags, ..]: Arguments) -> Outcome {
 }
 
 pub fn ftruncate([fd, len, ..]: Arguments) -> Outcome {
-    let file = details(open_file(fd)?);
-    if let Object::Path(_) = file.object {
-        return Err(Errno::EBADF.into());
-    }
+    let file = opened(fd)?;
     file.check_writable().map_err(|_| Errno::EINVAL)?;
     if len.cast_signed() < 0 {
         return Err(Errno::EINVAL.into());
@@ -346,8 +367,66 @@ pub fn ftruncate([fd, len, ..]: Arguments) -> Outcome {
 /// Cuts a file, or lets it grow, between the writes of others.
 pub fn truncate(inode: &Inode, len: u64) -> Outcome {
     let _turn = Turn::take(TurnAt::Contents(inode.id()));
+    truncate_in_turn(inode, len)?;
+    Ok(0)
+}
+
+fn truncate_in_turn(inode: &Inode, len: u64) -> Result<(), Errno> {
     vfs::lock().truncate(inode, len)?;
     pages::unmap_past_end(inode);
+    Ok(())
+}
+
+/// Pages that take memory from now on, or a hole in place of what was there.
+pub fn fallocate([fd, mode, offset, len, ..]: Arguments) -> Outcome {
+    const PUNCH_HOLE: u32 = linux::FALLOC_FL_PUNCH_HOLE | linux::FALLOC_FL_KEEP_SIZE;
+    let (file, mode) = (opened(fd)?, uint(mode));
+    if offset.cast_signed() < 0 || len.cast_signed() <= 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    if !matches!(mode, 0 | linux::FALLOC_FL_KEEP_SIZE | PUNCH_HOLE) {
+        return Err(Errno::EOPNOTSUPP.into());
+    }
+    file.check_writable()?;
+    let Object::Memory(inode) = file.object else {
+        return Err(
+            if matches!(file.object, Object::Pipe { .. }) { Errno::ESPIPE } else { Errno::ENODEV }.into()
+        );
+    };
+    let end = offset.checked_add(len).filter(|&end| end <= i64::MAX.cast_unsigned()).ok_or(Errno::EFBIG)?;
+    let _turn = Turn::take(TurnAt::Contents(inode.id()));
+    if mode == PUNCH_HOLE {
+        vfs::lock().punch_hole(&inode, offset..end)?;
+        return Ok(0);
+    }
+    let size = vfs::lock().size(inode.id())?;
+    let keeps_size = mode & linux::FALLOC_FL_KEEP_SIZE != 0;
+    // Past the end there is no place for pages.
+    let end = if keeps_size { end.min(size) } else { end };
+    let range = offset / PAGE_SIZE..end.div_ceil(PAGE_SIZE);
+    if range.end.saturating_sub(range.start) > vfs::lock().statfs(&inode)?.blocks {
+        return Err(Errno::ENOSPC.into());
+    }
+    if end > size {
+        vfs::lock().truncate(&inode, end)?;
+    }
+    let filled = fill_holes(&inode, range);
+    if filled.is_err() && end > size {
+        truncate_in_turn(&inode, size)?;
+    }
+    filled
+}
+
+/// Piece by piece, as each takes its share of the kernel's own memory.
+fn fill_holes(inode: &Inode, range: Range<u64>) -> Outcome {
+    const PIECE_PAGES: usize = 64;
+    for first in range.clone().step_by(PIECE_PAGES) {
+        let pages = first..range.end.min(first + PIECE_PAGES as u64);
+        inject::attempts(has_failed, || {
+            heap::settle()?;
+            Ok(vfs::lock().fill_holes(inode, pages.clone())?)
+        })?;
+    }
     Ok(0)
 }
 

@@ -5,7 +5,7 @@ pub use super::credentials::{
     setregid, setresgid, setresuid, setreuid, setuid,
 };
 pub use super::files::{
-    close, close_range, dup, dup3, fcntl, fsync, fsync as fdatasync, ftruncate, getdents64, lseek,
+    close, close_range, dup, dup3, fallocate, fcntl, fsync, fsync as fdatasync, ftruncate, getdents64, lseek,
     memfd_create, openat, pipe2,
 };
 pub use super::fixed::{

@@ -1,6 +1,6 @@
 //! The address space: brk, mmap and their kin. Each only changes VMAs; pages come with their first touch.
 
-use super::files::{details, open_file};
+use super::files::{details, open_file, opened};
 use super::{Arguments, Outcome, int, mlock, uint};
 use crate::events;
 use crate::hart::current;
@@ -188,10 +188,7 @@ impl Source {
         if int(fd) < 0 {
             return Err(Errno::EBADF);
         }
-        let file = details(open_file(fd)?);
-        if let Object::Path(_) = file.object {
-            return Err(Errno::EBADF);
-        }
+        let file = opened(fd)?;
         let is_writable = file.flags.is_writable();
         if first_page + len_pages > MAX_FILE_PAGES {
             return Err(Errno::EOVERFLOW);
@@ -431,7 +428,7 @@ fn populate(space: &SharedSpace, range: PageRange, access: Access) -> Result<(),
     Ok(())
 }
 
-/// Zeros in place of what the files in a range hold there: those that are mapped shared and may be written.
+/// Holes in place of what the files in a range hold there: those that are mapped shared and may be written.
 fn remove(space: &SharedSpace, range: PageRange) -> Result<(), Errno> {
     let mut next = range.start;
     loop {
@@ -442,8 +439,8 @@ fn remove(space: &SharedSpace, range: PageRange) -> Result<(), Errno> {
             return Err(Errno::EACCES);
         }
         let part = vma.range.intersect(range);
-        let first = file.first_page + (part.start.0 - vma.range.start.0);
-        mem::memory().zero_pages(file.file, first..first + part.len_pages());
+        let first = (file.first_page + (part.start.0 - vma.range.start.0)) * PAGE_SIZE;
+        pages::punch_hole(file.file, &(first..first + part.len_pages() * PAGE_SIZE));
         next = part.end;
     }
 }
