@@ -173,6 +173,10 @@ pub const FALLOCATE: FlagSet = FlagSet {
     )
 };
 
+/// `execveat`.
+pub const EXECVE_AT: FlagSet =
+    strict("execveat", &[refused("AT_SYMLINK_NOFOLLOW", 0x100), taken("AT_EMPTY_PATH", 0x1000)]);
+
 /// What `access` asks for.
 pub const ACCESS: FlagSet = FlagSet {
     choices: &[taken("F_OK", 0)],

@@ -158,6 +158,7 @@ macro_rules! each_call {
             276 renameat2(old_dirfd: DirFd, old: Path, new_dirfd: DirFd, new: Path, flags: Flags(&sets::RENAME));
             278 getrandom(buffer: Out(Noise { len: 1 }), size: Size, flags: Flags(&sets::RANDOM));
             279 memfd_create(name: Path, flags: Flags(&sets::MEMFD)) "no seals, no huge pages";
+            281 execveat(dirfd: DirFd, path: Path, argv: Strings, envp: Strings, flags: Flags(&sets::EXECVE_AT));
             284 mlock2(address: Address, length: Size, flags: Flags(&sets::MLOCK));
             291 statx(dirfd: DirFd, path: Path, flags: Flags(&sets::STATX_AT), mask: Flags(&sets::STATX), buffer: Out(Statx));
             293 rseq(area: Address, size: Word, flags: Int, signature: Word) "ENOSYS";
@@ -265,7 +266,7 @@ const ABSENT: &[(u32, &str)] = &[
     (265, "open_by_handle_at"), (266, "clock_adjtime"), (267, "syncfs"), (268, "setns"), (269, "sendmmsg"),
     (270, "process_vm_readv"), (271, "process_vm_writev"), (272, "kcmp"), (273, "finit_module"),
     (274, "sched_setattr"), (275, "sched_getattr"), (277, "seccomp"), (280, "bpf"),
-    (281, "execveat"), (282, "userfaultfd"), (283, "membarrier"), (285, "copy_file_range"),
+    (282, "userfaultfd"), (283, "membarrier"), (285, "copy_file_range"),
     (286, "preadv2"), (287, "pwritev2"), (288, "pkey_mprotect"), (289, "pkey_alloc"), (290, "pkey_free"),
     (292, "io_pgetevents"), (294, "kexec_file_load"), (424, "pidfd_send_signal"), (425, "io_uring_setup"),
     (426, "io_uring_enter"), (427, "io_uring_register"), (428, "open_tree"), (429, "move_mount"), (430, "fsopen"),

@@ -36,6 +36,7 @@ const OBSERVED: &[(&str, &str, &str)] = &[
     ("lseek", "SEEK_DATA SEEK_HOLE", "data_and_holes"),
     ("fallocate", "FALLOC_FL_ALLOCATE_RANGE FALLOC_FL_KEEP_SIZE", "allocated_before_use"),
     ("fallocate", "FALLOC_FL_PUNCH_HOLE", "holes_are_punched"),
+    ("execveat", "AT_EMPTY_PATH", "a_nameless_program_is_executed"),
     ("faccessat", "F_OK W_OK X_OK", "access"),
     ("faccessat", "R_OK", "access_by_real_ids"),
     ("faccessat2", "R_OK AT_EACCESS", "access_by_real_ids"),

@@ -16,6 +16,7 @@ tests! {
     a_mapping_shows_writes, a_file_shows_stores, private_copies_stay, growth_is_seen, a_cut_is_sigbus, a_cut_takes_private_copies,
     the_last_page_is_zeroed, access_of_shared_mappings, an_unlinked_file_stays_mapped, shared_memory_object, shared_anonymous, memfd, memfd_errors,
     a_hole_is_mapped, truncated_by_open, msync_errors, mappings_grow_in_place, @Kernel mremap_of_several_mappings, a_new_program_is_executed,
+    @Kernel a_nameless_program_is_executed,
 }
 
 const PATH: &CStr = c"/tmp/vmtests.shared";
@@ -383,17 +384,8 @@ fn a_new_program_is_executed() -> Outcome {
     let run =
         || os::in_child(|| if os::exec(PATH, &[PATH], &[]).0 == rt::abi::errno::ENOENT { 2 } else { 1 });
     check_eq!(run(), Ok(Status::Exited(2)));
-    let at = (g::AT_FDCWD as isize).cast_unsigned();
-    let program = sys(g::__NR_openat, [at, crate::program(), g::O_RDONLY as usize, 0])? as i32;
     let fd = temporary(PATH, b"")?;
-    let mut piece = [0; 4096];
-    loop {
-        let count = os::read(program, &mut piece)?;
-        if count == 0 {
-            break;
-        }
-        check_eq!(os::write(fd, &piece[..count])?, count);
-    }
+    copy_program(fd)?;
     os::close(fd)?;
     let listed = os::in_child(|| {
         let _ = os::dup3(os::open(c"/dev/null", g::O_WRONLY, 0).unwrap_or(1), 1, 0);
@@ -402,5 +394,60 @@ fn a_new_program_is_executed() -> Outcome {
     });
     check_eq!(listed, Ok(Status::Exited(0)));
     unlink(PATH)?;
+    Ok(())
+}
+
+/// Writes this program to a file.
+fn copy_program(fd: i32) -> Outcome {
+    let at = (g::AT_FDCWD as isize).cast_unsigned();
+    let program = sys(g::__NR_openat, [at, crate::program(), g::O_RDONLY as usize, 0])? as i32;
+    let mut piece = [0; 4096];
+    loop {
+        let count = os::read(program, &mut piece)?;
+        if count == 0 {
+            os::close(program)?;
+            return Ok(());
+        }
+        check_eq!(os::write(fd, &piece[..count])?, count);
+    }
+}
+
+fn a_nameless_program_is_executed() -> Outcome {
+    let fd = memfd_create(c"program", 0)?;
+    copy_program(fd)?;
+    let path = c"/proc/self/fd/";
+    let execveat = |fd: i32, path: &CStr, argument: &CStr, flags: u32| {
+        let argv = [PATH.as_ptr() as usize, argument.as_ptr() as usize, 0];
+        let envp = [0usize];
+        let arguments = [
+            fd as usize,
+            path.as_ptr() as usize,
+            argv.as_ptr() as usize,
+            envp.as_ptr() as usize,
+            flags as usize,
+        ];
+        sys(g::__NR_execveat, arguments)
+    };
+    let listed = os::in_child(|| {
+        let _ = os::dup3(os::open(c"/dev/null", g::O_WRONLY, 0).unwrap_or(1), 1, 0);
+        let _ = execveat(fd, c"", c"-l", g::AT_EMPTY_PATH);
+        3
+    });
+    check_eq!(listed, Ok(Status::Exited(0)));
+    // Opened anew for writing, it is not executed.
+    check!(fd < 10);
+    let mut anew = [0u8; 16];
+    anew[..path.to_bytes().len()].copy_from_slice(path.to_bytes());
+    anew[path.to_bytes().len()] = b'0' + fd as u8;
+    let at = (g::AT_FDCWD as isize).cast_unsigned();
+    sys(g::__NR_openat, [at, anew.as_ptr() as usize, g::O_WRONLY as usize, 0])?;
+    check_error!(execveat(fd, c"", c"-l", g::AT_EMPTY_PATH), ETXTBSY);
+    check_error!(execveat(fd, c"", c"-l", 0), ENOENT);
+    check_error!(execveat(99, c"", c"-l", g::AT_EMPTY_PATH), EBADF);
+    check_error!(execveat(fd, c"name", c"-l", 0), ENOTDIR);
+    let (reader, _) = os::pipe(0)?;
+    for no_program in [g::AT_FDCWD, os::open(c"/tmp", g::O_RDONLY, 0)?, reader] {
+        check_error!(execveat(no_program, c"", c"-l", g::AT_EMPTY_PATH), EACCES);
+    }
     Ok(())
 }

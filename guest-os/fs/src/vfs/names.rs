@@ -65,8 +65,8 @@ impl Vfs {
         let inode = Inode { id: FileId { fs: SHM, ino }, file_type, pin: Some(pin) };
         let path = Rc::new([b"/memfd:".as_slice(), name, b" (deleted)"].concat());
         let location = Location { inode: inode.clone(), path };
-        let writing = inode.use_for_writing()?;
-        Ok(OpenFile { writing, ..OpenFile::new(Object::Memory(inode), Some(location), OpenFlags::RDWR) })
+        // As in Linux, this first descriptor does not keep it from being executed.
+        Ok(OpenFile::new(Object::Memory(inode), Some(location), OpenFlags::RDWR))
     }
 
     /// `mkdirat`.

@@ -24,8 +24,8 @@ pub use super::names::{
 };
 pub use super::poll::{ppoll, pselect6};
 pub use super::process::{
-    clone, execve, exit, exit_group, get_robust_list, getpgid, getpid, getppid, getsid, gettid, prctl,
-    sched_yield, set_robust_list, set_tid_address, setpgid, setsid,
+    clone, execve, execveat, exit, exit_group, get_robust_list, getpgid, getpid, getppid, getsid, gettid,
+    prctl, sched_yield, set_robust_list, set_tid_address, setpgid, setsid,
 };
 pub use super::restart_syscall;
 pub use super::scheduling::{getpriority, sched_getaffinity, sched_setaffinity, setpriority};

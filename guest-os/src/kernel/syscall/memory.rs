@@ -1,6 +1,6 @@
 //! The address space: brk, mmap and their kin. Each only changes VMAs; pages come with their first touch.
 
-use super::files::{details, open_file, opened};
+use super::files::{open_file, opened};
 use super::{Arguments, Outcome, int, mlock, uint};
 use crate::events;
 use crate::hart::current;

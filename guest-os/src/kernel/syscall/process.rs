@@ -1,5 +1,6 @@
 //! Processes: clone, execve, exit, wait4, groups and sessions.
 
+use super::files::{details, open_file, start_of};
 use super::{Arguments, Outcome, Stop, int, uint};
 use crate::arch::TrapFrame;
 use crate::hart::current;
@@ -16,7 +17,7 @@ use abi::sets;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use fs::Errno;
+use fs::{Errno, Location};
 use isa::events::{EventKind, EventRecord};
 use linux_raw_sys::general as linux;
 use linux_raw_sys::prctl;
@@ -231,6 +232,32 @@ fn undo(start: Box<Start>) {
 
 pub fn execve([path, argv, envp, ..]: Arguments) -> Outcome {
     let path = user::read_path(path)?;
+    start_program(current().process.cwd(), path, argv, envp)
+}
+
+/// With AT_EMPTY_PATH the program is what is open, by the path that a script's interpreter finds it by, too.
+pub fn execveat([dirfd, path, argv, envp, flags, ..]: Arguments) -> Outcome {
+    let (path, flags) = (user::read_path(path)?, uint(flags));
+    if !path.is_empty() {
+        return start_program(start_of(dirfd, &path)?, path, argv, envp);
+    }
+    if flags & linux::AT_EMPTY_PATH == 0 {
+        return Err(Errno::ENOENT.into());
+    }
+    let path = match int(dirfd) {
+        linux::AT_FDCWD => b".".to_vec(),
+        fd => {
+            let has_location = details(open_file(dirfd)?).location.is_some();
+            if !has_location {
+                return Err(Errno::EACCES.into());
+            }
+            alloc::format!("/dev/fd/{fd}").into_bytes()
+        }
+    };
+    start_program(current().process.cwd(), path, argv, envp)
+}
+
+fn start_program(at: Location, path: Vec<u8>, argv: u64, envp: u64) -> Outcome {
     let mut budget = exec::max_argument_bytes(current().process.stack_limit());
     let argv = strings(argv, &mut budget)?;
     let envp = strings(envp, &mut budget)?;
@@ -242,7 +269,7 @@ pub fn execve([path, argv, envp, ..]: Arguments) -> Outcome {
     if argv.is_empty() {
         argv.try_push(b"").map_err(|_| Errno::ENOMEM)?;
     }
-    exec::execute(Request { at: current().process.cwd(), path, argv, envp })?;
+    exec::execute(Request { at, path, argv, envp })?;
     Err(Stop::RegistersSet)
 }
 
