@@ -148,6 +148,7 @@ macro_rules! each_call {
             229 munlock(address: Address, length: Size);
             230 mlockall(flags: Flags(&sets::MLOCKALL));
             231 munlockall();
+            232 mincore(address: Address, length: Size, vector: Out(Bytes { len: 1 }));
             233 madvise(address: Address, length: Size, advice: Flags(&sets::ADVICE));
             240 rt_tgsigqueueinfo(group: Pid, tid: Pid, signal: Signal, info: In(Siginfo));
             258 riscv_hwprobe(pairs: Address, count: Size, processors_size: Size, processors: Address, flags: Unsigned)
@@ -259,7 +260,7 @@ const ABSENT: &[(u32, &str)] = &[
     (200, "bind"), (201, "listen"), (202, "accept"), (203, "connect"), (206, "sendto"), (207, "recvfrom"),
     (208, "setsockopt"), (209, "getsockopt"), (210, "shutdown"), (211, "sendmsg"), (212, "recvmsg"),
     (213, "readahead"), (217, "add_key"), (218, "request_key"), (219, "keyctl"), (223, "fadvise64"),
-    (224, "swapon"), (225, "swapoff"), (232, "mincore"),
+    (224, "swapon"), (225, "swapoff"),
     (234, "remap_file_pages"), (235, "mbind"), (236, "get_mempolicy"), (237, "set_mempolicy"),
     (238, "migrate_pages"), (239, "move_pages"), (241, "perf_event_open"),
     (242, "accept4"), (243, "recvmmsg"), (262, "fanotify_init"), (263, "fanotify_mark"), (264, "name_to_handle_at"),

@@ -4,17 +4,19 @@
 use core::ffi::CStr;
 
 use rt::abi::general as g;
-use rt::os;
+use rt::os::{self, Status};
 use rt::{PAGE_SIZE, Result};
 
 use crate::check::Outcome;
 use crate::exec::unlink;
-use crate::memory::{READ_WRITE, mmap, munmap, temporary};
+use crate::memory::{READ_WRITE, map, mmap, munmap, temporary};
 use crate::raw::{peek, poke, sys};
 use crate::{check, check_eq, check_error, tests};
 
 tests! {
-    names_of_deleted_files, descriptors_are_opened_anew, folders_are_not_created, only_names_are_open, data_and_holes, @Kernel allocated_before_use, @Kernel allocation_errors, holes_are_punched, offsets_have_an_end,
+    names_of_deleted_files, descriptors_are_opened_anew, folders_are_not_created,
+    only_names_are_open, data_and_holes, @Kernel allocated_before_use, @Kernel allocation_errors,
+    holes_are_punched, offsets_have_an_end, @Kernel resident_pages,
 }
 
 const PATH: &CStr = c"/dev/shm/vmtests.nameless";
@@ -281,5 +283,28 @@ fn offsets_have_an_end() -> Outcome {
     let at = |offset: usize| mmap(0, PAGE_SIZE, g::PROT_READ, g::MAP_SHARED, fd, offset);
     check_error!(at(last - (PAGE_SIZE - 1)), EOVERFLOW);
     at(last - (2 * PAGE_SIZE - 1))?;
+    Ok(())
+}
+
+fn resident_pages() -> Outcome {
+    let at = map(4, READ_WRITE)?;
+    poke(at + PAGE_SIZE, 1);
+    let mut told = [9u8; 5];
+    let vector = told.as_mut_ptr() as usize;
+    let mincore = |at: usize, len: usize, vector: usize| sys(g::__NR_mincore, [at, len, vector]);
+    check_eq!(mincore(at, 3 * PAGE_SIZE + 1, vector)?, 0);
+    check_eq!(*core::hint::black_box(&told), [0, 1, 0, 0, 9]);
+    let fd = memfd()?;
+    truncate(fd, 2 * PAGE_SIZE)?;
+    write_at(fd, b"x", PAGE_SIZE)?;
+    let file = mmap(0, 2 * PAGE_SIZE, READ_WRITE, g::MAP_SHARED, fd, 0)?;
+    mincore(file, 2 * PAGE_SIZE, vector)?;
+    check_eq!(core::hint::black_box(&told)[..2], [0, 1]);
+    check_error!(mincore(at + 1, PAGE_SIZE, vector), EINVAL);
+    check_error!(mincore(at, PAGE_SIZE, 8), EFAULT);
+    munmap(at + 2 * PAGE_SIZE, PAGE_SIZE)?;
+    check_error!(mincore(at, 4 * PAGE_SIZE, vector), ENOMEM);
+    // Who cannot look is not told: the program goes on.
+    check_eq!(os::in_child(|| i32::from(mincore(at, 0, vector) != Ok(0))), Ok(Status::Exited(0)));
     Ok(())
 }

@@ -16,7 +16,7 @@ pub use super::futex::futex;
 pub use super::io::{pread64, preadv, pwrite64, pwritev, read, readv, sendfile, write, writev};
 pub use super::limits::{getrlimit, prlimit64, setrlimit};
 pub use super::locks::flock;
-pub use super::memory::{brk, madvise, mmap, mprotect, mremap, msync, munmap, riscv_flush_icache};
+pub use super::memory::{brk, madvise, mincore, mmap, mprotect, mremap, msync, munmap, riscv_flush_icache};
 pub use super::mlock::{mlock, mlock2, mlockall, munlock, munlockall};
 pub use super::names::{
     chdir, faccessat, faccessat2, fchdir, fchmod, fchmodat, fchown, fchownat, getcwd, linkat, mkdirat,

@@ -9,9 +9,10 @@ use crate::processes::process::{Process, SharedSpace};
 use abi::sets;
 use fs::{Device, Errno, Inode, Object};
 use isa::events::{Access, EventKind, EventRecord};
-use isa::{PAGE_SIZE, VirtAddr};
+use isa::{PAGE_SIZE, VirtAddr, Vpn};
 use linux_raw_sys::general as linux;
-use mm::vma::{FileBacking, Kept};
+use mm::page_cache::PageLookup;
+use mm::vma::{FileBacking, Kept, PageSource};
 use mm::{Backing, MapError, MapRequest, Name, PageRange, Placement, Prot, Vma, VmaFlags};
 
 fn errno(error: MapError) -> Errno {
@@ -477,6 +478,38 @@ fn check_mapped([address, len, ..]: Arguments) -> Outcome {
     } else {
         Err(Errno::ENOMEM.into())
     }
+}
+
+/// A byte a page: 1 where the page is in memory, mapped here or in the page cache.
+pub fn mincore([address, len, vector, ..]: Arguments) -> Outcome {
+    let range = range_of(address, len)
+        .map_err(|error| if address % PAGE_SIZE == 0 { Errno::ENOMEM } else { error })?;
+    let space = current().process.space();
+    if !space.borrow().vmas().covers(range) {
+        return Err(Errno::ENOMEM.into());
+    }
+    const PIECE_PAGES: usize = 64;
+    let mut rest = range;
+    while !rest.is_empty() {
+        let mut told = [0; PIECE_PAGES];
+        let pages =
+            rest.pages().zip(&mut told).map(|(vpn, told)| *told = u8::from(is_in_memory(&space, vpn)));
+        let count = pages.count();
+        user::copy_out(vector.wrapping_add(rest.start.0 - range.start.0), &told[..count])?;
+        rest.start.0 += count as u64;
+    }
+    Ok(0)
+}
+
+fn is_in_memory(space: &SharedSpace, vpn: Vpn) -> bool {
+    let (space, memory) = (space.borrow(), mem::memory());
+    let is_cached = |vma: &Vma| match vma.source(vpn) {
+        PageSource::Zeros => false,
+        PageSource::File(key) | PageSource::FileThenZeros { key, .. } => {
+            matches!(memory.cache().lookup(key), PageLookup::Ready(_))
+        }
+    };
+    space.pte(&memory, vpn).is_valid() || space.vmas().find(vpn).is_some_and(is_cached)
 }
 
 /// Every file that is mapped shared lives in memory or is never written: there is nothing to write back.
