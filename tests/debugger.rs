@@ -409,6 +409,7 @@ fn threads_are_listed_with_what_they_wait_in() {
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     let lines = "       thread 1 waits in a system call at futex+0x14 (pc 0x10048)\n       thread 2 runs\n";
     assert!(ran.stderr.contains(lines), "{}", ran.stderr);
+    assert!(ran.stderr.contains("user mode, process 1 (pages), thread 2\n"), "{}", ran.stderr);
 }
 
 /// An access that is refused is shown at the program's instruction, with its registers; then what it died of.

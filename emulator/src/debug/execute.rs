@@ -108,6 +108,10 @@ impl Debugger {
         let space = self.space_of(&now);
         if let Owner::Process(pid, name) = &space.owner {
             let _ = write!(text, ", process {pid} ({name})");
+            let tap = self.tap.borrow();
+            let has_several = tap.trace().guest.process(*pid).is_some_and(|p| p.threads.len() > 1);
+            let thread = tap.trace().history.running_on(now.hart).filter(|t| has_several && t.pid == *pid);
+            let _ = thread.map(|thread| write!(text, ", thread {}", thread.tid));
         }
         text.push('\n');
         let symbol = self.symbol_at(&space, now.pc);

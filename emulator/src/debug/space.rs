@@ -3,7 +3,7 @@
 use super::breakpoints::Where;
 use super::execute::Debugger;
 use super::expression::{Expression, Operand};
-use super::stops::place_of;
+use super::stops::{near, place_of};
 use super::target::{Registers, Target};
 use super::{registers, views};
 use crate::trace::{Residence, Trace, at_page};
@@ -190,10 +190,11 @@ impl Debugger {
         let wanted =
             pid.or(current).ok_or_else(|| format!("no process runs now that could have `{name}`"))?;
         let process = views::living(guest, wanted)?;
-        let found = self.symbols.address_in_process(guest, process, &name);
-        found
-            .map(|va| (va.0, Some(wanted)))
-            .ok_or_else(|| format!("process {wanted} ({}) has no symbol `{name}`", process.name()))
+        if let Some(va) = self.symbols.address_in_process(guest, process, &name) {
+            return Ok((va.0, Some(wanted)));
+        }
+        let near = near(&self.symbols.nearest(&process.program, &name));
+        Err(format!("process {wanted} ({}) has no symbol `{name}`{near}", process.name()))
     }
 
     /// The process whose address space the hart is in.

@@ -71,9 +71,7 @@ impl Debugger {
         let Some(process) = running.first() else {
             return ": waits for a program that has it (none so far)".to_owned();
         };
-        let near: Vec<String> =
-            self.symbols.nearest(&process.program, name).iter().map(|name| format!("`{name}`")).collect();
-        let near = if near.is_empty() { String::new() } else { format!(" (near are {})", near.join(", ")) };
+        let near = near(&self.symbols.nearest(&process.program, name));
         let who = match running.as_slice() {
             [process] => format!("{} has no such name", process.program),
             _ => "no program that runs has such a name".to_owned(),
@@ -183,6 +181,12 @@ impl Debugger {
         }
         text
     }
+}
+
+/// Names like one that there is not, in brackets; nothing if there are none.
+pub(super) fn near(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    if quoted.is_empty() { String::new() } else { format!(" (near are {})", quoted.join(", ")) }
 }
 
 /// `PID:NUMBER`: an address of a process.

@@ -508,6 +508,7 @@ fn breakpoints_by_address_and_in_the_kernel() {
         "breakpoint 1 at 0xc: nothing is mapped there so far (a number is an address, not a source line)\n",
     );
     check(&["until 103", "b *0x10004"], "breakpoint 1 at 0x10004\n");
+    check(&["until 103", "x/s mian"], "process 1 (demo) has no symbol `mian` (near are `main`)\n");
     check_parts(&["until 103", "b ma"], &["/bin/demo has no such name (near are `main`)"]);
 }
 

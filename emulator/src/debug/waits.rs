@@ -47,8 +47,7 @@ impl Debugger {
 
     /// The last trap of the thread that the hart looked at has, if that has run since it was given the hart.
     fn last_trap(&self, target: &dyn Target, hart: usize) -> Option<Trap> {
-        let before = self.waits.before.get(&hart).copied().unwrap_or(0);
-        let has_run = target.instructions_user() > before;
+        let has_run = target.instructions_user() > *self.waits.before.get(&hart)?;
         let (pc, cause) = (target.csr(Csr::SEPC)?, target.csr(Csr::SCAUSE)?);
         has_run.then_some(Trap { pc: VirtAddr(pc), cause })
     }

@@ -237,6 +237,15 @@ fn action(kind: EventKind, access: Access, event: &Event, trace: &Trace, vma: Op
             format!("sent {signal}")
         }
     };
+    let given_up = trace.history.discarded_at(record.space, VirtAddr(record.va)).map(|range| {
+        let step = range.at;
+        range.call.map_or_else(
+            || format!("since the fork at step {step}, which left it out"),
+            |call| format!("since it was given up by madvise at step {step} (pc {call})"),
+        )
+    });
+    let since = given_up.as_deref().unwrap_or("before");
+    let until_now = given_up.as_deref().unwrap_or("yet");
     let read = trace.history.disk_read(event);
     let awaited = |reader: ThreadId, since: Step| {
         let who = if reader.pid == record.pid {
@@ -263,10 +272,10 @@ fn action(kind: EventKind, access: Access, event: &Event, trace: &Trace, vma: Op
             "The page had only been read so far and showed the shared zero page. Now that it is written it needs a frame of its own: the kernel took frame {frame:#x}, filled it with zeros and mapped it ({now})."
         ),
         EventKind::Zero => format!(
-            "Nobody had touched the page before, and memory is given out only when it is touched: the kernel took frame {frame:#x}, filled it with zeros, so that no byte of its former owner shows, and mapped it ({now})."
+            "Nobody had touched the page {since}, and memory is given out only when it is touched: the kernel took frame {frame:#x}, filled it with zeros, so that no byte of its former owner shows, and mapped it ({now})."
         ),
         EventKind::ZeroShared => format!(
-            "Nobody has written to the page yet, so it reads as zeros: the kernel mapped the one zero page that all such pages share, frame {frame:#x}, without bit W ({now}). No memory was used; the first store will fault again and get a frame."
+            "Nobody has written to the page {until_now}, so it reads as zeros: the kernel mapped the one zero page that all such pages share, frame {frame:#x}, without bit W ({now}). No memory was used; the first store will fault again and get a frame."
         ),
         EventKind::FileDisk => match read {
             Some(DiskRead::Awaited(reader, since)) => format!(

@@ -59,6 +59,27 @@ pub struct Unmapped {
     pub call: Option<VirtAddr>,
 }
 
+impl Unmapped {
+    fn of(event: &Event, start: VirtAddr, end: VirtAddr) -> Self {
+        let record = &event.record;
+        // What a child is not given, its parent's call tells without a place in the child.
+        let call = record.pc.checked_sub(ECALL_BYTES).map(VirtAddr);
+        let by = event.kind().unwrap_or(EventKind::Munmap);
+        Self { space: record.space, start, end, at: event.step, by, call }
+    }
+    fn holds(&self, space: u64, va: VirtAddr) -> bool {
+        self.space == space && self.start <= va && va < self.end
+    }
+}
+
+/// Takes in a range; the oldest of too many is forgotten.
+fn remember(ranges: &mut VecDeque<Unmapped>, range: Unmapped) {
+    if ranges.len() == MAX_UNMAPPED {
+        ranges.pop_front();
+    }
+    ranges.push_back(range);
+}
+
 /// Why the kernel touches the memory of a thread, where that is no system call of its.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Errand {
@@ -111,6 +132,8 @@ pub struct History {
     fills: BTreeMap<(u64, u64), PageFill>,
     drops: BTreeMap<(u64, u64), Step>,
     unmapped: VecDeque<Unmapped>,
+    /// Ranges whose pages were given up, and whose mappings stayed.
+    discarded: VecDeque<Unmapped>,
     /// The address space of which each was made a copy, and when.
     origins: BTreeMap<u64, (u64, Step)>,
     /// The program break of each address space.
@@ -165,13 +188,18 @@ impl History {
                 self.drops.insert(page, event.step);
             }
             Some(EventKind::Munmap) => {
-                self.unmap(event, VirtAddr(record.va), VirtAddr(record.va_end));
+                let range = Unmapped::of(event, VirtAddr(record.va), VirtAddr(record.va_end));
+                remember(&mut self.unmapped, range);
+            }
+            Some(EventKind::Discard) => {
+                let range = Unmapped::of(event, VirtAddr(record.va), VirtAddr(record.va_end));
+                remember(&mut self.discarded, range);
             }
             Some(EventKind::Brk) => {
                 let end = VirtAddr(record.va_end);
                 let before = self.breaks.insert(record.space, end);
                 if let Some(before) = before.filter(|&before| end < before) {
-                    self.unmap(event, end, before);
+                    remember(&mut self.unmapped, Unmapped::of(event, end, before));
                 }
             }
             Some(EventKind::Protection | EventKind::Segv) if !event.kernel_copy() => {
@@ -231,17 +259,6 @@ impl History {
         Death { pid: thread.pid, signal: 0, is_own: false, pc, refusal }
     }
 
-    fn unmap(&mut self, event: &Event, start: VirtAddr, end: VirtAddr) {
-        if self.unmapped.len() == MAX_UNMAPPED {
-            self.unmapped.pop_front();
-        }
-        let record = &event.record;
-        // What a child is not given, its parent's call tells without a place in the child.
-        let call = record.pc.checked_sub(ECALL_BYTES).map(VirtAddr);
-        let (space, at, by) = (record.space, event.step, event.kind().unwrap_or(EventKind::Munmap));
-        self.unmapped.push_back(Unmapped { space, start, end, at, by, call });
-    }
-
     /// How a fault that waited for the disk came to wait; `None` if it did not wait, or nothing is known of it.
     pub fn disk_read(&self, event: &Event) -> Option<DiskRead> {
         let record = &event.record;
@@ -258,14 +275,19 @@ impl History {
     pub fn unmapped_at(&self, space: u64, va: VirtAddr) -> Option<Unmapped> {
         let (mut space, mut before) = (space, Step::NEVER);
         loop {
-            let here = |range: &&Unmapped| {
-                range.space == space && range.at <= before && range.start <= va && va < range.end
-            };
+            let here = |range: &&Unmapped| range.holds(space, va) && range.at <= before;
             if let Some(range) = self.unmapped.iter().rev().find(here) {
                 return Some(*range);
             }
             (space, before) = *self.origins.get(&space)?;
         }
+    }
+
+    /// How a page was given up last that is mapped all the same, if its mapping is not newer.
+    pub(super) fn discarded_at(&self, space: u64, va: VirtAddr) -> Option<Unmapped> {
+        let discarded = self.discarded.iter().rev().find(|range| range.holds(space, va))?;
+        let unmapped = self.unmapped_at(space, va);
+        Some(*discarded).filter(|range| unmapped.is_none_or(|unmapped| unmapped.at < range.at))
     }
 
     /// Whether there were more unmapped ranges than are remembered.

@@ -477,6 +477,30 @@ fn an_explanation_names_what_the_kernel_was_at() {
     copied(&mut s, call);
 }
 
+/// A page that was given up has been touched before.
+#[test]
+fn an_explanation_does_not_call_a_page_new_that_was_given_up() {
+    let mut s = Stream::shell();
+    let touched = |s: &mut Stream, kind, needle: &str| {
+        let event = s.fault(kind, 1, HEAP + 8, Access::Write, 103);
+        let text = explain(&event, &s.trace).expect("it is a fault");
+        assert!(text.contains(needle), "{text}");
+    };
+    touched(&mut s, K::Zero, "Nobody had touched the page before, and");
+    s.push(K::Discard, 1, "", |r| (r.va, r.va_end, r.pc) = (HEAP, HEAP + 4096, 0x1_0044));
+    touched(&mut s, K::Zero, "since it was given up by madvise at step 1400 (pc 0x10040), and");
+    touched(
+        &mut s,
+        K::ZeroShared,
+        "written to the page since it was given up by madvise at step 1400 (pc 0x10040), so",
+    );
+    s.push(K::Munmap, 1, "", |r| (r.va, r.va_end, r.pc) = (HEAP, HEAP + 4096, 0x1_0044));
+    s.mmap(1, (HEAP, 1), (0, 0), READ_WRITE, "");
+    touched(&mut s, K::Zero, "Nobody had touched the page before, and");
+    s.push(K::Discard, 1, "", |r| (r.va, r.va_end) = (HEAP, HEAP + 4096));
+    touched(&mut s, K::Zero, "since the fork at step 2000, which left it out, and");
+}
+
 /// What there is at an address, and what its first touch does.
 #[test]
 fn an_address_has_a_page_or_will_have_one_or_has_none() {
