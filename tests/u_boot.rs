@@ -1,5 +1,5 @@
-//! Debian's U-Boot reads a kernel and a RAM disk of 43 MB from a FAT disk, by one request each, and starts Linux with the
-//! device tree that it was given. A piece of the campaign, which fetches U-Boot.
+//! Debian's U-Boot, below S-mode's firmware or without any, reads a kernel and a RAM disk of 43 MB from a FAT disk, by one
+//! request each, and starts Linux with the device tree that it was given. A piece of the campaign, which fetches U-Boot.
 
 #![allow(clippy::unwrap_used)] // in functions that only tests call
 
@@ -8,8 +8,8 @@ mod linux;
 mod support;
 
 use linux::{Initramfs, input, type_from_file};
-use std::path::PathBuf;
-use support::{Ran, TempDir, folio, missing, root, run};
+use std::path::{Path, PathBuf};
+use support::{TempDir, child, folio, missing, root, run};
 
 const INITRD_BYTES: usize = 43 << 20;
 /// Linux with random numbers and all of its RAM disk.
@@ -19,14 +19,21 @@ $b dmesg | $b grep 'random: crng init done'
 $b head -c 32 /dev/random | $b wc -c
 $b poweroff -f";
 /// The first lines are lost or stop the countdown.
-const TYPED: &str = "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\nxxxxxxxxxxxxxxxx
+const STOP: &str = "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\nxxxxxxxxxxxxxxxx\n";
+const LOAD: &str = "\
 fatload virtio 0 ${kernel_addr_r} IMAGE
 fatload virtio 0 ${ramdisk_addr_r} INITRD
-";
-const BOOTI: &str = "\
 setenv bootargs console=ttyS0 panic=-1 quiet
-booti ${kernel_addr_r} ${ramdisk_addr_r}:${filesize} ${fdtcontroladdr}
 ";
+const BOOT_LINUX: &str = "booti ${kernel_addr_r} ${ramdisk_addr_r}:${filesize} ${fdtcontroladdr}\n";
+
+/// Where Linux waits for OpenSBI, which U-Boot starts in its place.
+const KERNEL_AT: &str = "0x84200000";
+const LOAD_OPENSBI: &str = "\
+setenv opensbi_addr ${kernel_addr_r}
+fatload virtio 0 ${opensbi_addr} OPENSBI
+setenv kernel_addr_r ";
+const BOOT_OPENSBI: &str = "booti ${opensbi_addr} ${ramdisk_addr_r}:${filesize} ${fdtcontroladdr}\n";
 
 const SECTOR_BYTES: usize = 512;
 const CLUSTER_BYTES: usize = 4096;
@@ -79,19 +86,65 @@ fn u_boot(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// A session with U-Boot: `fuel` and more flags, what is typed, and what was printed.
-fn session(u_boot: &PathBuf, flags: &[&str], typed: &str) -> Option<(Ran, usize)> {
+/// OpenSBI as a file that U-Boot starts as it starts Linux, as docs/boot.md makes it.
+fn opensbi_image(dir: &TempDir) -> Vec<u8> {
+    let built = |program: &str, arguments: &[&str], output: &str| {
+        let mut command = child::command(program);
+        command.args(arguments).arg(dir.file(output));
+        let ran = child::output(command);
+        assert!(
+            ran.status.success(),
+            "{program} (`make setup-test`): {}",
+            String::from_utf8_lossy(&ran.stderr)
+        );
+        dir.file(output).to_str().unwrap().to_string()
+    };
+    let elf = input("fw_dynamic.elf").unwrap();
+    let firmware =
+        built("riscv64-linux-gnu-objcopy", &["-O", "binary", elf.to_str().unwrap()], "fw_dynamic.bin");
+    let source = root().join("tests/bare/opensbi_image.S");
+    let defines = [format!("-DFIRMWARE=\"{firmware}\""), format!("-DKERNEL={KERNEL_AT}")];
+    let linked = built(
+        "riscv64-linux-gnu-gcc",
+        &[
+            "-nostdlib",
+            "-static",
+            "-Wl,-Ttext=0,--build-id=none",
+            &defines[0],
+            &defines[1],
+            source.to_str().unwrap(),
+            "-o",
+        ],
+        "opensbi.elf",
+    );
+    std::fs::read(built("riscv64-linux-gnu-objcopy", &["-O", "binary", &linked], "opensbi.img")).unwrap()
+}
+
+/// U-Boot is given `flags` and typed `commands`, and Linux comes up from the disk's files.
+fn linux_comes_up(u_boot: &Path, flags: &[&str], commands: &[&str]) {
     let dir = TempDir::new("u-boot");
-    let image = std::fs::read(input("Image")?).unwrap();
+    let image = std::fs::read(input("Image").unwrap()).unwrap();
     let mut initrd = Initramfs { modules: &[], script: SCRIPT }.archive();
     // Linux passes over zeros behind an archive.
     initrd.resize(INITRD_BYTES, 0);
+    let opensbi = opensbi_image(&dir);
     let disk = dir.file("disk.img");
-    std::fs::write(&disk, fat_disk(&[("IMAGE      ", &image), ("INITRD     ", &initrd)])).unwrap();
-    let mut command = folio(["boot", "-m", "512M"]);
+    let files = [("IMAGE      ", &image[..]), ("INITRD     ", &initrd), ("OPENSBI    ", &opensbi)];
+    std::fs::write(&disk, fat_disk(&files)).unwrap();
+    let mut command = folio(["boot", "-m", "512M", "--fuel", "30000000000"]);
     command.args(flags).arg("--disk").arg(disk).arg("--kernel").arg(u_boot);
-    type_from_file(&dir, &mut command, typed);
-    Some((run(command), image.len()))
+    type_from_file(&dir, &mut command, &[&[STOP], commands].concat().concat());
+    let ran = run(command);
+    assert_eq!(ran.status, 0, "{flags:?}: {ran:?}");
+    for words in [
+        &format!("{} bytes read", image.len()),
+        &format!("{INITRD_BYTES} bytes read"),
+        "Linux is up",
+        "[    0.000000] random: crng init done",
+        "\n32",
+    ] {
+        assert!(ran.stdout.contains(words), "{flags:?}: no {words:?} in {}", ran.stdout);
+    }
 }
 
 #[test]
@@ -100,29 +153,16 @@ fn u_boot_loads_and_starts_linux() {
     let Some(smode) = u_boot("smode.bin") else { return };
     let opensbi = input("fw_dynamic.elf").unwrap();
     for flags in [&[][..], &["--virtio-legacy", "--harts", "2"], &["--bios", opensbi.to_str().unwrap()]] {
-        let flags = [&["--fuel", "30000000000"], flags].concat();
-        let (ran, image_bytes) = session(&smode, &flags, &format!("{TYPED}{BOOTI}")).unwrap();
-        assert_eq!(ran.status, 0, "{flags:?}: {ran:?}");
-        for words in [
-            &format!("{image_bytes} bytes read"),
-            &format!("{INITRD_BYTES} bytes read"),
-            "Linux is up",
-            "[    0.000000] random: crng init done",
-            "\n32",
-        ] {
-            assert!(ran.stdout.contains(words), "{flags:?}: no {words:?} in {}", ran.stdout);
-        }
+        linux_comes_up(&smode, flags, &[LOAD, BOOT_LINUX]);
     }
 }
 
+/// Without an SBI below it U-Boot stays in M-mode, and starts there what `booti` names.
 #[test]
 #[ignore = "a piece of make campaign"]
-fn u_boot_in_m_mode_loads_and_powers_off() {
+fn u_boot_in_m_mode_starts_opensbi_and_that_linux() {
     let Some(mmode) = u_boot("mmode.bin") else { return };
-    let flags = ["--fuel", "30000000000", "--bios", "none"];
-    let (ran, image_bytes) = session(&mmode, &flags, &format!("{TYPED}poweroff\n")).unwrap();
-    assert_eq!(ran.status, 0, "{ran:?}");
-    for words in [format!("{image_bytes} bytes read"), format!("{INITRD_BYTES} bytes read")] {
-        assert!(ran.stdout.contains(&words), "no {words:?} in {}", ran.stdout);
+    for flags in [&["--bios", "none"][..], &["--bios", "none", "--virtio-legacy", "--harts", "2"]] {
+        linux_comes_up(&mmode, flags, &[LOAD_OPENSBI, KERNEL_AT, "\n", LOAD, BOOT_OPENSBI]);
     }
 }
