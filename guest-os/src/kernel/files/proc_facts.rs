@@ -12,7 +12,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use fs::{
     Errno, Identity, Location, MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, SystemInfo, Text, Timestamp,
-    name_of_now, try_to_vec,
+    name_of_now,
 };
 use isa::Vpn;
 use isa::paging::PteFlags;

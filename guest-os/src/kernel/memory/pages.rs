@@ -70,7 +70,7 @@ pub fn hold(number: FileId, inode: &Inode) {
 
 /// Whether a mapped file has lost its name.
 pub fn is_unlinked(number: FileId) -> bool {
-    FILES.get_mut().mapped.get(&number).is_some_and(|(inode, _)| inode.is_unlinked())
+    FILES.get_mut().mapped.get(&number).is_some_and(Inode::is_unlinked)
 }
 
 /// Drops the handles on files that nothing maps any more, and the contents of those without a name.
