@@ -27,6 +27,7 @@ pub mod layout;
 pub mod memory;
 pub mod page_cache;
 pub mod phys;
+pub mod policy;
 pub mod pte;
 pub mod replacement;
 pub mod vma;
