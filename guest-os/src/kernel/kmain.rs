@@ -162,7 +162,7 @@ fn mount_root() {
             Err(why) => {
                 (number, error) = (Errno::EUCLEAN, Some(why));
                 // A disk that holds something else is no root; one that is damaged is, and no other is taken for it.
-                if why != Errno::EINVAL {
+                if why != Errno::ENODEV {
                     break;
                 }
             }

@@ -51,8 +51,8 @@ pub struct Ext4 {
 }
 
 impl Ext4 {
-    /// Mounts a device. EINVAL when it holds no ext4 that can be read, EUCLEAN when that is damaged, EIO when the
-    /// device fails.
+    /// Mounts a device. ENODEV when it holds no ext4, EINVAL when it holds one that cannot be read, EUCLEAN when that is damaged, EIO
+    /// when the device fails.
     pub fn mount(device: Box<dyn BlockDevice>) -> Result<Ext4, Errno> {
         let mut cache = BlockCache::new(device);
         let superblock = Superblock::read(&mut cache)?;

@@ -40,17 +40,16 @@ pub(super) struct Superblock {
 }
 
 impl Superblock {
-    /// Reads and checks it. EINVAL: no ext4, or one with features that are not read here (the log says which).
+    /// Reads and checks it. ENODEV: no ext4. EINVAL: one with features that are not read here (the log says which).
     /// EUCLEAN: damaged, or not cleanly unmounted.
     pub(super) fn read(cache: &mut BlockCache) -> Result<Superblock, Errno> {
         if cache.len_bytes() < OFFSET + LEN as u64 {
-            return Err(Errno::EINVAL);
+            return Err(Errno::ENODEV);
         }
         let device_len = cache.len_bytes();
         let sb = cache.bytes(OFFSET, LEN)?;
         if u16_at(sb, 0x38) != MAGIC {
-            log::error!("ext4: no superblock on the device");
-            return Err(Errno::EINVAL);
+            return Err(Errno::ENODEV);
         }
         let incompat = u32_at(sb, 0x60);
         if incompat & INCOMPAT_RECOVER != 0 {
