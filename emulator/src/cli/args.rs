@@ -2,6 +2,7 @@
 //!
 //! Nothing here acts; the other files of this folder take these structures and do the work.
 
+use super::disks::DiskArgs;
 use super::values::{IsaParser, harts, parse_env, parse_granularity, parse_number, parse_size, parse_tlb};
 use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -59,6 +60,8 @@ pub struct RunArgs {
     /// Let the child of a fork map all that its parent does; otherwise pages of files are left to be found again, as on Linux
     #[arg(long)]
     pub fork_maps: bool,
+    #[command(flatten)]
+    pub disks: DiskArgs,
     #[command(flatten)]
     pub machine: MachineArgs,
     /// Seed of the guest's random numbers (/dev/urandom, getrandom, AT_RANDOM)
@@ -157,6 +160,8 @@ pub struct BootArgs {
     /// Disk image for the next virtio slot, opened read-only; what the guest writes is kept in memory (repeatable)
     #[arg(long, value_name = "IMAGE")]
     pub disk: Vec<PathBuf>,
+    #[command(flatten)]
+    pub disks: DiskArgs,
     /// Add a virtio device: an entropy source, or a network card on a network that ends at its gateway (repeatable)
     #[arg(long = "device", value_name = "DEVICE", value_enum)]
     pub devices: Vec<DeviceArg>,

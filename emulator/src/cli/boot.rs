@@ -43,6 +43,7 @@ pub fn boot(args: &BootArgs) -> Result<u8> {
         let disk = RootImage::open(path)?.into_disk();
         machine.attach_disk(disk, false).with_context(|| format!("cannot attach {}", path.display()))?;
     }
+    let swap_disk = args.disks.apply(&mut machine, 0)?;
     load(args, kernel.as_deref(), &mut machine)?;
     if let Some(path) = &args.dump_dtb {
         dump_device_tree(&machine, path)?;
@@ -73,7 +74,7 @@ pub fn boot(args: &BootArgs) -> Result<u8> {
     }
     let written = commits.finish().and(driver.stdio.check_output());
     if let Some(path) = &args.json {
-        Figures { machine: &driver.machine, guest: None, exit: status }.write_json(path)?;
+        Figures { machine: &driver.machine, swap_disk, guest: None, exit: status }.write_json(path)?;
     }
     written?;
     Ok(status)

@@ -13,6 +13,7 @@ mod boot;
 mod commit_file;
 mod death;
 mod debug;
+mod disks;
 mod drive;
 mod files;
 mod output;

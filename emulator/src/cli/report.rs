@@ -2,7 +2,7 @@
 
 use super::output;
 use emulator::hart::Hart;
-use emulator::machine::Machine;
+use emulator::machine::{DiskCounters, Machine};
 use emulator::mem::tlb::Tlb;
 use emulator::trace::Stats;
 use isa::Privilege;
@@ -15,6 +15,8 @@ const SCHEMA_VERSION: u32 = 1;
 /// The figures of a run, gathered once it has ended.
 pub struct Figures<'a> {
     pub machine: &'a Machine,
+    /// The number of the disk with swap space, if there is one: it is told of apart.
+    pub swap_disk: Option<usize>,
     /// What the guest kernel reported, if it is Folio's.
     pub guest: Option<&'a Stats>,
     /// The exit status that `folio` will return.
@@ -22,11 +24,20 @@ pub struct Figures<'a> {
 }
 
 impl Figures<'_> {
+    /// What the disks have done that are no swap space, and what the one that is has.
+    fn disks(&self) -> (DiskCounters, Option<DiskCounters>) {
+        let (mut others, mut swap) = (Vec::new(), None);
+        for (number, disk) in self.machine.disks().enumerate() {
+            if Some(number) == self.swap_disk { swap = Some(disk) } else { others.push(disk) }
+        }
+        (others.into_iter().sum(), swap)
+    }
+
     /// The JSON object of docs/json.md.
     fn to_json(&self) -> Value {
         let machine = self.machine;
         let (i, d) = machine.tlb_counters();
-        let disk = machine.disk_counters();
+        let (disk, swap) = self.disks();
         let mut object = Map::new();
         let mut put = |key: &str, value: Value| object.insert(key.to_string(), value);
         put("version", json!(SCHEMA_VERSION));
@@ -50,6 +61,17 @@ impl Figures<'_> {
             put("frames", json!({"total": stats.frames_total, "peak": stats.frames_peak}));
         }
         put("disk", json!({"reads": disk.reads, "bytes": disk.read_bytes}));
+        if let Some(swap) = swap {
+            put(
+                "swap_disk",
+                json!({
+                    "reads": swap.reads,
+                    "bytes": swap.read_bytes,
+                    "writes": swap.writes,
+                    "written_bytes": swap.written_bytes,
+                }),
+            );
+        }
         put(
             "tlb",
             json!({
@@ -80,7 +102,7 @@ impl Figures<'_> {
         use std::fmt::Write;
         let machine = self.machine;
         let (i, d) = machine.tlb_counters();
-        let disk = machine.disk_counters();
+        let (disk, swap) = self.disks();
         let mut text = String::from("\n");
         // Writing to a String cannot fail.
         let mut row = |name: &str, value: String| {
@@ -106,7 +128,13 @@ impl Figures<'_> {
             );
             row("context switches", grouped(stats.context_switches()));
         }
-        row("disk reads", format!("{} ({} KiB)", grouped(disk.reads), grouped(disk.read_bytes / 1024)));
+        let moved =
+            |requests: u64, bytes: u64| format!("{} ({} KiB)", grouped(requests), grouped(bytes / 1024));
+        row("disk reads", moved(disk.reads, disk.read_bytes));
+        if let Some(swap) = swap.filter(|swap| swap.writes > 0) {
+            row("swap disk reads", moved(swap.reads, swap.read_bytes));
+            row("swap disk writes", moved(swap.writes, swap.written_bytes));
+        }
         for (name, side) in [("TLB misses, instruction", i), ("TLB misses, data", d)] {
             row(name, format!("{} of {}", grouped(side.misses), grouped(side.accesses)));
         }

@@ -27,6 +27,9 @@ use std::path::{Component, Path};
 /// Least RAM with which the guest OS boots, in bytes.
 const MIN_GUEST_RAM: u64 = 12 << 20;
 
+/// Bytes of swap space for each byte of RAM, if nothing is said of it.
+const SWAP_FOR_RAM: u64 = 2;
+
 /// What the guest OS and its programs are compiled for, and the clock that they read.
 const GUEST_NEEDS: [Extension; 7] =
     [Extension::I, Extension::M, Extension::A, Extension::F, Extension::D, Extension::C, Extension::Zicntr];
@@ -57,7 +60,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     }
     let mut commits = CommitFile::new(args.machine.log_commits.as_deref())?;
     let stdio = HostStdio::new();
-    let machine = build(args, source.image()?, &path, &recorder, &stdio)?;
+    let (machine, swap_disk) = build(args, source.image()?, &path, &recorder, &stdio)?;
     let tells_at_once = debug || std::io::stderr().is_terminal();
     recorder.follow_children(Children::new(source.files(), tells_at_once));
     let prompt = if debug { Prompt::open()? } else { None };
@@ -83,7 +86,8 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     }
     let written = recorder.finish().and(commits.finish()).and(driver.stdio.check_output());
     recorder.with(|trace| {
-        let figures = Figures { machine: &driver.machine, guest: Some(&trace.stats), exit: status };
+        let figures =
+            Figures { machine: &driver.machine, swap_disk, guest: Some(&trace.stats), exit: status };
         if args.stats {
             figures.print_stats();
         }
@@ -180,13 +184,14 @@ fn near_name(path: &Path, demos: &[&str]) -> Option<String> {
     Some(folder.join(name).display().to_string())
 }
 
+/// The machine, with the kernel loaded, and the number of its swap disk.
 fn build(
     args: &RunArgs,
     image: RootImage,
     path: &[u8],
     recorder: &Recorder,
     stdio: &HostStdio,
-) -> Result<Machine> {
+) -> Result<(Machine, Option<usize>)> {
     let config = MachineConfig {
         seed: args.seed,
         frame_limit: args.frames.unwrap_or(0),
@@ -205,6 +210,7 @@ fn build(
     machine.set_stdio(Box::new(stdio.clone()));
     machine.set_event_sink(Some(Box::new(recorder.clone())));
     machine.attach_disk(image.into_disk(), true).context("cannot attach the root image")?;
+    let swap_disk = args.disks.apply(&mut machine, SWAP_FOR_RAM * args.memory)?;
     let argv: Vec<Vec<u8>> = args.program.iter().map(|word| word.as_bytes().to_vec()).collect();
     let chosen = Chosen {
         bootargs: if args.fork_maps { "folio.fork_maps" } else { "" },
@@ -215,7 +221,7 @@ fn build(
         ..Chosen::default()
     };
     machine.boot(&Boot { chosen, ..Boot::kernel(guest_os::KERNEL_ELF) })?;
-    Ok(machine)
+    Ok((machine, swap_disk))
 }
 
 /// The program's environment: a small fixed one, never the host's, with `--env` on top.

@@ -82,8 +82,8 @@ pub fn parse_env(text: &str) -> Result<String, String> {
     }
 }
 
-/// A size in bytes: a decimal number with an optional suffix K, M or G (powers of 1024).
-pub fn parse_size(text: &str) -> Result<u64, String> {
+/// A number of bytes: decimal, with an optional suffix K, M or G (powers of 1024).
+pub fn bytes_of(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match text[digits.len()..].to_ascii_uppercase().as_str() {
         "" | "B" => 1u64,
@@ -93,7 +93,12 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         _ => return Err("expected a number with an optional suffix K, M or G, such as 128M".to_string()),
     };
     let number: u64 = digits.parse().map_err(|_| "expected a size such as 128M".to_string())?;
-    let bytes = number.checked_mul(unit).ok_or("that is more than a machine can have")?;
+    Ok(number.checked_mul(unit).ok_or("that is more than a machine can have")?)
+}
+
+/// A size of RAM in bytes.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    let bytes = bytes_of(text)?;
     if !(MIN_RAM..=MAX_RAM).contains(&bytes) || !bytes.is_multiple_of(4096) {
         return Err("RAM must be a multiple of 4K from 4M to 16G".to_string());
     }

@@ -57,15 +57,13 @@ impl Machine {
         let data = self.harts.iter().map(|hart| &hart.dtlb);
         (TlbCounters::of(instruction), TlbCounters::of(data))
     }
+    /// What each disk has done, in the order of their numbers.
+    pub fn disks(&self) -> impl Iterator<Item = DiskCounters> {
+        self.bus.disk_counters()
+    }
     /// What all disks together have done.
     pub fn disk_counters(&self) -> DiskCounters {
-        self.bus.disk_counters().fold(DiskCounters::default(), |sum, disk| DiskCounters {
-            reads: sum.reads + disk.reads,
-            read_bytes: sum.read_bytes + disk.read_bytes,
-            writes: sum.writes + disk.writes,
-            written_bytes: sum.written_bytes + disk.written_bytes,
-            flushes: sum.flushes + disk.flushes,
-        })
+        self.disks().sum()
     }
 
     /// The hart whose turn it is: the one that runs next, if any does.

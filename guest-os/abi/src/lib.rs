@@ -15,6 +15,7 @@ mod flags;
 mod layout;
 pub mod sets;
 mod signal;
+pub mod swap;
 mod table;
 mod variants;
 

@@ -53,6 +53,18 @@ pub struct DiskCounters {
     pub flushes: u64,
 }
 
+impl std::iter::Sum for DiskCounters {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, disk| Self {
+            reads: sum.reads + disk.reads,
+            read_bytes: sum.read_bytes + disk.read_bytes,
+            writes: sum.writes + disk.writes,
+            written_bytes: sum.written_bytes + disk.written_bytes,
+            flushes: sum.flushes + disk.flushes,
+        })
+    }
+}
+
 /// The action of a request that has passed its checks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 enum Action {

@@ -95,7 +95,7 @@ impl Slots {
         Ok(())
     }
 
-    /// What each disk has done so far.
+    /// What each disk has done so far, in the order of their numbers.
     pub fn disk_counters(&self) -> impl Iterator<Item = DiskCounters> {
         self.slots.iter().flatten().filter_map(|slot| match slot.device() {
             Behind::Block(disk) => Some(disk.counters()),

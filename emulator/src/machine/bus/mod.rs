@@ -117,7 +117,7 @@ impl Bus {
         self.disk_counters().count() - self.handles.disks.len()
     }
 
-    /// What all disks have done so far.
+    /// What each disk has done so far, in the order of their numbers.
     pub fn disk_counters(&self) -> impl Iterator<Item = DiskCounters> {
         self.devices.board.virtio.disk_counters()
     }

@@ -1,0 +1,147 @@
+//! `--swap`: the swap disk that a run has.
+
+use super::values::bytes_of;
+use abi::swap::{MIN_PAGES, PAGE_BYTES, SwapHeader};
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use emulator::host::{DiskError, DiskImage};
+use emulator::image::RootImage;
+use emulator::machine::Machine;
+use std::path::{Path, PathBuf};
+
+#[derive(Args, Debug)]
+pub struct DiskArgs {
+    /// Swap space on a disk of its own: a size (bytes, or with suffix K, M or G), or a file that mkswap has made one, of which the
+    /// guest writes a copy in memory; 0 for none [default: twice the RAM; for `boot`: none]
+    #[arg(long, value_name = "SIZE|FILE|0", value_parser = parse_swap)]
+    swap: Option<Swap>,
+}
+
+/// What `--swap` asks for.
+#[derive(Clone, Debug)]
+enum Swap {
+    None,
+    Bytes(u64),
+    File(PathBuf),
+}
+
+impl DiskArgs {
+    /// Attaches the swap disk, if there is to be one, behind the disks that the machine has. `default_bytes` is the size
+    /// of swap space if nothing is said of it. The number of the swap disk.
+    pub fn apply(&self, machine: &mut Machine, default_bytes: u64) -> Result<Option<usize>> {
+        let image: Option<Box<dyn DiskImage>> = match &self.swap {
+            Some(Swap::None) => None,
+            Some(Swap::File(path)) => Some(open(path)?),
+            Some(Swap::Bytes(bytes)) => Some(Box::new(SwapSpace::new(*bytes))),
+            None if default_bytes == 0 => None,
+            None => Some(Box::new(SwapSpace::new(default_bytes))),
+        };
+        match image {
+            Some(image) => {
+                Ok(Some(machine.attach_disk(image, false).context("cannot attach the swap disk")?))
+            }
+            None => Ok(None),
+        }
+    }
+}
+
+fn parse_swap(text: &str) -> Result<Swap, String> {
+    match bytes_of(text) {
+        _ if text.is_empty() => Err("expected a size such as 256M, a file, or 0".to_string()),
+        Ok(0) => Ok(Swap::None),
+        Ok(bytes) if !(MIN_SWAP..=MAX_SWAP).contains(&bytes) || !bytes.is_multiple_of(PAGE_BYTES as u64) => {
+            Err("swap space must be a multiple of 4K from 40K to 64G".to_string())
+        }
+        Ok(bytes) => Ok(Swap::Bytes(bytes)),
+        Err(_) => Ok(Swap::File(text.into())),
+    }
+}
+
+const MIN_SWAP: u64 = MIN_PAGES * PAGE_BYTES as u64;
+/// Twice the most RAM, twice.
+const MAX_SWAP: u64 = 64 << 30;
+
+/// A swap area that nothing has been written to: the header, and zeros that take no memory.
+struct SwapSpace {
+    header: [u8; PAGE_BYTES],
+    len_bytes: u64,
+}
+
+impl SwapSpace {
+    fn new(len_bytes: u64) -> Self {
+        let last_page = u32::try_from(len_bytes / PAGE_BYTES as u64 - 1).expect("at most 64 GiB");
+        // The same in every run, as all that a guest can see.
+        let header = SwapHeader {
+            last_page,
+            uuid: *b"folio-\x40\x00\x80\x00-swap\0",
+            label: *b"folio-swap\0\0\0\0\0\0",
+        };
+        Self { header: header.to_page(), len_bytes }
+    }
+}
+
+impl DiskImage for SwapSpace {
+    fn len_bytes(&self) -> u64 {
+        self.len_bytes
+    }
+    fn read(&mut self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
+        buffer.fill(0);
+        let start = usize::try_from(offset_bytes).map_or(PAGE_BYTES, |offset| offset.min(PAGE_BYTES));
+        let header = &self.header[start..];
+        let len = header.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&header[..len]);
+        Ok(())
+    }
+}
+
+/// A file with a swap area in it, read by block.
+fn open(path: &Path) -> Result<Box<dyn DiskImage>> {
+    let mut disk = RootImage::open(path)?.into_disk();
+    let mut page = [0; PAGE_BYTES];
+    let pages = disk.len_bytes() / PAGE_BYTES as u64;
+    if pages > 0 && disk.read(0, &mut page).is_err() {
+        bail!("cannot read {}", path.display());
+    }
+    match SwapHeader::from_page(&page, pages) {
+        Ok(_) => Ok(disk),
+        Err(why) => {
+            bail!("{}: {why}; make it swap space by mkswap, or give a size such as 256M", path.display())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn swap_is_a_size_or_a_file_or_none() {
+        for (text, bytes) in [("40K", 40 << 10), ("256M", 256 << 20), ("64G", 64 << 30), ("40960", 40960)] {
+            assert!(matches!(parse_swap(text), Ok(Swap::Bytes(found)) if found == bytes), "{text}");
+        }
+        for text in ["0", "0K"] {
+            assert!(matches!(parse_swap(text), Ok(Swap::None)), "{text}");
+        }
+        for text in ["swapfile", "./64M", "12X"] {
+            assert!(matches!(parse_swap(text), Ok(Swap::File(path)) if path == Path::new(text)), "{text}");
+        }
+        for text in ["", "36K", "41K", "65G", "40961"] {
+            assert!(parse_swap(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn new_swap_space_is_a_header_and_zeros() {
+        let mut space = SwapSpace::new(1 << 20);
+        let mut bytes = vec![1; 3 * PAGE_BYTES];
+        space.read(0, &mut bytes).unwrap();
+        let header = SwapHeader::from_page(bytes[..PAGE_BYTES].try_into().unwrap(), 256).unwrap();
+        assert_eq!(header.pages(), 256);
+        assert!(bytes[PAGE_BYTES..].iter().all(|&byte| byte == 0));
+        let mut piece = [1; 512];
+        space.read(4096 - 512, &mut piece).unwrap();
+        assert_eq!(piece[..], bytes[4096 - 512..4096]);
+        space.read((1 << 20) - 512, &mut piece).unwrap();
+        assert_eq!(piece, [0; 512]);
+    }
+}
