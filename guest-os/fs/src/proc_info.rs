@@ -197,6 +197,17 @@ impl MapUse {
     }
 }
 
+/// Swap space. Sizes are in pages of 4 KiB.
+#[derive(Clone, Debug)]
+pub struct SwapInfo {
+    /// The disk that it is on, by its name in `/dev`.
+    pub disk: &'static str,
+    /// All of it.
+    pub total_pages: u64,
+    /// In use.
+    pub used_pages: u64,
+}
+
 /// The system in numbers. Sizes are in pages of 4 KiB.
 #[derive(Clone, Debug, Default)]
 pub struct SystemInfo {
@@ -212,6 +223,8 @@ pub struct SystemInfo {
     pub shared_memory_pages: u64,
     /// Frames that hold page tables.
     pub page_table_pages: u64,
+    /// Swap space.
+    pub swap: Option<SwapInfo>,
     /// Harts.
     pub harts: u32,
     /// Hundredths of a second since boot.

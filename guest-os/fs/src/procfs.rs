@@ -99,6 +99,7 @@ const NAMES: &[Name] = &[
     text(ROOT, "loadavg", text::loadavg),
     text(ROOT, "meminfo", text::meminfo),
     text(ROOT, "stat", text::system_stat),
+    text(ROOT, "swaps", text::swaps),
     text(ROOT, "uptime", text::uptime),
     text(ROOT, "version", text::version),
     text(SYS_KERNEL, "hostname", text::hostname),

@@ -2,7 +2,7 @@
 
 use crate::{
     BlockDevice, DeviceError, Errno, FileId, FileMemory, Identity, Location, MapInfo, MapUse, ProcInfo,
-    ProcessInfo, SystemInfo, Text, Timestamp,
+    ProcessInfo, SwapInfo, SystemInfo, Text, Timestamp,
 };
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -304,7 +304,15 @@ impl ProcInfo for Processes {
         }
     }
     fn system(&self) -> SystemInfo {
-        SystemInfo { total_pages: 32768, free_pages: 1000, harts: 1, uptime_ticks: 123, ..Default::default() }
+        let swap = Some(SwapInfo { disk: "vdb", total_pages: 2000, used_pages: 3 });
+        SystemInfo {
+            total_pages: 32768,
+            free_pages: 1000,
+            harts: 1,
+            uptime_ticks: 123,
+            swap,
+            ..Default::default()
+        }
     }
 }
 

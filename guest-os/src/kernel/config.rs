@@ -22,6 +22,8 @@ pub struct Config {
     pub refuses: bool,
     /// A child of `fork` maps all that its parent does (`folio.fork_maps` on the kernel's command line).
     pub forks_maps: bool,
+    /// The swap disk is tested before the first program starts (`folio.check_swap` on the kernel's command line).
+    pub checks_swap: bool,
     /// The first program.
     pub init: Init,
 }
@@ -106,6 +108,7 @@ impl Config {
             virtio: virtio_slots(fdt),
             refuses: says("folio.refuse"),
             forks_maps: says("folio.fork_maps"),
+            checks_swap: says("folio.check_swap"),
             init: Init::from_chosen(fdt),
         }
     }

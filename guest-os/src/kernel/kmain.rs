@@ -2,7 +2,7 @@
 
 use crate::config::{self, Config, Init};
 use crate::devices::drivers::host;
-use crate::devices::{block, clock, console, interrupts};
+use crate::devices::{block, clock, console, interrupts, swap, swap_check};
 use crate::files::file_memory::CachedFiles;
 use crate::files::proc_facts::KernelFacts;
 use crate::files::vfs;
@@ -58,6 +58,9 @@ extern "C" fn kmain(_hart: u64, device_tree: u64) -> ! {
     hart().let_update_marks();
     if config.refuses {
         inject::start();
+    }
+    if config.checks_swap {
+        swap_check::plan();
     }
     heap::start_growing().expect("a machine that has just started has frames");
     clock::start();
@@ -119,6 +122,7 @@ fn start_first_process() {
 pub fn first_process() {
     let init = INIT.get_mut().take().expect("the first process starts once");
     mount_root();
+    swap::look_for();
     let process = current().process.clone();
     let root = vfs::lock().root();
     *process.fs.cwd.borrow_mut() = Some(root.clone());
@@ -135,6 +139,8 @@ pub fn first_process() {
         log::log!(level, "cannot execute {}: {error}", String::from_utf8_lossy(&init.program));
         stop(End::ExecFailed(error.number()));
     }
+    swap::wait_until_known();
+    swap_check::run_if_planned();
 }
 
 /// The run ends, and whoever listens to the events says why.

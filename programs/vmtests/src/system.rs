@@ -6,6 +6,7 @@ use rt::os;
 
 use crate::check::Outcome;
 use crate::raw::sys;
+use crate::users::text;
 use crate::{check, check_eq, check_error, tests};
 
 tests! {
@@ -100,9 +101,30 @@ fn memory_information() -> Outcome {
     let mut information = [0u64; 16];
     sys(g::__NR_sysinfo, [information.as_mut_ptr() as usize])?;
     let information = core::hint::black_box(information);
-    // Total and free memory.
+    // Total and free memory, total and free swap space.
     check!(information[4] > 1 << 20 && information[5] <= information[4]);
+    check!(information[9] <= information[8]);
+    let mut buffer = [0; 4 << 10];
+    let swap_total = number_after(text(c"/proc/meminfo", &mut buffer)?, b"SwapTotal:");
+    check_eq!(swap_total, information[8] / 1024);
+    let swaps = text(c"/proc/swaps", &mut buffer)?;
+    let mut lines = swaps.split(|&byte| byte == b'\n');
+    check_eq!(lines.next(), Some(&b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority"[..]));
+    let sizes =
+        lines.filter(|line| !line.is_empty()).map(|line| match line.iter().position(|&byte| byte == b'\t') {
+            Some(end_of_type) => number_after(&line[end_of_type..], b""),
+            None => 0,
+        });
+    check_eq!(sizes.sum::<u64>(), swap_total);
     Ok(())
+}
+
+/// The first number after a name in a text.
+fn number_after(text: &[u8], name: &[u8]) -> u64 {
+    let at =
+        (0..text.len()).find(|&at| text[at..].starts_with(name)).map_or(text.len(), |at| at + name.len());
+    let digits = text[at..].iter().skip_while(|byte| !byte.is_ascii_digit());
+    digits.take_while(|byte| byte.is_ascii_digit()).fold(0, |value, byte| value * 10 + u64::from(byte - b'0'))
 }
 
 fn thread_name() -> Outcome {

@@ -99,6 +99,7 @@ pub(super) fn loadavg(info: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(),
 
 pub(super) fn meminfo(info: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
     let system = info.system();
+    let (swap_pages, swapped_pages) = system.swap.map_or((0, 0), |swap| (swap.total_pages, swap.used_pages));
     let rows = [
         ("MemTotal", system.total_pages),
         ("MemFree", system.free_pages),
@@ -107,8 +108,8 @@ pub(super) fn meminfo(info: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(),
         ("Buffers", 0),
         ("Cached", system.cached_pages + system.shared_memory_pages),
         ("SwapCached", 0),
-        ("SwapTotal", 0),
-        ("SwapFree", 0),
+        ("SwapTotal", swap_pages),
+        ("SwapFree", swap_pages - swapped_pages),
         ("Dirty", 0),
         ("AnonPages", system.anonymous_pages),
         ("Shmem", system.shared_memory_pages),
@@ -118,6 +119,19 @@ pub(super) fn meminfo(info: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(),
         line(out, format_args!("{:<16}{:>8} kB", format!("{name}:"), pages * KIB_PER_PAGE))?;
     }
     Ok(())
+}
+
+pub(super) fn swaps(info: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
+    line(out, format_args!("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority"))?;
+    let Some(swap) = info.system().swap else { return Ok(()) };
+    // Linux keeps the columns below their heads for sizes of up to seven digits.
+    let column = |pages: u64| {
+        let size = pages * KIB_PER_PAGE;
+        format!("{size}\t{}", if size < 10_000_000 { "\t" } else { "" })
+    };
+    let path = format!("/dev/{}", swap.disk);
+    let (size, used) = (column(swap.total_pages), column(swap.used_pages));
+    line(out, format_args!("{path:<40}partition\t{size}{used}-2"))
 }
 
 /// Hundredths of a second, as seconds with two decimals.

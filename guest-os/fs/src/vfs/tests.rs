@@ -505,6 +505,17 @@ fn proc_tells_what_the_kernel_says_in_linux_formats() {
     assert_eq!(world.read("/proc/self/cmdline").unwrap(), "sh\0-c\0");
     assert!(world.read("/proc/meminfo").unwrap().starts_with("MemTotal:         131072 kB\n"));
     assert_eq!(world.read("/proc/uptime").unwrap(), "1.23 0.00\n");
+    assert!(
+        world
+            .read("/proc/meminfo")
+            .unwrap()
+            .contains("\nSwapTotal:          8000 kB\nSwapFree:           7988 kB\n")
+    );
+    assert_eq!(
+        world.read("/proc/swaps").unwrap(),
+        "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n\
+         /dev/vdb                                partition\t8000\t\t12\t\t-2\n"
+    );
     assert!(world.read("/proc/self/status").unwrap().contains("\nVmSize:\t      40 kB\n"));
     assert!(world.read("/proc/mounts").unwrap().contains("tmpfs /tmp tmpfs"));
     assert_eq!(world.read("/proc/sys/kernel/osrelease").unwrap(), "6.12.0\n");

@@ -35,7 +35,6 @@ pub struct Request {
 }
 
 /// What happens when a request is done.
-#[expect(dead_code, reason = "all requests are reads that someone sleeps for, until there is swap")]
 #[derive(Clone, Copy, Debug)]
 pub enum Completion {
     /// Whoever sleeps for it ([`perform`]) is woken.
@@ -46,7 +45,6 @@ pub enum Completion {
 }
 
 /// How a request has ended. When this is dropped, its frame is held no longer.
-#[expect(dead_code, reason = "as above")]
 #[derive(Debug)]
 pub struct Finished {
     /// The disk.
@@ -132,6 +130,17 @@ pub fn disks() -> impl Iterator<Item = DiskId> {
 /// Size of a disk in bytes.
 pub fn len_bytes(disk: DiskId) -> u64 {
     DEVICES.get_mut().get_mut(disk).disk.sectors() * SECTOR_BYTES as u64
+}
+
+/// Whether a disk refuses to be written.
+pub fn is_read_only(disk: DiskId) -> bool {
+    DEVICES.get_mut().get_mut(disk).disk.is_read_only()
+}
+
+/// A disk's name in `/dev`.
+pub fn name(disk: DiskId) -> &'static str {
+    const NAMES: [&str; DISKS] = ["vda", "vdb", "vdc", "vdd"];
+    NAMES[disk.0]
 }
 
 /// Hands a request to its disk, if that has a place for it.

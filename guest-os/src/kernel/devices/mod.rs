@@ -5,3 +5,5 @@ pub mod clock;
 pub mod console;
 pub mod drivers;
 pub mod interrupts;
+pub mod swap;
+pub mod swap_check;

@@ -1,7 +1,7 @@
 //! What `/proc` tells of the processes, of memory and of the machine.
 
 use crate::arch;
-use crate::devices::clock;
+use crate::devices::{block, clock, swap};
 use crate::files::vfs::open_files;
 use crate::hart::{current, hart};
 use crate::memory::{mem, pages};
@@ -11,8 +11,8 @@ use crate::processes::wait::scheduler;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use fs::{
-    Errno, Identity, Location, MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, SystemInfo, Text, Timestamp,
-    name_of_now,
+    Errno, Identity, Location, MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, SwapInfo, SystemInfo, Text,
+    Timestamp, name_of_now,
 };
 use isa::Vpn;
 use isa::paging::PteFlags;
@@ -163,6 +163,11 @@ impl ProcInfo for KernelFacts {
             anonymous_pages: counts.anon,
             shared_memory_pages,
             page_table_pages: counts.page_table,
+            swap: swap::area().map(|area| SwapInfo {
+                disk: block::name(area.disk),
+                total_pages: area.slots,
+                used_pages: swap::used_slots(),
+            }),
             harts: 1,
             uptime_ticks: arch::time() / TICKS_PER_HUNDREDTH,
             user_ticks: 0,

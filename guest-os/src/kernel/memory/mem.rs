@@ -109,6 +109,10 @@ impl DeviceBuffer {
             Self { frame, start, len_bytes }
         })
     }
+    /// A whole frame.
+    pub fn whole(frame: FrameId) -> Self {
+        Self::new(frame, 0, FRAME_BYTES).expect("a frame has so many bytes")
+    }
     /// How many bytes.
     pub fn len_bytes(&self) -> usize {
         self.len_bytes
@@ -138,7 +142,11 @@ impl KernelFrame {
     pub fn changed_by_device(&self) {
         arch::device_has_written();
     }
-    /// Its first bytes, for a device. Until that is done, they must not be looked at.
+    /// All of it, for a device. Until that is done, it must not be looked at.
+    pub fn lend_all(&mut self) -> DeviceBuffer {
+        DeviceBuffer::whole(self.0)
+    }
+    /// Its first bytes, for a device, likewise.
     pub fn lend(&mut self, len_bytes: usize) -> DeviceBuffer {
         DeviceBuffer::new(self.0, 0, len_bytes).expect("the length is that of a part")
     }

@@ -24,6 +24,8 @@ pub enum Channel {
     Block(u64),
     /// Room in the block device's queue.
     BlockQueue,
+    /// What is being found out about the swap disk.
+    Swap,
     /// A page that someone else is reading.
     Page(PageKey),
     /// A change of one of this process's children.

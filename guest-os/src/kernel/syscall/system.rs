@@ -3,6 +3,7 @@
 use super::{Arguments, Outcome, has_failed, int, length};
 use crate::arch;
 use crate::devices::clock::NANOSECONDS_PER_TICK;
+use crate::devices::swap;
 use crate::hart::current;
 use crate::local::HartLocal;
 use crate::memory::mem::FRAME_BYTES;
@@ -90,6 +91,7 @@ fn put<T: From<u8>>(field: &mut [T; 65], text: &[u8]) {
 pub fn sysinfo([buffer, ..]: Arguments) -> Outcome {
     let total = mem::memory().frames().total();
     let counts = mem::memory().frames().counts();
+    let swap_slots = swap::area().map_or(0, |area| area.slots);
     let processes = process::table(|t| t.len()) as u64;
     let words: [u64; 14] = [
         arch::time() / TIMEBASE_HZ,
@@ -100,8 +102,8 @@ pub fn sysinfo([buffer, ..]: Arguments) -> Outcome {
         counts.free * PAGE_SIZE,
         0,
         0,
-        0,
-        0,
+        swap_slots * PAGE_SIZE,
+        (swap_slots - swap::used_slots()) * PAGE_SIZE,
         processes & 0xffff,
         0,
         0,

@@ -112,7 +112,6 @@ static HEADERS: HeaderMemory = {
 };
 
 /// What a request does, and the memory that it does it with.
-#[expect(dead_code, reason = "all requests are reads, until there is swap")]
 #[derive(Debug)]
 pub enum Transfer {
     /// Fills the buffer from the disk.
@@ -171,6 +170,10 @@ impl Disk {
     /// Size in sectors.
     pub fn sectors(&self) -> u64 {
         self.sectors
+    }
+    /// Whether it refuses to be written.
+    pub fn is_read_only(&self) -> bool {
+        self.features.contains(Features::READ_ONLY)
     }
     /// Whether it knows how to flush; if not, what has been written is safe.
     pub fn can_flush(&self) -> bool {

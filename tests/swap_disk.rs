@@ -1,0 +1,148 @@
+//! The swap disk: the kernel finds it and reads and writes its slots, many at a time, here and under QEMU; and Linux takes it as it is.
+
+#![allow(clippy::unwrap_used)] // in functions that only tests call
+
+#[path = "support/linux.rs"]
+mod linux;
+mod support;
+
+use linux::{DISK_MODULES, Initramfs, boot, input};
+use std::path::PathBuf;
+use support::{Ran, TempDir, child, count, folio, read_json, run, run_folio};
+
+/// The kernel and a root image with `hello`, as files.
+struct Files(TempDir);
+
+impl Files {
+    fn new(name: &str) -> Self {
+        let dir = TempDir::new(name);
+        let kernel = run_folio(["kernel".as_ref(), "-o".as_ref(), dir.file("kernel").as_os_str()]);
+        let image =
+            run_folio(["image".as_ref(), "-o".as_ref(), dir.file("root").as_os_str(), "hello".as_ref()]);
+        assert_eq!((kernel.status, image.status), (0, 0), "{kernel:?} {image:?}");
+        Self(dir)
+    }
+
+    /// A run of `hello` after the kernel's own test of the swap disk.
+    fn check(&self, more: &[&str]) -> Ran {
+        let mut command = folio(["boot", "--append", "folio.check_swap init=/bin/hello"]);
+        command.arg("--kernel").arg(self.0.file("kernel")).arg("--disk").arg(self.0.file("root")).args(more);
+        command.env("RUST_LOG", "warn");
+        run(command)
+    }
+
+    /// A file that `mkswap` has made swap space.
+    fn swap_file(&self, bytes: u64) -> PathBuf {
+        let path = self.0.file("swap");
+        std::fs::File::create(&path).unwrap().set_len(bytes).unwrap();
+        let mut mkswap = child::command("mkswap");
+        mkswap.args(["--label", "of-mkswap"]).arg(&path);
+        assert_eq!(run(mkswap).status, 0);
+        path
+    }
+}
+
+/// What the kernel's test says when these numbers of requests fail.
+fn report(slots: &str, [writes, reads, flushes, sleepers, differ]: [u32; 5]) -> String {
+    format!(
+        "swap check: {slots} waits for a place; {writes} writes, {reads} reads, {flushes} flushes and {sleepers} sleepers' reads failed; \
+         {differ} slots differ"
+    )
+}
+
+/// 16 slots are asked for at once, and a disk takes 10 requests at a time.
+const OF_A_MEBIBYTE: &str = "16 slots to 255; 6";
+
+#[test]
+fn what_is_written_to_slots_is_read_back() {
+    let files = Files::new("swap-check");
+    let file = files.swap_file(1 << 20);
+    let before = std::fs::read(&file).unwrap();
+    for (swap, slots) in [
+        ("1M", OF_A_MEBIBYTE),
+        ("40K", "9 slots to 9; 0"),
+        ("64G", "16 slots to 16777215; 6"),
+        (file.to_str().unwrap(), OF_A_MEBIBYTE),
+    ] {
+        let ran = files.check(&["--swap", swap]);
+        assert!(ran.stderr.contains(&report(slots, [0; 5])), "{swap}: {ran:?}");
+        assert_eq!((ran.status, ran.stdout.as_str()), (0, "Hello from page one.\n"), "{swap}: {ran:?}");
+    }
+    assert!(before == std::fs::read(&file).unwrap(), "the guest writes a copy");
+    let without = files.check(&[]);
+    assert!(without.stderr.contains("there is no swap space"), "{without:?}");
+}
+
+/// The lines of `/proc/swaps`, and what `/proc/meminfo` says of it.
+const TELL: &str = "cat /proc/swaps; grep Swap[TF] /proc/meminfo";
+
+#[test]
+fn linux_takes_it_and_tells_of_it_in_the_same_words() {
+    let Some(busybox) = input("busybox") else { return };
+    let dir = TempDir::new("swap-linux");
+    let script = "\
+$b swapon /dev/vda && cat=$b\\ cat; $cat /proc/swaps; $b grep Swap[TF] /proc/meminfo
+$b poweroff -f";
+    let initramfs = Initramfs { modules: &DISK_MODULES[..2], script };
+    let mut command = boot(&dir, &initramfs, "console=ttyS0 panic=-1 quiet").unwrap();
+    let linux = run({
+        command.args(["--swap", "32M"]);
+        command
+    });
+    std::fs::create_dir(dir.file("bin")).unwrap();
+    std::fs::copy(busybox, dir.file("bin/busybox")).unwrap();
+    let tell = TELL.replace("cat", "busybox cat").replace("grep", "busybox grep");
+    let root = dir.path().to_str().unwrap();
+    let ours = run_folio(["run", "--swap", "32M", "--root", root, "/bin/busybox", "sh", "-c", &tell]);
+    assert_eq!(ours.status, 0, "{ours:?}");
+    let swaps = |text: &str| {
+        let from = text.find("Filename").unwrap_or_else(|| panic!("{text}"));
+        text[from..].lines().take(4).map(str::trim_end).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(swaps(&ours.stdout), swaps(&linux.stdout).replace("/dev/vda", "/dev/vdb"));
+    assert!(ours.stdout.contains("\t32764\t"), "{ours:?}");
+}
+
+#[test]
+fn swap_that_nothing_goes_to_changes_no_count() {
+    let dir = TempDir::new("swap-unused");
+    let figures = |swap: &[&str], name: &str| {
+        let mut command = folio(["run", "--json"]);
+        command.arg(dir.file(name)).args(swap).arg("cowfork");
+        assert_eq!(run(command).status, 0);
+        read_json(&dir.file(name))
+    };
+    let (without, with) = (figures(&["--swap", "0"], "without"), figures(&[], "with"));
+    for field in ["instructions_user", "faults", "frames", "disk"] {
+        assert_eq!(with[field], without[field], "{field}");
+    }
+    assert_eq!((count(&with, "swap_disk.reads"), count(&with, "swap_disk.writes")), (1, 0));
+    assert!(without.get("swap_disk").is_none());
+}
+
+#[test]
+fn the_same_kernel_finds_it_under_qemu_whichever_disk_comes_first() {
+    let files = Files::new("swap-qemu");
+    let swap = files.swap_file(1 << 20);
+    let mut drives = [
+        format!("file={},format=raw,if=none,id=root,readonly=on", files.0.file("root").display()),
+        format!("file={},format=raw,if=none,id=swap", swap.display()),
+    ];
+    for _ in 0..2 {
+        let mut command = child::command("qemu-system-riscv64");
+        command.stdin(std::process::Stdio::null());
+        command.args(["-M", "virt", "-m", "128M", "-nographic", "-no-reboot", "-append"]);
+        command.arg("folio.check_swap init=/bin/hello").arg("-kernel").arg(files.0.file("kernel"));
+        for drive in &drives {
+            let id = if drive.contains("id=root") { "root" } else { "swap" };
+            command.arg("-drive").arg(drive).arg("-device").arg(format!("virtio-blk-device,drive={id}"));
+        }
+        let ran = run(command);
+        // How often there was no place depends on the host's time.
+        let failed = report("", [0; 5]);
+        let (_, failed) = failed.split_once("waits").unwrap();
+        assert!(ran.stdout.contains("swap check: 16 slots to 255") && ran.stdout.contains(failed), "{ran:?}");
+        assert!(ran.stdout.contains("Hello from page one."), "{ran:?}");
+        drives.reverse();
+    }
+}
