@@ -1,4 +1,5 @@
-//! The swap disk: the kernel finds it and reads and writes its slots, many at a time, here and under QEMU; and Linux takes it as it is.
+//! The swap disk: the kernel finds it and reads and writes its slots, many at a time, here and under QEMU; Linux takes it as it is; and disks that
+//! fail on purpose (`--disk-fault`) fail those who asked, and nobody else.
 
 #![allow(clippy::unwrap_used)] // in functions that only tests call
 
@@ -71,6 +72,87 @@ fn what_is_written_to_slots_is_read_back() {
     assert!(before == std::fs::read(&file).unwrap(), "the guest writes a copy");
     let without = files.check(&[]);
     assert!(without.stderr.contains("there is no swap space"), "{without:?}");
+}
+
+#[test]
+fn each_kind_of_fault_hits_the_request_it_names() {
+    let files = Files::new("swap-faults");
+    for (fault, failed) in [
+        ("swap:write:3", [1, 0, 0, 0, 1]),
+        // The first read is of the header, the last a sleeper's.
+        ("swap:read:2", [0, 1, 0, 0, 1]),
+        ("swap:read:18", [0, 0, 0, 1, 0]),
+        ("flush:1", [0, 0, 1, 0, 0]),
+        ("torn:1", [0, 0, 0, 1, 1]),
+        ("swap:lost:16", [0, 0, 0, 0, 1]),
+        ("lost:17", [0; 5]),
+        ("root:write:1", [0; 5]),
+    ] {
+        let ran = files.check(&["--swap", "1M", "--disk-fault", fault]);
+        assert!(ran.stderr.contains(&report(OF_A_MEBIBYTE, failed)), "{fault}: {ran:?}");
+        assert_eq!((ran.status, ran.stdout.as_str()), (0, "Hello from page one.\n"), "{fault}: {ran:?}");
+    }
+    let header = files.check(&["--swap", "1M", "--disk-fault", "swap:read:1"]);
+    assert!(header.stderr.contains("the first page of /dev/vdb cannot be read"), "{header:?}");
+    assert_eq!(header.status, 0, "{header:?}");
+    let two = files.check(&["--swap", "1M", "--disk-fault", "write:1", "--disk-fault", "write:9"]);
+    assert!(two.stderr.contains(&report(OF_A_MEBIBYTE, [2, 0, 0, 1, 2])), "{two:?}");
+}
+
+/// Each read of a program made to fail in turn. How the runs ended, without the last, in which none failed: that one gives `whole`.
+fn each_read_fails(args: &[&str], whole: &str) -> Vec<Ran> {
+    let mut ended = Vec::new();
+    loop {
+        let fault = format!("root:read:{}", ended.len() + 1);
+        let mut command = folio(["run", "--disk-fault", &fault]);
+        command.args(args).env("RUST_LOG", "virtio=info");
+        let ran = run(command);
+        assert!(!ran.stderr.contains("the guest kernel failed"), "{fault}: {ran:?}");
+        if !ran.stderr.contains("Read fault") {
+            assert_eq!((ran.status, ran.stdout.as_str()), (0, whole), "{ran:?}");
+            return ended;
+        }
+        // A program may do without what a failed call would have told it; but then all is as it should be.
+        assert!(
+            whole.starts_with(&ran.stdout) && (ran.status != 0 || whole == ran.stdout),
+            "{fault}: {ran:?}"
+        );
+        ended.push(ran);
+    }
+}
+
+#[test]
+fn a_read_that_fails_fails_those_who_asked_for_it() {
+    let whole = run_folio(["run", "demand", "3", "77"]).stdout;
+    let ended = each_read_fails(&["demand", "3", "77"], &whole);
+    let statuses: Vec<i32> = ended.iter().map(|ran| ran.status).collect();
+    // First the file system and the program cannot be had; then the program is there, and a page that it touches is not: SIGBUS.
+    let program = statuses.iter().position(|&status| status != 125).unwrap();
+    assert!(program >= 3, "{statuses:?}");
+    assert!(
+        statuses[program..].len() >= 4 && statuses[program..].iter().all(|&status| status == 128 + 7),
+        "{statuses:?}"
+    );
+}
+
+#[test]
+fn read_and_execve_say_eio() {
+    let Some(busybox) = input("busybox") else { return };
+    let dir = TempDir::new("swap-eio");
+    std::fs::create_dir(dir.file("bin")).unwrap();
+    std::fs::copy(busybox, dir.file("bin/busybox")).unwrap();
+    let text = "all of it\n".repeat(1000);
+    std::fs::write(dir.file("text"), &text).unwrap();
+    // (`cat` would try again by another call.)
+    let root = dir.path().to_str().unwrap();
+    let ended =
+        each_read_fails(&["--root", root, "/bin/busybox", "dd", "if=/text", "bs=4096", "status=none"], &text);
+    let with = |words: &str| ended.iter().filter(|ran| ran.stderr.contains(words)).count();
+    assert_eq!(with("dd: /text: Input/output error"), 3, "its three pages: {ended:?}");
+    assert!(
+        with("cannot be executed: EIO") > 0 && ended.iter().any(|ran| ran.status == 128 + 7),
+        "{ended:?}"
+    );
 }
 
 /// The lines of `/proc/swaps`, and what `/proc/meminfo` says of it.

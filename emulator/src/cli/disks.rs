@@ -1,4 +1,4 @@
-//! `--swap`: the swap disk that a run has.
+//! `--swap` and `--disk-fault`: the swap disk that a run has, and requests that are to fail.
 
 use super::values::bytes_of;
 use abi::swap::{MIN_PAGES, PAGE_BYTES, SwapHeader};
@@ -6,8 +6,11 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use emulator::host::{DiskError, DiskImage};
 use emulator::image::RootImage;
-use emulator::machine::Machine;
+use emulator::machine::{DiskFault, DiskFaultKind, Machine};
 use std::path::{Path, PathBuf};
+
+/// The number of the disk that the root file system is on.
+const ROOT_DISK: usize = 0;
 
 #[derive(Args, Debug)]
 pub struct DiskArgs {
@@ -15,6 +18,10 @@ pub struct DiskArgs {
     /// guest writes a copy in memory; 0 for none [default: twice the RAM; for `boot`: none]
     #[arg(long, value_name = "SIZE|FILE|0", value_parser = parse_swap)]
     swap: Option<Swap>,
+    /// Let the N-th read, write or flush of a disk fail (read:N, write:N, flush:N), or the N-th write claim success and be
+    /// half done (torn:N) or not at all (lost:N); of all disks' requests, or those of one (swap:read:N, root:read:N) (repeatable)
+    #[arg(long, value_name = "[DISK:]KIND:N", value_parser = parse_fault)]
+    disk_fault: Vec<Fault>,
 }
 
 /// What `--swap` asks for.
@@ -25,8 +32,23 @@ enum Swap {
     File(PathBuf),
 }
 
+/// What `--disk-fault` asks for.
+#[derive(Clone, Debug)]
+struct Fault {
+    text: String,
+    disk: Option<Disk>,
+    kind: DiskFaultKind,
+    request: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Disk {
+    Root,
+    Swap,
+}
+
 impl DiskArgs {
-    /// Attaches the swap disk, if there is to be one, behind the disks that the machine has. `default_bytes` is the size
+    /// Attaches the swap disk, if there is to be one, behind the disks that the machine has, and plans the faults. `default_bytes` is the size
     /// of swap space if nothing is said of it. The number of the swap disk.
     pub fn apply(&self, machine: &mut Machine, default_bytes: u64) -> Result<Option<usize>> {
         let image: Option<Box<dyn DiskImage>> = match &self.swap {
@@ -36,12 +58,20 @@ impl DiskArgs {
             None if default_bytes == 0 => None,
             None => Some(Box::new(SwapSpace::new(default_bytes))),
         };
-        match image {
-            Some(image) => {
-                Ok(Some(machine.attach_disk(image, false).context("cannot attach the swap disk")?))
-            }
-            None => Ok(None),
+        let swap = match image {
+            Some(image) => Some(machine.attach_disk(image, false).context("cannot attach the swap disk")?),
+            None => None,
+        };
+        for fault in &self.disk_fault {
+            let disk = match fault.disk {
+                None => None,
+                Some(Disk::Root) => Some(ROOT_DISK),
+                Some(Disk::Swap) if swap.is_some() => swap,
+                Some(Disk::Swap) => bail!("--disk-fault {}: there is no swap disk; add --swap", fault.text),
+            };
+            machine.plan_disk_fault(DiskFault { kind: fault.kind, disk, request: fault.request });
         }
+        Ok(swap)
     }
 }
 
@@ -60,6 +90,27 @@ fn parse_swap(text: &str) -> Result<Swap, String> {
 const MIN_SWAP: u64 = MIN_PAGES * PAGE_BYTES as u64;
 /// Twice the most RAM, twice.
 const MAX_SWAP: u64 = 64 << 30;
+
+fn parse_fault(text: &str) -> Result<Fault, String> {
+    let expected = || "expected read:N, write:N, flush:N, torn:N or lost:N with N from 1 on, perhaps after root: or swap:";
+    let words: Vec<&str> = text.split(':').collect();
+    let (disk, kind, request) = match words[..] {
+        ["root", kind, request] => (Some(Disk::Root), kind, request),
+        ["swap", kind, request] => (Some(Disk::Swap), kind, request),
+        [kind, request] => (None, kind, request),
+        _ => return Err(expected().to_string()),
+    };
+    let kind = match kind {
+        "read" => DiskFaultKind::Read,
+        "write" => DiskFaultKind::Write,
+        "flush" => DiskFaultKind::Flush,
+        "torn" => DiskFaultKind::Torn,
+        "lost" => DiskFaultKind::Lost,
+        _ => return Err(expected().to_string()),
+    };
+    let request = request.parse().ok().filter(|&number: &u64| number > 0).ok_or_else(expected)?;
+    Ok(Fault { text: text.to_string(), disk, kind, request })
+}
 
 /// A swap area that nothing has been written to: the header, and zeros that take no memory.
 struct SwapSpace {
@@ -127,6 +178,17 @@ mod tests {
         }
         for text in ["", "36K", "41K", "65G", "40961"] {
             assert!(parse_swap(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_fault_names_its_disk_its_kind_and_its_request() {
+        let fault = parse_fault("swap:torn:12").unwrap();
+        assert!(matches!(fault.disk, Some(Disk::Swap)));
+        assert_eq!((fault.kind, fault.request), (DiskFaultKind::Torn, 12));
+        assert!(matches!(parse_fault("read:1").unwrap().disk, None));
+        for text in ["", "read", "read:0", "read:x", "reed:1", "disk:read:1", "root:read:1:2", "read:-1"] {
+            assert!(parse_fault(text).is_err(), "{text}");
         }
     }
 

@@ -21,6 +21,7 @@ pub use crate::devices::host::GuestExit;
 pub use crate::devices::input::Console;
 pub use crate::devices::virtio::block::DiskCounters;
 pub use crate::devices::virtio::disk::DiskLatency;
+pub use crate::devices::virtio::disk_fault::{DiskFault, DiskFaultKind};
 pub use crate::devices::virtio::slots::{AttachError, VirtioConfig};
 pub use crate::mem::pmp::ENTRIES as PMP_ENTRIES;
 pub use config::{ConfigError, MAX_HARTS, MachineConfig};
@@ -99,6 +100,11 @@ impl Machine {
     /// Attaches a disk to the next virtio slot. Its image is only read: what the guest writes is the machine's.
     pub fn attach_disk(&mut self, image: Box<dyn DiskImage>, read_only: bool) -> Result<usize, AttachError> {
         self.bus.attach_disk(image, read_only, self.config.disk_latency)
+    }
+
+    /// A request to a disk will fail, on purpose.
+    pub fn plan_disk_fault(&mut self, fault: DiskFault) {
+        self.bus.plan_disk_fault(fault);
     }
 
     /// Loads what is to be started and puts the harts at its entry. Under the built-in SBI only the first hart starts,

@@ -1,6 +1,7 @@
 //! For tests: a small driver that talks to a device through registers and RAM, over either transport.
 
 use super::device::{Device, Host};
+use super::disk_fault::DiskFaults;
 use super::mmio::VirtioMmio;
 use crate::devices::input::{Console, InputDoor};
 use crate::mem::ram::Ram;
@@ -39,6 +40,7 @@ pub struct Bench {
     pub device: VirtioMmio,
     pub ram: Ram,
     pub image: Vec<u8>,
+    pub faults: DiskFaults,
     pub stdio: MemoryStdio,
     pub input: InputDoor,
     pub queues: Vec<Layout>,
@@ -55,6 +57,7 @@ impl Bench {
             device: VirtioMmio::new(device, legacy),
             ram: Ram::new(RAM_BYTES),
             image,
+            faults: DiskFaults::default(),
             stdio: MemoryStdio::default(),
             input: InputDoor::new(Console::Virtio),
             queues: (0..queues as u64).map(layout).collect(),
@@ -69,7 +72,12 @@ impl Bench {
         bench
     }
     pub fn write(&mut self, offset: u64, width: u8, value: u64) {
-        let host = &mut Host { image: Some(&mut self.image), stdio: &mut self.stdio, input: &mut self.input };
+        let host = &mut Host {
+            image: Some(&mut self.image),
+            faults: &mut self.faults,
+            stdio: &mut self.stdio,
+            input: &mut self.input,
+        };
         self.device.write(&mut self.ram, host, offset, width, value, self.now);
     }
     pub fn put(&mut self, offset: u64, value: u64) {
@@ -79,11 +87,21 @@ impl Bench {
         self.device.read(offset, 4)
     }
     pub fn advance(&mut self, now: Step) {
-        let host = &mut Host { image: Some(&mut self.image), stdio: &mut self.stdio, input: &mut self.input };
+        let host = &mut Host {
+            image: Some(&mut self.image),
+            faults: &mut self.faults,
+            stdio: &mut self.stdio,
+            input: &mut self.input,
+        };
         self.device.advance(&mut self.ram, host, now);
     }
     pub fn poll(&mut self) -> bool {
-        let host = &mut Host { image: Some(&mut self.image), stdio: &mut self.stdio, input: &mut self.input };
+        let host = &mut Host {
+            image: Some(&mut self.image),
+            faults: &mut self.faults,
+            stdio: &mut self.stdio,
+            input: &mut self.input,
+        };
         self.device.poll_input(&mut self.ram, host, self.now)
     }
     /// Resets the device and sets all queues up, of `size` descriptors each.

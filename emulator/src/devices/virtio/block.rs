@@ -6,11 +6,13 @@
 
 use super::device::{Host, Rings, VirtioDevice};
 use super::disk::{DiskLatency, Overlay, SECTOR_BYTES};
+use super::disk_fault::{Counted, DiskFaultKind, DiskFaults};
 use super::queue::{Chain, QueueBroken, Segment};
 use crate::host::{DiskError, DiskImage};
 use crate::mem::ram::Ram;
 use isa::{PhysAddr, Step};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Virtio's number of the block device.
 pub const DEVICE_ID: u32 = 2;
@@ -82,7 +84,37 @@ struct Request {
     action: Action,
     data: Vec<Segment>,
     status_at: PhysAddr,
+    fault: Option<DiskFaultKind>,
     due: Step,
+}
+
+impl Action {
+    /// What the request is to the count of faults; one that fails anyhow is nothing.
+    fn counted(self) -> Option<Counted> {
+        match self {
+            Self::Read { .. } => Some(Counted::Read),
+            Self::Write { .. } => Some(Counted::Write),
+            Self::Flush => Some(Counted::Flush),
+            Self::GetId | Self::Fail { .. } => None,
+        }
+    }
+}
+
+impl Request {
+    /// Whether it ends with an error, on purpose.
+    fn fails(&self) -> bool {
+        matches!(self.fault, Some(DiskFaultKind::Read | DiskFaultKind::Write | DiskFaultKind::Flush))
+    }
+
+    /// What of a write's data reaches the disk.
+    fn written_data(&self) -> Cow<'_, [Segment]> {
+        let bytes = match self.fault {
+            Some(DiskFaultKind::Lost) => 0,
+            Some(DiskFaultKind::Torn) => total(&self.data) / SECTOR_BYTES / 2 * SECTOR_BYTES,
+            _ => return Cow::Borrowed(&self.data),
+        };
+        Cow::Owned(first_bytes(&self.data, bytes))
+    }
 }
 
 /// A chain in which not even a status byte can be found.
@@ -148,16 +180,27 @@ impl Block {
     }
 
     /// Takes available requests while there is room for them.
-    fn accept(&mut self, rings: &mut Rings<'_>, now: Step) -> Result<(), QueueBroken> {
+    fn accept(
+        &mut self,
+        rings: &mut Rings<'_>,
+        faults: &mut DiskFaults,
+        now: Step,
+    ) -> Result<(), QueueBroken> {
         while self.in_flight.len() < rings.size(0) {
             let Some(chain) = rings.pop(0)? else { break };
-            self.submit(rings.ram, &chain, now).map_err(|NoStatusByte| QueueBroken)?;
+            self.submit(rings.ram, &chain, faults, now).map_err(|NoStatusByte| QueueBroken)?;
         }
         Ok(())
     }
 
     /// Accepts a request at `now`.
-    fn submit(&mut self, ram: &Ram, chain: &Chain, now: Step) -> Result<(), NoStatusByte> {
+    fn submit(
+        &mut self,
+        ram: &Ram,
+        chain: &Chain,
+        faults: &mut DiskFaults,
+        now: Step,
+    ) -> Result<(), NoStatusByte> {
         let (mut data, status_at) = split_status(&chain.writable).ok_or(NoStatusByte)?;
         let action = match parse_header(ram, &chain.readable) {
             None => Action::Fail { status: S_IOERR },
@@ -172,11 +215,12 @@ impl Block {
             Action::Read { .. } | Action::Write { .. } => total(&data) / SECTOR_BYTES,
             Action::Flush | Action::GetId | Action::Fail { .. } => 0,
         };
+        let fault = action.counted().and_then(|counted| faults.count(self.slot, counted));
         let start = self.free_at.max(now);
         let due =
             start.after(self.latency.base_steps).after(self.latency.sector_steps.saturating_mul(sectors));
         self.free_at = due;
-        self.in_flight.push(Request { head: chain.head, action, data, status_at, due });
+        self.in_flight.push(Request { head: chain.head, action, data, status_at, fault, due });
         Ok(())
     }
 
@@ -213,8 +257,12 @@ impl Block {
 
     /// Moves the data. The number of bytes written to the guest, or the status.
     fn perform(&mut self, ram: &mut Ram, image: &mut dyn DiskImage, request: &Request) -> Result<u64, u8> {
+        if let Some(fault) = request.fault {
+            log::info!(target: "virtio", "disk {}: {fault:?} fault at {:?}", self.slot, request.action);
+        }
         match request.action {
             Action::Fail { status } => Err(status),
+            Action::Read { .. } | Action::Write { .. } | Action::Flush if request.fails() => Err(S_IOERR),
             Action::Flush => {
                 self.counters.flushes += 1;
                 Ok(0)
@@ -233,8 +281,8 @@ impl Block {
                 Ok(moved)
             }
             Action::Write { sector } => {
-                let moved =
-                    self.write(ram, image, sector * SECTOR_BYTES, &request.data).map_err(|_| S_IOERR)?;
+                let data = request.written_data();
+                let moved = self.write(ram, image, sector * SECTOR_BYTES, &data).map_err(|_| S_IOERR)?;
                 self.counters.writes += 1;
                 self.counters.written_bytes += moved;
                 Ok(0)
@@ -311,10 +359,10 @@ impl VirtioDevice for Block {
         &mut self,
         _queue: usize,
         rings: &mut Rings<'_>,
-        _host: &mut Host<'_>,
+        host: &mut Host<'_>,
         now: Step,
     ) -> Result<(), QueueBroken> {
-        self.accept(rings, now)
+        self.accept(rings, host.faults, now)
     }
     fn next_deadline(&self) -> Step {
         self.in_flight.first().map_or(Step::NEVER, |request| request.due)
@@ -324,7 +372,7 @@ impl VirtioDevice for Block {
         let Some(image) = host.image.as_deref_mut() else { return Ok(()) };
         while let Some(done) = self.complete(rings.ram, image, now) {
             rings.push(0, done.head, done.written_bytes)?;
-            self.accept(rings, now)?;
+            self.accept(rings, host.faults, now)?;
         }
         Ok(())
     }
@@ -374,6 +422,17 @@ fn split_status(writable: &[Segment]) -> Option<(Vec<Segment>, PhysAddr)> {
 
 fn total(segments: &[Segment]) -> u64 {
     segments.iter().map(|segment| u64::from(segment.len_bytes)).sum()
+}
+
+/// The buffers with the first `bytes` bytes of all.
+fn first_bytes(segments: &[Segment], bytes: u64) -> Vec<Segment> {
+    let mut left = bytes;
+    let cut = segments.iter().map(|segment| {
+        let len_bytes = u32::try_from(left).map_or(segment.len_bytes, |left| left.min(segment.len_bytes));
+        left -= u64::from(len_bytes);
+        Segment { len_bytes, ..*segment }
+    });
+    cut.filter(|segment| segment.len_bytes > 0).collect()
 }
 
 fn scatter(ram: &mut Ram, segments: &[Segment], mut bytes: &[u8]) -> Result<u64, u8> {

@@ -4,6 +4,7 @@
 
 use super::block::Block;
 use super::console::Console;
+use super::disk_fault::DiskFaults;
 use super::net::Net;
 use super::queue::{Chain, Queue, QueueBroken};
 use super::rng::Rng;
@@ -45,10 +46,12 @@ impl Device {
     }
 }
 
-/// What the host lends to a device.
+/// What a device may reach beside its queues: mostly what the host lends.
 pub struct Host<'a> {
     /// The image of a disk.
     pub image: Option<&'a mut dyn DiskImage>,
+    /// The disks' faults to come.
+    pub faults: &'a mut DiskFaults,
     /// The standard streams.
     pub stdio: &'a mut dyn Stdio,
     /// The door that input comes through.

@@ -10,6 +10,7 @@ pub mod block;
 pub mod console;
 pub mod device;
 pub mod disk;
+pub mod disk_fault;
 mod legacy;
 pub mod mmio;
 pub mod net;

@@ -6,6 +6,7 @@ use super::block::{Block, DiskCounters};
 use super::console;
 use super::device::{Device as Behind, Host};
 use super::disk::DiskLatency;
+use super::disk_fault::{DiskFault, DiskFaults};
 use super::mmio::VirtioMmio;
 use super::{mmio, net, rng};
 use crate::devices::device::{Access, Device, Effect, View, World};
@@ -55,6 +56,7 @@ pub enum AttachError {
 pub struct Slots {
     slots: Vec<Option<VirtioMmio>>,
     legacy: bool,
+    faults: DiskFaults,
 }
 
 impl Slots {
@@ -67,7 +69,7 @@ impl Slots {
         for (slot, device) in slots.iter_mut().rev().zip([console, rng, net].into_iter().flatten()) {
             *slot = Some(VirtioMmio::new(device, config.legacy));
         }
-        Self { slots, legacy: config.legacy }
+        Self { slots, legacy: config.legacy, faults: DiskFaults::default() }
     }
 
     /// Puts a disk with an image of `len_bytes` into a slot: a new disk, or the one that the loaded state has there.
@@ -93,6 +95,11 @@ impl Slots {
             Some(_) => return Err(AttachError::NoSlot),
         }
         Ok(())
+    }
+
+    /// A request to a disk will fail.
+    pub fn plan_fault(&mut self, fault: DiskFault) {
+        self.faults.plan(fault);
     }
 
     /// What each disk has done so far, in the order of their numbers.
@@ -136,7 +143,8 @@ impl Device for Slots {
             // Writes to an empty slot do nothing, as on QEMU.
             if let Some(device) = &mut self.slots[slot] {
                 let image = image_of(world.images, slot);
-                let host = &mut Host { image, stdio: world.stdio, input: world.input };
+                let host =
+                    &mut Host { image, faults: &mut self.faults, stdio: world.stdio, input: world.input };
                 device.write(world.ram, host, offset, access.width_bytes, value, world.now);
             }
             Ok(())
@@ -163,7 +171,8 @@ impl Device for Slots {
             let Some(device) = device else { continue };
             if device.next_deadline() <= world.now {
                 let image = image_of(world.images, slot);
-                let host = &mut Host { image, stdio: world.stdio, input: world.input };
+                let host =
+                    &mut Host { image, faults: &mut self.faults, stdio: world.stdio, input: world.input };
                 device.advance(world.ram, host, world.now);
             }
         }
@@ -182,7 +191,12 @@ impl Device for Slots {
         let mut came = false;
         for device in self.slots.iter_mut().flatten().filter(|device| device.wants_input()) {
             if !world.input.ended() {
-                let host = &mut Host { image: None, stdio: world.stdio, input: world.input };
+                let host = &mut Host {
+                    image: None,
+                    faults: &mut self.faults,
+                    stdio: world.stdio,
+                    input: world.input,
+                };
                 came |= device.poll_input(world.ram, host, world.now);
             }
         }

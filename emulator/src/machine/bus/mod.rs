@@ -8,6 +8,7 @@ use crate::devices::input::Reader;
 use crate::devices::plic::Lines;
 use crate::devices::virtio::block::DiskCounters;
 use crate::devices::virtio::disk::DiskLatency;
+use crate::devices::virtio::disk_fault::DiskFault;
 use crate::devices::virtio::slots::AttachError;
 use crate::host::{DiskImage, EventAction, EventSink, Input, NoStdio, Stdio};
 use crate::machine::stop::StopReason;
@@ -110,6 +111,11 @@ impl Bus {
         self.devices.board.virtio.attach(slot, image.len_bytes(), read_only, latency)?;
         self.handles.disks.push(image);
         Ok(slot)
+    }
+
+    /// A request to a disk will fail, on purpose.
+    pub fn plan_disk_fault(&mut self, fault: DiskFault) {
+        self.devices.board.virtio.plan_fault(fault);
     }
 
     /// How many of the state's disks have no image yet.
