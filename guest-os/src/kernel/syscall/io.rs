@@ -529,11 +529,7 @@ fn send(id: OpenFileId, file: &OpenFile, bytes: &[u8], position: Position) -> Mo
                 Position::Current => file.offset,
                 Position::At(offset) => offset,
             };
-            let room = length(LAST_BYTE.saturating_sub(offset));
-            if room == 0 {
-                return Err(Errno::EFBIG.into());
-            }
-            let count = write_memory(inode, offset, &bytes[..bytes.len().min(room)])?;
+            let count = write_memory(inode, offset, bytes)?;
             if position == Position::Current {
                 open_files().get_mut(id).offset = offset + count as u64;
             }
