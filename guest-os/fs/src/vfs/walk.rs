@@ -2,7 +2,8 @@
 
 use super::{DEV, EXT4, PROC, Vfs};
 use crate::permission::EXECUTE;
-use crate::{Errno, FileId, Inode, Location, devfs, procfs, try_to_vec};
+use crate::{Errno, FileId, Inode, Location, devfs, procfs};
+use alloc::borrow::Cow;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
@@ -65,12 +66,16 @@ impl Vfs {
             len if len >= PATH_MAX => return Err(Errno::ENAMETOOLONG),
             _ => {}
         }
-        let (mut here, mut here_path) = match path[0] {
-            b'/' => (self.root_inode(), Vec::from(b"/")),
-            _ => (at.inode.clone(), try_to_vec(&at.path)?),
+        let (mut here, start) = match path[0] {
+            b'/' => (self.root_inode(), b"/".as_slice()),
+            _ => (at.inode.clone(), at.path.as_slice()),
         };
         let who = if self.info.is_root(self.by_real_ids) { None } else { Some(self.identity()) };
-        let mut rest = path.to_vec();
+        let mut here_path = Vec::new();
+        // Room for all that the components add, unless a link makes it longer.
+        here_path.try_reserve_exact(start.len() + 1 + path.len()).map_err(|_| Errno::ENOMEM)?;
+        here_path.extend_from_slice(start);
+        let mut rest = Cow::Borrowed(path);
         let (mut position, mut links) = (0, 0);
         loop {
             let Some(Component { name, after, is_last, wants_dir }) = next_component(&rest[position..])
@@ -130,7 +135,7 @@ impl Vfs {
                 // `after` keeps its slashes, so that a trailing one still asks for a directory. Links to links may make it long.
                 target.try_reserve_exact(after.len()).map_err(|_| Errno::ENOMEM)?;
                 target.extend_from_slice(after);
-                rest = target;
+                rest = Cow::Owned(target);
                 position = 0;
                 continue;
             }

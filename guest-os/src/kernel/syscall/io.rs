@@ -69,23 +69,19 @@ pub fn writev([fd, vector, count, ..]: Arguments) -> Outcome {
 }
 
 pub fn pread64([fd, buffer, len, offset, ..]: Arguments) -> Outcome {
-    let position = position(fd, offset)?;
-    read_spans(open_file(fd)?, &[span(buffer, len)], position)
+    read_at(fd, &[span(buffer, len)], offset)
 }
 
 pub fn pwrite64([fd, buffer, len, offset, ..]: Arguments) -> Outcome {
-    let position = position(fd, offset)?;
-    write_spans(open_file(fd)?, &[span(buffer, len)], position)
+    write_at(fd, &[span(buffer, len)], offset)
 }
 
 pub fn preadv([fd, vector, count, offset, ..]: Arguments) -> Outcome {
-    let position = position(fd, offset)?;
-    read_spans(open_file(fd)?, &spans(vector, count)?, position)
+    read_at(fd, &spans(vector, count)?, offset)
 }
 
 pub fn pwritev([fd, vector, count, offset, ..]: Arguments) -> Outcome {
-    let position = position(fd, offset)?;
-    write_spans(open_file(fd)?, &spans(vector, count)?, position)
+    write_at(fd, &spans(vector, count)?, offset)
 }
 
 fn span(address: u64, len: u64) -> Span {
@@ -128,11 +124,21 @@ fn bytes_of(spans: &[Span], position: Position, current: u64) -> Result<usize, E
     if offset.saturating_add(all as u64) > LAST_BYTE { Err(Errno::EINVAL) } else { Ok(all.min(MAX_BYTES)) }
 }
 
-fn position(fd: u64, offset: u64) -> Result<Position, Errno> {
+fn read_at(fd: u64, spans: &[Span], offset: u64) -> Outcome {
+    let id = open_file(fd)?;
+    read_spans(id, spans, position(id, offset)?)
+}
+
+fn write_at(fd: u64, spans: &[Span], offset: u64) -> Outcome {
+    let id = open_file(fd)?;
+    write_spans(id, spans, position(id, offset)?)
+}
+
+fn position(id: OpenFileId, offset: u64) -> Result<Position, Errno> {
     if offset.cast_signed() < 0 {
         return Err(Errno::EINVAL);
     }
-    match details(open_file(fd)?).object {
+    match open_files().get(id).object {
         Object::Pipe { .. } | Object::Device(Device::Stdio { .. } | Device::Tty) => Err(Errno::ESPIPE),
         _ => Ok(Position::At(offset)),
     }
@@ -277,23 +283,27 @@ fn advance(position: Position, done: usize) -> Position {
 }
 
 fn read_piece(id: OpenFileId, address: u64, want: usize, position: Position, may_wait: bool) -> Moved {
-    let file = details(id);
+    let (object, flags, offset) = {
+        let files = open_files();
+        let file = files.get(id);
+        (file.object.clone(), file.flags, file.offset)
+    };
     let thread = current();
     let mut scratch = thread.scratch.borrow_mut();
     let buffer = &mut scratch[..want];
-    let nonblocking = file.flags.contains(OpenFlags::NONBLOCK) || !may_wait;
+    let nonblocking = flags.contains(OpenFlags::NONBLOCK) || !may_wait;
     let offset = match position {
-        Position::Current => file.offset,
+        Position::Current => offset,
         Position::At(offset) => offset,
     };
-    let count = match &file.object {
+    let count = match &object {
         Object::Disk(inode) => {
             let (number, len_bytes) = pages::open(inode)?;
             pages::read(number, len_bytes, offset, buffer)?
         }
         Object::Memory(inode) => vfs::lock().read_at(inode, offset, buffer)?,
         Object::ProcessMemory { pid, view } => process_memory::read(*pid, *view, offset, buffer)?,
-        Object::Text(_) => return read_text(id, file, address, buffer, position),
+        Object::Text(_) => return read_text(id, address, buffer, position),
         Object::Device(Device::Tty | Device::Stdio { .. }) => {
             return read_console(address, buffer, nonblocking);
         }
@@ -303,8 +313,7 @@ fn read_piece(id: OpenFileId, address: u64, want: usize, position: Position, may
         Object::Path(_) => return Err(Errno::EBADF.into()),
     };
     let copied = user::copy_out_some(address, &buffer[..count])?;
-    let has_offset =
-        matches!(file.object, Object::Disk(_) | Object::Memory(_) | Object::ProcessMemory { .. });
+    let has_offset = matches!(object, Object::Disk(_) | Object::Memory(_) | Object::ProcessMemory { .. });
     if position == Position::Current && has_offset {
         open_files().get_mut(id).offset = offset + copied as u64;
     }
@@ -312,8 +321,8 @@ fn read_piece(id: OpenFileId, address: u64, want: usize, position: Position, may
 }
 
 /// A file of `/proc`: its text is made while the file systems are locked and kept with the open file.
-fn read_text(id: OpenFileId, file: OpenFile, address: u64, buffer: &mut [u8], position: Position) -> Moved {
-    let mut file = file;
+fn read_text(id: OpenFileId, address: u64, buffer: &mut [u8], position: Position) -> Moved {
+    let mut file = details(id);
     if let Position::At(offset) = position {
         file.offset = offset;
     }
