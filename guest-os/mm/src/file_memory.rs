@@ -91,6 +91,7 @@ impl<P: PhysMem> Memory<P> {
                 self.grow_file(file, store, end);
             }
             let frame = match self.cache().lookup(piece.key) {
+                PageLookup::Ready(frame) => Some(frame),
                 PageLookup::NoRoom => None,
                 _ => self.memory_page(piece.key).ok(),
             };
@@ -113,7 +114,7 @@ impl<P: PhysMem> Memory<P> {
             return self.grow_file(file, store, len_bytes);
         }
         self.drop_pages(file, len_bytes.div_ceil(PAGE_SIZE)..u64::MAX);
-        self.zero_past_end(file, len_bytes);
+        self.zero_past_end(file, len_bytes, u64::MAX);
         self.cache_mut().set_file(file, len_bytes, store);
     }
 
@@ -142,17 +143,18 @@ impl<P: PhysMem> Memory<P> {
     }
 
     fn grow_file(&mut self, file: FileId, store: Store, len_bytes: u64) {
-        self.zero_past_end(file, self.file_len_bytes(file));
+        self.zero_past_end(file, self.file_len_bytes(file), len_bytes);
         self.cache_mut().set_file(file, len_bytes, store);
     }
 
-    /// Zeroes what lies past `end_bytes` in the page that it lies in.
-    fn zero_past_end(&mut self, file: FileId, end_bytes: u64) {
+    /// Zeroes what lies from `end_bytes` to `new_end_bytes` in the page that the former lies in.
+    fn zero_past_end(&mut self, file: FileId, end_bytes: u64, new_end_bytes: u64) {
         let last = piece(file, end_bytes, 0);
         if last.offset != 0
             && let PageLookup::Ready(frame) = self.cache().lookup(last.key)
         {
-            self.zero_from(frame, last.offset);
+            let room = PAGE_SIZE - last.offset;
+            self.zero_part(frame, last.offset..last.offset + room.min(new_end_bytes - end_bytes));
         }
     }
 }

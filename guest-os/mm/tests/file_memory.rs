@@ -35,7 +35,9 @@ impl PlainFile {
     fn resize(&mut self, len: usize) {
         let kept = self.len.min(len);
         let in_pages = len.div_ceil(PAGE) * PAGE;
-        let tail_end = (kept.div_ceil(PAGE) * PAGE).min(self.bytes.len());
+        // A longer file shows zeros up to its new end; what a shorter one has lost is gone.
+        let page_end = (kept.div_ceil(PAGE) * PAGE).min(self.bytes.len());
+        let tail_end = if len > self.len { page_end.min(len) } else { page_end };
         if len != self.len && kept < tail_end {
             self.bytes[kept..tail_end].fill(0);
         }
