@@ -73,7 +73,7 @@ impl Debugger {
         first_program: Option<String>,
         files: ProgramFiles,
     ) -> Self {
-        tap.borrow_mut().follow_switches();
+        tap.borrow_mut().follow();
         Self {
             tap,
             symbols: Symbols::new(kernel, files),
@@ -313,7 +313,7 @@ impl Debugger {
     }
 
     fn explain(&mut self) -> Result<String, String> {
-        let text = self.tap.borrow().explanation().map(str::to_owned);
+        let text = self.tap.borrow().explanation();
         let text = text.ok_or("there has been no page fault yet")?;
         let pid = self.tap.borrow().trace().last_fault.as_ref().map(|fault| fault.record.pid);
         let text = match pid.filter(|_| self.check_fault_space().is_ok()) {

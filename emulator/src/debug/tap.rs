@@ -60,8 +60,8 @@ pub struct Tap {
     explanation: Option<String>,
     /// Some breakpoint waits for a program to be mapped.
     wants_programs: bool,
-    /// Somebody asks which threads harts have left.
-    wants_switches: bool,
+    /// There is a debugger, which asks which threads harts have left and why faults happened.
+    is_followed: bool,
     switches: Vec<(usize, Option<ThreadId>)>,
 }
 
@@ -70,13 +70,15 @@ impl Tap {
     pub fn take_in(&mut self, event: &Event) -> EventAction {
         let left = self.trace.history.running_on(event.hart);
         self.trace.fold(event);
-        self.explanation = explain(event, &self.trace).or(self.explanation.take());
+        if self.is_followed && event.is_fault() {
+            self.explanation = explain(event, &self.trace);
+        }
         let Some(kind) = event.kind() else { return EventAction::Continue };
         if let Some(catch) = self.catches.iter().find(|catch| catch.catches(event)) {
             self.caught = Some((catch.id, event.clone()));
             return EventAction::Stop;
         }
-        if self.wants_switches && kind == EventKind::Switch {
+        if self.is_followed && kind == EventKind::Switch {
             self.switches.push((event.hart, left));
             return EventAction::Stop;
         }
@@ -91,17 +93,17 @@ impl Tap {
         &self.trace
     }
 
-    /// The last page fault, explained.
-    pub fn explanation(&self) -> Option<&str> {
-        self.explanation.as_deref()
+    /// The last page fault, explained; one before the debugger came by the state of things now.
+    pub fn explanation(&self) -> Option<String> {
+        self.explanation.clone().or_else(|| explain(self.trace.last_fault.as_ref()?, &self.trace))
     }
 
     pub(super) fn set_wants_programs(&mut self, wanted: bool) {
         self.wants_programs = wanted;
     }
-    /// From now on the debugger comes back whenever a hart is given to another thread.
-    pub(super) fn follow_switches(&mut self) {
-        self.wants_switches = true;
+    /// From now on each fault is explained when it comes, and the debugger comes back whenever a hart is given to another thread.
+    pub(super) fn follow(&mut self) {
+        self.is_followed = true;
     }
     /// The harts that were given to other threads since the last time, and the threads that they left.
     pub(super) fn take_switches(&mut self) -> Vec<(usize, Option<ThreadId>)> {
