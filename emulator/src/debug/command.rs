@@ -271,6 +271,11 @@ impl Command {
                     _ => Self::Until(optional(0)?.ok_or_else(|| usage("a step is missing"))?),
                 }
             }
+            "break" if matches!(words.as_slice(), [_, "if" | "thread" | "task", ..]) => {
+                return Err(
+                    "a breakpoint stops each time, in every thread; PID behind it means one process".into()
+                );
+            }
             "break" => {
                 too_many(2)?;
                 Self::Break { at: address(0)?, pid: optional(1)? }
@@ -288,6 +293,9 @@ impl Command {
                         None => return Err(usage(&no_fault(name))),
                         known => known,
                     },
+                    ["syscall" | "signal", ..] => {
+                        return Err("only faults are caught (`catch fault KIND`); `--strace` shows system calls and signals".into());
+                    }
                     [other, ..] => return Err(usage(&format!("`{other}` can't be caught"))),
                 };
                 Self::Catch { filter, from: address(2)?, to: address(3)? }

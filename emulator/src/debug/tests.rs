@@ -374,7 +374,15 @@ fn what_is_no_command_is_answered_in_one_line() {
             "catch fault cwo",
             "there is no fault of kind `cwo`; did you mean `cow`?; usage: catch fault KIND [ADDR [END]]",
         ),
-        ("catch syscall", "`syscall` can't be caught; usage: catch fault KIND [ADDR [END]]"),
+        ("catch exec", "`exec` can't be caught; usage: catch fault KIND [ADDR [END]]"),
+        (
+            "catch syscall write",
+            "only faults are caught (`catch fault KIND`); `--strace` shows system calls and signals",
+        ),
+        (
+            "break main if argc == 2",
+            "a breakpoint stops each time, in every thread; PID behind it means one process",
+        ),
         ("info", "there is information on harts only; usage: info harts"),
         ("regs v", "`v` is no set of registers; usage: regs [f|csr]"),
         ("x/4z 1", "`z` is no format and no size; usage: x /[COUNT][FORMAT][SIZE] ADDR"),

@@ -691,10 +691,15 @@ fn a_line_of_the_trace_file() {
         serde_json::to_string(&map).unwrap(),
         r#"{"t":1500,"hart":0,"kind":"mmap","pid":1,"tid":1,"space":101,"va":"0x1000","va_end":"0x2000","file":"0x0","offset":"0x0","permissions":"r-xp","text":"/bin/ls"}"#
     );
+    let call = s.fault_with(K::Segv, 1, 0, Access::Execute, 0, |r| r.detail2 = 0x1_0044);
+    assert_eq!(
+        serde_json::to_string(&call).unwrap(),
+        r#"{"t":1600,"hart":0,"kind":"segv","pid":1,"tid":1,"space":101,"pc":"0x10040","access":"execute","from_disk":false,"kernel_copy":false,"pte":"0x0","new_pte":"0x0","refs":0,"reason":"not_mapped","return_address":"0x10044"}"#
+    );
     let unknown = s.push(K::Zero, 1, "", |r| r.kind = 999);
     assert_eq!(
         serde_json::to_string(&unknown).unwrap(),
-        r#"{"t":1600,"hart":0,"kind":"unknown_999","pid":1,"tid":1,"space":101}"#
+        r#"{"t":1700,"hart":0,"kind":"unknown_999","pid":1,"tid":1,"space":101}"#
     );
     let header = serde_json::to_string(&TraceHeader::default()).unwrap();
     assert_eq!(header, r#"{"schema":"folio-trace","version":2}"#);
