@@ -8,11 +8,11 @@ use rt::{PAGE_SIZE, Result};
 
 use crate::check::Outcome;
 use crate::processes::sleep_ns;
-use crate::raw::sys;
+use crate::raw::{poke, sys};
 use crate::{check, check_eq, check_error, tests};
 
 tests! {
-    futex_kinds, futex_clocks, futex_moves, futex_moves_if_equal, futex_changes_a_word, futex_errors, @Kernel futex_across_stop,
+    futex_kinds, futex_clocks, futex_moves, futex_moves_if_equal, futex_changes_a_word, futex_errors, futex_needs_its_page, @Kernel futex_across_stop,
     @Kernel dead_owner, @Kernel dead_owner_of_a_ring, @Kernel robust_list_is_told,
 }
 
@@ -176,6 +176,49 @@ fn futex_errors() -> Outcome {
     check_error!(futex(shared.at(0), g::FUTEX_REQUEUE, 1, [1, odd, 0]), EINVAL);
     check_error!(futex(shared.at(0), g::FUTEX_CMP_REQUEUE, 1, [1, 8, 0]), EFAULT);
     check_error!(futex(shared.at(0), 77, 0, [0; 3]), ENOSYS);
+    Ok(())
+}
+
+/// What a futex at `word` is told, by waiting for another value and by waking: 0 or the error's number.
+fn answers(word: usize, flags: u32) -> (u32, u32) {
+    let number = |result: Result<usize>| result.err().map_or(0, |error| error.0);
+    let wait = futex(word, g::FUTEX_WAIT | flags, 1234, [0; 3]);
+    (number(wait), number(futex(word, g::FUTEX_WAKE | flags, 1, [0; 3])))
+}
+
+fn futex_needs_its_page() -> Outcome {
+    use rt::abi::errno::{EAGAIN, EFAULT};
+    let (read, both) = (g::PROT_READ, g::PROT_READ | g::PROT_WRITE);
+    let anonymous =
+        |kind: u32, prot: u32| crate::memory::mmap(0, PAGE_SIZE, prot, kind | g::MAP_ANONYMOUS, -1, 0);
+    let private = g::FUTEX_PRIVATE_FLAG;
+    let found = (EAGAIN, 0);
+    for (kind, prot, shared, own) in [
+        (g::MAP_PRIVATE, both, found, found),
+        // What nobody may write and no file has never changes.
+        (g::MAP_PRIVATE, read, (EFAULT, EFAULT), found),
+        (g::MAP_PRIVATE, g::PROT_NONE, (EFAULT, EFAULT), (EFAULT, 0)),
+        (g::MAP_SHARED, read, found, found),
+        (g::MAP_SHARED, g::PROT_NONE, (EFAULT, EFAULT), (EFAULT, 0)),
+    ] {
+        let page = anonymous(kind, prot)?;
+        check_eq!((kind, prot, answers(page, 0), answers(page, private)), (kind, prot, shared, own));
+    }
+    let page = anonymous(g::MAP_PRIVATE, both)?;
+    poke(page, 5);
+    crate::memory::mprotect(page, 1, read)?;
+    check_eq!((answers(page, 0), answers(page, private)), ((EFAULT, EFAULT), found));
+    check_eq!(answers(8, private), (EFAULT, 0));
+    let (file, _) = crate::memory::program_file()?;
+    for kind in [g::MAP_PRIVATE, g::MAP_SHARED] {
+        let page = crate::memory::mmap(0, PAGE_SIZE, read, kind, file, 0)?;
+        check_eq!((answers(page, 0), answers(page, private)), (found, found));
+    }
+    // Where a second word is to be moved to, or changed, it is as with the first.
+    let (good, bad) = (anonymous(g::MAP_PRIVATE, both)?, anonymous(g::MAP_PRIVATE, read)?);
+    check_error!(futex(good, g::FUTEX_REQUEUE, 1, [1, bad, 0]), EFAULT);
+    check_error!(futex(bad, g::FUTEX_REQUEUE, 1, [1, good, 0]), EFAULT);
+    check_error!(futex(good, g::FUTEX_WAKE_OP, 1, [1, bad, 0]), EFAULT);
     Ok(())
 }
 

@@ -6,15 +6,17 @@
 use super::{Arguments, Outcome, Rest, Stop, int, uint};
 use crate::arch;
 use crate::hart::current;
-use crate::memory::user::UserPtr;
-use crate::processes::process::table;
+use crate::memory::mem;
+use crate::memory::user::{self, UserPtr};
+use crate::processes::process::{SharedSpace, table};
 use crate::processes::thread::Thread;
 use crate::processes::wait::{self, Channel, WaitOutcome, scheduler};
 use fs::Errno;
 use isa::VirtAddr;
+use isa::events::Access;
 use linux_raw_sys::general as linux;
 use mm::vma::PageSource;
-use mm::{PageKey, SpaceId};
+use mm::{FrameKind, PageKey, SpaceId};
 
 /// A word that is waited for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -25,19 +27,38 @@ pub enum FutexKey {
     Shared(PageKey, u64),
 }
 
-/// The key of the running process's word at `address`. EFAULT if nothing is mapped there, unless the program says that it is private.
+/// The key of the running process's word at `address`. EFAULT if it cannot be had, unless the program says that it is private. May sleep.
 fn key_of(address: u64, says_private: bool) -> Result<FutexKey, Errno> {
     let va = VirtAddr(address);
     let space = current().process.space();
-    let space = space.borrow();
-    let private = FutexKey::Private(space.id(), va);
+    let private = FutexKey::Private(space.id, va);
     if says_private {
-        return Ok(private);
+        return if address.cast_signed() < 0 { Err(Errno::EFAULT) } else { Ok(private) };
     }
+    fetch(&space, va)?;
+    let space = space.borrow();
     let vma = space.vmas().find(va.page()).ok_or(Errno::EFAULT)?;
     match vma.source(va.page()) {
         PageSource::File(key) if vma.is_shared() => Ok(FutexKey::Shared(key, va.page_offset())),
         _ => Ok(private),
+    }
+}
+
+/// As in Linux, a word that others may share is looked for as if it were changed, and where that must not be, it must be a file's: what no
+/// file has, and nobody may write, never changes.
+fn fetch(space: &SharedSpace, va: VirtAddr) -> Result<(), Errno> {
+    let prot = space.borrow().vmas().find(va.page()).map(|vma| vma.prot).ok_or(Errno::EFAULT)?;
+    if prot.allows(Access::Write) {
+        return user::resolve(va.0, Access::Write).map(|_| ());
+    }
+    user::resolve(va.0, Access::Read)?;
+    let memory = mem::memory();
+    let pte = space.borrow().pte(&memory, va.page());
+    let kind = memory.frames().lookup(pte.ppn()).map(|frame| memory.frames().info(frame).kind);
+    if matches!(kind, Some(FrameKind::PageCache(_) | FrameKind::Orphan)) {
+        Ok(())
+    } else {
+        Err(Errno::EFAULT)
     }
 }
 
@@ -106,9 +127,9 @@ pub struct Wait {
 impl Wait {
     /// Waits, or waits on.
     pub fn go_on(self) -> Outcome {
-        // Reading the word may sleep; nothing does from there on.
-        let is_equal = self.place.read()? == self.value;
+        // Reading the word may sleep, as finding it; nothing does from there on.
         let key = self.place.key()?;
+        let is_equal = self.place.read()? == self.value;
         if !is_equal {
             return Err(Errno::EAGAIN.into());
         }
@@ -148,22 +169,24 @@ fn count_of(count: u64) -> Result<usize, Errno> {
 /// Wakes some who wait for a word and lets others wait for another one; how many that was. With `expected`, only while the word holds that.
 fn requeue(from: Place, to: Place, woken: u64, moved: u64, expected: Option<u32>) -> Outcome {
     let (woken, moved) = (count_of(woken)?, count_of(moved)?);
-    // Reading the word may sleep; nothing does from there on.
+    let keys = (Channel::Futex(from.key()?), Channel::Futex(to.key()?));
+    // Reading the word may sleep, as finding it; nothing does from there on.
     if let Some(expected) = expected
         && from.read()? != expected
     {
         return Err(Errno::EAGAIN.into());
     }
-    let (from, to) = (Channel::Futex(from.key()?), Channel::Futex(to.key()?));
+    let (from, to) = keys;
     Ok(scheduler(|s| s.wake_some(from, woken) + s.move_some(from, to, moved)) as u64)
 }
 
 /// FUTEX_WAKE_OP: changes a second word, wakes some who wait for the first one and, if the second one held what is said, some who wait for it.
 fn wake_two(first: Place, second: Place, count: u64, second_count: u64, encoded: u32) -> Outcome {
+    let keys = (first.key()?, second.key()?);
     let old = second.read()?;
     let (new, wakes_second) = Change::decode(encoded).ok_or(Errno::ENOSYS)?.apply(old);
     UserPtr::<u32>::from(second.address).write(new)?;
-    let (first, second) = (first.key()?, second.key()?);
+    let (first, second) = keys;
     let woken = wake(first, at_least_one(count), ALL_BITS);
     Ok(woken + if wakes_second { wake(second, at_least_one(second_count), ALL_BITS) } else { 0 })
 }
