@@ -46,7 +46,7 @@ pub use locks::{FileLock, FileLocks, Holder, LAST_BYTE, LockKind, Lockable};
 pub use open_file::{MemoryView, Object, OpenFile, OpenFileId, OpenFiles, Whence};
 pub use permission::Identity;
 pub use pipe::{PIPE_BUF, PIPE_CAPACITY, Pipe, PipeEnd, PipeId, PipeOutcome};
-pub use proc_info::{MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, SwapInfo, SystemInfo};
+pub use proc_info::{MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, SwapInfo, SystemInfo, Transfers};
 pub use stat::{Stat, StatFs, Timestamp};
 pub use store::{BlockDevice, DeviceError, DeviceRange, FileMemory, MEMORY_STEP, PageSource};
 pub use text::{Text, try_to_vec};

@@ -28,6 +28,10 @@ pub trait ProcInfo: Send {
     fn cmdline(&self, pid: u32, out: &mut Text) -> Result<(), Errno>;
     /// Writes its environment at exec, each entry ended by a NUL.
     fn environ(&self, pid: u32, out: &mut Text) -> Result<(), Errno>;
+    /// Writes its auxiliary vector, as its stack had it at exec.
+    fn auxv(&self, pid: u32, out: &mut Text) -> Result<(), Errno>;
+    /// What it has read and written.
+    fn transfers(&self, pid: u32) -> Transfers;
     /// The absolute path of its executable; ENOENT for a zombie.
     fn exe(&self, pid: u32) -> Result<Vec<u8>, Errno>;
     /// The absolute path of its current directory; ENOENT for a zombie.
@@ -165,6 +169,21 @@ pub struct MapInfo<'a> {
     pub name: &'a [u8],
     /// The file has lost that name, and has no other.
     pub is_deleted: bool,
+}
+
+/// What a process has read and written (proc_pid_io(5)).
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Transfers {
+    /// Bytes that calls have read, wherever from.
+    pub bytes_read: u64,
+    /// Bytes that calls have written.
+    pub bytes_written: u64,
+    /// Such calls that read.
+    pub reads: u64,
+    /// Such calls that wrote.
+    pub writes: u64,
+    /// Bytes that had to come from the disk.
+    pub bytes_from_disk: u64,
 }
 
 /// What is in memory of a mapping, in pages.

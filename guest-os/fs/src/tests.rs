@@ -243,6 +243,12 @@ impl ProcInfo for Processes {
     fn environ(&self, _: u32, out: &mut Text) -> Result<(), Errno> {
         out.push(b"A=1\0")
     }
+    fn auxv(&self, _: u32, out: &mut Text) -> Result<(), Errno> {
+        out.push(&[0; 16])
+    }
+    fn transfers(&self, _: u32) -> crate::Transfers {
+        crate::Transfers { bytes_read: 5, reads: 1, ..Default::default() }
+    }
     fn exe(&self, pid: u32) -> Result<Vec<u8>, Errno> {
         if pid == 7 { Ok(b"/bin/sh".to_vec()) } else { Err(Errno::ENOENT) }
     }

@@ -3,6 +3,7 @@
 use crate::Strings;
 use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
+use core::ops::Range;
 use isa::VirtAddr;
 
 /// What goes onto the stack.
@@ -29,6 +30,8 @@ pub struct StackImage {
     pub bytes: Vec<u8>,
     /// The stack pointer: the address of `argc`.
     pub sp: VirtAddr,
+    /// Where in `bytes` the auxiliary vector is, with its end.
+    pub auxv: Range<usize>,
 }
 
 /// Lays the stack out. Fails if there is no memory for the image, which is as large as the arguments and the environment.
@@ -64,12 +67,13 @@ pub fn build_stack(request: &StackRequest<'_>) -> Result<StackImage, TryReserveE
         put(u64::from(kind));
         put(value);
     }
+    let auxv = bytes.len() - (request.auxv.len() + added.len()) * 16..bytes.len();
     bytes.resize(size(sp, base), 0);
     for part in [&request.random[..], argv.as_bytes(), envp.as_bytes(), request.path] {
         bytes.extend_from_slice(part);
     }
     bytes.resize(size(sp, request.top.0), 0);
-    Ok(StackImage { bytes, sp: VirtAddr(sp) })
+    Ok(StackImage { bytes, sp: VirtAddr(sp), auxv })
 }
 
 #[cfg(test)]

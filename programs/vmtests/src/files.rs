@@ -665,6 +665,8 @@ fn long_path() -> Outcome {
     let file = temporary(c"file", b"!")?;
     let mut path = [0u8; 5 + LEVELS * 201];
     check_eq!(sys(g::__NR_getcwd, [path.as_mut_ptr() as usize, path.len()])?, path.len());
+    let link = c"/proc/self/cwd".as_ptr() as usize;
+    check_error!(sys(g::__NR_readlinkat, [AT, link, path.as_mut_ptr() as usize, path.len()]), ENAMETOOLONG);
     let shown =
         sys(g::__NR_mmap, [0, PAGE_SIZE, g::PROT_READ as usize, g::MAP_PRIVATE as usize, file as usize, 0])?;
     check_eq!(peek(shown), b'!');

@@ -16,7 +16,7 @@ use crate::{check, check_eq, check_error, tests};
 tests! {
     @Kernel ids_that_are_given_up, @Kernel permissions_of_files, @Kernel permissions_of_folders, @Kernel names_in_a_sticky_folder,
     @Kernel owners_and_modes, @Kernel access_by_real_ids, names_only_take_no_change, @Kernel memory_as_a_file, @Kernel pages_as_a_file, @Kernel memory_in_numbers,
-    limits_in_words,
+    limits_in_words, @Kernel memory_past_its_protection, @Kernel facts_of_a_process,
 }
 
 const AT: usize = (g::AT_FDCWD as isize).cast_unsigned();
@@ -302,5 +302,111 @@ fn limits_in_words() -> Outcome {
         limits
             .starts_with(b"Limit                     Soft Limit           Hard Limit           Units     \n")
     );
+    Ok(())
+}
+
+fn memory_past_its_protection() -> Outcome {
+    let mem = open(c"/proc/self/mem", g::O_RDWR)?;
+    let write = |at: usize, byte: u8| sys(g::__NR_pwrite64, [mem, [byte].as_ptr() as usize, 1, at]);
+    let read = |at: usize| {
+        let mut byte = [0u8];
+        sys(g::__NR_pread64, [mem, byte.as_mut_ptr() as usize, 1, at]).map(|_| core::hint::black_box(byte)[0])
+    };
+    // Private pages, of memory and of a file, that nobody may write: touched before, and not.
+    let file = temporary(PATH, &[7; 2 * PAGE_SIZE])?;
+    let shown = crate::memory::mmap(0, 2 * PAGE_SIZE, g::PROT_READ, g::MAP_PRIVATE, file, 0)?;
+    let anonymous = map(2, g::PROT_READ)?;
+    check_eq!((peek(shown), peek(anonymous)), (7, 0));
+    for at in [shown, shown + PAGE_SIZE, anonymous, anonymous + PAGE_SIZE] {
+        write(at + 5, 9)?;
+        check_eq!(
+            (peek(at + 5), peek(at + 4)),
+            (9, if at < shown || at >= shown + 2 * PAGE_SIZE { 0 } else { 7 })
+        );
+        // It is as protected as before.
+        check_eq!(crate::memory::child(|| poke(at, 1))?, Status::Signaled(g::SIGSEGV));
+        write(at + 6, 8)?;
+        check_eq!((peek(at + 5), peek(at + 6)), (9, 8));
+    }
+    // The file has nothing of it, and a child's copy is its own.
+    let mut byte = [0];
+    os::lseek(file, 5, g::SEEK_SET)?;
+    os::read(file, &mut byte)?;
+    check_eq!(byte[0], 7);
+    check_eq!(
+        os::in_child(|| i32::from(
+            open(c"/proc/self/mem", g::O_RDWR)
+                .and_then(|mem| { sys(g::__NR_pwrite64, [mem, [1u8].as_ptr() as usize, 1, anonymous]) })
+                != Ok(1)
+                || peek(anonymous) != 1
+        ))?,
+        Status::Exited(0)
+    );
+    check_eq!(peek(anonymous), 0);
+    // Text: the program goes on with what is there now.
+    let page = map(1, READ_WRITE)?;
+    poke(page, 0x82); // ret
+    poke(page + 1, 0x80);
+    crate::memory::mprotect(page, 1, g::PROT_READ | g::PROT_EXEC)?;
+    crate::raw::jump(page);
+    write(page, 0)?;
+    write(page + 1, 0)?;
+    check_eq!(crate::memory::child(|| crate::raw::jump(page))?, Status::Signaled(g::SIGILL));
+    // Without any right it can be read, too, and written.
+    let hidden = map(2, READ_WRITE)?;
+    poke(hidden, 4);
+    crate::memory::mprotect(hidden, 2, g::PROT_NONE)?;
+    check_eq!((read(hidden)?, read(hidden + PAGE_SIZE)?), (4, 0));
+    write(hidden, 5)?;
+    check_eq!(read(hidden)?, 5);
+    check_eq!(crate::memory::child(|| peek(hidden))?, Status::Signaled(g::SIGSEGV));
+    // Others would see it in a shared one.
+    let shared = crate::memory::mmap(0, PAGE_SIZE, g::PROT_READ, g::MAP_SHARED, file, 0)?;
+    check_error!(write(shared, 1), EIO);
+    unlink(PATH)?;
+    Ok(())
+}
+
+fn facts_of_a_process() -> Outcome {
+    let mut buffer = [0; 4 << 10];
+    let auxv = text(c"/proc/self/auxv", &mut buffer)?;
+    check!(auxv.len() % 16 == 0 && auxv.ends_with(&[0; 16]));
+    let word = |bytes: &[u8]| bytes.iter().rev().fold(0u64, |word, &byte| word << 8 | u64::from(byte));
+    let entry = |kind: u32| {
+        auxv.chunks(16).find(|pair| word(&pair[..8]) == u64::from(kind)).map(|pair| word(&pair[8..]))
+    };
+    check_eq!(entry(rt::abi::auxvec::AT_PAGESZ), Some(4096));
+    check_eq!(entry(rt::abi::auxvec::AT_EXECFN), Some(crate::program() as u64));
+    let counts = || -> Result<[usize; 5]> {
+        let mut buffer = [0; 256];
+        let io = text(c"/proc/self/io", &mut buffer)?;
+        let mut counts = [0; 5];
+        for (count, line) in counts.iter_mut().zip(io.split(|&byte| byte == b'\n')) {
+            let digits = line.iter().filter(|byte| byte.is_ascii_digit());
+            *count = digits.fold(0, |sum, &digit| sum * 10 + usize::from(digit - b'0'));
+        }
+        Ok(counts)
+    };
+    let file = temporary(PATH, b"some text")?;
+    let before = counts()?;
+    os::lseek(file, 0, g::SEEK_SET)?;
+    os::read(file, &mut [0; 4])?;
+    os::write(file, b"more than that")?;
+    let after = counts()?;
+    // The list itself was read in two calls, the second of which found its end.
+    let own = after[0] - before[0] - 4;
+    check!(own > 60 && own < 200);
+    check_eq!((after[1] - before[1], after[2] - before[2], after[3] - before[3]), (14, 3, 1));
+    for (path, is_right) in [
+        (
+            c"/proc/self/oom_score",
+            &(|text: &[u8]| text.starts_with(b"6") && text.len() == 4) as &dyn Fn(&[u8]) -> bool,
+        ),
+        (c"/proc/self/oom_score_adj", &|text: &[u8]| text == b"0\n"),
+        (c"/proc/self/wchan", &|text: &[u8]| text == b"0"),
+    ] {
+        check!(is_right(text(path, &mut buffer)?));
+    }
+    unlink(PATH)?;
     Ok(())
 }

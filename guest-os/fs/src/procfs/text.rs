@@ -170,6 +170,41 @@ pub(super) fn environ(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(
     info.environ(pid, out)
 }
 
+pub(super) fn auxv(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(), Errno> {
+    info.auxv(pid, out)
+}
+
+pub(super) fn io(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(), Errno> {
+    let counts = info.transfers(pid);
+    for (name, count) in [
+        ("rchar", counts.bytes_read),
+        ("wchar", counts.bytes_written),
+        ("syscr", counts.reads),
+        ("syscw", counts.writes),
+        ("read_bytes", counts.bytes_from_disk),
+        ("write_bytes", 0),
+        ("cancelled_write_bytes", 0),
+    ] {
+        line(out, format_args!("{name}: {count}"))?;
+    }
+    Ok(())
+}
+
+/// Linux's measure: a thousand, and as many thousandths of the memory as the process has, of which two thirds are told.
+pub(super) fn oom_score(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(), Errno> {
+    let (resident, total) = (process(info, pid)?.resident_pages, info.system().total_pages.max(1));
+    line(out, format_args!("{}", (1000 + resident * 1000 / total) * 2 / 3))
+}
+
+pub(super) fn oom_score_adj(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
+    line(out, format_args!("0"))
+}
+
+/// Where it waits in the kernel: that is not told.
+pub(super) fn wchan(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
+    out.push(b"0")
+}
+
 pub(super) fn comm(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(), Errno> {
     out.push(&process(info, pid)?.comm)?;
     out.push(b"\n")

@@ -524,6 +524,10 @@ fn proc_tells_what_the_kernel_says_in_linux_formats() {
     {
         assert!(!world.read(&format!("/proc/{name}")).unwrap().is_empty(), "{name}");
     }
+    let io =
+        "rchar: 5\nwchar: 0\nsyscr: 1\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n";
+    assert_eq!(world.read("/proc/self/io").unwrap(), io);
+    assert_eq!(world.read("/proc/self/oom_score").unwrap(), "666\n");
     // What is inside of another process is not for everyone.
     for name in ["environ", "maps", "smaps", "mem", "pagemap"] {
         let path = format!("/proc/1/{name}");

@@ -29,6 +29,31 @@ impl AddressSpace {
         access: Access,
         waited: DiskWait,
     ) -> Result<FaultOutcome, OutOfFrames> {
+        self.resolve_fault(mem, va, access, waited, Prot::empty())
+    }
+
+    /// As [`AddressSpace::fault`], though the protection of a private VMA forbids the access (`/proc/PID/mem`, debuggers): the page gets
+    /// what the access needs, of its own if it is stored to, and the entry allows no more than before. Nothing of a shared VMA is forced.
+    pub fn fault_forced<P: PhysMem>(
+        &mut self,
+        mem: &mut Memory<P>,
+        va: VirtAddr,
+        access: Access,
+        waited: DiskWait,
+    ) -> Result<FaultOutcome, OutOfFrames> {
+        let is_shared = self.vmas.find(va.page()).is_some_and(Vma::is_shared);
+        self.resolve_fault(mem, va, access, waited, if is_shared { Prot::empty() } else { needed(access) })
+    }
+
+    /// Resolves a fault as if the VMA allowed `forced`, too.
+    fn resolve_fault<P: PhysMem>(
+        &mut self,
+        mem: &mut Memory<P>,
+        va: VirtAddr,
+        access: Access,
+        waited: DiskWait,
+        forced: Prot,
+    ) -> Result<FaultOutcome, OutOfFrames> {
         let vpn = va.page();
         let in_user_space = va < USER_END;
         let old = if in_user_space { self.pte(mem, vpn) } else { Pte::EMPTY };
@@ -42,10 +67,18 @@ impl AddressSpace {
             PageSource::Zeros => None,
             PageSource::File(key) | PageSource::FileThenZeros { key, .. } => Some(key),
         };
+        let opened;
+        let seen = match place {
+            Place::Inside(vma) if !forced.is_empty() => {
+                opened = Vma { prot: vma.prot | forced, ..vma.clone() };
+                Place::Inside(&opened)
+            }
+            place => place,
+        };
         let query = FaultQuery {
             va,
             access,
-            place,
+            place: seen,
             pte: old,
             mapped: frame.map(|frame| mapped_facts(mem, frame)),
             page: key.map(|key| mem.look_up_page(key)),
@@ -207,6 +240,15 @@ impl AddressSpace {
                 Err(error)
             }
         }
+    }
+}
+
+/// The protection that an access needs.
+fn needed(access: Access) -> Prot {
+    match access {
+        Access::Read => Prot::READ,
+        Access::Write => Prot::WRITE,
+        Access::Execute => Prot::EXEC,
     }
 }
 

@@ -12,7 +12,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use fs::{
     Errno, Identity, Location, MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, SwapInfo, SystemInfo, Text,
-    Timestamp, name_of_now,
+    Timestamp, Transfers, name_of_now,
 };
 use isa::Vpn;
 use isa::paging::PteFlags;
@@ -96,6 +96,12 @@ impl ProcInfo for KernelFacts {
     }
     fn environ(&self, pid: u32, out: &mut Text) -> Result<(), Errno> {
         process::find(pid).map_or(Ok(()), |p| out.push(&p.program.borrow().environment))
+    }
+    fn auxv(&self, pid: u32, out: &mut Text) -> Result<(), Errno> {
+        process::find(pid).map_or(Ok(()), |p| out.push(&p.program.borrow().auxv))
+    }
+    fn transfers(&self, pid: u32) -> Transfers {
+        process::find(pid).map_or_else(Transfers::default, |process| process.transfers.get())
     }
     fn exe(&self, pid: u32) -> Result<Vec<u8>, Errno> {
         let process = process::find(pid).ok_or(Errno::ENOENT)?;

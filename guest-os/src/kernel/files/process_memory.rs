@@ -1,7 +1,9 @@
 //! `/proc/PID/mem` and `/proc/PID/pagemap`: a process's memory as files.
 //!
-//! A process's own memory is touched as by itself, so that pages come as they are needed. Of another's one finds what is in memory.
+//! A process's own memory is touched as by itself, so that pages come as they are needed, and past their protection, as a debugger does:
+//! what is private and must not be written gets a copy of its own. Of another's one finds what is in memory and may be touched so.
 
+use crate::arch;
 use crate::hart::current;
 use crate::memory::mem::{self, FRAME_BYTES};
 use crate::memory::user;
@@ -20,10 +22,7 @@ pub fn read(pid: u32, view: MemoryView, offset: u64, into: &mut [u8]) -> Result<
         return Ok(0);
     };
     match view {
-        MemoryView::Bytes if pid == current().process.pid => {
-            user::copy_in_some(offset, into).map_err(|_| Errno::EIO)
-        }
-        MemoryView::Bytes => each_piece(&space, offset, into.len(), Access::Read, |at, place| {
+        MemoryView::Bytes => each_piece(pid, &space, offset, into.len(), Access::Read, |at, place| {
             mem::memory().phys().read_bytes(at, &mut into[place]);
         }),
         MemoryView::Pages => read_entries(&space, offset, into),
@@ -35,16 +34,18 @@ pub fn write(pid: u32, offset: u64, bytes: &[u8]) -> Result<usize, Errno> {
     let Some(space) = process::find(pid).and_then(|process| process.space.borrow().clone()) else {
         return Ok(0);
     };
-    if pid == current().process.pid {
-        return user::copy_out_some(offset, bytes).map_err(|_| Errno::EIO);
-    }
-    each_piece(&space, offset, bytes.len(), Access::Write, |at, place| {
+    let written = each_piece(pid, &space, offset, bytes.len(), Access::Write, |at, place| {
         mem::memory().phys_mut().write_bytes(at, &bytes[place]);
-    })
+    });
+    // It may have been text.
+    arch::fence_instructions();
+    written
 }
 
-/// Hands the pieces of a range that are in memory to `action`, page by page, up to the first that is not: EIO if that is the first of all.
+/// Hands the pieces of a range to `action`, page by page, up to the first that cannot be had, or, of another process, is not in memory: EIO
+/// if that is the first of all.
 fn each_piece(
+    pid: u32,
     space: &SharedSpace,
     offset: u64,
     len: usize,
@@ -54,7 +55,11 @@ fn each_piece(
     let mut done = 0;
     while done < len {
         let va = VirtAddr(offset.wrapping_add(done as u64));
-        let Some(at) = space.borrow().translate(&mem::memory(), va, access) else { break };
+        let found = match pid == current().process.pid {
+            true => user::resolve_forced(va.0, access).ok(),
+            false => space.borrow().translate(&mem::memory(), va, access),
+        };
+        let Some(at) = found else { break };
         let room = usize::try_from(PAGE_SIZE - va.page_offset()).unwrap_or(FRAME_BYTES);
         let end = len.min(done + room);
         action(at, done..end);

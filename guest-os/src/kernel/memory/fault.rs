@@ -7,9 +7,9 @@ use crate::processes::thread::Thread;
 use crate::processes::wait::{self, Channel};
 use crate::{arch, events};
 use isa::events::{Access, EventKind, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY, SegvReason};
-use isa::{PAGE_SIZE, VirtAddr};
+use isa::{PAGE_SIZE, PhysAddr, VirtAddr};
 use mm::fault::FaultSignal;
-use mm::{DiskWait, FaultOutcome, Resolution};
+use mm::{AddressSpace, DiskWait, FaultOutcome, FrameId, Resolution};
 use proc::{SigInfo, Signal};
 
 /// Who ran into the fault.
@@ -32,10 +32,35 @@ pub enum Refused {
 
 /// Resolves the running process's fault at `va`; sleeps, holding nothing, while a page is read.
 pub fn resolve(va: VirtAddr, access: Access, origin: Origin) -> Result<(), Refused> {
-    inject::attempts(|result| *result == Err(Refused::OutOfFrames), || try_resolve(va, access, origin))
+    let is_refused = |result: &Result<_, _>| *result == Err(Refused::OutOfFrames);
+    inject::attempts(is_refused, || try_resolve(va, access, origin, AddressSpace::fault)).map(|_| ())
 }
 
-fn try_resolve(va: VirtAddr, access: Access, origin: Origin) -> Result<(), Refused> {
+/// As [`resolve`] for the kernel, though the protection of a private page forbids it. Where the byte lies: the program itself may not touch
+/// it so.
+pub fn resolve_forced(va: VirtAddr, access: Access) -> Result<PhysAddr, Refused> {
+    let is_refused = |result: &Result<_, _>| *result == Err(Refused::OutOfFrames);
+    let by = AddressSpace::fault_forced;
+    let frame = inject::attempts(is_refused, || try_resolve(va, access, Origin::KernelCopy, by))?;
+    Ok(frame.base().wrapping_add(va.page_offset()))
+}
+
+/// A step of a fault's resolution, as `mm` has it.
+type Step<P> = fn(
+    &mut AddressSpace,
+    &mut mm::Memory<P>,
+    VirtAddr,
+    Access,
+    DiskWait,
+) -> Result<FaultOutcome, mm::OutOfFrames>;
+
+#[inline]
+fn try_resolve(
+    va: VirtAddr,
+    access: Access,
+    origin: Origin,
+    step: Step<mem::DirectMap>,
+) -> Result<FrameId, Refused> {
     let thread = current();
     let space = thread.process.space();
     let mut waited = DiskWait::None;
@@ -44,7 +69,7 @@ fn try_resolve(va: VirtAddr, access: Access, origin: Origin) -> Result<(), Refus
             out_of_frames(&thread, va);
             return Err(Refused::OutOfFrames);
         }
-        let outcome = space.borrow_mut().fault(&mut mem::memory(), va, access, waited);
+        let outcome = step(&mut space.borrow_mut(), &mut mem::memory(), va, access, waited);
         match outcome {
             Ok(FaultOutcome::Resolved(resolution)) => {
                 mem::apply(resolution.flush, space.borrow().asid());
@@ -54,7 +79,7 @@ fn try_resolve(va: VirtAddr, access: Access, origin: Origin) -> Result<(), Refus
                 }
                 count(&thread, &resolution);
                 report(&resolution, origin);
-                return Ok(());
+                return Ok(resolution.frame.expect("what is resolved is mapped"));
             }
             Ok(FaultOutcome::Refused(resolution)) => {
                 report_refused(&resolution, origin, space.borrow().stack_limit_pages());

@@ -6,6 +6,7 @@
 use crate::devices::block::{self, Purpose};
 use crate::events;
 use crate::files::vfs;
+use crate::hart::current;
 use crate::local::HartLocal;
 use crate::memory::mem::DeviceBuffer;
 use crate::memory::{heap, mem};
@@ -133,6 +134,7 @@ pub fn fill(key: PageKey, frame: FrameId, purpose: Purpose) -> bool {
     if let Err(error) = succeeded {
         log::error!("reading page {} of file {:#x} failed: {error}", key.index, key.file.0);
     }
+    current().process.count_transfer(|counts| counts.bytes_from_disk += isa::PAGE_SIZE);
     mem::memory().finish_read(key, frame, succeeded.is_ok());
     wait::wake(Channel::Page(key));
     succeeded.is_ok()

@@ -111,6 +111,21 @@ pub fn resolve(address: u64, access: Access) -> Result<PhysAddr, Errno> {
     }
 }
 
+/// As [`resolve`], whatever the page's protection says (`/proc/PID/mem`). A shared page that may not be written stays so.
+pub fn resolve_forced(address: u64, access: Access) -> Result<PhysAddr, Errno> {
+    let va = VirtAddr(address);
+    let space = current().process.space();
+    let prot = space.borrow().vmas().find(va.page()).map(|vma| vma.prot).ok_or(Errno::EFAULT)?;
+    if prot.allows(access) {
+        return resolve(address, access);
+    }
+    let pte = space.borrow().pte(&mem::memory(), va.page());
+    if access == Access::Read && pte.is_valid() {
+        return Ok(pte.ppn().base().wrapping_add(va.page_offset()));
+    }
+    fault::resolve_forced(va, access).map_err(|_| Errno::EFAULT)
+}
+
 /// Copies from user memory.
 pub fn copy_in(address: u64, into: &mut [u8]) -> Result<(), Errno> {
     match copy_in_some(address, into)? {
@@ -195,8 +210,10 @@ pub fn each_chunk(
     Err(too_long)
 }
 
+/// Bytes of the longest path that a call takes or tells, with the NUL.
+pub const PATH_MAX: usize = 4096;
+
 /// A path (ENAMETOOLONG from `PATH_MAX` on).
 pub fn read_path(address: u64) -> Result<Vec<u8>, Errno> {
-    const PATH_MAX: usize = 4096;
     read_string(address, PATH_MAX, Errno::ENAMETOOLONG)
 }

@@ -126,7 +126,7 @@ pub fn execute(request: Request) -> Result<(), Errno> {
         }
     };
     inject::covered(|| {
-        change_over(&thread, space, &image, request, &plan, stack.sp);
+        change_over(&thread, space, &image, request, &plan, &stack);
         if user::copy_out(stack.sp.0, &stack.bytes).is_err() {
             // There is no old program to go back to.
             thread.post(proc::SigInfo::from_kernel(proc::Signal::KILL));
@@ -377,7 +377,7 @@ fn change_over(
     image: &Image,
     request: Request,
     plan: &ElfPlan,
-    sp: VirtAddr,
+    stack: &StackImage,
 ) {
     let process = &thread.process;
     let satp = space.satp;
@@ -396,10 +396,10 @@ fn change_over(
     process::table(|t| t.tell_end_as_usual(process.pid));
     hart().fp.borrow_mut().forget(thread.tid());
     **thread.fp.borrow_mut() = arch::FpState::default();
-    **thread.frame.borrow_mut() = arch::TrapFrame::starting_at(plan.entry.0, sp.0);
+    **thread.frame.borrow_mut() = arch::TrapFrame::starting_at(plan.entry.0, stack.sp.0);
     thread.clear_child_tid.set(0);
     *thread.name.borrow_mut() = name_of(&request);
-    *process.program.borrow_mut() = program_of(image, request, sp);
+    *process.program.borrow_mut() = program_of(image, request, stack);
 
     let record = EventRecord { detail: plan.entry.0, detail2: satp.0, ..events::of(EventKind::Exec) };
     events::report_text(record, &image.location.path);
@@ -441,12 +441,13 @@ fn name_of(request: &Request) -> Vec<u8> {
     last[..last.len().min(NAME_BYTES)].to_vec()
 }
 
-fn program_of(image: &Image, request: Request, sp: VirtAddr) -> Program {
+fn program_of(image: &Image, request: Request, stack: &StackImage) -> Program {
     Program {
         path: image.location.path.clone(),
         arguments: Rc::new(request.argv.into_bytes()),
         environment: Rc::new(request.envp.into_bytes()),
-        start_stack: sp.0,
+        auxv: Rc::new(stack.bytes[stack.auxv.clone()].to_vec()),
+        start_stack: stack.sp.0,
         executing: image.executing.clone(),
     }
 }

@@ -12,7 +12,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::ops::Deref;
-use fs::{Errno, FileUse, Location, OpenFileId};
+use fs::{Errno, FileUse, Location, OpenFileId, Transfers};
 use isa::paging::Satp;
 use linux_raw_sys::general as linux;
 use mm::{AddressSpace, SpaceId};
@@ -68,6 +68,8 @@ pub struct Program {
     pub arguments: Rc<Vec<u8>>,
     /// Environment, each entry ended by a NUL, shared likewise.
     pub environment: Rc<Vec<u8>>,
+    /// The auxiliary vector, shared likewise.
+    pub auxv: Rc<Vec<u8>>,
     /// The stack pointer at the start.
     pub start_stack: u64,
     /// Its file is not to be written (ETXTBSY), if it is one that can be.
@@ -119,6 +121,8 @@ pub struct Process {
     pub ended_usage: Cell<Usage>,
     /// Those of its children that were waited for.
     pub children_usage: Cell<Usage>,
+    /// What it has read and written.
+    pub transfers: Cell<Transfers>,
     /// When it was made, in ticks.
     pub start_ticks: u64,
     /// Others may close its files: since it began to execute its program, it has had more than one thread, or has shared its descriptors.
@@ -214,6 +218,12 @@ impl Process {
         let mut sum = self.ended_usage.get();
         sum.add(usage);
         self.ended_usage.set(sum);
+    }
+    /// Counts what it has read or written.
+    pub fn count_transfer(&self, count: impl FnOnce(&mut Transfers)) {
+        let mut transfers = self.transfers.get();
+        count(&mut transfers);
+        self.transfers.set(transfers);
     }
     /// Gives a borrowed address space back: the parent goes on.
     pub fn end_borrowing(&self) {
@@ -330,6 +340,7 @@ pub fn create(
         program: RefCell::new(start.program),
         ended_usage: Cell::default(),
         children_usage: Cell::default(),
+        transfers: Cell::default(),
         start_ticks: crate::arch::time(),
         has_had_threads: Cell::new(false),
         has_executed: Cell::new(false),

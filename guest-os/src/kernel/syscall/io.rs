@@ -148,6 +148,21 @@ fn position(id: OpenFileId, offset: u64) -> Result<Position, Errno> {
 type Moved = Result<usize, Stop>;
 
 fn read_spans(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
+    let outcome = read_all(id, spans, position);
+    count_transfer(&outcome, true);
+    outcome
+}
+
+/// Counts what a call has moved.
+fn count_transfer(outcome: &Outcome, is_read: bool) {
+    let bytes = *outcome.as_ref().unwrap_or(&0);
+    current().process.count_transfer(|counts| match is_read {
+        true => (counts.reads, counts.bytes_read) = (counts.reads + 1, counts.bytes_read + bytes),
+        false => (counts.writes, counts.bytes_written) = (counts.writes + 1, counts.bytes_written + bytes),
+    });
+}
+
+fn read_all(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
     let (all, shares_offset) = {
         let files = open_files();
         let (file, is_shared) = files.get_with_sharing(id);
@@ -171,8 +186,14 @@ fn read_spans(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
     Ok(done as u64)
 }
 
-/// Pieces go over the limits of spans: what is written to a pipe at once is together there.
 fn write_spans(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
+    let outcome = write_all(id, spans, position);
+    count_transfer(&outcome, false);
+    outcome
+}
+
+/// Pieces go over the limits of spans: what is written to a pipe at once is together there.
+fn write_all(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
     let (all, mut file, shares_offset) = {
         let files = open_files();
         let (file, is_shared) = files.get_with_sharing(id);
@@ -508,6 +529,7 @@ pub fn sendfile([out, input, offset, count, ..]: Arguments) -> Outcome {
         Some(pointer) => pointer.write(start + done)?,
         None => open_files().get_mut(input).offset = start + done,
     }
+    [true, false].into_iter().for_each(|is_read| count_transfer(&Ok(done), is_read));
     Ok(done)
 }
 

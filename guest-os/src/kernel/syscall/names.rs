@@ -41,6 +41,10 @@ pub fn readlinkat([dirfd, path, buffer, len, ..]: Arguments) -> Outcome {
     }
     let location = find(dirfd, path, linux::AT_SYMLINK_NOFOLLOW | linux::AT_EMPTY_PATH)?;
     let target = vfs::lock().readlink(&location.inode)?;
+    if target.len() >= user::PATH_MAX {
+        // A link of `/proc` leads further than any call could name.
+        return Err(Errno::ENAMETOOLONG.into());
+    }
     let count = target.len().min(length(len));
     user::copy_out(buffer, &target[..count])?;
     Ok(count as u64)
