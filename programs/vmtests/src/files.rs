@@ -16,7 +16,7 @@ tests! {
     open_errors, create_exclusive, read_write, truncate_on_open, append, seek, seek_hole, read_at_offset, read_only_descriptor, unlink_open_file,
     big_file, duplicates_share_offset, fork_shares_offset, duplicate_errors, descriptor_flags, descriptor_limit, descriptor_lowest,
     list_root, list_many, list_errors, make_directories, rename_file, working_directory, status_of_files, status_errors, access, links, device_null, device_zero,
-    device_urandom, terminal_control_on_file, proc_self_exe, vectors, truncate_file, chmod_file, @Kernel descriptors_bad,
+    device_urandom, terminal_control_on_file, proc_self_exe, vectors, truncate_file, chmod_file, names_are_not_used, @Kernel descriptors_bad,
     @Kernel limit_falls_meanwhile, @Kernel long_path,
 }
 
@@ -490,6 +490,11 @@ fn links() -> Outcome {
     check_eq!(sys(g::__NR_readlinkat, [AT, at(LINK), target.as_mut_ptr() as usize, 3])?, 3);
     check_error!(sys(g::__NR_readlinkat, [AT, at(PATH), target.as_mut_ptr() as usize, 32]), EINVAL);
     check_error!(sys(g::__NR_readlinkat, [AT, at(LINK), target.as_mut_ptr() as usize, 0]), EINVAL);
+    // No path is the descriptor itself; what is no link is then not told apart from what is not there.
+    check_error!(sys(g::__NR_readlinkat, [AT, at(c""), target.as_mut_ptr() as usize, 32]), ENOENT);
+    check_error!(sys(g::__NR_readlinkat, [AT, 0, target.as_mut_ptr() as usize, 32]), EFAULT);
+    let link = os::open(LINK, g::O_PATH | g::O_NOFOLLOW, 0)? as usize;
+    check_eq!(sys(g::__NR_readlinkat, [link, at(c""), target.as_mut_ptr() as usize, 32])?, 12);
     check_eq!(mode(LINK, g::AT_SYMLINK_NOFOLLOW)? & g::S_IFMT, g::S_IFLNK);
     check_eq!(mode(LINK, 0)? & g::S_IFMT, g::S_IFREG);
     check_error!(os::open(LINK, g::O_RDONLY | g::O_NOFOLLOW, 0), ELOOP);
@@ -498,6 +503,40 @@ fn links() -> Outcome {
     sys(g::__NR_symlinkat, [at(LINK), AT, at(LINK)])?;
     check_error!(os::open(LINK, g::O_RDONLY, 0), ELOOP);
     unlink(LINK)?;
+    Ok(())
+}
+
+/// A descriptor that is a name (O_PATH) can be asked and copied; what would use the file is EBADF.
+fn names_are_not_used() -> Outcome {
+    let other = temporary(PATH, b"text")? as usize;
+    let name = os::open(PATH, g::O_PATH, 0)? as usize;
+    let mut buffer = [0u64; 32];
+    let buffer = buffer.as_mut_ptr() as usize;
+    for (call, arguments) in [
+        (g::__NR_lseek, [name, 0, 0, 0]),
+        (g::__NR_fsync, [name, 0, 0, 0]),
+        (g::__NR_fdatasync, [name, 0, 0, 0]),
+        (g::__NR_getdents64, [name, buffer, 256, 0]),
+        (g::__NR_flock, [name, g::LOCK_UN as usize, 0, 0]),
+        (g::__NR_fchmod, [name, 0o600, 0, 0]),
+        (g::__NR_ioctl, [name, rt::abi::ioctl::TCGETS as usize, buffer, 0]),
+        (g::__NR_ioctl, [name, rt::abi::ioctl::FIOCLEX as usize, 0, 0]),
+        (g::__NR_sendfile, [name, other, 0, 1]),
+        (g::__NR_sendfile, [other, name, 0, 1]),
+        (g::__NR_getsockname, [name, buffer, buffer, 0]),
+    ] {
+        check_eq!((call, sys(call, arguments)), (call, Err(Errno(rt::abi::errno::EBADF))));
+    }
+    // The descriptor, what is awaited, what has come.
+    let mut poll = [name as u32, g::POLLIN];
+    check_eq!(sys(g::__NR_ppoll, [poll.as_mut_ptr() as usize, 1, 0, 0])?, 1);
+    check_eq!(core::hint::black_box(&poll)[1] >> 16, g::POLLNVAL);
+    // No path is none before the descriptor is looked at.
+    for fd in [name, 77] {
+        check_error!(sys(g::__NR_openat, [fd, at(c""), g::O_RDONLY as usize]), ENOENT);
+    }
+    sys(g::__NR_close, [sys(g::__NR_dup, [name])?])?;
+    unlink(PATH)?;
     Ok(())
 }
 

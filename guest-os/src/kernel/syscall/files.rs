@@ -33,6 +33,13 @@ pub fn open_file(argument: u64) -> Result<OpenFileId, Errno> {
     Ok(id)
 }
 
+/// The same, of a descriptor that is more than a name: EBADF with O_PATH. For calls that do something with the file; reading
+/// and writing find that out by themselves.
+pub fn file_to_use(argument: u64) -> Result<OpenFileId, Errno> {
+    let id = open_file(argument)?;
+    if open_files().get(id).flags.contains(OpenFlags::PATH) { Err(Errno::EBADF) } else { Ok(id) }
+}
+
 /// The running thread's call has ended: it lets go of the files that it has looked up.
 #[inline]
 pub fn release_held(thread: &Thread) {
@@ -104,6 +111,10 @@ pub fn close_all(files: DescriptorTable<OpenFileId>, close: impl Fn(OpenFileId))
 /// The directory that a path starts from: AT_FDCWD or a descriptor.
 pub fn start_of(dirfd: u64, path: &[u8]) -> Result<Location, Errno> {
     let process = &current().process;
+    // Before the descriptor is looked at, as in Linux.
+    if path.is_empty() {
+        return Err(Errno::ENOENT);
+    }
     if path.first() == Some(&b'/') || int(dirfd) == linux::AT_FDCWD {
         return Ok(process.cwd());
     }
@@ -300,7 +311,7 @@ pub fn fcntl([fd, command, argument, ..]: Arguments) -> Outcome {
 
 /// There is nothing to write back: the disk is read-only and tmpfs lives in memory.
 pub fn fsync([fd, ..]: Arguments) -> Outcome {
-    match opened(fd)?.object {
+    match details(file_to_use(fd)?).object {
         Object::Pipe { .. } | Object::Device(_) => Err(Errno::EINVAL.into()),
         _ => Ok(0),
     }
@@ -355,7 +366,7 @@ pub fn pipe2([fds, flags, ..]: Arguments) -> Outcome {
 }
 
 pub fn ftruncate([fd, len, ..]: Arguments) -> Outcome {
-    let file = opened(fd)?;
+    let file = details(file_to_use(fd)?);
     file.check_writable().map_err(|_| Errno::EINVAL)?;
     if len.cast_signed() < 0 {
         return Err(Errno::EINVAL.into());
@@ -431,7 +442,7 @@ fn fill_holes(inode: &Inode, range: Range<u64>) -> Outcome {
 }
 
 pub fn getdents64([fd, buffer, len, ..]: Arguments) -> Outcome {
-    let id = open_file(fd)?;
+    let id = file_to_use(fd)?;
     let capacity = length(len).min(MAX_ENTRIES_BYTES);
     let _turn = Turn::at_offset(id);
     // The file's state is taken out while the file systems are locked, since that may sleep.

@@ -1,6 +1,6 @@
 //! Calls that always come to the same.
 
-use super::files::open_file;
+use super::files::file_to_use;
 use super::{Arguments, Outcome, Stop};
 use fs::Errno;
 
@@ -21,5 +21,5 @@ pub fn socket(_: Arguments) -> Outcome {
 
 /// A shell asks whether its input is a connection; any other error than this means yes to it.
 pub fn not_a_socket([fd, ..]: Arguments) -> Outcome {
-    open_file(fd).and(Err(Errno::ENOTSOCK)).map_err(Stop::from)
+    file_to_use(fd).and(Err(Errno::ENOTSOCK)).map_err(Stop::from)
 }

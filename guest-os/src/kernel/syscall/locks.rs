@@ -1,6 +1,6 @@
 //! File locks: what `fcntl` and `flock` ask of the table in [`crate::files::locks`].
 
-use super::files::{details, open_file, size_of_open};
+use super::files::{details, file_to_use, size_of_open};
 use super::{Arguments, Outcome, descriptor, uint};
 use crate::files::locks;
 use crate::hart::current;
@@ -132,7 +132,7 @@ pub fn flock([fd, operation, ..]: Arguments) -> Outcome {
         linux::LOCK_UN => None,
         _ => return Err(Errno::EINVAL.into()),
     };
-    let id = open_file(fd)?;
+    let id = file_to_use(fd)?;
     let file = details(id);
     if kind.is_some() && !file.flags.is_readable() && !file.flags.is_writable() {
         return Err(Errno::EBADF.into());

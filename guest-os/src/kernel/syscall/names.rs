@@ -1,9 +1,9 @@
 //! Calls that name files by path.
 
-use super::files::{details, open_file, start_of};
+use super::files::{details, file_to_use, open_file, start_of};
 use super::{Arguments, Outcome, int, length, uint};
 use crate::devices::clock;
-use crate::files::vfs::{self, open_files};
+use crate::files::vfs;
 use crate::hart::current;
 use crate::memory::user::{self, UserPtr};
 use fs::{Errno, Inode, LastLink, Location, Object, Timestamp};
@@ -39,8 +39,14 @@ pub fn readlinkat([dirfd, path, buffer, len, ..]: Arguments) -> Outcome {
     if int(len) <= 0 {
         return Err(Errno::EINVAL.into());
     }
-    let location = find(dirfd, path, linux::AT_SYMLINK_NOFOLLOW | linux::AT_EMPTY_PATH)?;
-    let target = vfs::lock().readlink(&location.inode)?;
+    // An empty path is the descriptor itself, and is told to be no path if that is no link.
+    let (empty, no_link) = match user::read_path(path)?.is_empty() {
+        true => (linux::AT_EMPTY_PATH, Errno::ENOENT),
+        false => (0, Errno::EINVAL),
+    };
+    let location = find(dirfd, path, linux::AT_SYMLINK_NOFOLLOW | empty)?;
+    let target = vfs::lock().readlink(&location.inode);
+    let target = target.map_err(|error| if error == Errno::EINVAL { no_link } else { error })?;
     if target.len() >= user::PATH_MAX {
         // A link of `/proc` leads further than any call could name.
         return Err(Errno::ENAMETOOLONG.into());
@@ -108,10 +114,7 @@ pub fn symlinkat([target, dirfd, path, ..]: Arguments) -> Outcome {
 
 /// The inode of a descriptor that is more than a name (O_PATH).
 fn inode_of(fd: u64) -> Result<Inode, Errno> {
-    if let Object::Path(_) = open_files().get(open_file(fd)?).object {
-        return Err(Errno::EBADF);
-    }
-    details(open_file(fd)?).inode().cloned().ok_or(Errno::EINVAL)
+    details(file_to_use(fd)?).inode().cloned().ok_or(Errno::EINVAL)
 }
 
 pub fn fchmod([fd, mode, ..]: Arguments) -> Outcome {

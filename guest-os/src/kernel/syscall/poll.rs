@@ -10,7 +10,7 @@ use crate::memory::{heap, inject};
 use crate::processes::wait::{self, Channel, WaitOutcome};
 use ::proc::SignalSet;
 use alloc::vec::Vec;
-use fs::{Errno, Object, Readiness};
+use fs::{Errno, Object, OpenFlags, Readiness};
 use linux_raw_sys::general::pollfd;
 
 plain!(pollfd);
@@ -39,6 +39,7 @@ fn look(all: &mut [Awaited], channels: &mut Vec<Channel>) -> u64 {
             .and_then(|fd| current().process.files().borrow().get(fd).ok())
         {
             None => POLLNVAL,
+            Some(id) if open_files().get(id).flags.contains(OpenFlags::PATH) => POLLNVAL,
             Some(id) => {
                 let known = open_files().readiness(id);
                 let readiness = known.unwrap_or_else(|| {

@@ -3,7 +3,7 @@
 //! The host's terminal does the line editing; its settings as the guest sees them are those of a fresh terminal, and changes are accepted
 //! without effect.
 
-use super::files::{details, open_file};
+use super::files::{details, file_to_use};
 use super::{Arguments, Outcome, descriptor, descriptor_error, uint};
 use crate::devices::console;
 use crate::files::vfs::open_files;
@@ -33,7 +33,7 @@ pub fn interrupt() {
 }
 
 pub fn ioctl([fd, number, argument, ..]: Arguments) -> Outcome {
-    let id = open_file(fd)?;
+    let id = file_to_use(fd)?;
     let file = details(id);
     match uint(number) {
         number @ (request::FIOCLEX | request::FIONCLEX) => {
