@@ -1,13 +1,13 @@
 //! The address space: brk, mmap and their kin. Each only changes VMAs; pages come with their first touch.
 
-use super::files::{open_file, opened};
+use super::files::{details, file_to_use};
 use super::{Arguments, Outcome, int, mlock, uint};
 use crate::events;
 use crate::hart::current;
 use crate::memory::{heap, inject, mem, pages, user};
 use crate::processes::process::{Process, SharedSpace};
 use abi::sets;
-use fs::{Device, Errno, Inode, Object};
+use fs::{Device, Errno, Inode, Object, OpenFile};
 use isa::events::{Access, EventKind, EventRecord};
 use isa::{PAGE_SIZE, VirtAddr, Vpn};
 use linux_raw_sys::general as linux;
@@ -76,7 +76,12 @@ fn move_break(wanted: VirtAddr) -> Result<(), Errno> {
 pub fn mmap([address, len, prot, flags, fd, offset]: Arguments) -> Outcome {
     let flags = uint(flags);
     let is_anonymous = flags & linux::MAP_ANONYMOUS != 0;
-    if len == 0 || !offset.is_multiple_of(PAGE_SIZE) {
+    if !offset.is_multiple_of(PAGE_SIZE) {
+        return Err(Errno::EINVAL.into());
+    }
+    // As in Linux, a file that is not open goes before whatever else is wrong.
+    let file = if is_anonymous { None } else { Some(details(file_to_use(fd)?)) };
+    if len == 0 {
         return Err(Errno::EINVAL.into());
     }
     let len_pages = len.checked_add(PAGE_SIZE - 1).ok_or(Errno::ENOMEM)? / PAGE_SIZE;
@@ -89,7 +94,7 @@ pub fn mmap([address, len, prot, flags, fd, offset]: Arguments) -> Outcome {
     let is_shared = match flags & linux::MAP_TYPE {
         linux::MAP_SHARED => true,
         linux::MAP_SHARED_VALIDATE if !is_anonymous => {
-            validate(flags, fd)?;
+            validate(flags)?;
             true
         }
         linux::MAP_PRIVATE => false,
@@ -104,13 +109,10 @@ pub fn mmap([address, len, prot, flags, fd, offset]: Arguments) -> Outcome {
     let space = process.space();
     let locks = mlock::of_new_pages(&space, flags & linux::MAP_LOCKED != 0, len_pages)?;
     let grows_down = flags & linux::MAP_GROWSDOWN != 0;
-    let source = if is_anonymous {
-        if grows_down && is_shared {
-            return Err(Errno::EINVAL.into());
-        }
-        Source::anonymous(is_shared, len_pages)
-    } else {
-        Source::of_descriptor(fd, is_shared, prot, len_pages, first_page)?
+    let source = match &file {
+        Some(file) => Source::of_open_file(file, is_shared, prot, len_pages, first_page)?,
+        None if grows_down && is_shared => return Err(Errno::EINVAL.into()),
+        None => Source::anonymous(is_shared, len_pages),
     };
     let request = MapRequest {
         placement: placement(VirtAddr(address), flags)?,
@@ -134,10 +136,9 @@ pub fn mmap([address, len, prot, flags, fd, offset]: Arguments) -> Outcome {
 }
 
 /// What MAP_SHARED_VALIDATE asks for: that flags which mean nothing for this file are refused, and not passed over.
-fn validate(flags: u32, fd: u64) -> Result<(), Errno> {
+fn validate(flags: u32) -> Result<(), Errno> {
     // As in Linux: those that there were before it, but MAP_SYNC is for memory that outlives the machine.
     let known: u64 = sets::MAP.flags.iter().fold(sets::MAP.choice_bits, |bits, flag| bits | flag.bits);
-    open_file(fd)?;
     if u64::from(flags) & !known != 0 || flags & linux::MAP_SYNC != 0 {
         Err(Errno::EOPNOTSUPP)
     } else {
@@ -179,17 +180,13 @@ impl Source {
         Self { backing, flags: VmaFlags::SHARED, name: "/dev/zero (deleted)".into() }
     }
 
-    fn of_descriptor(
-        fd: u64,
+    fn of_open_file(
+        file: &OpenFile,
         is_shared: bool,
         prot: Prot,
         len_pages: u64,
         first_page: u64,
     ) -> Result<Self, Errno> {
-        if int(fd) < 0 {
-            return Err(Errno::EBADF);
-        }
-        let file = opened(fd)?;
         let is_writable = file.flags.is_writable();
         if first_page + len_pages > MAX_FILE_PAGES {
             return Err(Errno::EOVERFLOW);
@@ -204,19 +201,19 @@ impl Source {
             // As in Linux, a mapping keeps the file as it was opened: even a private one the right to write it.
             (Some(path), Some(writing)) => Name::Open(path, Kept(writing)),
         };
+        let flags = match (is_shared, is_writable) {
+            (false, _) => VmaFlags::empty(),
+            (true, false) => VmaFlags::SHARED | VmaFlags::NEVER_WRITABLE,
+            (true, true) => VmaFlags::SHARED,
+        };
         match &file.object {
-            Object::Device(Device::Zero) => Ok(Self::anonymous(is_shared, len_pages)),
-            Object::Disk(_) | Object::Memory(_)
-                if is_shared && prot.contains(Prot::WRITE) && !is_writable =>
+            Object::Device(Device::Zero) | Object::Disk(_) | Object::Memory(_)
+                if flags.contains(VmaFlags::NEVER_WRITABLE) && prot.contains(Prot::WRITE) =>
             {
                 Err(Errno::EACCES)
             }
+            Object::Device(Device::Zero) => Ok(Self { flags, ..Self::anonymous(is_shared, len_pages) }),
             Object::Disk(inode) | Object::Memory(inode) => {
-                let flags = match (is_shared, is_writable) {
-                    (false, _) => VmaFlags::empty(),
-                    (true, false) => VmaFlags::SHARED | VmaFlags::NEVER_WRITABLE,
-                    (true, true) => VmaFlags::SHARED,
-                };
                 Self::file(inode, first_page, flags, name)
             }
             _ => Err(Errno::ENODEV),
