@@ -14,7 +14,7 @@ use crate::{check, check_eq, check_error, tests};
 
 tests! {
     a_pipe_keeps_what_does_not_fit, @Kernel writes_count_up_to_a_hole, a_vector_goes_into_a_pipe_whole, vectors_end_at_a_hole,
-    zero_device_gives_zeros, append_by_position, offsets_are_taken_in_turn, appending_is_not_interleaved, sendfile_does_not_append,
+    zero_device_gives_zeros, append_by_position, offsets_are_taken_in_turn, appending_is_not_interleaved, sendfile_does_not_append, sendfile_knows_no_such_place,
     @ByName input_is_kept,
 }
 
@@ -227,6 +227,28 @@ fn sendfile_does_not_append() -> Outcome {
     let fd = os::open(PATH, g::O_RDWR, 0)?;
     check_eq!(sys(g::__NR_sendfile, [fd as usize, input, 0, 100])?, 100);
     check_eq!(os::lseek(fd, 0, g::SEEK_CUR)?, 100);
+    unlink(PATH)?;
+    Ok(())
+}
+
+fn sendfile_knows_no_such_place() -> Outcome {
+    const LAST: u64 = i64::MAX as u64;
+    let input = temporary(PATH, b"abc")? as usize;
+    let output = os::open(c"/dev/null", g::O_WRONLY, 0)? as usize;
+    for (start, count) in [(u64::MAX, 1), (LAST, 1), (LAST - 1, 4), (0, usize::MAX)] {
+        let mut start = start;
+        let at = core::ptr::from_mut(&mut start) as usize;
+        check_error!(sys(g::__NR_sendfile, [output, input, at, count]), EINVAL);
+    }
+    let mut start = LAST - 1;
+    let at = core::ptr::from_mut(&mut start) as usize;
+    check_eq!(sys(g::__NR_sendfile, [output, input, at, 1])?, 0);
+    check_error!(sys(g::__NR_sendfile, [output, input, 0, usize::MAX]), EINVAL);
+    // A pipe has no places at all.
+    let (read, write) = os::pipe(0)?;
+    check_error!(sys(g::__NR_sendfile, [output, read as usize, at, 1]), ESPIPE);
+    os::close(read)?;
+    os::close(write)?;
     unlink(PATH)?;
     Ok(())
 }

@@ -138,10 +138,11 @@ fn position(id: OpenFileId, offset: u64) -> Result<Position, Errno> {
     if offset.cast_signed() < 0 {
         return Err(Errno::EINVAL);
     }
-    match open_files().get(id).object {
-        Object::Pipe { .. } | Object::Device(Device::Stdio { .. } | Device::Tty) => Err(Errno::ESPIPE),
-        _ => Ok(Position::At(offset)),
-    }
+    if has_positions(&open_files().get(id).object) { Ok(Position::At(offset)) } else { Err(Errno::ESPIPE) }
+}
+
+fn has_positions(object: &Object) -> bool {
+    !matches!(object, Object::Pipe { .. } | Object::Device(Device::Stdio { .. } | Device::Tty))
 }
 
 /// What one transfer came to: bytes moved, or the reason why none were.
@@ -497,6 +498,9 @@ pub fn sendfile([out, input, offset, count, ..]: Arguments) -> Outcome {
         None => Turn::at_offsets(out, input),
     };
     let source = details(input);
+    if offset_pointer.is_some() && !has_positions(&source.object) {
+        return Err(Errno::ESPIPE.into());
+    }
     let (Object::Disk(inode) | Object::Memory(inode)) = &source.object else {
         return Err(Errno::EINVAL.into());
     };
@@ -509,6 +513,10 @@ pub fn sendfile([out, input, offset, count, ..]: Arguments) -> Outcome {
         }
         None => source.offset,
     };
+    // No file has bytes before its first one, or past the last that has a number.
+    if [start, count, start.saturating_add(count)].into_iter().any(|number| number.cast_signed() < 0) {
+        return Err(Errno::EINVAL.into());
+    }
     let count = count.min(MAX_BYTES as u64);
     let mut done = 0u64;
     let thread = current();
