@@ -10,7 +10,7 @@ use crate::{check, check_eq, check_error, tests};
 
 tests! {
     anonymous_is_zero, zero_after_reuse, munmap_unmaps, munmap_middle, munmap_bad, fixed_replaces, @Kernel fixed_noreplace, hint_is_free_to_ignore,
-    mmap_bad, read_only_zeros_stay_so, @Kernel mmap_past_any_file, mmap_huge_is_lazy, mmap_too_big, page_crossing, atomics_on_fresh_pages, file_private, file_past_end,
+    mmap_bad, @Kernel mmap_of_no_file, read_only_zeros_stay_so, @Kernel mmap_past_any_file, mmap_huge_is_lazy, mmap_too_big, page_crossing, atomics_on_fresh_pages, file_private, file_past_end,
     mprotect_read_only, mprotect_none, mprotect_middle, mprotect_back, mprotect_bad, @Kernel mprotect_nothing, mprotect_exec, mprotect_fork, many_mappings, many_at_once, many_gaps, madvise_dontneed, @Kernel madvise_gap, madvise_backings, @Kernel madvise_bad,
     brk_grows, @Kernel brk_shrinks, brk_zero_again, brk_limits,
 }
@@ -168,7 +168,11 @@ fn mmap_bad() -> Outcome {
     check_error!(mmap(0x1000_0001, PAGE_SIZE, READ_WRITE, PRIVATE | g::MAP_FIXED, -1, 0), EINVAL);
     check_error!(mmap(0, PAGE_SIZE, PROT_READ, g::MAP_PRIVATE, 99, 0), EBADF);
     check_error!(mmap(0, PAGE_SIZE, PROT_READ, g::MAP_PRIVATE, -1, 0), EBADF);
-    // A file that is not open goes before a length and a type that are wrong.
+    Ok(())
+}
+
+/// A file that is not open goes before a length and a type that are wrong.
+fn mmap_of_no_file() -> Outcome {
     check_error!(mmap(0, 0, PROT_READ, g::MAP_PRIVATE, -1, 0), EBADF);
     check_error!(mmap(0, PAGE_SIZE, PROT_READ, 0, 99, 0), EBADF);
     Ok(())
