@@ -86,38 +86,20 @@ fn u_boot(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// OpenSBI as a file that U-Boot starts as it starts Linux, as docs/boot.md makes it.
+/// OpenSBI as a file that U-Boot starts as it starts Linux, made by the commands of docs/boot.md.
 fn opensbi_image(dir: &TempDir) -> Vec<u8> {
-    let built = |program: &str, arguments: &[&str], output: &str| {
-        let mut command = child::command(program);
-        command.args(arguments).arg(dir.file(output));
-        let ran = child::output(command);
-        assert!(
-            ran.status.success(),
-            "{program} (`make setup-test`): {}",
-            String::from_utf8_lossy(&ran.stderr)
-        );
-        dir.file(output).to_str().unwrap().to_string()
-    };
+    let page = std::fs::read_to_string(root().join("docs/boot.md")).unwrap();
+    let (_, after) = page.split_once("```bash\n").expect("the page makes the file");
+    let (commands, _) = after.split_once("```").expect("a block ends");
+    assert!(commands.contains(&format!("-DKERNEL={KERNEL_AT} ")), "{commands}");
+    std::os::unix::fs::symlink(root().join("tests"), dir.file("tests")).unwrap();
     let elf = input("fw_dynamic.elf").unwrap();
-    let firmware =
-        built("riscv64-linux-gnu-objcopy", &["-O", "binary", elf.to_str().unwrap()], "fw_dynamic.bin");
-    let source = root().join("tests/bare/opensbi_image.S");
-    let defines = [format!("-DFIRMWARE=\"{firmware}\""), format!("-DKERNEL={KERNEL_AT}")];
-    let linked = built(
-        "riscv64-linux-gnu-gcc",
-        &[
-            "-nostdlib",
-            "-static",
-            "-Wl,-Ttext=0,--build-id=none",
-            &defines[0],
-            &defines[1],
-            source.to_str().unwrap(),
-            "-o",
-        ],
-        "opensbi.elf",
-    );
-    std::fs::read(built("riscv64-linux-gnu-objcopy", &["-O", "binary", &linked], "opensbi.img")).unwrap()
+    let script = format!("riscv64-linux-gnu-objcopy -O binary {} fw_dynamic.bin\n{commands}", elf.display());
+    let mut shell = child::command("sh");
+    shell.args(["-ec", &script]).current_dir(dir.path());
+    let ran = child::output(shell);
+    assert!(ran.status.success(), "`make setup-test`: {}", String::from_utf8_lossy(&ran.stderr));
+    std::fs::read(dir.file("opensbi.img")).unwrap()
 }
 
 /// U-Boot is given `flags` and typed `commands`, and Linux comes up from the disk's files.
