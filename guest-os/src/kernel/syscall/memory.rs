@@ -213,9 +213,7 @@ impl Source {
                 Err(Errno::EACCES)
             }
             Object::Device(Device::Zero) => Ok(Self { flags, ..Self::anonymous(is_shared, len_pages) }),
-            Object::Disk(inode) | Object::Memory(inode) => {
-                Self::file(inode, first_page, flags, name)
-            }
+            Object::Disk(inode) | Object::Memory(inode) => Self::file(inode, first_page, flags, name),
             _ => Err(Errno::ENODEV),
         }
     }
