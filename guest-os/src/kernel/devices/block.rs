@@ -5,7 +5,7 @@
 //! completing it takes memory of the heap, and what frees memory can do both. [`read`] and [`perform`] are for threads that may sleep.
 
 use crate::devices::drivers::plic;
-use crate::devices::drivers::virtio::{self, DISKS, Disk, REQUESTS, SECTOR_BYTES};
+use crate::devices::drivers::virtio::{DISKS, Disk, REQUESTS, SECTOR_BYTES};
 use crate::events;
 use crate::local::HartLocal;
 use crate::memory::mem::{DeviceBuffer, FRAME_BYTES, KernelFrame};
@@ -91,18 +91,20 @@ struct Device {
 }
 
 struct Devices {
-    devices: [Option<Device>; DISKS],
+    devices: [Device; DISKS],
     next_number: u64,
 }
 
 impl Devices {
     fn get_mut(&mut self, disk: DiskId) -> &mut Device {
-        self.devices[disk.0].as_mut().expect("only disks that are there are named")
+        &mut self.devices[disk.0]
     }
 }
 
-static DEVICES: HartLocal<Devices> =
-    HartLocal::new(Devices { devices: [const { None }; DISKS], next_number: 0 });
+static DEVICES: HartLocal<Devices> = HartLocal::new(Devices {
+    devices: [const { Device { disk: Disk::NONE, places: [Place::Free; REQUESTS] } }; DISKS],
+    next_number: 0,
+});
 
 /// Finds the disks.
 #[inline(never)] // a frame of its own, not part of its caller's
@@ -114,9 +116,8 @@ pub fn start(slots: &[(Region, u32)]) {
             log::info!("disks after the first {DISKS} are not used");
             break;
         }
-        if let Some(disk) = virtio::start_disk(window, interrupt, number) {
+        if devices.devices[number].disk.start(window, interrupt, number) {
             plic::enable(interrupt);
-            devices.devices[number] = Some(Device { disk, places: [Place::Free; REQUESTS] });
             number += 1;
         }
     }
@@ -124,7 +125,7 @@ pub fn start(slots: &[(Region, u32)]) {
 
 /// The disks, in the order of their addresses.
 pub fn disks() -> impl Iterator<Item = DiskId> {
-    (0..DISKS).filter(|&number| DEVICES.get().devices[number].is_some()).map(DiskId)
+    (0..DISKS).filter(|&number| DEVICES.get().devices[number].disk.is_there()).map(DiskId)
 }
 
 /// Size of a disk in bytes.
@@ -210,8 +211,7 @@ pub fn interrupt(source: u32) {
 /// The disk with this interrupt line, which is told that it was heard.
 fn acknowledge(source: u32) -> Option<DiskId> {
     let mut devices = DEVICES.get_mut();
-    let has_line = |device: &Option<Device>| device.as_ref().is_some_and(|d| d.disk.interrupt() == source);
-    let number = devices.devices.iter().position(has_line)?;
+    let number = devices.devices.iter().position(|device| device.disk.has_line(source))?;
     devices.get_mut(DiskId(number)).disk.acknowledge();
     Some(DiskId(number))
 }

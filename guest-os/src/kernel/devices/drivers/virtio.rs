@@ -139,8 +139,14 @@ struct InFlight {
     transfer: Transfer,
 }
 
-/// A virtio block device.
+/// A disk, or room for one: it is large, so that it is made where it stays.
 pub struct Disk {
+    started: Option<Started>,
+    in_flight: [Option<InFlight>; REQUESTS],
+}
+
+/// A virtio block device that is driven.
+struct Started {
     /// Which one: its row of [`HEADERS`].
     number: usize,
     transport: MmioTransport<'static>,
@@ -148,11 +154,11 @@ pub struct Disk {
     interrupt: u32,
     sectors: u64,
     features: Features,
-    in_flight: [Option<InFlight>; REQUESTS],
 }
 
-impl Disk {
-    fn start(number: usize, transport: MmioTransport<'static>, interrupt: u32) -> Result<Self, Error> {
+impl Started {
+    #[inline(never)] // a frame of its own, not part of its caller's
+    fn new(number: usize, transport: MmioTransport<'static>, interrupt: u32) -> Result<Self, Error> {
         let mut transport = transport;
         let features = transport.begin_init(Features::all());
         let sectors = transport.read_consistent(|| {
@@ -160,66 +166,9 @@ impl Disk {
                 [transport.read_config_space::<u32>(0)?, transport.read_config_space::<u32>(4)?];
             Ok(u64::from(high) << 32 | u64::from(low))
         })?;
-        let mut queue = VirtQueue::new(&mut transport, QUEUE, false, false)?;
+        let queue = VirtQueue::new(&mut transport, QUEUE, false, false)?;
         transport.finish_init();
-        queue.set_dev_notify(true);
-        let in_flight = [const { None }; REQUESTS];
-        Ok(Self { number, transport, queue, interrupt, sectors, features, in_flight })
-    }
-
-    /// Size in sectors.
-    pub fn sectors(&self) -> u64 {
-        self.sectors
-    }
-    /// Whether it refuses to be written.
-    pub fn is_read_only(&self) -> bool {
-        self.features.contains(Features::READ_ONLY)
-    }
-    /// Whether it knows how to flush; if not, what has been written is safe.
-    pub fn can_flush(&self) -> bool {
-        self.features.contains(Features::FLUSH)
-    }
-    /// Its interrupt line.
-    pub fn interrupt(&self) -> u32 {
-        self.interrupt
-    }
-    /// The interrupt has been seen.
-    pub fn acknowledge(&mut self) {
-        self.transport.ack_interrupt();
-    }
-
-    /// Hands the request to the device, in a place that is free.
-    pub fn submit(&mut self, place: usize, sector: u64, transfer: Transfer) {
-        assert!(self.in_flight[place].is_none(), "place {place} is in use");
-        assert!(!matches!(transfer, Transfer::Flush) || self.can_flush(), "the device cannot flush");
-        let header = self.header(place);
-        // SAFETY: the header of a free place is nobody's.
-        unsafe { header.write(Header { kind: transfer.kind(), reserved: 0, sector, status: STATUS_NONE }) };
-        // SAFETY: header and buffer stay where they are, and the driver's, until `take_finished` has popped the request.
-        let token =
-            with_parts(header, &transfer, |inputs, outputs| unsafe { self.queue.add(inputs, outputs) });
-        let token = token.expect("the queue has room for a request in each place");
-        self.in_flight[place] = Some(InFlight { token, transfer });
-        if self.queue.should_notify() {
-            self.transport.notify(QUEUE);
-        }
-    }
-
-    /// The next request that the device is done with: its place, which is free again, what it has done, and whether that succeeded.
-    pub fn take_finished(&mut self) -> Option<(usize, Transfer, bool)> {
-        let token = self.queue.peek_used()?;
-        let has_token =
-            |place: &Option<InFlight>| place.as_ref().is_some_and(|request| request.token == token);
-        let place = self.in_flight.iter().position(has_token)?;
-        let InFlight { transfer, .. } = self.in_flight[place].take()?;
-        let header = self.header(place);
-        // SAFETY: the same header and buffer as in `submit`.
-        let popped = with_parts(header, &transfer, |inputs, outputs| unsafe {
-            self.queue.pop_used(token, inputs, outputs)
-        });
-        // SAFETY: the device is done with the header.
-        let status = unsafe { (&raw const (*header).status).read_volatile() };
-        Some((place, transfer, popped.is_ok() && status == STATUS_OK))
+        Ok(Self { number, transport, queue, interrupt, sectors, features })
     }
 
     /// The header of a place.
@@ -227,6 +176,92 @@ impl Disk {
         assert!(self.number < DISKS && place < REQUESTS);
         // SAFETY: inside the array.
         unsafe { HEADERS.0.get().cast::<Header>().add(self.number * REQUESTS + place) }
+    }
+}
+
+impl Disk {
+    /// Room for a disk.
+    pub const NONE: Self = Self { started: None, in_flight: [const { None }; REQUESTS] };
+
+    /// Starts the block device in a slot, as number `number` of those that are used. `false` if there is none, or it does not start.
+    #[inline(never)] // a frame of its own, not part of its caller's
+    pub fn start(&mut self, window: Region, interrupt: u32, number: usize) -> bool {
+        let Some(transport) = block_device(window) else { return false };
+        match Started::new(number, transport, interrupt) {
+            Ok(started) => self.started = Some(started),
+            Err(error) => log::error!("the block device at {} does not start: {error}", window.base),
+        }
+        let Some(started) = &mut self.started else { return false };
+        started.queue.set_dev_notify(true);
+        true
+    }
+
+    fn started(&self) -> &Started {
+        self.started.as_ref().expect("only disks that were started are asked for anything")
+    }
+    fn started_mut(&mut self) -> &mut Started {
+        self.started.as_mut().expect("only disks that were started are asked for anything")
+    }
+
+    /// Whether there is one.
+    pub fn is_there(&self) -> bool {
+        self.started.is_some()
+    }
+    /// Size in sectors.
+    pub fn sectors(&self) -> u64 {
+        self.started().sectors
+    }
+    /// Whether it refuses to be written.
+    pub fn is_read_only(&self) -> bool {
+        self.started().features.contains(Features::READ_ONLY)
+    }
+    /// Whether it knows how to flush; if not, what has been written is safe.
+    pub fn can_flush(&self) -> bool {
+        self.started().features.contains(Features::FLUSH)
+    }
+    /// Whether this is its interrupt line.
+    pub fn has_line(&self, interrupt: u32) -> bool {
+        self.started.as_ref().is_some_and(|started| started.interrupt == interrupt)
+    }
+    /// The interrupt has been seen.
+    pub fn acknowledge(&mut self) {
+        self.started_mut().transport.ack_interrupt();
+    }
+
+    /// Hands the request to the device, in a place that is free.
+    pub fn submit(&mut self, place: usize, sector: u64, transfer: Transfer) {
+        assert!(self.in_flight[place].is_none(), "place {place} is in use");
+        assert!(!matches!(transfer, Transfer::Flush) || self.can_flush(), "the device cannot flush");
+        let started = self.started_mut();
+        let header = started.header(place);
+        // SAFETY: the header of a free place is nobody's.
+        unsafe { header.write(Header { kind: transfer.kind(), reserved: 0, sector, status: STATUS_NONE }) };
+        // SAFETY: header and buffer stay where they are, and the driver's, until `take_finished` has popped the request.
+        let token =
+            with_parts(header, &transfer, |inputs, outputs| unsafe { started.queue.add(inputs, outputs) });
+        let token = token.expect("the queue has room for a request in each place");
+        if started.queue.should_notify() {
+            started.transport.notify(QUEUE);
+        }
+        self.in_flight[place] = Some(InFlight { token, transfer });
+    }
+
+    /// The next request that the device is done with: its place, which is free again, what it has done, and whether that succeeded.
+    pub fn take_finished(&mut self) -> Option<(usize, Transfer, bool)> {
+        let started = self.started.as_mut()?;
+        let token = started.queue.peek_used()?;
+        let has_token =
+            |place: &Option<InFlight>| place.as_ref().is_some_and(|request| request.token == token);
+        let place = self.in_flight.iter().position(has_token)?;
+        let InFlight { transfer, .. } = self.in_flight[place].take()?;
+        let header = started.header(place);
+        // SAFETY: the same header and buffer as in `submit`.
+        let popped = with_parts(header, &transfer, |inputs, outputs| unsafe {
+            started.queue.pop_used(token, inputs, outputs)
+        });
+        // SAFETY: the device is done with the header.
+        let status = unsafe { (&raw const (*header).status).read_volatile() };
+        Some((place, transfer, popped.is_ok() && status == STATUS_OK))
     }
 }
 
@@ -253,19 +288,10 @@ fn with_parts<R>(
     }
 }
 
-/// The block device in a slot, as number `number` of those that are used; `None` if there is none or it does not start.
-pub fn start_disk(window: Region, interrupt: u32, number: usize) -> Option<Disk> {
+/// The transport of a slot with a block device in it.
+fn block_device(window: Region) -> Option<MmioTransport<'static>> {
     let header = NonNull::new(arch::direct_map(window.base) as *mut VirtIOHeader)?;
     // SAFETY: the device tree says that a virtio-mmio device is there; each window is visited once.
     let transport = unsafe { MmioTransport::new(header, usize::try_from(window.len_bytes).ok()?) }.ok()?;
-    if transport.device_type() != DeviceType::Block {
-        return None;
-    }
-    match Disk::start(number, transport, interrupt) {
-        Ok(disk) => Some(disk),
-        Err(error) => {
-            log::error!("the block device at {} does not start: {error}", window.base);
-            None
-        }
-    }
+    (transport.device_type() == DeviceType::Block).then_some(transport)
 }
