@@ -186,7 +186,7 @@ mod tests {
         let fault = parse_fault("swap:torn:12").unwrap();
         assert!(matches!(fault.disk, Some(Disk::Swap)));
         assert_eq!((fault.kind, fault.request), (DiskFaultKind::Torn, 12));
-        assert!(matches!(parse_fault("read:1").unwrap().disk, None));
+        assert!(parse_fault("read:1").unwrap().disk.is_none());
         for text in ["", "read", "read:0", "read:x", "reed:1", "disk:read:1", "root:read:1:2", "read:-1"] {
             assert!(parse_fault(text).is_err(), "{text}");
         }

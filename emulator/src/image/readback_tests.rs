@@ -75,6 +75,13 @@ impl ::fs::FileMemory for NoMemory {
         0
     }
     fn set_len(&mut self, _: ::fs::FileId, _: u64) {}
+    fn next_page(&self, _: ::fs::FileId, _: u64) -> Option<u64> {
+        None
+    }
+    fn fill_holes(&mut self, _: ::fs::FileId, _: std::ops::Range<u64>) -> bool {
+        false
+    }
+    fn punch_hole(&mut self, _: ::fs::FileId, _: std::ops::Range<u64>) {}
     fn remove(&mut self, _: ::fs::FileId) {}
     fn capacity_pages(&self) -> (u64, u64) {
         (0, 0)
@@ -94,6 +101,9 @@ impl ::fs::ProcInfo for NoProcesses {
     fn identity(&self, _: bool) -> ::fs::Identity {
         ::fs::Identity::default()
     }
+    fn may_inspect(&self, _: u32) -> bool {
+        true
+    }
     fn each_process(&self, _: &mut dyn FnMut(u32) -> bool) {}
     fn each_thread(&self, _: u32, _: &mut dyn FnMut(u32) -> bool) {}
     fn process(&self, _: u32) -> Option<::fs::ProcessInfo> {
@@ -104,6 +114,12 @@ impl ::fs::ProcInfo for NoProcesses {
     }
     fn environ(&self, _: u32, _: &mut ::fs::Text) -> Result<(), Errno> {
         Ok(())
+    }
+    fn auxv(&self, _: u32, _: &mut ::fs::Text) -> Result<(), Errno> {
+        Ok(())
+    }
+    fn transfers(&self, _: u32) -> ::fs::Transfers {
+        ::fs::Transfers::default()
     }
     fn exe(&self, _: u32) -> Result<Vec<u8>, Errno> {
         Err(Errno::ENOENT)
@@ -131,6 +147,9 @@ impl ::fs::ProcInfo for NoProcesses {
     fn each_descriptor(&self, _: u32, _: &mut dyn FnMut(u32) -> bool) {}
     fn descriptor(&self, _: u32, _: u32) -> Result<Vec<u8>, Errno> {
         Err(Errno::ENOENT)
+    }
+    fn location(&self, _: u32) -> Option<::fs::Location> {
+        None
     }
     fn system(&self) -> ::fs::SystemInfo {
         ::fs::SystemInfo::default()
