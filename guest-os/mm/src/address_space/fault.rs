@@ -34,6 +34,7 @@ impl AddressSpace {
 
     /// As [`AddressSpace::fault`], though the protection of a private VMA forbids the access (`/proc/PID/mem`, debuggers): the page gets
     /// what the access needs, of its own if it is stored to, and the entry allows no more than before. Nothing of a shared VMA is forced.
+    #[cold]
     pub fn fault_forced<P: PhysMem>(
         &mut self,
         mem: &mut Memory<P>,
@@ -115,6 +116,7 @@ impl AddressSpace {
         allowed
     }
 
+    #[inline(always)] // as `resolve_fault`
     fn place_of(&self, vpn: Vpn) -> Place<'_> {
         if let Some(vma) = self.vmas.find(vpn) {
             return Place::Inside(vma);
@@ -137,6 +139,7 @@ impl AddressSpace {
         }
     }
 
+    #[inline(always)] // as `resolve_fault`
     fn apply<P: PhysMem>(
         &mut self,
         mem: &mut Memory<P>,

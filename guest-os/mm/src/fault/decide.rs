@@ -7,6 +7,7 @@ use isa::events::Access;
 use isa::paging::{Pte, PteFlags};
 
 /// What the fault needs. Pure: the same facts have the same answer, and nothing is changed.
+#[inline(always)] // into the fault that is resolved, and the one that is forced
 pub fn decide(query: &FaultQuery<'_>) -> FaultAction {
     let vma = match query.place {
         Place::Inside(vma) => vma,

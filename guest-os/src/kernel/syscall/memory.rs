@@ -7,6 +7,7 @@ use crate::hart::current;
 use crate::memory::{heap, inject, mem, pages, user};
 use crate::processes::process::{Process, SharedSpace};
 use abi::sets;
+use alloc::rc::Rc;
 use fs::{Device, Errno, Inode, Object, OpenFile};
 use isa::events::{Access, EventKind, EventRecord};
 use isa::{PAGE_SIZE, VirtAddr, Vpn};
@@ -199,7 +200,7 @@ impl Source {
             (None, _) => Name::from(""),
             (Some(path), None) => Name::Path(path),
             // As in Linux, a mapping keeps the file as it was opened: even a private one the right to write it.
-            (Some(path), Some(writing)) => Name::Open(path, Kept(writing)),
+            (Some(path), Some(writing)) => Name::Open(Rc::new((path, Kept(writing)))),
         };
         let flags = match (is_shared, is_writable) {
             (false, _) => VmaFlags::empty(),
