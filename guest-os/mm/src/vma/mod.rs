@@ -176,14 +176,21 @@ pub enum PageSource {
 pub enum Name {
     /// `[heap]`, `[stack]`, or nothing.
     Text(&'static str),
-    /// A path, shared with the file that was opened by it.
-    Path(Rc<Vec<u8>>),
-    /// A path likewise, and what the kernel keeps for as long as a VMA shows the file as it was opened: the right to write it.
-    Open(Rc<(Rc<Vec<u8>>, Kept)>),
+    /// A file's path.
+    Path(Rc<OpenPath>),
+}
+
+/// By which path a file was opened, and what the kernel keeps for as long as a VMA shows it as it was opened: the right to write it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OpenPath {
+    /// The path, shared with the open file.
+    pub path: Rc<Vec<u8>>,
+    /// What is kept.
+    pub kept: Option<Kept>,
 }
 
 /// A VMA is moved a lot: 16 bytes more are 4 % more instructions for an `mmap` with its `munmap`.
-const _: () = assert!(size_of::<Vma>() <= 96);
+const _: () = assert!(size_of::<Vma>() <= 88);
 
 /// Something of the kernel's that lives as long as a VMA has it. Two are equal if they keep the same thing.
 #[derive(Clone)]
@@ -208,8 +215,7 @@ impl Name {
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
-            Self::Path(path) => path,
-            Self::Open(open) => &open.0,
+            Self::Path(open) => &open.path,
         }
     }
 }

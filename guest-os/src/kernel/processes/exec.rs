@@ -18,7 +18,7 @@ use fs::{Errno, FileType, FileUse, LastLink, Location};
 use isa::events::{EventKind, EventRecord, MAX_TEXT};
 use isa::{PAGE_SIZE, VirtAddr};
 use linux_raw_sys::auxvec as linux;
-use mm::vma::FileBacking;
+use mm::vma::{FileBacking, OpenPath};
 use mm::{AddressSpace, Backing, FileId, FrameKind, MapRequest, Name, Placement, Prot, VmaFlags, layout};
 use proc::{
     Credentials, ElfError, ElfPlan, Headers, Segment, SegmentProt, StackImage, StackRequest, Strings,
@@ -311,7 +311,7 @@ fn map_image(space: &mut AddressSpace, image: &Image, plan: &ElfPlan, sp: VirtAd
     const SEGMENT_BYTES: usize = 1 << 10;
     let _prepared = heap::prepare(plan.segments.len() * SEGMENT_BYTES)?;
     let memory = &mut *mem::memory();
-    let name = Name::Path(image.location.path.clone());
+    let name = Name::Path(Rc::new(OpenPath { path: image.location.path.clone(), kept: None }));
     let mut enter = |request: MapRequest| space.map(memory, request).map(|_| ()).map_err(|_| Errno::ENOMEM);
     for segment in &plan.segments {
         if segment.file_pages > 0 {

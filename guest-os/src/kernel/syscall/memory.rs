@@ -13,7 +13,7 @@ use isa::events::{Access, EventKind, EventRecord};
 use isa::{PAGE_SIZE, VirtAddr, Vpn};
 use linux_raw_sys::general as linux;
 use mm::page_cache::PageLookup;
-use mm::vma::{FileBacking, Kept, PageSource};
+use mm::vma::{FileBacking, Kept, OpenPath, PageSource};
 use mm::{Backing, MapError, MapRequest, Name, PageRange, Placement, Prot, Vma, VmaFlags};
 
 fn errno(error: MapError) -> Errno {
@@ -196,12 +196,9 @@ impl Source {
             return Err(Errno::EACCES);
         }
         let path = file.location.as_ref().map(|location| location.path.clone());
-        let name = match (path, file.writing()) {
-            (None, _) => Name::from(""),
-            (Some(path), None) => Name::Path(path),
-            // As in Linux, a mapping keeps the file as it was opened: even a private one the right to write it.
-            (Some(path), Some(writing)) => Name::Open(Rc::new((path, Kept(writing)))),
-        };
+        // As in Linux, a mapping keeps the file as it was opened: even a private one the right to write it.
+        let kept = file.writing().map(|writing| Kept(writing as _));
+        let name = path.map_or(Name::from(""), |path| Name::Path(Rc::new(OpenPath { path, kept })));
         let flags = match (is_shared, is_writable) {
             (false, _) => VmaFlags::empty(),
             (true, false) => VmaFlags::SHARED | VmaFlags::NEVER_WRITABLE,
