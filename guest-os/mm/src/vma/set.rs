@@ -141,13 +141,18 @@ impl VmaSet {
         self.split_room(range)?;
         let mut removed = Vec::new();
         removed.try_reserve_exact(self.overlapping(range).count())?;
-        let mut any_stack = false;
+        let (mut any_stack, mut is_cut) = (false, false);
         loop {
             let Some(start) = self.overlapping(range).next().map(|vma| vma.range.start) else { break };
             let vma = self.take(start);
             self.put_outside(&vma, range);
             any_stack |= vma.flags.contains(VmaFlags::GROWS_DOWN);
+            // What is left of zeros is like its neighbours as the whole was.
+            is_cut |= vma.file().is_some() && vma.range.intersect(range) != vma.range;
             removed.push(vma.part(range));
+        }
+        if is_cut {
+            self.merge_outside(range);
         }
         if !removed.is_empty() {
             self.list_gaps(range, any_stack);
@@ -195,6 +200,7 @@ impl VmaSet {
         for vma in &changed {
             self.merge_around(vma.range.start);
         }
+        self.merge_outside(range);
         Ok(changed)
     }
 
@@ -306,6 +312,14 @@ impl VmaSet {
             && self.by_start[&start].continues_in(above)
         {
             self.join(start, end);
+        }
+    }
+
+    /// What is left of VMAs that a range has cut may be like a neighbour that the whole was not like: the zeros behind a file's part, say.
+    fn merge_outside(&mut self, range: PageRange) {
+        self.merge_around(range.end);
+        if range.start > Vpn(0) {
+            self.merge_around(Vpn(range.start.0 - 1));
         }
     }
 
