@@ -4,7 +4,7 @@
 use super::memory::set_vma_flags;
 use super::{Arguments, Outcome, uint};
 use crate::hart::current;
-use crate::memory::{heap, user};
+use crate::memory::{heap, inject, user};
 use crate::processes::process::SharedSpace;
 use fs::Errno;
 use isa::events::Access;
@@ -160,7 +160,10 @@ fn first_access(vma: &Vma) -> Result<Option<Access>, Errno> {
     possible.map(Some).ok_or(Errno::EFAULT)
 }
 
+/// A part of its own to the injector: what has come stays, and who maps or locks is not told of what has not.
 fn touch(page: isa::Vpn, access: Access) -> Result<(), Errno> {
-    heap::settle()?;
-    user::resolve(page.base().0, access).map(|_| ())
+    inject::attempts(Result::is_err, || {
+        heap::settle()?;
+        user::resolve(page.base().0, access).map(|_| ())
+    })
 }
