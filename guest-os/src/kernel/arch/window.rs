@@ -74,11 +74,6 @@ pub fn start() {
     fence_address_space(None, None);
 }
 
-/// The window that `va` lies in.
-pub fn window_of(va: usize) -> Option<&'static Window> {
-    [&HEAP_WINDOW, &STACK_WINDOW].into_iter().find(|window| window.range().contains(&va))
-}
-
 impl Window {
     /// Its addresses.
     pub const fn range(&self) -> Range<usize> {

@@ -1,7 +1,7 @@
 //! The address space: brk, mmap and their kin. Each only changes VMAs; pages come with their first touch.
 
 use super::files::{details, file_to_use};
-use super::{Arguments, Outcome, int, mlock, uint};
+use super::{Arguments, Outcome, mlock, uint};
 use crate::events;
 use crate::hart::current;
 use crate::memory::{heap, inject, mem, pages, user};
