@@ -569,7 +569,7 @@ pub const RLIMIT: FlagSet = choice(
     "rlimit",
     &[
         taken("RLIMIT_CPU", 0),
-        ignored("RLIMIT_FSIZE", 1),
+        taken("RLIMIT_FSIZE", 1),
         ignored("RLIMIT_DATA", 2),
         taken("RLIMIT_STACK", 3),
         taken("RLIMIT_CORE", 4),

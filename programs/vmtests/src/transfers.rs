@@ -1,6 +1,7 @@
 //! What read(2), write(2) and their kin move: nothing is lost where memory ends, where an offset is shared, or where a file only grows.
 
 use core::ffi::CStr;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use rt::abi::general as g;
 use rt::os::{self, Status};
@@ -9,12 +10,13 @@ use rt::{PAGE_SIZE, Result};
 use crate::check::Outcome;
 use crate::exec::unlink;
 use crate::memory::{READ_WRITE, map, mmap, munmap, program_file, temporary};
-use crate::raw::{copy_from, copy_to, peek, poke, sys};
+use crate::raw::{Action, copy_from, copy_to, on_signal, peek, poke, sys};
 use crate::{check, check_eq, check_error, tests};
 
 tests! {
     a_pipe_keeps_what_does_not_fit, @Kernel writes_count_up_to_a_hole, a_vector_goes_into_a_pipe_whole, vectors_end_at_a_hole,
     zero_device_gives_zeros, append_by_position, offsets_are_taken_in_turn, appending_is_not_interleaved, sendfile_does_not_append, sendfile_knows_no_such_place,
+    length_is_limited, length_in_memory_is_limited, past_the_limit_is_death,
     @ByName input_is_kept,
 }
 
@@ -249,6 +251,89 @@ fn sendfile_knows_no_such_place() -> Outcome {
     check_error!(sys(g::__NR_sendfile, [output, read as usize, at, 1]), ESPIPE);
     os::close(read)?;
     os::close(write)?;
+    unlink(PATH)?;
+    Ok(())
+}
+
+/// No file of this process may become longer.
+fn limit_length(bytes: usize) -> Result<usize> {
+    let limit = [bytes as u64, u64::MAX];
+    sys(g::__NR_setrlimit, [g::RLIMIT_FSIZE as usize, limit.as_ptr() as usize])
+}
+
+/// How often this process was told that a file would have become too long.
+static TOLD: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn tell(_: i32, _: usize, _: usize) {
+    TOLD.fetch_add(1, Relaxed);
+}
+
+fn pwrite(fd: i32, len: usize, offset: usize) -> Result<usize> {
+    const BYTES: [u8; 4 * PAGE_SIZE] = [b'x'; _];
+    sys(g::__NR_pwrite64, [fd as usize, BYTES.as_ptr() as usize, len, offset])
+}
+
+fn length_is_limited() -> Outcome {
+    let fd = temporary(PATH, b"")?;
+    on_signal(g::SIGXFSZ, Action::Call(tell), 0)?;
+    limit_length(2 * PAGE_SIZE)?;
+    // Up to the limit; this is no error and tells nothing.
+    check_eq!(pwrite(fd, 4 * PAGE_SIZE, 100)?, 2 * PAGE_SIZE - 100);
+    check_eq!(pwrite(fd, 2, 2 * PAGE_SIZE - 1)?, 1);
+    check_eq!(pwrite(fd, 0, 3 * PAGE_SIZE)?, 0);
+    check_eq!(TOLD.load(Relaxed), 0);
+    check_error!(pwrite(fd, 1, 2 * PAGE_SIZE), EFBIG);
+    os::lseek(fd, 0, g::SEEK_END)?;
+    check_error!(os::write(fd, b"x"), EFBIG);
+    check_error!(os::write(os::open(PATH, g::O_WRONLY | g::O_APPEND, 0)?, b"x"), EFBIG);
+    check_eq!(TOLD.load(Relaxed), 3);
+    check_error!(sys(g::__NR_ftruncate, [fd as usize, 2 * PAGE_SIZE + 1]), EFBIG);
+    check_error!(sys(g::__NR_truncate, [PATH.as_ptr() as usize, 2 * PAGE_SIZE + 1]), EFBIG);
+    check_eq!(TOLD.load(Relaxed), 5);
+    // What is too long already may shrink, and what lies before its end be written, up to the limit.
+    limit_length(10)?;
+    sys(g::__NR_ftruncate, [fd as usize, 100])?;
+    check_eq!(pwrite(fd, 20, 5)?, 5);
+    check_error!(pwrite(fd, 1, 10), EFBIG);
+    check_eq!((os::lseek(fd, 0, g::SEEK_END)?, TOLD.load(Relaxed)), (100, 6));
+    // The part that fits is sent, and the rest tells.
+    os::lseek(fd, 0, g::SEEK_SET)?;
+    let input = program_file()?.0 as usize;
+    let mut start = 0u64;
+    let start = core::ptr::from_mut(&mut start) as usize;
+    check_eq!(sys(g::__NR_sendfile, [fd as usize, input, start, 100])?, 10);
+    check_error!(sys(g::__NR_sendfile, [fd as usize, input, start, 100]), EFBIG);
+    check!(TOLD.load(Relaxed) >= 7);
+    // A pipe is no file that grows.
+    os::write(os::pipe(0)?.1, &[0; 100])?;
+    unlink(PATH)?;
+    Ok(())
+}
+
+fn length_in_memory_is_limited() -> Outcome {
+    let fd = sys(g::__NR_memfd_create, [c"limited".as_ptr() as usize, 0])? as i32;
+    on_signal(g::SIGXFSZ, Action::Call(tell), 0)?;
+    limit_length(PAGE_SIZE)?;
+    check_eq!(pwrite(fd, 10, PAGE_SIZE - 5)?, 5);
+    check_error!(pwrite(fd, 10, PAGE_SIZE), EFBIG);
+    let allocate = |mode: u32, len: usize| sys(g::__NR_fallocate, [fd as usize, mode as usize, 10, len]);
+    check_error!(allocate(0, PAGE_SIZE), EFBIG);
+    check_error!(allocate(g::FALLOC_FL_KEEP_SIZE, PAGE_SIZE), EFBIG);
+    check_eq!(TOLD.load(Relaxed), 3);
+    allocate(0, PAGE_SIZE - 10)?;
+    allocate(g::FALLOC_FL_PUNCH_HOLE | g::FALLOC_FL_KEEP_SIZE, 2 * PAGE_SIZE)?;
+    check_eq!(TOLD.load(Relaxed), 3);
+    Ok(())
+}
+
+fn past_the_limit_is_death() -> Outcome {
+    let fd = temporary(PATH, b"")?;
+    let ended = os::in_child(|| {
+        let _ = limit_length(0);
+        let _ = os::write(fd, b"x");
+        1
+    });
+    check_eq!(ended?, Status::Signaled(g::SIGXFSZ));
     unlink(PATH)?;
     Ok(())
 }

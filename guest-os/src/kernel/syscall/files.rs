@@ -1,6 +1,6 @@
 //! Descriptors and open files: open, close, dup, fcntl, lseek, pipes, directories.
 
-use super::{Arguments, Outcome, Stop, descriptor, descriptor_error, has_failed, int, length, uint};
+use super::{Arguments, Outcome, Stop, descriptor, descriptor_error, has_failed, int, length, limits, uint};
 use crate::files::locks;
 use crate::files::turns::{Turn, TurnAt};
 use crate::files::vfs::{self, open_files};
@@ -378,6 +378,10 @@ pub fn ftruncate([fd, len, ..]: Arguments) -> Outcome {
 /// Cuts a file, or lets it grow, between the writes of others.
 pub fn truncate(inode: &Inode, len: u64) -> Outcome {
     let _turn = Turn::take(TurnAt::Contents(inode.id()));
+    let size = vfs::lock().size(inode.id())?;
+    if len > size {
+        limits::check_growth(len)?;
+    }
     truncate_in_turn(inode, len)?;
     Ok(0)
 }
@@ -411,6 +415,10 @@ pub fn fallocate([fd, mode, offset, len, ..]: Arguments) -> Outcome {
         return Ok(0);
     }
     let size = vfs::lock().size(inode.id())?;
+    if end > size {
+        // As in Linux, also where the size is kept.
+        limits::check_growth(end)?;
+    }
     let keeps_size = mode & linux::FALLOC_FL_KEEP_SIZE != 0;
     // Past the end there is no place for pages.
     let end = if keeps_size { end.min(size) } else { end };

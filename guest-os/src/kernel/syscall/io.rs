@@ -5,7 +5,7 @@
 //! only when it can be delivered. What came before it makes the call's result.
 
 use super::files::{details, open_file};
-use super::{Arguments, Outcome, Stop, has_failed, length, system};
+use super::{Arguments, Outcome, Stop, has_failed, length, limits, system};
 use crate::devices::console;
 use crate::files::process_memory;
 use crate::files::turns::{Turn, TurnAt};
@@ -211,6 +211,7 @@ fn write_all(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
         file = details(id);
     }
     let _contents = turn_at_contents(&file);
+    let all = within_limit(&file, position, all)?;
     let mut cursor = Cursor { spans, part: 0 };
     let mut done = 0;
     while done < all {
@@ -230,6 +231,23 @@ fn turn_at_contents(file: &OpenFile) -> Option<Turn> {
     match &file.object {
         Object::Memory(inode) => Some(Turn::take(TurnAt::Contents(inode.id()))),
         _ => None,
+    }
+}
+
+/// How many of `len` bytes a file may take (RLIMIT_FSIZE).
+fn within_limit(file: &OpenFile, position: Position, len: usize) -> Result<usize, Errno> {
+    match &file.object {
+        Object::Memory(inode) if len > 0 => limits::bytes_of_write(place(file, inode, position)?, len),
+        _ => Ok(len),
+    }
+}
+
+/// Where in a file in memory a write begins.
+fn place(file: &OpenFile, inode: &Inode, position: Position) -> Result<u64, Errno> {
+    match position {
+        _ if file.flags.contains(OpenFlags::APPEND) => vfs::lock().size(inode.id()),
+        Position::Current => Ok(file.offset),
+        Position::At(offset) => Ok(offset),
     }
 }
 
@@ -556,18 +574,15 @@ fn send_piece(out: OpenFileId, source: &Object, inode: &Inode, offset: u64, buff
     }
     let target = details(out);
     let _contents = turn_at_contents(&target);
-    send(out, &target, &buffer[..read], Position::Current)
+    let want = within_limit(&target, Position::Current, read)?;
+    send(out, &target, &buffer[..want], Position::Current)
 }
 
 /// Writes kernel bytes to an open file. It is the caller's turn at its offset and its contents.
 fn send(id: OpenFileId, file: &OpenFile, bytes: &[u8], position: Position) -> Moved {
     match &file.object {
         Object::Memory(inode) => {
-            let offset = match position {
-                _ if file.flags.contains(OpenFlags::APPEND) => vfs::lock().size(inode.id())?,
-                Position::Current => file.offset,
-                Position::At(offset) => offset,
-            };
+            let offset = place(file, inode, position)?;
             let count = write_memory(inode, offset, bytes)?;
             if position == Position::Current {
                 open_files().get_mut(id).offset = offset + count as u64;

@@ -1,9 +1,10 @@
-//! Resource limits. Open files, the stack's size, time on the hart and queued signals are enforced, the others only remembered.
+//! Resource limits. Which are enforced, and which only remembered, says `abi::sets::RLIMIT`.
 
-use super::{Arguments, Outcome, int, uint};
+use super::{Arguments, Outcome, int, length, uint};
 use crate::hart::current;
 use crate::memory::user::UserPtr;
 use crate::processes::process;
+use ::proc::{SigInfo, Signal};
 use fs::Errno;
 use isa::PAGE_SIZE;
 use linux_raw_sys::general as linux;
@@ -91,4 +92,30 @@ fn exchange(pid: i32, resource: u32, new: Option<[u64; 2]>) -> Result<(u64, u64)
         _ => {}
     }
     Ok(before)
+}
+
+/// The longest file that the running process may make.
+fn longest_file() -> u64 {
+    current().process.limits.borrow()[linux::RLIMIT_FSIZE as usize].0
+}
+
+/// How many of `len` bytes, of which there are some, may go to `offset` of a file.
+pub fn bytes_of_write(offset: u64, len: usize) -> Result<usize, Errno> {
+    match longest_file().saturating_sub(offset) {
+        0 => Err(too_long()),
+        room => Ok(len.min(length(room))),
+    }
+}
+
+/// Whether a file may grow to this length.
+pub fn check_growth(len: u64) -> Result<(), Errno> {
+    if len > longest_file() { Err(too_long()) } else { Ok(()) }
+}
+
+/// EFBIG, of which the thread is told by a signal, too.
+#[cold]
+fn too_long() -> Errno {
+    let thread = current();
+    thread.post(SigInfo::from_user(Signal::XFSZ, thread.process.pid));
+    Errno::EFBIG
 }
