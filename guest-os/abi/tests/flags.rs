@@ -29,6 +29,7 @@ const OBSERVED: &[(&str, &str, &str)] = &[
     ("fcntl", "F_SETLK", "record_locks_exclude"),
     ("fcntl", "F_SETLKW", "record_locks_wait"),
     ("fcntl", "F_OFD_GETLK F_OFD_SETLK F_OFD_SETLKW", "open_file_locks"),
+    ("fcntl", "F_GETPIPE_SZ F_SETPIPE_SZ", "pipe_sizes"),
     ("flock", "LOCK_SH LOCK_EX LOCK_NB LOCK_UN", "whole_file_locks"),
     ("ioctl", "FIONREAD FIONBIO FIOCLEX FIONCLEX", "requests_of_descriptors"),
     ("ioctl", "TCGETS TIOCGWINSZ TIOCGPGRP TIOCSPGRP TIOCGSID", "requests_of_terminals"),

@@ -287,6 +287,14 @@ impl OpenFiles {
         self.pipes.get(&pipe)
     }
 
+    /// The pipe that a file is an end of. EBADF if it is none.
+    pub fn pipe_of(&mut self, id: OpenFileId) -> Result<&mut Pipe, Errno> {
+        match self.get(id).object {
+            Object::Pipe { pipe, .. } => Ok(self.pipe_mut(pipe)),
+            _ => Err(Errno::EBADF),
+        }
+    }
+
     /// What `poll` says of a file; `None` where only the kernel's console knows.
     pub fn readiness(&self, id: OpenFileId) -> Option<Readiness> {
         let file = self.get(id);

@@ -7,12 +7,14 @@
 //! A pipe never sleeps. An operation that cannot go on says [`PipeOutcome::Wait`]; the kernel turns that into
 //! EAGAIN (`O_NONBLOCK`) or a sleep until the other end has acted.
 
-use crate::Readiness;
+use crate::{Errno, Readiness};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-/// Bytes that a pipe holds, as on Linux.
+/// Bytes that a pipe holds at first, as on Linux.
 pub const PIPE_CAPACITY: usize = 64 * 1024;
+/// Bytes that a pipe may be made to hold: what Linux allows those who are not root.
+const PIPE_CAPACITY_MAX: usize = 1 << 20;
 /// Writes of at most this many bytes are not torn (POSIX `PIPE_BUF`).
 pub const PIPE_BUF: usize = 4096;
 /// Bytes in a chunk.
@@ -43,13 +45,15 @@ pub enum PipeOutcome {
 }
 
 /// A pipe.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Pipe {
     /// The bytes in order, those of the first chunk from `start` on. Each chunk but the last is full.
     chunks: VecDeque<Vec<u8>>,
     /// Bytes of the first chunk that have been read.
     start: usize,
     len: usize,
+    /// Most bytes that it holds: whole chunks.
+    capacity: usize,
     /// Bytes read since the pipe was made.
     consumed: u64,
     readers: u32,
@@ -59,7 +63,41 @@ pub struct Pipe {
 impl Pipe {
     /// An empty pipe with one reader and one writer.
     pub fn new() -> Pipe {
-        Pipe { readers: 1, writers: 1, ..Pipe::default() }
+        Pipe {
+            chunks: VecDeque::new(),
+            start: 0,
+            len: 0,
+            capacity: PIPE_CAPACITY,
+            consumed: 0,
+            readers: 1,
+            writers: 1,
+        }
+    }
+
+    /// Bytes that it holds at most (`F_GETPIPE_SZ`).
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Makes it hold at least `bytes`, as many as Linux would say: pages, whose number is a power of two. EPERM if that is too much, EBUSY
+    /// if it holds more already. What the list of its chunks needs is seen to now.
+    pub fn set_capacity(&mut self, bytes: u32) -> Result<usize, Errno> {
+        let bytes = usize::try_from(bytes).map_err(|_| Errno::EINVAL)?;
+        if bytes > 1 << 31 {
+            return Err(Errno::EINVAL);
+        }
+        let capacity = bytes.max(CHUNK_BYTES).next_power_of_two();
+        if capacity > self.capacity && capacity > PIPE_CAPACITY_MAX {
+            return Err(Errno::EPERM);
+        }
+        if self.len.div_ceil(CHUNK_BYTES) * CHUNK_BYTES > capacity {
+            return Err(Errno::EBUSY);
+        }
+        // One more, since the first may be read in part.
+        let chunks = capacity / CHUNK_BYTES + 1;
+        self.chunks.try_reserve_exact(chunks.saturating_sub(self.chunks.len())).map_err(|_| Errno::ENOMEM)?;
+        self.capacity = capacity;
+        Ok(capacity)
     }
 
     /// Copies the next bytes out; they stay until [`Pipe::consume`]. [`PipeOutcome::Moved`] says how many.
@@ -105,7 +143,7 @@ impl Pipe {
         if self.readers == 0 {
             return PipeOutcome::Broken;
         }
-        let room = PIPE_CAPACITY - self.len;
+        let room = self.capacity - self.len;
         if room < bytes.len().min(PIPE_BUF) {
             return PipeOutcome::Wait;
         }
@@ -145,7 +183,7 @@ impl Pipe {
             }
             PipeEnd::Write => {
                 let mut ready = Readiness::empty();
-                ready.set(Readiness::OUT, PIPE_CAPACITY - self.len >= PIPE_BUF || self.readers == 0);
+                ready.set(Readiness::OUT, self.capacity - self.len >= PIPE_BUF || self.readers == 0);
                 ready.set(Readiness::ERR, self.readers == 0);
                 ready
             }
@@ -206,6 +244,20 @@ mod tests {
         let start = PIPE_CAPACITY - PIPE_BUF - 10;
         assert_eq!(&out[start - 100..start], &[2; 100]);
         assert_eq!(&out[start..], &vec![4; PIPE_BUF + 10]);
+    }
+
+    #[test]
+    fn a_pipe_holds_as_much_as_it_is_told() {
+        let mut pipe = Pipe::new();
+        assert_eq!((pipe.capacity(), pipe.set_capacity(0)), (PIPE_CAPACITY, Ok(CHUNK_BYTES)));
+        assert_eq!((pipe.set_capacity(5000), pipe.set_capacity(3 * 4096)), (Ok(8192), Ok(4 * 4096)));
+        assert_eq!(pipe.set_capacity((1 << 31) + 1), Err(Errno::EINVAL));
+        assert_eq!(pipe.set_capacity((1 << 20) + 1), Err(Errno::EPERM));
+        assert_eq!(pipe.write(&[1; 6 * 4096]), PipeOutcome::Moved(4 * 4096));
+        assert_eq!(pipe.readiness(PipeEnd::Write), Readiness::empty());
+        assert_eq!((pipe.set_capacity(8192), pipe.capacity()), (Err(Errno::EBUSY), 4 * 4096));
+        assert_eq!(pipe.set_capacity(1 << 20), Ok(PIPE_CAPACITY_MAX));
+        assert_eq!(pipe.write(&vec![1; PIPE_CAPACITY_MAX]), PipeOutcome::Moved(PIPE_CAPACITY_MAX - 4 * 4096));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{check, check_eq, check_error, tests};
 tests! {
     pipe_round_trip, pipe_end_of_file, pipe_no_reader, pipe_no_reader_ignored, pipe_big, pipe_atomic, pipe_nonblocking, pipe_copies, pipe_wrong_end,
     pipe_bad_flags, pipe_reader_woken_by_exit, pipe_writer_woken_by_exit, pipe_chain, pipe_vectors,
-    pipe_keeps_what_cannot_be_read, poll_many,
+    pipe_keeps_what_cannot_be_read, pipe_sizes, poll_many,
 }
 
 fn pipe_round_trip() -> Outcome {
@@ -52,6 +52,38 @@ fn pipe_no_reader_ignored() -> Outcome {
     os::close(read)?;
     on_signal(SIGPIPE, Action::Ignore, 0)?;
     check_error!(os::write(write, b"x"), EPIPE);
+    Ok(())
+}
+
+fn pipe_sizes() -> Outcome {
+    let (read, write) = os::pipe(O_NONBLOCK)?;
+    let size = |fd: i32| sys(g::__NR_fcntl, [fd as usize, g::F_GETPIPE_SZ as usize, 0]);
+    let set = |fd: i32, bytes: usize| sys(g::__NR_fcntl, [fd as usize, g::F_SETPIPE_SZ as usize, bytes]);
+    check_eq!((size(read)?, size(write)?), (65536, 65536));
+    check_eq!((set(write, 1)?, set(read, 2 * 4096 + 1)?, size(write)?), (4096, 4 * 4096, 4 * 4096));
+    let mut blocks = 0;
+    while os::write(write, &[1; 4096]).is_ok() {
+        blocks += 1;
+    }
+    check_eq!(blocks, 4);
+    check_error!(set(write, 2 * 4096), EBUSY);
+    check_eq!((set(write, 1 << 20)?, os::write(write, b"more")?), (1 << 20, 4));
+    check_error!(set(write, (1 << 31) + 1), EINVAL);
+    // More than so much is not for everybody.
+    check_error!(set(write, (1 << 20) + 1), EPERM);
+    let file = os::open(c"/dev/null", g::O_RDWR, 0)?;
+    check_error!(size(file), EBADF);
+    check_error!(set(file, 4096), EBADF);
+    // A writer that waits for room goes on.
+    let (read, write) = os::pipe(0)?;
+    check_eq!((set(write, 4096)?, os::write(write, &[1; 4096])?), (4096, 4096));
+    let writer = os::fork()?;
+    if writer == 0 {
+        os::exit(i32::from(os::write(write, b"more") != Ok(4)));
+    }
+    crate::processes::sleep_ns(5_000_000)?;
+    set(read, 8192)?;
+    check_eq!(os::wait(writer)?.1, Status::Exited(0));
     Ok(())
 }
 

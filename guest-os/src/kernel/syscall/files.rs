@@ -299,6 +299,8 @@ pub fn fcntl([fd, command, argument, ..]: Arguments) -> Outcome {
             file.flags = (file.flags - OpenFlags::SETTABLE) | wanted;
             Ok(0)
         }
+        linux::F_GETPIPE_SZ => Ok(open_files().pipe_of(id)?.capacity() as u64),
+        linux::F_SETPIPE_SZ => set_pipe_capacity(id, uint(argument)),
         command @ (linux::F_GETLK
         | linux::F_SETLK
         | linux::F_SETLKW
@@ -307,6 +309,15 @@ pub fn fcntl([fd, command, argument, ..]: Arguments) -> Outcome {
         | linux::F_OFD_SETLKW) => super::locks::record_lock(u64::from(fd), id, command, argument),
         _ => Err(Errno::EINVAL.into()),
     }
+}
+
+/// Who waits for room looks again.
+fn set_pipe_capacity(id: OpenFileId, bytes: u32) -> Outcome {
+    let capacity = open_files().pipe_of(id)?.set_capacity(bytes)?;
+    if let Object::Pipe { pipe, .. } = open_files().get(id).object {
+        wait::wake(Channel::Pipe(pipe));
+    }
+    Ok(capacity as u64)
 }
 
 /// There is nothing to write back: the disk is read-only and tmpfs lives in memory.
