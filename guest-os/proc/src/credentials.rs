@@ -111,9 +111,9 @@ impl Credentials {
         let acts_as = self.user.effective;
         self.is_privileged() || acts_as == other.user.real || acts_as == other.user.effective
     }
-    /// Whether it may send `other` a signal (kill(2)).
-    pub fn may_signal(&self, other: &Self) -> bool {
-        let by_either = |id| id == other.user.real || id == other.user.saved;
+    /// Whether it may send a signal to a process with these ids of a user (kill(2)).
+    pub fn may_signal(&self, other: &Ids) -> bool {
+        let by_either = |id| id == other.real || id == other.saved;
         self.is_privileged() || by_either(self.user.real) || by_either(self.user.effective)
     }
     /// Whether it may change the limits of `other` (prlimit(2)).

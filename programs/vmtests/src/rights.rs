@@ -16,7 +16,7 @@ use crate::users::{as_user, text};
 use crate::{check, check_eq, check_error, tests};
 
 tests! {
-    @Kernel signals_to_others, @Kernel signals_to_groups_of_others, @Kernel limits_of_others, @Kernel niceness, @Kernel niceness_of_others,
+    @Kernel signals_to_others, @Kernel signals_to_zombies, @Kernel signals_to_groups_of_others, @Kernel limits_of_others, @Kernel niceness, @Kernel niceness_of_others,
     @Kernel processors, @Kernel processes_of_others, @Kernel looked_into_or_not, @Kernel nothing_gained, @Kernel capabilities,
     @Kernel lengths_that_are_none, @Kernel flags_that_exclude_each_other,
 }
@@ -81,6 +81,39 @@ fn signals_to_others() -> Outcome {
     check_eq!((asks(9, 9)?, asks(1, 2)?), (refused, refused));
     os::kill(pid, g::SIGKILL)?;
     check_eq!(os::wait(pid)?.1, Status::Signaled(g::SIGKILL));
+    Ok(())
+}
+
+fn signals_to_zombies() -> Outcome {
+    let pid = os::fork()?;
+    if pid == 0 {
+        let _ = sys(g::__NR_setpgid, [0, 0]);
+        os::exit(0);
+    }
+    // It has ended, and is still to be waited for.
+    let mut info = [0u32; 32];
+    let options = (g::WEXITED | g::WNOWAIT) as usize;
+    sys(g::__NR_waitid, [g::P_PID as usize, pid as usize, info.as_mut_ptr() as usize, options, 0])?;
+    let zombie = pid as usize;
+    let group = (pid as isize).wrapping_neg().cast_unsigned();
+    for signal in [0, g::SIGKILL as usize] {
+        let ways = [
+            (g::__NR_kill, [zombie, signal, 0]),
+            (g::__NR_kill, [group, signal, 0]),
+            (g::__NR_tkill, [zombie, signal, 0]),
+            (g::__NR_tgkill, [zombie, zombie, signal]),
+        ];
+        for (number, arguments) in ways {
+            sys(number, arguments)?;
+            check_eq!(as_user(|| sys(number, arguments))?, errno::EPERM);
+        }
+    }
+    check_error!(sys(g::__NR_tgkill, [os::getpid() as usize, zombie, 0]), ESRCH);
+    // Any of its session may let it go on, though it will not.
+    check_eq!(as_user(|| sys(g::__NR_kill, [zombie, g::SIGCONT as usize]))?, 0);
+    check_eq!(os::wait(pid)?.1, Status::Exited(0));
+    check_error!(sys(g::__NR_kill, [zombie, 0]), ESRCH);
+    check_error!(sys(g::__NR_kill, [group, 0]), ESRCH);
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! What a parent hears of its children, and what becomes of the children of a process that ends.
 
 use crate::processes::exit::send;
-use crate::processes::process::{self, Process, find, table};
+use crate::processes::process::{self, Process, Remains, find, table};
 use crate::processes::wait::{self, Channel};
 use alloc::vec::Vec;
 use linux_raw_sys::general as linux;
@@ -30,7 +30,7 @@ pub fn become_zombie(process: &Process, status: ExitStatus) {
     let pid = process.pid;
     let mut usage = process.children_usage.get();
     usage.add(&process.ended_usage.get());
-    process::remember_usage(pid, usage);
+    process::remember(pid, Remains { usage, user: process.credentials.borrow().user });
     let (children, groups) = table(|t| (t.children(pid).collect::<Vec<Pid>>(), t.groups_to_lose(pid)));
     let payload = table(|t| t.exit(pid, status));
     drop(payload);
@@ -67,7 +67,7 @@ fn tell_end(pid: Pid, status: ExitStatus) {
         let is_usual = signal == Signal::CHLD;
         if is_usual && (ignores || action.has(linux::SA_NOCLDWAIT)) {
             table(|t| t.reap(pid));
-            process::forget_usage(pid);
+            process::forget(pid);
         }
         if !(is_usual && ignores) {
             send(&parent, info(signal, pid, ChildEvent::Ended(status)));

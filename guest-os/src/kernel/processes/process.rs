@@ -16,7 +16,7 @@ use fs::{Errno, FileUse, Location, OpenFileId, Transfers};
 use isa::paging::Satp;
 use linux_raw_sys::general as linux;
 use mm::{AddressSpace, SpaceId};
-use proc::{Credentials, DescriptorTable, ExitStatus, Pid, ProcessSignals, ProcessTable, Signal, Tid};
+use proc::{Credentials, DescriptorTable, ExitStatus, Ids, Pid, ProcessSignals, ProcessTable, Signal, Tid};
 
 /// An address space, with what of it never changes beside it.
 pub struct Space {
@@ -277,21 +277,33 @@ pub fn each_thread(pid: Pid, mut action: impl FnMut(&Rc<Thread>)) {
     }
 }
 
-/// The usage of zombies and all they waited for, until their parents ask.
-static ENDED_USAGE: HartLocal<BTreeMap<Pid, Usage>> = HartLocal::new(BTreeMap::new());
+/// What is known of a process that has ended, until its parent asks.
+#[derive(Clone, Copy, Default)]
+pub struct Remains {
+    /// Its usage, and that of all it waited for.
+    pub usage: Usage,
+    /// Whose it was: who may send it a signal.
+    pub user: Ids,
+}
+
+static REMAINS: HartLocal<BTreeMap<Pid, Remains>> = HartLocal::new(BTreeMap::new());
 static FORKS: HartLocal<u64> = HartLocal::new(0);
 
-/// Keeps the usage of a process that has ended.
-pub fn remember_usage(pid: Pid, usage: Usage) {
-    ENDED_USAGE.get_mut().insert(pid, usage);
+/// Keeps what remains of a process that has ended.
+pub fn remember(pid: Pid, remains: Remains) {
+    REMAINS.get_mut().insert(pid, remains);
 }
-/// Takes the usage of a process that was waited for.
-pub fn forget_usage(pid: Pid) -> Usage {
-    ENDED_USAGE.get_mut().remove(&pid).unwrap_or_default()
+/// Takes what remains of a process that was waited for.
+pub fn forget(pid: Pid) -> Remains {
+    REMAINS.get_mut().remove(&pid).unwrap_or_default()
 }
-/// The usage of a zombie.
-pub fn ended_usage(pid: Pid) -> Usage {
-    ENDED_USAGE.get().get(&pid).copied().unwrap_or_default()
+/// What remains of a zombie.
+pub fn remains(pid: Pid) -> Option<Remains> {
+    REMAINS.get().get(&pid).copied()
+}
+/// Calls `action` for each zombie.
+pub fn each_zombie(mut action: impl FnMut(Pid, &Remains)) {
+    REMAINS.get().iter().for_each(|(&pid, remains)| action(pid, remains));
 }
 /// Processes made since boot.
 pub fn forks() -> u64 {

@@ -7,10 +7,8 @@ use crate::memory::user::{self, UserPtr};
 use crate::processes::exit;
 use crate::processes::process::{self, Process, table};
 use crate::processes::signal;
-use crate::processes::thread::Thread;
 use crate::processes::wait::{self, WaitOutcome};
-use ::proc::{Action, Pid, SigInfo, Signal, SignalSet, Tid};
-use alloc::rc::Rc;
+use ::proc::{Action, Ids, Pid, SigInfo, Signal, SignalSet, Tid};
 use fs::Errno;
 use linux_raw_sys::general as linux;
 
@@ -158,41 +156,55 @@ pub fn kill([pid, number, ..]: Arguments) -> Outcome {
         group => Some(group.unsigned_abs()),
     };
     let (mut are_meant, mut are_reached) = (false, false);
+    let is_meant = |pid| match group {
+        Some(group) => group_of(pid) == group,
+        None => pid != exit::FIRST && pid != this,
+    };
     process::each_living(|target| {
-        let is_meant = match group {
-            Some(group) => group_of(target.pid) == group,
-            None => target.pid != exit::FIRST && target.pid != this,
-        };
-        are_meant |= is_meant;
-        if is_meant && check_right(target, info).is_ok() {
-            info.into_iter().for_each(|info| exit::send(target, info));
-            are_reached = true;
+        if is_meant(target.pid) {
+            are_meant = true;
+            if check_right(target, info).is_ok() {
+                info.into_iter().for_each(|info| exit::send(target, info));
+                are_reached = true;
+            }
+        }
+    });
+    // Zombies are there, too, though they take no signals.
+    process::each_zombie(|pid, remains| {
+        if is_meant(pid) {
+            are_meant = true;
+            are_reached |= check_right_by(pid, &remains.user, info).is_ok();
         }
     });
     match group {
         // As in Linux, who means all is not told that none may be reached.
         _ if are_reached || are_meant && group.is_none() => Ok(0),
         _ if are_meant => Err(Errno::EPERM.into()),
-        // Zombies are there, too, though they take no signals.
-        Some(group) if table(|t| t.has_group(group)) => Ok(0),
         _ => Err(Errno::ESRCH.into()),
     }
 }
 
 /// EPERM unless the running process may send this to another one: by their users, or to let one of its session go on (kill(2)).
 fn check_right(target: &Process, info: Option<SigInfo>) -> Result<(), Errno> {
+    let user = target.credentials.borrow().user;
+    check_right_by(target.pid, &user, info)
+}
+
+/// The same of a process, living or not, with this number and these ids of a user.
+fn check_right_by(pid: Pid, user: &Ids, info: Option<SigInfo>) -> Result<(), Errno> {
     let this = current();
     let this = &this.process;
     let continues = info.is_some_and(|info| info.signal == Signal::CONT);
-    let may = target.pid == this.pid
-        || continues && table(|t| t.session(target.pid) == t.session(this.pid))
-        || this.credentials.borrow().may_signal(&target.credentials.borrow());
+    let may = pid == this.pid
+        || continues && table(|t| t.session(pid) == t.session(this.pid))
+        || this.credentials.borrow().may_signal(user);
     if may { Ok(()) } else { Err(Errno::EPERM) }
 }
 
 /// Sends a signal, if it is one, to the process with this number. As in Linux, a thread's number names its process here.
 fn send_to(pid: Pid, info: Option<SigInfo>) -> Outcome {
-    if table(|t| t.zombie_status(pid)).is_some() {
+    if let Some(remains) = process::remains(pid) {
+        check_right_by(pid, &remains.user, info)?;
         return Ok(0);
     }
     let target = table(|t| t.thread(Tid(pid))).map(|thread| thread.process.clone());
@@ -212,7 +224,7 @@ pub fn rt_sigqueueinfo([pid, number, info, ..]: Arguments) -> Outcome {
 
 pub fn rt_tgsigqueueinfo([group, tid, number, info, ..]: Arguments) -> Outcome {
     let info = queued_info(number, info, uint(tid))?;
-    send_to_thread(&*thread_in(group, tid)?, info)
+    send_to_tid(Some(group), tid, info)
 }
 
 /// What a program says of a signal that it sends. To others it may not say that `kill` or the kernel does.
@@ -230,10 +242,22 @@ fn queued_info(number: u64, address: u64, target: u32) -> Result<Option<SigInfo>
     Ok(signal_of(number)?.map(|signal| SigInfo { signal, code, pid, value }))
 }
 
-fn send_to_thread(thread: &Thread, info: Option<SigInfo>) -> Outcome {
+/// To the thread with this number, of this process if it is named. A zombie's number is still that of its first thread.
+fn send_to_tid(process: Option<u64>, tid: u64, info: Option<SigInfo>) -> Outcome {
+    if [process.unwrap_or(tid), tid].into_iter().any(|number| int(number) <= 0) {
+        return Err(Errno::EINVAL.into());
+    }
+    let is_its = |pid: Pid| process.is_none_or(|process| uint(process) == pid);
+    let tid = uint(tid);
+    if let Some(remains) = process::remains(tid).filter(|_| is_its(tid)) {
+        check_right_by(tid, &remains.user, info)?;
+        return Ok(0);
+    }
+    let thread = table(|t| t.thread(Tid(tid))).filter(|thread| is_its(thread.process.pid));
+    let thread = thread.ok_or(Errno::ESRCH)?;
     check_right(&thread.process, info)?;
     if let Some(info) = info {
-        exit::send_to_thread(thread, info).map_err(|_| Errno::EAGAIN)?;
+        exit::send_to_thread(&thread, info).map_err(|_| Errno::EAGAIN)?;
     }
     Ok(0)
 }
@@ -244,24 +268,12 @@ fn thread_info(number: u64) -> Result<Option<SigInfo>, Errno> {
     Ok(signal_of(number)?.map(from_here))
 }
 
-fn thread_of(tid: u64) -> Result<Option<Rc<Thread>>, Errno> {
-    if int(tid) <= 0 { Err(Errno::EINVAL) } else { Ok(table(|t| t.thread(Tid(uint(tid))))) }
-}
-
-/// A thread of a process, by their numbers.
-fn thread_in(group: u64, tid: u64) -> Result<Rc<Thread>, Errno> {
-    if int(group) <= 0 {
-        return Err(Errno::EINVAL);
-    }
-    thread_of(tid)?.filter(|thread| thread.process.pid == uint(group)).ok_or(Errno::ESRCH)
-}
-
 pub fn tkill([tid, number, ..]: Arguments) -> Outcome {
     let info = thread_info(number)?;
-    send_to_thread(&*thread_of(tid)?.ok_or(Errno::ESRCH)?, info)
+    send_to_tid(None, tid, info)
 }
 
 pub fn tgkill([group, tid, number, ..]: Arguments) -> Outcome {
     let info = thread_info(number)?;
-    send_to_thread(&*thread_in(group, tid)?, info)
+    send_to_tid(Some(group), tid, info)
 }

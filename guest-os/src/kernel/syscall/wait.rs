@@ -132,7 +132,7 @@ fn event_of(child: &Process, options: u32) -> Option<ChildEvent> {
 /// What a child and all that it waited for have used.
 fn usage_of(child: Pid) -> Usage {
     match process::find(child) {
-        None => process::ended_usage(child),
+        None => process::remains(child).unwrap_or_default().usage,
         Some(child) => {
             let mut usage = child.usage();
             usage.add(&child.children_usage.get());
@@ -149,7 +149,7 @@ fn take(parent: &Process, child: Pid, event: ChildEvent) {
         _ => {
             table(|t| t.reap(child));
             let mut sum = parent.children_usage.get();
-            sum.add(&process::forget_usage(child));
+            sum.add(&process::forget(child).usage);
             parent.children_usage.set(sum);
         }
     }
