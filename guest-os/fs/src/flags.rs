@@ -27,6 +27,8 @@ bitflags! {
         const DIRECTORY = linux::O_DIRECTORY;
         /// Fail with ELOOP when the last component is a symbolic link.
         const NOFOLLOW = linux::O_NOFOLLOW;
+        /// Reading does not count as an access. For the file's owner; there are no access times to leave alone.
+        const NOATIME = linux::O_NOATIME;
         /// The descriptor (not the open file) closes on `execve`.
         const CLOEXEC = linux::O_CLOEXEC;
         /// A name only: neither readable nor writable.
@@ -45,9 +47,13 @@ impl OpenFlags {
         .union(Self::NONBLOCK)
         .union(Self::DIRECTORY)
         .union(Self::NOFOLLOW)
+        .union(Self::NOATIME)
         .union(Self::PATH);
+    /// The flags that mean something with `O_PATH`; the others are passed over.
+    pub const WITH_PATH: OpenFlags =
+        Self::PATH.union(Self::DIRECTORY).union(Self::NOFOLLOW).union(Self::CLOEXEC);
     /// The flags that `fcntl(F_SETFL)` may change.
-    pub const SETTABLE: OpenFlags = Self::APPEND.union(Self::NONBLOCK);
+    pub const SETTABLE: OpenFlags = Self::APPEND.union(Self::NONBLOCK).union(Self::NOATIME);
 
     /// Whether `read` is allowed.
     pub fn is_readable(self) -> bool {

@@ -15,7 +15,7 @@ use crate::{check, check_eq, check_error, tests};
 
 tests! {
     @Kernel ids_that_are_given_up, @Kernel permissions_of_files, @Kernel permissions_of_folders, @Kernel names_in_a_sticky_folder,
-    @Kernel owners_and_modes, @Kernel access_by_real_ids, names_only_take_no_change, @Kernel memory_as_a_file, @Kernel pages_as_a_file, @Kernel memory_in_numbers,
+    @Kernel owners_and_modes, @Kernel access_times_are_the_owners, @Kernel access_by_real_ids, names_only_take_no_change, @Kernel memory_as_a_file, @Kernel pages_as_a_file, @Kernel memory_in_numbers,
     limits_in_words, @Kernel memory_past_its_protection, @Kernel facts_of_a_process,
 }
 
@@ -177,6 +177,33 @@ fn names_in_a_sticky_folder() -> Outcome {
     check_eq!(as_user(|| rename(OWN, PATH))?, errno::EPERM);
     check_eq!(as_user(|| rename(OWN, c"/tmp/vmtests.other"))?, 0);
     check_eq!(as_user(|| unlink(c"/tmp/vmtests.other"))?, 0);
+    unlink(PATH)?;
+    Ok(())
+}
+
+fn access_times_are_the_owners() -> Outcome {
+    temporary(PATH, b"text")?;
+    chmod(PATH, 0o644)?;
+    let opened = || open(PATH, g::O_RDONLY | g::O_NOATIME);
+    let fd = opened()?;
+    let flags = |fd: usize| sys(g::__NR_fcntl, [fd, g::F_GETFL as usize, 0]);
+    let set = |fd: usize, flags: u32| sys(g::__NR_fcntl, [fd, g::F_SETFL as usize, flags as usize]);
+    check!(flags(fd)? & g::O_NOATIME as usize != 0);
+    set(fd, 0)?;
+    check!(flags(fd)? & g::O_NOATIME as usize == 0);
+    check_eq!(as_user(opened)?, errno::EPERM);
+    check_eq!(as_user(|| set(fd, g::O_NOATIME))?, errno::EPERM);
+    // What is set already may stay, and a name is no use of the file.
+    set(fd, g::O_NOATIME)?;
+    check_eq!(as_user(|| set(fd, g::O_NOATIME))?, 0);
+    check_eq!(as_user(|| open(PATH, g::O_PATH | g::O_NOATIME))?, 0);
+    let name = open(PATH, g::O_PATH | g::O_NOATIME | g::O_APPEND | g::O_RDWR)?;
+    check_eq!(flags(name)? & !g::O_LARGEFILE as usize, g::O_PATH as usize);
+    // What may not be read is that first.
+    chmod(PATH, 0o600)?;
+    check_eq!(as_user(opened)?, errno::EACCES);
+    chown(PATH, USER, GROUP)?;
+    check_eq!(as_user(opened)?, 0);
     unlink(PATH)?;
     Ok(())
 }

@@ -9,10 +9,11 @@ use alloc::rc::Rc;
 impl Vfs {
     /// `openat`. `mode` holds the permission bits for a new file, umask already applied. Truncates for `O_TRUNC`.
     pub fn open(&mut self, at: &Location, path: &[u8], flags: OpenFlags, mode: u32) -> Result<Opened, Errno> {
+        let flags = if flags.contains(OpenFlags::PATH) { flags & OpenFlags::WITH_PATH } else { flags };
         if flags.contains(OpenFlags::TMPFILE) {
             return Err(Errno::EOPNOTSUPP);
         }
-        let creates = flags.contains(OpenFlags::CREAT) && !flags.contains(OpenFlags::PATH);
+        let creates = flags.contains(OpenFlags::CREAT);
         if creates && flags.contains(OpenFlags::DIRECTORY) {
             return Err(Errno::EINVAL);
         }
@@ -53,7 +54,13 @@ impl Vfs {
             return Ok(());
         }
         let wanted = if flags.is_readable() { READ } else { 0 } | if writes { WRITE } else { 0 };
-        self.check(file, wanted)
+        self.check(file, wanted)?;
+        if flags.contains(OpenFlags::NOATIME) { self.check_owner(file) } else { Ok(()) }
+    }
+
+    /// EPERM unless the file is one's own.
+    pub fn check_owner(&mut self, file: &Inode) -> Result<(), Errno> {
+        if self.identity().owns(&self.stat(file)?) { Ok(()) } else { Err(Errno::EPERM) }
     }
 
     /// `memfd_create`: a file in memory that has no name but `/memfd:NAME (deleted)` in `/proc`.

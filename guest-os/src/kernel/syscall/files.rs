@@ -292,13 +292,7 @@ pub fn fcntl([fd, command, argument, ..]: Arguments) -> Outcome {
             Ok(0)
         }
         linux::F_GETFL => Ok(u64::from(open_files().get(id).flags.bits() | linux::O_LARGEFILE)),
-        linux::F_SETFL => {
-            let wanted = OpenFlags::from_bits_retain(uint(argument)) & OpenFlags::SETTABLE;
-            let mut files = open_files();
-            let file = files.get_mut(id);
-            file.flags = (file.flags - OpenFlags::SETTABLE) | wanted;
-            Ok(0)
-        }
+        linux::F_SETFL => set_status(id, OpenFlags::from_bits_retain(uint(argument))),
         linux::F_GETPIPE_SZ => Ok(open_files().pipe_of(id)?.capacity() as u64),
         linux::F_SETPIPE_SZ => set_pipe_capacity(id, uint(argument)),
         command @ (linux::F_GETLK
@@ -309,6 +303,21 @@ pub fn fcntl([fd, command, argument, ..]: Arguments) -> Outcome {
         | linux::F_OFD_SETLKW) => super::locks::record_lock(u64::from(fd), id, command, argument),
         _ => Err(Errno::EINVAL.into()),
     }
+}
+
+fn set_status(id: OpenFileId, wanted: OpenFlags) -> Outcome {
+    let (flags, location) = {
+        let files = open_files();
+        let file = files.get(id);
+        (file.flags, file.location.clone())
+    };
+    if (wanted - flags).contains(OpenFlags::NOATIME)
+        && let Some(location) = location
+    {
+        vfs::lock().check_owner(&location.inode)?;
+    }
+    open_files().get_mut(id).flags = (flags - OpenFlags::SETTABLE) | (wanted & OpenFlags::SETTABLE);
+    Ok(0)
 }
 
 /// Who waits for room looks again.
