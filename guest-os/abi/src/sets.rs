@@ -553,6 +553,8 @@ pub const PRCTL: FlagSet = choice(
         taken("PR_SET_NAME", 15),
         taken("PR_GET_NAME", 16),
         taken("PR_CAPBSET_READ", 23),
+        taken("PR_SET_TIMERSLACK", 29),
+        taken("PR_GET_TIMERSLACK", 30),
         taken("PR_SET_CHILD_SUBREAPER", 36),
         taken("PR_GET_CHILD_SUBREAPER", 37),
         taken("PR_SET_NO_NEW_PRIVS", 38),

@@ -64,6 +64,7 @@ macro_rules! each_call {
             82 fsync(fd: Fd) "nothing to do";
             83 fdatasync(fd: Fd) "nothing to do";
             88 utimensat(dirfd: DirFd, path: Path, times: In(TimespecPair), flags: Flags(&sets::AT));
+            92 personality(persona: Unsigned) "only PER_LINUX: others are EINVAL";
             93 exit(status: Int) -> Never, spares;
             94 exit_group(status: Int) -> Never, spares;
             95 waitid(kind: Flags(&sets::WAIT_KIND), id: Pid, info: Out(Siginfo), options: Flags(&sets::WAITID),
@@ -246,7 +247,7 @@ const ABSENT: &[(u32, &str)] = &[
     (31, "ioprio_get"), (33, "mknodat"), (39, "umount2"), (40, "mount"), (41, "pivot_root"), (42, "nfsservctl"),
     (51, "chroot"), (58, "vhangup"), (60, "quotactl"), (74, "signalfd4"), (75, "vmsplice"),
     (76, "splice"), (77, "tee"), (84, "sync_file_range"), (85, "timerfd_create"), (86, "timerfd_settime"),
-    (87, "timerfd_gettime"), (89, "acct"), (90, "capget"), (91, "capset"), (92, "personality"),
+    (87, "timerfd_gettime"), (89, "acct"), (90, "capget"), (91, "capset"),
     (97, "unshare"), (104, "kexec_load"), (105, "init_module"), (106, "delete_module"),
     (107, "timer_create"), (108, "timer_gettime"), (109, "timer_getoverrun"), (110, "timer_settime"),
     (111, "timer_delete"), (112, "clock_settime"), (116, "syslog"), (117, "ptrace"), (118, "sched_setparam"),

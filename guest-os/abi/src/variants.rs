@@ -118,6 +118,8 @@ pub const VARIANTS: &[Variant] = &[
     prctl("PR_SET_NAME", &[(1, In(Name))]),
     prctl("PR_GET_NAME", &[(1, Out(Name))]),
     prctl("PR_CAPBSET_READ", &[(1, Size)]),
+    prctl("PR_SET_TIMERSLACK", &[(1, Size)]),
+    prctl("PR_GET_TIMERSLACK", &[]),
     prctl("PR_SET_CHILD_SUBREAPER", &[(1, Size)]),
     prctl("PR_GET_CHILD_SUBREAPER", &[(1, Out(Layout::Int))]),
     prctl("PR_SET_NO_NEW_PRIVS", &[(1, Size), (2, Size), (3, Size), (4, Size)]),

@@ -112,6 +112,7 @@ const OBSERVED: &[(&str, &str, &str)] = &[
     ("prctl", "PR_SET_DUMPABLE PR_GET_DUMPABLE", "looked_into_or_not"),
     ("prctl", "PR_SET_NO_NEW_PRIVS PR_GET_NO_NEW_PRIVS", "nothing_gained"),
     ("prctl", "PR_CAPBSET_READ", "capabilities"),
+    ("prctl", "PR_SET_TIMERSLACK PR_GET_TIMERSLACK", "slack_of_timers"),
     ("setpriority", "PRIO_PROCESS PRIO_PGRP PRIO_USER", "niceness"),
     ("getpriority", "PRIO_PROCESS PRIO_PGRP PRIO_USER", "niceness"),
     ("prctl", "PR_SET_CHILD_SUBREAPER PR_GET_CHILD_SUBREAPER", "orphans_are_adopted"),

@@ -102,6 +102,7 @@ fn start_first_process() {
             signals: ThreadSignals::default(),
             name: b"init".to_vec(),
             nice: 0,
+            slack: thread::SLACK_NANOSECONDS,
         },
         space: None,
         files: Rc::new(RefCell::new(DescriptorTable::new(limits::OPEN_FILES))),

@@ -2,7 +2,7 @@
 
 use rt::abi::general as g;
 use rt::abi::prctl as p;
-use rt::os;
+use rt::os::{self, Status};
 
 use crate::check::Outcome;
 use crate::raw::sys;
@@ -12,7 +12,7 @@ use crate::{check, check_eq, check_error, tests};
 tests! {
     system_name, clock, sleeping, random, limits, usage, memory_information, thread_name, yields, unknown_calls, @Kernel kernel_version, @Kernel missing_calls,
     futex_basics, futex_timeouts,
-    no_sockets, @Kernel robust_list,
+    no_sockets, @Kernel robust_list, slack_of_timers, personality_of_linux,
 }
 
 const FIELD: usize = 65;
@@ -200,5 +200,34 @@ fn robust_list() -> Outcome {
     let head = [0usize; 3];
     sys(g::__NR_set_robust_list, [head.as_ptr() as usize, 24])?;
     check_error!(sys(g::__NR_set_robust_list, [head.as_ptr() as usize, 23]), EINVAL);
+    Ok(())
+}
+
+fn slack_of_timers() -> Outcome {
+    let set = |slack: usize| sys(g::__NR_prctl, [p::PR_SET_TIMERSLACK as usize, slack, 0, 0, 0]);
+    let told = || sys(g::__NR_prctl, [p::PR_GET_TIMERSLACK as usize, 0, 0, 0, 0]);
+    let usual = told()?;
+    check_eq!(usual, 50_000);
+    set(1234)?;
+    check_eq!(told()?, 1234);
+    // A child's usual one is what its parent has.
+    let child = os::in_child(|| {
+        let told = (told(), set(7), told(), set(0), told());
+        i32::from(told != (Ok(1234), Ok(0), Ok(7), Ok(0), Ok(1234)))
+    })?;
+    check_eq!(child, Status::Exited(0));
+    set(0)?;
+    check_eq!(told()?, usual);
+    Ok(())
+}
+
+fn personality_of_linux() -> Outcome {
+    const PER_LINUX: usize = 0;
+    const ASK: usize = u32::MAX as usize;
+    let personality = |which: usize| sys(g::__NR_personality, [which]);
+    check_eq!(
+        (personality(ASK)?, personality(PER_LINUX)?, personality(ASK)?),
+        (PER_LINUX, PER_LINUX, PER_LINUX)
+    );
     Ok(())
 }

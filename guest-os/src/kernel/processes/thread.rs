@@ -46,6 +46,8 @@ pub struct Thread {
     pub name: RefCell<Vec<u8>>,
     /// How nice it is to others, -20 to 19. It is remembered: turns are the same for all.
     pub nice: Cell<i32>,
+    /// How late its timers may be. It is remembered: they are exact.
+    pub slack: Cell<Slack>,
     /// Its own times and counts.
     pub usage: Cell<Usage>,
     /// When it last began to run in the kernel, in ticks.
@@ -71,6 +73,18 @@ pub struct Thread {
     /// It waits for a device and not for an event (state D in `/proc`).
     pub uninterruptible: Cell<bool>,
 }
+
+/// How late timers may be, in nanoseconds (PR_SET_TIMERSLACK).
+#[derive(Clone, Copy)]
+pub struct Slack {
+    /// Now.
+    pub now: u64,
+    /// As its maker's was.
+    pub usual: u64,
+}
+
+/// That of the first thread.
+pub const SLACK_NANOSECONDS: u64 = 50_000;
 
 /// What a thread takes of the kernel's memory, seen to before it is made.
 pub struct Room {
@@ -107,6 +121,8 @@ pub struct Start {
     pub name: Vec<u8>,
     /// How nice it is.
     pub nice: i32,
+    /// How late its timers may be, in nanoseconds.
+    pub slack: u64,
 }
 
 /// Makes a thread and enters it into the table, not yet runnable.
@@ -125,6 +141,7 @@ pub fn create(tid: Tid, process: Rc<Process>, room: Room, start: Start) -> Rc<Th
         signals: RefCell::new(start.signals),
         name: RefCell::new(start.name),
         nice: Cell::new(start.nice),
+        slack: Cell::new(Slack { now: start.slack, usual: start.slack }),
         usage: Cell::default(),
         stamp: Cell::new(arch::time()),
         set_child_tid: Cell::new(0),

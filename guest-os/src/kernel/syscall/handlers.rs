@@ -34,7 +34,7 @@ pub use super::signals::{
     rt_sigtimedwait, rt_tgsigqueueinfo, sigaltstack, tgkill, tkill,
 };
 pub use super::stat::{fstat, fstatfs, newfstatat, statfs, statx};
-pub use super::system::{getcpu, getrandom, getrusage, sysinfo, uname};
+pub use super::system::{getcpu, getrandom, getrusage, personality, sysinfo, uname};
 pub use super::terminal::ioctl;
 pub use super::time::{
     clock_getres, clock_gettime, clock_nanosleep, getitimer, gettimeofday, nanosleep, setitimer, times,

@@ -9,7 +9,7 @@ use crate::memory::{heap, mem};
 use crate::processes::exec::{self, Request};
 use crate::processes::exit;
 use crate::processes::process::{self, Process, SharedSpace, Space, Start, table};
-use crate::processes::thread::{self, Room, Thread};
+use crate::processes::thread::{self, Room, Slack, Thread};
 use crate::processes::wait::{self, Channel, scheduler};
 use crate::{arch, events};
 use ::proc::{AltStack, ExitStatus, Pid, Signal, Strings, Tid};
@@ -85,6 +85,7 @@ fn child_start(parent: &Thread, flags: u32, stack: u64, tls: u64) -> thread::Sta
         signals: signals.inherited(if runs_beside { AltStack::NONE } else { signals.alt_stack }),
         name: parent.name.borrow().clone(),
         nice: parent.nice.get(),
+        slack: parent.slack.get().now,
     }
 }
 
@@ -445,6 +446,12 @@ pub fn prctl([option, argument, second, third, fourth, ..]: Arguments) -> Outcom
             UserPtr::<u32>::from(argument).write(signal)?;
             Ok(0)
         }
+        prctl::PR_SET_TIMERSLACK => {
+            let slack = this.slack.get();
+            this.slack.set(Slack { now: if argument == 0 { slack.usual } else { argument }, ..slack });
+            Ok(0)
+        }
+        prctl::PR_GET_TIMERSLACK => Ok(this.slack.get().now),
         prctl::PR_SET_CHILD_SUBREAPER => {
             table(|t| t.set_adopts(this.process.pid, argument != 0));
             Ok(0)

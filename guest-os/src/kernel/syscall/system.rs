@@ -1,6 +1,6 @@
 //! The system as a whole: its name, its numbers, random bytes, resource usage.
 
-use super::{Arguments, Outcome, has_failed, int, length};
+use super::{Arguments, Outcome, has_failed, int, length, uint};
 use crate::arch;
 use crate::devices::clock::NANOSECONDS_PER_TICK;
 use crate::devices::swap;
@@ -67,6 +67,16 @@ pub fn getcpu([processor, node, ..]: Arguments) -> Outcome {
         }
     }
     Ok(0)
+}
+
+/// Linux's is the only one; all ones ask which it is.
+pub fn personality([persona, ..]: Arguments) -> Outcome {
+    const PER_LINUX: u32 = 0;
+    const ASK: u32 = u32::MAX;
+    match uint(persona) {
+        PER_LINUX | ASK => Ok(u64::from(PER_LINUX)),
+        _ => Err(Errno::EINVAL.into()),
+    }
 }
 
 pub fn uname([buffer, ..]: Arguments) -> Outcome {
