@@ -242,7 +242,7 @@ impl OpenFiles {
     pub fn create_pipe(&mut self, flags: OpenFlags) -> (OpenFileId, OpenFileId) {
         let pipe = PipeId(self.next_pipe);
         self.next_pipe = self.next_pipe.wrapping_add(1);
-        self.pipes.insert(pipe, Pipe::new());
+        self.pipes.insert(pipe, Pipe::default());
         let status = flags & OpenFlags::NONBLOCK;
         let reader = self.insert(OpenFile::new(Object::Pipe { pipe, end: PipeEnd::Read }, None, status));
         let writer =

@@ -60,10 +60,10 @@ pub struct Pipe {
     writers: u32,
 }
 
-impl Pipe {
+impl Default for Pipe {
     /// An empty pipe with one reader and one writer.
-    pub fn new() -> Pipe {
-        Pipe {
+    fn default() -> Self {
+        Self {
             chunks: VecDeque::new(),
             start: 0,
             len: 0,
@@ -73,7 +73,9 @@ impl Pipe {
             writers: 1,
         }
     }
+}
 
+impl Pipe {
     /// Bytes that it holds at most (`F_GETPIPE_SZ`).
     pub fn capacity(&self) -> usize {
         self.capacity
@@ -228,7 +230,7 @@ mod tests {
 
     #[test]
     fn small_writes_are_all_or_nothing_and_large_ones_fill_the_pipe() {
-        let mut pipe = Pipe::new();
+        let mut pipe = Pipe::default();
         assert_eq!(pipe.write(&vec![1; PIPE_CAPACITY - 100]), PipeOutcome::Moved(PIPE_CAPACITY - 100));
         assert_eq!(pipe.write(&[2; 101]), PipeOutcome::Wait);
         assert_eq!(pipe.write(&[2; 100]), PipeOutcome::Moved(100));
@@ -248,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_pipe_holds_as_much_as_it_is_told() {
-        let mut pipe = Pipe::new();
+        let mut pipe = Pipe::default();
         assert_eq!((pipe.capacity(), pipe.set_capacity(0)), (PIPE_CAPACITY, Ok(CHUNK_BYTES)));
         assert_eq!((pipe.set_capacity(5000), pipe.set_capacity(3 * 4096)), (Ok(8192), Ok(4 * 4096)));
         assert_eq!(pipe.set_capacity((1 << 31) + 1), Err(Errno::EINVAL));
@@ -262,7 +264,7 @@ mod tests {
 
     #[test]
     fn ends_decide_end_of_file_and_broken_pipe() {
-        let mut pipe = Pipe::new();
+        let mut pipe = Pipe::default();
         let mut byte = [0];
         assert_eq!(read(&mut pipe, &mut byte), PipeOutcome::Wait);
         assert_eq!(pipe.readiness(PipeEnd::Read), Readiness::empty());
@@ -276,7 +278,7 @@ mod tests {
         assert_eq!(read(&mut pipe, &mut byte), PipeOutcome::Moved(0));
         assert!(pipe.close(PipeEnd::Read));
 
-        let mut pipe = Pipe::new();
+        let mut pipe = Pipe::default();
         pipe.close(PipeEnd::Read);
         assert_eq!(pipe.write(b"x"), PipeOutcome::Broken);
         assert_eq!(pipe.readiness(PipeEnd::Write), Readiness::OUT | Readiness::ERR);
@@ -285,7 +287,7 @@ mod tests {
     /// Random operations against a plain queue of bytes.
     #[test]
     fn a_pipe_agrees_with_a_queue_of_bytes() {
-        let (mut pipe, mut model) = (Pipe::new(), VecDeque::<u8>::new());
+        let (mut pipe, mut model) = (Pipe::default(), VecDeque::<u8>::new());
         let mut random = Random(0x9d_5c21);
         let (mut next, mut seen) = (0_u8, 0);
         let (mut waits, mut most) = (0, 0);
