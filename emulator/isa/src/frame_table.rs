@@ -16,9 +16,9 @@ pub struct FrameEntry {
     pub pins: u32,
     /// Always 0.
     pub reserved: u32,
-    /// [`KIND_PAGE_CACHE`]: the file. [`KIND_ANON_ONE`]: the address space that maps it.
+    /// [`KIND_PAGE_CACHE`]: the file. [`KIND_ANON_ONE`]: the kernel's key of the address space that maps it.
     pub key: u64,
-    /// [`KIND_PAGE_CACHE`]: the page of the file. [`KIND_ANON_ONE`], [`KIND_ANON_SEVERAL`]: the page where it is mapped.
+    /// [`KIND_PAGE_CACHE`]: the page of the file. [`KIND_ANON_ONE`]: the page where it is mapped. [`KIND_ANON_SEVERAL`]: the kernel's list of owners.
     pub index: u64,
 }
 
@@ -34,7 +34,7 @@ pub const KIND_ZERO: u32 = 3;
 pub const KIND_ANON: u32 = 4;
 /// Private memory that one page of one address space maps.
 pub const KIND_ANON_ONE: u32 = 5;
-/// Private memory that several address spaces map at the same page.
+/// Private memory that several pages of address spaces map.
 pub const KIND_ANON_SEVERAL: u32 = 6;
 /// A page of a file, in the page cache.
 pub const KIND_PAGE_CACHE: u32 = 7;

@@ -108,7 +108,7 @@ impl<P: PhysMem> Memory<P> {
 
     /// Cuts a file that lives in memory, or makes it longer by a hole; an unknown file is new and lives in `store`. Pages past the end leave
     /// the cache, and the rest of the last page becomes zero. Address spaces that map the file are to be told
-    /// ([`AddressSpace::cut_file`](crate::AddressSpace::cut_file)): until then they keep the frames of dropped pages.
+    /// ([`Memory::cut_file`]): until then they keep the frames of dropped pages.
     pub fn resize_file(&mut self, file: FileId, store: Store, len_bytes: u64) {
         if len_bytes >= self.file_len_bytes(file) {
             return self.grow_file(file, store, len_bytes);
@@ -119,8 +119,8 @@ impl<P: PhysMem> Memory<P> {
     }
 
     /// Makes a hole of a range of a file that lives in memory: its whole pages ([`whole_pages`]) leave the cache, and zeros take the place
-    /// of what it has of other pages. Address spaces that map the file are to be told
-    /// ([`AddressSpace::punch_file`](crate::AddressSpace::punch_file)): until then they keep the frames of dropped pages.
+    /// of what it has of other pages. Address spaces that map the file are to be told ([`Memory::unmap_hole`]): until then they keep the
+    /// frames of dropped pages.
     pub fn punch_file(&mut self, file: FileId, bytes: Range<u64>) {
         let whole = whole_pages(&bytes);
         self.drop_pages(file, whole.clone());

@@ -7,11 +7,12 @@
 //! A limit bounds the frames of programs (their memory, page cache, page tables), never those of the kernel itself: a machine
 //! with few frames for programs still has a kernel that can grow. The table's own memory is taken once, when it is made.
 
+use crate::layout;
 use crate::page_cache::{FileId, PageKey};
-use crate::{SpaceId, layout};
+use crate::rmap::{AnonOwner, Mapper, OwnerList, OwnerLists};
 use alloc::vec::Vec;
 use isa::frame_table::{self, FrameEntry};
-use isa::{PhysAddr, Ppn, Vpn};
+use isa::{PhysAddr, Ppn};
 
 /// A frame of RAM that a [`FrameTable`] hands out. Only the table makes these, so holding one means that
 /// the number lies in the table.
@@ -52,17 +53,6 @@ pub enum FrameKind {
     Orphan,
 }
 
-/// The reverse map of an anonymous frame: where the entries are that map it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum AnonOwner {
-    /// Not mapped yet.
-    Nobody,
-    /// Mapped by this page of this address space and by nothing else.
-    One(SpaceId, Vpn),
-    /// Shared by `fork`. Each owner maps it at this page, since `fork` keeps addresses.
-    Several(Vpn),
-}
-
 /// What the table knows of a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FrameInfo {
@@ -91,11 +81,11 @@ impl FrameInfo {
             FrameKind::Kernel => (frame_table::KIND_KERNEL, 0, 0),
             FrameKind::PageTable => (frame_table::KIND_PAGE_TABLE, 0, 0),
             FrameKind::Zero => (frame_table::KIND_ZERO, 0, 0),
-            FrameKind::Anon(AnonOwner::Nobody) => (frame_table::KIND_ANON, 0, 0),
-            FrameKind::Anon(AnonOwner::One(space, vpn)) => {
-                (frame_table::KIND_ANON_ONE, u64::from(space.0), vpn.0)
+            FrameKind::Anon(owners) => {
+                let mut entry = FrameEntry { maps: self.maps, pins: self.pins, ..FrameEntry::default() };
+                set_owners(&mut entry, owners);
+                return entry;
             }
-            FrameKind::Anon(AnonOwner::Several(vpn)) => (frame_table::KIND_ANON_SEVERAL, 0, vpn.0),
             FrameKind::PageCache(key) => (frame_table::KIND_PAGE_CACHE, key.file.0, key.index),
             FrameKind::Orphan => (frame_table::KIND_ORPHAN, 0, 0),
         };
@@ -103,15 +93,14 @@ impl FrameInfo {
     }
 
     fn of(entry: FrameEntry) -> Self {
-        let (space, vpn) = (SpaceId(u32::try_from(entry.key).unwrap_or(u32::MAX)), Vpn(entry.index));
         let kind = match entry.kind {
             frame_table::KIND_FREE => FrameKind::Free,
             frame_table::KIND_KERNEL => FrameKind::Kernel,
             frame_table::KIND_PAGE_TABLE => FrameKind::PageTable,
             frame_table::KIND_ZERO => FrameKind::Zero,
-            frame_table::KIND_ANON => FrameKind::Anon(AnonOwner::Nobody),
-            frame_table::KIND_ANON_ONE => FrameKind::Anon(AnonOwner::One(space, vpn)),
-            frame_table::KIND_ANON_SEVERAL => FrameKind::Anon(AnonOwner::Several(vpn)),
+            frame_table::KIND_ANON | frame_table::KIND_ANON_ONE | frame_table::KIND_ANON_SEVERAL => {
+                FrameKind::Anon(owners_of(&entry))
+            }
             frame_table::KIND_PAGE_CACHE => {
                 FrameKind::PageCache(PageKey { file: FileId(entry.key), index: entry.index })
             }
@@ -120,6 +109,28 @@ impl FrameInfo {
         };
         Self { kind, maps: entry.maps, pins: entry.pins }
     }
+}
+
+/// The owners of an anonymous frame.
+#[inline]
+fn owners_of(entry: &FrameEntry) -> AnonOwner {
+    match entry.kind {
+        frame_table::KIND_ANON_ONE => AnonOwner::One(Mapper::of_words(entry.key, entry.index)),
+        frame_table::KIND_ANON_SEVERAL => AnonOwner::Several(OwnerList::of_word(entry.index)),
+        _ => AnonOwner::Nobody,
+    }
+}
+
+#[inline]
+fn set_owners(entry: &mut FrameEntry, owners: AnonOwner) {
+    (entry.kind, entry.key, entry.index) = match owners {
+        AnonOwner::Nobody => (frame_table::KIND_ANON, 0, 0),
+        AnonOwner::One(owner) => {
+            let (key, index) = owner.words();
+            (frame_table::KIND_ANON_ONE, key, index)
+        }
+        AnonOwner::Several(list) => (frame_table::KIND_ANON_SEVERAL, 0, list.word()),
+    };
 }
 
 /// Frames by what they hold.
@@ -163,6 +174,8 @@ pub struct FrameTable {
     entries: Vec<FrameEntry>,
     /// Freed frames; the last one goes out first.
     freed: Vec<FrameId>,
+    /// Who maps each anonymous frame that has several owners.
+    owners: OwnerLists,
     peak_used: u64,
 }
 
@@ -177,7 +190,16 @@ impl FrameTable {
         let limit = limit.min(total);
         let (mut entries, freed) = (Vec::with_capacity(count + 1), Vec::with_capacity(count));
         entries.push(FrameEntry { kind: frame_table::KIND_HEADER, key: first.0, ..FrameEntry::default() });
-        Self { first, total, limit, counts: FrameCounts::default(), entries, freed, peak_used: 0 }
+        Self {
+            first,
+            total,
+            limit,
+            counts: FrameCounts::default(),
+            entries,
+            freed,
+            owners: OwnerLists::default(),
+            peak_used: 0,
+        }
     }
 
     /// Bytes of memory that a table of `total` frames takes when it is made. It never takes more.
@@ -222,6 +244,7 @@ impl FrameTable {
         (ppn >= self.first && ppn.0 - self.first.0 < self.total).then_some(FrameId(ppn))
     }
     /// What the table knows of a frame.
+    #[inline]
     pub fn info(&self, frame: FrameId) -> FrameInfo {
         self.entries.get(self.index(frame)).map_or(FrameInfo::FREE, |&entry| FrameInfo::of(entry))
     }
@@ -287,28 +310,54 @@ impl FrameTable {
         entry.pins -= 1;
     }
 
-    /// One more entry maps the frame: page `vpn` of `space`.
-    pub(crate) fn add_map(&mut self, frame: FrameId, space: SpaceId, vpn: Vpn) {
-        debug_assert!(vpn < layout::USER_END_PAGE);
+    /// Sees to memory for one owner more of a frame, before [`FrameTable::add_map`].
+    pub(crate) fn reserve_owner(&mut self, frame: FrameId) -> Result<(), OutOfFrames> {
         let entry = self.entry_mut(frame);
-        entry.maps = entry.maps.checked_add(1).expect("fewer than 2^32 entries fit into RAM");
-        if entry.is_anon() {
-            (entry.kind, entry.key, entry.index) = match entry.maps {
-                1 => (frame_table::KIND_ANON_ONE, u64::from(space.0), vpn.0),
-                _ => (frame_table::KIND_ANON_SEVERAL, 0, vpn.0),
-            };
+        if entry.is_anon() && entry.maps > 0 {
+            self.owners.reserve().map_err(|_| OutOfFrames)?;
         }
+        Ok(())
     }
 
-    /// One entry less maps the frame. Returns how many are left.
-    pub(crate) fn remove_map(&mut self, frame: FrameId) -> u32 {
-        let entry = self.entry_mut(frame);
+    /// One more entry maps the frame. Returns whether it is anonymous.
+    pub(crate) fn add_map(&mut self, frame: FrameId, mapper: Mapper) -> bool {
+        debug_assert!(mapper.vpn < layout::USER_END_PAGE);
+        let index = self.index(frame);
+        let entry = self.entries.get_mut(index).expect("a mapped frame has been handed out");
+        entry.maps = entry.maps.checked_add(1).expect("fewer than 2^32 entries fit into RAM");
+        let is_anon = entry.is_anon();
+        if is_anon {
+            let owners = self.owners.with(owners_of(entry), mapper);
+            set_owners(entry, owners);
+        }
+        is_anon
+    }
+
+    /// One entry less maps the frame. Returns whether it is anonymous, and how many entries are left.
+    pub(crate) fn remove_map(&mut self, frame: FrameId, mapper: Mapper) -> (bool, u32) {
+        let index = self.index(frame);
+        let entry = self.entries.get_mut(index).expect("a mapped frame has been handed out");
         assert!(entry.maps > 0, "{frame:?} is not mapped: {entry:?}");
         entry.maps -= 1;
-        if entry.maps == 0 && entry.is_anon() {
-            (entry.kind, entry.key, entry.index) = (frame_table::KIND_ANON, 0, 0);
+        let is_anon = entry.is_anon();
+        if is_anon {
+            let owners = self.owners.without(owners_of(entry), mapper);
+            set_owners(entry, owners);
         }
-        entry.maps
+        (is_anon, entry.maps)
+    }
+
+    /// Who maps an anonymous frame; nobody any other.
+    pub fn owners(&self, frame: FrameId) -> impl Iterator<Item = Mapper> + '_ {
+        let owners = match self.info(frame).kind {
+            FrameKind::Anon(owners) => owners,
+            _ => AnonOwner::Nobody,
+        };
+        self.owners.of(owners)
+    }
+    /// How many owners of frames are in lists, since their frames have several.
+    pub fn listed_owners(&self) -> usize {
+        self.owners.len()
     }
 
     /// Counts the entries of a page-table page up or down. Returns how many it has now.
@@ -348,6 +397,8 @@ impl FrameTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spaces::SpaceKey;
+    use isa::Vpn;
 
     fn table(total: u64) -> FrameTable {
         FrameTable::new(Ppn(100), total, total)
@@ -399,22 +450,21 @@ mod tests {
     }
 
     #[test]
-    fn the_owner_key_follows_the_map_count() {
+    fn the_owners_follow_the_map_count() {
         let mut t = table(1);
         let f = t.take(FrameKind::Anon(AnonOwner::Nobody)).unwrap();
-        let owner = |t: &FrameTable| match t.info(f).kind {
-            FrameKind::Anon(owner) => owner,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(owner(&t), AnonOwner::Nobody);
-        t.add_map(f, SpaceId(1), Vpn(5));
-        assert_eq!(owner(&t), AnonOwner::One(SpaceId(1), Vpn(5)));
-        t.add_map(f, SpaceId(2), Vpn(5));
-        assert_eq!(owner(&t), AnonOwner::Several(Vpn(5)));
-        assert_eq!(t.remove_map(f), 1);
-        assert_eq!(owner(&t), AnonOwner::Several(Vpn(5)), "which of the two is left is not known");
-        assert_eq!(t.remove_map(f), 0);
-        assert_eq!(owner(&t), AnonOwner::Nobody);
+        let mapper = |space| Mapper { space: SpaceKey(space), vpn: Vpn(5) };
+        let owners = |t: &FrameTable| t.owners(f).collect::<Vec<_>>();
+        assert_eq!(owners(&t), []);
+        t.add_map(f, mapper(1));
+        assert_eq!((owners(&t), t.listed_owners()), (alloc::vec![mapper(1)], 0));
+        t.reserve_owner(f).unwrap();
+        t.add_map(f, mapper(2));
+        assert_eq!((owners(&t), t.info(f).maps), (alloc::vec![mapper(2), mapper(1)], 2));
+        t.remove_map(f, mapper(1));
+        assert_eq!((owners(&t), t.listed_owners()), (alloc::vec![mapper(2)], 0));
+        t.remove_map(f, mapper(2));
+        assert_eq!((owners(&t), t.info(f).maps), (alloc::vec![], 0));
     }
 
     #[test]

@@ -20,16 +20,21 @@
 extern crate alloc;
 
 pub mod address_space;
+mod cut;
 pub mod fault;
 pub mod file_memory;
 pub mod frame;
 pub mod layout;
 pub mod memory;
 pub mod page_cache;
+mod page_table;
 pub mod phys;
 pub mod policy;
 pub mod pte;
 pub mod replacement;
+pub mod rmap;
+mod slab;
+pub mod spaces;
 pub mod vma;
 
 pub use address_space::{

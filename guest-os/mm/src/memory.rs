@@ -4,16 +4,18 @@
 //! [`Memory`] is the only place where a frame passes from one owner to the next, and it does so together with
 //! the frame's new [`Contents`]. So a frame is never seen with another owner's bytes in it.
 
+use crate::SpaceId;
 use crate::address_space::ForkMaps;
-use crate::frame::{AnonOwner, FrameId, FrameKind, FrameTable, OutOfFrames};
+use crate::frame::{FrameId, FrameKind, FrameTable, OutOfFrames};
 use crate::page_cache::{FileId, PageCache, PageKey, PageLookup, PageState, Store};
+use crate::page_table;
 use crate::phys::{FrameNote, PhysMem};
 use crate::replacement::{LeastRecentlyUsed, Replacement};
+use crate::rmap::{AnonOwner, FileMappings, Mapper};
+use crate::spaces::{Resident, SpaceKey, Spaces};
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
-use alloc::collections::btree_map::Entry;
 use core::ops::Range;
-use isa::PAGE_SIZE;
+use isa::{PAGE_SIZE, Ppn};
 
 /// What a frame holds when its new owner gets it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,10 +35,8 @@ pub struct Memory<P> {
     frames: FrameTable,
     cache: PageCache,
     zero_page: FrameId,
-    /// How many address spaces map each file; 0 until [`Memory::take_unmapped_file`] gives the file.
-    file_spaces: BTreeMap<FileId, u32>,
-    /// Files in `file_spaces` with a count of 0.
-    unmapped_files: usize,
+    spaces: Spaces,
+    file_mappings: FileMappings,
     fork_maps: ForkMaps,
 }
 
@@ -64,8 +64,8 @@ impl<P: PhysMem> Memory<P> {
             frames,
             cache: PageCache::new(limit / 2, policy),
             zero_page,
-            file_spaces: BTreeMap::new(),
-            unmapped_files: 0,
+            spaces: Spaces::default(),
+            file_mappings: FileMappings::default(),
             fork_maps: ForkMaps::default(),
         })
     }
@@ -98,11 +98,68 @@ impl<P: PhysMem> Memory<P> {
     pub fn set_fork_maps(&mut self, maps: ForkMaps) {
         self.fork_maps = maps;
     }
+    /// Which pages of address spaces may show which pages of files.
+    pub fn file_mappings(&self) -> &FileMappings {
+        &self.file_mappings
+    }
+    pub(crate) fn file_mappings_mut(&mut self) -> &mut FileMappings {
+        &mut self.file_mappings
+    }
     pub(crate) fn cache_mut(&mut self) -> &mut PageCache {
         &mut self.cache
     }
     pub(crate) fn frames_mut(&mut self) -> &mut FrameTable {
         &mut self.frames
+    }
+
+    // ---- address spaces, and who maps a frame ----
+
+    /// An address space in which nothing is mapped: its root page table, whose kernel half is the template's, and its name here.
+    pub(crate) fn add_space(
+        &mut self,
+        id: SpaceId,
+        asid: u16,
+        template: Option<Ppn>,
+    ) -> Result<(FrameId, SpaceKey), OutOfFrames> {
+        self.spaces.reserve().map_err(|_| OutOfFrames)?;
+        let root = page_table::new_root(self, template)?;
+        Ok((root, self.spaces.add(id, asid, root)))
+    }
+
+    /// Ends an address space in which nothing is mapped any more.
+    pub(crate) fn remove_space(&mut self, space: SpaceKey) {
+        let resident = self.spaces.remove(space);
+        debug_assert_eq!((resident.pages, resident.anon_pages), (0, 0));
+        self.release(resident.root);
+    }
+
+    /// What is resident of an address space.
+    pub fn space(&self, space: SpaceKey) -> &Resident {
+        self.spaces.get(space)
+    }
+    pub(crate) fn space_mut(&mut self, space: SpaceKey) -> &mut Resident {
+        self.spaces.get_mut(space)
+    }
+    /// All address spaces.
+    pub fn spaces(&self) -> impl Iterator<Item = (SpaceKey, &Resident)> {
+        self.spaces.iter()
+    }
+
+    /// The pages that map a frame of private memory or of the page cache: the reverse map.
+    ///
+    /// Cost: a step for each owner of a private frame; for a page of a file what [`FileMappings::showing`] costs, and a walk for each
+    /// page that it names.
+    pub fn mappers(&self, frame: FrameId) -> impl Iterator<Item = Mapper> + '_ {
+        let cached = match self.frames.info(frame).kind {
+            FrameKind::PageCache(key) => Some(key),
+            _ => None,
+        };
+        let may_show = cached.into_iter().flat_map(|key| self.file_mappings.showing(key));
+        let show = may_show.filter(move |&Mapper { space, vpn }| {
+            let pte = self.space(space).page_table().pte(self, vpn);
+            page_table::mapped_frame(self, pte) == Some(frame)
+        });
+        self.frames.owners(frame).chain(show)
     }
 
     // ---- frames ----
@@ -346,37 +403,13 @@ impl<P: PhysMem> Memory<P> {
 
     /// Whether some address space maps the file.
     pub fn is_file_mapped(&self, file: FileId) -> bool {
-        self.file_spaces.get(&file).is_some_and(|&spaces| spaces > 0)
+        self.file_mappings.is_mapped(file)
     }
 
     /// A file that has lost its last mapping and was not given by this yet, the lowest number that is at least `from`. If it is open nowhere
     /// else and has no name (shared anonymous memory, a removed file), it can go now.
     pub fn take_unmapped_file(&mut self, from: FileId) -> Option<FileId> {
-        if self.unmapped_files == 0 {
-            return None;
-        }
-        let (&file, _) = self.file_spaces.range(from..).find(|&(_, &spaces)| spaces == 0)?;
-        self.file_spaces.remove(&file);
-        self.unmapped_files -= 1;
-        Some(file)
-    }
-
-    pub(crate) fn file_mapped(&mut self, file: FileId) {
-        match self.file_spaces.entry(file) {
-            Entry::Occupied(mut spaces) => {
-                self.unmapped_files -= usize::from(*spaces.get() == 0);
-                *spaces.get_mut() += 1;
-            }
-            Entry::Vacant(spaces) => {
-                spaces.insert(1);
-            }
-        }
-    }
-
-    pub(crate) fn file_unmapped(&mut self, file: FileId) {
-        let spaces = self.file_spaces.get_mut(&file).expect("a file is unmapped after it was mapped");
-        *spaces -= 1;
-        self.unmapped_files += usize::from(*spaces == 0);
+        self.file_mappings.take_unmapped(from)
     }
 
     /// Whether the page can be dropped: clean, to be had again from a device, and neither mapped nor held by I/O.

@@ -118,9 +118,9 @@ impl World {
     fn truncate(&mut self, file: u64, len: usize) {
         let (id, kept) = (FileId(file + 1), (len as u64).div_ceil(PAGE_SIZE));
         self.mem.resize_file(id, Store::Tmpfs, len as u64);
+        let hart = &mut self.machine.hart;
+        self.mem.cut_file(id, kept, |space, _, _, flush| hart.fence(space.asid, flush));
         for process in &mut self.processes {
-            let flush = process.space.cut_file(&mut self.mem, id, kept, |_, _| {});
-            self.machine.hart.fence(process.space.asid(), flush);
             for mapping in process.mappings.values_mut().filter(|mapping| mapping.file == file) {
                 mapping.copies.retain(|page, _| mapping.first_page + page < kept);
             }
@@ -132,10 +132,8 @@ impl World {
         let (id, bytes) = (FileId(file + 1), offset as u64..(offset + len) as u64);
         let hole = whole_pages(&bytes);
         self.mem.punch_file(id, bytes);
-        for process in &mut self.processes {
-            let flush = process.space.punch_file(&mut self.mem, id, &hole, |_| {});
-            self.machine.hart.fence(process.space.asid(), flush);
-        }
+        let hart = &mut self.machine.hart;
+        self.mem.unmap_hole(id, &hole, |space, _, _, flush| hart.fence(space.asid, flush));
         assert!(
             hole.into_iter()
                 .all(|index| self.mem.cache().next_page(id, index) != Some(PageKey { file: id, index }))

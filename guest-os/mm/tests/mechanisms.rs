@@ -71,10 +71,8 @@ impl Rig {
     /// Makes the file, which lives in memory, shorter or longer.
     fn resize(&mut self, len_bytes: u64) {
         self.mem.resize_file(FILE, Store::Memory, len_bytes);
-        for space in &mut self.spaces {
-            let flush = space.cut_file(&mut self.mem, FILE, len_bytes.div_ceil(PAGE_SIZE), |_, _| {});
-            self.m.hart.fence(space.asid(), flush);
-        }
+        let (hart, kept) = (&mut self.m.hart, len_bytes.div_ceil(PAGE_SIZE));
+        self.mem.cut_file(FILE, kept, |space, _, _, flush| hart.fence(space.asid, flush));
     }
     fn unmap(&mut self, who: usize, range: PageRange) {
         let unmapped = self.spaces[who].unmap(&mut self.mem, range).unwrap();
@@ -125,7 +123,7 @@ fn only_touched_pages_are_read_and_each_once() {
     let mut r = Rig::new(64);
     r.mem.set_file(FILE, 100 * PAGE_SIZE, Store::Device);
     r.file(100, Prot::READ | Prot::EXEC, VmaFlags::empty(), None);
-    assert_eq!((r.m.disk_reads.len(), r.spaces[0].resident_pages()), (0, 0), "mapping reads nothing");
+    assert_eq!((r.m.disk_reads.len(), r.spaces[0].resident_pages(&r.mem)), (0, 0), "mapping reads nothing");
     for page in [5, 70, 5, 5, 70] {
         assert_eq!(r.load(0, Rig::at(page, 9)), Ok(disk_byte(FILE, page * PAGE_SIZE + 9)));
     }
@@ -437,11 +435,11 @@ fn a_child_maps_what_no_fault_would_bring_back() {
         r.load(0, Rig::at(4, 0)).unwrap();
         r.store(0, Rig::at(5, 0), 1).unwrap();
         let child = r.fork(0);
-        assert_eq!(r.spaces[child].resident_pages(), text_pages + 2, "{maps:?}");
+        assert_eq!(r.spaces[child].resident_pages(&r.mem), text_pages + 2, "{maps:?}");
         for page in [0, 1, 4, 5] {
             assert_eq!(r.load(child, Rig::at(page, 1)), r.load(0, Rig::at(page, 1)));
         }
-        assert_eq!(r.spaces[child].resident_pages(), 4);
+        assert_eq!(r.spaces[child].resident_pages(&r.mem), 4);
         r.end();
     }
 }

@@ -3,6 +3,8 @@
 mod support;
 
 use isa::Vpn;
+use mm::rmap::{FileMappings, Mapper};
+use mm::spaces::SpaceKey;
 use mm::vma::{Name, PageSource, RangeError};
 use mm::{Backing, FileBacking, FileId, PageKey, PageRange, Prot, Vma, VmaFlags, VmaSet};
 use std::collections::BTreeMap;
@@ -55,8 +57,10 @@ fn page_of(vma: &Vma, vpn: Vpn) -> Page {
     Page { prot: vma.prot, flags: vma.flags, source: vma.source(vpn), name: vma.name.clone() }
 }
 
+const SPACE: SpaceKey = SpaceKey(3);
+
 #[track_caller]
-fn compare(set: &VmaSet, model: &BTreeMap<Vpn, Page>) {
+fn compare(set: &VmaSet, files: &FileMappings, model: &BTreeMap<Vpn, Page>) {
     let mut seen = BTreeMap::new();
     let mut last: Option<&Vma> = None;
     for vma in set.iter() {
@@ -83,9 +87,22 @@ fn compare(set: &VmaSet, model: &BTreeMap<Vpn, Page>) {
     for vpn in (0..PAGES).map(Vpn) {
         assert_eq!(set.find(vpn).map(|vma| page_of(vma, vpn)).as_ref(), model.get(&vpn));
     }
-    for file in [FileId(1), FileId(2)] {
-        assert_eq!(set.uses_file(file), set.iter().any(|vma| vma.file() == Some(file)));
+    let mut showing: BTreeMap<PageKey, Vec<Mapper>> = BTreeMap::new();
+    for (&vpn, page) in model {
+        if let PageSource::File(key) | PageSource::FileThenZeros { key, .. } = page.source {
+            showing.entry(key).or_default().push(Mapper { space: SPACE, vpn });
+        }
     }
+    for file in [FileId(1), FileId(2)] {
+        assert_eq!(files.is_mapped(file), showing.keys().any(|key| key.file == file));
+        for index in 0..2 * PAGES {
+            let key = PageKey { file, index };
+            let mut named: Vec<Mapper> = files.showing(key).collect();
+            named.sort();
+            assert_eq!(named, showing.remove(&key).unwrap_or_default(), "{key:?}");
+        }
+    }
+    assert!(showing.is_empty());
 }
 
 #[test]
@@ -93,7 +110,7 @@ fn random_operations_agree_with_a_page_by_page_model() {
     for seed in 1..=40 {
         println!("seed {seed}");
         let mut rng = Rng::new(seed);
-        let mut set = VmaSet::default();
+        let (mut set, mut files) = (VmaSet::new(SPACE), FileMappings::default());
         let mut model: BTreeMap<Vpn, Page> = BTreeMap::new();
         for _ in 0..400 {
             let range = random_range(&mut rng);
@@ -102,7 +119,7 @@ fn random_operations_agree_with_a_page_by_page_model() {
                 4 => {
                     // Locks pass gaps over.
                     let locks = rng.pick(&[VmaFlags::empty(), VmaFlags::LOCKED, VmaFlags::LOCKS]);
-                    set.set_flags(range, locks, VmaFlags::LOCKS).unwrap();
+                    set.set_flags(&mut files, range, locks, VmaFlags::LOCKS).unwrap();
                     for (_, page) in model.range_mut(range.start..range.end) {
                         page.flags = (page.flags - VmaFlags::LOCKS) | locks;
                     }
@@ -111,11 +128,11 @@ fn random_operations_agree_with_a_page_by_page_model() {
                     if in_model(&model) == 0 {
                         let vma = random_vma(&mut rng, range);
                         model.extend(range.pages().map(|vpn| (vpn, page_of(&vma, vpn))));
-                        set.insert(vma).unwrap();
+                        set.insert(&mut files, vma).unwrap();
                     }
                 }
                 2 => {
-                    let removed = set.remove(range).unwrap();
+                    let removed = set.remove(&mut files, range).unwrap();
                     let removed: BTreeMap<Vpn, Page> = removed
                         .iter()
                         .flat_map(|vma| vma.range.pages().map(|vpn| (vpn, page_of(vma, vpn))))
@@ -137,7 +154,7 @@ fn random_operations_agree_with_a_page_by_page_model() {
                     } else {
                         Ok(())
                     };
-                    let result = set.protect(range, prot);
+                    let result = set.protect(&mut files, range, prot);
                     assert_eq!(result.clone().map(|_| ()), expected);
                     if expected.is_ok() {
                         let changed: u64 = result.unwrap().iter().map(|vma| vma.range.len_pages()).sum();
@@ -150,7 +167,7 @@ fn random_operations_agree_with_a_page_by_page_model() {
                     }
                 }
             }
-            compare(&set, &model);
+            compare(&set, &files, &model);
         }
     }
 }
@@ -160,11 +177,11 @@ fn the_gap_found_is_the_highest_that_fits() {
     for seed in 1..=20 {
         println!("seed {seed}");
         let mut rng = Rng::new(seed);
-        let mut set = VmaSet::default();
+        let (mut set, mut files) = (VmaSet::new(SPACE), FileMappings::default());
         for _ in 0..12 {
             let range = random_range(&mut rng);
             if set.overlapping(range).next().is_none() {
-                set.insert(random_vma(&mut rng, range)).unwrap();
+                set.insert(&mut files, random_vma(&mut rng, range)).unwrap();
             }
             let (len, lowest, below) = (1 + rng.below(10), Vpn(rng.below(8)), Vpn(50 + rng.below(20)));
             let free = |start: u64| (start..start + len).all(|page| set.find(Vpn(page)).is_none());
@@ -204,7 +221,7 @@ fn gaps_are_what_a_look_at_every_vma_finds() {
     for seed in 1..=60 {
         println!("seed {seed}");
         let mut rng = Rng::new(seed);
-        let mut set = VmaSet::default();
+        let (mut set, mut files) = (VmaSet::new(SPACE), FileMappings::default());
         // From crowded to spread over all of user space; in places some VMAs are stacks, whose guard gaps reach over others.
         let stride = 1 << rng.below(20);
         let base = rng.below(user_end - 70 * stride);
@@ -218,13 +235,17 @@ fn gaps_are_what_a_look_at_every_vma_finds() {
                     if set.overlapping(range).next().is_none() {
                         let flags = VmaFlags::empty();
                         let name = rng.pick(&["", "a"]).into();
-                        set.insert(Vma { range, prot: Prot::READ, flags, backing: Backing::Anon, name })
-                            .unwrap();
+                        set.insert(
+                            &mut files,
+                            Vma { range, prot: Prot::READ, flags, backing: Backing::Anon, name },
+                        )
+                        .unwrap();
                     }
                 }
             }
             if step % 100 == 99 {
-                set.remove(PageRange::new(Vpn(base + stride), Vpn(base + 64 * stride + 1))).unwrap();
+                set.remove(&mut files, PageRange::new(Vpn(base + stride), Vpn(base + 64 * stride + 1)))
+                    .unwrap();
             }
             changes += u64::from(had_many != (set.len() > if had_many { 63 } else { 128 }));
             had_many = set.len() > if had_many { 63 } else { 128 };
@@ -236,10 +257,10 @@ fn gaps_are_what_a_look_at_every_vma_finds() {
                         if rng.chance(stacks_one_in) { VmaFlags::GROWS_DOWN } else { VmaFlags::empty() };
                     let prot = rng.pick(&[Prot::READ, Prot::READ | Prot::WRITE]);
                     let vma = Vma { range, prot, flags, backing: Backing::Anon, name: "".into() };
-                    set.insert(vma).unwrap();
+                    set.insert(&mut files, vma).unwrap();
                 }
-                4 => drop(set.remove(range).unwrap()),
-                5 => drop(set.protect(range, Prot::READ)),
+                4 => drop(set.remove(&mut files, range).unwrap()),
+                5 => drop(set.protect(&mut files, range, Prot::READ)),
                 6 => {
                     // A stack grows, a little or to the VMA below.
                     let Some(stack) = set.next_above(range.start) else { continue };
@@ -247,7 +268,7 @@ fn gaps_are_what_a_look_at_every_vma_finds() {
                     let floor = set.last_below(start).map_or(0, |vma| vma.range.end.0);
                     if stack.flags.contains(VmaFlags::GROWS_DOWN) && floor < start.0 {
                         let pages = 1 + rng.below(start.0 - floor);
-                        set.grow_down(start, Vpn(start.0 - rng.pick(&[1, pages])));
+                        set.grow_down(&mut files, start, Vpn(start.0 - rng.pick(&[1, pages])));
                     }
                 }
                 _ => {}
@@ -273,7 +294,7 @@ fn gaps_are_what_a_look_at_every_vma_finds() {
 
 #[test]
 fn the_gap_below_a_stack_stays_free() {
-    let mut set = VmaSet::default();
+    let (mut set, mut files) = (VmaSet::new(SPACE), FileMappings::default());
     let stack = Vma {
         range: PageRange::new(Vpn(1000), Vpn(1010)),
         prot: Prot::READ | Prot::WRITE,
@@ -281,7 +302,7 @@ fn the_gap_below_a_stack_stays_free() {
         backing: Backing::Anon,
         name: "[stack]".into(),
     };
-    set.insert(stack).unwrap();
+    set.insert(&mut files, stack).unwrap();
     assert_eq!(set.find_gap(1, Vpn(0), Vpn(1005)), Some(Vpn(1000 - 256 - 1)));
     assert_eq!(set.find_gap(1, Vpn(0), Vpn(900)), Some(Vpn(1000 - 256 - 1)));
     assert_eq!(set.find_gap(1, Vpn(0), Vpn(700)), Some(Vpn(699)));
@@ -312,12 +333,12 @@ fn parts_of_a_file_mapping_show_the_same_pages() {
     for (vpn, source) in vma.range.pages().zip(expected) {
         assert_eq!(vma.source(vpn), source);
     }
-    let mut set = VmaSet::default();
-    set.insert(vma).unwrap();
-    set.remove(PageRange::new(Vpn(11), Vpn(12))).unwrap();
+    let (mut set, mut files) = (VmaSet::new(SPACE), FileMappings::default());
+    set.insert(&mut files, vma).unwrap();
+    set.remove(&mut files, PageRange::new(Vpn(11), Vpn(12))).unwrap();
     let left: Vec<_> =
         set.iter().map(|vma| (vma.range.start.0, vma.range.end.0, vma.source(vma.range.start))).collect();
     assert_eq!(left, [(10, 11, expected[0]), (12, 16, expected[2])]);
-    set.remove(PageRange::new(Vpn(12), Vpn(13))).unwrap();
+    set.remove(&mut files, PageRange::new(Vpn(12), Vpn(13))).unwrap();
     assert_eq!(set.find(Vpn(13)).map(|vma| vma.backing), Some(Backing::Anon), "only zeros are left of it");
 }

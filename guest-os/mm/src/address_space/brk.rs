@@ -31,7 +31,7 @@ impl AddressSpace {
         let (old_page, new_page) = (page_behind(old_end), page_behind(wanted));
         let mut flush = Flush::None;
         if new_page > old_page {
-            if !self.grow_heap(PageRange::new(old_page, new_page)) {
+            if !self.grow_heap(mem, PageRange::new(old_page, new_page)) {
                 return Flush::None;
             }
         } else if new_page < old_page {
@@ -44,7 +44,7 @@ impl AddressSpace {
         flush
     }
 
-    fn grow_heap(&mut self, range: PageRange) -> bool {
+    fn grow_heap<P: PhysMem>(&mut self, mem: &mut Memory<P>, range: PageRange) -> bool {
         if range.start < USER_START_PAGE
             || self.vmas.overlapping(range).next().is_some()
             || self.vmas.in_guard_gap(range)
@@ -58,7 +58,7 @@ impl AddressSpace {
             backing: Backing::Anon,
             name: "[heap]".into(),
         };
-        self.vmas.insert(heap).is_ok()
+        self.vmas.insert(mem.file_mappings_mut(), heap).is_ok()
     }
 }
 

@@ -18,8 +18,8 @@ impl AddressSpace {
     /// Unmaps the pages of a range and keeps the VMAs: the next touch finds what the backing holds, as if the pages were
     /// touched for the first time. Shared pages keep their content, which is their file's.
     pub fn discard<P: PhysMem>(&mut self, mem: &mut Memory<P>, range: PageRange) -> Discarded {
-        let before = self.resident_pages;
-        let flush = self.unmap_pages(mem, range);
-        Discarded { pages: before - self.resident_pages, flush }
+        let before = self.resident_pages(mem);
+        let flush = mem.unmap_pages(self.key, range);
+        Discarded { pages: before - self.resident_pages(mem), flush }
     }
 }

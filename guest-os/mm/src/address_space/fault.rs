@@ -1,6 +1,5 @@
 //! `fault`: gather the facts, let [`decide`] decide, carry it out.
 
-use super::tables::mapped_frame;
 use super::{AddressSpace, Flush};
 use crate::fault::{
     DiskWait, FaultAction, FaultOutcome, FaultQuery, MappedFrame, Place, Resolution, StackRoom, decide,
@@ -10,6 +9,7 @@ use crate::frame::{FrameId, FrameKind, OutOfFrames};
 use crate::layout::{STACK_GUARD_PAGES, USER_END};
 use crate::memory::{Contents, Memory};
 use crate::page_cache::{PageKey, PageLookup};
+use crate::page_table::mapped_frame;
 use crate::phys::PhysMem;
 use crate::pte::{Stores, marks_of, user_leaf};
 use crate::vma::{PageSource, Prot, Vma, VmaFlags};
@@ -161,7 +161,11 @@ impl AddressSpace {
                 let new = mem.allocate_anon(Contents::Zeros)?;
                 let outcome = self.map_frame(mem, action, fault, new, Stores::AsProtected)?;
                 let stack = self.vmas.next_above(fault.vpn()).map(|vma| vma.range.start);
-                self.vmas.grow_down(stack.expect("decide has seen the stack"), fault.vpn());
+                self.vmas.grow_down(
+                    mem.file_mappings_mut(),
+                    stack.expect("decide has seen the stack"),
+                    fault.vpn(),
+                );
                 Ok(outcome)
             }
             FaultAction::ZeroShared => {

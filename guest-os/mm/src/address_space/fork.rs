@@ -1,12 +1,13 @@
 //! `fork`: a second address space with the same pages, shared copy-on-write.
 
-use super::tables::mapped_frame;
 use super::{AddressSpace, Flush, SpaceId};
 use crate::frame::{FrameKind, OutOfFrames};
 use crate::layout::USER_END_PAGE;
 use crate::memory::Memory;
+use crate::page_table::mapped_frame;
 use crate::phys::PhysMem;
 use crate::pte;
+use crate::rmap::OwnerLists;
 use crate::vma::{PageRange, Vma, VmaFlags};
 use alloc::vec::Vec;
 use isa::paging::{Pte, PteFlags};
@@ -57,6 +58,15 @@ pub struct ForkReport {
 }
 
 impl AddressSpace {
+    /// Bytes of kernel memory that [`AddressSpace::fork`] takes at most: copies of the VMAs in their trees, the lists that it returns, and the second
+    /// owners of shared frames.
+    pub fn fork_bytes<P: PhysMem>(&self, mem: &Memory<P>) -> usize {
+        /// What a VMA costs at most: its part of the trees' nodes (VMAs, intervals of files, gaps), and of the lists of what is shared.
+        const VMA_BYTES: usize = 640;
+        let anon_pages = usize::try_from(mem.space(self.key).anon_pages).unwrap_or(usize::MAX);
+        self.vmas.len() * VMA_BYTES + OwnerLists::bytes_for(anon_pages)
+    }
+
     /// Makes a copy of the address space without copying a page. The child maps what [`ForkMaps`] says, but where a VMA's flags keep
     /// it from the child; private
     /// pages lose their W bit in both, so that the first store to one of them decides (`cow_copy` or `cow_reuse`).
@@ -74,17 +84,17 @@ impl AddressSpace {
         let mut shared = Vec::new();
         shared.try_reserve_exact(self.vmas.len()).map_err(|_| OutOfFrames)?;
         let mut child = AddressSpace::new(mem, child_id, child_asid, template)?;
-        child.vmas = self.vmas.clone();
+        child.vmas = self.vmas.copy_for(child.key, mem.file_mappings_mut());
         child.heap = self.heap;
         child.stack_limit_pages = self.stack_limit_pages;
         child.mmap_base = self.mmap_base;
-        for file in child.vmas.files() {
-            mem.file_mapped(file);
-        }
 
         // Locks are not inherited.
         if child.vmas.locked_pages() > 0
-            && child.vmas.set_flags(EVERYTHING, VmaFlags::empty(), VmaFlags::LOCKS).is_err()
+            && child
+                .vmas
+                .set_flags(mem.file_mappings_mut(), EVERYTHING, VmaFlags::empty(), VmaFlags::LOCKS)
+                .is_err()
         {
             child.teardown(mem);
             return Err(OutOfFrames);

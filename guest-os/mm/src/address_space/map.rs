@@ -73,11 +73,7 @@ impl AddressSpace {
             backing: request.backing,
             name: request.name,
         };
-        let file = vma.file().filter(|&file| !self.vmas.uses_file(file));
-        self.vmas.insert(vma)?;
-        if let Some(file) = file {
-            mem.file_mapped(file);
-        }
+        self.vmas.insert(mem.file_mappings_mut(), vma)?;
         Ok(Mapped { range, replaced, flush })
     }
 

@@ -1,12 +1,10 @@
 //! An address space: a root page table, its VMAs and its ASID. Its verbs are a file each: `map`, `unmap`, `protect`,
-//! `discard`, `cut`, `brk`, `fork`, `teardown`, `fault`, and the clearing of A and D (`marks`).
+//! `discard`, `brk`, `fork`, `teardown`, `fault`, and the clearing of A and D (`marks`).
 //!
-//! Every change of a user page-table entry goes through [`AddressSpace::set_pte`] (in `tables`), which also
-//! keeps the frames' map counts and owner keys. So no frame is freed while it is mapped, and what one frame knows of its mappings is
-//! right; finding all of them is a search of its own (anonymous frames shared by `fork` know the page, not the address spaces).
+//! [`Memory`] has the page tables, since a frame may have to be taken from any address space; here is what a process may map. Every change
+//! of a user page-table entry goes through [`Memory::set_pte`](crate::page_table), which also keeps the frames' map counts and reverse maps.
 
 mod brk;
-mod cut;
 mod discard;
 mod fault;
 mod flush;
@@ -14,7 +12,6 @@ mod fork;
 mod map;
 mod marks;
 mod protect;
-mod tables;
 mod teardown;
 mod unmap;
 
@@ -27,12 +24,14 @@ pub use unmap::Unmapped;
 use crate::frame::{FrameId, OutOfFrames};
 use crate::layout::{STACK_LIMIT_PAGES, mmap_base_page};
 use crate::memory::Memory;
+use crate::page_table::PageTable;
 use crate::phys::PhysMem;
+use crate::spaces::SpaceKey;
 use crate::vma::{PageRange, RangeError, VmaFlags, VmaSet};
-use isa::paging::Satp;
+use isa::paging::{Pte, PteFlags, Satp};
 use isa::{Ppn, VirtAddr, Vpn};
 
-/// Names an address space for the reverse map. Never used again in one run.
+/// Names an address space for the world outside. Never used again in one run.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SpaceId(pub u32);
 
@@ -78,6 +77,8 @@ impl From<OutOfFrames> for MapError {
 #[derive(Debug)]
 pub struct AddressSpace {
     id: SpaceId,
+    /// Its name in [`Memory`].
+    key: SpaceKey,
     asid: u16,
     root: FrameId,
     vmas: VmaSet,
@@ -88,8 +89,6 @@ pub struct AddressSpace {
     mmap_base: Vpn,
     /// How pages that are mapped from now on are locked (MCL_FUTURE).
     locks_of_new: VmaFlags,
-    resident_pages: u64,
-    peak_resident_pages: u64,
 }
 
 impl AddressSpace {
@@ -101,24 +100,27 @@ impl AddressSpace {
         asid: u16,
         template: Option<Ppn>,
     ) -> Result<Self, OutOfFrames> {
-        let root = tables::new_root(mem, template)?;
+        let (root, key) = mem.add_space(id, asid, template)?;
         Ok(Self {
             id,
+            key,
             asid,
             root,
-            vmas: VmaSet::default(),
+            vmas: VmaSet::new(key),
             heap: (VirtAddr(0), VirtAddr(0)),
             stack_limit_pages: STACK_LIMIT_PAGES,
             mmap_base: mmap_base_page(STACK_LIMIT_PAGES),
             locks_of_new: VmaFlags::empty(),
-            resident_pages: 0,
-            peak_resident_pages: 0,
         })
     }
 
-    /// Its name in the reverse map.
+    /// Its name for the world outside.
     pub fn id(&self) -> SpaceId {
         self.id
+    }
+    /// Its name in the reverse maps.
+    pub fn key(&self) -> SpaceKey {
+        self.key
     }
     /// Its address-space identifier.
     pub fn asid(&self) -> u16 {
@@ -145,22 +147,61 @@ impl AddressSpace {
         self.locks_of_new = locks & VmaFlags::LOCKS;
     }
     /// Sets and takes away flags of the VMAs in a range: what `fork` does with them, and whether their pages are locked.
-    pub fn set_vma_flags(
+    pub fn set_vma_flags<P: PhysMem>(
         &mut self,
+        mem: &mut Memory<P>,
         range: PageRange,
         set: VmaFlags,
         unset: VmaFlags,
     ) -> Result<(), MapError> {
-        Ok(self.vmas.set_flags(range, set, unset)?)
+        Ok(self.vmas.set_flags(mem.file_mappings_mut(), range, set, unset)?)
     }
     /// How many user pages are mapped now.
-    pub fn resident_pages(&self) -> u64 {
-        self.resident_pages
+    pub fn resident_pages<P: PhysMem>(&self, mem: &Memory<P>) -> u64 {
+        mem.space(self.key).pages
     }
     /// The most user pages that were ever mapped at once.
-    pub fn peak_resident_pages(&self) -> u64 {
-        self.peak_resident_pages
+    pub fn peak_resident_pages<P: PhysMem>(&self, mem: &Memory<P>) -> u64 {
+        mem.space(self.key).peak_pages
     }
+
+    // ---- its page tables, which are `Memory`'s ----
+
+    /// The entry for a user page; [`Pte::EMPTY`] also if there is no page table for it.
+    pub fn pte<P: PhysMem>(&self, mem: &Memory<P>, vpn: Vpn) -> Pte {
+        self.page_table().pte(mem, vpn)
+    }
+    /// The first entry of the range that is not empty, with its page. At each level it looks at no more than one table, so what is
+    /// mapped nowhere costs next to nothing.
+    pub fn next_entry<P: PhysMem>(&self, mem: &Memory<P>, range: PageRange) -> Option<(Vpn, Pte)> {
+        self.page_table().next_entry(mem, range)
+    }
+    /// Calls `each` for every entry of the range that is not empty, in order. `each` may change that entry.
+    fn for_each_entry<P: PhysMem, E>(
+        &mut self,
+        mem: &mut Memory<P>,
+        range: PageRange,
+        mut each: impl FnMut(&mut Self, &mut Memory<P>, Vpn, Pte) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut rest = range;
+        while let Some((vpn, pte)) = self.next_entry(mem, rest) {
+            each(self, mem, vpn, pte)?;
+            rest.start = Vpn(vpn.0 + 1);
+        }
+        Ok(())
+    }
+    /// Changes an entry: [`Memory::set_pte`].
+    fn set_pte<P: PhysMem>(&mut self, mem: &mut Memory<P>, vpn: Vpn, new: Pte) -> Result<Flush, OutOfFrames> {
+        mem.set_pte(self.key, vpn, new)
+    }
+    /// Gives a mapped page's entry other flags. `old` is what it is now, with a frame.
+    fn set_flags<P: PhysMem>(&mut self, mem: &mut Memory<P>, vpn: Vpn, old: Pte, flags: PteFlags) -> Flush {
+        self.set_pte(mem, vpn, old.with_flags(flags)).expect("the entry's page table is there")
+    }
+    fn page_table(&self) -> PageTable {
+        PageTable::new(self.root)
+    }
+
     /// Makes room for a stack of so many pages, before anything is mapped.
     pub fn lay_out_for_stack(&mut self, limit_pages: u64) {
         self.stack_limit_pages = limit_pages;

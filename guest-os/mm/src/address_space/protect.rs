@@ -1,9 +1,9 @@
 //! `protect`: change what the program may do with a range, in the VMAs and in the entries of the mapped pages.
 
-use super::tables::mapped_frame;
 use super::{AddressSpace, Flush, MapError};
 use crate::frame::FrameKind;
 use crate::memory::Memory;
+use crate::page_table::mapped_frame;
 use crate::phys::PhysMem;
 use crate::pte::{self, Stores};
 use crate::vma::{PageRange, Prot, Vma};
@@ -21,7 +21,7 @@ impl AddressSpace {
         range: PageRange,
         prot: Prot,
     ) -> Result<(Vec<Vma>, Flush), MapError> {
-        let changed = self.vmas.protect(range, prot)?;
+        let changed = self.vmas.protect(mem.file_mappings_mut(), range, prot)?;
         let mut flush = Flush::None;
         for vma in &changed {
             let done: Result<(), Infallible> = self.for_each_entry(mem, vma.range, |space, mem, vpn, old| {

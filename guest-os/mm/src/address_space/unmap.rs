@@ -5,7 +5,6 @@ use crate::memory::Memory;
 use crate::phys::PhysMem;
 use crate::vma::{PageRange, Vma};
 use alloc::vec::Vec;
-use core::convert::Infallible;
 
 /// A range was unmapped.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,32 +18,11 @@ pub struct Unmapped {
 impl AddressSpace {
     /// Unmaps every page of the range. Pages that are not mapped are passed over, as `munmap` does.
     pub fn unmap<P: PhysMem>(&mut self, mem: &mut Memory<P>, range: PageRange) -> Result<Unmapped, MapError> {
-        let removed = self.vmas.remove(range)?;
+        let removed = self.vmas.remove(mem.file_mappings_mut(), range)?;
         let mut flush = Flush::None;
         for vma in &removed {
-            flush = flush.and(self.unmap_pages(mem, vma.range));
+            flush = flush.and(mem.unmap_pages(self.key, vma.range));
         }
-        self.report_unused_files(mem, &removed);
         Ok(Unmapped { removed, flush })
-    }
-
-    /// Empties every entry of the range.
-    pub(super) fn unmap_pages<P: PhysMem>(&mut self, mem: &mut Memory<P>, range: PageRange) -> Flush {
-        let mut flush = Flush::None;
-        let done: Result<(), Infallible> = self.for_each_entry(mem, range, |space, mem, vpn, _| {
-            flush = flush.and(space.clear_pte(mem, vpn));
-            Ok(())
-        });
-        let Ok(()) = done;
-        flush
-    }
-
-    /// Tells of each file that was in `removed` and is in no VMA any more.
-    fn report_unused_files<P: PhysMem>(&mut self, mem: &mut Memory<P>, removed: &[Vma]) {
-        for file in removed.iter().filter_map(Vma::file) {
-            if self.vmas.forget_unused(file) {
-                mem.file_unmapped(file);
-            }
-        }
     }
 }

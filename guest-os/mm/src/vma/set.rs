@@ -3,7 +3,8 @@
 use super::gaps::Gaps;
 use super::{Backing, PageRange, Prot, Vma, VmaFlags};
 use crate::layout::{MAX_VMAS, STACK_GUARD_PAGES, USER_END_PAGE};
-use crate::page_cache::FileId;
+use crate::rmap::FileMappings;
+use crate::spaces::SpaceKey;
 use alloc::collections::{BTreeMap, BTreeSet, TryReserveError};
 use alloc::vec::Vec;
 use isa::Vpn;
@@ -32,13 +33,13 @@ impl From<TryReserveError> for RangeError {
 
 /// The VMAs of one address space.
 ///
-/// Invariants: VMAs are not empty and do not overlap; no two neighbours could be one VMA; there are at most [`MAX_VMAS`].
-#[derive(Clone, Debug, Default)]
+/// Invariants: VMAs are not empty and do not overlap; no two neighbours could be one VMA; there are at most [`MAX_VMAS`]; those that show files
+/// are entered in the one [`FileMappings`] that all changes are given.
+#[derive(Debug)]
 pub struct VmaSet {
+    space: SpaceKey,
     /// By first page.
     by_start: BTreeMap<Vpn, Vma>,
-    /// How many VMAs each file backs; 0 until [`VmaSet::forget_unused`] is asked about a file that has lost its last one.
-    file_users: BTreeMap<FileId, usize>,
     /// First pages of the VMAs that grow down.
     stacks: BTreeSet<Vpn>,
     /// What neither a VMA nor the guard gap below a stack has, up to the last VMA.
@@ -48,6 +49,33 @@ pub struct VmaSet {
 }
 
 impl VmaSet {
+    /// No VMAs, of this address space.
+    pub fn new(space: SpaceKey) -> Self {
+        Self {
+            space,
+            by_start: BTreeMap::new(),
+            stacks: BTreeSet::new(),
+            gaps: None,
+            total_pages: 0,
+            locked_pages: 0,
+        }
+    }
+    /// The same VMAs for another address space.
+    pub fn copy_for(&self, space: SpaceKey, files: &mut FileMappings) -> Self {
+        self.iter().for_each(|vma| files.add(space, vma));
+        Self {
+            space,
+            by_start: self.by_start.clone(),
+            stacks: self.stacks.clone(),
+            gaps: self.gaps.clone(),
+            total_pages: self.total_pages,
+            locked_pages: self.locked_pages,
+        }
+    }
+    /// The address space ends.
+    pub fn forget_all(self, files: &mut FileMappings) {
+        self.iter().for_each(|vma| files.remove(self.space, vma));
+    }
     /// The VMAs in the order of their addresses.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Vma> {
         self.by_start.values()
@@ -103,25 +131,8 @@ impl VmaSet {
         }
         PageRange::new(range.start, end)
     }
-    /// Whether a VMA shows this file.
-    pub fn uses_file(&self, file: FileId) -> bool {
-        self.file_users.get(&file).is_some_and(|&users| users > 0)
-    }
-    /// The files that back VMAs, in the order of their numbers.
-    pub fn files(&self) -> impl Iterator<Item = FileId> + '_ {
-        self.file_users.iter().filter(|&(_, &users)| users > 0).map(|(&file, _)| file)
-    }
-    /// Whether a file has lost its last VMA since this was last asked about it.
-    pub fn forget_unused(&mut self, file: FileId) -> bool {
-        let is_unused = self.file_users.get(&file) == Some(&0);
-        if is_unused {
-            self.file_users.remove(&file);
-        }
-        is_unused
-    }
-
     /// Adds a VMA where there is none, as one with its neighbours if they are alike.
-    pub fn insert(&mut self, vma: Vma) -> Result<(), RangeError> {
+    pub fn insert(&mut self, files: &mut FileMappings, vma: Vma) -> Result<(), RangeError> {
         assert!(!vma.range.is_empty(), "a VMA has at least one page");
         assert!(self.overlapping(vma.range).next().is_none(), "a VMA is inserted over another one");
         if self.len() >= MAX_VMAS {
@@ -129,30 +140,29 @@ impl VmaSet {
         }
         let range = vma.range;
         let is_stack = vma.flags.contains(VmaFlags::GROWS_DOWN);
-        self.put(vma);
-        self.merge_around(range.start);
+        self.put(files, vma);
+        self.merge_around(files, range.start);
         self.list_gaps(range, is_stack);
         Ok(())
     }
 
-    /// Takes out every page of the range. Returns the parts of VMAs that were there. The caller asks
-    /// [`VmaSet::forget_unused`] about their files.
-    pub fn remove(&mut self, range: PageRange) -> Result<Vec<Vma>, RangeError> {
+    /// Takes out every page of the range. Returns the parts of VMAs that were there.
+    pub fn remove(&mut self, files: &mut FileMappings, range: PageRange) -> Result<Vec<Vma>, RangeError> {
         self.split_room(range)?;
         let mut removed = Vec::new();
         removed.try_reserve_exact(self.overlapping(range).count())?;
         let (mut any_stack, mut is_cut) = (false, false);
         loop {
             let Some(start) = self.overlapping(range).next().map(|vma| vma.range.start) else { break };
-            let vma = self.take(start);
-            self.put_outside(&vma, range);
+            let vma = self.take(files, start);
+            self.put_outside(files, &vma, range);
             any_stack |= vma.flags.contains(VmaFlags::GROWS_DOWN);
             // What is left of zeros is like its neighbours as the whole was.
             is_cut |= vma.file().is_some() && vma.range.intersect(range) != vma.range;
             removed.push(vma.part(range));
         }
         if is_cut {
-            self.merge_outside(range);
+            self.merge_outside(files, range);
         }
         if !removed.is_empty() {
             self.list_gaps(range, any_stack);
@@ -161,7 +171,12 @@ impl VmaSet {
     }
 
     /// Gives every page of the range another protection. Returns the parts of VMAs that have changed, as they are now.
-    pub fn protect(&mut self, range: PageRange, prot: Prot) -> Result<Vec<Vma>, RangeError> {
+    pub fn protect(
+        &mut self,
+        files: &mut FileMappings,
+        range: PageRange,
+        prot: Prot,
+    ) -> Result<Vec<Vma>, RangeError> {
         if !self.covers(range) {
             return Err(RangeError::NotMapped);
         }
@@ -169,16 +184,27 @@ impl VmaSet {
         if prot.contains(Prot::WRITE) && self.overlapping(range).any(never) {
             return Err(RangeError::NeverWritable);
         }
-        self.change(range, |vma| Vma { prot, ..vma })
+        self.change(files, range, |vma| Vma { prot, ..vma })
     }
 
     /// Sets and takes away flags of the VMAs in the range; gaps in it are passed over.
-    pub fn set_flags(&mut self, range: PageRange, set: VmaFlags, unset: VmaFlags) -> Result<(), RangeError> {
-        self.change(range, |vma| Vma { flags: (vma.flags - unset) | set, ..vma }).map(|_| ())
+    pub fn set_flags(
+        &mut self,
+        files: &mut FileMappings,
+        range: PageRange,
+        set: VmaFlags,
+        unset: VmaFlags,
+    ) -> Result<(), RangeError> {
+        self.change(files, range, |vma| Vma { flags: (vma.flags - unset) | set, ..vma }).map(|_| ())
     }
 
     /// Changes the part of each VMA that lies in the range. Returns the parts that are not as they were.
-    fn change(&mut self, range: PageRange, change: impl Fn(Vma) -> Vma) -> Result<Vec<Vma>, RangeError> {
+    fn change(
+        &mut self,
+        files: &mut FileMappings,
+        range: PageRange,
+        change: impl Fn(Vma) -> Vma,
+    ) -> Result<Vec<Vma>, RangeError> {
         self.split_room(range)?;
         let mut changed = Vec::new();
         changed.try_reserve_exact(self.overlapping(range).count())?;
@@ -190,30 +216,30 @@ impl VmaSet {
         loop {
             let next = self.overlapping(rest).find(|vma| differs(vma)).map(|vma| vma.range.start);
             let Some(start) = next else { break };
-            let vma = self.take(start);
+            let vma = self.take(files, start);
             rest.start = vma.range.end.min(range.end);
-            self.put_outside(&vma, range);
+            self.put_outside(files, &vma, range);
             let part = change(vma.part(range));
-            self.put(part.clone());
+            self.put(files, part.clone());
             changed.push(part);
         }
         for vma in &changed {
-            self.merge_around(vma.range.start);
+            self.merge_around(files, vma.range.start);
         }
-        self.merge_outside(range);
+        self.merge_outside(files, range);
         Ok(changed)
     }
 
     /// Lets the stack that begins at `start` begin at the lower page `new_start`, over pages that no VMA has.
-    pub fn grow_down(&mut self, start: Vpn, new_start: Vpn) {
-        let mut vma = self.take(start);
+    pub fn grow_down(&mut self, files: &mut FileMappings, start: Vpn, new_start: Vpn) {
+        let mut vma = self.take(files, start);
         assert!(
             new_start < start && vma.backing == Backing::Anon,
             "only an anonymous VMA grows, and only down"
         );
         vma.range.start = new_start;
         assert!(self.overlapping(vma.range).next().is_none(), "a stack grows over another VMA");
-        self.put(vma);
+        self.put(files, vma);
         self.list_gaps(PageRange::new(new_start, start), true);
     }
 
@@ -287,53 +313,51 @@ impl VmaSet {
         if self.len() + extra > MAX_VMAS { Err(RangeError::TooManyVmas) } else { Ok(()) }
     }
 
-    fn put_outside(&mut self, vma: &Vma, range: PageRange) {
+    fn put_outside(&mut self, files: &mut FileMappings, vma: &Vma, range: PageRange) {
         if vma.range.start < range.start {
-            self.put(vma.part(PageRange::new(vma.range.start, range.start)));
+            self.put(files, vma.part(PageRange::new(vma.range.start, range.start)));
         }
         if vma.range.end > range.end {
-            self.put(vma.part(PageRange::new(range.end, vma.range.end)));
+            self.put(files, vma.part(PageRange::new(range.end, vma.range.end)));
         }
     }
 
     /// Makes the VMA that holds the page `at` one with its neighbours, where they are alike. (What began there may be part of the one
     /// below already, and not yet one with what lies above.)
-    fn merge_around(&mut self, at: Vpn) {
+    fn merge_around(&mut self, files: &mut FileMappings, at: Vpn) {
         let Some(mut start) = self.find(at).map(|vma| vma.range.start) else { return };
         if let Some(below) = self.last_below(start)
             && below.continues_in(&self.by_start[&start])
         {
             let below = below.range.start;
-            self.join(below, start);
+            self.join(files, below, start);
             start = below;
         }
         let end = self.by_start[&start].range.end;
         if let Some(above) = self.by_start.get(&end)
             && self.by_start[&start].continues_in(above)
         {
-            self.join(start, end);
+            self.join(files, start, end);
         }
     }
 
     /// What is left of VMAs that a range has cut may be like a neighbour that the whole was not like: the zeros behind a file's part, say.
-    fn merge_outside(&mut self, range: PageRange) {
-        self.merge_around(range.end);
+    fn merge_outside(&mut self, files: &mut FileMappings, range: PageRange) {
+        self.merge_around(files, range.end);
         if range.start > Vpn(0) {
-            self.merge_around(Vpn(range.start.0 - 1));
+            self.merge_around(files, Vpn(range.start.0 - 1));
         }
     }
 
-    fn join(&mut self, first: Vpn, second: Vpn) {
-        let second = self.take(second);
-        let mut vma = self.take(first);
+    fn join(&mut self, files: &mut FileMappings, first: Vpn, second: Vpn) {
+        let second = self.take(files, second);
+        let mut vma = self.take(files, first);
         vma.range.end = second.range.end;
-        self.put(vma);
+        self.put(files, vma);
     }
 
-    fn put(&mut self, vma: Vma) {
-        if let Some(file) = vma.file() {
-            *self.file_users.entry(file).or_insert(0) += 1;
-        }
+    fn put(&mut self, files: &mut FileMappings, vma: Vma) {
+        files.add(self.space, &vma);
         if vma.flags.contains(VmaFlags::GROWS_DOWN) {
             self.stacks.insert(vma.range.start);
         }
@@ -343,13 +367,9 @@ impl VmaSet {
         debug_assert!(before.is_none());
     }
 
-    fn take(&mut self, start: Vpn) -> Vma {
+    fn take(&mut self, files: &mut FileMappings, start: Vpn) -> Vma {
         let vma = self.by_start.remove(&start).expect("the caller has just found this VMA");
-        if let Some(file) = vma.file()
-            && let Some(users) = self.file_users.get_mut(&file)
-        {
-            *users -= 1;
-        }
+        files.remove(self.space, &vma);
         if vma.flags.contains(VmaFlags::GROWS_DOWN) {
             self.stacks.remove(&start);
         }

@@ -3,37 +3,42 @@
 use super::VecRam;
 use isa::paging::{self, ENTRIES, Pte, Scheme};
 use isa::{PhysAddr, Ppn, Vpn};
-use mm::frame::{AnonOwner, FrameCounts};
-use mm::{AddressSpace, FrameKind, Memory, PhysMem, SpaceId};
+use mm::frame::FrameCounts;
+use mm::rmap::Mapper;
+use mm::{AddressSpace, FrameKind, Memory, PhysMem};
 use std::collections::BTreeMap;
 
 #[derive(Default)]
 struct Counted {
     /// Who maps each frame.
-    maps: BTreeMap<Ppn, Vec<(SpaceId, Vpn)>>,
+    maps: BTreeMap<Ppn, Vec<Mapper>>,
     /// Entries of each page table.
     tables: BTreeMap<Ppn, u32>,
 }
 
-/// Checks every frame's kind, map count and owner, and every page table, against the page tables in RAM.
+/// Checks every frame's kind, map count and reverse map, and every page table, against the page tables in RAM.
 pub fn audit<'a>(mem: &Memory<VecRam>, spaces: impl IntoIterator<Item = &'a AddressSpace>) {
     let mut counted = Counted::default();
+    let mut intervals = 0;
     for space in spaces {
         let before: usize = counted.maps.values().map(Vec::len).sum();
         count(mem, space, &mut counted, space.root().ppn(), Scheme::Sv39.root_level(), 0);
         let after: usize = counted.maps.values().map(Vec::len).sum();
-        assert_eq!((after - before) as u64, space.resident_pages(), "resident pages of {:?}", space.id());
+        let showing_files = space.vmas().iter().filter(|vma| vma.file().is_some()).count();
+        intervals += showing_files;
+        assert_eq!((after - before) as u64, space.resident_pages(mem), "resident pages of {:?}", space.id());
     }
+    assert_eq!(mem.file_mappings().len(), intervals, "intervals of files");
     let cached: BTreeMap<_, _> = mem.cache().iter().map(|(key, frame, _)| (frame.ppn(), key)).collect();
     assert_eq!(cached.len(), mem.cache().len(), "two pages in one frame");
     for (key, frame, _) in mem.cache().iter() {
         let is_lost = mem.cache().is_aside(key) && mem.is_evictable(key, frame);
         assert!(!is_lost, "{key:?} could go, and no eviction would look at it");
     }
-    let mut used = 0;
+    let (mut used, mut listed_owners) = (0, 0);
     for (frame, info) in mem.frames().iter() {
         let ppn = frame.ppn();
-        let owners = counted.maps.remove(&ppn).unwrap_or_default();
+        let mut owners = counted.maps.remove(&ppn).unwrap_or_default();
         let what = format!("{frame:?} {info:?}, mapped by {owners:?}");
         used += u64::from(info.kind != FrameKind::Free);
         match info.kind {
@@ -42,11 +47,7 @@ pub fn audit<'a>(mem: &Memory<VecRam>, spaces: impl IntoIterator<Item = &'a Addr
                 assert_eq!(counted.tables.remove(&ppn), Some(info.maps), "entries of page table {what}");
                 continue;
             }
-            FrameKind::Anon(owner) => match (owner, owners.as_slice()) {
-                (AnonOwner::One(space, vpn), [only]) => assert_eq!((space, vpn), *only, "{what}"),
-                (AnonOwner::Several(vpn), [_, ..]) => assert!(owners.iter().all(|o| o.1 == vpn), "{what}"),
-                _ => panic!("a lost or wrong anonymous frame: {what}"),
-            },
+            FrameKind::Anon(_) => assert!(!owners.is_empty(), "a lost anonymous frame: {what}"),
             FrameKind::Free | FrameKind::Kernel => assert!(owners.is_empty(), "{what}"),
             FrameKind::PageCache(key) => assert_eq!(cached.get(&ppn), Some(&key), "{what}"),
             FrameKind::Orphan => assert!(!owners.is_empty() || info.pins > 0, "a lost orphan: {what}"),
@@ -56,8 +57,17 @@ pub fn audit<'a>(mem: &Memory<VecRam>, spaces: impl IntoIterator<Item = &'a Addr
             }
         }
         assert_eq!(info.maps as usize, owners.len(), "map count of {what}");
+        if matches!(info.kind, FrameKind::Anon(_) | FrameKind::PageCache(_)) {
+            let mut mappers: Vec<Mapper> = mem.mappers(frame).collect();
+            mappers.sort();
+            owners.sort();
+            assert_eq!(mappers, owners, "reverse map of {what}");
+        }
+        listed_owners +=
+            owners.len() * usize::from(matches!(info.kind, FrameKind::Anon(_)) && owners.len() > 1);
         assert_eq!(cached.contains_key(&ppn), matches!(info.kind, FrameKind::PageCache(_)), "{what}");
     }
+    assert_eq!(mem.frames().listed_owners(), listed_owners, "owners that own nothing");
     assert!(counted.maps.is_empty(), "mapped, but never handed out: {:?}", counted.maps);
     assert!(counted.tables.is_empty(), "page tables unknown to the frame table: {:?}", counted.tables);
     assert_eq!(used, mem.frames().used());
@@ -106,7 +116,7 @@ fn count(
             count(mem, space, counted, pte.ppn(), level - 1, vpn);
         } else {
             assert!(space.vmas().find(Vpn(vpn)).is_some(), "{vpn:#x} is mapped outside every VMA");
-            counted.maps.entry(pte.ppn()).or_default().push((space.id(), Vpn(vpn)));
+            counted.maps.entry(pte.ppn()).or_default().push(Mapper { space: space.key(), vpn: Vpn(vpn) });
         }
     }
     let before = counted.tables.insert(table, entries);

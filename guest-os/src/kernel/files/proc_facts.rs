@@ -216,8 +216,8 @@ fn memory_of(process: &Process) -> ProcessInfo {
     let space = space.borrow();
     info.virtual_pages = space.vmas().total_pages();
     info.locked_pages = space.vmas().locked_pages();
-    info.peak_resident_pages = space.peak_resident_pages();
-    info.resident_pages = space.resident_pages();
+    info.peak_resident_pages = space.peak_resident_pages(&mem::memory());
+    info.resident_pages = space.resident_pages(&mem::memory());
     for vma in space.vmas().iter() {
         let pages = vma.range.len_pages();
         if vma.prot.contains(Prot::EXEC) {

@@ -124,11 +124,13 @@ pub fn out_of_frames(thread: &Thread, va: VirtAddr) {
         return;
     }
     let name = alloc::string::String::from_utf8_lossy(&thread.name.borrow()).into_owned();
+    let (pages, frames) = {
+        let (space, memory) = (thread.process.space(), mem::memory());
+        (space.borrow().resident_pages(&memory), memory.frames().limit())
+    };
     log::error!(
-        "out of frames: process {} ({name}) is killed at {va}; it had {} pages of {} frames (-m or --frames gives more)",
+        "out of frames: process {} ({name}) is killed at {va}; it had {pages} pages of {frames} frames (-m or --frames gives more)",
         thread.process.pid,
-        thread.process.space().borrow().resident_pages(),
-        mem::memory().frames().limit()
     );
     events::report(EventRecord { va: va.0, ..events::of(EventKind::OutOfFrames) });
     thread.post(SigInfo::from_kernel(Signal::KILL));

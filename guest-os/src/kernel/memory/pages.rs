@@ -18,7 +18,8 @@ use fs::{Errno, FileSystemId, Inode, PageSource};
 use isa::events::{EventKind, EventRecord};
 use mm::file_memory::whole_pages;
 use mm::page_cache::PageLookup;
-use mm::{AddressSpace, FileId, Flush, FrameId, PageKey, PageRange, Store};
+use mm::spaces::Resident;
+use mm::{FileId, Flush, FrameId, PageKey, PageRange, Store};
 
 const FILE_SYSTEM_SHIFT: u32 = 56;
 /// Files of the kernel's own: shared anonymous memory, the page of the signal trampoline.
@@ -91,14 +92,14 @@ pub fn release_unmapped_files() {
 
 /// A file in memory was cut: what every process has mapped of it past its end goes, and touching that is SIGBUS from now on.
 ///
-/// Cost: a look at every VMA of every process, if anyone maps the file at all.
+/// Cost: a look at each interval of address spaces that shows the file, and at the processes for each that shows its end.
 pub fn unmap_past_end(inode: &Inode) {
     let number = number_of(inode.id());
     if !mem::memory().is_file_mapped(number) {
         return;
     }
     let first_gone = mem::memory().file_len_bytes(number).div_ceil(isa::PAGE_SIZE);
-    in_each_space(|space, tell| space.cut_file(&mut mem::memory(), number, first_gone, tell));
+    mem::memory().cut_file(number, first_gone, tell_of_discarded);
 }
 
 /// Makes a hole of a part of a file in memory, for all who have it mapped, too: the frames of its whole pages are free again.
@@ -107,25 +108,18 @@ pub fn unmap_past_end(inode: &Inode) {
 pub fn punch_hole(number: FileId, bytes: &Range<u64>) {
     let hole = whole_pages(bytes);
     mem::memory().punch_file(number, bytes.clone());
-    if !hole.is_empty() && mem::memory().is_file_mapped(number) {
-        in_each_space(|space, tell| {
-            space.punch_file(&mut mem::memory(), number, &hole, |page| tell(page, 1))
-        });
+    if !hole.is_empty() {
+        mem::memory().unmap_hole(number, &hole, tell_of_discarded);
     }
 }
 
-/// Takes pages out of every address space; what `take` tells of is reported.
-fn in_each_space(mut take: impl FnMut(&mut AddressSpace, &mut dyn FnMut(PageRange, u64)) -> Flush) {
-    process::each_living(|process| {
-        let Some(space) = process.space.borrow().clone() else { return };
-        let pid = u64::from(process.pid);
-        let flush = take(&mut space.borrow_mut(), &mut |range, pages| {
-            let record = events::range(EventKind::Discard, range);
-            let told = EventRecord { pid, tid: pid, space: u64::from(space.id.0), ..record };
-            events::report(EventRecord { detail: pages, ..told });
-        });
-        mem::apply(flush, space.borrow().asid());
-    });
+/// Pages of an address space were taken from it.
+fn tell_of_discarded(space: &Resident, range: PageRange, pages: u64, flush: Flush) {
+    mem::apply(flush, space.asid);
+    let pid = process::in_space(space.id).map_or(0, |process| u64::from(process.pid));
+    let record = events::range(EventKind::Discard, range);
+    let told = EventRecord { pid, tid: pid, space: u64::from(space.id.0), ..record };
+    events::report(EventRecord { detail: pages, ..told });
 }
 
 /// Fills a page that `mm` has begun to read. Sleeps. Returns whether it worked.

@@ -77,7 +77,7 @@ fn end_process(thread: &Thread, status: ExitStatus) {
     };
     let space = process.space.borrow_mut().take();
     if let Some(space) = space {
-        let peak_resident_pages = space.borrow().peak_resident_pages();
+        let peak_resident_pages = space.borrow().peak_resident_pages(&mem::memory());
         process.keep_usage(&Usage { peak_resident_pages, ..Usage::default() });
         hart().use_kernel_address_space();
         release_space(space);

@@ -209,7 +209,8 @@ impl Process {
         let mut sum = self.ended_usage.get();
         each_thread(self.pid, |thread| sum.add(&thread.usage.get()));
         if let Some(space) = &*self.space.borrow() {
-            sum.peak_resident_pages = sum.peak_resident_pages.max(space.borrow().peak_resident_pages());
+            let peak_resident_pages = space.borrow().peak_resident_pages(&mem::memory());
+            sum.peak_resident_pages = sum.peak_resident_pages.max(peak_resident_pages);
         }
         sum
     }
@@ -265,6 +266,17 @@ pub fn each_living(mut action: impl FnMut(&Rc<Process>)) {
         action(&process);
         after = pid;
     }
+}
+
+/// The first living process that runs in this address space.
+pub fn in_space(space: SpaceId) -> Option<Rc<Process>> {
+    let mut found = None;
+    each_living(|process| {
+        if found.is_none() && process.space.borrow().as_ref().is_some_and(|its| its.id == space) {
+            found = Some(process.clone());
+        }
+    });
+    found
 }
 
 /// Calls `action` for each thread of a process, in the order of their numbers. Neither a new thread nor one that ends meanwhile

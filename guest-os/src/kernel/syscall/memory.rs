@@ -406,7 +406,7 @@ pub(super) fn set_vma_flags(
     unset: VmaFlags,
 ) -> Result<(), Errno> {
     let _prepared = prepare_list(space, range)?;
-    space.borrow_mut().set_vma_flags(range, set, unset).map_err(errno)
+    space.borrow_mut().set_vma_flags(&mut mem::memory(), range, set, unset).map_err(errno)
 }
 
 /// Touches each page of a range, as the program would.

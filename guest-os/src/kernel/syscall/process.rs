@@ -118,9 +118,8 @@ fn family_of(maker: Pid, exit_signal: Option<Signal>, flags: u32) -> Result<(Pid
 fn new_process(start: thread::Start, exit_signal: Option<Signal>, flags: u32) -> Result<Rc<Thread>, Errno> {
     let parent = &current().process;
     let (mother, exit_signal) = family_of(parent.pid, exit_signal, flags)?;
-    /// What a VMA costs at most: its part of the trees' nodes (VMAs, files, gaps), and of the list of what is shared.
-    const VMA_BYTES: usize = 512;
-    let _prepared = heap::prepare(parent.space().borrow().vmas().len() * VMA_BYTES)?;
+    let bytes = parent.space().borrow().fork_bytes(&mem::memory());
+    let _prepared = heap::prepare(bytes)?;
     let (space, inherited) = child_space(parent, flags)?;
     let child_space = u64::from(space.borrow().id().0);
     let shares_files = flags & linux::CLONE_FILES != 0;

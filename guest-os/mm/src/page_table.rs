@@ -1,9 +1,11 @@
-//! The page tables of an address space: walking them, and the one function that changes an entry.
+//! The page tables of an address space: walking them, and the one function that changes an entry ([`Memory::set_pte`]).
 
-use super::{AddressSpace, Flush};
+use crate::address_space::Flush;
 use crate::frame::{FrameId, FrameKind, OutOfFrames};
 use crate::memory::{Contents, Memory};
 use crate::phys::PhysMem;
+use crate::rmap::Mapper;
+use crate::spaces::SpaceKey;
 use crate::vma::PageRange;
 use isa::paging::{self, ENTRIES, Pte, PteFlags, Scheme};
 use isa::{PhysAddr, Ppn, Vpn};
@@ -27,7 +29,7 @@ fn span_pages(level: u8) -> u64 {
 }
 
 /// A root page table: empty below, the template's entries above.
-pub(super) fn new_root<P: PhysMem>(
+pub(crate) fn new_root<P: PhysMem>(
     mem: &mut Memory<P>,
     template: Option<Ppn>,
 ) -> Result<FrameId, OutOfFrames> {
@@ -49,15 +51,25 @@ fn table_of<P: PhysMem>(mem: &Memory<P>, entry: Pte) -> Option<FrameId> {
     Some(mem.frames().lookup(entry.ppn()).expect("a user page table lies in the frame table's range"))
 }
 
-impl AddressSpace {
+/// The page tables under a root.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PageTable {
+    root: FrameId,
+}
+
+impl PageTable {
+    pub(crate) fn new(root: FrameId) -> Self {
+        Self { root }
+    }
+
     /// The entry for a user page; [`Pte::EMPTY`] also if there is no page table for it.
-    pub fn pte<P: PhysMem>(&self, mem: &Memory<P>, vpn: Vpn) -> Pte {
+    pub(crate) fn pte<P: PhysMem>(self, mem: &Memory<P>, vpn: Vpn) -> Pte {
         self.leaf_table(mem, vpn).map_or(Pte::EMPTY, |table| mem.phys().read_pte(slot(table, vpn, 0)))
     }
 
     /// The first entry of the range that is not empty, with its page. At each level it looks at no more than one table, so what is
     /// mapped nowhere costs next to nothing.
-    pub fn next_entry<P: PhysMem>(&self, mem: &Memory<P>, range: PageRange) -> Option<(Vpn, Pte)> {
+    pub(crate) fn next_entry<P: PhysMem>(self, mem: &Memory<P>, range: PageRange) -> Option<(Vpn, Pte)> {
         let mut vpn = range.start;
         while vpn < range.end {
             let mut table = self.root;
@@ -81,95 +93,7 @@ impl AddressSpace {
         None
     }
 
-    /// Calls `each` for every entry of the range that is not empty, in order. `each` may change that entry.
-    pub(super) fn for_each_entry<P: PhysMem, E>(
-        &mut self,
-        mem: &mut Memory<P>,
-        range: PageRange,
-        mut each: impl FnMut(&mut Self, &mut Memory<P>, Vpn, Pte) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut rest = range;
-        while let Some((vpn, pte)) = self.next_entry(mem, rest) {
-            each(self, mem, vpn, pte)?;
-            rest.start = Vpn(vpn.0 + 1);
-        }
-        Ok(())
-    }
-
-    /// **The one function that changes a user page's entry.** It keeps the map counts and owner keys of the frame that
-    /// is mapped now and of the one that was, passes a D bit that goes on to the page cache, makes page tables as needed and
-    /// frees them when they are empty, and frees a frame that has lost its last map (a page of the page cache stays there).
-    ///
-    /// Fails only when a page table is needed and there is no frame for it; then nothing has changed.
-    pub(super) fn set_pte<P: PhysMem>(
-        &mut self,
-        mem: &mut Memory<P>,
-        vpn: Vpn,
-        new: Pte,
-    ) -> Result<Flush, OutOfFrames> {
-        let new_frame = mapped_frame(mem, new);
-        let table = match (self.leaf_table(mem, vpn), new_frame) {
-            (Some(table), _) => table,
-            (None, None) if new == Pte::EMPTY => return Ok(Flush::None),
-            (None, None) => self.make_leaf_table(mem, vpn)?,
-            (None, Some(frame)) => {
-                // The new table may have to take the place of a page-cache page: not of this one.
-                mem.frames_mut().pin(frame);
-                let table = self.make_leaf_table(mem, vpn);
-                mem.frames_mut().unpin(frame);
-                table?
-            }
-        };
-        let at = slot(table, vpn, 0);
-        let old = mem.phys().read_pte(at);
-        let old_frame = mapped_frame(mem, old);
-        if old == new {
-            return Ok(Flush::None);
-        }
-        mem.phys_mut().write_pte(at, new);
-        if is_dirty(old) && !(is_dirty(new) && old_frame == new_frame) {
-            pass_on_dirty(mem, old_frame);
-        }
-
-        if old_frame != new_frame {
-            if let Some(frame) = new_frame {
-                mem.frames_mut().add_map(frame, self.id, vpn);
-                self.resident_pages += 1;
-                self.peak_resident_pages = self.peak_resident_pages.max(self.resident_pages);
-            }
-            if let Some(frame) = old_frame {
-                self.resident_pages -= 1;
-                if mem.frames_mut().remove_map(frame) == 0 {
-                    mem.release_if_unused(frame);
-                }
-            }
-        }
-        if old == Pte::EMPTY {
-            mem.frames_mut().count_entry(table, 1);
-        } else if new == Pte::EMPTY && mem.frames_mut().count_entry(table, -1) == 0 {
-            self.free_empty_tables(mem, vpn);
-            return Ok(Flush::All);
-        }
-        Ok(Flush::page(vpn))
-    }
-
-    /// Gives a mapped page's entry other flags. `old` is what it is now, with a frame.
-    pub(super) fn set_flags<P: PhysMem>(
-        &mut self,
-        mem: &mut Memory<P>,
-        vpn: Vpn,
-        old: Pte,
-        flags: PteFlags,
-    ) -> Flush {
-        self.set_pte(mem, vpn, old.with_flags(flags)).expect("the entry's page table is there")
-    }
-
-    /// Empties a user page's entry. Unlike [`AddressSpace::set_pte`] it needs no page table, so it can't fail.
-    pub(super) fn clear_pte<P: PhysMem>(&mut self, mem: &mut Memory<P>, vpn: Vpn) -> Flush {
-        self.set_pte(mem, vpn, Pte::EMPTY).expect("emptying an entry needs no frame")
-    }
-
-    fn leaf_table<P: PhysMem>(&self, mem: &Memory<P>, vpn: Vpn) -> Option<FrameId> {
+    fn leaf_table<P: PhysMem>(self, mem: &Memory<P>, vpn: Vpn) -> Option<FrameId> {
         debug_assert!(vpn < crate::layout::USER_END_PAGE, "{vpn:?} is not the user's");
         let mut table = self.root;
         for level in (1..=ROOT_LEVEL).rev() {
@@ -180,7 +104,7 @@ impl AddressSpace {
 
     /// Makes the missing tables down to the leaf table for `vpn`, whose entry its caller is about to fill.
     /// If frames run out half-way, the tables made so far are freed again.
-    fn make_leaf_table<P: PhysMem>(&mut self, mem: &mut Memory<P>, vpn: Vpn) -> Result<FrameId, OutOfFrames> {
+    fn make_leaf_table<P: PhysMem>(self, mem: &mut Memory<P>, vpn: Vpn) -> Result<FrameId, OutOfFrames> {
         let mut table = self.root;
         for level in (1..=ROOT_LEVEL).rev() {
             let at = slot(table, vpn, level);
@@ -203,7 +127,7 @@ impl AddressSpace {
     }
 
     /// Frees the tables on the way to `vpn` that have no entries, from the bottom up. The root stays.
-    fn free_empty_tables<P: PhysMem>(&mut self, mem: &mut Memory<P>, vpn: Vpn) {
+    fn free_empty_tables<P: PhysMem>(self, mem: &mut Memory<P>, vpn: Vpn) {
         for lowest in 0..ROOT_LEVEL {
             // Walk down to the table of level `lowest`, remembering the entry that points to it.
             let mut table = self.root;
@@ -228,13 +152,89 @@ impl AddressSpace {
     }
 }
 
-/// An entry with D has gone, or has lost D: what was stored through it is known to the page cache from now on. (An anonymous frame has
-/// no other copy, so there is nothing to know.)
-fn pass_on_dirty<P: PhysMem>(mem: &mut Memory<P>, frame: Option<FrameId>) {
-    if let Some(frame) = frame
-        && let FrameKind::PageCache(key) = mem.frames().info(frame).kind
-    {
-        mem.mark_dirty(key);
+impl<P: PhysMem> Memory<P> {
+    /// **The one function that changes a user page's entry.** It keeps the map counts and owners of the frame that
+    /// is mapped now and of the one that was, passes a D bit that goes on to the page cache, makes page tables as needed and
+    /// frees them when they are empty, and frees a frame that has lost its last map (a page of the page cache stays there).
+    ///
+    /// Fails only when a page table is needed and there is no frame for it, or no memory to list another owner of a frame; then nothing has changed.
+    pub(crate) fn set_pte(&mut self, space: SpaceKey, vpn: Vpn, new: Pte) -> Result<Flush, OutOfFrames> {
+        let tables = self.space(space).page_table();
+        let new_frame = mapped_frame(self, new);
+        if let Some(frame) = new_frame {
+            self.frames_mut().reserve_owner(frame)?;
+        }
+        let table = match (tables.leaf_table(self, vpn), new_frame) {
+            (Some(table), _) => table,
+            (None, None) if new == Pte::EMPTY => return Ok(Flush::None),
+            (None, None) => tables.make_leaf_table(self, vpn)?,
+            (None, Some(frame)) => {
+                // The new table may have to take the place of a page-cache page: not of this one.
+                self.frames_mut().pin(frame);
+                let table = tables.make_leaf_table(self, vpn);
+                self.frames_mut().unpin(frame);
+                table?
+            }
+        };
+        let at = slot(table, vpn, 0);
+        let old = self.phys().read_pte(at);
+        let old_frame = mapped_frame(self, old);
+        if old == new {
+            return Ok(Flush::None);
+        }
+        self.phys_mut().write_pte(at, new);
+        if is_dirty(old) && !(is_dirty(new) && old_frame == new_frame) {
+            self.pass_on_dirty(old_frame);
+        }
+
+        if old_frame != new_frame {
+            let mapper = Mapper { space, vpn };
+            if let Some(frame) = new_frame {
+                let is_anon = self.frames_mut().add_map(frame, mapper);
+                self.space_mut(space).count_page(is_anon);
+            }
+            if let Some(frame) = old_frame {
+                let (is_anon, left) = self.frames_mut().remove_map(frame, mapper);
+                self.space_mut(space).uncount_page(is_anon);
+                if left == 0 {
+                    self.release_if_unused(frame);
+                }
+            }
+        }
+        if old == Pte::EMPTY {
+            self.frames_mut().count_entry(table, 1);
+        } else if new == Pte::EMPTY && self.frames_mut().count_entry(table, -1) == 0 {
+            tables.free_empty_tables(self, vpn);
+            return Ok(Flush::All);
+        }
+        Ok(Flush::page(vpn))
+    }
+
+    /// Empties a user page's entry. Unlike [`Memory::set_pte`] it needs no page table, so it can't fail.
+    pub(crate) fn clear_pte(&mut self, space: SpaceKey, vpn: Vpn) -> Flush {
+        self.set_pte(space, vpn, Pte::EMPTY).expect("emptying an entry needs no frame")
+    }
+
+    /// Empties every entry of the range.
+    pub(crate) fn unmap_pages(&mut self, space: SpaceKey, range: PageRange) -> Flush {
+        let tables = self.space(space).page_table();
+        let mut flush = Flush::None;
+        let mut rest = range;
+        while let Some((vpn, _)) = tables.next_entry(self, rest) {
+            flush = flush.and(self.clear_pte(space, vpn));
+            rest.start = Vpn(vpn.0 + 1);
+        }
+        flush
+    }
+
+    /// An entry with D has gone, or has lost D: what was stored through it is known to the page cache from now on. (An anonymous frame has
+    /// no other copy, so there is nothing to know.)
+    fn pass_on_dirty(&mut self, frame: Option<FrameId>) {
+        if let Some(frame) = frame
+            && let FrameKind::PageCache(key) = self.frames().info(frame).kind
+        {
+            self.mark_dirty(key);
+        }
     }
 }
 
@@ -243,7 +243,7 @@ fn is_dirty(pte: Pte) -> bool {
 }
 
 /// The frame that an entry maps. It is always the frame table's: user pages show no other memory.
-pub(super) fn mapped_frame<P: PhysMem>(mem: &Memory<P>, pte: Pte) -> Option<FrameId> {
+pub(crate) fn mapped_frame<P: PhysMem>(mem: &Memory<P>, pte: Pte) -> Option<FrameId> {
     if !pte.is_valid() {
         return None;
     }

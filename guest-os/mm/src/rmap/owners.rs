@@ -1,0 +1,171 @@
+//! Who maps each frame of private memory.
+
+use super::Mapper;
+use crate::slab::{NoMemory, Slab};
+use crate::spaces::SpaceKey;
+use isa::Vpn;
+
+/// The entries that map an anonymous frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AnonOwner {
+    /// None yet.
+    Nobody,
+    /// One.
+    One(Mapper),
+    /// Several, listed.
+    Several(OwnerList),
+}
+
+/// A list of at least two owners: the number of its first node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OwnerList(pub(crate) u32);
+
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    owner: Mapper,
+    next: Option<u32>,
+}
+
+/// The lists of all frames that have several owners.
+#[derive(Debug, Default)]
+pub(crate) struct OwnerLists {
+    nodes: Slab<Node>,
+}
+
+impl OwnerLists {
+    /// Bytes of memory that lists take at most in which so many owners more are entered, each beside one that is there.
+    pub(crate) const fn bytes_for(owners: usize) -> usize {
+        Slab::<Node>::bytes_for(2 * owners)
+    }
+
+    /// Sees to memory for one owner more of some frame.
+    pub(crate) fn reserve(&mut self) -> Result<(), NoMemory> {
+        // The second owner enters the first one, too.
+        self.nodes.reserve(2)
+    }
+
+    /// The owners of a frame with one more. Room is reserved if there is one already.
+    pub(crate) fn with(&mut self, owners: AnonOwner, more: Mapper) -> AnonOwner {
+        let next = match owners {
+            AnonOwner::Nobody => return AnonOwner::One(more),
+            AnonOwner::One(first) => self.nodes.insert(Node { owner: first, next: None }),
+            AnonOwner::Several(OwnerList(first)) => first,
+        };
+        AnonOwner::Several(OwnerList(self.nodes.insert(Node { owner: more, next: Some(next) })))
+    }
+
+    /// The owners of a frame with one less.
+    ///
+    /// Cost: a look at each owner that was entered after it.
+    pub(crate) fn without(&mut self, owners: AnonOwner, gone: Mapper) -> AnonOwner {
+        let first = match owners {
+            AnonOwner::Several(OwnerList(first)) => first,
+            AnonOwner::One(only) if only == gone => return AnonOwner::Nobody,
+            _ => unreachable!("{gone:?} is not among {owners:?}"),
+        };
+        let head = self.unlink(first, gone);
+        match *self.nodes.get(head) {
+            Node { owner, next: None } => {
+                self.nodes.remove(head);
+                AnonOwner::One(owner)
+            }
+            Node { .. } => AnonOwner::Several(OwnerList(head)),
+        }
+    }
+
+    /// Takes an owner's node out of a list. Returns the number of the first node that is left.
+    fn unlink(&mut self, first: u32, gone: Mapper) -> u32 {
+        let node = *self.nodes.get(first);
+        if node.owner == gone {
+            self.nodes.remove(first);
+            return node.next.expect("a list has at least two owners");
+        }
+        let (mut before, mut at) = (first, node.next);
+        while let Some(number) = at {
+            let node = *self.nodes.get(number);
+            if node.owner == gone {
+                self.nodes.remove(number);
+                self.nodes.get_mut(before).next = node.next;
+                return first;
+            }
+            (before, at) = (number, node.next);
+        }
+        unreachable!("{gone:?} is not listed")
+    }
+
+    /// The owners, the one that came last first.
+    pub(crate) fn of(&self, owners: AnonOwner) -> impl Iterator<Item = Mapper> + '_ {
+        let (mut one, mut at) = match owners {
+            AnonOwner::Nobody => (None, None),
+            AnonOwner::One(owner) => (Some(owner), None),
+            AnonOwner::Several(OwnerList(first)) => (None, Some(first)),
+        };
+        core::iter::from_fn(move || {
+            let number = match (one.take(), at) {
+                (Some(owner), _) => return Some(owner),
+                (None, number) => number?,
+            };
+            let node = self.nodes.get(number);
+            at = node.next;
+            Some(node.owner)
+        })
+    }
+
+    /// How many owners are listed.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+}
+
+impl OwnerList {
+    /// As a word of the frame table.
+    pub(crate) fn word(self) -> u64 {
+        u64::from(self.0)
+    }
+    /// What [`OwnerList::word`] has made.
+    #[allow(clippy::cast_possible_truncation)] // it was a u32
+    pub(crate) fn of_word(word: u64) -> Self {
+        Self(word as u32)
+    }
+}
+
+impl Mapper {
+    /// As two words of the frame table.
+    pub(crate) fn words(self) -> (u64, u64) {
+        (u64::from(self.space.0), self.vpn.0)
+    }
+    /// What [`Mapper::words`] has made.
+    #[allow(clippy::cast_possible_truncation)] // it was a u32
+    pub(crate) fn of_words(key: u64, index: u64) -> Self {
+        Self { space: SpaceKey(key as u32), vpn: Vpn(index) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    fn mapper(space: u32) -> Mapper {
+        Mapper { space: SpaceKey(space), vpn: Vpn(7) }
+    }
+
+    #[test]
+    fn owners_come_and_go_in_any_order() {
+        for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2], [2, 0, 3, 1]] {
+            let mut lists = OwnerLists::default();
+            let mut owners = AnonOwner::Nobody;
+            for space in 0..4 {
+                lists.reserve().unwrap();
+                owners = lists.with(owners, mapper(space));
+            }
+            assert_eq!(lists.of(owners).map(|m| m.space.0).collect::<Vec<_>>(), [3, 2, 1, 0]);
+            for (left, &space) in (0..4).rev().zip(&order) {
+                owners = lists.without(owners, mapper(space));
+                assert_eq!(lists.of(owners).count(), left);
+                assert!(lists.of(owners).all(|m| m.space.0 != space));
+            }
+            assert_eq!((owners, lists.len()), (AnonOwner::Nobody, 0));
+        }
+    }
+}

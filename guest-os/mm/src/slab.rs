@@ -1,0 +1,153 @@
+//! Small values under dense numbers, which are used again.
+//!
+//! They lie in chunks that never move, so a store that grows asks for one small piece of memory at a time. The chunks are given back when
+//! the last value has gone.
+
+use alloc::vec::Vec;
+
+/// Values in a chunk.
+const CHUNK: usize = 128;
+
+/// There is no memory for a value more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct NoMemory;
+
+#[derive(Clone, Copy, Debug)]
+enum Slot<T> {
+    Used(T),
+    /// The next free one.
+    Free(Option<u32>),
+}
+
+/// The store.
+#[derive(Debug)]
+pub(crate) struct Slab<T> {
+    chunks: Vec<Vec<Slot<T>>>,
+    first_free: Option<u32>,
+    used: usize,
+}
+
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Self { chunks: Vec::new(), first_free: None, used: 0 }
+    }
+}
+
+impl<T> Slab<T> {
+    /// Bytes of memory that `count` values take at most.
+    pub(crate) const fn bytes_for(count: usize) -> usize {
+        let chunks = count.div_ceil(CHUNK);
+        // The list of chunks doubles as it grows, and is copied then.
+        chunks * (CHUNK * size_of::<Slot<T>>() + 3 * size_of::<Vec<Slot<T>>>())
+    }
+
+    /// How many values there are.
+    pub(crate) fn len(&self) -> usize {
+        self.used
+    }
+
+    /// Sees to memory for `count` more values: that many [`Slab::insert`] succeed.
+    pub(crate) fn reserve(&mut self, count: usize) -> Result<(), NoMemory> {
+        while self.chunks.len() * CHUNK - self.used < count {
+            let mut chunk = Vec::new();
+            chunk.try_reserve_exact(CHUNK).map_err(|_| NoMemory)?;
+            self.chunks.try_reserve(1).map_err(|_| NoMemory)?;
+            let first = number(self.chunks.len(), 0);
+            chunk.extend((1..CHUNK).map(|next| Slot::Free(Some(first + u32::try_from(next).unwrap_or(0)))));
+            chunk.push(Slot::Free(self.first_free));
+            self.chunks.push(chunk);
+            self.first_free = Some(first);
+        }
+        Ok(())
+    }
+
+    /// Enters a value. Returns its number.
+    ///
+    /// # Panics
+    /// Without a [`Slab::reserve`] for it.
+    pub(crate) fn insert(&mut self, value: T) -> u32 {
+        let number = self.first_free.expect("room for the value was reserved");
+        let slot = self.slot_mut(number);
+        let Slot::Free(next) = core::mem::replace(slot, Slot::Used(value)) else {
+            unreachable!("a free slot is in use")
+        };
+        self.first_free = next;
+        self.used += 1;
+        number
+    }
+
+    /// Takes a value out.
+    pub(crate) fn remove(&mut self, number: u32) -> T {
+        let free = Slot::Free(self.first_free);
+        let Slot::Used(value) = core::mem::replace(self.slot_mut(number), free) else {
+            unreachable!("nothing is entered under {number}")
+        };
+        self.first_free = Some(number);
+        self.used -= 1;
+        if self.used == 0 {
+            *self = Self::default();
+        }
+        value
+    }
+
+    /// The value under a number.
+    pub(crate) fn get(&self, number: u32) -> &T {
+        let (chunk, at) = place(number);
+        match self.chunks.get(chunk).and_then(|chunk| chunk.get(at)) {
+            Some(Slot::Used(value)) => value,
+            _ => unreachable!("nothing is entered under {number}"),
+        }
+    }
+
+    /// The value under a number, to be changed.
+    pub(crate) fn get_mut(&mut self, number: u32) -> &mut T {
+        match self.slot_mut(number) {
+            Slot::Used(value) => value,
+            Slot::Free(_) => unreachable!("nothing is entered under {number}"),
+        }
+    }
+
+    /// All values, by their numbers.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
+        (0..).zip(self.chunks.iter().flatten()).filter_map(|(number, slot)| match slot {
+            Slot::Used(value) => Some((number, value)),
+            Slot::Free(_) => None,
+        })
+    }
+
+    fn slot_mut(&mut self, number: u32) -> &mut Slot<T> {
+        let (chunk, at) = place(number);
+        self.chunks.get_mut(chunk).and_then(|chunk| chunk.get_mut(at)).expect("the number is the slab's")
+    }
+}
+
+fn place(number: u32) -> (usize, usize) {
+    (number as usize / CHUNK, number as usize % CHUNK)
+}
+
+fn number(chunk: usize, at: usize) -> u32 {
+    u32::try_from(chunk * CHUNK + at).expect("there are fewer than 2^32 values")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_used_again_and_memory_goes_with_the_last_value() {
+        let mut slab = Slab::default();
+        slab.reserve(300).unwrap();
+        let numbers: Vec<u32> = (0..300).map(|value| slab.insert(value)).collect();
+        assert!((0..300).zip(&numbers).all(|(value, &number)| *slab.get(number) == value));
+        assert_eq!(slab.iter().count(), 300);
+        assert_eq!(slab.remove(numbers[7]), 7);
+        *slab.get_mut(numbers[8]) += 1000;
+        slab.reserve(1).unwrap();
+        assert_eq!(slab.insert(777), numbers[7]);
+        assert_eq!((*slab.get(numbers[8]), slab.len()), (1008, 300));
+        for &number in &numbers {
+            slab.remove(number);
+        }
+        assert!(slab.chunks.is_empty());
+    }
+}
