@@ -39,6 +39,11 @@ impl<P: PhysMem> Memory<P> {
     /// # Panics
     /// If the page lies past the end of the file, or the file has no room for it ([`PageLookup::NoRoom`]).
     pub fn memory_page(&mut self, key: PageKey) -> Result<FrameId, OutOfFrames> {
+        self.with_frames(FrameKind::PageCache(key), |mem| mem.fill_hole(key))
+    }
+
+    /// As [`Memory::memory_page`]; a new frame is a free one.
+    pub(crate) fn fill_hole(&mut self, key: PageKey) -> Result<FrameId, OutOfFrames> {
         match self.cache().lookup(key) {
             PageLookup::Ready(frame) => {
                 self.cache_mut().touch(key);

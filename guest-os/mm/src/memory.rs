@@ -122,7 +122,7 @@ impl<P: PhysMem> Memory<P> {
         template: Option<Ppn>,
     ) -> Result<(FrameId, SpaceKey), OutOfFrames> {
         self.spaces.reserve().map_err(|_| OutOfFrames)?;
-        let root = page_table::new_root(self, template)?;
+        let root = self.with_frames(FrameKind::PageTable, |mem| page_table::new_root(mem, template))?;
         Ok((root, self.spaces.add(id, asid, root)))
     }
 
@@ -164,25 +164,37 @@ impl<P: PhysMem> Memory<P> {
 
     // ---- frames ----
 
-    /// A frame with new contents, for `kind`. If none is free, the least recently used clean page that nobody maps leaves the page cache.
+    /// A free frame with new contents, for `kind`. It takes no page's place, since who asks is in the middle of something: see [`Memory::with_frames`].
     pub(crate) fn allocate(&mut self, kind: FrameKind, contents: Contents) -> Result<FrameId, OutOfFrames> {
-        if let Contents::CopyOf(source) | Contents::PartOf(source, _) = contents {
-            // The source must survive the eviction that the allocation may need.
-            self.frames.pin(source);
-            let taken = self.take_or_evict(kind);
-            self.unpin(source);
-            let frame = taken?;
-            self.phys.copy_frame(source.ppn(), frame.ppn());
-            if let Contents::PartOf(_, len_bytes) = contents {
+        if !self.phys.may_take() {
+            return Err(OutOfFrames);
+        }
+        let frame = self.frames.take(kind)?;
+        match contents {
+            Contents::Zeros => self.phys.zero_frame(frame.ppn()),
+            Contents::CopyOf(source) => self.phys.copy_frame(source.ppn(), frame.ppn()),
+            Contents::PartOf(source, len_bytes) => {
+                self.phys.copy_frame(source.ppn(), frame.ppn());
                 self.zero_from(frame, len_bytes);
             }
-            self.note_taken(frame, kind);
-            return Ok(frame);
         }
-        let frame = self.take_or_evict(kind)?;
-        self.phys.zero_frame(frame.ppn());
         self.note_taken(frame, kind);
         Ok(frame)
+    }
+
+    /// Does what needs frames for `kind`. When there is none, `action` must leave everything as it was; then a page is evicted, and `action`
+    /// begins again with what is true now. So nothing is evicted behind the back of something half done.
+    pub(crate) fn with_frames<R>(
+        &mut self,
+        kind: FrameKind,
+        mut action: impl FnMut(&mut Self) -> Result<R, OutOfFrames>,
+    ) -> Result<R, OutOfFrames> {
+        loop {
+            match action(self) {
+                Err(OutOfFrames) if !self.frames.has_free(kind) && self.evict_one() => {}
+                result => return result,
+            }
+        }
     }
 
     fn note_taken(&mut self, frame: FrameId, kind: FrameKind) {
@@ -211,18 +223,22 @@ impl<P: PhysMem> Memory<P> {
             .is_ok_and(|missing| missing == 0 || evictable().take(missing).count() == missing)
     }
 
-    /// Whether programs can get `frames` more frames; if not, the least recently used clean page that nobody maps goes, and the
-    /// caller asks again once it has told of that.
-    pub fn make_room(&mut self, frames: u64) -> Result<bool, OutOfFrames> {
-        if self.frames.free() >= frames {
-            return if self.phys.may_take() { Ok(true) } else { Err(OutOfFrames) };
+    /// Sees to it that programs can get `frames` more frames, by evictions if need be. If there can't be so many, nothing is evicted.
+    pub fn make_room(&mut self, frames: u64) -> Result<(), OutOfFrames> {
+        if !self.phys.may_take() || !self.has_room(FrameKind::PageTable, frames) {
+            return Err(OutOfFrames);
         }
-        if self.evict_one() { Ok(false) } else { Err(OutOfFrames) }
+        while self.frames.free() < frames {
+            if !self.evict_one() {
+                return Err(OutOfFrames);
+            }
+        }
+        Ok(())
     }
 
     /// A zeroed frame for the kernel itself.
     pub fn allocate_kernel(&mut self) -> Result<FrameId, OutOfFrames> {
-        self.allocate(FrameKind::Kernel, Contents::Zeros)
+        self.with_frames(FrameKind::Kernel, |mem| mem.allocate(FrameKind::Kernel, Contents::Zeros))
     }
 
     /// Gives back a frame of [`Memory::allocate_kernel`].
@@ -264,16 +280,6 @@ impl<P: PhysMem> Memory<P> {
         self.frames.pin(frame);
     }
 
-    fn take_or_evict(&mut self, kind: FrameKind) -> Result<FrameId, OutOfFrames> {
-        if !self.phys.may_take() {
-            return Err(OutOfFrames);
-        }
-        if !self.frames.has_free(kind) {
-            self.evict_one();
-        }
-        self.frames.take(kind)
-    }
-
     /// Zeroes a frame from a byte on to its end.
     pub fn zero_from(&mut self, frame: FrameId, from: u64) {
         self.zero_part(frame, from..PAGE_SIZE);
@@ -304,6 +310,11 @@ impl<P: PhysMem> Memory<P> {
 
     /// Enters an absent page as being read, with a zeroed and pinned frame for the device to fill.
     pub fn begin_read(&mut self, key: PageKey) -> Result<FrameId, OutOfFrames> {
+        self.with_frames(FrameKind::PageCache(key), |mem| mem.enter_reading(key))
+    }
+
+    /// As [`Memory::begin_read`], into a free frame.
+    pub(crate) fn enter_reading(&mut self, key: PageKey) -> Result<FrameId, OutOfFrames> {
         assert!(self.cache.lookup(key) == PageLookup::Absent, "{key:?} need not be read");
         let frame = self.allocate(FrameKind::PageCache(key), Contents::Zeros)?;
         self.frames.pin(frame);

@@ -93,6 +93,20 @@ impl PageTable {
         None
     }
 
+    /// How many tables there are at most, the root included.
+    ///
+    /// Cost: a walk for each table.
+    pub(crate) fn tables<P: PhysMem>(self, mem: &Memory<P>) -> u64 {
+        let mut count = 1;
+        let mut rest = PageRange::new(Vpn(0), crate::layout::USER_END_PAGE);
+        while let Some((vpn, _)) = self.next_entry(mem, rest) {
+            rest.start = Vpn((vpn.0 | (ENTRIES - 1)) + 1);
+            // A leaf table, and perhaps one for it at each level between it and the root.
+            count += u64::from(ROOT_LEVEL);
+        }
+        count
+    }
+
     fn leaf_table<P: PhysMem>(self, mem: &Memory<P>, vpn: Vpn) -> Option<FrameId> {
         debug_assert!(vpn < crate::layout::USER_END_PAGE, "{vpn:?} is not the user's");
         let mut table = self.root;
@@ -164,17 +178,10 @@ impl<P: PhysMem> Memory<P> {
         if let Some(frame) = new_frame {
             self.frames_mut().reserve_owner(frame)?;
         }
-        let table = match (tables.leaf_table(self, vpn), new_frame) {
-            (Some(table), _) => table,
-            (None, None) if new == Pte::EMPTY => return Ok(Flush::None),
-            (None, None) => tables.make_leaf_table(self, vpn)?,
-            (None, Some(frame)) => {
-                // The new table may have to take the place of a page-cache page: not of this one.
-                self.frames_mut().pin(frame);
-                let table = tables.make_leaf_table(self, vpn);
-                self.frames_mut().unpin(frame);
-                table?
-            }
+        let table = match tables.leaf_table(self, vpn) {
+            Some(table) => table,
+            None if new == Pte::EMPTY => return Ok(Flush::None),
+            None => tables.make_leaf_table(self, vpn)?,
         };
         let at = slot(table, vpn, 0);
         let old = self.phys().read_pte(at);

@@ -21,7 +21,7 @@ impl AddressSpace {
     /// Resolves a page fault, or one step of it. By trap or for a kernel's copy: it is the same decision.
     ///
     /// `waited` is [`DiskWait::None`] at first, and what became of the read when this is called again for the same
-    /// fault. On `Err` nothing has been changed.
+    /// fault. If there is no frame for it, a page is evicted and the fault decided again. On `Err` nothing else has been changed.
     pub fn fault<P: PhysMem>(
         &mut self,
         mem: &mut Memory<P>,
@@ -55,6 +55,39 @@ impl AddressSpace {
         waited: DiskWait,
         forced: Prot,
     ) -> Result<FaultOutcome, OutOfFrames> {
+        loop {
+            let outcome = self.decide_and_apply(mem, va, access, waited, forced);
+            if outcome.is_ok() || mem.frames().has_free(FrameKind::PageTable) {
+                return outcome;
+            }
+            // Not the very page that the fault needs: it would have to be read again, and so on for ever.
+            let needed = self.cached_page(mem, va);
+            needed.into_iter().for_each(|frame| mem.pin(frame));
+            let evicted = mem.evict_one();
+            needed.into_iter().for_each(|frame| mem.unpin(frame));
+            if !evicted {
+                return outcome;
+            }
+        }
+    }
+
+    /// The frame of the page cache that holds the page of the file behind an address, if one does.
+    fn cached_page<P: PhysMem>(&self, mem: &Memory<P>, va: VirtAddr) -> Option<FrameId> {
+        let key = self.vmas.find(va.page())?.source(va.page()).key()?;
+        match mem.cache().lookup(key) {
+            PageLookup::Ready(frame) => Some(frame),
+            _ => None,
+        }
+    }
+
+    fn decide_and_apply<P: PhysMem>(
+        &mut self,
+        mem: &mut Memory<P>,
+        va: VirtAddr,
+        access: Access,
+        waited: DiskWait,
+        forced: Prot,
+    ) -> Result<FaultOutcome, OutOfFrames> {
         let vpn = va.page();
         let in_user_space = va < USER_END;
         let old = if in_user_space { self.pte(mem, vpn) } else { Pte::EMPTY };
@@ -64,10 +97,7 @@ impl AddressSpace {
             Place::Inside(vma) => vma.source(vpn),
             Place::BelowStack { .. } | Place::Nowhere => PageSource::Zeros,
         };
-        let key = match source {
-            PageSource::Zeros => None,
-            PageSource::File(key) | PageSource::FileThenZeros { key, .. } => Some(key),
-        };
+        let key = source.key();
         let opened;
         let seen = match place {
             Place::Inside(vma) if !forced.is_empty() => {
@@ -149,7 +179,7 @@ impl AddressSpace {
         match action {
             FaultAction::ReadPage => {
                 let key = fault.page_key();
-                let frame = mem.begin_read(key)?;
+                let frame = mem.enter_reading(key)?;
                 Ok(FaultOutcome::Read(key, frame))
             }
             FaultAction::WaitPage => Ok(FaultOutcome::Wait(fault.page_key())),
@@ -301,7 +331,7 @@ impl Fault {
         let key = self.page_key();
         match mem.look_up_page(key) {
             PageLookup::Ready(frame) => Ok(frame),
-            PageLookup::Hole => mem.memory_page(key),
+            PageLookup::Hole => mem.fill_hole(key),
             other => unreachable!("decide has seen {key:?} ready: {other:?}"),
         }
     }

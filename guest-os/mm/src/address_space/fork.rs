@@ -81,6 +81,22 @@ impl AddressSpace {
         child_asid: u16,
         template: Option<Ppn>,
     ) -> Result<ForkReport, OutOfFrames> {
+        let first = self.try_fork(mem, child_id, child_asid, template);
+        if first.is_ok() || mem.frames().has_free(FrameKind::PageTable) {
+            return first;
+        }
+        // The child has at most as many page tables as its parent.
+        mem.make_room(self.page_table().tables(mem))?;
+        self.try_fork(mem, child_id, child_asid, template)
+    }
+
+    fn try_fork<P: PhysMem>(
+        &mut self,
+        mem: &mut Memory<P>,
+        child_id: SpaceId,
+        child_asid: u16,
+        template: Option<Ppn>,
+    ) -> Result<ForkReport, OutOfFrames> {
         let mut shared = Vec::new();
         shared.try_reserve_exact(self.vmas.len()).map_err(|_| OutOfFrames)?;
         let mut child = AddressSpace::new(mem, child_id, child_asid, template)?;

@@ -171,6 +171,16 @@ pub enum PageSource {
     },
 }
 
+impl PageSource {
+    /// The page of the file that is behind it.
+    pub fn key(self) -> Option<PageKey> {
+        match self {
+            Self::Zeros => None,
+            Self::File(key) | Self::FileThenZeros { key, .. } => Some(key),
+        }
+    }
+}
+
 /// What `/proc/PID/maps` calls a VMA. It takes no memory of its own, however long it is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Name {

@@ -157,15 +157,7 @@ fn make_room(stack_bytes: u64) -> Result<(), Errno> {
     const MORE_FRAMES: u64 = 1 + 4 + 2;
     let pages = stack_bytes.div_ceil(PAGE_SIZE);
     let frames = pages + pages / PAGES_OF_TABLE + MORE_FRAMES;
-    if !mem::memory().has_room(FrameKind::PageTable, frames) {
-        return Err(Errno::ENOMEM);
-    }
-    loop {
-        let done = mem::memory().make_room(frames);
-        if done.map_err(|_| Errno::ENOMEM)? {
-            return Ok(());
-        }
-    }
+    mem::memory().make_room(frames).map_err(|_| Errno::ENOMEM)
 }
 
 /// Opens the program, following `#!` lines; these change the request's path and arguments.
