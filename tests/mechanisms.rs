@@ -12,6 +12,7 @@ use emulator::machine::MachineConfig;
 use guest::{Guest, disk};
 use isa::events::EventKind;
 use isa::paging::Satp;
+use isa::policies::{PolicyKind, Why};
 use isa::{Extension, IsaSet, PAGE_SIZE, Ppn, VirtAddr};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -269,5 +270,38 @@ fn after_the_end_every_frame_is_free() {
         let (free, cached, at_boot) = (event.record.detail, event.record.detail2, event.record.detail3);
         assert_eq!(free + cached, at_boot, "{command:?}: frames are missing");
         assert!(cached > 0, "{command:?}: the program's pages are still in the cache");
+    }
+}
+
+#[test]
+fn pages_of_files_go_whoever_maps_them_and_programs_do_not_notice() {
+    let command = ["sharedtext"];
+    let run = |frames: u64, bootargs: &str| {
+        let mut guest = Guest::with_bootargs(&command, frames, disk(command[0]), bootargs);
+        assert_eq!(guest.finish(), 0, "{bootargs}, {frames} frames: {}", guest.output());
+        let shutdown = guest.events_of(EventKind::Shutdown);
+        let [end] = shutdown.as_slice() else { panic!("no record of the end") };
+        let (free, cached, at_boot) = (end.record.detail, end.record.detail2, end.record.detail3);
+        assert_eq!(free + cached, at_boot, "{bootargs}: frames are missing");
+        guest
+    };
+    // When the last process has ended, the kernel drops the page cache.
+    let evictions = |guest: &Guest| {
+        let end = guest.events_of(EventKind::Exit).last().expect("the program has ended").step;
+        guest.events_of(EventKind::Evict).into_iter().filter(|event| event.step < end).collect::<Vec<_>>()
+    };
+    let alone = run(0, "");
+    assert_eq!(evictions(&alone), [], "there is room for all");
+    for policy in PolicyKind::all() {
+        let short = run(36, &format!("folio.policy={policy}"));
+        assert_eq!(short.output(), alone.output(), "{policy}");
+        let evictions = evictions(&short);
+        assert!(evictions.len() > 10, "{policy}: {}", evictions.len());
+        for event in evictions {
+            let (by, why) = Why::from_word(event.record.detail3).expect("a policy chose the page");
+            assert!(by == policy && why.looks > why.cleared, "{policy}: {by} {why:?}");
+        }
+        // What has gone is read again.
+        assert!(short.count(EventKind::FileDisk) > alone.count(EventKind::FileDisk), "{policy}");
     }
 }

@@ -67,7 +67,8 @@ kinds! {
     /// `fork` gave the child the entries of a VMA: `va` to `va_end`, `detail` = anonymous frames now shared copy-on-write, `detail2` = the
     /// child's address space, which maps what this one does there. Follows `Fork`.
     CowShare = 15, "cow_share";
-    /// A clean page left the page cache to make room. `detail` = file id, `detail2` = page index.
+    /// A clean page left the page cache to make room, and whoever mapped it maps it no more. `detail` = file id, `detail2` = page index, `detail3` = which policy
+    /// chose it, and what led to that ([`Why::word`](crate::policies::Why::word)).
     Evict = 16, "evict";
     /// A page of a file was given a frame in the page cache: `frame`; details as for `Evict`. If the file is on a disk, its read begins now.
     CacheFill = 17, "cache_fill";

@@ -26,6 +26,7 @@ pub mod hostdev;
 pub mod insn;
 pub mod paging;
 pub mod platform;
+pub mod policies;
 mod pseudo;
 pub mod reg;
 pub mod sbi;

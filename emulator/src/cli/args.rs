@@ -3,13 +3,16 @@
 //! Nothing here acts; the other files of this folder take these structures and do the work.
 
 use super::disks::DiskArgs;
-use super::values::{IsaParser, harts, parse_env, parse_granularity, parse_number, parse_size, parse_tlb};
+use super::values::{
+    IsaParser, harts, parse_env, parse_granularity, parse_number, parse_size, parse_tlb, policies,
+};
 use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use emulator::debug::command::nearest;
 use emulator::machine::{Console, MachineConfig, PMP_ENTRIES, VirtioConfig};
 use emulator::mem::tlb::TlbGeometry;
 use isa::IsaSet;
+use isa::policies::PolicyKind;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -60,6 +63,9 @@ pub struct RunArgs {
     /// Let the child of a fork map all that its parent does; otherwise pages of files are left to be found again, as on Linux
     #[arg(long)]
     pub fork_maps: bool,
+    /// Which page goes first when frames run out
+    #[arg(long, value_name = "NAME", default_value_t, value_parser = policies())]
+    pub policy: PolicyKind,
     #[command(flatten)]
     pub disks: DiskArgs,
     #[command(flatten)]

@@ -18,6 +18,7 @@ use emulator::debug::command::nearest;
 use emulator::image::{self, RootImage};
 use emulator::loader::{Boot, Chosen};
 use emulator::machine::{GuestExit, Machine, MachineConfig, StopReason};
+use isa::policies::PolicyKind;
 use isa::{Extension, Step};
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
@@ -213,7 +214,7 @@ fn build(
     let swap_disk = args.disks.apply(&mut machine, SWAP_FOR_RAM * args.memory)?;
     let argv: Vec<Vec<u8>> = args.program.iter().map(|word| word.as_bytes().to_vec()).collect();
     let chosen = Chosen {
-        bootargs: if args.fork_maps { "folio.fork_maps" } else { "" },
+        bootargs: &bootargs(args),
         program: path,
         argv: &argv,
         envp: &environment(&args.env),
@@ -222,6 +223,18 @@ fn build(
     };
     machine.boot(&Boot { chosen, ..Boot::kernel(guest_os::KERNEL_ELF) })?;
     Ok((machine, swap_disk))
+}
+
+/// The kernel's command line.
+fn bootargs(args: &RunArgs) -> String {
+    let mut words = Vec::new();
+    if args.fork_maps {
+        words.push("folio.fork_maps".to_string());
+    }
+    if args.policy != PolicyKind::default() {
+        words.push(format!("folio.policy={}", args.policy));
+    }
+    words.join(" ")
 }
 
 /// The program's environment: a small fixed one, never the host's, with `--env` on top.

@@ -1,11 +1,18 @@
 //! What stands behind the flags: numbers, sizes, extensions and the like, with a message for what is none.
 
 use clap::Arg;
-use clap::builder::{StringValueParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser};
 use emulator::machine::MAX_HARTS;
 use emulator::mem::tlb::{BadGeometry, TlbGeometry};
+use isa::policies::PolicyKind;
 use isa::{Extension, IsaSet};
 use std::ffi::OsStr;
+
+/// A replacement policy by name.
+pub fn policies() -> impl TypedValueParser<Value = PolicyKind> {
+    let names = PolicyKind::all().map(|kind| PossibleValue::new(kind.name()).help(kind.about()));
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<PolicyKind>())
+}
 
 pub fn harts() -> impl TypedValueParser<Value = u16> {
     clap::value_parser!(u16).range(1..=i64::try_from(MAX_HARTS).expect("a small number"))

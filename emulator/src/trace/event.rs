@@ -11,6 +11,7 @@ use isa::events::{
     EventKind, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY, SegvReason, SignalTold, VMA_EXEC, VMA_READ,
     VMA_SHARED, VMA_WRITE,
 };
+use isa::policies::Why;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -81,6 +82,8 @@ enum Form {
     Permissions,
     /// Why an address can't be had, by name.
     Reason,
+    /// What led a policy to a page: its name and what it saw, a field each.
+    Choice,
 }
 
 /// The names of a kind's `detail`, `detail2` and `detail3`; `None` where it has none.
@@ -90,9 +93,10 @@ fn detail_names(kind: EventKind) -> [Option<(&'static str, Form)>; 3] {
     let hex = |name| Some((name, Form::Hex));
     match kind {
         // `detail3` of a fault repeats the flag that is written as `from_disk`.
-        K::FileDisk | K::FileCache | K::FileCopy | K::SharedMap | K::Evict | K::CacheFill | K::CacheDrop => {
+        K::FileDisk | K::FileCache | K::FileCopy | K::SharedMap | K::CacheFill | K::CacheDrop => {
             [hex("file"), number("page"), None]
         }
+        K::Evict => [hex("file"), number("page"), Some(("policy", Form::Choice))],
         K::SwapIn | K::SwapOut => [number("slot"), None, None],
         K::Discard => [number("pages"), None, None],
         K::CowShare => [number("frames"), number("child_space"), None],
@@ -190,6 +194,15 @@ impl Serialize for Event {
                     Some(reason) => line.serialize_entry(name, reason.name())?,
                     None => line.serialize_entry(name, &value)?,
                 },
+                Some((name, Form::Choice)) => {
+                    if let Some((policy, why)) = Why::from_word(value) {
+                        line.serialize_entry(name, policy.name())?;
+                        line.serialize_entry("accessed", &why.marks.accessed)?;
+                        line.serialize_entry("dirty", &why.marks.dirty)?;
+                        line.serialize_entry("looks", &why.looks)?;
+                        line.serialize_entry("cleared", &why.cleared)?;
+                    }
+                }
                 Some((name, Form::Permissions)) => line.serialize_entry(name, &permissions(value))?,
                 None => {}
             }

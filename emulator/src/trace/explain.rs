@@ -3,12 +3,13 @@
 use super::Trace;
 use super::event::Event;
 use super::guest_view::GuestView;
-use super::history::{DiskRead, Errand, ThreadId};
+use super::history::{DiskRead, Errand, GivenUp, ThreadId};
 use super::refusal::{return_address, went_away};
 use super::residence::no_user_address;
 use super::space::VmaView;
 use isa::events::{Access, EventKind, EventRecord, SegvReason};
 use isa::paging::{Pte, PteFlags, leaf_bytes};
+use isa::policies::PolicyKind;
 use isa::{Step, VirtAddr};
 
 /// Why the hardware could not use a PTE for an access by a user program.
@@ -260,8 +261,10 @@ fn action(kind: EventKind, access: Access, event: &Event, trace: &Trace, vma: Op
         Some(DiskRead::Awaited(reader, since)) => {
             format!("{}, and the process slept until it was there", awaited(reader, since))
         }
-        Some(DiskRead::Again(dropped)) => format!(
-            "had been in memory before, but was given up at step {dropped}, and had to be read from the disk again, while the process slept"
+        Some(DiskRead::Again(given_up)) => format!(
+            "had been in memory before, but was given up at step {}{}, and had to be read from the disk again, while the process slept",
+            given_up.at,
+            choice(given_up)
         ),
         Some(DiskRead::First) | None => {
             "had to be read from the disk first, and the process slept meanwhile".to_owned()
@@ -283,8 +286,10 @@ fn action(kind: EventKind, access: Access, event: &Event, trace: &Trace, vma: Op
                 file(),
                 awaited(reader, since)
             ),
-            Some(DiskRead::Again(dropped)) => format!(
-                "The page had been in memory before, but the page cache gave it up at step {dropped}: the kernel read page {page} of {} from the disk again, into frame {frame:#x}, let the process sleep until it was there, and mapped the frame without bit W ({now}).",
+            Some(DiskRead::Again(given_up)) => format!(
+                "The page had been in memory before, but the page cache gave it up at step {}{}: the kernel read page {page} of {} from the disk again, into frame {frame:#x}, let the process sleep until it was there, and mapped the frame without bit W ({now}).",
+                given_up.at,
+                choice(given_up),
                 file()
             ),
             Some(DiskRead::First) | None => format!(
@@ -385,4 +390,32 @@ fn owners(count: u64) -> String {
         2 => "two page tables".to_owned(),
         more => format!("{more} page tables"),
     }
+}
+
+/// Why the policy chose a page, in brackets; nothing if none did.
+fn choice(given_up: GivenUp) -> String {
+    let Some((policy, why)) = given_up.choice else { return String::new() };
+    let passed = match why.looks.saturating_sub(1) {
+        0 => String::new(),
+        1 => ", after one that could not".to_owned(),
+        passed => format!(", after {passed} that could not"),
+    };
+    let cleared = match why.cleared {
+        0 => String::new(),
+        1 => "; it cleared the R bit of one page".to_owned(),
+        cleared => format!("; it cleared the R bits of {cleared} pages"),
+    };
+    let reason = match policy {
+        PolicyKind::Fifo => format!("it had come first{passed}"),
+        PolicyKind::Random => format!("by lot{passed}"),
+        PolicyKind::SecondChance => format!("its R bit was 0 at the head of the queue{passed}{cleared}"),
+        PolicyKind::Clock => format!("its R bit was 0 when the hand came by{passed}{cleared}"),
+        PolicyKind::EnhancedClock => {
+            let dirty =
+                if why.marks.dirty { "its D bit 1, and no clean one was unused" } else { "its D bit 0" };
+            format!("its R bit was 0 when the hand came by, {dirty}{passed}{cleared}")
+        }
+        PolicyKind::Aging => format!("its counter was {}, the lowest{cleared}", why.counter),
+    };
+    format!(" ({policy} chose it: {reason})")
 }

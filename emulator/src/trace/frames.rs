@@ -115,12 +115,15 @@ impl Frames {
             self.page_tables -= 1;
         }
     }
-    /// The page cache gives a page up: by its frame, or where that is not told by file and page.
-    pub(super) fn evict(&mut self, frame: Ppn, file: u64, page: u64) {
-        if frame.0 != 0 {
-            self.forget(frame);
-        } else {
-            self.frames.retain(|_, view| view.content != FrameContent::File { file, page });
-        }
+    /// The page cache gives a page up: by its frame, or where that is not told by file and page. Returns where it was mapped.
+    pub(super) fn evict(&mut self, frame: Ppn, file: u64, page: u64) -> BTreeSet<(u64, Vpn)> {
+        let content = FrameContent::File { file, page };
+        let told = (frame.0 != 0).then_some(frame);
+        let found = told.or_else(|| {
+            self.frames.iter().find(|(_, view)| view.content == content).map(|(&frame, _)| frame)
+        });
+        let mappings = found.and_then(|frame| self.frames.get(&frame)).map(|view| view.mappings.clone());
+        found.into_iter().for_each(|frame| self.forget(frame));
+        mappings.unwrap_or_default()
     }
 }

@@ -125,7 +125,7 @@ impl GuestView {
             EventKind::ThreadExit => {
                 self.threads_mut(record.pid).map(|threads| threads.remove(&record.tid));
             }
-            EventKind::Evict => self.frames.evict(Ppn(record.frame), record.detail, record.detail2),
+            EventKind::Evict => self.evict(Ppn(record.frame), record.detail, record.detail2),
             EventKind::CacheFill => {
                 self.frames.forget(Ppn(record.frame));
                 let content = FrameContent::File { file: record.detail, page: record.detail2 };
@@ -141,6 +141,13 @@ impl GuestView {
             }
             EventKind::SwapOut => self.frames.forget(Ppn(record.previous_frame)),
             _ => {}
+        }
+    }
+
+    /// A page has left memory, whoever mapped it.
+    fn evict(&mut self, frame: Ppn, file: u64, page: u64) {
+        for (space, vpn) in self.frames.evict(frame, file, page) {
+            self.space_mut(space).forget_page(vpn);
         }
     }
 

@@ -6,6 +6,7 @@ use super::guest_view::GuestView;
 use super::refusal::Refusal;
 use super::space::ROOT_LEVEL;
 use isa::events::{EventKind, SignalEffect, SignalTold};
+use isa::policies::{PolicyKind, Why};
 use isa::{Step, VirtAddr};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -31,7 +32,16 @@ struct PageFill {
     by: Option<ThreadId>,
     at: Step,
     /// When the page cache had given it up before that.
-    dropped: Option<Step>,
+    dropped: Option<GivenUp>,
+}
+
+/// A page has left the page cache.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct GivenUp {
+    /// When.
+    pub at: Step,
+    /// Which policy chose it, to make room, and what led to that; none if its file was cut or removed.
+    pub choice: Option<(PolicyKind, Why)>,
 }
 
 /// How a fault that waited for the disk came to wait.
@@ -39,8 +49,8 @@ struct PageFill {
 pub enum DiskRead {
     /// It had the page read, which had not been in memory before.
     First,
-    /// It had the page read once more: the page cache had given it up at this step.
-    Again(Step),
+    /// It had the page read once more: the page cache had given it up.
+    Again(GivenUp),
     /// Another thread had begun the read at this step.
     Awaited(ThreadId, Step),
 }
@@ -130,7 +140,7 @@ pub struct History {
     running: BTreeMap<usize, ThreadId>,
     /// By file and page.
     fills: BTreeMap<(u64, u64), PageFill>,
-    drops: BTreeMap<(u64, u64), Step>,
+    drops: BTreeMap<(u64, u64), GivenUp>,
     unmapped: VecDeque<Unmapped>,
     /// Ranges whose pages were given up, and whose mappings stayed.
     discarded: VecDeque<Unmapped>,
@@ -184,8 +194,9 @@ impl History {
                 let fill = PageFill { by, at: event.step, dropped: self.drops.get(&page).copied() };
                 self.fills.insert(page, fill);
             }
-            Some(EventKind::Evict | EventKind::CacheDrop) => {
-                self.drops.insert(page, event.step);
+            Some(kind @ (EventKind::Evict | EventKind::CacheDrop)) => {
+                let choice = (kind == EventKind::Evict).then(|| Why::from_word(record.detail3)).flatten();
+                self.drops.insert(page, GivenUp { at: event.step, choice });
             }
             Some(EventKind::Munmap) => {
                 let range = Unmapped::of(event, VirtAddr(record.va), VirtAddr(record.va_end));

@@ -179,6 +179,10 @@ impl SpaceView {
         let range = start.page()..page_after(end).max(start.page());
         self.pages.range(range).map(|(&vpn, &frame)| (vpn, frame)).collect()
     }
+    /// A page is not mapped any more.
+    pub(super) fn forget_page(&mut self, vpn: Vpn) {
+        self.pages.remove(&vpn);
+    }
     /// Takes the mapped pages of a range out.
     pub(super) fn take_pages(&mut self, start: VirtAddr, end: VirtAddr) -> Vec<(Vpn, Ppn)> {
         let taken = self.pages_in(start, end);

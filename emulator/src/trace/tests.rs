@@ -6,6 +6,7 @@ use isa::events::{
     SignalTold, VMA_EXEC, VMA_GROWSDOWN, VMA_READ, VMA_SHARED, VMA_WRITE,
 };
 use isa::paging::{Pte, PteFlags, Satp};
+use isa::policies::{PolicyKind, Why};
 use isa::{Ppn, Step, VirtAddr, Vpn};
 
 const TEXT: u64 = 0x1_0000;
@@ -602,11 +603,17 @@ fn an_explanation_tells_who_had_a_page_read_and_whether_it_was_there_before() {
         "one is the shell's own"
     );
 
-    let dropped = s.push(K::Evict, 0, "", page).step;
+    let why = Why { looks: 4, cleared: 3, ..Why::default() };
+    let dropped = s.push(K::Evict, 0, "", |r| {
+        page(r);
+        r.detail3 = why.word(PolicyKind::Clock);
+    });
     s.push(K::CacheFill, 0, "", page);
     let again = s.fault_with(K::FileDisk, 2, TEXT, Access::Read, 0x74, from_disk);
-    let at = format!("gave it up at step {dropped}");
-    check(&s, &again, &["been in memory before", &at, "from the disk again"], "never been needed");
+    let at =
+        format!("gave it up at step {} (clock chose it: its R bit was 0 when the hand came by", dropped.step);
+    let hand = "after 3 that could not; it cleared the R bits of 3 pages)";
+    check(&s, &again, &["been in memory before", &at, hand, "from the disk again"], "never been needed");
     let copy = s.fault_with(K::FileCopy, 2, DATA, Access::Write, 0x75, from_disk);
     check(&s, &copy, &["given up at step", "from the disk again"], "had to be read from the disk first");
 }

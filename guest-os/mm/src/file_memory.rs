@@ -45,10 +45,7 @@ impl<P: PhysMem> Memory<P> {
     /// As [`Memory::memory_page`]; a new frame is a free one.
     pub(crate) fn fill_hole(&mut self, key: PageKey) -> Result<FrameId, OutOfFrames> {
         match self.cache().lookup(key) {
-            PageLookup::Ready(frame) => {
-                self.cache_mut().touch(key);
-                Ok(frame)
-            }
+            PageLookup::Ready(frame) => Ok(frame),
             PageLookup::Hole => {
                 let frame = self.allocate(FrameKind::PageCache(key), Contents::Zeros)?;
                 self.cache_mut().enter(key, frame, PageState::Ready { dirty: true });

@@ -9,7 +9,8 @@
 
 use crate::layout;
 use crate::page_cache::{FileId, PageKey};
-use crate::rmap::{AnonOwner, Mapper, OwnerList, OwnerLists};
+use crate::policy::Place;
+use crate::rmap::{AnonOwner, Mapper, OwnerList, OwnerLists, Walk};
 use alloc::vec::Vec;
 use isa::frame_table::{self, FrameEntry};
 use isa::{PhysAddr, Ppn};
@@ -186,6 +187,7 @@ impl FrameTable {
     /// If the table itself finds no memory: [`FrameTable::bytes_for`].
     pub fn new(first: Ppn, total: u64, limit: u64) -> Self {
         assert!(first.0.checked_add(total).is_some(), "frames wrap around the end of memory");
+        assert!(u32::try_from(total).is_ok(), "frames have places below 2^32");
         let count = usize::try_from(total).expect("frames of RAM can be counted by a usize");
         let limit = limit.min(total);
         let (mut entries, freed) = (Vec::with_capacity(count + 1), Vec::with_capacity(count));
@@ -242,6 +244,15 @@ impl FrameTable {
     /// The frame with this number, if it is one of the table's.
     pub fn lookup(&self, ppn: Ppn) -> Option<FrameId> {
         (ppn >= self.first && ppn.0 - self.first.0 < self.total).then_some(FrameId(ppn))
+    }
+    /// The frame's place among those that a policy may choose from.
+    #[allow(clippy::cast_possible_truncation)] // the table has fewer than 2^32 frames
+    pub(crate) fn place_of(&self, frame: FrameId) -> Place {
+        Place((frame.0.0 - self.first.0) as u32)
+    }
+    /// The frame in a place.
+    pub(crate) fn in_place(&self, place: Place) -> FrameId {
+        FrameId(Ppn(self.first.0 + u64::from(place.0)))
     }
     /// What the table knows of a frame.
     #[inline]
@@ -347,13 +358,9 @@ impl FrameTable {
         (is_anon, entry.maps)
     }
 
-    /// Who maps an anonymous frame; nobody any other.
-    pub fn owners(&self, frame: FrameId) -> impl Iterator<Item = Mapper> + '_ {
-        let owners = match self.info(frame).kind {
-            FrameKind::Anon(owners) => owners,
-            _ => AnonOwner::Nobody,
-        };
-        self.owners.of(owners)
+    /// The next page that maps an anonymous frame with these owners.
+    pub(crate) fn next_owner(&self, owners: AnonOwner, at: &mut Walk) -> Option<Mapper> {
+        self.owners.next(owners, at)
     }
     /// How many owners of frames are in lists, since their frames have several.
     pub fn listed_owners(&self) -> usize {
@@ -454,7 +461,10 @@ mod tests {
         let mut t = table(1);
         let f = t.take(FrameKind::Anon(AnonOwner::Nobody)).unwrap();
         let mapper = |space| Mapper { space: SpaceKey(space), vpn: Vpn(5) };
-        let owners = |t: &FrameTable| t.owners(f).collect::<Vec<_>>();
+        let owners = |t: &FrameTable| match t.info(f).kind {
+            FrameKind::Anon(owners) => t.owners.of(owners).collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        };
         assert_eq!(owners(&t), []);
         t.add_map(f, mapper(1));
         assert_eq!((owners(&t), t.listed_owners()), (alloc::vec![mapper(1)], 0));

@@ -21,6 +21,7 @@ extern crate alloc;
 
 pub mod address_space;
 mod cut;
+mod eviction;
 pub mod fault;
 pub mod file_memory;
 pub mod frame;
@@ -31,7 +32,6 @@ mod page_table;
 pub mod phys;
 pub mod policy;
 pub mod pte;
-pub mod replacement;
 pub mod rmap;
 mod slab;
 pub mod spaces;

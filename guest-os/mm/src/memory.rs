@@ -10,8 +10,8 @@ use crate::frame::{FrameId, FrameKind, FrameTable, OutOfFrames};
 use crate::page_cache::{FileId, PageCache, PageKey, PageLookup, PageState, Store};
 use crate::page_table;
 use crate::phys::{FrameNote, PhysMem};
-use crate::replacement::{LeastRecentlyUsed, Replacement};
-use crate::rmap::{AnonOwner, FileMappings, Mapper};
+use crate::policy::{self, Policy, PolicyKind};
+use crate::rmap::{AnonOwner, FileMappings, Mapper, MapperSearch};
 use crate::spaces::{Resident, SpaceKey, Spaces};
 use alloc::boxed::Box;
 use core::ops::Range;
@@ -28,6 +28,8 @@ pub enum Contents {
     PartOf(FrameId, u64),
 }
 
+const AT_WORK: &str = "the policy is not asked while it is at work";
+
 /// Frames, page cache and zero page.
 #[derive(Debug)]
 pub struct Memory<P> {
@@ -37,24 +39,30 @@ pub struct Memory<P> {
     zero_page: FrameId,
     spaces: Spaces,
     file_mappings: FileMappings,
+    /// Says which page goes first. Its places are the frames, and pages enter it while they can be dropped. Absent while it is at work.
+    policy: Option<Box<dyn Policy>>,
+    policy_kind: PolicyKind,
     fork_maps: ForkMaps,
 }
 
 impl<P: PhysMem> Memory<P> {
-    /// Memory over these frames, all of which are the table's to hand out. The first becomes the zero page. The least recently used page
-    /// of the page cache goes first.
+    /// Memory over these frames, all of which are the table's to hand out. The first becomes the zero page. [`PolicyKind::Clock`] says which
+    /// page goes first.
     pub fn new(phys: P, frames: FrameTable) -> Result<Self, OutOfFrames> {
-        Self::with_policy(phys, frames, Box::new(LeastRecentlyUsed::default()))
+        Self::with_policy(phys, frames, PolicyKind::default(), 0)
     }
 
-    /// As [`Memory::new`]; `policy` says which page of the page cache goes first.
+    /// As [`Memory::new`]; `policy_kind` says which page goes first, and draws its lots, if it does, by `seed`.
     pub fn with_policy(
         phys: P,
         frames: FrameTable,
-        policy: Box<dyn Replacement>,
+        policy_kind: PolicyKind,
+        seed: u64,
     ) -> Result<Self, OutOfFrames> {
-        let mut frames = frames;
-        let mut phys = phys;
+        let (mut phys, mut frames) = (phys, frames);
+        let mut policy = policy::make(policy_kind, seed);
+        let places = u32::try_from(frames.total()).map_err(|_| OutOfFrames)?;
+        policy.reserve(places).map_err(|_| OutOfFrames)?;
         let limit = frames.limit();
         let zero_page = frames.take(FrameKind::Zero)?;
         phys.zero_frame(zero_page.ppn());
@@ -62,10 +70,12 @@ impl<P: PhysMem> Memory<P> {
         Ok(Self {
             phys,
             frames,
-            cache: PageCache::new(limit / 2, policy),
+            cache: PageCache::new(limit / 2),
             zero_page,
             spaces: Spaces::default(),
             file_mappings: FileMappings::default(),
+            policy: Some(policy),
+            policy_kind,
             fork_maps: ForkMaps::default(),
         })
     }
@@ -104,6 +114,23 @@ impl<P: PhysMem> Memory<P> {
     }
     pub(crate) fn file_mappings_mut(&mut self) -> &mut FileMappings {
         &mut self.file_mappings
+    }
+    /// Which policy says what goes first.
+    pub fn policy_kind(&self) -> PolicyKind {
+        self.policy_kind
+    }
+    pub(crate) fn policy(&self) -> &dyn Policy {
+        self.policy.as_deref().expect(AT_WORK)
+    }
+    pub(crate) fn policy_mut(&mut self) -> &mut dyn Policy {
+        self.policy.as_deref_mut().expect(AT_WORK)
+    }
+    /// Lets the policy work on memory itself.
+    pub(crate) fn with_policy_out<R>(&mut self, action: impl FnOnce(&mut Self, &mut dyn Policy) -> R) -> R {
+        let mut policy = self.policy.take().expect(AT_WORK);
+        let result = action(self, &mut *policy);
+        self.policy = Some(policy);
+        result
     }
     pub(crate) fn cache_mut(&mut self) -> &mut PageCache {
         &mut self.cache
@@ -146,20 +173,27 @@ impl<P: PhysMem> Memory<P> {
     }
 
     /// The pages that map a frame of private memory or of the page cache: the reverse map.
+    pub fn mappers(&self, frame: FrameId) -> impl Iterator<Item = Mapper> + '_ {
+        let mut search = MapperSearch::default();
+        core::iter::from_fn(move || self.next_mapper(frame, &mut search))
+    }
+
+    /// The next page that maps a frame; `search` says where the search has come to. Private owners must neither come nor go meanwhile.
     ///
     /// Cost: a step for each owner of a private frame; for a page of a file what [`FileMappings::showing`] costs, and a walk for each
     /// page that it names.
-    pub fn mappers(&self, frame: FrameId) -> impl Iterator<Item = Mapper> + '_ {
-        let cached = match self.frames.info(frame).kind {
-            FrameKind::PageCache(key) => Some(key),
+    pub(crate) fn next_mapper(&self, frame: FrameId, search: &mut MapperSearch) -> Option<Mapper> {
+        match self.frames.info(frame).kind {
+            FrameKind::Anon(owners) => self.frames.next_owner(owners, &mut search.owners),
+            FrameKind::PageCache(key) => loop {
+                let mapper = self.file_mappings.next_showing(key, &mut search.files)?;
+                let pte = self.space(mapper.space).page_table().pte(self, mapper.vpn);
+                if page_table::mapped_frame(self, pte) == Some(frame) {
+                    return Some(mapper);
+                }
+            },
             _ => None,
-        };
-        let may_show = cached.into_iter().flat_map(|key| self.file_mappings.showing(key));
-        let show = may_show.filter(move |&Mapper { space, vpn }| {
-            let pte = self.space(space).page_table().pte(self, vpn);
-            page_table::mapped_frame(self, pte) == Some(frame)
-        });
-        self.frames.owners(frame).chain(show)
+        }
     }
 
     // ---- frames ----
@@ -214,13 +248,10 @@ impl<P: PhysMem> Memory<P> {
         self.phys.note(frame.ppn(), FrameNote::Freed);
     }
 
-    /// Whether there are `frames` frames for `kind`, free or in place of clean pages that nobody maps. Asked before the first of many is
+    /// Whether there are `frames` frames for `kind`, free or in place of pages that can be dropped. Asked before the first of many is
     /// taken, so that a request that is too large costs nobody his pages.
     pub fn has_room(&self, kind: FrameKind, frames: u64) -> bool {
-        let missing = frames.saturating_sub(self.frames.free_for(kind));
-        let evictable = || self.cache.iter().filter(|&(key, frame, _)| self.is_evictable(key, frame));
-        usize::try_from(missing)
-            .is_ok_and(|missing| missing == 0 || evictable().take(missing).count() == missing)
+        self.frames.free_for(kind) + self.evictable() >= frames
     }
 
     /// Sees to it that programs can get `frames` more frames, by evictions if need be. If there can't be so many, nothing is evicted.
@@ -260,8 +291,8 @@ impl<P: PhysMem> Memory<P> {
         match info.kind {
             FrameKind::Anon(_) => self.frames.release(frame),
             FrameKind::Orphan => self.release(frame),
-            // It stays in the cache, but can be dropped from now on.
-            FrameKind::PageCache(key) => self.reconsider(key, frame),
+            // It stays in the cache.
+            FrameKind::PageCache(key) => self.offer(key, frame),
             FrameKind::Zero | FrameKind::Kernel => {}
             FrameKind::PageTable | FrameKind::Free => {
                 unreachable!("{frame:?} was never mapped: {info:?}")
@@ -272,7 +303,11 @@ impl<P: PhysMem> Memory<P> {
     /// Ends a hold on a frame by I/O (see [`FrameTable::pin`]) and frees the frame if that was all that kept it.
     pub fn unpin(&mut self, frame: FrameId) {
         self.frames.unpin(frame);
-        self.release_if_unused(frame);
+        match self.frames.info(frame).kind {
+            // Mapped or not.
+            FrameKind::PageCache(key) => self.offer(key, frame),
+            _ => self.release_if_unused(frame),
+        }
     }
 
     /// Holds a frame for I/O in flight.
@@ -304,8 +339,12 @@ impl<P: PhysMem> Memory<P> {
 
     /// What is known of a page of a file; counts as a use of it.
     pub fn look_up_page(&mut self, key: PageKey) -> PageLookup {
-        self.cache.touch(key);
-        self.cache.lookup(key)
+        let found = self.cache.lookup(key);
+        if let PageLookup::Ready(frame) = found {
+            let place = self.frames.place_of(frame);
+            self.policy_mut().used(place);
+        }
+        found
     }
 
     /// Enters an absent page as being read, with a zeroed and pinned frame for the device to fill.
@@ -330,10 +369,10 @@ impl<P: PhysMem> Memory<P> {
         match (is_current, succeeded) {
             (true, true) => {
                 self.cache.set_ready(key);
-                self.reconsider(key, frame);
+                self.offer(key, frame);
             }
             (true, false) => {
-                self.cache.remove(key);
+                self.forget_page(key);
                 self.drop_page_frame(key, frame);
             }
             // The file was truncated or removed meanwhile, and the frame with it.
@@ -350,7 +389,7 @@ impl<P: PhysMem> Memory<P> {
     pub fn mark_clean(&mut self, key: PageKey) {
         self.cache.set_dirty(key, false);
         if let PageLookup::Ready(frame) = self.cache.lookup(key) {
-            self.reconsider(key, frame);
+            self.offer(key, frame);
         }
     }
 
@@ -366,51 +405,11 @@ impl<P: PhysMem> Memory<P> {
     /// Forgets the cached pages of a range of a file.
     pub(crate) fn drop_pages(&mut self, file: FileId, pages: Range<u64>) {
         while let Some(key) = self.cache.next_page(file, pages.start).filter(|key| key.index < pages.end) {
-            if let Some(frame) = self.cache.remove(key) {
+            if let Some(frame) = self.forget_page(key) {
                 self.drop_page_frame(key, frame);
             }
         }
     }
-
-    /// Drops the page that the replacement policy names among the clean ones that nobody maps. Returns whether there was one.
-    ///
-    /// Cost: logarithmic in the pages of the cache, and so much again for each page that turns out to be in use since it became a
-    /// candidate, once.
-    pub fn evict_one(&mut self) -> bool {
-        let Some((key, frame)) = self.next_victim() else { return false };
-        self.evict(key, frame);
-        true
-    }
-
-    /// The next page to go. Candidates that cannot go are set aside on the way.
-    fn next_victim(&mut self) -> Option<(PageKey, FrameId)> {
-        loop {
-            let (key, frame) = self.cache.victim()?;
-            if self.is_evictable(key, frame) {
-                return Some((key, frame));
-            }
-            self.cache.set_aside(key);
-        }
-    }
-
-    /// Something that kept a page from being dropped has ended.
-    fn reconsider(&mut self, key: PageKey, frame: FrameId) {
-        if self.cache.is_aside(key) && self.is_evictable(key, frame) {
-            self.cache.set_candidate(key);
-        }
-    }
-
-    /// Drops every clean page that nobody maps, as if to make room. Returns how many there were.
-    pub fn evict_all_clean(&mut self) -> usize {
-        let mut count = 0;
-        while let Some((key, frame)) = self.next_victim() {
-            self.evict(key, frame);
-            count += 1;
-        }
-        count
-    }
-
-    // ---- who maps which file ----
 
     /// Whether some address space maps the file.
     pub fn is_file_mapped(&self, file: FileId) -> bool {
@@ -421,18 +420,6 @@ impl<P: PhysMem> Memory<P> {
     /// else and has no name (shared anonymous memory, a removed file), it can go now.
     pub fn take_unmapped_file(&mut self, from: FileId) -> Option<FileId> {
         self.file_mappings.take_unmapped(from)
-    }
-
-    /// Whether the page can be dropped: clean, to be had again from a device, and neither mapped nor held by I/O.
-    pub fn is_evictable(&self, key: PageKey, frame: FrameId) -> bool {
-        let info = self.frames.info(frame);
-        info.maps == 0 && info.pins == 0 && self.cache.is_clean_copy(key)
-    }
-
-    fn evict(&mut self, key: PageKey, frame: FrameId) {
-        self.cache.remove(key);
-        self.frames.release(frame);
-        self.phys.note(frame.ppn(), FrameNote::Evicted(key));
     }
 
     /// A frame that the cache has just given up: freed, unless someone maps or fills it still.

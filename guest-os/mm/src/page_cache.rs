@@ -1,15 +1,13 @@
 //! The page cache: which frame holds which page of which file.
 //!
 //! A page is entered as [`PageState::Reading`] when its device read starts and becomes ready when the read is done; who
-//! comes meanwhile waits. Clean pages that nobody maps can be dropped; a [`Replacement`] says which goes first. Reads and
+//! comes meanwhile waits. Clean pages can be dropped; a [`Policy`](crate::policy::Policy) says which goes first. Reads and
 //! writes of the device are the caller's: this crate knows no file system. A file that lives in memory only
 //! ([`Store::lives_in_memory`]) keeps its pages here and nowhere else, so they are never dropped.
 //!
 //! This file is the index. [`Memory`](crate::Memory) moves the frames.
 
 use crate::frame::FrameId;
-use crate::replacement::{Mark, Replacement};
-use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use isa::PAGE_SIZE;
 
@@ -78,21 +76,6 @@ pub enum PageState {
 struct CachedPage {
     frame: FrameId,
     state: PageState,
-    standing: Standing,
-    /// The policy's.
-    mark: Mark,
-}
-
-/// Whether the replacement policy may choose a page.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Standing {
-    /// It may; whether the page can go is looked at when it is chosen.
-    Candidate,
-    /// It was chosen and could not go (mapped, dirty, or held by I/O). It becomes a candidate again when that may have changed, so no eviction looks
-    /// at it a second time before: what an eviction passes over has been paid by a mapping.
-    Aside,
-    /// It can never go: its file lives in memory.
-    Kept,
 }
 
 #[derive(Debug)]
@@ -111,24 +94,14 @@ pub struct PageCache {
     /// Pages of all files that live in memory.
     memory_pages: u64,
     files: BTreeMap<FileId, CachedFile>,
-    policy: Box<dyn Replacement>,
-    /// All cached pages, and how many of them stand aside.
+    /// All cached pages.
     pages: usize,
-    pages_aside: usize,
 }
 
 impl PageCache {
     /// An empty cache, of which files of [`Store::Tmpfs`] may have `tmpfs_limit` pages.
-    pub fn new(tmpfs_limit: u64, policy: Box<dyn Replacement>) -> Self {
-        Self {
-            tmpfs_limit,
-            tmpfs_pages: 0,
-            memory_pages: 0,
-            files: BTreeMap::new(),
-            policy,
-            pages: 0,
-            pages_aside: 0,
-        }
+    pub fn new(tmpfs_limit: u64) -> Self {
+        Self { tmpfs_limit, tmpfs_pages: 0, memory_pages: 0, files: BTreeMap::new(), pages: 0 }
     }
     /// The most pages that files of [`Store::Tmpfs`] may have.
     pub fn tmpfs_limit(&self) -> u64 {
@@ -191,15 +164,6 @@ impl PageCache {
         })
     }
 
-    /// Counts a use of a page, which puts off its eviction.
-    pub fn touch(&mut self, key: PageKey) {
-        let Some(page) = self.files.get_mut(&key.file).and_then(|file| file.pages.get_mut(&key.index)) else {
-            return;
-        };
-        if page.standing != Standing::Kept {
-            page.mark = self.policy.is_used(key, page.mark, page.standing == Standing::Candidate);
-        }
-    }
     /// Says whether a ready page has changes that the device does not have.
     pub fn set_dirty(&mut self, key: PageKey, dirty: bool) {
         if let Some(CachedPage { state: PageState::Ready { dirty: d }, .. }) = self.page_mut(key) {
@@ -211,14 +175,7 @@ impl PageCache {
     pub(crate) fn enter(&mut self, key: PageKey, frame: FrameId, state: PageState) {
         let file = self.files.get_mut(&key.file).expect("pages are entered for known files only");
         let store = file.store;
-        let (standing, mark) = if store.lives_in_memory() {
-            (Standing::Kept, Mark::default())
-        } else {
-            let mark = self.policy.enters(key);
-            self.policy.add_candidate(key, mark);
-            (Standing::Candidate, mark)
-        };
-        let before = file.pages.insert(key.index, CachedPage { frame, state, standing, mark });
+        let before = file.pages.insert(key.index, CachedPage { frame, state });
         assert!(before.is_none(), "{key:?} is cached twice");
         self.pages += 1;
         self.memory_pages += u64::from(store.lives_in_memory());
@@ -237,11 +194,6 @@ impl PageCache {
         self.memory_pages -= u64::from(file.store.lives_in_memory());
         self.tmpfs_pages -= u64::from(file.store == Store::Tmpfs);
         self.pages -= 1;
-        match page.standing {
-            Standing::Candidate => self.policy.remove_candidate(key, page.mark),
-            Standing::Aside => self.pages_aside -= 1,
-            Standing::Kept => {}
-        }
         Some(page.frame)
     }
     /// Forgets a file that has no cached page.
@@ -260,36 +212,6 @@ impl PageCache {
         stored && self.state(key) == Some(PageState::Ready { dirty: false })
     }
 
-    /// The candidate that the policy wants to go first, with its frame.
-    pub(crate) fn victim(&self) -> Option<(PageKey, FrameId)> {
-        let key = self.policy.victim()?;
-        Some((key, self.page(key).expect("a candidate is cached").frame))
-    }
-    /// The candidate cannot go now.
-    pub(crate) fn set_aside(&mut self, key: PageKey) {
-        let page = self.files.get_mut(&key.file).and_then(|file| file.pages.get_mut(&key.index));
-        let page = page.expect("a candidate is cached");
-        assert!(page.standing == Standing::Candidate, "{key:?} is no candidate");
-        page.standing = Standing::Aside;
-        self.policy.remove_candidate(key, page.mark);
-        self.pages_aside += 1;
-    }
-    /// Whether the page stands aside.
-    pub fn is_aside(&self, key: PageKey) -> bool {
-        self.pages_aside > 0 && self.page(key).is_some_and(|page| page.standing == Standing::Aside)
-    }
-    /// A page that stands aside can go now.
-    pub(crate) fn set_candidate(&mut self, key: PageKey) {
-        let page = self.files.get_mut(&key.file).and_then(|file| file.pages.get_mut(&key.index));
-        let page = page.expect("what stands aside is cached");
-        page.standing = Standing::Candidate;
-        self.policy.add_candidate(key, page.mark);
-        self.pages_aside -= 1;
-    }
-
-    fn page(&self, key: PageKey) -> Option<&CachedPage> {
-        self.files.get(&key.file)?.pages.get(&key.index)
-    }
     fn page_mut(&mut self, key: PageKey) -> Option<&mut CachedPage> {
         self.files.get_mut(&key.file)?.pages.get_mut(&key.index)
     }

@@ -4,13 +4,14 @@ use crate::address_space::Flush;
 use crate::frame::{FrameId, FrameKind, OutOfFrames};
 use crate::memory::{Contents, Memory};
 use crate::phys::PhysMem;
+use crate::pte;
 use crate::rmap::Mapper;
 use crate::spaces::SpaceKey;
 use crate::vma::PageRange;
 use isa::paging::{self, ENTRIES, Pte, PteFlags, Scheme};
 use isa::{PhysAddr, Ppn, Vpn};
 
-const ROOT_LEVEL: u8 = Scheme::Sv39.root_level();
+pub(crate) const ROOT_LEVEL: u8 = Scheme::Sv39.root_level();
 /// The kernel half of a root: the entries for addresses with bit 38 set.
 const KERNEL_ENTRIES: core::ops::Range<u64> = ENTRIES / 2..ENTRIES;
 
@@ -203,10 +204,16 @@ impl<P: PhysMem> Memory<P> {
             if let Some(frame) = old_frame {
                 let (is_anon, left) = self.frames_mut().remove_map(frame, mapper);
                 self.space_mut(space).uncount_page(is_anon);
+                if pte_was_used(old) {
+                    self.was_used(frame);
+                }
                 if left == 0 {
                     self.release_if_unused(frame);
                 }
             }
+        }
+        if is_locked(old) && !(is_locked(new) && old_frame == new_frame) {
+            self.unlocked(old_frame);
         }
         if old == Pte::EMPTY {
             self.frames_mut().count_entry(table, 1);
@@ -243,6 +250,14 @@ impl<P: PhysMem> Memory<P> {
             self.mark_dirty(key);
         }
     }
+}
+
+fn pte_was_used(pte: Pte) -> bool {
+    pte.flags().contains(PteFlags::A)
+}
+
+fn is_locked(pte: Pte) -> bool {
+    pte.is_valid() && pte.flags().contains(pte::LOCKED)
 }
 
 fn is_dirty(pte: Pte) -> bool {

@@ -3,10 +3,12 @@
 //! The kernel implements [`PhysMem`] over its direct map, the tests over a vector. Nothing else in this
 //! crate can reach a byte of RAM, so the unsafe part of the kernel's memory management is these functions.
 
+use crate::address_space::Flush;
 use crate::frame::FrameKind;
 use crate::page_cache::PageKey;
+use crate::policy::{PolicyKind, Why};
 use isa::paging::{PTE_BYTES, Pte};
-use isa::{PhysAddr, Ppn};
+use isa::{PhysAddr, Ppn, Step};
 
 /// What has become of a frame. (Private memory is told of by the faults and verbs that take and free it.)
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,8 +17,8 @@ pub enum FrameNote {
     Taken(FrameKind),
     /// Taken for a page of a file, which is in the page cache from now on.
     CacheFilled(PageKey),
-    /// The page in it has left the page cache to make room.
-    Evicted(PageKey),
+    /// The page in it has left the page cache to make room, and nothing maps it any more; which policy chose it, and what led to that.
+    Evicted(PageKey, PolicyKind, Why),
     /// The page in it has left the page cache: its file was cut or removed, or could not be read.
     CacheDropped(PageKey),
     /// Free again.
@@ -34,6 +36,11 @@ pub trait PhysMem {
     fn note(&mut self, frame: Ppn, note: FrameNote) {
         let _ = (frame, note);
     }
+    /// Makes the TLBs forget what `flush` says of an address space, before anything else happens: for entries that are taken from whoever has them.
+    /// (What a verb changes for its own caller, it returns.)
+    fn fence(&mut self, asid: u16, flush: Flush);
+    /// The machine's time, by which pages grow old.
+    fn now(&self) -> Step;
     /// Reads the page-table entry at `at` (8-byte aligned).
     fn read_pte(&self, at: PhysAddr) -> Pte;
     /// The first of `count` page-table entries from `at` on (8-byte aligned, all in one table) that is not empty: how many

@@ -12,6 +12,9 @@ use isa::paging::{Pte, PteFlags};
 /// Software bit: the frame is, or was, shared copy-on-write since a `fork`; the next store resolves it.
 pub const COW: PteFlags = PteFlags::RSW0;
 
+/// Software bit: the page is locked in memory; its frame is no victim while an entry says so.
+pub const LOCKED: PteFlags = PteFlags::RSW1;
+
 /// A slot of the swap area.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SwapSlot(pub u64);

@@ -9,110 +9,16 @@ use isa::events::Access::{self, *};
 use isa::paging::{Pte, PteFlags};
 use isa::{PAGE_SIZE, PhysAddr, VirtAddr, Vpn};
 use mm::fault::FaultSignal;
-use mm::frame::FrameCounts;
 use mm::layout::{STACK_GUARD_PAGES, STACK_TOP};
 use mm::page_cache::PageState;
 use mm::{
     AddressSpace, Backing, DiskWait, FaultAction, FaultOutcome, FileBacking, FileId, Flush, ForkMaps,
-    MapError, MapRequest, Memory, OutOfFrames, PageKey, PageLookup, PageRange, PhysMem, Placement, Prot,
-    SegvReason, SpaceId, Store, VmaFlags, pte,
+    MapError, MapRequest, OutOfFrames, PageKey, PageLookup, PhysMem, Placement, Prot, SegvReason, SpaceId,
+    Store, VmaFlags, pte,
 };
-use support::audit::audit;
-use support::machine::{Machine, Stopped, disk_byte};
-use support::{VecRam, memory, take_evicted};
-
-const RW: Prot = Prot::READ.union(Prot::WRITE);
-const FILE: FileId = FileId(42);
-const BASE: VirtAddr = VirtAddr(0x10_0000);
-
-/// One process on one machine.
-struct Rig {
-    mem: Memory<VecRam>,
-    m: Machine,
-    spaces: Vec<AddressSpace>,
-}
-
-impl Rig {
-    fn new(frames: u64) -> Self {
-        let mut mem = memory(frames);
-        let space = AddressSpace::new(&mut mem, SpaceId(1), 1, None).unwrap();
-        Rig { mem, m: Machine::default(), spaces: vec![space] }
-    }
-    fn map(&mut self, who: usize, at: VirtAddr, pages: u64, prot: Prot, flags: VmaFlags, backing: Backing) {
-        let placement = Placement::Fixed(at.page());
-        let request = MapRequest { placement, len_pages: pages, prot, flags, backing, name: "".into() };
-        let mapped = self.spaces[who].map(&mut self.mem, request).unwrap();
-        self.m.hart.fence(self.spaces[who].asid(), mapped.flush);
-    }
-    fn anon(&mut self, pages: u64) {
-        self.map(0, BASE, pages, RW, VmaFlags::empty(), Backing::Anon);
-    }
-    fn file(&mut self, pages: u64, prot: Prot, flags: VmaFlags, len_bytes: Option<u64>) {
-        let backing = Backing::File(FileBacking { file: FILE, first_page: 0, len_bytes });
-        self.map(0, BASE, pages, prot, flags, backing);
-    }
-    /// A byte of the mapping at [`BASE`].
-    fn at(page: u64, offset: u64) -> VirtAddr {
-        BASE.wrapping_add(page * PAGE_SIZE + offset)
-    }
-    fn load(&mut self, who: usize, va: VirtAddr) -> Result<u8, Stopped> {
-        self.m.load(&mut self.mem, &mut self.spaces[who], va)
-    }
-    fn store(&mut self, who: usize, va: VirtAddr, byte: u8) -> Result<(), Stopped> {
-        self.m.store(&mut self.mem, &mut self.spaces[who], va, byte)
-    }
-    fn fork(&mut self, who: usize) -> usize {
-        let id = self.spaces.len() as u32 + 1;
-        let report = self.spaces[who].fork(&mut self.mem, SpaceId(id), id as u16, None).unwrap();
-        self.m.hart.fence(self.spaces[who].asid(), report.flush);
-        self.spaces.push(report.child);
-        self.spaces.len() - 1
-    }
-    /// Makes the file, which lives in memory, shorter or longer.
-    fn resize(&mut self, len_bytes: u64) {
-        self.mem.resize_file(FILE, Store::Memory, len_bytes);
-        let (hart, kept) = (&mut self.m.hart, len_bytes.div_ceil(PAGE_SIZE));
-        self.mem.cut_file(FILE, kept, |space, _, _, flush| hart.fence(space.asid, flush));
-    }
-    fn unmap(&mut self, who: usize, range: PageRange) {
-        let unmapped = self.spaces[who].unmap(&mut self.mem, range).unwrap();
-        self.m.hart.fence(self.spaces[who].asid(), unmapped.flush);
-    }
-    fn protect(&mut self, who: usize, range: PageRange, prot: Prot) -> Result<(), MapError> {
-        let (_, flush) = self.spaces[who].protect(&mut self.mem, range, prot)?;
-        self.m.hart.fence(self.spaces[who].asid(), flush);
-        Ok(())
-    }
-    fn actions(&mut self) -> Vec<FaultAction> {
-        self.audit();
-        self.m.log.drain(..).map(|r| r.action).collect()
-    }
-    fn anon_frames(&self) -> u64 {
-        self.mem.frames().counts().anon
-    }
-    fn audit(&self) {
-        audit(&self.mem, &self.spaces);
-    }
-    fn frame_at(&self, who: usize, va: VirtAddr) -> u64 {
-        self.spaces[who].pte(&self.mem, va.page()).ppn().0
-    }
-    /// Ends every process, drops the cache and checks that only the zero page is left.
-    fn end(mut self) {
-        self.audit();
-        for space in self.spaces.drain(..) {
-            space.teardown(&mut self.mem);
-        }
-        self.mem.evict_all_clean();
-        audit(&self.mem, []);
-        let total = self.mem.frames().total();
-        let expected = FrameCounts { free: total - 1, zero: 1, ..FrameCounts::default() };
-        assert_eq!(self.mem.frames().counts(), expected, "frames were lost");
-    }
-}
-
-fn pages(from: u64, to: u64) -> PageRange {
-    PageRange::new(Vpn(BASE.page().0 + from), Vpn(BASE.page().0 + to))
-}
+use support::machine::{Stopped, disk_byte};
+use support::memory;
+use support::rig::{BASE, FILE, RW, Rig, pages};
 
 const SIGSEGV_MAPERR: Result<u8, Stopped> = Err(Stopped::Signal(FaultSignal::SegvMapErr));
 const SIGSEGV_ACCERR: Result<u8, Stopped> = Err(Stopped::Signal(FaultSignal::SegvAccErr));
@@ -398,7 +304,7 @@ fn shared_memory_is_shared_and_outlives_a_fork() {
     r.unmap(0, pages(0, 3));
     assert_eq!(r.mem.take_unmapped_file(FileId(0)), None, "the child has it still");
     r.unmap(child, pages(0, 3));
-    assert_eq!((r.mem.evict_all_clean(), r.mem.cache().len()), (0, 3));
+    assert_eq!((r.mem.evict_all(), r.mem.cache().len()), (0, 3));
     assert_eq!([(); 2].map(|()| r.mem.take_unmapped_file(FileId(0))), [Some(FILE), None]);
     r.mem.remove_file(FILE);
     r.end();
@@ -458,7 +364,7 @@ fn who_comes_while_a_page_is_being_read_waits_for_it() {
     assert_eq!(to_read, key);
     assert_eq!(ask(&mut r, child, Write, DiskWait::None), FaultOutcome::Wait(key));
     assert_eq!(ask(&mut r, 0, Read, DiskWait::None), FaultOutcome::Wait(key), "asking twice reads once");
-    assert_eq!(r.mem.evict_all_clean(), 0, "a frame that the device fills stays");
+    assert_eq!(r.mem.evict_all(), 0, "a frame that the device fills stays");
     r.m.read_disk(&mut r.mem, key, frame);
     r.mem.finish_read(key, frame, true);
     let FaultOutcome::Resolved(first) = ask(&mut r, 0, Read, DiskWait::Done) else { panic!() };
@@ -535,28 +441,6 @@ fn discarded_pages_begin_anew() {
     let bytes = [0, 1, 2].map(|page| r.load(0, Rig::at(page, 0)).unwrap());
     assert_eq!((bytes, r.anon_frames()), ([1, 0, 0], 1));
     assert_eq!(r.spaces[0].vmas().len(), 1);
-    r.end();
-}
-
-#[test]
-fn clean_pages_make_room_least_recently_used_first() {
-    // Zero page, root, two tables: four frames are left.
-    let mut r = Rig::new(8);
-    r.mem.set_file(FILE, 100 * PAGE_SIZE, Store::Device);
-    r.file(100, Prot::READ, VmaFlags::empty(), None);
-    for page in 0..4 {
-        r.load(0, Rig::at(page, 0)).unwrap();
-    }
-    r.unmap(0, pages(1, 100));
-    assert_eq!(r.mem.frames().free(), 0);
-    r.map(0, Rig::at(1, 0), 2, RW, VmaFlags::empty(), Backing::Anon);
-    r.mem.look_up_page(PageKey { file: FILE, index: 1 });
-    for page in 1..3 {
-        r.store(0, Rig::at(page, 0), 1).unwrap();
-    }
-    let evicted: Vec<u64> = take_evicted(&mut r.mem).iter().map(|key| key.index).collect();
-    assert_eq!(evicted, [2, 3], "page 0 is mapped, page 1 was used last");
-    assert_eq!(r.mem.frames().peak_used(), 8);
     r.end();
 }
 

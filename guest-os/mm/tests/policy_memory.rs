@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)] // in functions that only tests call
 
 use isa::Step;
-use mm::policy::{Left, Look, Marks, PageName, Place, PolicyKind, World};
+use mm::policy::{Left, Look, Marks, PageName, Place, PolicyKind, World, make};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
@@ -62,7 +62,7 @@ impl World for Arbitrary {
 #[test]
 fn only_reserve_allocates() {
     for kind in PolicyKind::all() {
-        let mut policy = kind.make(1);
+        let mut policy = make(kind, 1);
         policy.reserve(1000).unwrap();
         let calls = CALLS.get();
         let mut world = Arbitrary(0);
@@ -89,7 +89,7 @@ fn only_reserve_allocates() {
 fn reserve_takes_the_bytes_that_the_page_tells() {
     let expected = [8, 8, 8, 16, 9, 8];
     for (kind, bytes) in PolicyKind::all().zip(expected) {
-        let mut policy = kind.make(1);
+        let mut policy = make(kind, 1);
         let before = BYTES.get();
         policy.reserve(6400).unwrap();
         let goes_by_r = ![PolicyKind::Fifo, PolicyKind::Random].contains(&kind);
@@ -101,7 +101,7 @@ fn reserve_takes_the_bytes_that_the_page_tells() {
 #[test]
 fn a_reserve_that_is_refused_changes_nothing() {
     for kind in PolicyKind::all() {
-        let mut policy = kind.make(1);
+        let mut policy = make(kind, 1);
         policy.reserve(100).unwrap();
         (0..100).for_each(|place| policy.enter(Place(place), PageName(0)));
         REFUSES.set(true);

@@ -8,6 +8,7 @@ use dtoolkit::standard::{NodeStandard, Reg};
 use dtoolkit::{Node, Property};
 use isa::PhysAddr;
 use isa::platform;
+use isa::policies::PolicyKind;
 use proc::Strings;
 
 /// Everything taken from the device tree, which is not kept.
@@ -98,10 +99,8 @@ impl Config {
     #[inline(never)] // a frame of its own, not part of its caller's
     pub fn from_device_tree(fdt: Fdt<'_>) -> Self {
         let (_, ram_end) = ram_bounds(fdt);
-        let chosen = fdt.find_node("/chosen");
-        let arguments = chosen.and_then(|chosen| chosen.property("bootargs")?.value_as::<&str>().ok());
-        let says =
-            |word| arguments.is_some_and(|arguments| arguments.split_whitespace().any(|said| said == word));
+        let words = words(fdt.find_node("/chosen"));
+        let says = |word| words.clone().any(|said| said == word);
         Self {
             ram_end,
             has_host: devices(fdt, "folio,host").next().is_some(),
@@ -114,14 +113,31 @@ impl Config {
     }
 }
 
-/// Bytes of the first program's lists.
-pub fn list_bytes(fdt: Fdt<'_>) -> u64 {
-    let chosen = fdt.find_node("/chosen");
-    let len = |name| {
-        let list = chosen.and_then(|node| node.property(name)?.value_as::<&[u8]>().ok());
-        list.map_or(0, |list| list.len() as u64)
-    };
-    len(ARGUMENTS) + len(VARIABLES)
+/// What of `/chosen` says how large the heap begins.
+pub struct Beginning {
+    /// Which page goes first when frames run out (`folio.policy=NAME` on the kernel's command line).
+    pub policy: PolicyKind,
+    /// Bytes of the first program's lists.
+    pub list_bytes: u64,
+}
+
+impl Beginning {
+    /// Reads the device tree. Takes no memory.
+    pub fn of(fdt: Fdt<'_>) -> Self {
+        let chosen = fdt.find_node("/chosen");
+        let len = |name| {
+            let list = chosen.and_then(|node| node.property(name)?.value_as::<&[u8]>().ok());
+            list.map_or(0, |list| list.len() as u64)
+        };
+        let policy = words(chosen).find_map(|said| said.strip_prefix("folio.policy=")?.parse().ok());
+        Self { policy: policy.unwrap_or_default(), list_bytes: len(ARGUMENTS) + len(VARIABLES) }
+    }
+}
+
+/// The words of the kernel's command line.
+fn words(chosen: Option<FdtNode<'_>>) -> impl Iterator<Item = &str> + Clone {
+    let line = chosen.and_then(|chosen| chosen.property("bootargs")?.value_as::<&str>().ok());
+    line.unwrap_or_default().split_whitespace()
 }
 
 /// Properties with the first program's lists.

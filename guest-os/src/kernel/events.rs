@@ -29,15 +29,15 @@ pub fn report_text(record: EventRecord, text: &[u8]) {
 
 /// Reports what `mm` says of a frame: as the kernel's own event, since there are many, and it takes long to say who runs.
 pub fn frame_note(frame: Ppn, note: FrameNote) {
-    let (kind, details) = match note {
-        FrameNote::Taken(kind) => (EventKind::FrameTake, (u64::from(kind.number()), 0)),
-        FrameNote::CacheFilled(key) => (EventKind::CacheFill, (key.file.0, key.index)),
-        FrameNote::Evicted(key) => (EventKind::Evict, (key.file.0, key.index)),
-        FrameNote::CacheDropped(key) => (EventKind::CacheDrop, (key.file.0, key.index)),
-        FrameNote::Freed => (EventKind::FrameFree, (0, 0)),
+    let (kind, (detail, detail2, detail3)) = match note {
+        FrameNote::Taken(kind) => (EventKind::FrameTake, (u64::from(kind.number()), 0, 0)),
+        FrameNote::CacheFilled(key) => (EventKind::CacheFill, (key.file.0, key.index, 0)),
+        FrameNote::Evicted(key, policy, why) => (EventKind::Evict, (key.file.0, key.index, why.word(policy))),
+        FrameNote::CacheDropped(key) => (EventKind::CacheDrop, (key.file.0, key.index, 0)),
+        FrameNote::Freed => (EventKind::FrameFree, (0, 0, 0)),
     };
-    let (detail, detail2) = details;
-    host::with(|host| host.report_frame(EventRecord { frame: frame.0, detail, detail2, ..of(kind) }));
+    let record = EventRecord { frame: frame.0, detail, detail2, detail3, ..of(kind) };
+    host::with(|host| host.report_frame(record));
 }
 
 /// Reports an event without a text.

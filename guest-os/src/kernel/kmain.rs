@@ -41,7 +41,9 @@ extern "C" fn kmain(_hart: u64, device_tree: u64) -> ! {
     let fdt = Fdt::new(bytes).expect("the firmware passes a device tree");
     let (_, ram_end) = config::ram_bounds(fdt);
     let tree_end = PhysAddr(device_tree.0 + bytes.len() as u64);
-    let heap_bytes = heap::bytes_at_start(ram_end.0 - arch::kernel_end().0, config::list_bytes(fdt));
+    let beginning = config::Beginning::of(fdt);
+    let ram_left = ram_end.0 - arch::kernel_end().0;
+    let heap_bytes = heap::bytes_at_start(ram_left, beginning.policy, beginning.list_bytes);
     let heap_start = heap_start(heap_bytes, device_tree, tree_end);
     // SAFETY: between the kernel's end and the RAM's, not over the device tree.
     unsafe { heap::start(heap_start, usize::try_from(heap_bytes).expect("a usize has 64 bits")) };
@@ -50,7 +52,9 @@ extern "C" fn kmain(_hart: u64, device_tree: u64) -> ! {
     logger::start();
     let frame_limit = host::with(|host| host.frame_limit()).unwrap_or(0);
     // The device tree is not needed any more: its RAM is handed out too.
-    mem::start(PhysAddr(heap_start.0 + heap_bytes).page(), config.ram_end.page(), frame_limit);
+    let first = PhysAddr(heap_start.0 + heap_bytes).page();
+    let seed = host::with(|host| host.seed()).unwrap_or(0);
+    mem::start(first, config.ram_end.page(), frame_limit, beginning.policy, seed);
     if config.forks_maps {
         mem::memory().set_fork_maps(ForkMaps::All);
     }
@@ -64,7 +68,7 @@ extern "C" fn kmain(_hart: u64, device_tree: u64) -> ! {
     }
     heap::start_growing().expect("a machine that has just started has frames");
     clock::start();
-    system::start(host::with(|host| host.seed()).unwrap_or(0));
+    system::start(seed);
     interrupts::start();
     console::start();
     trampoline::start();

@@ -9,13 +9,16 @@ use crate::frame::{FrameId, FrameKind, OutOfFrames};
 use crate::layout::{STACK_GUARD_PAGES, USER_END};
 use crate::memory::{Contents, Memory};
 use crate::page_cache::{PageKey, PageLookup};
-use crate::page_table::mapped_frame;
+use crate::page_table::{ROOT_LEVEL, mapped_frame};
 use crate::phys::PhysMem;
-use crate::pte::{Stores, marks_of, user_leaf};
+use crate::pte::{LOCKED, Stores, marks_of, user_leaf};
 use crate::vma::{PageSource, Prot, Vma, VmaFlags};
 use isa::events::Access;
 use isa::paging::Pte;
 use isa::{PhysAddr, VirtAddr, Vpn};
+
+/// Frames that a fault takes at most: for the page, and for a page table at each level under the root.
+const MOST_FRAMES: u64 = 1 + ROOT_LEVEL as u64;
 
 impl AddressSpace {
     /// Resolves a page fault, or one step of it. By trap or for a kernel's copy: it is the same decision.
@@ -57,7 +60,7 @@ impl AddressSpace {
     ) -> Result<FaultOutcome, OutOfFrames> {
         loop {
             let outcome = self.decide_and_apply(mem, va, access, waited, forced);
-            if outcome.is_ok() || mem.frames().has_free(FrameKind::PageTable) {
+            if outcome.is_ok() || mem.frames().free() >= MOST_FRAMES {
                 return outcome;
             }
             // Not the very page that the fault needs: it would have to be read again, and so on for ever.
@@ -116,11 +119,11 @@ impl AddressSpace {
             waited,
         };
         let action = decide(&query);
-        let prot = match place {
-            Place::Inside(vma) | Place::BelowStack { stack: vma, .. } => vma.prot,
-            Place::Nowhere => Prot::empty(),
+        let (prot, is_locked) = match place {
+            Place::Inside(vma) | Place::BelowStack { stack: vma, .. } => (vma.prot, vma.is_locked()),
+            Place::Nowhere => (Prot::empty(), false),
         };
-        let fault = Fault { va, access, prot, old, frame, source, key, waited };
+        let fault = Fault { va, access, prot, is_locked, old, frame, source, key, waited };
         self.apply(mem, action, &fault)
     }
 
@@ -263,7 +266,8 @@ impl AddressSpace {
         stores: Stores,
     ) -> Result<FaultOutcome, OutOfFrames> {
         let owners = mem.frames().info(fault.frame.unwrap_or(frame)).maps;
-        let new_pte = user_leaf(frame.ppn(), fault.prot, stores, fault.access);
+        let leaf = user_leaf(frame.ppn(), fault.prot, stores, fault.access);
+        let new_pte = if fault.is_locked { leaf.with_flags(leaf.flags() | LOCKED) } else { leaf };
         match self.set_pte(mem, fault.vpn(), new_pte) {
             Ok(flush) => Ok(FaultOutcome::Resolved(fault.resolution(
                 action,
@@ -308,6 +312,7 @@ struct Fault {
     access: Access,
     /// The protection of the VMA.
     prot: Prot,
+    is_locked: bool,
     old: Pte,
     /// The frame that was mapped, or is copied.
     frame: Option<FrameId>,

@@ -82,11 +82,15 @@ impl AddressSpace {
         template: Option<Ppn>,
     ) -> Result<ForkReport, OutOfFrames> {
         let first = self.try_fork(mem, child_id, child_asid, template);
-        if first.is_ok() || mem.frames().has_free(FrameKind::PageTable) {
+        if first.is_ok() {
             return first;
         }
-        // The child has at most as many page tables as its parent.
-        mem.make_room(self.page_table().tables(mem))?;
+        // The child has at most as many page tables as its parent. With frames for them it was not for want of frames.
+        let tables = self.page_table().tables(mem);
+        if mem.frames().free() >= tables {
+            return first;
+        }
+        mem.make_room(tables)?;
         self.try_fork(mem, child_id, child_asid, template)
     }
 
@@ -186,8 +190,8 @@ impl AddressSpace {
         self.for_each_entry(mem, vma.range, |parent, mem, vpn: Vpn, old| {
             let anon = is_anonymous(mem, old);
             let shared = if anon { shared_entry(old) } else { old };
-            // The child has neither used nor changed the page.
-            let of_child = shared.with_flags(shared.flags() - (PteFlags::A | PteFlags::D));
+            // The child has neither used nor changed the page, nor does it lock it.
+            let of_child = shared.with_flags(shared.flags() - (PteFlags::A | PteFlags::D | pte::LOCKED));
             let _child_is_not_running = child.set_pte(mem, vpn, of_child)?;
             entries += 1;
             if anon {

@@ -26,8 +26,10 @@ use crate::layout::{STACK_LIMIT_PAGES, mmap_base_page};
 use crate::memory::Memory;
 use crate::page_table::PageTable;
 use crate::phys::PhysMem;
+use crate::pte;
 use crate::spaces::SpaceKey;
 use crate::vma::{PageRange, RangeError, VmaFlags, VmaSet};
+use core::convert::Infallible;
 use isa::paging::{Pte, PteFlags, Satp};
 use isa::{Ppn, VirtAddr, Vpn};
 
@@ -154,7 +156,20 @@ impl AddressSpace {
         set: VmaFlags,
         unset: VmaFlags,
     ) -> Result<(), MapError> {
-        Ok(self.vmas.set_flags(mem.file_mappings_mut(), range, set, unset)?)
+        self.vmas.set_flags(mem.file_mappings_mut(), range, set, unset)?;
+        if (set | unset).contains(VmaFlags::LOCKED) {
+            self.lock_entries(mem, range, set.contains(VmaFlags::LOCKED));
+        }
+        Ok(())
+    }
+    /// Says in the entries of a range whether their pages are locked. The hardware does not look at that, so no TLB need forget anything.
+    fn lock_entries<P: PhysMem>(&mut self, mem: &mut Memory<P>, range: PageRange, is_locked: bool) {
+        let done: Result<(), Infallible> = self.for_each_entry(mem, range, |space, mem, vpn, old| {
+            let flags = if is_locked { old.flags() | pte::LOCKED } else { old.flags() - pte::LOCKED };
+            let _no_fence_needed = space.set_flags(mem, vpn, old, flags);
+            Ok(())
+        });
+        let Ok(()) = done;
     }
     /// How many user pages are mapped now.
     pub fn resident_pages<P: PhysMem>(&self, mem: &Memory<P>) -> u64 {

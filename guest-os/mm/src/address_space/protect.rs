@@ -45,6 +45,6 @@ fn protected<P: PhysMem>(mem: &Memory<P>, old: Pte, prot: Prot) -> Pte {
     let sole_owner = matches!(info.kind, FrameKind::Anon(_)) && info.maps == 1;
     let stores =
         if sole_owner && !old.flags().contains(pte::COW) { Stores::AsProtected } else { Stores::Forbidden };
-    let kept = PteFlags::V | PteFlags::A | PteFlags::D | pte::COW;
+    let kept = PteFlags::V | PteFlags::A | PteFlags::D | pte::COW | pte::LOCKED;
     old.with_flags(old.flags() & kept | pte::permissions(prot, stores))
 }

@@ -13,12 +13,12 @@
 //! A shift keeps the order of counters, and R at the top puts those that were used behind all others. So one list, kept in ascending
 //! order, needs no sorting: a tick moves the used pages to its end, in the order in which they are. 9 bytes and a bit a page.
 
-use super::ring::{Ring, grow};
+use super::ring::Ring;
+use super::rows::Rows;
 use super::search::Search;
 use super::uses::Uses;
 use super::{Choice, Left, Look, PageName, Place, Policy, Why, World};
 use alloc::collections::TryReserveError;
-use alloc::vec::Vec;
 
 /// R at the top of a counter.
 const USED: u8 = 0x80;
@@ -28,7 +28,7 @@ const USED: u8 = 0x80;
 pub(super) struct Aging {
     /// Ascending by counter, and as the header says where these are equal.
     order: Ring,
-    counters: Vec<u8>,
+    counters: Rows<u8>,
     /// The first of the pages that have come since the last tick: the last ones in `order`.
     fresh: Option<Place>,
     uses: Uses,
@@ -93,7 +93,7 @@ impl Aging {
 impl Policy for Aging {
     fn reserve(&mut self, places: u32) -> Result<(), TryReserveError> {
         self.uses.reserve(places)?;
-        grow(&mut self.counters, places as usize, 0)?;
+        self.counters.reserve(places as usize)?;
         self.order.reserve(places)
     }
     fn enter(&mut self, place: Place, _: PageName) {

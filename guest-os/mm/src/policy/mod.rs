@@ -15,7 +15,7 @@
 //! # What every policy promises
 //!
 //! - **It never allocates but in [`reserve`](Policy::reserve)**, which may say no. The others run when memory has run out. Space is a few bytes a
-//!   place (each file says how many), time is that for filling them.
+//!   place (each file says how many); they are filled when the places are entered.
 //! - **The same calls with the same answers bring the same victims.** Nothing is hashed, nothing is read from a clock but [`World::now`].
 //! - **A page that is [`Look::Busy`] is out.** The policy forgets it as if it had left, and goes on; who holds the page enters it again when the hold ends
 //!   ([`is_entered`](Policy::is_entered) tells). So a page is found busy once each time it comes, and no search passes the same held pages again and
@@ -52,13 +52,13 @@ mod fifo;
 mod kind;
 mod random;
 mod ring;
+mod rows;
 mod search;
 mod second_chance;
 mod uses;
-mod why;
 
-pub use kind::{PolicyKind, UnknownPolicy};
-pub use why::{Choice, Why};
+pub use isa::policies::{Marks, PolicyKind, UnknownPolicy, Why};
+pub use kind::make;
 
 use alloc::collections::TryReserveError;
 use core::fmt;
@@ -80,13 +80,13 @@ impl Place {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct PageName(pub u64);
 
-/// What the hardware has noted of a page, in any entry that maps it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Marks {
-    /// R, the A bit of an entry: it was used since a look has cleared this.
-    pub accessed: bool,
-    /// D: it was stored to, and has to be written before its frame is another's.
-    pub dirty: bool,
+/// A victim.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Choice {
+    /// Where it lies.
+    pub place: Place,
+    /// What led to it.
+    pub why: Why,
 }
 
 /// What there is to see of a page.

@@ -6,11 +6,10 @@
 //! A victim takes one look, and one for each busy page, which is then out: O(1) amortised over the pages that enter, at worst one for each page.
 //! R is never cleared. 8 bytes a page.
 
-use super::ring::grow;
+use super::rows::Rows;
 use super::search::Search;
 use super::{Choice, Left, Look, PageName, Place, Policy, World};
 use alloc::collections::TryReserveError;
-use alloc::vec::Vec;
 
 /// No place's index in the row.
 const OUT: u32 = u32::MAX;
@@ -19,18 +18,18 @@ const OUT: u32 = u32::MAX;
 #[derive(Clone, Debug)]
 pub(super) struct Random {
     /// The pages that may be chosen: the first `len`.
-    row: Vec<Place>,
+    row: Rows<Place>,
     len: u32,
     /// Where in the row each place is.
-    index: Vec<u32>,
+    index: Rows<u32>,
     /// SplitMix64's.
     state: u64,
 }
 
 impl Random {
     /// Draws the same lots for the same seed.
-    pub const fn new(seed: u64) -> Self {
-        Self { row: Vec::new(), len: 0, index: Vec::new(), state: seed }
+    pub fn new(seed: u64) -> Self {
+        Self { row: Rows::of(Place(OUT)), len: 0, index: Rows::of(OUT), state: seed }
     }
 
     fn next(&mut self) -> u64 {
@@ -59,8 +58,8 @@ impl Random {
 
 impl Policy for Random {
     fn reserve(&mut self, places: u32) -> Result<(), TryReserveError> {
-        grow(&mut self.row, places as usize, Place(OUT))?;
-        grow(&mut self.index, places as usize, OUT)
+        self.row.reserve(places as usize)?;
+        self.index.reserve(places as usize)
     }
     fn enter(&mut self, place: Place, _: PageName) {
         assert!(!self.is_entered(place), "{place:?} is entered already");
@@ -72,7 +71,7 @@ impl Policy for Random {
         self.take_out(place);
     }
     fn is_entered(&self, place: Place) -> bool {
-        self.index.get(place.index()).is_some_and(|&index| index != OUT)
+        self.index[place.index()] != OUT
     }
     fn entered(&self) -> u32 {
         self.len

@@ -5,8 +5,8 @@
 //! the policies mean by the order.
 
 use super::Place;
+use super::rows::Rows;
 use alloc::collections::TryReserveError;
-use alloc::vec::Vec;
 
 /// The neighbours of a place in the ring.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,9 +20,15 @@ impl Link {
     const OUT: Self = Self { before: Place(u32::MAX), after: Place(u32::MAX) };
 }
 
+impl Default for Link {
+    fn default() -> Self {
+        Self::OUT
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ring {
-    links: Vec<Link>,
+    links: Rows<Link>,
     /// `None` if and only if the ring is empty.
     hand: Option<Place>,
     len: u32,
@@ -30,13 +36,13 @@ pub(super) struct Ring {
 
 impl Ring {
     pub fn reserve(&mut self, places: u32) -> Result<(), TryReserveError> {
-        grow(&mut self.links, places as usize, Link::OUT)
+        self.links.reserve(places as usize)
     }
     pub fn len(&self) -> u32 {
         self.len
     }
     pub fn contains(&self, place: Place) -> bool {
-        self.links.get(place.index()).is_some_and(|&link| link != Link::OUT)
+        self.links[place.index()] != Link::OUT
     }
 
     /// The first page.
@@ -107,17 +113,10 @@ impl Ring {
     }
 }
 
-/// Makes `rows` at least `len` long. Never shorter: places do not go.
-pub(super) fn grow<T: Clone>(rows: &mut Vec<T>, len: usize, fill: T) -> Result<(), TryReserveError> {
-    let more = len.saturating_sub(rows.len());
-    rows.try_reserve(more)?;
-    rows.resize(rows.len() + more, fill);
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
 
     /// The places in order from the hand on, forwards; the way back must be the same.
     fn order(ring: &Ring) -> Vec<u32> {

@@ -1,16 +1,15 @@
 //! Uses that the kernel itself has seen (`read` of a cached page): they set R in no entry, so a bit a place notes them until a look takes it.
 
 use super::Place;
-use super::ring::grow;
+use super::rows::Rows;
 use alloc::collections::TryReserveError;
-use alloc::vec::Vec;
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Uses(Vec<u64>);
+pub(super) struct Uses(Rows<u64>);
 
 impl Uses {
     pub fn reserve(&mut self, places: u32) -> Result<(), TryReserveError> {
-        grow(&mut self.0, places.div_ceil(u64::BITS) as usize, 0)
+        self.0.reserve(places.div_ceil(u64::BITS) as usize)
     }
     pub fn note(&mut self, place: Place) {
         *self.word(place) |= bit(place);

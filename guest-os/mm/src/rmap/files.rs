@@ -32,6 +32,10 @@ struct Key {
     at: Mapper,
 }
 
+/// Where a search has come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Position(Key);
+
 const FIRST_MAPPER: Mapper = Mapper { space: SpaceKey(0), vpn: Vpn(0) };
 
 impl Key {
@@ -113,22 +117,39 @@ impl FileMappings {
     }
 
     /// The pages that may show this page of a file.
-    ///
-    /// Cost: a logarithm for each size of intervals that the file has, and the intervals of a size that begin less than twice that size before the page: most
-    /// of them hold it.
     pub fn showing(&self, key: PageKey) -> impl Iterator<Item = Mapper> + '_ {
-        let sizes = self.sizes(key.file);
-        sizes.flat_map(move |size| {
-            let longest = (2 << size) - 1;
-            let first = Key::first_of(key.file, size, (key.index + 1).saturating_sub(longest));
-            let behind = Key::first_of(key.file, size, key.index + 1);
-            let begin_near = self.intervals.range(first..behind);
-            begin_near.filter_map(move |(interval, &len_pages)| {
-                let page = key.index - interval.first_page;
-                let vpn = Vpn(interval.at.vpn.0 + page);
-                (page < len_pages).then_some(Mapper { vpn, ..interval.at })
-            })
-        })
+        let mut last = None;
+        core::iter::from_fn(move || self.next_showing(key, &mut last))
+    }
+
+    /// The next page that may show this page of a file, behind the interval `last`, which it moves on. Intervals may come and go in between.
+    ///
+    /// Cost: a logarithm for each size of intervals that the file has, and for each interval of a size that begins less than twice that size before the page: most
+    /// of them hold it.
+    pub(crate) fn next_showing(&self, key: PageKey, last: &mut Option<Position>) -> Option<Mapper> {
+        let mut from = match *last {
+            Some(Position(last)) => Bound::Excluded(last),
+            None => Bound::Included(Key::first_of(key.file, 0, 0)),
+        };
+        loop {
+            let (&at, &len_pages) = self.intervals.range((from, Bound::Unbounded)).next()?;
+            if at.file != key.file {
+                return None;
+            }
+            let longest = (2 << at.size) - 1;
+            let nearest = (key.index + 1).saturating_sub(longest);
+            from = if at.first_page < nearest {
+                Bound::Included(Key::first_of(key.file, at.size, nearest))
+            } else if at.first_page > key.index {
+                Bound::Included(Key::first_of(key.file, at.size + 1, 0))
+            } else if key.index - at.first_page < len_pages {
+                *last = Some(Position(at));
+                let vpn = Vpn(at.at.vpn.0 + (key.index - at.first_page));
+                return Some(Mapper { vpn, ..at.at });
+            } else {
+                Bound::Excluded(at)
+            };
+        }
     }
 
     /// The first interval of a file behind `last` (or the very first) that shows some of these pages of it.
@@ -148,16 +169,6 @@ impl FileMappings {
             at: key.at,
         });
         whole.into_iter().find(|interval| !interval.pages_showing(pages).is_empty())
-    }
-
-    /// The sizes of a file's intervals, in order.
-    fn sizes(&self, file: FileId) -> impl Iterator<Item = u32> + '_ {
-        let mut next = Key::first_of(file, 0, 0);
-        core::iter::from_fn(move || {
-            let (key, _) = self.intervals.range(next..).next().filter(|(key, _)| key.file == file)?;
-            next = Key::first_of(file, key.size + 1, 0);
-            Some(key.size)
-        })
     }
 
     /// How many intervals there are.

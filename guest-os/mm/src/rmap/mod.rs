@@ -13,9 +13,10 @@
 mod files;
 mod owners;
 
+pub(crate) use files::Position;
 pub use files::{FileMappings, Interval};
-pub(crate) use owners::OwnerLists;
 pub use owners::{AnonOwner, OwnerList};
+pub(crate) use owners::{OwnerLists, Walk};
 
 use crate::spaces::SpaceKey;
 use isa::Vpn;
@@ -27,4 +28,11 @@ pub struct Mapper {
     pub space: SpaceKey,
     /// Which of its pages.
     pub vpn: Vpn,
+}
+
+/// How far a search for who maps a frame has come, for one that changes entries on the way.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct MapperSearch {
+    pub(crate) owners: Walk,
+    pub(crate) files: Option<Position>,
 }

@@ -26,6 +26,16 @@ struct Node {
     next: Option<u32>,
 }
 
+/// How far a walk along a frame's owners has come.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) enum Walk {
+    #[default]
+    AtStart,
+    /// Before this node.
+    Before(u32),
+    AtEnd,
+}
+
 /// The lists of all frames that have several owners.
 #[derive(Debug, Default)]
 pub(crate) struct OwnerLists {
@@ -94,21 +104,26 @@ impl OwnerLists {
     }
 
     /// The owners, the one that came last first.
+    #[cfg(test)]
     pub(crate) fn of(&self, owners: AnonOwner) -> impl Iterator<Item = Mapper> + '_ {
-        let (mut one, mut at) = match owners {
-            AnonOwner::Nobody => (None, None),
-            AnonOwner::One(owner) => (Some(owner), None),
-            AnonOwner::Several(OwnerList(first)) => (None, Some(first)),
+        let mut at = Walk::default();
+        core::iter::from_fn(move || self.next(owners, &mut at))
+    }
+
+    /// The next owner of a frame; `at` says where the walk has come to. No owner may come or go meanwhile.
+    pub(crate) fn next(&self, owners: AnonOwner, at: &mut Walk) -> Option<Mapper> {
+        let number = match (*at, owners) {
+            (Walk::AtEnd, _) | (_, AnonOwner::Nobody) => return None,
+            (_, AnonOwner::One(owner)) => {
+                *at = Walk::AtEnd;
+                return Some(owner);
+            }
+            (Walk::AtStart, AnonOwner::Several(OwnerList(first))) => first,
+            (Walk::Before(number), AnonOwner::Several(_)) => number,
         };
-        core::iter::from_fn(move || {
-            let number = match (one.take(), at) {
-                (Some(owner), _) => return Some(owner),
-                (None, number) => number?,
-            };
-            let node = self.nodes.get(number);
-            at = node.next;
-            Some(node.owner)
-        })
+        let node = self.nodes.get(number);
+        *at = node.next.map_or(Walk::AtEnd, Walk::Before);
+        Some(node.owner)
     }
 
     /// How many owners are listed.

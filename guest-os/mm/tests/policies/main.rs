@@ -10,7 +10,9 @@ mod to_come;
 mod rng;
 
 use memory::{Memory, Page};
-use mm::policy::{Choice, Left, Look, Marks, PageName, Place, Policy, PolicyKind, UnknownPolicy, Why, World};
+use mm::policy::{
+    Choice, Left, Look, Marks, PageName, Place, Policy, PolicyKind, UnknownPolicy, Why, World, make,
+};
 use models::Model;
 use references::{Reference, piece};
 use rng::Rng;
@@ -34,7 +36,7 @@ struct Pair {
 
 impl Pair {
     fn new(kind: PolicyKind, frames: u32, seed: u64) -> Self {
-        let mut policy = kind.make(seed);
+        let mut policy = make(kind, seed);
         policy.reserve(frames).unwrap();
         Self {
             kind,
@@ -398,7 +400,7 @@ impl World for AllUsed {
 #[test]
 fn the_worst_search_is_as_each_policy_says() {
     let worst = PolicyKind::all().map(|kind| {
-        let mut policy = kind.make(0);
+        let mut policy = make(kind, 0);
         policy.reserve(100).unwrap();
         (0..100).for_each(|place| policy.enter(Place(place), PageName(place.into())));
         let why = policy.victim(&mut AllUsed(vec![true; 100])).unwrap().why;
@@ -417,7 +419,7 @@ fn the_worst_search_is_as_each_policy_says() {
 
 #[test]
 fn random_draws_each_page_equally_often() {
-    let mut policy = PolicyKind::Random.make(1);
+    let mut policy = make(PolicyKind::Random, 1);
     policy.reserve(10).unwrap();
     (0..10).for_each(|place| policy.enter(Place(place), PageName(0)));
     let mut drawn = [0_u32; 10];

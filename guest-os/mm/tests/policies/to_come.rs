@@ -3,7 +3,7 @@
 use crate::memory::{Memory, Page};
 use crate::rng::Rng;
 use isa::Step;
-use mm::policy::{Choice, Left, Look, Marks, PageName, Place, Policy, PolicyKind, Why, World};
+use mm::policy::{Choice, Left, Look, Marks, PageName, Place, Policy, PolicyKind, Why, World, make};
 use std::collections::{BTreeMap, TryReserveError, VecDeque};
 
 /// What all of them keep: the pages by place, each with what the policy notes of it.
@@ -341,8 +341,8 @@ fn faults_with_a_scan(policy: Box<dyn Policy>) -> u64 {
 
 #[test]
 fn scans_do_less_harm_to_policies_that_know_pages_again() {
-    let clock = faults_with_a_scan(PolicyKind::Clock.make(0));
-    let fifo = faults_with_a_scan(PolicyKind::Fifo.make(0));
+    let clock = faults_with_a_scan(make(PolicyKind::Clock, 0));
+    let fifo = faults_with_a_scan(make(PolicyKind::Fifo, 0));
     assert!(clock < fifo);
     let policies: [(&str, Box<dyn Policy>); 4] = [
         ("2Q", Box::<TwoQueues>::default()),

@@ -32,7 +32,7 @@ pub fn audit<'a>(mem: &Memory<VecRam>, spaces: impl IntoIterator<Item = &'a Addr
     let cached: BTreeMap<_, _> = mem.cache().iter().map(|(key, frame, _)| (frame.ppn(), key)).collect();
     assert_eq!(cached.len(), mem.cache().len(), "two pages in one frame");
     for (key, frame, _) in mem.cache().iter() {
-        let is_lost = mem.cache().is_aside(key) && mem.is_evictable(key, frame);
+        let is_lost = !mem.may_be_chosen(frame) && mem.can_go(key, frame) && !mem.is_locked(frame);
         assert!(!is_lost, "{key:?} could go, and no eviction would look at it");
     }
     let (mut used, mut listed_owners) = (0, 0);

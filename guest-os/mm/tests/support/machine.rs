@@ -45,6 +45,9 @@ impl Hart {
         if !Scheme::Sv39.is_canonical(va) {
             return None;
         }
+        for (asid, flush) in std::mem::take(&mut ram.fences) {
+            self.fence(asid, flush);
+        }
         let key = (asid, va.page());
         let pte = match self.tlb.get(&key) {
             Some(&pte) => pte,

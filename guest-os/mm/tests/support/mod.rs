@@ -5,11 +5,12 @@
 
 pub mod audit;
 pub mod machine;
+pub mod rig;
 pub mod rng;
 
 use isa::paging::Pte;
-use isa::{PAGE_SIZE, PhysAddr, Ppn};
-use mm::{FrameNote, FrameTable, Memory, PageKey, PhysMem};
+use isa::{PAGE_SIZE, PhysAddr, Ppn, Step};
+use mm::{Flush, FrameNote, FrameTable, Memory, PageKey, PhysMem};
 
 /// The first frame of the tests' RAM.
 pub const FIRST: Ppn = Ppn(0x8_0400);
@@ -20,11 +21,13 @@ pub struct VecRam {
     bytes: Vec<u8>,
     /// What `mm` has told of frames, in order.
     pub notes: Vec<(Ppn, FrameNote)>,
+    /// What the hart's TLB must forget before it is used again.
+    pub fences: Vec<(u16, Flush)>,
 }
 
 impl VecRam {
     pub fn new(frames: u64) -> Self {
-        Self { bytes: vec![0xa5; frames as usize * PAGE], notes: Vec::new() }
+        Self { bytes: vec![0xa5; frames as usize * PAGE], notes: Vec::new(), fences: Vec::new() }
     }
     fn at(&self, pa: PhysAddr, len: usize) -> std::ops::Range<usize> {
         let start = (pa.0 - FIRST.base().0) as usize;
@@ -45,13 +48,19 @@ pub fn take_evicted(mem: &mut Memory<VecRam>) -> Vec<PageKey> {
     let notes = std::mem::take(&mut mem.phys_mut().notes);
     notes
         .into_iter()
-        .filter_map(|(_, note)| if let FrameNote::Evicted(key) = note { Some(key) } else { None })
+        .filter_map(|(_, note)| if let FrameNote::Evicted(key, _, _) = note { Some(key) } else { None })
         .collect()
 }
 
 impl PhysMem for VecRam {
     fn note(&mut self, frame: Ppn, note: FrameNote) {
         self.notes.push((frame, note));
+    }
+    fn fence(&mut self, asid: u16, flush: Flush) {
+        self.fences.push((asid, flush));
+    }
+    fn now(&self) -> Step {
+        Step(self.notes.len() as u64)
     }
     fn read_pte(&self, at: PhysAddr) -> Pte {
         assert!(at.is_aligned(8));

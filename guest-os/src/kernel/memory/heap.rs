@@ -19,6 +19,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{NonNull, null_mut};
 use fs::Errno;
 use isa::paging::ENTRIES;
+use isa::policies::PolicyKind;
 use isa::{PAGE_SIZE, PhysAddr};
 use mem::FRAME_BYTES;
 use mm::FrameKind;
@@ -106,11 +107,12 @@ unsafe impl GlobalAlloc for KernelHeap {
     }
 }
 
-/// Bytes that the heap takes at the start, in a machine with this much RAM left, whose first program has lists of arguments and
+/// Bytes that the heap takes at the start, in a machine with this much RAM left and this replacement policy, whose first program has lists of arguments and
 /// variables of this size: they are copied before the heap can grow.
-pub fn bytes_at_start(ram_bytes: u64, list_bytes: u64) -> u64 {
-    let frame_table_bytes = mm::FrameTable::bytes_for(ram_bytes / PAGE_SIZE);
-    (frame_table_bytes + list_bytes + BOOT_BYTES).next_multiple_of(PAGE_SIZE)
+pub fn bytes_at_start(ram_bytes: u64, policy: PolicyKind, list_bytes: u64) -> u64 {
+    let frames = ram_bytes / PAGE_SIZE;
+    let table_bytes = mm::FrameTable::bytes_for(frames) + policy.bytes_for(frames);
+    (table_bytes + list_bytes + BOOT_BYTES).next_multiple_of(PAGE_SIZE)
 }
 
 /// Gives the heap its first region. Called once, before the first allocation.

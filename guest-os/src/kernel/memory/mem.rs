@@ -9,7 +9,9 @@ use core::cell::RefMut;
 use core::ops::{Deref, DerefMut};
 use fs::Errno;
 use isa::paging::{PTE_BYTES, Pte};
-use isa::{PAGE_SIZE, PhysAddr, Ppn};
+use isa::policies::PolicyKind;
+use isa::time::STEPS_PER_TICK;
+use isa::{PAGE_SIZE, PhysAddr, Ppn, Step};
 use mm::{Flush, FrameId, FrameNote, FrameTable, Memory, PhysMem, SpaceId};
 
 /// Bytes in a frame, as a length of slices.
@@ -46,6 +48,12 @@ impl PhysMem for DirectMap {
     }
     fn note(&mut self, frame: Ppn, note: FrameNote) {
         events::frame_note(frame, note);
+    }
+    fn fence(&mut self, asid: u16, flush: Flush) {
+        apply(flush, asid);
+    }
+    fn now(&self) -> Step {
+        Step(arch::time() * STEPS_PER_TICK)
     }
     fn read_pte(&self, at: PhysAddr) -> Pte {
         assert!(at.is_aligned(8));
@@ -204,11 +212,13 @@ pub fn unmap_page(window: &Window, va: usize) {
 
 static MEMORY: HartLocal<Option<Memory<DirectMap>>> = HartLocal::new(None);
 
-/// Hands all frames from `first` to `end` to crate `mm`, of which programs may have `limit` (0: all). Called once.
-pub fn start(first: Ppn, end: Ppn, limit: u64) {
+/// Hands all frames from `first` to `end` to crate `mm`, of which programs may have `limit` (0: all). `policy` says which page goes first when
+/// they run out; it draws its lots, if it does, by `seed`. Called once.
+pub fn start(first: Ppn, end: Ppn, limit: u64, policy: PolicyKind, seed: u64) {
     let total = end.0.saturating_sub(first.0);
     let limit = if limit == 0 { total } else { limit };
-    let memory = Memory::new(DirectMap { _private: () }, FrameTable::new(first, total, limit));
+    let frames = FrameTable::new(first, total, limit);
+    let memory = Memory::with_policy(DirectMap { _private: () }, frames, policy, seed);
     *MEMORY.get_mut() = Some(memory.expect("there is a frame for the zero page"));
 }
 

@@ -257,7 +257,7 @@ fn all_frames_are_back() -> bool {
         (counts.free + counts.zero, counts.page_cache, memory.frames().total() - kernel_frames())
     };
     let mut complete = free + cached == total;
-    mem::memory().evict_all_clean();
+    mem::memory().evict_all();
     let after = mem::memory().frames().counts();
     complete &= after.free + after.zero == total;
     events::report(EventRecord {
