@@ -79,6 +79,10 @@ fn try_resolve(
                 }
                 count(&thread, &resolution);
                 report(&resolution, origin);
+                if resolution.from_disk && origin == Origin::Trap && comes_no_further(&thread) {
+                    out_of_frames(&thread, va);
+                    return Err(Refused::OutOfFrames);
+                }
                 return Ok(resolution.frame.expect("what is resolved is mapped"));
             }
             Ok(FaultOutcome::Refused(resolution)) => {
@@ -100,6 +104,14 @@ fn try_resolve(
             }
         }
     }
+}
+
+/// Whether a thread has one fault from disk after the other and executes no instruction between them.
+fn comes_no_further(thread: &Thread) -> bool {
+    let Ok(frame) = thread.frame.try_borrow() else { return false };
+    let standstill = thread.standstill.get().after(&frame);
+    thread.standstill.set(standstill);
+    standstill.is_final()
 }
 
 /// Serves a page-fault trap: a refused access becomes a signal.

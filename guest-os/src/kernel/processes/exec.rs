@@ -19,7 +19,7 @@ use isa::events::{EventKind, EventRecord, MAX_TEXT};
 use isa::{PAGE_SIZE, VirtAddr};
 use linux_raw_sys::auxvec as linux;
 use mm::vma::{FileBacking, OpenPath};
-use mm::{AddressSpace, Backing, FileId, FrameKind, MapRequest, Name, Placement, Prot, VmaFlags, layout};
+use mm::{AddressSpace, Backing, FileId, MapRequest, Name, Placement, Prot, VmaFlags, layout};
 use proc::{
     Credentials, ElfError, ElfPlan, Headers, Segment, SegmentProt, StackImage, StackRequest, Strings,
 };

@@ -72,6 +72,32 @@ pub struct Thread {
     pub is_leaving: Cell<bool>,
     /// It waits for a device and not for an event (state D in `/proc`).
     pub uninterruptible: Cell<bool>,
+    /// Where its last fault from disk found it.
+    pub standstill: Cell<Standstill>,
+}
+
+/// A thread that has faults from disk and comes no further: what one instruction needs does not fit into the frames that there are.
+#[derive(Clone, Copy, Default)]
+pub struct Standstill {
+    /// Made of its registers.
+    at: u64,
+    /// How many of its faults have found them so.
+    rounds: u32,
+}
+
+impl Standstill {
+    /// An instruction needs four pages at most. That others take some of them away meanwhile happens, but not for ever.
+    const MOST_ROUNDS: u32 = 32;
+
+    /// One fault more.
+    pub fn after(self, frame: &TrapFrame) -> Self {
+        let at = frame.x.iter().fold(frame.pc, |sum, &register| sum.rotate_left(7) ^ register);
+        Self { at, rounds: if at == self.at { self.rounds + 1 } else { 1 } }
+    }
+    /// Whether the thread will come no further.
+    pub fn is_final(self) -> bool {
+        self.rounds > Self::MOST_ROUNDS
+    }
 }
 
 /// How late timers may be, in nanoseconds (PR_SET_TIMERSLACK).
@@ -153,6 +179,7 @@ pub fn create(tid: Tid, process: Rc<Process>, room: Room, start: Start) -> Rc<Th
         robust_list: Cell::new(0),
         is_condemned: Cell::new(false),
         is_leaving: Cell::new(false),
+        standstill: Cell::default(),
         uninterruptible: Cell::new(false),
     });
     table(|t| t.insert_thread(tid, pid, thread.clone()));
