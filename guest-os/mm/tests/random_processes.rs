@@ -21,7 +21,7 @@ use std::rc::Rc;
 use support::audit::audit;
 use support::machine::{Machine, Stopped, disk_byte};
 use support::rng::Rng;
-use support::{VecRam, memory};
+use support::{VecRam, memory, take_evicted};
 
 const PAGE: usize = PAGE_SIZE as usize;
 const RW: Prot = Prot::READ.union(Prot::WRITE);
@@ -472,10 +472,14 @@ impl World {
             self.step();
             if step % 8 == 0 {
                 self.junk_free_frames();
-                audit(&self.mem, self.processes.iter().map(|(space, _)| space));
+                self.audit();
                 self.check_marks();
             }
         }
+    }
+
+    fn audit(&self) {
+        audit(&self.mem, self.processes.iter().map(|(space, _)| space));
     }
 
     /// Ends every process; then nothing but the zero page may be left.
@@ -557,6 +561,33 @@ fn many_processes_with_too_few_frames() {
         world.end();
     }
     assert!(killed > 30, "the frames ran out only {killed} times");
+}
+
+/// After each operation the reverse maps of all frames are what a walk of all page tables finds.
+fn check_reverse_maps(seeds: std::ops::RangeInclusive<u64>, steps: u64) {
+    let mut evictions = 0;
+    for seed in seeds {
+        println!("seed {seed}");
+        let mut world = World::new(seed, 90);
+        for _ in 0..steps {
+            world.step();
+            world.audit();
+            evictions += take_evicted(&mut world.mem).len();
+        }
+        world.end();
+    }
+    assert!(evictions > 100, "only {evictions} pages were evicted");
+}
+
+#[test]
+fn reverse_maps_are_what_a_walk_finds_after_each_operation() {
+    check_reverse_maps(301..=310, 10_000);
+}
+
+#[test]
+#[ignore = "a piece of make campaign"]
+fn reverse_maps_are_what_a_walk_finds_in_long_runs() {
+    check_reverse_maps(1001..=1100, 100_000);
 }
 
 #[test]
