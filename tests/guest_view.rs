@@ -67,7 +67,7 @@ impl World {
             let (kind, detail, detail2) = match note {
                 FrameNote::Taken(kind) => (EventKind::FrameTake, u64::from(kind.number()), 0),
                 FrameNote::CacheFilled(key) => (EventKind::CacheFill, key.file.0, key.index),
-                FrameNote::Evicted(key) => (EventKind::Evict, key.file.0, key.index),
+                FrameNote::Evicted(key, ..) => (EventKind::Evict, key.file.0, key.index),
                 FrameNote::CacheDropped(key) => (EventKind::CacheDrop, key.file.0, key.index),
                 FrameNote::Freed => (EventKind::FrameFree, 0, 0),
             };
