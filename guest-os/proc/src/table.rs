@@ -60,7 +60,7 @@ struct Entry<P> {
     parent: Pid,
     /// What its parent gets at its end, if anything.
     exit_signal: Option<Signal>,
-    /// The first process has it for want of another parent.
+    /// The first process has it for want of another parent: it is nobody's, as a child of Linux' init.
     is_adopted: bool,
     /// It adopts the orphans among its descendants (`PR_SET_CHILD_SUBREAPER`).
     adopts: bool,
@@ -184,6 +184,10 @@ impl<P: Clone, T: Clone> ProcessTable<P, T> {
     pub fn exit_signal(&self, pid: Pid) -> Option<Signal> {
         self.entries.get(&pid)?.exit_signal
     }
+    /// Who hears of a process and may wait for it: its parent, unless it is nobody's.
+    pub fn guardian(&self, pid: Pid) -> Option<Pid> {
+        self.entries.get(&pid).filter(|entry| !entry.is_adopted).map(|entry| entry.parent)
+    }
     /// A process that executes a program ends as those of `fork` do.
     pub fn tell_end_as_usual(&mut self, pid: Pid) {
         if let Some(entry) = self.entries.get_mut(&pid) {
@@ -301,6 +305,7 @@ impl<P: Clone, T: Clone> ProcessTable<P, T> {
                 ChildKind::All => true,
             };
             is_kind
+                && !entry.is_adopted
                 && match awaited.who {
                     WaitFor::Any => true,
                     WaitFor::Process(wanted) => wanted == pid,
@@ -419,6 +424,23 @@ mod tests {
         table.exit(2, ExitStatus::Signaled(Signal::KILL));
         assert_eq!(table.parent(3), 1);
         assert!(table.children(1).eq([2, 3]));
+    }
+
+    #[test]
+    fn what_the_first_process_adopts_is_nobodys_unless_it_has_asked_for_it() {
+        let mut table = family();
+        table.exit(2, ExitStatus::Exited(0));
+        assert_eq!((table.guardian(2), table.guardian(3)), (Some(1), None));
+        table.exit(3, ExitStatus::Exited(5));
+        assert_eq!(ended(&table, 1, ANY), Ok(Some((2, ExitStatus::Exited(0)))));
+        table.reap(2);
+        // Too late for this one.
+        table.set_adopts(1, true);
+        assert_eq!(ended(&table, 1, ANY), Err(NoChild));
+        let mut table = family();
+        table.set_adopts(1, true);
+        table.exit(2, ExitStatus::Exited(0));
+        assert_eq!(table.guardian(3), Some(1));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::{check, check_eq, check_error, tests};
 
 tests! {
     @Kernel waitid_tells, waitid_leaves, @Kernel waitid_chooses, @Kernel waitid_of_stopped, waitid_errors, wait_though_nothing_can_be_told, wait_for_the_smallest_number,
-    @Kernel wait_by_kind, @Kernel stops_are_told, @Kernel stops_are_not_told, death_signal, @Kernel orphans_are_adopted, @Kernel brothers, @Kernel child_shares_descriptors,
+    @Kernel wait_by_kind, @Kernel stops_are_told, @Kernel stops_are_not_told, death_signal, @Kernel orphans_are_adopted, @Kernel orphans_leave_nothing, @Kernel brothers, @Kernel child_shares_descriptors,
     @Kernel child_shares_directory, groups_of_zombies, @Kernel group_after_exec, @Kernel orphaned_group, @Kernel orphaned_group_does_not_stop, dump_is_told,
 }
 
@@ -264,6 +264,34 @@ fn orphans_are_adopted() -> Outcome {
     check_eq!(os::wait(-1)?.1, Status::Exited(9));
     check_error!(os::wait(-1), ECHILD);
     prctl(PR_SET_CHILD_SUBREAPER, 0)?;
+    Ok(())
+}
+
+fn orphans_leave_nothing() -> Outcome {
+    let (read, write) = os::pipe(0)?;
+    let middle = child_that(|| {
+        let me = os::getpid();
+        let orphan = child_that(|| {
+            while os::getppid() == me {
+                let _ = sleep_ns(1_000_000);
+            }
+            7
+        });
+        let _ = os::write(write, &orphan.unwrap_or(0).to_ne_bytes());
+        8
+    })?;
+    let mut number = [0; 4];
+    os::read(read, &mut number)?;
+    let orphan = Pid::from_ne_bytes(core::hint::black_box(number));
+    check_eq!(os::wait(middle)?.1, Status::Exited(8));
+    // It is no child of this process, and whose it is does not have to wait for it.
+    check_error!(os::wait(-1), ECHILD);
+    let mut tries = 0;
+    while os::kill(orphan, 0).is_ok() && tries < 1000 {
+        sleep_ns(1_000_000)?;
+        tries += 1;
+    }
+    check_error!(os::kill(orphan, 0), ESRCH);
     Ok(())
 }
 

@@ -15,14 +15,14 @@ fn info(signal: Signal, child: Pid, event: ChildEvent) -> SigInfo {
 
 /// Tells the parent that a process has stopped or goes on, unless it does not want to know.
 pub fn tell_stop(process: &Process, event: ChildEvent) {
-    let parent = table(|t| t.parent(process.pid));
-    if let Some(parent) = find(parent) {
+    let Some(guardian) = table(|t| t.guardian(process.pid)) else { return };
+    if let Some(parent) = find(guardian) {
         let wants = !parent.signals.borrow().action(Signal::CHLD).has(linux::SA_NOCLDSTOP);
         if wants {
             send(&parent, info(Signal::CHLD, process.pid, event));
         }
     }
-    wait::wake(Channel::Child(parent));
+    wait::wake(Channel::Child(guardian));
 }
 
 /// A process has ended: it becomes a zombie, its parent is told, and its children and their groups, who lose it.
@@ -58,22 +58,27 @@ fn lose_parent(child: Pid, parent: Pid) {
     }
 }
 
-/// Tells a parent of a zombie, which is gone at once if the parent does not wait for any.
+/// Tells a parent of a zombie, which is gone at once if the parent does not wait for any, or if it is nobody's.
 fn tell_end(pid: Pid, status: ExitStatus) {
-    let (parent, signal) = table(|t| (t.parent(pid), t.exit_signal(pid)));
-    if let (Some(parent), Some(signal)) = (find(parent), signal) {
+    let Some(guardian) = table(|t| t.guardian(pid)) else { return bury(pid) };
+    if let (Some(parent), Some(signal)) = (find(guardian), table(|t| t.exit_signal(pid))) {
         let action = parent.signals.borrow().action(Signal::CHLD);
         let ignores = action.disposition() == Disposition::Ignore;
         let is_usual = signal == Signal::CHLD;
         if is_usual && (ignores || action.has(linux::SA_NOCLDWAIT)) {
-            table(|t| t.reap(pid));
-            process::forget(pid);
+            bury(pid);
         }
         if !(is_usual && ignores) {
             send(&parent, info(signal, pid, ChildEvent::Ended(status)));
         }
     }
-    wait::wake(Channel::Child(parent));
+    wait::wake(Channel::Child(guardian));
+}
+
+/// A zombie is gone without anyone waiting for it.
+fn bury(pid: Pid) {
+    table(|t| t.reap(pid));
+    process::forget(pid);
 }
 
 /// Nobody would let the stopped members of a group go on: if there are any, all get SIGHUP, and go on.

@@ -212,7 +212,9 @@ fn go_on(process: &Process, signal: Signal) {
     if was_stopped && signal == Signal::CONT {
         process.stop_unreported.set(false);
         process.continue_unreported.set(true);
-        wait::wake(Channel::Child(table(|t| t.parent(process.pid))));
+        if let Some(guardian) = table(|t| t.guardian(process.pid)) {
+            wait::wake(Channel::Child(guardian));
+        }
     }
     // Who is killed before it goes on has not gone on.
     process.continues.set((was_stopped || process.continues.get()) && signal == Signal::CONT);
