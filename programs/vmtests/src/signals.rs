@@ -18,7 +18,7 @@ tests! {
     handler_runs, handler_information, @Kernel handler_nested, handler_masks_itself, @Kernel handler_nodefer, handler_once, handler_registers, mask_blocks, mask_errors, mask_inherited,
     pending_once, ignored, default_again, kill_errors, kill_cannot_be_caught, action_errors, child_signal, child_ignored, segv_address, segv_protection,
     segv_skip, segv_blocked, segv_in_handler, illegal_information, @Kernel amo_misaligned, alternate_stack, alternate_stack_errors, read_interrupted, read_restarted,
-    wait_interrupted, sleep_interrupted, suspend, thread_directed, handler_floats, fork_keeps_handlers, handler_once_keeps_its_flags,
+    wait_interrupted, sleep_interrupted, suspend, thread_directed, handler_floats, fork_keeps_handlers, handler_once_keeps_its_flags, stops_and_continue_take_each_other_back,
     @Kernel alternate_stack_disarms, real_time_is_queued, @Kernel queue_is_limited, queued_value, queued_errors,
 }
 
@@ -515,6 +515,30 @@ fn wait_interrupted() -> Outcome {
     check_error!(os::wait(pid), EINTR);
     os::kill(pid, g::SIGKILL)?;
     while os::wait(pid) == Err(rt::Errno(rt::abi::errno::EINTR)) {}
+    Ok(())
+}
+
+fn stops_and_continue_take_each_other_back() -> Outcome {
+    let (stop, go) = (bit(g::SIGTSTP), bit(g::SIGCONT));
+    let pending = || {
+        let mut set = [0u64];
+        sys(g::__NR_rt_sigpending, [set.as_mut_ptr() as usize, 8])?;
+        Ok::<_, rt::Errno>(core::hint::black_box(set)[0] & (stop | go))
+    };
+    mask(g::SIG_BLOCK, stop | go)?;
+    raise(g::SIGCONT)?;
+    check_eq!(pending()?, go);
+    raise(g::SIGTSTP)?;
+    check_eq!(pending()?, stop);
+    raise(g::SIGCONT)?;
+    check_eq!(pending()?, go);
+    // What one thread was sent goes, too; and who ignores the one loses the other.
+    sys(g::__NR_tkill, [os::getpid() as usize, g::SIGTSTP as usize])?;
+    check_eq!(pending()?, stop);
+    mask(g::SIG_UNBLOCK, go)?;
+    on_signal(g::SIGCONT, Action::Ignore, 0)?;
+    raise(g::SIGCONT)?;
+    check_eq!(pending()?, 0);
     Ok(())
 }
 

@@ -56,6 +56,14 @@ impl Signal {
             _ => DefaultAction::Terminate,
         }
     }
+    /// Those that vanish where they are pending when this one is sent, whoever blocks or ignores it.
+    pub fn takes_back(self) -> &'static [Self] {
+        match self {
+            Self::CONT => &Self::STOPS,
+            signal if Self::STOPS.contains(&signal) => &[Self::CONT],
+            _ => &[],
+        }
+    }
     /// Whether who dies of it leaves an image of its memory, if it may.
     pub const fn dumps_core(self) -> bool {
         matches!(

@@ -61,10 +61,6 @@ impl Pending {
             self.queue.retain(|info| info.signal != signal);
         }
     }
-    /// All that stop a process vanish.
-    pub(super) fn remove_stops(&mut self) {
-        Signal::STOPS.into_iter().for_each(|stop| self.remove(stop));
-    }
     /// Takes the first of this number, which waits.
     pub(super) fn take(&mut self, signal: Signal) -> SigInfo {
         if signal.is_real_time() {

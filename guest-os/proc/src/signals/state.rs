@@ -78,9 +78,9 @@ impl ProcessSignals {
     pub fn drops(&self, signal: Signal, kept: SignalSet) -> bool {
         self.is_ignored(signal) && !kept.contains(signal)
     }
-    /// Pending stops vanish: SIGCONT has come, to whichever thread.
-    pub fn discard_stops(&mut self) {
-        self.pending.remove_stops();
+    /// A pending signal of this number vanishes.
+    pub fn discard(&mut self, signal: Signal) {
+        self.pending.remove(signal);
     }
     fn is_ignored(&self, signal: Signal) -> bool {
         match self.action(signal).disposition() {
@@ -178,10 +178,6 @@ impl ThreadSignals {
     /// A pending signal of this number vanishes.
     pub fn discard(&mut self, signal: Signal) {
         self.pending.remove(signal);
-    }
-    /// Pending stops vanish: SIGCONT has come, to whichever thread.
-    pub fn discard_stops(&mut self) {
-        self.pending.remove_stops();
     }
     /// Makes a fault's signal pending so that it cannot be blocked or ignored: then the default action is taken.
     pub fn force(&mut self, process: &mut ProcessSignals, info: SigInfo) {
@@ -357,11 +353,21 @@ mod tests {
         let (mut process, mut thread) = (ProcessSignals::default(), ThreadSignals::default());
         process.post(sent(Signal::STOP), SignalSet::default()).unwrap();
         thread.post(&process, sent(Signal::TSTP)).unwrap();
-        process.discard_stops();
-        thread.discard_stops();
+        for &stop in Signal::CONT.takes_back() {
+            process.discard(stop);
+            thread.discard(stop);
+        }
         assert_eq!(process.post(sent(Signal::CONT), SignalSet::default()), Ok(true));
         assert_eq!(thread.post(&process, sent(Signal::CONT)), Ok(true));
         assert!(thread.pending(&process).is_empty());
+    }
+
+    #[test]
+    fn a_stop_takes_back_what_continues() {
+        for stop in Signal::STOPS {
+            assert_eq!(stop.takes_back(), [Signal::CONT]);
+        }
+        assert!(Signal::KILL.takes_back().is_empty());
     }
 
     #[test]

@@ -199,14 +199,14 @@ pub fn send_to_thread(thread: &Thread, info: SigInfo) -> Result<(), QueueFull> {
     Ok(())
 }
 
-/// A stopped process goes on by SIGCONT, and by SIGKILL to its end.
+/// A stopped process goes on by SIGCONT, and by SIGKILL to its end. SIGCONT and the stops take each other back.
 fn go_on(process: &Process, signal: Signal) {
+    for &opposite in signal.takes_back() {
+        process::each_thread(process.pid, |thread| thread.signals.borrow_mut().discard(opposite));
+        process.signals.borrow_mut().discard(opposite);
+    }
     if signal != Signal::CONT && signal != Signal::KILL {
         return;
-    }
-    if signal == Signal::CONT {
-        process::each_thread(process.pid, |thread| thread.signals.borrow_mut().discard_stops());
-        process.signals.borrow_mut().discard_stops();
     }
     let was_stopped = process.stopped.take().is_some();
     if was_stopped && signal == Signal::CONT {
