@@ -10,6 +10,14 @@ pub(crate) const EXECUTE: u32 = 1;
 pub(crate) const READ: u32 = 4;
 /// Change it.
 pub(crate) const WRITE: u32 = 2;
+/// A program acts as its owner.
+pub(crate) const SET_USER: u32 = 0o4000;
+/// A program acts as its group; what is made in a directory has its group.
+pub(crate) const SET_GROUP: u32 = 0o2000;
+/// The group may execute it.
+pub(crate) const GROUP_EXECUTE: u32 = 0o010;
+/// All bits of a mode but the type's.
+pub(crate) const PERMISSIONS: u32 = 0o7777;
 const ANY_EXECUTE: u32 = 0o111;
 const STICKY: u32 = 0o1000;
 
@@ -38,6 +46,13 @@ impl Identity {
     /// Whether the file is one's own.
     pub(crate) fn owns(&self, file: &Stat) -> bool {
         self.is_root() || self.user == file.uid
+    }
+
+    /// The permission bits of a file, without those by which it acts as its owner or its group. A group's bit on a file that the group
+    /// may not execute says nothing of the kind, and stays if who asks could set it.
+    pub(crate) fn without_set_ids(&self, file: &Stat) -> u32 {
+        let keeps_group = file.mode & GROUP_EXECUTE == 0 && (self.is_root() || self.is_in(file.gid));
+        file.mode & PERMISSIONS & !SET_USER & if keeps_group { !0 } else { !SET_GROUP }
     }
 
     /// EACCES unless the file's mode allows `wanted`: reading (4), writing (2), executing (1).

@@ -11,7 +11,7 @@ mod tests;
 mod walk;
 
 use crate::open_file::{read_text, write_entry};
-use crate::permission::{EXECUTE, WRITE};
+use crate::permission::{EXECUTE, SET_GROUP, WRITE};
 use crate::tmpfs::Tmpfs;
 use crate::{
     Device, DirEntry, DirentWriter, Errno, Ext4, FileId, FileMemory, FileSystemId, FileType, Identity, Inode,
@@ -249,7 +249,6 @@ impl Vfs {
 
     /// `fchmod`.
     pub fn set_mode(&mut self, inode: &Inode, mode: u32) -> Result<(), Errno> {
-        const SET_GROUP: u32 = 0o2000;
         let (now, who) = (self.info.now(), self.identity());
         self.tmpfs_for_change(inode.id.fs)?;
         let stat = self.stat(inode)?;
@@ -263,7 +262,6 @@ impl Vfs {
 
     /// `fchown`; `None` leaves a value as it is.
     pub fn set_owner(&mut self, inode: &Inode, uid: Option<u32>, gid: Option<u32>) -> Result<(), Errno> {
-        const SET_IDS: u32 = 0o6000;
         let (now, who) = (self.info.now(), self.identity());
         self.tmpfs_for_change(inode.id.fs)?;
         let stat = self.stat(inode)?;
@@ -272,8 +270,8 @@ impl Vfs {
             return Err(Errno::EPERM);
         }
         let tmpfs = self.tmpfs_for_change(inode.id.fs)?;
-        if !inode.is_dir() && stat.mode & SET_IDS != 0 {
-            tmpfs.set_mode(inode.id.ino, stat.mode & 0o7777 & !SET_IDS, now)?;
+        if !inode.is_dir() {
+            tmpfs.set_mode(inode.id.ino, who.without_set_ids(&stat), now)?;
         }
         tmpfs.set_owner(inode.id.ino, uid, gid, now)
     }
@@ -298,6 +296,17 @@ impl Vfs {
         self.tmpfs_for_change(inode.id.fs)?.set_times(inode.id.ino, atime, mtime, now)
     }
 
+    /// A regular file whose contents are about to change. Unless root changes them it no longer acts as its owner or its group.
+    fn regular_to_change(&mut self, inode: &Inode) -> Result<FileId, Errno> {
+        let (now, FileId { fs, ino }) = (self.info.now(), inode.id);
+        let file = self.tmpfs_for_change(fs)?.regular_to_change(ino, now)?;
+        if !self.info.is_root(self.by_real_ids) {
+            let (who, stat) = (self.identity(), self.stat(inode)?);
+            self.tmpfs_for_change(fs)?.set_mode(ino, who.without_set_ids(&stat), now)?;
+        }
+        Ok(file)
+    }
+
     /// `ftruncate`. Mappings still show what was cut off: the kernel takes that away.
     pub fn truncate(&mut self, inode: &Inode, size: u64) -> Result<(), Errno> {
         if size > i64::MAX as u64 {
@@ -306,23 +315,20 @@ impl Vfs {
         if inode.is_dir() {
             return Err(Errno::EISDIR);
         }
-        let now = self.info.now();
-        let file = self.tmpfs_for_change(inode.id.fs)?.regular_to_change(inode.id.ino, now)?;
+        let file = self.regular_to_change(inode)?;
         self.contents.set_len(file, size);
         Ok(())
     }
 
     /// `fallocate` of pages that lie before the end: each takes memory from now on. ENOSPC, and then some do, maybe.
     pub fn fill_holes(&mut self, inode: &Inode, pages: Range<u64>) -> Result<(), Errno> {
-        let now = self.info.now();
-        let file = self.tmpfs_for_change(inode.id.fs)?.regular_to_change(inode.id.ino, now)?;
+        let file = self.regular_to_change(inode)?;
         if self.contents.fill_holes(file, pages) { Ok(()) } else { Err(Errno::ENOSPC) }
     }
 
     /// `fallocate` with FALLOC_FL_PUNCH_HOLE.
     pub fn punch_hole(&mut self, inode: &Inode, bytes: Range<u64>) -> Result<(), Errno> {
-        let now = self.info.now();
-        let file = self.tmpfs_for_change(inode.id.fs)?.regular_to_change(inode.id.ino, now)?;
+        let file = self.regular_to_change(inode)?;
         self.contents.punch_hole(file, bytes);
         Ok(())
     }
@@ -379,8 +385,7 @@ impl Vfs {
         if len == 0 && !bytes.is_empty() {
             return Err(Errno::EFBIG);
         }
-        let now = self.info.now();
-        let file = self.tmpfs_for_change(inode.id.fs)?.regular_to_change(inode.id.ino, now)?;
+        let file = self.regular_to_change(inode)?;
         match self.contents.write(file, offset, &bytes[..len]) {
             0 if len > 0 => Err(Errno::ENOSPC),
             count => Ok(count),

@@ -15,7 +15,7 @@ use crate::{check, check_eq, check_error, tests};
 
 tests! {
     @Kernel ids_that_are_given_up, @Kernel permissions_of_files, @Kernel permissions_of_folders, @Kernel names_in_a_sticky_folder,
-    @Kernel owners_and_modes, @Kernel access_times_are_the_owners, @Kernel access_by_real_ids, names_only_take_no_change, @Kernel memory_as_a_file, @Kernel pages_as_a_file, @Kernel memory_in_numbers,
+    @Kernel owners_and_modes, @Kernel set_ids_end_with_a_change, @Kernel set_ids_of_new_names, @Kernel access_times_are_the_owners, @Kernel access_by_real_ids, names_only_take_no_change, @Kernel memory_as_a_file, @Kernel pages_as_a_file, @Kernel memory_in_numbers,
     limits_in_words, @Kernel memory_past_its_protection, @Kernel facts_of_a_process,
 }
 
@@ -226,6 +226,69 @@ fn owners_and_modes() -> Outcome {
     check_eq!(as_user(|| chown(PATH, SAME, GROUP))?, 0);
     check_eq!(owner(PATH)?, (0o755, 1000, 2000));
     unlink(PATH)?;
+    Ok(())
+}
+
+fn set_ids_end_with_a_change() -> Outcome {
+    temporary(PATH, b"text")?;
+    type Change = fn() -> Result<usize>;
+    let changes: [Change; 7] = [
+        || sys(g::__NR_write, [open(PATH, g::O_WRONLY)?, at(c"x"), 1]),
+        || sys(g::__NR_pwrite64, [open(PATH, g::O_WRONLY)?, at(c"x"), 1, 2]),
+        || sys(g::__NR_ftruncate, [open(PATH, g::O_WRONLY)?, 3]),
+        || sys(g::__NR_truncate, [at(PATH), 3]),
+        || sys(g::__NR_fallocate, [open(PATH, g::O_WRONLY)?, 0, 0, 1]),
+        || open(PATH, g::O_WRONLY | g::O_TRUNC),
+        || sys(g::__NR_fchownat, [AT, at(PATH), SAME, SAME, 0]),
+    ];
+    for (index, change) in changes.into_iter().enumerate() {
+        // A stranger, but for chown, which only the owner may.
+        chown(PATH, if index == 6 { USER } else { 0 }, GROUP)?;
+        for (mode, left) in [(0o6777, 0o777), (0o2767, 0o2767), (0o7666, 0o3666)] {
+            chmod(PATH, mode)?;
+            check_eq!((as_user(change)?, owner(PATH)?.0), (0, left));
+        }
+        chown(PATH, if index == 6 { USER } else { 0 }, 7)?;
+        chmod(PATH, 0o2767)?;
+        check_eq!((as_user(change)?, owner(PATH)?.0), (0, 0o767));
+        // Root may leave them, but for chown.
+        chmod(PATH, 0o6777)?;
+        change()?;
+        check_eq!(owner(PATH)?.0, if index == 6 { 0o777 } else { 0o6777 });
+    }
+    // What changes nothing takes nothing.
+    chmod(PATH, 0o6777)?;
+    check_eq!(as_user(|| sys(g::__NR_write, [open(PATH, g::O_WRONLY)?, at(c""), 0]))?, 0);
+    check_eq!(owner(PATH)?.0, 0o6777);
+    unlink(PATH)?;
+    Ok(())
+}
+
+fn set_ids_of_new_names() -> Outcome {
+    const INNER: &CStr = c"/tmp/vmtests.folder/inner";
+    sys(g::__NR_umask, [0])?;
+    let _ = unlink(INSIDE);
+    let _ = sys(g::__NR_unlinkat, [AT, at(FOLDER), g::AT_REMOVEDIR as usize]);
+    sys(g::__NR_mkdirat, [AT, at(FOLDER), 0o7777])?;
+    check_eq!(owner(FOLDER)?.0, 0o1777);
+    chmod(FOLDER, 0o2777)?;
+    let made = |mode: u32| {
+        let flags = g::O_CREAT | g::O_EXCL | g::O_WRONLY | g::O_TRUNC;
+        let answer = as_user(|| os::open(INSIDE, flags, mode).map(|fd| fd as usize))?;
+        let inside = owner(INSIDE);
+        unlink(INSIDE)?;
+        Ok::<_, Errno>((answer, inside?))
+    };
+    // The folder's group is another's, then its own.
+    chown(FOLDER, 0, 7)?;
+    check_eq!(made(0o6770)?, (0, (0o4770, 1000, 7)));
+    check_eq!(made(0o2760)?, (0, (0o2760, 1000, 7)));
+    chown(FOLDER, 0, GROUP)?;
+    check_eq!(made(0o6770)?, (0, (0o6770, 1000, 2000)));
+    check_eq!(as_user(|| sys(g::__NR_mkdirat, [AT, at(INNER), 0o4755]))?, 0);
+    check_eq!(owner(INNER)?, (0o2755, 1000, 2000));
+    sys(g::__NR_unlinkat, [AT, at(INNER), g::AT_REMOVEDIR as usize])?;
+    sys(g::__NR_unlinkat, [AT, at(FOLDER), g::AT_REMOVEDIR as usize])?;
     Ok(())
 }
 

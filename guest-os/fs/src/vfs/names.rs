@@ -1,7 +1,7 @@
 //! System calls that find, make, remove and move names.
 
 use super::{Opened, SHM, Vfs};
-use crate::permission::{EXECUTE, READ, WRITE};
+use crate::permission::{EXECUTE, GROUP_EXECUTE, PERMISSIONS, READ, SET_GROUP, WRITE};
 use crate::tmpfs::{NewFile, Tmpfs};
 use crate::{Errno, FileId, FileSystemId, FileType, Inode, LastLink, Location, Object, OpenFile, OpenFlags};
 use alloc::rc::Rc;
@@ -33,6 +33,8 @@ impl Vfs {
                 Some(location) => (Some(location.inode), location.path),
             },
         };
+        // As in Linux, what is new is not truncated.
+        let flags = if target.is_none() { flags - OpenFlags::TRUNC } else { flags };
         let inode = match target {
             Some(_) if is_exclusive => return Err(Errno::EEXIST),
             Some(found) if creates && found.is_dir() => return Err(Errno::EISDIR),
@@ -205,7 +207,6 @@ impl Vfs {
     }
 
     fn create(&mut self, dir: &Inode, name: &[u8], file: NewFile<'_>) -> Result<Inode, Errno> {
-        const SET_GROUP: u32 = 0o2000;
         let (fs, now, who) = (dir.id.fs, self.info.now(), self.identity());
         self.tmpfs_for_name(fs)?;
         self.check(dir, WRITE | EXECUTE)?;
@@ -215,8 +216,15 @@ impl Vfs {
         let inherits = parent.mode & SET_GROUP != 0;
         tmpfs.set_owner(ino, Some(who.user), Some(if inherits { parent.gid } else { who.group }), now)?;
         let inode = self.inode(FileId { fs, ino })?;
-        if inherits && is_dir {
-            let mode = self.stat(&inode)?.mode & 0o7777 | SET_GROUP;
+        if inherits {
+            let mode = self.stat(&inode)?.mode & PERMISSIONS;
+            // A file that acts as a group is for the group's members to make.
+            let is_foreign = !who.is_root() && !who.is_in(parent.gid) && mode & GROUP_EXECUTE != 0;
+            let mode = match is_dir {
+                true => mode | SET_GROUP,
+                false if is_foreign => mode & !SET_GROUP,
+                false => mode,
+            };
             self.tmpfs_for_change(fs)?.set_mode(ino, mode, now)?;
         }
         Ok(inode)

@@ -74,7 +74,8 @@ pub fn faccessat2([dirfd, path, mode, flags, ..]: Arguments) -> Outcome {
 pub fn mkdirat([dirfd, path, mode, ..]: Arguments) -> Outcome {
     let path = user::read_path(path)?;
     let at = start_of(dirfd, &path)?;
-    vfs::lock().mkdir(&at, &path, uint(mode) & 0o7777 & !current().process.fs.umask.get())?;
+    // As in Linux, only chmod gives a folder set-user-ID or set-group-ID.
+    vfs::lock().mkdir(&at, &path, uint(mode) & 0o1777 & !current().process.fs.umask.get())?;
     Ok(0)
 }
 
