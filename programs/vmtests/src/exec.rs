@@ -418,20 +418,23 @@ fn exec_arguments_by_the_stack() -> Outcome {
     const LEN: usize = 128_000;
     let text = map(LEN / PAGE_SIZE + 1, READ_WRITE)?;
     (text..text + LEN).for_each(|at| poke(at, b'x'));
-    let with = |strings: usize, mebibytes: u64| {
+    let with = |strings: usize, stack_bytes: u64| {
         os::in_child(|| {
             let mut vector = [0usize; 40];
             vector[..2].copy_from_slice(&[c"x".as_ptr() as usize, c"--as=nothing".as_ptr() as usize]);
             vector[2..2 + strings].fill(text);
-            let _ = limit_stack(mebibytes << 20);
+            let _ = limit_stack(stack_bytes);
             let answer = sys(g::__NR_execve, [crate::program(), vector.as_ptr() as usize, 0]);
             answer.err().map_or(BAD_ROLE, |error| error.0 as i32)
         })
     };
     let too_many = Status::Exited(errno::E2BIG as i32);
-    check_eq!((with(16, 8)?, with(17, 8)?), (Status::Exited(0), too_many));
-    check_eq!((with(24, 64)?, with(36, 64)?), (Status::Exited(0), Status::Exited(0)));
-    check_eq!((with(1, 0)?, with(2, 0)?), (Status::Exited(0), too_many));
+    check_eq!((with(16, 8 << 20)?, with(17, 8 << 20)?), (Status::Exited(0), too_many));
+    check_eq!((with(24, 64 << 20)?, with(36, 64 << 20)?), (Status::Exited(0), Status::Exited(0)));
+    // A quarter is never less than 128 KiB, but a stack that is smaller has to hold the strings.
+    check_eq!((with(1, 256 << 10)?, with(2, 256 << 10)?), (Status::Exited(0), too_many));
+    check_eq!((with(1, 64 << 10)?, with(1, 0)?), (too_many, too_many));
+    check_eq!((with(0, 64 << 10)?, with(0, 0)?), (Status::Exited(0), Status::Exited(0)));
     Ok(())
 }
 

@@ -81,7 +81,9 @@ pub fn execute(request: Request) -> Result<(), Errno> {
     let mut request = request;
     let size = |list: &Strings| list.as_bytes().len() + list.len() * size_of::<u64>();
     let stack_limit = current().process.stack_limit();
-    if size(&request.argv) + size(&request.envp) > max_argument_bytes(stack_limit) {
+    if size(&request.argv) + size(&request.envp) > max_argument_bytes(stack_limit)
+        || pages_of_strings(&request) > (stack_limit / PAGE_SIZE).max(1)
+    {
         return Err(Errno::E2BIG);
     }
     let image = find_image(&mut request)?;
@@ -134,6 +136,13 @@ pub fn execute(request: Request) -> Result<(), Errno> {
         close_on_exec(&thread.process);
     });
     Ok(())
+}
+
+/// The pages at the top of the new stack that the strings take, the program's path among them. The first one is there under any limit.
+fn pages_of_strings(request: &Request) -> u64 {
+    const END_OF_STACK: usize = size_of::<u64>();
+    let strings = request.argv.as_bytes().len() + request.envp.as_bytes().len() + request.path.len() + 1;
+    ((strings + END_OF_STACK) as u64).div_ceil(PAGE_SIZE)
 }
 
 /// An address space in which nothing is mapped.
