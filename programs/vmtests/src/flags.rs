@@ -497,5 +497,15 @@ fn child_is_not_awaited() -> Outcome {
     }
     // It leaves nothing behind.
     check_error!(os::wait(pid), ECHILD);
+    // A handler that runs meanwhile is no reason to say anything else.
+    raw::on_signal(g::SIGCHLD, raw::Action::Call(hear), g::SA_NOCLDWAIT)?;
+    let pid = os::fork()?;
+    if pid == 0 {
+        let _ = crate::processes::sleep_ns(1_000_000);
+        os::exit(3);
+    }
+    check_error!(os::wait(pid), ECHILD);
     Ok(())
 }
+
+extern "C" fn hear(_: i32, _: usize, _: usize) {}

@@ -6,7 +6,7 @@ use crate::memory::inject;
 use crate::memory::user::{self, UserPtr};
 use crate::processes::process::{self, Process, Usage, table};
 use crate::processes::signal;
-use crate::processes::wait::{self, Channel, WaitOutcome};
+use crate::processes::wait::{self, Channel};
 use ::proc::{Awaited, ChildEvent, ChildKind, Pid, SigInfo, Signal, WaitFor};
 use fs::Errno;
 use linux_raw_sys::general as linux;
@@ -110,9 +110,11 @@ fn wait_for(who: WaitFor, options: u32) -> Result<Option<Told>, Stop> {
         if options & linux::WNOHANG != 0 {
             return Ok(None);
         }
-        if wait::sleep_on(alloc::vec![Channel::Child(this.pid)], None, true) == WaitOutcome::Interrupted {
+        if current().has_signal() {
             return Err(Stop::Signal(true));
         }
+        // Whatever ends the sleep: what a child has to tell comes before a signal.
+        wait::sleep_on(alloc::vec![Channel::Child(this.pid)], None, true);
     }
 }
 
