@@ -12,9 +12,15 @@ pub struct Script<'a> {
 /// Longest `#!` line that is looked at (`BINPRM_BUF_SIZE`).
 const LINE_BYTES: usize = 256;
 
-/// The `#!` line at the start of a file; `None` if there is none or it names nothing.
+/// The `#!` line at the start of a file; `None` if there is none, it names nothing, or the interpreter's path
+/// goes on past what is looked at.
 pub fn parse_script(start_of_file: &[u8]) -> Option<Script<'_>> {
     let text = start_of_file.get(..LINE_BYTES).unwrap_or(start_of_file).strip_prefix(b"#!")?;
+    let is_cut = start_of_file.len() >= LINE_BYTES
+        && !text.trim_ascii_start().iter().any(|byte| b"\0\t\n ".contains(byte));
+    if is_cut {
+        return None;
+    }
     let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let line = line.split(|&byte| byte == 0).next().unwrap_or_default().trim_ascii();
     let end = line.iter().position(|&byte| byte == b' ' || byte == b'\t').unwrap_or(line.len());
@@ -42,5 +48,22 @@ mod tests {
         for (text, expected) in rows {
             assert_eq!(parse_script(text).map(|s| (s.interpreter, s.argument)), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_path_that_is_not_seen_whole_is_none() {
+        let mut text = [b'q'; 300];
+        text[..3].copy_from_slice(b"#!/");
+        assert_eq!(parse_script(&text), None);
+        assert_eq!(parse_script(&text[..255]).map(|s| s.interpreter.len()), Some(253));
+        text[260] = b'\n';
+        assert_eq!(parse_script(&text), None);
+        text[255] = b'\n';
+        assert_eq!(parse_script(&text).map(|s| s.interpreter.len()), Some(253));
+        text[100] = b' ';
+        assert_eq!(
+            parse_script(&text).map(|s| (s.interpreter.len(), s.argument.is_some())),
+            Some((98, true))
+        );
     }
 }

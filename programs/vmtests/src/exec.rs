@@ -212,6 +212,14 @@ fn exec_shebang_missing() -> Outcome {
 fn exec_shebang_empty() -> Outcome {
     check_eq!(refused_file(b"#!\n", 0o755)?, Errno(errno::ENOEXEC));
     check_eq!(refused_file(b"#!   \n", 0o755)?, Errno(errno::ENOEXEC));
+    // The first 256 bytes are looked at: a path may end there, or be refused.
+    let mut long = [b'q'; 300];
+    long[..3].copy_from_slice(b"#!/");
+    check_eq!(refused_file(&long, 0o755)?, Errno(errno::ENOEXEC));
+    long[299] = b'\n';
+    check_eq!(refused_file(&long, 0o755)?, Errno(errno::ENOEXEC));
+    long[200] = b' ';
+    check_eq!(refused_file(&long, 0o755)?, Errno(errno::ENOENT));
     Ok(())
 }
 
