@@ -427,6 +427,13 @@ fn working_directory() -> Outcome {
     check_eq!(os::in_child(|| i32::from(chdir(c"/dev").is_err()))?, Status::Exited(0));
     check_eq!(getcwd(&mut bytes)?, 2);
     unlink(PATH)?;
+    // Once the folder has gone there is no path to tell.
+    const GONE: &CStr = c"/tmp/vmtests.gone";
+    sys(g::__NR_mkdirat, [AT, at(GONE), 0o755])?;
+    chdir(GONE)?;
+    sys(g::__NR_unlinkat, [AT, at(GONE), g::AT_REMOVEDIR as usize])?;
+    check_error!(getcwd(&mut bytes), ENOENT);
+    check_error!(getcwd(&mut bytes[..1]), ENOENT);
     Ok(())
 }
 

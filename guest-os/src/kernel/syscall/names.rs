@@ -211,7 +211,10 @@ fn change_directory(location: Location) -> Outcome {
 }
 
 pub fn getcwd([buffer, len, ..]: Arguments) -> Outcome {
-    let path = current().process.cwd().path;
+    let Location { inode, path } = current().process.cwd();
+    if inode.is_unlinked() {
+        return Err(Errno::ENOENT.into());
+    }
     if length(len) <= path.len() {
         return Err(Errno::ERANGE.into());
     }
