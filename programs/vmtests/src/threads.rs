@@ -17,7 +17,7 @@ tests! {
     thread_shares_memory, thread_has_its_own_pointer, thread_shares_files, thread_shares_directory_and_mask, thread_numbers, @Kernel thread_in_proc, many_threads,
     thread_spins_beside, thread_floats, thread_flags, file_stays_open_for_a_reader, descriptor_reused_while_read, futex_across_fork,
     thread_masks, thread_handles_its_own, thread_takes_what_others_block, thread_wakes_by_unblocking_elsewhere, signal_awaited, @Kernel thread_pending,
-    exit_ends_one, exit_of_the_first, exit_group_from_a_thread, exit_group_wakes_sleepers, @Kernel fatal_signal_ends_all, kill_ends_all, @Kernel stop_holds_all,
+    exit_ends_one, exit_of_the_first, @Kernel the_first_is_seen_to_have_ended, exit_group_from_a_thread, exit_group_wakes_sleepers, @Kernel fatal_signal_ends_all, kill_ends_all, @Kernel stop_holds_all,
     fork_copies_one_thread, wait_by_any_thread, @Kernel exec_by_a_thread, @Kernel exec_ends_the_others,
 }
 
@@ -176,6 +176,28 @@ fn thread_numbers() -> Outcome {
         os::sched_yield();
     }
     check_error!(is_there(), ESRCH);
+    Ok(())
+}
+
+extern "C" fn look_at_the_first(_: usize) -> i32 {
+    for _ in 0..1000 {
+        let mut bytes = [0; 1024];
+        let is_seen = crate::users::text(c"/proc/self/stat", &mut bytes)
+            .is_ok_and(|stat| stat.windows(3).any(|part| part == b") Z"));
+        if is_seen {
+            exit_group(0);
+        }
+        let _ = sleep_ms(1);
+    }
+    exit_group(1)
+}
+
+fn the_first_is_seen_to_have_ended() -> Outcome {
+    let status = os::in_child(|| match start(look_at_the_first, 0) {
+        Ok(_) => exit_thread(0),
+        Err(_) => 2,
+    })?;
+    check_eq!(status, Status::Exited(0));
     Ok(())
 }
 

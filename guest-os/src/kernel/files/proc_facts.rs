@@ -80,7 +80,7 @@ impl ProcInfo for KernelFacts {
             sid,
             threads: u32::try_from(process::table(|t| t.thread_count(process.pid))).unwrap_or(u32::MAX),
             comm: thread.name.borrow().clone(),
-            state: state_of(&thread),
+            state: if thread.tid().0 == number { state_of(&thread) } else { b'Z' },
             users: all_of(&process.credentials.borrow().user),
             groups: all_of(&process.credentials.borrow().group),
             is_dumpable: process.space.borrow().as_ref().is_none_or(|space| space.is_dumpable.get()),
