@@ -79,9 +79,12 @@ impl FileLock {
     pub fn whole(holder: Holder, kind: LockKind) -> FileLock {
         FileLock { holder, start: 0, last: LAST_BYTE, kind }
     }
+    fn overlaps(&self, start: u64, last: u64) -> bool {
+        self.start <= last && start <= self.last
+    }
     fn conflicts_with(&self, other: &FileLock) -> bool {
         let are_shared = self.kind == LockKind::Shared && other.kind == LockKind::Shared;
-        self.holder.meets(other.holder) && !are_shared && self.start <= other.last && other.start <= self.last
+        self.holder.meets(other.holder) && !are_shared && self.overlaps(other.start, other.last)
     }
 }
 
@@ -110,6 +113,11 @@ impl FileLocks {
     /// The first lock that is in the way of this one.
     pub fn conflict(&self, file: Lockable, wanted: &FileLock) -> Option<FileLock> {
         self.of_file(file).find(|lock| lock.conflicts_with(wanted))
+    }
+
+    /// The first lock that a holder has in a range.
+    pub fn held_within(&self, file: Lockable, holder: Holder, start: u64, last: u64) -> Option<FileLock> {
+        self.of_file(file).find(|lock| lock.holder == holder && lock.overlaps(start, last))
     }
 
     /// What a holder has of the first byte: of the whole file, if it locks nothing less.

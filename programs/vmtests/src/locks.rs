@@ -219,6 +219,13 @@ fn open_file_locks() -> Outcome {
     check_eq!(in_child(|| lock(fd, g::F_OFD_SETLK, g::F_WRLCK, 9, 1))?, 0);
     let told = told_to_child(other, g::F_OFD_GETLK, g::F_RDLCK, 0, 0)?;
     check_eq!(told, (g::F_WRLCK as i16, 0, 10, -1));
+    // F_UNLCK asks what the open file itself has.
+    let mut own = request(g::F_UNLCK, g::SEEK_SET, 5, 1);
+    fcntl(fd, g::F_OFD_GETLK, &mut own)?;
+    check_eq!((u32::from(own.l_type.cast_unsigned()), own.l_start, own.l_len), (g::F_WRLCK, 0, 10));
+    let mut none = request(g::F_UNLCK, g::SEEK_SET, 0, 0);
+    fcntl(other, g::F_OFD_GETLK, &mut none)?;
+    check_eq!(u32::from(none.l_type.cast_unsigned()), g::F_UNLCK);
     // Only the last descriptor's close ends it.
     let (read, write) = os::pipe(0)?;
     let pid = os::fork()?;

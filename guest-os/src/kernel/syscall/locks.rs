@@ -55,6 +55,11 @@ pub fn record_lock(fd: u64, id: OpenFileId, command: u32, argument: u64) -> Outc
     let (start, last) = range;
     let lock = |kind| FileLock { holder, start, last, kind };
     match kind {
+        // As in Linux: what the open file itself has there.
+        None if tells && is_of_file => {
+            let own = locks::table().held_within(lockable, holder, start, last);
+            pointer.write(told(request, own).to_words())?;
+        }
         None if tells => return Err(Errno::EINVAL.into()),
         Some(kind) if tells => {
             let conflict = locks::table().conflict(lockable, &lock(kind));
