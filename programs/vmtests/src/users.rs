@@ -16,7 +16,7 @@ use crate::{check, check_eq, check_error, tests};
 tests! {
     @Kernel ids_that_are_given_up, @Kernel permissions_of_files, @Kernel permissions_of_folders, @Kernel names_in_a_sticky_folder,
     @Kernel owners_and_modes, @Kernel set_ids_end_with_a_change, @Kernel set_ids_of_new_names, @Kernel access_times_are_the_owners, @Kernel access_by_real_ids, names_only_take_no_change, @Kernel memory_as_a_file, @Kernel pages_as_a_file, @Kernel memory_in_numbers,
-    limits_in_words, @Kernel memory_past_its_protection, @Kernel facts_of_a_process,
+    limits_in_words, name_over_two_lines, @Kernel memory_past_its_protection, @Kernel facts_of_a_process,
 }
 
 const AT: usize = (g::AT_FDCWD as isize).cast_unsigned();
@@ -378,6 +378,19 @@ fn memory_in_numbers() -> Outcome {
     let found = |line: &[u8]| smaps.windows(line.len()).any(|window| window == line);
     check!(found(b"Rss:                 120 kB\n") && found(b"Private_Dirty:       120 kB\n"));
     check!(found(b"Size:                160 kB\n") && found(b"[stack]\nSize:"));
+    Ok(())
+}
+
+/// A line of `maps` is one line, whatever a file is called.
+fn name_over_two_lines() -> Outcome {
+    const NAME: &CStr = c"/tmp/vmtests\nusers\\";
+    let file = temporary(NAME, b"text")?;
+    crate::memory::mmap(0, PAGE_SIZE, g::PROT_READ, g::MAP_PRIVATE, file, 0)?;
+    let mut buffer = [0; 16 << 10];
+    let maps = text(c"/proc/self/maps", &mut buffer)?;
+    let found = |line: &[u8]| maps.windows(line.len()).any(|window| window == line);
+    check!(found(b" /tmp/vmtests\\012users\\\n"));
+    unlink(NAME)?;
     Ok(())
 }
 

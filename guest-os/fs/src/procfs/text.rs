@@ -228,7 +228,11 @@ fn map_line(map: &MapInfo<'_>, out: &mut Text) -> Result<(), Errno> {
     // Names begin in column 74; lines without one end in the space after the inode.
     let text = if map.name.is_empty() { text } else { format!("{text:<73}") };
     out.push(text.as_bytes())?;
-    out.push(map.name)?;
+    // A name that goes over lines would end the mapping's.
+    for (index, part) in map.name.split(|&byte| byte == b'\n').enumerate() {
+        out.push(if index > 0 { b"\\012" } else { b"" })?;
+        out.push(part)?;
+    }
     out.push(if map.is_deleted { DELETED } else { b"" })?;
     out.push(b"\n")
 }
