@@ -89,9 +89,11 @@ pub struct ProcessInfo {
     pub start_ticks: u64,
     /// Size of the address space in pages.
     pub virtual_pages: u64,
-    /// Of these, locked.
+    /// The largest size that it ever had.
+    pub peak_virtual_pages: u64,
+    /// Of its pages, locked.
     pub locked_pages: u64,
-    /// Frames mapped.
+    /// Frames mapped, but for the page of zeros.
     pub resident_pages: u64,
     /// The most frames that were ever mapped at once.
     pub peak_resident_pages: u64,
@@ -107,11 +109,11 @@ pub struct ProcessInfo {
     pub nice: i32,
     /// The mask of file modes.
     pub umask: u32,
-    /// Pages of its data, heap and stack VMAs.
+    /// Pages of its private VMAs that it may write, but for the stack's.
     pub data_pages: u64,
-    /// Pages of its stack VMA.
+    /// Pages of its stack VMAs.
     pub stack_pages: u64,
-    /// Pages of its executable VMAs.
+    /// Pages of its VMAs that it may execute and not write.
     pub text_pages: u64,
     /// First address of the stack at exec.
     pub start_stack: u64,
@@ -121,8 +123,10 @@ pub struct ProcessInfo {
     pub signals_ignored: u64,
     /// See `signals_blocked`.
     pub signals_caught: u64,
-    /// Signals pending.
+    /// Signals pending for the thread alone.
     pub signals_pending: u64,
+    /// Signals pending for the whole process.
+    pub signals_pending_shared: u64,
 }
 
 bitflags::bitflags! {

@@ -199,11 +199,13 @@ impl<P: PhysMem> Memory<P> {
             let mapper = Mapper { space, vpn };
             if let Some(frame) = new_frame {
                 let is_anon = self.frames_mut().add_map(frame, mapper);
-                self.space_mut(space).count_page(is_anon);
+                let is_zeros = frame == self.zero_page();
+                self.space_mut(space).count_page(is_anon, is_zeros);
             }
             if let Some(frame) = old_frame {
                 let (is_anon, left) = self.frames_mut().remove_map(frame, mapper);
-                self.space_mut(space).uncount_page(is_anon);
+                let is_zeros = frame == self.zero_page();
+                self.space_mut(space).uncount_page(is_anon, is_zeros);
                 if pte_was_used(old) {
                     self.was_used(frame);
                 }

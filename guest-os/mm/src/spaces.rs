@@ -22,7 +22,9 @@ pub struct Resident {
     pub pages: u64,
     /// How many of them show anonymous frames.
     pub anon_pages: u64,
-    /// The most user pages that were ever mapped at once.
+    /// How many of them show the page of zeros, which is nobody's.
+    pub zero_pages: u64,
+    /// The most user pages, but for zeros, that were ever mapped at once.
     pub peak_pages: u64,
 }
 
@@ -31,14 +33,16 @@ impl Resident {
         PageTable::new(self.root)
     }
     /// An entry maps a frame from now on.
-    pub(crate) fn count_page(&mut self, is_anon: bool) {
+    pub(crate) fn count_page(&mut self, is_anon: bool, is_zeros: bool) {
         self.pages += 1;
         self.anon_pages += u64::from(is_anon);
-        self.peak_pages = self.peak_pages.max(self.pages);
+        self.zero_pages += u64::from(is_zeros);
+        self.peak_pages = self.peak_pages.max(self.pages - self.zero_pages);
     }
     /// An entry maps a frame no more.
-    pub(crate) fn uncount_page(&mut self, is_anon: bool) {
+    pub(crate) fn uncount_page(&mut self, is_anon: bool, is_zeros: bool) {
         self.pages -= 1;
+        self.zero_pages -= u64::from(is_zeros);
         self.anon_pages -= u64::from(is_anon);
     }
 }
@@ -53,7 +57,15 @@ impl Spaces {
     }
     /// Enters an address space in which nothing is mapped. Room is reserved.
     pub(crate) fn add(&mut self, id: SpaceId, asid: u16, root: FrameId) -> SpaceKey {
-        SpaceKey(self.0.insert(Resident { id, asid, root, pages: 0, anon_pages: 0, peak_pages: 0 }))
+        SpaceKey(self.0.insert(Resident {
+            id,
+            asid,
+            root,
+            pages: 0,
+            anon_pages: 0,
+            zero_pages: 0,
+            peak_pages: 0,
+        }))
     }
     pub(crate) fn remove(&mut self, key: SpaceKey) -> Resident {
         self.0.remove(key.0)

@@ -38,7 +38,7 @@ fn madvise(at: usize, pages: usize, advice: u32) -> Result<usize> {
 }
 
 /// The number in a line of a file of `/proc`.
-fn number(text: &[u8], line: &[u8]) -> usize {
+pub fn number(text: &[u8], line: &[u8]) -> usize {
     let Some(at) = text.windows(line.len()).position(|window| window == line) else { return usize::MAX };
     let digits = text[at + line.len()..].iter().skip_while(|byte| byte.is_ascii_whitespace());
     digits

@@ -16,7 +16,8 @@ use crate::{check, check_eq, check_error, tests};
 tests! {
     @Kernel ids_that_are_given_up, @Kernel permissions_of_files, @Kernel permissions_of_folders, @Kernel names_in_a_sticky_folder,
     @Kernel owners_and_modes, @Kernel set_ids_end_with_a_change, @Kernel set_ids_of_new_names, @Kernel access_times_are_the_owners, @Kernel access_by_real_ids, names_only_take_no_change, @Kernel memory_as_a_file, @Kernel pages_as_a_file, @Kernel memory_in_numbers,
-    limits_in_words, name_over_two_lines, @Kernel memory_past_its_protection, @Kernel facts_of_a_process,
+    limits_in_words, @Kernel sizes_in_words, @Kernel zeros_are_nobodys, signals_in_words, name_over_two_lines, shared_memory_is_a_file,
+    @Kernel memory_past_its_protection, @Kernel facts_of_a_process,
 }
 
 const AT: usize = (g::AT_FDCWD as isize).cast_unsigned();
@@ -381,6 +382,75 @@ fn memory_in_numbers() -> Outcome {
     Ok(())
 }
 
+/// What a line of `/proc/self/status` says.
+fn status(line: &[u8]) -> Result<usize> {
+    let mut buffer = [0; 4 << 10];
+    Ok(crate::locked::number(text(c"/proc/self/status", &mut buffer)?, line))
+}
+
+fn sizes_in_words() -> Outcome {
+    const LEN: usize = 64 * PAGE_SIZE;
+    let map = |flags: u32| -> Result<(usize, [usize; 3])> {
+        let before = (status(b"VmSize:")?, status(b"VmData:")?, status(b"VmStk:")?);
+        let at = crate::memory::mmap(0, LEN, READ_WRITE, g::MAP_ANONYMOUS | flags, -1, 0)?;
+        let after = (status(b"VmSize:")?, status(b"VmData:")?, status(b"VmStk:")?);
+        Ok((at, [after.0 - before.0, after.1 - before.1, after.2 - before.2]))
+    };
+    let kib = LEN / 1024;
+    check_eq!(map(g::MAP_SHARED)?.1, [kib, 0, 0]);
+    check_eq!(map(g::MAP_PRIVATE | g::MAP_GROWSDOWN)?.1, [kib, 0, kib]);
+    let (at, grown) = map(g::MAP_PRIVATE)?;
+    check_eq!(grown, [kib, kib, 0]);
+    check_eq!(status(b"VmPeak:")?, status(b"VmSize:")?);
+    munmap(at, LEN)?;
+    check_eq!(status(b"VmPeak:")?, status(b"VmSize:")? + kib);
+    // A child begins anew.
+    let peak = || -> Result<usize> { Ok(status(b"VmPeak:")? - status(b"VmSize:")?) };
+    check_eq!(os::in_child(|| peak().map_or(1, |kib| kib as i32))?, Status::Exited(0));
+    Ok(())
+}
+
+/// A page of zeros that was only read counts as nobody's memory.
+fn zeros_are_nobodys() -> Outcome {
+    let at = map(8, READ_WRITE)?;
+    let pagemap = open(c"/proc/self/pagemap", g::O_RDONLY)?;
+    let entry = |page: usize| -> Result<u64> {
+        let mut entry = 0u64;
+        sys(g::__NR_pread64, [pagemap, &raw mut entry as usize, 8, (at / PAGE_SIZE + page) * 8])?;
+        Ok(core::hint::black_box(entry))
+    };
+    poke(at, 1);
+    // What looking itself needs is there from now on.
+    let before = (status(b"VmRSS:")?, status(b"RssAnon:")?);
+    let before = (status(b"VmRSS:")?.max(before.0), status(b"RssAnon:")?.max(before.1));
+    check_eq!((peek(at + PAGE_SIZE), peek(at + 2 * PAGE_SIZE)), (0, 0));
+    check_eq!((status(b"VmRSS:")?, status(b"RssAnon:")?), before);
+    check_eq!((entry(0)? >> 56, entry(1)? >> 56), (0b1000_0001, 0b1000_0000));
+    poke(at + PAGE_SIZE, 1);
+    check_eq!((status(b"VmRSS:")?, status(b"RssAnon:")?), (before.0 + 4, before.1 + 4));
+    let mut buffer = [0; 16 << 10];
+    let smaps = text(c"/proc/self/smaps", &mut buffer)?;
+    let found = |line: &[u8]| smaps.windows(line.len()).any(|window| window == line);
+    check!(found(b"Size:                 32 kB\nKernelPageSize:        4 kB\nMMUPageSize:           4 kB\nRss:                   8 kB\n"));
+    Ok(())
+}
+
+fn signals_in_words() -> Outcome {
+    let usr1 = 1u64 << (g::SIGUSR1 - 1);
+    let usr2 = 1u64 << (g::SIGUSR2 - 1);
+    let blocked = usr1 | usr2;
+    sys(g::__NR_rt_sigprocmask, [g::SIG_BLOCK as usize, &raw const blocked as usize, 0, 8])?;
+    os::kill(os::getpid(), g::SIGUSR1)?;
+    let this = os::getpid() as usize;
+    sys(g::__NR_tgkill, [this, this, g::SIGUSR2 as usize])?;
+    let mut buffer = [0; 4 << 10];
+    let status = text(c"/proc/self/status", &mut buffer)?;
+    let found = |line: &[u8]| status.windows(line.len()).any(|window| window == line);
+    check!(found(b"\nSigPnd:\t0000000000000800\nShdPnd:\t0000000000000200\n"));
+    check!(found(b"\nCapInh:\t0000000000000000\n") && found(b"\nSeccomp:\t0\n"));
+    Ok(())
+}
+
 /// A line of `maps` is one line, whatever a file is called.
 fn name_over_two_lines() -> Outcome {
     const NAME: &CStr = c"/tmp/vmtests\nusers\\";
@@ -391,6 +461,18 @@ fn name_over_two_lines() -> Outcome {
     let found = |line: &[u8]| maps.windows(line.len()).any(|window| window == line);
     check!(found(b" /tmp/vmtests\\012users\\\n"));
     unlink(NAME)?;
+    Ok(())
+}
+
+fn shared_memory_is_a_file() -> Outcome {
+    crate::memory::mmap(0, PAGE_SIZE, READ_WRITE, g::MAP_SHARED | g::MAP_ANONYMOUS, -1, 0)?;
+    let mut buffer = [0; 16 << 10];
+    let maps = text(c"/proc/self/maps", &mut buffer)?;
+    let line = maps.split(|&byte| byte == b'\n').find(|line| line.ends_with(b" /dev/zero (deleted)"));
+    check!(line.is_some());
+    // Its fifth word is the number.
+    let number = line.and_then(|line| line.split(|&byte| byte == b' ').nth(4));
+    check!(number.is_some_and(|number| number != b"0"));
     Ok(())
 }
 

@@ -373,7 +373,10 @@ pub(super) fn statm(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(),
         out,
         format_args!(
             "{} {} {shared} {} 0 {} 0",
-            p.virtual_pages, p.resident_pages, p.text_pages, p.data_pages
+            p.virtual_pages,
+            p.resident_pages,
+            p.text_pages,
+            p.data_pages + p.stack_pages
         ),
     )
 }
@@ -401,7 +404,7 @@ pub(super) fn status(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<()
     let used = use_of_all(info, p.tgid)?;
     let anonymous = p.resident_pages.saturating_sub(used.file + used.memory_file);
     for (name, pages) in [
-        ("VmPeak", p.virtual_pages),
+        ("VmPeak", p.peak_virtual_pages),
         ("VmSize", p.virtual_pages),
         ("VmLck", p.locked_pages),
         ("VmHWM", p.peak_resident_pages),
@@ -412,17 +415,40 @@ pub(super) fn status(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<()
         ("VmData", p.data_pages),
         ("VmStk", p.stack_pages),
         ("VmExe", p.text_pages),
+        ("VmSwap", 0),
     ] {
         line(out, format_args!("{name}:\t{:>8} kB", pages * KIB_PER_PAGE))?;
     }
     line(out, format_args!("Threads:\t{}", p.threads))?;
     for (name, set) in [
         ("SigPnd", p.signals_pending),
+        ("ShdPnd", p.signals_pending_shared),
         ("SigBlk", p.signals_blocked),
         ("SigIgn", p.signals_ignored),
         ("SigCgt", p.signals_caught),
     ] {
         line(out, format_args!("{name}:\t{set:016x}"))?;
     }
-    line(out, format_args!("NoNewPrivs:\t{}", u8::from(p.gains_nothing)))
+    capabilities(&p, out)?;
+    line(out, format_args!("NoNewPrivs:\t{}", u8::from(p.gains_nothing)))?;
+    line(out, format_args!("Seccomp:\t0"))
+}
+
+/// User 0 has them all, and others none: those that a process can use, and those that it can take up again.
+fn capabilities(p: &ProcessInfo, out: &mut Text) -> Result<(), Errno> {
+    /// CAP_CHOWN to CAP_CHECKPOINT_RESTORE.
+    const ALL: u64 = (1 << 41) - 1;
+    let [real, effective, saved, _] = p.users;
+    let all_if = |is_root| if is_root { ALL } else { 0 };
+    let permitted = all_if([real, effective, saved].contains(&0));
+    for (name, set) in [
+        ("CapInh", 0),
+        ("CapPrm", permitted),
+        ("CapEff", all_if(effective == 0)),
+        ("CapBnd", ALL),
+        ("CapAmb", 0),
+    ] {
+        line(out, format_args!("{name}:\t{set:016x}"))?;
+    }
+    Ok(())
 }

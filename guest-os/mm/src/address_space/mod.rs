@@ -175,7 +175,12 @@ impl AddressSpace {
     pub fn resident_pages<P: PhysMem>(&self, mem: &Memory<P>) -> u64 {
         mem.space(self.key).pages
     }
-    /// The most user pages that were ever mapped at once.
+    /// How many of them count as the program's: the page of zeros is nobody's.
+    pub fn counted_pages<P: PhysMem>(&self, mem: &Memory<P>) -> u64 {
+        let resident = mem.space(self.key);
+        resident.pages - resident.zero_pages
+    }
+    /// The most that ever counted so at once.
     pub fn peak_resident_pages<P: PhysMem>(&self, mem: &Memory<P>) -> u64 {
         mem.space(self.key).peak_pages
     }

@@ -45,6 +45,7 @@ pub struct VmaSet {
     /// What neither a VMA nor the guard gap below a stack has, up to the last VMA.
     gaps: Option<Gaps>,
     total_pages: u64,
+    peak_pages: u64,
     locked_pages: u64,
 }
 
@@ -57,6 +58,7 @@ impl VmaSet {
             stacks: BTreeSet::new(),
             gaps: None,
             total_pages: 0,
+            peak_pages: 0,
             locked_pages: 0,
         }
     }
@@ -69,6 +71,7 @@ impl VmaSet {
             stacks: self.stacks.clone(),
             gaps: self.gaps.clone(),
             total_pages: self.total_pages,
+            peak_pages: self.total_pages,
             locked_pages: self.locked_pages,
         }
     }
@@ -92,7 +95,11 @@ impl VmaSet {
     pub fn total_pages(&self) -> u64 {
         self.total_pages
     }
-    /// How many of them are locked, whether they are in memory or not.
+    /// The most pages that they ever had together.
+    pub fn peak_pages(&self) -> u64 {
+        self.peak_pages
+    }
+    /// How many of their pages are locked, whether they are in memory or not.
     pub fn locked_pages(&self) -> u64 {
         self.locked_pages
     }
@@ -362,6 +369,7 @@ impl VmaSet {
             self.stacks.insert(vma.range.start);
         }
         self.total_pages += vma.range.len_pages();
+        self.peak_pages = self.peak_pages.max(self.total_pages);
         self.locked_pages += locked_pages(&vma);
         let before = self.by_start.insert(vma.range.start, vma);
         debug_assert!(before.is_none());

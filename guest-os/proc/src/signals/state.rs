@@ -148,6 +148,10 @@ impl ThreadSignals {
             self.blocked = mask;
         }
     }
+    /// The signals pending for this thread alone.
+    pub fn pending_alone(&self) -> SignalSet {
+        self.pending.set()
+    }
     /// The signals pending for this thread or for its process.
     #[inline]
     pub fn pending(&self, process: &ProcessSignals) -> SignalSet {

@@ -215,20 +215,20 @@ fn memory_of(process: &Process) -> ProcessInfo {
     let Some(space) = process.space.borrow().clone() else { return info };
     let space = space.borrow();
     info.virtual_pages = space.vmas().total_pages();
+    info.peak_virtual_pages = space.vmas().peak_pages();
     info.locked_pages = space.vmas().locked_pages();
     info.peak_resident_pages = space.peak_resident_pages(&mem::memory());
-    info.resident_pages = space.resident_pages(&mem::memory());
+    info.resident_pages = space.counted_pages(&mem::memory());
     for vma in space.vmas().iter() {
         let pages = vma.range.len_pages();
-        if vma.prot.contains(Prot::EXEC) {
-            info.text_pages += pages;
-        } else if vma.flags.contains(VmaFlags::GROWS_DOWN) {
+        if vma.flags.contains(VmaFlags::GROWS_DOWN) {
             info.stack_pages += pages;
         } else if vma.prot.contains(Prot::WRITE) {
-            info.data_pages += pages;
+            info.data_pages += if vma.is_shared() { 0 } else { pages };
+        } else if vma.prot.contains(Prot::EXEC) {
+            info.text_pages += pages;
         }
     }
-    info.data_pages += info.stack_pages;
     info
 }
 
@@ -253,7 +253,8 @@ fn with_signals(info: ProcessInfo, thread: &Thread) -> ProcessInfo {
     };
     ProcessInfo {
         signals_blocked: own.blocked().0,
-        signals_pending: own.pending(&signals).0,
+        signals_pending: own.pending_alone().0,
+        signals_pending_shared: signals.pending().0,
         signals_ignored: with(Disposition::Ignore),
         signals_caught: with(Disposition::Handler),
         ..info
@@ -263,7 +264,7 @@ fn with_signals(info: ProcessInfo, thread: &Thread) -> ProcessInfo {
 fn map_info(vma: &Vma) -> MapInfo<'_> {
     let (offset, file) = match vma.backing {
         Backing::Anon => (0, None),
-        Backing::File(file) => (file.first_page * isa::PAGE_SIZE, pages::file_of(file.file)),
+        Backing::File(file) => (file.first_page * isa::PAGE_SIZE, pages::told_file_of(file.file)),
     };
     MapInfo {
         start: vma.range.start.base().0,
@@ -300,6 +301,10 @@ fn use_of(space: &AddressSpace, vma: &Vma) -> MapUse {
     while let Some((vpn, pte)) = space.next_entry(&memory, rest) {
         rest.start = Vpn(vpn.0 + 1);
         let Some(frame) = memory.frames().lookup(pte.ppn()) else { continue };
+        // The page of zeros is nobody's.
+        if frame == memory.zero_page() {
+            continue;
+        }
         let info = memory.frames().info(frame);
         let is_dirty = pte.flags().contains(PteFlags::D) || matches!(info.kind, FrameKind::Anon(_));
         *match (info.maps > 1, is_dirty) {

@@ -91,6 +91,6 @@ fn entry_of(space: &SharedSpace, page: isa::Vpn) -> u64 {
     let Some(frame) = memory.frames().lookup(pte.ppn()).filter(|_| pte.is_valid()) else { return 0 };
     let info = memory.frames().info(frame);
     let is_file = matches!(info.kind, FrameKind::PageCache(_) | FrameKind::Orphan);
-    let flags = [(is_file, FILE_OR_SHARED), (info.maps == 1, EXCLUSIVE)];
+    let flags = [(is_file, FILE_OR_SHARED), (info.maps == 1 && info.kind != FrameKind::Zero, EXCLUSIVE)];
     flags.into_iter().fold(PRESENT | pte.ppn().0, |entry, (set, bit)| if set { entry | bit } else { entry })
 }

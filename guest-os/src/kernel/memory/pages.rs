@@ -46,6 +46,15 @@ pub fn file_of(number: FileId) -> Option<fs::FileId> {
         .then_some(fs::FileId { fs, ino: number.0 & ((1 << FILE_SYSTEM_SHIFT) - 1) })
 }
 
+/// The file that a mapping is said to show: shared anonymous memory is a file of a file system that nobody sees, `[vdso]` is none.
+pub fn told_file_of(number: FileId) -> Option<fs::FileId> {
+    const UNSEEN: FileSystemId = FileSystemId(5);
+    let is_told =
+        number.0 >> FILE_SYSTEM_SHIFT == KERNEL_FILE_SYSTEM && !crate::processes::trampoline::is(number);
+    let unseen = fs::FileId { fs: UNSEEN, ino: number.0 & ((1 << FILE_SYSTEM_SHIFT) - 1) };
+    file_of(number).or(is_told.then_some(unseen))
+}
+
 /// A new file without a name that lives in memory (shared anonymous memory).
 pub fn nameless_file(len_bytes: u64) -> FileId {
     let mut files = FILES.get_mut();
