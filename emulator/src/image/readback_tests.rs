@@ -109,6 +109,9 @@ impl ::fs::ProcInfo for NoProcesses {
     fn process(&self, _: u32) -> Option<::fs::ProcessInfo> {
         None
     }
+    fn set_comm(&self, _: u32, _: &[u8]) -> Result<(), ::fs::Errno> {
+        Err(::fs::Errno::EINVAL)
+    }
     fn cmdline(&self, _: u32, _: &mut ::fs::Text) -> Result<(), Errno> {
         Ok(())
     }

@@ -31,7 +31,7 @@ pub enum Object {
     Disk(Inode),
     /// A regular file of tmpfs: `Vfs::read_at`, `Vfs::write_at`.
     Memory(Inode),
-    /// A file of `/proc`: `Vfs::read_text`.
+    /// A file of `/proc`: `Vfs::read_text`, `Vfs::write_text`.
     Text(Inode),
     /// A file of `/proc` that shows a process's memory: the kernel's to read.
     ProcessMemory {

@@ -24,6 +24,8 @@ pub trait ProcInfo: Send {
     fn each_thread(&self, pid: u32, visit: &mut dyn FnMut(u32) -> bool);
     /// The numbers of a process, or of a thread that is not its process's first; `None` when it does not exist.
     fn process(&self, pid: u32) -> Option<ProcessInfo>;
+    /// Gives a thread of the running process another name. EINVAL of another's.
+    fn set_comm(&self, tid: u32, name: &[u8]) -> Result<(), Errno>;
     /// Writes its arguments, each ended by a NUL.
     fn cmdline(&self, pid: u32, out: &mut Text) -> Result<(), Errno>;
     /// Writes its environment at exec, each entry ended by a NUL.

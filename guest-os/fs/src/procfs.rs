@@ -25,6 +25,8 @@ enum Kind {
     /// With names from this table; `/proc`, `fd` and `task` hold numbers as well.
     Directory,
     Text(text::Writer),
+    /// A text that its process may replace.
+    Written(text::Writer, text::Taker),
     /// The memory of a process, which the kernel reads itself.
     Memory(MemoryView),
     Link,
@@ -47,6 +49,9 @@ const fn link(parent: u8, name: &'static str) -> Name {
 }
 const fn text(parent: u8, name: &'static str, writer: text::Writer) -> Name {
     Name { parent, name, kind: Kind::Text(writer), permissions: 0o444, is_inner: false }
+}
+const fn written(parent: u8, name: &'static str, writer: text::Writer, taker: text::Taker) -> Name {
+    Name { parent, name, kind: Kind::Written(writer, taker), permissions: 0o644, is_inner: false }
 }
 const fn memory(parent: u8, name: &'static str, view: MemoryView) -> Name {
     let permissions = match view {
@@ -110,7 +115,7 @@ const NAMES: &[Name] = &[
     text(SYS_VM, "overcommit_memory", text::overcommit_memory),
     text(SYS_VM, "max_map_count", text::max_map_count),
     text(PROCESS, "cmdline", text::cmdline),
-    text(PROCESS, "comm", text::comm),
+    written(PROCESS, "comm", text::comm, text::set_comm),
     inner(own(text(PROCESS, "environ", text::environ))),
     inner(text(PROCESS, "maps", text::maps)),
     text(PROCESS, "mounts", text::mounts),
@@ -126,7 +131,7 @@ const NAMES: &[Name] = &[
     memory(PROCESS, "mem", MemoryView::Bytes),
     memory(PROCESS, "pagemap", MemoryView::Pages),
     inner(text(PROCESS, "smaps", text::smaps)),
-    text(THREAD, "comm", text::comm),
+    written(THREAD, "comm", text::comm, text::set_comm),
     text(THREAD, "stat", text::stat),
     text(THREAD, "status", text::status),
 ];
@@ -165,7 +170,7 @@ impl Node {
         match self.what().kind {
             Kind::Directory if self.descriptor().is_some() => FileType::Symlink,
             Kind::Directory => FileType::Directory,
-            Kind::Text(_) | Kind::Memory(_) => FileType::Regular,
+            Kind::Text(_) | Kind::Written(..) | Kind::Memory(_) => FileType::Regular,
             Kind::Link => FileType::Symlink,
         }
     }
@@ -271,12 +276,26 @@ pub(crate) fn memory_view(ino: u64) -> Option<(u32, MemoryView)> {
 pub(crate) fn read(ino: u64, info: &dyn ProcInfo) -> Result<Text, Errno> {
     let node = Node::from_ino(ino)?;
     match NAMES[usize::from(node.name)].kind {
-        Kind::Text(writer) => {
+        Kind::Text(writer) | Kind::Written(writer, _) => {
             let mut text = Text::default();
             writer(info, node.thread().unwrap_or(node.pid), &mut text)?;
             Ok(text)
         }
         _ => Err(Errno::EINVAL),
+    }
+}
+
+/// Whether it may be opened for writing.
+pub(crate) fn is_written(ino: u64) -> bool {
+    Node::from_ino(ino).is_ok_and(|node| matches!(node.what().kind, Kind::Written(..)))
+}
+
+/// Takes what a program has written to a text file.
+pub(crate) fn write(ino: u64, bytes: &[u8], info: &dyn ProcInfo) -> Result<(), Errno> {
+    let node = Node::from_ino(ino)?;
+    match node.what().kind {
+        Kind::Written(_, taker) => taker(info, node.thread().unwrap_or(node.pid), bytes),
+        _ => Err(Errno::EBADF),
     }
 }
 

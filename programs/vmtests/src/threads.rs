@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering::SeqCst};
 
-use rt::abi::errno::ETIMEDOUT;
+use rt::abi::errno::{EINVAL, ETIMEDOUT};
 use rt::abi::general::{self as g, SIGCHLD, SIGCONT, SIGKILL, SIGSEGV, SIGSTOP, SIGUSR1};
 use rt::os::{self, Pid, Status};
 use rt::{Errno, PAGE_SIZE, Result};
@@ -201,8 +201,8 @@ fn the_first_is_seen_to_have_ended() -> Outcome {
     Ok(())
 }
 
-/// `/proc/self/task/TID/comm`, with the number in decimal.
-fn comm_of(tid: usize) -> Result<[u8; 16]> {
+/// Opens `/proc/self/task/TID/comm`, with the number in decimal.
+fn open_comm(tid: usize, flags: u32) -> Result<i32> {
     let mut path = *b"/proc/self/task/00000/comm\0";
     let mut rest = tid;
     let digits = (0..5).rev().find(|&n| tid >= 10usize.pow(n)).map_or(1, |n| n as usize + 1);
@@ -213,7 +213,11 @@ fn comm_of(tid: usize) -> Result<[u8; 16]> {
     }
     path[16 + digits..22 + digits].copy_from_slice(&tail);
     let path = core::ffi::CStr::from_bytes_until_nul(&path).unwrap_or(c"");
-    let fd = os::open(path, g::O_RDONLY, 0)?;
+    os::open(path, flags, 0)
+}
+
+fn comm_of(tid: usize) -> Result<[u8; 16]> {
+    let fd = open_comm(tid, g::O_RDONLY)?;
     let mut text = [0; 16];
     os::read(fd, &mut text)?;
     os::close(fd)?;
@@ -233,6 +237,18 @@ fn thread_in_proc() -> Outcome {
     wait_for(&STATE, 1);
     check!(comm_of(tid)?.starts_with(b"second\n"));
     check!(!comm_of(os::getpid() as usize)?.starts_with(b"second\n"));
+    // Others of its process name it, too, as pthread_setname_np does.
+    let fd = open_comm(tid, g::O_RDWR)?;
+    check_eq!(os::write(fd, b"a name that is too long")?, 23);
+    check_eq!(&comm_of(tid)?, b"a name that is \n");
+    check_eq!(os::write(fd, b"worker\0 and more")?, 16);
+    check!(comm_of(tid)?.starts_with(b"worker\n"));
+    let own = os::open(c"/proc/self/comm", g::O_WRONLY, 0)?;
+    os::write(own, b"first")?;
+    check!(comm_of(os::getpid() as usize)?.starts_with(b"first\n"));
+    // Not so another process, though it is of the same user.
+    check_eq!(os::in_child(|| i32::from(os::write(fd, b"child") != Err(Errno(EINVAL))))?, Status::Exited(0));
+    check!(comm_of(tid)?.starts_with(b"worker\n"));
     set(&STATE, 2);
     thread.join();
     check_error!(comm_of(tid), ENOENT);

@@ -9,6 +9,9 @@ use core::fmt::{Arguments, Write};
 /// Writes a file's text; `pid` is 0 for those of the system, a thread's number for those of a thread.
 pub(super) type Writer = fn(&dyn ProcInfo, u32, &mut Text) -> Result<(), Errno>;
 
+/// Takes what is written to a file, with the number that its writer gets.
+pub(super) type Taker = fn(&dyn ProcInfo, u32, &[u8]) -> Result<(), Errno>;
+
 /// The kernel that this one says it is.
 const RELEASE: &str = "6.12.0";
 const KIB_PER_PAGE: u64 = isa::addr::PAGE_SIZE / 1024;
@@ -208,6 +211,13 @@ pub(super) fn wchan(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errn
 pub(super) fn comm(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(), Errno> {
     out.push(&process(info, pid)?.comm)?;
     out.push(b"\n")
+}
+
+/// Gives a thread another name, of at most 15 bytes.
+pub(super) fn set_comm(info: &dyn ProcInfo, tid: u32, bytes: &[u8]) -> Result<(), Errno> {
+    const NAME_BYTES: usize = 15;
+    let name = &bytes[..bytes.len().min(NAME_BYTES)];
+    info.set_comm(tid, name.split(|&byte| byte == 0).next().unwrap_or_default())
 }
 
 pub(super) fn maps(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(), Errno> {

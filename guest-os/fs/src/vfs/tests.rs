@@ -195,6 +195,8 @@ fn open_flags_mean_what_they_mean_on_linux() {
         ("/dev/zero", OpenFlags::RDWR, None),
         ("/dev/new", CREATE, Some(Errno::EPERM)),
         ("/proc/meminfo", WRITE, Some(Errno::EACCES)),
+        ("/proc/1/comm", WRITE, None),
+        ("/proc/7/status", WRITE, Some(Errno::EACCES)),
     ] {
         assert_eq!(world.open(path, flags).err(), expected, "{path} {flags:?}");
     }

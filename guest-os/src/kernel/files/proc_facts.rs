@@ -91,6 +91,11 @@ impl ProcInfo for KernelFacts {
         let usage = if number == process.pid { process.usage() } else { thread.usage.get() };
         Some(with_signals(with_usage(info, process, &usage), &thread))
     }
+    fn set_comm(&self, tid: u32, name: &[u8]) -> Result<(), Errno> {
+        let thread = thread_for(tid).filter(|thread| thread.process.pid == current().process.pid);
+        *thread.ok_or(Errno::EINVAL)?.name.borrow_mut() = name.to_vec();
+        Ok(())
+    }
     fn cmdline(&self, pid: u32, out: &mut Text) -> Result<(), Errno> {
         process::find(pid).map_or(Ok(()), |p| out.push(&p.program.borrow().arguments))
     }

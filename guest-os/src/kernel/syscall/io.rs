@@ -426,7 +426,7 @@ fn wait_for_pipe(pipe: PipeId) -> Result<(), Stop> {
 fn write_piece(id: OpenFileId, file: &OpenFile, from: Cursor<'_>, want: usize, position: Position) -> Moved {
     match &file.object {
         Object::Device(Device::Full) => return Err(Errno::ENOSPC.into()),
-        Object::Disk(_) | Object::Text(_) => return Err(Errno::EBADF.into()),
+        Object::Disk(_) => return Err(Errno::EBADF.into()),
         _ => {}
     }
     let thread = current();
@@ -600,6 +600,7 @@ fn send(id: OpenFileId, file: &OpenFile, bytes: &[u8], position: Position) -> Mo
             }
             Ok(count)
         }
+        Object::Text(inode) => Ok(vfs::lock().write_text(inode, bytes)?),
         Object::Pipe { pipe, .. } => write_pipe(id, *pipe, bytes, file.flags.contains(OpenFlags::NONBLOCK)),
         Object::Device(Device::Stdio { stream, .. }) => write_console(u64::from(*stream).max(1), bytes),
         Object::Device(Device::Tty) => write_console(1, bytes),
