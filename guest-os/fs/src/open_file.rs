@@ -121,6 +121,8 @@ impl OpenFile {
             }
             (Object::Path(_), _) => return Err(Errno::EBADF),
             (Object::Device(_), _) => return Ok(0),
+            // Address spaces have no end.
+            (Object::ProcessMemory { .. }, Whence::End) => return Err(Errno::EINVAL),
             (_, Whence::Set) => 0,
             (_, Whence::Current) => self.offset,
             (_, Whence::End) => size,

@@ -194,6 +194,16 @@ impl Vfs {
         })
     }
 
+    /// Attributes of the file system that holds an open file: pipes, and what the host lends, have one of their own.
+    pub fn statfs_open(&mut self, file: &OpenFile) -> Result<StatFs, Errno> {
+        const PIPEFS_MAGIC: u64 = 0x5049_5045;
+        match (file.inode(), &file.object) {
+            (Some(inode), _) => self.statfs(inode),
+            (None, Object::Device(Device::Stdio { is_terminal: true, .. })) => Ok(devfs::statfs()),
+            _ => Ok(StatFs { magic: PIPEFS_MAGIC, block_size: 4096, name_max: 255, ..StatFs::default() }),
+        }
+    }
+
     /// `faccessat`: `mode` is R_OK (4), W_OK (2), X_OK (1) or 0.
     pub fn check_access(&mut self, inode: &Inode, mode: u32) -> Result<(), Errno> {
         let holds_data =
@@ -409,6 +419,9 @@ impl Vfs {
         /// Cookies of mount points whose directory is missing in the file system below.
         const FIRST_MOUNT: u64 = 1 << 62;
         let Object::Directory(inode) = &file.object else { return Err(Errno::ENOTDIR) };
+        if inode.is_unlinked() {
+            return Err(Errno::ENOENT);
+        }
         let FileId { fs, ino } = inode.id;
         let (inode, position) = (inode.clone(), file.offset);
         let mut is_full = false;

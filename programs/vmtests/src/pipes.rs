@@ -10,7 +10,7 @@ use crate::{check, check_eq, check_error, tests};
 tests! {
     pipe_round_trip, pipe_end_of_file, pipe_no_reader, pipe_no_reader_ignored, pipe_big, pipe_atomic, pipe_nonblocking, pipe_copies, pipe_wrong_end,
     pipe_bad_flags, pipe_reader_woken_by_exit, pipe_writer_woken_by_exit, pipe_chain, pipe_vectors,
-    pipe_keeps_what_cannot_be_read, pipe_sizes, poll_many,
+    pipe_keeps_what_cannot_be_read, pipe_sizes, poll_many, pipe_file_system,
 }
 
 fn pipe_round_trip() -> Outcome {
@@ -327,5 +327,14 @@ fn poll_many() -> Outcome {
     os::write(write, b"x")?;
     check_eq!(poll(MANY)?, MANY);
     check!(core::hint::black_box(&all)[..MANY].iter().all(|entry| entry >> 48 == POLLIN));
+    Ok(())
+}
+
+fn pipe_file_system() -> Outcome {
+    let (read, _write) = os::pipe(0)?;
+    let mut statfs = [0usize; 15];
+    sys(g::__NR_fstatfs, [read as usize, statfs.as_mut_ptr() as usize])?;
+    let statfs = core::hint::black_box(statfs);
+    check_eq!((statfs[0], statfs[1]), (0x5049_5045, 4096));
     Ok(())
 }

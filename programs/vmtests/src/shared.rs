@@ -372,6 +372,10 @@ fn msync_errors() -> Outcome {
     check_error!(msync(at + 1, PAGE_SIZE, g::MS_SYNC), EINVAL);
     check_error!(msync(at, PAGE_SIZE, g::MS_SYNC | g::MS_ASYNC), EINVAL);
     check_error!(msync(at, PAGE_SIZE, 8), EINVAL);
+    sys(g::__NR_mlock, [at + PAGE_SIZE, PAGE_SIZE])?;
+    check_error!(msync(at, 2 * PAGE_SIZE, g::MS_INVALIDATE), EBUSY);
+    check_eq!(msync(at, PAGE_SIZE, g::MS_INVALIDATE), Ok(0));
+    check_eq!(msync(at, 2 * PAGE_SIZE, g::MS_SYNC), Ok(0));
     munmap(at + PAGE_SIZE, PAGE_SIZE)?;
     check_error!(msync(at, 2 * PAGE_SIZE, g::MS_SYNC), ENOMEM);
     Ok(())

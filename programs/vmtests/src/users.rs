@@ -17,7 +17,7 @@ tests! {
     @Kernel ids_that_are_given_up, @Kernel permissions_of_files, @Kernel permissions_of_folders, @Kernel names_in_a_sticky_folder,
     @Kernel owners_and_modes, @Kernel set_ids_end_with_a_change, @Kernel set_ids_of_new_names, @Kernel access_times_are_the_owners, @Kernel access_by_real_ids, names_only_take_no_change, @Kernel memory_as_a_file, @Kernel pages_as_a_file, @Kernel memory_in_numbers,
     limits_in_words, @Kernel sizes_in_words, @Kernel zeros_are_nobodys, signals_in_words, name_over_two_lines, shared_memory_is_a_file,
-    @Kernel memory_past_its_protection, @Kernel facts_of_a_process,
+    folder_that_has_gone, @Kernel memory_past_its_protection, @Kernel facts_of_a_process,
 }
 
 const AT: usize = (g::AT_FDCWD as isize).cast_unsigned();
@@ -349,6 +349,7 @@ fn memory_as_a_file() -> Outcome {
     check_eq!(read(&mut bytes, page + PAGE_SIZE - 2)?, 2);
     check_eq!(bytes, [0, 5, 0, 0]);
     check_error!(read(&mut bytes, page + PAGE_SIZE), EIO);
+    check_error!(os::lseek(mem as i32, 0, g::SEEK_END), EINVAL);
     check_eq!(sys(g::__NR_pwrite64, [mem, b"xy".as_ptr() as usize, 2, page])?, 2);
     check_eq!((peek(page), peek(page + 1)), (b'x', b'y'));
     Ok(())
@@ -473,6 +474,17 @@ fn shared_memory_is_a_file() -> Outcome {
     // Its fifth word is the number.
     let number = line.and_then(|line| line.split(|&byte| byte == b' ').nth(4));
     check!(number.is_some_and(|number| number != b"0"));
+    Ok(())
+}
+
+/// There are not even dots in it.
+fn folder_that_has_gone() -> Outcome {
+    const GONE: &CStr = c"/tmp/vmtests.gone";
+    sys(g::__NR_mkdirat, [AT, at(GONE), 0o755])?;
+    let folder = open(GONE, g::O_RDONLY | g::O_DIRECTORY)?;
+    sys(g::__NR_unlinkat, [AT, at(GONE), 0x200])?;
+    let mut entries = [0u64; 32];
+    check_error!(sys(g::__NR_getdents64, [folder, entries.as_mut_ptr() as usize, 256]), ENOENT);
     Ok(())
 }
 

@@ -511,6 +511,12 @@ pub fn msync([address, len, flags, ..]: Arguments) -> Outcome {
     if uint(flags) & both == both || !address.is_multiple_of(PAGE_SIZE) {
         return Err(Errno::EINVAL.into());
     }
+    if uint(flags) & linux::MS_INVALIDATE != 0
+        && let Ok(range) = range_of(address, len)
+        && current().process.space().borrow().vmas().overlapping(range).any(Vma::is_locked)
+    {
+        return Err(Errno::EBUSY.into());
+    }
     check_mapped([address, len, 0, 0, 0, 0])
 }
 

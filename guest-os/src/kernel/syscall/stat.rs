@@ -56,8 +56,7 @@ pub fn statfs([path, buffer, ..]: Arguments) -> Outcome {
 
 pub fn fstatfs([fd, buffer, ..]: Arguments) -> Outcome {
     let file = details(open_file(fd)?);
-    let inode = file.inode().ok_or(fs::Errno::EINVAL)?;
-    let stat = vfs::lock().statfs(inode)?;
+    let stat = vfs::lock().statfs_open(&file)?;
     UserPtr::from(buffer).write(to_statfs(&stat))?;
     Ok(0)
 }
