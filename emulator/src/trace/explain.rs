@@ -395,27 +395,26 @@ fn owners(count: u64) -> String {
 /// Why the policy chose a page, in brackets; nothing if none did.
 fn choice(given_up: GivenUp) -> String {
     let Some((policy, why)) = given_up.choice else { return String::new() };
-    let passed = match why.looks.saturating_sub(1) {
-        0 => String::new(),
-        1 => ", after one that could not".to_owned(),
-        passed => format!(", after {passed} that could not"),
-    };
-    let cleared = match why.cleared {
-        0 => String::new(),
-        1 => "; it cleared the R bit of one page".to_owned(),
-        cleared => format!("; it cleared the R bits of {cleared} pages"),
+    let passed = match (why.looks.saturating_sub(1), why.cleared) {
+        (0, _) => String::new(),
+        (1, 0) => "; one page was passed before it".to_owned(),
+        (1, _) => "; one page was passed before it, which lost its R bit".to_owned(),
+        (passed, 0) => format!("; {passed} pages were passed before it"),
+        (passed, cleared) => {
+            format!("; {passed} pages were passed before it, {cleared} of which lost their R bit")
+        }
     };
     let reason = match policy {
         PolicyKind::Fifo => format!("it had come first{passed}"),
         PolicyKind::Random => format!("by lot{passed}"),
-        PolicyKind::SecondChance => format!("its R bit was 0 at the head of the queue{passed}{cleared}"),
-        PolicyKind::Clock => format!("its R bit was 0 when the hand came by{passed}{cleared}"),
+        PolicyKind::SecondChance => format!("its R bit was 0 at the head of the queue{passed}"),
+        PolicyKind::Clock => format!("its R bit was 0 when the hand came by{passed}"),
         PolicyKind::EnhancedClock => {
             let dirty =
                 if why.marks.dirty { "its D bit 1, and no clean one was unused" } else { "its D bit 0" };
-            format!("its R bit was 0 when the hand came by, {dirty}{passed}{cleared}")
+            format!("its R bit was 0 when the hand came by, {dirty}{passed}")
         }
-        PolicyKind::Aging => format!("its counter was {}, the lowest{cleared}", why.counter),
+        PolicyKind::Aging => format!("its counter was {}, the lowest{passed}", why.counter),
     };
     format!(" ({policy} chose it: {reason})")
 }

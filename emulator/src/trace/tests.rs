@@ -612,7 +612,7 @@ fn an_explanation_tells_who_had_a_page_read_and_whether_it_was_there_before() {
     let again = s.fault_with(K::FileDisk, 2, TEXT, Access::Read, 0x74, from_disk);
     let at =
         format!("gave it up at step {} (clock chose it: its R bit was 0 when the hand came by", dropped.step);
-    let hand = "after 3 that could not; it cleared the R bits of 3 pages)";
+    let hand = "; 3 pages were passed before it, 3 of which lost their R bit)";
     check(&s, &again, &["been in memory before", &at, hand, "from the disk again"], "never been needed");
     let copy = s.fault_with(K::FileCopy, 2, DATA, Access::Write, 0x75, from_disk);
     check(&s, &copy, &["given up at step", "from the disk again"], "had to be read from the disk first");
