@@ -258,6 +258,15 @@ fn a_death_and_a_file_of_the_host_are_told_in_a_line() {
     // lw a0, 0(zero); and: exit_group(3).
     std::fs::write(dir.file("reads-null"), tiny_elf(&[0x0000_2503])).unwrap();
     std::fs::write(dir.file("fails"), tiny_elf(&[0x0030_0513, 0x05e0_0893, 0x0000_0073])).unwrap();
+    // No instruction; csrr a0,mstatus; ebreak; and lr.w a0,(a1) with a1 = 1.
+    for (name, code) in [
+        ("no-instruction", &[0x0000_0000][..]),
+        ("privileged", &[0x3000_2573]),
+        ("ebreak", &[0x0010_0073]),
+        ("misaligned", &[0x0010_0593, 0x1005_a52f]),
+    ] {
+        std::fs::write(dir.file(name), tiny_elf(code)).unwrap();
+    }
     std::fs::write(dir.file("notes.txt"), "notes").unwrap();
     std::fs::set_permissions(dir.file("fails"), std::fs::Permissions::from_mode(0o755)).unwrap();
     for (args, status, stderr) in [
@@ -265,6 +274,26 @@ fn a_death_and_a_file_of_the_host_are_told_in_a_line() {
             &["./reads-null"][..],
             128 + 11,
             "folio: SIGSEGV: read of 0x0 at pc 0x10078: no mapping holds this address\n",
+        ),
+        (
+            &["./no-instruction"],
+            128 + 4,
+            "folio: SIGILL: illegal instruction 0x0000 at pc 0x10078: these bits are no instruction\n",
+        ),
+        (
+            &["./privileged"],
+            128 + 4,
+            "folio: SIGILL: illegal instruction 0x30002573 (`csrr a0,mstatus`) at pc 0x10078: a program may not execute it\n",
+        ),
+        (
+            &["./ebreak"],
+            128 + 5,
+            "folio: SIGTRAP: ebreak at pc 0x10078: a breakpoint that nobody set, or __builtin_trap() of the compiler\n",
+        ),
+        (
+            &["./misaligned"],
+            128 + 11,
+            "folio: SIGSEGV: misaligned atomic access by `lr.w a0,(a1)` at pc 0x1007c: an atomic access needs an address that is a multiple of its size\n",
         ),
         (
             &["./fails", "-x", "notes.txt"],
@@ -279,6 +308,34 @@ fn a_death_and_a_file_of_the_host_are_told_in_a_line() {
         command.current_dir(dir.path());
         let ran = run(command);
         assert_eq!((ran.status, ran.stderr.as_str()), (status, stderr), "{args:?}");
+    }
+}
+
+/// An exception that is no page fault stops `catch fault segv`, and `explain` tells of it and not of an older fault.
+#[test]
+fn the_debugger_tells_of_an_exception_that_is_no_page_fault() {
+    let dir = TempDir::new("exception");
+    std::fs::write(dir.file("misaligned"), tiny_elf(&[0x0010_0593, 0x1005_a52f])).unwrap();
+    for catch in ["catch fault segv", "catch fault segv 0x1007c", "maps"] {
+        let mut command = folio([
+            "debug",
+            "-ex",
+            catch,
+            "-ex",
+            "continue",
+            "-ex",
+            "explain",
+            "-ex",
+            "quit",
+            "./misaligned",
+        ]);
+        command.current_dir(dir.path());
+        let said = run(command).stderr;
+        let stop = "catchpoint 1: signal 11 at 0x1007c in process 1 (`explain` tells more)";
+        assert_eq!(said.contains(stop), catch != "maps", "{said}");
+        let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains("misaligned atomic access by `lr.w a0,(a1)`"), "{said}");
+        assert!(words.contains("is a multiple of its size; the signal ends it."), "{said}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a program died of, in a line: that was started, or a child of its that went wrong.
 
 use abi::signal_name;
-use emulator::debug::{ProgramFiles, SymbolTable};
+use emulator::debug::{ProgramFiles, SymbolTable, instruction};
 use emulator::trace::{Death, Place, Trace};
 use isa::events::Access;
 
@@ -56,6 +56,11 @@ impl Children {
 
 fn sentence(death: &Death, files: &ProgramFiles) -> String {
     let name = name(death.signal);
+    if let Some(trap) = &death.trap {
+        let bits = files(&trap.pc.program).and_then(|file| instruction(&file, &trap.pc));
+        let (what, why) = trap.words(bits);
+        return format!("{name}: {what} {}: {why}", place(&trap.pc, files));
+    }
     let is_for_access = matches!(name.as_str(), "SIGSEGV" | "SIGBUS");
     match death.refusal.as_ref().filter(|_| is_for_access) {
         Some(refusal) => {

@@ -52,6 +52,8 @@ pub struct FaultFilter {
     pub name: String,
     /// The kinds of event.
     pub kinds: Vec<EventKind>,
+    /// Whether at exceptions that are no page faults, too.
+    pub traps: bool,
 }
 
 impl FaultFilter {
@@ -67,7 +69,7 @@ impl FaultFilter {
             "segv" => vec![K::Segv, K::Protection],
             other => vec![K::from_name(other).filter(|kind| kind.is_fault())?],
         };
-        Some(Self { name: name.to_owned(), kinds })
+        Some(Self { name: name.to_owned(), kinds, traps: name == "segv" })
     }
 }
 
@@ -177,7 +179,7 @@ pub const COMMANDS: &[Entry] = &[
     entry(
         &["explain", "why"],
         "[ADDR]",
-        "why the last page fault happened, what the kernel did, and which bit decided\n\
+        "why the last page fault happened, what the kernel did, which bit decided; or what other exception came since\n\
          With ADDR: what there is at an address, what its first touch will do, or when it went away.",
     ),
     entry(

@@ -11,7 +11,8 @@ use super::target::{Place, Registers, Target};
 use super::waits::Waits;
 use super::{ProgramFiles, memory, registers, views, walk};
 use crate::machine::{HartState, StopReason};
-use crate::trace::{Residence, ThreadId};
+use crate::trace::{Residence, ThreadId, Trap};
+use isa::events::SignalEffect;
 use isa::{Ppn, Privilege, Step, VirtAddr};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -313,6 +314,11 @@ impl Debugger {
     }
 
     fn explain(&mut self) -> Result<String, String> {
+        let trap = self.tap.borrow().trap().cloned();
+        if let Some(trap) = trap {
+            let text = self.explain_trap(&trap);
+            return Ok(wrap(&self.with_symbols(trap.pid, &text), 100));
+        }
         let text = self.tap.borrow().explanation();
         let text = text.ok_or("there has been no page fault yet")?;
         let pid = self.tap.borrow().trace().last_fault.as_ref().map(|fault| fault.record.pid);
@@ -321,6 +327,21 @@ impl Debugger {
             None => text,
         };
         Ok(wrap(&text, 100))
+    }
+
+    /// An exception that is no page fault.
+    fn explain_trap(&self, trap: &Trap) -> String {
+        let program = trap.pc.program.rsplit('/').next().unwrap_or_default();
+        let (what, why) = trap.words(self.symbols.instruction(&trap.pc));
+        let signal = match trap.effect {
+            SignalEffect::Handled => "a handler of its runs for the signal",
+            SignalEffect::Ended => "the signal ends it",
+            SignalEffect::Ignored | SignalEffect::Stopped => "it goes on",
+        };
+        format!(
+            "At step {} process {} ({program}) had an exception that is no page fault, at pc {:#x}: {what}: {why}; {signal}.",
+            trap.step, trap.pid, trap.pc.va.0
+        )
     }
 
     /// What there is at an address of a process.

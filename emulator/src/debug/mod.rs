@@ -30,6 +30,6 @@ mod waits;
 mod walk;
 
 pub use execute::{Debugger, Output};
-pub use symbols::{ProgramFiles, SymbolTable};
+pub use symbols::{ProgramFiles, SymbolTable, instruction};
 pub use tap::{SharedTap, Tap};
 pub use target::{Place, Registers, Stop, Target, TlbLine, TlbSide};

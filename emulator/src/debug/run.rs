@@ -6,7 +6,7 @@ use super::space::AtTrap;
 use super::target::{Place, Stop, Target};
 use crate::machine::{HartState, StopReason};
 use crate::trace::{Event, ThreadId};
-use isa::events::EventKind;
+use isa::events::{EventKind, SignalTold};
 use isa::{Op, Privilege, Step, decode};
 use std::collections::BTreeMap;
 
@@ -207,7 +207,8 @@ impl Debugger {
 
     /// After a fault that was caught: looks at the program, which runs again soon, or was refused.
     fn look_at_program(&mut self, target: &mut dyn Target, event: &Event) {
-        let refused = matches!(event.kind(), Some(EventKind::Protection | EventKind::Segv));
+        let refused =
+            matches!(event.kind(), Some(EventKind::Protection | EventKind::Segv | EventKind::Signal));
         if !refused && !event.kernel_copy() {
             return self.return_to_user(target);
         }
@@ -254,11 +255,14 @@ impl Debugger {
                 format!("breakpoint {id}: {what}\n")
             }
             Halt::Caught(id, event) => {
-                let kind = event.kind().map_or("", |kind| kind.name());
                 let record = &event.record;
+                let (what, va) = match SignalTold::read(record) {
+                    Some(told) => (format!("signal {}", told.signal), told.value),
+                    None => (event.kind().map_or("", |kind| kind.name()).to_owned(), record.va),
+                };
                 format!(
-                    "catchpoint {id}: {kind} at {:#x} in process {} (`explain` tells more)\n",
-                    record.va, record.pid
+                    "catchpoint {id}: {what} at {va:#x} in process {} (`explain` tells more)\n",
+                    record.pid
                 )
             }
             Halt::Interrupted => "interrupted\n".to_owned(),

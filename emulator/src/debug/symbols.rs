@@ -1,7 +1,7 @@
 //! Symbols of the kernel and of programs, read by goblin.
 
 use super::command::distance;
-use crate::trace::{GuestView, ProcessView};
+use crate::trace::{GuestView, Place, ProcessView};
 use goblin::elf::section_header::SHN_LORESERVE;
 use goblin::elf::sym::{STB_GLOBAL, STT_FUNC, STT_NOTYPE, STT_OBJECT};
 use goblin::elf::{Elf, header::ET_DYN, program_header::PT_LOAD};
@@ -110,6 +110,22 @@ impl SymbolTable {
     }
 }
 
+/// The bits of the instruction at a place of a program, as its file has them; `None` where that is writable, or not the file's.
+pub fn instruction(file: &[u8], place: &Place) -> Option<u32> {
+    let elf = Elf::parse(file).ok()?;
+    let va = place.va.0.wrapping_sub(SymbolTable::read(file).load_bias(place.first_page)?);
+    let segment = elf.program_headers.iter().find(|ph| {
+        ph.p_type == PT_LOAD
+            && !ph.is_write()
+            && va.checked_sub(ph.p_vaddr).is_some_and(|at| at < ph.p_filesz)
+    })?;
+    let at = usize::try_from(va - segment.p_vaddr + segment.p_offset).ok()?;
+    let half = |at: usize| Some(u16::from_le_bytes(file.get(at..at.checked_add(2)?)?.try_into().ok()?));
+    let low = half(at)?;
+    let high = if isa::insn_len(low) == 2 { 0 } else { half(at + 2)? };
+    Some(u32::from(high) << 16 | u32::from(low))
+}
+
 /// A Rust name as one writes it, without its hash; other names as they are.
 fn demangle(name: &str) -> String {
     match rustc_demangle::try_demangle(name) {
@@ -128,6 +144,11 @@ pub(super) struct Symbols {
 impl Symbols {
     pub(super) fn new(kernel: Option<&[u8]>, files: ProgramFiles) -> Self {
         Self { kernel: kernel.map(SymbolTable::read).unwrap_or_default(), programs: BTreeMap::new(), files }
+    }
+
+    /// The bits of the instruction at a place of a program, if its file tells.
+    pub(super) fn instruction(&self, place: &Place) -> Option<u32> {
+        instruction(&(self.files)(&place.program)?, place)
     }
 
     fn program(&mut self, path: &str) -> &SymbolTable {

@@ -4,7 +4,7 @@
 
 use super::command::FaultFilter;
 use crate::host::EventAction;
-use crate::trace::{Event, ThreadId, Trace, explain};
+use crate::trace::{Event, ThreadId, Trace, Trap, explain};
 use isa::events::EventKind;
 use isa::{VirtAddr, Vpn};
 use std::cell::RefCell;
@@ -31,13 +31,14 @@ pub(super) struct Catch {
 }
 
 impl Catch {
-    fn catches(&self, event: &Event) -> bool {
+    /// Whether it stops at this event, which may tell of an exception that is no page fault.
+    fn catches(&self, event: &Event, trap: Option<&Trap>) -> bool {
         let record = &event.record;
-        let is_there = |pages: &Pages| {
-            pages.range.contains(&VirtAddr(record.va).page()) && pages.pid.is_none_or(|pid| pid == record.pid)
-        };
-        event.kind().is_some_and(|kind| self.filter.kinds.contains(&kind))
-            && self.pages.as_ref().is_none_or(is_there)
+        let va = trap.map_or(VirtAddr(record.va), |trap| trap.pc.va);
+        let is_there =
+            |pages: &Pages| pages.range.contains(&va.page()) && pages.pid.is_none_or(|pid| pid == record.pid);
+        let is_meant = event.kind().is_some_and(|kind| self.filter.kinds.contains(&kind));
+        (is_meant || self.filter.traps && trap.is_some()) && self.pages.as_ref().is_none_or(is_there)
     }
 }
 
@@ -74,7 +75,10 @@ impl Tap {
             self.explanation = explain(event, &self.trace);
         }
         let Some(kind) = event.kind() else { return EventAction::Continue };
-        if let Some(catch) = self.catches.iter().find(|catch| catch.catches(event)) {
+        let trap = self.trace.history.last_trap().filter(|trap| {
+            kind == EventKind::Signal && trap.step == event.step && trap.pid == event.record.pid
+        });
+        if let Some(catch) = self.catches.iter().find(|catch| catch.catches(event, trap)) {
             self.caught = Some((catch.id, event.clone()));
             return EventAction::Stop;
         }
@@ -96,6 +100,12 @@ impl Tap {
     /// The last page fault, explained; one before the debugger came by the state of things now.
     pub fn explanation(&self) -> Option<String> {
         self.explanation.clone().or_else(|| explain(self.trace.last_fault.as_ref()?, &self.trace))
+    }
+
+    /// The last exception, if it is one that is no page fault and no fault has come since.
+    pub(super) fn trap(&self) -> Option<&Trap> {
+        let since = self.trace.last_fault.as_ref().map(|fault| fault.step);
+        self.trace.history.last_trap().filter(|trap| since.is_none_or(|since| since < trap.step))
     }
 
     pub(super) fn set_wants_programs(&mut self, wanted: bool) {

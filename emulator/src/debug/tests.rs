@@ -455,6 +455,7 @@ fn every_group_of_faults_is_faults() {
     for name in ["any", "zero", "file", "disk", "cow", "segv", "stack_grow", "accessed"] {
         let filter = FaultFilter::from_name(name).unwrap();
         assert!(!filter.kinds.is_empty() && filter.kinds.iter().all(|kind| kind.is_fault()), "{name}");
+        assert_eq!(filter.traps, name == "segv", "{name}");
     }
     assert_eq!(FaultFilter::from_name("mmap"), None);
 }

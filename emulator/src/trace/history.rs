@@ -5,6 +5,7 @@ use super::event::Event;
 use super::guest_view::GuestView;
 use super::refusal::Refusal;
 use super::space::ROOT_LEVEL;
+use super::trap::Trap;
 use isa::events::{EventKind, SignalEffect, SignalTold};
 use isa::policies::{PolicyKind, Why};
 use isa::{Step, VirtAddr};
@@ -117,6 +118,8 @@ pub struct Death {
     pub pc: Place,
     /// The access for which it was killed, if it was for one.
     pub refusal: Option<Refusal>,
+    /// The exception, if it was for one that is no page fault.
+    pub trap: Option<Trap>,
 }
 
 /// Signals of a program that goes wrong: SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV.
@@ -153,6 +156,8 @@ pub struct History {
     lowest_table: u8,
     /// The last access of each thread that was refused.
     refusals: BTreeMap<ThreadId, Refusal>,
+    /// The last exception that is no page fault.
+    last_trap: Option<Trap>,
     /// Processes that a signal is ending.
     ending: BTreeMap<u64, Death>,
     death: Option<Death>,
@@ -231,6 +236,12 @@ impl History {
 
     fn signal(&mut self, thread: ThreadId, event: &Event, guest: &GuestView) {
         let Some(told) = SignalTold::read(&event.record) else { return };
+        let is_refusal = |refusal: &Refusal| refusal.va.0 == told.value && refusal.pc.va.0 == event.record.pc;
+        let is_for_page = self.refusals.get(&thread).is_some_and(is_refusal);
+        let trap = Trap::of(event, &told, guest).filter(|_| !is_for_page);
+        if trap.is_some() {
+            self.last_trap.clone_from(&trap);
+        }
         match told.effect {
             SignalEffect::Handled => {
                 self.errands.insert(thread, Errand::Handler { signal: told.signal });
@@ -242,6 +253,8 @@ impl History {
                     let mut death = self.death_of(thread, event.record.pc, guest);
                     let is_by_itself = told.sender == 0 || told.sender == thread.pid;
                     death.is_own = CRASHES.contains(&told.signal) && is_by_itself;
+                    death.refusal = death.refusal.filter(|_| trap.is_none());
+                    death.trap = trap;
                     self.ending.insert(thread.pid, death);
                 }
             }
@@ -267,7 +280,7 @@ impl History {
         let pc = Place::of(VirtAddr(pc), thread.pid, guest);
         // Who was killed for an access never came back from it.
         let refusal = self.refusals.get(&thread).filter(|refusal| refusal.pc.va == pc.va).cloned();
-        Death { pid: thread.pid, signal: 0, is_own: false, pc, refusal }
+        Death { pid: thread.pid, signal: 0, is_own: false, pc, refusal, trap: None }
     }
 
     /// How a fault that waited for the disk came to wait; `None` if it did not wait, or nothing is known of it.
@@ -319,6 +332,11 @@ impl History {
     /// The thread that a hart runs, if any.
     pub fn running_on(&self, hart: usize) -> Option<ThreadId> {
         self.running.get(&hart).copied()
+    }
+
+    /// The last exception that is no page fault.
+    pub fn last_trap(&self) -> Option<&Trap> {
+        self.last_trap.as_ref()
     }
 
     /// How the first process ended, if a signal has killed it.

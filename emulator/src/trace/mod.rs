@@ -23,6 +23,7 @@ mod space;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod trap;
 
 pub use commit_log::CommitLog;
 pub use event::{Event, TRACE_SCHEMA, TRACE_VERSION, TraceHeader};
@@ -34,6 +35,7 @@ pub use refusal::Refusal;
 pub use residence::{Residence, at_page};
 pub use space::{SpaceView, VmaView};
 pub use stats::Stats;
+pub use trap::{Trap, TrapKind};
 
 use isa::events::EventKind;
 
