@@ -410,6 +410,8 @@ fn files_that_cannot_be_programs_are_refused() {
     for (args, word) in [
         (vec!["run", &missing], "ENOENT"),
         (vec!["run", &root], "EACCES"),
+        (vec!["run", "."], "folio: .: EACCES: it is a folder; a program is wanted"),
+        (vec!["run", "--swap", &root, "hello"], "it is a folder; an image file is wanted"),
         (vec!["run", "/dev/null"], "EACCES"),
         (vec!["run", "--root", &root, "/data"], "EACCES"),
         (vec!["run", "--root", &root, "/"], "EACCES"),

@@ -122,7 +122,7 @@ impl<'a> Source<'a> {
     fn image(&self) -> Result<RootImage> {
         match self {
             Self::Root { root, .. } => Ok(RootImage::open_root(root)?),
-            Self::Host(path) => RootImage::from_program(path).with_context(|| not_found_hint(path)),
+            Self::Host(path) => RootImage::from_program(path).map_err(|error| no_program(error, path)),
             Self::BuiltIn { name, elf } => Ok(RootImage::from_bytes(name, elf)?),
         }
     }
@@ -131,7 +131,7 @@ impl<'a> Source<'a> {
         Ok(match self {
             Self::Root { program, .. } => program.as_bytes().to_vec(),
             Self::Host(path) => {
-                let name = image::file_name(path).with_context(|| not_found_hint(path))?;
+                let name = image::file_name(path).map_err(|error| no_program(error, path))?;
                 image::program_path(&name).into_bytes()
             }
             Self::BuiltIn { name, .. } => image::program_path(name).into_bytes(),
@@ -153,6 +153,14 @@ impl<'a> Source<'a> {
                 Box::new(move |path| (path == image::program_path(name)).then(|| elf.to_vec()))
             }
         }
+    }
+}
+
+/// An error with what there is to try, unless it says so itself.
+fn no_program(error: image::ImageError, path: &Path) -> anyhow::Error {
+    match error {
+        image::ImageError::Folder { .. } => error.into(),
+        _ => anyhow::Error::from(error).context(not_found_hint(path)),
     }
 }
 

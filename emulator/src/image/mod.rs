@@ -22,6 +22,11 @@ use std::path::{Path, PathBuf};
 /// Where `s_magic` lies in an ext4 image: the guest would stop at a disk without it, but this can be said earlier.
 const SUPERBLOCK_MAGIC_AT: usize = 1024 + 0x38;
 
+/// What is wanted instead of a folder.
+const WANTED_PROGRAM: &str =
+    "a program is wanted (`folio run --root FOLDER PROGRAM` runs one that lies in it)";
+const WANTED_IMAGE: &str = "an image file is wanted";
+
 /// Why a root image cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
@@ -38,9 +43,17 @@ pub enum ImageError {
     /// A name or link target that ext4 images of this builder cannot hold.
     #[error("{}: the name is not UTF-8; rename it, or make the image with mke2fs -d and pass that", .0.display())]
     Name(PathBuf),
-    /// A folder or a device was given as the program.
+    /// A device was given as the program.
     #[error("cannot execute {}: EACCES: not a regular file", .0.display())]
     NotProgram(PathBuf),
+    /// A folder was given where something else is wanted.
+    #[error("{}: EACCES: it is a folder; {wanted}", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// What is wanted, and how it is had.
+        wanted: &'static str,
+    },
     /// Something that is neither a folder nor a regular file was given as the source.
     #[error("{}: neither a folder nor a regular file", .0.display())]
     Kind(PathBuf),
@@ -65,6 +78,9 @@ impl RootImage {
             path: path.into(),
             error,
         })?;
+        if metadata.is_dir() {
+            return Err(ImageError::Folder { path: path.into(), wanted: WANTED_PROGRAM });
+        }
         if !metadata.is_file() {
             return Err(ImageError::NotProgram(path.into()));
         }
@@ -94,6 +110,9 @@ impl RootImage {
     pub fn open(path: &Path) -> Result<Self, ImageError> {
         let host = |error| ImageError::Host { action: "read", path: path.into(), error };
         let metadata = std::fs::metadata(path).map_err(host)?;
+        if metadata.is_dir() {
+            return Err(ImageError::Folder { path: path.into(), wanted: WANTED_IMAGE });
+        }
         if !metadata.is_file() {
             return Err(ImageError::Kind(path.into()));
         }
@@ -166,7 +185,9 @@ pub fn program_path(name: &str) -> String {
 
 /// The last component of `path`, which names the program inside the image.
 pub fn file_name(path: &Path) -> Result<String, ImageError> {
-    let name = path.file_name().ok_or_else(|| ImageError::Kind(path.into()))?;
+    // Only folders are named like this: `.`, `/`, `a/..`.
+    let folder = || ImageError::Folder { path: path.into(), wanted: WANTED_PROGRAM };
+    let name = path.file_name().ok_or_else(folder)?;
     name.to_str().map(str::to_string).ok_or_else(|| ImageError::Name(path.into()))
 }
 
@@ -228,6 +249,6 @@ mod tests {
     fn what_is_not_there_is_named() {
         let error = RootImage::from_program(Path::new("/nowhere/prog")).err().unwrap();
         assert!(error.to_string().contains("/nowhere/prog"), "{error}");
-        assert!(matches!(RootImage::from_program(Path::new("/")), Err(ImageError::NotProgram(_))));
+        assert!(matches!(RootImage::from_program(Path::new("/")), Err(ImageError::Folder { .. })));
     }
 }

@@ -262,7 +262,10 @@ fn what_cannot_be_a_root_is_refused_in_one_sentence() {
     let raw = scratch.file("raw", &[0; 4096], 0o644);
     for (result, expected) in [
         (RootImage::from_program(&missing), "missing: ENOENT: "),
-        (RootImage::from_program(&scratch.0), "EACCES"),
+        (RootImage::from_program(&scratch.0), "EACCES: it is a folder; a program is wanted"),
+        (RootImage::from_program(Path::new("/")), "/: EACCES: it is a folder; a program is wanted"),
+        (RootImage::open(&scratch.0), "it is a folder; an image file is wanted"),
+        (RootImage::open(Path::new("/dev/null")), "neither a folder nor a regular file"),
         (RootImage::from_program(Path::new("/dev/null")), "EACCES"),
         (RootImage::open_root(&text), "no ext4 file system"),
         (RootImage::open_root(&raw), "no ext4 file system"),
