@@ -135,6 +135,47 @@ fn a_read_that_fails_fails_those_who_asked_for_it() {
     );
 }
 
+/// One line tells of a file system or program that cannot be read, and a page's names its file.
+#[test]
+fn a_read_that_fails_is_told_in_a_line() {
+    let tell = |request: u32| {
+        run_folio(["run", "--disk-fault", &format!("root:read:{request}"), "demand", "3", "77"])
+    };
+    for request in 1..=3 {
+        let said = "folio: demand: cannot be executed: EIO: the disk could not be read\n";
+        assert_eq!((tell(request).status, tell(request).stderr.as_str()), (125, said), "read {request}");
+    }
+    let died = (4..30).map(tell).find(|ran| ran.status == 128 + 7).unwrap();
+    assert!(died.stderr.contains("of /bin/demand failed: EIO"), "{died:?}");
+}
+
+/// Why the guest kernel starts no program, and advice that fits.
+#[test]
+fn a_boot_without_a_first_program_says_what_is_missing() {
+    let files = Files::new("no-first-program");
+    let swap = files.swap_file(1 << 20);
+    let (swap, root) = (swap.to_str().unwrap(), files.0.file("root"));
+    let root = root.to_str().unwrap();
+    for (args, said) in [
+        (
+            &["--disk", swap][..],
+            "no root file system: ENODEV: no disk holds an ext4 file system; --disk IMAGE gives one",
+        ),
+        (&[], "no root file system: ENXIO: there is no disk"),
+        (&["--disk", root], "could not execute /sbin/init: ENOENT: no such file"),
+        (
+            &["--disk", root, "--append", "init=/bin/nope -- x"],
+            "could not execute /bin/nope: ENOENT: no such file",
+        ),
+    ] {
+        let mut command = folio(["boot"]);
+        command.arg("--kernel").arg(files.0.file("kernel")).args(args);
+        let ran = run(command);
+        assert!(ran.stderr.contains(said) && ran.status == 125, "{args:?}: {ran:?}");
+        assert_eq!(ran.stderr.contains("init=/PATH"), said.contains("could not execute"), "{ran:?}");
+    }
+}
+
 #[test]
 fn read_and_execve_say_eio() {
     let Some(busybox) = input("busybox") else { return };

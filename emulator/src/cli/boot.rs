@@ -5,11 +5,13 @@ use super::commit_file::CommitFile;
 use super::drive::{Driver, End};
 use super::pace::Pace;
 use super::report::{Figures, grouped};
+use super::run::exec_failure;
 use super::signals::Interrupted;
 use super::stdio::HostStdio;
 use super::terminal::KEYS;
 use super::trace_file::Recorder;
 use super::{STATUS_ERROR, STATUS_FUEL, output, read_input};
+use abi::Errno;
 use anyhow::{Context, Result, bail};
 use emulator::image::RootImage;
 use emulator::loader::elf::is_elf;
@@ -68,7 +70,7 @@ pub fn boot(args: &BootArgs) -> Result<u8> {
         }
         end => end,
     };
-    let status = status_of(end, &driver.machine);
+    let status = status_of(end, args, &driver.machine);
     if !driver.stdio.has_written() {
         tell_of_silence(end, args, &driver.machine);
     }
@@ -166,8 +168,22 @@ fn tell_of_silence(end: End, args: &BootArgs, machine: &Machine) {
     tell!("folio: nothing was printed in {instructions} instructions{how}{hint}");
 }
 
+/// Why Folio's own guest kernel has started no program.
+fn no_first_program(number: u32, args: &BootArgs) -> String {
+    let reason = exec_failure(number, None);
+    if let Some(Errno::EUCLEAN | Errno::ENODEV | Errno::ENXIO) = Errno::from_number(number.into()) {
+        return format!("the guest kernel has no root file system: {reason}");
+    }
+    let options = args.append.as_deref().and_then(|append| append.split("--").next()).unwrap_or_default();
+    let program = options.split_whitespace().find_map(|word| word.strip_prefix("init="));
+    let program = program.unwrap_or("/sbin/init");
+    format!(
+        "the guest kernel could not execute {program}: {reason}; --append init=/PATH names another program"
+    )
+}
+
 /// PASS, shutdown and reset are success; FAIL and `tohost` give their code.
-fn status_of(end: End, machine: &Machine) -> u8 {
+fn status_of(end: End, args: &BootArgs, machine: &Machine) -> u8 {
     let code = |value: u64| u8::try_from(value).unwrap_or(u8::MAX);
     match end {
         End::Stopped(StopReason::FinisherPass | StopReason::Reset | StopReason::SbiShutdown(0)) => 0,
@@ -176,9 +192,7 @@ fn status_of(end: End, machine: &Machine) -> u8 {
         End::Stopped(StopReason::Exit(GuestExit::Status(status))) => status,
         End::Stopped(StopReason::Exit(GuestExit::Signaled(signal))) => code(u64::from(128 + signal.min(127))),
         End::Stopped(StopReason::Exit(GuestExit::ExecFailed(errno))) => {
-            tell!(
-                "folio: the guest kernel could not execute its first program (errno {errno}); --append init=/PATH names it"
-            );
+            tell!("folio: {}", no_first_program(errno, args));
             STATUS_ERROR
         }
         End::Stopped(StopReason::FinisherFail(value)) => code(u64::from(value)),

@@ -339,7 +339,7 @@ fn conclude(end: End, program: &OsStr, refusal: Option<&str>) -> u8 {
 }
 
 /// The errno's name, the reason (the kernel's own, if it has told one), and what to try.
-fn exec_failure(number: u32, refusal: Option<&str>) -> String {
+pub(super) fn exec_failure(number: u32, refusal: Option<&str>) -> String {
     let Some(errno) = Errno::from_number(u64::from(number)) else { return format!("errno {number}") };
     let reason = match (errno, refusal) {
         (_, Some(why)) => why,
@@ -349,7 +349,9 @@ fn exec_failure(number: u32, refusal: Option<&str>) -> String {
         }
         (Errno::EACCES, _) => "not a regular file with execute permission",
         (Errno::ENOMEM, _) => "not enough memory; give more with -m or --frames",
-        (Errno::EIO, _) => "the disk could not be read; check the image with e2fsck -fn",
+        (Errno::EIO, _) => "the disk could not be read",
+        (Errno::ENODEV, _) => "no disk holds an ext4 file system; --disk IMAGE gives one",
+        (Errno::ENXIO, _) => "there is no disk; --disk IMAGE gives one with an ext4 file system",
         (Errno::E2BIG, _) => "arguments and environment are too long",
         (Errno::ENOTDIR, _) => "a part of the path is not a folder",
         (Errno::EISDIR, _) => "is a folder",

@@ -171,7 +171,8 @@ fn mount_root() {
                 return;
             }
             Err(why) => {
-                (number, error) = (Errno::EUCLEAN, Some(why));
+                number = if matches!(why, Errno::EIO | Errno::ENODEV) { why } else { Errno::EUCLEAN };
+                error = Some(why);
                 // A disk that holds something else is no root; one that is damaged is, and no other is taken for it.
                 if why != Errno::ENODEV {
                     break;
@@ -179,9 +180,12 @@ fn mount_root() {
             }
         }
     }
+    // With a host, the host says so, where a number says all.
+    let is_told = host::is_present() && number != Errno::EUCLEAN;
+    let level = if is_told { log::Level::Info } else { log::Level::Error };
     match error {
-        Some(error) => log::error!("no disk holds an ext4 file system that can be mounted: {error}"),
-        None => log::error!("there is no disk: the root file system must be on a virtio block device"),
+        Some(error) => log::log!(level, "no disk holds an ext4 file system that can be mounted: {error}"),
+        None => log::log!(level, "there is no disk: the root file system must be on a virtio block device"),
     }
     stop(End::ExecFailed(number.number()));
 }

@@ -13,6 +13,7 @@ use crate::memory::{heap, mem};
 use crate::processes::process;
 use crate::processes::wait::{self, Channel};
 use alloc::collections::BTreeMap;
+use alloc::string::String;
 use core::ops::Range;
 use fs::{Errno, FileSystemId, Inode, PageSource};
 use isa::events::{EventKind, EventRecord};
@@ -135,12 +136,30 @@ fn tell_of_discarded(space: &Resident, range: PageRange, pages: u64, flush: Flus
 pub fn fill(key: PageKey, frame: FrameId, purpose: Purpose) -> bool {
     let succeeded = read_into(key, frame, purpose);
     if let Err(error) = succeeded {
-        log::error!("reading page {} of file {:#x} failed: {error}", key.index, key.file.0);
+        tell_of_failure(key, error);
     }
     current().process.count_transfer(|counts| counts.bytes_from_disk += isa::PAGE_SIZE);
     mem::memory().finish_read(key, frame, succeeded.is_ok());
     wait::wake(Channel::Page(key));
     succeeded.is_ok()
+}
+
+/// By the path under which the file is mapped, if the process has mapped it.
+fn tell_of_failure(key: PageKey, error: Errno) {
+    let process = &current().process;
+    let space = process.space.borrow();
+    let space = space.as_ref().map(|space| space.borrow());
+    let vma = space.as_ref().and_then(|space| space.vmas().iter().find(|vma| vma.file() == Some(key.file)));
+    match vma {
+        Some(vma) => {
+            let name = String::from_utf8_lossy(vma.name.as_bytes());
+            log::error!("reading page {} of {name} failed: {error}", key.index);
+        }
+        None => {
+            let inode = key.file.0 & ((1 << FILE_SYSTEM_SHIFT) - 1);
+            log::error!("reading page {} of the file with inode {inode} failed: {error}", key.index);
+        }
+    }
 }
 
 fn read_into(key: PageKey, frame: FrameId, purpose: Purpose) -> Result<(), Errno> {
