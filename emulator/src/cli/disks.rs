@@ -80,13 +80,17 @@ fn parse_swap(text: &str) -> Result<Swap, String> {
         _ if text.is_empty() => Err("expected a size such as 256M, a file, or 0".to_string()),
         Ok(0) => Ok(Swap::None),
         Ok(bytes) if !(MIN_SWAP..=MAX_SWAP).contains(&bytes) || !bytes.is_multiple_of(PAGE_BYTES as u64) => {
-            Err("swap space must be a multiple of 4K from 40K to 64G".to_string())
+            Err(NO_SIZE.to_string())
         }
         Ok(bytes) => Ok(Swap::Bytes(bytes)),
+        // A file with such a name can be given as ./1T.
+        Err(_) if text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) => Err(NO_SIZE.to_string()),
         Err(_) => Ok(Swap::File(text.into())),
     }
 }
 
+const NO_SIZE: &str =
+    "the size of swap space is a multiple of 4K from 40K to 64G, in bytes or with suffix K, M or G";
 const MIN_SWAP: u64 = MIN_PAGES * PAGE_BYTES as u64;
 /// Twice the most RAM, twice.
 const MAX_SWAP: u64 = 64 << 30;
@@ -173,10 +177,10 @@ mod tests {
         for text in ["0", "0K"] {
             assert!(matches!(parse_swap(text), Ok(Swap::None)), "{text}");
         }
-        for text in ["swapfile", "./64M", "12X"] {
+        for text in ["swapfile", "./64M", "./12X"] {
             assert!(matches!(parse_swap(text), Ok(Swap::File(path)) if path == Path::new(text)), "{text}");
         }
-        for text in ["", "36K", "41K", "65G", "40961"] {
+        for text in ["", "36K", "41K", "65G", "40961", "1T", "100T", "-5", "12X", "0x100000"] {
             assert!(parse_swap(text).is_err(), "{text}");
         }
     }
