@@ -311,6 +311,28 @@ fn a_death_and_a_file_of_the_host_are_told_in_a_line() {
     }
 }
 
+/// That a file is no program is for `execve` to say to a program, and for Folio only of the first.
+#[test]
+fn an_execve_that_fails_is_the_programs_own_affair() {
+    let dir = TempDir::new("no-program");
+    // execve(argv[1], argv + 1, 0); exit_group(3).
+    let code = [0x0101_3503, 0x0081_0593, 0x0000_0613, 0x0dd0_0893, 0x0000_0073];
+    let code = [&code[..], &[0x0030_0513, 0x05e0_0893, 0x0000_0073]].concat();
+    for (name, contents) in [("tries", tiny_elf(&code)), ("text", b"no program\n".to_vec())] {
+        std::fs::write(dir.file(name), contents).unwrap();
+        std::fs::set_permissions(dir.file(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    for (program, status, said) in [
+        (&["/tries", "/text"][..], 3, ""),
+        (&["/text"], 125, "folio: /text: cannot be executed: ENOEXEC: it is not an ELF file\n"),
+    ] {
+        let mut command = folio(["run", "--root", "."]);
+        command.args(program).current_dir(dir.path());
+        let ran = run(command);
+        assert_eq!((ran.status, ran.stderr.as_str()), (status, said));
+    }
+}
+
 /// An exception that is no page fault stops `catch fault segv`, and `explain` tells of it and not of an older fault.
 #[test]
 fn the_debugger_tells_of_an_exception_that_is_no_page_fault() {

@@ -261,14 +261,14 @@ fn refuse(location: &Location, error: ElfError) -> Errno {
     refuse_because(location, error.reason())
 }
 
-/// Tells why a file is no program: by an event, and in the log unless it is the first program: then the run ends, and
-/// whoever listens to the events says why.
+/// Tells why a file is no program: by an event, and in the log. `execve` fails so as a matter of course (a shell tries, and reads
+/// a script itself); the first program's failure ends the run, and with a host, which listens to the events, the host says why.
 fn refuse_because(location: &Location, why: &str) -> Errno {
     events::exec_refused(Errno::ENOEXEC.number(), why);
     let is_first = current().process.space.borrow().is_none();
-    if !(is_first && crate::devices::drivers::host::is_present()) {
-        log::warn!("{}: {why}", for_log(&location.path));
-    }
+    let is_news = is_first && !crate::devices::drivers::host::is_present();
+    let level = if is_news { log::Level::Warn } else { log::Level::Debug };
+    log::log!(level, "{}: {why}", for_log(&location.path));
     Errno::ENOEXEC
 }
 

@@ -37,7 +37,7 @@ pub fn clone([flags, stack, parent_tid, tls, child_tid, ..]: Arguments) -> Outco
     let exit_signal = Signal::new(flags & 0xff);
     let flags = uint(flags) & !0xff;
     if !is_supported(flags) {
-        log::warn!(
+        log::debug!(
             "clone with flags {flags:#x}: what is to be shared and what not is not supported (EINVAL)"
         );
         return Err(Errno::EINVAL.into());
