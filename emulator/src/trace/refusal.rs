@@ -30,7 +30,14 @@ impl Refusal {
         let access = record.access()?;
         let vma = guest.vma_at(record.pid, va);
         let reason = match (event.kind()?, vma) {
-            (EventKind::Protection, Some(vma)) => forbidden(vma, access),
+            (EventKind::Protection, Some(vma)) => match guest.vma_at(record.pid, vma.end) {
+                Some(above) if !has_access(vma) && above.flags & VMA_WRITE != 0 => format!(
+                    "the guard page below the mapping at {} ({}): if that is a stack, it is too small",
+                    above.start,
+                    vma.permissions()
+                ),
+                _ => forbidden(vma, access),
+            },
             (EventKind::Protection, None) => "the mapping does not allow it".to_owned(),
             _ => match SegvReason::from_number(record.detail3)? {
                 SegvReason::NotMapped => match history.unmapped_at(record.space, va) {
@@ -72,11 +79,16 @@ pub(super) fn went_away(unmapped: &Unmapped) -> String {
     }
 }
 
+/// Whether a mapping allows anything.
+fn has_access(vma: &VmaView) -> bool {
+    vma.flags & (VMA_READ | VMA_WRITE | VMA_EXEC) != 0
+}
+
 /// What a mapping is, and what it does not allow.
 fn forbidden(vma: &VmaView, access: Access) -> String {
     let allows = |bit| vma.flags & bit != 0;
     let lacks = match access {
-        _ if vma.flags & (VMA_READ | VMA_WRITE | VMA_EXEC) == 0 => "no access",
+        _ if !has_access(vma) => "no access",
         Access::Write => "read-only",
         Access::Execute => "not executable",
         Access::Read => "not readable",

@@ -643,6 +643,20 @@ fn a_death_is_told_with_its_reason() {
         reason(|s| s.fault(K::Protection, 1, TEXT, Access::Write, 0)).as_deref(),
         Some("read-only: text of /bin/sh (r-xp)")
     );
+    assert_eq!(
+        reason(|s| {
+            let guard = HEAP + 0x10_0000;
+            s.push(K::Mmap, 1, "", |r| (r.va, r.va_end, r.detail3) = (guard, guard + 0x1000, 0));
+            s.push(K::Mmap, 1, "", |r| {
+                (r.va, r.va_end, r.detail3) = (guard + 0x1000, guard + 0x3000, VMA_READ | VMA_WRITE);
+            });
+            s.fault(K::Protection, 1, guard + 8, Access::Write, 0)
+        }),
+        Some(format!(
+            "the guard page below the mapping at {:#x} (---p): if that is a stack, it is too small",
+            HEAP + 0x10_1000
+        ))
+    );
     let unmapped = reason(|s| {
         s.push(K::Munmap, 1, "", |r| (r.va, r.va_end, r.pc) = (DATA, DATA + 0x1000, 0x1_0044));
         s.fault(K::Segv, 1, DATA + 8, Access::Write, 0)
