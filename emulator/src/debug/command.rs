@@ -151,7 +151,7 @@ pub const COMMANDS: &[Entry] = &[
          With ADDR only for its page, with END for the pages up to it; in every process, or in that of PID:SYMBOL.\n\
          It stops at the instruction that faulted, just before that runs again; or in the kernel, if it won't.",
     ),
-    entry(&["regs", "r"], "[f|csr]", "registers by ABI name (* has changed); floating point; CSRs"),
+    entry(&["regs"], "[f|csr]", "registers by ABI name (* has changed); floating point; CSRs"),
     entry(
         &["x"],
         "/[COUNT][FORMAT][SIZE] ADDR",
@@ -404,9 +404,20 @@ fn parse_examine(rest: &str) -> Result<(Examine, Option<Expression>), String> {
 fn no_fault(name: &str) -> String {
     let groups = ["zero", "file", "disk", "cow", "segv", "any"];
     let kinds = EventKind::ALL.iter().filter(|kind| kind.is_fault()).map(|kind| kind.name());
-    match nearest(name, groups.into_iter().chain(kinds)) {
+    // The names are short: two other letters make another word of most, unless they only stand in another order.
+    let sorted = |word: &str| {
+        let mut letters: Vec<char> = word.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    let is_near = |near: &&str| distance(name, near) == 1 || sorted(name) == sorted(near);
+    let near = nearest(name, groups.into_iter().chain(kinds)).filter(is_near);
+    match near {
         Some(near) => format!("there is no fault of kind `{name}`; did you mean `{near}`?"),
-        None => format!("there is no fault of kind `{name}`"),
+        None => format!(
+            "there is no fault of kind `{name}`: there are {}, and each kind of fault that --stats counts",
+            groups.join(", ")
+        ),
     }
 }
 

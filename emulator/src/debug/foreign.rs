@@ -26,7 +26,7 @@ const COMMANDS: Table = &[
         "there are no expressions of a language: `regs` shows registers, `x` memory",
     ),
     (
-        &["run", "start", "starti", "jump"],
+        &["run", "r", "start", "starti", "jump"],
         "the program is loaded and waits: `continue` runs it; start anew with `folio debug`",
     ),
     (

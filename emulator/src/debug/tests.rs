@@ -332,7 +332,7 @@ fn lines_become_commands() {
         ("catch", Command::Catch { filter: None, from: None, to: None }),
         ("regs", Command::Regs(RegisterSet::Integer)),
         ("regs f", Command::Regs(RegisterSet::Float)),
-        ("r csr", Command::Regs(RegisterSet::Csr)),
+        ("regs csr", Command::Regs(RegisterSet::Csr)),
         ("x 16", Command::Examine(Examine::default(), number(16))),
         ("x/4xw 16", Command::Examine(x(4, Format::Hex, 4), number(16))),
         ("x/s 0x10", Command::Examine(x(1, Format::String, 1), number(16))),
@@ -369,7 +369,10 @@ fn what_is_no_command_is_answered_in_one_line() {
         ("until", "a step is missing; usage: until STEP"),
         ("helo", "there is no command `helo`; did you mean `help`? (`help` lists them)"),
         ("until main", "`until` takes a step; to get to a place: `break main` and `continue`"),
-        ("catch fault red", "there is no fault of kind `red`; usage: catch fault KIND [ADDR [END]]"),
+        (
+            "catch fault red",
+            "there is no fault of kind `red`: there are zero, file, disk, cow, segv, any, and each kind of fault that --stats counts; usage: catch fault KIND [ADDR [END]]",
+        ),
         (
             "catch fault cwo",
             "there is no fault of kind `cwo`; did you mean `cow`?; usage: catch fault KIND [ADDR [END]]",
