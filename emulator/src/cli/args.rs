@@ -6,7 +6,7 @@ use super::disks::DiskArgs;
 use super::values::{
     IsaParser, harts, parse_env, parse_granularity, parse_number, parse_size, parse_tlb, policies,
 };
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use emulator::debug::command::nearest;
 use emulator::machine::{Console, MachineConfig, PMP_ENTRIES, VirtioConfig};
@@ -76,10 +76,10 @@ pub struct RunArgs {
     /// Print what the run did on stderr: instructions, page faults by kind, disk reads, TLB
     #[arg(long)]
     pub stats: bool,
-    /// Write the figures of the run to FILE (-: standard output), however it ends
+    /// Write the figures of the run to FILE (-: standard output, after all that the program writes), however it ends
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Write every event to FILE (-: standard output), one JSON object a line
+    /// Write every event to FILE (-: standard output, among what the program writes), one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
     /// Print each system call and signal of the program and its children on stderr, as strace does
@@ -202,7 +202,7 @@ pub struct BootArgs {
     /// Write the device tree that the kernel would get to FILE, and end
     #[arg(long, value_name = "FILE")]
     pub dump_dtb: Option<PathBuf>,
-    /// Write the figures of the run to FILE (-: standard output), however it ends
+    /// Write the figures of the run to FILE (-: standard output, after all that the program writes), however it ends
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 }
@@ -319,8 +319,16 @@ pub fn with_run(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     words
 }
 
-/// What to try for a first word that is no command: one that is almost the same, or `run` for a program that comes with Folio.
+/// What to try for an option of `run` that another command has been given, or none; and for a first word that is no command: one that is almost the same, or `run` for a program that comes with Folio.
 pub fn tip(error: &clap::Error) -> Option<String> {
+    if let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) {
+        let long = option.strip_prefix("--").filter(|_| error.kind() == ErrorKind::UnknownArgument)?;
+        let definition = Cli::command();
+        let mut of_run = definition.find_subcommand("run")?.get_arguments();
+        return of_run
+            .any(|argument| argument.get_long() == Some(long))
+            .then(|| format!("`{option}` is an option of `run`: `folio run {option} PROGRAM`"));
+    }
     let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else { return None };
     if guest_os::PROGRAMS.iter().any(|(name, _)| name == word) {
         return Some(format!("`folio run {word}` runs the program of that name that comes with Folio"));
@@ -429,6 +437,16 @@ mod tests {
         ] {
             assert_eq!(with_run(words(given)), words(read), "{given}");
         }
+    }
+
+    #[test]
+    fn an_option_of_run_is_known_elsewhere() {
+        let tip_for = |words: &[&str]| tip(&Cli::try_parse_from(words).unwrap_err());
+        let said = "`--stats` is an option of `run`: `folio run --stats PROGRAM`";
+        assert_eq!(tip_for(&["folio", "--stats", "./prog"]).as_deref(), Some(said));
+        assert_eq!(tip_for(&["folio", "boot", "--stats"]).as_deref(), Some(said));
+        assert_eq!(tip_for(&["folio", "--statistics"]), None);
+        assert_eq!(tip_for(&["folio", "rum"]).as_deref(), Some("did you mean `folio run`?"));
     }
 
     #[test]
