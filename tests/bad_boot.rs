@@ -241,7 +241,7 @@ fn disks_that_cannot_be_attached() {
         refused(what, &[&["boot", "--kernel", &kernel], more].concat(), words);
     };
     boot("no disk", &["--disk", &missing], &["missing", "ENOENT"]);
-    boot("a folder", &["--disk", &folder], &["regular file"]);
+    boot("a folder", &["--disk", &folder], &["it is a folder", "an image file is wanted"]);
     boot("an empty disk", &["--disk", &empty], &["empty", "right file"]);
     let nine: Vec<&str> = ["--disk", &disk].repeat(9);
     boot("nine disks", &nine, &["slots are taken", "fewer"]);
