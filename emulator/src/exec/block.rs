@@ -24,6 +24,9 @@ use isa::{Effect, Extension, IsaSet, PAGE_SHIFT, PAGE_SIZE, decode, insn_len};
 pub(super) const MAX_BLOCK: u16 = 64;
 /// The most that decoded code may take of the host's memory: a Linux that boots needs a tenth of it.
 pub(super) const MAX_BYTES: usize = 64 << 20;
+/// What each kind of item begins with. It holds the guest OS and a small program twice over, so that nothing of them is copied to make room; the
+/// host gives no memory for what is never written.
+pub(super) const FIRST_BYTES: usize = 2 << 20;
 const PAGE_BYTES: usize = 1 << PAGE_SHIFT;
 const GRANULES: usize = PAGE_BYTES / GRANULE_BYTES;
 /// Halfwords of a granule.
@@ -131,10 +134,14 @@ struct CodePage {
 /// The blocks that start in a granule, by halfword.
 type Slots = [u32; SLOTS];
 
-/// The capacity of `items` with room for `more`. It grows by a quarter, so that little of it is idle.
+/// The capacity of `items` with room for `more`. It grows by a quarter, so that little of it is idle, and begins with [`FIRST_BYTES`].
 fn capacity_with<T>(items: &Vec<T>, more: usize) -> usize {
     let needed = items.len() + more;
-    if needed <= items.capacity() { items.capacity() } else { needed + needed / 4 }
+    if needed <= items.capacity() {
+        items.capacity()
+    } else {
+        (needed + needed / 4).max(FIRST_BYTES / size_of::<T>())
+    }
 }
 
 /// Makes room for `more`, by way of [`capacity_with`].
