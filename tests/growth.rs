@@ -20,7 +20,7 @@ fn sixty_thousand_vmas_cost_twice_as_much_as_six_hundred_at_most() {
 fn page_from_disk(frames: u64, pages: u64) -> u64 {
     let mut file = guest::elf("vmtests").to_vec();
     file.resize(usize::try_from(pages * PAGE_SIZE).expect("a file that fits memory"), 0);
-    let disk = RootImage::from_bytes("vmtests", &file).expect("it fits an image").into_disk();
+    let disk = RootImage::from_bytes("vmtests", file).expect("it fits an image").into_disk();
     let config = MachineConfig { frame_limit: frames, ram_bytes: 256 << 20, ..MachineConfig::default() };
     let mut guest = Guest::with_config(&["vmtests", "pages_from_disk_cost"], config, disk, "");
     assert_eq!(guest.finish(), 0, "{}", guest.output());

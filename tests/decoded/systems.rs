@@ -79,7 +79,7 @@ fn the_guest_os_ends_alike_with_and_without_decoded_code() {
         name,
         boot: &Boot { chosen, ..Boot::kernel(guest_os::KERNEL_ELF) },
         config: MachineConfig::default(),
-        disk: &|| Some(RootImage::from_bytes(name, elf).unwrap().into_disk()),
+        disk: &|| Some(RootImage::from_bytes(name, *elf).unwrap().into_disk()),
         ends: &|reason| matches!(reason, StopReason::Exit(_)),
     }
     .compare();

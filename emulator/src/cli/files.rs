@@ -11,7 +11,7 @@ pub fn image(args: &ImageArgs) -> Result<u8> {
     let image = if args.source.is_dir() {
         RootImage::from_folder(&args.source)?
     } else if let (false, Some((name, elf))) = (args.source.exists(), built_in) {
-        RootImage::from_bytes(name, elf)?
+        RootImage::from_bytes(name, *elf)?
     } else {
         RootImage::from_program(&args.source)?
     };

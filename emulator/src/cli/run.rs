@@ -123,7 +123,7 @@ impl<'a> Source<'a> {
         match self {
             Self::Root { root, .. } => Ok(RootImage::open_root(root)?),
             Self::Host(path) => RootImage::from_program(path).map_err(|error| no_program(error, path)),
-            Self::BuiltIn { name, elf } => Ok(RootImage::from_bytes(name, elf)?),
+            Self::BuiltIn { name, elf } => Ok(RootImage::from_bytes(name, *elf)?),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Disks over host files: an image file as it is, and a laid-out file system whose file contents stay where they are.
 
 use crate::host::{DiskError, DiskImage};
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -41,13 +42,14 @@ pub(super) struct Content {
 }
 
 enum Source {
-    Memory(Vec<u8>),
+    Memory(Cow<'static, [u8]>),
     Host(PathBuf),
 }
 
 impl Content {
-    pub(super) fn memory(bytes: &[u8]) -> Self {
-        Self { source: Source::Memory(bytes.to_vec()), len_bytes: bytes.len() as u64 }
+    pub(super) fn memory(bytes: impl Into<Cow<'static, [u8]>>) -> Self {
+        let bytes = bytes.into();
+        Self { len_bytes: bytes.len() as u64, source: Source::Memory(bytes) }
     }
     pub(super) fn host(path: &Path, len_bytes: u64) -> Self {
         Self { source: Source::Host(path.to_path_buf()), len_bytes }

@@ -15,6 +15,7 @@ mod readback_tests;
 use crate::host::{DiskError, DiskImage};
 use builder::TreeBuilder;
 use disk::ImageFile;
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -91,8 +92,8 @@ impl RootImage {
         Ok(Self { disk: Box::new(tree.lay_out()?) })
     }
 
-    /// A small root with `contents` as the program [`program_path`]`(name)`.
-    pub fn from_bytes(name: &str, contents: &[u8]) -> Result<Self, ImageError> {
+    /// A small root with `contents` as the program [`program_path`]`(name)`. What is static is not copied.
+    pub fn from_bytes(name: &str, contents: impl Into<Cow<'static, [u8]>>) -> Result<Self, ImageError> {
         let mut tree = TreeBuilder::with_skeleton();
         tree.add_program(name, disk::Content::memory(contents));
         Ok(Self { disk: Box::new(tree.lay_out()?) })
@@ -210,10 +211,10 @@ mod tests {
     #[test]
     fn a_program_s_image_holds_it_and_is_the_same_every_time() {
         let program: Vec<u8> = (0..10_000u32).flat_map(u32::to_le_bytes).collect();
-        let image = read_all(RootImage::from_bytes("prog", &program).unwrap());
+        let image = read_all(RootImage::from_bytes("prog", program.clone()).unwrap());
         assert_eq!(read_file(&image, "/bin/prog"), program);
         assert!(read_file(&image, "/etc/passwd").starts_with(b"root:"));
-        assert_eq!(image, read_all(RootImage::from_bytes("prog", &program).unwrap()));
+        assert_eq!(image, read_all(RootImage::from_bytes("prog", program).unwrap()));
     }
 
     #[test]
