@@ -1,7 +1,7 @@
 //! Small values under dense numbers, which are used again.
 //!
-//! They lie in chunks that never move, so a store that grows asks for one small piece of memory at a time. The chunks are given back when
-//! the last value has gone.
+//! They lie in chunks that never move, so a store that grows asks for one small piece of memory at a time, of which it writes what it has values for.
+//! The chunks are given back when the last value has gone.
 
 use alloc::vec::Vec;
 
@@ -22,14 +22,17 @@ enum Slot<T> {
 /// The store.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
+    /// All but the last that is not empty are full.
     chunks: Vec<Vec<Slot<T>>>,
     first_free: Option<u32>,
     used: usize,
+    /// How many slots are used or free: those of all chunks that have ever been used.
+    begun: u32,
 }
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
-        Self { chunks: Vec::new(), first_free: None, used: 0 }
+        Self { chunks: Vec::new(), first_free: None, used: 0, begun: 0 }
     }
 }
 
@@ -52,11 +55,7 @@ impl<T> Slab<T> {
             let mut chunk = Vec::new();
             chunk.try_reserve_exact(CHUNK).map_err(|_| NoMemory)?;
             self.chunks.try_reserve(1).map_err(|_| NoMemory)?;
-            let first = number(self.chunks.len(), 0);
-            chunk.extend((1..CHUNK).map(|next| Slot::Free(Some(first + u32::try_from(next).unwrap_or(0)))));
-            chunk.push(Slot::Free(self.first_free));
             self.chunks.push(chunk);
-            self.first_free = Some(first);
         }
         Ok(())
     }
@@ -66,13 +65,12 @@ impl<T> Slab<T> {
     /// # Panics
     /// Without a [`Slab::reserve`] for it.
     pub(crate) fn insert(&mut self, value: T) -> u32 {
-        let number = self.first_free.expect("room for the value was reserved");
-        let slot = self.slot_mut(number);
-        let Slot::Free(next) = core::mem::replace(slot, Slot::Used(value)) else {
+        self.used += 1;
+        let Some(number) = self.first_free else { return self.begin_slot(value) };
+        let Slot::Free(next) = core::mem::replace(self.slot_mut(number), Slot::Used(value)) else {
             unreachable!("a free slot is in use")
         };
         self.first_free = next;
-        self.used += 1;
         number
     }
 
@@ -115,6 +113,14 @@ impl<T> Slab<T> {
         })
     }
 
+    fn begin_slot(&mut self, value: T) -> u32 {
+        let number = self.begun;
+        let chunk = self.chunks.get_mut(place(number).0).expect("room for the value was reserved");
+        chunk.push(Slot::Used(value));
+        self.begun = number.checked_add(1).expect("there are fewer than 2^32 values");
+        number
+    }
+
     fn slot_mut(&mut self, number: u32) -> &mut Slot<T> {
         let (chunk, at) = place(number);
         self.chunks.get_mut(chunk).and_then(|chunk| chunk.get_mut(at)).expect("the number is the slab's")
@@ -123,10 +129,6 @@ impl<T> Slab<T> {
 
 fn place(number: u32) -> (usize, usize) {
     (number as usize / CHUNK, number as usize % CHUNK)
-}
-
-fn number(chunk: usize, at: usize) -> u32 {
-    u32::try_from(chunk * CHUNK + at).expect("there are fewer than 2^32 values")
 }
 
 #[cfg(test)]
