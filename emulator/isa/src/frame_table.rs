@@ -16,9 +16,10 @@ pub struct FrameEntry {
     pub pins: u32,
     /// Always 0.
     pub reserved: u32,
-    /// [`KIND_PAGE_CACHE`]: the file. [`KIND_ANON_ONE`]: the kernel's key of the address space that maps it.
+    /// [`KIND_PAGE_CACHE`]: the file. [`KIND_ANON_ONE`]: the kernel's key of the address space that maps it. [`KIND_ANON_SEVERAL`]: that of one that does, and
+    /// in the upper half the kernel's list of the other owners.
     pub key: u64,
-    /// [`KIND_PAGE_CACHE`]: the page of the file. [`KIND_ANON_ONE`]: the page where it is mapped. [`KIND_ANON_SEVERAL`]: the kernel's list of owners.
+    /// [`KIND_PAGE_CACHE`]: the page of the file. [`KIND_ANON_ONE`], [`KIND_ANON_SEVERAL`]: the page where that address space maps it.
     pub index: u64,
 }
 

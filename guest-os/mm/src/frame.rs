@@ -117,7 +117,9 @@ impl FrameInfo {
 fn owners_of(entry: &FrameEntry) -> AnonOwner {
     match entry.kind {
         frame_table::KIND_ANON_ONE => AnonOwner::One(Mapper::of_words(entry.key, entry.index)),
-        frame_table::KIND_ANON_SEVERAL => AnonOwner::Several(OwnerList::of_word(entry.index)),
+        frame_table::KIND_ANON_SEVERAL => {
+            AnonOwner::Several(Mapper::of_words(entry.key, entry.index), OwnerList::of_key(entry.key))
+        }
         _ => AnonOwner::Nobody,
     }
 }
@@ -130,7 +132,10 @@ fn set_owners(entry: &mut FrameEntry, owners: AnonOwner) {
             let (key, index) = owner.words();
             (frame_table::KIND_ANON_ONE, key, index)
         }
-        AnonOwner::Several(list) => (frame_table::KIND_ANON_SEVERAL, 0, list.word()),
+        AnonOwner::Several(first, others) => {
+            let (key, index) = first.words();
+            (frame_table::KIND_ANON_SEVERAL, key | others.key(), index)
+        }
     };
 }
 
@@ -175,7 +180,7 @@ pub struct FrameTable {
     entries: Vec<FrameEntry>,
     /// Freed frames; the last one goes out first.
     freed: Vec<FrameId>,
-    /// Who maps each anonymous frame that has several owners.
+    /// Who maps each anonymous frame that has several owners, beside the first.
     owners: OwnerLists,
     peak_used: u64,
 }
@@ -362,7 +367,7 @@ impl FrameTable {
     pub(crate) fn next_owner(&self, owners: AnonOwner, at: &mut Walk) -> Option<Mapper> {
         self.owners.next(owners, at)
     }
-    /// How many owners of frames are in lists, since their frames have several.
+    /// How many owners of frames are in lists, since they are not the first.
     pub fn listed_owners(&self) -> usize {
         self.owners.len()
     }
@@ -470,7 +475,7 @@ mod tests {
         assert_eq!((owners(&t), t.listed_owners()), (alloc::vec![mapper(1)], 0));
         t.reserve_owner(f).unwrap();
         t.add_map(f, mapper(2));
-        assert_eq!((owners(&t), t.info(f).maps), (alloc::vec![mapper(2), mapper(1)], 2));
+        assert_eq!((owners(&t), t.info(f).maps), (alloc::vec![mapper(1), mapper(2)], 2));
         t.remove_map(f, mapper(1));
         assert_eq!((owners(&t), t.listed_owners()), (alloc::vec![mapper(2)], 0));
         t.remove_map(f, mapper(2));

@@ -12,11 +12,11 @@ pub enum AnonOwner {
     Nobody,
     /// One.
     One(Mapper),
-    /// Several, listed.
-    Several(OwnerList),
+    /// The first of several, and the others.
+    Several(Mapper, OwnerList),
 }
 
-/// A list of at least two owners: the number of its first node.
+/// A list of at least one owner: the number of its first node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OwnerList(pub(crate) u32);
 
@@ -45,65 +45,64 @@ pub(crate) struct OwnerLists {
 impl OwnerLists {
     /// Bytes of memory that lists take at most in which so many owners more are entered, each beside one that is there.
     pub(crate) const fn bytes_for(owners: usize) -> usize {
-        Slab::<Node>::bytes_for(2 * owners)
+        Slab::<Node>::bytes_for(owners)
     }
 
     /// Sees to memory for one owner more of some frame.
     pub(crate) fn reserve(&mut self) -> Result<(), NoMemory> {
-        // The second owner enters the first one, too.
-        self.nodes.reserve(2)
+        self.nodes.reserve(1)
     }
 
     /// The owners of a frame with one more. Room is reserved if there is one already.
     pub(crate) fn with(&mut self, owners: AnonOwner, more: Mapper) -> AnonOwner {
-        let next = match owners {
+        let (first, next) = match owners {
             AnonOwner::Nobody => return AnonOwner::One(more),
-            AnonOwner::One(first) => self.nodes.insert(Node { owner: first, next: None }),
-            AnonOwner::Several(OwnerList(first)) => first,
+            AnonOwner::One(first) => (first, None),
+            AnonOwner::Several(first, OwnerList(others)) => (first, Some(others)),
         };
-        AnonOwner::Several(OwnerList(self.nodes.insert(Node { owner: more, next: Some(next) })))
+        AnonOwner::Several(first, OwnerList(self.nodes.insert(Node { owner: more, next })))
     }
 
     /// The owners of a frame with one less.
     ///
-    /// Cost: a look at each owner that was entered after it.
+    /// Cost: a look at each owner that was entered after it; at none, if it is the first.
     pub(crate) fn without(&mut self, owners: AnonOwner, gone: Mapper) -> AnonOwner {
-        let first = match owners {
-            AnonOwner::Several(OwnerList(first)) => first,
+        let (first, others) = match owners {
+            AnonOwner::Several(first, OwnerList(others)) if first == gone => {
+                let head = self.nodes.remove(others);
+                (head.owner, head.next)
+            }
+            AnonOwner::Several(first, OwnerList(others)) => (first, self.unlink(others, gone)),
             AnonOwner::One(only) if only == gone => return AnonOwner::Nobody,
             _ => unreachable!("{gone:?} is not among {owners:?}"),
         };
-        let head = self.unlink(first, gone);
-        match *self.nodes.get(head) {
-            Node { owner, next: None } => {
-                self.nodes.remove(head);
-                AnonOwner::One(owner)
-            }
-            Node { .. } => AnonOwner::Several(OwnerList(head)),
+        match others {
+            Some(others) => AnonOwner::Several(first, OwnerList(others)),
+            None => AnonOwner::One(first),
         }
     }
 
-    /// Takes an owner's node out of a list. Returns the number of the first node that is left.
-    fn unlink(&mut self, first: u32, gone: Mapper) -> u32 {
-        let node = *self.nodes.get(first);
-        if node.owner == gone {
-            self.nodes.remove(first);
-            return node.next.expect("a list has at least two owners");
+    /// Takes an owner's node out of a list. Returns the number of the first node that is left, if there is one.
+    fn unlink(&mut self, list: u32, gone: Mapper) -> Option<u32> {
+        let head = *self.nodes.get(list);
+        if head.owner == gone {
+            self.nodes.remove(list);
+            return head.next;
         }
-        let (mut before, mut at) = (first, node.next);
+        let (mut before, mut at) = (list, head.next);
         while let Some(number) = at {
             let node = *self.nodes.get(number);
             if node.owner == gone {
                 self.nodes.remove(number);
                 self.nodes.get_mut(before).next = node.next;
-                return first;
+                return Some(list);
             }
             (before, at) = (number, node.next);
         }
         unreachable!("{gone:?} is not listed")
     }
 
-    /// The owners, the one that came last first.
+    /// The owners: the first, then the one that came last, and so on.
     #[cfg(test)]
     pub(crate) fn of(&self, owners: AnonOwner) -> impl Iterator<Item = Mapper> + '_ {
         let mut at = Walk::default();
@@ -118,8 +117,11 @@ impl OwnerLists {
                 *at = Walk::AtEnd;
                 return Some(owner);
             }
-            (Walk::AtStart, AnonOwner::Several(OwnerList(first))) => first,
-            (Walk::Before(number), AnonOwner::Several(_)) => number,
+            (Walk::AtStart, AnonOwner::Several(first, OwnerList(others))) => {
+                *at = Walk::Before(others);
+                return Some(first);
+            }
+            (Walk::Before(number), AnonOwner::Several(..)) => number,
         };
         let node = self.nodes.get(number);
         *at = node.next.map_or(Walk::AtEnd, Walk::Before);
@@ -133,24 +135,23 @@ impl OwnerLists {
 }
 
 impl OwnerList {
-    /// As a word of the frame table.
-    pub(crate) fn word(self) -> u64 {
-        u64::from(self.0)
+    /// As the upper half of a frame's key in the frame table, of which the first owner has the lower one.
+    pub(crate) fn key(self) -> u64 {
+        u64::from(self.0) << 32
     }
-    /// What [`OwnerList::word`] has made.
-    #[allow(clippy::cast_possible_truncation)] // it was a u32
-    pub(crate) fn of_word(word: u64) -> Self {
-        Self(word as u32)
+    /// What [`OwnerList::key`] has made.
+    pub(crate) fn of_key(key: u64) -> Self {
+        Self((key >> 32) as u32)
     }
 }
 
 impl Mapper {
-    /// As two words of the frame table.
+    /// As the key (its lower half) and the index of a frame in the frame table.
     pub(crate) fn words(self) -> (u64, u64) {
         (u64::from(self.space.0), self.vpn.0)
     }
     /// What [`Mapper::words`] has made.
-    #[allow(clippy::cast_possible_truncation)] // it was a u32
+    #[allow(clippy::cast_possible_truncation)] // the lower half is what is wanted
     pub(crate) fn of_words(key: u64, index: u64) -> Self {
         Self { space: SpaceKey(key as u32), vpn: Vpn(index) }
     }
@@ -174,7 +175,7 @@ mod tests {
                 lists.reserve().unwrap();
                 owners = lists.with(owners, mapper(space));
             }
-            assert_eq!(lists.of(owners).map(|m| m.space.0).collect::<Vec<_>>(), [3, 2, 1, 0]);
+            assert_eq!(lists.of(owners).map(|m| m.space.0).collect::<Vec<_>>(), [0, 3, 2, 1]);
             for (left, &space) in (0..4).rev().zip(&order) {
                 owners = lists.without(owners, mapper(space));
                 assert_eq!(lists.of(owners).count(), left);
