@@ -4,7 +4,7 @@ use crate::arch;
 use alloc::string::String;
 use alloc::vec::Vec;
 use dtoolkit::fdt::{Fdt, FdtNode};
-use dtoolkit::standard::{NodeStandard, Reg};
+use dtoolkit::standard::Reg;
 use dtoolkit::{Node, Property};
 use isa::PhysAddr;
 use isa::platform;
@@ -13,8 +13,6 @@ use proc::Strings;
 
 /// Everything taken from the device tree, which is not kept.
 pub struct Config {
-    /// First byte after RAM.
-    pub ram_end: PhysAddr,
     /// The host device is there.
     pub has_host: bool,
     /// Windows of the virtio-mmio slots and their interrupt lines.
@@ -63,8 +61,8 @@ fn windows(node: FdtNode<'_>) -> impl Iterator<Item = platform::Region> {
     node.reg().ok().flatten().into_iter().flatten().filter_map(window)
 }
 
-/// The bounds of the RAM that holds the kernel.
-pub fn ram_bounds(fdt: Fdt<'_>) -> (PhysAddr, PhysAddr) {
+/// The end of the RAM that holds the kernel.
+fn ram_end(fdt: Fdt<'_>) -> PhysAddr {
     let root = fdt.root();
     root.children()
         .filter(|node| node.name_without_address() == "memory")
@@ -72,65 +70,85 @@ pub fn ram_bounds(fdt: Fdt<'_>) -> (PhysAddr, PhysAddr) {
         .map(|window| (window.base, PhysAddr(window.base.0 + window.len_bytes)))
         .find(|(start, end)| (start.0..end.0).contains(&platform::KERNEL_BASE.0))
         .expect("the device tree names the RAM that the kernel lies in")
+        .1
 }
 
-/// The devices on the board that are compatible with `what`.
-fn devices<'a>(fdt: Fdt<'a>, what: &'static str) -> impl Iterator<Item = FdtNode<'a>> {
-    let board = fdt.find_node("/soc").into_iter().flat_map(|board| board.children());
-    board.filter(move |node| node.is_compatible(what))
+/// What stands on the board.
+struct Board {
+    has_host: bool,
+    virtio: Vec<(platform::Region, u32)>,
 }
 
-/// Windows of the virtio-mmio slots and their interrupt lines, by address.
-#[inline(never)] // a frame of its own, not part of its caller's
-fn virtio_slots(fdt: Fdt<'_>) -> Vec<(platform::Region, u32)> {
-    let mut slots: Vec<(platform::Region, u32)> = Vec::new();
-    for node in devices(fdt, "virtio,mmio") {
+impl Board {
+    #[inline(never)] // a frame of its own, not part of its caller's
+    fn of(fdt: Fdt<'_>) -> Self {
+        let mut board = Self { has_host: false, virtio: Vec::new() };
+        for node in fdt.find_node("/soc").into_iter().flat_map(|board| board.children()) {
+            for kind in node.compatible().into_iter().flatten() {
+                match kind {
+                    "folio,host" => board.has_host = true,
+                    "virtio,mmio" => board.add_slot(node),
+                    _ => {}
+                }
+            }
+        }
+        board
+    }
+
+    fn add_slot(&mut self, node: FdtNode<'_>) {
         // One cell, since the interrupt controller is the PLIC.
         let interrupt = node.property("interrupts").and_then(|property| property.value_as::<u32>().ok());
-        let (Some(window), Some(interrupt)) = (windows(node).next(), interrupt) else { continue };
-        let place = slots.partition_point(|(before, _)| before.base < window.base);
-        slots.insert(place, (window, interrupt));
-    }
-    slots
-}
-
-impl Config {
-    /// Reads the device tree.
-    #[inline(never)] // a frame of its own, not part of its caller's
-    pub fn from_device_tree(fdt: Fdt<'_>) -> Self {
-        let (_, ram_end) = ram_bounds(fdt);
-        let words = words(fdt.find_node("/chosen"));
-        let says = |word| words.clone().any(|said| said == word);
-        Self {
-            ram_end,
-            has_host: devices(fdt, "folio,host").next().is_some(),
-            virtio: virtio_slots(fdt),
-            refuses: says("folio.refuse"),
-            forks_maps: says("folio.fork_maps"),
-            checks_swap: says("folio.check_swap"),
-            init: Init::from_chosen(fdt),
+        if let (Some(window), Some(interrupt)) = (windows(node).next(), interrupt) {
+            let place = self.virtio.partition_point(|(before, _)| before.base < window.base);
+            self.virtio.insert(place, (window, interrupt));
         }
     }
 }
 
-/// What of `/chosen` says how large the heap begins.
-pub struct Beginning {
+impl Config {
+    /// Reads the rest of the device tree.
+    #[inline(never)] // a frame of its own, not part of its caller's
+    pub fn from_device_tree(fdt: Fdt<'_>, beginning: &Beginning<'_>) -> Self {
+        let words = words(beginning.chosen);
+        let says = |word| words.clone().any(|said| said == word);
+        let Board { has_host, virtio } = Board::of(fdt);
+        Self {
+            has_host,
+            virtio,
+            refuses: says("folio.refuse"),
+            forks_maps: says("folio.fork_maps"),
+            checks_swap: says("folio.check_swap"),
+            init: Init::from_chosen(beginning.chosen),
+        }
+    }
+}
+
+/// What is needed of the device tree before there is a heap: it says how large that begins.
+pub struct Beginning<'a> {
+    /// First byte after RAM.
+    pub ram_end: PhysAddr,
     /// Which page goes first when frames run out (`folio.policy=NAME` on the kernel's command line).
     pub policy: PolicyKind,
     /// Bytes of the first program's lists.
     pub list_bytes: u64,
+    chosen: Option<FdtNode<'a>>,
 }
 
-impl Beginning {
+impl<'a> Beginning<'a> {
     /// Reads the device tree. Takes no memory.
-    pub fn of(fdt: Fdt<'_>) -> Self {
+    pub fn of(fdt: Fdt<'a>) -> Self {
         let chosen = fdt.find_node("/chosen");
         let len = |name| {
             let list = chosen.and_then(|node| node.property(name)?.value_as::<&[u8]>().ok());
             list.map_or(0, |list| list.len() as u64)
         };
         let policy = words(chosen).find_map(|said| said.strip_prefix("folio.policy=")?.parse().ok());
-        Self { policy: policy.unwrap_or_default(), list_bytes: len(ARGUMENTS) + len(VARIABLES) }
+        Self {
+            ram_end: ram_end(fdt),
+            policy: policy.unwrap_or_default(),
+            list_bytes: len(ARGUMENTS) + len(VARIABLES),
+            chosen,
+        }
     }
 }
 
@@ -146,8 +164,7 @@ const VARIABLES: &str = "folio,envp";
 
 impl Init {
     #[inline(never)] // a frame of its own, not part of its caller's
-    fn from_chosen(fdt: Fdt<'_>) -> Self {
-        let chosen = fdt.find_node("/chosen");
+    fn from_chosen(chosen: Option<FdtNode<'_>>) -> Self {
         let property = |name: &str| chosen.and_then(|node| node.property(name)?.value_as::<&[u8]>().ok());
         let list = |name: &str| strings(property(name).unwrap_or_default());
         let text =

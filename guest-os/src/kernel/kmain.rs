@@ -39,22 +39,21 @@ extern "C" fn kmain(_hart: u64, device_tree: u64) -> ! {
     // SAFETY: the firmware's argument; no memory is handed out before the tree has been read.
     let bytes = unsafe { config::device_tree(device_tree) };
     let fdt = Fdt::new(bytes).expect("the firmware passes a device tree");
-    let (_, ram_end) = config::ram_bounds(fdt);
     let tree_end = PhysAddr(device_tree.0 + bytes.len() as u64);
     let beginning = config::Beginning::of(fdt);
-    let ram_left = ram_end.0 - arch::kernel_end().0;
+    let ram_left = beginning.ram_end.0 - arch::kernel_end().0;
     let heap_bytes = heap::bytes_at_start(ram_left, beginning.policy, beginning.list_bytes);
     let heap_start = heap_start(heap_bytes, device_tree, tree_end);
     // SAFETY: between the kernel's end and the RAM's, not over the device tree.
     unsafe { heap::start(heap_start, usize::try_from(heap_bytes).expect("a usize has 64 bits")) };
-    let config = Config::from_device_tree(fdt);
+    let config = Config::from_device_tree(fdt, &beginning);
     host::start(config.has_host);
     logger::start();
     let frame_limit = host::with(|host| host.frame_limit()).unwrap_or(0);
     // The device tree is not needed any more: its RAM is handed out too.
     let first = PhysAddr(heap_start.0 + heap_bytes).page();
     let seed = host::with(|host| host.seed()).unwrap_or(0);
-    mem::start(first, config.ram_end.page(), frame_limit, beginning.policy, seed);
+    mem::start(first, beginning.ram_end.page(), frame_limit, beginning.policy, seed);
     if config.forks_maps {
         mem::memory().set_fork_maps(ForkMaps::All);
     }
