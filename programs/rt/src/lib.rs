@@ -15,7 +15,7 @@ mod start;
 pub mod syscall;
 
 pub use errno::{Errno, Result};
-pub use pages::{PAGE_SIZE, Pages};
+pub use pages::{PAGE_SIZE, PAGE_WORDS, Pages};
 pub use print::{Stderr, Stdout};
 pub use start::Args;
 

@@ -174,3 +174,43 @@ pub fn monotonic_ns() -> Result<u64> {
     unsafe { call(g::__NR_clock_gettime, [g::CLOCK_MONOTONIC as usize, &raw mut time as usize]) }?;
     Ok(time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned())
 }
+
+/// Whose page faults are asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Whose {
+    /// This process's.
+    Own,
+    /// Those of its children that have ended and were waited for.
+    Children,
+}
+
+/// Page faults so far, as getrusage(2) counts them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Faults {
+    /// Those that were resolved with what is in memory.
+    pub minor: u64,
+    /// Those that waited for a disk.
+    pub major: u64,
+}
+
+impl Faults {
+    /// Those that have come after `before`.
+    #[must_use]
+    pub const fn since(self, before: Self) -> Self {
+        Self { minor: self.minor - before.minor, major: self.major - before.major }
+    }
+}
+
+/// getrusage(2).
+pub fn faults(whose: Whose) -> Result<Faults> {
+    let who = match whose {
+        Whose::Own => g::RUSAGE_SELF.cast_signed(),
+        Whose::Children => g::RUSAGE_CHILDREN,
+    };
+    let mut usage = core::mem::MaybeUninit::<g::rusage>::zeroed();
+    // SAFETY: the kernel writes `usage` only.
+    unsafe { call(g::__NR_getrusage, [word(who), usage.as_mut_ptr() as usize]) }?;
+    // SAFETY: it is made of integers, and zeroed.
+    let usage = unsafe { usage.assume_init() };
+    Ok(Faults { minor: usage.ru_minflt.cast_unsigned(), major: usage.ru_majflt.cast_unsigned() })
+}

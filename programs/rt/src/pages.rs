@@ -1,26 +1,42 @@
 //! An anonymous mapping that a program owns, touched byte by byte, so that each access is one the lesson meant.
 //!
-//! Unsafe: volatile loads and stores at checked offsets in a mapping that [`Pages`] owns.
+//! Unsafe: volatile loads and stores at checked offsets in a mapping that [`Pages`] owns, and a view of it as words.
 #![allow(unsafe_code)]
 
-use crate::abi::general::{__NR_mmap, __NR_munmap, MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE};
+use core::sync::atomic::AtomicU64;
+
+use crate::abi::general::{
+    __NR_mmap, __NR_munmap, MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE,
+};
 use crate::{Result, syscall};
 
 /// Bytes in a page.
 pub const PAGE_SIZE: usize = 4096;
 
-/// Private anonymous memory: promised by mmap(2), made real page by page as it is touched.
+/// Words in a page.
+pub const PAGE_WORDS: usize = PAGE_SIZE / size_of::<u64>();
+
+/// Anonymous memory, private or shared with children: promised by mmap(2), made real page by page as it is touched.
 pub struct Pages {
-    /// Invariant: start of a readable and writable mapping of `len_pages` pages that nothing else uses.
+    /// Invariant: start of a readable and writable mapping of `len_pages` pages that nothing else in this process uses.
     start: *mut u8,
     len_pages: usize,
 }
 
 impl Pages {
-    /// Asks for `len_pages` pages.
+    /// Asks for `len_pages` pages of its own.
     pub fn map(len_pages: usize) -> Result<Self> {
+        Self::map_as(MAP_PRIVATE, len_pages)
+    }
+
+    /// Asks for `len_pages` pages that children will have in common with this process.
+    pub fn map_shared(len_pages: usize) -> Result<Self> {
+        Self::map_as(MAP_SHARED, len_pages)
+    }
+
+    fn map_as(sharing: u32, len_pages: usize) -> Result<Self> {
         let prot = (PROT_READ | PROT_WRITE) as usize;
-        let flags = (MAP_PRIVATE | MAP_ANONYMOUS) as usize;
+        let flags = (sharing | MAP_ANONYMOUS) as usize;
         // SAFETY: without MAP_FIXED the kernel chooses a range that is free.
         let start =
             unsafe { syscall::call(__NR_mmap, [0, len_pages * PAGE_SIZE, prot, flags, usize::MAX, 0]) }?;
@@ -52,6 +68,18 @@ impl Pages {
     pub fn write(&mut self, page: usize, offset: usize, value: u8) {
         // SAFETY: `byte` has checked that the address lies in the mapping, which is ours alone.
         unsafe { self.byte(page, offset).write_volatile(value) }
+    }
+
+    /// All of it as words. Atomic, as another process may store to shared ones; relaxed accesses are plain loads and stores.
+    pub fn words(&self) -> &[AtomicU64] {
+        let words = self.start.cast::<AtomicU64>();
+        // SAFETY: a mapping begins at a page, is this long (invariant of the field) and lives as long as `self`; any bytes are words.
+        unsafe { core::slice::from_raw_parts(words, self.len_pages * PAGE_WORDS) }
+    }
+
+    /// The words of one page.
+    pub fn page(&self, page: usize) -> &[AtomicU64] {
+        &self.words()[page * PAGE_WORDS..][..PAGE_WORDS]
     }
 
     /// Whether every byte of the page is zero. Reads all of it.

@@ -67,6 +67,22 @@ impl Args {
         self.get(index).and_then(|text| text.parse().ok()).unwrap_or(default)
     }
 
+    /// Argument `index` as a size in bytes, which may end in K, M or G, or `default` where there is none or it is not one.
+    pub fn bytes(self, index: usize, default: usize) -> usize {
+        let parse = |text: &str| {
+            let digits = text.trim_end_matches(['K', 'M', 'G']);
+            let unit = match &text[digits.len()..] {
+                "" => 1,
+                "K" => 1 << 10,
+                "M" => 1 << 20,
+                "G" => 1 << 30,
+                _ => return None,
+            };
+            digits.parse().ok().and_then(|number: usize| number.checked_mul(unit))
+        };
+        self.get(index).and_then(parse).unwrap_or(default)
+    }
+
     /// All arguments, the program's name first.
     pub fn iter(self) -> impl Iterator<Item = &'static str> {
         (0..self.len()).filter_map(move |i| self.get(i))
