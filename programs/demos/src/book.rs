@@ -1,5 +1,4 @@
-//! What two lessons share: a big read-only book, each page of which knows its own number.
-#![no_std]
+//! A big read-only book, each page of which knows its own number.
 
 use rt::PAGE_SIZE;
 
