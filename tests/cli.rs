@@ -489,7 +489,7 @@ fn a_dash_is_standard_output() {
 #[test]
 fn frames_at_peak_are_those_that_are_limited() {
     let dir = TempDir::new("frames");
-    let (ran, figures) = run_with_figures(&dir, ["--frames", "15", "zerofill", "30"]);
+    let (ran, figures) = run_with_figures(&dir, ["--frames", "15", "--swap", "0", "zerofill", "30"]);
     assert_eq!(ran.status, 128 + 9, "too few: {}", ran.stderr);
     assert!(ran.stderr.contains(" of 15 frames (-m or --frames gives more)"), "{}", ran.stderr);
     assert_eq!((count(&figures, "frames.total"), count(&figures, "frames.peak")), (15, 15));

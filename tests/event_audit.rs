@@ -8,12 +8,13 @@
 mod guest;
 
 use emulator::machine::Machine;
-use emulator::trace::{Event, FrameContent, SystemUse, Trace};
+use emulator::trace::{Away, Event, FrameContent, SystemUse, Trace};
 use guest::Guest;
 use isa::events::{self, EventKind};
 use isa::frame_table::{self, FrameEntry};
 use isa::paging::{self, ENTRIES, Pte, PteFlags, Satp, Scheme, Translation};
 use isa::{PAGE_SIZE, PhysAddr, Ppn, Vpn};
+use mm::pte::NotPresent;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where the kernel's half begins (Sv39).
@@ -41,24 +42,42 @@ fn entry(machine: &Machine, table: PhysAddr, index: u64) -> FrameEntry {
     FrameEntry::from_words(&[0, 1, 2, 3].map(|n| word(machine, at(n))))
 }
 
+/// What the page tables of an address space say.
+#[derive(Default)]
+struct Tables {
+    leaves: BTreeMap<Vpn, Pte>,
+    /// Private pages that have left memory.
+    away: BTreeMap<Vpn, Away>,
+    tables: BTreeSet<Ppn>,
+}
+
 /// The leaves and the tables of the user's half below `satp`.
-fn page_table(machine: &Machine, satp: Satp) -> (BTreeMap<Vpn, Pte>, BTreeSet<Ppn>) {
-    let (mut leaves, mut tables) = (BTreeMap::new(), BTreeSet::new());
+fn page_table(machine: &Machine, satp: Satp) -> Tables {
+    let mut found = Tables::default();
     let mut rest = vec![(satp.root(), Scheme::Sv39.root_level(), 0)];
     while let Some((table, level, first)) = rest.pop() {
-        tables.insert(table);
+        found.tables.insert(table);
         let entries = if level == Scheme::Sv39.root_level() { ENTRIES / 2 } else { ENTRIES };
         for index in 0..entries {
             let pte = Pte(word(machine, PhysAddr(table.base().0 + index * paging::PTE_BYTES)));
             let vpn = first + (index << paging::pages_log2(level));
             match pte.is_valid() {
                 true if level > 0 => rest.push((pte.ppn(), level - 1, vpn)),
-                true => drop(leaves.insert(Vpn(vpn), pte)),
-                false => {}
+                true => drop(found.leaves.insert(Vpn(vpn), pte)),
+                false => drop(away(pte).map(|away| found.away.insert(Vpn(vpn), away))),
             }
         }
     }
-    (leaves, tables)
+    found
+}
+
+/// What an entry that is not valid says.
+fn away(pte: Pte) -> Option<Away> {
+    match NotPresent::decode(pte)? {
+        NotPresent::Nothing => None,
+        NotPresent::Zeros => Some(Away::Zeros),
+        NotPresent::Swapped(slot) => Some(Away::Slot(slot.0.into())),
+    }
 }
 
 /// Whether a VMA with these flags may have a page with these.
@@ -100,9 +119,14 @@ impl Audit {
         let system = self.trace.guest.system_frames().any(|(system, _)| system == frame);
         let told = FrameContent::File { file: record.detail, page: record.detail2 };
         let fits = match event.kind() {
-            Some(EventKind::CacheFill | EventKind::FrameTake) => holds.is_none() && !system,
+            Some(EventKind::CacheFill) => matches!(holds, None | Some(FrameContent::Swap { .. })) && !system,
+            Some(EventKind::FrameTake | EventKind::SwapCache) => holds.is_none() && !system,
             Some(EventKind::Evict | EventKind::CacheDrop) => holds == Some(told),
-            Some(EventKind::FrameFree) => holds == Some(FrameContent::Dropped) || system,
+            Some(EventKind::SwapOut) if record.detail == 0 => holds == Some(FrameContent::Anonymous),
+            Some(EventKind::SwapOut) => holds == Some(told),
+            Some(EventKind::FrameFree) => {
+                matches!(holds, Some(FrameContent::Dropped | FrameContent::Swap { .. })) || system
+            }
             _ => true,
         };
         if fits {
@@ -178,7 +202,7 @@ impl Audit {
             if !spaces.insert(process.satp) {
                 continue;
             }
-            let (leaves, own_tables) = page_table(machine, Satp(process.satp));
+            let Tables { leaves, away, tables: own_tables } = page_table(machine, Satp(process.satp));
             tables.extend(own_tables);
             let space =
                 guest.space(process.pid).ok_or(format!("process {} has no address space", process.pid))?;
@@ -191,6 +215,13 @@ impl Audit {
                 let (more, less) = (only(&seen, &real), only(&real, &seen));
                 return Err(format!(
                     "process {}: only the view has {more:x?}, only the page table {less:x?}",
+                    process.pid
+                ));
+            }
+            let seen: BTreeMap<Vpn, Away> = space.all_away().collect();
+            if seen != away {
+                return Err(format!(
+                    "process {}: away are {away:x?}, and the view has {seen:x?}",
                     process.pid
                 ));
             }
@@ -219,6 +250,10 @@ impl Audit {
                 (frame_table::KIND_PAGE_CACHE, Some(FrameContent::File { file, page }), None) => {
                     (real.key, real.index) == (file, page)
                 }
+                (frame_table::KIND_ANON, Some(FrameContent::Swap { slot }), None) => {
+                    slot == u64::from(real.slot)
+                }
+                (frame_table::KIND_ANON, Some(FrameContent::Anonymous), None) => false,
                 (_, Some(FrameContent::Anonymous), None) => real.is_anon(),
                 _ => false,
             };
@@ -248,9 +283,34 @@ impl Audit {
     }
 }
 
+/// What memory a program has.
+#[derive(Clone, Copy)]
+struct Memory {
+    /// 0: all there are.
+    frames: u64,
+    /// Pages of the swap disk; 0: there is none.
+    swap_pages: u32,
+    /// Words for the kernel's command line.
+    words: &'static str,
+}
+
+/// Frames, and no swap space.
+const fn frames(frames: u64) -> Memory {
+    Memory { frames, swap_pages: 0, words: "" }
+}
+
+/// Frames, and swap space enough.
+const fn swapping(frames: u64) -> Memory {
+    Memory { frames, swap_pages: 4096, words: "" }
+}
+
+/// All frames and swap space enough, and so few pages that each process may have at once that it throws out its own.
+const LOCAL: Memory = Memory { frames: 0, swap_pages: 4096, words: "folio.process_frames=20" };
+
 /// Runs a program to its end with an audit. `left_out`: the kind and the number of the event that the fold does not hear.
-fn audited(command: &[&str], frames: u64, left_out: Option<(EventKind, u64)>) -> Result<Audit, String> {
-    let mut guest = Guest::new(command, frames);
+fn audited(command: &[&str], memory: Memory, left_out: Option<(EventKind, u64)>) -> Result<Audit, String> {
+    let mut guest =
+        Guest::with_swap(command, memory.frames, guest::disk(command[0]), memory.swap_pages, memory.words);
     guest.stop_at(|_| true);
     let (mut audit, mut of_kind) = (Audit::default(), 0);
     while let Some(event) = guest.next_stop() {
@@ -266,12 +326,14 @@ fn audited(command: &[&str], frames: u64, left_out: Option<(EventKind, u64)>) ->
 }
 
 /// Programs and tests that between them cause every kind of event that changes the picture, in few steps.
-const SHORT: &[(&[&str], u64)] = &[
-    (&["cowfork", "20", "3"], 0),
-    (&["sharedtext", "3", "30"], 0),
-    (&["demand"], 48),
-    (&["stackgrow"], 0),
-    (&["vmtests", "access_of_shared_mappings"], 0),
+const SHORT: &[(&[&str], Memory)] = &[
+    (&["cowfork", "20", "3"], frames(0)),
+    (&["sharedtext", "3", "30"], frames(0)),
+    (&["demand"], frames(48)),
+    (&["cowfork", "60", "3"], swapping(60)),
+    (&["cowfork", "60", "3"], LOCAL),
+    (&["stackgrow"], frames(0)),
+    (&["vmtests", "access_of_shared_mappings"], frames(0)),
     (
         &[
             "vmtests",
@@ -288,7 +350,7 @@ const SHORT: &[(&[&str], u64)] = &[
             "memfd",
             "shared_anonymous",
         ],
-        0,
+        frames(0),
     ),
 ];
 
@@ -302,8 +364,6 @@ fn an_event_that_is_left_out_is_found() {
         EventKind::Dirtied,
         EventKind::Protection,
         EventKind::Segv,
-        EventKind::SwapIn,
-        EventKind::SwapOut,
         EventKind::CowShare,
         EventKind::OutOfFrames,
         EventKind::DiskRead,
@@ -315,8 +375,8 @@ fn an_event_that_is_left_out_is_found() {
         EventKind::TlbFlush,
     ];
     for &kind in EventKind::ALL.iter().filter(|kind| !NO_CHANGE.contains(kind)) {
-        let found = SHORT.iter().find_map(|&(command, frames)| {
-            (1..=12).find_map(|number| audited(command, frames, Some((kind, number))).err())
+        let found = SHORT.iter().find_map(|&(command, memory)| {
+            (1..=12).find_map(|number| audited(command, memory, Some((kind, number))).err())
         });
         match found {
             Some(found) => println!("{}: {found}", kind.name()),
@@ -327,7 +387,7 @@ fn an_event_that_is_left_out_is_found() {
 
 #[test]
 fn the_self_test_is_told_truly() {
-    let audit = audited(&["vmtests"], 0, None).unwrap_or_else(|found| panic!("{found}"));
+    let audit = audited(&["vmtests"], frames(0), None).unwrap_or_else(|found| panic!("{found}"));
     println!("{} faults, {} comparisons in full", audit.faults, audit.full);
     assert!(
         audit.faults > 10_000 && audit.full > 1000,
@@ -343,8 +403,8 @@ fn every_program_is_told_truly() {
         guest_os::PROGRAMS.iter().filter(|(name, _)| *name != "vmtests" && !name.starts_with("bare"))
     {
         // The last makes mapped pages leave, and some programs end.
-        for frames in [0, 48, 34] {
-            audited(&[name], frames, None).unwrap_or_else(|found| panic!("{found}"));
+        for memory in [frames(0), frames(48), frames(34), swapping(40), swapping(60), LOCAL] {
+            audited(&[name], memory, None).unwrap_or_else(|found| panic!("{found}"));
         }
     }
 }

@@ -70,6 +70,7 @@ impl World {
                 FrameNote::Evicted(key, ..) => (EventKind::Evict, key.file.0, key.index),
                 FrameNote::CacheDropped(key) => (EventKind::CacheDrop, key.file.0, key.index),
                 FrameNote::Freed => (EventKind::FrameFree, 0, 0),
+                note => unreachable!("there is no swap space: {note:?}"),
             };
             self.push(kind, 0, "", |r| (r.frame, r.detail, r.detail2) = (frame.0, detail, detail2));
         }

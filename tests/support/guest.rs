@@ -1,6 +1,7 @@
 //! A built-in program in a machine of the library's, which a test can stop at events and look into.
 #![allow(dead_code)] // each test target uses its part
 
+use abi::swap::{PAGE_BYTES, SwapHeader};
 use emulator::devices::host::GuestExit;
 use emulator::host::{DiskImage, EventAction, EventSink, Input, Output, OutputClosed, Stdio};
 use emulator::image::{RootImage, program_path};
@@ -60,6 +61,14 @@ pub fn disk(name: &str) -> Box<dyn DiskImage> {
     RootImage::from_bytes(name, elf(name)).expect("a built-in program fits an image").into_disk()
 }
 
+/// Swap space of so many pages, the header's included.
+fn swap_space(pages: u32) -> Box<dyn DiskImage> {
+    let header = SwapHeader { last_page: pages - 1, uuid: [7; 16], label: [0; 16] };
+    let mut bytes = header.to_page().to_vec();
+    bytes.resize(pages as usize * PAGE_BYTES, 0);
+    Box::new(bytes)
+}
+
 /// The ELF of the built-in program `name`.
 pub fn elf(name: &str) -> &'static [u8] {
     let (_, elf) = guest_os::PROGRAMS.iter().find(|(known, _)| *known == name).expect("a built-in program");
@@ -81,6 +90,25 @@ impl Guest {
     pub fn with_bootargs(command: &[&str], frames: u64, disk: Box<dyn DiskImage>, bootargs: &str) -> Self {
         let config = MachineConfig { frame_limit: frames, ..MachineConfig::default() };
         Self::with_config(command, config, disk, bootargs)
+    }
+
+    /// As [`Guest::with_bootargs`], with a swap disk of so many pages (0: none).
+    pub fn with_swap(
+        command: &[&str],
+        frames: u64,
+        disk: Box<dyn DiskImage>,
+        swap_pages: u32,
+        bootargs: &str,
+    ) -> Self {
+        let config = MachineConfig { frame_limit: frames, ..MachineConfig::default() };
+        let mut guest = Self::with_config(command, config, disk, bootargs);
+        if swap_pages > 0 {
+            guest
+                .machine
+                .attach_disk(swap_space(swap_pages), false)
+                .expect("there is a slot for a second disk");
+        }
+        guest
     }
 
     /// The program in a machine of the test's.

@@ -60,9 +60,11 @@ kinds! {
     /// Page fault that mapped nothing: no VMA there (SIGSEGV, SEGV_MAPERR), or past the end of the file (SIGBUS). `detail3` = a [`SegvReason`],
     /// `detail2` of a fetch = the register `ra`, unless it is [about a page](SegvReason::is_about_a_page).
     Segv = 12, "segv";
-    /// Page fault: a page came back from swap. `detail` = swap slot.
+    /// Page fault: a private page came back from swap space; without [`FLAG_FROM_DISK`], its slot's page was in memory already. `detail` = the slot.
     SwapIn = 13, "swap_in";
-    /// A page went out to swap. `detail` = swap slot.
+    /// A page leaves memory for swap space, and whoever mapped it maps it no more: `frame`; `detail` = file id (0: private memory), `detail2` = page index,
+    /// `detail3` as for `Evict`, `refs` = the slot (0: it held zeros, and needs none), `flags` = 1: it must be written first, and until `FrameFree` or
+    /// `SwapIn` the frame is in the swap cache; 0: the slot has it, and the frame is free.
     SwapOut = 14, "swap_out";
     /// `fork` gave the child the entries of a VMA: `va` to `va_end`, `detail` = anonymous frames now shared copy-on-write, `detail2` = the
     /// child's address space, which maps what this one does there. Follows `Fork`.
@@ -118,6 +120,11 @@ kinds! {
     FrameTake = 42, "frame_take";
     /// A frame of `FrameTake` is free again, or one that the page cache had dropped (`CacheDrop`) and something still mapped or held: `frame`.
     FrameFree = 43, "frame_free";
+    /// A frame holds the page of a swap slot, and nothing maps it: `frame`, `detail` = the slot, `detail2` = 1 if its read begins now.
+    SwapCache = 44, "swap_cache";
+    /// One address space maps a page no more, to keep to its budget, and others do: `space`, `va`, `frame`, `detail` = the slot that its entry names (0: it is a
+    /// file's page), `detail3` as for `Evict`.
+    EvictEntry = 45, "evict_entry";
     /// Machine: a TLB miss. Only with a tracing observer; never sent by a guest.
     TlbMiss = 50, "tlb_miss";
     /// Machine: a TLB entry was displaced.
@@ -168,6 +175,8 @@ impl EventKind {
             | Self::Shutdown
             | Self::FrameTake
             | Self::FrameFree
+            | Self::SwapCache
+            | Self::EvictEntry
             | Self::TlbMiss
             | Self::TlbEvict
             | Self::TlbFlush => false,
@@ -225,12 +234,21 @@ pub enum SegvReason {
     ReadFailed = 3,
     /// The page is a hole of a file in memory, and such files have all the frames that they may have.
     NoRoom = 4,
+    /// The page could not be read from swap space, or what came back is not what was written (SIGBUS, BUS_ADRERR). `detail` of the event is
+    /// the slot.
+    SwapFailed = 5,
 }
 
 impl SegvReason {
     /// Each of them.
-    pub const ALL: [Self; 5] =
-        [Self::NotMapped, Self::StackLimit, Self::BeyondEndOfFile, Self::ReadFailed, Self::NoRoom];
+    pub const ALL: [Self; 6] = [
+        Self::NotMapped,
+        Self::StackLimit,
+        Self::BeyondEndOfFile,
+        Self::ReadFailed,
+        Self::NoRoom,
+        Self::SwapFailed,
+    ];
     /// The reason of a record's number.
     pub fn from_number(number: u64) -> Option<Self> {
         Self::ALL.into_iter().find(|&reason| reason as u64 == number)
@@ -238,7 +256,7 @@ impl SegvReason {
     /// Whether it is about a page of a file: `detail` and `detail2` of the event are its, as for [`EventKind::FileDisk`].
     pub const fn is_about_a_page(self) -> bool {
         match self {
-            Self::NotMapped | Self::StackLimit => false,
+            Self::NotMapped | Self::StackLimit | Self::SwapFailed => false,
             Self::BeyondEndOfFile | Self::ReadFailed | Self::NoRoom => true,
         }
     }
@@ -250,6 +268,7 @@ impl SegvReason {
             Self::BeyondEndOfFile => "beyond_end_of_file",
             Self::ReadFailed => "read_failed",
             Self::NoRoom => "no_room",
+            Self::SwapFailed => "swap_failed",
         }
     }
 }

@@ -14,8 +14,8 @@ pub struct FrameEntry {
     pub maps: u32,
     /// Holds on it by I/O in flight.
     pub pins: u32,
-    /// Always 0.
-    pub reserved: u32,
+    /// The slot of swap space that has its content, or is to get it; 0: none.
+    pub slot: u32,
     /// [`KIND_PAGE_CACHE`]: the file. [`KIND_ANON_ONE`]: the kernel's key of the address space that maps it. [`KIND_ANON_SEVERAL`]: that of one that does, and
     /// in the upper half the kernel's list of the other owners.
     pub key: u64,
@@ -31,7 +31,7 @@ pub const KIND_KERNEL: u32 = 1;
 pub const KIND_PAGE_TABLE: u32 = 2;
 /// The zero page that untouched anonymous pages share for reading.
 pub const KIND_ZERO: u32 = 3;
-/// Private memory that nothing maps yet.
+/// Private memory that nothing maps: not yet, or, with a slot, not again yet (the swap cache; a page of a file in memory, too, while it is there).
 pub const KIND_ANON: u32 = 4;
 /// Private memory that one page of one address space maps.
 pub const KIND_ANON_ONE: u32 = 5;
@@ -62,7 +62,7 @@ impl FrameEntry {
             kind: w[0] as u32,
             maps: (w[0] >> 32) as u32,
             pins: w[1] as u32,
-            reserved: (w[1] >> 32) as u32,
+            slot: (w[1] >> 32) as u32,
             key: w[2],
             index: w[3],
         }

@@ -128,6 +128,8 @@ pub struct Why {
     pub looks: u32,
     /// How many of these had been used, and have their R bit cleared by this search.
     pub cleared: u32,
+    /// It was chosen among the pages of one address space, whose budget was met.
+    pub is_local: bool,
 }
 
 /// Bits of [`Why::word`] for each count. Larger counts are told as the largest.
@@ -135,13 +137,14 @@ const COUNT_BITS: u32 = 20;
 const COUNT_MAX: u32 = (1 << COUNT_BITS) - 1;
 const DIRTY: u64 = 1 << 8;
 const ACCESSED: u64 = 1 << 9;
+const LOCAL: u64 = 1 << 10;
 const COUNTER_AT: u32 = 16;
 const LOOKS_AT: u32 = 24;
 const CLEARED_AT: u32 = LOOKS_AT + COUNT_BITS;
 const _: () = assert!(CLEARED_AT + COUNT_BITS == u64::BITS);
 
 impl Why {
-    /// As a word of an event record: bits 0 to 7 the policy's number, 8 D, 9 R, 16 to 23 the counter, 24 to 43 looks, 44 to 63 bits cleared.
+    /// As a word of an event record: bits 0 to 7 the policy's number, 8 D, 9 R, 10 local, 16 to 23 the counter, 24 to 43 looks, 44 to 63 bits cleared.
     pub fn word(self, policy: PolicyKind) -> u64 {
         let mut word = u64::from(policy.number()) | u64::from(self.counter) << COUNTER_AT;
         if self.marks.dirty {
@@ -149,6 +152,9 @@ impl Why {
         }
         if self.marks.accessed {
             word |= ACCESSED;
+        }
+        if self.is_local {
+            word |= LOCAL;
         }
         word | u64::from(self.looks.min(COUNT_MAX)) << LOOKS_AT
             | u64::from(self.cleared.min(COUNT_MAX)) << CLEARED_AT
@@ -163,6 +169,7 @@ impl Why {
             counter: (word >> COUNTER_AT) as u8,
             looks: count(LOOKS_AT),
             cleared: count(CLEARED_AT),
+            is_local: word & LOCAL != 0,
         };
         Some((PolicyKind::from_number(word as u8)?, why))
     }

@@ -60,6 +60,10 @@ pub struct RunArgs {
     /// Give programs at most this many 4 KiB frames, those of their page tables and files included (0: no limit)
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_number)]
     pub frames: Option<u64>,
+    /// Let each process have at most this many pages of its own in memory, and throw out one of them for one more: local replacement (0: no limit; programs may
+    /// change it by RLIMIT_RSS)
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = parse_number)]
+    pub process_frames: u64,
     /// Let the child of a fork map all that its parent does; otherwise pages of files are left to be found again, as on Linux
     #[arg(long)]
     pub fork_maps: bool,

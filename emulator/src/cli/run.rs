@@ -242,6 +242,9 @@ fn bootargs(args: &RunArgs) -> String {
     if args.policy != PolicyKind::default() {
         words.push(format!("folio.policy={}", args.policy));
     }
+    if args.process_frames > 0 {
+        words.push(format!("folio.process_frames={}", args.process_frames));
+    }
     words.join(" ")
 }
 

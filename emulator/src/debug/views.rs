@@ -2,7 +2,8 @@
 
 use super::target::{Target, TlbSide};
 use crate::trace::{
-    FrameContent, FrameView, GuestView, ProcessState, ProcessView, SpaceView, SystemUse, ThreadId, pte_flags,
+    Away, FrameContent, FrameView, GuestView, ProcessState, ProcessView, SpaceView, SystemUse, ThreadId,
+    pte_flags,
 };
 use isa::paging::Pte;
 use isa::{PAGE_SIZE, Ppn, VirtAddr};
@@ -97,7 +98,30 @@ pub(super) fn maps(guest: &GuestView, pid: u64) -> Result<String, String> {
         );
     }
     let _ = writeln!(text, "{resident} of {total} pages are in memory");
+    let swapped = space.all_away().filter(|(_, away)| matches!(away, Away::Slot(_))).count();
+    if swapped > 0 {
+        let _ = writeln!(text, "{swapped} pages are in swap space");
+        text.push_str(&slots(space));
+    }
     Ok(text)
+}
+
+/// Which slots the pages of an address space are in.
+fn slots(space: &SpaceView) -> String {
+    const SHOWN: usize = 16;
+    let mut text = String::new();
+    let mut rest = space.all_away();
+    for (vpn, away) in rest.by_ref().take(SHOWN) {
+        let _ = match away {
+            Away::Zeros => writeln!(text, "  page {:#x}: zeros, in no slot", vpn.base().0),
+            Away::Slot(slot) => writeln!(text, "  page {:#x}: slot {slot}", vpn.base().0),
+        };
+    }
+    match rest.count() {
+        0 => {}
+        more => drop(writeln!(text, "  {more} more")),
+    }
+    text
 }
 
 fn count_in(space: &SpaceView, start: VirtAddr, end: VirtAddr) -> u64 {
@@ -133,6 +157,7 @@ struct Tally {
     cached: u64,
     zero: u64,
     dropped: u64,
+    swap_cache: u64,
 }
 
 impl Tally {
@@ -142,6 +167,7 @@ impl Tally {
             let count = match (frame.content, frame.mappings.len()) {
                 (FrameContent::Zero, _) => &mut tally.zero,
                 (FrameContent::Dropped, _) => &mut tally.dropped,
+                (FrameContent::Swap { .. }, _) => &mut tally.swap_cache,
                 (FrameContent::Anonymous, 0 | 1) => &mut tally.private,
                 (FrameContent::Anonymous, _) => &mut tally.shared,
                 (FrameContent::File { .. }, 0) => &mut tally.cached,
@@ -152,12 +178,15 @@ impl Tally {
         tally
     }
     fn text(&self) -> String {
-        let Self { private, shared, cached_mapped, cached, zero, dropped } = self;
+        let Self { private, shared, cached_mapped, cached, zero, dropped, swap_cache } = self;
         let mut text = format!(
             "{private} private, {shared} shared copy-on-write, {cached_mapped} of the page cache mapped, {cached} not mapped, {zero} the zero page"
         );
         if *dropped > 0 {
             let _ = write!(text, ", {dropped} of files that were cut or removed");
+        }
+        if *swap_cache > 0 {
+            let _ = write!(text, ", {swap_cache} of swap slots, mapped nowhere");
         }
         text
     }
@@ -169,6 +198,7 @@ fn describe_frame(guest: &GuestView, frame: &FrameView) -> String {
         FrameContent::Anonymous if frame.mappings.len() > 1 => "private, copy-on-write".to_owned(),
         FrameContent::Anonymous => "private".to_owned(),
         FrameContent::Dropped => "a page of a file that was cut or removed".to_owned(),
+        FrameContent::Swap { slot } => format!("swap slot {slot}, mapped nowhere (the swap cache)"),
         FrameContent::File { file, page } => match guest.file_name(file) {
             Some(name) => format!("page {page} of {name}"),
             None => format!("page {page} of file {file}"),

@@ -68,20 +68,24 @@ impl ::fs::FileMemory for NoMemory {
     fn resident_pages(&self, _: ::fs::FileId) -> u64 {
         0
     }
-    fn read(&self, _: ::fs::FileId, _: u64, _: &mut [u8]) -> usize {
-        0
+    fn read(&self, _: ::fs::FileId, _: u64, _: &mut [u8]) -> Result<usize, ::fs::Errno> {
+        Ok(0)
     }
-    fn write(&mut self, _: ::fs::FileId, _: u64, _: &[u8]) -> usize {
-        0
+    fn write(&mut self, _: ::fs::FileId, _: u64, _: &[u8]) -> Result<usize, ::fs::Errno> {
+        Ok(0)
     }
-    fn set_len(&mut self, _: ::fs::FileId, _: u64) {}
+    fn set_len(&mut self, _: ::fs::FileId, _: u64) -> Result<(), ::fs::Errno> {
+        Ok(())
+    }
     fn next_page(&self, _: ::fs::FileId, _: u64) -> Option<u64> {
         None
     }
     fn fill_holes(&mut self, _: ::fs::FileId, _: std::ops::Range<u64>) -> bool {
         false
     }
-    fn punch_hole(&mut self, _: ::fs::FileId, _: std::ops::Range<u64>) {}
+    fn punch_hole(&mut self, _: ::fs::FileId, _: std::ops::Range<u64>) -> Result<(), ::fs::Errno> {
+        Ok(())
+    }
     fn remove(&mut self, _: ::fs::FileId) {}
     fn capacity_pages(&self) -> (u64, u64) {
         (0, 0)

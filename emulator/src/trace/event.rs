@@ -97,7 +97,10 @@ fn detail_names(kind: EventKind) -> [Option<(&'static str, Form)>; 3] {
             [hex("file"), number("page"), None]
         }
         K::Evict => [hex("file"), number("page"), Some(("policy", Form::Choice))],
-        K::SwapIn | K::SwapOut => [number("slot"), None, None],
+        K::SwapIn => [number("slot"), None, None],
+        K::SwapOut => [hex("file"), number("page"), Some(("policy", Form::Choice))],
+        K::SwapCache => [number("slot"), number("is_read"), None],
+        K::EvictEntry => [number("slot"), None, Some(("policy", Form::Choice))],
         K::Discard => [number("pages"), None, None],
         K::CowShare => [number("frames"), number("child_space"), None],
         K::Mmap => [hex("file"), hex("offset"), Some(("permissions", Form::Permissions))],

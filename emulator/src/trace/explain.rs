@@ -7,7 +7,7 @@ use super::history::{DiskRead, Errand, GivenUp, ThreadId};
 use super::refusal::{return_address, went_away};
 use super::residence::no_user_address;
 use super::space::VmaView;
-use isa::events::{Access, EventKind, EventRecord, SegvReason};
+use isa::events::{Access, EventKind, EventRecord, SegvReason, VMA_WRITE};
 use isa::paging::{Pte, PteFlags, leaf_bytes};
 use isa::policies::PolicyKind;
 use isa::{Step, VirtAddr};
@@ -358,15 +358,39 @@ fn action(kind: EventKind, access: Access, event: &Event, trace: &Trace, vma: Op
                 "The mapping is there, but the page of the file could not be read: the kernel changed nothing and {}.",
                 told("SIGBUS")
             ),
+            Some(SegvReason::SwapFailed) => format!(
+                "The page had been swapped out to slot {}, and it could not be read back as it was written: the kernel changed nothing and {}.",
+                record.detail,
+                told("SIGBUS")
+            ),
             Some(SegvReason::NoRoom) => format!(
                 "The mapping is there, but files in memory have all the frames that they may have: the kernel changed nothing and {}.",
                 told("SIGBUS")
             ),
         },
-        EventKind::SwapIn => format!(
-            "The page had been swapped out: the kernel read it back from swap slot {} into frame {frame:#x} and mapped it ({now}).",
-            record.detail
-        ),
+        EventKind::SwapIn => {
+            let slot = record.detail;
+            let went = trace
+                .history
+                .swapped_out(slot)
+                .map_or_else(String::new, |given_up| format!(" at step {}{}", given_up.at, choice(given_up)));
+            let came = if event.from_disk() {
+                format!(
+                    "the kernel read it back from there into frame {frame:#x}, let the process sleep until it was there, and mapped it"
+                )
+            } else {
+                format!(
+                    "it was in memory still, or again, in frame {frame:#x} (the swap cache), and the kernel mapped that: no disk read"
+                )
+            };
+            let writable = Pte(record.new_pte).flags().contains(PteFlags::W);
+            let shared = if writable || vma.is_some_and(|vma| vma.flags & VMA_WRITE == 0) {
+                ""
+            } else {
+                " Others have the page, too, so bit W is not set, and a store will fault."
+            };
+            format!("The page had been swapped out to slot {slot}{went}: {came} ({now}).{shared}")
+        }
         _ => String::new(),
     }
 }

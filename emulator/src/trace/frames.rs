@@ -17,6 +17,11 @@ pub enum FrameContent {
         /// The page within the file.
         page: u64,
     },
+    /// The page of a swap slot, which nobody maps: it is being written or read, or was asked for meanwhile.
+    Swap {
+        /// The slot.
+        slot: u64,
+    },
     /// A page of a file that was cut or removed: the page cache has given it up, someone maps it or reads into it still.
     Dropped,
 }
@@ -114,6 +119,14 @@ impl Frames {
         if self.system.remove(&frame) == Some(SystemUse::PageTable) {
             self.page_tables -= 1;
         }
+    }
+    /// The page in a frame goes out to a slot (0: it was zeros, and needs none). Until it is written the frame is kept for it. Returns where it was mapped.
+    pub(super) fn swap_out(&mut self, frame: Ppn, slot: u64, is_written: bool) -> BTreeSet<(u64, Vpn)> {
+        let mappings = self.frames.remove(&frame).map(|view| view.mappings).unwrap_or_default();
+        if is_written {
+            self.hold(frame, FrameContent::Swap { slot });
+        }
+        mappings
     }
     /// The page cache gives a page up: by its frame, or where that is not told by file and page. Returns where it was mapped.
     pub(super) fn evict(&mut self, frame: Ppn, file: u64, page: u64) -> BTreeSet<(u64, Vpn)> {

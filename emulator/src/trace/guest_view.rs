@@ -3,7 +3,7 @@
 
 use super::event::Event;
 use super::frames::{FrameContent, FrameView, Frames, SystemUse};
-use super::space::{SpaceView, VmaView, asid};
+use super::space::{Away, SpaceView, VmaView, asid};
 use isa::events::{EventKind, EventRecord};
 use isa::{PAGE_SIZE, Ppn, VirtAddr, Vpn};
 use std::collections::{BTreeMap, BTreeSet};
@@ -139,7 +139,18 @@ impl GuestView {
                 let content = FrameContent::File { file: record.detail3, page: record.va / PAGE_SIZE };
                 self.frames.hold(Ppn(record.frame), content);
             }
-            EventKind::SwapOut => self.frames.forget(Ppn(record.previous_frame)),
+            EventKind::SwapOut => self.swap_out(record),
+            EventKind::EvictEntry => {
+                let vpn = start.page();
+                self.unmap_pages(space, start, VirtAddr(start.0 + PAGE_SIZE));
+                if record.detail != 0 {
+                    self.space_mut(space).set_away(vpn, Away::of_slot(record.detail));
+                }
+            }
+            EventKind::SwapCache => {
+                self.frames.forget(Ppn(record.frame));
+                self.frames.hold(Ppn(record.frame), FrameContent::Swap { slot: record.detail });
+            }
             _ => {}
         }
     }
@@ -148,6 +159,18 @@ impl GuestView {
     fn evict(&mut self, frame: Ppn, file: u64, page: u64) {
         for (space, vpn) in self.frames.evict(frame, file, page) {
             self.space_mut(space).forget_page(vpn);
+        }
+    }
+
+    /// A page goes out to swap space, whoever mapped it.
+    fn swap_out(&mut self, record: &EventRecord) {
+        let is_private = record.detail == 0;
+        for (space, vpn) in self.frames.swap_out(Ppn(record.frame), record.refs, record.flags != 0) {
+            let space = self.space_mut(space);
+            space.forget_page(vpn);
+            if is_private {
+                space.set_away(vpn, Away::of_slot(record.refs));
+            }
         }
     }
 
@@ -315,6 +338,9 @@ impl GuestView {
             self.space_mut(child).set_page(vpn, frame);
             self.frames.map(frame, child, vpn);
         }
+        for (vpn, away) in self.space_mut(record.space).away_in(start, end) {
+            self.space_mut(child).set_away(vpn, away);
+        }
     }
 
     fn exec(&mut self, record: &EventRecord, program: &str) {
@@ -395,16 +421,16 @@ fn is_of_the_machine(kind: EventKind) -> bool {
             | EventKind::CacheDrop
             | EventKind::FrameTake
             | EventKind::FrameFree
+            | EventKind::SwapOut
+            | EventKind::SwapCache
+            | EventKind::EvictEntry
             | EventKind::DiskRead
     )
 }
 
 /// Whether the fault's frame was free before.
 fn is_new_frame(kind: EventKind) -> bool {
-    matches!(
-        kind,
-        EventKind::Zero | EventKind::StackGrow | EventKind::FileCopy | EventKind::CowCopy | EventKind::SwapIn
-    )
+    matches!(kind, EventKind::Zero | EventKind::StackGrow | EventKind::FileCopy | EventKind::CowCopy)
 }
 
 /// The end of a range, rounded up to a page.

@@ -144,6 +144,8 @@ pub struct History {
     /// By file and page.
     fills: BTreeMap<(u64, u64), PageFill>,
     drops: BTreeMap<(u64, u64), GivenUp>,
+    /// When each slot of the swap space was last given a page.
+    swapped_out: BTreeMap<u64, GivenUp>,
     unmapped: VecDeque<Unmapped>,
     /// Ranges whose pages were given up, and whose mappings stayed.
     discarded: VecDeque<Unmapped>,
@@ -202,6 +204,15 @@ impl History {
             Some(kind @ (EventKind::Evict | EventKind::CacheDrop)) => {
                 let choice = (kind == EventKind::Evict).then(|| Why::from_word(record.detail3)).flatten();
                 self.drops.insert(page, GivenUp { at: event.step, choice });
+            }
+            Some(EventKind::SwapOut) => {
+                let given_up = GivenUp { at: event.step, choice: Why::from_word(record.detail3) };
+                if record.detail != 0 {
+                    self.drops.insert(page, given_up);
+                }
+                if record.refs != 0 {
+                    self.swapped_out.insert(record.refs, given_up);
+                }
             }
             Some(EventKind::Munmap) => {
                 let range = Unmapped::of(event, VirtAddr(record.va), VirtAddr(record.va_end));
@@ -293,6 +304,11 @@ impl History {
             (_, Some(dropped)) => DiskRead::Again(dropped),
             (_, None) => DiskRead::First,
         })
+    }
+
+    /// When the page that a slot of the swap space has went there, and why.
+    pub(super) fn swapped_out(&self, slot: u64) -> Option<GivenUp> {
+        self.swapped_out.get(&slot).copied()
     }
 
     /// How an address of an address space was unmapped last; what its parent had unmapped before the fork counts too.

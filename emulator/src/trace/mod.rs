@@ -33,7 +33,7 @@ pub use guest_view::{GuestView, ProcessState, ProcessView};
 pub use history::{Death, DiskRead, Errand, GivenUp, History, Place, ThreadId, Unmapped};
 pub use refusal::Refusal;
 pub use residence::{Residence, at_page};
-pub use space::{SpaceView, VmaView};
+pub use space::{Away, SpaceView, VmaView};
 pub use stats::Stats;
 pub use trap::{Trap, TrapKind};
 

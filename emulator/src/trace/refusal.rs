@@ -50,6 +50,7 @@ impl Refusal {
                 }
                 SegvReason::ReadFailed => "the page could not be read from the disk".to_owned(),
                 SegvReason::NoRoom => "no room for more pages in files in memory".to_owned(),
+                SegvReason::SwapFailed => "the page could not be had back from swap space".to_owned(),
             },
         };
         let place = |va| Place::of(va, record.pid, guest);

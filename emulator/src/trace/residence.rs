@@ -3,7 +3,7 @@
 use super::Trace;
 use super::frames::FrameContent;
 use super::refusal::went_away;
-use super::space::{SCHEME, VmaView};
+use super::space::{Away, SCHEME, VmaView};
 use isa::events::{VMA_EXEC, VMA_READ, VMA_SHARED, VMA_WRITE};
 use isa::{PAGE_SIZE, Ppn, VirtAddr};
 
@@ -35,7 +35,18 @@ pub fn at_page(trace: &Trace, pid: u64, va: VirtAddr) -> Residence {
     };
     match space.frame_of(va.page()) {
         Some(frame) => Residence::Here(vma.clone(), frame),
-        None => Residence::Later(vma.clone(), first_touch(trace, vma, va)),
+        None => Residence::Later(
+            vma.clone(),
+            match space.away(va.page()) {
+                None => first_touch(trace, vma, va),
+                Some(Away::Zeros) => {
+                    "it held zeros when it left memory; its next touch faults and maps zeros".to_owned()
+                }
+                Some(Away::Slot(slot)) => {
+                    format!("it is in swap slot {slot}; its next touch faults and brings it back")
+                }
+            },
+        ),
     }
 }
 

@@ -1,6 +1,7 @@
 //! One address space: its VMAs and which frame each of its pages maps.
 
 use super::event::permissions;
+use core::ops::Range;
 use isa::events::{VMA_GROWSDOWN, VMA_READ, VMA_SHARED, VMA_WRITE};
 use isa::paging::{Satp, Scheme, pages_log2};
 use isa::{PAGE_SIZE, Ppn, VirtAddr, Vpn};
@@ -72,6 +73,22 @@ impl VmaView {
     }
 }
 
+/// Where a private page is that has left memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Away {
+    /// Nowhere: it held zeros.
+    Zeros,
+    /// In this slot of the swap space.
+    Slot(u64),
+}
+
+impl Away {
+    /// As an event tells it: 0 is no slot.
+    pub(super) fn of_slot(slot: u64) -> Self {
+        if slot == 0 { Self::Zeros } else { Self::Slot(slot) }
+    }
+}
+
 /// An address space.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct SpaceView {
@@ -79,6 +96,8 @@ pub struct SpaceView {
     vmas: BTreeMap<VirtAddr, VmaView>,
     /// Which frame each mapped page has.
     pages: BTreeMap<Vpn, Ppn>,
+    /// Where each private page is that was mapped and has left memory.
+    away: BTreeMap<Vpn, Away>,
     /// Where the heap ends, once the program break has moved.
     heap_end: Option<VirtAddr>,
     /// How many processes run in it (more than one between `vfork` and `exec`).
@@ -106,7 +125,8 @@ impl SpaceView {
     pub fn lowest_table(&self, va: VirtAddr) -> u8 {
         let has_table = |level: &u8| {
             let first = va.page().0 >> pages_log2(level + 1) << pages_log2(level + 1);
-            self.pages.range(Vpn(first)..Vpn(first + (1 << pages_log2(level + 1)))).next().is_some()
+            let pages = Vpn(first)..Vpn(first + (1 << pages_log2(level + 1)));
+            self.pages.range(pages.clone()).next().is_some() || self.away.range(pages).next().is_some()
         };
         (0..ROOT_LEVEL).find(has_table).unwrap_or(ROOT_LEVEL)
     }
@@ -172,12 +192,28 @@ impl SpaceView {
 
     /// The page maps `frame` now. Returns the frame that it mapped before.
     pub(super) fn set_page(&mut self, vpn: Vpn, frame: Ppn) -> Option<Ppn> {
+        self.away.remove(&vpn);
         self.pages.insert(vpn, frame)
     }
     /// The mapped pages of a range with their frames.
     pub(super) fn pages_in(&self, start: VirtAddr, end: VirtAddr) -> Vec<(Vpn, Ppn)> {
-        let range = start.page()..page_after(end).max(start.page());
-        self.pages.range(range).map(|(&vpn, &frame)| (vpn, frame)).collect()
+        self.pages.range(range_of(start, end)).map(|(&vpn, &frame)| (vpn, frame)).collect()
+    }
+    /// Where a private page is that has left memory.
+    pub fn away(&self, vpn: Vpn) -> Option<Away> {
+        self.away.get(&vpn).copied()
+    }
+    /// The private pages that have left memory.
+    pub fn all_away(&self) -> impl Iterator<Item = (Vpn, Away)> + '_ {
+        self.away.iter().map(|(&vpn, &away)| (vpn, away))
+    }
+    /// A page that was mapped has left memory.
+    pub(super) fn set_away(&mut self, vpn: Vpn, away: Away) {
+        self.away.insert(vpn, away);
+    }
+    /// The private pages of a range that have left memory.
+    pub(super) fn away_in(&self, start: VirtAddr, end: VirtAddr) -> Vec<(Vpn, Away)> {
+        self.away.range(range_of(start, end)).map(|(&vpn, &away)| (vpn, away)).collect()
     }
     /// A page is not mapped any more.
     pub(super) fn forget_page(&mut self, vpn: Vpn) {
@@ -188,6 +224,9 @@ impl SpaceView {
         let taken = self.pages_in(start, end);
         for (vpn, _) in &taken {
             self.pages.remove(vpn);
+        }
+        for (vpn, _) in self.away_in(start, end) {
+            self.away.remove(&vpn);
         }
         taken
     }
@@ -216,6 +255,10 @@ impl SpaceView {
 
 /// The name of the heap's VMA.
 const HEAP: &str = "[heap]";
+
+fn range_of(start: VirtAddr, end: VirtAddr) -> Range<Vpn> {
+    start.page()..page_after(end).max(start.page())
+}
 
 fn page_after(end: VirtAddr) -> Vpn {
     VirtAddr(end.0.saturating_add(PAGE_SIZE - 1)).page()

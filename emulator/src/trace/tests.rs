@@ -382,7 +382,7 @@ fn explanations_name_bit_frames_and_action() {
     let refused = s.fault_with(K::Segv, 1, 0x10, Access::Read, 0, |r| r.flags |= FLAG_KERNEL_COPY);
     rows.push((refused, &["the system call failed with EFAULT"]));
     let swap = s.fault_with(K::SwapIn, 1, HEAP, Access::Read, 0x79, |r| r.detail = 12);
-    rows.push((swap, &["swap slot 12", "0x79"]));
+    rows.push((swap, &["swapped out to slot 12", "0x79"]));
     let copy = s.fault_with(K::Zero, 1, HEAP, Access::Write, 0x7a, |r| r.flags |= FLAG_KERNEL_COPY);
     rows.push((
         copy,

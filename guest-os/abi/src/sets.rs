@@ -575,7 +575,7 @@ pub const RLIMIT: FlagSet = choice(
         ignored("RLIMIT_DATA", 2),
         taken("RLIMIT_STACK", 3),
         taken("RLIMIT_CORE", 4),
-        ignored("RLIMIT_RSS", 5),
+        taken("RLIMIT_RSS", 5),
         ignored("RLIMIT_NPROC", 6),
         taken("RLIMIT_NOFILE", 7),
         taken("RLIMIT_MEMLOCK", 8),

@@ -1,6 +1,6 @@
 //! The kernel's side: the block device below ext4, the contents of tmpfs's files, and where a page of a file on disk lies.
 
-use crate::FileId;
+use crate::{Errno, FileId};
 use core::ops::Range;
 
 /// A device read that failed.
@@ -29,18 +29,19 @@ pub trait FileMemory: Send {
     fn len_bytes(&self, file: FileId) -> u64;
     /// Pages of memory that the file takes.
     fn resident_pages(&self, file: FileId) -> u64;
-    /// Copies from `offset_bytes` on; returns how many bytes there were before the end of the file. What was never written is zero.
-    fn read(&self, file: FileId, offset_bytes: u64, buf: &mut [u8]) -> usize;
+    /// Copies from `offset_bytes` on; returns how many bytes there were before the end of the file. What was never written is zero. EIO for
+    /// what has been lost.
+    fn read(&self, file: FileId, offset_bytes: u64, buf: &mut [u8]) -> Result<usize, Errno>;
     /// Copies to `offset_bytes`, and makes the file longer if need be; returns how many bytes there was memory for.
-    fn write(&mut self, file: FileId, offset_bytes: u64, bytes: &[u8]) -> usize;
+    fn write(&mut self, file: FileId, offset_bytes: u64, bytes: &[u8]) -> Result<usize, Errno>;
     /// Cuts the file, or makes it longer by zeros that take no memory.
-    fn set_len(&mut self, file: FileId, len_bytes: u64);
+    fn set_len(&mut self, file: FileId, len_bytes: u64) -> Result<(), Errno>;
     /// The first page from `page` on that takes memory, if the file has one; what lies between is a hole.
     fn next_page(&self, file: FileId, page: u64) -> Option<u64>;
     /// Gives memory to those of the pages that have none. All of them lie before the end. Returns whether there was enough.
     fn fill_holes(&mut self, file: FileId, pages: Range<u64>) -> bool;
     /// Makes a hole of what is there: whole pages take no memory any more, and of others this part becomes zeros.
-    fn punch_hole(&mut self, file: FileId, bytes: Range<u64>);
+    fn punch_hole(&mut self, file: FileId, bytes: Range<u64>) -> Result<(), Errno>;
     /// The file is gone.
     fn remove(&mut self, file: FileId);
     /// Pages that all files may take, and pages that are left of them, for `statfs`.

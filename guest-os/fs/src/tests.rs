@@ -133,21 +133,21 @@ impl FileMemory for HostFiles {
     fn resident_pages(&self, file: FileId) -> u64 {
         self.files.get(&file).map_or(0, |file| file.pages.len() as u64)
     }
-    fn read(&self, file: FileId, offset_bytes: u64, buf: &mut [u8]) -> usize {
+    fn read(&self, file: FileId, offset_bytes: u64, buf: &mut [u8]) -> Result<usize, Errno> {
         let bytes = self.files.get(&file).map_or(&[][..], |file| &file.bytes);
         let from = bytes.len().min(usize::try_from(offset_bytes).unwrap());
         let count = buf.len().min(bytes.len() - from);
         buf[..count].copy_from_slice(&bytes[from..from + count]);
-        count
+        Ok(count)
     }
-    fn write(&mut self, file: FileId, offset_bytes: u64, bytes: &[u8]) -> usize {
+    fn write(&mut self, file: FileId, offset_bytes: u64, bytes: &[u8]) -> Result<usize, Errno> {
         let offset = usize::try_from(offset_bytes).unwrap();
         for (done, &byte) in bytes.iter().enumerate() {
             let (at, left) = (offset + done, self.limit - self.pages());
             let file = self.files.entry(file).or_default();
             if !file.pages.contains(&(at / 4096)) {
                 if left == 0 {
-                    return done;
+                    return Ok(done);
                 }
                 file.pages.insert(at / 4096);
             }
@@ -155,14 +155,15 @@ impl FileMemory for HostFiles {
             file.bytes[at] = byte;
         }
         self.in_use.store(self.pages(), Ordering::Relaxed);
-        bytes.len()
+        Ok(bytes.len())
     }
-    fn set_len(&mut self, file: FileId, len_bytes: u64) {
+    fn set_len(&mut self, file: FileId, len_bytes: u64) -> Result<(), Errno> {
         let file = self.files.entry(file).or_default();
         let len = usize::try_from(len_bytes).unwrap();
         file.bytes.resize(len, 0);
         file.pages.retain(|page| *page < len.div_ceil(4096));
         self.in_use.store(self.pages(), Ordering::Relaxed);
+        Ok(())
     }
     fn next_page(&self, file: FileId, page: u64) -> Option<u64> {
         let from = usize::try_from(page).unwrap();
@@ -174,13 +175,14 @@ impl FileMemory for HostFiles {
         self.in_use.store(self.pages(), Ordering::Relaxed);
         self.pages() <= self.limit
     }
-    fn punch_hole(&mut self, file: FileId, bytes: Range<u64>) {
+    fn punch_hole(&mut self, file: FileId, bytes: Range<u64>) -> Result<(), Errno> {
         let [start, end] = [bytes.start, bytes.end].map(|at| usize::try_from(at).unwrap());
         let file = self.files.entry(file).or_default();
         let len = file.bytes.len();
         file.bytes[start.min(len)..end.min(len)].fill(0);
         let gone = start.div_ceil(4096)..end / 4096;
         file.pages.retain(|page| !gone.contains(page));
+        Ok(())
     }
     fn remove(&mut self, file: FileId) {
         self.files.remove(&file);

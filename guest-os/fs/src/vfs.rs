@@ -326,8 +326,7 @@ impl Vfs {
             return Err(Errno::EISDIR);
         }
         let file = self.regular_to_change(inode)?;
-        self.contents.set_len(file, size);
-        Ok(())
+        self.contents.set_len(file, size)
     }
 
     /// `fallocate` of pages that lie before the end: each takes memory from now on. ENOSPC, and then some do, maybe.
@@ -339,8 +338,7 @@ impl Vfs {
     /// `fallocate` with FALLOC_FL_PUNCH_HOLE.
     pub fn punch_hole(&mut self, inode: &Inode, bytes: Range<u64>) -> Result<(), Errno> {
         let file = self.regular_to_change(inode)?;
-        self.contents.punch_hole(file, bytes);
-        Ok(())
+        self.contents.punch_hole(file, bytes)
     }
 
     /// `lseek` to the next data from `offset` on, or to the next hole, of which there is one at the end. ENXIO. A file on disk is all data.
@@ -385,7 +383,7 @@ impl Vfs {
     /// Reads an [`Object::Memory`] file.
     pub fn read_at(&mut self, inode: &Inode, offset: u64, out: &mut [u8]) -> Result<usize, Errno> {
         let file = self.tmpfs(inode.id.fs)?.regular(inode.id.ino)?;
-        Ok(self.contents.read(file, offset, out))
+        self.contents.read(file, offset, out)
     }
 
     /// Writes an [`Object::Memory`] file; short when memory ends. ENOSPC when not one byte fits, EFBIG past the largest offset.
@@ -396,7 +394,7 @@ impl Vfs {
             return Err(Errno::EFBIG);
         }
         let file = self.regular_to_change(inode)?;
-        match self.contents.write(file, offset, &bytes[..len]) {
+        match self.contents.write(file, offset, &bytes[..len])? {
             0 if len > 0 => Err(Errno::ENOSPC),
             count => Ok(count),
         }

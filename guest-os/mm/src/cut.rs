@@ -53,8 +53,9 @@ impl<P: PhysMem> Memory<P> {
             let mut rest = interval.pages_showing(hole);
             while let Some((vpn, pte)) = self.space(space).page_table().next_entry(self, rest) {
                 rest.start = Vpn(vpn.0 + 1);
+                // What went out by an entry of its own is a copy, too: the file's pages leave empty entries.
                 let is_copy = mapped_frame(self, pte)
-                    .is_some_and(|frame| matches!(self.frames().info(frame).kind, FrameKind::Anon(_)));
+                    .is_none_or(|frame| matches!(self.frames().info(frame).kind, FrameKind::Anon(_)));
                 if !is_copy {
                     let flush = self.clear_pte(space, vpn);
                     gone(self.space(space), PageRange::new(vpn, rest.start), 1, flush);

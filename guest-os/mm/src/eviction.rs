@@ -1,36 +1,47 @@
-//! Eviction: a page leaves memory, whoever maps it, and its frame is free.
+//! Eviction: a page leaves memory, whoever maps it, and its frame is free; at once, or when its content is in swap space.
 //!
-//! The policy says which ([`Policy`](crate::policy::Policy)). It knows the pages that can go: those of files on a disk, which can be read again, while no I/O holds
+//! The policy says which ([`Policy`](crate::policy::Policy)). It knows the pages that can go: those of files on a disk, which can be read again, and, if
+//! there is swap space, private memory and files in memory; all of them while no I/O holds
 //! them and nobody has locked them. Its questions for R and D bits are answered from all entries that map a page, found by the reverse maps.
 
-use crate::frame::{FrameId, FrameKind};
+use crate::frame::{FrameId, FrameKind, OutOfFrames};
 use crate::memory::Memory;
-use crate::page_cache::PageKey;
-use crate::phys::{FrameNote, PhysMem};
+use crate::page_cache::{PageKey, PageState, Removed, Store};
+use crate::phys::{FrameNote, PhysMem, SwapOut};
 use crate::policy::{Choice, Left, Look, Marks, PageName, Place, Why, World};
-use crate::pte;
-use crate::rmap::{Mapper, MapperSearch};
+use crate::pte::{self, NotPresent, SwapSlot};
+use crate::rmap::{AnonOwner, Mapper, MapperSearch};
+use crate::swap::SlotState;
+use crate::swapping::SwapWrite;
 use isa::Step;
 use isa::paging::{Pte, PteFlags};
 
 impl<P: PhysMem> Memory<P> {
     /// Evicts the page that the policy names, if there is one that can go: every entry that maps it is emptied, and the TLBs fenced, before its
-    /// frame is free. Returns whether there was one.
+    /// frame is free. Returns whether a frame has come free. If not, there may be a write to be done first ([`Memory::take_write`]): as long as it is
+    /// not taken, nothing else is evicted.
     ///
     /// Cost: what the policy's search costs (see its file), and for each page that it looks at and for the one that goes what
     /// [`Memory::mappers`] costs.
     pub fn evict_one(&mut self) -> bool {
-        let choice = self.with_policy_out(|mem, policy| policy.victim(&mut Looker(mem)));
+        if self.pending_write_mut().is_some() {
+            return false;
+        }
+        let mut choice = self.choose();
+        if choice.is_none() && self.swap_mut().take_room_again() {
+            self.offer_all();
+            choice = self.choose();
+        }
         let Some(Choice { place, why }) = choice else { return false };
         let frame = self.frames().in_place(place);
-        let FrameKind::PageCache(key) = self.frames().info(frame).kind else {
-            unreachable!("{frame:?} is not of the page cache")
-        };
-        self.evict(key, frame, why);
-        true
+        self.evict(frame, why).is_ok() && self.pending_write_mut().is_none()
     }
 
-    /// Evicts every page that can go. Returns how many there were.
+    fn choose(&mut self) -> Option<Choice> {
+        self.with_policy_out(|mem, policy| policy.victim(&mut Looker(mem)))
+    }
+
+    /// Evicts every page that can go without being written. Returns how many there were.
     pub fn evict_all(&mut self) -> usize {
         let mut count = 0;
         while self.evict_one() {
@@ -44,32 +55,173 @@ impl<P: PhysMem> Memory<P> {
         u64::from(self.policy().entered())
     }
 
-    fn evict(&mut self, key: PageKey, frame: FrameId, why: Why) {
-        let mut search = MapperSearch::default();
-        while let Some(Mapper { space, vpn }) = self.next_mapper(frame, &mut search) {
-            let flush = self.clear_pte(space, vpn);
-            let asid = self.space(space).asid;
-            self.phys_mut().fence(asid, flush);
+    /// The page in a frame leaves memory. Fails only if the kernel has no memory to remember where to; then nothing has changed.
+    pub(crate) fn evict(&mut self, frame: FrameId, why: Why) -> Result<(), OutOfFrames> {
+        let info = self.frames().info(frame);
+        match (info.kind, info.slot) {
+            (FrameKind::PageCache(key), _) if !self.cache().lives_in_memory(key.file) => {
+                self.drop_clean(key, frame, why);
+            }
+            (FrameKind::PageCache(key), _) => return self.swap_out(Some(key), frame, why),
+            (FrameKind::Anon(AnonOwner::Nobody), Some(slot))
+                if matches!(self.swap().get(slot).state, SlotState::Cached(_)) =>
+            {
+                self.drop_from_swap_cache(slot, frame);
+            }
+            (FrameKind::Anon(_), _) => return self.swap_out(None, frame, why),
+            (kind, _) => unreachable!("{frame:?} cannot be evicted: {kind:?}"),
         }
-        let place = self.frames().place_of(frame);
-        self.policy_mut().leave(place, Left::Evicted);
+        Ok(())
+    }
+
+    /// A page that a device has, too.
+    fn drop_clean(&mut self, key: PageKey, frame: FrameId, why: Why) {
+        self.replace_entries(frame, Pte::EMPTY);
+        self.leave_policy(frame, Left::Evicted);
         self.cache_mut().remove(key);
         self.frames_mut().release(frame);
         let policy = self.policy_kind();
         self.phys_mut().note(frame.ppn(), FrameNote::Evicted(key, policy, why));
     }
 
-    /// Something that may have kept a page from being dropped has ended: the policy may choose it, if nothing else does.
-    pub(crate) fn offer(&mut self, key: PageKey, frame: FrameId) {
-        if !self.may_be_chosen(frame) && self.can_go(key, frame) {
-            let place = self.frames().place_of(frame);
-            self.policy_mut().enter(place, name_of(key));
+    /// A page that has no other place than memory and swap space: `page` of a file in memory, or a private one.
+    fn swap_out(&mut self, page: Option<PageKey>, frame: FrameId, why: Why) -> Result<(), OutOfFrames> {
+        if self.is_changed(page, frame) {
+            self.slot_is_stale(frame);
+        }
+        let to = match self.frames().slot_of(frame) {
+            Some(slot) if matches!(self.swap().get(slot).state, SlotState::Unwritten(_)) => {
+                self.swap_mut().set_state(slot, SlotState::Writing { frame, is_wanted: false });
+                Out::First(slot)
+            }
+            Some(slot) => Out::Again(slot),
+            None if self.is_not_worth_a_slot(page) && self.phys().is_zero(frame.ppn()) => Out::Zeros,
+            None => {
+                let sum = self.phys().checksum(frame.ppn());
+                let writing = SlotState::Writing { frame, is_wanted: false };
+                Out::First(self.swap_mut().take(writing, sum)?)
+            }
+        };
+        let slot = to.slot();
+        self.frames_mut().set_slot(frame, slot);
+        // Held, so that it is not freed with the last entry that maps it.
+        self.frames_mut().pin(frame);
+        let left_behind = match (page, slot) {
+            (Some(_), _) => NotPresent::Nothing,
+            (None, Some(slot)) => NotPresent::Swapped(slot),
+            (None, None) => NotPresent::Zeros,
+        };
+        self.replace_entries(frame, left_behind.encode());
+        self.leave_policy(frame, Left::Evicted);
+        if let Some(key) = page {
+            match slot {
+                Some(slot) => {
+                    self.name_slot(slot);
+                    self.cache_mut().swap_out(key, slot);
+                }
+                None => {
+                    let removed = self.cache_mut().remove(key);
+                    debug_assert_eq!(removed, Some(Removed::Frame(frame)));
+                }
+            }
+            self.frames_mut().set_kind(frame, FrameKind::Anon(AnonOwner::Nobody));
+        }
+        let policy = self.policy_kind();
+        let out = SwapOut { page, slot, is_written: matches!(to, Out::First(_)), policy, why };
+        self.phys_mut().note(frame.ppn(), FrameNote::SwappedOut(out));
+        match to {
+            Out::First(slot) => *self.pending_write_mut() = Some(SwapWrite { slot, frame }),
+            Out::Again(slot) => {
+                self.swap_mut().set_state(slot, SlotState::Stored);
+                self.free_swapped(frame);
+            }
+            Out::Zeros => self.free_swapped(frame),
+        }
+        Ok(())
+    }
+
+    fn free_swapped(&mut self, frame: FrameId) {
+        self.frames_mut().set_slot(frame, None);
+        self.frames_mut().unpin(frame);
+        self.frames_mut().release(frame);
+    }
+
+    /// Whether there is something in a frame that its slot does not have.
+    fn is_changed(&self, page: Option<PageKey>, frame: FrameId) -> bool {
+        let is_dirty = |key| self.cache().state(key) == Some(PageState::Ready { dirty: true });
+        let is_kept = |slot| matches!(self.swap().get(slot).state, SlotState::Kept(_));
+        page.is_some_and(is_dirty)
+            || self.frames().slot_of(frame).is_some_and(is_kept)
+            || self.mappers(frame).any(|mapper| self.entry_of(mapper).flags().contains(PteFlags::D))
+    }
+
+    /// Whether a page of zeros may become a hole: what tmpfs has room for is counted, and a hole might not be filled again.
+    fn is_not_worth_a_slot(&self, page: Option<PageKey>) -> bool {
+        page.is_none_or(|key| self.cache().store(key.file) == Some(Store::Memory))
+    }
+
+    /// Puts `entry` in the place of every entry that maps a frame, and has the TLBs forget those.
+    fn replace_entries(&mut self, frame: FrameId, entry: Pte) {
+        // Owners of private memory go with their entries; intervals of files stay.
+        let mut files = MapperSearch::default();
+        loop {
+            let mut from_start = MapperSearch::default();
+            let is_anon = matches!(self.frames().info(frame).kind, FrameKind::Anon(_));
+            let search = if is_anon { &mut from_start } else { &mut files };
+            let Some(Mapper { space, vpn }) = self.next_mapper(frame, search) else { return };
+            let flush = self.set_pte(space, vpn, entry).expect("the entry's page table is there");
+            let asid = self.space(space).asid;
+            self.phys_mut().fence(asid, flush);
         }
     }
 
-    /// An entry that maps a frame goes with its A bit set.
-    pub(crate) fn was_used(&mut self, frame: FrameId) {
-        if let FrameKind::PageCache(_) = self.frames().info(frame).kind {
+    fn entry_of(&self, Mapper { space, vpn }: Mapper) -> Pte {
+        self.space(space).page_table().pte(self, vpn)
+    }
+
+    // ---- what the policy knows ----
+
+    /// Something that may have kept a page from leaving has ended: the policy may choose it, if nothing else keeps it.
+    pub(crate) fn offer(&mut self, frame: FrameId) {
+        if !self.may_be_chosen(frame)
+            && self.can_go(frame)
+            && let Some(name) = self.name_of_page(frame)
+        {
+            let place = self.frames().place_of(frame);
+            self.policy_mut().enter(place, name);
+        }
+    }
+
+    /// A page of private memory is mapped by `mapper`, and by nobody else: it is new, or has come back.
+    #[inline]
+    pub(crate) fn offer_private(&mut self, frame: FrameId, mapper: Mapper) {
+        if !self.swap().is_there() {
+            return;
+        }
+        if self.frames().slot_of(frame).is_some() {
+            return self.offer(frame);
+        }
+        if self.swap().has_room() {
+            let place = self.frames().place_of(frame);
+            let name = private_name(self.space(mapper.space).id.0, mapper);
+            self.policy_mut().enter(place, name);
+        }
+    }
+
+    /// Offers all pages anew: what keeps many of them has ended.
+    #[cold]
+    pub(crate) fn offer_all(&mut self) {
+        for place in (0..self.frames().handed_out()).filter_map(|place| u32::try_from(place).ok()).map(Place)
+        {
+            let frame = self.frames().in_place(place);
+            self.offer(frame);
+        }
+    }
+
+    /// An entry that maps a frame goes with its A bit set, and the page stays.
+    pub(crate) fn was_used(&mut self, frame: FrameId, is_anon: bool) {
+        let is_known = is_anon || matches!(self.frames().info(frame).kind, FrameKind::PageCache(_));
+        if is_known {
             let place = self.frames().place_of(frame);
             self.policy_mut().used(place);
         }
@@ -77,10 +229,8 @@ impl<P: PhysMem> Memory<P> {
 
     /// An entry that has locked a frame does so no more.
     pub(crate) fn unlocked(&mut self, frame: Option<FrameId>) {
-        if let Some(frame) = frame
-            && let FrameKind::PageCache(key) = self.frames().info(frame).kind
-        {
-            self.offer(key, frame);
+        if let Some(frame) = frame {
+            self.offer(frame);
         }
     }
 
@@ -88,37 +238,111 @@ impl<P: PhysMem> Memory<P> {
     ///
     /// Cost: as [`Memory::mappers`].
     pub fn is_locked(&self, frame: FrameId) -> bool {
-        self.mappers(frame).any(|Mapper { space, vpn }| {
-            self.space(space).page_table().pte(self, vpn).flags().contains(pte::LOCKED)
-        })
+        self.mappers(frame).any(|mapper| self.entry_of(mapper).flags().contains(pte::LOCKED))
     }
 
-    /// Whether the page can be had again from a device, and no I/O holds it.
-    pub fn can_go(&self, key: PageKey, frame: FrameId) -> bool {
-        self.frames().info(frame).pins == 0 && self.cache().is_clean_copy(key)
+    /// Whether the page in a frame can be had again when it has left memory, and no I/O holds it.
+    pub fn can_go(&self, frame: FrameId) -> bool {
+        let info = self.frames().info(frame);
+        info.pins == 0
+            && match info.kind {
+                FrameKind::PageCache(key) => match self.cache().state(key) {
+                    Some(PageState::Ready { .. }) if self.cache().lives_in_memory(key.file) => {
+                        self.has_slot(info.slot)
+                    }
+                    Some(PageState::Ready { dirty }) => !dirty,
+                    Some(PageState::Reading) | None => false,
+                },
+                FrameKind::Anon(_) => self.has_slot(info.slot),
+                _ => false,
+            }
+    }
+
+    /// Whether a page with this slot, or without one, can go out. (A stale slot is as good as any: it is written again.)
+    fn has_slot(&self, slot: Option<SwapSlot>) -> bool {
+        match slot.map(|slot| (self.swap().get(slot).state, self.swap().get(slot).names)) {
+            // The disk has refused it, and others name it: here it stays.
+            Some((SlotState::Kept(_), names)) if names > 0 => false,
+            Some((SlotState::Kept(_), _)) | None => self.swap().has_room(),
+            Some(_) => true,
+        }
     }
 
     /// Whether the policy may choose the page in a frame.
+    #[inline]
     pub fn may_be_chosen(&self, frame: FrameId) -> bool {
         self.policy().is_entered(self.frames().place_of(frame))
     }
 
-    /// A page leaves the cache, and not to make room.
-    pub(crate) fn forget_page(&mut self, key: PageKey) -> Option<FrameId> {
-        let frame = self.cache_mut().remove(key)?;
+    /// A frame's page is not to be chosen any more, and not since it was.
+    pub(crate) fn leave_policy(&mut self, frame: FrameId, why: Left) {
         if self.may_be_chosen(frame) {
             let place = self.frames().place_of(frame);
-            self.policy_mut().leave(place, Left::Freed);
+            self.policy_mut().leave(place, why);
         }
-        Some(frame)
+    }
+
+    /// A page leaves the cache, and not to make room. The frame that had it, which has lost its slot.
+    pub(crate) fn forget_page(&mut self, key: PageKey) -> Option<FrameId> {
+        match self.cache_mut().remove(key)? {
+            Removed::Frame(frame) => {
+                self.leave_policy(frame, Left::Freed);
+                self.slot_is_stale(frame);
+                Some(frame)
+            }
+            Removed::Slot(slot) => {
+                self.unname_slot(slot);
+                None
+            }
+        }
+    }
+
+    /// The name of the page that a frame holds.
+    fn name_of_page(&self, frame: FrameId) -> Option<PageName> {
+        let info = self.frames().info(frame);
+        match info.kind {
+            FrameKind::PageCache(key) => Some(name_of(key)),
+            FrameKind::Anon(AnonOwner::Nobody) => info.slot.map(|slot| PageName(SPREAD ^ u64::from(slot.0))),
+            FrameKind::Anon(_) => {
+                let mapper = self.mappers(frame).next()?;
+                Some(private_name(self.space(mapper.space).id.0, mapper))
+            }
+            _ => None,
+        }
     }
 }
 
+/// Where a page goes.
+#[derive(Clone, Copy)]
+enum Out {
+    /// Nowhere: it is all zeros.
+    Zeros,
+    /// To a slot that has it.
+    Again(SwapSlot),
+    /// To a slot that must be written.
+    First(SwapSlot),
+}
+
+impl Out {
+    fn slot(self) -> Option<SwapSlot> {
+        match self {
+            Self::Zeros => None,
+            Self::Again(slot) | Self::First(slot) => Some(slot),
+        }
+    }
+}
+
+/// 2^64 over the golden ratio: consecutive files lie far apart.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// The same page has the same name whenever it comes; two pages have the same one hardly ever, which costs a policy nothing but a wrong guess.
 fn name_of(key: PageKey) -> PageName {
-    /// 2^64 over the golden ratio: consecutive files lie far apart.
-    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
     PageName(key.file.0.wrapping_mul(SPREAD).wrapping_add(key.index))
+}
+
+/// The name of a page of private memory.
+fn private_name(space: u32, mapper: Mapper) -> PageName {
+    PageName(!u64::from(space).wrapping_mul(SPREAD).wrapping_add(mapper.vpn.0))
 }
 
 /// What a policy sees of memory.
@@ -129,8 +353,7 @@ impl<P: PhysMem> Looker<'_, P> {
     fn marks(&mut self, place: Place, mut each: impl FnMut(&mut Memory<P>, Mapper, Pte)) -> Look {
         let mem = &mut *self.0;
         let frame = mem.frames().in_place(place);
-        let FrameKind::PageCache(key) = mem.frames().info(frame).kind else { return Look::Busy };
-        if !mem.can_go(key, frame) || mem.is_locked(frame) {
+        if !mem.can_go(frame) || mem.is_locked(frame) {
             return Look::Busy;
         }
         let mut marks = Marks::default();

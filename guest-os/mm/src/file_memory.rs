@@ -1,7 +1,8 @@
 //! Files that live in memory (tmpfs, shared anonymous memory): what `read`, `write` and `truncate` do to the pages that mappings show.
 //!
 //! Such a file has its pages in the page cache and nowhere else. A page that nobody has written or mapped is a hole: it reads as
-//! zeros and takes no frame.
+//! zeros and takes no frame. A page in swap space must be brought back before it is read or changed ([`Memory::first_out`]), since that takes
+//! its time: a transfer ends before it.
 //!
 //! Bytes of the last page past the end of the file are what mappings have stored there. They become zeros before the end moves
 //! past them, so that a longer file shows zeros.
@@ -10,6 +11,8 @@ use crate::frame::{FrameId, FrameKind, OutOfFrames};
 use crate::memory::{Contents, Memory};
 use crate::page_cache::{FileId, PageKey, PageLookup, PageState, Store};
 use crate::phys::PhysMem;
+use crate::pte::SwapSlot;
+use crate::swap::SlotState;
 use core::ops::Range;
 use isa::PAGE_SIZE;
 
@@ -49,6 +52,7 @@ impl<P: PhysMem> Memory<P> {
             PageLookup::Hole => {
                 let frame = self.allocate(FrameKind::PageCache(key), Contents::Zeros)?;
                 self.cache_mut().enter(key, frame, PageState::Ready { dirty: true });
+                self.offer(frame);
                 Ok(frame)
             }
             other => unreachable!("{key:?} does not live in memory only: {other:?}"),
@@ -60,7 +64,7 @@ impl<P: PhysMem> Memory<P> {
         self.cache().file_len_bytes(file).unwrap_or(0)
     }
 
-    /// Reads a file that lives in memory. Returns how many bytes there were before its end.
+    /// Reads a file that lives in memory. Returns how many bytes there were before its end, or before a page that is in swap space.
     pub fn read_file(&self, file: FileId, offset_bytes: u64, into: &mut [u8]) -> usize {
         let left =
             usize::try_from(self.file_len_bytes(file).saturating_sub(offset_bytes)).unwrap_or(usize::MAX);
@@ -73,6 +77,7 @@ impl<P: PhysMem> Memory<P> {
                 PageLookup::Ready(frame) => {
                     self.phys().read_bytes(frame.base().wrapping_add(piece.offset), part);
                 }
+                PageLookup::Swapped(_) => return done,
                 _ => part.fill(0),
             }
             done += piece.len;
@@ -80,8 +85,27 @@ impl<P: PhysMem> Memory<P> {
         len
     }
 
+    /// The first page of a file in memory that is in swap space and must come back before `bytes` of the file are read or written, or become its end.
+    /// With the page that the file ends in now, if it is to become longer.
+    pub fn first_out(&mut self, file: FileId, bytes: &Range<u64>) -> Option<(PageKey, SwapSlot)> {
+        let end = self.file_len_bytes(file);
+        let last = (bytes.end > end && !end.is_multiple_of(PAGE_SIZE)).then_some(end / PAGE_SIZE);
+        let pages = bytes.start / PAGE_SIZE..bytes.end.min(end).div_ceil(PAGE_SIZE);
+        last.into_iter().chain(pages).map(|index| PageKey { file, index }).find_map(|key| {
+            match self.cache().lookup(key) {
+                PageLookup::Swapped(slot) => match self.adopt(key, slot) {
+                    SlotState::Stored | SlotState::Reading(_) | SlotState::Writing { .. } => {
+                        Some((key, slot))
+                    }
+                    SlotState::Cached(_) | SlotState::Unwritten(_) | SlotState::Kept(_) => None,
+                },
+                _ => None,
+            }
+        })
+    }
+
     /// Writes a file that lives in memory, and makes it longer if need be; an unknown file is new and lives in `store`. Returns
-    /// how many bytes there was memory for.
+    /// how many bytes there was memory for, before a page that is in swap space ([`Memory::first_out`]).
     pub fn write_file(&mut self, file: FileId, store: Store, offset_bytes: u64, bytes: &[u8]) -> usize {
         let mut done = 0;
         while done < bytes.len() {
@@ -94,7 +118,7 @@ impl<P: PhysMem> Memory<P> {
             }
             let frame = match self.cache().lookup(piece.key) {
                 PageLookup::Ready(frame) => Some(frame),
-                PageLookup::NoRoom => None,
+                PageLookup::NoRoom | PageLookup::Swapped(_) => None,
                 _ => self.memory_page(piece.key).ok(),
             };
             let Some(frame) = frame else {
@@ -103,6 +127,7 @@ impl<P: PhysMem> Memory<P> {
             };
             let part = &bytes[done..done + piece.len];
             self.phys_mut().write_bytes(frame.base().wrapping_add(piece.offset), part);
+            self.mark_dirty(piece.key);
             done += piece.len;
         }
         done
@@ -131,17 +156,28 @@ impl<P: PhysMem> Memory<P> {
             if let (false, PageLookup::Ready(frame)) = (whole.contains(&index), self.cache().lookup(key)) {
                 let within = |at: u64| at.saturating_sub(key.offset_bytes()).min(PAGE_SIZE);
                 self.zero_part(frame, within(bytes.start)..within(bytes.end));
+                self.mark_dirty(key);
             }
         }
     }
 
-    /// Gives frames to those of the pages of a file in memory that are holes. Returns whether there was memory for all.
-    pub fn fill_holes(&mut self, file: FileId, pages: Range<u64>) -> bool {
-        pages.map(|index| PageKey { file, index }).all(|key| match self.cache().lookup(key) {
-            PageLookup::Hole => self.memory_page(key).is_ok(),
-            PageLookup::NoRoom => false,
-            _ => true,
-        })
+    /// Gives a frame to a page of a file in memory, if it is a hole. Returns whether it is none now: such files may have all that they may have.
+    pub fn fill_hole_at(&mut self, file: FileId, index: u64) -> Result<bool, OutOfFrames> {
+        let key = PageKey { file, index };
+        match self.cache().lookup(key) {
+            PageLookup::Hole => self.memory_page(key).map(|_| true),
+            PageLookup::NoRoom => Ok(false),
+            _ => Ok(true),
+        }
+    }
+
+    /// Whether a byte of a file in memory lies in a page that is a hole and must stay one.
+    pub fn is_full(&self, file: FileId, offset_bytes: u64) -> bool {
+        let (known, limit) = (self.cache().store(file), self.cache().tmpfs_limit());
+        let is_at_limit =
+            known.is_none_or(|store| store == Store::Tmpfs) && self.cache().tmpfs_pages() >= limit;
+        let key = PageKey { file, index: offset_bytes / PAGE_SIZE };
+        is_at_limit && !self.cache().is_there(key)
     }
 
     fn grow_file(&mut self, file: FileId, store: Store, len_bytes: u64) {
@@ -157,6 +193,7 @@ impl<P: PhysMem> Memory<P> {
         {
             let room = PAGE_SIZE - last.offset;
             self.zero_part(frame, last.offset..last.offset + room.min(new_end_bytes - end_bytes));
+            self.mark_dirty(last.key);
         }
     }
 }

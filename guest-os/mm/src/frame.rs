@@ -10,6 +10,7 @@
 use crate::layout;
 use crate::page_cache::{FileId, PageKey};
 use crate::policy::Place;
+use crate::pte::SwapSlot;
 use crate::rmap::{AnonOwner, Mapper, OwnerList, OwnerLists, Walk};
 use alloc::vec::Vec;
 use isa::frame_table::{self, FrameEntry};
@@ -46,7 +47,7 @@ pub enum FrameKind {
     PageTable,
     /// The zero page that all untouched anonymous pages share for reading.
     Zero,
-    /// Private memory of one process, or of several that share it copy-on-write.
+    /// Private memory of one process, or of several that share it copy-on-write; or the page of a swap slot, which nobody maps (yet).
     Anon(AnonOwner),
     /// A page of a file, listed in the page cache.
     PageCache(PageKey),
@@ -63,34 +64,38 @@ pub struct FrameInfo {
     pub maps: u32,
     /// Holds on it by I/O in flight; a pinned frame is neither freed nor evicted.
     pub pins: u32,
+    /// The slot of the swap space that has what it holds, or is to get it.
+    pub slot: Option<SwapSlot>,
 }
 
 impl FrameKind {
     /// Its number in [`isa::frame_table`].
     pub fn number(self) -> u32 {
-        FrameInfo { kind: self, maps: 0, pins: 0 }.entry().kind
+        FrameInfo { kind: self, ..FrameInfo::FREE }.entry().kind
     }
 }
 
 impl FrameInfo {
-    const FREE: Self = Self { kind: FrameKind::Free, maps: 0, pins: 0 };
+    const FREE: Self = Self { kind: FrameKind::Free, maps: 0, pins: 0, slot: None };
 
     /// As the table keeps it.
     fn entry(self) -> FrameEntry {
+        let slot = self.slot.map_or(0, |slot| slot.0);
         let (kind, key, index) = match self.kind {
             FrameKind::Free => (frame_table::KIND_FREE, 0, 0),
             FrameKind::Kernel => (frame_table::KIND_KERNEL, 0, 0),
             FrameKind::PageTable => (frame_table::KIND_PAGE_TABLE, 0, 0),
             FrameKind::Zero => (frame_table::KIND_ZERO, 0, 0),
             FrameKind::Anon(owners) => {
-                let mut entry = FrameEntry { maps: self.maps, pins: self.pins, ..FrameEntry::default() };
+                let mut entry =
+                    FrameEntry { maps: self.maps, pins: self.pins, slot, ..FrameEntry::default() };
                 set_owners(&mut entry, owners);
                 return entry;
             }
             FrameKind::PageCache(key) => (frame_table::KIND_PAGE_CACHE, key.file.0, key.index),
             FrameKind::Orphan => (frame_table::KIND_ORPHAN, 0, 0),
         };
-        FrameEntry { kind, maps: self.maps, pins: self.pins, reserved: 0, key, index }
+        FrameEntry { kind, maps: self.maps, pins: self.pins, slot, key, index }
     }
 
     fn of(entry: FrameEntry) -> Self {
@@ -108,8 +113,12 @@ impl FrameInfo {
             frame_table::KIND_ORPHAN => FrameKind::Orphan,
             other => unreachable!("no frame is of kind {other}"),
         };
-        Self { kind, maps: entry.maps, pins: entry.pins }
+        Self { kind, maps: entry.maps, pins: entry.pins, slot: slot_of(&entry) }
     }
+}
+
+fn slot_of(entry: &FrameEntry) -> Option<SwapSlot> {
+    (entry.slot != 0).then_some(SwapSlot(entry.slot))
 }
 
 /// The owners of an anonymous frame.
@@ -173,6 +182,8 @@ pub struct FrameTable {
     total: u64,
     /// The most frames that may be in use for anything but the kernel.
     limit: u64,
+    /// How many frames the kernel can still get when programs have all that they may have.
+    reserve: u64,
     /// Frames that are not free, by what they hold.
     counts: FrameCounts,
     /// A header, and one entry for each frame that has been handed out at least once: those from `first` on. It never moves, so that what
@@ -201,6 +212,7 @@ impl FrameTable {
             first,
             total,
             limit,
+            reserve: 0,
             counts: FrameCounts::default(),
             entries,
             freed,
@@ -226,9 +238,14 @@ impl FrameTable {
     pub fn limit(&self) -> u64 {
         self.limit
     }
+    /// Keeps so many frames for the kernel from now on: what makes room for programs may need some, and must not wait for itself.
+    pub(crate) fn set_reserve(&mut self, frames: u64) {
+        self.reserve = frames;
+    }
     /// Frames that programs can still get.
     pub fn free(&self) -> u64 {
-        (self.total - self.used()).min(self.limit.saturating_sub(self.used() - self.counts.kernel))
+        let left = (self.total - self.used()).saturating_sub(self.reserve);
+        left.min(self.limit.saturating_sub(self.used() - self.counts.kernel))
     }
     /// Frames that can still be had for `kind`.
     pub fn free_for(&self, kind: FrameKind) -> u64 {
@@ -301,6 +318,7 @@ impl FrameTable {
         let was = self.change(frame, |info| {
             assert!(info.kind != FrameKind::Free, "{frame:?} is freed twice");
             assert!(info.maps == 0 && info.pins == 0, "{frame:?} is freed while in use: {info:?}");
+            assert!(info.slot.is_none(), "{frame:?} is freed with a slot: {info:?}");
             core::mem::replace(&mut info.kind, FrameKind::Free)
         });
         *self.counts.of(was) -= 1;
@@ -312,6 +330,15 @@ impl FrameTable {
         debug_assert!(kind != FrameKind::Kernel && was != FrameKind::Kernel);
         *self.counts.of(was) -= 1;
         *self.counts.of(kind) += 1;
+    }
+
+    /// The slot of the swap space that has what a frame holds, or is to get it.
+    #[inline]
+    pub(crate) fn slot_of(&self, frame: FrameId) -> Option<SwapSlot> {
+        self.entries.get(self.index(frame)).and_then(slot_of)
+    }
+    pub(crate) fn set_slot(&mut self, frame: FrameId, slot: Option<SwapSlot>) {
+        self.entry_mut(frame).slot = slot.map_or(0, |slot| slot.0);
     }
 
     /// Holds a frame for I/O in flight: it will not be freed or evicted.
@@ -335,8 +362,8 @@ impl FrameTable {
         Ok(())
     }
 
-    /// One more entry maps the frame. Returns whether it is anonymous.
-    pub(crate) fn add_map(&mut self, frame: FrameId, mapper: Mapper) -> bool {
+    /// One more entry maps the frame. Returns whether it is anonymous, and how many do now.
+    pub(crate) fn add_map(&mut self, frame: FrameId, mapper: Mapper) -> (bool, u32) {
         debug_assert!(mapper.vpn < layout::USER_END_PAGE);
         let index = self.index(frame);
         let entry = self.entries.get_mut(index).expect("a mapped frame has been handed out");
@@ -346,7 +373,7 @@ impl FrameTable {
             let owners = self.owners.with(owners_of(entry), mapper);
             set_owners(entry, owners);
         }
-        is_anon
+        (is_anon, entry.maps)
     }
 
     /// One entry less maps the frame. Returns whether it is anonymous, and how many entries are left.
@@ -381,7 +408,7 @@ impl FrameTable {
     }
 
     /// How many frames were ever handed out.
-    fn handed_out(&self) -> u64 {
+    pub(crate) fn handed_out(&self) -> u64 {
         self.entries.len() as u64 - 1
     }
 

@@ -26,6 +26,7 @@ pub mod fault;
 pub mod file_memory;
 pub mod frame;
 pub mod layout;
+pub mod local;
 pub mod memory;
 pub mod page_cache;
 mod page_table;
@@ -35,6 +36,8 @@ pub mod pte;
 pub mod rmap;
 mod slab;
 pub mod spaces;
+pub mod swap;
+mod swapping;
 pub mod vma;
 
 pub use address_space::{
@@ -45,5 +48,7 @@ pub use fault::{DiskWait, FaultAction, FaultOutcome, FaultSignal, Resolution, Se
 pub use frame::{FrameId, FrameKind, FrameTable, OutOfFrames};
 pub use memory::{Contents, Memory};
 pub use page_cache::{FileId, PageCache, PageKey, PageLookup, Store};
-pub use phys::{FrameNote, PhysMem};
+pub use phys::{FrameNote, LocalEviction, PhysMem, SwapOut};
+pub use pte::SwapSlot;
+pub use swapping::SwapWrite;
 pub use vma::{Backing, FileBacking, Name, PageRange, Prot, Vma, VmaFlags, VmaSet};

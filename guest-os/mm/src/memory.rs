@@ -13,6 +13,8 @@ use crate::phys::{FrameNote, PhysMem};
 use crate::policy::{self, Policy, PolicyKind};
 use crate::rmap::{AnonOwner, FileMappings, Mapper, MapperSearch};
 use crate::spaces::{Resident, SpaceKey, Spaces};
+use crate::swap::{SlotState, SwapMap};
+use crate::swapping::SwapWrite;
 use alloc::boxed::Box;
 use core::ops::Range;
 use isa::{PAGE_SIZE, Ppn};
@@ -42,6 +44,10 @@ pub struct Memory<P> {
     /// Says which page goes first. Its places are the frames, and pages enter it while they can be dropped. Absent while it is at work.
     policy: Option<Box<dyn Policy>>,
     policy_kind: PolicyKind,
+    policy_seed: u64,
+    swap: SwapMap,
+    /// Begun by an eviction, and not taken yet.
+    pending_write: Option<SwapWrite>,
     fork_maps: ForkMaps,
 }
 
@@ -76,6 +82,9 @@ impl<P: PhysMem> Memory<P> {
             file_mappings: FileMappings::default(),
             policy: Some(policy),
             policy_kind,
+            policy_seed: seed,
+            swap: SwapMap::default(),
+            pending_write: None,
             fork_maps: ForkMaps::default(),
         })
     }
@@ -119,6 +128,9 @@ impl<P: PhysMem> Memory<P> {
     pub fn policy_kind(&self) -> PolicyKind {
         self.policy_kind
     }
+    pub(crate) fn policy_seed(&self) -> u64 {
+        self.policy_seed
+    }
     pub(crate) fn policy(&self) -> &dyn Policy {
         self.policy.as_deref().expect(AT_WORK)
     }
@@ -131,6 +143,20 @@ impl<P: PhysMem> Memory<P> {
         let result = action(self, &mut *policy);
         self.policy = Some(policy);
         result
+    }
+    #[inline]
+    pub(crate) fn swap_map(&self) -> &SwapMap {
+        &self.swap
+    }
+    pub(crate) fn swap_mut(&mut self) -> &mut SwapMap {
+        &mut self.swap
+    }
+    #[inline]
+    pub(crate) fn pending_write(&self) -> Option<SwapWrite> {
+        self.pending_write
+    }
+    pub(crate) fn pending_write_mut(&mut self) -> &mut Option<SwapWrite> {
+        &mut self.pending_write
     }
     pub(crate) fn cache_mut(&mut self) -> &mut PageCache {
         &mut self.cache
@@ -289,10 +315,10 @@ impl<P: PhysMem> Memory<P> {
             return;
         }
         match info.kind {
-            FrameKind::Anon(_) => self.frames.release(frame),
+            FrameKind::Anon(_) => self.release_private(frame),
             FrameKind::Orphan => self.release(frame),
             // It stays in the cache.
-            FrameKind::PageCache(key) => self.offer(key, frame),
+            FrameKind::PageCache(_) => self.offer(frame),
             FrameKind::Zero | FrameKind::Kernel => {}
             FrameKind::PageTable | FrameKind::Free => {
                 unreachable!("{frame:?} was never mapped: {info:?}")
@@ -303,9 +329,12 @@ impl<P: PhysMem> Memory<P> {
     /// Ends a hold on a frame by I/O (see [`FrameTable::pin`]) and frees the frame if that was all that kept it.
     pub fn unpin(&mut self, frame: FrameId) {
         self.frames.unpin(frame);
-        match self.frames.info(frame).kind {
+        let info = self.frames.info(frame);
+        match info.kind {
             // Mapped or not.
-            FrameKind::PageCache(key) => self.offer(key, frame),
+            FrameKind::PageCache(_) => self.offer(frame),
+            FrameKind::Anon(_) if info.maps > 0 => self.offer(frame),
+            FrameKind::Anon(_) if info.slot.is_some() => self.unheld_in_swap_cache(frame),
             _ => self.release_if_unused(frame),
         }
     }
@@ -339,7 +368,19 @@ impl<P: PhysMem> Memory<P> {
 
     /// What is known of a page of a file; counts as a use of it.
     pub fn look_up_page(&mut self, key: PageKey) -> PageLookup {
-        let found = self.cache.lookup(key);
+        let found = match self.cache.lookup(key) {
+            PageLookup::Swapped(slot) => match self.adopt(key, slot) {
+                SlotState::Stored => PageLookup::Swapped(slot),
+                SlotState::Reading(_) | SlotState::Writing { .. } => {
+                    self.want(slot);
+                    PageLookup::SwapBusy(slot)
+                }
+                SlotState::Cached(frame) | SlotState::Unwritten(frame) | SlotState::Kept(frame) => {
+                    PageLookup::Ready(frame)
+                }
+            },
+            found => found,
+        };
         if let PageLookup::Ready(frame) = found {
             let place = self.frames.place_of(frame);
             self.policy_mut().used(place);
@@ -369,7 +410,7 @@ impl<P: PhysMem> Memory<P> {
         match (is_current, succeeded) {
             (true, true) => {
                 self.cache.set_ready(key);
-                self.offer(key, frame);
+                self.offer(frame);
             }
             (true, false) => {
                 self.forget_page(key);
@@ -380,16 +421,19 @@ impl<P: PhysMem> Memory<P> {
         }
     }
 
-    /// A ready page was changed: it has what the device has not.
+    /// A ready page was changed: it has what the device, or its slot of the swap space, has not.
     pub fn mark_dirty(&mut self, key: PageKey) {
         self.cache.set_dirty(key, true);
+        if let PageLookup::Ready(frame) = self.cache.lookup(key) {
+            self.slot_is_stale(frame);
+        }
     }
 
     /// The device has a page's changes now.
     pub fn mark_clean(&mut self, key: PageKey) {
         self.cache.set_dirty(key, false);
         if let PageLookup::Ready(frame) = self.cache.lookup(key) {
-            self.offer(key, frame);
+            self.offer(frame);
         }
     }
 

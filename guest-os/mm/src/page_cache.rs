@@ -3,11 +3,12 @@
 //! A page is entered as [`PageState::Reading`] when its device read starts and becomes ready when the read is done; who
 //! comes meanwhile waits. Clean pages can be dropped; a [`Policy`](crate::policy::Policy) says which goes first. Reads and
 //! writes of the device are the caller's: this crate knows no file system. A file that lives in memory only
-//! ([`Store::lives_in_memory`]) keeps its pages here and nowhere else, so they are never dropped.
+//! ([`Store::lives_in_memory`]) keeps its pages here, or in slots of the swap space that are named here, and nowhere else.
 //!
 //! This file is the index. [`Memory`](crate::Memory) moves the frames.
 
 use crate::frame::FrameId;
+use crate::pte::SwapSlot;
 use alloc::collections::BTreeMap;
 use isa::PAGE_SIZE;
 
@@ -29,7 +30,7 @@ pub struct PageKey {
 pub enum Store {
     /// On a device. A page that is not in the cache is read from there, and a clean page can be dropped.
     Device,
-    /// In the page cache alone. A page that is not there is a hole and reads as zeros. (Shared anonymous memory.)
+    /// In the page cache alone, and in swap space. A page that is not there is a hole and reads as zeros. (Shared anonymous memory.)
     Memory,
     /// As [`Store::Memory`], but all such files together get at most half of the frames: programs that use them need
     /// some, too. (tmpfs, as in Linux.)
@@ -54,6 +55,10 @@ pub enum PageLookup {
     Hole,
     /// A hole that must stay one: the files of [`Store::Tmpfs`] have all the frames that they may have.
     NoRoom,
+    /// In a slot of the swap space, from which it must be read.
+    Swapped(SwapSlot),
+    /// In a slot that is being read or written.
+    SwapBusy(SwapSlot),
     /// A read into this frame is under way.
     Reading(FrameId),
     /// In this frame.
@@ -72,10 +77,18 @@ pub enum PageState {
     },
 }
 
+/// Where a page is.
 #[derive(Clone, Copy, Debug)]
-struct CachedPage {
-    frame: FrameId,
-    state: PageState,
+enum CachedPage {
+    In { frame: FrameId, state: PageState },
+    Swapped(SwapSlot),
+}
+
+/// What a page had that has left the cache.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Removed {
+    Frame(FrameId),
+    Slot(SwapSlot),
 }
 
 #[derive(Debug)]
@@ -91,31 +104,37 @@ pub struct PageCache {
     /// The most pages that files of [`Store::Tmpfs`] may have, and how many they have.
     tmpfs_limit: u64,
     tmpfs_pages: u64,
-    /// Pages of all files that live in memory.
+    /// Pages of all files that live in memory which have a frame.
     memory_pages: u64,
     files: BTreeMap<FileId, CachedFile>,
-    /// All cached pages.
+    /// All pages that have a frame.
     pages: usize,
+    /// How many of them are being read.
+    reading: usize,
 }
 
 impl PageCache {
     /// An empty cache, of which files of [`Store::Tmpfs`] may have `tmpfs_limit` pages.
     pub fn new(tmpfs_limit: u64) -> Self {
-        Self { tmpfs_limit, tmpfs_pages: 0, memory_pages: 0, files: BTreeMap::new(), pages: 0 }
+        Self { tmpfs_limit, tmpfs_pages: 0, memory_pages: 0, files: BTreeMap::new(), pages: 0, reading: 0 }
     }
     /// The most pages that files of [`Store::Tmpfs`] may have.
     pub fn tmpfs_limit(&self) -> u64 {
         self.tmpfs_limit
     }
-    /// Pages that files of [`Store::Tmpfs`] have.
+    /// Pages that files of [`Store::Tmpfs`] have, in memory or in swap space.
     pub fn tmpfs_pages(&self) -> u64 {
         self.tmpfs_pages
     }
-    /// Cached pages of files that live in memory.
+    /// Pages in memory of files that live there.
     pub fn memory_pages(&self) -> u64 {
         self.memory_pages
     }
-    /// Cached pages of a file.
+    /// How many pages are being read.
+    pub fn reading(&self) -> usize {
+        self.reading
+    }
+    /// Pages of a file that are in memory or in swap space.
     pub fn file_pages(&self, file: FileId) -> u64 {
         self.files.get(&file).map_or(0, |f| f.pages.len() as u64)
     }
@@ -129,44 +148,58 @@ impl PageCache {
     pub fn file_len_bytes(&self, file: FileId) -> Option<u64> {
         self.files.get(&file).map(|f| f.len_bytes)
     }
-    /// What is known of a page. An unknown file has no pages.
+    /// What the index says of a page. An unknown file has no pages. (What the disk does with a slot, [`Memory::look_up_page`](crate::Memory::look_up_page) knows.)
     pub fn lookup(&self, key: PageKey) -> PageLookup {
         let Some(file) = self.files.get(&key.file) else { return PageLookup::BeyondEnd };
         if key.index >= file.len_bytes.div_ceil(PAGE_SIZE) {
             return PageLookup::BeyondEnd;
         }
         match (file.pages.get(&key.index), file.store) {
-            (Some(page), _) => match page.state {
-                PageState::Reading => PageLookup::Reading(page.frame),
-                PageState::Ready { .. } => PageLookup::Ready(page.frame),
-            },
+            (Some(&CachedPage::In { frame, state: PageState::Reading }), _) => PageLookup::Reading(frame),
+            (Some(&CachedPage::In { frame, state: PageState::Ready { .. } }), _) => PageLookup::Ready(frame),
+            (Some(&CachedPage::Swapped(slot)), _) => PageLookup::Swapped(slot),
             (None, Store::Device) => PageLookup::Absent,
             (None, Store::Tmpfs) if self.tmpfs_pages >= self.tmpfs_limit => PageLookup::NoRoom,
             (None, Store::Memory | Store::Tmpfs) => PageLookup::Hole,
         }
     }
-    /// The state of a cached page.
+    /// The state of a page in memory.
     pub fn state(&self, key: PageKey) -> Option<PageState> {
-        self.files.get(&key.file)?.pages.get(&key.index).map(|page| page.state)
+        match *self.files.get(&key.file)?.pages.get(&key.index)? {
+            CachedPage::In { state, .. } => Some(state),
+            CachedPage::Swapped(_) => None,
+        }
     }
-    /// How many pages are cached.
+    /// How many pages have a frame.
     pub fn len(&self) -> usize {
         self.pages
     }
-    /// Whether nothing is cached.
+    /// Whether none has.
     pub fn is_empty(&self) -> bool {
         self.pages == 0
     }
-    /// The cached pages, in the order of their keys.
+    /// The pages that have a frame, in the order of their keys.
     pub fn iter(&self) -> impl Iterator<Item = (PageKey, FrameId, PageState)> + '_ {
         self.files.iter().flat_map(|(&file, cached)| {
-            cached.pages.iter().map(move |(&index, page)| (PageKey { file, index }, page.frame, page.state))
+            cached.pages.iter().filter_map(move |(&index, page)| match *page {
+                CachedPage::In { frame, state } => Some((PageKey { file, index }, frame, state)),
+                CachedPage::Swapped(_) => None,
+            })
+        })
+    }
+    /// The pages in swap space, in the order of their keys.
+    pub fn swapped(&self) -> impl Iterator<Item = (PageKey, SwapSlot)> + '_ {
+        self.files.iter().flat_map(|(&file, cached)| {
+            cached.pages.iter().filter_map(move |(&index, page)| match *page {
+                CachedPage::In { .. } => None,
+                CachedPage::Swapped(slot) => Some((PageKey { file, index }, slot)),
+            })
         })
     }
 
     /// Says whether a ready page has changes that the device does not have.
     pub fn set_dirty(&mut self, key: PageKey, dirty: bool) {
-        if let Some(CachedPage { state: PageState::Ready { dirty: d }, .. }) = self.page_mut(key) {
+        if let Some(CachedPage::In { state: PageState::Ready { dirty: d }, .. }) = self.page_mut(key) {
             *d = dirty;
         }
     }
@@ -175,41 +208,75 @@ impl PageCache {
     pub(crate) fn enter(&mut self, key: PageKey, frame: FrameId, state: PageState) {
         let file = self.files.get_mut(&key.file).expect("pages are entered for known files only");
         let store = file.store;
-        let before = file.pages.insert(key.index, CachedPage { frame, state });
+        let before = file.pages.insert(key.index, CachedPage::In { frame, state });
         assert!(before.is_none(), "{key:?} is cached twice");
         self.pages += 1;
+        self.reading += usize::from(state == PageState::Reading);
         self.memory_pages += u64::from(store.lives_in_memory());
         self.tmpfs_pages += u64::from(store == Store::Tmpfs);
     }
     /// The read of a page is done.
     pub(crate) fn set_ready(&mut self, key: PageKey) -> Option<FrameId> {
-        let page = self.page_mut(key)?;
-        page.state = PageState::Ready { dirty: false };
-        Some(page.frame)
+        let CachedPage::In { frame, state } = self.page_mut(key)? else { return None };
+        let (frame, was) = (*frame, core::mem::replace(state, PageState::Ready { dirty: false }));
+        self.reading -= usize::from(was == PageState::Reading);
+        Some(frame)
     }
-    /// Forgets a page. Its frame is the caller's now.
-    pub(crate) fn remove(&mut self, key: PageKey) -> Option<FrameId> {
+    /// Forgets a page. Its frame, or its slot, is the caller's now.
+    pub(crate) fn remove(&mut self, key: PageKey) -> Option<Removed> {
         let file = self.files.get_mut(&key.file)?;
         let page = file.pages.remove(&key.index)?;
-        self.memory_pages -= u64::from(file.store.lives_in_memory());
         self.tmpfs_pages -= u64::from(file.store == Store::Tmpfs);
-        self.pages -= 1;
-        Some(page.frame)
+        Some(match page {
+            CachedPage::In { frame, state } => {
+                self.reading -= usize::from(state == PageState::Reading);
+                self.memory_pages -= u64::from(file.store.lives_in_memory());
+                self.pages -= 1;
+                Removed::Frame(frame)
+            }
+            CachedPage::Swapped(slot) => Removed::Slot(slot),
+        })
     }
-    /// Forgets a file that has no cached page.
+    /// A page of a file in memory leaves its frame for a slot.
+    pub(crate) fn swap_out(&mut self, key: PageKey, slot: SwapSlot) {
+        let page = self.page_mut(key).expect("the page is there");
+        assert!(
+            matches!(page, CachedPage::In { state: PageState::Ready { .. }, .. }),
+            "{key:?} is not in memory"
+        );
+        *page = CachedPage::Swapped(slot);
+        self.pages -= 1;
+        self.memory_pages -= 1;
+    }
+    /// A page of a file in memory has come back from its slot, unchanged.
+    pub(crate) fn swap_in(&mut self, key: PageKey, frame: FrameId) {
+        let page = self.page_mut(key).expect("the page is there");
+        assert!(matches!(page, CachedPage::Swapped(_)), "{key:?} is in memory");
+        *page = CachedPage::In { frame, state: PageState::Ready { dirty: false } };
+        self.pages += 1;
+        self.memory_pages += 1;
+    }
+    /// Forgets a file that has no page here.
     pub(crate) fn forget_file(&mut self, file: FileId) {
         let removed = self.files.remove(&file);
         debug_assert!(removed.is_none_or(|f| f.pages.is_empty()));
     }
-    /// The first cached page of a file from page `from` on.
+    /// The first page of a file from page `from` on that is in memory or in swap space.
     pub fn next_page(&self, file: FileId, from: u64) -> Option<PageKey> {
         let (&index, _) = self.files.get(&file)?.pages.range(from..).next()?;
         Some(PageKey { file, index })
     }
-    /// Whether the page's content can be had again from a device, unchanged.
-    pub(crate) fn is_clean_copy(&self, key: PageKey) -> bool {
-        let stored = self.files.get(&key.file).is_some_and(|f| !f.store.lives_in_memory());
-        stored && self.state(key) == Some(PageState::Ready { dirty: false })
+    /// Whether a page is in memory or in swap space.
+    pub(crate) fn is_there(&self, key: PageKey) -> bool {
+        self.files.get(&key.file).is_some_and(|f| f.pages.contains_key(&key.index))
+    }
+    /// Whether the file lives in memory.
+    pub fn lives_in_memory(&self, file: FileId) -> bool {
+        self.files.get(&file).is_some_and(|f| f.store.lives_in_memory())
+    }
+    /// Where the file lives, if it is known.
+    pub(crate) fn store(&self, file: FileId) -> Option<Store> {
+        self.files.get(&file).map(|f| f.store)
     }
 
     fn page_mut(&mut self, key: PageKey) -> Option<&mut CachedPage> {

@@ -4,7 +4,7 @@ use crate::address_space::Flush;
 use crate::frame::{FrameId, FrameKind, OutOfFrames};
 use crate::memory::{Contents, Memory};
 use crate::phys::PhysMem;
-use crate::pte;
+use crate::pte::{self, NotPresent, SwapSlot};
 use crate::rmap::Mapper;
 use crate::spaces::SpaceKey;
 use crate::vma::PageRange;
@@ -169,8 +169,8 @@ impl PageTable {
 
 impl<P: PhysMem> Memory<P> {
     /// **The one function that changes a user page's entry.** It keeps the map counts and owners of the frame that
-    /// is mapped now and of the one that was, passes a D bit that goes on to the page cache, makes page tables as needed and
-    /// frees them when they are empty, and frees a frame that has lost its last map (a page of the page cache stays there).
+    /// is mapped now and of the one that was, and the names of swap slots, passes a D bit that goes on to the page cache or the swap map, makes page
+    /// tables as needed and frees them when they are empty, and frees a frame that has lost its last map (a page of the page cache stays there).
     ///
     /// Fails only when a page table is needed and there is no frame for it, or no memory to list another owner of a frame; then nothing has changed.
     pub(crate) fn set_pte(&mut self, space: SpaceKey, vpn: Vpn, new: Pte) -> Result<Flush, OutOfFrames> {
@@ -195,27 +195,47 @@ impl<P: PhysMem> Memory<P> {
             self.pass_on_dirty(old_frame);
         }
 
+        let (old_slot, new_slot) = (slot_named(old), slot_named(new));
+        if old_slot != new_slot
+            && let Some(slot) = new_slot
+        {
+            self.name_slot(slot);
+            self.space_mut(space).swapped_pages += 1;
+        }
         if old_frame != new_frame {
             let mapper = Mapper { space, vpn };
             if let Some(frame) = new_frame {
-                let is_anon = self.frames_mut().add_map(frame, mapper);
+                let (is_anon, maps) = self.frames_mut().add_map(frame, mapper);
                 let is_zeros = frame == self.zero_page();
                 self.space_mut(space).count_page(is_anon, is_zeros);
+                if is_anon && maps == 1 {
+                    self.offer_private(frame, mapper);
+                }
             }
             if let Some(frame) = old_frame {
                 let (is_anon, left) = self.frames_mut().remove_map(frame, mapper);
                 let is_zeros = frame == self.zero_page();
                 self.space_mut(space).uncount_page(is_anon, is_zeros);
-                if pte_was_used(old) {
-                    self.was_used(frame);
+                // A private page that nobody maps any more is gone.
+                if pte_was_used(old) && (left > 0 || !is_anon) {
+                    self.was_used(frame, is_anon);
                 }
                 if left == 0 {
                     self.release_if_unused(frame);
                 }
             }
         }
+        if old_slot != new_slot
+            && let Some(slot) = old_slot
+        {
+            self.space_mut(space).swapped_pages -= 1;
+            self.unname_slot(slot);
+        }
         if is_locked(old) && !(is_locked(new) && old_frame == new_frame) {
             self.unlocked(old_frame);
+        }
+        if self.space(space).budget.is_some() {
+            self.budget_follows(space, vpn, old, new);
         }
         if old == Pte::EMPTY {
             self.frames_mut().count_entry(table, 1);
@@ -243,19 +263,28 @@ impl<P: PhysMem> Memory<P> {
         flush
     }
 
-    /// An entry with D has gone, or has lost D: what was stored through it is known to the page cache from now on. (An anonymous frame has
-    /// no other copy, so there is nothing to know.)
+    /// An entry with D has gone, or has lost D: what was stored through it is known to the page cache from now on; and a slot that had the page
+    /// of a private frame has it no more.
     fn pass_on_dirty(&mut self, frame: Option<FrameId>) {
-        if let Some(frame) = frame
-            && let FrameKind::PageCache(key) = self.frames().info(frame).kind
-        {
-            self.mark_dirty(key);
+        let Some(frame) = frame else { return };
+        match self.frames().info(frame).kind {
+            FrameKind::PageCache(key) => self.mark_dirty(key),
+            FrameKind::Anon(_) => self.slot_is_stale(frame),
+            _ => {}
         }
     }
 }
 
 fn pte_was_used(pte: Pte) -> bool {
     pte.flags().contains(PteFlags::A)
+}
+
+/// The slot that an entry names.
+pub(crate) fn slot_named(pte: Pte) -> Option<SwapSlot> {
+    match NotPresent::decode(pte) {
+        Some(NotPresent::Swapped(slot)) => Some(slot),
+        _ => None,
+    }
 }
 
 fn is_locked(pte: Pte) -> bool {

@@ -3,12 +3,14 @@
 //! The kernel implements [`PhysMem`] over its direct map, the tests over a vector. Nothing else in this
 //! crate can reach a byte of RAM, so the unsafe part of the kernel's memory management is these functions.
 
-use crate::address_space::Flush;
+use crate::address_space::{Flush, SpaceId};
 use crate::frame::FrameKind;
 use crate::page_cache::PageKey;
 use crate::policy::{PolicyKind, Why};
+use crate::pte::SwapSlot;
+use crate::swap;
 use isa::paging::{PTE_BYTES, Pte};
-use isa::{PhysAddr, Ppn, Step};
+use isa::{PAGE_SIZE, PhysAddr, Ppn, Step, Vpn};
 
 /// What has become of a frame. (Private memory is told of by the faults and verbs that take and free it.)
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,10 +21,51 @@ pub enum FrameNote {
     CacheFilled(PageKey),
     /// The page in it has left the page cache to make room, and nothing maps it any more; which policy chose it, and what led to that.
     Evicted(PageKey, PolicyKind, Why),
+    /// The page in it leaves for swap space, and nothing maps it any more.
+    SwappedOut(SwapOut),
+    /// An address space maps it no more, and others do.
+    LocalEvicted(LocalEviction),
+    /// It holds the page of a slot, and nothing maps it: it is in the swap cache from now on.
+    InSwapCache {
+        /// The slot.
+        slot: SwapSlot,
+        /// Whether its read begins now.
+        is_read: bool,
+    },
     /// The page in it has left the page cache: its file was cut or removed, or could not be read.
     CacheDropped(PageKey),
     /// Free again.
     Freed,
+}
+
+/// A page leaves for swap space.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SwapOut {
+    /// The page of a file in memory; private memory otherwise.
+    pub page: Option<PageKey>,
+    /// The slot. A page of zeros needs none.
+    pub slot: Option<SwapSlot>,
+    /// Whether it must be written: until that is done, its frame is in the swap cache. Otherwise its frame is free.
+    pub is_written: bool,
+    /// Which policy chose it.
+    pub policy: PolicyKind,
+    /// What led to that.
+    pub why: Why,
+}
+
+/// An address space with a budget maps a page no more that others map.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LocalEviction {
+    /// Which address space.
+    pub space: SpaceId,
+    /// Which of its pages.
+    pub vpn: Vpn,
+    /// The slot that its entry names from now on, if it was private memory.
+    pub slot: Option<SwapSlot>,
+    /// Which policy chose it.
+    pub policy: PolicyKind,
+    /// What led to that.
+    pub why: Why,
 }
 
 /// Physical memory as `mm` needs it. Every address passed in lies in a frame that the
@@ -53,10 +96,27 @@ pub trait PhysMem {
     fn write_pte(&mut self, at: PhysAddr, pte: Pte);
     /// Fills a frame with zeros.
     fn zero_frame(&mut self, frame: Ppn);
+    /// Whether a frame holds nothing but zeros.
+    fn is_zero(&self, frame: Ppn) -> bool {
+        words(self, frame).all(|word| word == 0)
+    }
+    /// What the words of a frame add up to ([`swap::checksum`]).
+    fn checksum(&self, frame: Ppn) -> u64 {
+        swap::checksum(words(self, frame))
+    }
     /// Copies a whole frame onto another one.
     fn copy_frame(&mut self, from: Ppn, to: Ppn);
     /// Reads bytes; the range does not leave its frame.
     fn read_bytes(&self, at: PhysAddr, into: &mut [u8]);
     /// Writes bytes; the range does not leave its frame.
     fn write_bytes(&mut self, at: PhysAddr, bytes: &[u8]);
+}
+
+/// The words of a frame, one by one.
+fn words<P: PhysMem + ?Sized>(phys: &P, frame: Ppn) -> impl Iterator<Item = u64> + '_ {
+    (0..PAGE_SIZE / 8).map(move |index| {
+        let mut word = [0; 8];
+        phys.read_bytes(PhysAddr(frame.base().0 + index * 8), &mut word);
+        u64::from_le_bytes(word)
+    })
 }

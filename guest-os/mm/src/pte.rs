@@ -2,7 +2,7 @@
 //! encoding of entries that are not valid.
 //!
 //! The hardware ignores every bit of an entry whose V bit is clear, so such an entry can say where its page
-//! went. Today it says nothing ([`NotPresent::Nothing`]) or names a swap slot, whose place is kept for swapping.
+//! went ([`NotPresent`]): nowhere, to a slot of the swap space, or that it held zeros when it left memory.
 
 use crate::vma::Prot;
 use isa::Ppn;
@@ -15,40 +15,46 @@ pub const COW: PteFlags = PteFlags::RSW0;
 /// Software bit: the page is locked in memory; its frame is no victim while an entry says so.
 pub const LOCKED: PteFlags = PteFlags::RSW1;
 
-/// A slot of the swap area.
+/// A slot of the swap space: room for a page on a disk. They are counted from 1, since its first page is its header.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct SwapSlot(pub u64);
+pub struct SwapSlot(pub u32);
 
 /// What an entry whose V bit is clear says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NotPresent {
     /// Nothing: the page was never touched, or has been given up.
     Nothing,
-    /// The page's content lies in this slot of the swap area.
+    /// The page held zeros when it left memory, and is to be zeros again. (In a private copy of a page of a file, `Nothing` would bring the
+    /// file's.)
+    Zeros,
+    /// The page's content lies in this slot of the swap space, or in the frame that the slot has in memory.
     Swapped(SwapSlot),
 }
 
 const KIND_SHIFT: u32 = 1;
 const KIND_MASK: u64 = 0b111;
 const KIND_SWAPPED: u64 = 1;
+const KIND_ZEROS: u64 = 2;
 const SLOT_SHIFT: u32 = 10;
-const SLOT_MASK: u64 = (1 << 44) - 1;
 
 impl NotPresent {
     /// The entry in memory.
     pub const fn encode(self) -> Pte {
         match self {
             Self::Nothing => Pte::EMPTY,
-            Self::Swapped(slot) => Pte((slot.0 & SLOT_MASK) << SLOT_SHIFT | KIND_SWAPPED << KIND_SHIFT),
+            Self::Zeros => Pte(KIND_ZEROS << KIND_SHIFT),
+            Self::Swapped(slot) => Pte((slot.0 as u64) << SLOT_SHIFT | KIND_SWAPPED << KIND_SHIFT),
         }
     }
     /// What a not-valid entry says; `None` if the entry is valid.
+    #[allow(clippy::cast_possible_truncation)] // it was a u32
     pub const fn decode(pte: Pte) -> Option<Self> {
         if pte.is_valid() {
             return None;
         }
         match pte.0 >> KIND_SHIFT & KIND_MASK {
-            KIND_SWAPPED => Some(Self::Swapped(SwapSlot(pte.0 >> SLOT_SHIFT & SLOT_MASK))),
+            KIND_SWAPPED => Some(Self::Swapped(SwapSlot((pte.0 >> SLOT_SHIFT) as u32))),
+            KIND_ZEROS => Some(Self::Zeros),
             _ => Some(Self::Nothing),
         }
     }
@@ -106,7 +112,8 @@ mod tests {
             NotPresent::Nothing,
             NotPresent::Swapped(SwapSlot(0)),
             NotPresent::Swapped(SwapSlot(12345)),
-            NotPresent::Swapped(SwapSlot(SLOT_MASK)),
+            NotPresent::Swapped(SwapSlot(u32::MAX)),
+            NotPresent::Zeros,
         ] {
             assert!(!kind.encode().is_valid());
             assert_eq!(NotPresent::decode(kind.encode()), Some(kind));

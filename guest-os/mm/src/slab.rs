@@ -44,6 +44,12 @@ impl<T> Slab<T> {
         chunks * (CHUNK * size_of::<Slot<T>>() + 3 * size_of::<Vec<Slot<T>>>())
     }
 
+    /// Sees to memory for the list of the chunks of so many values, beside which a chunk is all that is asked for at a time.
+    pub(crate) fn reserve_list(&mut self, values: usize) -> Result<(), NoMemory> {
+        let chunks = values.div_ceil(CHUNK).saturating_sub(self.chunks.len());
+        self.chunks.try_reserve_exact(chunks).map_err(|_| NoMemory)
+    }
+
     /// How many values there are.
     pub(crate) fn len(&self) -> usize {
         self.used
@@ -83,9 +89,17 @@ impl<T> Slab<T> {
         self.first_free = Some(number);
         self.used -= 1;
         if self.used == 0 {
-            *self = Self::default();
+            // The list of them stays, which may have been reserved.
+            self.chunks.clear();
+            (self.first_free, self.begun) = (None, 0);
         }
         value
+    }
+
+    /// Whether there is a value under a number.
+    pub(crate) fn contains(&self, number: u32) -> bool {
+        let (chunk, at) = place(number);
+        matches!(self.chunks.get(chunk).and_then(|chunk| chunk.get(at)), Some(Slot::Used(_)))
     }
 
     /// The value under a number.

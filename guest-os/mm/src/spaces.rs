@@ -3,15 +3,17 @@
 
 use crate::SpaceId;
 use crate::frame::FrameId;
+use crate::local::Budget;
 use crate::page_table::PageTable;
 use crate::slab::{NoMemory, Slab};
+use alloc::boxed::Box;
 
 /// Names an address space in the reverse maps. Dense, and used again after its end, unlike [`SpaceId`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SpaceKey(pub u32);
 
 /// What is resident of an address space.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Resident {
     /// Its name for the world outside.
     pub id: SpaceId,
@@ -24,11 +26,19 @@ pub struct Resident {
     pub anon_pages: u64,
     /// How many of them show the page of zeros, which is nobody's.
     pub zero_pages: u64,
+    /// How many user pages are in swap space, as its entries say.
+    pub swapped_pages: u64,
+    /// The pages of its own that it may have at once, if that is limited.
+    pub budget: Option<Box<Budget>>,
     /// The most user pages, but for zeros, that were ever mapped at once.
     pub peak_pages: u64,
 }
 
 impl Resident {
+    /// Its root page table.
+    pub fn root(&self) -> FrameId {
+        self.root
+    }
     pub(crate) fn page_table(&self) -> PageTable {
         PageTable::new(self.root)
     }
@@ -64,6 +74,8 @@ impl Spaces {
             pages: 0,
             anon_pages: 0,
             zero_pages: 0,
+            swapped_pages: 0,
+            budget: None,
             peak_pages: 0,
         }))
     }

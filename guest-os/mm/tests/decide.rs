@@ -4,7 +4,7 @@
 use isa::events::{Access, EventKind};
 use isa::paging::{Pte, PteFlags};
 use isa::{Ppn, VirtAddr, Vpn};
-use mm::fault::{DiskWait, FaultAction, FaultQuery, MappedFrame, Place, StackRoom, decide};
+use mm::fault::{Away, DiskWait, FaultAction, FaultQuery, MappedFrame, Place, StackRoom, decide};
 use mm::{Backing, FileBacking, FileId, FrameId, PageLookup, PageRange, Prot, SegvReason, Vma, VmaFlags};
 use {Access::*, FaultAction::*};
 
@@ -66,6 +66,7 @@ fn mapped(vma: Vma, access: Access, flags: PteFlags, frame: MappedFrame, expecte
         place: Place::Inside(&vma),
         pte,
         mapped: Some(frame),
+        away: Away::Nowhere,
         page: ready(),
         waited: DiskWait::None,
     };
@@ -75,7 +76,16 @@ fn mapped(vma: Vma, access: Access, flags: PteFlags, frame: MappedFrame, expecte
 #[track_caller]
 fn untouched(vma: Vma, access: Access, page: Option<PageLookup>, waited: DiskWait, expected: FaultAction) {
     let place = Place::Inside(&vma);
-    let query = FaultQuery { va: VA, access, place, pte: Pte::EMPTY, mapped: None, page, waited };
+    let query = FaultQuery {
+        va: VA,
+        access,
+        place,
+        pte: Pte::EMPTY,
+        mapped: None,
+        away: Away::Nowhere,
+        page,
+        waited,
+    };
     assert_eq!(decide(&query), expected, "{query:?}");
 }
 
@@ -87,6 +97,7 @@ fn outside(place: Place<'_>, access: Access, expected: FaultAction) {
         place,
         pte: Pte::EMPTY,
         mapped: None,
+        away: Away::Nowhere,
         page: None,
         waited: DiskWait::None,
     };

@@ -8,7 +8,7 @@ mod support;
 use isa::events::Access::{self, *};
 use isa::paging::{Pte, PteFlags};
 use isa::{PAGE_SIZE, PhysAddr, VirtAddr, Vpn};
-use mm::fault::FaultSignal;
+use mm::fault::{Awaited, FaultSignal};
 use mm::layout::{STACK_GUARD_PAGES, STACK_TOP};
 use mm::page_cache::PageState;
 use mm::{
@@ -361,9 +361,10 @@ fn who_comes_while_a_page_is_being_read_waits_for_it() {
     };
     let key = PageKey { file: FILE, index: 0 };
     let FaultOutcome::Read(to_read, frame) = ask(&mut r, 0, Read, DiskWait::None) else { panic!() };
-    assert_eq!(to_read, key);
-    assert_eq!(ask(&mut r, child, Write, DiskWait::None), FaultOutcome::Wait(key));
-    assert_eq!(ask(&mut r, 0, Read, DiskWait::None), FaultOutcome::Wait(key), "asking twice reads once");
+    let awaited = Awaited::Page(key);
+    assert_eq!(to_read, awaited);
+    assert_eq!(ask(&mut r, child, Write, DiskWait::None), FaultOutcome::Wait(awaited));
+    assert_eq!(ask(&mut r, 0, Read, DiskWait::None), FaultOutcome::Wait(awaited), "asking twice reads once");
     assert_eq!(r.mem.evict_all(), 0, "a frame that the device fills stays");
     r.m.read_disk(&mut r.mem, key, frame);
     r.mem.finish_read(key, frame, true);
@@ -380,7 +381,7 @@ fn a_file_that_goes_while_it_is_read_or_mapped_takes_no_frame_with_it() {
     r.mem.set_file(FILE, 3 * PAGE_SIZE, Store::Device);
     r.file(3, Prot::READ, VmaFlags::empty(), None);
     r.load(0, Rig::at(0, 0)).unwrap();
-    let FaultOutcome::Read(key, frame) =
+    let FaultOutcome::Read(Awaited::Page(key), frame) =
         r.spaces[0].fault(&mut r.mem, Rig::at(1, 0), Read, DiskWait::None).unwrap()
     else {
         panic!()

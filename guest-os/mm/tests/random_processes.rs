@@ -11,6 +11,8 @@ use isa::paging::PteFlags;
 use isa::{PAGE_SIZE, Ppn, VirtAddr, Vpn};
 use mm::fault::FaultSignal;
 use mm::layout::{STACK_GUARD_PAGES, STACK_LIMIT_PAGES, STACK_TOP, USER_START_PAGE, mmap_base_page};
+use mm::pte::NotPresent;
+use mm::swap::SwapMap;
 use mm::{
     AddressSpace, Backing, FileBacking, FileId, Flush, ForkMaps, FrameKind, MapRequest, Memory, PageRange,
     Placement, Prot, SpaceId, Store, VmaFlags,
@@ -123,9 +125,19 @@ struct World {
     killed: u64,
     /// Whether there are fewer frames than are asked for.
     is_short: bool,
+    /// Whether there is swap space.
+    swaps: bool,
 }
 
 impl World {
+    fn with_swap(seed: u64, frames: u64, slots: u32) -> Self {
+        let mut world = Self::new(seed, frames);
+        world.mem.start_swap(SwapMap::new(slots).unwrap());
+        world.machine.writes_wait = seed.is_multiple_of(3);
+        world.swaps = true;
+        world
+    }
+
     fn new(seed: u64, frames: u64) -> Self {
         let mut mem = memory(frames);
         let mut machine = Machine::default();
@@ -146,6 +158,7 @@ impl World {
             next_id: 1,
             killed: 0,
             is_short,
+            swaps: false,
         }
     }
 
@@ -288,8 +301,14 @@ impl World {
             (dirty, space.clear_dirty(&mut self.mem, vpn))
         };
         // When frames run out, the policy clears A, too.
-        assert!(flush.0 == was || self.is_short && was);
+        assert!(flush.0 == was || (self.is_short || self.swaps) && was);
         self.machine.hart.fence(space.asid(), flush.1);
+    }
+
+    /// Gives a process a budget, or takes it away.
+    fn limit(&mut self, who: usize) {
+        let budget = self.rng.pick(&[None, Some(3), Some(10), Some(30)]);
+        self.processes[who].0.set_budget(&mut self.mem, budget);
     }
 
     /// Locks a range, or gives it free; gaps are passed over.
@@ -326,13 +345,18 @@ impl World {
         let maps = self.rng.pick(&[ForkMaps::Needed, ForkMaps::All]);
         self.mem.set_fork_maps(maps);
         let (space, model) = &mut self.processes[who];
-        let result = space.fork(&mut self.mem, id, id.0 as u16, None);
+        let result = self.machine.with_room(&mut self.mem, |mem| space.fork(mem, id, id.0 as u16, None));
         let flush = result.as_ref().map_or(Flush::All, |report| report.flush);
         self.machine.hart.fence(space.asid(), flush);
         if let Ok(report) = result {
             let of_child = frames_of(&self.mem, &report.child);
             // As the parent's are now: pages of files may have made room for the child's page tables.
             let before = frames_of(&self.mem, space);
+            assert_eq!(
+                slots_of(&self.mem, &report.child),
+                slots_of(&self.mem, space),
+                "what is in swap space"
+            );
             if maps == ForkMaps::All {
                 assert_eq!(of_child, before, "the child maps exactly the parent's frames");
             }
@@ -420,9 +444,29 @@ impl World {
         }
     }
 
-    /// Pages of files on the disk go, mapped or not.
+    /// Some pages go, whatever there is room for; now and then the disk refuses one.
+    fn evict_some(&mut self) {
+        if self.swaps && self.rng.chance(20) {
+            self.machine.failing_writes = 1;
+        }
+        for _ in 0..self.rng.below(12) {
+            self.mem.evict_one();
+            if let Some(write) = self.mem.take_write() {
+                self.machine.write_out(&mut self.mem, write);
+            }
+        }
+        if self.rng.chance(2) {
+            self.machine.finish_writes(&mut self.mem);
+        }
+        self.machine.failing_writes = 0;
+    }
+
+    /// Pages of files on the disk go, mapped or not; with swap space, all others too.
     fn evict_all(&mut self) {
-        self.mem.evict_all();
+        while self.mem.evict_all() > 0 || self.swaps {
+            let Some(write) = self.mem.take_write() else { break };
+            self.machine.write_out(&mut self.mem, write);
+        }
         for (space, model) in &mut self.processes {
             for (&vpn, page) in &mut model.pages {
                 let has_gone = !space.pte(&self.mem, vpn).is_valid();
@@ -434,6 +478,9 @@ impl World {
     /// A is set where a page was used, and D where it was stored to, and nowhere else. (When frames run out, pages of files go, and the
     /// policy clears A of those that stay.)
     fn check_marks(&self) {
+        if self.swaps {
+            return;
+        }
         for (space, model) in &self.processes {
             for (&vpn, page) in &model.pages {
                 let flags = space.pte(&self.mem, vpn).flags();
@@ -463,6 +510,8 @@ impl World {
             28 => self.compare_all(who),
             29..=34 => self.clear_mark(who),
             35 => self.lock(who),
+            36..=39 if self.swaps => self.evict_some(),
+            40 if self.swaps => self.limit(who),
             _ => self.access(who),
         }
     }
@@ -491,8 +540,11 @@ impl World {
             }
         }
         self.mem.remove_file(SHARED_FILE);
+        self.machine.finish_writes(&mut self.mem);
         self.mem.evict_all();
         audit(&self.mem, []);
+        let slots = self.mem.swap().counts();
+        assert_eq!(slots.used, slots.bad, "slots were lost");
         assert_eq!(self.mem.frames().used(), 1, "frames were lost: {:?}", self.mem.frames().counts());
     }
 }
@@ -503,8 +555,22 @@ fn frames_of(mem: &Memory<VecRam>, space: &AddressSpace) -> Vec<(Vpn, Ppn)> {
     std::iter::from_fn(|| {
         let (vpn, pte) = space.next_entry(mem, rest)?;
         rest.start = Vpn(vpn.0 + 1);
-        Some((vpn, pte.ppn()))
+        Some((vpn, pte))
     })
+    .filter(|(_, pte)| pte.is_valid())
+    .map(|(vpn, pte)| (vpn, pte.ppn()))
+    .collect()
+}
+
+/// The pages of an address space that went out of memory, each with what its entry says.
+fn slots_of(mem: &Memory<VecRam>, space: &AddressSpace) -> Vec<(Vpn, NotPresent)> {
+    let mut rest = PageRange::new(Vpn(0), STACK_TOP.page());
+    std::iter::from_fn(|| {
+        let (vpn, pte) = space.next_entry(mem, rest)?;
+        rest.start = Vpn(vpn.0 + 1);
+        Some((vpn, pte))
+    })
+    .filter_map(|(vpn, pte)| Some((vpn, NotPresent::decode(pte)?)))
     .collect()
 }
 
@@ -563,12 +629,48 @@ fn many_processes_with_too_few_frames() {
     assert!(killed > 30, "the frames ran out only {killed} times");
 }
 
+#[test]
+fn many_processes_with_swap_space() {
+    let (mut seen, mut refused) = (BTreeMap::new(), 0);
+    for seed in 201..=230 {
+        println!("seed {seed}");
+        let mut world = World::with_swap(seed, 110, 2000);
+        world.run(3000);
+        assert_eq!(world.killed, 0, "there is swap space enough");
+        for (kind, count) in kinds_seen(&world) {
+            *seen.entry(kind).or_insert(0) += count;
+        }
+        refused += world.mem.swap().counts().bad;
+        assert!(world.machine.swap_reads.len() > 100 && world.machine.swap_writes.len() > 100);
+        world.end();
+    }
+    assert!(refused > 30, "the disk has refused {refused} pages");
+    assert!(seen["swap_in"] > 10_000, "{seen:?}");
+}
+
+#[test]
+fn many_processes_with_too_little_swap_space() {
+    let mut killed = 0;
+    for seed in 401..=430 {
+        println!("seed {seed}");
+        let mut world = World::with_swap(seed, 60, 25);
+        world.run(3000);
+        killed += world.killed;
+        world.end();
+    }
+    assert!(killed > 10, "memory ran out only {killed} times");
+}
+
 /// After each operation the reverse maps of all frames are what a walk of all page tables finds.
 fn check_reverse_maps(seeds: std::ops::RangeInclusive<u64>, steps: u64) {
     let mut evictions = 0;
     for seed in seeds {
         println!("seed {seed}");
+        // Every second seed has swap space.
         let mut world = World::new(seed, 90);
+        if seed.is_multiple_of(2) {
+            world = World::with_swap(seed, 90, 100);
+        }
         for _ in 0..steps {
             world.step();
             world.audit();

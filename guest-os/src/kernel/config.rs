@@ -23,6 +23,9 @@ pub struct Config {
     pub forks_maps: bool,
     /// The swap disk is tested before the first program starts (`folio.check_swap` on the kernel's command line).
     pub checks_swap: bool,
+    /// How many pages of its own the first program, and those that it starts, may have in memory at once (`folio.process_frames=N` on the kernel's
+    /// command line; 0: as many as they like).
+    pub process_frames: u64,
     /// The first program.
     pub init: Init,
 }
@@ -111,6 +114,8 @@ impl Config {
     pub fn from_device_tree(fdt: Fdt<'_>, beginning: &Beginning<'_>) -> Self {
         let words = words(beginning.chosen);
         let says = |word| words.clone().any(|said| said == word);
+        let process_frames =
+            words.clone().find_map(|said| said.strip_prefix("folio.process_frames=")?.parse().ok());
         let Board { has_host, virtio } = Board::of(fdt);
         Self {
             has_host,
@@ -118,6 +123,7 @@ impl Config {
             refuses: says("folio.refuse"),
             forks_maps: says("folio.fork_maps"),
             checks_swap: says("folio.check_swap"),
+            process_frames: process_frames.unwrap_or(0),
             init: Init::from_chosen(beginning.chosen),
         }
     }

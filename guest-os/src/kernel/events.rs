@@ -6,7 +6,7 @@ use crate::processes::thread::Thread;
 use isa::Ppn;
 use isa::events::{CutShort, EventKind, EventRecord, MAX_TEXT, SignalEffect, SignalTold};
 use mm::vma::Backing;
-use mm::{FrameNote, PageRange, Vma};
+use mm::{FrameNote, LocalEviction, PageRange, SwapOut, Vma};
 use proc::SigInfo;
 
 /// Reports an event with a text, of the running thread unless the record names one.
@@ -34,9 +34,40 @@ pub fn frame_note(frame: Ppn, note: FrameNote) {
         FrameNote::CacheFilled(key) => (EventKind::CacheFill, (key.file.0, key.index, 0)),
         FrameNote::Evicted(key, policy, why) => (EventKind::Evict, (key.file.0, key.index, why.word(policy))),
         FrameNote::CacheDropped(key) => (EventKind::CacheDrop, (key.file.0, key.index, 0)),
+        FrameNote::SwappedOut(out) => return swapped_out(frame, out),
+        FrameNote::LocalEvicted(entry) => return entry_evicted(frame, entry),
+        FrameNote::InSwapCache { slot, is_read } => {
+            (EventKind::SwapCache, (u64::from(slot.0), u64::from(is_read), 0))
+        }
         FrameNote::Freed => (EventKind::FrameFree, (0, 0, 0)),
     };
     let record = EventRecord { frame: frame.0, detail, detail2, detail3, ..of(kind) };
+    host::with(|host| host.report_frame(record));
+}
+
+fn swapped_out(frame: Ppn, out: SwapOut) {
+    let (detail, detail2) = out.page.map_or((0, 0), |key| (key.file.0, key.index));
+    let record = EventRecord {
+        frame: frame.0,
+        detail,
+        detail2,
+        detail3: out.why.word(out.policy),
+        refs: out.slot.map_or(0, |slot| u64::from(slot.0)),
+        flags: u64::from(out.is_written),
+        ..of(EventKind::SwapOut)
+    };
+    host::with(|host| host.report_frame(record));
+}
+
+fn entry_evicted(frame: Ppn, entry: LocalEviction) {
+    let record = EventRecord {
+        frame: frame.0,
+        space: u64::from(entry.space.0),
+        va: entry.vpn.base().0,
+        detail: entry.slot.map_or(0, |slot| u64::from(slot.0)),
+        detail3: entry.why.word(entry.policy),
+        ..of(EventKind::EvictEntry)
+    };
     host::with(|host| host.report_frame(record));
 }
 

@@ -54,17 +54,9 @@ extern "C" fn kmain(_hart: u64, device_tree: u64) -> ! {
     let first = PhysAddr(heap_start.0 + heap_bytes).page();
     let seed = host::with(|host| host.seed()).unwrap_or(0);
     mem::start(first, beginning.ram_end.page(), frame_limit, beginning.policy, seed);
-    if config.forks_maps {
-        mem::memory().set_fork_maps(ForkMaps::All);
-    }
     arch::drop_identity_map();
     hart().let_update_marks();
-    if config.refuses {
-        inject::start();
-    }
-    if config.checks_swap {
-        swap_check::plan();
-    }
+    switch_on(&config);
     heap::start_growing().expect("a machine that has just started has frames");
     clock::start();
     system::start(seed);
@@ -81,8 +73,22 @@ extern "C" fn kmain(_hart: u64, device_tree: u64) -> ! {
         ..events::of(EventKind::Boot)
     });
     *INIT.get_mut() = Some(config.init);
-    start_first_process();
+    start_first_process(config.process_frames);
     wait::idle()
+}
+
+/// What the kernel's command line asks for.
+#[inline(never)] // a frame of its own, not part of its caller's
+fn switch_on(config: &Config) {
+    if config.forks_maps {
+        mem::memory().set_fork_maps(ForkMaps::All);
+    }
+    if config.refuses {
+        inject::start();
+    }
+    if config.checks_swap {
+        swap_check::plan();
+    }
 }
 
 /// Right after the kernel, or after the device tree if that lies there.
@@ -94,7 +100,7 @@ fn heap_start(heap_bytes: u64, tree_start: PhysAddr, tree_end: PhysAddr) -> Phys
 }
 
 #[inline(never)] // a frame of its own, not part of its caller's
-fn start_first_process() {
+fn start_first_process(process_frames: u64) {
     hart().use_kernel_address_space();
     let mut signals = ProcessSignals::default();
     signals.set_queue_limit(limits::QUEUED_SIGNALS as usize);
@@ -113,7 +119,7 @@ fn start_first_process() {
         fs: Rc::new(FsContext { cwd: RefCell::new(None), umask: Cell::new(0o022) }),
         credentials: proc::Credentials::default(),
         program: Program::default(),
-        limits: Box::new(limits::INITIAL),
+        limits: Box::new(limits::initial(process_frames)),
     };
     let Ok(thread) = process::create(0, None, Box::new(start)) else {
         panic!("there is no room for the first process")
@@ -145,6 +151,7 @@ pub fn first_process() {
     }
     swap::wait_until_known();
     swap_check::run_if_planned();
+    swap::start();
 }
 
 /// The run ends, and whoever listens to the events says why.

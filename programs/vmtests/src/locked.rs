@@ -17,6 +17,7 @@ use crate::{check, check_eq, check_error, tests};
 tests! {
     @Kernel locked_at_once, @Kernel locked_on_fault, @Kernel locked_all, @Kernel locked_by_mmap, @Kernel locks_in_words, @Kernel locks_split_and_merge,
     @Kernel locked_is_not_discarded, @Kernel lock_errors, @Kernel lock_limits, @Kernel populated_by_mmap,
+    own_pages_are_limited,
 }
 
 const ANONYMOUS: u32 = g::MAP_PRIVATE | g::MAP_ANONYMOUS;
@@ -35,6 +36,46 @@ fn mlockall(flags: u32) -> Result<usize> {
 
 fn madvise(at: usize, pages: usize, advice: u32) -> Result<usize> {
     sys(g::__NR_madvise, [at, pages * PAGE_SIZE, advice as usize])
+}
+
+/// More pages than a process may have in memory at once, where that is limited: what it finds in them is what it has put there, and a child finds the same. (Linux
+/// remembers the limit, and nothing else.)
+fn own_pages_are_limited() -> Outcome {
+    const PAGES: usize = 64;
+    let limit = |bytes: u64| {
+        let pair = [bytes, u64::MAX];
+        sys(g::__NR_setrlimit, [g::RLIMIT_RSS as usize, pair.as_ptr() as usize])
+    };
+    let at = map(PAGES, READ_WRITE)?;
+    let shared = mmap(0, PAGES * PAGE_SIZE, READ_WRITE, g::MAP_SHARED | g::MAP_ANONYMOUS, -1, 0)?;
+    let fill = |from: u8| {
+        for page in 0..PAGES {
+            poke(at + page * PAGE_SIZE, from + page as u8);
+            poke(shared + page * PAGE_SIZE + 1, from + page as u8);
+        }
+    };
+    let is_as_filled = |from: u8| {
+        (0..PAGES).all(|page| {
+            let byte = from + page as u8;
+            peek(at + page * PAGE_SIZE) == byte && peek(shared + page * PAGE_SIZE + 1) == byte
+        })
+    };
+    fill(1);
+    limit(24 * PAGE_SIZE as u64)?;
+    let mut told = [0u64; 2];
+    sys(g::__NR_getrlimit, [g::RLIMIT_RSS as usize, told.as_mut_ptr() as usize])?;
+    check_eq!(core::hint::black_box(&told)[0], 24 * PAGE_SIZE as u64);
+    check!(is_as_filled(1));
+    let child = os::in_child(|| i32::from(!is_as_filled(1)));
+    check_eq!(child, Ok(Status::Exited(0)));
+    fill(100);
+    check!(is_as_filled(100));
+    let pair = [u64::MAX; 2];
+    sys(g::__NR_prlimit64, [0, g::RLIMIT_RSS as usize, pair.as_ptr() as usize, 0])?;
+    check!(is_as_filled(100));
+    munmap(at, PAGES * PAGE_SIZE)?;
+    munmap(shared, PAGES * PAGE_SIZE)?;
+    Ok(())
 }
 
 /// The number in a line of a file of `/proc`.

@@ -2,16 +2,17 @@
 
 use super::{AddressSpace, Flush};
 use crate::fault::{
-    DiskWait, FaultAction, FaultOutcome, FaultQuery, MappedFrame, Place, Resolution, StackRoom, decide,
-    permits,
+    Awaited, Away, DiskWait, FaultAction, FaultOutcome, FaultQuery, MappedFrame, Place, Resolution,
+    StackRoom, decide, permits,
 };
 use crate::frame::{FrameId, FrameKind, OutOfFrames};
 use crate::layout::{STACK_GUARD_PAGES, USER_END};
 use crate::memory::{Contents, Memory};
 use crate::page_cache::{PageKey, PageLookup};
-use crate::page_table::{ROOT_LEVEL, mapped_frame};
+use crate::page_table::{ROOT_LEVEL, mapped_frame, slot_named};
 use crate::phys::PhysMem;
-use crate::pte::{LOCKED, Stores, marks_of, user_leaf};
+use crate::pte::{self, LOCKED, NotPresent, Stores, SwapSlot, marks_of, user_leaf};
+use crate::swap::SlotState;
 use crate::vma::{PageSource, Prot, Vma, VmaFlags};
 use isa::events::Access;
 use isa::paging::Pte;
@@ -60,11 +61,21 @@ impl AddressSpace {
     ) -> Result<FaultOutcome, OutOfFrames> {
         loop {
             let outcome = self.decide_and_apply(mem, va, access, waited, forced);
-            if outcome.is_ok() || mem.frames().free() >= MOST_FRAMES {
+            if outcome.is_ok() {
+                return outcome;
+            }
+            if !mem.is_within_budget(self.key) {
+                // Whatever there is too little of: its own page goes.
+                if mem.evict_local(self.key, va.page()) {
+                    continue;
+                }
+                return outcome;
+            }
+            if mem.frames().free() >= MOST_FRAMES {
                 return outcome;
             }
             // Not the very page that the fault needs: it would have to be read again, and so on for ever.
-            let needed = self.cached_page(mem, va);
+            let needed = self.page_in_memory(mem, va);
             needed.into_iter().for_each(|frame| mem.pin(frame));
             let evicted = mem.evict_one();
             needed.into_iter().for_each(|frame| mem.unpin(frame));
@@ -74,8 +85,16 @@ impl AddressSpace {
         }
     }
 
-    /// The frame of the page cache that holds the page of the file behind an address, if one does.
-    fn cached_page<P: PhysMem>(&self, mem: &Memory<P>, va: VirtAddr) -> Option<FrameId> {
+    /// The frame that holds what a fault at an address needs, if one does: of the page of the file behind it, of a private page that is
+    /// mapped, or of a slot.
+    fn page_in_memory<P: PhysMem>(&self, mem: &Memory<P>, va: VirtAddr) -> Option<FrameId> {
+        let pte = self.pte(mem, va.page());
+        if let Some(frame) = mapped_frame(mem, pte) {
+            return Some(frame);
+        }
+        if let Some(slot) = slot_named(pte) {
+            return mem.swap().get(slot).state.frame();
+        }
         let key = self.vmas.find(va.page())?.source(va.page()).key()?;
         match mem.cache().lookup(key) {
             PageLookup::Ready(frame) => Some(frame),
@@ -115,6 +134,7 @@ impl AddressSpace {
             place: seen,
             pte: old,
             mapped: frame.map(|frame| mapped_facts(mem, frame)),
+            away: away(mem, old),
             page: key.map(|key| mem.look_up_page(key)),
             waited,
         };
@@ -123,7 +143,11 @@ impl AddressSpace {
             Place::Inside(vma) | Place::BelowStack { stack: vma, .. } => (vma.prot, vma.is_locked()),
             Place::Nowhere => (Prot::empty(), false),
         };
-        let fault = Fault { va, access, prot, is_locked, old, frame, source, key, waited };
+        let slot = slot_named(old);
+        let fault = Fault { va, access, prot, is_locked, old, frame, source, key, slot, waited };
+        if !mem.is_within_budget(self.key) && is_one_more(action, &fault, mem.zero_page()) {
+            return Err(OutOfFrames);
+        }
         self.apply(mem, action, &fault)
     }
 
@@ -181,11 +205,29 @@ impl AddressSpace {
     ) -> Result<FaultOutcome, OutOfFrames> {
         match action {
             FaultAction::ReadPage => {
-                let key = fault.page_key();
-                let frame = mem.enter_reading(key)?;
-                Ok(FaultOutcome::Read(key, frame))
+                let awaited = fault.awaited(mem);
+                let frame = match awaited {
+                    Awaited::Page(key) => mem.enter_reading(key)?,
+                    Awaited::Slot(slot) => mem.enter_swap_in(slot)?,
+                };
+                Ok(FaultOutcome::Read(awaited, frame))
             }
-            FaultAction::WaitPage => Ok(FaultOutcome::Wait(fault.page_key())),
+            FaultAction::WaitPage => {
+                let awaited = fault.awaited(mem);
+                if let Awaited::Slot(slot) = awaited {
+                    mem.want(slot);
+                }
+                Ok(FaultOutcome::Wait(awaited))
+            }
+            FaultAction::SwapIn => {
+                let slot = fault.slot.expect("decide has seen a slot");
+                let entry = *mem.swap().get(slot);
+                let frame = entry.state.frame().expect("decide has seen its frame");
+                // This entry's own name goes when it maps the frame.
+                let is_shared = entry.names > 1 || mem.frames().info(frame).maps > 0;
+                let stores = if is_shared { Stores::Forbidden } else { Stores::AsProtected };
+                self.map_frame(mem, action, fault, frame, stores)
+            }
             FaultAction::Zero => {
                 let new = mem.allocate_anon(Contents::Zeros)?;
                 self.map_frame(mem, action, fault, new, Stores::AsProtected)
@@ -266,7 +308,12 @@ impl AddressSpace {
         stores: Stores,
     ) -> Result<FaultOutcome, OutOfFrames> {
         let owners = mem.frames().info(fault.frame.unwrap_or(frame)).maps;
-        let leaf = user_leaf(frame.ppn(), fault.prot, stores, fault.access);
+        let mut leaf = user_leaf(frame.ppn(), fault.prot, stores, fault.access);
+        if action == FaultAction::SwapIn && stores == Stores::Forbidden {
+            // Others have the page, too: a store is decided by itself, and has not happened yet.
+            let marks = marks_of(Access::Read);
+            leaf = leaf.with_flags((leaf.flags() - marks_of(Access::Write)) | marks | pte::COW);
+        }
         let new_pte = if fault.is_locked { leaf.with_flags(leaf.flags() | LOCKED) } else { leaf };
         match self.set_pte(mem, fault.vpn(), new_pte) {
             Ok(flush) => Ok(FaultOutcome::Resolved(fault.resolution(
@@ -297,11 +344,54 @@ fn mapped_facts<P: PhysMem>(mem: &Memory<P>, frame: FrameId) -> MappedFrame {
     let info = mem.frames().info(frame);
     match info.kind {
         FrameKind::Zero => MappedFrame::Zero,
-        FrameKind::Anon(_) => MappedFrame::Anon { owners: info.maps },
+        FrameKind::Anon(_) => MappedFrame::Anon { owners: mem.sharers(frame, info.maps) },
         FrameKind::PageCache(_) | FrameKind::Orphan => MappedFrame::File,
         FrameKind::Free | FrameKind::Kernel | FrameKind::PageTable => {
             unreachable!("a user page maps {frame:?}: {info:?}")
         }
+    }
+}
+
+/// Whether an action maps a page more that counts in a budget, now or when it has been read.
+#[cold]
+fn is_one_more(action: FaultAction, fault: &Fault, zero_page: FrameId) -> bool {
+    let is_counted =
+        !fault.old.flags().contains(LOCKED) && fault.frame.is_some_and(|frame| frame != zero_page);
+    !fault.is_locked && !is_counted && maps_a_page(action)
+}
+
+/// Whether an action maps a page of the address space's own, now or when it has been read.
+fn maps_a_page(action: FaultAction) -> bool {
+    match action {
+        FaultAction::ReadPage
+        | FaultAction::FileDisk
+        | FaultAction::FileCache
+        | FaultAction::FileCopy
+        | FaultAction::Zero
+        | FaultAction::CowCopy
+        | FaultAction::SharedMap
+        | FaultAction::StackGrow
+        | FaultAction::SwapIn => true,
+        FaultAction::ZeroShared
+        | FaultAction::WaitPage
+        | FaultAction::CowReuse
+        | FaultAction::Accessed
+        | FaultAction::Dirtied
+        | FaultAction::Protection
+        | FaultAction::Segv(_) => false,
+    }
+}
+
+/// Where the page of an entry that is not valid went.
+fn away<P: PhysMem>(mem: &Memory<P>, entry: Pte) -> Away {
+    match NotPresent::decode(entry) {
+        None | Some(NotPresent::Nothing) => Away::Nowhere,
+        Some(NotPresent::Zeros) => Away::Zeros,
+        Some(NotPresent::Swapped(slot)) => match mem.swap().get(slot).state {
+            SlotState::Stored => Away::Stored,
+            SlotState::Reading(_) | SlotState::Writing { .. } => Away::Busy,
+            SlotState::Cached(_) | SlotState::Unwritten(_) | SlotState::Kept(_) => Away::Cached,
+        },
     }
 }
 
@@ -318,6 +408,8 @@ struct Fault {
     frame: Option<FrameId>,
     source: PageSource,
     key: Option<PageKey>,
+    /// The slot that the entry names.
+    slot: Option<SwapSlot>,
     waited: DiskWait,
 }
 
@@ -327,6 +419,16 @@ impl Fault {
     }
     fn page_key(&self) -> PageKey {
         self.key.expect("this action is decided for a page of a file only")
+    }
+    /// What the fault must wait for.
+    fn awaited<P: PhysMem>(&self, mem: &Memory<P>) -> Awaited {
+        match self.slot {
+            Some(slot) => Awaited::Slot(slot),
+            None => match mem.cache().lookup(self.page_key()) {
+                PageLookup::Swapped(slot) => Awaited::Slot(slot),
+                _ => Awaited::Page(self.page_key()),
+            },
+        }
     }
     fn mapped_frame(&self) -> FrameId {
         self.frame.expect("this action is decided for a mapped page only")
@@ -358,6 +460,7 @@ impl Fault {
             new_pte,
             owners,
             page: self.key,
+            slot: self.slot,
             from_disk: self.waited == DiskWait::Done,
             flush,
         }

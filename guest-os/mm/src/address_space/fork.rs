@@ -108,6 +108,7 @@ impl AddressSpace {
         child.heap = self.heap;
         child.stack_limit_pages = self.stack_limit_pages;
         child.mmap_base = self.mmap_base;
+        mem.set_budget(child.key, self.budget(mem));
 
         // Locks are not inherited.
         if child.vmas.locked_pages() > 0
@@ -135,7 +136,7 @@ impl AddressSpace {
                 left_out.push(LeftOut { range: vma.range, keeps_vma });
                 continue;
             }
-            if mem.fork_maps() == ForkMaps::Needed && !self.has_anonymous_frames(mem, &vma) {
+            if mem.fork_maps() == ForkMaps::Needed && !self.has_private_pages(mem, &vma) {
                 continue;
             }
             match self.share_pages(mem, &mut child, &vma) {
@@ -164,13 +165,13 @@ impl AddressSpace {
         if keeps_vma { Ok(()) } else { self.unmap(mem, vma.range).map(|_| ()).map_err(|_| OutOfFrames) }
     }
 
-    /// Whether the VMA maps frames that are no file's: what no fault can bring back.
-    fn has_anonymous_frames<P: PhysMem>(&self, mem: &Memory<P>, vma: &Vma) -> bool {
+    /// Whether the VMA has private pages, in memory or in swap space: what no fault can bring back but from the entries.
+    fn has_private_pages<P: PhysMem>(&self, mem: &Memory<P>, vma: &Vma) -> bool {
         let mut rest = vma.range;
         while !vma.is_shared()
             && let Some((vpn, pte)) = self.next_entry(mem, rest)
         {
-            if is_anonymous(mem, pte) {
+            if is_private(mem, pte) {
                 return true;
             }
             rest.start = Vpn(vpn.0 + 1);
@@ -188,12 +189,17 @@ impl AddressSpace {
         let (mut entries, mut frames) = (0, 0);
         let mut flush = Flush::None;
         self.for_each_entry(mem, vma.range, |parent, mem, vpn: Vpn, old| {
+            entries += 1;
+            if !old.is_valid() {
+                // The child finds the page where the parent does.
+                let _child_is_not_running = child.set_pte(mem, vpn, old)?;
+                return Ok(());
+            }
             let anon = is_anonymous(mem, old);
             let shared = if anon { shared_entry(old) } else { old };
             // The child has neither used nor changed the page, nor does it lock it.
             let of_child = shared.with_flags(shared.flags() - (PteFlags::A | PteFlags::D | pte::LOCKED));
             let _child_is_not_running = child.set_pte(mem, vpn, of_child)?;
-            entries += 1;
             if anon {
                 frames += 1;
                 flush = flush.and(parent.set_pte(mem, vpn, shared)?);
@@ -202,6 +208,10 @@ impl AddressSpace {
         })?;
         Ok((entries, frames, flush))
     }
+}
+
+fn is_private<P: PhysMem>(mem: &Memory<P>, pte: Pte) -> bool {
+    !pte.is_valid() || is_anonymous(mem, pte)
 }
 
 fn is_anonymous<P: PhysMem>(mem: &Memory<P>, pte: Pte) -> bool {

@@ -23,6 +23,7 @@ pub use unmap::Unmapped;
 
 use crate::frame::{FrameId, OutOfFrames};
 use crate::layout::{STACK_LIMIT_PAGES, mmap_base_page};
+use crate::local::Budget;
 use crate::memory::Memory;
 use crate::page_table::PageTable;
 use crate::phys::PhysMem;
@@ -165,6 +166,9 @@ impl AddressSpace {
     /// Says in the entries of a range whether their pages are locked. The hardware does not look at that, so no TLB need forget anything.
     fn lock_entries<P: PhysMem>(&mut self, mem: &mut Memory<P>, range: PageRange, is_locked: bool) {
         let done: Result<(), Infallible> = self.for_each_entry(mem, range, |space, mem, vpn, old| {
+            if !old.is_valid() {
+                return Ok(());
+            }
             let flags = if is_locked { old.flags() | pte::LOCKED } else { old.flags() - pte::LOCKED };
             let _no_fence_needed = space.set_flags(mem, vpn, old, flags);
             Ok(())
@@ -185,6 +189,15 @@ impl AddressSpace {
         mem.space(self.key).peak_pages
     }
 
+    /// How many pages of its own it may have in memory at once, if that is limited: see [`Budget`](crate::spaces::Resident::budget).
+    pub fn budget<P: PhysMem>(&self, mem: &Memory<P>) -> Option<u64> {
+        mem.space(self.key).budget.as_deref().map(Budget::limit)
+    }
+    /// Limits that, or does not. What it has beyond the limit goes with its next faults.
+    pub fn set_budget<P: PhysMem>(&mut self, mem: &mut Memory<P>, pages: Option<u64>) {
+        mem.set_budget(self.key, pages);
+    }
+
     // ---- its page tables, which are `Memory`'s ----
 
     /// The entry for a user page; [`Pte::EMPTY`] also if there is no page table for it.
@@ -196,7 +209,7 @@ impl AddressSpace {
     pub fn next_entry<P: PhysMem>(&self, mem: &Memory<P>, range: PageRange) -> Option<(Vpn, Pte)> {
         self.page_table().next_entry(mem, range)
     }
-    /// Calls `each` for every entry of the range that is not empty, in order. `each` may change that entry.
+    /// Calls `each` for every entry of the range that is not empty, in order: those that are not valid, too, and say where a page went. `each` may change that entry.
     fn for_each_entry<P: PhysMem, E>(
         &mut self,
         mem: &mut Memory<P>,

@@ -42,7 +42,7 @@ impl AddressSpace {
 fn protected<P: PhysMem>(mem: &Memory<P>, old: Pte, prot: Prot) -> Pte {
     let Some(frame) = mapped_frame(mem, old) else { return old };
     let info = mem.frames().info(frame);
-    let sole_owner = matches!(info.kind, FrameKind::Anon(_)) && info.maps == 1;
+    let sole_owner = matches!(info.kind, FrameKind::Anon(_)) && mem.sharers(frame, info.maps) == 1;
     let stores =
         if sole_owner && !old.flags().contains(pte::COW) { Stores::AsProtected } else { Stores::Forbidden };
     let kept = PteFlags::V | PteFlags::A | PteFlags::D | pte::COW | pte::LOCKED;

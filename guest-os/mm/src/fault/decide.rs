@@ -1,6 +1,6 @@
 //! The decision itself: a pure function, read top-down like a flow chart.
 
-use super::{DiskWait, FaultAction, FaultQuery, MappedFrame, Place, SegvReason, StackRoom};
+use super::{Away, DiskWait, FaultAction, FaultQuery, MappedFrame, Place, SegvReason, StackRoom};
 use crate::page_cache::PageLookup;
 use crate::vma::{PageSource, Vma};
 use isa::events::Access;
@@ -20,7 +20,11 @@ pub fn decide(query: &FaultQuery<'_>) -> FaultAction {
     match query.mapped {
         Some(_) if permits(query.pte, query.access) => marked(query.pte, query.access),
         Some(frame) => write_protected(vma, frame),
-        None => untouched(vma, query),
+        None => match query.away {
+            Away::Nowhere => untouched(vma, query),
+            Away::Zeros => zeros(query.access),
+            Away::Stored | Away::Busy | Away::Cached => in_swap_space(query),
+        },
     }
 }
 
@@ -64,11 +68,26 @@ fn write_protected(vma: &Vma, frame: MappedFrame) -> FaultAction {
     }
 }
 
+/// The page is to hold zeros.
+fn zeros(access: Access) -> FaultAction {
+    if access == Access::Write { FaultAction::Zero } else { FaultAction::ZeroShared }
+}
+
+/// The VMA allows the access, and the private page is in a slot of the swap space.
+fn in_swap_space(query: &FaultQuery<'_>) -> FaultAction {
+    match query.away {
+        Away::Cached => FaultAction::SwapIn,
+        _ if query.waited == DiskWait::Failed => FaultAction::Segv(SegvReason::SwapFailed),
+        Away::Busy => FaultAction::WaitPage,
+        _ => FaultAction::ReadPage,
+    }
+}
+
 /// The VMA allows the access and the page has no frame yet.
 fn untouched(vma: &Vma, query: &FaultQuery<'_>) -> FaultAction {
     let source = vma.source(query.vpn());
     if source == PageSource::Zeros {
-        return if query.access == Access::Write { FaultAction::Zero } else { FaultAction::ZeroShared };
+        return zeros(query.access);
     }
     if query.waited == DiskWait::Failed {
         return FaultAction::Segv(SegvReason::ReadFailed);
@@ -76,8 +95,8 @@ fn untouched(vma: &Vma, query: &FaultQuery<'_>) -> FaultAction {
     match query.page {
         None | Some(PageLookup::BeyondEnd) => return FaultAction::Segv(SegvReason::BeyondEndOfFile),
         Some(PageLookup::NoRoom) => return FaultAction::Segv(SegvReason::NoRoom),
-        Some(PageLookup::Absent) => return FaultAction::ReadPage,
-        Some(PageLookup::Reading(_)) => return FaultAction::WaitPage,
+        Some(PageLookup::Absent | PageLookup::Swapped(_)) => return FaultAction::ReadPage,
+        Some(PageLookup::Reading(_) | PageLookup::SwapBusy(_)) => return FaultAction::WaitPage,
         Some(PageLookup::Ready(_) | PageLookup::Hole) => {}
     }
     if vma.is_shared() {

@@ -4,7 +4,7 @@
 //! facts and acts on the answer. The actions have the names of the event kinds of `isa::events`, so that
 //! code, trace, report and lesson speak alike.
 //!
-//! **Faults restart.** When the page of a file is not in the page cache, the answer is [`FaultAction::ReadPage`] or
+//! **Faults restart.** When a page is on a disk and not in memory, the answer is [`FaultAction::ReadPage`] or
 //! [`FaultAction::WaitPage`]: the caller starts the read, sleeps holding nothing, and asks again with
 //! [`DiskWait::Done`]. That second answer resolves the same fault, which is counted once, as one from disk.
 
@@ -14,7 +14,7 @@ mod resolution;
 pub use decide::decide;
 pub(crate) use decide::permits;
 pub use isa::events::SegvReason;
-pub use resolution::{FaultOutcome, FaultSignal, Resolution};
+pub use resolution::{Awaited, FaultOutcome, FaultSignal, Resolution};
 
 use crate::page_cache::PageLookup;
 use crate::vma::Vma;
@@ -46,6 +46,21 @@ pub enum MappedFrame {
     },
     /// A frame of the page cache, or one that the cache has given up.
     File,
+}
+
+/// Where a private page went that was here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Away {
+    /// Nowhere: there is none yet.
+    Nowhere,
+    /// It held zeros.
+    Zeros,
+    /// To a slot of the swap space, on the disk only.
+    Stored,
+    /// To a slot that is being read or written.
+    Busy,
+    /// To a slot whose page is in memory: the swap cache.
+    Cached,
 }
 
 /// Where the faulting address lies.
@@ -88,6 +103,8 @@ pub struct FaultQuery<'a> {
     pub pte: Pte,
     /// The frame that the entry maps, if it is valid.
     pub mapped: Option<MappedFrame>,
+    /// Where the page went, if its entry is not valid and says so.
+    pub away: Away,
     /// The page cache's answer for the page of the file behind the address, if there is one.
     pub page: Option<PageLookup>,
     /// Whether the fault has waited for the device already.
@@ -108,9 +125,9 @@ pub enum FaultAction {
     Zero,
     /// Map the shared zero page, read-only: the page is read before anyone has stored to it.
     ZeroShared,
-    /// The page of the file is not in memory: start its read, sleep, ask again.
+    /// The page of the file, or of the slot, is not in memory: start its read, sleep, ask again.
     ReadPage,
-    /// The page of the file is being read already: sleep, ask again.
+    /// It is being read already, or still being written to its slot: sleep, ask again.
     WaitPage,
     /// Map the page-cache frame read-only; this fault waited for the device to fill it.
     FileDisk,
@@ -126,6 +143,8 @@ pub enum FaultAction {
     StackGrow,
     /// Map the frame of a shared mapping.
     SharedMap,
+    /// Map the frame that has the page of the swap slot that the entry names.
+    SwapIn,
     /// The entry is right but for A, or it became right meanwhile: set A.
     Accessed,
     /// A store to a clean page, which is writable: set D, and A.
@@ -150,6 +169,7 @@ impl FaultAction {
             Self::CowReuse => EventKind::CowReuse,
             Self::StackGrow => EventKind::StackGrow,
             Self::SharedMap => EventKind::SharedMap,
+            Self::SwapIn => EventKind::SwapIn,
             Self::Accessed => EventKind::Accessed,
             Self::Dirtied => EventKind::Dirtied,
             Self::Protection => EventKind::Protection,

@@ -4,9 +4,19 @@ use super::{FaultAction, SegvReason};
 use crate::address_space::Flush;
 use crate::frame::FrameId;
 use crate::page_cache::PageKey;
+use crate::pte::SwapSlot;
 use isa::VirtAddr;
 use isa::events::{Access, EventRecord, FLAG_FROM_DISK};
 use isa::paging::Pte;
+
+/// What is read from a disk.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Awaited {
+    /// A page of a file.
+    Page(PageKey),
+    /// The page of a slot of the swap space.
+    Slot(SwapSlot),
+}
 
 /// What came of a page fault, or of one step of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,11 +24,11 @@ use isa::paging::Pte;
 pub enum FaultOutcome {
     /// The page is mapped now; the access can be tried again. Apply the flush first.
     Resolved(Resolution),
-    /// Read this page of this file into this frame, sleep until it is done, call [`Memory::finish_read`](crate::Memory::finish_read), and ask again with
-    /// [`DiskWait::Done`](super::DiskWait::Done) (or `Failed`).
-    Read(PageKey, FrameId),
-    /// Someone else reads this page of this file: sleep until it is done, and ask again with [`DiskWait::Done`](super::DiskWait::Done) (or `Failed`).
-    Wait(PageKey),
+    /// Read this into this frame, sleep until it is done, call [`Memory::finish_read`](crate::Memory::finish_read) or
+    /// [`Memory::finish_swap_in`](crate::Memory::finish_swap_in), and ask again with [`DiskWait::Done`](super::DiskWait::Done) (or `Failed`).
+    Read(Awaited, FrameId),
+    /// Someone else reads this, or it is still being written: sleep until that is done, and ask again with [`DiskWait::Done`](super::DiskWait::Done).
+    Wait(Awaited),
     /// The access is refused: send the signal of [`Resolution::signal`].
     Refused(Resolution),
 }
@@ -55,6 +65,8 @@ pub struct Resolution {
     pub owners: u32,
     /// The page of the file that took part.
     pub page: Option<PageKey>,
+    /// The slot of the swap space that the entry named.
+    pub slot: Option<SwapSlot>,
     /// Whether the fault waited for the device.
     pub from_disk: bool,
     /// What the TLB must forget before the access is tried again.
@@ -69,9 +81,12 @@ impl Resolution {
             FaultAction::Segv(SegvReason::NotMapped | SegvReason::StackLimit) => {
                 Some(FaultSignal::SegvMapErr)
             }
-            FaultAction::Segv(SegvReason::BeyondEndOfFile | SegvReason::NoRoom | SegvReason::ReadFailed) => {
-                Some(FaultSignal::BusAdrErr)
-            }
+            FaultAction::Segv(
+                SegvReason::BeyondEndOfFile
+                | SegvReason::NoRoom
+                | SegvReason::ReadFailed
+                | SegvReason::SwapFailed,
+            ) => Some(FaultSignal::BusAdrErr),
             _ => None,
         }
     }
@@ -87,7 +102,8 @@ impl Resolution {
     /// The event record of the fault; the caller adds process, thread, pc and whether it was a kernel copy.
     pub fn event(&self) -> EventRecord {
         let ppn = |frame: Option<FrameId>| frame.map_or(0, |f| f.ppn().0);
-        let (detail, detail2) = self.page.map_or((0, 0), |key| (key.file.0, key.index));
+        let page = self.page.map_or((0, 0), |key| (key.file.0, key.index));
+        let (detail, detail2) = self.slot.map_or(page, |slot| (u64::from(slot.0), 0));
         EventRecord {
             kind: self.action.event_kind().map_or(0, |kind| kind as u64),
             va: self.va.0,

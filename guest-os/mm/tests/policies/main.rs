@@ -458,13 +458,19 @@ fn the_page_has_the_table() {
 
 #[test]
 fn a_reason_is_a_word() {
-    let full =
-        Why { marks: Marks { accessed: true, dirty: true }, counter: 0xa5, looks: 1 << 19, cleared: 77 };
+    let full = Why {
+        marks: Marks { accessed: true, dirty: true },
+        counter: 0xa5,
+        looks: 1 << 19,
+        cleared: 77,
+        is_local: false,
+    };
     let only = |marks| Why { marks, ..Why::default() };
     let rows = [
         (PolicyKind::Fifo, Why::default(), 0),
         (PolicyKind::Clock, only(Marks { accessed: false, dirty: true }), 0x102),
         (PolicyKind::Random, only(Marks { accessed: true, dirty: false }), 0x205),
+        (PolicyKind::Fifo, Why { is_local: true, ..Why::default() }, 0x400),
         (PolicyKind::Aging, full, 77 << 44 | 1 << 43 | 0xa5_0000 | 0x304),
     ];
     for (kind, why, word) in rows {

@@ -5,9 +5,10 @@ use super::VecRam;
 use isa::events::Access;
 use isa::paging::{self, Pte, PteFlags, Scheme};
 use isa::{PAGE_SIZE, PhysAddr, Ppn, VirtAddr, Vpn};
-use mm::fault::FaultSignal;
+use mm::fault::{Awaited, FaultSignal};
 use mm::{
     AddressSpace, DiskWait, FaultOutcome, FileId, Flush, Memory, OutOfFrames, PageKey, PhysMem, Resolution,
+    SwapSlot, SwapWrite,
 };
 use std::collections::HashMap;
 
@@ -130,6 +131,16 @@ pub struct Machine {
     pub disk_reads: Vec<PageKey>,
     /// Reads that the device is to fail.
     pub bad_pages: Vec<PageKey>,
+    /// What was written to each slot of the swap space.
+    pub swap_disk: HashMap<SwapSlot, Vec<u8>>,
+    /// Every slot that was read, and that was written, in order.
+    pub swap_reads: Vec<SwapSlot>,
+    pub swap_writes: Vec<SwapSlot>,
+    /// Writes from now on that the device is to fail.
+    pub failing_writes: u32,
+    /// Writes take their time: they are done when somebody waits for them.
+    pub writes_wait: bool,
+    under_way: Vec<SwapWrite>,
 }
 
 impl Machine {
@@ -146,6 +157,60 @@ impl Machine {
         true
     }
 
+    /// Reads a slot of the swap space into a frame.
+    pub fn read_slot(&mut self, mem: &mut Memory<VecRam>, slot: SwapSlot, frame: mm::FrameId) -> bool {
+        self.swap_reads.push(slot);
+        mem.phys_mut().write_bytes(frame.base(), &self.swap_disk[&slot]);
+        mem.finish_swap_in(slot, frame, true)
+    }
+
+    /// Has the write done that an eviction has begun, now or when somebody waits for it.
+    pub fn write_out(&mut self, mem: &mut Memory<VecRam>, write: SwapWrite) {
+        self.under_way.push(write);
+        if !self.writes_wait {
+            self.finish_writes(mem);
+        }
+    }
+
+    /// All writes are done.
+    pub fn finish_writes(&mut self, mem: &mut Memory<VecRam>) {
+        for write in std::mem::take(&mut self.under_way) {
+            self.finish_write(mem, write);
+        }
+    }
+
+    fn finish_write(&mut self, mem: &mut Memory<VecRam>, write: SwapWrite) {
+        self.swap_writes.push(write.slot);
+        let succeeds = self.failing_writes == 0;
+        self.failing_writes = self.failing_writes.saturating_sub(1);
+        if succeeds {
+            self.swap_disk.insert(write.slot, mem.phys().frame(write.frame.ppn()).to_vec());
+        }
+        mem.finish_swap_out(write.slot, succeeds);
+    }
+
+    /// Does something that needs frames, and has pages written out for it.
+    pub fn with_room<R>(
+        &mut self,
+        mem: &mut Memory<VecRam>,
+        mut action: impl FnMut(&mut Memory<VecRam>) -> Result<R, OutOfFrames>,
+    ) -> Result<R, OutOfFrames> {
+        loop {
+            let result = action(mem);
+            if let Some(write) = mem.take_write() {
+                self.write_out(mem, write);
+            } else if result.is_ok() || self.under_way.is_empty() {
+                return result;
+            } else {
+                self.finish_writes(mem);
+                continue;
+            }
+            if result.is_ok() {
+                return result;
+            }
+        }
+    }
+
     /// Resolves a fault to its end.
     pub fn fault(
         &mut self,
@@ -154,9 +219,9 @@ impl Machine {
         va: VirtAddr,
         access: Access,
     ) -> Result<Resolution, Stopped> {
-        let mut waited = DiskWait::None;
+        let (mut waited, mut waits) = (DiskWait::None, 0);
         loop {
-            match space.fault(mem, va, access, waited)? {
+            match self.with_room(mem, |mem| space.fault(mem, va, access, waited))? {
                 FaultOutcome::Resolved(done) => {
                     self.log.push(done);
                     self.hart.fence(space.asid(), done.flush);
@@ -166,13 +231,24 @@ impl Machine {
                     self.log.push(refused);
                     return Err(Stopped::Signal(refused.signal().expect("a refusal has a signal")));
                 }
-                FaultOutcome::Read(key, frame) => {
+                FaultOutcome::Read(Awaited::Slot(slot), frame) => {
+                    assert_eq!(waited, DiskWait::None, "one fault waits once");
+                    let succeeded = self.read_slot(mem, slot, frame);
+                    waited = if succeeded { DiskWait::Done } else { DiskWait::Failed };
+                }
+                FaultOutcome::Read(Awaited::Page(key), frame) => {
                     assert_eq!(waited, DiskWait::None, "one fault waits once");
                     let succeeded = self.read_disk(mem, key, frame);
                     mem.finish_read(key, frame, succeeded);
                     waited = if succeeded { DiskWait::Done } else { DiskWait::Failed };
                 }
-                FaultOutcome::Wait(key) => panic!("nobody else reads {key:?}"),
+                FaultOutcome::Wait(Awaited::Slot(_)) => {
+                    // What an eviction had begun has been done by now, or is done here.
+                    waits += 1;
+                    assert!(waits < 3, "nobody else reads a slot");
+                    self.finish_writes(mem);
+                }
+                FaultOutcome::Wait(Awaited::Page(key)) => panic!("nobody else reads {key:?}"),
             }
         }
     }
@@ -185,7 +261,7 @@ impl Machine {
         va: VirtAddr,
         access: Access,
     ) -> Result<PhysAddr, Stopped> {
-        for _ in 0..3 {
+        for _ in 0..5 {
             let (root, asid) = (space.root().ppn(), space.asid());
             if let Some(pa) = self.hart.translate(mem.phys_mut(), root, asid, va, access) {
                 return Ok(pa);

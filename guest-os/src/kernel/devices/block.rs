@@ -144,6 +144,11 @@ pub fn name(disk: DiskId) -> &'static str {
     NAMES[disk.0]
 }
 
+/// Whether a disk has a place for a request.
+pub fn has_place(disk: DiskId) -> bool {
+    DEVICES.get_mut().get_mut(disk).places.iter().any(|place| matches!(place, Place::Free))
+}
+
 /// Hands a request to its disk, if that has a place for it.
 pub fn submit(request: Request) -> Result<Ticket, Full> {
     let mut devices = DEVICES.get_mut();

@@ -5,12 +5,13 @@
 use crate::devices::block::{self, Completion, DiskId, Finished, Full, Request, Transfer};
 use crate::devices::drivers::virtio::SECTOR_BYTES;
 use crate::local::HartLocal;
-use crate::memory::mem::{FRAME_BYTES, KernelFrame};
+use crate::memory::mem::{self, FRAME_BYTES, KernelFrame};
 use crate::processes::wait::{self, Channel};
 use abi::swap::{NotSwap, PAGE_BYTES, SwapHeader};
 use core::mem::replace;
 use fs::DeviceError;
 use mm::pte::SwapSlot;
+use mm::swap::SwapMap;
 
 const SECTORS_PER_SLOT: u64 = (FRAME_BYTES / SECTOR_BYTES) as u64;
 const _: () = assert!(PAGE_BYTES == FRAME_BYTES);
@@ -21,7 +22,7 @@ pub struct Area {
     /// The disk.
     pub disk: DiskId,
     /// How many slots it has, from 1 on.
-    pub slots: u64,
+    pub slots: u32,
 }
 
 /// What is known of swap space.
@@ -75,7 +76,7 @@ fn looked_at(read: Finished) {
     match SwapHeader::from_page(&frame, pages) {
         _ if !succeeded => log::error!("swap: the first page of /dev/{name} cannot be read"),
         Ok(header) => {
-            let area = Area { disk, slots: u64::from(header.last_page) };
+            let area = Area { disk, slots: header.last_page };
             log::info!("swap: {} pages on /dev/{name}", area.slots);
             *SEARCH.get_mut() = Search::Found(area);
             wait::wake(Channel::Swap);
@@ -98,10 +99,26 @@ pub fn area() -> Option<Area> {
     }
 }
 
+/// Lets pages go out, if there is swap space.
+pub fn start() {
+    let Some(area) = area() else { return };
+    // The map's list takes memory of the kernel's: with little of that, not all slots are used.
+    let mut slots = area.slots;
+    let map = loop {
+        match SwapMap::new(slots) {
+            Ok(map) => break map,
+            Err(_) => slots /= 2,
+        }
+    };
+    if slots < area.slots {
+        log::warn!("swap: there is memory to know of {slots} pages, and no more are used");
+    }
+    mem::memory().start_swap(map);
+}
+
 /// How many slots are in use.
 pub fn used_slots() -> u64 {
-    // Nothing goes out yet.
-    0
+    mem::memory().swap().counts().used
 }
 
 /// Hands a read or write of a slot to the disk, if that has a place for it: `done` is called when it is done, by the interrupt handler (see
@@ -109,6 +126,11 @@ pub fn used_slots() -> u64 {
 pub fn submit(slot: SwapSlot, transfer: Transfer, done: fn(Finished)) -> Result<(), Full> {
     let (disk, sector) = place_of(slot);
     block::submit(Request { disk, sector, transfer, completion: Completion::Call(done) }).map(|_| ())
+}
+
+/// Whether the disk has a place for a request.
+pub fn has_place() -> bool {
+    area().is_some_and(|area| block::has_place(area.disk))
 }
 
 /// Has a slot read or written, sleeping meanwhile.
@@ -119,11 +141,11 @@ pub fn perform(slot: SwapSlot, transfer: Transfer) -> Result<(), DeviceError> {
 
 /// The slot that a request of [`submit`] was about.
 pub fn slot_of(finished: &Finished) -> SwapSlot {
-    SwapSlot(finished.sector / SECTORS_PER_SLOT)
+    SwapSlot(u32::try_from(finished.sector / SECTORS_PER_SLOT).unwrap_or(u32::MAX))
 }
 
 fn place_of(slot: SwapSlot) -> (DiskId, u64) {
     let area = area().expect("slots are of swap space that was found");
     assert!((1..=area.slots).contains(&slot.0), "slot {} is not one of {}", slot.0, area.slots);
-    (area.disk, slot.0 * SECTORS_PER_SLOT)
+    (area.disk, u64::from(slot.0) * SECTORS_PER_SLOT)
 }

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use mm::pte::SwapSlot;
 
 /// Slots that are looked at: more than a disk takes requests at a time.
-const SLOTS: u64 = 16;
+const SLOTS: u32 = 16;
 
 /// How the requests have ended so far.
 #[derive(Clone, Copy, Default)]
@@ -71,14 +71,16 @@ fn run() {
 }
 
 /// The slot with this number among those that are looked at.
-fn slot(area: Area, number: u64) -> SwapSlot {
+fn slot(area: Area, number: u32) -> SwapSlot {
     let last = SLOTS.min(area.slots) - 1;
-    SwapSlot(1 + number.min(last) * (area.slots - 1) / last.max(1))
+    let way = u64::from(number.min(last)) * u64::from(area.slots - 1) / u64::from(last.max(1));
+    SwapSlot(1 + u32::try_from(way).expect("it is less than the slots are"))
 }
 
 /// What stands at a byte of a slot.
 fn pattern(slot: SwapSlot, at: usize) -> u8 {
-    let [mixed, ..] = ((slot.0 << 12 | at as u64) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
+    let [mixed, ..] =
+        ((u64::from(slot.0) << 12 | at as u64) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
     mixed
 }
 

@@ -176,7 +176,7 @@ impl ProcInfo for KernelFacts {
             page_table_pages: counts.page_table,
             swap: swap::area().map(|area| SwapInfo {
                 disk: block::name(area.disk),
-                total_pages: area.slots,
+                total_pages: u64::from(area.slots),
                 used_pages: swap::used_slots(),
             }),
             harts: 1,

@@ -2,14 +2,19 @@
 
 use crate::devices::block::Purpose;
 use crate::hart::current;
+use crate::memory::reclaim::{self, AtTheEnd};
 use crate::memory::{heap, inject, mem, pages};
+use crate::processes::process::{self, Process};
 use crate::processes::thread::Thread;
 use crate::processes::wait::{self, Channel};
 use crate::{arch, events};
+use alloc::format;
+use alloc::string::String;
 use isa::events::{Access, EventKind, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY, SegvReason};
+use isa::paging::PteFlags;
 use isa::{PAGE_SIZE, PhysAddr, VirtAddr};
-use mm::fault::FaultSignal;
-use mm::{AddressSpace, DiskWait, FaultOutcome, FrameId, Resolution};
+use mm::fault::{Awaited, FaultSignal};
+use mm::{AddressSpace, DiskWait, FaultAction, FaultOutcome, FrameId, Resolution};
 use proc::{SigInfo, Signal};
 
 /// Who ran into the fault.
@@ -65,11 +70,15 @@ fn try_resolve(
     let space = thread.process.space();
     let mut waited = DiskWait::None;
     loop {
-        if heap::settle().is_err() {
+        if waited == DiskWait::None && heap::settle().is_err() {
             out_of_frames(&thread, va);
             return Err(Refused::OutOfFrames);
         }
         let outcome = step(&mut space.borrow_mut(), &mut mem::memory(), va, access, waited);
+        reclaim::write_out();
+        if outcome.is_err() && reclaim::makes_room(AtTheEnd::Kill(va)) {
+            continue;
+        }
         match outcome {
             Ok(FaultOutcome::Resolved(resolution)) => {
                 mem::apply(resolution.flush, space.borrow().asid());
@@ -83,6 +92,11 @@ fn try_resolve(
                     out_of_frames(&thread, va);
                     return Err(Refused::OutOfFrames);
                 }
+                if is_still_shared(&resolution) {
+                    // The page is there, and others have it, too: the store is a fault of its own.
+                    waited = DiskWait::None;
+                    continue;
+                }
                 return Ok(resolution.frame.expect("what is resolved is mapped"));
             }
             Ok(FaultOutcome::Refused(resolution)) => {
@@ -90,20 +104,30 @@ fn try_resolve(
                 let signal = resolution.signal().expect("a refused fault has a signal");
                 return Err(Refused::Signal(signal));
             }
-            Ok(FaultOutcome::Read(key, frame)) => {
-                waited =
-                    if pages::fill(key, frame, Purpose::Fault) { DiskWait::Done } else { DiskWait::Failed };
+            Ok(FaultOutcome::Read(awaited, frame)) => {
+                let is_there = match awaited {
+                    Awaited::Page(key) => pages::fill(key, frame, Purpose::Fault),
+                    Awaited::Slot(slot) => reclaim::swap_in(slot, frame),
+                };
+                waited = if is_there { DiskWait::Done } else { DiskWait::Failed };
             }
-            Ok(FaultOutcome::Wait(key)) => {
-                wait::sleep(Channel::Page(key));
+            Ok(FaultOutcome::Wait(awaited)) => {
+                match awaited {
+                    Awaited::Page(key) => wait::sleep(Channel::Page(key)),
+                    Awaited::Slot(slot) => reclaim::wait_for(slot),
+                }
                 waited = DiskWait::Done;
             }
-            Err(_) => {
-                out_of_frames(&thread, va);
-                return Err(Refused::OutOfFrames);
-            }
+            Err(_) => return Err(Refused::OutOfFrames),
         }
     }
+}
+
+/// Whether a page that was to be stored to has come back from swap space as one that others have, too.
+fn is_still_shared(resolution: &Resolution) -> bool {
+    resolution.action == FaultAction::SwapIn
+        && resolution.access == Access::Write
+        && !resolution.new_pte.flags().contains(PteFlags::W)
 }
 
 /// Whether a thread has one fault from disk after the other and executes no instruction between them.
@@ -135,17 +159,58 @@ pub fn out_of_frames(thread: &Thread, va: VirtAddr) {
         // It has touched user memory once more on its way out: nothing is to be told, or has been.
         return;
     }
-    let name = alloc::string::String::from_utf8_lossy(&thread.name.borrow()).into_owned();
-    let (pages, frames) = {
+    let (pages, swapped) = {
         let (space, memory) = (thread.process.space(), mem::memory());
-        (space.borrow().resident_pages(&memory), memory.frames().limit())
+        let space = space.borrow();
+        (space.resident_pages(&memory), memory.space(space.key()).swapped_pages)
     };
-    log::error!(
-        "out of frames: process {} ({name}) is killed at {va}; it had {pages} pages of {frames} frames (-m or --frames gives more)",
-        thread.process.pid,
-    );
-    events::report(EventRecord { va: va.0, ..events::of(EventKind::OutOfFrames) });
+    tell_out_of_frames(&thread.process, pages, swapped, va);
     thread.post(SigInfo::from_kernel(Signal::KILL));
+}
+
+/// Says which process is killed for want of frames, and why it: it had `pages` in memory and `swapped` in swap space. The running one needs the page at `va`.
+pub fn tell_out_of_frames(process: &Process, pages: u64, swapped: u64, va: VirtAddr) {
+    let (thread, pid) = (current(), process.pid);
+    let name = name_of(process);
+    let (frames, slots) = {
+        let memory = mem::memory();
+        (memory.frames().limit(), memory.swap().counts())
+    };
+    let place = if pid == thread.process.pid {
+        format!("at {va}")
+    } else {
+        format!("since it is the largest; process {} needs the page at {va}", thread.process.pid)
+    };
+    let more = "-m or --frames gives more";
+    if slots.slots == 0 {
+        log::error!(
+            "out of frames: process {pid} ({name}) is killed {place}; it had {pages} pages of {frames} frames ({more})"
+        );
+    } else {
+        log::error!(
+            "out of frames: process {pid} ({name}) is killed {place}; it had {pages} pages of {frames} frames, and {swapped} of {} in swap space \
+             of {} slots ({more}; --swap more of those)",
+            slots.used,
+            slots.slots
+        );
+    }
+    let (pid, tid, space) = (u64::from(pid), u64::from(pid), process.space_id());
+    let told = EventRecord { va: va.0, ..events::of(EventKind::OutOfFrames) };
+    if pid == u64::from(thread.process.pid) {
+        events::report(told);
+    } else {
+        events::report(EventRecord { pid, tid, space, ..told });
+    }
+}
+
+/// The name of a process: its running thread's, or its first one's.
+fn name_of(process: &Process) -> String {
+    let this = current();
+    let mut name = (this.process.pid == process.pid).then(|| this.name.borrow().clone());
+    process::each_thread(process.pid, |thread| {
+        name.get_or_insert_with(|| thread.name.borrow().clone());
+    });
+    String::from_utf8_lossy(&name.unwrap_or_default()).into_owned()
 }
 
 fn count(thread: &Thread, resolution: &Resolution) {

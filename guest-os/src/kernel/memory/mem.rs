@@ -18,6 +18,9 @@ use mm::{Flush, FrameId, FrameNote, FrameTable, Memory, PhysMem, SpaceId};
 pub const FRAME_BYTES: usize = 4096;
 const _: () = assert!(FRAME_BYTES as u64 == PAGE_SIZE);
 
+/// Words in a frame.
+const FRAME_WORDS: usize = FRAME_BYTES / size_of::<u64>();
+
 /// All RAM, through the direct map.
 #[derive(Debug)]
 pub struct DirectMap {
@@ -78,6 +81,16 @@ impl PhysMem for DirectMap {
         // SAFETY: a frame of the frame table, which nothing else refers to: frames are reached through this type only,
         // and through device buffers, which hold it.
         each_word(|word| unsafe { frame_words(frame).add(word).write_volatile(0) });
+    }
+    fn is_zero(&self, frame: Ppn) -> bool {
+        let words = frame_words(frame).cast_const();
+        // SAFETY: as above.
+        (0..FRAME_WORDS).all(|word| unsafe { words.add(word).read_volatile() } == 0)
+    }
+    fn checksum(&self, frame: Ppn) -> u64 {
+        let words = frame_words(frame).cast_const();
+        // SAFETY: as above.
+        mm::swap::checksum((0..FRAME_WORDS).map(|word| unsafe { words.add(word).read_volatile() }))
     }
     fn copy_frame(&mut self, from: Ppn, to: Ppn) {
         assert_ne!(from, to);
@@ -214,6 +227,7 @@ static MEMORY: HartLocal<Option<Memory<DirectMap>>> = HartLocal::new(None);
 
 /// Hands all frames from `first` to `end` to crate `mm`, of which programs may have `limit` (0: all). `policy` says which page goes first when
 /// they run out; it draws its lots, if it does, by `seed`. Called once.
+#[inline(never)] // a frame of its own, not part of its caller's
 pub fn start(first: Ppn, end: Ppn, limit: u64, policy: PolicyKind, seed: u64) {
     let total = end.0.saturating_sub(first.0);
     let limit = if limit == 0 { total } else { limit };

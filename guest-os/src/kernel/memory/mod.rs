@@ -6,5 +6,6 @@ pub mod heap;
 pub mod inject;
 pub mod mem;
 pub mod pages;
+pub mod reclaim;
 pub mod stack;
 pub mod user;

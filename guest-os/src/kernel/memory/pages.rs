@@ -9,6 +9,7 @@ use crate::files::vfs;
 use crate::hart::current;
 use crate::local::HartLocal;
 use crate::memory::mem::DeviceBuffer;
+use crate::memory::reclaim::{self, AtTheEnd};
 use crate::memory::{heap, mem};
 use crate::processes::process;
 use crate::processes::wait::{self, Channel};
@@ -20,7 +21,8 @@ use isa::events::{EventKind, EventRecord};
 use mm::file_memory::whole_pages;
 use mm::page_cache::PageLookup;
 use mm::spaces::Resident;
-use mm::{FileId, Flush, FrameId, PageKey, PageRange, Store};
+use mm::swap::SlotState;
+use mm::{FileId, Flush, FrameId, PageKey, PageRange, Store, SwapSlot};
 
 const FILE_SYSTEM_SHIFT: u32 = 56;
 /// Files of the kernel's own: shared anonymous memory, the page of the signal trampoline.
@@ -141,6 +143,7 @@ pub fn fill(key: PageKey, frame: FrameId, purpose: Purpose) -> bool {
     current().process.count_transfer(|counts| counts.bytes_from_disk += isa::PAGE_SIZE);
     mem::memory().finish_read(key, frame, succeeded.is_ok());
     wait::wake(Channel::Page(key));
+    wait::wake(Channel::Frames);
     succeeded.is_ok()
 }
 
@@ -189,14 +192,17 @@ pub fn pinned(key: PageKey) -> Result<Option<FrameId>, Errno> {
             }
             PageLookup::BeyondEnd => return Ok(None),
             PageLookup::Hole => {
-                let frame = mem::memory().memory_page(key).map_err(|_| Errno::ENOMEM)?;
+                let frame = reclaim::with_room(AtTheEnd::Fail, |memory| memory.memory_page(key));
+                let frame = frame.map_err(|_| Errno::ENOMEM)?;
                 mem::memory().pin(frame);
                 return Ok(Some(frame));
             }
             PageLookup::NoRoom => return Err(Errno::ENOMEM),
             PageLookup::Reading(_) => wait::sleep(Channel::Page(key)),
+            PageLookup::SwapBusy(slot) => reclaim::wait_for(slot),
+            PageLookup::Swapped(slot) => bring_in(slot, AtTheEnd::Fail)?,
             PageLookup::Absent => {
-                let frame = mem::memory().begin_read(key);
+                let frame = reclaim::with_room(AtTheEnd::Fail, |memory| memory.begin_read(key));
                 let frame = frame.map_err(|_| Errno::ENOMEM)?;
                 let purpose = Purpose::Call {
                     file: key.file.0,
@@ -207,6 +213,33 @@ pub fn pinned(key: PageKey) -> Result<Option<FrameId>, Errno> {
                     return Err(Errno::EIO);
                 }
             }
+        }
+    }
+}
+
+/// Has the page of a slot brought into memory, if it is on the disk only by now. ENOMEM without a frame, EIO if it is lost.
+fn bring_in(slot: SwapSlot, at_the_end: AtTheEnd) -> Result<(), Errno> {
+    let is_stored = |memory: &mm::Memory<_>| memory.swap().get(slot).state == SlotState::Stored;
+    let frame = reclaim::with_room(at_the_end, |memory| {
+        if is_stored(memory) { memory.begin_swap_in(slot).map(Some) } else { Ok(None) }
+    });
+    match frame.map_err(|_| Errno::ENOMEM)? {
+        Some(frame) if !reclaim::swap_in(slot, frame) => Err(Errno::EIO),
+        _ => Ok(()),
+    }
+}
+
+/// Sees to it that what a call reads or changes of a file in memory is there, and not in swap space. Sleeps; afterwards nothing sleeps before the
+/// bytes are used. With the page that the file ends in, if it is to become longer.
+pub fn have_in_memory(number: FileId, bytes: &Range<u64>) -> Result<(), Errno> {
+    loop {
+        let out = mem::memory().first_out(number, bytes);
+        let Some((key, slot)) = out else { return Ok(()) };
+        let lookup = mem::memory().look_up_page(key);
+        match lookup {
+            PageLookup::SwapBusy(slot) => reclaim::wait_for(slot),
+            PageLookup::Swapped(_) => bring_in(slot, AtTheEnd::Fail)?,
+            _ => {}
         }
     }
 }

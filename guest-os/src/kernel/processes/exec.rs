@@ -5,11 +5,12 @@
 
 use crate::files::vfs;
 use crate::hart::{current, hart};
+use crate::memory::reclaim::{self, AtTheEnd};
 use crate::memory::{heap, inject, mem, pages, user};
 use crate::processes::process::{self, Process, Program, SharedSpace, Space};
 use crate::processes::thread::Thread;
 use crate::processes::{exit, trampoline};
-use crate::syscall::system;
+use crate::syscall::{limits, system};
 use crate::{arch, events};
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -108,11 +109,14 @@ pub fn execute(request: Request) -> Result<(), Errno> {
         error
     };
     crate::syscall::futex::release_locks(&thread);
+    wait_for_room((size(&request.argv) + size(&request.envp) + request.path.len()) as u64)
+        .map_err(give_up)?;
     // Nothing sleeps from here on: no other process sees an address space that is nobody's.
     let space = new_space().map_err(give_up)?;
     let stack = first_stack(&request, &plan, &image.credentials());
     pages::hold(image.number, &image.location.inode);
     space.borrow_mut().lay_out_for_stack(stack_limit / PAGE_SIZE);
+    space.borrow_mut().set_budget(&mut mem::memory(), limits::budget_of(&thread.process));
     let prepared = stack.and_then(|stack| {
         map_image(&mut space.borrow_mut(), &image, &plan, stack.sp)?;
         heap::settle()?;
@@ -158,15 +162,27 @@ fn new_space() -> Result<SharedSpace, Errno> {
     }
 }
 
+/// Sees to frames for a new address space whose stack begins with so many bytes of lists. Sleeps while pages go out.
+fn wait_for_room(list_bytes: u64) -> Result<(), Errno> {
+    /// Beside the lists the stack has the auxiliary vector, and the address space a root page table.
+    const MORE_BYTES: u64 = 2 * PAGE_SIZE;
+    let frames = frames_for_stack(list_bytes + MORE_BYTES);
+    reclaim::with_room(AtTheEnd::Fail, |memory| memory.make_room(frames)).map_err(|_| Errno::ENOMEM)
+}
+
 /// Sees to frames for so many bytes of the new stack. Nothing sleeps between this and their use.
 fn make_room(stack_bytes: u64) -> Result<(), Errno> {
+    mem::memory().make_room(frames_for_stack(stack_bytes)).map_err(|_| Errno::ENOMEM)
+}
+
+/// The most frames that so many bytes of a new stack take.
+fn frames_for_stack(stack_bytes: u64) -> u64 {
     const PAGES_OF_TABLE: u64 = 512;
     /// The page that the stack begins in; page tables: two levels under the root, which a small stack may need twice; a page and
     /// a table of the heap's, whose share is made whole again with each page of the stack.
     const MORE_FRAMES: u64 = 1 + 4 + 2;
     let pages = stack_bytes.div_ceil(PAGE_SIZE);
-    let frames = pages + pages / PAGES_OF_TABLE + MORE_FRAMES;
-    mem::memory().make_room(frames).map_err(|_| Errno::ENOMEM)
+    pages + pages / PAGES_OF_TABLE + MORE_FRAMES
 }
 
 /// Opens the program, following `#!` lines; these change the request's path and arguments.

@@ -5,7 +5,7 @@ use crate::events;
 use crate::files::vfs;
 use crate::hart::{current, hart};
 use crate::memory::user::UserPtr;
-use crate::memory::{heap, inject, mem, pages, stack};
+use crate::memory::{heap, inject, mem, pages, reclaim, stack};
 use crate::processes::children;
 use crate::processes::process::{self, Process, Usage, release_space, table};
 use crate::processes::thread::Thread;
@@ -117,6 +117,13 @@ pub fn end_other_threads(thread: &Thread) -> Result<bool, Errno> {
         wait::sleep(Channel::Threads(process.pid));
     }
     Ok(true)
+}
+
+/// Whether a process is on its way out.
+pub fn is_ending(process: &Process) -> bool {
+    let mut is_ending = process.ending.get().is_some();
+    process::each_thread(process.pid, |thread| is_ending |= thread.is_killed() || thread.is_leaving.get());
+    is_ending
 }
 
 fn kill_others(process: &Process) {
@@ -240,6 +247,7 @@ fn end_of_run(status: ExitStatus) -> ! {
     vfs::stop();
     trampoline::stop();
     pages::release_unmapped_files();
+    reclaim::finish();
     if !all_frames_are_back() {
         shutdown::stop(End::Panic);
     }
@@ -260,8 +268,11 @@ fn all_frames_are_back() -> bool {
     };
     let mut complete = free + cached == total;
     mem::memory().evict_all();
-    let after = mem::memory().frames().counts();
-    complete &= after.free + after.zero == total;
+    let (after, slots) = {
+        let memory = mem::memory();
+        (memory.frames().counts(), memory.swap().counts())
+    };
+    complete &= after.free + after.zero == total && slots.used == slots.bad;
     events::report(EventRecord {
         detail: free,
         detail2: cached,
@@ -270,7 +281,7 @@ fn all_frames_are_back() -> bool {
     });
     if !complete {
         log::error!(
-            "frames are missing at the end: {free} free and {cached} cached of {total}; then {after:?}"
+            "frames or slots are missing at the end: {free} free and {cached} cached of {total}; then {after:?}, {slots:?}"
         );
     }
     complete

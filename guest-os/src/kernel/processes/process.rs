@@ -6,6 +6,7 @@ use crate::local::HartLocal;
 use crate::memory::mem;
 use crate::processes::thread::{self, Room, Thread};
 use crate::processes::timers::Timers;
+use crate::processes::wait::{self, Channel};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
@@ -394,4 +395,5 @@ pub fn release_space(space: SharedSpace) {
     space.teardown(&mut mem::memory());
     mem::free_asid(asid);
     crate::memory::pages::release_unmapped_files();
+    wait::wake(Channel::Frames);
 }

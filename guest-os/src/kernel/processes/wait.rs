@@ -13,7 +13,7 @@ use core::cell::{Cell, UnsafeCell};
 use core::ops::{Deref, DerefMut};
 use fs::{Lockable, PipeId};
 use isa::events::EventKind;
-use mm::PageKey;
+use mm::{PageKey, SwapSlot};
 pub use proc::WaitOutcome;
 use proc::{Pid, Scheduler, Tid};
 
@@ -28,6 +28,10 @@ pub enum Channel {
     Swap,
     /// A page that someone else is reading.
     Page(PageKey),
+    /// A slot of the swap space that someone else has read or written.
+    Slot(SwapSlot),
+    /// Room in memory: the end of others' I/O, or of a process.
+    Frames,
     /// A change of one of this process's children.
     Child(Pid),
     /// The other end of a pipe.

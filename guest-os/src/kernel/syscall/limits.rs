@@ -2,8 +2,9 @@
 
 use super::{Arguments, Outcome, int, length, uint};
 use crate::hart::current;
+use crate::memory::mem;
 use crate::memory::user::UserPtr;
-use crate::processes::process;
+use crate::processes::process::{self, Process};
 use ::proc::{SigInfo, Signal};
 use fs::Errno;
 use isa::PAGE_SIZE;
@@ -20,7 +21,7 @@ pub const QUEUED_SIGNALS: u64 = 1024;
 const INFINITY: u64 = u64::MAX;
 
 /// The first process's limits: Linux's defaults.
-pub const INITIAL: [(u64, u64); COUNT] = {
+const INITIAL: [(u64, u64); COUNT] = {
     let mut limits = [(INFINITY, INFINITY); COUNT];
     limits[linux::RLIMIT_STACK as usize] = (mm::layout::STACK_LIMIT_PAGES * PAGE_SIZE, INFINITY);
     limits[linux::RLIMIT_CORE as usize] = (0, INFINITY);
@@ -84,6 +85,11 @@ fn exchange(pid: i32, resource: u32, new: Option<[u64; 2]>) -> Result<(u64, u64)
         linux::RLIMIT_SIGPENDING => {
             process.signals.borrow_mut().set_queue_limit(usize::try_from(soft).unwrap_or(usize::MAX));
         }
+        linux::RLIMIT_RSS => {
+            if let Some(space) = &*process.space.borrow() {
+                space.borrow_mut().set_budget(&mut mem::memory(), pages_of(soft));
+            }
+        }
         linux::RLIMIT_STACK => {
             if let Some(space) = &*process.space.borrow() {
                 space.borrow_mut().set_stack_limit_pages(soft / PAGE_SIZE);
@@ -92,6 +98,25 @@ fn exchange(pid: i32, resource: u32, new: Option<[u64; 2]>) -> Result<(u64, u64)
         _ => {}
     }
     Ok(before)
+}
+
+/// How many pages a limit on memory (RLIMIT_RSS) allows; `None` if it is none.
+fn pages_of(limit: u64) -> Option<u64> {
+    (limit != INFINITY).then_some(limit / PAGE_SIZE)
+}
+
+/// How many pages of its own a process may have in memory.
+pub fn budget_of(process: &Process) -> Option<u64> {
+    pages_of(process.limits.borrow()[linux::RLIMIT_RSS as usize].0)
+}
+
+/// The first process's limits, if it may have so many pages of its own in memory at once (0: as many as it likes).
+pub fn initial(process_frames: u64) -> [(u64, u64); COUNT] {
+    let mut limits = INITIAL;
+    if process_frames > 0 {
+        limits[linux::RLIMIT_RSS as usize].0 = process_frames.saturating_mul(PAGE_SIZE);
+    }
+    limits
 }
 
 /// The longest file that the running process may make.

@@ -4,6 +4,7 @@ use super::files::{details, open_file, start_of};
 use super::{Arguments, Outcome, Stop, int, uint};
 use crate::arch::TrapFrame;
 use crate::hart::current;
+use crate::memory::reclaim::{self, AtTheEnd};
 use crate::memory::user::{self, UserPtr};
 use crate::memory::{heap, mem};
 use crate::processes::exec::{self, Request};
@@ -192,7 +193,14 @@ fn child_space(parent: &Process, flags: u32) -> Result<(SharedSpace, Inherited),
         return Ok((space, Inherited::default()));
     }
     let (id, asid) = mem::allocate_space_name().ok_or(Errno::EAGAIN)?;
-    let forked = space.borrow_mut().fork(&mut mem::memory(), id, asid, Some(arch::kernel_root()));
+    let forked = reclaim::with_room(AtTheEnd::Fail, |memory| {
+        let forked = space.borrow_mut().fork(memory, id, asid, Some(arch::kernel_root()));
+        if forked.is_err() {
+            // It may have lost W bits already, and others run before it is tried again.
+            mem::apply(mm::Flush::All, space.borrow().asid());
+        }
+        forked
+    });
     match forked {
         Ok(report) => {
             mem::apply(report.flush, space.borrow().asid());
@@ -200,7 +208,6 @@ fn child_space(parent: &Process, flags: u32) -> Result<(SharedSpace, Inherited),
             Ok((Space::new(report.child, space.is_dumpable.get()), inherited))
         }
         Err(_) => {
-            mem::apply(mm::Flush::All, space.borrow().asid());
             mem::free_asid(asid);
             Err(Errno::ENOMEM)
         }

@@ -101,7 +101,7 @@ fn put<T: From<u8>>(field: &mut [T; 65], text: &[u8]) {
 pub fn sysinfo([buffer, ..]: Arguments) -> Outcome {
     let total = mem::memory().frames().total();
     let counts = mem::memory().frames().counts();
-    let swap_slots = swap::area().map_or(0, |area| area.slots);
+    let swap_slots = swap::area().map_or(0, |area| u64::from(area.slots));
     let processes = process::table(|t| t.len()) as u64;
     let words: [u64; 14] = [
         arch::time() / TIMEBASE_HZ,

@@ -1,0 +1,191 @@
+//! Room in memory: what needs a frame and finds none waits here until a page has gone out to swap space, or a process has been killed.
+//!
+//! `mm` evicts what needs no I/O by itself. When it says that there is no frame, either an eviction has begun a write, which is handed to the disk here, or
+//! reads and writes under way must come to their ends first, or memory is really at its end. What needed the frame sleeps with nothing
+//! borrowed, and then begins again. So no frame is needed to make one: a request to a disk takes no memory ([`crate::devices::block`]).
+
+use crate::devices::block::{Finished, Transfer};
+use crate::devices::swap;
+use crate::hart::current;
+use crate::memory::mem::{self, DeviceBuffer, DirectMap};
+use crate::memory::{fault, inject};
+use crate::processes::exit;
+use crate::processes::process::{self, Process};
+use crate::processes::wait::{self, Channel};
+use alloc::rc::Rc;
+use isa::VirtAddr;
+use mm::{FrameId, Memory, OutOfFrames, SwapSlot, SwapWrite};
+use proc::{SigInfo, Signal};
+
+/// What may be done when nothing else makes room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AtTheEnd {
+    /// The process with the most memory is killed: the running one, which needs a page here, or another, for whose end this waits.
+    Kill(VirtAddr),
+    /// Nothing: the call fails. For who holds what a process may need to end.
+    Fail,
+}
+
+/// Does what needs frames, and again from its beginning, as long as there is a way to make room. Sleeps, with nothing borrowed; what `action` has found out
+/// before it failed may not be true any more.
+pub fn with_room<R>(
+    at_the_end: AtTheEnd,
+    mut action: impl FnMut(&mut Memory<DirectMap>) -> Result<R, OutOfFrames>,
+) -> Result<R, OutOfFrames> {
+    loop {
+        let result = action(&mut mem::memory());
+        write_out();
+        if result.is_ok() || !makes_room(at_the_end) {
+            return result;
+        }
+    }
+}
+
+/// Waits for room in memory. Whether there may be some now.
+pub fn makes_room(at_the_end: AtTheEnd) -> bool {
+    if inject::has_refused() || current().is_killed() {
+        return false;
+    }
+    write_out_in_time();
+    let is_in_motion = mem::memory().swap().in_motion() > 0 || mem::memory().cache().reading() > 0;
+    if is_in_motion {
+        wait::sleep(Channel::Frames);
+        return true;
+    }
+    match at_the_end {
+        AtTheEnd::Kill(va) => kill_largest(va),
+        AtTheEnd::Fail => false,
+    }
+}
+
+/// Sleeps until the disk has read or written a slot, if it is at work on it.
+pub fn wait_for(slot: SwapSlot) {
+    // Nobody else may come to hand it on.
+    write_out_in_time();
+    let is_in_motion = {
+        let memory = mem::memory();
+        memory.swap().is_used(slot) && memory.swap().get(slot).state.is_in_motion()
+    };
+    if is_in_motion {
+        wait::sleep(Channel::Slot(slot));
+    }
+}
+
+/// Waits for what the disk is still asked to do, at the end of the run.
+pub fn finish() {
+    loop {
+        write_out_in_time();
+        if mem::memory().swap().in_motion() == 0 {
+            return;
+        }
+        wait::sleep(Channel::Frames);
+    }
+}
+
+/// Hands the write to the disk that an eviction has begun, if one has and the disk has a place for it: without sleep, since what has been done meanwhile may not be
+/// told yet. Returns whether it did.
+#[inline]
+pub fn write_out() -> bool {
+    let is_due = mem::memory().has_write();
+    is_due && swap::has_place() && submit()
+}
+
+/// As [`write_out`], and sleeps until the disk has a place for it.
+fn write_out_in_time() -> bool {
+    while mem::memory().has_write() {
+        if write_out() {
+            return true;
+        }
+        wait::sleep(Channel::BlockQueue);
+    }
+    false
+}
+
+#[cold]
+fn submit() -> bool {
+    let write = mem::memory().take_write();
+    let Some(SwapWrite { slot, frame }) = write else { return false };
+    let submitted = swap::submit(slot, Transfer::Write(DeviceBuffer::whole(frame)), written);
+    assert!(submitted.is_ok(), "the disk had a place");
+    true
+}
+
+/// The disk is done with a page that went out.
+fn written(finished: Finished) {
+    let (slot, succeeded) = (swap::slot_of(&finished), finished.succeeded);
+    // Its hold on the frame ends.
+    drop(finished);
+    if !succeeded {
+        log::error!("swap: writing slot {} failed; its page stays in memory", slot.0);
+    }
+    mem::memory().finish_swap_out(slot, succeeded);
+    has_changed(slot);
+}
+
+/// Fills the frame of a slot that `mm` has begun to read. Sleeps. Returns whether the page is what was written.
+pub fn swap_in(slot: SwapSlot, frame: FrameId) -> bool {
+    let read = swap::perform(slot, Transfer::Read(DeviceBuffer::whole(frame)));
+    let is_right = mem::memory().finish_swap_in(slot, frame, read.is_ok());
+    match (read.is_ok(), is_right) {
+        (false, _) => log::error!("swap: reading slot {} failed", slot.0),
+        (true, false) => log::error!("swap: slot {} does not hold what was written there", slot.0),
+        (true, true) => {}
+    }
+    current().process.count_transfer(|counts| counts.bytes_from_disk += isa::PAGE_SIZE);
+    has_changed(slot);
+    is_right
+}
+
+fn has_changed(slot: SwapSlot) {
+    wait::wake(Channel::Slot(slot));
+    wait::wake(Channel::Frames);
+}
+
+/// What a process has of memory and of swap space, in pages: what its end would give back, but for what it shares.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+struct Badness {
+    all: u64,
+    resident: u64,
+    swapped: u64,
+}
+
+fn badness_of(process: &Process) -> Badness {
+    let Some(space) = process.space.borrow().clone() else { return Badness::default() };
+    let (space, memory) = (space.borrow(), mem::memory());
+    let (resident, swapped) = (space.counted_pages(&memory), memory.space(space.key()).swapped_pages);
+    Badness { all: resident + swapped, resident, swapped }
+}
+
+/// Kills the process with the most memory, the first of several; if that is another one than the running, waits until something has changed. Whether there may be
+/// room then. One that is on its way out is waited for before a second one is killed.
+fn kill_largest(va: VirtAddr) -> bool {
+    let mut largest: Option<(Badness, Rc<Process>)> = None;
+    let mut is_dying = false;
+    let this = current();
+    process::each_living(|process| {
+        if process.pid != this.process.pid && process.space.borrow().is_some() {
+            is_dying |= exit::is_ending(process);
+        }
+        let badness = badness_of(process);
+        if largest.as_ref().is_none_or(|(most, _)| badness > *most) {
+            largest = Some((badness, process.clone()));
+        }
+    });
+    if !is_dying {
+        match largest {
+            Some((badness, process)) if process.pid != this.process.pid => {
+                fault::tell_out_of_frames(&process, badness.resident, badness.swapped, va);
+                exit::send(&process, SigInfo::from_kernel(Signal::KILL));
+                // Who waits for room looks whether it was meant.
+                wait::wake(Channel::Frames);
+            }
+            _ => {
+                fault::out_of_frames(&this, va);
+                return false;
+            }
+        }
+    }
+    drop(this);
+    wait::sleep(Channel::Frames);
+    true
+}
