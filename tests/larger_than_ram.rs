@@ -1,12 +1,20 @@
 //! The lessons on replacement and swap: what they write to standard output is what a model here comes to, or what the same program writes
 //! on this machine's Linux; with memory enough they say that nothing was read from a disk.
 
-#![allow(clippy::unwrap_used)] // in functions that only tests call
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation)] // in functions that only tests call; small numbers
 
 #[path = "support/guest.rs"]
 mod guest;
+#[allow(dead_code)]
+#[path = "../guest-os/mm/tests/policies/memory.rs"]
+mod memory;
+#[allow(dead_code)]
+#[path = "../guest-os/mm/tests/policies/models.rs"]
+mod models;
 mod support;
 
+use memory::{Memory, Page};
+use mm::policy::PolicyKind;
 use std::os::unix::fs::PermissionsExt;
 use support::{Ran, TempDir, child, run, run_folio};
 
@@ -58,6 +66,9 @@ fn lessons_say_the_same_as_on_linux() {
 struct Model(u64);
 
 impl Model {
+    fn below(&mut self, bound: u64) -> u64 {
+        (self.next() >> 20) % bound
+    }
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
         (self.0 ^ (self.0 >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd)
@@ -117,4 +128,80 @@ fn with_memory_enough_nothing_comes_from_disk() {
     assert_eq!((second[0], second[1], second[3]), (40, 320, 0), "{thrash}");
     // A page is filled with zeros once for each child.
     assert!((40..60).contains(&second[2]), "{thrash}");
+}
+
+/// The table that `belady` writes of these references with so many pages, as a model of the policy has it; and how many faults there are.
+fn beladys_table(kind: PolicyKind, seed: u64, references: &[String], limit: u32) -> (String, usize) {
+    let (mut memory, mut model) = (Memory::new(limit), models::make(kind, seed));
+    let numbers: Vec<u64> =
+        references.iter().map(|word| word.trim_end_matches('w').parse().unwrap()).collect();
+    let last = numbers.iter().copied().max().unwrap();
+    let mut rows: Vec<String> = (1..=last).map(|page| format!("  page {page}    ")).collect();
+    let mut faults = 0;
+    for (word, &number) in references.iter().zip(&numbers) {
+        let is_fault = memory.place_of(number).is_none();
+        if is_fault {
+            faults += 1;
+            let place = memory.free_place().unwrap_or_else(|| {
+                let place = model.victim(&mut memory).expect("some page can go");
+                model.leave(place);
+                memory.take(place);
+                place
+            });
+            memory.put(place, Page::new(number));
+            model.enter(place);
+        }
+        let place = memory.place_of(number).unwrap();
+        memory.page_mut(place).accessed = true;
+        memory.page_mut(place).dirty |= word.ends_with('w');
+        for (row, page) in rows.iter_mut().zip(1..) {
+            row.push_str(match memory.place_of(page) {
+                Some(_) if is_fault && page == number => " F",
+                Some(_) => " +",
+                None => " .",
+            });
+            row.push_str(if word.ends_with('w') { " " } else { "" });
+        }
+    }
+    let rows: String = rows.iter().map(|row| format!("{row}\n")).collect();
+    (format!("with {limit} pages {}\n{rows}  {faults} page faults\n", references.join(" ")), faults)
+}
+
+/// What `belady` says of these references.
+fn belady_says(options: &[&str], references: &[String]) -> String {
+    let said = on_folio(
+        &[options, &["belady"], &references.iter().map(String::as_str).collect::<Vec<_>>()].concat(),
+    );
+    assert!(said.stdout.ends_with("have found what was stored\n"), "{said:?}");
+    said.stderr
+}
+
+#[test]
+fn more_pages_can_mean_more_faults() {
+    let string = "1 2 3 4 1 2 5 1 2 3 4 5".split(' ').map(str::to_string).collect::<Vec<_>>();
+    for (kind, faults) in PolicyKind::all().zip([[9, 10], [9, 10], [9, 10], [9, 10], [10, 10], [7, 6]]) {
+        let tables = [3, 4].map(|limit| beladys_table(kind, 0, &string, limit));
+        assert_eq!(tables.each_ref().map(|(_, faults)| *faults), faults, "{kind}");
+        let expected = tables.map(|(table, _)| table).concat();
+        for isa in ["rva22s64", "rva22s64_svadu"] {
+            assert_eq!(belady_says(&["--policy", kind.name(), "--isa", isa], &[]), expected, "{kind}, {isa}");
+        }
+    }
+}
+
+#[test]
+fn an_address_spaces_own_pages_go_as_the_models_say() {
+    for seed in 1..=24 {
+        let mut random = Model(seed);
+        let (pages, stores) = (5 + random.below(5), random.below(3));
+        let mut reference = || {
+            let page = 1 + random.below(pages).min(random.below(pages));
+            format!("{page}{}", if random.below(4) < stores { "w" } else { "" })
+        };
+        let string: Vec<String> = (0..64).map(|_| reference()).collect();
+        let kind = PolicyKind::all().nth(seed as usize % 6).unwrap();
+        let expected = [3, 4].map(|limit| beladys_table(kind, seed, &string, limit).0).concat();
+        let options = ["--policy", kind.name(), "--seed", &seed.to_string()];
+        assert_eq!(belady_says(&options, &string), expected, "{kind}, {}", string.join(" "));
+    }
 }

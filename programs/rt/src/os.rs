@@ -7,7 +7,7 @@ use core::ffi::CStr;
 
 use crate::abi::general::{self as g, AT_FDCWD, SIGCHLD};
 use crate::syscall::call;
-use crate::{Errno, Result};
+use crate::{Errno, PAGE_SIZE, Result};
 
 /// Process id.
 pub type Pid = i32;
@@ -213,4 +213,18 @@ pub fn faults(whose: Whose) -> Result<Faults> {
     // SAFETY: it is made of integers, and zeroed.
     let usage = unsafe { usage.assume_init() };
     Ok(Faults { minor: usage.ru_minflt.cast_unsigned(), major: usage.ru_majflt.cast_unsigned() })
+}
+
+/// mlockall(2): what is mapped now comes and stays.
+pub fn lock_all() -> Result<()> {
+    // SAFETY: moves no byte.
+    unsafe { call(g::__NR_mlockall, [g::MCL_CURRENT as usize]) }.map(drop)
+}
+
+/// setrlimit(2) for RLIMIT_RSS: the most pages that this process may have in memory.
+pub fn limit_resident(pages: Option<usize>) -> Result<()> {
+    let soft = pages.map_or(u64::MAX, |pages| (pages * PAGE_SIZE) as u64);
+    let limit = g::rlimit64 { rlim_cur: soft, rlim_max: u64::MAX };
+    // SAFETY: the kernel reads `limit` only.
+    unsafe { call(g::__NR_prlimit64, [0, g::RLIMIT_RSS as usize, &raw const limit as usize, 0]) }.map(drop)
 }

@@ -6,9 +6,9 @@
 use core::sync::atomic::AtomicU64;
 
 use crate::abi::general::{
-    __NR_mmap, __NR_munmap, MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE,
+    __NR_mmap, __NR_munmap, MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, O_RDONLY, PROT_READ, PROT_WRITE, SEEK_SET,
 };
-use crate::{Result, syscall};
+use crate::{Result, os, syscall};
 
 /// Bytes in a page.
 pub const PAGE_SIZE: usize = 4096;
@@ -80,6 +80,20 @@ impl Pages {
     /// The words of one page.
     pub fn page(&self, page: usize) -> &[AtomicU64] {
         &self.words()[page * PAGE_WORDS..][..PAGE_WORDS]
+    }
+
+    /// Whether each of the first pages is mapped, as /proc/self/pagemap has it. What lies beyond the mapping stays as it was.
+    pub fn mapped<const N: usize>(&self, told: &mut [bool; N]) -> Result<()> {
+        /// In the last byte of an entry.
+        const PRESENT: u8 = 0x80;
+        let mut entries = [[0u8; 8]; N];
+        let file = os::open(c"/proc/self/pagemap", O_RDONLY, 0)?;
+        os::lseek(file, (self.address() as u64 / PAGE_SIZE as u64 * 8).cast_signed(), SEEK_SET)?;
+        os::read(file, entries.as_flattened_mut())?;
+        os::close(file)?;
+        let of_pages = told.iter_mut().zip(entries).take(self.len_pages);
+        of_pages.for_each(|(told, entry)| *told = entry[7] & PRESENT != 0);
+        Ok(())
     }
 
     /// Whether every byte of the page is zero. Reads all of it.
