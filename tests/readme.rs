@@ -1,10 +1,13 @@
 //! Every command that README.md shows works as written.
 //!
 //! Each line of its `sh` blocks is run by a shell as it stands, in a folder where `target/release/folio` is the binary under test, or,
-//! for `make` and `cargo`, checked against the Makefile: those are what runs this test.
+//! for `make` and `cargo`, checked against the Makefile: those are what runs this test. A `console` block must show what its commands print;
+//! `FOLIO_BLESS=1 cargo test -p folio-emu --test readme` writes it anew.
 
 #![allow(clippy::unwrap_used)] // in functions that only tests call
 
+#[path = "support/console.rs"]
+mod console;
 mod support;
 
 use std::path::PathBuf;
@@ -89,4 +92,9 @@ fn every_command_shown_is_known_and_runs() {
             other => panic!("README shows a command that no test runs: {other}"),
         }
     }
+}
+
+#[test]
+fn consoles_show_what_is_printed() {
+    console::check(&root().join("README.md"));
 }
