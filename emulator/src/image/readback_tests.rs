@@ -161,6 +161,9 @@ impl ::fs::ProcInfo for NoProcesses {
     fn system(&self) -> ::fs::SystemInfo {
         ::fs::SystemInfo::default()
     }
+    fn faults(&self) -> (u64, u64) {
+        (0, 0)
+    }
 }
 
 /// The image as the guest mounts it; the second half is for reading file data, as the page cache does.

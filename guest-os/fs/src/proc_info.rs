@@ -60,6 +60,8 @@ pub trait ProcInfo: Send {
     fn location(&self, descriptor: u32) -> Option<Location>;
     /// The system's numbers.
     fn system(&self) -> SystemInfo;
+    /// The page faults of all processes since boot, those that have ended too, and how many of them waited for a device.
+    fn faults(&self) -> (u64, u64);
 }
 
 /// A process in numbers.
@@ -99,6 +101,8 @@ pub struct ProcessInfo {
     pub resident_pages: u64,
     /// The most frames that were ever mapped at once.
     pub peak_resident_pages: u64,
+    /// Of its private pages, those in swap space.
+    pub swapped_pages: u64,
     /// The user's ids: real, effective, saved, for files.
     pub users: [u32; 4],
     /// The group's.
@@ -213,6 +217,10 @@ pub struct MapUse {
     pub file: u64,
     /// Pages of files in memory.
     pub memory_file: u64,
+    /// Pages in swap space.
+    pub swapped: u64,
+    /// Its share of those that are private memory: in bytes, as slots are divided by those who name them.
+    pub swapped_share_bytes: u64,
 }
 
 impl MapUse {
@@ -223,7 +231,7 @@ impl MapUse {
 }
 
 /// Swap space. Sizes are in pages of 4 KiB.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct SwapInfo {
     /// The disk that it is on, by its name in `/dev`.
     pub disk: &'static str,
@@ -231,6 +239,12 @@ pub struct SwapInfo {
     pub total_pages: u64,
     /// In use.
     pub used_pages: u64,
+    /// In use, and in memory, too.
+    pub cached_pages: u64,
+    /// Read since boot.
+    pub pages_in: u64,
+    /// Written since boot.
+    pub pages_out: u64,
 }
 
 /// The system in numbers. Sizes are in pages of 4 KiB.

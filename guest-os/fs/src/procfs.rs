@@ -107,6 +107,7 @@ const NAMES: &[Name] = &[
     text(ROOT, "swaps", text::swaps),
     text(ROOT, "uptime", text::uptime),
     text(ROOT, "version", text::version),
+    text(ROOT, "vmstat", text::vmstat),
     text(SYS_KERNEL, "hostname", text::hostname),
     text(SYS_KERNEL, "osrelease", text::osrelease),
     text(SYS_KERNEL, "ostype", text::ostype),

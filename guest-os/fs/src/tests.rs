@@ -227,6 +227,7 @@ impl ProcInfo for Processes {
             ppid: 1,
             threads: 1,
             virtual_pages: 10,
+            swapped_pages: 6,
             users: [5; 4],
             is_dumpable: pid == 7,
             ..Default::default()
@@ -292,6 +293,8 @@ impl ProcInfo for Processes {
             share_bytes: 10_240,
             anonymous: 2,
             file: 1,
+            swapped: 3,
+            swapped_share_bytes: 6144,
             ..MapUse::default()
         };
         self.each_map(pid, &mut |map| visit(map, &used))
@@ -315,15 +318,29 @@ impl ProcInfo for Processes {
         }
     }
     fn system(&self) -> SystemInfo {
-        let swap = Some(SwapInfo { disk: "vdb", total_pages: 2000, used_pages: 3 });
+        let swap = Some(SwapInfo {
+            disk: "vdb",
+            total_pages: 2000,
+            used_pages: 3,
+            cached_pages: 2,
+            pages_in: 17,
+            pages_out: 19,
+        });
         SystemInfo {
             total_pages: 32768,
             free_pages: 1000,
             harts: 1,
             uptime_ticks: 123,
             swap,
+            anonymous_pages: 40,
+            cached_pages: 7,
+            shared_memory_pages: 5,
+            page_table_pages: 6,
             ..Default::default()
         }
+    }
+    fn faults(&self) -> (u64, u64) {
+        (123, 45)
     }
 }
 

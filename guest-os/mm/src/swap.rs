@@ -85,6 +85,12 @@ pub struct SwapUse {
     pub peak: u64,
     /// Not used any more, since the disk has refused to write them.
     pub bad: u64,
+    /// In use, and their pages are in frames: the swap cache.
+    pub cached: u64,
+    /// Pages that the disk was asked for.
+    pub read: u64,
+    /// Pages that it was given.
+    pub written: u64,
 }
 
 /// All slots.
@@ -149,9 +155,12 @@ impl SwapMap {
         self.used.reserve(1).map_err(|_| OutOfFrames)?;
         let slot = SwapSlot(self.used.insert(Slot { names: 0, state, checksum }) + 1);
         self.counts.used += 1;
-        self.in_motion += u64::from(state.is_in_motion());
+        self.enters(state);
+        self.counts.written += u64::from(state.is_in_motion());
         self.counts.peak = self.counts.peak.max(self.counts.used);
         self.was_full |= !self.has_room();
+        // Free ones first: who hears of all slots knows by the highest how many were ever in use at once (`isa::events`).
+        debug_assert!(u64::from(slot.0) <= self.counts.peak, "{slot:?} with {:?}", self.counts);
         Ok(slot)
     }
     /// Gives a slot back that nothing names.
@@ -159,6 +168,7 @@ impl SwapMap {
         let was = self.used.remove(number_of(slot));
         assert!(was.names == 0 && !was.state.is_in_motion(), "{slot:?} is in use: {was:?}");
         self.counts.used -= 1;
+        self.counts.cached -= u64::from(was.state.frame().is_some());
         self.has_room_again |= self.was_full;
         self.was_full = false;
     }
@@ -179,9 +189,21 @@ impl SwapMap {
     pub(crate) fn set_state(&mut self, slot: SwapSlot, state: SlotState) -> SlotState {
         let entry = self.used.get_mut(number_of(slot));
         let was = core::mem::replace(&mut entry.state, state);
-        self.in_motion += u64::from(state.is_in_motion());
+        self.enters(state);
         self.in_motion -= u64::from(was.is_in_motion());
+        self.counts.cached -= u64::from(was.frame().is_some());
+        match (was, state) {
+            (SlotState::Writing { .. }, SlotState::Writing { .. }) => {}
+            (_, SlotState::Writing { .. }) => self.counts.written += 1,
+            (_, SlotState::Reading(_)) => self.counts.read += 1,
+            _ => {}
+        }
         was
+    }
+    /// A slot is in this state from now on.
+    fn enters(&mut self, state: SlotState) {
+        self.in_motion += u64::from(state.is_in_motion());
+        self.counts.cached += u64::from(state.frame().is_some());
     }
     /// One more names the slot.
     pub(crate) fn add_name(&mut self, slot: SwapSlot) {
@@ -230,7 +252,19 @@ mod tests {
         map.release(b);
         assert!(map.take_room_again() && !map.take_room_again());
         assert_eq!(map.take(writing, 0), Ok(b));
-        assert_eq!(map.counts(), SwapUse { slots: 3, used: 3, peak: 3, bad: 0 });
+        let counts = SwapUse { slots: 3, used: 3, peak: 3, bad: 0, cached: 3, read: 0, written: 4 };
+        assert_eq!(map.counts(), counts);
+        map.set_state(c, SlotState::Stored);
+        map.set_state(c, SlotState::Reading(frame));
+        map.set_state(c, SlotState::Cached(frame));
+        assert_eq!(map.counts(), SwapUse { read: 1, ..counts }, "it has gone, and is back");
+        map.set_state(c, SlotState::Stored);
+        map.set_state(c, SlotState::Writing { frame, is_wanted: false });
+        map.set_state(c, SlotState::Writing { frame, is_wanted: true });
+        assert_eq!(map.counts(), SwapUse { read: 1, written: 5, ..counts }, "a write that is wanted is one");
+        map.set_state(c, SlotState::Stored);
+        map.release(c);
+        assert_eq!((map.counts().used, map.counts().cached), (2, 2));
         map.add_name(a);
         map.add_name(a);
         assert_eq!((map.remove_name(a), map.remove_name(a), map.get(a).checksum), (1, 0, 7));

@@ -102,7 +102,7 @@ pub(super) fn loadavg(info: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(),
 
 pub(super) fn meminfo(info: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
     let system = info.system();
-    let (swap_pages, swapped_pages) = system.swap.map_or((0, 0), |swap| (swap.total_pages, swap.used_pages));
+    let swap = system.swap.unwrap_or_default();
     let rows = [
         ("MemTotal", system.total_pages),
         ("MemFree", system.free_pages),
@@ -110,9 +110,9 @@ pub(super) fn meminfo(info: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(),
         ("MemAvailable", system.free_pages + system.cached_pages),
         ("Buffers", 0),
         ("Cached", system.cached_pages + system.shared_memory_pages),
-        ("SwapCached", 0),
-        ("SwapTotal", swap_pages),
-        ("SwapFree", swap_pages - swapped_pages),
+        ("SwapCached", swap.cached_pages),
+        ("SwapTotal", swap.total_pages),
+        ("SwapFree", swap.total_pages - swap.used_pages),
         ("Dirty", 0),
         ("AnonPages", system.anonymous_pages),
         ("Shmem", system.shared_memory_pages),
@@ -120,6 +120,28 @@ pub(super) fn meminfo(info: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(),
     ];
     for (name, pages) in rows {
         line(out, format_args!("{:<16}{:>8} kB", format!("{name}:"), pages * KIB_PER_PAGE))?;
+    }
+    Ok(())
+}
+
+/// What Linux has of this and is known here, in its order; pages, and what has happened since boot.
+pub(super) fn vmstat(info: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
+    let (system, (faults, major_faults)) = (info.system(), info.faults());
+    let swap = system.swap.unwrap_or_default();
+    for (name, count) in [
+        ("nr_free_pages", system.free_pages),
+        ("nr_anon_pages", system.anonymous_pages),
+        ("nr_file_pages", system.cached_pages + system.shared_memory_pages),
+        ("nr_dirty", 0),
+        ("nr_shmem", system.shared_memory_pages),
+        ("nr_page_table_pages", system.page_table_pages),
+        ("nr_swapcached", swap.cached_pages),
+        ("pswpin", swap.pages_in),
+        ("pswpout", swap.pages_out),
+        ("pgfault", faults),
+        ("pgmajfault", major_faults),
+    ] {
+        line(out, format_args!("{name} {count}"))?;
     }
     Ok(())
 }
@@ -264,7 +286,8 @@ pub(super) fn smaps(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(),
             ("Private_Dirty", pages(used.private_dirty)),
             ("Referenced", pages(used.referenced)),
             ("Anonymous", pages(used.anonymous)),
-            ("Swap", 0),
+            ("Swap", pages(used.swapped)),
+            ("SwapPss", used.swapped_share_bytes / 1024),
             ("Locked", if map.flags.contains(MapFlags::LOCKED) { used.share_bytes / 1024 } else { 0 }),
         ] {
             line(out, format_args!("{:<16}{kib:>8} kB", format!("{name}:")))?;
@@ -425,7 +448,7 @@ pub(super) fn status(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<()
         ("VmData", p.data_pages),
         ("VmStk", p.stack_pages),
         ("VmExe", p.text_pages),
-        ("VmSwap", 0),
+        ("VmSwap", p.swapped_pages),
     ] {
         line(out, format_args!("{name}:\t{:>8} kB", pages * KIB_PER_PAGE))?;
     }

@@ -518,7 +518,17 @@ fn proc_tells_what_the_kernel_says_in_linux_formats() {
         "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n\
          /dev/vdb                                partition\t8000\t\t12\t\t-2\n"
     );
+    assert!(world.read("/proc/meminfo").unwrap().contains("\nSwapCached:            8 kB\nSwapTotal:"));
+    assert_eq!(
+        world.read("/proc/vmstat").unwrap(),
+        "nr_free_pages 1000\nnr_anon_pages 40\nnr_file_pages 12\nnr_dirty 0\nnr_shmem 5\n\
+         nr_page_table_pages 6\nnr_swapcached 2\npswpin 17\npswpout 19\npgfault 123\npgmajfault 45\n"
+    );
     assert!(world.read("/proc/self/status").unwrap().contains("\nVmSize:\t      40 kB\n"));
+    assert!(world.read("/proc/self/status").unwrap().contains("\nVmSwap:\t      24 kB\n"));
+    assert!(world.read("/proc/self/smaps").unwrap().contains(
+        "\nSwap:                 12 kB\nSwapPss:               6 kB\nLocked:                0 kB\n"
+    ));
     assert!(world.read("/proc/mounts").unwrap().contains("tmpfs /tmp tmpfs"));
     assert_eq!(world.read("/proc/sys/kernel/osrelease").unwrap(), "6.12.0\n");
     for name in

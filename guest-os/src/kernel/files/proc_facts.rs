@@ -15,7 +15,9 @@ use fs::{
     Timestamp, Transfers, name_of_now,
 };
 use isa::Vpn;
-use isa::paging::PteFlags;
+use isa::paging::{Pte, PteFlags};
+use mm::page_cache::PageLookup;
+use mm::pte::NotPresent;
 use mm::{AddressSpace, Backing, FrameKind, Prot, Vma, VmaFlags};
 use proc::{Disposition, Signal, Tid};
 
@@ -174,10 +176,16 @@ impl ProcInfo for KernelFacts {
             anonymous_pages: counts.anon,
             shared_memory_pages,
             page_table_pages: counts.page_table,
-            swap: swap::area().map(|area| SwapInfo {
-                disk: block::name(area.disk),
-                total_pages: u64::from(area.slots),
-                used_pages: swap::used_slots(),
+            swap: swap::area().map(|area| {
+                let counts = mem::memory().swap().counts();
+                SwapInfo {
+                    disk: block::name(area.disk),
+                    total_pages: u64::from(area.slots),
+                    used_pages: counts.used,
+                    cached_pages: counts.cached,
+                    pages_in: counts.read,
+                    pages_out: counts.written,
+                }
             }),
             harts: 1,
             uptime_ticks: arch::time() / TICKS_PER_HUNDREDTH,
@@ -192,6 +200,23 @@ impl ProcInfo for KernelFacts {
             blocked,
         }
     }
+    /// Cost: a look at each thread, and at each zombie. (No fault pays for what is asked for this seldom.)
+    fn faults(&self) -> (u64, u64) {
+        let mut sum = (0, 0);
+        process::each_living(|process| {
+            add_faults(&mut sum, &process.usage());
+            add_faults(&mut sum, &process.children_usage.get());
+        });
+        process::each_zombie(|_, remains| add_faults(&mut sum, &remains.usage));
+        add_faults(&mut sum, &process::buried_usage());
+        sum
+    }
+}
+
+/// Adds a usage's faults to all of them and to those that waited for a device.
+fn add_faults(sum: &mut (u64, u64), usage: &Usage) {
+    sum.0 += usage.minor_faults + usage.major_faults;
+    sum.1 += usage.major_faults;
 }
 
 /// The thread that `/proc` shows for a number: that of a thread, or of a process whose first thread may have ended.
@@ -224,6 +249,7 @@ fn memory_of(process: &Process) -> ProcessInfo {
     info.locked_pages = space.vmas().locked_pages();
     info.peak_resident_pages = space.peak_resident_pages(&mem::memory());
     info.resident_pages = space.counted_pages(&mem::memory());
+    info.swapped_pages = mem::memory().space(space.key()).swapped_pages;
     for vma in space.vmas().iter() {
         let pages = vma.range.len_pages();
         if vma.flags.contains(VmaFlags::GROWS_DOWN) {
@@ -298,14 +324,18 @@ fn map_flags(flags: VmaFlags) -> MapFlags {
     pairs.into_iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, told)| told).collect()
 }
 
-/// What is in memory of a VMA.
+/// What is in memory and in swap space of a VMA.
 fn use_of(space: &AddressSpace, vma: &Vma) -> MapUse {
     let memory = mem::memory();
     let mut used = MapUse::default();
     let mut rest = vma.range;
     while let Some((vpn, pte)) = space.next_entry(&memory, rest) {
         rest.start = Vpn(vpn.0 + 1);
-        let Some(frame) = memory.frames().lookup(pte.ppn()) else { continue };
+        if let Some(NotPresent::Swapped(slot)) = NotPresent::decode(pte) {
+            used.swapped += 1;
+            used.swapped_share_bytes += isa::PAGE_SIZE / u64::from(memory.swap().get(slot).names.max(1));
+        }
+        let Some(frame) = memory.frames().lookup(pte.ppn()).filter(|_| pte.is_valid()) else { continue };
         // The page of zeros is nobody's.
         if frame == memory.zero_page() {
             continue;
@@ -328,7 +358,27 @@ fn use_of(space: &AddressSpace, vma: &Vma) -> MapUse {
             _ => used.anonymous += 1,
         }
     }
+    used.swapped += swapped_of_file(&memory, space, vma);
     used
+}
+
+/// How many pages of a file in memory are in swap space that a VMA shows. (Such a page has no entry, but for one of a private copy.)
+///
+/// Cost: a look at each page that the file has there.
+fn swapped_of_file(memory: &mm::Memory<mem::DirectMap>, space: &AddressSpace, vma: &Vma) -> u64 {
+    let Backing::File(shown) = vma.backing else { return 0 };
+    if !memory.swap().is_there() || !memory.cache().lives_in_memory(shown.file) {
+        return 0;
+    }
+    let end = shown.first_page + vma.range.len_pages();
+    let (mut next, mut count) = (shown.first_page, 0);
+    while let Some(key) = memory.cache().next_page(shown.file, next).filter(|key| key.index < end) {
+        next = key.index + 1;
+        let vpn = Vpn(vma.range.start.0 + key.index - shown.first_page);
+        let is_out = matches!(memory.cache().lookup(key), PageLookup::Swapped(_) | PageLookup::SwapBusy(_));
+        count += u64::from(is_out && space.pte(memory, vpn) == Pte::EMPTY);
+    }
+    count
 }
 
 /// What `readlink` says of a descriptor.

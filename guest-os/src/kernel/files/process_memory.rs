@@ -11,6 +11,7 @@ use crate::processes::process::{self, SharedSpace};
 use fs::{Errno, MemoryView};
 use isa::events::Access;
 use isa::{PAGE_SIZE, PhysAddr, VirtAddr};
+use mm::pte::NotPresent;
 use mm::{FrameKind, PhysMem, layout};
 
 /// Bytes about a page in `pagemap`.
@@ -84,10 +85,17 @@ fn read_entries(space: &SharedSpace, offset: u64, into: &mut [u8]) -> Result<usi
 /// An entry as Documentation/admin-guide/mm/pagemap.rst has it.
 fn entry_of(space: &SharedSpace, page: isa::Vpn) -> u64 {
     const PRESENT: u64 = 1 << 63;
+    const SWAPPED: u64 = 1 << 62;
+    /// Below are five bits for the number of the swap space: there is one.
+    const SLOT_SHIFT: u32 = 5;
     const FILE_OR_SHARED: u64 = 1 << 61;
     const EXCLUSIVE: u64 = 1 << 56;
     let memory = mem::memory();
     let pte = space.borrow().pte(&memory, page);
+    if let Some(NotPresent::Swapped(slot)) = NotPresent::decode(pte) {
+        let exclusive = if memory.swap().get(slot).names == 1 { EXCLUSIVE } else { 0 };
+        return SWAPPED | u64::from(slot.0) << SLOT_SHIFT | exclusive;
+    }
     let Some(frame) = memory.frames().lookup(pte.ppn()).filter(|_| pte.is_valid()) else { return 0 };
     let info = memory.frames().info(frame);
     let is_file = matches!(info.kind, FrameKind::PageCache(_) | FrameKind::Orphan);

@@ -78,7 +78,7 @@ fn tell_end(pid: Pid, status: ExitStatus) {
 /// A zombie is gone without anyone waiting for it.
 fn bury(pid: Pid) {
     table(|t| t.reap(pid));
-    process::forget(pid);
+    process::bury(pid);
 }
 
 /// Nobody would let the stopped members of a group go on: if there are any, all get SIGHUP, and go on.

@@ -93,6 +93,9 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// Nothing.
+    pub const NONE: Self =
+        Self { user_ticks: 0, system_ticks: 0, minor_faults: 0, major_faults: 0, peak_resident_pages: 0 };
     /// Adds a child's.
     pub fn add(&mut self, other: &Usage) {
         self.user_ticks += other.user_ticks;
@@ -300,6 +303,7 @@ pub struct Remains {
 }
 
 static REMAINS: HartLocal<BTreeMap<Pid, Remains>> = HartLocal::new(BTreeMap::new());
+static BURIED: HartLocal<Usage> = HartLocal::new(Usage::NONE);
 static FORKS: HartLocal<u64> = HartLocal::new(0);
 
 /// Keeps what remains of a process that has ended.
@@ -309,6 +313,14 @@ pub fn remember(pid: Pid, remains: Remains) {
 /// Takes what remains of a process that was waited for.
 pub fn forget(pid: Pid) -> Remains {
     REMAINS.get_mut().remove(&pid).unwrap_or_default()
+}
+/// Keeps the counts of a process that is gone without having been waited for.
+pub fn bury(pid: Pid) {
+    BURIED.get_mut().add(&forget(pid).usage);
+}
+/// The counts of those processes, all together.
+pub fn buried_usage() -> Usage {
+    *BURIED.get()
 }
 /// What remains of a zombie.
 pub fn remains(pid: Pid) -> Option<Remains> {

@@ -13,6 +13,8 @@ use isa::events::{Access, EventKind, EventRecord};
 use isa::{PAGE_SIZE, VirtAddr, Vpn};
 use linux_raw_sys::general as linux;
 use mm::page_cache::PageLookup;
+use mm::pte::NotPresent;
+use mm::swap::SlotState;
 use mm::vma::{FileBacking, Kept, OpenPath, PageSource};
 use mm::{Backing, MapError, MapRequest, Name, PageRange, Placement, Prot, Vma, VmaFlags};
 
@@ -473,7 +475,7 @@ fn check_mapped([address, len, ..]: Arguments) -> Outcome {
     }
 }
 
-/// A byte a page: 1 where the page is in memory, mapped here or in the page cache.
+/// A byte a page: 1 where the page is in memory, mapped here, in the page cache or in the swap cache.
 pub fn mincore([address, len, vector, ..]: Arguments) -> Outcome {
     let range = range_of(address, len)
         .map_err(|error| if address % PAGE_SIZE == 0 { Errno::ENOMEM } else { error })?;
@@ -496,13 +498,27 @@ pub fn mincore([address, len, vector, ..]: Arguments) -> Outcome {
 
 fn is_in_memory(space: &SharedSpace, vpn: Vpn) -> bool {
     let (space, memory) = (space.borrow(), mem::memory());
-    let is_cached = |vma: &Vma| match vma.source(vpn) {
-        PageSource::Zeros => false,
-        PageSource::File(key) | PageSource::FileThenZeros { key, .. } => {
-            matches!(memory.cache().lookup(key), PageLookup::Ready(_))
+    let is_in_swap_cache = |slot| match memory.swap().get(slot).state {
+        SlotState::Stored | SlotState::Reading(_) => false,
+        SlotState::Writing { .. } | SlotState::Cached(_) | SlotState::Unwritten(_) | SlotState::Kept(_) => {
+            true
         }
     };
-    space.pte(&memory, vpn).is_valid() || space.vmas().find(vpn).is_some_and(is_cached)
+    let is_cached = |vma: &Vma| match vma.source(vpn) {
+        PageSource::Zeros => false,
+        PageSource::File(key) | PageSource::FileThenZeros { key, .. } => match memory.cache().lookup(key) {
+            PageLookup::Ready(_) => true,
+            PageLookup::Swapped(slot) | PageLookup::SwapBusy(slot) => is_in_swap_cache(slot),
+            _ => false,
+        },
+    };
+    match NotPresent::decode(space.pte(&memory, vpn)) {
+        None => true,
+        Some(NotPresent::Swapped(slot)) => is_in_swap_cache(slot),
+        // It left memory as zeros, and would not show the file.
+        Some(NotPresent::Zeros) => false,
+        Some(NotPresent::Nothing) => space.vmas().find(vpn).is_some_and(is_cached),
+    }
 }
 
 /// Every file that is mapped shared lives in memory or is never written: there is nothing to write back.
