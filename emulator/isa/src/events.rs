@@ -64,7 +64,8 @@ kinds! {
     SwapIn = 13, "swap_in";
     /// A page leaves memory for swap space, and whoever mapped it maps it no more: `frame`; `detail` = file id (0: private memory), `detail2` = page index,
     /// `detail3` as for `Evict`, `refs` = the slot (0: it held zeros, and needs none), `flags` = 1: it must be written first, and until `FrameFree` or
-    /// `SwapIn` the frame is in the swap cache; 0: the slot has it, and the frame is free.
+    /// `SwapIn` the frame is in the swap cache; 0: the slot has it, and the frame is free. Free slots are given before new ones, from 1 on: the highest that
+    /// is told of is how many were in use at once.
     SwapOut = 14, "swap_out";
     /// `fork` gave the child the entries of a VMA: `va` to `va_end`, `detail` = anonymous frames now shared copy-on-write, `detail2` = the
     /// child's address space, which maps what this one does there. Follows `Fork`.
@@ -125,6 +126,10 @@ kinds! {
     /// One address space maps a page no more, to keep to its budget, and others do: `space`, `va`, `frame`, `detail` = the slot that its entry names (0: it is a
     /// file's page), `detail3` as for `Evict`.
     EvictEntry = 45, "evict_entry";
+    /// A page fault begins to wait for what others do: `va`, `detail` = the slot that another is reading or that is being written (0: none), `detail2` = 1 if it
+    /// waits for a frame; else it is a page of a file that another is reading. Where the fault has a page read itself, `CacheFill` or
+    /// `SwapCache` tells when. The fault's own event ends the wait.
+    Wait = 46, "wait";
     /// Machine: a TLB miss. Only with a tracing observer; never sent by a guest.
     TlbMiss = 50, "tlb_miss";
     /// Machine: a TLB entry was displaced.
@@ -177,6 +182,7 @@ impl EventKind {
             | Self::FrameFree
             | Self::SwapCache
             | Self::EvictEntry
+            | Self::Wait
             | Self::TlbMiss
             | Self::TlbEvict
             | Self::TlbFlush => false,

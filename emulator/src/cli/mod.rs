@@ -18,6 +18,7 @@ mod drive;
 mod files;
 mod output;
 mod pace;
+mod paging;
 mod report;
 mod run;
 mod signals;

@@ -1,10 +1,11 @@
 //! The figures of a run: `--stats` on stderr, `--json` in a file. docs/json.md is the schema.
 
 use super::output;
+use super::paging::{self, EffectiveAccess};
 use emulator::hart::Hart;
 use emulator::machine::{DiskCounters, Machine};
 use emulator::mem::tlb::Tlb;
-use emulator::trace::Stats;
+use emulator::trace::Trace;
 use isa::Privilege;
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -18,7 +19,7 @@ pub struct Figures<'a> {
     /// The number of the disk with swap space, if there is one: it is told of apart.
     pub swap_disk: Option<usize>,
     /// What the guest kernel reported, if it is Folio's.
-    pub guest: Option<&'a Stats>,
+    pub guest: Option<&'a Trace>,
     /// The exit status that `folio` will return.
     pub exit: u8,
 }
@@ -33,6 +34,13 @@ impl Figures<'_> {
         (others.into_iter().sum(), swap)
     }
 
+    fn effective_access(&self, trace: &Trace) -> EffectiveAccess {
+        let machine = self.machine;
+        let (i, d) = machine.tlb_counters();
+        let kernel = machine.instructions() - machine.instructions_user();
+        EffectiveAccess::new(&trace.accounts.machine, i.accesses + d.accesses, kernel)
+    }
+
     /// The JSON object of docs/json.md.
     fn to_json(&self) -> Value {
         let machine = self.machine;
@@ -45,7 +53,8 @@ impl Figures<'_> {
         put("instructions", json!(machine.instructions()));
         put("instructions_user", json!(machine.instructions_user()));
         put("steps", json!(machine.steps().0));
-        if let Some(stats) = self.guest {
+        if let Some(trace) = self.guest {
+            let stats = &trace.stats;
             let by_kind: Map<String, Value> =
                 stats.faults_by_kind().map(|(kind, n)| (kind.name().to_string(), json!(n))).collect();
             put(
@@ -59,6 +68,9 @@ impl Figures<'_> {
                 }),
             );
             put("frames", json!({"total": stats.frames_total, "peak": stats.frames_peak}));
+            put("paging", paging::machine_json(&trace.accounts));
+            put("processes", paging::processes_json(&trace.accounts));
+            put("effective_access", self.effective_access(trace).to_json());
         }
         put("disk", json!({"reads": disk.reads, "bytes": disk.read_bytes}));
         if let Some(swap) = swap {
@@ -114,7 +126,8 @@ impl Figures<'_> {
         }
         row("  of them in user mode", grouped(machine.instructions_user()));
         row("time (steps = ns)", grouped(machine.steps().0));
-        if let Some(stats) = self.guest {
+        if let Some(trace) = self.guest {
+            let stats = &trace.stats;
             row("page faults", grouped(stats.faults_total));
             for (kind, n) in stats.faults_by_kind().filter(|&(_, n)| n > 0) {
                 row(&format!("  {}", kind.name()), grouped(n));
@@ -122,6 +135,7 @@ impl Figures<'_> {
             row("  of them from disk", grouped(stats.faults_from_disk));
             row("    by a read of their own", grouped(stats.faults_from_disk - stats.faults_awaited));
             row("    by a read under way", grouped(stats.faults_awaited));
+            paging::rows(&trace.accounts, &mut row);
             row(
                 "frames at peak",
                 format!("{} of {}", grouped(stats.frames_peak), grouped(stats.frames_total)),
@@ -137,6 +151,10 @@ impl Figures<'_> {
         }
         for (name, side) in [("TLB misses, instruction", i), ("TLB misses, data", d)] {
             row(name, format!("{} of {}", grouped(side.misses), grouped(side.accesses)));
+        }
+        if let Some(trace) = self.guest {
+            text += &paging::columns(&trace.accounts);
+            text += &self.effective_access(trace).text();
         }
         text
     }

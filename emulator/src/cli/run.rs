@@ -87,8 +87,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     }
     let written = recorder.finish().and(commits.finish()).and(driver.stdio.check_output());
     recorder.with(|trace| {
-        let figures =
-            Figures { machine: &driver.machine, swap_disk, guest: Some(&trace.stats), exit: status };
+        let figures = Figures { machine: &driver.machine, swap_disk, guest: Some(trace), exit: status };
         if args.stats {
             figures.print_stats();
         }

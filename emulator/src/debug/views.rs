@@ -6,7 +6,7 @@ use crate::trace::{
     pte_flags,
 };
 use isa::paging::Pte;
-use isa::{PAGE_SIZE, Ppn, VirtAddr};
+use isa::{PAGE_SIZE, Ppn, VirtAddr, Vpn};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -101,20 +101,29 @@ pub(super) fn maps(guest: &GuestView, pid: u64) -> Result<String, String> {
     let swapped = space.all_away().filter(|(_, away)| matches!(away, Away::Slot(_))).count();
     if swapped > 0 {
         let _ = writeln!(text, "{swapped} pages are in swap space");
-        text.push_str(&slots(space));
+        text.push_str(&slots(guest, pid, space));
     }
     Ok(text)
 }
 
-/// Which slots the pages of an address space are in.
-fn slots(space: &SpaceView) -> String {
+/// Which slots the pages of a process are in, and which other processes have them there, too.
+fn slots(guest: &GuestView, pid: u64, space: &SpaceView) -> String {
     const SHOWN: usize = 16;
     let mut text = String::new();
     let mut rest = space.all_away();
     for (vpn, away) in rest.by_ref().take(SHOWN) {
         let _ = match away {
             Away::Zeros => writeln!(text, "  page {:#x}: zeros, in no slot", vpn.base().0),
-            Away::Slot(slot) => writeln!(text, "  page {:#x}: slot {slot}", vpn.base().0),
+            Away::Slot(slot) => {
+                let others: Vec<String> = guest
+                    .names_of_slot(slot)
+                    .filter(|&(space, _)| guest.process(pid).is_none_or(|process| process.space != space))
+                    .map(|(space, vpn)| place_in(guest, space, vpn))
+                    .collect();
+                let also =
+                    if others.is_empty() { String::new() } else { format!(", also of {}", some_of(&others)) };
+                writeln!(text, "  page {:#x}: slot {slot}{also}", vpn.base().0)
+            }
         };
     }
     match rest.count() {
@@ -204,18 +213,37 @@ fn describe_frame(guest: &GuestView, frame: &FrameView) -> String {
             None => format!("page {page} of file {file}"),
         },
     };
-    const SHOWN: usize = 3;
-    for (index, &(space, vpn)) in frame.mappings.iter().take(SHOWN).enumerate() {
-        let who = match guest.process_of_space(space) {
-            Some(process) => format!("process {}", process.pid),
-            None => format!("address space {space}"),
-        };
-        let _ = write!(text, "{} {who} at {:#x}", if index == 0 { ";" } else { "," }, vpn.base().0);
+    let owners: Vec<String> =
+        frame.mappings.iter().map(|&(space, vpn)| place_in(guest, space, vpn)).collect();
+    if !owners.is_empty() {
+        let _ = write!(text, "; {}", some_of(&owners));
     }
-    if frame.mappings.len() > SHOWN {
-        let _ = write!(text, " and {} more", frame.mappings.len() - SHOWN);
+    if let FrameContent::Swap { slot } = frame.content {
+        let names: Vec<String> =
+            guest.names_of_slot(slot).map(|(space, vpn)| place_in(guest, space, vpn)).collect();
+        if !names.is_empty() {
+            let _ = write!(text, "; the page of {}", some_of(&names));
+        }
     }
     text
+}
+
+/// A page by its process and address.
+fn place_in(guest: &GuestView, space: u64, vpn: Vpn) -> String {
+    match guest.process_of_space(space) {
+        Some(process) => format!("process {} at {:#x}", process.pid, vpn.base().0),
+        None => format!("address space {space} at {:#x}", vpn.base().0),
+    }
+}
+
+/// The first of a list, and how many there are beside.
+fn some_of(places: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let more = match places.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{more}", places[..places.len().min(SHOWN)].join(", "))
 }
 
 /// Both sides of the TLB, address space `asid` first; with `va` only the entries for its page.

@@ -101,6 +101,7 @@ fn detail_names(kind: EventKind) -> [Option<(&'static str, Form)>; 3] {
         K::SwapOut => [hex("file"), number("page"), Some(("policy", Form::Choice))],
         K::SwapCache => [number("slot"), number("is_read"), None],
         K::EvictEntry => [number("slot"), None, Some(("policy", Form::Choice))],
+        K::Wait => [number("slot"), number("for_frame"), None],
         K::Discard => [number("pages"), None, None],
         K::CowShare => [number("frames"), number("child_space"), None],
         K::Mmap => [hex("file"), hex("offset"), Some(("permissions", Form::Permissions))],
@@ -204,6 +205,9 @@ impl Serialize for Event {
                         line.serialize_entry("dirty", &why.marks.dirty)?;
                         line.serialize_entry("looks", &why.looks)?;
                         line.serialize_entry("cleared", &why.cleared)?;
+                        if why.is_local {
+                            line.serialize_entry("local", &true)?;
+                        }
                     }
                 }
                 Some((name, Form::Permissions)) => line.serialize_entry(name, &permissions(value))?,

@@ -266,6 +266,9 @@ fn action(kind: EventKind, access: Access, event: &Event, trace: &Trace, vma: Op
             given_up.at,
             choice(given_up)
         ),
+        Some(DiskRead::Leaving) => {
+            "was on its way out to swap space, and the process slept until it was written".to_owned()
+        }
         Some(DiskRead::First) | None => {
             "had to be read from the disk first, and the process slept meanwhile".to_owned()
         }
@@ -292,13 +295,18 @@ fn action(kind: EventKind, access: Access, event: &Event, trace: &Trace, vma: Op
                 choice(given_up),
                 file()
             ),
-            Some(DiskRead::First) | None => format!(
+            Some(DiskRead::First | DiskRead::Leaving) | None => format!(
                 "The page had never been needed: the kernel read page {page} of {} from the disk into frame {frame:#x}, let the process sleep until it was there, and mapped the frame without bit W ({now}).",
                 file()
             ),
         },
         EventKind::FileCache => format!(
-            "Page {page} of {} was in the page cache already, in frame {frame:#x}, mapped {} so far: the kernel mapped it here too, without bit W ({now}). No disk read, no copy.",
+            "{}Page {page} of {} was in the page cache already, in frame {frame:#x}, mapped {} so far: the kernel mapped it here too, without bit W ({now}). No disk read, no copy.",
+            trace.history.was_emptied().map_or_else(String::new, |given_up| format!(
+                "The process had lost its entry at step {}{}, and the page itself had stayed. ",
+                given_up.at,
+                choice(given_up)
+            )),
             file(),
             times(record.refs)
         ),
@@ -374,14 +382,20 @@ fn action(kind: EventKind, access: Access, event: &Event, trace: &Trace, vma: Op
                 .history
                 .swapped_out(slot)
                 .map_or_else(String::new, |given_up| format!(" at step {}{}", given_up.at, choice(given_up)));
-            let came = if event.from_disk() {
-                format!(
-                    "the kernel read it back from there into frame {frame:#x}, let the process sleep until it was there, and mapped it"
-                )
-            } else {
-                format!(
+            let came = match read {
+                _ if !event.from_disk() => format!(
                     "it was in memory still, or again, in frame {frame:#x} (the swap cache), and the kernel mapped that: no disk read"
-                )
+                ),
+                Some(DiskRead::Awaited(reader, since)) => format!(
+                    "it {}; the kernel began no second read, let the process sleep until the page was there, in frame {frame:#x}, and mapped it",
+                    awaited(reader, since)
+                ),
+                Some(DiskRead::Leaving) => format!(
+                    "it was being written there from frame {frame:#x}, so the kernel let the process sleep until that was done, kept the frame and mapped it: no disk read"
+                ),
+                _ => format!(
+                    "the kernel read it back from there into frame {frame:#x}, let the process sleep until it was there, and mapped it"
+                ),
             };
             let writable = Pte(record.new_pte).flags().contains(PteFlags::W);
             let shared = if writable || vma.is_some_and(|vma| vma.flags & VMA_WRITE == 0) {
@@ -440,5 +454,7 @@ fn choice(given_up: GivenUp) -> String {
         }
         PolicyKind::Aging => format!("its counter was {}, the lowest{passed}", why.counter),
     };
-    format!(" ({policy} chose it: {reason})")
+    let among =
+        if why.is_local { " among the pages of its own process, which had all that it may have" } else { "" };
+    format!(" ({policy} chose it{among}: {reason})")
 }

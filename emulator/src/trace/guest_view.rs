@@ -194,6 +194,31 @@ impl GuestView {
     pub fn process_of_space(&self, space: u64) -> Option<&ProcessView> {
         self.processes().find(|process| process.is_alive() && process.space == space)
     }
+    /// The processes, not ended, whose address spaces `is_meant`.
+    pub(super) fn processes_in(&self, is_meant: impl Fn(u64) -> bool) -> BTreeSet<u64> {
+        let living = self.processes().filter(|process| process.is_alive());
+        living.filter(|process| is_meant(process.space)).map(|process| process.pid).collect()
+    }
+    /// The processes that map a frame.
+    pub(super) fn owners_of(&self, frame: Ppn) -> BTreeSet<u64> {
+        match self.frame(frame) {
+            Some(view) if !view.mappings.is_empty() => self.processes_in(|space| {
+                view.mappings.range((space, Vpn(0))..=(space, Vpn(u64::MAX))).next().is_some()
+            }),
+            _ => BTreeSet::new(),
+        }
+    }
+    /// The address spaces whose entries name a slot of the swap space, each with the page.
+    ///
+    /// Cost: a look at each private page that is away.
+    pub fn names_of_slot(&self, slot: u64) -> impl Iterator<Item = (u64, Vpn)> + '_ {
+        let names = move |space: &SpaceView| -> Vec<Vpn> {
+            space.all_away().filter(|&(_, away)| away == Away::Slot(slot)).map(|(vpn, _)| vpn).collect()
+        };
+        self.spaces
+            .iter()
+            .flat_map(move |(&number, space)| names(space).into_iter().map(move |vpn| (number, vpn)))
+    }
     /// The process, not ended, that a hart with this `satp` runs (the first one, if several share the address space).
     pub fn process_of_satp(&self, satp: u64) -> Option<&ProcessView> {
         self.processes().find(|process| process.is_alive() && process.satp == satp)

@@ -2,13 +2,14 @@
 //! kernel touches a program's memory, and how processes came to their ends.
 
 use super::event::Event;
+use super::frames::FrameContent;
 use super::guest_view::GuestView;
 use super::refusal::Refusal;
 use super::space::ROOT_LEVEL;
 use super::trap::Trap;
 use isa::events::{EventKind, SignalEffect, SignalTold};
 use isa::policies::{PolicyKind, Why};
-use isa::{Step, VirtAddr};
+use isa::{Ppn, Step, VirtAddr, Vpn};
 use std::collections::{BTreeMap, VecDeque};
 
 /// How many unmapped ranges are remembered, and of how many address spaces which one they were copied from.
@@ -16,7 +17,7 @@ const MAX_UNMAPPED: usize = 10_000;
 /// Bytes of `ecall`: in a system call the program counter lies behind it already.
 const ECALL_BYTES: u64 = 4;
 /// The process that the guest starts first; the run ends with it.
-const FIRST_PROCESS: u64 = 1;
+pub(super) const FIRST_PROCESS: u64 = 1;
 
 /// A thread: its process and its own number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -34,6 +35,15 @@ struct PageFill {
     at: Step,
     /// When the page cache had given it up before that.
     dropped: Option<GivenUp>,
+    /// It came from the swap cache, and was no read of this moment.
+    is_from_swap: bool,
+}
+
+/// A read of a slot of the swap space.
+#[derive(Clone, Copy, Debug)]
+struct SlotRead {
+    by: Option<ThreadId>,
+    at: Step,
 }
 
 /// A page has left the page cache.
@@ -54,6 +64,8 @@ pub enum DiskRead {
     Again(GivenUp),
     /// Another thread had begun the read at this step.
     Awaited(ThreadId, Step),
+    /// It was none: the page was on its way out to swap space, and the fault waited until it was written.
+    Leaving,
 }
 
 /// A range that went away.
@@ -146,6 +158,12 @@ pub struct History {
     drops: BTreeMap<(u64, u64), GivenUp>,
     /// When each slot of the swap space was last given a page.
     swapped_out: BTreeMap<u64, GivenUp>,
+    /// The read of each slot since then.
+    slot_reads: BTreeMap<u64, SlotRead>,
+    /// Pages that an address space has thrown out, and that have stayed in memory.
+    emptied: BTreeMap<(u64, Vpn), GivenUp>,
+    /// Whether the last fault's page was one of them.
+    was_emptied: Option<GivenUp>,
     unmapped: VecDeque<Unmapped>,
     /// Ranges whose pages were given up, and whose mappings stayed.
     discarded: VecDeque<Unmapped>,
@@ -174,6 +192,7 @@ impl History {
         let page = (record.detail, record.detail2);
         if event.is_fault() {
             let space = guest.space(record.pid);
+            self.was_emptied = self.emptied.remove(&(record.space, VirtAddr(record.va).page()));
             self.lowest_table = space.map_or(ROOT_LEVEL, |space| space.lowest_table(VirtAddr(record.va)));
             if !event.kernel_copy() {
                 self.errands.remove(&thread);
@@ -197,9 +216,24 @@ impl History {
                 }
             }
             Some(EventKind::CacheFill) => {
-                let by = self.running.get(&event.hart).copied();
-                let fill = PageFill { by, at: event.step, dropped: self.drops.get(&page).copied() };
+                let dropped = self.drops.get(&page).copied();
+                let content = guest.frame(Ppn(record.frame)).map(|frame| frame.content);
+                let fill = match content {
+                    Some(FrameContent::Swap { slot }) => {
+                        let read = self.slot_reads.get(&slot);
+                        let at = read.map_or(event.step, |read| read.at);
+                        PageFill { by: read.and_then(|read| read.by), at, dropped, is_from_swap: true }
+                    }
+                    _ => {
+                        let by = self.running.get(&event.hart).copied();
+                        PageFill { by, at: event.step, dropped, is_from_swap: false }
+                    }
+                };
                 self.fills.insert(page, fill);
+            }
+            Some(EventKind::SwapCache) if record.detail2 != 0 => {
+                let by = self.running.get(&event.hart).copied();
+                self.slot_reads.insert(record.detail, SlotRead { by, at: event.step });
             }
             Some(kind @ (EventKind::Evict | EventKind::CacheDrop)) => {
                 let choice = (kind == EventKind::Evict).then(|| Why::from_word(record.detail3)).flatten();
@@ -212,6 +246,17 @@ impl History {
                 }
                 if record.refs != 0 {
                     self.swapped_out.insert(record.refs, given_up);
+                    self.slot_reads.remove(&record.refs);
+                }
+            }
+            Some(EventKind::EvictEntry) => {
+                let given_up = GivenUp { at: event.step, choice: Why::from_word(record.detail3) };
+                if record.detail != 0 {
+                    self.swapped_out.insert(record.detail, given_up);
+                }
+                self.emptied.insert((record.space, VirtAddr(record.va).page()), given_up);
+                if self.emptied.len() > MAX_UNMAPPED {
+                    self.emptied.pop_first();
                 }
             }
             Some(EventKind::Munmap) => {
@@ -297,13 +342,35 @@ impl History {
     /// How a fault that waited for the disk came to wait; `None` if it did not wait, or nothing is known of it.
     pub fn disk_read(&self, event: &Event) -> Option<DiskRead> {
         let record = &event.record;
-        let fill = self.fills.get(&(record.detail, record.detail2)).filter(|_| event.from_disk())?;
         let this = ThreadId { pid: record.pid, tid: record.tid };
-        Some(match (fill.by, fill.dropped) {
-            (Some(other), _) if other != this => DiskRead::Awaited(other, fill.at),
+        if !event.from_disk() {
+            return None;
+        }
+        let (by, at, dropped, is_from_swap) = if event.kind() == Some(EventKind::SwapIn) {
+            let read = self.slot_reads.get(&record.detail);
+            let at = read.map_or(event.step, |read| read.at);
+            (read.and_then(|read| read.by), at, self.swapped_out(record.detail), true)
+        } else {
+            let fill = self.fills.get(&(record.detail, record.detail2))?;
+            (fill.by, fill.at, fill.dropped, fill.is_from_swap)
+        };
+        Some(match (by, dropped) {
+            (None, _) if is_from_swap => DiskRead::Leaving,
+            (Some(other), _) if other != this => DiskRead::Awaited(other, at),
             (_, Some(dropped)) => DiskRead::Again(dropped),
             (_, None) => DiskRead::First,
         })
+    }
+
+    /// Whether the page of a file that a fault was about has come into the page cache from swap space.
+    pub(super) fn is_from_swap(&self, event: &Event) -> bool {
+        let page = (event.record.detail, event.record.detail2);
+        event.kind() != Some(EventKind::SwapIn) && self.fills.get(&page).is_some_and(|fill| fill.is_from_swap)
+    }
+
+    /// When and why the page of the last fault had lost its entry, and had stayed in memory.
+    pub(super) fn was_emptied(&self) -> Option<GivenUp> {
+        self.was_emptied
     }
 
     /// When the page that a slot of the swap space has went there, and why.

@@ -11,6 +11,7 @@
 //! the address space; `fork` comes when the parent's pages are shared; each fault that was resolved or refused is one
 //! event; a page's frame is gone when its range is unmapped, its address space ends, or another frame is mapped there.
 
+mod accounts;
 mod commit_log;
 mod event;
 mod explain;
@@ -25,6 +26,7 @@ mod stats;
 mod tests;
 mod trap;
 
+pub use accounts::{Account, Accounts, EvictionKind, NOBODY, ProcessAccount};
 pub use commit_log::CommitLog;
 pub use event::{Event, TRACE_SCHEMA, TRACE_VERSION, TraceHeader};
 pub use explain::{Verdict, explain, pte_flags, verdict};
@@ -44,6 +46,8 @@ use isa::events::EventKind;
 pub struct Trace {
     /// Counts.
     pub stats: Stats,
+    /// What paging has cost, process by process.
+    pub accounts: Accounts,
     /// Processes, VMAs and frames as they are now.
     pub guest: GuestView,
     /// What has been.
@@ -58,6 +62,7 @@ impl Trace {
     /// Takes in the next event of the stream.
     pub fn fold(&mut self, event: &Event) {
         self.history.fold(event, &self.guest);
+        self.accounts.fold(event, &self.guest, &self.history);
         self.guest.fold(event);
         self.stats.fold(event, self.guest.frames_of_programs(), self.history.disk_read(event));
         if event.is_fault() {

@@ -13,7 +13,7 @@ pub struct Stats {
     pub faults_total: u64,
     /// Those that waited for a device read: their own, or one that was under way.
     pub faults_from_disk: u64,
-    /// Those of them that waited for a read which another thread had begun.
+    /// Those of them that waited for a read which another thread had begun, or for the write of a page on its way out.
     pub faults_awaited: u64,
     /// Those resolved for a copy by the kernel.
     pub faults_for_kernel_copies: u64,
@@ -54,7 +54,7 @@ impl Stats {
         }
         self.faults_total += u64::from(event.is_fault());
         self.faults_from_disk += u64::from(event.from_disk());
-        self.faults_awaited += u64::from(matches!(read, Some(DiskRead::Awaited(..))));
+        self.faults_awaited += u64::from(matches!(read, Some(DiskRead::Awaited(..) | DiskRead::Leaving)));
         self.faults_for_kernel_copies += u64::from(event.kernel_copy());
         if kind == EventKind::Boot {
             self.frames_total = event.record.detail + frames_in_use;

@@ -1,5 +1,7 @@
 //! The folds, on event sequences made by hand: a small shell that forks, and its end.
 
+mod paging;
+
 use super::*;
 use isa::events::{
     Access, EventKind as K, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY, SegvReason, SignalEffect,

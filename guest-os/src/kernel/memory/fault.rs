@@ -75,10 +75,10 @@ fn try_resolve(
             return Err(Refused::OutOfFrames);
         }
         let outcome = step(&mut space.borrow_mut(), &mut mem::memory(), va, access, waited);
-        reclaim::write_out();
-        if outcome.is_err() && reclaim::makes_room(AtTheEnd::Kill(va)) {
+        if outcome.is_err() && makes_room(va) {
             continue;
         }
+        reclaim::write_out();
         match outcome {
             Ok(FaultOutcome::Resolved(resolution)) => {
                 mem::apply(resolution.flush, space.borrow().asid());
@@ -112,6 +112,7 @@ fn try_resolve(
                 waited = if is_there { DiskWait::Done } else { DiskWait::Failed };
             }
             Ok(FaultOutcome::Wait(awaited)) => {
+                tell_wait(va, Some(awaited));
                 match awaited {
                     Awaited::Page(key) => wait::sleep(Channel::Page(key)),
                     Awaited::Slot(slot) => reclaim::wait_for(slot),
@@ -121,6 +122,24 @@ fn try_resolve(
             Err(_) => return Err(Refused::OutOfFrames),
         }
     }
+}
+
+/// No frame is free for a fault: waits for one, if there is a way to it.
+#[cold]
+fn makes_room(va: VirtAddr) -> bool {
+    tell_wait(va, None);
+    reclaim::write_out() || reclaim::makes_room(AtTheEnd::Kill(va))
+}
+
+/// A fault begins to wait for what others do, or for room. (Where it has a page read itself, the read is told of.)
+#[cold]
+fn tell_wait(va: VirtAddr, awaited: Option<Awaited>) {
+    let slot = match awaited {
+        Some(Awaited::Slot(slot)) => u64::from(slot.0),
+        Some(Awaited::Page(_)) | None => 0,
+    };
+    let record = EventRecord { va: va.0, detail: slot, ..events::of(EventKind::Wait) };
+    events::report(EventRecord { detail2: u64::from(awaited.is_none()), ..record });
 }
 
 /// Whether a page that was to be stored to has come back from swap space as one that others have, too.
