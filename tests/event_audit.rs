@@ -103,8 +103,8 @@ impl Audit {
         if event.kind() == Some(EventKind::Boot) && !is_left_out {
             self.table = Some(PhysAddr(event.record.detail3));
         }
-        if event.is_fault() {
-            self.faults += 1;
+        if event.is_fault() || event.kind() == Some(EventKind::Populate) {
+            self.faults += u64::from(event.is_fault());
             self.touched(machine, event)?;
         }
         let is_due = matches!(event.kind(), Some(EventKind::Switch | EventKind::Shutdown))
@@ -283,8 +283,8 @@ impl Audit {
     }
 }
 
-/// What memory a program has.
-#[derive(Clone, Copy)]
+/// What memory a program has, and how the kernel uses it.
+#[derive(Clone, Copy, Debug)]
 struct Memory {
     /// 0: all there are.
     frames: u64,
@@ -292,6 +292,13 @@ struct Memory {
     swap_pages: u32,
     /// Words for the kernel's command line.
     words: &'static str,
+}
+
+impl Memory {
+    /// As this, and the kernel does otherwise what these words say.
+    const fn otherwise(self, words: &'static str) -> Self {
+        Self { words, ..self }
+    }
 }
 
 /// Frames, and no swap space.
@@ -320,7 +327,7 @@ fn audited(command: &[&str], memory: Memory, left_out: Option<(EventKind, u64)>)
         });
         audit
             .hear(&guest.machine, &event, is_left_out)
-            .map_err(|found| format!("{command:?}, step {}: {found}", event.step.0))?;
+            .map_err(|found| format!("{command:?} {memory:?}, step {}: {found}", event.step.0))?;
     }
     if audit.full == 0 { Err(format!("{command:?} has never told of its frame table")) } else { Ok(audit) }
 }
@@ -328,6 +335,7 @@ fn audited(command: &[&str], memory: Memory, left_out: Option<(EventKind, u64)>)
 /// Programs and tests that between them cause every kind of event that changes the picture, in few steps.
 const SHORT: &[(&[&str], Memory)] = &[
     (&["cowfork", "20", "3"], frames(0)),
+    (&["cowfork", "20", "3"], frames(0).otherwise("folio.eager folio.fork=copy")),
     (&["sharedtext", "3", "30"], frames(0)),
     (&["demand"], frames(48)),
     (&["cowfork", "60", "3"], swapping(60)),
@@ -406,5 +414,28 @@ fn every_program_is_told_truly() {
         for memory in [frames(0), frames(48), frames(34), swapping(40), swapping(60), LOCAL] {
             audited(&[name], memory, None).unwrap_or_else(|found| panic!("{found}"));
         }
+    }
+}
+
+/// What is done otherwise to compare, as the kernel's command line has it.
+const OTHERWISE: &[&str] = &["folio.eager", "folio.fork=copy", "folio.eager folio.fork=copy folio.fork_maps"];
+
+#[test]
+fn what_is_done_otherwise_is_told_truly() {
+    let programs =
+        guest_os::PROGRAMS.iter().filter(|(name, _)| *name != "vmtests" && !name.starts_with("bare"));
+    for (name, _) in programs {
+        for words in OTHERWISE {
+            for memory in [frames(0), frames(48), frames(34), swapping(40), swapping(60)] {
+                audited(&[name], memory.otherwise(words), None).unwrap_or_else(|found| panic!("{found}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_self_test_done_otherwise_is_told_truly() {
+    for words in OTHERWISE {
+        audited(&["vmtests"], frames(0).otherwise(words), None).unwrap_or_else(|found| panic!("{found}"));
     }
 }

@@ -136,6 +136,12 @@ kinds! {
     TlbEvict = 51, "tlb_evict";
     /// Machine: TLB entries were flushed.
     TlbFlush = 52, "tlb_flush";
+    /// Instead of a page fault to come (`--eager`): a page was given what its first touch would have given it. `detail3` = the kind of that fault; all
+    /// else as for that kind.
+    Populate = 60, "populate";
+    /// `fork` gave the child a copy of a private frame (`--fork copy`): `va`, `frame`, `previous_frame` = its parent's, `detail2` = the child's
+    /// address space. Follows the `CowShare` of its VMA.
+    ForkCopy = 61, "fork_copy";
 }
 
 impl EventKind {
@@ -183,6 +189,8 @@ impl EventKind {
             | Self::SwapCache
             | Self::EvictEntry
             | Self::Wait
+            | Self::Populate
+            | Self::ForkCopy
             | Self::TlbMiss
             | Self::TlbEvict
             | Self::TlbFlush => false,

@@ -45,38 +45,10 @@ pub enum Command {
 Exit status: the program's; 128 + signal if one killed it; 124 when the fuel is spent or nothing can ever wake the machine or end its traps; \
 125 for an error of Folio's own, a program that cannot be executed, or a kernel panic; 130 on Ctrl-C; 1 if a command of the debugger's script fails.")]
 pub struct RunArgs {
-    /// Root file system: a folder, or an ext4 image (opened read-only). PROGRAM is then a path inside it
-    #[arg(long, value_name = "DIR|IMAGE")]
-    pub root: Option<PathBuf>,
-    /// Set a variable of the program's environment (repeatable)
-    #[arg(long = "env", value_name = "KEY=VALUE", value_parser = parse_env)]
-    pub env: Vec<String>,
-    /// Working directory of the program, inside the root
-    #[arg(long, value_name = "DIR", default_value = "/")]
-    pub cwd: String,
-    /// Size of RAM: bytes, or with suffix K, M or G
-    #[arg(short = 'm', long = "memory", value_name = "SIZE", default_value = "128M", value_parser = parse_size)]
-    pub memory: u64,
-    /// Give programs at most this many 4 KiB frames, those of their page tables and files included (0: no limit)
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_number)]
-    pub frames: Option<u64>,
-    /// Let each process have at most this many pages of its own in memory, and throw out one of them for one more: local replacement (0: no limit; programs may
-    /// change it by RLIMIT_RSS)
-    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = parse_number)]
-    pub process_frames: u64,
-    /// Let the child of a fork map all that its parent does; otherwise pages of files are left to be found again, as on Linux
-    #[arg(long)]
-    pub fork_maps: bool,
-    /// Which page goes first when frames run out
-    #[arg(long, value_name = "NAME", default_value_t, value_parser = policies())]
-    pub policy: PolicyKind,
     #[command(flatten)]
-    pub disks: DiskArgs,
+    pub guest: GuestArgs,
     #[command(flatten)]
-    pub machine: MachineArgs,
-    /// Seed of the guest's random numbers (/dev/urandom, getrandom, AT_RANDOM)
-    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = parse_number)]
-    pub seed: u64,
+    pub paging: PagingArgs,
     /// Print what the run did on stderr: instructions, page faults by kind, disk reads, TLB
     #[arg(long)]
     pub stats: bool,
@@ -104,6 +76,62 @@ pub struct RunArgs {
     /// The program (a riscv64 Linux ELF or a #! script) and its arguments
     #[arg(value_name = "PROGRAM", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub program: Vec<OsString>,
+}
+
+/// In which machine a program is run, and what it sees there.
+#[derive(Args, Debug)]
+pub struct GuestArgs {
+    /// Root file system: a folder, or an ext4 image (opened read-only). PROGRAM is then a path inside it
+    #[arg(long, value_name = "DIR|IMAGE")]
+    pub root: Option<PathBuf>,
+    /// Set a variable of the program's environment (repeatable)
+    #[arg(long = "env", value_name = "KEY=VALUE", value_parser = parse_env)]
+    pub env: Vec<String>,
+    /// Working directory of the program, inside the root
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub cwd: String,
+    /// Size of RAM: bytes, or with suffix K, M or G
+    #[arg(short = 'm', long = "memory", value_name = "SIZE", default_value = "128M", value_parser = parse_size)]
+    pub memory: u64,
+    /// Give programs at most this many 4 KiB frames, those of their page tables and files included (0: no limit)
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_number)]
+    pub frames: Option<u64>,
+    /// Let each process have at most this many pages of its own in memory, and throw out one of them for one more: local replacement (0: no limit; programs may
+    /// change it by RLIMIT_RSS)
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = parse_number)]
+    pub process_frames: u64,
+    /// Which page goes first when frames run out
+    #[arg(long, value_name = "NAME", default_value_t, value_parser = policies())]
+    pub policy: PolicyKind,
+    #[command(flatten)]
+    pub disks: DiskArgs,
+    #[command(flatten)]
+    pub machine: MachineArgs,
+    /// Seed of the guest's random numbers (/dev/urandom, getrandom, AT_RANDOM)
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = parse_number)]
+    pub seed: u64,
+}
+
+/// How the guest OS brings pages into memory: what `compare` changes.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct PagingArgs {
+    /// Read a program whole before its first instruction, and give it memory when it asks for it, not page by page as each is touched
+    #[arg(long)]
+    pub eager: bool,
+    /// What `fork` does with private pages: share them until one is written, or copy all at once
+    #[arg(long, value_name = "cow|copy", value_enum, default_value_t)]
+    pub fork: ForkArg,
+    /// Let the child of a fork map all that its parent does; otherwise pages of files are left to be found again, as on Linux
+    #[arg(long)]
+    pub fork_maps: bool,
+}
+
+/// What `fork` does with private pages.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, ValueEnum)]
+pub enum ForkArg {
+    #[default]
+    Cow,
+    Copy,
 }
 
 #[derive(Args, Debug)]

@@ -7,6 +7,7 @@ use emulator::machine::{DiskCounters, Machine};
 use emulator::mem::tlb::Tlb;
 use emulator::trace::Trace;
 use isa::Privilege;
+use isa::events::EventKind;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -140,6 +141,14 @@ impl Figures<'_> {
                 "frames at peak",
                 format!("{} of {}", grouped(stats.frames_peak), grouped(stats.frames_total)),
             );
+            for (name, n) in [
+                ("pages mapped untouched", stats.count(EventKind::Populate)),
+                ("frames copied by fork", stats.count(EventKind::ForkCopy)),
+            ] {
+                if n > 0 {
+                    row(name, grouped(n));
+                }
+            }
             row("context switches", grouped(stats.context_switches()));
         }
         let moved =

@@ -1,6 +1,6 @@
 //! `folio run`: a Linux program under the guest OS, from its file to its exit status.
 
-use super::args::RunArgs;
+use super::args::{ForkArg, RunArgs};
 use super::commit_file::CommitFile;
 use super::death::{self, Children};
 use super::debug::Prompt;
@@ -40,32 +40,32 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     output::check(&[
         ("--json", args.json.as_deref()),
         ("--trace", args.trace.as_deref()),
-        ("--log-commits", args.machine.log_commits.as_deref()),
+        ("--log-commits", args.guest.machine.log_commits.as_deref()),
     ])?;
     let program = args.program.first().context("no PROGRAM given")?;
-    if program.as_bytes().starts_with(b"-") && !Path::new(program).exists() && args.root.is_none() {
+    if program.as_bytes().starts_with(b"-") && !Path::new(program).exists() && args.guest.root.is_none() {
         bail!("unexpected argument {}; `folio run --help` lists the options", program.display());
     }
-    if args.memory < MIN_GUEST_RAM {
+    if args.guest.memory < MIN_GUEST_RAM {
         bail!("the guest OS needs more RAM; give it at least -m 12M");
     }
-    let source = Source::find(args.root.as_deref(), program);
+    let source = Source::find(args.guest.root.as_deref(), program);
     let path = source.path_in_guest()?;
     let recorder = Recorder::new(args.trace.as_deref())?;
     let debug = args.debug || args.from_reset || !args.ex.is_empty() || args.script.is_some();
-    if debug && args.machine.log_commits.is_some() {
+    if debug && args.guest.machine.log_commits.is_some() {
         bail!("--log-commits does not go with the debugger; leave one of them out");
     }
-    if args.strace && (debug || args.machine.log_commits.is_some()) {
+    if args.strace && (debug || args.guest.machine.log_commits.is_some()) {
         bail!("--strace goes neither with the debugger nor with --log-commits; leave one of them out");
     }
-    let mut commits = CommitFile::new(args.machine.log_commits.as_deref())?;
+    let mut commits = CommitFile::new(args.guest.machine.log_commits.as_deref())?;
     let stdio = HostStdio::new();
     let (machine, swap_disk) = build(args, source.image()?, &path, &recorder, &stdio)?;
     let tells_at_once = debug || std::io::stderr().is_terminal();
     recorder.follow_children(Children::new(source.files(), tells_at_once));
     let prompt = if debug { Prompt::open()? } else { None };
-    let mut driver = Driver::new(machine, stdio, Interrupted::install(), args.machine.fuel);
+    let mut driver = Driver::new(machine, stdio, Interrupted::install(), args.guest.machine.fuel);
     let end = if debug {
         super::debug::session(args, &mut driver, &recorder, &path, source.files(), prompt)?
     } else if args.strace {
@@ -82,8 +82,8 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     if let (End::Stopped(StopReason::Exit(GuestExit::Signaled(signal))), false) = (end, debug) {
         tell!("folio: {}", recorder.with(|trace| death::line(signal, trace, &source.files())));
     }
-    if let (End::Stopped(StopReason::Exit(GuestExit::Status(1..))), None) = (end, &args.root) {
-        hint_at_host_files(&args.program, &args.cwd);
+    if let (End::Stopped(StopReason::Exit(GuestExit::Status(1..))), None) = (end, &args.guest.root) {
+        hint_at_host_files(&args.program, &args.guest.cwd);
     }
     let written = recorder.finish().and(commits.finish()).and(driver.stdio.check_output());
     recorder.with(|trace| {
@@ -201,9 +201,9 @@ fn build(
     stdio: &HostStdio,
 ) -> Result<(Machine, Option<usize>)> {
     let config = MachineConfig {
-        seed: args.seed,
-        frame_limit: args.frames.unwrap_or(0),
-        ..args.machine.config(args.memory)
+        seed: args.guest.seed,
+        frame_limit: args.guest.frames.unwrap_or(0),
+        ..args.guest.machine.config(args.guest.memory)
     };
     let missing: Vec<_> =
         GUEST_NEEDS.iter().filter(|&&e| !config.isa.contains(e)).map(|e| e.name()).collect();
@@ -218,14 +218,14 @@ fn build(
     machine.set_stdio(Box::new(stdio.clone()));
     machine.set_event_sink(Some(Box::new(recorder.clone())));
     machine.attach_disk(image.into_disk(), true).context("cannot attach the root image")?;
-    let swap_disk = args.disks.apply(&mut machine, SWAP_FOR_RAM * args.memory)?;
+    let swap_disk = args.guest.disks.apply(&mut machine, SWAP_FOR_RAM * args.guest.memory)?;
     let argv: Vec<Vec<u8>> = args.program.iter().map(|word| word.as_bytes().to_vec()).collect();
     let chosen = Chosen {
         bootargs: &bootargs(args),
         program: path,
         argv: &argv,
-        envp: &environment(&args.env),
-        cwd: args.cwd.as_bytes(),
+        envp: &environment(&args.guest.env),
+        cwd: args.guest.cwd.as_bytes(),
         ..Chosen::default()
     };
     machine.boot(&Boot { chosen, ..Boot::kernel(guest_os::KERNEL_ELF) })?;
@@ -235,14 +235,21 @@ fn build(
 /// The kernel's command line.
 fn bootargs(args: &RunArgs) -> String {
     let mut words = Vec::new();
-    if args.fork_maps {
+    let paging = &args.paging;
+    if paging.eager {
+        words.push("folio.eager".to_string());
+    }
+    if paging.fork == ForkArg::Copy {
+        words.push("folio.fork=copy".to_string());
+    }
+    if paging.fork_maps {
         words.push("folio.fork_maps".to_string());
     }
-    if args.policy != PolicyKind::default() {
-        words.push(format!("folio.policy={}", args.policy));
+    if args.guest.policy != PolicyKind::default() {
+        words.push(format!("folio.policy={}", args.guest.policy));
     }
-    if args.process_frames > 0 {
-        words.push(format!("folio.process_frames={}", args.process_frames));
+    if args.guest.process_frames > 0 {
+        words.push(format!("folio.process_frames={}", args.guest.process_frames));
     }
     words.join(" ")
 }

@@ -80,6 +80,8 @@ enum Form {
     Hex,
     /// Permissions as in `/proc/PID/maps`.
     Permissions,
+    /// A kind of event, by name.
+    Kind,
     /// Why an address can't be had, by name.
     Reason,
     /// What led a policy to a page: its name and what it saw, a field each.
@@ -102,6 +104,8 @@ fn detail_names(kind: EventKind) -> [Option<(&'static str, Form)>; 3] {
         K::SwapCache => [number("slot"), number("is_read"), None],
         K::EvictEntry => [number("slot"), None, Some(("policy", Form::Choice))],
         K::Wait => [number("slot"), number("for_frame"), None],
+        K::Populate => [hex("file"), number("page"), Some(("as", Form::Kind))],
+        K::ForkCopy => [None, number("child_space"), None],
         K::Discard => [number("pages"), None, None],
         K::CowShare => [number("frames"), number("child_space"), None],
         K::Mmap => [hex("file"), hex("offset"), Some(("permissions", Form::Permissions))],
@@ -194,6 +198,10 @@ impl Serialize for Event {
             match field {
                 Some((name, Form::Number)) => line.serialize_entry(name, &value)?,
                 Some((name, Form::Hex)) => line.serialize_entry(name, &hex(value))?,
+                Some((name, Form::Kind)) => {
+                    let kind = EventKind::from_number(value).map_or("unknown", EventKind::name);
+                    line.serialize_entry(name, kind)?;
+                }
                 Some((name, Form::Reason)) => match SegvReason::from_number(value) {
                     Some(reason) => line.serialize_entry(name, reason.name())?,
                     None => line.serialize_entry(name, &value)?,

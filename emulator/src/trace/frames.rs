@@ -51,6 +51,8 @@ pub(super) struct Frames {
     system: BTreeMap<Ppn, SystemUse>,
     /// How many of `system` are page tables.
     page_tables: u64,
+    /// How many of `frames` are private memory, or on their way between memory and swap space.
+    private: u64,
 }
 
 impl Frames {
@@ -61,6 +63,10 @@ impl Frames {
     /// How many are page tables now.
     pub(super) fn page_tables(&self) -> u64 {
         self.page_tables
+    }
+    /// How many are private memory of processes now, or hold the page of a swap slot.
+    pub(super) fn private(&self) -> u64 {
+        self.private
     }
     pub(super) fn system(&self) -> impl Iterator<Item = (Ppn, SystemUse)> + '_ {
         self.system.iter().map(|(&ppn, &system_use)| (ppn, system_use))
@@ -88,15 +94,16 @@ impl Frames {
     /// The page cache has given up the page in `frame`, which may still be mapped.
     pub(super) fn drop_cached(&mut self, frame: Ppn) {
         if let Some(view) = self.frames.get_mut(&frame) {
+            self.private -= u64::from(is_private(view.content));
             view.content = FrameContent::Dropped;
         }
     }
     /// `frame` holds `content` now. Another content than before is a new tenant.
     pub(super) fn hold(&mut self, frame: Ppn, content: FrameContent) {
-        let view =
-            self.frames.entry(frame).or_insert_with(|| FrameView { content, mappings: BTreeSet::new() });
-        if view.content != content {
-            *view = FrameView { content, mappings: BTreeSet::new() };
+        if self.frames.get(&frame).is_none_or(|view| view.content != content) {
+            self.remove(frame);
+            self.private += u64::from(is_private(content));
+            self.frames.insert(frame, FrameView { content, mappings: BTreeSet::new() });
         }
     }
     /// `frame` is mapped at a page.
@@ -110,19 +117,24 @@ impl Frames {
         let Some(view) = self.frames.get_mut(&frame) else { return };
         let was_mapped = view.mappings.remove(&(space, vpn));
         if was_mapped && view.mappings.is_empty() && view.content == FrameContent::Anonymous {
-            self.frames.remove(&frame);
+            self.remove(frame);
         }
+    }
+    fn remove(&mut self, frame: Ppn) -> Option<FrameView> {
+        let before = self.frames.remove(&frame)?;
+        self.private -= u64::from(is_private(before.content));
+        Some(before)
     }
     /// `frame` holds nothing any more.
     pub(super) fn forget(&mut self, frame: Ppn) {
-        self.frames.remove(&frame);
+        self.remove(frame);
         if self.system.remove(&frame) == Some(SystemUse::PageTable) {
             self.page_tables -= 1;
         }
     }
     /// The page in a frame goes out to a slot (0: it was zeros, and needs none). Until it is written the frame is kept for it. Returns where it was mapped.
     pub(super) fn swap_out(&mut self, frame: Ppn, slot: u64, is_written: bool) -> BTreeSet<(u64, Vpn)> {
-        let mappings = self.frames.remove(&frame).map(|view| view.mappings).unwrap_or_default();
+        let mappings = self.remove(frame).map(|view| view.mappings).unwrap_or_default();
         if is_written {
             self.hold(frame, FrameContent::Swap { slot });
         }
@@ -139,4 +151,9 @@ impl Frames {
         found.into_iter().for_each(|frame| self.forget(frame));
         mappings.unwrap_or_default()
     }
+}
+
+/// Whether such a page is one process's, or of those that it has forked: pages of slots mostly are.
+fn is_private(content: FrameContent) -> bool {
+    matches!(content, FrameContent::Anonymous | FrameContent::Swap { .. })
 }

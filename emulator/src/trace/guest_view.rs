@@ -97,7 +97,10 @@ impl GuestView {
             self.introduce(record.pid, record.space);
         }
         if event.is_fault() {
-            self.fault(kind, record);
+            if let Some(process) = self.processes.get_mut(&record.pid) {
+                process.faults += 1;
+            }
+            self.map_page(kind, record);
             return;
         }
         let (start, end, space) = (VirtAddr(record.va), page_end(record.va_end), record.space);
@@ -115,6 +118,15 @@ impl GuestView {
                 }
             }
             EventKind::Fork => self.fork(record),
+            EventKind::Populate => {
+                EventKind::from_number(record.detail3)
+                    .into_iter()
+                    .for_each(|kind| self.map_page(kind, record));
+            }
+            EventKind::ForkCopy => {
+                let of_child = EventRecord { space: record.detail2, ..*record };
+                self.map_page(EventKind::CowCopy, &of_child);
+            }
             EventKind::CowShare => self.share_pages(record, start, end),
             EventKind::Exec => self.exec(record, &event.text),
             EventKind::Exit => self.exit(record),
@@ -255,6 +267,10 @@ impl GuestView {
     pub fn frames_of_programs(&self) -> u64 {
         self.frames.len() + self.frames.page_tables()
     }
+    /// How many of those are private memory of processes, also in the swap cache, or page tables: what nobody else can use.
+    pub fn frames_private(&self) -> u64 {
+        self.frames.private() + self.frames.page_tables()
+    }
     /// Where a process has the first page of its program.
     pub fn first_page_of_program(&self, pid: u64) -> Option<VirtAddr> {
         let program = &self.process(pid)?.program;
@@ -276,10 +292,8 @@ impl GuestView {
         self.spaces.entry(space).or_default()
     }
 
-    fn fault(&mut self, kind: EventKind, record: &EventRecord) {
-        if let Some(process) = self.processes.get_mut(&record.pid) {
-            process.faults += 1;
-        }
+    /// A page has what a fault of this kind gives it.
+    fn map_page(&mut self, kind: EventKind, record: &EventRecord) {
         let (va, frame) = (VirtAddr(record.va), Ppn(record.frame));
         let file = FrameContent::File { file: record.detail, page: record.detail2 };
         let content = match kind {

@@ -64,7 +64,7 @@ impl Trace {
         self.history.fold(event, &self.guest);
         self.accounts.fold(event, &self.guest, &self.history);
         self.guest.fold(event);
-        self.stats.fold(event, self.guest.frames_of_programs(), self.history.disk_read(event));
+        self.stats.fold(event, &self.guest, self.history.disk_read(event));
         if event.is_fault() {
             self.last_fault = Some(event.clone());
         }

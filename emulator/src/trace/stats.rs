@@ -1,6 +1,7 @@
 //! Counts folded from events: what `--stats` and `--json` tell of the guest OS.
 
 use super::event::Event;
+use super::guest_view::GuestView;
 use super::history::DiskRead;
 use isa::events::EventKind;
 
@@ -23,6 +24,10 @@ pub struct Stats {
     /// Most frames that programs had at one time: with their pages or those of files, and page tables; the kernel's own
     /// memory not included.
     pub frames_peak: u64,
+    /// Most of them that were private memory of processes or page tables at one time.
+    pub private_peak: u64,
+    /// Most of the others at one time: pages of files, which all who use a file share, and the page of zeros.
+    pub shared_peak: u64,
     /// Events of kinds that this version does not know.
     pub unknown: u64,
 }
@@ -37,14 +42,16 @@ impl Default for Stats {
             faults_for_kernel_copies: 0,
             frames_total: 0,
             frames_peak: 0,
+            private_peak: 0,
+            shared_peak: 0,
             unknown: 0,
         }
     }
 }
 
 impl Stats {
-    /// Takes in the next event; `frames_in_use` is the number after it, `read` how it came to wait for the disk.
-    pub(super) fn fold(&mut self, event: &Event, frames_in_use: u64, read: Option<DiskRead>) {
+    /// Takes in the next event; `guest` is as it is after it, `read` how it came to wait for the disk.
+    pub(super) fn fold(&mut self, event: &Event, guest: &GuestView, read: Option<DiskRead>) {
         let Some(kind) = event.kind() else {
             self.unknown += 1;
             return;
@@ -56,10 +63,13 @@ impl Stats {
         self.faults_from_disk += u64::from(event.from_disk());
         self.faults_awaited += u64::from(matches!(read, Some(DiskRead::Awaited(..) | DiskRead::Leaving)));
         self.faults_for_kernel_copies += u64::from(event.kernel_copy());
+        let (frames_in_use, private) = (guest.frames_of_programs(), guest.frames_private());
         if kind == EventKind::Boot {
             self.frames_total = event.record.detail + frames_in_use;
         }
         self.frames_peak = self.frames_peak.max(frames_in_use);
+        self.private_peak = self.private_peak.max(private);
+        self.shared_peak = self.shared_peak.max(frames_in_use - private);
     }
 
     /// How many events of this kind there were.

@@ -38,11 +38,12 @@ mod slab;
 pub mod spaces;
 pub mod swap;
 mod swapping;
+mod switches;
 pub mod vma;
 
 pub use address_space::{
-    AddressSpace, Discarded, Flush, ForkMaps, ForkReport, MapError, MapRequest, Mapped, Placement,
-    SharedRange, SpaceId, Unmapped,
+    AddressSpace, CopiedPage, Discarded, Flush, ForkMaps, ForkReport, MapError, MapRequest, Mapped,
+    Placement, SharedRange, SpaceId, Unmapped,
 };
 pub use fault::{DiskWait, FaultAction, FaultOutcome, FaultSignal, Resolution, SegvReason};
 pub use frame::{FrameId, FrameKind, FrameTable, OutOfFrames};
@@ -51,4 +52,5 @@ pub use page_cache::{FileId, PageCache, PageKey, PageLookup, Store};
 pub use phys::{FrameNote, LocalEviction, PhysMem, SwapOut};
 pub use pte::SwapSlot;
 pub use swapping::SwapWrite;
+pub use switches::Switches;
 pub use vma::{Backing, FileBacking, Name, PageRange, Prot, Vma, VmaFlags, VmaSet};

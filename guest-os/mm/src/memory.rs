@@ -15,6 +15,7 @@ use crate::rmap::{AnonOwner, FileMappings, Mapper, MapperSearch};
 use crate::spaces::{Resident, SpaceKey, Spaces};
 use crate::swap::{SlotState, SwapMap};
 use crate::swapping::SwapWrite;
+use crate::switches::Switches;
 use alloc::boxed::Box;
 use core::ops::Range;
 use isa::{PAGE_SIZE, Ppn};
@@ -49,6 +50,7 @@ pub struct Memory<P> {
     /// Begun by an eviction, and not taken yet.
     pending_write: Option<SwapWrite>,
     fork_maps: ForkMaps,
+    switches: Switches,
 }
 
 impl<P: PhysMem> Memory<P> {
@@ -86,6 +88,7 @@ impl<P: PhysMem> Memory<P> {
             swap: SwapMap::default(),
             pending_write: None,
             fork_maps: ForkMaps::default(),
+            switches: Switches::default(),
         })
     }
 
@@ -116,6 +119,14 @@ impl<P: PhysMem> Memory<P> {
     /// Says what the child of a `fork` maps at once, from now on.
     pub fn set_fork_maps(&mut self, maps: ForkMaps) {
         self.fork_maps = maps;
+    }
+    /// What is done otherwise, to compare.
+    pub fn switches(&self) -> Switches {
+        self.switches
+    }
+    /// Says what is done otherwise, from now on.
+    pub fn set_switches(&mut self, switches: Switches) {
+        self.switches = switches;
     }
     /// Which pages of address spaces may show which pages of files.
     pub fn file_mappings(&self) -> &FileMappings {

@@ -21,6 +21,10 @@ pub struct Config {
     pub refuses: bool,
     /// A child of `fork` maps all that its parent does (`folio.fork_maps` on the kernel's command line).
     pub forks_maps: bool,
+    /// `fork` copies every private frame (`folio.fork=copy` on the kernel's command line).
+    pub copies_at_fork: bool,
+    /// Programs are in memory before they begin (`folio.eager` on the kernel's command line).
+    pub is_eager: bool,
     /// The swap disk is tested before the first program starts (`folio.check_swap` on the kernel's command line).
     pub checks_swap: bool,
     /// How many pages of its own the first program, and those that it starts, may have in memory at once (`folio.process_frames=N` on the kernel's
@@ -122,6 +126,8 @@ impl Config {
             virtio,
             refuses: says("folio.refuse"),
             forks_maps: says("folio.fork_maps"),
+            copies_at_fork: says("folio.fork=copy"),
+            is_eager: says("folio.eager"),
             checks_swap: says("folio.check_swap"),
             process_frames: process_frames.unwrap_or(0),
             init: Init::from_chosen(beginning.chosen),

@@ -8,7 +8,7 @@ use crate::files::proc_facts::KernelFacts;
 use crate::files::vfs;
 use crate::hart::{current, hart};
 use crate::local::HartLocal;
-use crate::memory::{heap, inject, mem};
+use crate::memory::{ahead, heap, inject, mem};
 use crate::processes::exec::{self, Request};
 use crate::processes::process::{self, FsContext, Program, Start};
 use crate::processes::thread;
@@ -26,7 +26,6 @@ use dtoolkit::fdt::Fdt;
 use fs::{Device, Errno, Object, OpenFile, OpenFlags, Vfs};
 use isa::events::{EventKind, EventRecord};
 use isa::{PAGE_SIZE, PhysAddr};
-use mm::ForkMaps;
 use proc::{DescriptorTable, ProcessSignals, ThreadSignals};
 
 /// The first program, until its process starts it.
@@ -80,9 +79,7 @@ extern "C" fn kmain(_hart: u64, device_tree: u64) -> ! {
 /// What the kernel's command line asks for.
 #[inline(never)] // a frame of its own, not part of its caller's
 fn switch_on(config: &Config) {
-    if config.forks_maps {
-        mem::memory().set_fork_maps(ForkMaps::All);
-    }
+    ahead::start(config);
     if config.refuses {
         inject::start();
     }

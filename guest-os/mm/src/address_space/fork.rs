@@ -31,6 +31,8 @@ pub struct SharedRange {
     pub range: PageRange,
     /// How many anonymous frames of it are shared copy-on-write.
     pub frames: u64,
+    /// Of how many the child has a copy.
+    pub copies: u64,
 }
 
 /// A VMA whose pages the child has not, because the program said so (MADV_DONTFORK, MADV_WIPEONFORK).
@@ -67,7 +69,7 @@ impl AddressSpace {
         self.vmas.len() * VMA_BYTES + OwnerLists::bytes_for(anon_pages)
     }
 
-    /// Makes a copy of the address space without copying a page. The child maps what [`ForkMaps`] says, but where a VMA's flags keep
+    /// Makes a copy of the address space without copying a page (but see [`Switches::copies_at_fork`](crate::Switches)). The child maps what [`ForkMaps`] says, but where a VMA's flags keep
     /// it from the child; private
     /// pages lose their W bit in both, so that the first store to one of them decides (`cow_copy` or `cow_reuse`).
     /// Pages that were never touched are not touched by this either.
@@ -86,11 +88,11 @@ impl AddressSpace {
             return first;
         }
         // The child has at most as many page tables as its parent. With frames for them it was not for want of frames.
-        let tables = self.page_table().tables(mem);
-        if mem.frames().free() >= tables {
+        let needed = self.page_table().tables(mem) + self.frames_to_copy(mem);
+        if mem.frames().free() >= needed {
             return first;
         }
-        mem.make_room(tables)?;
+        mem.make_room(needed)?;
         self.try_fork(mem, child_id, child_asid, template)
     }
 
@@ -140,10 +142,10 @@ impl AddressSpace {
                 continue;
             }
             match self.share_pages(mem, &mut child, &vma) {
-                Ok((entries, frames, changed)) => {
+                Ok((entries, [frames, copies], changed)) => {
                     flush = flush.and(changed);
                     if entries > 0 {
-                        shared.push(SharedRange { range: vma.range, frames });
+                        shared.push(SharedRange { range: vma.range, frames, copies });
                     }
                 }
                 Err(OutOfFrames) => {
@@ -179,14 +181,14 @@ impl AddressSpace {
         false
     }
 
-    /// Gives the child a VMA's entries. How many there are, how many of them for frames that are shared copy-on-write, and what to flush.
+    /// Gives the child a VMA's entries. How many there are, for how many anonymous frames, shared copy-on-write and copied, and what to flush.
     fn share_pages<P: PhysMem>(
         &mut self,
         mem: &mut Memory<P>,
         child: &mut AddressSpace,
         vma: &Vma,
-    ) -> Result<(u64, u64, Flush), OutOfFrames> {
-        let (mut entries, mut frames) = (0, 0);
+    ) -> Result<(u64, [u64; 2], Flush), OutOfFrames> {
+        let (mut entries, mut frames, mut copies) = (0, 0, 0);
         let mut flush = Flush::None;
         self.for_each_entry(mem, vma.range, |parent, mem, vpn: Vpn, old| {
             entries += 1;
@@ -196,6 +198,10 @@ impl AddressSpace {
                 return Ok(());
             }
             let anon = is_anonymous(mem, old);
+            if anon && mem.switches().copies_at_fork {
+                copies += 1;
+                return child.take_copy(mem, vpn, old, vma.prot);
+            }
             let shared = if anon { shared_entry(old) } else { old };
             // The child has neither used nor changed the page, nor does it lock it.
             let of_child = shared.with_flags(shared.flags() - (PteFlags::A | PteFlags::D | pte::LOCKED));
@@ -206,7 +212,7 @@ impl AddressSpace {
             }
             Ok(())
         })?;
-        Ok((entries, frames, flush))
+        Ok((entries, [frames, copies], flush))
     }
 }
 

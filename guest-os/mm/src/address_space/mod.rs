@@ -9,6 +9,7 @@ mod discard;
 mod fault;
 mod flush;
 mod fork;
+mod fork_copy;
 mod map;
 mod marks;
 mod protect;
@@ -18,6 +19,7 @@ mod unmap;
 pub use discard::Discarded;
 pub use flush::Flush;
 pub use fork::{ForkMaps, ForkReport, LeftOut, SharedRange};
+pub use fork_copy::CopiedPage;
 pub use map::{MapRequest, Mapped, Placement};
 pub use unmap::Unmapped;
 

@@ -24,6 +24,15 @@ pub enum Origin {
     Trap,
     /// A copy by the kernel on its behalf.
     KernelCopy,
+    /// Nobody yet: the page is to be there before it is touched. That is no fault, and not counted as one.
+    Eager,
+}
+
+impl Origin {
+    /// As whose a fault counts that was resolved so: what had been given, and has come back from swap space, is a fault, whoever had it come.
+    fn of(self, resolution: &Resolution) -> Self {
+        if self == Self::Eager && resolution.action == FaultAction::SwapIn { Self::KernelCopy } else { self }
+    }
 }
 
 /// The access can't be had.
@@ -86,8 +95,8 @@ fn try_resolve(
                     // The frame may have been filled since instructions were last fetched from it.
                     arch::fence_instructions();
                 }
-                count(&thread, &resolution);
-                report(&resolution, origin);
+                count(&thread, &resolution, origin.of(&resolution));
+                report(&resolution, origin.of(&resolution));
                 if resolution.from_disk && origin == Origin::Trap && comes_no_further(&thread) {
                     out_of_frames(&thread, va);
                     return Err(Refused::OutOfFrames);
@@ -232,7 +241,10 @@ fn name_of(process: &Process) -> String {
     String::from_utf8_lossy(&name.unwrap_or_default()).into_owned()
 }
 
-fn count(thread: &Thread, resolution: &Resolution) {
+fn count(thread: &Thread, resolution: &Resolution, origin: Origin) {
+    if origin == Origin::Eager {
+        return;
+    }
     thread.count(|usage| {
         if resolution.from_disk {
             usage.major_faults += 1;
@@ -243,11 +255,24 @@ fn count(thread: &Thread, resolution: &Resolution) {
 }
 
 fn report(resolution: &Resolution, origin: Origin) {
-    report_event(resolution.event(), origin);
+    let event = resolution.event();
+    if origin == Origin::Eager {
+        // The record is that of the fault which there will not be.
+        return events::report(EventRecord {
+            kind: EventKind::Populate as u64,
+            detail3: event.kind,
+            ..event
+        });
+    }
+    report_event(event, origin);
 }
 
 #[cold]
 fn report_refused(resolution: &Resolution, origin: Origin, stack_limit_pages: u64) {
+    if origin == Origin::Eager {
+        // Nobody has asked.
+        return;
+    }
     let mut event = resolution.event();
     if let Some(reason) = resolution.refusal() {
         event.detail3 = reason as u64;

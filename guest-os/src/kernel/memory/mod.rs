@@ -1,6 +1,7 @@
 //! Memory: frames and address spaces over crate `mm`, the pages of files, page faults, copies from and to programs, and the kernel's own heap
 //! and stacks.
 
+pub mod ahead;
 pub mod fault;
 pub mod heap;
 pub mod inject;

@@ -96,6 +96,12 @@ fn piece(address: u64, len: usize) -> usize {
 
 /// Where the byte at `address` lies, faulting its page in if need be.
 pub fn resolve(address: u64, access: Access) -> Result<PhysAddr, Errno> {
+    resolve_as(address, access, Origin::KernelCopy)
+}
+
+/// As [`resolve`], and says why.
+#[inline]
+pub fn resolve_as(address: u64, access: Access, origin: Origin) -> Result<PhysAddr, Errno> {
     let va = VirtAddr(address);
     let space = current().process.space();
     loop {
@@ -107,7 +113,7 @@ pub fn resolve(address: u64, access: Access) -> Result<PhysAddr, Errno> {
         if hart().updates_marks.get() && space.borrow_mut().mark(&mut mem::memory(), va, access) {
             continue;
         }
-        fault::resolve(va, access, Origin::KernelCopy).map_err(|_| Errno::EFAULT)?;
+        fault::resolve(va, access, origin).map_err(|_| Errno::EFAULT)?;
     }
 }
 

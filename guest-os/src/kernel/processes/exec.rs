@@ -6,7 +6,7 @@
 use crate::files::vfs;
 use crate::hart::{current, hart};
 use crate::memory::reclaim::{self, AtTheEnd};
-use crate::memory::{heap, inject, mem, pages, user};
+use crate::memory::{ahead, heap, inject, mem, pages, user};
 use crate::processes::process::{self, Process, Program, SharedSpace, Space};
 use crate::processes::thread::Thread;
 use crate::processes::{exit, trampoline};
@@ -139,6 +139,7 @@ pub fn execute(request: Request) -> Result<(), Errno> {
         }
         close_on_exec(&thread.process);
     });
+    ahead::populate_all(&thread.process.space());
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use super::files::{details, file_to_use};
 use super::{Arguments, Outcome, mlock, uint};
 use crate::events;
 use crate::hart::current;
-use crate::memory::{heap, inject, mem, pages, user};
+use crate::memory::{ahead, heap, inject, mem, pages, user};
 use crate::processes::process::{Process, SharedSpace};
 use abi::sets;
 use alloc::rc::Rc;
@@ -59,6 +59,7 @@ fn move_break(wanted: VirtAddr) -> Result<(), Errno> {
     let before = space.borrow().heap_end();
     let more_pages = wanted.page().0.saturating_sub(before.page().0);
     let locks = mlock::of_new_pages(&space, false, more_pages)?;
+    ahead::admit(more_pages)?;
     let (low, high) = (wanted.page().min(before.page()), before.page());
     let _prepared = prepare_list(&space, PageRange::new(low, isa::Vpn(high.0 + 1)))?;
     let flush = space.borrow_mut().brk(&mut mem::memory(), wanted);
@@ -67,11 +68,11 @@ fn move_break(wanted: VirtAddr) -> Result<(), Errno> {
     if end != before {
         events::report(EventRecord { va: start.0, va_end: end.0, ..events::of(EventKind::Brk) });
     }
-    if !locks.is_empty()
-        && end > before
+    if end > before
+        && let Some(origin) = ahead::at_once(!locks.is_empty())
         && let Some(grown) = PageRange::covering(before, end.0 - before.0)
     {
-        let _ = mlock::fault_in(&space, grown);
+        let _ = ahead::fault_in(&space, grown, origin);
     }
     Ok(())
 }
@@ -111,6 +112,10 @@ pub fn mmap([address, len, prot, flags, fd, offset]: Arguments) -> Outcome {
     let process = &current().process;
     let space = process.space();
     let locks = mlock::of_new_pages(&space, flags & linux::MAP_LOCKED != 0, len_pages)?;
+    let is_reserved_only = flags & linux::MAP_NORESERVE != 0;
+    if !is_reserved_only && (is_anonymous || !is_shared && prot.contains(Prot::WRITE)) {
+        ahead::admit(len_pages)?;
+    }
     let grows_down = flags & linux::MAP_GROWSDOWN != 0;
     let source = match &file {
         Some(file) => Source::of_open_file(file, is_shared, prot, len_pages, first_page)?,
@@ -131,9 +136,12 @@ pub fn mmap([address, len, prot, flags, fd, offset]: Arguments) -> Outcome {
     pages::release_unmapped_files();
     let range = result?;
     const AT_ONCE: u32 = linux::MAP_POPULATE | linux::MAP_NONBLOCK;
-    if !locks.is_empty() || flags & AT_ONCE == linux::MAP_POPULATE {
+    let is_asked = !locks.is_empty() || flags & AT_ONCE == linux::MAP_POPULATE;
+    if let Some(origin) = ahead::at_once(is_asked)
+        && (is_asked || !is_reserved_only)
+    {
         // As in Linux, what cannot come is told to who touches it.
-        let _ = mlock::fault_in(&space, range);
+        let _ = ahead::fault_in(&space, range, origin);
     }
     Ok(range.start.base().0)
 }
@@ -362,8 +370,8 @@ pub fn mremap([address, old_len, new_len, ..]: Arguments) -> Outcome {
         name: vma.name.clone(),
     };
     let grown = map(process, request).map_err(|_| Errno::ENOMEM)?;
-    if !locks.is_empty() {
-        let _ = mlock::fault_in(&process.space(), grown);
+    if let Some(origin) = ahead::at_once(!locks.is_empty()) {
+        let _ = ahead::fault_in(&process.space(), grown, origin);
     }
     Ok(address)
 }

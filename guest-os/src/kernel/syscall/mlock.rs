@@ -4,14 +4,14 @@
 use super::memory::set_vma_flags;
 use super::{Arguments, Outcome, uint};
 use crate::hart::current;
-use crate::memory::{heap, inject, user};
+use crate::memory::ahead;
+use crate::memory::fault::Origin;
 use crate::processes::process::SharedSpace;
 use fs::Errno;
-use isa::events::Access;
 use isa::{PAGE_SIZE, VirtAddr};
 use linux_raw_sys::general as linux;
 use mm::layout::USER_END_PAGE;
-use mm::{PageRange, Prot, Vma, VmaFlags};
+use mm::{PageRange, Vma, VmaFlags};
 
 /// How many pages the running process may have locked. EPERM if it may lock none.
 fn limit_pages() -> Result<u64, Errno> {
@@ -70,7 +70,7 @@ fn lock(address: u64, len: u64, locks: VmaFlags) -> Outcome {
         return Err(Errno::ENOMEM.into());
     }
     mark(&space, range, locks)?;
-    fault_in(&space, range).map_err(|_| Errno::ENOMEM)?;
+    ahead::fault_in(&space, range, Origin::KernelCopy).map_err(|_| Errno::ENOMEM)?;
     Ok(0)
 }
 
@@ -116,7 +116,7 @@ pub fn mlockall([flags, ..]: Arguments) -> Outcome {
     if has(linux::MCL_CURRENT) {
         set_vma_flags(&space, everything(), locks, VmaFlags::LOCKS)?;
         // As in Linux, it is no error that there are pages which cannot come.
-        let _ = fault_in(&space, everything());
+        let _ = ahead::fault_in(&space, everything(), Origin::KernelCopy);
     }
     Ok(0)
 }
@@ -126,44 +126,4 @@ pub fn munlockall(_: Arguments) -> Outcome {
     space.borrow_mut().lock_new(VmaFlags::empty());
     set_vma_flags(&space, everything(), VmaFlags::empty(), VmaFlags::LOCKS)?;
     Ok(0)
-}
-
-/// Touches the pages of a range, but where they are to come with their first touch; private ones that may be written as by a store.
-/// The first error is told when all else is done.
-pub fn fault_in(space: &SharedSpace, range: PageRange) -> Result<(), Errno> {
-    let mut result = Ok(());
-    let mut rest = range;
-    loop {
-        let found = {
-            let space = space.borrow();
-            let next = space.vmas().overlapping(rest).next();
-            next.map(|vma| (vma.range.intersect(rest), first_access(vma)))
-        };
-        let Some((part, access)) = found else { return result };
-        let touched = access.and_then(|access| match access {
-            Some(access) => part.pages().try_for_each(|page| touch(page, access)),
-            None => Ok(()),
-        });
-        result = result.and(touched);
-        rest.start = part.end;
-    }
-}
-
-/// By which access the pages of a VMA come; `None` if none is to be made.
-fn first_access(vma: &Vma) -> Result<Option<Access>, Errno> {
-    if vma.flags.contains(VmaFlags::LOCKED_ON_FAULT) {
-        return Ok(None);
-    }
-    let access =
-        if vma.prot.contains(Prot::WRITE) && !vma.is_shared() { Access::Write } else { Access::Read };
-    let possible = [access, Access::Execute].into_iter().find(|&access| vma.prot.allows(access));
-    possible.map(Some).ok_or(Errno::EFAULT)
-}
-
-/// A part of its own to the injector: what has come stays, and who maps or locks is not told of what has not.
-fn touch(page: isa::Vpn, access: Access) -> Result<(), Errno> {
-    inject::attempts(Result::is_err, || {
-        heap::settle()?;
-        user::resolve(page.base().0, access).map(|_| ())
-    })
 }

@@ -22,6 +22,7 @@ use fs::{Errno, Location};
 use isa::events::{EventKind, EventRecord};
 use linux_raw_sys::general as linux;
 use linux_raw_sys::prctl;
+use mm::{CopiedPage, PageRange};
 
 /// What a thread shares with its process: all of it.
 const SHARED: u32 =
@@ -160,6 +161,9 @@ fn new_process(start: thread::Start, exit_signal: Option<Signal>, flags: u32) ->
     for range in inherited.shared {
         let record = events::range(EventKind::CowShare, range.range);
         events::report(EventRecord { detail: range.frames, detail2: child_space, ..record });
+        if range.copies > 0 {
+            tell_of_copies(&parent.space(), &child.process.space(), range.range);
+        }
     }
     for left_out in inherited.left_out {
         let kind = if left_out.keeps_vma { EventKind::Discard } else { EventKind::Munmap };
@@ -167,6 +171,25 @@ fn new_process(start: thread::Start, exit_signal: Option<Signal>, flags: u32) ->
         events::report(EventRecord { pid, tid: pid, space, ..events::range(kind, left_out.range) });
     }
     Ok(child)
+}
+
+/// Tells of each page of a range of which the child has a copy.
+#[cold]
+fn tell_of_copies(parent: &SharedSpace, child: &SharedSpace, range: PageRange) {
+    let (parent, child) = (parent.borrow(), child.borrow());
+    let mut rest = range;
+    loop {
+        let next = child.next_copy(&mem::memory(), &parent, rest);
+        let Some(CopiedPage { vpn, copy, original }) = next else { return };
+        events::report(EventRecord {
+            va: vpn.base().0,
+            frame: copy.ppn().0,
+            previous_frame: original.ppn().0,
+            detail2: u64::from(child.id().0),
+            ..events::of(EventKind::ForkCopy)
+        });
+        rest.start = isa::Vpn(vpn.0 + 1);
+    }
 }
 
 /// What a child has of its parent's pages, and what not.
