@@ -1,11 +1,13 @@
-//! Doing without the mechanisms, by exact numbers: what `--eager` and `--fork copy` read and copy is computed from the program's own file and
-//! from what its process has, and the events tell all of it.
+//! Doing without the mechanisms, and with guesses, by exact numbers: what `--eager` and `--fork copy` read and copy is computed from the program's own
+//! file and from what its process has; what `--fault-around` and `--read-ahead` do changes nothing but when a page is there.
 
 #![allow(clippy::unwrap_used)] // in functions that only tests call
 
 #[path = "support/guest.rs"]
 mod guest;
 
+use emulator::devices::host::GuestExit;
+use emulator::host::{DiskError, DiskImage};
 use emulator::trace::Trace;
 use goblin::elf::Elf;
 use goblin::elf::program_header::PT_LOAD;
@@ -128,4 +130,158 @@ fn a_copy_that_does_not_fit_is_the_forks_failure_and_nobodys_death() {
         "{}",
         guest.output()
     );
+}
+
+/// The faults at pages that had been mapped for their neighbours' sake: stores, which need more than the page cache's frame.
+fn faults_at_pages_mapped_around(guest: &Guest) -> u64 {
+    let (mut around, mut faults) = (BTreeSet::new(), 0);
+    for event in guest.events() {
+        let page = (event.record.space, event.record.va / PAGE_SIZE);
+        if event.kind() == Some(EventKind::MapAround) {
+            around.insert(page);
+        } else if event.is_fault() {
+            faults += u64::from(around.remove(&page));
+        }
+    }
+    faults
+}
+
+#[test]
+fn faults_that_map_around_save_others_and_read_nothing() {
+    for command in [
+        &["hello"][..],
+        &["demand"],
+        &["cowfork", "20", "3"],
+        &["sharedtext", "3", "30"],
+        &["zerofill", "20"],
+    ] {
+        let (plain, around) = (run(command, 0, ""), run(command, 0, "folio.fault_around=16"));
+        assert_eq!(around.output(), plain.output(), "{command:?}");
+        let sorted = |guest| pages_read(guest).into_iter().collect::<BTreeSet<_>>();
+        assert_eq!(pages_read(&around).len(), pages_read(&plain).len(), "{command:?}");
+        assert_eq!(sorted(&around), sorted(&plain), "{command:?}");
+        let (before, after) = (folded(&plain).stats, folded(&around).stats);
+        assert_eq!(
+            before.faults_total,
+            after.faults_total + after.ahead.around_used - faults_at_pages_mapped_around(&around),
+            "{command:?}"
+        );
+        assert_eq!(after.ahead.mapped_around, around.count(EventKind::MapAround) as u64);
+        assert!(after.ahead.around_used <= after.ahead.mapped_around);
+        // Only who comes later finds anything mapped by others.
+        assert_eq!(after.ahead.around_used > 10, command[0] == "sharedtext", "{command:?}");
+        assert_eq!(before.frames_peak, after.frames_peak, "{command:?}");
+    }
+    // With 30 pages in a row each child has a fault for 16 of them at most.
+    let children =
+        |n: &str, bootargs: &str| run(&["sharedtext", n, "30"], 0, bootargs).count(EventKind::FileCache);
+    let more = |bootargs: &str| children("5", bootargs) - children("1", bootargs);
+    assert!(
+        more("folio.fault_around=16") * 3 < more(""),
+        "{} and {}",
+        more("folio.fault_around=16"),
+        more("")
+    );
+}
+
+#[test]
+fn pages_that_are_read_ahead_change_nothing_but_when_they_are_there() {
+    const ROW: &[&str] =
+        &["demand", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15"];
+    for command in [ROW, &["demand"], &["hello"], &["sharedtext", "3", "30"], &["cowfork", "20", "3"]] {
+        let (plain, ahead) = (run(command, 0, ""), run(command, 0, "folio.read_ahead=8"));
+        assert_eq!(ahead.output(), plain.output(), "{command:?}");
+        let (before, after) = (folded(&plain).stats, folded(&ahead).stats);
+        assert_eq!(after.faults_total, before.faults_total, "{command:?}");
+        let (few, many): (BTreeSet<_>, BTreeSet<_>) =
+            (pages_read(&plain).into_iter().collect(), pages_read(&ahead).into_iter().collect());
+        assert!(few.is_subset(&many), "{command:?}");
+        assert_eq!(many.len(), pages_read(&ahead).len(), "{command:?}: a page was read twice");
+        // What was read for nothing is what the plain run did not read.
+        assert_eq!(
+            after.ahead.read_ahead - after.ahead.ahead_used,
+            (many.len() - few.len()) as u64,
+            "{command:?}"
+        );
+        let shutdown = ahead.events_of(EventKind::Shutdown)[0].record;
+        assert_eq!(shutdown.detail + shutdown.detail2, shutdown.detail3, "{command:?}: frames are missing");
+    }
+    let steps = |command: &[&str], bootargs| run(command, 0, bootargs).machine.steps();
+    // Pages in a row are on their way while those before are looked at. Of a few it costs more than it saves.
+    let long = ["sharedtext", "1", "250"];
+    assert!(steps(&long, "folio.read_ahead=8") < steps(&long, ""));
+    assert!(steps(&["hello"], "folio.read_ahead=8") > steps(&["hello"], ""));
+}
+
+#[test]
+fn with_few_frames_every_program_ends_as_it_does_without_switches() {
+    let ends = |command: &[&str], frames: u64, bootargs: &str| {
+        let mut guest = Guest::with_bootargs(command, frames, disk(command[0]), bootargs);
+        (guest.end(), guest.output())
+    };
+    for command in
+        [&["hello"][..], &["demand"], &["sharedtext"], &["cowfork", "10", "3"], &["lazymalloc", "7", "16"]]
+    {
+        for frames in [64, 48, 40] {
+            let usual = ends(command, frames, "");
+            for bootargs in
+                ["folio.fault_around=16", "folio.read_ahead=8", "folio.fault_around=64 folio.read_ahead=32"]
+            {
+                assert_eq!(
+                    ends(command, frames, bootargs),
+                    usual,
+                    "{command:?}, {frames} frames, {bootargs}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_self_test_sees_none_of_it_but_what_is_there_before_it_is_touched() {
+    let plain = run(&["vmtests"], 0, "");
+    for bootargs in ["folio.fork=copy", "folio.fault_around=16 folio.read_ahead=8"] {
+        assert_eq!(run(&["vmtests"], 0, bootargs).output(), plain.output(), "{bootargs}");
+    }
+}
+
+/// A disk of which one read fails.
+struct Failing {
+    disk: Box<dyn DiskImage>,
+    reads: u64,
+    fails: u64,
+}
+
+impl DiskImage for Failing {
+    fn len_bytes(&self) -> u64 {
+        self.disk.len_bytes()
+    }
+    fn read(&mut self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
+        self.reads += 1;
+        if self.reads == self.fails { Err(DiskError) } else { self.disk.read(offset_bytes, buffer) }
+    }
+}
+
+#[test]
+fn a_read_ahead_that_fails_is_nobodys_error() {
+    let command = ["demand", "0", "1", "2", "3", "40"];
+    let plain = run(&command, 0, "");
+    let reads = run(&command, 0, "folio.read_ahead=8").machine.disks().map(|disk| disk.reads).sum::<u64>();
+    let (mut harmless, mut fatal) = (0, 0);
+    for fails in 1..=reads {
+        let failing = Failing { disk: disk("demand"), reads: 0, fails };
+        let mut guest = Guest::with_bootargs(&command, 0, Box::new(failing), "folio.read_ahead=8");
+        match guest.end() {
+            GuestExit::Status(0) => {
+                assert_eq!(guest.output(), plain.output(), "read {fails}");
+                harmless += 1;
+            }
+            // It was a page that the program needed then, or the file system's.
+            GuestExit::Signaled(7) | GuestExit::ExecFailed(_) => fatal += 1,
+            other => panic!("read {fails}: {other:?}\n{}", guest.output()),
+        }
+    }
+    // Nobody but who needs a page learns that it cannot be read.
+    let ahead = folded(&run(&command, 0, "folio.read_ahead=8")).stats.ahead.read_ahead;
+    assert_eq!((harmless, fatal), (ahead, reads - ahead));
 }

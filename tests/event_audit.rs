@@ -337,6 +337,7 @@ const SHORT: &[(&[&str], Memory)] = &[
     (&["cowfork", "20", "3"], frames(0)),
     (&["cowfork", "20", "3"], frames(0).otherwise("folio.eager folio.fork=copy")),
     (&["sharedtext", "3", "30"], frames(0)),
+    (&["sharedtext", "3", "30"], frames(0).otherwise("folio.fault_around=16")),
     (&["demand"], frames(48)),
     (&["cowfork", "60", "3"], swapping(60)),
     (&["cowfork", "60", "3"], LOCAL),
@@ -376,6 +377,9 @@ fn an_event_that_is_left_out_is_found() {
         EventKind::OutOfFrames,
         EventKind::DiskRead,
         EventKind::ExecRefused,
+        EventKind::PageUsed,
+        EventKind::ReadAhead,
+        EventKind::CacheUse,
         EventKind::Signal,
         EventKind::Shutdown,
         EventKind::TlbMiss,
@@ -418,7 +422,14 @@ fn every_program_is_told_truly() {
 }
 
 /// What is done otherwise to compare, as the kernel's command line has it.
-const OTHERWISE: &[&str] = &["folio.eager", "folio.fork=copy", "folio.eager folio.fork=copy folio.fork_maps"];
+const OTHERWISE: &[&str] = &[
+    "folio.fault_around=16",
+    "folio.read_ahead=8",
+    "folio.fault_around=512 folio.read_ahead=64",
+    "folio.eager",
+    "folio.fork=copy",
+    "folio.eager folio.fork=copy folio.fork_maps",
+];
 
 #[test]
 fn what_is_done_otherwise_is_told_truly() {
@@ -435,7 +446,7 @@ fn what_is_done_otherwise_is_told_truly() {
 
 #[test]
 fn the_self_test_done_otherwise_is_told_truly() {
-    for words in OTHERWISE {
+    for words in ["folio.eager folio.fork=copy", "folio.fault_around=16 folio.read_ahead=8"] {
         audited(&["vmtests"], frames(0).otherwise(words), None).unwrap_or_else(|found| panic!("{found}"));
     }
 }

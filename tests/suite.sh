@@ -19,7 +19,7 @@ what=(--workspace)
 if [ "${1:-}" = quick ]; then
     # Those that take seconds: no machine that boots Linux, no referee, no Debian programs.
     what=(--lib --workspace)
-    for program in bad_boot bad_input bare_metal children cli debugger determinism growth guest_view hostile isa_page isa_rows mechanisms paging readme \
+    for program in bad_boot bad_input bare_metal children cli comparisons debugger determinism growth guest_view hostile isa_page isa_rows mechanisms paging readme \
         scripts smp snapshot softfloat test_command tidy touched_pages; do
         what+=(--test "$program")
     done

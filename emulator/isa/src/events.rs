@@ -142,6 +142,14 @@ kinds! {
     /// `fork` gave the child a copy of a private frame (`--fork copy`): `va`, `frame`, `previous_frame` = its parent's, `detail2` = the child's
     /// address space. Follows the `CowShare` of its VMA.
     ForkCopy = 61, "fork_copy";
+    /// A page of a file was mapped since its neighbour was (`--fault-around`), and was in the page cache: `va`, `frame`; details as for `FileCache`.
+    MapAround = 62, "map_around";
+    /// An entry with A, for a page of a file, has gone or has lost its A bit: `va`, `space`, `frame`. Told with `--fault-around` only; `pid` is 0.
+    PageUsed = 63, "page_used";
+    /// A page of a file is read that nobody has asked for (`--read-ahead`): `frame`; details as for `Evict`. Follows its `CacheFill`.
+    ReadAhead = 64, "read_ahead";
+    /// A system call has found a page of a file in the page cache: details as for `Evict`. Told with `--read-ahead` only.
+    CacheUse = 65, "cache_use";
 }
 
 impl EventKind {
@@ -191,6 +199,10 @@ impl EventKind {
             | Self::Wait
             | Self::Populate
             | Self::ForkCopy
+            | Self::MapAround
+            | Self::PageUsed
+            | Self::ReadAhead
+            | Self::CacheUse
             | Self::TlbMiss
             | Self::TlbEvict
             | Self::TlbFlush => false,

@@ -4,7 +4,8 @@
 
 use super::disks::DiskArgs;
 use super::values::{
-    IsaParser, harts, parse_env, parse_granularity, parse_number, parse_size, parse_tlb, policies,
+    IsaParser, harts, parse_env, parse_granularity, parse_number, parse_size, parse_tlb, parse_window,
+    policies,
 };
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -121,6 +122,13 @@ pub struct PagingArgs {
     /// What `fork` does with private pages: share them until one is written, or copy all at once
     #[arg(long, value_name = "cow|copy", value_enum, default_value_t)]
     pub fork: ForkArg,
+    /// Let a load or fetch that has a page of a file mapped have those mapped, too, which are in memory already, of the N pages around it: a power of two up to
+    /// 512 (1: none but itself)
+    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true, value_parser = parse_window)]
+    pub fault_around: u64,
+    /// Let the read of a page of a file begin the reads of the pages behind it, N pages together, up to 256 (1: none but itself); nobody waits for those
+    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=256))]
+    pub read_ahead: u64,
     /// Let the child of a fork map all that its parent does; otherwise pages of files are left to be found again, as on Linux
     #[arg(long)]
     pub fork_maps: bool,

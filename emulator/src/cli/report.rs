@@ -68,10 +68,27 @@ impl Figures<'_> {
                     "by_kind": by_kind,
                 }),
             );
-            put("frames", json!({"total": stats.frames_total, "peak": stats.frames_peak}));
+            put(
+                "frames",
+                json!({
+                    "total": stats.frames_total,
+                    "peak": stats.frames_peak,
+                    "private_peak": stats.private_peak,
+                    "shared_peak": stats.shared_peak,
+                }),
+            );
             put("paging", paging::machine_json(&trace.accounts));
             put("processes", paging::processes_json(&trace.accounts));
             put("effective_access", self.effective_access(trace).to_json());
+            put(
+                "untouched",
+                json!({
+                    "populated": stats.count(EventKind::Populate),
+                    "fork_copies": stats.count(EventKind::ForkCopy),
+                    "mapped_around": {"pages": stats.ahead.mapped_around, "used": stats.ahead.around_used},
+                    "read_ahead": {"pages": stats.ahead.read_ahead, "used": stats.ahead.ahead_used},
+                }),
+            );
         }
         put("disk", json!({"reads": disk.reads, "bytes": disk.read_bytes}));
         if let Some(swap) = swap {
@@ -143,6 +160,12 @@ impl Figures<'_> {
             );
             for (name, n) in [
                 ("pages mapped untouched", stats.count(EventKind::Populate)),
+                ("pages mapped around", stats.ahead.mapped_around),
+                ("  of them used", stats.ahead.around_used),
+                ("  never used", stats.ahead.mapped_around - stats.ahead.around_used),
+                ("pages read ahead", stats.ahead.read_ahead),
+                ("  of them used", stats.ahead.ahead_used),
+                ("  never used", stats.ahead.read_ahead - stats.ahead.ahead_used),
                 ("frames copied by fork", stats.count(EventKind::ForkCopy)),
             ] {
                 if n > 0 {

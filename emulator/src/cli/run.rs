@@ -242,6 +242,12 @@ fn bootargs(args: &RunArgs) -> String {
     if paging.fork == ForkArg::Copy {
         words.push("folio.fork=copy".to_string());
     }
+    if paging.fault_around > 1 {
+        words.push(format!("folio.fault_around={}", paging.fault_around));
+    }
+    if paging.read_ahead > 1 {
+        words.push(format!("folio.read_ahead={}", paging.read_ahead));
+    }
     if paging.fork_maps {
         words.push("folio.fork_maps".to_string());
     }

@@ -18,6 +18,12 @@ pub fn harts() -> impl TypedValueParser<Value = u16> {
     clap::value_parser!(u16).range(1..=i64::try_from(MAX_HARTS).expect("a small number"))
 }
 
+/// Pages that a fault maps at most: what fits into a page table.
+pub fn parse_window(text: &str) -> Result<u64, String> {
+    let pages = text.parse().ok().filter(|n: &u64| n.is_power_of_two() && *n <= isa::paging::ENTRIES);
+    pages.ok_or_else(|| format!("not a power of two up to {}", isa::paging::ENTRIES))
+}
+
 pub fn parse_tlb(text: &str) -> Result<TlbGeometry, String> {
     text.parse().map_err(|error: BadGeometry| error.to_string())
 }

@@ -95,9 +95,15 @@ fn detail_names(kind: EventKind) -> [Option<(&'static str, Form)>; 3] {
     let hex = |name| Some((name, Form::Hex));
     match kind {
         // `detail3` of a fault repeats the flag that is written as `from_disk`.
-        K::FileDisk | K::FileCache | K::FileCopy | K::SharedMap | K::CacheFill | K::CacheDrop => {
-            [hex("file"), number("page"), None]
-        }
+        K::FileDisk
+        | K::FileCache
+        | K::FileCopy
+        | K::SharedMap
+        | K::CacheFill
+        | K::CacheDrop
+        | K::MapAround
+        | K::ReadAhead
+        | K::CacheUse => [hex("file"), number("page"), None],
         K::Evict => [hex("file"), number("page"), Some(("policy", Form::Choice))],
         K::SwapIn => [number("slot"), None, None],
         K::SwapOut => [hex("file"), number("page"), Some(("policy", Form::Choice))],
@@ -134,6 +140,7 @@ fn detail_names(kind: EventKind) -> [Option<(&'static str, Form)>; 3] {
         | K::Brk
         | K::OutOfFrames
         | K::FrameFree
+        | K::PageUsed
         | K::TlbMiss
         | K::TlbEvict
         | K::TlbFlush => [None; 3],

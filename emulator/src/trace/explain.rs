@@ -256,10 +256,18 @@ fn action(kind: EventKind, access: Access, event: &Event, trace: &Trace, vma: Op
         };
         format!("was being read from the disk already, since step {since} for {who}")
     };
+    let ahead = |since: Step| {
+        format!(
+            "was being read from the disk already, since step {since}, as a page before it was needed then"
+        )
+    };
     let waited = match read {
         _ if !event.from_disk() => "was in the page cache already".to_owned(),
         Some(DiskRead::Awaited(reader, since)) => {
             format!("{}, and the process slept until it was there", awaited(reader, since))
+        }
+        Some(DiskRead::Ahead(since)) => {
+            format!("{}, and the process slept until it was there", ahead(since))
         }
         Some(DiskRead::Again(given_up)) => format!(
             "had been in memory before, but was given up at step {}{}, and had to be read from the disk again, while the process slept",
@@ -288,6 +296,11 @@ fn action(kind: EventKind, access: Access, event: &Event, trace: &Trace, vma: Op
                 "Page {page} of {} {}: the kernel began no second read, let the process sleep until the page was there, in frame {frame:#x}, and mapped the frame without bit W ({now}).",
                 file(),
                 awaited(reader, since)
+            ),
+            Some(DiskRead::Ahead(since)) => format!(
+                "Page {page} of {} {}: the kernel began no second read, let the process sleep until the page was there, in frame {frame:#x}, and mapped the frame without bit W ({now}).",
+                file(),
+                ahead(since)
             ),
             Some(DiskRead::Again(given_up)) => format!(
                 "The page had been in memory before, but the page cache gave it up at step {}{}: the kernel read page {page} of {} from the disk again, into frame {frame:#x}, let the process sleep until it was there, and mapped the frame without bit W ({now}).",

@@ -123,6 +123,7 @@ impl GuestView {
                     .into_iter()
                     .for_each(|kind| self.map_page(kind, record));
             }
+            EventKind::MapAround => self.map_page(EventKind::FileCache, record),
             EventKind::ForkCopy => {
                 let of_child = EventRecord { space: record.detail2, ..*record };
                 self.map_page(EventKind::CowCopy, &of_child);

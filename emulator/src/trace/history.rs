@@ -33,6 +33,8 @@ pub struct ThreadId {
 struct PageFill {
     by: Option<ThreadId>,
     at: Step,
+    /// Whether nobody had asked for it.
+    is_ahead: bool,
     /// When the page cache had given it up before that.
     dropped: Option<GivenUp>,
     /// It came from the swap cache, and was no read of this moment.
@@ -66,6 +68,8 @@ pub enum DiskRead {
     Awaited(ThreadId, Step),
     /// It was none: the page was on its way out to swap space, and the fault waited until it was written.
     Leaving,
+    /// The read had begun at this step, before anybody asked for the page.
+    Ahead(Step),
 }
 
 /// A range that went away.
@@ -222,11 +226,12 @@ impl History {
                     Some(FrameContent::Swap { slot }) => {
                         let read = self.slot_reads.get(&slot);
                         let at = read.map_or(event.step, |read| read.at);
-                        PageFill { by: read.and_then(|read| read.by), at, dropped, is_from_swap: true }
+                        let by = read.and_then(|read| read.by);
+                        PageFill { by, at, is_ahead: false, dropped, is_from_swap: true }
                     }
                     _ => {
                         let by = self.running.get(&event.hart).copied();
-                        PageFill { by, at: event.step, dropped, is_from_swap: false }
+                        PageFill { by, at: event.step, is_ahead: false, dropped, is_from_swap: false }
                     }
                 };
                 self.fills.insert(page, fill);
@@ -234,6 +239,9 @@ impl History {
             Some(EventKind::SwapCache) if record.detail2 != 0 => {
                 let by = self.running.get(&event.hart).copied();
                 self.slot_reads.insert(record.detail, SlotRead { by, at: event.step });
+            }
+            Some(EventKind::ReadAhead) => {
+                self.fills.entry(page).and_modify(|fill| fill.is_ahead = true);
             }
             Some(kind @ (EventKind::Evict | EventKind::CacheDrop)) => {
                 let choice = (kind == EventKind::Evict).then(|| Why::from_word(record.detail3)).flatten();
@@ -352,6 +360,9 @@ impl History {
             (read.and_then(|read| read.by), at, self.swapped_out(record.detail), true)
         } else {
             let fill = self.fills.get(&(record.detail, record.detail2))?;
+            if fill.is_ahead {
+                return Some(DiskRead::Ahead(fill.at));
+            }
             (fill.by, fill.at, fill.dropped, fill.is_from_swap)
         };
         Some(match (by, dropped) {

@@ -12,6 +12,7 @@
 //! event; a page's frame is gone when its range is unmapped, its address space ends, or another frame is mapped there.
 
 mod accounts;
+mod ahead;
 mod commit_log;
 mod event;
 mod explain;
@@ -27,6 +28,7 @@ mod tests;
 mod trap;
 
 pub use accounts::{Account, Accounts, EvictionKind, NOBODY, ProcessAccount};
+pub use ahead::Ahead;
 pub use commit_log::CommitLog;
 pub use event::{Event, TRACE_SCHEMA, TRACE_VERSION, TraceHeader};
 pub use explain::{Verdict, explain, pte_flags, verdict};

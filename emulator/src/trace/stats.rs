@@ -1,5 +1,6 @@
 //! Counts folded from events: what `--stats` and `--json` tell of the guest OS.
 
+use super::ahead::Ahead;
 use super::event::Event;
 use super::guest_view::GuestView;
 use super::history::DiskRead;
@@ -14,7 +15,7 @@ pub struct Stats {
     pub faults_total: u64,
     /// Those that waited for a device read: their own, or one that was under way.
     pub faults_from_disk: u64,
-    /// Those of them that waited for a read which another thread had begun, or for the write of a page on its way out.
+    /// Those of them that waited for a read which another thread had begun or which was begun ahead, or for the write of a page on its way out.
     pub faults_awaited: u64,
     /// Those resolved for a copy by the kernel.
     pub faults_for_kernel_copies: u64,
@@ -28,6 +29,8 @@ pub struct Stats {
     pub private_peak: u64,
     /// Most of the others at one time: pages of files, which all who use a file share, and the page of zeros.
     pub shared_peak: u64,
+    /// What was done before anybody needed it.
+    pub ahead: Ahead,
     /// Events of kinds that this version does not know.
     pub unknown: u64,
 }
@@ -44,6 +47,7 @@ impl Default for Stats {
             frames_peak: 0,
             private_peak: 0,
             shared_peak: 0,
+            ahead: Ahead::default(),
             unknown: 0,
         }
     }
@@ -59,9 +63,12 @@ impl Stats {
         if let Some(count) = position(kind).and_then(|at| self.counts.get_mut(at)) {
             *count += 1;
         }
+        self.ahead.fold(event);
         self.faults_total += u64::from(event.is_fault());
         self.faults_from_disk += u64::from(event.from_disk());
-        self.faults_awaited += u64::from(matches!(read, Some(DiskRead::Awaited(..) | DiskRead::Leaving)));
+        let is_awaited =
+            matches!(read, Some(DiskRead::Awaited(..) | DiskRead::Ahead(..) | DiskRead::Leaving));
+        self.faults_awaited += u64::from(is_awaited);
         self.faults_for_kernel_copies += u64::from(event.kernel_copy());
         let (frames_in_use, private) = (guest.frames_of_programs(), guest.frames_private());
         if kind == EventKind::Boot {

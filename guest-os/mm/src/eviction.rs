@@ -370,8 +370,10 @@ impl<P: PhysMem> Looker<'_, P> {
 
 impl<P: PhysMem> World for Looker<'_, P> {
     fn look(&mut self, place: Place) -> Look {
+        let frame = self.0.frames().in_place(place);
         self.marks(place, |mem, Mapper { space, vpn }, pte| {
             if pte.flags().contains(PteFlags::A) {
+                mem.tell_use(frame, Mapper { space, vpn });
                 let without = pte.with_flags(pte.flags() - PteFlags::A);
                 let flush = mem.set_pte(space, vpn, without).expect("the entry's page table is there");
                 let asid = mem.space(space).asid;

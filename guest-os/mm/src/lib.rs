@@ -33,6 +33,7 @@ mod page_table;
 pub mod phys;
 pub mod policy;
 pub mod pte;
+mod read_ahead;
 pub mod rmap;
 mod slab;
 pub mod spaces;
@@ -42,8 +43,8 @@ mod switches;
 pub mod vma;
 
 pub use address_space::{
-    AddressSpace, CopiedPage, Discarded, Flush, ForkMaps, ForkReport, MapError, MapRequest, Mapped,
-    Placement, SharedRange, SpaceId, Unmapped,
+    AddressSpace, AroundPage, CopiedPage, Discarded, Flush, ForkMaps, ForkReport, MapError, MapRequest,
+    Mapped, Placement, SharedRange, SpaceId, Unmapped,
 };
 pub use fault::{DiskWait, FaultAction, FaultOutcome, FaultSignal, Resolution, SegvReason};
 pub use frame::{FrameId, FrameKind, FrameTable, OutOfFrames};

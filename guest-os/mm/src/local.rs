@@ -268,6 +268,9 @@ impl<P: PhysMem> World for OwnLooker<'_, P> {
         if let (Look::Marks(marks), Some((vpn, entry))) = (look, self.entry(place))
             && marks.accessed
         {
+            if let Some(frame) = mapped_frame(self.mem, entry) {
+                self.mem.tell_use(frame, Mapper { space: self.space, vpn });
+            }
             let without = entry.with_flags(entry.flags() - PteFlags::A);
             let flush = self.mem.set_pte(self.space, vpn, without).expect("the entry's page table is there");
             let asid = self.mem.space(self.space).asid;

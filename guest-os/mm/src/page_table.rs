@@ -216,9 +216,12 @@ impl<P: PhysMem> Memory<P> {
                 let (is_anon, left) = self.frames_mut().remove_map(frame, mapper);
                 let is_zeros = frame == self.zero_page();
                 self.space_mut(space).uncount_page(is_anon, is_zeros);
-                // A private page that nobody maps any more is gone.
-                if pte_was_used(old) && (left > 0 || !is_anon) {
-                    self.was_used(frame, is_anon);
+                if pte_was_used(old) {
+                    // A private page that nobody maps any more is gone.
+                    if left > 0 || !is_anon {
+                        self.was_used(frame, is_anon);
+                    }
+                    self.tell_use(frame, mapper);
                 }
                 if left == 0 {
                     self.release_if_unused(frame);

@@ -79,6 +79,11 @@ pub trait PhysMem {
     fn note(&mut self, frame: Ppn, note: FrameNote) {
         let _ = (frame, note);
     }
+    /// Told of an entry of an address space, for a page of a file, that has been used and goes or loses its A bit; only if
+    /// [`Switches::tells_uses`](crate::Switches).
+    fn note_use(&mut self, frame: Ppn, space: SpaceId, vpn: Vpn) {
+        let _ = (frame, space, vpn);
+    }
     /// Makes the TLBs forget what `flush` says of an address space, before anything else happens: for entries that are taken from whoever has them.
     /// (What a verb changes for its own caller, it returns.)
     fn fence(&mut self, asid: u16, flush: Flush);

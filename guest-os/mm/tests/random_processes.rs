@@ -15,7 +15,7 @@ use mm::pte::NotPresent;
 use mm::swap::SwapMap;
 use mm::{
     AddressSpace, Backing, FileBacking, FileId, Flush, ForkMaps, FrameKind, MapRequest, Memory, PageRange,
-    Placement, Prot, SpaceId, Store, VmaFlags,
+    Placement, Prot, SpaceId, Store, Switches, VmaFlags,
 };
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -311,6 +311,18 @@ impl World {
         self.processes[who].0.set_budget(&mut self.mem, budget);
     }
 
+    /// Maps what is in memory of the pages around one.
+    fn map_around(&mut self, who: usize) {
+        let vpn = self.random_range().start;
+        let window = self.rng.pick(&[2, 16, 64]);
+        let (space, _) = &mut self.processes[who];
+        // As a fault does, which has had the page itself mapped.
+        if space.pte(&self.mem, vpn).is_valid() {
+            let flush = space.map_around(&mut self.mem, vpn, window, PteFlags::empty(), |_| {});
+            self.machine.hart.fence(space.asid(), flush);
+        }
+    }
+
     /// Locks a range, or gives it free; gaps are passed over.
     fn lock(&mut self, who: usize) {
         let range = self.random_range();
@@ -344,6 +356,8 @@ impl World {
         let id = self.next_id();
         let maps = self.rng.pick(&[ForkMaps::Needed, ForkMaps::All]);
         self.mem.set_fork_maps(maps);
+        let copies_at_fork = self.rng.chance(3);
+        self.mem.set_switches(Switches { copies_at_fork, tells_uses: self.rng.chance(2) });
         let (space, model) = &mut self.processes[who];
         let result = self.machine.with_room(&mut self.mem, |mem| space.fork(mem, id, id.0 as u16, None));
         let flush = result.as_ref().map_or(Flush::All, |report| report.flush);
@@ -357,7 +371,7 @@ impl World {
                 slots_of(&self.mem, space),
                 "what is in swap space"
             );
-            if maps == ForkMaps::All {
+            if maps == ForkMaps::All && !copies_at_fork {
                 assert_eq!(of_child, before, "the child maps exactly the parent's frames");
             }
             let is_anonymous = |frame| {
@@ -366,8 +380,11 @@ impl World {
                     FrameKind::Anon(_)
                 )
             };
-            assert!(of_child.iter().all(|page| before.contains(page)));
-            assert!(before.iter().all(|page| of_child.contains(page) || !is_anonymous(page.1)));
+            // A copy is a frame of the child's own, for the same page.
+            let is_copied = |page: &(Vpn, Ppn)| copies_at_fork && is_anonymous(page.1);
+            assert!(of_child.iter().all(|page| before.contains(page) != is_copied(page)));
+            let has_page = |vpn| of_child.iter().any(|page| page.0 == vpn);
+            assert!(before.iter().all(|page| has_page(page.0) || !is_anonymous(page.1)));
             let mut model = model.clone();
             for page in model.pages.values_mut() {
                 (page.accessed, page.dirty) = (false, false);
@@ -512,6 +529,7 @@ impl World {
             35 => self.lock(who),
             36..=39 if self.swaps => self.evict_some(),
             40 if self.swaps => self.limit(who),
+            41..=42 => self.map_around(who),
             _ => self.access(who),
         }
     }

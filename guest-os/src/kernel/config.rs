@@ -1,6 +1,7 @@
 //! What the device tree and the host say about the machine and the first program.
 
 use crate::arch;
+use crate::memory::{ahead, read_ahead};
 use alloc::string::String;
 use alloc::vec::Vec;
 use dtoolkit::fdt::{Fdt, FdtNode};
@@ -25,6 +26,10 @@ pub struct Config {
     pub copies_at_fork: bool,
     /// Programs are in memory before they begin (`folio.eager` on the kernel's command line).
     pub is_eager: bool,
+    /// How many pages a fault on a page of a file maps at most (`folio.fault_around=N` on the kernel's command line): a power of two, 1 for none but its own.
+    pub fault_around: u64,
+    /// How many pages of a file are read for one (`folio.read_ahead=N` on the kernel's command line).
+    pub read_ahead: u64,
     /// The swap disk is tested before the first program starts (`folio.check_swap` on the kernel's command line).
     pub checks_swap: bool,
     /// How many pages of its own the first program, and those that it starts, may have in memory at once (`folio.process_frames=N` on the kernel's
@@ -118,9 +123,8 @@ impl Config {
     pub fn from_device_tree(fdt: Fdt<'_>, beginning: &Beginning<'_>) -> Self {
         let words = words(beginning.chosen);
         let says = |word| words.clone().any(|said| said == word);
-        let process_frames =
-            words.clone().find_map(|said| said.strip_prefix("folio.process_frames=")?.parse().ok());
         let Board { has_host, virtio } = Board::of(fdt);
+        let pages = |name| words.clone().find_map(|said| said.strip_prefix(name)?.parse::<u64>().ok());
         Self {
             has_host,
             virtio,
@@ -128,8 +132,10 @@ impl Config {
             forks_maps: says("folio.fork_maps"),
             copies_at_fork: says("folio.fork=copy"),
             is_eager: says("folio.eager"),
+            fault_around: pages("folio.fault_around=").filter(|&n| ahead::is_window(n)).unwrap_or(1),
+            read_ahead: pages("folio.read_ahead=").map_or(1, |n| n.clamp(1, read_ahead::MOST_PAGES)),
             checks_swap: says("folio.check_swap"),
-            process_frames: process_frames.unwrap_or(0),
+            process_frames: pages("folio.process_frames=").unwrap_or(0),
             init: Init::from_chosen(beginning.chosen),
         }
     }

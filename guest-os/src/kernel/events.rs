@@ -3,10 +3,10 @@
 use crate::devices::drivers::host;
 use crate::hart::hart;
 use crate::processes::thread::Thread;
-use isa::Ppn;
 use isa::events::{CutShort, EventKind, EventRecord, MAX_TEXT, SignalEffect, SignalTold};
+use isa::{Ppn, Vpn};
 use mm::vma::Backing;
-use mm::{FrameNote, LocalEviction, PageRange, SwapOut, Vma};
+use mm::{FrameNote, LocalEviction, PageRange, SpaceId, SwapOut, Vma};
 use proc::SigInfo;
 
 /// Reports an event with a text, of the running thread unless the record names one.
@@ -67,6 +67,18 @@ fn entry_evicted(frame: Ppn, entry: LocalEviction) {
         detail: entry.slot.map_or(0, |slot| u64::from(slot.0)),
         detail3: entry.why.word(entry.policy),
         ..of(EventKind::EvictEntry)
+    };
+    host::with(|host| host.report_frame(record));
+}
+
+/// Reports that a page of a file was used through an entry of an address space: as [`frame_note`].
+#[cold]
+pub fn page_used(frame: Ppn, space: SpaceId, vpn: Vpn) {
+    let record = EventRecord {
+        frame: frame.0,
+        space: u64::from(space.0),
+        va: vpn.base().0,
+        ..of(EventKind::PageUsed)
     };
     host::with(|host| host.report_frame(record));
 }

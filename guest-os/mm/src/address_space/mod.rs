@@ -4,6 +4,7 @@
 //! [`Memory`] has the page tables, since a frame may have to be taken from any address space; here is what a process may map. Every change
 //! of a user page-table entry goes through [`Memory::set_pte`](crate::page_table), which also keeps the frames' map counts and reverse maps.
 
+mod around;
 mod brk;
 mod discard;
 mod fault;
@@ -16,6 +17,7 @@ mod protect;
 mod teardown;
 mod unmap;
 
+pub use around::AroundPage;
 pub use discard::Discarded;
 pub use flush::Flush;
 pub use fork::{ForkMaps, ForkReport, LeftOut, SharedRange};

@@ -9,8 +9,8 @@ pub mod rig;
 pub mod rng;
 
 use isa::paging::Pte;
-use isa::{PAGE_SIZE, PhysAddr, Ppn, Step};
-use mm::{Flush, FrameNote, FrameTable, Memory, PageKey, PhysMem};
+use isa::{PAGE_SIZE, PhysAddr, Ppn, Step, Vpn};
+use mm::{Flush, FrameNote, FrameTable, Memory, PageKey, PhysMem, SpaceId};
 
 /// The first frame of the tests' RAM.
 pub const FIRST: Ppn = Ppn(0x8_0400);
@@ -23,11 +23,18 @@ pub struct VecRam {
     pub notes: Vec<(Ppn, FrameNote)>,
     /// What the hart's TLB must forget before it is used again.
     pub fences: Vec<(u16, Flush)>,
+    /// The entries that it was told to have been used, in order.
+    pub uses: Vec<(SpaceId, Vpn)>,
 }
 
 impl VecRam {
     pub fn new(frames: u64) -> Self {
-        Self { bytes: vec![0xa5; frames as usize * PAGE], notes: Vec::new(), fences: Vec::new() }
+        Self {
+            bytes: vec![0xa5; frames as usize * PAGE],
+            notes: Vec::new(),
+            fences: Vec::new(),
+            uses: Vec::new(),
+        }
     }
     fn at(&self, pa: PhysAddr, len: usize) -> std::ops::Range<usize> {
         let start = (pa.0 - FIRST.base().0) as usize;
@@ -55,6 +62,9 @@ pub fn take_evicted(mem: &mut Memory<VecRam>) -> Vec<PageKey> {
 impl PhysMem for VecRam {
     fn note(&mut self, frame: Ppn, note: FrameNote) {
         self.notes.push((frame, note));
+    }
+    fn note_use(&mut self, _: Ppn, space: SpaceId, vpn: Vpn) {
+        self.uses.push((space, vpn));
     }
     fn fence(&mut self, asid: u16, flush: Flush) {
         self.fences.push((asid, flush));

@@ -166,6 +166,16 @@ pub fn submit(request: Request) -> Result<Ticket, Full> {
 
 /// Has a request served, sleeping meanwhile; first, if need be, until the disk has a place for it.
 pub fn perform(disk: DiskId, sector: u64, transfer: Transfer) -> Result<(), DeviceError> {
+    perform_and(disk, sector, transfer, || {})
+}
+
+/// As [`perform`]. `meanwhile` is called when the request is under way.
+fn perform_and(
+    disk: DiskId,
+    sector: u64,
+    transfer: Transfer,
+    meanwhile: impl FnOnce(),
+) -> Result<(), DeviceError> {
     if matches!(transfer, Transfer::Flush) && !DEVICES.get_mut().get_mut(disk).disk.can_flush() {
         return Ok(());
     }
@@ -177,6 +187,7 @@ pub fn perform(disk: DiskId, sector: u64, transfer: Transfer) -> Result<(), Devi
         }
         wait::sleep(Channel::BlockQueue);
     };
+    meanwhile();
     loop {
         if let Some(succeeded) = take_result(ticket) {
             wait::wake(Channel::BlockQueue);
@@ -268,12 +279,13 @@ impl Purpose {
     }
 }
 
-/// Fills a buffer from a disk, sleeping meanwhile. Offset and length are multiples of the sector size.
+/// Fills a buffer from a disk, sleeping meanwhile. Offset and length are multiples of the sector size. `meanwhile` is called when the request is under way.
 pub fn read(
     disk: DiskId,
     offset_bytes: u64,
     buffer: DeviceBuffer,
     purpose: Purpose,
+    meanwhile: impl FnOnce(),
 ) -> Result<(), DeviceError> {
     if !offset_bytes.is_multiple_of(SECTOR_BYTES as u64) || !buffer.len_bytes().is_multiple_of(SECTOR_BYTES) {
         return Err(DeviceError);
@@ -283,7 +295,7 @@ pub fn read(
         let (detail, detail2) = (sector, buffer.len_bytes() as u64);
         events::report(EventRecord { detail, detail2, ..record });
     }
-    perform(disk, sector, Transfer::Read(buffer))
+    perform_and(disk, sector, Transfer::Read(buffer), meanwhile)
 }
 
 /// The disk of the root file system.
@@ -319,7 +331,7 @@ impl BlockDevice for MetadataDisk {
     fn read(&mut self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
         let mut at = offset_bytes;
         for piece in buffer.chunks_mut(FRAME_BYTES) {
-            read(self.disk, at, self.frame.lend(piece.len()), Purpose::Metadata)?;
+            read(self.disk, at, self.frame.lend(piece.len()), Purpose::Metadata, || {})?;
             self.frame.changed_by_device();
             piece.copy_from_slice(&self.frame[..piece.len()]);
             at += piece.len() as u64;

@@ -5,27 +5,75 @@
 //!   does a stack that grows, which it did by faults in systems without paging, too.
 
 use crate::config::Config;
+use crate::hart::hart;
 use crate::memory::fault::Origin;
-use crate::memory::{heap, inject, mem, user};
+use crate::memory::{heap, inject, mem, read_ahead, user};
 use crate::processes::process::SharedSpace;
-use core::sync::atomic::{AtomicBool, Ordering};
+use crate::{arch, events};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use fs::Errno;
-use isa::events::Access;
+use isa::VirtAddr;
+use isa::events::{Access, EventKind, EventRecord};
+use isa::paging::{ENTRIES, PteFlags};
 use mm::layout::USER_END_PAGE;
 use mm::rmap::AnonOwner;
-use mm::{ForkMaps, FrameKind, PageRange, Prot, Switches, Vma, VmaFlags};
+use mm::{FaultAction, ForkMaps, FrameKind, PageRange, Prot, Switches, Vma, VmaFlags};
 
 static IS_EAGER: AtomicBool = AtomicBool::new(false);
+/// Pages that a fault maps at most.
+static AROUND_PAGES: AtomicU64 = AtomicU64::new(1);
 
 /// Does from now on as the kernel's command line says.
 pub fn start(config: &Config) {
     let mut memory = mem::memory();
-    memory.set_switches(Switches { copies_at_fork: config.copies_at_fork });
+    let tells_uses = config.fault_around > 1;
+    memory.set_switches(Switches { copies_at_fork: config.copies_at_fork, tells_uses });
     // Nothing would bring a child's pages but faults.
     if config.forks_maps || config.is_eager {
         memory.set_fork_maps(ForkMaps::All);
     }
+    drop(memory);
     IS_EAGER.store(config.is_eager, Ordering::Relaxed);
+    AROUND_PAGES.store(config.fault_around, Ordering::Relaxed);
+    read_ahead::start(config.read_ahead);
+}
+
+/// Whether a fault can map so many pages around its own.
+pub fn is_window(pages: u64) -> bool {
+    pages.is_power_of_two() && pages <= ENTRIES
+}
+
+/// Whether faults map around their pages.
+#[inline]
+pub fn maps_around() -> bool {
+    AROUND_PAGES.load(Ordering::Relaxed) > 1
+}
+
+/// A fault was resolved: its page's neighbours are mapped that need no more than that.
+#[cold]
+pub fn map_around(space: &SharedSpace, va: VirtAddr, action: FaultAction, access: Access) {
+    let is_of_file =
+        matches!(action, FaultAction::FileDisk | FaultAction::FileCache | FaultAction::SharedMap);
+    if !is_of_file || access == Access::Write {
+        return;
+    }
+    // Who cannot set A by itself would fault for it.
+    let marks = if hart().updates_marks.get() { PteFlags::empty() } else { PteFlags::A };
+    let window = AROUND_PAGES.load(Ordering::Relaxed);
+    let mut space = space.borrow_mut();
+    let flush = space.map_around(&mut mem::memory(), va.page(), window, marks, |page| {
+        events::report(EventRecord {
+            va: page.vpn.base().0,
+            frame: page.frame.ppn().0,
+            new_pte: page.pte.0,
+            detail: page.key.file.0,
+            detail2: page.key.index,
+            ..events::of(EventKind::MapAround)
+        });
+    });
+    mem::apply(flush, space.asid());
+    // The frames may have been filled since instructions were last fetched from them.
+    arch::fence_instructions();
 }
 
 /// Whether memory comes before it is touched.

@@ -3,7 +3,7 @@
 use crate::devices::block::Purpose;
 use crate::hart::current;
 use crate::memory::reclaim::{self, AtTheEnd};
-use crate::memory::{heap, inject, mem, pages};
+use crate::memory::{ahead, heap, inject, mem, pages};
 use crate::processes::process::{self, Process};
 use crate::processes::thread::Thread;
 use crate::processes::wait::{self, Channel};
@@ -95,8 +95,14 @@ fn try_resolve(
                     // The frame may have been filled since instructions were last fetched from it.
                     arch::fence_instructions();
                 }
-                count(&thread, &resolution, origin.of(&resolution));
-                report(&resolution, origin.of(&resolution));
+                let origin = origin.of(&resolution);
+                if origin != Origin::Eager {
+                    count(&thread, &resolution);
+                }
+                report(&resolution, origin);
+                if ahead::maps_around() {
+                    ahead::map_around(&space, va, resolution.action, access);
+                }
                 if resolution.from_disk && origin == Origin::Trap && comes_no_further(&thread) {
                     out_of_frames(&thread, va);
                     return Err(Refused::OutOfFrames);
@@ -241,10 +247,7 @@ fn name_of(process: &Process) -> String {
     String::from_utf8_lossy(&name.unwrap_or_default()).into_owned()
 }
 
-fn count(thread: &Thread, resolution: &Resolution, origin: Origin) {
-    if origin == Origin::Eager {
-        return;
-    }
+fn count(thread: &Thread, resolution: &Resolution) {
     thread.count(|usage| {
         if resolution.from_disk {
             usage.major_faults += 1;
@@ -254,6 +257,7 @@ fn count(thread: &Thread, resolution: &Resolution, origin: Origin) {
     });
 }
 
+#[inline(never)] // it would have a copy made of the resolution
 fn report(resolution: &Resolution, origin: Origin) {
     let event = resolution.event();
     if origin == Origin::Eager {

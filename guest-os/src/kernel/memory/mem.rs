@@ -11,7 +11,7 @@ use fs::Errno;
 use isa::paging::{PTE_BYTES, Pte};
 use isa::policies::PolicyKind;
 use isa::time::STEPS_PER_TICK;
-use isa::{PAGE_SIZE, PhysAddr, Ppn, Step};
+use isa::{PAGE_SIZE, PhysAddr, Ppn, Step, Vpn};
 use mm::{Flush, FrameId, FrameNote, FrameTable, Memory, PhysMem, SpaceId};
 
 /// Bytes in a frame, as a length of slices.
@@ -51,6 +51,9 @@ impl PhysMem for DirectMap {
     }
     fn note(&mut self, frame: Ppn, note: FrameNote) {
         events::frame_note(frame, note);
+    }
+    fn note_use(&mut self, frame: Ppn, space: SpaceId, vpn: Vpn) {
+        events::page_used(frame, space, vpn);
     }
     fn fence(&mut self, asid: u16, flush: Flush) {
         apply(flush, asid);
@@ -133,6 +136,10 @@ impl DeviceBuffer {
     /// A whole frame.
     pub fn whole(frame: FrameId) -> Self {
         Self::new(frame, 0, FRAME_BYTES).expect("a frame has so many bytes")
+    }
+    /// The frame.
+    pub fn frame(&self) -> FrameId {
+        self.frame
     }
     /// How many bytes.
     pub fn len_bytes(&self) -> usize {

@@ -7,6 +7,7 @@ pub mod heap;
 pub mod inject;
 pub mod mem;
 pub mod pages;
+pub mod read_ahead;
 pub mod reclaim;
 pub mod stack;
 pub mod user;

@@ -10,7 +10,7 @@ use crate::hart::current;
 use crate::local::HartLocal;
 use crate::memory::mem::DeviceBuffer;
 use crate::memory::reclaim::{self, AtTheEnd};
-use crate::memory::{heap, mem};
+use crate::memory::{heap, mem, read_ahead};
 use crate::processes::process;
 use crate::processes::wait::{self, Channel};
 use alloc::collections::BTreeMap;
@@ -172,7 +172,9 @@ fn read_into(key: PageKey, frame: FrameId, purpose: Purpose) -> Result<(), Errno
         for range in source.ranges() {
             let piece = DeviceBuffer::new(frame, range.page_offset as usize, range.len_bytes as usize);
             let piece = piece.ok_or(Errno::EIO)?;
-            block::read(block::root(), range.device_offset, piece, purpose).map_err(|_| Errno::EIO)?;
+            let is_read =
+                block::read(block::root(), range.device_offset, piece, purpose, || read_ahead::follow(key));
+            is_read.map_err(|_| Errno::EIO)?;
         }
         mem::memory().zero_from(frame, valid_bytes.into());
     }
@@ -188,6 +190,7 @@ pub fn pinned(key: PageKey) -> Result<Option<FrameId>, Errno> {
         match found {
             PageLookup::Ready(frame) => {
                 mem::memory().pin(frame);
+                read_ahead::found(key);
                 return Ok(Some(frame));
             }
             PageLookup::BeyondEnd => return Ok(None),

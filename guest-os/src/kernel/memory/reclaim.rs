@@ -8,7 +8,7 @@ use crate::devices::block::{Finished, Transfer};
 use crate::devices::swap;
 use crate::hart::current;
 use crate::memory::mem::{self, DeviceBuffer, DirectMap};
-use crate::memory::{fault, inject};
+use crate::memory::{fault, inject, read_ahead};
 use crate::processes::exit;
 use crate::processes::process::{self, Process};
 use crate::processes::wait::{self, Channel};
@@ -47,7 +47,9 @@ pub fn makes_room(at_the_end: AtTheEnd) -> bool {
         return false;
     }
     write_out_in_time();
-    let is_in_motion = mem::memory().swap().in_motion() > 0 || mem::memory().cache().reading() > 0;
+    let is_in_motion = mem::memory().swap().in_motion() > 0
+        || mem::memory().cache().reading() > 0
+        || read_ahead::is_under_way();
     if is_in_motion {
         wait::sleep(Channel::Frames);
         return true;

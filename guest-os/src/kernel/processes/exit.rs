@@ -5,7 +5,7 @@ use crate::events;
 use crate::files::vfs;
 use crate::hart::{current, hart};
 use crate::memory::user::UserPtr;
-use crate::memory::{heap, inject, mem, pages, reclaim, stack};
+use crate::memory::{heap, inject, mem, pages, read_ahead, reclaim, stack};
 use crate::processes::children;
 use crate::processes::process::{self, Process, Usage, release_space, table};
 use crate::processes::thread::Thread;
@@ -64,6 +64,7 @@ fn end_process(thread: &Thread, status: ExitStatus) {
     let process = &thread.process;
     if process.pid == FIRST {
         end_all_others();
+        read_ahead::wait_for_all();
     }
     give_up_descriptors(process);
     if Rc::strong_count(&process.fs) == 1 {
