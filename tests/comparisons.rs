@@ -1,10 +1,11 @@
 //! Doing without the mechanisms, and with guesses, by exact numbers: what `--eager` and `--fork copy` read and copy is computed from the program's own
-//! file and from what its process has; what `--fault-around` and `--read-ahead` do changes nothing but when a page is there.
+//! file and from what its process has; what `--fault-around` and `--read-ahead` do changes nothing but when a page is there; `folio compare` tells the same.
 
 #![allow(clippy::unwrap_used)] // in functions that only tests call
 
 #[path = "support/guest.rs"]
 mod guest;
+mod support;
 
 use emulator::devices::host::GuestExit;
 use emulator::host::{DiskError, DiskImage};
@@ -14,7 +15,9 @@ use goblin::elf::program_header::PT_LOAD;
 use guest::{Guest, disk};
 use isa::PAGE_SIZE;
 use isa::events::EventKind;
+use serde_json::Value;
 use std::collections::BTreeSet;
+use support::{TempDir, count, folio, read_json, run_folio, run_with_figures};
 
 /// A run to the program's end.
 fn run(command: &[&str], frames: u64, bootargs: &str) -> Guest {
@@ -284,4 +287,130 @@ fn a_read_ahead_that_fails_is_nobodys_error() {
     // Nobody but who needs a page learns that it cannot be read.
     let ahead = folded(&run(&command, 0, "folio.read_ahead=8")).stats.ahead.read_ahead;
     assert_eq!((harmless, fatal), (ahead, reads - ahead));
+}
+
+/// The runs that `folio compare` tells of, and its table.
+fn compared(program: &[&str]) -> (Vec<Value>, String) {
+    let dir = TempDir::new("compare");
+    let mut command = folio(["compare", "--json"]);
+    command.arg(dir.file("runs.json")).args(program);
+    let ran = support::run(command);
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{program:?}");
+    (read_json(&dir.file("runs.json"))["runs"].as_array().unwrap().clone(), ran.stdout)
+}
+
+/// The rows of such a table: the switches, and the numbers.
+fn rows(table: &str) -> Vec<(String, Vec<u64>)> {
+    const COLUMNS: usize = 8;
+    let row = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (name, numbers) = words.split_at(words.len().checked_sub(COLUMNS)?);
+        let numbers: Option<Vec<u64>> =
+            numbers.iter().map(|word| word.replace(',', "").parse().ok()).collect();
+        Some((name.join(" "), numbers?))
+    };
+    table.lines().filter_map(row).collect()
+}
+
+#[test]
+fn the_table_is_what_the_runs_are_by_themselves() {
+    let dir = TempDir::new("compared");
+    for program in [&["demand", "3", "77"][..], &["cowfork", "40", "7"], &["sharedtext", "3", "20"]] {
+        let (runs, table) = compared(program);
+        let rows = rows(&table);
+        assert_eq!(rows.len(), runs.len(), "{table}");
+        for (run, (name, row)) in runs.iter().zip(&rows) {
+            let switches = run["switches"].as_str().unwrap();
+            let words = switches.split_whitespace().chain(program.iter().copied());
+            let (ran, figures) = run_with_figures(&dir, words);
+            assert_eq!(ran.status, 0, "{switches}: {}", ran.stderr);
+            let alone = |path: &str| count(&figures, path);
+            let told = |key: &str| count(run, key);
+            let left = alone("frames.total") - alone("frames.shared_peak");
+            let expected = [
+                ("pages_read", alone("disk.bytes") / PAGE_SIZE),
+                ("faults", alone("faults.total")),
+                ("frames_peak", alone("frames.peak")),
+                ("private_peak", alone("frames.private_peak")),
+                ("copied_at_fork", alone("untouched.fork_copies")),
+                ("copied_at_stores", alone("faults.by_kind.cow_copy")),
+                ("steps", alone("steps")),
+                ("fits", left / alone("frames.private_peak")),
+            ];
+            for ((key, value), &shown) in expected.into_iter().zip(row) {
+                assert_eq!((told(key), shown), (value, value), "{program:?} {switches}: {key}");
+            }
+            assert_eq!(told("disk_reads"), alone("disk.reads"));
+            assert!(name == switches || switches.is_empty(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_claims_for_the_mechanisms_are_measured() {
+    let run = |runs: &[Value], switches: &str| {
+        runs.iter()
+            .find(|run| run["switches"] == switches)
+            .unwrap_or_else(|| panic!("no run with {switches}"))
+            .clone()
+    };
+    // Less input and output, sooner there, more programs at once.
+    let (runs, _) = compared(&["demand"]);
+    let (by_demand, eager) = (run(&runs, ""), run(&runs, "--eager"));
+    for key in ["pages_read", "steps", "frames_peak"] {
+        assert!(count(&by_demand, key) * 10 < count(&eager, key), "{key}");
+    }
+    assert!(count(&by_demand, "fits") > count(&eager, "fits"));
+    assert!(count(&by_demand, "faults") > count(&eager, "faults"), "what it costs");
+    // A fork without copying.
+    let (runs, _) = compared(&["cowfork"]);
+    let (shared, copied) = (run(&runs, ""), run(&runs, "--fork copy"));
+    assert_eq!((count(&shared, "copied_at_fork"), count(&copied, "copied_at_stores")), (0, 0));
+    assert!(count(&shared, "copied_at_stores") * 10 < count(&copied, "copied_at_fork"));
+    assert!(count(&shared, "fits") * 3 > count(&copied, "fits") * 5);
+    // A program that does nothing of it does not care.
+    let (runs, _) = compared(&["hello"]);
+    assert_eq!(count(&run(&runs, ""), "faults"), count(&run(&runs, "--fork copy"), "faults"));
+}
+
+#[test]
+fn readme_shows_the_tables_as_they_are() {
+    let readme = std::fs::read_to_string(support::root().join("README.md")).unwrap();
+    let shown: Vec<&str> = readme.split("\n$ folio compare ").skip(1).collect();
+    assert!(shown.len() >= 2, "README shows {} tables", shown.len());
+    for block in shown {
+        let (program, rest) = block.split_once('\n').unwrap();
+        let block = rest.split("```").next().unwrap();
+        let (_, table) = compared(&program.split_whitespace().collect::<Vec<_>>());
+        let (shown, real) = (rows(block), rows(&table));
+        assert_eq!(shown.len(), real.len(), "{program}:\n{table}");
+        for ((name, shown), (real_name, real)) in shown.iter().zip(&real) {
+            assert_eq!(name, real_name);
+            // The last two go with every instruction and every byte of the kernel: near enough is right.
+            let (exact, near) = shown.split_at(6);
+            assert_eq!(exact, &real[..6], "{program}, {name}: README shows what was; it is now\n{table}");
+            for (&shown, &real) in near.iter().zip(&real[6..]) {
+                assert!(
+                    shown.abs_diff(real) * 20 <= real,
+                    "{program}, {name}: README shows what was; it is now\n{table}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_compared_is_said() {
+    let none = run_folio(["compare", "no-such-program"]);
+    assert_eq!((none.status, none.stdout.as_str()), (125, ""));
+    assert!(none.stderr.contains("no-such-program"), "{}", none.stderr);
+    let bad = run_folio(["run", "--fault-around", "3", "hello"]);
+    assert!(bad.status == 125 && bad.stderr.contains("power of two"), "{}", bad.stderr);
+    // A program that ends otherwise with a switch is told of below the table.
+    let dies = run_folio(["compare", "-m", "16M", "lazymalloc", "7", "64"]);
+    assert!(
+        dies.status == 0 && dies.stdout.contains("with --eager it ends with status 1, and not 0"),
+        "{}",
+        dies.stdout
+    );
 }

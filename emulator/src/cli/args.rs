@@ -31,6 +31,8 @@ pub enum Command {
     Run(RunArgs),
     /// As `run --debug`: stop at the program's entry and prompt for commands
     Debug(RunArgs),
+    /// Run a program by demand paging and copy-on-write, without them, and with reading and mapping ahead; print what each took
+    Compare(CompareArgs),
     /// Boot a bare kernel or firmware
     Boot(BootArgs),
     /// Run bare-metal test programs (riscv-tests convention: they report through `tohost`)
@@ -74,6 +76,33 @@ pub struct RunArgs {
     /// Run the debugger commands in FILE, one a line (implies --debug)
     #[arg(long, value_name = "FILE")]
     pub script: Option<PathBuf>,
+    /// The program (a riscv64 Linux ELF or a #! script) and its arguments
+    #[arg(value_name = "PROGRAM", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub program: Vec<OsString>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Each line is a run with other switches of `folio run`; the first is without any. Input is empty, and what the program writes is not shown; if it is not the \
+same in all runs, or the status is not, a line below the table says so. The same command prints the same table, every time.
+
+pages read: 4 KiB pages that the disk has moved, those of the file system's own included. page faults: by the program, and those that the kernel \
+met when it copied from or to its memory. frames at peak: pages of programs and files, and page tables. of them private: the most frames at one time that nobody else can \
+use: private memory of all the run's processes, and their page tables. copied by fork, copied later: frames copied by `fork`, and by a store after it. steps: executed instructions, \
+and time waited for the disk, in nanoseconds.
+
+so many fit: how many runs such as this one have room in memory at once: (F - S) / P, rounded down, F being the frames that programs can have (-m, --frames), \
+S the most frames at one time with what they share (pages of files, and the page of zeros), which are there once for all, and P the most private ones. All three are measured in the run. \
+What the kernel needs for its own part of a process (68 KiB) is not in it. Swap space is not counted: so many have room without it, and what a run itself had in swap space \
+is in none of the three.
+
+Exit status: 0, whatever the program's; 125 for an error of Folio's own or a program that cannot be executed, 130 on Ctrl-C.")]
+pub struct CompareArgs {
+    #[command(flatten)]
+    pub guest: GuestArgs,
+    /// Write the figures of all runs to FILE (-: standard output), as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
     /// The program (a riscv64 Linux ELF or a #! script) and its arguments
     #[arg(value_name = "PROGRAM", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub program: Vec<OsString>,

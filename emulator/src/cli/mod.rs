@@ -11,6 +11,7 @@ macro_rules! tell {
 mod args;
 mod boot;
 mod commit_file;
+mod compare;
 mod death;
 mod debug;
 mod disks;
@@ -65,6 +66,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Debug(args) => run::run(&args::RunArgs { debug: true, ..args }),
+        Command::Compare(args) => compare::compare(&args),
         Command::Boot(args) => boot::boot(&args),
         Command::Test(args) => test::test(&args),
         Command::Image(args) => files::image(&args),

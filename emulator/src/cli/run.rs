@@ -1,6 +1,6 @@
 //! `folio run`: a Linux program under the guest OS, from its file to its exit status.
 
-use super::args::{ForkArg, RunArgs};
+use super::args::{ForkArg, GuestArgs, PagingArgs, RunArgs};
 use super::commit_file::CommitFile;
 use super::death::{self, Children};
 use super::debug::Prompt;
@@ -15,6 +15,7 @@ use abi::Errno;
 use anyhow::{Context, Result, bail};
 use emulator::debug::ProgramFiles;
 use emulator::debug::command::nearest;
+use emulator::host::Stdio;
 use emulator::image::{self, RootImage};
 use emulator::loader::{Boot, Chosen};
 use emulator::machine::{GuestExit, Machine, MachineConfig, StopReason};
@@ -26,7 +27,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
 
 /// Least RAM with which the guest OS boots, in bytes.
-const MIN_GUEST_RAM: u64 = 12 << 20;
+pub(super) const MIN_GUEST_RAM: u64 = 12 << 20;
 
 /// Bytes of swap space for each byte of RAM, if nothing is said of it.
 const SWAP_FOR_RAM: u64 = 2;
@@ -61,7 +62,15 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     }
     let mut commits = CommitFile::new(args.guest.machine.log_commits.as_deref())?;
     let stdio = HostStdio::new();
-    let (machine, swap_disk) = build(args, source.image()?, &path, &recorder, &stdio)?;
+    let (machine, swap_disk) = build(
+        &args.guest,
+        &args.paging,
+        &args.program,
+        source.image()?,
+        &path,
+        &recorder,
+        Box::new(stdio.clone()),
+    )?;
     let tells_at_once = debug || std::io::stderr().is_terminal();
     recorder.follow_children(Children::new(source.files(), tells_at_once));
     let prompt = if debug { Prompt::open()? } else { None };
@@ -98,7 +107,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
 }
 
 /// Where the program and its root come from.
-enum Source<'a> {
+pub(super) enum Source<'a> {
     /// `--root`: a folder or an image, and a path inside it.
     Root { root: &'a Path, program: &'a OsStr },
     /// A host file, put into a small root.
@@ -109,7 +118,7 @@ enum Source<'a> {
 
 impl<'a> Source<'a> {
     /// A host file goes before a built-in program of the same name.
-    fn find(root: Option<&'a Path>, program: &'a OsStr) -> Self {
+    pub(super) fn find(root: Option<&'a Path>, program: &'a OsStr) -> Self {
         let path = Path::new(program);
         match (root, guest_os::PROGRAMS.iter().find(|(name, _)| OsStr::new(name) == program)) {
             (Some(root), _) => Self::Root { root, program },
@@ -118,7 +127,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    fn image(&self) -> Result<RootImage> {
+    pub(super) fn image(&self) -> Result<RootImage> {
         match self {
             Self::Root { root, .. } => Ok(RootImage::open_root(root)?),
             Self::Host(path) => RootImage::from_program(path).map_err(|error| no_program(error, path)),
@@ -126,7 +135,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    fn path_in_guest(&self) -> Result<Vec<u8>> {
+    pub(super) fn path_in_guest(&self) -> Result<Vec<u8>> {
         Ok(match self {
             Self::Root { program, .. } => program.as_bytes().to_vec(),
             Self::Host(path) => {
@@ -193,17 +202,19 @@ fn near_name(path: &Path, demos: &[&str]) -> Option<String> {
 }
 
 /// The machine, with the kernel loaded, and the number of its swap disk.
-fn build(
-    args: &RunArgs,
+pub(super) fn build(
+    guest: &GuestArgs,
+    paging: &PagingArgs,
+    program: &[OsString],
     image: RootImage,
     path: &[u8],
     recorder: &Recorder,
-    stdio: &HostStdio,
+    stdio: Box<dyn Stdio>,
 ) -> Result<(Machine, Option<usize>)> {
     let config = MachineConfig {
-        seed: args.guest.seed,
-        frame_limit: args.guest.frames.unwrap_or(0),
-        ..args.guest.machine.config(args.guest.memory)
+        seed: guest.seed,
+        frame_limit: guest.frames.unwrap_or(0),
+        ..guest.machine.config(guest.memory)
     };
     let missing: Vec<_> =
         GUEST_NEEDS.iter().filter(|&&e| !config.isa.contains(e)).map(|e| e.name()).collect();
@@ -215,17 +226,17 @@ fn build(
         );
     }
     let mut machine = Machine::new(config)?;
-    machine.set_stdio(Box::new(stdio.clone()));
+    machine.set_stdio(stdio);
     machine.set_event_sink(Some(Box::new(recorder.clone())));
     machine.attach_disk(image.into_disk(), true).context("cannot attach the root image")?;
-    let swap_disk = args.guest.disks.apply(&mut machine, SWAP_FOR_RAM * args.guest.memory)?;
-    let argv: Vec<Vec<u8>> = args.program.iter().map(|word| word.as_bytes().to_vec()).collect();
+    let swap_disk = guest.disks.apply(&mut machine, SWAP_FOR_RAM * guest.memory)?;
+    let argv: Vec<Vec<u8>> = program.iter().map(|word| word.as_bytes().to_vec()).collect();
     let chosen = Chosen {
-        bootargs: &bootargs(args),
+        bootargs: &bootargs(guest, paging),
         program: path,
         argv: &argv,
-        envp: &environment(&args.guest.env),
-        cwd: args.guest.cwd.as_bytes(),
+        envp: &environment(&guest.env),
+        cwd: guest.cwd.as_bytes(),
         ..Chosen::default()
     };
     machine.boot(&Boot { chosen, ..Boot::kernel(guest_os::KERNEL_ELF) })?;
@@ -233,9 +244,8 @@ fn build(
 }
 
 /// The kernel's command line.
-fn bootargs(args: &RunArgs) -> String {
+fn bootargs(guest: &GuestArgs, paging: &PagingArgs) -> String {
     let mut words = Vec::new();
-    let paging = &args.paging;
     if paging.eager {
         words.push("folio.eager".to_string());
     }
@@ -251,11 +261,11 @@ fn bootargs(args: &RunArgs) -> String {
     if paging.fork_maps {
         words.push("folio.fork_maps".to_string());
     }
-    if args.guest.policy != PolicyKind::default() {
-        words.push(format!("folio.policy={}", args.guest.policy));
+    if guest.policy != PolicyKind::default() {
+        words.push(format!("folio.policy={}", guest.policy));
     }
-    if args.guest.process_frames > 0 {
-        words.push(format!("folio.process_frames={}", args.guest.process_frames));
+    if guest.process_frames > 0 {
+        words.push(format!("folio.process_frames={}", guest.process_frames));
     }
     words.join(" ")
 }
@@ -312,7 +322,7 @@ fn is_below_here(file: &Path) -> bool {
 }
 
 /// The exit status of an ending, after saying on stderr what the program itself cannot have said.
-fn conclude(end: End, program: &OsStr, refusal: Option<&str>) -> u8 {
+pub(super) fn conclude(end: End, program: &OsStr, refusal: Option<&str>) -> u8 {
     let program = program.to_string_lossy();
     match end {
         End::Stopped(StopReason::Exit(GuestExit::Status(status))) => status,
