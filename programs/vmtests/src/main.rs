@@ -12,6 +12,7 @@ mod advice;
 mod bad_pointers;
 mod check;
 mod children;
+mod crowd;
 mod exec;
 mod faults;
 mod file_mix;
@@ -118,6 +119,7 @@ const FAMILIES: &[&[Test]] = &[
     hostile::TESTS,
     growth::TESTS,
     full::TESTS,
+    crowd::TESTS,
     // Last, as it reads the whole program: no page of it is cold afterwards.
     shared::TESTS,
 ];

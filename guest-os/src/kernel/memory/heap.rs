@@ -31,11 +31,14 @@ use talc::source::Manual;
 pub const PIECE_BYTES: usize = 8 << 10;
 /// What a thread may allocate in pieces between two calls of [`settle`], less what it frees meanwhile.
 pub const THREAD_BYTES: usize = 48 << 10;
+/// What a thread costs beside its address space: its share, its stack, its scratch page.
+const THREAD_COST_BYTES: usize = THREAD_BYTES + arch::STACK_BYTES + FRAME_BYTES;
 /// Bytes of the heap at the start, beside the frame table.
 const BOOT_BYTES: u64 = 512 << 10;
-/// What kernel threads cost is at most one part in so many of RAM, so that those that there are can go on (Linux allows an eighth
-/// for stacks alone).
-const THREADS_PART: usize = 4;
+/// What kernel threads cost is at most so many eighths of RAM, so that those that there are can go on (Linux allows one for stacks alone). With swap space
+/// programs get by with less: their pages go there, and what cannot go, page tables above all, is a fraction of what their threads cost.
+const THREADS_EIGHTHS: usize = 2;
+const THREADS_EIGHTHS_WITH_SWAP: usize = 5;
 /// Pages kept ready for what no thread answers for: interrupts, and the scattering of free memory.
 const COMMON_PAGES: usize = 16;
 /// Ready pages above what is promised that are not given back: a process that comes and goes should not map and unmap.
@@ -54,9 +57,10 @@ struct Growth {
     end: Option<NonNull<u8>>,
     /// The first address of the window that is not mapped.
     mapped_end: usize,
-    /// Threads that have a share, and how many may.
+    /// Threads that have a share.
     threads: usize,
-    most_threads: usize,
+    /// Frames of RAM, of which threads may have a part.
+    ram_frames: usize,
     /// Bytes promised by [`prepare`] beside the shares.
     prepared: usize,
     /// Frames that hold the window's page tables.
@@ -72,7 +76,7 @@ static HEAP: KernelHeap = KernelHeap {
         end: None,
         mapped_end: HEAP_WINDOW.range().start,
         threads: 0,
-        most_threads: 0,
+        ram_frames: 0,
         prepared: 0,
         tables: 0,
         may_shrink: false,
@@ -128,10 +132,8 @@ pub unsafe fn start(start: PhysAddr, bytes: usize) {
 
 /// Lets the part of the heap in the window begin. Called once, when there are frames.
 pub fn start_growing() -> Result<(), Errno> {
-    /// What a thread costs beside its address space: its share, its stack, its scratch page.
-    const THREAD_COST_BYTES: usize = THREAD_BYTES + arch::STACK_BYTES + FRAME_BYTES;
     let ram_frames = usize::try_from(mem::memory().frames().total()).map_err(|_| Errno::ENOMEM)?;
-    HEAP.growth.get_mut().most_threads = ram_frames / THREADS_PART * FRAME_BYTES / THREAD_COST_BYTES;
+    HEAP.growth.get_mut().ram_frames = ram_frames;
     grow(COMMON_PAGES)?;
     let base = HEAP_WINDOW.range().start;
     // SAFETY: the page was mapped for the heap on the line above.
@@ -153,10 +155,11 @@ pub struct Share {
 }
 
 impl Share {
-    /// Whether there may be one more.
-    pub fn may_be_made() -> bool {
+    /// Whether there may be one more, with swap space or without.
+    pub fn may_be_made(has_swap: bool) -> bool {
+        let eighths = if has_swap { THREADS_EIGHTHS_WITH_SWAP } else { THREADS_EIGHTHS };
         let growth = HEAP.growth.get();
-        growth.threads < growth.most_threads
+        growth.threads < growth.ram_frames * eighths / 8 * FRAME_BYTES / THREAD_COST_BYTES
     }
     /// A share for one more thread. ENOMEM if there is no memory for it.
     pub fn new() -> Result<Self, Errno> {

@@ -3,6 +3,7 @@
 use super::files::{details, open_file, start_of};
 use super::{Arguments, Outcome, Stop, int, uint};
 use crate::arch::TrapFrame;
+use crate::devices::swap;
 use crate::hart::current;
 use crate::memory::reclaim::{self, AtTheEnd};
 use crate::memory::user::{self, UserPtr};
@@ -44,7 +45,7 @@ pub fn clone([flags, stack, parent_tid, tls, child_tid, ..]: Arguments) -> Outco
         );
         return Err(Errno::EINVAL.into());
     }
-    if !heap::Share::may_be_made() {
+    if !heap::Share::may_be_made(swap::area().is_some()) {
         return Err(Errno::EAGAIN.into());
     }
     let start = child_start(&current(), flags, stack, tls);
