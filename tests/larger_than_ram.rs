@@ -205,3 +205,48 @@ fn an_address_spaces_own_pages_go_as_the_models_say() {
         assert_eq!(belady_says(&options, &string), expected, "{kind}, {}", string.join(" "));
     }
 }
+
+/// Reads and writes at random in `size` of memory, under a policy: by one process, by four and by twenty, with and without enough RAM.
+fn random_accesses_are_exact(size: &str, policy: &str, memory: &[&str]) {
+    for processes in ["1", "4", "20"] {
+        let command = ["larger", "random", size, "1", processes];
+        let plenty = on_folio(&[&["--memory", "512M"][..], &command].concat());
+        let few = on_folio(&[memory, &["--policy", policy], &command].concat());
+        assert_eq!(few.stdout, plenty.stdout, "{policy}, {processes} processes");
+        println!("{policy}, {processes} processes: {}", few.stderr.trim_end());
+    }
+}
+
+const POLICIES: [&str; 6] = ["fifo", "second-chance", "clock", "enhanced-clock", "aging", "random"];
+
+#[test]
+fn ten_times_the_memory_is_exact_under_every_policy() {
+    for policy in POLICIES {
+        random_accesses_are_exact("5M", policy, &["--frames", "160"]);
+    }
+}
+
+#[test]
+#[ignore = "a piece of make campaign"]
+fn a_hundred_and_sixty_mebibytes_in_sixteen() {
+    let policy: usize = std::env::var("FOLIO_POLICY").map_or(0, |policy| policy.parse().unwrap());
+    random_accesses_are_exact(
+        "160M",
+        POLICIES[policy % POLICIES.len()],
+        &["--memory", "16M", "--swap", "512M"],
+    );
+}
+
+#[test]
+#[ignore = "a piece of make campaign"]
+fn five_hundred_processes_are_there_at_once() {
+    let ran = on_folio(&["--memory", "64M", "vmtests", "five_hundred_at_once"]);
+    assert!(ran.stdout.contains("five_hundred_at_once ok"), "{ran:?}");
+}
+
+#[test]
+#[ignore = "a piece of make campaign"]
+fn a_hundred_thousand_processes_come_and_go() {
+    let ran = on_folio(&["--frames", "64", "vmtests", "a_hundred_thousand_forks"]);
+    assert!(ran.stdout.contains("a_hundred_thousand_forks ok"), "{ran:?}");
+}
