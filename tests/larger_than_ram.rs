@@ -250,3 +250,14 @@ fn a_hundred_thousand_processes_come_and_go() {
     let ran = on_folio(&["--frames", "64", "vmtests", "a_hundred_thousand_forks"]);
     assert!(ran.stdout.contains("a_hundred_thousand_forks ok"), "{ran:?}");
 }
+
+/// The first process is the largest; when it ends so do all others, and one of them waits for its frames.
+#[test]
+fn the_first_process_can_be_killed_for_its_memory() {
+    for swap in [&["--swap", "0"][..], &["--disk-fault", "swap:read:1"]] {
+        let ran =
+            run_folio([&["run", "--frames", "60"], swap, &["larger", "random", "256K", "1", "4"]].concat());
+        assert!(ran.stderr.contains("process 1 (larger) is killed since it is the largest"), "{ran:?}");
+        assert_eq!(ran.status, 128 + 9, "{ran:?}");
+    }
+}

@@ -152,6 +152,8 @@ fn end_all_others() {
         if is_last {
             return;
         }
+        // Some may wait for the frames that this one gives back when they have ended: they look whether they are killed.
+        wait::wake(Channel::Frames);
         wait::sleep(Channel::LastProcess);
     }
 }
