@@ -220,9 +220,9 @@ fn random_accesses_are_exact(size: &str, policy: &str, memory: &[&str]) {
 const POLICIES: [&str; 6] = ["fifo", "second-chance", "clock", "enhanced-clock", "aging", "random"];
 
 #[test]
-fn ten_times_the_memory_is_exact_under_every_policy() {
+fn five_times_the_memory_is_exact_under_every_policy() {
     for policy in POLICIES {
-        random_accesses_are_exact("5M", policy, &["--frames", "160"]);
+        random_accesses_are_exact("3M", policy, &["--frames", "160"]);
     }
 }
 
