@@ -27,7 +27,7 @@ $b poweroff -f";
 /// Boots to a shell that reads from the console, types into it, and gives the run and its figures.
 fn shell_session(extra: &[&str]) -> Option<(Ran, serde_json::Value)> {
     let dir = TempDir::new("linux-shell");
-    let initramfs = Initramfs { modules: &[], script: "echo Linux is up\nexec sh" };
+    let initramfs = Initramfs { script: "echo Linux is up\nexec sh", ..Initramfs::default() };
     let mut command = boot(&dir, &initramfs, SERIAL)?;
     command.args(extra).arg("--json").arg(dir.file("figures.json"));
     let typed = "echo $((6*7)) on $(busybox nproc) harts\necho run: $(busybox uname -sm)\nbusybox dmesg | busybox grep random:\nbusybox poweroff -f\n";
@@ -83,7 +83,8 @@ fn four_harts_under_opensbi() {
 /// Boots with a disk and mounts it; the figures of the run.
 fn mounts_a_disk(extra: &[&str], harts: usize) -> Option<serde_json::Value> {
     let dir = TempDir::new("linux-disk");
-    let mut command = boot(&dir, &Initramfs { modules: DISK_MODULES, script: MOUNT }, SERIAL)?;
+    let mut command =
+        boot(&dir, &Initramfs { modules: DISK_MODULES, script: MOUNT, ..Initramfs::default() }, SERIAL)?;
     let disk = ext4_disk(&dir);
     let before = std::fs::read(&disk).unwrap();
     command.args(extra).arg("--disk").arg(&disk).arg("--json").arg(dir.file("figures.json"));
@@ -114,7 +115,9 @@ fn virtio_console_rng_and_net_serve_linux() {
     let modules = &["virtio_mmio", "virtio-rng", "failover", "net_failover", "virtio_net"];
     // The console comes when the module of its transport is loaded.
     let script = "exec sh </dev/hvc0 >/dev/hvc0 2>&1";
-    let Some(mut command) = boot(&dir, &Initramfs { modules, script }, SERIAL) else { return };
+    let Some(mut command) = boot(&dir, &Initramfs { modules, script, ..Initramfs::default() }, SERIAL) else {
+        return;
+    };
     command.args(["--console", "virtio", "--device", "rng", "--device", "net", "--seed", "7"]);
     let typed = "busybox mount -t sysfs none /sys
 cat=busybox\\ cat; $cat /sys/class/misc/hw_random/rng_current
@@ -250,7 +253,7 @@ fn every_command_of_the_page_runs() {
     }
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_folio"), dir.file("folio")).unwrap();
     let script = "$b poweroff -f";
-    let initramfs = Initramfs { modules: &["virtio_mmio"], script };
+    let initramfs = Initramfs { modules: &["virtio_mmio"], script, ..Initramfs::default() };
     std::fs::write(dir.file("initramfs.cpio"), initramfs.archive()).unwrap();
     ext4_disk(&dir);
     let (_, hello) = guest_os::PROGRAMS.iter().find(|(name, _)| *name == "hello").unwrap();

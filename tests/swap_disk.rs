@@ -206,7 +206,7 @@ fn linux_takes_it_and_tells_of_it_in_the_same_words() {
     let script = "\
 $b swapon /dev/vda && cat=$b\\ cat; $cat /proc/swaps; $b grep Swap[TF] /proc/meminfo
 $b poweroff -f";
-    let initramfs = Initramfs { modules: &DISK_MODULES[..2], script };
+    let initramfs = Initramfs { modules: &DISK_MODULES[..2], script, ..Initramfs::default() };
     let mut command = boot(&dir, &initramfs, "console=ttyS0 panic=-1 quiet").unwrap();
     let linux = run({
         command.args(["--swap", "32M"]);

@@ -106,7 +106,7 @@ fn opensbi_image(dir: &TempDir) -> Vec<u8> {
 fn linux_comes_up(u_boot: &Path, flags: &[&str], commands: &[&str]) {
     let dir = TempDir::new("u-boot");
     let image = std::fs::read(input("Image").unwrap()).unwrap();
-    let mut initrd = Initramfs { modules: &[], script: SCRIPT }.archive();
+    let mut initrd = Initramfs { script: SCRIPT, ..Initramfs::default() }.archive();
     // Linux passes over zeros behind an archive.
     initrd.resize(INITRD_BYTES, 0);
     let opensbi = opensbi_image(&dir);

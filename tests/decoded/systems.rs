@@ -90,7 +90,8 @@ fn the_guest_os_ends_alike_with_and_without_decoded_code() {
 fn linux_ends_alike_with_and_without_decoded_code() {
     let Some(kernel) = input("Image") else { return };
     let kernel = std::fs::read(kernel).unwrap();
-    let initramfs = Initramfs { modules: &[], script: "echo Linux is up\n$b poweroff -f" }.archive();
+    let initramfs =
+        Initramfs { script: "echo Linux is up\n$b poweroff -f", ..Initramfs::default() }.archive();
     for harts in [1, 4] {
         let chosen = Chosen { bootargs: "console=ttyS0 panic=-1 quiet", ..Chosen::default() };
         System {

@@ -21,9 +21,11 @@ pub fn input(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// An initial RAM disk: busybox, modules, and an `/init` that loads them and then runs `script`.
+/// An initial RAM disk: busybox, modules, built-in programs of ours, and an `/init` that loads the modules and then runs `script`.
+#[derive(Default)]
 pub struct Initramfs<'a> {
     pub modules: &'a [&'a str],
+    pub programs: &'a [&'a str],
     pub script: &'a str,
 }
 
@@ -39,6 +41,10 @@ impl Initramfs<'_> {
         let read = |name: &str| std::fs::read(input(name).expect("the caller has asked before")).unwrap();
         cpio.add("bin/busybox", 0o100_755, &read("busybox"), (0, 0));
         cpio.add("bin/sh", 0o120_777, b"busybox", (0, 0));
+        for &program in self.programs {
+            let (_, elf) = guest_os::PROGRAMS.iter().find(|(name, _)| *name == program).unwrap();
+            cpio.add(&format!("bin/{program}"), 0o100_755, elf, (0, 0));
+        }
         let mut init = String::from("#!/bin/sh\nb=/bin/busybox\n$b mount -t proc none /proc\n");
         init += "$b mount -t devtmpfs none /dev\n";
         for module in self.modules {
@@ -80,10 +86,15 @@ impl Cpio {
 
 /// `folio boot` of Linux with this RAM disk and kernel command line, without input; more may be added.
 pub fn boot(dir: &TempDir, initramfs: &Initramfs<'_>, append: &str) -> Option<Command> {
+    boot_in("256M", dir, initramfs, append)
+}
+
+/// As [`boot`], with so much RAM.
+pub fn boot_in(ram: &str, dir: &TempDir, initramfs: &Initramfs<'_>, append: &str) -> Option<Command> {
     let kernel = input("Image")?;
     let initrd = dir.file("initramfs.cpio");
     std::fs::write(&initrd, initramfs.archive()).unwrap();
-    let mut command = folio(["boot", "-m", "256M", "--fuel", "60000000000", "--kernel"]);
+    let mut command = folio(["boot", "-m", ram, "--fuel", "60000000000", "--kernel"]);
     command.arg(kernel).arg("--initrd").arg(initrd).args(["--append", append]);
     Some(command)
 }
