@@ -437,7 +437,7 @@ fn what_is_done_otherwise_is_told_truly() {
         guest_os::PROGRAMS.iter().filter(|(name, _)| *name != "vmtests" && !name.starts_with("bare"));
     for (name, _) in programs {
         for words in OTHERWISE {
-            for memory in [frames(0), frames(48), frames(34), swapping(40), swapping(60)] {
+            for memory in [frames(0), frames(34), swapping(60)] {
                 audited(&[name], memory.otherwise(words), None).unwrap_or_else(|found| panic!("{found}"));
             }
         }

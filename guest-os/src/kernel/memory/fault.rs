@@ -143,7 +143,7 @@ fn try_resolve(
 #[cold]
 fn makes_room(va: VirtAddr) -> bool {
     tell_wait(va, None);
-    reclaim::write_out() || reclaim::makes_room(AtTheEnd::Kill(va))
+    reclaim::makes_room(AtTheEnd::Kill(va))
 }
 
 /// A fault begins to wait for what others do, or for room. (Where it has a page read itself, the read is told of.)
