@@ -31,7 +31,7 @@ fn programs() -> Vec<Program> {
         program("60", "larger random 256K 1 4"),
         program("44", "scan 3 40"),
     ];
-    let script = vec!["/bin/sh", "-c", "seq 30 | grep 7 | sort -r; echo $?"];
+    let script = vec!["/bin/sh", "-c", "seq 30 | grep 7 | sort -r"];
     programs.push(Program { frames: "60", command: script });
     programs
 }
@@ -96,10 +96,7 @@ impl Program {
         if kind == "swap:write" {
             // The page stays in memory, and its slot is not used again.
             assert_eq!((ran.status, &ran.stdout), (well.status, &well.stdout), "{}", about());
-        } else if ran.status == well.status {
-            // Nobody has asked for that page again.
-            assert_eq!(ran.stdout, well.stdout, "{}", about());
-        } else {
+        } else if (ran.status, &ran.stdout) != (well.status, &well.stdout) {
             assert!(is_part_of(&ran.stdout, &well.stdout), "{}", about());
             // Whether it is the first process or a child of it; a shell has words of its own. A call that was to copy to the page says EFAULT, as Linux's.
             let words = ["SIGBUS", "EIO", "EFAULT", "Input/output error", "I/O error", "Bus error"];
