@@ -3,7 +3,7 @@
 use crate::devices::block::Purpose;
 use crate::hart::current;
 use crate::memory::reclaim::{self, AtTheEnd};
-use crate::memory::{ahead, heap, inject, mem, pages};
+use crate::memory::{ahead, inject, mem, pages};
 use crate::processes::process::{self, Process};
 use crate::processes::thread::Thread;
 use crate::processes::wait::{self, Channel};
@@ -79,7 +79,7 @@ fn try_resolve(
     let space = thread.process.space();
     let mut waited = DiskWait::None;
     loop {
-        if waited == DiskWait::None && heap::settle().is_err() {
+        if waited == DiskWait::None && reclaim::settle().is_err() {
             out_of_frames(&thread, va);
             return Err(Refused::OutOfFrames);
         }

@@ -8,11 +8,12 @@ use crate::devices::block::{Finished, Transfer};
 use crate::devices::swap;
 use crate::hart::current;
 use crate::memory::mem::{self, DeviceBuffer, DirectMap};
-use crate::memory::{fault, inject, read_ahead};
+use crate::memory::{fault, heap, inject, read_ahead};
 use crate::processes::exit;
 use crate::processes::process::{self, Process};
 use crate::processes::wait::{self, Channel};
 use alloc::rc::Rc;
+use fs::Errno;
 use isa::VirtAddr;
 use mm::{FrameId, Memory, OutOfFrames, SwapSlot, SwapWrite};
 use proc::{SigInfo, Signal};
@@ -37,6 +38,17 @@ pub fn with_room<R>(
         write_out();
         if result.is_ok() || !makes_room(at_the_end) {
             return result;
+        }
+    }
+}
+
+/// Makes the running thread's share of the kernel's heap whole ([`heap::settle`]), waiting for frames for it if need be. Sleeps.
+pub fn settle() -> Result<(), Errno> {
+    loop {
+        match heap::settle() {
+            Err(error) if !makes_room(AtTheEnd::Fail) => return Err(error),
+            Err(_) => {}
+            Ok(()) => return Ok(()),
         }
     }
 }

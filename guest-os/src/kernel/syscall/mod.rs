@@ -26,7 +26,7 @@ mod wait;
 
 use crate::hart::current;
 use crate::local::HartLocal;
-use crate::memory::{heap, inject};
+use crate::memory::{inject, reclaim};
 use crate::processes::signal::Interrupted;
 use crate::processes::thread::Thread;
 use ::proc::{DescriptorError, ExitStatus};
@@ -162,7 +162,7 @@ fn admit(call: &'static Call, refused: &Arguments, a: &Arguments) -> Result<(), 
         return Err(refuse(call, a));
     }
     match call.memory {
-        Memory::Needs => heap::settle(),
+        Memory::Needs => reclaim::settle(),
         Memory::Spares => Ok(()),
     }
 }
