@@ -59,17 +59,20 @@ impl AddressSpace {
         waited: DiskWait,
         forced: Prot,
     ) -> Result<FaultOutcome, OutOfFrames> {
+        let mut keeps_budget = true;
         loop {
-            let outcome = self.decide_and_apply(mem, va, access, waited, forced);
+            let outcome = self.decide_and_apply(mem, va, access, waited, forced, keeps_budget);
             if outcome.is_ok() {
                 return outcome;
             }
-            if !mem.is_within_budget(self.key) {
-                // Whatever there is too little of: its own page goes.
-                if mem.evict_local(self.key, va.page()) {
-                    continue;
+            if keeps_budget && !mem.is_within_budget(self.key) {
+                // Whatever there is too little of: its own page goes. If none can (without swap space, say), a budget is no reason to fail.
+                let has_gone = mem.evict_local(self.key, va.page());
+                if !has_gone && mem.has_write() {
+                    return outcome;
                 }
-                return outcome;
+                keeps_budget = has_gone;
+                continue;
             }
             if mem.frames().free() >= MOST_FRAMES {
                 return outcome;
@@ -109,6 +112,7 @@ impl AddressSpace {
         access: Access,
         waited: DiskWait,
         forced: Prot,
+        keeps_budget: bool,
     ) -> Result<FaultOutcome, OutOfFrames> {
         let vpn = va.page();
         let in_user_space = va < USER_END;
@@ -145,7 +149,7 @@ impl AddressSpace {
         };
         let slot = slot_named(old);
         let fault = Fault { va, access, prot, is_locked, old, frame, source, key, slot, waited };
-        if !mem.is_within_budget(self.key) && is_one_more(action, &fault, mem.zero_page()) {
+        if keeps_budget && !mem.is_within_budget(self.key) && is_one_more(action, &fault, mem.zero_page()) {
             return Err(OutOfFrames);
         }
         self.apply(mem, action, &fault)
