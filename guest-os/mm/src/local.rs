@@ -53,6 +53,11 @@ impl Budget {
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()
     }
+    /// Whether there may be one more. Pages that were found unable to go are no reason against it: others would go for them again and again.
+    fn has_room(&self) -> bool {
+        let may_go = self.policy.as_deref().expect(AT_WORK).entered();
+        u64::from(may_go) < self.limit
+    }
     fn policy(&mut self) -> &mut dyn Policy {
         self.policy.as_deref_mut().expect(AT_WORK)
     }
@@ -136,7 +141,7 @@ impl<P: PhysMem> Memory<P> {
 
     /// Whether an address space may map a page more without throwing one out.
     pub(crate) fn is_within_budget(&self, space: SpaceKey) -> bool {
-        self.space(space).budget.as_deref().is_none_or(|budget| budget.len() < budget.limit)
+        self.space(space).budget.as_deref().is_none_or(Budget::has_room)
     }
 
     /// Throws out a page of an address space's own, but not `needed`. Returns whether there was one that could go; none can while a write waits to be taken
