@@ -381,6 +381,7 @@ fn an_event_that_is_left_out_is_found() {
         EventKind::ReadAhead,
         EventKind::CacheUse,
         EventKind::Signal,
+        EventKind::Wait,
         EventKind::Shutdown,
         EventKind::TlbMiss,
         EventKind::TlbEvict,
