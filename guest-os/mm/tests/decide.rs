@@ -73,25 +73,9 @@ fn mapped(vma: Vma, access: Access, flags: PteFlags, frame: MappedFrame, expecte
     assert_eq!(decide(&query), expected, "{query:?}");
 }
 
-#[track_caller]
-fn untouched(vma: Vma, access: Access, page: Option<PageLookup>, waited: DiskWait, expected: FaultAction) {
-    let place = Place::Inside(&vma);
-    let query = FaultQuery {
-        va: VA,
-        access,
-        place,
-        pte: Pte::EMPTY,
-        mapped: None,
-        away: Away::Nowhere,
-        page,
-        waited,
-    };
-    assert_eq!(decide(&query), expected, "{query:?}");
-}
-
-#[track_caller]
-fn outside(place: Place<'_>, access: Access, expected: FaultAction) {
-    let query = FaultQuery {
+/// A fault at an address whose entry maps nothing.
+fn unmapped(place: Place<'_>, access: Access) -> FaultQuery<'_> {
+    FaultQuery {
         va: VA,
         access,
         place,
@@ -100,8 +84,43 @@ fn outside(place: Place<'_>, access: Access, expected: FaultAction) {
         away: Away::Nowhere,
         page: None,
         waited: DiskWait::None,
-    };
+    }
+}
+
+#[track_caller]
+fn untouched(vma: Vma, access: Access, page: Option<PageLookup>, waited: DiskWait, expected: FaultAction) {
+    let query = FaultQuery { page, waited, ..unmapped(Place::Inside(&vma), access) };
     assert_eq!(decide(&query), expected, "{query:?}");
+}
+
+#[track_caller]
+fn gone(vma: &Vma, access: Access, away: Away, waited: DiskWait, expected: FaultAction) {
+    let query = FaultQuery { away, page: ready(), waited, ..unmapped(Place::Inside(vma), access) };
+    assert_eq!(decide(&query), expected, "{query:?}");
+}
+
+#[track_caller]
+fn outside(place: Place<'_>, access: Access, expected: FaultAction) {
+    let query = unmapped(place, access);
+    assert_eq!(decide(&query), expected, "{query:?}");
+}
+
+#[test]
+fn a_private_page_that_has_left_memory() {
+    use DiskWait::{Done, Failed, None as NotYet};
+    // In a private mapping of a file, too: its own page comes back, and not the file's.
+    for vma in [anon(RW), bss(RW), stack()] {
+        for access in [Read, Write] {
+            gone(&vma, access, Away::Stored, NotYet, ReadPage);
+            gone(&vma, access, Away::Busy, NotYet, WaitPage);
+            gone(&vma, access, Away::Cached, NotYet, SwapIn);
+            gone(&vma, access, Away::Cached, Done, SwapIn);
+            gone(&vma, access, Away::Stored, Failed, Segv(SegvReason::SwapFailed));
+        }
+        gone(&vma, Read, Away::Zeros, NotYet, ZeroShared);
+        gone(&vma, Write, Away::Zeros, NotYet, Zero);
+    }
+    gone(&anon(Prot::READ), Write, Away::Cached, NotYet, Protection);
 }
 
 #[test]
