@@ -9,6 +9,8 @@ mod lost_code;
 mod printed;
 #[path = "support/random.rs"]
 mod random_values;
+#[path = "support/swap_space.rs"]
+mod swap_space;
 
 use emulator::image::{RootImage, program_path};
 use emulator::loader::{Boot, Chosen};
@@ -36,12 +38,22 @@ fn lend(machine: &mut Machine, printed: &Printed) {
     machine.set_stdio(Box::new(printed.clone()));
 }
 
+/// As [`lend`], with a swap disk behind the root's.
+fn lend_with_swap(machine: &mut Machine, printed: &Printed) {
+    lend(machine, printed);
+    machine.attach_disk(swap_space::swap_space(512), false).unwrap();
+}
+
 fn booted(printed: &Printed) -> Machine {
     booted_with(printed, TlbGeometry::default())
 }
 
 fn booted_with(printed: &Printed, tlb: TlbGeometry) -> Machine {
     let config = MachineConfig { ram_bytes: 32 << 20, tlb, ..MachineConfig::default() };
+    booted_as(config, printed, lend)
+}
+
+fn booted_as(config: MachineConfig, printed: &Printed, lend: fn(&mut Machine, &Printed)) -> Machine {
     let mut machine = Machine::new(config).unwrap();
     lend(&mut machine, printed);
     let path = program_path(PROGRAM);
@@ -111,6 +123,29 @@ fn with_what_is_decoded_lost_at_random_steps_it_ends_the_same() {
             let reason = Losses::new(seed as u64, longest).run(&mut machine, FOREVER, loss, load);
             assert_eq!(ending(&machine, reason, &printed), whole, "{loss:?}, TLB {tlb}");
         }
+    }
+}
+
+/// With fewer frames than the program has pages, so that a cut falls into pages on their way to the swap disk and back.
+#[test]
+fn with_pages_in_swap_space_it_ends_the_same() {
+    let config = || MachineConfig { ram_bytes: 32 << 20, frame_limit: 24, ..MachineConfig::default() };
+    let printed = Printed::default();
+    let mut machine = booted_as(config(), &printed, lend_with_swap);
+    let reason = machine.run(FOREVER);
+    let whole = ending(&machine, reason, &printed);
+    assert_eq!(whole.0, StopReason::Exit(GuestExit::Status(0)), "{}", whole.4);
+    assert!(machine.disk_counters().writes > 100, "{:?}", machine.disk_counters());
+    for (seed, loss, longest) in [(1, Loss::Dropped, 30_000), (2, Loss::SavedAndLoaded, whole.1.0 / 24)] {
+        let printed = Printed::default();
+        let mut machine = booted_as(config(), &printed, lend_with_swap);
+        let load = |saved: &[u8]| {
+            let mut machine = Machine::load(saved).unwrap();
+            lend_with_swap(&mut machine, &printed);
+            machine
+        };
+        let reason = Losses::new(seed, longest).run(&mut machine, FOREVER, loss, load);
+        assert_eq!(ending(&machine, reason, &printed), whole, "{loss:?}");
     }
 }
 

@@ -1,7 +1,9 @@
 //! A built-in program in a machine of the library's, which a test can stop at events and look into.
 #![allow(dead_code)] // each test target uses its part
 
-use abi::swap::{PAGE_BYTES, SwapHeader};
+#[path = "swap_space.rs"]
+mod swap_space;
+
 use emulator::devices::host::GuestExit;
 use emulator::host::{DiskImage, EventAction, EventSink, Input, Output, OutputClosed, Stdio};
 use emulator::image::{RootImage, program_path};
@@ -61,14 +63,6 @@ pub fn disk(name: &str) -> Box<dyn DiskImage> {
     RootImage::from_bytes(name, elf(name)).expect("a built-in program fits an image").into_disk()
 }
 
-/// Swap space of so many pages, the header's included.
-fn swap_space(pages: u32) -> Box<dyn DiskImage> {
-    let header = SwapHeader { last_page: pages - 1, uuid: [7; 16], label: [0; 16] };
-    let mut bytes = header.to_page().to_vec();
-    bytes.resize(pages as usize * PAGE_BYTES, 0);
-    Box::new(bytes)
-}
-
 /// The ELF of the built-in program `name`.
 pub fn elf(name: &str) -> &'static [u8] {
     let (_, elf) = guest_os::PROGRAMS.iter().find(|(known, _)| *known == name).expect("a built-in program");
@@ -105,7 +99,7 @@ impl Guest {
         if swap_pages > 0 {
             guest
                 .machine
-                .attach_disk(swap_space(swap_pages), false)
+                .attach_disk(swap_space::swap_space(swap_pages), false)
                 .expect("there is a slot for a second disk");
         }
         guest
