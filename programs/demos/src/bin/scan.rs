@@ -3,7 +3,8 @@
 //! `scan [HOT] [LONG]` (32 and 512): a hot set of HOT pages is used, then LONG pages are gone through, once, and the hot set is used again.
 //! Then the same, but the hot set is used after each 8 pages of the scan, as programs do.
 //! Look at: the hot pages that had gone, on standard error. While it rests, the scan throws out all of it, under any policy that goes by
-//! use. While it is used, `clock` and its kin throw out each page once at most; `fifo` does so over and over.
+//! use. While it is used, `fifo` throws it out over and over, `clock` a few times (when all pages have been used, its hand takes what comes first),
+//! `aging` hardly ever.
 #![no_std]
 #![no_main]
 
