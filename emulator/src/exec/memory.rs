@@ -63,16 +63,16 @@ impl From<Alone> for StopCause {
 /// How an address becomes a physical one.
 #[derive(Clone, Copy)]
 enum Translation {
-    /// It is one.
-    Bare,
+    /// The TLB is not asked: the address is physical, or the instruction has to run alone first.
+    Unasked,
     /// By the entry at this place of the TLB.
     Hit(usize),
-    /// By a walk; the TLB may hold an entry that does not suffice.
-    Walk { insufficient: Option<usize>, walked: Result<Walked, Trap> },
+    /// By a walk, which may have failed; the TLB may hold an entry that does not suffice.
+    Walk { insufficient: Option<usize>, walked: Option<Walked> },
 }
 
 /// What a walk has come to.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Walked {
     /// The leaf as it is to be in the TLB, A and D set.
     leaf: Leaf,
@@ -85,8 +85,8 @@ struct Found {
     side: TlbSide,
     va: VirtAddr,
     translation: Translation,
-    /// Where it goes, or the exception that it raises.
-    target: Result<Target, Trap>,
+    /// Where it goes, or why it does not: an exception, or that the instruction must run alone.
+    target: Outcome<Target>,
 }
 
 const fn trap(exception: Exception, va: u64) -> StopCause {
@@ -103,7 +103,7 @@ impl Core<'_> {
             self.only_alone()?;
             return self.load_crossing(va, len, first_len);
         }
-        let found = self.find_data(va, len, Access::Load)?;
+        let found = self.find_data(va, len, Access::Load);
         self.may_reach(&found)?;
         match self.settle_data(&found, Access::Load)? {
             Target::Ram(offset) => Ok(self.ram.load(offset, width.bytes())),
@@ -132,7 +132,7 @@ impl Core<'_> {
             self.only_alone()?;
             return self.store_crossing(va, len, first_len, value);
         }
-        let found = self.find_data(va, len, Access::Store)?;
+        let found = self.find_data(va, len, Access::Store);
         self.may_store(&found, len)?;
         match self.settle_data(&found, Access::Store)? {
             Target::Ram(offset) => {
@@ -214,7 +214,7 @@ impl Core<'_> {
         if !va.is_multiple_of(len) {
             return Err(trap(Exception::StoreAccess, va));
         }
-        let found = self.find_data(va, 1, Access::Store)?;
+        let found = self.find_data(va, 1, Access::Store);
         let holds = |offset: usize| self.hart.reservation == Some(RAM_BASE.0 + offset as u64);
         if let Ok(Target::Ram(offset)) = found.target
             && holds(offset)
@@ -227,8 +227,7 @@ impl Core<'_> {
         let pa = PhysAddr(RAM_BASE.0 + offset as u64);
         let holds = self.hart.reservation == Some(pa.0);
         if holds {
-            let whole = self.checked(va, pa, len, Access::Store, self.hart.data_privilege());
-            whole.map_err(StopCause::Trap)?;
+            self.checked(va, pa, len, Access::Store, self.hart.data_privilege())?;
             self.write_ram(offset, width.bytes(), value);
         }
         self.hart.reservation = None;
@@ -255,7 +254,7 @@ impl Core<'_> {
         if !va.is_multiple_of(len) {
             return Err(trap(Exception::StoreAccess, va));
         }
-        let found = self.find_data(va, len, Access::Store)?;
+        let found = self.find_data(va, len, Access::Store);
         self.may_store(&found, len)?;
         match self.settle_data(&found, Access::Store)? {
             Target::Ram(offset) => {
@@ -276,7 +275,7 @@ impl Core<'_> {
     pub(super) fn fetch_target(&mut self, pc: u64, len: u64) -> Outcome<FetchTarget> {
         let privilege = self.hart.privilege;
         let translates = self.hart.fetch_bank.translates();
-        let found = self.find(TlbSide::Instruction, pc, len, Access::Fetch, privilege, translates)?;
+        let found = self.find(TlbSide::Instruction, pc, len, Access::Fetch, privilege, translates);
         let Target::Ram(offset) = self.settle(&found)? else {
             return Err(trap(Exception::InstructionAccess, pc));
         };
@@ -290,12 +289,12 @@ impl Core<'_> {
 
     /// Where a data access within one page goes, for those that need not ask in between.
     fn data_target(&mut self, va: u64, len: u64, access: Access) -> Outcome<Target> {
-        let found = self.find_data(va, len, access)?;
+        let found = self.find_data(va, len, access);
         self.settle_data(&found, access)
     }
 
     #[inline]
-    fn find_data(&self, va: u64, len: u64, access: Access) -> Result<Found, Alone> {
+    fn find_data(&self, va: u64, len: u64, access: Access) -> Found {
         let translates = self.hart.data_bank.translates();
         self.find(TlbSide::Data, va, len, access, self.hart.data_privilege(), translates)
     }
@@ -329,9 +328,9 @@ impl Core<'_> {
         len: u64,
         access: Access,
         privilege: Privilege,
-    ) -> Result<Target, Trap> {
+    ) -> Outcome<Target> {
         if self.hart.pmp.check(pa, len, access, privilege) == Verdict::Denied {
-            return Err(Trap::at(access.access_fault(), VirtAddr(va)));
+            return Err(trap(access.access_fault(), va));
         }
         Ok(self.ram.offset_of(pa, at(len)).map_or(Target::Device(pa), Target::Ram))
     }
@@ -341,7 +340,7 @@ impl Core<'_> {
     }
 
     /// Finds out what an access within one page will meet. Nothing changes.
-    #[inline]
+    #[inline(never)] // its result is built where the caller keeps it
     fn find(
         &self,
         side: TlbSide,
@@ -350,24 +349,25 @@ impl Core<'_> {
         access: Access,
         privilege: Privilege,
         translates: bool,
-    ) -> Result<Found, Alone> {
+    ) -> Found {
         let (translation, pa) = if translates {
-            self.translate(side, VirtAddr(va), access, privilege)?
+            self.translate(side, VirtAddr(va), access, privilege)
         } else {
-            (Translation::Bare, Ok(PhysAddr(va)))
+            (Translation::Unasked, Ok(PhysAddr(va)))
         };
         let target = pa.and_then(|pa| self.checked(va, pa, len, access, privilege));
-        Ok(Found { side, va: VirtAddr(va), translation, target })
+        Found { side, va: VirtAddr(va), translation, target }
     }
 
     /// The physical address of `va`, through one side of the TLB.
+    #[inline]
     fn translate(
         &self,
         side: TlbSide,
         va: VirtAddr,
         access: Access,
         privilege: Privilege,
-    ) -> Result<(Translation, Result<PhysAddr, Trap>), Alone> {
+    ) -> (Translation, Outcome<PhysAddr>) {
         let tlb = match side {
             TlbSide::Instruction => &self.hart.itlb,
             TlbSide::Data => &self.hart.dtlb,
@@ -377,24 +377,28 @@ impl Core<'_> {
         if let Some((place, entry)) = held
             && denial(entry.flags(), access, mode).is_none()
         {
-            return Ok((Translation::Hit(place), Ok(entry.ppn().base().wrapping_add(va.page_offset()))));
+            return (Translation::Hit(place), Ok(entry.ppn().base().wrapping_add(va.page_offset())));
         }
-        let walked = self.walk_for(va, access, privilege)?;
+        let walked = self.walk_for(va, access, privilege);
+        if walked == Err(StopCause::RunAlone) {
+            return (Translation::Unasked, Err(StopCause::RunAlone));
+        }
+        let insufficient = held.map(|(place, _)| place);
         let pa = walked.map(|walked| physical(walked.leaf, va));
-        Ok((Translation::Walk { insufficient: held.map(|(place, _)| place), walked }, pa))
+        (Translation::Walk { insufficient, walked: walked.ok() }, pa)
     }
 
     /// The effects of an access on the TLB, and on the entry that maps it; then where it goes.
     #[inline]
     fn settle(&mut self, found: &Found) -> Outcome<Target> {
         match found.translation {
-            Translation::Bare => {}
+            Translation::Unasked => {}
             Translation::Hit(place) => self.tlb(found.side).touch(place),
             Translation::Walk { insufficient, walked } => {
                 self.settle_walk(found.side, found.va, insufficient, walked);
             }
         }
-        found.target.map_err(StopCause::Trap)
+        found.target
     }
 
     fn settle_walk(
@@ -402,7 +406,7 @@ impl Core<'_> {
         side: TlbSide,
         va: VirtAddr,
         insufficient: Option<usize>,
-        walked: Result<Walked, Trap>,
+        walked: Option<Walked>,
     ) {
         if let Some(place) = insufficient {
             self.tlb(side).touch(place);
@@ -410,9 +414,9 @@ impl Core<'_> {
         self.tlb(side).misses += 1;
         let asid = self.hart.satp().asid();
         if let Some(observer) = &mut self.observer {
-            observer.tlb_miss(side, va, asid, walked.ok().map(|walked| physical(walked.leaf, va)));
+            observer.tlb_miss(side, va, asid, walked.map(|walked| physical(walked.leaf, va)));
         }
-        let Ok(Walked { leaf, update }) = walked else { return };
+        let Some(Walked { leaf, update }) = walked else { return };
         if let Some((offset, _)) = update {
             self.entry_before = update;
             self.write_ram(offset, 8, leaf.pte.0);
@@ -437,12 +441,7 @@ impl Core<'_> {
     }
 
     /// Walks for an access: the leaf as it will be once A and D are set.
-    fn walk_for(
-        &self,
-        va: VirtAddr,
-        access: Access,
-        privilege: Privilege,
-    ) -> Result<Result<Walked, Trap>, Alone> {
+    fn walk_for(&self, va: VirtAddr, access: Access, privilege: Privilege) -> Outcome<Walked> {
         let (hart, ram) = (&*self.hart, &*self.ram);
         let by = hart.translation().expect("only a translated access is walked for");
         let leaf = walk(by, va, |pa| {
@@ -451,32 +450,27 @@ impl Core<'_> {
         });
         let leaf = match leaf {
             Ok(leaf) => leaf,
-            Err(WalkFault::NoMemory(_)) => return Ok(Err(Trap::at(access.access_fault(), va))),
-            Err(_) => return Ok(Err(Trap::at(access.page_fault(), va))),
+            Err(WalkFault::NoMemory(_)) => return Err(trap(access.access_fault(), va.0)),
+            Err(_) => return Err(trap(access.page_fault(), va.0)),
         };
         match denial(leaf.pte.flags(), access, hart.access_mode(privilege)) {
-            None => Ok(Ok(Walked { leaf, update: None })),
+            None => Ok(Walked { leaf, update: None }),
             Some(Denial::NotAccessed | Denial::NotDirty) if hart.csr.updates_accessed_and_dirty() => {
                 self.with_accessed_and_dirty(va, leaf, access)
             }
-            Some(_) => Ok(Err(Trap::at(access.page_fault(), va))),
+            Some(_) => Err(trap(access.page_fault(), va.0)),
         }
     }
 
     /// Svadu: A, and D for a store, are to be set in the entry.
-    fn with_accessed_and_dirty(
-        &self,
-        va: VirtAddr,
-        leaf: Leaf,
-        access: Access,
-    ) -> Result<Result<Walked, Trap>, Alone> {
+    fn with_accessed_and_dirty(&self, va: VirtAddr, leaf: Leaf, access: Access) -> Outcome<Walked> {
         let writable = self.hart.pmp.check(leaf.pte_addr, 8, Access::Store, Privilege::Supervisor);
         let offset = self.ram.offset_of(leaf.pte_addr, 8).filter(|_| writable == Verdict::Allowed);
-        let Some(offset) = offset else { return Ok(Err(Trap::at(access.access_fault(), va))) };
+        let Some(offset) = offset else { return Err(trap(access.access_fault(), va.0)) };
         self.may_write(offset, 8)?;
         let dirty = if access == Access::Store { PteFlags::D } else { PteFlags::empty() };
         let pte = leaf.pte.with_flags(leaf.pte.flags() | PteFlags::A | dirty);
-        Ok(Ok(Walked { leaf: Leaf { pte, ..leaf }, update: Some((offset, leaf.pte.0)) }))
+        Ok(Walked { leaf: Leaf { pte, ..leaf }, update: Some((offset, leaf.pte.0)) })
     }
 
     fn only_alone(&self) -> Result<(), Alone> {

@@ -37,6 +37,7 @@ pub enum DataBank {
     SupervisorSumMxr = 7,
 }
 const DATA_BANKS: usize = 8;
+const _: () = assert!(DATA_BANKS <= u8::BITS as usize); // `used_banks`
 
 impl DataBank {
     /// Whether addresses are translated.
@@ -86,6 +87,8 @@ const LAST_GENERATION: u64 = OFFSET_MASK - 1;
 struct Array<const BANKS: usize> {
     slots: Box<[[Slot; SLOTS]; BANKS]>,
     generation: u64,
+    /// One bit for each bank that may hold a page of this generation: dropping a page looks at no others.
+    used_banks: u8,
 }
 
 #[inline]
@@ -101,7 +104,7 @@ const EMPTY_BANK: [Slot; SLOTS] = [Slot { tag: EMPTY, value: 0 }; SLOTS];
 
 impl<const BANKS: usize> Array<BANKS> {
     fn new() -> Self {
-        Self { slots: Box::new([EMPTY_BANK; BANKS]), generation: 0 }
+        Self { slots: Box::new([EMPTY_BANK; BANKS]), generation: 0, used_banks: 0 }
     }
     /// The value for the page of `va`, if it is also the page of `last`.
     #[inline]
@@ -118,14 +121,17 @@ impl<const BANKS: usize> Array<BANKS> {
         let slot = &mut self.slots[bank][slot_of(va)];
         let displaced = slot.tag != tag && slot.tag & OFFSET_MASK == self.generation;
         *slot = Slot { tag, value };
+        self.used_banks |= 1 << bank;
         displaced
     }
     /// Whether the page was there in any bank.
     fn drop_page(&mut self, va: u64) -> bool {
         let tag = self.tag(va);
         let mut found = false;
-        for bank in self.slots.iter_mut() {
-            let slot = &mut bank[slot_of(va)];
+        let mut left = self.used_banks;
+        while left != 0 {
+            let slot = &mut self.slots[left.trailing_zeros() as usize][slot_of(va)];
+            left &= left - 1;
             if slot.tag == tag {
                 slot.tag = EMPTY;
                 found = true;
@@ -134,6 +140,7 @@ impl<const BANKS: usize> Array<BANKS> {
         found
     }
     fn drop_all(&mut self) {
+        self.used_banks = 0;
         self.generation += 1;
         if self.generation > LAST_GENERATION {
             self.generation = 0;

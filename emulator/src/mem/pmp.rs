@@ -119,11 +119,16 @@ impl Pmp {
     }
 
     /// Whether `privilege` may access all of `[pa, pa + len)`, as one access.
+    #[inline]
     pub fn check(&self, pa: PhysAddr, len: u64, access: Access, privilege: Privilege) -> Verdict {
         let (first, last) = (pa.0, pa.0.saturating_add(len - 1));
         if !self.exists || self.is_open() && last <= MAX_PA {
             return Verdict::Allowed;
         }
+        self.check_entries(first, last, access, privilege)
+    }
+
+    fn check_entries(&self, first: u64, last: u64, access: Access, privilege: Privilege) -> Verdict {
         let wanted = match access {
             Access::Fetch => EXECUTE,
             Access::Load => READ,

@@ -350,8 +350,8 @@ impl Tlb {
             }
         }
         let mut flushed = Flushed::Page(Vpn(vpn));
-        for (&pages_log2, &fragments) in LARGE_LEAVES.iter().zip(&{ self.fragments }) {
-            if fragments != 0 && self.superpages[filter_slot(vpn, pages_log2)] != 0 {
+        for (class, pages_log2) in LARGE_LEAVES.into_iter().enumerate() {
+            if self.fragments[class] != 0 && self.superpages[filter_slot(vpn, pages_log2)] != 0 {
                 let dropped = self.drop_where(|entry| {
                     entry.pages_log2 == pages_log2
                         && entry.vpn >> pages_log2 == vpn >> pages_log2
