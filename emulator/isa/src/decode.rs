@@ -25,7 +25,7 @@ pub fn decode(bits: u32) -> Option<Insn> {
     let slot = slot(bits);
     let (first, end) = (usize::from(INDEX.first[slot]), usize::from(INDEX.first[slot + 1]));
     let row = INDEX.rows[first..end].iter().find(|row| bits & row.mask == row.bits)?;
-    Some(fields(row.op, bits))
+    Some(operands(row, bits))
 }
 
 #[allow(clippy::cast_possible_truncation)] // the lower halfword is what is wanted
@@ -33,40 +33,75 @@ const fn low_half(bits: u32) -> u16 {
     bits as u16
 }
 
-/// The operands of `op` in `bits`.
-fn fields(op: Op, bits: u32) -> Insn {
-    let mut insn = Insn { bits, ..Insn::blank(op) };
-    let format = op.format();
-    for operand in format.operands() {
-        match operand {
-            Operand::Rd | Operand::FRd => insn.rd = field(bits, 7, 5),
-            Operand::Rs1 | Operand::FRs1 | Operand::Address | Operand::Zimm | Operand::Constant => {
-                insn.rs1 = field(bits, 15, 5)
-            }
-            Operand::Rs2 | Operand::FRs2 => insn.rs2 = field(bits, 20, 5),
-            Operand::FRs3 => insn.rs3 = field(bits, 27, 5),
-            Operand::Offset | Operand::BlockOffset => {
-                insn.rs1 = field(bits, 15, 5);
-                insn.imm = immediate(format, bits);
-            }
-            Operand::Imm | Operand::Shamt | Operand::Upper | Operand::Target => {
-                insn.imm = immediate(format, bits)
-            }
-            Operand::Csr | Operand::FenceSets => insn.imm = immediate(format, bits),
-            Operand::Rounding | Operand::RoundingExact => insn.rm = field(bits, 12, 3),
-            Operand::TowardsZero => {}
-        }
-    }
-    if matches!(format, Format::Amo | Format::Lr) {
-        insn.rm = field(bits, 25, 2);
-    }
-    insn
+/// Which fields of [`Insn`] an operation takes from its encoding: each a mask of the field's bits, zero for none.
+#[derive(Clone, Copy)]
+struct Fields {
+    rd: u8,
+    rs1: u8,
+    rs2: u8,
+    rs3: u8,
+    rounding: u8,
+    ordering: u8,
+    has_immediate: bool,
 }
 
-/// Up to eight bits of the encoding, from bit `low`.
-#[allow(clippy::cast_possible_truncation)] // masked to `width` ≤ 8 bits
-const fn field(bits: u32, low: u32, width: u32) -> u8 {
-    (bits >> low & ((1 << width) - 1)) as u8
+impl Fields {
+    const NONE: Fields =
+        Fields { rd: 0, rs1: 0, rs2: 0, rs3: 0, rounding: 0, ordering: 0, has_immediate: false };
+
+    /// Those of the operands of a format.
+    const fn of(format: Format) -> Fields {
+        const REGISTER: u8 = 0b1_1111;
+        let mut fields = Self::NONE;
+        let operands = format.operands();
+        let mut i = 0;
+        while i < operands.len() {
+            match operands[i] {
+                Operand::Rd | Operand::FRd => fields.rd = REGISTER,
+                Operand::Rs1 | Operand::FRs1 | Operand::Address | Operand::Zimm | Operand::Constant => {
+                    fields.rs1 = REGISTER
+                }
+                Operand::Rs2 | Operand::FRs2 => fields.rs2 = REGISTER,
+                Operand::FRs3 => fields.rs3 = REGISTER,
+                Operand::Offset | Operand::BlockOffset => {
+                    fields.rs1 = REGISTER;
+                    fields.has_immediate = true;
+                }
+                Operand::Imm | Operand::Shamt | Operand::Upper | Operand::Target => {
+                    fields.has_immediate = true
+                }
+                Operand::Csr | Operand::FenceSets => fields.has_immediate = true,
+                Operand::Rounding | Operand::RoundingExact => fields.rounding = 0b111,
+                Operand::TowardsZero => {}
+            }
+            i += 1;
+        }
+        if matches!(format, Format::Amo | Format::Lr) {
+            fields.ordering = 0b11;
+        }
+        fields
+    }
+}
+
+/// The operands of a row's operation in `bits`.
+fn operands(row: &Row, bits: u32) -> Insn {
+    let Row { op, fields, .. } = *row;
+    Insn {
+        bits,
+        rd: field(bits, 7) & fields.rd,
+        rs1: field(bits, 15) & fields.rs1,
+        rs2: field(bits, 20) & fields.rs2,
+        rs3: field(bits, 27) & fields.rs3,
+        rm: field(bits, 12) & fields.rounding | field(bits, 25) & fields.ordering,
+        imm: if fields.has_immediate { immediate(op.format(), bits) } else { 0 },
+        ..Insn::blank(op)
+    }
+}
+
+/// Eight bits of the encoding, from bit `low`.
+#[allow(clippy::cast_possible_truncation)] // the low eight are wanted
+const fn field(bits: u32, low: u32) -> u8 {
+    (bits >> low) as u8
 }
 
 /// The immediate of a format that has one (unprivileged manual, "Immediate Encoding Variants").
@@ -115,6 +150,7 @@ struct Row {
     mask: u32,
     bits: u32,
     op: Op,
+    fields: Fields,
 }
 
 /// The rows sorted by slot; those of slot `s` are `rows[first[s]..first[s + 1]]`.
@@ -143,12 +179,13 @@ impl Index {
             s += 1;
         }
         let mut next = first;
-        let mut rows = [Row { mask: 0, bits: 0, op: Op::ALL[0] }; Op::ALL.len()];
+        let mut rows = [Row { mask: 0, bits: 0, op: Op::ALL[0], fields: Fields::NONE }; Op::ALL.len()];
         let mut i = 0;
         while i < Op::ALL.len() {
             let op = Op::ALL[i];
             let s = slot(op.match_bits());
-            rows[next[s] as usize] = Row { mask: op.mask(), bits: op.match_bits(), op };
+            rows[next[s] as usize] =
+                Row { mask: op.mask(), bits: op.match_bits(), op, fields: Fields::of(op.format()) };
             next[s] += 1;
             i += 1;
         }

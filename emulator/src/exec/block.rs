@@ -24,9 +24,16 @@ use isa::{Effect, Extension, IsaSet, PAGE_SHIFT, PAGE_SIZE, decode, insn_len};
 pub(super) const MAX_BLOCK: u16 = 64;
 /// The most that decoded code may take of the host's memory: a Linux that boots needs a tenth of it.
 pub(super) const MAX_BYTES: usize = 64 << 20;
-/// What each kind of item begins with. It holds the guest OS and a small program twice over, so that nothing of them is copied to make room; the
-/// host gives no memory for what is never written.
-pub(super) const FIRST_BYTES: usize = 2 << 20;
+/// Room for instructions that the cache begins with. It holds the guest OS and a small program, so that nothing of them
+/// is copied to make room; the host gives no memory for what is never written.
+const FIRST_ENTRIES: usize = 1 << 16;
+/// What goes with so many instructions.
+const FIRST_BLOCKS: usize = FIRST_ENTRIES / 4;
+const FIRST_SLOTS: usize = FIRST_ENTRIES / 16;
+const FIRST_PAGES: usize = FIRST_ENTRIES / 128;
+/// What the cache begins with, in bytes.
+#[cfg(test)]
+pub(super) const FIRST_BYTES: usize = bytes_of(FIRST_ENTRIES, FIRST_BLOCKS, FIRST_PAGES, FIRST_SLOTS);
 const PAGE_BYTES: usize = 1 << PAGE_SHIFT;
 const GRANULES: usize = PAGE_BYTES / GRANULE_BYTES;
 /// Halfwords of a granule.
@@ -134,19 +141,15 @@ struct CodePage {
 /// The blocks that start in a granule, by halfword.
 type Slots = [u32; SLOTS];
 
-/// The capacity of `items` with room for `more`. It grows by a quarter, so that little of it is idle, and begins with [`FIRST_BYTES`].
-fn capacity_with<T>(items: &Vec<T>, more: usize) -> usize {
+/// The capacity of `items` with room for `more`. It grows by a quarter, so that little of it is idle, and begins with
+/// `least`.
+fn capacity_with<T>(items: &Vec<T>, more: usize, least: usize) -> usize {
     let needed = items.len() + more;
-    if needed <= items.capacity() {
-        items.capacity()
-    } else {
-        (needed + needed / 4).max(FIRST_BYTES / size_of::<T>())
-    }
+    if needed <= items.capacity() { items.capacity() } else { (needed + needed / 4).max(least) }
 }
 
-/// Makes room for `more`, by way of [`capacity_with`].
-fn reserve<T>(items: &mut Vec<T>, more: usize) {
-    let capacity = capacity_with(items, more);
+/// Gives `items` this capacity, if it has less.
+fn reserve<T>(items: &mut Vec<T>, capacity: usize) {
     items.reserve_exact(capacity - items.len());
 }
 
@@ -346,16 +349,17 @@ impl CodeCache {
     /// Makes room for one more block, wherever it starts. `false`, and nothing has changed, if that would take more than
     /// [`MAX_BYTES`].
     pub(super) fn make_room(&mut self) -> bool {
-        let entries = capacity_with(&self.entries, usize::from(MAX_BLOCK));
-        let blocks = capacity_with(&self.blocks, 1);
-        let (pages, slots) = (capacity_with(&self.pages, 1), capacity_with(&self.slots, 1));
+        let entries = capacity_with(&self.entries, usize::from(MAX_BLOCK), FIRST_ENTRIES);
+        let blocks = capacity_with(&self.blocks, 1, FIRST_BLOCKS);
+        let pages = capacity_with(&self.pages, 1, FIRST_PAGES);
+        let slots = capacity_with(&self.slots, 1, FIRST_SLOTS);
         if bytes_of(entries, blocks, pages, slots) > MAX_BYTES {
             return false;
         }
-        reserve(&mut self.entries, usize::from(MAX_BLOCK));
-        reserve(&mut self.blocks, 1);
-        reserve(&mut self.pages, 1);
-        reserve(&mut self.slots, 1);
+        reserve(&mut self.entries, entries);
+        reserve(&mut self.blocks, blocks);
+        reserve(&mut self.pages, pages);
+        reserve(&mut self.slots, slots);
         true
     }
     /// What decoded code takes of the host's memory. (Beside it there is a number for each page of RAM, and the
