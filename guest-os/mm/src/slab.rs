@@ -5,8 +5,8 @@
 
 use alloc::vec::Vec;
 
-/// Values in a chunk.
-const CHUNK: usize = 128;
+/// The most bytes of a chunk: a kernel's heap has pieces of this size for whoever is at work, when it cannot grow.
+const CHUNK_BYTES: usize = 4096;
 
 /// There is no memory for a value more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,16 +37,19 @@ impl<T> Default for Slab<T> {
 }
 
 impl<T> Slab<T> {
+    /// Values in a chunk.
+    const CHUNK: usize = CHUNK_BYTES / size_of::<Slot<T>>();
+
     /// Bytes of memory that `count` values take at most.
     pub(crate) const fn bytes_for(count: usize) -> usize {
-        let chunks = count.div_ceil(CHUNK);
+        let chunks = count.div_ceil(Self::CHUNK);
         // The list of chunks doubles as it grows, and is copied then.
-        chunks * (CHUNK * size_of::<Slot<T>>() + 3 * size_of::<Vec<Slot<T>>>())
+        chunks * (Self::CHUNK * size_of::<Slot<T>>() + 3 * size_of::<Vec<Slot<T>>>())
     }
 
     /// Sees to memory for the list of the chunks of so many values, beside which a chunk is all that is asked for at a time.
     pub(crate) fn reserve_list(&mut self, values: usize) -> Result<(), NoMemory> {
-        let chunks = values.div_ceil(CHUNK).saturating_sub(self.chunks.len());
+        let chunks = values.div_ceil(Self::CHUNK).saturating_sub(self.chunks.len());
         self.chunks.try_reserve_exact(chunks).map_err(|_| NoMemory)
     }
 
@@ -57,9 +60,9 @@ impl<T> Slab<T> {
 
     /// Sees to memory for `count` more values: that many [`Slab::insert`] succeed.
     pub(crate) fn reserve(&mut self, count: usize) -> Result<(), NoMemory> {
-        while self.chunks.len() * CHUNK - self.used < count {
+        while self.chunks.len() * Self::CHUNK - self.used < count {
             let mut chunk = Vec::new();
-            chunk.try_reserve_exact(CHUNK).map_err(|_| NoMemory)?;
+            chunk.try_reserve_exact(Self::CHUNK).map_err(|_| NoMemory)?;
             self.chunks.try_reserve(1).map_err(|_| NoMemory)?;
             self.chunks.push(chunk);
         }
@@ -98,13 +101,13 @@ impl<T> Slab<T> {
 
     /// Whether there is a value under a number.
     pub(crate) fn contains(&self, number: u32) -> bool {
-        let (chunk, at) = place(number);
+        let (chunk, at) = Self::place(number);
         matches!(self.chunks.get(chunk).and_then(|chunk| chunk.get(at)), Some(Slot::Used(_)))
     }
 
     /// The value under a number.
     pub(crate) fn get(&self, number: u32) -> &T {
-        let (chunk, at) = place(number);
+        let (chunk, at) = Self::place(number);
         match self.chunks.get(chunk).and_then(|chunk| chunk.get(at)) {
             Some(Slot::Used(value)) => value,
             _ => unreachable!("nothing is entered under {number}"),
@@ -129,20 +132,20 @@ impl<T> Slab<T> {
 
     fn begin_slot(&mut self, value: T) -> u32 {
         let number = self.begun;
-        let chunk = self.chunks.get_mut(place(number).0).expect("room for the value was reserved");
+        let chunk = self.chunks.get_mut(Self::place(number).0).expect("room for the value was reserved");
         chunk.push(Slot::Used(value));
         self.begun = number.checked_add(1).expect("there are fewer than 2^32 values");
         number
     }
 
     fn slot_mut(&mut self, number: u32) -> &mut Slot<T> {
-        let (chunk, at) = place(number);
+        let (chunk, at) = Self::place(number);
         self.chunks.get_mut(chunk).and_then(|chunk| chunk.get_mut(at)).expect("the number is the slab's")
     }
-}
 
-fn place(number: u32) -> (usize, usize) {
-    (number as usize / CHUNK, number as usize % CHUNK)
+    fn place(number: u32) -> (usize, usize) {
+        (number as usize / Self::CHUNK, number as usize % Self::CHUNK)
+    }
 }
 
 #[cfg(test)]
@@ -153,6 +156,7 @@ mod tests {
     fn numbers_are_used_again_and_memory_goes_with_the_last_value() {
         let mut slab = Slab::default();
         slab.reserve(300).unwrap();
+        assert!(slab.chunks.iter().all(|chunk| chunk.capacity() * size_of::<Slot<i32>>() <= CHUNK_BYTES));
         let numbers: Vec<u32> = (0..300).map(|value| slab.insert(value)).collect();
         assert!((0..300).zip(&numbers).all(|(value, &number)| *slab.get(number) == value));
         assert_eq!(slab.iter().count(), 300);
