@@ -75,12 +75,32 @@ pub struct ProcessTable<P, T> {
     threads: BTreeMap<Tid, T>,
     /// Whose each thread is.
     members: BTreeSet<(Pid, Tid)>,
+    /// Whose child each process is; which group and session each is in: as in the entries, in the order that is asked for.
+    kin: BTreeSet<(Pid, Pid)>,
+    groups: BTreeSet<(Pid, Pid)>,
+    sessions: BTreeSet<(Pid, Pid)>,
+    /// How many have not ended.
+    living: usize,
     last_pid: Pid,
+}
+
+/// The second numbers of the pairs that begin with `first`.
+fn with_first(pairs: &BTreeSet<(Pid, Pid)>, first: Pid) -> impl Iterator<Item = Pid> + '_ {
+    pairs.range((first, 0)..=(first, Pid::MAX)).map(|&(_, second)| second)
 }
 
 impl<P, T> Default for ProcessTable<P, T> {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), threads: BTreeMap::new(), members: BTreeSet::new(), last_pid: 0 }
+        Self {
+            entries: BTreeMap::new(),
+            threads: BTreeMap::new(),
+            members: BTreeSet::new(),
+            kin: BTreeSet::new(),
+            groups: BTreeSet::new(),
+            sessions: BTreeSet::new(),
+            living: 0,
+            last_pid: 0,
+        }
     }
 }
 
@@ -91,7 +111,8 @@ impl<P: Clone, T: Clone> ProcessTable<P, T> {
         let is_free = |pid: &Pid| {
             !self.entries.contains_key(pid)
                 && !self.threads.contains_key(&Tid(*pid))
-                && self.entries.values().all(|e| e.group != *pid && e.session != *pid)
+                && !self.has_group(*pid)
+                && with_first(&self.sessions, *pid).next().is_none()
         };
         self.last_pid = candidates.into_iter().find(is_free)?;
         Some(self.last_pid)
@@ -104,6 +125,10 @@ impl<P: Clone, T: Clone> ProcessTable<P, T> {
         let entry = Entry { state, parent, exit_signal, is_adopted: false, adopts: false, group, session };
         let before = self.entries.insert(pid, entry);
         assert!(before.is_none(), "process {pid} is entered twice");
+        self.kin.insert((parent, pid));
+        self.groups.insert((group, pid));
+        self.sessions.insert((session, pid));
+        self.living += 1;
     }
     /// Enters a thread of a living process.
     pub fn insert_thread(&mut self, tid: Tid, pid: Pid, payload: T) {
@@ -154,12 +179,9 @@ impl<P: Clone, T: Clone> ProcessTable<P, T> {
     pub fn exists(&self, pid: Pid) -> bool {
         self.entries.contains_key(&pid)
     }
-    /// The living processes.
-    pub fn living(&self) -> impl Iterator<Item = (Pid, P)> + '_ {
-        self.entries.iter().filter_map(|(&pid, entry)| match &entry.state {
-            State::Alive(payload) => Some((pid, payload.clone())),
-            State::Zombie(_) => None,
-        })
+    /// How many processes live.
+    pub fn living(&self) -> usize {
+        self.living
     }
     /// The status of a process that has ended and was not waited for.
     pub fn zombie_status(&self, pid: Pid) -> Option<ExitStatus> {
@@ -224,9 +246,9 @@ impl<P: Clone, T: Clone> ProcessTable<P, T> {
     }
     /// Whether nobody looks after a group: the parent of each living member is in the group too, or in another session.
     pub fn is_orphaned(&self, group: Pid) -> bool {
-        let mut living =
-            self.entries.iter().filter(|(_, e)| e.group == group && matches!(e.state, State::Alive(_)));
-        !living.any(|(&pid, _)| self.ties_group(pid))
+        let is_alive =
+            |pid: &Pid| matches!(self.entries.get(pid), Some(Entry { state: State::Alive(_), .. }));
+        !self.members_of(group).filter(is_alive).any(|pid| self.ties_group(pid))
     }
     /// The groups that may be orphans when a process has ended: its own and its children's, if they are not already.
     pub fn groups_to_lose(&self, pid: Pid) -> Vec<Pid> {
@@ -238,7 +260,11 @@ impl<P: Clone, T: Clone> ProcessTable<P, T> {
     }
     /// Whether any process is in a group, living or not yet waited for.
     pub fn has_group(&self, group: Pid) -> bool {
-        self.entries.values().any(|entry| entry.group == group)
+        self.members_of(group).next().is_some()
+    }
+    /// The processes in a group.
+    pub fn members_of(&self, group: Pid) -> impl Iterator<Item = Pid> + '_ {
+        with_first(&self.groups, group)
     }
     /// The process group.
     pub fn group(&self, pid: Pid) -> Option<Pid> {
@@ -251,14 +277,11 @@ impl<P: Clone, T: Clone> ProcessTable<P, T> {
     /// Puts a process into a group of its session: an existing one, or a new one that it leads. `false` if that is not allowed.
     pub fn set_group(&mut self, pid: Pid, group: Pid) -> bool {
         let Some(session) = self.session(pid) else { return false };
-        let joinable =
-            group == pid || self.entries.values().any(|e| e.group == group && e.session == session);
+        let joinable = group == pid || self.members_of(group).any(|pid| self.session(pid) == Some(session));
         if session == pid || !joinable {
             return false;
         }
-        if let Some(entry) = self.entries.get_mut(&pid) {
-            entry.group = group;
-        }
+        self.put(pid, group, session);
         true
     }
     /// Makes a process the leader of a new session and group. `false` if it leads a group already.
@@ -266,10 +289,16 @@ impl<P: Clone, T: Clone> ProcessTable<P, T> {
         if self.has_group(pid) {
             return false;
         }
-        if let Some(entry) = self.entries.get_mut(&pid) {
-            (entry.group, entry.session) = (pid, pid);
-        }
+        self.put(pid, pid, pid);
         true
+    }
+    fn put(&mut self, pid: Pid, group: Pid, session: Pid) {
+        let Some(entry) = self.entries.get_mut(&pid) else { return };
+        self.groups.remove(&(entry.group, pid));
+        self.sessions.remove(&(entry.session, pid));
+        (entry.group, entry.session) = (group, session);
+        self.groups.insert((group, pid));
+        self.sessions.insert((session, pid));
     }
     /// The first living process with a number above `after`: a walk that stays right whatever happens to the table meanwhile.
     pub fn next_living(&self, after: Pid) -> Option<(Pid, P)> {
@@ -282,18 +311,29 @@ impl<P: Clone, T: Clone> ProcessTable<P, T> {
     pub fn exit(&mut self, pid: Pid, status: ExitStatus) -> Option<P> {
         let adopter = self.adopter(pid);
         let is_adopted = !self.adopts(adopter);
-        for child in self.entries.values_mut().filter(|entry| entry.parent == pid) {
+        let first_child = |kin: &BTreeSet<_>| with_first(kin, pid).next();
+        while let Some(child) = first_child(&self.kin) {
+            self.kin.remove(&(pid, child));
+            self.kin.insert((adopter, child));
+            let child = self.entries.get_mut(&child).expect("kin are in the table");
             (child.parent, child.is_adopted, child.exit_signal) = (adopter, is_adopted, Some(Signal::CHLD));
         }
         let entry = self.entries.get_mut(&pid)?;
         match core::mem::replace(&mut entry.state, State::Zombie(status)) {
-            State::Alive(payload) => Some(payload),
+            State::Alive(payload) => {
+                self.living -= 1;
+                Some(payload)
+            }
             State::Zombie(_) => unreachable!("process {pid} ends twice"),
         }
     }
     /// Removes a zombie without anyone waiting for it.
     pub fn reap(&mut self, pid: Pid) {
-        self.entries.remove(&pid);
+        let Some(entry) = self.entries.remove(&pid) else { return };
+        self.kin.remove(&(entry.parent, pid));
+        self.groups.remove(&(entry.group, pid));
+        self.sessions.remove(&(entry.session, pid));
+        self.living -= usize::from(matches!(entry.state, State::Alive(_)));
     }
     /// Whether a call waits for this child of its caller.
     fn is_awaited(&self, pid: Pid, awaited: Awaited) -> bool {
@@ -320,15 +360,22 @@ impl<P: Clone, T: Clone> ProcessTable<P, T> {
         awaited: Awaited,
         tell: impl Fn(Pid) -> Option<E>,
     ) -> Result<Option<(Pid, E)>, NoChild> {
-        let mut children = self.children(parent).filter(|&pid| self.is_awaited(pid, awaited)).peekable();
-        if children.peek().is_none() {
+        // Of a single one it is known at once whether it is a child.
+        let only = match awaited.who {
+            WaitFor::Process(pid) => Some(pid),
+            _ => None,
+        };
+        let children = self.kin.range((parent, only.unwrap_or(0))..=(parent, only.unwrap_or(Pid::MAX)));
+        let mut awaited =
+            children.map(|&(_, pid)| pid).filter(|&pid| self.is_awaited(pid, awaited)).peekable();
+        if awaited.peek().is_none() {
             return Err(NoChild);
         }
-        Ok(children.find_map(|pid| tell(pid).map(|told| (pid, told))))
+        Ok(awaited.find_map(|pid| tell(pid).map(|told| (pid, told))))
     }
     /// The children of a process, ended or not.
     pub fn children(&self, parent: Pid) -> impl Iterator<Item = Pid> + '_ {
-        self.entries.iter().filter(move |(_, entry)| entry.parent == parent).map(|(&pid, _)| pid)
+        with_first(&self.kin, parent)
     }
 }
 

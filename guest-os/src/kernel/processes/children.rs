@@ -39,7 +39,7 @@ pub fn become_zombie(process: &Process, status: ExitStatus) {
     }
     groups.into_iter().filter(|&group| table(|t| t.is_orphaned(group))).for_each(wake_orphans);
     tell_end(pid, status);
-    if table(|t| t.living().count()) == 1 {
+    if table(|t| t.living()) == 1 {
         wait::wake(Channel::LastProcess);
     }
 }
@@ -84,11 +84,8 @@ fn bury(pid: Pid) {
 /// Nobody would let the stopped members of a group go on: if there are any, all get SIGHUP, and go on.
 fn wake_orphans(group: Pid) {
     let each_member = |action: &mut dyn FnMut(&Process)| {
-        process::each_living(|process| {
-            if table(|t| t.group(process.pid)) == Some(group) {
-                action(process);
-            }
-        });
+        let members: Vec<Pid> = table(|t| t.members_of(group).collect());
+        members.into_iter().filter_map(find).for_each(|process| action(&process));
     };
     let mut are_stopped = false;
     each_member(&mut |process| are_stopped |= process.stopped.get().is_some());
