@@ -39,3 +39,25 @@ fn a_page_from_disk_costs_the_same_in_a_full_page_cache_of_any_size() {
     // 40 times the pages: the logarithm has grown by 1.6, and it is a small part.
     assert!(large <= small + small / 4, "{small} instructions with 500 frames, {large} with 20,000");
 }
+
+/// What the program itself finds in `frames` frames, with swap space.
+fn with_swap(case: &str, frames: u64) {
+    let mut guest = Guest::with_swap(&["vmtests", case], frames, guest::disk("vmtests"), 20_000, "");
+    assert_eq!(guest.finish(), 0, "{}", guest.output());
+    println!("{}", guest.output());
+}
+
+#[test]
+fn evictions_cost_by_the_entries_that_they_clear() {
+    with_swap("evictions_cost_by_who_maps", 1_000);
+}
+
+#[test]
+fn swapping_costs_the_same_among_many_vmas() {
+    with_swap("swapping_costs_the_same_among_many_vmas", 0);
+}
+
+#[test]
+fn forks_cost_by_what_they_copy() {
+    with_swap("forks_cost_by_what_they_copy", 0);
+}
