@@ -1,4 +1,5 @@
-//! The machine's speed: integer code under Sv39, page faults, and a whole `folio run` of a small program.
+//! The machine's speed: integer code under Sv39, page faults, a whole `folio run` of a small program, and of one larger than its RAM.
+//! Before that, what a page fault of each kind costs in guest instructions: these are exact, and the same on any host.
 //!
 //! Figures are per run of a whole program; `thrpt` is instructions a second. Cost grows linearly with instructions,
 //! faults and bytes moved; the host memory used grows with the pages that the guest has touched.
@@ -6,11 +7,18 @@
 #![allow(clippy::unwrap_used)] // a bench that cannot start has nothing to measure
 #![allow(missing_docs)] // the harness macros make public items
 
+#[path = "../tests/support/swap_space.rs"]
+mod swap_space;
+
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use emulator::host::{EventAction, EventSink};
 use emulator::image::{RootImage, program_path};
 use emulator::loader::{Boot, Chosen};
 use emulator::machine::{GuestExit, Machine, MachineConfig, StopReason};
 use isa::Step;
+use isa::events::{EventKind, EventRecord};
+use std::cell::Cell;
+use std::rc::Rc;
 
 fn embedded(programs: &[(&str, &'static [u8])], name: &str) -> &'static [u8] {
     programs.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("{name} is not embedded")).1
@@ -28,17 +36,27 @@ fn run_bare(mut machine: Machine) -> Machine {
     machine
 }
 
-/// A machine about to boot the guest OS and run one of Folio's own programs.
-fn guest_machine(name: &str) -> Machine {
-    let mut machine = Machine::new(MachineConfig::default()).unwrap();
+/// A machine about to boot the guest OS and run one of Folio's own programs; with `frames` frames and swap space if they are limited.
+fn guest_machine(command: &[&str], frames: u64) -> Machine {
+    let name = command[0];
+    let mut machine =
+        Machine::new(MachineConfig { frame_limit: frames, ..MachineConfig::default() }).unwrap();
     let image = RootImage::from_bytes(name, embedded(guest_os::PROGRAMS, name)).unwrap();
     machine.attach_disk(image.into_disk(), true).unwrap();
-    let argv = [name.as_bytes().to_vec()];
+    if frames != 0 {
+        machine.attach_disk(swap_space::swap_space(SWAP_PAGES), false).unwrap();
+    }
+    let argv: Vec<Vec<u8>> = command.iter().map(|word| word.as_bytes().to_vec()).collect();
     let path = program_path(name);
     let chosen = Chosen { program: path.as_bytes(), argv: &argv, cwd: b"/", ..Chosen::default() };
     machine.boot(&Boot { chosen, ..Boot::kernel(guest_os::KERNEL_ELF) }).unwrap();
     machine
 }
+
+const SWAP_PAGES: u32 = 2_000;
+/// A quarter of what [`LARGER`] touches.
+const FEW_FRAMES: u64 = 128;
+const LARGER: [&str; 3] = ["larger", "random", "2M"];
 
 fn run_guest(mut machine: Machine) -> Machine {
     assert_eq!(machine.run(Step::NEVER), StopReason::Exit(GuestExit::Status(0)));
@@ -61,15 +79,52 @@ fn bare(c: &mut Criterion) {
 fn guest(c: &mut Criterion) {
     let mut group = c.benchmark_group("guest");
     group.sample_size(20);
-    for name in ["hello", "demand", "cowfork"] {
-        let instructions = run_guest(guest_machine(name)).instructions();
+    let commands = [(&["hello"][..], 0), (&["demand"], 0), (&["cowfork"], 0), (&LARGER, FEW_FRAMES)];
+    for (command, frames) in commands {
+        let instructions = run_guest(guest_machine(command, frames)).instructions();
         group.throughput(Throughput::Elements(instructions));
-        group.bench_function(name, |b| {
-            b.iter_batched(|| guest_machine(name), run_guest, BatchSize::PerIteration)
+        group.bench_function(command[0], |b| {
+            b.iter_batched(|| guest_machine(command, frames), run_guest, BatchSize::PerIteration)
         });
     }
     group.finish();
 }
 
-criterion_group!(benches, bare, guest);
+/// Counts events of one kind.
+struct Count(EventKind, Rc<Cell<u64>>);
+
+impl EventSink for Count {
+    fn event(&mut self, _: Step, _: usize, record: &EventRecord, _: &[u8]) -> EventAction {
+        if record.kind == self.0 as u64 {
+            self.1.set(self.1.get() + 1);
+        }
+        EventAction::Continue
+    }
+}
+
+/// Guest instructions for each event of a kind, by two runs of which the second has more of them.
+fn cost(kind: EventKind, frames: u64, fewer: &[&str], more: &[&str]) -> u64 {
+    let run = |command| {
+        let (mut machine, count) = (guest_machine(command, frames), Rc::new(Cell::new(0)));
+        machine.set_event_sink(Some(Box::new(Count(kind, Rc::clone(&count)))));
+        (run_guest(machine).instructions(), count.get())
+    };
+    let ((few_instructions, few), (instructions, many)) = (run(fewer), run(more));
+    (instructions - few_instructions) / (many - few)
+}
+
+fn costs(_: &mut Criterion) {
+    let pages: Vec<String> = (100..200).map(|page| page.to_string()).collect();
+    let each_once: Vec<&str> = ["demand"].into_iter().chain(pages.iter().map(String::as_str)).collect();
+    let one_often: Vec<&str> = ["demand"].into_iter().chain(pages.iter().map(|_| "100")).collect();
+    let twice = [&LARGER[..], &["2"]].concat();
+    println!(
+        "guest instructions: {} a page from disk, {} a copy on write, {} a page from swap space and another out",
+        cost(EventKind::FileDisk, 0, &one_often, &each_once),
+        cost(EventKind::CowCopy, 0, &["cowfork", "1024", "256"], &["cowfork", "1024", "1024"]),
+        cost(EventKind::SwapIn, FEW_FRAMES, &LARGER, &twice),
+    );
+}
+
+criterion_group!(benches, costs, bare, guest);
 criterion_main!(benches);

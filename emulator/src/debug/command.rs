@@ -52,6 +52,8 @@ pub struct FaultFilter {
     pub name: String,
     /// The kinds of event.
     pub kinds: Vec<EventKind>,
+    /// Only those that waited for a disk.
+    pub from_disk: bool,
     /// Whether at exceptions that are no page faults, too.
     pub traps: bool,
 }
@@ -61,15 +63,15 @@ impl FaultFilter {
     pub fn from_name(name: &str) -> Option<Self> {
         use EventKind as K;
         let kinds = match name {
-            "any" => K::ALL.iter().copied().filter(|kind| kind.is_fault()).collect(),
             "zero" => vec![K::Zero, K::ZeroShared, K::StackGrow],
             "file" => vec![K::FileDisk, K::FileCache, K::FileCopy, K::SharedMap],
-            "disk" => vec![K::FileDisk],
+            "any" | "disk" => K::ALL.iter().copied().filter(|kind| kind.is_fault()).collect(),
             "cow" => vec![K::CowCopy, K::CowReuse],
+            "swap" => vec![K::SwapIn],
             "segv" => vec![K::Segv, K::Protection],
             other => vec![K::from_name(other).filter(|kind| kind.is_fault())?],
         };
-        Some(Self { name: name.to_owned(), kinds, traps: name == "segv" })
+        Some(Self { name: name.to_owned(), kinds, from_disk: name == "disk", traps: name == "segv" })
     }
 }
 
@@ -402,7 +404,7 @@ fn parse_examine(rest: &str) -> Result<(Examine, Option<Expression>), String> {
 
 /// A kind of fault that there is not.
 fn no_fault(name: &str) -> String {
-    let groups = ["zero", "file", "disk", "cow", "segv", "any"];
+    let groups = ["zero", "file", "disk", "cow", "swap", "segv", "any"];
     let kinds = EventKind::ALL.iter().filter(|kind| kind.is_fault()).map(|kind| kind.name());
     // The names are short: two other letters make another word of most, unless they only stand in another order.
     let sorted = |word: &str| {

@@ -37,7 +37,8 @@ impl Catch {
         let va = trap.map_or(VirtAddr(record.va), |trap| trap.pc.va);
         let is_there =
             |pages: &Pages| pages.range.contains(&va.page()) && pages.pid.is_none_or(|pid| pid == record.pid);
-        let is_meant = event.kind().is_some_and(|kind| self.filter.kinds.contains(&kind));
+        let is_meant = event.kind().is_some_and(|kind| self.filter.kinds.contains(&kind))
+            && (event.from_disk() || !self.filter.from_disk);
         (is_meant || self.filter.traps && trap.is_some()) && self.pages.as_ref().is_none_or(is_there)
     }
 }

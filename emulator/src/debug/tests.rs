@@ -371,7 +371,7 @@ fn what_is_no_command_is_answered_in_one_line() {
         ("until main", "`until` takes a step; to get to a place: `break main` and `continue`"),
         (
             "catch fault red",
-            "there is no fault of kind `red`: there are zero, file, disk, cow, segv, any, and each kind of fault that --stats counts; usage: catch fault KIND [ADDR [END]]",
+            "there is no fault of kind `red`: there are zero, file, disk, cow, swap, segv, any, and each kind of fault that --stats counts; usage: catch fault KIND [ADDR [END]]",
         ),
         (
             "catch fault cwo",
@@ -455,7 +455,7 @@ fn every_command_has_help_and_is_parsed() {
 
 #[test]
 fn every_group_of_faults_is_faults() {
-    for name in ["any", "zero", "file", "disk", "cow", "segv", "stack_grow", "accessed"] {
+    for name in ["any", "zero", "file", "disk", "cow", "swap", "segv", "stack_grow", "accessed"] {
         let filter = FaultFilter::from_name(name).unwrap();
         assert!(!filter.kinds.is_empty() && filter.kinds.iter().all(|kind| kind.is_fault()), "{name}");
         assert_eq!(filter.traps, name == "segv", "{name}");

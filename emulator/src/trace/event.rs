@@ -201,8 +201,11 @@ impl Serialize for Event {
         }
         let details = [record.detail, record.detail2, record.detail3];
         let names = self.kind().map_or([None; 3], detail_names);
+        // A private page is of no file.
+        let has_page = self.kind() != Some(EventKind::SwapOut) || record.detail != 0;
         for (field, value) in names.into_iter().zip(details) {
             match field {
+                Some(("file" | "page", _)) if !has_page => {}
                 Some((name, Form::Number)) => line.serialize_entry(name, &value)?,
                 Some((name, Form::Hex)) => line.serialize_entry(name, &hex(value))?,
                 Some((name, Form::Kind)) => {
@@ -228,6 +231,13 @@ impl Serialize for Event {
                 Some((name, Form::Permissions)) => line.serialize_entry(name, &permissions(value))?,
                 None => {}
             }
+        }
+        if self.kind() == Some(EventKind::SwapOut) {
+            // A page of zeros needs none.
+            if record.refs != 0 {
+                line.serialize_entry("slot", &record.refs)?;
+            }
+            line.serialize_entry("is_written", &(record.flags != 0))?;
         }
         if let Some(address) = return_address(self) {
             line.serialize_entry("return_address", &hex(address.0))?;

@@ -204,7 +204,11 @@ fn why(event: &Event, lowest_table: u8, access: Access) -> String {
             format!("The page had no translation: its PTE was empty, and as bit V was 0, {fault}.")
         }
         Verdict::NotValid => {
-            format!("The page had no translation: {entry}; as bit V was 0, {fault}.")
+            let note = match event.kind() {
+                Some(EventKind::SwapIn) => format!("the kernel's note of swap slot {}", event.record.detail),
+                _ => "a note of the kernel's".to_owned(),
+            };
+            format!("The page had no translation: its PTE was {:#x}, {note}; as bit V was 0, {fault}.", pte.0)
         }
         Verdict::Reserved => format!(
             "The page was mapped to frame {:#x}, but {entry}: bit W without bit R is reserved, so {fault}.",

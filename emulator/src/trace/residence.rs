@@ -14,6 +14,8 @@ pub enum Residence {
     Here(VmaView, Ppn),
     /// A page that is not there yet; in words what its first touch does.
     Later(VmaView, String),
+    /// A page that has left memory; in words where it is.
+    Away(VmaView, String),
     /// Nothing; in words why.
     Nothing(String),
 }
@@ -35,18 +37,17 @@ pub fn at_page(trace: &Trace, pid: u64, va: VirtAddr) -> Residence {
     };
     match space.frame_of(va.page()) {
         Some(frame) => Residence::Here(vma.clone(), frame),
-        None => Residence::Later(
-            vma.clone(),
-            match space.away(va.page()) {
-                None => first_touch(trace, vma, va),
-                Some(Away::Zeros) => {
-                    "it held zeros when it left memory; its next touch faults and maps zeros".to_owned()
-                }
-                Some(Away::Slot(slot)) => {
-                    format!("it is in swap slot {slot}; its next touch faults and brings it back")
-                }
-            },
-        ),
+        None => match space.away(va.page()) {
+            None => Residence::Later(vma.clone(), first_touch(trace, vma, va)),
+            Some(Away::Zeros) => {
+                let zeros = "it held zeros; its next touch faults and maps zeros";
+                Residence::Away(vma.clone(), zeros.to_owned())
+            }
+            Some(Away::Slot(slot)) => {
+                let place = format!("it is in swap slot {slot}; its next touch faults and brings it back");
+                Residence::Away(vma.clone(), place)
+            }
+        },
     }
 }
 

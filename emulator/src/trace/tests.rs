@@ -518,7 +518,7 @@ fn an_address_has_a_page_or_will_have_one_or_has_none() {
     s.push(K::Munmap, 2, "", |r| (r.va, r.va_end) = (0x30_0000, 0x30_2000));
     let words = |pid, va| match at_page(&s.trace, pid, VirtAddr(va)) {
         Residence::Here(vma, frame) => format!("{} in {:#x}", vma.described(VirtAddr(va)), frame.0),
-        Residence::Later(vma, what) => format!("{}: {what}", vma.title()),
+        Residence::Later(vma, what) | Residence::Away(vma, what) => format!("{}: {what}", vma.title()),
         Residence::Nothing(why) => why,
     };
     for (pid, va, expected) in [
