@@ -4,7 +4,7 @@
 
 use super::disks::DiskArgs;
 use super::values::{
-    IsaParser, harts, parse_env, parse_granularity, parse_number, parse_size, parse_tlb, parse_window,
+    IsaParser, env_parser, harts, parse_granularity, parse_number, parse_size, parse_tlb, parse_window,
     policies,
 };
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -115,8 +115,8 @@ pub struct GuestArgs {
     #[arg(long, value_name = "DIR|IMAGE")]
     pub root: Option<PathBuf>,
     /// Set a variable of the program's environment (repeatable)
-    #[arg(long = "env", value_name = "KEY=VALUE", value_parser = parse_env)]
-    pub env: Vec<String>,
+    #[arg(long = "env", value_name = "KEY=VALUE", value_parser = env_parser())]
+    pub env: Vec<OsString>,
     /// Working directory of the program, inside the root
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub cwd: String,

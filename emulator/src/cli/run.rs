@@ -271,20 +271,22 @@ fn bootargs(guest: &GuestArgs, paging: &PagingArgs) -> String {
 }
 
 /// The program's environment: a small fixed one, never the host's, with `--env` on top.
-fn environment(given: &[String]) -> Vec<Vec<u8>> {
+fn environment(given: &[OsString]) -> Vec<Vec<u8>> {
     const DEFAULT: [&str; 4] = [
         "HOME=/root",
         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "PWD=/",
         "TERM=dumb",
     ];
-    let key = |text: &str| text.split_once('=').map_or(text, |(key, _)| key).to_string();
-    let mut variables: Vec<&str> = DEFAULT.to_vec();
-    for variable in given {
+    fn key(variable: &[u8]) -> Option<&[u8]> {
+        variable.split(|&byte| byte == b'=').next()
+    }
+    let mut variables: Vec<&[u8]> = DEFAULT.map(str::as_bytes).to_vec();
+    for variable in given.iter().map(|variable| variable.as_bytes()) {
         variables.retain(|known| key(known) != key(variable));
         variables.push(variable);
     }
-    variables.into_iter().map(|variable| variable.as_bytes().to_vec()).collect()
+    variables.into_iter().map(<[u8]>::to_vec).collect()
 }
 
 /// A program that fails may have looked for files of the host, which it can't see: those that it was told of in words. What it
@@ -398,9 +400,9 @@ mod tests {
 
     #[test]
     fn given_variables_replace_the_default_ones() {
-        let environment = environment(&["PATH=/x".to_string(), "A=b=c".to_string()]);
-        let text = |v: &Vec<u8>| String::from_utf8(v.clone()).unwrap();
-        let all: Vec<String> = environment.iter().map(text).collect();
-        assert_eq!(all, ["HOME=/root", "PWD=/", "TERM=dumb", "PATH=/x", "A=b=c"]);
+        let given = [&b"PATH=/x"[..], b"A=b=c", b"RAW=\xff\xfe"];
+        let all = environment(&given.map(|variable| OsStr::from_bytes(variable).to_os_string()));
+        let expected = [&b"HOME=/root"[..], b"PWD=/", b"TERM=dumb", b"PATH=/x", b"A=b=c", b"RAW=\xff\xfe"];
+        assert_eq!(all, expected);
     }
 }

@@ -1,12 +1,15 @@
 //! What stands behind the flags: numbers, sizes, extensions and the like, with a message for what is none.
 
 use clap::Arg;
-use clap::builder::{PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser};
+use clap::builder::{
+    OsStringValueParser, PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser,
+};
 use emulator::machine::MAX_HARTS;
 use emulator::mem::tlb::{BadGeometry, TlbGeometry};
 use isa::policies::PolicyKind;
 use isa::{Extension, IsaSet};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 
 /// A replacement policy by name.
 pub fn policies() -> impl TypedValueParser<Value = PolicyKind> {
@@ -88,11 +91,12 @@ pub fn parse_granularity(text: &str) -> Result<u16, String> {
     bytes.ok_or("expected a power of two from 1 to 64".to_string())
 }
 
-pub fn parse_env(text: &str) -> Result<String, String> {
-    match text.split_once('=') {
-        Some((key, _)) if !key.is_empty() => Ok(text.to_string()),
-        _ => Err("expected KEY=VALUE".to_string()),
-    }
+/// `KEY=VALUE`, in any bytes, as the program gets it.
+pub fn env_parser() -> impl TypedValueParser<Value = OsString> {
+    OsStringValueParser::new().try_map(|text| match text.as_bytes().iter().position(|&byte| byte == b'=') {
+        None | Some(0) => Err("expected KEY=VALUE"),
+        Some(_) => Ok(text),
+    })
 }
 
 /// A number of bytes: decimal, with an optional suffix K, M or G (powers of 1024).
