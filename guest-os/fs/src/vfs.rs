@@ -11,7 +11,7 @@ mod tests;
 mod walk;
 
 use crate::open_file::{read_text, write_entry};
-use crate::permission::{EXECUTE, SET_GROUP, WRITE};
+use crate::permission::{EXECUTE, PERMISSIONS, SET_GROUP, WRITE};
 use crate::tmpfs::Tmpfs;
 use crate::{
     Device, DirEntry, DirentWriter, Errno, Ext4, FileId, FileMemory, FileSystemId, FileType, Identity, Inode,
@@ -275,14 +275,14 @@ impl Vfs {
         let (now, who) = (self.info.now(), self.identity());
         self.tmpfs_for_change(inode.id.fs)?;
         let stat = self.stat(inode)?;
+        let mode = if inode.is_dir() { stat.mode & PERMISSIONS } else { who.without_set_ids(&stat) };
+        let changes_nothing = uid.is_none() && gid.is_none() && mode == stat.mode & PERMISSIONS;
         let may_change = uid.is_none_or(|uid| uid == stat.uid) && gid.is_none_or(|gid| who.is_in(gid));
-        if !(who.is_root() || who.owns(&stat) && may_change) {
+        if !(who.is_root() || who.owns(&stat) && may_change || changes_nothing) {
             return Err(Errno::EPERM);
         }
         let tmpfs = self.tmpfs_for_change(inode.id.fs)?;
-        if !inode.is_dir() {
-            tmpfs.set_mode(inode.id.ino, who.without_set_ids(&stat), now)?;
-        }
+        tmpfs.set_mode(inode.id.ino, mode, now)?;
         tmpfs.set_owner(inode.id.ino, uid, gid, now)
     }
 

@@ -14,7 +14,7 @@ use crate::raw::{Action, copy_from, copy_to, on_signal, peek, poke, sys};
 use crate::{check, check_eq, check_error, tests};
 
 tests! {
-    a_pipe_keeps_what_does_not_fit, @Kernel writes_count_up_to_a_hole, a_vector_goes_into_a_pipe_whole, vectors_end_at_a_hole,
+    a_pipe_keeps_what_does_not_fit, @Kernel writes_count_up_to_a_hole, a_vector_goes_into_a_pipe_whole, vectors_end_at_a_hole, @Kernel entries_end_at_a_hole,
     zero_device_gives_zeros, append_by_position, offsets_are_taken_in_turn, appending_is_not_interleaved, sendfile_does_not_append, sendfile_knows_no_such_place,
     length_is_limited, length_in_memory_is_limited, past_the_limit_is_death,
     @ByName input_is_kept,
@@ -116,6 +116,29 @@ fn vectors_end_at_a_hole() -> Outcome {
     check_eq!(os::read(fd, &mut text)?, 12);
     check_eq!(&text[..12], b"goodgoodgood");
     unlink(PATH)?;
+    Ok(())
+}
+
+fn entries_end_at_a_hole() -> Outcome {
+    const AT: usize = g::AT_FDCWD as usize;
+    // An entry of a name this short takes 24 bytes: these two, `.` and `..`.
+    const ENTRY: usize = 24;
+    let folder = c"/tmp/vmtests.entries".as_ptr() as usize;
+    let names = [c"/tmp/vmtests.entries/1", c"/tmp/vmtests.entries/2"];
+    sys(g::__NR_mkdirat, [AT, folder, 0o700])?;
+    for name in names {
+        os::close(temporary(name, b"")?)?;
+    }
+    let fd = os::open(c"/tmp/vmtests.entries", g::O_RDONLY | g::O_DIRECTORY, 0)?;
+    let entries = |bytes: usize| sys(g::__NR_getdents64, [fd as usize, before_hole(bytes)?, PAGE_SIZE]);
+    check_error!(entries(ENTRY - 1), EFAULT);
+    check_eq!(entries(3 * ENTRY - 1)?, 2 * ENTRY);
+    check_eq!(entries(2 * ENTRY)?, 2 * ENTRY);
+    check_eq!(entries(0)?, 0);
+    for name in names {
+        unlink(name)?;
+    }
+    sys(g::__NR_unlinkat, [AT, folder, g::AT_REMOVEDIR as usize])?;
     Ok(())
 }
 

@@ -291,7 +291,7 @@ pub fn fcntl([fd, command, argument, ..]: Arguments) -> Outcome {
             process.files().borrow_mut().set_close_on_exec(fd, set).map_err(descriptor_error)?;
             Ok(0)
         }
-        linux::F_GETFL => Ok(u64::from(open_files().get(id).flags.bits() | linux::O_LARGEFILE)),
+        linux::F_GETFL => Ok(u64::from(status_flags(open_files().get(id)))),
         linux::F_SETFL => set_status(id, OpenFlags::from_bits_retain(uint(argument))),
         linux::F_GETPIPE_SZ => Ok(open_files().pipe_of(id)?.capacity() as u64),
         linux::F_SETPIPE_SZ => set_pipe_capacity(id, uint(argument)),
@@ -501,14 +501,36 @@ pub fn getdents64([fd, buffer, len, ..]: Arguments) -> Outcome {
     }
 }
 
+/// What F_GETFL tells. Linux adds O_LARGEFILE to what `open` has opened, but for names (O_PATH).
+fn status_flags(file: &OpenFile) -> u32 {
+    let is_opened = !matches!(file.object, Object::Pipe { .. }) && !file.flags.contains(OpenFlags::PATH);
+    file.flags.bits() | if is_opened { linux::O_LARGEFILE } else { 0 }
+}
+
 /// Copies the next entries of a directory to the program, as many as fit into `scratch`. Returns how many bytes they take, and whether more
 /// would have come.
 fn next_entries(file: &mut OpenFile, scratch: &mut [u8], address: u64) -> Result<(usize, bool), Stop> {
     heap::settle()?;
-    let mut writer = fs::DirentWriter::new(scratch);
-    vfs::lock().read_dir(file, &mut writer)?;
-    let goes_on = writer.is_full();
-    let count = writer.finish()?;
+    let start = file.offset;
+    let (count, goes_on) = list_entries(file, scratch)?;
+    let copied = user::copy_out_some(address, &scratch[..count])?;
+    if copied == count {
+        return Ok((count, goes_on));
+    }
+    // As in Linux: the entries before a hole count.
+    file.offset = start;
+    let (count, _) = list_entries(file, &mut scratch[..copied]).map_err(|error| match error {
+        Errno::EINVAL => Errno::EFAULT,
+        error => error,
+    })?;
     user::copy_out(address, &scratch[..count])?;
-    Ok((count, goes_on))
+    Ok((count, false))
+}
+
+/// The next entries of a directory, as many as fit: how many bytes they take, and whether there are more.
+fn list_entries(file: &mut OpenFile, into: &mut [u8]) -> Result<(usize, bool), Errno> {
+    let mut writer = fs::DirentWriter::new(into);
+    vfs::lock().read_dir(file, &mut writer)?;
+    let is_full = writer.is_full();
+    Ok((writer.finish()?, is_full))
 }

@@ -147,11 +147,15 @@ pub fn fchownat([dirfd, path, uid, gid, flags, ..]: Arguments) -> Outcome {
 }
 
 pub fn utimensat([dirfd, path, times, flags, ..]: Arguments) -> Outcome {
+    let times = UserPtr::<[u64; 4]>::from(times).non_null().map(UserPtr::read).transpose()?;
+    if let Some([_, UTIME_OMIT, _, UTIME_OMIT]) = times {
+        // As in Linux: with nothing to do nobody looks for the file.
+        return Ok(0);
+    }
     let inode = if path == 0 { inode_of(dirfd)? } else { find(dirfd, path, uint(flags))?.inode };
-    let (atime, mtime, to_now) = match UserPtr::<[u64; 4]>::from(times).non_null() {
+    let (atime, mtime, to_now) = match times {
         None => (Some(clock::now()), Some(clock::now()), true),
-        Some(pointer) => {
-            let [a_seconds, a_nanos, m_seconds, m_nanos] = pointer.read()?;
+        Some([a_seconds, a_nanos, m_seconds, m_nanos]) => {
             let to_now = a_nanos == UTIME_NOW && m_nanos == UTIME_NOW;
             (time_stamp(a_seconds, a_nanos)?, time_stamp(m_seconds, m_nanos)?, to_now)
         }
@@ -161,9 +165,9 @@ pub fn utimensat([dirfd, path, times, flags, ..]: Arguments) -> Outcome {
 }
 
 const UTIME_NOW: u64 = 0x3fff_ffff;
+const UTIME_OMIT: u64 = 0x3fff_fffe;
 
 fn time_stamp(seconds: u64, nanoseconds: u64) -> Result<Option<Timestamp>, Errno> {
-    const UTIME_OMIT: u64 = 0x3fff_fffe;
     match nanoseconds {
         UTIME_NOW => Ok(Some(clock::now())),
         UTIME_OMIT => Ok(None),
