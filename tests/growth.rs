@@ -16,6 +16,12 @@ fn sixty_thousand_vmas_cost_twice_as_much_as_six_hundred_at_most() {
     println!("{}", guest.output());
 }
 
+#[test]
+fn only_the_number_of_processes_ends_their_growth() {
+    let mut guest = Guest::new(&["vmtests", "forks_until_refused"], 0);
+    assert_eq!(guest.finish(), 0, "{}", guest.output());
+}
+
 /// What a page from disk costs a program that reads a file of `pages` pages, of which `frames` frames hold all they can.
 fn page_from_disk(frames: u64, pages: u64) -> u64 {
     let mut file = guest::elf("vmtests").to_vec();

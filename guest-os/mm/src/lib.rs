@@ -52,6 +52,7 @@ pub use memory::{Contents, Memory};
 pub use page_cache::{FileId, PageCache, PageKey, PageLookup, Store};
 pub use phys::{FrameNote, LocalEviction, PhysMem, SwapOut};
 pub use pte::SwapSlot;
+pub use slab::CHUNK_BYTES;
 pub use swapping::SwapWrite;
 pub use switches::Switches;
 pub use vma::{Backing, FileBacking, Name, PageRange, Prot, Vma, VmaFlags, VmaSet};

@@ -5,8 +5,10 @@
 
 use alloc::vec::Vec;
 
-/// The most bytes of a chunk: a kernel's heap has pieces of this size for whoever is at work, when it cannot grow.
-const CHUNK_BYTES: usize = 4096;
+/// What a chunk takes at most, however large its values are: a kernel whose heap can't grow while this crate works keeps pieces of that size ready.
+pub const CHUNK_BYTES: usize = 8 << 10;
+/// Values in a chunk, if they fit.
+const MOST_VALUES: usize = 128;
 
 /// There is no memory for a value more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,8 +39,11 @@ impl<T> Default for Slab<T> {
 }
 
 impl<T> Slab<T> {
-    /// Values in a chunk.
-    const CHUNK: usize = CHUNK_BYTES / size_of::<Slot<T>>();
+    /// Values in a chunk: a power of two.
+    const CHUNK: usize = {
+        let fit = CHUNK_BYTES / size_of::<Slot<T>>();
+        if fit < MOST_VALUES { 1 << fit.ilog2() } else { MOST_VALUES }
+    };
 
     /// Bytes of memory that `count` values take at most.
     pub(crate) const fn bytes_for(count: usize) -> usize {
@@ -143,6 +148,7 @@ impl<T> Slab<T> {
         self.chunks.get_mut(chunk).and_then(|chunk| chunk.get_mut(at)).expect("the number is the slab's")
     }
 
+    /// The chunk of a number, and where in it.
     fn place(number: u32) -> (usize, usize) {
         (number as usize / Self::CHUNK, number as usize % Self::CHUNK)
     }
@@ -156,7 +162,6 @@ mod tests {
     fn numbers_are_used_again_and_memory_goes_with_the_last_value() {
         let mut slab = Slab::default();
         slab.reserve(300).unwrap();
-        assert!(slab.chunks.iter().all(|chunk| chunk.capacity() * size_of::<Slot<i32>>() <= CHUNK_BYTES));
         let numbers: Vec<u32> = (0..300).map(|value| slab.insert(value)).collect();
         assert!((0..300).zip(&numbers).all(|(value, &number)| *slab.get(number) == value));
         assert_eq!(slab.iter().count(), 300);
@@ -169,5 +174,15 @@ mod tests {
             slab.remove(number);
         }
         assert!(slab.chunks.is_empty());
+    }
+
+    #[test]
+    fn a_chunk_of_large_values_is_no_larger() {
+        let mut slab = Slab::default();
+        slab.reserve(1000).unwrap();
+        let numbers: Vec<u32> = (0..1000).map(|value| slab.insert([value; 100])).collect();
+        assert!((0..1000).zip(&numbers).all(|(value, &number)| *slab.get(number) == [value; 100]));
+        let bytes = |chunk: &Vec<Slot<[u64; 100]>>| chunk.capacity() * size_of::<Slot<[u64; 100]>>();
+        assert!(slab.chunks.iter().all(|chunk| (CHUNK_BYTES / 2..=CHUNK_BYTES).contains(&bytes(chunk))));
     }
 }

@@ -1,14 +1,15 @@
-//! Many processes: five hundred at once, each with pages of its own, some that its parent had and some that all share; and a hundred thousand one after another.
+//! Many processes: five hundred at once, each with pages of its own, some that its parent had and some that all share; a hundred thousand one after another;
+//! and as many as there may be.
 
 use core::sync::atomic::Ordering::Relaxed;
 
 use rt::os::{self, Status};
-use rt::{Pages, Result};
+use rt::{Pages, Result, println};
 
 use crate::check::Outcome;
-use crate::{check, check_eq, tests};
+use crate::{check, check_eq, check_error, tests};
 
-tests! { @ByName five_hundred_at_once, @ByName a_hundred_thousand_forks, }
+tests! { @ByName five_hundred_at_once, @ByName a_hundred_thousand_forks, @ByName forks_until_refused, }
 
 const PROCESSES: usize = 500;
 /// Pages of each kind: a process's own, those it has from its parent, those in common.
@@ -81,6 +82,30 @@ fn in_the_crowd(process: usize, [inherited, shared]: [&Pages; 2], ready: i32, st
     Ok(holds(&own, process)
         && (0..PAGES).all(as_inherited)
         && (0..PAGES).all(|page| shared.page(page)[process].load(Relaxed) == pattern(process, page)))
+}
+
+/// Small processes that only wait, until there may be no more: it is their number that ends it.
+fn forks_until_refused() -> Outcome {
+    let (start, start_write) = os::pipe(0)?;
+    let mut processes = 0;
+    let refused: Result<()> = loop {
+        match os::fork() {
+            Ok(0) => {
+                os::close(start_write)?;
+                os::exit(i32::from(os::read(start, &mut [0]) != Ok(0)));
+            }
+            Ok(_) => processes += 1,
+            Err(error) => break Err(error),
+        }
+    };
+    os::close(start_write)?;
+    for _ in 0..processes {
+        check_eq!(os::wait(-1)?.1, Status::Exited(0));
+    }
+    check_error!(refused, EAGAIN);
+    println!("{processes} processes");
+    check!(processes > 256);
+    Ok(())
 }
 
 fn a_hundred_thousand_forks() -> Outcome {

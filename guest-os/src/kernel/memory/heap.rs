@@ -29,6 +29,8 @@ use talc::source::Manual;
 
 /// The largest allocation that is not asked for by `try_reserve`: the longest path, and its copy while it grows.
 pub const PIECE_BYTES: usize = 8 << 10;
+// What `mm` asks for one by one, when the frames are its own and the heap can't grow.
+const _: () = assert!(mm::CHUNK_BYTES <= PIECE_BYTES);
 /// What a thread may allocate in pieces between two calls of [`settle`], less what it frees meanwhile.
 pub const THREAD_BYTES: usize = 48 << 10;
 /// What a thread costs beside its address space: its share, its stack, its scratch page.
