@@ -251,6 +251,12 @@ fn a_hundred_thousand_processes_come_and_go() {
     assert!(ran.stdout.contains("a_hundred_thousand_forks ok"), "{ran:?}");
 }
 
+#[test]
+fn the_youngest_of_equals_is_killed() {
+    let ran = on_folio(&["--frames", "400", "--swap", "0", "vmtests", "equals_die_before_their_parent"]);
+    assert!(ran.stdout.contains("equals_die_before_their_parent ok"), "{ran:?}");
+}
+
 /// The first process is the largest; when it ends so do all others, and one of them waits for its frames.
 #[test]
 fn the_first_process_can_be_killed_for_its_memory() {

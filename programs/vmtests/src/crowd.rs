@@ -9,7 +9,9 @@ use rt::{Pages, Result, println};
 use crate::check::Outcome;
 use crate::{check, check_eq, check_error, tests};
 
-tests! { @ByName five_hundred_at_once, @ByName a_hundred_thousand_forks, @ByName forks_until_refused, }
+tests! { @ByName five_hundred_at_once, @ByName a_hundred_thousand_forks, @ByName forks_until_refused,
+    @ByName equals_die_before_their_parent,
+}
 
 const PROCESSES: usize = 500;
 /// Pages of each kind: a process's own, those it has from its parent, those in common.
@@ -105,6 +107,41 @@ fn forks_until_refused() -> Outcome {
     check_error!(refused, EAGAIN);
     println!("{processes} processes");
     check!(processes > 256);
+    Ok(())
+}
+
+/// Children that store to all that they have from their parent, for which there are no frames: some are killed, and never the parent, which is as large.
+fn equals_die_before_their_parent() -> Outcome {
+    let kept = Pages::map(200)?;
+    fill(&kept, PARENT);
+    let (start, start_write) = os::pipe(0)?;
+    let mut children = 0;
+    let refused: Result<()> = loop {
+        match os::fork() {
+            Ok(0) => {
+                os::close(start_write)?;
+                let started = os::read(start, &mut [0]);
+                fill(&kept, children);
+                os::exit(i32::from(started != Ok(0)));
+            }
+            Ok(_) => children += 1,
+            Err(error) => break Err(error),
+        }
+    };
+    check_error!(refused, ENOMEM);
+    os::close(start_write)?;
+    let mut killed = 0;
+    for _ in 0..children {
+        match os::wait(-1)?.1 {
+            Status::Exited(0) => {}
+            status => {
+                check_eq!(status, Status::Signaled(9));
+                killed += 1;
+            }
+        }
+    }
+    println!("{killed} of {children} killed");
+    check!(killed > 0 && holds(&kept, PARENT));
     Ok(())
 }
 

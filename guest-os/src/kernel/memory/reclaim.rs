@@ -156,7 +156,7 @@ fn has_changed(slot: SwapSlot) {
 }
 
 /// What a process has of memory and of swap space, in pages: what its end would give back, but for what it shares.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+#[derive(Clone, Copy, Default, Debug)]
 struct Badness {
     all: u64,
     resident: u64,
@@ -170,7 +170,7 @@ fn badness_of(process: &Process) -> Badness {
     Badness { all: resident + swapped, resident, swapped }
 }
 
-/// Kills the process with the most memory, the first of several; if that is another one than the running, waits until something has changed. Whether there may be
+/// Kills the process with the most memory, as Linux the youngest of several: who has forked outlives what is as large as itself. If that is another one than the running, waits until something has changed. Whether there may be
 /// room then. One that is on its way out is waited for before a second one is killed.
 fn kill_largest(va: VirtAddr) -> bool {
     let mut largest: Option<(Badness, Rc<Process>)> = None;
@@ -181,7 +181,7 @@ fn kill_largest(va: VirtAddr) -> bool {
             is_dying |= exit::is_ending(process);
         }
         let badness = badness_of(process);
-        if largest.as_ref().is_none_or(|(most, _)| badness > *most) {
+        if largest.as_ref().is_none_or(|(most, _)| badness.all >= most.all) {
             largest = Some((badness, process.clone()));
         }
     });
