@@ -54,6 +54,8 @@ pub struct FaultFilter {
     pub kinds: Vec<EventKind>,
     /// Only those that waited for a disk.
     pub from_disk: bool,
+    /// Only those of pages that had been in swap space.
+    pub from_swap: bool,
     /// Whether at exceptions that are no page faults, too.
     pub traps: bool,
 }
@@ -65,13 +67,18 @@ impl FaultFilter {
         let kinds = match name {
             "zero" => vec![K::Zero, K::ZeroShared, K::StackGrow],
             "file" => vec![K::FileDisk, K::FileCache, K::FileCopy, K::SharedMap],
-            "any" | "disk" => K::ALL.iter().copied().filter(|kind| kind.is_fault()).collect(),
+            "any" | "disk" | "swap" => K::ALL.iter().copied().filter(|kind| kind.is_fault()).collect(),
             "cow" => vec![K::CowCopy, K::CowReuse],
-            "swap" => vec![K::SwapIn],
             "segv" => vec![K::Segv, K::Protection],
             other => vec![K::from_name(other).filter(|kind| kind.is_fault())?],
         };
-        Some(Self { name: name.to_owned(), kinds, from_disk: name == "disk", traps: name == "segv" })
+        Some(Self {
+            name: name.to_owned(),
+            kinds,
+            from_disk: name == "disk",
+            from_swap: name == "swap",
+            traps: name == "segv",
+        })
     }
 }
 
@@ -149,7 +156,7 @@ pub const COMMANDS: &[Entry] = &[
         &["catch"],
         "fault KIND [ADDR [END]]",
         "stop when the kernel has dealt with a page fault of this kind\n\
-         KIND: zero, file, disk, cow, segv, any, or one kind by name (zero_shared, file_copy, …)\n\
+         KIND: zero, file, disk, cow, swap, segv, any, or one kind by name (zero_shared, file_copy, …)\n\
          With ADDR only for its page, with END for the pages up to it; in every process, or in that of PID:SYMBOL.\n\
          It stops at the instruction that faulted, just before that runs again; or in the kernel, if it won't.",
     ),

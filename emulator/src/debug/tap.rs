@@ -32,13 +32,14 @@ pub(super) struct Catch {
 
 impl Catch {
     /// Whether it stops at this event, which may tell of an exception that is no page fault.
-    fn catches(&self, event: &Event, trap: Option<&Trap>) -> bool {
+    fn catches(&self, trace: &Trace, event: &Event, trap: Option<&Trap>) -> bool {
         let record = &event.record;
         let va = trap.map_or(VirtAddr(record.va), |trap| trap.pc.va);
         let is_there =
             |pages: &Pages| pages.range.contains(&va.page()) && pages.pid.is_none_or(|pid| pid == record.pid);
         let is_meant = event.kind().is_some_and(|kind| self.filter.kinds.contains(&kind))
-            && (event.from_disk() || !self.filter.from_disk);
+            && (event.from_disk() || !self.filter.from_disk)
+            && (trace.history.is_swap_in(event) || !self.filter.from_swap);
         (is_meant || self.filter.traps && trap.is_some()) && self.pages.as_ref().is_none_or(is_there)
     }
 }
@@ -79,7 +80,7 @@ impl Tap {
         let trap = self.trace.history.last_trap().filter(|trap| {
             kind == EventKind::Signal && trap.step == event.step && trap.pid == event.record.pid
         });
-        if let Some(catch) = self.catches.iter().find(|catch| catch.catches(event, trap)) {
+        if let Some(catch) = self.catches.iter().find(|catch| catch.catches(&self.trace, event, trap)) {
             self.caught = Some((catch.id, event.clone()));
             return EventAction::Stop;
         }

@@ -273,6 +273,11 @@ fn action(kind: EventKind, access: Access, event: &Event, trace: &Trace, vma: Op
         Some(DiskRead::Ahead(since)) => {
             format!("{}, and the process slept until it was there", ahead(since))
         }
+        Some(DiskRead::Again(given_up)) if trace.history.is_from_swap(event) => format!(
+            "had been swapped out at step {}{}, and had to be read back from swap space, while the process slept",
+            given_up.at,
+            choice(given_up)
+        ),
         Some(DiskRead::Again(given_up)) => format!(
             "had been in memory before, but was given up at step {}{}, and had to be read from the disk again, while the process slept",
             given_up.at,

@@ -160,6 +160,8 @@ pub struct History {
     /// By file and page.
     fills: BTreeMap<(u64, u64), PageFill>,
     drops: BTreeMap<(u64, u64), GivenUp>,
+    /// The slots of pages of files in memory that are in swap space.
+    away: BTreeMap<(u64, u64), u64>,
     /// When each slot of the swap space was last given a page.
     swapped_out: BTreeMap<u64, GivenUp>,
     /// The read of each slot since then.
@@ -220,6 +222,7 @@ impl History {
                 }
             }
             Some(EventKind::CacheFill) => {
+                self.away.remove(&page);
                 let dropped = self.drops.get(&page).copied();
                 let content = guest.frame(Ppn(record.frame)).map(|frame| frame.content);
                 let fill = match content {
@@ -246,11 +249,13 @@ impl History {
             Some(kind @ (EventKind::Evict | EventKind::CacheDrop)) => {
                 let choice = (kind == EventKind::Evict).then(|| Why::from_word(record.detail3)).flatten();
                 self.drops.insert(page, GivenUp { at: event.step, choice });
+                self.away.remove(&page);
             }
             Some(EventKind::SwapOut) => {
                 let given_up = GivenUp { at: event.step, choice: Why::from_word(record.detail3) };
                 if record.detail != 0 {
                     self.drops.insert(page, given_up);
+                    self.away.insert(page, record.refs);
                 }
                 if record.refs != 0 {
                     self.swapped_out.insert(record.refs, given_up);
@@ -371,6 +376,16 @@ impl History {
             (_, Some(dropped)) => DiskRead::Again(dropped),
             (_, None) => DiskRead::First,
         })
+    }
+
+    /// The slot of a page of a file in memory, if the page is in swap space.
+    pub(super) fn slot_of_page(&self, file: u64, page: u64) -> Option<u64> {
+        self.away.get(&(file, page)).copied().filter(|&slot| slot != 0)
+    }
+
+    /// Whether a fault had a page come back from swap space, or found it in the swap cache: a private page, or one of a file in memory.
+    pub fn is_swap_in(&self, event: &Event) -> bool {
+        event.kind() == Some(EventKind::SwapIn) || event.from_disk() && self.is_from_swap(event)
     }
 
     /// Whether the page of a file that a fault was about has come into the page cache from swap space.

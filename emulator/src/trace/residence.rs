@@ -38,17 +38,27 @@ pub fn at_page(trace: &Trace, pid: u64, va: VirtAddr) -> Residence {
     match space.frame_of(va.page()) {
         Some(frame) => Residence::Here(vma.clone(), frame),
         None => match space.away(va.page()) {
-            None => Residence::Later(vma.clone(), first_touch(trace, vma, va)),
+            None => match slot_of_file(trace, vma, va) {
+                Some(slot) => Residence::Away(vma.clone(), in_slot(slot)),
+                None => Residence::Later(vma.clone(), first_touch(trace, vma, va)),
+            },
             Some(Away::Zeros) => {
                 let zeros = "it held zeros; its next touch faults and maps zeros";
                 Residence::Away(vma.clone(), zeros.to_owned())
             }
-            Some(Away::Slot(slot)) => {
-                let place = format!("it is in swap slot {slot}; its next touch faults and brings it back");
-                Residence::Away(vma.clone(), place)
-            }
+            Some(Away::Slot(slot)) => Residence::Away(vma.clone(), in_slot(slot)),
         },
     }
+}
+
+fn in_slot(slot: u64) -> String {
+    format!("it is in swap slot {slot}; its next touch faults and brings it back")
+}
+
+/// The slot of the page that a mapping shows of a file in memory, if the page is in swap space.
+fn slot_of_file(trace: &Trace, vma: &VmaView, va: VirtAddr) -> Option<u64> {
+    let page = vma.file_offset_of(va.page_base()) / PAGE_SIZE;
+    (vma.file != 0).then(|| trace.history.slot_of_page(vma.file, page)).flatten()
 }
 
 /// What the first touch of a page does that no entry maps yet.

@@ -48,7 +48,11 @@ extern "C" fn kmain(_hart: u64, device_tree: u64) -> ! {
     let config = Config::from_device_tree(fdt, &beginning);
     host::start(config.has_host);
     logger::start();
-    let frame_limit = host::with(|host| host.frame_limit()).unwrap_or(0);
+    let frame_limit = match host::with(|host| host.frame_limit()).unwrap_or(0) {
+        // One is the trampoline's: without it the machine could not even say that there are too few.
+        1 => 2,
+        limit => limit,
+    };
     // The device tree is not needed any more: its RAM is handed out too.
     let first = PhysAddr(heap_start.0 + heap_bytes).page();
     let seed = host::with(|host| host.seed()).unwrap_or(0);

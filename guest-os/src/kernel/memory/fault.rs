@@ -80,7 +80,7 @@ fn try_resolve(
     let mut waited = DiskWait::None;
     loop {
         if waited == DiskWait::None && reclaim::settle().is_err() {
-            out_of_frames(&thread, va);
+            out_of_frames(&thread, va, Shortage::OfFrames);
             return Err(Refused::OutOfFrames);
         }
         let outcome = step(&mut space.borrow_mut(), &mut mem::memory(), va, access, waited);
@@ -104,7 +104,7 @@ fn try_resolve(
                     ahead::map_around(&space, va, resolution.action, access);
                 }
                 if resolution.from_disk && origin == Origin::Trap && comes_no_further(&thread) {
-                    out_of_frames(&thread, va);
+                    out_of_frames(&thread, va, Shortage::OfItsOwn);
                     return Err(Refused::OutOfFrames);
                 }
                 if is_still_shared(&resolution) {
@@ -183,8 +183,17 @@ pub fn trap(va: VirtAddr, access: Access) {
     current().force(SigInfo { signal, code, pid: 0, value: va.0 });
 }
 
-/// No frame is free and none can be freed: the process that asks is killed.
-pub fn out_of_frames(thread: &Thread, va: VirtAddr) {
+/// What there is too little of for a process to go on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shortage {
+    /// Frames: none is free, and none can be freed.
+    OfFrames,
+    /// Frames for a single instruction: its pages throw out one another.
+    OfItsOwn,
+}
+
+/// The process that asks for a frame is killed.
+pub fn out_of_frames(thread: &Thread, va: VirtAddr, shortage: Shortage) {
     if inject::has_refused() {
         // There are frames: the access is tried again.
         return;
@@ -193,12 +202,24 @@ pub fn out_of_frames(thread: &Thread, va: VirtAddr) {
         // It has touched user memory once more on its way out: nothing is to be told, or has been.
         return;
     }
-    let (pages, swapped) = {
+    let (pages, swapped, budget) = {
         let (space, memory) = (thread.process.space(), mem::memory());
         let space = space.borrow();
-        (space.resident_pages(&memory), memory.space(space.key()).swapped_pages)
+        let swapped = memory.space(space.key()).swapped_pages;
+        (space.resident_pages(&memory), swapped, space.budget(&memory))
     };
-    tell_out_of_frames(&thread.process, pages, swapped, va);
+    match budget.filter(|_| shortage == Shortage::OfItsOwn) {
+        Some(budget) => {
+            let (pid, name) = (thread.process.pid, name_of(&thread.process));
+            let pages = if budget == 1 { "page" } else { "pages" };
+            log::error!(
+                "out of frames: process {pid} ({name}) is killed at {va}: one instruction needs more than the {budget} {pages} \
+                 that it may have at once (--process-frames or RLIMIT_RSS gives more)"
+            );
+            events::report(EventRecord { va: va.0, ..events::of(EventKind::OutOfFrames) });
+        }
+        None => tell_out_of_frames(&thread.process, pages, swapped, va),
+    }
     thread.post(SigInfo::from_kernel(Signal::KILL));
 }
 
@@ -206,28 +227,31 @@ pub fn out_of_frames(thread: &Thread, va: VirtAddr) {
 pub fn tell_out_of_frames(process: &Process, pages: u64, swapped: u64, va: VirtAddr) {
     let (thread, pid) = (current(), process.pid);
     let name = name_of(process);
-    let (frames, slots) = {
+    let (frames, counts, slots) = {
         let memory = mem::memory();
-        (memory.frames().limit(), memory.swap().counts())
+        (memory.frames().limit(), memory.frames().counts(), memory.swap().counts())
     };
     let place = if pid == thread.process.pid {
         format!("at {va}")
     } else {
         format!("since it is the largest; process {} needs the page at {va}", thread.process.pid)
     };
-    let more = "-m or --frames gives more";
-    if slots.slots == 0 {
-        log::error!(
-            "out of frames: process {pid} ({name}) is killed {place}; it had {pages} pages of {frames} frames ({more})"
-        );
+    let tables = if counts.page_table > frames / 2 {
+        format!(", {} of which are page tables", counts.page_table)
     } else {
-        log::error!(
-            "out of frames: process {pid} ({name}) is killed {place}; it had {pages} pages of {frames} frames, and {swapped} of {} in swap space \
-             of {} slots ({more}; --swap more of those)",
-            slots.used,
-            slots.slots
-        );
-    }
+        String::new()
+    };
+    let (in_swap, more_slots) = if slots.slots == 0 {
+        (String::new(), "")
+    } else {
+        // While many slots are free, more of them change nothing.
+        let more = if slots.used > slots.slots / 2 { "; --swap more of those" } else { "" };
+        (format!(", and {swapped} of {} in swap space of {} slots", slots.used, slots.slots), more)
+    };
+    log::error!(
+        "out of frames: process {pid} ({name}) is killed {place}; it had {pages} pages of {frames} frames{tables}{in_swap} (-m or --frames \
+         gives more{more_slots})"
+    );
     let (pid, tid, space) = (u64::from(pid), u64::from(pid), process.space_id());
     let told = EventRecord { va: va.0, ..events::of(EventKind::OutOfFrames) };
     if pid == u64::from(thread.process.pid) {

@@ -194,7 +194,7 @@ fn kill_largest(va: VirtAddr) -> bool {
                 wait::wake(Channel::Frames);
             }
             _ => {
-                fault::out_of_frames(&this, va);
+                fault::out_of_frames(&this, va, fault::Shortage::OfFrames);
                 return false;
             }
         }
