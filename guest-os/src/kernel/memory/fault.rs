@@ -11,7 +11,7 @@ use crate::{arch, events};
 use alloc::format;
 use alloc::string::String;
 use isa::events::{Access, EventKind, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY, SegvReason};
-use isa::paging::PteFlags;
+use isa::paging::{Pte, PteFlags};
 use isa::{PAGE_SIZE, PhysAddr, VirtAddr};
 use mm::fault::{Awaited, FaultSignal};
 use mm::{AddressSpace, DiskWait, FaultAction, FaultOutcome, FrameId, Resolution};
@@ -103,7 +103,7 @@ fn try_resolve(
                 if ahead::maps_around() {
                     ahead::map_around(&space, va, resolution.action, access);
                 }
-                if resolution.from_disk && origin == Origin::Trap && comes_no_further(&thread) {
+                if has_come_back(&resolution) && origin == Origin::Trap && comes_no_further(&thread) {
                     out_of_frames(&thread, va, Shortage::OfItsOwn);
                     return Err(Refused::OutOfFrames);
                 }
@@ -164,7 +164,12 @@ fn is_still_shared(resolution: &Resolution) -> bool {
         && !resolution.new_pte.flags().contains(PteFlags::W)
 }
 
-/// Whether a thread has one fault from disk after the other and executes no instruction between them.
+/// Whether a page had left memory, or come from disk: it may have to leave again before it is used.
+fn has_come_back(resolution: &Resolution) -> bool {
+    resolution.from_disk || !resolution.pte.is_valid() && resolution.pte != Pte::EMPTY
+}
+
+/// Whether a thread has one such fault after the other and executes no instruction between them.
 fn comes_no_further(thread: &Thread) -> bool {
     let Ok(frame) = thread.frame.try_borrow() else { return false };
     let standstill = thread.standstill.get().after(&frame);

@@ -67,8 +67,9 @@ pub fn makes_room(at_the_end: AtTheEnd) -> bool {
         return true;
     }
     match at_the_end {
-        AtTheEnd::Kill(va) => kill_largest(va),
-        AtTheEnd::Fail => false,
+        // Who is on its way out does without: those that it would kill may be waiting for its end.
+        AtTheEnd::Kill(va) if !current().is_leaving.get() => kill_largest(va),
+        AtTheEnd::Kill(_) | AtTheEnd::Fail => false,
     }
 }
 
