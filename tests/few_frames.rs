@@ -174,6 +174,49 @@ fn every_program_ends_as_with_plenty() {
     check(&cases, |_, _| vec![setting(seed / HARTS.len(), seed)]);
 }
 
+/// However few frames there are, each run ends: well, or with a call that was refused or a process that was killed, and a line that says so.
+fn ends(args: &[&str]) -> i32 {
+    let ran = run_folio(["run"].iter().chain(args));
+    let is_told = ["out of frames", "ENOMEM", "not enough memory", "Cannot allocate memory"];
+    let is_told = |words: &str| is_told.iter().any(|told| words.contains(told));
+    assert!([0, 1, 2, 125, 126, 137].contains(&ran.status), "{args:?}: {ran:?}");
+    assert!(ran.status == 0 || is_told(&ran.stderr) || is_told(&ran.stdout), "{args:?}: {ran:?}");
+    assert!(!ran.stderr.contains("panic"), "{args:?}: {ran:?}");
+    ran.status
+}
+
+#[test]
+fn no_number_of_frames_is_too_few_to_end() {
+    let mut statuses = BTreeSet::new();
+    for frames in (1..40).map(|frames| frames.to_string()) {
+        for swap in ["0", "64M"] {
+            for program in [&["cowfork", "20", "3"][..], &["larger", "random", "64K", "1", "3"]] {
+                statuses.insert(ends(&[&["--swap", swap, "--frames", &frames][..], program].concat()));
+            }
+        }
+    }
+    assert!(statuses.contains(&0) && statuses.contains(&137), "{statuses:?}");
+    let one = run_folio(["run", "--process-frames", "1", "hello"]);
+    assert!(
+        one.status == 137 && one.stderr.contains("(--process-frames or RLIMIT_RSS gives more)"),
+        "{one:?}"
+    );
+}
+
+/// What `fork` in libc leaves to the kernel at a child's end is a store to a page that parent and child share.
+#[test]
+fn who_dies_for_want_of_frames_needs_none_to_die() {
+    if std::env::var_os("FOLIO_SKIP_DEBIAN").is_some() {
+        missing::not_run("FOLIO_SKIP_DEBIAN is set");
+        return;
+    }
+    let image = root().join("target/test-inputs/debian.ext4");
+    for frames in (10..24).map(|frames| frames.to_string()) {
+        let root = ["--frames", &frames, "--root", image.to_str().unwrap(), "--env", "PATH=/bin:/sbin"];
+        ends(&[&root[..], &["--", "/bin/sh", "-c", "(echo b); echo c | cat"]].concat());
+    }
+}
+
 /// Under QEMU it is the process that has few frames, as `folio.process_frames` says, since QEMU knows nothing of frames.
 #[test]
 fn demos_end_as_with_plenty_under_qemu() {

@@ -78,14 +78,18 @@ fn try_resolve(
     let thread = current();
     let space = thread.process.space();
     let mut waited = DiskWait::None;
+    let mut waits_for_room = 0;
     loop {
         if waited == DiskWait::None && reclaim::settle().is_err() {
             out_of_frames(&thread, va, Shortage::OfFrames);
             return Err(Refused::OutOfFrames);
         }
         let outcome = step(&mut space.borrow_mut(), &mut mem::memory(), va, access, waited);
-        if outcome.is_err() && makes_room(va) {
-            continue;
+        if outcome.is_err() {
+            waits_for_room += 1;
+            if makes_room(va, waits_for_room) {
+                continue;
+            }
         }
         reclaim::write_out();
         match outcome {
@@ -139,11 +143,15 @@ fn try_resolve(
     }
 }
 
-/// No frame is free for a fault: waits for one, if there is a way to it.
+/// No frame is free for a fault: waits for one, if there is a way to it. This is the wait of that number for the same fault.
 #[cold]
-fn makes_room(va: VirtAddr) -> bool {
+fn makes_room(va: VirtAddr, number: usize) -> bool {
+    /// For each thread that may have taken the frame instead.
+    const MOST_WAITS: usize = 64;
     tell_wait(va, None);
-    reclaim::makes_room(AtTheEnd::Kill(va))
+    // A fault may need several frames (page tables, too) and finds one at a time: then they all take away what the others have begun with.
+    let comes_no_further = number.is_multiple_of(MOST_WAITS * process::table(|t| t.all_threads()));
+    if comes_no_further { reclaim::kill(va) } else { reclaim::makes_room(AtTheEnd::Kill(va)) }
 }
 
 /// A fault begins to wait for what others do, or for room. (Where it has a page read itself, the read is told of.)

@@ -156,6 +156,12 @@ fn has_changed(slot: SwapSlot) {
     wait::wake(Channel::Frames);
 }
 
+/// Kills the process with the most memory, since frames are in motion and nobody gets enough of them. Sleeps. Whether there may be room then.
+pub fn kill(va: VirtAddr) -> bool {
+    let this = current();
+    !this.is_killed() && !this.is_leaving.get() && kill_largest(va)
+}
+
 /// What a process has of memory and of swap space, in pages: what its end would give back, but for what it shares.
 #[derive(Clone, Copy, Default, Debug)]
 struct Badness {
