@@ -62,6 +62,23 @@ fn lessons_say_the_same_as_on_linux() {
     }
 }
 
+/// What a lesson writes to standard output is what it found: so that a run which fails has said part of that, and nothing else.
+#[test]
+fn a_lesson_that_gets_no_memory_says_so_on_standard_error() {
+    for command in [
+        &["cowfork", "99999999999"][..],
+        &["larger", "99999G"],
+        &["lazymalloc", "1", "999999999"],
+        &["locality", "99999999", "9999999"],
+        &["scan", "5", "99999999999"],
+        &["shared", "99999999999"],
+    ] {
+        let ran = run_folio(["run"].iter().chain(command));
+        assert_eq!((ran.status, ran.stdout.as_str()), (1, ""), "{command:?}: {ran:?}");
+        assert!(ran.stderr.contains("ENOMEM"), "{command:?}: {ran:?}");
+    }
+}
+
 /// The numbers that the lessons take, and their checksum, once more.
 struct Model(u64);
 

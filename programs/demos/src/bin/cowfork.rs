@@ -15,14 +15,7 @@ rt::main!(main);
 fn main(args: Args) -> i32 {
     let pages = args.number(1, 64).max(1);
     let written = args.number(2, 1).min(pages);
-    match run(pages, written) {
-        Ok(true) => 0,
-        Ok(false) => 1,
-        Err(errno) => {
-            println!("cowfork: {errno:?}");
-            1
-        }
-    }
+    demos::status("cowfork", run(pages, written))
 }
 
 fn run(pages: usize, written: usize) -> Result<bool> {

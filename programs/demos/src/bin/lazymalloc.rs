@@ -5,7 +5,7 @@
 #![no_std]
 #![no_main]
 
-use rt::{Args, Pages, println};
+use rt::{Args, Pages, eprintln, println};
 
 rt::main!(main);
 
@@ -15,7 +15,7 @@ fn main(args: Args) -> i32 {
     let mut memory = match Pages::map(mib * 256) {
         Ok(memory) => memory,
         Err(errno) => {
-            println!("mmap of {mib} MiB: {errno:?}");
+            eprintln!("mmap of {mib} MiB: {errno:?}");
             return 1;
         }
     };
