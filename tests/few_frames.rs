@@ -13,7 +13,8 @@ mod support;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
-use support::{Ran, TempDir, child, count, folio, missing, read_json, root, run, run_folio, run_with_input};
+use std::time::Duration;
+use support::{Ran, TempDir, child, count, folio, missing, read_json, root, run, run_folio, run_within};
 
 const POLICIES: [&str; 3] = ["clock", "enhanced-clock", "random"];
 /// Who sets A and D: the hart, which has Svadu by default, or the kernel.
@@ -22,6 +23,8 @@ const HARTS: [&[&str]; 2] = [&[], &["--isa", "rva22s64"]];
 const PARTS: [u64; 2] = [4, 10];
 /// Frames that a program needs besides page tables, which stay in memory: for one instruction, what it names, and what a call copies.
 const FEWEST: u64 = 12;
+/// Longest time of a run: a pipeline in a tenth of its frames reads a page from disk every few hundred instructions.
+const TIME_LIMIT: Duration = Duration::from_secs(3600);
 
 /// What is run.
 struct Case {
@@ -78,7 +81,7 @@ impl Case {
     fn run(&self, more: &[&str]) -> Ran {
         let mut command = folio(["run"]);
         command.args(more).args(&self.args);
-        run_with_input(command, self.stdin.as_bytes())
+        run_within(TIME_LIMIT, command, self.stdin.as_bytes())
     }
 
     /// The run with plenty, the frames at its peak, and how many page tables there were at most.

@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Longest time a child may take before it counts as hanging. Generous: the machines that run this are shared.
-const TIME_LIMIT: Duration = Duration::from_secs(600);
+pub const TIME_LIMIT: Duration = Duration::from_secs(600);
 
 /// A command line of `program`, as a user's shell would start it: no signal is ignored. It is killed when the thread that
 /// started it is gone, which covers a suite that is interrupted or killed.

@@ -10,6 +10,7 @@ use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 /// The workspace's root folder.
 pub fn root() -> PathBuf {
@@ -50,13 +51,18 @@ pub fn run(command: Command) -> Ran {
 }
 
 /// Runs `command` to its end with `input` through a pipe on its standard input (none if empty).
-pub fn run_with_input(mut command: Command, input: &[u8]) -> Ran {
+pub fn run_with_input(command: Command, input: &[u8]) -> Ran {
+    run_within(child::TIME_LIMIT, command, input)
+}
+
+/// The same with another time limit.
+pub fn run_within(limit: Duration, mut command: Command, input: &[u8]) -> Ran {
     if !input.is_empty() {
         command.stdin(Stdio::piped());
     }
     let shown = format!("{command:?}");
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut running = Running::start(command);
+    let mut running = Running::start_with(command, limit);
     let feeder = running.child().stdin.take().map(|mut stdin| {
         let input = input.to_vec();
         // A guest that ends without reading all of it closes the pipe: no error of the test.
