@@ -195,8 +195,12 @@ pub fn pinned(key: PageKey) -> Result<Option<FrameId>, Errno> {
             }
             PageLookup::BeyondEnd => return Ok(None),
             PageLookup::Hole => {
-                let frame = reclaim::with_room(AtTheEnd::Fail, |memory| memory.memory_page(key));
-                let frame = frame.map_err(|_| Errno::ENOMEM)?;
+                // While this waits for a frame the page may come and go to swap space, or the file be shortened.
+                let frame = reclaim::with_room(AtTheEnd::Fail, |memory| match memory.look_up_page(key) {
+                    PageLookup::Hole => memory.memory_page(key).map(Some),
+                    _ => Ok(None),
+                });
+                let Some(frame) = frame.map_err(|_| Errno::ENOMEM)? else { continue };
                 mem::memory().pin(frame);
                 return Ok(Some(frame));
             }
@@ -205,8 +209,12 @@ pub fn pinned(key: PageKey) -> Result<Option<FrameId>, Errno> {
             PageLookup::SwapBusy(slot) => reclaim::wait_for(slot),
             PageLookup::Swapped(slot) => bring_in(slot, AtTheEnd::Fail)?,
             PageLookup::Absent => {
-                let frame = reclaim::with_room(AtTheEnd::Fail, |memory| memory.begin_read(key));
-                let frame = frame.map_err(|_| Errno::ENOMEM)?;
+                // The same: another may have read it.
+                let frame = reclaim::with_room(AtTheEnd::Fail, |memory| match memory.look_up_page(key) {
+                    PageLookup::Absent => memory.begin_read(key).map(Some),
+                    _ => Ok(None),
+                });
+                let Some(frame) = frame.map_err(|_| Errno::ENOMEM)? else { continue };
                 let purpose = Purpose::Call {
                     file: key.file.0,
                     offset_bytes: key.offset_bytes(),
