@@ -168,6 +168,15 @@ fn real_programs_end_as_with_plenty() {
     });
 }
 
+/// Two processes want the same page, one by a call that waits for a frame, the other by a fault.
+#[test]
+fn a_page_comes_to_memory_while_its_reader_waits_for_a_frame() {
+    check(
+        &commands(|name| name == "sh-gzip"),
+        |_, part| if part == 4 { vec![setting(1, 0)] } else { vec![] },
+    );
+}
+
 #[test]
 #[ignore = "a piece of make campaign"]
 fn every_program_ends_as_with_plenty() {
