@@ -151,7 +151,7 @@ fn makes_room(va: VirtAddr, number: usize) -> bool {
     tell_wait(va, None);
     // A fault may need several frames (page tables, too) and finds one at a time: then they all take away what the others have begun with.
     let comes_no_further = number.is_multiple_of(MOST_WAITS * process::table(|t| t.all_threads()));
-    if comes_no_further { reclaim::kill(va) } else { reclaim::makes_room(AtTheEnd::Kill(va)) }
+    if comes_no_further { reclaim::kill_largest(va) } else { reclaim::makes_room(AtTheEnd::Kill(va)) }
 }
 
 /// A fault begins to wait for what others do, or for room. (Where it has a page read itself, the read is told of.)

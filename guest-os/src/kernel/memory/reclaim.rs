@@ -67,9 +67,8 @@ pub fn makes_room(at_the_end: AtTheEnd) -> bool {
         return true;
     }
     match at_the_end {
-        // Who is on its way out does without: those that it would kill may be waiting for its end.
-        AtTheEnd::Kill(va) if !current().is_leaving.get() => kill_largest(va),
-        AtTheEnd::Kill(_) | AtTheEnd::Fail => false,
+        AtTheEnd::Kill(va) => kill_largest(va),
+        AtTheEnd::Fail => false,
     }
 }
 
@@ -156,12 +155,6 @@ fn has_changed(slot: SwapSlot) {
     wait::wake(Channel::Frames);
 }
 
-/// Kills the process with the most memory, since frames are in motion and nobody gets enough of them. Sleeps. Whether there may be room then.
-pub fn kill(va: VirtAddr) -> bool {
-    let this = current();
-    !this.is_killed() && !this.is_leaving.get() && kill_largest(va)
-}
-
 /// What a process has of memory and of swap space, in pages: what its end would give back, but for what it shares.
 #[derive(Clone, Copy, Default, Debug)]
 struct Badness {
@@ -178,11 +171,15 @@ fn badness_of(process: &Process) -> Badness {
 }
 
 /// Kills the process with the most memory, as Linux the youngest of several: who has forked outlives what is as large as itself. If that is another one than the running, waits until something has changed. Whether there may be
-/// room then. One that is on its way out is waited for before a second one is killed.
-fn kill_largest(va: VirtAddr) -> bool {
+/// room then. One that is on its way out is waited for before a second one is killed; itself does without, for those that it would kill may be
+/// waiting for its end.
+pub fn kill_largest(va: VirtAddr) -> bool {
     let mut largest: Option<(Badness, Rc<Process>)> = None;
     let mut is_dying = false;
     let this = current();
+    if this.is_killed() || this.is_leaving.get() {
+        return false;
+    }
     process::each_living(|process| {
         if process.pid != this.process.pid && process.space.borrow().is_some() {
             is_dying |= exit::is_ending(process);
