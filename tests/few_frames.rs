@@ -12,7 +12,7 @@ mod support;
 
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use support::{Ran, TempDir, child, count, folio, missing, read_json, root, run, run_folio, run_within};
 
@@ -60,14 +60,20 @@ fn demos() -> Vec<Case> {
     commands.map(case).into()
 }
 
-/// The commands of tests/guest_programs for which `is_wanted` holds; none, and a note, if the user asked to do without.
-fn commands(is_wanted: impl Fn(&str) -> bool) -> Vec<Case> {
+/// The image with Debian's programs; none, and a note, if the user asked to do without.
+fn debian() -> Option<PathBuf> {
     if std::env::var_os("FOLIO_SKIP_DEBIAN").is_some() {
         missing::not_run("FOLIO_SKIP_DEBIAN is set");
-        return Vec::new();
+        return None;
     }
     let image = root().join("target/test-inputs/debian.ext4");
     assert!(image.is_file(), "{} is not there: run `make setup-test`", image.display());
+    Some(image)
+}
+
+/// The commands of tests/guest_programs for which `is_wanted` holds.
+fn commands(is_wanted: impl Fn(&str) -> bool) -> Vec<Case> {
+    let Some(image) = debian() else { return Vec::new() };
     let case = |command: linux::Command| {
         let mut args: Vec<String> = ["--root", image.to_str().unwrap()].map(String::from).into();
         args.extend(["--env", "PATH=/bin:/sbin", "--env", "HOME=/root", "--"].map(String::from));
@@ -218,11 +224,7 @@ fn no_number_of_frames_is_too_few_to_end() {
 /// What `fork` in libc leaves to the kernel at a child's end is a store to a page that parent and child share.
 #[test]
 fn who_dies_for_want_of_frames_needs_none_to_die() {
-    if std::env::var_os("FOLIO_SKIP_DEBIAN").is_some() {
-        missing::not_run("FOLIO_SKIP_DEBIAN is set");
-        return;
-    }
-    let image = root().join("target/test-inputs/debian.ext4");
+    let Some(image) = debian() else { return };
     for frames in (10..24).map(|frames| frames.to_string()) {
         let root = ["--frames", &frames, "--root", image.to_str().unwrap(), "--env", "PATH=/bin:/sbin"];
         ends(&[&root[..], &["--", "/bin/sh", "-c", "(echo b); echo c | cat"]].concat());

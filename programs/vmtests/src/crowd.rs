@@ -86,21 +86,32 @@ fn in_the_crowd(process: usize, [inherited, shared]: [&Pages; 2], ready: i32, st
         && (0..PAGES).all(|page| shared.page(page)[process].load(Relaxed) == pattern(process, page)))
 }
 
-/// Small processes that only wait, until there may be no more: it is their number that ends it.
-fn forks_until_refused() -> Outcome {
+/// Forks until there may be no more processes, each of which waits for the others and then runs `body` with its number. How many there are, and
+/// what ended it.
+fn fork_all(body: impl Fn(usize)) -> Result<(usize, Result<()>)> {
     let (start, start_write) = os::pipe(0)?;
     let mut processes = 0;
-    let refused: Result<()> = loop {
+    let refused = loop {
         match os::fork() {
             Ok(0) => {
                 os::close(start_write)?;
-                os::exit(i32::from(os::read(start, &mut [0]) != Ok(0)));
+                let started = os::read(start, &mut [0]);
+                body(processes);
+                os::exit(i32::from(started != Ok(0)));
             }
             Ok(_) => processes += 1,
             Err(error) => break Err(error),
         }
     };
+    // The end of this pipe is what they wait for.
     os::close(start_write)?;
+    os::close(start)?;
+    Ok((processes, refused))
+}
+
+/// Small processes that only wait: it is their number that ends it.
+fn forks_until_refused() -> Outcome {
+    let (processes, refused) = fork_all(|_| ())?;
     for _ in 0..processes {
         check_eq!(os::wait(-1)?.1, Status::Exited(0));
     }
@@ -114,22 +125,8 @@ fn forks_until_refused() -> Outcome {
 fn equals_die_before_their_parent() -> Outcome {
     let kept = Pages::map(200)?;
     fill(&kept, PARENT);
-    let (start, start_write) = os::pipe(0)?;
-    let mut children = 0;
-    let refused: Result<()> = loop {
-        match os::fork() {
-            Ok(0) => {
-                os::close(start_write)?;
-                let started = os::read(start, &mut [0]);
-                fill(&kept, children);
-                os::exit(i32::from(started != Ok(0)));
-            }
-            Ok(_) => children += 1,
-            Err(error) => break Err(error),
-        }
-    };
+    let (children, refused) = fork_all(|child| fill(&kept, child))?;
     check_error!(refused, ENOMEM);
-    os::close(start_write)?;
     let mut killed = 0;
     for _ in 0..children {
         match os::wait(-1)?.1 {
