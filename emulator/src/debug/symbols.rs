@@ -91,6 +91,12 @@ impl SymbolTable {
         exact.or_else(|| self.symbols.iter().find(is_end_of)).map(|symbol| symbol.start)
     }
 
+    /// The names that begin so.
+    pub(super) fn beginning_with(&self, beginning: &str) -> Vec<String> {
+        let names = self.symbols.iter().map(|symbol| &symbol.name);
+        names.filter(|name| name.starts_with(beginning)).cloned().collect()
+    }
+
     /// The symbol at a physical address, before translation is on.
     pub(super) fn name_of_physical(&self, address: u64) -> Option<String> {
         self.name_of(address.wrapping_add(self.physical_offset))
@@ -175,6 +181,11 @@ impl Symbols {
         near.sort_unstable();
         near.dedup_by_key(|(_, name)| *name);
         near.into_iter().take(MOST).map(|(_, name)| name.to_owned()).collect()
+    }
+
+    /// The names of a program that begin so.
+    pub(super) fn beginning_with(&mut self, path: &str, beginning: &str) -> Vec<String> {
+        self.program(path).beginning_with(beginning)
     }
 
     /// Whether a program has a symbol.
