@@ -2,6 +2,7 @@
 
 use super::command::distance;
 use crate::trace::{GuestView, Place, ProcessView};
+use core::ops::Range;
 use goblin::elf::section_header::SHN_LORESERVE;
 use goblin::elf::sym::{STB_GLOBAL, STT_FUNC, STT_NOTYPE, STT_OBJECT};
 use goblin::elf::{Elf, header::ET_DYN, program_header::PT_LOAD};
@@ -89,6 +90,15 @@ impl SymbolTable {
         let is_end_of =
             |symbol: &&Symbol| symbol.name.strip_suffix(name).is_some_and(|before| before.ends_with("::"));
         exact.or_else(|| self.symbols.iter().find(is_end_of)).map(|symbol| symbol.start)
+    }
+
+    /// The bytes of a symbol, found as [`Self::address_of`] finds it.
+    pub(super) fn bytes_of(&self, name: &str) -> Option<Range<u64>> {
+        let start = self.address_of(name)?;
+        let first = self.symbols.partition_point(|symbol| symbol.start < start);
+        let here = self.symbols[first..].iter().take_while(|symbol| symbol.start == start);
+        let named = here.filter(|symbol| symbol.name.ends_with(name)).map(|symbol| symbol.end);
+        Some(start..named.max()?)
     }
 
     /// The names that begin so.
@@ -209,6 +219,18 @@ impl Symbols {
         let bias = self.load_bias(guest, process)?;
         let address = self.program(&process.program).address_of(name)?;
         Some(VirtAddr(address.wrapping_add(bias)))
+    }
+
+    /// The bytes of a symbol of a process's program.
+    pub(super) fn bytes_in_process(
+        &mut self,
+        guest: &GuestView,
+        process: &ProcessView,
+        name: &str,
+    ) -> Option<Range<u64>> {
+        let bias = self.load_bias(guest, process)?;
+        let bytes = self.program(&process.program).bytes_of(name)?;
+        Some(bytes.start.wrapping_add(bias)..bytes.end.wrapping_add(bias))
     }
 
     /// The symbol at an address of a process.
