@@ -6,55 +6,8 @@
 mod c_program;
 mod support;
 
-use c_program::compile;
+use c_program::{Page, compile, cow};
 use support::{Ran, TempDir, folio, run, run_with_figures, run_with_input};
-
-/// A child writes to a variable that it shares with its parent since the fork.
-const COW: &str = "
-    #include <stdio.h>
-    #include <unistd.h>
-    #include <sys/wait.h>
-    int counter ALONE = 1;
-    int main(void) {
-        START
-        printf(\"parent before: %d\\n\", counter);
-        fflush(stdout);
-        if (fork() == 0) {
-            counter = 2;
-            printf(\"child: %d\\n\", counter);
-            return 0;
-        }
-        wait(0);
-        printf(\"parent after: %d\\n\", counter);
-        return 0;
-    }
-";
-
-/// Where the variable is.
-#[derive(Clone, Copy, PartialEq)]
-enum Page {
-    /// It shares its page with variables of the C library's.
-    Shared,
-    /// It has a page of its own, which is written before the fork.
-    Written,
-    /// It has a page of its own, which is only read before the fork.
-    Read,
-}
-
-fn cow(name: &str, page: Page) -> TempDir {
-    let dir = TempDir::new(name);
-    let mut source = COW.replace("START", if page == Page::Written { "counter = 1;" } else { "" });
-    if page != Page::Shared {
-        // What follows it on its page is its own, too.
-        let section = "__attribute__((section(\".data.alone\")))";
-        let behind = format!("char behind[4092] {section} = {{ 1 }};");
-        source = source.replace("int main", &format!("{behind}\nint main"));
-    }
-    let attribute =
-        if page == Page::Shared { "" } else { "__attribute__((aligned(4096), section(\".data.alone\")))" };
-    compile(&dir, "cow", &source.replace("ALONE", attribute));
-    dir
-}
 
 fn session(dir: &TempDir, options: &[&str], commands: &[&str], program: &[&str]) -> Ran {
     let mut command = folio(["debug"]);

@@ -28,6 +28,7 @@ mod points;
 mod recording;
 mod registers;
 mod run;
+mod select;
 mod space;
 #[cfg(test)]
 mod stop_tests;
@@ -37,10 +38,12 @@ mod tap;
 pub mod target;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod views;
 mod waits;
 mod walk;
 mod watch;
+mod whatis;
 
 pub use execute::{Debugger, Output};
 pub use symbols::{ProgramFiles, SymbolTable, instruction};

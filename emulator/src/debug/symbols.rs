@@ -205,7 +205,7 @@ impl Symbols {
 
     /// What is added to a program's addresses in this process; `None` as long as it is not mapped.
     fn load_bias(&mut self, guest: &GuestView, process: &ProcessView) -> Option<u64> {
-        guest.space(process.pid)?;
+        guest.last_space(process.pid)?;
         self.program(&process.program).load_bias(guest.first_page_of_program(process.pid))
     }
 

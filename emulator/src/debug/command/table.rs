@@ -243,6 +243,33 @@ const GUEST: &[Entry] = &[
         words.alone(Command::Ps)
     })
     .gdb(&["info processes", "info inferiors", "info threads"]),
+    entry(
+        &["process", "inferior"],
+        "[N]",
+        "look at process N, whoever runs; without N, say at whom one looks\n\
+         regs, walk, x, disas, maps, pt, whatis and symbols tell of it until the machine is resumed: its registers are those of\n\
+         its last trap if it does not run. Of a process that has ended: regs, maps, pt and whatis, as it was then.",
+        |words| Ok(Command::Select { pid: words.only_number()?, tid: None }),
+    )
+    .completes(PROCESS),
+    entry(&["thread"], "[N]", "as process, but for one thread", |words| {
+        Ok(Command::Select { pid: None, tid: words.only_number()? })
+    }),
+    entry(&["pt"], "[PID]", "a process's page table as a tree: only what is used", |words| {
+        Ok(Command::PageTable(words.only_number()?))
+    })
+    .completes(PROCESS),
+    entry(
+        &["whatis"],
+        "ADDR",
+        "all about an address: process, symbol, mapping, file and offset, frame, owners, swap slot, entry",
+        |words| words.needed_address().map(Command::WhatIs),
+    )
+    .gdb(&["info symbol"])
+    .completes(PLACE),
+    entry(&["swap"], "", "the slots of the swap space that hold pages, and whose", |words| {
+        words.alone(Command::Swap)
+    }),
     entry(&["maps"], "[PID]", "the mappings of a process, and how much of each is in memory", |words| {
         Ok(Command::Maps(words.only_number()?))
     })
