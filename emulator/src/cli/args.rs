@@ -76,9 +76,23 @@ pub struct RunArgs {
     /// Run the debugger commands in FILE, one a line (implies --debug)
     #[arg(long, value_name = "FILE")]
     pub script: Option<PathBuf>,
+    /// How the debugger answers: a screen at each stop, as it does at a prompt; text; or an object of JSON a line (implies --debug)
+    #[arg(long, value_name = "HOW", value_enum)]
+    pub ui: Option<Ui>,
     /// The program (a riscv64 Linux ELF or a #! script) and its arguments
     #[arg(value_name = "PROGRAM", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub program: Vec<OsString>,
+}
+
+/// How the debugger answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Ui {
+    /// Text, and at each stop what is there: registers that have changed, instructions, the page of a fault, the stack
+    Screen,
+    /// Text
+    Text,
+    /// An object a command, on standard error
+    Json,
 }
 
 #[derive(Args, Debug)]

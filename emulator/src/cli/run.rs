@@ -53,7 +53,8 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let source = Source::find(args.guest.root.as_deref(), program);
     let path = source.path_in_guest()?;
     let recorder = Recorder::new(args.trace.as_deref())?;
-    let debug = args.debug || args.from_reset || !args.ex.is_empty() || args.script.is_some();
+    let debug =
+        args.debug || args.from_reset || !args.ex.is_empty() || args.script.is_some() || args.ui.is_some();
     if debug && args.guest.machine.log_commits.is_some() {
         bail!("--log-commits does not go with the debugger; leave one of them out");
     }

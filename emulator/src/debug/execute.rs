@@ -10,6 +10,7 @@ use super::points::Points;
 use super::run::Until;
 use super::select::Selected;
 use super::space::{AtTrap, Owner, Space};
+use super::stopped::Stopped;
 use super::symbols::Symbols;
 use super::tap::SharedTap;
 use super::target::{Place, Registers, Target};
@@ -82,6 +83,10 @@ pub struct Debugger {
     pub(super) trapped: BTreeMap<ThreadId, AtTrap>,
     /// Where threads wait that the harts have left.
     pub(super) waits: Waits,
+    /// The last stop, for those who ask.
+    pub(super) stopped: Option<Stopped>,
+    /// Where the machine was resumed last.
+    pub(super) resumed_at: Step,
     /// What the last command said.
     last_text: String,
     last_examine: Examine,
@@ -119,6 +124,8 @@ impl Debugger {
             selected: None,
             trapped: BTreeMap::new(),
             waits: Waits::default(),
+            stopped: None,
+            resumed_at: Step(0),
             last_text: String::new(),
             last_examine: Examine::default(),
             ended: None,
@@ -208,9 +215,10 @@ impl Debugger {
     }
 
     /// Does the next of what was asked for at a stop, if there is more to do; to be called until there is not, after each [`Self::execute`].
-    pub fn execute_due(&mut self, target: &mut dyn Target) -> Option<Output> {
+    pub fn execute_due(&mut self, target: &mut dyn Target) -> Option<(String, Output)> {
         let line = self.due.pop_front()?;
-        Some(self.run_line(target, &line))
+        let output = self.run_line(target, &line);
+        Some((line, output))
     }
 
     /// What to show where a line may be typed.

@@ -28,10 +28,12 @@ mod points;
 mod recording;
 mod registers;
 mod run;
+mod screen;
 mod select;
 mod space;
 #[cfg(test)]
 mod stop_tests;
+mod stopped;
 mod stops;
 mod symbols;
 mod tap;
@@ -46,6 +48,8 @@ mod watch;
 mod whatis;
 
 pub use execute::{Debugger, Output};
+pub use screen::Screen;
+pub use stopped::Stopped;
 pub use symbols::{ProgramFiles, SymbolTable, instruction};
 pub use tap::{SharedTap, Tap};
 pub use target::{Place, Registers, Stop, Target, TlbLine, TlbSide};

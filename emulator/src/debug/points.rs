@@ -155,6 +155,8 @@ impl Points {
 #[derive(Clone, Debug)]
 pub(super) struct Hit {
     pub(super) id: u64,
+    /// What the point is.
+    pub(super) title: &'static str,
     /// What there is to say.
     pub(super) text: String,
     /// What is to be done then.
@@ -165,7 +167,7 @@ impl Hit {
     /// A line that begins with what the point is.
     pub(super) fn of(point: &Point, text: &str) -> Self {
         let text = format!("{} {}: {text}\n", point.what.title(), point.id);
-        Self { id: point.id, text, commands: point.commands.clone() }
+        Self { id: point.id, title: point.what.title(), text, commands: point.commands.clone() }
     }
 }
 

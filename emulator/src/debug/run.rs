@@ -102,6 +102,7 @@ impl Debugger {
             return Err(format!("hart {} is stopped: it runs when another hart starts it", self.hart));
         }
         self.before = Some(self.now(target));
+        self.resumed_at = target.step();
         self.next_examine = None;
         self.at_trap = None;
         self.selected = None;
@@ -254,6 +255,7 @@ impl Debugger {
 
     /// Why the machine has stopped, and where.
     pub(super) fn report(&mut self, target: &dyn Target, halt: Halt) -> String {
+        self.note_stop(target, &halt);
         let is_interrupted = matches!(halt, Halt::Interrupted);
         let stopped = if let Halt::Hit(hit) = &halt { Some(hit.id) } else { None };
         let notes = self.take_notes(stopped);
@@ -263,7 +265,11 @@ impl Debugger {
                 self.due = hit.commands.into();
                 hit.text
             }
-            Halt::Interrupted => "interrupted\n".to_owned(),
+            Halt::Interrupted => {
+                // Who presses Ctrl-C wants no more of what a stop has asked for.
+                self.due.clear();
+                "interrupted\n".to_owned()
+            }
             Halt::Ended(reason) => {
                 return format!("{notes}step {}: {}\n", target.step(), reason);
             }

@@ -276,7 +276,8 @@ fn every_name_is_of_one_command() {
 #[test]
 fn words_are_completed() {
     let (mut debugger, mut machine) = session();
-    run(&mut debugger, &mut machine, &["until 103"]);
+    run(&mut debugger, &mut machine, &["until 103", "b main", "catch fork"]);
+    debugger.know_calls([(63, "read"), (64, "write"), (260, "wait4")].into_iter());
     for (line, words) in [
         ("st", &["step"][..]),
         ("wa", &["walk", "watch"]),
@@ -304,6 +305,13 @@ fn words_are_completed() {
         ("catch fault co", &["cow", "cow_copy", "cow_reuse"]),
         ("catch fault cow mai", &["main"]),
         ("maps ", &["1"]),
+        ("thread ", &["1"]),
+        ("delete ", &["1", "2"]),
+        ("condition ", &["1", "2"]),
+        ("condition 2 pi", &["pid"]),
+        ("ignore 2 ", &[]),
+        ("catch sys", &["syscall"]),
+        ("catch syscall:w", &["syscall:wait4", "syscall:write"]),
         ("ps x", &[]),
         ("regs ", &["csr", "f"]),
     ] {

@@ -18,6 +18,7 @@ pub(super) use help::{help, help_on};
 pub(super) use near::distance;
 pub use near::nearest;
 pub use occasions::Happening;
+pub(super) use occasions::OCCASIONS;
 pub(super) use table::info_subjects;
 pub use table::{Completes, Entry, commands, find};
 

@@ -2,7 +2,6 @@
 //!
 //! The one place that knows a command. The prompt, `-ex`, scripts, `help`, completion and the table in `docs/debugger.md` are made of it.
 
-use super::occasions::OCCASIONS;
 use super::parse::{self, Words};
 use super::{Command, RegisterSet, StopCommand};
 use crate::debug::watch::Watched;
@@ -22,6 +21,12 @@ pub enum Completes {
     Faults,
     /// A process.
     Processes,
+    /// A thread.
+    Threads,
+    /// The number of a breakpoint, catchpoint or watchpoint.
+    Points,
+    /// What `catch` stops at.
+    Occasions,
     /// Nothing that is known.
     Nothing,
 }
@@ -74,6 +79,7 @@ pub const GROUPS: &[(&str, &[Entry])] = &[
 
 const PLACE: &[Completes] = &[Completes::Places];
 const PROCESS: &[Completes] = &[Completes::Processes];
+const POINT: &[Completes] = &[Completes::Points, Completes::Nothing];
 
 const RUN: &[Entry] = &[
     entry(&["step", "stepi", "s", "si"], "[N]", "run one instruction, or N; traps and all", |words| {
@@ -136,7 +142,7 @@ const STOP: &[Entry] = &[
          `if page(va) == page(&x)` what shares its page, too.",
         parse::catch,
     )
-    .completes(&[Completes::Words(OCCASIONS), Completes::Faults, Completes::Places]),
+    .completes(&[Completes::Occasions, Completes::Faults, Completes::Places]),
     entry(
         &["watch"],
         "ADDR|SYMBOL [LENGTH] [if CONDITION]",
@@ -161,27 +167,33 @@ const STOP: &[Entry] = &[
     .completes(PLACE),
     entry(&["delete", "d"], "[N]", "delete breakpoint, catchpoint or watchpoint N, or all", |words| {
         Ok(Command::Stop(StopCommand::Delete(words.only_number()?)))
-    }),
+    })
+    .completes(POINT),
     entry(
         &["condition"],
         "N [CONDITION]",
         "stop at N only if CONDITION holds, or always",
         parse::condition,
-    ),
-    entry(&["ignore"], "N COUNT", "pass N so often before it stops again", parse::ignore),
+    )
+    .completes(POINT),
+    entry(&["ignore"], "N COUNT", "pass N so often before it stops again", parse::ignore)
+        .completes(POINT),
     entry(&["enable"], "[N]", "let N stop again, or all", |words| {
         Ok(Command::Stop(StopCommand::Enable { id: words.only_number()?, is_enabled: true }))
-    }),
+    })
+    .completes(POINT),
     entry(&["disable"], "[N]", "let N stop no more until it is enabled, or all", |words| {
         Ok(Command::Stop(StopCommand::Enable { id: words.only_number()?, is_enabled: false }))
-    }),
+    })
+    .completes(POINT),
     entry(
         &["commands"],
         "[N]",
         "what to do when N (or the last one made) has stopped: the lines that follow, up to `end`\n\
          A `continue` among them goes on from there.",
         |words| Ok(Command::Stop(StopCommand::Commands(words.only_number()?))),
-    ),
+    )
+    .completes(POINT),
 ];
 
 const MACHINE: &[Entry] = &[
@@ -254,7 +266,8 @@ const GUEST: &[Entry] = &[
     .completes(PROCESS),
     entry(&["thread"], "[N]", "as process, but for one thread", |words| {
         Ok(Command::Select { pid: None, tid: words.only_number()? })
-    }),
+    })
+    .completes(&[Completes::Threads]),
     entry(&["pt"], "[PID]", "a process's page table as a tree: only what is used", |words| {
         Ok(Command::PageTable(words.only_number()?))
     })
