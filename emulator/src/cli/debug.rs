@@ -5,14 +5,15 @@
 use super::args::RunArgs;
 use super::drive::{Driver, End};
 use super::trace_file::Recorder;
-use super::{death, stdio, tell_text};
+use super::{stdio, tell_text};
 use anyhow::{Context, Result};
 use emulator::debug::target::StopBefore;
-use emulator::debug::{Debugger, Output, Place, ProgramFiles, Registers, Stop, Target, TlbLine, TlbSide};
+use emulator::debug::{Debugger, Output, Place, Registers, Stop, Target, TlbLine, TlbSide};
 use emulator::exec::Observer;
 use emulator::hart::Hart;
 use emulator::machine::{GuestExit, HartState, StopReason};
 use emulator::mem::tlb::Tlb;
+use emulator::source::Programs;
 use isa::csr::Csr;
 use isa::paging::Satp;
 use isa::{PhysAddr, Privilege, Step, VirtAddr};
@@ -30,7 +31,7 @@ pub fn session(
     driver: &mut Driver,
     recorder: &Recorder,
     program: &[u8],
-    files: ProgramFiles,
+    programs: &Rc<Programs>,
     prompt: Option<Prompt>,
 ) -> Result<End> {
     let script = match &args.script {
@@ -39,11 +40,9 @@ pub fn session(
         None => String::new(),
     };
     let first = String::from_utf8(program.to_vec()).ok();
-    let files = Rc::new(files);
-    let shared = Rc::clone(&files);
     let debugger =
-        Debugger::new(recorder.tap(), Some(guest_os::KERNEL_ELF), first, Box::new(move |path| shared(path)));
-    let mut session = Session { debugger, recorder, files };
+        Debugger::new(recorder.tap(), Some(guest_os::KERNEL_ELF), first, Rc::clone(programs));
+    let mut session = Session { debugger, recorder, programs: Rc::clone(programs) };
     if args.from_reset {
         tell_text(&session.debugger.location(&DriverTarget::new(driver)));
     } else {
@@ -78,7 +77,7 @@ pub fn session(
 struct Session<'a> {
     debugger: Debugger,
     recorder: &'a Recorder,
-    files: Rc<ProgramFiles>,
+    programs: Rc<Programs>,
 }
 
 impl Session<'_> {
@@ -104,8 +103,9 @@ impl Session<'_> {
         if let (false, Some(StopReason::Exit(GuestExit::Signaled(signal)))) =
             (had_ended, self.debugger.ended())
         {
-            let line = self.recorder.with(|trace| death::line(signal, trace, &self.files));
-            output.text.push_str(&format!("{line}\n"));
+            for line in self.recorder.death(signal, &self.programs) {
+                output.text.push_str(&format!("{line}\n"));
+            }
         }
         output
     }
@@ -113,9 +113,9 @@ impl Session<'_> {
 
 /// The monitor of a console: the prompt on a machine that runs already, until `quit`, Ctrl-A x or the machine's end.
 pub fn monitor(driver: &mut Driver, recorder: &Recorder, kernel: Option<&[u8]>) -> Result<End> {
-    let no_files: ProgramFiles = Box::new(|_| None);
-    let debugger = Debugger::new(recorder.tap(), kernel, None, Box::new(|_| None));
-    let mut session = Session { debugger, recorder, files: Rc::new(no_files) };
+    let programs = Rc::new(Programs::none());
+    let debugger = Debugger::new(recorder.tap(), kernel, None, Rc::clone(&programs));
+    let mut session = Session { debugger, recorder, programs };
     tell_text(&format!("\n{}", session.debugger.location(&DriverTarget::new(driver))));
     tell!("`continue` goes back to the console, `quit` ends the machine, `help` lists the commands");
     if let Some(prompt) = Prompt::open()? {
@@ -244,6 +244,7 @@ impl Observer for Stopper<'_> {
             hart: hart.id,
             pc: VirtAddr(hart.pc),
             sp: hart.x[usize::from(isa::reg::SP)],
+            ra: hart.x[usize::from(isa::reg::RA)],
             privilege: hart.privilege,
             satp: Satp(hart.csr.satp),
         };

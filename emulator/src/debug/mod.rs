@@ -15,10 +15,13 @@ pub mod expression;
 mod foreign;
 #[cfg(test)]
 mod hart_tests;
+mod lines;
+mod listing;
 mod memory;
 mod registers;
 mod run;
 mod space;
+mod stack;
 mod stops;
 mod symbols;
 mod tap;
@@ -30,6 +33,5 @@ mod waits;
 mod walk;
 
 pub use execute::{Debugger, Output};
-pub use symbols::{ProgramFiles, SymbolTable, instruction};
 pub use tap::{SharedTap, Tap};
 pub use target::{Place, Registers, Stop, Target, TlbLine, TlbSide};

@@ -1,11 +1,12 @@
 //! Running the machine: `step`, `next`, `continue`, `until`, and why it has stopped.
 
 use super::execute::Debugger;
+use super::lines::LineStep;
 use super::memory;
 use super::space::AtTrap;
 use super::target::{Place, Stop, Target};
 use crate::machine::{HartState, StopReason};
-use crate::trace::{Event, ThreadId};
+use crate::trace::{Event, ProcessView, ThreadId};
 use isa::events::{EventKind, SignalTold};
 use isa::{Op, Privilege, Step, decode};
 use std::collections::BTreeMap;
@@ -17,6 +18,19 @@ pub(super) enum Halt {
     Caught(u64, Event),
     Interrupted,
     Ended(StopReason),
+}
+
+/// How far a step goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StepKind {
+    /// One instruction: into traps, and all.
+    Instruction,
+    /// One instruction, or a call, a system call or a fault to its return.
+    OverInstruction,
+    /// To another line of the source, which may be one of a function that is called.
+    Line,
+    /// To another line of the function, or of its caller.
+    OverLine,
 }
 
 /// What ends a run, if nothing else does before.
@@ -32,11 +46,17 @@ pub(super) enum Until<'a> {
 }
 
 impl Debugger {
-    pub(super) fn step(&mut self, target: &mut dyn Target, count: u64) -> Result<String, String> {
+    /// Takes `count` steps of a kind, as long as nothing else stops the machine.
+    pub(super) fn steps(&mut self, target: &mut dyn Target, kind: StepKind, count: u64) -> Result<String, String> {
         let mut halt = Halt::Reached;
         let before = target.registers();
         for _ in 0..count {
-            halt = self.resume(target, Until::OneInstruction)?;
+            halt = match kind {
+                StepKind::Instruction => self.resume(target, Until::OneInstruction)?,
+                StepKind::OverInstruction => self.next_once(target)?,
+                StepKind::Line => self.line_once(target, false)?,
+                StepKind::OverLine => self.line_once(target, true)?,
+            };
             if !matches!(halt, Halt::Reached) {
                 break;
             }
@@ -45,17 +65,33 @@ impl Debugger {
         Ok(self.report(target, halt))
     }
 
-    pub(super) fn next(&mut self, target: &mut dyn Target, count: u64) -> Result<String, String> {
-        let mut halt = Halt::Reached;
-        let before = target.registers();
-        for _ in 0..count {
-            halt = self.next_once(target)?;
-            if !matches!(halt, Halt::Reached) {
-                break;
-            }
-        }
-        self.before = Some(before);
-        Ok(self.report(target, halt))
+    /// A step to another line of the source; of one instruction where the line is not known.
+    fn line_once(&mut self, target: &mut dyn Target, is_over: bool) -> Result<Halt, String> {
+        let now = target.registers();
+        let place = now.place(target.step());
+        let space = self.space_of(&now);
+        let step = self.loaded_at(&space, now.pc).and_then(|loaded| LineStep::from(&place, loaded, is_over));
+        let Some(mut step) = step else {
+            return if is_over { self.next_once(target) } else { self.resume(target, Until::OneInstruction) };
+        };
+        let tap = self.tap.clone();
+        let running = tap.borrow().trace().history.running_on(now.hart);
+        let followed = running.filter(|_| now.privilege == Privilege::User);
+        // The threads of a process share its addresses; one that has ended comes to no other line.
+        let is_followed = |place: &Place| {
+            followed.is_none_or(|thread| tap.borrow().trace().history.running_on(place.hart) == Some(thread))
+        };
+        let has_ended = || {
+            let is_alive = |pid| tap.borrow().trace().guest.process(pid).is_some_and(ProcessView::is_alive);
+            followed.is_some_and(|thread| !is_alive(thread.pid))
+        };
+        let mut was_here = true;
+        let mut reached = |place: &Place| {
+            let is_here = step.is_here(place);
+            let has_changed = std::mem::replace(&mut was_here, is_here) != is_here;
+            has_changed && has_ended() || step.reached(place) && is_followed(place)
+        };
+        self.resume(target, Until::Condition(&mut reached))
     }
 
     fn next_once(&mut self, target: &mut dyn Target) -> Result<Halt, String> {

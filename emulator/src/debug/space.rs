@@ -214,7 +214,7 @@ impl Debugger {
             let guest = &tap.trace().guest;
             return self.symbols.name_in_process(guest, guest.process(*pid)?, va);
         }
-        let kernel = &self.symbols.kernel;
+        let kernel = self.symbols.kernel.symbols();
         if space.bare.is_none() { kernel.name_of(va.0) } else { kernel.name_of_physical(va.0) }
     }
 }

@@ -89,7 +89,7 @@ impl Debugger {
         let (name, pid) = match name.split_once(':') {
             Some((before, after)) if !after.starts_with(':') => match (before, before.parse()) {
                 ("kernel", _) => {
-                    let address = self.symbols.kernel.address_of(after);
+                    let address = self.symbols.kernel.symbols().address_of(after);
                     let address = address.ok_or_else(|| format!("the kernel has no symbol `{after}`"))?;
                     let va = VirtAddr(address.wrapping_add(offset));
                     return Ok((with_offset(after, offset), Where::Kernel(va), None));
@@ -105,7 +105,7 @@ impl Debugger {
             _ => (name, pid),
         };
         let text = with_offset(name, offset);
-        let in_kernel = self.symbols.kernel.address_of(name);
+        let in_kernel = self.symbols.kernel.symbols().address_of(name);
         match in_kernel {
             Some(address) if pid.is_none() && !self.programs_have(name) => {
                 Ok((text, Where::Kernel(VirtAddr(address.wrapping_add(offset))), None))

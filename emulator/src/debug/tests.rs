@@ -234,8 +234,8 @@ fn session() -> (Debugger, Recording) {
     machine.write(PhysAddr(TEXT_FRAME + 0x100), b"folio\0\xff\xfe\xfd\xfc");
     let program = elf(false, &[("main", TEXT, 0x20), ("helper", TEXT + 0x20, 0x10)]);
     let kernel = elf(false, &[("kernel_entry", KERNEL, 0x20), ("trap_entry", KERNEL + 0x40, 0x10)]);
-    let files: ProgramFiles = Box::new(move |path| (path == PROGRAM).then(|| program.clone()));
-    (Debugger::new(tap, Some(&kernel), Some(PROGRAM.into()), files), machine)
+    let programs = Programs::new(Box::new(move |path| (path == PROGRAM).then(|| program.clone())));
+    (Debugger::new(tap, Some(&kernel), Some(PROGRAM.into()), Rc::new(programs)), machine)
 }
 
 /// Runs commands and returns what the last one says.
@@ -658,8 +658,8 @@ fn the_guest_is_shown_as_its_events_tell() {
 fn symbols_of_relocated_programs_move_along() {
     let (_, mut machine) = session();
     let program = elf(true, &[("main", 0x10, 0x10), ("helper", 0x20, 0x10)]);
-    let files: ProgramFiles = Box::new(move |_| Some(program.clone()));
-    let mut debugger = Debugger::new(machine.tap.clone(), None, None, files);
+    let programs = Rc::new(Programs::new(Box::new(move |_| Some(program.clone()))));
+    let mut debugger = Debugger::new(machine.tap.clone(), None, None, programs);
     let text = run(&mut debugger, &mut machine, &["break helper", "continue"]);
     assert!(text.contains("=> 0x10020 <helper>"), "{text}");
 }

@@ -5,7 +5,7 @@
 use super::outcome::{Failure, LastTrap, Place, Verdict};
 use super::run::symbol_at;
 use core::ops::ControlFlow;
-use emulator::debug::SymbolTable;
+use emulator::source::SymbolTable;
 use emulator::exec::Observer;
 use emulator::hart::Hart;
 use emulator::machine::Machine;

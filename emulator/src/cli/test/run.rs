@@ -10,7 +10,7 @@ use crate::cli::read_input;
 use crate::cli::signals::Interrupted;
 use crate::cli::stdio::HostStdio;
 use anyhow::Context;
-use emulator::debug::SymbolTable;
+use emulator::source::SymbolTable;
 use emulator::exec::Observer;
 use emulator::host::{Input, Output, OutputClosed, Stdio};
 use emulator::loader::Boot;
