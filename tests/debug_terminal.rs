@@ -84,6 +84,20 @@ fn ctrl_c_at_the_prompt_ends_nothing() {
     assert_eq!(session.ends(), Some(0));
 }
 
+/// The Tab key completes what is the only word, and lists several.
+#[test]
+fn tab_completes_commands() {
+    let mut session = debug(LOOPS);
+    session.types("fra\t", "frames");
+    session.types("\r", "frames hold pages");
+    at_prompt(&session);
+    session.types("ex\t\t", "explain");
+    session.keyboard.write_all(CTRL_C.as_bytes()).unwrap();
+    at_prompt(&session);
+    session.keyboard.write_all(b"quit\r").unwrap();
+    assert_eq!(session.ends(), Some(0));
+}
+
 #[test]
 fn ctrl_c_stops_a_loop_and_it_goes_on() {
     let mut session = debug(LOOPS);

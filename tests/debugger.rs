@@ -298,6 +298,22 @@ fn normalised_word(word: &str, after_step: bool) -> String {
     text + rest
 }
 
+/// The tables of commands in the docs are those that the prompt, `help` and completion are made of.
+#[test]
+fn the_docs_list_every_command() {
+    let path = root().join("docs/debugger.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once("<!-- commands -->\n").unwrap();
+    let (listed, after) = rest.split_once("<!-- end of commands -->").unwrap();
+    let table = emulator::debug::command::page();
+    if std::env::var_os("FOLIO_BLESS").is_some() {
+        let page = format!("{before}<!-- commands -->\n{table}<!-- end of commands -->{after}");
+        std::fs::write(&path, page).unwrap();
+    } else {
+        assert!(listed == table, "docs/debugger.md lists other commands than there are:\n{table}");
+    }
+}
+
 #[test]
 fn a_session_with_every_command() {
     let commands = [
@@ -476,7 +492,7 @@ fn a_page_that_is_read_again_is_told_so() {
 fn a_script_ends_where_a_command_fails() {
     for (commands, said) in [
         (&["stpe"][..], "there is no command `stpe`; did you mean `step`?"),
-        (&["info registers"], "there is no `info registers`: `regs` shows them"),
+        (&["info locals"], "there is no `info locals`: no call stack is kept"),
         (&["bt"], "no call stack is kept"),
         (&["until 1"], "step 1 has passed; the machine is at step "),
         (&["continue", "step"], "the machine has ended: the program has exited with status 7"),

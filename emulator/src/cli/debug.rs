@@ -17,8 +17,14 @@ use emulator::source::Programs;
 use isa::csr::Csr;
 use isa::paging::Satp;
 use isa::{PhysAddr, Privilege, Step, VirtAddr};
+use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
-use rustyline::{Behavior, Config, DefaultEditor};
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::history::DefaultHistory;
+use rustyline::validate::Validator;
+use rustyline::{Behavior, CompletionType, Config, Editor, Helper};
+use std::cell::RefCell;
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -42,14 +48,15 @@ pub fn session(
     let first = String::from_utf8(program.to_vec()).ok();
     let debugger =
         Debugger::new(recorder.tap(), Some(guest_os::KERNEL_ELF), first, Rc::clone(programs));
+    let debugger = Rc::new(RefCell::new(debugger));
     let mut session = Session { debugger, recorder, programs: Rc::clone(programs) };
     if args.from_reset {
-        tell_text(&session.debugger.location(&DriverTarget::new(driver)));
+        tell_text(&session.debugger.borrow_mut().location(&DriverTarget::new(driver)));
     } else {
-        let output = session.debugger.run_to_program(&mut DriverTarget::new(driver));
+        let output = session.debugger.borrow_mut().run_to_program(&mut DriverTarget::new(driver));
         tell_text(&output.text);
-        if session.debugger.ended().is_some() || driver.is_left() {
-            return Ok(end_of(driver, &session.debugger));
+        if session.ended().is_some() || driver.is_left() {
+            return Ok(session.end_of(driver));
         }
     }
     for line in args.ex.iter().map(String::as_str).chain(script.lines()) {
@@ -70,17 +77,31 @@ pub fn session(
             }
         }
     }
-    Ok(end_of(driver, &session.debugger))
+    Ok(session.end_of(driver))
 }
 
 /// A debugger, and what tells how the program ended.
 struct Session<'a> {
-    debugger: Debugger,
+    /// The line editor asks it what words may be.
+    debugger: Rc<RefCell<Debugger>>,
     recorder: &'a Recorder,
     programs: Rc<Programs>,
 }
 
 impl Session<'_> {
+    fn ended(&self) -> Option<StopReason> {
+        self.debugger.borrow().ended()
+    }
+
+    fn end_of(&self, driver: &Driver) -> End {
+        match self.ended() {
+            _ if driver.interrupted.is_final() => End::Interrupted(driver.interrupted.status()),
+            Some(StopReason::Fuel) => End::OutOfFuel,
+            Some(reason) => End::Stopped(reason),
+            None => End::Quit,
+        }
+    }
+
     /// Does what a line of a script says. The end, if that is one: `quit`, or a command that fails.
     fn script_line(&mut self, driver: &mut Driver, line: &str) -> Option<End> {
         let output = self.execute(driver, |debugger, target| debugger.execute(target, line));
@@ -89,7 +110,7 @@ impl Session<'_> {
             tell!("folio: the script ends: `{line}` failed");
             return Some(End::ScriptFailed);
         }
-        (output.quit || driver.is_left()).then(|| end_of(driver, &self.debugger))
+        (output.quit || driver.is_left()).then(|| self.end_of(driver))
     }
 
     /// Runs a command; if the program dies meanwhile, what it died of is part of the answer.
@@ -98,11 +119,9 @@ impl Session<'_> {
         driver: &mut Driver,
         command: impl FnOnce(&mut Debugger, &mut DriverTarget<'_>) -> Output,
     ) -> Output {
-        let had_ended = self.debugger.ended().is_some();
-        let mut output = command(&mut self.debugger, &mut DriverTarget::new(driver));
-        if let (false, Some(StopReason::Exit(GuestExit::Signaled(signal)))) =
-            (had_ended, self.debugger.ended())
-        {
+        let had_ended = self.ended().is_some();
+        let mut output = command(&mut self.debugger.borrow_mut(), &mut DriverTarget::new(driver));
+        if let (false, Some(StopReason::Exit(GuestExit::Signaled(signal)))) = (had_ended, self.ended()) {
             for line in self.recorder.death(signal, &self.programs) {
                 output.text.push_str(&format!("{line}\n"));
             }
@@ -115,30 +134,44 @@ impl Session<'_> {
 pub fn monitor(driver: &mut Driver, recorder: &Recorder, kernel: Option<&[u8]>) -> Result<End> {
     let programs = Rc::new(Programs::none());
     let debugger = Debugger::new(recorder.tap(), kernel, None, Rc::clone(&programs));
+    let debugger = Rc::new(RefCell::new(debugger));
     let mut session = Session { debugger, recorder, programs };
-    tell_text(&format!("\n{}", session.debugger.location(&DriverTarget::new(driver))));
+    let location = session.debugger.borrow_mut().location(&DriverTarget::new(driver));
+    tell_text(&format!("\n{location}"));
     tell!("`continue` goes back to the console, `quit` ends the machine, `help` lists the commands");
     if let Some(prompt) = Prompt::open()? {
         prompt.serve(&mut session, driver, true)?;
     }
-    Ok(end_of(driver, &session.debugger))
+    Ok(session.end_of(driver))
 }
 
-fn end_of(driver: &Driver, debugger: &Debugger) -> End {
-    match debugger.ended() {
-        _ if driver.interrupted.is_final() => End::Interrupted(driver.interrupted.status()),
-        Some(StopReason::Fuel) => End::OutOfFuel,
-        Some(reason) => End::Stopped(reason),
-        None => End::Quit,
+/// Asks the debugger what a word may be.
+struct Completion(Rc<RefCell<Debugger>>);
+
+impl Completer for Completion {
+    type Candidate = String;
+    fn complete(
+        &self,
+        line: &str,
+        pos: usize,
+        _: &rustyline::Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<String>)> {
+        Ok((Debugger::word_start(line, pos), self.0.borrow_mut().complete(line, pos)))
     }
 }
+impl Helper for Completion {}
+impl Highlighter for Completion {}
+impl Hinter for Completion {
+    type Hint = String;
+}
+impl Validator for Completion {}
 
 /// The prompt: line editing, and history, which is kept between sessions.
 ///
 /// The line editor takes SIGINT over as soon as it is there, and for as long. [`Interrupted`](super::signals::Interrupted) passes
 /// a signal on to whoever had it before, and the editor does not: so the editor comes first, or Ctrl-C would not stop a guest.
 pub struct Prompt {
-    editor: DefaultEditor,
+    editor: Editor<Completion, DefaultHistory>,
     history: Option<PathBuf>,
 }
 
@@ -148,8 +181,12 @@ impl Prompt {
         if !std::io::stdin().is_terminal() {
             return Ok(None);
         }
-        let config = Config::builder().behavior(Behavior::PreferTerm).auto_add_history(true).build();
-        let mut editor = DefaultEditor::with_config(config).context("the terminal cannot be used")?;
+        let config = Config::builder()
+            .behavior(Behavior::PreferTerm)
+            .auto_add_history(true)
+            .completion_type(CompletionType::List)
+            .build();
+        let mut editor = Editor::with_config(config).context("the terminal cannot be used")?;
         let history = history_file();
         if let Some(path) = &history {
             // No history yet, or none that can be read: start an empty one.
@@ -160,6 +197,7 @@ impl Prompt {
 
     /// Carries out what is typed, until `quit` or the end of input; an empty line repeats.
     fn serve(mut self, session: &mut Session<'_>, driver: &mut Driver, leave_at_end: bool) -> Result<()> {
+        self.editor.set_helper(Some(Completion(Rc::clone(&session.debugger))));
         loop {
             let line = match driver.interrupted.at_prompt(|| self.editor.readline("(folio) ")) {
                 Ok(line) => line,
@@ -176,7 +214,7 @@ impl Prompt {
                 break;
             }
             tell_text(&output.text);
-            if output.quit || leave_at_end && session.debugger.ended().is_some() {
+            if output.quit || leave_at_end && session.ended().is_some() {
                 break;
             }
         }

@@ -218,10 +218,10 @@ impl Debugger {
             Command::Break { at: None, .. } => Ok(self.list_stops()),
             Command::Break { at: Some(at), pid } => self.add_breakpoint(target, &at, pid),
             Command::Delete(id) => self.delete(id),
-            Command::Catch { filter: None, .. } => Ok(self.list_stops()),
-            Command::Catch { filter: Some(filter), from, to } => {
+            Command::Catch { faults: None, .. } => Ok(self.list_stops()),
+            Command::Catch { faults: Some(faults), from, to } => {
                 let pages = from.map(|from| self.pages(target, &from, to.as_ref())).transpose()?;
-                Ok(self.add_catch(filter, pages))
+                Ok(self.add_catch(faults, pages))
             }
             Command::Regs(set) => {
                 let now = self.now(target);

@@ -5,14 +5,14 @@
 //! that a [`Tap`] keeps. It never writes guest memory: a breakpoint is a comparison of process and
 //! address before an instruction, so that stopping changes nothing that the guest could see.
 //!
-//! A command is parsed ([`command`], [`expression`]), then carried out here; what it shows is formatted by one file a
+//! A command is parsed ([`command`] has the table of all, [`expression`] the addresses), then carried out here; what it shows is formatted by one file a
 //! subject (`registers`, `memory`, `walk`, `views`).
 
 mod breakpoints;
 pub mod command;
+mod complete;
 mod execute;
 pub mod expression;
-mod foreign;
 #[cfg(test)]
 mod hart_tests;
 mod lines;

@@ -7,7 +7,7 @@ use isa::{Privilege, VirtAddr};
 use std::fmt::Write;
 
 /// The CSRs that `regs csr` shows.
-const SHOWN_CSRS: &[Csr] = &[
+pub(super) const SHOWN_CSRS: &[Csr] = &[
     Csr::SSTATUS,
     Csr::STVEC,
     Csr::SEPC,

@@ -1,7 +1,7 @@
 //! `break`, `catch` and `delete`.
 
 use super::breakpoints::{Breakpoint, Where};
-use super::command::FaultFilter;
+use super::command::Faults;
 use super::execute::Debugger;
 use super::expression::{Expression, Operand, parse_number};
 use super::tap::{Catch, Pages};
@@ -143,8 +143,8 @@ impl Debugger {
         Ok(Pages { range, pid })
     }
 
-    pub(super) fn add_catch(&mut self, filter: FaultFilter, pages: Option<Pages>) -> String {
-        let catch = Catch { id: self.new_id(), filter, pages };
+    pub(super) fn add_catch(&mut self, faults: Faults, pages: Option<Pages>) -> String {
+        let catch = Catch { id: self.new_id(), faults, pages };
         let text = format!("{catch}\n");
         self.tap.borrow_mut().add_catch(catch);
         text

@@ -58,6 +58,11 @@ impl Symbols {
         near.into_iter().take(MOST).map(|(_, name)| name.to_owned()).collect()
     }
 
+    /// The names of a program that begin so.
+    pub(super) fn beginning_with(&self, path: &str, beginning: &str) -> Vec<String> {
+        self.program(path).symbols().beginning_with(beginning)
+    }
+
     /// Whether a program has a symbol.
     pub(super) fn program_has(&self, path: &str, name: &str) -> bool {
         self.program(path).symbols().address_of(name).is_some()

@@ -2,7 +2,7 @@
 //!
 //! The embedder gives every event to [`Tap::take_in`] and does what it answers.
 
-use super::command::FaultFilter;
+use super::command::Faults;
 use crate::host::EventAction;
 use crate::trace::{Event, ThreadId, Trace, Trap, explain};
 use isa::events::EventKind;
@@ -26,7 +26,7 @@ pub(super) struct Pages {
 #[derive(Clone, Debug)]
 pub(super) struct Catch {
     pub(super) id: u64,
-    pub(super) filter: FaultFilter,
+    pub(super) faults: Faults,
     pub(super) pages: Option<Pages>,
 }
 
@@ -37,16 +37,14 @@ impl Catch {
         let va = trap.map_or(VirtAddr(record.va), |trap| trap.pc.va);
         let is_there =
             |pages: &Pages| pages.range.contains(&va.page()) && pages.pid.is_none_or(|pid| pid == record.pid);
-        let is_meant = event.kind().is_some_and(|kind| self.filter.kinds.contains(&kind))
-            && (event.from_disk() || !self.filter.from_disk)
-            && (trace.history.is_swap_in(event) || !self.filter.from_swap);
-        (is_meant || self.filter.traps && trap.is_some()) && self.pages.as_ref().is_none_or(is_there)
+        let is_meant = self.faults.mean(event, trace) || self.faults.mean_traps() && trap.is_some();
+        is_meant && self.pages.as_ref().is_none_or(is_there)
     }
 }
 
 impl fmt::Display for Catch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "catchpoint {}: fault {}", self.id, self.filter.name)?;
+        write!(f, "catchpoint {}: fault {}", self.id, self.faults.name)?;
         let Some(Pages { range, pid }) = &self.pages else { return Ok(()) };
         write!(f, " in {}-{}", range.start.base(), range.end.base())?;
         pid.map_or(Ok(()), |pid| write!(f, " of process {pid}"))

@@ -1,7 +1,7 @@
 //! The debugger, command by command, on a machine that is only a recording: its RAM, page tables and a list of
 //! the places it goes through.
 
-use super::command::{COMMANDS, Command, Examine, FaultFilter, Format, RegisterSet};
+use super::command::{Command, Examine, Faults, Format, RegisterSet, commands};
 use super::expression::{Expression, Operand, parse_number};
 use super::*;
 use crate::host::EventAction;
@@ -313,7 +313,7 @@ fn expressions() {
 #[test]
 fn lines_become_commands() {
     let number = |n| Some(Expression::number(n));
-    let catch = |name, from, to| Command::Catch { filter: FaultFilter::from_name(name), from, to };
+    let catch = |name, from, to| Command::Catch { faults: Faults::from_name(name), from, to };
     let x = |count, format, size_bytes| Examine { count, format, size_bytes };
     for (line, command) in [
         ("step", Command::Step(1)),
@@ -329,7 +329,7 @@ fn lines_become_commands() {
         ("catch fault cow", catch("cow", None, None)),
         ("catch fault any 16", catch("any", number(16), None)),
         ("catch fault cow 16 32", catch("cow", number(16), number(32))),
-        ("catch", Command::Catch { filter: None, from: None, to: None }),
+        ("catch", Command::Catch { faults: None, from: None, to: None }),
         ("regs", Command::Regs(RegisterSet::Integer)),
         ("regs f", Command::Regs(RegisterSet::Float)),
         ("regs csr", Command::Regs(RegisterSet::Csr)),
@@ -347,6 +347,13 @@ fn lines_become_commands() {
         ("hart 2", Command::Hart(Some(2))),
         ("hart", Command::Hart(None)),
         ("info harts", Command::Hart(None)),
+        ("info h", Command::Hart(None)),
+        ("i r", Command::Regs(RegisterSet::Integer)),
+        ("info registers f", Command::Regs(RegisterSet::Float)),
+        ("i b", Command::Break { at: None, pid: None }),
+        ("info threads", Command::Ps),
+        ("info proc mappings", Command::Maps(None)),
+        ("info proc 2", Command::Maps(Some(2))),
         ("why", Command::Explain(None)),
         ("explain 16", Command::Explain(number(16))),
         ("help step", Command::Help(Some("step".to_owned()))),
@@ -386,10 +393,15 @@ fn what_is_no_command_is_answered_in_one_line() {
             "break main if argc == 2",
             "a breakpoint stops each time, in every thread; PID behind it means one process",
         ),
-        ("info", "there is information on harts only; usage: info harts"),
+        (
+            "info",
+            "WHAT is one of breakpoints, harts, registers, all-registers, inferiors, threads, proc mappings, mappings; usage: info WHAT",
+        ),
+        ("info nonsense", "there is no `info nonsense`; `help` lists the commands"),
+        ("info registers v", "`v` is no set of registers; usage: regs [f|csr]"),
         ("regs v", "`v` is no set of registers; usage: regs [f|csr]"),
-        ("x/4z 1", "`z` is no format and no size; usage: x /[COUNT][FORMAT][SIZE] ADDR"),
-        ("x/0x 1", "COUNT is from 1 to 4096; usage: x /[COUNT][FORMAT][SIZE] ADDR"),
+        ("x/4z 1", "`z` is no format and no size; usage: x/[COUNT][FORMAT][SIZE] ADDR"),
+        ("x/0x 1", "COUNT is from 1 to 4096; usage: x/[COUNT][FORMAT][SIZE] ADDR"),
     ] {
         assert_eq!(Command::parse(line), Err(error.to_owned()), "{line}");
     }
@@ -401,8 +413,7 @@ fn what_is_no_command_is_answered_in_one_line() {
 fn words_of_other_debuggers_name_ours() {
     for (line, here) in [
         ("bt", "`regs` shows ra"),
-        ("i r", "`regs` shows them"),
-        ("i b", "`break` lists them"),
+        ("info float", "`regs f` shows"),
         ("info locals", "no call stack"),
         ("info line 3", "`disas` shows instructions"),
         ("info signals", "`catch fault segv`"),
@@ -428,7 +439,7 @@ fn words_of_other_debuggers_name_ours() {
 /// No word is answered twice, or is a command.
 #[test]
 fn no_word_of_other_debuggers_is_ours() {
-    let mut words: Vec<_> = super::foreign::commands().collect();
+    let mut words: Vec<_> = super::command::foreign_commands().collect();
     let count = words.len();
     words.sort_unstable();
     words.dedup();
@@ -442,8 +453,8 @@ fn no_word_of_other_debuggers_is_ours() {
 fn every_command_has_help_and_is_parsed() {
     let (mut debugger, mut machine) = session();
     let list = debugger.execute(&mut machine, "help").text;
-    assert_eq!(list.lines().count(), COMMANDS.len());
-    for entry in COMMANDS {
+    assert_eq!(list.lines().filter(|line| line.starts_with("  ")).count(), commands().count());
+    for entry in commands() {
         for name in entry.names {
             let help = debugger.execute(&mut machine, &format!("help {name}")).text;
             assert!(help.starts_with(entry.names[0]) && help.lines().count() >= 2, "{help}");
@@ -453,14 +464,54 @@ fn every_command_has_help_and_is_parsed() {
     }
 }
 
+/// No two commands go by one name, and what gdb calls a command is no command's name.
 #[test]
-fn every_group_of_faults_is_faults() {
-    for name in ["any", "zero", "file", "disk", "cow", "swap", "segv", "stack_grow", "accessed"] {
-        let filter = FaultFilter::from_name(name).unwrap();
-        assert!(!filter.kinds.is_empty() && filter.kinds.iter().all(|kind| kind.is_fault()), "{name}");
-        assert_eq!(filter.traps, name == "segv", "{name}");
+fn every_name_is_of_one_command() {
+    let mut names: Vec<&str> =
+        commands().flat_map(|entry| entry.names.iter().chain(entry.gdb)).copied().collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count);
+}
+
+#[test]
+fn words_are_completed() {
+    let (mut debugger, mut machine) = session();
+    run(&mut debugger, &mut machine, &["until 103"]);
+    for (line, words) in [
+        ("st", &["step"][..]),
+        ("w", &["walk"]),
+        ("nonsense ", &[]),
+        ("nonsense m", &[]),
+        ("help ex", &["expect", "explain"]),
+        ("info re", &["registers"]),
+        ("break ma", &["main"]),
+        ("break kern", &["kernel:"]),
+        ("break kernel:tr", &["kernel:trap_entry"]),
+        ("break main ", &["1"]),
+        ("x/4xw he", &["helper"]),
+        ("x ", &[]),
+        ("walk 1:h", &["1:helper"]),
+        ("walk 2:h", &[]),
+        ("disas $s1", &["$s1", "$s10", "$s11"]),
+        ("disas $fau", &["$fault"]),
+        ("disas $sat", &["$satp"]),
+        ("disas main+he", &["helper"]),
+        ("catch ", &["fault"]),
+        ("catch fault co", &["cow", "cow_copy", "cow_reuse"]),
+        ("catch fault cow mai", &["main"]),
+        ("maps ", &["1"]),
+        ("ps x", &[]),
+        ("regs ", &["csr", "f"]),
+    ] {
+        assert_eq!(debugger.complete(line, line.len()), words, "{line}");
     }
-    assert_eq!(FaultFilter::from_name("mmap"), None);
+    // What stands behind the word does not count.
+    assert_eq!(debugger.complete("break ma 1", 8), ["main"]);
+    assert_eq!(Debugger::word_start("break ma 1", 8), 6);
+    assert_eq!(Debugger::word_start("disas main+he", 13), 11);
+    assert_eq!(Debugger::word_start("é st", 5), 3);
 }
 
 #[test]

@@ -126,6 +126,12 @@ impl SymbolTable {
         Some(self.symbols[first..end].iter().find(|s| address < s.end).unwrap_or(symbol))
     }
 
+    /// The names that begin so.
+    pub fn beginning_with(&self, beginning: &str) -> Vec<String> {
+        let names = self.symbols.iter().map(|symbol| &symbol.name);
+        names.filter(|name| name.starts_with(beginning)).cloned().collect()
+    }
+
     /// All names, those that the whole program knows and that are functions first told so.
     pub fn names(&self) -> impl Iterator<Item = (&str, bool)> {
         self.symbols.iter().map(|symbol| (symbol.name.as_str(), symbol.is_function && symbol.is_global))

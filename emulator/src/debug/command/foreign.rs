@@ -103,19 +103,10 @@ const COMMANDS: Table = &[
 
 /// What is to be known by `info` in other debuggers, and the command for it here.
 const INFO: Table = &[
-    (
-        &["registers", "register", "reg", "r", "all-registers", "float", "vector"],
-        "`regs` shows them, `regs f` and `regs csr` the others",
-    ),
-    (&["breakpoints", "breakpoint", "break", "b", "watchpoints", "wat"], "`break` lists them"),
-    (
-        &["threads", "thread", "inferiors", "program"],
-        "`ps` lists the processes and threads, `hart` the harts",
-    ),
-    (
-        &["proc", "mappings", "sharedlibrary", "shared", "files", "target", "mem"],
-        "`maps` lists the mappings of a process",
-    ),
+    (&["float", "vector"], "`regs f` shows the floating-point registers, `regs csr` the CSRs"),
+    (&["watchpoints", "wat"], "`break` lists what stops"),
+    (&["program"], "`ps` lists the processes and threads, `hart` the harts"),
+    (&["sharedlibrary", "shared", "files", "target", "mem"], "`maps` lists the mappings of a process"),
     (
         &["frame", "f", "stack", "s", "locals", "args"],
         "no call stack is kept: `regs` shows ra, `x/32a $sp` the stack with its symbols",
@@ -140,17 +131,14 @@ pub(super) fn command(word: &str) -> Option<&'static str> {
     find(COMMANDS, word)
 }
 
-/// One line for an `info` that there is not.
-pub(super) fn info(word: &str) -> String {
-    match find(INFO, word) {
-        Some(here) => format!("there is no `info {word}`: {here}"),
-        None => format!("there is no `info {word}`, only `info harts`; `help` lists the commands"),
-    }
+/// What there is here for an `info` of other debuggers that the table does not know.
+pub(super) fn info(word: &str) -> Option<&'static str> {
+    find(INFO, word)
 }
 
 /// Every word of [`COMMANDS`].
 #[cfg(test)]
-pub(super) fn commands() -> impl Iterator<Item = &'static str> {
+pub(in crate::debug) fn commands() -> impl Iterator<Item = &'static str> {
     COMMANDS.iter().flat_map(|(words, _)| words.iter().copied())
 }
 

@@ -1,0 +1,87 @@
+//! How `x` shows memory: `/[COUNT][FORMAT][SIZE]`.
+
+use super::super::expression::{Expression, parse_number};
+
+/// How values are shown by `x`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    /// Hexadecimal.
+    Hex,
+    /// Signed decimal.
+    Decimal,
+    /// Unsigned decimal.
+    Unsigned,
+    /// Octal.
+    Octal,
+    /// Binary.
+    Binary,
+    /// A character.
+    Character,
+    /// A NUL-terminated string.
+    String,
+    /// An instruction.
+    Instruction,
+    /// An address, with its symbol.
+    Address,
+}
+
+/// What `x` shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Examine {
+    /// How many values.
+    pub count: u64,
+    /// How each is shown.
+    pub format: Format,
+    /// Bytes of each: 1, 2, 4 or 8.
+    pub size_bytes: u8,
+}
+
+impl Default for Examine {
+    fn default() -> Self {
+        Self { count: 1, format: Format::Hex, size_bytes: 8 }
+    }
+}
+
+impl Examine {
+    /// The letters behind the slash, each part in any order but the count, and each with a default.
+    fn parse(letters: &str) -> Result<Self, String> {
+        let mut examine = Self::default();
+        let digits = letters.len() - letters.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        if digits > 0 {
+            examine.count = parse_number(&letters[..digits])
+                .filter(|&count| (1..=4096).contains(&count))
+                .ok_or("COUNT is from 1 to 4096")?;
+        }
+        for letter in letters[digits..].chars() {
+            match letter {
+                'x' => examine.format = Format::Hex,
+                'd' => examine.format = Format::Decimal,
+                'u' => examine.format = Format::Unsigned,
+                'o' => examine.format = Format::Octal,
+                't' => examine.format = Format::Binary,
+                'c' => (examine.format, examine.size_bytes) = (Format::Character, 1),
+                's' => (examine.format, examine.size_bytes) = (Format::String, 1),
+                'i' => examine.format = Format::Instruction,
+                'a' => (examine.format, examine.size_bytes) = (Format::Address, 8),
+                'b' => examine.size_bytes = 1,
+                'h' => examine.size_bytes = 2,
+                'w' => examine.size_bytes = 4,
+                'g' => examine.size_bytes = 8,
+                other => return Err(format!("`{other}` is no format and no size")),
+            }
+        }
+        Ok(examine)
+    }
+}
+
+/// `[/[COUNT][FORMAT][SIZE]] [ADDR]`.
+pub(super) fn parse_examine(rest: &str) -> Result<(Examine, Option<Expression>), String> {
+    let (letters, address) = match rest.strip_prefix('/') {
+        Some(after) => after.split_once(char::is_whitespace).unwrap_or((after, "")),
+        None => ("", rest),
+    };
+    let examine = Examine::parse(letters)?;
+    let address = address.trim();
+    let address = if address.is_empty() { None } else { Some(Expression::parse(address)?) };
+    Ok((examine, address))
+}

@@ -1,0 +1,64 @@
+//! The commands: one [table](table) of them, and what a line of text becomes.
+
+mod faults;
+mod foreign;
+mod format;
+mod help;
+mod near;
+mod parse;
+mod table;
+
+pub use faults::Faults;
+#[cfg(test)]
+pub(super) use foreign::commands as foreign_commands;
+pub use format::{Examine, Format};
+pub use help::page;
+pub(super) use help::{help, help_on};
+pub(super) use near::distance;
+pub use near::nearest;
+pub(super) use table::info_subjects;
+pub use table::{Completes, Entry, commands, find};
+
+use super::expression::Expression;
+
+/// Which registers `regs` shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RegisterSet {
+    /// pc and the integer registers.
+    Integer,
+    /// The floating-point registers.
+    Float,
+    /// CSRs.
+    Csr,
+}
+
+impl RegisterSet {
+    /// The words for those that are not the integer ones.
+    pub(super) const NAMES: &[&str] = &["f", "csr"];
+}
+
+/// A command, as a line says it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs)] // the table says what each does
+pub enum Command {
+    Step(u64),
+    Next(u64),
+    Continue,
+    Until(u64),
+    Break { at: Option<Expression>, pid: Option<u64> },
+    Delete(Option<u64>),
+    Catch { faults: Option<Faults>, from: Option<Expression>, to: Option<Expression> },
+    Regs(RegisterSet),
+    Examine(Examine, Option<Expression>),
+    Disas { at: Option<Expression>, count: u64 },
+    Walk(Option<Expression>),
+    Tlb(Option<Expression>),
+    Frames(Option<u64>),
+    Maps(Option<u64>),
+    Ps,
+    Hart(Option<u64>),
+    Explain(Option<Expression>),
+    Expect(String),
+    Help(Option<String>),
+    Quit,
+}

@@ -1,0 +1,23 @@
+//! Words that are almost others.
+
+/// The name that is almost `word`, the first of several in the alphabet: at most two letters are others, and not all of them.
+pub fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let most = word.chars().count().saturating_sub(1).min(2);
+    names.map(|name| (distance(word, name), name)).min().filter(|&(d, _)| d <= most).map(|(_, name)| name)
+}
+
+/// How many letters must be changed, added or left out to make one word the other (Levenshtein).
+pub(in crate::debug) fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, &cb) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(ca != cb);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,157 @@
+//! The words behind a command, and what each command makes of them.
+
+use super::faults::{Faults, no_fault};
+use super::format::parse_examine;
+use super::help::{unknown, usage};
+use super::table::{Entry, find, info_subjects};
+use super::{Command, RegisterSet, foreign};
+use crate::debug::expression::{Expression, parse_number};
+
+/// What stands behind a command's name.
+pub struct Words<'a> {
+    entry: &'static Entry,
+    rest: &'a str,
+    words: Vec<&'a str>,
+}
+
+impl<'a> Words<'a> {
+    fn new(entry: &'static Entry, rest: &'a str) -> Self {
+        Self { entry, rest: rest.trim(), words: rest.split_whitespace().collect() }
+    }
+    /// A complaint, and how the command is used.
+    fn usage(&self, complaint: &str) -> String {
+        format!("{complaint}; usage: {}", usage(self.entry))
+    }
+    pub(super) fn get(&self, index: usize) -> Option<&'a str> {
+        self.words.get(index).copied()
+    }
+    /// Complains of more words than these.
+    pub(super) fn at_most(&self, most: usize) -> Result<(), String> {
+        match self.get(most) {
+            Some(word) => Err(self.usage(&format!("`{word}` is too much"))),
+            None => Ok(()),
+        }
+    }
+    /// The command, if there are no words.
+    pub(super) fn alone(&self, command: Command) -> Result<Command, String> {
+        self.at_most(0).map(|()| command)
+    }
+    fn number(&self, index: usize) -> Result<Option<u64>, String> {
+        let number =
+            |text: &str| parse_number(text).ok_or_else(|| self.usage(&format!("`{text}` is not a number")));
+        self.get(index).map(number).transpose()
+    }
+    /// The only word, a number, if there is one.
+    pub(super) fn only_number(&self) -> Result<Option<u64>, String> {
+        self.at_most(1)?;
+        self.number(0)
+    }
+    fn address(&self, index: usize) -> Result<Option<Expression>, String> {
+        self.get(index).map(|text| Expression::parse(text).map_err(|e| self.usage(&e))).transpose()
+    }
+    /// The only word, an address, if there is one.
+    pub(super) fn only_address(&self) -> Result<Option<Expression>, String> {
+        self.at_most(1)?;
+        self.address(0)
+    }
+    pub(super) fn register_set(&self) -> Result<RegisterSet, String> {
+        self.at_most(1)?;
+        match self.get(0) {
+            None => Ok(RegisterSet::Integer),
+            Some("f" | "float") => Ok(RegisterSet::Float),
+            Some("csr" | "csrs") => Ok(RegisterSet::Csr),
+            Some(other) => Err(self.usage(&format!("`{other}` is no set of registers"))),
+        }
+    }
+}
+
+impl Command {
+    /// Parses a line. `None` for a line that is empty or a comment (`#`).
+    pub fn parse(line: &str) -> Result<Option<Self>, String> {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            return Ok(None);
+        }
+        let end = line.find(|c: char| c.is_whitespace() || c == '/').unwrap_or(line.len());
+        let (word, rest) = line.split_at(end);
+        let entry = find(word).ok_or_else(|| unknown(word))?;
+        (entry.parse)(&Words::new(entry, rest)).map(Some)
+    }
+}
+
+pub(super) fn until(words: &Words<'_>) -> Result<Command, String> {
+    words.at_most(1)?;
+    match words.get(0) {
+        Some(place) if !place.starts_with(|c: char| c.is_ascii_digit()) => {
+            Err(format!("`until` takes a step; to get to a place: `break {place}` and `continue`"))
+        }
+        _ => Ok(Command::Until(words.number(0)?.ok_or_else(|| words.usage("a step is missing"))?)),
+    }
+}
+
+pub(super) fn break_at(words: &Words<'_>) -> Result<Command, String> {
+    if matches!(words.get(1), Some("if" | "thread" | "task")) {
+        return Err("a breakpoint stops each time, in every thread; PID behind it means one process".into());
+    }
+    words.at_most(2)?;
+    Ok(Command::Break { at: words.address(0)?, pid: words.number(1)? })
+}
+
+pub(super) fn catch(words: &Words<'_>) -> Result<Command, String> {
+    words.at_most(4)?;
+    let faults = match (words.get(0), words.get(1)) {
+        (None, _) => None,
+        (Some("fault"), name) => {
+            let name = name.unwrap_or("any");
+            Some(Faults::from_name(name).ok_or_else(|| words.usage(&no_fault(name)))?)
+        }
+        (Some("syscall" | "signal"), _) => {
+            return Err(
+                "only faults are caught (`catch fault KIND`); `--strace` shows system calls and signals"
+                    .into(),
+            );
+        }
+        (Some(other), _) => return Err(words.usage(&format!("`{other}` can't be caught"))),
+    };
+    Ok(Command::Catch { faults, from: words.address(2)?, to: words.address(3)? })
+}
+
+pub(super) fn examine(words: &Words<'_>) -> Result<Command, String> {
+    let (examine, address) = parse_examine(words.rest).map_err(|e| words.usage(&e))?;
+    Ok(Command::Examine(examine, address))
+}
+
+pub(super) fn disassemble(words: &Words<'_>) -> Result<Command, String> {
+    words.at_most(2)?;
+    Ok(Command::Disas { at: words.address(0)?, count: words.number(1)?.unwrap_or(8) })
+}
+
+pub(super) fn expect(words: &Words<'_>) -> Result<Command, String> {
+    match words.rest {
+        "" => Err(words.usage("a text is missing")),
+        text => Ok(Command::Expect(text.to_owned())),
+    }
+}
+
+/// Does what the entry does that gdb calls so: by the first subject of the table that begins so, unless other debuggers mean
+/// something else by the very word.
+pub(super) fn info(words: &Words<'_>) -> Result<Command, String> {
+    let Some(what) = words.get(0) else {
+        let subjects: Vec<&str> = info_subjects().map(|(subject, _)| subject).collect();
+        return Err(words.usage(&format!("WHAT is one of {}", subjects.join(", "))));
+    };
+    let begins = |subject: &str| subject.split(' ').next().is_some_and(|first| first.starts_with(what));
+    let subjects = || info_subjects().filter(|(subject, _)| begins(subject));
+    let exact = subjects().find(|(subject, _)| subject.split(' ').next() == Some(what));
+    let found = match foreign::info(what) {
+        Some(here) if exact.is_none() => return Err(format!("there is no `info {what}`: {here}")),
+        _ => exact.or_else(|| subjects().next()),
+    };
+    let Some((subject, entry)) = found else {
+        return Err(format!("there is no `info {what}`; `help` lists the commands"));
+    };
+    let said =
+        subject.split(' ').zip(&words.words).take_while(|(part, word)| part.starts_with(**word)).count();
+    let rest = words.words[said..].join(" ");
+    (entry.parse)(&Words::new(entry, &rest))
+}

@@ -1,0 +1,231 @@
+//! The commands: names, arguments, help, what is completed, what gdb calls them, and the function that parses their words.
+//!
+//! The one place that knows a command. The prompt, `-ex`, scripts, `help`, completion and the table in `docs/debugger.md` are made of it.
+
+use super::parse::{self, Words};
+use super::{Command, RegisterSet};
+
+/// What may stand where an argument is, as far as it can be completed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Completes {
+    /// One of these words.
+    Words(&'static [&'static str]),
+    /// A command.
+    Commands,
+    /// What `info` tells of.
+    Info,
+    /// An address: a symbol, perhaps of a process or of the kernel, or a register.
+    Places,
+    /// A kind of fault.
+    Faults,
+    /// A process.
+    Processes,
+    /// Nothing that is known.
+    Nothing,
+}
+
+type Parse = fn(&Words<'_>) -> Result<Command, String>;
+
+/// A command of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// Its name, then shorter ones and those of gdb.
+    pub names: &'static [&'static str],
+    /// Its arguments.
+    pub arguments: &'static str,
+    /// What it does: a line, and more lines if need be.
+    pub help: &'static str,
+    /// What gdb calls it where it has another name there: that is understood, too.
+    pub gdb: &'static [&'static str],
+    /// What is completed for each argument; the last counts for all that follow.
+    pub completes: &'static [Completes],
+    /// Makes the command of its words.
+    pub(super) parse: Parse,
+}
+
+impl Entry {
+    const fn gdb(self, gdb: &'static [&'static str]) -> Self {
+        Self { gdb, ..self }
+    }
+    const fn completes(self, completes: &'static [Completes]) -> Self {
+        Self { completes, ..self }
+    }
+}
+
+const fn entry(
+    names: &'static [&'static str],
+    arguments: &'static str,
+    help: &'static str,
+    parse: Parse,
+) -> Entry {
+    Entry { names, arguments, help, gdb: &[], completes: &[Completes::Nothing], parse }
+}
+
+/// Every command, by what one wants, in the order of `help`.
+pub const GROUPS: &[(&str, &[Entry])] = &[
+    ("run", RUN),
+    ("stop", STOP),
+    ("look at the machine", MACHINE),
+    ("look at the guest", GUEST),
+    ("use the debugger", SESSION),
+];
+
+const PLACE: &[Completes] = &[Completes::Places];
+const PROCESS: &[Completes] = &[Completes::Processes];
+
+const RUN: &[Entry] = &[
+    entry(&["step", "stepi", "s", "si"], "[N]", "run one instruction, or N; traps and all", |words| {
+        Ok(Command::Step(words.only_number()?.unwrap_or(1)))
+    }),
+    entry(
+        &["next", "nexti", "n", "ni"],
+        "[N]",
+        "as step, but a call, a system call or a fault runs to its return",
+        |words| Ok(Command::Next(words.only_number()?.unwrap_or(1))),
+    ),
+    entry(&["continue", "c"], "", "run until something stops the machine", |words| {
+        words.alone(Command::Continue)
+    }),
+    entry(
+        &["until", "u"],
+        "STEP",
+        "run until the machine's step count is STEP (a step is one instruction, executed or trapped)",
+        parse::until,
+    ),
+];
+
+const STOP: &[Entry] = &[
+    entry(
+        &["break", "b"],
+        "[SYMBOL|ADDR [PID]]",
+        "stop before the instruction there; without arguments, list\n\
+         A symbol is looked for in the programs, then in the kernel (kernel:NAME: only there).\n\
+         It counts in every process, or in PID only. A program that is yet to run is waited for.",
+        parse::break_at,
+    )
+    .gdb(&["info breakpoints"])
+    .completes(&[Completes::Places, Completes::Processes]),
+    entry(&["delete", "d"], "[N]", "delete breakpoint or catchpoint N, or all", |words| {
+        Ok(Command::Delete(words.only_number()?))
+    }),
+    entry(
+        &["catch"],
+        "fault KIND [ADDR [END]]",
+        "stop when the kernel has dealt with a page fault of this kind\n\
+         KIND: zero, file, disk, cow, swap, segv, any, or one kind by name (zero_shared, file_copy, …)\n\
+         With ADDR only for its page, with END for the pages up to it; in every process, or in that of PID:SYMBOL.\n\
+         It stops at the instruction that faulted, just before that runs again; or in the kernel, if it won't.",
+        parse::catch,
+    )
+    .completes(&[Completes::Words(&["fault"]), Completes::Faults, Completes::Places]),
+];
+
+const MACHINE: &[Entry] = &[
+    entry(
+        &["hart"],
+        "[N]",
+        "look at hart N; without N, list all and what they do\n\
+         The other commands tell of the hart looked at, and step and next run it, while the others take their turns. Each\n\
+         stop looks at the hart that stopped.",
+        |words| Ok(Command::Hart(words.only_number()?)),
+    )
+    .gdb(&["info harts"]),
+    entry(&["regs"], "[f|csr]", "registers by ABI name (* has changed); floating point; CSRs", |words| {
+        words.register_set().map(Command::Regs)
+    })
+    .gdb(&["info registers", "info all-registers"])
+    .completes(&[Completes::Words(RegisterSet::NAMES)]),
+    entry(
+        &["x"],
+        "/[COUNT][FORMAT][SIZE] ADDR",
+        "examine memory: FORMAT x d u o t c s i a, SIZE b h w g (1, 2, 4, 8 bytes)",
+        parse::examine,
+    )
+    .completes(PLACE),
+    entry(
+        &["disas", "disassemble"],
+        "[ADDR [COUNT]]",
+        "disassemble, from pc if ADDR is left out",
+        parse::disassemble,
+    )
+    .completes(PLACE),
+    entry(
+        &["walk"],
+        "[VA]",
+        "walk the page table for VA (or pc), level by level, with every flag spelled out\n\
+         Here as everywhere an address is a number, a $register or a symbol, and +N or -N; $fault is the last fault's.",
+        |words| Ok(Command::Walk(words.only_address()?)),
+    )
+    .completes(PLACE),
+    entry(&["tlb"], "[VA]", "the TLB: counts and entries, or those for VA's page", |words| {
+        Ok(Command::Tlb(words.only_address()?))
+    })
+    .completes(PLACE),
+];
+
+const GUEST: &[Entry] = &[
+    entry(&["ps"], "", "the processes, and of those that have several the threads", |words| {
+        words.alone(Command::Ps)
+    })
+    .gdb(&["info inferiors", "info threads"]),
+    entry(&["maps"], "[PID]", "the mappings of a process, and how much of each is in memory", |words| {
+        Ok(Command::Maps(words.only_number()?))
+    })
+    .gdb(&["info proc mappings", "info mappings"])
+    .completes(PROCESS),
+    entry(
+        &["frames"],
+        "[FIRST]",
+        "what the frames of RAM hold and who maps them, from frame FIRST on",
+        |words| Ok(Command::Frames(words.only_number()?)),
+    ),
+    entry(
+        &["explain", "why"],
+        "[ADDR]",
+        "why the last page fault happened, what the kernel did, which bit decided; or what other exception came since\n\
+         With ADDR: what there is at an address, what its first touch will do, or when it went away.",
+        |words| Ok(Command::Explain(words.only_address()?)),
+    )
+    .completes(PLACE),
+];
+
+const SESSION: &[Entry] = &[
+    entry(
+        &["info", "i"],
+        "WHAT",
+        "what gdb's `info WHAT` tells: the command that tells it here",
+        parse::info,
+    )
+    .completes(&[Completes::Info, Completes::Nothing]),
+    entry(
+        &["expect"],
+        "TEXT",
+        "in a script: end it with status 1 unless the command before has said TEXT\n\
+         So does every command of a script that cannot be carried out.",
+        parse::expect,
+    ),
+    entry(&["help", "h", "?"], "[COMMAND]", "this list, or one command in full", |words| {
+        words.at_most(1)?;
+        Ok(Command::Help(words.get(0).map(str::to_owned)))
+    })
+    .completes(&[Completes::Commands]),
+    entry(&["quit", "q", "exit"], "", "leave; the machine is given up", |words| words.alone(Command::Quit)),
+];
+
+/// Every command, in the order of `help`.
+pub fn commands() -> impl Iterator<Item = &'static Entry> {
+    GROUPS.iter().flat_map(|(_, entries)| *entries)
+}
+
+/// The entry of a command by any of its names.
+pub fn find(name: &str) -> Option<&'static Entry> {
+    commands().find(|entry| entry.names.contains(&name))
+}
+
+/// What `info` tells of, as gdb calls it, with the entry that tells it.
+pub(in crate::debug) fn info_subjects() -> impl Iterator<Item = (&'static str, &'static Entry)> {
+    let subjects = |entry: &'static Entry| {
+        entry.gdb.iter().filter_map(move |phrase| Some((phrase.strip_prefix("info ")?, entry)))
+    };
+    commands().flat_map(subjects)
+}
