@@ -1,8 +1,11 @@
 //! What a program died of: the one that was started, or a child of its that went wrong. A line, and a line for each call that led there.
 
 use abi::signal_name;
+use emulator::debug::loaded_at;
 use emulator::machine::Machine;
-use emulator::source::{Frame, IsReturn, Loaded, Programs, Spot, StackFrame, in_brackets, stack, with_places};
+use emulator::source::{
+    Frame, IsReturn, Loaded, Programs, Spot, StackFrame, in_brackets, stack, with_places,
+};
 use emulator::trace::{Death, Event, Place, Trace};
 use isa::events::Access;
 use isa::paging::Satp;
@@ -15,7 +18,9 @@ const CALLS_TOLD: usize = 12;
 /// The calls that led to where a process was when it died, the innermost first, as its memory tells.
 pub fn calls(event: &Event, trace: &Trace, machine: &Machine, programs: &Programs) -> Vec<StackFrame> {
     let pid = event.record.pid;
-    let (Some(registers), Some(process)) = (&event.registers, trace.guest.process(pid)) else { return Vec::new() };
+    let (Some(registers), Some(process)) = (&event.registers, trace.guest.process(pid)) else {
+        return Vec::new();
+    };
     let mut x = [0; 32];
     x[1..].copy_from_slice(&registers[..]);
     let satp = Satp(process.satp);
@@ -25,12 +30,7 @@ pub fn calls(event: &Event, trace: &Trace, machine: &Machine, programs: &Program
         let pa = machine.translate_in(satp, at).filter(|_| at.page_offset() <= PAGE_SIZE - 8)?;
         Some(u64::from_le_bytes(machine.ram().slice(pa, 8)?.try_into().ok()?))
     };
-    let loaded = |va: VirtAddr| {
-        trace.guest.vma_at(pid, va)?;
-        let file = programs.get(&process.program);
-        let bias = file.load_bias(trace.guest.first_page_of_program(pid))?;
-        Some(Loaded { file, bias })
-    };
+    let loaded = |va: VirtAddr| loaded_at(programs, &trace.guest, process, va);
     stack(Frame::innermost(event.record.pc, &x), &loaded, &read)
 }
 
@@ -111,7 +111,8 @@ fn sentence(death: &Death, calls: &[StackFrame], programs: &Programs) -> String 
             let from = from.map_or_else(String::new, |(from, symbol)| {
                 format!(", called from {symbol} (ra {:#x})", from.va.0)
             });
-            let reason = with_places(&refusal.reason, &|va, is_return| spot(&death.pc, va, is_return, programs));
+            let reason =
+                with_places(&refusal.reason, &|va, is_return| spot(&death.pc, va, is_return, programs));
             format!("{name}: {tried} {:#x} {at}{from}: {reason}", refusal.va.0)
         }
         None => format!("{name}: the program was killed {}", place(&death.pc, programs)),

@@ -46,8 +46,7 @@ pub fn session(
         None => String::new(),
     };
     let first = String::from_utf8(program.to_vec()).ok();
-    let debugger =
-        Debugger::new(recorder.tap(), Some(guest_os::KERNEL_ELF), first, Rc::clone(programs));
+    let debugger = Debugger::new(recorder.tap(), Some(guest_os::KERNEL_ELF), first, Rc::clone(programs));
     let debugger = Rc::new(RefCell::new(debugger));
     let mut session = Session { debugger, recorder, programs: Rc::clone(programs) };
     if args.from_reset {

@@ -73,7 +73,8 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         Box::new(stdio.clone()),
     )?;
     let tells_at_once = debug || std::io::stderr().is_terminal();
-    let programs = Rc::new(Programs::new(source.files()).with_sources(Box::new(|path| std::fs::read(path).ok())));
+    let programs =
+        Rc::new(Programs::new(source.files()).with_sources(Box::new(|path| std::fs::read(path).ok())));
     recorder.follow_children(Children::new(Rc::clone(&programs), tells_at_once));
     let prompt = if debug { Prompt::open()? } else { None };
     let mut driver = Driver::new(machine, stdio, Interrupted::install(), args.guest.machine.fuel);

@@ -76,8 +76,7 @@ impl Recorder {
     pub fn new(path: Option<&Path>) -> Result<Self> {
         let create = |path: &Path| anyhow::Ok((path.to_path_buf(), output::create(path)?));
         let file = path.map(create).transpose()?;
-        let mut listener =
-            Listener {
+        let mut listener = Listener {
             tap: SharedTap::default(),
             file,
             failed: None,

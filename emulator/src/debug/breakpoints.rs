@@ -16,7 +16,7 @@ pub(super) enum Where {
     User(VirtAddr),
     /// An address of the kernel.
     Kernel(VirtAddr),
-    /// A symbol of programs, and what is added to it.
+    /// A symbol of programs or a line of their source, and what is added to it.
     Symbol(String, u64),
 }
 
@@ -83,7 +83,7 @@ impl Breakpoints {
     }
 
     /// Works out the addresses to compare.
-    pub(super) fn arm(&mut self, guest: &GuestView, symbols: &mut Symbols) {
+    pub(super) fn arm(&mut self, guest: &GuestView, symbols: &Symbols) {
         self.armed.clear();
         for breakpoint in &self.list {
             let id = breakpoint.id;
@@ -101,7 +101,7 @@ impl Breakpoints {
                 }
                 Where::Symbol(name, offset) => {
                     for process in guest.processes().filter(|p| p.is_alive() && wanted(p.pid)) {
-                        if let Some(va) = symbols.address_in_process(guest, process, name) {
+                        for va in symbols.addresses_in_process(guest, process, name) {
                             let space = Space::Process { satp: process.satp };
                             self.armed.push(Armed { pc: va.wrapping_add(*offset), space, id });
                         }

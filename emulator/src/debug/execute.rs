@@ -4,13 +4,13 @@ use super::breakpoints::Breakpoints;
 use super::command::{Command, Examine, RegisterSet, help, help_on};
 use super::expression::Expression;
 use super::listing::Listed;
-use super::run::{StepKind, Until};
+use super::run::Until;
 use super::space::{AtTrap, Owner, Space};
 use super::symbols::Symbols;
 use super::tap::SharedTap;
 use super::target::{Place, Registers, Target};
 use super::waits::Waits;
-use super::{memory, registers, views, walk};
+use super::{memory, registers, stack, views, walk};
 use crate::machine::{HartState, StopReason};
 use crate::source::{IsReturn, Programs, with_places};
 use crate::trace::{Residence, ThreadId, Trap};
@@ -153,7 +153,8 @@ impl Debugger {
     /// Does what the last line said once more: what an empty line means at a prompt.
     pub fn repeat(&mut self, target: &mut dyn Target) -> Output {
         let line = match Command::parse(&self.last_line) {
-            Ok(Some(Command::Step(_) | Command::Next(_))) => self.last_line.clone(),
+            Ok(Some(Command::Step(..))) => self.last_line.clone(),
+            Ok(Some(Command::List(_))) => return self.execute(target, "list"),
             Ok(Some(Command::Examine(..))) => "x".to_owned(),
             _ => return Output::said(String::new()),
         };
@@ -202,8 +203,7 @@ impl Debugger {
     fn run_command(&mut self, target: &mut dyn Target, command: Command) -> Result<String, String> {
         target.look_at(self.hart);
         match command {
-            Command::Step(count) => self.steps(target, StepKind::Instruction, count),
-            Command::Next(count) => self.steps(target, StepKind::OverInstruction, count),
+            Command::Step(kind, count) => self.steps(target, kind, count),
             Command::Continue => {
                 let halt = self.resume(target, Until::Ever)?;
                 Ok(self.report(target, halt))
@@ -233,6 +233,8 @@ impl Debugger {
                 })
             }
             Command::Examine(examine, at) => self.examine(target, examine, at),
+            Command::Backtrace(most) => Ok(self.backtrace(target, most.unwrap_or(stack::SHOWN))),
+            Command::List(what) => self.list(target, what),
             Command::Disas { at, count } => {
                 let (va, space) = self.locate(target, at)?;
                 let absent = self.absent(&space);

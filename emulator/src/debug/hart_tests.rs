@@ -6,9 +6,11 @@ use crate::exec::Observer;
 use crate::hart::Hart;
 use crate::loader::Boot;
 use crate::machine::{HartState, Machine, MachineConfig, QUANTUM_STEPS, StopReason};
+use crate::source::Programs;
 use core::ops::ControlFlow;
 use isa::csr::Csr;
 use isa::{PhysAddr, Step, assemble};
+use std::rc::Rc;
 
 struct Looked {
     machine: Machine,

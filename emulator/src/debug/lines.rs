@@ -53,7 +53,17 @@ impl LineStep {
         let range = lines.line_range(at)?;
         let range = range.start.wrapping_add(loaded.bias)..range.end.wrapping_add(loaded.bias);
         let (privilege, satp, hart) = (place.privilege, place.satp, place.hart);
-        Some(Self { is_over, privilege, satp, hart, began: Some(began), range, awaited: None, last: None, loaded })
+        Some(Self {
+            is_over,
+            privilege,
+            satp,
+            hart,
+            began: Some(began),
+            range,
+            awaited: None,
+            last: None,
+            loaded,
+        })
     }
 
     /// Whether this place is one of the program or the kernel that is stepped.
@@ -118,7 +128,10 @@ impl LineStep {
         let at = pc.wrapping_sub(self.loaded.bias);
         let lines = self.loaded.file.lines();
         let function = self.loaded.file.symbols().range_at(at).filter(|function| function.start == at);
-        match lines.zip(function).and_then(|(lines, function)| Some((lines.body_of(function.clone())?, function))) {
+        match lines
+            .zip(function)
+            .and_then(|(lines, function)| Some((lines.body_of(function.clone())?, function)))
+        {
             Some((body, function)) => {
                 let bias = self.loaded.bias;
                 self.range = function.start.wrapping_add(bias)..function.end.wrapping_add(bias);

@@ -1,8 +1,11 @@
 //! `list`, and the source line of a stop: text of source files, where the embedder can give it.
 
+use super::command::Listing;
 use super::execute::Debugger;
+use super::expression::Expression;
 use super::space::Space;
-use crate::source::{Lines, SourceLine};
+use super::target::Target;
+use crate::source::SourceLine;
 use isa::VirtAddr;
 use std::fmt::Write;
 
@@ -38,34 +41,46 @@ impl Debugger {
         }
     }
 
-    /// `list`: the lines around a place, or those behind what was listed last.
-    pub(super) fn list_around(&mut self, at: &SourceLine) -> Result<String, String> {
-        let first = at.line.saturating_sub(SHOWN / 2).max(1);
-        self.list(SourceLine { line: first, ..at.clone() })
+    /// `list`.
+    pub(super) fn list(&mut self, target: &dyn Target, what: Listing) -> Result<String, String> {
+        let around =
+            |source: SourceLine| SourceLine { line: source.line.saturating_sub(SHOWN / 2).max(1), ..source };
+        let from = match (what, self.listed.clone()) {
+            (Listing::On, Some(listed)) => listed.next,
+            (Listing::Back, Some(listed)) if listed.first == 1 => {
+                return Err(format!("{} begins here", listed.next.file));
+            }
+            (Listing::Back, Some(listed)) => {
+                SourceLine { line: listed.first.saturating_sub(SHOWN).max(1), ..listed.next }
+            }
+            (Listing::On | Listing::Back, None) => around(self.source_of(target, None)?),
+            (Listing::Line(line), Some(listed)) => around(SourceLine { line, ..listed.next }),
+            (Listing::Line(line), None) => around(SourceLine { line, ..self.source_of(target, None)? }),
+            (Listing::Place(at), _) => around(self.source_of(target, Some(at))?),
+        };
+        self.list_from(from)
     }
 
-    /// `list` once more: the next lines.
-    pub(super) fn list_on(&mut self) -> Option<Result<String, String>> {
-        let next = self.listed.as_ref()?.next.clone();
-        Some(self.list(next))
+    /// The line of the source at a place, or at the instruction that the machine is at.
+    fn source_of(&mut self, target: &dyn Target, at: Option<Expression>) -> Result<SourceLine, String> {
+        let (va, space) = self.locate(target, at)?;
+        self.source_at(&space, va).ok_or_else(|| {
+            let place = self.symbol_at(&space, va).unwrap_or_else(|| va.to_string());
+            format!("the line of {place} is not known (is the program compiled with -g?)")
+        })
     }
 
-    /// `list -`: the lines before those that were listed last.
-    pub(super) fn list_back(&mut self) -> Result<String, String> {
-        let listed = self.listed.clone().ok_or("nothing has been listed yet")?;
-        if listed.first == 1 {
-            return Err(format!("{} begins here", listed.next.file));
-        }
-        self.list(SourceLine { line: listed.first.saturating_sub(SHOWN).max(1), ..listed.next })
-    }
-
-    fn list(&mut self, from: SourceLine) -> Result<String, String> {
+    fn list_from(&mut self, from: SourceLine) -> Result<String, String> {
         let lines = self.symbols.source_lines(&from).ok_or_else(|| {
-            format!("the source file {} is not to be found here (the program was compiled in {})", from.file, from.folder)
+            format!(
+                "the source file {} is not to be found here (the program was compiled in {})",
+                from.file, from.folder
+            )
         })?;
         let end = from.line.saturating_add(SHOWN);
         let mut text = String::new();
-        for (number, line) in (1..).zip(lines.iter()).filter(|(number, _)| (from.line..end).contains(number)) {
+        for (number, line) in (1..).zip(lines.iter()).filter(|(number, _)| (from.line..end).contains(number))
+        {
             // Writing to a String can't fail.
             let _ = writeln!(text, "{number:<6}{line}");
         }
@@ -74,10 +89,5 @@ impl Debugger {
         }
         self.listed = Some(Listed { first: from.line, next: SourceLine { line: end, ..from } });
         Ok(text)
-    }
-
-    /// The source lines of the program or the kernel that is looked at.
-    pub(super) fn with_lines<R>(&self, space: &Space, va: VirtAddr, look: impl FnOnce(&Lines) -> R) -> Option<R> {
-        Some(look(self.loaded_at(space, va)?.file.lines()?))
     }
 }

@@ -33,5 +33,6 @@ mod waits;
 mod walk;
 
 pub use execute::{Debugger, Output};
+pub use symbols::loaded_at;
 pub use tap::{SharedTap, Tap};
 pub use target::{Place, Registers, Stop, Target, TlbLine, TlbSide};

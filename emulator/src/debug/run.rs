@@ -1,5 +1,6 @@
 //! Running the machine: `step`, `next`, `continue`, `until`, and why it has stopped.
 
+use super::command::StepKind;
 use super::execute::Debugger;
 use super::lines::LineStep;
 use super::memory;
@@ -20,19 +21,6 @@ pub(super) enum Halt {
     Ended(StopReason),
 }
 
-/// How far a step goes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum StepKind {
-    /// One instruction: into traps, and all.
-    Instruction,
-    /// One instruction, or a call, a system call or a fault to its return.
-    OverInstruction,
-    /// To another line of the source, which may be one of a function that is called.
-    Line,
-    /// To another line of the function, or of its caller.
-    OverLine,
-}
-
 /// What ends a run, if nothing else does before.
 pub(super) enum Until<'a> {
     /// One instruction has run.
@@ -47,7 +35,12 @@ pub(super) enum Until<'a> {
 
 impl Debugger {
     /// Takes `count` steps of a kind, as long as nothing else stops the machine.
-    pub(super) fn steps(&mut self, target: &mut dyn Target, kind: StepKind, count: u64) -> Result<String, String> {
+    pub(super) fn steps(
+        &mut self,
+        target: &mut dyn Target,
+        kind: StepKind,
+        count: u64,
+    ) -> Result<String, String> {
         let mut halt = Halt::Reached;
         let before = target.registers();
         for _ in 0..count {
@@ -277,7 +270,7 @@ impl Debugger {
     }
 
     pub(super) fn arm(&mut self) {
-        self.breakpoints.arm(&self.tap.borrow().trace().guest, &mut self.symbols);
+        self.breakpoints.arm(&self.tap.borrow().trace().guest, &self.symbols);
         self.tap.borrow_mut().set_wants_programs(self.breakpoints.depend_on_programs());
     }
 

@@ -4,6 +4,7 @@ use super::breakpoints::Where;
 use super::execute::Debugger;
 use super::expression::{Expression, Operand};
 use super::stops::{near, place_of};
+use super::symbols::source_line;
 use super::target::{Registers, Target};
 use super::{registers, views};
 use crate::trace::{Residence, Trace, at_page};
@@ -191,11 +192,12 @@ impl Debugger {
         let wanted =
             pid.or(current).ok_or_else(|| format!("no process runs now that could have `{name}`"))?;
         let process = views::living(guest, wanted)?;
-        if let Some(va) = self.symbols.address_in_process(guest, process, &name) {
+        if let Some(va) = self.symbols.addresses_in_process(guest, process, &name).first() {
             return Ok((va.0, Some(wanted)));
         }
         let near = near(&self.symbols.nearest(&process.program, &name));
-        Err(format!("process {wanted} ({}) has no symbol `{name}`{near}", process.name()))
+        let what = if source_line(&name).is_some() { "no code for" } else { "no symbol" };
+        Err(format!("process {wanted} ({}) has {what} `{name}`{near}", process.name()))
     }
 
     /// The process whose address space the hart is in.

@@ -18,8 +18,7 @@ impl Debugger {
         if let (Where::User(_), Owner::Process(pid, _)) = (Where::address(va.0), &space.owner) {
             let tap = self.tap.borrow();
             let guest = &tap.trace().guest;
-            guest.vma_at(*pid, va)?;
-            return self.symbols.loaded(guest, guest.process(*pid)?);
+            return self.symbols.loaded_at(guest, guest.process(*pid)?, va);
         }
         let file = self.symbols.kernel.clone();
         let bias = if space.bare.is_none() { 0 } else { file.symbols().physical_offset().wrapping_neg() };

@@ -63,9 +63,14 @@ impl Symbols {
         self.program(path).symbols().beginning_with(beginning)
     }
 
-    /// Whether a program has a symbol.
+    /// Whether a program has a symbol or a line of the source.
     pub(super) fn program_has(&self, path: &str, name: &str) -> bool {
-        self.program(path).symbols().address_of(name).is_some()
+        !addresses_of(&self.program(path), name).is_empty()
+    }
+
+    /// The addresses that a symbol or a line of the source has in the kernel.
+    pub(super) fn addresses_in_kernel(&self, name: &str) -> Vec<VirtAddr> {
+        addresses_of(&self.kernel, name).into_iter().map(VirtAddr).collect()
     }
 
     /// The file of a process's program; `None` as long as it is not mapped.
@@ -76,15 +81,21 @@ impl Symbols {
         Some(Loaded { file, bias })
     }
 
-    /// Where a symbol is in a process's program.
-    pub(super) fn address_in_process(
+    /// The file whose code or data a process has at an address.
+    pub(super) fn loaded_at(&self, guest: &GuestView, process: &ProcessView, va: VirtAddr) -> Option<Loaded> {
+        loaded_at(&self.programs, guest, process, va)
+    }
+
+    /// Where a symbol is in a process's program, or where its statements begin of a line of the source.
+    pub(super) fn addresses_in_process(
         &self,
         guest: &GuestView,
         process: &ProcessView,
         name: &str,
-    ) -> Option<VirtAddr> {
-        let Loaded { file, bias } = self.loaded(guest, process)?;
-        Some(VirtAddr(file.symbols().address_of(name)?.wrapping_add(bias)))
+    ) -> Vec<VirtAddr> {
+        let Some(Loaded { file, bias }) = self.loaded(guest, process) else { return Vec::new() };
+        let addresses = addresses_of(&file, name).into_iter();
+        addresses.map(|address| VirtAddr(address.wrapping_add(bias))).collect()
     }
 
     /// The symbol at an address of a process.
@@ -97,4 +108,41 @@ impl Symbols {
         let Loaded { file, bias } = self.loaded(guest, process)?;
         file.symbols().name_of(va.0.wrapping_sub(bias))
     }
+}
+
+/// The file whose code or data a process has at an address. What is mapped of no file is its program's: data that begins as
+/// zeros.
+pub fn loaded_at(
+    programs: &Programs,
+    guest: &GuestView,
+    process: &ProcessView,
+    va: VirtAddr,
+) -> Option<Loaded> {
+    let vma = guest.vma_at(process.pid, va)?;
+    if vma.file != 0 && vma.name != process.program {
+        let file = programs.get(&vma.name);
+        let bias = vma.start.0.wrapping_sub(file.address_at(vma.offset_bytes)?);
+        return Some(Loaded { file, bias });
+    }
+    let file = programs.get(&process.program);
+    let bias = file.load_bias(guest.first_page_of_program(process.pid))?;
+    Some(Loaded { file, bias })
+}
+
+/// The addresses in a file of a symbol, or of a line of the source (`FILE:LINE`).
+fn addresses_of(file: &ProgramFile, name: &str) -> Vec<u64> {
+    match source_line(name) {
+        Some((source, line)) => {
+            let found = file.lines().and_then(|lines| lines.addresses_of(source, line));
+            found.map(|(_, addresses)| addresses).unwrap_or_default()
+        }
+        None => file.symbols().address_of(name).into_iter().collect(),
+    }
+}
+
+/// `FILE:LINE`: a line of the source.
+pub(super) fn source_line(name: &str) -> Option<(&str, u32)> {
+    let (file, line) = name.rsplit_once(':')?;
+    let is_file = file.contains('.') && !file.ends_with(':');
+    Some((file, line.parse().ok().filter(|_| is_file)?))
 }

@@ -1,17 +1,20 @@
 //! The debugger, command by command, on a machine that is only a recording: its RAM, page tables and a list of
 //! the places it goes through.
 
+use super::command::StepKind;
 use super::command::{Command, Examine, Faults, Format, RegisterSet, commands};
 use super::expression::{Expression, Operand, parse_number};
 use super::*;
 use crate::host::EventAction;
 use crate::machine::{GuestExit, HartState, StopReason};
+use crate::source::Programs;
 use crate::trace::Event;
 use isa::csr::Csr;
 use isa::events::{EventKind, EventRecord, VMA_EXEC, VMA_READ};
 use isa::paging::{Pte, PteFlags, Satp, pte_addr};
 use isa::{PhysAddr, Ppn, Privilege, Step, VirtAddr, assemble};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 const RAM: u64 = 0x8000_0000;
 const ROOT: Ppn = Ppn(0x80001);
@@ -316,9 +319,9 @@ fn lines_become_commands() {
     let catch = |name, from, to| Command::Catch { faults: Faults::from_name(name), from, to };
     let x = |count, format, size_bytes| Examine { count, format, size_bytes };
     for (line, command) in [
-        ("step", Command::Step(1)),
-        ("  si 20 ", Command::Step(20)),
-        ("n", Command::Next(1)),
+        ("step", Command::Step(StepKind::Line, 1)),
+        ("  si 20 ", Command::Step(StepKind::Instruction, 20)),
+        ("n", Command::Step(StepKind::OverLine, 1)),
         ("c", Command::Continue),
         ("until 1000", Command::Until(1000)),
         ("b 0x10 4", Command::Break { at: number(16), pid: Some(4) }),
@@ -395,7 +398,7 @@ fn what_is_no_command_is_answered_in_one_line() {
         ),
         (
             "info",
-            "WHAT is one of breakpoints, harts, registers, all-registers, inferiors, threads, proc mappings, mappings; usage: info WHAT",
+            "WHAT is one of breakpoints, harts, stack, source, registers, all-registers, inferiors, threads, proc mappings, mappings; usage: info WHAT",
         ),
         ("info nonsense", "there is no `info nonsense`; `help` lists the commands"),
         ("info registers v", "`v` is no set of registers; usage: regs [f|csr]"),
@@ -412,10 +415,9 @@ fn what_is_no_command_is_answered_in_one_line() {
 #[test]
 fn words_of_other_debuggers_name_ours() {
     for (line, here) in [
-        ("bt", "`regs` shows ra"),
         ("info float", "`regs f` shows"),
-        ("info locals", "no call stack"),
-        ("info line 3", "`disas` shows instructions"),
+        ("info locals", "`bt` shows"),
+        ("info line 3", "`list` shows the source"),
         ("info signals", "`catch fault segv`"),
         ("source cmds", "`folio debug --script FILE`"),
         ("shell ls", "another terminal"),
@@ -426,7 +428,7 @@ fn words_of_other_debuggers_name_ours() {
         ("reverse-step", "each run is the same"),
         ("tbreak main", "`break` sets a breakpoint"),
         ("watch counter", "`catch fault KIND ADDR`"),
-        ("help bt", "`regs` shows ra"),
+        ("help up", "`bt` shows"),
     ] {
         let (mut debugger, mut machine) = session();
         let output = debugger.execute(&mut machine, line);
@@ -480,7 +482,7 @@ fn words_are_completed() {
     let (mut debugger, mut machine) = session();
     run(&mut debugger, &mut machine, &["until 103"]);
     for (line, words) in [
-        ("st", &["step"][..]),
+        ("st", &["step", "stepi"][..]),
         ("w", &["walk"]),
         ("nonsense ", &[]),
         ("nonsense m", &[]),
@@ -560,12 +562,9 @@ fn breakpoints_by_address_and_in_the_kernel() {
     check_parts(&["b trap_entry", "c"], &["breakpoint 1: trap_entry\n", "step 108: supervisor mode"]);
     check_parts(&["b kernel:trap_entry+4", "c"], &["step 109:"]);
     check_parts(&["b 0xffffffc080200044", "c"], &["step 109:"]);
-    check(&["b kernel:nothing"], "the kernel has no symbol `nothing`\n");
+    check(&["b kernel:nothing"], "the kernel has no `nothing`\n");
     check(&["b $nothing"], "there is no register or CSR `$nothing`\n");
-    check(
-        &["b demo.c:3"],
-        "`demo.c:3`: source lines are not known yet; a function (`break FUNCTION`) or an address (`break *ADDR`) is\n",
-    );
+    check(&["b demo.c:3"], "breakpoint 1 at demo.c:3: waits for a program that has it (none so far)\n");
     check(
         &["until 103", "b 12"],
         "breakpoint 1 at 0xc: nothing is mapped there so far (a number is an address, not a source line)\n",

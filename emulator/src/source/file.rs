@@ -1,9 +1,9 @@
 //! One ELF file, and all files of a guest.
 
-use super::Section;
 use super::lines::{InlineFrame, Lines, SourceLine};
 use super::symbols::SymbolTable;
 use super::unwind::{Frame, Unwinder};
+use super::{Section, prologue};
 use goblin::elf::program_header::{PF_W, PT_LOAD};
 use goblin::elf::section_header::{SHF_COMPRESSED, SHT_NOBITS};
 use goblin::elf::{Elf, compression_header::CompressionHeader};
@@ -77,7 +77,8 @@ impl ProgramFile {
             is_writable: ph.p_flags & PF_W != 0,
         };
         let address_of = |name: &str| {
-            let named = |header: &&goblin::elf::SectionHeader| elf.shdr_strtab.get_at(header.sh_name) == Some(name);
+            let named =
+                |header: &&goblin::elf::SectionHeader| elf.shdr_strtab.get_at(header.sh_name) == Some(name);
             elf.section_headers.iter().find(named).map_or(0, |header| header.sh_addr)
         };
         let mut sections = BTreeMap::new();
@@ -120,6 +121,14 @@ impl ProgramFile {
         if self.relocatable { Some(first_page?.0.wrapping_sub(self.lowest_page)) } else { Some(0) }
     }
 
+    /// The address that a byte of the file has in the segment which its page is of.
+    pub fn address_at(&self, offset_bytes: u64) -> Option<u64> {
+        let page = offset_bytes..offset_bytes.checked_add(PAGE_SIZE)?;
+        let is_there = |s: &&Segment| s.file.start < page.end && page.start < s.file.end;
+        let segment = self.segments.iter().find(is_there)?;
+        Some(segment.vaddr.wrapping_sub(segment.file.start).wrapping_add(offset_bytes))
+    }
+
     /// What is at an address.
     pub fn spot(&self, address: u64) -> Spot {
         let source = self.lines().and_then(|lines| lines.at(address));
@@ -144,7 +153,7 @@ impl ProgramFile {
         let unwinder = self.unwinder.get_or_init(|| {
             Unwinder::new(self.text, self.eh_frame, self.section(".debug_frame"), self.section(".eh_frame"))
         });
-        unwinder.caller(frame, bias, read)
+        unwinder.caller(frame, bias, read).or_else(|| prologue::caller(self, frame, bias, read))
     }
 
     fn section(&self, name: &str) -> Section {
@@ -170,7 +179,8 @@ const MAX_UNPACKED_BYTES: usize = 1 << 30;
 
 /// How a section is packed that says it is.
 fn packing(section: &[u8]) -> Packing {
-    let ctx = goblin::container::Ctx::new(goblin::container::Container::Big, goblin::container::Endian::Little);
+    let ctx =
+        goblin::container::Ctx::new(goblin::container::Container::Big, goblin::container::Endian::Little);
     match CompressionHeader::parse(section, 0, ctx) {
         Ok(header) if header.ch_type == compression_header::ELFCOMPRESS_ZLIB => {
             Packing::Zlib { header_bytes: CompressionHeader::size(ctx) }
@@ -231,7 +241,8 @@ impl Programs {
             return text.clone();
         }
         let text = (self.sources)(&path).or_else(|| (self.files)(&path));
-        let lines = text.map(|text| Rc::new(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect()));
+        let lines =
+            text.map(|text| Rc::new(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect()));
         self.texts.borrow_mut().insert(path, lines.clone());
         lines
     }

@@ -157,8 +157,10 @@ impl Lines {
     /// Where statements of a line begin: the line's number, which is a later one if that line has no code, and the addresses, the
     /// first of each stretch of code. `file` is a name or the last parts of a path.
     pub fn addresses_of(&self, file: &str, line: u32) -> Option<(u32, Vec<u64>)> {
-        let is_meant = |index: u32| self.files.get(index as usize).is_some_and(|(name, _)| is_end_of(file, name));
-        let wanted = || self.rows.iter().filter(|row| row.is_statement && row.line >= line && is_meant(row.file));
+        let is_meant =
+            |index: u32| self.files.get(index as usize).is_some_and(|(name, _)| is_end_of(file, name));
+        let wanted =
+            || self.rows.iter().filter(|row| row.is_statement && row.line >= line && is_meant(row.file));
         let found = wanted().map(|row| row.line).min()?;
         let mut addresses: Vec<u64> = Vec::new();
         let mut end = None;
@@ -192,11 +194,7 @@ impl Lines {
     }
 
     fn statement_of(&self, row: &Row) -> Statement {
-        Statement {
-            range: row.start..row.end,
-            is_statement: row.is_statement,
-            source: self.source(row),
-        }
+        Statement { range: row.start..row.end, is_statement: row.is_statement, source: self.source(row) }
     }
 
     fn source(&self, row: &Row) -> Option<SourceLine> {
@@ -289,7 +287,8 @@ fn rows_of(
             Some(&number) => number,
             None => {
                 let name = file_name(dwarf, unit, header, row)?;
-                let name = name.strip_prefix(&folder).and_then(|rest| rest.strip_prefix('/')).unwrap_or(&name);
+                let name =
+                    name.strip_prefix(&folder).and_then(|rest| rest.strip_prefix('/')).unwrap_or(&name);
                 let number = names.number(&folder, name);
                 numbers.insert(row.file_index(), number);
                 number

@@ -11,10 +11,9 @@
 
 mod file;
 mod lines;
+mod prologue;
 mod stack;
 mod symbols;
-#[cfg(test)]
-mod tests;
 mod unwind;
 
 pub use file::{Loaded, ProgramFile, ProgramFiles, Programs, Spot};

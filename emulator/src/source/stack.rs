@@ -26,7 +26,9 @@ pub struct StackFrame {
 impl StackFrame {
     fn of(frame: Frame, loaded: Option<&Loaded>) -> Self {
         let at = VirtAddr(frame.at_work());
-        let Some(loaded) = loaded else { return Self { frame, spot: Spot::default(), inlined: Vec::new(), times: 1 } };
+        let Some(loaded) = loaded else {
+            return Self { frame, spot: Spot::default(), inlined: Vec::new(), times: 1 };
+        };
         let spot = if frame.is_exact { loaded.spot(at) } else { loaded.spot_of_return(VirtAddr(frame.pc)) };
         Self { inlined: loaded.inlined(at), frame, spot, times: 1 }
     }
@@ -56,11 +58,15 @@ pub fn stack(
     for _ in 0..MAX_FRAMES {
         let Some(frame) = next else { break };
         let of = loaded(VirtAddr(frame.at_work()));
-        next = match &of {
+        let caller = || match &of {
             Some(of) => of.file.caller(&frame, of.bias, read),
             None => frame.caller_by_return_address(),
         };
-        match frames.last_mut().filter(|last| last.frame.pc == frame.pc && last.frame.is_exact == frame.is_exact) {
+        next = frame.before_signal(read).or_else(caller);
+        match frames
+            .last_mut()
+            .filter(|last| last.frame.pc == frame.pc && last.frame.is_exact == frame.is_exact)
+        {
             Some(last) => {
                 last.times += 1;
                 last.frame = frame;
@@ -85,7 +91,8 @@ pub fn with_places(text: &str, spot: &dyn Fn(VirtAddr, IsReturn) -> Option<Spot>
     for word in text.split(' ') {
         let digits = word.trim_end_matches([')', '.', ',', ';', ':']);
         let va = digits.strip_prefix("0x").and_then(|hex| u64::from_str_radix(hex, 16).ok());
-        let place = is_place.zip(va).and_then(|(is_return, va)| spot(VirtAddr(va), is_return)).and_then(in_angles);
+        let place =
+            is_place.zip(va).and_then(|(is_return, va)| spot(VirtAddr(va), is_return)).and_then(in_angles);
         words.push(match place {
             Some(place) => format!("{digits} {place}{}", &word[digits.len()..]),
             None => word.to_owned(),

@@ -17,6 +17,8 @@ struct Symbol {
     /// First byte behind it; the next symbol's start if the table does not say.
     end: u64,
     name: String,
+    /// Whether it is told to be a function or a variable, and no label.
+    has_type: bool,
     is_function: bool,
     /// Whether other files of the program may name it.
     is_global: bool,
@@ -52,13 +54,14 @@ impl SymbolTable {
                     start: sym.st_value,
                     end: sym.st_value.saturating_add(sym.st_size),
                     name: demangle(name),
+                    has_type: sym.st_type() != STT_NOTYPE,
                     is_function: sym.st_type() == STT_FUNC,
                     is_global: sym.st_bind() == STB_GLOBAL,
                 })
             })
             .collect();
-        // Of several names for one address the first in the alphabet stays, so that runs are alike.
-        symbols.sort_by(|a, b| (a.start, &a.name).cmp(&(b.start, &b.name)));
+        // Of several names for one address one with a type, and of those the first in the alphabet stays, so that runs are alike.
+        symbols.sort_by(|a, b| (a.start, !a.has_type, &a.name).cmp(&(b.start, !b.has_type, &b.name)));
         for index in 0..symbols.len() {
             let start = symbols[index].start;
             if symbols[index].end == start {

@@ -2,7 +2,9 @@
 //! registers 0 to 31 for x0 to x31 (RISC-V ELF psABI, DWARF).
 
 use super::Section;
-use gimli::{BaseAddresses, CfaRule, DebugFrame, EhFrame, Register, RegisterRule, UnwindContext, UnwindSection};
+use gimli::{
+    BaseAddresses, CfaRule, DebugFrame, EhFrame, Register, RegisterRule, UnwindContext, UnwindSection,
+};
 use isa::reg::{RA, SP};
 
 /// `li a7, 139` and `ecall`: what the code does to which a signal's handler returns (`rt_sigreturn`).
@@ -36,6 +38,32 @@ impl Frame {
         let pc = self.x[usize::from(RA)].filter(|&ra| self.is_exact && ra != 0 && ra != self.pc)?;
         Some(Self { pc, is_exact: false, x: self.x })
     }
+    /// The registers when this function returns, as far as it has not kept them on its stack, which ends at `cfa`.
+    pub(super) fn returned(&self, cfa: u64) -> Self {
+        let mut x = self.x;
+        // What a callee need not keep is lost: ra and the temporaries (calling convention, integer registers).
+        for (number, value) in x.iter_mut().enumerate() {
+            if !is_kept(number) {
+                *value = None;
+            }
+        }
+        x[usize::from(SP)] = Some(cfa);
+        Self { x, is_exact: false, ..*self }
+    }
+
+    /// What was interrupted, if this is the code to which a signal's handler returns.
+    pub(super) fn before_signal(&self, read: &dyn Fn(u64) -> Option<u64>) -> Option<Self> {
+        if read(self.pc)? != SIGNAL_RETURN {
+            return None;
+        }
+        let registers = self.x[usize::from(SP)]?.wrapping_add(SIGNAL_FRAME_REGISTERS);
+        let register = |number: u64| read(registers.wrapping_add(8 * number));
+        let mut x = [Some(0); 32];
+        for (number, value) in (1..).zip(&mut x[1..]) {
+            *value = register(number);
+        }
+        Some(Self { pc: register(0)?, x, is_exact: true })
+    }
     fn register(&self, number: Register) -> Option<u64> {
         *self.x.get(usize::from(number.0))?
     }
@@ -63,21 +91,12 @@ impl Unwinder {
         bias: u64,
         read: &dyn Fn(u64) -> Option<u64>,
     ) -> Option<Frame> {
-        if let Some(interrupted) = before_signal(frame, read) {
-            return Some(interrupted);
-        }
         let at = frame.at_work().wrapping_sub(bias);
         let rules = self.rules(&self.debug_frame, at).or_else(|| self.rules(&self.eh_frame, at));
-        let Some((cfa, rules)) = rules else { return frame.caller_by_return_address() };
+        let (cfa, rules) = rules?;
         let CfaRule::RegisterAndOffset { register, offset } = cfa else { return None };
         let cfa = frame.register(register)?.wrapping_add_signed(offset);
-        let mut x = frame.x;
-        // What a callee need not keep is lost: ra and the temporaries (calling convention, integer registers).
-        for (number, value) in x.iter_mut().enumerate() {
-            if !is_kept(number) {
-                *value = None;
-            }
-        }
+        let Frame { mut x, .. } = frame.returned(cfa);
         let mut return_address = frame.x[usize::from(RA)];
         for (register, rule) in rules {
             let value = match rule {
@@ -98,13 +117,16 @@ impl Unwinder {
             }
         }
         x[usize::from(SP)] = Some(cfa);
-        x[0] = Some(0);
         let is_same = return_address == Some(frame.pc) && frame.x[usize::from(SP)] == Some(cfa);
         let pc = return_address.filter(|&pc| pc != 0 && !is_same)?;
         Some(Frame { pc, x, is_exact: false })
     }
 
-    fn rules<S: UnwindSection<Section, Offset: gimli::UnwindOffset>>(&self, section: &S, at: u64) -> Option<Rules> {
+    fn rules<S: UnwindSection<Section, Offset: gimli::UnwindOffset>>(
+        &self,
+        section: &S,
+        at: u64,
+    ) -> Option<Rules> {
         let mut context = UnwindContext::new();
         let found = section.unwind_info_for_address(&self.bases, &mut context, at, S::cie_from_offset);
         let row = found.ok()?;
@@ -115,18 +137,4 @@ impl Unwinder {
 /// Whether a callee leaves a register as it was: sp, gp, tp and s0 to s11.
 fn is_kept(register: usize) -> bool {
     matches!(register, 0 | 2..=4 | 8 | 9 | 18..=27)
-}
-
-/// What was interrupted, if the frame is the code to which a signal's handler returns.
-fn before_signal(frame: &Frame, read: &dyn Fn(u64) -> Option<u64>) -> Option<Frame> {
-    if read(frame.pc)? != SIGNAL_RETURN {
-        return None;
-    }
-    let registers = frame.x[usize::from(SP)]?.wrapping_add(SIGNAL_FRAME_REGISTERS);
-    let register = |number: u64| read(registers.wrapping_add(8 * number));
-    let mut x = [Some(0); 32];
-    for (number, value) in (1..).zip(&mut x[1..]) {
-        *value = register(number);
-    }
-    Some(Frame { pc: register(0)?, x, is_exact: true })
 }

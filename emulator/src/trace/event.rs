@@ -56,7 +56,8 @@ impl Event {
     /// The event that a sink has been given. Bytes of `text` that are not UTF-8 are replaced.
     pub fn new(step: Step, hart: usize, record: &EventRecord, text: &[u8]) -> Self {
         let registers = (record.kind == EventKind::Registers as u64).then(|| Box::new(words(text)));
-        let text = if registers.is_some() { String::new() } else { String::from_utf8_lossy(text).into_owned() };
+        let text =
+            if registers.is_some() { String::new() } else { String::from_utf8_lossy(text).into_owned() };
         Self { step, hart, record: *record, text, registers }
     }
     /// What happened; `None` for a number that this version does not know.
@@ -267,7 +268,10 @@ impl Serialize for Event {
         }
         if let Some(registers) = &self.registers {
             let names = X_NAMES[1..].iter().zip(registers.iter());
-            line.serialize_entry("x", &names.map(|(name, value)| (name, hex(*value))).collect::<BTreeMap<_, _>>())?;
+            line.serialize_entry(
+                "x",
+                &names.map(|(name, value)| (name, hex(*value))).collect::<BTreeMap<_, _>>(),
+            )?;
         }
         if !self.text.is_empty() {
             line.serialize_entry("text", &self.text)?;

@@ -4,7 +4,7 @@ use super::faults::{Faults, no_fault};
 use super::format::parse_examine;
 use super::help::{unknown, usage};
 use super::table::{Entry, find, info_subjects};
-use super::{Command, RegisterSet, foreign};
+use super::{Command, Listing, RegisterSet, StepKind, foreign};
 use crate::debug::expression::{Expression, parse_number};
 
 /// What stands behind a command's name.
@@ -45,6 +45,10 @@ impl<'a> Words<'a> {
     pub(super) fn only_number(&self) -> Result<Option<u64>, String> {
         self.at_most(1)?;
         self.number(0)
+    }
+    /// How many steps.
+    pub(super) fn steps(&self, kind: StepKind) -> Result<Command, String> {
+        Ok(Command::Step(kind, self.only_number()?.unwrap_or(1)))
     }
     fn address(&self, index: usize) -> Result<Option<Expression>, String> {
         self.get(index).map(|text| Expression::parse(text).map_err(|e| self.usage(&e))).transpose()
@@ -124,6 +128,18 @@ pub(super) fn examine(words: &Words<'_>) -> Result<Command, String> {
 pub(super) fn disassemble(words: &Words<'_>) -> Result<Command, String> {
     words.at_most(2)?;
     Ok(Command::Disas { at: words.address(0)?, count: words.number(1)?.unwrap_or(8) })
+}
+
+pub(super) fn list(words: &Words<'_>) -> Result<Command, String> {
+    words.at_most(1)?;
+    Ok(Command::List(match words.get(0) {
+        None => Listing::On,
+        Some("-") => Listing::Back,
+        Some(text) => match text.parse() {
+            Ok(line) => Listing::Line(line),
+            Err(_) => Listing::Place(Expression::parse(text).map_err(|error| words.usage(&error))?),
+        },
+    }))
 }
 
 pub(super) fn expect(words: &Words<'_>) -> Result<Command, String> {

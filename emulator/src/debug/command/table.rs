@@ -3,7 +3,7 @@
 //! The one place that knows a command. The prompt, `-ex`, scripts, `help`, completion and the table in `docs/debugger.md` are made of it.
 
 use super::parse::{self, Words};
-use super::{Command, RegisterSet};
+use super::{Command, RegisterSet, StepKind};
 
 /// What may stand where an argument is, as far as it can be completed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,14 +74,28 @@ const PLACE: &[Completes] = &[Completes::Places];
 const PROCESS: &[Completes] = &[Completes::Processes];
 
 const RUN: &[Entry] = &[
-    entry(&["step", "stepi", "s", "si"], "[N]", "run one instruction, or N; traps and all", |words| {
-        Ok(Command::Step(words.only_number()?.unwrap_or(1)))
+    entry(
+        &["step", "s"],
+        "[N]",
+        "run to another line of the source, or N times; into functions whose lines are known\n\
+         Where the line is not known, as stepi.",
+        |words| words.steps(StepKind::Line),
+    ),
+    entry(
+        &["next", "n"],
+        "[N]",
+        "as step, but what a line calls runs to its return\n\
+         Where the line is not known, as nexti.",
+        |words| words.steps(StepKind::OverLine),
+    ),
+    entry(&["stepi", "si"], "[N]", "run one instruction, or N; traps and all", |words| {
+        words.steps(StepKind::Instruction)
     }),
     entry(
-        &["next", "nexti", "n", "ni"],
+        &["nexti", "ni"],
         "[N]",
-        "as step, but a call, a system call or a fault runs to its return",
-        |words| Ok(Command::Next(words.only_number()?.unwrap_or(1))),
+        "as stepi, but a call, a system call or a fault runs to its return",
+        |words| words.steps(StepKind::OverInstruction),
     ),
     entry(&["continue", "c"], "", "run until something stops the machine", |words| {
         words.alone(Command::Continue)
@@ -97,7 +111,7 @@ const RUN: &[Entry] = &[
 const STOP: &[Entry] = &[
     entry(
         &["break", "b"],
-        "[SYMBOL|ADDR [PID]]",
+        "[SYMBOL|FILE:LINE|ADDR [PID]]",
         "stop before the instruction there; without arguments, list\n\
          A symbol is looked for in the programs, then in the kernel (kernel:NAME: only there).\n\
          It counts in every process, or in PID only. A program that is yet to run is waited for.",
@@ -130,6 +144,21 @@ const MACHINE: &[Entry] = &[
         |words| Ok(Command::Hart(words.only_number()?)),
     )
     .gdb(&["info harts"]),
+    entry(
+        &["bt", "backtrace", "where"],
+        "[N]",
+        "who has called whom, the innermost first: N lines at most",
+        |words| Ok(Command::Backtrace(words.only_number()?)),
+    )
+    .gdb(&["info stack"]),
+    entry(
+        &["list", "l"],
+        "[LINE|FILE:LINE|SYMBOL|ADDR|-]",
+        "the source around a place; without arguments the lines that follow, with - those before",
+        parse::list,
+    )
+    .gdb(&["info source"])
+    .completes(PLACE),
     entry(&["regs"], "[f|csr]", "registers by ABI name (* has changed); floating point; CSRs", |words| {
         words.register_set().map(Command::Regs)
     })
