@@ -92,7 +92,7 @@ fn tab_completes_commands() {
     session.types("\r", "frames hold pages");
     at_prompt(&session);
     session.types("ex\t\t", "explain");
-    session.keyboard.write_all(CTRL_C.as_bytes()).unwrap();
+    session.types(CTRL_C, "(folio) ");
     at_prompt(&session);
     session.keyboard.write_all(b"quit\r").unwrap();
     assert_eq!(session.ends(), Some(0));

@@ -7,16 +7,15 @@ use super::drive::{Driver, End};
 use super::trace_file::Recorder;
 use super::{stdio, tell_text};
 use anyhow::{Context, Result};
-use emulator::debug::target::StopBefore;
-use emulator::debug::{Debugger, Output, Place, Registers, Stop, Target, TlbLine, TlbSide};
+use emulator::debug::target::{Asking, Hears, StopBefore};
+use emulator::debug::{Debugger, Output, Registers, Stop, Target, TlbLine, TlbSide};
 use emulator::exec::Observer;
 use emulator::hart::Hart;
 use emulator::machine::{GuestExit, HartState, StopReason};
 use emulator::mem::tlb::Tlb;
 use emulator::source::Programs;
 use isa::csr::Csr;
-use isa::paging::Satp;
-use isa::{PhysAddr, Privilege, Step, VirtAddr};
+use isa::{PhysAddr, Privilege, Step};
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
@@ -26,7 +25,6 @@ use rustyline::validate::Validator;
 use rustyline::{Behavior, CompletionType, Config, Editor, Helper};
 use std::cell::RefCell;
 use std::io::IsTerminal;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -46,7 +44,8 @@ pub fn session(
         None => String::new(),
     };
     let first = String::from_utf8(program.to_vec()).ok();
-    let debugger = Debugger::new(recorder.tap(), Some(guest_os::KERNEL_ELF), first, Rc::clone(programs));
+    let mut debugger = Debugger::new(recorder.tap(), Some(guest_os::KERNEL_ELF), first, Rc::clone(programs));
+    debugger.know_calls(abi::CALLS.iter().map(|call| (call.number.into(), call.name)));
     let debugger = Rc::new(RefCell::new(debugger));
     let mut session = Session { debugger, recorder, programs: Rc::clone(programs) };
     if args.from_reset {
@@ -104,7 +103,6 @@ impl Session<'_> {
     /// Does what a line of a script says. The end, if that is one: `quit`, or a command that fails.
     fn script_line(&mut self, driver: &mut Driver, line: &str) -> Option<End> {
         let output = self.execute(driver, |debugger, target| debugger.execute(target, line));
-        tell_text(&output.text);
         if output.failed && !driver.is_left() {
             tell!("folio: the script ends: `{line}` failed");
             return Some(End::ScriptFailed);
@@ -112,8 +110,35 @@ impl Session<'_> {
         (output.quit || driver.is_left()).then(|| self.end_of(driver))
     }
 
-    /// Runs a command; if the program dies meanwhile, what it died of is part of the answer.
+    /// Runs a command, and what was asked for where it has stopped, and tells what they say. What the last of them came to.
     fn execute(
+        &mut self,
+        driver: &mut Driver,
+        command: impl FnOnce(&mut Debugger, &mut DriverTarget<'_>) -> Output,
+    ) -> Output {
+        let mut output = self.execute_one(driver, command);
+        loop {
+            // Who leaves does not ask where the machine is.
+            if !driver.is_left() {
+                tell_text(&output.text);
+            }
+            if output.quit || output.failed || driver.is_left() {
+                return output;
+            }
+            let mut due = None;
+            let next = self.execute_one(driver, |debugger, target| {
+                due = debugger.execute_due(target);
+                due.clone().unwrap_or_default()
+            });
+            if due.is_none() {
+                return output;
+            }
+            output = next;
+        }
+    }
+
+    /// Runs a command; if the program dies meanwhile, what it died of is part of the answer.
+    fn execute_one(
         &mut self,
         driver: &mut Driver,
         command: impl FnOnce(&mut Debugger, &mut DriverTarget<'_>) -> Output,
@@ -198,7 +223,8 @@ impl Prompt {
     fn serve(mut self, session: &mut Session<'_>, driver: &mut Driver, leave_at_end: bool) -> Result<()> {
         self.editor.set_helper(Some(Completion(Rc::clone(&session.debugger))));
         loop {
-            let line = match driver.interrupted.at_prompt(|| self.editor.readline("(folio) ")) {
+            let text = session.debugger.borrow().prompt();
+            let line = match driver.interrupted.at_prompt(|| self.editor.readline(text)) {
                 Ok(line) => line,
                 Err(ReadlineError::Interrupted | ReadlineError::Signal(_)) => continue,
                 Err(ReadlineError::Eof) => break,
@@ -208,12 +234,7 @@ impl Prompt {
             let output = session.execute(driver, |debugger, target| {
                 if line.trim().is_empty() { debugger.repeat(target) } else { debugger.execute(target, &line) }
             });
-            // Who leaves does not ask where the machine is.
-            if driver.is_left() {
-                break;
-            }
-            tell_text(&output.text);
-            if output.quit || leave_at_end && session.ended().is_some() {
+            if driver.is_left() || output.quit || leave_at_end && session.ended().is_some() {
                 break;
             }
         }
@@ -253,6 +274,19 @@ impl<'a> DriverTarget<'a> {
     fn hart(&self) -> &Hart {
         &self.driver.machine.harts()[self.hart]
     }
+    fn run_observed(&mut self, until: Step, observer: Option<&mut dyn Observer>) -> Stop {
+        match self.driver.run_until(until, observer) {
+            End::Reached => Stop::Reached,
+            End::Interrupted(_) | End::OutputLost | End::Monitor | End::Quit | End::ScriptFailed => {
+                self.driver.interrupted.forget_ctrl_c();
+                Stop::Interrupted
+            }
+            End::OutOfFuel => Stop::Ended(StopReason::Fuel),
+            End::Stopped(StopReason::Breakpoint) => Stop::Before,
+            End::Stopped(StopReason::Event) => Stop::Event,
+            End::Stopped(reason) => Stop::Ended(reason),
+        }
+    }
 }
 
 fn tlb_side(tlb: &Tlb) -> TlbSide {
@@ -268,24 +302,6 @@ fn tlb_side(tlb: &Tlb) -> TlbSide {
         accesses: tlb.accesses,
         misses: tlb.misses,
         lines: lines.collect(),
-    }
-}
-
-/// Stops where the debugger says so.
-struct Stopper<'a>(StopBefore<'a>);
-
-impl Observer for Stopper<'_> {
-    fn before(&mut self, hart: &Hart, now: Step) -> ControlFlow<()> {
-        let place = Place {
-            step: now,
-            hart: hart.id,
-            pc: VirtAddr(hart.pc),
-            sp: hart.x[usize::from(isa::reg::SP)],
-            ra: hart.x[usize::from(isa::reg::RA)],
-            privilege: hart.privilege,
-            satp: Satp(hart.csr.satp),
-        };
-        if (self.0)(&place) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 
@@ -332,20 +348,12 @@ impl Target for DriverTarget<'_> {
         was_pressed
     }
     fn run(&mut self, until: Step, stop_before: Option<StopBefore<'_>>) -> Stop {
-        let end = match stop_before {
-            None => self.driver.run_until(until, None),
-            Some(stop_before) => self.driver.run_until(until, Some(&mut Stopper(stop_before))),
-        };
-        match end {
-            End::Reached => Stop::Reached,
-            End::Interrupted(_) | End::OutputLost | End::Monitor | End::Quit | End::ScriptFailed => {
-                self.driver.interrupted.forget_ctrl_c();
-                Stop::Interrupted
-            }
-            End::OutOfFuel => Stop::Ended(StopReason::Fuel),
-            End::Stopped(StopReason::Breakpoint) => Stop::Before,
-            End::Stopped(StopReason::Event) => Stop::Event,
-            End::Stopped(reason) => Stop::Ended(reason),
+        match stop_before {
+            None => self.run_observed(until, None),
+            Some(stop_before) => self.run_observed(until, Some(&mut Asking::new(stop_before, None))),
         }
+    }
+    fn run_listening(&mut self, until: Step, stop_before: StopBefore<'_>, hears: Hears<'_>) -> Stop {
+        self.run_observed(until, Some(&mut Asking::new(stop_before, Some(hears))))
     }
 }

@@ -1,6 +1,7 @@
 //! What the Tab key completes: commands, and for each argument what the table says may stand there.
 
 use super::command::{Completes, Faults, commands, find, info_subjects};
+use super::condition;
 use super::execute::Debugger;
 use super::registers::SHOWN_CSRS;
 use isa::reg::{F_NAMES, X_NAMES};
@@ -20,11 +21,17 @@ impl Debugger {
     pub fn complete(&mut self, line: &str, pos: usize) -> Vec<String> {
         let start = Self::word_start(line, pos);
         let word = &line[start..pos];
+        let is_in_condition = line[..start].split_whitespace().any(|word| word == "if");
         let mut before = line[..start].split_whitespace();
         let Some(command) = before.next() else { return Self::beginning(commands_by_name(), word) };
         // A format stands at the command itself: `x/4x`.
         let name = command.split('/').next().unwrap_or_default();
         let Some(entry) = find(name) else { return Vec::new() };
+        if is_in_condition || entry.names[0] == "condition" {
+            let mut found = Self::beginning(condition::words(), word);
+            found.extend(self.places_beginning(word));
+            return found;
+        }
         let index = before.count();
         let Some(what) = entry.completes.get(index).or(entry.completes.last()) else { return Vec::new() };
         match what {

@@ -1,9 +1,12 @@
 //! Carrying out commands.
 
-use super::breakpoints::Breakpoints;
+use super::breakpoints::Armed;
+use super::caught::Pending;
 use super::command::{Command, Examine, RegisterSet, help, help_on};
+use super::display::Displays;
 use super::expression::Expression;
 use super::listing::Listed;
+use super::points::Points;
 use super::run::Until;
 use super::space::{AtTrap, Owner, Space};
 use super::symbols::Symbols;
@@ -16,12 +19,12 @@ use crate::source::{IsReturn, Programs, with_places};
 use crate::trace::{Residence, ThreadId, Trap};
 use isa::events::SignalEffect;
 use isa::{Ppn, Privilege, Step, VirtAddr};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write;
 use std::rc::Rc;
 
 /// What a command has to say.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Output {
     /// Text for the user; empty, or lines that end in a newline.
     pub text: String,
@@ -49,8 +52,24 @@ pub struct Debugger {
     pub(super) symbols: Symbols,
     /// The program that the guest will run first.
     pub(super) first_program: Option<String>,
-    pub(super) breakpoints: Breakpoints,
-    pub(super) next_id: u64,
+    pub(super) points: Points,
+    /// The addresses of breakpoints, as programs lie now.
+    pub(super) armed: Armed,
+    /// What was met while another stop was being made.
+    pub(super) pending: Option<Pending>,
+    /// The machine stands at an instruction at which no breakpoint has been looked for yet.
+    pub(super) is_at_new_place: bool,
+    /// What the next stop has to say beside where it is.
+    pub(super) notes: String,
+    /// What such notes were about: catchpoint, process and symbol.
+    pub(super) told_missed: BTreeSet<(u64, u64, String)>,
+    /// What is to be done, since something stopped the machine for which it was asked.
+    pub(super) due: VecDeque<String>,
+    /// The commands that are being taken down for a point, until `end`.
+    pub(super) taking_down: Option<(u64, Vec<String>)>,
+    pub(super) displays: Displays,
+    /// The system calls of the guest, by number and name.
+    pub(super) calls: Vec<(u64, &'static str)>,
     /// The hart that is looked at.
     pub(super) hart: usize,
     /// The registers when the machine was last resumed.
@@ -84,8 +103,16 @@ impl Debugger {
             tap,
             symbols: Symbols::new(kernel, programs),
             first_program,
-            breakpoints: Breakpoints::default(),
-            next_id: 1,
+            points: Points::default(),
+            armed: Armed::default(),
+            pending: None,
+            is_at_new_place: false,
+            notes: String::new(),
+            told_missed: BTreeSet::new(),
+            due: VecDeque::new(),
+            taking_down: None,
+            displays: Displays::default(),
+            calls: Vec::new(),
             hart: 0,
             before: None,
             next_examine: None,
@@ -98,6 +125,11 @@ impl Debugger {
             ended: None,
             last_line: String::new(),
         }
+    }
+
+    /// Tells it the system calls of the guest, by number and name.
+    pub fn know_calls(&mut self, calls: impl Iterator<Item = (u64, &'static str)>) {
+        self.calls = calls.collect();
     }
 
     /// Why the machine has ended, if it has.
@@ -171,6 +203,25 @@ impl Debugger {
     /// Does what a line says.
     pub fn execute(&mut self, target: &mut dyn Target, line: &str) -> Output {
         self.last_line = line.to_owned();
+        if self.taking_down.is_some() {
+            return Output::of(self.take_down(line));
+        }
+        self.due.clear();
+        self.run_line(target, line)
+    }
+
+    /// Does the next of what was asked for at a stop, if there is more to do; to be called until there is not, after each [`Self::execute`].
+    pub fn execute_due(&mut self, target: &mut dyn Target) -> Option<Output> {
+        let line = self.due.pop_front()?;
+        Some(self.run_line(target, &line))
+    }
+
+    /// What to show where a line may be typed.
+    pub fn prompt(&self) -> &'static str {
+        if self.taking_down.is_some() { "> " } else { "(folio) " }
+    }
+
+    fn run_line(&mut self, target: &mut dyn Target, line: &str) -> Output {
         let done = match Command::parse(line) {
             Ok(None) => Ok(String::new()),
             Ok(Some(Command::Quit)) => return Output { quit: true, ..Output::said(String::new()) },
@@ -215,14 +266,11 @@ impl Debugger {
                 let halt = self.resume(target, Until::Step(Step(step)))?;
                 Ok(self.report(target, halt))
             }
-            Command::Break { at: None, .. } => Ok(self.list_stops()),
-            Command::Break { at: Some(at), pid } => self.add_breakpoint(target, &at, pid),
-            Command::Delete(id) => self.delete(id),
-            Command::Catch { faults: None, .. } => Ok(self.list_stops()),
-            Command::Catch { faults: Some(faults), from, to } => {
-                let pages = from.map(|from| self.pages(target, &from, to.as_ref())).transpose()?;
-                Ok(self.add_catch(faults, pages))
-            }
+            Command::Finish => self.finish(target),
+            Command::Stop(command) => self.run_stop_command(target, command),
+            Command::Display(None) => Ok(self.list_displays()),
+            Command::Display(Some((text, examine, at))) => self.add_display(target, text, examine, at),
+            Command::Undisplay(id) => self.remove_display(id),
             Command::Regs(set) => {
                 let now = self.now(target);
                 let before = self.before.filter(|before| before.hart == now.hart).unwrap_or(now);
@@ -310,16 +358,27 @@ impl Debugger {
         examine: Examine,
         at: Option<Expression>,
     ) -> Result<String, String> {
-        let (va, space) = match (at, self.next_examine.take()) {
+        let (text, next) = self.examine_at(target, examine, at)?;
+        self.next_examine = Some(next);
+        self.last_examine = examine;
+        Ok(text)
+    }
+
+    /// What memory holds, and where it goes on.
+    pub(super) fn examine_at(
+        &mut self,
+        target: &dyn Target,
+        examine: Examine,
+        at: Option<Expression>,
+    ) -> Result<(String, (VirtAddr, Space)), String> {
+        let (va, space) = match (at, self.next_examine.clone()) {
             (None, Some(next)) => next,
             (at, _) => self.locate(target, at)?,
         };
         let absent = self.absent(&space);
         let (text, end) =
             memory::examine(target, &space, va, examine, absent, |va| self.symbol_at(&space, va));
-        self.next_examine = Some((end, space));
-        self.last_examine = examine;
-        Ok(text)
+        Ok((text, (end, space)))
     }
 
     fn explain(&mut self) -> Result<String, String> {

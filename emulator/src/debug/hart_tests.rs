@@ -1,13 +1,11 @@
 //! The debugger on a real machine of several harts.
 
-use super::target::{Place, Registers, Stop, StopBefore, Target, TlbSide};
+use super::target::{Asking, Hears, Registers, Stop, StopBefore, Target, TlbSide};
 use super::{Debugger, SharedTap};
 use crate::exec::Observer;
-use crate::hart::Hart;
 use crate::loader::Boot;
 use crate::machine::{HartState, Machine, MachineConfig, QUANTUM_STEPS, StopReason};
 use crate::source::Programs;
-use core::ops::ControlFlow;
 use isa::csr::Csr;
 use isa::{PhysAddr, Step, assemble};
 use std::rc::Rc;
@@ -17,12 +15,17 @@ struct Looked {
     hart: usize,
 }
 
-struct Stopper<'a>(StopBefore<'a>);
-
-impl Observer for Stopper<'_> {
-    fn before(&mut self, hart: &Hart, now: Step) -> ControlFlow<()> {
-        let place: Place = Registers::of(hart).place(now);
-        if (self.0)(&place) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+impl Looked {
+    fn run_observed(&mut self, until: Step, observer: Option<&mut dyn Observer>) -> Stop {
+        let end = match observer {
+            None => self.machine.run(until),
+            Some(observer) => self.machine.run_observed(until, observer),
+        };
+        match end {
+            StopReason::Breakpoint => Stop::Before,
+            StopReason::Fuel => Stop::Reached,
+            reason => Stop::Ended(reason),
+        }
     }
 }
 
@@ -58,15 +61,13 @@ impl Target for Looked {
         [TlbSide::default(), TlbSide::default()]
     }
     fn run(&mut self, until: Step, stop_before: Option<StopBefore<'_>>) -> Stop {
-        let end = match stop_before {
-            None => self.machine.run(until),
-            Some(stop) => self.machine.run_observed(until, &mut Stopper(stop)),
-        };
-        match end {
-            StopReason::Breakpoint => Stop::Before,
-            StopReason::Fuel => Stop::Reached,
-            reason => Stop::Ended(reason),
+        match stop_before {
+            None => self.run_observed(until, None),
+            Some(stop) => self.run_observed(until, Some(&mut Asking::new(stop, None))),
         }
+    }
+    fn run_listening(&mut self, until: Step, stop_before: StopBefore<'_>, hears: Hears<'_>) -> Stop {
+        self.run_observed(until, Some(&mut Asking::new(stop_before, Some(hears))))
     }
 }
 

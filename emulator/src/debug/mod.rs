@@ -9,19 +9,31 @@
 //! subject (`registers`, `memory`, `walk`, `views`).
 
 mod breakpoints;
+mod catches;
+mod caught;
 pub mod command;
 mod complete;
+mod condition;
+mod display;
 mod execute;
 pub mod expression;
+mod finish;
 #[cfg(test)]
 mod hart_tests;
 mod lines;
+mod listen;
 mod listing;
 mod memory;
+mod missed;
+mod points;
+#[cfg(test)]
+mod recording;
 mod registers;
 mod run;
 mod space;
 mod stack;
+#[cfg(test)]
+mod stop_tests;
 mod stops;
 mod symbols;
 mod tap;
@@ -31,6 +43,7 @@ mod tests;
 mod views;
 mod waits;
 mod walk;
+mod watch;
 
 pub use execute::{Debugger, Output};
 pub use symbols::loaded_at;

@@ -4,19 +4,20 @@ use super::command::StepKind;
 use super::execute::Debugger;
 use super::lines::LineStep;
 use super::memory;
+use super::points::Hit;
 use super::space::AtTrap;
-use super::target::{Place, Stop, Target};
+use super::target::{Heard, Place, Stop, Target};
 use crate::machine::{HartState, StopReason};
-use crate::trace::{Event, ProcessView, ThreadId};
-use isa::events::{EventKind, SignalTold};
+use crate::trace::ProcessView;
 use isa::{Op, Privilege, Step, decode};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 /// Why a resumed machine has stopped.
 pub(super) enum Halt {
     Reached,
-    Breakpoint(u64),
-    Caught(u64, Event),
+    /// A breakpoint, a catchpoint or a watchpoint.
+    Hit(Hit),
     Interrupted,
     Ended(StopReason),
 }
@@ -124,10 +125,8 @@ impl Debugger {
         if let Some(ended) = self.ended {
             return Err(format!("the machine has ended: {}", ended));
         }
-        let caught = self.tap.borrow_mut().take_caught();
-        if let Some((id, event)) = caught {
-            self.look_at_program(target, &event);
-            return Ok(Halt::Caught(id, event));
+        if let Some(halt) = self.take_pending(target).or_else(|| self.catch_event(target)) {
+            return Ok(halt);
         }
         if matches!(until, Until::OneInstruction) && target.hart_state(self.hart) == HartState::Stopped {
             return Err(format!("hart {} is stopped: it runs when another hart starts it", self.hart));
@@ -136,173 +135,170 @@ impl Debugger {
         self.next_examine = None;
         self.at_trap = None;
         target.look_at(target.next_hart());
-        let first = target.registers().place(target.step());
+        // The place at which a breakpoint has been looked at already.
+        let mut first = target.registers().place(target.step());
+        // What was heard of the instruction before says nothing of the place that comes next.
+        let mut first_is_new = std::mem::take(&mut self.is_at_new_place);
         let stepping = self.hart;
         let (mut begun, mut same_instruction) = (None, true);
         // With catchpoints, each trap out of a program is a short stop: its registers are kept, for the case that what it
         // wanted is refused.
-        let keeps_traps = self.tap.borrow().has_catches();
+        let keeps_traps = self.points.has_catches();
         let mut in_program: BTreeMap<usize, bool> = BTreeMap::new();
         loop {
             if target.take_interrupt() {
                 return Ok(Halt::Interrupted);
             }
             self.arm();
-            let (mut hit, mut stopped_on) = (None, None);
-            let (mut trapped, mut wanted) = (false, false);
-            let breakpoints = &self.breakpoints;
-            let end = if let Until::Step(step) = until { step } else { Step(u64::MAX) };
-            let stop = match &mut until {
-                Until::Ever | Until::Step(_) if breakpoints.nothing_armed() && !keeps_traps => {
-                    target.run(end, None)
+            let listens = self.listens();
+            let heard = RefCell::new(Vec::new());
+            let mut hears = |place: &Place, what: &Heard| {
+                if listens.wants(place, what) {
+                    heard.borrow_mut().push((*place, *what));
                 }
-                until => target.run(
-                    end,
-                    Some(&mut |place| {
-                        if place.hart == stepping {
-                            begun.get_or_insert(place.step);
-                        }
-                        let in_user = place.privilege == Privilege::User;
-                        trapped =
-                            in_program.insert(place.hart, in_user) == Some(true) && !in_user && keeps_traps;
-                        // The instruction at which the machine stands has been stopped at already; should
-                        // it fault and run again, it is still the same.
-                        if *place == first {
-                            return false;
-                        }
-                        let context = |place: &Place| (place.hart, place.privilege, place.satp);
-                        if context(place) == context(&first) {
-                            same_instruction &= place.pc == first.pc;
-                            if same_instruction && !matches!(until, Until::OneInstruction) {
-                                return trapped;
-                            }
-                        }
-                        hit = breakpoints.at(place);
-                        let stops = hit.is_some()
-                            || match until {
-                                // Not by steps: idle time before an instruction counts as steps too.
-                                Until::OneInstruction => {
-                                    place.hart == stepping && begun.is_some_and(|begun| place.step > begun)
-                                }
-                                Until::Condition(reached) => reached(place),
-                                Until::Step(_) | Until::Ever => false,
-                            };
-                        wanted = stops;
-                        stopped_on = (stops || trapped).then_some(place.hart);
-                        stops || trapped
-                    }),
-                ),
+            };
+            let mut stopped_on = None;
+            let (mut trapped, mut returned) = (false, false);
+            let (mut is_hit, mut is_done) = (false, false);
+            let armed = &self.armed;
+            let end = if let Until::Step(step) = until { step } else { Step(u64::MAX) };
+            let listens_at_all = !listens.is_empty();
+            let is_plain = armed.is_empty()
+                && !keeps_traps
+                && !listens_at_all
+                && matches!(until, Until::Ever | Until::Step(_));
+            let mut asks = |place: &Place| {
+                if let Some((before, _)) = heard.borrow().first() {
+                    stopped_on = Some(before.hart);
+                    return true;
+                }
+                if place.hart == stepping {
+                    begun.get_or_insert(place.step);
+                }
+                let in_user = place.privilege == Privilege::User;
+                let was_in_user = in_program.insert(place.hart, in_user);
+                trapped = was_in_user == Some(true) && !in_user && keeps_traps;
+                returned = was_in_user == Some(false) && in_user && listens.concern(place);
+                // The instruction at which the machine stands has been stopped at already; should
+                // it fault and run again, it is still the same.
+                if *place == first && !first_is_new {
+                    return false;
+                }
+                let context = |place: &Place| (place.hart, place.privilege, place.satp);
+                if context(place) == context(&first) && !first_is_new {
+                    same_instruction &= place.pc == first.pc;
+                    if same_instruction && !matches!(until, Until::OneInstruction) {
+                        stopped_on = (trapped || returned).then_some(place.hart);
+                        return trapped || returned;
+                    }
+                }
+                is_hit = armed.at(place).next().is_some();
+                is_done = match &mut until {
+                    // Not by steps: idle time before an instruction counts as steps too.
+                    Until::OneInstruction => {
+                        place.hart == stepping && begun.is_some_and(|begun| place.step > begun)
+                    }
+                    Until::Condition(reached) => reached(place),
+                    Until::Step(_) | Until::Ever => false,
+                };
+                let stops = is_hit || is_done || trapped || returned;
+                stopped_on = stops.then_some(place.hart);
+                stops
+            };
+            let stop = match (is_plain, listens_at_all) {
+                (true, _) => target.run(end, None),
+                (false, false) => target.run(end, Some(&mut asks)),
+                (false, true) => target.run_listening(end, &mut asks, &mut hears),
             };
             self.hart = stopped_on.unwrap_or(target.next_hart());
             target.look_at(self.hart);
             self.note_switches(target);
-            if trapped && stop == Stop::Before {
-                let thread = self.tap.borrow().trace().history.running_on(self.hart);
-                self.trapped.extend(thread.zip(AtTrap::of(target)));
-                if !wanted {
-                    continue;
+            let heard = heard.into_inner();
+            for (place, what) in &heard {
+                if let Some(hit) = self.hit_by(target, place, what) {
+                    self.is_at_new_place = true;
+                    return Ok(Halt::Hit(hit));
                 }
             }
-            return Ok(match (stop, hit) {
-                (Stop::Before, Some(id)) => Halt::Breakpoint(id),
-                (Stop::Reached, _) => {
-                    let place = target.registers().place(target.step());
-                    match self.breakpoints.at(&place).filter(|_| place != first) {
-                        Some(id) => Halt::Breakpoint(id),
-                        None => Halt::Reached,
+            if !heard.is_empty() && stop == Stop::Before {
+                continue;
+            }
+            if returned && stop == Stop::Before {
+                let place = target.registers().place(target.step());
+                if let Some(hit) = self.watch_return(target, &place) {
+                    self.is_at_new_place = true;
+                    return Ok(Halt::Hit(hit));
+                }
+            }
+            if trapped && stop == Stop::Before {
+                let thread = self.tap.borrow().trace().history.running_on(self.hart);
+                if let Some((thread, program)) = thread.zip(AtTrap::of(target)) {
+                    self.trapped.insert(thread, program);
+                    if let Some(hit) = self.catch_call(target, thread, program) {
+                        return Ok(Halt::Hit(hit));
                     }
                 }
-                (Stop::Before, None) => Halt::Reached,
-                (Stop::Interrupted, _) => Halt::Interrupted,
-                (Stop::Ended(reason), _) => {
-                    self.ended = Some(reason);
-                    Halt::Ended(reason)
-                }
-                (Stop::Event, _) => {
-                    let caught = self.tap.borrow_mut().take_caught();
-                    match caught {
-                        Some((id, event)) => {
-                            self.look_at_program(target, &event);
-                            Halt::Caught(id, event)
-                        }
-                        // Programs or mappings have changed: breakpoints are looked at anew.
-                        None if matches!(until, Until::OneInstruction) => Halt::Reached,
-                        None => continue,
-                    }
-                }
-            });
-        }
-    }
-
-    /// After a fault that was caught: looks at the program, which runs again soon, or was refused.
-    fn look_at_program(&mut self, target: &mut dyn Target, event: &Event) {
-        let refused =
-            matches!(event.kind(), Some(EventKind::Protection | EventKind::Segv | EventKind::Signal));
-        if !refused && !event.kernel_copy() {
-            return self.return_to_user(target);
-        }
-        let thread = ThreadId { pid: event.record.pid, tid: event.record.tid };
-        let program = self.trapped.get(&thread).copied();
-        let program = program.map(|program| AtTrap { is_refused: refused, ..program });
-        self.at_trap = program.filter(|program| program.registers.hart == self.hart);
-    }
-
-    /// After a page fault that was resolved for the program itself: runs on to the instruction that faulted, unless
-    /// a breakpoint comes first, or another catchpoint, which is then told of by the next command that runs the machine.
-    fn return_to_user(&mut self, target: &mut dyn Target) {
-        let satp = target.registers().satp;
-        loop {
-            self.arm();
-            let breakpoints = &self.breakpoints;
-            let mut returned = |place: &Place| {
-                place.privilege == Privilege::User && place.satp == satp || breakpoints.at(place).is_some()
-            };
-            let stop = target.run(Step(u64::MAX), Some(&mut returned));
-            self.hart = target.next_hart();
-            target.look_at(self.hart);
-            self.note_switches(target);
+            }
             match stop {
-                Stop::Event if !self.tap.borrow().has_caught() => {}
-                Stop::Ended(reason) => return self.ended = Some(reason),
-                _ => return,
+                Stop::Before | Stop::Reached => {
+                    let place = target.registers().place(target.step());
+                    let is_new = place != first || first_is_new;
+                    if is_new && let Some(hit) = self.break_at(target, &place) {
+                        return Ok(Halt::Hit(hit));
+                    }
+                    if is_done || stop == Stop::Reached {
+                        return Ok(Halt::Reached);
+                    }
+                    // Passed: a breakpoint that does not count this time, or a trap.
+                    if is_hit {
+                        (first, first_is_new, same_instruction) = (place, false, true);
+                    }
+                }
+                Stop::Interrupted => return Ok(Halt::Interrupted),
+                Stop::Ended(reason) => {
+                    self.ended = Some(reason);
+                    return Ok(Halt::Ended(reason));
+                }
+                Stop::Event => {
+                    if let Some(halt) = self.catch_event(target) {
+                        return Ok(halt);
+                    }
+                    // Programs or mappings have changed: breakpoints are looked at anew.
+                    if matches!(until, Until::OneInstruction) {
+                        return Ok(Halt::Reached);
+                    }
+                }
             }
         }
     }
 
     pub(super) fn arm(&mut self) {
-        self.breakpoints.arm(&self.tap.borrow().trace().guest, &self.symbols);
-        self.tap.borrow_mut().set_wants_programs(self.breakpoints.depend_on_programs());
+        self.armed.arm(self.points.breakpoints(), &self.tap.borrow().trace().guest, &self.symbols);
+        let depends = self.points.breakpoints().any(|(_, breakpoint)| breakpoint.depends_on_programs());
+        self.tap.borrow_mut().set_wants_programs(depends);
     }
 
     /// Why the machine has stopped, and where.
     pub(super) fn report(&mut self, target: &dyn Target, halt: Halt) -> String {
         let is_interrupted = matches!(halt, Halt::Interrupted);
+        let notes = std::mem::take(&mut self.notes);
         let mut text = match halt {
             Halt::Reached => String::new(),
-            Halt::Breakpoint(id) => {
-                let what = self.breakpoints.count_hit(id).map_or(String::new(), |b| b.text.clone());
-                format!("breakpoint {id}: {what}\n")
-            }
-            Halt::Caught(id, event) => {
-                let record = &event.record;
-                let (what, va) = match SignalTold::read(record) {
-                    Some(told) => (format!("signal {}", told.signal), told.value),
-                    None => (event.kind().map_or("", |kind| kind.name()).to_owned(), record.va),
-                };
-                format!(
-                    "catchpoint {id}: {what} at {va:#x} in process {} (`explain` tells more)\n",
-                    record.pid
-                )
+            Halt::Hit(hit) => {
+                self.due = hit.commands.into();
+                hit.text
             }
             Halt::Interrupted => "interrupted\n".to_owned(),
             Halt::Ended(reason) => {
-                return format!("step {}: {}\n", target.step(), reason);
+                return format!("{notes}step {}: {}\n", target.step(), reason);
             }
         };
+        text.insert_str(0, &notes);
         text.push_str(&self.location(target));
         if is_interrupted {
             text.push_str(&self.waiting(target));
         }
+        text.push_str(&self.displays(target));
         text
     }
 }

@@ -42,6 +42,13 @@ impl Space {
             (None, None) => Err("satp.MODE is reserved"),
         }
     }
+    /// The process whose it is, if it is one's.
+    pub(super) fn process(&self) -> Option<u64> {
+        match self.owner {
+            Owner::Process(pid, _) => Some(pid),
+            Owner::Kernel | Owner::Unknown => None,
+        }
+    }
     /// Whose it is, as the end of a sentence.
     pub(super) fn whose(&self) -> String {
         match &self.owner {
@@ -95,7 +102,7 @@ impl Debugger {
     }
 
     /// The address space of a process, whoever runs.
-    fn space_of_process(&self, now: &Registers, pid: u64) -> Result<Space, String> {
+    pub(super) fn space_of_process(&self, now: &Registers, pid: u64) -> Result<Space, String> {
         let tap = self.tap.borrow();
         let process = views::living(&tap.trace().guest, pid)?;
         if process.satp == 0 {
@@ -226,8 +233,20 @@ impl Debugger {
 pub(super) struct AtTrap {
     pub(super) registers: Registers,
     pub(super) step: isa::Step,
-    /// Whether the kernel refuses the access.
-    pub(super) is_refused: bool,
+    pub(super) doing: Doing,
+}
+
+/// What the kernel does that the program has trapped to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Doing {
+    /// It touches a page for it.
+    Touches,
+    /// It refuses the access.
+    Refuses,
+    /// It was called, and has not begun yet.
+    Called,
+    /// Something else, perhaps for others.
+    Works,
 }
 
 impl AtTrap {
@@ -235,10 +254,15 @@ impl AtTrap {
     pub(super) fn of(target: &dyn Target) -> Option<Self> {
         let pc = VirtAddr(target.csr(isa::csr::Csr::SEPC)?);
         let registers = Registers { pc, privilege: Privilege::User, ..target.registers() };
-        Some(Self { registers, step: target.step(), is_refused: false })
+        Some(Self { registers, step: target.step(), doing: Doing::Touches })
     }
     /// What the machine itself is at.
     pub(super) fn kernel_does(&self) -> &'static str {
-        if self.is_refused { "refuses the access" } else { "touches the page for it" }
+        match self.doing {
+            Doing::Touches => "touches the page for it",
+            Doing::Refuses => "refuses the access",
+            Doing::Called => "it has called",
+            Doing::Works => "is at work",
+        }
     }
 }

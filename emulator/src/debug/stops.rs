@@ -1,28 +1,103 @@
-//! `break`, `catch` and `delete`.
+//! `break`, `catch`, `watch` and what is done with what they make: `delete`, `condition`, `ignore`, `enable`, `disable`, `commands`.
 
 use super::breakpoints::{Breakpoint, Where};
-use super::command::Faults;
+use super::catches::{Call, Catch, Pages};
+use super::command::{Command, Occasion, StopCommand, nearest};
+use super::condition::Condition;
 use super::execute::Debugger;
 use super::expression::{Expression, Operand, parse_number};
+use super::points::What;
 use super::symbols::source_line;
-use super::tap::{Catch, Pages};
 use super::target::Target;
 use crate::trace::ProcessView;
 use isa::{VirtAddr, Vpn};
 use std::fmt::Write;
 
 impl Debugger {
-    fn new_id(&mut self) -> u64 {
-        let id = self.next_id;
-        self.next_id += 1;
-        id
+    pub(super) fn run_stop_command(
+        &mut self,
+        target: &dyn Target,
+        command: StopCommand,
+    ) -> Result<String, String> {
+        match command {
+            StopCommand::List => Ok(self.list_stops()),
+            StopCommand::Break { at, pid, condition, is_for_once } => {
+                self.add_breakpoint(target, &at, pid, condition, is_for_once)
+            }
+            StopCommand::Catch { occasion, condition } => self.add_catch(target, occasion, condition),
+            StopCommand::Watch { at, length, watched, condition } => {
+                let strange =
+                    condition.as_ref().map_or_else(String::new, |condition| self.strange_names(condition));
+                let what = self.watch(target, &at, length, watched)?;
+                let id = self.points.add(what.clone(), condition.clone(), false);
+                self.points_changed();
+                Ok(format!("{} {id}: {what}{}\n{strange}", what.title(), when(condition.as_ref())))
+            }
+            StopCommand::Delete(id) => self.delete(id),
+            StopCommand::Condition { id, condition } => {
+                self.points.some_mut(Some(id))?.into_iter().for_each(|p| p.condition.clone_from(&condition));
+                Ok(condition.map_or_else(String::new, |condition| self.strange_names(&condition)))
+            }
+            StopCommand::Ignore { id, count } => {
+                self.points.some_mut(Some(id))?.into_iter().for_each(|point| point.ignored = count);
+                Ok(format!("{count} times it does not stop\n"))
+            }
+            StopCommand::Enable { id, is_enabled } => {
+                self.points.some_mut(id)?.into_iter().for_each(|point| point.is_enabled = is_enabled);
+                self.points_changed();
+                Ok(String::new())
+            }
+            StopCommand::Commands(id) => {
+                let id = id
+                    .or(self.points.last())
+                    .ok_or("there is no breakpoint, catchpoint or watchpoint yet")?;
+                self.points.some_mut(Some(id))?;
+                self.taking_down = Some((id, Vec::new()));
+                Ok(format!("the commands for {id}, a line each; `end` ends them\n"))
+            }
+        }
     }
 
-    pub(super) fn add_breakpoint(
+    /// Takes down a line of the commands for a point.
+    pub(super) fn take_down(&mut self, line: &str) -> Result<String, String> {
+        let Some((id, mut commands)) = self.taking_down.take() else { return Ok(String::new()) };
+        if line.trim() != "end" {
+            // What is no command is complained of here and not when it is due.
+            let parsed = Command::parse(line);
+            commands.extend(parsed.as_ref().is_ok_and(Option::is_some).then(|| line.trim().to_owned()));
+            self.taking_down = Some((id, commands));
+            return parsed.map(|_| String::new());
+        }
+        self.points.some_mut(Some(id))?.into_iter().for_each(|point| point.commands.clone_from(&commands));
+        Ok(String::new())
+    }
+
+    /// To be called when points have come, gone or changed.
+    pub(super) fn points_changed(&mut self) {
+        let catches = self.points.catches().map(|(id, catch)| (id, catch.clone())).collect();
+        self.tap.borrow_mut().set_catches(catches, self.points.wait_for_addresses());
+        self.arm();
+    }
+
+    /// A line about each symbol of a condition that no program that runs has, nor the kernel.
+    fn strange_names(&mut self, condition: &Condition) -> String {
+        let mut text = String::new();
+        for name in condition.symbols() {
+            let is_plain = !name.contains(':') || name.contains("::");
+            if is_plain && !self.programs_have(name) && self.symbols.addresses_in_kernel(name).is_empty() {
+                text.push_str(&format!("`{name}`{}\n", self.missing(name)));
+            }
+        }
+        text
+    }
+
+    fn add_breakpoint(
         &mut self,
         target: &dyn Target,
         at: &Expression,
         pid: Option<u64>,
+        condition: Option<Condition>,
+        is_for_once: bool,
     ) -> Result<String, String> {
         let (text, at, pid) = match &at.base {
             Operand::Symbol(name) if place_of(name).is_some() => {
@@ -35,15 +110,17 @@ impl Debugger {
                 (va.to_string(), Where::address(va.0), pid)
             }
         };
-        let id = self.new_id();
-        self.breakpoints.add(Breakpoint { id, text: text.clone(), at: at.clone(), pid, hits: 0 });
-        self.arm();
+        let strange = condition.as_ref().map_or_else(String::new, |condition| self.strange_names(condition));
+        let breakpoint = Breakpoint { text: text.clone(), at: at.clone(), pid };
+        let when = when(condition.as_ref());
+        let id = self.points.add(What::Break(breakpoint), condition, is_for_once);
+        self.points_changed();
         let only = pid.map(|pid| format!(" in process {pid}")).unwrap_or_default();
         let place = match at {
             Where::User(va) => self.nowhere(va, pid),
             Where::Kernel(va) if text == va.to_string() => String::new(),
             Where::Kernel(va) => format!(": {va} of the kernel"),
-            Where::Symbol(..) => match self.breakpoints.addresses_of(id).as_slice() {
+            Where::Symbol(..) => match self.armed.addresses_of(id).as_slice() {
                 [] => self.missing(&text),
                 list => {
                     let places: Vec<String> = list.iter().map(VirtAddr::to_string).collect();
@@ -51,7 +128,8 @@ impl Debugger {
                 }
             },
         };
-        Ok(format!("breakpoint {id} at {text}{only}{place}\n"))
+        let once = if is_for_once { ", for once" } else { "" };
+        Ok(format!("breakpoint {id} at {text}{only}{when}{once}{place}\n{strange}"))
     }
 
     /// The line that a breakpoint is at, if the one that was asked for has no code.
@@ -158,7 +236,7 @@ impl Debugger {
     }
 
     /// The page of an address, or the pages from one address to another. In every process, unless an address names one.
-    pub(super) fn pages(
+    fn pages(
         &mut self,
         target: &dyn Target,
         from: &Expression,
@@ -178,44 +256,90 @@ impl Debugger {
         Ok(Pages { range, pid })
     }
 
-    pub(super) fn add_catch(&mut self, faults: Faults, pages: Option<Pages>) -> String {
-        let catch = Catch { id: self.new_id(), faults, pages };
-        let text = format!("{catch}\n");
-        self.tap.borrow_mut().add_catch(catch);
-        text
+    fn add_catch(
+        &mut self,
+        target: &dyn Target,
+        occasion: Occasion,
+        condition: Option<Condition>,
+    ) -> Result<String, String> {
+        let catch = match occasion {
+            Occasion::Fault { faults, from, to } => {
+                let pages = from.map(|from| self.pages(target, &from, to.as_ref())).transpose()?;
+                Catch::Fault(faults, pages)
+            }
+            Occasion::Happening(happening) => Catch::Happening(happening),
+            Occasion::TlbMiss => Catch::TlbMiss,
+            Occasion::Syscall(None) => Catch::Syscall(None),
+            Occasion::Syscall(Some(name)) => Catch::Syscall(Some(self.call(name)?)),
+        };
+        let strange = condition.as_ref().map_or_else(String::new, |condition| self.strange_names(condition));
+        let text = format!("{catch}{}", when(condition.as_ref()));
+        let id = self.points.add(What::Catch(catch), condition, false);
+        self.points_changed();
+        Ok(format!("catchpoint {id}: {text}\n{strange}"))
     }
 
-    pub(super) fn delete(&mut self, id: Option<u64>) -> Result<String, String> {
-        let deleted = self.breakpoints.delete(id) + self.tap.borrow_mut().delete_catches(id);
-        self.arm();
+    /// A system call by its name or number.
+    fn call(&self, name: String) -> Result<Call, String> {
+        let known = self.calls.iter().find(|(_, known)| *known == name).map(|&(number, _)| number);
+        if let Some(number) = known.or_else(|| parse_number(&name)) {
+            return Ok(Call { number, name });
+        }
+        let near = nearest(&name, self.calls.iter().map(|&(_, known)| known));
+        let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        Err(format!("there is no system call `{name}`{near}"))
+    }
+
+    fn delete(&mut self, id: Option<u64>) -> Result<String, String> {
+        let deleted = self.points.delete(id);
+        self.points_changed();
         match (id, deleted) {
-            (Some(id), 0) => Err(format!("there is no breakpoint or catchpoint {id}")),
+            (Some(id), 0) => Err(format!("there is no breakpoint, catchpoint or watchpoint {id}")),
             (None, 0) => Err("there is nothing to delete".to_owned()),
             _ => Ok(String::new()),
         }
     }
 
-    pub(super) fn list_stops(&mut self) -> String {
+    fn list_stops(&mut self) -> String {
         self.arm();
         let mut text = String::new();
-        for breakpoint in self.breakpoints.iter() {
-            let places: Vec<String> = match breakpoint.at {
-                Where::Kernel(va) => vec![format!("{va} of the kernel")],
-                _ => self.breakpoints.addresses_of(breakpoint.id).iter().map(VirtAddr::to_string).collect(),
+        for point in self.points.iter() {
+            let (id, title) = (point.id, point.what.title());
+            let _ = match &point.what {
+                What::Break(breakpoint) => {
+                    let places: Vec<String> = match breakpoint.at {
+                        Where::Kernel(va) => vec![format!("{va} of the kernel")],
+                        _ => self.armed.addresses_of(id).iter().map(VirtAddr::to_string).collect(),
+                    };
+                    let places = if places.is_empty() { "waits".to_owned() } else { places.join(", ") };
+                    let only =
+                        breakpoint.pid.map(|pid| format!(", in process {pid} only")).unwrap_or_default();
+                    write!(text, "{title} {id} at {} ({places}{only})", breakpoint.text)
+                }
+                What::Catch(_) | What::Watch(_) => write!(text, "{title} {id}: {}", point.what),
             };
-            let places = if places.is_empty() { "waits".to_owned() } else { places.join(", ") };
-            let only = breakpoint.pid.map(|pid| format!(", in process {pid} only")).unwrap_or_default();
-            let (id, what, hits) = (breakpoint.id, &breakpoint.text, breakpoint.hits);
-            let _ = writeln!(text, "breakpoint {id} at {what} ({places}{only}), reached {hits} times");
-        }
-        for catch in self.tap.borrow().catches() {
-            let _ = writeln!(text, "{catch}");
+            text.push_str(&when(point.condition.as_ref()));
+            for (holds, words) in [(!point.is_enabled, ", disabled"), (point.is_for_once, ", for once")] {
+                text.push_str(if holds { words } else { "" });
+            }
+            if point.ignored > 0 {
+                let _ = write!(text, ", passed {} times more", point.ignored);
+            }
+            let _ = writeln!(text, ", reached {} times", point.hits);
+            for command in &point.commands {
+                let _ = writeln!(text, "    {command}");
+            }
         }
         if text.is_empty() {
-            text.push_str("there are no breakpoints and no catchpoints\n");
+            text.push_str("there are no breakpoints, catchpoints or watchpoints\n");
         }
         text
     }
+}
+
+/// A condition as it stands behind what it is for.
+fn when(condition: Option<&Condition>) -> String {
+    condition.map(|condition| format!(" if {}", condition.text())).unwrap_or_default()
 }
 
 /// Names like one that there is not, in brackets; nothing if there are none.

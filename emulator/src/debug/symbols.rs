@@ -3,6 +3,7 @@
 use super::command::distance;
 use crate::source::{Loaded, ProgramFile, Programs, SourceLine};
 use crate::trace::{GuestView, Place, ProcessView};
+use core::ops::Range;
 use isa::VirtAddr;
 use std::rc::Rc;
 
@@ -96,6 +97,18 @@ impl Symbols {
         let Some(Loaded { file, bias }) = self.loaded(guest, process) else { return Vec::new() };
         let addresses = addresses_of(&file, name).into_iter();
         addresses.map(|address| VirtAddr(address.wrapping_add(bias))).collect()
+    }
+
+    /// The bytes of a symbol of a process's program.
+    pub(super) fn bytes_in_process(
+        &self,
+        guest: &GuestView,
+        process: &ProcessView,
+        name: &str,
+    ) -> Option<Range<u64>> {
+        let Loaded { file, bias } = self.loaded(guest, process)?;
+        let bytes = file.symbols().range_of(name)?;
+        Some(bytes.start.wrapping_add(bias)..bytes.end.wrapping_add(bias))
     }
 
     /// The symbol at an address of a process.

@@ -2,65 +2,44 @@
 //!
 //! The embedder gives every event to [`Tap::take_in`] and does what it answers.
 
-use super::command::Faults;
+use super::catches::{self, Catch};
 use crate::host::EventAction;
 use crate::trace::{Event, ThreadId, Trace, Trap, explain};
+use isa::VirtAddr;
 use isa::events::EventKind;
-use isa::{VirtAddr, Vpn};
 use std::cell::RefCell;
-use std::fmt;
-use std::ops::Range;
 use std::rc::Rc;
 
 /// A tap that both the event sink and the debugger hold.
 pub type SharedTap = Rc<RefCell<Tap>>;
 
-/// Pages to catch faults in: of every process, or of one.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Pages {
-    pub(super) range: Range<Vpn>,
-    pub(super) pid: Option<u64>,
-}
-
-/// A catchpoint.
+/// An event that catchpoints mean.
 #[derive(Clone, Debug)]
-pub(super) struct Catch {
-    pub(super) id: u64,
-    pub(super) faults: Faults,
-    pub(super) pages: Option<Pages>,
-}
-
-impl Catch {
-    /// Whether it stops at this event, which may tell of an exception that is no page fault.
-    fn catches(&self, trace: &Trace, event: &Event, trap: Option<&Trap>) -> bool {
-        let record = &event.record;
-        let va = trap.map_or(VirtAddr(record.va), |trap| trap.pc.va);
-        let is_there =
-            |pages: &Pages| pages.range.contains(&va.page()) && pages.pid.is_none_or(|pid| pid == record.pid);
-        let is_meant = self.faults.mean(event, trace) || self.faults.mean_traps() && trap.is_some();
-        is_meant && self.pages.as_ref().is_none_or(is_there)
-    }
-}
-
-impl fmt::Display for Catch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "catchpoint {}: fault {}", self.id, self.faults.name)?;
-        let Some(Pages { range, pid }) = &self.pages else { return Ok(()) };
-        write!(f, " in {}-{}", range.start.base(), range.end.base())?;
-        pid.map_or(Ok(()), |pid| write!(f, " of process {pid}"))
-    }
+pub(super) struct Caught {
+    /// The catchpoints.
+    pub(super) ids: Vec<u64>,
+    /// Catchpoints of other kinds of faults, which wait for one at an address that may be this.
+    pub(super) others: Vec<u64>,
+    pub(super) event: Event,
+    /// The address that it is about.
+    pub(super) va: VirtAddr,
 }
 
 /// What the debugger has heard of the guest, and what it waits for.
 #[derive(Debug, Default)]
 pub struct Tap {
     trace: Trace,
-    catches: Vec<Catch>,
-    caught: Option<(u64, Event)>,
+    /// By the numbers of the catchpoints.
+    catches: Vec<(u64, Catch)>,
+    /// Those that wait for a fault at some address: they hear of faults of other kinds, too.
+    waiting: Vec<u64>,
+    caught: Option<Caught>,
     /// What there is to say of the last page fault, by the state of things at that time.
     explanation: Option<String>,
     /// Some breakpoint waits for a program to be mapped.
     wants_programs: bool,
+    /// The end of this process is waited for.
+    awaited: Option<u64>,
     /// There is a debugger, which asks which threads harts have left and why faults happened.
     is_followed: bool,
     switches: Vec<(usize, Option<ThreadId>)>,
@@ -75,15 +54,25 @@ impl Tap {
             self.explanation = explain(event, &self.trace);
         }
         let Some(kind) = event.kind() else { return EventAction::Continue };
+        let is_switch = self.is_followed && kind == EventKind::Switch;
+        if is_switch {
+            self.switches.push((event.hart, left));
+        }
         let trap = self.trace.history.last_trap().filter(|trap| {
             kind == EventKind::Signal && trap.step == event.step && trap.pid == event.record.pid
         });
-        if let Some(catch) = self.catches.iter().find(|catch| catch.catches(&self.trace, event, trap)) {
-            self.caught = Some((catch.id, event.clone()));
+        let means = |(id, catch): &(u64, Catch)| catch.means(&self.trace, event, trap).then_some(*id);
+        let ids: Vec<u64> = self.catches.iter().filter_map(means).collect();
+        let is_fault = event.is_fault();
+        let others = self.waiting.iter().copied().filter(|id| is_fault && !ids.contains(id));
+        let others: Vec<u64> = others.collect();
+        if !ids.is_empty() || !others.is_empty() {
+            let va = catches::address(event, trap);
+            self.caught = Some(Caught { ids, others, event: event.clone(), va });
             return EventAction::Stop;
         }
-        if self.is_followed && kind == EventKind::Switch {
-            self.switches.push((event.hart, left));
+        let is_awaited = kind == EventKind::Exit && self.awaited == Some(event.record.pid);
+        if is_switch || is_awaited {
             return EventAction::Stop;
         }
         let maps_a_program = kind == EventKind::Mmap && event.record.detail != 0;
@@ -119,25 +108,15 @@ impl Tap {
     pub(super) fn take_switches(&mut self) -> Vec<(usize, Option<ThreadId>)> {
         std::mem::take(&mut self.switches)
     }
-    pub(super) fn add_catch(&mut self, catch: Catch) {
-        self.catches.push(catch);
+    /// The end of this process is waited for, too.
+    pub(super) fn set_awaited(&mut self, pid: Option<u64>) {
+        self.awaited = pid;
     }
-    /// Deletes a catchpoint, or all. Returns how many there were.
-    pub(super) fn delete_catches(&mut self, id: Option<u64>) -> usize {
-        let before = self.catches.len();
-        self.catches.retain(|catch| id.is_some_and(|id| id != catch.id));
-        before - self.catches.len()
+    /// The catchpoints that count from now on, by their numbers; those `waiting` hear of faults of other kinds, too.
+    pub(super) fn set_catches(&mut self, catches: Vec<(u64, Catch)>, waiting: Vec<u64>) {
+        (self.catches, self.waiting) = (catches, waiting);
     }
-    pub(super) fn catches(&self) -> &[Catch] {
-        &self.catches
-    }
-    pub(super) fn has_catches(&self) -> bool {
-        !self.catches.is_empty()
-    }
-    pub(super) fn has_caught(&self) -> bool {
-        self.caught.is_some()
-    }
-    pub(super) fn take_caught(&mut self) -> Option<(u64, Event)> {
+    pub(super) fn take_caught(&mut self) -> Option<Caught> {
         self.caught.take()
     }
 }

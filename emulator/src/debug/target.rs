@@ -1,7 +1,9 @@
 //! What the debugger needs of a machine, and of the host that drives it.
 
+use crate::exec::{MemoryAccess, Observer, TlbSide as Side};
 use crate::hart::Hart;
 use crate::machine::{HartState, StopReason};
+use core::ops::ControlFlow;
 use isa::csr::Csr;
 use isa::paging::{MODE_BARE, PteFlags, Satp};
 use isa::{PhysAddr, Ppn, Privilege, Step, VirtAddr, Vpn};
@@ -118,6 +120,67 @@ pub enum Stop {
 /// Is asked before each instruction whether to stop there.
 pub type StopBefore<'a> = &'a mut dyn FnMut(&Place) -> bool;
 
+/// What an instruction has done that can be listened for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Heard {
+    /// A load or store; an AMO does both.
+    Access(MemoryAccess),
+    /// A translation was not in the TLB; the walk has found `pa`, or failed.
+    TlbMiss {
+        /// Which side of the TLB.
+        side: Side,
+        /// The address.
+        va: VirtAddr,
+        /// Where it lies.
+        pa: Option<PhysAddr>,
+    },
+}
+
+/// Is told what the instruction at a place has done, before it is asked whether to stop at the next.
+pub type Hears<'a> = &'a mut dyn FnMut(&Place, &Heard);
+
+/// Asks before each instruction, and where somebody listens tells what each does: an [`Observer`] for embedders.
+pub struct Asking<'a> {
+    stop_before: StopBefore<'a>,
+    hears: Option<Hears<'a>>,
+    /// The instruction that runs.
+    place: Option<Place>,
+}
+
+impl<'a> Asking<'a> {
+    /// Asks and tells these.
+    pub fn new(stop_before: StopBefore<'a>, hears: Option<Hears<'a>>) -> Self {
+        Self { stop_before, hears, place: None }
+    }
+    fn tell(&mut self, heard: Heard) {
+        if let (Some(hears), Some(place)) = (&mut self.hears, &self.place) {
+            hears(place, &heard);
+        }
+    }
+}
+
+impl Observer for Asking<'_> {
+    fn before(&mut self, hart: &Hart, now: Step) -> ControlFlow<()> {
+        let place = Place {
+            step: now,
+            hart: hart.id,
+            pc: VirtAddr(hart.pc),
+            sp: hart.x[usize::from(isa::reg::SP)],
+            ra: hart.x[usize::from(isa::reg::RA)],
+            privilege: hart.privilege,
+            satp: hart.satp(),
+        };
+        self.place = Some(place);
+        if (self.stop_before)(&place) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+    fn memory(&mut self, access: MemoryAccess) {
+        self.tell(Heard::Access(access));
+    }
+    fn tlb_miss(&mut self, side: Side, va: VirtAddr, _: u16, pa: Option<PhysAddr>) {
+        self.tell(Heard::TlbMiss { side, va, pa });
+    }
+}
+
 /// A machine to be debugged. An embedder implements it over its machine; waiting for input when the guest is idle is
 /// its business.
 pub trait Target {
@@ -148,4 +211,6 @@ pub trait Target {
     }
     /// Runs up to step `until`, or until something stops it earlier. The guest can't tell the difference.
     fn run(&mut self, until: Step, stop_before: Option<StopBefore<'_>>) -> Stop;
+    /// The same, and tells what each instruction does.
+    fn run_listening(&mut self, until: Step, stop_before: StopBefore<'_>, hears: Hears<'_>) -> Stop;
 }

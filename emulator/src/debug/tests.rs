@@ -1,275 +1,15 @@
-//! The debugger, command by command, on a machine that is only a recording: its RAM, page tables and a list of
-//! the places it goes through.
+//! The debugger, command by command, on the machine of `recording`.
 
-use super::command::StepKind;
-use super::command::{Command, Examine, Faults, Format, RegisterSet, commands};
+use super::command::{
+    Command, Examine, Faults, Format, Happening, Occasion, RegisterSet, StepKind, StopCommand, commands,
+};
+use super::condition::Condition;
 use super::expression::{Expression, Operand, parse_number};
+use super::recording::*;
+use super::watch::Watched;
 use super::*;
-use crate::host::EventAction;
-use crate::machine::{GuestExit, HartState, StopReason};
 use crate::source::Programs;
-use crate::trace::Event;
-use isa::csr::Csr;
-use isa::events::{EventKind, EventRecord, VMA_EXEC, VMA_READ};
-use isa::paging::{Pte, PteFlags, Satp, pte_addr};
-use isa::{PhysAddr, Ppn, Privilege, Step, VirtAddr, assemble};
-use std::collections::BTreeMap;
 use std::rc::Rc;
-
-const RAM: u64 = 0x8000_0000;
-const ROOT: Ppn = Ppn(0x80001);
-/// The program's text, at 0x10000, and a page that only reads.
-const TEXT_FRAME: u64 = 0x8000_4000;
-const TEXT: u64 = 0x1_0000;
-const KERNEL: u64 = 0xffff_ffc0_8020_0000;
-const PROGRAM: &str = "/bin/demo";
-
-fn satp() -> Satp {
-    Satp::sv39(ROOT, 3)
-}
-
-/// A machine that replays a list of places; some steps report an event.
-struct Recording {
-    ram: Vec<u8>,
-    tap: SharedTap,
-    places: Vec<Registers>,
-    events: BTreeMap<usize, Event>,
-    at: usize,
-    end: StopReason,
-}
-
-impl Recording {
-    fn write(&mut self, at: PhysAddr, bytes: &[u8]) {
-        let start = usize::try_from(at.0 - RAM).unwrap();
-        self.ram[start..start + bytes.len()].copy_from_slice(bytes);
-    }
-    fn map(&mut self, va: u64, pa: u64, flags: PteFlags) {
-        let va = VirtAddr(va);
-        let (middle, lowest) = (Ppn(0x80002), Ppn(0x80003));
-        let pointer = |ppn| Pte::new(ppn, PteFlags::V);
-        self.write(pte_addr(ROOT, va, 2), &pointer(middle).0.to_le_bytes());
-        self.write(pte_addr(middle, va, 1), &pointer(lowest).0.to_le_bytes());
-        self.write(pte_addr(lowest, va, 0), &Pte::new(PhysAddr(pa).page(), flags).0.to_le_bytes());
-    }
-}
-
-impl Target for Recording {
-    fn step(&self) -> Step {
-        Step(100 + self.at as u64)
-    }
-    fn harts(&self) -> usize {
-        1
-    }
-    fn next_hart(&self) -> usize {
-        0
-    }
-    fn hart_state(&self, _: usize) -> HartState {
-        HartState::Running
-    }
-    fn look_at(&mut self, hart: usize) {
-        assert_eq!(hart, 0);
-    }
-    fn registers(&self) -> Registers {
-        self.places[self.at.min(self.places.len() - 1)]
-    }
-    fn csr(&self, csr: Csr) -> Option<u64> {
-        (csr == Csr::SATP).then(|| satp().0)
-    }
-    fn instructions_user(&self) -> u64 {
-        0
-    }
-    fn read_ram(&self, at: PhysAddr, into: &mut [u8]) -> bool {
-        let bytes = at.0.checked_sub(RAM).and_then(|start| {
-            let start = usize::try_from(start).ok()?;
-            self.ram.get(start..start + into.len())
-        });
-        if let Some(bytes) = bytes {
-            into.copy_from_slice(bytes);
-        }
-        bytes.is_some()
-    }
-    fn tlb(&self) -> [TlbSide; 2] {
-        let line = |vpn, asid| TlbLine {
-            vpn: isa::Vpn(vpn),
-            ppn: Ppn(0x80004),
-            asid,
-            flags: PteFlags::V | PteFlags::R | PteFlags::X | PteFlags::U | PteFlags::A,
-            level: 0,
-        };
-        let lines = vec![line(0x11, 7), line(0x10, 3)];
-        [TlbSide { geometry: "4096x1:fifo".into(), accesses: 50, misses: 2, lines }, TlbSide::default()]
-    }
-    fn run(&mut self, until: Step, mut stop_before: Option<target::StopBefore<'_>>) -> Stop {
-        loop {
-            if self.step() >= until {
-                return Stop::Reached;
-            }
-            if self.at + 1 >= self.places.len() {
-                return Stop::Ended(self.end);
-            }
-            let place = self.registers().place(self.step());
-            if stop_before.as_mut().is_some_and(|stop| stop(&place)) {
-                return Stop::Before;
-            }
-            self.at += 1;
-            if let Some(event) = self.events.get(&self.at)
-                && self.tap.borrow_mut().take_in(event) == EventAction::Stop
-            {
-                return Stop::Event;
-            }
-        }
-    }
-}
-
-/// An ELF file with symbols and one segment at 0x10000 (or at 0, if it is to be relocated).
-fn elf(relocatable: bool, symbols: &[(&str, u64, u64)]) -> Vec<u8> {
-    let mut strings = vec![0u8];
-    let mut table = vec![0u8; 24];
-    for &(name, value, size) in symbols {
-        table.extend(u32::try_from(strings.len()).unwrap().to_le_bytes());
-        table.extend([0x12, 0, 1, 0]); // global function, section 1
-        table.extend(value.to_le_bytes());
-        table.extend(size.to_le_bytes());
-        strings.extend(name.bytes().chain([0]));
-    }
-    let base = if relocatable { 0 } else { TEXT };
-    let (table_at, strings_at) = (64 + 56, 64 + 56 + table.len());
-    let sections_at = strings_at + strings.len();
-    let mut file = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    let half = |file: &mut Vec<u8>, v: u16| file.extend(v.to_le_bytes());
-    let word = |file: &mut Vec<u8>, v: u32| file.extend(v.to_le_bytes());
-    let long = |file: &mut Vec<u8>, v: u64| file.extend(v.to_le_bytes());
-    half(&mut file, if relocatable { 3 } else { 2 });
-    half(&mut file, 243);
-    word(&mut file, 1);
-    for v in [base, 64, sections_at as u64] {
-        long(&mut file, v);
-    }
-    word(&mut file, 0);
-    for v in [64, 56, 1, 64, 3, 2] {
-        half(&mut file, v);
-    }
-    word(&mut file, 1);
-    word(&mut file, 5);
-    for v in [0, base, base, 0x1000, 0x1000, 0x1000] {
-        long(&mut file, v);
-    }
-    file.extend(&table);
-    file.extend(&strings);
-    for (kind, at, size, link, entry) in [
-        (0u32, 0, 0, 0u32, 0u64),
-        (2, table_at as u64, table.len() as u64, 2, 24),
-        (3, strings_at as u64, strings.len() as u64, 0, 0),
-    ] {
-        word(&mut file, 0);
-        word(&mut file, kind);
-        for v in [0, 0, at, size] {
-            long(&mut file, v);
-        }
-        word(&mut file, link);
-        word(&mut file, 0);
-        long(&mut file, 1);
-        long(&mut file, entry);
-    }
-    file
-}
-
-fn user(pc: u64, ra: u64) -> Registers {
-    let mut x = [0; 32];
-    (x[1], x[2]) = (ra, 0x3f_ffff_f000);
-    Registers { hart: 0, pc: VirtAddr(pc), x, f: [0; 32], privilege: Privilege::User, satp: satp() }
-}
-fn kernel(pc: u64) -> Registers {
-    Registers { privilege: Privilege::Supervisor, ..user(pc, 0) }
-}
-
-fn event(kind: EventKind, change: impl FnOnce(&mut EventRecord)) -> EventRecord {
-    let mut record = EventRecord { kind: kind as u64, pid: 1, tid: 1, space: 1, ..EventRecord::default() };
-    change(&mut record);
-    record
-}
-
-/// A session with a process that is about to run `demo`:
-/// boot, exec, the mapping, then main at 0x10000 with a call, a fault at 0x10008 and the return.
-fn session() -> (Debugger, Recording) {
-    let tap = SharedTap::default();
-    let mut places = vec![kernel(KERNEL), kernel(KERNEL + 4), kernel(KERNEL + 8)];
-    let (main, called) = (TEXT, TEXT + 0x20);
-    places.extend([
-        user(main, 0),
-        user(main + 4, 0),
-        user(called, main + 8),
-        user(called + 4, main + 8),
-        user(main + 8, main + 8),
-        // A fault: the kernel, then the same instruction again.
-        kernel(KERNEL + 0x40),
-        kernel(KERNEL + 0x44),
-        user(main + 8, main + 8),
-        user(main + 12, main + 8),
-        user(main + 14, main + 8),
-    ]);
-    let stamp =
-        |step: u64, record: &EventRecord, text: &str| Event::new(Step(step), 0, record, text.as_bytes());
-    let exec = event(EventKind::Exec, |r| (r.detail, r.detail2) = (TEXT, satp().0));
-    let mapping = event(EventKind::Mmap, |r| {
-        (r.va, r.va_end, r.detail, r.detail3) = (TEXT, TEXT + 0x2000, 9, VMA_READ | VMA_EXEC);
-    });
-    let fault = event(EventKind::FileDisk, |r| {
-        (r.va, r.pc, r.frame, r.detail, r.detail2, r.new_pte) =
-            (TEXT + 0x1000, TEXT + 8, 0x80005, 9, 1, Pte::new(Ppn(0x80005), PteFlags::V | PteFlags::R).0);
-    });
-    let events = BTreeMap::from([
-        (1, stamp(101, &exec, PROGRAM)),
-        (2, stamp(102, &mapping, PROGRAM)),
-        (9, stamp(109, &fault, "")),
-    ]);
-    let end = StopReason::Exit(GuestExit::Status(7));
-    let mut machine = Recording { ram: vec![0; 0x8000], tap: tap.clone(), places, events, at: 0, end };
-    machine.map(TEXT, TEXT_FRAME, PteFlags::V | PteFlags::R | PteFlags::X | PteFlags::U | PteFlags::A);
-    let mut code = Vec::new();
-    for (index, text) in
-        ["addi a0,zero,1", "jal ra,0x10020", "lw a1,0(a0)", "add a0,a0,a1"].iter().enumerate()
-    {
-        let insn = assemble(text, TEXT + 4 * index as u64).unwrap();
-        code.extend(isa::encode(&insn).unwrap().to_le_bytes());
-    }
-    machine.write(PhysAddr(TEXT_FRAME), &code);
-    machine.write(PhysAddr(TEXT_FRAME + 0x100), b"folio\0\xff\xfe\xfd\xfc");
-    let program = elf(false, &[("main", TEXT, 0x20), ("helper", TEXT + 0x20, 0x10)]);
-    let kernel = elf(false, &[("kernel_entry", KERNEL, 0x20), ("trap_entry", KERNEL + 0x40, 0x10)]);
-    let programs = Programs::new(Box::new(move |path| (path == PROGRAM).then(|| program.clone())));
-    (Debugger::new(tap, Some(&kernel), Some(PROGRAM.into()), Rc::new(programs)), machine)
-}
-
-/// Runs commands and returns what the last one says.
-#[track_caller]
-fn run(debugger: &mut Debugger, machine: &mut Recording, commands: &[&str]) -> String {
-    let mut text = String::new();
-    for command in commands {
-        text = debugger.execute(machine, command).text;
-    }
-    text
-}
-
-#[track_caller]
-fn check(commands: &[&str], expected: &str) {
-    let (mut debugger, mut machine) = session();
-    assert_eq!(run(&mut debugger, &mut machine, commands), expected, "{commands:?}");
-}
-
-/// Runs commands; the last one's text must have these parts, in this order.
-#[track_caller]
-fn check_parts(commands: &[&str], parts: &[&str]) {
-    let (mut debugger, mut machine) = session();
-    let text = run(&mut debugger, &mut machine, commands);
-    let mut rest = text.as_str();
-    for part in parts {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => panic!("{commands:?}: `{part}` is not in (the rest of)\n{text}"),
-        }
-    }
-}
 
 #[test]
 fn numbers() {
@@ -316,23 +56,69 @@ fn expressions() {
 #[test]
 fn lines_become_commands() {
     let number = |n| Some(Expression::number(n));
-    let catch = |name, from, to| Command::Catch { faults: Faults::from_name(name), from, to };
     let x = |count, format, size_bytes| Examine { count, format, size_bytes };
+    let stop = Command::Stop;
+    let catch_if = |name, from, to, condition| {
+        let occasion = Occasion::Fault { faults: Faults::from_name(name).unwrap(), from, to };
+        Command::Stop(StopCommand::Catch { occasion, condition })
+    };
+    let catch = |name, from, to| catch_if(name, from, to, None);
+    let event = |occasion| Command::Stop(StopCommand::Catch { occasion, condition: None });
+    let condition = |text| Some(Condition::parse(text).unwrap());
+    let break_at = |at, pid, condition, is_for_once| {
+        Command::Stop(StopCommand::Break { at: Expression::number(at), pid, condition, is_for_once })
+    };
     for (line, command) in [
         ("step", Command::Step(StepKind::Line, 1)),
         ("  si 20 ", Command::Step(StepKind::Instruction, 20)),
         ("n", Command::Step(StepKind::OverLine, 1)),
         ("c", Command::Continue),
         ("until 1000", Command::Until(1000)),
-        ("b 0x10 4", Command::Break { at: number(16), pid: Some(4) }),
-        ("break", Command::Break { at: None, pid: None }),
-        ("delete", Command::Delete(None)),
-        ("d 3", Command::Delete(Some(3))),
+        ("b 0x10 4", break_at(16, Some(4), None, false)),
+        ("b 16 if pid == 2", break_at(16, None, condition("pid == 2"), false)),
+        ("b 16 3 if hits > 2", break_at(16, Some(3), condition("hits > 2"), false)),
+        ("tbreak 16", break_at(16, None, None, true)),
+        ("break", stop(StopCommand::List)),
+        ("delete", stop(StopCommand::Delete(None))),
+        ("d 3", stop(StopCommand::Delete(Some(3)))),
+        ("condition 2", stop(StopCommand::Condition { id: 2, condition: None })),
+        ("condition 2 hits == 4", stop(StopCommand::Condition { id: 2, condition: condition("hits == 4") })),
+        ("ignore 2 5", stop(StopCommand::Ignore { id: 2, count: 5 })),
+        ("enable", stop(StopCommand::Enable { id: None, is_enabled: true })),
+        ("disable 4", stop(StopCommand::Enable { id: Some(4), is_enabled: false })),
+        ("commands", stop(StopCommand::Commands(None))),
+        (
+            "watch 16 4 if pid == 2",
+            stop(StopCommand::Watch {
+                at: Expression::number(16),
+                length: Some(4),
+                watched: Watched::Writes,
+                condition: condition("pid == 2"),
+            }),
+        ),
+        ("rwatch", stop(StopCommand::List)),
+        ("info watchpoints", stop(StopCommand::List)),
+        ("finish", Command::Finish),
+        ("display", Command::Display(None)),
+        (
+            "display/2xw 16",
+            Command::Display(Some(("/2xw 16".into(), Some(x(2, Format::Hex, 4)), Expression::number(16)))),
+        ),
+        ("display 16", Command::Display(Some(("16".into(), None, Expression::number(16))))),
+        ("undisplay 1", Command::Undisplay(Some(1))),
         ("catch fault", catch("any", None, None)),
         ("catch fault cow", catch("cow", None, None)),
         ("catch fault any 16", catch("any", number(16), None)),
         ("catch fault cow 16 32", catch("cow", number(16), number(32))),
-        ("catch", Command::Catch { faults: None, from: None, to: None }),
+        ("catch fault if pid == 2", catch_if("any", None, None, condition("pid == 2"))),
+        ("catch fault cow 16 if va == 20", catch_if("cow", number(16), None, condition("va == 20"))),
+        ("catch", stop(StopCommand::List)),
+        ("catch fork", event(Occasion::Happening(Happening::Fork))),
+        ("catch swap-out", event(Occasion::Happening(Happening::SwapOut))),
+        ("catch syscall", event(Occasion::Syscall(None))),
+        ("catch syscall:write", event(Occasion::Syscall(Some("write".into())))),
+        ("catch syscall write", event(Occasion::Syscall(Some("write".into())))),
+        ("catch tlb-miss", event(Occasion::TlbMiss)),
         ("regs", Command::Regs(RegisterSet::Integer)),
         ("regs f", Command::Regs(RegisterSet::Float)),
         ("regs csr", Command::Regs(RegisterSet::Csr)),
@@ -353,7 +139,9 @@ fn lines_become_commands() {
         ("info h", Command::Hart(None)),
         ("i r", Command::Regs(RegisterSet::Integer)),
         ("info registers f", Command::Regs(RegisterSet::Float)),
-        ("i b", Command::Break { at: None, pid: None }),
+        ("i b", stop(StopCommand::List)),
+        ("info display", Command::Display(None)),
+        ("info processes", Command::Ps),
         ("info threads", Command::Ps),
         ("info proc mappings", Command::Maps(None)),
         ("info proc 2", Command::Maps(Some(2))),
@@ -381,24 +169,29 @@ fn what_is_no_command_is_answered_in_one_line() {
         ("until main", "`until` takes a step; to get to a place: `break main` and `continue`"),
         (
             "catch fault red",
-            "there is no fault of kind `red`: there are zero, file, disk, cow, swap, segv, any, and each kind of fault that --stats counts; usage: catch fault KIND [ADDR [END]]",
+            "there is no fault of kind `red`: there are zero, file, disk, cow, swap, segv, any, and each kind of fault that --stats counts; usage: catch fault KIND [ADDR [END]]|EVENT [if CONDITION]",
         ),
         (
             "catch fault cwo",
-            "there is no fault of kind `cwo`; did you mean `cow`?; usage: catch fault KIND [ADDR [END]]",
+            "there is no fault of kind `cwo`; did you mean `cow`?; usage: catch fault KIND [ADDR [END]]|EVENT [if CONDITION]",
         ),
-        ("catch exec", "`exec` can't be caught; usage: catch fault KIND [ADDR [END]]"),
         (
-            "catch syscall write",
-            "only faults are caught (`catch fault KIND`); `--strace` shows system calls and signals",
+            "catch exce",
+            "`exce` can't be caught; did you mean `exec`?; usage: catch fault KIND [ADDR [END]]|EVENT [if CONDITION]",
         ),
         (
             "break main if argc == 2",
-            "a breakpoint stops each time, in every thread; PID behind it means one process",
+            "`argc` is none of pid, tid, va, pc, frame, hits; the address of a symbol is `&argc`, a register `$argc`, and `va in argc` means its bytes",
         ),
         (
+            "break main thread 2",
+            "a breakpoint stops in every thread; PID behind it means one process, `if tid == N` one thread",
+        ),
+        ("tbreak", "a place is missing; usage: tbreak SYMBOL|ADDR [PID] [if CONDITION]"),
+        ("ignore 1", "a number is missing; usage: ignore N COUNT"),
+        (
             "info",
-            "WHAT is one of breakpoints, harts, stack, source, registers, all-registers, inferiors, threads, proc mappings, mappings; usage: info WHAT",
+            "WHAT is one of breakpoints, watchpoints, harts, stack, source, registers, all-registers, display, processes, inferiors, threads, proc mappings, mappings; usage: info WHAT",
         ),
         ("info nonsense", "there is no `info nonsense`; `help` lists the commands"),
         ("info registers v", "`v` is no set of registers; usage: regs [f|csr]"),
@@ -424,10 +217,7 @@ fn words_of_other_debuggers_name_ours() {
         ("handle SIGSEGV nostop", "`catch fault segv`"),
         ("signal 0", "`catch fault segv`"),
         ("advance main", "`break` at the place and `continue`"),
-        ("finish", "`break $ra` and `continue`"),
         ("reverse-step", "each run is the same"),
-        ("tbreak main", "`break` sets a breakpoint"),
-        ("watch counter", "`catch fault KIND ADDR`"),
         ("help up", "`bt` shows"),
     ] {
         let (mut debugger, mut machine) = session();
@@ -483,7 +273,7 @@ fn words_are_completed() {
     run(&mut debugger, &mut machine, &["until 103"]);
     for (line, words) in [
         ("st", &["step", "stepi"][..]),
-        ("w", &["walk"]),
+        ("wa", &["walk", "watch"]),
         ("nonsense ", &[]),
         ("nonsense m", &[]),
         ("help ex", &["expect", "explain"]),
@@ -500,7 +290,11 @@ fn words_are_completed() {
         ("disas $fau", &["$fault"]),
         ("disas $sat", &["$satp"]),
         ("disas main+he", &["helper"]),
-        ("catch ", &["fault"]),
+        ("catch fa", &["fault"]),
+        ("catch sw", &["swap-in", "swap-out", "switch"]),
+        ("catch fault cow if v", &["va"]),
+        ("catch fault cow if va in mai", &["main"]),
+        ("condition 1 va==&mai", &["main"]),
         ("catch fault co", &["cow", "cow_copy", "cow_reuse"]),
         ("catch fault cow mai", &["main"]),
         ("maps ", &["1"]),
@@ -552,7 +346,7 @@ fn breakpoints_by_symbol_wait_for_the_program() {
     check_parts(&["b main+8", "c", "c"], &["step 112: the program has exited"]);
     check(&["b main+8", "c", "c", "b"], "breakpoint 1 at main+0x8 (0x10008), reached 1 times\n");
     check_parts(&["b main", "delete 1", "c"], &["exited"]);
-    check(&["delete 1"], "there is no breakpoint or catchpoint 1\n");
+    check(&["delete 1"], "there is no breakpoint, catchpoint or watchpoint 1\n");
 }
 
 #[test]
@@ -567,7 +361,7 @@ fn breakpoints_by_address_and_in_the_kernel() {
     check(&["b demo.c:3"], "breakpoint 1 at demo.c:3: waits for a program that has it (none so far)\n");
     check(
         &["until 103", "b 12"],
-        "breakpoint 1 at 0xc: nothing is mapped there so far (a number is an address, not a source line)\n",
+        "breakpoint 1 at 0xc: nothing is mapped there so far (a number is an address; a line of the source is FILE:LINE)\n",
     );
     check(&["until 103", "b *0x10004"], "breakpoint 1 at 0x10004\n");
     check(&["until 103", "x/s mian"], "process 1 (demo) has no symbol `mian` (near are `main`)\n");
@@ -600,7 +394,7 @@ fn catchpoints() {
     }
     check(
         &["catch fault file 1:0x11008 0x13000", "catch"],
-        "catchpoint 1: fault file in 0x11000-0x13000 of process 1\n",
+        "catchpoint 1: fault file in 0x11000-0x13000 of process 1, reached 0 times\n",
     );
     check(&["catch fault any 0x11000 0x11000"], "the pages from 0x11000 on end before they begin\n");
     check(&["explain"], "there has been no page fault yet\n");

@@ -68,6 +68,14 @@ impl Faults {
             Which::Refused => matches!(kind, EventKind::Segv | EventKind::Protection),
         }
     }
+    /// Whether copies of shared pages are meant, and little else.
+    pub(in crate::debug) fn mean_copies(&self) -> bool {
+        match self.which {
+            Which::Of(kinds) => kinds.contains(&EventKind::CowCopy),
+            Which::One(kind) => kind == EventKind::CowCopy,
+            Which::Any | Which::FromDisk | Which::FromSwap | Which::Refused => false,
+        }
+    }
     /// Whether exceptions that are no page faults are meant, too.
     pub(in crate::debug) fn mean_traps(&self) -> bool {
         self.which == Which::Refused
@@ -123,7 +131,9 @@ mod tests {
         assert_eq!(meant("stack_grow", 0), [K::StackGrow]);
         assert_eq!(meant("swap", 0), [K::SwapIn]);
         for name in Faults::names() {
-            assert_eq!(Faults::from_name(name).unwrap().mean_traps(), name == "segv", "{name}");
+            let faults = Faults::from_name(name).unwrap();
+            assert_eq!(faults.mean_traps(), name == "segv", "{name}");
+            assert_eq!(faults.mean_copies(), ["cow", "cow_copy"].contains(&name), "{name}");
         }
         assert_eq!((Faults::from_name("mmap"), Faults::from_name("")), (None, None));
     }

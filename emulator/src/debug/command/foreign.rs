@@ -10,28 +10,12 @@ const COMMANDS: Table = &[
         "`bt` shows who has called whom, `regs` the registers of the innermost",
     ),
     (
-        &[
-            "print",
-            "p",
-            "inspect",
-            "output",
-            "call",
-            "ptype",
-            "whatis",
-            "display",
-            "undisplay",
-            "printf",
-            "echo",
-        ],
+        &["print", "p", "inspect", "output", "call", "ptype", "whatis", "printf", "echo"],
         "there are no expressions of a language: `regs` shows registers, `x` memory",
     ),
     (
         &["run", "r", "start", "starti", "jump"],
         "the program is loaded and waits: `continue` runs it; start anew with `folio debug`",
-    ),
-    (
-        &["finish", "fin"],
-        "`next` at a call runs it to its return; inside, where ra holds the return address: `break $ra` and `continue`",
     ),
     (&["advance"], "`break` at the place and `continue`; `until STEP` runs to a step"),
     (
@@ -49,17 +33,10 @@ const COMMANDS: Table = &[
         "the machine runs forward only, but each run is the same: start anew, and `until STEP`",
     ),
     (&["layout", "tui", "directory"], "`list` shows the source, where it was compiled; `disas` instructions"),
+    (&["hbreak", "rbreak", "clear"], "`break` sets a breakpoint, `delete N` deletes it"),
     (
-        &["watch", "rwatch", "awatch"],
-        "memory is not watched: `catch fault KIND ADDR` stops at the faults of a page, `break` before a store",
-    ),
-    (
-        &["tbreak", "tb", "hbreak", "thbreak", "rbreak", "clear", "enable", "disable"],
-        "`break` sets a breakpoint, `delete N` deletes it",
-    ),
-    (
-        &["condition", "ignore", "commands", "define", "document"],
-        "a breakpoint stops each time; a script (`--script FILE`) holds commands",
+        &["define", "document"],
+        "a script (`--script FILE`) holds commands, and so does a breakpoint (`commands N`)",
     ),
     (&["source"], "`folio debug --script FILE` runs the commands of a file, `-ex COMMAND` one"),
     (
@@ -104,7 +81,6 @@ const COMMANDS: Table = &[
 /// What is to be known by `info` in other debuggers, and the command for it here.
 const INFO: Table = &[
     (&["float", "vector"], "`regs f` shows the floating-point registers, `regs csr` the CSRs"),
-    (&["watchpoints", "wat"], "`break` lists what stops"),
     (&["program"], "`ps` lists the processes and threads, `hart` the harts"),
     (&["sharedlibrary", "shared", "files", "target", "mem"], "`maps` lists the mappings of a process"),
     (
@@ -123,7 +99,7 @@ const INFO: Table = &[
         &["signals", "handle"],
         "signals go to the program as on Linux; `catch fault segv` stops before SIGSEGV",
     ),
-    (&["display", "macro", "checkpoints", "record"], "there is none; `help` lists the commands"),
+    (&["macro", "checkpoints", "record"], "there is none; `help` lists the commands"),
 ];
 
 /// What there is here for a command of other debuggers.

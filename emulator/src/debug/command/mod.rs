@@ -5,6 +5,7 @@ mod foreign;
 mod format;
 mod help;
 mod near;
+mod occasions;
 mod parse;
 mod table;
 
@@ -16,10 +17,13 @@ pub use help::page;
 pub(super) use help::{help, help_on};
 pub(super) use near::distance;
 pub use near::nearest;
+pub use occasions::Happening;
 pub(super) use table::info_subjects;
 pub use table::{Completes, Entry, commands, find};
 
+use super::condition::Condition;
 use super::expression::Expression;
+use super::watch::Watched;
 
 /// Which registers `regs` shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,9 +74,10 @@ pub enum Command {
     Step(StepKind, u64),
     Continue,
     Until(u64),
-    Break { at: Option<Expression>, pid: Option<u64> },
-    Delete(Option<u64>),
-    Catch { faults: Option<Faults>, from: Option<Expression>, to: Option<Expression> },
+    Finish,
+    Stop(StopCommand),
+    Display(Option<(String, Option<Examine>, Expression)>),
+    Undisplay(Option<u64>),
     Regs(RegisterSet),
     Examine(Examine, Option<Expression>),
     Backtrace(Option<u64>),
@@ -88,4 +93,39 @@ pub enum Command {
     Expect(String),
     Help(Option<String>),
     Quit,
+}
+
+/// A command about where and when the machine is to stop.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs)] // the table says what each does
+pub enum StopCommand {
+    List,
+    Break { at: Expression, pid: Option<u64>, condition: Option<Condition>, is_for_once: bool },
+    Catch { occasion: Occasion, condition: Option<Condition> },
+    Watch { at: Expression, length: Option<u64>, watched: Watched, condition: Option<Condition> },
+    Delete(Option<u64>),
+    Condition { id: u64, condition: Option<Condition> },
+    Ignore { id: u64, count: u64 },
+    Enable { id: Option<u64>, is_enabled: bool },
+    Commands(Option<u64>),
+}
+
+/// What `catch` stops at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Occasion {
+    /// Faults: of all pages, of one, or of those from one address up to another.
+    Fault {
+        /// Which.
+        faults: Faults,
+        /// An address in the page.
+        from: Option<Expression>,
+        /// The first byte behind the last page.
+        to: Option<Expression>,
+    },
+    /// What the guest's events tell of.
+    Happening(Happening),
+    /// System calls: all, or one by its name or number.
+    Syscall(Option<String>),
+    /// Misses of the TLB.
+    TlbMiss,
 }

@@ -3,9 +3,13 @@
 use super::faults::{Faults, no_fault};
 use super::format::parse_examine;
 use super::help::{unknown, usage};
+use super::near::nearest;
+use super::occasions::{Happening, OCCASIONS};
 use super::table::{Entry, find, info_subjects};
-use super::{Command, Listing, RegisterSet, StepKind, foreign};
+use super::{Command, Listing, Occasion, RegisterSet, StepKind, StopCommand, foreign};
+use crate::debug::condition::Condition;
 use crate::debug::expression::{Expression, parse_number};
+use crate::debug::watch::Watched;
 
 /// What stands behind a command's name.
 pub struct Words<'a> {
@@ -58,6 +62,15 @@ impl<'a> Words<'a> {
         self.at_most(1)?;
         self.address(0)
     }
+    /// The words before `if`, and the condition behind it.
+    fn split_condition(&self) -> Result<(Self, Option<Condition>), String> {
+        let Some(at) = self.words.iter().position(|word| *word == "if") else {
+            return Ok((Self::new(self.entry, self.rest), None));
+        };
+        let (before, condition) = self.words.split_at(at);
+        let condition = Condition::parse(&condition[1..].join(" "))?;
+        Ok((Self { words: before.to_vec(), ..*self }, Some(condition)))
+    }
     pub(super) fn register_set(&self) -> Result<RegisterSet, String> {
         self.at_most(1)?;
         match self.get(0) {
@@ -93,31 +106,87 @@ pub(super) fn until(words: &Words<'_>) -> Result<Command, String> {
     }
 }
 
-pub(super) fn break_at(words: &Words<'_>) -> Result<Command, String> {
-    if matches!(words.get(1), Some("if" | "thread" | "task")) {
-        return Err("a breakpoint stops each time, in every thread; PID behind it means one process".into());
+/// `[SYMBOL|ADDR [PID]] [if CONDITION]`; of a breakpoint that is not for once nothing at all means the list.
+pub(super) fn break_at(words: &Words<'_>, is_for_once: bool) -> Result<Command, String> {
+    let (words, condition) = words.split_condition()?;
+    if matches!(words.get(1), Some("thread" | "task")) {
+        return Err(
+            "a breakpoint stops in every thread; PID behind it means one process, `if tid == N` one thread"
+                .into(),
+        );
     }
     words.at_most(2)?;
-    Ok(Command::Break { at: words.address(0)?, pid: words.number(1)? })
+    let pid = words.number(1)?;
+    match words.address(0)? {
+        Some(at) => Ok(Command::Stop(StopCommand::Break { at, pid, condition, is_for_once })),
+        None if is_for_once || condition.is_some() => Err(words.usage("a place is missing")),
+        None => Ok(Command::Stop(StopCommand::List)),
+    }
 }
 
 pub(super) fn catch(words: &Words<'_>) -> Result<Command, String> {
-    words.at_most(4)?;
-    let faults = match (words.get(0), words.get(1)) {
-        (None, _) => None,
-        (Some("fault"), name) => {
-            let name = name.unwrap_or("any");
-            Some(Faults::from_name(name).ok_or_else(|| words.usage(&no_fault(name)))?)
+    let (words, condition) = words.split_condition()?;
+    let Some(what) = words.get(0) else { return Ok(Command::Stop(StopCommand::List)) };
+    let occasion = if what == "fault" {
+        words.at_most(4)?;
+        let name = words.get(1).unwrap_or("any");
+        let faults = Faults::from_name(name).ok_or_else(|| words.usage(&no_fault(name)))?;
+        Occasion::Fault { faults, from: words.address(2)?, to: words.address(3)? }
+    } else if let Some(call) = what.strip_prefix("syscall") {
+        // As gdb has it, the call may also be a word of its own.
+        let named = call.strip_prefix(':').or(words.get(1));
+        words.at_most(if call.is_empty() { 2 } else { 1 })?;
+        Occasion::Syscall(named.map(str::to_owned))
+    } else {
+        words.at_most(1)?;
+        match (what, Happening::from_name(what)) {
+            ("tlb-miss", _) => Occasion::TlbMiss,
+            (_, Some(happening)) => Occasion::Happening(happening),
+            (_, None) => {
+                let near = nearest(what, OCCASIONS.iter().copied());
+                let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                return Err(words.usage(&format!("`{what}` can't be caught{near}")));
+            }
         }
-        (Some("syscall" | "signal"), _) => {
-            return Err(
-                "only faults are caught (`catch fault KIND`); `--strace` shows system calls and signals"
-                    .into(),
-            );
-        }
-        (Some(other), _) => return Err(words.usage(&format!("`{other}` can't be caught"))),
     };
-    Ok(Command::Catch { faults, from: words.address(2)?, to: words.address(3)? })
+    Ok(Command::Stop(StopCommand::Catch { occasion, condition }))
+}
+
+/// `ADDR|SYMBOL [LENGTH] [if CONDITION]`, or nothing for the list.
+pub(super) fn watch(words: &Words<'_>, watched: Watched) -> Result<Command, String> {
+    let (words, condition) = words.split_condition()?;
+    words.at_most(2)?;
+    let length = words.number(1)?;
+    let Some(at) = words.address(0)? else { return Ok(Command::Stop(StopCommand::List)) };
+    Ok(Command::Stop(StopCommand::Watch { at, length, watched, condition }))
+}
+
+/// `N [CONDITION]`: without one, the point has none from now on.
+pub(super) fn condition(words: &Words<'_>) -> Result<Command, String> {
+    let id = words.number(0)?.ok_or_else(|| words.usage("a number is missing"))?;
+    let text = words.rest.split_once(char::is_whitespace).map_or("", |(_, text)| text.trim());
+    let text = text.strip_prefix("if ").unwrap_or(text);
+    let condition = if text.is_empty() { None } else { Some(Condition::parse(text)?) };
+    Ok(Command::Stop(StopCommand::Condition { id, condition }))
+}
+
+pub(super) fn ignore(words: &Words<'_>) -> Result<Command, String> {
+    words.at_most(2)?;
+    match (words.number(0)?, words.number(1)?) {
+        (Some(id), Some(count)) => Ok(Command::Stop(StopCommand::Ignore { id, count })),
+        _ => Err(words.usage("a number is missing")),
+    }
+}
+
+/// `[/[COUNT][FORMAT][SIZE]] EXPR`, or nothing for the list.
+pub(super) fn display(words: &Words<'_>) -> Result<Command, String> {
+    if words.rest.is_empty() {
+        return Ok(Command::Display(None));
+    }
+    let (examine, address) = parse_examine(words.rest).map_err(|e| words.usage(&e))?;
+    let address = address.ok_or_else(|| words.usage("an address or a $register is missing"))?;
+    let has_format = words.rest.starts_with('/');
+    Ok(Command::Display(Some((words.rest.to_owned(), has_format.then_some(examine), address))))
 }
 
 pub(super) fn examine(words: &Words<'_>) -> Result<Command, String> {

@@ -2,8 +2,10 @@
 //!
 //! The one place that knows a command. The prompt, `-ex`, scripts, `help`, completion and the table in `docs/debugger.md` are made of it.
 
+use super::occasions::OCCASIONS;
 use super::parse::{self, Words};
-use super::{Command, RegisterSet, StepKind};
+use super::{Command, RegisterSet, StepKind, StopCommand};
+use crate::debug::watch::Watched;
 
 /// What may stand where an argument is, as far as it can be completed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -106,32 +108,94 @@ const RUN: &[Entry] = &[
         "run until the machine's step count is STEP (a step is one instruction, executed or trapped)",
         parse::until,
     ),
+    entry(
+        &["finish", "fin"],
+        "",
+        "run to the caller: until the function returns\n\
+         By the return address in ra: at a function's beginning, or in one that calls none.",
+        |words| words.alone(Command::Finish),
+    ),
 ];
 
 const STOP: &[Entry] = &[
     entry(
         &["break", "b"],
-        "[SYMBOL|FILE:LINE|ADDR [PID]]",
+        "[SYMBOL|FILE:LINE|ADDR [PID]] [if CONDITION]",
         "stop before the instruction there; without arguments, list\n\
          A symbol is looked for in the programs, then in the kernel (kernel:NAME: only there).\n\
-         It counts in every process, or in PID only. A program that is yet to run is waited for.",
-        parse::break_at,
+         It counts in every process, or in PID only. A program that is yet to run is waited for.\n\
+         CONDITION compares pid, tid, va, pc, frame, hits (how often it was come to), $registers, &SYMBOL and numbers by\n\
+         == != < > <= >= with && || ! ( ) + -; `va in SYMBOL` means its bytes, `page(va) == page(&SYMBOL)` its page.",
+        |words| parse::break_at(words, false),
     )
     .gdb(&["info breakpoints"])
     .completes(&[Completes::Places, Completes::Processes]),
-    entry(&["delete", "d"], "[N]", "delete breakpoint or catchpoint N, or all", |words| {
-        Ok(Command::Delete(words.only_number()?))
-    }),
+    entry(
+        &["tbreak", "tb", "thbreak"],
+        "SYMBOL|ADDR [PID] [if CONDITION]",
+        "as break, but for once",
+        |words| parse::break_at(words, true),
+    )
+    .completes(&[Completes::Places, Completes::Processes]),
     entry(
         &["catch"],
-        "fault KIND [ADDR [END]]",
-        "stop when the kernel has dealt with a page fault of this kind\n\
+        "fault KIND [ADDR [END]]|EVENT [if CONDITION]",
+        "stop at a page fault of this kind, or at an event\n\
          KIND: zero, file, disk, cow, swap, segv, any, or one kind by name (zero_shared, file_copy, …)\n\
          With ADDR only for its page, with END for the pages up to it; in every process, or in that of PID:SYMBOL.\n\
-         It stops at the instruction that faulted, just before that runs again; or in the kernel, if it won't.",
+         It stops when the kernel has dealt with the fault, at the instruction that faulted, just before that runs again;\n\
+         or in the kernel, if it won't.\n\
+         EVENT: fork, exec, exit, syscall[:NAME], signal, evict, swap-in, swap-out, tlb-miss, switch\n\
+         CONDITION as for break; va is the very address of the fault, so `if va == &x` and `if va in x` mean x, and\n\
+         `if page(va) == page(&x)` what shares its page, too.",
         parse::catch,
     )
-    .completes(&[Completes::Words(&["fault"]), Completes::Faults, Completes::Places]),
+    .completes(&[Completes::Words(OCCASIONS), Completes::Faults, Completes::Places]),
+    entry(
+        &["watch"],
+        "ADDR|SYMBOL [LENGTH] [if CONDITION]",
+        "stop when a process has stored to its variable\n\
+         LENGTH in bytes: a symbol's own, or 8. SYMBOL is the process's that one looks at, PID:SYMBOL another's.\n\
+         It stops behind the store, with the value before and after. What the kernel copies there, or another process stores\n\
+         to memory that both share, is told when the process comes back to its program.",
+        |words| parse::watch(words, Watched::Writes),
+    )
+    .gdb(&["info watchpoints"])
+    .completes(PLACE),
+    entry(
+        &["rwatch"],
+        "ADDR|SYMBOL [LENGTH] [if CONDITION]",
+        "as watch, but for loads by the program",
+        |words| parse::watch(words, Watched::Reads),
+    )
+    .completes(PLACE),
+    entry(&["awatch"], "ADDR|SYMBOL [LENGTH] [if CONDITION]", "watch and rwatch in one", |words| {
+        parse::watch(words, Watched::Both)
+    })
+    .completes(PLACE),
+    entry(&["delete", "d"], "[N]", "delete breakpoint, catchpoint or watchpoint N, or all", |words| {
+        Ok(Command::Stop(StopCommand::Delete(words.only_number()?)))
+    }),
+    entry(
+        &["condition"],
+        "N [CONDITION]",
+        "stop at N only if CONDITION holds, or always",
+        parse::condition,
+    ),
+    entry(&["ignore"], "N COUNT", "pass N so often before it stops again", parse::ignore),
+    entry(&["enable"], "[N]", "let N stop again, or all", |words| {
+        Ok(Command::Stop(StopCommand::Enable { id: words.only_number()?, is_enabled: true }))
+    }),
+    entry(&["disable"], "[N]", "let N stop no more until it is enabled, or all", |words| {
+        Ok(Command::Stop(StopCommand::Enable { id: words.only_number()?, is_enabled: false }))
+    }),
+    entry(
+        &["commands"],
+        "[N]",
+        "what to do when N (or the last one made) has stopped: the lines that follow, up to `end`\n\
+         A `continue` among them goes on from there.",
+        |words| Ok(Command::Stop(StopCommand::Commands(words.only_number()?))),
+    ),
 ];
 
 const MACHINE: &[Entry] = &[
@@ -172,6 +236,17 @@ const MACHINE: &[Entry] = &[
     )
     .completes(PLACE),
     entry(
+        &["display"],
+        "[/[COUNT][FORMAT][SIZE]] [ADDR|$REGISTER]",
+        "show memory as x does, or a register, at every stop; without arguments, list",
+        parse::display,
+    )
+    .gdb(&["info display"])
+    .completes(PLACE),
+    entry(&["undisplay"], "[N]", "show N no more, or nothing", |words| {
+        Ok(Command::Undisplay(words.only_number()?))
+    }),
+    entry(
         &["disas", "disassemble"],
         "[ADDR [COUNT]]",
         "disassemble, from pc if ADDR is left out",
@@ -196,7 +271,7 @@ const GUEST: &[Entry] = &[
     entry(&["ps"], "", "the processes, and of those that have several the threads", |words| {
         words.alone(Command::Ps)
     })
-    .gdb(&["info inferiors", "info threads"]),
+    .gdb(&["info processes", "info inferiors", "info threads"]),
     entry(&["maps"], "[PID]", "the mappings of a process, and how much of each is in memory", |words| {
         Ok(Command::Maps(words.only_number()?))
     })

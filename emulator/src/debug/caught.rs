@@ -1,0 +1,296 @@
+//! What catchpoints mean has happened: whether the machine stops there, what is said, and where one looks then.
+
+use super::catches::Catch;
+use super::execute::Debugger;
+use super::points::{Hit, Point, Scene, What};
+use super::run::Halt;
+use super::space::{AtTrap, Doing};
+use super::tap::Caught;
+use super::target::{Heard, Place, Stop, Target};
+use crate::exec::TlbSide;
+use crate::trace::{Event, GuestView, ThreadId};
+use isa::csr::Csr;
+use isa::events::{EventKind, SignalTold};
+use isa::{Exception, Privilege, Step, VirtAddr, reg};
+
+/// What was met while another stop was being made: it is told of by the next command that runs the machine.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    hit: Hit,
+    /// The event that was caught, if it is one.
+    event: Option<Event>,
+}
+
+impl Debugger {
+    /// Whether the event that was caught stops the machine; then looks at the program that it is about.
+    pub(super) fn catch_event(&mut self, target: &mut dyn Target) -> Option<Halt> {
+        let (hit, event) = self.decide_event(target)?;
+        self.look_at_program(target, &event);
+        Some(Halt::Hit(hit))
+    }
+
+    /// What was met while another stop was being made.
+    pub(super) fn take_pending(&mut self, target: &mut dyn Target) -> Option<Halt> {
+        let Pending { hit, event } = self.pending.take()?;
+        if let Some(event) = event {
+            self.look_at_program(target, &event);
+        }
+        Some(Halt::Hit(hit))
+    }
+
+    /// Whether the event that was caught stops the machine.
+    fn decide_event(&mut self, target: &dyn Target) -> Option<(Hit, Event)> {
+        let Caught { ids, others, event, va } = self.tap.borrow_mut().take_caught()?;
+        let record = &event.record;
+        let thread = ThreadId { pid: record.pid, tid: record.tid };
+        let scene = Scene {
+            pid: Some(record.pid),
+            tid: Some(record.tid),
+            va: Some(va.0),
+            pc: Some(record.pc),
+            frame: Some(record.frame),
+            registers: self.trapped.get(&thread).map(|program| program.registers),
+        };
+        match self.first_stop(target, &ids, scene) {
+            Some(point) => Some((Hit::of(&point, &self.event_text(&point, &event)), event)),
+            None => {
+                self.note_missed(target, &ids, &event, scene);
+                self.note_other_kinds(target, &others, &event, scene);
+                None
+            }
+        }
+    }
+
+    /// What there is to say of an event that has stopped the machine.
+    fn event_text(&self, point: &Point, event: &Event) -> String {
+        let tap = self.tap.borrow();
+        let guest = &tap.trace().guest;
+        let record = &event.record;
+        let told = SignalTold::read(record);
+        let is_fault = matches!(point.what, What::Catch(Catch::Fault(..))) || event.is_fault();
+        if is_fault {
+            let (what, va) = match told {
+                Some(told) => (format!("signal {}", told.signal), told.value),
+                None => (event.kind().map_or("", |kind| kind.name()).to_owned(), record.va),
+            };
+            let pid = record.pid;
+            return format!("{what} at {va:#x} in process {pid} (`explain` tells more)");
+        }
+        match told {
+            Some(told) => {
+                let sender = match told.sender {
+                    0 => "the kernel".to_owned(),
+                    pid => process(guest, pid),
+                };
+                let effect = told.effect.name();
+                format!("signal {} of {sender} to {}: {effect}", told.signal, process(guest, record.pid))
+            }
+            None => happening(guest, event),
+        }
+    }
+
+    /// After an event that was caught: looks at the program, which runs again soon, or as it was at its trap.
+    fn look_at_program(&mut self, target: &mut dyn Target, event: &Event) {
+        let kind = event.kind();
+        let goes_on = match kind {
+            Some(EventKind::Fork | EventKind::Exec) => true,
+            Some(EventKind::Protection | EventKind::Segv) => false,
+            _ => event.is_fault() && !event.kernel_copy(),
+        };
+        if goes_on {
+            return self.return_to_user(target, event.record.pid);
+        }
+        let trap = self.tap.borrow().trace().history.last_trap().map(|trap| (trap.step, trap.pid));
+        let is_trap = trap == Some((event.step, event.record.pid));
+        let doing = match kind {
+            Some(EventKind::Signal) if is_trap => Doing::Refuses,
+            Some(EventKind::Protection | EventKind::Segv) => Doing::Refuses,
+            _ if event.is_fault() => Doing::Touches,
+            _ => Doing::Works,
+        };
+        // Who is given the hart was in the kernel before, and who has ended is nowhere.
+        if !matches!(kind, Some(EventKind::Switch | EventKind::Exit)) {
+            self.look_at_trap(ThreadId { pid: event.record.pid, tid: event.record.tid }, doing);
+        }
+    }
+
+    /// Looks at a thread's program as it was at its last trap, if the hart looked at was its.
+    fn look_at_trap(&mut self, thread: ThreadId, doing: Doing) {
+        let program = self.trapped.get(&thread).copied();
+        let program = program.map(|program| AtTrap { doing, ..program });
+        self.at_trap = program.filter(|program| program.registers.hart == self.hart);
+    }
+
+    /// Runs on to the instruction at which a process goes on in its program, unless a breakpoint comes first, or another catchpoint,
+    /// which is then told of by the next command that runs the machine.
+    fn return_to_user(&mut self, target: &mut dyn Target, pid: u64) {
+        let mut passed = None;
+        self.tap.borrow_mut().set_awaited(Some(pid));
+        loop {
+            self.arm();
+            // A program that is executed has another address space than the one that the hart is in yet.
+            let satp = self.tap.borrow().trace().guest.process(pid).filter(|p| p.is_alive()).map(|p| p.satp);
+            let Some(satp) = satp else { break };
+            let armed = &self.armed;
+            let is_back = |place: &Place| place.privilege == Privilege::User && place.satp.0 == satp;
+            let mut stops = |place: &Place| {
+                passed != Some(*place) && (is_back(place) || armed.at(place).next().is_some())
+            };
+            let stop = target.run(Step(u64::MAX), Some(&mut stops));
+            self.hart = target.next_hart();
+            target.look_at(self.hart);
+            self.note_switches(target);
+            let place = target.registers().place(target.step());
+            let pending = match stop {
+                Stop::Event => {
+                    self.decide_event(target).map(|(hit, event)| Pending { hit, event: Some(event) })
+                }
+                Stop::Before if is_back(&place) => break,
+                Stop::Before => {
+                    passed = Some(place);
+                    self.break_at(target, &place).map(|hit| Pending { hit, event: None })
+                }
+                Stop::Ended(reason) => {
+                    self.ended = Some(reason);
+                    break;
+                }
+                Stop::Reached | Stop::Interrupted => break,
+            };
+            if pending.is_some() {
+                self.pending = pending;
+                break;
+            }
+        }
+        self.tap.borrow_mut().set_awaited(None);
+    }
+
+    /// Whether a breakpoint at a place stops the machine.
+    pub(super) fn break_at(&mut self, target: &dyn Target, place: &Place) -> Option<Hit> {
+        let ids: Vec<u64> = self.armed.at(place).collect();
+        let scene = self.scene_at(target, place);
+        let point = self.first_stop(target, &ids, scene)?;
+        let What::Break(breakpoint) = &point.what else { return None };
+        Some(Hit::of(&point, &breakpoint.text))
+    }
+
+    /// What is known of a hart at a place, at which it is looked.
+    pub(super) fn scene_at(&self, target: &dyn Target, place: &Place) -> Scene {
+        let registers = target.registers();
+        let process = self.current_process(&registers);
+        let tap = self.tap.borrow();
+        let thread = tap.trace().history.running_on(place.hart);
+        let tid = thread.filter(|t| process.as_ref().is_some_and(|&(pid, _)| pid == t.pid)).map(|t| t.tid);
+        let (pid, pc) = (process.map(|(pid, _)| pid), Some(place.pc.0));
+        Scene { pid, tid, pc, registers: Some(registers), ..Scene::default() }
+    }
+
+    /// The process and the thread of a scene.
+    pub(super) fn who(&self, scene: &Scene) -> String {
+        let tap = self.tap.borrow();
+        let guest = &tap.trace().guest;
+        let Some(pid) = scene.pid else { return "the kernel".to_owned() };
+        let has_several = guest.process(pid).is_some_and(|process| process.threads.len() > 1);
+        let thread = scene.tid.filter(|_| has_several).map(|tid| format!(", thread {tid}"));
+        process(guest, pid) + &thread.unwrap_or_default()
+    }
+
+    /// After a trap of a program, whose registers are kept: whether it is a system call that stops the machine.
+    pub(super) fn catch_call(
+        &mut self,
+        target: &dyn Target,
+        thread: ThreadId,
+        program: AtTrap,
+    ) -> Option<Hit> {
+        if target.csr(Csr::SCAUSE) != Some(u64::from(Exception::EcallU.code())) {
+            return None;
+        }
+        let number = program.registers.x[usize::from(reg::A7)];
+        let ids: Vec<u64> =
+            self.points.catches().filter(|(_, c)| c.means_call(number)).map(|(id, _)| id).collect();
+        let scene = Scene {
+            pid: Some(thread.pid),
+            tid: Some(thread.tid),
+            pc: Some(program.registers.pc.0),
+            registers: Some(program.registers),
+            ..Scene::default()
+        };
+        let point = self.first_stop(target, &ids, scene)?;
+        self.look_at_trap(thread, Doing::Called);
+        let name = self.calls.iter().find(|(known, _)| *known == number);
+        let name = name.map_or_else(|| number.to_string(), |(_, name)| format!("{name} ({number})"));
+        let tap = self.tap.borrow();
+        let who = process(&tap.trace().guest, thread.pid);
+        Some(Hit::of(&point, &format!("system call {name} of {who}")))
+    }
+
+    /// Whether a miss of the TLB stops the machine. The instruction that missed was at `place`.
+    pub(super) fn catch_miss(&mut self, target: &dyn Target, place: &Place, heard: &Heard) -> Option<Hit> {
+        let Heard::TlbMiss { side, va, pa } = heard else { return None };
+        let ids = self.points.catch_misses();
+        let frame = pa.map(|pa| pa.page().0);
+        let scene = Scene { va: Some(va.0), frame, ..self.scene_at(target, place) };
+        let point = self.first_stop(target, &ids, scene)?;
+        let side = match side {
+            TlbSide::Instruction => "instruction",
+            TlbSide::Data => "data",
+        };
+        let found = match frame {
+            Some(frame) => format!("the walk has found frame {frame:#x}"),
+            None => "the walk has found no page".to_owned(),
+        };
+        Some(Hit::of(&point, &format!("{side} TLB miss at {va} (pc {}): {found}", place.pc)))
+    }
+}
+
+/// What has happened, of what is neither a fault nor a signal.
+fn happening(guest: &GuestView, event: &Event) -> String {
+    let record = &event.record;
+    let who = process(guest, record.pid);
+    let page = || {
+        let (file, page) = (record.detail, record.detail2);
+        match guest.file_name(file) {
+            Some(name) => format!("page {page} of {name}"),
+            None => format!("page {page} of file {file}"),
+        }
+    };
+    match event.kind() {
+        Some(EventKind::Fork) => format!("fork: {who} has made process {}", record.detail),
+        Some(EventKind::Exec) => format!("exec: process {} runs {}", record.pid, event.text),
+        Some(EventKind::Exit) => match record.detail & 0x7f {
+            0 => format!("exit: {who} has ended with status {}", record.detail >> 8 & 0xff),
+            signal => format!("exit: {who} has ended by signal {signal}"),
+        },
+        Some(EventKind::Evict) => format!("evict: {} leaves frame {:#x}", page(), record.frame),
+        Some(EventKind::EvictEntry) => format!(
+            "evict: {} loses its entry for {}, in frame {:#x}",
+            guest
+                .process_of_space(record.space)
+                .map_or_else(|| "nobody".to_owned(), |p| process(guest, p.pid)),
+            VirtAddr(record.va),
+            record.frame
+        ),
+        Some(EventKind::SwapOut) => {
+            let what = if record.detail == 0 { "a private page".to_owned() } else { page() };
+            let to = match record.refs {
+                0 => "no slot, since it holds zeros".to_owned(),
+                slot => format!("slot {slot}"),
+            };
+            format!("swap-out: {what} leaves frame {:#x} for {to}", record.frame)
+        }
+        Some(EventKind::Switch) if record.pid == 0 => {
+            format!("switch: hart {} has nothing to run", event.hart)
+        }
+        Some(EventKind::Switch) => {
+            format!("switch: hart {} goes to {who}, thread {}", event.hart, record.tid)
+        }
+        kind => kind.map_or("", |kind| kind.name()).to_owned(),
+    }
+}
+
+/// A process by its number and name.
+fn process(guest: &GuestView, pid: u64) -> String {
+    match guest.process(pid).map(|process| process.name()) {
+        Some(name) if !name.is_empty() => format!("process {pid} ({name})"),
+        _ => format!("process {pid}"),
+    }
+}

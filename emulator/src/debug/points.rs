@@ -1,0 +1,250 @@
+//! Where and when the machine is to stop: breakpoints, catchpoints and watchpoints, what they have in common, and whether one stops.
+
+use super::breakpoints::Breakpoint;
+use super::catches::Catch;
+use super::condition::{Condition, Fact, Facts};
+use super::execute::Debugger;
+use super::registers;
+use super::symbols::Symbols;
+use super::target::{Registers, Target};
+use super::watch::Watch;
+use crate::trace::GuestView;
+use core::ops::Range;
+use std::fmt;
+
+/// What is waited for.
+#[derive(Clone, Debug)]
+pub(super) enum What {
+    Break(Breakpoint),
+    Catch(Catch),
+    Watch(Watch),
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Break(breakpoint) => f.write_str(&breakpoint.text),
+            Self::Catch(catch) => catch.fmt(f),
+            Self::Watch(watch) => watch.fmt(f),
+        }
+    }
+}
+
+impl What {
+    /// What such a thing is called.
+    pub(super) fn title(&self) -> &'static str {
+        match self {
+            Self::Break(_) => "breakpoint",
+            Self::Catch(_) => "catchpoint",
+            Self::Watch(_) => "watchpoint",
+        }
+    }
+}
+
+/// One of them.
+#[derive(Clone, Debug)]
+pub(super) struct Point {
+    pub(super) id: u64,
+    pub(super) what: What,
+    pub(super) condition: Option<Condition>,
+    pub(super) is_enabled: bool,
+    /// It is deleted when it has stopped the machine.
+    pub(super) is_for_once: bool,
+    /// How often it is passed before it stops.
+    pub(super) ignored: u64,
+    /// How often it was come to.
+    pub(super) hits: u64,
+    /// What is done when it has stopped the machine.
+    pub(super) commands: Vec<String>,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Points {
+    list: Vec<Point>,
+    last_id: u64,
+}
+
+impl Points {
+    pub(super) fn add(&mut self, what: What, condition: Option<Condition>, is_for_once: bool) -> u64 {
+        self.last_id += 1;
+        let id = self.last_id;
+        let (is_enabled, ignored, hits, commands) = (true, 0, 0, Vec::new());
+        self.list.push(Point { id, what, condition, is_enabled, is_for_once, ignored, hits, commands });
+        id
+    }
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Point> {
+        self.list.iter()
+    }
+    pub(super) fn last(&self) -> Option<u64> {
+        self.list.last().map(|point| point.id)
+    }
+    pub(super) fn get(&self, id: u64) -> Option<&Point> {
+        self.list.iter().find(|point| point.id == id)
+    }
+    pub(super) fn get_mut(&mut self, id: u64) -> Option<&mut Point> {
+        self.list.iter_mut().find(|point| point.id == id)
+    }
+    /// Each, or one; what there is to say if there is none.
+    pub(super) fn some_mut(&mut self, id: Option<u64>) -> Result<Vec<&mut Point>, String> {
+        let some: Vec<_> = self.list.iter_mut().filter(|p| id.is_none_or(|id| id == p.id)).collect();
+        match (id, some.is_empty()) {
+            (Some(id), true) => Err(format!("there is no breakpoint, catchpoint or watchpoint {id}")),
+            (None, true) => Err("there are no breakpoints, catchpoints or watchpoints".to_owned()),
+            (_, false) => Ok(some),
+        }
+    }
+    /// Deletes one, or all. Returns how many there were.
+    pub(super) fn delete(&mut self, id: Option<u64>) -> usize {
+        let before = self.list.len();
+        self.list.retain(|point| id.is_some_and(|id| id != point.id));
+        before - self.list.len()
+    }
+    fn enabled(&self) -> impl Iterator<Item = &Point> {
+        self.list.iter().filter(|point| point.is_enabled)
+    }
+    /// The breakpoints that count now.
+    pub(super) fn breakpoints(&self) -> impl Iterator<Item = (u64, &Breakpoint)> {
+        self.enabled().filter_map(|point| match &point.what {
+            What::Break(breakpoint) => Some((point.id, breakpoint)),
+            What::Catch(_) | What::Watch(_) => None,
+        })
+    }
+    /// The catchpoints that count now.
+    pub(super) fn catches(&self) -> impl Iterator<Item = (u64, &Catch)> {
+        self.enabled().filter_map(|point| match &point.what {
+            What::Catch(catch) => Some((point.id, catch)),
+            What::Break(_) | What::Watch(_) => None,
+        })
+    }
+    /// The watchpoints that count now.
+    pub(super) fn watches(&self) -> impl Iterator<Item = (u64, &Watch)> {
+        self.enabled().filter_map(|point| match &point.what {
+            What::Watch(watch) => Some((point.id, watch)),
+            What::Break(_) | What::Catch(_) => None,
+        })
+    }
+    pub(super) fn watch(&self, id: u64) -> Option<&Watch> {
+        self.watches().find(|(of, _)| *of == id).map(|(_, watch)| watch)
+    }
+    pub(super) fn watch_mut(&mut self, id: u64) -> Option<&mut Watch> {
+        match &mut self.get_mut(id)?.what {
+            What::Watch(watch) => Some(watch),
+            What::Break(_) | What::Catch(_) => None,
+        }
+    }
+    /// The catchpoints of faults whose conditions name a symbol.
+    pub(super) fn wait_for_addresses(&self) -> Vec<u64> {
+        let waits = |point: &&Point| {
+            let names_one = point.condition.as_ref().is_some_and(|c| !c.symbols().is_empty());
+            names_one && matches!(point.what, What::Catch(Catch::Fault(..)))
+        };
+        self.enabled().filter(waits).map(|point| point.id).collect()
+    }
+    pub(super) fn has_catches(&self) -> bool {
+        self.catches().next().is_some()
+    }
+    /// The catchpoints that mean misses of the TLB.
+    pub(super) fn catch_misses(&self) -> Vec<u64> {
+        self.catches().filter(|(_, catch)| **catch == Catch::TlbMiss).map(|(id, _)| id).collect()
+    }
+}
+
+/// A point that has stopped the machine.
+#[derive(Clone, Debug)]
+pub(super) struct Hit {
+    /// What there is to say.
+    pub(super) text: String,
+    /// What is to be done then.
+    pub(super) commands: Vec<String>,
+}
+
+impl Hit {
+    /// A line that begins with what the point is.
+    pub(super) fn of(point: &Point, text: &str) -> Self {
+        let text = format!("{} {}: {text}\n", point.what.title(), point.id);
+        Self { text, commands: point.commands.clone() }
+    }
+}
+
+/// What is known where something might stop.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Scene {
+    pub(super) pid: Option<u64>,
+    pub(super) tid: Option<u64>,
+    pub(super) va: Option<u64>,
+    pub(super) pc: Option<u64>,
+    pub(super) frame: Option<u64>,
+    /// Of the program.
+    pub(super) registers: Option<Registers>,
+}
+
+/// A scene, and what names mean there.
+pub(super) struct Known<'a> {
+    pub(super) scene: Scene,
+    pub(super) hits: u64,
+    pub(super) guest: &'a GuestView,
+    pub(super) symbols: &'a Symbols,
+    pub(super) target: &'a dyn Target,
+}
+
+impl Facts for Known<'_> {
+    fn fact(&self, fact: Fact) -> Option<u64> {
+        match fact {
+            Fact::Pid => self.scene.pid,
+            Fact::Tid => self.scene.tid,
+            Fact::Va => self.scene.va,
+            Fact::Pc => self.scene.pc,
+            Fact::Frame => self.scene.frame.filter(|&frame| frame != 0),
+            Fact::Hits => Some(self.hits),
+        }
+    }
+    fn register(&self, name: &str) -> Option<u64> {
+        registers::value(self.target, self.scene.registers.as_ref()?, name)
+    }
+    fn bytes(&mut self, symbol: &str) -> Option<Range<u64>> {
+        let owner = symbol.split_once(':').filter(|(_, name)| !name.starts_with(':'));
+        let (pid, name) = match owner {
+            Some(("kernel", name)) => return self.symbols.kernel.symbols().range_of(name),
+            Some((pid, name)) => (Some(pid.parse().ok()?), name),
+            None => (self.scene.pid, symbol),
+        };
+        let process = pid.and_then(|pid| self.guest.process(pid));
+        let own = process.and_then(|process| self.symbols.bytes_in_process(self.guest, process, name));
+        own.or_else(|| self.symbols.kernel.symbols().range_of(name).filter(|_| owner.is_none()))
+    }
+}
+
+impl Debugger {
+    /// Whether a point stops the machine that has come there: it is counted, its condition holds, and it was ignored often enough.
+    pub(super) fn stops(&mut self, target: &dyn Target, id: u64, scene: Scene) -> bool {
+        let Some(point) = self.points.get_mut(id).filter(|point| point.is_enabled) else { return false };
+        point.hits += 1;
+        if let Some(condition) = &point.condition {
+            let tap = self.tap.borrow();
+            let (guest, symbols, hits) = (&tap.trace().guest, &self.symbols, point.hits);
+            if !condition.holds(&mut Known { scene, hits, guest, symbols, target }) {
+                return false;
+            }
+        }
+        let is_passed = point.ignored > 0;
+        point.ignored = point.ignored.saturating_sub(1);
+        !is_passed
+    }
+
+    /// The first of these points that stops the machine; all of them are counted, and one that was for once is gone.
+    pub(super) fn first_stop(&mut self, target: &dyn Target, ids: &[u64], scene: Scene) -> Option<Point> {
+        let mut first = None;
+        for &id in ids {
+            if self.stops(target, id, scene) && first.is_none() {
+                first = self.points.get(id).cloned();
+            }
+        }
+        let point = first?;
+        if point.is_for_once {
+            self.points.delete(Some(point.id));
+            self.points_changed();
+        }
+        Some(point)
+    }
+}

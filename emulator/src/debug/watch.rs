@@ -1,0 +1,323 @@
+//! Watchpoints: accesses to a variable of a process, by its program as they are made, and changes by others as they are found.
+//!
+//! A load or store of the program's is heard when its instruction has retired. What the kernel copies to the variable, or another
+//! process stores to memory that it shares, is found when the process comes back to its program: then the variable has another value
+//! than it had.
+
+use super::execute::Debugger;
+use super::expression::{Expression, Operand};
+use super::memory;
+use super::points::{Hit, Scene, What};
+use super::space::Space;
+use super::target::{Place, Target};
+use super::walk::translate;
+use crate::exec::MemoryAccess;
+use core::ops::Range;
+use isa::paging::Access;
+use isa::{Privilege, VirtAddr};
+use std::fmt;
+
+/// Most bytes of a watchpoint.
+const MAX_BYTES: u64 = 4096;
+/// Bytes of a watchpoint at an address that is no symbol's.
+const PLAIN_BYTES: u64 = 8;
+
+/// Which accesses are meant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Watched {
+    /// Stores, and changes by others.
+    Writes,
+    /// Loads.
+    Reads,
+    /// All of these.
+    Both,
+}
+
+impl Watched {
+    fn reads(self) -> bool {
+        self != Self::Writes
+    }
+    fn writes(self) -> bool {
+        self != Self::Reads
+    }
+}
+
+/// What is watched.
+#[derive(Clone, Debug)]
+pub(super) struct Watch {
+    /// As it was typed.
+    text: String,
+    watched: Watched,
+    pid: u64,
+    /// The address space that the process had: with another program it has another.
+    space: u64,
+    bytes: Range<u64>,
+    /// What it held when it was looked at last, if that was in memory.
+    held: Option<Vec<u8>>,
+}
+
+impl fmt::Display for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { text, watched, pid, bytes, .. } = self;
+        let what = match watched {
+            Watched::Writes => "writes to",
+            Watched::Reads => "reads of",
+            Watched::Both => "accesses to",
+        };
+        let count = bytes.end - bytes.start;
+        write!(f, "{what} {text} of process {pid} ({}, {count} bytes)", VirtAddr(bytes.start))
+    }
+}
+
+/// A watchpoint as it is compared with accesses.
+#[derive(Clone, Debug)]
+pub(super) struct ArmedWatch {
+    pub(super) id: u64,
+    satp: u64,
+    bytes: Range<u64>,
+    watched: Watched,
+}
+
+impl ArmedWatch {
+    /// Whether the program's instruction at a place has made an access that is meant.
+    pub(super) fn means(&self, place: &Place, access: &MemoryAccess) -> bool {
+        let is_meant = match access.access {
+            Access::Load => self.watched.reads(),
+            Access::Store => self.watched.writes(),
+            Access::Fetch => false,
+        };
+        let (start, end) = (access.va.0, access.va.0.wrapping_add(access.width_bytes.into()));
+        is_meant
+            && place.privilege == Privilege::User
+            && self.is_of(place)
+            && start < self.bytes.end
+            && self.bytes.start < end
+    }
+    /// Whether a place is in its process.
+    pub(super) fn is_of(&self, place: &Place) -> bool {
+        place.satp.0 == self.satp
+    }
+}
+
+impl Debugger {
+    /// A watchpoint on an address, or on a symbol, which is as long as it is.
+    pub(super) fn watch(
+        &mut self,
+        target: &dyn Target,
+        at: &Expression,
+        length: Option<u64>,
+        watched: Watched,
+    ) -> Result<What, String> {
+        let (va, space) = self.locate(target, Some(at.clone()))?;
+        let pid = space.process().ok_or("no process runs now: `watch PID:SYMBOL` watches one's")?;
+        if va.0 >> 63 != 0 {
+            return Err("only the memory of processes is watched, not the kernel's".to_owned());
+        }
+        let symbol = match &at.base {
+            Operand::Symbol(name) if at.offset == 0 => {
+                Some(name.rsplit_once(':').map_or(&**name, |(_, n)| n))
+            }
+            _ => None,
+        };
+        let tap = self.tap.borrow();
+        let guest = &tap.trace().guest;
+        let process = guest.process(pid).ok_or_else(|| format!("there is no process {pid}"))?;
+        let of_symbol = symbol.and_then(|name| self.symbols.bytes_in_process(guest, process, name));
+        let of_symbol = of_symbol.filter(|bytes| bytes.start == va.0).map(|bytes| bytes.end - bytes.start);
+        let length = length.or(of_symbol).unwrap_or(PLAIN_BYTES);
+        if !(1..=MAX_BYTES).contains(&length) {
+            return Err(format!("LENGTH is from 1 to {MAX_BYTES} bytes, and not {length}"));
+        }
+        let bytes = va.0..va.0.saturating_add(length);
+        let text = symbol.map_or_else(|| va.to_string(), str::to_owned);
+        let held = holds(target, &space, &bytes);
+        Ok(What::Watch(Watch { text, watched, pid, space: process.space, bytes, held }))
+    }
+
+    /// The watchpoints whose processes are there, as they are compared.
+    pub(super) fn armed_watches(&self) -> Vec<ArmedWatch> {
+        let tap = self.tap.borrow();
+        let guest = &tap.trace().guest;
+        let armed = |(id, watch): (u64, &Watch)| {
+            let process = guest.process(watch.pid).filter(|p| p.is_alive() && p.space == watch.space)?;
+            let (satp, bytes, watched) = (process.satp, watch.bytes.clone(), watch.watched);
+            (satp != 0).then_some(ArmedWatch { id, satp, bytes, watched })
+        };
+        self.points.watches().filter_map(armed).collect()
+    }
+
+    /// What a watched variable holds now, and what it held when it was looked at last.
+    fn look_again(&mut self, target: &dyn Target, id: u64) -> Option<(Watch, Option<Vec<u8>>)> {
+        let watch = self.points.watch(id)?;
+        let space = self.space_of_process(&target.registers(), watch.pid).ok()?;
+        let now = holds(target, &space, &watch.bytes);
+        let watch = self.points.watch_mut(id)?;
+        let before = watch.clone();
+        // A page that has left memory comes back as it was.
+        if now.is_some() {
+            watch.held.clone_from(&now);
+        }
+        Some((before, now))
+    }
+
+    /// Whether an access that is meant stops the machine, made by the instruction at `place`.
+    pub(super) fn watch_access(
+        &mut self,
+        target: &dyn Target,
+        place: &Place,
+        access: &MemoryAccess,
+    ) -> Option<Hit> {
+        let armed = self.armed_watches();
+        let ids: Vec<u64> = armed.iter().filter(|w| w.means(place, access)).map(|w| w.id).collect();
+        let looked: Vec<_> = ids.iter().map(|&id| self.look_again(target, id)).collect();
+        let space = self.space_of(&target.registers());
+        let frame = translate(target, &space, access.va).map(|pa| pa.page().0);
+        let pc = Some(place.pc.0);
+        let scene = Scene { va: Some(access.va.0), pc, frame, ..self.scene_at(target, place) };
+        let point = self.first_stop(target, &ids, scene)?;
+        let at = ids.iter().position(|&id| id == point.id)?;
+        let (watch, now) = looked.into_iter().nth(at)??;
+        let symbol = self.symbol_at(&space, place.pc).map(|name| format!(" <{name}>")).unwrap_or_default();
+        let who = self.who(&scene);
+        let (did, whence) =
+            if access.access == Access::Store { ("has stored", "at") } else { ("has loaded", "from") };
+        let what = match (&watch.held, &now) {
+            _ if access.access == Access::Load => String::new(),
+            (Some(before), Some(now)) if before == now => "; it was that before".to_owned(),
+            (Some(before), Some(_)) => format!("; it was {}", value(before, &watch.bytes, access)),
+            _ => String::new(),
+        };
+        let new = Number(access.value);
+        let va = access.va;
+        let text = format!("{}: {who} {did} {new} {whence} {va} (pc {}{symbol}){what}", watch.text, place.pc);
+        Some(Hit::of(&point, &text))
+    }
+
+    /// Whether a watched variable of the process that comes back to its program at `place` is another than it was.
+    pub(super) fn watch_return(&mut self, target: &dyn Target, place: &Place) -> Option<Hit> {
+        let armed = self.armed_watches();
+        let mut changed = Vec::new();
+        for watch in armed.iter().filter(|w| w.is_of(place) && w.watched.writes()) {
+            let Some((before, Some(now))) = self.look_again(target, watch.id) else { continue };
+            if before.held.as_ref().is_some_and(|held| *held != now) {
+                changed.push((watch.id, before, now));
+            }
+        }
+        let ids: Vec<u64> = changed.iter().map(|(id, ..)| *id).collect();
+        let va = changed.first().map(|(_, watch, _)| watch.bytes.start);
+        let scene = Scene { va, ..self.scene_at(target, place) };
+        let point = self.first_stop(target, &ids, scene)?;
+        let (_, watch, now) = changed.into_iter().find(|(id, ..)| *id == point.id)?;
+        let was = watch.held.unwrap_or_default();
+        let text = format!(
+            "{}: while the kernel had the hart it has changed from {} to {}: by a copy of the kernel's, or by another who shares it",
+            watch.text,
+            Bytes(&was),
+            Bytes(&now)
+        );
+        Some(Hit::of(&point, &text))
+    }
+}
+
+/// What memory holds there, if all of it is in memory.
+fn holds(target: &dyn Target, space: &Space, bytes: &Range<u64>) -> Option<Vec<u8>> {
+    let mut held = vec![0; usize::try_from(bytes.end - bytes.start).ok()?];
+    memory::read(target, space, VirtAddr(bytes.start), &mut held).ok()?;
+    Some(held)
+}
+
+/// What was at the bytes of an access, as far as they are watched.
+fn value(held: &[u8], watched: &Range<u64>, access: &MemoryAccess) -> String {
+    let start = access.va.0.max(watched.start) - watched.start;
+    let end = access.va.0.wrapping_add(access.width_bytes.into()).min(watched.end) - watched.start;
+    let range = usize::try_from(start).ok().zip(usize::try_from(end).ok());
+    let bytes = range.and_then(|(start, end)| held.get(start..end)).unwrap_or_default();
+    Bytes(bytes).to_string()
+}
+
+/// A number, in both ways where they differ.
+struct Number(u64);
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            small @ 0..=9 => write!(f, "{small}"),
+            large => write!(f, "{large} ({large:#x})"),
+        }
+    }
+}
+
+/// Bytes: as a number where they are as many as one has, else one by one, the first of them.
+struct Bytes<'a>(&'a [u8]);
+
+impl fmt::Display for Bytes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 16;
+        if matches!(self.0.len(), 1 | 2 | 4 | 8) {
+            let mut number = [0; 8];
+            number[..self.0.len()].copy_from_slice(self.0);
+            return Number(u64::from_le_bytes(number)).fmt(f);
+        }
+        let shown: Vec<String> = self.0.iter().take(SHOWN).map(|byte| format!("{byte:02x}")).collect();
+        let more = if self.0.len() > SHOWN { " …" } else { "" };
+        write!(f, "[{}{more}]", shown.join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::debug::target::Place;
+    use isa::Step;
+    use isa::paging::Satp;
+
+    #[test]
+    fn accesses_are_meant_by_process_bytes_and_kind() {
+        let armed = |watched| ArmedWatch { id: 1, satp: 7, bytes: 0x100..0x104, watched };
+        let place = |privilege, satp| Place {
+            step: Step(1),
+            hart: 0,
+            pc: VirtAddr(0x10),
+            sp: 0,
+            ra: 0,
+            privilege,
+            satp: Satp(satp),
+        };
+        let user = place(Privilege::User, 7);
+        let access =
+            |va, width_bytes, access| MemoryAccess { va: VirtAddr(va), access, width_bytes, value: 0 };
+        for (va, width, is_meant) in [
+            (0x100, 4, true),
+            (0x103, 1, true),
+            (0x104, 1, false),
+            (0xfc, 4, false),
+            (0xfc, 8, true),
+            (0x0, 1, false),
+        ] {
+            for (watched, kind, of_kind) in [
+                (Watched::Writes, Access::Store, true),
+                (Watched::Writes, Access::Load, false),
+                (Watched::Reads, Access::Load, true),
+                (Watched::Reads, Access::Store, false),
+                (Watched::Both, Access::Load, true),
+                (Watched::Both, Access::Store, true),
+            ] {
+                let said = armed(watched).means(&user, &access(va, width, kind));
+                assert_eq!(said, is_meant && of_kind, "{va:#x} {width} {watched:?} {kind:?}");
+            }
+        }
+        let store = access(0x100, 4, Access::Store);
+        assert!(!armed(Watched::Both).means(&place(Privilege::User, 8), &store));
+        assert!(!armed(Watched::Both).means(&place(Privilege::Supervisor, 7), &store));
+    }
+
+    #[test]
+    fn values_are_numbers_or_bytes() {
+        assert_eq!(Bytes(&[2, 0, 0, 0]).to_string(), "2");
+        assert_eq!(Bytes(&[0, 1]).to_string(), "256 (0x100)");
+        assert_eq!(Bytes(&[1, 2, 3]).to_string(), "[01 02 03]");
+        assert_eq!(Bytes(&[7; 20]).to_string(), format!("[{} …]", ["07"; 16].join(" ")));
+        let access = MemoryAccess { va: VirtAddr(0x102), access: Access::Store, width_bytes: 4, value: 0 };
+        assert_eq!(value(&[1, 2, 3, 4], &(0x100..0x104), &access), "1027 (0x403)");
+    }
+}

@@ -1,0 +1,344 @@
+//! The debugger on programs in C: what conditions, catchpoints and watchpoints say, and that they change nothing.
+
+#![allow(clippy::unwrap_used)] // in functions that only tests call
+
+#[path = "support/c_program.rs"]
+mod c_program;
+mod support;
+
+use c_program::compile;
+use support::{Ran, TempDir, folio, run, run_with_figures, run_with_input};
+
+/// A child writes to a variable that it shares with its parent since the fork.
+const COW: &str = "
+    #include <stdio.h>
+    #include <unistd.h>
+    #include <sys/wait.h>
+    int counter ALONE = 1;
+    int main(void) {
+        START
+        printf(\"parent before: %d\\n\", counter);
+        fflush(stdout);
+        if (fork() == 0) {
+            counter = 2;
+            printf(\"child: %d\\n\", counter);
+            return 0;
+        }
+        wait(0);
+        printf(\"parent after: %d\\n\", counter);
+        return 0;
+    }
+";
+
+/// Where the variable is.
+#[derive(Clone, Copy, PartialEq)]
+enum Page {
+    /// It shares its page with variables of the C library's.
+    Shared,
+    /// It has a page of its own, which is written before the fork.
+    Written,
+    /// It has a page of its own, which is only read before the fork.
+    Read,
+}
+
+fn cow(name: &str, page: Page) -> TempDir {
+    let dir = TempDir::new(name);
+    let mut source = COW.replace("START", if page == Page::Written { "counter = 1;" } else { "" });
+    if page != Page::Shared {
+        // What follows it on its page is its own, too.
+        let section = "__attribute__((section(\".data.alone\")))";
+        let behind = format!("char behind[4092] {section} = {{ 1 }};");
+        source = source.replace("int main", &format!("{behind}\nint main"));
+    }
+    let attribute =
+        if page == Page::Shared { "" } else { "__attribute__((aligned(4096), section(\".data.alone\")))" };
+    compile(&dir, "cow", &source.replace("ALONE", attribute));
+    dir
+}
+
+fn session(dir: &TempDir, options: &[&str], commands: &[&str], program: &[&str]) -> Ran {
+    let mut command = folio(["debug"]);
+    command.args(options).args(commands.iter().flat_map(|command| ["-ex", *command])).args(program);
+    command.current_dir(dir.path());
+    run(command)
+}
+
+/// Runs commands; what is said must have these parts, in this order.
+#[track_caller]
+fn says(dir: &TempDir, options: &[&str], commands: &[&str], program: &[&str], parts: &[&str]) {
+    has_parts(&session(dir, options, commands, program), commands, parts);
+}
+
+#[track_caller]
+fn has_parts(ran: &Ran, commands: &[&str], parts: &[&str]) {
+    let mut rest = ran.stderr.as_str();
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => panic!("{commands:?}: `{part}` is not in (the rest of)\n{}", ran.stderr),
+        }
+    }
+}
+
+/// The variable that has a page of its own is caught where it is written; one that has not, is told of.
+#[test]
+fn the_copy_of_a_variables_page_is_caught_or_explained() {
+    let alone = cow("cow-alone", Page::Written);
+    says(
+        &alone,
+        &[],
+        &["catch fault cow if va == &counter", "continue", "disas $pc 1", "expect <main+", "continue"],
+        &["cow"],
+        &["catchpoint 1: cow_copy at", "in process 2", "user mode, process 2 (cow)", "<main+", "status 0"],
+    );
+    let shared = cow("cow-shared", Page::Shared);
+    says(
+        &shared,
+        &[],
+        &["catch fault cow if va in counter && pid == 2", "continue"],
+        &["cow"],
+        &[
+            "catchpoint 1 has not stopped: `counter` shares its page with `",
+            "`, which process 2 wrote first, at step ",
+            ": give it a page of its own to see it alone\n",
+            "exited with status 0",
+        ],
+    );
+    // Nobody has written to its page before the fork: what is copied is the file's.
+    says(
+        &cow("cow-read", Page::Read),
+        &[],
+        &["catch fault cow if va == &counter", "continue"],
+        &["cow"],
+        &[
+            "catchpoint 1 has not stopped: the fault of process 2 at `counter`, at step ",
+            ", was file_copy: nobody had written to its page before, so that it was copied from the file",
+        ],
+    );
+    // By its page it is caught all the same, and nothing is to be explained.
+    let ran = session(
+        &shared,
+        &[],
+        &["catch fault cow if page(va) == page(&counter) && pid == 2", "continue", "delete", "continue"],
+        &["cow"],
+    );
+    assert!(
+        ran.stderr.contains("catchpoint 1: cow_copy at") && !ran.stderr.contains("shares its page"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn events_of_processes_are_caught() {
+    let dir = cow("events", Page::Shared);
+    let program = &["cow"][..];
+    for (commands, parts) in [
+        (
+            &["catch fork", "continue"][..],
+            &["catchpoint 1: fork: process 1 (cow) has made process 2\n", "user mode, process 1 (cow)"][..],
+        ),
+        (
+            &["catch exit", "continue", "continue"],
+            &[
+                "exit: process 2 (cow) has ended with status 0\n",
+                "supervisor mode",
+                "exit: process 1 (cow) has ended with status 0\n",
+            ],
+        ),
+        (&["catch exit if pid == 1", "continue"], &["(folio) continue\n", "catchpoint 1: exit: process 1"]),
+        (
+            &["catch signal", "continue"],
+            &[
+                "signal 17 of process 2 (cow) to process 1 (cow): ignored\n",
+                "user mode, process 1 (cow)",
+                "ecall",
+                "which is at work",
+            ],
+        ),
+        (
+            &["catch switch if pid == 2", "continue", "continue"],
+            &["switch: hart 0 goes to process 2 (cow), thread 2\n", "supervisor mode"],
+        ),
+        (
+            &["catch syscall:write if $a0 == 1 && pid == 2", "continue", "regs", "x/s $a1"],
+            &["system call write (64) of process 2 (cow)\n", "ecall", "which it has called", "\"child: 2\\n"],
+        ),
+        (&["catch syscall:wriet"], &["there is no system call `wriet`; did you mean `write`?"]),
+        (
+            &["break main", "continue", "catch tlb-miss if va == &counter", "continue", "walk $pc"],
+            &["catchpoint 2: data TLB miss at 0x", "user mode, process 1 (cow)"],
+        ),
+        (
+            &["break main if hits == 1", "tbreak fork if pid == 1", "continue", "continue", "finish"],
+            &["breakpoint 1: main", "breakpoint 2: ", "user mode, process", "<main+"],
+        ),
+        (
+            &["catch fault cow if $sp > 0 && pid == 1", "commands", "ps", "end", "continue"],
+            &["catchpoint 1: cow_", "in process 1", "  PID  PPID"],
+        ),
+    ] {
+        says(&dir, &[], commands, program, parts);
+    }
+}
+
+#[test]
+fn a_program_that_is_executed_is_stopped_at_its_first_instruction() {
+    let dir = TempDir::new("exec");
+    let source = "
+        #include <unistd.h>
+        int main(int argc, char **argv) {
+            if (argc == 1) execl(\"/bin/again\", \"again\", \"x\", (char *)0);
+            return 7;
+        }
+    ";
+    compile(&dir, "again", source);
+    says(
+        &dir,
+        &[],
+        &["catch exec", "continue", "continue"],
+        &["again"],
+        &[
+            "catchpoint 1: exec: process 1 runs /bin/again\n",
+            "user mode, process 1 (again)\n",
+            "<_start>",
+            "status 7",
+        ],
+    );
+}
+
+#[test]
+fn pages_that_come_and_go_are_caught() {
+    let dir = TempDir::new("pages");
+    for (what, parts) in [
+        ("swap-out", &["catchpoint 1: swap-out: ", " leaves frame 0x", " for slot "][..]),
+        ("swap-in", &["catchpoint 1: swap_in at 0x", "user mode, process 1 (zerofill)"]),
+    ] {
+        says(&dir, &["--frames", "15"], &[&format!("catch {what}"), "continue"], &["zerofill", "30"], parts);
+    }
+    says(
+        &dir,
+        &["--frames", "15"],
+        &["catch evict if hits == 2", "continue", "catch"],
+        &["zerofill", "30"],
+        &["catchpoint 1: evict: page ", " of /bin/zerofill leaves frame 0x", "reached 2 times"],
+    );
+}
+
+/// Stores and loads of a program, and what the kernel copies for it.
+#[test]
+fn variables_are_watched() {
+    let dir = TempDir::new("watch");
+    let source = "
+        #include <unistd.h>
+        #include <sys/wait.h>
+        int counter = 5;
+        char text[8];
+        int main(void) {
+            counter = 6;
+            counter = counter + 1;
+            read(0, text, 3);
+            if (fork() == 0) {
+                counter = 300;
+                return 0;
+            }
+            wait(0);
+            return counter;
+        }
+    ";
+    compile(&dir, "watched", source);
+    let program = &["watched"][..];
+    for (commands, parts) in [
+        (
+            &["watch counter", "continue", "continue", "continue", "watch"][..],
+            &[
+                "watchpoint 1: writes to counter of process 1 (0x",
+                ", 4 bytes)\n",
+                "watchpoint 1: counter: process 1 (watched) has stored 6 at 0x",
+                " <main+",
+                "; it was 5\n",
+                "user mode, process 1 (watched)",
+                "has stored 7 at 0x",
+                "; it was 6\n",
+                // The child's store is the child's.
+                "exited with status 7",
+                "watchpoint 1: writes to counter of process 1 (0x",
+                ", reached 2 times",
+            ][..],
+        ),
+        (
+            &[
+                "catch fork",
+                "continue",
+                "watch 2:counter",
+                "delete 1",
+                "continue",
+                "x/dw 2:counter",
+                "x/dw 1:counter",
+            ],
+            &["process 2 (watched) has stored 300 (0x12c) at", "; it was 7\n", ": 300\n", ": 7\n"],
+        ),
+        (
+            &["watch text", "continue", "x/s text", "continue"],
+            &[
+                "watchpoint 1: writes to text of process 1 (0x",
+                "text: while the kernel had the hart it has changed from 0 to 6513249 (0x636261): by a copy of the kernel's",
+                "user mode, process 1 (watched)",
+                "\"abc\"",
+                "status 7",
+            ],
+        ),
+        (
+            &["break main", "continue", "rwatch counter", "continue"],
+            &["watchpoint 2: reads of counter", "has loaded 6 from 0x"],
+        ),
+        (
+            &["awatch counter if hits == 3", "continue"],
+            &["watchpoint 1: accesses to counter", "has stored 7 at"],
+        ),
+        (&["watch counter 0"], &["LENGTH is from 1 to 4096 bytes, and not 0"]),
+        (&["watch kernel:trap_entry"], &["only the memory of processes is watched"]),
+    ] {
+        let mut command = folio(["debug"]);
+        command.args(commands.iter().flat_map(|command| ["-ex", *command])).args(program);
+        command.current_dir(dir.path());
+        let ran = run_with_input(command, b"abc\n");
+        has_parts(&ran, commands, parts);
+    }
+}
+
+/// Whatever stops the machine, the guest executes the same instructions to the same end.
+#[test]
+fn stops_change_nothing() {
+    let dir = cow("nothing", Page::Shared);
+    let program = dir.file("cow").display().to_string();
+    let figures = |commands: &[&str]| {
+        let commands = commands.iter().flat_map(|command| ["-ex", command]);
+        let (ran, figures) = run_with_figures(&dir, commands.chain([program.as_str()]));
+        assert_eq!(ran.stdout, "parent before: 1\nchild: 2\nparent after: 1\n", "{}", ran.stderr);
+        ["instructions", "steps", "state_hash"].map(|key| figures[key].clone())
+    };
+    let plain = figures(&[]);
+    for commands in [
+        &[
+            "catch syscall if hits == 7",
+            "catch tlb-miss if va == &counter",
+            "continue",
+            "continue",
+            "continue",
+            "continue",
+            "continue",
+        ][..],
+        &["catch switch", "commands", "regs", "continue", "end", "continue"],
+        &[
+            "break main if pid == 2",
+            "catch fault any if va in counter",
+            "catch fork",
+            "continue",
+            "continue",
+            "continue",
+        ],
+    ] {
+        assert_eq!(figures(commands), plain, "{commands:?}");
+    }
+}
