@@ -15,12 +15,13 @@ use abi::Errno;
 use anyhow::{Context, Result, bail};
 use emulator::debug::command::nearest;
 use emulator::host::Stdio;
-use emulator::image::{self, RootImage};
+use emulator::image::{self, ImageFiles, RootImage};
 use emulator::loader::{Boot, Chosen};
 use emulator::machine::{GuestExit, Machine, MachineConfig, StopReason};
 use emulator::source::{ProgramFiles, Programs};
 use isa::policies::PolicyKind;
 use isa::{Extension, Step};
+use std::cell::{OnceCell, RefCell};
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
 use std::os::unix::ffi::OsStrExt;
@@ -152,9 +153,18 @@ impl<'a> Source<'a> {
         })
     }
 
-    /// The guest's files, for the debugger's symbols. Files inside an image have none.
+    /// The guest's files, for symbols and lines of the source.
     fn files(&self) -> ProgramFiles {
         match *self {
+            Self::Root { root, .. } if !root.is_dir() => {
+                let root = root.to_path_buf();
+                // Opened when a name is asked for the first time.
+                let image: OnceCell<Option<RefCell<ImageFiles>>> = OnceCell::new();
+                Box::new(move |path| {
+                    let image = image.get_or_init(|| ImageFiles::open(&root).ok().map(RefCell::new));
+                    image.as_ref()?.borrow_mut().read(path)
+                })
+            }
             Self::Root { root, .. } => {
                 let root = root.to_path_buf();
                 Box::new(move |path| std::fs::read(root.join(path.trim_start_matches('/'))).ok())
