@@ -201,3 +201,51 @@ fn stepping_by_lines_changes_no_count() {
     let plain = figures(&[]);
     assert_eq!(plain, figures(&["break main", "continue", "step 12", "bt", "next 3", "delete"]));
 }
+
+#[test]
+fn variables_are_printed_with_their_types() {
+    let dir = TempDir::new("source-print");
+    for flags in [["-g", "-O0"], ["-g", "-O1"]] {
+        let program = compiled(&dir, "lines.c", &flags);
+        let work = format!("break lines.c:{}", line_of("lines.c", "return sum;"));
+        let places = [
+            ("count", "count = 7  (int)"),
+            ("ratio", "ratio = 0.5  (double)"),
+            ("word", "word = \"folio\"  (char[8])"),
+            ("shape", "shape = {name = 0x"),
+            (
+                "shape",
+                "\"box\", corners = {{x = 1, y = 2}, {x = -3, y = 4}}, colour = GREEN, flags = 5}  (struct shape)",
+            ),
+            ("shape.corners[1].x", "shape.corners[1].x = -3  (int)"),
+            ("pointer->colour", "pointer->colour = GREEN  (enum colour)"),
+            ("*pointer", "corners = {{x = 1"),
+            ("&count", "  (int *)"),
+            ("$sp", "$sp = 0x3"),
+        ];
+        let wrong = [
+            ("nothing", "no variable is called `nothing` here"),
+            ("shape.nose", "struct shape has no member `nose` (it has name, corners, colour, flags)"),
+            ("shape.corners[2]", "struct point[2] ends before 2"),
+            ("*count", "int is no pointer"),
+        ];
+        for (name, expected) in places {
+            let ran = debug(&program, &[&work, "continue", &format!("print {name}")], &[]);
+            assert!(said(&ran)[2].contains(expected), "{name}: {ran:?}");
+        }
+        for (name, expected) in wrong {
+            let ran = debug(&program, &[&work, "continue", &format!("print {name}")], &[]);
+            assert!(ran.status == 1 && said(&ran)[2].contains(expected), "{name}: {ran:?}");
+        }
+    }
+    // What an optimising compiler keeps differs; without optimisation all is there.
+    let program = compiled(&dir, "lines.c", &["-g", "-O0"]);
+    let line = line_of("lines.c", "return sum;");
+    let commands =
+        [format!("break lines.c:{line}"), "continue".into(), "print sum".into(), "print rounds".into()];
+    let ran = debug(&program, &commands.each_ref().map(String::as_str), &[]);
+    assert!(
+        said(&ran)[2].contains("sum = 6  (int)") && said(&ran)[3].contains("rounds = 3  (int)"),
+        "{ran:?}"
+    );
+}

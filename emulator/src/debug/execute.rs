@@ -282,6 +282,7 @@ impl Debugger {
             }
             Command::Examine(examine, at) => self.examine(target, examine, at),
             Command::Backtrace(most) => Ok(self.backtrace(target, most.unwrap_or(stack::SHOWN))),
+            Command::Print(name) => self.print(target, &name),
             Command::List(what) => self.list(target, what),
             Command::Disas { at, count } => {
                 let (va, space) = self.locate(target, at)?;

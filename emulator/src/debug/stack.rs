@@ -2,10 +2,10 @@
 
 use super::breakpoints::Where;
 use super::execute::Debugger;
-use super::memory;
 use super::space::{Owner, Space};
 use super::target::Target;
-use crate::source::{Frame, Loaded, StackFrame, stack};
+use super::{memory, registers};
+use crate::source::{Frame, Loaded, Scope, StackFrame, stack};
 use isa::VirtAddr;
 use std::fmt::Write;
 
@@ -25,15 +25,42 @@ impl Debugger {
         Some(Loaded { file, bias })
     }
 
+    /// The frame that the function at work returns to.
+    pub(super) fn caller(&self, target: &dyn Target) -> Option<Frame> {
+        let now = self.now(target);
+        let space = self.space_of(&now);
+        let loaded = self.loaded_at(&space, now.pc)?;
+        let read = |at| read_word(target, &space, at);
+        loaded.file.caller(&Frame::innermost(now.pc.0, &now.x), loaded.bias, &read)
+    }
+
+    /// `print`: a variable, or a register.
+    pub(super) fn print(&self, target: &dyn Target, name: &str) -> Result<String, String> {
+        let now = self.now(target);
+        let space = self.space_of(&now);
+        if let Some(register) = name.strip_prefix('$') {
+            let value = registers::value(target, &now, register);
+            let value = value.ok_or_else(|| format!("there is no register or CSR `{name}`"))?;
+            return Ok(format!("{name} = {value:#x}\n"));
+        }
+        let loaded = self.loaded_at(&space, now.pc);
+        let loaded = loaded.ok_or_else(|| format!("nothing is known of the code at {}", now.pc))?;
+        let lines = loaded.file.lines().ok_or("the program has no debug information (compile it with -g)")?;
+        let absent = self.absent(&space);
+        let read = |at: u64, into: &mut [u8]| {
+            memory::read(target, &space, VirtAddr(at), into).map_err(|va| format!("{va}: {}", absent(va)))
+        };
+        let frame = Frame::innermost(now.pc.0, &now.x);
+        let cfa = self.caller(target).and_then(|caller| caller.x[usize::from(isa::reg::SP)]);
+        let scope = Scope { frame: &frame, cfa, bias: loaded.bias, read: &read };
+        Ok(lines.print(name, &scope)? + "\n")
+    }
+
     /// The functions at work, from the innermost out.
     pub(super) fn stack(&self, target: &dyn Target) -> Vec<StackFrame> {
         let now = self.now(target);
         let space = self.space_of(&now);
-        let read = |at: u64| {
-            let mut bytes = [0; 8];
-            memory::read(target, &space, VirtAddr(at), &mut bytes).ok()?;
-            Some(u64::from_le_bytes(bytes))
-        };
+        let read = |at| read_word(target, &space, at);
         stack(Frame::innermost(now.pc.0, &now.x), &|va| self.loaded_at(&space, va), &read)
     }
 
@@ -51,6 +78,12 @@ impl Debugger {
         }
         text
     }
+}
+
+fn read_word(target: &dyn Target, space: &Space, at: u64) -> Option<u64> {
+    let mut bytes = [0; 8];
+    memory::read(target, space, VirtAddr(at), &mut bytes).ok()?;
+    Some(u64::from_le_bytes(bytes))
 }
 
 /// A frame, and before it those that the compiler has put into it.

@@ -4,6 +4,8 @@
 //! others come from addr2line.
 
 use super::Section;
+use super::dies::Dies;
+use super::variables::Scope;
 use addr2line::{Context, LookupResult};
 use gimli::{Dwarf, LineRow, Reader, SectionId};
 use std::collections::BTreeMap;
@@ -73,8 +75,7 @@ pub struct Lines {
     /// Names of files, each with the folder where the compiler ran.
     files: Vec<(Rc<str>, Rc<str>)>,
     context: Option<Context<Section>>,
-    /// For variables.
-    dwarf: Rc<Dwarf<Section>>,
+    dies: Dies,
 }
 
 impl Lines {
@@ -87,7 +88,7 @@ impl Lines {
             return None;
         }
         let context = Context::from_dwarf(Dwarf::load(load).ok()?).ok();
-        Some(Self { rows, files, context, dwarf: Rc::new(dwarf) })
+        Some(Self { rows, files, context, dies: Dies::new(Rc::new(dwarf)) })
     }
 
     /// The line of the instruction at an address.
@@ -184,8 +185,9 @@ impl Lines {
         Some(SourceLine { file: Rc::clone(file), folder: Rc::clone(folder), line: 1 })
     }
 
-    pub(super) fn dwarf(&self) -> &Dwarf<Section> {
-        &self.dwarf
+    /// `name = value` and its type, as C writes them: a variable that the function at work sees, or a part of one.
+    pub fn print(&self, text: &str, scope: &Scope<'_>) -> Result<String, String> {
+        self.dies.print(text, scope)
     }
 
     fn row_at(&self, address: u64) -> Option<&Row> {

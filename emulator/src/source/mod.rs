@@ -9,18 +9,23 @@
 //!
 //! Nothing here looks at a machine: whoever asks for a caller or a variable gives a function that reads memory.
 
+mod dies;
 mod file;
 mod lines;
 mod prologue;
 mod stack;
 mod symbols;
+mod types;
 mod unwind;
+mod variables;
 
 pub use file::{Loaded, ProgramFile, ProgramFiles, Programs, Spot};
 pub use lines::{InlineFrame, Lines, SourceLine, Statement};
 pub use stack::{IsReturn, StackFrame, in_brackets, stack, with_places};
 pub use symbols::SymbolTable;
+pub use types::ReadMemory;
 pub use unwind::Frame;
+pub use variables::Scope;
 
 /// Bytes of a section, shared with the file.
 type Section = gimli::EndianArcSlice<gimli::RunTimeEndian>;

@@ -10,8 +10,8 @@ const COMMANDS: Table = &[
         "`bt` shows who has called whom, `regs` the registers of the innermost",
     ),
     (
-        &["print", "p", "inspect", "output", "call", "ptype", "whatis", "printf", "echo"],
-        "there are no expressions of a language: `regs` shows registers, `x` memory",
+        &["call", "ptype", "whatis", "printf", "echo"],
+        "`print NAME` shows a variable and its type, `regs` registers, `x` memory",
     ),
     (
         &["run", "r", "start", "starti", "jump"],

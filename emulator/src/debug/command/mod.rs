@@ -82,6 +82,7 @@ pub enum Command {
     Examine(Examine, Option<Expression>),
     Backtrace(Option<u64>),
     List(Listing),
+    Print(String),
     Disas { at: Option<Expression>, count: u64 },
     Walk(Option<Expression>),
     Tlb(Option<Expression>),

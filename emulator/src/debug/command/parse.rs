@@ -199,6 +199,13 @@ pub(super) fn disassemble(words: &Words<'_>) -> Result<Command, String> {
     Ok(Command::Disas { at: words.address(0)?, count: words.number(1)?.unwrap_or(8) })
 }
 
+pub(super) fn print(words: &Words<'_>) -> Result<Command, String> {
+    match words.rest {
+        "" => Err(words.usage("a name is missing")),
+        name => Ok(Command::Print(name.to_owned())),
+    }
+}
+
 pub(super) fn list(words: &Words<'_>) -> Result<Command, String> {
     words.at_most(1)?;
     Ok(Command::List(match words.get(0) {
