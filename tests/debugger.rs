@@ -246,14 +246,14 @@ fn check_golden(ran: &Ran, name: &str) {
 /// Replaces what depends on the build of the kernel.
 fn normalised(text: &str) -> String {
     let mut out = String::new();
-    let mut in_paragraph = false;
+    let (mut in_paragraph, mut is_kernel) = (false, false);
     for line in text.lines() {
         // How many frames the kernel has for itself.
         let tables =
             line.split_once(" more are page tables, ").filter(|(_, rest)| rest.ends_with("the kernel's"));
         let without = tables.map(|(tables, _)| format!("{tables} more are page tables, N the kernel's"));
         let line = without.as_deref().unwrap_or(line);
-        let mut words = Vec::new();
+        let mut words: Vec<String> = Vec::new();
         let counts = line.contains(" side (");
         let mut after_step = false;
         for word in line.split(' ') {
@@ -267,6 +267,11 @@ fn normalised(text: &str) -> String {
             out.push(' ');
         }
         in_paragraph |= line.starts_with("At step");
+        // The line of the kernel's source at which it stops.
+        if is_kernel && !line.starts_with("=>") {
+            words = vec!["SOURCE".to_owned()];
+        }
+        is_kernel = line.contains(": supervisor mode");
         out.push_str(&words.join(" "));
         out.push('\n');
     }
@@ -503,8 +508,8 @@ fn a_page_that_is_read_again_is_told_so() {
 fn a_script_ends_where_a_command_fails() {
     for (commands, said) in [
         (&["stpe"][..], "there is no command `stpe`; did you mean `step`?"),
-        (&["info locals"], "there is no `info locals`: no call stack is kept"),
-        (&["bt"], "no call stack is kept"),
+        (&["info locals"], "there is no `info locals`: `bt` shows"),
+        (&["up"], "`bt` shows who has called whom"),
         (&["until 1"], "step 1 has passed; the machine is at step "),
         (&["continue", "step"], "the machine has ended: the program has exited with status 7"),
         (

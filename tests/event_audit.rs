@@ -382,6 +382,7 @@ fn an_event_that_is_left_out_is_found() {
         EventKind::CacheUse,
         EventKind::Signal,
         EventKind::Wait,
+        EventKind::Registers,
         EventKind::Shutdown,
         EventKind::TlbMiss,
         EventKind::TlbEvict,

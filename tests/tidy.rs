@@ -73,6 +73,7 @@ const ROOMS: &[&str] = &[
     "machine::bus",
     "machine",
     "trace",
+    "source",
     "debug",
     "image",
     "cli",

@@ -20,6 +20,7 @@ mod random;
 pub mod sbi;
 pub mod semantics;
 pub mod softfloat;
+pub mod source;
 #[cfg(test)]
 mod test_support;
 pub mod trace;

@@ -1,7 +1,7 @@
 //! The typed event stream: what the guest kernel reports, and what the machine adds.
 //!
 //! A record is sixteen little-endian 64-bit words ([`EventRecord::to_words`]), followed in guest memory by an optional
-//! byte string of at most [`MAX_TEXT`] bytes (a path or a process name). The kernel fills a record
+//! byte string of at most [`MAX_TEXT`] bytes (a path, a process name, or registers). The kernel fills a record
 //! in RAM and stores its physical address to [`crate::hostdev::REG_EVENT`]; the machine stamps it with its
 //! own [`Step`](crate::Step). Whatever Folio knows of the guest OS, it knows by folding this stream.
 
@@ -9,8 +9,8 @@ mod signal;
 
 pub use signal::{CutShort, SignalEffect, SignalTold};
 
-/// Most bytes of text that follow a record.
-pub const MAX_TEXT: usize = 240;
+/// Most bytes of text that follow a record: as many as 31 registers take.
+pub const MAX_TEXT: usize = 248;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident = $number:literal, $name:literal;)*) => {
@@ -82,7 +82,7 @@ kinds! {
     Dirtied = 19, "dirtied";
     /// A range was mapped: `va`..`va_end`, `detail` = file id (0: anonymous), `detail2` = offset, `detail3` = VMA flags; text: the file's path or `[heap]`, `[stack]`.
     Mmap = 20, "mmap";
-    /// A range was unmapped: `va`..`va_end`.
+    /// A range was unmapped: `va`..`va_end`; `detail` = the register `ra`.
     Munmap = 21, "munmap";
     /// A range's protection changed: `detail3` = VMA flags.
     Mprotect = 22, "mprotect";
@@ -112,6 +112,9 @@ kinds! {
     ThreadExit = 38, "thread_exit";
     /// A signal was acted on, or dropped since it is ignored: [`SignalTold`] says how the record is read.
     Signal = 39, "signal";
+    /// The registers of a thread when a signal ended its process: `pc`; the text is not one, but x1 to x31, little-endian. Follows the
+    /// `Signal`, while the process's memory is still there.
+    Registers = 47, "registers";
     /// The kernel finished booting: `detail` = frames it may hand out, `detail2` = bytes of its heap, `detail3` = physical address of its
     /// frame table ([`crate::frame_table`]).
     Boot = 40, "boot";
@@ -197,6 +200,7 @@ impl EventKind {
             | Self::SwapCache
             | Self::EvictEntry
             | Self::Wait
+            | Self::Registers
             | Self::Populate
             | Self::ForkCopy
             | Self::MapAround

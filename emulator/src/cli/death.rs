@@ -1,23 +1,52 @@
-//! What a program died of, in a line: that was started, or a child of its that went wrong.
+//! What a program died of: the one that was started, or a child of its that went wrong. A line, and a line for each call that led there.
 
 use abi::signal_name;
-use emulator::debug::{ProgramFiles, SymbolTable, instruction};
-use emulator::trace::{Death, Place, Trace};
+use emulator::debug::loaded_at;
+use emulator::machine::Machine;
+use emulator::source::{
+    Frame, IsReturn, Loaded, Programs, Spot, StackFrame, in_brackets, stack, with_places,
+};
+use emulator::trace::{Death, Event, Place, Trace};
 use isa::events::Access;
+use isa::paging::Satp;
+use isa::{PAGE_SIZE, VirtAddr};
+use std::rc::Rc;
 
-/// `SIGSEGV: read of 0x0 at sum+0x14 (pc 0x10646): no mapping holds this address`, as far as it is known.
-pub fn line(signal: u32, trace: &Trace, files: &ProgramFiles) -> String {
-    match trace.history.death() {
-        Some(death) => sentence(death, files),
-        None => format!("{}: the program was killed", name(signal)),
-    }
+/// Calls that are told of: so many of the innermost, and of the outermost.
+const CALLS_TOLD: usize = 12;
+
+/// The calls that led to where a process was when it died, the innermost first, as its memory tells.
+pub fn calls(event: &Event, trace: &Trace, machine: &Machine, programs: &Programs) -> Vec<StackFrame> {
+    let pid = event.record.pid;
+    let (Some(registers), Some(process)) = (&event.registers, trace.guest.process(pid)) else {
+        return Vec::new();
+    };
+    let mut x = [0; 32];
+    x[1..].copy_from_slice(&registers[..]);
+    let satp = Satp(process.satp);
+    let read = |at: u64| {
+        // Compilers put no word across two pages.
+        let at = VirtAddr(at);
+        let pa = machine.translate_in(satp, at).filter(|_| at.page_offset() <= PAGE_SIZE - 8)?;
+        Some(u64::from_le_bytes(machine.ram().slice(pa, 8)?.try_into().ok()?))
+    };
+    let loaded = |va: VirtAddr| loaded_at(programs, &trace.guest, process, va);
+    stack(Frame::innermost(event.record.pc, &x), &loaded, &read)
 }
 
-/// Children that go wrong: a line of each, at once or at the end.
+/// `SIGSEGV: read of 0x0 at sum+0x14 (segv.c:4, pc 0x10646): no mapping holds this address`, as far as it is known, and the calls that led there.
+pub fn lines(signal: u32, death: Option<&Death>, calls: &[StackFrame], programs: &Programs) -> Vec<String> {
+    let Some(death) = death else { return vec![format!("{}: the program was killed", name(signal))] };
+    let mut lines = vec![sentence(death, calls, programs)];
+    lines.extend(told(calls));
+    lines
+}
+
+/// Children that go wrong: a few lines of each, at once or at the end.
 ///
 /// On Linux nobody tells of them but a shell, so what a script's errors are compared with has no such line.
 pub struct Children {
-    files: ProgramFiles,
+    programs: Rc<Programs>,
     /// Lines are told as they come, and not kept.
     at_once: bool,
     kept: Vec<String>,
@@ -28,19 +57,27 @@ impl Children {
     /// How many are told of.
     const MOST: usize = 8;
 
-    pub fn new(files: ProgramFiles, at_once: bool) -> Self {
-        Self { files, at_once, kept: Vec::new(), count: 0 }
+    pub fn new(programs: Rc<Programs>, at_once: bool) -> Self {
+        Self { programs, at_once, kept: Vec::new(), count: 0 }
     }
 
     /// A child has died.
-    pub fn take_in(&mut self, death: &Death) {
+    pub fn take_in(&mut self, death: &Death, calls: &[StackFrame]) {
         self.count += 1;
         if self.count > Self::MOST {
             return;
         }
         let program = death.pc.program.rsplit('/').next().unwrap_or_default();
-        let line = format!("process {} ({program}): {}", death.pid, sentence(death, &self.files));
-        if self.at_once { tell!("folio: {line}") } else { self.kept.push(line) }
+        let mut lines = lines(death.signal, Some(death), calls, &self.programs);
+        lines[0] = format!("process {} ({program}): {}", death.pid, lines[0]);
+        for line in lines {
+            if self.at_once { tell!("folio: {line}") } else { self.kept.push(line) }
+        }
+    }
+
+    /// Whether the calls of the next one are told of.
+    pub fn wants_more(&self) -> bool {
+        self.count < Self::MOST
     }
 
     /// Tells what was kept, and how many more there were.
@@ -54,12 +91,11 @@ impl Children {
     }
 }
 
-fn sentence(death: &Death, files: &ProgramFiles) -> String {
+fn sentence(death: &Death, calls: &[StackFrame], programs: &Programs) -> String {
     let name = name(death.signal);
     if let Some(trap) = &death.trap {
-        let bits = files(&trap.pc.program).and_then(|file| instruction(&file, &trap.pc));
-        let (what, why) = trap.words(bits);
-        return format!("{name}: {what} {}: {why}", place(&trap.pc, files));
+        let (what, why) = trap.words(instruction(&trap.pc, programs));
+        return format!("{name}: {what} {}: {why}", place(&trap.pc, programs));
     }
     let is_for_access = matches!(name.as_str(), "SIGSEGV" | "SIGBUS");
     match death.refusal.as_ref().filter(|_| is_for_access) {
@@ -69,30 +105,69 @@ fn sentence(death: &Death, files: &ProgramFiles) -> String {
                 Access::Write => "write to",
                 Access::Execute => "execution of",
             };
-            let at = place(&refusal.pc, files);
-            let from = refusal.called_from.as_ref().and_then(|from| Some((from, symbol(from, files)?)));
+            let at = place(&refusal.pc, programs);
+            let from = refusal.called_from.as_ref().filter(|_| calls.len() < 2);
+            let from = from.and_then(|from| Some((from, loaded(from, programs)?.spot(from.va).symbol?)));
             let from = from.map_or_else(String::new, |(from, symbol)| {
                 format!(", called from {symbol} (ra {:#x})", from.va.0)
             });
-            format!("{name}: {tried} {:#x} {at}{from}: {}", refusal.va.0, refusal.reason)
+            let reason =
+                with_places(&refusal.reason, &|va, is_return| spot(&death.pc, va, is_return, programs));
+            format!("{name}: {tried} {:#x} {at}{from}: {reason}", refusal.va.0)
         }
-        None => format!("{name}: the program was killed {}", place(&death.pc, files)),
+        None => format!("{name}: the program was killed {}", place(&death.pc, programs)),
     }
+}
+
+/// A line for each call, outwards; of many those in the middle are left out.
+fn told(calls: &[StackFrame]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (number, call) in calls.iter().enumerate() {
+        if number > 0 {
+            let place = call.spot.symbol.clone().unwrap_or_else(|| format!("{:#x}", call.frame.pc));
+            let times = if call.times > 1 { format!(", {} times", call.times) } else { String::new() };
+            lines.push(format!("  called from {place}{}{times}", in_brackets(call.spot.source.as_ref())));
+        }
+        // The last is the function whose name the symbol is.
+        for outer in call.inlined.iter().skip(1) {
+            let function = outer.function.as_deref().unwrap_or("a function");
+            lines.push(format!("  inlined into {function}{}", in_brackets(outer.source.as_ref())));
+        }
+    }
+    let more = lines.len().saturating_sub(2 * CALLS_TOLD);
+    if more > 0 {
+        lines.splice(CALLS_TOLD..CALLS_TOLD + more, [format!("  … {more} more …")]);
+    }
+    lines
 }
 
 fn name(signal: u32) -> String {
     signal_name(signal.into()).map_or_else(|| format!("signal {signal}"), str::to_owned)
 }
 
-/// `at main+0x8 (pc 0x10646)`.
-fn place(place: &Place, files: &ProgramFiles) -> String {
-    match symbol(place, files) {
-        Some(symbol) => format!("at {symbol} (pc {:#x})", place.va.0),
+/// `at main+0x8 (crash.c:7, pc 0x10646)`.
+fn place(place: &Place, programs: &Programs) -> String {
+    let spot = loaded(place, programs).map(|loaded| loaded.spot(place.va)).unwrap_or_default();
+    let source = spot.source.map_or_else(String::new, |source| format!("{source}, "));
+    match spot.symbol {
+        Some(symbol) => format!("at {symbol} ({source}pc {:#x})", place.va.0),
         None => format!("at pc {:#x}", place.va.0),
     }
 }
 
-fn symbol(place: &Place, files: &ProgramFiles) -> Option<String> {
-    let table = SymbolTable::read(&files(&place.program)?);
-    table.name_of(place.va.0.wrapping_sub(table.load_bias(place.first_page)?))
+/// What is at an address of the program that a place is of.
+fn spot(place: &Place, va: VirtAddr, IsReturn(is_return): IsReturn, programs: &Programs) -> Option<Spot> {
+    let loaded = loaded(place, programs)?;
+    Some(if is_return { loaded.spot_of_return(va) } else { loaded.spot(va) })
+}
+
+fn instruction(place: &Place, programs: &Programs) -> Option<u32> {
+    let Loaded { file, bias } = loaded(place, programs)?;
+    file.instruction(place.va.0.wrapping_sub(bias))
+}
+
+fn loaded(place: &Place, programs: &Programs) -> Option<Loaded> {
+    let file = programs.get(&place.program);
+    let bias = file.load_bias(place.first_page)?;
+    Some(Loaded { file, bias })
 }

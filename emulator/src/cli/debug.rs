@@ -5,16 +5,15 @@
 use super::args::{RunArgs, Ui};
 use super::drive::{Driver, End};
 use super::trace_file::Recorder;
-use super::{death, stdio, tell_text};
+use super::{stdio, tell_text};
 use anyhow::{Context, Result};
 use emulator::debug::target::{Asking, Hears, StopBefore};
-use emulator::debug::{
-    Debugger, Output, ProgramFiles, Registers, Screen, Stop, Stopped, Target, TlbLine, TlbSide,
-};
+use emulator::debug::{Debugger, Output, Registers, Screen, Stop, Stopped, Target, TlbLine, TlbSide};
 use emulator::exec::Observer;
 use emulator::hart::Hart;
 use emulator::machine::{GuestExit, HartState, StopReason};
 use emulator::mem::tlb::Tlb;
+use emulator::source::Programs;
 use isa::csr::Csr;
 use isa::{PhysAddr, Privilege, Step};
 use rustyline::completion::Completer;
@@ -37,7 +36,7 @@ pub fn session(
     driver: &mut Driver,
     recorder: &Recorder,
     program: &[u8],
-    files: ProgramFiles,
+    programs: &Rc<Programs>,
     prompt: Option<Prompt>,
 ) -> Result<End> {
     let script = match &args.script {
@@ -46,14 +45,12 @@ pub fn session(
         None => String::new(),
     };
     let first = String::from_utf8(program.to_vec()).ok();
-    let files = Rc::new(files);
-    let shared = Rc::clone(&files);
-    let mut debugger =
-        Debugger::new(recorder.tap(), Some(guest_os::KERNEL_ELF), first, Box::new(move |path| shared(path)));
+    let mut debugger = Debugger::new(recorder.tap(), Some(guest_os::KERNEL_ELF), first, Rc::clone(programs));
     debugger.know_calls(abi::CALLS.iter().map(|call| (call.number.into(), call.name)));
     let is_at_terminal = prompt.is_some() && std::io::stderr().is_terminal();
     let ui = args.ui.unwrap_or(if is_at_terminal { Ui::Screen } else { Ui::Text });
-    let mut session = Session { debugger: Rc::new(RefCell::new(debugger)), recorder, files, ui };
+    let debugger = Rc::new(RefCell::new(debugger));
+    let mut session = Session { debugger, recorder, programs: Rc::clone(programs), ui };
     if args.from_reset {
         let text = session.debugger.borrow_mut().location(&DriverTarget::new(driver));
         session.tell(driver, None, &Output { text, ..Output::default() });
@@ -92,7 +89,7 @@ struct Session<'a> {
     /// The line editor asks it what words may be.
     debugger: Rc<RefCell<Debugger>>,
     recorder: &'a Recorder,
-    files: Rc<ProgramFiles>,
+    programs: Rc<Programs>,
     ui: Ui,
 }
 
@@ -193,8 +190,9 @@ impl Session<'_> {
         let had_ended = self.ended().is_some();
         let mut output = command(&mut self.debugger.borrow_mut(), &mut DriverTarget::new(driver));
         if let (false, Some(StopReason::Exit(GuestExit::Signaled(signal)))) = (had_ended, self.ended()) {
-            let line = self.recorder.with(|trace| death::line(signal, trace, &self.files));
-            output.text.push_str(&format!("{line}\n"));
+            for line in self.recorder.death(signal, &self.programs) {
+                output.text.push_str(&format!("{line}\n"));
+            }
         }
         output
     }
@@ -202,10 +200,10 @@ impl Session<'_> {
 
 /// The monitor of a console: the prompt on a machine that runs already, until `quit`, Ctrl-A x or the machine's end.
 pub fn monitor(driver: &mut Driver, recorder: &Recorder, kernel: Option<&[u8]>) -> Result<End> {
-    let no_files: ProgramFiles = Box::new(|_| None);
-    let debugger = Debugger::new(recorder.tap(), kernel, None, Box::new(|_| None));
+    let programs = Rc::new(Programs::none());
+    let debugger = Debugger::new(recorder.tap(), kernel, None, Rc::clone(&programs));
     let debugger = Rc::new(RefCell::new(debugger));
-    let mut session = Session { debugger, recorder, files: Rc::new(no_files), ui: Ui::Text };
+    let mut session = Session { debugger, recorder, programs, ui: Ui::Text };
     let location = session.debugger.borrow_mut().location(&DriverTarget::new(driver));
     tell_text(&format!("\n{location}"));
     tell!("`continue` goes back to the console, `quit` ends the machine, `help` lists the commands");

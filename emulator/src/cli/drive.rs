@@ -42,14 +42,24 @@ pub struct Driver {
     pub fuel: Option<u64>,
     /// Holds guest time back to the host's.
     pub pace: Option<Pace>,
+    /// Looks at the machine when the event sink has stopped it; true: that is all, the run goes on.
+    pub at_event: Option<LookAtEvent>,
     /// The user has left by Ctrl-A x.
     left: bool,
 }
 
+/// What looks at a machine that the event sink has stopped.
+pub type LookAtEvent = Box<dyn FnMut(&Machine) -> bool>;
+
 impl Driver {
     /// Drives `machine` until step `fuel`, if there is such a limit.
     pub fn new(machine: Machine, stdio: HostStdio, interrupted: Interrupted, fuel: Option<u64>) -> Self {
-        Self { machine, stdio, interrupted, fuel, pace: None, left: false }
+        Self { machine, stdio, interrupted, fuel, pace: None, at_event: None, left: false }
+    }
+
+    /// Whether the event sink's stop was for somebody who has looked at the machine by now, and for nobody else.
+    fn looked_at_event(&mut self) -> bool {
+        self.at_event.as_mut().is_some_and(|look| look(&self.machine))
     }
 
     /// Whether the user wants no more of the machine, not even a prompt.
@@ -94,6 +104,7 @@ impl Driver {
                         return End::Interrupted(self.interrupted.status());
                     }
                 }
+                StopReason::Event if self.looked_at_event() => {}
                 other => return End::Stopped(other),
             }
             if self.interrupted.is_set() {

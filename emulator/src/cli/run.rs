@@ -2,7 +2,7 @@
 
 use super::args::{ForkArg, GuestArgs, PagingArgs, RunArgs};
 use super::commit_file::CommitFile;
-use super::death::{self, Children};
+use super::death::Children;
 use super::debug::Prompt;
 use super::drive::{Driver, End};
 use super::report::Figures;
@@ -13,18 +13,20 @@ use super::trace_file::Recorder;
 use super::{STATUS_ERROR, STATUS_FUEL, STATUS_SCRIPT, output};
 use abi::Errno;
 use anyhow::{Context, Result, bail};
-use emulator::debug::ProgramFiles;
 use emulator::debug::command::nearest;
 use emulator::host::Stdio;
-use emulator::image::{self, RootImage};
+use emulator::image::{self, ImageFiles, RootImage};
 use emulator::loader::{Boot, Chosen};
 use emulator::machine::{GuestExit, Machine, MachineConfig, StopReason};
+use emulator::source::{ProgramFiles, Programs};
 use isa::policies::PolicyKind;
 use isa::{Extension, Step};
+use std::cell::{OnceCell, RefCell};
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
+use std::rc::Rc;
 
 /// Least RAM with which the guest OS boots, in bytes.
 pub(super) const MIN_GUEST_RAM: u64 = 12 << 20;
@@ -73,11 +75,14 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         Box::new(stdio.clone()),
     )?;
     let tells_at_once = debug || std::io::stderr().is_terminal();
-    recorder.follow_children(Children::new(source.files(), tells_at_once));
+    let programs =
+        Rc::new(Programs::new(source.files()).with_sources(Box::new(|path| std::fs::read(path).ok())));
+    recorder.follow_children(Children::new(Rc::clone(&programs), tells_at_once));
     let prompt = if debug { Prompt::open()? } else { None };
     let mut driver = Driver::new(machine, stdio, Interrupted::install(), args.guest.machine.fuel);
+    driver.at_event = Some(recorder.deaths(Rc::clone(&programs)));
     let end = if debug {
-        super::debug::session(args, &mut driver, &recorder, &path, source.files(), prompt)?
+        super::debug::session(args, &mut driver, &recorder, &path, &programs, prompt)?
     } else if args.strace {
         Strace::new(&recorder).run(&mut driver)
     } else {
@@ -90,7 +95,9 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         recorder.tell_of_children();
     }
     if let (End::Stopped(StopReason::Exit(GuestExit::Signaled(signal))), false) = (end, debug) {
-        tell!("folio: {}", recorder.with(|trace| death::line(signal, trace, &source.files())));
+        for line in recorder.death(signal, &programs) {
+            tell!("folio: {line}");
+        }
     }
     if let (End::Stopped(StopReason::Exit(GuestExit::Status(1..))), None) = (end, &args.guest.root) {
         hint_at_host_files(&args.program, &args.guest.cwd);
@@ -147,9 +154,18 @@ impl<'a> Source<'a> {
         })
     }
 
-    /// The guest's files, for the debugger's symbols. Files inside an image have none.
+    /// The guest's files, for symbols and lines of the source.
     fn files(&self) -> ProgramFiles {
         match *self {
+            Self::Root { root, .. } if !root.is_dir() => {
+                let root = root.to_path_buf();
+                // Opened when a name is asked for the first time.
+                let image: OnceCell<Option<RefCell<ImageFiles>>> = OnceCell::new();
+                Box::new(move |path| {
+                    let image = image.get_or_init(|| ImageFiles::open(&root).ok().map(RefCell::new));
+                    image.as_ref()?.borrow_mut().read(path)
+                })
+            }
             Self::Root { root, .. } => {
                 let root = root.to_path_buf();
                 Box::new(move |path| std::fs::read(root.join(path.trim_start_matches('/'))).ok())

@@ -1,14 +1,17 @@
 //! Listens to a machine's events for a command: folds them into figures, and writes `--trace FILE.jsonl`.
 
-use super::death::Children;
+use super::death::{self, Children};
+use super::drive::LookAtEvent;
 use super::output;
 use anyhow::Result;
 use emulator::debug::SharedTap;
 use emulator::host::{EventAction, EventSink};
-use emulator::trace::{Event, Trace, TraceHeader};
+use emulator::source::{Programs, StackFrame};
+use emulator::trace::{Death, Event, FIRST_PROCESS, Trace, TraceHeader};
 use isa::Step;
 use isa::events::{EventKind, EventRecord};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -22,9 +25,37 @@ struct Listener {
     kept: Option<Vec<Event>>,
     /// Whom to tell of children that die.
     children: Option<Children>,
+    /// Whether the machine is to be looked at when a process dies.
+    follows_deaths: bool,
+    /// What a process died with, as long as nobody has looked at it.
+    died: Option<Died>,
+    /// The calls that had led to where processes were when they died.
+    calls: BTreeMap<u64, Vec<StackFrame>>,
+}
+
+/// The registers of a process that dies.
+struct Died {
+    event: Event,
+    /// Whether somebody else wants the machine to stop here, too.
+    is_awaited: bool,
 }
 
 impl Listener {
+    fn tell_of_child(&mut self, death: &Death) {
+        let calls = self.calls.remove(&death.pid).unwrap_or_default();
+        if let Some(children) = &mut self.children {
+            children.take_in(death, &calls);
+        }
+    }
+
+    /// Whether it is told what calls had led to where a process was that a signal ends.
+    fn wants_calls(&self, pid: u64) -> bool {
+        let tap = self.tap.borrow();
+        let is_own = tap.trace().history.dying(pid).is_some_and(|death| death.is_own);
+        let is_told = pid == FIRST_PROCESS || self.children.as_ref().is_some_and(Children::wants_more);
+        self.follows_deaths && is_own && is_told
+    }
+
     fn write_line(&mut self, value: &impl serde::Serialize) {
         let Some((_, file)) = &mut self.file else { return };
         let written = serde_json::to_writer(&mut *file, value)
@@ -45,8 +76,16 @@ impl Recorder {
     pub fn new(path: Option<&Path>) -> Result<Self> {
         let create = |path: &Path| anyhow::Ok((path.to_path_buf(), output::create(path)?));
         let file = path.map(create).transpose()?;
-        let mut listener =
-            Listener { tap: SharedTap::default(), file, failed: None, kept: None, children: None };
+        let mut listener = Listener {
+            tap: SharedTap::default(),
+            file,
+            failed: None,
+            kept: None,
+            children: None,
+            follows_deaths: false,
+            died: None,
+            calls: BTreeMap::new(),
+        };
         listener.write_line(&TraceHeader::default());
         Ok(Self(Rc::new(RefCell::new(listener))))
     }
@@ -81,6 +120,27 @@ impl Recorder {
         }
     }
 
+    /// From now on, what looks at the machine when a process goes wrong and dies, while its memory is still there.
+    pub fn deaths(&self, programs: Rc<Programs>) -> LookAtEvent {
+        self.0.borrow_mut().follows_deaths = true;
+        let recorder = self.clone();
+        Box::new(move |machine| {
+            let died = recorder.0.borrow_mut().died.take();
+            let Some(Died { event, is_awaited }) = died else { return false };
+            let calls = recorder.with(|trace| death::calls(&event, trace, machine, &programs));
+            recorder.0.borrow_mut().calls.insert(event.record.pid, calls);
+            !is_awaited
+        })
+    }
+
+    /// What the first process has died of.
+    pub fn death(&self, signal: u32, programs: &Programs) -> Vec<String> {
+        let listener = self.0.borrow();
+        let calls = listener.calls.get(&FIRST_PROCESS).map(Vec::as_slice).unwrap_or_default();
+        let tap = listener.tap.borrow();
+        death::lines(signal, tap.trace().history.death(), calls, programs)
+    }
+
     /// Ends the trace file.
     pub fn finish(&self) -> Result<()> {
         let mut listener = self.0.borrow_mut();
@@ -100,12 +160,20 @@ impl EventSink for Recorder {
         }
         let tap = listener.tap.clone();
         let action = tap.borrow_mut().take_in(&event);
-        if event.kind() == Some(EventKind::Exit)
-            && let Some(children) = &mut listener.children
-            && let Some(death) = tap.borrow().trace().history.death_of_child()
-        {
-            children.take_in(death);
+        let pid = event.record.pid;
+        match event.kind() {
+            Some(EventKind::Registers) if listener.wants_calls(pid) => {
+                listener.died = Some(Died { event, is_awaited: matches!(action, EventAction::Stop) });
+                EventAction::Stop
+            }
+            Some(EventKind::Exit) => {
+                let tap = tap.borrow();
+                if let Some(death) = tap.trace().history.death_of_child() {
+                    listener.tell_of_child(death);
+                }
+                action
+            }
+            _ => action,
         }
-        action
     }
 }

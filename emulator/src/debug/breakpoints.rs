@@ -16,7 +16,7 @@ pub(super) enum Where {
     User(VirtAddr),
     /// An address of the kernel.
     Kernel(VirtAddr),
-    /// A symbol of programs, and what is added to it.
+    /// A symbol of programs or a line of their source, and what is added to it.
     Symbol(String, u64),
 }
 
@@ -73,7 +73,7 @@ impl Armed {
         &mut self,
         breakpoints: impl Iterator<Item = (u64, &'a Breakpoint)>,
         guest: &GuestView,
-        symbols: &mut Symbols,
+        symbols: &Symbols,
     ) {
         self.0.clear();
         for (id, breakpoint) in breakpoints {
@@ -91,7 +91,7 @@ impl Armed {
                 }
                 Where::Symbol(name, offset) => {
                     for process in guest.processes().filter(|p| p.is_alive() && wanted(p.pid)) {
-                        if let Some(va) = symbols.address_in_process(guest, process, name) {
+                        for va in symbols.addresses_in_process(guest, process, name) {
                             let space = Space::Process { satp: process.satp };
                             self.0.push(Address { pc: va.wrapping_add(*offset), space, id });
                         }

@@ -86,7 +86,7 @@ impl Debugger {
         if let Some((owner, name)) = word.split_once(':').filter(|(_, name)| !name.starts_with(':')) {
             let symbols = match owner.parse().ok().and_then(|pid| guest.process(pid)) {
                 Some(process) => self.symbols.beginning_with(&process.program, name),
-                None if owner == "kernel" => self.symbols.kernel.beginning_with(name),
+                None if owner == "kernel" => self.symbols.kernel.symbols().beginning_with(name),
                 None => Vec::new(),
             };
             return symbols.into_iter().map(|symbol| format!("{owner}:{symbol}")).collect();
@@ -100,6 +100,12 @@ impl Debugger {
         let mut found: Vec<String> =
             paths.iter().flat_map(|path| self.symbols.beginning_with(path, word)).collect();
         found.extend(["kernel:"].into_iter().filter(|name| name.starts_with(word)).map(str::to_owned));
+        // A line of a source file is a place, too: by the file's name, without its folders.
+        for file in paths.iter().map(|path| self.symbols.program(path)) {
+            let names = file.lines().into_iter().flat_map(|lines| lines.files());
+            let names = names.map(|name| name.rsplit('/').next().unwrap_or(name));
+            found.extend(names.filter(|name| name.starts_with(word)).map(|name| format!("{name}:")));
+        }
         found.sort_unstable();
         found.dedup();
         found

@@ -5,6 +5,7 @@ use super::caught::Pending;
 use super::command::{Command, Examine, RegisterSet, help, help_on};
 use super::display::Displays;
 use super::expression::Expression;
+use super::listing::Listed;
 use super::missed::Note;
 use super::points::Points;
 use super::run::Until;
@@ -15,13 +16,15 @@ use super::symbols::Symbols;
 use super::tap::SharedTap;
 use super::target::{Place, Registers, Target};
 use super::waits::Waits;
-use super::{ProgramFiles, memory, registers, views, walk};
+use super::{memory, registers, stack, views, walk};
 use crate::machine::{HartState, StopReason};
+use crate::source::{IsReturn, Programs, with_places};
 use crate::trace::{Residence, ThreadId, Trap};
 use isa::events::SignalEffect;
 use isa::{Ppn, Privilege, Step, VirtAddr};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write;
+use std::rc::Rc;
 
 /// What a command has to say.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -87,6 +90,8 @@ pub struct Debugger {
     pub(super) stopped: Option<Stopped>,
     /// Where the machine was resumed last.
     pub(super) resumed_at: Step,
+    /// What `list` showed last.
+    pub(super) listed: Option<Listed>,
     /// What the last command said.
     last_text: String,
     last_examine: Examine,
@@ -95,17 +100,17 @@ pub struct Debugger {
 }
 
 impl Debugger {
-    /// A session. `tap` hears the machine's events; `kernel` is the guest kernel's ELF; `files` gives programs by their paths.
+    /// A session. `tap` hears the machine's events; `kernel` is the guest kernel's ELF.
     pub fn new(
         tap: SharedTap,
         kernel: Option<&[u8]>,
         first_program: Option<String>,
-        files: ProgramFiles,
+        programs: Rc<Programs>,
     ) -> Self {
         tap.borrow_mut().follow();
         Self {
             tap,
-            symbols: Symbols::new(kernel, files),
+            symbols: Symbols::new(kernel, programs),
             first_program,
             points: Points::default(),
             armed: Armed::default(),
@@ -126,6 +131,7 @@ impl Debugger {
             waits: Waits::default(),
             stopped: None,
             resumed_at: Step(0),
+            listed: None,
             last_text: String::new(),
             last_examine: Examine::default(),
             ended: None,
@@ -159,6 +165,7 @@ impl Debugger {
             let _ = thread.map(|thread| write!(text, ", thread {}", thread.tid));
         }
         text.push('\n');
+        text.push_str(&self.source_line(&space, now.pc));
         let symbol = self.symbol_at(&space, now.pc);
         match memory::instruction_line(target, &space, now.pc, symbol.as_deref()) {
             Some((line, _)) => {
@@ -190,7 +197,8 @@ impl Debugger {
     /// Does what the last line said once more: what an empty line means at a prompt.
     pub fn repeat(&mut self, target: &mut dyn Target) -> Output {
         let line = match Command::parse(&self.last_line) {
-            Ok(Some(Command::Step(_) | Command::Next(_))) => self.last_line.clone(),
+            Ok(Some(Command::Step(..))) => self.last_line.clone(),
+            Ok(Some(Command::List(_))) => return self.execute(target, "list"),
             Ok(Some(Command::Examine(..))) => "x".to_owned(),
             _ => return Output::said(String::new()),
         };
@@ -259,8 +267,7 @@ impl Debugger {
     fn run_command(&mut self, target: &mut dyn Target, command: Command) -> Result<String, String> {
         target.look_at(self.hart);
         match command {
-            Command::Step(count) => self.step(target, count),
-            Command::Next(count) => self.next(target, count),
+            Command::Step(kind, count) => self.steps(target, kind, count),
             Command::Continue => {
                 let halt = self.resume(target, Until::Ever)?;
                 Ok(self.report(target, halt))
@@ -290,6 +297,17 @@ impl Debugger {
                 })
             }
             Command::Examine(examine, at) => self.examine(target, examine, at),
+            Command::Backtrace(most) => {
+                self.check_page_table()?;
+                self.check_registers()?;
+                Ok(self.backtrace(target, most.unwrap_or(stack::SHOWN)))
+            }
+            Command::Print(name) => {
+                self.check_page_table()?;
+                self.check_registers()?;
+                self.print(target, &name)
+            }
+            Command::List(what) => self.list(target, what),
             Command::Disas { at, count } => {
                 let (va, space) = self.locate(target, at)?;
                 let absent = self.absent(&space);
@@ -396,13 +414,13 @@ impl Debugger {
         let trap = self.tap.borrow().trap().cloned();
         if let Some(trap) = trap {
             let text = self.explain_trap(&trap);
-            return Ok(wrap(&self.with_symbols(trap.pid, &text), 100));
+            return Ok(wrap(&self.with_places(trap.pid, &text), 100));
         }
         let text = self.tap.borrow().explanation();
         let text = text.ok_or("there has been no page fault yet")?;
         let pid = self.tap.borrow().trace().last_fault.as_ref().map(|fault| fault.record.pid);
         let text = match pid.filter(|_| self.check_fault_space().is_ok()) {
-            Some(pid) => self.with_symbols(pid, &text),
+            Some(pid) => self.with_places(pid, &text),
             None => text,
         };
         Ok(wrap(&text, 100))
@@ -453,29 +471,19 @@ impl Debugger {
             }
             None => format!("{va} is an address of the kernel's; `walk` shows what it maps there."),
         };
-        let text = self.with_symbols(*pid, &text);
+        let text = self.with_places(*pid, &text);
         Ok(wrap(&text, 100))
     }
 
-    /// A text about a process in which each `pc` and `ra` has its symbol behind it.
-    fn with_symbols(&mut self, pid: u64, text: &str) -> String {
+    /// A text about a process in which each `pc` and `ra` has its function and line behind it.
+    fn with_places(&self, pid: u64, text: &str) -> String {
         let tap = self.tap.borrow();
         let guest = &tap.trace().guest;
-        let Some(process) = guest.process(pid) else { return text.to_owned() };
-        let mut words = Vec::new();
-        let mut is_place = false;
-        for word in text.split(' ') {
-            let digits = word.trim_end_matches([')', '.', ',', ';']);
-            let va = digits.strip_prefix("0x").filter(|_| is_place);
-            let va = va.and_then(|hex| u64::from_str_radix(hex, 16).ok());
-            let symbol = va.and_then(|va| self.symbols.name_in_process(guest, process, VirtAddr(va)));
-            words.push(match symbol {
-                Some(symbol) => format!("{digits} <{symbol}>{}", &word[digits.len()..]),
-                None => word.to_owned(),
-            });
-            is_place = matches!(word.trim_start_matches('('), "pc" | "ra");
-        }
-        words.join(" ")
+        let loaded = guest.process(pid).and_then(|process| self.symbols.loaded(guest, process));
+        with_places(text, &|va, IsReturn(is_return)| {
+            let loaded = loaded.as_ref()?;
+            Some(if is_return { loaded.spot_of_return(va) } else { loaded.spot(va) })
+        })
     }
 }
 

@@ -5,8 +5,10 @@ use super::{Debugger, SharedTap};
 use crate::exec::Observer;
 use crate::loader::Boot;
 use crate::machine::{HartState, Machine, MachineConfig, QUANTUM_STEPS, StopReason};
+use crate::source::Programs;
 use isa::csr::Csr;
 use isa::{PhysAddr, Step, assemble};
+use std::rc::Rc;
 
 struct Looked {
     machine: Machine,
@@ -95,7 +97,7 @@ fn session(harts: usize) -> (Debugger, Looked) {
         code.extend(isa::encode(&insn).unwrap().to_le_bytes());
     }
     machine.boot(&Boot::bare(&code)).unwrap();
-    (Debugger::new(SharedTap::default(), None, None, Box::new(|_| None)), Looked { machine, hart: 0 })
+    (Debugger::new(SharedTap::default(), None, None, Rc::new(Programs::none())), Looked { machine, hart: 0 })
 }
 
 #[track_caller]
@@ -185,7 +187,7 @@ fn a_stopped_hart_is_not_stepped() {
     let config = MachineConfig { ram_bytes: 4 << 20, harts: 2, ..MachineConfig::default() };
     let mut machine = Machine::new(config).unwrap();
     machine.boot(&Boot::kernel(&0x6fu32.to_le_bytes())).unwrap();
-    let mut debugger = Debugger::new(SharedTap::default(), None, None, Box::new(|_| None));
+    let mut debugger = Debugger::new(SharedTap::default(), None, None, Rc::new(Programs::none()));
     let mut target = Looked { machine, hart: 0 };
     says(&mut debugger, &mut target, "hart", &["* hart 0  runs next", "  hart 1  stopped"]);
     says(&mut debugger, &mut target, "hart 1", &["hart 1"]);

@@ -139,7 +139,7 @@ impl Debugger {
         };
         let tap = self.tap.borrow();
         let guest = &tap.trace().guest;
-        let mut known = Known { scene, hits: point.hits, guest, symbols: &mut self.symbols, target };
+        let mut known = Known { scene, hits: point.hits, guest, symbols: &self.symbols, target };
         ask(condition, &mut known)
     }
 }

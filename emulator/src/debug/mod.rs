@@ -20,7 +20,9 @@ pub mod expression;
 mod finish;
 #[cfg(test)]
 mod hart_tests;
+mod lines;
 mod listen;
+mod listing;
 mod memory;
 mod missed;
 mod points;
@@ -31,6 +33,7 @@ mod run;
 mod screen;
 mod select;
 mod space;
+mod stack;
 #[cfg(test)]
 mod stop_tests;
 mod stopped;
@@ -50,6 +53,6 @@ mod whatis;
 pub use execute::{Debugger, Output};
 pub use screen::Screen;
 pub use stopped::Stopped;
-pub use symbols::{ProgramFiles, SymbolTable, instruction};
+pub use symbols::loaded_at;
 pub use tap::{SharedTap, Tap};
 pub use target::{Place, Registers, Stop, Target, TlbLine, TlbSide};

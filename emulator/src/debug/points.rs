@@ -188,7 +188,7 @@ pub(super) struct Known<'a> {
     pub(super) scene: Scene,
     pub(super) hits: u64,
     pub(super) guest: &'a GuestView,
-    pub(super) symbols: &'a mut Symbols,
+    pub(super) symbols: &'a Symbols,
     pub(super) target: &'a dyn Target,
 }
 
@@ -209,13 +209,13 @@ impl Facts for Known<'_> {
     fn bytes(&mut self, symbol: &str) -> Option<Range<u64>> {
         let owner = symbol.split_once(':').filter(|(_, name)| !name.starts_with(':'));
         let (pid, name) = match owner {
-            Some(("kernel", name)) => return self.symbols.kernel.bytes_of(name),
+            Some(("kernel", name)) => return self.symbols.kernel.symbols().range_of(name),
             Some((pid, name)) => (Some(pid.parse().ok()?), name),
             None => (self.scene.pid, symbol),
         };
         let process = pid.and_then(|pid| self.guest.process(pid));
         let own = process.and_then(|process| self.symbols.bytes_in_process(self.guest, process, name));
-        own.or_else(|| self.symbols.kernel.bytes_of(name).filter(|_| owner.is_none()))
+        own.or_else(|| self.symbols.kernel.symbols().range_of(name).filter(|_| owner.is_none()))
     }
 }
 
@@ -226,7 +226,7 @@ impl Debugger {
         point.hits += 1;
         if let Some(condition) = &point.condition {
             let tap = self.tap.borrow();
-            let (guest, symbols, hits) = (&tap.trace().guest, &mut self.symbols, point.hits);
+            let (guest, symbols, hits) = (&tap.trace().guest, &self.symbols, point.hits);
             if !condition.holds(&mut Known { scene, hits, guest, symbols, target }) {
                 return false;
             }

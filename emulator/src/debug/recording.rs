@@ -4,12 +4,14 @@ use super::target::{Hears, StopBefore};
 use super::*;
 use crate::host::EventAction;
 use crate::machine::{GuestExit, HartState, StopReason};
+use crate::source::Programs;
 use crate::trace::Event;
 use isa::csr::Csr;
 use isa::events::{EventKind, EventRecord, VMA_EXEC, VMA_READ};
 use isa::paging::{Pte, PteFlags, Satp, pte_addr};
 use isa::{PhysAddr, Ppn, Privilege, Step, VirtAddr, assemble};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 pub(super) const RAM: u64 = 0x8000_0000;
 pub(super) const ROOT: Ppn = Ppn(0x80001);
@@ -236,8 +238,8 @@ pub(super) fn session() -> (Debugger, Recording) {
     machine.write(PhysAddr(TEXT_FRAME + 0x100), b"folio\0\xff\xfe\xfd\xfc");
     let program = elf(false, &[("main", TEXT, 0x20), ("helper", TEXT + 0x20, 0x10)]);
     let kernel = elf(false, &[("kernel_entry", KERNEL, 0x20), ("trap_entry", KERNEL + 0x40, 0x10)]);
-    let files: ProgramFiles = Box::new(move |path| (path == PROGRAM).then(|| program.clone()));
-    (Debugger::new(tap, Some(&kernel), Some(PROGRAM.into()), files), machine)
+    let programs = Programs::new(Box::new(move |path| (path == PROGRAM).then(|| program.clone())));
+    (Debugger::new(tap, Some(&kernel), Some(PROGRAM.into()), Rc::new(programs)), machine)
 }
 
 /// Runs commands and returns what the last one says.

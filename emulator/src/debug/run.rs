@@ -1,11 +1,14 @@
 //! Running the machine: `step`, `next`, `continue`, `until`, and why it has stopped.
 
+use super::command::StepKind;
 use super::execute::Debugger;
+use super::lines::LineStep;
 use super::memory;
 use super::points::Hit;
 use super::space::AtTrap;
 use super::target::{Heard, Place, Stop, Target};
 use crate::machine::{HartState, StopReason};
+use crate::trace::ProcessView;
 use isa::{Op, Privilege, Step, decode};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -32,11 +35,22 @@ pub(super) enum Until<'a> {
 }
 
 impl Debugger {
-    pub(super) fn step(&mut self, target: &mut dyn Target, count: u64) -> Result<String, String> {
+    /// Takes `count` steps of a kind, as long as nothing else stops the machine.
+    pub(super) fn steps(
+        &mut self,
+        target: &mut dyn Target,
+        kind: StepKind,
+        count: u64,
+    ) -> Result<String, String> {
         let mut halt = Halt::Reached;
         let before = target.registers();
         for _ in 0..count {
-            halt = self.resume(target, Until::OneInstruction)?;
+            halt = match kind {
+                StepKind::Instruction => self.resume(target, Until::OneInstruction)?,
+                StepKind::OverInstruction => self.next_once(target)?,
+                StepKind::Line => self.line_once(target, false)?,
+                StepKind::OverLine => self.line_once(target, true)?,
+            };
             if !matches!(halt, Halt::Reached) {
                 break;
             }
@@ -45,17 +59,33 @@ impl Debugger {
         Ok(self.report(target, halt))
     }
 
-    pub(super) fn next(&mut self, target: &mut dyn Target, count: u64) -> Result<String, String> {
-        let mut halt = Halt::Reached;
-        let before = target.registers();
-        for _ in 0..count {
-            halt = self.next_once(target)?;
-            if !matches!(halt, Halt::Reached) {
-                break;
-            }
-        }
-        self.before = Some(before);
-        Ok(self.report(target, halt))
+    /// A step to another line of the source; of one instruction where the line is not known.
+    fn line_once(&mut self, target: &mut dyn Target, is_over: bool) -> Result<Halt, String> {
+        let now = target.registers();
+        let place = now.place(target.step());
+        let space = self.space_of(&now);
+        let step = self.loaded_at(&space, now.pc).and_then(|loaded| LineStep::from(&place, loaded, is_over));
+        let Some(mut step) = step else {
+            return if is_over { self.next_once(target) } else { self.resume(target, Until::OneInstruction) };
+        };
+        let tap = self.tap.clone();
+        let running = tap.borrow().trace().history.running_on(now.hart);
+        let followed = running.filter(|_| now.privilege == Privilege::User);
+        // The threads of a process share its addresses; one that has ended comes to no other line.
+        let is_followed = |place: &Place| {
+            followed.is_none_or(|thread| tap.borrow().trace().history.running_on(place.hart) == Some(thread))
+        };
+        let has_ended = || {
+            let is_alive = |pid| tap.borrow().trace().guest.process(pid).is_some_and(ProcessView::is_alive);
+            followed.is_some_and(|thread| !is_alive(thread.pid))
+        };
+        let mut was_here = true;
+        let mut reached = |place: &Place| {
+            let is_here = step.is_here(place);
+            let has_changed = std::mem::replace(&mut was_here, is_here) != is_here;
+            has_changed && has_ended() || step.reached(place) && is_followed(place)
+        };
+        self.resume(target, Until::Condition(&mut reached))
     }
 
     fn next_once(&mut self, target: &mut dyn Target) -> Result<Halt, String> {
@@ -248,7 +278,7 @@ impl Debugger {
     }
 
     pub(super) fn arm(&mut self) {
-        self.armed.arm(self.points.breakpoints(), &self.tap.borrow().trace().guest, &mut self.symbols);
+        self.armed.arm(self.points.breakpoints(), &self.tap.borrow().trace().guest, &self.symbols);
         let depends = self.points.breakpoints().any(|(_, breakpoint)| breakpoint.depends_on_programs());
         self.tap.borrow_mut().set_wants_programs(depends);
     }

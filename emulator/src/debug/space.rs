@@ -4,6 +4,7 @@ use super::breakpoints::Where;
 use super::execute::Debugger;
 use super::expression::{Expression, Operand};
 use super::stops::{near, place_of};
+use super::symbols::source_line;
 use super::target::{Registers, Target};
 use super::{registers, views};
 use crate::trace::{Residence, Trace, at_page};
@@ -209,11 +210,12 @@ impl Debugger {
         let wanted =
             pid.or(current).ok_or_else(|| format!("no process runs now that could have `{name}`"))?;
         let process = guest.process(wanted).ok_or_else(|| format!("there is no process {wanted}"))?;
-        if let Some(va) = self.symbols.address_in_process(guest, process, &name) {
+        if let Some(va) = self.symbols.addresses_in_process(guest, process, &name).first() {
             return Ok((va.0, Some(wanted)));
         }
         let near = near(&self.symbols.nearest(&process.program, &name));
-        Err(format!("process {wanted} ({}) has no symbol `{name}`{near}", process.name()))
+        let what = if source_line(&name).is_some() { "no code for" } else { "no symbol" };
+        Err(format!("process {wanted} ({}) has {what} `{name}`{near}", process.name()))
     }
 
     /// The process whose address space the hart is in.
@@ -232,7 +234,7 @@ impl Debugger {
             let guest = &tap.trace().guest;
             return self.symbols.name_in_process(guest, guest.process(*pid)?, va);
         }
-        let kernel = &self.symbols.kernel;
+        let kernel = self.symbols.kernel.symbols();
         if space.bare.is_none() { kernel.name_of(va.0) } else { kernel.name_of_physical(va.0) }
     }
 }

@@ -133,7 +133,7 @@ fn displays_are_shown_at_every_stop() {
 #[test]
 fn finish_runs_to_the_caller() {
     check_parts(&["break helper", "c", "finish"], &["step 107:", "<main+0x8>"]);
-    check(&["until 103", "finish"], "ra is 0: this function has no caller\n");
+    check(&["until 103", "finish"], "who has called this function is not known\n");
     check_parts(&["break helper", "c", "b helper+4", "finish"], &["breakpoint 2: helper+0x4", "step 106:"]);
 }
 

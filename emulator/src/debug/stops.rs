@@ -7,6 +7,7 @@ use super::condition::Condition;
 use super::execute::Debugger;
 use super::expression::{Expression, Operand, parse_number};
 use super::points::What;
+use super::symbols::source_line;
 use super::target::Target;
 use crate::trace::ProcessView;
 use isa::{VirtAddr, Vpn};
@@ -83,7 +84,7 @@ impl Debugger {
         let mut text = String::new();
         for name in condition.symbols() {
             let is_plain = !name.contains(':') || name.contains("::");
-            if is_plain && !self.programs_have(name) && self.symbols.kernel.address_of(name).is_none() {
+            if is_plain && !self.programs_have(name) && self.symbols.addresses_in_kernel(name).is_empty() {
                 text.push_str(&format!("`{name}`{}\n", self.missing(name)));
             }
         }
@@ -121,11 +122,27 @@ impl Debugger {
             Where::Kernel(va) => format!(": {va} of the kernel"),
             Where::Symbol(..) => match self.armed.addresses_of(id).as_slice() {
                 [] => self.missing(&text),
-                list => format!(": {}", list.iter().map(VirtAddr::to_string).collect::<Vec<_>>().join(", ")),
+                list => {
+                    let places: Vec<String> = list.iter().map(VirtAddr::to_string).collect();
+                    format!(": {}{}", places.join(", "), self.other_line(&text, list[0], pid))
+                }
             },
         };
         let once = if is_for_once { ", for once" } else { "" };
         Ok(format!("breakpoint {id} at {text}{only}{when}{once}{place}\n{strange}"))
+    }
+
+    /// The line that a breakpoint is at, if the one that was asked for has no code.
+    fn other_line(&self, asked: &str, va: VirtAddr, pid: Option<u64>) -> String {
+        let Some((_, line)) = source_line(asked) else { return String::new() };
+        let tap = self.tap.borrow();
+        let guest = &tap.trace().guest;
+        let wanted = |process: &&ProcessView| process.is_alive() && pid.is_none_or(|pid| pid == process.pid);
+        let mut loaded = guest.processes().filter(wanted).filter_map(|p| self.symbols.loaded(guest, p));
+        match loaded.find_map(|loaded| loaded.spot(va).source).filter(|source| source.line != line) {
+            Some(source) => format!(" ({source}, the next line that has code)"),
+            None => String::new(),
+        }
     }
 
     /// What there is to say of a breakpoint at an address where no program that runs has anything.
@@ -137,7 +154,8 @@ impl Debugger {
         if running.peek().is_none() || running.filter(is_asked).any(|p| guest.vma_at(p.pid, va).is_some()) {
             return String::new();
         }
-        ": nothing is mapped there so far (a number is an address, not a source line)".to_owned()
+        ": nothing is mapped there so far (a number is an address; a line of the source is FILE:LINE)"
+            .to_owned()
     }
 
     /// What there is to say of a breakpoint at a name that no program has: programs that run may have some like it.
@@ -149,12 +167,33 @@ impl Debugger {
         let Some(process) = running.first() else {
             return ": waits for a program that has it (none so far)".to_owned();
         };
+        if let Some((file, line)) = source_line(name) {
+            return self.no_code(&process.program, file, line);
+        }
         let near = near(&self.symbols.nearest(&process.program, name));
         let who = match running.as_slice() {
             [process] => format!("{} has no such name", process.program),
             _ => "no program that runs has such a name".to_owned(),
         };
         format!(": {who}{near}; it waits for a program that has")
+    }
+
+    /// What there is to say of a line of the source of which a program has no code.
+    fn no_code(&self, program: &str, file: &str, line: u32) -> String {
+        const SHOWN: usize = 5;
+        let it = "it waits for a program that has";
+        let of = self.symbols.program(program);
+        let Some(lines) = of.lines() else {
+            return format!(": {program} does not tell lines of its source (compile it with -g); {it}");
+        };
+        if lines.file(file).is_some() {
+            return format!(": {program} has no code for line {line} of {file} or behind it; {it}");
+        }
+        let mut files: Vec<&str> = lines.files().collect();
+        files.sort_unstable();
+        let more = files.len().saturating_sub(SHOWN);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!(": {program} is made of {}{more}; {it}", files[..files.len().min(SHOWN)].join(", "))
     }
 
     /// What a symbol names: `kernel:NAME`, `PID:NAME`, or NAME of the programs and else of the kernel.
@@ -167,28 +206,24 @@ impl Debugger {
         let (name, pid) = match name.split_once(':') {
             Some((before, after)) if !after.starts_with(':') => match (before, before.parse()) {
                 ("kernel", _) => {
-                    let address = self.symbols.kernel.address_of(after);
-                    let address = address.ok_or_else(|| format!("the kernel has no symbol `{after}`"))?;
-                    let va = VirtAddr(address.wrapping_add(offset));
+                    let addresses = self.symbols.addresses_in_kernel(after);
+                    let address = addresses.first().ok_or_else(|| format!("the kernel has no `{after}`"))?;
+                    let va = address.wrapping_add(offset);
                     return Ok((with_offset(after, offset), Where::Kernel(va), None));
                 }
                 (_, Ok(pid)) => (after, Some(pid)),
-                (file, _) if is_source_line(file, after) => {
-                    return Err(format!(
-                        "`{file}:{after}`: source lines are not known yet; a function (`break FUNCTION`) or an address (`break *ADDR`) is"
-                    ));
-                }
+                _ if source_line(name).is_some() => (name, pid),
                 _ => return Err(format!("`{before}:` is neither `kernel:` nor a PID")),
             },
             _ => (name, pid),
         };
         let text = with_offset(name, offset);
-        let in_kernel = self.symbols.kernel.address_of(name);
-        match in_kernel {
-            Some(address) if pid.is_none() && !self.programs_have(name) => {
-                Ok((text, Where::Kernel(VirtAddr(address.wrapping_add(offset))), None))
-            }
-            _ => Ok((text, Where::Symbol(name.to_owned(), offset), pid)),
+        if pid.is_some() || self.programs_have(name) {
+            return Ok((text, Where::Symbol(name.to_owned(), offset), pid));
+        }
+        match self.symbols.addresses_in_kernel(name).first() {
+            Some(address) => Ok((text, Where::Kernel(address.wrapping_add(offset)), None)),
+            None => Ok((text, Where::Symbol(name.to_owned(), offset), pid)),
         }
     }
 
@@ -317,11 +352,6 @@ pub(super) fn near(names: &[String]) -> String {
 pub(super) fn place_of(name: &str) -> Option<(u64, u64)> {
     let (pid, number) = name.split_once(':')?;
     Some((pid.parse().ok()?, parse_number(number)?))
-}
-
-/// `FILE:LINE`, as other debuggers name a source line.
-fn is_source_line(file: &str, line: &str) -> bool {
-    file.contains('.') && !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn with_offset(name: &str, offset: u64) -> String {

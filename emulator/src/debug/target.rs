@@ -48,6 +48,7 @@ impl Registers {
             hart: self.hart,
             pc: self.pc,
             sp: self.x[usize::from(isa::reg::SP)],
+            ra: self.x[usize::from(isa::reg::RA)],
             privilege: self.privilege,
             satp: self.satp,
         }
@@ -65,6 +66,8 @@ pub struct Place {
     pub pc: VirtAddr,
     /// The stack pointer.
     pub sp: u64,
+    /// The return address, as far as a call has just put it there.
+    pub ra: u64,
     /// The mode.
     pub privilege: Privilege,
     /// The address space.
@@ -163,6 +166,7 @@ impl Observer for Asking<'_> {
             hart: hart.id,
             pc: VirtAddr(hart.pc),
             sp: hart.x[usize::from(isa::reg::SP)],
+            ra: hart.x[usize::from(isa::reg::RA)],
             privilege: hart.privilege,
             satp: hart.satp(),
         };

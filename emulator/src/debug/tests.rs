@@ -1,13 +1,15 @@
 //! The debugger, command by command, on the machine of `recording`.
 
 use super::command::{
-    Command, Examine, Faults, Format, Happening, Occasion, RegisterSet, StopCommand, commands,
+    Command, Examine, Faults, Format, Happening, Occasion, RegisterSet, StepKind, StopCommand, commands,
 };
 use super::condition::Condition;
 use super::expression::{Expression, Operand, parse_number};
 use super::recording::*;
 use super::watch::Watched;
 use super::*;
+use crate::source::Programs;
+use std::rc::Rc;
 
 #[test]
 fn numbers() {
@@ -67,9 +69,9 @@ fn lines_become_commands() {
         Command::Stop(StopCommand::Break { at: Expression::number(at), pid, condition, is_for_once })
     };
     for (line, command) in [
-        ("step", Command::Step(1)),
-        ("  si 20 ", Command::Step(20)),
-        ("n", Command::Next(1)),
+        ("step", Command::Step(StepKind::Line, 1)),
+        ("  si 20 ", Command::Step(StepKind::Instruction, 20)),
+        ("n", Command::Step(StepKind::OverLine, 1)),
         ("c", Command::Continue),
         ("until 1000", Command::Until(1000)),
         ("b 0x10 4", break_at(16, Some(4), None, false)),
@@ -196,7 +198,7 @@ fn what_is_no_command_is_answered_in_one_line() {
         ("ignore 1", "a number is missing; usage: ignore N COUNT"),
         (
             "info",
-            "WHAT is one of breakpoints, watchpoints, harts, registers, all-registers, display, processes, inferiors, threads, symbol, proc mappings, mappings; usage: info WHAT",
+            "WHAT is one of breakpoints, watchpoints, harts, stack, source, registers, all-registers, display, processes, inferiors, threads, symbol, proc mappings, mappings; usage: info WHAT",
         ),
         ("info nonsense", "there is no `info nonsense`; `help` lists the commands"),
         ("info registers v", "`v` is no set of registers; usage: regs [f|csr]"),
@@ -213,10 +215,9 @@ fn what_is_no_command_is_answered_in_one_line() {
 #[test]
 fn words_of_other_debuggers_name_ours() {
     for (line, here) in [
-        ("bt", "`regs` shows ra"),
         ("info float", "`regs f` shows"),
-        ("info locals", "no call stack"),
-        ("info line 3", "`disas` shows instructions"),
+        ("info locals", "`bt` shows"),
+        ("info line 3", "`list` shows the source"),
         ("info signals", "`catch fault segv`"),
         ("source cmds", "`folio debug --script FILE`"),
         ("shell ls", "another terminal"),
@@ -224,7 +225,7 @@ fn words_of_other_debuggers_name_ours() {
         ("signal 0", "`catch fault segv`"),
         ("advance main", "`break` at the place and `continue`"),
         ("reverse-step", "each run is the same"),
-        ("help bt", "`regs` shows ra"),
+        ("help up", "`bt` shows"),
     ] {
         let (mut debugger, mut machine) = session();
         let output = debugger.execute(&mut machine, line);
@@ -360,7 +361,7 @@ fn words_are_completed() {
     run(&mut debugger, &mut machine, &["until 103", "b main", "catch fork"]);
     debugger.know_calls([(63, "read"), (64, "write"), (260, "wait4")].into_iter());
     for (line, words) in [
-        ("st", &["step"][..]),
+        ("st", &["step", "stepi"][..]),
         ("wa", &["walk", "watch"]),
         ("nonsense ", &[]),
         ("nonsense m", &[]),
@@ -451,15 +452,12 @@ fn breakpoints_by_address_and_in_the_kernel() {
     check_parts(&["b trap_entry", "c"], &["breakpoint 1: trap_entry\n", "step 108: supervisor mode"]);
     check_parts(&["b kernel:trap_entry+4", "c"], &["step 109:"]);
     check_parts(&["b 0xffffffc080200044", "c"], &["step 109:"]);
-    check(&["b kernel:nothing"], "the kernel has no symbol `nothing`\n");
+    check(&["b kernel:nothing"], "the kernel has no `nothing`\n");
     check(&["b $nothing"], "there is no register or CSR `$nothing`\n");
-    check(
-        &["b demo.c:3"],
-        "`demo.c:3`: source lines are not known yet; a function (`break FUNCTION`) or an address (`break *ADDR`) is\n",
-    );
+    check(&["b demo.c:3"], "breakpoint 1 at demo.c:3: waits for a program that has it (none so far)\n");
     check(
         &["until 103", "b 12"],
-        "breakpoint 1 at 0xc: nothing is mapped there so far (a number is an address, not a source line)\n",
+        "breakpoint 1 at 0xc: nothing is mapped there so far (a number is an address; a line of the source is FILE:LINE)\n",
     );
     check(&["until 103", "b *0x10004"], "breakpoint 1 at 0x10004\n");
     check(&["until 103", "x/s mian"], "process 1 (demo) has no symbol `mian` (near are `main`)\n");
@@ -600,8 +598,8 @@ fn the_guest_is_shown_as_its_events_tell() {
 fn symbols_of_relocated_programs_move_along() {
     let (_, mut machine) = session();
     let program = elf(true, &[("main", 0x10, 0x10), ("helper", 0x20, 0x10)]);
-    let files: ProgramFiles = Box::new(move |_| Some(program.clone()));
-    let mut debugger = Debugger::new(machine.tap.clone(), None, None, files);
+    let programs = Rc::new(Programs::new(Box::new(move |_| Some(program.clone()))));
+    let mut debugger = Debugger::new(machine.tap.clone(), None, None, programs);
     let text = run(&mut debugger, &mut machine, &["break helper", "continue"]);
     assert!(text.contains("=> 0x10020 <helper>"), "{text}");
 }

@@ -9,8 +9,11 @@
 
 mod builder;
 mod disk;
+mod files;
 #[cfg(test)]
 mod readback_tests;
+
+pub use files::ImageFiles;
 
 use crate::host::{DiskError, DiskImage};
 use builder::TreeBuilder;

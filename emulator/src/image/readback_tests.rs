@@ -233,6 +233,28 @@ fn the_guest_finds_a_program_and_what_is_around_it() {
 }
 
 #[test]
+fn files_are_read_out_of_an_image() {
+    let tree = Scratch::new();
+    let bytes = pattern(70_001);
+    tree.file("usr/bin/tool", &bytes, 0o755);
+    tree.file("usr/bin/empty", b"", 0o644);
+    symlink("usr/bin", tree.0.join("bin")).unwrap();
+    symlink("../bin/./tool", tree.0.join("usr/link")).unwrap();
+    symlink("/usr/loop", tree.0.join("usr/loop")).unwrap();
+    let path = tree.0.join("image.ext4");
+    RootImage::from_folder(&tree.0).unwrap().write_to(&path).unwrap();
+    let mut files = ImageFiles::open(&path).unwrap();
+    for name in ["/usr/bin/tool", "usr/bin/tool", "/bin/tool", "/usr/link", "/usr/../bin/tool"] {
+        assert!(files.read(name).is_some_and(|read| read == bytes), "{name}");
+    }
+    assert_eq!(files.read("/bin/empty"), Some(Vec::new()));
+    for name in ["/bin/none", "/bin", "/usr/loop", "/bin/tool/more"] {
+        assert_eq!(files.read(name), None, "{name}");
+    }
+    assert!(ImageFiles::open(&tree.0.join("usr/bin/tool")).is_err());
+}
+
+#[test]
 fn the_guest_reads_a_folder_as_it_is() {
     let tree = Scratch::new();
     let big = pattern(40_000_001);

@@ -12,8 +12,10 @@ use isa::events::{
     VMA_SHARED, VMA_WRITE,
 };
 use isa::policies::Why;
+use isa::reg::X_NAMES;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
 
 /// Name of the format, in the header.
 pub const TRACE_SCHEMA: &str = "folio-trace";
@@ -46,12 +48,17 @@ pub struct Event {
     pub record: EventRecord,
     /// The record's text: a path or a process name.
     pub text: String,
+    /// x1 to x31, if that is what it tells of.
+    pub registers: Option<Box<[u64; 31]>>,
 }
 
 impl Event {
     /// The event that a sink has been given. Bytes of `text` that are not UTF-8 are replaced.
     pub fn new(step: Step, hart: usize, record: &EventRecord, text: &[u8]) -> Self {
-        Self { step, hart, record: *record, text: String::from_utf8_lossy(text).into_owned() }
+        let registers = (record.kind == EventKind::Registers as u64).then(|| Box::new(words(text)));
+        let text =
+            if registers.is_some() { String::new() } else { String::from_utf8_lossy(text).into_owned() };
+        Self { step, hart, record: *record, text, registers }
     }
     /// What happened; `None` for a number that this version does not know.
     pub fn kind(&self) -> Option<EventKind> {
@@ -69,6 +76,15 @@ impl Event {
     pub fn kernel_copy(&self) -> bool {
         self.is_fault() && self.record.flags & FLAG_KERNEL_COPY != 0
     }
+}
+
+/// Words of 64 bits, little-endian; 0 where there are no more bytes.
+fn words(bytes: &[u8]) -> [u64; 31] {
+    let mut words = [0; 31];
+    for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(8)) {
+        *word = bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
+    }
+    words
 }
 
 /// How a detail is written.
@@ -114,6 +130,7 @@ fn detail_names(kind: EventKind) -> [Option<(&'static str, Form)>; 3] {
         K::ForkCopy => [None, number("child_space"), None],
         K::Discard => [number("pages"), None, None],
         K::CowShare => [number("frames"), number("child_space"), None],
+        K::Munmap => [hex("return_address"), None, None],
         K::Mmap => [hex("file"), hex("offset"), Some(("permissions", Form::Permissions))],
         K::Mprotect => [None, None, Some(("permissions", Form::Permissions))],
         K::Fork => [number("child"), hex("satp"), number("child_space")],
@@ -136,11 +153,11 @@ fn detail_names(kind: EventKind) -> [Option<(&'static str, Form)>; 3] {
         | K::Accessed
         | K::Dirtied
         | K::Protection
-        | K::Munmap
         | K::Brk
         | K::OutOfFrames
         | K::FrameFree
         | K::PageUsed
+        | K::Registers
         | K::TlbMiss
         | K::TlbEvict
         | K::TlbFlush => [None; 3],
@@ -248,6 +265,13 @@ impl Serialize for Event {
         if let Some(told) = SignalTold::read(record) {
             line.serialize_entry("code", &told.code)?;
             line.serialize_entry("effect", told.effect.name())?;
+        }
+        if let Some(registers) = &self.registers {
+            let names = X_NAMES[1..].iter().zip(registers.iter());
+            line.serialize_entry(
+                "x",
+                &names.map(|(name, value)| (name, hex(*value))).collect::<BTreeMap<_, _>>(),
+            )?;
         }
         if !self.text.is_empty() {
             line.serialize_entry("text", &self.text)?;

@@ -17,7 +17,7 @@ const MAX_UNMAPPED: usize = 10_000;
 /// Bytes of `ecall`: in a system call the program counter lies behind it already.
 const ECALL_BYTES: u64 = 4;
 /// The process that the guest starts first; the run ends with it.
-pub(super) const FIRST_PROCESS: u64 = 1;
+pub const FIRST_PROCESS: u64 = 1;
 
 /// A thread: its process and its own number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -84,6 +84,8 @@ pub struct Unmapped {
     pub by: EventKind,
     /// The system call; `None` if it was none of the process's own.
     pub call: Option<VirtAddr>,
+    /// Where the function returns to that made the call, as far as is known.
+    pub called_from: Option<VirtAddr>,
 }
 
 impl Unmapped {
@@ -92,7 +94,9 @@ impl Unmapped {
         // What a child is not given, its parent's call tells without a place in the child.
         let call = record.pc.checked_sub(ECALL_BYTES).map(VirtAddr);
         let by = event.kind().unwrap_or(EventKind::Munmap);
-        Self { space: record.space, start, end, at: event.step, by, call }
+        let is_told = by == EventKind::Munmap && call.is_some() && record.detail != 0;
+        let called_from = is_told.then_some(VirtAddr(record.detail));
+        Self { space: record.space, start, end, at: event.step, by, call, called_from }
     }
     fn holds(&self, space: u64, va: VirtAddr) -> bool {
         self.space == space && self.start <= va && va < self.end
@@ -451,6 +455,11 @@ impl History {
     /// The last exception that is no page fault.
     pub fn last_trap(&self) -> Option<&Trap> {
         self.last_trap.as_ref()
+    }
+
+    /// How a process is coming to its end that a signal is ending.
+    pub fn dying(&self, pid: u64) -> Option<&Death> {
+        self.ending.get(&pid)
     }
 
     /// How the first process ended, if a signal has killed it.

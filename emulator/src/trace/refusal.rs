@@ -70,12 +70,15 @@ pub(super) fn return_address(event: &Event) -> Option<VirtAddr> {
     (is_fetch && has_register && event.record.detail2 != 0).then_some(VirtAddr(event.record.detail2))
 }
 
-/// How a range went away: `unmapped by munmap at step 12 (pc 0x10432)`.
+/// How a range went away: `unmapped by munmap at step 12 (pc 0x10432, ra 0x10268)`.
 pub(super) fn went_away(unmapped: &Unmapped) -> String {
     let step = unmapped.at;
     match (unmapped.by, unmapped.call) {
         (EventKind::Brk, Some(call)) => format!("given back by brk at step {step} (pc {call})"),
-        (_, Some(call)) => format!("unmapped by munmap at step {step} (pc {call})"),
+        (_, Some(call)) => {
+            let from = unmapped.called_from.map_or_else(String::new, |from| format!(", ra {from}"));
+            format!("unmapped by munmap at step {step} (pc {call}{from})")
+        }
         (_, None) => format!("not given to this process by the fork at step {step}"),
     }
 }

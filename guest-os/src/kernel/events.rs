@@ -122,6 +122,16 @@ pub fn signal(thread: &Thread, info: &SigInfo, effect: SignalEffect, cut_short: 
     report(record);
 }
 
+/// The registers of `thread`, whose process a signal has just ended.
+pub fn registers(thread: &Thread) {
+    let Ok(frame) = thread.frame.try_borrow() else { return };
+    let mut bytes = [0; MAX_TEXT];
+    for (place, register) in bytes.chunks_exact_mut(8).zip(&frame.x[1..]) {
+        place.copy_from_slice(&register.to_le_bytes());
+    }
+    report_text(EventRecord { pc: frame.pc, ..about(EventKind::Registers, thread) }, &bytes);
+}
+
 /// A record of this kind about a range of pages.
 pub fn range(kind: EventKind, range: PageRange) -> EventRecord {
     EventRecord { va: range.start.base().0, va_end: range.end.base().0, ..of(kind) }
@@ -141,6 +151,13 @@ pub fn mapped(vma: &Vma) {
 /// VMAs, or parts of them, were removed.
 pub fn unmapped(removed: &[Vma]) {
     for vma in removed {
-        report(range(EventKind::Munmap, vma.range));
+        report(EventRecord { detail: return_address(), ..range(EventKind::Munmap, vma.range) });
     }
+}
+
+/// The register `ra` of the running thread: in a system call, where the wrapper around it was called from.
+fn return_address() -> u64 {
+    let thread = hart().current.try_borrow();
+    let frame = |thread: &Thread| thread.frame.try_borrow().map_or(0, |frame| frame.x[1]);
+    thread.ok().and_then(|thread| thread.as_deref().map(frame)).unwrap_or(0)
 }

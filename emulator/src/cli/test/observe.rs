@@ -5,10 +5,10 @@
 use super::outcome::{Failure, LastTrap, Place, Verdict};
 use super::run::symbol_at;
 use core::ops::ControlFlow;
-use emulator::debug::SymbolTable;
 use emulator::exec::Observer;
 use emulator::hart::Hart;
 use emulator::machine::Machine;
+use emulator::source::SymbolTable;
 use isa::disasm::disasm;
 use isa::insn::{Insn, Operand};
 use isa::platform::RAM_BASE;

@@ -6,12 +6,12 @@ type Table = &'static [(&'static [&'static str], &'static str)];
 /// Words of other debuggers, and what there is here for them.
 const COMMANDS: Table = &[
     (
-        &["bt", "backtrace", "where", "frame", "f", "up", "down", "return"],
-        "no call stack is kept: `regs` shows ra, `x/32a $sp` the stack with its symbols",
+        &["frame", "f", "up", "down", "return"],
+        "`bt` shows who has called whom, `regs` the registers of the innermost",
     ),
     (
-        &["print", "p", "inspect", "output", "call", "ptype", "printf", "echo"],
-        "there are no expressions of a language: `regs` shows registers, `x` memory",
+        &["call", "ptype", "printf", "echo"],
+        "`print NAME` shows a variable and its type, `regs` registers, `x` memory",
     ),
     (
         &["run", "r", "start", "starti", "jump"],
@@ -32,7 +32,7 @@ const COMMANDS: Table = &[
         ],
         "the machine runs forward only, but each run is the same: start anew, and `until STEP`",
     ),
-    (&["list", "l", "layout", "tui", "directory"], "source lines are not shown: `disas` shows instructions"),
+    (&["layout", "tui", "directory"], "`list` shows the source, where it was compiled; `disas` instructions"),
     (&["hbreak", "rbreak", "clear"], "`break` sets a breakpoint, `delete N` deletes it"),
     (
         &["define", "document"],
@@ -84,16 +84,16 @@ const INFO: Table = &[
     (&["program"], "`ps` lists the processes and threads, `hart` the harts"),
     (&["sharedlibrary", "shared", "files", "target", "mem"], "`maps` lists the mappings of a process"),
     (
-        &["frame", "f", "stack", "s", "locals", "args"],
-        "no call stack is kept: `regs` shows ra, `x/32a $sp` the stack with its symbols",
+        &["frame", "f", "locals", "args"],
+        "`bt` shows who has called whom, `x/32a $sp` the stack with its symbols",
     ),
     (
         &["address", "functions", "variables", "scope"],
         "`whatis ADDR` names the symbol at an address; a symbol's name is an address",
     ),
     (
-        &["line", "source", "sources", "types"],
-        "source lines and types are not known: `disas` shows instructions",
+        &["line", "sources", "types"],
+        "`list` shows the source around a place; a line of it is a place too: FILE:LINE",
     ),
     (
         &["signals", "handle"],

@@ -42,12 +42,37 @@ impl RegisterSet {
     pub(super) const NAMES: &[&str] = &["f", "csr"];
 }
 
+/// How far a step goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StepKind {
+    /// One instruction: into traps, and all.
+    Instruction,
+    /// One instruction, or a call, a system call or a fault to its return.
+    OverInstruction,
+    /// To another line of the source, which may be one of a function that is called.
+    Line,
+    /// To another line of the function, or of its caller.
+    OverLine,
+}
+
+/// What `list` shows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Listing {
+    /// What follows the lines that it showed last.
+    On,
+    /// What is before them.
+    Back,
+    /// The lines around one of the same file.
+    Line(u32),
+    /// The lines around a place.
+    Place(Expression),
+}
+
 /// A command, as a line says it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[allow(missing_docs)] // the table says what each does
 pub enum Command {
-    Step(u64),
-    Next(u64),
+    Step(StepKind, u64),
     Continue,
     Until(u64),
     Finish,
@@ -56,6 +81,9 @@ pub enum Command {
     Undisplay(Option<u64>),
     Regs(RegisterSet),
     Examine(Examine, Option<Expression>),
+    Backtrace(Option<u64>),
+    List(Listing),
+    Print(String),
     Disas { at: Option<Expression>, count: u64 },
     Walk(Option<Expression>),
     Tlb(Option<Expression>),

@@ -6,7 +6,7 @@ use super::help::{unknown, usage};
 use super::near::nearest;
 use super::occasions::{Happening, OCCASIONS};
 use super::table::{Entry, find, info_subjects};
-use super::{Command, Occasion, RegisterSet, StopCommand, foreign};
+use super::{Command, Listing, Occasion, RegisterSet, StepKind, StopCommand, foreign};
 use crate::debug::condition::Condition;
 use crate::debug::expression::{Expression, parse_number};
 use crate::debug::watch::Watched;
@@ -49,6 +49,10 @@ impl<'a> Words<'a> {
     pub(super) fn only_number(&self) -> Result<Option<u64>, String> {
         self.at_most(1)?;
         self.number(0)
+    }
+    /// How many steps.
+    pub(super) fn steps(&self, kind: StepKind) -> Result<Command, String> {
+        Ok(Command::Step(kind, self.only_number()?.unwrap_or(1)))
     }
     fn address(&self, index: usize) -> Result<Option<Expression>, String> {
         self.get(index).map(|text| Expression::parse(text).map_err(|e| self.usage(&e))).transpose()
@@ -197,6 +201,25 @@ pub(super) fn examine(words: &Words<'_>) -> Result<Command, String> {
 pub(super) fn disassemble(words: &Words<'_>) -> Result<Command, String> {
     words.at_most(2)?;
     Ok(Command::Disas { at: words.address(0)?, count: words.number(1)?.unwrap_or(8) })
+}
+
+pub(super) fn print(words: &Words<'_>) -> Result<Command, String> {
+    match words.rest {
+        "" => Err(words.usage("a name is missing")),
+        name => Ok(Command::Print(name.to_owned())),
+    }
+}
+
+pub(super) fn list(words: &Words<'_>) -> Result<Command, String> {
+    words.at_most(1)?;
+    Ok(Command::List(match words.get(0) {
+        None => Listing::On,
+        Some("-") => Listing::Back,
+        Some(text) => match text.parse() {
+            Ok(line) => Listing::Line(line),
+            Err(_) => Listing::Place(Expression::parse(text).map_err(|error| words.usage(&error))?),
+        },
+    }))
 }
 
 pub(super) fn expect(words: &Words<'_>) -> Result<Command, String> {

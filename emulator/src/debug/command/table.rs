@@ -3,7 +3,7 @@
 //! The one place that knows a command. The prompt, `-ex`, scripts, `help`, completion and the table in `docs/debugger.md` are made of it.
 
 use super::parse::{self, Words};
-use super::{Command, RegisterSet, StopCommand};
+use super::{Command, RegisterSet, StepKind, StopCommand};
 use crate::debug::watch::Watched;
 
 /// What may stand where an argument is, as far as it can be completed.
@@ -82,14 +82,28 @@ const PROCESS: &[Completes] = &[Completes::Processes];
 const POINT: &[Completes] = &[Completes::Points, Completes::Nothing];
 
 const RUN: &[Entry] = &[
-    entry(&["step", "stepi", "s", "si"], "[N]", "run one instruction, or N; traps and all", |words| {
-        Ok(Command::Step(words.only_number()?.unwrap_or(1)))
+    entry(
+        &["step", "s"],
+        "[N]",
+        "run to another line of the source, or N times; into functions whose lines are known\n\
+         Where the line is not known, as stepi.",
+        |words| words.steps(StepKind::Line),
+    ),
+    entry(
+        &["next", "n"],
+        "[N]",
+        "as step, but what a line calls runs to its return\n\
+         Where the line is not known, as nexti.",
+        |words| words.steps(StepKind::OverLine),
+    ),
+    entry(&["stepi", "si"], "[N]", "run one instruction, or N; traps and all", |words| {
+        words.steps(StepKind::Instruction)
     }),
     entry(
-        &["next", "nexti", "n", "ni"],
+        &["nexti", "ni"],
         "[N]",
-        "as step, but a call, a system call or a fault runs to its return",
-        |words| Ok(Command::Next(words.only_number()?.unwrap_or(1))),
+        "as stepi, but a call, a system call or a fault runs to its return",
+        |words| words.steps(StepKind::OverInstruction),
     ),
     entry(&["continue", "c"], "", "run until something stops the machine", |words| {
         words.alone(Command::Continue)
@@ -100,19 +114,15 @@ const RUN: &[Entry] = &[
         "run until the machine's step count is STEP (a step is one instruction, executed or trapped)",
         parse::until,
     ),
-    entry(
-        &["finish", "fin"],
-        "",
-        "run to the caller: until the function returns\n\
-         By the return address in ra: at a function's beginning, or in one that calls none.",
-        |words| words.alone(Command::Finish),
-    ),
+    entry(&["finish", "fin"], "", "run to the caller: until the function returns", |words| {
+        words.alone(Command::Finish)
+    }),
 ];
 
 const STOP: &[Entry] = &[
     entry(
         &["break", "b"],
-        "[SYMBOL|ADDR [PID]] [if COND]",
+        "[SYMBOL|FILE:LINE|ADDR [PID]] [if COND]",
         "stop before the instruction there; without arguments, list\n\
          A symbol is looked for in the programs, then in the kernel (kernel:NAME: only there).\n\
          It counts in every process, or in PID only. A program that is yet to run is waited for.\n\
@@ -206,6 +216,30 @@ const MACHINE: &[Entry] = &[
         |words| Ok(Command::Hart(words.only_number()?)),
     )
     .gdb(&["info harts"]),
+    entry(
+        &["bt", "backtrace", "where"],
+        "[N]",
+        "who has called whom, the innermost first: N lines at most",
+        |words| Ok(Command::Backtrace(words.only_number()?)),
+    )
+    .gdb(&["info stack"]),
+    entry(
+        &["list", "l"],
+        "[LINE|FILE:LINE|SYMBOL|ADDR|-]",
+        "the source around a place; without arguments the lines that follow, with - those before",
+        parse::list,
+    )
+    .gdb(&["info source"])
+    .completes(PLACE),
+    entry(
+        &["print", "p"],
+        "NAME",
+        "a variable with its type: of the function at work, or of the program\n\
+         NAME may go on: .MEMBER, ->MEMBER, [INDEX]; with * or & in front: what it points to, or its address.",
+        parse::print,
+    )
+    .gdb(&["inspect", "output"])
+    .completes(PLACE),
     entry(&["regs"], "[f|csr]", "registers by ABI name (* has changed); floating point; CSRs", |words| {
         words.register_set().map(Command::Regs)
     })

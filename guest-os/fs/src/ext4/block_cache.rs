@@ -32,6 +32,10 @@ impl BlockCache {
         BlockCache { device, units: BTreeMap::new(), uses: 0 }
     }
 
+    /// The device itself: file data is not kept here.
+    pub(super) fn device(&mut self) -> &mut dyn BlockDevice {
+        &mut *self.device
+    }
     pub(super) fn len_bytes(&self) -> u64 {
         self.device.len_bytes()
     }

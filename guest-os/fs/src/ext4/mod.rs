@@ -21,6 +21,7 @@ mod inode;
 mod superblock;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use crate::{BlockDevice, DeviceRange, DirEntry, Errno, FileType, PageSource, Stat, StatFs};
 use alloc::boxed::Box;

@@ -86,6 +86,7 @@ fn terminate(thread: &Thread, info: &SigInfo, cut_short: Option<CutShort>) -> Ex
     let status = status_of(&thread.process, info.signal);
     if !thread.is_condemned.get() {
         events::signal(thread, info, SignalEffect::Ended, cut_short);
+        events::registers(thread);
         exit::end_all_threads(&thread.process, status);
     }
     status

@@ -1,0 +1,158 @@
+//! `step` and `next` by lines of the source: the state of one such step, fed with each instruction that is about to run.
+
+use super::target::Place;
+use crate::source::Loaded;
+use isa::paging::Satp;
+use isa::{Privilege, VirtAddr};
+use std::ops::Range;
+
+/// Bytes of stack that no function takes with one instruction, but the frame of a signal's handler does: more than `siginfo`.
+const HANDLER_BYTES: u64 = 128;
+
+/// A step from one line of the source to another.
+pub(super) struct LineStep {
+    loaded: Loaded,
+    /// Whether calls run to their return.
+    is_over: bool,
+    privilege: Privilege,
+    satp: Satp,
+    hart: usize,
+    /// The file's number and the line where it began.
+    began: Option<(String, u32)>,
+    /// Addresses that need no look: of the line where the step is now.
+    range: Range<u64>,
+    /// What is waited for before lines count again.
+    awaited: Option<Awaited>,
+    last: Option<Last>,
+}
+
+/// The instruction before.
+#[derive(Clone, Copy)]
+struct Last {
+    pc: u64,
+    sp: u64,
+}
+
+/// What ends a part of a step in which lines do not count.
+#[derive(Clone, Copy)]
+enum Awaited {
+    /// The return of a call: to this address, with the stack as it was.
+    Return { pc: u64, sp: u64 },
+    /// The end of a signal's handler.
+    EndOfHandler { sp: u64 },
+    /// The first statement of a function that was entered.
+    Body { pc: u64 },
+}
+
+impl LineStep {
+    /// A step from a place; `None` if its line is not known.
+    pub(super) fn from(place: &Place, loaded: Loaded, is_over: bool) -> Option<Self> {
+        let at = place.pc.0.wrapping_sub(loaded.bias);
+        let lines = loaded.file.lines()?;
+        let began = lines.at(at).map(|source| (source.file.to_string(), source.line))?;
+        let range = lines.line_range(at)?;
+        let range = range.start.wrapping_add(loaded.bias)..range.end.wrapping_add(loaded.bias);
+        let (privilege, satp, hart) = (place.privilege, place.satp, place.hart);
+        Some(Self {
+            is_over,
+            privilege,
+            satp,
+            hart,
+            began: Some(began),
+            range,
+            awaited: None,
+            last: None,
+            loaded,
+        })
+    }
+
+    /// Whether this place is one of the program or the kernel that is stepped.
+    pub(super) fn is_here(&self, place: &Place) -> bool {
+        place.privilege == self.privilege
+            && match self.privilege {
+                // The kernel keeps its own addresses in every address space.
+                Privilege::Supervisor | Privilege::Machine => place.hart == self.hart,
+                Privilege::User => place.satp == self.satp,
+            }
+    }
+
+    /// Whether the step ends before the instruction at this place.
+    pub(super) fn reached(&mut self, place: &Place) -> bool {
+        if !self.is_here(place) {
+            return false;
+        }
+        let (pc, sp) = (place.pc.0, place.sp);
+        let last = self.last.replace(Last { pc, sp });
+        match self.awaited {
+            Some(Awaited::Return { pc: back, sp: then }) if (pc, sp) != (back, then) => return false,
+            Some(Awaited::EndOfHandler { sp: then }) if sp != then => return false,
+            Some(Awaited::Body { pc: body }) => {
+                // A function that returns before its body: then it is a return like any other.
+                if pc != body && self.range.contains(&pc) {
+                    return false;
+                }
+                self.awaited = None;
+                if pc == body {
+                    return true;
+                }
+            }
+            _ => self.awaited = None,
+        }
+        if self.range.contains(&pc) {
+            return false;
+        }
+        if let Some(last) = last
+            && let Some(awaited) = self.entered(last, place)
+        {
+            self.awaited = Some(awaited);
+            return matches!(awaited, Awaited::Body { pc: body } if body == pc);
+        }
+        self.is_new_line(place.pc)
+    }
+
+    /// What is waited for if a function has just been entered.
+    fn entered(&mut self, last: Last, place: &Place) -> Option<Awaited> {
+        let (pc, sp) = (place.pc.0, place.sp);
+        let behind = |address: u64| matches!(address.wrapping_sub(last.pc), 2 | 4);
+        if last.sp.wrapping_sub(sp) > HANDLER_BYTES && last.sp > sp && !behind(pc) {
+            return Some(Awaited::EndOfHandler { sp: last.sp });
+        }
+        let is_call = behind(place.ra) && !behind(pc);
+        if !is_call {
+            return None;
+        }
+        let back = Awaited::Return { pc: place.ra, sp };
+        if self.is_over {
+            return Some(back);
+        }
+        let at = pc.wrapping_sub(self.loaded.bias);
+        let lines = self.loaded.file.lines();
+        let function = self.loaded.file.symbols().range_at(at).filter(|function| function.start == at);
+        match lines
+            .zip(function)
+            .and_then(|(lines, function)| Some((lines.body_of(function.clone())?, function)))
+        {
+            Some((body, function)) => {
+                let bias = self.loaded.bias;
+                self.range = function.start.wrapping_add(bias)..function.end.wrapping_add(bias);
+                Some(Awaited::Body { pc: body.wrapping_add(bias) })
+            }
+            None => Some(back),
+        }
+    }
+
+    /// Whether a statement of another line begins here; where none does, the rest of that line needs no look.
+    fn is_new_line(&mut self, pc: VirtAddr) -> bool {
+        let bias = self.loaded.bias;
+        let at = pc.0.wrapping_sub(bias);
+        let statement = self.loaded.file.lines().and_then(|lines| lines.statement(at));
+        let Some(statement) = statement else { return false };
+        let line = statement.source.map(|source| (source.file.to_string(), source.line));
+        let begins = statement.is_statement && statement.range.start == at && line.is_some();
+        if begins && line != self.began {
+            return true;
+        }
+        self.range = statement.range.start.wrapping_add(bias)..statement.range.end.wrapping_add(bias);
+        false
+    }
+}

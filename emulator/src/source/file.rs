@@ -1,0 +1,264 @@
+//! One ELF file, and all files of a guest.
+
+use super::lines::{InlineFrame, Lines, SourceLine};
+use super::symbols::SymbolTable;
+use super::unwind::{Frame, Unwinder};
+use super::{Section, prologue};
+use goblin::elf::program_header::{PF_W, PT_LOAD};
+use goblin::elf::section_header::{SHF_COMPRESSED, SHT_NOBITS};
+use goblin::elf::{Elf, compression_header::CompressionHeader};
+use goblin::elf::{compression_header, header::ET_DYN};
+use isa::{PAGE_SIZE, VirtAddr};
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Gives the bytes of a program by its path in the guest's root, if they can be had.
+pub type ProgramFiles = Box<dyn Fn(&str) -> Option<Vec<u8>>>;
+
+/// A part of the file that a process has in memory.
+#[derive(Clone, Debug)]
+struct Segment {
+    vaddr: u64,
+    file: Range<u64>,
+    is_writable: bool,
+}
+
+/// What is at an address, as far as the file tells.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Spot {
+    /// The function and how far into it: `main+0x14`.
+    pub symbol: Option<String>,
+    /// The line of the source.
+    pub source: Option<SourceLine>,
+}
+
+/// An ELF file; one that is none has no symbols and nothing else.
+#[derive(Default)]
+pub struct ProgramFile {
+    bytes: Arc<[u8]>,
+    symbols: SymbolTable,
+    segments: Vec<Segment>,
+    sections: BTreeMap<String, (Range<usize>, Packing)>,
+    /// Addresses of the sections that callers are found by.
+    text: u64,
+    eh_frame: u64,
+    /// Whether it is loaded where there is room, so that its addresses are relative.
+    relocatable: bool,
+    /// The first page that its lowest segment has.
+    lowest_page: u64,
+    lines: OnceCell<Option<Lines>>,
+    unwinder: OnceCell<Unwinder>,
+}
+
+/// How a section stands in the file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Packing {
+    None,
+    /// By zlib, behind a header of so many bytes.
+    Zlib {
+        header_bytes: usize,
+    },
+    /// In a way that is not known here.
+    Unknown,
+}
+
+impl ProgramFile {
+    /// Reads an ELF file. Its debug information is read when it is first asked for.
+    pub fn read(bytes: Vec<u8>) -> Self {
+        let bytes: Arc<[u8]> = bytes.into();
+        let Ok(elf) = Elf::parse(&bytes) else { return Self::default() };
+        let loads = || elf.program_headers.iter().filter(|ph| ph.p_type == PT_LOAD);
+        let segment = |ph: &goblin::elf::ProgramHeader| Segment {
+            vaddr: ph.p_vaddr,
+            file: ph.p_offset..ph.p_offset.saturating_add(ph.p_filesz),
+            is_writable: ph.p_flags & PF_W != 0,
+        };
+        let address_of = |name: &str| {
+            let named =
+                |header: &&goblin::elf::SectionHeader| elf.shdr_strtab.get_at(header.sh_name) == Some(name);
+            elf.section_headers.iter().find(named).map_or(0, |header| header.sh_addr)
+        };
+        let mut sections = BTreeMap::new();
+        for header in elf.section_headers.iter().filter(|header| header.sh_type != SHT_NOBITS) {
+            let range = header.file_range().filter(|range| range.end <= bytes.len());
+            let (Some(name), Some(range)) = (elf.shdr_strtab.get_at(header.sh_name), range) else { continue };
+            let packing = if header.sh_flags & u64::from(SHF_COMPRESSED) == 0 {
+                Packing::None
+            } else {
+                packing(&bytes[range.clone()])
+            };
+            sections.insert(name.to_owned(), (range, packing));
+        }
+        Self {
+            symbols: SymbolTable::of(&elf),
+            segments: loads().map(segment).collect(),
+            text: address_of(".text"),
+            eh_frame: address_of(".eh_frame"),
+            relocatable: elf.header.e_type == ET_DYN,
+            lowest_page: loads().map(|ph| ph.p_vaddr & !(PAGE_SIZE - 1)).min().unwrap_or(0),
+            sections,
+            lines: OnceCell::new(),
+            unwinder: OnceCell::new(),
+            bytes,
+        }
+    }
+
+    /// Its symbols.
+    pub fn symbols(&self) -> &SymbolTable {
+        &self.symbols
+    }
+
+    /// Its source lines, if it was compiled with them.
+    pub fn lines(&self) -> Option<&Lines> {
+        self.lines.get_or_init(|| Lines::read(|name| self.section(name))).as_ref()
+    }
+
+    /// What is added to the file's addresses where its first page is mapped at `first_page`; `None` as long as that is not known.
+    pub fn load_bias(&self, first_page: Option<VirtAddr>) -> Option<u64> {
+        if self.relocatable { Some(first_page?.0.wrapping_sub(self.lowest_page)) } else { Some(0) }
+    }
+
+    /// The address that a byte of the file has in the segment which its page is of.
+    pub fn address_at(&self, offset_bytes: u64) -> Option<u64> {
+        let page = offset_bytes..offset_bytes.checked_add(PAGE_SIZE)?;
+        let is_there = |s: &&Segment| s.file.start < page.end && page.start < s.file.end;
+        let segment = self.segments.iter().find(is_there)?;
+        Some(segment.vaddr.wrapping_sub(segment.file.start).wrapping_add(offset_bytes))
+    }
+
+    /// What is at an address.
+    pub fn spot(&self, address: u64) -> Spot {
+        let source = self.lines().and_then(|lines| lines.at(address));
+        Spot { symbol: self.symbols.name_of(address), source }
+    }
+
+    /// The bits of the instruction at an address, as the file has them; `None` where that is writable, or not the file's.
+    pub fn instruction(&self, address: u64) -> Option<u32> {
+        let segment = self.segments.iter().find(|s| {
+            !s.is_writable && address.checked_sub(s.vaddr).is_some_and(|at| at < s.file.end - s.file.start)
+        })?;
+        let at = usize::try_from(address - segment.vaddr + segment.file.start).ok()?;
+        let half =
+            |at: usize| Some(u16::from_le_bytes(self.bytes.get(at..at.checked_add(2)?)?.try_into().ok()?));
+        let low = half(at)?;
+        let high = if isa::insn_len(low) == 2 { 0 } else { half(at + 2)? };
+        Some(u32::from(high) << 16 | u32::from(low))
+    }
+
+    /// The frame that has called `frame`, which runs code of this file, loaded with `bias`; `read` gives eight bytes of memory.
+    pub fn caller(&self, frame: &Frame, bias: u64, read: &dyn Fn(u64) -> Option<u64>) -> Option<Frame> {
+        let unwinder = self.unwinder.get_or_init(|| {
+            Unwinder::new(self.text, self.eh_frame, self.section(".debug_frame"), self.section(".eh_frame"))
+        });
+        unwinder.caller(frame, bias, read).or_else(|| prologue::caller(self, frame, bias, read))
+    }
+
+    fn section(&self, name: &str) -> Section {
+        let none = || Section::new(Arc::default(), gimli::RunTimeEndian::Little);
+        match self.sections.get(name) {
+            None | Some((_, Packing::Unknown)) => none(),
+            Some((range, Packing::None)) => {
+                Section::new(Arc::clone(&self.bytes), gimli::RunTimeEndian::Little).range(range.clone())
+            }
+            Some((range, Packing::Zlib { header_bytes })) => {
+                let packed = self.bytes.get(range.start + header_bytes..range.end).unwrap_or_default();
+                match miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(packed, MAX_UNPACKED_BYTES) {
+                    Ok(bytes) => Section::new(bytes.into(), gimli::RunTimeEndian::Little),
+                    Err(_) => none(),
+                }
+            }
+        }
+    }
+}
+
+/// Most bytes that a packed section may come to: a gibibyte.
+const MAX_UNPACKED_BYTES: usize = 1 << 30;
+
+/// How a section is packed that says it is.
+fn packing(section: &[u8]) -> Packing {
+    let ctx =
+        goblin::container::Ctx::new(goblin::container::Container::Big, goblin::container::Endian::Little);
+    match CompressionHeader::parse(section, 0, ctx) {
+        Ok(header) if header.ch_type == compression_header::ELFCOMPRESS_ZLIB => {
+            Packing::Zlib { header_bytes: CompressionHeader::size(ctx) }
+        }
+        _ => Packing::Unknown,
+    }
+}
+
+/// A file, and what a process adds to its addresses.
+#[derive(Clone)]
+pub struct Loaded {
+    /// The file.
+    pub file: Rc<ProgramFile>,
+    /// What is added.
+    pub bias: u64,
+}
+
+impl Loaded {
+    /// What is at an address of the process.
+    pub fn spot(&self, va: VirtAddr) -> Spot {
+        self.file.spot(va.0.wrapping_sub(self.bias))
+    }
+    /// What is at the call behind which an address of the process is.
+    pub fn spot_of_return(&self, va: VirtAddr) -> Spot {
+        let address = va.0.wrapping_sub(self.bias);
+        let symbol = self.file.symbols().name_of_return(address);
+        Spot { symbol, ..self.file.spot(address.wrapping_sub(1)) }
+    }
+    /// The functions that the compiler has put into one another at an address of the process, the innermost first.
+    pub fn inlined(&self, va: VirtAddr) -> Vec<InlineFrame> {
+        self.file.lines().map(|lines| lines.frames(va.0.wrapping_sub(self.bias))).unwrap_or_default()
+    }
+}
+
+/// The files of a guest, each read when it is first asked for.
+pub struct Programs {
+    files: ProgramFiles,
+    sources: ProgramFiles,
+    known: RefCell<BTreeMap<String, Rc<ProgramFile>>>,
+    texts: RefCell<BTreeMap<String, Option<Rc<Vec<String>>>>>,
+}
+
+impl Programs {
+    /// Those that `files` gives.
+    pub fn new(files: ProgramFiles) -> Self {
+        Self { files, sources: Box::new(|_| None), known: RefCell::default(), texts: RefCell::default() }
+    }
+
+    /// The same, with the files of the source that `sources` gives by the paths that compilers were given.
+    pub fn with_sources(self, sources: ProgramFiles) -> Self {
+        Self { sources, ..self }
+    }
+
+    /// The lines of a source file, if it can be had where it was compiled.
+    pub fn source_lines(&self, source: &SourceLine) -> Option<Rc<Vec<String>>> {
+        let path = source.path();
+        if let Some(text) = self.texts.borrow().get(&path) {
+            return text.clone();
+        }
+        let text = (self.sources)(&path).or_else(|| (self.files)(&path));
+        let lines =
+            text.map(|text| Rc::new(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect()));
+        self.texts.borrow_mut().insert(path, lines.clone());
+        lines
+    }
+
+    /// None.
+    pub fn none() -> Self {
+        Self::new(Box::new(|_| None))
+    }
+
+    /// The file at a path in the guest's root; an empty one if it can't be had.
+    pub fn get(&self, path: &str) -> Rc<ProgramFile> {
+        if let Some(file) = self.known.borrow().get(path) {
+            return Rc::clone(file);
+        }
+        let file = Rc::new((self.files)(path).map(ProgramFile::read).unwrap_or_default());
+        self.known.borrow_mut().insert(path.to_owned(), Rc::clone(&file));
+        file
+    }
+}

@@ -1,0 +1,322 @@
+//! Which line of the source an instruction belongs to, and where the code of a line begins.
+//!
+//! The line tables of all units are merged into one list of rows by address, once; functions that the compiler has put into
+//! others come from addr2line.
+
+use super::Section;
+use super::dies::Dies;
+use super::variables::Scope;
+use addr2line::{Context, LookupResult};
+use gimli::{Dwarf, LineRow, Reader, SectionId};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::rc::Rc;
+
+/// A line of a source file.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct SourceLine {
+    /// The file as the compiler was told of it, from the folder where it ran.
+    pub file: Rc<str>,
+    /// The folder where the compiler ran.
+    pub folder: Rc<str>,
+    /// The line, from 1.
+    pub line: u32,
+}
+
+impl SourceLine {
+    /// The path of the file, from the root if the compiler has told where it ran.
+    pub fn path(&self) -> String {
+        joined(&self.folder, &self.file)
+    }
+}
+
+impl fmt::Display for SourceLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// A function at an address, which may have been put into another one there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InlineFrame {
+    /// Its name, if it is known.
+    pub function: Option<String>,
+    /// The line that is at work in it: for all but the innermost that of the call.
+    pub source: Option<SourceLine>,
+}
+
+/// The code from one row of the line table to the next.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Statement {
+    /// Its addresses.
+    pub range: Range<u64>,
+    /// Whether the first of them is where a statement begins.
+    pub is_statement: bool,
+    /// Its line; `None` for code that belongs to none.
+    pub source: Option<SourceLine>,
+}
+
+/// A row of the line table.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    start: u64,
+    end: u64,
+    file: u32,
+    /// 0 for code that belongs to no line.
+    line: u32,
+    is_statement: bool,
+}
+
+/// The source lines of one file.
+pub struct Lines {
+    /// By address; none overlaps another.
+    rows: Vec<Row>,
+    /// Names of files, each with the folder where the compiler ran.
+    files: Vec<(Rc<str>, Rc<str>)>,
+    context: Option<Context<Section>>,
+    dies: Dies,
+}
+
+impl Lines {
+    /// Reads the debug sections that `section` gives; `None` if there are no lines.
+    pub(super) fn read(section: impl Fn(&str) -> Section) -> Option<Self> {
+        let load = |id: SectionId| Ok::<_, gimli::Error>(section(id.name()));
+        let dwarf = Dwarf::load(load).ok()?;
+        let (rows, files) = rows(&dwarf);
+        if rows.is_empty() {
+            return None;
+        }
+        let context = Context::from_dwarf(Dwarf::load(load).ok()?).ok();
+        Some(Self { rows, files, context, dies: Dies::new(Rc::new(dwarf)) })
+    }
+
+    /// The line of the instruction at an address.
+    pub fn at(&self, address: u64) -> Option<SourceLine> {
+        self.source(self.row_at(address)?)
+    }
+
+    /// The row that holds an address.
+    pub fn statement(&self, address: u64) -> Option<Statement> {
+        self.row_at(address).map(|row| self.statement_of(row))
+    }
+
+    /// The addresses around this one of the same line, and of no other.
+    pub fn line_range(&self, address: u64) -> Option<Range<u64>> {
+        let row = self.row_at(address)?;
+        let index = self.rows.partition_point(|other| other.start < row.start);
+        let is_same = |other: &Row| (other.file, other.line) == (row.file, row.line);
+        let mut range = row.start..row.end;
+        for next in self.rows[index + 1..].iter().take_while(|next| is_same(next)) {
+            if next.start != range.end {
+                break;
+            }
+            range.end = next.end;
+        }
+        for before in self.rows[..index].iter().rev().take_while(|before| is_same(before)) {
+            if before.end != range.start {
+                break;
+            }
+            range.start = before.start;
+        }
+        Some(range)
+    }
+
+    /// The first statement of a function's body: behind the code that makes room on the stack, which has the line of the
+    /// function's own. `function` is what the function takes up.
+    pub fn body_of(&self, function: Range<u64>) -> Option<u64> {
+        let first = self.row_at(function.start)?;
+        let index = self.rows.partition_point(|row| row.start <= first.start);
+        let rest = self.rows[index..].iter().take_while(|row| row.start < function.end);
+        let body = rest.filter(|row| row.is_statement && row.line != 0).map(|row| row.start).next();
+        Some(body.unwrap_or(function.start))
+    }
+
+    /// The functions at an address, the innermost first; the last is the one that was not put into another.
+    pub fn frames(&self, address: u64) -> Vec<InlineFrame> {
+        let Some(context) = &self.context else { return Vec::new() };
+        let LookupResult::Output(Ok(mut found)) = context.find_frames(address) else { return Vec::new() };
+        let mut frames = Vec::new();
+        while let Ok(Some(frame)) = found.next() {
+            let name = frame.function.as_ref().and_then(|name| Some(name.demangle().ok()?.into_owned()));
+            let source = match frames.is_empty() {
+                true => self.at(address),
+                false => frame.location.and_then(|at| self.known(at.file?, at.line?)),
+            };
+            frames.push(InlineFrame { function: name, source });
+        }
+        frames
+    }
+
+    /// A line of which addr2line tells, whose file has its folder in front.
+    fn known(&self, path: &str, line: u32) -> Option<SourceLine> {
+        let of = |(file, folder): &&(Rc<str>, Rc<str>)| joined(folder, file) == path;
+        let (file, folder) = self.files.iter().find(of)?;
+        Some(SourceLine { file: Rc::clone(file), folder: Rc::clone(folder), line })
+    }
+
+    /// Where statements of a line begin: the line's number, which is a later one if that line has no code, and the addresses, the
+    /// first of each stretch of code. `file` is a name or the last parts of a path.
+    pub fn addresses_of(&self, file: &str, line: u32) -> Option<(u32, Vec<u64>)> {
+        let is_meant =
+            |index: u32| self.files.get(index as usize).is_some_and(|(name, _)| is_end_of(file, name));
+        let wanted =
+            || self.rows.iter().filter(|row| row.is_statement && row.line >= line && is_meant(row.file));
+        let found = wanted().map(|row| row.line).min()?;
+        let mut addresses: Vec<u64> = Vec::new();
+        let mut end = None;
+        for row in wanted().filter(|row| row.line == found) {
+            if end != Some(row.start) {
+                addresses.push(row.start);
+            }
+            end = Some(row.end);
+        }
+        Some((found, addresses))
+    }
+
+    /// The files that have code, in the order of their names.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|(name, _)| &**name)
+    }
+
+    /// A file, by its name or the last parts of its path.
+    pub fn file(&self, name: &str) -> Option<SourceLine> {
+        let (file, folder) = self.files.iter().find(|(file, _)| is_end_of(name, file))?;
+        Some(SourceLine { file: Rc::clone(file), folder: Rc::clone(folder), line: 1 })
+    }
+
+    /// `name = value` and its type, as C writes them: a variable that the function at work sees, or a part of one.
+    pub fn print(&self, text: &str, scope: &Scope<'_>) -> Result<String, String> {
+        self.dies.print(text, scope)
+    }
+
+    fn row_at(&self, address: u64) -> Option<&Row> {
+        let index = self.rows.partition_point(|row| row.start <= address).checked_sub(1)?;
+        self.rows.get(index).filter(|row| address < row.end)
+    }
+
+    fn statement_of(&self, row: &Row) -> Statement {
+        Statement { range: row.start..row.end, is_statement: row.is_statement, source: self.source(row) }
+    }
+
+    fn source(&self, row: &Row) -> Option<SourceLine> {
+        let (file, folder) = self.files.get(row.file as usize).filter(|_| row.line != 0)?;
+        Some(SourceLine { file: Rc::clone(file), folder: Rc::clone(folder), line: row.line })
+    }
+}
+
+/// Whether `path` is `end` or ends in its parts.
+fn is_end_of(end: &str, path: &str) -> bool {
+    path.strip_suffix(end).is_some_and(|before| before.is_empty() || before.ends_with('/'))
+}
+
+fn joined(folder: &str, file: &str) -> String {
+    if file.starts_with('/') || folder.is_empty() {
+        return file.to_owned();
+    }
+    format!("{}/{file}", folder.trim_end_matches('/'))
+}
+
+type Files = Vec<(Rc<str>, Rc<str>)>;
+
+/// The rows of all units by address, and the files that they name.
+fn rows(dwarf: &Dwarf<Section>) -> (Vec<Row>, Files) {
+    let mut names = Names::default();
+    let mut rows = Vec::new();
+    let mut headers = dwarf.units();
+    while let Ok(Some(header)) = headers.next() {
+        let Ok(unit) = dwarf.unit(header) else { continue };
+        // A unit that is malformed has the rows before the place where it is.
+        let _ = rows_of(dwarf, &unit, &mut names, &mut rows);
+    }
+    rows.sort_by_key(|row| row.start);
+    let mut kept: Vec<Row> = Vec::with_capacity(rows.len());
+    for row in rows {
+        // Units that claim the same addresses: a function that was thrown away when linking. The first stays.
+        if kept.last().is_none_or(|last| last.end <= row.start) {
+            kept.push(row);
+        }
+    }
+    (kept, names.files)
+}
+
+/// Files by the folder and the name.
+#[derive(Default)]
+struct Names {
+    files: Files,
+    known: BTreeMap<(Rc<str>, Rc<str>), u32>,
+}
+
+impl Names {
+    fn number(&mut self, folder: &str, file: &str) -> u32 {
+        let key = (Rc::from(file), Rc::from(folder));
+        if let Some(&number) = self.known.get(&key) {
+            return number;
+        }
+        let number = u32::try_from(self.files.len()).expect("fewer files than bytes of debug information");
+        self.files.push(key.clone());
+        self.known.insert(key, number);
+        number
+    }
+}
+
+fn rows_of(
+    dwarf: &Dwarf<Section>,
+    unit: &gimli::Unit<Section>,
+    names: &mut Names,
+    rows: &mut Vec<Row>,
+) -> gimli::Result<()> {
+    let Some(program) = unit.line_program.clone() else { return Ok(()) };
+    let folder = match &unit.comp_dir {
+        Some(folder) => folder.to_string_lossy()?.into_owned(),
+        None => String::new(),
+    };
+    let mut numbers: BTreeMap<u64, u32> = BTreeMap::new();
+    let mut all = program.rows();
+    let mut sequence: Vec<Row> = Vec::new();
+    while let Some((header, row)) = all.next_row()? {
+        let start = row.address();
+        if let Some(last) = sequence.last_mut() {
+            last.end = start;
+        }
+        if row.end_sequence() {
+            // A sequence at 0 was thrown away when linking.
+            let is_kept = sequence.first().is_some_and(|first| first.start != 0);
+            rows.extend(sequence.drain(..).filter(|row| is_kept && row.start < row.end));
+            continue;
+        }
+        let file = match numbers.get(&row.file_index()) {
+            Some(&number) => number,
+            None => {
+                let name = file_name(dwarf, unit, header, row)?;
+                let name =
+                    name.strip_prefix(&folder).and_then(|rest| rest.strip_prefix('/')).unwrap_or(&name);
+                let number = names.number(&folder, name);
+                numbers.insert(row.file_index(), number);
+                number
+            }
+        };
+        let line = row.line().map_or(0, |line| u32::try_from(line.get()).unwrap_or(u32::MAX));
+        sequence.push(Row { start, end: start, file, line, is_statement: row.is_stmt() });
+    }
+    Ok(())
+}
+
+/// The path of a row's file: from the folder where the compiler ran, or from the root.
+fn file_name(
+    dwarf: &Dwarf<Section>,
+    unit: &gimli::Unit<Section>,
+    header: &gimli::LineProgramHeader<Section>,
+    row: &LineRow,
+) -> gimli::Result<String> {
+    let Some(file) = row.file(header) else { return Ok(String::new()) };
+    let name = dwarf.attr_string(unit, file.path_name())?.to_string_lossy()?.into_owned();
+    let folder = match file.directory(header) {
+        // Of the folders the first is where the compiler ran.
+        Some(folder) if file.directory_index() != 0 => {
+            dwarf.attr_string(unit, folder)?.to_string_lossy()?.into_owned()
+        }
+        _ => String::new(),
+    };
+    Ok(joined(&folder, &name))
+}

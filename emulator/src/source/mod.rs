@@ -1,0 +1,31 @@
+//! A program's ELF file as a debugger reads it: symbols, source lines, callers, variables.
+//!
+//! [`ProgramFile`] is one file; [`Programs`] keeps those of a guest by their paths, and reads each when it is asked for the first
+//! time. Addresses in this module are the file's own: [`ProgramFile::load_bias`] is what a process adds to them. DWARF
+//! is read by gimli, places by addr2line; what is not there or is malformed is unknown, never an error: a
+//! program need not be compiled with `-g`, and its debug information says nothing that a run depends on.
+//!
+//! A [`Frame`] alone has addresses as the process has them, since its registers do.
+//!
+//! Nothing here looks at a machine: whoever asks for a caller or a variable gives a function that reads memory.
+
+mod dies;
+mod file;
+mod lines;
+mod prologue;
+mod stack;
+mod symbols;
+mod types;
+mod unwind;
+mod variables;
+
+pub use file::{Loaded, ProgramFile, ProgramFiles, Programs, Spot};
+pub use lines::{InlineFrame, Lines, SourceLine, Statement};
+pub use stack::{IsReturn, StackFrame, in_brackets, stack, with_places};
+pub use symbols::SymbolTable;
+pub use types::ReadMemory;
+pub use unwind::Frame;
+pub use variables::Scope;
+
+/// Bytes of a section, shared with the file.
+type Section = gimli::EndianArcSlice<gimli::RunTimeEndian>;

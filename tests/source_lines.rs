@@ -1,0 +1,251 @@
+//! Source lines: C programs compiled with `-g`, and what Folio says of them by file, line and function.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use support::{Ran, TempDir, child, root, run, run_folio};
+
+/// A program of tests/sources or programs/c, compiled with these flags.
+fn compiled(dir: &TempDir, source: &str, flags: &[&str]) -> PathBuf {
+    let source = [root().join("tests/sources"), root().join("programs/c")]
+        .map(|folder| folder.join(source))
+        .into_iter()
+        .find(|path| path.exists())
+        .expect("a source of ours");
+    let program = dir.file(source.file_stem().expect("it has a name").to_str().expect("of ASCII"));
+    let mut gcc = child::command("riscv64-linux-gnu-gcc");
+    gcc.arg("-static").args(flags).arg("-o").arg(&program).arg(source.file_name().expect("it has a name"));
+    gcc.current_dir(source.parent().expect("a folder"));
+    let ran = run(gcc);
+    assert_eq!(ran.status, 0, "riscv64-linux-gnu-gcc (`make setup-test`): {ran:?}");
+    program
+}
+
+fn debug(program: &Path, commands: &[&str], args: &[&str]) -> Ran {
+    let mut words = vec!["debug".to_string()];
+    words.extend(commands.iter().flat_map(|command| ["-ex".to_string(), (*command).to_string()]));
+    words.extend(["-ex".to_string(), "quit".to_string(), program.display().to_string()]);
+    words.extend(args.iter().map(|arg| (*arg).to_string()));
+    run_folio(words)
+}
+
+/// What is said after each command.
+fn said(ran: &Ran) -> Vec<String> {
+    ran.stderr.split("(folio) ").skip(1).map(str::to_owned).collect()
+}
+
+/// The source line that each command's answer stops at.
+fn stops(ran: &Ran) -> Vec<String> {
+    let stop = |text: &String| {
+        text.lines().find(|line| line.contains(" at ") && line.contains(".c:")).map(str::to_owned)
+    };
+    said(ran).iter().filter_map(stop).collect()
+}
+
+/// The line of a file of tests/sources in which a text stands first.
+fn line_of(source: &str, text: &str) -> usize {
+    let content =
+        std::fs::read_to_string(root().join("tests/sources").join(source)).expect("a source of ours");
+    1 + content.lines().position(|line| line.contains(text)).expect("it has the text")
+}
+
+#[test]
+fn a_death_names_lines_and_who_has_called() {
+    let dir = TempDir::new("source-death");
+    let crash = compiled(&dir, "crash.c", &["-g"]);
+    let ran = run_folio(["run".as_ref(), crash.as_os_str()]);
+    assert_eq!(ran.status, 139);
+    assert!(
+        ran.stderr.contains("SIGSEGV: read of 0x0 at sum+") && ran.stderr.contains(" (crash.c:16, pc "),
+        "{ran:?}"
+    );
+    let called: Vec<&str> = ran.stderr.lines().skip(1).collect();
+    assert!(
+        matches!(called.as_slice(), [call] if call.starts_with("folio:   called from main+") && call.ends_with(" (crash.c:26)")),
+        "{ran:?}"
+    );
+
+    let unmapped = compiled(&dir, "unmapped.c", &["-g"]);
+    let ran = run_folio(["run".as_ref(), unmapped.as_os_str()]);
+    let (write, drop) = (line_of("unmapped.c", "'a'"), line_of("unmapped.c", "munmap(page"));
+    assert!(ran.stderr.contains(&format!(" (unmapped.c:{write}, pc ")), "{ran:?}");
+    assert!(
+        ran.stderr.contains("unmapped by munmap at step ")
+            && ran.stderr.contains(&format!(" at unmapped.c:{drop}>)")),
+        "{ran:?}"
+    );
+
+    let deep = compiled(&dir, "deep.c", &["-g"]);
+    let ran = run_folio(["run".as_ref(), deep.as_os_str()]);
+    let line = line_of("deep.c", "return down(n + 1)");
+    let times = ran
+        .stderr
+        .lines()
+        .find_map(|l| l.split_once(&format!(" (deep.c:{line}), "))?.1.strip_suffix(" times"));
+    let times: u64 = times.expect("the calls are told of once, with their number").parse().expect("a number");
+    // 8 MiB of frames of a little more than 1,000 bytes.
+    assert!((7000..8400).contains(&times), "{ran:?}");
+
+    let ran = run_folio(["run".as_ref(), deep.as_os_str(), "abort".as_ref()]);
+    assert_eq!(ran.status, 134);
+    let line = line_of("deep.c", "abort();");
+    assert!(ran.stderr.contains(&format!("(deep.c:{line})")), "line {line}: {ran:?}");
+}
+
+/// Without debug information the call frame information tells who has called, and the symbols their names.
+#[test]
+fn a_death_without_lines_names_functions() {
+    let dir = TempDir::new("source-no-lines");
+    let crash = compiled(&dir, "crash.c", &["-O1", "-fno-inline"]);
+    let ran = run_folio(["run".as_ref(), crash.as_os_str()]);
+    assert!(
+        ran.stderr.contains("SIGSEGV: read of 0x0 at sum+0x") && ran.stderr.contains("called from main+"),
+        "{ran:?}"
+    );
+    assert!(!ran.stderr.contains(".c:"), "{ran:?}");
+}
+
+#[test]
+fn step_and_next_go_from_line_to_line() {
+    let dir = TempDir::new("source-step");
+    let lines = compiled(&dir, "lines.c", &["-g", "-O0"]);
+    let at = |function: &str, text: &str| format!("{function} at lines.c:{}: ", line_of("lines.c", text));
+    let ran = debug(&lines, &["break lines.c:40", "continue", "next", "next", "next", "next"], &[]);
+    let expected = [
+        at("main", "int first = outer(3)"),
+        at("main", "count += first"),
+        at("main", "printf("),
+        at("main", "return 0"),
+        format!("main at lines.c:{}: }}", line_of("lines.c", "return 0") + 1),
+    ];
+    let stops_seen = stops(&ran);
+    for (seen, expected) in stops_seen[1..].iter().zip(&expected) {
+        assert!(seen.starts_with(expected.as_str()), "{seen} is not {expected}: {ran:?}");
+    }
+    assert_eq!(stops_seen.len(), expected.len() + 1, "{ran:?}");
+
+    let ran = debug(&lines, &["break main", "continue", "next", "step", "step", "step", "step", "bt"], &[]);
+    let expected = [
+        at("main", "int first = outer(3)"),
+        at("outer", "int result = work(rounds)"),
+        at("work", "int sum = 0"),
+        at("work", "for (int i = 0"),
+        at("twice", "return value + value"),
+    ];
+    let seen = stops(&ran);
+    for (seen, expected) in seen[1..].iter().zip(&expected) {
+        assert!(seen.starts_with(expected.as_str()), "{seen} is not {expected}: {ran:?}");
+    }
+    let stack = said(&ran).into_iter().rfind(|text| text.starts_with("bt\n")).expect("bt was asked");
+    let functions: Vec<&str> = stack.lines().skip(1).filter_map(|line| line.split(" in ").nth(1)).collect();
+    let lines: Vec<String> =
+        ["return value + value", "sum += twice(i)", "int result = work", "int first = outer"]
+            .map(|text| format!(" at lines.c:{}", line_of("lines.c", text)))
+            .into();
+    assert_eq!(functions.len(), 4, "{stack}");
+    for ((function, name), line) in functions.iter().zip(["twice", "work", "outer", "main"]).zip(&lines) {
+        assert!(function.starts_with(name) && function.contains(line.as_str()), "{name}{line}: {stack}");
+    }
+}
+
+#[test]
+fn the_source_is_listed_and_lines_are_places() {
+    let dir = TempDir::new("source-list");
+    let program = compiled(&dir, "lines.c", &["-g"]);
+    let ran = debug(
+        &program,
+        &[
+            "list work",
+            "list",
+            "list -",
+            "break lines.c:1",
+            "break lines.c:999",
+            "break nofile.c:3",
+            "walk lines.c:40",
+            "list 20",
+        ],
+        &[],
+    );
+    let said = said(&ran);
+    let work = line_of("lines.c", "static int work");
+    let first = |text: &str| {
+        text.lines().nth(1).and_then(|line| line.split(' ').next()?.parse().ok()).unwrap_or(0usize)
+    };
+    assert_eq!(
+        (first(&said[0]), first(&said[1]), first(&said[2])),
+        (work - 5, work + 5, work - 5),
+        "{ran:?}"
+    );
+    assert!(said[0].contains("__attribute__((noinline)) static int work(int rounds) {"), "{ran:?}");
+    assert!(said[3].contains("the next line that has code"), "{ran:?}");
+    assert!(said[4].contains("has no code for line 999 of lines.c"), "{ran:?}");
+    assert!(said[5].contains("is made of") && said[5].contains("lines.c"), "{ran:?}");
+    assert!(said[6].contains("VPN 0x10"), "{ran:?}");
+    assert_eq!(first(&said[7]), 15, "{ran:?}");
+}
+
+/// Looking at lines, frames and callers changes nothing that the guest could see.
+#[test]
+fn stepping_by_lines_changes_no_count() {
+    let dir = TempDir::new("source-count");
+    let program = compiled(&dir, "lines.c", &["-g"]);
+    let figures = |commands: &[&str]| {
+        let json = dir.file("figures");
+        let mut words: Vec<String> = vec!["debug".into(), "--json".into(), json.display().to_string()];
+        words.extend(commands.iter().flat_map(|command| ["-ex".to_string(), (*command).to_string()]));
+        words.extend(["-ex".into(), "continue".into(), program.display().to_string()]);
+        assert_eq!(run_folio(words).status, 0);
+        let figures = support::read_json(&json);
+        (support::count(&figures, "instructions"), figures["state_hash"].clone())
+    };
+    let plain = figures(&[]);
+    assert_eq!(plain, figures(&["break main", "continue", "step 12", "bt", "next 3", "delete"]));
+}
+
+#[test]
+fn variables_are_printed_with_their_types() {
+    let dir = TempDir::new("source-print");
+    for flags in [["-g", "-O0"], ["-g", "-O1"]] {
+        let program = compiled(&dir, "lines.c", &flags);
+        let work = format!("break lines.c:{}", line_of("lines.c", "return sum;"));
+        let places = [
+            ("count", "count = 7  (int)"),
+            ("ratio", "ratio = 0.5  (double)"),
+            ("word", "word = \"folio\"  (char[8])"),
+            ("shape", "shape = {name = 0x"),
+            (
+                "shape",
+                "\"box\", corners = {{x = 1, y = 2}, {x = -3, y = 4}}, colour = GREEN, flags = 5}  (struct shape)",
+            ),
+            ("shape.corners[1].x", "shape.corners[1].x = -3  (int)"),
+            ("pointer->colour", "pointer->colour = GREEN  (enum colour)"),
+            ("*pointer", "corners = {{x = 1"),
+            ("&count", "  (int *)"),
+            ("$sp", "$sp = 0x3"),
+        ];
+        let wrong = [
+            ("nothing", "no variable is called `nothing` here"),
+            ("shape.nose", "struct shape has no member `nose` (it has name, corners, colour, flags)"),
+            ("shape.corners[2]", "struct point[2] ends before 2"),
+            ("*count", "int is no pointer"),
+        ];
+        for (name, expected) in places {
+            let ran = debug(&program, &[&work, "continue", &format!("print {name}")], &[]);
+            assert!(said(&ran)[2].contains(expected), "{name}: {ran:?}");
+        }
+        for (name, expected) in wrong {
+            let ran = debug(&program, &[&work, "continue", &format!("print {name}")], &[]);
+            assert!(ran.status == 1 && said(&ran)[2].contains(expected), "{name}: {ran:?}");
+        }
+    }
+    // What an optimising compiler keeps differs; without optimisation all is there.
+    let program = compiled(&dir, "lines.c", &["-g", "-O0"]);
+    let line = line_of("lines.c", "return sum;");
+    let commands =
+        [format!("break lines.c:{line}"), "continue".into(), "print sum".into(), "print rounds".into()];
+    let ran = debug(&program, &commands.each_ref().map(String::as_str), &[]);
+    assert!(
+        said(&ran)[2].contains("sum = 6  (int)") && said(&ran)[3].contains("rounds = 3  (int)"),
+        "{ran:?}"
+    );
+}
