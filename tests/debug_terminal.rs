@@ -43,19 +43,19 @@ const PROMPT: &[&str] = &[
 
 /// `folio debug` of a program, at its first prompt.
 fn debug(lines: &[&str]) -> Session {
-    let session = debug_on(lines, "xterm");
+    let session = debug_on(&["setsid", "--ctty"], lines, "xterm");
     at_prompt(&session);
     session
 }
 
 /// The same on a terminal of a kind; one that is dumb has no line editor.
-fn debug_on(lines: &[&str], kind: &str) -> Session {
+fn debug_on(starter: &[&str], lines: &[&str], kind: &str) -> Session {
     let word = |line: &&str| encode(&assemble(line, 0).unwrap()).unwrap();
     let code: Vec<u32> = PROMPT.iter().chain(lines).map(word).collect();
     let dir = TempDir::new("debug-terminal");
     std::fs::write(dir.file("program"), tiny_elf(&code)).unwrap();
     // The terminal is the session's own, so that Ctrl-C becomes a signal.
-    let session = Session::start(&["setsid", "--ctty"], &["debug", "program"], kind, dir);
+    let session = Session::start(starter, &["debug", "program"], kind, dir);
     session.wait("the prompt", |session| session.shown().contains("(folio) "));
     session
 }
@@ -81,6 +81,26 @@ fn ctrl_c_at_the_prompt_ends_nothing() {
     session.types("ps\r", "/bin/program");
     at_prompt(&session);
     session.keyboard.write_all(b"quit\r").unwrap();
+    assert_eq!(session.ends(), Some(0));
+}
+
+/// At a prompt a stop shows what is there; without colours where they are not wanted.
+#[test]
+fn a_stop_shows_its_context() {
+    let with_colours = |session: &mut Session, has_colours: bool| {
+        session.types("step 20\r", "-- stack ---");
+        at_prompt(session);
+        let shown = session.shown();
+        assert!(shown.contains("-- registers ---") && shown.contains("-- code ---"), "{shown}");
+        assert_eq!(shown.contains("\x1b[2m-- code ---"), has_colours, "{shown}");
+        session.keyboard.write_all(b"quit\r").unwrap();
+    };
+    let mut session = debug(LOOPS);
+    with_colours(&mut session, true);
+    assert_eq!(session.ends(), Some(0));
+    let mut session = debug_on(&["env", "NO_COLOR=1", "setsid", "--ctty"], LOOPS, "xterm");
+    at_prompt(&session);
+    with_colours(&mut session, false);
     assert_eq!(session.ends(), Some(0));
 }
 
@@ -152,7 +172,7 @@ fn ctrl_c_stops_a_read_and_its_line_comes_later() {
 
 #[test]
 fn ctrl_c_is_the_same_without_a_line_editor() {
-    let mut session = debug_on(LOOPS, "dumb");
+    let mut session = debug_on(&["setsid", "--ctty"], LOOPS, "dumb");
     session.types("half a line\x03ps\n", "/bin/program");
     session.types("continue\n", ">");
     session.types(CTRL_C, "interrupted");

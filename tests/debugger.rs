@@ -431,8 +431,19 @@ fn pages_that_the_kernel_touches_and_pages_that_are_gone() {
 
 #[test]
 fn threads_are_listed_with_what_they_wait_in() {
-    let ran = session(THREADS, &["break in_thread", "continue", "ps", "continue"]);
+    let commands =
+        ["break in_thread", "continue", "ps", "thread 1", "x/i $pc", "regs", "thread 2", "continue"];
+    let ran = session(THREADS, &commands);
     assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let waits = "(folio) thread 1\nprocess 1 (pages), thread 1 waits in a system call at futex+0x14 (pc 0x10048)\n\
+                 => 0x10048 <futex+0x14>: 00000073  ecall\n(folio) x/i $pc\n=> 0x10048 <futex+0x14>: 00000073  ecall\n\
+                 (folio) regs\npc   0x0000000000010048  user mode";
+    assert!(ran.stderr.contains(waits), "{}", ran.stderr);
+    // The call's number, as it was at the trap.
+    assert!(ran.stderr.contains("a7   0x0000000000000062"), "{}", ran.stderr);
+    let ran = session(THREADS, &["thread 9"]);
+    assert!(ran.stderr.contains("there is no thread 9"), "{}", ran.stderr);
+    let ran = session(THREADS, &["break in_thread", "continue", "ps", "continue"]);
     let lines = "       thread 1 waits in a system call at futex+0x14 (pc 0x10048)\n       thread 2 runs\n";
     assert!(ran.stderr.contains(lines), "{}", ran.stderr);
     assert!(ran.stderr.contains("user mode, process 1 (pages), thread 2\n"), "{}", ran.stderr);
@@ -502,7 +513,7 @@ fn a_script_ends_where_a_command_fails() {
         (&["until 1"], "step 1 has passed; the machine is at step "),
         (&["continue", "step"], "the machine has ended: the program has exited with status 7"),
         (
-            &["continue", "maps 1"],
+            &["continue", "process 1", "maps", "x 0x21000"],
             "process 1 (pages) has ended (exited 7): its mappings and its page table are gone",
         ),
         (&["continue", "maps 3"], "there is no process 3"),

@@ -6,55 +6,9 @@
 mod c_program;
 mod support;
 
-use c_program::compile;
+use c_program::{Page, compile, cow};
+use serde_json::{Value, json};
 use support::{Ran, TempDir, folio, run, run_with_figures, run_with_input};
-
-/// A child writes to a variable that it shares with its parent since the fork.
-const COW: &str = "
-    #include <stdio.h>
-    #include <unistd.h>
-    #include <sys/wait.h>
-    int counter ALONE = 1;
-    int main(void) {
-        START
-        printf(\"parent before: %d\\n\", counter);
-        fflush(stdout);
-        if (fork() == 0) {
-            counter = 2;
-            printf(\"child: %d\\n\", counter);
-            return 0;
-        }
-        wait(0);
-        printf(\"parent after: %d\\n\", counter);
-        return 0;
-    }
-";
-
-/// Where the variable is.
-#[derive(Clone, Copy, PartialEq)]
-enum Page {
-    /// It shares its page with variables of the C library's.
-    Shared,
-    /// It has a page of its own, which is written before the fork.
-    Written,
-    /// It has a page of its own, which is only read before the fork.
-    Read,
-}
-
-fn cow(name: &str, page: Page) -> TempDir {
-    let dir = TempDir::new(name);
-    let mut source = COW.replace("START", if page == Page::Written { "counter = 1;" } else { "" });
-    if page != Page::Shared {
-        // What follows it on its page is its own, too.
-        let section = "__attribute__((section(\".data.alone\")))";
-        let behind = format!("char behind[4092] {section} = {{ 1 }};");
-        source = source.replace("int main", &format!("{behind}\nint main"));
-    }
-    let attribute =
-        if page == Page::Shared { "" } else { "__attribute__((aligned(4096), section(\".data.alone\")))" };
-    compile(&dir, "cow", &source.replace("ALONE", attribute));
-    dir
-}
 
 fn session(dir: &TempDir, options: &[&str], commands: &[&str], program: &[&str]) -> Ran {
     let mut command = folio(["debug"]);
@@ -305,6 +259,44 @@ fn variables_are_watched() {
         let ran = run_with_input(command, b"abc\n");
         has_parts(&ran, commands, parts);
     }
+}
+
+/// Each command is answered by an object, and where the machine has run, it says where it has stopped.
+#[test]
+fn answers_may_be_objects() {
+    let dir = cow("objects", Page::Written);
+    let commands = ["ps", "watch counter", "commands", "x/dw counter", "end", "continue", "continue", "bt"];
+    let ran = session(&dir, &["--ui", "json"], &commands, &["cow"]);
+    assert_eq!(ran.status, 1, "{}", ran.stderr);
+    let answers: Vec<Value> = ran.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |index: usize| &answers[index];
+    let commands = answers.iter().map(|answer| answer["command"].as_str());
+    let expected = [
+        "ps",
+        "watch counter",
+        "commands",
+        "x/dw counter",
+        "end",
+        "continue",
+        "x/dw counter",
+        "continue",
+        "bt",
+    ];
+    assert!(commands.eq([None].into_iter().chain(expected.map(Some))), "{}", ran.stderr);
+    assert_eq!(of(0)["stop"]["symbol"], "_start");
+    assert!(of(1)["text"].as_str().unwrap().contains("/bin/cow") && of(1)["stop"].is_null());
+    let stop = &of(6)["stop"];
+    assert_eq!((&stop["reason"], &stop["point"], &stop["pid"]), (&json!("watchpoint"), &json!(1), &json!(1)));
+    assert!(
+        stop["step"].as_u64() > of(0)["stop"]["step"].as_u64() && stop["changed"]["sp"].is_string(),
+        "{stop}"
+    );
+    // What was asked for at the stop is answered, too, and is no stop.
+    assert!(of(7)["text"].as_str().unwrap().ends_with(": 1\n") && of(7)["stop"].is_null());
+    assert_eq!(
+        (&of(8)["stop"]["reason"], &of(8)["ok"], &of(9)["ok"]),
+        (&json!("ended"), &json!(true), &json!(false))
+    );
 }
 
 /// Whatever stops the machine, the guest executes the same instructions to the same end.

@@ -1,4 +1,5 @@
 //! Programs in C, compiled as they are needed.
+#![allow(dead_code)] // each test target uses its part
 
 use super::support::{TempDir, child};
 
@@ -11,4 +12,52 @@ pub fn compile(dir: &TempDir, name: &str, source: &str) {
     let compiled = child::output(gcc);
     let said = String::from_utf8_lossy(&compiled.stderr);
     assert!(compiled.status.success(), "riscv64-linux-gnu-gcc (`make setup-test`): {said}");
+}
+
+/// A child writes to a variable that it shares with its parent since the fork.
+const COW: &str = "
+    #include <stdio.h>
+    #include <unistd.h>
+    #include <sys/wait.h>
+    int counter ALONE = 1;
+    int main(void) {
+        START
+        printf(\"parent before: %d\\n\", counter);
+        fflush(stdout);
+        if (fork() == 0) {
+            counter = 2;
+            printf(\"child: %d\\n\", counter);
+            return 0;
+        }
+        wait(0);
+        printf(\"parent after: %d\\n\", counter);
+        return 0;
+    }
+";
+
+/// Where the variable is.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Page {
+    /// It shares its page with variables of the C library's.
+    Shared,
+    /// It has a page of its own, which is written before the fork.
+    Written,
+    /// It has a page of its own, which is only read before the fork.
+    Read,
+}
+
+/// The program `cow` in a folder.
+pub fn cow(name: &str, page: Page) -> TempDir {
+    let dir = TempDir::new(name);
+    let mut source = COW.replace("START", if page == Page::Written { "counter = 1;" } else { "" });
+    if page != Page::Shared {
+        // What follows it on its page is its own, too.
+        let section = "__attribute__((section(\".data.alone\")))";
+        let behind = format!("char behind[4092] {section} = {{ 1 }};");
+        source = source.replace("int main", &format!("{behind}\nint main"));
+    }
+    let attribute =
+        if page == Page::Shared { "" } else { "__attribute__((aligned(4096), section(\".data.alone\")))" };
+    compile(&dir, "cow", &source.replace("ALONE", attribute));
+    dir
 }

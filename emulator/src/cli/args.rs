@@ -55,6 +55,9 @@ pub struct RunArgs {
     /// Print what the run did on stderr: instructions, page faults by kind, disk reads, TLB
     #[arg(long)]
     pub stats: bool,
+    /// With --stats: which functions, source lines, source files or mappings cause the page faults, and whose pages take the frames
+    #[arg(long, value_name = "WHAT", requires = "stats")]
+    pub by: Option<ByArg>,
     /// Write the figures of the run to FILE (-: standard output, after all that the program writes), however it ends
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -76,9 +79,23 @@ pub struct RunArgs {
     /// Run the debugger commands in FILE, one a line (implies --debug)
     #[arg(long, value_name = "FILE")]
     pub script: Option<PathBuf>,
+    /// How the debugger answers: a screen at each stop, as it does at a prompt; text; or an object of JSON a line (implies --debug)
+    #[arg(long, value_name = "HOW", value_enum)]
+    pub ui: Option<Ui>,
     /// The program (a riscv64 Linux ELF or a #! script) and its arguments
     #[arg(value_name = "PROGRAM", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub program: Vec<OsString>,
+}
+
+/// How the debugger answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Ui {
+    /// Text, and at each stop what is there: registers that have changed, instructions, the page of a fault, the stack
+    Screen,
+    /// Text
+    Text,
+    /// An object a command, on standard error
+    Json,
 }
 
 #[derive(Args, Debug)]
@@ -161,6 +178,19 @@ pub struct PagingArgs {
     /// Let the child of a fork map all that its parent does; otherwise pages of files are left to be found again, as on Linux
     #[arg(long)]
     pub fork_maps: bool,
+}
+
+/// What `--stats --by` tells of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum ByArg {
+    /// Functions
+    Symbol,
+    /// Lines of the source
+    Line,
+    /// Files of the source
+    File,
+    /// Mappings
+    Vma,
 }
 
 /// What `fork` does with private pages.

@@ -2,13 +2,13 @@
 //!
 //! All it says goes to stderr (the prompt to the terminal): stdout stays the guest's.
 
-use super::args::RunArgs;
+use super::args::{RunArgs, Ui};
 use super::drive::{Driver, End};
 use super::trace_file::Recorder;
 use super::{stdio, tell_text};
 use anyhow::{Context, Result};
 use emulator::debug::target::{Asking, Hears, StopBefore};
-use emulator::debug::{Debugger, Output, Registers, Stop, Target, TlbLine, TlbSide};
+use emulator::debug::{Debugger, Output, Registers, Screen, Stop, Stopped, Target, TlbLine, TlbSide};
 use emulator::exec::Observer;
 use emulator::hart::Hart;
 use emulator::machine::{GuestExit, HartState, StopReason};
@@ -23,6 +23,7 @@ use rustyline::hint::Hinter;
 use rustyline::history::DefaultHistory;
 use rustyline::validate::Validator;
 use rustyline::{Behavior, CompletionType, Config, Editor, Helper};
+use serde::Serialize;
 use std::cell::RefCell;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -46,19 +47,24 @@ pub fn session(
     let first = String::from_utf8(program.to_vec()).ok();
     let mut debugger = Debugger::new(recorder.tap(), Some(guest_os::KERNEL_ELF), first, Rc::clone(programs));
     debugger.know_calls(abi::CALLS.iter().map(|call| (call.number.into(), call.name)));
-    let debugger = Rc::new(RefCell::new(debugger));
-    let mut session = Session { debugger, recorder, programs: Rc::clone(programs) };
+    let is_at_terminal = prompt.is_some() && std::io::stderr().is_terminal();
+    let ui = args.ui.unwrap_or(if is_at_terminal { Ui::Screen } else { Ui::Text });
+    let mut session =
+        Session { debugger: Rc::new(RefCell::new(debugger)), recorder, programs: Rc::clone(programs), ui };
     if args.from_reset {
-        tell_text(&session.debugger.borrow_mut().location(&DriverTarget::new(driver)));
+        let text = session.debugger.borrow_mut().location(&DriverTarget::new(driver));
+        session.tell(driver, None, &Output { text, ..Output::default() });
     } else {
         let output = session.debugger.borrow_mut().run_to_program(&mut DriverTarget::new(driver));
-        tell_text(&output.text);
+        session.tell(driver, None, &output);
         if session.ended().is_some() || driver.is_left() {
             return Ok(session.end_of(driver));
         }
     }
     for line in args.ex.iter().map(String::as_str).chain(script.lines()) {
-        tell!("(folio) {line}");
+        if ui != Ui::Json {
+            tell!("(folio) {line}");
+        }
         if let Some(end) = session.script_line(driver, line) {
             return Ok(end);
         }
@@ -84,6 +90,21 @@ struct Session<'a> {
     debugger: Rc<RefCell<Debugger>>,
     recorder: &'a Recorder,
     programs: Rc<Programs>,
+    ui: Ui,
+}
+
+/// An answer of `--ui json`.
+#[derive(Serialize)]
+struct Answer<'a> {
+    /// The command; none for what is said before the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<&'a str>,
+    /// Whether it could be carried out.
+    ok: bool,
+    text: &'a str,
+    /// Where the machine has stopped, if it has run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stop: Option<Stopped>,
 }
 
 impl Session<'_> {
@@ -102,9 +123,11 @@ impl Session<'_> {
 
     /// Does what a line of a script says. The end, if that is one: `quit`, or a command that fails.
     fn script_line(&mut self, driver: &mut Driver, line: &str) -> Option<End> {
-        let output = self.execute(driver, |debugger, target| debugger.execute(target, line));
+        let output = self.execute(driver, line, |debugger, target| debugger.execute(target, line));
         if output.failed && !driver.is_left() {
-            tell!("folio: the script ends: `{line}` failed");
+            if self.ui != Ui::Json {
+                tell!("folio: the script ends: `{line}` failed");
+            }
             return Some(End::ScriptFailed);
         }
         (output.quit || driver.is_left()).then(|| self.end_of(driver))
@@ -114,26 +137,47 @@ impl Session<'_> {
     fn execute(
         &mut self,
         driver: &mut Driver,
+        line: &str,
         command: impl FnOnce(&mut Debugger, &mut DriverTarget<'_>) -> Output,
     ) -> Output {
+        let mut line = line.to_owned();
         let mut output = self.execute_one(driver, command);
         loop {
             // Who leaves does not ask where the machine is.
             if !driver.is_left() {
-                tell_text(&output.text);
+                self.tell(driver, Some(&line), &output);
             }
             if output.quit || output.failed || driver.is_left() {
                 return output;
             }
             let mut due = None;
             let next = self.execute_one(driver, |debugger, target| {
-                due = debugger.execute_due(target);
-                due.clone().unwrap_or_default()
+                let (line, output) = debugger.execute_due(target).unzip();
+                due = line;
+                output.unwrap_or_default()
             });
-            if due.is_none() {
-                return output;
+            match due {
+                Some(due) => (line, output) = (due, next),
+                None => return output,
             }
-            output = next;
+        }
+    }
+
+    /// Tells what a command has said, and where the machine has stopped if it has run.
+    fn tell(&self, driver: &mut Driver, command: Option<&str>, output: &Output) {
+        let mut debugger = self.debugger.borrow_mut();
+        let stop = debugger.take_stop();
+        if self.ui == Ui::Json {
+            let answer = Answer { command, ok: !output.failed, text: &output.text, stop };
+            match serde_json::to_string(&answer) {
+                Ok(line) => tell!("{line}"),
+                Err(error) => tell!("folio: an answer could not be written: {error}"),
+            }
+            return;
+        }
+        tell_text(&output.text);
+        if self.ui == Ui::Screen && stop.is_some() {
+            tell_text(&debugger.screen(&DriverTarget::new(driver), screen()));
         }
     }
 
@@ -159,7 +203,7 @@ pub fn monitor(driver: &mut Driver, recorder: &Recorder, kernel: Option<&[u8]>) 
     let programs = Rc::new(Programs::none());
     let debugger = Debugger::new(recorder.tap(), kernel, None, Rc::clone(&programs));
     let debugger = Rc::new(RefCell::new(debugger));
-    let mut session = Session { debugger, recorder, programs };
+    let mut session = Session { debugger, recorder, programs, ui: Ui::Text };
     let location = session.debugger.borrow_mut().location(&DriverTarget::new(driver));
     tell_text(&format!("\n{location}"));
     tell!("`continue` goes back to the console, `quit` ends the machine, `help` lists the commands");
@@ -167,6 +211,15 @@ pub fn monitor(driver: &mut Driver, recorder: &Recorder, kernel: Option<&[u8]>) 
         prompt.serve(&mut session, driver, true)?;
     }
     Ok(session.end_of(driver))
+}
+
+/// What the terminal of standard error can show. `NO_COLOR` is as <https://no-color.org> has it.
+fn screen() -> Screen {
+    let wants_none = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let is_plain = std::env::var_os("TERM").is_none_or(|kind| kind.is_empty() || kind == "dumb");
+    let width = terminal_size::terminal_size_of(std::io::stderr()).map_or(80, |(width, _)| width.0);
+    let has_colours = !wants_none && !is_plain && std::io::stderr().is_terminal();
+    Screen { width: width.into(), has_colours }
 }
 
 /// Asks the debugger what a word may be.
@@ -231,7 +284,7 @@ impl Prompt {
                 Err(error) => return Err(error).context("the terminal cannot be read"),
             };
             driver.interrupted.forget_ctrl_c();
-            let output = session.execute(driver, |debugger, target| {
+            let output = session.execute(driver, &line, |debugger, target| {
                 if line.trim().is_empty() { debugger.repeat(target) } else { debugger.execute(target, &line) }
             });
             if driver.is_left() || output.quit || leave_at_end && session.ended().is_some() {

@@ -12,6 +12,10 @@ use crate::trace::{Event, GuestView, ThreadId};
 use isa::csr::Csr;
 use isa::events::{EventKind, SignalTold};
 use isa::{Exception, Privilege, Step, VirtAddr, reg};
+use std::cell::RefCell;
+
+/// Of how many threads the registers are kept that they had at their last traps.
+const MAX_TRAPPED: usize = 4096;
 
 /// What was met while another stop was being made: it is told of by the next command that runs the machine.
 #[derive(Clone, Debug)]
@@ -114,6 +118,14 @@ impl Debugger {
         }
     }
 
+    /// Keeps a thread's program as it was at its trap.
+    pub(super) fn keep_trap(&mut self, thread: ThreadId, program: AtTrap) {
+        self.trapped.insert(thread, program);
+        if self.trapped.len() > MAX_TRAPPED {
+            self.trapped.pop_first();
+        }
+    }
+
     /// Looks at a thread's program as it was at its last trap, if the hart looked at was its.
     fn look_at_trap(&mut self, thread: ThreadId, doing: Doing) {
         let program = self.trapped.get(&thread).copied();
@@ -131,17 +143,36 @@ impl Debugger {
             // A program that is executed has another address space than the one that the hart is in yet.
             let satp = self.tap.borrow().trace().guest.process(pid).filter(|p| p.is_alive()).map(|p| p.satp);
             let Some(satp) = satp else { break };
-            let armed = &self.armed;
+            let (armed, listens) = (&self.armed, self.listens());
+            let heard = RefCell::new(Vec::new());
+            let mut hears = |place: &Place, what: &Heard| {
+                if listens.wants(place, what) {
+                    heard.borrow_mut().push((*place, *what));
+                }
+            };
             let is_back = |place: &Place| place.privilege == Privilege::User && place.satp.0 == satp;
             let mut stops = |place: &Place| {
-                passed != Some(*place) && (is_back(place) || armed.at(place).next().is_some())
+                let is_new = passed != Some(*place);
+                !heard.borrow().is_empty() || is_new && (is_back(place) || armed.at(place).next().is_some())
             };
-            let stop = target.run(Step(u64::MAX), Some(&mut stops));
+            let stop = if listens.is_empty() {
+                target.run(Step(u64::MAX), Some(&mut stops))
+            } else {
+                target.run_listening(Step(u64::MAX), &mut stops, &mut hears)
+            };
+            let heard = heard.into_inner();
             self.hart = target.next_hart();
             target.look_at(self.hart);
             self.note_switches(target);
             let place = target.registers().place(target.step());
+            let mut hits = heard.iter().filter_map(|(place, what)| self.hit_by(target, place, what));
+            if let Some(hit) = hits.next() {
+                self.pending = Some(Pending { hit, event: None });
+                self.is_at_new_place = true;
+                break;
+            }
             let pending = match stop {
+                Stop::Before if !heard.is_empty() && !is_back(&place) => None,
                 Stop::Event => {
                     self.decide_event(target).map(|(hit, event)| Pending { hit, event: Some(event) })
                 }

@@ -1,6 +1,6 @@
 //! What the Tab key completes: commands, and for each argument what the table says may stand there.
 
-use super::command::{Completes, Faults, commands, find, info_subjects};
+use super::command::{Completes, Faults, OCCASIONS, commands, find, info_subjects};
 use super::condition;
 use super::execute::Debugger;
 use super::registers::SHOWN_CSRS;
@@ -27,12 +27,12 @@ impl Debugger {
         // A format stands at the command itself: `x/4x`.
         let name = command.split('/').next().unwrap_or_default();
         let Some(entry) = find(name) else { return Vec::new() };
-        if is_in_condition || entry.names[0] == "condition" {
+        let index = before.count();
+        if is_in_condition || entry.names[0] == "condition" && index > 0 {
             let mut found = Self::beginning(condition::words(), word);
             found.extend(self.places_beginning(word));
             return found;
         }
-        let index = before.count();
         let Some(what) = entry.completes.get(index).or(entry.completes.last()) else { return Vec::new() };
         match what {
             Completes::Words(words) => Self::beginning(words.iter().copied(), word),
@@ -41,7 +41,26 @@ impl Debugger {
                 Self::beginning(info_subjects().filter_map(|(s, _)| s.split(' ').next()), word)
             }
             Completes::Faults => Self::beginning(Faults::names(), word),
-            Completes::Processes => self.processes_beginning(word),
+            Completes::Processes | Completes::Threads => {
+                let tap = self.tap.borrow();
+                let living = tap.trace().guest.processes().filter(|process| process.is_alive());
+                let numbers: Vec<String> = match what {
+                    Completes::Processes => living.map(|process| process.pid.to_string()).collect(),
+                    _ => living.flat_map(|process| &process.threads).map(u64::to_string).collect(),
+                };
+                Self::beginning(numbers.iter().map(String::as_str), word)
+            }
+            Completes::Points => {
+                let numbers: Vec<String> = self.points.iter().map(|point| point.id.to_string()).collect();
+                Self::beginning(numbers.iter().map(String::as_str), word)
+            }
+            Completes::Occasions => {
+                let calls: Vec<String> =
+                    self.calls.iter().map(|(_, name)| format!("syscall:{name}")).collect();
+                // Every call of Linux's only where it is calls that are asked for.
+                let calls = calls.iter().map(String::as_str).filter(|_| word.starts_with("syscall"));
+                Self::beginning(OCCASIONS.iter().copied().chain(calls), word)
+            }
             Completes::Places => self.places_beginning(word),
             Completes::Nothing => Vec::new(),
         }
@@ -52,13 +71,6 @@ impl Debugger {
         found.sort_unstable();
         found.dedup();
         found
-    }
-
-    fn processes_beginning(&self, word: &str) -> Vec<String> {
-        let tap = self.tap.borrow();
-        let processes = tap.trace().guest.processes().filter(|process| process.is_alive());
-        let numbers = processes.map(|process| process.pid.to_string());
-        numbers.filter(|number| number.starts_with(word)).collect()
     }
 
     /// A register, or a symbol: of a process, of the kernel, or of the programs that run and the one that will first.

@@ -6,9 +6,12 @@ use super::command::{Command, Examine, RegisterSet, help, help_on};
 use super::display::Displays;
 use super::expression::Expression;
 use super::listing::Listed;
+use super::missed::Note;
 use super::points::Points;
 use super::run::Until;
+use super::select::Selected;
 use super::space::{AtTrap, Owner, Space};
+use super::stopped::Stopped;
 use super::symbols::Symbols;
 use super::tap::SharedTap;
 use super::target::{Place, Registers, Target};
@@ -59,8 +62,8 @@ pub struct Debugger {
     pub(super) pending: Option<Pending>,
     /// The machine stands at an instruction at which no breakpoint has been looked for yet.
     pub(super) is_at_new_place: bool,
-    /// What the next stop has to say beside where it is.
-    pub(super) notes: String,
+    /// What the next stop has to say of catchpoints that have not stopped.
+    pub(super) notes: Vec<Note>,
     /// What such notes were about: catchpoint, process and symbol.
     pub(super) told_missed: BTreeSet<(u64, u64, String)>,
     /// What is to be done, since something stopped the machine for which it was asked.
@@ -77,12 +80,18 @@ pub struct Debugger {
     pub(super) next_examine: Option<(VirtAddr, Space)>,
     /// What is looked at instead of the hart: the program for which the kernel touches a page, or which it refuses one.
     pub(super) at_trap: Option<AtTrap>,
-    /// The program of each thread as it was at its last trap, while there are catchpoints.
+    /// The thread that was chosen to be looked at.
+    pub(super) selected: Option<Selected>,
+    /// The program of each thread as it was at its last trap, as long as traps are kept.
     pub(super) trapped: BTreeMap<ThreadId, AtTrap>,
     /// Where threads wait that the harts have left.
     pub(super) waits: Waits,
     /// What `list` showed last.
     pub(super) listed: Option<Listed>,
+    /// The last stop, for those who ask.
+    pub(super) stopped: Option<Stopped>,
+    /// Where the machine was resumed last.
+    pub(super) resumed_at: Step,
     /// What the last command said.
     last_text: String,
     last_examine: Examine,
@@ -107,7 +116,7 @@ impl Debugger {
             armed: Armed::default(),
             pending: None,
             is_at_new_place: false,
-            notes: String::new(),
+            notes: Vec::new(),
             told_missed: BTreeSet::new(),
             due: VecDeque::new(),
             taking_down: None,
@@ -117,9 +126,12 @@ impl Debugger {
             before: None,
             next_examine: None,
             at_trap: None,
+            selected: None,
             trapped: BTreeMap::new(),
             waits: Waits::default(),
             listed: None,
+            stopped: None,
+            resumed_at: Step(0),
             last_text: String::new(),
             last_examine: Examine::default(),
             ended: None,
@@ -211,9 +223,10 @@ impl Debugger {
     }
 
     /// Does the next of what was asked for at a stop, if there is more to do; to be called until there is not, after each [`Self::execute`].
-    pub fn execute_due(&mut self, target: &mut dyn Target) -> Option<Output> {
+    pub fn execute_due(&mut self, target: &mut dyn Target) -> Option<(String, Output)> {
         let line = self.due.pop_front()?;
-        Some(self.run_line(target, &line))
+        let output = self.run_line(target, &line);
+        Some((line, output))
     }
 
     /// What to show where a line may be typed.
@@ -272,8 +285,11 @@ impl Debugger {
             Command::Display(Some((text, examine, at))) => self.add_display(target, text, examine, at),
             Command::Undisplay(id) => self.remove_display(id),
             Command::Regs(set) => {
+                self.check_registers()?;
                 let now = self.now(target);
-                let before = self.before.filter(|before| before.hart == now.hart).unwrap_or(now);
+                // Of a thread that was chosen nothing is known to have changed.
+                let before =
+                    self.before.filter(|b| b.hart == now.hart && self.selected.is_none()).unwrap_or(now);
                 Ok(match set {
                     RegisterSet::Integer => registers::integer(&now, &before),
                     RegisterSet::Float => registers::float(&now, &before),
@@ -302,8 +318,7 @@ impl Debugger {
                 Ok(views::frames(&self.tap.borrow().trace().guest, Ppn(first.unwrap_or(0))))
             }
             Command::Maps(pid) => {
-                let current = self.current_process(&self.now(target)).map(|(pid, _)| pid);
-                let pid = pid.or(current).ok_or("no process runs now: give a PID (`ps` lists them)")?;
+                let pid = self.process_or_current(target, pid)?;
                 views::maps(&self.tap.borrow().trace().guest, pid)
             }
             Command::Hart(None) => Ok(self.list_harts(target)),
@@ -314,8 +329,13 @@ impl Debugger {
                     harts => format!("the machine has harts 0 to {}", harts - 1),
                 })?;
                 target.look_at(hart);
+                self.selected = None;
                 Ok(self.location(target))
             }
+            Command::Select { pid, tid } => self.select(target, pid, tid),
+            Command::PageTable(pid) => self.page_table(target, pid),
+            Command::WhatIs(at) => self.whatis(target, &at),
+            Command::Swap => Ok(self.swap()),
             Command::Ps => {
                 let is_idle = |hart| hart < target.harts() && target.hart_state(hart) == HartState::Waiting;
                 let waits = self.waits(target);

@@ -40,6 +40,15 @@ fn missed(condition: &Condition, known: &mut Known<'_>, va: VirtAddr) -> Option<
     condition.symbols().into_iter().find(|symbol| is_missed(symbol)).map(str::to_owned)
 }
 
+/// Why a catchpoint has not stopped.
+#[derive(Clone, Debug)]
+pub(super) struct Note {
+    id: u64,
+    /// Since the fault was of another kind.
+    is_of_kind: bool,
+    text: String,
+}
+
 /// How a fault that gave a page came to be no copy-on-write, where it might have been.
 fn no_copy(kind: EventKind) -> &'static str {
     match kind {
@@ -73,11 +82,12 @@ impl Debugger {
                 None => format!("what is at {va}"),
             };
             let did = if event.record.access() == Some(Access::Write) { "wrote" } else { "touched" };
-            self.notes.push_str(&format!(
+            let text = format!(
                 "catchpoint {id} has not stopped: `{symbol}` shares its page with {other}, which process {pid} {did} first, at step {}: \
                  give it a page of its own to see it alone\n",
                 event.step
-            ));
+            );
+            self.notes.push(Note { id, is_of_kind: false, text });
         }
     }
 
@@ -100,12 +110,19 @@ impl Debugger {
                 |point| matches!(&point.what, What::Catch(Catch::Fault(faults, _)) if faults.mean_copies()),
             );
             let why = if is_copy { no_copy(kind) } else { "" };
-            self.notes.push_str(&format!(
+            let text = format!(
                 "catchpoint {id} has not stopped: the fault of process {pid} at `{symbol}`, at step {}, was {}{why}\n",
                 event.step,
                 kind.name()
-            ));
+            );
+            self.notes.push(Note { id, is_of_kind: true, text });
         }
+    }
+
+    /// What there is to say at a stop of catchpoints that have not stopped. One that stops now has met the kind that it waits for.
+    pub(super) fn take_notes(&mut self, stopped: Option<u64>) -> String {
+        let notes = std::mem::take(&mut self.notes).into_iter();
+        notes.filter(|note| !note.is_of_kind || Some(note.id) != stopped).map(|note| note.text).collect()
     }
 
     /// Asks about the condition of a catchpoint of faults, in a scene.

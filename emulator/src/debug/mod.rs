@@ -30,22 +30,29 @@ mod points;
 mod recording;
 mod registers;
 mod run;
+mod screen;
+mod select;
 mod space;
 mod stack;
 #[cfg(test)]
 mod stop_tests;
+mod stopped;
 mod stops;
 mod symbols;
 mod tap;
 pub mod target;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod views;
 mod waits;
 mod walk;
 mod watch;
+mod whatis;
 
 pub use execute::{Debugger, Output};
+pub use screen::Screen;
+pub use stopped::Stopped;
 pub use symbols::loaded_at;
 pub use tap::{SharedTap, Tap};
 pub use target::{Place, Registers, Stop, Target, TlbLine, TlbSide};

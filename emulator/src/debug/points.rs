@@ -141,8 +141,9 @@ impl Points {
         };
         self.enabled().filter(waits).map(|point| point.id).collect()
     }
-    pub(super) fn has_catches(&self) -> bool {
-        self.catches().next().is_some()
+    /// Whether anything may stop the machine.
+    pub(super) fn has_enabled(&self) -> bool {
+        self.enabled().next().is_some()
     }
     /// The catchpoints that mean misses of the TLB.
     pub(super) fn catch_misses(&self) -> Vec<u64> {
@@ -153,6 +154,9 @@ impl Points {
 /// A point that has stopped the machine.
 #[derive(Clone, Debug)]
 pub(super) struct Hit {
+    pub(super) id: u64,
+    /// What the point is.
+    pub(super) title: &'static str,
     /// What there is to say.
     pub(super) text: String,
     /// What is to be done then.
@@ -163,7 +167,7 @@ impl Hit {
     /// A line that begins with what the point is.
     pub(super) fn of(point: &Point, text: &str) -> Self {
         let text = format!("{} {}: {text}\n", point.what.title(), point.id);
-        Self { text, commands: point.commands.clone() }
+        Self { id: point.id, title: point.what.title(), text, commands: point.commands.clone() }
     }
 }
 

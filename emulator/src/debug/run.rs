@@ -132,8 +132,10 @@ impl Debugger {
             return Err(format!("hart {} is stopped: it runs when another hart starts it", self.hart));
         }
         self.before = Some(self.now(target));
+        self.resumed_at = target.step();
         self.next_examine = None;
         self.at_trap = None;
+        self.selected = None;
         target.look_at(target.next_hart());
         // The place at which a breakpoint has been looked at already.
         let mut first = target.registers().place(target.step());
@@ -141,9 +143,12 @@ impl Debugger {
         let mut first_is_new = std::mem::take(&mut self.is_at_new_place);
         let stepping = self.hart;
         let (mut begun, mut same_instruction) = (None, true);
-        // With catchpoints, each trap out of a program is a short stop: its registers are kept, for the case that what it
-        // wanted is refused.
-        let keeps_traps = self.points.has_catches();
+        // Each trap out of a program is a short stop: its registers are kept, for the case that what it wanted is refused, or that
+        // someone wants to look at it while others run. Not where the machine runs without being asked anything.
+        let keeps_traps = self.points.has_enabled() || !matches!(until, Until::Ever | Until::Step(_));
+        if !keeps_traps {
+            self.trapped.clear();
+        }
         let mut in_program: BTreeMap<usize, bool> = BTreeMap::new();
         loop {
             if target.take_interrupt() {
@@ -233,7 +238,7 @@ impl Debugger {
             if trapped && stop == Stop::Before {
                 let thread = self.tap.borrow().trace().history.running_on(self.hart);
                 if let Some((thread, program)) = thread.zip(AtTrap::of(target)) {
-                    self.trapped.insert(thread, program);
+                    self.keep_trap(thread, program);
                     if let Some(hit) = self.catch_call(target, thread, program) {
                         return Ok(Halt::Hit(hit));
                     }
@@ -280,15 +285,21 @@ impl Debugger {
 
     /// Why the machine has stopped, and where.
     pub(super) fn report(&mut self, target: &dyn Target, halt: Halt) -> String {
+        self.note_stop(target, &halt);
         let is_interrupted = matches!(halt, Halt::Interrupted);
-        let notes = std::mem::take(&mut self.notes);
+        let stopped = if let Halt::Hit(hit) = &halt { Some(hit.id) } else { None };
+        let notes = self.take_notes(stopped);
         let mut text = match halt {
             Halt::Reached => String::new(),
             Halt::Hit(hit) => {
                 self.due = hit.commands.into();
                 hit.text
             }
-            Halt::Interrupted => "interrupted\n".to_owned(),
+            Halt::Interrupted => {
+                // Who presses Ctrl-C wants no more of what a stop has asked for.
+                self.due.clear();
+                "interrupted\n".to_owned()
+            }
             Halt::Ended(reason) => {
                 return format!("{notes}step {}: {}\n", target.step(), reason);
             }

@@ -76,8 +76,11 @@ pub(super) fn absence(trace: &Trace, space: &Space, va: VirtAddr) -> String {
 }
 
 impl Debugger {
-    /// The registers looked at: the hart's, or those of a program as it was at its trap.
+    /// The registers looked at: those of a thread that was chosen, the hart's, or those of a program as it was at its trap.
     pub(super) fn now(&self, target: &dyn Target) -> Registers {
+        if let Some(registers) = self.selected_registers() {
+            return registers;
+        }
         match &self.at_trap {
             Some(at_trap) if at_trap.registers.hart == self.hart => at_trap.registers,
             _ => target.registers(),
@@ -135,11 +138,18 @@ impl Debugger {
         at: Option<Expression>,
     ) -> Result<(VirtAddr, Space), String> {
         let now = self.now(target);
-        let Some(at) = at else { return Ok((now.pc, self.space_of(&now))) };
+        let Some(at) = at else {
+            self.check_page_table()?;
+            self.check_registers()?;
+            return Ok((now.pc, self.space_of(&now)));
+        };
         let (va, pid) = self.evaluate(target, &at)?;
         let space = match pid {
             Some(pid) => self.space_of_process(&now, pid)?,
-            None => self.space_of(&now),
+            None => {
+                self.check_page_table()?;
+                self.space_of(&now)
+            }
         };
         if matches!(at.base, Operand::Register(ref name) if name == "fault") {
             self.check_fault_space()?;
@@ -176,6 +186,7 @@ impl Debugger {
                 (fault.record.va, Some(fault.record.pid).filter(|&pid| pid != 0))
             }
             Operand::Register(name) => {
+                self.check_registers()?;
                 let value = registers::value(target, &now, name);
                 (value.ok_or_else(|| format!("there is no register or CSR `${name}`"))?, None)
             }
@@ -193,12 +204,12 @@ impl Debugger {
             Where::Kernel(va) | Where::User(va) => return Ok((va.0, None)),
             Where::Symbol(name, _) => name,
         };
-        let current = self.current_process(now).map(|(pid, _)| pid);
+        let current = self.selected_process().or(self.current_process(now).map(|(pid, _)| pid));
         let tap = self.tap.borrow();
         let guest = &tap.trace().guest;
         let wanted =
             pid.or(current).ok_or_else(|| format!("no process runs now that could have `{name}`"))?;
-        let process = views::living(guest, wanted)?;
+        let process = guest.process(wanted).ok_or_else(|| format!("there is no process {wanted}"))?;
         if let Some(va) = self.symbols.addresses_in_process(guest, process, &name).first() {
             return Ok((va.0, Some(wanted)));
         }

@@ -1,5 +1,6 @@
 //! Conditions, counts and commands of breakpoints and catchpoints, on the recorded machine.
 
+use super::Screen;
 use super::recording::{check, check_parts, run, session};
 
 #[test]
@@ -100,8 +101,10 @@ fn commands_are_done_at_a_stop() {
     assert!(text.starts_with("there is no command `stpe`"), "{text}");
     let text = run(&mut debugger, &mut machine, &lines[4..]);
     assert!(text.starts_with("breakpoint 1: helper"), "{text}");
-    assert_eq!(debugger.execute_due(&mut machine).unwrap().text, "0x10000: 0x00100513\n");
-    let text = debugger.execute_due(&mut machine).unwrap().text;
+    assert_eq!(debugger.execute_due(&mut machine).unwrap().1.text, "0x10000: 0x00100513\n");
+    let (line, output) = debugger.execute_due(&mut machine).unwrap();
+    let text = output.text;
+    assert_eq!(line, "continue");
     assert!(text.starts_with("catchpoint 2: file_disk"), "{text}");
     assert_eq!(debugger.execute_due(&mut machine), None);
     let list = run(&mut debugger, &mut machine, &["info breakpoints"]);
@@ -130,6 +133,55 @@ fn displays_are_shown_at_every_stop() {
 #[test]
 fn finish_runs_to_the_caller() {
     check_parts(&["break helper", "c", "finish"], &["step 107:", "<main+0x8>"]);
-    check(&["until 103", "finish"], "ra is 0: this function has no caller\n");
+    check(&["until 103", "finish"], "who has called this function is not known\n");
     check_parts(&["break helper", "c", "b helper+4", "finish"], &["breakpoint 2: helper+0x4", "step 106:"]);
+}
+
+#[test]
+fn stops_are_told_as_objects() {
+    let (mut debugger, mut machine) = session();
+    run(&mut debugger, &mut machine, &["break helper", "continue"]);
+    let stop = debugger.take_stop().unwrap();
+    assert_eq!((stop.step, stop.reason, stop.point), (105, "breakpoint", Some(1)));
+    assert_eq!(stop.what.as_deref(), Some("breakpoint 1: helper"));
+    assert_eq!((stop.hart, stop.mode, stop.pid), (0, "user", Some(1)));
+    assert_eq!((stop.pc.as_str(), stop.symbol.as_deref()), ("0x10020", Some("helper")));
+    assert_eq!(stop.changed.get("ra").map(String::as_str), Some("0x10008"));
+    // Once only, and not where the machine has not run.
+    assert_eq!(debugger.take_stop(), None);
+    run(&mut debugger, &mut machine, &["ps"]);
+    assert_eq!(debugger.take_stop(), None);
+    run(&mut debugger, &mut machine, &["step"]);
+    assert_eq!(debugger.take_stop().map(|stop| (stop.reason, stop.point)), Some(("step", None)));
+    run(&mut debugger, &mut machine, &["continue"]);
+    let end = debugger.take_stop().unwrap();
+    assert_eq!((end.reason, end.what.as_deref()), ("ended", Some("the program has exited with status 7")));
+}
+
+#[test]
+fn a_screen_shows_what_has_changed_and_what_comes() {
+    let (mut debugger, mut machine) = session();
+    run(&mut debugger, &mut machine, &["until 104", "step"]);
+    let screen = debugger.screen(&machine, Screen { width: 60, has_colours: false });
+    let parts = [
+        "-- registers ---",
+        "\nra 0x0 -> 0x10008\n-- code ---",
+        "\n=> 0x10020 <helper>: ",
+        "\n-- stack ---",
+        "0x3ffffff000: not mapped",
+    ];
+    let mut rest = screen.as_str();
+    for part in parts {
+        let at = rest.find(part).unwrap_or_else(|| panic!("no `{part}` in {screen}"));
+        rest = &rest[at + part.len()..];
+    }
+    assert!(screen.lines().all(|line| line.chars().count() <= 60), "{screen}");
+    run(&mut debugger, &mut machine, &["catch fault file", "continue"]);
+    let screen = debugger.screen(&machine, Screen { width: 100, has_colours: true });
+    assert!(
+        screen.contains("-- page ") && screen.contains("\n0x11000: PTE 0x0 [--------] at level 0"),
+        "{screen}"
+    );
+    run(&mut debugger, &mut machine, &["continue"]);
+    assert_eq!(debugger.screen(&machine, Screen { width: 100, has_colours: true }), "");
 }

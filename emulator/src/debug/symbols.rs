@@ -76,7 +76,7 @@ impl Symbols {
 
     /// The file of a process's program; `None` as long as it is not mapped.
     pub(super) fn loaded(&self, guest: &GuestView, process: &ProcessView) -> Option<Loaded> {
-        guest.space(process.pid)?;
+        guest.last_space(process.pid)?;
         let file = self.program(&process.program);
         let bias = file.load_bias(guest.first_page_of_program(process.pid))?;
         Some(Loaded { file, bias })
@@ -131,7 +131,7 @@ pub fn loaded_at(
     process: &ProcessView,
     va: VirtAddr,
 ) -> Option<Loaded> {
-    let vma = guest.vma_at(process.pid, va)?;
+    let vma = guest.last_space(process.pid)?.vma_at(va)?;
     if vma.file != 0 && vma.name != process.program {
         let file = programs.get(&vma.name);
         let bias = vma.start.0.wrapping_sub(file.address_at(vma.offset_bytes)?);

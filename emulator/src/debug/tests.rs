@@ -132,6 +132,13 @@ fn lines_become_commands() {
         ("tlb 16", Command::Tlb(number(16))),
         ("frames", Command::Frames(None)),
         ("maps 2", Command::Maps(Some(2))),
+        ("process 2", Command::Select { pid: Some(2), tid: None }),
+        ("thread 3", Command::Select { pid: None, tid: Some(3) }),
+        ("inferior", Command::Select { pid: None, tid: None }),
+        ("pt 2", Command::PageTable(Some(2))),
+        ("whatis 16", Command::WhatIs(Expression::number(16))),
+        ("info symbol 16", Command::WhatIs(Expression::number(16))),
+        ("swap", Command::Swap),
         ("ps", Command::Ps),
         ("hart 2", Command::Hart(Some(2))),
         ("hart", Command::Hart(None)),
@@ -191,7 +198,7 @@ fn what_is_no_command_is_answered_in_one_line() {
         ("ignore 1", "a number is missing; usage: ignore N COUNT"),
         (
             "info",
-            "WHAT is one of breakpoints, watchpoints, harts, stack, source, registers, all-registers, display, processes, inferiors, threads, proc mappings, mappings; usage: info WHAT",
+            "WHAT is one of breakpoints, watchpoints, harts, stack, source, registers, all-registers, display, processes, inferiors, threads, symbol, proc mappings, mappings; usage: info WHAT",
         ),
         ("info nonsense", "there is no `info nonsense`; `help` lists the commands"),
         ("info registers v", "`v` is no set of registers; usage: regs [f|csr]"),
@@ -270,7 +277,8 @@ fn every_name_is_of_one_command() {
 #[test]
 fn words_are_completed() {
     let (mut debugger, mut machine) = session();
-    run(&mut debugger, &mut machine, &["until 103"]);
+    run(&mut debugger, &mut machine, &["until 103", "b main", "catch fork"]);
+    debugger.know_calls([(63, "read"), (64, "write"), (260, "wait4")].into_iter());
     for (line, words) in [
         ("st", &["step", "stepi"][..]),
         ("wa", &["walk", "watch"]),
@@ -298,6 +306,13 @@ fn words_are_completed() {
         ("catch fault co", &["cow", "cow_copy", "cow_reuse"]),
         ("catch fault cow mai", &["main"]),
         ("maps ", &["1"]),
+        ("thread ", &["1"]),
+        ("delete ", &["1", "2"]),
+        ("condition ", &["1", "2"]),
+        ("condition 2 pi", &["pid"]),
+        ("ignore 2 ", &[]),
+        ("catch sys", &["syscall"]),
+        ("catch syscall:w", &["syscall:wait4", "syscall:write"]),
         ("ps x", &[]),
         ("regs ", &["csr", "f"]),
     ] {

@@ -78,9 +78,12 @@ pub(super) fn living(guest: &GuestView, pid: u64) -> Result<&ProcessView, String
 
 /// The mappings of a process.
 pub(super) fn maps(guest: &GuestView, pid: u64) -> Result<String, String> {
-    living(guest, pid)?;
-    let space = guest.space(pid).ok_or_else(|| format!("process {pid} has no address space yet"))?;
-    let mut text = String::new();
+    let ended = living(guest, pid).err();
+    let space = guest.last_space(pid).ok_or_else(|| match &ended {
+        Some(ended) => ended.clone(),
+        None => format!("process {pid} has no address space yet"),
+    })?;
+    let mut text = ended.map(|ended| format!("{ended}; when it ended it had\n")).unwrap_or_default();
     let (mut total, mut resident) = (0, 0);
     for vma in space.vmas() {
         let pages = (vma.end.0 - vma.start.0) / PAGE_SIZE;
@@ -201,7 +204,7 @@ impl Tally {
     }
 }
 
-fn describe_frame(guest: &GuestView, frame: &FrameView) -> String {
+pub(super) fn describe_frame(guest: &GuestView, frame: &FrameView) -> String {
     let mut text = match frame.content {
         FrameContent::Zero => "the zero page".to_owned(),
         FrameContent::Anonymous if frame.mappings.len() > 1 => "private, copy-on-write".to_owned(),
@@ -229,7 +232,7 @@ fn describe_frame(guest: &GuestView, frame: &FrameView) -> String {
 }
 
 /// A page by its process and address.
-fn place_in(guest: &GuestView, space: u64, vpn: Vpn) -> String {
+pub(super) fn place_in(guest: &GuestView, space: u64, vpn: Vpn) -> String {
     match guest.process_of_space(space) {
         Some(process) => format!("process {} at {:#x}", process.pid, vpn.base().0),
         None => format!("address space {space} at {:#x}", vpn.base().0),
@@ -237,7 +240,7 @@ fn place_in(guest: &GuestView, space: u64, vpn: Vpn) -> String {
 }
 
 /// The first of a list, and how many there are beside.
-fn some_of(places: &[String]) -> String {
+pub(super) fn some_of(places: &[String]) -> String {
     const SHOWN: usize = 3;
     let more = match places.len().saturating_sub(SHOWN) {
         0 => String::new(),

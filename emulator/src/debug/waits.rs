@@ -31,6 +31,13 @@ pub(super) struct Waits {
     before: BTreeMap<usize, u64>,
 }
 
+impl Waits {
+    /// Where a thread is that a hart has left.
+    pub(super) fn pc_of(&self, thread: ThreadId) -> Option<VirtAddr> {
+        self.traps.get(&thread).map(|trap| trap.pc)
+    }
+}
+
 impl Debugger {
     /// Takes in that harts were given to other threads.
     pub(super) fn note_switches(&mut self, target: &mut dyn Target) {

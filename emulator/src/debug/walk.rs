@@ -18,6 +18,21 @@ pub(super) fn translate(target: &dyn Target, space: &Space, va: VirtAddr) -> Opt
     Some(leaf.frame(va).base().wrapping_add(va.page_offset()))
 }
 
+/// The entry that a walk for `va` ends at, with its level.
+pub(super) fn deciding(target: &dyn Target, space: &Space, va: VirtAddr) -> Option<(u8, Pte)> {
+    let by = space.translation().ok()?;
+    let mut last = None;
+    let mut level = by.scheme.levels();
+    // Where it ends is what is wanted, not what it comes to.
+    let _ = walk(by, va, |at| {
+        level -= 1;
+        let entry = read_u64(target, at)?;
+        last = Some((level, Pte(entry)));
+        Some(entry)
+    });
+    last
+}
+
 /// The walk for `va`, with the entry of every level.
 pub(super) fn tell(target: &dyn Target, space: &Space, va: VirtAddr) -> String {
     let satp = space.satp;

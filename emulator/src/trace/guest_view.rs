@@ -6,10 +6,12 @@ use super::frames::{FrameContent, FrameView, Frames, SystemUse};
 use super::space::{Away, SpaceView, VmaView, asid};
 use isa::events::{EventKind, EventRecord};
 use isa::{PAGE_SIZE, Ppn, VirtAddr, Vpn};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// How many processes that have ended are remembered.
 const MAX_ENDED: usize = 1000;
+/// Of how many of them the address space is remembered.
+const MAX_REMAINS: usize = 16;
 
 /// What a process does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,6 +83,8 @@ pub struct GuestView {
     running: BTreeMap<usize, (u64, u64)>,
     /// Processes that have ended, oldest first.
     ended: Vec<u64>,
+    /// The address spaces that the last of them had, as they were at the end.
+    remains: VecDeque<(u64, SpaceView)>,
 }
 
 impl GuestView {
@@ -240,6 +244,25 @@ impl GuestView {
     pub fn space(&self, pid: u64) -> Option<&SpaceView> {
         self.spaces.get(&self.process(pid).filter(|process| process.is_alive())?.space)
     }
+    /// The address space of a process; of one of the last that have ended, as it was then.
+    pub fn last_space(&self, pid: u64) -> Option<&SpaceView> {
+        let remains = || self.remains.iter().rev().find(|(of, _)| *of == pid).map(|(_, space)| space);
+        self.space(pid).or_else(remains)
+    }
+    /// The slots of the swap space that private pages are in, each with an address space and the page whose it is.
+    pub fn named_slots(&self) -> impl Iterator<Item = (u64, u64, Vpn)> + '_ {
+        self.spaces.iter().flat_map(|(&number, space)| {
+            space.all_away().filter_map(move |(vpn, away)| match away {
+                Away::Slot(slot) => Some((slot, number, vpn)),
+                Away::Zeros => None,
+            })
+        })
+    }
+    /// The frame that holds the page of a slot while nothing maps it.
+    pub fn frame_of_slot(&self, slot: u64) -> Option<Ppn> {
+        let holds = |frame: &FrameView| frame.content == FrameContent::Swap { slot };
+        self.frames.iter().find(|(_, frame)| holds(frame)).map(|(ppn, _)| ppn)
+    }
     /// The VMA of a process that holds an address.
     pub fn vma_at(&self, pid: u64, va: VirtAddr) -> Option<&VmaView> {
         self.space(pid)?.vma_at(va)
@@ -276,7 +299,7 @@ impl GuestView {
     pub fn first_page_of_program(&self, pid: u64) -> Option<VirtAddr> {
         let program = &self.process(pid)?.program;
         let is_first = |vma: &&VmaView| vma.name == *program && vma.offset_bytes < PAGE_SIZE;
-        self.space(pid)?.vmas().find(is_first).map(|vma| vma.start)
+        self.last_space(pid)?.vmas().find(is_first).map(|vma| vma.start)
     }
 
     /// A process that the stream has not told of yet runs in this address space.
@@ -359,6 +382,7 @@ impl GuestView {
         let (parent, pid, space) = (record.pid, record.detail, record.detail3);
         let program = self.process(parent).map_or(String::new(), |parent| parent.program.clone());
         self.ended.retain(|&ended| ended != pid);
+        self.remains.retain(|(ended, _)| *ended != pid);
         self.processes.remove(&pid);
         if space != record.space {
             let mut copy = self.spaces.get(&record.space).cloned().unwrap_or_default();
@@ -404,7 +428,12 @@ impl GuestView {
         };
         process.state = ProcessState::Ended { status: record.detail };
         let space = process.space;
-        self.leave_space(space);
+        if let Some(last) = self.leave_space(space) {
+            self.remains.push_back((record.pid, last));
+            if self.remains.len() > MAX_REMAINS {
+                self.remains.pop_front();
+            }
+        }
         self.running.retain(|_, &mut (pid, _)| pid != record.pid);
         self.ended.push(record.pid);
         if self.ended.len() > MAX_ENDED {
@@ -434,20 +463,18 @@ impl GuestView {
     fn enter_space(&mut self, space: u64) {
         self.space_mut(space).users += 1;
     }
-    /// One process less runs in the address space; the last one takes it along.
-    fn leave_space(&mut self, space: u64) {
+    /// One process less runs in the address space; the last one takes it along, and what it was is returned.
+    fn leave_space(&mut self, space: u64) -> Option<SpaceView> {
         let view = self.space_mut(space);
         view.users = view.users.saturating_sub(1);
-        if view.users == 0 {
-            self.drop_space(space);
-        }
+        if view.users == 0 { self.drop_space(space) } else { None }
     }
-    fn drop_space(&mut self, space: u64) {
-        let Some(view) = self.spaces.remove(&space) else { return };
-        let pages: Vec<(Vpn, Ppn)> = view.pages().collect();
-        for (vpn, frame) in pages {
+    fn drop_space(&mut self, space: u64) -> Option<SpaceView> {
+        let view = self.spaces.remove(&space)?;
+        for (vpn, frame) in view.pages() {
             self.frames.unmap(frame, space, vpn);
         }
+        Some(view)
     }
 }
 

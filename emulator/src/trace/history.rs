@@ -387,6 +387,11 @@ impl History {
         self.away.get(&(file, page)).copied().filter(|&slot| slot != 0)
     }
 
+    /// The slots that pages of files in memory are in, each with the file and the page.
+    pub fn slots_of_files(&self) -> impl Iterator<Item = (u64, u64, u64)> + '_ {
+        self.away.iter().filter(|(_, slot)| **slot != 0).map(|(&(file, page), &slot)| (slot, file, page))
+    }
+
     /// Whether a fault had a page come back from swap space, or found it in the swap cache: a private page, or one of a file in memory.
     pub fn is_swap_in(&self, event: &Event) -> bool {
         event.kind() == Some(EventKind::SwapIn) || event.from_disk() && self.is_from_swap(event)
@@ -404,7 +409,7 @@ impl History {
     }
 
     /// When the page that a slot of the swap space has went there, and why.
-    pub(super) fn swapped_out(&self, slot: u64) -> Option<GivenUp> {
+    pub fn swapped_out(&self, slot: u64) -> Option<GivenUp> {
         self.swapped_out.get(&slot).copied()
     }
 

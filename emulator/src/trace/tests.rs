@@ -243,6 +243,30 @@ fn frames_know_content_and_owners() {
     assert_eq!(s.trace.stats.frames_peak, 7);
 }
 
+/// Of the last processes that have ended it is known what they had, and no frame counts as theirs.
+#[test]
+fn what_a_process_had_when_it_ended_is_remembered_for_a_while() {
+    let mut s = Stream::shell();
+    s.fork(1, 2);
+    s.push(K::Exit, 2, "", |_| {});
+    assert!(s.guest().space(2).is_none());
+    let last = s.guest().last_space(2).unwrap();
+    assert_eq!(last.frame_of(VirtAddr(DATA).page()), Some(Ppn(102)));
+    assert_eq!(last.vma_at(VirtAddr(TEXT)).map(|vma| vma.title()), Some("/bin/sh"));
+    assert_eq!(s.owners(102), [(1, DATA >> 12)]);
+    // A process that lives has what it has, and a number that is used again is another's.
+    assert_eq!(s.guest().last_space(1), s.guest().space(1));
+    s.push(K::Munmap, 1, "", |r| (r.va, r.va_end) = (DATA, DATA + 4096));
+    s.push(K::Fork, 1, "", |r| (r.detail, r.detail2, r.detail3) = (2, satp(2), space(22)));
+    s.push(K::Exit, 2, "", |_| {});
+    assert!(s.guest().last_space(2).unwrap().vma_at(VirtAddr(DATA)).is_none());
+    for pid in 3..30 {
+        s.fork(1, pid);
+        s.push(K::Exit, pid, "", |_| {});
+    }
+    assert_eq!((s.guest().last_space(2), s.guest().last_space(29).is_some()), (None, true));
+}
+
 #[test]
 fn exec_empties_the_space_and_keeps_the_process() {
     let mut s = Stream::shell();

@@ -10,7 +10,7 @@ const COMMANDS: Table = &[
         "`bt` shows who has called whom, `regs` the registers of the innermost",
     ),
     (
-        &["call", "ptype", "whatis", "printf", "echo"],
+        &["call", "ptype", "printf", "echo"],
         "`print NAME` shows a variable and its type, `regs` registers, `x` memory",
     ),
     (
@@ -50,8 +50,8 @@ const COMMANDS: Table = &[
     (&["set", "tset", "var"], "nothing of the machine can be changed, so that each run is the same"),
     (&["show"], "there are no settings: `help` lists the commands"),
     (
-        &["thread", "threads", "inferior", "taas", "tfaas"],
-        "`ps` lists the processes and threads, `hart` the harts; `PID:SYMBOL` is an address of a process",
+        &["threads", "taas", "tfaas"],
+        "`ps` lists the processes and threads, `process N` and `thread N` look at one, `hart` at a hart",
     ),
     (&["kill", "k", "detach", "disconnect"], "`quit` leaves and gives the machine up"),
     (
@@ -88,8 +88,8 @@ const INFO: Table = &[
         "`bt` shows who has called whom, `x/32a $sp` the stack with its symbols",
     ),
     (
-        &["symbol", "sym", "address", "functions", "variables", "scope"],
-        "`disas ADDR` and `x/a` name the symbol at an address; a symbol's name is an address",
+        &["address", "functions", "variables", "scope"],
+        "`whatis ADDR` names the symbol at an address; a symbol's name is an address",
     ),
     (
         &["line", "sources", "types"],

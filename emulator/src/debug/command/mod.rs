@@ -18,6 +18,7 @@ pub(super) use help::{help, help_on};
 pub(super) use near::distance;
 pub use near::nearest;
 pub use occasions::Happening;
+pub(super) use occasions::OCCASIONS;
 pub(super) use table::info_subjects;
 pub use table::{Completes, Entry, commands, find};
 
@@ -88,6 +89,10 @@ pub enum Command {
     Tlb(Option<Expression>),
     Frames(Option<u64>),
     Maps(Option<u64>),
+    Select { pid: Option<u64>, tid: Option<u64> },
+    PageTable(Option<u64>),
+    WhatIs(Expression),
+    Swap,
     Ps,
     Hart(Option<u64>),
     Explain(Option<Expression>),

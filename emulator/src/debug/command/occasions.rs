@@ -37,7 +37,7 @@ const HAPPENINGS: [(&str, Happening); 8] = [
 ];
 
 /// The words behind `catch`.
-pub(super) const OCCASIONS: &[&str] = &[
+pub(in crate::debug) const OCCASIONS: &[&str] = &[
     "fault", "fork", "exec", "exit", "syscall", "signal", "evict", "swap-in", "swap-out", "tlb-miss",
     "switch",
 ];

@@ -62,6 +62,10 @@ impl<'a> Words<'a> {
         self.at_most(1)?;
         self.address(0)
     }
+    /// The only word, an address.
+    pub(super) fn needed_address(&self) -> Result<Expression, String> {
+        self.only_address()?.ok_or_else(|| self.usage("an address is missing"))
+    }
     /// The words before `if`, and the condition behind it.
     fn split_condition(&self) -> Result<(Self, Option<Condition>), String> {
         let Some(at) = self.words.iter().position(|word| *word == "if") else {

@@ -2,7 +2,6 @@
 //!
 //! The one place that knows a command. The prompt, `-ex`, scripts, `help`, completion and the table in `docs/debugger.md` are made of it.
 
-use super::occasions::OCCASIONS;
 use super::parse::{self, Words};
 use super::{Command, RegisterSet, StepKind, StopCommand};
 use crate::debug::watch::Watched;
@@ -22,6 +21,12 @@ pub enum Completes {
     Faults,
     /// A process.
     Processes,
+    /// A thread.
+    Threads,
+    /// The number of a breakpoint, catchpoint or watchpoint.
+    Points,
+    /// What `catch` stops at.
+    Occasions,
     /// Nothing that is known.
     Nothing,
 }
@@ -74,6 +79,7 @@ pub const GROUPS: &[(&str, &[Entry])] = &[
 
 const PLACE: &[Completes] = &[Completes::Places];
 const PROCESS: &[Completes] = &[Completes::Processes];
+const POINT: &[Completes] = &[Completes::Points, Completes::Nothing];
 
 const RUN: &[Entry] = &[
     entry(
@@ -150,7 +156,7 @@ const STOP: &[Entry] = &[
          `if page(va) == page(&x)` what shares its page, too.",
         parse::catch,
     )
-    .completes(&[Completes::Words(OCCASIONS), Completes::Faults, Completes::Places]),
+    .completes(&[Completes::Occasions, Completes::Faults, Completes::Places]),
     entry(
         &["watch"],
         "ADDR|SYMBOL [LENGTH] [if CONDITION]",
@@ -175,27 +181,33 @@ const STOP: &[Entry] = &[
     .completes(PLACE),
     entry(&["delete", "d"], "[N]", "delete breakpoint, catchpoint or watchpoint N, or all", |words| {
         Ok(Command::Stop(StopCommand::Delete(words.only_number()?)))
-    }),
+    })
+    .completes(POINT),
     entry(
         &["condition"],
         "N [CONDITION]",
         "stop at N only if CONDITION holds, or always",
         parse::condition,
-    ),
-    entry(&["ignore"], "N COUNT", "pass N so often before it stops again", parse::ignore),
+    )
+    .completes(POINT),
+    entry(&["ignore"], "N COUNT", "pass N so often before it stops again", parse::ignore)
+        .completes(POINT),
     entry(&["enable"], "[N]", "let N stop again, or all", |words| {
         Ok(Command::Stop(StopCommand::Enable { id: words.only_number()?, is_enabled: true }))
-    }),
+    })
+    .completes(POINT),
     entry(&["disable"], "[N]", "let N stop no more until it is enabled, or all", |words| {
         Ok(Command::Stop(StopCommand::Enable { id: words.only_number()?, is_enabled: false }))
-    }),
+    })
+    .completes(POINT),
     entry(
         &["commands"],
         "[N]",
         "what to do when N (or the last one made) has stopped: the lines that follow, up to `end`\n\
          A `continue` among them goes on from there.",
         |words| Ok(Command::Stop(StopCommand::Commands(words.only_number()?))),
-    ),
+    )
+    .completes(POINT),
 ];
 
 const MACHINE: &[Entry] = &[
@@ -281,6 +293,34 @@ const GUEST: &[Entry] = &[
         words.alone(Command::Ps)
     })
     .gdb(&["info processes", "info inferiors", "info threads"]),
+    entry(
+        &["process", "inferior"],
+        "[N]",
+        "look at process N, whoever runs; without N, say at whom one looks\n\
+         regs, walk, x, disas, maps, pt, whatis and symbols tell of it until the machine is resumed: its registers are those of\n\
+         its last trap if it does not run. Of a process that has ended: regs, maps, pt and whatis, as it was then.",
+        |words| Ok(Command::Select { pid: words.only_number()?, tid: None }),
+    )
+    .completes(PROCESS),
+    entry(&["thread"], "[N]", "as process, but for one thread", |words| {
+        Ok(Command::Select { pid: None, tid: words.only_number()? })
+    })
+    .completes(&[Completes::Threads]),
+    entry(&["pt"], "[PID]", "a process's page table as a tree: only what is used", |words| {
+        Ok(Command::PageTable(words.only_number()?))
+    })
+    .completes(PROCESS),
+    entry(
+        &["whatis"],
+        "ADDR",
+        "all about an address: process, symbol, mapping, file and offset, frame, owners, swap slot, entry",
+        |words| words.needed_address().map(Command::WhatIs),
+    )
+    .gdb(&["info symbol"])
+    .completes(PLACE),
+    entry(&["swap"], "", "the slots of the swap space that hold pages, and whose", |words| {
+        words.alone(Command::Swap)
+    }),
     entry(&["maps"], "[PID]", "the mappings of a process, and how much of each is in memory", |words| {
         Ok(Command::Maps(words.only_number()?))
     })

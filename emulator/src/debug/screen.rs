@@ -1,0 +1,123 @@
+//! The context of a stop, for a terminal: the registers that have changed, the instructions that come, the entry of the page that a fault
+//! was about, the stack.
+
+use super::command::{Examine, Format};
+use super::execute::Debugger;
+use super::memory;
+use super::stopped::changes;
+use super::target::Target;
+use super::walk;
+use crate::trace::pte_flags;
+use isa::{Step, VirtAddr, reg};
+
+/// Instructions that are shown.
+const INSTRUCTIONS: u64 = 5;
+/// Words of the stack that are shown.
+const WORDS: u64 = 4;
+/// A terminal narrower than this is written to as if it were not.
+const LEAST_WIDTH: usize = 20;
+
+/// What a terminal can show.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Screen {
+    /// Letters a line.
+    pub width: usize,
+    /// Whether it has colours, and they are wanted.
+    pub has_colours: bool,
+}
+
+impl Screen {
+    /// A line across with a title.
+    fn rule(self, title: &str) -> String {
+        let width = self.width.max(LEAST_WIDTH);
+        let line = format!("-- {title} {}", "-".repeat(width.saturating_sub(title.len() + 4)));
+        if self.has_colours { format!("\x1b[2m{line}\x1b[0m\n") } else { line + "\n" }
+    }
+    /// A line of text, cut where the terminal ends; the one that matters stands out.
+    fn line(self, text: &str, stands_out: bool) -> String {
+        let cut: String = text.chars().take(self.width.max(LEAST_WIDTH)).collect();
+        if stands_out && self.has_colours { format!("\x1b[1m{cut}\x1b[0m\n") } else { cut + "\n" }
+    }
+    /// Pieces side by side, as many as a line has room for.
+    fn columns(self, pieces: &[String]) -> String {
+        let widest = pieces.iter().map(|piece| piece.chars().count()).max().unwrap_or(0) + 2;
+        let per_line = (self.width.max(LEAST_WIDTH) / widest).max(1);
+        let lines = pieces.chunks(per_line).map(|line| {
+            let line: String = line.iter().map(|piece| format!("{piece:<widest$}")).collect();
+            self.line(line.trim_end(), false)
+        });
+        lines.collect()
+    }
+}
+
+impl Debugger {
+    /// What there is to see where the machine has stopped; nothing where it has ended.
+    pub fn screen(&mut self, target: &dyn Target, screen: Screen) -> String {
+        if self.ended.is_some() {
+            return String::new();
+        }
+        let now = self.now(target);
+        let space = self.space_of(&now);
+        let mut text = String::new();
+        if let Some(before) = self.before.filter(|before| before.hart == now.hart) {
+            let changed = changes(&before, &now);
+            let pieces = changed.iter().map(|(name, old, new)| format!("{name} {old:#x} -> {new:#x}"));
+            let pieces: Vec<String> = pieces.collect();
+            if !pieces.is_empty() {
+                text.push_str(&screen.rule("registers"));
+                text.push_str(&screen.columns(&pieces));
+            }
+        }
+        let (code, _) =
+            memory::instructions(target, &space, now.pc, INSTRUCTIONS, self.absent(&space), |va| {
+                self.symbol_at(&space, va)
+            });
+        text.push_str(&screen.rule("code"));
+        code.lines().for_each(|line| text.push_str(&screen.line(line, line.starts_with("=>"))));
+        if let Some((va, since)) = self.fault_here(space.process())
+            && since >= self.resumed_at
+            && let Some((level, pte)) = walk::deciding(target, &space, va)
+        {
+            text.push_str(&screen.rule("page"));
+            let line = format!(
+                "{va}: PTE {:#x} [{}] at level {level}, frame {:#x}",
+                pte.0,
+                pte_flags(pte),
+                pte.ppn().0
+            );
+            text.push_str(&screen.line(&line, false));
+        }
+        let sp = VirtAddr(now.x[usize::from(reg::SP)]);
+        let words = Examine { count: WORDS, format: Format::Address, size_bytes: 8 };
+        let (stack, _) =
+            memory::examine(target, &space, sp, words, self.absent(&space), |va| self.symbol_at(&space, va));
+        text.push_str(&screen.rule("stack"));
+        stack.lines().for_each(|line| text.push_str(&screen.line(line, false)));
+        text
+    }
+
+    /// The address of the last fault and when it was, if it was this process's.
+    fn fault_here(&self, pid: Option<u64>) -> Option<(VirtAddr, Step)> {
+        let tap = self.tap.borrow();
+        let fault = tap.trace().last_fault.as_ref()?;
+        (Some(fault.record.pid) == pid).then_some((VirtAddr(fault.record.va), fault.step))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_as_wide_as_the_terminal() {
+        let screen = Screen { width: 24, has_colours: false };
+        assert_eq!(screen.rule("code"), "-- code ----------------\n");
+        assert_eq!(screen.line("0123456789012345678901234567", true), "012345678901234567890123\n");
+        let pieces = ["a0 1 -> 2", "a1 3 -> 4", "ra 5 -> 6"].map(str::to_owned);
+        assert_eq!(screen.columns(&pieces), "a0 1 -> 2  a1 3 -> 4\nra 5 -> 6\n");
+        let wide = Screen { width: 80, has_colours: true };
+        assert_eq!(wide.columns(&pieces), "a0 1 -> 2  a1 3 -> 4  ra 5 -> 6\n");
+        assert_eq!(wide.line("=> x", true), "\x1b[1m=> x\x1b[0m\n");
+        assert!(wide.rule("code").starts_with("\x1b[2m-- code --"));
+    }
+}

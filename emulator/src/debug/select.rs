@@ -1,0 +1,181 @@
+//! `process N` and `thread N`: whose registers, page table, mappings and memory are looked at, whoever runs.
+//!
+//! A thread that is in its program on a hart has that hart's registers. Any other has those of its last trap, which are kept while
+//! something may stop the machine; where the machine ran without, only what the kernel's switches tell is known: where it waits.
+
+use super::execute::Debugger;
+use super::target::{Registers, Target};
+use super::{memory, tree, views};
+use crate::trace::{GuestView, ThreadId};
+use isa::paging::Satp;
+use isa::{Privilege, VirtAddr};
+use std::fmt::Write;
+
+/// The thread that is looked at instead of what a hart runs.
+#[derive(Clone, Debug)]
+pub(super) struct Selected {
+    thread: ThreadId,
+    registers: Registers,
+    /// Whether they are those of its last trap; else only the address space is right, and pc if that is not 0.
+    has_registers: bool,
+    /// What it is, if it has ended.
+    ended: Option<String>,
+}
+
+impl Debugger {
+    /// Looks at a process, by its first thread, or at a thread; says at whom one looks if there is no number.
+    pub(super) fn select(
+        &mut self,
+        target: &mut dyn Target,
+        pid: Option<u64>,
+        tid: Option<u64>,
+    ) -> Result<String, String> {
+        if pid.is_none() && tid.is_none() {
+            return Ok(self.selected_text(target));
+        }
+        let (thread, satp, ended) = {
+            let tap = self.tap.borrow();
+            let guest = &tap.trace().guest;
+            let thread = find_thread(guest, pid, tid)?;
+            let process = guest.process(thread.pid).ok_or("there is no such process")?;
+            if process.is_alive() && process.satp == 0 {
+                return Err(format!("process {} has no address space yet", thread.pid));
+            }
+            (thread, process.satp, views::living(guest, thread.pid).err())
+        };
+        self.at_trap = None;
+        self.selected = None;
+        self.next_examine = None;
+        if ended.is_none()
+            && let Some(hart) = self.hart_of(target, thread)
+        {
+            self.hart = hart;
+            target.look_at(hart);
+            return Ok(self.location(target));
+        }
+        let kept = self.trapped.get(&thread).map(|program| program.registers);
+        let has_registers = kept.is_some();
+        let pc = self.waits.pc_of(thread).unwrap_or(VirtAddr(0));
+        let (hart, x, f, privilege) = (self.hart, [0; 32], [0; 32], Privilege::User);
+        let registers = kept.unwrap_or(Registers { hart, pc, x, f, privilege, satp: Satp(satp) });
+        self.selected = Some(Selected { thread, registers, has_registers, ended });
+        Ok(self.selected_text(target))
+    }
+
+    /// The hart that runs a thread's program now.
+    fn hart_of(&self, target: &mut dyn Target, thread: ThreadId) -> Option<usize> {
+        let tap = self.tap.borrow();
+        let history = &tap.trace().history;
+        let mut harts = (0..target.harts()).filter(|&hart| history.running_on(hart) == Some(thread));
+        let found = harts.find(|&hart| {
+            target.look_at(hart);
+            target.registers().privilege == Privilege::User
+        });
+        target.look_at(self.hart);
+        found
+    }
+
+    /// At whom one looks.
+    fn selected_text(&mut self, target: &dyn Target) -> String {
+        let Some(selected) = self.selected.clone() else { return self.location(target) };
+        let ThreadId { pid, tid } = selected.thread;
+        if let Some(ended) = &selected.ended {
+            let registers = if selected.has_registers { ", `regs` those of its last trap" } else { "" };
+            return format!("{ended}; `maps`, `pt` and `whatis` tell its last state{registers}\n");
+        }
+        let waits = self.waits(target);
+        let (name, has_several) = {
+            let tap = self.tap.borrow();
+            let process = tap.trace().guest.process(pid);
+            (
+                process.map_or(String::new(), |p| p.name().to_owned()),
+                process.is_some_and(|p| p.threads.len() > 1),
+            )
+        };
+        let thread = if has_several { format!(", thread {tid}") } else { String::new() };
+        let waits =
+            waits.get(&selected.thread).map_or("does not run".to_owned(), |what| format!("waits {what}"));
+        let mut text = format!("process {pid} ({name}){thread} {waits}\n");
+        if selected.registers.pc.0 != 0 {
+            let space = self.space_of(&selected.registers);
+            let symbol = self.symbol_at(&space, selected.registers.pc);
+            let line = memory::instruction_line(target, &space, selected.registers.pc, symbol.as_deref());
+            let _ = line.map(|(line, _)| writeln!(text, "=> {line}"));
+        }
+        if !selected.has_registers {
+            text.push_str(
+                "   its registers are not known: it has not trapped while the debugger kept them\n",
+            );
+        }
+        text
+    }
+
+    /// The process that is meant: the one given, or else the one that is looked at.
+    pub(super) fn process_or_current(&self, target: &dyn Target, pid: Option<u64>) -> Result<u64, String> {
+        let current = || self.current_process(&self.now(target)).map(|(pid, _)| pid);
+        let pid = pid.or(self.selected_process()).or_else(current);
+        pid.ok_or_else(|| "no process runs now: give a PID (`ps` lists them)".to_owned())
+    }
+
+    /// The page table of a process, or what the hart has if none runs, as a tree.
+    pub(super) fn page_table(&mut self, target: &dyn Target, pid: Option<u64>) -> Result<String, String> {
+        let now = self.now(target);
+        let Ok(pid) = self.process_or_current(target, pid) else {
+            return tree::tree(target, &self.space_of(&now), false, &|_| None);
+        };
+        let tap = self.tap.borrow();
+        let guest = &tap.trace().guest;
+        let process = guest.process(pid).ok_or_else(|| format!("there is no process {pid}"))?;
+        if !process.is_alive() {
+            let last = guest.last_space(pid).ok_or("nothing is remembered of its address space")?;
+            return Ok(tree::last_pages(pid, last));
+        }
+        let space = self.space_of_process(&now, pid)?;
+        let title = |va| guest.vma_at(pid, va).map(|vma| vma.title().to_owned());
+        tree::tree(target, &space, true, &title)
+    }
+
+    /// The registers that are looked at instead of a hart's.
+    pub(super) fn selected_registers(&self) -> Option<Registers> {
+        self.selected.as_ref().map(|selected| selected.registers)
+    }
+    /// The process that was chosen.
+    pub(super) fn selected_process(&self) -> Option<u64> {
+        self.selected.as_ref().map(|selected| selected.thread.pid)
+    }
+    /// Complains if the registers of who is looked at are not known.
+    pub(super) fn check_registers(&self) -> Result<(), String> {
+        match &self.selected {
+            Some(Selected { thread, has_registers: false, .. }) => Err(format!(
+                "the registers of process {} are not known: it has not trapped while the debugger kept them",
+                thread.pid
+            )),
+            _ => Ok(()),
+        }
+    }
+    /// Complains if who is looked at has ended, so that there is no page table.
+    pub(super) fn check_page_table(&self) -> Result<(), String> {
+        match self.selected.as_ref().and_then(|selected| selected.ended.clone()) {
+            Some(ended) => Err(ended),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The thread that is meant: of a process that has it, or by its number alone; a process's first where only that is given.
+fn find_thread(guest: &GuestView, pid: Option<u64>, tid: Option<u64>) -> Result<ThreadId, String> {
+    match (pid, tid) {
+        (Some(pid), _) => {
+            let process = guest.process(pid).ok_or_else(|| format!("there is no process {pid}"))?;
+            let first = process.threads.first().copied().unwrap_or(pid);
+            Ok(ThreadId { pid, tid: first })
+        }
+        (None, tid) => {
+            let tid = tid.unwrap_or_default();
+            let mut living = guest.processes().filter(|process| process.is_alive());
+            let process = living.find(|process| process.threads.contains(&tid));
+            let pid = process.map(|process| process.pid);
+            Ok(ThreadId { pid: pid.ok_or_else(|| format!("there is no thread {tid}"))?, tid })
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! `whatis ADDR` and `swap`: everything that is known of an address, and of the slots of the swap space.
+
+use super::execute::Debugger;
+use super::expression::Expression;
+use super::space::{Owner, Space};
+use super::target::Target;
+use super::views;
+use super::walk::{self, translate};
+use crate::trace::{Away, GuestView, SpaceView, Trace, VmaView, pte_flags};
+use isa::{PAGE_SIZE, Ppn, VirtAddr};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// Slots that `swap` lists at most.
+const MAX_SLOTS: usize = 64;
+
+impl Debugger {
+    /// What there is at an address: whose it is, its symbol, mapping, file, frame, owners, swap slot.
+    pub(super) fn whatis(&mut self, target: &dyn Target, at: &Expression) -> Result<String, String> {
+        if let (Some(pid), Err(ended)) = (self.selected_process(), self.check_page_table()) {
+            let (va, of) = self.evaluate(target, at)?;
+            if of.is_none_or(|of| of == pid) {
+                return self.last_whatis(pid, va).ok_or(ended);
+            }
+        }
+        let (va, space) = self.locate(target, Some(at.clone()))?;
+        let symbol = self.symbol_at(&space, va).map(|name| format!(": {name}")).unwrap_or_default();
+        let mut text = match &space.owner {
+            Owner::Process(pid, name) if va.0 >> 63 == 0 => {
+                format!("{va} of process {pid} ({name}){symbol}\n")
+            }
+            _ => format!("{va} of the kernel{symbol}\n"),
+        };
+        let tap = self.tap.borrow();
+        let trace = tap.trace();
+        let view = space.process().filter(|_| va.0 >> 63 == 0).and_then(|pid| trace.guest.space(pid));
+        match view {
+            Some(view) => text.push_str(&page(trace, view, va)),
+            None => {
+                let at = translate(target, &space, va);
+                let at =
+                    at.map_or_else(|| "nothing is mapped there".to_owned(), |pa| format!("at {pa} of RAM"));
+                let _ = writeln!(text, "  memory   {at}");
+            }
+        }
+        text.push_str(&entry(target, &space, va));
+        Ok(text)
+    }
+
+    /// What there was at an address of a process that has ended.
+    fn last_whatis(&self, pid: u64, va: VirtAddr) -> Option<String> {
+        let tap = self.tap.borrow();
+        let trace = tap.trace();
+        let name = trace.guest.process(pid)?.name();
+        let view = trace.guest.last_space(pid)?;
+        let mut text = format!("{va} of process {pid} ({name}), when it ended\n");
+        text.push_str(&mapping(view.vma_at(va), va));
+        let page = match (view.frame_of(va.page()), view.away(va.page())) {
+            (Some(frame), _) => format!("was in frame {:#x}", frame.0),
+            (None, Some(Away::Slot(slot))) => format!("was in swap slot {slot}"),
+            (None, Some(Away::Zeros)) => "was zeros, and had left memory".to_owned(),
+            (None, None) => "was not in memory".to_owned(),
+        };
+        let _ = writeln!(text, "  page     {page}");
+        Some(text)
+    }
+
+    /// The slots of the swap space that hold a page, and whose.
+    pub(super) fn swap(&self) -> String {
+        let tap = self.tap.borrow();
+        let trace = tap.trace();
+        let guest = &trace.guest;
+        let mut slots: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+        for (slot, space, vpn) in guest.named_slots() {
+            slots.entry(slot).or_default().push(views::place_in(guest, space, vpn));
+        }
+        for (slot, file, page) in trace.history.slots_of_files() {
+            let name = guest.file_name(file).map_or_else(|| format!("file {file}"), str::to_owned);
+            slots.entry(slot).or_default().push(format!("page {page} of {name}"));
+        }
+        if slots.is_empty() {
+            return "no page is in swap space\n".to_owned();
+        }
+        let mut text = format!("{} slots hold a page\n", slots.len());
+        for (slot, owners) in slots.iter().take(MAX_SLOTS) {
+            let since = trace.history.swapped_out(*slot).map(|out| format!(", since step {}", out.at));
+            let cached = guest.frame_of_slot(*slot).map(|frame| format!(", also in frame {:#x}", frame.0));
+            let (since, cached) = (since.unwrap_or_default(), cached.unwrap_or_default());
+            let _ = writeln!(text, "  slot {slot}: {}{since}{cached}", views::some_of(owners));
+        }
+        if slots.len() > MAX_SLOTS {
+            let _ = writeln!(text, "  and {} more", slots.len() - MAX_SLOTS);
+        }
+        text
+    }
+}
+
+/// The mapping that holds an address, and where in its file that is.
+fn mapping(vma: Option<&VmaView>, va: VirtAddr) -> String {
+    let Some(vma) = vma else { return "  mapping  none holds it\n".to_owned() };
+    let mut text = format!("  mapping  {} ({}, {}-{})\n", vma.title(), vma.permissions(), vma.start, vma.end);
+    if vma.file != 0 {
+        let offset = vma.file_offset_of(va);
+        let _ = writeln!(text, "  file     byte {offset:#x}, in page {}", offset / PAGE_SIZE);
+    }
+    text
+}
+
+/// The mapping, the file and the page of an address of a process.
+fn page(trace: &Trace, view: &SpaceView, va: VirtAddr) -> String {
+    let mut text = mapping(view.vma_at(va), va);
+    let page = match (view.frame_of(va.page()), view.away(va.page())) {
+        (Some(frame), _) => in_frame(&trace.guest, frame),
+        (None, Some(Away::Slot(slot))) => {
+            let guest = &trace.guest;
+            let owners: Vec<String> =
+                guest.names_of_slot(slot).map(|(space, vpn)| views::place_in(guest, space, vpn)).collect();
+            format!("in swap slot {slot}: {}", views::some_of(&owners))
+        }
+        (None, Some(Away::Zeros)) => "not in memory any more: it held zeros".to_owned(),
+        (None, None) => "not in memory".to_owned(),
+    };
+    let _ = writeln!(text, "  page     {page}");
+    text
+}
+
+/// A frame, and who maps it.
+fn in_frame(guest: &GuestView, frame: Ppn) -> String {
+    match guest.frame(frame) {
+        Some(view) => format!("in frame {:#x}: {}", frame.0, views::describe_frame(guest, view)),
+        None => format!("in frame {:#x}", frame.0),
+    }
+}
+
+/// The entry that decides, where addresses are translated.
+fn entry(target: &dyn Target, space: &Space, va: VirtAddr) -> String {
+    match walk::deciding(target, space, va) {
+        Some((level, pte)) => format!("  entry    {:#x} [{}] at level {level}\n", pte.0, pte_flags(pte)),
+        None => String::new(),
+    }
+}
