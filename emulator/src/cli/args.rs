@@ -55,6 +55,9 @@ pub struct RunArgs {
     /// Print what the run did on stderr: instructions, page faults by kind, disk reads, TLB
     #[arg(long)]
     pub stats: bool,
+    /// With --stats: which functions, source lines, source files or mappings cause the page faults, and whose pages take the frames
+    #[arg(long, value_name = "WHAT", requires = "stats")]
+    pub by: Option<ByArg>,
     /// Write the figures of the run to FILE (-: standard output, after all that the program writes), however it ends
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -175,6 +178,19 @@ pub struct PagingArgs {
     /// Let the child of a fork map all that its parent does; otherwise pages of files are left to be found again, as on Linux
     #[arg(long)]
     pub fork_maps: bool,
+}
+
+/// What `--stats --by` tells of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum ByArg {
+    /// Functions
+    Symbol,
+    /// Lines of the source
+    Line,
+    /// Files of the source
+    File,
+    /// Mappings
+    Vma,
 }
 
 /// What `fork` does with private pages.

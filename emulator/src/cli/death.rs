@@ -6,7 +6,7 @@ use emulator::machine::Machine;
 use emulator::source::{
     Frame, IsReturn, Loaded, Programs, Spot, StackFrame, in_brackets, stack, with_places,
 };
-use emulator::trace::{Death, Event, Place, Trace};
+use emulator::trace::{Cause, Death, Event, Place, Trace};
 use isa::events::Access;
 use isa::paging::Satp;
 use isa::{PAGE_SIZE, VirtAddr};
@@ -159,6 +159,13 @@ fn place(place: &Place, programs: &Programs) -> String {
 fn spot(place: &Place, va: VirtAddr, IsReturn(is_return): IsReturn, programs: &Programs) -> Option<Spot> {
     let loaded = loaded(place, programs)?;
     Some(if is_return { loaded.spot_of_return(va) } else { loaded.spot(va) })
+}
+
+/// What caused a page fault: the instruction, or the call behind which it is.
+pub fn spot_of(cause: &Cause, programs: &Programs) -> Spot {
+    let place = cause.place();
+    let spot = spot(&place, place.va, IsReturn(cause.is_kernel_copy), programs);
+    spot.unwrap_or_default()
 }
 
 fn instruction(place: &Place, programs: &Programs) -> Option<u32> {

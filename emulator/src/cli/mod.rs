@@ -10,6 +10,7 @@ macro_rules! tell {
 
 mod args;
 mod boot;
+mod by_cause;
 mod commit_file;
 mod compare;
 mod death;

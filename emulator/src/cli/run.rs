@@ -10,7 +10,7 @@ use super::signals::Interrupted;
 use super::stdio::HostStdio;
 use super::strace::Strace;
 use super::trace_file::Recorder;
-use super::{STATUS_ERROR, STATUS_FUEL, STATUS_SCRIPT, output};
+use super::{STATUS_ERROR, STATUS_FUEL, STATUS_SCRIPT, by_cause, output};
 use abi::Errno;
 use anyhow::{Context, Result, bail};
 use emulator::debug::command::nearest;
@@ -55,6 +55,9 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let source = Source::find(args.guest.root.as_deref(), program);
     let path = source.path_in_guest()?;
     let recorder = Recorder::new(args.trace.as_deref())?;
+    if args.by.is_some() {
+        recorder.attribute();
+    }
     let debug =
         args.debug || args.from_reset || !args.ex.is_empty() || args.script.is_some() || args.ui.is_some();
     if debug && args.guest.machine.log_commits.is_some() {
@@ -107,6 +110,9 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         let figures = Figures { machine: &driver.machine, swap_disk, guest: Some(trace), exit: status };
         if args.stats {
             figures.print_stats();
+        }
+        if let (Some(by), Some(attribution)) = (args.by, &trace.attribution) {
+            super::tell_text(&by_cause::table(by, attribution, &programs));
         }
         args.json.as_deref().map_or(Ok(()), |path| figures.write_json(path))
     })?;

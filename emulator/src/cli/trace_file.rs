@@ -90,6 +90,11 @@ impl Recorder {
         Ok(Self(Rc::new(RefCell::new(listener))))
     }
 
+    /// Tells apart who is the cause of page faults, from now on.
+    pub fn attribute(&self) {
+        self.0.borrow().tap.borrow_mut().attribute();
+    }
+
     /// Looks at what was heard.
     pub fn with<R>(&self, look: impl FnOnce(&Trace) -> R) -> R {
         look(self.0.borrow().tap.borrow().trace())

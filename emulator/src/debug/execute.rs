@@ -86,12 +86,12 @@ pub struct Debugger {
     pub(super) trapped: BTreeMap<ThreadId, AtTrap>,
     /// Where threads wait that the harts have left.
     pub(super) waits: Waits,
+    /// What `list` showed last.
+    pub(super) listed: Option<Listed>,
     /// The last stop, for those who ask.
     pub(super) stopped: Option<Stopped>,
     /// Where the machine was resumed last.
     pub(super) resumed_at: Step,
-    /// What `list` showed last.
-    pub(super) listed: Option<Listed>,
     /// What the last command said.
     last_text: String,
     last_examine: Examine,
@@ -129,9 +129,9 @@ impl Debugger {
             selected: None,
             trapped: BTreeMap::new(),
             waits: Waits::default(),
+            listed: None,
             stopped: None,
             resumed_at: Step(0),
-            listed: None,
             last_text: String::new(),
             last_examine: Examine::default(),
             ended: None,

@@ -131,7 +131,7 @@ pub fn loaded_at(
     process: &ProcessView,
     va: VirtAddr,
 ) -> Option<Loaded> {
-    let vma = guest.vma_at(process.pid, va)?;
+    let vma = guest.last_space(process.pid)?.vma_at(va)?;
     if vma.file != 0 && vma.name != process.program {
         let file = programs.get(&vma.name);
         let bias = vma.start.0.wrapping_sub(file.address_at(vma.offset_bytes)?);

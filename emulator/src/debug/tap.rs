@@ -4,7 +4,7 @@
 
 use super::catches::{self, Catch};
 use crate::host::EventAction;
-use crate::trace::{Event, ThreadId, Trace, Trap, explain};
+use crate::trace::{Attribution, Event, ThreadId, Trace, Trap, explain};
 use isa::VirtAddr;
 use isa::events::EventKind;
 use std::cell::RefCell;
@@ -80,6 +80,10 @@ impl Tap {
             return EventAction::Stop;
         }
         EventAction::Continue
+    }
+    /// Tells apart who is the cause of page faults, from now on.
+    pub fn attribute(&mut self) {
+        self.trace.attribution = Some(Attribution::default());
     }
     /// What was heard so far.
     pub fn trace(&self) -> &Trace {

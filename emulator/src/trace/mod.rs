@@ -13,6 +13,7 @@
 
 mod accounts;
 mod ahead;
+mod attribution;
 mod commit_log;
 mod event;
 mod explain;
@@ -29,6 +30,7 @@ mod trap;
 
 pub use accounts::{Account, Accounts, EvictionKind, NOBODY, ProcessAccount};
 pub use ahead::Ahead;
+pub use attribution::{Attribution, Cause, Tally};
 pub use commit_log::CommitLog;
 pub use event::{Event, TRACE_SCHEMA, TRACE_VERSION, TraceHeader};
 pub use explain::{Verdict, explain, pte_flags, verdict};
@@ -54,6 +56,8 @@ pub struct Trace {
     pub guest: GuestView,
     /// What has been.
     pub history: History,
+    /// Who is the cause of faults, for those who ask.
+    pub attribution: Option<Attribution>,
     /// The last page fault, for `explain`.
     pub last_fault: Option<Event>,
     /// Why the last file that was refused as a program was refused.
@@ -65,7 +69,13 @@ impl Trace {
     pub fn fold(&mut self, event: &Event) {
         self.history.fold(event, &self.guest);
         self.accounts.fold(event, &self.guest, &self.history);
+        if let Some(attribution) = &mut self.attribution {
+            attribution.fold(event, &self.guest);
+        }
         self.guest.fold(event);
+        if let Some(attribution) = &mut self.attribution {
+            attribution.sweep(event, &self.guest);
+        }
         self.stats.fold(event, &self.guest, self.history.disk_read(event));
         if event.is_fault() {
             self.last_fault = Some(event.clone());

@@ -1,0 +1,87 @@
+//! `--stats --by`: page faults and frames by what caused them: functions, lines or files of the source, or mappings.
+
+use super::args::ByArg;
+use super::death;
+use super::report::grouped;
+use emulator::source::{Programs, Spot};
+use emulator::trace::{Attribution, Cause, Tally};
+use isa::events::EventKind;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// Rows that are shown.
+const SHOWN: usize = 30;
+
+/// The kinds of a column.
+const COLUMNS: [(&str, &[EventKind]); 5] = [
+    ("zero", &[EventKind::Zero, EventKind::ZeroShared, EventKind::StackGrow]),
+    ("file", &[EventKind::FileDisk, EventKind::FileCache, EventKind::FileCopy, EventKind::SharedMap]),
+    ("cow", &[EventKind::CowCopy, EventKind::CowReuse]),
+    ("swap", &[EventKind::SwapIn]),
+    ("refused", &[EventKind::Protection, EventKind::Segv]),
+];
+
+/// The table, by the number of faults.
+pub fn table(by: ByArg, attribution: &Attribution, programs: &Programs) -> String {
+    let mut rows: BTreeMap<String, Tally> = BTreeMap::new();
+    for (cause, tally) in attribution.causes() {
+        rows.entry(name(by, cause, programs)).or_default().add(tally);
+    }
+    let mut rows: Vec<(String, Tally)> = rows.into_iter().collect();
+    rows.sort_by(|(a, x), (b, y)| (y.faults(), a).cmp(&(x.faults(), b)));
+    let mut text = format!("\n  {:>9} {:>9}", "faults", "from disk");
+    // Writing to a String cannot fail.
+    for (title, _) in COLUMNS {
+        let _ = write!(text, " {title:>8}");
+    }
+    let _ = writeln!(text, " {:>8}  by {}", "frames", title(by));
+    for (name, tally) in rows.iter().take(SHOWN) {
+        let _ = write!(text, "  {:>9} {:>9}", grouped(tally.faults()), grouped(tally.from_disk));
+        for (_, kinds) in COLUMNS {
+            let _ = write!(text, " {:>8}", grouped(tally.count(kinds)));
+        }
+        let _ = writeln!(text, " {:>8}  {name}", grouped(tally.frames_peak));
+    }
+    if rows.len() > SHOWN {
+        let rest = &rows[SHOWN..];
+        let faults = rest.iter().map(|(_, tally)| tally.faults()).sum();
+        let _ = writeln!(text, "  {:>9} of {} more", grouped(faults), rest.len());
+    }
+    text
+}
+
+fn title(by: ByArg) -> &'static str {
+    match by {
+        ByArg::Symbol => "function",
+        ByArg::Line => "line",
+        ByArg::File => "source file",
+        ByArg::Vma => "mapping",
+    }
+}
+
+/// What a cause is called in the table.
+fn name(by: ByArg, cause: &Cause, programs: &Programs) -> String {
+    if by == ByArg::Vma {
+        let what = if cause.mapping.is_empty() { "no mapping" } else { cause.mapping.trim_end() };
+        return format!("{what}, in {}", program(cause));
+    }
+    let copy = if cause.is_kernel_copy { ", by the kernel" } else { "" };
+    let Spot { symbol, source } = death::spot_of(cause, programs);
+    let function = symbol.as_deref().and_then(|symbol| symbol.split('+').next()).map(str::to_owned);
+    let place = || format!("{:#x}", cause.pc.0);
+    let what = match (by, source) {
+        (ByArg::Line, Some(source)) => match &function {
+            Some(function) => format!("{source} ({function})"),
+            None => source.to_string(),
+        },
+        (ByArg::File, Some(source)) => source.file.to_string(),
+        (ByArg::File, None) => return format!("{} (lines not known){copy}", program(cause)),
+        _ => function.unwrap_or_else(place),
+    };
+    format!("{what}{copy}")
+}
+
+/// The program, without its folders; before the first one it is being loaded.
+fn program(cause: &Cause) -> &str {
+    cause.program.rsplit('/').next().unwrap_or_default()
+}
