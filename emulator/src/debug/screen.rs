@@ -82,7 +82,7 @@ impl Debugger {
             });
         text.push_str(&screen.rule("code"));
         code.lines().for_each(|line| text.push_str(&screen.line(line, line.starts_with("=>"))));
-        if let Some((va, since)) = self.fault_here(space.process())
+        if let Some((va, since)) = self.fault_at(space.process(), now.pc)
             && since >= self.resumed_at
             && let Some((level, pte)) = walk::deciding(target, &space, va)
         {
@@ -116,11 +116,12 @@ impl Debugger {
         Some((source.to_string(), lines.collect()))
     }
 
-    /// The address of the last fault and when it was, if it was this process's.
-    fn fault_here(&self, pid: Option<u64>) -> Option<(VirtAddr, Step)> {
+    /// The address of the last fault and when it was, if the process had it at the instruction that is shown.
+    fn fault_at(&self, pid: Option<u64>, pc: VirtAddr) -> Option<(VirtAddr, Step)> {
         let tap = self.tap.borrow();
         let fault = tap.trace().last_fault.as_ref()?;
-        (Some(fault.record.pid) == pid).then_some((VirtAddr(fault.record.va), fault.step))
+        let is_here = fault.record.pc == pc.0 || self.at_trap.is_some();
+        (is_here && Some(fault.record.pid) == pid).then_some((VirtAddr(fault.record.va), fault.step))
     }
 }
 

@@ -176,6 +176,7 @@ fn a_screen_shows_what_has_changed_and_what_comes() {
         rest = &rest[at + part.len()..];
     }
     assert!(screen.lines().all(|line| line.chars().count() <= 60), "{screen}");
+    assert!(!screen.contains("-- page "), "{screen}");
     run(&mut debugger, &mut machine, &["catch fault file", "continue"]);
     let screen = debugger.screen(&machine, Screen { width: 100, has_colours: true });
     assert!(
