@@ -119,6 +119,16 @@ fn a_process_that_waits_is_looked_at() {
         }
     }
     assert_eq!(answer(&ran, "process 2"), answer(&ran, "process"));
+    let ran = session(&dir, &[], &["whatis 0x0", "whatis counter", "whatis kernel:trap_entry"], &["cow"]);
+    let nothing = answer(&ran, "whatis 0x0");
+    assert!(nothing.contains("  mapping  none: no mapping has ever held it\n  entry    0x0 ["), "{nothing}");
+    let later = answer(&ran, "whatis counter");
+    assert!(
+        later.contains("  page     not in memory yet: its first touch faults and reads page "),
+        "{later}"
+    );
+    let kernel = answer(&ran, "whatis kernel:trap_entry");
+    assert!(kernel.contains(" of the kernel: trap_entry\n  memory   at 0x8"), "{kernel}");
 }
 
 /// Of one that has ended there is what it had at the end; what it had is no one's now.

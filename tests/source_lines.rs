@@ -215,7 +215,7 @@ fn variables_are_printed_with_their_types() {
             ("shape", "shape = {name = 0x"),
             (
                 "shape",
-                "\"box\", corners = {{x = 1, y = 2}, {x = -3, y = 4}}, colour = GREEN, flags = 5}  (struct shape)",
+                ", corners = {{x = 1, y = 2}, {x = -3, y = 4}}, colour = GREEN, flags = 5}  (struct shape)",
             ),
             ("shape.corners[1].x", "shape.corners[1].x = -3  (int)"),
             ("pointer->colour", "pointer->colour = GREEN  (enum colour)"),

@@ -6,7 +6,7 @@ use super::space::{Owner, Space};
 use super::target::Target;
 use super::views;
 use super::walk::{self, translate};
-use crate::trace::{Away, GuestView, SpaceView, Trace, VmaView, pte_flags};
+use crate::trace::{Away, GuestView, Residence, SpaceView, Trace, VmaView, at_page, pte_flags};
 use isa::{PAGE_SIZE, Ppn, VirtAddr};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -33,9 +33,10 @@ impl Debugger {
         };
         let tap = self.tap.borrow();
         let trace = tap.trace();
-        let view = space.process().filter(|_| va.0 >> 63 == 0).and_then(|pid| trace.guest.space(pid));
+        let pid = space.process().filter(|_| va.0 >> 63 == 0);
+        let view = pid.and_then(|pid| Some((pid, trace.guest.space(pid)?)));
         match view {
-            Some(view) => text.push_str(&page(trace, view, va)),
+            Some((pid, view)) => text.push_str(&page(trace, pid, view, va)),
             None => {
                 let at = translate(target, &space, va);
                 let at =
@@ -107,7 +108,11 @@ fn mapping(vma: Option<&VmaView>, va: VirtAddr) -> String {
 }
 
 /// The mapping, the file and the page of an address of a process.
-fn page(trace: &Trace, view: &SpaceView, va: VirtAddr) -> String {
+fn page(trace: &Trace, pid: u64, view: &SpaceView, va: VirtAddr) -> String {
+    let residence = at_page(trace, pid, va);
+    if let Residence::Nothing(why) = residence {
+        return format!("  mapping  none: {why}\n");
+    }
     let mut text = mapping(view.vma_at(va), va);
     let page = match (view.frame_of(va.page()), view.away(va.page())) {
         (Some(frame), _) => in_frame(&trace.guest, frame),
@@ -117,8 +122,11 @@ fn page(trace: &Trace, view: &SpaceView, va: VirtAddr) -> String {
                 guest.names_of_slot(slot).map(|(space, vpn)| views::place_in(guest, space, vpn)).collect();
             format!("in swap slot {slot}: {}", views::some_of(&owners))
         }
-        (None, Some(Away::Zeros)) => "not in memory any more: it held zeros".to_owned(),
-        (None, None) => "not in memory".to_owned(),
+        (None, Some(Away::Zeros) | None) => match residence {
+            Residence::Later(_, first_touch) => format!("not in memory yet: {first_touch}"),
+            Residence::Away(_, place) => format!("not in memory any more: {place}"),
+            Residence::Here(..) | Residence::Nothing(_) => "not in memory".to_owned(),
+        },
     };
     let _ = writeln!(text, "  page     {page}");
     text

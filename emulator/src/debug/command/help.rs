@@ -5,6 +5,9 @@ use super::near::nearest;
 use super::table::{Entry, GROUPS, commands, find};
 use std::fmt::Write;
 
+/// Letters of a line of the list before what a command does.
+const COLUMN: usize = 37;
+
 /// The list of commands, a line each, by groups.
 pub(in crate::debug) fn help() -> String {
     let mut text = String::new();
@@ -12,7 +15,9 @@ pub(in crate::debug) fn help() -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{title}:");
         for entry in *entries {
-            let _ = writeln!(text, "  {:<32} {}", usage(entry), summary(entry));
+            let usage = usage(entry);
+            let between = if usage.len() > COLUMN { format!("\n  {:COLUMN$} ", "") } else { " ".to_owned() };
+            let _ = writeln!(text, "  {usage:<COLUMN$}{between}{}", summary(entry));
         }
     }
     text

@@ -126,11 +126,11 @@ const RUN: &[Entry] = &[
 const STOP: &[Entry] = &[
     entry(
         &["break", "b"],
-        "[SYMBOL|FILE:LINE|ADDR [PID]] [if CONDITION]",
+        "[SYMBOL|FILE:LINE|ADDR [PID]] [if COND]",
         "stop before the instruction there; without arguments, list\n\
          A symbol is looked for in the programs, then in the kernel (kernel:NAME: only there).\n\
          It counts in every process, or in PID only. A program that is yet to run is waited for.\n\
-         CONDITION compares pid, tid, va, pc, frame, hits (how often it was come to), $registers, &SYMBOL and numbers by\n\
+         COND compares pid, tid, va, pc, frame, hits (how often it was come to), $registers, &SYMBOL and numbers by\n\
          == != < > <= >= with && || ! ( ) + -; `va in SYMBOL` means its bytes, `page(va) == page(&SYMBOL)` its page.",
         |words| parse::break_at(words, false),
     )
@@ -138,28 +138,28 @@ const STOP: &[Entry] = &[
     .completes(&[Completes::Places, Completes::Processes]),
     entry(
         &["tbreak", "tb", "thbreak"],
-        "SYMBOL|ADDR [PID] [if CONDITION]",
+        "SYMBOL|ADDR [PID] [if COND]",
         "as break, but for once",
         |words| parse::break_at(words, true),
     )
     .completes(&[Completes::Places, Completes::Processes]),
     entry(
         &["catch"],
-        "fault KIND [ADDR [END]]|EVENT [if CONDITION]",
+        "fault KIND [ADDR [END]]|EVENT [if COND]",
         "stop at a page fault of this kind, or at an event\n\
          KIND: zero, file, disk, cow, swap, segv, any, or one kind by name (zero_shared, file_copy, …)\n\
          With ADDR only for its page, with END for the pages up to it; in every process, or in that of PID:SYMBOL.\n\
          It stops when the kernel has dealt with the fault, at the instruction that faulted, just before that runs again;\n\
          or in the kernel, if it won't.\n\
          EVENT: fork, exec, exit, syscall[:NAME], signal, evict, swap-in, swap-out, tlb-miss, switch\n\
-         CONDITION as for break; va is the very address of the fault, so `if va == &x` and `if va in x` mean x, and\n\
+         COND as for break; va is the very address of the fault, so `if va == &x` and `if va in x` mean x, and\n\
          `if page(va) == page(&x)` what shares its page, too.",
         parse::catch,
     )
     .completes(&[Completes::Occasions, Completes::Faults, Completes::Places]),
     entry(
         &["watch"],
-        "ADDR|SYMBOL [LENGTH] [if CONDITION]",
+        "ADDR|SYMBOL [LENGTH] [if COND]",
         "stop when a process has stored to its variable\n\
          LENGTH in bytes: a symbol's own, or 8. SYMBOL is the process's that one looks at, PID:SYMBOL another's.\n\
          It stops behind the store, with the value before and after. What the kernel copies there, or another process stores\n\
@@ -170,12 +170,12 @@ const STOP: &[Entry] = &[
     .completes(PLACE),
     entry(
         &["rwatch"],
-        "ADDR|SYMBOL [LENGTH] [if CONDITION]",
+        "ADDR|SYMBOL [LENGTH] [if COND]",
         "as watch, but for loads by the program",
         |words| parse::watch(words, Watched::Reads),
     )
     .completes(PLACE),
-    entry(&["awatch"], "ADDR|SYMBOL [LENGTH] [if CONDITION]", "watch and rwatch in one", |words| {
+    entry(&["awatch"], "ADDR|SYMBOL [LENGTH] [if COND]", "watch and rwatch in one", |words| {
         parse::watch(words, Watched::Both)
     })
     .completes(PLACE),
@@ -185,8 +185,8 @@ const STOP: &[Entry] = &[
     .completes(POINT),
     entry(
         &["condition"],
-        "N [CONDITION]",
-        "stop at N only if CONDITION holds, or always",
+        "N [COND]",
+        "stop at N only if COND holds, or always",
         parse::condition,
     )
     .completes(POINT),
@@ -258,8 +258,8 @@ const MACHINE: &[Entry] = &[
     .completes(PLACE),
     entry(
         &["display"],
-        "[/[COUNT][FORMAT][SIZE]] [ADDR|$REGISTER]",
-        "show memory as x does, or a register, at every stop; without arguments, list",
+        "[/FORMAT] [ADDR|$REGISTER]",
+        "show memory as x/FORMAT does, or a register, at every stop; without arguments, list",
         parse::display,
     )
     .gdb(&["info display"])
