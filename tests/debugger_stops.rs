@@ -43,7 +43,15 @@ fn the_copy_of_a_variables_page_is_caught_or_explained() {
         &[],
         &["catch fault cow if va == &counter", "continue", "disas $pc 1", "expect <main+", "continue"],
         &["cow"],
-        &["catchpoint 1: cow_copy at", "in process 2", "user mode, process 2 (cow)", "<main+", "status 0"],
+        &[
+            "catchpoint 1: cow_copy at",
+            "in process 2",
+            "user mode, process 2 (cow)\n",
+            "main at cow.c:",
+            ": counter = 2;\n=> 0x",
+            " <main+",
+            "status 0",
+        ],
     );
     let shared = cow("cow-shared", Page::Shared);
     says(
@@ -210,7 +218,7 @@ fn variables_are_watched() {
                 ", 4 bytes)\n",
                 "watchpoint 1: counter: process 1 (watched) has stored 6 at 0x",
                 " <main+",
-                "; it was 5\n",
+                ", watched.c:7); it was 5\n",
                 "user mode, process 1 (watched)",
                 "has stored 7 at 0x",
                 "; it was 6\n",
@@ -265,7 +273,8 @@ fn variables_are_watched() {
 #[test]
 fn answers_may_be_objects() {
     let dir = cow("objects", Page::Written);
-    let commands = ["ps", "watch counter", "commands", "x/dw counter", "end", "continue", "continue", "bt"];
+    let commands =
+        ["ps", "watch counter", "commands", "x/dw counter", "end", "continue", "continue", "frobnicate"];
     let ran = session(&dir, &["--ui", "json"], &commands, &["cow"]);
     assert_eq!(ran.status, 1, "{}", ran.stderr);
     let answers: Vec<Value> = ran.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -280,10 +289,16 @@ fn answers_may_be_objects() {
         "continue",
         "x/dw counter",
         "continue",
-        "bt",
+        "frobnicate",
     ];
     assert!(commands.eq([None].into_iter().chain(expected.map(Some))), "{}", ran.stderr);
     assert_eq!(of(0)["stop"]["symbol"], "_start");
+    assert!(
+        of(6)["stop"]["file"].as_str().unwrap().ends_with("/cow.c")
+            && of(6)["stop"]["line"].as_u64() >= Some(8),
+        "{}",
+        of(6)
+    );
     assert!(of(1)["text"].as_str().unwrap().contains("/bin/cow") && of(1)["stop"].is_null());
     let stop = &of(6)["stop"];
     assert_eq!((&stop["reason"], &stop["point"], &stop["pid"]), (&json!("watchpoint"), &json!(1), &json!(1)));

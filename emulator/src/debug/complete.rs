@@ -100,6 +100,12 @@ impl Debugger {
         let mut found: Vec<String> =
             paths.iter().flat_map(|path| self.symbols.beginning_with(path, word)).collect();
         found.extend(["kernel:"].into_iter().filter(|name| name.starts_with(word)).map(str::to_owned));
+        // A line of a source file is a place, too: by the file's name, without its folders.
+        for file in paths.iter().map(|path| self.symbols.program(path)) {
+            let names = file.lines().into_iter().flat_map(|lines| lines.files());
+            let names = names.map(|name| name.rsplit('/').next().unwrap_or(name));
+            found.extend(names.filter(|name| name.starts_with(word)).map(|name| format!("{name}:")));
+        }
         found.sort_unstable();
         found.dedup();
         found

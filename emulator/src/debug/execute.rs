@@ -129,9 +129,9 @@ impl Debugger {
             selected: None,
             trapped: BTreeMap::new(),
             waits: Waits::default(),
-            listed: None,
             stopped: None,
             resumed_at: Step(0),
+            listed: None,
             last_text: String::new(),
             last_examine: Examine::default(),
             ended: None,
@@ -297,8 +297,16 @@ impl Debugger {
                 })
             }
             Command::Examine(examine, at) => self.examine(target, examine, at),
-            Command::Backtrace(most) => Ok(self.backtrace(target, most.unwrap_or(stack::SHOWN))),
-            Command::Print(name) => self.print(target, &name),
+            Command::Backtrace(most) => {
+                self.check_page_table()?;
+                self.check_registers()?;
+                Ok(self.backtrace(target, most.unwrap_or(stack::SHOWN)))
+            }
+            Command::Print(name) => {
+                self.check_page_table()?;
+                self.check_registers()?;
+                self.print(target, &name)
+            }
             Command::List(what) => self.list(target, what),
             Command::Disas { at, count } => {
                 let (va, space) = self.locate(target, at)?;

@@ -1,5 +1,5 @@
-//! The context of a stop, for a terminal: the registers that have changed, the instructions that come, the entry of the page that a fault
-//! was about, the stack.
+//! The context of a stop, for a terminal: the registers that have changed, the source, the instructions that come, the entry of the
+//! page that a fault was about, the stack.
 
 use super::command::{Examine, Format};
 use super::execute::Debugger;
@@ -7,11 +7,14 @@ use super::memory;
 use super::stopped::changes;
 use super::target::Target;
 use super::walk;
+use crate::source::SourceLine;
 use crate::trace::pte_flags;
 use isa::{Step, VirtAddr, reg};
 
 /// Instructions that are shown.
 const INSTRUCTIONS: u64 = 5;
+/// Lines of the source that are shown before and behind the one that the machine is at.
+const AROUND: u32 = 2;
 /// Words of the stack that are shown.
 const WORDS: u64 = 4;
 /// A terminal narrower than this is written to as if it were not.
@@ -68,6 +71,11 @@ impl Debugger {
                 text.push_str(&screen.columns(&pieces));
             }
         }
+        let source = self.source_at(&space, now.pc).and_then(|source| self.lines_around(&source));
+        if let Some((title, lines)) = source {
+            text.push_str(&screen.rule(&title));
+            lines.iter().for_each(|line| text.push_str(&screen.line(line, line.starts_with("=>"))));
+        }
         let (code, _) =
             memory::instructions(target, &space, now.pc, INSTRUCTIONS, self.absent(&space), |va| {
                 self.symbol_at(&space, va)
@@ -94,6 +102,18 @@ impl Debugger {
         text.push_str(&screen.rule("stack"));
         stack.lines().for_each(|line| text.push_str(&screen.line(line, false)));
         text
+    }
+
+    /// The lines around one of the source, with a title, if its file is to be found here.
+    fn lines_around(&self, source: &SourceLine) -> Option<(String, Vec<String>)> {
+        let lines = self.symbols.source_lines(source)?;
+        let shown = source.line.saturating_sub(AROUND)..=source.line.saturating_add(AROUND);
+        let numbered = (1u32..).zip(lines.iter()).filter(|(number, _)| shown.contains(number));
+        let lines = numbered.map(|(number, line)| {
+            let mark = if number == source.line { "=>" } else { "  " };
+            format!("{mark} {number:<5}{line}")
+        });
+        Some((source.to_string(), lines.collect()))
     }
 
     /// The address of the last fault and when it was, if it was this process's.

@@ -101,6 +101,7 @@ impl Debugger {
             let symbol = self.symbol_at(&space, selected.registers.pc);
             let line = memory::instruction_line(target, &space, selected.registers.pc, symbol.as_deref());
             let _ = line.map(|(line, _)| writeln!(text, "=> {line}"));
+            text.push_str(&self.source_line(&space, selected.registers.pc));
         }
         if !selected.has_registers {
             text.push_str(

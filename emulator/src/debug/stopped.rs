@@ -36,6 +36,12 @@ pub struct Stopped {
     /// The symbol that holds it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub symbol: Option<String>,
+    /// The file of the source that it comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The line in that file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
     /// The registers that have changed since the machine was resumed, with what they hold now.
     pub changed: BTreeMap<&'static str, String>,
 }
@@ -70,6 +76,7 @@ impl Debugger {
         drop(tap);
         let before = self.before.filter(|before| before.hart == now.hart);
         let changed = before.map_or_else(Vec::new, |before| changes(&before, &now));
+        let source = self.source_at(&space, now.pc);
         self.stopped = Some(Stopped {
             step: target.step().0,
             reason,
@@ -85,6 +92,8 @@ impl Debugger {
             tid,
             pc: now.pc.to_string(),
             symbol: self.symbol_at(&space, now.pc),
+            file: source.as_ref().map(|source| source.path()),
+            line: source.map(|source| source.line),
             changed: changed.into_iter().map(|(name, _, new)| (name, format!("{new:#x}"))).collect(),
         });
     }

@@ -178,6 +178,7 @@ impl Debugger {
         let at = ids.iter().position(|&id| id == point.id)?;
         let (watch, now) = looked.into_iter().nth(at)??;
         let symbol = self.symbol_at(&space, place.pc).map(|name| format!(" <{name}>")).unwrap_or_default();
+        let source = self.source_at(&space, place.pc).map(|source| format!(", {source}")).unwrap_or_default();
         let who = self.who(&scene);
         let (did, whence) =
             if access.access == Access::Store { ("has stored", "at") } else { ("has loaded", "from") };
@@ -189,7 +190,10 @@ impl Debugger {
         };
         let new = Number(access.value);
         let va = access.va;
-        let text = format!("{}: {who} {did} {new} {whence} {va} (pc {}{symbol}){what}", watch.text, place.pc);
+        let text = format!(
+            "{}: {who} {did} {new} {whence} {va} (pc {}{symbol}{source}){what}",
+            watch.text, place.pc
+        );
         Some(Hit::of(&point, &text))
     }
 

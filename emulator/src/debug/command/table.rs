@@ -114,13 +114,9 @@ const RUN: &[Entry] = &[
         "run until the machine's step count is STEP (a step is one instruction, executed or trapped)",
         parse::until,
     ),
-    entry(
-        &["finish", "fin"],
-        "",
-        "run to the caller: until the function returns\n\
-         By the return address in ra: at a function's beginning, or in one that calls none.",
-        |words| words.alone(Command::Finish),
-    ),
+    entry(&["finish", "fin"], "", "run to the caller: until the function returns", |words| {
+        words.alone(Command::Finish)
+    }),
 ];
 
 const STOP: &[Entry] = &[
