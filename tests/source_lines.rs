@@ -215,7 +215,7 @@ fn variables_are_printed_with_their_types() {
             ("shape", "shape = {name = 0x"),
             (
                 "shape",
-                "\"box\", corners = {{x = 1, y = 2}, {x = -3, y = 4}}, colour = GREEN, flags = 5}  (struct shape)",
+                ", corners = {{x = 1, y = 2}, {x = -3, y = 4}}, colour = GREEN, flags = 5}  (struct shape)",
             ),
             ("shape.corners[1].x", "shape.corners[1].x = -3  (int)"),
             ("pointer->colour", "pointer->colour = GREEN  (enum colour)"),
@@ -248,4 +248,63 @@ fn variables_are_printed_with_their_types() {
         said(&ran)[2].contains("sum = 6  (int)") && said(&ran)[3].contains("rounds = 3  (int)"),
         "{ran:?}"
     );
+}
+
+/// `--stats --by` tells each page fault once, whatever it is told by.
+#[test]
+fn faults_are_told_by_their_causes() {
+    let dir = TempDir::new("source-by");
+    let pages = compiled(&dir, "pages.c", &["-g"]);
+    let (fill, rewrite) = (line_of("pages.c", "[0] = 1"), line_of("pages.c", "[0] = 2"));
+    let json = dir.file("figures");
+    for by in ["symbol", "line", "file", "vma"] {
+        let mut words: Vec<String> = ["run", "--stats", "--by", by, "--json"].map(String::from).into();
+        words.extend([json.display().to_string(), pages.display().to_string()]);
+        let ran = run_folio(words);
+        assert_eq!(ran.status, 0, "{ran:?}");
+        let table = ran.stderr.lines().skip_while(|line| !line.contains("from disk")).skip(1);
+        let table: Vec<&str> = table.skip_while(|line| !line.contains(" refused ")).skip(1).collect();
+        let number = |word: &str| word.replace(',', "").parse::<u64>().expect("a number");
+        let faults: u64 = table.iter().map(|row| number(row.split_whitespace().next().expect("a row"))).sum();
+        assert_eq!(faults, support::count(&support::read_json(&json), "faults.total"), "{by}: {ran:?}");
+        // Faults, from disk, zero, file, copy on write, swap, refused, frames.
+        let wanted = match by {
+            "symbol" => vec![("fill", [40, 0, 40, 0, 0, 0, 0, 40]), ("rewrite", [20, 0, 0, 0, 20, 0, 0, 20])],
+            "line" => vec![],
+            "file" => vec![("pages.c", [60, 0, 40, 0, 20, 0, 0, 60])],
+            _ => vec![],
+        };
+        let lines = [
+            (format!("pages.c:{fill} (fill)"), [40, 0, 40, 0, 0, 0, 0, 40]),
+            (format!("pages.c:{rewrite} (rewrite)"), [20, 0, 0, 0, 20, 0, 0, 20]),
+        ];
+        let wanted = wanted.into_iter().map(|(name, row)| (name.to_string(), row));
+        for (name, row) in wanted.chain(lines.into_iter().filter(|_| by == "line")) {
+            let found = table.iter().find(|row| row.trim_end().ends_with(&format!("  {name}")));
+            let found = found.unwrap_or_else(|| panic!("{name}: {ran:?}")).split_whitespace();
+            let numbers: Vec<u64> = found.take(8).map(number).collect();
+            // The file's row has main's own, too.
+            let is_more = by == "file" && numbers.iter().zip(row).all(|(&n, least)| n >= least);
+            assert!(is_more || numbers == row, "{name}: {numbers:?}, {ran:?}");
+        }
+    }
+    let ran = run_folio(["run", "--by", "line", "hello"]);
+    assert!(ran.status != 0 && ran.stderr.contains("--stats"), "{ran:?}");
+}
+
+#[test]
+fn a_trace_names_functions_and_lines_if_asked() {
+    let dir = TempDir::new("source-trace");
+    let pages = compiled(&dir, "pages.c", &["-g"]);
+    let line = format!("pages.c:{}", line_of("pages.c", "[0] = 2"));
+    let trace = dir.file("trace");
+    let mut words: Vec<String> = ["run", "--trace-names", "--trace"].map(String::from).into();
+    words.extend([trace.display().to_string(), pages.display().to_string()]);
+    assert_eq!(run_folio(words).status, 0);
+    let text = std::fs::read_to_string(&trace).expect("it was written");
+    let events = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("an object"));
+    let copies: Vec<_> =
+        events.filter(|event| event["kind"] == "cow_copy" && event["source"] == line.as_str()).collect();
+    assert_eq!(copies.len(), 20, "a copy for each page that the child writes to");
+    assert!(copies[0]["function"].as_str().is_some_and(|name| name.starts_with("rewrite+")), "{copies:?}");
 }

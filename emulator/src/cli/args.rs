@@ -64,6 +64,9 @@ pub struct RunArgs {
     /// Write every event to FILE (-: standard output, among what the program writes), one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+    /// In the trace: the function and the source line of each event's pc, too
+    #[arg(long, requires = "trace")]
+    pub trace_names: bool,
     /// Print each system call and signal of the program and its children on stderr, as strace does
     #[arg(long)]
     pub strace: bool,

@@ -49,8 +49,8 @@ pub fn session(
     debugger.know_calls(abi::CALLS.iter().map(|call| (call.number.into(), call.name)));
     let is_at_terminal = prompt.is_some() && std::io::stderr().is_terminal();
     let ui = args.ui.unwrap_or(if is_at_terminal { Ui::Screen } else { Ui::Text });
-    let mut session =
-        Session { debugger: Rc::new(RefCell::new(debugger)), recorder, programs: Rc::clone(programs), ui };
+    let debugger = Rc::new(RefCell::new(debugger));
+    let mut session = Session { debugger, recorder, programs: Rc::clone(programs), ui };
     if args.from_reset {
         let text = session.debugger.borrow_mut().location(&DriverTarget::new(driver));
         session.tell(driver, None, &Output { text, ..Output::default() });

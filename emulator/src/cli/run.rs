@@ -80,6 +80,9 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let tells_at_once = debug || std::io::stderr().is_terminal();
     let programs =
         Rc::new(Programs::new(source.files()).with_sources(Box::new(|path| std::fs::read(path).ok())));
+    if args.trace_names {
+        recorder.name_places(Rc::clone(&programs));
+    }
     recorder.follow_children(Children::new(Rc::clone(&programs), tells_at_once));
     let prompt = if debug { Prompt::open()? } else { None };
     let mut driver = Driver::new(machine, stdio, Interrupted::install(), args.guest.machine.fuel);

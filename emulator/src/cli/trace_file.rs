@@ -4,12 +4,12 @@ use super::death::{self, Children};
 use super::drive::LookAtEvent;
 use super::output;
 use anyhow::Result;
-use emulator::debug::SharedTap;
+use emulator::debug::{SharedTap, loaded_at};
 use emulator::host::{EventAction, EventSink};
-use emulator::source::{Programs, StackFrame};
+use emulator::source::{Programs, Spot, StackFrame};
 use emulator::trace::{Death, Event, FIRST_PROCESS, Trace, TraceHeader};
-use isa::Step;
 use isa::events::{EventKind, EventRecord};
+use isa::{Step, VirtAddr};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -21,6 +21,8 @@ struct Listener {
     tap: SharedTap,
     file: Option<(PathBuf, Box<dyn Write>)>,
     failed: Option<std::io::Error>,
+    /// Where the names of places in the file come from; none if it has none.
+    names: Option<Rc<Programs>>,
     /// Events for whoever takes them, if anybody does.
     kept: Option<Vec<Event>>,
     /// Whom to tell of children that die.
@@ -31,6 +33,27 @@ struct Listener {
     died: Option<Died>,
     /// The calls that had led to where processes were when they died.
     calls: BTreeMap<u64, Vec<StackFrame>>,
+}
+
+/// An event with the names of its place.
+struct Named<'a> {
+    event: &'a Event,
+    spot: Option<Spot>,
+}
+
+impl serde::Serialize for Named<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut line = serde_json::to_value(self.event).map_err(serde::ser::Error::custom)?;
+        let spot = self.spot.clone().unwrap_or_default();
+        for (key, name) in
+            [("function", spot.symbol), ("source", spot.source.map(|source| source.to_string()))]
+        {
+            if let (Some(name), Some(fields)) = (name, line.as_object_mut()) {
+                fields.insert(key.to_owned(), name.into());
+            }
+        }
+        line.serialize(serializer)
+    }
 }
 
 /// The registers of a process that dies.
@@ -54,6 +77,28 @@ impl Listener {
         let is_own = tap.trace().history.dying(pid).is_some_and(|death| death.is_own);
         let is_told = pid == FIRST_PROCESS || self.children.as_ref().is_some_and(Children::wants_more);
         self.follows_deaths && is_own && is_told
+    }
+
+    fn write_event(&mut self, event: &Event) {
+        match self.names.clone().filter(|_| self.file.is_some()) {
+            None => self.write_line(event),
+            Some(programs) => {
+                let spot = self.spot_of(event, &programs);
+                self.write_line(&Named { event, spot });
+            }
+        }
+    }
+
+    /// What is at an event's pc, which lies behind the `ecall` in a system call.
+    fn spot_of(&self, event: &Event, programs: &Programs) -> Option<Spot> {
+        let (tap, pc) = (self.tap.borrow(), VirtAddr(event.record.pc));
+        let guest = &tap.trace().guest;
+        let loaded = loaded_at(programs, guest, guest.process(event.record.pid)?, pc)?;
+        Some(if event.is_fault() && !event.kernel_copy() {
+            loaded.spot(pc)
+        } else {
+            loaded.spot_of_return(pc)
+        })
     }
 
     fn write_line(&mut self, value: &impl serde::Serialize) {
@@ -80,6 +125,7 @@ impl Recorder {
             tap: SharedTap::default(),
             file,
             failed: None,
+            names: None,
             kept: None,
             children: None,
             follows_deaths: false,
@@ -88,6 +134,11 @@ impl Recorder {
         };
         listener.write_line(&TraceHeader::default());
         Ok(Self(Rc::new(RefCell::new(listener))))
+    }
+
+    /// Names the place of each event in the file from now on.
+    pub fn name_places(&self, programs: Rc<Programs>) {
+        self.0.borrow_mut().names = Some(programs);
     }
 
     /// Tells apart who is the cause of page faults, from now on.
@@ -159,7 +210,7 @@ impl EventSink for Recorder {
     fn event(&mut self, at: Step, hart: usize, record: &EventRecord, text: &[u8]) -> EventAction {
         let event = Event::new(at, hart, record, text);
         let mut listener = self.0.borrow_mut();
-        listener.write_line(&event);
+        listener.write_event(&event);
         if let Some(kept) = &mut listener.kept {
             kept.push(event.clone());
         }
