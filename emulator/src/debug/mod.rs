@@ -25,6 +25,8 @@ mod listen;
 mod listing;
 mod memory;
 mod missed;
+mod outside;
+pub mod peek;
 mod points;
 #[cfg(test)]
 mod recording;
@@ -46,6 +48,7 @@ mod walk;
 mod watch;
 
 pub use execute::{Debugger, Output};
+pub use outside::Caught;
 pub use symbols::loaded_at;
 pub use tap::{SharedTap, Tap};
 pub use target::{Place, Registers, Stop, Target, TlbLine, TlbSide};

@@ -53,6 +53,10 @@ pub(super) struct Frames {
     page_tables: u64,
     /// How many of `frames` are private memory, or on their way between memory and swap space.
     private: u64,
+    /// Frames of swap slots that the disk fills.
+    being_read: BTreeSet<Ppn>,
+    /// Private frames that have a slot, since one of several who map them has only its name now; the slot may not be written yet.
+    of_slots: BTreeMap<u64, Ppn>,
 }
 
 impl Frames {
@@ -120,7 +124,23 @@ impl Frames {
             self.remove(frame);
         }
     }
+    /// The disk fills `frame`, which holds the page of a slot.
+    pub(super) fn begin_read(&mut self, frame: Ppn) {
+        self.being_read.insert(frame);
+    }
+    /// One who mapped `frame` has the name of this slot instead.
+    pub(super) fn name_slot(&mut self, frame: Ppn, slot: u64) {
+        self.of_slots.insert(slot, frame);
+    }
+    /// The frame in which the page of a slot lies whole, if it is in memory.
+    pub(super) fn frame_of_slot(&self, slot: u64) -> Option<Ppn> {
+        let is_its = |(_, view): &(&Ppn, &FrameView)| view.content == FrameContent::Swap { slot };
+        let cached = self.frames.iter().find(is_its).map(|(&frame, _)| frame);
+        cached.filter(|frame| !self.being_read.contains(frame)).or_else(|| self.of_slots.get(&slot).copied())
+    }
     fn remove(&mut self, frame: Ppn) -> Option<FrameView> {
+        self.being_read.remove(&frame);
+        self.of_slots.retain(|_, named| *named != frame);
         let before = self.frames.remove(&frame)?;
         self.private -= u64::from(is_private(before.content));
         Some(before)
