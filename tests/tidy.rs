@@ -75,6 +75,7 @@ const ROOMS: &[&str] = &[
     "trace",
     "source",
     "debug",
+    "gdb",
     "image",
     "cli",
 ];
@@ -83,6 +84,7 @@ const ROOMS: &[&str] = &[
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("clap::", &["emulator/src/cli"]),
     ("rustyline::", &["emulator/src/cli"]),
+    ("gdbstub::", &["emulator/src/gdb"]),
     ("guest_os::", &["emulator/src/cli", "tests", "benches"]),
 ];
 

@@ -8,6 +8,8 @@
 pub mod debug;
 pub mod devices;
 pub mod exec;
+#[cfg(feature = "gdb")]
+pub mod gdb;
 pub mod hart;
 pub mod host;
 #[cfg(feature = "cli")]

@@ -3,6 +3,7 @@
 //! Nothing here acts; the other files of this folder take these structures and do the work.
 
 use super::disks::DiskArgs;
+use super::gdb::{Address, parse_follow};
 use super::values::{
     IsaParser, env_parser, harts, parse_granularity, parse_number, parse_size, parse_tlb, parse_window,
     policies,
@@ -10,6 +11,7 @@ use super::values::{
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use emulator::debug::command::nearest;
+use emulator::gdb::Follow;
 use emulator::machine::{Console, MachineConfig, PMP_ENTRIES, VirtioConfig};
 use emulator::mem::tlb::TlbGeometry;
 use isa::IsaSet;
@@ -85,6 +87,13 @@ pub struct RunArgs {
     /// How the debugger answers: a screen at each stop, as it does at a prompt; text; or an object of JSON a line (implies --debug)
     #[arg(long, value_name = "HOW", value_enum)]
     pub ui: Option<Ui>,
+    /// Let gdb debug a process from outside: wait for it at this port (0: one that is free) before the process's first instruction (repeatable, for several processes);
+    /// docs/gdb.md tells how
+    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = Address::parse)]
+    pub gdb: Vec<Address>,
+    /// What the gdb at the port given by --gdb in the same place follows: the first process, one by its number or by its program's name, or the kernel [default: first]
+    #[arg(long, value_name = "first|PID|NAME|kernel", value_parser = parse_follow)]
+    pub gdb_process: Vec<Follow>,
     /// The program (a riscv64 Linux ELF or a #! script) and its arguments
     #[arg(value_name = "PROGRAM", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub program: Vec<OsString>,
@@ -301,6 +310,9 @@ pub struct BootArgs {
     /// QEMU's board has flash, ours has not: the answer says what to do
     #[arg(long, value_name = "FILE", hide = true)]
     pub pflash: Vec<PathBuf>,
+    /// Let gdb debug the machine, its harts as threads: wait for it at this port (0: one that is free) before the first instruction; docs/gdb.md tells how
+    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = Address::parse)]
+    pub gdb: Option<Address>,
     /// Write the device tree that the kernel would get to FILE, and end
     #[arg(long, value_name = "FILE")]
     pub dump_dtb: Option<PathBuf>,

@@ -3,6 +3,7 @@
 use super::args::BootArgs;
 use super::commit_file::CommitFile;
 use super::drive::{Driver, End};
+use super::gdb::{FilesOnly, Ports};
 use super::pace::Pace;
 use super::report::{Figures, grouped};
 use super::run::exec_failure;
@@ -13,14 +14,17 @@ use super::trace_file::Recorder;
 use super::{STATUS_ERROR, STATUS_FUEL, output, read_input};
 use abi::Errno;
 use anyhow::{Context, Result, bail};
+use emulator::gdb::Follow;
 use emulator::image::RootImage;
 use emulator::loader::elf::is_elf;
 use emulator::loader::{Boot, Chosen, Firmware, Image};
 use emulator::machine::{GuestExit, Machine, StopReason};
+use emulator::source::Programs;
 use flate2::bufread::GzDecoder;
 use isa::Step;
 use std::io::{IsTerminal, Read};
 use std::path::Path;
+use std::rc::Rc;
 
 /// Boots and runs; the exit status to return.
 pub fn boot(args: &BootArgs) -> Result<u8> {
@@ -51,23 +55,35 @@ pub fn boot(args: &BootArgs) -> Result<u8> {
         dump_device_tree(&machine, path)?;
         return Ok(0);
     }
+    if args.gdb.is_some() && args.machine.log_commits.is_some() {
+        bail!("--gdb does not go with --log-commits; leave one of them out");
+    }
+    let mut ports = Ports::open(args.gdb.as_slice(), args.gdb.as_ref().map(|_| Follow::Kernel).as_slice())?;
     let stdio = HostStdio::raw();
     machine.set_stdio(Box::new(stdio.clone()));
     let recorder = Recorder::new(None)?;
     let terminal = std::io::stdin().is_terminal();
-    if terminal {
-        // The monitor tells of Folio's own guest OS what it has heard from the start.
+    if terminal || args.gdb.is_some() {
+        // The monitor and gdb tell of Folio's own guest OS what they have heard from the start.
         machine.set_event_sink(Some(Box::new(recorder.clone())));
+    }
+    if terminal {
         tell!("folio: {KEYS}");
     }
     let mut driver = Driver::new(machine, stdio, Interrupted::install(), args.machine.fuel);
     driver.pace = (terminal || args.realtime).then(|| Pace::new(driver.machine.steps()));
+    driver.swap_disk = swap_disk;
     let mut commits = CommitFile::new(args.machine.log_commits.as_deref())?;
-    let end = match driver.run_until(Step::NEVER, commits.observer()) {
-        End::Monitor => {
-            let symbols = kernel.as_deref().filter(|bytes| is_elf(bytes));
-            super::debug::monitor(&mut driver, &recorder, symbols)?
+    let symbols = kernel.as_deref().filter(|bytes| is_elf(bytes));
+    let end = match &mut ports {
+        Some(ports) => {
+            let no_root = Box::new(FilesOnly(Box::new(|_| None)));
+            super::gdb::serve(&mut driver, ports, &recorder, symbols, &Rc::new(Programs::none()), no_root)
         }
+        None => driver.run_until(Step::NEVER, commits.observer()),
+    };
+    let end = match end {
+        End::Monitor => super::debug::monitor(&mut driver, &recorder, symbols)?,
         end => end,
     };
     let status = status_of(end, args, &driver.machine);
@@ -212,7 +228,7 @@ fn status_of(end: End, args: &BootArgs, machine: &Machine) -> u8 {
         End::Interrupted(status) => status,
         End::OutputLost => STATUS_ERROR,
         End::Quit => 0,
-        End::Reached | End::Monitor | End::ScriptFailed => {
+        End::Reached | End::Monitor | End::Called | End::ScriptFailed => {
             unreachable!("no step to stop at was given; the monitor ends otherwise")
         }
         End::Stopped(other) => {

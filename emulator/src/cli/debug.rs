@@ -313,14 +313,14 @@ fn history_file() -> Option<PathBuf> {
 }
 
 /// A driven machine as the debugger sees it.
-struct DriverTarget<'a> {
-    driver: &'a mut Driver,
+pub struct DriverTarget<'a> {
+    pub(super) driver: &'a mut Driver,
     /// The hart that is looked at.
     hart: usize,
 }
 
 impl<'a> DriverTarget<'a> {
-    fn new(driver: &'a mut Driver) -> Self {
+    pub(super) fn new(driver: &'a mut Driver) -> Self {
         let hart = driver.machine.hart().id;
         Self { driver, hart }
     }
@@ -330,7 +330,12 @@ impl<'a> DriverTarget<'a> {
     fn run_observed(&mut self, until: Step, observer: Option<&mut dyn Observer>) -> Stop {
         match self.driver.run_until(until, observer) {
             End::Reached => Stop::Reached,
-            End::Interrupted(_) | End::OutputLost | End::Monitor | End::Quit | End::ScriptFailed => {
+            End::Interrupted(_)
+            | End::Called
+            | End::OutputLost
+            | End::Monitor
+            | End::Quit
+            | End::ScriptFailed => {
                 self.driver.interrupted.forget_ctrl_c();
                 Stop::Interrupted
             }
@@ -387,6 +392,10 @@ impl Target for DriverTarget<'_> {
         let Some(bytes) = self.driver.machine.ram().slice(at, into.len()) else { return false };
         into.copy_from_slice(bytes);
         true
+    }
+    fn swap_page(&self, slot: u64) -> Option<&[u8]> {
+        // A slot in use has been written by this run: it is not in the disk's image.
+        self.driver.machine.written_page(self.driver.swap_disk?, slot)
     }
     fn tlb(&self) -> [TlbSide; 2] {
         let hart = self.hart();

@@ -31,6 +31,8 @@ pub enum End {
     ScriptFailed,
     /// Ctrl-A c: the user wants the monitor.
     Monitor,
+    /// Another thread calls.
+    Called,
 }
 
 /// A machine with what drives it.
@@ -42,6 +44,8 @@ pub struct Driver {
     pub fuel: Option<u64>,
     /// Holds guest time back to the host's.
     pub pace: Option<Pace>,
+    /// The number of the disk that swap space is on.
+    pub swap_disk: Option<usize>,
     /// Looks at the machine when the event sink has stopped it; true: that is all, the run goes on.
     pub at_event: Option<LookAtEvent>,
     /// The user has left by Ctrl-A x.
@@ -54,7 +58,7 @@ pub type LookAtEvent = Box<dyn FnMut(&Machine) -> bool>;
 impl Driver {
     /// Drives `machine` until step `fuel`, if there is such a limit.
     pub fn new(machine: Machine, stdio: HostStdio, interrupted: Interrupted, fuel: Option<u64>) -> Self {
-        Self { machine, stdio, interrupted, fuel, pace: None, at_event: None, left: false }
+        Self { machine, stdio, interrupted, fuel, pace: None, swap_disk: None, at_event: None, left: false }
     }
 
     /// Whether the event sink's stop was for somebody who has looked at the machine by now, and for nobody else.
@@ -65,6 +69,10 @@ impl Driver {
     /// Whether the user wants no more of the machine, not even a prompt.
     pub fn is_left(&self) -> bool {
         self.left || self.interrupted.is_final()
+    }
+
+    fn interruption(&self) -> End {
+        if self.interrupted.has_signal() { End::Interrupted(self.interrupted.status()) } else { End::Called }
     }
 
     /// Runs until the machine stops, the fuel is spent, Ctrl-C, or step `until`, telling `observer`, if there is one,
@@ -101,14 +109,14 @@ impl Driver {
                 }
                 StopReason::NeedInput => {
                     if !self.stdio.wait_for_input(&self.interrupted) {
-                        return End::Interrupted(self.interrupted.status());
+                        return self.interruption();
                     }
                 }
                 StopReason::Event if self.looked_at_event() => {}
                 other => return End::Stopped(other),
             }
             if self.interrupted.is_set() {
-                return End::Interrupted(self.interrupted.status());
+                return self.interruption();
             }
             match self.stdio.take_command() {
                 Some(Command::Leave) => {

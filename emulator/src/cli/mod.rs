@@ -18,6 +18,7 @@ mod debug;
 mod disks;
 mod drive;
 mod files;
+mod gdb;
 mod output;
 mod pace;
 mod paging;

@@ -5,6 +5,7 @@ use super::commit_file::CommitFile;
 use super::death::Children;
 use super::debug::Prompt;
 use super::drive::{Driver, End};
+use super::gdb::{FilesOnly, Folder, Ports};
 use super::report::Figures;
 use super::signals::Interrupted;
 use super::stdio::HostStdio;
@@ -14,6 +15,7 @@ use super::{STATUS_ERROR, STATUS_FUEL, STATUS_SCRIPT, by_cause, output};
 use abi::Errno;
 use anyhow::{Context, Result, bail};
 use emulator::debug::command::nearest;
+use emulator::gdb::GuestRoot;
 use emulator::host::Stdio;
 use emulator::image::{self, ImageFiles, RootImage};
 use emulator::loader::{Boot, Chosen};
@@ -66,6 +68,12 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     if args.strace && (debug || args.guest.machine.log_commits.is_some()) {
         bail!("--strace goes neither with the debugger nor with --log-commits; leave one of them out");
     }
+    if !args.gdb.is_empty() && (debug || args.strace || args.guest.machine.log_commits.is_some()) {
+        bail!(
+            "--gdb goes neither with the prompt (gdb's `monitor` has its commands), nor with --strace, nor with --log-commits"
+        );
+    }
+    let mut ports = Ports::open(&args.gdb, &args.gdb_process)?;
     let mut commits = CommitFile::new(args.guest.machine.log_commits.as_deref())?;
     let stdio = HostStdio::new();
     let (machine, swap_disk) = build(
@@ -86,8 +94,12 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     recorder.follow_children(Children::new(Rc::clone(&programs), tells_at_once));
     let prompt = if debug { Prompt::open()? } else { None };
     let mut driver = Driver::new(machine, stdio, Interrupted::install(), args.guest.machine.fuel);
+    driver.swap_disk = swap_disk;
     driver.at_event = Some(recorder.deaths(Rc::clone(&programs)));
-    let end = if debug {
+    let end = if let Some(ports) = &mut ports {
+        let root = source.guest_root();
+        super::gdb::serve(&mut driver, ports, &recorder, Some(guest_os::KERNEL_ELF), &programs, root)
+    } else if debug {
         super::debug::session(args, &mut driver, &recorder, &path, &programs, prompt)?
     } else if args.strace {
         Strace::new(&recorder).run(&mut driver)
@@ -161,6 +173,14 @@ impl<'a> Source<'a> {
             }
             Self::BuiltIn { name, .. } => image::program_path(name).into_bytes(),
         })
+    }
+
+    /// The guest's root, for gdb's files.
+    fn guest_root(&self) -> Box<dyn GuestRoot> {
+        match *self {
+            Self::Root { root, .. } if root.is_dir() => Box::new(Folder::new(root)),
+            _ => Box::new(FilesOnly(self.files())),
+        }
     }
 
     /// The guest's files, for symbols and lines of the source.
@@ -381,7 +401,7 @@ pub(super) fn conclude(end: End, program: &OsStr, refusal: Option<&str>) -> u8 {
         End::OutputLost => STATUS_ERROR,
         End::Quit => 0,
         End::ScriptFailed => STATUS_SCRIPT,
-        End::Reached | End::Monitor => {
+        End::Reached | End::Monitor | End::Called => {
             unreachable!("the debugger keeps the steps it stops at to itself, and the terminal is not raw")
         }
         End::Stopped(other) => {

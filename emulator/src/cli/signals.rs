@@ -19,6 +19,8 @@ struct State {
     signal: AtomicI32,
     /// Somebody waits for a command: nobody looks at `signal`.
     prompting: AtomicBool,
+    /// Another thread has something for whoever runs the machine.
+    called: Arc<AtomicBool>,
 }
 
 impl Interrupted {
@@ -55,9 +57,24 @@ impl Interrupted {
         }
     }
 
-    /// Whether a signal came.
+    /// Whether a signal came, or another thread calls.
     pub fn is_set(&self) -> bool {
+        self.signal() != 0 || self.is_called()
+    }
+
+    /// Whether a signal came.
+    pub fn has_signal(&self) -> bool {
         self.signal() != 0
+    }
+
+    /// Whether another thread calls.
+    pub fn is_called(&self) -> bool {
+        self.0.called.load(Ordering::SeqCst)
+    }
+
+    /// What another thread sets to have the machine come back; whoever runs it takes that back.
+    pub fn call(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0.called)
     }
 
     /// Whether a signal came that asks for the end of everything, as Ctrl-C in a debugger does not.

@@ -5,11 +5,13 @@ use super::drive::LookAtEvent;
 use super::output;
 use anyhow::Result;
 use emulator::debug::{SharedTap, loaded_at};
+use emulator::gdb::{Input, SharedEar, Written};
 use emulator::host::{EventAction, EventSink};
 use emulator::source::{Programs, Spot, StackFrame};
 use emulator::trace::{Death, Event, FIRST_PROCESS, Trace, TraceHeader};
 use isa::events::{EventKind, EventRecord};
 use isa::{Step, VirtAddr};
+use serde_json::json;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -27,6 +29,8 @@ struct Listener {
     kept: Option<Vec<Event>>,
     /// Whom to tell of children that die.
     children: Option<Children>,
+    /// What gdb's sessions listen for.
+    ear: Option<SharedEar>,
     /// Whether the machine is to be looked at when a process dies.
     follows_deaths: bool,
     /// What a process died with, as long as nobody has looked at it.
@@ -131,6 +135,7 @@ impl Recorder {
             follows_deaths: false,
             died: None,
             calls: BTreeMap::new(),
+            ear: None,
         };
         listener.write_line(&TraceHeader::default());
         Ok(Self(Rc::new(RefCell::new(listener))))
@@ -176,6 +181,32 @@ impl Recorder {
         }
     }
 
+    /// Has gdb's sessions listen, too.
+    pub fn listen_for(&self, ear: SharedEar) {
+        self.0.borrow_mut().ear = Some(ear);
+    }
+    /// Writes a line for what gdb has changed in the guest.
+    pub fn take_in(&self, input: &Input) {
+        let mut line = json!({ "t": input.step.0, "kind": "gdb_write" });
+        if let Some(pid) = input.pid {
+            line["pid"] = json!(pid);
+        }
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        match &input.written {
+            Written::Memory(va, bytes) => {
+                (line["va"], line["bytes"]) = (json!(va.to_string()), json!(hex(bytes)));
+            }
+            Written::Physical(pa, bytes) => {
+                (line["pa"], line["bytes"]) = (json!(pa.to_string()), json!(hex(bytes)));
+            }
+            Written::Register(hart, name, value) => {
+                line["hart"] = json!(hart);
+                (line["register"], line["value"]) = (json!(name), json!(format!("{value:#x}")));
+            }
+        }
+        self.0.borrow_mut().write_line(&line);
+    }
+
     /// From now on, what looks at the machine when a process goes wrong and dies, while its memory is still there.
     pub fn deaths(&self, programs: Rc<Programs>) -> LookAtEvent {
         self.0.borrow_mut().follows_deaths = true;
@@ -215,7 +246,10 @@ impl EventSink for Recorder {
             kept.push(event.clone());
         }
         let tap = listener.tap.clone();
-        let action = tap.borrow_mut().take_in(&event);
+        let mut action = tap.borrow_mut().take_in(&event);
+        if let Some(EventAction::Stop) = listener.ear.as_ref().map(|ear| ear.borrow_mut().take_in(&event)) {
+            action = EventAction::Stop;
+        }
         let pid = event.record.pid;
         match event.kind() {
             Some(EventKind::Registers) if listener.wants_calls(pid) => {

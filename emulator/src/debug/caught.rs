@@ -43,7 +43,7 @@ impl Debugger {
     }
 
     /// Whether the event that was caught stops the machine.
-    fn decide_event(&mut self, target: &dyn Target) -> Option<(Hit, Event)> {
+    pub(super) fn decide_event(&mut self, target: &dyn Target) -> Option<(Hit, Event)> {
         let Caught { ids, others, event, va } = self.tap.borrow_mut().take_caught()?;
         let record = &event.record;
         let thread = ThreadId { pid: record.pid, tid: record.tid };

@@ -7,6 +7,7 @@ use super::display::Displays;
 use super::expression::Expression;
 use super::listing::Listed;
 use super::missed::Note;
+use super::peek::{self, Files, View};
 use super::points::Points;
 use super::run::Until;
 use super::select::Selected;
@@ -53,6 +54,8 @@ impl Output {
 pub struct Debugger {
     pub(super) tap: SharedTap,
     pub(super) symbols: Symbols,
+    /// The guest's files, for pages of theirs that are not in memory.
+    pub(super) files: Files,
     /// The program that the guest will run first.
     pub(super) first_program: Option<String>,
     pub(super) points: Points,
@@ -108,9 +111,11 @@ impl Debugger {
         programs: Rc<Programs>,
     ) -> Self {
         tap.borrow_mut().follow();
+        let files = Files::new(Rc::clone(&programs));
         Self {
             tap,
             symbols: Symbols::new(kernel, programs),
+            files,
             first_program,
             points: Points::default(),
             armed: Armed::default(),
@@ -405,8 +410,14 @@ impl Debugger {
             (at, _) => self.locate(target, at)?,
         };
         let absent = self.absent(&space);
-        let (text, end) =
-            memory::examine(target, &space, va, examine, absent, |va| self.symbol_at(&space, va));
+        let mut notes = peek::Notes::default();
+        let (tap, files) = (self.tap.clone(), self.files.clone());
+        let mut read = |at, into: &mut [u8]| {
+            notes.read(&View { target, trace: tap.borrow().trace(), files: &files }, &space, at, into)
+        };
+        let (mut text, end) =
+            memory::examine(target, &space, va, examine, &mut read, absent, |va| self.symbol_at(&space, va));
+        text.push_str(&notes.text());
         Ok((text, (end, space)))
     }
 

@@ -61,18 +61,22 @@ pub(super) fn instruction_line(
     Some((format!("{va}{symbol}: {bits}  {text}"), len))
 }
 
-/// The values from `va` on, and where they end; `absent` says why an address has none.
+/// Fills bytes from an address on, as [`read`] does.
+pub(super) type Read<'a> = &'a mut dyn FnMut(VirtAddr, &mut [u8]) -> Result<(), VirtAddr>;
+
+/// The values from `va` on as `read` gives them, and where they end; `absent` says why an address has none.
 pub(super) fn examine(
     target: &dyn Target,
     space: &Space,
     va: VirtAddr,
     examine: Examine,
+    read: Read<'_>,
     absent: impl Fn(VirtAddr) -> String,
     mut symbol: impl FnMut(VirtAddr) -> Option<String>,
 ) -> (String, VirtAddr) {
     match examine.format {
         Format::Instruction => instructions(target, space, va, examine.count, absent, symbol),
-        Format::String => strings(target, space, va, examine.count, absent),
+        Format::String => strings(va, examine.count, read, absent),
         format => {
             let size = u64::from(examine.size_bytes);
             let per_line = if format == Format::Address { 1 } else { (16 / size).min(8) };
@@ -81,7 +85,7 @@ pub(super) fn examine(
             for index in 0..examine.count {
                 let mut bytes = [0; 8];
                 let len = usize::from(examine.size_bytes);
-                if let Err(missing) = read(target, space, at, &mut bytes[..len]) {
+                if let Err(missing) = read(at, &mut bytes[..len]) {
                     let _ =
                         write!(text, "{}{missing}: {}", if index == 0 { "" } else { "\n" }, absent(missing));
                     break;
@@ -124,10 +128,9 @@ fn show(value: u64, examine: Examine) -> String {
 }
 
 fn strings(
-    target: &dyn Target,
-    space: &Space,
     va: VirtAddr,
     count: u64,
+    read: Read<'_>,
     absent: impl Fn(VirtAddr) -> String,
 ) -> (String, VirtAddr) {
     let mut text = String::new();
@@ -136,7 +139,7 @@ fn strings(
         let (start, mut bytes, mut ended) = (at, Vec::new(), false);
         while (bytes.len() as u64) < MAX_STRING && !ended {
             let mut byte = [0];
-            if read(target, space, at, &mut byte).is_err() {
+            if read(at, &mut byte).is_err() {
                 break;
             }
             at = at.wrapping_add(1);

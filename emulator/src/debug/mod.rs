@@ -25,6 +25,8 @@ mod listen;
 mod listing;
 mod memory;
 mod missed;
+mod outside;
+pub mod peek;
 mod points;
 #[cfg(test)]
 mod recording;
@@ -51,6 +53,7 @@ mod watch;
 mod whatis;
 
 pub use execute::{Debugger, Output};
+pub use outside::Caught;
 pub use screen::Screen;
 pub use stopped::Stopped;
 pub use symbols::loaded_at;

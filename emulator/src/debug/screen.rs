@@ -97,8 +97,15 @@ impl Debugger {
         }
         let sp = VirtAddr(now.x[usize::from(reg::SP)]);
         let words = Examine { count: WORDS, format: Format::Address, size_bytes: 8 };
-        let (stack, _) =
-            memory::examine(target, &space, sp, words, self.absent(&space), |va| self.symbol_at(&space, va));
+        let (stack, _) = memory::examine(
+            target,
+            &space,
+            sp,
+            words,
+            &mut |at, into: &mut [u8]| memory::read(target, &space, at, into),
+            self.absent(&space),
+            |va| self.symbol_at(&space, va),
+        );
         text.push_str(&screen.rule("stack"));
         stack.lines().for_each(|line| text.push_str(&screen.line(line, false)));
         text

@@ -64,6 +64,11 @@ impl CsrFile {
     pub fn fcsr(&self) -> u64 {
         u64::from(self.frm) << FCSR_FRM_SHIFT | u64::from(self.fflags)
     }
+    /// Sets `fcsr`.
+    pub(crate) fn write_fcsr(&mut self, value: u64) {
+        self.frm = low_bits(value >> FCSR_FRM_SHIFT, FRM);
+        self.fflags = low_bits(value, FFLAGS);
+    }
     /// Whether floating point is on (`mstatus.FS` is not Off).
     #[inline]
     pub fn float_is_on(&self) -> bool {
@@ -239,10 +244,7 @@ impl Hart {
                 match csr {
                     Csr::FFLAGS => c.fflags = low_bits(value, FFLAGS),
                     Csr::FRM => c.frm = low_bits(value, FRM),
-                    _ => {
-                        c.fflags = low_bits(value, FFLAGS);
-                        c.frm = low_bits(value >> FCSR_FRM_SHIFT, FRM);
-                    }
+                    _ => c.write_fcsr(value),
                 }
                 c.float_is_dirty();
             }

@@ -21,6 +21,19 @@ pub struct TlbCounters {
     pub misses: u64,
 }
 
+/// A register that can be written from outside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Register {
+    /// The program counter.
+    Pc,
+    /// An integer register.
+    X(usize),
+    /// A floating-point register.
+    F(usize),
+    /// `fcsr`, with `frm` and `fflags` in it.
+    Fcsr,
+}
+
 impl TlbCounters {
     fn of<'a>(sides: impl Iterator<Item = &'a Tlb>) -> Self {
         sides.fold(Self::default(), |sum, side| Self {
@@ -66,6 +79,11 @@ impl Machine {
         self.disks().sum()
     }
 
+    /// A page of 4 KiB of a disk, if the guest has written to it.
+    pub fn written_page(&self, disk: usize, page: u64) -> Option<&[u8]> {
+        self.bus.written_page(disk, page)
+    }
+
     /// The hart whose turn it is: the one that runs next, if any does.
     pub fn hart(&self) -> &Hart {
         &self.harts[self.turn.hart]
@@ -83,6 +101,29 @@ impl Machine {
         if let Some(register @ 1..32) = Some(index) {
             self.harts[self.turn.hart].x[register] = value;
         }
+    }
+    /// Sets a register of a hart, which exists, as an instruction of its own would. `false`, and nothing is written, if such an instruction would trap:
+    /// no number of a register, or floating point that is off.
+    #[must_use]
+    pub fn write_register(&mut self, hart: usize, register: Register, value: u64) -> bool {
+        let hart = &mut self.harts[hart];
+        let float = matches!(register, Register::F(_) | Register::Fcsr);
+        if float && !hart.csr.float_is_on() {
+            return false;
+        }
+        match register {
+            Register::Pc => hart.pc = value & hart.pc_mask(),
+            Register::X(0) => {}
+            Register::X(number @ 1..32) => hart.x[number] = value,
+            Register::F(number @ 0..32) => hart.f[number] = value,
+            Register::Fcsr => hart.csr.write_fcsr(value),
+            Register::X(_) | Register::F(_) => return false,
+        }
+        if float {
+            hart.csr.float_is_dirty();
+            hart.rebuild();
+        }
+        true
     }
     /// A CSR of the hart whose turn it is, as M-mode would read it.
     pub fn csr(&self, csr: Csr) -> Option<u64> {

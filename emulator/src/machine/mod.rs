@@ -25,7 +25,7 @@ pub use crate::devices::virtio::disk_fault::{DiskFault, DiskFaultKind};
 pub use crate::devices::virtio::slots::{AttachError, VirtioConfig};
 pub use crate::mem::pmp::ENTRIES as PMP_ENTRIES;
 pub use config::{ConfigError, MAX_HARTS, MachineConfig};
-pub use inspect::TlbCounters;
+pub use inspect::{Register, TlbCounters};
 pub use snapshot::RestoreError;
 pub use stop::StopReason;
 pub use turns::{HartState, QUANTUM_STEPS};

@@ -252,6 +252,11 @@ impl Programs {
         Self::new(Box::new(|_| None))
     }
 
+    /// The bytes of any file at a path in the guest's root; they are not kept.
+    pub fn bytes(&self, path: &str) -> Option<Vec<u8>> {
+        (self.files)(path)
+    }
+
     /// The file at a path in the guest's root; an empty one if it can't be had.
     pub fn get(&self, path: &str) -> Rc<ProgramFile> {
         if let Some(file) = self.known.borrow().get(path) {

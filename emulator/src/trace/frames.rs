@@ -53,6 +53,10 @@ pub(super) struct Frames {
     page_tables: u64,
     /// How many of `frames` are private memory, or on their way between memory and swap space.
     private: u64,
+    /// Frames of swap slots that the disk fills.
+    being_read: BTreeSet<Ppn>,
+    /// The slots of private frames that have one, since one of several who map them has only its name now; it may not be written yet.
+    slots: BTreeMap<Ppn, u64>,
 }
 
 impl Frames {
@@ -120,7 +124,24 @@ impl Frames {
             self.remove(frame);
         }
     }
+    /// The disk fills `frame`, which holds the page of a slot.
+    pub(super) fn begin_read(&mut self, frame: Ppn) {
+        self.being_read.insert(frame);
+    }
+    /// One who mapped `frame` has the name of this slot instead.
+    pub(super) fn name_slot(&mut self, frame: Ppn, slot: u64) {
+        self.slots.insert(frame, slot);
+    }
+    /// The frame in which the page of a slot lies whole, if it is in memory.
+    pub(super) fn frame_of_slot(&self, slot: u64) -> Option<Ppn> {
+        let is_its = |(_, view): &(&Ppn, &FrameView)| view.content == FrameContent::Swap { slot };
+        let cached = self.frames.iter().find(is_its).map(|(&frame, _)| frame);
+        let named = || self.slots.iter().find(|(_, named)| **named == slot).map(|(&frame, _)| frame);
+        cached.filter(|frame| !self.being_read.contains(frame)).or_else(named)
+    }
     fn remove(&mut self, frame: Ppn) -> Option<FrameView> {
+        self.being_read.remove(&frame);
+        self.slots.remove(&frame);
         let before = self.frames.remove(&frame)?;
         self.private -= u64::from(is_private(before.content));
         Some(before)

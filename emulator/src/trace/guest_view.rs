@@ -162,11 +162,15 @@ impl GuestView {
                 self.unmap_pages(space, start, VirtAddr(start.0 + PAGE_SIZE));
                 if record.detail != 0 {
                     self.space_mut(space).set_away(vpn, Away::of_slot(record.detail));
+                    self.frames.name_slot(Ppn(record.frame), record.detail);
                 }
             }
             EventKind::SwapCache => {
                 self.frames.forget(Ppn(record.frame));
                 self.frames.hold(Ppn(record.frame), FrameContent::Swap { slot: record.detail });
+                if record.detail2 != 0 {
+                    self.frames.begin_read(Ppn(record.frame));
+                }
             }
             _ => {}
         }
@@ -258,11 +262,6 @@ impl GuestView {
             })
         })
     }
-    /// The frame that holds the page of a slot while nothing maps it.
-    pub fn frame_of_slot(&self, slot: u64) -> Option<Ppn> {
-        let holds = |frame: &FrameView| frame.content == FrameContent::Swap { slot };
-        self.frames.iter().find(|(_, frame)| holds(frame)).map(|(ppn, _)| ppn)
-    }
     /// The VMA of a process that holds an address.
     pub fn vma_at(&self, pid: u64, va: VirtAddr) -> Option<&VmaView> {
         self.space(pid)?.vma_at(va)
@@ -278,6 +277,10 @@ impl GuestView {
     /// A frame, if it holds a page.
     pub fn frame(&self, frame: Ppn) -> Option<&FrameView> {
         self.frames.get(frame)
+    }
+    /// The frame in which the page of a swap slot lies whole, if it is in memory.
+    pub fn frame_of_slot(&self, slot: u64) -> Option<Ppn> {
+        self.frames.frame_of_slot(slot)
     }
     /// The frames that the kernel has for itself, in the order of their numbers.
     pub fn system_frames(&self) -> impl Iterator<Item = (Ppn, SystemUse)> + '_ {

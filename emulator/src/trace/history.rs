@@ -383,7 +383,7 @@ impl History {
     }
 
     /// The slot of a page of a file in memory, if the page is in swap space.
-    pub(super) fn slot_of_page(&self, file: u64, page: u64) -> Option<u64> {
+    pub fn slot_of_page(&self, file: u64, page: u64) -> Option<u64> {
         self.away.get(&(file, page)).copied().filter(|&slot| slot != 0)
     }
 

@@ -44,6 +44,11 @@ impl Overlay {
         self.pages.iter().map(|(&number, bytes)| (number, bytes.as_slice()))
     }
 
+    /// A page, if the guest has written to it.
+    pub fn page(&self, number: u64) -> Option<&[u8]> {
+        self.pages.get(&number).map(Vec::as_slice)
+    }
+
     /// Fills `buffer` from `offset_bytes`; what lies past the image's end reads as zero.
     pub fn read(
         &self,

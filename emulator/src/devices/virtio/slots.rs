@@ -102,6 +102,14 @@ impl Slots {
         self.faults.plan(fault);
     }
 
+    /// A page of 4 KiB of the disk in a slot, if the guest has written to it.
+    pub fn written_page(&self, slot: usize, page: u64) -> Option<&[u8]> {
+        match self.slots.get(slot)?.as_ref()?.device() {
+            Behind::Block(disk) => disk.overlay().page(page),
+            _ => None,
+        }
+    }
+
     /// What each disk has done so far, in the order of their numbers.
     pub fn disk_counters(&self) -> impl Iterator<Item = DiskCounters> {
         self.slots.iter().flatten().filter_map(|slot| match slot.device() {

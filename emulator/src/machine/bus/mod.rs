@@ -128,6 +128,11 @@ impl Bus {
         self.devices.board.virtio.disk_counters()
     }
 
+    /// A page of 4 KiB of a disk, if the guest has written to it.
+    pub fn written_page(&self, disk: usize, page: u64) -> Option<&[u8]> {
+        self.devices.board.virtio.written_page(disk, page)
+    }
+
     /// How the guest has ended the run, if it has.
     pub fn ended(&self) -> Option<StopReason> {
         self.devices.ended

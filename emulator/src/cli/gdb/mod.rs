@@ -1,0 +1,284 @@
+//! `--gdb [ADDRESS:]PORT`: sockets for gdb's sessions, the guest's root as they see it, and the machine that they debug.
+
+mod root;
+mod sockets;
+
+pub use root::{FilesOnly, Folder};
+
+use super::debug::DriverTarget;
+use super::drive::{Driver, End};
+use super::trace_file::Recorder;
+use anyhow::{Context, Result, bail};
+use emulator::exec::Observer;
+use emulator::gdb::{Follow, GuestRoot, Host, Input, Outcome, Ran, Server, Setup, SharedEar, Written};
+use emulator::machine::{Machine, StopReason};
+use emulator::source::Programs;
+use isa::Step;
+use sockets::Sockets;
+use std::net::{TcpListener, ToSocketAddrs};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// 128 and the number of SIGKILL, as of a program that was killed.
+const STATUS_KILLED: u8 = 137;
+/// Bytes of a write that are shown.
+const MAX_SHOWN: usize = 16;
+
+/// Where to listen.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Address {
+    host: String,
+    port: u16,
+}
+
+impl Address {
+    /// `[ADDRESS:]PORT`; without a host only this machine can connect.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (host, port) = match text.rsplit_once(':') {
+            // gdb writes `:1234` for this machine.
+            Some(("", port)) => ("127.0.0.1", port),
+            Some((host, port)) => (host.trim_start_matches('[').trim_end_matches(']'), port),
+            None => ("127.0.0.1", text),
+        };
+        let port = port.parse().map_err(|_| {
+            "expected a port from 0 to 65535, perhaps behind an address and a colon".to_owned()
+        })?;
+        Ok(Self { host: host.to_owned(), port })
+    }
+}
+
+/// `first|PID|NAME|kernel`.
+pub fn parse_follow(text: &str) -> Result<Follow, String> {
+    Ok(match text {
+        "" => return Err("expected first, kernel, a process's number or its program's name".to_owned()),
+        "first" => Follow::First,
+        "kernel" => Follow::Kernel,
+        _ => text.parse().map_or_else(|_| Follow::Name(text.to_owned()), Follow::Pid),
+    })
+}
+
+/// The ports, and what is followed at each.
+pub struct Ports {
+    listeners: Vec<TcpListener>,
+    follows: Vec<Follow>,
+}
+
+impl Ports {
+    /// Opens the ports, and tells where they are; `None` if there are none.
+    pub fn open(addresses: &[Address], follows: &[Follow]) -> Result<Option<Self>> {
+        if let (true, Some(follow)) = (addresses.is_empty(), follows.first()) {
+            bail!("--gdb-process {follow} needs a port: --gdb PORT");
+        }
+        if addresses.is_empty() {
+            return Ok(None);
+        }
+        if follows.len() > addresses.len() {
+            bail!(
+                "there are {} --gdb-process and {} --gdb: each process needs a port",
+                follows.len(),
+                addresses.len()
+            );
+        }
+        let follows: Vec<Follow> =
+            (0..addresses.len()).map(|index| follows.get(index).cloned().unwrap_or(Follow::First)).collect();
+        let listeners = addresses.iter().map(listen).collect::<Result<Vec<_>>>()?;
+        for (listener, follow) in listeners.iter().zip(&follows) {
+            let what = match follow {
+                Follow::Kernel => "the kernel".to_owned(),
+                Follow::First => "the first process".to_owned(),
+                other => format!("process {other}"),
+            };
+            tell!("folio: gdb: {} is for {what} (`target remote` connects)", name_of(listener));
+        }
+        Ok(Some(Self { listeners, follows }))
+    }
+}
+
+fn listen(address: &Address) -> Result<TcpListener> {
+    let Address { host, port } = address;
+    let found = (host.as_str(), *port).to_socket_addrs();
+    let found: Vec<_> =
+        found.with_context(|| format!("--gdb {host}:{port}: there is no such address"))?.collect();
+    TcpListener::bind(found.as_slice())
+        .with_context(|| format!("--gdb {host}:{port}: cannot listen there (0 is a port that is free)"))
+}
+
+fn name_of(listener: &TcpListener) -> String {
+    listener.local_addr().map_or_else(|_| "a port".to_owned(), |address| address.to_string())
+}
+
+/// Runs the machine for gdb's sessions, and on to its end when they are over.
+pub fn serve(
+    driver: &mut Driver,
+    ports: &mut Ports,
+    recorder: &Recorder,
+    kernel: Option<&[u8]>,
+    programs: &Rc<Programs>,
+    root: Box<dyn GuestRoot>,
+) -> End {
+    let ear = SharedEar::default();
+    recorder.listen_for(Rc::clone(&ear));
+    let setup = Setup {
+        follows: ports.follows.clone(),
+        tap: recorder.tap(),
+        ear,
+        kernel: kernel.map(<[u8]>::to_vec),
+        programs: Rc::clone(programs),
+        root,
+    };
+    let mut lines = Sockets::new(&mut ports.listeners, &driver.interrupted);
+    let mut host = Driven { target: DriverTarget::new(driver), recorder: recorder.clone(), left: None };
+    let outcome = Server::new(&mut host, &mut lines, setup).serve();
+    let left = host.left;
+    match outcome {
+        // Catchpoints that a session has left behind are nobody's.
+        Outcome::Over => loop {
+            match driver.run_until(Step::NEVER, None) {
+                End::Called | End::Stopped(StopReason::Event) => {}
+                end => break end,
+            }
+        },
+        Outcome::Ended(StopReason::Fuel) => End::OutOfFuel,
+        Outcome::Ended(reason) => End::Stopped(reason),
+        Outcome::Killed => {
+            tell!("folio: gdb has killed the run");
+            End::Interrupted(STATUS_KILLED)
+        }
+        Outcome::Left => left.unwrap_or(End::Interrupted(driver.interrupted.status())),
+    }
+}
+
+/// A driven machine as gdb's sessions have it.
+struct Driven<'a> {
+    target: DriverTarget<'a>,
+    recorder: Recorder,
+    /// Why the user wants no more.
+    left: Option<End>,
+}
+
+/// All but the sessions' own is as at the prompt.
+macro_rules! as_at_the_prompt {
+    ($(fn $name:ident(&self $(, $argument:ident: $kind:ty)*) -> $result:ty;)*) => {
+        $(fn $name(&self $(, $argument: $kind)*) -> $result { self.target.$name($($argument),*) })*
+    };
+}
+
+impl emulator::debug::Target for Driven<'_> {
+    as_at_the_prompt! {
+        fn step(&self) -> Step;
+        fn harts(&self) -> usize;
+        fn next_hart(&self) -> usize;
+        fn hart_state(&self, hart: usize) -> emulator::machine::HartState;
+        fn registers(&self) -> emulator::debug::Registers;
+        fn csr(&self, csr: isa::csr::Csr) -> Option<u64>;
+        fn instructions_user(&self) -> u64;
+        fn read_ram(&self, at: isa::PhysAddr, into: &mut [u8]) -> bool;
+        fn swap_page(&self, slot: u64) -> Option<&[u8]>;
+        fn tlb(&self) -> [emulator::debug::TlbSide; 2];
+    }
+    fn run_listening(
+        &mut self,
+        until: Step,
+        stop_before: emulator::debug::target::StopBefore<'_>,
+        hears: emulator::debug::target::Hears<'_>,
+    ) -> emulator::debug::Stop {
+        self.target.run_listening(until, stop_before, hears)
+    }
+    fn look_at(&mut self, hart: usize) {
+        self.target.look_at(hart);
+    }
+    fn run(
+        &mut self,
+        until: Step,
+        stop_before: Option<emulator::debug::target::StopBefore<'_>>,
+    ) -> emulator::debug::Stop {
+        self.target.run(until, stop_before)
+    }
+}
+
+impl Host for Driven<'_> {
+    fn machine(&self) -> &Machine {
+        &self.target.driver.machine
+    }
+    fn machine_mut(&mut self) -> &mut Machine {
+        &mut self.target.driver.machine
+    }
+    fn run_on(&mut self, observer: Option<&mut dyn Observer>) -> Ran {
+        let end = self.target.driver.run_until(Step::NEVER, observer);
+        match end {
+            End::Called | End::Reached => Ran::Called,
+            End::Stopped(StopReason::Breakpoint) => Ran::Stopped,
+            End::Stopped(StopReason::Event) => Ran::Event,
+            End::Stopped(reason) => Ran::Ended(reason),
+            End::OutOfFuel => Ran::Ended(StopReason::Fuel),
+            // There is a prompt already, gdb's.
+            End::Monitor => {
+                tell!("\nfolio: gdb has the prompt: `monitor` and a command of Folio's");
+                Ran::Called
+            }
+            End::Interrupted(_) | End::OutputLost | End::Quit | End::ScriptFailed => {
+                self.left = Some(end);
+                Ran::Left
+            }
+        }
+    }
+    fn call(&self) -> Arc<AtomicBool> {
+        self.target.driver.interrupted.call()
+    }
+    fn told(&mut self, input: &Input) {
+        tell!("folio: gdb: {}", words_of(input));
+        self.recorder.take_in(input);
+    }
+    fn tell(&mut self, line: &str) {
+        tell!("folio: {line}");
+    }
+}
+
+/// A write of gdb's, in a line.
+fn words_of(input: &Input) -> String {
+    let of = input.pid.map(|pid| format!(" of process {pid}")).unwrap_or_default();
+    let value = |bytes: &[u8]| {
+        let shown: String = bytes.iter().take(MAX_SHOWN).map(|byte| format!("{byte:02x}")).collect();
+        format!("{shown}{}", if bytes.len() > MAX_SHOWN { "…" } else { "" })
+    };
+    let what = match &input.written {
+        Written::Memory(va, bytes) => format!("{} bytes at {va}{of}: {}", bytes.len(), value(bytes)),
+        Written::Physical(pa, bytes) => {
+            format!("{} bytes at physical address {pa}: {}", bytes.len(), value(bytes))
+        }
+        Written::Register(hart, name, new) => format!("{name} of hart {hart}{of}: {new:#x}"),
+    };
+    format!("wrote {what} (step {}): this run is another from here on", input.step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_of_this_machine_unless_a_host_is_named() {
+        let address = |host: &str, port| Ok(Address { host: host.to_owned(), port });
+        assert_eq!(Address::parse("1234"), address("127.0.0.1", 1234));
+        assert_eq!(Address::parse(":0"), address("127.0.0.1", 0));
+        assert_eq!(Address::parse("0.0.0.0:99"), address("0.0.0.0", 99));
+        assert_eq!(Address::parse("[::1]:99"), address("::1", 99));
+        for bad in ["", "x", "1.2.3.4:", "70000", "-1"] {
+            assert!(Address::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_followed() {
+        for (text, follow) in [
+            ("first", Follow::First),
+            ("kernel", Follow::Kernel),
+            ("2", Follow::Pid(2)),
+            ("ls", Follow::Name("ls".to_owned())),
+            ("/bin/ls", Follow::Name("/bin/ls".to_owned())),
+        ] {
+            assert_eq!(parse_follow(text), Ok(follow));
+        }
+        assert!(parse_follow("").is_err());
+    }
+}

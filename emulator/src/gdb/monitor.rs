@@ -1,0 +1,42 @@
+//! `monitor COMMAND`: the prompt's commands, but for those that run the machine, which are gdb's own here.
+
+use super::world::{Subject, World};
+use crate::debug::command::find;
+
+/// Commands that would run the machine behind gdb's back, with what gdb has for each.
+const GDBS_OWN: &[(&str, &str)] = &[
+    ("step", "stepi"),
+    ("next", "nexti"),
+    ("stepi", "stepi"),
+    ("nexti", "nexti"),
+    ("continue", "continue"),
+    ("until", "break and continue"),
+    ("finish", "finish"),
+    ("break", "break"),
+    ("tbreak", "tbreak"),
+    ("watch", "watch"),
+    ("rwatch", "rwatch"),
+    ("commands", "commands"),
+    ("ignore", "ignore"),
+    ("quit", "detach, or kill"),
+    ("expect", "a script of gdb's"),
+];
+
+/// Does what a line says; the answer.
+pub(super) fn run(world: &mut World<'_>, subject: &Subject, tid: u64, line: &str) -> String {
+    let line = line.trim();
+    let word = line.split(|c: char| c.is_whitespace() || c == '/').next().unwrap_or_default();
+    let name = find(word).map_or(word, |entry| entry.names[0]);
+    if let Some((_, own)) = GDBS_OWN.iter().find(|(own, _)| *own == name) {
+        return format!("`{word}` is not for `monitor`: gdb's own is `{own}`\n");
+    }
+    let hart = world.hart_of(subject, tid);
+    let (debugger, target) = world.prompt();
+    target.look_at(hart.unwrap_or(target.next_hart()));
+    // Looks at that hart.
+    let place = debugger.location(target);
+    if line.is_empty() {
+        return place;
+    }
+    debugger.execute(target, line).text
+}

@@ -1,0 +1,639 @@
+//! `--gdb`: gdb itself, driven by scripts, debugs processes, the kernel and a whole Linux from outside; and what it looked at is the same run,
+//! to the last count, as without it.
+#![allow(clippy::unwrap_used)] // a test may stop
+
+#[path = "support/linux.rs"]
+mod linux;
+mod support;
+
+use linux::{Initramfs, boot, type_from_file};
+use nix::sys::signal::Signal;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread::JoinHandle;
+use support::child::{self, Running};
+use support::{Ran, TempDir, folio, missing, read_json, run, run_folio, run_with_figures};
+
+/// A program with a call, a global, a fork, and pages that it never touches.
+const STEPS: &str = r#"#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int counter = 1;
+static char untouched[65536];
+static const char far[65536] = {[40000] = 'f', [40001] = 'a', [40002] = 'r'};
+static int twice(int n)
+{
+  return n + n;
+}
+int main(int argc, char **argv)
+{
+  int n = twice(21);
+  counter = n;
+  pid_t child = fork();
+  if (child == 0) {
+    counter = 7;
+    exit(3);
+  }
+  int status = 0;
+  wait(&status);
+  printf("%d %d %d\n", n, counter, WEXITSTATUS(status));
+  return argc > 1000 ? untouched[argc] + far[argc] + argv[0][0] : 5;
+}
+"#;
+
+/// A program that dies of a null pointer.
+const NULL: &str = r#"int *nowhere;
+static int get(int *p)
+{
+  return *p;
+}
+int main(void)
+{
+  return get(nowhere);
+}
+"#;
+
+/// A program that says so and loops.
+const LOOPS: &str = r#"#include <stdio.h>
+volatile long turns;
+int main(void)
+{
+  puts("looping");
+  fflush(stdout);
+  for (;;)
+    turns++;
+}
+"#;
+
+/// A program with more memory than the machine.
+const LARGE: &str = r#"#include <stdio.h>
+#define PAGES 1024
+static unsigned pages[PAGES][1024];
+static void look(void)
+{
+  puts("filled");
+}
+int main(void)
+{
+  for (unsigned i = 0; i < PAGES; i++)
+    pages[i][3] = 0x51000000 + i;
+  look();
+  unsigned sum = 0;
+  for (unsigned i = 0; i < PAGES; i++)
+    sum += pages[i][3];
+  return sum == 0;
+}
+"#;
+
+/// Whether there is a gdb, and a compiler for what it debugs.
+fn has_tools() -> bool {
+    for (program, package) in
+        [("gdb-multiarch", "gdb-multiarch"), ("riscv64-linux-gnu-gcc", "gcc-riscv64-linux-gnu")]
+    {
+        let found =
+            Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        if !found.is_ok_and(|status| status.success()) {
+            missing::not_run(&format!("{package} is not installed: run `make setup-test`"));
+            return false;
+        }
+    }
+    true
+}
+
+/// Compiles a program, with what a debugger wants to know.
+fn compile(dir: &TempDir, name: &str, source: &str) -> String {
+    let (file, program) = (dir.file(&format!("{name}.c")), dir.file(name));
+    std::fs::write(&file, source).unwrap();
+    let mut gcc = child::command("riscv64-linux-gnu-gcc");
+    gcc.args(["-g", "-O0", "-static", "-o"]).arg(&program).arg(&file);
+    let output = child::output(gcc);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    program.display().to_string()
+}
+
+/// A `folio` that waits for gdb.
+struct Waiting {
+    running: Running,
+    ports: Vec<String>,
+    stderr: JoinHandle<String>,
+}
+
+impl Waiting {
+    /// Starts it and reads where it listens.
+    fn start(mut command: Command) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let ports_wanted = command.get_args().filter(|argument| *argument == "--gdb").count();
+        let mut running = Running::start(command);
+        let mut stderr = BufReader::new(running.child().stderr.take().unwrap());
+        let (mut ports, mut told) = (Vec::new(), String::new());
+        while ports.len() < ports_wanted {
+            let mut line = String::new();
+            assert!(stderr.read_line(&mut line).unwrap() > 0, "no port was told: {told}");
+            if let Some((address, _)) =
+                line.strip_prefix("folio: gdb: ").and_then(|l| l.split_once(" is for "))
+            {
+                ports.push(address.to_owned());
+            }
+            told.push_str(&line);
+        }
+        let stderr = std::thread::spawn(move || {
+            stderr.read_to_string(&mut told).unwrap();
+            told
+        });
+        Self { running, ports, stderr }
+    }
+
+    /// Its end.
+    fn end(self) -> Ran {
+        let output = self.running.output();
+        let stderr = self.stderr.join().unwrap();
+        assert!(!stderr.contains("panicked at"), "{stderr}");
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        Ran { status: output.status.code().unwrap_or(-1), stdout, stderr }
+    }
+}
+
+/// A gdb that is about to connect to an address.
+fn gdb_at(address: &str) -> Command {
+    // Errors come in their place among the answers.
+    let mut gdb = child::command("sh");
+    gdb.args(["-c", "exec gdb-multiarch \"$@\" 2>&1", "sh"]);
+    // Scripts of the user's are not for it.
+    gdb.args(["-nx", "-q", "-iex", "set pagination off", "-iex", "set confirm off"]);
+    gdb.args(["-iex", "set debuginfod enabled off", "-ex", &format!("target remote {address}")]);
+    gdb
+}
+
+/// What gdb says to these commands, all of it.
+fn gdb(address: &str, commands: &[&str]) -> String {
+    let mut gdb = gdb_at(address);
+    gdb.arg("-batch").stdin(Stdio::null());
+    for command in commands {
+        // So that an answer is seen behind its question.
+        gdb.args(["-ex", &format!("echo (gdb) {}\\n", command.replace('\\', "\\\\")), "-ex", command]);
+    }
+    let output = child::output(gdb);
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The answer to a command of [`gdb`]'s.
+fn answer<'a>(said: &'a str, command: &str) -> &'a str {
+    let (_, rest) =
+        said.split_once(&format!("(gdb) {command}\n")).unwrap_or_else(|| panic!("no {command}: {said}"));
+    rest.split("(gdb) ").next().unwrap()
+}
+
+fn check(said: &str, command: &str, parts: &[&str]) {
+    let text = answer(said, command);
+    for part in parts {
+        assert!(text.contains(part), "no {part:?} in the answer to {command}: {text}\nof {said}");
+    }
+}
+
+/// `folio run --json … --gdb 0 …`, with these options, and the file of its figures.
+fn waiting(dir: &TempDir, options: &[&str], program: &str) -> (Waiting, PathBuf) {
+    let figures = dir.file("with-gdb.json");
+    let mut command = folio(["run", "--json"]);
+    command.arg(&figures).args(options).arg(program);
+    (Waiting::start(command), figures)
+}
+
+/// The run without gdb is the same one.
+fn same_as_without(dir: &TempDir, options: &[&str], program: &str, figures: &Path) {
+    let (_, plain) = run_with_figures(dir, options.iter().copied().chain([program]));
+    let with = read_json(figures);
+    assert_eq!(with["state_hash"], plain["state_hash"]);
+    assert_eq!(with, plain);
+}
+
+#[test]
+fn a_process_is_debugged_by_source_line() {
+    if !has_tools() {
+        return;
+    }
+    let dir = TempDir::new("gdb-steps");
+    let program = compile(&dir, "steps", STEPS);
+    let (guest, figures) = waiting(&dir, &["--gdb", "0"], &program);
+    let said = gdb(
+        &guest.ports[0],
+        &[
+            "info threads",
+            "break twice",
+            "continue",
+            "backtrace",
+            "finish",
+            "next",
+            "next",
+            "info registers satp sstatus fcsr priv",
+            "info registers fa0",
+            "p (char)far[40000]",
+            "x/s &far[40000]",
+            "p untouched[60000]",
+            "p/x *(int *)0",
+            "info auxv",
+            "monitor ps",
+            "monitor continue",
+            "monitor frobnicate",
+            "info proc mappings",
+            "hbreak 23",
+            "continue",
+            "p counter",
+            "stepi 5",
+            "continue ",
+        ],
+    );
+    let ran = guest.end();
+    assert_eq!((ran.status, ran.stdout.as_str()), (5, "42 42 3\n"), "{ran:?}\n{said}");
+    // It has read the program from the guest's root.
+    assert!(said.contains("Reading symbols from target:/bin/steps"), "{said}");
+    check(&said, "info threads", &["Thread 1.1 (steps, on hart 0)", "_start"]);
+    check(&said, "continue", &["Breakpoint 1, twice (n=21)", "return n + n;"]);
+    check(&said, "backtrace", &["#0  twice (n=21)", "#1", "main (argc=1", "steps.c:14"]);
+    check(&said, "finish", &["Value returned is $1 = 42"]);
+    check(&said, "next", &["counter = n;"]);
+    check(
+        &said,
+        "info registers satp sstatus fcsr priv",
+        &["satp           0x8", "fcsr           0x0", "prv:0"],
+    );
+    check(&said, "info registers fa0", &["fa0"]);
+    // Pages that nobody has touched, and that are not touched by this: of the file, and zeros.
+    check(&said, "p (char)far[40000]", &["102 'f'"]);
+    check(&said, "x/s &far[40000]", &["\"far\""]);
+    check(&said, "p untouched[60000]", &["0 '\\000'"]);
+    assert!(said.contains("Cannot access memory at address 0x0"), "{said}");
+    check(&said, "info auxv", &["AT_PAGESZ", "4096", "AT_EXECFN", "\"/bin/steps\""]);
+    check(&said, "monitor ps", &["PID", "running", "/bin/steps"]);
+    check(&said, "monitor continue", &["`continue` is not for `monitor`: gdb's own is `continue`"]);
+    check(&said, "monitor frobnicate", &["there is no command `frobnicate`"]);
+    check(&said, "info proc mappings", &["/bin/steps", "[stack]", "r-xp"]);
+    check(&said, "hbreak 23", &["Hardware assisted breakpoint 2"]);
+    check(&said, "p counter", &["= 42"]);
+    check(&said, "continue ", &["exited with code 05"]);
+    same_as_without(&dir, &[], &program, &figures);
+}
+
+#[test]
+fn variables_are_watched() {
+    if !has_tools() {
+        return;
+    }
+    let dir = TempDir::new("gdb-watch");
+    let program = compile(&dir, "steps", STEPS);
+    let (guest, figures) = waiting(&dir, &["--gdb", "0"], &program);
+    let said = gdb(
+        &guest.ports[0],
+        &["watch counter", "continue", "rwatch counter", "delete 1", "continue ", "delete", "continue  "],
+    );
+    let ran = guest.end();
+    assert_eq!(ran.status, 5, "{said}");
+    check(&said, "continue", &["Old value = 1", "New value = 42", "main (argc=1", "steps.c:16"]);
+    // The child's store is another process's, and the parent's next read is for printf.
+    check(&said, "continue ", &["Value = 42", "steps.c:23"]);
+    same_as_without(&dir, &[], &program, &figures);
+}
+
+#[test]
+fn two_sessions_follow_the_two_processes_of_a_fork() {
+    if !has_tools() {
+        return;
+    }
+    let dir = TempDir::new("gdb-fork");
+    let program = compile(&dir, "steps", STEPS);
+    let options = ["--gdb", "0", "--gdb", "0", "--gdb-process", "first", "--gdb-process", "2"];
+    let (guest, figures) = waiting(&dir, &options, &program);
+    let ports = guest.ports.clone();
+    let parent = std::thread::spawn(move || {
+        gdb(&ports[0], &["break 23", "continue", "p counter", "p status >> 8", "continue "])
+    });
+    // It comes before there is a process 2, and waits for it.
+    let child = gdb(
+        &guest.ports[1],
+        &[
+            "info threads",
+            &format!("file {program}"),
+            "continue",
+            "info threads ",
+            "watch counter",
+            "continue ",
+            "p counter",
+            "backtrace",
+            "delete",
+            "continue  ",
+        ],
+    );
+    let parent = parent.join().unwrap();
+    let ran = guest.end();
+    assert_eq!((ran.status, ran.stdout.as_str()), (5, "42 42 3\n"), "{ran:?}\n{parent}\n{child}");
+    check(&child, "info threads", &["there is no process 2 yet: `continue` waits for it"]);
+    check(&child, "continue", &["SIGTRAP"]);
+    check(&child, "info threads ", &["(steps, on hart 0)"]);
+    check(&child, "continue ", &["Old value = 42", "New value = 7"]);
+    check(&child, "backtrace", &["main (argc=1", "steps.c:19"]);
+    check(&child, "continue  ", &["exited with code 03"]);
+    // What the child has written is not the parent's.
+    check(&parent, "p counter", &["= 42"]);
+    check(&parent, "p status >> 8", &["= 3"]);
+    check(&parent, "continue ", &["exited with code 05"]);
+    same_as_without(&dir, &[], &program, &figures);
+}
+
+#[test]
+fn a_process_is_waited_for_by_its_program() {
+    if !has_tools() {
+        return;
+    }
+    let dir = TempDir::new("gdb-name");
+    let program = compile(&dir, "steps", STEPS);
+    let (guest, figures) = waiting(&dir, &["--gdb", "0", "--gdb-process", "steps"], &program);
+    let said = gdb(&guest.ports[0], &["break main", "continue", "continue "]);
+    assert_eq!(guest.end().status, 5, "{said}");
+    assert!(said.contains("exited with code 05"), "{said}");
+    same_as_without(&dir, &[], &program, &figures);
+}
+
+#[test]
+fn a_fatal_signal_stops_before_the_end() {
+    if !has_tools() {
+        return;
+    }
+    let dir = TempDir::new("gdb-null");
+    let program = compile(&dir, "null", NULL);
+    let (guest, figures) = waiting(&dir, &["--gdb", "0"], &program);
+    let said = gdb(&guest.ports[0], &["continue", "backtrace", "continue "]);
+    let ran = guest.end();
+    assert_eq!(ran.status, 139, "{said}");
+    assert!(ran.stderr.contains("SIGSEGV: read of 0x0"), "{}", ran.stderr);
+    check(&said, "continue", &["received signal SIGSEGV", "get (p=0x0)", "return *p;"]);
+    check(&said, "backtrace", &["#1", "main ()"]);
+    check(&said, "continue ", &["terminated with signal SIGSEGV"]);
+    same_as_without(&dir, &[], &program, &figures);
+}
+
+/// A gdb that reads its commands from a pipe and waits in one of them.
+fn interrupted(guest: &mut Waiting, commands: &str, at: &str) -> String {
+    let mut gdb = gdb_at(&guest.ports[0]);
+    gdb.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut gdb = Running::start(gdb);
+    let mut stdin = gdb.child().stdin.take().unwrap();
+    stdin.write_all(commands.as_bytes()).unwrap();
+    // What the guest prints tells that it is there.
+    let mut guest_says = BufReader::new(guest.running.child().stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains(at) {
+        line.clear();
+        assert!(guest_says.read_line(&mut line).unwrap() > 0, "the guest has never said {at}");
+    }
+    gdb.signal(Signal::SIGINT);
+    drop(stdin);
+    // The guest may print on.
+    let rest = std::thread::spawn(move || drop(std::io::copy(&mut guest_says, &mut std::io::sink())));
+    let output = gdb.output();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !said.contains("detached") {
+        rest.join().unwrap();
+    }
+    said
+}
+
+#[test]
+fn ctrl_c_stops_a_program_that_loops_and_kill_ends_the_run() {
+    if !has_tools() {
+        return;
+    }
+    let dir = TempDir::new("gdb-loops");
+    let program = compile(&dir, "loops", LOOPS);
+    let (mut guest, _) = waiting(&dir, &["--gdb", "0"], &program);
+    let said = interrupted(&mut guest, "continue\nbacktrace\np turns >= 0\nkill\n", "looping");
+    let ran = guest.end();
+    // It loops, or has not come back from its call of the kernel.
+    assert!(said.contains("received signal SIGINT"), "{said}");
+    assert!(said.contains("#0") && said.contains("main ()") && said.contains("= 1"), "{said}");
+    assert_eq!(ran.status, 137, "{ran:?}");
+    assert!(ran.stderr.contains("folio: gdb has killed the run\n"), "{}", ran.stderr);
+}
+
+#[test]
+fn after_detach_the_run_goes_on() {
+    if !has_tools() {
+        return;
+    }
+    let dir = TempDir::new("gdb-detach");
+    let program = compile(&dir, "steps", STEPS);
+    for commands in [&["break twice", "continue", "monitor catch fault any", "detach"][..], &["disconnect"]] {
+        let (guest, figures) = waiting(&dir, &["--gdb", "0"], &program);
+        let said = gdb(&guest.ports[0], commands);
+        let ran = guest.end();
+        assert_eq!((ran.status, ran.stdout.as_str()), (5, "42 42 3\n"), "{ran:?}\n{said}");
+        assert!(ran.stderr.contains("the run goes on without it"), "{}", ran.stderr);
+        same_as_without(&dir, &[], &program, &figures);
+    }
+}
+
+#[test]
+fn writes_are_inputs_that_are_told() {
+    if !has_tools() {
+        return;
+    }
+    let dir = TempDir::new("gdb-writes");
+    let program = compile(&dir, "steps", STEPS);
+    let trace = dir.file("trace.jsonl");
+    let (guest, _) = waiting(&dir, &["--trace", trace.to_str().unwrap(), "--gdb", "0"], &program);
+    let said = gdb(
+        &guest.ports[0],
+        &[
+            "break 16",
+            "continue",
+            "set var counter = 99",
+            "break 23",
+            "continue ",
+            "set var n = 41",
+            "set var counter = 1",
+            "set var *(int *)&main = 0",
+            "set var untouched[60000] = 1",
+            "set var $satp = 0",
+            "break *printf",
+            "continue  ",
+            "set var $a1 = 40",
+            "delete",
+            "continue   ",
+        ],
+    );
+    let ran = guest.end();
+    assert_eq!((ran.status, ran.stdout.as_str()), (5, "40 99 3\n"), "{ran:?}\n{said}");
+    for told in
+        ["wrote 4 bytes at 0x", " of process 1: 63000000 (step ", "wrote a1 of hart 0 of process 1: 0x28"]
+    {
+        assert!(ran.stderr.contains(told), "no {told:?} in {}", ran.stderr);
+    }
+    // A page that a fork has shared, text, a page that is not there; and a register that only the kernel's own instructions may change.
+    for refused in ["set var counter = 1", "set var *(int *)&main = 0", "set var untouched[60000] = 1"] {
+        check(&said, refused, &["Cannot access memory"]);
+    }
+    check(&said, "set var $satp = 0", &["Could not write register"]);
+    let trace = std::fs::read_to_string(&trace).unwrap();
+    let writes: Vec<serde_json::Value> = trace
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &serde_json::Value| line["kind"] == "gdb_write")
+        .collect();
+    assert!(writes.iter().any(|line| line["bytes"] == "63000000" && line["pid"] == 1), "{writes:?}");
+    assert!(writes.iter().any(|line| line["register"] == "a1" && line["value"] == "0x28"), "{writes:?}");
+    assert!(writes.iter().all(|line| line["t"].as_u64().is_some_and(|step| step > 0)), "{writes:?}");
+}
+
+#[test]
+fn pages_in_swap_space_are_read_where_they_are() {
+    if !has_tools() {
+        return;
+    }
+    let dir = TempDir::new("gdb-swap");
+    let program = compile(&dir, "large", LARGE);
+    let frames = ["--frames", "200"];
+    let (guest, figures) = waiting(&dir, &["--frames", "200", "--gdb", "0"], &program);
+    let values: Vec<String> = (0..1024).step_by(73).map(|page| format!("p/x pages[{page}][3]")).collect();
+    let mut commands = vec!["break look", "continue"];
+    commands.extend(values.iter().map(String::as_str));
+    commands.push("continue ");
+    let said = gdb(&guest.ports[0], &commands);
+    assert_eq!(guest.end().status, 0, "{said}");
+    for (index, command) in values.iter().enumerate() {
+        check(&said, command, &[&format!("= {:#x}", 0x5100_0000 + index * 73)]);
+    }
+    same_as_without(&dir, &frames, &program, &figures);
+    // So does the prompt, which says where the page is.
+    let prompt = ["break look", "continue", "x/xw pages+12", "continue"];
+    let mut words: Vec<&str> = vec!["debug", "--frames", "200"];
+    prompt.iter().for_each(|command| words.extend(["-ex", command]));
+    words.push(&program);
+    let ran = run_folio(words);
+    assert!(ran.stderr.contains(": 0x51000000\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains(" is not in memory: this is swap slot "), "{}", ran.stderr);
+}
+
+#[test]
+fn the_kernel_is_debugged_with_its_symbols() {
+    if !has_tools() {
+        return;
+    }
+    let dir = TempDir::new("gdb-kernel");
+    let program = compile(&dir, "steps", STEPS);
+    let (guest, figures) = waiting(&dir, &["--gdb", "0", "--gdb-process", "kernel"], &program);
+    let said = gdb(
+        &guest.ports[0],
+        &[
+            "info threads",
+            "x/i $pc",
+            "break kernel::kmain::kmain",
+            "continue",
+            "info registers satp priv",
+            "maintenance packet Qqemu.PhyMemMode:1",
+            "x/wx 0x80200000",
+            "maintenance packet Qqemu.PhyMemMode:0",
+            "delete",
+            "stepi",
+            "continue ",
+        ],
+    );
+    let ran = guest.end();
+    assert_eq!((ran.status, ran.stdout.as_str()), (5, "42 42 3\n"), "{ran:?}\n{said}");
+    check(&said, "info threads", &["hart 0, running, Supervisor mode"]);
+    check(&said, "x/i $pc", &["0x80200000"]);
+    check(&said, "continue", &["Breakpoint 1", "kmain"]);
+    check(&said, "info registers satp priv", &["prv:1"]);
+    check(&said, "x/wx 0x80200000", &["0x80200000:"]);
+    check(&said, "continue ", &["exited with code 05"]);
+    same_as_without(&dir, &[], &program, &figures);
+}
+
+/// Linux is interrupted when it is up, and stops at the first instruction of a program of its, by the virtual address.
+#[test]
+fn linux_on_two_harts_is_debugged() {
+    if !has_tools() {
+        return;
+    }
+    let dir = TempDir::new("gdb-linux");
+    let script = "echo Linux is up\ni=0; while [ $i -lt 250 ]; do $b true; i=$((i+1)); done\n$b poweroff -f";
+    let initramfs = Initramfs { script, ..Initramfs::default() };
+    let serial = "console=ttyS0 panic=-1 quiet";
+    let boot_it = |figures: &Path, extra: &[&str]| {
+        let mut command = boot(&dir, &initramfs, serial)?;
+        command.args(["--harts", "2", "--json"]).arg(figures).args(extra);
+        type_from_file(&dir, &mut command, "");
+        Some(command)
+    };
+    let (with, without) = (dir.file("with.json"), dir.file("without.json"));
+    let Some(command) = boot_it(&with, &["--gdb", "0"]) else { return };
+    // Where each program of busybox's begins.
+    let busybox = std::fs::read(linux::input("busybox").unwrap()).unwrap();
+    let entry = goblin::elf::Elf::parse(&busybox).unwrap().entry;
+    let mut guest = Waiting::start(command);
+    let commands = format!(
+        "info threads\nstepi\nstepi\ncontinue\ninfo threads\nbreak *{entry:#x}\ncontinue\n\
+         info registers priv\nx/gx $sp\nmonitor hart\ndelete\ncontinue\n"
+    );
+    let said = interrupted(&mut guest, &commands, "Linux is up");
+    let ran = guest.end();
+    assert_eq!(ran.status, 0, "{ran:?}\n{said}");
+    for part in [
+        "(hart 0, running, Supervisor mode) 0x0000000080200000",
+        "(hart 1, stopped, ",
+        "received signal SIGINT",
+        "hit Breakpoint 1",
+        "prv:0",
+        // argc: `busybox true`.
+        ":\t0x0000000000000002",
+        "hart 1  ",
+        "the machine was powered off",
+        "exited normally",
+    ] {
+        assert!(said.contains(part), "no {part:?} in {said}");
+    }
+    let plain = run(boot_it(&without, &[]).unwrap());
+    assert_eq!(plain.status, 0, "{plain:?}");
+    assert_eq!(read_json(&with), read_json(&without));
+}
+
+/// What cannot be served is one message, before anything runs.
+#[test]
+fn wrong_ports_are_told_in_a_line() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for (words, part) in [
+        (&["run", "--gdb", &port, "hello"][..], "cannot listen there"),
+        (&["run", "--gdb", "256.0.0.1:99", "hello"], "there is no such address"),
+        (&["run", "--gdb", "port", "hello"], "expected a port"),
+        (&["run", "--gdb-process", "2", "hello"], "needs a port"),
+        (
+            &["run", "--gdb", "0", "--gdb-process", "1", "--gdb-process", "2", "hello"],
+            "each process needs a port",
+        ),
+        (&["run", "--gdb", "0", "--strace", "hello"], "--gdb goes neither with"),
+        (&["debug", "--gdb", "0", "hello"], "--gdb goes neither with"),
+    ] {
+        let ran = run_folio(words);
+        assert_eq!((ran.status, ran.stdout.as_str()), (125, ""), "{ran:?}");
+        assert!(ran.stderr.contains(part), "no {part:?} in {}", ran.stderr);
+    }
+}
+
+/// A peer that is no gdb, and one that goes at once, leave the run as it is.
+#[test]
+fn what_is_no_gdb_does_no_harm() {
+    let dir = TempDir::new("no-gdb");
+    for bytes in
+        [&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], b"", b"$m0,ffffffffffffffff#00$", &[0xff; 100_000]]
+    {
+        let (guest, figures) = waiting(&dir, &["--gdb", "0"], "hello");
+        let mut stream = std::net::TcpStream::connect(&guest.ports[0]).unwrap();
+        // It may close while it is written to.
+        let _ = stream.write_all(bytes);
+        drop(stream);
+        let ran = guest.end();
+        assert_eq!(ran.status, 0, "{ran:?}");
+        assert!(ran.stderr.contains("the connection is lost; the run goes on without it"), "{}", ran.stderr);
+        same_as_without(&dir, &[], "hello", &figures);
+    }
+}
