@@ -69,8 +69,6 @@ pub enum Source {
     Swap(u64),
     /// A slot of the swap space, whose page is in memory for another, or on its way.
     SwapCache(u64),
-    /// A frame that the page has had until now.
-    Frame(Ppn),
     /// It reads as zeros.
     Zeros,
 }
@@ -83,7 +81,6 @@ impl Source {
             Self::PageCache(name, page) => format!("this is page {page} of {name}, from the page cache"),
             Self::Swap(slot) => format!("this is swap slot {slot}"),
             Self::SwapCache(slot) => format!("this is the page of swap slot {slot}, which is in memory"),
-            Self::Frame(frame) => format!("this is frame {:#x}, which it has just lost", frame.0),
             Self::Zeros => "its first touch shows zeros".to_owned(),
         }
     }
@@ -95,7 +92,7 @@ pub fn absent_page(view: &View<'_>, pid: u64, va: VirtAddr) -> Result<(Vec<u8>, 
     let vma = match at_page(trace, pid, va) {
         Residence::Later(vma, _) | Residence::Away(vma, _) => vma,
         // The kernel is at it: the entry goes, and its event has not come.
-        Residence::Here(_, frame) => return Ok((of_frame(view, frame)?, Source::Frame(frame))),
+        Residence::Here(..) => return Err("not mapped".to_owned()),
         Residence::Nothing(why) => return Err(format!("not mapped: {why}")),
     };
     match trace.guest.space(pid).and_then(|space| space.away(va.page())) {
