@@ -184,10 +184,10 @@ impl Dies {
                     }
                     open.push(depth);
                 }
-                gimli::DW_TAG_variable | gimli::DW_TAG_formal_parameter if !open.is_empty() => {
-                    if self.name(at).as_deref() == Some(name) {
-                        found = Some(at);
-                    }
+                gimli::DW_TAG_variable | gimli::DW_TAG_formal_parameter
+                    if !open.is_empty() && self.name(at).as_deref() == Some(name) =>
+                {
+                    found = Some(at);
                 }
                 _ => {}
             }
