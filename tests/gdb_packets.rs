@@ -32,6 +32,9 @@ const SWAP_PAGES: u32 = 1 << 13;
 /// Steps of a run that a packet lets go on.
 const SLICE_STEPS: u64 = 2000;
 
+/// Packets of a session, unless it ends before: some hundred pass before the first process has come, and are kept for it.
+const SESSION_PACKETS: u64 = 3000;
+
 /// A small generator (splitmix64).
 struct Rng(u64);
 
@@ -422,7 +425,7 @@ fn fuzz(seed: u64, packets: u64) {
         let seed = seed.wrapping_mul(1_000_003).wrapping_add(round);
         let follow = if round % 4 == 0 { Follow::Kernel } else { Follow::First };
         println!("seed {seed}, following {follow}, {done} packets done");
-        let (had, outcome, told, host) = session(seed, (packets - done).min(1_500), true, follow);
+        let (had, outcome, told, host) = session(seed, SESSION_PACKETS, true, follow);
         done += had.max(1);
         writes += host.writes;
         // Whatever came before: a thread can be chosen, and its registers are told.
