@@ -6,10 +6,10 @@ use emulator::machine::Machine;
 use emulator::source::{
     Frame, IsReturn, Loaded, Programs, Spot, StackFrame, in_brackets, stack, with_places,
 };
-use emulator::trace::{Cause, Death, Event, Place, Trace};
+use emulator::trace::{Cause, Death, Event, FrameContent, GuestView, Place, Trace};
 use isa::events::Access;
 use isa::paging::Satp;
-use isa::{PAGE_SIZE, VirtAddr};
+use isa::{PAGE_SIZE, PhysAddr, VirtAddr};
 use std::rc::Rc;
 
 /// Calls that are told of: so many of the innermost, and of the outermost.
@@ -27,11 +27,22 @@ pub fn calls(event: &Event, trace: &Trace, machine: &Machine, programs: &Program
     let read = |at: u64| {
         // Compilers put no word across two pages.
         let at = VirtAddr(at);
-        let pa = machine.translate_in(satp, at).filter(|_| at.page_offset() <= PAGE_SIZE - 8)?;
+        let pa = machine.translate_in(satp, at).or_else(|| in_page_cache(&trace.guest, pid, at));
+        let pa = pa.filter(|_| at.page_offset() <= PAGE_SIZE - 8)?;
         Some(u64::from_le_bytes(machine.ram().slice(pa, 8)?.try_into().ok()?))
     };
     let loaded = |va: VirtAddr| loaded_at(programs, &trace.guest, process, va);
     stack(Frame::innermost(event.record.pc, &x), &loaded, &read)
+}
+
+/// Where the page cache has what a mapping of a file shows at an address: code that has not run yet, such as what a signal's handler
+/// returns to.
+fn in_page_cache(guest: &GuestView, pid: u64, va: VirtAddr) -> Option<PhysAddr> {
+    let vma = guest.vma_at(pid, va).filter(|vma| vma.file != 0)?;
+    let page = vma.file_offset_of(va.page_base()) / PAGE_SIZE;
+    let content = FrameContent::File { file: vma.file, page };
+    let (frame, _) = guest.frames().find(|(_, frame)| frame.content == content)?;
+    Some(frame.base().wrapping_add(va.page_offset()))
 }
 
 /// `SIGSEGV: read of 0x0 at sum+0x14 (segv.c:4, pc 0x10646): no mapping holds this address`, as far as it is known, and the calls that led there.

@@ -2,9 +2,10 @@
 
 use super::breakpoints::Where;
 use super::execute::Debugger;
+use super::peek::{self, View};
+use super::registers;
 use super::space::{Owner, Space};
 use super::target::Target;
-use super::{memory, registers};
 use crate::source::{Frame, Loaded, Scope, StackFrame, stack};
 use isa::VirtAddr;
 use std::fmt::Write;
@@ -30,7 +31,7 @@ impl Debugger {
         let now = self.now(target);
         let space = self.space_of(&now);
         let loaded = self.loaded_at(&space, now.pc)?;
-        let read = |at| read_word(target, &space, at);
+        let read = |at| self.read_word(target, &space, at);
         loaded.file.caller(&Frame::innermost(now.pc.0, &now.x), loaded.bias, &read)
     }
 
@@ -46,10 +47,7 @@ impl Debugger {
         let loaded = self.loaded_at(&space, now.pc);
         let loaded = loaded.ok_or_else(|| format!("nothing is known of the code at {}", now.pc))?;
         let lines = loaded.file.lines().ok_or("the program has no debug information (compile it with -g)")?;
-        let absent = self.absent(&space);
-        let read = |at: u64, into: &mut [u8]| {
-            memory::read(target, &space, VirtAddr(at), into).map_err(|va| format!("{va}: {}", absent(va)))
-        };
+        let read = |at: u64, into: &mut [u8]| self.read_anywhere(target, &space, VirtAddr(at), into);
         let frame = Frame::innermost(now.pc.0, &now.x);
         let cfa = self.caller(target).and_then(|caller| caller.x[usize::from(isa::reg::SP)]);
         let scope = Scope { frame: &frame, cfa, bias: loaded.bias, read: &read };
@@ -60,8 +58,30 @@ impl Debugger {
     pub(super) fn stack(&self, target: &dyn Target) -> Vec<StackFrame> {
         let now = self.now(target);
         let space = self.space_of(&now);
-        let read = |at| read_word(target, &space, at);
+        let read = |at| self.read_word(target, &space, at);
         stack(Frame::innermost(now.pc.0, &now.x), &|va| self.loaded_at(&space, va), &read)
+    }
+
+    /// Fills bytes of memory, or of what pages hold that are not there; the error says why there are none.
+    fn read_anywhere(
+        &self,
+        target: &dyn Target,
+        space: &Space,
+        va: VirtAddr,
+        into: &mut [u8],
+    ) -> Result<(), String> {
+        let mut notes = peek::Notes::default();
+        let tap = self.tap.borrow();
+        let view = View { target, trace: tap.trace(), files: &self.files };
+        let read = notes.read(&view, space, va, into);
+        drop(tap);
+        read.map_err(|va| format!("{va}: {}", self.absent(space)(va)))
+    }
+
+    fn read_word(&self, target: &dyn Target, space: &Space, at: u64) -> Option<u64> {
+        let mut bytes = [0; 8];
+        self.read_anywhere(target, space, VirtAddr(at), &mut bytes).ok()?;
+        Some(u64::from_le_bytes(bytes))
     }
 
     /// `bt`: a line a function, at most `most`.
@@ -78,12 +98,6 @@ impl Debugger {
         }
         text
     }
-}
-
-fn read_word(target: &dyn Target, space: &Space, at: u64) -> Option<u64> {
-    let mut bytes = [0; 8];
-    memory::read(target, space, VirtAddr(at), &mut bytes).ok()?;
-    Some(u64::from_le_bytes(bytes))
 }
 
 /// A frame, and before it those that the compiler has put into it.
