@@ -216,9 +216,10 @@ fn variables_are_printed_with_their_types() {
             ("shape", "shape = {name = 0x"),
             (
                 "shape",
-                "\"box\", corners = {{x = 1, y = 2}, {x = -3, y = 4}}, colour = GREEN, flags = 5}  (struct shape)",
+                "\"box\", corners = {{x = 1, y = 2}, {x = -3, y = 4}}, colour = GREEN, flags = 5, slope = -7}  (struct shape)",
             ),
             ("shape.corners[1].x", "shape.corners[1].x = -3  (int)"),
+            ("shape.slope", "shape.slope = -7  (int)"),
             ("pointer->colour", "pointer->colour = GREEN  (enum colour)"),
             ("*pointer", "corners = {{x = 1"),
             ("&count", "  (int *)"),
@@ -226,7 +227,7 @@ fn variables_are_printed_with_their_types() {
         ];
         let wrong = [
             ("nothing", "no variable is called `nothing` here"),
-            ("shape.nose", "struct shape has no member `nose` (it has name, corners, colour, flags)"),
+            ("shape.nose", "struct shape has no member `nose` (it has name, corners, colour, flags, slope)"),
             ("shape.corners[2]", "struct point[2] ends before 2"),
             ("*count", "int is no pointer"),
         ];
@@ -308,4 +309,30 @@ fn a_trace_names_functions_and_lines_if_asked() {
         events.filter(|event| event["kind"] == "cow_copy" && event["source"] == line.as_str()).collect();
     assert_eq!(copies.len(), 20, "a copy for each page that the child writes to");
     assert!(copies[0]["function"].as_str().is_some_and(|name| name.starts_with("rewrite+")), "{copies:?}");
+}
+
+/// Where several rows of a line table begin at one instruction, the statements among them count, as they do for gdb.
+#[test]
+fn lines_of_optimised_code_are_found() {
+    let dir = TempDir::new("source-optimised");
+    let program = compiled(&dir, "lines.c", &["-g", "-O2"]);
+    let lines = ["sum += twice(i)", "return result + 1", "int first = outer(3)", "count += first", "printf("];
+    for line in lines.map(|text| line_of("lines.c", text)) {
+        let ran = debug(&program, &[&format!("break lines.c:{line}")], &[]);
+        assert!(!said(&ran)[0].contains("next line"), "{line}: {ran:?}");
+    }
+}
+
+/// A function's arguments are right where a breakpoint at it stops.
+#[test]
+fn a_breakpoint_at_a_function_stops_in_its_body() {
+    let dir = TempDir::new("source-body");
+    let program = compiled(&dir, "lines.c", &["-g", "-O0"]);
+    let ran = debug(&program, &["break work", "continue", "print rounds", "bt 2"], &[]);
+    let said = said(&ran);
+    assert!(
+        said[1].contains(&format!("work at lines.c:{}: int sum = 0;", line_of("lines.c", "int sum = 0"))),
+        "{ran:?}"
+    );
+    assert!(said[2].contains("rounds = 3  (int)") && said[3].contains(" in outer+"), "{ran:?}");
 }

@@ -11,12 +11,13 @@ struct shape {
     struct point corners[2];
     enum colour colour;
     unsigned flags : 3;
+    int slope : 4;
 };
 
 int count = 7;
 double ratio = 0.5;
 char word[8] = "folio";
-struct shape shape = {"box", {{1, 2}, {-3, 4}}, GREEN, 5};
+struct shape shape = {"box", {{1, 2}, {-3, 4}}, GREEN, 5, -7};
 struct shape *pointer = &shape;
 
 static inline __attribute__((always_inline)) int twice(int value) {

@@ -23,19 +23,23 @@ const COLUMNS: [(&str, &[EventKind]); 5] = [
 
 /// The table, by the number of faults.
 pub fn table(by: ByArg, attribution: &Attribution, programs: &Programs) -> String {
-    let mut rows: BTreeMap<String, Tally> = BTreeMap::new();
+    // Lines of the source come first: they are what was asked for.
+    let mut rows: BTreeMap<(bool, String), Tally> = BTreeMap::new();
     for (cause, tally) in attribution.causes() {
-        rows.entry(name(by, cause, programs)).or_default().add(tally);
+        let (name, has_line) = name(by, cause, programs);
+        rows.entry((by == ByArg::Line && !has_line, name)).or_default().add(tally);
     }
-    let mut rows: Vec<(String, Tally)> = rows.into_iter().collect();
-    rows.sort_by(|(a, x), (b, y)| (y.faults(), a).cmp(&(x.faults(), b)));
+    let mut rows: Vec<((bool, String), Tally)> = rows.into_iter().collect();
+    rows.sort_by(|((is_last, a), x), ((is_later, b), y)| {
+        (is_last, y.faults(), a).cmp(&(is_later, x.faults(), b))
+    });
     let mut text = format!("\n  {:>9} {:>9}", "faults", "from disk");
     // Writing to a String cannot fail.
     for (title, _) in COLUMNS {
         let _ = write!(text, " {title:>8}");
     }
     let _ = writeln!(text, " {:>8}  by {}", "frames", title(by));
-    for (name, tally) in rows.iter().take(SHOWN) {
+    for ((_, name), tally) in rows.iter().take(SHOWN) {
         let _ = write!(text, "  {:>9} {:>9}", grouped(tally.faults()), grouped(tally.from_disk));
         for (_, kinds) in COLUMNS {
             let _ = write!(text, " {:>8}", grouped(tally.count(kinds)));
@@ -45,7 +49,7 @@ pub fn table(by: ByArg, attribution: &Attribution, programs: &Programs) -> Strin
     if rows.len() > SHOWN {
         let rest = &rows[SHOWN..];
         let faults = rest.iter().map(|(_, tally)| tally.faults()).sum();
-        let _ = writeln!(text, "  {:>9} of {} more", grouped(faults), rest.len());
+        let _ = writeln!(text, "  {:>9} by {} more", grouped(faults), rest.len());
     }
     text
 }
@@ -59,26 +63,27 @@ fn title(by: ByArg) -> &'static str {
     }
 }
 
-/// What a cause is called in the table.
-fn name(by: ByArg, cause: &Cause, programs: &Programs) -> String {
+/// What a cause is called in the table, and whether its line is known.
+fn name(by: ByArg, cause: &Cause, programs: &Programs) -> (String, bool) {
     if by == ByArg::Vma {
         let what = if cause.mapping.is_empty() { "no mapping" } else { cause.mapping.trim_end() };
-        return format!("{what}, in {}", program(cause));
+        return (format!("{what}, in {}", program(cause)), false);
     }
     let copy = if cause.is_kernel_copy { ", by the kernel" } else { "" };
     let Spot { symbol, source } = death::spot_of(cause, programs);
     let function = symbol.as_deref().and_then(|symbol| symbol.split('+').next()).map(str::to_owned);
     let place = || format!("{:#x}", cause.pc.0);
+    let has_line = source.is_some();
     let what = match (by, source) {
         (ByArg::Line, Some(source)) => match &function {
             Some(function) => format!("{source} ({function})"),
             None => source.to_string(),
         },
         (ByArg::File, Some(source)) => source.file.to_string(),
-        (ByArg::File, None) => return format!("{} (lines not known){copy}", program(cause)),
+        (ByArg::File, None) => format!("{} (lines not known)", program(cause)),
         _ => function.unwrap_or_else(place),
     };
-    format!("{what}{copy}")
+    (format!("{what}{copy}"), has_line)
 }
 
 /// The program, without its folders; before the first one it is being loaded.

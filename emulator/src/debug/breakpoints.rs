@@ -91,7 +91,11 @@ impl Armed {
                 }
                 Where::Symbol(name, offset) => {
                     for process in guest.processes().filter(|p| p.is_alive() && wanted(p.pid)) {
-                        for va in symbols.addresses_in_process(guest, process, name) {
+                        let stops = match offset {
+                            0 => symbols.stops_in_process(guest, process, name),
+                            _ => symbols.addresses_in_process(guest, process, name),
+                        };
+                        for va in stops {
                             let space = Space::Process { satp: process.satp };
                             self.0.push(Address { pc: va.wrapping_add(*offset), space, id });
                         }

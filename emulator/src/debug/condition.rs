@@ -128,9 +128,15 @@ pub struct Condition {
     value: Value,
 }
 
+/// Longest condition: what nests needs stack.
+const MAX_BYTES: usize = 1000;
+
 impl Condition {
     /// Parses a condition.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
+        if text.len() > MAX_BYTES {
+            return Err(format!("a condition has at most {MAX_BYTES} letters"));
+        }
         let mut parser = Parser { rest: text.trim() };
         if parser.rest.is_empty() {
             return Err("a condition is missing: `if pid == 2`, `if va in counter`".to_owned());

@@ -305,7 +305,7 @@ impl Debugger {
             Command::Backtrace(most) => {
                 self.check_page_table()?;
                 self.check_registers()?;
-                Ok(self.backtrace(target, most.unwrap_or(stack::SHOWN)))
+                self.backtrace(target, most.unwrap_or(stack::SHOWN))
             }
             Command::Print(name) => {
                 self.check_page_table()?;

@@ -85,7 +85,10 @@ impl Debugger {
     }
 
     /// `bt`: a line a function, at most `most`.
-    pub(super) fn backtrace(&self, target: &dyn Target, most: u64) -> String {
+    pub(super) fn backtrace(&self, target: &dyn Target, most: u64) -> Result<String, String> {
+        if let Some(reason) = self.ended {
+            return Err(format!("the machine has ended: {reason}"));
+        }
         let lines: Vec<String> = self.stack(target).iter().flat_map(lines_of).collect();
         let mut text = String::new();
         let shown = usize::try_from(most).unwrap_or(usize::MAX).min(lines.len());
@@ -96,7 +99,7 @@ impl Debugger {
         if shown < lines.len() {
             let _ = writeln!(text, "    {} more: `bt {}`", lines.len() - shown, lines.len());
         }
-        text
+        Ok(text)
     }
 }
 

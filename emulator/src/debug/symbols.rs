@@ -99,6 +99,23 @@ impl Symbols {
         addresses.map(|address| VirtAddr(address.wrapping_add(bias))).collect()
     }
 
+    /// Where a breakpoint stops: at a function behind the code that makes room on the stack, so that its arguments are where the debug
+    /// information says.
+    pub(super) fn stops_in_process(
+        &self,
+        guest: &GuestView,
+        process: &ProcessView,
+        name: &str,
+    ) -> Vec<VirtAddr> {
+        let Some(Loaded { file, bias }) = self.loaded(guest, process) else { return Vec::new() };
+        let stop = |address| match source_line(name) {
+            Some(_) => address,
+            None => file.body_of(address).unwrap_or(address),
+        };
+        let addresses = addresses_of(&file, name).into_iter();
+        addresses.map(|address| VirtAddr(stop(address).wrapping_add(bias))).collect()
+    }
+
     /// The bytes of a symbol of a process's program.
     pub(super) fn bytes_in_process(
         &self,

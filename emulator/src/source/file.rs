@@ -129,6 +129,12 @@ impl ProgramFile {
         Some(segment.vaddr.wrapping_sub(segment.file.start).wrapping_add(offset_bytes))
     }
 
+    /// The first statement of the body of the function that begins at an address, if its lines are known.
+    pub fn body_of(&self, address: u64) -> Option<u64> {
+        let function = self.symbols.range_at(address).filter(|function| function.start == address)?;
+        self.lines()?.body_of(function)
+    }
+
     /// What is at an address.
     pub fn spot(&self, address: u64) -> Spot {
         let source = self.lines().and_then(|lines| lines.at(address));

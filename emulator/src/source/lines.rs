@@ -68,10 +68,20 @@ struct Row {
     is_statement: bool,
 }
 
+/// Where a statement of a line begins.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Beginning {
+    at: u64,
+    file: u32,
+    line: u32,
+}
+
 /// The source lines of one file.
 pub struct Lines {
     /// By address; none overlaps another.
     rows: Vec<Row>,
+    /// Where statements begin, by address; several may at one.
+    statements: Vec<Beginning>,
     /// Names of files, each with the folder where the compiler ran.
     files: Vec<(Rc<str>, Rc<str>)>,
     context: Option<Context<Section>>,
@@ -83,12 +93,12 @@ impl Lines {
     pub(super) fn read(section: impl Fn(&str) -> Section) -> Option<Self> {
         let load = |id: SectionId| Ok::<_, gimli::Error>(section(id.name()));
         let dwarf = Dwarf::load(load).ok()?;
-        let (rows, files) = rows(&dwarf);
+        let (rows, statements, files) = rows(&dwarf);
         if rows.is_empty() {
             return None;
         }
         let context = Context::from_dwarf(Dwarf::load(load).ok()?).ok();
-        Some(Self { rows, files, context, dies: Dies::new(Rc::new(dwarf)) })
+        Some(Self { rows, statements, files, context, dies: Dies::new(Rc::new(dwarf)) })
     }
 
     /// The line of the instruction at an address.
@@ -160,16 +170,17 @@ impl Lines {
     pub fn addresses_of(&self, file: &str, line: u32) -> Option<(u32, Vec<u64>)> {
         let is_meant =
             |index: u32| self.files.get(index as usize).is_some_and(|(name, _)| is_end_of(file, name));
-        let wanted =
-            || self.rows.iter().filter(|row| row.is_statement && row.line >= line && is_meant(row.file));
-        let found = wanted().map(|row| row.line).min()?;
-        let mut addresses: Vec<u64> = Vec::new();
-        let mut end = None;
-        for row in wanted().filter(|row| row.line == found) {
-            if end != Some(row.start) {
-                addresses.push(row.start);
-            }
-            end = Some(row.end);
+        let wanted = || self.statements.iter().filter(|at| at.line >= line && is_meant(at.file));
+        let found = wanted().map(|at| at.line).min()?;
+        // Where the code before belongs to the line, too, it does not begin there.
+        let goes_on = |at: &&Beginning| {
+            let before = at.at.checked_sub(1).and_then(|before| self.row_at(before));
+            before.is_some_and(|row| (row.file, row.line) == (at.file, at.line))
+        };
+        let here = || wanted().filter(|at| at.line == found);
+        let mut addresses: Vec<u64> = here().filter(|at| !goes_on(at)).map(|at| at.at).collect();
+        if addresses.is_empty() {
+            addresses.extend(here().map(|at| at.at).take(1));
         }
         Some((found, addresses))
     }
@@ -219,17 +230,27 @@ fn joined(folder: &str, file: &str) -> String {
 
 type Files = Vec<(Rc<str>, Rc<str>)>;
 
-/// The rows of all units by address, and the files that they name.
-fn rows(dwarf: &Dwarf<Section>) -> (Vec<Row>, Files) {
-    let mut names = Names::default();
-    let mut rows = Vec::new();
+/// What is read of the line tables.
+#[derive(Default)]
+struct Table {
+    rows: Vec<Row>,
+    statements: Vec<Beginning>,
+    names: Names,
+}
+
+/// The rows of all units by address, where statements begin, and the files that they name.
+fn rows(dwarf: &Dwarf<Section>) -> (Vec<Row>, Vec<Beginning>, Files) {
+    let mut table = Table::default();
     let mut headers = dwarf.units();
     while let Ok(Some(header)) = headers.next() {
         let Ok(unit) = dwarf.unit(header) else { continue };
         // A unit that is malformed has the rows before the place where it is.
-        let _ = rows_of(dwarf, &unit, &mut names, &mut rows);
+        let _ = rows_of(dwarf, &unit, &mut table);
     }
+    let Table { mut rows, mut statements, names } = table;
     rows.sort_by_key(|row| row.start);
+    statements.sort_unstable();
+    statements.dedup();
     let mut kept: Vec<Row> = Vec::with_capacity(rows.len());
     for row in rows {
         // Units that claim the same addresses: a function that was thrown away when linking. The first stays.
@@ -237,7 +258,7 @@ fn rows(dwarf: &Dwarf<Section>) -> (Vec<Row>, Files) {
             kept.push(row);
         }
     }
-    (kept, names.files)
+    (kept, statements, names.files)
 }
 
 /// Files by the folder and the name.
@@ -260,12 +281,7 @@ impl Names {
     }
 }
 
-fn rows_of(
-    dwarf: &Dwarf<Section>,
-    unit: &gimli::Unit<Section>,
-    names: &mut Names,
-    rows: &mut Vec<Row>,
-) -> gimli::Result<()> {
+fn rows_of(dwarf: &Dwarf<Section>, unit: &gimli::Unit<Section>, table: &mut Table) -> gimli::Result<()> {
     let Some(program) = unit.line_program.clone() else { return Ok(()) };
     let folder = match &unit.comp_dir {
         Some(folder) => folder.to_string_lossy()?.into_owned(),
@@ -273,7 +289,7 @@ fn rows_of(
     };
     let mut numbers: BTreeMap<u64, u32> = BTreeMap::new();
     let mut all = program.rows();
-    let mut sequence: Vec<Row> = Vec::new();
+    let (mut sequence, mut statements): (Vec<Row>, Vec<Beginning>) = (Vec::new(), Vec::new());
     while let Some((header, row)) = all.next_row()? {
         let start = row.address();
         if let Some(last) = sequence.last_mut() {
@@ -282,7 +298,8 @@ fn rows_of(
         if row.end_sequence() {
             // A sequence at 0 was thrown away when linking.
             let is_kept = sequence.first().is_some_and(|first| first.start != 0);
-            rows.extend(sequence.drain(..).filter(|row| is_kept && row.start < row.end));
+            table.rows.extend(sequence.drain(..).filter(|row| is_kept && row.start < row.end));
+            table.statements.extend(statements.drain(..).filter(|_| is_kept));
             continue;
         }
         let file = match numbers.get(&row.file_index()) {
@@ -291,13 +308,23 @@ fn rows_of(
                 let name = file_name(dwarf, unit, header, row)?;
                 let name =
                     name.strip_prefix(&folder).and_then(|rest| rest.strip_prefix('/')).unwrap_or(&name);
-                let number = names.number(&folder, name);
+                let number = table.names.number(&folder, name);
                 numbers.insert(row.file_index(), number);
                 number
             }
         };
         let line = row.line().map_or(0, |line| u32::try_from(line.get()).unwrap_or(u32::MAX));
-        sequence.push(Row { start, end: start, file, line, is_statement: row.is_stmt() });
+        let row = Row { start, end: start, file, line, is_statement: row.is_stmt() };
+        let begins = row.is_statement && line != 0;
+        if begins {
+            statements.push(Beginning { at: start, file, line });
+        }
+        // Of several rows at an address the last in which a statement begins says whose the code is.
+        match sequence.last_mut().filter(|last| last.start == start) {
+            Some(last) if last.is_statement && last.line != 0 && !begins => {}
+            Some(last) => *last = row,
+            None => sequence.push(row),
+        }
     }
     Ok(())
 }

@@ -76,9 +76,14 @@ impl SymbolTable {
 
     fn find(&self, name: &str) -> Option<&Symbol> {
         let exact = self.symbols.iter().find(|symbol| symbol.name == name);
-        let is_end_of =
-            |symbol: &&Symbol| symbol.name.strip_suffix(name).is_some_and(|before| before.ends_with("::"));
-        exact.or_else(|| self.symbols.iter().find(is_end_of))
+        // Names of C++ have their parameters behind them.
+        let plain = |symbol: &&Symbol| symbol.name.split('(').next() == Some(name) && !name.is_empty();
+        let is_end_of = |symbol: &&Symbol| {
+            let ends = |of: &str| of.strip_suffix(name).is_some_and(|before| before.ends_with("::"));
+            ends(&symbol.name) || symbol.name.split('(').next().is_some_and(ends)
+        };
+        let symbols = || self.symbols.iter();
+        exact.or_else(|| symbols().find(plain)).or_else(|| symbols().find(is_end_of))
     }
 
     /// The address of a symbol by its name, or by the last parts of its path.

@@ -23,6 +23,13 @@ pub(super) struct Member {
     bits: Option<(u64, u64)>,
 }
 
+impl Member {
+    /// Whether it is a field of bits.
+    pub(super) fn is_bits(&self) -> bool {
+        self.bits.is_some()
+    }
+}
+
 impl Dies {
     /// The type behind names, `const` and the like.
     pub(super) fn bare(&self, type_: Option<At>) -> Option<At> {
@@ -180,11 +187,8 @@ impl Dies {
     }
 
     fn member(&self, member: &Member, bytes: &[u8], read: ReadMemory<'_>, left: usize) -> String {
-        if let Some((bits, above)) = member.bits {
-            let first = usize::try_from(above / 8).unwrap_or(usize::MAX);
-            let word = bytes.get(first..).map_or(0, |rest| unsigned(&rest[..rest.len().min(8)]));
-            let value = word >> (above % 8) & (u64::MAX >> 64u64.saturating_sub(bits).min(63));
-            return value.to_string();
+        if let Some(bytes) = self.field(member, bytes) {
+            return self.value_within(member.type_, &bytes, read, left - 1);
         }
         let size = self.size_of(member.type_).unwrap_or(0);
         let start = usize::try_from(member.offset_bytes).unwrap_or(usize::MAX);
@@ -193,6 +197,23 @@ impl Dies {
             Some(bytes) => self.value_within(member.type_, bytes, read, left - 1),
             None => "?".to_owned(),
         }
+    }
+
+    /// The value of a field of bits, as wide as its type; `None` for another member.
+    pub(super) fn field(&self, member: &Member, bytes: &[u8]) -> Option<Vec<u8>> {
+        let (bits, above) = member.bits.filter(|&(bits, _)| (1..=64).contains(&bits))?;
+        let first = usize::try_from(above / 8).ok()?;
+        let word = bytes.get(first..).map_or(0, |rest| unsigned(&rest[..rest.len().min(8)]));
+        let unused = 64 - bits;
+        let value = word >> (above % 8) << unused;
+        let type_ = self.bare(member.type_);
+        let is_signed = matches!(
+            type_.and_then(|at| self.attribute(at, gimli::DW_AT_encoding)),
+            Some((_, AttributeValue::Encoding(gimli::DW_ATE_signed | gimli::DW_ATE_signed_char)))
+        );
+        let value = if is_signed { (value.cast_signed() >> unused).cast_unsigned() } else { value >> unused };
+        let size = usize::try_from(self.size_of(type_)?).ok()?.min(8);
+        Some(value.to_le_bytes()[..size].to_vec())
     }
 
     fn base(&self, at: At, bytes: &[u8]) -> String {

@@ -108,7 +108,11 @@ impl Dies {
             let of = self.type_name(thing.type_);
             return Err(format!("{of} has no member `{name}` (it has {})", names.join(", ")));
         };
-        let at = self.moved(&thing, member.offset_bytes);
+        let at = if member.is_bits() {
+            Held::Bytes(self.field(member, &self.bytes(&thing, scope)?).unwrap_or_default())
+        } else {
+            self.moved(&thing, member.offset_bytes)
+        };
         Ok((Thing { type_: member.type_, at }, rest))
     }
 
@@ -153,8 +157,21 @@ impl Dies {
         if let Some((variable, function)) = local {
             return Some(self.thing(variable, Some(function), scope));
         }
-        let global = (0..self.units().len()).find_map(|unit| self.global(unit, name))?;
+        // A file's own variable hides those that others keep to themselves.
+        let own = (0..self.units().len()).filter(|&unit| self.is_unit_at(unit, at_work));
+        let global = own.chain(0..self.units().len()).find_map(|unit| self.global(unit, name))?;
         Some(self.thing(global, None, scope))
+    }
+
+    /// Whether a unit has the code at an address.
+    fn is_unit_at(&self, unit: usize, address: u64) -> bool {
+        let Ok(mut ranges) = self.dwarf.unit_ranges(&self.units()[unit]) else { return false };
+        while let Ok(Some(range)) = ranges.next() {
+            if (range.begin..range.end).contains(&address) {
+                return true;
+            }
+        }
+        false
     }
 
     /// The innermost variable of the function that holds an address, and that function.

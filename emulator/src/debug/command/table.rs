@@ -232,13 +232,12 @@ const MACHINE: &[Entry] = &[
     .gdb(&["info source"])
     .completes(PLACE),
     entry(
-        &["print", "p"],
+        &["print", "p", "inspect", "output"],
         "NAME",
         "a variable with its type: of the function at work, or of the program\n\
          NAME may go on: .MEMBER, ->MEMBER, [INDEX]; with * or & in front: what it points to, or its address.",
         parse::print,
     )
-    .gdb(&["inspect", "output"])
     .completes(PLACE),
     entry(&["regs"], "[f|csr]", "registers by ABI name (* has changed); floating point; CSRs", |words| {
         words.register_set().map(Command::Regs)
