@@ -6,15 +6,8 @@
 mod c_program;
 mod support;
 
-use c_program::{Page, cow};
-use support::{Ran, TempDir, folio, run};
-
-fn session(dir: &TempDir, options: &[&str], commands: &[&str], program: &[&str]) -> Ran {
-    let mut command = folio(["debug"]);
-    command.args(options).args(commands.iter().flat_map(|command| ["-ex", *command])).args(program);
-    command.current_dir(dir.path());
-    run(command)
-}
+use c_program::{Page, cow, session};
+use support::{Ran, TempDir};
 
 /// What each command has said.
 fn answers(ran: &Ran) -> Vec<(&str, String)> {

@@ -6,16 +6,9 @@
 mod c_program;
 mod support;
 
-use c_program::{Page, compile, cow};
+use c_program::{Page, compile, cow, session};
 use serde_json::{Value, json};
-use support::{Ran, TempDir, folio, run, run_with_figures, run_with_input};
-
-fn session(dir: &TempDir, options: &[&str], commands: &[&str], program: &[&str]) -> Ran {
-    let mut command = folio(["debug"]);
-    command.args(options).args(commands.iter().flat_map(|command| ["-ex", *command])).args(program);
-    command.current_dir(dir.path());
-    run(command)
-}
+use support::{Ran, TempDir, folio, run_with_figures, run_with_input};
 
 /// Runs commands; what is said must have these parts, in this order.
 #[track_caller]

@@ -1,7 +1,7 @@
 //! Programs in C, compiled as they are needed.
 #![allow(dead_code)] // each test target uses its part
 
-use super::support::{TempDir, child};
+use super::support::{Ran, TempDir, child, folio, run};
 
 /// Compiles a program into a folder: static, with its symbols. Complains of a compiler that is not there.
 pub fn compile(dir: &TempDir, name: &str, source: &str) {
@@ -60,4 +60,12 @@ pub fn cow(name: &str, page: Page) -> TempDir {
         if page == Page::Shared { "" } else { "__attribute__((aligned(4096), section(\".data.alone\")))" };
     compile(&dir, "cow", &source.replace("ALONE", attribute));
     dir
+}
+
+/// A session of the debugger in a folder, by these commands.
+pub fn session(dir: &TempDir, options: &[&str], commands: &[&str], program: &[&str]) -> Ran {
+    let mut command = folio(["debug"]);
+    command.args(options).args(commands.iter().flat_map(|command| ["-ex", *command])).args(program);
+    command.current_dir(dir.path());
+    run(command)
 }

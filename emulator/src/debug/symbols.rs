@@ -94,9 +94,7 @@ impl Symbols {
         process: &ProcessView,
         name: &str,
     ) -> Vec<VirtAddr> {
-        let Some(Loaded { file, bias }) = self.loaded(guest, process) else { return Vec::new() };
-        let addresses = addresses_of(&file, name).into_iter();
-        addresses.map(|address| VirtAddr(address.wrapping_add(bias))).collect()
+        self.placed(guest, process, |file| addresses_of(file, name))
     }
 
     /// Where a breakpoint stops: at a function behind the code that makes room on the stack, so that its arguments are where the debug
@@ -107,13 +105,23 @@ impl Symbols {
         process: &ProcessView,
         name: &str,
     ) -> Vec<VirtAddr> {
+        let is_line = source_line(name).is_some();
+        self.placed(guest, process, |file| {
+            let addresses = addresses_of(file, name).into_iter();
+            let body = |address| file.body_of(address).filter(|_| !is_line);
+            addresses.map(|address| body(address).unwrap_or(address)).collect()
+        })
+    }
+
+    /// Addresses of a program's file, where a process has them.
+    fn placed(
+        &self,
+        guest: &GuestView,
+        process: &ProcessView,
+        addresses: impl FnOnce(&ProgramFile) -> Vec<u64>,
+    ) -> Vec<VirtAddr> {
         let Some(Loaded { file, bias }) = self.loaded(guest, process) else { return Vec::new() };
-        let stop = |address| match source_line(name) {
-            Some(_) => address,
-            None => file.body_of(address).unwrap_or(address),
-        };
-        let addresses = addresses_of(&file, name).into_iter();
-        addresses.map(|address| VirtAddr(stop(address).wrapping_add(bias))).collect()
+        addresses(&file).into_iter().map(|address| VirtAddr(address.wrapping_add(bias))).collect()
     }
 
     /// The bytes of a symbol of a process's program.
