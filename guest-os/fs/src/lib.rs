@@ -28,6 +28,7 @@ mod permission;
 mod pipe;
 mod proc_info;
 mod procfs;
+mod root;
 mod stat;
 mod store;
 #[cfg(test)]

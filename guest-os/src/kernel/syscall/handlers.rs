@@ -19,7 +19,7 @@ pub use super::locks::flock;
 pub use super::memory::{brk, madvise, mincore, mmap, mprotect, mremap, msync, munmap, riscv_flush_icache};
 pub use super::mlock::{mlock, mlock2, mlockall, munlock, munlockall};
 pub use super::names::{
-    chdir, faccessat, faccessat2, fchdir, fchmod, fchmodat, fchown, fchownat, getcwd, linkat, mkdirat,
+    chdir, faccessat, faccessat2, fchdir, fchmod, fchmodat, fchown, fchownat, getcwd, linkat, mkdirat, mknodat,
     readlinkat, renameat2, symlinkat, truncate, umask, unlinkat, utimensat,
 };
 pub use super::poll::{ppoll, pselect6};
