@@ -98,6 +98,8 @@ macro_rules! each_call {
             138 rt_sigqueueinfo(pid: Pid, signal: Signal, info: In(Siginfo));
             139 rt_sigreturn() spares;
             140 setpriority(which: Flags(&sets::PRIORITY), who: Pid, priority: Int) "only remembered";
+            90 capget(header: Address, data: Address);
+            91 capset(header: Address, data: Address);
             141 getpriority(which: Flags(&sets::PRIORITY), who: Pid) "20 is nice 0";
             143 setregid(real: Id, effective: Id);
             144 setgid(group: Id);
@@ -248,7 +250,7 @@ const ABSENT: &[(u32, &str)] = &[
     (31, "ioprio_get"), (39, "umount2"), (40, "mount"), (41, "pivot_root"), (42, "nfsservctl"),
     (51, "chroot"), (58, "vhangup"), (60, "quotactl"), (74, "signalfd4"), (75, "vmsplice"),
     (76, "splice"), (77, "tee"), (84, "sync_file_range"), (85, "timerfd_create"), (86, "timerfd_settime"),
-    (87, "timerfd_gettime"), (89, "acct"), (90, "capget"), (91, "capset"),
+    (87, "timerfd_gettime"), (89, "acct"),
     (97, "unshare"), (104, "kexec_load"), (105, "init_module"), (106, "delete_module"),
     (107, "timer_create"), (108, "timer_gettime"), (109, "timer_getoverrun"), (110, "timer_settime"),
     (111, "timer_delete"), (112, "clock_settime"), (116, "syslog"), (117, "ptrace"), (118, "sched_setparam"),

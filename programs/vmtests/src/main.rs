@@ -10,6 +10,7 @@
 
 mod advice;
 mod bad_pointers;
+mod capabilities;
 mod check;
 mod children;
 mod crowd;
@@ -31,6 +32,7 @@ mod pipes;
 mod processes;
 mod raw;
 mod rights;
+mod root;
 mod shared;
 mod signals;
 mod system;
@@ -104,11 +106,13 @@ const FAMILIES: &[&[Test]] = &[
     exec::TESTS,
     pipes::TESTS,
     files::TESTS,
+    root::TESTS,
     transfers::TESTS,
     nameless::TESTS,
     locks::TESTS,
     users::TESTS,
     rights::TESTS,
+    capabilities::TESTS,
     signals::TESTS,
     threads::TESTS,
     futexes::TESTS,
