@@ -28,6 +28,7 @@ mod permission;
 mod pipe;
 mod proc_info;
 mod procfs;
+mod ready;
 mod stat;
 mod store;
 #[cfg(test)]
@@ -47,6 +48,7 @@ pub use open_file::{MemoryView, Object, OpenFile, OpenFileId, OpenFiles, Whence}
 pub use permission::Identity;
 pub use pipe::{PIPE_BUF, PIPE_CAPACITY, Pipe, PipeEnd, PipeId, PipeOutcome};
 pub use proc_info::{MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, SwapInfo, SystemInfo, Transfers};
+pub use ready::{Changes, Source, Surroundings, Waits};
 pub use stat::{Stat, StatFs, Timestamp};
 pub use store::{BlockDevice, DeviceError, DeviceRange, FileMemory, MEMORY_STEP, PageSource};
 pub use text::{Text, try_to_vec};

@@ -10,7 +10,6 @@ use crate::memory::user::{self, UserPtr};
 use crate::memory::{heap, inject, pages};
 use crate::processes::process::Process;
 use crate::processes::thread::Thread;
-use crate::processes::wait::{self, Channel};
 use ::proc::{DescriptorError, DescriptorTable};
 use alloc::rc::Rc;
 use core::ops::Range;
@@ -70,14 +69,11 @@ pub fn close_descriptor(process: &Process, id: OpenFileId) {
     close_file(id);
 }
 
-/// One reference less to an open file; wakes the other end of a pipe that has lost its last.
+/// One reference less to an open file.
 pub fn close_file(id: OpenFileId) {
     let closed = open_files().close(id);
     let Some(file) = closed else { return };
     locks::file_closed(id, &file);
-    if let Object::Pipe { pipe, .. } = file.object {
-        wait::wake(Channel::Pipe(pipe));
-    }
     let may_free = matches!(file.object, Object::Memory(_) | Object::Path(_) | Object::Directory(_));
     drop(file);
     if may_free {
@@ -294,7 +290,7 @@ pub fn fcntl([fd, command, argument, ..]: Arguments) -> Outcome {
         linux::F_GETFL => Ok(u64::from(status_flags(open_files().get(id)))),
         linux::F_SETFL => set_status(id, OpenFlags::from_bits_retain(uint(argument))),
         linux::F_GETPIPE_SZ => Ok(open_files().pipe_of(id)?.capacity() as u64),
-        linux::F_SETPIPE_SZ => set_pipe_capacity(id, uint(argument)),
+        linux::F_SETPIPE_SZ => Ok(open_files().set_pipe_capacity(id, uint(argument))? as u64),
         command @ (linux::F_GETLK
         | linux::F_SETLK
         | linux::F_SETLKW
@@ -318,15 +314,6 @@ fn set_status(id: OpenFileId, wanted: OpenFlags) -> Outcome {
     }
     open_files().get_mut(id).flags = (flags - OpenFlags::SETTABLE) | (wanted & OpenFlags::SETTABLE);
     Ok(0)
-}
-
-/// Who waits for room looks again.
-fn set_pipe_capacity(id: OpenFileId, bytes: u32) -> Outcome {
-    let capacity = open_files().pipe_of(id)?.set_capacity(bytes)?;
-    if let Object::Pipe { pipe, .. } = open_files().get(id).object {
-        wait::wake(Channel::Pipe(pipe));
-    }
-    Ok(capacity as u64)
 }
 
 /// There is nothing to write back: the disk is read-only and tmpfs lives in memory.

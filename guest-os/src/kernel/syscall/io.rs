@@ -8,6 +8,7 @@ use super::files::{details, open_file};
 use super::{Arguments, Outcome, Stop, has_failed, length, limits, system};
 use crate::devices::console;
 use crate::files::process_memory;
+use crate::files::ready;
 use crate::files::turns::{Turn, TurnAt};
 use crate::files::vfs::{self, open_files};
 use crate::hart::current;
@@ -15,10 +16,11 @@ use crate::memory::mem::FRAME_BYTES;
 use crate::memory::user::{self, UserPtr};
 use crate::memory::{heap, inject, pages};
 use crate::processes::thread::Thread;
-use crate::processes::wait::{self, Channel, WaitOutcome};
 use ::proc::{SigInfo, Signal};
 use alloc::vec::Vec;
-use fs::{Device, Errno, Inode, LAST_BYTE, Object, OpenFile, OpenFileId, OpenFlags, PipeId, PipeOutcome};
+use fs::{
+    Device, Errno, Inode, LAST_BYTE, Object, OpenFile, OpenFileId, OpenFlags, PipeId, PipeOutcome, Source,
+};
 use isa::PAGE_SIZE;
 
 /// Bytes moved in one piece: what the thread's scratch page holds.
@@ -405,21 +407,13 @@ fn read_pipe(id: OpenFileId, pipe: PipeId, address: u64, buffer: &mut [u8], nonb
                 let copied = user::copy_out_some(address, &buffer[..count])?;
                 // The copy may have slept, and another reader have had these bytes.
                 if open_files().pipe_consume(id, position, copied) {
-                    wait::wake(Channel::Pipe(pipe));
                     return Ok(copied);
                 }
             }
             PipeOutcome::Broken => return Err(Errno::EPIPE.into()),
             PipeOutcome::Wait if nonblocking => return Err(Errno::EAGAIN.into()),
-            PipeOutcome::Wait => wait_for_pipe(pipe)?,
+            PipeOutcome::Wait => ready::wait_for(Source::Pipe(pipe))?,
         }
-    }
-}
-
-fn wait_for_pipe(pipe: PipeId) -> Result<(), Stop> {
-    match wait::sleep_on(alloc::vec![Channel::Pipe(pipe)], None, true) {
-        WaitOutcome::Interrupted => Err(Stop::Signal(true)),
-        _ => Ok(()),
     }
 }
 
@@ -479,7 +473,6 @@ fn write_pipe(id: OpenFileId, pipe: PipeId, bytes: &[u8], nonblocking: bool) -> 
             Err(stop) => return Err(stop),
             Ok(PipeOutcome::Moved(count)) => {
                 done += count;
-                wait::wake(Channel::Pipe(pipe));
                 if done == bytes.len() {
                     return Ok(done);
                 }
@@ -489,7 +482,7 @@ fn write_pipe(id: OpenFileId, pipe: PipeId, bytes: &[u8], nonblocking: bool) -> 
             Ok(PipeOutcome::Wait) if nonblocking && done > 0 => return Ok(done),
             Ok(PipeOutcome::Wait) if nonblocking => return Err(Errno::EAGAIN.into()),
             Ok(PipeOutcome::Wait) => {
-                if let Err(stop) = wait_for_pipe(pipe) {
+                if let Err(stop) = ready::wait_for(Source::Pipe(pipe)) {
                     return if done > 0 { Ok(done) } else { Err(stop) };
                 }
             }
