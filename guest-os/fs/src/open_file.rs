@@ -6,8 +6,8 @@
 
 use crate::ready::{Changes, Source};
 use crate::{
-    Device, DirEntry, DirentWriter, Errno, FileUse, Inode, Location, OpenFlags, Pipe, PipeEnd, PipeId,
-    PipeOutcome, Text,
+    Device, DirEntry, DirentWriter, Errno, Family, FileUse, Inode, Location, OpenFlags, Pipe, PipeEnd,
+    PipeId, PipeOutcome, Readiness, Sender, SocketId, SocketKind, Sockets, Text,
 };
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
@@ -52,6 +52,8 @@ pub enum Object {
         /// Which end.
         end: PipeEnd,
     },
+    /// A socket: [`Sockets`].
+    Socket(SocketId),
     /// Opened with `O_PATH`: a name, nothing to read.
     Path(Inode),
 }
@@ -117,9 +119,10 @@ impl OpenFile {
     /// Moves the offset (`lseek`); `size` is the file's length. Devices stay at 0, pipes give ESPIPE.
     pub fn seek(&mut self, whence: Whence, delta: i64, size: u64) -> Result<u64, Errno> {
         let base = match (&self.object, whence) {
-            (Object::Pipe { .. } | Object::Device(Device::Tty | Device::Stdio { .. }), _) => {
-                return Err(Errno::ESPIPE);
-            }
+            (
+                Object::Pipe { .. } | Object::Socket(_) | Object::Device(Device::Tty | Device::Stdio { .. }),
+                _,
+            ) => return Err(Errno::ESPIPE),
             (Object::Path(_), _) => return Err(Errno::EBADF),
             (Object::Device(_), _) => return Ok(0),
             // Address spaces have no end.
@@ -141,7 +144,7 @@ impl OpenFile {
 
     /// Whether reading it moves an offset.
     fn has_offset(&self) -> bool {
-        !matches!(self.object, Object::Pipe { .. } | Object::Device(_) | Object::Path(_))
+        !matches!(self.object, Object::Pipe { .. } | Object::Socket(_) | Object::Device(_) | Object::Path(_))
     }
 }
 
@@ -158,6 +161,7 @@ pub struct OpenFiles {
     next: u32,
     pipes: BTreeMap<PipeId, Pipe>,
     next_pipe: u32,
+    sockets: Sockets,
     changes: Changes,
 }
 
@@ -166,7 +170,14 @@ impl OpenFiles {
     /// once.
     pub fn new(wake: fn(Source)) -> OpenFiles {
         let (slots, pipes) = (BTreeMap::new(), BTreeMap::new());
-        OpenFiles { slots, next: 0, pipes, next_pipe: 0, changes: Changes::new(wake) }
+        OpenFiles {
+            slots,
+            next: 0,
+            pipes,
+            next_pipe: 0,
+            sockets: Sockets::default(),
+            changes: Changes::new(wake),
+        }
     }
 
     /// Enters a file with one reference.
@@ -191,14 +202,19 @@ impl OpenFiles {
         let slot = self.slot_mut(id);
         slot.references -= 1;
         if slot.references > 0 {
+            self.collect();
             return None;
         }
         let slot = self.slots.remove(&id)?;
-        if let Object::Pipe { pipe, end } = slot.file.object {
-            if self.pipe_mut(pipe).close(end) {
-                self.pipes.remove(&pipe);
+        match slot.file.object {
+            Object::Pipe { pipe, end } => {
+                if self.pipe_mut(pipe).close(end) {
+                    self.pipes.remove(&pipe);
+                }
+                self.changes.note(Source::Pipe(pipe), Readiness::IN | Readiness::OUT);
             }
-            self.changes.note(Source::Pipe(pipe));
+            Object::Socket(socket) => self.sockets.close(&mut self.changes, socket),
+            _ => {}
         }
         Some(slot.file)
     }
@@ -271,7 +287,7 @@ impl OpenFiles {
         let is_there = queue.position() == position;
         if is_there {
             queue.consume(count);
-            self.changes.note(Source::Pipe(pipe));
+            self.changes.note(Source::Pipe(pipe), Readiness::OUT);
         }
         is_there
     }
@@ -282,7 +298,7 @@ impl OpenFiles {
             Object::Pipe { pipe, end: PipeEnd::Write } => {
                 let outcome = self.pipe_mut(pipe).write(bytes);
                 if let PipeOutcome::Moved(_) = outcome {
-                    self.changes.note(Source::Pipe(pipe));
+                    self.changes.note(Source::Pipe(pipe), Readiness::IN);
                 }
                 Ok(outcome)
             }
@@ -307,8 +323,67 @@ impl OpenFiles {
     pub fn set_pipe_capacity(&mut self, id: OpenFileId, bytes: u32) -> Result<usize, Errno> {
         let Object::Pipe { pipe, .. } = self.get(id).object else { return Err(Errno::EBADF) };
         let capacity = self.pipe_mut(pipe).set_capacity(bytes)?;
-        self.changes.note(Source::Pipe(pipe));
+        self.changes.note(Source::Pipe(pipe), Readiness::OUT);
         Ok(capacity)
+    }
+
+    /// Makes a socket (`socket`); of the flags only `O_NONBLOCK` matters here.
+    pub fn create_socket(
+        &mut self,
+        family: Family,
+        kind: SocketKind,
+        owner: Sender,
+        flags: OpenFlags,
+    ) -> OpenFileId {
+        let socket = self.sockets.create(family, kind, owner);
+        self.open_socket(socket, flags)
+    }
+
+    /// Makes two sockets that are connected (`socketpair`). EOPNOTSUPP.
+    pub fn create_socket_pair(
+        &mut self,
+        family: Family,
+        kind: SocketKind,
+        owner: Sender,
+        flags: OpenFlags,
+    ) -> Result<(OpenFileId, OpenFileId), Errno> {
+        let (one, other) = self.sockets.create_pair(family, kind, owner)?;
+        Ok((self.open_socket(one, flags), self.open_socket(other, flags)))
+    }
+
+    /// Opens a socket that `accept` has given.
+    pub fn open_socket(&mut self, socket: SocketId, flags: OpenFlags) -> OpenFileId {
+        let flags = flags & OpenFlags::NONBLOCK | OpenFlags::RDWR;
+        self.insert(OpenFile::new(Object::Socket(socket), None, flags))
+    }
+
+    /// The sockets.
+    pub fn sockets(&self) -> &Sockets {
+        &self.sockets
+    }
+
+    /// The sockets, and where changes of them are told.
+    pub fn sockets_mut(&mut self) -> (&mut Sockets, &mut Changes) {
+        (&mut self.sockets, &mut self.changes)
+    }
+
+    /// Empties the queues of sockets that are on their way to nobody. What they held is [released](Sockets::take_released).
+    fn collect(&mut self) {
+        if !self.sockets.has_rights_in_flight() {
+            return;
+        }
+        let mut suspects = BTreeMap::new();
+        for (id, count) in self.sockets.rights_in_flight() {
+            if let Some(Slot { file, references }) = self.slots.get(&id)
+                && let Object::Socket(socket) = file.object
+                && *references == count
+            {
+                suspects.insert(id, socket);
+            }
+        }
+        if !suspects.is_empty() {
+            self.sockets.collect(&suspects);
+        }
     }
 
     fn pipe_mut(&mut self, pipe: PipeId) -> &mut Pipe {
@@ -354,7 +429,7 @@ pub(crate) fn write_entry(file: &mut OpenFile, writer: &mut DirentWriter<'_>, en
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Readiness, Surroundings, Waits};
+    use crate::{Surroundings, Waits};
     use std::vec::Vec;
 
     /// Nothing is ready.

@@ -3,7 +3,8 @@
 //! Every kind of object comes here with one row: [`Source`] names it, `OpenFiles::poll` says whether it is ready and what to sleep on,
 //! and who changes it calls [`Changes::note`]. So `poll`, `epoll`, a blocking call and the kernel's wake-ups agree by construction.
 
-use crate::{Device, Errno, Object, OpenFileId, OpenFiles, OpenFlags, PipeId, Readiness};
+use crate::{Device, Errno, Object, OpenFileId, OpenFiles, OpenFlags, PipeId, Readiness, SocketId};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 /// Something whose readiness others change: what a thread sleeps on.
@@ -13,23 +14,73 @@ pub enum Source {
     Console,
     /// A pipe, both its ends.
     Pipe(PipeId),
+    /// A socket.
+    Socket(SocketId),
 }
 
-/// Tells of changes.
+/// How often something has become ready, or readier, in each direction: what edge-triggered waiting compares.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Edges {
+    /// To be read.
+    pub input: u64,
+    /// To be written.
+    pub output: u64,
+}
+
+impl Edges {
+    /// Those of two things that are looked at as one.
+    pub fn and(self, other: Edges) -> Edges {
+        Edges { input: self.input.wrapping_add(other.input), output: self.output.wrapping_add(other.output) }
+    }
+}
+
+/// Who waits for one source by edges, and what they have missed.
+#[derive(Debug, Default)]
+struct Watched {
+    edges: Edges,
+    watchers: u32,
+}
+
+/// Tells of changes: wakes who sleeps, and counts for who waits by edges.
 #[derive(Debug)]
 pub struct Changes {
     /// Wakes everyone who sleeps on a source. Takes no memory and never sleeps.
     wake: fn(Source),
+    /// The sources that someone counts.
+    watched: BTreeMap<Source, Watched>,
 }
 
 impl Changes {
     pub(crate) fn new(wake: fn(Source)) -> Changes {
-        Changes { wake }
+        Changes { wake, watched: BTreeMap::new() }
     }
 
-    /// `source` has changed.
-    pub fn note(&mut self, source: Source) {
+    /// `source` has become readier for what is said. A change that makes nothing readier is none.
+    pub fn note(&mut self, source: Source, what: Readiness) {
+        if let Some(watched) = self.watched.get_mut(&source) {
+            watched.edges.input += u64::from(what.contains(Readiness::IN));
+            watched.edges.output += u64::from(what.contains(Readiness::OUT));
+        }
         (self.wake)(source);
+    }
+
+    /// The counts so far. Only what is watched is counted.
+    pub(crate) fn edges(&self, source: Source) -> Edges {
+        self.watched.get(&source).map_or(Edges::default(), |watched| watched.edges)
+    }
+
+    /// Begins to count a source, for one watcher more.
+    pub(crate) fn watch(&mut self, source: Source) {
+        self.watched.entry(source).or_default().watchers += 1;
+    }
+
+    /// One watcher less.
+    pub(crate) fn unwatch(&mut self, source: Source) {
+        let Some(watched) = self.watched.get_mut(&source) else { return };
+        watched.watchers -= 1;
+        if watched.watchers == 0 {
+            self.watched.remove(&source);
+        }
     }
 }
 
@@ -38,6 +89,8 @@ impl Changes {
 pub struct Waits {
     /// Until one of these changes.
     pub sources: Vec<Source>,
+    /// Or until this time, in ticks.
+    pub deadline: Option<u64>,
 }
 
 impl Waits {
@@ -46,6 +99,28 @@ impl Waits {
         self.sources.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         self.sources.push(source);
         Ok(())
+    }
+
+    /// Not after `deadline`.
+    pub fn until(&mut self, deadline: u64) {
+        self.deadline = Some(self.deadline.map_or(deadline, |earlier| earlier.min(deadline)));
+    }
+}
+
+/// Why a call cannot be done now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hold {
+    /// It fails.
+    Errno(Errno),
+    /// It can be tried again when this has changed.
+    Wait(Source),
+    /// It can be tried again then, in ticks, or when the source has changed.
+    Until(Source, u64),
+}
+
+impl From<Errno> for Hold {
+    fn from(errno: Errno) -> Hold {
+        Hold::Errno(errno)
     }
 }
 
@@ -72,6 +147,13 @@ impl OpenFiles {
             Object::Pipe { pipe, end } => {
                 waits.push(Source::Pipe(pipe))?;
                 with_norms(self.pipe(pipe).map_or(Readiness::empty(), |p| p.readiness(end)))
+            }
+            Object::Socket(socket) => {
+                waits.push(Source::Socket(socket))?;
+                if let Some(other) = self.sockets().also_waits_for(socket) {
+                    waits.push(Source::Socket(other))?;
+                }
+                with_norms(self.sockets().readiness(socket))
             }
             Object::Device(Device::Tty | Device::Stdio { .. }) => {
                 waits.push(Source::Console)?;

@@ -32,6 +32,7 @@ enum Body {
     File,
     Directory(Directory),
     Symlink(Vec<u8>),
+    Socket,
 }
 
 #[derive(Debug)]
@@ -59,6 +60,7 @@ impl Node {
             Body::File => FileType::Regular,
             Body::Directory(_) => FileType::Directory,
             Body::Symlink(_) => FileType::Symlink,
+            Body::Socket => FileType::Socket,
         }
     }
 
@@ -97,6 +99,7 @@ pub(crate) enum NewFile<'a> {
     Regular { mode: u32 },
     Directory { mode: u32 },
     Symlink { target: &'a [u8] },
+    Socket { mode: u32 },
 }
 
 /// A file system in memory.
@@ -163,6 +166,7 @@ impl Tmpfs {
                 self.node_mut(dir)?.nlink += 1;
                 Node::new(Body::Directory(Directory::new(dir)), mode & 0o7777, 2, now)
             }
+            NewFile::Socket { mode } => Node::new(Body::Socket, mode & 0o7777, 1, now),
             NewFile::Symlink { target } => Node::new(Body::Symlink(target.to_vec()), 0o777, 1, now),
         };
         self.next_ino += 1;
@@ -289,6 +293,7 @@ impl Tmpfs {
             Body::File => (contents.len_bytes(file), contents.resident_pages(file)),
             Body::Directory(directory) => (20 * (directory.entries.len() as u64 + 2), 0),
             Body::Symlink(target) => (target.len() as u64, 0),
+            Body::Socket => (0, 0),
         };
         Ok(Stat {
             dev: 0,
@@ -362,7 +367,7 @@ impl Tmpfs {
         match &self.node(ino)?.body {
             Body::File => Ok(self.file_id(ino)),
             Body::Directory(_) => Err(Errno::EISDIR),
-            Body::Symlink(_) => Err(Errno::EINVAL),
+            Body::Symlink(_) | Body::Socket => Err(Errno::EINVAL),
         }
     }
 

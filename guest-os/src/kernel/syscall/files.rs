@@ -69,12 +69,21 @@ pub fn close_descriptor(process: &Process, id: OpenFileId) {
     close_file(id);
 }
 
-/// One reference less to an open file.
+/// One reference less to an open file, and to those that were on their way to it and now come to nobody.
 pub fn close_file(id: OpenFileId) {
+    close_one(id);
+    loop {
+        let Some(next) = open_files().sockets_mut().0.take_released() else { return };
+        close_one(next);
+    }
+}
+
+fn close_one(id: OpenFileId) {
     let closed = open_files().close(id);
     let Some(file) = closed else { return };
     locks::file_closed(id, &file);
-    let may_free = matches!(file.object, Object::Memory(_) | Object::Path(_) | Object::Directory(_));
+    let may_free =
+        matches!(file.object, Object::Memory(_) | Object::Path(_) | Object::Directory(_) | Object::Socket(_));
     drop(file);
     if may_free {
         vfs::lock().reap();
@@ -156,14 +165,15 @@ pub fn memfd_create([name, flags, ..]: Arguments) -> Outcome {
 }
 
 /// A descriptor for a file that is still to be opened. Dropped unfilled, its number is free again.
-struct Reserved {
+pub struct Reserved {
     fd: u32,
     thread: Rc<Thread>,
     is_filled: bool,
 }
 
 impl Reserved {
-    fn new(from: u32) -> Result<Self, Errno> {
+    /// The lowest number from `from` on that is free. EMFILE.
+    pub fn new(from: u32) -> Result<Self, Errno> {
         let thread = current();
         let reserved = thread.process.files().borrow_mut().reserve(from);
         let fd = reserved.map_err(|error| match error {
@@ -172,7 +182,12 @@ impl Reserved {
         })?;
         Ok(Self { fd, thread, is_filled: false })
     }
-    fn fill(mut self, id: OpenFileId, close_on_exec: bool) -> u32 {
+    /// The number.
+    pub fn fd(&self) -> u32 {
+        self.fd
+    }
+    /// Makes it name a file.
+    pub fn fill(mut self, id: OpenFileId, close_on_exec: bool) -> u32 {
         self.is_filled = true;
         self.thread.process.files().borrow_mut().fill(self.fd, id, close_on_exec);
         self.fd
@@ -319,7 +334,7 @@ fn set_status(id: OpenFileId, wanted: OpenFlags) -> Outcome {
 /// There is nothing to write back: the disk is read-only and tmpfs lives in memory.
 pub fn fsync([fd, ..]: Arguments) -> Outcome {
     match details(file_to_use(fd)?).object {
-        Object::Pipe { .. } | Object::Device(_) => Err(Errno::EINVAL.into()),
+        Object::Pipe { .. } | Object::Socket(_) | Object::Device(_) => Err(Errno::EINVAL.into()),
         _ => Ok(0),
     }
 }
@@ -411,9 +426,12 @@ pub fn fallocate([fd, mode, offset, len, ..]: Arguments) -> Outcome {
     }
     file.check_writable()?;
     let Object::Memory(inode) = file.object else {
-        return Err(
-            if matches!(file.object, Object::Pipe { .. }) { Errno::ESPIPE } else { Errno::ENODEV }.into()
-        );
+        return Err(if matches!(file.object, Object::Pipe { .. } | Object::Socket(_)) {
+            Errno::ESPIPE
+        } else {
+            Errno::ENODEV
+        }
+        .into());
     };
     let end = offset.checked_add(len).filter(|&end| end <= i64::MAX.cast_unsigned()).ok_or(Errno::EFBIG)?;
     let _turn = Turn::take(TurnAt::Contents(inode.id()));
@@ -490,7 +508,8 @@ pub fn getdents64([fd, buffer, len, ..]: Arguments) -> Outcome {
 
 /// What F_GETFL tells. Linux adds O_LARGEFILE to what `open` has opened, but for names (O_PATH).
 fn status_flags(file: &OpenFile) -> u32 {
-    let is_opened = !matches!(file.object, Object::Pipe { .. }) && !file.flags.contains(OpenFlags::PATH);
+    let is_opened = !matches!(file.object, Object::Pipe { .. } | Object::Socket(_))
+        && !file.flags.contains(OpenFlags::PATH);
     file.flags.bits() | if is_opened { linux::O_LARGEFILE } else { 0 }
 }
 
