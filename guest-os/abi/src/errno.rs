@@ -69,6 +69,7 @@ errnos! {
     ENODATA = 61 "no data available",
     EOVERFLOW = 75 "value too large for defined data type",
     ELIBBAD = 80 "accessing a corrupted shared library",
+    ERESTART = 85 "interrupted system call should be restarted",
     EUCLEAN = 117 "structure needs cleaning",
     ENOTSOCK = 88 "socket operation on non-socket",
     EDESTADDRREQ = 89 "destination address required",

@@ -24,6 +24,7 @@ macro_rules! each_call {
             25 fcntl(fd: Fd, command: Flags(&sets::FCNTL), argument: Word);
             29 ioctl(fd: Fd, request: Flags(&sets::IOCTL), argument: Address) "terminal settings cannot be changed";
             32 flock(fd: Fd, operation: Flags(&sets::FLOCK));
+            33 mknodat(dirfd: DirFd, path: Path, mode: Mode, device: Unsigned);
             34 mkdirat(dirfd: DirFd, path: Path, mode: Mode);
             35 unlinkat(dirfd: DirFd, path: Path, flags: Flags(&sets::UNLINK));
             36 symlinkat(target: Path, dirfd: DirFd, path: Path);
@@ -259,7 +260,7 @@ const ABSENT: &[(u32, &str)] = &[
     (12, "llistxattr"), (13, "flistxattr"), (14, "removexattr"), (15, "lremovexattr"), (16, "fremovexattr"),
     (18, "lookup_dcookie"), (19, "eventfd2"), (20, "epoll_create1"), (21, "epoll_ctl"), (22, "epoll_pwait"),
     (26, "inotify_init1"), (27, "inotify_add_watch"), (28, "inotify_rm_watch"), (30, "ioprio_set"),
-    (31, "ioprio_get"), (33, "mknodat"), (39, "umount2"), (40, "mount"), (41, "pivot_root"), (42, "nfsservctl"),
+    (31, "ioprio_get"), (39, "umount2"), (40, "mount"), (41, "pivot_root"), (42, "nfsservctl"),
     (51, "chroot"), (58, "vhangup"), (60, "quotactl"), (74, "signalfd4"), (75, "vmsplice"),
     (76, "splice"), (77, "tee"), (84, "sync_file_range"), (85, "timerfd_create"), (86, "timerfd_settime"),
     (87, "timerfd_gettime"), (89, "acct"), (90, "capget"), (91, "capset"),

@@ -29,6 +29,7 @@ mod pipe;
 mod proc_info;
 mod procfs;
 mod ready;
+mod root;
 mod socket;
 mod stat;
 mod store;

@@ -22,8 +22,9 @@ pub trait BlockDevice: Send {
 /// name, with their places in the trees that hold them.
 pub const MEMORY_STEP: usize = 32 << 10;
 
-/// The contents of tmpfs's files. They are the kernel's to keep, page by page where mappings of them are served from too, so that
-/// `read`, `write` and a mapping show the same bytes.
+/// The contents of tmpfs's files, and of those of the disk that have changed. They are the kernel's to keep, page by page where mappings of them are served from too, so that
+/// `read`, `write` and a mapping show the same bytes. ERESTART of any of these: a page that it needs is on the disk only. Nothing was done, or what is
+/// right to do once more; the kernel reads the page and asks again.
 pub trait FileMemory: Send {
     /// The file's length; 0 before anything was written.
     fn len_bytes(&self, file: FileId) -> u64;
@@ -42,6 +43,8 @@ pub trait FileMemory: Send {
     fn fill_holes(&mut self, file: FileId, pages: Range<u64>) -> bool;
     /// Makes a hole of what is there: whole pages take no memory any more, and of others this part becomes zeros.
     fn punch_hole(&mut self, file: FileId, bytes: Range<u64>) -> Result<(), Errno>;
+    /// A file on the disk, `len_bytes` long, is about to change: what is not written over is still the disk's.
+    fn overlay(&mut self, file: FileId, len_bytes: u64);
     /// The file is gone.
     fn remove(&mut self, file: FileId);
     /// Pages that all files may take, and pages that are left of them, for `statfs`.

@@ -165,6 +165,11 @@ impl FileMemory for HostFiles {
         self.in_use.store(self.pages(), Ordering::Relaxed);
         Ok(())
     }
+    fn overlay(&mut self, file: FileId, len_bytes: u64) {
+        // What the disk has is not known here: it is told apart by its length.
+        let bytes = std::vec![0; usize::try_from(len_bytes).unwrap()];
+        self.files.entry(file).or_insert(HostFile { bytes, pages: BTreeSet::new() });
+    }
     fn next_page(&self, file: FileId, page: u64) -> Option<u64> {
         let from = usize::try_from(page).unwrap();
         self.files.get(&file)?.pages.range(from..).next().map(|&page| page as u64)

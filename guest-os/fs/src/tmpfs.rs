@@ -1,9 +1,11 @@
-//! tmpfs: the names and attributes of files that live in memory. Their contents are in a [`FileMemory`].
+//! tmpfs: the names and attributes of files that live in memory. Their contents are in a [`FileMemory`]. (What has changed of the root
+//! is kept in one, too: [`Tmpfs::over`].)
 //!
 //! A file is freed when it has neither a name nor a handle: each node holds an `Arc` whose clones are the
 //! [`crate::Inode`] handles, and nameless nodes whose `Arc` is alone are reaped.
 
 use crate::inode::Pin;
+use crate::permission::PERMISSIONS;
 use crate::{DirEntry, Errno, FileId, FileMemory, FileSystemId, FileType, Stat, StatFs, Timestamp};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -17,12 +19,22 @@ const NAME_MAX: usize = 255;
 const PAGE: u64 = isa::addr::PAGE_SIZE;
 /// The cookies of `.` and `..`; entries count on from here.
 const FIRST_COOKIE: u64 = 2;
+/// Where a directory that lists its newest name first has the name with cookie 0; far above what is counted to.
+const END_OF_NEWEST_FIRST: u64 = 1 << 61;
+
+/// A name in a directory.
+#[derive(Debug)]
+struct Entry {
+    name: Vec<u8>,
+    ino: u64,
+    file_type: FileType,
+}
 
 /// A directory: names in the order of creation, so that reading it while names come and go skips none that stays.
 #[derive(Debug)]
-struct Directory {
+pub(crate) struct Directory {
     parent: u64,
-    entries: BTreeMap<u64, (Vec<u8>, u64)>,
+    entries: BTreeMap<u64, Entry>,
     cookies: BTreeMap<Vec<u8>, u64>,
     next_cookie: u64,
 }
@@ -32,7 +44,8 @@ enum Body {
     File,
     Directory(Directory),
     Symlink(Vec<u8>),
-    Socket,
+    /// A pipe, a socket or a device, and the number of that.
+    Special(FileType, u64),
 }
 
 #[derive(Debug)]
@@ -45,14 +58,17 @@ struct Node {
     atime: Timestamp,
     mtime: Timestamp,
     ctime: Timestamp,
-    btime: Timestamp,
+    btime: Option<Timestamp>,
+    /// Units of 512 bytes that an adopted file has below.
+    blocks_below: u64,
     pin: Pin,
 }
 
 impl Node {
     fn new(body: Body, mode: u32, nlink: u32, now: Timestamp) -> Node {
-        let pin = Pin::default();
-        Node { body, mode, uid: 0, gid: 0, nlink, atime: now, mtime: now, ctime: now, btime: now, pin }
+        let (pin, btime) = (Pin::default(), Some(now));
+        let (uid, gid, blocks_below) = (0, 0, 0);
+        Node { body, mode, uid, gid, nlink, atime: now, mtime: now, ctime: now, btime, blocks_below, pin }
     }
 
     fn file_type(&self) -> FileType {
@@ -60,7 +76,7 @@ impl Node {
             Body::File => FileType::Regular,
             Body::Directory(_) => FileType::Directory,
             Body::Symlink(_) => FileType::Symlink,
-            Body::Socket => FileType::Socket,
+            Body::Special(file_type, _) => file_type,
         }
     }
 
@@ -75,16 +91,16 @@ impl Node {
 }
 
 impl Directory {
-    fn new(parent: u64) -> Directory {
+    pub(crate) fn new(parent: u64) -> Directory {
         let (entries, cookies) = (BTreeMap::new(), BTreeMap::new());
         Directory { parent, entries, cookies, next_cookie: FIRST_COOKIE }
     }
     fn get(&self, name: &[u8]) -> Option<u64> {
-        self.cookies.get(name).and_then(|cookie| self.entries.get(cookie)).map(|entry| entry.1)
+        self.cookies.get(name).and_then(|cookie| self.entries.get(cookie)).map(|entry| entry.ino)
     }
-    fn insert(&mut self, name: &[u8], ino: u64) {
+    pub(crate) fn insert(&mut self, name: &[u8], ino: u64, file_type: FileType) {
         self.cookies.insert(name.to_vec(), self.next_cookie);
-        self.entries.insert(self.next_cookie, (name.to_vec(), ino));
+        self.entries.insert(self.next_cookie, Entry { name: name.to_vec(), ino, file_type });
         self.next_cookie += 1;
     }
     fn remove(&mut self, name: &[u8]) {
@@ -99,18 +115,31 @@ pub(crate) enum NewFile<'a> {
     Regular { mode: u32 },
     Directory { mode: u32 },
     Symlink { target: &'a [u8] },
-    Socket { mode: u32 },
+    Special { file_type: FileType, mode: u32, rdev: u64 },
+}
+
+/// What a file of the file system below is.
+pub(crate) enum Adopted {
+    File,
+    /// With names that may lead to files which stay below.
+    Directory(Directory),
+    Symlink(Vec<u8>),
+    Special(FileType),
 }
 
 /// A file system in memory.
 pub(crate) struct Tmpfs {
     id: FileSystemId,
+    root: u64,
+    /// As Linux' tmpfs lists them. Names that come from a disk keep their order.
+    lists_newest_first: bool,
     nodes: BTreeMap<u64, Box<Node>>,
     /// Nodes without a name.
     orphans: BTreeSet<u64>,
     next_ino: u64,
-    /// Names in all directories.
+    /// Names in all directories; those of adopted ones, when they were.
     names: u64,
+    adopted_names: u64,
 }
 
 impl Tmpfs {
@@ -118,21 +147,58 @@ impl Tmpfs {
     pub(crate) fn new(id: FileSystemId, now: Timestamp) -> Tmpfs {
         let root = Node::new(Body::Directory(Directory::new(ROOT)), 0o1777, 2, now);
         Tmpfs {
-            id,
+            lists_newest_first: true,
             nodes: BTreeMap::from([(ROOT, Box::new(root))]),
+            ..Self::over(id, ROOT, ROOT + 1)
+        }
+    }
+
+    /// What lies over another file system, whose root is `root` and which has no inode from `next_ino` on: nothing, until files are
+    /// [adopted](Tmpfs::adopt).
+    pub(crate) fn over(id: FileSystemId, root: u64, next_ino: u64) -> Tmpfs {
+        Tmpfs {
+            id,
+            root,
+            lists_newest_first: false,
+            nodes: BTreeMap::new(),
             orphans: BTreeSet::new(),
-            next_ino: ROOT + 1,
+            next_ino,
             names: 0,
+            adopted_names: 0,
         }
     }
 
     pub(crate) fn root(&self) -> u64 {
-        ROOT
+        self.root
+    }
+
+    /// Whether it has a file with this number.
+    pub(crate) fn has(&self, ino: u64) -> bool {
+        self.nodes.contains_key(&ino)
+    }
+
+    /// Takes over a file of the file system below, with these attributes.
+    pub(crate) fn adopt(&mut self, stat: &Stat, body: Adopted, pin: Pin) {
+        let body = match body {
+            Adopted::File => Body::File,
+            Adopted::Symlink(target) => Body::Symlink(target),
+            Adopted::Special(file_type) => Body::Special(file_type, stat.rdev),
+            Adopted::Directory(directory) => {
+                self.names += directory.entries.len() as u64;
+                self.adopted_names += directory.entries.len() as u64;
+                Body::Directory(directory)
+            }
+        };
+        let Stat { uid, gid, nlink, atime, mtime, ctime, btime, blocks: blocks_below, .. } = *stat;
+        let mode = stat.mode & PERMISSIONS;
+        let node = Node { body, mode, uid, gid, nlink, atime, mtime, ctime, btime, blocks_below, pin };
+        let before = self.nodes.insert(stat.ino, Box::new(node));
+        assert!(before.is_none(), "inode {} is adopted twice", stat.ino);
     }
 
     /// What it keeps in the kernel's own memory: names, links, and files that have lost theirs.
     pub(crate) fn entries(&self) -> u64 {
-        self.names + self.orphans.len() as u64
+        (self.names + self.orphans.len() as u64).saturating_sub(self.adopted_names)
     }
 
     /// A file's type and the count of its handles.
@@ -166,12 +232,15 @@ impl Tmpfs {
                 self.node_mut(dir)?.nlink += 1;
                 Node::new(Body::Directory(Directory::new(dir)), mode & 0o7777, 2, now)
             }
-            NewFile::Socket { mode } => Node::new(Body::Socket, mode & 0o7777, 1, now),
             NewFile::Symlink { target } => Node::new(Body::Symlink(target.to_vec()), 0o777, 1, now),
+            NewFile::Special { file_type, mode, rdev } => {
+                Node::new(Body::Special(file_type, rdev), mode & 0o7777, 1, now)
+            }
         };
+        let file_type = node.file_type();
         self.next_ino += 1;
         self.nodes.insert(ino, Box::new(node));
-        self.insert_name(dir, name, ino, now)?;
+        self.insert_name(dir, name, (ino, file_type), now)?;
         Ok(ino)
     }
 
@@ -196,7 +265,8 @@ impl Tmpfs {
         let node = self.node_mut(ino)?;
         node.nlink += 1;
         node.ctime = now;
-        self.insert_name(dir, name, ino, now)
+        let file_type = node.file_type();
+        self.insert_name(dir, name, (ino, file_type), now)
     }
 
     pub(crate) fn unlink(&mut self, dir: u64, name: &[u8], now: Timestamp) -> Result<(), Errno> {
@@ -225,7 +295,8 @@ impl Tmpfs {
         now: Timestamp,
     ) -> Result<(), Errno> {
         let ino = self.lookup(from_dir, from)?;
-        let is_dir = self.node(ino)?.file_type() == FileType::Directory;
+        let file_type = self.node(ino)?.file_type();
+        let is_dir = file_type == FileType::Directory;
         if is_dir && self.is_within(to_dir, ino)? {
             return Err(Errno::EINVAL);
         }
@@ -244,7 +315,7 @@ impl Tmpfs {
             Err(other) => return Err(other),
         }
         self.remove_name(from_dir, from, now)?;
-        self.insert_name(to_dir, to, ino, now)?;
+        self.insert_name(to_dir, to, (ino, file_type), now)?;
         if is_dir && from_dir != to_dir {
             self.node_mut(from_dir)?.nlink -= 1;
             self.node_mut(to_dir)?.nlink += 1;
@@ -277,11 +348,13 @@ impl Tmpfs {
                 return Ok(());
             }
         }
-        for (&cookie, (name, ino)) in directory.entries.range(position.max(FIRST_COOKIE)..) {
-            let file_type = self.node(*ino)?.file_type();
-            if !visit(DirEntry { ino: *ino, file_type, name, next: cookie + 1 }) {
-                return Ok(());
-            }
+        let position = position.max(FIRST_COOKIE);
+        if self.lists_newest_first {
+            let last = END_OF_NEWEST_FIRST.saturating_sub(position);
+            let entries = directory.entries.range(..=last).rev();
+            list(entries, |cookie| END_OF_NEWEST_FIRST - cookie + 1, visit);
+        } else {
+            list(directory.entries.range(position..), |cookie| cookie + 1, visit);
         }
         Ok(())
     }
@@ -289,12 +362,18 @@ impl Tmpfs {
     pub(crate) fn stat(&self, ino: u64, contents: &dyn FileMemory) -> Result<Stat, Errno> {
         let node = self.node(ino)?;
         let file = self.file_id(ino);
-        let (size, pages) = match &node.body {
-            Body::File => (contents.len_bytes(file), contents.resident_pages(file)),
+        let (size, blocks) = match &node.body {
+            Body::File => {
+                let (size, own) = (contents.len_bytes(file), contents.resident_pages(file) * (PAGE / 512));
+                (size, own.max(node.blocks_below.min(size.div_ceil(512))))
+            }
+            // As on the disk.
+            Body::Directory(_) if node.blocks_below > 0 => (node.blocks_below * 512, node.blocks_below),
             Body::Directory(directory) => (20 * (directory.entries.len() as u64 + 2), 0),
             Body::Symlink(target) => (target.len() as u64, 0),
-            Body::Socket => (0, 0),
+            Body::Special(..) => (0, 0),
         };
+        let rdev = if let Body::Special(_, rdev) = node.body { rdev } else { 0 };
         Ok(Stat {
             dev: 0,
             ino,
@@ -302,14 +381,14 @@ impl Tmpfs {
             nlink: node.nlink,
             uid: node.uid,
             gid: node.gid,
-            rdev: 0,
+            rdev,
             size,
             blksize: 4096,
-            blocks: pages * (PAGE / 512),
+            blocks,
             atime: node.atime,
             mtime: node.mtime,
             ctime: node.ctime,
-            btime: Some(node.btime),
+            btime: node.btime,
         })
     }
 
@@ -367,7 +446,7 @@ impl Tmpfs {
         match &self.node(ino)?.body {
             Body::File => Ok(self.file_id(ino)),
             Body::Directory(_) => Err(Errno::EISDIR),
-            Body::Symlink(_) | Body::Socket => Err(Errno::EINVAL),
+            Body::Symlink(_) | Body::Special(..) => Err(Errno::EINVAL),
         }
     }
 
@@ -414,11 +493,17 @@ impl Tmpfs {
         }
     }
 
-    fn insert_name(&mut self, dir: u64, name: &[u8], ino: u64, now: Timestamp) -> Result<(), Errno> {
+    fn insert_name(
+        &mut self,
+        dir: u64,
+        name: &[u8],
+        (ino, file_type): (u64, FileType),
+        now: Timestamp,
+    ) -> Result<(), Errno> {
         let node = self.node_mut(dir)?;
         node.changed(now);
         match &mut node.body {
-            Body::Directory(directory) => directory.insert(name, ino),
+            Body::Directory(directory) => directory.insert(name, ino, file_type),
             _ => return Err(Errno::ENOTDIR),
         }
         self.names += 1;
@@ -450,7 +535,7 @@ impl Tmpfs {
     /// Whether directory `dir` is `ancestor` or lies below it.
     fn is_within(&self, mut dir: u64, ancestor: u64) -> Result<bool, Errno> {
         while dir != ancestor {
-            if dir == ROOT {
+            if dir == self.root {
                 return Ok(false);
             }
             dir = self.directory(dir)?.parent;
@@ -471,5 +556,18 @@ impl Tmpfs {
 
     fn node_mut(&mut self, ino: u64) -> Result<&mut Node, Errno> {
         self.nodes.get_mut(&ino).map(|node| &mut **node).ok_or(Errno::ENOENT)
+    }
+}
+
+/// Calls `visit` with entries, of which each has its own place to go on at, until it says stop.
+fn list<'a>(
+    entries: impl Iterator<Item = (&'a u64, &'a Entry)>,
+    next: impl Fn(u64) -> u64,
+    mut visit: impl FnMut(DirEntry<'_>) -> bool,
+) {
+    for (&cookie, &Entry { ref name, ino, file_type }) in entries {
+        if !visit(DirEntry { ino, file_type, name, next: next(cookie) }) {
+            return;
+        }
     }
 }

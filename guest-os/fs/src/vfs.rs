@@ -1,5 +1,5 @@
-//! The virtual file system: one tree of names over ext4 (`/`), tmpfs (`/tmp`, `/dev/shm`), devices (`/dev`) and
-//! `/proc`.
+//! The virtual file system: one tree of names over ext4 with what has changed of it (`/`), tmpfs (`/tmp`, `/dev/shm`), devices
+//! (`/dev`) and `/proc`.
 //!
 //! Path resolution is in [`walk`], changes of names in [`names`]; this file says what each operation on a file means
 //! on the file system that holds it. The set of file systems is fixed, so that they are told apart by a `match`, not
@@ -12,6 +12,7 @@ mod walk;
 
 use crate::open_file::{read_text, write_entry};
 use crate::permission::{EXECUTE, PERMISSIONS, SET_GROUP, WRITE};
+use crate::root::Root;
 use crate::tmpfs::Tmpfs;
 use crate::{
     Device, DirEntry, DirentWriter, Errno, Ext4, FileId, FileMemory, FileSystemId, FileType, Identity, Inode,
@@ -50,7 +51,7 @@ struct Mount {
 
 /// All mounted file systems. The kernel keeps it under one sleeping lock, because metadata reads may sleep.
 pub struct Vfs {
-    ext4: Box<Ext4>,
+    root: Root,
     tmp: Tmpfs,
     shm: Tmpfs,
     mounts: [Mount; 4],
@@ -75,22 +76,24 @@ impl Vfs {
             Mount { parent: top, name: "tmp", root: FileId { fs: TMP, ino: tmp.root() } },
             Mount { parent: dev, name: devfs::SHM, root: FileId { fs: SHM, ino: shm.root() } },
         ];
-        Vfs { ext4: Box::new(root), tmp, shm, mounts, contents, info, by_real_ids: false, boot }
+        Vfs { root: Root::new(root), tmp, shm, mounts, contents, info, by_real_ids: false, boot }
     }
 
     /// Ends all file systems: the contents of tmpfs's files go.
     pub fn unmount(mut self) {
         self.tmp.remove_all(&mut *self.contents);
         self.shm.remove_all(&mut *self.contents);
+        self.root.forget(&mut *self.contents);
     }
 
     /// The root directory.
-    pub fn root(&self) -> Location {
-        Location { inode: self.root_inode(), path: Rc::new(Vec::from(b"/")) }
+    pub fn root(&mut self) -> Location {
+        let inode = self.root_inode();
+        Location { inode: self.pinned(inode), path: Rc::new(Vec::from(b"/")) }
     }
 
     fn root_inode(&self) -> Inode {
-        let id = FileId { fs: EXT4, ino: self.ext4.root() };
+        let id = FileId { fs: EXT4, ino: self.root.root() };
         Inode { id, file_type: FileType::Directory, pin: None }
     }
 
@@ -108,12 +111,7 @@ impl Vfs {
             FileType::Symlink => return Err(Errno::ELOOP),
             FileType::Directory if writes || truncates => return Err(Errno::EISDIR),
             FileType::Directory => Object::Directory(inode),
-            FileType::Regular if fs == EXT4 => {
-                if writes || truncates {
-                    return Err(Errno::EROFS);
-                }
-                Object::Disk(inode)
-            }
+            FileType::Regular if self.is_as_on_disk(inode.id) && !writes && !truncates => Object::Disk(inode),
             FileType::Regular if fs == PROC => {
                 procfs::check_open(inode.id.ino, &*self.info)?;
                 let memory = procfs::memory_view(inode.id.ino);
@@ -131,6 +129,7 @@ impl Vfs {
             FileType::Regular => {
                 if writes || truncates {
                     writing = inode.use_for_writing()?;
+                    self.to_change([inode.id])?;
                 }
                 if truncates {
                     self.truncate(&inode, 0)?;
@@ -156,7 +155,7 @@ impl Vfs {
     pub fn stat(&mut self, inode: &Inode) -> Result<Stat, Errno> {
         let FileId { fs, ino } = inode.id;
         let stat = match fs {
-            EXT4 => self.ext4.stat(ino),
+            EXT4 => self.root.stat(ino, &*self.contents),
             DEV => devfs::stat(ino, self.boot),
             PROC => procfs::stat(ino, &*self.info),
             _ => self.tmpfs(fs)?.stat(ino, &*self.contents),
@@ -189,10 +188,10 @@ impl Vfs {
     /// Attributes of the file system that holds a file.
     pub fn statfs(&mut self, inode: &Inode) -> Result<StatFs, Errno> {
         Ok(match inode.id.fs {
-            EXT4 => self.ext4.statfs(),
+            EXT4 => self.root.statfs(&*self.contents),
             DEV => devfs::statfs(),
             PROC => procfs::statfs(),
-            _ => Tmpfs::statfs(&*self.contents, self.tmpfs_entries()),
+            _ => Tmpfs::statfs(&*self.contents, self.entries_in_memory()),
         })
     }
 
@@ -212,11 +211,6 @@ impl Vfs {
 
     /// `faccessat`: `mode` is R_OK (4), W_OK (2), X_OK (1) or 0.
     pub fn check_access(&mut self, inode: &Inode, mode: u32) -> Result<(), Errno> {
-        let holds_data =
-            matches!(inode.file_type, FileType::Regular | FileType::Directory | FileType::Symlink);
-        if mode & WRITE != 0 && inode.id.fs == EXT4 && holds_data {
-            return Err(Errno::EROFS);
-        }
         self.check(inode, mode)
     }
 
@@ -256,7 +250,7 @@ impl Vfs {
     pub fn readlink(&mut self, inode: &Inode) -> Result<Vec<u8>, Errno> {
         let FileId { fs, ino } = inode.id;
         match fs {
-            EXT4 => self.ext4.readlink(ino),
+            EXT4 => self.root.readlink(ino),
             DEV => devfs::readlink(ino),
             PROC => procfs::readlink(ino, &*self.info),
             _ => self.tmpfs(fs)?.readlink(ino),
@@ -266,20 +260,20 @@ impl Vfs {
     /// `fchmod`.
     pub fn set_mode(&mut self, inode: &Inode, mode: u32) -> Result<(), Errno> {
         let (now, who) = (self.info.now(), self.identity());
-        self.tmpfs_for_change(inode.id.fs)?;
+        check_changeable(inode.id.fs)?;
         let stat = self.stat(inode)?;
         if !who.owns(&stat) {
             return Err(Errno::EPERM);
         }
         let keeps_group = who.is_root() || who.is_in(stat.gid);
         let mode = if keeps_group { mode } else { mode & !SET_GROUP };
-        self.tmpfs_for_change(inode.id.fs)?.set_mode(inode.id.ino, mode, now)
+        self.to_change([inode.id])?.set_mode(inode.id.ino, mode, now)
     }
 
     /// `fchown`; `None` leaves a value as it is.
     pub fn set_owner(&mut self, inode: &Inode, uid: Option<u32>, gid: Option<u32>) -> Result<(), Errno> {
         let (now, who) = (self.info.now(), self.identity());
-        self.tmpfs_for_change(inode.id.fs)?;
+        check_changeable(inode.id.fs)?;
         let stat = self.stat(inode)?;
         let mode = if inode.is_dir() { stat.mode & PERMISSIONS } else { who.without_set_ids(&stat) };
         let changes_nothing = uid.is_none() && gid.is_none() && mode == stat.mode & PERMISSIONS;
@@ -287,7 +281,7 @@ impl Vfs {
         if !(who.is_root() || who.owns(&stat) && may_change || changes_nothing) {
             return Err(Errno::EPERM);
         }
-        let tmpfs = self.tmpfs_for_change(inode.id.fs)?;
+        let tmpfs = self.to_change([inode.id])?;
         tmpfs.set_mode(inode.id.ino, mode, now)?;
         tmpfs.set_owner(inode.id.ino, uid, gid, now)
     }
@@ -301,7 +295,7 @@ impl Vfs {
         to_now: bool,
     ) -> Result<(), Errno> {
         let (now, who) = (self.info.now(), self.identity());
-        self.tmpfs_for_change(inode.id.fs)?;
+        check_changeable(inode.id.fs)?;
         let stat = self.stat(inode)?;
         if !who.owns(&stat) {
             if !to_now {
@@ -309,16 +303,16 @@ impl Vfs {
             }
             who.check(&stat, WRITE)?;
         }
-        self.tmpfs_for_change(inode.id.fs)?.set_times(inode.id.ino, atime, mtime, now)
+        self.to_change([inode.id])?.set_times(inode.id.ino, atime, mtime, now)
     }
 
     /// A regular file whose contents are about to change. Unless root changes them it no longer acts as its owner or its group.
     fn regular_to_change(&mut self, inode: &Inode) -> Result<FileId, Errno> {
-        let (now, FileId { fs, ino }) = (self.info.now(), inode.id);
-        let file = self.tmpfs_for_change(fs)?.regular_to_change(ino, now)?;
+        let (now, ino) = (self.info.now(), inode.id.ino);
+        let file = self.to_change([inode.id])?.regular_to_change(ino, now)?;
         if !self.info.is_root(self.by_real_ids) {
             let (who, stat) = (self.identity(), self.stat(inode)?);
-            self.tmpfs_for_change(fs)?.set_mode(ino, who.without_set_ids(&stat), now)?;
+            self.to_change([inode.id])?.set_mode(ino, who.without_set_ids(&stat), now)?;
         }
         Ok(file)
     }
@@ -372,7 +366,7 @@ impl Vfs {
     /// Length of a regular file.
     pub fn size(&mut self, file: FileId) -> Result<u64, Errno> {
         match file.fs {
-            EXT4 => self.ext4.size(file.ino),
+            EXT4 => self.root.size(file.ino, &*self.contents),
             DEV | PROC => Ok(0),
             fs => Ok(self.contents.len_bytes(self.tmpfs(fs)?.regular(file.ino)?)),
         }
@@ -381,7 +375,7 @@ impl Vfs {
     /// Where page `page` (an index, from 0) of a regular file on disk lies. ENODEV for files that are not on disk. May read metadata (the extent tree), never data.
     pub fn page_source(&mut self, file: FileId, page: u64) -> Result<PageSource, Errno> {
         match file.fs {
-            EXT4 => self.ext4.page_source(file.ino, page),
+            EXT4 => self.root.page_source(file.ino, page),
             _ => Err(Errno::ENODEV),
         }
     }
@@ -435,7 +429,7 @@ impl Vfs {
         };
         if position < FIRST_MOUNT {
             match fs {
-                EXT4 => self.ext4.read_dir(ino, position, visit),
+                EXT4 => self.root.read_dir(ino, position, visit),
                 DEV => devfs::read_dir(ino, position, visit),
                 PROC => procfs::read_dir(ino, position, &*self.info, visit),
                 _ => self.tmpfs(fs)?.read_dir(ino, position, visit),
@@ -462,28 +456,55 @@ impl Vfs {
     pub fn reap(&mut self) {
         self.tmp.reap(&mut *self.contents);
         self.shm.reap(&mut *self.contents);
+        self.root.reap(&mut *self.contents);
     }
 
-    /// The tmpfs that a change goes to, or why there can be none.
-    fn tmpfs_for_change(&mut self, fs: FileSystemId) -> Result<&mut Tmpfs, Errno> {
+    /// Whether a file is what the disk says: nothing of it has changed.
+    pub fn is_as_on_disk(&self, file: FileId) -> bool {
+        file.fs == EXT4 && !self.root.is_changed(file.ino)
+    }
+
+    /// Where the files of one file system are changed that are named here.
+    fn to_change<const N: usize>(&mut self, files: [FileId; N]) -> Result<&mut Tmpfs, Errno> {
+        let fs = files.first().map_or(EXT4, |file| file.fs);
+        check_changeable(fs)?;
+        if fs == EXT4 {
+            for file in files {
+                self.root.adopt(file.ino, &mut *self.contents)?;
+            }
+        }
         match fs {
             TMP => Ok(&mut self.tmp),
             SHM => Ok(&mut self.shm),
-            EXT4 => Err(Errno::EROFS),
-            _ => Err(Errno::EPERM),
+            _ => Ok(self.root.changed_mut()),
         }
     }
 
-    /// What all tmpfs together keep in the kernel's own memory.
-    fn tmpfs_entries(&self) -> u64 {
-        self.tmp.entries() + self.shm.entries()
+    /// A directory is about to be moved to `dir`.
+    fn adopt_above(&mut self, dir: &Inode) -> Result<(), Errno> {
+        match dir.id.fs {
+            EXT4 => self.root.adopt_above(dir.id.ino, &mut *self.contents),
+            _ => Ok(()),
+        }
     }
 
+    /// Names in memory that are on no disk, of all file systems together.
+    fn entries_in_memory(&self) -> u64 {
+        self.tmp.entries() + self.shm.entries() + self.root.changed().entries()
+    }
+
+    /// The file system in memory that has a file.
     fn tmpfs(&self, fs: FileSystemId) -> Result<&Tmpfs, Errno> {
         match fs {
             TMP => Ok(&self.tmp),
             SHM => Ok(&self.shm),
+            EXT4 => Ok(self.root.changed()),
             _ => Err(Errno::EINVAL),
         }
     }
+}
+
+/// EPERM for files that can't be changed.
+fn check_changeable(fs: FileSystemId) -> Result<(), Errno> {
+    if matches!(fs, EXT4 | TMP | SHM) { Ok(()) } else { Err(Errno::EPERM) }
 }

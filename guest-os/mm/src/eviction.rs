@@ -59,10 +59,15 @@ impl<P: PhysMem> Memory<P> {
     pub(crate) fn evict(&mut self, frame: FrameId, why: Why) -> Result<(), OutOfFrames> {
         let info = self.frames().info(frame);
         match (info.kind, info.slot) {
-            (FrameKind::PageCache(key), _) if !self.cache().lives_in_memory(key.file) => {
+            (FrameKind::PageCache(key), _) if !self.is_only_here(key, frame) => {
                 self.drop_clean(key, frame, why);
             }
-            (FrameKind::PageCache(key), _) => return self.swap_out(Some(key), frame, why),
+            (FrameKind::PageCache(key), _) => {
+                if !self.cache().is_only_here(key) {
+                    self.mark_dirty(key);
+                }
+                return self.swap_out(Some(key), frame, why);
+            }
             (FrameKind::Anon(AnonOwner::Nobody), Some(slot))
                 if matches!(self.swap().get(slot).state, SlotState::Cached(_)) =>
             {
@@ -146,13 +151,24 @@ impl<P: PhysMem> Memory<P> {
         self.frames_mut().release(frame);
     }
 
+    /// Whether no device has a page of the cache as it is in its frame: a store through a mapping may have changed it, too.
+    fn is_only_here(&self, key: PageKey, frame: FrameId) -> bool {
+        self.cache().is_only_here(key)
+            || self.cache().store(key.file) == Some(Store::Overlay) && self.is_stored_to(frame)
+    }
+
+    /// Whether an entry that maps a frame says that it was stored to.
+    fn is_stored_to(&self, frame: FrameId) -> bool {
+        self.mappers(frame).any(|mapper| self.entry_of(mapper).flags().contains(PteFlags::D))
+    }
+
     /// Whether there is something in a frame that its slot does not have.
     fn is_changed(&self, page: Option<PageKey>, frame: FrameId) -> bool {
         let is_dirty = |key| self.cache().state(key) == Some(PageState::Ready { dirty: true });
         let is_kept = |slot| matches!(self.swap().get(slot).state, SlotState::Kept(_));
         page.is_some_and(is_dirty)
             || self.frames().slot_of(frame).is_some_and(is_kept)
-            || self.mappers(frame).any(|mapper| self.entry_of(mapper).flags().contains(PteFlags::D))
+            || self.is_stored_to(frame)
     }
 
     /// Whether a page of zeros may become a hole: what tmpfs has room for is counted, and a hole might not be filled again.
@@ -247,7 +263,7 @@ impl<P: PhysMem> Memory<P> {
         info.pins == 0
             && match info.kind {
                 FrameKind::PageCache(key) => match self.cache().state(key) {
-                    Some(PageState::Ready { .. }) if self.cache().lives_in_memory(key.file) => {
+                    Some(PageState::Ready { .. }) if self.is_only_here(key, frame) => {
                         self.has_slot(info.slot)
                     }
                     Some(PageState::Ready { dirty }) => !dirty,

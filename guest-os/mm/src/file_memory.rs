@@ -2,7 +2,7 @@
 //!
 //! Such a file has its pages in the page cache and nowhere else. A page that nobody has written or mapped is a hole: it reads as
 //! zeros and takes no frame. A page in swap space must be brought back before it is read or changed ([`Memory::first_out`]), since that takes
-//! its time: a transfer ends before it.
+//! its time: a transfer ends before it. So must a page that a device has of a file of [`Store::Overlay`], unless all of it is written.
 //!
 //! Bytes of the last page past the end of the file are what mappings have stored there. They become zeros before the end moves
 //! past them, so that a longer file shows zeros.
@@ -22,6 +22,32 @@ struct Piece {
     /// Where in the page it begins.
     offset: u64,
     len: usize,
+}
+
+impl Piece {
+    /// Whether nothing of its page stays as it is, in a file with this length.
+    fn is_whole(&self, file_bytes: u64) -> bool {
+        let in_page = file_bytes.saturating_sub(self.key.offset_bytes()).min(PAGE_SIZE);
+        self.offset == 0 && self.len as u64 >= in_page
+    }
+}
+
+/// A page that must be brought into memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Out {
+    /// From swap space.
+    InSlot(PageKey, SwapSlot),
+    /// From the device.
+    OnDevice(PageKey),
+}
+
+/// What is about to be done with a range of a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Transfer {
+    /// It is read, or becomes its end.
+    Read,
+    /// It is written.
+    Write,
 }
 
 /// The first piece of a transfer of `len` bytes from `offset_bytes` on.
@@ -77,7 +103,7 @@ impl<P: PhysMem> Memory<P> {
                 PageLookup::Ready(frame) => {
                     self.phys().read_bytes(frame.base().wrapping_add(piece.offset), part);
                 }
-                PageLookup::Swapped(_) => return done,
+                PageLookup::Swapped(_) | PageLookup::Absent | PageLookup::Reading(_) => return done,
                 _ => part.fill(0),
             }
             done += piece.len;
@@ -85,20 +111,26 @@ impl<P: PhysMem> Memory<P> {
         len
     }
 
-    /// The first page of a file in memory that is in swap space and must come back before `bytes` of the file are read or written, or become its end.
+    /// The first page of a file that must come into memory before `bytes` of the file are read or written, or become its end.
     /// With the page that the file ends in now, if it is to become longer.
-    pub fn first_out(&mut self, file: FileId, bytes: &Range<u64>) -> Option<(PageKey, SwapSlot)> {
+    pub fn first_out(&mut self, file: FileId, bytes: &Range<u64>, transfer: Transfer) -> Option<Out> {
         let end = self.file_len_bytes(file);
         let last = (bytes.end > end && !end.is_multiple_of(PAGE_SIZE)).then_some(end / PAGE_SIZE);
         let pages = bytes.start / PAGE_SIZE..bytes.end.min(end).div_ceil(PAGE_SIZE);
+        let is_written_over = |key: PageKey| {
+            let page = key.offset_bytes()..end.min(key.offset_bytes() + PAGE_SIZE);
+            transfer == Transfer::Write && bytes.start <= page.start && page.end <= bytes.end
+        };
         last.into_iter().chain(pages).map(|index| PageKey { file, index }).find_map(|key| {
             match self.cache().lookup(key) {
                 PageLookup::Swapped(slot) => match self.adopt(key, slot) {
                     SlotState::Stored | SlotState::Reading(_) | SlotState::Writing { .. } => {
-                        Some((key, slot))
+                        Some(Out::InSlot(key, slot))
                     }
                     SlotState::Cached(_) | SlotState::Unwritten(_) | SlotState::Kept(_) => None,
                 },
+                PageLookup::Reading(_) => Some(Out::OnDevice(key)),
+                PageLookup::Absent if !is_written_over(key) => Some(Out::OnDevice(key)),
                 _ => None,
             }
         })
@@ -117,12 +149,15 @@ impl<P: PhysMem> Memory<P> {
                 self.grow_file(file, store, end);
             }
             let frame = match self.cache().lookup(piece.key) {
-                PageLookup::Ready(frame) => Some(frame),
-                PageLookup::NoRoom | PageLookup::Swapped(_) => None,
-                _ => self.memory_page(piece.key).ok(),
+                PageLookup::Ready(frame) if !self.is_full(file, at) => Some(frame),
+                PageLookup::Hole => self.memory_page(piece.key).ok(),
+                PageLookup::Absent if piece.is_whole(len_before) && !self.is_full(file, at) => {
+                    self.written_over(piece.key).ok()
+                }
+                _ => None,
             };
             let Some(frame) = frame else {
-                self.cache_mut().set_file(file, len_before, store);
+                self.set_len(file, store, len_before);
                 break;
             };
             let part = &bytes[done..done + piece.len];
@@ -142,7 +177,7 @@ impl<P: PhysMem> Memory<P> {
         }
         self.drop_pages(file, len_bytes.div_ceil(PAGE_SIZE)..u64::MAX);
         self.zero_past_end(file, len_bytes, u64::MAX);
-        self.cache_mut().set_file(file, len_bytes, store);
+        self.set_len(file, store, len_bytes);
     }
 
     /// Makes a hole of a range of a file that lives in memory: its whole pages ([`whole_pages`]) leave the cache, and zeros take the place
@@ -171,18 +206,35 @@ impl<P: PhysMem> Memory<P> {
         }
     }
 
-    /// Whether a byte of a file in memory lies in a page that is a hole and must stay one.
+    /// Whether a byte of a file lies in a page that must not change, since files in memory have all the pages that they may have.
     pub fn is_full(&self, file: FileId, offset_bytes: u64) -> bool {
-        let (known, limit) = (self.cache().store(file), self.cache().tmpfs_limit());
-        let is_at_limit =
-            known.is_none_or(|store| store == Store::Tmpfs) && self.cache().tmpfs_pages() >= limit;
         let key = PageKey { file, index: offset_bytes / PAGE_SIZE };
-        is_at_limit && !self.cache().is_there(key)
+        self.cache().tmpfs_pages() >= self.cache().tmpfs_limit()
+            && self.cache().store(file) != Some(Store::Memory)
+            && !self.cache().is_only_here(key)
+    }
+
+    /// The frame of a page that the device has and that is written over as a whole: its old content is never read.
+    fn written_over(&mut self, key: PageKey) -> Result<FrameId, OutOfFrames> {
+        self.with_frames(FrameKind::PageCache(key), |mem| match mem.cache().lookup(key) {
+            PageLookup::Absent => {
+                let frame = mem.allocate(FrameKind::PageCache(key), Contents::Zeros)?;
+                mem.cache_mut().enter(key, frame, PageState::Ready { dirty: true });
+                mem.offer(frame);
+                Ok(frame)
+            }
+            other => unreachable!("{key:?} was on the device: {other:?}"),
+        })
+    }
+
+    fn set_len(&mut self, file: FileId, store: Store, len_bytes: u64) {
+        let store = self.cache().store(file).unwrap_or(store);
+        self.cache_mut().set_file(file, len_bytes, store);
     }
 
     fn grow_file(&mut self, file: FileId, store: Store, len_bytes: u64) {
         self.zero_past_end(file, self.file_len_bytes(file), len_bytes);
-        self.cache_mut().set_file(file, len_bytes, store);
+        self.set_len(file, store, len_bytes);
     }
 
     /// Zeroes what lies from `end_bytes` to `new_end_bytes` in the page that the former lies in.

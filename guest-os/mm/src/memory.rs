@@ -377,6 +377,11 @@ impl<P: PhysMem> Memory<P> {
         self.cache.set_file(file, len_bytes, store);
     }
 
+    /// A file on the device, `len_bytes` long, is about to change, which the device is not told.
+    pub fn overlay_file(&mut self, file: FileId, len_bytes: u64) {
+        self.cache.overlay(file, len_bytes);
+    }
+
     /// What is known of a page of a file; counts as a use of it.
     pub fn look_up_page(&mut self, key: PageKey) -> PageLookup {
         let found = match self.cache.lookup(key) {

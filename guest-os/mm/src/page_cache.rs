@@ -2,8 +2,8 @@
 //!
 //! A page is entered as [`PageState::Reading`] when its device read starts and becomes ready when the read is done; who
 //! comes meanwhile waits. Clean pages can be dropped; a [`Policy`](crate::policy::Policy) says which goes first. Reads and
-//! writes of the device are the caller's: this crate knows no file system. A file that lives in memory only
-//! ([`Store::lives_in_memory`]) keeps its pages here, or in slots of the swap space that are named here, and nowhere else.
+//! writes of the device are the caller's: this crate knows no file system. A page that no device has ([`PageCache::is_only_here`])
+//! is here, or in a slot of the swap space that is named here, and nowhere else.
 //!
 //! This file is the index. [`Memory`](crate::Memory) moves the frames.
 
@@ -35,12 +35,22 @@ pub enum Store {
     /// As [`Store::Memory`], but all such files together get at most half of the frames: programs that use them need
     /// some, too. (tmpfs, as in Linux.)
     Tmpfs,
+    /// On a device, which is never written: a page that has changed is as one of [`Store::Tmpfs`], and counts as one; others can be
+    /// dropped and read again. Past the pages that the device has ([`PageCache::overlay`]) there are holes.
+    Overlay,
 }
 
 impl Store {
-    /// Whether the page cache is the only place where the content is.
-    pub const fn lives_in_memory(self) -> bool {
-        !matches!(self, Self::Device)
+    /// Pages of a file like this that the device has, until something else is said.
+    const fn device_pages(self) -> u64 {
+        match self {
+            Self::Device => u64::MAX,
+            Self::Memory | Self::Tmpfs | Self::Overlay => 0,
+        }
+    }
+    /// Whether what is in memory only counts as tmpfs's.
+    const fn is_limited(self) -> bool {
+        matches!(self, Self::Tmpfs | Self::Overlay)
     }
 }
 
@@ -51,9 +61,9 @@ pub enum PageLookup {
     BeyondEnd,
     /// In the file but not in the cache: it must be read from the device.
     Absent,
-    /// Not in the cache, and the file lives in memory: it is all zeros.
+    /// Neither in the cache nor on a device: it is all zeros.
     Hole,
-    /// A hole that must stay one: the files of [`Store::Tmpfs`] have all the frames that they may have.
+    /// A hole that must stay one: the files of [`Store::Tmpfs`] and [`Store::Overlay`] have all the frames that they may have.
     NoRoom,
     /// In a slot of the swap space, from which it must be read.
     Swapped(SwapSlot),
@@ -80,8 +90,22 @@ pub enum PageState {
 /// Where a page is.
 #[derive(Clone, Copy, Debug)]
 enum CachedPage {
-    In { frame: FrameId, state: PageState },
+    In {
+        frame: FrameId,
+        state: PageState,
+        /// No device has this page as it is.
+        is_only_here: bool,
+    },
     Swapped(SwapSlot),
+}
+
+impl CachedPage {
+    fn is_only_here(&self) -> bool {
+        match *self {
+            Self::In { is_only_here, .. } => is_only_here,
+            Self::Swapped(_) => true,
+        }
+    }
 }
 
 /// What a page had that has left the cache.
@@ -95,16 +119,18 @@ pub(crate) enum Removed {
 struct CachedFile {
     len_bytes: u64,
     store: Store,
+    /// The device has the pages before this one, unless they are only here.
+    device_pages: u64,
     pages: BTreeMap<u64, CachedPage>,
 }
 
 /// Which frame holds which page of which file.
 #[derive(Debug)]
 pub struct PageCache {
-    /// The most pages that files of [`Store::Tmpfs`] may have, and how many they have.
+    /// The most pages that files of [`Store::Tmpfs`] and [`Store::Overlay`] may have only here, and how many they have.
     tmpfs_limit: u64,
     tmpfs_pages: u64,
-    /// Pages of all files that live in memory which have a frame.
+    /// Pages that are only here and have a frame.
     memory_pages: u64,
     files: BTreeMap<FileId, CachedFile>,
     /// All pages that have a frame.
@@ -114,19 +140,19 @@ pub struct PageCache {
 }
 
 impl PageCache {
-    /// An empty cache, of which files of [`Store::Tmpfs`] may have `tmpfs_limit` pages.
+    /// An empty cache, of which files of [`Store::Tmpfs`] and [`Store::Overlay`] may have `tmpfs_limit` pages only here.
     pub fn new(tmpfs_limit: u64) -> Self {
         Self { tmpfs_limit, tmpfs_pages: 0, memory_pages: 0, files: BTreeMap::new(), pages: 0, reading: 0 }
     }
-    /// The most pages that files of [`Store::Tmpfs`] may have.
+    /// The most pages that files of [`Store::Tmpfs`] and [`Store::Overlay`] may have only here.
     pub fn tmpfs_limit(&self) -> u64 {
         self.tmpfs_limit
     }
-    /// Pages that files of [`Store::Tmpfs`] have, in memory or in swap space.
+    /// Pages that they have, in memory or in swap space.
     pub fn tmpfs_pages(&self) -> u64 {
         self.tmpfs_pages
     }
-    /// Pages in memory of files that live there.
+    /// Pages in memory that are only there.
     pub fn memory_pages(&self) -> u64 {
         self.memory_pages
     }
@@ -140,9 +166,35 @@ impl PageCache {
     }
     /// Makes a file known, or brings what is known of it up to date. Pages past a shorter end are not dropped by this: see [`Memory::truncate_file`](crate::Memory::truncate_file).
     pub fn set_file(&mut self, file: FileId, len_bytes: u64, store: Store) {
-        let entry = self.files.entry(file).or_insert(CachedFile { len_bytes, store, pages: BTreeMap::new() });
+        let entry = self.files.entry(file).or_insert(CachedFile {
+            len_bytes,
+            store,
+            device_pages: store.device_pages(),
+            pages: BTreeMap::new(),
+        });
         assert!(entry.store == store, "{file:?} has moved to another store");
         entry.len_bytes = len_bytes;
+        if store == Store::Overlay {
+            // What is cut off is a hole if the file grows again.
+            entry.device_pages = entry.device_pages.min(len_bytes.div_ceil(PAGE_SIZE));
+        }
+    }
+    /// A file on the device, `len_bytes` long, is about to change: from now on it is one of [`Store::Overlay`]. (Again: nothing is done.)
+    pub fn overlay(&mut self, file: FileId, len_bytes: u64) {
+        self.files.entry(file).or_insert(CachedFile {
+            len_bytes,
+            store: Store::Device,
+            device_pages: u64::MAX,
+            pages: BTreeMap::new(),
+        });
+        let entry = self.files.get_mut(&file).expect("it was just entered");
+        if entry.store == Store::Device {
+            (entry.store, entry.device_pages) = (Store::Overlay, entry.len_bytes.div_ceil(PAGE_SIZE));
+        }
+    }
+    /// Pages from the first one on that the device has of a file, unless they are only here.
+    pub fn device_pages(&self, file: FileId) -> u64 {
+        self.files.get(&file).map_or(0, |f| f.device_pages)
     }
     /// The file's length, if it is known.
     pub fn file_len_bytes(&self, file: FileId) -> Option<u64> {
@@ -155,12 +207,14 @@ impl PageCache {
             return PageLookup::BeyondEnd;
         }
         match (file.pages.get(&key.index), file.store) {
-            (Some(&CachedPage::In { frame, state: PageState::Reading }), _) => PageLookup::Reading(frame),
-            (Some(&CachedPage::In { frame, state: PageState::Ready { .. } }), _) => PageLookup::Ready(frame),
+            (Some(&CachedPage::In { frame, state: PageState::Reading, .. }), _) => PageLookup::Reading(frame),
+            (Some(&CachedPage::In { frame, state: PageState::Ready { .. }, .. }), _) => {
+                PageLookup::Ready(frame)
+            }
             (Some(&CachedPage::Swapped(slot)), _) => PageLookup::Swapped(slot),
-            (None, Store::Device) => PageLookup::Absent,
-            (None, Store::Tmpfs) if self.tmpfs_pages >= self.tmpfs_limit => PageLookup::NoRoom,
-            (None, Store::Memory | Store::Tmpfs) => PageLookup::Hole,
+            (None, _) if key.index < file.device_pages => PageLookup::Absent,
+            (None, store) if store.is_limited() && self.tmpfs_pages >= self.tmpfs_limit => PageLookup::NoRoom,
+            (None, _) => PageLookup::Hole,
         }
     }
     /// The state of a page in memory.
@@ -182,7 +236,7 @@ impl PageCache {
     pub fn iter(&self) -> impl Iterator<Item = (PageKey, FrameId, PageState)> + '_ {
         self.files.iter().flat_map(|(&file, cached)| {
             cached.pages.iter().filter_map(move |(&index, page)| match *page {
-                CachedPage::In { frame, state } => Some((PageKey { file, index }, frame, state)),
+                CachedPage::In { frame, state, .. } => Some((PageKey { file, index }, frame, state)),
                 CachedPage::Swapped(_) => None,
             })
         })
@@ -197,27 +251,36 @@ impl PageCache {
         })
     }
 
-    /// Says whether a ready page has changes that the device does not have.
+    /// Says whether a ready page has changes that the device, or its slot, does not have. One of [`Store::Overlay`] that has is only here from
+    /// then on.
     pub fn set_dirty(&mut self, key: PageKey, dirty: bool) {
-        if let Some(CachedPage::In { state: PageState::Ready { dirty: d }, .. }) = self.page_mut(key) {
+        let Some(file) = self.files.get_mut(&key.file) else { return };
+        if let Some(CachedPage::In { state: PageState::Ready { dirty: d }, is_only_here, .. }) =
+            file.pages.get_mut(&key.index)
+        {
             *d = dirty;
+            if dirty && file.store == Store::Overlay && !core::mem::replace(is_only_here, true) {
+                self.tmpfs_pages += 1;
+                self.memory_pages += 1;
+            }
         }
     }
 
     /// Enters a page in a state.
     pub(crate) fn enter(&mut self, key: PageKey, frame: FrameId, state: PageState) {
         let file = self.files.get_mut(&key.file).expect("pages are entered for known files only");
-        let store = file.store;
-        let before = file.pages.insert(key.index, CachedPage::In { frame, state });
+        let is_changed = file.store == Store::Overlay && state == PageState::Ready { dirty: true };
+        let is_only_here = is_changed || key.index >= file.device_pages;
+        let before = file.pages.insert(key.index, CachedPage::In { frame, state, is_only_here });
         assert!(before.is_none(), "{key:?} is cached twice");
         self.pages += 1;
         self.reading += usize::from(state == PageState::Reading);
-        self.memory_pages += u64::from(store.lives_in_memory());
-        self.tmpfs_pages += u64::from(store == Store::Tmpfs);
+        self.memory_pages += u64::from(is_only_here);
+        self.tmpfs_pages += u64::from(is_only_here && file.store.is_limited());
     }
     /// The read of a page is done.
     pub(crate) fn set_ready(&mut self, key: PageKey) -> Option<FrameId> {
-        let CachedPage::In { frame, state } = self.page_mut(key)? else { return None };
+        let CachedPage::In { frame, state, .. } = self.page_mut(key)? else { return None };
         let (frame, was) = (*frame, core::mem::replace(state, PageState::Ready { dirty: false }));
         self.reading -= usize::from(was == PageState::Reading);
         Some(frame)
@@ -226,33 +289,34 @@ impl PageCache {
     pub(crate) fn remove(&mut self, key: PageKey) -> Option<Removed> {
         let file = self.files.get_mut(&key.file)?;
         let page = file.pages.remove(&key.index)?;
-        self.tmpfs_pages -= u64::from(file.store == Store::Tmpfs);
+        let is_only_here = page.is_only_here();
+        self.tmpfs_pages -= u64::from(is_only_here && file.store.is_limited());
         Some(match page {
-            CachedPage::In { frame, state } => {
+            CachedPage::In { frame, state, .. } => {
                 self.reading -= usize::from(state == PageState::Reading);
-                self.memory_pages -= u64::from(file.store.lives_in_memory());
+                self.memory_pages -= u64::from(is_only_here);
                 self.pages -= 1;
                 Removed::Frame(frame)
             }
             CachedPage::Swapped(slot) => Removed::Slot(slot),
         })
     }
-    /// A page of a file in memory leaves its frame for a slot.
+    /// A page that is only here leaves its frame for a slot.
     pub(crate) fn swap_out(&mut self, key: PageKey, slot: SwapSlot) {
         let page = self.page_mut(key).expect("the page is there");
         assert!(
-            matches!(page, CachedPage::In { state: PageState::Ready { .. }, .. }),
-            "{key:?} is not in memory"
+            matches!(page, CachedPage::In { state: PageState::Ready { .. }, is_only_here: true, .. }),
+            "{key:?} is not in memory only"
         );
         *page = CachedPage::Swapped(slot);
         self.pages -= 1;
         self.memory_pages -= 1;
     }
-    /// A page of a file in memory has come back from its slot, unchanged.
+    /// A page has come back from its slot, unchanged.
     pub(crate) fn swap_in(&mut self, key: PageKey, frame: FrameId) {
         let page = self.page_mut(key).expect("the page is there");
         assert!(matches!(page, CachedPage::Swapped(_)), "{key:?} is in memory");
-        *page = CachedPage::In { frame, state: PageState::Ready { dirty: false } };
+        *page = CachedPage::In { frame, state: PageState::Ready { dirty: false }, is_only_here: true };
         self.pages += 1;
         self.memory_pages += 1;
     }
@@ -266,13 +330,13 @@ impl PageCache {
         let (&index, _) = self.files.get(&file)?.pages.range(from..).next()?;
         Some(PageKey { file, index })
     }
-    /// Whether a page is in memory or in swap space.
-    pub(crate) fn is_there(&self, key: PageKey) -> bool {
-        self.files.get(&key.file).is_some_and(|f| f.pages.contains_key(&key.index))
+    /// Whether no device has a page as it is, but the page cache or swap space.
+    pub fn is_only_here(&self, key: PageKey) -> bool {
+        self.files.get(&key.file).and_then(|f| f.pages.get(&key.index)).is_some_and(CachedPage::is_only_here)
     }
-    /// Whether the file lives in memory.
-    pub fn lives_in_memory(&self, file: FileId) -> bool {
-        self.files.get(&file).is_some_and(|f| f.store.lives_in_memory())
+    /// Whether a file may have pages that no device has.
+    pub fn may_be_only_here(&self, file: FileId) -> bool {
+        self.store(file).is_some_and(|store| store != Store::Device)
     }
     /// Where the file lives, if it is known.
     pub(crate) fn store(&self, file: FileId) -> Option<Store> {

@@ -123,12 +123,35 @@ pub struct ElfPlan {
     pub header_count: u64,
     /// What was added to the file's addresses, modulo 2^64: 0 unless position-independent.
     pub bias: u64,
+    /// It runs wherever it is put.
+    pub is_position_independent: bool,
     /// First page boundary after all segments, where the heap starts.
     pub brk_start: VirtAddr,
     /// PT_INTERP: offset in the file and length of the loader's path.
     pub interpreter: Option<(u64, u64)>,
     /// PT_GNU_STACK asks for an executable stack.
     pub executable_stack: bool,
+}
+
+impl ElfPlan {
+    /// The pages from its first segment to its last one.
+    pub fn len_pages(&self) -> u64 {
+        (self.brk_start.0 - self.start().0) / PAGE_SIZE
+    }
+    /// The lowest segment's first page; that of an empty plan is its end.
+    fn start(&self) -> VirtAddr {
+        self.segments.iter().map(|segment| segment.start).min().unwrap_or(self.brk_start)
+    }
+    /// Puts the lowest segment at `start`, and all else as far away. Panics unless it is [position-independent](Self::is_position_independent).
+    pub fn move_to(&mut self, start: VirtAddr) {
+        assert!(self.is_position_independent, "the file says where it goes");
+        let by = start.0.wrapping_sub(self.start().0);
+        let addresses = [&mut self.entry, &mut self.headers_va, &mut self.brk_start];
+        for va in addresses.into_iter().chain(self.segments.iter_mut().map(|segment| &mut segment.start)) {
+            *va = va.wrapping_add(by);
+        }
+        self.bias = self.bias.wrapping_add(by);
+    }
 }
 
 impl Headers {
@@ -196,6 +219,7 @@ impl Headers {
             headers_va: VirtAddr(0),
             header_count: u64::from(self.header.e_phnum),
             bias,
+            is_position_independent: is_pie,
             brk_start: VirtAddr(0),
             interpreter: None,
             executable_stack: false,
@@ -342,6 +366,21 @@ mod tests {
             plan(3, &[(5, 0, 0x30_0000_0000, 0x500, 0x500), (6, 0xe00, 0x30_0000_1e00, 0x10, 0x10)]).unwrap();
         assert_eq!((high.segments[0].start, high.segments[1].start), (PIE, VirtAddr(PIE.0 + 0x1000)));
         assert_eq!(high.headers_va, VirtAddr(PIE.0 + 64));
+    }
+
+    #[test]
+    fn a_loader_goes_where_there_is_room() {
+        let plan = plan(3, &[(5, 0, 0x3000, 0x500, 0x500), (6, 0xe00, 0x4e00, 0x10, 0x2000)]).unwrap();
+        assert_eq!(plan.len_pages(), 4);
+        let mut moved = plan.clone();
+        moved.move_to(VirtAddr(0x3f_0000_0000));
+        let starts: Vec<_> = moved.segments.iter().map(|segment| segment.start.0).collect();
+        assert_eq!(starts, [0x3f_0000_0000, 0x3f_0000_1000]);
+        // The bias is what the file's own addresses are off by.
+        assert_eq!((moved.bias, moved.entry), (0x3e_ffff_d000, VirtAddr(0x3e_ffff_d000 + 0x10100)));
+        assert_eq!(moved.headers_va, VirtAddr(0x3f_0000_0040));
+        moved.move_to(PIE);
+        assert_eq!(moved, plan);
     }
 
     #[test]

@@ -70,6 +70,16 @@ impl Ext4 {
         u64::from(ROOT)
     }
 
+    /// The lowest number that no inode here can have.
+    pub(crate) fn first_free_ino(&self) -> u64 {
+        u64::from(self.superblock.inodes) + 1
+    }
+
+    /// Sees to memory for what is about to be remembered of what was read here. ENOMEM.
+    pub(crate) fn prepare_memory(&mut self) -> Result<(), Errno> {
+        self.cache.prepare_memory()
+    }
+
     /// The inode called `name` in directory `dir`. ENOENT, ENOTDIR.
     pub(crate) fn lookup(&mut self, dir: u64, name: &[u8]) -> Result<u64, Errno> {
         let dir = inode_number(dir)?;

@@ -1,8 +1,8 @@
 //! Connections: `listen`, `connect`, `accept`, `shutdown`, and the end of a socket.
 
 use super::{
-    Address, Changes, Endpoint, Family, Hold, Ip, Options, Sender, Socket, SocketId, SocketKind, Sockets, Source,
-    State, wait,
+    Address, Changes, Endpoint, Family, Hold, Ip, Options, Sender, Socket, SocketId, SocketKind, Sockets,
+    Source, State, wait,
 };
 use crate::{Errno, Readiness};
 use alloc::collections::VecDeque;

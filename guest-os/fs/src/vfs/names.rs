@@ -1,8 +1,8 @@
 //! System calls that find, make, remove and move names.
 
-use super::{Opened, SHM, Vfs};
+use super::{Opened, SHM, Vfs, check_changeable};
 use crate::permission::{EXECUTE, GROUP_EXECUTE, PERMISSIONS, READ, SET_GROUP, WRITE};
-use crate::tmpfs::{NewFile, Tmpfs};
+use crate::tmpfs::NewFile;
 use crate::{Errno, FileId, FileSystemId, FileType, Inode, LastLink, Location, Object, OpenFile, OpenFlags};
 use alloc::rc::Rc;
 
@@ -45,6 +45,7 @@ impl Vfs {
             None if !creates => return Err(Errno::ENOENT),
             None => self.create(&walked.dir, &walked.name, NewFile::Regular { mode })?,
         };
+        let inode = self.pinned(inode);
         self.open_found(Location { inode, path }, flags).map(Opened::New)
     }
 
@@ -69,7 +70,8 @@ impl Vfs {
     pub fn create_nameless(&mut self, name: &[u8]) -> Result<OpenFile, Errno> {
         const MODE: u32 = 0o777;
         let now = self.info.now();
-        let ino = self.tmpfs_for_name(SHM)?.create_nameless(MODE, now);
+        self.check_room(SHM)?;
+        let ino = self.shm.create_nameless(MODE, now);
         let (file_type, pin) = self.shm.handle(ino)?;
         let inode = Inode { id: FileId { fs: SHM, ino }, file_type, pin: Some(pin) };
         let path = Rc::new([b"/memfd:".as_slice(), name, b" (deleted)"].concat());
@@ -86,9 +88,8 @@ impl Vfs {
 
     /// Makes the file that a socket of AF_UNIX has as its name. EADDRINUSE if there is one.
     pub fn make_socket(&mut self, at: &Location, path: &[u8], mode: u32) -> Result<Inode, Errno> {
-        let made = self
-            .new_name(at, path, false)
-            .and_then(|(dir, name)| self.create(&dir, &name, NewFile::Socket { mode }));
+        let file = NewFile::Special { file_type: FileType::Socket, mode, rdev: 0 };
+        let made = self.new_name(at, path, false).and_then(|(dir, name)| self.create(&dir, &name, file));
         made.map_err(|error| if error == Errno::EEXIST { Errno::EADDRINUSE } else { error })
     }
 
@@ -97,6 +98,28 @@ impl Vfs {
         let inode = self.resolve(at, path, LastLink::Follow)?.inode;
         self.check(&inode, WRITE)?;
         if inode.file_type() == FileType::Socket { Ok(inode) } else { Err(Errno::ECONNREFUSED) }
+    }
+
+    /// `mknodat`: a file that is neither a directory nor a link. Only root makes devices.
+    pub fn make_node(
+        &mut self,
+        at: &Location,
+        path: &[u8],
+        file_type: FileType,
+        mode: u32,
+        rdev: u64,
+    ) -> Result<(), Errno> {
+        let is_device = matches!(file_type, FileType::CharDevice | FileType::BlockDevice);
+        let (dir, name) = self.new_name(at, path, false)?;
+        if is_device && !self.identity().is_root() {
+            return Err(Errno::EPERM);
+        }
+        let rdev = if is_device { rdev } else { 0 };
+        let file = match file_type {
+            FileType::Regular => NewFile::Regular { mode },
+            _ => NewFile::Special { file_type, mode, rdev },
+        };
+        self.create(&dir, &name, file).map(|_| ())
     }
 
     /// `symlinkat`.
@@ -114,10 +137,10 @@ impl Vfs {
         if file.id.fs != dir.id.fs {
             return Err(Errno::EXDEV);
         }
-        self.tmpfs_for_name(dir.id.fs)?;
+        self.check_room(dir.id.fs)?;
         self.check(&dir, WRITE | EXECUTE)?;
         let now = self.info.now();
-        self.tmpfs_for_name(dir.id.fs)?.link(file.id.ino, dir.id.ino, &name, now)
+        self.to_change([file.id, dir.id])?.link(file.id.ino, dir.id.ino, &name, now)
     }
 
     /// `unlinkat` without `AT_REMOVEDIR`.
@@ -133,10 +156,10 @@ impl Vfs {
         if wants_dir {
             return Err(Errno::ENOTDIR);
         }
-        self.tmpfs_for_change(dir.id.fs)?;
+        check_changeable(dir.id.fs)?;
         self.check_removal(&dir, &target)?;
         let now = self.info.now();
-        self.tmpfs_for_change(dir.id.fs)?.unlink(dir.id.ino, &name, now)?;
+        self.to_change([target.id, dir.id])?.unlink(dir.id.ino, &name, now)?;
         drop(target); // its handle would keep the file
         self.reap();
         Ok(())
@@ -158,10 +181,10 @@ impl Vfs {
         if target.id.fs != dir.id.fs {
             return Err(Errno::EBUSY);
         }
-        self.tmpfs_for_change(dir.id.fs)?;
+        check_changeable(dir.id.fs)?;
         self.check_removal(&dir, &target)?;
         let now = self.info.now();
-        self.tmpfs_for_change(dir.id.fs)?.rmdir(dir.id.ino, &name, now)?;
+        self.to_change([target.id, dir.id])?.rmdir(dir.id.ino, &name, now)?;
         drop(target);
         self.reap();
         Ok(())
@@ -199,34 +222,39 @@ impl Vfs {
             Ok(_) | Err(Errno::ENOENT) => {}
             Err(errno) => return Err(*errno),
         }
-        self.tmpfs_for_change(from_dir.id.fs)?;
+        check_changeable(from_dir.id.fs)?;
         self.check_removal(&from_dir, &moved)?;
         match &replaced {
             Ok(replaced) => self.check_removal(&to_dir, replaced)?,
             Err(_) => self.check(&to_dir, WRITE | EXECUTE)?,
         }
-        drop(replaced);
+        if let Ok(replaced) = replaced {
+            self.to_change([replaced.id])?;
+        }
+        if moved.is_dir() && from_dir != to_dir {
+            self.adopt_above(&to_dir)?;
+        }
         let now = self.info.now();
         let (from, to) = ((from_dir.id.ino, from_name.as_slice()), (to_dir.id.ino, to_name.as_slice()));
-        self.tmpfs_for_change(from_dir.id.fs)?.rename(from, to, now)?;
+        self.to_change([moved.id, to_dir.id, from_dir.id])?.rename(from, to, now)?;
         self.reap();
         Ok(())
     }
 
-    /// The tmpfs that gets a new name. ENOSPC if there are as many as it may have pages: names lie in the kernel's memory, and Linux
-    /// bounds the number of files likewise.
-    fn tmpfs_for_name(&mut self, fs: FileSystemId) -> Result<&mut Tmpfs, Errno> {
-        let is_full = self.tmpfs_entries() >= self.contents.capacity_pages().0;
-        let tmpfs = self.tmpfs_for_change(fs)?;
-        if is_full { Err(Errno::ENOSPC) } else { Ok(tmpfs) }
+    /// Whether a file system takes a new name. ENOSPC if there are as many as there may be pages in memory: names lie in the kernel's, and
+    /// Linux bounds the number of tmpfs's files likewise.
+    fn check_room(&mut self, fs: FileSystemId) -> Result<(), Errno> {
+        let is_full = self.entries_in_memory() >= self.contents.capacity_pages().0;
+        check_changeable(fs)?;
+        if is_full { Err(Errno::ENOSPC) } else { Ok(()) }
     }
 
     fn create(&mut self, dir: &Inode, name: &[u8], file: NewFile<'_>) -> Result<Inode, Errno> {
         let (fs, now, who) = (dir.id.fs, self.info.now(), self.identity());
-        self.tmpfs_for_name(fs)?;
+        self.check_room(fs)?;
         self.check(dir, WRITE | EXECUTE)?;
         let (parent, is_dir) = (self.stat(dir)?, matches!(file, NewFile::Directory { .. }));
-        let tmpfs = self.tmpfs_for_name(fs)?;
+        let tmpfs = self.to_change([dir.id])?;
         let ino = tmpfs.create(dir.id.ino, name, file, now)?;
         let inherits = parent.mode & SET_GROUP != 0;
         tmpfs.set_owner(ino, Some(who.user), Some(if inherits { parent.gid } else { who.group }), now)?;
@@ -240,7 +268,7 @@ impl Vfs {
                 false if is_foreign => mode & !SET_GROUP,
                 false => mode,
             };
-            self.tmpfs_for_change(fs)?.set_mode(ino, mode, now)?;
+            self.to_change([inode.id])?.set_mode(ino, mode, now)?;
         }
         Ok(inode)
     }

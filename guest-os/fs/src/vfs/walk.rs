@@ -56,7 +56,7 @@ impl Vfs {
             return self.behind(descriptor, walked.wants_dir)?.ok_or(Errno::ENOENT);
         }
         let inode = walked.target.ok_or(Errno::ENOENT)?;
-        Ok(Location { inode, path: Rc::new(walked.path) })
+        Ok(Location { inode: self.pinned(inode), path: Rc::new(walked.path) })
     }
 
     /// Resolves all but the last component for sure, and that one as far as it exists.
@@ -229,17 +229,17 @@ impl Vfs {
 
     fn lookup(&mut self, dir: FileId, name: &[u8]) -> Result<u64, Errno> {
         match dir.fs {
-            EXT4 => self.ext4.lookup(dir.ino, name),
+            EXT4 => self.root.lookup(dir.ino, name),
             DEV => devfs::lookup(dir.ino, name),
             PROC => procfs::lookup(dir.ino, name, &*self.info),
             fs => self.tmpfs(fs)?.lookup(dir.ino, name),
         }
     }
 
-    /// A handle on a file.
+    /// A handle on a file; of one on the disk it does not keep it ([`Vfs::pinned`]).
     pub(super) fn inode(&mut self, id: FileId) -> Result<Inode, Errno> {
         let (file_type, pin) = match id.fs {
-            EXT4 => (self.ext4.file_type(id.ino)?, None),
+            EXT4 => (self.root.file_type(id.ino)?, None),
             DEV => (devfs::file_type(id.ino)?, None),
             PROC => (procfs::file_type(id.ino)?, None),
             fs => {
@@ -248,6 +248,14 @@ impl Vfs {
             }
         };
         Ok(Inode { id, file_type, pin })
+    }
+
+    /// The handle, one that keeps the file.
+    pub(super) fn pinned(&mut self, inode: Inode) -> Inode {
+        match inode.id.fs {
+            EXT4 => Inode { pin: Some(self.root.pin(inode.id.ino)), ..inode },
+            _ => inode,
+        }
     }
 
     /// The file behind one's own descriptor itself, whatever its path leads to by now; pipes and streams are none.

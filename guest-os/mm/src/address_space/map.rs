@@ -77,6 +77,11 @@ impl AddressSpace {
         Ok(Mapped { range, replaced, flush })
     }
 
+    /// The first page of room for so many pages, where a mapping [anywhere](Placement::Anywhere) goes.
+    pub fn find_room(&self, len_pages: u64) -> Result<Vpn, MapError> {
+        self.place(Placement::Anywhere, len_pages).map(|range| range.start)
+    }
+
     fn place(&self, placement: Placement, len_pages: u64) -> Result<PageRange, MapError> {
         if len_pages == 0 {
             return Err(MapError::BadRange);

@@ -1,4 +1,5 @@
-//! tmpfs's contents: files of [`Store::Tmpfs`] in the page cache, where mappings of them are served from too.
+//! The contents of files that change: those of [`Store::Tmpfs`], and of [`Store::Overlay`] over the disk, in the page cache, where mappings of
+//! them are served from too.
 
 use crate::memory::reclaim::{self, AtTheEnd};
 use crate::memory::{mem, pages};
@@ -6,6 +7,7 @@ use core::ops::Range;
 use fs::{Errno, FileId, FileMemory};
 use isa::PAGE_SIZE;
 use mm::Store;
+use mm::file_memory::Transfer;
 
 /// The kernel's side of [`FileMemory`].
 pub struct CachedFiles;
@@ -29,7 +31,7 @@ impl FileMemory for CachedFiles {
             if done == buf.len() || is_at_end {
                 return Ok(done);
             }
-            pages::have_in_memory(number, &(at..at + 1))?;
+            pages::have_in_memory(number, &(at..at + 1), Transfer::Read)?;
         }
     }
     fn write(&mut self, file: FileId, offset_bytes: u64, bytes: &[u8]) -> Result<usize, Errno> {
@@ -39,7 +41,7 @@ impl FileMemory for CachedFiles {
             let at = offset_bytes + done as u64;
             let part = &bytes[done..bytes.len().min(done + in_page(at))];
             // What has come in may go again while room is made: so this begins with what is there.
-            pages::have_in_memory(number, &(at..at + part.len() as u64))?;
+            pages::have_in_memory(number, &(at..at + part.len() as u64), Transfer::Write)?;
             let (count, is_full) = {
                 let mut memory = mem::memory();
                 (memory.write_file(number, Store::Tmpfs, at, part), memory.is_full(number, at))
@@ -56,9 +58,9 @@ impl FileMemory for CachedFiles {
         // What the end cuts in two, now or then, is changed.
         let (end, last) = (len_bytes, len_bytes - len_bytes % PAGE_SIZE);
         if !end.is_multiple_of(PAGE_SIZE) {
-            pages::have_in_memory(number, &(last..end))?;
+            pages::have_in_memory(number, &(last..end), Transfer::Read)?;
         }
-        pages::have_in_memory(number, &(end..end))?;
+        pages::have_in_memory(number, &(end..end), Transfer::Read)?;
         mem::memory().resize_file(number, Store::Tmpfs, len_bytes);
         Ok(())
     }
@@ -74,13 +76,19 @@ impl FileMemory for CachedFiles {
     }
     fn punch_hole(&mut self, file: FileId, bytes: Range<u64>) -> Result<(), Errno> {
         let number = pages::number_of(file);
+        if bytes.start / PAGE_SIZE < mem::memory().cache().device_pages(number) {
+            return Err(Errno::EOPNOTSUPP);
+        }
         for at in [bytes.start, bytes.end] {
             if !at.is_multiple_of(PAGE_SIZE) {
-                pages::have_in_memory(number, &(at..at + 1))?;
+                pages::have_in_memory(number, &(at..at + 1), Transfer::Read)?;
             }
         }
         pages::punch_hole(number, &bytes);
         Ok(())
+    }
+    fn overlay(&mut self, file: FileId, len_bytes: u64) {
+        mem::memory().overlay_file(pages::number_of(file), len_bytes);
     }
     fn remove(&mut self, file: FileId) {
         mem::memory().remove_file(pages::number_of(file));

@@ -367,7 +367,7 @@ fn use_of(space: &AddressSpace, vma: &Vma) -> MapUse {
 /// Cost: a look at each page that the file has there.
 fn swapped_of_file(memory: &mm::Memory<mem::DirectMap>, space: &AddressSpace, vma: &Vma) -> u64 {
     let Backing::File(shown) = vma.backing else { return 0 };
-    if !memory.swap().is_there() || !memory.cache().lives_in_memory(shown.file) {
+    if !memory.swap().is_there() || !memory.cache().may_be_only_here(shown.file) {
         return 0;
     }
     let end = shown.first_page + vma.range.len_pages();

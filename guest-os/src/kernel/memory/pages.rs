@@ -18,7 +18,7 @@ use alloc::string::String;
 use core::ops::Range;
 use fs::{Errno, FileSystemId, Inode, PageSource};
 use isa::events::{EventKind, EventRecord};
-use mm::file_memory::whole_pages;
+use mm::file_memory::{Out, Transfer, whole_pages};
 use mm::page_cache::PageLookup;
 use mm::spaces::Resident;
 use mm::swap::SlotState;
@@ -69,9 +69,12 @@ pub fn nameless_file(len_bytes: u64) -> FileId {
 
 /// A file's number and present length. The page cache knows of it from now on.
 pub fn open(inode: &Inode) -> Result<(FileId, u64), Errno> {
-    let len_bytes = vfs::lock().size(inode.id())?;
+    let (len_bytes, is_on_disk) = {
+        let mut vfs = vfs::lock();
+        (vfs.size(inode.id())?, vfs.is_as_on_disk(inode.id()))
+    };
     let number = number_of(inode.id());
-    if inode.id().is_on_disk() {
+    if is_on_disk {
         mem::memory().set_file(number, len_bytes, Store::Device);
     }
     Ok((number, len_bytes))
@@ -241,18 +244,55 @@ fn bring_in(slot: SwapSlot, at_the_end: AtTheEnd) -> Result<(), Errno> {
 }
 
 /// Sees to it that what a call reads or changes of a file in memory is there, and not in swap space. Sleeps; afterwards nothing sleeps before the
-/// bytes are used. With the page that the file ends in, if it is to become longer.
-pub fn have_in_memory(number: FileId, bytes: &Range<u64>) -> Result<(), Errno> {
+/// bytes are used. With the page that the file ends in, if it is to become longer. ERESTART if a part is on the disk only: see [`restarting`].
+pub fn have_in_memory(number: FileId, bytes: &Range<u64>, transfer: Transfer) -> Result<(), Errno> {
     loop {
-        let out = mem::memory().first_out(number, bytes);
-        let Some((key, slot)) = out else { return Ok(()) };
-        let lookup = mem::memory().look_up_page(key);
-        match lookup {
-            PageLookup::SwapBusy(slot) => reclaim::wait_for(slot),
-            PageLookup::Swapped(_) => bring_in(slot, AtTheEnd::Fail)?,
-            _ => {}
+        let out = mem::memory().first_out(number, bytes, transfer);
+        match out {
+            None => return Ok(()),
+            Some(Out::InSlot(key, slot)) => bring_back(key, slot)?,
+            Some(Out::OnDevice(_)) => return Err(Errno::ERESTART),
         }
     }
+}
+
+/// Does what reads or changes `bytes` of a file while the file systems are locked. If a part is on the disk only, which is found by the
+/// file systems, nothing is done ([`fs::FileMemory`]): then it is read without that lock, and `action` begins again.
+pub fn restarting<R>(
+    inode: &Inode,
+    bytes: &Range<u64>,
+    transfer: Transfer,
+    mut action: impl FnMut() -> Result<R, Errno>,
+) -> Result<R, Errno> {
+    loop {
+        match action() {
+            Err(Errno::ERESTART) => {}
+            result => return result,
+        }
+        loop {
+            let out = mem::memory().first_out(number_of(inode.id()), bytes, transfer);
+            match out {
+                None => break,
+                Some(Out::InSlot(key, slot)) => bring_back(key, slot)?,
+                Some(Out::OnDevice(key)) => {
+                    if let Some(frame) = pinned(key)? {
+                        mem::memory().unpin(frame);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One step of bringing a page of a file back from its slot.
+fn bring_back(key: PageKey, slot: SwapSlot) -> Result<(), Errno> {
+    let lookup = mem::memory().look_up_page(key);
+    match lookup {
+        PageLookup::SwapBusy(slot) => reclaim::wait_for(slot),
+        PageLookup::Swapped(_) => bring_in(slot, AtTheEnd::Fail)?,
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Copies bytes of a file out of the page cache; returns how many there are before the end of the file.

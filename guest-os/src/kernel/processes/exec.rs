@@ -3,27 +3,23 @@
 //! Until the change-over every error leaves the process as it was. Only the pages that hold headers are read; the
 //! segments are mapped and wait for their first touch.
 
-use crate::files::vfs;
 use crate::hart::{current, hart};
 use crate::memory::reclaim::{self, AtTheEnd};
-use crate::memory::{ahead, heap, inject, mem, pages, user};
+use crate::memory::{ahead, heap, inject, mem, user};
+use crate::processes::exit;
+use crate::processes::image::{self, Image, Malformed, ProgramImage};
 use crate::processes::process::{self, Process, Program, SharedSpace, Space};
 use crate::processes::thread::Thread;
-use crate::processes::{exit, trampoline};
 use crate::syscall::{limits, system};
 use crate::{arch, events};
 use alloc::rc::Rc;
-use alloc::string::String;
 use alloc::vec::Vec;
-use fs::{Errno, FileType, FileUse, LastLink, Location};
-use isa::events::{EventKind, EventRecord, MAX_TEXT};
-use isa::{PAGE_SIZE, VirtAddr};
+use fs::{Errno, Location};
+use isa::PAGE_SIZE;
+use isa::events::{EventKind, EventRecord};
 use linux_raw_sys::auxvec as linux;
-use mm::vma::{FileBacking, OpenPath};
-use mm::{AddressSpace, Backing, FileId, MapRequest, Name, Placement, Prot, VmaFlags, layout};
-use proc::{
-    Credentials, ElfError, ElfPlan, Headers, Segment, SegmentProt, StackImage, StackRequest, Strings,
-};
+use mm::{AddressSpace, layout};
+use proc::{StackImage, StackRequest, Strings};
 
 /// Most bytes of arguments and environment together, by the stack's limit in bytes: a quarter of it, but 128 KiB in any case and 6 MiB
 /// at most, as in Linux.
@@ -32,10 +28,6 @@ pub fn max_argument_bytes(stack_limit: u64) -> usize {
     const MOST: u64 = 6 << 20;
     usize::try_from((stack_limit / 4).clamp(LEAST, MOST)).expect("a usize has 64 bits")
 }
-/// Interpreters of scripts that are scripts themselves.
-const MAX_SCRIPT_DEPTH: usize = 4;
-/// Bytes looked at to see what a file is.
-const START_BYTES: usize = 256;
 /// IMAFDC, one bit a letter.
 const HWCAP: u64 = 1 << 8 | 1 << 12 | 1 << 0 | 1 << 5 | 1 << 3 | 1 << 2;
 const CLOCK_TICKS: u64 = 100;
@@ -52,31 +44,6 @@ pub struct Request {
     pub envp: Strings,
 }
 
-/// A file that can be executed, found through any `#!` lines.
-struct Image {
-    location: Location,
-    number: FileId,
-    len_bytes: u64,
-    headers: Headers,
-    /// Nobody may write it meanwhile.
-    executing: Option<Rc<FileUse>>,
-    /// User and group as whom it acts, whoever starts it (set-user-ID, set-group-ID).
-    acts_as: (Option<u32>, Option<u32>),
-    /// Who starts it may read it.
-    is_readable: bool,
-}
-
-impl Image {
-    /// Who the process is as this program.
-    fn credentials(&self) -> Credentials {
-        let mut who = current().process.credentials.borrow().clone();
-        let (user, group) = if who.gains_nothing { (None, None) } else { self.acts_as };
-        who.user.exec(user);
-        who.group.exec(group);
-        who
-    }
-}
-
 /// Replaces the running process's program. On success its registers are those of the new program's start.
 pub fn execute(request: Request) -> Result<(), Errno> {
     let mut request = request;
@@ -87,14 +54,11 @@ pub fn execute(request: Request) -> Result<(), Errno> {
     {
         return Err(Errno::E2BIG);
     }
-    let image = find_image(&mut request)?;
-    let plan = plan_image(&image)?;
+    let program = ProgramImage::find(&mut request)?;
     let thread = current();
-    let plan = match plan {
-        Ok(plan) => plan,
-        Err(error) => {
-            // Linux finds this out when the old program is gone already: the process dies.
-            log::warn!("{}: {}", for_log(&image.location.path), error.reason());
+    let mut program = match program {
+        Ok(program) => program,
+        Err(Malformed) => {
             thread.process.signals.borrow_mut().exec();
             thread.force(proc::SigInfo::from_kernel(proc::Signal::SEGV));
             return Ok(());
@@ -113,18 +77,18 @@ pub fn execute(request: Request) -> Result<(), Errno> {
         .map_err(give_up)?;
     // Nothing sleeps from here on: no other process sees an address space that is nobody's.
     let space = new_space().map_err(give_up)?;
-    let stack = first_stack(&request, &plan, &image.credentials());
-    pages::hold(image.number, &image.location.inode);
     space.borrow_mut().lay_out_for_stack(stack_limit / PAGE_SIZE);
     space.borrow_mut().set_budget(&mut mem::memory(), limits::budget_of(&thread.process));
-    let prepared = stack.and_then(|stack| {
-        map_image(&mut space.borrow_mut(), &image, &plan, stack.sp)?;
+    let mut prepare = || {
+        program.map(&mut space.borrow_mut())?;
+        let stack = first_stack(&request, &program)?;
+        image::map_stack(&mut space.borrow_mut(), stack.sp, program.main.plan.executable_stack)?;
         heap::settle()?;
         thread.process.unshare_files()?;
         make_room(stack.bytes.len() as u64)?;
         Ok(stack)
-    });
-    let stack = match prepared {
+    };
+    let stack = match prepare() {
         Ok(stack) => stack,
         Err(error) => {
             process::release_space(space);
@@ -132,7 +96,7 @@ pub fn execute(request: Request) -> Result<(), Errno> {
         }
     };
     inject::covered(|| {
-        change_over(&thread, space, &image, request, &plan, &stack);
+        change_over(&thread, space, &program, request, &stack);
         if user::copy_out(stack.sp.0, &stack.bytes).is_err() {
             // There is no old program to go back to.
             thread.post(proc::SigInfo::from_kernel(proc::Signal::KILL));
@@ -186,123 +150,21 @@ fn frames_for_stack(stack_bytes: u64) -> u64 {
     pages + pages / PAGES_OF_TABLE + MORE_FRAMES
 }
 
-/// Opens the program, following `#!` lines; these change the request's path and arguments.
 #[inline(never)] // a frame of its own, not part of its caller's
-fn find_image(request: &mut Request) -> Result<Image, Errno> {
-    for _ in 0..=MAX_SCRIPT_DEPTH {
-        let (location, executing) = open_executable(&request.at, &request.path)?;
-        let (number, len_bytes) = pages::open(&location.inode)?;
-        let mut start = [0; START_BYTES];
-        let count = pages::read(number, len_bytes, 0, &mut start)?;
-        if let Some(script) = proc::parse_script(&start[..count]) {
-            let mut argv = Strings::default();
-            let before = [Some(script.interpreter), script.argument, Some(&request.path)];
-            let added = before.into_iter().flatten().try_for_each(|text| argv.try_push(text));
-            added.and_then(|()| argv.try_append(&request.argv, 1)).map_err(|_| Errno::ENOMEM)?;
-            request.argv = argv;
-            request.path = script.interpreter.to_vec();
-            continue;
-        }
-        let headers = Headers::parse(&start[..count]).map_err(|error| refuse(&location, error))?;
-        let acts_as = set_ids(&location)?;
-        let is_readable = vfs::lock().check(&location.inode, 4).is_ok();
-        return Ok(Image { location, number, len_bytes, headers, executing, acts_as, is_readable });
-    }
-    Err(Errno::ELOOP)
-}
-
-/// As whom a program acts, if its mode says so.
-fn set_ids(program: &Location) -> Result<(Option<u32>, Option<u32>), Errno> {
-    const SET_USER: u32 = 0o4000;
-    const SET_GROUP_OF_PROGRAM: u32 = 0o2010;
-    let stat = vfs::lock().stat(&program.inode)?;
-    let is_set = |bits: u32| stat.mode & bits == bits;
-    Ok((is_set(SET_USER).then_some(stat.uid), is_set(SET_GROUP_OF_PROGRAM).then_some(stat.gid)))
-}
-
-fn open_executable(at: &Location, path: &[u8]) -> Result<(Location, Option<Rc<FileUse>>), Errno> {
-    let mut vfs = vfs::lock();
-    let location = vfs.resolve(at, path, LastLink::Follow)?;
-    if location.inode.file_type() != FileType::Regular {
-        return Err(Errno::EACCES);
-    }
-    vfs.check_access(&location.inode, 1)?;
-    let executing = location.inode.use_for_executing()?;
-    Ok((location, executing))
-}
-
-/// The plan; or why the process dies of it; or why `execve` fails.
-#[inline(never)] // a frame of its own, not part of its caller's
-fn plan_image(image: &Image) -> Result<Result<ElfPlan, ElfError>, Errno> {
-    let headers = &image.headers;
-    let mut table = zeroes(headers.table_bytes())?;
-    let count = pages::read(image.number, image.len_bytes, headers.table_offset(), &mut table)?;
-    let plan = match headers.plan(&table[..count], layout::PIE_BASE, layout::USER_END) {
-        Ok(plan) => plan,
-        Err(ElfError::NoMemory) => return Err(Errno::ENOMEM),
-        Err(error) if error.is_fatal() => return Ok(Err(error)),
-        Err(error) => return Err(refuse(&image.location, error)),
-    };
-    if let Some((offset, len)) = plan.interpreter {
-        let mut path = zeroes(len)?;
-        if pages::read(image.number, image.len_bytes, offset, &mut path)? < path.len() {
-            return Err(Errno::EIO);
-        }
-        let Some(loader) = path.strip_suffix(&[0]) else {
-            return Err(refuse(&image.location, ElfError::BadHeaders));
-        };
-        let loader = for_log(loader);
-        let why = alloc::format!(
-            "a dynamic program, which needs its loader {loader}: link it with -static, or give --root a system with static programs"
-        );
-        return Err(refuse_because(&image.location, &why));
-    }
-    Ok(Headers::check_length(&plan, image.len_bytes).map(|()| plan))
-}
-
-/// Memory for a part of a file.
-fn zeroes(len_bytes: u64) -> Result<Vec<u8>, Errno> {
-    let len = usize::try_from(len_bytes).map_err(|_| Errno::ENOEXEC)?;
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(len).map_err(|_| Errno::ENOMEM)?;
-    bytes.resize(len, 0);
-    Ok(bytes)
-}
-
-/// The beginning of a path as text: all that a line of the log or an event has room for, whatever a program has named.
-fn for_log(path: &[u8]) -> String {
-    String::from_utf8_lossy(&path[..path.len().min(MAX_TEXT)]).into_owned()
-}
-
-fn refuse(location: &Location, error: ElfError) -> Errno {
-    refuse_because(location, error.reason())
-}
-
-/// Tells why a file is no program: by an event, and in the log. `execve` fails so as a matter of course (a shell tries, and reads
-/// a script itself); the first program's failure ends the run, and with a host, which listens to the events, the host says why.
-fn refuse_because(location: &Location, why: &str) -> Errno {
-    events::exec_refused(Errno::ENOEXEC.number(), why);
-    let is_first = current().process.space.borrow().is_none();
-    let is_news = is_first && !crate::devices::drivers::host::is_present();
-    let level = if is_news { log::Level::Warn } else { log::Level::Debug };
-    log::log!(level, "{}: {why}", for_log(&location.path));
-    Errno::ENOEXEC
-}
-
-#[inline(never)] // a frame of its own, not part of its caller's
-fn first_stack(request: &Request, plan: &ElfPlan, who: &Credentials) -> Result<StackImage, Errno> {
+fn first_stack(request: &Request, program: &ProgramImage) -> Result<StackImage, Errno> {
     proc::build_stack(&StackRequest {
         top: layout::STACK_TOP,
         argv: &request.argv,
         envp: &request.envp,
         path: &request.path,
         random: system::random_bytes(),
-        auxv: &auxiliary_vector(plan, who),
+        auxv: &auxiliary_vector(program),
     })
     .map_err(|_| Errno::ENOMEM)
 }
 
-fn auxiliary_vector(plan: &ElfPlan, who: &Credentials) -> [(u32, u64); 15] {
+fn auxiliary_vector(program: &ProgramImage) -> [(u32, u64); 15] {
+    let (plan, who) = (&program.main.plan, program.main.image.credentials());
     let is_secure = who.user.real != who.user.effective || who.group.real != who.group.effective;
     [
         (linux::AT_HWCAP, HWCAP),
@@ -311,7 +173,7 @@ fn auxiliary_vector(plan: &ElfPlan, who: &Credentials) -> [(u32, u64); 15] {
         (linux::AT_PHDR, plan.headers_va.0),
         (linux::AT_PHENT, 56),
         (linux::AT_PHNUM, plan.header_count),
-        (linux::AT_BASE, 0),
+        (linux::AT_BASE, program.loader_base()),
         (linux::AT_FLAGS, 0),
         (linux::AT_ENTRY, plan.entry.0),
         (linux::AT_UID, who.user.real.into()),
@@ -323,80 +185,16 @@ fn auxiliary_vector(plan: &ElfPlan, who: &Credentials) -> [(u32, u64); 15] {
     ]
 }
 
-#[inline(never)] // a frame of its own, not part of its caller's
-fn map_image(space: &mut AddressSpace, image: &Image, plan: &ElfPlan, sp: VirtAddr) -> Result<(), Errno> {
-    /// What a segment costs at most: two VMAs, which may split another.
-    const SEGMENT_BYTES: usize = 1 << 10;
-    let _prepared = heap::prepare(plan.segments.len() * SEGMENT_BYTES)?;
-    let memory = &mut *mem::memory();
-    let name = Name::Path(Rc::new(OpenPath { path: image.location.path.clone(), kept: None }));
-    let mut enter = |request: MapRequest| space.map(memory, request).map(|_| ()).map_err(|_| Errno::ENOMEM);
-    for segment in &plan.segments {
-        if segment.file_pages > 0 {
-            enter(file_part(segment, image.number, &name))?;
-        }
-        if segment.zero_pages > 0 {
-            enter(zero_part(segment))?;
-        }
-    }
-    let first = sp.page();
-    enter(MapRequest {
-        placement: Placement::Fixed(first),
-        len_pages: layout::STACK_TOP.page().0 - first.0,
-        prot: Prot::READ | Prot::WRITE | if plan.executable_stack { Prot::EXEC } else { Prot::empty() },
-        flags: VmaFlags::GROWS_DOWN,
-        backing: Backing::Anon,
-        name: "[stack]".into(),
-    })?;
-    enter(trampoline::mapping())?;
-    space.set_heap_start(plan.brk_start);
-    Ok(())
-}
-
-fn prot_of(segment: &Segment) -> Prot {
-    let mut prot = Prot::empty();
-    prot.set(Prot::READ, segment.prot.contains(SegmentProt::READ));
-    prot.set(Prot::WRITE, segment.prot.contains(SegmentProt::WRITE));
-    prot.set(Prot::EXEC, segment.prot.contains(SegmentProt::EXEC));
-    prot
-}
-
-fn file_part(segment: &Segment, file: FileId, name: &Name) -> MapRequest {
-    MapRequest {
-        placement: Placement::Fixed(segment.start.page()),
-        len_pages: segment.file_pages,
-        prot: prot_of(segment),
-        flags: VmaFlags::empty(),
-        backing: Backing::File(FileBacking {
-            file,
-            first_page: segment.first_file_page,
-            len_bytes: segment.file_bytes,
-        }),
-        name: name.clone(),
-    }
-}
-
-fn zero_part(segment: &Segment) -> MapRequest {
-    MapRequest {
-        placement: Placement::Fixed(segment.start.page().wrapping_add(segment.file_pages)),
-        len_pages: segment.zero_pages,
-        prot: prot_of(segment),
-        flags: VmaFlags::empty(),
-        backing: Backing::Anon,
-        name: "".into(),
-    }
-}
-
 /// From here on the process executes the new program. Nothing sleeps.
 #[inline(never)] // a frame of its own, not part of its caller's
 fn change_over(
     thread: &Thread,
     space: SharedSpace,
-    image: &Image,
+    program: &ProgramImage,
     request: Request,
-    plan: &ElfPlan,
     stack: &StackImage,
 ) {
+    let image = &program.main.image;
     let process = &thread.process;
     let satp = space.satp;
     let old = process.space.borrow_mut().replace(space);
@@ -414,12 +212,13 @@ fn change_over(
     process::table(|t| t.tell_end_as_usual(process.pid));
     hart().fp.borrow_mut().forget(thread.tid());
     **thread.fp.borrow_mut() = arch::FpState::default();
-    **thread.frame.borrow_mut() = arch::TrapFrame::starting_at(plan.entry.0, stack.sp.0);
+    **thread.frame.borrow_mut() = arch::TrapFrame::starting_at(program.start().0, stack.sp.0);
     thread.clear_child_tid.set(0);
     *thread.name.borrow_mut() = name_of(&request);
     *process.program.borrow_mut() = program_of(image, request, stack);
 
-    let record = EventRecord { detail: plan.entry.0, detail2: satp.0, ..events::of(EventKind::Exec) };
+    let record =
+        EventRecord { detail: program.main.plan.entry.0, detail2: satp.0, ..events::of(EventKind::Exec) };
     events::report_text(record, &image.location.path);
     let space = process.space();
     for vma in space.borrow().vmas().iter() {

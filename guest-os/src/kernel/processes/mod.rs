@@ -3,6 +3,7 @@
 pub mod children;
 pub mod exec;
 pub mod exit;
+pub mod image;
 pub mod process;
 pub mod signal;
 pub mod thread;

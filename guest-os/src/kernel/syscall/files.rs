@@ -16,6 +16,7 @@ use core::ops::Range;
 use fs::{Errno, Inode, Location, Object, OpenFile, OpenFileId, OpenFlags, Opened, Whence};
 use isa::PAGE_SIZE;
 use linux_raw_sys::general as linux;
+use mm::file_memory::Transfer;
 
 /// Largest buffer of `getdents64` served at once.
 const MAX_ENTRIES_BYTES: usize = 32 << 10;
@@ -409,7 +410,7 @@ pub fn truncate(inode: &Inode, len: u64) -> Outcome {
 }
 
 fn truncate_in_turn(inode: &Inode, len: u64) -> Result<(), Errno> {
-    vfs::lock().truncate(inode, len)?;
+    pages::restarting(inode, &(len..len), Transfer::Read, || vfs::lock().truncate(inode, len))?;
     pages::unmap_past_end(inode);
     Ok(())
 }
@@ -452,7 +453,7 @@ pub fn fallocate([fd, mode, offset, len, ..]: Arguments) -> Outcome {
         return Err(Errno::ENOSPC.into());
     }
     if end > size {
-        vfs::lock().truncate(&inode, end)?;
+        pages::restarting(&inode, &(end..end), Transfer::Read, || vfs::lock().truncate(&inode, end))?;
     }
     let filled = fill_holes(&inode, range);
     if filled.is_err() && end > size {

@@ -18,7 +18,7 @@ pub use super::messages::{recvfrom, recvmmsg, recvmsg, sendmmsg, sendmsg, sendto
 pub use super::mlock::{mlock, mlock2, mlockall, munlock, munlockall};
 pub use super::names::{
     chdir, faccessat, faccessat2, fchdir, fchmod, fchmodat, fchown, fchownat, getcwd, linkat, mkdirat,
-    readlinkat, renameat2, symlinkat, truncate, umask, unlinkat, utimensat,
+    mknodat, readlinkat, renameat2, symlinkat, truncate, umask, unlinkat, utimensat,
 };
 pub use super::poll::{ppoll, pselect6};
 pub use super::process::{

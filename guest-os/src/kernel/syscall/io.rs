@@ -22,6 +22,7 @@ use fs::{
     Device, Errno, Inode, LAST_BYTE, Object, OpenFile, OpenFileId, OpenFlags, PipeId, PipeOutcome, Source,
 };
 use isa::PAGE_SIZE;
+use mm::file_memory::Transfer;
 
 /// Bytes moved in one piece: what the thread's scratch page holds.
 pub const PIECE_BYTES: usize = FRAME_BYTES;
@@ -390,7 +391,7 @@ fn read_piece(id: OpenFileId, address: u64, want: usize, position: Position, may
             let (number, len_bytes) = pages::open(inode)?;
             pages::read(number, len_bytes, offset, buffer)?
         }
-        Object::Memory(inode) => vfs::lock().read_at(inode, offset, buffer)?,
+        Object::Memory(inode) => read_memory(inode, offset, buffer)?,
         Object::ProcessMemory { pid, view } => process_memory::read(*pid, *view, offset, buffer)?,
         Object::Text(_) => return read_text(id, address, buffer, position),
         Object::Device(Device::Tty | Device::Stdio { .. }) => {
@@ -481,7 +482,13 @@ fn write_piece(id: OpenFileId, file: &OpenFile, from: Cursor<'_>, want: usize, p
     send(id, file, &scratch[..gathered], position)
 }
 
-/// Writes to a file of tmpfs, page by page: what finds no memory has done nothing.
+/// Reads a file whose contents are in memory, as far as they are.
+fn read_memory(inode: &Inode, offset: u64, into: &mut [u8]) -> Result<usize, Errno> {
+    let bytes = offset..offset.saturating_add(into.len() as u64);
+    pages::restarting(inode, &bytes, Transfer::Read, || vfs::lock().read_at(inode, offset, into))
+}
+
+/// Writes to a file in memory, page by page: what finds no memory has done nothing.
 fn write_memory(inode: &Inode, offset: u64, bytes: &[u8]) -> Moved {
     let mut done = 0;
     while done < bytes.len() {
@@ -490,7 +497,8 @@ fn write_memory(inode: &Inode, offset: u64, bytes: &[u8]) -> Moved {
         let part = &bytes[done..bytes.len().min(done + want)];
         let written = inject::attempts(has_failed, || {
             heap::settle()?;
-            Ok(vfs::lock().write_at(inode, at, part)?)
+            let bytes = at..at + part.len() as u64;
+            Ok(pages::restarting(inode, &bytes, Transfer::Write, || vfs::lock().write_at(inode, at, part))?)
         });
         match written {
             Ok(count) => done += count,
@@ -609,7 +617,7 @@ fn send_piece(out: OpenFileId, source: &Object, inode: &Inode, offset: u64, buff
             let (number, len_bytes) = pages::open(inode)?;
             pages::read(number, len_bytes, offset, buffer)?
         }
-        _ => vfs::lock().read_at(inode, offset, buffer)?,
+        _ => read_memory(inode, offset, buffer)?,
     };
     if read == 0 {
         return Ok(0);

@@ -6,7 +6,7 @@ use crate::devices::clock;
 use crate::files::vfs;
 use crate::hart::current;
 use crate::memory::user::{self, UserPtr};
-use fs::{Errno, Inode, LastLink, Location, Object, Timestamp};
+use fs::{Errno, FileType, Inode, LastLink, Location, Object, Timestamp};
 use linux_raw_sys::general as linux;
 
 /// The file that a directory descriptor and a path name; with AT_EMPTY_PATH an empty path is the descriptor itself.
@@ -76,6 +76,21 @@ pub fn mkdirat([dirfd, path, mode, ..]: Arguments) -> Outcome {
     let at = start_of(dirfd, &path)?;
     // As in Linux, only chmod gives a folder set-user-ID or set-group-ID.
     vfs::lock().mkdir(&at, &path, uint(mode) & 0o1777 & !current().process.fs.umask.get())?;
+    Ok(0)
+}
+
+pub fn mknodat([dirfd, path, mode, rdev, ..]: Arguments) -> Outcome {
+    let path = user::read_path(path)?;
+    let at = start_of(dirfd, &path)?;
+    let mode = uint(mode);
+    let file_type = match FileType::from_mode(mode) {
+        None if mode & linux::S_IFMT == 0 => FileType::Regular,
+        Some(FileType::Directory) => return Err(Errno::EPERM.into()),
+        Some(FileType::Symlink) | None => return Err(Errno::EINVAL.into()),
+        Some(file_type) => file_type,
+    };
+    let mode = mode & 0o7777 & !current().process.fs.umask.get();
+    vfs::lock().make_node(&at, &path, file_type, mode, u64::from(uint(rdev)))?;
     Ok(0)
 }
 
