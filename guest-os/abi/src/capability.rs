@@ -24,6 +24,10 @@ bitflags! {
         const SETUID = 1 << 7;
         /// Change sets of capabilities.
         const SETPCAP = 1 << 8;
+        /// Use the ports that are kept for services.
+        const NET_BIND_SERVICE = 1 << 10;
+        /// Whatever an administrator of networks does.
+        const NET_ADMIN = 1 << 12;
         /// Lock as much memory as one likes.
         const IPC_LOCK = 1 << 14;
         /// Use shared memory, semaphores and queues of others.

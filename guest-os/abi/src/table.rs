@@ -134,9 +134,21 @@ macro_rules! each_call {
             177 getegid() spares;
             178 gettid() spares;
             179 sysinfo(info: Out(Sysinfo));
-            198 socket(domain: Int, kind: Int, protocol: Int) "EAFNOSUPPORT: there is no network";
-            204 getsockname(fd: Fd, address: Address, size: Address) "ENOTSOCK";
-            205 getpeername(fd: Fd, address: Address, size: Address) "ENOTSOCK";
+            198 socket(domain: Int, kind: Int, protocol: Int) "AF_UNIX, AF_INET, AF_INET6";
+            199 socketpair(domain: Int, kind: Int, protocol: Int, ends: Address);
+            200 bind(fd: Fd, address: Address, size: Int);
+            201 listen(fd: Fd, backlog: Int);
+            202 accept(fd: Fd, address: Address, size: Address);
+            203 connect(fd: Fd, address: Address, size: Int) "ENETUNREACH beyond the loopback interface";
+            204 getsockname(fd: Fd, address: Address, size: Address);
+            205 getpeername(fd: Fd, address: Address, size: Address);
+            206 sendto(fd: Fd, buffer: Address, size: Size, flags: Int, address: Address, address_size: Int);
+            207 recvfrom(fd: Fd, buffer: Address, size: Size, flags: Int, address: Address, address_size: Address);
+            208 setsockopt(fd: Fd, level: Int, name: Int, value: Address, size: Int);
+            209 getsockopt(fd: Fd, level: Int, name: Int, value: Address, size: Address);
+            210 shutdown(fd: Fd, how: Int);
+            211 sendmsg(fd: Fd, message: Address, flags: Int);
+            212 recvmsg(fd: Fd, message: Address, flags: Int);
             214 brk(end: Address) -> Address, spares;
             215 munmap(address: Address, length: Size);
             216 mremap(address: Address, old_length: Size, new_length: Size, flags: Flags(&sets::MREMAP),
@@ -155,11 +167,14 @@ macro_rules! each_call {
             232 mincore(address: Address, length: Size, vector: Out(Bytes { len: 1 }));
             233 madvise(address: Address, length: Size, advice: Flags(&sets::ADVICE));
             240 rt_tgsigqueueinfo(group: Pid, tid: Pid, signal: Signal, info: In(Siginfo));
+            242 accept4(fd: Fd, address: Address, size: Address, flags: Int);
+            243 recvmmsg(fd: Fd, messages: Address, count: Unsigned, flags: Int, timeout: Address);
             258 riscv_hwprobe(pairs: Address, count: Size, processors_size: Size, processors: Address, flags: Unsigned)
                 "ENOSYS";
             259 riscv_flush_icache(start: Address, end: Address, flags: Flags(&sets::ICACHE));
             260 wait4(pid: Pid, status: Out(WaitStatus), options: Flags(&sets::WAIT), usage: Out(Rusage)) spares;
             261 prlimit64(pid: Pid, resource: Flags(&sets::RLIMIT), new: In(Rlimit), old: Out(Rlimit));
+            269 sendmmsg(fd: Fd, messages: Address, count: Unsigned, flags: Int);
             276 renameat2(old_dirfd: DirFd, old: Path, new_dirfd: DirFd, new: Path, flags: Flags(&sets::RENAME));
             278 getrandom(buffer: Out(Noise { len: 1 }), size: Size, flags: Flags(&sets::RANDOM));
             279 memfd_create(name: Path, flags: Flags(&sets::MEMFD)) "no seals, no huge pages";
@@ -260,15 +275,15 @@ const ABSENT: &[(u32, &str)] = &[
     (162, "setdomainname"), (170, "settimeofday"), (171, "adjtimex"), (180, "mq_open"), (181, "mq_unlink"),
     (182, "mq_timedsend"), (183, "mq_timedreceive"), (184, "mq_notify"), (185, "mq_getsetattr"), (186, "msgget"),
     (187, "msgctl"), (188, "msgrcv"), (189, "msgsnd"), (190, "semget"), (191, "semctl"), (192, "semtimedop"),
-    (193, "semop"), (194, "shmget"), (195, "shmctl"), (196, "shmat"), (197, "shmdt"), (199, "socketpair"),
-    (200, "bind"), (201, "listen"), (202, "accept"), (203, "connect"), (206, "sendto"), (207, "recvfrom"),
-    (208, "setsockopt"), (209, "getsockopt"), (210, "shutdown"), (211, "sendmsg"), (212, "recvmsg"),
+    (193, "semop"), (194, "shmget"), (195, "shmctl"), (196, "shmat"), (197, "shmdt"), 
+    
+    
     (213, "readahead"), (217, "add_key"), (218, "request_key"), (219, "keyctl"), (223, "fadvise64"),
     (224, "swapon"), (225, "swapoff"),
     (234, "remap_file_pages"), (235, "mbind"), (236, "get_mempolicy"), (237, "set_mempolicy"),
     (238, "migrate_pages"), (239, "move_pages"), (241, "perf_event_open"),
-    (242, "accept4"), (243, "recvmmsg"), (262, "fanotify_init"), (263, "fanotify_mark"), (264, "name_to_handle_at"),
-    (265, "open_by_handle_at"), (266, "clock_adjtime"), (267, "syncfs"), (268, "setns"), (269, "sendmmsg"),
+    (262, "fanotify_init"), (263, "fanotify_mark"), (264, "name_to_handle_at"),
+    (265, "open_by_handle_at"), (266, "clock_adjtime"), (267, "syncfs"), (268, "setns"), 
     (270, "process_vm_readv"), (271, "process_vm_writev"), (272, "kcmp"), (273, "finit_module"),
     (274, "sched_setattr"), (275, "sched_getattr"), (277, "seccomp"), (280, "bpf"),
     (282, "userfaultfd"), (283, "membarrier"), (285, "copy_file_range"),

@@ -1,7 +1,5 @@
 //! Character devices: which there are, and those whose reading and writing is pure.
 
-use crate::Readiness;
-
 /// A character device behind an open file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Device {
@@ -47,14 +45,6 @@ impl Device {
         }
         let devices = [Device::Null, Device::Zero, Device::Full, Device::Random, Device::Tty];
         devices.into_iter().find(|device| device.rdev() == rdev)
-    }
-
-    /// What `poll` says of a device that never makes anyone wait; `None` for those of the kernel.
-    pub const fn readiness(self) -> Option<Readiness> {
-        match self {
-            Device::Tty | Device::Stdio { .. } => None,
-            _ => Some(Readiness::IN.union(Readiness::OUT)),
-        }
     }
 }
 

@@ -71,11 +71,23 @@ bitflags! {
     pub struct Readiness: u16 {
         /// `read` will not sleep.
         const IN = 0x001;
+        /// There is something urgent. It is awaited at times, and never comes.
+        const PRI = 0x002;
         /// `write` will not sleep.
         const OUT = 0x004;
         /// The other end is broken (`write` gives EPIPE).
         const ERR = 0x008;
         /// All writers are gone.
         const HUP = 0x010;
+        /// No such descriptor.
+        const NVAL = 0x020;
+        /// As `IN`.
+        const RDNORM = 0x040;
+        /// As `OUT`.
+        const WRNORM = 0x100;
+        /// As `OUT`, of sockets.
+        const WRBAND = 0x200;
+        /// The other end of a connection sends no more.
+        const RDHUP = 0x2000;
     }
 }

@@ -28,7 +28,9 @@ mod permission;
 mod pipe;
 mod proc_info;
 mod procfs;
+mod ready;
 mod root;
+mod socket;
 mod stat;
 mod store;
 #[cfg(test)]
@@ -48,6 +50,11 @@ pub use open_file::{MemoryView, Object, OpenFile, OpenFileId, OpenFiles, Whence}
 pub use permission::Identity;
 pub use pipe::{PIPE_BUF, PIPE_CAPACITY, Pipe, PipeEnd, PipeId, PipeOutcome};
 pub use proc_info::{MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, SwapInfo, SystemInfo, Transfers};
+pub use ready::{Changes, Edges, Hold, Source, Surroundings, Waits};
+pub use socket::{
+    ADDRESS_MAX, Address, Direction, Endpoint, Family, Ip, Linger, Message, Options, RIGHTS_MAX, Sender,
+    SocketId, SocketKind, Sockets, Target, Wanted, kind_of,
+};
 pub use stat::{Stat, StatFs, Timestamp};
 pub use store::{BlockDevice, DeviceError, DeviceRange, FileMemory, MEMORY_STEP, PageSource};
 pub use text::{Text, try_to_vec};

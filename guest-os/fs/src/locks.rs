@@ -242,7 +242,7 @@ mod tests {
         assert_eq!(locks.conflict(FILE, &lock(2, 19, 30, Exclusive)), Some(lock(1, 10, 19, Shared)));
         assert_eq!(locks.conflict(FILE, &lock(1, 0, 30, Exclusive)), None, "one's own is no obstacle");
         assert_eq!(locks.conflict(OTHER, &lock(2, 0, 30, Exclusive)), None);
-        let whole = Holder::Flock(crate::OpenFiles::new().insert(OpenFile::new(
+        let whole = Holder::Flock(crate::OpenFiles::new(|_| {}).insert(OpenFile::new(
             Object::Device(crate::Device::Null),
             None,
             crate::OpenFlags::empty(),

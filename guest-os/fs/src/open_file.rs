@@ -4,9 +4,10 @@
 //! wake whoever waits for a pipe's other end. Descriptor tables hold [`OpenFileId`]s. It is a tree: what it takes at a time is small
 //! however many files are open, and closing takes nothing.
 
+use crate::ready::{Changes, Source};
 use crate::{
-    Device, DirEntry, DirentWriter, Errno, FileUse, Inode, Location, OpenFlags, Pipe, PipeEnd, PipeId,
-    PipeOutcome, Readiness, Text,
+    Device, DirEntry, DirentWriter, Errno, Family, FileUse, Inode, Location, OpenFlags, Pipe, PipeEnd,
+    PipeId, PipeOutcome, Readiness, Sender, SocketId, SocketKind, Sockets, Text,
 };
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
@@ -51,6 +52,8 @@ pub enum Object {
         /// Which end.
         end: PipeEnd,
     },
+    /// A socket: [`Sockets`].
+    Socket(SocketId),
     /// Opened with `O_PATH`: a name, nothing to read.
     Path(Inode),
 }
@@ -116,9 +119,10 @@ impl OpenFile {
     /// Moves the offset (`lseek`); `size` is the file's length. Devices stay at 0, pipes give ESPIPE.
     pub fn seek(&mut self, whence: Whence, delta: i64, size: u64) -> Result<u64, Errno> {
         let base = match (&self.object, whence) {
-            (Object::Pipe { .. } | Object::Device(Device::Tty | Device::Stdio { .. }), _) => {
-                return Err(Errno::ESPIPE);
-            }
+            (
+                Object::Pipe { .. } | Object::Socket(_) | Object::Device(Device::Tty | Device::Stdio { .. }),
+                _,
+            ) => return Err(Errno::ESPIPE),
             (Object::Path(_), _) => return Err(Errno::EBADF),
             (Object::Device(_), _) => return Ok(0),
             // Address spaces have no end.
@@ -140,12 +144,7 @@ impl OpenFile {
 
     /// Whether reading it moves an offset.
     fn has_offset(&self) -> bool {
-        !matches!(self.object, Object::Pipe { .. } | Object::Device(_) | Object::Path(_))
-    }
-
-    /// What `poll` says, where that needs neither a pipe nor the kernel's console: always ready.
-    fn readiness_of_storage(&self) -> Readiness {
-        Readiness::IN | Readiness::OUT
+        !matches!(self.object, Object::Pipe { .. } | Object::Socket(_) | Object::Device(_) | Object::Path(_))
     }
 }
 
@@ -156,18 +155,29 @@ struct Slot {
 }
 
 /// All open files and pipes of the system.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct OpenFiles {
     slots: BTreeMap<OpenFileId, Slot>,
     next: u32,
     pipes: BTreeMap<PipeId, Pipe>,
     next_pipe: u32,
+    sockets: Sockets,
+    changes: Changes,
 }
 
 impl OpenFiles {
-    /// An empty table.
-    pub fn new() -> OpenFiles {
-        OpenFiles::default()
+    /// An empty table. `wake` is called wherever a change of one file may make another one ready; it takes no memory, and comes back at
+    /// once.
+    pub fn new(wake: fn(Source)) -> OpenFiles {
+        let (slots, pipes) = (BTreeMap::new(), BTreeMap::new());
+        OpenFiles {
+            slots,
+            next: 0,
+            pipes,
+            next_pipe: 0,
+            sockets: Sockets::default(),
+            changes: Changes::new(wake),
+        }
     }
 
     /// Enters a file with one reference.
@@ -187,19 +197,24 @@ impl OpenFiles {
         self.slot_mut(id).references += 1;
     }
 
-    /// A descriptor is gone. Returns the file when it was the last one: for a pipe's end the kernel then wakes
-    /// whoever waits for the other end.
+    /// A descriptor is gone. Returns the file when it was the last one.
     pub fn close(&mut self, id: OpenFileId) -> Option<OpenFile> {
         let slot = self.slot_mut(id);
         slot.references -= 1;
         if slot.references > 0 {
+            self.collect();
             return None;
         }
         let slot = self.slots.remove(&id)?;
-        if let Object::Pipe { pipe, end } = slot.file.object
-            && self.pipes.get_mut(&pipe).is_some_and(|p| p.close(end))
-        {
-            self.pipes.remove(&pipe);
+        match slot.file.object {
+            Object::Pipe { pipe, end } => {
+                if self.pipe_mut(pipe).close(end) {
+                    self.pipes.remove(&pipe);
+                }
+                self.changes.note(Source::Pipe(pipe), Readiness::IN | Readiness::OUT);
+            }
+            Object::Socket(socket) => self.sockets.close(&mut self.changes, socket),
+            _ => {}
         }
         Some(slot.file)
     }
@@ -268,10 +283,11 @@ impl OpenFiles {
     /// reader has had them meanwhile.
     pub fn pipe_consume(&mut self, id: OpenFileId, position: u64, count: usize) -> bool {
         let Object::Pipe { pipe, end: PipeEnd::Read } = self.get(id).object else { return false };
-        let pipe = self.pipe_mut(pipe);
-        let is_there = pipe.position() == position;
+        let queue = self.pipe_mut(pipe);
+        let is_there = queue.position() == position;
         if is_there {
-            pipe.consume(count);
+            queue.consume(count);
+            self.changes.note(Source::Pipe(pipe), Readiness::OUT);
         }
         is_there
     }
@@ -279,7 +295,13 @@ impl OpenFiles {
     /// Writes to a pipe's end. EBADF when `id` is no write end.
     pub fn pipe_write(&mut self, id: OpenFileId, bytes: &[u8]) -> Result<PipeOutcome, Errno> {
         match self.get(id).object {
-            Object::Pipe { pipe, end: PipeEnd::Write } => Ok(self.pipe_mut(pipe).write(bytes)),
+            Object::Pipe { pipe, end: PipeEnd::Write } => {
+                let outcome = self.pipe_mut(pipe).write(bytes);
+                if let PipeOutcome::Moved(_) = outcome {
+                    self.changes.note(Source::Pipe(pipe), Readiness::IN);
+                }
+                Ok(outcome)
+            }
             _ => Err(Errno::EBADF),
         }
     }
@@ -290,20 +312,77 @@ impl OpenFiles {
     }
 
     /// The pipe that a file is an end of. EBADF if it is none.
-    pub fn pipe_of(&mut self, id: OpenFileId) -> Result<&mut Pipe, Errno> {
+    pub fn pipe_of(&self, id: OpenFileId) -> Result<&Pipe, Errno> {
         match self.get(id).object {
-            Object::Pipe { pipe, .. } => Ok(self.pipe_mut(pipe)),
+            Object::Pipe { pipe, .. } => self.pipe(pipe).ok_or(Errno::EBADF),
             _ => Err(Errno::EBADF),
         }
     }
 
-    /// What `poll` says of a file; `None` where only the kernel's console knows.
-    pub fn readiness(&self, id: OpenFileId) -> Option<Readiness> {
-        let file = self.get(id);
-        match file.object {
-            Object::Pipe { pipe, end } => self.pipe(pipe).map(|p| p.readiness(end)),
-            Object::Device(device) => device.readiness(),
-            _ => Some(file.readiness_of_storage()),
+    /// Makes a pipe hold at least so many bytes; returns how many. EBADF if it is none, and as [`Pipe::set_capacity`].
+    pub fn set_pipe_capacity(&mut self, id: OpenFileId, bytes: u32) -> Result<usize, Errno> {
+        let Object::Pipe { pipe, .. } = self.get(id).object else { return Err(Errno::EBADF) };
+        let capacity = self.pipe_mut(pipe).set_capacity(bytes)?;
+        self.changes.note(Source::Pipe(pipe), Readiness::OUT);
+        Ok(capacity)
+    }
+
+    /// Makes a socket (`socket`); of the flags only `O_NONBLOCK` matters here.
+    pub fn create_socket(
+        &mut self,
+        family: Family,
+        kind: SocketKind,
+        owner: Sender,
+        flags: OpenFlags,
+    ) -> OpenFileId {
+        let socket = self.sockets.create(family, kind, owner);
+        self.open_socket(socket, flags)
+    }
+
+    /// Makes two sockets that are connected (`socketpair`). EOPNOTSUPP.
+    pub fn create_socket_pair(
+        &mut self,
+        family: Family,
+        kind: SocketKind,
+        owner: Sender,
+        flags: OpenFlags,
+    ) -> Result<(OpenFileId, OpenFileId), Errno> {
+        let (one, other) = self.sockets.create_pair(family, kind, owner)?;
+        Ok((self.open_socket(one, flags), self.open_socket(other, flags)))
+    }
+
+    /// Opens a socket that `accept` has given.
+    pub fn open_socket(&mut self, socket: SocketId, flags: OpenFlags) -> OpenFileId {
+        let flags = flags & OpenFlags::NONBLOCK | OpenFlags::RDWR;
+        self.insert(OpenFile::new(Object::Socket(socket), None, flags))
+    }
+
+    /// The sockets.
+    pub fn sockets(&self) -> &Sockets {
+        &self.sockets
+    }
+
+    /// The sockets, and where changes of them are told.
+    pub fn sockets_mut(&mut self) -> (&mut Sockets, &mut Changes) {
+        (&mut self.sockets, &mut self.changes)
+    }
+
+    /// Empties the queues of sockets that are on their way to nobody. What they held is [released](Sockets::take_released).
+    fn collect(&mut self) {
+        if !self.sockets.has_rights_in_flight() {
+            return;
+        }
+        let mut suspects = BTreeMap::new();
+        for (id, count) in self.sockets.rights_in_flight() {
+            if let Some(Slot { file, references }) = self.slots.get(&id)
+                && let Object::Socket(socket) = file.object
+                && *references == count
+            {
+                suspects.insert(id, socket);
+            }
+        }
+        if !suspects.is_empty() {
+            self.sockets.collect(&suspects);
         }
     }
 
@@ -350,7 +429,17 @@ pub(crate) fn write_entry(file: &mut OpenFile, writer: &mut DirentWriter<'_>, en
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Surroundings, Waits};
     use std::vec::Vec;
+
+    /// Nothing is ready.
+    struct Nothing;
+
+    impl Surroundings for Nothing {
+        fn console_has_input(&self) -> bool {
+            false
+        }
+    }
 
     fn null(flags: OpenFlags) -> OpenFile {
         OpenFile::new(Object::Device(Device::Null), None, flags)
@@ -358,7 +447,7 @@ mod tests {
 
     #[test]
     fn the_last_close_returns_the_file_and_numbers_are_not_mixed_up() {
-        let mut files = OpenFiles::new();
+        let mut files = OpenFiles::new(|_| {});
         let a = files.insert(null(OpenFlags::RDWR | OpenFlags::CREAT));
         assert_eq!(files.get(a).flags, OpenFlags::RDWR);
         files.duplicate(a);
@@ -380,7 +469,7 @@ mod tests {
 
     #[test]
     fn a_pipe_lives_as_long_as_one_of_its_ends() {
-        let mut files = OpenFiles::new();
+        let mut files = OpenFiles::new(|_| {});
         let (reader, writer) = files.create_pipe(OpenFlags::NONBLOCK);
         assert_eq!(files.get(reader).flags, OpenFlags::NONBLOCK);
         assert_eq!(files.pipe_write(writer, b"abc"), Ok(PipeOutcome::Moved(3)));
@@ -394,7 +483,9 @@ mod tests {
         assert_eq!(files.pipe_peek(reader, &mut out), Ok((PipeOutcome::Moved(2), 1)));
         assert_eq!(&out[..2], b"bc");
         assert!(files.pipe_consume(reader, 1, 2));
-        assert_eq!(files.readiness(reader), Some(Readiness::HUP));
+        let mut waits = Waits::default();
+        let ready = files.poll(reader, Readiness::IN, &Nothing, &mut waits);
+        assert_eq!((ready, waits.sources), (Ok(Readiness::HUP), std::vec![Source::Pipe(pipe)]));
         assert!(files.pipe(pipe).is_some());
         files.close(reader);
         assert!(files.pipe(pipe).is_none());
@@ -402,7 +493,7 @@ mod tests {
 
     #[test]
     fn seeking_checks_its_range_and_its_object() {
-        let mut files = OpenFiles::new();
+        let mut files = OpenFiles::new(|_| {});
         let (reader, _) = files.create_pipe(OpenFlags::empty());
         assert_eq!(files.get_mut(reader).seek(Whence::Set, 0, 0), Err(Errno::ESPIPE));
         assert_eq!(null(OpenFlags::empty()).seek(Whence::End, 5, 0), Ok(0));

@@ -54,7 +54,8 @@ impl Identity {
     /// The permission bits of a file, without those by which it acts as its owner or its group. A group's bit on a file that the group
     /// may not execute says nothing of the kind, and stays if who asks could set it.
     pub(crate) fn without_set_ids(&self, file: &Stat) -> u32 {
-        let keeps_group = file.mode & GROUP_EXECUTE == 0 && (self.can(CapSet::FSETID) || self.is_in(file.gid));
+        let keeps_group =
+            file.mode & GROUP_EXECUTE == 0 && (self.can(CapSet::FSETID) || self.is_in(file.gid));
         file.mode & PERMISSIONS & !SET_USER & if keeps_group { !0 } else { !SET_GROUP }
     }
 

@@ -9,9 +9,7 @@
 
 use crate::inode::Pin;
 use crate::tmpfs::{Adopted, Directory, Tmpfs};
-use crate::{
-    DirEntry, Errno, Ext4, FileId, FileMemory, FileSystemId, FileType, PageSource, Stat, StatFs,
-};
+use crate::{DirEntry, Errno, Ext4, FileId, FileMemory, FileSystemId, FileType, PageSource, Stat, StatFs};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;

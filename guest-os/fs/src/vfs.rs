@@ -16,8 +16,8 @@ use crate::root::Root;
 use crate::tmpfs::Tmpfs;
 use crate::{
     Device, DirEntry, DirentWriter, Errno, Ext4, FileId, FileMemory, FileSystemId, FileType, Identity, Inode,
-    Location, MemoryView, Object, OpenFile, OpenFlags, PageSource, PipeId, ProcInfo, Stat, StatFs, Timestamp,
-    devfs, procfs,
+    Location, MemoryView, Object, OpenFile, OpenFlags, PageSource, PipeId, ProcInfo, SocketId, Stat, StatFs,
+    Timestamp, devfs, procfs,
 };
 use abi::CapSet;
 use alloc::boxed::Box;
@@ -175,11 +175,13 @@ impl Vfs {
             Object::Device(device @ Device::Stdio { stream, is_terminal: true }) => {
                 (FileType::CharDevice, u64::from(stream) + 1, device.rdev())
             }
+            Object::Socket(SocketId(number)) => (FileType::Socket, u64::from(number) + 1, 0),
             // What the host lends is no terminal: to the guest it looks like a pipe.
             Object::Device(Device::Stdio { stream, .. }) => (FileType::Fifo, u64::from(stream) + 1, 0),
             _ => return Err(Errno::EBADF),
         };
-        let (mode, now) = (file_type.mode_bits() | PERMISSIONS, self.info.now());
+        let permissions = if file_type == FileType::Socket { 0o777 } else { PERMISSIONS };
+        let (mode, now) = (file_type.mode_bits() | permissions, self.info.now());
         let times = Stat { atime: now, mtime: now, ctime: now, ..Stat::default() };
         Ok(Stat { ino, mode, nlink: 1, rdev, blksize: 4096, ..times })
     }
@@ -197,6 +199,10 @@ impl Vfs {
     /// Attributes of the file system that holds an open file: pipes, and what the host lends, have one of their own.
     pub fn statfs_open(&mut self, file: &OpenFile) -> Result<StatFs, Errno> {
         const PIPEFS_MAGIC: u64 = 0x5049_5045;
+        const SOCKFS_MAGIC: u64 = 0x534f_434b;
+        if let Object::Socket(_) = file.object {
+            return Ok(StatFs { magic: SOCKFS_MAGIC, block_size: 4096, name_max: 255, ..StatFs::default() });
+        }
         match (file.inode(), &file.object) {
             (Some(inode), _) => self.statfs(inode),
             (None, Object::Device(Device::Stdio { is_terminal: true, .. })) => Ok(devfs::statfs()),

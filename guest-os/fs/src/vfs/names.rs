@@ -87,6 +87,20 @@ impl Vfs {
         self.create(&dir, &name, NewFile::Directory { mode }).map(|_| ())
     }
 
+    /// Makes the file that a socket of AF_UNIX has as its name. EADDRINUSE if there is one.
+    pub fn make_socket(&mut self, at: &Location, path: &[u8], mode: u32) -> Result<Inode, Errno> {
+        let file = NewFile::Special { file_type: FileType::Socket, mode, rdev: 0 };
+        let made = self.new_name(at, path, false).and_then(|(dir, name)| self.create(&dir, &name, file));
+        made.map_err(|error| if error == Errno::EEXIST { Errno::EADDRINUSE } else { error })
+    }
+
+    /// The socket file at a path that the caller wants to send to. ECONNREFUSED if it is another file, EACCES unless it may write it.
+    pub fn find_socket(&mut self, at: &Location, path: &[u8]) -> Result<Inode, Errno> {
+        let inode = self.resolve(at, path, LastLink::Follow)?.inode;
+        self.check(&inode, WRITE)?;
+        if inode.file_type() == FileType::Socket { Ok(inode) } else { Err(Errno::ECONNREFUSED) }
+    }
+
     /// `mknodat`: a file that is neither a directory nor a link. Only root makes devices.
     pub fn make_node(
         &mut self,

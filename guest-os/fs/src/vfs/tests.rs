@@ -582,7 +582,7 @@ fn a_proc_file_is_read_in_pieces_of_one_state() {
 #[test]
 fn pipes_and_streams_have_attributes_too() {
     let mut world = world();
-    let mut files = OpenFiles::new();
+    let mut files = OpenFiles::new(|_| {});
     let (reader, _) = files.create_pipe(OpenFlags::empty());
     assert_eq!(world.vfs.stat_open(files.get(reader)).unwrap().file_type(), FileType::Fifo);
     for (is_terminal, expected) in [(true, FileType::CharDevice), (false, FileType::Fifo)] {

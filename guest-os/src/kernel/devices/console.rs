@@ -2,13 +2,14 @@
 
 use crate::devices::drivers::mmio::Mmio;
 use crate::devices::drivers::{host, plic};
+use crate::files::ready;
 use crate::local::HartLocal;
 use crate::logger;
 use crate::memory::mem::{FRAME_BYTES, KernelFrame};
 use crate::processes::wait::{self, Channel, WaitOutcome};
 use crate::syscall::terminal;
 use core::ops::Range;
-use fs::Errno;
+use fs::{Errno, Source};
 use isa::platform;
 
 const BUFFER_BYTES: usize = FRAME_BYTES;
@@ -121,7 +122,9 @@ pub fn peek(into: &mut [u8], may_wait: bool) -> Result<(usize, u64), Option<Errn
             }
             return Err(Some(Errno::EAGAIN));
         }
-        if wait::sleep_on(alloc::vec![Channel::Console], None, true) == WaitOutcome::Interrupted {
+        if wait::sleep_on(alloc::vec![Channel::Ready(Source::Console)], None, true)
+            == WaitOutcome::Interrupted
+        {
             return Err(None);
         }
     }
@@ -172,7 +175,7 @@ fn collect() {
 pub fn host_interrupt() {
     host::with(|host| host.acknowledge());
     collect();
-    wait::wake(Channel::Console);
+    ready::wake(Source::Console);
 }
 
 /// The UART's interrupt: characters have come.
@@ -186,7 +189,7 @@ pub fn uart_interrupt() {
             _ => INPUT.get_mut().push(byte),
         }
     }
-    wait::wake(Channel::Console);
+    ready::wake(Source::Console);
 }
 
 /// The 16550A's registers that are in use.

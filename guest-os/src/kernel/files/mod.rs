@@ -4,5 +4,6 @@ pub mod file_memory;
 pub mod locks;
 pub mod proc_facts;
 pub mod process_memory;
+pub mod ready;
 pub mod turns;
 pub mod vfs;

@@ -393,6 +393,7 @@ fn name_of(file: &fs::OpenFile) -> Result<Vec<u8>, Errno> {
     Ok(match (&file.location, &file.object) {
         (Some(location), _) => location.name()?,
         (None, fs::Object::Pipe { pipe, .. }) => alloc::format!("pipe:[{}]", pipe.0).into_bytes(),
+        (None, fs::Object::Socket(socket)) => alloc::format!("socket:[{}]", socket.0 + 1).into_bytes(),
         (None, fs::Object::Device(fs::Device::Stdio { is_terminal: true, .. })) => b"/dev/tty".to_vec(),
         (None, fs::Object::Device(fs::Device::Stdio { stream, .. })) => {
             alloc::format!("/dev/std{}", ["in", "out", "err"][usize::from(*stream).min(2)]).into_bytes()

@@ -1,5 +1,6 @@
 //! The file systems of crate `fs` with the kernel's side of their bargain: the sleeping lock, and the table of open files.
 
+use crate::files::ready;
 use crate::local::HartLocal;
 use crate::processes::wait::{SleepGuard, SleepLock};
 use core::cell::RefMut;
@@ -33,7 +34,7 @@ impl DerefMut for VfsGuard {
 /// Makes these the file systems.
 pub fn start(vfs: Vfs) {
     *VFS.lock() = Some(vfs);
-    *OPEN_FILES.get_mut() = Some(OpenFiles::new());
+    *OPEN_FILES.get_mut() = Some(OpenFiles::new(ready::wake));
 }
 
 /// Unmounts the file systems at the end of the run: every page of tmpfs comes back.

@@ -217,7 +217,8 @@ fn change_over(
     *thread.name.borrow_mut() = name_of(&request);
     *process.program.borrow_mut() = program_of(image, request, stack);
 
-    let record = EventRecord { detail: program.main.plan.entry.0, detail2: satp.0, ..events::of(EventKind::Exec) };
+    let record =
+        EventRecord { detail: program.main.plan.entry.0, detail2: satp.0, ..events::of(EventKind::Exec) };
     events::report_text(record, &image.location.path);
     let space = process.space();
     for vma in space.borrow().vmas().iter() {

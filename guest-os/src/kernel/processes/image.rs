@@ -2,12 +2,12 @@
 //!
 //! Only the pages that hold headers are read.
 
+use crate::events;
 use crate::files::vfs;
 use crate::hart::current;
 use crate::memory::{heap, mem, pages};
 use crate::processes::exec::Request;
 use crate::processes::trampoline;
-use crate::events;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -320,4 +320,3 @@ fn zero_part(segment: &Segment) -> MapRequest {
         name: "".into(),
     }
 }
-

@@ -17,7 +17,9 @@ use fs::{Errno, FileUse, Location, OpenFileId, Transfers};
 use isa::paging::Satp;
 use linux_raw_sys::general as linux;
 use mm::{AddressSpace, SpaceId};
-use proc::{CapSet, Credentials, DescriptorTable, ExitStatus, Ids, Pid, ProcessSignals, ProcessTable, Signal, Tid};
+use proc::{
+    CapSet, Credentials, DescriptorTable, ExitStatus, Ids, Pid, ProcessSignals, ProcessTable, Signal, Tid,
+};
 
 /// An address space, with what of it never changes beside it.
 pub struct Space {

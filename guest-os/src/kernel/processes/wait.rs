@@ -11,7 +11,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, UnsafeCell};
 use core::ops::{Deref, DerefMut};
-use fs::{Lockable, PipeId};
+use fs::{Lockable, Source};
 use isa::events::EventKind;
 use mm::{PageKey, SwapSlot};
 pub use proc::WaitOutcome;
@@ -34,14 +34,12 @@ pub enum Channel {
     Frames,
     /// A change of one of this process's children.
     Child(Pid),
-    /// The other end of a pipe.
-    Pipe(PipeId),
+    /// A change of what is open.
+    Ready(Source),
     /// A lock on this file that someone else has.
     FileLock(Lockable),
     /// Somebody else's turn.
     Turn(TurnAt),
-    /// Input of the console.
-    Console,
     /// A word of memory.
     Futex(FutexKey),
     /// The child that has borrowed its parent's address space has given it back.

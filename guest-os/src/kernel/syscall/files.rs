@@ -10,7 +10,6 @@ use crate::memory::user::{self, UserPtr};
 use crate::memory::{heap, inject, pages};
 use crate::processes::process::Process;
 use crate::processes::thread::Thread;
-use crate::processes::wait::{self, Channel};
 use ::proc::{DescriptorError, DescriptorTable};
 use alloc::rc::Rc;
 use core::ops::Range;
@@ -71,15 +70,21 @@ pub fn close_descriptor(process: &Process, id: OpenFileId) {
     close_file(id);
 }
 
-/// One reference less to an open file; wakes the other end of a pipe that has lost its last.
+/// One reference less to an open file, and to those that were on their way to it and now come to nobody.
 pub fn close_file(id: OpenFileId) {
+    close_one(id);
+    loop {
+        let Some(next) = open_files().sockets_mut().0.take_released() else { return };
+        close_one(next);
+    }
+}
+
+fn close_one(id: OpenFileId) {
     let closed = open_files().close(id);
     let Some(file) = closed else { return };
     locks::file_closed(id, &file);
-    if let Object::Pipe { pipe, .. } = file.object {
-        wait::wake(Channel::Pipe(pipe));
-    }
-    let may_free = matches!(file.object, Object::Memory(_) | Object::Path(_) | Object::Directory(_));
+    let may_free =
+        matches!(file.object, Object::Memory(_) | Object::Path(_) | Object::Directory(_) | Object::Socket(_));
     drop(file);
     if may_free {
         vfs::lock().reap();
@@ -161,14 +166,15 @@ pub fn memfd_create([name, flags, ..]: Arguments) -> Outcome {
 }
 
 /// A descriptor for a file that is still to be opened. Dropped unfilled, its number is free again.
-struct Reserved {
+pub struct Reserved {
     fd: u32,
     thread: Rc<Thread>,
     is_filled: bool,
 }
 
 impl Reserved {
-    fn new(from: u32) -> Result<Self, Errno> {
+    /// The lowest number from `from` on that is free. EMFILE.
+    pub fn new(from: u32) -> Result<Self, Errno> {
         let thread = current();
         let reserved = thread.process.files().borrow_mut().reserve(from);
         let fd = reserved.map_err(|error| match error {
@@ -177,7 +183,12 @@ impl Reserved {
         })?;
         Ok(Self { fd, thread, is_filled: false })
     }
-    fn fill(mut self, id: OpenFileId, close_on_exec: bool) -> u32 {
+    /// The number.
+    pub fn fd(&self) -> u32 {
+        self.fd
+    }
+    /// Makes it name a file.
+    pub fn fill(mut self, id: OpenFileId, close_on_exec: bool) -> u32 {
         self.is_filled = true;
         self.thread.process.files().borrow_mut().fill(self.fd, id, close_on_exec);
         self.fd
@@ -295,7 +306,7 @@ pub fn fcntl([fd, command, argument, ..]: Arguments) -> Outcome {
         linux::F_GETFL => Ok(u64::from(status_flags(open_files().get(id)))),
         linux::F_SETFL => set_status(id, OpenFlags::from_bits_retain(uint(argument))),
         linux::F_GETPIPE_SZ => Ok(open_files().pipe_of(id)?.capacity() as u64),
-        linux::F_SETPIPE_SZ => set_pipe_capacity(id, uint(argument)),
+        linux::F_SETPIPE_SZ => Ok(open_files().set_pipe_capacity(id, uint(argument))? as u64),
         command @ (linux::F_GETLK
         | linux::F_SETLK
         | linux::F_SETLKW
@@ -321,19 +332,10 @@ fn set_status(id: OpenFileId, wanted: OpenFlags) -> Outcome {
     Ok(0)
 }
 
-/// Who waits for room looks again.
-fn set_pipe_capacity(id: OpenFileId, bytes: u32) -> Outcome {
-    let capacity = open_files().pipe_of(id)?.set_capacity(bytes)?;
-    if let Object::Pipe { pipe, .. } = open_files().get(id).object {
-        wait::wake(Channel::Pipe(pipe));
-    }
-    Ok(capacity as u64)
-}
-
 /// There is nothing to write back: the disk is read-only and tmpfs lives in memory.
 pub fn fsync([fd, ..]: Arguments) -> Outcome {
     match details(file_to_use(fd)?).object {
-        Object::Pipe { .. } | Object::Device(_) => Err(Errno::EINVAL.into()),
+        Object::Pipe { .. } | Object::Socket(_) | Object::Device(_) => Err(Errno::EINVAL.into()),
         _ => Ok(0),
     }
 }
@@ -425,9 +427,12 @@ pub fn fallocate([fd, mode, offset, len, ..]: Arguments) -> Outcome {
     }
     file.check_writable()?;
     let Object::Memory(inode) = file.object else {
-        return Err(
-            if matches!(file.object, Object::Pipe { .. }) { Errno::ESPIPE } else { Errno::ENODEV }.into()
-        );
+        return Err(if matches!(file.object, Object::Pipe { .. } | Object::Socket(_)) {
+            Errno::ESPIPE
+        } else {
+            Errno::ENODEV
+        }
+        .into());
     };
     let end = offset.checked_add(len).filter(|&end| end <= i64::MAX.cast_unsigned()).ok_or(Errno::EFBIG)?;
     let _turn = Turn::take(TurnAt::Contents(inode.id()));
@@ -504,7 +509,8 @@ pub fn getdents64([fd, buffer, len, ..]: Arguments) -> Outcome {
 
 /// What F_GETFL tells. Linux adds O_LARGEFILE to what `open` has opened, but for names (O_PATH).
 fn status_flags(file: &OpenFile) -> u32 {
-    let is_opened = !matches!(file.object, Object::Pipe { .. }) && !file.flags.contains(OpenFlags::PATH);
+    let is_opened = !matches!(file.object, Object::Pipe { .. } | Object::Socket(_))
+        && !file.flags.contains(OpenFlags::PATH);
     file.flags.bits() | if is_opened { linux::O_LARGEFILE } else { 0 }
 }
 

@@ -9,19 +9,17 @@ pub use super::files::{
     close, close_range, dup, dup3, fallocate, fcntl, fsync, fsync as fdatasync, ftruncate, getdents64, lseek,
     memfd_create, openat, pipe2,
 };
-pub use super::fixed::{
-    absent as clone3, absent as riscv_hwprobe, absent as rseq, not_a_socket as getpeername,
-    not_a_socket as getsockname, nothing as sync, socket,
-};
+pub use super::fixed::{absent as clone3, absent as riscv_hwprobe, absent as rseq, nothing as sync};
 pub use super::futex::futex;
 pub use super::io::{pread64, preadv, pwrite64, pwritev, read, readv, sendfile, write, writev};
 pub use super::limits::{getrlimit, prlimit64, setrlimit};
 pub use super::locks::flock;
 pub use super::memory::{brk, madvise, mincore, mmap, mprotect, mremap, msync, munmap, riscv_flush_icache};
+pub use super::messages::{recvfrom, recvmmsg, recvmsg, sendmmsg, sendmsg, sendto};
 pub use super::mlock::{mlock, mlock2, mlockall, munlock, munlockall};
 pub use super::names::{
-    chdir, faccessat, faccessat2, fchdir, fchmod, fchmodat, fchown, fchownat, getcwd, linkat, mkdirat, mknodat,
-    readlinkat, renameat2, symlinkat, truncate, umask, unlinkat, utimensat,
+    chdir, faccessat, faccessat2, fchdir, fchmod, fchmodat, fchown, fchownat, getcwd, linkat, mkdirat,
+    mknodat, readlinkat, renameat2, symlinkat, truncate, umask, unlinkat, utimensat,
 };
 pub use super::poll::{ppoll, pselect6};
 pub use super::process::{
@@ -33,6 +31,10 @@ pub use super::scheduling::{getpriority, sched_getaffinity, sched_setaffinity, s
 pub use super::signals::{
     kill, rt_sigaction, rt_sigpending, rt_sigprocmask, rt_sigqueueinfo, rt_sigreturn, rt_sigsuspend,
     rt_sigtimedwait, rt_tgsigqueueinfo, sigaltstack, tgkill, tkill,
+};
+pub use super::socket_options::{getsockopt, setsockopt};
+pub use super::sockets::{
+    accept, accept4, bind, connect, getpeername, getsockname, listen, shutdown, socket, socketpair,
 };
 pub use super::stat::{fstat, fstatfs, newfstatat, statfs, statx};
 pub use super::system::{getcpu, getrandom, getrusage, personality, sysinfo, uname};

@@ -5,9 +5,10 @@
 //! only when it can be delivered. What came before it makes the call's result.
 
 use super::files::{details, open_file};
-use super::{Arguments, Outcome, Stop, has_failed, length, limits, system};
+use super::{Arguments, Outcome, Stop, has_failed, length, limits, messages, system};
 use crate::devices::console;
 use crate::files::process_memory;
+use crate::files::ready;
 use crate::files::turns::{Turn, TurnAt};
 use crate::files::vfs::{self, open_files};
 use crate::hart::current;
@@ -15,19 +16,20 @@ use crate::memory::mem::FRAME_BYTES;
 use crate::memory::user::{self, UserPtr};
 use crate::memory::{heap, inject, pages};
 use crate::processes::thread::Thread;
-use crate::processes::wait::{self, Channel, WaitOutcome};
 use ::proc::{SigInfo, Signal};
 use alloc::vec::Vec;
-use fs::{Device, Errno, Inode, LAST_BYTE, Object, OpenFile, OpenFileId, OpenFlags, PipeId, PipeOutcome};
+use fs::{
+    Device, Errno, Inode, LAST_BYTE, Object, OpenFile, OpenFileId, OpenFlags, PipeId, PipeOutcome, Source,
+};
 use isa::PAGE_SIZE;
 use mm::file_memory::Transfer;
 
 /// Bytes moved in one piece: what the thread's scratch page holds.
-const PIECE_BYTES: usize = FRAME_BYTES;
+pub const PIECE_BYTES: usize = FRAME_BYTES;
 /// Most bytes of one call (Linux's MAX_RW_COUNT).
-const MAX_BYTES: usize = 0x7fff_f000;
+pub const MAX_BYTES: usize = 0x7fff_f000;
 /// Most elements of an I/O vector.
-const IOV_MAX: u64 = 1024;
+pub const IOV_MAX: u64 = 1024;
 
 /// Where in the file a call reads or writes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,7 +42,7 @@ enum Position {
 
 /// A piece of user memory.
 #[derive(Clone, Copy)]
-struct Span {
+pub struct Span {
     address: u64,
     len: usize,
 }
@@ -85,11 +87,13 @@ pub fn pwritev([fd, vector, count, offset, ..]: Arguments) -> Outcome {
     write_at(fd, &spans(vector, count)?, offset)
 }
 
-fn span(address: u64, len: u64) -> Span {
+/// A buffer of the program's.
+pub fn span(address: u64, len: u64) -> Span {
     Span { address, len: length(len) }
 }
 
-fn spans(vector: u64, count: u64) -> Result<Vec<Span>, Errno> {
+/// A vector of buffers.
+pub fn spans(vector: u64, count: u64) -> Result<Vec<Span>, Errno> {
     if count > IOV_MAX {
         return Err(Errno::EINVAL);
     }
@@ -110,13 +114,17 @@ fn spans(vector: u64, count: u64) -> Result<Vec<Span>, Errno> {
     Ok(spans)
 }
 
-/// How much a call moves at most: all of the spans, which must be such as a program can have, or as much as one call moves. `current` is the
-/// file's own offset.
-fn bytes_of(spans: &[Span], position: Position, current: u64) -> Result<usize, Errno> {
+/// The bytes of all spans, which must be such as a program can have: EFAULT.
+pub fn total_of(spans: &[Span]) -> Result<usize, Errno> {
     if !spans.iter().all(Span::may_be_the_users) {
         return Err(Errno::EFAULT);
     }
-    let all = spans.iter().fold(0, |sum: usize, span| sum.saturating_add(span.len));
+    Ok(spans.iter().fold(0, |sum: usize, span| sum.saturating_add(span.len)))
+}
+
+/// How much a call moves at most: all of the spans, or as much as one call moves. `current` is the file's own offset.
+fn bytes_of(spans: &[Span], position: Position, current: u64) -> Result<usize, Errno> {
+    let all = total_of(spans)?;
     let offset = match position {
         Position::At(offset) => offset,
         Position::Current => current,
@@ -143,11 +151,14 @@ fn position(id: OpenFileId, offset: u64) -> Result<Position, Errno> {
 }
 
 fn has_positions(object: &Object) -> bool {
-    !matches!(object, Object::Pipe { .. } | Object::Device(Device::Stdio { .. } | Device::Tty))
+    !matches!(
+        object,
+        Object::Pipe { .. } | Object::Socket(_) | Object::Device(Device::Stdio { .. } | Device::Tty)
+    )
 }
 
 /// What one transfer came to: bytes moved, or the reason why none were.
-type Moved = Result<usize, Stop>;
+pub type Moved = Result<usize, Stop>;
 
 fn read_spans(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
     let outcome = read_all(id, spans, position);
@@ -171,6 +182,10 @@ fn read_all(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
         file.check_readable()?;
         (bytes_of(spans, position, file.offset)?, is_shared && position == Position::Current)
     };
+    let object = open_files().get(id).object.clone();
+    if let Object::Socket(socket) = object {
+        return messages::read(id, socket, spans);
+    }
     let _turn = shares_offset.then(|| Turn::take(TurnAt::Offset(id)));
     let mut done = 0;
     for span in spans {
@@ -207,13 +222,16 @@ fn write_all(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
         }
         (all, file.clone(), is_shared && position == Position::Current)
     };
+    if let Object::Socket(socket) = file.object {
+        return messages::write(id, socket, spans);
+    }
     let _turn = shares_offset.then(|| Turn::take(TurnAt::Offset(id)));
     if shares_offset {
         file = details(id);
     }
     let _contents = turn_at_contents(&file);
     let all = within_limit(&file, position, all)?;
-    let mut cursor = Cursor { spans, part: 0 };
+    let mut cursor = Cursor::new(spans);
     let mut done = 0;
     while done < all {
         let (want, before) = (PIECE_BYTES.min(all - done), done);
@@ -274,15 +292,23 @@ fn goes_on(moved: Moved, want: usize, done: &mut usize) -> Option<Outcome> {
 
 /// Where in a list of spans a call is.
 #[derive(Clone, Copy)]
-struct Cursor<'a> {
+pub struct Cursor<'a> {
     spans: &'a [Span],
     /// Bytes of the first span that are done.
     part: usize,
 }
 
+impl<'a> Cursor<'a> {
+    /// At the start.
+    pub fn new(spans: &'a [Span]) -> Self {
+        Self { spans, part: 0 }
+    }
+}
+
 impl Cursor<'_> {
+    /// So many bytes are done.
     #[inline]
-    fn skip(&mut self, count: usize) {
+    pub fn skip(&mut self, count: usize) {
         self.part += count;
         while let [first, rest @ ..] = self.spans
             && self.part >= first.len
@@ -293,7 +319,7 @@ impl Cursor<'_> {
     }
 
     /// Copies from the program's memory, up to the first byte that can't be read. EFAULT only if that is the first of all.
-    fn gather(mut self, into: &mut [u8]) -> Result<usize, Errno> {
+    pub fn gather(mut self, into: &mut [u8]) -> Result<usize, Errno> {
         let mut done = 0;
         while done < into.len() {
             self.skip(0);
@@ -301,6 +327,29 @@ impl Cursor<'_> {
             let want = (first.len - self.part).min(into.len() - done);
             let address = first.address.wrapping_add(self.part as u64);
             match user::copy_in_some(address, &mut into[done..done + want]) {
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => break,
+                Ok(count) => {
+                    done += count;
+                    if count < want {
+                        break;
+                    }
+                    self.skip(count);
+                }
+            }
+        }
+        Ok(done)
+    }
+
+    /// Copies to the program's memory, up to the first byte that can't be written. EFAULT only if that is the first of all.
+    pub fn scatter(mut self, bytes: &[u8]) -> Result<usize, Errno> {
+        let mut done = 0;
+        while done < bytes.len() {
+            self.skip(0);
+            let [first, ..] = self.spans else { break };
+            let want = (first.len - self.part).min(bytes.len() - done);
+            let address = first.address.wrapping_add(self.part as u64);
+            match user::copy_out_some(address, &bytes[done..done + want]) {
                 Err(error) if done == 0 => return Err(error),
                 Err(_) => break,
                 Ok(count) => {
@@ -351,7 +400,8 @@ fn read_piece(id: OpenFileId, address: u64, want: usize, position: Position, may
         Object::Device(device) => read_device(*device, buffer),
         Object::Pipe { pipe, .. } => return read_pipe(id, *pipe, address, buffer, nonblocking),
         Object::Directory(_) => return Err(Errno::EISDIR.into()),
-        Object::Path(_) => return Err(Errno::EBADF.into()),
+        // A socket is read whole messages at a time, before any piece.
+        Object::Socket(_) | Object::Path(_) => return Err(Errno::EBADF.into()),
     };
     let copied = user::copy_out_some(address, &buffer[..count])?;
     let has_offset = matches!(object, Object::Disk(_) | Object::Memory(_) | Object::ProcessMemory { .. });
@@ -406,21 +456,13 @@ fn read_pipe(id: OpenFileId, pipe: PipeId, address: u64, buffer: &mut [u8], nonb
                 let copied = user::copy_out_some(address, &buffer[..count])?;
                 // The copy may have slept, and another reader have had these bytes.
                 if open_files().pipe_consume(id, position, copied) {
-                    wait::wake(Channel::Pipe(pipe));
                     return Ok(copied);
                 }
             }
             PipeOutcome::Broken => return Err(Errno::EPIPE.into()),
             PipeOutcome::Wait if nonblocking => return Err(Errno::EAGAIN.into()),
-            PipeOutcome::Wait => wait_for_pipe(pipe)?,
+            PipeOutcome::Wait => ready::wait_for(Source::Pipe(pipe))?,
         }
-    }
-}
-
-fn wait_for_pipe(pipe: PipeId) -> Result<(), Stop> {
-    match wait::sleep_on(alloc::vec![Channel::Pipe(pipe)], None, true) {
-        WaitOutcome::Interrupted => Err(Stop::Signal(true)),
-        _ => Ok(()),
     }
 }
 
@@ -487,7 +529,6 @@ fn write_pipe(id: OpenFileId, pipe: PipeId, bytes: &[u8], nonblocking: bool) -> 
             Err(stop) => return Err(stop),
             Ok(PipeOutcome::Moved(count)) => {
                 done += count;
-                wait::wake(Channel::Pipe(pipe));
                 if done == bytes.len() {
                     return Ok(done);
                 }
@@ -497,7 +538,7 @@ fn write_pipe(id: OpenFileId, pipe: PipeId, bytes: &[u8], nonblocking: bool) -> 
             Ok(PipeOutcome::Wait) if nonblocking && done > 0 => return Ok(done),
             Ok(PipeOutcome::Wait) if nonblocking => return Err(Errno::EAGAIN.into()),
             Ok(PipeOutcome::Wait) => {
-                if let Err(stop) = wait_for_pipe(pipe) {
+                if let Err(stop) = ready::wait_for(Source::Pipe(pipe)) {
                     return if done > 0 { Ok(done) } else { Err(stop) };
                 }
             }
@@ -505,7 +546,8 @@ fn write_pipe(id: OpenFileId, pipe: PipeId, bytes: &[u8], nonblocking: bool) -> 
     }
 }
 
-fn broken_pipe(thread: &Thread) -> Moved {
+/// EPIPE, with its signal.
+pub fn broken_pipe(thread: &Thread) -> Moved {
     thread.post(SigInfo::from_user(Signal::PIPE, thread.process.pid));
     Err(Errno::EPIPE.into())
 }
@@ -610,6 +652,7 @@ fn send(id: OpenFileId, file: &OpenFile, bytes: &[u8], position: Position) -> Mo
         }
         Object::Text(inode) => Ok(vfs::lock().write_text(inode, bytes)?),
         Object::Pipe { pipe, .. } => write_pipe(id, *pipe, bytes, file.flags.contains(OpenFlags::NONBLOCK)),
+        Object::Socket(socket) => messages::send_bytes(id, *socket, bytes),
         Object::Device(Device::Stdio { stream, .. }) => write_console(u64::from(*stream).max(1), bytes),
         Object::Device(Device::Tty) => write_console(1, bytes),
         Object::Device(Device::Full) => Err(Errno::ENOSPC.into()),

@@ -4,6 +4,7 @@
 //! [`crate::memory::user`] only. Flags that the table refuses never reach it. Structures are those of `linux-raw-sys`.
 
 mod capabilities;
+mod control;
 mod credentials;
 pub mod files;
 mod fixed;
@@ -13,12 +14,15 @@ pub mod io;
 pub mod limits;
 mod locks;
 mod memory;
+mod messages;
 mod mlock;
 mod names;
 mod poll;
 mod process;
 mod scheduling;
 mod signals;
+mod socket_options;
+mod sockets;
 mod stat;
 pub mod system;
 pub mod terminal;
@@ -91,7 +95,7 @@ pub fn restart_syscall(_: Arguments) -> Outcome {
 pub type Outcome = Result<u64, Stop>;
 
 /// Whether a call, or a part of it, has come to an error.
-fn has_failed<T>(result: &Result<T, Stop>) -> bool {
+pub fn has_failed<T>(result: &Result<T, Stop>) -> bool {
     matches!(result, Err(Stop::Errno(_)))
 }
 

@@ -2,24 +2,21 @@
 
 use super::{Arguments, Outcome, Rest, Stop, length};
 use crate::arch;
-use crate::devices::console;
+use crate::files::ready::{self, Kernel};
 use crate::files::vfs::open_files;
 use crate::hart::current;
+use crate::memory::inject;
 use crate::memory::user::{UserPtr, plain};
-use crate::memory::{heap, inject};
-use crate::processes::wait::{self, Channel, WaitOutcome};
+use crate::processes::wait::WaitOutcome;
 use ::proc::SignalSet;
 use alloc::vec::Vec;
-use fs::{Errno, Object, OpenFlags, Readiness};
+use fs::{Errno, Readiness, Waits};
 use linux_raw_sys::general::pollfd;
 
 plain!(pollfd);
 
 /// Most descriptors of `pselect6`, which a set has bits for.
 const MAX_SELECTED: usize = 1024;
-/// Kernel memory to sleep on one channel more, at most.
-const CHANNEL_BYTES: usize = 128;
-const POLLNVAL: u16 = 0x20;
 const BITS: usize = 64;
 
 /// What is awaited of a descriptor, and what has come.
@@ -27,36 +24,23 @@ struct Awaited {
     fd: i32,
     wanted: Readiness,
     /// The bits of `revents`.
-    ready: u16,
+    ready: Readiness,
 }
 
-/// Looks at each descriptor once; returns how many are ready, and adds to `channels`, which has room, what to sleep on.
-fn look(all: &mut [Awaited], channels: &mut Vec<Channel>) -> u64 {
+/// Looks at each descriptor once; returns how many are ready, and adds to `waits` what to sleep on.
+fn look(all: &mut [Awaited], waits: &mut Waits) -> Result<u64, Errno> {
     let mut count = 0;
     for awaited in all.iter_mut().filter(|awaited| awaited.fd >= 0) {
         awaited.ready = match u32::try_from(awaited.fd)
             .ok()
             .and_then(|fd| current().process.files().borrow().get(fd).ok())
         {
-            None => POLLNVAL,
-            Some(id) if open_files().get(id).flags.contains(OpenFlags::PATH) => POLLNVAL,
-            Some(id) => {
-                let known = open_files().readiness(id);
-                let readiness = known.unwrap_or_else(|| {
-                    let input = awaited.wanted.contains(Readiness::IN) && console::has_input();
-                    Readiness::OUT | if input { Readiness::IN } else { Readiness::empty() }
-                });
-                match open_files().get(id).object {
-                    Object::Pipe { pipe, .. } => channels.push(Channel::Pipe(pipe)),
-                    Object::Device(_) => channels.push(Channel::Console),
-                    _ => {}
-                }
-                (readiness & (awaited.wanted | Readiness::ERR | Readiness::HUP)).bits()
-            }
+            None => Readiness::NVAL,
+            Some(id) => open_files().poll(id, awaited.wanted, &Kernel, waits)?,
         };
-        count += u64::from(awaited.ready != 0);
+        count += u64::from(!awaited.ready.is_empty());
     }
-    count
+    Ok(count)
 }
 
 /// A list with room for `count` elements, one for each descriptor that the program names.
@@ -73,13 +57,12 @@ fn wait_for(all: &mut [Awaited], deadline: Option<u64>, mask: u64) -> Outcome {
         current().signals.borrow_mut().suspend_with(set);
     }
     loop {
-        let mut channels = room_for(all.len())?;
-        let count = look(all, &mut channels);
+        let mut waits = Waits::default();
+        let count = look(all, &mut waits)?;
         if count > 0 || deadline.is_some_and(|deadline| deadline <= arch::time()) {
             return Ok(count);
         }
-        let _prepared = heap::prepare(channels.len() * CHANNEL_BYTES)?;
-        if wait::sleep_on(channels, deadline, true) == WaitOutcome::Interrupted {
+        if ready::sleep_until_any(waits, deadline)? == WaitOutcome::Interrupted {
             return Err(Stop::Signal(false));
         }
     }
@@ -97,7 +80,7 @@ pub fn ppoll([fds, count, timeout, mask, ..]: Arguments) -> Outcome {
     for index in 0..count as u64 {
         let entry = fds.at(index).read()?;
         let wanted = Readiness::from_bits_truncate(entry.events.cast_unsigned());
-        all.push(Awaited { fd: entry.fd, wanted, ready: 0 });
+        all.push(Awaited { fd: entry.fd, wanted, ready: Readiness::empty() });
     }
     let result = match wait_for(&mut all, deadline, mask) {
         Ok(count) => count,
@@ -105,7 +88,7 @@ pub fn ppoll([fds, count, timeout, mask, ..]: Arguments) -> Outcome {
     };
     for (index, awaited) in all.iter().enumerate() {
         let mut entry = fds.at(index as u64).read()?;
-        entry.revents = awaited.ready.cast_signed();
+        entry.revents = awaited.ready.bits().cast_signed();
         fds.at(index as u64).write(entry)?;
     }
     tell_rest(timeout, deadline, Ok(result))
@@ -150,7 +133,11 @@ pub fn pselect6([count, read, write, except, timeout, mask]: Arguments) -> Outco
         wanted.set(Readiness::IN, is_set(&readers, fd));
         wanted.set(Readiness::OUT, is_set(&writers, fd));
         if !wanted.is_empty() {
-            all.push(Awaited { fd: i32::try_from(fd).map_err(|_| Errno::EINVAL)?, wanted, ready: 0 });
+            all.push(Awaited {
+                fd: i32::try_from(fd).map_err(|_| Errno::EINVAL)?,
+                wanted,
+                ready: Readiness::empty(),
+            });
         }
     }
     let mask = match UserPtr::<[u64; 2]>::from(mask).non_null() {
@@ -161,7 +148,7 @@ pub fn pselect6([count, read, write, except, timeout, mask]: Arguments) -> Outco
     if let Err(stop) = waited {
         return tell_rest(timeout, deadline, Err(stop));
     }
-    if all.iter().any(|awaited| awaited.ready == POLLNVAL) {
+    if all.iter().any(|awaited| awaited.ready == Readiness::NVAL) {
         return Err(Errno::EBADF.into());
     }
     let total = put_set(read, words, &all, Readiness::IN, Readiness::IN | Readiness::HUP | Readiness::ERR)?
@@ -192,7 +179,7 @@ fn put_set(
     let Some(pointer) = UserPtr::<u64>::from(pointer).non_null() else { return Ok(0) };
     let mut set = alloc::vec![0u64; words];
     let mut count = 0;
-    for awaited in all.iter().filter(|a| a.wanted.contains(asked) && a.ready & events.bits() != 0) {
+    for awaited in all.iter().filter(|a| a.wanted.contains(asked) && a.ready.intersects(events)) {
         let fd = usize::try_from(awaited.fd).unwrap_or(0);
         set[fd / BITS] |= 1 << (fd % BITS);
         count += 1;

@@ -501,7 +501,9 @@ pub fn prctl([option, argument, second, third, fourth, ..]: Arguments) -> Outcom
         | prctl::PR_GET_KEEPCAPS
         | prctl::PR_SET_KEEPCAPS
         | prctl::PR_GET_SECUREBITS
-        | prctl::PR_CAP_AMBIENT => super::capabilities::control(uint(option), [argument, second, third, fourth]),
+        | prctl::PR_CAP_AMBIENT => {
+            super::capabilities::control(uint(option), [argument, second, third, fourth])
+        }
         prctl::PR_SET_NO_NEW_PRIVS if [argument, second, third, fourth] == [1, 0, 0, 0] => {
             this.process.credentials.borrow_mut().gains_nothing = true;
             Ok(0)

@@ -71,7 +71,11 @@ fn check_nice(caller: &Credentials, thread: &Thread, nice: i32) -> Result<(), Er
     }
     let (limit, _) = thread.process.limits.borrow()[linux::RLIMIT_NICE as usize];
     let is_within = u64::from((NICE_0 - nice).unsigned_abs()) <= limit;
-    if nice >= thread.nice.get() || is_within || caller.can(CapSet::SYS_NICE) { Ok(()) } else { Err(Errno::EACCES) }
+    if nice >= thread.nice.get() || is_within || caller.can(CapSet::SYS_NICE) {
+        Ok(())
+    } else {
+        Err(Errno::EACCES)
+    }
 }
 
 /// A thread by its number; 0 is the running one.

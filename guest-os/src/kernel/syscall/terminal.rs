@@ -58,6 +58,11 @@ pub fn ioctl([fd, number, argument, ..]: Arguments) -> Outcome {
             UserPtr::<u32>::from(argument).write(u32::try_from(len).unwrap_or(u32::MAX))?;
             Ok(0)
         }
+        Object::Socket(socket) if uint(number) == request::FIONREAD => {
+            let len = open_files().sockets().bytes_to_read(socket)?;
+            UserPtr::<u32>::from(argument).write(u32::try_from(len).unwrap_or(u32::MAX))?;
+            Ok(0)
+        }
         _ => Err(Errno::ENOTTY.into()),
     }
 }
