@@ -58,6 +58,43 @@ pub const PIPE: FlagSet = strict(
     &[taken("O_NONBLOCK", 0o4000), refused("O_DIRECT", 0o40_000), taken("O_CLOEXEC", 0o2_000_000)],
 );
 
+/// `eventfd2`.
+pub const EVENT_FILE: FlagSet = strict(
+    "eventfd2",
+    &[taken("EFD_SEMAPHORE", 1), taken("EFD_NONBLOCK", 0o4000), taken("EFD_CLOEXEC", 0o2_000_000)],
+);
+
+/// `epoll_create1`.
+pub const EPOLL: FlagSet = strict("epoll_create1", &[taken("EPOLL_CLOEXEC", 0o2_000_000)]);
+
+/// What `epoll_ctl` does.
+pub const EPOLL_OPERATION: FlagSet =
+    choice("epoll_ctl", &[taken("EPOLL_CTL_ADD", 1), taken("EPOLL_CTL_DEL", 2), taken("EPOLL_CTL_MOD", 3)]);
+
+/// `signalfd4`.
+pub const SIGNAL_FILE: FlagSet =
+    strict("signalfd4", &[taken("SFD_NONBLOCK", 0o4000), taken("SFD_CLOEXEC", 0o2_000_000)]);
+
+/// `timerfd_create`.
+pub const TIMER_FILE: FlagSet =
+    strict("timerfd_create", &[taken("TFD_NONBLOCK", 0o4000), taken("TFD_CLOEXEC", 0o2_000_000)]);
+
+/// The clock of a timer that is read.
+pub const TIMER_CLOCK: FlagSet = choice(
+    "clock of timerfd_create",
+    &[
+        taken("CLOCK_REALTIME", 0),
+        taken("CLOCK_MONOTONIC", 1),
+        taken("CLOCK_BOOTTIME", 7),
+        declined("CLOCK_REALTIME_ALARM", 8),
+        declined("CLOCK_BOOTTIME_ALARM", 9),
+    ],
+);
+
+/// `timerfd_settime`.
+pub const TIMER_SETTING: FlagSet =
+    strict("timerfd_settime", &[taken("TFD_TIMER_ABSTIME", 1), ignored("TFD_TIMER_CANCEL_ON_SET", 2)]);
+
 /// `memfd_create`.
 pub const MEMFD: FlagSet = strict(
     "memfd_create",

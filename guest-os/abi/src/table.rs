@@ -19,6 +19,10 @@ macro_rules! each_call {
     ($user:ident) => {
         $user! {
             17 getcwd(buffer: Out(Text { len: 1 }), size: Size);
+            19 eventfd2(count: Unsigned, flags: Flags(&sets::EVENT_FILE));
+            20 epoll_create1(flags: Flags(&sets::EPOLL));
+            21 epoll_ctl(list: Fd, operation: Flags(&sets::EPOLL_OPERATION), fd: Fd, event: Address);
+            22 epoll_pwait(list: Fd, events: Address, count: Int, timeout: Int, mask: Address, size: Size);
             23 dup(fd: Fd);
             24 dup3(old: Fd, new: Unsigned, flags: Flags(&sets::DUP));
             25 fcntl(fd: Fd, command: Flags(&sets::FCNTL), argument: Word);
@@ -58,12 +62,16 @@ macro_rules! each_call {
             72 pselect6(count: Unsigned, read: InOut(Descriptors { count: 0 }), write: InOut(Descriptors { count: 0 }),
                 except: InOut(Descriptors { count: 0 }), timeout: In(Timespec), mask: In(SigsetArgument));
             73 ppoll(fds: InOut(Polls { count: 1 }), count: Unsigned, timeout: In(Timespec), mask: In(Sigset), size: Size);
+            74 signalfd4(fd: Int, mask: In(Sigset), size: Size, flags: Flags(&sets::SIGNAL_FILE));
             78 readlinkat(dirfd: DirFd, path: Path, buffer: Out(Bytes { len: 3 }), size: Size);
             79 newfstatat(dirfd: DirFd, path: Path, buffer: Out(Stat), flags: Flags(&sets::STAT));
             80 fstat(fd: Fd, buffer: Out(Stat));
             81 sync() "nothing to do";
             82 fsync(fd: Fd) "nothing to do";
             83 fdatasync(fd: Fd) "nothing to do";
+            85 timerfd_create(clock: Flags(&sets::TIMER_CLOCK), flags: Flags(&sets::TIMER_FILE));
+            86 timerfd_settime(fd: Fd, flags: Flags(&sets::TIMER_SETTING), new: Address, old: Address);
+            87 timerfd_gettime(fd: Fd, value: Address);
             88 utimensat(dirfd: DirFd, path: Path, times: In(TimespecPair), flags: Flags(&sets::AT));
             92 personality(persona: Unsigned) "only PER_LINUX: others are EINVAL";
             93 exit(status: Int) -> Never, spares;
@@ -183,6 +191,7 @@ macro_rules! each_call {
             435 clone3(arguments: Address, size: Size) "ENOSYS: C libraries then use `clone`";
             436 close_range(first: Unsigned, last: Unsigned, flags: Flags(&sets::CLOSE_RANGE));
             439 faccessat2(dirfd: DirFd, path: Path, mode: Flags(&sets::ACCESS), flags: Flags(&sets::ACCESS_AT));
+            441 epoll_pwait2(list: Fd, events: Address, count: Int, timeout: Address, mask: Address, size: Size);
         }
     };
 }
@@ -258,12 +267,12 @@ const ABSENT: &[(u32, &str)] = &[
     (0, "io_setup"), (1, "io_destroy"), (2, "io_submit"), (3, "io_cancel"), (4, "io_getevents"), (5, "setxattr"),
     (6, "lsetxattr"), (7, "fsetxattr"), (8, "getxattr"), (9, "lgetxattr"), (10, "fgetxattr"), (11, "listxattr"),
     (12, "llistxattr"), (13, "flistxattr"), (14, "removexattr"), (15, "lremovexattr"), (16, "fremovexattr"),
-    (18, "lookup_dcookie"), (19, "eventfd2"), (20, "epoll_create1"), (21, "epoll_ctl"), (22, "epoll_pwait"),
+    (18, "lookup_dcookie"), 
     (26, "inotify_init1"), (27, "inotify_add_watch"), (28, "inotify_rm_watch"), (30, "ioprio_set"),
     (31, "ioprio_get"), (39, "umount2"), (40, "mount"), (41, "pivot_root"), (42, "nfsservctl"),
-    (51, "chroot"), (58, "vhangup"), (60, "quotactl"), (74, "signalfd4"), (75, "vmsplice"),
-    (76, "splice"), (77, "tee"), (84, "sync_file_range"), (85, "timerfd_create"), (86, "timerfd_settime"),
-    (87, "timerfd_gettime"), (89, "acct"), (90, "capget"), (91, "capset"),
+    (51, "chroot"), (58, "vhangup"), (60, "quotactl"), (75, "vmsplice"),
+    (76, "splice"), (77, "tee"), (84, "sync_file_range"), 
+    (89, "acct"), (90, "capget"), (91, "capset"),
     (97, "unshare"), (104, "kexec_load"), (105, "init_module"), (106, "delete_module"),
     (107, "timer_create"), (108, "timer_gettime"), (109, "timer_getoverrun"), (110, "timer_settime"),
     (111, "timer_delete"), (112, "clock_settime"), (116, "syslog"), (117, "ptrace"), (118, "sched_setparam"),
@@ -289,7 +298,7 @@ const ABSENT: &[(u32, &str)] = &[
     (292, "io_pgetevents"), (294, "kexec_file_load"), (424, "pidfd_send_signal"), (425, "io_uring_setup"),
     (426, "io_uring_enter"), (427, "io_uring_register"), (428, "open_tree"), (429, "move_mount"), (430, "fsopen"),
     (431, "fsconfig"), (432, "fsmount"), (433, "fspick"), (434, "pidfd_open"), (437, "openat2"),
-    (438, "pidfd_getfd"), (440, "process_madvise"), (441, "epoll_pwait2"), (442, "mount_setattr"),
+    (438, "pidfd_getfd"), (440, "process_madvise"), (442, "mount_setattr"),
     (443, "quotactl_fd"), (444, "landlock_create_ruleset"), (445, "landlock_add_rule"),
     (446, "landlock_restrict_self"), (447, "memfd_secret"), (448, "process_mrelease"), (449, "futex_waitv"),
     (450, "set_mempolicy_home_node"), (451, "cachestat"), (452, "fchmodat2"), (453, "map_shadow_stack"),

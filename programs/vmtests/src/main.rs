@@ -13,6 +13,7 @@ mod bad_pointers;
 mod check;
 mod children;
 mod crowd;
+mod event_files;
 mod exec;
 mod faults;
 mod file_mix;
@@ -33,6 +34,7 @@ mod raw;
 mod rights;
 mod shared;
 mod signals;
+mod sockets;
 mod system;
 mod threads;
 mod timers;
@@ -103,6 +105,8 @@ const FAMILIES: &[&[Test]] = &[
     children::TESTS,
     exec::TESTS,
     pipes::TESTS,
+    sockets::TESTS,
+    event_files::TESTS,
     files::TESTS,
     transfers::TESTS,
     nameless::TESTS,

@@ -4,6 +4,8 @@ pub use super::credentials::{
     getegid, geteuid, getgid, getgroups, getresgid, getresuid, getuid, setfsgid, setfsuid, setgid, setgroups,
     setregid, setresgid, setresuid, setreuid, setuid,
 };
+pub use super::epoll::{epoll_create1, epoll_ctl, epoll_pwait, epoll_pwait2};
+pub use super::event_files::{eventfd2, signalfd4, timerfd_create, timerfd_gettime, timerfd_settime};
 pub use super::files::{
     close, close_range, dup, dup3, fallocate, fcntl, fsync, fsync as fdatasync, ftruncate, getdents64, lseek,
     memfd_create, openat, pipe2,

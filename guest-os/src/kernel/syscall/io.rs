@@ -5,7 +5,7 @@
 //! only when it can be delivered. What came before it makes the call's result.
 
 use super::files::{details, open_file};
-use super::{Arguments, Outcome, Stop, has_failed, length, limits, messages, system};
+use super::{Arguments, Outcome, Stop, event_files, has_failed, length, limits, messages, system};
 use crate::devices::console;
 use crate::files::process_memory;
 use crate::files::ready;
@@ -153,7 +153,10 @@ fn position(id: OpenFileId, offset: u64) -> Result<Position, Errno> {
 fn has_positions(object: &Object) -> bool {
     !matches!(
         object,
-        Object::Pipe { .. } | Object::Socket(_) | Object::Device(Device::Stdio { .. } | Device::Tty)
+        Object::Pipe { .. }
+            | Object::Socket(_)
+            | Object::Anonymous(_)
+            | Object::Device(Device::Stdio { .. } | Device::Tty)
     )
 }
 
@@ -183,8 +186,10 @@ fn read_all(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
         (bytes_of(spans, position, file.offset)?, is_shared && position == Position::Current)
     };
     let object = open_files().get(id).object.clone();
-    if let Object::Socket(socket) = object {
-        return messages::read(id, socket, spans);
+    match object {
+        Object::Socket(socket) => return messages::read(id, socket, spans),
+        Object::Anonymous(_) => return event_files::read(id, spans),
+        _ => {}
     }
     let _turn = shares_offset.then(|| Turn::take(TurnAt::Offset(id)));
     let mut done = 0;
@@ -222,8 +227,10 @@ fn write_all(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
         }
         (all, file.clone(), is_shared && position == Position::Current)
     };
-    if let Object::Socket(socket) = file.object {
-        return messages::write(id, socket, spans);
+    match file.object {
+        Object::Socket(socket) => return messages::write(id, socket, spans),
+        Object::Anonymous(_) => return event_files::write(id, spans),
+        _ => {}
     }
     let _turn = shares_offset.then(|| Turn::take(TurnAt::Offset(id)));
     if shares_offset {
@@ -401,7 +408,7 @@ fn read_piece(id: OpenFileId, address: u64, want: usize, position: Position, may
         Object::Pipe { pipe, .. } => return read_pipe(id, *pipe, address, buffer, nonblocking),
         Object::Directory(_) => return Err(Errno::EISDIR.into()),
         // A socket is read whole messages at a time, before any piece.
-        Object::Socket(_) | Object::Path(_) => return Err(Errno::EBADF.into()),
+        Object::Socket(_) | Object::Anonymous(_) | Object::Path(_) => return Err(Errno::EBADF.into()),
     };
     let copied = user::copy_out_some(address, &buffer[..count])?;
     let has_offset = matches!(object, Object::Disk(_) | Object::Memory(_) | Object::ProcessMemory { .. });

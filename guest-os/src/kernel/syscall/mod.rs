@@ -5,6 +5,8 @@
 
 mod control;
 mod credentials;
+mod epoll;
+pub mod event_files;
 pub mod files;
 mod fixed;
 pub mod futex;
