@@ -12,6 +12,7 @@ mod advice;
 mod bad_pointers;
 mod check;
 mod children;
+mod copying;
 mod crowd;
 mod event_files;
 mod exec;
@@ -106,6 +107,7 @@ const FAMILIES: &[&[Test]] = &[
     exec::TESTS,
     pipes::TESTS,
     sockets::TESTS,
+    copying::TESTS,
     event_files::TESTS,
     files::TESTS,
     transfers::TESTS,

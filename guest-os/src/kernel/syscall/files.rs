@@ -305,6 +305,8 @@ pub fn fcntl([fd, command, argument, ..]: Arguments) -> Outcome {
         }
         linux::F_GETFL => Ok(u64::from(status_flags(open_files().get(id)))),
         linux::F_SETFL => set_status(id, OpenFlags::from_bits_retain(uint(argument))),
+        // Nobody is sent SIGIO.
+        linux::F_SETOWN | linux::F_GETOWN => Ok(0),
         linux::F_GETPIPE_SZ => Ok(open_files().pipe_of(id)?.capacity() as u64),
         linux::F_SETPIPE_SZ => Ok(open_files().set_pipe_capacity(id, uint(argument))? as u64),
         command @ (linux::F_GETLK

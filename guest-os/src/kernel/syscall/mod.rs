@@ -4,6 +4,7 @@
 //! [`crate::memory::user`] only. Flags that the table refuses never reach it. Structures are those of `linux-raw-sys`.
 
 mod control;
+mod copying;
 mod credentials;
 mod epoll;
 pub mod event_files;
