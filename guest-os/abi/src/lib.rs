@@ -10,6 +10,7 @@
 extern crate std;
 
 mod call;
+mod capability;
 mod errno;
 mod flags;
 mod layout;
@@ -20,6 +21,7 @@ mod table;
 mod variants;
 
 pub use call::{Argument, Call, Kind, Memory, Returns, refused_bits};
+pub use capability::CapSet;
 pub use errno::Errno;
 pub use flags::{Effect, Flag, FlagSet, Others};
 pub use layout::Layout;

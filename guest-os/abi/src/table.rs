@@ -110,6 +110,8 @@ macro_rules! each_call {
             138 rt_sigqueueinfo(pid: Pid, signal: Signal, info: In(Siginfo));
             139 rt_sigreturn() spares;
             140 setpriority(which: Flags(&sets::PRIORITY), who: Pid, priority: Int) "only remembered";
+            90 capget(header: Address, data: Address);
+            91 capset(header: Address, data: Address);
             141 getpriority(which: Flags(&sets::PRIORITY), who: Pid) "20 is nice 0";
             143 setregid(real: Id, effective: Id);
             144 setgid(group: Id);
@@ -277,12 +279,10 @@ const ABSENT: &[(u32, &str)] = &[
     (0, "io_setup"), (1, "io_destroy"), (2, "io_submit"), (3, "io_cancel"), (4, "io_getevents"), (5, "setxattr"),
     (6, "lsetxattr"), (7, "fsetxattr"), (8, "getxattr"), (9, "lgetxattr"), (10, "fgetxattr"), (11, "listxattr"),
     (12, "llistxattr"), (13, "flistxattr"), (14, "removexattr"), (15, "lremovexattr"), (16, "fremovexattr"),
-    (18, "lookup_dcookie"), 
+    (18, "lookup_dcookie"),
     (26, "inotify_init1"), (27, "inotify_add_watch"), (28, "inotify_rm_watch"), (30, "ioprio_set"),
     (31, "ioprio_get"), (39, "umount2"), (40, "mount"), (41, "pivot_root"), (42, "nfsservctl"),
-    (51, "chroot"), (58, "vhangup"), (60, "quotactl"), 
-    
-    (89, "acct"), (90, "capget"), (91, "capset"),
+    (51, "chroot"), (58, "vhangup"), (60, "quotactl"), (89, "acct"),
     (97, "unshare"), (104, "kexec_load"), (105, "init_module"), (106, "delete_module"),
     (107, "timer_create"), (108, "timer_gettime"), (109, "timer_getoverrun"), (110, "timer_settime"),
     (111, "timer_delete"), (112, "clock_settime"), (116, "syslog"), (117, "ptrace"), (118, "sched_setparam"),
@@ -292,18 +292,16 @@ const ABSENT: &[(u32, &str)] = &[
     (162, "setdomainname"), (170, "settimeofday"), (171, "adjtimex"), (180, "mq_open"), (181, "mq_unlink"),
     (182, "mq_timedsend"), (183, "mq_timedreceive"), (184, "mq_notify"), (185, "mq_getsetattr"), (186, "msgget"),
     (187, "msgctl"), (188, "msgrcv"), (189, "msgsnd"), (190, "semget"), (191, "semctl"), (192, "semtimedop"),
-    (193, "semop"), (194, "shmget"), (195, "shmctl"), (196, "shmat"), (197, "shmdt"), 
-    
-    
-    (217, "add_key"), (218, "request_key"), (219, "keyctl"), 
+    (193, "semop"), (194, "shmget"), (195, "shmctl"), (196, "shmat"), (197, "shmdt"),
+    (217, "add_key"), (218, "request_key"), (219, "keyctl"),
     (224, "swapon"), (225, "swapoff"),
     (234, "remap_file_pages"), (235, "mbind"), (236, "get_mempolicy"), (237, "set_mempolicy"),
     (238, "migrate_pages"), (239, "move_pages"), (241, "perf_event_open"),
     (262, "fanotify_init"), (263, "fanotify_mark"), (264, "name_to_handle_at"),
-    (265, "open_by_handle_at"), (266, "clock_adjtime"), (268, "setns"), 
+    (265, "open_by_handle_at"), (266, "clock_adjtime"), (268, "setns"),
     (270, "process_vm_readv"), (271, "process_vm_writev"), (272, "kcmp"), (273, "finit_module"),
     (274, "sched_setattr"), (275, "sched_getattr"), (277, "seccomp"), (280, "bpf"),
-    (282, "userfaultfd"), (283, "membarrier"), 
+    (282, "userfaultfd"), (283, "membarrier"),
     (288, "pkey_mprotect"), (289, "pkey_alloc"), (290, "pkey_free"),
     (292, "io_pgetevents"), (294, "kexec_file_load"), (424, "pidfd_send_signal"), (425, "io_uring_setup"),
     (426, "io_uring_enter"), (427, "io_uring_register"), (428, "open_tree"), (429, "move_mount"), (430, "fsopen"),

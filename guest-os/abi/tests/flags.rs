@@ -125,7 +125,12 @@ const OBSERVED: &[(&str, &str, &str)] = &[
     ("prctl", "PR_SET_PDEATHSIG PR_GET_PDEATHSIG", "death_signal"),
     ("prctl", "PR_SET_DUMPABLE PR_GET_DUMPABLE", "looked_into_or_not"),
     ("prctl", "PR_SET_NO_NEW_PRIVS PR_GET_NO_NEW_PRIVS", "nothing_gained"),
-    ("prctl", "PR_CAPBSET_READ", "capabilities"),
+    (
+        "prctl",
+        "PR_CAPBSET_READ PR_CAPBSET_DROP PR_CAP_AMBIENT PR_GET_SECUREBITS",
+        "capabilities_bound_and_kept",
+    ),
+    ("prctl", "PR_GET_KEEPCAPS PR_SET_KEEPCAPS", "capabilities_follow_ids"),
     ("prctl", "PR_SET_TIMERSLACK PR_GET_TIMERSLACK", "slack_of_timers"),
     ("setpriority", "PRIO_PROCESS PRIO_PGRP PRIO_USER", "niceness"),
     ("getpriority", "PRIO_PROCESS PRIO_PGRP PRIO_USER", "niceness"),

@@ -1,6 +1,7 @@
 //! Who may do what with a file (path_resolution(7), "Permissions").
 
 use crate::{Errno, FileType, Stat};
+use abi::CapSet;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
@@ -30,12 +31,14 @@ pub struct Identity {
     pub group: u32,
     /// Further groups.
     pub groups: Rc<Vec<u32>>,
+    /// What is allowed whatever modes say.
+    pub capabilities: CapSet,
 }
 
 impl Identity {
-    /// Root is asked nothing, but what nobody may execute.
-    pub(crate) fn is_root(&self) -> bool {
-        self.user == 0
+    /// Whether it has one of these capabilities.
+    pub(crate) fn can(&self, capability: CapSet) -> bool {
+        self.capabilities.intersects(capability)
     }
 
     /// Whether it is of the group.
@@ -45,20 +48,22 @@ impl Identity {
 
     /// Whether the file is one's own.
     pub(crate) fn owns(&self, file: &Stat) -> bool {
-        self.is_root() || self.user == file.uid
+        self.user == file.uid || self.can(CapSet::FOWNER)
     }
 
     /// The permission bits of a file, without those by which it acts as its owner or its group. A group's bit on a file that the group
     /// may not execute says nothing of the kind, and stays if who asks could set it.
     pub(crate) fn without_set_ids(&self, file: &Stat) -> u32 {
-        let keeps_group = file.mode & GROUP_EXECUTE == 0 && (self.is_root() || self.is_in(file.gid));
+        let keeps_group =
+            file.mode & GROUP_EXECUTE == 0 && (self.can(CapSet::FSETID) || self.is_in(file.gid));
         file.mode & PERMISSIONS & !SET_USER & if keeps_group { !0 } else { !SET_GROUP }
     }
 
     /// EACCES unless the file's mode allows `wanted`: reading (4), writing (2), executing (1).
     pub(crate) fn check(&self, file: &Stat, wanted: u32) -> Result<(), Errno> {
         let is_dir = FileType::from_mode(file.mode) == Some(FileType::Directory);
-        let allowed = if self.is_root() {
+        // Nobody executes what nobody may execute.
+        let allowed = if self.can(CapSet::DAC_OVERRIDE) {
             if is_dir || file.mode & ANY_EXECUTE != 0 { 7 } else { 6 }
         } else if self.user == file.uid {
             file.mode >> 6
@@ -67,6 +72,8 @@ impl Identity {
         } else {
             file.mode
         };
+        let looks = if is_dir { READ | EXECUTE } else { READ };
+        let allowed = if self.can(CapSet::DAC_READ_SEARCH) { allowed | looks } else { allowed };
         if wanted & 7 & !allowed == 0 { Ok(()) } else { Err(Errno::EACCES) }
     }
 
@@ -88,7 +95,12 @@ mod tests {
 
     #[test]
     fn the_first_class_that_fits_decides() {
-        let who = |user, group, groups: &[u32]| Identity { user, group, groups: Rc::new(groups.to_vec()) };
+        let who = |user, group, groups: &[u32]| Identity {
+            user,
+            group,
+            groups: Rc::new(groups.to_vec()),
+            capabilities: if user == 0 { CapSet::DAC_OVERRIDE } else { CapSet::empty() },
+        };
         let rows = [
             (who(10, 0, &[]), 0o077, 0),
             (who(10, 20, &[]), 0o500, 5),

@@ -1,6 +1,7 @@
 //! What `/proc` (and the clock of tmpfs) asks the kernel.
 
 use crate::{Errno, FileId, Identity, Location, Text, Timestamp};
+use abi::CapSet;
 use alloc::vec::Vec;
 
 /// The kernel's answers for `/proc`. Called while the VFS is locked: the answers must not need the VFS.
@@ -12,9 +13,9 @@ pub trait ProcInfo: Send {
     fn current(&self) -> u32;
     /// As whom the running process uses files, or, for `access`, by whom it was started.
     fn identity(&self, by_real_ids: bool) -> Identity;
-    /// Whether that is root, who is asked nothing: cheaper to say.
-    fn is_root(&self, by_real_ids: bool) -> bool {
-        self.identity(by_real_ids).is_root()
+    /// What it may do with files whatever their modes say: cheaper to say.
+    fn capabilities(&self, by_real_ids: bool) -> CapSet {
+        self.identity(by_real_ids).capabilities
     }
     /// Whether the running process may look into another one (ptrace(2), "Ptrace access mode checking").
     fn may_inspect(&self, pid: u32) -> bool;
@@ -111,6 +112,8 @@ pub struct ProcessInfo {
     pub is_dumpable: bool,
     /// It gains nothing by executing a program (`PR_SET_NO_NEW_PRIVS`).
     pub gains_nothing: bool,
+    /// Its sets of capabilities: inheritable, permitted, effective, bounding, ambient.
+    pub capabilities: [CapSet; 5],
     /// How nice it is, -20 to 19.
     pub nice: i32,
     /// The mask of file modes.

@@ -19,6 +19,7 @@ use crate::{
     Location, MemoryView, Object, OpenFile, OpenFlags, PageSource, PipeId, ProcInfo, SocketId, Stat, StatFs,
     Timestamp, devfs, procfs,
 };
+use abi::CapSet;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -226,9 +227,14 @@ impl Vfs {
         self.info.identity(self.by_real_ids)
     }
 
+    /// Whether the caller may read, write and search whatever modes say.
+    fn overrides(&self) -> bool {
+        self.info.capabilities(self.by_real_ids).contains(CapSet::DAC_OVERRIDE)
+    }
+
     /// EACCES unless the caller may do this with the file, as far as its mode says: read (4), write (2), execute (1) it.
     pub fn check(&mut self, inode: &Inode, wanted: u32) -> Result<(), Errno> {
-        if wanted & 7 == 0 || wanted & EXECUTE == 0 && self.info.is_root(self.by_real_ids) {
+        if wanted & 7 == 0 || wanted & EXECUTE == 0 && self.overrides() {
             return Ok(());
         }
         if inode.id.fs == PROC && procfs::is_own_list(inode.id.ino, &*self.info) {
@@ -241,7 +247,7 @@ impl Vfs {
     /// Whether the caller may take the name of `file` out of `dir`.
     fn check_removal(&mut self, dir: &Inode, file: &Inode) -> Result<(), Errno> {
         let who = self.identity();
-        if who.is_root() {
+        if who.can(CapSet::DAC_OVERRIDE) && who.can(CapSet::FOWNER) {
             return Ok(());
         }
         let (dir, file) = (self.stat(dir)?, self.stat(file)?);
@@ -267,7 +273,7 @@ impl Vfs {
         if !who.owns(&stat) {
             return Err(Errno::EPERM);
         }
-        let keeps_group = who.is_root() || who.is_in(stat.gid);
+        let keeps_group = who.can(CapSet::FSETID) || who.is_in(stat.gid);
         let mode = if keeps_group { mode } else { mode & !SET_GROUP };
         self.to_change([inode.id])?.set_mode(inode.id.ino, mode, now)
     }
@@ -280,7 +286,7 @@ impl Vfs {
         let mode = if inode.is_dir() { stat.mode & PERMISSIONS } else { who.without_set_ids(&stat) };
         let changes_nothing = uid.is_none() && gid.is_none() && mode == stat.mode & PERMISSIONS;
         let may_change = uid.is_none_or(|uid| uid == stat.uid) && gid.is_none_or(|gid| who.is_in(gid));
-        if !(who.is_root() || who.owns(&stat) && may_change || changes_nothing) {
+        if !(who.can(CapSet::CHOWN) || who.user == stat.uid && may_change || changes_nothing) {
             return Err(Errno::EPERM);
         }
         let tmpfs = self.to_change([inode.id])?;
@@ -312,7 +318,7 @@ impl Vfs {
     fn regular_to_change(&mut self, inode: &Inode) -> Result<FileId, Errno> {
         let (now, ino) = (self.info.now(), inode.id.ino);
         let file = self.to_change([inode.id])?.regular_to_change(ino, now)?;
-        if !self.info.is_root(self.by_real_ids) {
+        if !self.info.capabilities(self.by_real_ids).contains(CapSet::FSETID) {
             let (who, stat) = (self.identity(), self.stat(inode)?);
             self.to_change([inode.id])?.set_mode(ino, who.without_set_ids(&stat), now)?;
         }

@@ -1,7 +1,8 @@
 //! Who a process is: user and group ids (credentials(7)), and which of them it may change to (setuid(2), setreuid(2), setresuid(2)).
 //!
-//! User 0 may do all; capabilities are not told apart.
+//! What a process may do as root is in its [`Capabilities`].
 
+use crate::{CapSet, Capabilities};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
@@ -95,12 +96,41 @@ pub struct Credentials {
     pub groups: Rc<Vec<u32>>,
     /// It, and what it starts, acts as nobody else by executing a program (`PR_SET_NO_NEW_PRIVS`).
     pub gains_nothing: bool,
+    /// What it may do that others may not.
+    pub capabilities: Capabilities,
 }
 
 impl Credentials {
-    /// Whether it may become anybody.
-    pub fn is_privileged(&self) -> bool {
-        self.user.effective == 0
+    /// Whether it may do what one of these capabilities allows.
+    pub fn can(&self, capability: CapSet) -> bool {
+        self.capabilities.effective.intersects(capability)
+    }
+    /// What it may do by its real ids, as `access` asks.
+    pub fn capabilities_by_real_ids(&self) -> CapSet {
+        if self.user.real == 0 { self.capabilities.permitted } else { CapSet::empty() }
+    }
+    /// Changes ids of the user; the capabilities follow.
+    pub fn change_user<R>(&mut self, change: impl FnOnce(&mut Ids, bool) -> R) -> R {
+        let (before, is_privileged) = (self.user, self.can(CapSet::SETUID));
+        let result = change(&mut self.user, is_privileged);
+        let ids = |ids: &Ids| [ids.real, ids.effective, ids.saved];
+        if ids(&before) != ids(&self.user) {
+            self.capabilities.follow_ids(ids(&before), ids(&self.user));
+        } else {
+            self.capabilities.follow_fs_id(before.fs, self.user.fs);
+        }
+        result
+    }
+    /// Changes ids of the group.
+    pub fn change_group<R>(&mut self, change: impl FnOnce(&mut Ids, bool) -> R) -> R {
+        let is_privileged = self.can(CapSet::SETGID);
+        change(&mut self.group, is_privileged)
+    }
+    /// A new program begins; if its file says so, as its owner and its group.
+    pub fn exec(&mut self, user: Option<u32>, group: Option<u32>) {
+        self.user.exec(user);
+        self.group.exec(group);
+        self.capabilities.exec(self.user.real, self.user.effective);
     }
     /// As whom it acts: user and group, and both for files.
     pub fn acts_as(&self) -> [u32; 4] {
@@ -109,21 +139,21 @@ impl Credentials {
     /// Whether it may change how the threads of `other` are scheduled (setpriority(2), sched_setaffinity(2)).
     pub fn may_schedule(&self, other: &Self) -> bool {
         let acts_as = self.user.effective;
-        self.is_privileged() || acts_as == other.user.real || acts_as == other.user.effective
+        self.can(CapSet::SYS_NICE) || acts_as == other.user.real || acts_as == other.user.effective
     }
     /// Whether it may send a signal to a process with these ids of a user (kill(2)).
     pub fn may_signal(&self, other: &Ids) -> bool {
         let by_either = |id| id == other.real || id == other.saved;
-        self.is_privileged() || by_either(self.user.real) || by_either(self.user.effective)
+        self.can(CapSet::KILL) || by_either(self.user.real) || by_either(self.user.effective)
     }
     /// Whether it may change the limits of `other` (prlimit(2)).
     pub fn may_limit(&self, other: &Self) -> bool {
-        self.is_privileged() || other.is_all(self.user.real, self.group.real)
+        self.can(CapSet::SYS_RESOURCE) || other.is_all(self.user.real, self.group.real)
     }
     /// Whether it may look into `other` (ptrace(2), "Ptrace access mode checking"), as whom it uses files or by whom it was started.
     pub fn may_inspect(&self, other: &Self, by_real_ids: bool) -> bool {
         let id = |ids: &Ids| if by_real_ids { ids.real } else { ids.fs };
-        self.is_privileged() || other.is_all(id(&self.user), id(&self.group))
+        self.can(CapSet::SYS_PTRACE) || other.is_all(id(&self.user), id(&self.group))
     }
     /// Whether it is this user and this group in each respect.
     fn is_all(&self, user: u32, group: u32) -> bool {

@@ -9,6 +9,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod capabilities;
 mod credentials;
 mod descriptors;
 mod elf;
@@ -21,6 +22,8 @@ mod status;
 mod strings;
 mod table;
 
+pub use abi::CapSet;
+pub use capabilities::Capabilities;
 pub use credentials::{Credentials, Ids};
 pub use descriptors::{DescriptorError, DescriptorTable};
 pub use elf::{ElfError, ElfPlan, HEADER_BYTES, Headers, Segment, SegmentProt};

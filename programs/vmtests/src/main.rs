@@ -10,6 +10,7 @@
 
 mod advice;
 mod bad_pointers;
+mod capabilities;
 mod check;
 mod children;
 mod copying;
@@ -33,6 +34,7 @@ mod pipes;
 mod processes;
 mod raw;
 mod rights;
+mod root;
 mod shared;
 mod signals;
 mod sockets;
@@ -110,11 +112,13 @@ const FAMILIES: &[&[Test]] = &[
     copying::TESTS,
     event_files::TESTS,
     files::TESTS,
+    root::TESTS,
     transfers::TESTS,
     nameless::TESTS,
     locks::TESTS,
     users::TESTS,
     rights::TESTS,
+    capabilities::TESTS,
     signals::TESTS,
     threads::TESTS,
     futexes::TESTS,

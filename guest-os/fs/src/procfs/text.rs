@@ -462,26 +462,9 @@ pub(super) fn status(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<()
     ] {
         line(out, format_args!("{name}:\t{set:016x}"))?;
     }
-    capabilities(&p, out)?;
+    for (name, set) in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].iter().zip(p.capabilities) {
+        line(out, format_args!("{name}:\t{:016x}", set.bits()))?;
+    }
     line(out, format_args!("NoNewPrivs:\t{}", u8::from(p.gains_nothing)))?;
     line(out, format_args!("Seccomp:\t0"))
-}
-
-/// User 0 has them all, and others none: those that a process can use, and those that it can take up again.
-fn capabilities(p: &ProcessInfo, out: &mut Text) -> Result<(), Errno> {
-    /// CAP_CHOWN to CAP_CHECKPOINT_RESTORE.
-    const ALL: u64 = (1 << 41) - 1;
-    let [real, effective, saved, _] = p.users;
-    let all_if = |is_root| if is_root { ALL } else { 0 };
-    let permitted = all_if([real, effective, saved].contains(&0));
-    for (name, set) in [
-        ("CapInh", 0),
-        ("CapPrm", permitted),
-        ("CapEff", all_if(effective == 0)),
-        ("CapBnd", ALL),
-        ("CapAmb", 0),
-    ] {
-        line(out, format_args!("{name}:\t{set:016x}"))?;
-    }
-    Ok(())
 }

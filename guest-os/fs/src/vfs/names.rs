@@ -4,6 +4,7 @@ use super::{Opened, SHM, Vfs, check_changeable};
 use crate::permission::{EXECUTE, GROUP_EXECUTE, PERMISSIONS, READ, SET_GROUP, WRITE};
 use crate::tmpfs::NewFile;
 use crate::{Errno, FileId, FileSystemId, FileType, Inode, LastLink, Location, Object, OpenFile, OpenFlags};
+use abi::CapSet;
 use alloc::rc::Rc;
 
 impl Vfs {
@@ -111,7 +112,7 @@ impl Vfs {
     ) -> Result<(), Errno> {
         let is_device = matches!(file_type, FileType::CharDevice | FileType::BlockDevice);
         let (dir, name) = self.new_name(at, path, false)?;
-        if is_device && !self.identity().is_root() {
+        if is_device && !self.identity().can(CapSet::MKNOD) {
             return Err(Errno::EPERM);
         }
         let rdev = if is_device { rdev } else { 0 };
@@ -262,7 +263,7 @@ impl Vfs {
         if inherits {
             let mode = self.stat(&inode)?.mode & PERMISSIONS;
             // A file that acts as a group is for the group's members to make.
-            let is_foreign = !who.is_root() && !who.is_in(parent.gid) && mode & GROUP_EXECUTE != 0;
+            let is_foreign = !who.can(CapSet::FSETID) && !who.is_in(parent.gid) && mode & GROUP_EXECUTE != 0;
             let mode = match is_dir {
                 true => mode | SET_GROUP,
                 false if is_foreign => mode & !SET_GROUP,

@@ -70,7 +70,7 @@ impl Vfs {
             b'/' => (self.root_inode(), b"/".as_slice()),
             _ => (at.inode.clone(), at.path.as_slice()),
         };
-        let who = if self.info.is_root(self.by_real_ids) { None } else { Some(self.identity()) };
+        let who = if self.overrides() { None } else { Some(self.identity()) };
         let mut here_path = Vec::new();
         // Room for all that the components add, unless a link makes it longer.
         here_path.try_reserve_exact(start.len() + 1 + path.len()).map_err(|_| Errno::ENOMEM)?;

@@ -19,7 +19,7 @@ use isa::paging::{Pte, PteFlags};
 use mm::page_cache::PageLookup;
 use mm::pte::NotPresent;
 use mm::{AddressSpace, Backing, FrameKind, Prot, Vma, VmaFlags};
-use proc::{Disposition, Signal, Tid};
+use proc::{CapSet, Credentials, Disposition, Signal, Tid};
 
 /// `/proc`'s source of facts.
 pub struct KernelFacts;
@@ -37,13 +37,11 @@ impl ProcInfo for KernelFacts {
         let current = current();
         let who = current.process.credentials.borrow();
         let id = |ids: &::proc::Ids| if by_real_ids { ids.real } else { ids.fs };
-        Identity { user: id(&who.user), group: id(&who.group), groups: who.groups.clone() }
+        let capabilities = capabilities_of(&who, by_real_ids);
+        Identity { user: id(&who.user), group: id(&who.group), groups: who.groups.clone(), capabilities }
     }
-    fn is_root(&self, by_real_ids: bool) -> bool {
-        let current = current();
-        let user = current.process.credentials.borrow().user;
-        let id = if by_real_ids { user.real } else { user.fs };
-        id == 0
+    fn capabilities(&self, by_real_ids: bool) -> CapSet {
+        capabilities_of(&current().process.credentials.borrow(), by_real_ids)
     }
     fn may_inspect(&self, pid: u32) -> bool {
         process::find(pid).is_none_or(|process| process.may_be_inspected(false))
@@ -87,6 +85,10 @@ impl ProcInfo for KernelFacts {
             groups: all_of(&process.credentials.borrow().group),
             is_dumpable: process.space.borrow().as_ref().is_none_or(|space| space.is_dumpable.get()),
             gains_nothing: process.credentials.borrow().gains_nothing,
+            capabilities: {
+                let sets = process.credentials.borrow().capabilities;
+                [sets.inheritable, sets.permitted, sets.effective, sets.bounding, sets.ambient]
+            },
             nice: thread.nice.get(),
             ..memory_of(process)
         };
@@ -379,6 +381,11 @@ fn swapped_of_file(memory: &mm::Memory<mem::DirectMap>, space: &AddressSpace, vm
         count += u64::from(is_out && space.pte(memory, vpn) == Pte::EMPTY);
     }
     count
+}
+
+/// What a process may do, now or as `access` asks.
+fn capabilities_of(who: &Credentials, by_real_ids: bool) -> CapSet {
+    if by_real_ids { who.capabilities_by_real_ids() } else { who.capabilities.effective }
 }
 
 /// What `readlink` says of a descriptor.

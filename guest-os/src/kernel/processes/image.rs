@@ -43,8 +43,7 @@ impl Image {
     pub fn credentials(&self) -> Credentials {
         let mut who = current().process.credentials.borrow().clone();
         let (user, group) = if who.gains_nothing { (None, None) } else { self.acts_as };
-        who.user.exec(user);
-        who.group.exec(group);
+        who.exec(user, group);
         who
     }
 }

@@ -17,7 +17,9 @@ use fs::{Errno, FileUse, Location, OpenFileId, Transfers};
 use isa::paging::Satp;
 use linux_raw_sys::general as linux;
 use mm::{AddressSpace, SpaceId};
-use proc::{Credentials, DescriptorTable, ExitStatus, Ids, Pid, ProcessSignals, ProcessTable, Signal, Tid};
+use proc::{
+    CapSet, Credentials, DescriptorTable, ExitStatus, Ids, Pid, ProcessSignals, ProcessTable, Signal, Tid,
+};
 
 /// An address space, with what of it never changes beside it.
 pub struct Space {
@@ -201,7 +203,7 @@ impl Process {
         let who = this.process.credentials.borrow();
         let is_open = || self.space.borrow().as_ref().is_none_or(|space| space.is_dumpable.get());
         self.pid == this.process.pid
-            || who.is_privileged()
+            || who.can(CapSet::SYS_PTRACE)
             || is_open() && who.may_inspect(&self.credentials.borrow(), by_real_ids)
     }
     /// How large its stack may become, in bytes (`RLIMIT_STACK`).

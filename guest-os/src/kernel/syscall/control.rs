@@ -5,6 +5,7 @@ use crate::files::vfs::open_files;
 use crate::hart::current;
 use crate::memory::user::{self, UserPtr};
 use crate::processes::process;
+use ::proc::CapSet;
 use alloc::vec::Vec;
 use fs::{Errno, Family, OpenFileId, RIGHTS_MAX, Sender};
 
@@ -55,7 +56,7 @@ impl Drop for Rights {
 /// Most descriptors that may be on their way when this process sends some.
 pub fn limit_in_flight() -> usize {
     let process = &current().process;
-    if process.credentials.borrow().is_privileged() {
+    if process.credentials.borrow().can(CapSet::SYS_RESOURCE | CapSet::SYS_ADMIN) {
         return usize::MAX;
     }
     process.files().borrow().limit() as usize
@@ -121,7 +122,7 @@ fn read_sender(address: u64) -> Result<Sender, Errno> {
     let said = Sender { pid: word(0)?, uid: word(1)?, gid: word(2)? };
     let process = &current().process;
     let who = process.credentials.borrow();
-    if who.is_privileged() {
+    if who.can(CapSet::SYS_ADMIN) {
         let is_there = said.pid == process.pid || process::find(said.pid).is_some();
         return if is_there { Ok(said) } else { Err(Errno::ESRCH) };
     }

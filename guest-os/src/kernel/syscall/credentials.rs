@@ -3,7 +3,7 @@
 use super::{Arguments, Outcome, int, length, uint};
 use crate::hart::current;
 use crate::memory::user::UserPtr;
-use ::proc::{Credentials, Ids};
+use ::proc::{CapSet, Credentials, Ids};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use fs::Errno;
@@ -31,38 +31,33 @@ pub fn getegid(_: Arguments) -> Outcome {
     tell(|who| who.group.effective)
 }
 
-/// Changes ids of a kind; `change` gets whether the process is privileged, and says whether it may.
-fn change(
-    kind: impl FnOnce(&mut Credentials) -> &mut Ids,
-    change: impl FnOnce(&mut Ids, bool) -> bool,
-) -> Outcome {
-    if with_ids(kind, change) { Ok(0) } else { Err(Errno::EPERM.into()) }
+/// Whose ids are changed.
+#[derive(Clone, Copy)]
+enum Whose {
+    User,
+    Group,
+}
+
+/// Changes ids; `change` gets whether the process is privileged, and says whether it may.
+fn change(whose: Whose, change: impl FnOnce(&mut Ids, bool) -> bool) -> Outcome {
+    if with_ids(whose, change) { Ok(0) } else { Err(Errno::EPERM.into()) }
 }
 
 /// As [`change`], whatever comes of it. Who acts as somebody else from then on may have seen what that one must not show: as in Linux,
 /// others may not look into it, and the end of its parent is told no more.
-fn with_ids<R>(
-    kind: impl FnOnce(&mut Credentials) -> &mut Ids,
-    change: impl FnOnce(&mut Ids, bool) -> R,
-) -> R {
+fn with_ids<R>(whose: Whose, change: impl FnOnce(&mut Ids, bool) -> R) -> R {
     let process = &current().process;
     let mut credentials = process.credentials.borrow_mut();
-    let is_privileged = credentials.is_privileged();
     let before = credentials.acts_as();
-    let result = change(kind(&mut credentials), is_privileged);
+    let result = match whose {
+        Whose::User => credentials.change_user(change),
+        Whose::Group => credentials.change_group(change),
+    };
     if credentials.acts_as() != before {
         process.space().is_dumpable.set(false);
         process.death_signal.set(None);
     }
     result
-}
-
-fn users(credentials: &mut Credentials) -> &mut Ids {
-    &mut credentials.user
-}
-
-fn groups(credentials: &mut Credentials) -> &mut Ids {
-    &mut credentials.group
 }
 
 /// An id; -1 is none.
@@ -72,43 +67,43 @@ fn id(argument: u64) -> Option<u32> {
 
 pub fn setuid([user, ..]: Arguments) -> Outcome {
     let user = id(user).ok_or(Errno::EINVAL)?;
-    change(users, |ids, is_privileged| ids.set(user, is_privileged))
+    change(Whose::User, |ids, is_privileged| ids.set(user, is_privileged))
 }
 
 pub fn setgid([group, ..]: Arguments) -> Outcome {
     let group = id(group).ok_or(Errno::EINVAL)?;
-    change(groups, |ids, is_privileged| ids.set(group, is_privileged))
+    change(Whose::Group, |ids, is_privileged| ids.set(group, is_privileged))
 }
 
 pub fn setreuid([real, effective, ..]: Arguments) -> Outcome {
-    change(users, |ids, is_privileged| ids.set_real(id(real), id(effective), is_privileged))
+    change(Whose::User, |ids, is_privileged| ids.set_real(id(real), id(effective), is_privileged))
 }
 
 pub fn setregid([real, effective, ..]: Arguments) -> Outcome {
-    change(groups, |ids, is_privileged| ids.set_real(id(real), id(effective), is_privileged))
+    change(Whose::Group, |ids, is_privileged| ids.set_real(id(real), id(effective), is_privileged))
 }
 
 pub fn setresuid([real, effective, saved, ..]: Arguments) -> Outcome {
-    change(users, |ids, is_privileged| ids.set_all([real, effective, saved].map(id), is_privileged))
+    change(Whose::User, |ids, is_privileged| ids.set_all([real, effective, saved].map(id), is_privileged))
 }
 
 pub fn setresgid([real, effective, saved, ..]: Arguments) -> Outcome {
-    change(groups, |ids, is_privileged| ids.set_all([real, effective, saved].map(id), is_privileged))
+    change(Whose::Group, |ids, is_privileged| ids.set_all([real, effective, saved].map(id), is_privileged))
 }
 
 /// Never fails: it tells the id before.
-fn change_fs(kind: impl FnOnce(&mut Credentials) -> &mut Ids, wanted: u64) -> Outcome {
+fn change_fs(whose: Whose, wanted: u64) -> Outcome {
     let before =
-        with_ids(kind, |ids, is_privileged| id(wanted).map_or(ids.fs, |id| ids.set_fs(id, is_privileged)));
+        with_ids(whose, |ids, is_privileged| id(wanted).map_or(ids.fs, |id| ids.set_fs(id, is_privileged)));
     Ok(u64::from(before))
 }
 
 pub fn setfsuid([user, ..]: Arguments) -> Outcome {
-    change_fs(users, user)
+    change_fs(Whose::User, user)
 }
 
 pub fn setfsgid([group, ..]: Arguments) -> Outcome {
-    change_fs(groups, group)
+    change_fs(Whose::Group, group)
 }
 
 fn tell_all(ids: Ids, [real, effective, saved, ..]: Arguments) -> Outcome {
@@ -145,7 +140,7 @@ pub fn getgroups([count, list, ..]: Arguments) -> Outcome {
 
 pub fn setgroups([count, list, ..]: Arguments) -> Outcome {
     let process = &current().process;
-    if !process.credentials.borrow().is_privileged() {
+    if !process.credentials.borrow().can(CapSet::SETGID) {
         return Err(Errno::EPERM.into());
     }
     if count > MAX_GROUPS {

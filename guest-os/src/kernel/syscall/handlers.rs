@@ -1,5 +1,6 @@
 //! The function of each row of the table, by the name of its call.
 
+pub use super::capabilities::{capget, capset};
 pub use super::copying::{copy_file_range, splice, tee};
 pub use super::credentials::{
     getegid, geteuid, getgid, getgroups, getresgid, getresuid, getuid, setfsgid, setfsuid, setgid, setgroups,

@@ -5,7 +5,7 @@ use crate::hart::current;
 use crate::memory::mem;
 use crate::memory::user::UserPtr;
 use crate::processes::process::{self, Process};
-use ::proc::{SigInfo, Signal};
+use ::proc::{CapSet, SigInfo, Signal};
 use fs::Errno;
 use isa::PAGE_SIZE;
 use linux_raw_sys::general as linux;
@@ -70,7 +70,7 @@ fn exchange(pid: i32, resource: u32, new: Option<[u64; 2]>) -> Result<(u64, u64)
     if soft > hard {
         return Err(Errno::EINVAL);
     }
-    let is_raised = hard > before.1 && !caller.is_privileged();
+    let is_raised = hard > before.1 && !caller.can(CapSet::SYS_RESOURCE);
     if is_raised || resource == linux::RLIMIT_NOFILE && hard > OPEN_FILES_MAX {
         return Err(Errno::EPERM);
     }

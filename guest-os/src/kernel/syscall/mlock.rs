@@ -7,6 +7,7 @@ use crate::hart::current;
 use crate::memory::ahead;
 use crate::memory::fault::Origin;
 use crate::processes::process::SharedSpace;
+use ::proc::CapSet;
 use fs::Errno;
 use isa::{PAGE_SIZE, VirtAddr};
 use linux_raw_sys::general as linux;
@@ -18,7 +19,7 @@ fn limit_pages() -> Result<u64, Errno> {
     let this = current();
     let (limit, _) = this.process.limits.borrow()[linux::RLIMIT_MEMLOCK as usize];
     match limit {
-        _ if this.process.credentials.borrow().is_privileged() => Ok(u64::MAX),
+        _ if this.process.credentials.borrow().can(CapSet::IPC_LOCK) => Ok(u64::MAX),
         0 => Err(Errno::EPERM),
         limit => Ok(limit / PAGE_SIZE),
     }

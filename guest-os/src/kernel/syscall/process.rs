@@ -439,8 +439,6 @@ pub fn get_robust_list([tid, head, len, ..]: Arguments) -> Outcome {
 
 pub fn prctl([option, argument, second, third, fourth, ..]: Arguments) -> Outcome {
     const NAME_BYTES: usize = 16;
-    /// CAP_CHECKPOINT_RESTORE.
-    const LAST_CAPABILITY: u64 = 40;
     let this = current();
     match uint(option) {
         prctl::PR_SET_NAME => {
@@ -498,7 +496,14 @@ pub fn prctl([option, argument, second, third, fourth, ..]: Arguments) -> Outcom
             this.process.space().is_dumpable.set(argument != 0);
             Ok(0)
         }
-        prctl::PR_CAPBSET_READ if argument <= LAST_CAPABILITY => Ok(1),
+        prctl::PR_CAPBSET_READ
+        | prctl::PR_CAPBSET_DROP
+        | prctl::PR_GET_KEEPCAPS
+        | prctl::PR_SET_KEEPCAPS
+        | prctl::PR_GET_SECUREBITS
+        | prctl::PR_CAP_AMBIENT => {
+            super::capabilities::control(uint(option), [argument, second, third, fourth])
+        }
         prctl::PR_SET_NO_NEW_PRIVS if [argument, second, third, fourth] == [1, 0, 0, 0] => {
             this.process.credentials.borrow_mut().gains_nothing = true;
             Ok(0)

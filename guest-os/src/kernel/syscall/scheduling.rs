@@ -6,7 +6,7 @@ use crate::hart::current;
 use crate::memory::user::{self, UserPtr};
 use crate::processes::process::{self, table};
 use crate::processes::thread::Thread;
-use ::proc::{Credentials, Tid};
+use ::proc::{CapSet, Credentials, Tid};
 use abi::sets;
 use alloc::rc::Rc;
 use fs::Errno;
@@ -71,7 +71,11 @@ fn check_nice(caller: &Credentials, thread: &Thread, nice: i32) -> Result<(), Er
     }
     let (limit, _) = thread.process.limits.borrow()[linux::RLIMIT_NICE as usize];
     let is_within = u64::from((NICE_0 - nice).unsigned_abs()) <= limit;
-    if nice >= thread.nice.get() || is_within || caller.is_privileged() { Ok(()) } else { Err(Errno::EACCES) }
+    if nice >= thread.nice.get() || is_within || caller.can(CapSet::SYS_NICE) {
+        Ok(())
+    } else {
+        Err(Errno::EACCES)
+    }
 }
 
 /// A thread by its number; 0 is the running one.

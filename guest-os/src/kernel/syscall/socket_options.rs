@@ -5,6 +5,7 @@ use super::{Arguments, Outcome, int, uint};
 use crate::files::vfs::open_files;
 use crate::hart::current;
 use crate::memory::user::{self, UserPtr};
+use ::proc::CapSet;
 use fs::{Errno, Family, Linger, SocketId, SocketKind};
 use linux_raw_sys::net;
 
@@ -140,7 +141,7 @@ pub fn setsockopt([fd, level, name, value, len, ..]: Arguments) -> Outcome {
         }
         _ => Linger::default(),
     };
-    let is_privileged = current().process.credentials.borrow().is_privileged();
+    let is_privileged = current().process.credentials.borrow().can(CapSet::NET_ADMIN);
     let mut files = open_files();
     let (sockets, _) = files.sockets_mut();
     let is_named = sockets.check_unnamed(socket).is_err();

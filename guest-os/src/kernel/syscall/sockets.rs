@@ -6,6 +6,7 @@ use crate::files::ready::{Patience, attempt};
 use crate::files::vfs::{self, open_files};
 use crate::hart::current;
 use crate::memory::user::{self, UserPtr};
+use ::proc::CapSet;
 use fs::{
     ADDRESS_MAX, Address, Direction, Errno, Family, Hold, Object, OpenFileId, OpenFlags, Sender, SocketId,
     Target, Wanted,
@@ -109,7 +110,7 @@ pub fn bind([fd, address, len, ..]: Arguments) -> Outcome {
             open_files().sockets_mut().0.bind_file(socket, path, file)?;
         }
         other => {
-            let is_privileged = current().process.credentials.borrow().is_privileged();
+            let is_privileged = current().process.credentials.borrow().can(CapSet::NET_BIND_SERVICE);
             open_files().sockets_mut().0.bind(socket, other, is_privileged)?;
         }
     }
