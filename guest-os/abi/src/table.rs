@@ -77,6 +77,8 @@ macro_rules! each_call {
             86 timerfd_settime(fd: Fd, flags: Flags(&sets::TIMER_SETTING), new: Address, old: Address);
             87 timerfd_gettime(fd: Fd, value: Address);
             88 utimensat(dirfd: DirFd, path: Path, times: In(TimespecPair), flags: Flags(&sets::AT));
+            90 capget(header: Address, data: Address);
+            91 capset(header: Address, data: Address);
             92 personality(persona: Unsigned) "only PER_LINUX: others are EINVAL";
             93 exit(status: Int) -> Never, spares;
             94 exit_group(status: Int) -> Never, spares;
@@ -110,8 +112,6 @@ macro_rules! each_call {
             138 rt_sigqueueinfo(pid: Pid, signal: Signal, info: In(Siginfo));
             139 rt_sigreturn() spares;
             140 setpriority(which: Flags(&sets::PRIORITY), who: Pid, priority: Int) "only remembered";
-            90 capget(header: Address, data: Address);
-            91 capset(header: Address, data: Address);
             141 getpriority(which: Flags(&sets::PRIORITY), who: Pid) "20 is nice 0";
             143 setregid(real: Id, effective: Id);
             144 setgid(group: Id);
