@@ -58,6 +58,77 @@ pub const PIPE: FlagSet = strict(
     &[taken("O_NONBLOCK", 0o4000), refused("O_DIRECT", 0o40_000), taken("O_CLOEXEC", 0o2_000_000)],
 );
 
+/// `eventfd2`.
+pub const EVENT_FILE: FlagSet = strict(
+    "eventfd2",
+    &[taken("EFD_SEMAPHORE", 1), taken("EFD_NONBLOCK", 0o4000), taken("EFD_CLOEXEC", 0o2_000_000)],
+);
+
+/// `epoll_create1`.
+pub const EPOLL: FlagSet = strict("epoll_create1", &[taken("EPOLL_CLOEXEC", 0o2_000_000)]);
+
+/// What `epoll_ctl` does.
+pub const EPOLL_OPERATION: FlagSet =
+    choice("epoll_ctl", &[taken("EPOLL_CTL_ADD", 1), taken("EPOLL_CTL_DEL", 2), taken("EPOLL_CTL_MOD", 3)]);
+
+/// `signalfd4`.
+pub const SIGNAL_FILE: FlagSet =
+    strict("signalfd4", &[taken("SFD_NONBLOCK", 0o4000), taken("SFD_CLOEXEC", 0o2_000_000)]);
+
+/// `timerfd_create`.
+pub const TIMER_FILE: FlagSet =
+    strict("timerfd_create", &[taken("TFD_NONBLOCK", 0o4000), taken("TFD_CLOEXEC", 0o2_000_000)]);
+
+/// The clock of a timer that is read.
+pub const TIMER_CLOCK: FlagSet = choice(
+    "clock of timerfd_create",
+    &[
+        taken("CLOCK_REALTIME", 0),
+        taken("CLOCK_MONOTONIC", 1),
+        taken("CLOCK_BOOTTIME", 7),
+        declined("CLOCK_REALTIME_ALARM", 8),
+        declined("CLOCK_BOOTTIME_ALARM", 9),
+    ],
+);
+
+/// `timerfd_settime`.
+pub const TIMER_SETTING: FlagSet =
+    strict("timerfd_settime", &[taken("TFD_TIMER_ABSTIME", 1), ignored("TFD_TIMER_CANCEL_ON_SET", 2)]);
+
+/// `splice` and its kin.
+pub const SPLICE: FlagSet = strict(
+    "splice",
+    &[
+        ignored("SPLICE_F_MOVE", 1),
+        taken("SPLICE_F_NONBLOCK", 2),
+        ignored("SPLICE_F_MORE", 4),
+        ignored("SPLICE_F_GIFT", 8),
+    ],
+);
+
+/// `sync_file_range`.
+pub const SYNC_RANGE: FlagSet = strict(
+    "sync_file_range",
+    &[
+        ignored("SYNC_FILE_RANGE_WAIT_BEFORE", 1),
+        ignored("SYNC_FILE_RANGE_WRITE", 2),
+        ignored("SYNC_FILE_RANGE_WAIT_AFTER", 4),
+    ],
+);
+
+/// What a program says of how it reads a file.
+pub const FILE_ADVICE: FlagSet = choice(
+    "fadvise64",
+    &[
+        ignored("POSIX_FADV_NORMAL", 0),
+        ignored("POSIX_FADV_RANDOM", 1),
+        ignored("POSIX_FADV_SEQUENTIAL", 2),
+        ignored("POSIX_FADV_WILLNEED", 3),
+        ignored("POSIX_FADV_DONTNEED", 4),
+        ignored("POSIX_FADV_NOREUSE", 5),
+    ],
+);
+
 /// `memfd_create`.
 pub const MEMFD: FlagSet = strict(
     "memfd_create",
@@ -86,8 +157,8 @@ pub const FCNTL: FlagSet = choice(
         taken("F_GETLK", 5),
         taken("F_SETLK", 6),
         taken("F_SETLKW", 7),
-        declined("F_SETOWN", 8),
-        declined("F_GETOWN", 9),
+        ignored("F_SETOWN", 8),
+        ignored("F_GETOWN", 9),
         declined("F_SETSIG", 10),
         declined("F_GETSIG", 11),
         taken("F_OFD_GETLK", 36),
@@ -125,6 +196,7 @@ pub const IOCTL: FlagSet = choice(
         taken("TIOCGSID", 0x5429),
         taken("FIONCLEX", 0x5450),
         taken("FIOCLEX", 0x5451),
+        ignored("FIOASYNC", 0x5452),
     ],
 );
 

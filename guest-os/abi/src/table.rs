@@ -19,6 +19,10 @@ macro_rules! each_call {
     ($user:ident) => {
         $user! {
             17 getcwd(buffer: Out(Text { len: 1 }), size: Size);
+            19 eventfd2(count: Unsigned, flags: Flags(&sets::EVENT_FILE));
+            20 epoll_create1(flags: Flags(&sets::EPOLL));
+            21 epoll_ctl(list: Fd, operation: Flags(&sets::EPOLL_OPERATION), fd: Fd, event: Address);
+            22 epoll_pwait(list: Fd, events: Address, count: Int, timeout: Int, mask: Address, size: Size);
             23 dup(fd: Fd);
             24 dup3(old: Fd, new: Unsigned, flags: Flags(&sets::DUP));
             25 fcntl(fd: Fd, command: Flags(&sets::FCNTL), argument: Word);
@@ -58,13 +62,23 @@ macro_rules! each_call {
             72 pselect6(count: Unsigned, read: InOut(Descriptors { count: 0 }), write: InOut(Descriptors { count: 0 }),
                 except: InOut(Descriptors { count: 0 }), timeout: In(Timespec), mask: In(SigsetArgument));
             73 ppoll(fds: InOut(Polls { count: 1 }), count: Unsigned, timeout: In(Timespec), mask: In(Sigset), size: Size);
+            74 signalfd4(fd: Int, mask: In(Sigset), size: Size, flags: Flags(&sets::SIGNAL_FILE));
+            75 vmsplice(fd: Fd, vector: Address, count: Size, flags: Flags(&sets::SPLICE)) "copies";
+            76 splice(input: Fd, input_offset: Address, out: Fd, out_offset: Address, size: Size, flags: Flags(&sets::SPLICE)) "copies";
+            77 tee(input: Fd, out: Fd, size: Size, flags: Flags(&sets::SPLICE)) "copies, a page at a time";
             78 readlinkat(dirfd: DirFd, path: Path, buffer: Out(Bytes { len: 3 }), size: Size);
             79 newfstatat(dirfd: DirFd, path: Path, buffer: Out(Stat), flags: Flags(&sets::STAT));
             80 fstat(fd: Fd, buffer: Out(Stat));
             81 sync() "nothing to do";
             82 fsync(fd: Fd) "nothing to do";
             83 fdatasync(fd: Fd) "nothing to do";
+            84 sync_file_range(fd: Fd, offset: Offset, length: Offset, flags: Flags(&sets::SYNC_RANGE)) "nothing to do";
+            85 timerfd_create(clock: Flags(&sets::TIMER_CLOCK), flags: Flags(&sets::TIMER_FILE));
+            86 timerfd_settime(fd: Fd, flags: Flags(&sets::TIMER_SETTING), new: Address, old: Address);
+            87 timerfd_gettime(fd: Fd, value: Address);
             88 utimensat(dirfd: DirFd, path: Path, times: In(TimespecPair), flags: Flags(&sets::AT));
+            90 capget(header: Address, data: Address);
+            91 capset(header: Address, data: Address);
             92 personality(persona: Unsigned) "only PER_LINUX: others are EINVAL";
             93 exit(status: Int) -> Never, spares;
             94 exit_group(status: Int) -> Never, spares;
@@ -98,8 +112,6 @@ macro_rules! each_call {
             138 rt_sigqueueinfo(pid: Pid, signal: Signal, info: In(Siginfo));
             139 rt_sigreturn() spares;
             140 setpriority(which: Flags(&sets::PRIORITY), who: Pid, priority: Int) "only remembered";
-            90 capget(header: Address, data: Address);
-            91 capset(header: Address, data: Address);
             141 getpriority(which: Flags(&sets::PRIORITY), who: Pid) "20 is nice 0";
             143 setregid(real: Id, effective: Id);
             144 setgid(group: Id);
@@ -153,6 +165,7 @@ macro_rules! each_call {
             210 shutdown(fd: Fd, how: Int);
             211 sendmsg(fd: Fd, message: Address, flags: Int);
             212 recvmsg(fd: Fd, message: Address, flags: Int);
+            213 readahead(fd: Fd, offset: Offset, count: Size) "nothing to do";
             214 brk(end: Address) -> Address, spares;
             215 munmap(address: Address, length: Size);
             216 mremap(address: Address, old_length: Size, new_length: Size, flags: Flags(&sets::MREMAP),
@@ -162,6 +175,7 @@ macro_rules! each_call {
             221 execve(path: Path, argv: Strings, envp: Strings);
             222 mmap(address: Address, length: Size, protection: Flags(&sets::MMAP_PROT), flags: Flags(&sets::MAP), fd: Int,
                 offset: Offset) -> Address;
+            223 fadvise64(fd: Fd, offset: Offset, length: Offset, advice: Flags(&sets::FILE_ADVICE)) "nothing to do";
             226 mprotect(address: Address, length: Size, protection: Flags(&sets::MPROTECT));
             227 msync(address: Address, length: Size, flags: Flags(&sets::MSYNC)) "only checks the range";
             228 mlock(address: Address, length: Size);
@@ -178,17 +192,22 @@ macro_rules! each_call {
             259 riscv_flush_icache(start: Address, end: Address, flags: Flags(&sets::ICACHE));
             260 wait4(pid: Pid, status: Out(WaitStatus), options: Flags(&sets::WAIT), usage: Out(Rusage)) spares;
             261 prlimit64(pid: Pid, resource: Flags(&sets::RLIMIT), new: In(Rlimit), old: Out(Rlimit));
+            267 syncfs(fd: Fd) "nothing to do";
             269 sendmmsg(fd: Fd, messages: Address, count: Unsigned, flags: Int);
             276 renameat2(old_dirfd: DirFd, old: Path, new_dirfd: DirFd, new: Path, flags: Flags(&sets::RENAME));
             278 getrandom(buffer: Out(Noise { len: 1 }), size: Size, flags: Flags(&sets::RANDOM));
             279 memfd_create(name: Path, flags: Flags(&sets::MEMFD)) "no seals, no huge pages";
             281 execveat(dirfd: DirFd, path: Path, argv: Strings, envp: Strings, flags: Flags(&sets::EXECVE_AT));
             284 mlock2(address: Address, length: Size, flags: Flags(&sets::MLOCK));
+            285 copy_file_range(input: Fd, input_offset: Address, out: Fd, out_offset: Address, size: Size, flags: Int);
+            286 preadv2(fd: Fd, vector: Out(Vector { count: 2 }), count: Size, offset: Offset, high: Word, flags: Int);
+            287 pwritev2(fd: Fd, vector: In(Vector { count: 2 }), count: Size, offset: Offset, high: Word, flags: Int);
             291 statx(dirfd: DirFd, path: Path, flags: Flags(&sets::STATX_AT), mask: Flags(&sets::STATX), buffer: Out(Statx));
             293 rseq(area: Address, size: Word, flags: Int, signature: Word) "ENOSYS";
             435 clone3(arguments: Address, size: Size) "ENOSYS: C libraries then use `clone`";
             436 close_range(first: Unsigned, last: Unsigned, flags: Flags(&sets::CLOSE_RANGE));
             439 faccessat2(dirfd: DirFd, path: Path, mode: Flags(&sets::ACCESS), flags: Flags(&sets::ACCESS_AT));
+            441 epoll_pwait2(list: Fd, events: Address, count: Int, timeout: Address, mask: Address, size: Size);
         }
     };
 }
@@ -264,12 +283,10 @@ const ABSENT: &[(u32, &str)] = &[
     (0, "io_setup"), (1, "io_destroy"), (2, "io_submit"), (3, "io_cancel"), (4, "io_getevents"), (5, "setxattr"),
     (6, "lsetxattr"), (7, "fsetxattr"), (8, "getxattr"), (9, "lgetxattr"), (10, "fgetxattr"), (11, "listxattr"),
     (12, "llistxattr"), (13, "flistxattr"), (14, "removexattr"), (15, "lremovexattr"), (16, "fremovexattr"),
-    (18, "lookup_dcookie"), (19, "eventfd2"), (20, "epoll_create1"), (21, "epoll_ctl"), (22, "epoll_pwait"),
+    (18, "lookup_dcookie"),
     (26, "inotify_init1"), (27, "inotify_add_watch"), (28, "inotify_rm_watch"), (30, "ioprio_set"),
     (31, "ioprio_get"), (39, "umount2"), (40, "mount"), (41, "pivot_root"), (42, "nfsservctl"),
-    (51, "chroot"), (58, "vhangup"), (60, "quotactl"), (74, "signalfd4"), (75, "vmsplice"),
-    (76, "splice"), (77, "tee"), (84, "sync_file_range"), (85, "timerfd_create"), (86, "timerfd_settime"),
-    (87, "timerfd_gettime"), (89, "acct"),
+    (51, "chroot"), (58, "vhangup"), (60, "quotactl"), (89, "acct"),
     (97, "unshare"), (104, "kexec_load"), (105, "init_module"), (106, "delete_module"),
     (107, "timer_create"), (108, "timer_gettime"), (109, "timer_getoverrun"), (110, "timer_settime"),
     (111, "timer_delete"), (112, "clock_settime"), (116, "syslog"), (117, "ptrace"), (118, "sched_setparam"),
@@ -279,23 +296,21 @@ const ABSENT: &[(u32, &str)] = &[
     (162, "setdomainname"), (170, "settimeofday"), (171, "adjtimex"), (180, "mq_open"), (181, "mq_unlink"),
     (182, "mq_timedsend"), (183, "mq_timedreceive"), (184, "mq_notify"), (185, "mq_getsetattr"), (186, "msgget"),
     (187, "msgctl"), (188, "msgrcv"), (189, "msgsnd"), (190, "semget"), (191, "semctl"), (192, "semtimedop"),
-    (193, "semop"), 
-    
-    
-    (213, "readahead"), (217, "add_key"), (218, "request_key"), (219, "keyctl"), (223, "fadvise64"),
+    (193, "semop"),
+    (217, "add_key"), (218, "request_key"), (219, "keyctl"),
     (224, "swapon"), (225, "swapoff"),
     (234, "remap_file_pages"), (235, "mbind"), (236, "get_mempolicy"), (237, "set_mempolicy"),
     (238, "migrate_pages"), (239, "move_pages"), (241, "perf_event_open"),
     (262, "fanotify_init"), (263, "fanotify_mark"), (264, "name_to_handle_at"),
-    (265, "open_by_handle_at"), (266, "clock_adjtime"), (267, "syncfs"), (268, "setns"), 
+    (265, "open_by_handle_at"), (266, "clock_adjtime"), (268, "setns"),
     (270, "process_vm_readv"), (271, "process_vm_writev"), (272, "kcmp"), (273, "finit_module"),
     (274, "sched_setattr"), (275, "sched_getattr"), (277, "seccomp"), (280, "bpf"),
-    (282, "userfaultfd"), (283, "membarrier"), (285, "copy_file_range"),
-    (286, "preadv2"), (287, "pwritev2"), (288, "pkey_mprotect"), (289, "pkey_alloc"), (290, "pkey_free"),
+    (282, "userfaultfd"), (283, "membarrier"),
+    (288, "pkey_mprotect"), (289, "pkey_alloc"), (290, "pkey_free"),
     (292, "io_pgetevents"), (294, "kexec_file_load"), (424, "pidfd_send_signal"), (425, "io_uring_setup"),
     (426, "io_uring_enter"), (427, "io_uring_register"), (428, "open_tree"), (429, "move_mount"), (430, "fsopen"),
     (431, "fsconfig"), (432, "fsmount"), (433, "fspick"), (434, "pidfd_open"), (437, "openat2"),
-    (438, "pidfd_getfd"), (440, "process_madvise"), (441, "epoll_pwait2"), (442, "mount_setattr"),
+    (438, "pidfd_getfd"), (440, "process_madvise"), (442, "mount_setattr"),
     (443, "quotactl_fd"), (444, "landlock_create_ruleset"), (445, "landlock_add_rule"),
     (446, "landlock_restrict_self"), (447, "memfd_secret"), (448, "process_mrelease"), (449, "futex_waitv"),
     (450, "set_mempolicy_home_node"), (451, "cachestat"), (452, "fchmodat2"), (453, "map_shadow_stack"),

@@ -9,7 +9,13 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// What these headers do not have: signals as flags, `close_range`, `poll`, the architecture's own.
-const NOT_IN_THEM: &[&str] = &["CLOSE_RANGE_CLOEXEC", "CLOSE_RANGE_UNSHARE", "SYS_RISCV_FLUSH_ICACHE_LOCAL"];
+const NOT_IN_THEM: &[&str] = &[
+    "CLOSE_RANGE_CLOEXEC",
+    "CLOSE_RANGE_UNSHARE",
+    "SFD_CLOEXEC",
+    "SFD_NONBLOCK",
+    "SYS_RISCV_FLUSH_ICACHE_LOCAL",
+];
 
 /// The folder of the headers' constants: where cargo has unpacked the crate that the kernel is built with.
 fn headers() -> PathBuf {

@@ -16,6 +16,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod anonymous;
 mod devfs;
 mod device;
 mod dirent;
@@ -41,6 +42,7 @@ mod tmpfs;
 mod vfs;
 
 pub use abi::Errno;
+pub use anonymous::{Anonymous, AnonymousId, Due, EventCounter, Interest, Timer};
 pub use device::{Device, RandomSource};
 pub use dirent::{DirEntry, DirentWriter};
 pub use ext4::Ext4;

@@ -6,8 +6,8 @@
 
 use crate::ready::{Changes, Source};
 use crate::{
-    Device, DirEntry, DirentWriter, Errno, Family, FileUse, Inode, Location, OpenFlags, Pipe, PipeEnd,
-    PipeId, PipeOutcome, Readiness, Sender, SocketId, SocketKind, Sockets, Text,
+    Anonymous, AnonymousId, Device, DirEntry, DirentWriter, Errno, Family, FileUse, Inode, Location,
+    OpenFlags, Pipe, PipeEnd, PipeId, PipeOutcome, Readiness, Sender, SocketId, SocketKind, Sockets, Text,
 };
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
@@ -54,6 +54,8 @@ pub enum Object {
     },
     /// A socket: [`Sockets`].
     Socket(SocketId),
+    /// A file without a name that is there to be waited for: [`Anonymous`].
+    Anonymous(AnonymousId),
     /// Opened with `O_PATH`: a name, nothing to read.
     Path(Inode),
 }
@@ -124,7 +126,7 @@ impl OpenFile {
                 _,
             ) => return Err(Errno::ESPIPE),
             (Object::Path(_), _) => return Err(Errno::EBADF),
-            (Object::Device(_), _) => return Ok(0),
+            (Object::Device(_) | Object::Anonymous(_), _) => return Ok(0),
             // Address spaces have no end.
             (Object::ProcessMemory { .. }, Whence::End) => return Err(Errno::EINVAL),
             (_, Whence::Set) => 0,
@@ -144,14 +146,23 @@ impl OpenFile {
 
     /// Whether reading it moves an offset.
     fn has_offset(&self) -> bool {
-        !matches!(self.object, Object::Pipe { .. } | Object::Socket(_) | Object::Device(_) | Object::Path(_))
+        !matches!(
+            self.object,
+            Object::Pipe { .. }
+                | Object::Socket(_)
+                | Object::Anonymous(_)
+                | Object::Device(_)
+                | Object::Path(_)
+        )
     }
 }
 
 #[derive(Debug)]
-struct Slot {
+pub(crate) struct Slot {
     file: OpenFile,
     references: u32,
+    /// A list of epoll's has it, or has had it.
+    pub(crate) is_watched: bool,
 }
 
 /// All open files and pipes of the system.
@@ -162,7 +173,9 @@ pub struct OpenFiles {
     pipes: BTreeMap<PipeId, Pipe>,
     next_pipe: u32,
     sockets: Sockets,
-    changes: Changes,
+    pub(crate) anonymous: BTreeMap<AnonymousId, Anonymous>,
+    pub(crate) next_anonymous: u32,
+    pub(crate) changes: Changes,
 }
 
 impl OpenFiles {
@@ -176,6 +189,8 @@ impl OpenFiles {
             pipes,
             next_pipe: 0,
             sockets: Sockets::default(),
+            anonymous: BTreeMap::new(),
+            next_anonymous: 0,
             changes: Changes::new(wake),
         }
     }
@@ -188,7 +203,7 @@ impl OpenFiles {
         }
         let id = OpenFileId(self.next);
         self.next = self.next.wrapping_add(1);
-        self.slots.insert(id, Slot { file, references: 1 });
+        self.slots.insert(id, Slot { file, references: 1, is_watched: false });
         id
     }
 
@@ -206,7 +221,11 @@ impl OpenFiles {
             return None;
         }
         let slot = self.slots.remove(&id)?;
+        if slot.is_watched {
+            self.forget_watched(id, &slot.file.object);
+        }
         match slot.file.object {
+            Object::Anonymous(number) => self.close_anonymous(number),
             Object::Pipe { pipe, end } => {
                 if self.pipe_mut(pipe).close(end) {
                     self.pipes.remove(&pipe);
@@ -374,7 +393,7 @@ impl OpenFiles {
         }
         let mut suspects = BTreeMap::new();
         for (id, count) in self.sockets.rights_in_flight() {
-            if let Some(Slot { file, references }) = self.slots.get(&id)
+            if let Some(Slot { file, references, .. }) = self.slots.get(&id)
                 && let Object::Socket(socket) = file.object
                 && *references == count
             {
@@ -393,7 +412,16 @@ impl OpenFiles {
         }
     }
 
-    fn slot_mut(&mut self, id: OpenFileId) -> &mut Slot {
+    /// Every open file, in no order that means anything.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = OpenFileId> + '_ {
+        self.slots.keys().copied()
+    }
+
+    pub(crate) fn slot(&self, id: OpenFileId) -> Option<&Slot> {
+        self.slots.get(&id)
+    }
+
+    pub(crate) fn slot_mut(&mut self, id: OpenFileId) -> &mut Slot {
         match self.slots.get_mut(&id) {
             Some(slot) => slot,
             None => unreachable!("a descriptor outlived its open file"),
@@ -438,6 +466,12 @@ mod tests {
     impl Surroundings for Nothing {
         fn console_has_input(&self) -> bool {
             false
+        }
+        fn pending_signals(&self) -> u64 {
+            0
+        }
+        fn now(&self) -> u64 {
+            0
         }
     }
 

@@ -3,7 +3,9 @@
 //! Every kind of object comes here with one row: [`Source`] names it, `OpenFiles::poll` says whether it is ready and what to sleep on,
 //! and who changes it calls [`Changes::note`]. So `poll`, `epoll`, a blocking call and the kernel's wake-ups agree by construction.
 
-use crate::{Device, Errno, Object, OpenFileId, OpenFiles, OpenFlags, PipeId, Readiness, SocketId};
+use crate::{
+    AnonymousId, Device, Errno, Object, OpenFileId, OpenFiles, OpenFlags, PipeId, Readiness, SocketId,
+};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -16,6 +18,10 @@ pub enum Source {
     Pipe(PipeId),
     /// A socket.
     Socket(SocketId),
+    /// Signals, of whatever process.
+    Signals,
+    /// A file without a name: a counter of events, a timer …
+    Anonymous(AnonymousId),
 }
 
 /// How often something has become ready, or readier, in each direction: what edge-triggered waiting compares.
@@ -124,10 +130,14 @@ impl From<Errno> for Hold {
     }
 }
 
-/// What is ready by what only the kernel knows.
+/// What is ready by what only the kernel knows: its console, its signals, its clock.
 pub trait Surroundings {
     /// Whether a read of the console would not wait. Sees to it that it will be known.
     fn console_has_input(&self) -> bool;
+    /// The signals that wait for the running thread, bit n-1 for signal n.
+    fn pending_signals(&self) -> u64;
+    /// Ticks since the start.
+    fn now(&self) -> u64;
 }
 
 impl OpenFiles {
@@ -148,6 +158,7 @@ impl OpenFiles {
                 waits.push(Source::Pipe(pipe))?;
                 with_norms(self.pipe(pipe).map_or(Readiness::empty(), |p| p.readiness(end)))
             }
+            Object::Anonymous(number) => self.poll_anonymous(number, around, waits)?,
             Object::Socket(socket) => {
                 waits.push(Source::Socket(socket))?;
                 if let Some(other) = self.sockets().also_waits_for(socket) {

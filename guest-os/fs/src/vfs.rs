@@ -175,6 +175,8 @@ impl Vfs {
             Object::Device(device @ Device::Stdio { stream, is_terminal: true }) => {
                 (FileType::CharDevice, u64::from(stream) + 1, device.rdev())
             }
+            // As in Linux, all of them are one file.
+            Object::Anonymous(_) => (FileType::Regular, 1, 0),
             Object::Socket(SocketId(number)) => (FileType::Socket, u64::from(number) + 1, 0),
             // What the host lends is no terminal: to the guest it looks like a pipe.
             Object::Device(Device::Stdio { stream, .. }) => (FileType::Fifo, u64::from(stream) + 1, 0),

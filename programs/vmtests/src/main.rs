@@ -13,7 +13,9 @@ mod bad_pointers;
 mod capabilities;
 mod check;
 mod children;
+mod copying;
 mod crowd;
+mod event_files;
 mod exec;
 mod faults;
 mod file_mix;
@@ -35,6 +37,7 @@ mod rights;
 mod root;
 mod shared;
 mod signals;
+mod sockets;
 mod system;
 mod threads;
 mod timers;
@@ -105,6 +108,9 @@ const FAMILIES: &[&[Test]] = &[
     children::TESTS,
     exec::TESTS,
     pipes::TESTS,
+    sockets::TESTS,
+    copying::TESTS,
+    event_files::TESTS,
     files::TESTS,
     root::TESTS,
     transfers::TESTS,

@@ -284,7 +284,6 @@ impl Sockets {
         let is_unix = socket.family == Family::Unix;
         if socket.is_tcp() {
             match socket.state {
-                State::Idle => return Err(Errno::ENOTCONN),
                 State::Listening { .. } if what.receiving => {
                     self.leave(changes, id, true);
                     self.socket_mut(id).state = State::Idle;

@@ -117,7 +117,7 @@ impl Queue {
     /// Adds to the last piece, if what comes is of the same kind; returns how many bytes.
     fn extend_last(&mut self, bytes: &[u8], with: &Message) -> usize {
         let Some(last) = self.messages.back_mut() else { return 0 };
-        if !with.rights.is_empty() || last.sender != with.sender {
+        if !with.rights.is_empty() || !last.rights.is_empty() || last.sender != with.sender {
             return 0;
         }
         let Some(piece) = Rc::get_mut(&mut last.bytes) else { return 0 };

@@ -182,7 +182,7 @@ impl ProcInfo for KernelFacts {
     fn descriptor(&self, pid: u32, descriptor: u32) -> Result<Vec<u8>, Errno> {
         let files = process::find(pid).and_then(|process| process.files_if_any()).ok_or(Errno::ENOENT)?;
         let id = files.borrow().get(descriptor).map_err(|_| Errno::ENOENT)?;
-        name_of(open_files().get(id))
+        name_of(&open_files(), id)
     }
     fn location(&self, descriptor: u32) -> Option<Location> {
         let id = current().process.files_if_any()?.borrow().get(descriptor).ok()?;
@@ -418,7 +418,8 @@ fn capabilities_of(who: &Credentials, by_real_ids: bool) -> CapSet {
 }
 
 /// What `readlink` says of a descriptor.
-fn name_of(file: &fs::OpenFile) -> Result<Vec<u8>, Errno> {
+fn name_of(files: &fs::OpenFiles, id: fs::OpenFileId) -> Result<Vec<u8>, Errno> {
+    let file = files.get(id);
     Ok(match (&file.location, &file.object) {
         (Some(location), _) => location.name()?,
         (None, fs::Object::Pipe { pipe, .. }) => alloc::format!("pipe:[{}]", pipe.0).into_bytes(),
@@ -427,6 +428,7 @@ fn name_of(file: &fs::OpenFile) -> Result<Vec<u8>, Errno> {
         (None, fs::Object::Device(fs::Device::Stdio { stream, .. })) => {
             alloc::format!("/dev/std{}", ["in", "out", "err"][usize::from(*stream).min(2)]).into_bytes()
         }
+        (None, fs::Object::Anonymous(_)) => files.anonymous(id)?.0.name().as_bytes().to_vec(),
         _ => b"anon_inode:[unknown]".to_vec(),
     })
 }

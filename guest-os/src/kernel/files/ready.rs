@@ -6,7 +6,7 @@ use crate::devices::console;
 use crate::files::vfs::open_files;
 use crate::memory::{heap, inject};
 use crate::processes::wait::{self, Channel, WaitOutcome};
-use crate::syscall::{Stop, has_failed};
+use crate::syscall::{Stop, event_files, has_failed};
 use alloc::vec::Vec;
 use fs::{Errno, Hold, OpenFiles, Source, Surroundings, Waits};
 
@@ -19,6 +19,12 @@ pub struct Kernel;
 impl Surroundings for Kernel {
     fn console_has_input(&self) -> bool {
         console::has_input()
+    }
+    fn pending_signals(&self) -> u64 {
+        event_files::pending_signals()
+    }
+    fn now(&self) -> u64 {
+        arch::time()
     }
 }
 
@@ -88,8 +94,9 @@ pub fn attempt<T>(
     }
 }
 
-/// Sleeps until one of them changes, the deadline passes or a signal comes. ENOMEM.
+/// Sleeps until one of them changes, a deadline passes (theirs, or the one given) or a signal comes. ENOMEM.
 pub fn sleep_until_any(waits: Waits, deadline: Option<u64>) -> Result<WaitOutcome, Errno> {
+    let deadline = deadline.into_iter().chain(waits.deadline).min();
     let mut channels = Vec::new();
     channels.try_reserve_exact(waits.sources.len()).map_err(|_| Errno::ENOMEM)?;
     channels.extend(waits.sources.into_iter().map(Channel::Ready));

@@ -2,7 +2,7 @@
 
 use crate::devices::console;
 use crate::events;
-use crate::files::vfs;
+use crate::files::{ready, vfs};
 use crate::hart::{current, hart};
 use crate::memory::user::UserPtr;
 use crate::memory::{heap, inject, mem, pages, read_ahead, reclaim, stack};
@@ -15,7 +15,7 @@ use crate::shutdown::{self, End};
 use crate::syscall::files::give_up_descriptors;
 use crate::syscall::futex;
 use alloc::rc::Rc;
-use fs::Errno;
+use fs::{Errno, Source};
 use isa::events::{EventKind, EventRecord, SignalEffect};
 use proc::{ExitStatus, Pid, QueueFull, SigInfo, Signal, SignalSet};
 
@@ -211,6 +211,8 @@ pub fn send_to_thread(thread: &Thread, info: SigInfo) -> Result<(), QueueFull> {
 
 /// A stopped process goes on by SIGCONT, and by SIGKILL to its end. SIGCONT and the stops take each other back.
 fn go_on(process: &Process, signal: Signal) {
+    // Signals are also read.
+    ready::wake(Source::Signals);
     for &opposite in signal.takes_back() {
         process::each_thread(process.pid, |thread| thread.signals.borrow_mut().discard(opposite));
         process.signals.borrow_mut().discard(opposite);

@@ -305,6 +305,8 @@ pub fn fcntl([fd, command, argument, ..]: Arguments) -> Outcome {
         }
         linux::F_GETFL => Ok(u64::from(status_flags(open_files().get(id)))),
         linux::F_SETFL => set_status(id, OpenFlags::from_bits_retain(uint(argument))),
+        // Nobody is sent SIGIO.
+        linux::F_SETOWN | linux::F_GETOWN => Ok(0),
         linux::F_GETPIPE_SZ => Ok(open_files().pipe_of(id)?.capacity() as u64),
         linux::F_SETPIPE_SZ => Ok(open_files().set_pipe_capacity(id, uint(argument))? as u64),
         command @ (linux::F_GETLK
@@ -335,7 +337,9 @@ fn set_status(id: OpenFileId, wanted: OpenFlags) -> Outcome {
 /// There is nothing to write back: the disk is read-only and tmpfs lives in memory.
 pub fn fsync([fd, ..]: Arguments) -> Outcome {
     match details(file_to_use(fd)?).object {
-        Object::Pipe { .. } | Object::Socket(_) | Object::Device(_) => Err(Errno::EINVAL.into()),
+        Object::Pipe { .. } | Object::Socket(_) | Object::Anonymous(_) | Object::Device(_) => {
+            Err(Errno::EINVAL.into())
+        }
         _ => Ok(0),
     }
 }
@@ -509,8 +513,9 @@ pub fn getdents64([fd, buffer, len, ..]: Arguments) -> Outcome {
 
 /// What F_GETFL tells. Linux adds O_LARGEFILE to what `open` has opened, but for names (O_PATH).
 fn status_flags(file: &OpenFile) -> u32 {
-    let is_opened = !matches!(file.object, Object::Pipe { .. } | Object::Socket(_))
-        && !file.flags.contains(OpenFlags::PATH);
+    let has_been_opened =
+        !matches!(file.object, Object::Pipe { .. } | Object::Socket(_) | Object::Anonymous(_));
+    let is_opened = has_been_opened && !file.flags.contains(OpenFlags::PATH);
     file.flags.bits() | if is_opened { linux::O_LARGEFILE } else { 0 }
 }
 

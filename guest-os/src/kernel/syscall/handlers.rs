@@ -1,17 +1,25 @@
 //! The function of each row of the table, by the name of its call.
 
 pub use super::capabilities::{capget, capset};
+pub use super::copying::{copy_file_range, splice, tee};
 pub use super::credentials::{
     getegid, geteuid, getgid, getgroups, getresgid, getresuid, getuid, setfsgid, setfsuid, setgid, setgroups,
     setregid, setresgid, setresuid, setreuid, setuid,
 };
+pub use super::epoll::{epoll_create1, epoll_ctl, epoll_pwait, epoll_pwait2};
+pub use super::event_files::{eventfd2, signalfd4, timerfd_create, timerfd_gettime, timerfd_settime};
 pub use super::files::{
     close, close_range, dup, dup3, fallocate, fcntl, fsync, fsync as fdatasync, ftruncate, getdents64, lseek,
     memfd_create, openat, pipe2,
 };
-pub use super::fixed::{absent as clone3, absent as riscv_hwprobe, absent as rseq, nothing as sync};
+pub use super::fixed::{
+    absent as clone3, absent as riscv_hwprobe, absent as rseq, advise as fadvise64, nothing as sync,
+    read_ahead as readahead, sync_one as syncfs, sync_range as sync_file_range,
+};
 pub use super::futex::futex;
-pub use super::io::{pread64, preadv, pwrite64, pwritev, read, readv, sendfile, write, writev};
+pub use super::io::{
+    pread64, preadv, preadv2, pwrite64, pwritev, pwritev2, read, readv, sendfile, vmsplice, write, writev,
+};
 pub use super::limits::{getrlimit, prlimit64, setrlimit};
 pub use super::locks::flock;
 pub use super::memory::{brk, madvise, mincore, mmap, mprotect, mremap, msync, munmap, riscv_flush_icache};

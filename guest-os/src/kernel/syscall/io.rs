@@ -5,7 +5,7 @@
 //! only when it can be delivered. What came before it makes the call's result.
 
 use super::files::{details, open_file};
-use super::{Arguments, Outcome, Stop, has_failed, length, limits, messages, system};
+use super::{Arguments, Outcome, Stop, event_files, has_failed, length, limits, messages, system, uint};
 use crate::devices::console;
 use crate::files::process_memory;
 use crate::files::ready;
@@ -19,9 +19,11 @@ use crate::processes::thread::Thread;
 use ::proc::{SigInfo, Signal};
 use alloc::vec::Vec;
 use fs::{
-    Device, Errno, Inode, LAST_BYTE, Object, OpenFile, OpenFileId, OpenFlags, PipeId, PipeOutcome, Source,
+    Device, Errno, Inode, LAST_BYTE, Object, OpenFile, OpenFileId, OpenFlags, PipeEnd, PipeId, PipeOutcome,
+    Source,
 };
 use isa::PAGE_SIZE;
+use linux_raw_sys::general as linux;
 use mm::file_memory::Transfer;
 
 /// Bytes moved in one piece: what the thread's scratch page holds.
@@ -33,7 +35,7 @@ pub const IOV_MAX: u64 = 1024;
 
 /// Where in the file a call reads or writes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Position {
+pub enum Position {
     /// At the open file's offset, which moves.
     Current,
     /// At an offset of its own.
@@ -85,6 +87,47 @@ pub fn preadv([fd, vector, count, offset, ..]: Arguments) -> Outcome {
 
 pub fn pwritev([fd, vector, count, offset, ..]: Arguments) -> Outcome {
     write_at(fd, &spans(vector, count)?, offset)
+}
+
+/// -1 for the file's own offset, which moves.
+const NO_OFFSET: u64 = u64::MAX;
+
+pub fn preadv2([fd, vector, count, offset, _, flags]: Arguments) -> Outcome {
+    let spans = spans(vector, count)?;
+    check_manner(fd, flags)?;
+    if offset == NO_OFFSET {
+        read_spans(open_file(fd)?, &spans, Position::Current)
+    } else {
+        read_at(fd, &spans, offset)
+    }
+}
+
+pub fn pwritev2([fd, vector, count, offset, _, flags]: Arguments) -> Outcome {
+    let spans = spans(vector, count)?;
+    check_manner(fd, flags)?;
+    if offset == NO_OFFSET {
+        write_spans(open_file(fd)?, &spans, Position::Current)
+    } else {
+        write_at(fd, &spans, offset)
+    }
+}
+
+/// EOPNOTSUPP for a manner of reading and writing that is not at hand: all but those that only hurry.
+fn check_manner(fd: u64, flags: u64) -> Result<(), Errno> {
+    const HARMLESS: u32 = linux::RWF_HIPRI | linux::RWF_DSYNC | linux::RWF_SYNC;
+    open_file(fd)?;
+    if uint(flags) & !HARMLESS == 0 { Ok(()) } else { Err(Errno::EOPNOTSUPP) }
+}
+
+/// Into a pipe from memory, or the other way round.
+pub fn vmsplice([fd, vector, count, ..]: Arguments) -> Outcome {
+    let id = open_file(fd)?;
+    let Object::Pipe { end, .. } = open_files().get(id).object else { return Err(Errno::EBADF.into()) };
+    let spans = spans(vector, count)?;
+    match end {
+        PipeEnd::Read => read_spans(id, &spans, Position::Current),
+        PipeEnd::Write => write_spans(id, &spans, Position::Current),
+    }
 }
 
 /// A buffer of the program's.
@@ -153,7 +196,10 @@ fn position(id: OpenFileId, offset: u64) -> Result<Position, Errno> {
 fn has_positions(object: &Object) -> bool {
     !matches!(
         object,
-        Object::Pipe { .. } | Object::Socket(_) | Object::Device(Device::Stdio { .. } | Device::Tty)
+        Object::Pipe { .. }
+            | Object::Socket(_)
+            | Object::Anonymous(_)
+            | Object::Device(Device::Stdio { .. } | Device::Tty)
     )
 }
 
@@ -183,8 +229,10 @@ fn read_all(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
         (bytes_of(spans, position, file.offset)?, is_shared && position == Position::Current)
     };
     let object = open_files().get(id).object.clone();
-    if let Object::Socket(socket) = object {
-        return messages::read(id, socket, spans);
+    match object {
+        Object::Socket(socket) => return messages::read(id, socket, spans),
+        Object::Anonymous(_) => return event_files::read(id, spans),
+        _ => {}
     }
     let _turn = shares_offset.then(|| Turn::take(TurnAt::Offset(id)));
     let mut done = 0;
@@ -222,8 +270,10 @@ fn write_all(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
         }
         (all, file.clone(), is_shared && position == Position::Current)
     };
-    if let Object::Socket(socket) = file.object {
-        return messages::write(id, socket, spans);
+    match file.object {
+        Object::Socket(socket) => return messages::write(id, socket, spans),
+        Object::Anonymous(_) => return event_files::write(id, spans),
+        _ => {}
     }
     let _turn = shares_offset.then(|| Turn::take(TurnAt::Offset(id)));
     if shares_offset {
@@ -401,7 +451,7 @@ fn read_piece(id: OpenFileId, address: u64, want: usize, position: Position, may
         Object::Pipe { pipe, .. } => return read_pipe(id, *pipe, address, buffer, nonblocking),
         Object::Directory(_) => return Err(Errno::EISDIR.into()),
         // A socket is read whole messages at a time, before any piece.
-        Object::Socket(_) | Object::Path(_) => return Err(Errno::EBADF.into()),
+        Object::Socket(_) | Object::Anonymous(_) | Object::Path(_) => return Err(Errno::EBADF.into()),
     };
     let copied = user::copy_out_some(address, &buffer[..count])?;
     let has_offset = matches!(object, Object::Disk(_) | Object::Memory(_) | Object::ProcessMemory { .. });
@@ -569,9 +619,9 @@ pub fn sendfile([out, input, offset, count, ..]: Arguments) -> Outcome {
     if offset_pointer.is_some() && !has_positions(&source.object) {
         return Err(Errno::ESPIPE.into());
     }
-    let (Object::Disk(inode) | Object::Memory(inode)) = &source.object else {
+    if !matches!(source.object, Object::Disk(_) | Object::Memory(_)) {
         return Err(Errno::EINVAL.into());
-    };
+    }
     let start = match offset_pointer {
         Some(pointer) => {
             let start = pointer.read()?;
@@ -592,7 +642,7 @@ pub fn sendfile([out, input, offset, count, ..]: Arguments) -> Outcome {
     while done < count {
         let want = length(count - done).min(PIECE_BYTES);
         let sent = inject::attempts(has_failed, || {
-            send_piece(out, &source.object, inode, start + done, &mut scratch[..want])
+            send_piece(out, &source.object, start + done, &mut scratch[..want])
         });
         match sent {
             Ok(0) => break,
@@ -610,26 +660,37 @@ pub fn sendfile([out, input, offset, count, ..]: Arguments) -> Outcome {
 }
 
 /// Sends what a file has at `offset`, as much of it as fits into the buffer; 0 at its end.
-fn send_piece(out: OpenFileId, source: &Object, inode: &Inode, offset: u64, buffer: &mut [u8]) -> Moved {
+fn send_piece(out: OpenFileId, source: &Object, offset: u64, buffer: &mut [u8]) -> Moved {
     heap::settle()?;
-    let read = match source {
-        Object::Disk(_) => {
-            let (number, len_bytes) = pages::open(inode)?;
-            pages::read(number, len_bytes, offset, buffer)?
-        }
-        _ => read_memory(inode, offset, buffer)?,
-    };
+    let read = read_stored(source, offset, buffer)?;
     if read == 0 {
         return Ok(0);
     }
     let target = details(out);
-    let _contents = turn_at_contents(&target);
-    let want = within_limit(&target, Position::Current, read)?;
-    send(out, &target, &buffer[..want], Position::Current)
+    write_stored(out, &target, &buffer[..read], Position::Current)
+}
+
+/// Reads a regular file: what it has at `offset`, as much of it as fits into the buffer.
+pub fn read_stored(source: &Object, offset: u64, buffer: &mut [u8]) -> Moved {
+    match source {
+        Object::Disk(inode) => {
+            let (number, len_bytes) = pages::open(inode)?;
+            Ok(pages::read(number, len_bytes, offset, buffer)?)
+        }
+        Object::Memory(inode) => Ok(read_memory(inode, offset, buffer)?),
+        _ => Err(Errno::EINVAL.into()),
+    }
+}
+
+/// Sends kernel bytes to an open file, in one's turn at its contents and within what a file may hold.
+pub fn write_stored(out: OpenFileId, target: &OpenFile, bytes: &[u8], position: Position) -> Moved {
+    let _contents = turn_at_contents(target);
+    let want = within_limit(target, position, bytes.len())?;
+    send(out, target, &bytes[..want], position)
 }
 
 /// Writes kernel bytes to an open file. It is the caller's turn at its offset and its contents.
-fn send(id: OpenFileId, file: &OpenFile, bytes: &[u8], position: Position) -> Moved {
+pub fn send(id: OpenFileId, file: &OpenFile, bytes: &[u8], position: Position) -> Moved {
     match &file.object {
         Object::Memory(inode) => {
             let offset = place(file, inode, position)?;

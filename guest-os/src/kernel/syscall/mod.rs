@@ -5,7 +5,10 @@
 
 mod capabilities;
 mod control;
+mod copying;
 mod credentials;
+mod epoll;
+pub mod event_files;
 pub mod files;
 mod fixed;
 pub mod futex;

@@ -63,7 +63,7 @@ pub fn gettimeofday([time, zone, ..]: Arguments) -> Outcome {
 }
 
 /// A `timespec` in ticks, rounded up.
-fn ticks_of(pointer: UserPtr<[u64; 2]>) -> Result<u64, Errno> {
+pub fn ticks_of(pointer: UserPtr<[u64; 2]>) -> Result<u64, Errno> {
     let [seconds, nanoseconds] = pointer.read()?;
     if seconds.cast_signed() < 0 || nanoseconds >= NANOSECONDS {
         return Err(Errno::EINVAL);
