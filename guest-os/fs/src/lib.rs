@@ -51,7 +51,7 @@ pub use inode::{FileId, FileSystemId, FileType, FileUse, Inode, Location, name_o
 pub use locks::{FileLock, FileLocks, Holder, LAST_BYTE, LockKind, Lockable};
 pub use open_file::{MemoryView, Object, OpenFile, OpenFileId, OpenFiles, Whence};
 pub use permission::Identity;
-pub use pipe::{PIPE_BUF, PIPE_CAPACITY, Pipe, PipeEnd, PipeId, PipeOutcome};
+pub use pipe::{Opened as PipeOpened, PIPE_BUF, PIPE_CAPACITY, Pipe, PipeEnd, PipeId, PipeOutcome};
 pub use proc_info::{
     MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, SegmentInfo, SwapInfo, SystemInfo, Transfers,
 };
