@@ -2,37 +2,8 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
-use support::{Ran, TempDir, child, root, run, run_folio};
-
-/// A program of tests/sources or programs/c, compiled with these flags.
-fn compiled(dir: &TempDir, source: &str, flags: &[&str]) -> PathBuf {
-    let source = [root().join("tests/sources"), root().join("programs/c")]
-        .map(|folder| folder.join(source))
-        .into_iter()
-        .find(|path| path.exists())
-        .expect("a source of ours");
-    let program = dir.file(source.file_stem().expect("it has a name").to_str().expect("of ASCII"));
-    let mut gcc = child::command("riscv64-linux-gnu-gcc");
-    gcc.arg("-static").args(flags).arg("-o").arg(&program).arg(source.file_name().expect("it has a name"));
-    gcc.current_dir(source.parent().expect("a folder"));
-    let ran = run(gcc);
-    assert_eq!(ran.status, 0, "riscv64-linux-gnu-gcc (`make setup-test`): {ran:?}");
-    program
-}
-
-fn debug(program: &Path, commands: &[&str], args: &[&str]) -> Ran {
-    let mut words = vec!["debug".to_string()];
-    words.extend(commands.iter().flat_map(|command| ["-ex".to_string(), (*command).to_string()]));
-    words.extend(["-ex".to_string(), "quit".to_string(), program.display().to_string()]);
-    words.extend(args.iter().map(|arg| (*arg).to_string()));
-    run_folio(words)
-}
-
-/// What is said after each command.
-fn said(ran: &Ran) -> Vec<String> {
-    ran.stderr.split("(folio) ").skip(1).map(str::to_owned).collect()
-}
+use support::source::{compiled, debug, line_of, said};
+use support::{Ran, TempDir, run_folio};
 
 /// The source line that each command's answer stops at.
 fn stops(ran: &Ran) -> Vec<String> {
@@ -40,13 +11,6 @@ fn stops(ran: &Ran) -> Vec<String> {
         text.lines().find(|line| line.contains(" at ") && line.contains(".c:")).map(str::to_owned)
     };
     said(ran).iter().filter_map(stop).collect()
-}
-
-/// The line of a file of tests/sources in which a text stands first.
-fn line_of(source: &str, text: &str) -> usize {
-    let content =
-        std::fs::read_to_string(root().join("tests/sources").join(source)).expect("a source of ours");
-    1 + content.lines().position(|line| line.contains(text)).expect("it has the text")
 }
 
 #[test]

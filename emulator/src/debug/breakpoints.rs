@@ -6,7 +6,7 @@
 use super::symbols::Symbols;
 use super::target::Place;
 use crate::trace::GuestView;
-use isa::paging::MODE_BARE;
+use isa::paging::{MODE_BARE, Satp};
 use isa::{Privilege, VirtAddr};
 
 /// What was asked for.
@@ -16,7 +16,7 @@ pub(super) enum Where {
     User(VirtAddr),
     /// An address of the kernel.
     Kernel(VirtAddr),
-    /// A symbol of programs or a line of their source, and what is added to it.
+    /// A symbol of programs, a function or a line of their source, and what is added to it.
     Symbol(String, u64),
 }
 
@@ -120,10 +120,18 @@ impl Armed {
         self.0.iter().filter(here).map(|address| address.id)
     }
 
-    /// Where a breakpoint counts now.
-    pub(super) fn addresses_of(&self, id: u64) -> Vec<VirtAddr> {
-        let mut addresses: Vec<_> = self.0.iter().filter(|address| address.id == id).map(|a| a.pc).collect();
-        addresses.dedup();
-        addresses
+    /// Where a breakpoint counts now, each address once, with an address space in which it does if that is a process's.
+    pub(super) fn places_of(&self, id: u64) -> Vec<(VirtAddr, Option<Satp>)> {
+        let mut places: Vec<(VirtAddr, Option<Satp>)> = Vec::new();
+        for address in self.0.iter().filter(|address| address.id == id) {
+            if places.iter().all(|(pc, _)| *pc != address.pc) {
+                let satp = match address.space {
+                    Space::Process { satp } => Some(Satp(satp)),
+                    Space::Kernel | Space::AnyUser => None,
+                };
+                places.push((address.pc, satp));
+            }
+        }
+        places
     }
 }

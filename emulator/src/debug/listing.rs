@@ -5,7 +5,7 @@ use super::execute::Debugger;
 use super::expression::Expression;
 use super::space::Space;
 use super::target::Target;
-use crate::source::SourceLine;
+use crate::source::{SourceLine, without_offset};
 use isa::VirtAddr;
 use std::fmt::Write;
 
@@ -33,7 +33,7 @@ impl Debugger {
         let spot = loaded.spot(va);
         let Some(source) = spot.source else { return String::new() };
         let inlined = loaded.inlined(va).into_iter().next().and_then(|frame| frame.function);
-        let symbol = spot.symbol.as_deref().and_then(|name| name.split('+').next()).map(str::to_owned);
+        let symbol = spot.symbol.as_deref().map(|name| without_offset(name).to_owned());
         let function = inlined.or(symbol).map_or_else(String::new, |name| format!("{name} at "));
         match self.symbols.source_text(&source) {
             Some(text) => format!("{function}{source}: {}\n", text.trim()),

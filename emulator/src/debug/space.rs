@@ -4,7 +4,7 @@ use super::breakpoints::Where;
 use super::execute::Debugger;
 use super::expression::{Expression, Operand};
 use super::stops::{near, place_of};
-use super::symbols::source_line;
+use super::symbols::Named;
 use super::target::{Registers, Target};
 use super::{registers, views};
 use crate::trace::{Residence, Trace, at_page};
@@ -214,8 +214,8 @@ impl Debugger {
             return Ok((va.0, Some(wanted)));
         }
         let near = near(&self.symbols.nearest(&process.program, &name));
-        let what = if source_line(&name).is_some() { "no code for" } else { "no symbol" };
-        Err(format!("process {wanted} ({}) has {what} `{name}`{near}", process.name()))
+        let lack = Named::of(&name).lack();
+        Err(format!("process {wanted} ({}) has {lack} `{name}`{near}", process.name()))
     }
 
     /// The process whose address space the hart is in.

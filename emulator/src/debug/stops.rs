@@ -7,9 +7,11 @@ use super::condition::Condition;
 use super::execute::Debugger;
 use super::expression::{Expression, Operand, parse_number};
 use super::points::What;
-use super::symbols::source_line;
+use super::symbols::Named;
 use super::target::Target;
+use crate::source::{InlineFrame, Loaded, without_offset};
 use crate::trace::ProcessView;
+use isa::paging::Satp;
 use isa::{VirtAddr, Vpn};
 use std::fmt::Write;
 
@@ -120,11 +122,12 @@ impl Debugger {
             Where::User(va) => self.nowhere(va, pid),
             Where::Kernel(va) if text == va.to_string() => String::new(),
             Where::Kernel(va) => format!(": {va} of the kernel"),
-            Where::Symbol(..) => match self.armed.addresses_of(id).as_slice() {
+            Where::Symbol(..) => match self.armed.places_of(id).as_slice() {
                 [] => self.missing(&text),
+                [(va, _)] => format!(": {va}{}", self.other_line(&text, *va, pid)),
                 list => {
-                    let places: Vec<String> = list.iter().map(VirtAddr::to_string).collect();
-                    format!(": {}{}", places.join(", "), self.other_line(&text, list[0], pid))
+                    let other = self.other_line(&text, list[0].0, pid);
+                    format!(": {} places{other}\n{}", list.len(), self.places_text(id, list).trim_end())
                 }
             },
         };
@@ -134,7 +137,7 @@ impl Debugger {
 
     /// The line that a breakpoint is at, if the one that was asked for has no code.
     fn other_line(&self, asked: &str, va: VirtAddr, pid: Option<u64>) -> String {
-        let Some((_, line)) = source_line(asked) else { return String::new() };
+        let Named::Line(_, line) = Named::of(asked) else { return String::new() };
         let tap = self.tap.borrow();
         let guest = &tap.trace().guest;
         let wanted = |process: &&ProcessView| process.is_alive() && pid.is_none_or(|pid| pid == process.pid);
@@ -167,8 +170,8 @@ impl Debugger {
         let Some(process) = running.first() else {
             return ": waits for a program that has it (none so far)".to_owned();
         };
-        if let Some((file, line)) = source_line(name) {
-            return self.no_code(&process.program, file, line);
+        if let Some(words) = self.no_code(&process.program, name) {
+            return words;
         }
         let near = near(&self.symbols.nearest(&process.program, name));
         let who = match running.as_slice() {
@@ -178,22 +181,46 @@ impl Debugger {
         format!(": {who}{near}; it waits for a program that has")
     }
 
-    /// What there is to say of a line of the source of which a program has no code.
-    fn no_code(&self, program: &str, file: &str, line: u32) -> String {
+    /// What there is to say of a line or a function of a file of the source of which a program has no code.
+    fn no_code(&self, program: &str, name: &str) -> Option<String> {
         const SHOWN: usize = 5;
+        let (file, what) = match Named::of(name) {
+            Named::Line(file, line) => (file, format!("code for line {line} of {file} or behind it")),
+            Named::FunctionOf(file, function) => (file, format!("function {function} of {file}")),
+            Named::Symbol(_) => return None,
+        };
         let it = "it waits for a program that has";
         let of = self.symbols.program(program);
         let Some(lines) = of.lines() else {
-            return format!(": {program} does not tell lines of its source (compile it with -g); {it}");
+            return Some(format!(": {program} does not tell lines of its source (compile it with -g); {it}"));
         };
         if lines.file(file).is_some() {
-            return format!(": {program} has no code for line {line} of {file} or behind it; {it}");
+            return Some(format!(": {program} has no {what}; {it}"));
         }
         let mut files: Vec<&str> = lines.files().collect();
         files.sort_unstable();
         let more = files.len().saturating_sub(SHOWN);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        format!(": {program} is made of {}{more}; {it}", files[..files.len().min(SHOWN)].join(", "))
+        let shown = files[..files.len().min(SHOWN)].join(", ");
+        Some(format!(": {program} is made of {shown}{more}; {it}"))
+    }
+
+    /// A line for each of the places of a breakpoint.
+    fn places_text(&self, id: u64, places: &[(VirtAddr, Option<Satp>)]) -> String {
+        const SHOWN: usize = 20;
+        let tap = self.tap.borrow();
+        let guest = &tap.trace().guest;
+        let mut text = String::new();
+        for (number, (va, satp)) in (1..).zip(places).take(SHOWN) {
+            let process = satp.and_then(|satp| guest.process_of_satp(satp.0));
+            let loaded = process.and_then(|process| self.symbols.loaded(guest, process));
+            let place = loaded.map_or_else(String::new, |loaded| in_words(&loaded, *va));
+            let _ = writeln!(text, "    {id}.{number}  {va}{place}");
+        }
+        if places.len() > SHOWN {
+            let _ = writeln!(text, "    and {} more", places.len() - SHOWN);
+        }
+        text
     }
 
     /// What a symbol names: `kernel:NAME`, `PID:NAME`, or NAME of the programs and else of the kernel.
@@ -212,7 +239,7 @@ impl Debugger {
                     return Ok((with_offset(after, offset), Where::Kernel(va), None));
                 }
                 (_, Ok(pid)) => (after, Some(pid)),
-                _ if source_line(name).is_some() => (name, pid),
+                _ if Named::of(name).is_of_file() => (name, pid),
                 _ => return Err(format!("`{before}:` is neither `kernel:` nor a PID")),
             },
             _ => (name, pid),
@@ -305,16 +332,19 @@ impl Debugger {
         let mut text = String::new();
         for point in self.points.iter() {
             let (id, title) = (point.id, point.what.title());
+            let mut places = Vec::new();
             let _ = match &point.what {
                 What::Break(breakpoint) => {
-                    let places: Vec<String> = match breakpoint.at {
-                        Where::Kernel(va) => vec![format!("{va} of the kernel")],
-                        _ => self.armed.addresses_of(id).iter().map(VirtAddr::to_string).collect(),
+                    places = self.armed.places_of(id);
+                    let place = match (&breakpoint.at, places.as_slice()) {
+                        (Where::Kernel(va), _) => format!("{va} of the kernel"),
+                        (_, []) => "waits".to_owned(),
+                        (_, [(va, _)]) => va.to_string(),
+                        (_, list) => format!("{} places", list.len()),
                     };
-                    let places = if places.is_empty() { "waits".to_owned() } else { places.join(", ") };
                     let only =
                         breakpoint.pid.map(|pid| format!(", in process {pid} only")).unwrap_or_default();
-                    write!(text, "{title} {id} at {} ({places}{only})", breakpoint.text)
+                    write!(text, "{title} {id} at {} ({place}{only})", breakpoint.text)
                 }
                 What::Catch(_) | What::Watch(_) => write!(text, "{title} {id}: {}", point.what),
             };
@@ -326,6 +356,9 @@ impl Debugger {
                 let _ = write!(text, ", passed {} times more", point.ignored);
             }
             let _ = writeln!(text, ", reached {} times", point.hits);
+            if places.len() > 1 {
+                text.push_str(&self.places_text(id, &places));
+            }
             for command in &point.commands {
                 let _ = writeln!(text, "    {command}");
             }
@@ -340,6 +373,19 @@ impl Debugger {
 /// A condition as it stands behind what it is for.
 fn when(condition: Option<&Condition>) -> String {
     condition.map(|condition| format!(" if {}", condition.text())).unwrap_or_default()
+}
+
+/// The function and the line at an address, and into which other function the compiler has put it there.
+fn in_words(loaded: &Loaded, va: VirtAddr) -> String {
+    let (spot, inlined) = (loaded.spot(va), loaded.inlined(va));
+    let symbol = spot.symbol.as_deref().map(without_offset);
+    let name = |frame: Option<&InlineFrame>| frame.and_then(|frame| frame.function.clone());
+    let function = name(inlined.first()).or(symbol.map(str::to_owned));
+    let function = function.map_or_else(String::new, |function| format!(" in {function}"));
+    let source = spot.source.map_or_else(String::new, |source| format!(" at {source}"));
+    let outer = name(inlined.last()).filter(|_| inlined.len() > 1);
+    let into = outer.map_or_else(String::new, |outer| format!(", inlined into {outer}"));
+    format!("{function}{source}{into}")
 }
 
 /// Names like one that there is not, in brackets; nothing if there are none.

@@ -66,7 +66,8 @@ impl Symbols {
 
     /// Whether a program has a symbol or a line of the source.
     pub(super) fn program_has(&self, path: &str, name: &str) -> bool {
-        !addresses_of(&self.program(path), name).is_empty()
+        let file = self.program(path);
+        !addresses_of(&file, name).is_empty() || !stops_of(&file, name).is_empty()
     }
 
     /// The addresses that a symbol or a line of the source has in the kernel.
@@ -97,20 +98,15 @@ impl Symbols {
         self.placed(guest, process, |file| addresses_of(file, name))
     }
 
-    /// Where a breakpoint stops: at a function behind the code that makes room on the stack, so that its arguments are where the debug
-    /// information says.
+    /// Where a breakpoint stops, in the order of the addresses: at each function that is called so, behind the code that makes room on
+    /// the stack, so that its arguments are where the debug information says, and where the compiler has put it into others.
     pub(super) fn stops_in_process(
         &self,
         guest: &GuestView,
         process: &ProcessView,
         name: &str,
     ) -> Vec<VirtAddr> {
-        let is_line = source_line(name).is_some();
-        self.placed(guest, process, |file| {
-            let addresses = addresses_of(file, name).into_iter();
-            let body = |address| file.body_of(address).filter(|_| !is_line);
-            addresses.map(|address| body(address).unwrap_or(address)).collect()
-        })
+        self.placed(guest, process, |file| stops_of(file, name))
     }
 
     /// Addresses of a program's file, where a process has them.
@@ -167,20 +163,69 @@ pub fn loaded_at(
     Some(Loaded { file, bias })
 }
 
-/// The addresses in a file of a symbol, or of a line of the source (`FILE:LINE`).
-fn addresses_of(file: &ProgramFile, name: &str) -> Vec<u64> {
-    match source_line(name) {
-        Some((source, line)) => {
-            let found = file.lines().and_then(|lines| lines.addresses_of(source, line));
-            found.map(|(_, addresses)| addresses).unwrap_or_default()
+/// What a name in a file may mean.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Named<'a> {
+    /// A line of the source: `FILE:LINE`.
+    Line(&'a str, u32),
+    /// A function that a file has: `FILE:FUNCTION`.
+    FunctionOf(&'a str, &'a str),
+    /// A symbol.
+    Symbol(&'a str),
+}
+
+impl<'a> Named<'a> {
+    pub(super) fn of(name: &'a str) -> Self {
+        // A path of Rust's or C++'s has its colons in pairs, and a file a dot in its name.
+        let of_file =
+            name.split_once(':').filter(|(file, rest)| file.contains('.') && !rest.starts_with(':'));
+        match of_file {
+            Some((file, rest)) => match rest.parse() {
+                Ok(line) => Self::Line(file, line),
+                Err(_) => Self::FunctionOf(file, rest),
+            },
+            None => Self::Symbol(name),
         }
-        None => file.symbols().address_of(name).into_iter().collect(),
+    }
+    /// Whether it names a file of the source.
+    pub(super) fn is_of_file(self) -> bool {
+        !matches!(self, Self::Symbol(_))
+    }
+    /// What there is not, if nothing is called so.
+    pub(super) fn lack(self) -> &'static str {
+        match self {
+            Self::Line(..) => "no code for",
+            Self::FunctionOf(..) => "no function",
+            Self::Symbol(_) => "no symbol",
+        }
     }
 }
 
-/// `FILE:LINE`: a line of the source.
-pub(super) fn source_line(name: &str) -> Option<(&str, u32)> {
-    let (file, line) = name.rsplit_once(':')?;
-    let is_file = file.contains('.') && !file.ends_with(':');
-    Some((file, line.parse().ok().filter(|_| is_file)?))
+/// The addresses in a file of a symbol, of a function, or of a line of the source.
+fn addresses_of(file: &ProgramFile, name: &str) -> Vec<u64> {
+    match Named::of(name) {
+        Named::Line(source, line) => {
+            let found = file.lines().and_then(|lines| lines.addresses_of(source, line));
+            found.map(|(_, addresses)| addresses).unwrap_or_default()
+        }
+        Named::FunctionOf(source, name) => file.functions_called(name, Some(source)).to_vec(),
+        Named::Symbol(name) => file.symbols().address_of(name).into_iter().collect(),
+    }
+}
+
+/// The addresses in a file at which a breakpoint stops.
+fn stops_of(file: &ProgramFile, name: &str) -> Vec<u64> {
+    let functions = match Named::of(name) {
+        Named::Line(..) => return addresses_of(file, name),
+        Named::FunctionOf(source, name) => file.functions_called(name, Some(source)),
+        Named::Symbol(name) => file.functions_called(name, None),
+    };
+    if functions.is_empty() {
+        return addresses_of(file, name);
+    }
+    let mut stops: Vec<u64> =
+        functions.iter().map(|&address| file.body_of(address).unwrap_or(address)).collect();
+    stops.sort_unstable();
+    stops.dedup();
+    stops
 }

@@ -35,6 +35,11 @@ pub struct Spot {
     pub source: Option<SourceLine>,
 }
 
+/// The name in front of what is added to it: `main` of `main+0x14`.
+pub fn without_offset(symbol: &str) -> &str {
+    symbol.rsplit_once("+0x").map_or(symbol, |(name, _)| name)
+}
+
 /// An ELF file; one that is none has no symbols and nothing else.
 #[derive(Default)]
 pub struct ProgramFile {
@@ -51,7 +56,12 @@ pub struct ProgramFile {
     lowest_page: u64,
     lines: OnceCell<Option<Lines>>,
     unwinder: OnceCell<Unwinder>,
+    /// Answers of [`Self::functions_called`], since breakpoints ask again whenever mappings change.
+    called: RefCell<BTreeMap<Called, Rc<[u64]>>>,
 }
+
+/// The name of a function, and the file that it is to be of.
+type Called = (String, Option<String>);
 
 /// How a section stands in the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -102,6 +112,7 @@ impl ProgramFile {
             sections,
             lines: OnceCell::new(),
             unwinder: OnceCell::new(),
+            called: RefCell::default(),
             bytes,
         }
     }
@@ -133,6 +144,27 @@ impl ProgramFile {
     pub fn body_of(&self, address: u64) -> Option<u64> {
         let function = self.symbols.range_at(address).filter(|function| function.start == address)?;
         self.lines()?.body_of(function)
+    }
+
+    /// Where functions of a name begin, in the order of their addresses: each that is called so, and each copy of it that the compiler has put into
+    /// another; with `file` only those that are written there.
+    pub fn functions_called(&self, name: &str, file: Option<&str>) -> Rc<[u64]> {
+        let key = (name.to_owned(), file.map(str::to_owned));
+        if let Some(known) = self.called.borrow().get(&key) {
+            return Rc::clone(known);
+        }
+        let told = self.lines().map(|lines| lines.functions().called(name, file));
+        let mut all: Vec<(u8, u64)> = told.into_iter().flatten().collect();
+        // What has no debug information is of no file that one could name.
+        all.extend(file.is_none().then(|| self.symbols.code_called(name)).into_iter().flatten());
+        let best = all.iter().map(|(likeness, _)| *likeness).min();
+        let mut found: Vec<u64> =
+            all.into_iter().filter(|(likeness, _)| Some(*likeness) == best).map(|(_, at)| at).collect();
+        found.sort_unstable();
+        found.dedup();
+        let found: Rc<[u64]> = found.into();
+        self.called.borrow_mut().insert(key, Rc::clone(&found));
+        found
     }
 
     /// What is at an address.

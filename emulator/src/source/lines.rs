@@ -5,9 +5,11 @@
 
 use super::Section;
 use super::dies::Dies;
+use super::functions::Functions;
 use super::variables::Scope;
 use addr2line::{Context, LookupResult};
-use gimli::{Dwarf, LineRow, Reader, SectionId};
+use gimli::{Dwarf, FileEntry, Reader, SectionId};
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
@@ -86,6 +88,7 @@ pub struct Lines {
     files: Vec<(Rc<str>, Rc<str>)>,
     context: Option<Context<Section>>,
     dies: Dies,
+    functions: OnceCell<Functions>,
 }
 
 impl Lines {
@@ -98,7 +101,8 @@ impl Lines {
             return None;
         }
         let context = Context::from_dwarf(Dwarf::load(load).ok()?).ok();
-        Some(Self { rows, statements, files, context, dies: Dies::new(Rc::new(dwarf)) })
+        let (dies, functions) = (Dies::new(Rc::new(dwarf)), OnceCell::new());
+        Some(Self { rows, statements, files, context, dies, functions })
     }
 
     /// The line of the instruction at an address.
@@ -196,6 +200,11 @@ impl Lines {
         Some(SourceLine { file: Rc::clone(file), folder: Rc::clone(folder), line: 1 })
     }
 
+    /// The functions that have code.
+    pub(super) fn functions(&self) -> &Functions {
+        self.functions.get_or_init(|| Functions::read(&self.dies))
+    }
+
     /// `name = value` and its type, as C writes them: a variable that the function at work sees, or a part of one.
     pub fn print(&self, text: &str, scope: &Scope<'_>) -> Result<String, String> {
         self.dies.print(text, scope)
@@ -217,7 +226,7 @@ impl Lines {
 }
 
 /// Whether `path` is `end` or ends in its parts.
-fn is_end_of(end: &str, path: &str) -> bool {
+pub(super) fn is_end_of(end: &str, path: &str) -> bool {
     path.strip_suffix(end).is_some_and(|before| before.is_empty() || before.ends_with('/'))
 }
 
@@ -305,7 +314,8 @@ fn rows_of(dwarf: &Dwarf<Section>, unit: &gimli::Unit<Section>, table: &mut Tabl
         let file = match numbers.get(&row.file_index()) {
             Some(&number) => number,
             None => {
-                let name = file_name(dwarf, unit, header, row)?;
+                let name = row.file(header).map(|file| file_name(dwarf, unit, header, file)).transpose()?;
+                let name = name.unwrap_or_default();
                 let name =
                     name.strip_prefix(&folder).and_then(|rest| rest.strip_prefix('/')).unwrap_or(&name);
                 let number = table.names.number(&folder, name);
@@ -329,14 +339,13 @@ fn rows_of(dwarf: &Dwarf<Section>, unit: &gimli::Unit<Section>, table: &mut Tabl
     Ok(())
 }
 
-/// The path of a row's file: from the folder where the compiler ran, or from the root.
-fn file_name(
+/// The path of a file: from the folder where the compiler ran, or from the root.
+pub(super) fn file_name(
     dwarf: &Dwarf<Section>,
     unit: &gimli::Unit<Section>,
     header: &gimli::LineProgramHeader<Section>,
-    row: &LineRow,
+    file: &FileEntry<Section>,
 ) -> gimli::Result<String> {
-    let Some(file) = row.file(header) else { return Ok(String::new()) };
     let name = dwarf.attr_string(unit, file.path_name())?.to_string_lossy()?.into_owned();
     let folder = match file.directory(header) {
         // Of the folders the first is where the compiler ran.

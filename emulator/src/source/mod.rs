@@ -11,6 +11,7 @@
 
 mod dies;
 mod file;
+mod functions;
 mod lines;
 mod prologue;
 mod stack;
@@ -19,7 +20,7 @@ mod types;
 mod unwind;
 mod variables;
 
-pub use file::{Loaded, ProgramFile, ProgramFiles, Programs, Spot};
+pub use file::{Loaded, ProgramFile, ProgramFiles, Programs, Spot, without_offset};
 pub use lines::{InlineFrame, Lines, SourceLine, Statement};
 pub use stack::{IsReturn, StackFrame, in_brackets, stack, with_places};
 pub use symbols::SymbolTable;

@@ -74,16 +74,16 @@ impl SymbolTable {
         Self { symbols, physical_offset }
     }
 
+    /// Of the symbols that are most like a name the first.
     fn find(&self, name: &str) -> Option<&Symbol> {
-        let exact = self.symbols.iter().find(|symbol| symbol.name == name);
-        // Names of C++ have their parameters behind them.
-        let plain = |symbol: &&Symbol| symbol.name.split('(').next() == Some(name) && !name.is_empty();
-        let is_end_of = |symbol: &&Symbol| {
-            let ends = |of: &str| of.strip_suffix(name).is_some_and(|before| before.ends_with("::"));
-            ends(&symbol.name) || symbol.name.split('(').next().is_some_and(ends)
-        };
-        let symbols = || self.symbols.iter();
-        exact.or_else(|| symbols().find(plain)).or_else(|| symbols().find(is_end_of))
+        let like = self.symbols.iter().filter_map(|symbol| Some((likeness(&symbol.name, name)?, symbol)));
+        like.min_by_key(|(likeness, _)| *likeness).map(|(_, symbol)| symbol)
+    }
+
+    /// The addresses of functions and labels that a name may mean, with how like it theirs are.
+    pub(super) fn code_called(&self, name: &str) -> impl Iterator<Item = (u8, u64)> {
+        let code = self.symbols.iter().filter(|symbol| symbol.is_function || !symbol.has_type);
+        code.filter_map(move |symbol| Some((likeness(&symbol.name, name)?, symbol.start)))
     }
 
     /// The address of a symbol by its name, or by the last parts of its path.
@@ -146,8 +146,22 @@ impl SymbolTable {
     }
 }
 
+/// How like a name is to one that was typed, the less the more: the same; the same but for its parameters, which names of C++ have behind
+/// them; its last parts.
+pub(super) fn likeness(name: &str, typed: &str) -> Option<u8> {
+    if name == typed {
+        return Some(0);
+    }
+    let plain = name.split('(').next().unwrap_or(name);
+    if plain == typed && !typed.is_empty() {
+        return Some(1);
+    }
+    let ends = |of: &str| of.strip_suffix(typed).is_some_and(|before| before.ends_with("::"));
+    (ends(name) || ends(plain)).then_some(2)
+}
+
 /// A Rust or C++ name as one writes it, without a hash; other names as they are.
-fn demangle(name: &str) -> String {
+pub(super) fn demangle(name: &str) -> String {
     if let Ok(demangled) = rustc_demangle::try_demangle(name) {
         return format!("{demangled:#}");
     }

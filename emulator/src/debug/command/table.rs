@@ -122,9 +122,10 @@ const RUN: &[Entry] = &[
 const STOP: &[Entry] = &[
     entry(
         &["break", "b"],
-        "[SYMBOL|FILE:LINE|ADDR [PID]] [if COND]",
+        "[SYMBOL|FILE:LINE|FILE:FUNCTION|ADDR [PID]] [if COND]",
         "stop before the instruction there; without arguments, list\n\
-         A symbol is looked for in the programs, then in the kernel (kernel:NAME: only there).\n\
+         A symbol is looked for in the programs, then in the kernel (kernel:NAME: only there). One of several functions stops at\n\
+         each, and where the compiler has put it into others; FILE:FUNCTION picks those of a file.\n\
          It counts in every process, or in PID only. A program that is yet to run is waited for.\n\
          COND compares pid, tid, va, pc, frame, hits (how often it was come to), $registers, &SYMBOL and numbers by\n\
          == != < > <= >= with && || ! ( ) + -; `va in SYMBOL` means its bytes, `page(va) == page(&SYMBOL)` its page.",
