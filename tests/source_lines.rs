@@ -233,7 +233,18 @@ fn faults_are_told_by_their_causes() {
         let table: Vec<&str> = table.skip_while(|line| !line.contains(" refused ")).skip(1).collect();
         let number = |word: &str| word.replace(',', "").parse::<u64>().expect("a number");
         let faults: u64 = table.iter().map(|row| number(row.split_whitespace().next().expect("a row"))).sum();
-        assert_eq!(faults, support::count(&support::read_json(&json), "faults.total"), "{by}: {ran:?}");
+        let figures = support::read_json(&json);
+        assert_eq!(faults, support::count(&figures, "faults.total"), "{by}: {ran:?}");
+        let rows = figures["by_cause"]["rows"].as_array().expect("rows");
+        let of_json: u64 = rows.iter().map(|row| row["faults"].as_u64().expect("a number")).sum();
+        assert_eq!(of_json, faults, "{by}");
+        // What the table shows, with the names behind the numbers.
+        for (row, shown) in rows.iter().zip(&table).take(30) {
+            let shown: Vec<&str> = shown.split_whitespace().collect();
+            assert_eq!(row["faults"].as_u64().expect("a number"), number(shown[0]), "{by}: {row}");
+            assert_eq!(row["kinds"]["cow"].as_u64().expect("a number"), number(shown[4]), "{by}: {row}");
+            assert_eq!(row["name"], shown[8..].join(" "), "{by}");
+        }
         // Faults, from disk, zero, file, copy on write, swap, refused, frames.
         let wanted = match by {
             "symbol" => vec![("fill", [40, 0, 40, 0, 0, 0, 0, 40]), ("rewrite", [20, 0, 0, 0, 20, 0, 0, 20])],

@@ -16,6 +16,8 @@ pub(super) enum Where {
     User(VirtAddr),
     /// An address of the kernel.
     Kernel(VirtAddr),
+    /// Several functions of the kernel that are called the same, or into which one was put.
+    KernelFunctions(Vec<VirtAddr>),
     /// A symbol of programs, a function or a line of their source, and what is added to it.
     Symbol(String, u64),
 }
@@ -80,6 +82,9 @@ impl Armed {
             let wanted = |pid: u64| breakpoint.pid.is_none_or(|only| only == pid);
             match &breakpoint.at {
                 Where::Kernel(pc) => self.0.push(Address { pc: *pc, space: Space::Kernel, id }),
+                Where::KernelFunctions(list) => {
+                    self.0.extend(list.iter().map(|&pc| Address { pc, space: Space::Kernel, id }));
+                }
                 Where::User(pc) if breakpoint.pid.is_none() => {
                     self.0.push(Address { pc: *pc, space: Space::AnyUser, id });
                 }

@@ -16,6 +16,7 @@ mod complete;
 mod condition;
 mod display;
 mod execute;
+mod explaining;
 pub mod expression;
 mod finish;
 #[cfg(test)]
@@ -23,10 +24,13 @@ mod hart_tests;
 mod lines;
 mod listen;
 mod listing;
+mod machine_target;
 mod memory;
 mod missed;
 mod outside;
 pub mod peek;
+#[cfg(test)]
+mod peek_tests;
 mod points;
 #[cfg(test)]
 mod recording;
@@ -52,10 +56,11 @@ mod walk;
 mod watch;
 mod whatis;
 
-pub use execute::{Debugger, Output};
+pub use execute::{Debugger, MAX_LINE_BYTES, Output};
+pub use machine_target::{MachineMemory, MachineTarget};
 pub use outside::Caught;
 pub use screen::Screen;
 pub use stopped::Stopped;
 pub use symbols::loaded_at;
 pub use tap::{SharedTap, Tap};
-pub use target::{Place, Registers, Stop, Target, TlbLine, TlbSide};
+pub use target::{Memory, Place, Registers, Stop, Target, TlbLine, TlbSide};

@@ -76,6 +76,9 @@ impl Points {
     pub(super) fn iter(&self) -> impl Iterator<Item = &Point> {
         self.list.iter()
     }
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Point> {
+        self.list.iter_mut()
+    }
     pub(super) fn last(&self) -> Option<u64> {
         self.list.last().map(|point| point.id)
     }
@@ -85,20 +88,13 @@ impl Points {
     pub(super) fn get_mut(&mut self, id: u64) -> Option<&mut Point> {
         self.list.iter_mut().find(|point| point.id == id)
     }
-    /// Each, or one; what there is to say if there is none.
-    pub(super) fn some_mut(&mut self, id: Option<u64>) -> Result<Vec<&mut Point>, String> {
-        let some: Vec<_> = self.list.iter_mut().filter(|p| id.is_none_or(|id| id == p.id)).collect();
-        match (id, some.is_empty()) {
-            (Some(id), true) => Err(format!("there is no breakpoint, catchpoint or watchpoint {id}")),
-            (None, true) => Err("there are no breakpoints, catchpoints or watchpoints".to_owned()),
-            (_, false) => Ok(some),
-        }
+    /// One, or what there is to say if there is none.
+    pub(super) fn one_mut(&mut self, id: u64) -> Result<&mut Point, String> {
+        self.get_mut(id).ok_or_else(|| format!("there is no breakpoint, catchpoint or watchpoint {id}"))
     }
-    /// Deletes one, or all. Returns how many there were.
-    pub(super) fn delete(&mut self, id: Option<u64>) -> usize {
-        let before = self.list.len();
-        self.list.retain(|point| id.is_some_and(|id| id != point.id));
-        before - self.list.len()
+    /// Deletes those that are meant.
+    pub(super) fn delete(&mut self, is_meant: impl Fn(u64) -> bool) {
+        self.list.retain(|point| !is_meant(point.id));
     }
     fn enabled(&self) -> impl Iterator<Item = &Point> {
         self.list.iter().filter(|point| point.is_enabled)
@@ -246,7 +242,7 @@ impl Debugger {
         }
         let point = first?;
         if point.is_for_once {
-            self.points.delete(Some(point.id));
+            self.points.delete(|id| id == point.id);
             self.points_changed();
         }
         Some(point)

@@ -84,6 +84,17 @@ pub(super) fn csrs(target: &dyn Target) -> String {
     text
 }
 
+/// Some registers and CSRs by their names, one a line.
+pub(super) fn named(target: &dyn Target, now: &Registers, names: &[String]) -> Result<String, String> {
+    let mut text = String::new();
+    for name in names {
+        let value = value(target, now, name);
+        let value = value.ok_or_else(|| format!("there is no register or CSR `{name}`"))?;
+        let _ = writeln!(text, "{name:<9} {value:#018x}");
+    }
+    Ok(text)
+}
+
 /// A register by its ABI name, `x5`, `f5`, `pc`, or a CSR by its name.
 pub(super) fn value(target: &dyn Target, registers: &Registers, name: &str) -> Option<u64> {
     let numbered = |prefix: char| -> Option<usize> {

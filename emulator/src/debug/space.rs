@@ -104,8 +104,23 @@ impl Debugger {
         Space { satp: now.satp, owner, bare, pc: Some(now.pc) }
     }
 
+    /// Complains if a process has ended, and says what is left of it.
+    pub(super) fn check_lives(&self, pid: u64) -> Result<(), String> {
+        let tap = self.tap.borrow();
+        let guest = &tap.trace().guest;
+        let left = match guest.last_space(pid) {
+            Some(_) => format!("; `maps {pid}`, `pt {pid}` and `whatis {pid}:ADDR` tell what it had"),
+            None => String::new(),
+        };
+        views::living(guest, pid).map(|_| ()).map_err(|why| {
+            let is_known = guest.process(pid).is_some();
+            if is_known { why + &left } else { why }
+        })
+    }
+
     /// The address space of a process, whoever runs.
     pub(super) fn space_of_process(&self, now: &Registers, pid: u64) -> Result<Space, String> {
+        self.check_lives(pid)?;
         let tap = self.tap.borrow();
         let process = views::living(&tap.trace().guest, pid)?;
         if process.satp == 0 {
@@ -202,6 +217,7 @@ impl Debugger {
         let (_, place, pid) = self.symbol_place(name, 0, None)?;
         let name = match place {
             Where::Kernel(va) | Where::User(va) => return Ok((va.0, None)),
+            Where::KernelFunctions(list) => return Ok((list.first().map_or(0, |va| va.0), None)),
             Where::Symbol(name, _) => name,
         };
         let current = self.selected_process().or(self.current_process(now).map(|(pid, _)| pid));
@@ -228,7 +244,7 @@ impl Debugger {
     }
 
     /// The symbol at an address: the kernel's in the upper half and outside processes.
-    pub(super) fn symbol_at(&mut self, space: &Space, va: VirtAddr) -> Option<String> {
+    pub(super) fn symbol_at(&self, space: &Space, va: VirtAddr) -> Option<String> {
         if let (Where::User(_), Owner::Process(pid, _)) = (Where::address(va.0), &space.owner) {
             let tap = self.tap.borrow();
             let guest = &tap.trace().guest;

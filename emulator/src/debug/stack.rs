@@ -72,7 +72,7 @@ impl Debugger {
     ) -> Result<(), String> {
         let mut notes = peek::Notes::default();
         let tap = self.tap.borrow();
-        let view = View { target, trace: tap.trace(), files: &self.files };
+        let view = View { memory: target, trace: tap.trace(), files: &self.files };
         let read = notes.read(&view, space, va, into);
         drop(tap);
         read.map_err(|va| format!("{va}: {}", self.absent(space)(va)))
@@ -89,7 +89,11 @@ impl Debugger {
         if let Some(reason) = self.ended {
             return Err(format!("the machine has ended: {reason}"));
         }
-        let lines: Vec<String> = self.stack(target).iter().flat_map(lines_of).collect();
+        let space = self.space_of(&self.now(target));
+        let name = |va| self.symbol_at(&space, va);
+        let stack = self.stack(target);
+        let frames = stack.iter().enumerate();
+        let lines: Vec<String> = frames.flat_map(|(at, frame)| lines_of(frame, at == 0, &name)).collect();
         let mut text = String::new();
         let shown = usize::try_from(most).unwrap_or(usize::MAX).min(lines.len());
         for (number, line) in lines[..shown].iter().enumerate() {
@@ -103,13 +107,23 @@ impl Debugger {
     }
 }
 
-/// A frame, and before it those that the compiler has put into it.
-fn lines_of(frame: &StackFrame) -> Vec<String> {
+/// What stands for the code to which a signal's handler returns, as in gdb.
+const SIGNAL: &str = "<signal handler called>";
+
+/// A frame, and before it those that the compiler has put into it; `name` tells what is at an address.
+fn lines_of(
+    frame: &StackFrame,
+    is_innermost: bool,
+    name: &dyn Fn(VirtAddr) -> Option<String>,
+) -> Vec<String> {
     let at = |source: Option<&crate::source::SourceLine>| {
         source.map_or_else(String::new, |source| format!(" at {source}"))
     };
     let mut lines = Vec::new();
     let pc = VirtAddr(frame.frame.pc);
+    if frame.is_signal && !is_innermost {
+        return vec![SIGNAL.to_owned()];
+    }
     let times = if frame.times > 1 { format!(", {} times", frame.times) } else { String::new() };
     if let Some((_, inlined)) = frame.inlined.split_last() {
         for inlined in inlined {
@@ -118,7 +132,11 @@ fn lines_of(frame: &StackFrame) -> Vec<String> {
         }
     }
     let source = frame.inlined.last().map_or(&frame.spot.source, |outermost| &outermost.source);
-    let symbol = frame.spot.symbol.as_deref().unwrap_or("?");
+    let symbol = frame.spot.symbol.clone().or_else(|| name(pc)).unwrap_or_else(|| "?".to_owned());
     lines.push(format!("{pc} in {symbol}{}{times}", at(source.as_ref())));
+    if frame.is_signal {
+        // It is at work itself: the handler has returned.
+        lines.push(SIGNAL.to_owned());
+    }
     lines
 }

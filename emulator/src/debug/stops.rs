@@ -2,18 +2,20 @@
 
 use super::breakpoints::{Breakpoint, Where};
 use super::catches::{Call, Catch, Pages};
-use super::command::{Command, Occasion, StopCommand, nearest};
+use super::command::{Occasion, StopCommand, nearest};
 use super::condition::Condition;
-use super::execute::Debugger;
+use super::execute::{Debugger, parse};
 use super::expression::{Expression, Operand, parse_number};
 use super::points::What;
 use super::symbols::Named;
 use super::target::Target;
 use crate::source::{InlineFrame, Loaded, without_offset};
 use crate::trace::ProcessView;
+use core::ops::RangeInclusive;
 use isa::paging::Satp;
 use isa::{VirtAddr, Vpn};
 use std::fmt::Write;
+use std::rc::Rc;
 
 impl Debugger {
     pub(super) fn run_stop_command(
@@ -35,17 +37,24 @@ impl Debugger {
                 self.points_changed();
                 Ok(format!("{} {id}: {what}{}\n{strange}", what.title(), when(condition.as_ref())))
             }
-            StopCommand::Delete(id) => self.delete(id),
+            StopCommand::Delete(numbers) => {
+                self.check_numbers(&numbers)?;
+                self.points.delete(|id| is_meant(&numbers, id));
+                self.points_changed();
+                Ok(String::new())
+            }
             StopCommand::Condition { id, condition } => {
-                self.points.some_mut(Some(id))?.into_iter().for_each(|p| p.condition.clone_from(&condition));
+                self.points.one_mut(id)?.condition.clone_from(&condition);
                 Ok(condition.map_or_else(String::new, |condition| self.strange_names(&condition)))
             }
             StopCommand::Ignore { id, count } => {
-                self.points.some_mut(Some(id))?.into_iter().for_each(|point| point.ignored = count);
+                self.points.one_mut(id)?.ignored = count;
                 Ok(format!("{count} times it does not stop\n"))
             }
-            StopCommand::Enable { id, is_enabled } => {
-                self.points.some_mut(id)?.into_iter().for_each(|point| point.is_enabled = is_enabled);
+            StopCommand::Enable { numbers, is_enabled } => {
+                self.check_numbers(&numbers)?;
+                let meant = self.points.iter_mut().filter(|point| is_meant(&numbers, point.id));
+                meant.for_each(|point| point.is_enabled = is_enabled);
                 self.points_changed();
                 Ok(String::new())
             }
@@ -53,7 +62,7 @@ impl Debugger {
                 let id = id
                     .or(self.points.last())
                     .ok_or("there is no breakpoint, catchpoint or watchpoint yet")?;
-                self.points.some_mut(Some(id))?;
+                self.points.one_mut(id)?;
                 self.taking_down = Some((id, Vec::new()));
                 Ok(format!("the commands for {id}, a line each; `end` ends them\n"))
             }
@@ -65,12 +74,12 @@ impl Debugger {
         let Some((id, mut commands)) = self.taking_down.take() else { return Ok(String::new()) };
         if line.trim() != "end" {
             // What is no command is complained of here and not when it is due.
-            let parsed = Command::parse(line);
+            let parsed = parse(line);
             commands.extend(parsed.as_ref().is_ok_and(Option::is_some).then(|| line.trim().to_owned()));
             self.taking_down = Some((id, commands));
             return parsed.map(|_| String::new());
         }
-        self.points.some_mut(Some(id))?.into_iter().for_each(|point| point.commands.clone_from(&commands));
+        self.points.one_mut(id)?.commands.clone_from(&commands);
         Ok(String::new())
     }
 
@@ -106,7 +115,13 @@ impl Debugger {
                 let (va, pid) = self.evaluate(target, at)?;
                 (va.to_string(), Where::address(va.0), pid)
             }
-            Operand::Symbol(name) => self.symbol_place(name, at.offset, pid)?,
+            Operand::Symbol(name) => {
+                let (text, place, pid) = self.symbol_place(name, at.offset, pid)?;
+                let of_kernel = matches!(place, Where::Kernel(_)) && at.offset == 0;
+                let functions = if of_kernel { self.symbols.functions_in_kernel(&text) } else { Vec::new() };
+                let place = if functions.len() > 1 { Where::KernelFunctions(functions) } else { place };
+                (text, place, pid)
+            }
             _ => {
                 let va = self.evaluate(target, at)?.0;
                 (va.to_string(), Where::address(va.0), pid)
@@ -122,6 +137,10 @@ impl Debugger {
             Where::User(va) => self.nowhere(va, pid),
             Where::Kernel(va) if text == va.to_string() => String::new(),
             Where::Kernel(va) => format!(": {va} of the kernel"),
+            Where::KernelFunctions(list) => {
+                let places = self.places_text(id, &self.armed.places_of(id));
+                format!(": {} places of the kernel\n{}", list.len(), places.trim_end())
+            }
             Where::Symbol(..) => match self.armed.places_of(id).as_slice() {
                 [] => self.missing(&text),
                 [(va, _)] => format!(": {va}{}", self.other_line(&text, *va, pid)),
@@ -173,6 +192,16 @@ impl Debugger {
         if let Some(words) = self.no_code(&process.program, name) {
             return words;
         }
+        if running.iter().all(|process| self.symbols.is_stripped(&process.program)) {
+            let kernels = match self.symbols.addresses_in_kernel(name).is_empty() {
+                true => String::new(),
+                false => format!("; the kernel's is `kernel:{name}`"),
+            };
+            let program = &process.program;
+            return format!(
+                ": {program} is stripped, it has no symbols{kernels}; it waits for a program that has"
+            );
+        }
         let near = near(&self.symbols.nearest(&process.program, name));
         let who = match running.as_slice() {
             [process] => format!("{} has no such name", process.program),
@@ -213,7 +242,11 @@ impl Debugger {
         let mut text = String::new();
         for (number, (va, satp)) in (1..).zip(places).take(SHOWN) {
             let process = satp.and_then(|satp| guest.process_of_satp(satp.0));
-            let loaded = process.and_then(|process| self.symbols.loaded(guest, process));
+            let kernel = || Loaded { file: Rc::clone(&self.symbols.kernel), bias: 0 };
+            let loaded = match satp {
+                Some(_) => process.and_then(|process| self.symbols.loaded(guest, process)),
+                None => Some(kernel()),
+            };
             let place = loaded.map_or_else(String::new, |loaded| in_words(&loaded, *va));
             let _ = writeln!(text, "    {id}.{number}  {va}{place}");
         }
@@ -245,7 +278,8 @@ impl Debugger {
             _ => (name, pid),
         };
         let text = with_offset(name, offset);
-        if pid.is_some() || self.programs_have(name) {
+        // A program that has lost its names may have this one; the kernel's is not what is meant.
+        if pid.is_some() || self.programs_have(name) || self.programs_are_stripped() {
             return Ok((text, Where::Symbol(name.to_owned(), offset), pid));
         }
         match self.symbols.addresses_in_kernel(name).first() {
@@ -254,12 +288,23 @@ impl Debugger {
         }
     }
 
-    /// Whether a program that runs, or the one that will run first, has the symbol.
-    fn programs_have(&mut self, name: &str) -> bool {
+    /// The programs that run, and the one that will run first.
+    fn programs(&self) -> Vec<String> {
         let tap = self.tap.borrow();
         let running = tap.trace().guest.processes().filter(|p| p.is_alive()).map(|p| p.program.clone());
-        let paths: Vec<String> = running.chain(self.first_program.clone()).collect();
-        paths.iter().any(|path| self.symbols.program_has(path, name))
+        let all = running.chain(self.first_program.clone());
+        all.filter(|path| !path.is_empty()).collect()
+    }
+
+    /// Whether one of them has the symbol.
+    fn programs_have(&self, name: &str) -> bool {
+        self.programs().iter().any(|path| self.symbols.program_has(path, name))
+    }
+
+    /// Whether there are some, and none has any symbol.
+    fn programs_are_stripped(&self) -> bool {
+        let programs = self.programs();
+        !programs.is_empty() && programs.iter().all(|path| self.symbols.is_stripped(path))
     }
 
     /// The page of an address, or the pages from one address to another. In every process, unless an address names one.
@@ -317,13 +362,20 @@ impl Debugger {
         Err(format!("there is no system call `{name}`{near}"))
     }
 
-    fn delete(&mut self, id: Option<u64>) -> Result<String, String> {
-        let deleted = self.points.delete(id);
-        self.points_changed();
-        match (id, deleted) {
-            (Some(id), 0) => Err(format!("there is no breakpoint, catchpoint or watchpoint {id}")),
-            (None, 0) => Err("there is nothing to delete".to_owned()),
-            _ => Ok(String::new()),
+    /// Complains of a number, or of a range of them, that no point has; of none at all if there are no points.
+    fn check_numbers(&self, numbers: &[RangeInclusive<u64>]) -> Result<(), String> {
+        let has = |range: &RangeInclusive<u64>| self.points.iter().any(|point| range.contains(&point.id));
+        match numbers.iter().find(|range| !has(range)).map(|range| (*range.start(), *range.end())) {
+            Some((first, last)) if first == last => {
+                Err(format!("there is no breakpoint, catchpoint or watchpoint {first}"))
+            }
+            Some((first, last)) => {
+                Err(format!("there are no breakpoints, catchpoints or watchpoints {first} to {last}"))
+            }
+            None if self.points.iter().next().is_none() => {
+                Err("there are no breakpoints, catchpoints or watchpoints".to_owned())
+            }
+            None => Ok(()),
         }
     }
 
@@ -338,6 +390,7 @@ impl Debugger {
                     places = self.armed.places_of(id);
                     let place = match (&breakpoint.at, places.as_slice()) {
                         (Where::Kernel(va), _) => format!("{va} of the kernel"),
+                        (Where::KernelFunctions(list), _) => format!("{} places of the kernel", list.len()),
                         (_, []) => "waits".to_owned(),
                         (_, [(va, _)]) => va.to_string(),
                         (_, list) => format!("{} places", list.len()),
@@ -368,6 +421,11 @@ impl Debugger {
         }
         text
     }
+}
+
+/// Whether a point is one of these; all are if there are no numbers.
+fn is_meant(numbers: &[RangeInclusive<u64>], id: u64) -> bool {
+    numbers.is_empty() || numbers.iter().any(|range| range.contains(&id))
 }
 
 /// A condition as it stands behind what it is for.

@@ -1,10 +1,11 @@
 //! Names and source lines of addresses, in the kernel and in the processes of the guest.
 
-use super::command::distance;
+use super::command::distance_within;
 use crate::source::{Loaded, ProgramFile, Programs, SourceLine};
 use crate::trace::{GuestView, Place, ProcessView};
 use core::ops::Range;
 use isa::VirtAddr;
+use isa::events::VMA_EXEC;
 use std::rc::Rc;
 
 /// The kernel's file, and those of programs as they are needed.
@@ -29,6 +30,14 @@ impl Symbols {
         self.programs.source_lines(source)
     }
 
+    /// A line about a file of the source that is newer than the program, whose lines may be others by now; once.
+    pub(super) fn newer_source(&self, program: &str, source: &SourceLine) -> String {
+        if self.programs.take_newer(program, source) {
+            return format!("   ({} is newer than the program: compile it again)\n", source.file);
+        }
+        String::new()
+    }
+
     /// The text of a line, if its file can be had.
     pub(super) fn source_text(&self, source: &SourceLine) -> Option<String> {
         let index = usize::try_from(source.line).ok()?.checked_sub(1)?;
@@ -48,9 +57,11 @@ impl Symbols {
         let allowed = (name.chars().count() / 2).clamp(1, 3);
         let file = self.program(path);
         let likeness = |other: &str, is_global_function: bool| {
-            let (begins_so, distance) = (other.starts_with(name), distance(name, other));
+            let begins_so = other.starts_with(name);
+            let longer = || other.chars().count() - name.chars().count();
+            let distance = if begins_so { Some(longer()) } else { distance_within(name, other, allowed) };
             let place = if is_global_function { 0 } else { 1 };
-            (begins_so || distance <= allowed).then_some((!begins_so, place, distance))
+            Some((!begins_so, place, distance?))
         };
         let names = file.symbols().names();
         let mut near: Vec<_> = names.filter_map(|(name, is)| Some((likeness(name, is)?, name))).collect();
@@ -64,6 +75,11 @@ impl Symbols {
         self.program(path).symbols().beginning_with(beginning)
     }
 
+    /// Whether nothing in a program has a name: it was stripped.
+    pub(super) fn is_stripped(&self, path: &str) -> bool {
+        self.program(path).symbols().names().next().is_none()
+    }
+
     /// Whether a program has a symbol or a line of the source.
     pub(super) fn program_has(&self, path: &str, name: &str) -> bool {
         let file = self.program(path);
@@ -73,6 +89,16 @@ impl Symbols {
     /// The addresses that a symbol or a line of the source has in the kernel.
     pub(super) fn addresses_in_kernel(&self, name: &str) -> Vec<VirtAddr> {
         addresses_of(&self.kernel, name).into_iter().map(VirtAddr).collect()
+    }
+
+    /// Where functions of a name begin in the kernel.
+    pub(super) fn functions_in_kernel(&self, name: &str) -> Vec<VirtAddr> {
+        match Named::of(name) {
+            Named::Symbol(name) => {
+                self.kernel.functions_called(name, None).iter().copied().map(VirtAddr).collect()
+            }
+            Named::Line(..) | Named::FunctionOf(..) => self.addresses_in_kernel(name),
+        }
     }
 
     /// The file of a process's program; `None` as long as it is not mapped.
@@ -132,15 +158,24 @@ impl Symbols {
         Some(bytes.start.wrapping_add(bias)..bytes.end.wrapping_add(bias))
     }
 
-    /// The symbol at an address of a process.
+    /// The symbol at an address of a process: of its program or of another file that it has mapped there; where the kernel has put code of
+    /// its own, what the mapping is called.
     pub(super) fn name_in_process(
         &self,
         guest: &GuestView,
         process: &ProcessView,
         va: VirtAddr,
     ) -> Option<String> {
-        let Loaded { file, bias } = self.loaded(guest, process)?;
-        file.symbols().name_of(va.0.wrapping_sub(bias))
+        let loaded = self.loaded_at(guest, process, va).or_else(|| self.loaded(guest, process));
+        let symbol = loaded.and_then(|loaded| loaded.file.symbols().name_of(va.0.wrapping_sub(loaded.bias)));
+        symbol.or_else(|| {
+            let vma = guest.last_space(process.pid)?.vma_at(va)?;
+            let is_kernels = vma.name.starts_with('[') && vma.flags & VMA_EXEC != 0;
+            is_kernels.then(|| match va.0 - vma.start.0 {
+                0 => vma.name.clone(),
+                offset => format!("{}+{offset:#x}", vma.name),
+            })
+        })
     }
 }
 

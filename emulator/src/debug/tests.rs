@@ -1,7 +1,8 @@
 //! The debugger, command by command, on the machine of `recording`.
 
 use super::command::{
-    Command, Examine, Faults, Format, Happening, Occasion, RegisterSet, StepKind, StopCommand, commands,
+    Command, Examine, Faults, Format, Happening, Listing, Occasion, RegisterSet, StepKind, StopCommand,
+    commands,
 };
 use super::condition::Condition;
 use super::expression::{Expression, Operand, parse_number};
@@ -79,13 +80,14 @@ fn lines_become_commands() {
         ("b 16 3 if hits > 2", break_at(16, Some(3), condition("hits > 2"), false)),
         ("tbreak 16", break_at(16, None, None, true)),
         ("break", stop(StopCommand::List)),
-        ("delete", stop(StopCommand::Delete(None))),
-        ("d 3", stop(StopCommand::Delete(Some(3)))),
+        ("delete", stop(StopCommand::Delete(vec![]))),
+        ("d 3", stop(StopCommand::Delete(vec![3..=3]))),
+        ("delete 1 3-5", stop(StopCommand::Delete(vec![1..=1, 3..=5]))),
         ("condition 2", stop(StopCommand::Condition { id: 2, condition: None })),
         ("condition 2 hits == 4", stop(StopCommand::Condition { id: 2, condition: condition("hits == 4") })),
         ("ignore 2 5", stop(StopCommand::Ignore { id: 2, count: 5 })),
-        ("enable", stop(StopCommand::Enable { id: None, is_enabled: true })),
-        ("disable 4", stop(StopCommand::Enable { id: Some(4), is_enabled: false })),
+        ("enable", stop(StopCommand::Enable { numbers: vec![], is_enabled: true })),
+        ("disable 4", stop(StopCommand::Enable { numbers: vec![4..=4], is_enabled: false })),
         ("commands", stop(StopCommand::Commands(None))),
         (
             "watch 16 4 if pid == 2",
@@ -138,7 +140,12 @@ fn lines_become_commands() {
         ("pt 2", Command::PageTable(Some(2))),
         ("whatis 16", Command::WhatIs(Expression::number(16))),
         ("info symbol 16", Command::WhatIs(Expression::number(16))),
-        ("swap", Command::Swap),
+        ("swap", Command::Swap { from: 0, most: None }),
+        ("swap 40 20", Command::Swap { from: 40, most: Some(20) }),
+        ("swap all", Command::Swap { from: 0, most: Some(u64::MAX) }),
+        ("list 5,10", Command::List(Listing::Lines(5, 10))),
+        ("list 5, 10", Command::List(Listing::Lines(5, 10))),
+        ("regs a0 $sp", Command::Regs(RegisterSet::Named(vec!["a0".into(), "sp".into()]))),
         ("ps", Command::Ps),
         ("hart 2", Command::Hart(Some(2))),
         ("hart", Command::Hart(None)),
@@ -201,13 +208,14 @@ fn what_is_no_command_is_answered_in_one_line() {
             "WHAT is one of breakpoints, watchpoints, harts, stack, source, registers, all-registers, display, processes, inferiors, threads, symbol, proc mappings, mappings; usage: info WHAT",
         ),
         ("info nonsense", "there is no `info nonsense`; `help` lists the commands"),
-        ("info registers v", "`v` is no set of registers; usage: regs [f|csr]"),
-        ("regs v", "`v` is no set of registers; usage: regs [f|csr]"),
+        ("delete 3-1", "`3-1` is neither a number nor a range; usage: delete [N|N-M …]"),
+        ("list 9,4", "`9,4` ends before it begins; usage: list [LINE[,LINE]|FILE:LINE|SYMBOL|ADDR|-]"),
         ("x/4z 1", "`z` is no format and no size; usage: x/[COUNT][FORMAT][SIZE] ADDR"),
         ("x/0x 1", "COUNT is from 1 to 4096; usage: x/[COUNT][FORMAT][SIZE] ADDR"),
     ] {
         assert_eq!(Command::parse(line), Err(error.to_owned()), "{line}");
     }
+    check(&["regs a0 v"], "there is no register or CSR `v`\n");
     check(&["help stpe"], "there is no command `stpe`; did you mean `step`? (`help` lists them)\n");
 }
 

@@ -10,13 +10,16 @@ use goblin::elf::{Elf, compression_header::CompressionHeader};
 use goblin::elf::{compression_header, header::ET_DYN};
 use isa::{PAGE_SIZE, VirtAddr};
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
 /// Gives the bytes of a program by its path in the guest's root, if they can be had.
 pub type ProgramFiles = Box<dyn Fn(&str) -> Option<Vec<u8>>>;
+
+/// Tells whether a file of the source, by the path that the compiler was given, is newer than a program, by its path in the guest's root.
+pub type NewerSources = Box<dyn Fn(&str, &str) -> bool>;
 
 /// A part of the file that a process has in memory.
 #[derive(Clone, Debug)]
@@ -257,6 +260,9 @@ impl Loaded {
 pub struct Programs {
     files: ProgramFiles,
     sources: ProgramFiles,
+    newer: NewerSources,
+    /// The programs and sources that were asked about.
+    told_newer: RefCell<BTreeSet<(String, String)>>,
     known: RefCell<BTreeMap<String, Rc<ProgramFile>>>,
     texts: RefCell<BTreeMap<String, Option<Rc<Vec<String>>>>>,
 }
@@ -264,12 +270,31 @@ pub struct Programs {
 impl Programs {
     /// Those that `files` gives.
     pub fn new(files: ProgramFiles) -> Self {
-        Self { files, sources: Box::new(|_| None), known: RefCell::default(), texts: RefCell::default() }
+        Self {
+            files,
+            sources: Box::new(|_| None),
+            newer: Box::new(|_, _| false),
+            told_newer: RefCell::default(),
+            known: RefCell::default(),
+            texts: RefCell::default(),
+        }
     }
 
     /// The same, with the files of the source that `sources` gives by the paths that compilers were given.
     pub fn with_sources(self, sources: ProgramFiles) -> Self {
         Self { sources, ..self }
+    }
+
+    /// The same, with what tells of sources that are newer than their programs.
+    pub fn with_newer(self, newer: NewerSources) -> Self {
+        Self { newer, ..self }
+    }
+
+    /// Whether a file of the source is newer than a program; once.
+    pub fn take_newer(&self, program: &str, source: &SourceLine) -> bool {
+        let path = source.path();
+        self.told_newer.borrow_mut().insert((program.to_owned(), path.clone()))
+            && (self.newer)(program, &path)
     }
 
     /// The lines of a source file, if it can be had where it was compiled.

@@ -31,6 +31,12 @@ impl SourceLine {
     pub fn path(&self) -> String {
         joined(&self.folder, &self.file)
     }
+
+    /// Whether it is one of the libraries that come with Rust's compiler, which is told by the path that it gives them.
+    pub fn is_of_rusts_library(&self) -> bool {
+        let path = self.path();
+        path.starts_with("/rustc/") || path.contains("/rustlib/src/rust/library/")
+    }
 }
 
 impl fmt::Display for SourceLine {

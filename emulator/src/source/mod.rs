@@ -20,7 +20,7 @@ mod types;
 mod unwind;
 mod variables;
 
-pub use file::{Loaded, ProgramFile, ProgramFiles, Programs, Spot, without_offset};
+pub use file::{Loaded, NewerSources, ProgramFile, ProgramFiles, Programs, Spot, without_offset};
 pub use lines::{InlineFrame, Lines, SourceLine, Statement};
 pub use stack::{IsReturn, StackFrame, in_brackets, stack, with_places};
 pub use symbols::SymbolTable;

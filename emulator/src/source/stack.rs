@@ -21,16 +21,18 @@ pub struct StackFrame {
     pub inlined: Vec<InlineFrame>,
     /// How often it stands here, one behind the other.
     pub times: usize,
+    /// Whether it is the code to which a signal's handler returns: what follows was interrupted by the signal.
+    pub is_signal: bool,
 }
 
 impl StackFrame {
     fn of(frame: Frame, loaded: Option<&Loaded>) -> Self {
         let at = VirtAddr(frame.at_work());
         let Some(loaded) = loaded else {
-            return Self { frame, spot: Spot::default(), inlined: Vec::new(), times: 1 };
+            return Self { frame, spot: Spot::default(), inlined: Vec::new(), times: 1, is_signal: false };
         };
         let spot = if frame.is_exact { loaded.spot(at) } else { loaded.spot_of_return(VirtAddr(frame.pc)) };
-        Self { inlined: loaded.inlined(at), frame, spot, times: 1 }
+        Self { inlined: loaded.inlined(at), frame, spot, times: 1, is_signal: false }
     }
 
     /// Whether it is the program's `main`.
@@ -62,7 +64,9 @@ pub fn stack(
             Some(of) => of.file.caller(&frame, of.bias, read),
             None => frame.caller_by_return_address(),
         };
-        next = frame.before_signal(read).or_else(caller);
+        let before_signal = frame.before_signal(read);
+        let is_signal = before_signal.is_some();
+        next = before_signal.or_else(caller);
         match frames
             .last_mut()
             .filter(|last| last.frame.pc == frame.pc && last.frame.is_exact == frame.is_exact)
@@ -72,7 +76,7 @@ pub fn stack(
                 last.frame = frame;
             }
             None => {
-                let frame = StackFrame::of(frame, of.as_ref());
+                let frame = StackFrame { is_signal, ..StackFrame::of(frame, of.as_ref()) };
                 let is_outermost = frame.is_outermost();
                 frames.push(frame);
                 if is_outermost {

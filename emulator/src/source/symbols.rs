@@ -1,9 +1,9 @@
 //! The symbols of an ELF file, read by goblin.
 
-use goblin::elf::Elf;
 use goblin::elf::program_header::PT_LOAD;
-use goblin::elf::section_header::SHN_LORESERVE;
+use goblin::elf::section_header::{SHF_EXECINSTR, SHN_LORESERVE};
 use goblin::elf::sym::{STB_GLOBAL, STT_FUNC, STT_NOTYPE, STT_OBJECT};
+use goblin::elf::{Elf, SectionHeader};
 use isa::PAGE_SIZE;
 use std::ops::Range;
 
@@ -22,6 +22,10 @@ struct Symbol {
     is_function: bool,
     /// Whether other files of the program may name it.
     is_global: bool,
+    /// Where its section ends, if the file has sections: there, too, what has no size ends.
+    section_end: Option<u64>,
+    /// Whether it lies among code.
+    is_code: bool,
 }
 
 /// The symbols of one ELF file.
@@ -50,7 +54,14 @@ impl SymbolTable {
                 let name = elf.strtab.get_at(sym.st_name)?;
                 // `$x` and `$d` mark code and data, `.L` is the compiler's own.
                 let shown = !name.is_empty() && !name.starts_with('$') && !name.starts_with(".L");
+                let holds = |section: &&SectionHeader| {
+                    let end = section.sh_addr.saturating_add(section.sh_size);
+                    section.sh_addr <= sym.st_value && sym.st_value <= end
+                };
+                let section = elf.section_headers.get(sym.st_shndx).filter(holds);
                 shown.then(|| Symbol {
+                    section_end: section.map(|section| section.sh_addr.saturating_add(section.sh_size)),
+                    is_code: section.is_none_or(|section| section.sh_flags & u64::from(SHF_EXECINSTR) != 0),
                     start: sym.st_value,
                     end: sym.st_value.saturating_add(sym.st_size),
                     name: demangle(name),
@@ -66,7 +77,8 @@ impl SymbolTable {
             let start = symbols[index].start;
             if symbols[index].end == start {
                 let next = symbols[index..].iter().map(|symbol| symbol.start).find(|&next| next > start);
-                symbols[index].end = next.unwrap_or(start.saturating_add(PAGE_SIZE));
+                let end = next.unwrap_or(start.saturating_add(PAGE_SIZE));
+                symbols[index].end = symbols[index].section_end.map_or(end, |section| end.min(section));
             }
         }
         let lowest = elf.program_headers.iter().filter(|ph| ph.p_type == PT_LOAD).min_by_key(|ph| ph.p_vaddr);
@@ -126,12 +138,26 @@ impl SymbolTable {
         self.at(address).map(|symbol| symbol.start..symbol.end)
     }
 
+    /// The symbol to name an address by: a function or a variable that holds it; else a label of code in front of it; else, in data,
+    /// where labels are marks of the linker's (`_edata`), the variable in front of it in its section.
     fn at(&self, address: u64) -> Option<&Symbol> {
+        /// Symbols that are looked at: more never hold one address.
+        const NEAR: usize = 16;
         let end = self.symbols.partition_point(|symbol| symbol.start <= address);
-        let symbol = self.symbols[..end].iter().rev().take(8).find(|symbol| address < symbol.end)?;
+        let before = || self.symbols[..end].iter().rev();
+        let holds = |symbol: &&Symbol| address < symbol.end;
+        let typed = before().take(NEAR).filter(|symbol| symbol.has_type).find(holds);
+        let label = || before().take(NEAR).filter(|symbol| symbol.is_code).find(holds);
+        let variable = || {
+            let in_section = |symbol: &&Symbol| symbol.section_end.is_some_and(|end| address < end);
+            let variable = before().find(|symbol| symbol.has_type).filter(in_section);
+            variable.or_else(|| before().take(NEAR).find(holds))
+        };
+        let symbol = typed.or_else(label).or_else(variable)?;
         // The first of those that begin together.
         let first = self.symbols[..end].partition_point(|other| other.start < symbol.start);
-        Some(self.symbols[first..end].iter().find(|s| address < s.end).unwrap_or(symbol))
+        let alike = |other: &&Symbol| other.has_type == symbol.has_type;
+        Some(self.symbols[first..end].iter().filter(alike).find(holds).unwrap_or(symbol))
     }
 
     /// The names that begin so.

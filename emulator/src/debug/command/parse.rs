@@ -10,6 +10,7 @@ use super::{Command, Listing, Occasion, RegisterSet, StepKind, StopCommand, fore
 use crate::debug::condition::Condition;
 use crate::debug::expression::{Expression, parse_number};
 use crate::debug::watch::Watched;
+use core::ops::RangeInclusive;
 
 /// What stands behind a command's name.
 pub struct Words<'a> {
@@ -75,14 +76,29 @@ impl<'a> Words<'a> {
         let condition = Condition::parse(&condition[1..].join(" "))?;
         Ok((Self { words: before.to_vec(), ..*self }, Some(condition)))
     }
-    pub(super) fn register_set(&self) -> Result<RegisterSet, String> {
-        self.at_most(1)?;
-        match self.get(0) {
-            None => Ok(RegisterSet::Integer),
-            Some("f" | "float") => Ok(RegisterSet::Float),
-            Some("csr" | "csrs") => Ok(RegisterSet::Csr),
-            Some(other) => Err(self.usage(&format!("`{other}` is no set of registers"))),
+    /// A set of registers, or some by their names.
+    pub(super) fn register_set(&self) -> RegisterSet {
+        match self.words.as_slice() {
+            [] => RegisterSet::Integer,
+            ["f" | "float"] => RegisterSet::Float,
+            ["csr" | "csrs"] => RegisterSet::Csr,
+            names => {
+                let plain = |name: &&str| name.strip_prefix('$').unwrap_or(name).to_owned();
+                RegisterSet::Named(names.iter().map(plain).collect())
+            }
         }
+    }
+    /// Numbers and ranges of them, such as `1-3`.
+    pub(super) fn ranges(&self) -> Result<Vec<RangeInclusive<u64>>, String> {
+        let range = |word: &&str| {
+            let (from, to) = word.split_once('-').unwrap_or((word, word));
+            let (from, to) = parse_number(from).zip(parse_number(to)).filter(|(from, to)| from <= to)?;
+            Some(from..=to)
+        };
+        let of = |word| {
+            range(word).ok_or_else(|| self.usage(&format!("`{word}` is neither a number nor a range")))
+        };
+        self.words.iter().map(of).collect()
     }
 }
 
@@ -210,16 +226,38 @@ pub(super) fn print(words: &Words<'_>) -> Result<Command, String> {
     }
 }
 
+/// `FIRST,LAST`, of lines.
+fn lines(text: &str) -> Option<(u32, u32)> {
+    let (first, last) = text.split_once(',')?;
+    Some((first.parse().ok()?, last.parse().ok()?))
+}
+
 pub(super) fn list(words: &Words<'_>) -> Result<Command, String> {
-    words.at_most(1)?;
-    Ok(Command::List(match words.get(0) {
+    // gdb takes blanks around the comma.
+    let joined: String = words.words.concat();
+    let is_range = lines(&joined).is_some();
+    words.at_most(if is_range { words.words.len() } else { 1 })?;
+    Ok(Command::List(match words.get(0).map(|word| if is_range { joined.as_str() } else { word }) {
         None => Listing::On,
         Some("-") => Listing::Back,
-        Some(text) => match text.parse() {
-            Ok(line) => Listing::Line(line),
-            Err(_) => Listing::Place(Expression::parse(text).map_err(|error| words.usage(&error))?),
+        Some(text) => match (text.parse(), lines(text)) {
+            (Ok(line), _) => Listing::Line(line),
+            (_, Some((first, last))) if first > last => {
+                return Err(words.usage(&format!("`{text}` ends before it begins")));
+            }
+            (_, Some((first, last))) => Listing::Lines(first, last),
+            _ => Listing::Place(Expression::parse(text).map_err(|error| words.usage(&error))?),
         },
     }))
+}
+
+/// `[SLOT [COUNT]|all]`.
+pub(super) fn swap(words: &Words<'_>) -> Result<Command, String> {
+    if words.get(0) == Some("all") {
+        return words.at_most(1).map(|()| Command::Swap { from: 0, most: Some(u64::MAX) });
+    }
+    words.at_most(2)?;
+    Ok(Command::Swap { from: words.number(0)?.unwrap_or(0), most: words.number(1)? })
 }
 
 pub(super) fn expect(words: &Words<'_>) -> Result<Command, String> {

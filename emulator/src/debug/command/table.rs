@@ -176,10 +176,13 @@ const STOP: &[Entry] = &[
         parse::watch(words, Watched::Both)
     })
     .completes(PLACE),
-    entry(&["delete", "d"], "[N]", "delete breakpoint, catchpoint or watchpoint N, or all", |words| {
-        Ok(Command::Stop(StopCommand::Delete(words.only_number()?)))
-    })
-    .completes(POINT),
+    entry(
+        &["delete", "d"],
+        "[N|N-M …]",
+        "delete breakpoints, catchpoints or watchpoints by their numbers, or all",
+        |words| Ok(Command::Stop(StopCommand::Delete(words.ranges()?))),
+    )
+    .completes(&[Completes::Points]),
     entry(
         &["condition"],
         "N [COND]",
@@ -189,14 +192,17 @@ const STOP: &[Entry] = &[
     .completes(POINT),
     entry(&["ignore"], "N COUNT", "pass N so often before it stops again", parse::ignore)
         .completes(POINT),
-    entry(&["enable"], "[N]", "let N stop again, or all", |words| {
-        Ok(Command::Stop(StopCommand::Enable { id: words.only_number()?, is_enabled: true }))
+    entry(&["enable"], "[N|N-M …]", "let those of these numbers stop again, or all", |words| {
+        Ok(Command::Stop(StopCommand::Enable { numbers: words.ranges()?, is_enabled: true }))
     })
-    .completes(POINT),
-    entry(&["disable"], "[N]", "let N stop no more until it is enabled, or all", |words| {
-        Ok(Command::Stop(StopCommand::Enable { id: words.only_number()?, is_enabled: false }))
-    })
-    .completes(POINT),
+    .completes(&[Completes::Points]),
+    entry(
+        &["disable"],
+        "[N|N-M …]",
+        "let those of these numbers stop no more until they are enabled, or all",
+        |words| Ok(Command::Stop(StopCommand::Enable { numbers: words.ranges()?, is_enabled: false })),
+    )
+    .completes(&[Completes::Points]),
     entry(
         &["commands"],
         "[N]",
@@ -226,8 +232,8 @@ const MACHINE: &[Entry] = &[
     .gdb(&["info stack"]),
     entry(
         &["list", "l"],
-        "[LINE|FILE:LINE|SYMBOL|ADDR|-]",
-        "the source around a place; without arguments the lines that follow, with - those before",
+        "[LINE[,LINE]|FILE:LINE|SYMBOL|ADDR|-]",
+        "the source around a place, or from a line to another; without arguments the lines that follow, with - those before",
         parse::list,
     )
     .gdb(&["info source"])
@@ -240,9 +246,12 @@ const MACHINE: &[Entry] = &[
         parse::print,
     )
     .completes(PLACE),
-    entry(&["regs"], "[f|csr]", "registers by ABI name (* has changed); floating point; CSRs", |words| {
-        words.register_set().map(Command::Regs)
-    })
+    entry(
+        &["regs"],
+        "[f|csr|NAME …]",
+        "registers by ABI name (* has changed); floating point; CSRs; or some by their names",
+        |words| Ok(Command::Regs(words.register_set())),
+    )
     .gdb(&["info registers", "info all-registers"])
     .completes(&[Completes::Words(RegisterSet::NAMES)]),
     entry(
@@ -314,9 +323,12 @@ const GUEST: &[Entry] = &[
     )
     .gdb(&["info symbol"])
     .completes(PLACE),
-    entry(&["swap"], "", "the slots of the swap space that hold pages, and whose", |words| {
-        words.alone(Command::Swap)
-    }),
+    entry(
+        &["swap"],
+        "[SLOT [COUNT]|all]",
+        "the slots of the swap space that hold pages, and whose: 64, or COUNT, from slot SLOT on",
+        parse::swap,
+    ),
     entry(&["maps"], "[PID]", "the mappings of a process, and how much of each is in memory", |words| {
         Ok(Command::Maps(words.only_number()?))
     })
