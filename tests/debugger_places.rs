@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used)] // a test may stop
 
+#[path = "support/random.rs"]
+mod random;
 mod support;
 
+use emulator::source::ProgramFile;
+use random::Random;
 use support::source::{compiled, compiled_from, debug, line_of, said};
 use support::{TempDir, folio, run, run_folio, run_with_input};
 
@@ -77,11 +81,11 @@ fn a_breakpoint_is_at_each_inlined_instance() {
             said[stop].contains("breakpoint 1: twice") && said[stop].contains("twice at same_a.c:"),
             "{ran:?}"
         );
-        let called = format!("in main+0x");
+        let called = "in main+0x";
         let line = format!(" at same_a.c:{}", line_of("same_a.c", call));
         assert!(
             said[stop + 1].contains("in twice")
-                && said[stop + 1].lines().any(|l| l.contains(&called) && l.contains(&line)),
+                && said[stop + 1].lines().any(|l| l.contains(called) && l.contains(&line)),
             "{ran:?}"
         );
     }
@@ -209,6 +213,23 @@ fn a_handler_is_told_from_what_it_interrupted() {
     assert!(lines[at + 1].contains("which interrupted "), "{ran:?}");
 }
 
+/// At a fatal signal in a library one looks at the program: who has called, and that call's source.
+#[test]
+fn a_fatal_signal_is_looked_at_in_the_program() {
+    let dir = TempDir::new("places-fatal");
+    let program = compiled(&dir, "names.c", &["-g"]);
+    let ran =
+        debug(&program, &["catch signal", "continue", "bt", "list", "regs a7", "print counter"], &["a"]);
+    let said = said(&ran);
+    assert!(said[1].contains("user mode, process 1 (names)"), "{ran:?}");
+    let call = line_of("names.c", "abort();");
+    assert!(said[2].contains(" in main+") && said[2].contains(&format!(" at names.c:{call}\n")), "{ran:?}");
+    assert!(said[3].contains(&format!("\n{call}        abort();\n")), "{ran:?}");
+    // tgkill
+    assert!(said[4].contains("0x0000000000000083"), "{ran:?}");
+    assert!(said[5].contains("counter = 7"), "{ran:?}");
+}
+
 /// Several registers, several numbers, lines from one to another.
 #[test]
 fn commands_take_what_gdb_takes() {
@@ -315,5 +336,46 @@ fn a_line_of_many_megabytes_is_refused() {
         assert!(scripted.stderr.contains(answer) && piped.stderr.contains(answer), "{letters}");
         // A distance to each name would take minutes.
         assert!(began.elapsed().as_secs() < 60, "{letters}: {:?}", began.elapsed());
+    }
+}
+
+/// Debug information is the guest's: damaged, it tells less, and nothing worse.
+#[test]
+fn damaged_debug_information_harms_nobody() {
+    let dir = TempDir::new("places-damaged");
+    let program = compiled_from(&dir, &["same_a.c", "same_b.c"], &["-g", "-O1"]);
+    let bytes = std::fs::read(&program).unwrap();
+    let whole = ProgramFile::read(bytes.clone());
+    let (helpers, twice) = (whole.functions_called("helper", None), whole.functions_called("twice", None));
+    assert_eq!((helpers.len(), twice.len()), (2, 2));
+    let elf = goblin::elf::Elf::parse(&bytes).unwrap();
+    let is_debug = |header: &&goblin::elf::SectionHeader| {
+        elf.shdr_strtab.get_at(header.sh_name).is_some_and(|name| name.starts_with(".debug_"))
+    };
+    let places: Vec<usize> = elf
+        .section_headers
+        .iter()
+        .filter(is_debug)
+        .filter_map(|header| header.file_range())
+        .flatten()
+        .collect();
+    let mut random = Random(0x5eed);
+    for round in 0..100 {
+        let mut damaged = bytes.clone();
+        for _ in 0..1 + round % 16 {
+            damaged[random.of(&places)] = u8::try_from(random.below(256)).unwrap();
+        }
+        let file = ProgramFile::read(damaged);
+        for name in ["helper", "twice", "main"] {
+            for at in file
+                .functions_called(name, None)
+                .iter()
+                .chain(file.functions_called(name, Some("same_b.c")).iter())
+            {
+                let _ = (file.body_of(*at), file.spot(*at));
+            }
+        }
+        // What the symbols tell is not damaged.
+        assert!(!file.functions_called("helper", None).is_empty(), "round {round}");
     }
 }
