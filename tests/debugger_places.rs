@@ -224,7 +224,7 @@ fn a_fatal_signal_is_looked_at_in_the_program() {
     assert!(said[1].contains("user mode, process 1 (names)"), "{ran:?}");
     let call = line_of("names.c", "abort();");
     assert!(said[2].contains(" in main+") && said[2].contains(&format!(" at names.c:{call}\n")), "{ran:?}");
-    assert!(said[3].contains(&format!("\n{call}        abort();\n")), "{ran:?}");
+    assert!(said[3].contains(&format!("\n{call:<6}        abort();\n")), "{ran:?}");
     // tgkill
     assert!(said[4].contains("0x0000000000000083"), "{ran:?}");
     assert!(said[5].contains("counter = 7"), "{ran:?}");
