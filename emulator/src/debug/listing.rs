@@ -53,12 +53,11 @@ impl Debugger {
         }
     }
 
-    /// A line about a source that is newer than the program of a space; once.
+    /// A line about a source of the program of a space that is newer than it; once.
     fn newer(&self, space: &Space, source: &SourceLine) -> String {
-        let Some(pid) = space.process() else { return String::new() };
         let tap = self.tap.borrow();
-        let program = tap.trace().guest.process(pid).map(|process| process.program.clone());
-        program.map_or_else(String::new, |program| self.symbols.newer_source(&program, source))
+        let process = space.process().and_then(|pid| tap.trace().guest.process(pid));
+        process.map_or_else(String::new, |process| self.symbols.newer_source(&process.program, source))
     }
 
     /// `list`.
@@ -87,8 +86,8 @@ impl Debugger {
                 None => self.source_of(target, Some(at))?,
             }),
         };
-        let newer = self.newer(&self.space_of(&self.now(target)), &from);
-        Ok(self.list_from(from, shown)? + &newer)
+        let text = self.list_from(from.clone(), shown)?;
+        Ok(text + &self.newer(&self.space_of(&self.now(target)), &from))
     }
 
     /// The line that `FILE:LINE` names, whether it has code or not, if the program that is looked at is made of that file.

@@ -30,9 +30,10 @@ impl Symbols {
         self.programs.source_lines(source)
     }
 
-    /// A line about a file of the source that is newer than the program, whose lines may be others by now; once.
+    /// A line about a file that a program is made of and that is newer than the program, so that its lines may be others by now; once.
     pub(super) fn newer_source(&self, program: &str, source: &SourceLine) -> String {
-        if self.programs.take_newer(program, source) {
+        let is_its = self.program(program).lines().is_some_and(|lines| lines.has_file(source));
+        if is_its && self.programs.take_newer(program, source) {
             return format!("   ({} is newer than the program: compile it again)\n", source.file);
         }
         String::new()

@@ -211,6 +211,11 @@ impl Lines {
         self.functions.get_or_init(|| Functions::read(&self.dies))
     }
 
+    /// Whether code comes from the file of a line.
+    pub fn has_file(&self, source: &SourceLine) -> bool {
+        self.files.iter().any(|(file, folder)| (file, folder) == (&source.file, &source.folder))
+    }
+
     /// `name = value` and its type, as C writes them: a variable that the function at work sees, or a part of one.
     pub fn print(&self, text: &str, scope: &Scope<'_>) -> Result<String, String> {
         self.dies.print(text, scope)
