@@ -3,7 +3,6 @@
 use super::command::distance;
 use crate::source::{Loaded, ProgramFile, Programs, SourceLine};
 use crate::trace::{GuestView, Place, ProcessView};
-use core::ops::Range;
 use isa::VirtAddr;
 use std::rc::Rc;
 
@@ -52,7 +51,8 @@ impl Symbols {
             let place = if is_global_function { 0 } else { 1 };
             (begins_so || distance <= allowed).then_some((!begins_so, place, distance))
         };
-        let names = file.symbols().names();
+        let variables = file.lines().into_iter().flat_map(|lines| lines.variable_names());
+        let names = file.symbols().names().chain(variables.map(|name| (name, false)));
         let mut near: Vec<_> = names.filter_map(|(name, is)| Some((likeness(name, is)?, name))).collect();
         near.sort_unstable();
         near.dedup_by_key(|(_, name)| *name);
@@ -67,6 +67,13 @@ impl Symbols {
     /// Whether a program has a symbol or a line of the source.
     pub(super) fn program_has(&self, path: &str, name: &str) -> bool {
         !addresses_of(&self.program(path), name).is_empty()
+    }
+
+    /// Whether a program has a variable of this name, in whatever function.
+    pub(super) fn program_has_variable(&self, path: &str, name: &str) -> bool {
+        let file = self.program(path);
+        let name = name.rsplit(':').next().unwrap_or(name);
+        file.lines().is_some_and(|lines| lines.variable_names().any(|known| known == name))
     }
 
     /// The addresses that a symbol or a line of the source has in the kernel.
@@ -122,18 +129,6 @@ impl Symbols {
     ) -> Vec<VirtAddr> {
         let Some(Loaded { file, bias }) = self.loaded(guest, process) else { return Vec::new() };
         addresses(&file).into_iter().map(|address| VirtAddr(address.wrapping_add(bias))).collect()
-    }
-
-    /// The bytes of a symbol of a process's program.
-    pub(super) fn bytes_in_process(
-        &self,
-        guest: &GuestView,
-        process: &ProcessView,
-        name: &str,
-    ) -> Option<Range<u64>> {
-        let Loaded { file, bias } = self.loaded(guest, process)?;
-        let bytes = file.symbols().range_of(name)?;
-        Some(bytes.start.wrapping_add(bias)..bytes.end.wrapping_add(bias))
     }
 
     /// The symbol at an address of a process.
