@@ -110,6 +110,11 @@ impl Armed {
         }
     }
 
+    /// Adds where a process comes to when something is over that a point is about.
+    pub(super) fn add_end(&mut self, id: u64, pc: VirtAddr, satp: u64) {
+        self.0.push(Address { pc, space: Space::Process { satp }, id });
+    }
+
     /// The breakpoints at a place.
     pub(super) fn at(&self, place: &Place) -> impl Iterator<Item = u64> {
         let user = place.privilege == Privilege::User;

@@ -220,6 +220,10 @@ impl Debugger {
     /// Whether a breakpoint at a place stops the machine.
     pub(super) fn break_at(&mut self, target: &dyn Target, place: &Place) -> Option<Hit> {
         let ids: Vec<u64> = self.armed.at(place).collect();
+        if let Some(hit) = self.watch_ends(place, &ids) {
+            return Some(hit);
+        }
+        let ids: Vec<u64> = ids.into_iter().filter(|&id| self.points.watch(id).is_none()).collect();
         let scene = self.scene_at(target, place);
         let point = self.first_stop(target, &ids, scene)?;
         let What::Break(breakpoint) = &point.what else { return None };

@@ -95,6 +95,8 @@ pub struct Debugger {
     pub(super) at_trap: Option<AtTrap>,
     /// The thread that was chosen to be looked at.
     pub(super) selected: Option<Selected>,
+    /// The function of the stack that is looked at, by its number: 0 is the innermost.
+    pub(super) frame: u64,
     /// The program of each thread as it was at its last trap, as long as traps are kept.
     pub(super) trapped: BTreeMap<ThreadId, AtTrap>,
     /// Where threads wait that the harts have left.
@@ -142,6 +144,7 @@ impl Debugger {
             next_examine: None,
             at_trap: None,
             selected: None,
+            frame: 0,
             trapped: BTreeMap::new(),
             waits: Waits::default(),
             stopped: None,
@@ -297,10 +300,19 @@ impl Debugger {
             Command::Finish => self.finish(target),
             Command::Stop(command) => self.run_stop_command(target, command),
             Command::Display(None) => Ok(self.list_displays()),
-            Command::Display(Some((text, examine, at))) => self.add_display(target, text, examine, at),
+            Command::Display(Some((text, shown, at))) => self.add_display(target, text, shown, at),
             Command::Undisplay(id) => self.remove_display(id),
             Command::Regs(set) => {
                 self.check_registers()?;
+                if let Some((frame, _)) = self.chosen_frame(target).filter(|(frame, _)| !frame.is_exact) {
+                    return match set {
+                        RegisterSet::Csr => Ok(registers::csrs(target)),
+                        RegisterSet::Integer | RegisterSet::Float => {
+                            Ok(registers::of_caller(&frame, set == RegisterSet::Float))
+                        }
+                        RegisterSet::Named(names) => registers::some_of_caller(target, &frame, &names),
+                    };
+                }
                 let now = self.now(target);
                 // Of a thread that was chosen nothing is known to have changed.
                 let before =
@@ -309,7 +321,7 @@ impl Debugger {
                     RegisterSet::Integer => Ok(registers::integer(&now, &before)),
                     RegisterSet::Float => Ok(registers::float(&now, &before)),
                     RegisterSet::Csr => Ok(registers::csrs(target)),
-                    RegisterSet::Named(names) => registers::named(target, &now, &names),
+                    RegisterSet::Named(names) => registers::some(target, &now, &names),
                 }
             }
             Command::Examine(examine, at) => self.examine(target, examine, at),
@@ -318,10 +330,18 @@ impl Debugger {
                 self.check_registers()?;
                 self.backtrace(target, most.unwrap_or(stack::SHOWN))
             }
-            Command::Print(name) => {
+            Command::Print(at, format) => {
+                self.check_page_table()?;
+                self.print(target, &at, format)
+            }
+            Command::Frame(choice) => {
                 self.check_page_table()?;
                 self.check_registers()?;
-                self.print(target, &name)
+                self.choose_frame(target, choice)
+            }
+            Command::Variables(which) => {
+                self.check_page_table()?;
+                self.variables(target, which)
             }
             Command::List(what) => self.list(target, what),
             Command::Disas { at, count } => {
@@ -354,6 +374,7 @@ impl Debugger {
                 })?;
                 target.look_at(hart);
                 self.selected = None;
+                self.frame = 0;
                 Ok(self.location(target))
             }
             Command::Select { pid, tid } => self.select(target, pid, tid),

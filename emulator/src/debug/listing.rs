@@ -2,7 +2,7 @@
 
 use super::command::Listing;
 use super::execute::Debugger;
-use super::expression::{Expression, Operand};
+use super::expression::Expression;
 use super::space::Space;
 use super::symbols::Named;
 use super::target::Target;
@@ -92,8 +92,8 @@ impl Debugger {
 
     /// The line that `FILE:LINE` names, whether it has code or not, if the program that is looked at is made of that file.
     fn line_of_file(&self, target: &dyn Target, at: &Expression) -> Option<SourceLine> {
-        let Operand::Symbol(name) = &at.base else { return None };
-        let Named::Line(file, line) = Named::of(name) else { return None };
+        let (name, 0) = at.location()? else { return None };
+        let Named::Line(file, line) = Named::of(&name) else { return None };
         let now = self.now(target);
         let loaded = self.loaded_at(&self.space_of(&now), now.pc)?;
         Some(SourceLine { line: line.max(1), ..loaded.file.lines()?.file(file)? })

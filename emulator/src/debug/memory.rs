@@ -153,7 +153,7 @@ fn strings(
             break;
         }
         let more = if ended { "" } else { "…" };
-        let _ = writeln!(text, "{start}: \"{}\"{more}", bytes.escape_ascii());
+        let _ = writeln!(text, "{start}: \"{}\"{more}", crate::source::letters(&bytes, '"'));
     }
     (text, at)
 }

@@ -5,7 +5,7 @@
 //! that a [`Tap`] keeps. It never writes guest memory: a breakpoint is a comparison of process and
 //! address before an instruction, so that stopping changes nothing that the guest could see.
 //!
-//! A command is parsed ([`command`] has the table of all, [`expression`] the addresses), then carried out here; what it shows is formatted by one file a
+//! A command is parsed ([`command`] has the table of all, [`expression`] what they are about), then carried out here; what it shows is formatted by one file a
 //! subject (`registers`, `memory`, `walk`, `views`).
 
 mod breakpoints;
@@ -32,6 +32,7 @@ pub mod peek;
 #[cfg(test)]
 mod peek_tests;
 mod points;
+mod print;
 #[cfg(test)]
 mod recording;
 mod registers;
@@ -50,6 +51,7 @@ pub mod target;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod vantage;
 mod views;
 mod waits;
 mod walk;

@@ -47,6 +47,7 @@ impl Debugger {
         };
         self.at_trap = None;
         self.selected = None;
+        self.frame = 0;
         self.next_examine = None;
         if ended.is_none()
             && let Some(hart) = self.hart_of(target, thread)

@@ -5,7 +5,7 @@ use super::catches::{Call, Catch, Pages};
 use super::command::{Occasion, StopCommand, nearest};
 use super::condition::Condition;
 use super::execute::{Debugger, parse};
-use super::expression::{Expression, Operand, parse_number};
+use super::expression::{Expression, parse_number};
 use super::points::What;
 use super::symbols::Named;
 use super::target::Target;
@@ -90,12 +90,16 @@ impl Debugger {
         self.arm();
     }
 
-    /// A line about each symbol of a condition that no program that runs has, nor the kernel.
+    /// A line about each name of a condition that no program that runs has, nor the kernel.
     fn strange_names(&mut self, condition: &Condition) -> String {
         let mut text = String::new();
-        for name in condition.symbols() {
+        for name in condition.names() {
             let is_plain = !name.contains(':') || name.contains("::");
-            if is_plain && !self.programs_have(name) && self.symbols.addresses_in_kernel(name).is_empty() {
+            if is_plain
+                && !self.programs_have(name)
+                && !self.programs_have_variable(name)
+                && self.symbols.addresses_in_kernel(name).is_empty()
+            {
                 text.push_str(&format!("`{name}`{}\n", self.missing(name)));
             }
         }
@@ -110,21 +114,18 @@ impl Debugger {
         condition: Option<Condition>,
         is_for_once: bool,
     ) -> Result<String, String> {
-        let (text, at, pid) = match &at.base {
-            Operand::Symbol(name) if place_of(name).is_some() => {
-                let (va, pid) = self.evaluate(target, at)?;
-                (va.to_string(), Where::address(va.0), pid)
-            }
-            Operand::Symbol(name) => {
-                let (text, place, pid) = self.symbol_place(name, at.offset, pid)?;
-                let of_kernel = matches!(place, Where::Kernel(_)) && at.offset == 0;
+        let symbol = at.location().filter(|(name, _)| place_of(name).is_none());
+        let (text, at, pid) = match symbol {
+            Some((name, offset)) => {
+                let (text, place, pid) = self.symbol_place(&name, offset, pid)?;
+                let of_kernel = matches!(place, Where::Kernel(_)) && offset == 0;
                 let functions = if of_kernel { self.symbols.functions_in_kernel(&text) } else { Vec::new() };
                 let place = if functions.len() > 1 { Where::KernelFunctions(functions) } else { place };
                 (text, place, pid)
             }
-            _ => {
-                let va = self.evaluate(target, at)?.0;
-                (va.to_string(), Where::address(va.0), pid)
+            None => {
+                let (va, of) = self.evaluate(target, at)?;
+                (va.to_string(), Where::address(va.0), of.or(pid))
             }
         };
         let strange = condition.as_ref().map_or_else(String::new, |condition| self.strange_names(condition));
@@ -288,17 +289,22 @@ impl Debugger {
         }
     }
 
+    /// Whether a program that runs, or the one that will run first, has the symbol.
+    fn programs_have(&self, name: &str) -> bool {
+        self.programs().iter().any(|path| self.symbols.program_has(path, name))
+    }
+
+    /// Whether one of them has a variable of this name, in whatever function.
+    fn programs_have_variable(&self, name: &str) -> bool {
+        self.programs().iter().any(|path| self.symbols.program_has_variable(path, name))
+    }
+
     /// The programs that run, and the one that will run first.
     fn programs(&self) -> Vec<String> {
         let tap = self.tap.borrow();
         let running = tap.trace().guest.processes().filter(|p| p.is_alive()).map(|p| p.program.clone());
         let all = running.chain(self.first_program.clone());
         all.filter(|path| !path.is_empty()).collect()
-    }
-
-    /// Whether one of them has the symbol.
-    fn programs_have(&self, name: &str) -> bool {
-        self.programs().iter().any(|path| self.symbols.program_has(path, name))
     }
 
     /// Whether there are some, and none has any symbol.
@@ -314,16 +320,12 @@ impl Debugger {
         from: &Expression,
         to: Option<&Expression>,
     ) -> Result<Pages, String> {
-        let start = self.evaluate(target, from)?.0;
+        let (start, pid) = self.evaluate(target, from)?;
         let end = to.map(|to| self.evaluate(target, to)).transpose()?;
         let last = end.map_or(start, |(end, _)| end.wrapping_add(u64::MAX));
         if last < start {
             return Err(format!("the pages from {start} on end before they begin"));
         }
-        let pid = match &from.base {
-            Operand::Symbol(name) => name.split_once(':').and_then(|(pid, _)| pid.parse().ok()),
-            _ => None,
-        };
         let range = start.page()..Vpn(last.page().0 + 1);
         Ok(Pages { range, pid })
     }

@@ -3,7 +3,6 @@
 use super::command::distance_within;
 use crate::source::{Loaded, ProgramFile, Programs, SourceLine};
 use crate::trace::{GuestView, Place, ProcessView};
-use core::ops::Range;
 use isa::VirtAddr;
 use isa::events::VMA_EXEC;
 use std::rc::Rc;
@@ -64,7 +63,8 @@ impl Symbols {
             let place = if is_global_function { 0 } else { 1 };
             Some((!begins_so, place, distance?))
         };
-        let names = file.symbols().names();
+        let variables = file.lines().into_iter().flat_map(|lines| lines.variable_names());
+        let names = file.symbols().names().chain(variables.map(|name| (name, false)));
         let mut near: Vec<_> = names.filter_map(|(name, is)| Some((likeness(name, is)?, name))).collect();
         near.sort_unstable();
         near.dedup_by_key(|(_, name)| *name);
@@ -85,6 +85,13 @@ impl Symbols {
     pub(super) fn program_has(&self, path: &str, name: &str) -> bool {
         let file = self.program(path);
         !addresses_of(&file, name).is_empty() || !stops_of(&file, name).is_empty()
+    }
+
+    /// Whether a program has a variable of this name, in whatever function.
+    pub(super) fn program_has_variable(&self, path: &str, name: &str) -> bool {
+        let file = self.program(path);
+        let name = name.rsplit(':').next().unwrap_or(name);
+        file.lines().is_some_and(|lines| lines.variable_names().any(|known| known == name))
     }
 
     /// The addresses that a symbol or a line of the source has in the kernel.
@@ -145,18 +152,6 @@ impl Symbols {
     ) -> Vec<VirtAddr> {
         let Some(Loaded { file, bias }) = self.loaded(guest, process) else { return Vec::new() };
         addresses(&file).into_iter().map(|address| VirtAddr(address.wrapping_add(bias))).collect()
-    }
-
-    /// The bytes of a symbol of a process's program.
-    pub(super) fn bytes_in_process(
-        &self,
-        guest: &GuestView,
-        process: &ProcessView,
-        name: &str,
-    ) -> Option<Range<u64>> {
-        let Loaded { file, bias } = self.loaded(guest, process)?;
-        let bytes = file.symbols().range_of(name)?;
-        Some(bytes.start.wrapping_add(bias)..bytes.end.wrapping_add(bias))
     }
 
     /// The symbol at an address of a process: of its program or of another file that it has mapped there; where the kernel has put code of
@@ -226,14 +221,6 @@ impl<'a> Named<'a> {
     /// Whether it names a file of the source.
     pub(super) fn is_of_file(self) -> bool {
         !matches!(self, Self::Symbol(_))
-    }
-    /// What there is not, if nothing is called so.
-    pub(super) fn lack(self) -> &'static str {
-        match self {
-            Self::Line(..) => "no code for",
-            Self::FunctionOf(..) => "no function",
-            Self::Symbol(_) => "no symbol",
-        }
     }
 }
 

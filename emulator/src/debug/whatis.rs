@@ -1,11 +1,12 @@
 //! `whatis ADDR` and `swap`: everything that is known of an address, and of the slots of the swap space.
 
 use super::execute::Debugger;
-use super::expression::Expression;
-use super::space::{Owner, Space};
+use super::expression::{self, Expression};
+use super::space::{Owner, Space, check_lives};
 use super::target::Target;
 use super::views;
 use super::walk::{self, translate};
+use crate::source::Type;
 use crate::trace::{
     Away, GuestView, Residence, SpaceView, Trace, VmaView, at_page, pte_flags, why_not_mapped,
 };
@@ -21,7 +22,7 @@ impl Debugger {
     pub(super) fn whatis(&mut self, target: &dyn Target, at: &Expression) -> Result<String, String> {
         let (va, of) = self.evaluate(target, at)?;
         if let Some(pid) = of.or(self.selected_process())
-            && let Err(ended) = self.check_lives(pid)
+            && let Err(ended) = check_lives(&self.tap.borrow().trace().guest, pid)
         {
             return self.last_whatis(pid, va).ok_or(ended);
         }
@@ -33,6 +34,9 @@ impl Debugger {
             }
             _ => format!("{va} of the kernel{symbol}\n"),
         };
+        if let Some(type_) = self.type_of(target, at) {
+            let _ = writeln!(text, "  type     {type_}");
+        }
         let tap = self.tap.borrow();
         let trace = tap.trace();
         let pid = space.process().filter(|_| va.0 >> 63 == 0);
@@ -51,6 +55,12 @@ impl Debugger {
         }
         text.push_str(&entry(target, &space, va));
         Ok(text)
+    }
+
+    /// The type of a variable or of a part of one, if it is told.
+    fn type_of(&self, target: &dyn Target, at: &Expression) -> Option<Type> {
+        let place = self.looking(target, |from| expression::place(at.node(), from)).ok()??;
+        Some(place.1.type_).filter(|type_| !matches!(type_, Type::Unknown(_)))
     }
 
     /// What there was at an address of a process that has ended.

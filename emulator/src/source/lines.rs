@@ -6,7 +6,10 @@
 use super::Section;
 use super::dies::Dies;
 use super::functions::Functions;
-use super::variables::Scope;
+use super::location::Scope;
+use super::types::Type;
+use super::value::Value;
+use super::variables::Variables;
 use addr2line::{Context, LookupResult};
 use gimli::{Dwarf, FileEntry, Reader, SectionId};
 use std::cell::OnceCell;
@@ -93,7 +96,7 @@ pub struct Lines {
     /// Names of files, each with the folder where the compiler ran.
     files: Vec<(Rc<str>, Rc<str>)>,
     context: Option<Context<Section>>,
-    dies: Dies,
+    dies: Rc<Dies>,
     functions: OnceCell<Functions>,
 }
 
@@ -107,7 +110,7 @@ impl Lines {
             return None;
         }
         let context = Context::from_dwarf(Dwarf::load(load).ok()?).ok();
-        let (dies, functions) = (Dies::new(Rc::new(dwarf)), OnceCell::new());
+        let (dies, functions) = (Rc::new(Dies::new(Rc::new(dwarf))), OnceCell::new());
         Some(Self { rows, statements, files, context, dies, functions })
     }
 
@@ -216,9 +219,44 @@ impl Lines {
         self.files.iter().any(|(file, folder)| (file, folder) == (&source.file, &source.folder))
     }
 
-    /// `name = value` and its type, as C writes them: a variable that the function at work sees, or a part of one.
-    pub fn print(&self, text: &str, scope: &Scope<'_>) -> Result<String, String> {
-        self.dies.print(text, scope)
+    /// The variable of a name that the function at work sees, or that the program has.
+    pub fn variable(&self, name: &str, scope: &Scope<'_>) -> Option<Value> {
+        self.dies.find(name, scope)
+    }
+
+    /// The variable of a name that a source file has.
+    pub fn variable_of(&self, file: &str, name: &str, scope: &Scope<'_>) -> Option<Value> {
+        self.dies.find_in_file(file, name, scope)
+    }
+
+    /// The parameters or the variables of the function at work.
+    pub fn variables(&self, which: Variables, scope: &Scope<'_>) -> Vec<(String, Value)> {
+        self.dies.of_function(which, scope)
+    }
+
+    /// The type of the function whose code begins at an address.
+    pub fn function_type(&self, address: u64) -> Option<Type> {
+        self.dies.function_type(address)
+    }
+
+    /// The type of a variable of the whole program of which no place is told.
+    pub fn declared_type(&self, name: &str) -> Option<Type> {
+        self.dies.index().declared(name).map(|at| Type::of(&self.dies, at))
+    }
+
+    /// The type of a name, as C has it: `struct node`, `node_t`.
+    pub fn type_named(&self, name: &str) -> Option<Type> {
+        self.dies.type_named(name)
+    }
+
+    /// A function that has a variable of this name, if one has.
+    pub fn function_with(&self, variable: &str) -> Option<String> {
+        self.dies.name(self.dies.index().function_with(variable)?)
+    }
+
+    /// The names of all variables.
+    pub fn variable_names(&self) -> impl Iterator<Item = &str> {
+        self.dies.index().names()
     }
 
     fn row_at(&self, address: u64) -> Option<&Row> {

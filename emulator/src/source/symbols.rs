@@ -2,9 +2,10 @@
 
 use goblin::elf::program_header::PT_LOAD;
 use goblin::elf::section_header::{SHF_EXECINSTR, SHN_LORESERVE};
-use goblin::elf::sym::{STB_GLOBAL, STT_FUNC, STT_NOTYPE, STT_OBJECT};
+use goblin::elf::sym::{STB_GLOBAL, STT_FUNC, STT_NOTYPE, STT_OBJECT, STT_TLS};
 use goblin::elf::{Elf, SectionHeader};
 use isa::PAGE_SIZE;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Whether a symbol of this section is an address: not undefined, and not an absolute number of the assembler's.
@@ -33,6 +34,8 @@ struct Symbol {
 pub struct SymbolTable {
     /// By start.
     symbols: Vec<Symbol>,
+    /// What each thread has of its own: where it is in a thread's part, and how long.
+    thread_locals: BTreeMap<String, Range<u64>>,
     /// What is added to physical addresses to have the virtual ones, in a file that tells both.
     physical_offset: u64,
 }
@@ -71,6 +74,12 @@ impl SymbolTable {
                 })
             })
             .collect();
+        let of_threads = elf.syms.iter().filter(|sym| is_address(sym.st_shndx) && sym.st_type() == STT_TLS);
+        let thread_locals = of_threads.filter_map(|sym| {
+            let range = sym.st_value..sym.st_value.saturating_add(sym.st_size);
+            Some((demangle(elf.strtab.get_at(sym.st_name)?), range))
+        });
+        let thread_locals = thread_locals.collect();
         // Of several names for one address one with a type, and of those the first in the alphabet stays, so that runs are alike.
         symbols.sort_by(|a, b| (a.start, !a.has_type, &a.name).cmp(&(b.start, !b.has_type, &b.name)));
         for index in 0..symbols.len() {
@@ -83,7 +92,7 @@ impl SymbolTable {
         }
         let lowest = elf.program_headers.iter().filter(|ph| ph.p_type == PT_LOAD).min_by_key(|ph| ph.p_vaddr);
         let physical_offset = lowest.map_or(0, |ph| ph.p_vaddr.wrapping_sub(ph.p_paddr));
-        Self { symbols, physical_offset }
+        Self { symbols, thread_locals, physical_offset }
     }
 
     /// Of the symbols that are most like a name the first.
@@ -106,6 +115,16 @@ impl SymbolTable {
     /// The addresses that a symbol has.
     pub fn range_of(&self, name: &str) -> Option<Range<u64>> {
         self.find(name).map(|symbol| symbol.start..symbol.end)
+    }
+
+    /// Where a variable is that each thread has of its own, from where the thread's part of the program begins.
+    pub fn thread_local(&self, name: &str) -> Option<Range<u64>> {
+        self.thread_locals.get(name).cloned()
+    }
+
+    /// Whether a symbol is a function.
+    pub fn is_function(&self, name: &str) -> bool {
+        self.find(name).is_some_and(|symbol| symbol.is_function)
     }
 
     /// What is added to physical addresses to have the virtual ones.

@@ -25,6 +25,7 @@ pub use table::{Completes, Entry, commands, find};
 use super::condition::Condition;
 use super::expression::Expression;
 use super::watch::Watched;
+use crate::source::{Format as ValueFormat, Variables};
 use core::ops::RangeInclusive;
 
 /// Which registers `regs` shows.
@@ -73,6 +74,28 @@ pub enum Listing {
     Place(Expression),
 }
 
+/// How something is shown at every stop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shown {
+    /// As `print` shows it.
+    Value(Option<ValueFormat>),
+    /// As `x` shows it.
+    Memory(Examine),
+}
+
+/// Which function of the stack is looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FrameChoice {
+    /// The one that is.
+    Shown,
+    /// That of a number.
+    Number(u64),
+    /// A caller, so many calls away.
+    Up(u64),
+    /// What it has called.
+    Down(u64),
+}
+
 /// A command, as a line says it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[allow(missing_docs)] // the table says what each does
@@ -82,13 +105,15 @@ pub enum Command {
     Until(u64),
     Finish,
     Stop(StopCommand),
-    Display(Option<(String, Option<Examine>, Expression)>),
+    Display(Option<(String, Shown, Expression)>),
     Undisplay(Option<u64>),
     Regs(RegisterSet),
     Examine(Examine, Option<Expression>),
     Backtrace(Option<u64>),
     List(Listing),
-    Print(String),
+    Print(Expression, Option<ValueFormat>),
+    Frame(FrameChoice),
+    Variables(Variables),
     Disas { at: Option<Expression>, count: u64 },
     Walk(Option<Expression>),
     Tlb(Option<Expression>),
