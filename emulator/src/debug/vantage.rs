@@ -187,7 +187,10 @@ impl Vantage<'_> {
     fn local(&self, name: &str) -> Option<Value> {
         let (frame, level) = self.frame.as_ref()?;
         let loaded = loaded_at(self.symbols, &self.trace.guest, &self.here, VirtAddr(frame.at_work()))?;
-        self.variable(&loaded, name, Some((frame, *level)), None)
+        let seen = |name: &str| self.variable(&loaded, name, Some((frame, *level)), None);
+        let read = &|whose, address, into: &mut [u8]| self.read(whose, address, into);
+        // A method of C++'s sees the members of its object.
+        seen(name).or_else(|| seen("this")?.behind(read).ok()?.member(name, read).ok())
     }
 
     fn of_process(&self, pid: u64, name: &str, whose: Whose) -> Option<Value> {

@@ -387,14 +387,13 @@ impl<'a> Parser<'a> {
     /// A type and the bracket behind it, if that is what follows.
     fn type_in_brackets(&mut self) -> Result<Option<TypeName>, String> {
         let before = (self.rest, self.is_behind_blank);
-        let mut words: Vec<&str> = Vec::new();
+        let mut words: Vec<String> = Vec::new();
         loop {
-            let word = word_of(self.rest);
+            let word = self.plain_name();
             if word.is_empty() {
                 break;
             }
-            self.skip(word.len());
-            if !matches!(word, "const" | "volatile") {
+            if !matches!(word.as_str(), "const" | "volatile") {
                 words.push(word);
             }
         }
@@ -403,7 +402,7 @@ impl<'a> Parser<'a> {
             stars += 1;
             while ["const", "volatile", "restrict"].iter().any(|word| self.takes(word)) {}
         }
-        let is_known = words.first().is_some_and(|first| TYPE_WORDS.contains(first));
+        let is_known = words.first().is_some_and(|first| TYPE_WORDS.contains(&first.as_str()));
         let is_closed = self.takes(")");
         // `(a) b` and `(a *)` are nothing else.
         let begins_value =
@@ -489,11 +488,11 @@ fn letter(text: &str) -> Option<u8> {
 }
 
 /// A type of C's by the name that compilers give it.
-fn canonical(words: &[&str]) -> String {
-    let count = |word: &str| words.iter().filter(|w| **w == word).count();
-    let is_plain = words
-        .iter()
-        .all(|word| ["unsigned", "signed", "int", "char", "long", "short", "double", "float"].contains(word));
+fn canonical(words: &[String]) -> String {
+    let count = |word: &str| words.iter().filter(|w| *w == word).count();
+    let is_plain = words.iter().all(|word| {
+        ["unsigned", "signed", "int", "char", "long", "short", "double", "float"].contains(&word.as_str())
+    });
     if !is_plain {
         return words.join(" ");
     }
