@@ -104,12 +104,16 @@ impl Index {
                         };
                         let path = declared.unwrap_or_else(full);
                         self.globals.entry(name).or_default().push(Global { at, path });
-                    } else if let Some((.., Some(function))) = path.last() {
+                    } else if let Some((.., Some(function))) = path.last()
+                        && has_own_name(entry)
+                    {
                         self.locals.entry(name).or_insert(*function);
                     }
                 }
                 gimli::DW_TAG_formal_parameter => {
-                    if let (Some((.., Some(function))), Some(name)) = (path.last(), dies.name(at)) {
+                    if let (Some((.., Some(function))), Some(name)) = (path.last(), dies.name(at))
+                        && has_own_name(entry)
+                    {
                         self.locals.entry(name).or_insert(*function);
                     }
                 }
@@ -189,6 +193,11 @@ fn is_of_the_program(expression: &gimli::Expression<super::Section>, encoding: g
         Ok(Some(_)) => matches!(operations.next(), Ok(Some(TLS))),
         _ => false,
     }
+}
+
+/// Whether a variable is told of here, and is not an instance of one: then it is in a function that was put into another.
+fn has_own_name(entry: &super::dies::Entry) -> bool {
+    entry.attr_value(gimli::DW_AT_name).is_some()
 }
 
 fn has_constant(dies: &Dies, at: At) -> bool {
