@@ -512,7 +512,7 @@ fn pages_in_swap_space_are_read_where_they_are() {
     }
     same_as_without(&dir, &frames, &program, &figures);
     // So does the prompt, which says where the page is.
-    let prompt = ["break look", "continue", "x/xw pages+12", "continue"];
+    let prompt = ["break look", "continue", "x/xw &pages[0][3]", "continue"];
     let mut words: Vec<&str> = vec!["debug", "--frames", "200"];
     prompt.iter().for_each(|command| words.extend(["-ex", command]));
     words.push(&program);

@@ -191,7 +191,7 @@ fn variables_are_printed_with_their_types() {
             ("$sp", "$sp = 0x3"),
         ];
         let wrong = [
-            ("nothing", "no variable is called `nothing` here"),
+            ("nothing", "has no variable or symbol `nothing`"),
             ("shape.nose", "struct shape has no member `nose` (it has name, corners, colour, flags, slope)"),
             ("shape.corners[2]", "struct point[2] ends before 2"),
             ("*count", "int is no pointer"),

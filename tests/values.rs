@@ -184,6 +184,7 @@ fn expressions_are_those_of_c() {
             ("print 'values.c'::full", "'values.c'::full = \"xyz\"  (char[3])"),
             ("print 1:full", "1:full = \"xyz\"  (char[3])"),
             ("print $a0 == $a0", "$a0 == $a0 = 1  (int)"),
+            ("p*list", "*list = {next = 0x… <second>, count = 3, …"),
             ("p/x grid", "grid = {{0x1, 0x2, 0x3}, {0x4, 0x5, 0x6}}  (int[2][3])"),
             ("p/x minus", "minus = 0xff  (signed char)"),
             ("p/d 'a'", "'a' = 97  (char)"),
@@ -359,6 +360,8 @@ fn conditions_are_about_variables() {
     let ran = debug(&program, &commands);
     assert!(said(&ran)[0].contains("`nosuch`: ") && said(&ran)[0].contains("has no such name"), "{ran:?}");
     assert!(said(&ran)[1].contains("exit"), "{ran:?}");
+    let ran = debug(&program, &["break main if square == 1".into()]);
+    assert!(said(&ran)[0].ends_with("`square` is not seen there: the condition will not hold\n"), "{ran:?}");
     let deep = format!("break main if {}", "(".repeat(50_000));
     let ran = debug(&program, &[deep]);
     assert!(ran.status == 1 && said(&ran)[0].contains("at most"), "{}", ran.status);
@@ -432,37 +435,64 @@ fn values_of_rust_are_shown_as_it_has_them() {
     );
 }
 
+/// Damages a program's sections by lot, many times over, and looks at it each time, after the commands of `start`.
+fn check_damaged(program: &Path, start: &[String], sections: &[&str], looks: &[&str]) {
+    let bytes = std::fs::read(program).expect("it was compiled");
+    let elf = goblin::elf::Elf::parse(&bytes).expect("an ELF file");
+    let section = |name: &&str| {
+        let mut headers = elf.section_headers.iter();
+        let header = headers.find(|header| elf.shdr_strtab.get_at(header.sh_name) == Some(name));
+        header.and_then(goblin::elf::SectionHeader::file_range).expect("compiled with -g")
+    };
+    let sections: Vec<_> = sections.iter().map(section).collect();
+    let mut lot = Random(7);
+    let file = program.with_extension("damaged");
+    for (round, look) in looks.iter().cycle().take(3 * looks.len()).enumerate() {
+        let mut damaged = bytes.clone();
+        for _ in 0..10 {
+            // Most of the frames' section is the C library's.
+            let section = sections[index(&mut lot, sections.len())].clone();
+            let at = section.start + index(&mut lot, section.len().min(4096));
+            damaged[at] = u8::try_from(lot.below(256)).expect("below 256");
+        }
+        std::fs::write(&file, &damaged).expect("the folder is ours");
+        let ran = debug(&file, &start.iter().cloned().chain([(*look).to_owned()]).collect::<Vec<_>>());
+        assert!(ran.status < 2 && !ran.stderr.contains("panicked"), "round {round}: {ran:?}");
+    }
+}
+
 /// Debug information that is damaged, byte by byte, costs no panic and no endless work.
 #[test]
 fn damaged_debug_information_is_survived() {
     let dir = TempDir::new("values-damaged");
-    let program = compiled(&dir, "values.c", &["-O2"]);
-    let bytes = std::fs::read(&program).expect("it was compiled");
-    let elf = goblin::elf::Elf::parse(&bytes).expect("an ELF file");
-    let sections: Vec<std::ops::Range<usize>> = [".debug_info", ".debug_abbrev", ".debug_loclists"]
-        .iter()
-        .filter_map(|name| {
-            let of =
-                |section: &&goblin::elf::SectionHeader| elf.shdr_strtab.get_at(section.sh_name) == Some(name);
-            elf.section_headers.iter().find(of)?.file_range()
-        })
-        .collect();
-    assert_eq!(sections.len(), 3);
-    let mut lot = Random(7);
-    for round in 0..40 {
-        let mut damaged = bytes.clone();
-        for _ in 0..30 {
-            let section = &sections[index(&mut lot, sections.len())];
-            let at = section.start + index(&mut lot, section.len());
-            damaged[at] = u8::try_from(lot.below(256)).expect("below 256");
-        }
-        let file = dir.file("damaged");
-        std::fs::write(&file, &damaged).expect("the folder is ours");
-        let commands: Vec<String> =
-            ["break leaf", "continue", "commands 1", "end", "locals"].map(str::to_owned).into();
-        let ran = debug(&file, &commands);
-        assert!(ran.status < 2 && !ran.stderr.contains("panicked"), "round {round}: {ran:?}");
-    }
+    check_damaged(
+        &compiled(&dir, "values.c", &["-O0"]),
+        &to("values.c", "the end of leaf"),
+        &[".debug_info", ".debug_abbrev", ".eh_frame"],
+        &[
+            "locals",
+            "args",
+            "print first",
+            "print *list",
+            "print grid",
+            "print fields",
+            "print operation",
+            "print room",
+            "print rights",
+            "print turn",
+            "up",
+            "frame 5",
+            "print &first.as_bytes[1]",
+            "print sizeof(node_t)",
+            "bt",
+        ],
+    );
+    check_damaged(
+        &compiled(&dir, "optimised.c", &["-O2"]),
+        &["break sink".into(), "continue".into(), "up".into()],
+        &[".debug_info", ".debug_abbrev", ".debug_loclists"],
+        &["locals", "args", "print pair.second", "print seed"],
+    );
 }
 
 fn index(lot: &mut Random, len: usize) -> usize {

@@ -106,6 +106,14 @@ impl Debugger {
         text
     }
 
+    /// A line about each name of a condition that is a variable, but none that the function at an address sees.
+    fn unseen_names(&self, target: &dyn Target, condition: &Condition, pc: VirtAddr) -> String {
+        let names = condition.names().into_iter().filter(|name| !name.contains(':'));
+        let is_unseen = |name: &&str| self.programs_have_variable(name) && !self.sees(target, pc, name);
+        let line = |name| format!("`{name}` is not seen there: the condition will not hold\n");
+        names.filter(is_unseen).map(line).collect()
+    }
+
     fn add_breakpoint(
         &mut self,
         target: &dyn Target,
@@ -128,11 +136,15 @@ impl Debugger {
                 (va.to_string(), Where::address(va.0), of.or(pid))
             }
         };
-        let strange = condition.as_ref().map_or_else(String::new, |condition| self.strange_names(condition));
+        let mut strange =
+            condition.as_ref().map_or_else(String::new, |condition| self.strange_names(condition));
         let breakpoint = Breakpoint { text: text.clone(), at: at.clone(), pid };
         let when = when(condition.as_ref());
-        let id = self.points.add(What::Break(breakpoint), condition, is_for_once);
+        let id = self.points.add(What::Break(breakpoint), condition.clone(), is_for_once);
         self.points_changed();
+        if let (Some(condition), Some(&pc)) = (&condition, self.armed.addresses_of(id).first()) {
+            strange.push_str(&self.unseen_names(target, condition, pc));
+        }
         let only = pid.map(|pid| format!(" in process {pid}")).unwrap_or_default();
         let place = match at {
             Where::User(va) => self.nowhere(va, pid),

@@ -73,7 +73,10 @@ impl Symbols {
 
     /// The names of a program that begin so.
     pub(super) fn beginning_with(&self, path: &str, beginning: &str) -> Vec<String> {
-        self.program(path).symbols().beginning_with(beginning)
+        let file = self.program(path);
+        let variables = file.lines().into_iter().flat_map(|lines| lines.variable_names());
+        let variables = variables.filter(|name| name.starts_with(beginning)).map(str::to_owned);
+        file.symbols().beginning_with(beginning).into_iter().chain(variables).collect()
     }
 
     /// Whether nothing in a program has a name: it was stripped.

@@ -70,6 +70,18 @@ impl Debugger {
         look(&Vantage { frame, facts: Some((scene, hits)), ..vantage })
     }
 
+    /// Whether the function whose code is at an address of whom one looks at sees a name.
+    pub(super) fn sees(&self, target: &dyn Target, pc: VirtAddr, name: &str) -> bool {
+        let here = self.space_of(&self.now(target));
+        let process = self.selected_process().or(here.process());
+        let tap = self.tap.borrow();
+        // Which registers it will have is not known yet: what is in them is seen all the same.
+        let registers = Err("the registers are not known yet".to_owned());
+        let vantage = self.vantage(target, tap.trace(), registers, here, process);
+        let frame = Some((Frame::somewhere(pc.0), 0));
+        Vantage { frame, ..vantage }.named(name).is_ok()
+    }
+
     fn vantage<'a>(
         &'a self,
         target: &'a dyn Target,
@@ -187,7 +199,10 @@ impl Vantage<'_> {
     fn local(&self, name: &str) -> Option<Value> {
         let (frame, level) = self.frame.as_ref()?;
         let loaded = loaded_at(self.symbols, &self.trace.guest, &self.here, VirtAddr(frame.at_work()))?;
-        self.variable(&loaded, name, Some((frame, *level)), None)
+        let seen = |name: &str| self.variable(&loaded, name, Some((frame, *level)), None);
+        let read = &|whose, address, into: &mut [u8]| self.read(whose, address, into);
+        // A method of C++'s sees the members of its object.
+        seen(name).or_else(|| seen("this")?.behind(read).ok()?.member(name, read).ok())
     }
 
     fn of_process(&self, pid: u64, name: &str, whose: Whose) -> Option<Value> {

@@ -153,7 +153,8 @@ impl Debugger {
         let bytes = va.0..va.0.saturating_add(length);
         let text = symbol.map_or_else(|| va.to_string(), str::to_owned);
         let held = holds(target, &space, &bytes);
-        let ends = if whose.is_none() { self.end_of_frame(target, va) } else { None };
+        // An address is an address, whatever lies there later.
+        let ends = if symbol.is_some() && whose.is_none() { self.end_of_frame(target, va) } else { None };
         Ok(What::Watch(Watch { text, watched, pid, space: process.space, bytes, type_, ends, held }))
     }
 

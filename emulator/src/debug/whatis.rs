@@ -60,7 +60,7 @@ impl Debugger {
     /// The type of a variable or of a part of one, if it is told.
     fn type_of(&self, target: &dyn Target, at: &Expression) -> Option<Type> {
         let place = self.looking(target, |from| expression::place(at.node(), from)).ok()??;
-        Some(place.1.type_).filter(|type_| !matches!(type_, Type::Unknown(_)))
+        Some(place.1.type_).filter(|type_| !matches!(type_, Type::Unknown(_)) && type_.size().is_some())
     }
 
     /// What there was at an address of a process that has ended.

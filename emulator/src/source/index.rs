@@ -51,6 +51,8 @@ impl Index {
         let mut cursor = dies.units()[unit].entries();
         // What holds the entry, the innermost last: depth, name, and whether it is a function.
         let mut path: Vec<(isize, Option<String>, Option<At>)> = Vec::new();
+        // Paths of what is declared in one place, and told of in another.
+        let mut declarations: BTreeMap<usize, String> = BTreeMap::new();
         while let Ok(Some(entry)) = cursor.next_dfs() {
             let (depth, at) = (entry.depth(), At { unit, offset: entry.offset() });
             while path.last().is_some_and(|(outer, ..)| depth <= *outer) {
@@ -69,8 +71,18 @@ impl Index {
                     path.push((depth, dies.name(at), Some(at)));
                 }
                 gimli::DW_TAG_namespace => path.push((depth, dies.name(at), None)),
-                gimli::DW_TAG_variable => {
+                gimli::DW_TAG_variable | gimli::DW_TAG_member => {
                     let Some(name) = dies.name(at) else { continue };
+                    let full = || {
+                        let outer = path.iter().filter_map(|(_, name, _)| name.as_deref());
+                        outer.chain([name.as_str()]).collect::<Vec<_>>().join("::")
+                    };
+                    if entry.attr_value(gimli::DW_AT_declaration).is_some() && !path.is_empty() {
+                        declarations.insert(at.offset.0, full());
+                    }
+                    if entry.tag() == gimli::DW_TAG_member {
+                        continue;
+                    }
                     let location = entry.attr_value(gimli::DW_AT_location);
                     let is_outside = path.iter().all(|(.., function)| function.is_none());
                     let is_kept = match location {
@@ -86,19 +98,29 @@ impl Index {
                         None => false,
                     };
                     if is_kept {
-                        let outer = path.iter().filter_map(|(_, name, _)| name.as_deref());
-                        let path = outer.chain([name.as_str()]).collect::<Vec<_>>().join("::");
+                        let declared = match entry.attr_value(gimli::DW_AT_specification) {
+                            Some(AttributeValue::UnitRef(offset)) => declarations.get(&offset.0).cloned(),
+                            _ => None,
+                        };
+                        let path = declared.unwrap_or_else(full);
                         self.globals.entry(name).or_default().push(Global { at, path });
-                    } else if let Some((.., Some(function))) = path.last() {
+                    } else if let Some((.., Some(function))) = path.last()
+                        && has_own_name(entry)
+                    {
                         self.locals.entry(name).or_insert(*function);
                     }
                 }
                 gimli::DW_TAG_formal_parameter => {
-                    if let (Some((.., Some(function))), Some(name)) = (path.last(), dies.name(at)) {
+                    if let (Some((.., Some(function))), Some(name)) = (path.last(), dies.name(at))
+                        && has_own_name(entry)
+                    {
                         self.locals.entry(name).or_insert(*function);
                     }
                 }
                 tag => {
+                    if matches!(tag, gimli::DW_TAG_structure_type | gimli::DW_TAG_class_type) {
+                        path.push((depth, dies.name(at), None));
+                    }
                     let word = match tag {
                         gimli::DW_TAG_structure_type | gimli::DW_TAG_class_type => "struct ",
                         gimli::DW_TAG_union_type => "union ",
@@ -171,6 +193,11 @@ fn is_of_the_program(expression: &gimli::Expression<super::Section>, encoding: g
         Ok(Some(_)) => matches!(operations.next(), Ok(Some(TLS))),
         _ => false,
     }
+}
+
+/// Whether a variable is told of here, and is not an instance of one: then it is in a function that was put into another.
+fn has_own_name(entry: &super::dies::Entry) -> bool {
+    entry.attr_value(gimli::DW_AT_name).is_some()
 }
 
 fn has_constant(dies: &Dies, at: At) -> bool {

@@ -8,6 +8,10 @@
 //! A [`Frame`] alone has addresses as the process has them, since its registers do.
 //!
 //! Nothing here looks at a machine: whoever asks for a caller or a variable gives a function that reads memory.
+//!
+//! A variable becomes a [`Value`]: a place in memory or bytes, with a [`Type`]. Where it is, `location` works out from the frame and its callers;
+//! parts of it, what it points to and arithmetic are `value` and `numbers`, its text is `show`. What is known of a name is
+//! found through an `index` that is made once.
 
 mod dies;
 mod file;

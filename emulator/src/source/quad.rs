@@ -100,7 +100,7 @@ fn digits_of(sign: &str, mantissa: u128, exponent: i32, is_power: bool) -> Strin
     let mut above = Natural::of(1).shifted(up + wider);
     let mut below = Natural::of(1).shifted(up);
     // What is just half way is read back as the number whose last bit is 0.
-    let is_even = mantissa % 2 == 0;
+    let is_even = mantissa.is_multiple_of(2);
     let bits = 128 - i32::try_from(mantissa.leading_zeros()).unwrap_or(0);
     #[allow(clippy::cast_possible_truncation)] // a few thousand at most
     let mut power = (f64::from(exponent + bits - 1) * std::f64::consts::LOG10_2 - 1e-9).ceil() as i32;

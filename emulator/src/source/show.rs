@@ -210,7 +210,7 @@ impl Writer<'_> {
             Some(Format::Text) | None => {}
             Some(format) => return Ok(self.formatted(address.into(), Number::WORD, format)),
         }
-        if !to.is_letter() && !(self.look.format == Some(Format::Text) && to.size() == Some(1)) {
+        if !(to.is_letter() || self.look.format == Some(Format::Text) && to.size() == Some(1)) {
             return Ok(if address == 0 { "0x0".to_owned() } else { self.address(address) });
         }
         let mut text = format!("{address:#x}");

@@ -180,6 +180,11 @@ impl Type {
             Some(gimli::DW_TAG_enumeration_type) => Shape::Enumeration(dies, at),
             Some(gimli::DW_TAG_subroutine_type | gimli::DW_TAG_subprogram) => Shape::Function,
             Some(gimli::DW_TAG_unspecified_type) => Shape::Void,
+            // A pointer to a member of a class: an offset, or a function and what is added to `this`.
+            Some(gimli::DW_TAG_ptr_to_member_type) => match Self::of(&dies, at).shape() {
+                Shape::Function => Shape::Unknown(16),
+                _ => Shape::Unknown(8),
+            },
             _ => Shape::Unknown(bytes.unwrap_or(0)),
         }
     }

@@ -34,6 +34,10 @@ impl Frame {
     pub fn innermost(pc: u64, x: &[u64; 32]) -> Self {
         Self { pc, x: x.map(Some), f: [None; 32], is_exact: true }
     }
+    /// A frame at `pc` of whose registers nothing is known.
+    pub fn somewhere(pc: u64) -> Self {
+        Self { pc, x: [None; 32], f: [None; 32], is_exact: true }
+    }
     /// The same, with the floating-point registers.
     pub fn with_floats(self, f: &[u64; 32]) -> Self {
         Self { f: f.map(Some), ..self }

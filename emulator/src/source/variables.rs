@@ -123,8 +123,14 @@ impl Dies {
         Some(Type::Entry(Rc::clone(self), self.origin(at).unwrap_or(at)))
     }
 
-    /// The type of a name, as C has it: `struct node`, `node_t`.
+    /// The type of a name: as C has it, `struct node`, `node_t`; or of C++ and Rust, where it may have a path.
     pub(super) fn type_named(self: &Rc<Self>, name: &str) -> Option<Type> {
-        self.index().type_named(name).map(|at| Type::Entry(Rc::clone(self), at))
+        let last = name.rsplit("::").next().unwrap_or(name);
+        let worded = || ["struct", "union", "enum"].iter().map(|word| format!("{word} {last}"));
+        let at = self
+            .index()
+            .type_named(last)
+            .or_else(|| worded().find_map(|name| self.index().type_named(&name)));
+        at.map(|at| Type::Entry(Rc::clone(self), at))
     }
 }

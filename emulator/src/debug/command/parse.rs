@@ -126,7 +126,9 @@ impl Command {
         if line.is_empty() || line.starts_with('#') {
             return Ok(None);
         }
-        let end = line.find(|c: char| c.is_whitespace() || c == '/').unwrap_or(line.len());
+        // `x/4x`, and as gdb has it `p*list`, `b*main`, `p$pc`.
+        let is_behind = |c: char| c.is_whitespace() || matches!(c, '/' | '*' | '&' | '$' | '(' | '\'');
+        let end = line.find(is_behind).unwrap_or(line.len());
         let (word, rest) = line.split_at(end);
         let entry = find(word).ok_or_else(|| unknown(word))?;
         (entry.parse)(&Words::new(entry, rest)).map(Some)

@@ -8,9 +8,10 @@ mod evaluate;
 mod parse;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub(super) use evaluate::{Names, address, bytes, place, value};
-pub use parse::parse_number;
+pub use words::parse_number;
 
 use crate::source::{Number, Operator};
 use std::fmt;

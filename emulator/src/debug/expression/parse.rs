@@ -2,6 +2,7 @@
 //!
 //! What nests needs stack: an expression has at most [`MAX_BYTES`] letters and [`MAX_NESTED`] brackets in one another.
 
+use super::words::{TYPE_WORDS, canonical, float_len, letter, parse_number, type_of, word_of};
 use super::{Binary, Node, TypeName, Unary};
 use crate::source::{Number, Operator};
 
@@ -9,18 +10,6 @@ use crate::source::{Number, Operator};
 const MAX_BYTES: usize = 1000;
 /// Brackets in brackets, and operators before operators.
 const MAX_NESTED: usize = 64;
-
-/// Parses a number: decimal, `0x…` or `0b…`, with `_` between digits if one likes.
-pub fn parse_number(text: &str) -> Option<u64> {
-    let digits = text.replace('_', "");
-    if let Some(hex) = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
-        return u64::from_str_radix(hex, 16).ok();
-    }
-    if let Some(binary) = digits.strip_prefix("0b") {
-        return u64::from_str_radix(binary, 2).ok();
-    }
-    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
-}
 
 /// The operators between values, by length, so that none is taken for the beginning of another; and which binds its neighbours
 /// before which.
@@ -51,12 +40,6 @@ const BINARY: [(&str, Binary, u8); 20] = [
 pub(super) fn sign(operator: Binary) -> &'static str {
     BINARY.iter().find(|(_, known, _)| *known == operator).map_or("[", |(sign, ..)| sign)
 }
-
-/// The words that types of C begin with.
-const TYPE_WORDS: &[&str] = &[
-    "struct", "union", "enum", "unsigned", "signed", "int", "char", "long", "short", "float", "double",
-    "void", "bool", "_Bool", "const", "volatile",
-];
 
 /// Parses the expression that a text begins with; gives what follows.
 pub(super) fn parse(text: &str, ends_at_blanks: bool) -> Result<(Node, &str), String> {
@@ -387,14 +370,13 @@ impl<'a> Parser<'a> {
     /// A type and the bracket behind it, if that is what follows.
     fn type_in_brackets(&mut self) -> Result<Option<TypeName>, String> {
         let before = (self.rest, self.is_behind_blank);
-        let mut words: Vec<&str> = Vec::new();
+        let mut words: Vec<String> = Vec::new();
         loop {
-            let word = word_of(self.rest);
+            let word = self.plain_name();
             if word.is_empty() {
                 break;
             }
-            self.skip(word.len());
-            if !matches!(word, "const" | "volatile") {
+            if !matches!(word.as_str(), "const" | "volatile") {
                 words.push(word);
             }
         }
@@ -403,7 +385,7 @@ impl<'a> Parser<'a> {
             stars += 1;
             while ["const", "volatile", "restrict"].iter().any(|word| self.takes(word)) {}
         }
-        let is_known = words.first().is_some_and(|first| TYPE_WORDS.contains(first));
+        let is_known = words.first().is_some_and(|first| TYPE_WORDS.contains(&first.as_str()));
         let is_closed = self.takes(")");
         // `(a) b` and `(a *)` are nothing else.
         let begins_value =
@@ -420,98 +402,4 @@ impl<'a> Parser<'a> {
         (self.rest, self.is_behind_blank) = before;
         Ok(None)
     }
-}
-
-/// Letters, digits and `_` at the beginning of a text.
-fn word_of(text: &str) -> &str {
-    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
-    &text[..end]
-}
-
-/// How long the number with a point or an exponent is that a text begins with.
-fn float_len(text: &str) -> Option<usize> {
-    let digits =
-        |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '_').len();
-    let mut len = digits(text);
-    let behind_point = text[len..].strip_prefix('.');
-    let has_point =
-        behind_point.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphabetic() || c == '_'));
-    if has_point {
-        len += 1 + digits(&text[len + 1..]);
-    }
-    let exponent = text[len..].strip_prefix(['e', 'E']);
-    let exponent = exponent.map(|rest| rest.len() - rest.trim_start_matches(['+', '-']).len());
-    let exponent = exponent.map(|signs| 1 + signs + digits(text[len..].get(1 + signs..).unwrap_or_default()));
-    match exponent.filter(|&exponent| exponent > 1) {
-        Some(exponent) => Some(len + exponent),
-        None => has_point.then_some(len),
-    }
-}
-
-/// The type of an integer as C has it: the first that holds it (C11, 6.4.4.1).
-fn type_of(number: u64, text: &str) -> Number {
-    let suffix = text.trim_start_matches(|c: char| c.is_ascii_hexdigit() || matches!(c, 'x' | 'X' | '_'));
-    let is_unsigned = suffix.contains(['u', 'U']);
-    let is_long = suffix.contains(['l', 'L']);
-    let is_decimal = !text.starts_with("0x") && !text.starts_with("0b");
-    let unsigned = Number { bytes: 4, ..Number::WORD };
-    if !is_long && !is_unsigned && i32::try_from(number).is_ok() {
-        Number::INT
-    } else if !is_long && (is_unsigned || !is_decimal) && u32::try_from(number).is_ok() {
-        unsigned
-    } else if !is_unsigned && i64::try_from(number).is_ok() {
-        Number::LONG
-    } else {
-        Number::WORD
-    }
-}
-
-/// The letter of `'…'`.
-fn letter(text: &str) -> Option<u8> {
-    let Some(escape) = text.strip_prefix('\\') else { return u8::try_from(text.chars().next()?).ok() };
-    Some(match escape {
-        "n" => b'\n',
-        "t" => b'\t',
-        "r" => b'\r',
-        "\\" => b'\\',
-        "'" => b'\'',
-        "\"" => b'"',
-        "a" => 7,
-        "b" => 8,
-        "f" => 12,
-        "v" => 11,
-        "e" => 27,
-        _ => match escape.strip_prefix('x') {
-            Some(hex) => u8::from_str_radix(hex, 16).ok()?,
-            None => u8::from_str_radix(escape, 8).ok()?,
-        },
-    })
-}
-
-/// A type of C's by the name that compilers give it.
-fn canonical(words: &[&str]) -> String {
-    let count = |word: &str| words.iter().filter(|w| **w == word).count();
-    let is_plain = words
-        .iter()
-        .all(|word| ["unsigned", "signed", "int", "char", "long", "short", "double", "float"].contains(word));
-    if !is_plain {
-        return words.join(" ");
-    }
-    let sign = if count("unsigned") > 0 { "unsigned " } else { "" };
-    if count("double") > 0 {
-        return if count("long") > 0 { "long double" } else { "double" }.to_owned();
-    }
-    if count("char") > 0 {
-        let sign = if count("signed") > 0 { "signed " } else { sign };
-        return format!("{sign}char");
-    }
-    if count("float") > 0 {
-        return "float".to_owned();
-    }
-    let size = match (count("long"), count("short")) {
-        (0, 0) => "int",
-        (0, _) => "short",
-        (..) => "long",
-    };
-    format!("{sign}{size}")
 }
