@@ -201,8 +201,8 @@ fn a_handler_is_told_from_what_it_interrupted() {
     assert!(stack.last().unwrap().contains(" in main+"), "{ran:?}");
     assert!(said[3].contains("<[vdso]>") || said[3].contains("<[vdso]+0x"), "{ran:?}");
     let stack: Vec<&str> = said[4].lines().skip(1).collect();
-    assert!(stack[0].contains(" in [vdso]"), "{ran:?}");
-    assert_eq!(stack[1], "#1  <signal handler called>", "{ran:?}");
+    assert!(stack[0].contains(" in [vdso]") && stack[0].ends_with(" <signal handler called>"), "{ran:?}");
+    assert!(stack[1].starts_with("#1  0x") && !stack[1].contains(" in ?"), "{ran:?}");
 
     let deep = compiled(&dir, "deep.c", &["-g"]);
     let ran = run_folio(["run".as_ref(), deep.as_os_str(), "abort".as_ref()]);
@@ -334,6 +334,7 @@ fn a_line_of_many_megabytes_is_refused() {
         let scripted = run(command);
         let piped = run_with_input(folio(["debug", "hello"]), line.as_bytes());
         assert!(scripted.stderr.contains(answer) && piped.stderr.contains(answer), "{letters}");
+        assert!(scripted.stderr.len() < 70_000, "{letters}");
         // A distance to each name would take minutes.
         assert!(began.elapsed().as_secs() < 60, "{letters}: {:?}", began.elapsed());
     }

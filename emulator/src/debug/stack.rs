@@ -121,8 +121,11 @@ fn lines_of(
     };
     let mut lines = Vec::new();
     let pc = VirtAddr(frame.frame.pc);
-    if frame.is_signal && !is_innermost {
-        return vec![SIGNAL.to_owned()];
+    if frame.is_signal {
+        // Where it is at work itself, the handler has returned.
+        let place = name(pc).filter(|_| is_innermost);
+        let place = place.map_or_else(String::new, |name| format!("{pc} in {name} "));
+        return vec![format!("{place}{SIGNAL}")];
     }
     let times = if frame.times > 1 { format!(", {} times", frame.times) } else { String::new() };
     if let Some((_, inlined)) = frame.inlined.split_last() {
@@ -134,9 +137,5 @@ fn lines_of(
     let source = frame.inlined.last().map_or(&frame.spot.source, |outermost| &outermost.source);
     let symbol = frame.spot.symbol.clone().or_else(|| name(pc)).unwrap_or_else(|| "?".to_owned());
     lines.push(format!("{pc} in {symbol}{}{times}", at(source.as_ref())));
-    if frame.is_signal {
-        // It is at work itself: the handler has returned.
-        lines.push(SIGNAL.to_owned());
-    }
     lines
 }
