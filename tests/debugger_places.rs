@@ -336,6 +336,7 @@ fn a_line_of_many_megabytes_is_refused() {
         let scripted = run(command);
         let piped = run_with_input(folio(["debug", "hello"]), line.as_bytes());
         assert!(scripted.stderr.contains(answer) && piped.stderr.contains(answer), "{letters}");
+        assert!(scripted.stderr.len() < 70_000, "{letters}");
         // A distance to each name would take minutes.
         assert!(began.elapsed().as_secs() < 60, "{letters}: {:?}", began.elapsed());
     }

@@ -20,6 +20,7 @@ use rustyline::history::DefaultHistory;
 use rustyline::validate::Validator;
 use rustyline::{Behavior, CompletionType, Config, Editor, Helper};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -59,7 +60,7 @@ pub fn session(
     }
     for line in args.ex.iter().map(String::as_str).chain(script.lines()) {
         if ui != Ui::Json {
-            tell!("(folio) {line}");
+            tell!("(folio) {}", shortened(line));
         }
         if let Some(end) = session.script_line(driver, line) {
             return Ok(end);
@@ -122,7 +123,7 @@ impl Session<'_> {
         let output = self.execute(driver, line, |debugger, target| debugger.execute(target, line));
         if output.failed && !driver.is_left() {
             if self.ui != Ui::Json {
-                tell!("folio: the script ends: `{line}` failed");
+                tell!("folio: the script ends: `{}` failed", shortened(line));
             }
             return Some(End::ScriptFailed);
         }
@@ -191,6 +192,15 @@ impl Session<'_> {
             }
         }
         output
+    }
+}
+
+/// A line as it is told of: as it stands, unless it is longer than anyone would read.
+fn shortened(line: &str) -> Cow<'_, str> {
+    const MOST: usize = 1000;
+    match line.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &line[..end]).into(),
+        None => line.into(),
     }
 }
 
