@@ -142,7 +142,7 @@ impl Debugger {
         let when = when(condition.as_ref());
         let id = self.points.add(What::Break(breakpoint), condition.clone(), is_for_once);
         self.points_changed();
-        if let (Some(condition), Some(&pc)) = (&condition, self.armed.addresses_of(id).first()) {
+        if let (Some(condition), Some(&(pc, _))) = (&condition, self.armed.places_of(id).first()) {
             strange.push_str(&self.unseen_names(target, condition, pc));
         }
         let only = pid.map(|pid| format!(" in process {pid}")).unwrap_or_default();
