@@ -100,8 +100,8 @@ fn is_like(text: &str, pattern: &str) -> bool {
 #[test]
 fn values_of_c_are_shown_by_their_types() {
     let dir = TempDir::new("values-c");
-    for level in ["-O0", "-O2"] {
-        let program = compiled(&dir, "values.c", &[level]);
+    for flags in [&["-O0"][..], &["-O2"], &["-O0", "-gdwarf-2"]] {
+        let program = compiled(&dir, "values.c", flags);
         check(
             &program,
             &to("values.c", "first.count += i"),
@@ -306,6 +306,66 @@ fn optimised_variables_are_found_or_said_to_be_lost() {
             ("print pair", "pair = {first = 7, second = 49}  (struct pair)"),
             ("print pair.second", "pair.second = 49  (long int)"),
         ],
+    );
+}
+
+/// What each thread and each process has of its own is shown of the one that is looked at, or that is named.
+#[test]
+fn threads_and_processes_have_their_own() {
+    let dir = TempDir::new("values-own");
+    let program = compiled(&dir, "own.c", &["-O0"]);
+    check(
+        &program,
+        &to("own.c", "a thread's own"),
+        &[
+            ("print mine", "mine = 7  (int)"),
+            ("print *(int *)arg", "*(int *)arg = 7  (int)"),
+            ("thread 1", "process 1 (own), thread 1 waits in a system call …"),
+            ("print mine", "mine = 6  (int)"),
+            ("thread 2", "…"),
+            ("print &mine == &mine && mine == 7", "&mine == &mine && mine == 7 = 1  (int)"),
+        ],
+    );
+    check(
+        &program,
+        &to("own.c", "a process's own"),
+        &[
+            ("print shared", "shared = 50  (int)"),
+            ("print n", "n = 4  (int)"),
+            ("print 1:shared", "1:shared = 7  (int)"),
+            ("print shared - 1:shared", "shared - 1:shared = 43  (int)"),
+            ("x/dw 1:shared", "0x…: 7"),
+            ("process 1", "…"),
+            ("print shared", "shared = 7  (int)"),
+        ],
+    );
+}
+
+/// A function that was put into another has variables of its own.
+#[test]
+fn inlined_functions_have_their_variables() {
+    let dir = TempDir::new("values-inlined");
+    let program = compiled(&dir, "own.c", &["-O0"]);
+    check(
+        &program,
+        &to("own.c", "in the inner function"),
+        &[
+            ("locals", "deep = 19  (int)"),
+            ("args", "a = 12  (int)"),
+            // What it was put into is seen, too.
+            ("print mid + out", "mid + out = 16  (int)"),
+            ("up", "#1  0x… in middle at own.c:…, inlined\n    int result = inner(mid);"),
+            ("args", "b = 4  (int)"),
+            ("print mid", "mid = 12  (int)"),
+            ("up", "#2  0x… in outer+0x… at own.c:…\n    return middle(out) + out;"),
+            ("locals", "out = 4  (int)"),
+            ("down 2", "#0  0x… in inner at own.c:…, inlined\n…"),
+        ],
+    );
+    check_refused(
+        &program,
+        &[to("own.c", "in the inner function"), vec!["up 2".into()]].concat(),
+        &[("print deep", "`deep` is a variable of inner, which is not what is looked at (`bt`, `up`)")],
     );
 }
 

@@ -233,6 +233,10 @@ impl Vantage<'_> {
 
     /// What there is to say of a name that nobody has.
     fn missing(&self, name: &str, pid: Option<u64>) -> String {
+        // A condition asks often, and nobody reads why it does not hold.
+        if self.facts.is_some() {
+            return format!("`{name}` is not known here");
+        }
         let Some(process) = pid.and_then(|pid| self.trace.guest.process(pid)) else {
             return match pid {
                 Some(pid) => format!("there is no process {pid}"),

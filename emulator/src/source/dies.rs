@@ -2,7 +2,9 @@
 
 use super::Section;
 use super::index::Index;
-use gimli::{AttributeValue, DebugInfoOffset, DwAt, DwTag, Dwarf, Unit, UnitOffset, UnitSectionOffset};
+use gimli::{
+    AttributeValue, DebugInfoOffset, DwAt, DwTag, Dwarf, Expression, Unit, UnitOffset, UnitSectionOffset,
+};
 use std::cell::OnceCell;
 use std::rc::Rc;
 
@@ -17,6 +19,15 @@ const MAX_ORIGINS: usize = 8;
 pub struct At {
     pub(super) unit: usize,
     pub(super) offset: UnitOffset,
+}
+
+/// The expression that an attribute is; before DWARF 4 it is a block of bytes.
+pub(super) fn expression(value: AttributeValue<Section>) -> Option<Expression<Section>> {
+    match value {
+        AttributeValue::Exprloc(expression) => Some(expression),
+        AttributeValue::Block(bytes) => Some(Expression(bytes)),
+        _ => None,
+    }
 }
 
 /// How names and values are written.

@@ -2,7 +2,7 @@
 //!
 //! Made once, by a walk through all entries; variables of functions are looked for in their function's entries.
 
-use super::dies::{At, Dies};
+use super::dies::{At, Dies, expression};
 use gimli::AttributeValue;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -86,10 +86,9 @@ impl Index {
                     let location = entry.attr_value(gimli::DW_AT_location);
                     let is_outside = path.iter().all(|(.., function)| function.is_none());
                     let is_kept = match location {
-                        Some(AttributeValue::Exprloc(expression)) => {
+                        Some(location) => expression(location).is_some_and(|expression| {
                             is_of_the_program(&expression, dies.units()[unit].encoding())
-                        }
-                        Some(_) => false,
+                        }),
                         None if is_outside && has_constant(dies, at) => true,
                         None if is_outside || dies.is_flag(at, gimli::DW_AT_external) => {
                             self.declared.entry(name).or_insert(at);

@@ -4,7 +4,7 @@
 //! [`MAX_OPERATIONS`].
 
 use super::Section;
-use super::dies::{At, Dies};
+use super::dies::{At, Dies, expression};
 use super::file::Loaded;
 use super::types::Type;
 use super::unwind::Frame;
@@ -108,7 +108,7 @@ impl<'a> Locator<'a> {
 
     /// The expression of a location that counts where the function is at work.
     fn expression(&self, unit: usize, location: AttributeValue<Section>) -> Option<Expression<Section>> {
-        if let AttributeValue::Exprloc(expression) = location {
+        if let Some(expression) = expression(location.clone()) {
             return Some(expression);
         }
         let at_work = self.scope.at_work()?;
@@ -126,15 +126,10 @@ impl<'a> Locator<'a> {
     fn length(&self, range: At) -> Option<u64> {
         let number = |name| {
             let (unit, value) = self.dies.attribute(range, name)?;
+            if let Some(expression) = expression(value.clone()) {
+                return self.inner()?.number(unit, expression);
+            }
             match value {
-                AttributeValue::Exprloc(expression) => {
-                    match self.inner()?.evaluate(unit, expression).ok()? {
-                        // The number that the expression comes to is not meant as an address.
-                        Held::Memory(number) => Some(number),
-                        Held::Bytes(bytes) => Some(word(&bytes)?),
-                        _ => None,
-                    }
-                }
                 AttributeValue::Sdata(value) => Some(value.cast_unsigned()),
                 value => match self.dies.referred(unit, value.clone()) {
                     Some(variable) => self.inner()?.variable(variable).to_word(self.scope.read).ok(),
@@ -149,8 +144,13 @@ impl<'a> Locator<'a> {
         let function = self.dies.index().function_at(self.scope.at_work()?)?;
         let (unit, base) = self.dies.attribute(function, gimli::DW_AT_frame_base)?;
         let expression = self.expression(unit, base)?;
-        match self.inner()?.evaluate(unit, expression).ok()? {
-            Held::Memory(address) => Some(address),
+        self.inner()?.number(unit, expression)
+    }
+
+    /// The number that an expression comes to, which is not meant as an address.
+    fn number(&self, unit: usize, expression: Expression<Section>) -> Option<u64> {
+        match self.evaluate(unit, expression).ok()? {
+            Held::Memory(number) => Some(number),
             Held::Bytes(bytes) => word(&bytes),
             _ => None,
         }
@@ -325,21 +325,16 @@ impl<'a> Locator<'a> {
         }
         let passed = self.dies.children(site).into_iter().find_map(|parameter| {
             let (_, location) = self.dies.attribute(parameter, gimli::DW_AT_location)?;
-            let AttributeValue::Exprloc(location) = location else { return None };
+            let location = expression(location)?;
             (register(&location)? == wanted).then(|| {
                 let value = self.dies.attribute(parameter, gimli::DW_AT_call_value);
                 value.or_else(|| self.dies.attribute(parameter, gimli::DW_AT_GNU_call_site_value))
             })?
         });
-        let (unit, AttributeValue::Exprloc(value)) = passed? else { return None };
+        let (unit, value) = passed?;
         let scope = Scope { frame: Some(&caller), level: 0, ..*self.scope };
         let of_caller = Locator { dies: self.dies, scope: &scope, left: self.left.checked_sub(1)? };
-        match of_caller.evaluate(unit, value).ok()? {
-            // The number that the expression comes to is not meant as an address.
-            Held::Memory(number) => Some(number),
-            Held::Bytes(bytes) => word(&bytes),
-            _ => None,
-        }
+        of_caller.number(unit, expression(value)?)
     }
 
     /// The call in a function that returns to an address.

@@ -1,6 +1,6 @@
 //! Types: those of the debug information, and those that an expression makes of them.
 
-use super::dies::{At, Dies, Language};
+use super::dies::{At, Dies, Language, expression};
 use gimli::{AttributeValue, DwTag};
 use std::rc::Rc;
 
@@ -307,7 +307,8 @@ fn number(dies: &Dies, at: At, bytes: u64) -> Option<Number> {
 pub(super) struct Member {
     pub(super) name: Option<String>,
     pub(super) type_: Type,
-    pub(super) offset_bytes: u64,
+    /// Where it begins, if that is told by a number: that of a virtual base class depends on the object.
+    pub(super) offset_bytes: Option<u64>,
     /// Its bits, if it is a field of them: how many, and how far above the lowest bit of the structure.
     pub(super) bits: Option<(u64, u64)>,
     /// Whether it is what the structure derives from.
@@ -346,19 +347,35 @@ impl Dies {
 
     pub(super) fn member(self: &Rc<Self>, at: At) -> Member {
         let number = |name| self.number(at, name);
-        let offset_bytes = number(gimli::DW_AT_data_member_location).unwrap_or(0);
+        let offset_bytes = self.offset_of(at);
         let bits = number(gimli::DW_AT_bit_size).map(|bits| {
             let above = number(gimli::DW_AT_data_bit_offset).or_else(|| {
                 // As before DWARF 4: from the highest bit of a unit that holds it.
                 let from_top = number(gimli::DW_AT_bit_offset)?;
                 let unit = number(gimli::DW_AT_byte_size).or_else(|| Type::of(self, at).size())?;
-                let end = offset_bytes.checked_add(unit)?.checked_mul(8)?;
+                let end = offset_bytes?.checked_add(unit)?.checked_mul(8)?;
                 end.checked_sub(from_top)?.checked_sub(bits)
             });
-            (bits, above.unwrap_or_else(|| offset_bytes.saturating_mul(8)))
+            (bits, above.unwrap_or_else(|| offset_bytes.unwrap_or(0).saturating_mul(8)))
         });
         let is_base = self.tag(at) == Some(gimli::DW_TAG_inheritance);
         Member { name: self.name(at), type_: Type::of(self, at), offset_bytes, bits, is_base }
+    }
+
+    fn offset_of(&self, member: At) -> Option<u64> {
+        // A union's members say nothing.
+        let Some((unit, value)) = self.attribute(member, gimli::DW_AT_data_member_location) else {
+            return Some(0);
+        };
+        // Before DWARF 3: what is to be done with the structure's address.
+        if let Some(expression) = expression(value) {
+            let mut operations = expression.operations(self.units().get(unit)?.encoding());
+            return match operations.next().ok()?? {
+                gimli::Operation::PlusConstant { value } => Some(value),
+                _ => None,
+            };
+        }
+        self.number(member, gimli::DW_AT_data_member_location)
     }
 
     /// The names of an enumeration, and their values.

@@ -237,7 +237,14 @@ impl Value {
     pub(super) fn taken(&self, member: &Member, read: ReadMemory<'_>) -> Result<Self, String> {
         match member.bits {
             Some(bits) => self.field(member, bits, read),
-            None => Ok(self.part(member.type_.clone(), member.offset_bytes)),
+            None => match member.offset_bytes {
+                Some(offset_bytes) => Ok(self.part(member.type_.clone(), offset_bytes)),
+                None => Ok(Self {
+                    type_: member.type_.clone(),
+                    held: Held::Lost("at a place that is not told"),
+                    whose: self.whose,
+                }),
+            },
         }
     }
 
