@@ -1,6 +1,7 @@
 //! `folio run`: a Linux program under the guest OS, from its file to its exit status.
 
 use super::args::{ForkArg, GuestArgs, PagingArgs, RunArgs};
+use super::by_cause::ByCause;
 use super::commit_file::CommitFile;
 use super::death::Children;
 use super::debug::Prompt;
@@ -11,7 +12,7 @@ use super::signals::Interrupted;
 use super::stdio::HostStdio;
 use super::strace::Strace;
 use super::trace_file::Recorder;
-use super::{STATUS_ERROR, STATUS_FUEL, STATUS_SCRIPT, by_cause, output};
+use super::{STATUS_ERROR, STATUS_FUEL, STATUS_SCRIPT, output};
 use abi::Errno;
 use anyhow::{Context, Result, bail};
 use emulator::debug::command::nearest;
@@ -20,7 +21,7 @@ use emulator::host::Stdio;
 use emulator::image::{self, ImageFiles, RootImage};
 use emulator::loader::{Boot, Chosen};
 use emulator::machine::{GuestExit, Machine, MachineConfig, StopReason};
-use emulator::source::{ProgramFiles, Programs};
+use emulator::source::{NewerSources, ProgramFiles, Programs};
 use isa::policies::PolicyKind;
 use isa::{Extension, Step};
 use std::cell::{OnceCell, RefCell};
@@ -86,8 +87,8 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         Box::new(stdio.clone()),
     )?;
     let tells_at_once = debug || std::io::stderr().is_terminal();
-    let programs =
-        Rc::new(Programs::new(source.files()).with_sources(Box::new(|path| std::fs::read(path).ok())));
+    let programs = Programs::new(source.files()).with_sources(Box::new(|path| std::fs::read(path).ok()));
+    let programs = Rc::new(programs.with_newer(source.newer_sources()));
     if args.trace_names {
         recorder.name_places(Rc::clone(&programs));
     }
@@ -95,7 +96,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let prompt = if debug { Prompt::open()? } else { None };
     let mut driver = Driver::new(machine, stdio, Interrupted::install(), args.guest.machine.fuel);
     driver.swap_disk = swap_disk;
-    driver.at_event = Some(recorder.deaths(Rc::clone(&programs)));
+    driver.at_event = Some(recorder.deaths(Rc::clone(&programs), swap_disk));
     let end = if let Some(ports) = &mut ports {
         let root = source.guest_root();
         super::gdb::serve(&mut driver, ports, &recorder, Some(guest_os::KERNEL_ELF), &programs, root)
@@ -122,12 +123,16 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     }
     let written = recorder.finish().and(commits.finish()).and(driver.stdio.check_output());
     recorder.with(|trace| {
-        let figures = Figures { machine: &driver.machine, swap_disk, guest: Some(trace), exit: status };
+        let causes = args.by.zip(trace.attribution.as_ref());
+        let causes = causes.map(|(by, attribution)| ByCause::of(by, attribution, &programs));
+        let by_cause = causes.as_ref().map(ByCause::to_json);
+        let guest = Some(trace);
+        let figures = Figures { machine: &driver.machine, swap_disk, guest, by_cause, exit: status };
         if args.stats {
             figures.print_stats();
         }
-        if let (Some(by), Some(attribution)) = (args.by, &trace.attribution) {
-            super::tell_text(&by_cause::table(by, attribution, &programs));
+        if let Some(causes) = causes {
+            super::tell_text(&causes.table());
         }
         args.json.as_deref().map_or(Ok(()), |path| figures.write_json(path))
     })?;
@@ -184,6 +189,26 @@ impl<'a> Source<'a> {
             Self::Root { root, .. } if root.is_dir() => Box::new(Folder::new(root)),
             _ => Box::new(FilesOnly(self.files())),
         }
+    }
+
+    /// Which sources are newer than their programs, as far as those are files of the host's.
+    fn newer_sources(&self) -> NewerSources {
+        let (host, inside) = match *self {
+            Self::Root { root, .. } if root.is_dir() => (root.to_path_buf(), None),
+            Self::Host(host) => (host.to_path_buf(), self.path_in_guest().ok()),
+            Self::Root { .. } | Self::BuiltIn { .. } => return Box::new(|_, _| false),
+        };
+        let changed = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified()).ok();
+        Box::new(move |program, source| {
+            let program = match &inside {
+                Some(inside) if program.as_bytes() == inside => host.clone(),
+                Some(_) => return false,
+                None => host.join(program.trim_start_matches('/')),
+            };
+            changed(&program)
+                .zip(changed(Path::new(source)))
+                .is_some_and(|(program, source)| source > program)
+        })
     }
 
     /// The guest's files, for symbols and lines of the source.

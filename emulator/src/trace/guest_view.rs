@@ -3,7 +3,7 @@
 
 use super::event::Event;
 use super::frames::{FrameContent, FrameView, Frames, SystemUse};
-use super::space::{Away, SpaceView, VmaView, asid};
+use super::space::{Away, SpaceView, VmaView, asid, title_of_file};
 use isa::events::{EventKind, EventRecord};
 use isa::{PAGE_SIZE, Ppn, VirtAddr, Vpn};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -269,7 +269,7 @@ impl GuestView {
     }
     /// The path of a file, if it was ever mapped with a name.
     pub fn file_name(&self, file: u64) -> Option<&str> {
-        self.files.get(&file).map(String::as_str)
+        self.files.get(&file).map(|name| title_of_file(name))
     }
     /// The frames that hold pages, in the order of their numbers.
     pub fn frames(&self) -> impl Iterator<Item = (Ppn, &FrameView)> {
