@@ -184,6 +184,8 @@ fn expressions_are_those_of_c() {
             ("print 'values.c'::full", "'values.c'::full = \"xyz\"  (char[3])"),
             ("print 1:full", "1:full = \"xyz\"  (char[3])"),
             ("print $a0 == $a0", "$a0 == $a0 = 1  (int)"),
+            ("print $pc - main < 1000", "$pc - main < 1000 = 1  (int)"),
+            ("print page(list) == page(&first)", "page(list) == page(&first) = 1  (int)"),
             ("p*list", "*list = {next = 0x… <second>, count = 3, …"),
             ("p/x grid", "grid = {{0x1, 0x2, 0x3}, {0x4, 0x5, 0x6}}  (int[2][3])"),
             ("p/x minus", "minus = 0xff  (signed char)"),

@@ -238,6 +238,11 @@ impl Value {
                 let bytes = i128::from(a.wrapping_sub(*b).cast_signed());
                 Some(Self::number(bytes / size, Number::LONG))
             }
+            // `$pc - main`: a register is an address as well as a number.
+            (Scalar::Integer(a, _), Scalar::Pointer { address, .. }) if operator == Operator::Minus => {
+                let bytes = low_word(*a).wrapping_sub(*address).cast_signed();
+                Some(Self::number(bytes.into(), Number::LONG))
+            }
             (Scalar::Integer(a, of_a), Scalar::Integer(b, of_b)) => {
                 return integers(operator, (*a, *of_a), (*b, *of_b));
             }

@@ -59,10 +59,7 @@ pub(in crate::debug) fn value(node: &Node, names: &dyn Names) -> Result<Value, S
                     (Err(why), Node::Name(name)) => size(&names.type_named(name).ok_or(why)?),
                     (Err(why), _) => Err(why),
                 },
-                Unary::Page => {
-                    let page = VirtAddr(of?.to_word(read)?).page_base().0;
-                    Ok(Value::number(page.into(), Number::WORD))
-                }
+                Unary::Page => Ok(Value::register(VirtAddr(of?.to_word(read)?).page_base().0)),
             }
         }
         Node::Binary(operator, a, b) => match operator {
