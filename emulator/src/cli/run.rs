@@ -195,7 +195,7 @@ impl<'a> Source<'a> {
     fn newer_sources(&self) -> NewerSources {
         let (host, inside) = match *self {
             Self::Root { root, .. } if root.is_dir() => (root.to_path_buf(), None),
-            Self::Host(host) => (host.to_path_buf(), self.path_in_guest().ok()),
+            Self::Host { program: host, .. } => (host.to_path_buf(), self.path_in_guest().ok()),
             Self::Root { .. } | Self::BuiltIn { .. } => return Box::new(|_, _| false),
         };
         let changed = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified()).ok();
