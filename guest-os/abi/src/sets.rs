@@ -55,7 +55,7 @@ pub const DESCRIPTOR: FlagSet = lenient("descriptor", &[taken("FD_CLOEXEC", 1)])
 /// What `pipe2` takes of them.
 pub const PIPE: FlagSet = strict(
     "pipe2",
-    &[taken("O_NONBLOCK", 0o4000), refused("O_DIRECT", 0o40_000), taken("O_CLOEXEC", 0o2_000_000)],
+    &[taken("O_NONBLOCK", 0o4000), taken("O_DIRECT", 0o40_000), taken("O_CLOEXEC", 0o2_000_000)],
 );
 
 /// `eventfd2`.

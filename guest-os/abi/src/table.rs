@@ -146,6 +146,10 @@ macro_rules! each_call {
             177 getegid() spares;
             178 gettid() spares;
             179 sysinfo(info: Out(Sysinfo));
+            194 shmget(key: Int, size: Size, flags: Int);
+            195 shmctl(id: Int, command: Int, buffer: Address);
+            196 shmat(id: Int, address: Address, flags: Int) -> Address;
+            197 shmdt(address: Address);
             198 socket(domain: Int, kind: Int, protocol: Int) "AF_UNIX, AF_INET, AF_INET6";
             199 socketpair(domain: Int, kind: Int, protocol: Int, ends: Address);
             200 bind(fd: Fd, address: Address, size: Int);
@@ -292,7 +296,7 @@ const ABSENT: &[(u32, &str)] = &[
     (162, "setdomainname"), (170, "settimeofday"), (171, "adjtimex"), (180, "mq_open"), (181, "mq_unlink"),
     (182, "mq_timedsend"), (183, "mq_timedreceive"), (184, "mq_notify"), (185, "mq_getsetattr"), (186, "msgget"),
     (187, "msgctl"), (188, "msgrcv"), (189, "msgsnd"), (190, "semget"), (191, "semctl"), (192, "semtimedop"),
-    (193, "semop"), (194, "shmget"), (195, "shmctl"), (196, "shmat"), (197, "shmdt"),
+    (193, "semop"),
     (217, "add_key"), (218, "request_key"), (219, "keyctl"),
     (224, "swapon"), (225, "swapoff"),
     (234, "remap_file_pages"), (235, "mbind"), (236, "get_mempolicy"), (237, "set_mempolicy"),

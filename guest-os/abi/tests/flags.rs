@@ -23,6 +23,7 @@ const OBSERVED: &[(&str, &str, &str)] = &[
     ("dup3", "O_CLOEXEC", "descriptors_close_on_exec"),
     ("pipe2", "O_CLOEXEC", "descriptors_close_on_exec"),
     ("pipe2", "O_NONBLOCK", "pipe_nonblocking"),
+    ("pipe2", "O_DIRECT", "pipe_packets"),
     ("close_range", "CLOSE_RANGE_CLOEXEC", "descriptors_close_on_exec"),
     ("splice", "SPLICE_F_NONBLOCK", "pipes_go_on"),
     ("tee", "SPLICE_F_NONBLOCK", "pipes_are_teed"),

@@ -23,6 +23,8 @@ bitflags! {
         const APPEND = linux::O_APPEND;
         /// EAGAIN instead of sleeping.
         const NONBLOCK = linux::O_NONBLOCK;
+        /// Of a pipe: each write is a packet.
+        const DIRECT = linux::O_DIRECT;
         /// Fail with ENOTDIR unless it is a directory.
         const DIRECTORY = linux::O_DIRECTORY;
         /// Fail with ELOOP when the last component is a symbolic link.
@@ -45,6 +47,7 @@ impl OpenFlags {
         .union(Self::RDWR)
         .union(Self::APPEND)
         .union(Self::NONBLOCK)
+        .union(Self::DIRECT)
         .union(Self::DIRECTORY)
         .union(Self::NOFOLLOW)
         .union(Self::NOATIME)
@@ -53,7 +56,8 @@ impl OpenFlags {
     pub const WITH_PATH: OpenFlags =
         Self::PATH.union(Self::DIRECTORY).union(Self::NOFOLLOW).union(Self::CLOEXEC);
     /// The flags that `fcntl(F_SETFL)` may change.
-    pub const SETTABLE: OpenFlags = Self::APPEND.union(Self::NONBLOCK).union(Self::NOATIME);
+    pub const SETTABLE: OpenFlags =
+        Self::APPEND.union(Self::NONBLOCK).union(Self::NOATIME).union(Self::DIRECT);
 
     /// Whether `read` is allowed.
     pub fn is_readable(self) -> bool {

@@ -31,6 +31,7 @@ mod proc_info;
 mod procfs;
 mod ready;
 mod root;
+mod settings;
 mod socket;
 mod stat;
 mod store;
@@ -50,9 +51,12 @@ pub use inode::{FileId, FileSystemId, FileType, FileUse, Inode, Location, name_o
 pub use locks::{FileLock, FileLocks, Holder, LAST_BYTE, LockKind, Lockable};
 pub use open_file::{MemoryView, Object, OpenFile, OpenFileId, OpenFiles, Whence};
 pub use permission::Identity;
-pub use pipe::{PIPE_BUF, PIPE_CAPACITY, Pipe, PipeEnd, PipeId, PipeOutcome};
-pub use proc_info::{MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, SwapInfo, SystemInfo, Transfers};
+pub use pipe::{Opened as PipeOpened, PIPE_BUF, PIPE_CAPACITY, Pipe, PipeEnd, PipeId, PipeOutcome};
+pub use proc_info::{
+    MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, SegmentInfo, SwapInfo, SystemInfo, Transfers,
+};
 pub use ready::{Changes, Edges, Hold, Source, Surroundings, Waits};
+pub use settings::{Setting, Settings};
 pub use socket::{
     ADDRESS_MAX, Address, Direction, Endpoint, Family, Ip, Linger, Message, Options, RIGHTS_MAX, Sender,
     SocketId, SocketKind, Sockets, Target, Wanted, kind_of,

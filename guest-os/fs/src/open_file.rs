@@ -6,7 +6,7 @@
 
 use crate::ready::{Changes, Source};
 use crate::{
-    Anonymous, AnonymousId, Device, DirEntry, DirentWriter, Errno, Family, FileUse, Inode, Location,
+    Anonymous, AnonymousId, Device, DirEntry, DirentWriter, Errno, Family, FileId, FileUse, Inode, Location,
     OpenFlags, Pipe, PipeEnd, PipeId, PipeOutcome, Readiness, Sender, SocketId, SocketKind, Sockets, Text,
 };
 use alloc::collections::BTreeMap;
@@ -172,6 +172,8 @@ pub struct OpenFiles {
     next: u32,
     pipes: BTreeMap<PipeId, Pipe>,
     next_pipe: u32,
+    /// The pipes of FIFOs that are open.
+    fifos: BTreeMap<FileId, PipeId>,
     sockets: Sockets,
     pub(crate) anonymous: BTreeMap<AnonymousId, Anonymous>,
     pub(crate) next_anonymous: u32,
@@ -188,6 +190,7 @@ impl OpenFiles {
             next: 0,
             pipes,
             next_pipe: 0,
+            fifos: BTreeMap::new(),
             sockets: Sockets::default(),
             anonymous: BTreeMap::new(),
             next_anonymous: 0,
@@ -229,6 +232,9 @@ impl OpenFiles {
             Object::Pipe { pipe, end } => {
                 if self.pipe_mut(pipe).close(end) {
                     self.pipes.remove(&pipe);
+                    if let Some(inode) = slot.file.inode() {
+                        self.fifos.remove(&inode.id());
+                    }
                 }
                 self.changes.note(Source::Pipe(pipe), Readiness::IN | Readiness::OUT);
             }
@@ -274,12 +280,40 @@ impl OpenFiles {
         self.slots.is_empty()
     }
 
-    /// Makes a pipe; returns its read end and its write end (`pipe2`; of the flags only `O_NONBLOCK` matters here).
-    pub fn create_pipe(&mut self, flags: OpenFlags) -> (OpenFileId, OpenFileId) {
-        let pipe = PipeId(self.next_pipe);
+    /// Opens an end of a FIFO, or both, as its flags say. ENXIO if a writer would have to wait for a reader and must not.
+    pub fn open_fifo(&mut self, location: Location, flags: OpenFlags) -> Result<OpenFileId, Errno> {
+        let end = match (flags.is_readable(), flags.is_writable()) {
+            (true, true) => PipeEnd::Both,
+            (true, false) => PipeEnd::Read,
+            (false, _) => PipeEnd::Write,
+        };
+        let inode = location.inode.id();
+        let known = self.fifos.get(&inode).copied();
+        let has_reader = known.and_then(|pipe| self.pipe(pipe)).is_some_and(|pipe| pipe.has_partner(end));
+        if end == PipeEnd::Write && flags.contains(OpenFlags::NONBLOCK) && !has_reader {
+            return Err(Errno::ENXIO);
+        }
+        let pipe = known.unwrap_or_else(|| {
+            let pipe = self.new_pipe(Pipe::closed());
+            self.fifos.insert(inode, pipe);
+            pipe
+        });
+        self.pipe_mut(pipe).open(end);
+        self.changes.note(Source::Pipe(pipe), Readiness::IN | Readiness::OUT);
+        Ok(self.insert(OpenFile::new(Object::Pipe { pipe, end }, Some(location), flags)))
+    }
+
+    fn new_pipe(&mut self, pipe: Pipe) -> PipeId {
+        let id = PipeId(self.next_pipe);
         self.next_pipe = self.next_pipe.wrapping_add(1);
-        self.pipes.insert(pipe, Pipe::default());
-        let status = flags & OpenFlags::NONBLOCK;
+        self.pipes.insert(id, pipe);
+        id
+    }
+
+    /// Makes a pipe; returns its read end and its write end (`pipe2`; of the flags `O_NONBLOCK` and `O_DIRECT` matter here).
+    pub fn create_pipe(&mut self, flags: OpenFlags) -> (OpenFileId, OpenFileId) {
+        let pipe = self.new_pipe(Pipe::default());
+        let status = flags & (OpenFlags::NONBLOCK | OpenFlags::DIRECT);
         let reader = self.insert(OpenFile::new(Object::Pipe { pipe, end: PipeEnd::Read }, None, status));
         let writer =
             OpenFile::new(Object::Pipe { pipe, end: PipeEnd::Write }, None, status | OpenFlags::WRONLY);
@@ -290,7 +324,7 @@ impl OpenFiles {
     /// [`OpenFiles::pipe_consume`]. EBADF when `id` is no read end.
     pub fn pipe_peek(&self, id: OpenFileId, out: &mut [u8]) -> Result<(PipeOutcome, u64), Errno> {
         match self.get(id).object {
-            Object::Pipe { pipe: number, end: PipeEnd::Read } => {
+            Object::Pipe { pipe: number, end } if end.reads() => {
                 let pipe = self.pipe(number).ok_or(Errno::EBADF)?;
                 Ok((pipe.peek(out), pipe.position()))
             }
@@ -301,7 +335,7 @@ impl OpenFiles {
     /// Takes out bytes that were peeked at: `count` of those at `position` of the stream. `false`, with nothing done, if another
     /// reader has had them meanwhile.
     pub fn pipe_consume(&mut self, id: OpenFileId, position: u64, count: usize) -> bool {
-        let Object::Pipe { pipe, end: PipeEnd::Read } = self.get(id).object else { return false };
+        let Object::Pipe { pipe, .. } = self.get(id).object else { return false };
         let queue = self.pipe_mut(pipe);
         let is_there = queue.position() == position;
         if is_there {
@@ -313,9 +347,12 @@ impl OpenFiles {
 
     /// Writes to a pipe's end. EBADF when `id` is no write end.
     pub fn pipe_write(&mut self, id: OpenFileId, bytes: &[u8]) -> Result<PipeOutcome, Errno> {
-        match self.get(id).object {
-            Object::Pipe { pipe, end: PipeEnd::Write } => {
-                let outcome = self.pipe_mut(pipe).write(bytes);
+        let file = self.get(id);
+        let is_packet = file.flags.contains(OpenFlags::DIRECT);
+        match file.object {
+            Object::Pipe { pipe, end } if end.writes() => {
+                let queue = self.pipe_mut(pipe);
+                let outcome = if is_packet { queue.write_packet(bytes)? } else { queue.write(bytes) };
                 if let PipeOutcome::Moved(_) = outcome {
                     self.changes.note(Source::Pipe(pipe), Readiness::IN);
                 }

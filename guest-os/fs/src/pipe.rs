@@ -4,12 +4,15 @@
 //! never asks for more than a page at a time. Reading has two halves, [`Pipe::peek`] and [`Pipe::consume`], so that bytes that
 //! cannot be delivered stay in the pipe.
 //!
+//! What is written as a packet (`O_DIRECT`) is read as one, and what a read has no room for of it is lost.
+//!
 //! A pipe never sleeps. An operation that cannot go on says [`PipeOutcome::Wait`]; the kernel turns that into
 //! EAGAIN (`O_NONBLOCK`) or a sleep until the other end has acted.
 
 use crate::{Errno, Readiness};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 /// Bytes that a pipe holds at first, as on Linux.
 pub const PIPE_CAPACITY: usize = 64 * 1024;
@@ -31,6 +34,19 @@ pub enum PipeEnd {
     Read,
     /// Where bytes go in.
     Write,
+    /// Both, of a FIFO that was opened to be read and written.
+    Both,
+}
+
+impl PipeEnd {
+    /// Whether bytes come out here.
+    pub fn reads(self) -> bool {
+        self != PipeEnd::Write
+    }
+    /// Whether bytes go in here.
+    pub fn writes(self) -> bool {
+        self != PipeEnd::Read
+    }
 }
 
 /// What came of a read or write.
@@ -56,26 +72,48 @@ pub struct Pipe {
     capacity: usize,
     /// Bytes read since the pipe was made.
     consumed: u64,
+    /// Where packets begin and end in the stream of all bytes, those that were not read.
+    packets: VecDeque<Range<u64>>,
     readers: u32,
     writers: u32,
+    /// How often each end was opened: who waits for the other end to be opened need not see it open.
+    opened: Opened,
+}
+
+/// How often the ends of a pipe were opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Opened {
+    /// To be read.
+    pub reading: u64,
+    /// To be written.
+    pub writing: u64,
 }
 
 impl Default for Pipe {
     /// An empty pipe with one reader and one writer.
     fn default() -> Self {
+        let mut pipe = Self::closed();
+        pipe.open(PipeEnd::Both);
+        pipe
+    }
+}
+
+impl Pipe {
+    /// An empty pipe of which neither end is open.
+    pub fn closed() -> Self {
         Self {
             chunks: VecDeque::new(),
             start: 0,
             len: 0,
             capacity: PIPE_CAPACITY,
             consumed: 0,
-            readers: 1,
-            writers: 1,
+            packets: VecDeque::new(),
+            readers: 0,
+            writers: 0,
+            opened: Opened::default(),
         }
     }
-}
 
-impl Pipe {
     /// Bytes that it holds at most (`F_GETPIPE_SZ`).
     pub fn capacity(&self) -> usize {
         self.capacity
@@ -107,7 +145,7 @@ impl Pipe {
         if self.len == 0 && self.writers > 0 && !out.is_empty() {
             return PipeOutcome::Wait;
         }
-        let count = out.len().min(self.len);
+        let count = out.len().min(self.len).min(self.until_boundary());
         let (mut done, mut from) = (0, self.start);
         for chunk in &self.chunks {
             let piece = (count - done).min(chunk.len() - from);
@@ -122,9 +160,27 @@ impl Pipe {
         self.consumed
     }
 
-    /// Takes out `count` bytes that [`Pipe::peek`] has shown.
+    /// Bytes that one read may take: up to where a packet begins or ends.
+    fn until_boundary(&self) -> usize {
+        let boundary = match self.packets.front() {
+            Some(packet) if packet.start > self.consumed => packet.start,
+            Some(packet) => packet.end,
+            None => return usize::MAX,
+        };
+        usize::try_from(boundary - self.consumed).unwrap_or(usize::MAX)
+    }
+
+    /// Takes out `count` bytes that [`Pipe::peek`] has shown; of a packet, all that is left of it.
     pub fn consume(&mut self, count: usize) {
         assert!(count <= self.len, "more is consumed than was peeked at");
+        let count = match self.packets.front() {
+            Some(packet) if packet.start <= self.consumed && count > 0 => {
+                let all = usize::try_from(packet.end - self.consumed).unwrap_or(count);
+                self.packets.pop_front();
+                all
+            }
+            _ => count,
+        };
         self.len -= count;
         self.consumed += count as u64;
         self.start += count;
@@ -164,6 +220,22 @@ impl Pipe {
         PipeOutcome::Moved(count)
     }
 
+    /// Moves bytes in as a packet, or several of [`PIPE_BUF`]. There are as many at once as there are chunks.
+    pub fn write_packet(&mut self, bytes: &[u8]) -> Result<PipeOutcome, Errno> {
+        if self.packets.len() >= self.capacity / CHUNK_BYTES && self.readers > 0 {
+            return Ok(PipeOutcome::Wait);
+        }
+        self.packets.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        let start = self.consumed + self.len as u64;
+        let outcome = self.write(&bytes[..bytes.len().min(PIPE_BUF)]);
+        if let PipeOutcome::Moved(count) = outcome
+            && count > 0
+        {
+            self.packets.push_back(start..start + count as u64);
+        }
+        Ok(outcome)
+    }
+
     /// Bytes waiting to be read (`FIONREAD`).
     pub fn len(&self) -> usize {
         self.len
@@ -177,10 +249,12 @@ impl Pipe {
     /// What `poll` says of an end.
     pub fn readiness(&self, end: PipeEnd) -> Readiness {
         match end {
+            PipeEnd::Both => self.readiness(PipeEnd::Read) | self.readiness(PipeEnd::Write),
             PipeEnd::Read => {
                 let mut ready = Readiness::empty();
                 ready.set(Readiness::IN, self.len > 0);
-                ready.set(Readiness::HUP, self.writers == 0);
+                // Nobody has hung up who was never there.
+                ready.set(Readiness::HUP, self.writers == 0 && self.opened.writing > 0);
                 ready
             }
             PipeEnd::Write => {
@@ -194,22 +268,33 @@ impl Pipe {
 
     /// An end was opened once more.
     pub fn open(&mut self, end: PipeEnd) {
-        *self.count(end) += 1;
+        let (reads, writes) = (u32::from(end.reads()), u32::from(end.writes()));
+        (self.readers, self.writers) = (self.readers + reads, self.writers + writes);
+        self.opened.reading += u64::from(reads);
+        self.opened.writing += u64::from(writes);
+    }
+
+    /// How often the ends were opened.
+    pub fn opened(&self) -> Opened {
+        self.opened
+    }
+
+    /// Whether the end that goes with this one is open.
+    pub fn has_partner(&self, end: PipeEnd) -> bool {
+        match end {
+            PipeEnd::Read => self.writers > 0,
+            PipeEnd::Write => self.readers > 0,
+            PipeEnd::Both => true,
+        }
     }
 
     /// An end was closed; true when no end is left and the pipe can go.
     pub fn close(&mut self, end: PipeEnd) -> bool {
-        let count = self.count(end);
-        assert!(*count > 0, "a pipe's end is closed more often than it was opened");
-        *count -= 1;
-        self.readers == 0 && self.writers == 0
-    }
-
-    fn count(&mut self, end: PipeEnd) -> &mut u32 {
-        match end {
-            PipeEnd::Read => &mut self.readers,
-            PipeEnd::Write => &mut self.writers,
+        for (count, is_closed) in [(&mut self.readers, end.reads()), (&mut self.writers, end.writes())] {
+            let left = count.checked_sub(u32::from(is_closed));
+            *count = left.expect("a pipe's end is closed as often as it was opened");
         }
+        self.readers == 0 && self.writers == 0
     }
 }
 
@@ -226,6 +311,43 @@ mod tests {
             pipe.consume(count);
         }
         outcome
+    }
+
+    #[test]
+    fn packets_are_read_one_by_one() {
+        let mut pipe = Pipe::default();
+        assert_eq!(pipe.write(b"plain"), PipeOutcome::Moved(5));
+        assert_eq!(pipe.write_packet(b"one"), Ok(PipeOutcome::Moved(3)));
+        assert_eq!(pipe.write_packet(b"second"), Ok(PipeOutcome::Moved(6)));
+        assert_eq!(pipe.write(b"rest"), PipeOutcome::Moved(4));
+        let mut out = [0; 16];
+        let mut next = |room: usize| {
+            let outcome = read(&mut pipe, &mut out[..room]);
+            let PipeOutcome::Moved(count) = outcome else { panic!("{outcome:?}") };
+            out[..count].to_vec()
+        };
+        assert_eq!((next(3), next(9), next(9)), (b"pla".to_vec(), b"in".to_vec(), b"one".to_vec()));
+        // What there is no room for is lost.
+        assert_eq!((next(2), next(9)), (b"se".to_vec(), b"rest".to_vec()));
+        assert!(pipe.is_empty());
+        for _ in 0..PIPE_CAPACITY / CHUNK_BYTES {
+            assert_eq!(pipe.write_packet(b"x"), Ok(PipeOutcome::Moved(1)));
+        }
+        assert_eq!(pipe.write_packet(b"x"), Ok(PipeOutcome::Wait));
+        assert_eq!(pipe.write_packet(&[1; 9000]), Ok(PipeOutcome::Wait));
+    }
+
+    #[test]
+    fn ends_come_and_go() {
+        let mut fifo = Pipe::closed();
+        fifo.open(PipeEnd::Read);
+        assert!(!fifo.has_partner(PipeEnd::Read) && fifo.readiness(PipeEnd::Read).is_empty());
+        fifo.open(PipeEnd::Both);
+        assert!(fifo.has_partner(PipeEnd::Read) && fifo.has_partner(PipeEnd::Both));
+        assert!(!fifo.close(PipeEnd::Both));
+        assert_eq!(fifo.readiness(PipeEnd::Read), Readiness::HUP);
+        assert_eq!(fifo.opened(), Opened { reading: 2, writing: 1 });
+        assert!(fifo.close(PipeEnd::Read));
     }
 
     #[test]

@@ -1,8 +1,33 @@
 //! What `/proc` (and the clock of tmpfs) asks the kernel.
 
-use crate::{Errno, FileId, Identity, Location, Text, Timestamp};
+use crate::{Errno, FileId, Identity, Location, Setting, Text, Timestamp};
 use abi::CapSet;
 use alloc::vec::Vec;
+
+/// A segment of System V shared memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SegmentInfo {
+    /// Its key.
+    pub key: i32,
+    /// Its number.
+    pub id: u32,
+    /// Its mode, SHM_DEST and SHM_LOCKED included.
+    pub mode: u32,
+    /// Its length.
+    pub len_bytes: u64,
+    /// Who has made it.
+    pub maker_pid: u32,
+    /// Who has attached or detached it last.
+    pub last_pid: u32,
+    /// Mappings that show it.
+    pub uses: u64,
+    /// User and group that own it, and that have made it.
+    pub owner: [u32; 4],
+    /// When it was last attached, detached and changed, in seconds since the epoch.
+    pub times: [i64; 3],
+    /// Its pages in memory.
+    pub resident_pages: u64,
+}
 
 /// The kernel's answers for `/proc`. Called while the VFS is locked: the answers must not need the VFS.
 /// Lists are visited, not returned, since programs decide how long they are.
@@ -27,6 +52,16 @@ pub trait ProcInfo: Send {
     fn process(&self, pid: u32) -> Option<ProcessInfo>;
     /// Gives a thread of the running process another name. EINVAL of another's.
     fn set_comm(&self, tid: u32, name: &[u8]) -> Result<(), Errno>;
+    /// Says how much rather than others a process is killed. EACCES if only root may.
+    fn set_oom_score_adj(&self, pid: u32, value: i16) -> Result<(), Errno>;
+    /// A setting of the kernel.
+    fn setting(&self, setting: Setting) -> u64;
+    /// Changes it. EINVAL out of its range.
+    fn set_setting(&self, setting: Setting, value: u64) -> Result<(), Errno>;
+    /// Visits the segments of shared memory.
+    fn each_segment(&self, visit: &mut dyn FnMut(&SegmentInfo) -> Result<(), Errno>) -> Result<(), Errno>;
+    /// Open files of all processes.
+    fn open_files(&self) -> usize;
     /// Writes its arguments, each ended by a NUL.
     fn cmdline(&self, pid: u32, out: &mut Text) -> Result<(), Errno>;
     /// Writes its environment at exec, each entry ended by a NUL.
@@ -112,6 +147,8 @@ pub struct ProcessInfo {
     pub is_dumpable: bool,
     /// It gains nothing by executing a program (`PR_SET_NO_NEW_PRIVS`).
     pub gains_nothing: bool,
+    /// How much rather than others it is killed when memory runs out, from -1000 (never) to 1000.
+    pub oom_score_adj: i16,
     /// Its sets of capabilities: inheritable, permitted, effective, bounding, ambient.
     pub capabilities: [CapSet; 5],
     /// How nice it is, -20 to 19.

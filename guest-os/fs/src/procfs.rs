@@ -4,7 +4,8 @@
 
 mod text;
 
-use crate::{DirEntry, Errno, FileType, MemoryView, ProcInfo, Stat, StatFs, Text};
+use crate::settings::{ROWS, Row};
+use crate::{DirEntry, Errno, FileType, MemoryView, ProcInfo, Setting, Stat, StatFs, Text};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
@@ -27,11 +28,14 @@ enum Kind {
     Text(text::Writer),
     /// A text that its process may replace.
     Written(text::Writer, text::Taker),
+    /// A number of the kernel's.
+    Setting(Setting),
     /// The memory of a process, which the kernel reads itself.
     Memory(MemoryView),
     Link,
 }
 
+#[derive(Clone, Copy)]
 struct Name {
     parent: u8,
     name: &'static str,
@@ -69,6 +73,12 @@ const fn own(name: Name) -> Name {
     Name { permissions: name.permissions & 0o700, ..name }
 }
 
+const fn setting(parent: u8, row: usize) -> Name {
+    let setting = Setting::of_row(row);
+    let permissions = if ROWS[row].is_written { 0o644 } else { 0o444 };
+    Name { parent, name: ROWS[row].name, kind: Kind::Setting(setting), permissions, is_inner: false }
+}
+
 const ROOT: u8 = 0;
 const PROCESS: u8 = 1;
 const FD: u8 = 2;
@@ -82,9 +92,39 @@ const PROCESS_ROOT: u8 = 9;
 const MOUNTS: u8 = 10;
 const TASK: u8 = 11;
 const THREAD: u8 = 12;
+const SYS_FS: u8 = 13;
+const SYSVIPC: u8 = 14;
 
 /// All names, each with the directory that it is in; the constants above are indices.
-const NAMES: &[Name] = &[
+const NAMES: &[Name] = &all_names();
+
+/// The folder of a setting.
+const fn folder_of(row: &Row) -> u8 {
+    match row.folder.as_bytes() {
+        b"kernel" => SYS_KERNEL,
+        b"vm" => SYS_VM,
+        b"fs" => SYS_FS,
+        _ => panic!("there is no such folder"),
+    }
+}
+
+/// Those that are listed here, then the settings.
+const fn all_names() -> [Name; LISTED.len() + ROWS.len()] {
+    let mut names = [const { dir(ROOT, "") }; LISTED.len() + ROWS.len()];
+    let mut index = 0;
+    while index < LISTED.len() {
+        names[index] = LISTED[index];
+        index += 1;
+    }
+    while index < names.len() {
+        let row = index - LISTED.len();
+        names[index] = setting(folder_of(&ROWS[row]), row);
+        index += 1;
+    }
+    names
+}
+
+const LISTED: &[Name] = &[
     dir(ROOT, ""),
     dir(ROOT, ""),
     own(dir(PROCESS, "fd")),
@@ -98,6 +138,8 @@ const NAMES: &[Name] = &[
     link(ROOT, "mounts"),
     dir(PROCESS, "task"),
     dir(TASK, ""),
+    dir(SYS, "fs"),
+    dir(ROOT, "sysvipc"),
     text(ROOT, "cmdline", text::kernel_cmdline),
     text(ROOT, "cpuinfo", text::cpuinfo),
     text(ROOT, "filesystems", text::filesystems),
@@ -111,10 +153,10 @@ const NAMES: &[Name] = &[
     text(SYS_KERNEL, "hostname", text::hostname),
     text(SYS_KERNEL, "osrelease", text::osrelease),
     text(SYS_KERNEL, "ostype", text::ostype),
-    text(SYS_KERNEL, "pid_max", text::pid_max),
-    text(SYS_KERNEL, "ngroups_max", text::ngroups_max),
-    text(SYS_VM, "overcommit_memory", text::overcommit_memory),
-    text(SYS_VM, "max_map_count", text::max_map_count),
+    text(SYS_KERNEL, "core_pattern", text::core_pattern),
+    text(SYS_KERNEL, "domainname", text::domainname),
+    text(SYS_FS, "file-nr", text::file_nr),
+    text(SYSVIPC, "shm", text::segments),
     text(PROCESS, "cmdline", text::cmdline),
     written(PROCESS, "comm", text::comm, text::set_comm),
     inner(own(text(PROCESS, "environ", text::environ))),
@@ -125,7 +167,7 @@ const NAMES: &[Name] = &[
     text(PROCESS, "status", text::status),
     text(PROCESS, "limits", text::limits),
     text(PROCESS, "oom_score", text::oom_score),
-    text(PROCESS, "oom_score_adj", text::oom_score_adj),
+    written(PROCESS, "oom_score_adj", text::oom_score_adj, text::set_oom_score_adj),
     text(PROCESS, "wchan", text::wchan),
     inner(own(text(PROCESS, "auxv", text::auxv))),
     inner(own(text(PROCESS, "io", text::io))),
@@ -171,7 +213,7 @@ impl Node {
         match self.what().kind {
             Kind::Directory if self.descriptor().is_some() => FileType::Symlink,
             Kind::Directory => FileType::Directory,
-            Kind::Text(_) | Kind::Written(..) | Kind::Memory(_) => FileType::Regular,
+            Kind::Text(_) | Kind::Written(..) | Kind::Setting(_) | Kind::Memory(_) => FileType::Regular,
             Kind::Link => FileType::Symlink,
         }
     }
@@ -282,13 +324,21 @@ pub(crate) fn read(ino: u64, info: &dyn ProcInfo) -> Result<Text, Errno> {
             writer(info, node.thread().unwrap_or(node.pid), &mut text)?;
             Ok(text)
         }
+        Kind::Setting(setting) => {
+            let mut text = Text::default();
+            text::setting(info.setting(setting), &mut text)?;
+            Ok(text)
+        }
         _ => Err(Errno::EINVAL),
     }
 }
 
 /// Whether it may be opened for writing.
 pub(crate) fn is_written(ino: u64) -> bool {
-    Node::from_ino(ino).is_ok_and(|node| matches!(node.what().kind, Kind::Written(..)))
+    Node::from_ino(ino).is_ok_and(|node| match node.what().kind {
+        Kind::Setting(setting) => setting.row().is_written,
+        kind => matches!(kind, Kind::Written(..)),
+    })
 }
 
 /// Takes what a program has written to a text file.
@@ -296,6 +346,7 @@ pub(crate) fn write(ino: u64, bytes: &[u8], info: &dyn ProcInfo) -> Result<(), E
     let node = Node::from_ino(ino)?;
     match node.what().kind {
         Kind::Written(_, taker) => taker(info, node.thread().unwrap_or(node.pid), bytes),
+        Kind::Setting(setting) => info.set_setting(setting, text::number(bytes)?),
         _ => Err(Errno::EBADF),
     }
 }

@@ -245,6 +245,24 @@ impl ProcInfo for Processes {
             .filter(|thread| thread.0 == pid)
             .all(|thread| visit(thread.1));
     }
+    fn set_oom_score_adj(&self, pid: u32, value: i16) -> Result<(), Errno> {
+        if (pid, value) == (7, -5) { Ok(()) } else { Err(Errno::EACCES) }
+    }
+    fn setting(&self, setting: crate::Setting) -> u64 {
+        crate::Settings::new().get(setting)
+    }
+    fn set_setting(&self, setting: crate::Setting, value: u64) -> Result<(), Errno> {
+        crate::Settings::new().set(setting, value)
+    }
+    fn each_segment(
+        &self,
+        visit: &mut dyn FnMut(&crate::SegmentInfo) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        visit(&crate::SegmentInfo { key: 5, id: 7, ..Default::default() })
+    }
+    fn open_files(&self) -> usize {
+        3
+    }
     fn set_comm(&self, tid: u32, name: &[u8]) -> Result<(), Errno> {
         if tid == 9 && name == b"fifteen bytes a" { Ok(()) } else { Err(Errno::EINVAL) }
     }

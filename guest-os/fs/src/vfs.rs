@@ -40,6 +40,8 @@ pub enum Opened {
     New(OpenFile),
     /// `/proc/self/fd/N` (also `/dev/stdin`, `/dev/fd/N`) of what is no file, as a pipe: the caller's own descriptor N, to be duplicated.
     SameAs(u32),
+    /// A FIFO, to be opened by [`crate::OpenFiles::open_fifo`].
+    Fifo(Location),
 }
 
 /// A file system that covers a name in a directory of another one.

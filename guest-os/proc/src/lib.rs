@@ -14,6 +14,7 @@ mod credentials;
 mod descriptors;
 mod elf;
 pub mod interval;
+mod ipc;
 mod scheduler;
 mod script;
 mod signals;
@@ -27,6 +28,7 @@ pub use capabilities::Capabilities;
 pub use credentials::{Credentials, Ids};
 pub use descriptors::{DescriptorError, DescriptorTable};
 pub use elf::{ElfError, ElfPlan, HEADER_BYTES, Headers, Segment, SegmentProt};
+pub use ipc::{IpcTable, NoObject, Object as IpcObject, Ownership};
 pub use scheduler::{Scheduler, WaitOutcome};
 pub use script::{Script, parse_script};
 pub use signals::{

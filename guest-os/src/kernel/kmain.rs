@@ -120,6 +120,7 @@ fn start_first_process(process_frames: u64) {
         fs: Rc::new(FsContext { cwd: RefCell::new(None), umask: Cell::new(0o022) }),
         credentials: proc::Credentials::default(),
         program: Program::default(),
+        oom_score_adj: (0, 0),
         limits: Box::new(limits::initial(process_frames)),
     };
     let Ok(thread) = process::create(0, None, Box::new(start)) else {

@@ -729,7 +729,7 @@ fn long_path() -> Outcome {
     let copy = os::open(c"file", g::O_WRONLY | g::O_TRUNC, 0)? as usize;
     let program = sys(g::__NR_openat, [AT, crate::program(), g::O_RDONLY as usize, 0])?;
     // What is loaded of this program lies in the first part of its file.
-    check!(sys(g::__NR_sendfile, [copy, program, 0, 1 << 20])? > PAGE_SIZE);
+    check!(sys(g::__NR_sendfile, [copy, program, 0, 4 << 20])? > PAGE_SIZE);
     os::close(copy as i32)?;
     check_eq!(
         os::in_child(|| os::exec(c"file", &[c"x", c"--as=nothing"], &[]).0 as i32),

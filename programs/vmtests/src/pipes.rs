@@ -11,6 +11,7 @@ tests! {
     pipe_round_trip, pipe_end_of_file, pipe_no_reader, pipe_no_reader_ignored, pipe_big, pipe_atomic, pipe_nonblocking, pipe_copies, pipe_wrong_end,
     pipe_bad_flags, pipe_reader_woken_by_exit, pipe_writer_woken_by_exit, pipe_chain, pipe_vectors,
     pipe_keeps_what_cannot_be_read, pipe_sizes, poll_many, pipe_file_system,
+    pipe_packets, @Kernel fifo_ends_meet, fifo_without_waiting,
 }
 
 fn pipe_round_trip() -> Outcome {
@@ -336,5 +337,63 @@ fn pipe_file_system() -> Outcome {
     sys(g::__NR_fstatfs, [read as usize, statfs.as_mut_ptr() as usize])?;
     let statfs = core::hint::black_box(statfs);
     check_eq!((statfs[0], statfs[1]), (0x5049_5045, 4096));
+    Ok(())
+}
+
+fn pipe_packets() -> Outcome {
+    let (read, write) = os::pipe(g::O_DIRECT)?;
+    let mut bytes = [0; 64];
+    for packet in [&b"one"[..], b"second", b"3"] {
+        os::write(write, packet)?;
+    }
+    check_eq!(os::read(read, &mut bytes)?, 3);
+    // What there is no room for is lost.
+    check_eq!(os::read(read, &mut bytes[..2])?, 2);
+    check_eq!(&core::hint::black_box(bytes)[..2], b"se");
+    check_eq!(os::read(read, &mut bytes)?, 1);
+    Ok(())
+}
+
+const FIFO: &core::ffi::CStr = c"/tmp/vmtests.fifo";
+
+fn make_fifo() -> rt::Result<()> {
+    let at = (g::AT_FDCWD as isize).cast_unsigned();
+    sys(g::__NR_mknodat, [at, FIFO.as_ptr() as usize, (g::S_IFIFO | 0o600) as usize, 0]).map(|_| ())
+}
+
+/// Who opens one end waits for the other.
+fn fifo_ends_meet() -> Outcome {
+    make_fifo()?;
+    let pid = os::fork()?;
+    if pid == 0 {
+        let written = os::open(FIFO, g::O_WRONLY, 0).and_then(|fd| os::write(fd, b"through"));
+        os::exit(i32::from(written != Ok(7)));
+    }
+    let fd = os::open(FIFO, g::O_RDONLY, 0)?;
+    let mut bytes = [0; 16];
+    check_eq!(os::read(fd, &mut bytes)?, 7);
+    check_eq!(&core::hint::black_box(bytes)[..7], b"through");
+    check_eq!(os::wait(pid)?.1, Status::Exited(0));
+    check_eq!(os::read(fd, &mut bytes)?, 0);
+    crate::exec::unlink(FIFO)?;
+    Ok(())
+}
+
+fn fifo_without_waiting() -> Outcome {
+    make_fifo()?;
+    check_error!(os::open(FIFO, g::O_WRONLY | O_NONBLOCK, 0), ENXIO);
+    let reader = os::open(FIFO, g::O_RDONLY | O_NONBLOCK, 0)?;
+    let mut bytes = [0; 16];
+    check_eq!(os::read(reader, &mut bytes)?, 0);
+    let writer = os::open(FIFO, g::O_WRONLY | O_NONBLOCK, 0)?;
+    check_error!(os::read(reader, &mut bytes), EAGAIN);
+    os::write(writer, b"abc")?;
+    // Both ends at once wait for nobody.
+    let both = os::open(FIFO, g::O_RDWR, 0)?;
+    check_eq!(os::read(both, &mut bytes)?, 3);
+    os::write(both, b"d")?;
+    check_eq!(os::read(reader, &mut bytes)?, 1);
+    check_error!(os::lseek(both, 0, g::SEEK_SET), ESPIPE);
+    crate::exec::unlink(FIFO)?;
     Ok(())
 }

@@ -75,10 +75,8 @@ fn a_file_of_the_disk_changes() -> Outcome {
     let path = c"/etc/passwd";
     let (ino, mode, size) = stat(path)?;
     let before = os::open(path, g::O_RDONLY, 0)?;
-    let shown = sys(
-        g::__NR_mmap,
-        [0, PAGE_SIZE, g::PROT_READ as usize, g::MAP_SHARED as usize, before as usize, 0],
-    )?;
+    let shown =
+        sys(g::__NR_mmap, [0, PAGE_SIZE, g::PROT_READ as usize, g::MAP_SHARED as usize, before as usize, 0])?;
     let first = || peek(shown);
     let old = first();
     let fd = os::open(path, g::O_RDWR, 0)? as usize;
@@ -103,7 +101,8 @@ fn a_file_of_the_disk_changes() -> Outcome {
 }
 
 fn nodes_are_made() -> Outcome {
-    let mknod = |path: &CStr, mode: u32, device: usize| sys(g::__NR_mknodat, [AT, at(path), mode as usize, device]);
+    let mknod =
+        |path: &CStr, mode: u32, device: usize| sys(g::__NR_mknodat, [AT, at(path), mode as usize, device]);
     mkdir(DIR)?;
     let null = 1 << 8 | 3;
     for (path, mode, device) in [
@@ -120,7 +119,8 @@ fn nodes_are_made() -> Outcome {
     check_eq!(os::write(fd, b"gone")?, 4);
     check_error!(mknod(c"/vmtests.root/x", g::S_IFDIR | 0o600, 0), EPERM);
     check_error!(mknod(c"/vmtests.root/x", g::S_IFLNK | 0o600, 0), EINVAL);
-    for path in [c"/vmtests.root/pipe", c"/vmtests.root/socket", c"/vmtests.root/null", c"/vmtests.root/file"] {
+    for path in [c"/vmtests.root/pipe", c"/vmtests.root/socket", c"/vmtests.root/null", c"/vmtests.root/file"]
+    {
         unlink(path)?;
     }
     rmdir(DIR)?;

@@ -27,7 +27,7 @@ fn line(out: &mut Text, text: Arguments<'_>) -> Result<(), Errno> {
 }
 
 pub(super) fn kernel_cmdline(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
-    line(out, format_args!("root=/dev/vda ro"))
+    line(out, format_args!("root=/dev/vda rw"))
 }
 
 pub(super) fn hostname(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
@@ -42,20 +42,41 @@ pub(super) fn ostype(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Err
     line(out, format_args!("Linux"))
 }
 
-pub(super) fn pid_max(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
-    line(out, format_args!("32768"))
+pub(super) fn core_pattern(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
+    line(out, format_args!("core"))
 }
 
-pub(super) fn ngroups_max(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
-    line(out, format_args!("65536"))
+pub(super) fn domainname(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
+    line(out, format_args!("(none)"))
 }
 
-pub(super) fn overcommit_memory(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
-    line(out, format_args!("1"))
+/// Open files, free ones, and as many as there may be.
+pub(super) fn file_nr(info: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
+    line(out, format_args!("{}\t0\t{}", info.open_files(), i64::MAX))
 }
 
-pub(super) fn max_map_count(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
-    line(out, format_args!("65530"))
+pub(super) fn segments(info: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
+    const HEAD: &str = "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      \
+                        dtime      ctime                   rss                  swap";
+    line(out, format_args!("{HEAD}"))?;
+    info.each_segment(&mut |it| {
+        let ([uid, gid, cuid, cgid], [atime, dtime, ctime]) = (it.owner, it.times);
+        write!(out, "{:10} {:10}  {:4o} {:21} ", it.key, it.id, it.mode, it.len_bytes)
+            .map_err(|_| Errno::ENOMEM)?;
+        write!(out, "{:5} {:5}  {:5} {uid:5} {gid:5} {cuid:5} {cgid:5} ", it.maker_pid, it.last_pid, it.uses)
+            .map_err(|_| Errno::ENOMEM)?;
+        line(out, format_args!("{atime:10} {dtime:10} {ctime:10} {:21} {:21}", it.resident_pages * PAGE, 0))
+    })
+}
+
+pub(super) fn setting(value: u64, out: &mut Text) -> Result<(), Errno> {
+    line(out, format_args!("{value}"))
+}
+
+/// The number that a program has written, after which only spaces may come. EINVAL.
+pub(super) fn number(bytes: &[u8]) -> Result<u64, Errno> {
+    let text = core::str::from_utf8(bytes).map_err(|_| Errno::EINVAL)?;
+    text.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\0').parse().map_err(|_| Errno::EINVAL)
 }
 
 pub(super) fn version(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
@@ -68,7 +89,7 @@ pub(super) fn filesystems(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<()
 
 pub(super) fn mounts(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
     for (device, dir, kind, options) in [
-        ("/dev/root", "/", "ext4", "ro,relatime"),
+        ("/dev/root", "/", "ext4", "rw,relatime"),
         ("devtmpfs", "/dev", "devtmpfs", "rw,relatime"),
         ("tmpfs", "/dev/shm", "tmpfs", "rw,relatime"),
         ("proc", "/proc", "proc", "rw,relatime"),
@@ -217,12 +238,28 @@ pub(super) fn io(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(), Er
 
 /// Linux's measure: a thousand, and as many thousandths of the memory as the process has, of which two thirds are told.
 pub(super) fn oom_score(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(), Errno> {
-    let (resident, total) = (process(info, pid)?.resident_pages, info.system().total_pages.max(1));
-    line(out, format_args!("{}", (1000 + resident * 1000 / total) * 2 / 3))
+    let (known, total) = (process(info, pid)?, info.system().total_pages.max(1));
+    let used = i64::try_from((known.resident_pages + known.swapped_pages) * 1000 / total).unwrap_or(1000);
+    // As Linux: a process that is never killed has 0, one that is like others two thirds of a thousand.
+    let score = if known.oom_score_adj <= -1000 { 0 } else { 1000 + used + i64::from(known.oom_score_adj) };
+    line(out, format_args!("{}", score.max(0) * 2 / 3))
 }
 
-pub(super) fn oom_score_adj(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
-    line(out, format_args!("0"))
+pub(super) fn oom_score_adj(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(), Errno> {
+    line(out, format_args!("{}", process(info, pid)?.oom_score_adj))
+}
+
+pub(super) fn set_oom_score_adj(info: &dyn ProcInfo, pid: u32, bytes: &[u8]) -> Result<(), Errno> {
+    let text = core::str::from_utf8(bytes).map_err(|_| Errno::EINVAL)?;
+    let value: i32 = text
+        .trim_matches(|c: char| c.is_ascii_whitespace() || c == '\0')
+        .parse()
+        .map_err(|_| Errno::EINVAL)?;
+    let value = i16::try_from(value).map_err(|_| Errno::EINVAL)?;
+    if !(-1000..=1000).contains(&value) {
+        return Err(Errno::EINVAL);
+    }
+    info.set_oom_score_adj(pid, value)
 }
 
 /// Where it waits in the kernel: that is not told.

@@ -47,6 +47,9 @@ impl Vfs {
             None => self.create(&walked.dir, &walked.name, NewFile::Regular { mode })?,
         };
         let inode = self.pinned(inode);
+        if inode.file_type == FileType::Fifo && !flags.contains(OpenFlags::PATH) {
+            return Ok(Opened::Fifo(Location { inode, path }));
+        }
         self.open_found(Location { inode, path }, flags).map(Opened::New)
     }
 

@@ -66,7 +66,7 @@ impl World {
         let root = self.vfs.root();
         match self.vfs.open(&root, path.as_bytes(), flags, 0o644)? {
             Opened::New(file) => Ok(file),
-            Opened::SameAs(_) => Err(Errno::EBADF),
+            Opened::SameAs(_) | Opened::Fifo(_) => Err(Errno::EBADF),
         }
     }
     fn write(&mut self, path: &str, text: &str) -> Result<(), Errno> {

@@ -105,6 +105,11 @@ impl FileMappings {
         self.counts.get(&file).is_some_and(|&count| count > 0)
     }
 
+    /// How many VMAs show a file.
+    pub fn count(&self, file: FileId) -> u64 {
+        self.counts.get(&file).map_or(0, |&count| count as u64)
+    }
+
     /// A file that has lost its last mapping and was not given by this yet, the lowest number that is at least `from`.
     pub(crate) fn take_unmapped(&mut self, from: FileId) -> Option<FileId> {
         if self.unmapped == 0 {

@@ -4,6 +4,7 @@ use crate::arch;
 use crate::devices::{block, clock, swap};
 use crate::files::vfs::open_files;
 use crate::hart::{current, hart};
+use crate::local::HartLocal;
 use crate::memory::{mem, pages};
 use crate::processes::process::{self, Process, Usage};
 use crate::processes::thread::Thread;
@@ -11,8 +12,8 @@ use crate::processes::wait::scheduler;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use fs::{
-    Errno, Identity, Location, MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, SwapInfo, SystemInfo, Text,
-    Timestamp, Transfers, name_of_now,
+    Errno, Identity, Location, MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, SegmentInfo, Setting,
+    Settings, SwapInfo, SystemInfo, Text, Timestamp, Transfers, name_of_now,
 };
 use isa::Vpn;
 use isa::paging::{Pte, PteFlags};
@@ -20,6 +21,9 @@ use mm::page_cache::PageLookup;
 use mm::pte::NotPresent;
 use mm::{AddressSpace, Backing, FrameKind, Prot, Vma, VmaFlags};
 use proc::{CapSet, Credentials, Disposition, Signal, Tid};
+
+/// What `/proc/sys` says, and programs have set there.
+pub static SETTINGS: HartLocal<Settings> = HartLocal::new(Settings::new());
 
 /// `/proc`'s source of facts.
 pub struct KernelFacts;
@@ -84,6 +88,7 @@ impl ProcInfo for KernelFacts {
             users: all_of(&process.credentials.borrow().user),
             groups: all_of(&process.credentials.borrow().group),
             is_dumpable: process.space.borrow().as_ref().is_none_or(|space| space.is_dumpable.get()),
+            oom_score_adj: process.oom_score_adj.get(),
             gains_nothing: process.credentials.borrow().gains_nothing,
             capabilities: {
                 let sets = process.credentials.borrow().capabilities;
@@ -99,6 +104,30 @@ impl ProcInfo for KernelFacts {
         let thread = thread_for(tid).filter(|thread| thread.process.pid == current().process.pid);
         *thread.ok_or(Errno::EINVAL)?.name.borrow_mut() = name.to_vec();
         Ok(())
+    }
+    fn set_oom_score_adj(&self, pid: u32, value: i16) -> Result<(), Errno> {
+        let process = process::find(pid).ok_or(Errno::ESRCH)?;
+        let may_all = current().process.credentials.borrow().can(CapSet::SYS_RESOURCE);
+        if value < process.oom_score_adj_least.get() && !may_all {
+            return Err(Errno::EACCES);
+        }
+        process.oom_score_adj.set(value);
+        if may_all {
+            process.oom_score_adj_least.set(value);
+        }
+        Ok(())
+    }
+    fn setting(&self, setting: Setting) -> u64 {
+        SETTINGS.get().get(setting)
+    }
+    fn set_setting(&self, setting: Setting, value: u64) -> Result<(), Errno> {
+        SETTINGS.get_mut().set(setting, value)
+    }
+    fn each_segment(&self, visit: &mut dyn FnMut(&SegmentInfo) -> Result<(), Errno>) -> Result<(), Errno> {
+        crate::syscall::shared_memory::list(visit)
+    }
+    fn open_files(&self) -> usize {
+        open_files().len()
     }
     fn cmdline(&self, pid: u32, out: &mut Text) -> Result<(), Errno> {
         process::find(pid).map_or(Ok(()), |p| out.push(&p.program.borrow().arguments))

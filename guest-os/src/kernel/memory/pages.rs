@@ -96,7 +96,10 @@ pub fn release_unmapped_files() {
     loop {
         let unmapped = mem::memory().take_unmapped_file(from);
         let Some(number) = unmapped else { return };
-        if number.0 >> FILE_SYSTEM_SHIFT == KERNEL_FILE_SYSTEM && !crate::processes::trampoline::is(number) {
+        if number.0 >> FILE_SYSTEM_SHIFT == KERNEL_FILE_SYSTEM
+            && !crate::processes::trampoline::is(number)
+            && !crate::syscall::shared_memory::keeps(number)
+        {
             mem::memory().remove_file(number);
         }
         let handle = FILES.get_mut().mapped.remove(&number);

@@ -155,7 +155,8 @@ fn has_changed(slot: SwapSlot) {
     wait::wake(Channel::Frames);
 }
 
-/// What a process has of memory and of swap space, in pages: what its end would give back, but for what it shares.
+/// What a process has of memory and of swap space, in pages: what its end would give back, but for what it shares; `all` with what
+/// `oom_score_adj` makes of it, and nothing if it is not to be killed.
 #[derive(Clone, Copy, Default, Debug)]
 struct Badness {
     all: u64,
@@ -163,11 +164,22 @@ struct Badness {
     swapped: u64,
 }
 
+/// The `oom_score_adj` of a process that is not to be killed for want of memory.
+const NEVER_KILLED: i64 = -1000;
+
 fn badness_of(process: &Process) -> Badness {
     let Some(space) = process.space.borrow().clone() else { return Badness::default() };
     let (space, memory) = (space.borrow(), mem::memory());
     let (resident, swapped) = (space.counted_pages(&memory), memory.space(space.key()).swapped_pages);
-    Badness { all: resident + swapped, resident, swapped }
+    let total = memory.frames().total() + memory.swap().counts().slots;
+    let all = match i64::from(process.oom_score_adj.get()) {
+        NEVER_KILLED => 0,
+        adjusted => {
+            let share = total.cast_signed() * adjusted / 1000;
+            (resident + swapped).saturating_add_signed(share).max(1)
+        }
+    };
+    Badness { all, resident, swapped }
 }
 
 /// Kills the process with the most memory, as Linux the youngest of several: who has forked outlives what is as large as itself. If that is another one than the running, waits until something has changed. Whether there may be
@@ -185,7 +197,7 @@ pub fn kill_largest(va: VirtAddr) -> bool {
             is_dying |= exit::is_ending(process);
         }
         let badness = badness_of(process);
-        if largest.as_ref().is_none_or(|(most, _)| badness.all >= most.all) {
+        if badness.all > 0 && largest.as_ref().is_none_or(|(most, _)| badness.all >= most.all) {
             largest = Some((badness, process.clone()));
         }
     });

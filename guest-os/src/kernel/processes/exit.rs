@@ -250,6 +250,7 @@ fn kernel_frames() -> u64 {
 /// Checks that every frame has come back, says so, and stops the machine.
 fn end_of_run(status: ExitStatus) -> ! {
     vfs::stop();
+    crate::syscall::shared_memory::stop();
     trampoline::stop();
     pages::release_unmapped_files();
     reclaim::finish();

@@ -137,6 +137,11 @@ pub struct Process {
     pub has_executed: Cell<bool>,
     /// The signal it gets when its parent ends (`PR_SET_PDEATHSIG`).
     pub death_signal: Cell<Option<Signal>>,
+    /// How much rather than others it is killed when memory runs out, from -1000 to 1000 (`oom_score_adj`); and the least that it may ask
+    /// for without being root.
+    pub oom_score_adj: Cell<i16>,
+    /// See there.
+    pub oom_score_adj_least: Cell<i16>,
     /// Borrows its parent's address space until it executes a program or ends (CLONE_VFORK).
     pub borrows_space: Cell<bool>,
     /// `RLIMIT_STACK`, `RLIMIT_NOFILE` and the others, soft and hard.
@@ -353,6 +358,8 @@ pub struct Start {
     pub credentials: Credentials,
     /// What it executes.
     pub program: Program,
+    /// How much rather than others it is killed, and the least of that.
+    pub oom_score_adj: (i16, i16),
     /// The resource limits.
     pub limits: Box<[(u64, u64); crate::syscall::limits::COUNT]>,
 }
@@ -384,6 +391,8 @@ pub fn create(
         has_had_threads: Cell::new(false),
         has_executed: Cell::new(false),
         death_signal: Cell::new(None),
+        oom_score_adj: Cell::new(start.oom_score_adj.0),
+        oom_score_adj_least: Cell::new(start.oom_score_adj.1),
         borrows_space: Cell::new(false),
         limits: RefCell::new(start.limits),
         timers,

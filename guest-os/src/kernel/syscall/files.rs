@@ -10,10 +10,11 @@ use crate::memory::user::{self, UserPtr};
 use crate::memory::{heap, inject, pages};
 use crate::processes::process::Process;
 use crate::processes::thread::Thread;
+use crate::processes::wait::{self, Channel, WaitOutcome};
 use ::proc::{DescriptorError, DescriptorTable};
 use alloc::rc::Rc;
 use core::ops::Range;
-use fs::{Errno, Inode, Location, Object, OpenFile, OpenFileId, OpenFlags, Opened, Whence};
+use fs::{Errno, Inode, Location, Object, OpenFile, OpenFileId, OpenFlags, Opened, PipeEnd, Source, Whence};
 use isa::PAGE_SIZE;
 use linux_raw_sys::general as linux;
 use mm::file_memory::Transfer;
@@ -144,6 +145,7 @@ pub fn openat([dirfd, path, flags, mode, ..]: Arguments) -> Outcome {
             }
             open_files().insert(file)
         }
+        Opened::Fifo(location) => open_fifo(location, flags)?,
         Opened::SameAs(fd) => {
             let id = current().process.files().borrow().get(fd).map_err(|_| Errno::ENOENT)?;
             open_files().duplicate(id);
@@ -151,6 +153,29 @@ pub fn openat([dirfd, path, flags, mode, ..]: Arguments) -> Outcome {
         }
     };
     Ok(u64::from(reserved.fill(id, flags.contains(OpenFlags::CLOEXEC))))
+}
+
+/// Opens a FIFO. Waits, unless the flags say otherwise, until the other end has been opened.
+fn open_fifo(location: Location, flags: OpenFlags) -> Result<OpenFileId, Stop> {
+    let id = open_files().open_fifo(location, flags)?;
+    let Object::Pipe { pipe, end } = open_files().get(id).object else { return Ok(id) };
+    let opened = |id| open_files().pipe_of(id).map(|pipe| pipe.opened());
+    let before = opened(id)?;
+    let has_come = |now: fs::PipeOpened| match end {
+        PipeEnd::Read => now.writing > before.writing,
+        _ => now.reading > before.reading,
+    };
+    while !flags.contains(OpenFlags::NONBLOCK)
+        && !open_files().pipe_of(id)?.has_partner(end)
+        && !has_come(opened(id)?)
+    {
+        let channel = Channel::Ready(Source::Pipe(pipe));
+        if wait::sleep_on(alloc::vec![channel], None, true) == WaitOutcome::Interrupted {
+            close_file(id);
+            return Err(Stop::Signal(true));
+        }
+    }
+    Ok(id)
 }
 
 /// The longest name that Linux takes: a directory entry's, less `memfd:`.

@@ -36,6 +36,7 @@ pub use super::process::{
 };
 pub use super::restart_syscall;
 pub use super::scheduling::{getpriority, sched_getaffinity, sched_setaffinity, setpriority};
+pub use super::shared_memory::{shmat, shmctl, shmdt, shmget};
 pub use super::signals::{
     kill, rt_sigaction, rt_sigpending, rt_sigprocmask, rt_sigqueueinfo, rt_sigreturn, rt_sigsuspend,
     rt_sigtimedwait, rt_tgsigqueueinfo, sigaltstack, tgkill, tkill,

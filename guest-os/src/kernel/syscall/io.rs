@@ -126,7 +126,7 @@ pub fn vmsplice([fd, vector, count, ..]: Arguments) -> Outcome {
     let spans = spans(vector, count)?;
     match end {
         PipeEnd::Read => read_spans(id, &spans, Position::Current),
-        PipeEnd::Write => write_spans(id, &spans, Position::Current),
+        PipeEnd::Write | PipeEnd::Both => write_spans(id, &spans, Position::Current),
     }
 }
 

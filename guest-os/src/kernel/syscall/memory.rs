@@ -233,7 +233,8 @@ impl Source {
     }
 }
 
-fn map(process: &Process, request: MapRequest) -> Result<PageRange, Errno> {
+/// Enters a mapping and tells of it.
+pub fn map(process: &Process, request: MapRequest) -> Result<PageRange, Errno> {
     let is_fixed = matches!(request.placement, Placement::Fixed(_) | Placement::FixedNoReplace(_));
     let space = process.space();
     let replaced = match request.placement {
@@ -291,13 +292,18 @@ pub fn munmap([address, len, ..]: Arguments) -> Outcome {
     if range.is_empty() {
         return Err(Errno::EINVAL.into());
     }
-    let space = current().process.space();
-    let _prepared = prepare_list(&space, range)?;
+    unmap(&current().process.space(), range)?;
+    pages::release_unmapped_files();
+    Ok(0)
+}
+
+/// Takes what is mapped in a range away and tells of it. Files that nothing maps any more are still there.
+pub fn unmap(space: &SharedSpace, range: PageRange) -> Result<(), Errno> {
+    let _prepared = prepare_list(space, range)?;
     let unmapped = space.borrow_mut().unmap(&mut mem::memory(), range).map_err(errno)?;
     mem::apply(unmapped.flush, space.borrow().asid());
     events::unmapped(&unmapped.removed);
-    pages::release_unmapped_files();
-    Ok(0)
+    Ok(())
 }
 
 pub fn mprotect([address, len, prot, ..]: Arguments) -> Outcome {

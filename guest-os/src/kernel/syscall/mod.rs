@@ -23,6 +23,7 @@ mod names;
 mod poll;
 mod process;
 mod scheduling;
+pub mod shared_memory;
 mod signals;
 mod socket_options;
 mod sockets;

@@ -142,6 +142,7 @@ fn new_process(start: thread::Start, exit_signal: Option<Signal>, flags: u32) ->
         fs: if flags & linux::CLONE_FS != 0 { parent.fs.clone() } else { Rc::new((*parent.fs).clone()) },
         credentials: parent.credentials.borrow().clone(),
         program: parent.program.borrow().clone(),
+        oom_score_adj: (parent.oom_score_adj.get(), parent.oom_score_adj_least.get()),
         limits: parent.limits.borrow().clone(),
     };
     let child = process::create(mother, exit_signal, Box::new(start)).map_err(|(error, start)| {
