@@ -424,10 +424,16 @@ impl OpenFiles {
     }
 
     /// Empties the queues of sockets that are on their way to nobody. What they held is [released](Sockets::take_released).
+    #[inline]
     fn collect(&mut self) {
-        if !self.sockets.has_rights_in_flight() {
-            return;
+        if self.sockets.has_rights_in_flight() {
+            self.collect_unreachable();
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn collect_unreachable(&mut self) {
         let mut suspects = BTreeMap::new();
         for (id, count) in self.sockets.rights_in_flight() {
             if let Some(Slot { file, references, .. }) = self.slots.get(&id)

@@ -197,6 +197,7 @@ impl OpenFiles {
     }
 
     /// A file is closed for the last time: no list has it any more.
+    #[inline(never)] // a frame of its own
     pub(crate) fn forget_watched(&mut self, file: OpenFileId, object: &Object) {
         let watched = self.counted_source(object);
         for what in self.anonymous.values_mut() {
@@ -209,6 +210,7 @@ impl OpenFiles {
     }
 
     /// A list is closed.
+    #[inline(never)] // a frame of its own
     pub(crate) fn close_anonymous(&mut self, number: AnonymousId) {
         if let Some(Anonymous::Epoll(mut epoll)) = self.anonymous.remove(&number) {
             while let Some(((file, _), _)) = epoll.entries.pop_first() {

@@ -37,10 +37,15 @@ impl Sockets {
 
     /// Releases the descriptors in the queues of sockets that cannot be reached. `suspects` are the open files that are open only on their
     /// way, with the sockets that they are.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn collect(&mut self, suspects: &BTreeMap<OpenFileId, SocketId>) {
-        let mut unreached: BTreeSet<SocketId> = suspects.values().copied().collect();
-        let waits_behind: BTreeSet<SocketId> =
-            unreached.iter().flat_map(|&id| self.waiting_behind(id)).collect();
+        // One by one: collecting would sort, on a small stack.
+        let (mut unreached, mut waits_behind) = (BTreeSet::new(), BTreeSet::new());
+        suspects.values().for_each(|&id| _ = unreached.insert(id));
+        for &id in &unreached {
+            self.waiting_behind(id).for_each(|server| _ = waits_behind.insert(server));
+        }
         let mut to_visit: Vec<SocketId> = Vec::new();
         // Without memory it is for the next close to do. Each is visited once, so there will be no need for more.
         if to_visit.try_reserve_exact(self.all.len()).is_err() {
@@ -59,7 +64,8 @@ impl Sockets {
         }
         for id in unreached {
             let before = self.released.len();
-            let servers: BTreeSet<SocketId> = self.waiting_behind(id).collect();
+            let mut servers = BTreeSet::new();
+            self.waiting_behind(id).for_each(|server| _ = servers.insert(server));
             for one in servers.into_iter().chain([id]) {
                 if let Some(socket) = self.all.get_mut(&one) {
                     socket.inbox.take_rights(&mut self.released);

@@ -311,6 +311,7 @@ impl Sockets {
     }
 
     /// The last descriptor of a socket is gone, and so is the socket.
+    #[inline(never)] // a frame of its own
     pub(crate) fn close(&mut self, changes: &mut Changes, id: SocketId) {
         self.leave(changes, id, false);
         self.forget_name(id);
