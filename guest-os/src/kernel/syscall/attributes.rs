@@ -82,8 +82,8 @@ pub fn lsetxattr(a: Arguments) -> Outcome {
 }
 
 pub fn fsetxattr(a: Arguments) -> Outcome {
-    let file = by_descriptor(a[0]);
-    set(|| file, a)
+    let file = by_descriptor(a[0])?;
+    set(|| Ok(file), a)
 }
 
 pub fn getxattr(a: Arguments) -> Outcome {
