@@ -108,8 +108,8 @@ fn a_stop_shows_its_context() {
 #[test]
 fn tab_completes_commands() {
     let mut session = debug(LOOPS);
-    session.types("fra\t", "frames");
-    session.types("\r", "frames hold pages");
+    session.types("wal\t", "walk");
+    session.types("\r", "VPN 0x10");
     at_prompt(&session);
     session.types("ex\t\t", "explain");
     session.types(CTRL_C, "(folio) ");

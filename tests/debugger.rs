@@ -508,8 +508,9 @@ fn a_page_that_is_read_again_is_told_so() {
 fn a_script_ends_where_a_command_fails() {
     for (commands, said) in [
         (&["stpe"][..], "there is no command `stpe`; did you mean `step`?"),
-        (&["info locals"], "there is no `info locals`: `bt` shows"),
-        (&["up"], "`bt` shows who has called whom"),
+        (&["info float"], "there is no `info float`: `regs f` shows"),
+        (&["info locals"], "the program has no debug information (compile it with -g)"),
+        (&["up"], "this is the outermost function that is known"),
         (&["until 1"], "step 1 has passed; the machine is at step "),
         (&["continue", "step"], "the machine has ended: the program has exited with status 7"),
         (

@@ -152,7 +152,10 @@ fn a_process_that_has_ended_is_looked_at() {
         ("regs", &["a7   0x000000000000005e"]),
         ("maps", &[ended, "; when it ended it had\n", "/bin/cow", "[stack]", " pages are in memory\n"]),
         ("pt", &["the page table of process 2 is gone; when it ended it had mapped\n", "/bin/cow\n"]),
-        ("whatis counter", &["of process 2 (cow), when it ended\n", "/bin/cow (rw-p", "was in frame 0x"]),
+        (
+            "whatis counter",
+            &["of process 2 (cow), when it ended: counter\n", "/bin/cow (rw-p", "was in frame 0x"],
+        ),
         ("x counter", &[ended, "\nfolio: the script ends"]),
     ] {
         let said = answer(&ran, command);

@@ -96,9 +96,9 @@ fn events_of_processes_are_caught() {
         (
             &["catch exit", "continue", "continue"],
             &[
-                "exit: process 2 (cow) has ended with status 0\n",
+                "exit: process 2 (cow) has ended with status 0; it was last at ",
                 "supervisor mode",
-                "exit: process 1 (cow) has ended with status 0\n",
+                "exit: process 1 (cow) has ended with status 0; it was last at ",
             ],
         ),
         (&["catch exit if pid == 1", "continue"], &["(folio) continue\n", "catchpoint 1: exit: process 1"]),

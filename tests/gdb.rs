@@ -362,12 +362,20 @@ fn a_fatal_signal_stops_before_the_end() {
     let dir = TempDir::new("gdb-null");
     let program = compile(&dir, "null", NULL);
     let (guest, figures) = waiting(&dir, &["--gdb", "0"], &program);
-    let said = gdb(&guest.ports[0], &["continue", "backtrace", "continue "]);
+    let monitor =
+        ["monitor bt", "monitor list", "monitor regs", "monitor", "monitor print p", "monitor process"];
+    let said = gdb(&guest.ports[0], &[&["continue", "backtrace"], &monitor[..], &["continue "]].concat());
     let ran = guest.end();
     assert_eq!(ran.status, 139, "{said}");
     assert!(ran.stderr.contains("SIGSEGV: read of 0x0"), "{}", ran.stderr);
     check(&said, "continue", &["received signal SIGSEGV", "get (p=0x0)", "return *p;"]);
     check(&said, "backtrace", &["#1", "main ()"]);
+    // The machine itself is in the kernel.
+    check(&said, "monitor bt", &["#0", " in get+", "null.c:4", "#1", " in main+", "null.c:8"]);
+    check(&said, "monitor list", &["return *p;"]);
+    check(&said, "monitor regs", &["user mode", "ra   0x"]);
+    check(&said, "monitor", &["user mode, process 1 (null)", "return *p;"]);
+    check(&said, "monitor print p", &["p = 0x0"]);
     check(&said, "continue ", &["terminated with signal SIGSEGV"]);
     same_as_without(&dir, &[], &program, &figures);
 }
@@ -504,7 +512,7 @@ fn pages_in_swap_space_are_read_where_they_are() {
     }
     same_as_without(&dir, &frames, &program, &figures);
     // So does the prompt, which says where the page is.
-    let prompt = ["break look", "continue", "x/xw pages+12", "continue"];
+    let prompt = ["break look", "continue", "x/xw &pages[0][3]", "continue"];
     let mut words: Vec<&str> = vec!["debug", "--frames", "200"];
     prompt.iter().for_each(|command| words.extend(["-ex", command]));
     words.push(&program);
@@ -606,6 +614,8 @@ fn wrong_ports_are_told_in_a_line() {
         (&["run", "--gdb", "256.0.0.1:99", "hello"], "there is no such address"),
         (&["run", "--gdb", "port", "hello"], "expected a port"),
         (&["run", "--gdb-process", "2", "hello"], "needs a port"),
+        (&["run", "--gdb", "0", "--gdb-process", "0", "hello"], "begin with 1"),
+        (&["run", "--gdb", "0", "--gdb-process=-5", "hello"], "begin with 1"),
         (
             &["run", "--gdb", "0", "--gdb-process", "1", "--gdb-process", "2", "hello"],
             "each process needs a port",
@@ -617,6 +627,48 @@ fn wrong_ports_are_told_in_a_line() {
         assert_eq!((ran.status, ran.stdout.as_str()), (125, ""), "{ran:?}");
         assert!(ran.stderr.contains(part), "no {part:?} in {}", ran.stderr);
     }
+}
+
+/// A session that waits for a program which never comes says so when another has begun.
+#[test]
+fn who_is_waited_for_is_told() {
+    let ran = run_folio(["run", "--gdb", "0", "--gdb-process", "nosuch", "hello"]);
+    let told: Vec<&str> = ran.stderr.lines().collect();
+    assert_eq!(ran.status, 0, "{ran:?}");
+    for (line, part) in [
+        (0, "is for the first process that executes `nosuch`, when one does"),
+        (1, "process 1 executes /bin/hello; waits for process nosuch"),
+        (2, "there was no process nosuch"),
+    ] {
+        assert!(told[line].contains(part), "{part}: {ran:?}");
+    }
+}
+
+/// Letting a thread run that there is not is refused, and the others do not run.
+#[test]
+fn a_thread_that_there_is_not_cannot_run() {
+    let dir = TempDir::new("gdb-vcont");
+    let (guest, _) = waiting(&dir, &["--gdb", "0"], "hello");
+    let mut stream = std::net::TcpStream::connect(&guest.ports[0]).unwrap();
+    let mut ask = |body: &str| {
+        let sum = body.bytes().fold(0u8, u8::wrapping_add);
+        stream.write_all(format!("${body}#{sum:02x}").as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        let mut byte = [0];
+        while !answer.ends_with(b"#") {
+            stream.read_exact(&mut byte).unwrap();
+            answer.push(byte[0]);
+        }
+        // Its sum.
+        stream.read_exact(&mut [0; 2]).unwrap();
+        String::from_utf8_lossy(&answer).trim_start_matches('+').to_owned()
+    };
+    assert!(ask("qSupported:multiprocess+").starts_with('$'));
+    for body in ["vCont;c:p1.99", "vCont;s:p1.7;c", "vCont;c:63"] {
+        assert_eq!(ask(body), "$E03#", "{body}");
+    }
+    drop(stream);
+    assert_eq!(guest.end().status, 0);
 }
 
 /// A peer that is no gdb, and one that goes at once, leave the run as it is.

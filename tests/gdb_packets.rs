@@ -6,8 +6,7 @@
 #[path = "support/swap_space.rs"]
 mod swap_space;
 
-use emulator::debug::target::{Hears as Heard, StopBefore};
-use emulator::debug::{Registers, SharedTap, Stop, Target, TlbSide};
+use emulator::debug::{MachineTarget, SharedTap, Stop};
 use emulator::exec::Observer;
 use emulator::gdb::{
     FileError, Follow, GuestRoot, Host, Incoming, Input, Lines, Outcome, Ran, Server, Setup, SharedEar,
@@ -15,12 +14,11 @@ use emulator::gdb::{
 use emulator::host::{EventAction, EventSink};
 use emulator::image::{RootImage, program_path};
 use emulator::loader::{Boot, Chosen};
-use emulator::machine::{HartState, Machine, MachineConfig, StopReason};
+use emulator::machine::{Machine, MachineConfig, StopReason};
 use emulator::source::{ProgramFiles, Programs};
 use emulator::trace::Event;
-use isa::csr::Csr;
+use isa::Step;
 use isa::events::EventRecord;
-use isa::{PhysAddr, Step};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -78,51 +76,23 @@ struct Debugged {
     writes: u64,
 }
 
-impl Target for Debugged {
-    fn step(&self) -> Step {
-        self.machine.steps()
+impl MachineTarget for Debugged {
+    fn machine(&self) -> &Machine {
+        &self.machine
     }
-    fn harts(&self) -> usize {
-        self.machine.harts().len()
+    fn swap_disk(&self) -> Option<usize> {
+        Some(1)
     }
-    fn next_hart(&self) -> usize {
+    fn looked_at(&self) -> usize {
         self.machine.hart().id
     }
-    fn hart_state(&self, hart: usize) -> HartState {
-        self.machine.hart_state(hart).unwrap()
-    }
-    fn look_at(&mut self, _: usize) {}
-    fn registers(&self) -> Registers {
-        Registers::of(self.machine.hart())
-    }
-    fn csr(&self, csr: Csr) -> Option<u64> {
-        self.machine.csr(csr)
-    }
-    fn instructions_user(&self) -> u64 {
-        self.machine.instructions_user()
-    }
-    fn read_ram(&self, at: PhysAddr, into: &mut [u8]) -> bool {
-        let bytes = self.machine.ram().slice(at, into.len());
-        bytes.map(|bytes| into.copy_from_slice(bytes)).is_some()
-    }
-    fn swap_page(&self, slot: u64) -> Option<&[u8]> {
-        self.machine.written_page(1, slot)
-    }
-    fn tlb(&self) -> [TlbSide; 2] {
-        Default::default()
-    }
-    fn run(&mut self, _: Step, _: Option<StopBefore<'_>>) -> Stop {
-        panic!("the prompt's commands run nothing here")
-    }
-    fn run_listening(&mut self, _: Step, _: StopBefore<'_>, _: Heard<'_>) -> Stop {
+    fn set_looked_at(&mut self, _: usize) {}
+    fn run_observed(&mut self, _: Step, _: Option<&mut dyn Observer>) -> Stop {
         panic!("the prompt's commands run nothing here")
     }
 }
 
 impl Host for Debugged {
-    fn machine(&self) -> &Machine {
-        &self.machine
-    }
     fn machine_mut(&mut self) -> &mut Machine {
         &mut self.machine
     }

@@ -2,37 +2,8 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
-use support::{Ran, TempDir, child, root, run, run_folio};
-
-/// A program of tests/sources or programs/c, compiled with these flags.
-fn compiled(dir: &TempDir, source: &str, flags: &[&str]) -> PathBuf {
-    let source = [root().join("tests/sources"), root().join("programs/c")]
-        .map(|folder| folder.join(source))
-        .into_iter()
-        .find(|path| path.exists())
-        .expect("a source of ours");
-    let program = dir.file(source.file_stem().expect("it has a name").to_str().expect("of ASCII"));
-    let mut gcc = child::command("riscv64-linux-gnu-gcc");
-    gcc.arg("-static").args(flags).arg("-o").arg(&program).arg(source.file_name().expect("it has a name"));
-    gcc.current_dir(source.parent().expect("a folder"));
-    let ran = run(gcc);
-    assert_eq!(ran.status, 0, "riscv64-linux-gnu-gcc (`make setup-test`): {ran:?}");
-    program
-}
-
-fn debug(program: &Path, commands: &[&str], args: &[&str]) -> Ran {
-    let mut words = vec!["debug".to_string()];
-    words.extend(commands.iter().flat_map(|command| ["-ex".to_string(), (*command).to_string()]));
-    words.extend(["-ex".to_string(), "quit".to_string(), program.display().to_string()]);
-    words.extend(args.iter().map(|arg| (*arg).to_string()));
-    run_folio(words)
-}
-
-/// What is said after each command.
-fn said(ran: &Ran) -> Vec<String> {
-    ran.stderr.split("(folio) ").skip(1).map(str::to_owned).collect()
-}
+use support::source::{compiled, debug, line_of, said};
+use support::{Ran, TempDir, run_folio};
 
 /// The source line that each command's answer stops at.
 fn stops(ran: &Ran) -> Vec<String> {
@@ -40,13 +11,6 @@ fn stops(ran: &Ran) -> Vec<String> {
         text.lines().find(|line| line.contains(" at ") && line.contains(".c:")).map(str::to_owned)
     };
     said(ran).iter().filter_map(stop).collect()
-}
-
-/// The line of a file of tests/sources in which a text stands first.
-fn line_of(source: &str, text: &str) -> usize {
-    let content =
-        std::fs::read_to_string(root().join("tests/sources").join(source)).expect("a source of ours");
-    1 + content.lines().position(|line| line.contains(text)).expect("it has the text")
 }
 
 #[test]
@@ -227,7 +191,7 @@ fn variables_are_printed_with_their_types() {
             ("$sp", "$sp = 0x3"),
         ];
         let wrong = [
-            ("nothing", "no variable is called `nothing` here"),
+            ("nothing", "has no variable or symbol `nothing`"),
             ("shape.nose", "struct shape has no member `nose` (it has name, corners, colour, flags, slope)"),
             ("shape.corners[2]", "struct point[2] ends before 2"),
             ("*count", "int is no pointer"),
@@ -269,7 +233,18 @@ fn faults_are_told_by_their_causes() {
         let table: Vec<&str> = table.skip_while(|line| !line.contains(" refused ")).skip(1).collect();
         let number = |word: &str| word.replace(',', "").parse::<u64>().expect("a number");
         let faults: u64 = table.iter().map(|row| number(row.split_whitespace().next().expect("a row"))).sum();
-        assert_eq!(faults, support::count(&support::read_json(&json), "faults.total"), "{by}: {ran:?}");
+        let figures = support::read_json(&json);
+        assert_eq!(faults, support::count(&figures, "faults.total"), "{by}: {ran:?}");
+        let rows = figures["by_cause"]["rows"].as_array().expect("rows");
+        let of_json: u64 = rows.iter().map(|row| row["faults"].as_u64().expect("a number")).sum();
+        assert_eq!(of_json, faults, "{by}");
+        // What the table shows, with the names behind the numbers.
+        for (row, shown) in rows.iter().zip(&table).take(30) {
+            let shown: Vec<&str> = shown.split_whitespace().collect();
+            assert_eq!(row["faults"].as_u64().expect("a number"), number(shown[0]), "{by}: {row}");
+            assert_eq!(row["kinds"]["cow"].as_u64().expect("a number"), number(shown[4]), "{by}: {row}");
+            assert_eq!(row["name"], shown[8..].join(" "), "{by}");
+        }
         // Faults, from disk, zero, file, copy on write, swap, refused, frames.
         let wanted = match by {
             "symbol" => vec![("fill", [40, 0, 40, 0, 0, 0, 0, 40]), ("rewrite", [20, 0, 0, 0, 20, 0, 0, 20])],

@@ -4,6 +4,7 @@
 
 pub mod child;
 pub mod missing;
+pub mod source;
 
 use child::Running;
 use serde_json::Value;

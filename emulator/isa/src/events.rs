@@ -90,6 +90,9 @@ kinds! {
     Brk = 23, "brk";
     /// The pages of a range were given up (`madvise`, or their file was cut), and its VMAs stay: `va`..`va_end`, `detail` = pages that were mapped.
     Discard = 24, "discard";
+    /// The pages of a range are at another address from now on (`mremap`): `va`..`va_end`, `detail` = pages that were mapped or in swap space, `detail2` =
+    /// the new address of the first. Between the `Mmap` of their new VMA and the `Munmap` of the old one.
+    Mremap = 25, "mremap";
     /// A process was made: `pid` is the parent, `detail` the child, `detail2` = the child's `satp`, `detail3` = its address space, `flags` = clone flags.
     Fork = 30, "fork";
     /// A process executes a new program, in a new address space: `space`. `detail` = entry, `detail2` = `satp`; text: the program's path.
@@ -183,6 +186,7 @@ impl EventKind {
             | Self::Mprotect
             | Self::Brk
             | Self::Discard
+            | Self::Mremap
             | Self::Fork
             | Self::Exec
             | Self::Exit

@@ -143,6 +143,9 @@ pub struct GuestArgs {
     /// Root file system: a folder, or an ext4 image (opened read-only). PROGRAM is then a path inside it
     #[arg(long, value_name = "DIR|IMAGE")]
     pub root: Option<PathBuf>,
+    /// Where the loader and the libraries of a dynamic PROGRAM are found, as in a cross toolchain's `/usr/riscv64-linux-gnu`
+    #[arg(long, value_name = "DIR", conflicts_with = "root")]
+    pub sysroot: Option<PathBuf>,
     /// Set a variable of the program's environment (repeatable)
     #[arg(long = "env", value_name = "KEY=VALUE", value_parser = env_parser())]
     pub env: Vec<OsString>,

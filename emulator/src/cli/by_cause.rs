@@ -6,6 +6,7 @@ use super::report::grouped;
 use emulator::source::{Programs, Spot};
 use emulator::trace::{Attribution, Cause, Tally};
 use isa::events::EventKind;
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -21,37 +22,65 @@ const COLUMNS: [(&str, &[EventKind]); 5] = [
     ("refused", &[EventKind::Protection, EventKind::Segv]),
 ];
 
-/// The table, by the number of faults.
-pub fn table(by: ByArg, attribution: &Attribution, programs: &Programs) -> String {
-    // Lines of the source come first: they are what was asked for.
-    let mut rows: BTreeMap<(bool, String), Tally> = BTreeMap::new();
-    for (cause, tally) in attribution.causes() {
-        let (name, has_line) = name(by, cause, programs);
-        rows.entry((by == ByArg::Line && !has_line, name)).or_default().add(tally);
-    }
-    let mut rows: Vec<((bool, String), Tally)> = rows.into_iter().collect();
-    rows.sort_by(|((is_last, a), x), ((is_later, b), y)| {
-        (is_last, y.faults(), a).cmp(&(is_later, x.faults(), b))
-    });
-    let mut text = format!("\n  {:>9} {:>9}", "faults", "from disk");
-    // Writing to a String cannot fail.
-    for (title, _) in COLUMNS {
-        let _ = write!(text, " {title:>8}");
-    }
-    let _ = writeln!(text, " {:>8}  by {}", "frames", title(by));
-    for ((_, name), tally) in rows.iter().take(SHOWN) {
-        let _ = write!(text, "  {:>9} {:>9}", grouped(tally.faults()), grouped(tally.from_disk));
-        for (_, kinds) in COLUMNS {
-            let _ = write!(text, " {:>8}", grouped(tally.count(kinds)));
+/// What each cause has caused, those of most faults first.
+pub struct ByCause {
+    by: ByArg,
+    rows: Vec<(String, Tally)>,
+}
+
+impl ByCause {
+    /// Adds up what has one name.
+    pub fn of(by: ByArg, attribution: &Attribution, programs: &Programs) -> Self {
+        // Lines of the source come first: they are what was asked for.
+        let mut rows: BTreeMap<(bool, String), Tally> = BTreeMap::new();
+        for (cause, tally) in attribution.causes() {
+            let (name, has_line) = name(by, cause, programs);
+            rows.entry((by == ByArg::Line && !has_line, name)).or_default().add(tally);
         }
-        let _ = writeln!(text, " {:>8}  {name}", grouped(tally.frames_peak));
+        let mut rows: Vec<((bool, String), Tally)> = rows.into_iter().collect();
+        rows.sort_by(|((is_last, a), x), ((is_later, b), y)| {
+            (is_last, y.faults(), a).cmp(&(is_later, x.faults(), b))
+        });
+        Self { by, rows: rows.into_iter().map(|((_, name), tally)| (name, tally)).collect() }
     }
-    if rows.len() > SHOWN {
-        let rest = &rows[SHOWN..];
-        let faults = rest.iter().map(|(_, tally)| tally.faults()).sum();
-        let _ = writeln!(text, "  {:>9} by {} more", grouped(faults), rest.len());
+
+    /// The table for people: the first rows.
+    pub fn table(&self) -> String {
+        let mut text = format!("\n  {:>9} {:>9}", "faults", "from disk");
+        // Writing to a String cannot fail.
+        for (title, _) in COLUMNS {
+            let _ = write!(text, " {title:>8}");
+        }
+        let _ = writeln!(text, " {:>8}  by {}", "frames", title(self.by));
+        for (name, tally) in self.rows.iter().take(SHOWN) {
+            let _ = write!(text, "  {:>9} {:>9}", grouped(tally.faults()), grouped(tally.from_disk));
+            for (_, kinds) in COLUMNS {
+                let _ = write!(text, " {:>8}", grouped(tally.count(kinds)));
+            }
+            let _ = writeln!(text, " {:>8}  {name}", grouped(tally.frames_peak));
+        }
+        if self.rows.len() > SHOWN {
+            let rest = &self.rows[SHOWN..];
+            let faults = rest.iter().map(|(_, tally)| tally.faults()).sum();
+            let _ = writeln!(text, "  {:>9} by {} more", grouped(faults), rest.len());
+        }
+        text
     }
-    text
+
+    /// All rows, for `--json`.
+    pub fn to_json(&self) -> Value {
+        let row = |(name, tally): &(String, Tally)| {
+            let kinds = COLUMNS.iter().map(|(title, kinds)| ((*title).to_owned(), json!(tally.count(kinds))));
+            json!({
+                "name": name,
+                "faults": tally.faults(),
+                "from_disk": tally.from_disk,
+                "kinds": kinds.collect::<Map<String, Value>>(),
+                "frames_peak": tally.frames_peak,
+            })
+        };
+        json!({"by": title(self.by), "rows": self.rows.iter().map(row).collect::<Vec<_>>()})
+    }
 }
 
 fn title(by: ByArg) -> &'static str {

@@ -45,7 +45,7 @@ pub fn compare(args: &CompareArgs) -> Result<u8> {
         bail!("--log-commits is about one run: `folio run --log-commits FILE PROGRAM`");
     }
     let interrupted = Interrupted::install();
-    let source = Source::find(args.guest.root.as_deref(), program);
+    let source = Source::find(&args.guest, program);
     let path = source.path_in_guest()?;
     let mut runs = Vec::new();
     for paging in &VARIANTS {

@@ -1,48 +1,42 @@
 //! What a program died of: the one that was started, or a child of its that went wrong. A line, and a line for each call that led there.
 
 use abi::signal_name;
-use emulator::debug::loaded_at;
-use emulator::machine::Machine;
+use emulator::debug::peek::{self, Files, View};
+use emulator::debug::{MachineMemory, loaded_at};
 use emulator::source::{
     Frame, IsReturn, Loaded, Programs, Spot, StackFrame, in_brackets, stack, with_places,
 };
-use emulator::trace::{Cause, Death, Event, FrameContent, GuestView, Place, Trace};
+use emulator::trace::{Cause, Death, Event, Place, Trace};
+use isa::VirtAddr;
 use isa::events::Access;
 use isa::paging::Satp;
-use isa::{PAGE_SIZE, PhysAddr, VirtAddr};
 use std::rc::Rc;
 
 /// Calls that are told of: so many of the innermost, and of the outermost.
 const CALLS_TOLD: usize = 12;
 
-/// The calls that led to where a process was when it died, the innermost first, as its memory tells.
-pub fn calls(event: &Event, trace: &Trace, machine: &Machine, programs: &Programs) -> Vec<StackFrame> {
+/// The calls that led to where a process was when it died, the innermost first, as its memory tells, wherever its pages are.
+pub fn calls(
+    event: &Event,
+    trace: &Trace,
+    memory: &MachineMemory<'_>,
+    files: &Files,
+    programs: &Programs,
+) -> Vec<StackFrame> {
     let pid = event.record.pid;
     let (Some(registers), Some(process)) = (&event.registers, trace.guest.process(pid)) else {
         return Vec::new();
     };
     let mut x = [0; 32];
     x[1..].copy_from_slice(&registers[..]);
-    let satp = Satp(process.satp);
+    let view = View { memory, trace, files };
     let read = |at: u64| {
-        // Compilers put no word across two pages.
-        let at = VirtAddr(at);
-        let pa = machine.translate_in(satp, at).or_else(|| in_page_cache(&trace.guest, pid, at));
-        let pa = pa.filter(|_| at.page_offset() <= PAGE_SIZE - 8)?;
-        Some(u64::from_le_bytes(machine.ram().slice(pa, 8)?.try_into().ok()?))
+        let mut bytes = [0; 8];
+        peek::read(&view, pid, Satp(process.satp), VirtAddr(at), &mut bytes).ok()?;
+        Some(u64::from_le_bytes(bytes))
     };
     let loaded = |va: VirtAddr| loaded_at(programs, &trace.guest, process, va);
     stack(Frame::innermost(event.record.pc, &x), &loaded, &read)
-}
-
-/// Where the page cache has what a mapping of a file shows at an address: code that has not run yet, such as what a signal's handler
-/// returns to.
-fn in_page_cache(guest: &GuestView, pid: u64, va: VirtAddr) -> Option<PhysAddr> {
-    let vma = guest.vma_at(pid, va).filter(|vma| vma.file != 0)?;
-    let page = vma.file_offset_of(va.page_base()) / PAGE_SIZE;
-    let content = FrameContent::File { file: vma.file, page };
-    let (frame, _) = guest.frames().find(|(_, frame)| frame.content == content)?;
-    Some(frame.base().wrapping_add(va.page_offset()))
 }
 
 /// `SIGSEGV: read of 0x0 at sum+0x14 (segv.c:4, pc 0x10646): no mapping holds this address`, as far as it is known, and the calls that led there.
@@ -134,10 +128,13 @@ fn sentence(death: &Death, calls: &[StackFrame], programs: &Programs) -> String 
 fn told(calls: &[StackFrame]) -> Vec<String> {
     let mut lines = Vec::new();
     for (number, call) in calls.iter().enumerate() {
-        if number > 0 {
+        if number > 0 && call.is_signal {
+            lines.push("  called as a signal's handler".to_owned());
+        } else if number > 0 {
             let place = call.spot.symbol.clone().unwrap_or_else(|| format!("{:#x}", call.frame.pc));
             let times = if call.times > 1 { format!(", {} times", call.times) } else { String::new() };
-            lines.push(format!("  called from {place}{}{times}", in_brackets(call.spot.source.as_ref())));
+            let how = if calls[number - 1].is_signal { "which interrupted" } else { "called from" };
+            lines.push(format!("  {how} {place}{}{times}", in_brackets(call.spot.source.as_ref())));
         }
         // The last is the function whose name the symbol is.
         for outer in call.inlined.iter().skip(1) {

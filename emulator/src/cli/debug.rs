@@ -7,15 +7,11 @@ use super::drive::{Driver, End};
 use super::trace_file::Recorder;
 use super::{stdio, tell_text};
 use anyhow::{Context, Result};
-use emulator::debug::target::{Asking, Hears, StopBefore};
-use emulator::debug::{Debugger, Output, Registers, Screen, Stop, Stopped, Target, TlbLine, TlbSide};
+use emulator::debug::{Debugger, MachineTarget, Output, Screen, Stop, Stopped};
 use emulator::exec::Observer;
-use emulator::hart::Hart;
-use emulator::machine::{GuestExit, HartState, StopReason};
-use emulator::mem::tlb::Tlb;
+use emulator::machine::{GuestExit, Machine, StopReason};
 use emulator::source::Programs;
-use isa::csr::Csr;
-use isa::{PhysAddr, Privilege, Step};
+use isa::Step;
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
@@ -24,6 +20,7 @@ use rustyline::history::DefaultHistory;
 use rustyline::validate::Validator;
 use rustyline::{Behavior, CompletionType, Config, Editor, Helper};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -63,7 +60,7 @@ pub fn session(
     }
     for line in args.ex.iter().map(String::as_str).chain(script.lines()) {
         if ui != Ui::Json {
-            tell!("(folio) {line}");
+            tell!("(folio) {}", shortened(line));
         }
         if let Some(end) = session.script_line(driver, line) {
             return Ok(end);
@@ -126,7 +123,7 @@ impl Session<'_> {
         let output = self.execute(driver, line, |debugger, target| debugger.execute(target, line));
         if output.failed && !driver.is_left() {
             if self.ui != Ui::Json {
-                tell!("folio: the script ends: `{line}` failed");
+                tell!("folio: the script ends: `{}` failed", shortened(line));
             }
             return Some(End::ScriptFailed);
         }
@@ -195,6 +192,15 @@ impl Session<'_> {
             }
         }
         output
+    }
+}
+
+/// A line as it is told of: as it stands, unless it is longer than anyone would read.
+fn shortened(line: &str) -> Cow<'_, str> {
+    const MOST: usize = 1000;
+    match line.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &line[..end]).into(),
+        None => line.into(),
     }
 }
 
@@ -324,8 +330,20 @@ impl<'a> DriverTarget<'a> {
         let hart = driver.machine.hart().id;
         Self { driver, hart }
     }
-    fn hart(&self) -> &Hart {
-        &self.driver.machine.harts()[self.hart]
+}
+
+impl MachineTarget for DriverTarget<'_> {
+    fn machine(&self) -> &Machine {
+        &self.driver.machine
+    }
+    fn swap_disk(&self) -> Option<usize> {
+        self.driver.swap_disk
+    }
+    fn looked_at(&self) -> usize {
+        self.hart
+    }
+    fn set_looked_at(&mut self, hart: usize) {
+        self.hart = hart;
     }
     fn run_observed(&mut self, until: Step, observer: Option<&mut dyn Observer>) -> Stop {
         match self.driver.run_until(until, observer) {
@@ -345,77 +363,12 @@ impl<'a> DriverTarget<'a> {
             End::Stopped(reason) => Stop::Ended(reason),
         }
     }
-}
-
-fn tlb_side(tlb: &Tlb) -> TlbSide {
-    let lines = tlb.live_entries().map(|(_, entry)| TlbLine {
-        vpn: entry.vpn(),
-        ppn: entry.ppn(),
-        asid: entry.asid(),
-        flags: entry.flags(),
-        level: entry.level(),
-    });
-    TlbSide {
-        geometry: tlb.geometry().to_string(),
-        accesses: tlb.accesses,
-        misses: tlb.misses,
-        lines: lines.collect(),
-    }
-}
-
-impl Target for DriverTarget<'_> {
-    fn step(&self) -> Step {
-        self.driver.machine.steps()
-    }
-    fn harts(&self) -> usize {
-        self.driver.machine.harts().len()
-    }
-    fn next_hart(&self) -> usize {
-        self.driver.machine.hart().id
-    }
-    fn hart_state(&self, hart: usize) -> HartState {
-        self.driver.machine.hart_state(hart).expect("only harts that exist are asked for")
-    }
-    fn look_at(&mut self, hart: usize) {
-        self.hart = hart;
-    }
-    fn registers(&self) -> Registers {
-        Registers::of(self.hart())
-    }
-    fn csr(&self, csr: Csr) -> Option<u64> {
-        self.driver.machine.csr_of(self.hart, csr)
-    }
-    fn instructions_user(&self) -> u64 {
-        self.hart().counters.retired_in(Privilege::User)
-    }
-    fn read_ram(&self, at: PhysAddr, into: &mut [u8]) -> bool {
-        let Some(bytes) = self.driver.machine.ram().slice(at, into.len()) else { return false };
-        into.copy_from_slice(bytes);
-        true
-    }
-    fn swap_page(&self, slot: u64) -> Option<&[u8]> {
-        // A slot in use has been written by this run: it is not in the disk's image.
-        self.driver.machine.written_page(self.driver.swap_disk?, slot)
-    }
-    fn tlb(&self) -> [TlbSide; 2] {
-        let hart = self.hart();
-        [tlb_side(&hart.itlb), tlb_side(&hart.dtlb)]
-    }
-    fn take_interrupt(&mut self) -> bool {
+    fn take_ctrl_c(&mut self) -> bool {
         let was_pressed = self.driver.interrupted.is_set();
         // Not if it was not pressed: it may be at this moment.
         if was_pressed {
             self.driver.interrupted.forget_ctrl_c();
         }
         was_pressed
-    }
-    fn run(&mut self, until: Step, stop_before: Option<StopBefore<'_>>) -> Stop {
-        match stop_before {
-            None => self.run_observed(until, None),
-            Some(stop_before) => self.run_observed(until, Some(&mut Asking::new(stop_before, None))),
-        }
-    }
-    fn run_listening(&mut self, until: Step, stop_before: StopBefore<'_>, hears: Hears<'_>) -> Stop {
-        self.run_observed(until, Some(&mut Asking::new(stop_before, Some(hears))))
     }
 }

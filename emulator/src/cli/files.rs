@@ -13,7 +13,7 @@ pub fn image(args: &ImageArgs) -> Result<u8> {
     } else if let (false, Some((name, elf))) = (args.source.exists(), built_in) {
         RootImage::from_bytes(name, *elf)?
     } else {
-        RootImage::from_program(&args.source)?
+        RootImage::from_program(&args.source, None)?
     };
     image.write_to(&args.output)?;
     Ok(0)

@@ -21,6 +21,8 @@ pub struct Figures<'a> {
     pub swap_disk: Option<usize>,
     /// What the guest kernel reported, if it is Folio's.
     pub guest: Option<&'a Trace>,
+    /// What `--by` was asked for, as JSON.
+    pub by_cause: Option<Value>,
     /// The exit status that `folio` will return.
     pub exit: u8,
 }
@@ -113,6 +115,9 @@ impl Figures<'_> {
         );
         if machine.harts().len() > 1 {
             put("harts", machine.harts().iter().map(hart_figures).collect());
+        }
+        if let Some(causes) = &self.by_cause {
+            put("by_cause", causes.clone());
         }
         put("state_hash", json!(format!("{:#018x}", machine.state_hash())));
         Value::Object(object)

@@ -1,6 +1,7 @@
 //! `folio run`: a Linux program under the guest OS, from its file to its exit status.
 
 use super::args::{ForkArg, GuestArgs, PagingArgs, RunArgs};
+use super::by_cause::ByCause;
 use super::commit_file::CommitFile;
 use super::death::Children;
 use super::debug::Prompt;
@@ -11,7 +12,7 @@ use super::signals::Interrupted;
 use super::stdio::HostStdio;
 use super::strace::Strace;
 use super::trace_file::Recorder;
-use super::{STATUS_ERROR, STATUS_FUEL, STATUS_SCRIPT, by_cause, output};
+use super::{STATUS_ERROR, STATUS_FUEL, STATUS_SCRIPT, output};
 use abi::Errno;
 use anyhow::{Context, Result, bail};
 use emulator::debug::command::nearest;
@@ -20,7 +21,7 @@ use emulator::host::Stdio;
 use emulator::image::{self, ImageFiles, RootImage};
 use emulator::loader::{Boot, Chosen};
 use emulator::machine::{GuestExit, Machine, MachineConfig, StopReason};
-use emulator::source::{ProgramFiles, Programs};
+use emulator::source::{NewerSources, ProgramFiles, Programs};
 use isa::policies::PolicyKind;
 use isa::{Extension, Step};
 use std::cell::{OnceCell, RefCell};
@@ -54,7 +55,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     if args.guest.memory < MIN_GUEST_RAM {
         bail!("the guest OS needs more RAM; give it at least -m 12M");
     }
-    let source = Source::find(args.guest.root.as_deref(), program);
+    let source = Source::find(&args.guest, program);
     let path = source.path_in_guest()?;
     let recorder = Recorder::new(args.trace.as_deref())?;
     if args.by.is_some() {
@@ -86,8 +87,8 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         Box::new(stdio.clone()),
     )?;
     let tells_at_once = debug || std::io::stderr().is_terminal();
-    let programs =
-        Rc::new(Programs::new(source.files()).with_sources(Box::new(|path| std::fs::read(path).ok())));
+    let programs = Programs::new(source.files()).with_sources(Box::new(|path| std::fs::read(path).ok()));
+    let programs = Rc::new(programs.with_newer(source.newer_sources()));
     if args.trace_names {
         recorder.name_places(Rc::clone(&programs));
     }
@@ -95,7 +96,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let prompt = if debug { Prompt::open()? } else { None };
     let mut driver = Driver::new(machine, stdio, Interrupted::install(), args.guest.machine.fuel);
     driver.swap_disk = swap_disk;
-    driver.at_event = Some(recorder.deaths(Rc::clone(&programs)));
+    driver.at_event = Some(recorder.deaths(Rc::clone(&programs), swap_disk));
     let end = if let Some(ports) = &mut ports {
         let root = source.guest_root();
         super::gdb::serve(&mut driver, ports, &recorder, Some(guest_os::KERNEL_ELF), &programs, root)
@@ -122,12 +123,16 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     }
     let written = recorder.finish().and(commits.finish()).and(driver.stdio.check_output());
     recorder.with(|trace| {
-        let figures = Figures { machine: &driver.machine, swap_disk, guest: Some(trace), exit: status };
+        let causes = args.by.zip(trace.attribution.as_ref());
+        let causes = causes.map(|(by, attribution)| ByCause::of(by, attribution, &programs));
+        let by_cause = causes.as_ref().map(ByCause::to_json);
+        let guest = Some(trace);
+        let figures = Figures { machine: &driver.machine, swap_disk, guest, by_cause, exit: status };
         if args.stats {
             figures.print_stats();
         }
-        if let (Some(by), Some(attribution)) = (args.by, &trace.attribution) {
-            super::tell_text(&by_cause::table(by, attribution, &programs));
+        if let Some(causes) = causes {
+            super::tell_text(&causes.table());
         }
         args.json.as_deref().map_or(Ok(()), |path| figures.write_json(path))
     })?;
@@ -139,27 +144,30 @@ pub fn run(args: &RunArgs) -> Result<u8> {
 pub(super) enum Source<'a> {
     /// `--root`: a folder or an image, and a path inside it.
     Root { root: &'a Path, program: &'a OsStr },
-    /// A host file, put into a small root.
-    Host(&'a Path),
+    /// A host file, put into a small root, with the libraries of a sysroot.
+    Host { program: &'a Path, sysroot: Option<&'a Path> },
     /// One of the programs that come with Folio.
     BuiltIn { name: &'static str, elf: &'static [u8] },
 }
 
 impl<'a> Source<'a> {
     /// A host file goes before a built-in program of the same name.
-    pub(super) fn find(root: Option<&'a Path>, program: &'a OsStr) -> Self {
+    pub(super) fn find(guest: &'a GuestArgs, program: &'a OsStr) -> Self {
         let path = Path::new(program);
-        match (root, guest_os::PROGRAMS.iter().find(|(name, _)| OsStr::new(name) == program)) {
+        match (guest.root.as_deref(), guest_os::PROGRAMS.iter().find(|(name, _)| OsStr::new(name) == program))
+        {
             (Some(root), _) => Self::Root { root, program },
             (None, Some(&(name, elf))) if !path.exists() => Self::BuiltIn { name, elf },
-            (None, _) => Self::Host(path),
+            (None, _) => Self::Host { program: path, sysroot: guest.sysroot.as_deref() },
         }
     }
 
     pub(super) fn image(&self) -> Result<RootImage> {
         match self {
             Self::Root { root, .. } => Ok(RootImage::open_root(root)?),
-            Self::Host(path) => RootImage::from_program(path).map_err(|error| no_program(error, path)),
+            Self::Host { program, sysroot } => {
+                RootImage::from_program(program, *sysroot).map_err(|error| no_program(error, program))
+            }
             Self::BuiltIn { name, elf } => Ok(RootImage::from_bytes(name, *elf)?),
         }
     }
@@ -167,8 +175,8 @@ impl<'a> Source<'a> {
     pub(super) fn path_in_guest(&self) -> Result<Vec<u8>> {
         Ok(match self {
             Self::Root { program, .. } => program.as_bytes().to_vec(),
-            Self::Host(path) => {
-                let name = image::file_name(path).map_err(|error| no_program(error, path))?;
+            Self::Host { program, .. } => {
+                let name = image::file_name(program).map_err(|error| no_program(error, program))?;
                 image::program_path(&name).into_bytes()
             }
             Self::BuiltIn { name, .. } => image::program_path(name).into_bytes(),
@@ -181,6 +189,26 @@ impl<'a> Source<'a> {
             Self::Root { root, .. } if root.is_dir() => Box::new(Folder::new(root)),
             _ => Box::new(FilesOnly(self.files())),
         }
+    }
+
+    /// Which sources are newer than their programs, as far as those are files of the host's.
+    fn newer_sources(&self) -> NewerSources {
+        let (host, inside) = match *self {
+            Self::Root { root, .. } if root.is_dir() => (root.to_path_buf(), None),
+            Self::Host { program: host, .. } => (host.to_path_buf(), self.path_in_guest().ok()),
+            Self::Root { .. } | Self::BuiltIn { .. } => return Box::new(|_, _| false),
+        };
+        let changed = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified()).ok();
+        Box::new(move |program, source| {
+            let program = match &inside {
+                Some(inside) if program.as_bytes() == inside => host.clone(),
+                Some(_) => return false,
+                None => host.join(program.trim_start_matches('/')),
+            };
+            changed(&program)
+                .zip(changed(Path::new(source)))
+                .is_some_and(|(program, source)| source > program)
+        })
     }
 
     /// The guest's files, for symbols and lines of the source.
@@ -199,9 +227,14 @@ impl<'a> Source<'a> {
                 let root = root.to_path_buf();
                 Box::new(move |path| std::fs::read(root.join(path.trim_start_matches('/'))).ok())
             }
-            Self::Host(host) => {
-                let (host, inside) = (host.to_path_buf(), self.path_in_guest().unwrap_or_default());
-                Box::new(move |path| if path.as_bytes() == inside { std::fs::read(&host).ok() } else { None })
+            Self::Host { program, sysroot } => {
+                let (host, inside) = (program.to_path_buf(), self.path_in_guest().unwrap_or_default());
+                let sysroot = sysroot.map(Path::to_path_buf);
+                Box::new(move |path| match &sysroot {
+                    _ if path.as_bytes() == inside => std::fs::read(&host).ok(),
+                    Some(sysroot) => std::fs::read(sysroot.join(path.trim_start_matches('/'))).ok(),
+                    None => None,
+                })
             }
             Self::BuiltIn { name, elf } => {
                 Box::new(move |path| (path == image::program_path(name)).then(|| elf.to_vec()))
@@ -415,10 +448,14 @@ pub(super) fn conclude(end: End, program: &OsStr, refusal: Option<&str>) -> u8 {
 pub(super) fn exec_failure(number: u32, refusal: Option<&str>) -> String {
     let Some(errno) = Errno::from_number(u64::from(number)) else { return format!("errno {number}") };
     let reason = match (errno, refusal) {
+        // Only of a dynamic program's loader is it told in words why it can't be had.
+        (Errno::ENOENT | Errno::EACCES | Errno::ELIBBAD, Some(why)) => &format!(
+            "{why}; --sysroot DIR gives the libraries of a cross toolchain (such as /usr/riscv64-linux-gnu), --root DIR a system that has them"
+        ),
         (_, Some(why)) => why,
         (Errno::ENOENT, _) => "no such file in the root (or its interpreter is missing)",
         (Errno::ENOEXEC, None) => {
-            "not a program that this machine can run: a static riscv64 Linux ELF or a #! script is needed"
+            "not a program that this machine can run: a riscv64 Linux ELF or a #! script is needed"
         }
         (Errno::EACCES, _) => "not a regular file with execute permission",
         (Errno::ENOMEM, _) => "not enough memory; give more with -m or --frames",
@@ -431,9 +468,7 @@ pub(super) fn exec_failure(number: u32, refusal: Option<&str>) -> String {
         (Errno::EINVAL, _) => "malformed ELF",
         (Errno::ENAMETOOLONG, _) => "the path is too long",
         (Errno::ELOOP, _) => "too many symbolic links",
-        (Errno::ELIBBAD, _) => {
-            "its dynamic loader cannot be used: link with -static, or give --root a system that has it"
-        }
+        (Errno::ELIBBAD, _) => "its dynamic loader cannot be used: --sysroot DIR or --root DIR gives another",
         (Errno::EUCLEAN, _) => "the root file system is damaged; check it with e2fsck -fn",
         _ => return format!("errno {number}"),
     };

@@ -8,6 +8,7 @@
 use super::signals::Interrupted;
 use super::terminal::{Command, Escapes, Keys, Restored, has_input, read_keys};
 use anyhow::Context;
+use emulator::debug::MAX_LINE_BYTES;
 use emulator::host::{Input, Output, OutputClosed, Stdio};
 use rustix::io::Errno;
 use rustix::stdio::stdin;
@@ -277,6 +278,8 @@ pub fn read_command() -> io::Result<Option<String>> {
             Ok(0) if line.is_empty() => return Ok(None),
             Ok(0) => break,
             Ok(_) if byte[0] == b'\n' => break,
+            // No command is so long: it is refused, and what comes behind it is not waited for.
+            Ok(_) if line.len() > MAX_LINE_BYTES => break,
             Ok(_) => line.push(byte[0]),
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),

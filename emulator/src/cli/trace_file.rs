@@ -4,7 +4,8 @@ use super::death::{self, Children};
 use super::drive::LookAtEvent;
 use super::output;
 use anyhow::Result;
-use emulator::debug::{SharedTap, loaded_at};
+use emulator::debug::peek::Files;
+use emulator::debug::{MachineMemory, SharedTap, loaded_at};
 use emulator::gdb::{Input, SharedEar, Written};
 use emulator::host::{EventAction, EventSink};
 use emulator::source::{Programs, Spot, StackFrame};
@@ -207,14 +208,17 @@ impl Recorder {
         self.0.borrow_mut().write_line(&line);
     }
 
-    /// From now on, what looks at the machine when a process goes wrong and dies, while its memory is still there.
-    pub fn deaths(&self, programs: Rc<Programs>) -> LookAtEvent {
+    /// From now on, what looks at the machine when a process goes wrong and dies, while its memory is still there, in RAM or on the swap
+    /// disk.
+    pub fn deaths(&self, programs: Rc<Programs>, swap_disk: Option<usize>) -> LookAtEvent {
         self.0.borrow_mut().follows_deaths = true;
         let recorder = self.clone();
+        let files = Files::new(Rc::clone(&programs));
         Box::new(move |machine| {
             let died = recorder.0.borrow_mut().died.take();
             let Some(Died { event, is_awaited }) = died else { return false };
-            let calls = recorder.with(|trace| death::calls(&event, trace, machine, &programs));
+            let memory = MachineMemory(machine, swap_disk);
+            let calls = recorder.with(|trace| death::calls(&event, trace, &memory, &files, &programs));
             recorder.0.borrow_mut().calls.insert(event.record.pid, calls);
             !is_awaited
         })

@@ -6,7 +6,7 @@
 use super::symbols::Symbols;
 use super::target::Place;
 use crate::trace::GuestView;
-use isa::paging::MODE_BARE;
+use isa::paging::{MODE_BARE, Satp};
 use isa::{Privilege, VirtAddr};
 
 /// What was asked for.
@@ -16,7 +16,9 @@ pub(super) enum Where {
     User(VirtAddr),
     /// An address of the kernel.
     Kernel(VirtAddr),
-    /// A symbol of programs or a line of their source, and what is added to it.
+    /// Several functions of the kernel that are called the same, or into which one was put.
+    KernelFunctions(Vec<VirtAddr>),
+    /// A symbol of programs, a function or a line of their source, and what is added to it.
     Symbol(String, u64),
 }
 
@@ -80,6 +82,9 @@ impl Armed {
             let wanted = |pid: u64| breakpoint.pid.is_none_or(|only| only == pid);
             match &breakpoint.at {
                 Where::Kernel(pc) => self.0.push(Address { pc: *pc, space: Space::Kernel, id }),
+                Where::KernelFunctions(list) => {
+                    self.0.extend(list.iter().map(|&pc| Address { pc, space: Space::Kernel, id }));
+                }
                 Where::User(pc) if breakpoint.pid.is_none() => {
                     self.0.push(Address { pc: *pc, space: Space::AnyUser, id });
                 }
@@ -105,6 +110,11 @@ impl Armed {
         }
     }
 
+    /// Adds where a process comes to when something is over that a point is about.
+    pub(super) fn add_end(&mut self, id: u64, pc: VirtAddr, satp: u64) {
+        self.0.push(Address { pc, space: Space::Process { satp }, id });
+    }
+
     /// The breakpoints at a place.
     pub(super) fn at(&self, place: &Place) -> impl Iterator<Item = u64> {
         let user = place.privilege == Privilege::User;
@@ -120,10 +130,18 @@ impl Armed {
         self.0.iter().filter(here).map(|address| address.id)
     }
 
-    /// Where a breakpoint counts now.
-    pub(super) fn addresses_of(&self, id: u64) -> Vec<VirtAddr> {
-        let mut addresses: Vec<_> = self.0.iter().filter(|address| address.id == id).map(|a| a.pc).collect();
-        addresses.dedup();
-        addresses
+    /// Where a breakpoint counts now, each address once, with an address space in which it does if that is a process's.
+    pub(super) fn places_of(&self, id: u64) -> Vec<(VirtAddr, Option<Satp>)> {
+        let mut places: Vec<(VirtAddr, Option<Satp>)> = Vec::new();
+        for address in self.0.iter().filter(|address| address.id == id) {
+            if places.iter().all(|(pc, _)| *pc != address.pc) {
+                let satp = match address.space {
+                    Space::Process { satp } => Some(Satp(satp)),
+                    Space::Kernel | Space::AnyUser => None,
+                };
+                places.push((address.pc, satp));
+            }
+        }
+        places
     }
 }

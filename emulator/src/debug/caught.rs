@@ -8,6 +8,7 @@ use super::space::{AtTrap, Doing};
 use super::tap::Caught;
 use super::target::{Heard, Place, Stop, Target};
 use crate::exec::TlbSide;
+use crate::source::{Spot, in_brackets};
 use crate::trace::{Event, GuestView, ThreadId};
 use isa::csr::Csr;
 use isa::events::{EventKind, SignalTold};
@@ -78,7 +79,10 @@ impl Debugger {
                 None => (event.kind().map_or("", |kind| kind.name()).to_owned(), record.va),
             };
             let pid = record.pid;
-            return format!("{what} at {va:#x} in process {pid} (`explain` tells more)");
+            let process = guest.process(pid);
+            let name = process.and_then(|process| self.symbols.name_in_process(guest, process, VirtAddr(va)));
+            let name = name.map(|name| format!(" <{name}>")).unwrap_or_default();
+            return format!("{what} at {va:#x}{name} in process {pid} (`explain` tells more)");
         }
         match told {
             Some(told) => {
@@ -89,7 +93,25 @@ impl Debugger {
                 let effect = told.effect.name();
                 format!("signal {} of {sender} to {}: {effect}", told.signal, process(guest, record.pid))
             }
+            None if event.kind() == Some(EventKind::Exit) => {
+                happening(guest, event) + &self.last_place(ThreadId { pid: record.pid, tid: record.tid })
+            }
             None => happening(guest, event),
+        }
+    }
+
+    /// Where the program of a thread was when it left for the kernel, as the end of a sentence.
+    fn last_place(&self, thread: ThreadId) -> String {
+        let Some(program) = self.trapped.get(&thread) else { return String::new() };
+        let tap = self.tap.borrow();
+        let guest = &tap.trace().guest;
+        let pc = program.registers.pc;
+        let loaded = guest.process(thread.pid).and_then(|process| self.symbols.loaded_at(guest, process, pc));
+        match loaded.map(|loaded| loaded.spot(pc)) {
+            Some(Spot { symbol: Some(symbol), source }) => {
+                format!("; it was last at {symbol} (pc {pc}){}", in_brackets(source.as_ref()))
+            }
+            _ => format!("; it was last at pc {pc}"),
         }
     }
 
@@ -198,6 +220,10 @@ impl Debugger {
     /// Whether a breakpoint at a place stops the machine.
     pub(super) fn break_at(&mut self, target: &dyn Target, place: &Place) -> Option<Hit> {
         let ids: Vec<u64> = self.armed.at(place).collect();
+        if let Some(hit) = self.watch_ends(place, &ids) {
+            return Some(hit);
+        }
+        let ids: Vec<u64> = ids.into_iter().filter(|&id| self.points.watch(id).is_none()).collect();
         let scene = self.scene_at(target, place);
         let point = self.first_stop(target, &ids, scene)?;
         let What::Break(breakpoint) = &point.what else { return None };

@@ -1,9 +1,8 @@
 //! `display`: what is shown at every stop.
 
-use super::command::Examine;
+use super::command::Shown;
 use super::execute::Debugger;
-use super::expression::{Expression, Operand};
-use super::registers;
+use super::expression::{self, Expression};
 use super::target::Target;
 use std::fmt::Write;
 
@@ -13,7 +12,7 @@ pub(super) struct Display {
     id: u64,
     /// As it was typed.
     text: String,
-    examine: Option<Examine>,
+    shown: Shown,
     at: Expression,
 }
 
@@ -30,13 +29,13 @@ impl Debugger {
         &mut self,
         target: &dyn Target,
         text: String,
-        examine: Option<Examine>,
+        shown: Shown,
         at: Expression,
     ) -> Result<String, String> {
         // What cannot be shown because of how it is written is refused at once.
-        self.evaluate(target, &at)?;
+        self.looking(target, |from| expression::value(at.node(), from))?;
         self.displays.last_id += 1;
-        let display = Display { id: self.displays.last_id, text, examine, at };
+        let display = Display { id: self.displays.last_id, text, shown, at };
         let said = self.show(target, &display);
         self.displays.list.push(display);
         Ok(said)
@@ -69,15 +68,14 @@ impl Debugger {
 
     fn show(&mut self, target: &dyn Target, display: &Display) -> String {
         let id = display.id;
-        if let (None, Operand::Register(name)) = (display.examine, &display.at.base)
-            && let Some(value) = registers::value(target, &self.now(target), name)
-        {
-            let value = value.wrapping_add(display.at.offset);
-            return format!("{id}: {} = {value:#x} ({})\n", display.text, value.cast_signed());
-        }
-        let examine = display.examine.unwrap_or_default();
-        match self.examine_at(target, examine, Some(display.at.clone())) {
-            Ok((text, _)) => format!("{id}: {text}"),
+        let shown = match display.shown {
+            Shown::Value(format) => self.print(target, &display.at, format),
+            Shown::Memory(examine) => {
+                self.examine_at(target, examine, Some(display.at.clone())).map(|(text, _)| text)
+            }
+        };
+        match shown {
+            Ok(text) => format!("{id}: {text}"),
             Err(error) => format!("{id}: {}: {error}\n", display.text),
         }
     }

@@ -19,9 +19,8 @@ use super::target::{Place, Registers, Target};
 use super::waits::Waits;
 use super::{memory, registers, stack, views, walk};
 use crate::machine::{HartState, StopReason};
-use crate::source::{IsReturn, Programs, with_places};
-use crate::trace::{Residence, ThreadId, Trap};
-use isa::events::SignalEffect;
+use crate::source::Programs;
+use crate::trace::{Residence, ThreadId};
 use isa::{Ppn, Privilege, Step, VirtAddr};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write;
@@ -48,6 +47,17 @@ impl Output {
             Err(error) => Self { text: error + "\n", quit: false, failed: true },
         }
     }
+}
+
+/// Longest line that may be a command, in bytes.
+pub const MAX_LINE_BYTES: usize = 1 << 16;
+
+/// What a line says, if it is not longer than a command can be.
+pub(super) fn parse(line: &str) -> Result<Option<Command>, String> {
+    if line.len() > MAX_LINE_BYTES {
+        return Err(format!("a line of more than {MAX_LINE_BYTES} bytes is no command"));
+    }
+    Command::parse(line)
 }
 
 /// A debugging session on one machine.
@@ -85,6 +95,8 @@ pub struct Debugger {
     pub(super) at_trap: Option<AtTrap>,
     /// The thread that was chosen to be looked at.
     pub(super) selected: Option<Selected>,
+    /// The function of the stack that is looked at, by its number: 0 is the innermost.
+    pub(super) frame: u64,
     /// The program of each thread as it was at its last trap, as long as traps are kept.
     pub(super) trapped: BTreeMap<ThreadId, AtTrap>,
     /// Where threads wait that the harts have left.
@@ -132,6 +144,7 @@ impl Debugger {
             next_examine: None,
             at_trap: None,
             selected: None,
+            frame: 0,
             trapped: BTreeMap::new(),
             waits: Waits::default(),
             stopped: None,
@@ -219,7 +232,7 @@ impl Debugger {
 
     /// Does what a line says.
     pub fn execute(&mut self, target: &mut dyn Target, line: &str) -> Output {
-        self.last_line = line.to_owned();
+        self.last_line = if line.len() > MAX_LINE_BYTES { String::new() } else { line.to_owned() };
         if self.taking_down.is_some() {
             return Output::of(self.take_down(line));
         }
@@ -240,7 +253,7 @@ impl Debugger {
     }
 
     fn run_line(&mut self, target: &mut dyn Target, line: &str) -> Output {
-        let done = match Command::parse(line) {
+        let done = match parse(line) {
             Ok(None) => Ok(String::new()),
             Ok(Some(Command::Quit)) => return Output { quit: true, ..Output::said(String::new()) },
             Ok(Some(Command::Expect(text))) => return Output::of(self.expect(&text)),
@@ -287,19 +300,29 @@ impl Debugger {
             Command::Finish => self.finish(target),
             Command::Stop(command) => self.run_stop_command(target, command),
             Command::Display(None) => Ok(self.list_displays()),
-            Command::Display(Some((text, examine, at))) => self.add_display(target, text, examine, at),
+            Command::Display(Some((text, shown, at))) => self.add_display(target, text, shown, at),
             Command::Undisplay(id) => self.remove_display(id),
             Command::Regs(set) => {
                 self.check_registers()?;
+                if let Some((frame, _)) = self.chosen_frame(target).filter(|(frame, _)| !frame.is_exact) {
+                    return match set {
+                        RegisterSet::Csr => Ok(registers::csrs(target)),
+                        RegisterSet::Integer | RegisterSet::Float => {
+                            Ok(registers::of_caller(&frame, set == RegisterSet::Float))
+                        }
+                        RegisterSet::Named(names) => registers::some_of_caller(target, &frame, &names),
+                    };
+                }
                 let now = self.now(target);
                 // Of a thread that was chosen nothing is known to have changed.
                 let before =
                     self.before.filter(|b| b.hart == now.hart && self.selected.is_none()).unwrap_or(now);
-                Ok(match set {
-                    RegisterSet::Integer => registers::integer(&now, &before),
-                    RegisterSet::Float => registers::float(&now, &before),
-                    RegisterSet::Csr => registers::csrs(target),
-                })
+                match set {
+                    RegisterSet::Integer => Ok(registers::integer(&now, &before)),
+                    RegisterSet::Float => Ok(registers::float(&now, &before)),
+                    RegisterSet::Csr => Ok(registers::csrs(target)),
+                    RegisterSet::Named(names) => registers::some(target, &now, &names),
+                }
             }
             Command::Examine(examine, at) => self.examine(target, examine, at),
             Command::Backtrace(most) => {
@@ -307,10 +330,18 @@ impl Debugger {
                 self.check_registers()?;
                 self.backtrace(target, most.unwrap_or(stack::SHOWN))
             }
-            Command::Print(name) => {
+            Command::Print(at, format) => {
+                self.check_page_table()?;
+                self.print(target, &at, format)
+            }
+            Command::Frame(choice) => {
                 self.check_page_table()?;
                 self.check_registers()?;
-                self.print(target, &name)
+                self.choose_frame(target, choice)
+            }
+            Command::Variables(which) => {
+                self.check_page_table()?;
+                self.variables(target, which)
             }
             Command::List(what) => self.list(target, what),
             Command::Disas { at, count } => {
@@ -343,12 +374,13 @@ impl Debugger {
                 })?;
                 target.look_at(hart);
                 self.selected = None;
+                self.frame = 0;
                 Ok(self.location(target))
             }
             Command::Select { pid, tid } => self.select(target, pid, tid),
             Command::PageTable(pid) => self.page_table(target, pid),
             Command::WhatIs(at) => self.whatis(target, &at),
-            Command::Swap => Ok(self.swap()),
+            Command::Swap { from, most } => Ok(self.swap(from, most)),
             Command::Ps => {
                 let is_idle = |hart| hart < target.harts() && target.hart_state(hart) == HartState::Waiting;
                 let waits = self.waits(target);
@@ -413,108 +445,11 @@ impl Debugger {
         let mut notes = peek::Notes::default();
         let (tap, files) = (self.tap.clone(), self.files.clone());
         let mut read = |at, into: &mut [u8]| {
-            notes.read(&View { target, trace: tap.borrow().trace(), files: &files }, &space, at, into)
+            notes.read(&View { memory: target, trace: tap.borrow().trace(), files: &files }, &space, at, into)
         };
         let (mut text, end) =
             memory::examine(target, &space, va, examine, &mut read, absent, |va| self.symbol_at(&space, va));
         text.push_str(&notes.text());
         Ok((text, (end, space)))
     }
-
-    fn explain(&mut self) -> Result<String, String> {
-        let trap = self.tap.borrow().trap().cloned();
-        if let Some(trap) = trap {
-            let text = self.explain_trap(&trap);
-            return Ok(wrap(&self.with_places(trap.pid, &text), 100));
-        }
-        let text = self.tap.borrow().explanation();
-        let text = text.ok_or("there has been no page fault yet")?;
-        let pid = self.tap.borrow().trace().last_fault.as_ref().map(|fault| fault.record.pid);
-        let text = match pid.filter(|_| self.check_fault_space().is_ok()) {
-            Some(pid) => self.with_places(pid, &text),
-            None => text,
-        };
-        Ok(wrap(&text, 100))
-    }
-
-    /// An exception that is no page fault.
-    fn explain_trap(&self, trap: &Trap) -> String {
-        let program = trap.pc.program.rsplit('/').next().unwrap_or_default();
-        let (what, why) = trap.words(self.symbols.instruction(&trap.pc));
-        let signal = match trap.effect {
-            SignalEffect::Handled => "a handler of its runs for the signal",
-            SignalEffect::Ended => "the signal ends it",
-            SignalEffect::Ignored | SignalEffect::Stopped => "it goes on",
-        };
-        format!(
-            "At step {} process {} ({program}) had an exception that is no page fault, at pc {:#x}: {what}: {why}; {signal}.",
-            trap.step, trap.pid, trap.pc.va.0
-        )
-    }
-
-    /// What there is at an address of a process.
-    fn explain_address(&mut self, target: &dyn Target, at: Expression) -> Result<String, String> {
-        let (va, space) = self.locate(target, Some(at))?;
-        let Owner::Process(pid, name) = &space.owner else {
-            return Err(format!("{va} is nobody's: no process runs; `explain PID:{va}` asks for one's"));
-        };
-        let text = match self.residence(&space, va) {
-            Some(Residence::Here(vma, frame)) => {
-                let holds = self.tap.borrow().trace().guest.frame(frame).map_or(0, |f| f.mappings.len());
-                let shared =
-                    if holds > 1 { format!(", which {holds} page tables map") } else { String::new() };
-                format!(
-                    "{va} of process {pid} ({name}) lies in {}. Its page is in memory, in frame {:#x}{shared}; `walk` shows its PTE.",
-                    vma.described(va),
-                    frame.0
-                )
-            }
-            Some(Residence::Later(vma, first_touch)) => format!(
-                "{va} of process {pid} ({name}) lies in {}. Its page is not in memory yet: {first_touch}.",
-                vma.described(va)
-            ),
-            Some(Residence::Away(vma, place)) => format!(
-                "{va} of process {pid} ({name}) lies in {}. Its page has left memory: {place}.",
-                vma.described(va)
-            ),
-            Some(Residence::Nothing(why)) => {
-                format!("Nothing is mapped at {va} in process {pid} ({name}): {why}.")
-            }
-            None => format!("{va} is an address of the kernel's; `walk` shows what it maps there."),
-        };
-        let text = self.with_places(*pid, &text);
-        Ok(wrap(&text, 100))
-    }
-
-    /// A text about a process in which each `pc` and `ra` has its function and line behind it.
-    fn with_places(&self, pid: u64, text: &str) -> String {
-        let tap = self.tap.borrow();
-        let guest = &tap.trace().guest;
-        let loaded = guest.process(pid).and_then(|process| self.symbols.loaded(guest, process));
-        with_places(text, &|va, IsReturn(is_return)| {
-            let loaded = loaded.as_ref()?;
-            Some(if is_return { loaded.spot_of_return(va) } else { loaded.spot(va) })
-        })
-    }
-}
-
-/// Breaks a paragraph into lines of at most `width` letters.
-fn wrap(text: &str, width: usize) -> String {
-    let mut lines = String::new();
-    let mut column = 0;
-    for word in text.split_whitespace() {
-        let len = word.chars().count();
-        if column > 0 && column + 1 + len > width {
-            lines.push('\n');
-            column = 0;
-        }
-        if column > 0 {
-            lines.push(' ');
-            column += 1;
-        }
-        lines.push_str(word);
-        column += len;
-    }
-    lines.push('\n');
-    lines
 }

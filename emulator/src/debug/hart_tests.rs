@@ -1,13 +1,11 @@
 //! The debugger on a real machine of several harts.
 
-use super::target::{Asking, Hears, Registers, Stop, StopBefore, Target, TlbSide};
-use super::{Debugger, SharedTap};
+use super::{Debugger, MachineTarget, SharedTap, Stop};
 use crate::exec::Observer;
 use crate::loader::Boot;
-use crate::machine::{HartState, Machine, MachineConfig, QUANTUM_STEPS, StopReason};
+use crate::machine::{Machine, MachineConfig, QUANTUM_STEPS, StopReason};
 use crate::source::Programs;
-use isa::csr::Csr;
-use isa::{PhysAddr, Step, assemble};
+use isa::{Step, assemble};
 use std::rc::Rc;
 
 struct Looked {
@@ -15,7 +13,16 @@ struct Looked {
     hart: usize,
 }
 
-impl Looked {
+impl MachineTarget for Looked {
+    fn machine(&self) -> &Machine {
+        &self.machine
+    }
+    fn looked_at(&self) -> usize {
+        self.hart
+    }
+    fn set_looked_at(&mut self, hart: usize) {
+        self.hart = hart;
+    }
     fn run_observed(&mut self, until: Step, observer: Option<&mut dyn Observer>) -> Stop {
         let end = match observer {
             None => self.machine.run(until),
@@ -26,48 +33,6 @@ impl Looked {
             StopReason::Fuel => Stop::Reached,
             reason => Stop::Ended(reason),
         }
-    }
-}
-
-impl Target for Looked {
-    fn step(&self) -> Step {
-        self.machine.steps()
-    }
-    fn harts(&self) -> usize {
-        self.machine.harts().len()
-    }
-    fn next_hart(&self) -> usize {
-        self.machine.hart().id
-    }
-    fn hart_state(&self, hart: usize) -> HartState {
-        self.machine.hart_state(hart).unwrap()
-    }
-    fn look_at(&mut self, hart: usize) {
-        self.hart = hart;
-    }
-    fn registers(&self) -> Registers {
-        Registers::of(&self.machine.harts()[self.hart])
-    }
-    fn csr(&self, csr: Csr) -> Option<u64> {
-        self.machine.csr_of(self.hart, csr)
-    }
-    fn instructions_user(&self) -> u64 {
-        0
-    }
-    fn read_ram(&self, at: PhysAddr, into: &mut [u8]) -> bool {
-        self.machine.ram().slice(at, into.len()).map(|bytes| into.copy_from_slice(bytes)).is_some()
-    }
-    fn tlb(&self) -> [TlbSide; 2] {
-        [TlbSide::default(), TlbSide::default()]
-    }
-    fn run(&mut self, until: Step, stop_before: Option<StopBefore<'_>>) -> Stop {
-        match stop_before {
-            None => self.run_observed(until, None),
-            Some(stop) => self.run_observed(until, Some(&mut Asking::new(stop, None))),
-        }
-    }
-    fn run_listening(&mut self, until: Step, stop_before: StopBefore<'_>, hears: Hears<'_>) -> Stop {
-        self.run_observed(until, Some(&mut Asking::new(stop_before, Some(hears))))
     }
 }
 

@@ -4,8 +4,9 @@ use super::command::Listing;
 use super::execute::Debugger;
 use super::expression::Expression;
 use super::space::Space;
+use super::symbols::Named;
 use super::target::Target;
-use crate::source::SourceLine;
+use crate::source::{SourceLine, without_offset};
 use isa::VirtAddr;
 use std::fmt::Write;
 
@@ -27,24 +28,43 @@ impl Debugger {
         self.loaded_at(space, va)?.spot(va).source
     }
 
+    /// The function and the line to show for an address: of functions that the compiler has put into one another the innermost that is not of
+    /// a compiler's own library, whose source tells nobody where he is; no line if there is none but that.
+    pub(super) fn shown_at(&self, space: &Space, va: VirtAddr) -> (Option<String>, Option<SourceLine>) {
+        let Some(loaded) = self.loaded_at(space, va) else { return (None, None) };
+        let spot = loaded.spot(va);
+        let symbol = spot.symbol.as_deref().map(|name| without_offset(name).to_owned());
+        let is_shown = |source: &SourceLine| !source.is_of_rusts_library();
+        let frames = loaded.inlined(va);
+        if frames.is_empty() {
+            return (symbol, spot.source.filter(is_shown));
+        }
+        let mut own = frames.into_iter().filter(|frame| frame.source.as_ref().is_some_and(is_shown));
+        own.next().map_or((symbol.clone(), None), |frame| (frame.function.or(symbol), frame.source))
+    }
+
     /// `sum at segv.c:4: static int sum(…)`, a line for a stop; empty if the source is not known.
     pub(super) fn source_line(&self, space: &Space, va: VirtAddr) -> String {
-        let Some(loaded) = self.loaded_at(space, va) else { return String::new() };
-        let spot = loaded.spot(va);
-        let Some(source) = spot.source else { return String::new() };
-        let inlined = loaded.inlined(va).into_iter().next().and_then(|frame| frame.function);
-        let symbol = spot.symbol.as_deref().and_then(|name| name.split('+').next()).map(str::to_owned);
-        let function = inlined.or(symbol).map_or_else(String::new, |name| format!("{name} at "));
+        let (function, Some(source)) = self.shown_at(space, va) else { return String::new() };
+        let function = function.map_or_else(String::new, |name| format!("{name} at "));
         match self.symbols.source_text(&source) {
-            Some(text) => format!("{function}{source}: {}\n", text.trim()),
+            Some(text) => format!("{function}{source}: {}\n{}", text.trim(), self.newer(space, &source)),
             None => format!("{function}{source}\n"),
         }
+    }
+
+    /// A line about a source of the program of a space that is newer than it; once.
+    fn newer(&self, space: &Space, source: &SourceLine) -> String {
+        let tap = self.tap.borrow();
+        let process = space.process().and_then(|pid| tap.trace().guest.process(pid));
+        process.map_or_else(String::new, |process| self.symbols.newer_source(&process.program, source))
     }
 
     /// `list`.
     pub(super) fn list(&mut self, target: &dyn Target, what: Listing) -> Result<String, String> {
         let around =
             |source: SourceLine| SourceLine { line: source.line.saturating_sub(SHOWN / 2).max(1), ..source };
+        let mut shown = SHOWN;
         let from = match (what, self.listed.clone()) {
             (Listing::On, Some(listed)) => listed.next,
             (Listing::Back, Some(listed)) if listed.first == 1 => {
@@ -56,28 +76,55 @@ impl Debugger {
             (Listing::On | Listing::Back, None) => around(self.source_of(target, None)?),
             (Listing::Line(line), Some(listed)) => around(SourceLine { line, ..listed.next }),
             (Listing::Line(line), None) => around(SourceLine { line, ..self.source_of(target, None)? }),
-            (Listing::Place(at), _) => around(self.source_of(target, Some(at))?),
+            (Listing::Lines(first, last), listed) => {
+                shown = (last - first).saturating_add(1);
+                let of = listed.map_or_else(|| self.source_of(target, None), |listed| Ok(listed.next))?;
+                SourceLine { line: first.max(1), ..of }
+            }
+            (Listing::Place(at), _) => around(match self.line_of_file(target, &at) {
+                Some(line) => line,
+                None => self.source_of(target, Some(at))?,
+            }),
         };
-        self.list_from(from)
+        let text = self.list_from(from.clone(), shown)?;
+        Ok(text + &self.newer(&self.space_of(&self.now(target)), &from))
     }
 
-    /// The line of the source at a place, or at the instruction that the machine is at.
+    /// The line that `FILE:LINE` names, whether it has code or not, if the program that is looked at is made of that file.
+    fn line_of_file(&self, target: &dyn Target, at: &Expression) -> Option<SourceLine> {
+        let (name, 0) = at.location()? else { return None };
+        let Named::Line(file, line) = Named::of(&name) else { return None };
+        let now = self.now(target);
+        let loaded = self.loaded_at(&self.space_of(&now), now.pc)?;
+        Some(SourceLine { line: line.max(1), ..loaded.file.lines()?.file(file)? })
+    }
+
+    /// The line of the source at a place, or at the instruction that the machine is at; in code of which no line is known that of the call
+    /// that has led there, and before a program has come to its source that of its `main`.
     fn source_of(&mut self, target: &dyn Target, at: Option<Expression>) -> Result<SourceLine, String> {
+        let is_here = at.is_none();
         let (va, space) = self.locate(target, at)?;
-        self.source_at(&space, va).ok_or_else(|| {
+        let call = || self.stack(target).into_iter().find_map(|frame| frame.spot.source);
+        let main = || {
+            let file = self.loaded_at(&space, va)?.file;
+            let main = file.functions_called("main", None).first().copied()?;
+            file.lines()?.at(main)
+        };
+        let near = || if is_here { call().or_else(main) } else { None };
+        self.source_at(&space, va).or_else(near).ok_or_else(|| {
             let place = self.symbol_at(&space, va).unwrap_or_else(|| va.to_string());
             format!("the line of {place} is not known (is the program compiled with -g?)")
         })
     }
 
-    fn list_from(&mut self, from: SourceLine) -> Result<String, String> {
+    fn list_from(&mut self, from: SourceLine, shown: u32) -> Result<String, String> {
         let lines = self.symbols.source_lines(&from).ok_or_else(|| {
             format!(
                 "the source file {} is not to be found here (the program was compiled in {})",
                 from.file, from.folder
             )
         })?;
-        let end = from.line.saturating_add(SHOWN);
+        let end = from.line.saturating_add(shown);
         let mut text = String::new();
         for (number, line) in (1..).zip(lines.iter()).filter(|(number, _)| (from.line..end).contains(number))
         {
@@ -85,7 +132,12 @@ impl Debugger {
             let _ = writeln!(text, "{number:<6}{line}");
         }
         if text.is_empty() {
-            return Err(format!("{} has {} lines", from.file, lines.len()));
+            return Err(format!(
+                "{} ends before line {}: it has {} lines",
+                from.file,
+                from.line,
+                lines.len()
+            ));
         }
         self.listed = Some(Listed { first: from.line, next: SourceLine { line: end, ..from } });
         Ok(text)

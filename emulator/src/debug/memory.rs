@@ -2,7 +2,7 @@
 
 use super::command::{Examine, Format};
 use super::space::Space;
-use super::target::Target;
+use super::target::{Memory, Target};
 use super::walk::translate;
 use isa::{PAGE_SIZE, VirtAddr, decode, disasm, insn_len};
 use std::fmt::Write;
@@ -12,7 +12,7 @@ const MAX_STRING: u64 = 200;
 
 /// Fills `into` from virtual memory. Fails at the first byte that is not mapped, or not RAM.
 pub(super) fn read(
-    target: &dyn Target,
+    memory: &dyn Memory,
     space: &Space,
     va: VirtAddr,
     into: &mut [u8],
@@ -22,8 +22,8 @@ pub(super) fn read(
         let at = va.wrapping_add(done as u64);
         let room = usize::try_from(PAGE_SIZE - at.page_offset()).map_or(into.len(), |room| room);
         let len = room.min(into.len() - done);
-        let pa = translate(target, space, at).ok_or(at)?;
-        if !target.read_ram(pa, &mut into[done..done + len]) {
+        let pa = translate(memory, space, at).ok_or(at)?;
+        if !memory.read_ram(pa, &mut into[done..done + len]) {
             return Err(at);
         }
         done += len;
@@ -153,7 +153,7 @@ fn strings(
             break;
         }
         let more = if ended { "" } else { "…" };
-        let _ = writeln!(text, "{start}: \"{}\"{more}", bytes.escape_ascii());
+        let _ = writeln!(text, "{start}: \"{}\"{more}", crate::source::letters(&bytes, '"'));
     }
     (text, at)
 }

@@ -2,42 +2,51 @@
 //! given to the process by an access to something else on it.
 
 use super::catches::Catch;
-use super::condition::{Condition, Fact, Facts};
+use super::condition::Condition;
 use super::execute::Debugger;
-use super::points::{Known, Scene, What};
+use super::expression::{self, Names, Node};
+use super::points::{Scene, What};
 use super::target::Target;
+use super::vantage::Vantage;
+use crate::source::{Type, Value, Whose};
 use crate::trace::Event;
 use core::ops::Range;
 use isa::VirtAddr;
 use isa::events::{Access, EventKind};
 
 /// What is known, but for the address.
-struct Elsewhere<'a, 'b> {
-    known: &'a mut Known<'b>,
+struct Elsewhere<'a> {
+    known: &'a dyn Names,
     va: u64,
 }
 
-impl Facts for Elsewhere<'_, '_> {
-    fn fact(&self, fact: Fact) -> Option<u64> {
-        if fact == Fact::Va { Some(self.va) } else { self.known.fact(fact) }
+impl Names for Elsewhere<'_> {
+    fn named(&self, name: &str) -> Result<Value, String> {
+        if name == "va" { Ok(Value::register(self.va)) } else { self.known.named(name) }
     }
-    fn register(&self, name: &str) -> Option<u64> {
+    fn register(&self, name: &str) -> Result<Value, String> {
         self.known.register(name)
     }
-    fn bytes(&mut self, symbol: &str) -> Option<Range<u64>> {
-        self.known.bytes(symbol)
+    fn type_named(&self, name: &str) -> Option<Type> {
+        self.known.type_named(name)
+    }
+    fn symbol_at(&self, address: u64, whose: Whose) -> Option<Range<u64>> {
+        self.known.symbol_at(address, whose)
+    }
+    fn read(&self, whose: Whose, address: u64, into: &mut [u8]) -> Result<(), String> {
+        self.known.read(whose, address, into)
     }
 }
 
-/// A symbol for which the condition would have held, had the fault been about it and not about something else on its page.
-fn missed(condition: &Condition, known: &mut Known<'_>, va: VirtAddr) -> Option<String> {
-    let mut is_missed = |symbol: &str| {
-        let Some(bytes) = known.bytes(symbol) else { return false };
+/// A place for which the condition would have held, had the fault been about it and not about something else on its page.
+fn missed(condition: &Condition, known: &dyn Names, va: VirtAddr) -> Option<String> {
+    let is_missed = |place: &&Node| {
+        let Ok((bytes, _)) = expression::bytes(place, known) else { return false };
         VirtAddr(bytes.start).page() == va.page()
             && !bytes.contains(&va.0)
-            && condition.holds(&mut Elsewhere { known, va: bytes.start })
+            && condition.holds(&Elsewhere { known, va: bytes.start })
     };
-    condition.symbols().into_iter().find(|symbol| is_missed(symbol)).map(str::to_owned)
+    condition.expression().places().into_iter().find(is_missed).map(Node::to_string)
 }
 
 /// Why a catchpoint has not stopped.
@@ -68,12 +77,10 @@ impl Debugger {
     pub(super) fn note_missed(&mut self, target: &dyn Target, ids: &[u64], event: &Event, scene: Scene) {
         let (va, pid) = (VirtAddr(event.record.va), event.record.pid);
         for &id in ids {
-            let found = self.with_condition(target, id, scene, |condition, known| {
-                let symbol = missed(condition, known, va)?;
-                let process = known.guest.process(pid)?;
-                Some((symbol, known.symbols.name_in_process(known.guest, process, va)))
-            });
-            let Some((symbol, other)) = found else { continue };
+            let found =
+                self.with_condition(target, id, scene, |condition, known| missed(condition, known, va));
+            let Some(symbol) = found else { continue };
+            let other = self.symbol_of(pid, va);
             if !self.told_missed.insert((id, pid, symbol.clone())) {
                 continue;
             }
@@ -98,9 +105,11 @@ impl Debugger {
         let (va, pid) = (event.record.va, event.record.pid);
         for &id in ids {
             let found = self.with_condition(target, id, scene, |condition, known| {
-                let here = |symbol: &&str| known.bytes(symbol).is_some_and(|bytes| bytes.contains(&va));
-                let symbol = condition.symbols().into_iter().find(here)?;
-                condition.holds(known).then(|| symbol.to_owned())
+                let here = |place: &&Node| {
+                    expression::bytes(place, known).is_ok_and(|(bytes, _)| bytes.contains(&va))
+                };
+                let place = condition.expression().places().into_iter().find(here)?;
+                condition.holds(known).then(|| place.to_string())
             });
             let Some(symbol) = found else { continue };
             if !self.told_missed.insert((id, pid, kind.name().to_owned())) {
@@ -127,19 +136,22 @@ impl Debugger {
 
     /// Asks about the condition of a catchpoint of faults, in a scene.
     fn with_condition<T>(
-        &mut self,
+        &self,
         target: &dyn Target,
         id: u64,
         scene: Scene,
-        ask: impl FnOnce(&Condition, &mut Known<'_>) -> Option<T>,
+        ask: impl FnOnce(&Condition, &Vantage<'_>) -> Option<T>,
     ) -> Option<T> {
         let point = self.points.get(id)?;
         let (What::Catch(Catch::Fault(..)), Some(condition)) = (&point.what, &point.condition) else {
             return None;
         };
+        self.looking_at(target, scene, point.hits, |known| ask(condition, known))
+    }
+
+    fn symbol_of(&self, pid: u64, va: VirtAddr) -> Option<String> {
         let tap = self.tap.borrow();
         let guest = &tap.trace().guest;
-        let mut known = Known { scene, hits: point.hits, guest, symbols: &self.symbols, target };
-        ask(condition, &mut known)
+        self.symbols.name_in_process(guest, guest.process(pid)?, va)
     }
 }

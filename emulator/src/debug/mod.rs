@@ -5,7 +5,7 @@
 //! that a [`Tap`] keeps. It never writes guest memory: a breakpoint is a comparison of process and
 //! address before an instruction, so that stopping changes nothing that the guest could see.
 //!
-//! A command is parsed ([`command`] has the table of all, [`expression`] the addresses), then carried out here; what it shows is formatted by one file a
+//! A command is parsed ([`command`] has the table of all, [`expression`] what they are about), then carried out here; what it shows is formatted by one file a
 //! subject (`registers`, `memory`, `walk`, `views`).
 
 mod breakpoints;
@@ -16,6 +16,7 @@ mod complete;
 mod condition;
 mod display;
 mod execute;
+mod explaining;
 pub mod expression;
 mod finish;
 #[cfg(test)]
@@ -23,11 +24,15 @@ mod hart_tests;
 mod lines;
 mod listen;
 mod listing;
+mod machine_target;
 mod memory;
 mod missed;
 mod outside;
 pub mod peek;
+#[cfg(test)]
+mod peek_tests;
 mod points;
+mod print;
 #[cfg(test)]
 mod recording;
 mod registers;
@@ -46,16 +51,18 @@ pub mod target;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod vantage;
 mod views;
 mod waits;
 mod walk;
 mod watch;
 mod whatis;
 
-pub use execute::{Debugger, Output};
+pub use execute::{Debugger, MAX_LINE_BYTES, Output};
+pub use machine_target::{MachineMemory, MachineTarget};
 pub use outside::Caught;
 pub use screen::Screen;
 pub use stopped::Stopped;
 pub use symbols::loaded_at;
 pub use tap::{SharedTap, Tap};
-pub use target::{Place, Registers, Stop, Target, TlbLine, TlbSide};
+pub use target::{Memory, Place, Registers, Stop, Target, TlbLine, TlbSide};

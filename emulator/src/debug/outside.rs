@@ -1,7 +1,7 @@
 //! What others than a prompt need of the debugger: sessions of gdb, which run the machine themselves and come here for what is told.
 
 use super::execute::Debugger;
-use super::target::Target;
+use super::target::{Registers, Target};
 use crate::trace::ThreadId;
 
 /// A catchpoint that somebody's run has come to.
@@ -17,10 +17,30 @@ impl Debugger {
     /// Takes in what has come since the machine was resumed by someone else: threads that harts have left, a catchpoint.
     pub fn came_back(&mut self, target: &mut dyn Target) -> Option<Caught> {
         self.hart = target.next_hart();
+        // Whom one looked at has run since, perhaps.
+        (self.selected, self.at_trap, self.next_examine) = (None, None, None);
         self.note_switches(target);
         target.look_at(self.hart);
         let (hit, event) = self.decide_event(target)?;
         Some(Caught { pid: event.record.pid, text: hit.text })
+    }
+
+    /// Does what a line says; an empty one says where one is. `program` is the thread that is looked at if it is in the kernel, with the
+    /// registers that it has gone there with.
+    pub fn execute_for(
+        &mut self,
+        target: &mut dyn Target,
+        program: Option<(ThreadId, Registers)>,
+        line: &str,
+    ) -> String {
+        if let Some((thread, registers)) = program {
+            self.select_for_once(thread, registers);
+        }
+        // Looks at the hart that the target looks at.
+        let place = self.location(target);
+        let text = if line.is_empty() { place } else { self.execute(target, line).text };
+        self.end_of_once();
+        text
     }
 
     /// In what a thread waits, as far as it is known.

@@ -6,7 +6,7 @@
 
 use super::breakpoints::Where;
 use super::space::{Owner, Space};
-use super::target::Target;
+use super::target::Memory;
 use super::{memory, walk};
 use crate::source::Programs;
 use crate::trace::{Away, FrameContent, Residence, Trace, VmaView, at_page};
@@ -50,8 +50,8 @@ impl Files {
 
 /// What is looked at.
 pub struct View<'a> {
-    /// The machine.
-    pub target: &'a dyn Target,
+    /// What the machine holds.
+    pub memory: &'a dyn Memory,
     /// What its events have told.
     pub trace: &'a Trace,
     /// The guest's files.
@@ -75,7 +75,7 @@ pub enum Source {
 
 impl Source {
     /// What is shown, as the end of a sentence.
-    fn words(&self) -> String {
+    pub(super) fn words(&self) -> String {
         match self {
             Self::File(name, page) => format!("this is page {page} of {name}"),
             Self::PageCache(name, page) => format!("this is page {page} of {name}, from the page cache"),
@@ -115,21 +115,21 @@ pub fn absent_page(view: &View<'_>, pid: u64, va: VirtAddr) -> Result<(Vec<u8>, 
     match trace.history.slot_of_page(vma.file, page) {
         Some(slot) => of_slot(view, slot),
         // Shared anonymous memory that nobody has touched there.
-        None if vma.name.is_empty() => Ok((vec![0; PAGE_BYTES], Source::Zeros)),
+        None if vma.is_anonymous() => Ok((vec![0; PAGE_BYTES], Source::Zeros)),
         None => Err(format!("not in memory, and {} cannot be read from here", vma.name)),
     }
 }
 
 fn of_frame(view: &View<'_>, frame: Ppn) -> Result<Vec<u8>, String> {
     let mut bytes = vec![0; PAGE_BYTES];
-    if view.target.read_ram(frame.base(), &mut bytes) { Ok(bytes) } else { Err("not RAM".to_owned()) }
+    if view.memory.read_ram(frame.base(), &mut bytes) { Ok(bytes) } else { Err("not RAM".to_owned()) }
 }
 
 fn of_slot(view: &View<'_>, slot: u64) -> Result<(Vec<u8>, Source), String> {
     if let Some(frame) = view.trace.guest.frame_of_slot(slot) {
         return Ok((of_frame(view, frame)?, Source::SwapCache(slot)));
     }
-    match view.target.swap_page(slot) {
+    match view.memory.swap_page(slot) {
         Some(page) => Ok((page.to_vec(), Source::Swap(slot))),
         None => Err(format!("in swap slot {slot}, which cannot be read from here")),
     }
@@ -191,12 +191,12 @@ fn fill(
         let part = (PAGE_BYTES - within).min(into.len() - done);
         let part = &mut into[done..done + part];
         done += part.len();
-        if memory::read(view.target, space, at, part).is_ok() {
+        if memory::read(view.memory, space, at, part).is_ok() {
             continue;
         }
         let Owner::Process(pid, _) = &space.owner else { return Err((at, String::new())) };
         if matches!(Where::address(at.0), Where::Kernel(_))
-            || walk::translate(view.target, space, at).is_some()
+            || walk::translate(view.memory, space, at).is_some()
         {
             return Err((at, "not RAM".to_owned()));
         }

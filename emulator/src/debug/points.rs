@@ -2,14 +2,10 @@
 
 use super::breakpoints::Breakpoint;
 use super::catches::Catch;
-use super::condition::{Condition, Fact, Facts};
+use super::condition::Condition;
 use super::execute::Debugger;
-use super::registers;
-use super::symbols::Symbols;
 use super::target::{Registers, Target};
 use super::watch::Watch;
-use crate::trace::GuestView;
-use core::ops::Range;
 use std::fmt;
 
 /// What is waited for.
@@ -76,6 +72,9 @@ impl Points {
     pub(super) fn iter(&self) -> impl Iterator<Item = &Point> {
         self.list.iter()
     }
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Point> {
+        self.list.iter_mut()
+    }
     pub(super) fn last(&self) -> Option<u64> {
         self.list.last().map(|point| point.id)
     }
@@ -85,20 +84,13 @@ impl Points {
     pub(super) fn get_mut(&mut self, id: u64) -> Option<&mut Point> {
         self.list.iter_mut().find(|point| point.id == id)
     }
-    /// Each, or one; what there is to say if there is none.
-    pub(super) fn some_mut(&mut self, id: Option<u64>) -> Result<Vec<&mut Point>, String> {
-        let some: Vec<_> = self.list.iter_mut().filter(|p| id.is_none_or(|id| id == p.id)).collect();
-        match (id, some.is_empty()) {
-            (Some(id), true) => Err(format!("there is no breakpoint, catchpoint or watchpoint {id}")),
-            (None, true) => Err("there are no breakpoints, catchpoints or watchpoints".to_owned()),
-            (_, false) => Ok(some),
-        }
+    /// One, or what there is to say if there is none.
+    pub(super) fn one_mut(&mut self, id: u64) -> Result<&mut Point, String> {
+        self.get_mut(id).ok_or_else(|| format!("there is no breakpoint, catchpoint or watchpoint {id}"))
     }
-    /// Deletes one, or all. Returns how many there were.
-    pub(super) fn delete(&mut self, id: Option<u64>) -> usize {
-        let before = self.list.len();
-        self.list.retain(|point| id.is_some_and(|id| id != point.id));
-        before - self.list.len()
+    /// Deletes those that are meant.
+    pub(super) fn delete(&mut self, is_meant: impl Fn(u64) -> bool) {
+        self.list.retain(|point| !is_meant(point.id));
     }
     fn enabled(&self) -> impl Iterator<Item = &Point> {
         self.list.iter().filter(|point| point.is_enabled)
@@ -136,7 +128,7 @@ impl Points {
     /// The catchpoints of faults whose conditions name a symbol.
     pub(super) fn wait_for_addresses(&self) -> Vec<u64> {
         let waits = |point: &&Point| {
-            let names_one = point.condition.as_ref().is_some_and(|c| !c.symbols().is_empty());
+            let names_one = point.condition.as_ref().is_some_and(|c| !c.expression().places().is_empty());
             names_one && matches!(point.what, What::Catch(Catch::Fault(..)))
         };
         self.enabled().filter(waits).map(|point| point.id).collect()
@@ -183,54 +175,18 @@ pub(super) struct Scene {
     pub(super) registers: Option<Registers>,
 }
 
-/// A scene, and what names mean there.
-pub(super) struct Known<'a> {
-    pub(super) scene: Scene,
-    pub(super) hits: u64,
-    pub(super) guest: &'a GuestView,
-    pub(super) symbols: &'a Symbols,
-    pub(super) target: &'a dyn Target,
-}
-
-impl Facts for Known<'_> {
-    fn fact(&self, fact: Fact) -> Option<u64> {
-        match fact {
-            Fact::Pid => self.scene.pid,
-            Fact::Tid => self.scene.tid,
-            Fact::Va => self.scene.va,
-            Fact::Pc => self.scene.pc,
-            Fact::Frame => self.scene.frame.filter(|&frame| frame != 0),
-            Fact::Hits => Some(self.hits),
-        }
-    }
-    fn register(&self, name: &str) -> Option<u64> {
-        registers::value(self.target, self.scene.registers.as_ref()?, name)
-    }
-    fn bytes(&mut self, symbol: &str) -> Option<Range<u64>> {
-        let owner = symbol.split_once(':').filter(|(_, name)| !name.starts_with(':'));
-        let (pid, name) = match owner {
-            Some(("kernel", name)) => return self.symbols.kernel.symbols().range_of(name),
-            Some((pid, name)) => (Some(pid.parse().ok()?), name),
-            None => (self.scene.pid, symbol),
-        };
-        let process = pid.and_then(|pid| self.guest.process(pid));
-        let own = process.and_then(|process| self.symbols.bytes_in_process(self.guest, process, name));
-        own.or_else(|| self.symbols.kernel.symbols().range_of(name).filter(|_| owner.is_none()))
-    }
-}
-
 impl Debugger {
     /// Whether a point stops the machine that has come there: it is counted, its condition holds, and it was ignored often enough.
     pub(super) fn stops(&mut self, target: &dyn Target, id: u64, scene: Scene) -> bool {
         let Some(point) = self.points.get_mut(id).filter(|point| point.is_enabled) else { return false };
         point.hits += 1;
-        if let Some(condition) = &point.condition {
-            let tap = self.tap.borrow();
-            let (guest, symbols, hits) = (&tap.trace().guest, &self.symbols, point.hits);
-            if !condition.holds(&mut Known { scene, hits, guest, symbols, target }) {
-                return false;
-            }
+        let hits = point.hits;
+        if let Some(condition) = point.condition.clone()
+            && !self.looking_at(target, scene, hits, |from| condition.holds(from))
+        {
+            return false;
         }
+        let Some(point) = self.points.get_mut(id) else { return false };
         let is_passed = point.ignored > 0;
         point.ignored = point.ignored.saturating_sub(1);
         !is_passed
@@ -246,7 +202,7 @@ impl Debugger {
         }
         let point = first?;
         if point.is_for_once {
-            self.points.delete(Some(point.id));
+            self.points.delete(|id| id == point.id);
             self.points_changed();
         }
         Some(point)

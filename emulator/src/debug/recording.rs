@@ -50,6 +50,19 @@ impl Recording {
     }
 }
 
+impl Memory for Recording {
+    fn read_ram(&self, at: PhysAddr, into: &mut [u8]) -> bool {
+        let bytes = at.0.checked_sub(RAM).and_then(|start| {
+            let start = usize::try_from(start).ok()?;
+            self.ram.get(start..start + into.len())
+        });
+        if let Some(bytes) = bytes {
+            into.copy_from_slice(bytes);
+        }
+        bytes.is_some()
+    }
+}
+
 impl Target for Recording {
     fn step(&self) -> Step {
         Step(100 + self.at as u64)
@@ -74,16 +87,6 @@ impl Target for Recording {
     }
     fn instructions_user(&self) -> u64 {
         0
-    }
-    fn read_ram(&self, at: PhysAddr, into: &mut [u8]) -> bool {
-        let bytes = at.0.checked_sub(RAM).and_then(|start| {
-            let start = usize::try_from(start).ok()?;
-            self.ram.get(start..start + into.len())
-        });
-        if let Some(bytes) = bytes {
-            into.copy_from_slice(bytes);
-        }
-        bytes.is_some()
     }
     fn tlb(&self) -> [TlbSide; 2] {
         let line = |vpn, asid| TlbLine {

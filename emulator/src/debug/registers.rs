@@ -1,9 +1,10 @@
 //! `regs`: registers by their ABI names, those marked that have changed since the machine was last resumed.
 
 use super::target::{Registers, Target};
+use crate::source::Frame;
+use isa::Privilege;
 use isa::csr::Csr;
 use isa::reg::{F_NAMES, X_NAMES};
-use isa::{Privilege, VirtAddr};
 use std::fmt::Write;
 
 /// The CSRs that `regs csr` shows.
@@ -84,26 +85,82 @@ pub(super) fn csrs(target: &dyn Target) -> String {
     text
 }
 
-/// A register by its ABI name, `x5`, `f5`, `pc`, or a CSR by its name.
-pub(super) fn value(target: &dyn Target, registers: &Registers, name: &str) -> Option<u64> {
+/// Some registers and CSRs by their names, one a line.
+pub(super) fn some(target: &dyn Target, now: &Registers, names: &[String]) -> Result<String, String> {
+    let mut text = String::new();
+    for name in names {
+        let value = value(target, now, name);
+        let value = value.ok_or_else(|| format!("there is no register or CSR `{name}`"))?;
+        let _ = writeln!(text, "{name:<9} {value:#018x}");
+    }
+    Ok(text)
+}
+
+/// A register of a frame.
+enum Of {
+    Pc,
+    Integer(usize),
+    Float(usize),
+}
+
+/// The register that a name means: its ABI name, `x5`, `f5` or `pc`.
+fn named(name: &str) -> Option<Of> {
     let numbered = |prefix: char| -> Option<usize> {
         name.strip_prefix(prefix)?.parse().ok().filter(|&number: &usize| number < 32)
     };
     if name == "pc" {
-        let VirtAddr(pc) = registers.pc;
-        return Some(pc);
+        return Some(Of::Pc);
     }
-    if let Some(x) = isa::reg::x_from_name(name) {
-        return registers.x.get(usize::from(x)).copied();
+    let x = isa::reg::x_from_name(name).map(usize::from).or_else(|| numbered('x'));
+    let f = || isa::reg::f_from_name(name).map(usize::from).or_else(|| numbered('f'));
+    x.map(Of::Integer).or_else(|| f().map(Of::Float))
+}
+
+/// A register by its ABI name, `x5`, `f5`, `pc`, or a CSR by its name.
+pub(super) fn value(target: &dyn Target, registers: &Registers, name: &str) -> Option<u64> {
+    match named(name) {
+        Some(Of::Pc) => Some(registers.pc.0),
+        Some(Of::Integer(x)) => registers.x.get(x).copied(),
+        Some(Of::Float(f)) => registers.f.get(f).copied(),
+        None => target.csr(Csr::from_name(name)?),
     }
-    if let Some(f) = isa::reg::f_from_name(name) {
-        return registers.f.get(usize::from(f)).copied();
+}
+
+/// A register of a frame, as far as it is known there; `None` if it is none of a frame's.
+pub(super) fn of_frame(frame: &Frame, name: &str) -> Option<Option<u64>> {
+    match named(name)? {
+        Of::Pc => Some(Some(frame.pc)),
+        Of::Integer(x) => frame.x.get(x).copied(),
+        Of::Float(f) => frame.f.get(f).copied(),
     }
-    if let Some(number) = numbered('x') {
-        return Some(registers.x[number]);
+}
+
+/// Some registers of a frame that has called, and CSRs, by their names, one a line.
+pub(super) fn some_of_caller(target: &dyn Target, frame: &Frame, names: &[String]) -> Result<String, String> {
+    let mut text = String::new();
+    for name in names {
+        let value = match of_frame(frame, name) {
+            Some(value) => value,
+            None => Some(
+                Csr::from_name(name)
+                    .and_then(|csr| target.csr(csr))
+                    .ok_or_else(|| format!("there is no register or CSR `{name}`"))?,
+            ),
+        };
+        let value = value.map_or_else(|| "<not saved>".to_owned(), |value| format!("{value:#018x}"));
+        let _ = writeln!(text, "{name:<9} {value}");
     }
-    if let Some(number) = numbered('f') {
-        return Some(registers.f[number]);
-    }
-    target.csr(Csr::from_name(name)?)
+    Ok(text)
+}
+
+/// The integer or floating-point registers of a frame that has called, as far as they are known there.
+pub(super) fn of_caller(frame: &Frame, is_float: bool) -> String {
+    let known = |name: &str, value: u64| format!("{name:<4} {value:#018x}");
+    let mut pieces = if is_float { Vec::new() } else { vec![known("pc", frame.pc)] };
+    let (names, values) = if is_float { (F_NAMES, frame.f) } else { (X_NAMES, frame.x) };
+    pieces.extend(names.iter().zip(values).filter_map(|(name, value)| Some(known(name, value?))));
+    let lines = pieces.chunks(4).map(|line| line.join("  ").trim_end().to_owned() + "\n");
+    lines
+        .chain(["the others are not saved: what it has called may have overwritten them\n".to_owned()])
+        .collect()
 }

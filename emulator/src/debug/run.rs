@@ -136,6 +136,7 @@ impl Debugger {
         self.next_examine = None;
         self.at_trap = None;
         self.selected = None;
+        self.frame = 0;
         target.look_at(target.next_hart());
         // The place at which a breakpoint has been looked at already.
         let mut first = target.registers().place(target.step());
@@ -279,6 +280,9 @@ impl Debugger {
 
     pub(super) fn arm(&mut self) {
         self.armed.arm(self.points.breakpoints(), &self.tap.borrow().trace().guest, &self.symbols);
+        for (id, pc, satp) in self.ends_of_watches() {
+            self.armed.add_end(id, pc, satp);
+        }
         let depends = self.points.breakpoints().any(|(_, breakpoint)| breakpoint.depends_on_programs());
         self.tap.borrow_mut().set_wants_programs(depends);
     }

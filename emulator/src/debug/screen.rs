@@ -71,7 +71,7 @@ impl Debugger {
                 text.push_str(&screen.columns(&pieces));
             }
         }
-        let source = self.source_at(&space, now.pc).and_then(|source| self.lines_around(&source));
+        let source = self.shown_at(&space, now.pc).1.and_then(|source| self.lines_around(&source));
         if let Some((title, lines)) = source {
             text.push_str(&screen.rule(&title));
             lines.iter().for_each(|line| text.push_str(&screen.line(line, line.starts_with("=>"))));

@@ -20,6 +20,8 @@ pub(super) struct Selected {
     has_registers: bool,
     /// What it is, if it has ended.
     ended: Option<String>,
+    /// Whether somebody else looks at it, for one command.
+    is_for_once: bool,
 }
 
 impl Debugger {
@@ -45,6 +47,7 @@ impl Debugger {
         };
         self.at_trap = None;
         self.selected = None;
+        self.frame = 0;
         self.next_examine = None;
         if ended.is_none()
             && let Some(hart) = self.hart_of(target, thread)
@@ -58,8 +61,20 @@ impl Debugger {
         let pc = self.waits.pc_of(thread).unwrap_or(VirtAddr(0));
         let (hart, x, f, privilege) = (self.hart, [0; 32], [0; 32], Privilege::User);
         let registers = kept.unwrap_or(Registers { hart, pc, x, f, privilege, satp: Satp(satp) });
-        self.selected = Some(Selected { thread, registers, has_registers, ended });
+        self.selected = Some(Selected { thread, registers, has_registers, ended, is_for_once: false });
         Ok(self.selected_text(target))
+    }
+
+    /// Looks at a thread that is in the kernel for one command, with the registers that its program has, unless one looks at another already.
+    pub(super) fn select_for_once(&mut self, thread: ThreadId, registers: Registers) {
+        if self.selected.is_none() {
+            let (has_registers, ended, is_for_once) = (true, None, true);
+            self.selected = Some(Selected { thread, registers, has_registers, ended, is_for_once });
+        }
+    }
+    /// Ends that.
+    pub(super) fn end_of_once(&mut self) {
+        self.selected.take_if(|selected| selected.is_for_once);
     }
 
     /// The hart that runs a thread's program now.

@@ -2,12 +2,12 @@
 
 use super::breakpoints::Where;
 use super::execute::Debugger;
-use super::expression::{Expression, Operand};
-use super::stops::{near, place_of};
-use super::symbols::source_line;
+use super::expression::{self, Expression};
+use super::symbols::Symbols;
 use super::target::{Registers, Target};
-use super::{registers, views};
-use crate::trace::{Residence, Trace, at_page};
+use super::views;
+use crate::source::Loaded;
+use crate::trace::{GuestView, ProcessView, Residence, Trace, at_page};
 use isa::paging::{Satp, Translation};
 use isa::{Privilege, VirtAddr};
 
@@ -75,6 +75,48 @@ pub(super) fn absence(trace: &Trace, space: &Space, va: VirtAddr) -> String {
     }
 }
 
+/// Complains if a process has ended, and says what is left of it.
+pub(super) fn check_lives(guest: &GuestView, pid: u64) -> Result<&ProcessView, String> {
+    views::living(guest, pid).map_err(|why| match (guest.process(pid), guest.last_space(pid)) {
+        (Some(_), Some(_)) => {
+            format!("{why}; `maps {pid}`, `pt {pid}` and `whatis {pid}:ADDR` tell what it had")
+        }
+        _ => why,
+    })
+}
+
+/// The address space of a process, whoever runs.
+pub(super) fn space_of_process(guest: &GuestView, now: &Registers, pid: u64) -> Result<Space, String> {
+    let process = check_lives(guest, pid)?;
+    if process.satp == 0 {
+        return Err(format!("process {pid} has no address space yet"));
+    }
+    let satp = Satp(process.satp);
+    let owner = Owner::Process(pid, process.name().to_owned());
+    let pc = (now.translates() && now.satp == satp).then_some(now.pc);
+    Ok(Space { satp, owner, bare: None, pc })
+}
+
+/// The file whose code or data is at an address, and what is added to its addresses: the kernel's in the upper half and outside
+/// processes.
+pub(super) fn loaded_at(symbols: &Symbols, guest: &GuestView, space: &Space, va: VirtAddr) -> Option<Loaded> {
+    if let (Where::User(_), Owner::Process(pid, _)) = (Where::address(va.0), &space.owner) {
+        return symbols.loaded_at(guest, guest.process(*pid)?, va);
+    }
+    let file = symbols.kernel.clone();
+    let bias = if space.bare.is_none() { 0 } else { file.symbols().physical_offset().wrapping_neg() };
+    Some(Loaded { file, bias })
+}
+
+/// The symbol at an address.
+pub(super) fn name_at(symbols: &Symbols, guest: &GuestView, space: &Space, va: VirtAddr) -> Option<String> {
+    if let (Where::User(_), Owner::Process(pid, _)) = (Where::address(va.0), &space.owner) {
+        return symbols.name_in_process(guest, guest.process(*pid)?, va);
+    }
+    let kernel = symbols.kernel.symbols();
+    if space.bare.is_none() { kernel.name_of(va.0) } else { kernel.name_of_physical(va.0) }
+}
+
 impl Debugger {
     /// The registers looked at: those of a thread that was chosen, the hart's, or those of a program as it was at its trap.
     pub(super) fn now(&self, target: &dyn Target) -> Registers {
@@ -106,15 +148,7 @@ impl Debugger {
 
     /// The address space of a process, whoever runs.
     pub(super) fn space_of_process(&self, now: &Registers, pid: u64) -> Result<Space, String> {
-        let tap = self.tap.borrow();
-        let process = views::living(&tap.trace().guest, pid)?;
-        if process.satp == 0 {
-            return Err(format!("process {pid} has no address space yet"));
-        }
-        let satp = Satp(process.satp);
-        let owner = Owner::Process(pid, process.name().to_owned());
-        let pc = (now.translates() && now.satp == satp).then_some(now.pc);
-        Ok(Space { satp, owner, bare: None, pc })
+        space_of_process(&self.tap.borrow().trace().guest, now, pid)
     }
 
     /// What there is at an address of a process; `None` if it is the kernel's, or no process's.
@@ -131,7 +165,7 @@ impl Debugger {
         move |va| absence(tap.borrow().trace(), space, va)
     }
 
-    /// The address that an expression means, and where; pc if there is none.
+    /// The address that an expression means, and where; that of the function looked at if there is none.
     pub(super) fn locate(
         &mut self,
         target: &dyn Target,
@@ -141,7 +175,8 @@ impl Debugger {
         let Some(at) = at else {
             self.check_page_table()?;
             self.check_registers()?;
-            return Ok((now.pc, self.space_of(&now)));
+            let pc = self.chosen_frame(target).map_or(now.pc, |(frame, _)| VirtAddr(frame.pc));
+            return Ok((pc, self.space_of(&now)));
         };
         let (va, pid) = self.evaluate(target, &at)?;
         let space = match pid {
@@ -151,9 +186,6 @@ impl Debugger {
                 self.space_of(&now)
             }
         };
-        if matches!(at.base, Operand::Register(ref name) if name == "fault") {
-            self.check_fault_space()?;
-        }
         Ok((va, space))
     }
 
@@ -173,49 +205,12 @@ impl Debugger {
 
     /// The address that an expression means, and the process that it is meant in, if it says or implies one.
     pub(super) fn evaluate(
-        &mut self,
+        &self,
         target: &dyn Target,
         at: &Expression,
     ) -> Result<(VirtAddr, Option<u64>), String> {
-        let now = self.now(target);
-        let (base, pid) = match &at.base {
-            Operand::Number(number) => (*number, None),
-            Operand::Register(name) if name == "fault" => {
-                let tap = self.tap.borrow();
-                let fault = tap.trace().last_fault.as_ref().ok_or("there has been no page fault yet")?;
-                (fault.record.va, Some(fault.record.pid).filter(|&pid| pid != 0))
-            }
-            Operand::Register(name) => {
-                self.check_registers()?;
-                let value = registers::value(target, &now, name);
-                (value.ok_or_else(|| format!("there is no register or CSR `${name}`"))?, None)
-            }
-            Operand::Symbol(name) => match place_of(name) {
-                Some((pid, va)) => (va, Some(pid)),
-                None => self.symbol_address(&now, name)?,
-            },
-        };
-        Ok((VirtAddr(base.wrapping_add(at.offset)), pid))
-    }
-
-    fn symbol_address(&mut self, now: &Registers, name: &str) -> Result<(u64, Option<u64>), String> {
-        let (_, place, pid) = self.symbol_place(name, 0, None)?;
-        let name = match place {
-            Where::Kernel(va) | Where::User(va) => return Ok((va.0, None)),
-            Where::Symbol(name, _) => name,
-        };
-        let current = self.selected_process().or(self.current_process(now).map(|(pid, _)| pid));
-        let tap = self.tap.borrow();
-        let guest = &tap.trace().guest;
-        let wanted =
-            pid.or(current).ok_or_else(|| format!("no process runs now that could have `{name}`"))?;
-        let process = guest.process(wanted).ok_or_else(|| format!("there is no process {wanted}"))?;
-        if let Some(va) = self.symbols.addresses_in_process(guest, process, &name).first() {
-            return Ok((va.0, Some(wanted)));
-        }
-        let near = near(&self.symbols.nearest(&process.program, &name));
-        let what = if source_line(&name).is_some() { "no code for" } else { "no symbol" };
-        Err(format!("process {wanted} ({}) has {what} `{name}`{near}", process.name()))
+        let (va, pid) = self.looking(target, |from| expression::address(at.node(), from))?;
+        Ok((VirtAddr(va), pid))
     }
 
     /// The process whose address space the hart is in.
@@ -228,14 +223,8 @@ impl Debugger {
     }
 
     /// The symbol at an address: the kernel's in the upper half and outside processes.
-    pub(super) fn symbol_at(&mut self, space: &Space, va: VirtAddr) -> Option<String> {
-        if let (Where::User(_), Owner::Process(pid, _)) = (Where::address(va.0), &space.owner) {
-            let tap = self.tap.borrow();
-            let guest = &tap.trace().guest;
-            return self.symbols.name_in_process(guest, guest.process(*pid)?, va);
-        }
-        let kernel = self.symbols.kernel.symbols();
-        if space.bare.is_none() { kernel.name_of(va.0) } else { kernel.name_of_physical(va.0) }
+    pub(super) fn symbol_at(&self, space: &Space, va: VirtAddr) -> Option<String> {
+        name_at(&self.symbols, &self.tap.borrow().trace().guest, space, va)
     }
 }
 

@@ -1,12 +1,12 @@
-//! `bt`: who has called whom, in the program or the kernel that is looked at.
+//! `bt`, `frame`, `up` and `down`: who has called whom, in the program or the kernel that is looked at, and which of them is.
 
-use super::breakpoints::Where;
+use super::command::FrameChoice;
 use super::execute::Debugger;
 use super::peek::{self, View};
-use super::registers;
-use super::space::{Owner, Space};
+use super::space::{Space, loaded_at};
 use super::target::Target;
-use crate::source::{Frame, Loaded, Scope, StackFrame, stack};
+use super::vantage::innermost;
+use crate::source::{Callers, Frame, Loaded, StackFrame, stack};
 use isa::VirtAddr;
 use std::fmt::Write;
 
@@ -16,42 +16,74 @@ pub(super) const SHOWN: u64 = 32;
 impl Debugger {
     /// The file whose code or data is at an address, and what is added to its addresses.
     pub(super) fn loaded_at(&self, space: &Space, va: VirtAddr) -> Option<Loaded> {
-        if let (Where::User(_), Owner::Process(pid, _)) = (Where::address(va.0), &space.owner) {
-            let tap = self.tap.borrow();
-            let guest = &tap.trace().guest;
-            return self.symbols.loaded_at(guest, guest.process(*pid)?, va);
+        loaded_at(&self.symbols, &self.tap.borrow().trace().guest, space, va)
+    }
+
+    /// The frame that is looked at, and how many of the functions that were put into it there are left out: the innermost, if no
+    /// other was chosen.
+    pub(super) fn chosen_frame(&self, target: &dyn Target) -> Option<(Frame, usize)> {
+        self.numbered_frame(target, self.frame)
+    }
+
+    fn numbered_frame(&self, target: &dyn Target, number: u64) -> Option<(Frame, usize)> {
+        let now = self.now(target);
+        if number == 0 {
+            return Some((innermost(&now), 0));
         }
-        let file = self.symbols.kernel.clone();
-        let bias = if space.bare.is_none() { 0 } else { file.symbols().physical_offset().wrapping_neg() };
-        Some(Loaded { file, bias })
+        let space = self.space_of(&now);
+        let read = |at| self.read_word(target, &space, at);
+        Callers::of(innermost(&now), &|va| self.loaded_at(&space, va), &read).numbered(number)
+    }
+
+    /// `frame`, `up`, `down`: chooses a function of the stack, and shows it.
+    pub(super) fn choose_frame(
+        &mut self,
+        target: &dyn Target,
+        choice: FrameChoice,
+    ) -> Result<String, String> {
+        if let Some(reason) = self.ended {
+            return Err(format!("the machine has ended: {reason}"));
+        }
+        let number = match choice {
+            FrameChoice::Shown => self.frame,
+            FrameChoice::Number(number) => number,
+            FrameChoice::Up(by) => self.frame.saturating_add(by),
+            FrameChoice::Down(_) if self.frame == 0 => {
+                return Err("this is the innermost function: it has called none".to_owned());
+            }
+            FrameChoice::Down(by) => self.frame.saturating_sub(by),
+        };
+        let Some((frame, level)) = self.numbered_frame(target, number) else {
+            return Err(match choice {
+                FrameChoice::Up(_) => "this is the outermost function that is known".to_owned(),
+                _ => format!("there is no frame {number}: `bt` lists them"),
+            });
+        };
+        if number != self.frame {
+            self.listed = None;
+        }
+        self.frame = number;
+        let space = self.space_of(&self.now(target));
+        let loaded = self.loaded_at(&space, VirtAddr(frame.at_work()));
+        let frame = StackFrame::of(frame, loaded.as_ref());
+        let name = |va| self.symbol_at(&space, va);
+        let line = lines_of(&frame, number == 0, &name).into_iter().nth(level).unwrap_or_default();
+        let mut text = format!("#{number:<3}{line}\n");
+        let source = frame.inlined.get(level).map_or(&frame.spot.source, |inlined| &inlined.source);
+        if let Some(line) = source.as_ref().and_then(|source| self.symbols.source_text(source)) {
+            // Writing to a String can't fail.
+            let _ = writeln!(text, "    {}", line.trim());
+        }
+        Ok(text)
     }
 
     /// The frame that the function at work returns to.
     pub(super) fn caller(&self, target: &dyn Target) -> Option<Frame> {
-        let now = self.now(target);
-        let space = self.space_of(&now);
-        let loaded = self.loaded_at(&space, now.pc)?;
+        let space = self.space_of(&self.now(target));
+        let (frame, _) = self.chosen_frame(target)?;
+        let loaded = self.loaded_at(&space, VirtAddr(frame.at_work()))?;
         let read = |at| self.read_word(target, &space, at);
-        loaded.file.caller(&Frame::innermost(now.pc.0, &now.x), loaded.bias, &read)
-    }
-
-    /// `print`: a variable, or a register.
-    pub(super) fn print(&self, target: &dyn Target, name: &str) -> Result<String, String> {
-        let now = self.now(target);
-        let space = self.space_of(&now);
-        if let Some(register) = name.strip_prefix('$') {
-            let value = registers::value(target, &now, register);
-            let value = value.ok_or_else(|| format!("there is no register or CSR `{name}`"))?;
-            return Ok(format!("{name} = {value:#x}\n"));
-        }
-        let loaded = self.loaded_at(&space, now.pc);
-        let loaded = loaded.ok_or_else(|| format!("nothing is known of the code at {}", now.pc))?;
-        let lines = loaded.file.lines().ok_or("the program has no debug information (compile it with -g)")?;
-        let read = |at: u64, into: &mut [u8]| self.read_anywhere(target, &space, VirtAddr(at), into);
-        let frame = Frame::innermost(now.pc.0, &now.x);
-        let cfa = self.caller(target).and_then(|caller| caller.x[usize::from(isa::reg::SP)]);
-        let scope = Scope { frame: &frame, cfa, bias: loaded.bias, read: &read };
-        Ok(lines.print(name, &scope)? + "\n")
+        loaded.file.caller(&frame, loaded.bias, &read)
     }
 
     /// The functions at work, from the innermost out.
@@ -59,28 +91,14 @@ impl Debugger {
         let now = self.now(target);
         let space = self.space_of(&now);
         let read = |at| self.read_word(target, &space, at);
-        stack(Frame::innermost(now.pc.0, &now.x), &|va| self.loaded_at(&space, va), &read)
-    }
-
-    /// Fills bytes of memory, or of what pages hold that are not there; the error says why there are none.
-    fn read_anywhere(
-        &self,
-        target: &dyn Target,
-        space: &Space,
-        va: VirtAddr,
-        into: &mut [u8],
-    ) -> Result<(), String> {
-        let mut notes = peek::Notes::default();
-        let tap = self.tap.borrow();
-        let view = View { target, trace: tap.trace(), files: &self.files };
-        let read = notes.read(&view, space, va, into);
-        drop(tap);
-        read.map_err(|va| format!("{va}: {}", self.absent(space)(va)))
+        stack(innermost(&now), &|va| self.loaded_at(&space, va), &read)
     }
 
     fn read_word(&self, target: &dyn Target, space: &Space, at: u64) -> Option<u64> {
         let mut bytes = [0; 8];
-        self.read_anywhere(target, space, VirtAddr(at), &mut bytes).ok()?;
+        let tap = self.tap.borrow();
+        let view = View { memory: target, trace: tap.trace(), files: &self.files };
+        peek::Notes::default().read(&view, space, VirtAddr(at), &mut bytes).ok()?;
         Some(u64::from_le_bytes(bytes))
     }
 
@@ -89,10 +107,19 @@ impl Debugger {
         if let Some(reason) = self.ended {
             return Err(format!("the machine has ended: {reason}"));
         }
-        let lines: Vec<String> = self.stack(target).iter().flat_map(lines_of).collect();
+        let space = self.space_of(&self.now(target));
+        let name = |va| self.symbol_at(&space, va);
+        // A function that stands there many times has as many numbers.
+        let (mut lines, mut number) = (Vec::new(), 0);
+        for frame in self.stack(target) {
+            let of = lines_of(&frame, number == 0, &name);
+            let numbers = of.len() * frame.times;
+            lines.extend((number..).zip(of));
+            number += numbers;
+        }
         let mut text = String::new();
         let shown = usize::try_from(most).unwrap_or(usize::MAX).min(lines.len());
-        for (number, line) in lines[..shown].iter().enumerate() {
+        for (number, line) in &lines[..shown] {
             // Writing to a String can't fail.
             let _ = writeln!(text, "#{number:<3}{line}");
         }
@@ -103,13 +130,26 @@ impl Debugger {
     }
 }
 
-/// A frame, and before it those that the compiler has put into it.
-fn lines_of(frame: &StackFrame) -> Vec<String> {
+/// What stands for the code to which a signal's handler returns, as in gdb.
+const SIGNAL: &str = "<signal handler called>";
+
+/// A frame, and before it those that the compiler has put into it; `name` tells what is at an address.
+fn lines_of(
+    frame: &StackFrame,
+    is_innermost: bool,
+    name: &dyn Fn(VirtAddr) -> Option<String>,
+) -> Vec<String> {
     let at = |source: Option<&crate::source::SourceLine>| {
         source.map_or_else(String::new, |source| format!(" at {source}"))
     };
     let mut lines = Vec::new();
     let pc = VirtAddr(frame.frame.pc);
+    if frame.is_signal {
+        // Where it is at work itself, the handler has returned.
+        let place = name(pc).filter(|_| is_innermost);
+        let place = place.map_or_else(String::new, |name| format!("{pc} in {name} "));
+        return vec![format!("{place}{SIGNAL}")];
+    }
     let times = if frame.times > 1 { format!(", {} times", frame.times) } else { String::new() };
     if let Some((_, inlined)) = frame.inlined.split_last() {
         for inlined in inlined {
@@ -118,7 +158,7 @@ fn lines_of(frame: &StackFrame) -> Vec<String> {
         }
     }
     let source = frame.inlined.last().map_or(&frame.spot.source, |outermost| &outermost.source);
-    let symbol = frame.spot.symbol.as_deref().unwrap_or("?");
+    let symbol = frame.spot.symbol.clone().or_else(|| name(pc)).unwrap_or_else(|| "?".to_owned());
     lines.push(format!("{pc} in {symbol}{}{times}", at(source.as_ref())));
     lines
 }

@@ -76,7 +76,9 @@ impl Debugger {
         drop(tap);
         let before = self.before.filter(|before| before.hart == now.hart);
         let changed = before.map_or_else(Vec::new, |before| changes(&before, &now));
-        let source = self.source_at(&space, now.pc);
+        // Where the kernel was when it ended the machine is nobody's place.
+        let has_ended = matches!(halt, Halt::Ended(_));
+        let (_, source) = if has_ended { (None, None) } else { self.shown_at(&space, now.pc) };
         self.stopped = Some(Stopped {
             step: target.step().0,
             reason,
@@ -91,7 +93,7 @@ impl Debugger {
             pid,
             tid,
             pc: now.pc.to_string(),
-            symbol: self.symbol_at(&space, now.pc),
+            symbol: self.symbol_at(&space, now.pc).filter(|_| !has_ended),
             file: source.as_ref().map(|source| source.path()),
             line: source.map(|source| source.line),
             changed: changed.into_iter().map(|(name, _, new)| (name, format!("{new:#x}"))).collect(),

@@ -2,16 +2,20 @@
 
 use super::breakpoints::{Breakpoint, Where};
 use super::catches::{Call, Catch, Pages};
-use super::command::{Command, Occasion, StopCommand, nearest};
+use super::command::{Occasion, StopCommand, nearest};
 use super::condition::Condition;
-use super::execute::Debugger;
-use super::expression::{Expression, Operand, parse_number};
+use super::execute::{Debugger, parse};
+use super::expression::{Expression, parse_number};
 use super::points::What;
-use super::symbols::source_line;
+use super::symbols::Named;
 use super::target::Target;
+use crate::source::{InlineFrame, Loaded, without_offset};
 use crate::trace::ProcessView;
+use core::ops::RangeInclusive;
+use isa::paging::Satp;
 use isa::{VirtAddr, Vpn};
 use std::fmt::Write;
+use std::rc::Rc;
 
 impl Debugger {
     pub(super) fn run_stop_command(
@@ -33,17 +37,24 @@ impl Debugger {
                 self.points_changed();
                 Ok(format!("{} {id}: {what}{}\n{strange}", what.title(), when(condition.as_ref())))
             }
-            StopCommand::Delete(id) => self.delete(id),
+            StopCommand::Delete(numbers) => {
+                self.check_numbers(&numbers)?;
+                self.points.delete(|id| is_meant(&numbers, id));
+                self.points_changed();
+                Ok(String::new())
+            }
             StopCommand::Condition { id, condition } => {
-                self.points.some_mut(Some(id))?.into_iter().for_each(|p| p.condition.clone_from(&condition));
+                self.points.one_mut(id)?.condition.clone_from(&condition);
                 Ok(condition.map_or_else(String::new, |condition| self.strange_names(&condition)))
             }
             StopCommand::Ignore { id, count } => {
-                self.points.some_mut(Some(id))?.into_iter().for_each(|point| point.ignored = count);
+                self.points.one_mut(id)?.ignored = count;
                 Ok(format!("{count} times it does not stop\n"))
             }
-            StopCommand::Enable { id, is_enabled } => {
-                self.points.some_mut(id)?.into_iter().for_each(|point| point.is_enabled = is_enabled);
+            StopCommand::Enable { numbers, is_enabled } => {
+                self.check_numbers(&numbers)?;
+                let meant = self.points.iter_mut().filter(|point| is_meant(&numbers, point.id));
+                meant.for_each(|point| point.is_enabled = is_enabled);
                 self.points_changed();
                 Ok(String::new())
             }
@@ -51,7 +62,7 @@ impl Debugger {
                 let id = id
                     .or(self.points.last())
                     .ok_or("there is no breakpoint, catchpoint or watchpoint yet")?;
-                self.points.some_mut(Some(id))?;
+                self.points.one_mut(id)?;
                 self.taking_down = Some((id, Vec::new()));
                 Ok(format!("the commands for {id}, a line each; `end` ends them\n"))
             }
@@ -63,12 +74,12 @@ impl Debugger {
         let Some((id, mut commands)) = self.taking_down.take() else { return Ok(String::new()) };
         if line.trim() != "end" {
             // What is no command is complained of here and not when it is due.
-            let parsed = Command::parse(line);
+            let parsed = parse(line);
             commands.extend(parsed.as_ref().is_ok_and(Option::is_some).then(|| line.trim().to_owned()));
             self.taking_down = Some((id, commands));
             return parsed.map(|_| String::new());
         }
-        self.points.some_mut(Some(id))?.into_iter().for_each(|point| point.commands.clone_from(&commands));
+        self.points.one_mut(id)?.commands.clone_from(&commands);
         Ok(String::new())
     }
 
@@ -79,16 +90,28 @@ impl Debugger {
         self.arm();
     }
 
-    /// A line about each symbol of a condition that no program that runs has, nor the kernel.
+    /// A line about each name of a condition that no program that runs has, nor the kernel.
     fn strange_names(&mut self, condition: &Condition) -> String {
         let mut text = String::new();
-        for name in condition.symbols() {
+        for name in condition.names() {
             let is_plain = !name.contains(':') || name.contains("::");
-            if is_plain && !self.programs_have(name) && self.symbols.addresses_in_kernel(name).is_empty() {
+            if is_plain
+                && !self.programs_have(name)
+                && !self.programs_have_variable(name)
+                && self.symbols.addresses_in_kernel(name).is_empty()
+            {
                 text.push_str(&format!("`{name}`{}\n", self.missing(name)));
             }
         }
         text
+    }
+
+    /// A line about each name of a condition that is a variable, but none that the function at an address sees.
+    fn unseen_names(&self, target: &dyn Target, condition: &Condition, pc: VirtAddr) -> String {
+        let names = condition.names().into_iter().filter(|name| !name.contains(':'));
+        let is_unseen = |name: &&str| self.programs_have_variable(name) && !self.sees(target, pc, name);
+        let line = |name| format!("`{name}` is not seen there: the condition will not hold\n");
+        names.filter(is_unseen).map(line).collect()
     }
 
     fn add_breakpoint(
@@ -99,32 +122,44 @@ impl Debugger {
         condition: Option<Condition>,
         is_for_once: bool,
     ) -> Result<String, String> {
-        let (text, at, pid) = match &at.base {
-            Operand::Symbol(name) if place_of(name).is_some() => {
-                let (va, pid) = self.evaluate(target, at)?;
-                (va.to_string(), Where::address(va.0), pid)
+        let symbol = at.location().filter(|(name, _)| place_of(name).is_none());
+        let (text, at, pid) = match symbol {
+            Some((name, offset)) => {
+                let (text, place, pid) = self.symbol_place(&name, offset, pid)?;
+                let of_kernel = matches!(place, Where::Kernel(_)) && offset == 0;
+                let functions = if of_kernel { self.symbols.functions_in_kernel(&text) } else { Vec::new() };
+                let place = if functions.len() > 1 { Where::KernelFunctions(functions) } else { place };
+                (text, place, pid)
             }
-            Operand::Symbol(name) => self.symbol_place(name, at.offset, pid)?,
-            _ => {
-                let va = self.evaluate(target, at)?.0;
-                (va.to_string(), Where::address(va.0), pid)
+            None => {
+                let (va, of) = self.evaluate(target, at)?;
+                (va.to_string(), Where::address(va.0), of.or(pid))
             }
         };
-        let strange = condition.as_ref().map_or_else(String::new, |condition| self.strange_names(condition));
+        let mut strange =
+            condition.as_ref().map_or_else(String::new, |condition| self.strange_names(condition));
         let breakpoint = Breakpoint { text: text.clone(), at: at.clone(), pid };
         let when = when(condition.as_ref());
-        let id = self.points.add(What::Break(breakpoint), condition, is_for_once);
+        let id = self.points.add(What::Break(breakpoint), condition.clone(), is_for_once);
         self.points_changed();
+        if let (Some(condition), Some(&(pc, _))) = (&condition, self.armed.places_of(id).first()) {
+            strange.push_str(&self.unseen_names(target, condition, pc));
+        }
         let only = pid.map(|pid| format!(" in process {pid}")).unwrap_or_default();
         let place = match at {
             Where::User(va) => self.nowhere(va, pid),
             Where::Kernel(va) if text == va.to_string() => String::new(),
             Where::Kernel(va) => format!(": {va} of the kernel"),
-            Where::Symbol(..) => match self.armed.addresses_of(id).as_slice() {
+            Where::KernelFunctions(list) => {
+                let places = self.places_text(id, &self.armed.places_of(id));
+                format!(": {} places of the kernel\n{}", list.len(), places.trim_end())
+            }
+            Where::Symbol(..) => match self.armed.places_of(id).as_slice() {
                 [] => self.missing(&text),
+                [(va, _)] => format!(": {va}{}", self.other_line(&text, *va, pid)),
                 list => {
-                    let places: Vec<String> = list.iter().map(VirtAddr::to_string).collect();
-                    format!(": {}{}", places.join(", "), self.other_line(&text, list[0], pid))
+                    let other = self.other_line(&text, list[0].0, pid);
+                    format!(": {} places{other}\n{}", list.len(), self.places_text(id, list).trim_end())
                 }
             },
         };
@@ -134,7 +169,7 @@ impl Debugger {
 
     /// The line that a breakpoint is at, if the one that was asked for has no code.
     fn other_line(&self, asked: &str, va: VirtAddr, pid: Option<u64>) -> String {
-        let Some((_, line)) = source_line(asked) else { return String::new() };
+        let Named::Line(_, line) = Named::of(asked) else { return String::new() };
         let tap = self.tap.borrow();
         let guest = &tap.trace().guest;
         let wanted = |process: &&ProcessView| process.is_alive() && pid.is_none_or(|pid| pid == process.pid);
@@ -167,8 +202,18 @@ impl Debugger {
         let Some(process) = running.first() else {
             return ": waits for a program that has it (none so far)".to_owned();
         };
-        if let Some((file, line)) = source_line(name) {
-            return self.no_code(&process.program, file, line);
+        if let Some(words) = self.no_code(&process.program, name) {
+            return words;
+        }
+        if running.iter().all(|process| self.symbols.is_stripped(&process.program)) {
+            let kernels = match self.symbols.addresses_in_kernel(name).is_empty() {
+                true => String::new(),
+                false => format!("; the kernel's is `kernel:{name}`"),
+            };
+            let program = &process.program;
+            return format!(
+                ": {program} is stripped, it has no symbols{kernels}; it waits for a program that has"
+            );
         }
         let near = near(&self.symbols.nearest(&process.program, name));
         let who = match running.as_slice() {
@@ -178,22 +223,50 @@ impl Debugger {
         format!(": {who}{near}; it waits for a program that has")
     }
 
-    /// What there is to say of a line of the source of which a program has no code.
-    fn no_code(&self, program: &str, file: &str, line: u32) -> String {
+    /// What there is to say of a line or a function of a file of the source of which a program has no code.
+    fn no_code(&self, program: &str, name: &str) -> Option<String> {
         const SHOWN: usize = 5;
+        let (file, what) = match Named::of(name) {
+            Named::Line(file, line) => (file, format!("code for line {line} of {file} or behind it")),
+            Named::FunctionOf(file, function) => (file, format!("function {function} of {file}")),
+            Named::Symbol(_) => return None,
+        };
         let it = "it waits for a program that has";
         let of = self.symbols.program(program);
         let Some(lines) = of.lines() else {
-            return format!(": {program} does not tell lines of its source (compile it with -g); {it}");
+            return Some(format!(": {program} does not tell lines of its source (compile it with -g); {it}"));
         };
         if lines.file(file).is_some() {
-            return format!(": {program} has no code for line {line} of {file} or behind it; {it}");
+            return Some(format!(": {program} has no {what}; {it}"));
         }
         let mut files: Vec<&str> = lines.files().collect();
         files.sort_unstable();
         let more = files.len().saturating_sub(SHOWN);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        format!(": {program} is made of {}{more}; {it}", files[..files.len().min(SHOWN)].join(", "))
+        let shown = files[..files.len().min(SHOWN)].join(", ");
+        Some(format!(": {program} is made of {shown}{more}; {it}"))
+    }
+
+    /// A line for each of the places of a breakpoint.
+    fn places_text(&self, id: u64, places: &[(VirtAddr, Option<Satp>)]) -> String {
+        const SHOWN: usize = 20;
+        let tap = self.tap.borrow();
+        let guest = &tap.trace().guest;
+        let mut text = String::new();
+        for (number, (va, satp)) in (1..).zip(places).take(SHOWN) {
+            let process = satp.and_then(|satp| guest.process_of_satp(satp.0));
+            let kernel = || Loaded { file: Rc::clone(&self.symbols.kernel), bias: 0 };
+            let loaded = match satp {
+                Some(_) => process.and_then(|process| self.symbols.loaded(guest, process)),
+                None => Some(kernel()),
+            };
+            let place = loaded.map_or_else(String::new, |loaded| in_words(&loaded, *va));
+            let _ = writeln!(text, "    {id}.{number}  {va}{place}");
+        }
+        if places.len() > SHOWN {
+            let _ = writeln!(text, "    and {} more", places.len() - SHOWN);
+        }
+        text
     }
 
     /// What a symbol names: `kernel:NAME`, `PID:NAME`, or NAME of the programs and else of the kernel.
@@ -212,13 +285,14 @@ impl Debugger {
                     return Ok((with_offset(after, offset), Where::Kernel(va), None));
                 }
                 (_, Ok(pid)) => (after, Some(pid)),
-                _ if source_line(name).is_some() => (name, pid),
+                _ if Named::of(name).is_of_file() => (name, pid),
                 _ => return Err(format!("`{before}:` is neither `kernel:` nor a PID")),
             },
             _ => (name, pid),
         };
         let text = with_offset(name, offset);
-        if pid.is_some() || self.programs_have(name) {
+        // A program that has lost its names may have this one; the kernel's is not what is meant.
+        if pid.is_some() || self.programs_have(name) || self.programs_are_stripped() {
             return Ok((text, Where::Symbol(name.to_owned(), offset), pid));
         }
         match self.symbols.addresses_in_kernel(name).first() {
@@ -228,11 +302,27 @@ impl Debugger {
     }
 
     /// Whether a program that runs, or the one that will run first, has the symbol.
-    fn programs_have(&mut self, name: &str) -> bool {
+    fn programs_have(&self, name: &str) -> bool {
+        self.programs().iter().any(|path| self.symbols.program_has(path, name))
+    }
+
+    /// Whether one of them has a variable of this name, in whatever function.
+    fn programs_have_variable(&self, name: &str) -> bool {
+        self.programs().iter().any(|path| self.symbols.program_has_variable(path, name))
+    }
+
+    /// The programs that run, and the one that will run first.
+    fn programs(&self) -> Vec<String> {
         let tap = self.tap.borrow();
         let running = tap.trace().guest.processes().filter(|p| p.is_alive()).map(|p| p.program.clone());
-        let paths: Vec<String> = running.chain(self.first_program.clone()).collect();
-        paths.iter().any(|path| self.symbols.program_has(path, name))
+        let all = running.chain(self.first_program.clone());
+        all.filter(|path| !path.is_empty()).collect()
+    }
+
+    /// Whether there are some, and none has any symbol.
+    fn programs_are_stripped(&self) -> bool {
+        let programs = self.programs();
+        !programs.is_empty() && programs.iter().all(|path| self.symbols.is_stripped(path))
     }
 
     /// The page of an address, or the pages from one address to another. In every process, unless an address names one.
@@ -242,16 +332,12 @@ impl Debugger {
         from: &Expression,
         to: Option<&Expression>,
     ) -> Result<Pages, String> {
-        let start = self.evaluate(target, from)?.0;
+        let (start, pid) = self.evaluate(target, from)?;
         let end = to.map(|to| self.evaluate(target, to)).transpose()?;
         let last = end.map_or(start, |(end, _)| end.wrapping_add(u64::MAX));
         if last < start {
             return Err(format!("the pages from {start} on end before they begin"));
         }
-        let pid = match &from.base {
-            Operand::Symbol(name) => name.split_once(':').and_then(|(pid, _)| pid.parse().ok()),
-            _ => None,
-        };
         let range = start.page()..Vpn(last.page().0 + 1);
         Ok(Pages { range, pid })
     }
@@ -290,13 +376,20 @@ impl Debugger {
         Err(format!("there is no system call `{name}`{near}"))
     }
 
-    fn delete(&mut self, id: Option<u64>) -> Result<String, String> {
-        let deleted = self.points.delete(id);
-        self.points_changed();
-        match (id, deleted) {
-            (Some(id), 0) => Err(format!("there is no breakpoint, catchpoint or watchpoint {id}")),
-            (None, 0) => Err("there is nothing to delete".to_owned()),
-            _ => Ok(String::new()),
+    /// Complains of a number, or of a range of them, that no point has; of none at all if there are no points.
+    fn check_numbers(&self, numbers: &[RangeInclusive<u64>]) -> Result<(), String> {
+        let has = |range: &RangeInclusive<u64>| self.points.iter().any(|point| range.contains(&point.id));
+        match numbers.iter().find(|range| !has(range)).map(|range| (*range.start(), *range.end())) {
+            Some((first, last)) if first == last => {
+                Err(format!("there is no breakpoint, catchpoint or watchpoint {first}"))
+            }
+            Some((first, last)) => {
+                Err(format!("there are no breakpoints, catchpoints or watchpoints {first} to {last}"))
+            }
+            None if self.points.iter().next().is_none() => {
+                Err("there are no breakpoints, catchpoints or watchpoints".to_owned())
+            }
+            None => Ok(()),
         }
     }
 
@@ -305,16 +398,20 @@ impl Debugger {
         let mut text = String::new();
         for point in self.points.iter() {
             let (id, title) = (point.id, point.what.title());
+            let mut places = Vec::new();
             let _ = match &point.what {
                 What::Break(breakpoint) => {
-                    let places: Vec<String> = match breakpoint.at {
-                        Where::Kernel(va) => vec![format!("{va} of the kernel")],
-                        _ => self.armed.addresses_of(id).iter().map(VirtAddr::to_string).collect(),
+                    places = self.armed.places_of(id);
+                    let place = match (&breakpoint.at, places.as_slice()) {
+                        (Where::Kernel(va), _) => format!("{va} of the kernel"),
+                        (Where::KernelFunctions(list), _) => format!("{} places of the kernel", list.len()),
+                        (_, []) => "waits".to_owned(),
+                        (_, [(va, _)]) => va.to_string(),
+                        (_, list) => format!("{} places", list.len()),
                     };
-                    let places = if places.is_empty() { "waits".to_owned() } else { places.join(", ") };
                     let only =
                         breakpoint.pid.map(|pid| format!(", in process {pid} only")).unwrap_or_default();
-                    write!(text, "{title} {id} at {} ({places}{only})", breakpoint.text)
+                    write!(text, "{title} {id} at {} ({place}{only})", breakpoint.text)
                 }
                 What::Catch(_) | What::Watch(_) => write!(text, "{title} {id}: {}", point.what),
             };
@@ -326,6 +423,9 @@ impl Debugger {
                 let _ = write!(text, ", passed {} times more", point.ignored);
             }
             let _ = writeln!(text, ", reached {} times", point.hits);
+            if places.len() > 1 {
+                text.push_str(&self.places_text(id, &places));
+            }
             for command in &point.commands {
                 let _ = writeln!(text, "    {command}");
             }
@@ -337,9 +437,27 @@ impl Debugger {
     }
 }
 
+/// Whether a point is one of these; all are if there are no numbers.
+fn is_meant(numbers: &[RangeInclusive<u64>], id: u64) -> bool {
+    numbers.is_empty() || numbers.iter().any(|range| range.contains(&id))
+}
+
 /// A condition as it stands behind what it is for.
 fn when(condition: Option<&Condition>) -> String {
     condition.map(|condition| format!(" if {}", condition.text())).unwrap_or_default()
+}
+
+/// The function and the line at an address, and into which other function the compiler has put it there.
+fn in_words(loaded: &Loaded, va: VirtAddr) -> String {
+    let (spot, inlined) = (loaded.spot(va), loaded.inlined(va));
+    let symbol = spot.symbol.as_deref().map(without_offset);
+    let name = |frame: Option<&InlineFrame>| frame.and_then(|frame| frame.function.clone());
+    let function = name(inlined.first()).or(symbol.map(str::to_owned));
+    let function = function.map_or_else(String::new, |function| format!(" in {function}"));
+    let source = spot.source.map_or_else(String::new, |source| format!(" at {source}"));
+    let outer = name(inlined.last()).filter(|_| inlined.len() > 1);
+    let into = outer.map_or_else(String::new, |outer| format!(", inlined into {outer}"));
+    format!("{function}{source}{into}")
 }
 
 /// Names like one that there is not, in brackets; nothing if there are none.

@@ -1,10 +1,10 @@
 //! Names and source lines of addresses, in the kernel and in the processes of the guest.
 
-use super::command::distance;
+use super::command::distance_within;
 use crate::source::{Loaded, ProgramFile, Programs, SourceLine};
 use crate::trace::{GuestView, Place, ProcessView};
-use core::ops::Range;
 use isa::VirtAddr;
+use isa::events::VMA_EXEC;
 use std::rc::Rc;
 
 /// The kernel's file, and those of programs as they are needed.
@@ -29,6 +29,15 @@ impl Symbols {
         self.programs.source_lines(source)
     }
 
+    /// A line about a file that a program is made of and that is newer than the program, so that its lines may be others by now; once.
+    pub(super) fn newer_source(&self, program: &str, source: &SourceLine) -> String {
+        let is_its = self.program(program).lines().is_some_and(|lines| lines.has_file(source));
+        if is_its && self.programs.take_newer(program, source) {
+            return format!("   ({} is newer than the program: compile it again)\n", source.file);
+        }
+        String::new()
+    }
+
     /// The text of a line, if its file can be had.
     pub(super) fn source_text(&self, source: &SourceLine) -> Option<String> {
         let index = usize::try_from(source.line).ok()?.checked_sub(1)?;
@@ -48,11 +57,14 @@ impl Symbols {
         let allowed = (name.chars().count() / 2).clamp(1, 3);
         let file = self.program(path);
         let likeness = |other: &str, is_global_function: bool| {
-            let (begins_so, distance) = (other.starts_with(name), distance(name, other));
+            let begins_so = other.starts_with(name);
+            let longer = || other.chars().count() - name.chars().count();
+            let distance = if begins_so { Some(longer()) } else { distance_within(name, other, allowed) };
             let place = if is_global_function { 0 } else { 1 };
-            (begins_so || distance <= allowed).then_some((!begins_so, place, distance))
+            Some((!begins_so, place, distance?))
         };
-        let names = file.symbols().names();
+        let variables = file.lines().into_iter().flat_map(|lines| lines.variable_names());
+        let names = file.symbols().names().chain(variables.map(|name| (name, false)));
         let mut near: Vec<_> = names.filter_map(|(name, is)| Some((likeness(name, is)?, name))).collect();
         near.sort_unstable();
         near.dedup_by_key(|(_, name)| *name);
@@ -61,17 +73,43 @@ impl Symbols {
 
     /// The names of a program that begin so.
     pub(super) fn beginning_with(&self, path: &str, beginning: &str) -> Vec<String> {
-        self.program(path).symbols().beginning_with(beginning)
+        let file = self.program(path);
+        let variables = file.lines().into_iter().flat_map(|lines| lines.variable_names());
+        let variables = variables.filter(|name| name.starts_with(beginning)).map(str::to_owned);
+        file.symbols().beginning_with(beginning).into_iter().chain(variables).collect()
+    }
+
+    /// Whether nothing in a program has a name: it was stripped.
+    pub(super) fn is_stripped(&self, path: &str) -> bool {
+        self.program(path).symbols().names().next().is_none()
     }
 
     /// Whether a program has a symbol or a line of the source.
     pub(super) fn program_has(&self, path: &str, name: &str) -> bool {
-        !addresses_of(&self.program(path), name).is_empty()
+        let file = self.program(path);
+        !addresses_of(&file, name).is_empty() || !stops_of(&file, name).is_empty()
+    }
+
+    /// Whether a program has a variable of this name, in whatever function.
+    pub(super) fn program_has_variable(&self, path: &str, name: &str) -> bool {
+        let file = self.program(path);
+        let name = name.rsplit(':').next().unwrap_or(name);
+        file.lines().is_some_and(|lines| lines.variable_names().any(|known| known == name))
     }
 
     /// The addresses that a symbol or a line of the source has in the kernel.
     pub(super) fn addresses_in_kernel(&self, name: &str) -> Vec<VirtAddr> {
         addresses_of(&self.kernel, name).into_iter().map(VirtAddr).collect()
+    }
+
+    /// Where functions of a name begin in the kernel.
+    pub(super) fn functions_in_kernel(&self, name: &str) -> Vec<VirtAddr> {
+        match Named::of(name) {
+            Named::Symbol(name) => {
+                self.kernel.functions_called(name, None).iter().copied().map(VirtAddr).collect()
+            }
+            Named::Line(..) | Named::FunctionOf(..) => self.addresses_in_kernel(name),
+        }
     }
 
     /// The file of a process's program; `None` as long as it is not mapped.
@@ -97,20 +135,15 @@ impl Symbols {
         self.placed(guest, process, |file| addresses_of(file, name))
     }
 
-    /// Where a breakpoint stops: at a function behind the code that makes room on the stack, so that its arguments are where the debug
-    /// information says.
+    /// Where a breakpoint stops, in the order of the addresses: at each function that is called so, behind the code that makes room on
+    /// the stack, so that its arguments are where the debug information says, and where the compiler has put it into others.
     pub(super) fn stops_in_process(
         &self,
         guest: &GuestView,
         process: &ProcessView,
         name: &str,
     ) -> Vec<VirtAddr> {
-        let is_line = source_line(name).is_some();
-        self.placed(guest, process, |file| {
-            let addresses = addresses_of(file, name).into_iter();
-            let body = |address| file.body_of(address).filter(|_| !is_line);
-            addresses.map(|address| body(address).unwrap_or(address)).collect()
-        })
+        self.placed(guest, process, |file| stops_of(file, name))
     }
 
     /// Addresses of a program's file, where a process has them.
@@ -124,27 +157,24 @@ impl Symbols {
         addresses(&file).into_iter().map(|address| VirtAddr(address.wrapping_add(bias))).collect()
     }
 
-    /// The bytes of a symbol of a process's program.
-    pub(super) fn bytes_in_process(
-        &self,
-        guest: &GuestView,
-        process: &ProcessView,
-        name: &str,
-    ) -> Option<Range<u64>> {
-        let Loaded { file, bias } = self.loaded(guest, process)?;
-        let bytes = file.symbols().range_of(name)?;
-        Some(bytes.start.wrapping_add(bias)..bytes.end.wrapping_add(bias))
-    }
-
-    /// The symbol at an address of a process.
+    /// The symbol at an address of a process: of its program or of another file that it has mapped there; where the kernel has put code of
+    /// its own, what the mapping is called.
     pub(super) fn name_in_process(
         &self,
         guest: &GuestView,
         process: &ProcessView,
         va: VirtAddr,
     ) -> Option<String> {
-        let Loaded { file, bias } = self.loaded(guest, process)?;
-        file.symbols().name_of(va.0.wrapping_sub(bias))
+        let loaded = self.loaded_at(guest, process, va).or_else(|| self.loaded(guest, process));
+        let symbol = loaded.and_then(|loaded| loaded.file.symbols().name_of(va.0.wrapping_sub(loaded.bias)));
+        symbol.or_else(|| {
+            let vma = guest.last_space(process.pid)?.vma_at(va)?;
+            let is_kernels = vma.name.starts_with('[') && vma.flags & VMA_EXEC != 0;
+            is_kernels.then(|| match va.0 - vma.start.0 {
+                0 => vma.name.clone(),
+                offset => format!("{}+{offset:#x}", vma.name),
+            })
+        })
     }
 }
 
@@ -167,20 +197,61 @@ pub fn loaded_at(
     Some(Loaded { file, bias })
 }
 
-/// The addresses in a file of a symbol, or of a line of the source (`FILE:LINE`).
-fn addresses_of(file: &ProgramFile, name: &str) -> Vec<u64> {
-    match source_line(name) {
-        Some((source, line)) => {
-            let found = file.lines().and_then(|lines| lines.addresses_of(source, line));
-            found.map(|(_, addresses)| addresses).unwrap_or_default()
+/// What a name in a file may mean.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Named<'a> {
+    /// A line of the source: `FILE:LINE`.
+    Line(&'a str, u32),
+    /// A function that a file has: `FILE:FUNCTION`.
+    FunctionOf(&'a str, &'a str),
+    /// A symbol.
+    Symbol(&'a str),
+}
+
+impl<'a> Named<'a> {
+    pub(super) fn of(name: &'a str) -> Self {
+        // A path of Rust's or C++'s has its colons in pairs, and a file a dot in its name.
+        let of_file =
+            name.split_once(':').filter(|(file, rest)| file.contains('.') && !rest.starts_with(':'));
+        match of_file {
+            Some((file, rest)) => match rest.parse() {
+                Ok(line) => Self::Line(file, line),
+                Err(_) => Self::FunctionOf(file, rest),
+            },
+            None => Self::Symbol(name),
         }
-        None => file.symbols().address_of(name).into_iter().collect(),
+    }
+    /// Whether it names a file of the source.
+    pub(super) fn is_of_file(self) -> bool {
+        !matches!(self, Self::Symbol(_))
     }
 }
 
-/// `FILE:LINE`: a line of the source.
-pub(super) fn source_line(name: &str) -> Option<(&str, u32)> {
-    let (file, line) = name.rsplit_once(':')?;
-    let is_file = file.contains('.') && !file.ends_with(':');
-    Some((file, line.parse().ok().filter(|_| is_file)?))
+/// The addresses in a file of a symbol, of a function, or of a line of the source.
+fn addresses_of(file: &ProgramFile, name: &str) -> Vec<u64> {
+    match Named::of(name) {
+        Named::Line(source, line) => {
+            let found = file.lines().and_then(|lines| lines.addresses_of(source, line));
+            found.map(|(_, addresses)| addresses).unwrap_or_default()
+        }
+        Named::FunctionOf(source, name) => file.functions_called(name, Some(source)).to_vec(),
+        Named::Symbol(name) => file.symbols().address_of(name).into_iter().collect(),
+    }
+}
+
+/// The addresses in a file at which a breakpoint stops.
+fn stops_of(file: &ProgramFile, name: &str) -> Vec<u64> {
+    let functions = match Named::of(name) {
+        Named::Line(..) => return addresses_of(file, name),
+        Named::FunctionOf(source, name) => file.functions_called(name, Some(source)),
+        Named::Symbol(name) => file.functions_called(name, None),
+    };
+    if functions.is_empty() {
+        return addresses_of(file, name);
+    }
+    let mut stops: Vec<u64> =
+        functions.iter().map(|&address| file.body_of(address).unwrap_or(address)).collect();
+    stops.sort_unstable();
+    stops.dedup();
+    stops
 }

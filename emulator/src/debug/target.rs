@@ -181,9 +181,19 @@ impl Observer for Asking<'_> {
     }
 }
 
+/// What a machine holds: enough to look at the memory of its processes, be it in RAM or not.
+pub trait Memory {
+    /// Fills `into` from RAM. Returns false, and reads nothing, if that is not all RAM: devices are not touched.
+    fn read_ram(&self, at: PhysAddr, into: &mut [u8]) -> bool;
+    /// The page of a slot of the swap space, as the swap disk has it; `None` if it was never written, or nobody knows of a swap disk.
+    fn swap_page(&self, _slot: u64) -> Option<&[u8]> {
+        None
+    }
+}
+
 /// A machine to be debugged. An embedder implements it over its machine; waiting for input when the guest is idle is
 /// its business.
-pub trait Target {
+pub trait Target: Memory {
     /// The step of the next instruction.
     fn step(&self) -> Step;
     /// The number of harts.
@@ -200,12 +210,6 @@ pub trait Target {
     fn csr(&self, csr: Csr) -> Option<u64>;
     /// Instructions that the hart that is looked at has executed in user mode.
     fn instructions_user(&self) -> u64;
-    /// Fills `into` from RAM. Returns false, and reads nothing, if that is not all RAM: devices are not touched.
-    fn read_ram(&self, at: PhysAddr, into: &mut [u8]) -> bool;
-    /// The page of a slot of the swap space, as the swap disk has it; `None` if it was never written, or nobody knows of a swap disk.
-    fn swap_page(&self, _slot: u64) -> Option<&[u8]> {
-        None
-    }
     /// The instruction and the data side of the TLB of the hart that is looked at.
     fn tlb(&self) -> [TlbSide; 2];
     /// Whether the user has pressed Ctrl-C since this was asked last, or a run has told it: asked between the short runs of which

@@ -1,61 +1,21 @@
 //! The debugger, command by command, on the machine of `recording`.
 
 use super::command::{
-    Command, Examine, Faults, Format, Happening, Occasion, RegisterSet, StepKind, StopCommand, commands,
+    Command, Examine, Faults, Format, FrameChoice, Happening, Listing, Occasion, RegisterSet, Shown,
+    StepKind, StopCommand, commands,
 };
 use super::condition::Condition;
-use super::expression::{Expression, Operand, parse_number};
+use super::expression::Expression;
 use super::recording::*;
 use super::watch::Watched;
 use super::*;
-use crate::source::Programs;
+use crate::source::{Format as Value, Programs, Variables};
 use std::rc::Rc;
-
-#[test]
-fn numbers() {
-    for (text, value) in [
-        ("0", Some(0)),
-        ("1_000_000", Some(1_000_000)),
-        ("0x10", Some(16)),
-        ("0xffff_ffff_ffff_ffff", Some(u64::MAX)),
-        ("0b101", Some(5)),
-        ("18446744073709551616", None),
-        ("", None),
-        ("0x", None),
-        ("12a", None),
-        ("+5", None),
-        ("-1", None),
-    ] {
-        assert_eq!(parse_number(text), value, "{text}");
-    }
-}
-
-#[test]
-fn expressions() {
-    let with = |base, offset| Ok(Expression { base, offset });
-    let symbol = |name: &str| Operand::Symbol(name.to_owned());
-    for (text, expected) in [
-        ("0x10", with(Operand::Number(16), 0)),
-        ("*16+4-2", with(Operand::Number(16), 2)),
-        ("$sp + 0x8", with(Operand::Register("sp".to_owned()), 8)),
-        ("$sp-8", with(Operand::Register("sp".to_owned()), 8u64.wrapping_neg())),
-        ("-1", with(Operand::Number(u64::MAX), 0)),
-        ("-0x10+4", with(Operand::Number(12u64.wrapping_neg()), 0)),
-        ("main", with(symbol("main"), 0)),
-        ("a::b+1", with(symbol("a::b"), 1)),
-        ("kernel:main", with(symbol("kernel:main"), 0)),
-        ("12:main+4", with(symbol("12:main"), 4)),
-    ] {
-        assert_eq!(Expression::parse(text), expected, "{text}");
-    }
-    for text in ["", "12ab", "main+", "main+x", "+4", "-", "-main"] {
-        assert!(Expression::parse(text).is_err(), "{text}");
-    }
-}
 
 #[test]
 fn lines_become_commands() {
     let number = |n| Some(Expression::number(n));
+    let at = |text: &str| Expression::parse(text).unwrap();
     let x = |count, format, size_bytes| Examine { count, format, size_bytes };
     let stop = Command::Stop;
     let catch_if = |name, from, to, condition| {
@@ -74,18 +34,19 @@ fn lines_become_commands() {
         ("n", Command::Step(StepKind::OverLine, 1)),
         ("c", Command::Continue),
         ("until 1000", Command::Until(1000)),
-        ("b 0x10 4", break_at(16, Some(4), None, false)),
+        ("b 16 4", break_at(16, Some(4), None, false)),
         ("b 16 if pid == 2", break_at(16, None, condition("pid == 2"), false)),
         ("b 16 3 if hits > 2", break_at(16, Some(3), condition("hits > 2"), false)),
         ("tbreak 16", break_at(16, None, None, true)),
         ("break", stop(StopCommand::List)),
-        ("delete", stop(StopCommand::Delete(None))),
-        ("d 3", stop(StopCommand::Delete(Some(3)))),
+        ("delete", stop(StopCommand::Delete(vec![]))),
+        ("d 3", stop(StopCommand::Delete(vec![3..=3]))),
+        ("delete 1 3-5", stop(StopCommand::Delete(vec![1..=1, 3..=5]))),
         ("condition 2", stop(StopCommand::Condition { id: 2, condition: None })),
         ("condition 2 hits == 4", stop(StopCommand::Condition { id: 2, condition: condition("hits == 4") })),
         ("ignore 2 5", stop(StopCommand::Ignore { id: 2, count: 5 })),
-        ("enable", stop(StopCommand::Enable { id: None, is_enabled: true })),
-        ("disable 4", stop(StopCommand::Enable { id: Some(4), is_enabled: false })),
+        ("enable", stop(StopCommand::Enable { numbers: vec![], is_enabled: true })),
+        ("disable 4", stop(StopCommand::Enable { numbers: vec![4..=4], is_enabled: false })),
         ("commands", stop(StopCommand::Commands(None))),
         (
             "watch 16 4 if pid == 2",
@@ -102,9 +63,48 @@ fn lines_become_commands() {
         ("display", Command::Display(None)),
         (
             "display/2xw 16",
-            Command::Display(Some(("/2xw 16".into(), Some(x(2, Format::Hex, 4)), Expression::number(16)))),
+            Command::Display(Some((
+                "/2xw 16".into(),
+                Shown::Memory(x(2, Format::Hex, 4)),
+                Expression::number(16),
+            ))),
         ),
-        ("display 16", Command::Display(Some(("16".into(), None, Expression::number(16))))),
+        ("display 16", Command::Display(Some(("16".into(), Shown::Value(None), Expression::number(16))))),
+        (
+            "display/x a.b",
+            Command::Display(Some(("/x a.b".into(), Shown::Value(Some(Value::Hex)), at("a.b")))),
+        ),
+        (
+            "display/i $pc",
+            Command::Display(Some(("/i $pc".into(), Shown::Memory(x(1, Format::Instruction, 8)), at("$pc")))),
+        ),
+        ("print a.b[i + 1]", Command::Print(at("a.b[i + 1]"), None)),
+        ("p/x *p", Command::Print(at("*p"), Some(Value::Hex))),
+        ("p /c 97", Command::Print(at("97"), Some(Value::Character))),
+        ("frame", Command::Frame(FrameChoice::Shown)),
+        ("f 2", Command::Frame(FrameChoice::Number(2))),
+        ("up", Command::Frame(FrameChoice::Up(1))),
+        ("down 3", Command::Frame(FrameChoice::Down(3))),
+        ("info locals", Command::Variables(Variables::Locals)),
+        ("info args", Command::Variables(Variables::Arguments)),
+        (
+            "watch a[i + 1] 4 if (n > 1)",
+            stop(StopCommand::Watch {
+                at: at("a[i + 1]"),
+                length: Some(4),
+                watched: Watched::Writes,
+                condition: condition("(n > 1)"),
+            }),
+        ),
+        (
+            "watch s.member",
+            stop(StopCommand::Watch {
+                at: at("s.member"),
+                length: None,
+                watched: Watched::Writes,
+                condition: None,
+            }),
+        ),
         ("undisplay 1", Command::Undisplay(Some(1))),
         ("catch fault", catch("any", None, None)),
         ("catch fault cow", catch("cow", None, None)),
@@ -124,7 +124,7 @@ fn lines_become_commands() {
         ("regs csr", Command::Regs(RegisterSet::Csr)),
         ("x 16", Command::Examine(Examine::default(), number(16))),
         ("x/4xw 16", Command::Examine(x(4, Format::Hex, 4), number(16))),
-        ("x/s 0x10", Command::Examine(x(1, Format::String, 1), number(16))),
+        ("x/s 16", Command::Examine(x(1, Format::String, 1), number(16))),
         ("x/3i", Command::Examine(x(3, Format::Instruction, 8), None)),
         ("x /8db 16", Command::Examine(x(8, Format::Decimal, 1), number(16))),
         ("disas 16 3", Command::Disas { at: number(16), count: 3 }),
@@ -138,7 +138,12 @@ fn lines_become_commands() {
         ("pt 2", Command::PageTable(Some(2))),
         ("whatis 16", Command::WhatIs(Expression::number(16))),
         ("info symbol 16", Command::WhatIs(Expression::number(16))),
-        ("swap", Command::Swap),
+        ("swap", Command::Swap { from: 0, most: None }),
+        ("swap 40 20", Command::Swap { from: 40, most: Some(20) }),
+        ("swap all", Command::Swap { from: 0, most: Some(u64::MAX) }),
+        ("list 5,10", Command::List(Listing::Lines(5, 10))),
+        ("list 5, 10", Command::List(Listing::Lines(5, 10))),
+        ("regs a0 $sp", Command::Regs(RegisterSet::Named(vec!["a0".into(), "sp".into()]))),
         ("ps", Command::Ps),
         ("hart 2", Command::Hart(Some(2))),
         ("hart", Command::Hart(None)),
@@ -186,9 +191,14 @@ fn what_is_no_command_is_answered_in_one_line() {
             "catch exce",
             "`exce` can't be caught; did you mean `exec`?; usage: catch fault KIND [ADDR [END]]|EVENT [if COND]",
         ),
+        ("break main if argc = 2", "nothing of the program is changed here: `==` compares"),
         (
-            "break main if argc == 2",
-            "`argc` is none of pid, tid, va, pc, frame, hits; the address of a symbol is `&argc`, a register `$argc`, and `va in argc` means its bytes",
+            "print f(2)",
+            "functions of the program are not called here: that would change what it does; usage: print [/FORMAT] EXPR",
+        ),
+        (
+            "p/3x a",
+            "`/3x` is no format of `print`: there are /x /d /u /o /t /c /s /a /f, and `x` has sizes; usage: print [/FORMAT] EXPR",
         ),
         (
             "break main thread 2",
@@ -198,16 +208,17 @@ fn what_is_no_command_is_answered_in_one_line() {
         ("ignore 1", "a number is missing; usage: ignore N COUNT"),
         (
             "info",
-            "WHAT is one of breakpoints, watchpoints, harts, stack, source, registers, all-registers, display, processes, inferiors, threads, symbol, proc mappings, mappings; usage: info WHAT",
+            "WHAT is one of breakpoints, watchpoints, harts, stack, frame, source, locals, args, registers, all-registers, display, processes, inferiors, threads, symbol, proc mappings, mappings; usage: info WHAT",
         ),
         ("info nonsense", "there is no `info nonsense`; `help` lists the commands"),
-        ("info registers v", "`v` is no set of registers; usage: regs [f|csr]"),
-        ("regs v", "`v` is no set of registers; usage: regs [f|csr]"),
+        ("delete 3-1", "`3-1` is neither a number nor a range; usage: delete [N|N-M …]"),
+        ("list 9,4", "`9,4` ends before it begins; usage: list [LINE[,LINE]|FILE:LINE|SYMBOL|ADDR|-]"),
         ("x/4z 1", "`z` is no format and no size; usage: x/[COUNT][FORMAT][SIZE] ADDR"),
         ("x/0x 1", "COUNT is from 1 to 4096; usage: x/[COUNT][FORMAT][SIZE] ADDR"),
     ] {
         assert_eq!(Command::parse(line), Err(error.to_owned()), "{line}");
     }
+    check(&["regs a0 v"], "there is no register or CSR `v`\n");
     check(&["help stpe"], "there is no command `stpe`; did you mean `step`? (`help` lists them)\n");
 }
 
@@ -216,7 +227,6 @@ fn what_is_no_command_is_answered_in_one_line() {
 fn words_of_other_debuggers_name_ours() {
     for (line, here) in [
         ("info float", "`regs f` shows"),
-        ("info locals", "`bt` shows"),
         ("info line 3", "`list` shows the source"),
         ("info signals", "`catch fault segv`"),
         ("source cmds", "`folio debug --script FILE`"),
@@ -225,7 +235,7 @@ fn words_of_other_debuggers_name_ours() {
         ("signal 0", "`catch fault segv`"),
         ("advance main", "`break` at the place and `continue`"),
         ("reverse-step", "each run is the same"),
-        ("help up", "`bt` shows"),
+        ("help return", "`finish` runs"),
     ] {
         let (mut debugger, mut machine) = session();
         let output = debugger.execute(&mut machine, line);
@@ -460,7 +470,10 @@ fn breakpoints_by_address_and_in_the_kernel() {
         "breakpoint 1 at 0xc: nothing is mapped there so far (a number is an address; a line of the source is FILE:LINE)\n",
     );
     check(&["until 103", "b *0x10004"], "breakpoint 1 at 0x10004\n");
-    check(&["until 103", "x/s mian"], "process 1 (demo) has no symbol `mian` (near are `main`)\n");
+    check(
+        &["until 103", "x/s mian"],
+        "process 1 (demo) has no variable or symbol `mian` (near are `main`)\n",
+    );
     check_parts(&["until 103", "b ma"], &["/bin/demo has no such name (near are `main`)"]);
 }
 

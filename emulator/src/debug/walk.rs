@@ -1,20 +1,20 @@
 //! Page-table walks: as the hardware does them, told level by level.
 
 use super::space::Space;
-use super::target::Target;
+use super::target::{Memory, Target};
 use isa::paging::{ENTRIES, Leaf, Pte, PteFlags, Scheme, WalkFault, vpn_index, walk};
 use isa::{PhysAddr, VirtAddr};
 use std::fmt::Write;
 
-fn read_u64(target: &dyn Target, at: PhysAddr) -> Option<u64> {
+fn read_u64(memory: &dyn Memory, at: PhysAddr) -> Option<u64> {
     let mut bytes = [0; 8];
-    target.read_ram(at, &mut bytes).then(|| u64::from_le_bytes(bytes))
+    memory.read_ram(at, &mut bytes).then(|| u64::from_le_bytes(bytes))
 }
 
 /// Where the byte at `va` lies, by the page table and whatever the permissions; the address itself if nothing is translated.
-pub(super) fn translate(target: &dyn Target, space: &Space, va: VirtAddr) -> Option<PhysAddr> {
+pub(super) fn translate(memory: &dyn Memory, space: &Space, va: VirtAddr) -> Option<PhysAddr> {
     let Ok(by) = space.translation() else { return Some(PhysAddr(va.0)) };
-    let leaf = walk(by, va, |at| read_u64(target, at)).ok()?;
+    let leaf = walk(by, va, |at| read_u64(memory, at)).ok()?;
     Some(leaf.frame(va).base().wrapping_add(va.page_offset()))
 }
 

@@ -5,15 +5,17 @@
 //! than it had.
 
 use super::execute::Debugger;
-use super::expression::{Expression, Operand};
+use super::expression::{self, Expression};
 use super::memory;
 use super::points::{Hit, Scene, What};
 use super::space::Space;
 use super::target::{Place, Target};
 use super::walk::translate;
 use crate::exec::MemoryAccess;
+use crate::source::{Type, Value};
 use core::ops::Range;
 use isa::paging::Access;
+use isa::reg::SP;
 use isa::{Privilege, VirtAddr};
 use std::fmt;
 
@@ -52,20 +54,25 @@ pub(super) struct Watch {
     /// The address space that the process had: with another program it has another.
     space: u64,
     bytes: Range<u64>,
+    /// Its type, if that is known.
+    type_: Option<Type>,
+    /// Where the function goes on that has called the one whose variable it is, and with which stack pointer: then it is no more.
+    pub(super) ends: Option<(VirtAddr, u64)>,
     /// What it held when it was looked at last, if that was in memory.
     held: Option<Vec<u8>>,
 }
 
 impl fmt::Display for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { text, watched, pid, bytes, .. } = self;
+        let Self { text, watched, pid, bytes, ends, .. } = self;
         let what = match watched {
             Watched::Writes => "writes to",
             Watched::Reads => "reads of",
             Watched::Both => "accesses to",
         };
         let count = bytes.end - bytes.start;
-        write!(f, "{what} {text} of process {pid} ({}, {count} bytes)", VirtAddr(bytes.start))
+        let ends = if ends.is_some() { ", until its function returns" } else { "" };
+        write!(f, "{what} {text} of process {pid} ({}, {count} bytes{ends})", VirtAddr(bytes.start))
     }
 }
 
@@ -108,30 +115,80 @@ impl Debugger {
         length: Option<u64>,
         watched: Watched,
     ) -> Result<What, String> {
-        let (va, space) = self.locate(target, Some(at.clone()))?;
+        let found = self.looking(target, |from| match expression::place(at.node(), from)? {
+            Some((bytes, value)) => {
+                Ok((bytes.start, Some((bytes.end - bytes.start, value.type_)), value.whose))
+            }
+            None => expression::address(at.node(), from).map(|(address, whose)| (address, None, whose)),
+        });
+        let (address, of_place, whose): (_, Option<(u64, Type)>, _) =
+            found.map_err(|why| format!("`{}`: {why}", at.text()))?;
+        let now = self.now(target);
+        let space = match whose {
+            Some(pid) => self.space_of_process(&now, pid)?,
+            None => {
+                self.check_page_table()?;
+                self.space_of(&now)
+            }
+        };
+        let va = VirtAddr(address);
         let pid = space.process().ok_or("no process runs now: `watch PID:SYMBOL` watches one's")?;
         if va.0 >> 63 != 0 {
             return Err("only the memory of processes is watched, not the kernel's".to_owned());
         }
-        let symbol = match &at.base {
-            Operand::Symbol(name) if at.offset == 0 => {
-                Some(name.rsplit_once(':').map_or(&**name, |(_, n)| n))
-            }
-            _ => None,
-        };
         let tap = self.tap.borrow();
         let guest = &tap.trace().guest;
         let process = guest.process(pid).ok_or_else(|| format!("there is no process {pid}"))?;
-        let of_symbol = symbol.and_then(|name| self.symbols.bytes_in_process(guest, process, name));
-        let of_symbol = of_symbol.filter(|bytes| bytes.start == va.0).map(|bytes| bytes.end - bytes.start);
-        let length = length.or(of_symbol).unwrap_or(PLAIN_BYTES);
+        let of_place_bytes = of_place.as_ref().map(|(bytes, _)| *bytes);
+        let type_ = of_place
+            .filter(|(bytes, _)| length.is_none_or(|length| length == *bytes))
+            .map(|(_, type_)| type_);
+        let length = length.or(of_place_bytes).unwrap_or(PLAIN_BYTES);
         if !(1..=MAX_BYTES).contains(&length) {
             return Err(format!("LENGTH is from 1 to {MAX_BYTES} bytes, and not {length}"));
         }
+        // Of which process it is, is said behind it.
+        let named = at.text().split_once(':').filter(|(pid, _)| pid.parse::<u64>().is_ok());
+        let symbol = of_place_bytes.map(|_| named.map_or(at.text(), |(_, name)| name));
         let bytes = va.0..va.0.saturating_add(length);
         let text = symbol.map_or_else(|| va.to_string(), str::to_owned);
         let held = holds(target, &space, &bytes);
-        Ok(What::Watch(Watch { text, watched, pid, space: process.space, bytes, held }))
+        // An address is an address, whatever lies there later.
+        let ends = if symbol.is_some() && whose.is_none() { self.end_of_frame(target, va) } else { None };
+        Ok(What::Watch(Watch { text, watched, pid, space: process.space, bytes, type_, ends, held }))
+    }
+
+    /// Where the caller of the function that is looked at goes on, and with which stack pointer, if an address is on the function's
+    /// part of the stack.
+    fn end_of_frame(&self, target: &dyn Target, va: VirtAddr) -> Option<(VirtAddr, u64)> {
+        let (frame, _) = self.chosen_frame(target)?;
+        let caller = self.caller(target)?;
+        let (start, end) = (frame.x[usize::from(SP)]?, caller.x[usize::from(SP)]?);
+        (start..end).contains(&va.0).then_some((VirtAddr(caller.pc), end))
+    }
+
+    /// Whether a function has returned to this place one of whose variables these watchpoints, if they are any, are on: then they are
+    /// gone.
+    pub(super) fn watch_ends(&mut self, place: &Place, ids: &[u64]) -> Option<Hit> {
+        let has_ended = |id: &&u64| {
+            let ends = self.points.watch(**id).and_then(|watch| watch.ends);
+            ends.is_some_and(|(pc, sp)| pc == place.pc && sp == place.sp)
+        };
+        let ended: Vec<u64> = ids.iter().filter(has_ended).copied().collect();
+        let first = ended.first().and_then(|&id| self.points.get(id).cloned())?;
+        for id in ended {
+            self.points.delete(|point| point == id);
+        }
+        self.points_changed();
+        let What::Watch(watch) = &first.what else { return None };
+        Some(Hit::of(&first, &format!("{} is no more: its function has returned", watch.text)))
+    }
+
+    /// The text of what a watched variable held, if its type says more than its bits do.
+    fn typed(&self, target: &dyn Target, watch: &Watch, held: &[u8]) -> Option<String> {
+        let type_ = watch.type_.clone().filter(|type_| !type_.is_plain())?;
+        let value = Value::of_bytes(type_, held, held.len() as u64);
+        self.looking(target, |from| from.text(&value, None)).ok()
     }
 
     /// The watchpoints whose processes are there, as they are compared.
@@ -144,6 +201,13 @@ impl Debugger {
             (satp != 0).then_some(ArmedWatch { id, satp, bytes, watched })
         };
         self.points.watches().filter_map(armed).collect()
+    }
+
+    /// Where functions return to whose variables are watched.
+    pub(super) fn ends_of_watches(&self) -> Vec<(u64, VirtAddr, u64)> {
+        let armed = self.armed_watches();
+        let end = |watch: &ArmedWatch| Some((watch.id, self.points.watch(watch.id)?.ends?.0, watch.satp));
+        armed.iter().filter_map(end).collect()
     }
 
     /// What a watched variable holds now, and what it held when it was looked at last.
@@ -182,7 +246,12 @@ impl Debugger {
         let who = self.who(&scene);
         let (did, whence) =
             if access.access == Access::Store { ("has stored", "at") } else { ("has loaded", "from") };
+        let typed = |held: &Option<Vec<u8>>| self.typed(target, &watch, held.as_ref()?);
+        let typed = typed(&watch.held).zip(typed(&now)).filter(|_| access.access == Access::Store);
         let what = match (&watch.held, &now) {
+            _ if let Some((before, now)) = typed.filter(|(before, now)| before != now) => {
+                format!("; it was {before}, and is {now}")
+            }
             _ if access.access == Access::Load => String::new(),
             (Some(before), Some(now)) if before == now => "; it was that before".to_owned(),
             (Some(before), Some(_)) => format!("; it was {}", value(before, &watch.bytes, access)),

@@ -162,9 +162,37 @@ pub(super) fn checked(body: Vec<u8>) -> Checked {
     }
 }
 
+/// The threads that the actions of a `vCont` are for, those for all left out. Of processes a session has one, and gdb may call it by a number
+/// of its own: that is not looked at.
+pub(super) fn resumed(body: &[u8]) -> Vec<u64> {
+    let Some(actions) = body.strip_prefix(b"vCont;") else { return Vec::new() };
+    let thread = |action: &[u8]| {
+        let id = action.splitn(2, |&byte| byte == b':').nth(1)?;
+        // `-1` is all, and no number.
+        match id.strip_prefix(b"p") {
+            Some(id) => hex(id.splitn(2, |&byte| byte == b'.').nth(1)?),
+            None => hex(id),
+        }
+    };
+    actions.split(|&byte| byte == b';').filter_map(thread).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whom_a_vcont_is_for() {
+        for (body, expected) in [
+            ("vCont;c", vec![]),
+            ("vCont;c:-1", vec![]),
+            ("vCont;s:p1.2;c:p1.-1", vec![2]),
+            ("vCont;C05:1f;c", vec![31]),
+            ("vCont?", vec![]),
+        ] {
+            assert_eq!(resumed(body.as_bytes()), expected, "{body}");
+        }
+    }
 
     fn requests(front: &mut Front, bytes: &[u8]) -> (Vec<Request>, Vec<u8>) {
         let mut answer = Vec::new();

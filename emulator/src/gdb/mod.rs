@@ -30,7 +30,7 @@ pub use input::{Input, Written};
 pub use server::{Incoming, Lines, Outcome, Server, Setup};
 pub use session::Follow;
 
-use crate::debug::Target;
+use crate::debug::{MachineTarget, Target};
 use crate::exec::Observer;
 use crate::machine::{Machine, StopReason};
 use std::sync::Arc;
@@ -52,9 +52,7 @@ pub enum Ran {
 }
 
 /// A machine that is debugged by gdb, and what drives it.
-pub trait Host: Target {
-    /// The machine.
-    fn machine(&self) -> &Machine;
+pub trait Host: MachineTarget + Target {
     /// The machine, to write to.
     fn machine_mut(&mut self) -> &mut Machine;
     /// Runs it until something stops it, telling `observer`, if there is one.

@@ -31,12 +31,8 @@ pub(super) fn run(world: &mut World<'_>, subject: &Subject, tid: u64, line: &str
         return format!("`{word}` is not for `monitor`: gdb's own is `{own}`\n");
     }
     let hart = world.hart_of(subject, tid);
+    let program = if hart.is_some() { None } else { world.program_in_kernel(subject, tid) };
     let (debugger, target) = world.prompt();
     target.look_at(hart.unwrap_or(target.next_hart()));
-    // Looks at that hart.
-    let place = debugger.location(target);
-    if line.is_empty() {
-        return place;
-    }
-    debugger.execute(target, line).text
+    debugger.execute_for(target, program, line)
 }

@@ -81,6 +81,8 @@ pub struct Server<'d, 'l> {
     sessions: Vec<Session<'d>>,
     lines: &'l mut dyn Lines,
     ear: SharedEar,
+    /// A program has been executed.
+    has_begun: bool,
 }
 
 impl<'d, 'l> Server<'d, 'l> {
@@ -94,7 +96,7 @@ impl<'d, 'l> Server<'d, 'l> {
         }
         let world = Rc::new(RefCell::new(world));
         let sessions = follows.into_iter().map(|follow| Session::new(Rc::clone(&world), follow)).collect();
-        Self { world, sessions, lines, ear }
+        Self { world, sessions, lines, ear, has_begun: false }
     }
 
     /// Serves them to their ends, or to the machine's.
@@ -276,6 +278,9 @@ impl<'d, 'l> Server<'d, 'l> {
                     }
                     Follow::Kernel => false,
                 });
+                if !std::mem::replace(&mut self.has_begun, true) {
+                    self.tell_of_waiting(record.pid, &event.text);
+                }
             }
             Some(EventKind::Fork) => {
                 let child = record.detail;
@@ -322,6 +327,15 @@ impl<'d, 'l> Server<'d, 'l> {
                 session.view.subject = Subject::Process(pid);
                 session.view.sentry.arrives = true;
             }
+        }
+    }
+
+    /// The first process has begun: sessions that wait for another hear of it, since theirs may never come.
+    fn tell_of_waiting(&mut self, pid: u64, path: &str) {
+        let waits = |session: &&Session<'_>| !session.is_over() && session.view.subject == Subject::Nobody;
+        for (line, session) in self.sessions.iter().enumerate().filter(|(_, session)| waits(session)) {
+            let (name, follow) = (self.lines.name(line), &session.follow);
+            self.tell(&format!("gdb: {name}: process {pid} executes {path}; waits for process {follow}"));
         }
     }
 

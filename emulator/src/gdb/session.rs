@@ -260,6 +260,10 @@ impl<'d> Session<'d> {
                 return None;
             }
         };
+        if !self.has_all(&body) {
+            self.answer(b"E03", send);
+            return None;
+        }
         // A session that does not know its process yet cannot tell its number: it has threads only.
         if body.starts_with(b"qSupported") && self.view.subject == Subject::Nobody {
             let text = String::from_utf8_lossy(&body).replace("multiprocess+", "multiprocess-");
@@ -278,6 +282,13 @@ impl<'d> Session<'d> {
         }
         self.flush(send);
         None
+    }
+
+    /// Whether there is each thread that a packet would let run. gdbstub would let the others run, and wait for this one.
+    fn has_all(&self, body: &[u8]) -> bool {
+        let threads = || self.view.world.borrow().threads(&self.view.subject);
+        // 0 is any.
+        front::resumed(body).into_iter().all(|tid| tid == 0 || threads().contains(&tid))
     }
 
     fn answer(&mut self, body: &[u8], send: &mut Vec<u8>) {

@@ -4,7 +4,7 @@ use super::Host;
 use super::files::GuestRoot;
 use super::sentry::{Snapshot, Watch};
 use crate::debug::peek::{self, Files, View};
-use crate::debug::{Debugger, SharedTap};
+use crate::debug::{Debugger, Registers, SharedTap};
 use crate::source::Programs;
 use crate::trace::{GuestView, ProcessView, ThreadId};
 use isa::paging::{Satp, Translation};
@@ -159,6 +159,15 @@ impl<'d> World<'d> {
         self.snapshots.get(&ThreadId { pid: subject.pid()?, tid }).copied()
     }
 
+    /// A thread of a process that is in the kernel, with the registers that its program has.
+    pub(super) fn program_in_kernel(&self, subject: &Subject, tid: u64) -> Option<(ThreadId, Registers)> {
+        let pid = subject.pid()?;
+        let Snapshot { x, f, pc, .. } = self.registers(subject, tid)?;
+        let (hart, privilege) = (self.host.next_hart(), Privilege::User);
+        let satp = Satp(self.satp_of(pid)?);
+        Some((ThreadId { pid, tid }, Registers { hart, pc: VirtAddr(pc), x, f, privilege, satp }))
+    }
+
     /// The threads whose registers are known.
     pub(super) fn threads(&self, subject: &Subject) -> Vec<u64> {
         match *subject {
@@ -221,7 +230,7 @@ impl<'d> World<'d> {
         if let Subject::Process(pid) = *subject {
             let Some(satp) = self.satp_of(pid) else { return false };
             let tap = self.tap.borrow();
-            let view = View { target: self.host, trace: tap.trace(), files: &self.files };
+            let view = View { memory: self.host, trace: tap.trace(), files: &self.files };
             return peek::read(&view, pid, Satp(satp), at, into).is_ok();
         }
         let Some(translation) = self.translation(subject, tid) else { return false };
@@ -246,7 +255,7 @@ impl<'d> World<'d> {
         });
         let Some((pid, satp)) = thread else { return false };
         let tap = self.tap.borrow();
-        let view = View { target: self.host, trace: tap.trace(), files: &self.files };
+        let view = View { memory: self.host, trace: tap.trace(), files: &self.files };
         peek::read(&view, pid, Satp(satp), at, into).is_ok()
     }
 }

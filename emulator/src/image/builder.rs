@@ -88,6 +88,35 @@ impl TreeBuilder {
         Ok(())
     }
 
+    /// Adds the folders of libraries of a sysroot: `lib…` and `usr/lib…`. Where they are links, to what they lead to.
+    pub(super) fn add_libraries(&mut self, sysroot: &Path) -> Result<(), ImageError> {
+        let found = self.libraries_in(sysroot)?;
+        self.root.extend(found);
+        let usr = sysroot.join("usr");
+        if usr.is_dir() {
+            let found = self.libraries_in(&usr)?;
+            self.root.entry("usr".to_string()).or_insert_with(|| Entry::folder(0o755));
+            if let Some(Entry { node: Node::Folder(entries), .. }) = self.root.get_mut("usr") {
+                entries.extend(found);
+            }
+        }
+        Ok(())
+    }
+
+    fn libraries_in(&mut self, folder: &Path) -> Result<BTreeMap<String, Entry>, ImageError> {
+        let host = |error| ImageError::Host { action: "read", path: folder.into(), error };
+        let mut found = BTreeMap::new();
+        for item in std::fs::read_dir(folder).map_err(host)? {
+            let path = item.map_err(host)?.path();
+            let name = super::file_name(&path)?;
+            if name.starts_with("lib") && path.is_dir() {
+                let node = Node::Folder(self.read_folder(&path)?);
+                found.insert(name, Entry { mode: 0o755, node });
+            }
+        }
+        Ok(found)
+    }
+
     fn read_folder(&mut self, path: &Path) -> Result<BTreeMap<String, Entry>, ImageError> {
         let host = |error| ImageError::Host { action: "read", path: path.into(), error };
         let mut entries = BTreeMap::new();

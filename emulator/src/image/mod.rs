@@ -75,8 +75,8 @@ pub struct RootImage {
 }
 
 impl RootImage {
-    /// A small root with the host file `path` as the program [`program_path`] of its name.
-    pub fn from_program(path: &Path) -> Result<Self, ImageError> {
+    /// A small root with the host file `path` as the program [`program_path`] of its name, and with the libraries of `sysroot`.
+    pub fn from_program(path: &Path, sysroot: Option<&Path>) -> Result<Self, ImageError> {
         let metadata = std::fs::metadata(path).map_err(|error| ImageError::Host {
             action: "read",
             path: path.into(),
@@ -92,6 +92,9 @@ impl RootImage {
         File::open(path).map_err(|error| ImageError::Host { action: "read", path: path.into(), error })?;
         let mut tree = TreeBuilder::with_skeleton();
         tree.add_program(&file_name(path)?, disk::Content::host(path, metadata.len()));
+        if let Some(sysroot) = sysroot {
+            tree.add_libraries(sysroot)?;
+        }
         Ok(Self { disk: Box::new(tree.lay_out()?) })
     }
 
@@ -251,8 +254,8 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_named() {
-        let error = RootImage::from_program(Path::new("/nowhere/prog")).err().unwrap();
+        let error = RootImage::from_program(Path::new("/nowhere/prog"), None).err().unwrap();
         assert!(error.to_string().contains("/nowhere/prog"), "{error}");
-        assert!(matches!(RootImage::from_program(Path::new("/")), Err(ImageError::Folder { .. })));
+        assert!(matches!(RootImage::from_program(Path::new("/"), None), Err(ImageError::Folder { .. })));
     }
 }

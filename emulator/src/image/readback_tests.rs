@@ -223,7 +223,7 @@ fn the_guest_finds_a_program_and_what_is_around_it() {
     let scratch = Scratch::new();
     let bytes = pattern(1_234_567);
     let program = scratch.file("hello", &bytes, 0o755);
-    let image = || RootImage::from_program(&program).unwrap();
+    let image = || RootImage::from_program(&program, None).unwrap();
     check_by_e2fsck(image());
     let mut guest = Guest::mount(image());
     assert!(guest.read("/bin/hello").unwrap() == bytes);
@@ -290,12 +290,12 @@ fn what_cannot_be_a_root_is_refused_in_one_sentence() {
     let missing = scratch.0.join("missing");
     let raw = scratch.file("raw", &[0; 4096], 0o644);
     for (result, expected) in [
-        (RootImage::from_program(&missing), "missing: ENOENT: "),
-        (RootImage::from_program(&scratch.0), "EACCES: it is a folder; a program is wanted"),
-        (RootImage::from_program(Path::new("/")), "/: EACCES: it is a folder; a program is wanted"),
+        (RootImage::from_program(&missing, None), "missing: ENOENT: "),
+        (RootImage::from_program(&scratch.0, None), "EACCES: it is a folder; a program is wanted"),
+        (RootImage::from_program(Path::new("/"), None), "/: EACCES: it is a folder; a program is wanted"),
         (RootImage::open(&scratch.0), "it is a folder; an image file is wanted"),
         (RootImage::open(Path::new("/dev/null")), "neither a folder nor a regular file"),
-        (RootImage::from_program(Path::new("/dev/null")), "EACCES"),
+        (RootImage::from_program(Path::new("/dev/null"), None), "EACCES"),
         (RootImage::open_root(&text), "no ext4 file system"),
         (RootImage::open_root(&raw), "no ext4 file system"),
         (RootImage::open_root(&missing), "missing"),
@@ -311,7 +311,7 @@ fn what_cannot_be_a_root_is_refused_in_one_sentence() {
 fn a_file_that_shrinks_is_an_error_and_not_zeros() {
     let scratch = Scratch::new();
     let program = scratch.file("hello", &pattern(20_000), 0o755);
-    let image = RootImage::from_program(&program).unwrap();
+    let image = RootImage::from_program(&program, None).unwrap();
     std::fs::write(&program, b"short").unwrap();
     let error = image.write_to(&scratch.0.join("out")).unwrap_err();
     assert!(error.to_string().contains("changed"), "{error}");

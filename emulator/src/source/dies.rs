@@ -1,7 +1,10 @@
 //! The entries of the debug information: units, and what refers to what.
 
 use super::Section;
-use gimli::{AttributeValue, DebugInfoOffset, DwAt, Dwarf, Unit, UnitOffset, UnitSectionOffset};
+use super::index::Index;
+use gimli::{
+    AttributeValue, DebugInfoOffset, DwAt, DwTag, Dwarf, Expression, Unit, UnitOffset, UnitSectionOffset,
+};
 use std::cell::OnceCell;
 use std::rc::Rc;
 
@@ -13,20 +16,38 @@ const MAX_ORIGINS: usize = 8;
 
 /// Where an entry is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct At {
+pub struct At {
     pub(super) unit: usize,
     pub(super) offset: UnitOffset,
 }
 
+/// The expression that an attribute is; before DWARF 4 it is a block of bytes.
+pub(super) fn expression(value: AttributeValue<Section>) -> Option<Expression<Section>> {
+    match value {
+        AttributeValue::Exprloc(expression) => Some(expression),
+        AttributeValue::Block(bytes) => Some(Expression(bytes)),
+        _ => None,
+    }
+}
+
+/// How names and values are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Language {
+    C,
+    Cpp,
+    Rust,
+}
+
 /// All entries of a file.
-pub(super) struct Dies {
+pub struct Dies {
     pub(super) dwarf: Rc<Dwarf<Section>>,
     units: OnceCell<Vec<Unit<Section>>>,
+    index: OnceCell<Index>,
 }
 
 impl Dies {
     pub(super) fn new(dwarf: Rc<Dwarf<Section>>) -> Self {
-        Self { dwarf, units: OnceCell::new() }
+        Self { dwarf, units: OnceCell::new(), index: OnceCell::new() }
     }
 
     /// The units; those that are malformed are left out.
@@ -38,6 +59,11 @@ impl Dies {
             }
             units
         })
+    }
+
+    /// What is found by name or by address.
+    pub(super) fn index(&self) -> &Index {
+        self.index.get_or_init(|| Index::of(self))
     }
 
     pub(super) fn entry(&self, at: At) -> Option<Entry> {
@@ -54,7 +80,7 @@ impl Dies {
     }
 
     /// The entry at an offset of the section.
-    fn at(&self, offset: DebugInfoOffset) -> Option<At> {
+    pub(super) fn at(&self, offset: DebugInfoOffset) -> Option<At> {
         let units = self.units().iter().enumerate();
         let offset_in = |unit: &Unit<Section>| UnitSectionOffset(offset.0).to_unit_offset(unit);
         units.filter_map(|(unit, of)| Some(At { unit, offset: offset_in(of)? })).next()
@@ -72,6 +98,18 @@ impl Dies {
             at = self.referred(at.unit, origin.or_else(|| entry.attr_value(gimli::DW_AT_specification))?)?;
         }
         None
+    }
+
+    /// The entry that one is an instance of.
+    pub(super) fn origin(&self, at: At) -> Option<At> {
+        let value = self.entry(at)?.attr_value(gimli::DW_AT_abstract_origin)?;
+        self.referred(at.unit, value)
+    }
+
+    /// An address that an entry has.
+    pub(super) fn address(&self, at: At, name: DwAt) -> Option<u64> {
+        let (unit, value) = self.attribute(at, name)?;
+        self.dwarf.attr_address(self.units().get(unit)?, value).ok()?
     }
 
     pub(super) fn name(&self, at: At) -> Option<String> {
@@ -96,6 +134,34 @@ impl Dies {
         match self.attribute(at, name)?.1 {
             AttributeValue::Sdata(value) => Some(value.cast_unsigned()),
             value => value.udata_value(),
+        }
+    }
+
+    pub(super) fn tag(&self, at: At) -> Option<DwTag> {
+        self.entry(at).map(|entry| entry.tag())
+    }
+
+    pub(super) fn is_flag(&self, at: At, name: DwAt) -> bool {
+        matches!(self.attribute(at, name), Some((_, AttributeValue::Flag(true))))
+    }
+
+    /// The language that a unit is written in.
+    pub(super) fn language(&self, unit: usize) -> Language {
+        let language = self.units().get(unit).and_then(|unit| {
+            let mut entries = unit.entries();
+            entries.next_dfs().ok()??.attr_value(gimli::DW_AT_language)
+        });
+        match language {
+            Some(AttributeValue::Language(gimli::DW_LANG_Rust)) => Language::Rust,
+            Some(AttributeValue::Language(
+                gimli::DW_LANG_C_plus_plus
+                | gimli::DW_LANG_C_plus_plus_03
+                | gimli::DW_LANG_C_plus_plus_11
+                | gimli::DW_LANG_C_plus_plus_14
+                | gimli::DW_LANG_C_plus_plus_17
+                | gimli::DW_LANG_C_plus_plus_20,
+            )) => Language::Cpp,
+            _ => Language::C,
         }
     }
 

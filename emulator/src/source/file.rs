@@ -10,13 +10,16 @@ use goblin::elf::{Elf, compression_header::CompressionHeader};
 use goblin::elf::{compression_header, header::ET_DYN};
 use isa::{PAGE_SIZE, VirtAddr};
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
 /// Gives the bytes of a program by its path in the guest's root, if they can be had.
 pub type ProgramFiles = Box<dyn Fn(&str) -> Option<Vec<u8>>>;
+
+/// Tells whether a file of the source, by the path that the compiler was given, is newer than a program, by its path in the guest's root.
+pub type NewerSources = Box<dyn Fn(&str, &str) -> bool>;
 
 /// A part of the file that a process has in memory.
 #[derive(Clone, Debug)]
@@ -35,6 +38,11 @@ pub struct Spot {
     pub source: Option<SourceLine>,
 }
 
+/// The name in front of what is added to it: `main` of `main+0x14`.
+pub fn without_offset(symbol: &str) -> &str {
+    symbol.rsplit_once("+0x").map_or(symbol, |(name, _)| name)
+}
+
 /// An ELF file; one that is none has no symbols and nothing else.
 #[derive(Default)]
 pub struct ProgramFile {
@@ -51,7 +59,12 @@ pub struct ProgramFile {
     lowest_page: u64,
     lines: OnceCell<Option<Lines>>,
     unwinder: OnceCell<Unwinder>,
+    /// Answers of [`Self::functions_called`], since breakpoints ask again whenever mappings change.
+    called: RefCell<BTreeMap<Called, Rc<[u64]>>>,
 }
+
+/// The name of a function, and the file that it is to be of.
+type Called = (String, Option<String>);
 
 /// How a section stands in the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -102,6 +115,7 @@ impl ProgramFile {
             sections,
             lines: OnceCell::new(),
             unwinder: OnceCell::new(),
+            called: RefCell::default(),
             bytes,
         }
     }
@@ -133,6 +147,27 @@ impl ProgramFile {
     pub fn body_of(&self, address: u64) -> Option<u64> {
         let function = self.symbols.range_at(address).filter(|function| function.start == address)?;
         self.lines()?.body_of(function)
+    }
+
+    /// Where functions of a name begin, in the order of their addresses: each that is called so, and each copy of it that the compiler has put into
+    /// another; with `file` only those that are written there.
+    pub fn functions_called(&self, name: &str, file: Option<&str>) -> Rc<[u64]> {
+        let key = (name.to_owned(), file.map(str::to_owned));
+        if let Some(known) = self.called.borrow().get(&key) {
+            return Rc::clone(known);
+        }
+        let told = self.lines().map(|lines| lines.functions().called(name, file));
+        let mut all: Vec<(u8, u64)> = told.into_iter().flatten().collect();
+        // What has no debug information is of no file that one could name.
+        all.extend(file.is_none().then(|| self.symbols.code_called(name)).into_iter().flatten());
+        let best = all.iter().map(|(likeness, _)| *likeness).min();
+        let mut found: Vec<u64> =
+            all.into_iter().filter(|(likeness, _)| Some(*likeness) == best).map(|(_, at)| at).collect();
+        found.sort_unstable();
+        found.dedup();
+        let found: Rc<[u64]> = found.into();
+        self.called.borrow_mut().insert(key, Rc::clone(&found));
+        found
     }
 
     /// What is at an address.
@@ -225,6 +260,9 @@ impl Loaded {
 pub struct Programs {
     files: ProgramFiles,
     sources: ProgramFiles,
+    newer: NewerSources,
+    /// The programs and sources that were asked about.
+    told_newer: RefCell<BTreeSet<(String, String)>>,
     known: RefCell<BTreeMap<String, Rc<ProgramFile>>>,
     texts: RefCell<BTreeMap<String, Option<Rc<Vec<String>>>>>,
 }
@@ -232,12 +270,31 @@ pub struct Programs {
 impl Programs {
     /// Those that `files` gives.
     pub fn new(files: ProgramFiles) -> Self {
-        Self { files, sources: Box::new(|_| None), known: RefCell::default(), texts: RefCell::default() }
+        Self {
+            files,
+            sources: Box::new(|_| None),
+            newer: Box::new(|_, _| false),
+            told_newer: RefCell::default(),
+            known: RefCell::default(),
+            texts: RefCell::default(),
+        }
     }
 
     /// The same, with the files of the source that `sources` gives by the paths that compilers were given.
     pub fn with_sources(self, sources: ProgramFiles) -> Self {
         Self { sources, ..self }
+    }
+
+    /// The same, with what tells of sources that are newer than their programs.
+    pub fn with_newer(self, newer: NewerSources) -> Self {
+        Self { newer, ..self }
+    }
+
+    /// Whether a file of the source is newer than a program; once.
+    pub fn take_newer(&self, program: &str, source: &SourceLine) -> bool {
+        let path = source.path();
+        self.told_newer.borrow_mut().insert((program.to_owned(), path.clone()))
+            && (self.newer)(program, &path)
     }
 
     /// The lines of a source file, if it can be had where it was compiled.

@@ -5,9 +5,14 @@
 
 use super::Section;
 use super::dies::Dies;
-use super::variables::Scope;
+use super::functions::Functions;
+use super::location::Scope;
+use super::types::Type;
+use super::value::Value;
+use super::variables::Variables;
 use addr2line::{Context, LookupResult};
-use gimli::{Dwarf, LineRow, Reader, SectionId};
+use gimli::{Dwarf, FileEntry, Reader, SectionId};
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
@@ -28,6 +33,12 @@ impl SourceLine {
     /// The path of the file, from the root if the compiler has told where it ran.
     pub fn path(&self) -> String {
         joined(&self.folder, &self.file)
+    }
+
+    /// Whether it is one of the libraries that come with Rust's compiler, which is told by the path that it gives them.
+    pub fn is_of_rusts_library(&self) -> bool {
+        let path = self.path();
+        path.starts_with("/rustc/") || path.contains("/rustlib/src/rust/library/")
     }
 }
 
@@ -85,7 +96,8 @@ pub struct Lines {
     /// Names of files, each with the folder where the compiler ran.
     files: Vec<(Rc<str>, Rc<str>)>,
     context: Option<Context<Section>>,
-    dies: Dies,
+    dies: Rc<Dies>,
+    functions: OnceCell<Functions>,
 }
 
 impl Lines {
@@ -98,7 +110,8 @@ impl Lines {
             return None;
         }
         let context = Context::from_dwarf(Dwarf::load(load).ok()?).ok();
-        Some(Self { rows, statements, files, context, dies: Dies::new(Rc::new(dwarf)) })
+        let (dies, functions) = (Rc::new(Dies::new(Rc::new(dwarf))), OnceCell::new());
+        Some(Self { rows, statements, files, context, dies, functions })
     }
 
     /// The line of the instruction at an address.
@@ -196,9 +209,54 @@ impl Lines {
         Some(SourceLine { file: Rc::clone(file), folder: Rc::clone(folder), line: 1 })
     }
 
-    /// `name = value` and its type, as C writes them: a variable that the function at work sees, or a part of one.
-    pub fn print(&self, text: &str, scope: &Scope<'_>) -> Result<String, String> {
-        self.dies.print(text, scope)
+    /// The functions that have code.
+    pub(super) fn functions(&self) -> &Functions {
+        self.functions.get_or_init(|| Functions::read(&self.dies))
+    }
+
+    /// Whether code comes from the file of a line.
+    pub fn has_file(&self, source: &SourceLine) -> bool {
+        self.files.iter().any(|(file, folder)| (file, folder) == (&source.file, &source.folder))
+    }
+
+    /// The variable of a name that the function at work sees, or that the program has.
+    pub fn variable(&self, name: &str, scope: &Scope<'_>) -> Option<Value> {
+        self.dies.find(name, scope)
+    }
+
+    /// The variable of a name that a source file has.
+    pub fn variable_of(&self, file: &str, name: &str, scope: &Scope<'_>) -> Option<Value> {
+        self.dies.find_in_file(file, name, scope)
+    }
+
+    /// The parameters or the variables of the function at work.
+    pub fn variables(&self, which: Variables, scope: &Scope<'_>) -> Vec<(String, Value)> {
+        self.dies.of_function(which, scope)
+    }
+
+    /// The type of the function whose code begins at an address.
+    pub fn function_type(&self, address: u64) -> Option<Type> {
+        self.dies.function_type(address)
+    }
+
+    /// The type of a variable of the whole program of which no place is told.
+    pub fn declared_type(&self, name: &str) -> Option<Type> {
+        self.dies.index().declared(name).map(|at| Type::of(&self.dies, at))
+    }
+
+    /// The type of a name, as C has it: `struct node`, `node_t`.
+    pub fn type_named(&self, name: &str) -> Option<Type> {
+        self.dies.type_named(name)
+    }
+
+    /// A function that has a variable of this name, if one has.
+    pub fn function_with(&self, variable: &str) -> Option<String> {
+        self.dies.name(self.dies.index().function_with(variable)?)
+    }
+
+    /// The names of all variables.
+    pub fn variable_names(&self) -> impl Iterator<Item = &str> {
+        self.dies.index().names()
     }
 
     fn row_at(&self, address: u64) -> Option<&Row> {
@@ -217,7 +275,7 @@ impl Lines {
 }
 
 /// Whether `path` is `end` or ends in its parts.
-fn is_end_of(end: &str, path: &str) -> bool {
+pub(super) fn is_end_of(end: &str, path: &str) -> bool {
     path.strip_suffix(end).is_some_and(|before| before.is_empty() || before.ends_with('/'))
 }
 
@@ -305,7 +363,8 @@ fn rows_of(dwarf: &Dwarf<Section>, unit: &gimli::Unit<Section>, table: &mut Tabl
         let file = match numbers.get(&row.file_index()) {
             Some(&number) => number,
             None => {
-                let name = file_name(dwarf, unit, header, row)?;
+                let name = row.file(header).map(|file| file_name(dwarf, unit, header, file)).transpose()?;
+                let name = name.unwrap_or_default();
                 let name =
                     name.strip_prefix(&folder).and_then(|rest| rest.strip_prefix('/')).unwrap_or(&name);
                 let number = table.names.number(&folder, name);
@@ -329,14 +388,13 @@ fn rows_of(dwarf: &Dwarf<Section>, unit: &gimli::Unit<Section>, table: &mut Tabl
     Ok(())
 }
 
-/// The path of a row's file: from the folder where the compiler ran, or from the root.
-fn file_name(
+/// The path of a file: from the folder where the compiler ran, or from the root.
+pub(super) fn file_name(
     dwarf: &Dwarf<Section>,
     unit: &gimli::Unit<Section>,
     header: &gimli::LineProgramHeader<Section>,
-    row: &LineRow,
+    file: &FileEntry<Section>,
 ) -> gimli::Result<String> {
-    let Some(file) = row.file(header) else { return Ok(String::new()) };
     let name = dwarf.attr_string(unit, file.path_name())?.to_string_lossy()?.into_owned();
     let folder = match file.directory(header) {
         // Of the folders the first is where the compiler ran.

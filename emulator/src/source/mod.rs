@@ -8,24 +8,41 @@
 //! A [`Frame`] alone has addresses as the process has them, since its registers do.
 //!
 //! Nothing here looks at a machine: whoever asks for a caller or a variable gives a function that reads memory.
+//!
+//! A variable becomes a [`Value`]: a place in memory or bytes, with a [`Type`]. Where it is, `location` works out from the frame and its callers;
+//! parts of it, what it points to and arithmetic are `value` and `numbers`, its text is `show`. What is known of a name is
+//! found through an `index` that is made once.
 
 mod dies;
 mod file;
+mod functions;
+mod index;
 mod lines;
+mod location;
+mod numbers;
 mod prologue;
+mod quad;
+mod rust_values;
+mod show;
 mod stack;
 mod symbols;
+mod type_names;
 mod types;
 mod unwind;
+mod value;
 mod variables;
 
-pub use file::{Loaded, ProgramFile, ProgramFiles, Programs, Spot};
+pub use file::{Loaded, NewerSources, ProgramFile, ProgramFiles, Programs, Spot, without_offset};
 pub use lines::{InlineFrame, Lines, SourceLine, Statement};
-pub use stack::{IsReturn, StackFrame, in_brackets, stack, with_places};
+pub use location::Scope;
+pub use numbers::Operator;
+pub use show::{Format, Look, letters};
+pub use stack::{Callers, IsReturn, StackFrame, in_brackets, stack, with_places};
 pub use symbols::SymbolTable;
-pub use types::ReadMemory;
+pub use types::{Kind, Number, Type};
 pub use unwind::Frame;
-pub use variables::Scope;
+pub use value::{Held, ReadMemory, Value, Whose};
+pub use variables::Variables;
 
 /// Bytes of a section, shared with the file.
 type Section = gimli::EndianArcSlice<gimli::RunTimeEndian>;

@@ -21,21 +21,19 @@ pub struct StackFrame {
     pub inlined: Vec<InlineFrame>,
     /// How often it stands here, one behind the other.
     pub times: usize,
+    /// Whether it is the code to which a signal's handler returns: what follows was interrupted by the signal.
+    pub is_signal: bool,
 }
 
 impl StackFrame {
-    fn of(frame: Frame, loaded: Option<&Loaded>) -> Self {
+    /// What is at a frame.
+    pub fn of(frame: Frame, loaded: Option<&Loaded>) -> Self {
         let at = VirtAddr(frame.at_work());
         let Some(loaded) = loaded else {
-            return Self { frame, spot: Spot::default(), inlined: Vec::new(), times: 1 };
+            return Self { frame, spot: Spot::default(), inlined: Vec::new(), times: 1, is_signal: false };
         };
         let spot = if frame.is_exact { loaded.spot(at) } else { loaded.spot_of_return(VirtAddr(frame.pc)) };
-        Self { inlined: loaded.inlined(at), frame, spot, times: 1 }
-    }
-
-    /// Whether it is the program's `main`.
-    fn is_outermost(&self) -> bool {
-        self.spot.symbol.as_deref().is_some_and(|name| name.split('+').next() == Some(OUTERMOST))
+        Self { inlined: loaded.inlined(at), frame, spot, times: 1, is_signal: false }
     }
 
     /// The function of the source that is at work: that of the inlined one, if there is one.
@@ -45,24 +43,86 @@ impl StackFrame {
     }
 }
 
-/// The stack from `innermost` out: `loaded` tells which file's code is at an address, `read` gives eight bytes of memory.
+/// The functions at work, from the innermost out, each with its registers: `loaded` tells which file's code is at an
+/// address, `read` gives eight bytes of memory.
 ///
-/// It ends with the program's `main`, or where nothing is known any more.
+/// They end with the program's `main`, or where nothing is known any more.
+pub struct Callers<'a> {
+    next: Option<Frame>,
+    left: usize,
+    loaded: &'a dyn Fn(VirtAddr) -> Option<Loaded>,
+    read: &'a dyn Fn(u64) -> Option<u64>,
+}
+
+/// A function at work.
+pub struct Caller {
+    /// Where it is, and its registers as far as they are known.
+    pub frame: Frame,
+    /// The file whose code it is.
+    pub loaded: Option<Loaded>,
+    /// Whether it is the code to which a signal's handler returns.
+    pub is_signal: bool,
+}
+
+impl<'a> Callers<'a> {
+    /// Those from `innermost` out.
+    pub fn of(
+        innermost: Frame,
+        loaded: &'a dyn Fn(VirtAddr) -> Option<Loaded>,
+        read: &'a dyn Fn(u64) -> Option<u64>,
+    ) -> Self {
+        Self { next: Some(innermost), left: MAX_FRAMES, loaded, read }
+    }
+
+    /// The function of a number, where those that were put into another count, too: its frame, and how many that were put into it
+    /// there are left out.
+    pub fn numbered(self, number: u64) -> Option<(Frame, usize)> {
+        let mut left = usize::try_from(number).ok()?;
+        for Caller { frame, loaded, .. } in self {
+            let inlined = loaded.map_or(0, |loaded| loaded.inlined(VirtAddr(frame.at_work())).len());
+            if left < inlined.max(1) {
+                return Some((frame, left));
+            }
+            left -= inlined.max(1);
+        }
+        None
+    }
+}
+
+impl Iterator for Callers<'_> {
+    type Item = Caller;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let frame = self.next.take()?;
+        self.left = self.left.checked_sub(1)?;
+        let of = (self.loaded)(VirtAddr(frame.at_work()));
+        let mut is_signal = false;
+        let is_outermost = of.as_ref().is_some_and(|of| {
+            let name = of.file.symbols().name_of(frame.at_work().wrapping_sub(of.bias));
+            name.is_some_and(|name| name.split('+').next() == Some(OUTERMOST))
+        });
+        if !is_outermost {
+            let caller = || match &of {
+                Some(of) => of.file.caller(&frame, of.bias, self.read),
+                None => frame.caller_by_return_address(),
+            };
+            let before_signal = frame.before_signal(self.read);
+            is_signal = before_signal.is_some();
+            self.next = before_signal.or_else(caller);
+        }
+        Some(Caller { frame, loaded: of, is_signal })
+    }
+}
+
+/// The stack from `innermost` out, as [`Callers`] has it; one function at one place stands there once, however often it has called
+/// itself.
 pub fn stack(
     innermost: Frame,
     loaded: &dyn Fn(VirtAddr) -> Option<Loaded>,
     read: &dyn Fn(u64) -> Option<u64>,
 ) -> Vec<StackFrame> {
     let mut frames: Vec<StackFrame> = Vec::new();
-    let mut next = Some(innermost);
-    for _ in 0..MAX_FRAMES {
-        let Some(frame) = next else { break };
-        let of = loaded(VirtAddr(frame.at_work()));
-        let caller = || match &of {
-            Some(of) => of.file.caller(&frame, of.bias, read),
-            None => frame.caller_by_return_address(),
-        };
-        next = frame.before_signal(read).or_else(caller);
+    for Caller { frame, loaded: of, is_signal } in Callers::of(innermost, loaded, read) {
         match frames
             .last_mut()
             .filter(|last| last.frame.pc == frame.pc && last.frame.is_exact == frame.is_exact)
@@ -71,14 +131,7 @@ pub fn stack(
                 last.times += 1;
                 last.frame = frame;
             }
-            None => {
-                let frame = StackFrame::of(frame, of.as_ref());
-                let is_outermost = frame.is_outermost();
-                frames.push(frame);
-                if is_outermost {
-                    break;
-                }
-            }
+            None => frames.push(StackFrame { is_signal, ..StackFrame::of(frame, of.as_ref()) }),
         }
     }
     frames

@@ -1,10 +1,11 @@
 //! The symbols of an ELF file, read by goblin.
 
-use goblin::elf::Elf;
 use goblin::elf::program_header::PT_LOAD;
-use goblin::elf::section_header::SHN_LORESERVE;
-use goblin::elf::sym::{STB_GLOBAL, STT_FUNC, STT_NOTYPE, STT_OBJECT};
+use goblin::elf::section_header::{SHF_EXECINSTR, SHN_LORESERVE};
+use goblin::elf::sym::{STB_GLOBAL, STT_FUNC, STT_NOTYPE, STT_OBJECT, STT_TLS};
+use goblin::elf::{Elf, SectionHeader};
 use isa::PAGE_SIZE;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Whether a symbol of this section is an address: not undefined, and not an absolute number of the assembler's.
@@ -22,6 +23,10 @@ struct Symbol {
     is_function: bool,
     /// Whether other files of the program may name it.
     is_global: bool,
+    /// Where its section ends, if the file has sections: there, too, what has no size ends.
+    section_end: Option<u64>,
+    /// Whether it lies among code.
+    is_code: bool,
 }
 
 /// The symbols of one ELF file.
@@ -29,6 +34,8 @@ struct Symbol {
 pub struct SymbolTable {
     /// By start.
     symbols: Vec<Symbol>,
+    /// What each thread has of its own: where it is in a thread's part, and how long.
+    thread_locals: BTreeMap<String, Range<u64>>,
     /// What is added to physical addresses to have the virtual ones, in a file that tells both.
     physical_offset: u64,
 }
@@ -50,7 +57,14 @@ impl SymbolTable {
                 let name = elf.strtab.get_at(sym.st_name)?;
                 // `$x` and `$d` mark code and data, `.L` is the compiler's own.
                 let shown = !name.is_empty() && !name.starts_with('$') && !name.starts_with(".L");
+                let holds = |section: &&SectionHeader| {
+                    let end = section.sh_addr.saturating_add(section.sh_size);
+                    section.sh_addr <= sym.st_value && sym.st_value <= end
+                };
+                let section = elf.section_headers.get(sym.st_shndx).filter(holds);
                 shown.then(|| Symbol {
+                    section_end: section.map(|section| section.sh_addr.saturating_add(section.sh_size)),
+                    is_code: section.is_none_or(|section| section.sh_flags & u64::from(SHF_EXECINSTR) != 0),
                     start: sym.st_value,
                     end: sym.st_value.saturating_add(sym.st_size),
                     name: demangle(name),
@@ -60,30 +74,37 @@ impl SymbolTable {
                 })
             })
             .collect();
+        let of_threads = elf.syms.iter().filter(|sym| is_address(sym.st_shndx) && sym.st_type() == STT_TLS);
+        let thread_locals = of_threads.filter_map(|sym| {
+            let range = sym.st_value..sym.st_value.saturating_add(sym.st_size);
+            Some((demangle(elf.strtab.get_at(sym.st_name)?), range))
+        });
+        let thread_locals = thread_locals.collect();
         // Of several names for one address one with a type, and of those the first in the alphabet stays, so that runs are alike.
         symbols.sort_by(|a, b| (a.start, !a.has_type, &a.name).cmp(&(b.start, !b.has_type, &b.name)));
         for index in 0..symbols.len() {
             let start = symbols[index].start;
             if symbols[index].end == start {
                 let next = symbols[index..].iter().map(|symbol| symbol.start).find(|&next| next > start);
-                symbols[index].end = next.unwrap_or(start.saturating_add(PAGE_SIZE));
+                let end = next.unwrap_or(start.saturating_add(PAGE_SIZE));
+                symbols[index].end = symbols[index].section_end.map_or(end, |section| end.min(section));
             }
         }
         let lowest = elf.program_headers.iter().filter(|ph| ph.p_type == PT_LOAD).min_by_key(|ph| ph.p_vaddr);
         let physical_offset = lowest.map_or(0, |ph| ph.p_vaddr.wrapping_sub(ph.p_paddr));
-        Self { symbols, physical_offset }
+        Self { symbols, thread_locals, physical_offset }
     }
 
+    /// Of the symbols that are most like a name the first.
     fn find(&self, name: &str) -> Option<&Symbol> {
-        let exact = self.symbols.iter().find(|symbol| symbol.name == name);
-        // Names of C++ have their parameters behind them.
-        let plain = |symbol: &&Symbol| symbol.name.split('(').next() == Some(name) && !name.is_empty();
-        let is_end_of = |symbol: &&Symbol| {
-            let ends = |of: &str| of.strip_suffix(name).is_some_and(|before| before.ends_with("::"));
-            ends(&symbol.name) || symbol.name.split('(').next().is_some_and(ends)
-        };
-        let symbols = || self.symbols.iter();
-        exact.or_else(|| symbols().find(plain)).or_else(|| symbols().find(is_end_of))
+        let like = self.symbols.iter().filter_map(|symbol| Some((likeness(&symbol.name, name)?, symbol)));
+        like.min_by_key(|(likeness, _)| *likeness).map(|(_, symbol)| symbol)
+    }
+
+    /// The addresses of functions and labels that a name may mean, with how like it theirs are.
+    pub(super) fn code_called(&self, name: &str) -> impl Iterator<Item = (u8, u64)> {
+        let code = self.symbols.iter().filter(|symbol| symbol.is_function || !symbol.has_type);
+        code.filter_map(move |symbol| Some((likeness(&symbol.name, name)?, symbol.start)))
     }
 
     /// The address of a symbol by its name, or by the last parts of its path.
@@ -94,6 +115,16 @@ impl SymbolTable {
     /// The addresses that a symbol has.
     pub fn range_of(&self, name: &str) -> Option<Range<u64>> {
         self.find(name).map(|symbol| symbol.start..symbol.end)
+    }
+
+    /// Where a variable is that each thread has of its own, from where the thread's part of the program begins.
+    pub fn thread_local(&self, name: &str) -> Option<Range<u64>> {
+        self.thread_locals.get(name).cloned()
+    }
+
+    /// Whether a symbol is a function.
+    pub fn is_function(&self, name: &str) -> bool {
+        self.find(name).is_some_and(|symbol| symbol.is_function)
     }
 
     /// What is added to physical addresses to have the virtual ones.
@@ -126,12 +157,26 @@ impl SymbolTable {
         self.at(address).map(|symbol| symbol.start..symbol.end)
     }
 
+    /// The symbol to name an address by: a function or a variable that holds it; else a label of code in front of it; else, in data,
+    /// where labels are marks of the linker's (`_edata`), the variable in front of it in its section.
     fn at(&self, address: u64) -> Option<&Symbol> {
+        /// Symbols that are looked at: more never hold one address.
+        const NEAR: usize = 16;
         let end = self.symbols.partition_point(|symbol| symbol.start <= address);
-        let symbol = self.symbols[..end].iter().rev().take(8).find(|symbol| address < symbol.end)?;
+        let before = || self.symbols[..end].iter().rev();
+        let holds = |symbol: &&Symbol| address < symbol.end;
+        let typed = before().take(NEAR).filter(|symbol| symbol.has_type).find(holds);
+        let label = || before().take(NEAR).filter(|symbol| symbol.is_code).find(holds);
+        let variable = || {
+            let in_section = |symbol: &&Symbol| symbol.section_end.is_some_and(|end| address < end);
+            let variable = before().find(|symbol| symbol.has_type).filter(in_section);
+            variable.or_else(|| before().take(NEAR).find(holds))
+        };
+        let symbol = typed.or_else(label).or_else(variable)?;
         // The first of those that begin together.
         let first = self.symbols[..end].partition_point(|other| other.start < symbol.start);
-        Some(self.symbols[first..end].iter().find(|s| address < s.end).unwrap_or(symbol))
+        let alike = |other: &&Symbol| other.has_type == symbol.has_type;
+        Some(self.symbols[first..end].iter().filter(alike).find(holds).unwrap_or(symbol))
     }
 
     /// The names that begin so.
@@ -146,8 +191,22 @@ impl SymbolTable {
     }
 }
 
+/// How like a name is to one that was typed, the less the more: the same; the same but for its parameters, which names of C++ have behind
+/// them; its last parts.
+pub(super) fn likeness(name: &str, typed: &str) -> Option<u8> {
+    if name == typed {
+        return Some(0);
+    }
+    let plain = name.split('(').next().unwrap_or(name);
+    if plain == typed && !typed.is_empty() {
+        return Some(1);
+    }
+    let ends = |of: &str| of.strip_suffix(typed).is_some_and(|before| before.ends_with("::"));
+    (ends(name) || ends(plain)).then_some(2)
+}
+
 /// A Rust or C++ name as one writes it, without a hash; other names as they are.
-fn demangle(name: &str) -> String {
+pub(super) fn demangle(name: &str) -> String {
     if let Ok(demangled) = rustc_demangle::try_demangle(name) {
         return format!("{demangled:#}");
     }

@@ -1,336 +1,392 @@
-//! Values by their types, as C writes them: `{x = 1, y = -3}`.
+//! Types: those of the debug information, and those that an expression makes of them.
 
-use super::dies::{At, Dies};
-use gimli::{AttributeValue, DwAte, DwTag};
-use std::fmt::Write;
+use super::dies::{At, Dies, Language, expression};
+use gimli::{AttributeValue, DwTag};
+use std::rc::Rc;
 
-/// Elements of an array that are shown, and letters of a string.
-const MAX_ELEMENTS: u64 = 200;
-/// Structures in structures.
-const MAX_DEPTH: usize = 12;
-/// Steps from a `typedef` or a `const` to the type behind it.
-const MAX_NAMES: usize = 32;
+/// Types in types: steps from a name to the type behind it, arrays of arrays, structures in structures.
+pub(super) const MAX_DEPTH: usize = 32;
 
-/// Reads memory; the error says why there is none.
-pub type ReadMemory<'a> = &'a dyn Fn(u64, &mut [u8]) -> Result<(), String>;
+/// A type.
+#[derive(Clone)]
+pub enum Type {
+    /// `void`: what is there has no size.
+    Void,
+    /// A number.
+    Number(Number),
+    /// A pointer to a type.
+    Pointer(Rc<Type>),
+    /// Elements, and how many if that is known.
+    Array(Rc<Type>, Option<u64>),
+    /// A register of the machine.
+    Register,
+    /// So many bytes of which nothing else is known.
+    Unknown(u64),
+    /// A type of the debug information.
+    Entry(Rc<Dies>, At),
+}
+
+/// How the bits of a number are meant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// With a sign.
+    Signed,
+    /// Without a sign.
+    Unsigned,
+    /// A letter of C's, with a sign or not.
+    Letter {
+        /// Whether it has one.
+        is_signed: bool,
+    },
+    /// `true` or `false`.
+    Truth,
+    /// IEEE 754.
+    Float,
+    /// Two of these: a real and an imaginary part.
+    Complex,
+    /// A letter of Unicode.
+    Unicode,
+}
+
+/// A number's type.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Number {
+    /// How its bits are meant.
+    pub kind: Kind,
+    /// Its size.
+    pub bytes: u64,
+}
+
+impl Number {
+    /// C's `int`.
+    pub const INT: Self = Self { kind: Kind::Signed, bytes: 4 };
+    /// C's `long`.
+    pub const LONG: Self = Self { kind: Kind::Signed, bytes: 8 };
+    /// C's `unsigned long`.
+    pub const WORD: Self = Self { kind: Kind::Unsigned, bytes: 8 };
+    /// C's `char`, as RISC-V has it.
+    pub const CHAR: Self = Self { kind: Kind::Letter { is_signed: false }, bytes: 1 };
+    /// C's `double`.
+    pub const DOUBLE: Self = Self { kind: Kind::Float, bytes: 8 };
+
+    pub(super) fn is_signed(self) -> bool {
+        matches!(self.kind, Kind::Signed | Kind::Letter { is_signed: true })
+    }
+    pub(super) fn is_letter(self) -> bool {
+        matches!(self.kind, Kind::Letter { .. }) && self.bytes == 1
+    }
+    /// As C names it.
+    pub(super) fn name(self) -> &'static str {
+        match (self.kind, self.bytes) {
+            (Kind::Letter { .. }, _) => "char",
+            (Kind::Truth, _) => "bool",
+            (Kind::Unicode, _) => "char32_t",
+            (Kind::Float, 4) => "float",
+            (Kind::Float, 8) => "double",
+            (Kind::Float, _) => "long double",
+            (Kind::Complex, _) => "complex double",
+            (Kind::Signed, 1) => "signed char",
+            (Kind::Signed, 2) => "short",
+            (Kind::Signed, 4) => "int",
+            (Kind::Signed, 8) => "long",
+            (Kind::Signed, _) => "__int128",
+            (Kind::Unsigned, 1) => "unsigned char",
+            (Kind::Unsigned, 2) => "unsigned short",
+            (Kind::Unsigned, 4) => "unsigned int",
+            (Kind::Unsigned, 8) => "unsigned long",
+            (Kind::Unsigned, _) => "unsigned __int128",
+        }
+    }
+}
+
+/// What a type is behind its names.
+#[derive(Clone)]
+pub(super) enum Shape {
+    Void,
+    Number(Number),
+    Pointer(Type),
+    /// A reference of C++'s: it stands for what it refers to.
+    Reference(Type),
+    Array(Type, Option<u64>),
+    /// A structure, class or union.
+    Record(Rc<Dies>, At),
+    Enumeration(Rc<Dies>, At),
+    Function,
+    Register,
+    Unknown(u64),
+}
+
+impl Type {
+    /// The type that an entry has; `void` if it has none.
+    pub(super) fn of(dies: &Rc<Dies>, at: At) -> Self {
+        dies.type_of(at).map_or(Self::Void, |at| Self::Entry(Rc::clone(dies), at))
+    }
+
+    pub(super) fn pointer_to(self) -> Self {
+        Self::Pointer(Rc::new(self))
+    }
+
+    /// Without names, `const` and the like; a structure that is only declared here as it is told of elsewhere.
+    pub(super) fn bare(&self) -> Self {
+        let Self::Entry(dies, mut at) = self.clone() else { return self.clone() };
+        for _ in 0..MAX_DEPTH {
+            let Some(tag) = dies.tag(at) else { return Self::Void };
+            if !is_name(tag) {
+                if dies.is_flag(at, gimli::DW_AT_declaration)
+                    && let Some(complete) = complete(&dies, at, tag)
+                {
+                    return Self::Entry(dies, complete);
+                }
+                return Self::Entry(dies, at);
+            }
+            match dies.type_of(at) {
+                Some(behind) => at = behind,
+                None => return Self::Void,
+            }
+        }
+        Self::Void
+    }
+
+    pub(super) fn shape(&self) -> Shape {
+        let (dies, at) = match self.bare() {
+            Self::Void => return Shape::Void,
+            Self::Number(number) => return Shape::Number(number),
+            Self::Pointer(to) => return Shape::Pointer((*to).clone()),
+            Self::Array(element, length) => return Shape::Array((*element).clone(), length),
+            Self::Register => return Shape::Register,
+            Self::Unknown(bytes) => return Shape::Unknown(bytes),
+            Self::Entry(dies, at) => (dies, at),
+        };
+        let bytes = dies.number(at, gimli::DW_AT_byte_size);
+        match dies.tag(at) {
+            Some(gimli::DW_TAG_base_type) => match number(&dies, at, bytes.unwrap_or(0)) {
+                Some(number) => Shape::Number(number),
+                None => Shape::Unknown(bytes.unwrap_or(0)),
+            },
+            Some(gimli::DW_TAG_pointer_type) => Shape::Pointer(Self::of(&dies, at)),
+            Some(gimli::DW_TAG_reference_type | gimli::DW_TAG_rvalue_reference_type) => {
+                Shape::Reference(Self::of(&dies, at))
+            }
+            Some(gimli::DW_TAG_array_type) => {
+                let lengths = dies.lengths(at);
+                let Some((&first, inner)) = lengths.split_first() else {
+                    return Shape::Array(Self::of(&dies, at), None);
+                };
+                Shape::Array(nested(Self::of(&dies, at), inner), first)
+            }
+            Some(gimli::DW_TAG_structure_type | gimli::DW_TAG_class_type | gimli::DW_TAG_union_type) => {
+                Shape::Record(dies, at)
+            }
+            Some(gimli::DW_TAG_enumeration_type) => Shape::Enumeration(dies, at),
+            Some(gimli::DW_TAG_subroutine_type | gimli::DW_TAG_subprogram) => Shape::Function,
+            Some(gimli::DW_TAG_unspecified_type) => Shape::Void,
+            // A pointer to a member of a class: an offset, or a function and what is added to `this`.
+            Some(gimli::DW_TAG_ptr_to_member_type) => match Self::of(&dies, at).shape() {
+                Shape::Function => Shape::Unknown(16),
+                _ => Shape::Unknown(8),
+            },
+            _ => Shape::Unknown(bytes.unwrap_or(0)),
+        }
+    }
+
+    /// Bytes that a value takes.
+    pub fn size(&self) -> Option<u64> {
+        self.size_within(MAX_DEPTH)
+    }
+
+    fn size_within(&self, left: usize) -> Option<u64> {
+        if left == 0 {
+            return None;
+        }
+        match self.shape() {
+            Shape::Number(number) => Some(number.bytes),
+            Shape::Pointer(_) | Shape::Reference(_) | Shape::Register => Some(8),
+            // An array whose length is not told takes no room of what it stands in.
+            Shape::Array(element, length) => length.unwrap_or(0).checked_mul(element.size_within(left - 1)?),
+            Shape::Record(dies, at) | Shape::Enumeration(dies, at) => dies.number(at, gimli::DW_AT_byte_size),
+            Shape::Unknown(bytes) => Some(bytes),
+            Shape::Void | Shape::Function => None,
+        }
+    }
+
+    /// Whether it is nothing but a whole number.
+    pub fn is_plain(&self) -> bool {
+        match self.shape() {
+            Shape::Number(number) => matches!(number.kind, Kind::Signed | Kind::Unsigned),
+            Shape::Register | Shape::Unknown(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether an element of an array or what a pointer points to is a letter.
+    pub(super) fn is_letter(&self) -> bool {
+        matches!(self.shape(), Shape::Number(number) if number.is_letter())
+    }
+
+    /// The number that an enumeration is held as.
+    pub(super) fn number_of(dies: &Rc<Dies>, enumeration: At) -> Number {
+        let bytes = dies.number(enumeration, gimli::DW_AT_byte_size);
+        let bytes = bytes.filter(|bytes| matches!(bytes, 1 | 2 | 4 | 8 | 16)).unwrap_or(4);
+        match Self::of(dies, enumeration).shape() {
+            Shape::Number(number) if number.kind != Kind::Float && number.kind != Kind::Complex => {
+                Number { bytes, ..number }
+            }
+            _ => {
+                let is_signed = dies.enumerators(enumeration).iter().any(|(_, value)| *value < 0);
+                Number { kind: if is_signed { Kind::Signed } else { Kind::Unsigned }, bytes }
+            }
+        }
+    }
+
+    /// The same type with the lengths of its arrays as `length` tells them where they are no constants: right behind its names, or
+    /// behind one pointer.
+    pub(super) fn with_lengths(&self, length: &dyn Fn(At) -> Option<u64>) -> Self {
+        let Self::Entry(dies, at) = self.bare() else { return self.clone() };
+        match dies.tag(at) {
+            Some(gimli::DW_TAG_pointer_type) => match Self::of(&dies, at).with_lengths(length) {
+                array @ Self::Array(..) => array.pointer_to(),
+                _ => self.clone(),
+            },
+            Some(gimli::DW_TAG_array_type) if dies.lengths(at).contains(&None) => {
+                let lengths: Vec<_> = dies.subranges(at).map(length).collect();
+                nested(Self::of(&dies, at), &lengths)
+            }
+            _ => self.clone(),
+        }
+    }
+}
+
+/// An array of arrays, from the lengths, the outermost first.
+fn nested(element: Type, lengths: &[Option<u64>]) -> Type {
+    lengths.iter().rev().fold(element, |element, &length| Type::Array(Rc::new(element), length))
+}
+
+/// Whether an entry is another name of the type behind it.
+fn is_name(tag: DwTag) -> bool {
+    matches!(
+        tag,
+        gimli::DW_TAG_typedef
+            | gimli::DW_TAG_const_type
+            | gimli::DW_TAG_volatile_type
+            | gimli::DW_TAG_restrict_type
+            | gimli::DW_TAG_atomic_type
+    )
+}
+
+fn complete(dies: &Dies, at: At, tag: DwTag) -> Option<At> {
+    let word = match tag {
+        gimli::DW_TAG_union_type => "union",
+        gimli::DW_TAG_enumeration_type => "enum",
+        _ => "struct",
+    };
+    dies.index().type_named(&format!("{word} {}", dies.name(at)?))
+}
+
+fn number(dies: &Dies, at: At, bytes: u64) -> Option<Number> {
+    let Some((_, AttributeValue::Encoding(encoding))) = dies.attribute(at, gimli::DW_AT_encoding) else {
+        return None;
+    };
+    let kind = match encoding {
+        gimli::DW_ATE_signed => Kind::Signed,
+        gimli::DW_ATE_unsigned | gimli::DW_ATE_address => Kind::Unsigned,
+        // A number of one byte is a letter in C alone.
+        gimli::DW_ATE_signed_char if dies.language(at.unit) == Language::Rust => Kind::Signed,
+        gimli::DW_ATE_unsigned_char if dies.language(at.unit) == Language::Rust => Kind::Unsigned,
+        gimli::DW_ATE_signed_char => Kind::Letter { is_signed: true },
+        gimli::DW_ATE_unsigned_char => Kind::Letter { is_signed: false },
+        gimli::DW_ATE_boolean => Kind::Truth,
+        gimli::DW_ATE_float => Kind::Float,
+        gimli::DW_ATE_complex_float => Kind::Complex,
+        gimli::DW_ATE_UTF => Kind::Unicode,
+        _ => return None,
+    };
+    matches!(bytes, 1 | 2 | 4 | 8 | 16 | 32).then_some(Number { kind, bytes })
+}
 
 /// A member of a structure.
 pub(super) struct Member {
     pub(super) name: Option<String>,
-    pub(super) type_: Option<At>,
-    pub(super) offset_bytes: u64,
+    pub(super) type_: Type,
+    /// Where it begins, if that is told by a number: that of a virtual base class depends on the object.
+    pub(super) offset_bytes: Option<u64>,
     /// Its bits, if it is a field of them: how many, and how far above the lowest bit of the structure.
-    bits: Option<(u64, u64)>,
-}
-
-impl Member {
-    /// Whether it is a field of bits.
-    pub(super) fn is_bits(&self) -> bool {
-        self.bits.is_some()
-    }
+    pub(super) bits: Option<(u64, u64)>,
+    /// Whether it is what the structure derives from.
+    pub(super) is_base: bool,
 }
 
 impl Dies {
-    /// The type behind names, `const` and the like.
-    pub(super) fn bare(&self, type_: Option<At>) -> Option<At> {
-        let mut at = type_?;
-        for _ in 0..MAX_NAMES {
-            let tag = self.entry(at)?.tag();
-            let is_name = matches!(
-                tag,
-                gimli::DW_TAG_typedef
-                    | gimli::DW_TAG_const_type
-                    | gimli::DW_TAG_volatile_type
-                    | gimli::DW_TAG_restrict_type
-                    | gimli::DW_TAG_atomic_type
-            );
-            if !is_name {
-                return Some(at);
-            }
-            at = self.type_of(at)?;
-        }
-        None
+    pub(super) fn subranges(&self, array: At) -> impl Iterator<Item = At> {
+        let is_range = |&at: &At| {
+            matches!(self.tag(at), Some(gimli::DW_TAG_subrange_type | gimli::DW_TAG_enumeration_type))
+        };
+        self.children(array).into_iter().filter(is_range)
     }
 
-    pub(super) fn tag(&self, at: At) -> Option<DwTag> {
-        self.entry(at).map(|entry| entry.tag())
-    }
-
-    /// Bytes that a value takes.
-    pub(super) fn size_of(&self, type_: Option<At>) -> Option<u64> {
-        let at = self.bare(type_)?;
-        match self.tag(at)? {
-            gimli::DW_TAG_array_type => {
-                let elements: u64 = self.lengths(at).into_iter().try_fold(1u64, u64::checked_mul)?;
-                elements.checked_mul(self.size_of(self.type_of(at))?)
-            }
-            gimli::DW_TAG_pointer_type | gimli::DW_TAG_reference_type => Some(8),
-            _ => self.number(at, gimli::DW_AT_byte_size),
-        }
-    }
-
-    /// The lengths of an array, from the outermost dimension in.
-    pub(super) fn lengths(&self, array: At) -> Vec<u64> {
-        let children = self.children(array).into_iter();
-        let ranges = children.filter(|&at| self.tag(at) == Some(gimli::DW_TAG_subrange_type));
+    /// The lengths of an array, from the outermost dimension in, as far as they are constants.
+    pub(super) fn lengths(&self, array: At) -> Vec<Option<u64>> {
         let length = |at| {
             let count = self.number(at, gimli::DW_AT_count);
-            count.or_else(|| self.number(at, gimli::DW_AT_upper_bound)?.checked_add(1)).unwrap_or(0)
+            // The last index is -1 in an array of none.
+            count.or_else(|| Some(self.number(at, gimli::DW_AT_upper_bound)?.wrapping_add(1)))
         };
-        ranges.map(length).collect()
+        self.subranges(array).map(length).collect()
     }
 
     /// The members of a structure, those of what it derives from first.
-    pub(super) fn members(&self, structure: At) -> Vec<Member> {
+    pub(super) fn members(self: &Rc<Self>, structure: At) -> Vec<Member> {
         let is_member =
             |&at: &At| matches!(self.tag(at), Some(gimli::DW_TAG_member | gimli::DW_TAG_inheritance));
-        let member = |at: At| {
-            let offset_bytes = self.number(at, gimli::DW_AT_data_member_location).unwrap_or(0);
-            let bits = self.number(at, gimli::DW_AT_bit_size).map(|bits| {
-                let above = self.number(at, gimli::DW_AT_data_bit_offset).unwrap_or(8 * offset_bytes);
-                (bits, above)
+        let is_static = |at: &At| {
+            self.attribute(*at, gimli::DW_AT_external).is_some()
+                || self.attribute(*at, gimli::DW_AT_declaration).is_some()
+        };
+        let children = self.children(structure).into_iter();
+        children.filter(is_member).filter(|at| !is_static(at)).map(|at| self.member(at)).collect()
+    }
+
+    pub(super) fn member(self: &Rc<Self>, at: At) -> Member {
+        let number = |name| self.number(at, name);
+        let offset_bytes = self.offset_of(at);
+        let bits = number(gimli::DW_AT_bit_size).map(|bits| {
+            let above = number(gimli::DW_AT_data_bit_offset).or_else(|| {
+                // As before DWARF 4: from the highest bit of a unit that holds it.
+                let from_top = number(gimli::DW_AT_bit_offset)?;
+                let unit = number(gimli::DW_AT_byte_size).or_else(|| Type::of(self, at).size())?;
+                let end = offset_bytes?.checked_add(unit)?.checked_mul(8)?;
+                end.checked_sub(from_top)?.checked_sub(bits)
             });
-            Member { name: self.name(at), type_: self.type_of(at), offset_bytes, bits }
-        };
-        let is_static = |at: &At| self.attribute(*at, gimli::DW_AT_external).is_some();
-        self.children(structure)
-            .into_iter()
-            .filter(is_member)
-            .filter(|at| !is_static(at))
-            .map(member)
-            .collect()
-    }
-
-    /// A type as C writes it.
-    pub(super) fn type_name(&self, type_: Option<At>) -> String {
-        self.type_name_within(type_, MAX_NAMES)
-    }
-
-    fn type_name_within(&self, type_: Option<At>, left: usize) -> String {
-        let Some(at) = type_.filter(|_| left > 0) else { return "void".to_owned() };
-        let inner = || self.type_name_within(self.type_of(at), left - 1);
-        let named = |word: &str| match self.name(at) {
-            Some(name) => format!("{word}{name}"),
-            None => format!("{word}{{…}}"),
-        };
-        // Rust and C++ have no word before a name.
-        let is_c = self.is_c(at.unit);
-        let word = |word: &'static str| if is_c { word } else { "" };
-        match self.tag(at) {
-            Some(gimli::DW_TAG_pointer_type) if is_c || self.name(at).is_none() => match inner() {
-                pointer if pointer.ends_with('*') => format!("{pointer}*"),
-                function if function.ends_with(')') => format!("{function} *"),
-                other => format!("{other} *"),
-            },
-            Some(gimli::DW_TAG_reference_type) => format!("{} &", inner()),
-            Some(gimli::DW_TAG_const_type) => format!("const {}", inner()),
-            Some(gimli::DW_TAG_volatile_type) => format!("volatile {}", inner()),
-            Some(gimli::DW_TAG_restrict_type | gimli::DW_TAG_atomic_type) => inner(),
-            Some(gimli::DW_TAG_array_type) => {
-                let lengths: String = self.lengths(at).iter().map(|length| format!("[{length}]")).collect();
-                format!("{}{lengths}", inner())
-            }
-            Some(gimli::DW_TAG_subroutine_type) => format!("{} ()", inner()),
-            Some(gimli::DW_TAG_structure_type) => named(word("struct ")),
-            Some(gimli::DW_TAG_union_type) => named(word("union ")),
-            Some(gimli::DW_TAG_enumeration_type) => named(word("enum ")),
-            _ => self.name(at).unwrap_or_else(|| "?".to_owned()),
-        }
-    }
-
-    fn is_c(&self, unit: usize) -> bool {
-        let language = self.units().get(unit).and_then(|unit| {
-            let mut entries = unit.entries();
-            entries.next_dfs().ok()??.attr_value(gimli::DW_AT_language)
+            (bits, above.unwrap_or_else(|| offset_bytes.unwrap_or(0).saturating_mul(8)))
         });
-        !matches!(
-            language,
-            Some(AttributeValue::Language(
-                gimli::DW_LANG_Rust
-                    | gimli::DW_LANG_C_plus_plus
-                    | gimli::DW_LANG_C_plus_plus_11
-                    | gimli::DW_LANG_C_plus_plus_14
-                    | gimli::DW_LANG_C_plus_plus_17
-                    | gimli::DW_LANG_C_plus_plus_20
-            ))
-        )
+        let is_base = self.tag(at) == Some(gimli::DW_TAG_inheritance);
+        Member { name: self.name(at), type_: Type::of(self, at), offset_bytes, bits, is_base }
     }
 
-    /// A value of a type.
-    pub(super) fn value(&self, type_: Option<At>, bytes: &[u8], read: ReadMemory<'_>) -> String {
-        self.value_within(type_, bytes, read, MAX_DEPTH)
-    }
-
-    fn value_within(&self, type_: Option<At>, bytes: &[u8], read: ReadMemory<'_>, left: usize) -> String {
-        let Some(at) = self.bare(type_) else { return hex(bytes) };
-        if left == 0 {
-            return "…".to_owned();
-        }
-        match self.tag(at) {
-            Some(gimli::DW_TAG_base_type) => self.base(at, bytes),
-            Some(gimli::DW_TAG_pointer_type | gimli::DW_TAG_reference_type) => self.pointer(at, bytes, read),
-            Some(gimli::DW_TAG_enumeration_type) => self.enumerator(at, bytes),
-            Some(gimli::DW_TAG_array_type) => {
-                let lengths = self.lengths(at);
-                self.array(self.type_of(at), &lengths, bytes, read, left)
-            }
-            Some(gimli::DW_TAG_structure_type | gimli::DW_TAG_class_type | gimli::DW_TAG_union_type) => {
-                let member = |member: &Member| {
-                    let value = self.member(member, bytes, read, left);
-                    member.name.as_ref().map_or_else(|| value.clone(), |name| format!("{name} = {value}"))
-                };
-                let members: Vec<String> = self.members(at).iter().map(member).collect();
-                format!("{{{}}}", members.join(", "))
-            }
-            _ => hex(bytes),
-        }
-    }
-
-    fn member(&self, member: &Member, bytes: &[u8], read: ReadMemory<'_>, left: usize) -> String {
-        if let Some(bytes) = self.field(member, bytes) {
-            return self.value_within(member.type_, &bytes, read, left - 1);
-        }
-        let size = self.size_of(member.type_).unwrap_or(0);
-        let start = usize::try_from(member.offset_bytes).unwrap_or(usize::MAX);
-        let end = usize::try_from(size).ok().and_then(|size| start.checked_add(size));
-        match end.and_then(|end| bytes.get(start..end)) {
-            Some(bytes) => self.value_within(member.type_, bytes, read, left - 1),
-            None => "?".to_owned(),
-        }
-    }
-
-    /// The value of a field of bits, as wide as its type; `None` for another member.
-    pub(super) fn field(&self, member: &Member, bytes: &[u8]) -> Option<Vec<u8>> {
-        let (bits, above) = member.bits.filter(|&(bits, _)| (1..=64).contains(&bits))?;
-        let first = usize::try_from(above / 8).ok()?;
-        let word = bytes.get(first..).map_or(0, |rest| unsigned(&rest[..rest.len().min(8)]));
-        let unused = 64 - bits;
-        let value = word >> (above % 8) << unused;
-        let type_ = self.bare(member.type_);
-        let is_signed = matches!(
-            type_.and_then(|at| self.attribute(at, gimli::DW_AT_encoding)),
-            Some((_, AttributeValue::Encoding(gimli::DW_ATE_signed | gimli::DW_ATE_signed_char)))
-        );
-        let value = if is_signed { (value.cast_signed() >> unused).cast_unsigned() } else { value >> unused };
-        let size = usize::try_from(self.size_of(type_)?).ok()?.min(8);
-        Some(value.to_le_bytes()[..size].to_vec())
-    }
-
-    fn base(&self, at: At, bytes: &[u8]) -> String {
-        let encoding = match self.attribute(at, gimli::DW_AT_encoding) {
-            Some((_, AttributeValue::Encoding(encoding))) => encoding,
-            _ => DwAte(0),
+    fn offset_of(&self, member: At) -> Option<u64> {
+        // A union's members say nothing.
+        let Some((unit, value)) = self.attribute(member, gimli::DW_AT_data_member_location) else {
+            return Some(0);
         };
-        match (encoding, bytes.len()) {
-            (gimli::DW_ATE_boolean, _) => if unsigned(bytes) == 0 { "false" } else { "true" }.to_owned(),
-            (gimli::DW_ATE_float, 4) => f32::from_bits(low_half(unsigned(bytes))).to_string(),
-            (gimli::DW_ATE_float, 8) => f64::from_bits(unsigned(bytes)).to_string(),
-            (gimli::DW_ATE_UTF, 4) => {
-                char::from_u32(low_half(unsigned(bytes))).map_or_else(|| hex(bytes), |c| format!("{c:?}"))
-            }
-            (gimli::DW_ATE_signed_char | gimli::DW_ATE_unsigned_char, 1) => {
-                let number = if encoding == gimli::DW_ATE_signed_char {
-                    signed(bytes).to_string()
-                } else {
-                    bytes[0].to_string()
-                };
-                format!("{number} '{}'", bytes[0].escape_ascii())
-            }
-            (gimli::DW_ATE_signed, 1..=8) => signed(bytes).to_string(),
-            (gimli::DW_ATE_unsigned, 1..=8) => unsigned(bytes).to_string(),
-            _ => hex(bytes),
+        // Before DWARF 3: what is to be done with the structure's address.
+        if let Some(expression) = expression(value) {
+            let mut operations = expression.operations(self.units().get(unit)?.encoding());
+            return match operations.next().ok()?? {
+                gimli::Operation::PlusConstant { value } => Some(value),
+                _ => None,
+            };
         }
+        self.number(member, gimli::DW_AT_data_member_location)
     }
 
-    /// An address; if letters are there, these too.
-    fn pointer(&self, at: At, bytes: &[u8], read: ReadMemory<'_>) -> String {
-        let address = unsigned(bytes);
-        let mut text = format!("{address:#x}");
-        let is_text = self.bare(self.type_of(at)).is_some_and(|at| self.is_character(at));
-        if is_text && address != 0 {
-            let (mut letters, mut is_whole) = (Vec::new(), false);
-            for offset in 0..MAX_ELEMENTS {
-                let mut letter = [0];
-                if read(address.wrapping_add(offset), &mut letter).is_err() {
-                    break;
-                }
-                is_whole = letter[0] == 0;
-                if is_whole {
-                    break;
-                }
-                letters.push(letter[0]);
-            }
-            if is_whole || !letters.is_empty() {
-                let more = if is_whole { "" } else { "…" };
-                // Writing to a String can't fail.
-                let _ = write!(text, " \"{}\"{more}", letters.escape_ascii());
-            }
-        }
-        text
-    }
-
-    fn is_character(&self, at: At) -> bool {
-        matches!(
-            self.attribute(at, gimli::DW_AT_encoding),
-            Some((_, AttributeValue::Encoding(gimli::DW_ATE_signed_char | gimli::DW_ATE_unsigned_char)))
-        )
-    }
-
-    fn enumerator(&self, at: At, bytes: &[u8]) -> String {
-        let value = signed(bytes);
-        let names = self.children(at).into_iter();
-        let is_it = |&at: &At| {
-            let number = self.number(at, gimli::DW_AT_const_value);
-            number.is_some_and(|number| signed(&number.to_le_bytes()[..bytes.len().min(8)]) == value)
+    /// The names of an enumeration, and their values.
+    pub(super) fn enumerators(&self, enumeration: At) -> Vec<(String, i128)> {
+        let children = self.children(enumeration).into_iter();
+        let value = |at| match self.attribute(at, gimli::DW_AT_const_value)?.1 {
+            AttributeValue::Sdata(value) => Some(i128::from(value)),
+            value => value.udata_value().map(i128::from),
         };
-        let name = names.filter(|&at| self.tag(at) == Some(gimli::DW_TAG_enumerator)).find(is_it);
-        name.and_then(|at| self.name(at)).unwrap_or_else(|| value.to_string())
+        let of =
+            |at| (self.tag(at) == Some(gimli::DW_TAG_enumerator)).then(|| Some((self.name(at)?, value(at)?)));
+        children.filter_map(|at| of(at)?).collect()
     }
-
-    fn array(
-        &self,
-        element: Option<At>,
-        lengths: &[u64],
-        bytes: &[u8],
-        read: ReadMemory<'_>,
-        left: usize,
-    ) -> String {
-        let Some((&length, inner)) = lengths.split_first() else {
-            return self.value_within(element, bytes, read, left - 1);
-        };
-        if inner.is_empty() && self.bare(element).is_some_and(|at| self.is_character(at)) {
-            let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
-            return format!("\"{}\"", bytes[..end].escape_ascii());
-        }
-        let size = usize::try_from(length).ok().filter(|&length| length > 0).map_or(0, |n| bytes.len() / n);
-        if size == 0 {
-            return "{}".to_owned();
-        }
-        let shown = bytes.chunks_exact(size).take(usize::try_from(MAX_ELEMENTS).unwrap_or(0));
-        let mut shown: Vec<String> =
-            shown.map(|bytes| self.array(element, inner, bytes, read, left)).collect();
-        if length > MAX_ELEMENTS {
-            shown.push(format!("… {} more", length - MAX_ELEMENTS));
-        }
-        format!("{{{}}}", shown.join(", "))
-    }
-}
-
-fn unsigned(bytes: &[u8]) -> u64 {
-    bytes.iter().take(8).rev().fold(0, |word, &byte| word << 8 | u64::from(byte))
-}
-
-fn signed(bytes: &[u8]) -> i64 {
-    let unused = 64 - 8 * bytes.len().min(8);
-    if unused == 64 { 0 } else { (unsigned(bytes) << unused).cast_signed() >> unused }
-}
-
-#[allow(clippy::cast_possible_truncation)] // the half that is asked for
-fn low_half(word: u64) -> u32 {
-    word as u32
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digits: String = bytes.iter().rev().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("0x{digits}")
 }

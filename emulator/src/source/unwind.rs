@@ -1,5 +1,5 @@
 //! Who has called: a frame's caller by the call frame information (DWARF 5, chapter 6.4), which compilers write for RISC-V with
-//! registers 0 to 31 for x0 to x31 (RISC-V ELF psABI, DWARF).
+//! registers 0 to 31 for x0 to x31 and 32 to 63 for f0 to f31 (RISC-V ELF psABI, DWARF).
 
 use super::Section;
 use gimli::{
@@ -13,6 +13,9 @@ const SIGNAL_RETURN: u64 = 0x0000_0073_08b0_0893;
 /// `ucontext`, behind flags, link, stack and signal mask (176 bytes).
 const SIGNAL_FRAME_REGISTERS: u64 = 128 + 176;
 
+/// The DWARF number of the first floating-point register.
+const FIRST_FLOAT: usize = 32;
+
 /// A function at work: where it is, and its registers as far as they are known.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Frame {
@@ -20,6 +23,8 @@ pub struct Frame {
     pub pc: u64,
     /// The integer registers. What a callee need not have kept is unknown.
     pub x: [Option<u64>; 32],
+    /// The floating-point registers.
+    pub f: [Option<u64>; 32],
     /// Whether `pc` is the next instruction to run, and not the one behind a call.
     pub is_exact: bool,
 }
@@ -27,7 +32,15 @@ pub struct Frame {
 impl Frame {
     /// The frame of a hart or thread that is at `pc`.
     pub fn innermost(pc: u64, x: &[u64; 32]) -> Self {
-        Self { pc, x: x.map(Some), is_exact: true }
+        Self { pc, x: x.map(Some), f: [None; 32], is_exact: true }
+    }
+    /// A frame at `pc` of whose registers nothing is known.
+    pub fn somewhere(pc: u64) -> Self {
+        Self { pc, x: [None; 32], f: [None; 32], is_exact: true }
+    }
+    /// The same, with the floating-point registers.
+    pub fn with_floats(self, f: &[u64; 32]) -> Self {
+        Self { f: f.map(Some), ..self }
     }
     /// An address of the instruction that is at work: of the call, in a frame that has called.
     pub fn at_work(&self) -> u64 {
@@ -36,19 +49,24 @@ impl Frame {
     /// The caller by the register `ra`, where nothing else is known of the code: only the innermost has it where the call put it.
     pub(super) fn caller_by_return_address(&self) -> Option<Self> {
         let pc = self.x[usize::from(RA)].filter(|&ra| self.is_exact && ra != 0 && ra != self.pc)?;
-        Some(Self { pc, is_exact: false, x: self.x })
+        Some(Self { pc, is_exact: false, ..self.clone() })
     }
     /// The registers when this function returns, as far as it has not kept them on its stack, which ends at `cfa`.
     pub(super) fn returned(&self, cfa: u64) -> Self {
-        let mut x = self.x;
+        let (mut x, mut f) = (self.x, self.f);
         // What a callee need not keep is lost: ra and the temporaries (calling convention, integer registers).
         for (number, value) in x.iter_mut().enumerate() {
             if !is_kept(number) {
                 *value = None;
             }
         }
+        for (number, value) in f.iter_mut().enumerate() {
+            if !is_kept_float(number) {
+                *value = None;
+            }
+        }
         x[usize::from(SP)] = Some(cfa);
-        Self { x, is_exact: false, ..*self }
+        Self { x, f, is_exact: false, ..*self }
     }
 
     /// What was interrupted, if this is the code to which a signal's handler returns.
@@ -62,10 +80,13 @@ impl Frame {
         for (number, value) in (1..).zip(&mut x[1..]) {
             *value = register(number);
         }
-        Some(Self { pc: register(0)?, x, is_exact: true })
+        Some(Self { pc: register(0)?, x, f: [None; 32], is_exact: true })
     }
     fn register(&self, number: Register) -> Option<u64> {
-        *self.x.get(usize::from(number.0))?
+        match usize::from(number.0).checked_sub(FIRST_FLOAT) {
+            Some(float) => *self.f.get(float)?,
+            None => *self.x.get(usize::from(number.0))?,
+        }
     }
 }
 
@@ -96,7 +117,7 @@ impl Unwinder {
         let (cfa, rules) = rules?;
         let CfaRule::RegisterAndOffset { register, offset } = cfa else { return None };
         let cfa = frame.register(register)?.wrapping_add_signed(offset);
-        let Frame { mut x, .. } = frame.returned(cfa);
+        let Frame { mut x, mut f, .. } = frame.returned(cfa);
         let mut return_address = frame.x[usize::from(RA)];
         for (register, rule) in rules {
             let value = match rule {
@@ -112,14 +133,16 @@ impl Unwinder {
             if register.0 == u16::from(RA) {
                 return_address = value;
             }
-            if let Some(place) = x.get_mut(usize::from(register.0)) {
+            let float = usize::from(register.0).checked_sub(FIRST_FLOAT);
+            let place = float.map_or(x.get_mut(usize::from(register.0)), |float| f.get_mut(float));
+            if let Some(place) = place {
                 *place = value;
             }
         }
         x[usize::from(SP)] = Some(cfa);
         let is_same = return_address == Some(frame.pc) && frame.x[usize::from(SP)] == Some(cfa);
         let pc = return_address.filter(|&pc| pc != 0 && !is_same)?;
-        Some(Frame { pc, x, is_exact: false })
+        Some(Frame { pc, x, f, is_exact: false })
     }
 
     fn rules<S: UnwindSection<Section, Offset: gimli::UnwindOffset>>(
@@ -132,6 +155,11 @@ impl Unwinder {
         let row = found.ok()?;
         Some((row.cfa().clone(), row.registers().cloned().collect()))
     }
+}
+
+/// Whether a callee leaves a floating-point register as it was: fs0 to fs11.
+fn is_kept_float(register: usize) -> bool {
+    matches!(register, 8 | 9 | 18..=27)
 }
 
 /// Whether a callee leaves a register as it was: sp, gp, tp and s0 to s11.

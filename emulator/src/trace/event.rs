@@ -129,6 +129,7 @@ fn detail_names(kind: EventKind) -> [Option<(&'static str, Form)>; 3] {
         K::Populate => [hex("file"), number("page"), Some(("as", Form::Kind))],
         K::ForkCopy => [None, number("child_space"), None],
         K::Discard => [number("pages"), None, None],
+        K::Mremap => [number("pages"), hex("to"), None],
         K::CowShare => [number("frames"), number("child_space"), None],
         K::Munmap => [hex("return_address"), None, None],
         K::Mmap => [hex("file"), hex("offset"), Some(("permissions", Form::Permissions))],

@@ -3,7 +3,7 @@
 
 use super::event::Event;
 use super::frames::{FrameContent, FrameView, Frames, SystemUse};
-use super::space::{Away, SpaceView, VmaView, asid};
+use super::space::{Away, SpaceView, VmaView, asid, title_of_file};
 use isa::events::{EventKind, EventRecord};
 use isa::{PAGE_SIZE, Ppn, VirtAddr, Vpn};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -115,6 +115,7 @@ impl GuestView {
                 self.space_mut(space).remove(start, end);
             }
             EventKind::Discard => self.unmap_pages(space, start, end),
+            EventKind::Mremap => self.move_pages(space, start, end, VirtAddr(record.detail2)),
             EventKind::Mprotect => self.space_mut(space).protect(start, end, record.detail3),
             EventKind::Brk => {
                 if let Some(old_end) = self.space_mut(space).set_heap(start, end) {
@@ -268,7 +269,7 @@ impl GuestView {
     }
     /// The path of a file, if it was ever mapped with a name.
     pub fn file_name(&self, file: u64) -> Option<&str> {
-        self.files.get(&file).map(String::as_str)
+        self.files.get(&file).map(|name| title_of_file(name))
     }
     /// The frames that hold pages, in the order of their numbers.
     pub fn frames(&self) -> impl Iterator<Item = (Ppn, &FrameView)> {
@@ -378,6 +379,20 @@ impl GuestView {
     fn unmap_pages(&mut self, space: u64, start: VirtAddr, end: VirtAddr) {
         for (vpn, frame) in self.space_mut(space).take_pages(start, end) {
             self.frames.unmap(frame, space, vpn);
+        }
+    }
+
+    fn move_pages(&mut self, space: u64, start: VirtAddr, end: VirtAddr, to: VirtAddr) {
+        let moved = |vpn: Vpn| Vpn(to.page().0.wrapping_add(vpn.0 - start.page().0));
+        let away = self.space_mut(space).away_in(start, end);
+        for (vpn, frame) in self.space_mut(space).take_pages(start, end) {
+            // First there, so that the frame is somebody's all the time.
+            self.frames.map(frame, space, moved(vpn));
+            self.frames.unmap(frame, space, vpn);
+            self.space_mut(space).set_page(moved(vpn), frame);
+        }
+        for (vpn, place) in away {
+            self.space_mut(space).set_away(moved(vpn), place);
         }
     }
 

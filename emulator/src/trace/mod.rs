@@ -38,7 +38,7 @@ pub use frames::{FrameContent, FrameView, SystemUse};
 pub use guest_view::{GuestView, ProcessState, ProcessView};
 pub use history::{Death, DiskRead, Errand, FIRST_PROCESS, GivenUp, History, Place, ThreadId, Unmapped};
 pub use refusal::Refusal;
-pub use residence::{Residence, at_page};
+pub use residence::{Residence, at_page, why_not_mapped};
 pub use space::{Away, SpaceView, VmaView};
 pub use stats::Stats;
 pub use trap::{Trap, TrapKind};

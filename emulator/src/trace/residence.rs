@@ -27,14 +27,7 @@ pub fn at_page(trace: &Trace, pid: u64, va: VirtAddr) -> Residence {
         return Residence::Nothing(why);
     }
     let Some(space) = guest.space(pid) else { return Residence::Nothing("no address space".to_owned()) };
-    let Some(vma) = space.vma_at(va) else {
-        let number = guest.process(pid).map_or(0, |process| process.space);
-        return Residence::Nothing(match trace.history.unmapped_at(number, va) {
-            Some(unmapped) => went_away(&unmapped),
-            None if trace.history.has_forgotten() => "no mapping holds it".to_owned(),
-            None => "no mapping has ever held it".to_owned(),
-        });
-    };
+    let Some(vma) = space.vma_at(va) else { return Residence::Nothing(why_not_mapped(trace, pid, va)) };
     match space.frame_of(va.page()) {
         Some(frame) => Residence::Here(vma.clone(), frame),
         None => match space.away(va.page()) {
@@ -48,6 +41,19 @@ pub fn at_page(trace: &Trace, pid: u64, va: VirtAddr) -> Residence {
             }
             Some(Away::Slot(slot)) => Residence::Away(vma.clone(), in_slot(slot)),
         },
+    }
+}
+
+/// Why no mapping of a process holds an address, or held it when the process ended.
+pub fn why_not_mapped(trace: &Trace, pid: u64, va: VirtAddr) -> String {
+    if let Some(why) = no_user_address(va) {
+        return why;
+    }
+    let number = trace.guest.process(pid).map_or(0, |process| process.space);
+    match trace.history.unmapped_at(number, va) {
+        Some(unmapped) => went_away(&unmapped),
+        None if trace.history.has_forgotten() => "no mapping holds it".to_owned(),
+        None => "no mapping has ever held it".to_owned(),
     }
 }
 
@@ -73,6 +79,9 @@ fn first_touch(trace: &Trace, vma: &VmaView, va: VirtAddr) -> String {
         };
     }
     let page = vma.file_offset_of(va.page_base()) / PAGE_SIZE;
+    if vma.is_anonymous() {
+        return format!("its first touch faults and maps page {page} of the {}", vma.title());
+    }
     let content = FrameContent::File { file: vma.file, page };
     let is_cached = trace.guest.frames().any(|(_, frame)| frame.content == content);
     let verb = if is_cached { "maps" } else { "reads" };

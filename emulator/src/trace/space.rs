@@ -46,9 +46,13 @@ impl VmaView {
     pub fn title(&self) -> &str {
         match (self.name.as_str(), self.flags & VMA_SHARED != 0) {
             ("", false) => "anonymous memory",
-            ("", true) => "shared anonymous memory",
-            (name, _) => name,
+            ("", true) => SHARED_ANONYMOUS,
+            (name, _) => title_of_file(name),
         }
+    }
+    /// Whether its pages begin as zeros, and are no file's that has a name.
+    pub fn is_anonymous(&self) -> bool {
+        self.name.is_empty() || self.title() == SHARED_ANONYMOUS
     }
     /// What it is, and where in it an address lies: `/bin/cat (r-xp, 0x10000-0x12000), on page 1 of that file`.
     pub fn described(&self, va: VirtAddr) -> String {
@@ -71,6 +75,13 @@ impl VmaView {
             && (self.file, self.flags, &self.name) == (next.file, next.flags, &next.name)
             && offsets_meet
     }
+}
+
+const SHARED_ANONYMOUS: &str = "shared anonymous memory";
+
+/// What to call a file: the one in memory that holds shared anonymous memory has a name only because `/proc/PID/maps` shows one.
+pub(super) fn title_of_file(name: &str) -> &str {
+    if name == "/dev/zero (deleted)" { SHARED_ANONYMOUS } else { name }
 }
 
 /// Where a private page is that has left memory.

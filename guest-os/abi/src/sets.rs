@@ -36,7 +36,7 @@ pub const OPEN: FlagSet = FlagSet {
             ignored("O_DSYNC", 0o10_000),
             ignored("O_DIRECT", 0o40_000),
             ignored("O_LARGEFILE", 0o100_000),
-            declined("O_TMPFILE", 0o20_200_000),
+            taken("O_TMPFILE", 0o20_200_000),
             taken("O_DIRECTORY", 0o200_000),
             taken("O_NOFOLLOW", 0o400_000),
             ignored("O_NOATIME", 0o1_000_000),
@@ -383,13 +383,13 @@ pub const MAP: FlagSet = FlagSet {
     )
 };
 
+/// `setxattr`.
+pub const XATTR: FlagSet = strict("setxattr", &[taken("XATTR_CREATE", 1), taken("XATTR_REPLACE", 2)]);
+
 /// `mremap`.
 pub const MREMAP: FlagSet = FlagSet {
     width_bits: 64,
-    ..strict(
-        "mremap",
-        &[ignored("MREMAP_MAYMOVE", 1), refused("MREMAP_FIXED", 2), refused("MREMAP_DONTUNMAP", 4)],
-    )
+    ..strict("mremap", &[taken("MREMAP_MAYMOVE", 1), taken("MREMAP_FIXED", 2), taken("MREMAP_DONTUNMAP", 4)])
 };
 
 /// `mlock2`.

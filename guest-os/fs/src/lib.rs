@@ -40,6 +40,7 @@ mod tests;
 mod text;
 mod tmpfs;
 mod vfs;
+mod xattr;
 
 pub use abi::Errno;
 pub use anonymous::{Anonymous, AnonymousId, Due, EventCounter, Interest, Timer};
@@ -65,3 +66,4 @@ pub use stat::{Stat, StatFs, Timestamp};
 pub use store::{BlockDevice, DeviceError, DeviceRange, FileMemory, MEMORY_STEP, PageSource};
 pub use text::{Text, try_to_vec};
 pub use vfs::{LastLink, Opened, Vfs};
+pub use xattr::{SetAs, VALUE_MAX as ATTRIBUTE_MAX};

@@ -6,6 +6,7 @@
 
 use crate::inode::Pin;
 use crate::permission::PERMISSIONS;
+use crate::xattr::Attributes;
 use crate::{DirEntry, Errno, FileId, FileMemory, FileSystemId, FileType, Stat, StatFs, Timestamp};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -59,6 +60,10 @@ struct Node {
     mtime: Timestamp,
     ctime: Timestamp,
     btime: Option<Timestamp>,
+    /// It was made without a name and may be given one.
+    is_linkable: bool,
+    /// Extended attributes.
+    attributes: Attributes,
     /// Units of 512 bytes that an adopted file has below.
     blocks_below: u64,
     pin: Pin,
@@ -68,7 +73,22 @@ impl Node {
     fn new(body: Body, mode: u32, nlink: u32, now: Timestamp) -> Node {
         let (pin, btime) = (Pin::default(), Some(now));
         let (uid, gid, blocks_below) = (0, 0, 0);
-        Node { body, mode, uid, gid, nlink, atime: now, mtime: now, ctime: now, btime, blocks_below, pin }
+        let (is_linkable, attributes) = (false, Attributes::default());
+        Node {
+            body,
+            mode,
+            uid,
+            gid,
+            nlink,
+            atime: now,
+            mtime: now,
+            ctime: now,
+            btime,
+            is_linkable,
+            attributes,
+            blocks_below,
+            pin,
+        }
     }
 
     fn file_type(&self) -> FileType {
@@ -191,7 +211,8 @@ impl Tmpfs {
         };
         let Stat { uid, gid, nlink, atime, mtime, ctime, btime, blocks: blocks_below, .. } = *stat;
         let mode = stat.mode & PERMISSIONS;
-        let node = Node { body, mode, uid, gid, nlink, atime, mtime, ctime, btime, blocks_below, pin };
+        let new = Node::new(body, mode, nlink, ctime);
+        let node = Node { uid, gid, atime, mtime, btime, blocks_below, pin, ..new };
         let before = self.nodes.insert(stat.ino, Box::new(node));
         assert!(before.is_none(), "inode {} is adopted twice", stat.ino);
     }
@@ -244,11 +265,12 @@ impl Tmpfs {
         Ok(ino)
     }
 
-    /// A regular file without a name, which goes with its last handle.
-    pub(crate) fn create_nameless(&mut self, mode: u32, now: Timestamp) -> u64 {
+    /// A regular file without a name, which goes with its last handle, unless it is given a name before.
+    pub(crate) fn create_nameless(&mut self, mode: u32, now: Timestamp, is_linkable: bool) -> u64 {
         let ino = self.next_ino;
         self.next_ino += 1;
-        self.nodes.insert(ino, Box::new(Node::new(Body::File, mode & 0o7777, 0, now)));
+        let node = Node { is_linkable, ..Node::new(Body::File, mode & 0o7777, 0, now) };
+        self.nodes.insert(ino, Box::new(node));
         self.orphans.insert(ino);
         ino
     }
@@ -257,7 +279,7 @@ impl Tmpfs {
         let node = self.node(ino)?;
         match node.file_type() {
             FileType::Directory => return Err(Errno::EPERM),
-            _ if node.nlink == 0 => return Err(Errno::ENOENT),
+            _ if node.nlink == 0 && !node.is_linkable => return Err(Errno::ENOENT),
             _ if node.nlink >= LINK_MAX => return Err(Errno::EMLINK),
             _ => {}
         }
@@ -265,7 +287,9 @@ impl Tmpfs {
         let node = self.node_mut(ino)?;
         node.nlink += 1;
         node.ctime = now;
+        node.is_linkable = false;
         let file_type = node.file_type();
+        self.orphans.remove(&ino);
         self.insert_name(dir, name, (ino, file_type), now)
     }
 
@@ -439,6 +463,18 @@ impl Tmpfs {
         node.mtime = mtime.unwrap_or(node.mtime);
         node.ctime = now;
         Ok(())
+    }
+
+    /// The extended attributes of a file.
+    pub(crate) fn attributes(&self, ino: u64) -> Result<&Attributes, Errno> {
+        self.node(ino).map(|node| &node.attributes)
+    }
+
+    /// The same, to change them.
+    pub(crate) fn attributes_mut(&mut self, ino: u64, now: Timestamp) -> Result<&mut Attributes, Errno> {
+        let node = self.node_mut(ino)?;
+        node.ctime = now;
+        Ok(&mut node.attributes)
     }
 
     /// A regular file, whose contents may be asked for: EISDIR for a directory, EINVAL for a link.

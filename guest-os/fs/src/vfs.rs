@@ -11,9 +11,10 @@ mod tests;
 mod walk;
 
 use crate::open_file::{read_text, write_entry};
-use crate::permission::{EXECUTE, PERMISSIONS, SET_GROUP, WRITE};
+use crate::permission::{EXECUTE, PERMISSIONS, READ, SET_GROUP, WRITE};
 use crate::root::Root;
 use crate::tmpfs::Tmpfs;
+use crate::xattr::{self, SetAs};
 use crate::{
     Device, DirEntry, DirentWriter, Errno, Ext4, FileId, FileMemory, FileSystemId, FileType, Identity, Inode,
     Location, MemoryView, Object, OpenFile, OpenFlags, PageSource, PipeId, ProcInfo, SocketId, Stat, StatFs,
@@ -264,6 +265,61 @@ impl Vfs {
             DEV => devfs::readlink(ino),
             PROC => procfs::readlink(ino, &*self.info),
             _ => self.tmpfs(fs)?.readlink(ino),
+        }
+    }
+
+    /// The value of an extended attribute of a file.
+    pub fn attribute(&mut self, inode: &Inode, name: &[u8]) -> Result<Vec<u8>, Errno> {
+        let capabilities = self.info.capabilities(self.by_real_ids);
+        xattr::check_name(name, inode.file_type, capabilities, xattr::Access::Read)?;
+        self.check(inode, if name.starts_with(b"user.") { READ } else { 0 })?;
+        self.tmpfs_with(inode)?.map_or(Err(Errno::ENODATA), |tmpfs| {
+            crate::try_to_vec(tmpfs.attributes(inode.id.ino)?.get(name)?)
+        })
+    }
+
+    /// The names of a file's extended attributes, each ended by a NUL.
+    pub fn attribute_names(&mut self, inode: &Inode) -> Result<Vec<u8>, Errno> {
+        let capabilities = self.info.capabilities(self.by_real_ids);
+        self.tmpfs_with(inode)?
+            .map_or(Ok(Vec::new()), |tmpfs| tmpfs.attributes(inode.id.ino)?.names(capabilities))
+    }
+
+    /// Sets an extended attribute.
+    pub fn set_attribute(
+        &mut self,
+        inode: &Inode,
+        name: &[u8],
+        value: &[u8],
+        how: SetAs,
+    ) -> Result<(), Errno> {
+        self.check_attribute_change(inode, name)?;
+        let now = self.info.now();
+        self.to_change([inode.id])?.attributes_mut(inode.id.ino, now)?.set(name, value, how)
+    }
+
+    /// Takes an extended attribute away.
+    pub fn remove_attribute(&mut self, inode: &Inode, name: &[u8]) -> Result<(), Errno> {
+        self.check_attribute_change(inode, name)?;
+        let now = self.info.now();
+        self.to_change([inode.id])?.attributes_mut(inode.id.ino, now)?.remove(name)
+    }
+
+    fn check_attribute_change(&mut self, inode: &Inode, name: &[u8]) -> Result<(), Errno> {
+        let capabilities = self.info.capabilities(self.by_real_ids);
+        xattr::check_name(name, inode.file_type, capabilities, xattr::Access::Change)?;
+        if !matches!(inode.id.fs, EXT4 | TMP | SHM) {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        self.check(inode, if name.starts_with(b"user.") { WRITE } else { 0 })
+    }
+
+    /// The file system in memory that knows a file's attributes; `None` if the file has none. EOPNOTSUPP where there can be none.
+    fn tmpfs_with(&self, inode: &Inode) -> Result<Option<&Tmpfs>, Errno> {
+        match inode.id.fs {
+            EXT4 if self.is_as_on_disk(inode.id) => Ok(None),
+            EXT4 | TMP | SHM => self.tmpfs(inode.id.fs).map(Some),
+            _ => Err(Errno::EOPNOTSUPP),
         }
     }
 

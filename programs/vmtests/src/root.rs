@@ -12,7 +12,8 @@ use crate::raw::{peek, sys};
 use crate::{check_eq, check_error, tests};
 
 tests! {
-    new_names_in_the_root, a_file_of_the_disk_changes, @Kernel nodes_are_made, folders_of_the_disk_move,
+    new_names_in_the_root, a_file_of_the_disk_changes, @Kernel nodes_are_made, folders_of_the_disk_move, @Kernel a_file_without_a_name_gets_one,
+    @Kernel extended_attributes,
 }
 
 const AT: usize = (g::AT_FDCWD as isize).cast_unsigned();
@@ -137,5 +138,57 @@ fn folders_of_the_disk_move() -> Outcome {
     rename(c"/vmtests.root/etc", c"/etc")?;
     check_eq!(stat(c"/etc/passwd")?.0, ino);
     rmdir(DIR)?;
+    Ok(())
+}
+
+fn a_file_without_a_name_gets_one() -> Outcome {
+    for (dir, name) in [(c"/tmp", c"/tmp/vmtests.named"), (c"/etc", c"/etc/vmtests.named")] {
+        let fd = os::open(dir, g::O_TMPFILE | g::O_RDWR, 0o600)?;
+        os::write(fd, b"text")?;
+        let empty = at(c"");
+        sys(g::__NR_linkat, [fd as usize, empty, AT, at(name), g::AT_EMPTY_PATH as usize])?;
+        check_eq!((stat(name)?.1, stat(name)?.2), (g::S_IFREG | 0o600, 4));
+        unlink(name)?;
+        let hidden = os::open(dir, g::O_TMPFILE | g::O_RDWR | g::O_EXCL, 0o600)?;
+        check_error!(
+            sys(g::__NR_linkat, [hidden as usize, empty, AT, at(name), g::AT_EMPTY_PATH as usize]),
+            ENOENT
+        );
+    }
+    check_error!(os::open(c"/tmp", g::O_TMPFILE, 0o600), EINVAL);
+    Ok(())
+}
+
+fn extended_attributes() -> Outcome {
+    const XATTR_CREATE: usize = 1;
+    const XATTR_REPLACE: usize = 2;
+    let name = at(c"user.note");
+    for path in [c"/tmp/vmtests.attributes", c"/etc/vmtests.attributes"] {
+        let fd = os::open(path, g::O_RDWR | g::O_CREAT, 0o600)? as usize;
+        let mut value = [0u8; 16];
+        let room = value.as_mut_ptr() as usize;
+        check_error!(sys(g::__NR_getxattr, [at(path), name, room, 16]), ENODATA);
+        let set = |call: u32, file: usize, flags: usize| {
+            sys(call, [file, name, b"some".as_ptr() as usize, 4, flags])
+        };
+        check_error!(set(g::__NR_setxattr, at(path), XATTR_REPLACE), ENODATA);
+        set(g::__NR_fsetxattr, fd, XATTR_CREATE)?;
+        check_error!(set(g::__NR_lsetxattr, at(path), XATTR_CREATE), EEXIST);
+        check_error!(set(g::__NR_fsetxattr, fd, XATTR_CREATE), EEXIST);
+        set(g::__NR_lsetxattr, at(path), XATTR_REPLACE)?;
+        check_error!(set(g::__NR_setxattr, at(path), 4), EINVAL);
+        check_eq!(sys(g::__NR_fgetxattr, [fd, name, 0, 0])?, 4);
+        check_error!(sys(g::__NR_fgetxattr, [fd, name, room, 3]), ERANGE);
+        check_eq!(sys(g::__NR_lgetxattr, [at(path), name, room, 16])?, 4);
+        check_eq!(&core::hint::black_box(value)[..4], b"some");
+        check_eq!(sys(g::__NR_flistxattr, [fd, room, 16])?, 10);
+        check_eq!(&core::hint::black_box(value)[..10], b"user.note\0");
+        check_error!(set(g::__NR_setxattr, at(c"/proc/self"), 0), EPERM);
+        sys(g::__NR_removexattr, [at(path), name])?;
+        check_error!(sys(g::__NR_fremovexattr, [fd, name]), ENODATA);
+        check_eq!(sys(g::__NR_listxattr, [at(path), 0, 0])?, 0);
+        unlink(path)?;
+    }
+    check_error!(sys(g::__NR_fgetxattr, [999, name, 0, 0]), EBADF);
     Ok(())
 }

@@ -15,7 +15,7 @@ use crate::{check, check_eq, check_error, tests};
 tests! {
     a_mapping_shows_writes, a_file_shows_stores, private_copies_stay, growth_is_seen, a_cut_is_sigbus, a_cut_takes_private_copies,
     the_last_page_is_zeroed, access_of_shared_mappings, an_unlinked_file_stays_mapped, shared_memory_object, shared_anonymous, memfd, memfd_errors,
-    a_hole_is_mapped, truncated_by_open, msync_errors, mappings_grow_in_place, @Kernel mremap_of_several_mappings, a_new_program_is_executed,
+    a_hole_is_mapped, truncated_by_open, msync_errors, mappings_grow_in_place, @Kernel mremap_of_several_mappings, mappings_move, a_new_program_is_executed,
     @Kernel a_nameless_program_is_executed,
 }
 
@@ -295,6 +295,56 @@ fn memfd_errors() -> Outcome {
     };
     os::close(name(249)? as i32)?;
     check_error!(name(250), EINVAL);
+    Ok(())
+}
+
+/// Pages are found elsewhere with what they hold, whether they were touched, shared after a fork, or are a file's.
+fn mappings_move() -> Outcome {
+    const PAGES: usize = 8;
+    let call = |at: usize, old: usize, new: usize, flags: u32, to: usize| {
+        sys(g::__NR_mremap, [at, old * PAGE_SIZE, new * PAGE_SIZE, flags as usize, to])
+    };
+    let anonymous = |pages: usize| {
+        let flags = g::MAP_PRIVATE | g::MAP_ANONYMOUS;
+        let prot = (g::PROT_READ | g::PROT_WRITE) as usize;
+        sys(g::__NR_mmap, [0, pages * PAGE_SIZE, prot, flags as usize, usize::MAX, 0])
+    };
+    // What lies behind keeps it from growing in place.
+    let room = anonymous(PAGES + 1)?;
+    for (page, mark) in (0..PAGES).step_by(2).zip([1, 3, 5, 7]) {
+        poke(room + page * PAGE_SIZE, mark);
+    }
+    check_error!(call(room, PAGES, 2 * PAGES, 0, 0), ENOMEM);
+    let pid = os::fork()?;
+    let moved = call(room, PAGES, 2 * PAGES, g::MREMAP_MAYMOVE, 0)?;
+    check!(moved != room);
+    for (page, expected) in [1, 0, 3, 0, 5, 0, 7, 0, 0, 0].into_iter().enumerate() {
+        check_eq!(peek(moved + page * PAGE_SIZE), expected);
+    }
+    poke(moved, 99);
+    if pid == 0 {
+        os::exit(0);
+    }
+    check_eq!(os::wait(pid)?.1, Status::Exited(0));
+    check_eq!(peek(moved), 99);
+    // To a place of one's own choice, over what is there; and with the old one left empty.
+    let target = anonymous(PAGES)?;
+    poke(target, 7);
+    check_error!(call(moved, PAGES, PAGES, g::MREMAP_FIXED, target), EINVAL);
+    check_error!(call(moved, 4, 4, g::MREMAP_MAYMOVE | g::MREMAP_FIXED, moved + PAGE_SIZE), EINVAL);
+    check_error!(call(moved, 4, 4, g::MREMAP_MAYMOVE | g::MREMAP_FIXED, moved + 1), EINVAL);
+    check_eq!(call(moved, PAGES, PAGES, g::MREMAP_MAYMOVE | g::MREMAP_FIXED, target)?, target);
+    check_eq!((peek(target), peek(target + 2 * PAGE_SIZE)), (99, 3));
+    let beside = call(target, PAGES, PAGES, g::MREMAP_MAYMOVE | g::MREMAP_DONTUNMAP, 0)?;
+    check_eq!((peek(beside), peek(target), peek(target + 2 * PAGE_SIZE)), (99, 0, 0));
+    check_error!(call(beside, PAGES, 1, g::MREMAP_MAYMOVE | g::MREMAP_DONTUNMAP, 0), EINVAL);
+    // What is shared is the same memory at both places.
+    let flags = (g::MAP_SHARED | g::MAP_ANONYMOUS) as usize;
+    let shared =
+        sys(g::__NR_mmap, [0, PAGE_SIZE, (g::PROT_READ | g::PROT_WRITE) as usize, flags, usize::MAX, 0])?;
+    let twin = call(shared, 0, 1, g::MREMAP_MAYMOVE, 0)?;
+    poke(shared, 5);
+    check_eq!(peek(twin), 5);
     Ok(())
 }
 

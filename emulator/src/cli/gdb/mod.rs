@@ -9,6 +9,7 @@ use super::debug::DriverTarget;
 use super::drive::{Driver, End};
 use super::trace_file::Recorder;
 use anyhow::{Context, Result, bail};
+use emulator::debug::{MachineTarget, Stop};
 use emulator::exec::Observer;
 use emulator::gdb::{Follow, GuestRoot, Host, Input, Outcome, Ran, Server, Setup, SharedEar, Written};
 use emulator::machine::{Machine, StopReason};
@@ -54,7 +55,13 @@ pub fn parse_follow(text: &str) -> Result<Follow, String> {
         "" => return Err("expected first, kernel, a process's number or its program's name".to_owned()),
         "first" => Follow::First,
         "kernel" => Follow::Kernel,
-        _ => text.parse().map_or_else(|_| Follow::Name(text.to_owned()), Follow::Pid),
+        _ => match text.parse::<i128>() {
+            Ok(number) => match u64::try_from(number) {
+                Ok(pid) if pid > 0 => Follow::Pid(pid),
+                _ => return Err("the numbers of processes begin with 1".to_owned()),
+            },
+            Err(_) => Follow::Name(text.to_owned()),
+        },
     })
 }
 
@@ -87,7 +94,8 @@ impl Ports {
             let what = match follow {
                 Follow::Kernel => "the kernel".to_owned(),
                 Follow::First => "the first process".to_owned(),
-                other => format!("process {other}"),
+                Follow::Pid(pid) => format!("process {pid}, when there is one"),
+                Follow::Name(name) => format!("the first process that executes `{name}`, when one does"),
             };
             tell!("folio: gdb: {} is for {what} (`target remote` connects)", name_of(listener));
         }
@@ -158,49 +166,25 @@ struct Driven<'a> {
 }
 
 /// All but the sessions' own is as at the prompt.
-macro_rules! as_at_the_prompt {
-    ($(fn $name:ident(&self $(, $argument:ident: $kind:ty)*) -> $result:ty;)*) => {
-        $(fn $name(&self $(, $argument: $kind)*) -> $result { self.target.$name($($argument),*) })*
-    };
-}
-
-impl emulator::debug::Target for Driven<'_> {
-    as_at_the_prompt! {
-        fn step(&self) -> Step;
-        fn harts(&self) -> usize;
-        fn next_hart(&self) -> usize;
-        fn hart_state(&self, hart: usize) -> emulator::machine::HartState;
-        fn registers(&self) -> emulator::debug::Registers;
-        fn csr(&self, csr: isa::csr::Csr) -> Option<u64>;
-        fn instructions_user(&self) -> u64;
-        fn read_ram(&self, at: isa::PhysAddr, into: &mut [u8]) -> bool;
-        fn swap_page(&self, slot: u64) -> Option<&[u8]>;
-        fn tlb(&self) -> [emulator::debug::TlbSide; 2];
+impl MachineTarget for Driven<'_> {
+    fn machine(&self) -> &Machine {
+        self.target.machine()
     }
-    fn run_listening(
-        &mut self,
-        until: Step,
-        stop_before: emulator::debug::target::StopBefore<'_>,
-        hears: emulator::debug::target::Hears<'_>,
-    ) -> emulator::debug::Stop {
-        self.target.run_listening(until, stop_before, hears)
+    fn swap_disk(&self) -> Option<usize> {
+        self.target.swap_disk()
     }
-    fn look_at(&mut self, hart: usize) {
-        self.target.look_at(hart);
+    fn looked_at(&self) -> usize {
+        self.target.looked_at()
     }
-    fn run(
-        &mut self,
-        until: Step,
-        stop_before: Option<emulator::debug::target::StopBefore<'_>>,
-    ) -> emulator::debug::Stop {
-        self.target.run(until, stop_before)
+    fn set_looked_at(&mut self, hart: usize) {
+        self.target.set_looked_at(hart);
+    }
+    fn run_observed(&mut self, until: Step, observer: Option<&mut dyn Observer>) -> Stop {
+        self.target.run_observed(until, observer)
     }
 }
 
 impl Host for Driven<'_> {
-    fn machine(&self) -> &Machine {
-        &self.target.driver.machine
-    }
     fn machine_mut(&mut self) -> &mut Machine {
         &mut self.target.driver.machine
     }
@@ -279,6 +263,8 @@ mod tests {
         ] {
             assert_eq!(parse_follow(text), Ok(follow));
         }
-        assert!(parse_follow("").is_err());
+        for bad in ["", "0", "-5", "99999999999999999999"] {
+            assert!(parse_follow(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Which faults `catch fault` stops at.
 
-use super::near::{distance, nearest};
+use super::near::{distance_within, nearest};
 use crate::trace::{Event, Trace};
 use isa::events::EventKind;
 
@@ -90,7 +90,7 @@ pub(super) fn no_fault(name: &str) -> String {
         letters.sort_unstable();
         letters
     };
-    let is_near = |near: &&str| distance(name, near) == 1 || sorted(name) == sorted(near);
+    let is_near = |near: &&str| distance_within(name, near, 1) == Some(1) || sorted(name) == sorted(near);
     match nearest(name, Faults::names()).filter(is_near) {
         Some(near) => format!("there is no fault of kind `{name}`; did you mean `{near}`?"),
         None => {

@@ -5,13 +5,10 @@ type Table = &'static [(&'static [&'static str], &'static str)];
 
 /// Words of other debuggers, and what there is here for them.
 const COMMANDS: Table = &[
-    (
-        &["frame", "f", "up", "down", "return"],
-        "`bt` shows who has called whom, `regs` the registers of the innermost",
-    ),
+    (&["return"], "nothing of the machine can be changed: `finish` runs to the caller"),
     (
         &["call", "ptype", "printf", "echo"],
-        "`print NAME` shows a variable and its type, `regs` registers, `x` memory",
+        "`print EXPR` shows a value and its type, `regs` registers, `x` memory",
     ),
     (
         &["run", "r", "start", "starti", "jump"],
@@ -83,10 +80,6 @@ const INFO: Table = &[
     (&["float", "vector"], "`regs f` shows the floating-point registers, `regs csr` the CSRs"),
     (&["program"], "`ps` lists the processes and threads, `hart` the harts"),
     (&["sharedlibrary", "shared", "files", "target", "mem"], "`maps` lists the mappings of a process"),
-    (
-        &["frame", "f", "locals", "args"],
-        "`bt` shows who has called whom, `x/32a $sp` the stack with its symbols",
-    ),
     (
         &["address", "functions", "variables", "scope"],
         "`whatis ADDR` names the symbol at an address; a symbol's name is an address",

@@ -1,6 +1,8 @@
-//! How `x` shows memory: `/[COUNT][FORMAT][SIZE]`.
+//! How `x` shows memory: `/[COUNT][FORMAT][SIZE]`, and `print` values: `/FORMAT`.
 
 use super::super::expression::{Expression, parse_number};
+use super::Shown;
+use crate::source::Format as ValueFormat;
 
 /// How values are shown by `x`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,14 +76,61 @@ impl Examine {
     }
 }
 
-/// `[/[COUNT][FORMAT][SIZE]] [ADDR]`.
+/// The letters behind a slash that the words begin with, and what follows.
+fn split_letters(rest: &str) -> (Option<&str>, &str) {
+    match rest.strip_prefix('/') {
+        Some(after) => {
+            let (letters, rest) = after.split_once(char::is_whitespace).unwrap_or((after, ""));
+            (Some(letters), rest.trim())
+        }
+        None => (None, rest),
+    }
+}
+
+/// `[/[COUNT][FORMAT][SIZE]] [EXPRESSION]`.
 pub(super) fn parse_examine(rest: &str) -> Result<(Examine, Option<Expression>), String> {
-    let (letters, address) = match rest.strip_prefix('/') {
-        Some(after) => after.split_once(char::is_whitespace).unwrap_or((after, "")),
-        None => ("", rest),
-    };
-    let examine = Examine::parse(letters)?;
-    let address = address.trim();
+    let (letters, address) = split_letters(rest);
+    let examine = Examine::parse(letters.unwrap_or_default())?;
     let address = if address.is_empty() { None } else { Some(Expression::parse(address)?) };
     Ok((examine, address))
+}
+
+/// `[/FORMAT] [EXPRESSION]`, for `print`.
+pub(super) fn parse_print(rest: &str) -> Result<(Option<ValueFormat>, Option<Expression>), String> {
+    let (letters, expression) = split_letters(rest);
+    let format = match letters {
+        None | Some("") => None,
+        Some(letters) => Some(value_format(letters).ok_or_else(|| {
+            format!("`/{letters}` is no format of `print`: there are /x /d /u /o /t /c /s /a /f, and `x` has sizes")
+        })?),
+    };
+    let expression = if expression.is_empty() { None } else { Some(Expression::parse(expression)?) };
+    Ok((format, expression))
+}
+
+fn value_format(letters: &str) -> Option<ValueFormat> {
+    Some(match letters {
+        "x" => ValueFormat::Hex,
+        "d" => ValueFormat::Decimal,
+        "u" => ValueFormat::Unsigned,
+        "o" => ValueFormat::Octal,
+        "t" => ValueFormat::Binary,
+        "c" => ValueFormat::Character,
+        "a" => ValueFormat::Address,
+        "s" => ValueFormat::Text,
+        "f" => ValueFormat::Float,
+        _ => return None,
+    })
+}
+
+/// `[/[COUNT][FORMAT][SIZE]] EXPRESSION`, for `display`: memory with a count or a size, and as instructions or a string; else the
+/// value, as gdb has it.
+pub(super) fn parse_display(rest: &str) -> Result<(Shown, Option<Expression>), String> {
+    let (letters, _) = split_letters(rest);
+    let is_value =
+        letters.is_none_or(|letters| letters.is_empty() || value_format(letters).is_some() && letters != "s");
+    if is_value {
+        return parse_print(rest).map(|(format, expression)| (Shown::Value(format), expression));
+    }
+    parse_examine(rest).map(|(examine, expression)| (Shown::Memory(examine), expression))
 }

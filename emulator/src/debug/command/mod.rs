@@ -15,7 +15,7 @@ pub(super) use foreign::commands as foreign_commands;
 pub use format::{Examine, Format};
 pub use help::page;
 pub(super) use help::{help, help_on};
-pub(super) use near::distance;
+pub(super) use near::distance_within;
 pub use near::nearest;
 pub use occasions::Happening;
 pub(super) use occasions::OCCASIONS;
@@ -25,9 +25,11 @@ pub use table::{Completes, Entry, commands, find};
 use super::condition::Condition;
 use super::expression::Expression;
 use super::watch::Watched;
+use crate::source::{Format as ValueFormat, Variables};
+use core::ops::RangeInclusive;
 
 /// Which registers `regs` shows.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RegisterSet {
     /// pc and the integer registers.
     Integer,
@@ -35,6 +37,8 @@ pub enum RegisterSet {
     Float,
     /// CSRs.
     Csr,
+    /// Some, by their names.
+    Named(Vec<String>),
 }
 
 impl RegisterSet {
@@ -64,8 +68,32 @@ pub enum Listing {
     Back,
     /// The lines around one of the same file.
     Line(u32),
+    /// From one line of the same file to another.
+    Lines(u32, u32),
     /// The lines around a place.
     Place(Expression),
+}
+
+/// How something is shown at every stop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shown {
+    /// As `print` shows it.
+    Value(Option<ValueFormat>),
+    /// As `x` shows it.
+    Memory(Examine),
+}
+
+/// Which function of the stack is looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FrameChoice {
+    /// The one that is.
+    Shown,
+    /// That of a number.
+    Number(u64),
+    /// A caller, so many calls away.
+    Up(u64),
+    /// What it has called.
+    Down(u64),
 }
 
 /// A command, as a line says it.
@@ -77,13 +105,15 @@ pub enum Command {
     Until(u64),
     Finish,
     Stop(StopCommand),
-    Display(Option<(String, Option<Examine>, Expression)>),
+    Display(Option<(String, Shown, Expression)>),
     Undisplay(Option<u64>),
     Regs(RegisterSet),
     Examine(Examine, Option<Expression>),
     Backtrace(Option<u64>),
     List(Listing),
-    Print(String),
+    Print(Expression, Option<ValueFormat>),
+    Frame(FrameChoice),
+    Variables(Variables),
     Disas { at: Option<Expression>, count: u64 },
     Walk(Option<Expression>),
     Tlb(Option<Expression>),
@@ -92,7 +122,7 @@ pub enum Command {
     Select { pid: Option<u64>, tid: Option<u64> },
     PageTable(Option<u64>),
     WhatIs(Expression),
-    Swap,
+    Swap { from: u64, most: Option<u64> },
     Ps,
     Hart(Option<u64>),
     Explain(Option<Expression>),
@@ -106,13 +136,37 @@ pub enum Command {
 #[allow(missing_docs)] // the table says what each does
 pub enum StopCommand {
     List,
-    Break { at: Expression, pid: Option<u64>, condition: Option<Condition>, is_for_once: bool },
-    Catch { occasion: Occasion, condition: Option<Condition> },
-    Watch { at: Expression, length: Option<u64>, watched: Watched, condition: Option<Condition> },
-    Delete(Option<u64>),
-    Condition { id: u64, condition: Option<Condition> },
-    Ignore { id: u64, count: u64 },
-    Enable { id: Option<u64>, is_enabled: bool },
+    Break {
+        at: Expression,
+        pid: Option<u64>,
+        condition: Option<Condition>,
+        is_for_once: bool,
+    },
+    Catch {
+        occasion: Occasion,
+        condition: Option<Condition>,
+    },
+    Watch {
+        at: Expression,
+        length: Option<u64>,
+        watched: Watched,
+        condition: Option<Condition>,
+    },
+    /// Those of these numbers; all if there are none.
+    Delete(Vec<RangeInclusive<u64>>),
+    Condition {
+        id: u64,
+        condition: Option<Condition>,
+    },
+    Ignore {
+        id: u64,
+        count: u64,
+    },
+    /// Likewise.
+    Enable {
+        numbers: Vec<RangeInclusive<u64>>,
+        is_enabled: bool,
+    },
     Commands(Option<u64>),
 }
 

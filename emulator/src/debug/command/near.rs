@@ -3,11 +3,17 @@
 /// The name that is almost `word`, the first of several in the alphabet: at most two letters are others, and not all of them.
 pub fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let most = word.chars().count().saturating_sub(1).min(2);
-    names.map(|name| (distance(word, name), name)).min().filter(|&(d, _)| d <= most).map(|(_, name)| name)
+    names.filter_map(|name| Some((distance_within(word, name, most)?, name))).min().map(|(_, name)| name)
 }
 
-/// How many letters must be changed, added or left out to make one word the other (Levenshtein).
-pub(in crate::debug) fn distance(a: &str, b: &str) -> usize {
+/// How many letters must be changed, added or left out to make one word the other (Levenshtein), if they are at most so many: words whose
+/// lengths say that they are more are not compared.
+pub(in crate::debug) fn distance_within(a: &str, b: &str, most: usize) -> Option<usize> {
+    let (first, second) = (a.chars().count(), b.chars().count());
+    (first.abs_diff(second) <= most).then(|| distance(a, b)).filter(|&distance| distance <= most)
+}
+
+fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, ca) in a.chars().enumerate() {

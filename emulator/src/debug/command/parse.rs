@@ -1,15 +1,16 @@
 //! The words behind a command, and what each command makes of them.
 
 use super::faults::{Faults, no_fault};
-use super::format::parse_examine;
+use super::format::{parse_display, parse_examine, parse_print};
 use super::help::{unknown, usage};
 use super::near::nearest;
 use super::occasions::{Happening, OCCASIONS};
 use super::table::{Entry, find, info_subjects};
-use super::{Command, Listing, Occasion, RegisterSet, StepKind, StopCommand, foreign};
+use super::{Command, FrameChoice, Listing, Occasion, RegisterSet, StepKind, StopCommand, foreign};
 use crate::debug::condition::Condition;
 use crate::debug::expression::{Expression, parse_number};
 use crate::debug::watch::Watched;
+use core::ops::RangeInclusive;
 
 /// What stands behind a command's name.
 pub struct Words<'a> {
@@ -54,35 +55,67 @@ impl<'a> Words<'a> {
     pub(super) fn steps(&self, kind: StepKind) -> Result<Command, String> {
         Ok(Command::Step(kind, self.only_number()?.unwrap_or(1)))
     }
-    fn address(&self, index: usize) -> Result<Option<Expression>, String> {
-        self.get(index).map(|text| Expression::parse(text).map_err(|e| self.usage(&e))).transpose()
+    fn parsed(&self, text: &str) -> Result<Expression, String> {
+        Expression::parse(text).map_err(|e| self.usage(&e))
     }
-    /// The only word, an address, if there is one.
+    /// All that there is, an expression, if there is one.
     pub(super) fn only_address(&self) -> Result<Option<Expression>, String> {
-        self.at_most(1)?;
-        self.address(0)
+        if self.rest.is_empty() { Ok(None) } else { self.parsed(self.rest).map(Some) }
     }
-    /// The only word, an address.
+    /// All that there is, an expression.
     pub(super) fn needed_address(&self) -> Result<Expression, String> {
         self.only_address()?.ok_or_else(|| self.usage("an address is missing"))
     }
-    /// The words before `if`, and the condition behind it.
+    /// The expression that stands first, if there is one, and the words behind it.
+    fn first_address(&self) -> Result<(Option<Expression>, Self), String> {
+        if self.rest.is_empty() {
+            return Ok((None, Self::new(self.entry, "")));
+        }
+        let (first, rest) = Expression::parse_next(self.rest).map_err(|e| self.usage(&e))?;
+        if !rest.is_empty() && !self.rest[..self.rest.len() - rest.len()].ends_with(char::is_whitespace) {
+            return Err(self.usage(&self.parsed(self.rest).err().unwrap_or_default()));
+        }
+        Ok((Some(first), Self::new(self.entry, rest)))
+    }
+    /// What stands before `if`, and the condition behind it.
     fn split_condition(&self) -> Result<(Self, Option<Condition>), String> {
-        let Some(at) = self.words.iter().position(|word| *word == "if") else {
+        let is_if = |at: &usize| {
+            self.rest[..*at].chars().next_back().is_none_or(char::is_whitespace)
+                && self.rest[at + 2..].chars().next().is_none_or(|c| c.is_whitespace() || c == '(')
+        };
+        let Some(at) = self.rest.match_indices("if").map(|(at, _)| at).find(is_if) else {
             return Ok((Self::new(self.entry, self.rest), None));
         };
-        let (before, condition) = self.words.split_at(at);
-        let condition = Condition::parse(&condition[1..].join(" "))?;
-        Ok((Self { words: before.to_vec(), ..*self }, Some(condition)))
+        let condition = Condition::parse(&self.rest[at + 2..])?;
+        Ok((Self::new(self.entry, &self.rest[..at]), Some(condition)))
     }
-    pub(super) fn register_set(&self) -> Result<RegisterSet, String> {
-        self.at_most(1)?;
-        match self.get(0) {
-            None => Ok(RegisterSet::Integer),
-            Some("f" | "float") => Ok(RegisterSet::Float),
-            Some("csr" | "csrs") => Ok(RegisterSet::Csr),
-            Some(other) => Err(self.usage(&format!("`{other}` is no set of registers"))),
+    /// A number of calls away, or 1.
+    pub(super) fn calls(&self, choice: fn(u64) -> FrameChoice) -> Result<Command, String> {
+        Ok(Command::Frame(choice(self.only_number()?.unwrap_or(1))))
+    }
+    /// A set of registers, or some by their names.
+    pub(super) fn register_set(&self) -> RegisterSet {
+        match self.words.as_slice() {
+            [] => RegisterSet::Integer,
+            ["f" | "float"] => RegisterSet::Float,
+            ["csr" | "csrs"] => RegisterSet::Csr,
+            names => {
+                let plain = |name: &&str| name.strip_prefix('$').unwrap_or(name).to_owned();
+                RegisterSet::Named(names.iter().map(plain).collect())
+            }
         }
+    }
+    /// Numbers and ranges of them, such as `1-3`.
+    pub(super) fn ranges(&self) -> Result<Vec<RangeInclusive<u64>>, String> {
+        let range = |word: &&str| {
+            let (from, to) = word.split_once('-').unwrap_or((word, word));
+            let (from, to) = parse_number(from).zip(parse_number(to)).filter(|(from, to)| from <= to)?;
+            Some(from..=to)
+        };
+        let of = |word| {
+            range(word).ok_or_else(|| self.usage(&format!("`{word}` is neither a number nor a range")))
+        };
+        self.words.iter().map(of).collect()
     }
 }
 
@@ -93,7 +126,9 @@ impl Command {
         if line.is_empty() || line.starts_with('#') {
             return Ok(None);
         }
-        let end = line.find(|c: char| c.is_whitespace() || c == '/').unwrap_or(line.len());
+        // `x/4x`, and as gdb has it `p*list`, `b*main`, `p$pc`.
+        let is_behind = |c: char| c.is_whitespace() || matches!(c, '/' | '*' | '&' | '$' | '(' | '\'');
+        let end = line.find(is_behind).unwrap_or(line.len());
         let (word, rest) = line.split_at(end);
         let entry = find(word).ok_or_else(|| unknown(word))?;
         (entry.parse)(&Words::new(entry, rest)).map(Some)
@@ -113,15 +148,15 @@ pub(super) fn until(words: &Words<'_>) -> Result<Command, String> {
 /// `[SYMBOL|ADDR [PID]] [if CONDITION]`; of a breakpoint that is not for once nothing at all means the list.
 pub(super) fn break_at(words: &Words<'_>, is_for_once: bool) -> Result<Command, String> {
     let (words, condition) = words.split_condition()?;
-    if matches!(words.get(1), Some("thread" | "task")) {
+    let (at, rest) = words.first_address()?;
+    if matches!(rest.get(0), Some("thread" | "task")) {
         return Err(
             "a breakpoint stops in every thread; PID behind it means one process, `if tid == N` one thread"
                 .into(),
         );
     }
-    words.at_most(2)?;
-    let pid = words.number(1)?;
-    match words.address(0)? {
+    let pid = rest.only_number()?;
+    match at {
         Some(at) => Ok(Command::Stop(StopCommand::Break { at, pid, condition, is_for_once })),
         None if is_for_once || condition.is_some() => Err(words.usage("a place is missing")),
         None => Ok(Command::Stop(StopCommand::List)),
@@ -132,10 +167,12 @@ pub(super) fn catch(words: &Words<'_>) -> Result<Command, String> {
     let (words, condition) = words.split_condition()?;
     let Some(what) = words.get(0) else { return Ok(Command::Stop(StopCommand::List)) };
     let occasion = if what == "fault" {
-        words.at_most(4)?;
         let name = words.get(1).unwrap_or("any");
         let faults = Faults::from_name(name).ok_or_else(|| words.usage(&no_fault(name)))?;
-        Occasion::Fault { faults, from: words.address(2)?, to: words.address(3)? }
+        let behind = words.rest.strip_prefix(what).unwrap_or_default().trim_start();
+        let behind = Words::new(words.entry, behind.strip_prefix(name).unwrap_or_default());
+        let (from, behind) = behind.first_address()?;
+        Occasion::Fault { faults, from, to: behind.only_address()? }
     } else if let Some(call) = what.strip_prefix("syscall") {
         // As gdb has it, the call may also be a word of its own.
         let named = call.strip_prefix(':').or(words.get(1));
@@ -159,9 +196,9 @@ pub(super) fn catch(words: &Words<'_>) -> Result<Command, String> {
 /// `ADDR|SYMBOL [LENGTH] [if CONDITION]`, or nothing for the list.
 pub(super) fn watch(words: &Words<'_>, watched: Watched) -> Result<Command, String> {
     let (words, condition) = words.split_condition()?;
-    words.at_most(2)?;
-    let length = words.number(1)?;
-    let Some(at) = words.address(0)? else { return Ok(Command::Stop(StopCommand::List)) };
+    let (at, rest) = words.first_address()?;
+    let length = rest.only_number()?;
+    let Some(at) = at else { return Ok(Command::Stop(StopCommand::List)) };
     Ok(Command::Stop(StopCommand::Watch { at, length, watched, condition }))
 }
 
@@ -187,10 +224,10 @@ pub(super) fn display(words: &Words<'_>) -> Result<Command, String> {
     if words.rest.is_empty() {
         return Ok(Command::Display(None));
     }
-    let (examine, address) = parse_examine(words.rest).map_err(|e| words.usage(&e))?;
-    let address = address.ok_or_else(|| words.usage("an address or a $register is missing"))?;
-    let has_format = words.rest.starts_with('/');
-    Ok(Command::Display(Some((words.rest.to_owned(), has_format.then_some(examine), address))))
+    let (shown, expression) = parse_display(words.rest).map_err(|e| words.usage(&e))?;
+    let expression =
+        expression.ok_or_else(|| words.usage("a variable, an address or a $register is missing"))?;
+    Ok(Command::Display(Some((words.rest.to_owned(), shown, expression))))
 }
 
 pub(super) fn examine(words: &Words<'_>) -> Result<Command, String> {
@@ -199,27 +236,53 @@ pub(super) fn examine(words: &Words<'_>) -> Result<Command, String> {
 }
 
 pub(super) fn disassemble(words: &Words<'_>) -> Result<Command, String> {
-    words.at_most(2)?;
-    Ok(Command::Disas { at: words.address(0)?, count: words.number(1)?.unwrap_or(8) })
+    let (at, rest) = words.first_address()?;
+    Ok(Command::Disas { at, count: rest.only_number()?.unwrap_or(8) })
 }
 
 pub(super) fn print(words: &Words<'_>) -> Result<Command, String> {
-    match words.rest {
-        "" => Err(words.usage("a name is missing")),
-        name => Ok(Command::Print(name.to_owned())),
-    }
+    let (format, expression) = parse_print(words.rest).map_err(|e| words.usage(&e))?;
+    let expression = expression.ok_or_else(|| words.usage("a name is missing"))?;
+    Ok(Command::Print(expression, format))
+}
+
+/// `[N]`; gdb's `info frame` shows the one that is looked at.
+pub(super) fn frame(words: &Words<'_>) -> Result<Command, String> {
+    Ok(Command::Frame(words.only_number()?.map_or(FrameChoice::Shown, FrameChoice::Number)))
+}
+
+/// `FIRST,LAST`, of lines.
+fn lines(text: &str) -> Option<(u32, u32)> {
+    let (first, last) = text.split_once(',')?;
+    Some((first.parse().ok()?, last.parse().ok()?))
 }
 
 pub(super) fn list(words: &Words<'_>) -> Result<Command, String> {
-    words.at_most(1)?;
-    Ok(Command::List(match words.get(0) {
-        None => Listing::On,
-        Some("-") => Listing::Back,
-        Some(text) => match text.parse() {
+    // gdb takes blanks around the comma.
+    let joined: String = words.words.concat();
+    if let Some((first, last)) = lines(&joined) {
+        if first > last {
+            return Err(words.usage(&format!("`{joined}` ends before it begins")));
+        }
+        return Ok(Command::List(Listing::Lines(first, last)));
+    }
+    Ok(Command::List(match words.rest {
+        "" => Listing::On,
+        "-" => Listing::Back,
+        text => match text.parse() {
             Ok(line) => Listing::Line(line),
-            Err(_) => Listing::Place(Expression::parse(text).map_err(|error| words.usage(&error))?),
+            Err(_) => Listing::Place(words.needed_address()?),
         },
     }))
+}
+
+/// `[SLOT [COUNT]|all]`.
+pub(super) fn swap(words: &Words<'_>) -> Result<Command, String> {
+    if words.get(0) == Some("all") {
+        return words.at_most(1).map(|()| Command::Swap { from: 0, most: Some(u64::MAX) });
+    }
+    words.at_most(2)?;
+    Ok(Command::Swap { from: words.number(0)?.unwrap_or(0), most: words.number(1)? })
 }
 
 pub(super) fn expect(words: &Words<'_>) -> Result<Command, String> {

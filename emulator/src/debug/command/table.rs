@@ -3,8 +3,9 @@
 //! The one place that knows a command. The prompt, `-ex`, scripts, `help`, completion and the table in `docs/debugger.md` are made of it.
 
 use super::parse::{self, Words};
-use super::{Command, RegisterSet, StepKind, StopCommand};
+use super::{Command, FrameChoice, RegisterSet, StepKind, StopCommand};
 use crate::debug::watch::Watched;
+use crate::source::Variables;
 
 /// What may stand where an argument is, as far as it can be completed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -122,12 +123,14 @@ const RUN: &[Entry] = &[
 const STOP: &[Entry] = &[
     entry(
         &["break", "b"],
-        "[SYMBOL|FILE:LINE|ADDR [PID]] [if COND]",
+        "[SYMBOL|FILE:LINE|FILE:FUNCTION|ADDR [PID]] [if COND]",
         "stop before the instruction there; without arguments, list\n\
-         A symbol is looked for in the programs, then in the kernel (kernel:NAME: only there).\n\
+         A symbol is looked for in the programs, then in the kernel (kernel:NAME: only there). One of several functions stops at\n\
+         each, and where the compiler has put it into others; FILE:FUNCTION picks those of a file.\n\
          It counts in every process, or in PID only. A program that is yet to run is waited for.\n\
-         COND compares pid, tid, va, pc, frame, hits (how often it was come to), $registers, &SYMBOL and numbers by\n\
-         == != < > <= >= with && || ! ( ) + -; `va in SYMBOL` means its bytes, `page(va) == page(&SYMBOL)` its page.",
+         COND is an expression of C's, of variables of the function there (`if argc > 1`, `if p->count == 3`), $registers and\n\
+         pid, tid, va, pc, frame, hits (how often it was come to); `va in counter` means its bytes,\n\
+         `page(va) == page(&counter)` its page.",
         |words| parse::break_at(words, false),
     )
     .gdb(&["info breakpoints"])
@@ -155,9 +158,10 @@ const STOP: &[Entry] = &[
     .completes(&[Completes::Occasions, Completes::Faults, Completes::Places]),
     entry(
         &["watch"],
-        "ADDR|SYMBOL [LENGTH] [if COND]",
+        "EXPR [LENGTH] [if COND]",
         "stop when a process has stored to its variable\n\
-         LENGTH in bytes: a symbol's own, or 8. SYMBOL is the process's that one looks at, PID:SYMBOL another's.\n\
+         EXPR is a variable or a part of one (`p->count`, `table[3]`), or an address; LENGTH in bytes: its own, or 8. It is of\n\
+         the process that one looks at, with PID: before it another's. What it means now is watched, whatever it means later.\n\
          It stops behind the store, with the value before and after. What the kernel copies there, or another process stores\n\
          to memory that both share, is told when the process comes back to its program.",
         |words| parse::watch(words, Watched::Writes),
@@ -166,19 +170,22 @@ const STOP: &[Entry] = &[
     .completes(PLACE),
     entry(
         &["rwatch"],
-        "ADDR|SYMBOL [LENGTH] [if COND]",
+        "EXPR [LENGTH] [if COND]",
         "as watch, but for loads by the program",
         |words| parse::watch(words, Watched::Reads),
     )
     .completes(PLACE),
-    entry(&["awatch"], "ADDR|SYMBOL [LENGTH] [if COND]", "watch and rwatch in one", |words| {
+    entry(&["awatch"], "EXPR [LENGTH] [if COND]", "watch and rwatch in one", |words| {
         parse::watch(words, Watched::Both)
     })
     .completes(PLACE),
-    entry(&["delete", "d"], "[N]", "delete breakpoint, catchpoint or watchpoint N, or all", |words| {
-        Ok(Command::Stop(StopCommand::Delete(words.only_number()?)))
-    })
-    .completes(POINT),
+    entry(
+        &["delete", "d"],
+        "[N|N-M …]",
+        "delete breakpoints, catchpoints or watchpoints by their numbers, or all",
+        |words| Ok(Command::Stop(StopCommand::Delete(words.ranges()?))),
+    )
+    .completes(&[Completes::Points]),
     entry(
         &["condition"],
         "N [COND]",
@@ -188,14 +195,17 @@ const STOP: &[Entry] = &[
     .completes(POINT),
     entry(&["ignore"], "N COUNT", "pass N so often before it stops again", parse::ignore)
         .completes(POINT),
-    entry(&["enable"], "[N]", "let N stop again, or all", |words| {
-        Ok(Command::Stop(StopCommand::Enable { id: words.only_number()?, is_enabled: true }))
+    entry(&["enable"], "[N|N-M …]", "let those of these numbers stop again, or all", |words| {
+        Ok(Command::Stop(StopCommand::Enable { numbers: words.ranges()?, is_enabled: true }))
     })
-    .completes(POINT),
-    entry(&["disable"], "[N]", "let N stop no more until it is enabled, or all", |words| {
-        Ok(Command::Stop(StopCommand::Enable { id: words.only_number()?, is_enabled: false }))
-    })
-    .completes(POINT),
+    .completes(&[Completes::Points]),
+    entry(
+        &["disable"],
+        "[N|N-M …]",
+        "let those of these numbers stop no more until they are enabled, or all",
+        |words| Ok(Command::Stop(StopCommand::Enable { numbers: words.ranges()?, is_enabled: false })),
+    )
+    .completes(&[Completes::Points]),
     entry(
         &["commands"],
         "[N]",
@@ -224,37 +234,65 @@ const MACHINE: &[Entry] = &[
     )
     .gdb(&["info stack"]),
     entry(
+        &["frame", "f"],
+        "[N]",
+        "look at function N of the stack, as bt numbers them; without N, say which is looked at\n\
+         print, locals, args, regs, list and $registers tell of it until the machine is resumed. Registers that what it has called\n\
+         need not keep are not known.",
+        parse::frame,
+    )
+    .gdb(&["info frame"]),
+    entry(&["up"], "[N]", "look at the caller, or N calls away", |words| words.calls(FrameChoice::Up)),
+    entry(&["down"], "[N]", "look at what it has called, or N calls away", |words| {
+        words.calls(FrameChoice::Down)
+    }),
+    entry(
         &["list", "l"],
-        "[LINE|FILE:LINE|SYMBOL|ADDR|-]",
-        "the source around a place; without arguments the lines that follow, with - those before",
+        "[LINE[,LINE]|FILE:LINE|SYMBOL|ADDR|-]",
+        "the source around a place, or from a line to another; without arguments the lines that follow, with - those before",
         parse::list,
     )
     .gdb(&["info source"])
     .completes(PLACE),
     entry(
         &["print", "p", "inspect", "output"],
-        "NAME",
-        "a variable with its type: of the function at work, or of the program\n\
-         NAME may go on: .MEMBER, ->MEMBER, [INDEX]; with * or & in front: what it points to, or its address.",
+        "[/FORMAT] EXPR",
+        "what an expression comes to, with its type: variables of the function at work and of the program\n\
+         EXPR is C's: names, `FILE:NAME`, numbers, 'a', $registers, . -> [ ] * & - ! ~ ( ), + - * / % << >> & | ^, comparisons,\n\
+         && ||, casts, sizeof; `first@count` is an array; `PID:NAME` and `kernel:NAME` are another's.\n\
+         FORMAT: x hexadecimal, d u with and without sign, o octal, t binary, c letters, s text, a addresses, f floating point.",
         parse::print,
     )
     .completes(PLACE),
-    entry(&["regs"], "[f|csr]", "registers by ABI name (* has changed); floating point; CSRs", |words| {
-        words.register_set().map(Command::Regs)
+    entry(&["locals"], "", "the variables of the function that is looked at", |words| {
+        words.alone(Command::Variables(Variables::Locals))
     })
+    .gdb(&["info locals"]),
+    entry(&["args"], "", "the arguments of the function that is looked at", |words| {
+        words.alone(Command::Variables(Variables::Arguments))
+    })
+    .gdb(&["info args"]),
+    entry(
+        &["regs"],
+        "[f|csr|NAME …]",
+        "registers by ABI name (* has changed); floating point; CSRs; or some by their names",
+        |words| Ok(Command::Regs(words.register_set())),
+    )
     .gdb(&["info registers", "info all-registers"])
     .completes(&[Completes::Words(RegisterSet::NAMES)]),
     entry(
         &["x"],
         "/[COUNT][FORMAT][SIZE] ADDR",
-        "examine memory: FORMAT x d u o t c s i a, SIZE b h w g (1, 2, 4, 8 bytes)",
+        "examine memory: FORMAT x d u o t c s i a, SIZE b h w g (1, 2, 4, 8 bytes)\n\
+         A variable stands for where it is, a pointer for where it points.",
         parse::examine,
     )
     .completes(PLACE),
     entry(
         &["display"],
-        "[/FORMAT] [ADDR|$REGISTER]",
-        "show memory as x/FORMAT does, or a register, at every stop; without arguments, list",
+        "[/FORMAT] [EXPR]",
+        "show EXPR at every stop, as print does; without arguments, list\n\
+         With a count or a size, or as i or s, it shows memory, as x does: `display/i $pc`, `display/4xw table`.",
         parse::display,
     )
     .gdb(&["info display"])
@@ -273,7 +311,8 @@ const MACHINE: &[Entry] = &[
         &["walk"],
         "[VA]",
         "walk the page table for VA (or pc), level by level, with every flag spelled out\n\
-         Here as everywhere an address is a number, a $register or a symbol, and +N or -N; $fault is the last fault's.",
+         Here as everywhere an address is an expression (`help print`): of a variable where it is, of a pointer where it points;\n\
+         $fault is the last fault's.",
         |words| Ok(Command::Walk(words.only_address()?)),
     )
     .completes(PLACE),
@@ -313,9 +352,12 @@ const GUEST: &[Entry] = &[
     )
     .gdb(&["info symbol"])
     .completes(PLACE),
-    entry(&["swap"], "", "the slots of the swap space that hold pages, and whose", |words| {
-        words.alone(Command::Swap)
-    }),
+    entry(
+        &["swap"],
+        "[SLOT [COUNT]|all]",
+        "the slots of the swap space that hold pages, and whose: 64, or COUNT, from slot SLOT on",
+        parse::swap,
+    ),
     entry(&["maps"], "[PID]", "the mappings of a process, and how much of each is in memory", |words| {
         Ok(Command::Maps(words.only_number()?))
     })

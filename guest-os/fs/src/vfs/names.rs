@@ -12,7 +12,7 @@ impl Vfs {
     pub fn open(&mut self, at: &Location, path: &[u8], flags: OpenFlags, mode: u32) -> Result<Opened, Errno> {
         let flags = if flags.contains(OpenFlags::PATH) { flags & OpenFlags::WITH_PATH } else { flags };
         if flags.contains(OpenFlags::TMPFILE) {
-            return Err(Errno::EOPNOTSUPP);
+            return self.open_nameless(at, path, flags, mode).map(Opened::New);
         }
         let creates = flags.contains(OpenFlags::CREAT);
         if creates && flags.contains(OpenFlags::DIRECTORY) {
@@ -48,6 +48,9 @@ impl Vfs {
         };
         let inode = self.pinned(inode);
         if inode.file_type == FileType::Fifo && !flags.contains(OpenFlags::PATH) {
+            if flags.contains(OpenFlags::DIRECTORY) {
+                return Err(Errno::ENOTDIR);
+            }
             return Ok(Opened::Fifo(Location { inode, path }));
         }
         self.open_found(Location { inode, path }, flags).map(Opened::New)
@@ -70,12 +73,47 @@ impl Vfs {
         if self.identity().owns(&self.stat(file)?) { Ok(()) } else { Err(Errno::EPERM) }
     }
 
+    /// `O_TMPFILE`: a new file in a directory, without a name; unless `O_EXCL` is said, it may be given one.
+    fn open_nameless(
+        &mut self,
+        at: &Location,
+        path: &[u8],
+        flags: OpenFlags,
+        mode: u32,
+    ) -> Result<OpenFile, Errno> {
+        if !flags.is_writable() {
+            return Err(Errno::EINVAL);
+        }
+        let location = self.resolve(at, path, LastLink::Follow)?;
+        let dir = location.inode;
+        if !dir.is_dir() {
+            return Err(Errno::ENOTDIR);
+        }
+        let (fs, now, who) = (dir.id.fs, self.info.now(), self.identity());
+        if self.check_room(fs) == Err(Errno::EPERM) {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        self.check_room(fs)?;
+        self.check(&dir, WRITE | EXECUTE)?;
+        let is_linkable = !flags.contains(OpenFlags::EXCL);
+        let tmpfs = self.to_change([dir.id])?;
+        let ino = tmpfs.create_nameless(mode, now, is_linkable);
+        tmpfs.set_owner(ino, Some(who.user), Some(who.group), now)?;
+        let inode = self.inode(FileId { fs, ino })?;
+        let mut path = location.path.to_vec();
+        path.extend_from_slice(alloc::format!("/#{ino}").as_bytes());
+        let location = Location { inode: inode.clone(), path: Rc::new(path) };
+        let flags = flags - (OpenFlags::DIRECTORY | OpenFlags::CREAT | OpenFlags::EXCL);
+        let writing = inode.use_for_writing()?;
+        Ok(OpenFile { writing, ..OpenFile::new(Object::Memory(inode), Some(location), flags) })
+    }
+
     /// `memfd_create`: a file in memory that has no name but `/memfd:NAME (deleted)` in `/proc`.
     pub fn create_nameless(&mut self, name: &[u8]) -> Result<OpenFile, Errno> {
         const MODE: u32 = 0o777;
         let now = self.info.now();
         self.check_room(SHM)?;
-        let ino = self.shm.create_nameless(MODE, now);
+        let ino = self.shm.create_nameless(MODE, now, false);
         let (file_type, pin) = self.shm.handle(ino)?;
         let inode = Inode { id: FileId { fs: SHM, ino }, file_type, pin: Some(pin) };
         let path = Rc::new([b"/memfd:".as_slice(), name, b" (deleted)"].concat());

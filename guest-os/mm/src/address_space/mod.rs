@@ -13,6 +13,7 @@ mod fork;
 mod fork_copy;
 mod map;
 mod marks;
+mod move_pages;
 mod protect;
 mod teardown;
 mod unmap;

@@ -1,5 +1,9 @@
 //! The function of each row of the table, by the name of its call.
 
+pub use super::attributes::{
+    fgetxattr, flistxattr, fremovexattr, fsetxattr, getxattr, lgetxattr, listxattr, llistxattr, lremovexattr,
+    lsetxattr, removexattr, setxattr,
+};
 pub use super::capabilities::{capget, capset};
 pub use super::copying::{copy_file_range, splice, tee};
 pub use super::credentials::{
@@ -22,7 +26,7 @@ pub use super::io::{
 };
 pub use super::limits::{getrlimit, prlimit64, setrlimit};
 pub use super::locks::flock;
-pub use super::memory::{brk, madvise, mincore, mmap, mprotect, mremap, msync, munmap, riscv_flush_icache};
+pub use super::memory::{brk, madvise, mincore, mmap, mprotect, msync, munmap, riscv_flush_icache};
 pub use super::messages::{recvfrom, recvmmsg, recvmsg, sendmmsg, sendmsg, sendto};
 pub use super::mlock::{mlock, mlock2, mlockall, munlock, munlockall};
 pub use super::names::{
@@ -35,6 +39,7 @@ pub use super::process::{
     clone, execve, execveat, exit, exit_group, get_robust_list, getpgid, getpid, getppid, getsid, gettid,
     prctl, sched_yield, set_robust_list, set_tid_address, setpgid, setsid,
 };
+pub use super::remap::mremap;
 pub use super::restart_syscall;
 pub use super::scheduling::{getpriority, sched_getaffinity, sched_setaffinity, setpriority};
 pub use super::shared_memory::{shmat, shmctl, shmdt, shmget};

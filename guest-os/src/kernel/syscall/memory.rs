@@ -261,7 +261,7 @@ fn report_mapped(space: &SharedSpace, range: PageRange) {
 }
 
 /// The backing of a VMA, seen from `pages` further on.
-fn advanced(backing: Backing, pages: u64) -> Backing {
+pub fn advanced(backing: Backing, pages: u64) -> Backing {
     match backing {
         Backing::Anon => Backing::Anon,
         Backing::File(file) => {
@@ -274,7 +274,7 @@ fn advanced(backing: Backing, pages: u64) -> Backing {
     }
 }
 
-fn range_of(address: u64, len: u64) -> Result<PageRange, Errno> {
+pub fn range_of(address: u64, len: u64) -> Result<PageRange, Errno> {
     if !address.is_multiple_of(PAGE_SIZE) {
         return Err(Errno::EINVAL);
     }
@@ -282,7 +282,7 @@ fn range_of(address: u64, len: u64) -> Result<PageRange, Errno> {
 }
 
 /// Sees to memory for a list of the VMAs in a range, which is made while the frames are borrowed.
-fn prepare_list(space: &SharedSpace, range: PageRange) -> Result<heap::Prepared, Errno> {
+pub fn prepare_list(space: &SharedSpace, range: PageRange) -> Result<heap::Prepared, Errno> {
     let count = space.borrow().vmas().overlapping(range).count();
     heap::prepare(count * size_of::<Vma>())
 }
@@ -338,50 +338,6 @@ fn from_start_of_stack(space: &SharedSpace, range: PageRange) -> Result<PageRang
 
 /// Shrinks in place, whatever lies there, or grows one mapping in place where there is room behind it. ENOMEM otherwise, also with
 /// MREMAP_MAYMOVE: allocators then copy by themselves.
-pub fn mremap([address, old_len, new_len, ..]: Arguments) -> Outcome {
-    let (old, new) = (range_of(address, old_len)?, range_of(address, new_len)?);
-    if new.is_empty() {
-        return Err(Errno::EINVAL.into());
-    }
-    let process = &current().process;
-    let vma = process.space().borrow().vmas().find(old.start).cloned().ok_or(Errno::EFAULT)?;
-    if old.is_empty() && !vma.is_shared() {
-        return Err(Errno::EINVAL.into());
-    }
-    if new.end <= old.end {
-        if new.end < old.end {
-            munmap([new.end.base().0, (old.end.0 - new.end.0) * PAGE_SIZE, 0, 0, 0, 0])?;
-        }
-        return Ok(address);
-    }
-    if old.end > vma.range.end {
-        return Err(Errno::EFAULT.into());
-    }
-    if old.is_empty() || old.end < vma.range.end {
-        return Err(Errno::ENOMEM.into());
-    }
-    if matches!(vma.backing, Backing::File(file) if file.len_bytes.is_some()) {
-        // A program's data: behind the file's part are zeros.
-        return Err(Errno::ENOMEM.into());
-    }
-    let backing = advanced(vma.backing, vma.range.len_pages());
-    let len_pages = new.end.0 - old.end.0;
-    let locks = mlock::of_new_pages(&process.space(), vma.is_locked(), len_pages)?;
-    let request = MapRequest {
-        placement: Placement::FixedNoReplace(old.end),
-        len_pages,
-        prot: vma.prot,
-        flags: vma.flags,
-        backing,
-        name: vma.name.clone(),
-    };
-    let grown = map(process, request).map_err(|_| Errno::ENOMEM)?;
-    if let Some(origin) = ahead::at_once(!locks.is_empty()) {
-        let _ = ahead::fault_in(&process.space(), grown, origin);
-    }
-    Ok(address)
-}
-
 pub fn madvise([address, len, advice, ..]: Arguments) -> Outcome {
     let range = range_of(address, len)?;
     let advice = uint(advice);

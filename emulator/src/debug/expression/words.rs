@@ -1,0 +1,115 @@
+//! The words of expressions: numbers, letters, names of types.
+
+use crate::source::Number;
+
+/// Parses a number: decimal, `0x…` or `0b…`, with `_` between digits if one likes.
+pub fn parse_number(text: &str) -> Option<u64> {
+    let digits = text.replace('_', "");
+    if let Some(hex) = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+        return u64::from_str_radix(hex, 16).ok();
+    }
+    if let Some(binary) = digits.strip_prefix("0b") {
+        return u64::from_str_radix(binary, 2).ok();
+    }
+    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
+/// The words that types of C begin with.
+pub(super) const TYPE_WORDS: &[&str] = &[
+    "struct", "union", "enum", "unsigned", "signed", "int", "char", "long", "short", "float", "double",
+    "void", "bool", "_Bool", "const", "volatile",
+];
+
+/// Letters, digits and `_` at the beginning of a text.
+pub(super) fn word_of(text: &str) -> &str {
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    &text[..end]
+}
+
+/// How long the number with a point or an exponent is that a text begins with.
+pub(super) fn float_len(text: &str) -> Option<usize> {
+    let digits =
+        |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '_').len();
+    let mut len = digits(text);
+    let behind_point = text[len..].strip_prefix('.');
+    let has_point =
+        behind_point.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphabetic() || c == '_'));
+    if has_point {
+        len += 1 + digits(&text[len + 1..]);
+    }
+    let exponent = text[len..].strip_prefix(['e', 'E']);
+    let exponent = exponent.map(|rest| rest.len() - rest.trim_start_matches(['+', '-']).len());
+    let exponent = exponent.map(|signs| 1 + signs + digits(text[len..].get(1 + signs..).unwrap_or_default()));
+    match exponent.filter(|&exponent| exponent > 1) {
+        Some(exponent) => Some(len + exponent),
+        None => has_point.then_some(len),
+    }
+}
+
+/// The type of an integer as C has it: the first that holds it (C11, 6.4.4.1).
+pub(super) fn type_of(number: u64, text: &str) -> Number {
+    let suffix = text.trim_start_matches(|c: char| c.is_ascii_hexdigit() || matches!(c, 'x' | 'X' | '_'));
+    let is_unsigned = suffix.contains(['u', 'U']);
+    let is_long = suffix.contains(['l', 'L']);
+    let is_decimal = !text.starts_with("0x") && !text.starts_with("0b");
+    let unsigned = Number { bytes: 4, ..Number::WORD };
+    if !is_long && !is_unsigned && i32::try_from(number).is_ok() {
+        Number::INT
+    } else if !is_long && (is_unsigned || !is_decimal) && u32::try_from(number).is_ok() {
+        unsigned
+    } else if !is_unsigned && i64::try_from(number).is_ok() {
+        Number::LONG
+    } else {
+        Number::WORD
+    }
+}
+
+/// The letter of `'…'`.
+pub(super) fn letter(text: &str) -> Option<u8> {
+    let Some(escape) = text.strip_prefix('\\') else { return u8::try_from(text.chars().next()?).ok() };
+    Some(match escape {
+        "n" => b'\n',
+        "t" => b'\t',
+        "r" => b'\r',
+        "\\" => b'\\',
+        "'" => b'\'',
+        "\"" => b'"',
+        "a" => 7,
+        "b" => 8,
+        "f" => 12,
+        "v" => 11,
+        "e" => 27,
+        _ => match escape.strip_prefix('x') {
+            Some(hex) => u8::from_str_radix(hex, 16).ok()?,
+            None => u8::from_str_radix(escape, 8).ok()?,
+        },
+    })
+}
+
+/// A type of C's by the name that compilers give it.
+pub(super) fn canonical(words: &[String]) -> String {
+    let count = |word: &str| words.iter().filter(|w| *w == word).count();
+    let is_plain = words.iter().all(|word| {
+        ["unsigned", "signed", "int", "char", "long", "short", "double", "float"].contains(&word.as_str())
+    });
+    if !is_plain {
+        return words.join(" ");
+    }
+    let sign = if count("unsigned") > 0 { "unsigned " } else { "" };
+    if count("double") > 0 {
+        return if count("long") > 0 { "long double" } else { "double" }.to_owned();
+    }
+    if count("char") > 0 {
+        let sign = if count("signed") > 0 { "signed " } else { sign };
+        return format!("{sign}char");
+    }
+    if count("float") > 0 {
+        return "float".to_owned();
+    }
+    let size = match (count("long"), count("short")) {
+        (0, 0) => "int",
+        (0, _) => "short",
+        (..) => "long",
+    };
+    format!("{sign}{size}")
+}

@@ -1,0 +1,204 @@
+//! What of the debug information is found by name or by address: functions, variables of the whole program, types.
+//!
+//! Made once, by a walk through all entries; variables of functions are looked for in their function's entries.
+
+use super::dies::{At, Dies, expression};
+use gimli::AttributeValue;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// A variable that there is as long as the program runs.
+#[derive(Debug)]
+pub(super) struct Global {
+    pub(super) at: At,
+    /// What it is in, from the outermost in, and its name: `work::count`.
+    path: String,
+}
+
+impl Global {
+    /// In how many things it is.
+    pub(super) fn depth(&self) -> usize {
+        self.path.matches("::").count()
+    }
+}
+
+/// What is found.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    /// Functions with code, by where that starts.
+    functions: Vec<(Range<u64>, At)>,
+    /// By the last part of the path.
+    globals: BTreeMap<String, Vec<Global>>,
+    /// Variables of the whole program of which only the type is told.
+    declared: BTreeMap<String, At>,
+    /// Complete types by their names, as C has them: `struct node`, `node_t`.
+    types: BTreeMap<String, At>,
+    /// Names of the variables of functions, each with a function that has it.
+    locals: BTreeMap<String, At>,
+}
+
+impl Index {
+    pub(super) fn of(dies: &Dies) -> Self {
+        let mut index = Self::default();
+        for unit in 0..dies.units().len() {
+            index.read_unit(dies, unit);
+        }
+        index.functions.sort_by_key(|(range, at)| (range.start, range.end, at.unit, at.offset.0));
+        index
+    }
+
+    fn read_unit(&mut self, dies: &Dies, unit: usize) {
+        let mut cursor = dies.units()[unit].entries();
+        // What holds the entry, the innermost last: depth, name, and whether it is a function.
+        let mut path: Vec<(isize, Option<String>, Option<At>)> = Vec::new();
+        // Paths of what is declared in one place, and told of in another.
+        let mut declarations: BTreeMap<usize, String> = BTreeMap::new();
+        while let Ok(Some(entry)) = cursor.next_dfs() {
+            let (depth, at) = (entry.depth(), At { unit, offset: entry.offset() });
+            while path.last().is_some_and(|(outer, ..)| depth <= *outer) {
+                path.pop();
+            }
+            match entry.tag() {
+                gimli::DW_TAG_subprogram => {
+                    if let Ok(mut ranges) = dies.dwarf.die_ranges(&dies.units()[unit], entry) {
+                        while let Ok(Some(range)) = ranges.next() {
+                            // A function at 0 was thrown away when linking.
+                            if range.begin != 0 && range.begin < range.end {
+                                self.functions.push((range.begin..range.end, at));
+                            }
+                        }
+                    }
+                    path.push((depth, dies.name(at), Some(at)));
+                }
+                gimli::DW_TAG_namespace => path.push((depth, dies.name(at), None)),
+                gimli::DW_TAG_variable | gimli::DW_TAG_member => {
+                    let Some(name) = dies.name(at) else { continue };
+                    let full = || {
+                        let outer = path.iter().filter_map(|(_, name, _)| name.as_deref());
+                        outer.chain([name.as_str()]).collect::<Vec<_>>().join("::")
+                    };
+                    if entry.attr_value(gimli::DW_AT_declaration).is_some() && !path.is_empty() {
+                        declarations.insert(at.offset.0, full());
+                    }
+                    if entry.tag() == gimli::DW_TAG_member {
+                        continue;
+                    }
+                    let location = entry.attr_value(gimli::DW_AT_location);
+                    let is_outside = path.iter().all(|(.., function)| function.is_none());
+                    let is_kept = match location {
+                        Some(location) => expression(location).is_some_and(|expression| {
+                            is_of_the_program(&expression, dies.units()[unit].encoding())
+                        }),
+                        None if is_outside && has_constant(dies, at) => true,
+                        None if is_outside || dies.is_flag(at, gimli::DW_AT_external) => {
+                            self.declared.entry(name).or_insert(at);
+                            continue;
+                        }
+                        None => false,
+                    };
+                    if is_kept {
+                        let declared = match entry.attr_value(gimli::DW_AT_specification) {
+                            Some(AttributeValue::UnitRef(offset)) => declarations.get(&offset.0).cloned(),
+                            _ => None,
+                        };
+                        let path = declared.unwrap_or_else(full);
+                        self.globals.entry(name).or_default().push(Global { at, path });
+                    } else if let Some((.., Some(function))) = path.last()
+                        && has_own_name(entry)
+                    {
+                        self.locals.entry(name).or_insert(*function);
+                    }
+                }
+                gimli::DW_TAG_formal_parameter => {
+                    if let (Some((.., Some(function))), Some(name)) = (path.last(), dies.name(at))
+                        && has_own_name(entry)
+                    {
+                        self.locals.entry(name).or_insert(*function);
+                    }
+                }
+                tag => {
+                    if matches!(tag, gimli::DW_TAG_structure_type | gimli::DW_TAG_class_type) {
+                        path.push((depth, dies.name(at), None));
+                    }
+                    let word = match tag {
+                        gimli::DW_TAG_structure_type | gimli::DW_TAG_class_type => "struct ",
+                        gimli::DW_TAG_union_type => "union ",
+                        gimli::DW_TAG_enumeration_type => "enum ",
+                        gimli::DW_TAG_typedef | gimli::DW_TAG_base_type => "",
+                        _ => continue,
+                    };
+                    if entry.attr_value(gimli::DW_AT_declaration).is_none()
+                        && let Some(name) = dies.name(at)
+                    {
+                        self.types.entry(format!("{word}{name}")).or_insert(at);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The innermost function whose code holds an address.
+    pub(super) fn function_at(&self, address: u64) -> Option<At> {
+        // Functions of functions are rare, and of few levels.
+        const NEAR: usize = 16;
+        let end = self.functions.partition_point(|(range, _)| range.start <= address);
+        let before = self.functions[..end].iter().rev().take(NEAR);
+        let holds = before.filter(|(range, _)| range.contains(&address));
+        holds.min_by_key(|(range, _)| range.end - range.start).map(|(_, at)| *at)
+    }
+
+    /// The function whose code begins at an address.
+    pub(super) fn function_from(&self, address: u64) -> Option<At> {
+        let first = self.functions.partition_point(|(range, _)| range.start < address);
+        self.functions.get(first).filter(|(range, _)| range.start == address).map(|(_, at)| *at)
+    }
+
+    /// The variables of the whole program that go by a name, or by the last parts of their path.
+    pub(super) fn globals<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Global> {
+        let last = name.rsplit("::").next().unwrap_or(name);
+        let is_meant = move |global: &&Global| {
+            let before = global.path.strip_suffix(name);
+            before.is_some_and(|before| before.is_empty() || before.ends_with("::"))
+        };
+        self.globals.get(last).into_iter().flatten().filter(is_meant)
+    }
+
+    /// A variable of the whole program of which only the type is told.
+    pub(super) fn declared(&self, name: &str) -> Option<At> {
+        self.declared.get(name).copied()
+    }
+
+    pub(super) fn type_named(&self, name: &str) -> Option<At> {
+        self.types.get(name).copied()
+    }
+
+    /// A function that has a variable of this name.
+    pub(super) fn function_with(&self, name: &str) -> Option<At> {
+        self.locals.get(name).copied()
+    }
+
+    /// The names of all variables.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.globals.keys().chain(self.locals.keys()).chain(self.declared.keys()).map(String::as_str)
+    }
+}
+
+/// Whether an expression tells of a place that does not depend on a frame.
+fn is_of_the_program(expression: &gimli::Expression<super::Section>, encoding: gimli::Encoding) -> bool {
+    use gimli::Operation::{Address, AddressIndex, TLS};
+    let mut operations = expression.clone().operations(encoding);
+    match operations.next() {
+        Ok(Some(Address { .. } | AddressIndex { .. })) => true,
+        Ok(Some(_)) => matches!(operations.next(), Ok(Some(TLS))),
+        _ => false,
+    }
+}
+
+/// Whether a variable is told of here, and is not an instance of one: then it is in a function that was put into another.
+fn has_own_name(entry: &super::dies::Entry) -> bool {
+    entry.attr_value(gimli::DW_AT_name).is_some()
+}
+
+fn has_constant(dies: &Dies, at: At) -> bool {
+    dies.attribute(at, gimli::DW_AT_const_value).is_some()
+}

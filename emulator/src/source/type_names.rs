@@ -1,0 +1,121 @@
+//! Types as the source writes them: `struct node *`, `int (*)(int, char *)`, `char[8]`.
+
+use super::dies::{At, Dies, Language};
+use super::types::Type;
+use std::cell::Cell;
+use std::fmt;
+use std::rc::Rc;
+
+/// Longest name: a type of types of types grows.
+const MAX_BYTES: usize = 400;
+/// Types that one name is made of: what is damaged may have itself for a part.
+const MAX_PARTS: usize = 200;
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.declared("", &Cell::new(MAX_PARTS));
+        match name.char_indices().nth(MAX_BYTES) {
+            Some((cut, _)) => write!(f, "{}…", &name[..cut]),
+            None => f.write_str(&name),
+        }
+    }
+}
+
+impl Type {
+    /// What C declares so: `inner` is what stands where the variable's name would.
+    fn declared(&self, inner: &str, left: &Cell<usize>) -> String {
+        if left.get() == 0 || inner.len() > MAX_BYTES {
+            return "…".to_owned();
+        }
+        left.set(left.get() - 1);
+        match self {
+            Self::Void => beside("void", inner),
+            Self::Number(number) => beside(number.name(), inner),
+            Self::Register => beside("register", inner),
+            Self::Unknown(_) => beside("?", inner),
+            Self::Pointer(to) => to.declared(&pointer(inner, "*"), left),
+            Self::Array(element, length) => element.declared(&array(inner, &[*length]), left),
+            Self::Entry(dies, at) => entry(dies, *at, inner, left),
+        }
+    }
+}
+
+fn entry(dies: &Rc<Dies>, at: At, inner: &str, left: &Cell<usize>) -> String {
+    let behind = |inner: &str| Type::of(dies, at).declared(inner, left);
+    let language = dies.language(at.unit);
+    let named = |word: &str| {
+        // Rust and C++ have no word before a name.
+        let word = if language == Language::C { word } else { "" };
+        beside(&dies.name(at).map_or_else(|| format!("{word}{{…}}"), |name| format!("{word}{name}")), inner)
+    };
+    match dies.tag(at) {
+        Some(gimli::DW_TAG_pointer_type) if language != Language::Rust || dies.name(at).is_none() => {
+            behind(&pointer(inner, "*"))
+        }
+        Some(gimli::DW_TAG_reference_type) => behind(&pointer(inner, "&")),
+        Some(gimli::DW_TAG_rvalue_reference_type) => behind(&pointer(inner, "&&")),
+        Some(gimli::DW_TAG_const_type) => qualified(dies, at, "const", inner, &behind),
+        Some(gimli::DW_TAG_volatile_type) => qualified(dies, at, "volatile", inner, &behind),
+        Some(gimli::DW_TAG_restrict_type | gimli::DW_TAG_atomic_type) => behind(inner),
+        Some(gimli::DW_TAG_array_type) => behind(&array(inner, &dies.lengths(at))),
+        Some(gimli::DW_TAG_subroutine_type | gimli::DW_TAG_subprogram) => {
+            let brackets =
+                if inner.starts_with(['*', '&']) { format!("({inner})") } else { inner.to_owned() };
+            behind(&format!("{brackets}({})", parameters(dies, at, left)))
+        }
+        Some(gimli::DW_TAG_structure_type | gimli::DW_TAG_class_type) => named("struct "),
+        Some(gimli::DW_TAG_union_type) => named("union "),
+        Some(gimli::DW_TAG_enumeration_type) => named("enum "),
+        _ => beside(&dies.name(at).unwrap_or_else(|| "?".to_owned()), inner),
+    }
+}
+
+/// `const` stands behind the star of the pointer that it is said of, and before anything else.
+fn qualified(dies: &Dies, at: At, word: &str, inner: &str, behind: &dyn Fn(&str) -> String) -> String {
+    match dies.type_of(at).and_then(|at| dies.tag(at)) {
+        Some(gimli::DW_TAG_pointer_type) => behind(&beside(word, inner)),
+        // Of an array it is said of the elements, once more.
+        Some(gimli::DW_TAG_array_type) => behind(inner),
+        _ => format!("{word} {}", behind(inner)),
+    }
+}
+
+fn parameters(dies: &Rc<Dies>, function: At, left: &Cell<usize>) -> String {
+    let mut names = Vec::new();
+    for at in dies.children(function) {
+        match dies.tag(at) {
+            Some(gimli::DW_TAG_formal_parameter) => names.push(Type::of(dies, at).declared("", left)),
+            Some(gimli::DW_TAG_unspecified_parameters) => names.push("...".to_owned()),
+            _ => {}
+        }
+    }
+    if names.is_empty() && dies.is_flag(function, gimli::DW_AT_prototyped) {
+        return "void".to_owned();
+    }
+    names.join(", ")
+}
+
+/// A name and what is declared by it; an array's brackets follow at once.
+fn beside(name: &str, inner: &str) -> String {
+    if inner.is_empty() || inner.starts_with('[') {
+        format!("{name}{inner}")
+    } else {
+        format!("{name} {inner}")
+    }
+}
+
+fn pointer(inner: &str, star: &str) -> String {
+    format!("{star}{inner}")
+}
+
+fn array(inner: &str, lengths: &[Option<u64>]) -> String {
+    let lengths: String =
+        lengths.iter().map(|length| length.map_or("[]".to_owned(), |length| format!("[{length}]"))).collect();
+    if inner.starts_with(['*', '&']) { format!("({inner}){lengths}") } else { format!("{inner}{lengths}") }
+}
+
+impl fmt::Debug for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}

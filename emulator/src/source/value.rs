@@ -1,0 +1,322 @@
+//! Values with their types: a place in memory, or bytes; members, elements and what pointers point to.
+//!
+//! Nothing is read before it is asked for: a value in memory is its address until somebody wants its number or its text.
+
+use super::dies::{At, Dies};
+use super::types::{Member, Number, Shape, Type};
+use std::rc::Rc;
+
+/// The process that memory is meant in, if it is not the one that is looked at.
+pub type Whose = Option<u64>;
+
+/// Reads memory of a process; the error says why there is none.
+pub type ReadMemory<'a> = &'a dyn Fn(Whose, u64, &mut [u8]) -> Result<(), String>;
+
+/// Structures without a name in structures, and what they derive from.
+const MAX_NESTED: usize = 8;
+
+/// What holds a value.
+#[derive(Clone)]
+pub enum Held {
+    /// Memory, from this address on.
+    Memory(u64),
+    /// These bytes, which are in no memory; `None` where the compiler has not kept one.
+    Bytes(Vec<Option<u8>>),
+    /// A pointer that is in no memory and no register, to something that is.
+    PointsTo(Box<Value>),
+    /// Nothing: the reason, in two words.
+    Lost(&'static str),
+}
+
+/// A value, and what it is.
+#[derive(Clone)]
+pub struct Value {
+    /// Its type.
+    pub type_: Type,
+    /// Where it is.
+    pub held: Held,
+    /// In whose memory.
+    pub whose: Whose,
+}
+
+/// A value that the compiler has not kept.
+pub(super) const OPTIMIZED_OUT: &str = "optimized out";
+
+impl Value {
+    /// A place in memory.
+    pub fn place(type_: Type, address: u64, whose: Whose) -> Self {
+        Self { type_, held: Held::Memory(address), whose }
+    }
+
+    /// A number of a type; what does not fit is cut off.
+    pub fn number(value: i128, number: Number) -> Self {
+        Self::of_bytes(Type::Number(number), &value.to_le_bytes(), number.bytes)
+    }
+
+    /// A floating-point number.
+    pub fn float(value: f64, bytes: u64) -> Self {
+        #[allow(clippy::cast_possible_truncation)] // a `float` is what was asked for
+        let single = value as f32;
+        let bits = if bytes == 4 { u64::from(single.to_bits()) } else { value.to_bits() };
+        let bytes = if bytes == 4 { 4 } else { 8 };
+        let number = Number { bytes, ..Number::DOUBLE };
+        Self::of_bytes(Type::Number(number), &bits.to_le_bytes(), bytes)
+    }
+
+    /// A pointer.
+    pub fn pointer(to: Type, address: u64, whose: Whose) -> Self {
+        Self { whose, ..Self::of_bytes(to.pointer_to(), &address.to_le_bytes(), 8) }
+    }
+
+    /// What a register of the machine holds.
+    pub fn register(value: u64) -> Self {
+        Self::of_bytes(Type::Register, &value.to_le_bytes(), 8)
+    }
+
+    /// The first `count` of these bytes.
+    pub fn of_bytes(type_: Type, bytes: &[u8], count: u64) -> Self {
+        let count = usize::try_from(count).unwrap_or(0).min(bytes.len());
+        Self { type_, held: Held::Bytes(bytes[..count].iter().copied().map(Some).collect()), whose: None }
+    }
+
+    /// Where it is in memory; the error says why it has no address.
+    pub fn address(&self) -> Result<u64, String> {
+        match &self.held {
+            Held::Memory(address) => Ok(*address),
+            Held::Bytes(_) | Held::PointsTo(_) => {
+                Err("it has no address: it is a field of bits, in a register, or calculated".to_owned())
+            }
+            Held::Lost(why) => Err(format!("it is {why}")),
+        }
+    }
+
+    /// Its bytes, as many as its type has; `None` for each that is not kept.
+    pub(super) fn kept_bytes(&self, count: usize, read: ReadMemory<'_>) -> Result<Vec<Option<u8>>, String> {
+        match &self.held {
+            Held::Memory(address) => {
+                let mut bytes = vec![0; count];
+                read(self.whose, *address, &mut bytes)?;
+                Ok(bytes.into_iter().map(Some).collect())
+            }
+            Held::Bytes(bytes) => {
+                Ok(bytes.iter().copied().chain(std::iter::repeat(None)).take(count).collect())
+            }
+            Held::PointsTo(_) | Held::Lost(_) => Ok(vec![None; count]),
+        }
+    }
+
+    /// All its bytes; the error says why there are none.
+    pub(super) fn bytes(&self, count: usize, read: ReadMemory<'_>) -> Result<Vec<u8>, String> {
+        let why = match self.held {
+            Held::Lost(why) => why,
+            _ => OPTIMIZED_OUT,
+        };
+        let bytes: Option<Vec<u8>> = self.kept_bytes(count, read)?.into_iter().collect();
+        bytes.ok_or_else(|| format!("it is {why}"))
+    }
+
+    /// The address that a pointer holds.
+    pub(super) fn word(&self, read: ReadMemory<'_>) -> Result<u64, String> {
+        let bytes = self.bytes(8, read)?;
+        Ok(bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)))
+    }
+
+    /// The part that lies so many bytes behind its beginning.
+    fn part(&self, type_: Type, offset_bytes: u64) -> Self {
+        let held = match &self.held {
+            Held::Memory(address) => Held::Memory(address.wrapping_add(offset_bytes)),
+            Held::Bytes(bytes) => {
+                let rest = usize::try_from(offset_bytes).ok().and_then(|offset| bytes.get(offset..));
+                Held::Bytes(rest.unwrap_or_default().to_vec())
+            }
+            other => other.clone(),
+        };
+        Self { type_, held, whose: self.whose }
+    }
+
+    /// What lies so many bytes behind it.
+    pub(super) fn behind_by(&self, offset_bytes: u64) -> Self {
+        self.part(self.type_.clone(), offset_bytes)
+    }
+
+    /// What a reference refers to; itself if it is none.
+    pub fn referred(self, read: ReadMemory<'_>) -> Result<Self, String> {
+        match self.type_.shape() {
+            Shape::Reference(to) => self.pointee(to, read),
+            _ => Ok(self),
+        }
+    }
+
+    fn pointee(&self, to: Type, read: ReadMemory<'_>) -> Result<Self, String> {
+        if let Held::PointsTo(value) = &self.held {
+            return Ok(Self { type_: to, ..(**value).clone() });
+        }
+        Ok(Self::place(to, self.word(read)?, self.whose))
+    }
+
+    /// What a pointer points to. A number is the address of eight bytes.
+    pub fn behind(&self, read: ReadMemory<'_>) -> Result<Self, String> {
+        match self.type_.shape() {
+            Shape::Pointer(to) => self.pointee(to, read),
+            Shape::Reference(to) => self.pointee(to, read)?.behind(read),
+            Shape::Array(element, _) => Ok(self.part(element, 0)),
+            Shape::Function | Shape::Unknown(0) => Ok(self.clone()),
+            Shape::Register | Shape::Unknown(8) => {
+                Ok(Self::place(Type::Unknown(8), self.word(read)?, self.whose))
+            }
+            // A number that is written down, and no variable.
+            Shape::Number(_) if matches!(self.type_, Type::Number(_)) => {
+                let number = self.scalar(read)?.integer()?;
+                Ok(Self::place(Type::Unknown(8), super::numbers::low_word(number), self.whose))
+            }
+            _ => Err(format!("{} is no pointer", self.type_)),
+        }
+    }
+
+    /// A member by its name: of the structure, of one without a name in it, or of what it derives from.
+    pub fn member(&self, name: &str, read: ReadMemory<'_>) -> Result<Self, String> {
+        let of = self.clone().referred(read)?;
+        let Shape::Record(dies, at) = of.type_.shape() else {
+            return Err(match of.type_.shape() {
+                Shape::Pointer(_) => format!("{} is a pointer: `->{name}`", of.type_),
+                _ => format!("{} is no structure", of.type_),
+            });
+        };
+        if let Some(found) = of.member_within(&dies, at, name, read, MAX_NESTED)? {
+            return Ok(found);
+        }
+        let mut names = Vec::new();
+        collect_names(&dies, at, &mut names, MAX_NESTED);
+        let has = match names.as_slice() {
+            [] => "no members are known of it".to_owned(),
+            names => format!("it has {}", names.join(", ")),
+        };
+        Err(format!("{} has no member `{name}` ({has})", of.type_))
+    }
+
+    fn member_within(
+        &self,
+        dies: &Rc<Dies>,
+        record: At,
+        name: &str,
+        read: ReadMemory<'_>,
+        left: usize,
+    ) -> Result<Option<Self>, String> {
+        let members = dies.members(record);
+        // The parts of a tuple of Rust's are called `__0`, `__1`.
+        let is_it = |member: &&Member| match &member.name {
+            Some(own) => own == name || own.strip_prefix("__") == Some(name),
+            None => false,
+        };
+        if let Some(member) = members.iter().find(is_it) {
+            return self.taken(member, read).map(Some);
+        }
+        if let Some(variant) = super::rust_values::variant(self, dies, record, read)?
+            && left > 0
+        {
+            let part = self.taken(&variant, read)?;
+            if variant.name.as_deref() == Some(name) {
+                return Ok(Some(part));
+            }
+            if let Shape::Record(dies, at) = part.type_.shape() {
+                return part.member_within(&dies, at, name, read, left - 1);
+            }
+        }
+        for member in members.iter().filter(|member| left > 0 && (member.name.is_none() || member.is_base)) {
+            if let Shape::Record(dies, at) = member.type_.shape() {
+                let part = self.taken(member, read)?;
+                if let Some(found) = part.member_within(&dies, at, name, read, left - 1)? {
+                    return Ok(Some(found));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// A member of the structure that it is.
+    pub(super) fn taken(&self, member: &Member, read: ReadMemory<'_>) -> Result<Self, String> {
+        match member.bits {
+            Some(bits) => self.field(member, bits, read),
+            None => match member.offset_bytes {
+                Some(offset_bytes) => Ok(self.part(member.type_.clone(), offset_bytes)),
+                None => Ok(Self {
+                    type_: member.type_.clone(),
+                    held: Held::Lost("at a place that is not told"),
+                    whose: self.whose,
+                }),
+            },
+        }
+    }
+
+    /// A field of bits, as wide as its type.
+    fn field(&self, member: &Member, bits: (u64, u64), read: ReadMemory<'_>) -> Result<Self, String> {
+        let number = match member.type_.shape() {
+            Shape::Number(number) => number,
+            Shape::Enumeration(dies, at) => Type::number_of(&dies, at),
+            _ => return Err("it is a field of bits, and no number".to_owned()),
+        };
+        let (count, above) = bits;
+        if !(1..=64).contains(&count) {
+            return Err("it is a field of more bits than a number has".to_owned());
+        }
+        let len = usize::try_from((above % 8 + count).div_ceil(8)).unwrap_or(0);
+        let bytes = self.part(Type::Void, above / 8).kept_bytes(len, read)?;
+        let Some(bytes) = bytes.into_iter().collect::<Option<Vec<u8>>>() else {
+            return Ok(Self {
+                type_: member.type_.clone(),
+                held: Held::Lost(OPTIMIZED_OUT),
+                whose: self.whose,
+            });
+        };
+        let word = bytes.iter().rev().fold(0u128, |word, &byte| word << 8 | u128::from(byte));
+        let unused = 128 - count;
+        let word = word >> (above % 8) << unused;
+        let value =
+            if number.is_signed() { word.cast_signed() >> unused } else { (word >> unused).cast_signed() };
+        Ok(Self { type_: member.type_.clone(), whose: self.whose, ..Self::number(value, number) })
+    }
+
+    /// An element of an array, or what is so far from where a pointer points.
+    pub fn element(&self, index: i128, read: ReadMemory<'_>) -> Result<Self, String> {
+        let of = self.clone().referred(read)?;
+        if let Shape::Record(dies, at) = of.type_.shape()
+            && let Some(elements) = super::rust_values::sequence(&of, &dies, at, read)?
+        {
+            return elements.element(index, read);
+        }
+        let (first, element, length) = match of.type_.shape() {
+            Shape::Array(element, length) => (of.clone(), element, length),
+            Shape::Pointer(to) => (of.behind(read)?, to, None),
+            _ => return Err(format!("{} is no array", of.type_)),
+        };
+        let size = element.size().ok_or_else(|| format!("the size of {element} is not known"))?;
+        if let Some(length) = length.filter(|&length| length > 0)
+            && !(0..i128::from(length)).contains(&index)
+        {
+            return Err(format!("{} ends before {index}", of.type_));
+        }
+        let offset = super::numbers::low_word(index).wrapping_mul(size);
+        Ok(first.part(element, offset))
+    }
+
+    /// A pointer to it.
+    pub fn address_of(&self, read: ReadMemory<'_>) -> Result<Self, String> {
+        let of = self.clone().referred(read)?;
+        Ok(Self::pointer(of.type_.clone(), of.address()?, of.whose))
+    }
+}
+
+fn collect_names(dies: &Rc<Dies>, record: At, names: &mut Vec<String>, left: usize) {
+    /// Names that are told.
+    const MOST: usize = 40;
+    for member in dies.members(record) {
+        match (&member.name, member.type_.shape()) {
+            (Some(name), _) if !member.is_base => names.push(name.clone()),
+            (_, Shape::Record(dies, at)) if left > 0 => collect_names(&dies, at, names, left - 1),
+            _ => {}
+        }
+        if names.len() >= MOST {
+            return;
+        }
+    }
+}

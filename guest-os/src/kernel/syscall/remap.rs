@@ -1,0 +1,155 @@
+//! `mremap`: a mapping becomes smaller, larger, or is found elsewhere.
+
+use super::memory::{advanced, map, range_of, unmap};
+use super::{Arguments, Outcome, mlock, uint};
+use crate::events;
+use crate::hart::current;
+use crate::memory::reclaim::{self, AtTheEnd};
+use crate::memory::{ahead, heap, inject, mem, pages};
+use crate::processes::process::SharedSpace;
+use ::proc::{SigInfo, Signal};
+use fs::Errno;
+use isa::events::{EventKind, EventRecord};
+use isa::{PAGE_SIZE, Vpn};
+use linux_raw_sys::general::{MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE};
+use mm::{AddressSpace, Backing, MapRequest, PageRange, Placement, Vma};
+
+pub fn mremap([address, old_len, new_len, flags, new_address, ..]: Arguments) -> Outcome {
+    let flags = uint(flags);
+    let (may_move, keeps_old) = (flags & MREMAP_MAYMOVE != 0, flags & MREMAP_DONTUNMAP != 0);
+    let (old, new) = (range_of(address, old_len)?, range_of(address, new_len)?);
+    let is_wrong = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) != 0 && !may_move;
+    if is_wrong || new.is_empty() || keeps_old && old.len_pages() != new.len_pages() {
+        return Err(Errno::EINVAL.into());
+    }
+    let target = match flags & MREMAP_FIXED {
+        0 => None,
+        _ => Some(target(&old, new_address, new.len_pages())?),
+    };
+    let space = current().process.space();
+    let vma = space.borrow().vmas().find(old.start).cloned().ok_or(Errno::EFAULT)?;
+    if old.is_empty() && !vma.is_shared() {
+        return Err(Errno::EINVAL.into());
+    }
+    let moves = target.is_some() || keeps_old;
+    if !moves && new.end <= old.end {
+        if new.end < old.end {
+            unmap(&space, PageRange::new(new.end, old.end))?;
+            pages::release_unmapped_files();
+        }
+        return Ok(address);
+    }
+    if old.end > vma.range.end {
+        return Err(Errno::EFAULT.into());
+    }
+    let more_pages = new.len_pages().saturating_sub(old.len_pages());
+    let locks = mlock::of_new_pages(&space, vma.is_locked(), more_pages)?;
+    if !vma.is_shared() {
+        ahead::admit(more_pages)?;
+    }
+    if !moves && grow(&vma, &old, &new).is_ok() {
+        fault_in(&space, !locks.is_empty(), PageRange::new(old.end, new.end));
+        return Ok(address);
+    }
+    if !may_move {
+        return Err(Errno::ENOMEM.into());
+    }
+    let there = relocate(&space, &vma, old, new.len_pages(), target, keeps_old)?;
+    pages::release_unmapped_files();
+    let grown = PageRange::new(Vpn(there.start.0 + old.len_pages().min(there.len_pages())), there.end);
+    fault_in(&space, !locks.is_empty(), grown);
+    Ok(there.start.base().0)
+}
+
+/// The first page of where MREMAP_FIXED wants to have the mapping.
+fn target(old: &PageRange, address: u64, len_pages: u64) -> Result<Vpn, Errno> {
+    let to = range_of(address, len_pages * PAGE_SIZE)?;
+    let is_room = PageRange::in_user_space(to.start, len_pages).is_some() && to.start.0 > 0;
+    let overlaps = to.start < old.end && old.start < to.end;
+    if is_room && !overlaps { Ok(to.start) } else { Err(Errno::EINVAL) }
+}
+
+/// Adds what is missing behind a mapping, if there is room.
+fn grow(vma: &Vma, old: &PageRange, new: &PageRange) -> Result<(), Errno> {
+    if old.is_empty() || old.end < vma.range.end || has_zeros_behind(vma) {
+        return Err(Errno::ENOMEM);
+    }
+    let request = MapRequest {
+        placement: Placement::FixedNoReplace(old.end),
+        len_pages: new.end.0 - old.end.0,
+        prot: vma.prot,
+        flags: vma.flags,
+        backing: advanced(vma.backing, vma.range.len_pages()),
+        name: vma.name.clone(),
+    };
+    map(&current().process, request).map(|_| ())
+}
+
+/// A program's data: behind the file's part are zeros.
+fn has_zeros_behind(vma: &Vma) -> bool {
+    matches!(vma.backing, Backing::File(file) if file.len_bytes.is_some())
+}
+
+fn fault_in(space: &SharedSpace, is_locked: bool, range: PageRange) {
+    if !range.is_empty()
+        && let Some(origin) = ahead::at_once(is_locked)
+    {
+        let _ = ahead::fault_in(space, range, origin);
+    }
+}
+
+/// Maps what `old` shows elsewhere, `len_pages` of it, with the pages that it has.
+fn relocate(
+    space: &SharedSpace,
+    vma: &Vma,
+    old: PageRange,
+    len_pages: u64,
+    target: Option<Vpn>,
+    keeps_old: bool,
+) -> Result<PageRange, Errno> {
+    if len_pages > old.len_pages() && has_zeros_behind(vma) {
+        return Err(Errno::ENOMEM);
+    }
+    let kept = PageRange::new(old.start, Vpn(old.start.0 + len_pages.min(old.len_pages())));
+    let frames = AddressSpace::frames_to_move(kept.len_pages());
+    reclaim::with_room(AtTheEnd::Fail, |memory| memory.make_room(frames)).map_err(|_| Errno::ENOMEM)?;
+    /// An owner more of a shared frame, for a moment.
+    const OWNER_BYTES: usize = 4 << 10;
+    let _prepared = heap::prepare(OWNER_BYTES)?;
+    let start = match target {
+        Some(start) => start,
+        None => space.borrow().find_room(len_pages).map_err(|_| Errno::ENOMEM)?,
+    };
+    let request = MapRequest {
+        placement: Placement::Fixed(start),
+        len_pages,
+        prot: vma.prot,
+        flags: vma.flags,
+        backing: advanced(vma.backing, old.start.0 - vma.range.start.0),
+        name: vma.name.clone(),
+    };
+    let there = map(&current().process, request)?;
+    let mut count = 0;
+    let moved = inject::covered(|| {
+        // There was room a moment ago; if it has gone since, what has not been moved follows when there is some again.
+        reclaim::with_room(AtTheEnd::Fail, |memory| {
+            let (moved, flush) = space.borrow_mut().move_pages(memory, kept, there.start)?;
+            count += moved;
+            mem::apply(flush, space.borrow().asid());
+            Ok(())
+        })
+    });
+    if moved.is_err() {
+        // Half of its memory is elsewhere.
+        current().post(SigInfo::from_kernel(Signal::KILL));
+        return Err(Errno::ENOMEM);
+    }
+    if count > 0 {
+        let record = events::range(EventKind::Mremap, kept);
+        events::report(EventRecord { detail: count, detail2: there.start.base().0, ..record });
+    }
+    if !keeps_old && !old.is_empty() {
+        unmap(space, old)?;
+    }
+    Ok(there)
+}

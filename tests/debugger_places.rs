@@ -1,0 +1,384 @@
+//! What the debugger's commands mean by a name, and what they say of it: functions that there are several of, names of addresses.
+
+#![allow(clippy::unwrap_used)] // a test may stop
+
+#[path = "support/random.rs"]
+mod random;
+mod support;
+
+use emulator::source::ProgramFile;
+use random::Random;
+use support::source::{compiled, compiled_from, debug, line_of, said};
+use support::{TempDir, folio, run, run_folio, run_with_input};
+
+/// A breakpoint at a name is at every function that is called so, under one number.
+#[test]
+fn a_breakpoint_is_at_all_places_of_a_name() {
+    let dir = TempDir::new("places-break");
+    let program = compiled_from(&dir, &["same_a.c", "same_b.c"], &["-g", "-O1"]);
+    let (in_a, in_b) = (line_of("same_a.c", "sum = value"), line_of("same_b.c", "difference = value"));
+    let ran = debug(
+        &program,
+        &["break helper", "break other if hits == 9", "info breakpoints", "continue", "continue", "continue"],
+        &[],
+    );
+    let said_now = said(&ran);
+    assert!(said_now[0].contains("breakpoint 1 at helper: 2 places"), "{ran:?}");
+    for text in [&said_now[0], &said_now[2]] {
+        assert!(
+            text.contains(&format!(" in helper at same_a.c:{in_a}"))
+                && text.contains(&format!(" in helper at same_b.c:{in_b}"))
+                && text.contains(" 1.1  0x")
+                && text.contains(" 1.2  0x"),
+            "{ran:?}"
+        );
+    }
+    assert!(said_now[1].contains("breakpoint 2 at other"), "{ran:?}");
+    let stops: Vec<bool> = [(3, "a", in_a), (4, "b", in_b)]
+        .map(|(index, file, line)| said_now[index].contains(&format!("helper at same_{file}.c:{line}")))
+        .into();
+    assert_eq!(stops, [true, true], "{ran:?}");
+    assert!(said_now[5].contains("has exited"), "{ran:?}");
+
+    for (place, file, line) in [("same_b.c:helper", "b", in_b), ("same_a.c:helper", "a", in_a)] {
+        let ran = debug(&program, &[&format!("break {place}"), "continue", "continue"], &[]);
+        let said = said(&ran);
+        assert!(said[0].contains(&format!("breakpoint 1 at {place}: 0x")), "{ran:?}");
+        assert!(said[1].contains(&format!("helper at same_{file}.c:{line}")), "{ran:?}");
+        assert!(said[2].contains("has exited"), "{ran:?}");
+    }
+    for (place, answer) in [
+        ("same_b.c:twice", "has no function twice of same_b.c"),
+        ("no.c:helper", "is made of "),
+        ("nothing", "has no such name"),
+    ] {
+        let ran = debug(&program, &[&format!("break {place}")], &[]);
+        assert!(said(&ran)[0].contains(answer), "{ran:?}");
+    }
+}
+
+/// So it is in the kernel.
+#[test]
+fn a_breakpoint_is_at_all_functions_of_the_kernel_of_a_name() {
+    let ran = debug(std::path::Path::new("hello"), &["break kernel:new", "info breakpoints"], &[]);
+    let said = said(&ran);
+    assert!(said[0].contains(" places of the kernel\n    1.1  0xffffff"), "{ran:?}");
+    assert!(said[1].contains(" places of the kernel), reached 0 times\n    1.1  0xffffff"), "{ran:?}");
+    assert!(said[1].contains("::new"), "{ran:?}");
+}
+
+/// A function that the compiler has put into others has no code of its own, and is stopped at in each of them.
+#[test]
+fn a_breakpoint_is_at_each_inlined_instance() {
+    let dir = TempDir::new("places-inlined");
+    let program = compiled_from(&dir, &["same_a.c", "same_b.c"], &["-g", "-O1"]);
+    let ran = debug(&program, &["break twice", "continue", "bt", "continue", "bt", "continue"], &[]);
+    let said = said(&ran);
+    assert!(said[0].contains("breakpoint 1 at twice: 2 places"), "{ran:?}");
+    assert_eq!(said[0].matches(", inlined into main").count(), 2, "{ran:?}");
+    for (stop, call) in [(1, "twice(3)"), (3, "twice(first)")] {
+        assert!(
+            said[stop].contains("breakpoint 1: twice") && said[stop].contains("twice at same_a.c:"),
+            "{ran:?}"
+        );
+        let called = "in main+0x";
+        let line = format!(" at same_a.c:{}", line_of("same_a.c", call));
+        assert!(
+            said[stop + 1].contains("in twice")
+                && said[stop + 1].lines().any(|l| l.contains(called) && l.contains(&line)),
+            "{ran:?}"
+        );
+    }
+    assert!(said[5].contains("has exited"), "{ran:?}");
+}
+
+/// The stop by a fault, `explain` and `whatis` call an address the same.
+#[test]
+fn an_address_has_the_name_of_its_variable() {
+    let dir = TempDir::new("places-names");
+    let program = compiled(&dir, "names.c", &["-g"]);
+    let ran = debug(
+        &program,
+        &[
+            "catch fault cow if va in table",
+            "continue",
+            "explain",
+            "whatis $fault",
+            "whatis _edata",
+            "whatis __bss_start",
+        ],
+        &[],
+    );
+    let said = said(&ran);
+    let name = format!("table+{:#x}", 600 * 8);
+    assert!(
+        said[1].contains("cow_copy at 0x") && said[1].contains(&format!(" <{name}> in process 2")),
+        "{ran:?}"
+    );
+    assert!(said[2].replace('\n', " ").contains(&format!(" <{name}>; the store is at pc")), "{ran:?}");
+    assert!(said[3].contains(&format!("(names): {name}\n")), "{ran:?}");
+    for text in &said[4..6] {
+        assert!(text.contains("of process 2 (names)"), "{ran:?}");
+        assert!(!text.lines().nth(1).unwrap().contains("_edata") && !text.contains(": __"), "{ran:?}");
+    }
+}
+
+/// Of a process that has ended it is told what the events tell, and what is gone.
+#[test]
+fn addresses_of_ended_processes_are_told_of() {
+    let dir = TempDir::new("places-ended");
+    let program = compiled(&dir, "names.c", &["-g"]);
+    let ran = debug(
+        &program,
+        &[
+            "catch exit if pid == 2",
+            "continue",
+            "delete",
+            "continue",
+            "whatis 2:table+4800",
+            "pt 2",
+            "walk 2:table",
+        ],
+        &[],
+    );
+    let told = said(&ran);
+    assert!(told[1].contains("exit: process 2 (names) has ended with status 3; it was last at _"), "{ran:?}");
+    assert!(!told[1].contains("/core/src/"), "{ran:?}");
+    assert!(
+        told[4].contains("of process 2 (names), when it ended: table+0x12c0\n")
+            && told[4].contains("was in frame"),
+        "{ran:?}"
+    );
+    assert!(told[5].contains("process 2"), "{ran:?}");
+    assert!(
+        told[6].contains("has ended (exited 3)") && told[6].contains("`whatis 2:ADDR` tell what it had"),
+        "{ran:?}"
+    );
+    assert_eq!(ran.status, 1);
+
+    // Who has unmapped it, while the program stands at its fault, and when it has ended.
+    let drop = line_of("names.c", "munmap(page");
+    let ran = debug(
+        &program,
+        &["catch fault segv", "continue", "whatis $fault", "delete", "continue", "whatis $fault"],
+        &["m"],
+    );
+    let told = said(&ran);
+    for text in [&told[2], &told[5]] {
+        assert!(
+            text.contains("  mapping  none: unmapped by munmap at step ")
+                && text.contains(&format!(" at names.c:{drop}>)")),
+            "{ran:?}"
+        );
+    }
+}
+
+#[test]
+fn shared_anonymous_memory_is_called_so() {
+    let dir = TempDir::new("places-shared");
+    let program = compiled(&dir, "names.c", &["-g"]);
+    let commands = ["break touch", "continue", "explain $a0", "whatis $a0", "x/1xg $a0", "maps"];
+    let ran = debug(&program, &commands, &["m", "shared"]);
+    let said = said(&ran);
+    for text in &said[2..5] {
+        assert!(!text.contains("/dev/zero"), "{ran:?}");
+    }
+    assert!(said[2].replace('\n', " ").contains("maps page 0 of the shared anonymous memory"), "{ran:?}");
+    assert!(said[3].contains("mapping  shared anonymous memory (rw-s"), "{ran:?}");
+    assert!(said[4].contains("0x0000000000000000") && said[4].contains("first touch shows zeros"), "{ran:?}");
+}
+
+/// Between a signal's handler and what it interrupted stands a line of its own; the code that it returns to has a name.
+#[test]
+fn a_handler_is_told_from_what_it_interrupted() {
+    let dir = TempDir::new("places-signal");
+    let program = compiled(&dir, "names.c", &["-g"]);
+    let ran = debug(&program, &["break handler", "continue", "bt", "finish", "bt"], &["s"]);
+    let said = said(&ran);
+    let stack: Vec<&str> = said[2].lines().skip(1).collect();
+    assert!(stack[0].starts_with("#0") && stack[0].contains(" in handler+"), "{ran:?}");
+    assert_eq!(stack[1], "#1  <signal handler called>", "{ran:?}");
+    assert!(stack.last().unwrap().contains(" in main+"), "{ran:?}");
+    assert!(said[3].contains("<[vdso]>") || said[3].contains("<[vdso]+0x"), "{ran:?}");
+    let stack: Vec<&str> = said[4].lines().skip(1).collect();
+    assert!(stack[0].contains(" in [vdso]") && stack[0].ends_with(" <signal handler called>"), "{ran:?}");
+    assert!(stack[1].starts_with("#1  0x") && !stack[1].contains(" in ?"), "{ran:?}");
+
+    let deep = compiled(&dir, "deep.c", &["-g"]);
+    let ran = run_folio(["run".as_ref(), deep.as_os_str(), "abort".as_ref()]);
+    assert_eq!(ran.status, 134);
+    let lines: Vec<&str> = ran.stderr.lines().collect();
+    let at = lines.iter().position(|line| line.contains("called as a signal's handler")).unwrap();
+    assert!(lines[at - 1].contains("called from handler+"), "{ran:?}");
+    assert!(lines[at + 1].contains("which interrupted "), "{ran:?}");
+}
+
+/// At a fatal signal in a library one looks at the program: who has called, and that call's source.
+#[test]
+fn a_fatal_signal_is_looked_at_in_the_program() {
+    let dir = TempDir::new("places-fatal");
+    let program = compiled(&dir, "names.c", &["-g"]);
+    let ran =
+        debug(&program, &["catch signal", "continue", "bt", "list", "regs a7", "print counter"], &["a"]);
+    let said = said(&ran);
+    assert!(said[1].contains("user mode, process 1 (names)"), "{ran:?}");
+    let call = line_of("names.c", "abort();");
+    assert!(said[2].contains(" in main+") && said[2].contains(&format!(" at names.c:{call}\n")), "{ran:?}");
+    assert!(said[3].contains(&format!("\n{call:<6}        abort();\n")), "{ran:?}");
+    // tgkill
+    assert!(said[4].contains("0x0000000000000083"), "{ran:?}");
+    assert!(said[5].contains("counter = 7"), "{ran:?}");
+}
+
+/// Several registers, several numbers, lines from one to another.
+#[test]
+fn commands_take_what_gdb_takes() {
+    let dir = TempDir::new("places-words");
+    let program = compiled(&dir, "names.c", &["-g"]);
+    let ran = debug(
+        &program,
+        &[
+            "info registers a0 sp pc",
+            "list 9,12",
+            "list names.c:1",
+            "list names.c:40",
+            "list",
+            "list 3, 4",
+            "break main",
+            "break drop",
+            "break touch",
+            "break handler",
+            "disable 1-2",
+            "delete 1 3-4",
+            "info breakpoints",
+            "delete 2 7",
+        ],
+        &[],
+    );
+    let said = said(&ran);
+    let names: Vec<&str> = said[0].lines().skip(1).filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(names, ["a0", "sp", "pc"], "{ran:?}");
+    let numbers = |text: &str| -> Vec<usize> {
+        text.lines().skip(1).filter_map(|line| line.split(' ').next()?.parse().ok()).collect()
+    };
+    assert_eq!(numbers(&said[1]), [9, 10, 11, 12], "{ran:?}");
+    assert_eq!(numbers(&said[2]), (1..=10).collect::<Vec<_>>(), "{ran:?}");
+    assert_eq!(numbers(&said[3]), (35..=44).collect::<Vec<_>>(), "{ran:?}");
+    assert_eq!(numbers(&said[4]), (45..=52).collect::<Vec<_>>(), "{ran:?}");
+    assert_eq!(numbers(&said[5]), [3, 4], "{ran:?}");
+    assert!(
+        said[12].lines().skip(1).eq(said[12].lines().filter(|line| line.starts_with("breakpoint 2 at drop"))),
+        "{ran:?}"
+    );
+    assert!(said[12].contains(", disabled"), "{ran:?}");
+    assert!(said[13].contains("there is no breakpoint, catchpoint or watchpoint 7"), "{ran:?}");
+
+    let ran = debug(&program, &["list names.c:50", "list"], &[]);
+    assert!(
+        support::source::said(&ran)[1].contains("names.c ends before line 55: it has 52 lines"),
+        "{ran:?}"
+    );
+    let ran = debug(&program, &["info registers nothing"], &[]);
+    assert!(support::source::said(&ran)[0].contains("there is no register or CSR `nothing`"), "{ran:?}");
+}
+
+/// The stack of a program that dies is told whole, also where its pages are in swap space.
+#[test]
+fn calls_are_told_whose_stack_is_in_swap_space() {
+    let dir = TempDir::new("places-swapped");
+    let program = compiled(&dir, "swapped.c", &["-g"]);
+    let told = |options: &[&str]| {
+        let mut command = folio(["run"]);
+        command.args(options).arg(&program);
+        run(command)
+    };
+    let (roomy, tight) = (told(&[]), told(&["--frames", "300"]));
+    assert!(roomy.stderr.contains(", 20 times\n") && roomy.stderr.contains("called from main+"), "{roomy:?}");
+    assert_eq!(roomy, tight);
+}
+
+/// A source that was changed since is told of once; a program without names does not lend those of the kernel.
+#[test]
+fn what_a_program_lacks_is_told() {
+    let dir = TempDir::new("places-lacks");
+    let program = compiled(&dir, "names.c", &["-g"]);
+    let ran = debug(&program, &["list main", "break main", "continue", "next"], &[]);
+    assert!(!ran.stderr.contains("newer than the program"), "{ran:?}");
+    let long_ago = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
+    std::fs::File::options().write(true).open(&program).unwrap().set_modified(long_ago).unwrap();
+    let ran = debug(&program, &["break main", "continue", "next", "list main"], &[]);
+    assert_eq!(ran.stderr.matches("names.c is newer than the program").count(), 1, "{ran:?}");
+
+    let stripped = compiled(&dir, "names.c", &["-s"]);
+    let ran = debug(&stripped, &["break kmain", "break kernel:kmain", "break main"], &[]);
+    let said = said(&ran);
+    assert!(
+        said[0].contains("/bin/names is stripped") && said[0].contains("the kernel's is `kernel:kmain`"),
+        "{ran:?}"
+    );
+    assert!(said[1].contains("of the kernel"), "{ran:?}");
+    assert!(said[2].contains("/bin/names is stripped") && !said[2].contains("kernel"), "{ran:?}");
+}
+
+/// However long a line is, it is answered at once.
+#[test]
+fn a_line_of_many_megabytes_is_refused() {
+    let dir = TempDir::new("places-long");
+    let script = dir.file("script");
+    for (letters, answer) in
+        [(20_000_000, "is no command"), (60_000, "at most 1000 letters"), (900, "has no such name")]
+    {
+        let line = format!("break {}", "a".repeat(letters));
+        std::fs::write(&script, &line).unwrap();
+        let began = std::time::Instant::now();
+        let mut command = folio(["debug", "--script"]);
+        command.arg(&script).arg("hello");
+        let scripted = run(command);
+        let piped = run_with_input(folio(["debug", "hello"]), line.as_bytes());
+        assert!(scripted.stderr.contains(answer) && piped.stderr.contains(answer), "{letters}");
+        assert!(scripted.stderr.len() < 70_000, "{letters}");
+        // A distance to each name would take minutes.
+        assert!(began.elapsed().as_secs() < 60, "{letters}: {:?}", began.elapsed());
+    }
+}
+
+/// Debug information is the guest's: damaged, it tells less, and nothing worse.
+#[test]
+fn damaged_debug_information_harms_nobody() {
+    let dir = TempDir::new("places-damaged");
+    let program = compiled_from(&dir, &["same_a.c", "same_b.c"], &["-g", "-O1"]);
+    let bytes = std::fs::read(&program).unwrap();
+    let whole = ProgramFile::read(bytes.clone());
+    let (helpers, twice) = (whole.functions_called("helper", None), whole.functions_called("twice", None));
+    assert_eq!((helpers.len(), twice.len()), (2, 2));
+    let elf = goblin::elf::Elf::parse(&bytes).unwrap();
+    let is_debug = |header: &&goblin::elf::SectionHeader| {
+        elf.shdr_strtab.get_at(header.sh_name).is_some_and(|name| name.starts_with(".debug_"))
+    };
+    let places: Vec<usize> = elf
+        .section_headers
+        .iter()
+        .filter(is_debug)
+        .filter_map(|header| header.file_range())
+        .flatten()
+        .collect();
+    let mut random = Random(0x5eed);
+    for round in 0..100 {
+        let mut damaged = bytes.clone();
+        for _ in 0..1 + round % 16 {
+            damaged[random.of(&places)] = u8::try_from(random.below(256)).unwrap();
+        }
+        let file = ProgramFile::read(damaged);
+        for name in ["helper", "twice", "main"] {
+            for at in file
+                .functions_called(name, None)
+                .iter()
+                .chain(file.functions_called(name, Some("same_b.c")).iter())
+            {
+                let _ = (file.body_of(*at), file.spot(*at));
+            }
+        }
+        // What the symbols tell is not damaged.
+        assert!(!file.functions_called("helper", None).is_empty(), "round {round}");
+    }
+}
