@@ -129,6 +129,10 @@ pub const FILE_ADVICE: FlagSet = choice(
     ],
 );
 
+/// `pidfd_open`.
+pub const PIDFD: FlagSet =
+    strict("pidfd_open", &[taken("PIDFD_NONBLOCK", 0o4000), refused("PIDFD_THREAD", 0o200)]);
+
 /// `memfd_create`.
 pub const MEMFD: FlagSet = strict(
     "memfd_create",
@@ -495,7 +499,7 @@ pub const WAITID: FlagSet = strict(
 /// Which children `waitid` waits for.
 pub const WAIT_KIND: FlagSet = choice(
     "kind of waitid",
-    &[taken("P_ALL", 0), taken("P_PID", 1), taken("P_PGID", 2), declined("P_PIDFD", 3)],
+    &[taken("P_ALL", 0), taken("P_PID", 1), taken("P_PGID", 2), taken("P_PIDFD", 3)],
 );
 
 /// What `futex` does.

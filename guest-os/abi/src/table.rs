@@ -216,6 +216,8 @@ macro_rules! each_call {
             287 pwritev2(fd: Fd, vector: In(Vector { count: 2 }), count: Size, offset: Offset, high: Word, flags: Int);
             291 statx(dirfd: DirFd, path: Path, flags: Flags(&sets::STATX_AT), mask: Flags(&sets::STATX), buffer: Out(Statx));
             293 rseq(area: Address, size: Word, flags: Int, signature: Word) "ENOSYS";
+            424 pidfd_send_signal(fd: Fd, signal: Signal, info: Address, flags: Int);
+            434 pidfd_open(pid: Pid, flags: Flags(&sets::PIDFD));
             435 clone3(arguments: Address, size: Size) "ENOSYS: C libraries then use `clone`";
             436 close_range(first: Unsigned, last: Unsigned, flags: Flags(&sets::CLOSE_RANGE));
             439 faccessat2(dirfd: DirFd, path: Path, mode: Flags(&sets::ACCESS), flags: Flags(&sets::ACCESS_AT));
@@ -319,9 +321,9 @@ const ABSENT: &[(u32, &str)] = &[
     (274, "sched_setattr"), (275, "sched_getattr"), (277, "seccomp"), (280, "bpf"),
     (282, "userfaultfd"), (283, "membarrier"),
     (288, "pkey_mprotect"), (289, "pkey_alloc"), (290, "pkey_free"),
-    (292, "io_pgetevents"), (294, "kexec_file_load"), (424, "pidfd_send_signal"), (425, "io_uring_setup"),
+    (292, "io_pgetevents"), (294, "kexec_file_load"), (425, "io_uring_setup"),
     (426, "io_uring_enter"), (427, "io_uring_register"), (428, "open_tree"), (429, "move_mount"), (430, "fsopen"),
-    (431, "fsconfig"), (432, "fsmount"), (433, "fspick"), (434, "pidfd_open"), (437, "openat2"),
+    (431, "fsconfig"), (432, "fsmount"), (433, "fspick"), (437, "openat2"),
     (438, "pidfd_getfd"), (440, "process_madvise"), (442, "mount_setattr"),
     (443, "quotactl_fd"), (444, "landlock_create_ruleset"), (445, "landlock_add_rule"),
     (446, "landlock_restrict_self"), (447, "memfd_secret"), (448, "process_mrelease"), (449, "futex_waitv"),

@@ -33,6 +33,8 @@ const OBSERVED: &[(&str, &str, &str)] = &[
     ("splice", "SPLICE_F_NONBLOCK", "pipes_go_on"),
     ("tee", "SPLICE_F_NONBLOCK", "pipes_are_teed"),
     ("vmsplice", "SPLICE_F_NONBLOCK", "memory_goes_into_pipes"),
+    ("pidfd_open", "PIDFD_NONBLOCK", "processes_are_told_of"),
+    ("waitid", "P_PIDFD", "processes_are_told_of"),
     ("eventfd2", "EFD_SEMAPHORE", "events_are_counted_down"),
     ("eventfd2", "EFD_NONBLOCK EFD_CLOEXEC", "events_are_counted"),
     ("epoll_create1", "EPOLL_CLOEXEC", "lists_refuse"),

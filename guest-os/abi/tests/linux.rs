@@ -12,6 +12,8 @@ use std::process::Command;
 const NOT_IN_THEM: &[&str] = &[
     "CLOSE_RANGE_CLOEXEC",
     "CLOSE_RANGE_UNSHARE",
+    "PIDFD_NONBLOCK",
+    "PIDFD_THREAD",
     "SFD_CLOEXEC",
     "SFD_NONBLOCK",
     "SYS_RISCV_FLUSH_ICACHE_LOCAL",

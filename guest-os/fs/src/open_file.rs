@@ -510,6 +510,9 @@ mod tests {
         fn console_has_input(&self) -> bool {
             false
         }
+        fn has_ended(&self, _: u32, _: u64) -> bool {
+            false
+        }
         fn pending_signals(&self) -> u64 {
             0
         }

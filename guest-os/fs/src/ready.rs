@@ -20,6 +20,8 @@ pub enum Source {
     Socket(SocketId),
     /// Signals, of whatever process.
     Signals,
+    /// The end of a process, whichever.
+    Processes,
     /// A file without a name: a counter of events, a timer …
     Anonymous(AnonymousId),
 }
@@ -136,6 +138,8 @@ pub trait Surroundings {
     fn console_has_input(&self) -> bool;
     /// The signals that wait for the running thread, bit n-1 for signal n.
     fn pending_signals(&self) -> u64;
+    /// Whether a process that was made at this time has ended.
+    fn has_ended(&self, pid: u32, birth: u64) -> bool;
     /// Ticks since the start.
     fn now(&self) -> u64;
 }

@@ -11,6 +11,7 @@ use crate::{check, check_eq, check_error, tests};
 tests! {
     events_are_counted, events_are_counted_down, events_wait, timers_are_read, timers_by_time_of_day, timers_that_repeat, signals_are_read,
     lists_tell_levels, lists_tell_edges, lists_tell_once, lists_refuse, lists_in_lists, lists_forget, lists_are_fair, lists_wait, lists_and_signals,
+    processes_are_told_of,
     event_files_have_names,
 }
 
@@ -436,6 +437,48 @@ fn lists_and_signals() -> Outcome {
 }
 
 extern "C" fn nothing(_: i32, _: usize, _: usize) {}
+
+fn processes_are_told_of() -> Outcome {
+    /// `linux/pidfd.h`; not in linux-raw-sys.
+    const PIDFD_NONBLOCK: usize = g::O_NONBLOCK as usize;
+    let open = |pid: i32, flags: usize| sys(g::__NR_pidfd_open, [pid as usize, flags]);
+    check_error!(open(0, 0), EINVAL);
+    check_error!(open(-1, 0), EINVAL);
+    check_error!(open(1 << 30, 0), ESRCH);
+    check_error!(open(os::getpid(), 1), EINVAL);
+    let pid = os::fork()?;
+    if pid == 0 {
+        let mut long = [100u64, 0];
+        let _ = sys(g::__NR_nanosleep, [long.as_mut_ptr() as usize, 0]);
+        os::exit(1);
+    }
+    let fd = open(pid, PIDFD_NONBLOCK)? as i32;
+    check_eq!(sys(g::__NR_fcntl, [fd as usize, g::F_GETFD as usize])?, 1);
+    let list = epoll()?;
+    add(list, fd, EPOLLIN)?;
+    check_eq!(told(list)?, 0);
+    let mut info = [0u32; 32];
+    let at = info.as_mut_ptr() as usize;
+    let wait = |fd: i32| sys(g::__NR_waitid, [g::P_PIDFD as usize, fd as usize, at, g::WEXITED as usize, 0]);
+    check_error!(wait(fd), EAGAIN);
+    check_error!(wait(list), EBADF);
+    let send = |fd: i32, signal: u32, flags: usize| {
+        sys(g::__NR_pidfd_send_signal, [fd as usize, signal as usize, 0, flags])
+    };
+    check_error!(send(list, 0, 0), EBADF);
+    check_error!(send(fd, 99, 0), EINVAL);
+    check_error!(send(fd, 0, 1 << 20), EINVAL);
+    check_eq!(send(fd, 0, 0)?, 0);
+    send(fd, g::SIGKILL, 0)?;
+    check_eq!(wait_for(list, 1, 10_000)?.0, 1);
+    check_eq!(wait(fd)?, 0);
+    let info = core::hint::black_box(info);
+    check_eq!((info[2], info[4], info[6]), (g::CLD_KILLED, pid.cast_unsigned(), g::SIGKILL));
+    check_error!(send(fd, 0, 0), ESRCH);
+    check_error!(wait(fd), ECHILD);
+    check_error!(os::read(fd, &mut [0; 8]), EINVAL);
+    Ok(())
+}
 
 fn event_files_have_names() -> Outcome {
     let fds = [eventfd(0, 0)?, epoll()?, timer(g::CLOCK_MONOTONIC, 0)?];

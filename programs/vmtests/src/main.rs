@@ -28,8 +28,10 @@ mod growth;
 mod hostile;
 mod locked;
 mod locks;
+mod loopback;
 mod memory;
 mod nameless;
+mod passing;
 mod pipes;
 mod processes;
 mod raw;
@@ -109,6 +111,8 @@ const FAMILIES: &[&[Test]] = &[
     exec::TESTS,
     pipes::TESTS,
     sockets::TESTS,
+    passing::TESTS,
+    loopback::TESTS,
     copying::TESTS,
     event_files::TESTS,
     files::TESTS,

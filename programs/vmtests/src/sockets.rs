@@ -1,4 +1,4 @@
-//! Sockets: pairs, names, connections of AF_UNIX and over loopback, what goes along with messages, and every error on the way.
+//! Sockets of AF_UNIX: pairs, names, connections, options; and every error on the way. `loopback` and `passing` use what is here.
 
 use core::ffi::CStr;
 
@@ -9,46 +9,49 @@ use rt::os::{self, Status};
 
 use crate::check::Outcome;
 use crate::exec::unlink;
-use crate::raw::{Action, on_signal, sys};
+use crate::raw::sys;
 use crate::{check, check_eq, check_error, tests};
 
 tests! {
-    sockets_are_made, pairs_carry_bytes, pairs_end, pairs_are_full, pairs_wait, packets_keep_their_limits, datagrams_of_a_pair,
-    socket_paths, abstract_names, strangers_are_limited, connections_are_accepted, connections_are_refused, who_is_there,
-    descriptors_are_passed, @Kernel descriptors_find_no_room, descriptors_in_circles, senders_are_told, bytes_are_peeked_at, halves_are_shut,
-    sockets_are_polled, times_to_wait, options_are_kept, @Kernel messages_by_the_dozen, tcp_on_loopback, tcp_without_waiting, tcp_resets, ports_are_taken,
-    udp_on_loopback, other_addresses, sockets_are_files, @Kernel socket_signals,
+    sockets_are_made, pairs_carry_bytes, pairs_end, pairs_are_full, pairs_wait, packets_keep_their_limits, datagrams_of_a_pair, socket_paths, abstract_names, strangers_are_limited, connections_are_accepted, connections_are_refused, who_is_there, bytes_are_peeked_at, halves_are_shut, sockets_are_polled, times_to_wait, options_are_kept, sockets_are_files, @Kernel socket_signals, @Kernel sockets_at_random,
 }
 
-const UNIX: usize = n::AF_UNIX as usize;
-const INET: usize = n::AF_INET as usize;
-const INET6: usize = n::AF_INET6 as usize;
-const STREAM: usize = 1;
-const DGRAM: usize = 2;
-const SEQPACKET: usize = 5;
-const NONBLOCK: usize = g::O_NONBLOCK as usize;
-const DONTWAIT: usize = n::MSG_DONTWAIT as usize;
-/// `linux/socket.h`; not in linux-raw-sys.
-const MSG_WAITFORONE: usize = 0x1_0000;
-const SOL_SOCKET: usize = 1;
-const HOME: u32 = 0x7f00_0001;
+pub const UNIX: usize = n::AF_UNIX as usize;
 
-fn socket(domain: usize, kind: usize) -> Result<i32> {
+pub const INET: usize = n::AF_INET as usize;
+
+pub const INET6: usize = n::AF_INET6 as usize;
+
+pub const STREAM: usize = 1;
+
+pub const DGRAM: usize = 2;
+
+pub const SEQPACKET: usize = 5;
+
+pub const NONBLOCK: usize = g::O_NONBLOCK as usize;
+
+pub const DONTWAIT: usize = n::MSG_DONTWAIT as usize;
+
+pub const SOL_SOCKET: usize = 1;
+
+pub const HOME: u32 = 0x7f00_0001;
+
+pub fn socket(domain: usize, kind: usize) -> Result<i32> {
     Ok(sys(g::__NR_socket, [domain, kind, 0])? as i32)
 }
 
-fn pair(kind: usize) -> Result<(i32, i32)> {
+pub fn pair(kind: usize) -> Result<(i32, i32)> {
     let mut ends = [0i32; 2];
     sys(g::__NR_socketpair, [UNIX, kind, 0, ends.as_mut_ptr() as usize])?;
     let ends = core::hint::black_box(ends);
     Ok((ends[0], ends[1]))
 }
 
-fn send(fd: i32, bytes: &[u8], flags: usize) -> Result<usize> {
+pub fn send(fd: i32, bytes: &[u8], flags: usize) -> Result<usize> {
     sys(g::__NR_sendto, [fd as usize, bytes.as_ptr() as usize, bytes.len(), flags, 0, 0])
 }
 
-fn receive(fd: i32, into: &mut [u8], flags: usize) -> Result<usize> {
+pub fn receive(fd: i32, into: &mut [u8], flags: usize) -> Result<usize> {
     let count = sys(g::__NR_recvfrom, [fd as usize, into.as_mut_ptr() as usize, into.len(), flags, 0, 0]);
     core::hint::black_box(into);
     count
@@ -56,19 +59,19 @@ fn receive(fd: i32, into: &mut [u8], flags: usize) -> Result<usize> {
 
 /// An address as the calls take it.
 #[derive(Clone, Copy)]
-struct Name {
-    bytes: [u8; 110],
-    len: usize,
+pub struct Name {
+    pub bytes: [u8; 110],
+    pub len: usize,
 }
 
-fn unix(path: &[u8]) -> Name {
+pub fn unix(path: &[u8]) -> Name {
     let mut name = Name { bytes: [0; 110], len: 2 + path.len() };
     name.bytes[0] = n::AF_UNIX as u8;
     name.bytes[2..2 + path.len()].copy_from_slice(path);
     name
 }
 
-fn inet(ip: u32, port: u16) -> Name {
+pub fn inet(ip: u32, port: u16) -> Name {
     let mut name = Name { bytes: [0; 110], len: 16 };
     name.bytes[0] = n::AF_INET as u8;
     name.bytes[2..4].copy_from_slice(&port.to_be_bytes());
@@ -76,7 +79,7 @@ fn inet(ip: u32, port: u16) -> Name {
     name
 }
 
-fn inet6(last: u8, port: u16) -> Name {
+pub fn inet6(last: u8, port: u16) -> Name {
     let mut name = Name { bytes: [0; 110], len: 28 };
     name.bytes[0] = n::AF_INET6 as u8;
     name.bytes[2..4].copy_from_slice(&port.to_be_bytes());
@@ -85,7 +88,7 @@ fn inet6(last: u8, port: u16) -> Name {
 }
 
 impl Name {
-    fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         u16::from_be_bytes([self.bytes[2], self.bytes[3]])
     }
     fn call(&self, number: u32, fd: i32) -> Result<usize> {
@@ -93,27 +96,27 @@ impl Name {
     }
 }
 
-fn bind(fd: i32, name: Name) -> Result<usize> {
+pub fn bind(fd: i32, name: Name) -> Result<usize> {
     name.call(g::__NR_bind, fd)
 }
 
-fn connect(fd: i32, name: Name) -> Result<usize> {
+pub fn connect(fd: i32, name: Name) -> Result<usize> {
     name.call(g::__NR_connect, fd)
 }
 
-fn listen(fd: i32, backlog: usize) -> Result<usize> {
+pub fn listen(fd: i32, backlog: usize) -> Result<usize> {
     sys(g::__NR_listen, [fd as usize, backlog])
 }
 
-fn accept(fd: i32) -> Result<i32> {
+pub fn accept(fd: i32) -> Result<i32> {
     Ok(sys(g::__NR_accept4, [fd as usize, 0, 0, 0])? as i32)
 }
 
-fn shutdown(fd: i32, how: usize) -> Result<usize> {
+pub fn shutdown(fd: i32, how: usize) -> Result<usize> {
     sys(g::__NR_shutdown, [fd as usize, how])
 }
 
-fn name_by(number: u32, fd: i32) -> Result<Name> {
+pub fn name_by(number: u32, fd: i32) -> Result<Name> {
     let mut name = Name { bytes: [0; 110], len: 0 };
     let mut len = 110u32;
     sys(number, [fd as usize, name.bytes.as_mut_ptr() as usize, (&raw mut len) as usize])?;
@@ -122,23 +125,23 @@ fn name_by(number: u32, fd: i32) -> Result<Name> {
     Ok(name)
 }
 
-fn own_name(fd: i32) -> Result<Name> {
+pub fn own_name(fd: i32) -> Result<Name> {
     name_by(g::__NR_getsockname, fd)
 }
 
-fn option(fd: i32, level: usize, name: u32) -> Result<i32> {
+pub fn option(fd: i32, level: usize, name: u32) -> Result<i32> {
     let (mut value, mut len) = (0i32, 4u32);
     let (at, len) = ((&raw mut value) as usize, (&raw mut len) as usize);
     sys(g::__NR_getsockopt, [fd as usize, level, name as usize, at, len])?;
     Ok(core::hint::black_box(value))
 }
 
-fn set_option(fd: i32, level: usize, name: u32, value: i32) -> Result<usize> {
+pub fn set_option(fd: i32, level: usize, name: u32, value: i32) -> Result<usize> {
     let mut value = value;
     sys(g::__NR_setsockopt, [fd as usize, level, name as usize, (&raw mut value) as usize, 4])
 }
 
-fn polled(fd: i32) -> Result<u64> {
+pub fn polled(fd: i32) -> Result<u64> {
     const ALL: u64 = 0x27ff;
     let mut entry = u64::from(fd.cast_unsigned()) | ALL << 32;
     let mut now = [0u64; 2];
@@ -508,152 +511,6 @@ fn who_is_there() -> Outcome {
     Ok(())
 }
 
-/// A message with room for what comes along.
-#[repr(C)]
-struct Envelope {
-    header: [usize; 7],
-    vector: [usize; 2],
-    bytes: [u8; 16],
-    control: [u32; 32],
-}
-
-impl Envelope {
-    fn new(len: usize, control_bytes: usize) -> Self {
-        let mut this = Self { header: [0; 7], vector: [0; 2], bytes: *b"with descriptors", control: [0; 32] };
-        this.vector[1] = len;
-        this.header[5] = control_bytes;
-        this
-    }
-    fn call(&mut self, number: u32, fd: i32, flags: usize) -> Result<usize> {
-        self.vector[0] = self.bytes.as_mut_ptr() as usize;
-        self.header[2] = self.vector.as_mut_ptr() as usize;
-        self.header[3] = 1;
-        self.header[4] = self.control.as_mut_ptr() as usize;
-        let at = self.header.as_mut_ptr() as usize;
-        let result = sys(number, [fd as usize, at, flags]);
-        core::hint::black_box(self);
-        result
-    }
-    fn put(&mut self, kind: u32, words: &[u32]) {
-        let len = 16 + 4 * words.len();
-        self.control[..4].copy_from_slice(&[len as u32, 0, SOL_SOCKET as u32, kind]);
-        self.control[4..4 + words.len()].copy_from_slice(words);
-        self.header[5] = len.next_multiple_of(8);
-    }
-    fn flags(&self) -> u32 {
-        self.header[6] as u32
-    }
-}
-
-const RIGHTS: u32 = 1;
-const CREDENTIALS: u32 = 2;
-
-fn pass(over: i32, descriptors: &[i32]) -> Result<usize> {
-    let mut message = Envelope::new(1, 0);
-    let words: [u32; 8] = core::array::from_fn(|i| descriptors.get(i).map_or(0, |fd| fd.cast_unsigned()));
-    message.put(RIGHTS, &words[..descriptors.len()]);
-    message.call(g::__NR_sendmsg, over, 0)
-}
-
-fn descriptors_are_passed() -> Outcome {
-    for kind in [STREAM, DGRAM, SEQPACKET] {
-        let (a, b) = pair(kind)?;
-        let (read, write) = os::pipe(0)?;
-        check_error!(pass(a, &[999]), EBADF);
-        check_eq!(pass(a, &[write])?, 1);
-        os::close(write)?;
-        let mut message = Envelope::new(16, 64);
-        check_eq!(message.call(g::__NR_recvmsg, b, n::MSG_CMSG_CLOEXEC as usize)?, 1);
-        check_eq!((message.header[5], message.control[0], message.control[3]), (24, 20, RIGHTS));
-        check_eq!(message.flags() & n::MSG_CTRUNC, 0);
-        let passed = message.control[4] as i32;
-        check_eq!(sys(g::__NR_fcntl, [passed as usize, g::F_GETFD as usize])?, 1);
-        os::write(passed, b"through")?;
-        check_eq!(os::read(read, &mut [0; 8])?, 7);
-        // The last one is gone with the queue that it is in.
-        pass(a, &[passed])?;
-        os::close(passed)?;
-        os::close(b)?;
-        os::close(a)?;
-        check_eq!(os::read(read, &mut [0; 8])?, 0);
-        os::close(read)?;
-    }
-    // Bytes before the descriptors come with them, bytes behind them do not.
-    let (a, b) = pair(STREAM)?;
-    os::write(a, b"before")?;
-    pass(a, &[a])?;
-    os::write(a, b"behind")?;
-    let mut message = Envelope::new(16, 64);
-    check_eq!(message.call(g::__NR_recvmsg, b, 0)?, 7);
-    check_eq!(os::read(b, &mut [0; 16])?, 6);
-    Ok(())
-}
-
-fn descriptors_find_no_room() -> Outcome {
-    let (a, b) = pair(STREAM)?;
-    let (read, write) = os::pipe(0)?;
-    pass(a, &[write, write, write])?;
-    os::close(write)?;
-    let mut message = Envelope::new(16, 24);
-    check_eq!(message.call(g::__NR_recvmsg, b, 0)?, 1);
-    check!(message.flags() & n::MSG_CTRUNC != 0);
-    let count = (message.control[0] as usize - 16) / 4;
-    check!((1..3).contains(&count));
-    for place in 0..count {
-        os::close(message.control[4 + place] as i32)?;
-    }
-    check_eq!(os::read(read, &mut [0; 1])?, 0);
-    // Who does not ask for them does not get them.
-    let (read, write) = os::pipe(0)?;
-    pass(a, &[write])?;
-    os::close(write)?;
-    check_eq!(os::read(b, &mut [0; 16])?, 1);
-    check_eq!(os::read(read, &mut [0; 1])?, 0);
-    let mut message = Envelope::new(1, 0);
-    message.put(77, &[1]);
-    check_error!(message.call(g::__NR_sendmsg, a, 0), EINVAL);
-    message.put(RIGHTS, &[1]);
-    message.control[0] = 9;
-    check_error!(message.call(g::__NR_sendmsg, a, 0), EINVAL);
-    Ok(())
-}
-
-fn descriptors_in_circles() -> Outcome {
-    // Each is on its way in the other's queue: nobody can reach them, and the pipe in them is closed.
-    let (read, write) = os::pipe(0)?;
-    for _ in 0..20 {
-        let (a, b) = pair(STREAM)?;
-        pass(a, &[a, write])?;
-        pass(b, &[b])?;
-        os::close(a)?;
-        os::close(b)?;
-    }
-    os::close(write)?;
-    // Linux collects them at another time: a look at it begins that.
-    pair(STREAM)?;
-    check_eq!(os::read(read, &mut [0; 1])?, 0);
-    Ok(())
-}
-
-fn senders_are_told() -> Outcome {
-    let (a, b) = pair(DGRAM)?;
-    set_option(b, SOL_SOCKET, n::SO_PASSCRED, 1)?;
-    let pid = os::fork()?;
-    if pid == 0 {
-        os::write(a, b"x")?;
-        os::exit(0);
-    }
-    os::wait(pid)?;
-    let mut message = Envelope::new(16, 64);
-    check_eq!(message.call(g::__NR_recvmsg, b, 0)?, 1);
-    check_eq!((message.control[0], message.control[3]), (28, CREDENTIALS));
-    check_eq!(message.control[4], pid.cast_unsigned());
-    let mut message = Envelope::new(1, 0);
-    message.put(CREDENTIALS, &[os::getpid().cast_unsigned(), message.control[5], message.control[6]]);
-    let _ = message.call(g::__NR_sendmsg, a, 0)?;
-    Ok(())
-}
-
 fn bytes_are_peeked_at() -> Outcome {
     for kind in [STREAM, DGRAM] {
         let (a, b) = pair(kind)?;
@@ -765,211 +622,6 @@ fn options_are_kept() -> Outcome {
     Ok(())
 }
 
-fn messages_by_the_dozen() -> Outcome {
-    let (a, b) = pair(DGRAM)?;
-    let parts: [&[u8]; 3] = [b"a", b"bc", b"def"];
-    let mut vectors: [[usize; 2]; 3] = core::array::from_fn(|i| [parts[i].as_ptr() as usize, parts[i].len()]);
-    let start = vectors.as_mut_ptr() as usize;
-    let mut messages: [[usize; 8]; 4] = core::array::from_fn(|i| [0, 0, start + 16 * (i % 3), 1, 0, 0, 0, 0]);
-    let at = messages.as_mut_ptr() as usize;
-    check_eq!(sys(g::__NR_sendmmsg, [a as usize, at, 3, 0])?, 3);
-    check_eq!(core::hint::black_box(&messages)[2][7], 3);
-    let mut buffers = [[0u8; 8]; 4];
-    let mut vectors: [[usize; 2]; 4] = core::array::from_fn(|i| [buffers[i].as_mut_ptr() as usize, 8]);
-    let start = vectors.as_mut_ptr() as usize;
-    for (index, message) in messages.iter_mut().enumerate() {
-        *message = [0, 0, start + 16 * index, 1, 0, 0, 0, 0];
-    }
-    let at = messages.as_mut_ptr() as usize;
-    check_eq!(sys(g::__NR_recvmmsg, [b as usize, at, 4, MSG_WAITFORONE, 0])?, 3);
-    check_eq!(&core::hint::black_box(buffers)[2][..3], b"def");
-    check_error!(sys(g::__NR_recvmmsg, [b as usize, at, 4, DONTWAIT, 0]), EAGAIN);
-    Ok(())
-}
-
-fn listener(ip: u32) -> Result<(i32, Name)> {
-    let server = socket(INET, STREAM)?;
-    bind(server, inet(ip, 0))?;
-    listen(server, 5)?;
-    Ok((server, own_name(server)?))
-}
-
-fn tcp_on_loopback() -> Outcome {
-    let (server, name) = listener(HOME)?;
-    check!(name.port() >= 1024 && name.len == 16);
-    check_eq!(option(server, SOL_SOCKET, n::SO_ACCEPTCONN)?, 1);
-    let client = socket(INET, STREAM)?;
-    connect(client, name)?;
-    let other = accept(server)?;
-    check_eq!(name_by(g::__NR_getpeername, other)?.bytes, own_name(client)?.bytes);
-    check_eq!(own_name(other)?.bytes, name.bytes);
-    check_error!(connect(client, name), EISCONN);
-    os::write(client, b"request")?;
-    let mut bytes = [0; 16];
-    check_eq!(os::read(other, &mut bytes)?, 7);
-    os::write(other, b"answer")?;
-    os::close(other)?;
-    check_eq!(os::read(client, &mut bytes)?, 6);
-    check_eq!(os::read(client, &mut bytes)?, 0);
-    // Half a connection ends, the other half goes on.
-    let client = socket(INET, STREAM)?;
-    connect(client, name)?;
-    let other = accept(server)?;
-    shutdown(client, 1)?;
-    check_eq!(os::read(other, &mut bytes)?, 0);
-    os::write(other, b"late")?;
-    check_eq!(os::read(client, &mut bytes)?, 4);
-    // By IPv6, and by IPv4 to who listens for both.
-    let both = socket(INET6, STREAM)?;
-    bind(both, inet6(0, 0))?;
-    listen(both, 5)?;
-    let port = own_name(both)?.port();
-    let six = socket(INET6, STREAM)?;
-    connect(six, inet6(1, port))?;
-    check_eq!(own_name(six)?.len, 28);
-    let four = socket(INET, STREAM)?;
-    connect(four, inet(HOME, port))?;
-    accept(both)?;
-    let mapped = name_by(g::__NR_getpeername, accept(both)?)?;
-    check_eq!((mapped.len, &mapped.bytes[18..24]), (28, &[0xff, 0xff, 127, 0, 0, 1][..]));
-    Ok(())
-}
-
-fn tcp_without_waiting() -> Outcome {
-    let (server, name) = listener(HOME)?;
-    let client = socket(INET, STREAM | NONBLOCK)?;
-    check_error!(connect(client, name), EINPROGRESS);
-    for _ in 0..1000 {
-        if polled(client)? & 4 != 0 {
-            break;
-        }
-        os::sched_yield();
-    }
-    check_eq!(polled(client)?, 0x104);
-    check_eq!(option(client, SOL_SOCKET, n::SO_ERROR)?, 0);
-    check_eq!(connect(client, name)?, 0);
-    check_error!(connect(client, name), EISCONN);
-    accept(server)?;
-    os::close(server)?;
-    let refused = socket(INET, STREAM | NONBLOCK)?;
-    check_error!(connect(refused, name), EINPROGRESS);
-    for _ in 0..1000 {
-        if polled(refused)? & 8 != 0 {
-            break;
-        }
-        os::sched_yield();
-    }
-    check_eq!(option(refused, SOL_SOCKET, n::SO_ERROR)?, 111);
-    check_eq!(option(refused, SOL_SOCKET, n::SO_ERROR)?, 0);
-    Ok(())
-}
-
-fn tcp_resets() -> Outcome {
-    on_signal(g::SIGPIPE, Action::Ignore, 0)?;
-    let (server, name) = listener(HOME)?;
-    let mut bytes = [0; 8];
-    let connected = || -> Result<(i32, i32)> {
-        let client = socket(INET, STREAM)?;
-        connect(client, name)?;
-        Ok((client, accept(server)?))
-    };
-    // What was not read resets.
-    let (client, other) = connected()?;
-    os::write(client, b"unread")?;
-    os::close(other)?;
-    check_error!(os::read(client, &mut bytes), ECONNRESET);
-    check_eq!(os::read(client, &mut bytes)?, 0);
-    check_error!(os::write(client, b"x"), EPIPE);
-    // Who has gone in peace resets who goes on.
-    let (client, other) = connected()?;
-    os::close(other)?;
-    check_eq!(os::read(client, &mut bytes)?, 0);
-    check_eq!(os::write(client, b"x")?, 1);
-    for _ in 0..1000 {
-        if polled(client)? & 8 != 0 {
-            break;
-        }
-        os::sched_yield();
-    }
-    check_error!(os::write(client, b"x"), EPIPE);
-    // As does who does not linger.
-    let (client, other) = connected()?;
-    let mut linger = [1u32, 0];
-    let (name, at) = (n::SO_LINGER as usize, linger.as_mut_ptr() as usize);
-    sys(g::__NR_setsockopt, [other as usize, SOL_SOCKET, name, at, 8])?;
-    os::close(other)?;
-    check_error!(os::read(client, &mut bytes), ECONNRESET);
-    Ok(())
-}
-
-fn ports_are_taken() -> Outcome {
-    let (server, name) = listener(HOME)?;
-    let other = socket(INET, STREAM)?;
-    check_error!(bind(other, name), EADDRINUSE);
-    check_error!(bind(other, inet(0, name.port())), EADDRINUSE);
-    set_option(other, SOL_SOCKET, n::SO_REUSEADDR, 1)?;
-    check_error!(bind(other, name), EADDRINUSE);
-    check_error!(bind(server, inet(HOME, 0)), EINVAL);
-    let udp = socket(INET, DGRAM)?;
-    bind(udp, name)?;
-    check_error!(bind(socket(INET, DGRAM)?, name), EADDRINUSE);
-    check_error!(listen(udp, 1), EOPNOTSUPP);
-    check_error!(bind(socket(INET, DGRAM)?, inet(0x0808_0808, 0)), EADDRNOTAVAIL);
-    check_error!(bind(socket(INET, DGRAM)?, inet6(1, 0)), EAFNOSUPPORT);
-    let shared = [socket(INET, DGRAM)?, socket(INET, DGRAM)?];
-    let mut port = inet(HOME, 0);
-    for fd in shared {
-        set_option(fd, SOL_SOCKET, n::SO_REUSEPORT, 1)?;
-        bind(fd, port)?;
-        port = own_name(fd)?;
-    }
-    Ok(())
-}
-
-fn udp_on_loopback() -> Outcome {
-    let server = socket(INET, DGRAM)?;
-    bind(server, inet(HOME, 0))?;
-    let name = own_name(server)?;
-    let client = socket(INET, DGRAM)?;
-    check_error!(send(client, b"x", 0), EDESTADDRREQ);
-    connect(client, name)?;
-    send(client, b"query", 0)?;
-    let mut from = Name { bytes: [0; 110], len: 110 };
-    let mut bytes = [0u8; 8];
-    let (at, len) = (from.bytes.as_mut_ptr() as usize, (&raw mut from.len) as usize);
-    check_eq!(sys(g::__NR_recvfrom, [server as usize, bytes.as_mut_ptr() as usize, 8, 0, at, len])?, 5);
-    let from = core::hint::black_box(from);
-    check_eq!((from.len, from.port()), (16, own_name(client)?.port()));
-    let to = [server as usize, c"reply".as_ptr() as usize, 5, 0, from.bytes.as_ptr() as usize, 16];
-    check_eq!(sys(g::__NR_sendto, to)?, 5);
-    check_eq!(receive(client, &mut bytes, 0)?, 5);
-    // Nobody is there any more: who is connected is told.
-    os::close(server)?;
-    send(client, b"x", 0)?;
-    check_error!(receive(client, &mut bytes, 0), ECONNREFUSED);
-    check_error!(receive(client, &mut bytes, DONTWAIT), EAGAIN);
-    // To nobody at all.
-    connect(client, Name { bytes: [0; 110], len: 16 })?;
-    check_error!(send(client, b"x", 0), EDESTADDRREQ);
-    static MUCH: [u8; 70_000] = [0; 70_000];
-    connect(client, inet(HOME, 9))?;
-    check_error!(send(client, &MUCH, 0), EMSGSIZE);
-    Ok(())
-}
-
-fn other_addresses() -> Outcome {
-    // 127.0.0.0/8 is all home, and so is 0.0.0.0.
-    let (_, name) = listener(0x7f01_0203)?;
-    let client = socket(INET, STREAM)?;
-    connect(client, name)?;
-    check_eq!(own_name(client)?.bytes[4..8], [127, 0, 0, 1]);
-    let (_, any) = listener(0)?;
-    let client = socket(INET, STREAM)?;
-    connect(client, inet(0, any.port()))?;
-    check_eq!(name_by(g::__NR_getpeername, client)?.bytes[4..8], [127, 0, 0, 1]);
-    Ok(())
-}
-
 fn sockets_are_files() -> Outcome {
     let (a, b) = pair(STREAM)?;
     let mut stat = [0u32; 32];
@@ -1006,5 +658,72 @@ fn socket_signals() -> Outcome {
     bind(server, name)?;
     listen(server, 1)?;
     check_error!(crate::timers::cut_short(|| accept(server).map(|fd| fd as usize)), EINTR);
+    Ok(())
+}
+
+/// Not for what they answer, but for that they answer, and leave nothing behind. The numbers are the same in every run.
+fn sockets_at_random() -> Outcome {
+    const FIRST: usize = 3;
+    const LAST: usize = 40;
+    let mut state = 0x2545_f491_4f6c_dd1du64;
+    let mut next = move |limit: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) as usize % limit
+    };
+    let mut buffer = [0u8; 5000];
+    for _ in 0..30_000 {
+        let (fd, other) = (FIRST + next(LAST - FIRST), FIRST + next(LAST - FIRST));
+        let name = match next(5) {
+            0 => inet(HOME, 40_000 + next(3) as u16),
+            1 => inet6(1, 40_000 + next(3) as u16),
+            2 => unix(b"\0vmtests.random"),
+            3 => unix(b"\0vmtests.other"),
+            _ => Name { bytes: [0; 110], len: 16 },
+        };
+        let at = name.bytes.as_ptr() as usize;
+        let (kind, domain) = ([STREAM, DGRAM, SEQPACKET][next(3)], [UNIX, INET, INET6][next(3)]);
+        let (bytes, len) = (buffer.as_mut_ptr() as usize, next(buffer.len()));
+        let mut pair = [0i32; 2];
+        let mut event = [[1usize, 1 << 31 | 5, 1 << 30 | 1, 1 << 28 | 1][next(4)] as u64, 7];
+        let event = event.as_mut_ptr() as usize;
+        let rights = [20u64, 1 << 32 | 1, other as u64];
+        let vector = [bytes, len];
+        let control = [rights.as_ptr() as usize, 20];
+        let message = [0, 0, vector.as_ptr() as usize, 1, control[0], control[1], 0];
+        let mut room = [0u64; 8];
+        let received = [0, 0, vector.as_ptr() as usize, 1, room.as_mut_ptr() as usize, 64, 0];
+        let flags = [DONTWAIT, DONTWAIT | n::MSG_PEEK as usize, DONTWAIT | n::MSG_TRUNC as usize][next(3)];
+        let quiet = DONTWAIT | n::MSG_NOSIGNAL as usize;
+        let _ = match next(18) {
+            0 | 1 => sys(g::__NR_socket, [domain, kind | NONBLOCK, 0]),
+            2 => sys(g::__NR_socketpair, [UNIX, kind | NONBLOCK, 0, pair.as_mut_ptr() as usize]),
+            3 | 4 => sys(g::__NR_bind, [fd, at, name.len]),
+            5 => sys(g::__NR_listen, [fd, next(3)]),
+            6 => sys(g::__NR_connect, [fd, at, name.len]),
+            7 => sys(g::__NR_accept4, [fd, 0, 0, NONBLOCK]),
+            8 => sys(g::__NR_sendto, [fd, bytes, len, quiet, 0, 0]),
+            9 => sys(g::__NR_sendto, [fd, bytes, len % 600, quiet, at, name.len]),
+            10 | 11 => sys(g::__NR_recvfrom, [fd, bytes, len, flags, 0, 0]),
+            12 => sys(g::__NR_sendmsg, [fd, message.as_ptr() as usize, quiet]),
+            13 => sys(g::__NR_recvmsg, [fd, received.as_ptr() as usize, flags]),
+            14 => sys(g::__NR_shutdown, [fd, next(3)]),
+            15 => sys(g::__NR_epoll_ctl, [fd, 1 + next(3), other, event]),
+            16 => match next(4) {
+                0 => sys(g::__NR_epoll_create1, [0]),
+                1 => sys(g::__NR_eventfd2, [1, NONBLOCK]),
+                2 => sys(g::__NR_epoll_pwait, [fd, room.as_mut_ptr() as usize, 4, 0, 0, 8]),
+                _ => sys(g::__NR_setsockopt, [fd, SOL_SOCKET, next(48), event, 8]),
+            },
+            _ => sys(g::__NR_close, [fd]),
+        };
+        // Not more than there are places for.
+        for extra in LAST..LAST + 3 {
+            let _ = os::close(extra as i32);
+        }
+    }
+    (FIRST..LAST).for_each(|fd| _ = os::close(fd as i32));
+    check_eq!(socket(UNIX, STREAM)?, FIRST as i32);
     Ok(())
 }

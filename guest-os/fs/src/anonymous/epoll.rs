@@ -320,7 +320,7 @@ impl OpenFiles {
             Object::Pipe { pipe, .. } => Some(Source::Pipe(*pipe)),
             Object::Socket(socket) => Some(Source::Socket(*socket)),
             Object::Anonymous(number) => match self.anonymous.get(number) {
-                Some(Anonymous::Signals(_)) => None,
+                Some(Anonymous::Signals(_) | Anonymous::Process { .. }) => None,
                 _ => Some(Source::Anonymous(*number)),
             },
             _ => None,

@@ -1,4 +1,5 @@
-//! Files without a name that are there to be waited for: eventfd(2), timerfd_create(2), signalfd(2), epoll(7).
+//! Files without a name that are there to be waited for: eventfd(2), timerfd_create(2), signalfd(2), pidfd_open(2),
+//! epoll(7).
 //!
 //! Time comes from outside, in ticks. A timer is not rung by anyone: whoever looks at it says what time it is, and whoever waits for it is
 //! told until when.
@@ -29,6 +30,13 @@ pub enum Anonymous {
     Timer(Timer),
     /// The signals of this set: bit n-1 for signal n.
     Signals(u64),
+    /// A process, by its number and when it was made.
+    Process {
+        /// Its number.
+        pid: u32,
+        /// When, in ticks.
+        birth: u64,
+    },
     /// A list of files that are waited for together.
     Epoll(Epoll),
 }
@@ -40,6 +48,7 @@ impl Anonymous {
             Anonymous::Event(_) => "anon_inode:[eventfd]",
             Anonymous::Timer(_) => "anon_inode:[timerfd]",
             Anonymous::Signals(_) => "anon_inode:[signalfd]",
+            Anonymous::Process { .. } => "anon_inode:[pidfd]",
             Anonymous::Epoll(_) => "anon_inode:[eventpoll]",
         }
     }
@@ -105,6 +114,10 @@ impl OpenFiles {
             Some(Anonymous::Signals(set)) => {
                 waits.push(Source::Signals)?;
                 ready.set(Readiness::IN, around.pending_signals() & set != 0);
+            }
+            Some(&Anonymous::Process { pid, birth }) => {
+                waits.push(Source::Processes)?;
+                ready.set(Readiness::IN, around.has_ended(pid, birth));
             }
             Some(Anonymous::Epoll(epoll)) => {
                 waits.push(source)?;

@@ -14,6 +14,9 @@ impl Surroundings for World {
     fn console_has_input(&self) -> bool {
         false
     }
+    fn has_ended(&self, _: u32, _: u64) -> bool {
+        false
+    }
     fn pending_signals(&self) -> u64 {
         self.signals.get()
     }

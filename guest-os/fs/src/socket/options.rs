@@ -34,12 +34,12 @@ pub struct Options {
     pub only_v6: bool,
     /// SO_LINGER.
     pub linger: Linger,
-    /// Those that are remembered and told, and nothing else: by level and name.
-    pub remembered: [(u32, u32, i32); REMEMBERED.len()],
+    /// Those that are remembered and told, and nothing else: a value for each row of the table.
+    remembered: [i32; REMEMBERED.len()],
 }
 
 /// Options that change nothing where there are no packets: level, name, and value at first.
-const REMEMBERED: [(u32, u32, i32); 22] = [
+const REMEMBERED: [(u32, u32, i32); 39] = [
     (SOL_SOCKET, 9, 0),  // SO_KEEPALIVE
     (SOL_SOCKET, 6, 0),  // SO_BROADCAST
     (SOL_SOCKET, 10, 0), // SO_OOBINLINE
@@ -48,6 +48,11 @@ const REMEMBERED: [(u32, u32, i32); 22] = [
     (SOL_SOCKET, 12, 0), // SO_PRIORITY
     (SOL_SOCKET, 36, 0), // SO_MARK
     (SOL_SOCKET, 29, 0), // SO_TIMESTAMP
+    (SOL_SOCKET, 35, 0), // SO_TIMESTAMPNS
+    (SOL_SOCKET, 11, 0), // SO_NO_CHECK
+    (SOL_SOCKET, 46, 0), // SO_BUSY_POLL
+    (SOL_TCP, 25, -1),   // TCP_NOTSENT_LOWAT
+    (SOL_TCP, 30, 0),    // TCP_FASTOPEN_CONNECT
     (SOL_TCP, 1, 0),     // TCP_NODELAY
     (SOL_TCP, 2, 65483), // TCP_MAXSEG
     (SOL_TCP, 3, 0),     // TCP_CORK
@@ -62,11 +67,24 @@ const REMEMBERED: [(u32, u32, i32); 22] = [
     (SOL_IP, 2, 64),     // IP_TTL
     (SOL_IP, 10, 1),     // IP_MTU_DISCOVER
     (SOL_IP, 11, 0),     // IP_RECVERR
+    (SOL_IP, 8, 0),      // IP_PKTINFO
+    (SOL_IP, 12, 0),     // IP_RECVTTL
+    (SOL_IP, 13, 0),     // IP_RECVTOS
+    (SOL_IP, 15, 0),     // IP_FREEBIND
+    (SOL_IP, 24, 0),     // IP_BIND_ADDRESS_NO_PORT
+    (SOL_IP, 33, 1),     // IP_MULTICAST_TTL
+    (SOL_IP, 34, 1),     // IP_MULTICAST_LOOP
+    (SOL_IPV6, 16, 64),  // IPV6_UNICAST_HOPS
+    (SOL_IPV6, 19, 1),   // IPV6_MULTICAST_LOOP
+    (SOL_IPV6, 25, 0),   // IPV6_RECVERR
+    (SOL_IPV6, 49, 0),   // IPV6_RECVPKTINFO
+    (SOL_IPV6, 67, 0),   // IPV6_TCLASS
 ];
 
 const SOL_IP: u32 = 0;
 const SOL_SOCKET: u32 = 1;
 const SOL_TCP: u32 = 6;
+const SOL_IPV6: u32 = 41;
 
 /// Most that SO_SNDBUF and SO_RCVBUF may be set to, before Linux doubles it.
 const BUFFER_MAX: usize = 212_992;
@@ -90,7 +108,7 @@ impl Options {
             reuses_port: false,
             only_v6: false,
             linger: Linger::default(),
-            remembered: REMEMBERED,
+            remembered: REMEMBERED.map(|(_, _, value)| value),
         }
     }
 
@@ -106,7 +124,8 @@ impl Options {
 
     /// An option that is only remembered; `None` if it is none.
     pub fn remembered(&mut self, level: u32, name: u32) -> Option<&mut i32> {
-        self.remembered.iter_mut().find(|row| (row.0, row.1) == (level, name)).map(|row| &mut row.2)
+        let row = REMEMBERED.iter().position(|row| (row.0, row.1) == (level, name))?;
+        self.remembered.get_mut(row)
     }
 }
 

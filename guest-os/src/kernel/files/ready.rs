@@ -6,7 +6,7 @@ use crate::devices::console;
 use crate::files::vfs::open_files;
 use crate::memory::{heap, inject};
 use crate::processes::wait::{self, Channel, WaitOutcome};
-use crate::syscall::{Stop, event_files, has_failed};
+use crate::syscall::{Stop, event_files, has_failed, pidfd};
 use alloc::vec::Vec;
 use fs::{Errno, Hold, OpenFiles, Source, Surroundings, Waits};
 
@@ -22,6 +22,9 @@ impl Surroundings for Kernel {
     }
     fn pending_signals(&self) -> u64 {
         event_files::pending_signals()
+    }
+    fn has_ended(&self, pid: u32, birth: u64) -> bool {
+        pidfd::has_ended(pid, birth)
     }
     fn now(&self) -> u64 {
         arch::time()

@@ -1,9 +1,11 @@
 //! What a parent hears of its children, and what becomes of the children of a process that ends.
 
+use crate::files::ready;
 use crate::processes::exit::send;
 use crate::processes::process::{self, Process, Remains, find, table};
 use crate::processes::wait::{self, Channel};
 use alloc::vec::Vec;
+use fs::Source;
 use linux_raw_sys::general as linux;
 use proc::{ChildEvent, Disposition, ExitStatus, Pid, SigInfo, Signal};
 
@@ -39,6 +41,7 @@ pub fn become_zombie(process: &Process, status: ExitStatus) {
     }
     groups.into_iter().filter(|&group| table(|t| t.is_orphaned(group))).for_each(wake_orphans);
     tell_end(pid, status);
+    ready::wake(Source::Processes);
     if table(|t| t.living()) == 1 {
         wait::wake(Channel::LastProcess);
     }

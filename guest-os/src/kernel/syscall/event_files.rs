@@ -115,7 +115,7 @@ pub fn read(id: OpenFileId, spans: &[Span]) -> Outcome {
     let room = total_of(spans)?;
     let least = match open_files().anonymous(id)?.0 {
         Anonymous::Signals(_) => SIGINFO_BYTES,
-        Anonymous::Epoll(_) => return Err(Errno::EINVAL.into()),
+        Anonymous::Epoll(_) | Anonymous::Process { .. } => return Err(Errno::EINVAL.into()),
         _ => WORD_BYTES,
     };
     if room < least {
@@ -159,7 +159,7 @@ fn find(files: &fs::OpenFiles, id: OpenFileId) -> Result<Found, Hold> {
             0 => Err(Hold::Wait(Source::Signals)),
             _ => Ok(Found::Signals(*set)),
         },
-        Anonymous::Epoll(_) => Err(Errno::EINVAL.into()),
+        Anonymous::Epoll(_) | Anonymous::Process { .. } => Err(Errno::EINVAL.into()),
     }
 }
 

@@ -33,6 +33,7 @@ pub use super::names::{
     chdir, faccessat, faccessat2, fchdir, fchmod, fchmodat, fchown, fchownat, getcwd, linkat, mkdirat,
     mknodat, readlinkat, renameat2, symlinkat, truncate, umask, unlinkat, utimensat,
 };
+pub use super::pidfd::{pidfd_open, pidfd_send_signal};
 pub use super::poll::{ppoll, pselect6};
 pub use super::process::{
     clone, execve, execveat, exit, exit_group, get_robust_list, getpgid, getpid, getppid, getsid, gettid,

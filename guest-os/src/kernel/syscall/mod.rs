@@ -21,6 +21,7 @@ mod memory;
 mod messages;
 mod mlock;
 mod names;
+pub mod pidfd;
 mod poll;
 mod process;
 mod remap;

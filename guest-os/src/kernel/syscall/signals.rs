@@ -138,7 +138,7 @@ pub fn sigaltstack([new, old, ..]: Arguments) -> Outcome {
 }
 
 /// The signal that a call names; none asks only whether the target is there.
-fn signal_of(number: u64) -> Result<Option<Signal>, Errno> {
+pub fn signal_of(number: u64) -> Result<Option<Signal>, Errno> {
     match u64::from(uint(number)) {
         0 => Ok(None),
         number => Signal::new(number).map(Some).ok_or(Errno::EINVAL),
@@ -202,7 +202,7 @@ fn check_right_by(pid: Pid, user: &Ids, info: Option<SigInfo>) -> Result<(), Err
 }
 
 /// Sends a signal, if it is one, to the process with this number. As in Linux, a thread's number names its process here.
-fn send_to(pid: Pid, info: Option<SigInfo>) -> Outcome {
+pub fn send_to(pid: Pid, info: Option<SigInfo>) -> Outcome {
     if let Some(remains) = process::remains(pid) {
         check_right_by(pid, &remains.user, info)?;
         return Ok(0);
@@ -228,7 +228,7 @@ pub fn rt_tgsigqueueinfo([group, tid, number, info, ..]: Arguments) -> Outcome {
 }
 
 /// What a program says of a signal that it sends. To others it may not say that `kill` or the kernel does.
-fn queued_info(number: u64, address: u64, target: u32) -> Result<Option<SigInfo>, Errno> {
+pub fn queued_info(number: u64, address: u64, target: u32) -> Result<Option<SigInfo>, Errno> {
     const CODE: u64 = 8;
     const SENDER: u64 = 16;
     const VALUE: u64 = 24;

@@ -1,6 +1,6 @@
 //! Waiting for children: `wait4`, `waitid`.
 
-use super::{Arguments, Outcome, Stop, int, uint};
+use super::{Arguments, Outcome, Stop, int, pidfd, uint};
 use crate::hart::current;
 use crate::memory::inject;
 use crate::memory::user::{self, UserPtr};
@@ -50,9 +50,22 @@ pub fn waitid([kind, id, info, options, usage, ..]: Arguments) -> Outcome {
         (linux::P_PID, pid) if pid > 0 => WaitFor::Process(pid.unsigned_abs()),
         (linux::P_PGID, 0) => WaitFor::Group(own_group()),
         (linux::P_PGID, group) if group > 0 => WaitFor::Group(group.unsigned_abs()),
+        (linux::P_PIDFD, _) => {
+            let (pid, is_not_to_wait) = pidfd::process_of(id)?;
+            let who = WaitFor::Process(pid.ok_or(Errno::ECHILD)?);
+            if is_not_to_wait && options & linux::WNOHANG == 0 {
+                let told = wait_for(who, options | linux::WNOHANG)?;
+                return tell(info, usage, Some(told.ok_or(Errno::EAGAIN)?));
+            }
+            who
+        }
         _ => return Err(Errno::EINVAL.into()),
     };
-    let told = wait_for(who, options)?;
+    tell(info, usage, wait_for(who, options)?)
+}
+
+/// What `waitid` tells of a child, or that there is nothing to tell.
+fn tell(info: u64, usage: u64, told: Option<Told>) -> Outcome {
     inject::covered(|| {
         if usage != 0
             && let Some(told) = &told
