@@ -86,6 +86,7 @@ impl ::fs::FileMemory for NoMemory {
     fn punch_hole(&mut self, _: ::fs::FileId, _: std::ops::Range<u64>) -> Result<(), ::fs::Errno> {
         Ok(())
     }
+    fn overlay(&mut self, _: ::fs::FileId, _: u64) {}
     fn remove(&mut self, _: ::fs::FileId) {}
     fn capacity_pages(&self) -> (u64, u64) {
         (0, 0)
@@ -115,6 +116,21 @@ impl ::fs::ProcInfo for NoProcesses {
     }
     fn set_comm(&self, _: u32, _: &[u8]) -> Result<(), ::fs::Errno> {
         Err(::fs::Errno::EINVAL)
+    }
+    fn set_oom_score_adj(&self, _: u32, _: i16) -> Result<(), Errno> {
+        Err(Errno::EACCES)
+    }
+    fn setting(&self, setting: ::fs::Setting) -> u64 {
+        ::fs::Settings::new().get(setting)
+    }
+    fn set_setting(&self, _: ::fs::Setting, _: u64) -> Result<(), Errno> {
+        Err(Errno::EACCES)
+    }
+    fn each_segment(&self, _: &mut dyn FnMut(&::fs::SegmentInfo) -> Result<(), Errno>) -> Result<(), Errno> {
+        Ok(())
+    }
+    fn open_files(&self) -> usize {
+        0
     }
     fn cmdline(&self, _: u32, _: &mut ::fs::Text) -> Result<(), Errno> {
         Ok(())
@@ -180,8 +196,8 @@ impl Guest {
     }
 
     fn read(&mut self, path: &str) -> Result<Vec<u8>, Errno> {
-        let Opened::New(file) = self.vfs.open(&self.vfs.root(), path.as_bytes(), OpenFlags::empty(), 0)?
-        else {
+        let root = self.vfs.root();
+        let Opened::New(file) = self.vfs.open(&root, path.as_bytes(), OpenFlags::empty(), 0)? else {
             return Err(Errno::EBADF);
         };
         let Object::Disk(inode) = &file.object else { return Err(Errno::EINVAL) };
@@ -201,7 +217,8 @@ impl Guest {
     }
 
     fn mode(&mut self, path: &str) -> Result<u32, Errno> {
-        let found = self.vfs.resolve(&self.vfs.root(), path.as_bytes(), LastLink::Keep)?;
+        let root = self.vfs.root();
+        let found = self.vfs.resolve(&root, path.as_bytes(), LastLink::Keep)?;
         Ok(self.vfs.stat(&found.inode)?.mode)
     }
 }
@@ -279,7 +296,8 @@ fn the_guest_reads_a_folder_as_it_is() {
     assert_eq!(guest.read("/etc/empty").unwrap(), b"");
     assert_eq!(guest.read("/many/a-file-with-a-name-of-some-length-777").unwrap(), b"x");
     assert_eq!(guest.read("/many/nothing"), Err(Errno::ENOENT));
-    let long = guest.vfs.resolve(&guest.vfs.root(), b"/long", LastLink::Keep).unwrap();
+    let root = guest.vfs.root();
+    let long = guest.vfs.resolve(&root, b"/long", LastLink::Keep).unwrap();
     assert_eq!(guest.vfs.readlink(&long.inode).unwrap(), "t".repeat(200).as_bytes());
 }
 

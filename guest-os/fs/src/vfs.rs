@@ -55,7 +55,7 @@ struct Mount {
 
 /// All mounted file systems. The kernel keeps it under one sleeping lock, because metadata reads may sleep.
 pub struct Vfs {
-    root: Root,
+    root: Box<Root>,
     tmp: Tmpfs,
     shm: Tmpfs,
     mounts: [Mount; 4],
@@ -80,7 +80,7 @@ impl Vfs {
             Mount { parent: top, name: "tmp", root: FileId { fs: TMP, ino: tmp.root() } },
             Mount { parent: dev, name: devfs::SHM, root: FileId { fs: SHM, ino: shm.root() } },
         ];
-        Vfs { root: Root::new(root), tmp, shm, mounts, contents, info, by_real_ids: false, boot }
+        Vfs { root: Box::new(Root::new(root)), tmp, shm, mounts, contents, info, by_real_ids: false, boot }
     }
 
     /// Ends all file systems: the contents of tmpfs's files go.
@@ -133,7 +133,7 @@ impl Vfs {
             FileType::Regular => {
                 if writes || truncates {
                     writing = inode.use_for_writing()?;
-                    self.to_change([inode.id])?;
+                    self.changing([inode.id])?;
                 }
                 if truncates {
                     self.truncate(&inode, 0)?;
@@ -295,14 +295,14 @@ impl Vfs {
     ) -> Result<(), Errno> {
         self.check_attribute_change(inode, name)?;
         let now = self.info.now();
-        self.to_change([inode.id])?.attributes_mut(inode.id.ino, now)?.set(name, value, how)
+        self.changing([inode.id])?.attributes_mut(inode.id.ino, now)?.set(name, value, how)
     }
 
     /// Takes an extended attribute away.
     pub fn remove_attribute(&mut self, inode: &Inode, name: &[u8]) -> Result<(), Errno> {
         self.check_attribute_change(inode, name)?;
         let now = self.info.now();
-        self.to_change([inode.id])?.attributes_mut(inode.id.ino, now)?.remove(name)
+        self.changing([inode.id])?.attributes_mut(inode.id.ino, now)?.remove(name)
     }
 
     fn check_attribute_change(&mut self, inode: &Inode, name: &[u8]) -> Result<(), Errno> {
@@ -333,7 +333,7 @@ impl Vfs {
         }
         let keeps_group = who.can(CapSet::FSETID) || who.is_in(stat.gid);
         let mode = if keeps_group { mode } else { mode & !SET_GROUP };
-        self.to_change([inode.id])?.set_mode(inode.id.ino, mode, now)
+        self.changing([inode.id])?.set_mode(inode.id.ino, mode, now)
     }
 
     /// `fchown`; `None` leaves a value as it is.
@@ -347,7 +347,7 @@ impl Vfs {
         if !(who.can(CapSet::CHOWN) || who.user == stat.uid && may_change || changes_nothing) {
             return Err(Errno::EPERM);
         }
-        let tmpfs = self.to_change([inode.id])?;
+        let tmpfs = self.changing([inode.id])?;
         tmpfs.set_mode(inode.id.ino, mode, now)?;
         tmpfs.set_owner(inode.id.ino, uid, gid, now)
     }
@@ -369,16 +369,16 @@ impl Vfs {
             }
             who.check(&stat, WRITE)?;
         }
-        self.to_change([inode.id])?.set_times(inode.id.ino, atime, mtime, now)
+        self.changing([inode.id])?.set_times(inode.id.ino, atime, mtime, now)
     }
 
     /// A regular file whose contents are about to change. Unless root changes them it no longer acts as its owner or its group.
     fn regular_to_change(&mut self, inode: &Inode) -> Result<FileId, Errno> {
         let (now, ino) = (self.info.now(), inode.id.ino);
-        let file = self.to_change([inode.id])?.regular_to_change(ino, now)?;
+        let file = self.changing([inode.id])?.regular_to_change(ino, now)?;
         if !self.info.capabilities(self.by_real_ids).contains(CapSet::FSETID) {
             let (who, stat) = (self.identity(), self.stat(inode)?);
-            self.to_change([inode.id])?.set_mode(ino, who.without_set_ids(&stat), now)?;
+            self.changing([inode.id])?.set_mode(ino, who.without_set_ids(&stat), now)?;
         }
         Ok(file)
     }
@@ -531,7 +531,7 @@ impl Vfs {
     }
 
     /// Where the files of one file system are changed that are named here.
-    fn to_change<const N: usize>(&mut self, files: [FileId; N]) -> Result<&mut Tmpfs, Errno> {
+    fn changing<const N: usize>(&mut self, files: [FileId; N]) -> Result<&mut Tmpfs, Errno> {
         let fs = files.first().map_or(EXT4, |file| file.fs);
         check_changeable(fs)?;
         if fs == EXT4 {

@@ -96,7 +96,7 @@ impl Vfs {
         self.check_room(fs)?;
         self.check(&dir, WRITE | EXECUTE)?;
         let is_linkable = !flags.contains(OpenFlags::EXCL);
-        let tmpfs = self.to_change([dir.id])?;
+        let tmpfs = self.changing([dir.id])?;
         let ino = tmpfs.create_nameless(mode, now, is_linkable);
         tmpfs.set_owner(ino, Some(who.user), Some(who.group), now)?;
         let inode = self.inode(FileId { fs, ino })?;
@@ -182,7 +182,7 @@ impl Vfs {
         self.check_room(dir.id.fs)?;
         self.check(&dir, WRITE | EXECUTE)?;
         let now = self.info.now();
-        self.to_change([file.id, dir.id])?.link(file.id.ino, dir.id.ino, &name, now)
+        self.changing([file.id, dir.id])?.link(file.id.ino, dir.id.ino, &name, now)
     }
 
     /// `unlinkat` without `AT_REMOVEDIR`.
@@ -201,7 +201,7 @@ impl Vfs {
         check_changeable(dir.id.fs)?;
         self.check_removal(&dir, &target)?;
         let now = self.info.now();
-        self.to_change([target.id, dir.id])?.unlink(dir.id.ino, &name, now)?;
+        self.changing([target.id, dir.id])?.unlink(dir.id.ino, &name, now)?;
         drop(target); // its handle would keep the file
         self.reap();
         Ok(())
@@ -226,7 +226,7 @@ impl Vfs {
         check_changeable(dir.id.fs)?;
         self.check_removal(&dir, &target)?;
         let now = self.info.now();
-        self.to_change([target.id, dir.id])?.rmdir(dir.id.ino, &name, now)?;
+        self.changing([target.id, dir.id])?.rmdir(dir.id.ino, &name, now)?;
         drop(target);
         self.reap();
         Ok(())
@@ -271,14 +271,14 @@ impl Vfs {
             Err(_) => self.check(&to_dir, WRITE | EXECUTE)?,
         }
         if let Ok(replaced) = replaced {
-            self.to_change([replaced.id])?;
+            self.changing([replaced.id])?;
         }
         if moved.is_dir() && from_dir != to_dir {
             self.adopt_above(&to_dir)?;
         }
         let now = self.info.now();
         let (from, to) = ((from_dir.id.ino, from_name.as_slice()), (to_dir.id.ino, to_name.as_slice()));
-        self.to_change([moved.id, to_dir.id, from_dir.id])?.rename(from, to, now)?;
+        self.changing([moved.id, to_dir.id, from_dir.id])?.rename(from, to, now)?;
         self.reap();
         Ok(())
     }
@@ -296,7 +296,7 @@ impl Vfs {
         self.check_room(fs)?;
         self.check(dir, WRITE | EXECUTE)?;
         let (parent, is_dir) = (self.stat(dir)?, matches!(file, NewFile::Directory { .. }));
-        let tmpfs = self.to_change([dir.id])?;
+        let tmpfs = self.changing([dir.id])?;
         let ino = tmpfs.create(dir.id.ino, name, file, now)?;
         let inherits = parent.mode & SET_GROUP != 0;
         tmpfs.set_owner(ino, Some(who.user), Some(if inherits { parent.gid } else { who.group }), now)?;
@@ -310,7 +310,7 @@ impl Vfs {
                 false if is_foreign => mode & !SET_GROUP,
                 false => mode,
             };
-            self.to_change([inode.id])?.set_mode(ino, mode, now)?;
+            self.changing([inode.id])?.set_mode(ino, mode, now)?;
         }
         Ok(inode)
     }

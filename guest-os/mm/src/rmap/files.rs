@@ -107,7 +107,7 @@ impl FileMappings {
 
     /// How many VMAs show a file.
     pub fn count(&self, file: FileId) -> u64 {
-        self.counts.get(&file).map_or(0, |&count| count as u64)
+        self.counts.get(&file).copied().unwrap_or(0)
     }
 
     /// A file that has lost its last mapping and was not given by this yet, the lowest number that is at least `from`.

@@ -8,6 +8,7 @@ use crate::hart::current;
 use crate::memory::{heap, mem, pages};
 use crate::processes::exec::Request;
 use crate::processes::trampoline;
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -70,7 +71,7 @@ pub struct Malformed;
 impl ProgramImage {
     /// Finds the program, through any `#!` lines, and its loader.
     #[inline(never)] // a frame of its own, not part of its caller's
-    pub fn find(request: &mut Request) -> Result<Result<Self, Malformed>, Errno> {
+    pub fn find(request: &mut Request) -> Result<Result<Box<Self>, Malformed>, Errno> {
         let image = find_image(request)?;
         let plan = match plan_image(&image)? {
             Ok(plan) => plan,
@@ -89,7 +90,7 @@ impl ProgramImage {
         if let Err(error) = Headers::check_length(&plan, image.len_bytes) {
             return Ok(Err(malformed(&image, error)));
         }
-        Ok(Ok(Self { main: Planned { image, plan }, loader }))
+        Ok(Ok(Box::new(Self { main: Planned { image, plan }, loader })))
     }
 
     /// Maps all but the stack, the loader where there is room for it; keeps handles on the files.
