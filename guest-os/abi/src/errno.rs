@@ -62,6 +62,7 @@ errnos! {
     EDOM = 33 "numerical argument out of domain",
     ERANGE = 34 "numerical result out of range",
     EDEADLK = 35 "resource deadlock avoided",
+    ENOMSG = 42 "no message of the wanted type",
     EIDRM = 43 "identifier removed",
     ENAMETOOLONG = 36 "file name too long",
     ENOSYS = 38 "function not implemented",

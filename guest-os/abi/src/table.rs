@@ -158,6 +158,14 @@ macro_rules! each_call {
             177 getegid() spares;
             178 gettid() spares;
             179 sysinfo(info: Out(Sysinfo));
+            186 msgget(key: Int, flags: Int);
+            187 msgctl(id: Int, command: Int, buffer: Address);
+            188 msgrcv(id: Int, message: Address, size: Size, kind: Word, flags: Int);
+            189 msgsnd(id: Int, message: Address, size: Size, flags: Int);
+            190 semget(key: Int, count: Int, flags: Int);
+            191 semctl(id: Int, index: Int, command: Int, argument: Word);
+            192 semtimedop(id: Int, operations: Address, count: Size, timeout: Address);
+            193 semop(id: Int, operations: Address, count: Size);
             194 shmget(key: Int, size: Size, flags: Int);
             195 shmctl(id: Int, command: Int, buffer: Address);
             196 shmat(id: Int, address: Address, flags: Int) -> Address;
@@ -308,9 +316,9 @@ const ABSENT: &[(u32, &str)] = &[
     (125, "sched_get_priority_max"), (126, "sched_get_priority_min"), (127, "sched_rr_get_interval"),
     (142, "reboot"), (161, "sethostname"),
     (162, "setdomainname"), (170, "settimeofday"), (171, "adjtimex"), (180, "mq_open"), (181, "mq_unlink"),
-    (182, "mq_timedsend"), (183, "mq_timedreceive"), (184, "mq_notify"), (185, "mq_getsetattr"), (186, "msgget"),
-    (187, "msgctl"), (188, "msgrcv"), (189, "msgsnd"), (190, "semget"), (191, "semctl"), (192, "semtimedop"),
-    (193, "semop"),
+    (182, "mq_timedsend"), (183, "mq_timedreceive"), (184, "mq_notify"), (185, "mq_getsetattr"), 
+         
+    
     (217, "add_key"), (218, "request_key"), (219, "keyctl"),
     (224, "swapon"), (225, "swapoff"),
     (234, "remap_file_pages"), (235, "mbind"), (236, "get_mempolicy"), (237, "set_mempolicy"),

@@ -14,7 +14,7 @@ mod credentials;
 mod descriptors;
 mod elf;
 pub mod interval;
-mod ipc;
+pub mod ipc;
 mod scheduler;
 mod script;
 mod signals;

@@ -26,6 +26,7 @@ mod full;
 mod futexes;
 mod growth;
 mod hostile;
+mod ipc;
 mod locked;
 mod locks;
 mod loopback;
@@ -122,6 +123,7 @@ const FAMILIES: &[&[Test]] = &[
     locks::TESTS,
     users::TESTS,
     rights::TESTS,
+    ipc::TESTS,
     capabilities::TESTS,
     signals::TESTS,
     threads::TESTS,

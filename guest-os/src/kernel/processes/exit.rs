@@ -67,6 +67,7 @@ fn end_process(thread: &Thread, status: ExitStatus) {
         read_ahead::wait_for_all();
     }
     give_up_descriptors(process);
+    crate::syscall::semaphores::end_of_process(process.pid);
     if Rc::strong_count(&process.fs) == 1 {
         *process.fs.cwd.borrow_mut() = None;
     }
@@ -251,6 +252,8 @@ fn kernel_frames() -> u64 {
 fn end_of_run(status: ExitStatus) -> ! {
     vfs::stop();
     crate::syscall::shared_memory::stop();
+    crate::syscall::semaphores::stop();
+    crate::syscall::message_queues::stop();
     trampoline::stop();
     pages::release_unmapped_files();
     reclaim::finish();

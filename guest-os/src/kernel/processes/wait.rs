@@ -48,6 +48,10 @@ pub enum Channel {
     Continue(Pid),
     /// A sleeping lock, by its address.
     Lock(usize),
+    /// A change of a set of semaphores (System V).
+    Semaphores(u32),
+    /// A change of a queue of messages (System V).
+    Messages(u32),
     /// One of a process's threads has ended.
     Threads(Pid),
     /// Every process but the first has ended.

@@ -27,6 +27,7 @@ pub use super::io::{
 pub use super::limits::{getrlimit, prlimit64, setrlimit};
 pub use super::locks::flock;
 pub use super::memory::{brk, madvise, mincore, mmap, mprotect, msync, munmap, riscv_flush_icache};
+pub use super::message_queues::{msgctl, msgget, msgrcv, msgsnd};
 pub use super::messages::{recvfrom, recvmmsg, recvmsg, sendmmsg, sendmsg, sendto};
 pub use super::mlock::{mlock, mlock2, mlockall, munlock, munlockall};
 pub use super::names::{
@@ -42,6 +43,7 @@ pub use super::process::{
 pub use super::remap::mremap;
 pub use super::restart_syscall;
 pub use super::scheduling::{getpriority, sched_getaffinity, sched_setaffinity, setpriority};
+pub use super::semaphores::{semctl, semget, semop, semtimedop};
 pub use super::shared_memory::{shmat, shmctl, shmdt, shmget};
 pub use super::signals::{
     kill, rt_sigaction, rt_sigpending, rt_sigprocmask, rt_sigqueueinfo, rt_sigreturn, rt_sigsuspend,

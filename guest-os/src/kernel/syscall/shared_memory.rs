@@ -3,15 +3,15 @@
 //! A segment is a nameless file in memory. It stays when nobody maps it, until it is removed; one that was removed stays as long as it is
 //! mapped.
 
+use super::ipc::{
+    self, IPC_INFO, IPC_RMID, IPC_SET, IPC_STAT, errno, now, pair, permission, setting, write_words,
+};
 use super::memory::{map, unmap};
 use super::{Arguments, Outcome, int, uint};
-use crate::devices::clock;
-use crate::files::proc_facts::SETTINGS;
 use crate::hart::current;
 use crate::local::HartLocal;
-use crate::memory::user::UserPtr;
 use crate::memory::{mem, pages};
-use ::proc::{CapSet, IpcObject, IpcTable, NoObject, Ownership};
+use ::proc::{CapSet, IpcObject, IpcTable, Ownership};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use fs::{Errno, Setting};
@@ -20,12 +20,6 @@ use linux_raw_sys::general as linux;
 use mm::vma::{FileBacking, OpenPath};
 use mm::{Backing, FileId, MapRequest, Name, PageRange, Placement, Prot, VmaFlags};
 
-const IPC_CREAT: u32 = 0o1000;
-const IPC_EXCL: u32 = 0o2000;
-const IPC_RMID: u32 = 0;
-const IPC_SET: u32 = 1;
-const IPC_STAT: u32 = 2;
-const IPC_INFO: u32 = 3;
 const SHM_LOCK: u32 = 11;
 const SHM_UNLOCK: u32 = 12;
 const SHM_STAT: u32 = 13;
@@ -56,21 +50,6 @@ struct Segment {
 
 static SEGMENTS: HartLocal<IpcTable<Segment>> = HartLocal::new(IpcTable::new());
 
-fn errno(error: NoObject) -> Errno {
-    match error {
-        NoObject::Unknown => Errno::EINVAL,
-        NoObject::Removed => Errno::EIDRM,
-    }
-}
-
-fn setting(which: Setting) -> u64 {
-    SETTINGS.get().get(which)
-}
-
-fn now() -> i64 {
-    clock::now().seconds
-}
-
 impl Segment {
     fn len_pages(&self) -> u64 {
         self.len_bytes.div_ceil(PAGE_SIZE)
@@ -84,21 +63,11 @@ impl Segment {
 pub fn shmget([key, len, flags, ..]: Arguments) -> Outcome {
     let (key, flags) = (int(key), uint(flags));
     let process = &current().process;
-    let who = process.credentials.borrow();
     let mut segments = SEGMENTS.get_mut();
-    if let Some(id) = segments.find(key) {
-        if flags & (IPC_CREAT | IPC_EXCL) == IPC_CREAT | IPC_EXCL {
-            return Err(Errno::EEXIST.into());
-        }
-        let segment = segments.get(id).map_err(errno)?;
-        if len > segment.value.len_bytes {
-            return Err(Errno::EINVAL.into());
-        }
-        return if segment.owner.allows(&who, flags) { Ok(id.into()) } else { Err(Errno::EACCES.into()) };
+    if let Some(id) = ipc::find(&segments, key, flags, |segment| len <= segment.len_bytes)? {
+        return Ok(id.into());
     }
-    if key != 0 && flags & IPC_CREAT == 0 {
-        return Err(Errno::ENOENT.into());
-    }
+    let who = process.credentials.borrow();
     if len == 0 || len > setting(Setting::SHM_MAX) {
         return Err(Errno::EINVAL.into());
     }
@@ -284,40 +253,15 @@ pub fn shmctl([id, command, buffer, ..]: Arguments) -> Outcome {
     }
 }
 
-/// Writes a structure of 64-bit words. Sleeps.
-fn write_words(buffer: u64, words: &[u64]) -> Result<(), Errno> {
-    (0..).zip(words).try_for_each(|(index, &word)| UserPtr::<u64>::from(buffer).at(index).write(word))
-}
-
 /// A segment's number, and its `struct shmid_ds`.
 fn stat(number: u32, command: u32) -> Result<(u32, [u64; 14]), Errno> {
     let segments = SEGMENTS.get();
-    let (id, segment) = match command {
-        IPC_STAT => (number, segments.get(number).map_err(errno)?),
-        _ => segments.at_index(number).ok_or(Errno::EINVAL)?,
-    };
-    let this = current();
-    if command != SHM_STAT_ANY && !segment.owner.allows(&this.process.credentials.borrow(), 0o444) {
-        return Err(Errno::EACCES);
-    }
-    let (owner, it) = (segment.owner, &segment.value);
-    let pair = |low: u32, high: u32| u64::from(high) << 32 | u64::from(low);
-    let words = [
-        pair(owner.key.cast_unsigned(), owner.user),
-        pair(owner.group, owner.maker),
-        pair(owner.maker_group, mode_of(segment)),
-        u64::from(segment.sequence),
-        0,
-        0,
-        it.len_bytes,
-        it.attached.cast_unsigned(),
-        it.detached.cast_unsigned(),
-        it.changed.cast_unsigned(),
-        pair(it.maker, it.last),
-        it.uses(),
-        0,
-        0,
-    ];
+    let (id, segment) = ipc::to_tell(&segments, number, command, command == SHM_STAT_ANY)?;
+    let it = &segment.value;
+    let [a, b, c, d, e, f] = permission(segment.owner, mode_of(segment), segment.sequence);
+    let [attached, detached, changed] = [it.attached, it.detached, it.changed].map(i64::cast_unsigned);
+    let pids = pair(it.maker, it.last);
+    let words = [a, b, c, d, e, f, it.len_bytes, attached, detached, changed, pids, it.uses(), 0, 0];
     Ok((id, words))
 }
 
@@ -328,13 +272,7 @@ fn mode_of(segment: &IpcObject<Segment>) -> u32 {
 }
 
 fn change(id: u32, command: u32, buffer: u64) -> Outcome {
-    let wanted = match command {
-        IPC_SET => {
-            let word = |index| UserPtr::<u32>::from(buffer).at(index).read();
-            Some([word(1)?, word(2)?, word(5)?])
-        }
-        _ => None,
-    };
+    let wanted = if command == IPC_SET { Some(ipc::read_owner(buffer)?) } else { None };
     let who = current().process.credentials.borrow().clone();
     let mut segments = SEGMENTS.get_mut();
     let segment = segments.get_mut(id).map_err(errno)?;
@@ -344,9 +282,8 @@ fn change(id: u32, command: u32, buffer: u64) -> Outcome {
         return Err(Errno::EPERM.into());
     }
     match (command, wanted) {
-        (IPC_SET, Some([user, group, mode])) => {
-            (segment.owner.user, segment.owner.group) = (user, group);
-            segment.owner.mode = segment.owner.mode & !0o777 | mode & 0o777;
+        (IPC_SET, Some(wanted)) => {
+            ipc::set_owner(&mut segment.owner, wanted);
             segment.value.changed = now();
         }
         (SHM_LOCK | SHM_UNLOCK, _) => {

@@ -1,5 +1,8 @@
 //! System V IPC: what shared memory, semaphores and message queues have in common (sysvipc(7)): keys, numbers, owners and modes.
 
+pub mod messages;
+pub mod semaphores;
+
 use crate::{CapSet, Credentials};
 use alloc::collections::BTreeMap;
 
