@@ -238,7 +238,7 @@ fn loaders_and_interpreters_that_cannot_be_had_are_refused() {
             ("a loader's path without its NUL", with_loader(b"/lib/ld.so")),
         ],
     );
-    rows.extend(refused("-static", &[("a loader that is not there", with_loader(b"/lib/ld-linux.so\0"))]));
+    rows.extend(refused("--sysroot", &[("a loader that is not there", with_loader(b"/lib/ld-linux.so\0"))]));
     rows.extend(refused("EIO", &[("a loader's path past the end", Elf::and(interpreter(1 << 30, 10)))]));
     rows.extend(refused(
         "ENOENT",

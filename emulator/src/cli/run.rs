@@ -13,7 +13,7 @@ use super::stdio::HostStdio;
 use super::strace::Strace;
 use super::trace_file::Recorder;
 use super::{STATUS_ERROR, STATUS_FUEL, STATUS_SCRIPT, output};
-use abi::Errno;
+use abi::{Errno, ITS_LOADER};
 use anyhow::{Context, Result, bail};
 use emulator::debug::command::nearest;
 use emulator::gdb::GuestRoot;
@@ -448,8 +448,7 @@ pub(super) fn conclude(end: End, program: &OsStr, refusal: Option<&str>) -> u8 {
 pub(super) fn exec_failure(number: u32, refusal: Option<&str>) -> String {
     let Some(errno) = Errno::from_number(u64::from(number)) else { return format!("errno {number}") };
     let reason = match (errno, refusal) {
-        // Only of a dynamic program's loader is it told in words why it can't be had.
-        (Errno::ENOENT | Errno::EACCES | Errno::ELIBBAD, Some(why)) => &format!(
+        (_, Some(why)) if why.starts_with(ITS_LOADER) => &format!(
             "{why}; --sysroot DIR gives the libraries of a cross toolchain (such as /usr/riscv64-linux-gnu), --root DIR a system that has them"
         ),
         (_, Some(why)) => why,

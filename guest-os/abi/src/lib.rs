@@ -28,3 +28,7 @@ pub use layout::Layout;
 pub use signal::signal_name;
 pub use table::{CALLS, call, call_name, number};
 pub use variants::{VARIANTS, Variant, variant};
+
+/// How the reason begins, in words, for which a dynamic program is not executed because of its loader: the kernel says so, and the host knows
+/// what there is to try.
+pub const ITS_LOADER: &str = "its loader";

@@ -8,6 +8,7 @@ use crate::hart::current;
 use crate::memory::{heap, mem, pages};
 use crate::processes::exec::Request;
 use crate::processes::trampoline;
+use abi::ITS_LOADER;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -160,14 +161,14 @@ fn find_loader(image: &Image, offset: u64, len: u64) -> Result<Image, Errno> {
     // A name may end before its length does.
     let path = path.split(|&byte| byte == 0).next().unwrap_or_default();
     let (location, executing) = open_executable(&current().process.cwd(), path).map_err(|errno| {
-        let why = alloc::format!("its loader {} cannot be opened", for_log(path));
+        let why = alloc::format!("{ITS_LOADER} {} cannot be opened", for_log(path));
         refuse_because(&image.location, errno, &why)
     })?;
     let (number, len_bytes) = pages::open(&location.inode)?;
     let mut start = [0; START_BYTES];
     let count = pages::read(number, len_bytes, 0, &mut start)?;
     let headers = Headers::parse(&start[..count]).map_err(|error| {
-        let why = alloc::format!("its loader {} is none: {}", for_log(path), error.reason());
+        let why = alloc::format!("{ITS_LOADER} {} is none: {}", for_log(path), error.reason());
         refuse_because(&image.location, Errno::ELIBBAD, &why)
     })?;
     Ok(Image { location, number, len_bytes, headers, executing, acts_as: (None, None), is_readable: true })
@@ -177,7 +178,7 @@ fn find_loader(image: &Image, offset: u64, len: u64) -> Result<Image, Errno> {
 fn unusable(image: &Image, loader: &Image, errno: Errno) -> Errno {
     match errno {
         Errno::ENOEXEC => {
-            let why = alloc::format!("its loader {} is none", for_log(&loader.location.path));
+            let why = alloc::format!("{ITS_LOADER} {} is none", for_log(&loader.location.path));
             refuse_because(&image.location, Errno::ELIBBAD, &why)
         }
         _ => errno,
