@@ -358,6 +358,7 @@ const SHORT: &[(&[&str], Memory)] = &[
             "exec_ends_the_others",
             "memfd",
             "shared_anonymous",
+            "mappings_move",
         ],
         frames(0),
     ),
