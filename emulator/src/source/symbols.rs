@@ -2,7 +2,7 @@
 
 use goblin::elf::program_header::PT_LOAD;
 use goblin::elf::section_header::{SHF_EXECINSTR, SHN_LORESERVE};
-use goblin::elf::sym::{STB_GLOBAL, STT_FUNC, STT_NOTYPE, STT_OBJECT, STT_TLS};
+use goblin::elf::sym::{STB_GLOBAL, STT_FUNC, STT_GNU_IFUNC, STT_NOTYPE, STT_OBJECT, STT_TLS};
 use goblin::elf::{Elf, SectionHeader};
 use isa::PAGE_SIZE;
 use std::collections::BTreeMap;
@@ -47,14 +47,18 @@ impl SymbolTable {
     }
 
     pub(super) fn of(elf: &Elf<'_>) -> Self {
-        let mut symbols: Vec<Symbol> = elf
-            .syms
+        // A stripped library still tells what it has for others.
+        let (table, names) =
+            if elf.syms.is_empty() { (&elf.dynsyms, &elf.dynstrtab) } else { (&elf.syms, &elf.strtab) };
+        let is_function = |kind| matches!(kind, STT_FUNC | STT_GNU_IFUNC);
+        let mut symbols: Vec<Symbol> = table
             .iter()
             .filter(|sym| {
-                is_address(sym.st_shndx) && matches!(sym.st_type(), STT_FUNC | STT_OBJECT | STT_NOTYPE)
+                let kind = sym.st_type();
+                is_address(sym.st_shndx) && (is_function(kind) || matches!(kind, STT_OBJECT | STT_NOTYPE))
             })
             .filter_map(|sym| {
-                let name = elf.strtab.get_at(sym.st_name)?;
+                let name = names.get_at(sym.st_name)?;
                 // `$x` and `$d` mark code and data, `.L` is the compiler's own.
                 let shown = !name.is_empty() && !name.starts_with('$') && !name.starts_with(".L");
                 let holds = |section: &&SectionHeader| {
@@ -69,15 +73,15 @@ impl SymbolTable {
                     end: sym.st_value.saturating_add(sym.st_size),
                     name: demangle(name),
                     has_type: sym.st_type() != STT_NOTYPE,
-                    is_function: sym.st_type() == STT_FUNC,
+                    is_function: is_function(sym.st_type()),
                     is_global: sym.st_bind() == STB_GLOBAL,
                 })
             })
             .collect();
-        let of_threads = elf.syms.iter().filter(|sym| is_address(sym.st_shndx) && sym.st_type() == STT_TLS);
+        let of_threads = table.iter().filter(|sym| is_address(sym.st_shndx) && sym.st_type() == STT_TLS);
         let thread_locals = of_threads.filter_map(|sym| {
             let range = sym.st_value..sym.st_value.saturating_add(sym.st_size);
-            Some((demangle(elf.strtab.get_at(sym.st_name)?), range))
+            Some((demangle(names.get_at(sym.st_name)?), range))
         });
         let thread_locals = thread_locals.collect();
         // Of several names for one address one with a type, and of those the first in the alphabet stays, so that runs are alike.
@@ -169,7 +173,8 @@ impl SymbolTable {
         let label = || before().take(NEAR).filter(|symbol| symbol.is_code).find(holds);
         let variable = || {
             let in_section = |symbol: &&Symbol| symbol.section_end.is_some_and(|end| address < end);
-            let variable = before().find(|symbol| symbol.has_type).filter(in_section);
+            let is_data = |symbol: &&Symbol| !symbol.is_code;
+            let variable = before().find(|symbol| symbol.has_type).filter(is_data).filter(in_section);
             variable.or_else(|| before().take(NEAR).find(holds))
         };
         let symbol = typed.or_else(label).or_else(variable)?;

@@ -1,0 +1,81 @@
+//! Dynamic programs with a cross toolchain's loader and libraries (`--sysroot`): they run, and are told of as static ones are.
+
+#![allow(clippy::unwrap_used)] // in functions that only tests call
+
+mod support;
+
+use support::{TempDir, child, folio, run};
+
+const SYSROOT: &str = "/usr/riscv64-linux-gnu";
+
+/// Sorts by a function of its own that the library calls, and dies in the library.
+const SOURCE: &str = "#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+static int rising(const void *a, const void *b) { return *(int *)a - *(int *)b; }
+int main(int argc, char **argv) {
+    int numbers[] = {3, 1, 2};
+    qsort(numbers, 3, sizeof numbers[0], rising);
+    printf(\"%d %s\\n\", numbers[0], argv[argc - 1]);
+    fflush(stdout);
+    if (argc > 2) strcpy((char *)8, argv[1]);
+    return 7;
+}
+";
+
+/// The program, compiled with these flags.
+fn program(flags: &[&str]) -> TempDir {
+    let dir = TempDir::new("dynamic");
+    std::fs::write(dir.file("sorts.c"), SOURCE).unwrap();
+    let mut gcc = child::command("riscv64-linux-gnu-gcc");
+    gcc.args(["-g", "-O0", "-o", "sorts", "sorts.c"]).args(flags).current_dir(dir.path());
+    let compiled = child::output(gcc);
+    let said = String::from_utf8_lossy(&compiled.stderr);
+    assert!(compiled.status.success(), "riscv64-linux-gnu-gcc (`make setup-test`): {said}");
+    dir
+}
+
+fn runs(dir: &TempDir, words: &[&str]) -> support::Ran {
+    let mut command = folio(words);
+    command.current_dir(dir.path());
+    run(command)
+}
+
+#[test]
+fn programs_start_by_their_loader_wherever_they_lie() {
+    for flags in [&["-pie", "-fPIE"][..], &["-no-pie"]] {
+        let dir = program(flags);
+        let ran = runs(&dir, &["run", "--sysroot", SYSROOT, "./sorts", "last"]);
+        assert_eq!((ran.status, ran.stdout.as_str()), (7, "1 last\n"), "{flags:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn without_its_loader_it_is_said_what_to_try() {
+    let dir = program(&[]);
+    let ran = runs(&dir, &["run", "./sorts"]);
+    assert_eq!(ran.status, 125);
+    assert!(
+        ran.stderr.contains("its loader /lib/ld-linux-riscv64-lp64d.so.1 cannot be opened"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("--sysroot DIR") && ran.stderr.contains("--root DIR"), "{}", ran.stderr);
+    let both = runs(&dir, &["run", "--sysroot", SYSROOT, "--root", ".", "sorts"]);
+    assert_ne!(both.status, 0);
+    assert!(both.stderr.contains("--root") && both.stderr.contains("--sysroot"), "{}", both.stderr);
+}
+
+/// The way out of a library without symbols of its own is found by what it tells of its calls.
+#[test]
+fn who_has_called_into_a_library_is_told() {
+    let dir = program(&[]);
+    let ran = runs(&dir, &["run", "--sysroot", SYSROOT, "./sorts", "text", "more"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (128 + 11, "1 more\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("SIGSEGV: write to 0x8 at"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("called from main+0x") && ran.stderr.contains("(sorts.c:10)"),
+        "{}",
+        ran.stderr
+    );
+}
