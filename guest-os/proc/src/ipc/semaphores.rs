@@ -1,7 +1,5 @@
 //! Sets of semaphores (semop(2)): all operations of a call happen at once, or none.
 
-use alloc::vec::Vec;
-
 /// The largest value of a semaphore (Linux's SEMVMX).
 pub const SEMAPHORE_MAX: u16 = 32_767;
 
@@ -92,7 +90,7 @@ pub fn undo(set: &mut [Semaphore], changes: &[i32], pid: u32) {
 }
 
 /// Adds what a call's operations leave to be undone. `changes` has a place for each semaphore.
-pub fn remember(changes: &mut Vec<i32>, operations: &[Operation]) {
+pub fn remember(changes: &mut [i32], operations: &[Operation]) {
     for operation in operations.iter().filter(|operation| operation.is_undone) {
         if let Some(change) = changes.get_mut(usize::from(operation.index)) {
             *change -= i32::from(operation.change);
