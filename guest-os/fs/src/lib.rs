@@ -65,5 +65,5 @@ pub use socket::{
 pub use stat::{Stat, StatFs, Timestamp};
 pub use store::{BlockDevice, DeviceError, DeviceRange, FileMemory, MEMORY_STEP, PageSource};
 pub use text::{Text, try_to_vec};
-pub use vfs::{LastLink, Opened, Vfs};
+pub use vfs::{LastLink, Opened, Resolved, Vfs};
 pub use xattr::{SetAs, VALUE_MAX as ATTRIBUTE_MAX};

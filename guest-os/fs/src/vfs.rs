@@ -26,7 +26,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::ops::Range;
 use isa::PAGE_SIZE;
-pub use walk::LastLink;
+pub use walk::{LastLink, Resolved};
 
 const EXT4: FileSystemId = FileSystemId::EXT4;
 const DEV: FileSystemId = FileSystemId(1);
@@ -218,6 +218,12 @@ impl Vfs {
     /// `faccessat`: `mode` is R_OK (4), W_OK (2), X_OK (1) or 0.
     pub fn check_access(&mut self, inode: &Inode, mode: u32) -> Result<(), Errno> {
         self.check(inode, mode)
+    }
+
+    /// The same of what the caller has open, which may have no path.
+    pub fn check_open_file(&mut self, file: &OpenFile, wanted: u32) -> Result<(), Errno> {
+        let stat = self.stat_open(file)?;
+        self.identity().check(&stat, wanted)
     }
 
     /// From now on permissions are looked at by real ids, or again by those for files.

@@ -14,7 +14,7 @@ use crate::sockets::{
 use crate::{check, check_eq, check_error, tests};
 
 tests! {
-    tcp_on_loopback, tcp_without_waiting, tcp_resets, ports_are_taken, udp_on_loopback, other_addresses,
+    tcp_on_loopback, tcp_without_waiting, tcp_resets, ports_are_taken, udp_on_loopback, udp_to_nobody, other_addresses,
 }
 
 fn listener(ip: u32) -> Result<(i32, Name)> {
@@ -184,6 +184,25 @@ fn udp_on_loopback() -> Outcome {
     static MUCH: [u8; 70_000] = [0; 70_000];
     connect(client, inet(HOME, 9))?;
     check_error!(send(client, &MUCH, 0), EMSGSIZE);
+    Ok(())
+}
+
+/// A socket that is directed at nobody any more has the name again that it had before: that of `bind`, or none.
+fn udp_to_nobody() -> Outcome {
+    let nobody = Name { bytes: [0; 110], len: 16 };
+    let six = socket(INET6, DGRAM)?;
+    connect(six, inet6(1, 9))?;
+    check!(own_name(six)?.port() != 0);
+    connect(six, nobody)?;
+    let name = own_name(six)?;
+    check_eq!((name.port(), name.bytes[8..24].iter().all(|&byte| byte == 0)), (0, true));
+    let bound = socket(INET, DGRAM)?;
+    bind(bound, inet(0, 0))?;
+    let before = own_name(bound)?;
+    connect(bound, inet(HOME, 9))?;
+    check!(own_name(bound)?.bytes != before.bytes);
+    connect(bound, nobody)?;
+    check_eq!(own_name(bound)?.bytes, before.bytes);
     Ok(())
 }
 

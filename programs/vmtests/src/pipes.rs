@@ -12,6 +12,7 @@ tests! {
     pipe_bad_flags, pipe_reader_woken_by_exit, pipe_writer_woken_by_exit, pipe_chain, pipe_vectors,
     pipe_keeps_what_cannot_be_read, pipe_sizes, poll_many, pipe_file_system,
     pipe_packets, @Kernel fifo_ends_meet, fifo_without_waiting,
+    pipes_are_looked_at_by_descriptor,
 }
 
 fn pipe_round_trip() -> Outcome {
@@ -395,5 +396,28 @@ fn fifo_without_waiting() -> Outcome {
     check_eq!(os::read(reader, &mut bytes)?, 1);
     check_error!(os::lseek(both, 0, g::SEEK_SET), ESPIPE);
     crate::exec::unlink(FIFO)?;
+    Ok(())
+}
+
+/// What has no path is looked at by its descriptor's link.
+fn pipes_are_looked_at_by_descriptor() -> Outcome {
+    let (read, _write) = os::pipe(0)?;
+    // `/dev/fd/N`, for a small number.
+    let mut path = *b"/dev/fd/00\0";
+    (path[8], path[9]) = (b'0' + (read / 10) as u8, b'0' + (read % 10) as u8);
+    let start = if path[8] == b'0' {
+        path.copy_within(9.., 8);
+        path.as_ptr() as usize
+    } else {
+        path.as_ptr() as usize
+    };
+    let at = (g::AT_FDCWD as isize).cast_unsigned();
+    let mut words = [0u64; 16];
+    sys(g::__NR_newfstatat, [at, start, words.as_mut_ptr() as usize, 0])?;
+    let mut by_descriptor = [0u64; 16];
+    sys(g::__NR_fstat, [read as usize, by_descriptor.as_mut_ptr() as usize])?;
+    let (one, other) = core::hint::black_box((words, by_descriptor));
+    check_eq!((one[1], one[2] & u64::from(g::S_IFMT)), (other[1], u64::from(g::S_IFIFO)));
+    sys(g::__NR_faccessat, [at, start, g::R_OK as usize])?;
     Ok(())
 }

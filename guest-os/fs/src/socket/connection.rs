@@ -100,6 +100,7 @@ impl Sockets {
         }
         let socket = self.socket_mut(id);
         (socket.state, socket.peer_name) = (State::Idle, Address::Unnamed);
+        self.forget_own_address(id);
         changes.note(Source::Socket(id), BOTH);
         Ok(())
     }

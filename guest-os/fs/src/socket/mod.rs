@@ -103,6 +103,8 @@ pub(crate) struct Socket {
     options: Options,
     /// Its name.
     name: Address,
+    /// What `bind` has asked for: the name again, once it is directed at nobody any more.
+    bound_to: Option<Endpoint>,
     /// The file that is its name, if it is a path.
     file: Option<Inode>,
     state: State,
@@ -324,6 +326,7 @@ impl Socket {
             kind,
             options: Options::new(family, kind),
             name: Address::Unnamed,
+            bound_to: None,
             file: None,
             state: State::Idle,
             peer_name: Address::Unnamed,

@@ -71,7 +71,22 @@ impl Sockets {
             port => port,
         };
         self.take_port(id, Endpoint { port, ..endpoint });
+        self.socket_mut(id).bound_to = Some(Endpoint { port, ..endpoint });
         Ok(())
+    }
+
+    /// A socket has the name again that `bind` has given it, or none.
+    pub(super) fn forget_own_address(&mut self, id: SocketId) {
+        let socket = self.socket_mut(id);
+        let is_stream = socket.kind.connects();
+        let Address::Inet(now) = socket.name else { return };
+        match socket.bound_to {
+            Some(bound) => socket.name = Address::Inet(bound),
+            None => {
+                socket.name = Address::Unnamed;
+                self.ports.remove(&(is_stream, now.port, id));
+            }
+        }
     }
 
     pub(super) fn take_port(&mut self, id: SocketId, endpoint: Endpoint) {

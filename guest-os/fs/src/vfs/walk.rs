@@ -22,6 +22,15 @@ pub enum LastLink {
     Keep,
 }
 
+/// What a path leads to.
+#[derive(Debug)]
+pub enum Resolved {
+    /// A file.
+    File(Location),
+    /// What the caller has open under this descriptor, which has no path: a pipe, a socket, a stream of the host's (`/dev/stdin`).
+    Descriptor(u32),
+}
+
 /// Where a path leads.
 pub(super) struct Walked {
     /// The directory that holds the last component.
@@ -49,14 +58,23 @@ fn push_component(path: &mut Vec<u8>, name: &[u8]) -> Result<(), Errno> {
 }
 
 impl Vfs {
-    /// Resolves `path`, from `at` unless it is absolute. ELOOP after 40 symbolic links.
+    /// Resolves `path`, from `at` unless it is absolute. ELOOP after 40 symbolic links. ENOENT for what has no path, as a pipe.
     pub fn resolve(&mut self, at: &Location, path: &[u8], last: LastLink) -> Result<Location, Errno> {
+        match self.resolve_any(at, path, last)? {
+            Resolved::File(location) => Ok(location),
+            Resolved::Descriptor(_) => Err(Errno::ENOENT),
+        }
+    }
+
+    /// As [`Vfs::resolve`]; the path may lead to one's own descriptor of what has none.
+    pub fn resolve_any(&mut self, at: &Location, path: &[u8], last: LastLink) -> Result<Resolved, Errno> {
         let walked = self.walk(at, path, last)?;
         if let Some(descriptor) = walked.own_descriptor {
-            return self.behind(descriptor, walked.wants_dir)?.ok_or(Errno::ENOENT);
+            let found = self.behind(descriptor, walked.wants_dir)?;
+            return Ok(found.map_or(Resolved::Descriptor(descriptor), Resolved::File));
         }
         let inode = walked.target.ok_or(Errno::ENOENT)?;
-        Ok(Location { inode: self.pinned(inode), path: Rc::new(walked.path) })
+        Ok(Resolved::File(Location { inode: self.pinned(inode), path: Rc::new(walked.path) }))
     }
 
     /// Resolves all but the last component for sure, and that one as far as it exists.

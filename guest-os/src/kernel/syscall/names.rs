@@ -6,15 +6,19 @@ use crate::devices::clock;
 use crate::files::vfs;
 use crate::hart::current;
 use crate::memory::user::{self, UserPtr};
-use fs::{Errno, FileType, Inode, LastLink, Location, Object, Timestamp};
+use fs::{Errno, FileType, Inode, LastLink, Location, Object, Resolved, Timestamp};
 use linux_raw_sys::general as linux;
 
 /// The file that a directory descriptor and a path name; with AT_EMPTY_PATH an empty path is the descriptor itself.
 pub fn find(dirfd: u64, path: u64, flags: u32) -> Result<Location, Errno> {
-    find_as(dirfd, path, flags, false)
+    match find_any(dirfd, path, flags, false)? {
+        Resolved::File(location) => Ok(location),
+        Resolved::Descriptor(_) => Err(Errno::ENOENT),
+    }
 }
 
-fn find_as(dirfd: u64, path: u64, flags: u32, by_real_ids: bool) -> Result<Location, Errno> {
+/// As [`find`]; what is found may be one's own descriptor of what has no path.
+pub fn find_any(dirfd: u64, path: u64, flags: u32, by_real_ids: bool) -> Result<Resolved, Errno> {
     let path =
         if path == 0 && flags & linux::AT_EMPTY_PATH != 0 { alloc::vec![] } else { user::read_path(path)? };
     if path.is_empty() {
@@ -22,15 +26,15 @@ fn find_as(dirfd: u64, path: u64, flags: u32, by_real_ids: bool) -> Result<Locat
             return Err(Errno::ENOENT);
         }
         if int(dirfd) == linux::AT_FDCWD {
-            return Ok(current().process.cwd());
+            return Ok(Resolved::File(current().process.cwd()));
         }
-        return details(open_file(dirfd)?).location.ok_or(Errno::EBADF);
+        return details(open_file(dirfd)?).location.map(Resolved::File).ok_or(Errno::EBADF);
     }
     let at = start_of(dirfd, &path)?;
     let last = if flags & linux::AT_SYMLINK_NOFOLLOW != 0 { LastLink::Keep } else { LastLink::Follow };
     let mut vfs = vfs::lock();
     vfs.act_by_real_ids(by_real_ids);
-    let found = vfs.resolve(&at, &path, last);
+    let found = vfs.resolve_any(&at, &path, last);
     vfs.act_by_real_ids(false);
     found
 }
@@ -62,10 +66,18 @@ pub fn faccessat([dirfd, path, mode, ..]: Arguments) -> Outcome {
 
 pub fn faccessat2([dirfd, path, mode, flags, ..]: Arguments) -> Outcome {
     let by_real_ids = uint(flags) & linux::AT_EACCESS == 0;
-    let location = find_as(dirfd, path, uint(flags), by_real_ids)?;
+    let found = find_any(dirfd, path, uint(flags), by_real_ids)?;
+    let open = match found {
+        Resolved::File(_) => None,
+        Resolved::Descriptor(fd) => Some(details(open_file(fd.into())?)),
+    };
     let mut vfs = vfs::lock();
     vfs.act_by_real_ids(by_real_ids);
-    let checked = vfs.check_access(&location.inode, uint(mode));
+    let checked = match (&found, &open) {
+        (Resolved::File(location), _) => vfs.check_access(&location.inode, uint(mode)),
+        (_, Some(file)) => vfs.check_open_file(file, uint(mode)),
+        _ => Err(Errno::ENOENT),
+    };
     vfs.act_by_real_ids(false);
     checked?;
     Ok(0)

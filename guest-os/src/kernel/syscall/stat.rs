@@ -1,12 +1,12 @@
 //! What files are: `stat` in its forms, and `statfs`.
 
 use super::files::{details, open_file};
-use super::names::find;
+use super::names::{find, find_any};
 use super::{Arguments, Outcome, uint};
 use crate::files::vfs;
 use crate::memory::user::{UserPtr, plain, zeroed};
 use abi::sets;
-use fs::{Errno, Stat, StatFs, Timestamp};
+use fs::{Errno, Resolved, Stat, StatFs, Timestamp};
 use linux_raw_sys::general as linux;
 
 plain!(linux::stat, linux::statx, linux::statfs64);
@@ -26,8 +26,13 @@ fn stat_at(dirfd: u64, path: u64, flags: u32) -> Result<Stat, fs::Errno> {
         let file = details(open_file(dirfd)?);
         return vfs::lock().stat_open(&file);
     }
-    let location = find(dirfd, path, flags)?;
-    vfs::lock().stat(&location.inode)
+    match find_any(dirfd, path, flags, false)? {
+        Resolved::File(location) => vfs::lock().stat(&location.inode),
+        Resolved::Descriptor(fd) => {
+            let file = details(open_file(fd.into())?);
+            vfs::lock().stat_open(&file)
+        }
+    }
 }
 
 pub fn fstat([fd, buffer, ..]: Arguments) -> Outcome {
