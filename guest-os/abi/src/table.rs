@@ -104,6 +104,11 @@ macro_rules! each_call {
             101 nanosleep(wanted: In(Timespec), left: Out(Remainder));
             102 getitimer(which: Flags(&sets::ITIMER), value: Out(Itimerval));
             103 setitimer(which: Flags(&sets::ITIMER), new: In(Itimerval), old: Out(Itimerval));
+            107 timer_create(clock: Int, event: Address, id: Out(Layout::Int));
+            108 timer_gettime(id: Int, value: Address);
+            109 timer_getoverrun(id: Int);
+            110 timer_settime(id: Int, flags: Flags(&sets::ALARM), new: Address, old: Address);
+            111 timer_delete(id: Int);
             113 clock_gettime(clock: Flags(&sets::CLOCK), time: Out(Timespec)) spares;
             114 clock_getres(clock: Flags(&sets::CLOCK), resolution: Out(Timespec));
             115 clock_nanosleep(clock: Flags(&sets::SLEEP_CLOCK), flags: Flags(&sets::SLEEP), wanted: In(Timespec),
@@ -310,8 +315,8 @@ const ABSENT: &[(u32, &str)] = &[
     (31, "ioprio_get"), (39, "umount2"), (40, "mount"), (41, "pivot_root"), (42, "nfsservctl"),
     (51, "chroot"), (58, "vhangup"), (60, "quotactl"), (89, "acct"),
     (97, "unshare"), (104, "kexec_load"), (105, "init_module"), (106, "delete_module"),
-    (107, "timer_create"), (108, "timer_gettime"), (109, "timer_getoverrun"), (110, "timer_settime"),
-    (111, "timer_delete"), (112, "clock_settime"), (116, "syslog"), (117, "ptrace"), (118, "sched_setparam"),
+       
+     (112, "clock_settime"), (116, "syslog"), (117, "ptrace"), (118, "sched_setparam"),
     (119, "sched_setscheduler"), (120, "sched_getscheduler"), (121, "sched_getparam"),
     (125, "sched_get_priority_max"), (126, "sched_get_priority_min"), (127, "sched_rr_get_interval"),
     (142, "reboot"), (161, "sethostname"),

@@ -2,6 +2,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
+use rt::Result;
 use rt::abi::general as g;
 use rt::os::{self, Status};
 
@@ -13,6 +14,7 @@ tests! {
     timer_rings_once, timer_rings_again, timer_is_told, timer_errors, timer_with_a_huge_interval, @Kernel timer_shorter_than_its_signal,
     timer_while_it_is_blocked, @Kernel timers_of_used_time, @Kernel limit_of_used_time, @Kernel sleep_across_stop, @Kernel poll_across_stop, poll_tells_the_rest, sets_are_looked_at,
     @Kernel wait_for_a_signal_ends_with_stop, sleeps_that_are_huge, sleep_until_a_time, timeouts_that_are_huge, times_that_are_none,
+    timers_of_ones_own, timers_that_are_none,
 }
 
 /// Seconds that overflow as ticks, as nanoseconds, and as both.
@@ -373,5 +375,81 @@ fn times_that_are_none() -> Outcome {
         let mut set = [1u64];
         check_error!(sys(g::__NR_rt_sigtimedwait, [at(&mut set), 0, wrong, 8]), EINVAL);
     }
+    Ok(())
+}
+
+/// `timer_create` with a signal and a value.
+fn alarm(clock: u32, signal: u32, value: u64) -> Result<usize> {
+    let event = [value, u64::from(signal), 0, 0, 0, 0, 0, 0];
+    let mut id = 0u32;
+    sys(g::__NR_timer_create, [clock as usize, event.as_ptr() as usize, (&raw mut id) as usize])?;
+    Ok(core::hint::black_box(id) as usize)
+}
+
+/// Sets a timer: how often and when, in nanoseconds.
+fn set_alarm(id: usize, flags: usize, interval: u64, value: u64) -> Result<usize> {
+    let split = |time: u64| [time / 1_000_000_000, time % 1_000_000_000];
+    let ([a, b], [c, d]) = (split(interval), split(value));
+    let words = [a, b, c, d];
+    sys(g::__NR_timer_settime, [id, flags, words.as_ptr() as usize, 0])
+}
+
+/// Waits for a signal, which is blocked: its code and what came along.
+fn take_signal(signal: u32) -> Result<(i32, u64)> {
+    let (set, mut info) = (1u64 << (signal - 1), [0u64; 16]);
+    sys(g::__NR_rt_sigtimedwait, [(&raw const set) as usize, info.as_mut_ptr() as usize, 0, 8])?;
+    let info = core::hint::black_box(info);
+    #[allow(clippy::cast_possible_truncation)] // the lower half is si_code
+    let code = info[1] as i32;
+    Ok((code, info[3]))
+}
+
+fn timers_of_ones_own() -> Outcome {
+    const MILLISECOND: u64 = 1_000_000;
+    const SI_TIMER: i32 = -2;
+    let signal = g::SIGUSR1;
+    let set = 1u64 << (signal - 1);
+    sys(g::__NR_rt_sigprocmask, [g::SIG_BLOCK as usize, (&raw const set) as usize, 0, 8])?;
+    let id = alarm(g::CLOCK_MONOTONIC, signal, 77)?;
+    let mut left = [0u64; 4];
+    sys(g::__NR_timer_gettime, [id, left.as_mut_ptr() as usize])?;
+    check_eq!(core::hint::black_box(left), [0; 4]);
+    set_alarm(id, 0, 0, 2 * MILLISECOND)?;
+    check_eq!(take_signal(signal)?, (SI_TIMER, 77));
+    // Again and again; what is not taken is counted.
+    set_alarm(id, 0, MILLISECOND, MILLISECOND)?;
+    check_eq!(take_signal(signal)?.1, 77);
+    sys(g::__NR_timer_gettime, [id, left.as_mut_ptr() as usize])?;
+    check!(core::hint::black_box(left)[1] == MILLISECOND);
+    let pause = [0u64, 10 * MILLISECOND];
+    sys(g::__NR_nanosleep, [pause.as_ptr() as usize, 0])?;
+    take_signal(signal)?;
+    take_signal(signal)?;
+    check!(sys(g::__NR_timer_getoverrun, [id])? >= 1);
+    set_alarm(id, 0, 0, 0)?;
+    // At a time of the day.
+    let day = alarm(g::CLOCK_REALTIME, signal, 78)?;
+    let mut now = [0u64; 2];
+    sys(g::__NR_clock_gettime, [g::CLOCK_REALTIME as usize, now.as_mut_ptr() as usize])?;
+    let [seconds, nanoseconds] = core::hint::black_box(now);
+    let at = seconds * 1_000_000_000 + nanoseconds + 3 * MILLISECOND;
+    set_alarm(day, g::TIMER_ABSTIME as usize, 0, at)?;
+    while take_signal(signal)?.1 != 78 {}
+    for id in [id, day] {
+        sys(g::__NR_timer_delete, [id])?;
+        check_error!(sys(g::__NR_timer_delete, [id]), EINVAL);
+    }
+    Ok(())
+}
+
+fn timers_that_are_none() -> Outcome {
+    check_error!(alarm(99, g::SIGUSR1, 0), EINVAL);
+    check_error!(alarm(g::CLOCK_MONOTONIC, 99, 0), EINVAL);
+    check_error!(set_alarm(999, 0, 0, 1), EINVAL);
+    check_error!(sys(g::__NR_timer_getoverrun, [999]), EINVAL);
+    let id = alarm(g::CLOCK_MONOTONIC, g::SIGUSR1, 0)?;
+    let wrong = [0u64, 0, 0, 1_000_000_000];
+    check_error!(sys(g::__NR_timer_settime, [id, 0, wrong.as_ptr() as usize, 0]), EINVAL);
+    check_error!(sys(g::__NR_timer_settime, [id, 0, 0, 0]), EINVAL);
     Ok(())
 }

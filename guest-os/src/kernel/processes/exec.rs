@@ -203,6 +203,7 @@ fn change_over(
         process::release_space(old);
     }
     process.end_borrowing();
+    process.timers.alarms.clear();
     become_user_of(process, image);
     process.signals.borrow_mut().exec();
     thread.signals.borrow_mut().exec();

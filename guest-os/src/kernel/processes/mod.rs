@@ -1,5 +1,6 @@
 //! Processes and threads: what they are, how they begin, execute, wait, get signals and end.
 
+pub mod alarms;
 pub mod children;
 pub mod exec;
 pub mod exit;

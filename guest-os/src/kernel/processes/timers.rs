@@ -6,6 +6,7 @@
 use crate::arch;
 use crate::devices::interrupts::QUANTUM_TICKS;
 use crate::local::HartLocal;
+use crate::processes::alarms::Alarms;
 use crate::processes::exit::send;
 use crate::processes::process::{self, Process, Usage};
 use core::cell::Cell;
@@ -65,6 +66,8 @@ pub struct Timers {
     warning: Cell<u64>,
     /// The time used at which SIGKILL comes; 0 for never.
     end: Cell<u64>,
+    /// Those that it has made itself.
+    pub alarms: Alarms,
 }
 
 impl Timers {
@@ -75,6 +78,13 @@ impl Timers {
     /// Sets one of them.
     pub fn set(&self, kind: Kind, timer: Timer) {
         self.timers[kind as usize].set(timer);
+        if timer.deadline != 0 {
+            look_at(if kind == Kind::Real { timer.deadline } else { arch::time() });
+        }
+    }
+    /// Sets one that it has made itself.
+    pub fn set_alarm(&self, id: u32, kind: Kind, timer: Timer) {
+        self.alarms.set(id, timer);
         if timer.deadline != 0 {
             look_at(if kind == Kind::Real { timer.deadline } else { arch::time() });
         }
@@ -90,7 +100,9 @@ impl Timers {
     }
     /// Whether there is none at all.
     fn are_off(&self) -> bool {
-        self.warning.get() | self.end.get() == 0 && self.timers.iter().all(|timer| timer.get().deadline == 0)
+        self.warning.get() | self.end.get() == 0
+            && self.timers.iter().all(|timer| timer.get().deadline == 0)
+            && self.alarms.are_off()
     }
 }
 
@@ -154,6 +166,7 @@ fn ring_of(process: &Process, now: u64) -> Option<u64> {
             look_in(patience(kind, next.saturating_sub(reading)));
         }
     }
+    timers.alarms.ring(process, now, |kind, rest| look_in(patience(kind, rest)));
     if timers.warning.get() | timers.end.get() != 0
         && let Some(rest) = enforce_limit(process)
     {

@@ -1,5 +1,6 @@
 //! The function of each row of the table, by the name of its call.
 
+pub use super::alarms::{timer_create, timer_delete, timer_getoverrun, timer_gettime, timer_settime};
 pub use super::attributes::{
     fgetxattr, flistxattr, fremovexattr, fsetxattr, getxattr, lgetxattr, listxattr, llistxattr, lremovexattr,
     lsetxattr, removexattr, setxattr,

@@ -3,6 +3,7 @@
 //! `abi` has the table. A call gets its arguments as numbers, returns a number or an [`Errno`], and touches user memory through
 //! [`crate::memory::user`] only. Flags that the table refuses never reach it. Structures are those of `linux-raw-sys`.
 
+mod alarms;
 mod attributes;
 mod capabilities;
 mod control;

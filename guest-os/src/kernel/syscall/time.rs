@@ -147,9 +147,13 @@ impl Sleep {
 
 /// The `timespec` from now to a tick.
 pub fn time_left(deadline: u64) -> [u64; 2] {
-    let rest = deadline.saturating_sub(arch::time());
+    timespec_of(deadline.saturating_sub(arch::time()))
+}
+
+/// So many ticks as a `timespec`.
+pub fn timespec_of(ticks: u64) -> [u64; 2] {
     // Whole seconds first: in nanoseconds a long rest would not fit.
-    [rest / TIMEBASE_HZ, rest % TIMEBASE_HZ * NANOSECONDS_PER_TICK]
+    [ticks / TIMEBASE_HZ, ticks % TIMEBASE_HZ * NANOSECONDS_PER_TICK]
 }
 
 pub fn times([pointer, ..]: Arguments) -> Outcome {
