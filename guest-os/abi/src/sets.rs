@@ -91,9 +91,6 @@ pub const TIMER_CLOCK: FlagSet = choice(
     ],
 );
 
-/// `timer_settime`.
-pub const ALARM: FlagSet = lenient("timer_settime", &[taken("TIMER_ABSTIME", 1)]);
-
 /// `timerfd_settime`.
 pub const TIMER_SETTING: FlagSet =
     strict("timerfd_settime", &[taken("TFD_TIMER_ABSTIME", 1), ignored("TFD_TIMER_CANCEL_ON_SET", 2)]);

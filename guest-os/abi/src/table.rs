@@ -107,7 +107,7 @@ macro_rules! each_call {
             107 timer_create(clock: Int, event: Address, id: Out(Layout::Int));
             108 timer_gettime(id: Int, value: Address);
             109 timer_getoverrun(id: Int);
-            110 timer_settime(id: Int, flags: Flags(&sets::ALARM), new: Address, old: Address);
+            110 timer_settime(id: Int, flags: Int, new: Address, old: Address);
             111 timer_delete(id: Int);
             113 clock_gettime(clock: Flags(&sets::CLOCK), time: Out(Timespec)) spares;
             114 clock_getres(clock: Flags(&sets::CLOCK), resolution: Out(Timespec));

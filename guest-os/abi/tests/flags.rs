@@ -129,7 +129,6 @@ const OBSERVED: &[(&str, &str, &str)] = &[
     ("clock_getres", ALL_CLOCKS, "every_clock"),
     ("clock_nanosleep", "CLOCK_REALTIME CLOCK_MONOTONIC CLOCK_BOOTTIME CLOCK_TAI", "every_clock"),
     ("clock_nanosleep", "TIMER_ABSTIME", "sleep_until_a_time"),
-    ("timer_settime", "TIMER_ABSTIME", "timers_of_ones_own"),
     ("prctl", "PR_SET_NAME PR_GET_NAME", "thread_name"),
     ("prctl", "PR_SET_PDEATHSIG PR_GET_PDEATHSIG", "death_signal"),
     ("prctl", "PR_SET_DUMPABLE PR_GET_DUMPABLE", "looked_into_or_not"),

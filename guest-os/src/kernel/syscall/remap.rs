@@ -12,6 +12,7 @@ use fs::Errno;
 use isa::events::{EventKind, EventRecord};
 use isa::{PAGE_SIZE, Vpn};
 use linux_raw_sys::general::{MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE};
+use mm::layout::MAX_VMAS;
 use mm::{AddressSpace, Backing, MapRequest, PageRange, Placement, Vma};
 
 pub fn mremap([address, old_len, new_len, flags, new_address, ..]: Arguments) -> Outcome {
@@ -116,6 +117,10 @@ fn relocate(
     /// An owner more of a shared frame, for a moment.
     const OWNER_BYTES: usize = 4 << 10;
     let _prepared = heap::prepare(OWNER_BYTES)?;
+    // The new mapping, and what is left on both sides of the old one: seen to before anything moves.
+    if space.borrow().vmas().len() + 3 > MAX_VMAS {
+        return Err(Errno::ENOMEM);
+    }
     let start = match target {
         Some(start) => start,
         None => space.borrow().find_room(len_pages).map_err(|_| Errno::ENOMEM)?,
@@ -148,8 +153,8 @@ fn relocate(
         let record = events::range(EventKind::Mremap, kept);
         events::report(EventRecord { detail: count, detail2: there.start.base().0, ..record });
     }
-    if !keeps_old && !old.is_empty() {
-        unmap(space, old)?;
+    if !keeps_old && !old.is_empty() && inject::covered(|| unmap(space, old)).is_err() {
+        current().post(SigInfo::from_kernel(Signal::KILL));
     }
     Ok(there)
 }
