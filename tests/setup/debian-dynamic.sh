@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # debian-dynamic.sh DIR: prepares what tests/ladder.rs runs, in DIR (a cache; safe to delete):
-#   DIR/root         a Debian trixie riscv64 system with shells, tools, languages and a compiler, as their packages have them
+#   DIR/root         a Debian trixie riscv64 system with shells, tools, languages and a compiler, as their packages have them, and
+#                    esbuild, ruff and uv, as npm and PyPI have them
 #   DIR/ladder.ext4  the same as an ext4 image, made by mke2fs
-# Packages and what they depend on come as debian-apt.sh says. No package's scripts are run. Quick when all is there.
+# Packages and what they depend on come as debian-apt.sh says. No package's scripts are run. Needs npm and Python's venv. Quick when
+# all is there.
 set -euo pipefail
 
 dir=${1:?usage: debian-dynamic.sh DIR}
@@ -39,6 +41,20 @@ cp "$root/usr/share/base-passwd/passwd.master" "$root/etc/passwd"
 cp "$root/usr/share/base-passwd/group.master" "$root/etc/group"
 echo '127.0.0.1 localhost' >"$root/etc/hosts"
 qemu-riscv64 -L "$root" "$root/usr/sbin/ldconfig" -r "$root" 2>/dev/null || true
+qemu-riscv64 -L "$root" "$root/usr/bin/python3" -m compileall -q -s "$root" -p / --invalidation-mode unchecked-hash \
+    "$root"/usr/lib/python3*
+
+# A Go program and two in Rust.
+echo "test inputs: downloading esbuild, ruff and uv (riscv64)"
+(cd "$cache" && npm pack --silent @esbuild/linux-riscv64@0.25.12 >/dev/null)
+tar -xzf "$cache"/esbuild-linux-riscv64-*.tgz -C "$root/usr" --strip-components 1 package/bin/esbuild
+python3 -m venv "$cache/venv"
+"$cache/venv/bin/pip" download -q --no-deps --only-binary=:all: --platform manylinux_2_31_riscv64 -d "$cache" ruff==0.14.6 uv==0.9.11
+for wheel in "$cache"/*.whl; do
+    python3 -m zipfile -e "$wheel" "$cache/wheel"
+    install "$cache"/wheel/*.data/scripts/* "$root/usr/bin"
+    rm -rf "$cache/wheel" "$wheel"
+done
 
 echo "test inputs: making $image"
 export E2FSPROGS_FAKE_TIME=1700000000

@@ -62,6 +62,7 @@ tests() {
   need gdb-multiarch gdb-multiarch
   add_target riscv64gc-unknown-linux-gnu || say "no Rust target riscv64gc-unknown-linux-gnu: the Rust guest program cannot be built"
   tests/setup/test-inputs.sh target/test-inputs
+  need npm npm
   tests/setup/debian-dynamic.sh target/test-inputs/ladder
   spike
   need xz xz-utils
