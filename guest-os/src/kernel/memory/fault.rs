@@ -77,7 +77,7 @@ fn try_resolve(
 ) -> Result<FrameId, Refused> {
     let thread = current();
     let space = thread.process.space();
-    let mut waited = DiskWait::None;
+    let (mut waited, mut has_read) = (DiskWait::None, false);
     let mut waits_for_room = 0;
     loop {
         if waited == DiskWait::None && reclaim::settle().is_err() {
@@ -101,7 +101,7 @@ fn try_resolve(
                 }
                 let origin = origin.of(&resolution);
                 if origin != Origin::Eager {
-                    count(&thread, &resolution);
+                    count(&thread, has_read);
                 }
                 report(&resolution, origin);
                 if ahead::maps_around() {
@@ -124,6 +124,7 @@ fn try_resolve(
                 return Err(Refused::Signal(signal));
             }
             Ok(FaultOutcome::Read(awaited, frame)) => {
+                has_read = true;
                 let is_there = match awaited {
                     Awaited::Page(key) => pages::fill(key, frame, Purpose::Fault),
                     Awaited::Slot(slot) => reclaim::swap_in(slot, frame),
@@ -284,9 +285,11 @@ fn name_of(process: &Process) -> String {
     String::from_utf8_lossy(&name.unwrap_or_default()).into_owned()
 }
 
-fn count(thread: &Thread, resolution: &Resolution) {
+/// Counts a fault for `getrusage`. As on Linux it is a major one if it had the page read itself (`has_read`): a page that four threads wait
+/// for is one major fault, and three minor ones.
+fn count(thread: &Thread, has_read: bool) {
     thread.count(|usage| {
-        if resolution.from_disk {
+        if has_read {
             usage.major_faults += 1;
         } else {
             usage.minor_faults += 1;
