@@ -99,3 +99,26 @@ fn an_eviction_empties_every_entry_that_maps_the_page() {
     assert_eq!(r.load(child, Rig::at(101, 5)), Ok(77), "a copy of one's own stays");
     r.end();
 }
+
+/// The second attempt finds pages that have lost their W bit already: the TLB must forget them all the same.
+#[test]
+fn a_fork_that_makes_room_and_begins_again_forgets_what_the_first_attempt_changed() {
+    // The child takes a root and three tables, the last one for a page far away from the others.
+    for spare in 0..4 {
+        let mut r = Rig::new(16);
+        r.mem.set_file(FILE, 100 * PAGE_SIZE, Store::Device);
+        r.anon(1);
+        r.map(0, Rig::at(1000, 0), 1, RW, VmaFlags::empty(), Backing::Anon);
+        let backing = Backing::File(FileBacking { file: FILE, first_page: 0, len_bytes: None });
+        r.map(0, Rig::at(1, 0), 100, Prot::READ, VmaFlags::empty(), backing);
+        [0, 1000].into_iter().for_each(|page| r.store(0, Rig::at(page, 0), 1).unwrap());
+        for page in 1..=r.mem.frames().free() - spare {
+            r.load(0, Rig::at(page, 0)).unwrap();
+        }
+        let child = r.fork(0);
+        r.store(0, Rig::at(0, 0), 2).unwrap();
+        let found = (r.load(0, Rig::at(0, 0)), r.load(child, Rig::at(0, 0)));
+        assert_eq!(found, (Ok(2), Ok(1)), "{spare} frames were free");
+        r.end();
+    }
+}

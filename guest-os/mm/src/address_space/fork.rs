@@ -93,7 +93,9 @@ impl AddressSpace {
             return first;
         }
         mem.make_room(needed)?;
-        self.try_fork(mem, child_id, child_asid, template)
+        let second = self.try_fork(mem, child_id, child_asid, template)?;
+        // The first attempt has taken W bits, of which the second one knows nothing.
+        Ok(ForkReport { flush: Flush::All, ..second })
     }
 
     fn try_fork<P: PhysMem>(
