@@ -36,6 +36,7 @@ pub use file::{Loaded, NewerSources, ProgramFile, ProgramFiles, Programs, Spot, 
 pub use lines::{InlineFrame, Lines, SourceLine, Statement};
 pub use location::Scope;
 pub use numbers::Operator;
+pub use quad::text as float_text;
 pub use show::{Format, Look, letters};
 pub use stack::{Callers, IsReturn, StackFrame, in_brackets, stack, with_places};
 pub use symbols::SymbolTable;

@@ -283,7 +283,7 @@ const MACHINE: &[Entry] = &[
     entry(
         &["x"],
         "/[COUNT][FORMAT][SIZE] ADDR",
-        "examine memory: FORMAT x d u o t c s i a, SIZE b h w g (1, 2, 4, 8 bytes)\n\
+        "examine memory: FORMAT x d u o t c s i a f, SIZE b h w g (1, 2, 4, 8 bytes)\n\
          A variable stands for where it is, a pointer for where it points.",
         parse::examine,
     )
