@@ -150,6 +150,39 @@ fn the_source_is_listed_and_lines_are_places() {
     assert_eq!(first(&said[7]), 15, "{ran:?}");
 }
 
+/// The source can be listed when the program has ended, and a number is a line of the file that one looks at.
+#[test]
+fn the_source_is_listed_after_the_end() {
+    let dir = TempDir::new("source-list-ended");
+    let program = compiled(&dir, "lines.c", &["-g"]);
+    let line = line_of("lines.c", "int first = outer(3)");
+    let at_line = format!("list lines.c:{line}");
+    let ran = debug(
+        &program,
+        &[
+            "list work",
+            &format!("break {line}"),
+            "continue",
+            "delete",
+            "continue",
+            "list",
+            "list work",
+            &at_line,
+            "list 3,4",
+        ],
+        &[],
+    );
+    let said = said(&ran);
+    assert!(said[2].contains(&format!("main at lines.c:{line}")), "{ran:?}");
+    assert!(
+        said[6].contains("static int work(int rounds)") && said[7].contains("int first = outer(3)"),
+        "{ran:?}"
+    );
+    assert!(said[8].contains("3     #include <string.h>"), "{ran:?}");
+    let ran = debug(&program, &["continue", "list"], &[]);
+    assert!(ran.status == 0 && ran.stderr.contains("int main(void)"), "{ran:?}");
+}
+
 /// Looking at lines, frames and callers changes nothing that the guest could see.
 #[test]
 fn stepping_by_lines_changes_no_count() {
@@ -185,6 +218,10 @@ fn variables_are_printed_with_their_types() {
             ),
             ("shape.corners[1].x", "shape.corners[1].x = -3  (int)"),
             ("shape.slope", "shape.slope = -7  (int)"),
+            ("shape.colour == GREEN", "shape.colour == GREEN = 1  (int)"),
+            ("GREEN", "GREEN = GREEN  (enum colour)"),
+            // Behind the end: what a program finds that goes too far.
+            ("word[8]", "word[8] = "),
             ("pointer->colour", "pointer->colour = GREEN  (enum colour)"),
             ("*pointer", "corners = {{x = 1"),
             ("&count", "  (int *)"),
@@ -193,7 +230,6 @@ fn variables_are_printed_with_their_types() {
         let wrong = [
             ("nothing", "has no variable or symbol `nothing`"),
             ("shape.nose", "struct shape has no member `nose` (it has name, corners, colour, flags, slope)"),
-            ("shape.corners[2]", "struct point[2] ends before 2"),
             ("*count", "int is no pointer"),
         ];
         for (name, expected) in places {

@@ -103,6 +103,8 @@ pub struct Debugger {
     pub(super) waits: Waits,
     /// What `list` showed last.
     pub(super) listed: Option<Listed>,
+    /// The program that was looked at at the last stop.
+    pub(super) last_program: Option<String>,
     /// The last stop, for those who ask.
     pub(super) stopped: Option<Stopped>,
     /// Where the machine was resumed last.
@@ -128,6 +130,7 @@ impl Debugger {
             tap,
             symbols: Symbols::new(kernel, programs),
             files,
+            last_program: first_program.clone(),
             first_program,
             points: Points::default(),
             armed: Armed::default(),
@@ -330,6 +333,7 @@ impl Debugger {
                 self.check_registers()?;
                 self.backtrace(target, most.unwrap_or(stack::SHOWN))
             }
+            Command::Define(of) => self.define(target, &of),
             Command::Print(at, format) => {
                 self.check_page_table()?;
                 self.print(target, &at, format)

@@ -102,6 +102,9 @@ impl Debugger {
     /// The line of the source at a place, or at the instruction that the machine is at; in code of which no line is known that of the call
     /// that has led there, and before a program has come to its source that of its `main`.
     fn source_of(&mut self, target: &dyn Target, at: Option<Expression>) -> Result<SourceLine, String> {
+        if let Some(reason) = self.ended {
+            return self.line_of_ended(at.as_ref()).ok_or_else(|| format!("the machine has ended: {reason}"));
+        }
         let is_here = at.is_none();
         let (va, space) = self.locate(target, at)?;
         let call = || self.stack(target).into_iter().find_map(|frame| frame.spot.source);
@@ -115,6 +118,26 @@ impl Debugger {
             let place = self.symbol_at(&space, va).unwrap_or_else(|| va.to_string());
             format!("the line of {place} is not known (is the program compiled with -g?)")
         })
+    }
+
+    /// The line of a place, as the file of the program tells it that was looked at last; without one that of its `main`.
+    fn line_of_ended(&self, at: Option<&Expression>) -> Option<SourceLine> {
+        let name = at.map_or_else(|| Some(("main".to_owned(), 0)), Expression::location)?.0;
+        let file = self.symbols.program(self.last_program.as_deref()?);
+        let lines = file.lines()?;
+        let function = |name, of| lines.at(*file.functions_called(name, of).first()?);
+        match Named::of(&name) {
+            Named::Line(of, line) => Some(SourceLine { line: line.max(1), ..lines.file(of)? }),
+            Named::FunctionOf(of, name) => function(name, Some(of)),
+            Named::Symbol(name) => function(name, None),
+        }
+    }
+
+    /// The file that is listed, or looked at, by the name that the compiler was given.
+    pub(super) fn current_file(&mut self, target: &dyn Target) -> Option<String> {
+        let of = self.listed.clone().map(|listed| listed.next);
+        let of = of.or_else(|| self.source_of(target, None).ok())?;
+        Some(of.file.to_string())
     }
 
     fn list_from(&mut self, from: SourceLine, shown: u32) -> Result<String, String> {

@@ -72,6 +72,9 @@ impl Debugger {
         };
         let pid = space.process();
         let tap = self.tap.borrow();
+        let program =
+            pid.and_then(|pid| tap.trace().guest.process(pid)).map(|process| process.program.clone());
+        self.last_program = program.or(self.last_program.take());
         let tid = tap.trace().history.running_on(now.hart).filter(|t| Some(t.pid) == pid).map(|t| t.tid);
         drop(tap);
         let before = self.before.filter(|before| before.hart == now.hart);

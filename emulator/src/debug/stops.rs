@@ -122,7 +122,9 @@ impl Debugger {
         condition: Option<Condition>,
         is_for_once: bool,
     ) -> Result<String, String> {
-        let symbol = at.location().filter(|(name, _)| place_of(name).is_none());
+        let line = at.text().bytes().all(|b| b.is_ascii_digit()).then(|| self.current_file(target)).flatten();
+        let line = line.map(|file| (format!("{file}:{}", at.text()), 0));
+        let symbol = line.or_else(|| at.location().filter(|(name, _)| place_of(name).is_none()));
         let (text, at, pid) = match symbol {
             Some((name, offset)) => {
                 let (text, place, pid) = self.symbol_place(&name, offset, pid)?;

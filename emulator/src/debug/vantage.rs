@@ -41,6 +41,16 @@ pub(super) struct Vantage<'a> {
 impl Debugger {
     /// Looks from where the debugger does: at the frame, thread, process or hart that was chosen.
     pub(super) fn looking<T>(&self, target: &dyn Target, look: impl FnOnce(&Vantage<'_>) -> T) -> T {
+        self.looking_from(target, self.chosen_frame(target), look)
+    }
+
+    /// The same, at another function of the stack, without the so many innermost that were put into it.
+    pub(super) fn looking_from<T>(
+        &self,
+        target: &dyn Target,
+        frame: Option<(Frame, usize)>,
+        look: impl FnOnce(&Vantage<'_>) -> T,
+    ) -> T {
         let now = self.now(target);
         let registers = self.check_registers().map(|()| now);
         let frame = registers.is_ok().then(|| self.chosen_frame(target)).flatten();

@@ -35,6 +35,8 @@ pub(super) struct Index {
     types: BTreeMap<String, At>,
     /// Names of the variables of functions, each with a function that has it.
     locals: BTreeMap<String, At>,
+    /// The names of values, each with the enumeration that has it.
+    enumerators: BTreeMap<String, At>,
 }
 
 impl Index {
@@ -53,6 +55,7 @@ impl Index {
         let mut path: Vec<(isize, Option<String>, Option<At>)> = Vec::new();
         // Paths of what is declared in one place, and told of in another.
         let mut declarations: BTreeMap<usize, String> = BTreeMap::new();
+        let mut enumeration = None;
         while let Ok(Some(entry)) = cursor.next_dfs() {
             let (depth, at) = (entry.depth(), At { unit, offset: entry.offset() });
             while path.last().is_some_and(|(outer, ..)| depth <= *outer) {
@@ -69,6 +72,11 @@ impl Index {
                         }
                     }
                     path.push((depth, dies.name(at), Some(at)));
+                }
+                gimli::DW_TAG_enumerator => {
+                    if let (Some(enumeration), Some(name)) = (enumeration, dies.name(at)) {
+                        self.enumerators.entry(name).or_insert(enumeration);
+                    }
                 }
                 gimli::DW_TAG_namespace => path.push((depth, dies.name(at), None)),
                 gimli::DW_TAG_variable | gimli::DW_TAG_member => {
@@ -117,6 +125,9 @@ impl Index {
                     }
                 }
                 tag => {
+                    if tag == gimli::DW_TAG_enumeration_type {
+                        enumeration = Some(at);
+                    }
                     if matches!(tag, gimli::DW_TAG_structure_type | gimli::DW_TAG_class_type) {
                         path.push((depth, dies.name(at), None));
                     }
@@ -168,6 +179,11 @@ impl Index {
         self.declared.get(name).copied()
     }
 
+    /// An enumeration that has a value of this name.
+    pub(super) fn enumeration_with(&self, name: &str) -> Option<At> {
+        self.enumerators.get(name).copied()
+    }
+
     pub(super) fn type_named(&self, name: &str) -> Option<At> {
         self.types.get(name).copied()
     }
@@ -177,9 +193,10 @@ impl Index {
         self.locals.get(name).copied()
     }
 
-    /// The names of all variables.
+    /// The names of all variables and of the values of enumerations.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.globals.keys().chain(self.locals.keys()).chain(self.declared.keys()).map(String::as_str)
+        let variables = self.globals.keys().chain(self.locals.keys()).chain(self.declared.keys());
+        variables.chain(self.enumerators.keys()).map(String::as_str)
     }
 }
 

@@ -84,8 +84,16 @@ impl Dies {
         // The function's file hides what others keep to themselves, and it what functions do.
         let unit = blocks.last().map(|block| block.at.unit);
         let globals = self.index().globals(name);
-        let global = globals.min_by_key(|global| (Some(global.at.unit) != unit, global.depth()))?;
-        Some(locator.variable(global.at))
+        let global = globals.min_by_key(|global| (Some(global.at.unit) != unit, global.depth()));
+        global.map(|global| locator.variable(global.at)).or_else(|| self.enumerator(name))
+    }
+
+    /// The value of an enumeration that is called so.
+    fn enumerator(self: &Rc<Self>, name: &str) -> Option<Value> {
+        let enumeration = self.index().enumeration_with(name)?;
+        let value = self.enumerators(enumeration).into_iter().find(|(own, _)| own == name)?.1;
+        let number = Type::number_of(self, enumeration);
+        Some(Value { type_: Type::Entry(Rc::clone(self), enumeration), ..Value::number(value, number) })
     }
 
     /// The variable of this name that a source file has, or a function of it.

@@ -6,10 +6,7 @@ type Table = &'static [(&'static [&'static str], &'static str)];
 /// Words of other debuggers, and what there is here for them.
 const COMMANDS: Table = &[
     (&["return"], "nothing of the machine can be changed: `finish` runs to the caller"),
-    (
-        &["call", "ptype", "printf", "echo"],
-        "`print EXPR` shows a value and its type, `regs` registers, `x` memory",
-    ),
+    (&["call", "printf", "echo"], "`print EXPR` shows a value and its type, `regs` registers, `x` memory"),
     (
         &["run", "r", "start", "starti", "jump"],
         "the program is loaded and waits: `continue` runs it; start anew with `folio debug`",

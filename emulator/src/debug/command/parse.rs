@@ -246,6 +246,13 @@ pub(super) fn print(words: &Words<'_>) -> Result<Command, String> {
     Ok(Command::Print(expression, format))
 }
 
+pub(super) fn define(words: &Words<'_>) -> Result<Command, String> {
+    if words.rest.is_empty() {
+        return Err(words.usage("a name is missing"));
+    }
+    Expression::parse_type(words.rest).map(Command::Define).map_err(|e| words.usage(&e))
+}
+
 /// `[N]`; gdb's `info frame` shows the one that is looked at.
 pub(super) fn frame(words: &Words<'_>) -> Result<Command, String> {
     Ok(Command::Frame(words.only_number()?.map_or(FrameChoice::Shown, FrameChoice::Number)))

@@ -123,10 +123,11 @@ const RUN: &[Entry] = &[
 const STOP: &[Entry] = &[
     entry(
         &["break", "b"],
-        "[SYMBOL|FILE:LINE|FILE:FUNCTION|ADDR [PID]] [if COND]",
+        "[SYMBOL|LINE|FILE:LINE|FILE:FUNCTION|ADDR [PID]] [if COND]",
         "stop before the instruction there; without arguments, list\n\
-         A symbol is looked for in the programs, then in the kernel (kernel:NAME: only there). One of several functions stops at\n\
-         each, and where the compiler has put it into others; FILE:FUNCTION picks those of a file.\n\
+         A symbol is looked for in the programs and their libraries, then in the kernel (kernel:NAME: only there). One of several\n\
+         functions stops at each, and where the compiler has put it into others; FILE:FUNCTION picks those of a file. LINE is one\n\
+         of the file that is listed or looked at; an address begins with 0x.\n\
          It counts in every process, or in PID only. A program that is yet to run is waited for.\n\
          COND is an expression of C's, of variables of the function there (`if argc > 1`, `if p->count == 3`), $registers and\n\
          pid, tid, va, pc, frame, hits (how often it was come to); `va in counter` means its bytes,\n\
@@ -262,6 +263,13 @@ const MACHINE: &[Entry] = &[
          && ||, casts, sizeof; `first@count` is an array; `PID:NAME` and `kernel:NAME` are another's.\n\
          FORMAT: x hexadecimal, d u with and without sign, o octal, t binary, c letters, s text, a addresses, f floating point.",
         parse::print,
+    )
+    .completes(PLACE),
+    entry(
+        &["ptype"],
+        "EXPR|TYPE",
+        "a type as the source defines it, with its members: that of an expression, or `struct node`, `node_t`",
+        parse::define,
     )
     .completes(PLACE),
     entry(&["locals"], "", "the variables of the function that is looked at", |words| {
