@@ -30,6 +30,8 @@ impl Debugger {
 
     /// The function and the line to show for an address: of functions that the compiler has put into one another the innermost that is not of
     /// a compiler's own library, whose source tells nobody where he is; no line if there is none but that.
+    ///
+    /// Where a breakpoint has named one of them, it and those around it: what was put into it has not begun.
     pub(super) fn shown_at(&self, space: &Space, va: VirtAddr) -> (Option<String>, Option<SourceLine>) {
         let Some(loaded) = self.loaded_at(space, va) else { return (None, None) };
         let spot = loaded.spot(va);
@@ -39,7 +41,9 @@ impl Debugger {
         if frames.is_empty() {
             return (symbol, spot.source.filter(is_shown));
         }
-        let mut own = frames.into_iter().filter(|frame| frame.source.as_ref().is_some_and(is_shown));
+        let left_out = usize::try_from(self.frame).ok().filter(|&level| level < frames.len());
+        let frames = frames.into_iter().skip(left_out.unwrap_or(0));
+        let mut own = frames.filter(|frame| frame.source.as_ref().is_some_and(is_shown));
         own.next().map_or((symbol.clone(), None), |frame| (frame.function.or(symbol), frame.source))
     }
 

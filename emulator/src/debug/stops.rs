@@ -169,17 +169,23 @@ impl Debugger {
         Ok(format!("breakpoint {id} at {text}{only}{when}{once}{place}\n{strange}"))
     }
 
-    /// The line that a breakpoint is at, if the one that was asked for has no code.
+    /// The line that a breakpoint is at, if the one that was asked for has no code, or code in front of a function's body alone.
     fn other_line(&self, asked: &str, va: VirtAddr, pid: Option<u64>) -> String {
-        let Named::Line(_, line) = Named::of(asked) else { return String::new() };
+        let Named::Line(file, line) = Named::of(asked) else { return String::new() };
         let tap = self.tap.borrow();
         let guest = &tap.trace().guest;
         let wanted = |process: &&ProcessView| process.is_alive() && pid.is_none_or(|pid| pid == process.pid);
         let mut loaded = guest.processes().filter(wanted).filter_map(|p| self.symbols.loaded(guest, p));
-        match loaded.find_map(|loaded| loaded.spot(va).source).filter(|source| source.line != line) {
-            Some(source) => format!(" ({source}, the next line that has code)"),
-            None => String::new(),
-        }
+        let other = |loaded: Loaded| {
+            let (found, addresses) = loaded.file.lines()?.addresses_of(file, line)?;
+            let source = loaded.spot(va).source?;
+            if found != line {
+                return Some(format!(" ({}:{found}, the next line that has code)", source.file));
+            }
+            let is_moved = !addresses.contains(&va.0.wrapping_sub(loaded.bias));
+            is_moved.then(|| format!(" ({source}, where the function's body begins)"))
+        };
+        loaded.find_map(other).unwrap_or_default()
     }
 
     /// What there is to say of a breakpoint at an address where no program that runs has anything.
@@ -456,7 +462,8 @@ fn in_words(loaded: &Loaded, va: VirtAddr) -> String {
     let name = |frame: Option<&InlineFrame>| frame.and_then(|frame| frame.function.clone());
     let function = name(inlined.first()).or(symbol.map(str::to_owned));
     let function = function.map_or_else(String::new, |function| format!(" in {function}"));
-    let source = spot.source.map_or_else(String::new, |source| format!(" at {source}"));
+    let source = inlined.first().map_or(spot.source, |frame| frame.source.clone());
+    let source = source.map_or_else(String::new, |source| format!(" at {source}"));
     let outer = name(inlined.last()).filter(|_| inlined.len() > 1);
     let into = outer.map_or_else(String::new, |outer| format!(", inlined into {outer}"));
     format!("{function}{source}{into}")

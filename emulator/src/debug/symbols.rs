@@ -242,7 +242,7 @@ fn addresses_of(file: &ProgramFile, name: &str) -> Vec<u64> {
 /// The addresses in a file at which a breakpoint stops.
 fn stops_of(file: &ProgramFile, name: &str) -> Vec<u64> {
     let functions = match Named::of(name) {
-        Named::Line(..) => return addresses_of(file, name),
+        Named::Line(source, line) => return file.stops_at_line(source, line).to_vec(),
         Named::FunctionOf(source, name) => file.functions_called(name, Some(source)),
         Named::Symbol(name) => file.functions_called(name, None),
     };

@@ -4,7 +4,7 @@
 
 use super::dies::{At, Dies, expression};
 use gimli::AttributeValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// A variable that there is as long as the program runs.
@@ -37,6 +37,8 @@ pub(super) struct Index {
     locals: BTreeMap<String, At>,
     /// The names of values, each with the enumeration that has it.
     enumerators: BTreeMap<String, At>,
+    /// Units in which places of variables are told for each instruction.
+    following: BTreeSet<usize>,
 }
 
 impl Index {
@@ -60,6 +62,9 @@ impl Index {
             let (depth, at) = (entry.depth(), At { unit, offset: entry.offset() });
             while path.last().is_some_and(|(outer, ..)| depth <= *outer) {
                 path.pop();
+            }
+            if has_list(entry) {
+                self.following.insert(unit);
             }
             match entry.tag() {
                 gimli::DW_TAG_subprogram => {
@@ -158,6 +163,11 @@ impl Index {
         holds.min_by_key(|(range, _)| range.end - range.start).map(|(_, at)| *at)
     }
 
+    /// Whether places of variables are told for each instruction where an address is.
+    pub(super) fn follows_variables(&self, address: u64) -> bool {
+        self.function_at(address).is_some_and(|at| self.following.contains(&at.unit))
+    }
+
     /// The function whose code begins at an address.
     pub(super) fn function_from(&self, address: u64) -> Option<At> {
         let first = self.functions.partition_point(|(range, _)| range.start < address);
@@ -198,6 +208,15 @@ impl Index {
         let variables = self.globals.keys().chain(self.locals.keys()).chain(self.declared.keys());
         variables.chain(self.enumerators.keys()).map(String::as_str)
     }
+}
+
+/// Whether it is a variable that has one place here and another there.
+fn has_list(entry: &super::dies::Entry) -> bool {
+    matches!(entry.tag(), gimli::DW_TAG_variable | gimli::DW_TAG_formal_parameter)
+        && matches!(
+            entry.attr_value(gimli::DW_AT_location),
+            Some(AttributeValue::LocationListsRef(_) | AttributeValue::DebugLocListsIndex(_))
+        )
 }
 
 /// Whether an expression tells of a place that does not depend on a frame.

@@ -210,6 +210,11 @@ pub(super) fn likeness(name: &str, typed: &str) -> Option<u8> {
     (ends(name) || ends(plain)).then_some(2)
 }
 
+/// Whether somebody who types a name may mean this one.
+pub fn is_called(name: &str, typed: &str) -> bool {
+    likeness(name, typed).is_some()
+}
+
 /// A Rust or C++ name as one writes it, without a hash; other names as they are.
 pub(super) fn demangle(name: &str) -> String {
     if let Ok(demangled) = rustc_demangle::try_demangle(name) {

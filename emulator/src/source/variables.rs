@@ -11,9 +11,9 @@ use std::rc::Rc;
 const MAX_BLOCKS: usize = 64;
 
 /// A function, a function that was put into another, or a block, whose code holds an address.
-struct Block {
-    at: At,
-    is_function: bool,
+pub(super) struct Block {
+    pub(super) at: At,
+    pub(super) is_function: bool,
 }
 
 /// The variables of a function.
@@ -27,7 +27,7 @@ pub enum Variables {
 
 impl Dies {
     /// The blocks at an address, the outermost first.
-    fn blocks(&self, address: u64) -> Vec<Block> {
+    pub(super) fn blocks(&self, address: u64) -> Vec<Block> {
         let Some(function) = self.index().function_at(address) else { return Vec::new() };
         let mut blocks = vec![Block { at: function, is_function: true }];
         while let Some(last) = blocks.last().filter(|_| blocks.len() < MAX_BLOCKS) {
