@@ -10,10 +10,12 @@ use super::points::What;
 use super::symbols::Named;
 use super::target::Target;
 use crate::source::{InlineFrame, Loaded, without_offset};
-use crate::trace::ProcessView;
+use crate::trace::{ProcessView, SpaceView};
 use core::ops::RangeInclusive;
+use isa::events::VMA_EXEC;
 use isa::paging::Satp;
 use isa::{VirtAddr, Vpn};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::rc::Rc;
 
@@ -213,6 +215,9 @@ impl Debugger {
         if let Some(words) = self.no_code(&process.program, name) {
             return words;
         }
+        if self.imports(name) {
+            return ": a library has it that is not mapped yet; it waits for that".to_owned();
+        }
         if running.iter().all(|process| self.symbols.is_stripped(&process.program)) {
             let kernels = match self.symbols.addresses_in_kernel(name).is_empty() {
                 true => String::new(),
@@ -265,10 +270,13 @@ impl Debugger {
             let process = satp.and_then(|satp| guest.process_of_satp(satp.0));
             let kernel = || Loaded { file: Rc::clone(&self.symbols.kernel), bias: 0 };
             let loaded = match satp {
-                Some(_) => process.and_then(|process| self.symbols.loaded(guest, process)),
+                Some(_) => process.and_then(|process| self.symbols.loaded_at(guest, process, *va)),
                 None => Some(kernel()),
             };
-            let place = loaded.map_or_else(String::new, |loaded| in_words(&loaded, *va));
+            let file = process.and_then(|process| guest.vma_at(process.pid, *va));
+            let library = file.filter(|vma| process.is_some_and(|process| vma.name != process.program));
+            let library = library.map_or_else(String::new, |vma| format!(" of {}", vma.name));
+            let place = loaded.map_or_else(String::new, |loaded| in_words(&loaded, *va)) + &library;
             let _ = writeln!(text, "    {id}.{number}  {va}{place}");
         }
         if places.len() > SHOWN {
@@ -309,9 +317,25 @@ impl Debugger {
         }
     }
 
-    /// Whether a program that runs, or the one that will run first, has the symbol.
+    /// Whether a program that runs, or the one that will run first, has the symbol, or a library has it for them.
     fn programs_have(&self, name: &str) -> bool {
-        self.programs().iter().any(|path| self.symbols.program_has(path, name))
+        self.programs().iter().any(|path| self.symbols.file_has(path, name))
+            || self.libraries().iter().any(|path| self.symbols.file_has(path, name))
+            || self.imports(name)
+    }
+
+    /// Whether one of them has this from a library, which it may not have mapped yet.
+    fn imports(&self, name: &str) -> bool {
+        self.programs().iter().any(|path| self.symbols.program_imports(path, name))
+    }
+
+    /// The files beside their programs of which processes have code.
+    fn libraries(&self) -> BTreeSet<String> {
+        let tap = self.tap.borrow();
+        let guest = &tap.trace().guest;
+        let spaces = guest.processes().filter(|p| p.is_alive()).filter_map(|p| guest.space(p.pid));
+        let vmas = spaces.flat_map(SpaceView::vmas);
+        vmas.filter(|vma| vma.file != 0 && vma.flags & VMA_EXEC != 0).map(|vma| vma.name.clone()).collect()
     }
 
     /// Whether one of them has a variable of this name, in whatever function.

@@ -131,6 +131,11 @@ impl ProgramFile {
         &self.symbols
     }
 
+    /// Whether it calls a function of this name that a library has.
+    pub fn imports(&self, name: &str) -> bool {
+        self.symbols.imports(name)
+    }
+
     /// Its source lines, if it was compiled with them.
     pub fn lines(&self) -> Option<&Lines> {
         self.lines.get_or_init(|| Lines::read(|name| self.section(name))).as_ref()
