@@ -150,6 +150,37 @@ fn a_breakpoint_stops_once_and_in_time() {
     );
 }
 
+/// What is at the same page as the address that is waited for may be the same variable.
+#[test]
+fn a_variable_shares_its_page_with_nobody_but_others() {
+    let dir = TempDir::new("places-shares");
+    let program = compiled(&dir, "names.c", &["-g"]);
+    let ran = debug(&program, &["catch fault cow if va == &table.room[601]", "continue"], &[]);
+    let said = said(&ran);
+    assert!(
+        said[1].contains(
+            "`table.room[601]` shares its page with the rest of `table`, which process 2 wrote first"
+        ) && said[1].contains("`va in table` means all of it"),
+        "{ran:?}"
+    );
+}
+
+/// A condition that nobody can decide says so once, and a point that has stopped does not tell why it had not.
+#[test]
+fn a_condition_that_is_not_known_is_told_of() {
+    let dir = TempDir::new("places-unknown");
+    let program = compiled(&dir, "optimised.c", &["-g", "-O2"]);
+    let ran = debug(&program, &["break middle if unused > 3", "continue"], &[]);
+    let told = "breakpoint 1 has not stopped at step ";
+    assert!(
+        ran.stderr.matches(told).count() == 1
+            && ran.stderr.contains("where it is not known whether `unused > 3`: it is optimized out"),
+        "{ran:?}"
+    );
+    let ran = debug(&program, &["break sink if value == 42 || nothing", "continue", "continue"], &[]);
+    assert!(!ran.stderr.contains("has not stopped"), "{ran:?}");
+}
+
 /// The stop by a fault, `explain` and `whatis` call an address the same.
 #[test]
 fn an_address_has_the_name_of_its_variable() {

@@ -291,8 +291,7 @@ impl Debugger {
     pub(super) fn report(&mut self, target: &dyn Target, halt: Halt) -> String {
         self.note_stop(target, &halt);
         let is_interrupted = matches!(halt, Halt::Interrupted);
-        let stopped = if let Halt::Hit(hit) = &halt { Some(hit.id) } else { None };
-        let notes = self.take_notes(stopped);
+        let notes = self.take_notes();
         let mut text = match halt {
             Halt::Reached => String::new(),
             Halt::Hit(hit) => {
