@@ -31,7 +31,11 @@ pub(super) struct Pending {
 impl Debugger {
     /// Whether the event that was caught stops the machine; then looks at the program that it is about.
     pub(super) fn catch_event(&mut self, target: &mut dyn Target) -> Option<Halt> {
-        let (hit, event) = self.decide_event(target)?;
+        let Some((hit, event)) = self.decide_event(target) else { return self.death(target) };
+        if matches!(event.kind(), Some(EventKind::Protection | EventKind::Segv | EventKind::Signal)) {
+            let thread = ThreadId { pid: event.record.pid, tid: event.record.tid };
+            self.told_refused = Some((thread, event.record.pc));
+        }
         self.look_at_program(target, &event);
         Some(Halt::Hit(hit))
     }

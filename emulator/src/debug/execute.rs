@@ -75,6 +75,10 @@ pub struct Debugger {
     pub(super) pending: Option<Pending>,
     /// The machine stands at an instruction at which no breakpoint has been looked for yet.
     pub(super) is_at_new_place: bool,
+    /// The thread and the instruction at which an event has stopped the machine that may lead to the program's end.
+    pub(super) told_refused: Option<(ThreadId, u64)>,
+    /// Signals that do not stop the machine where they end a program.
+    pub(super) unstopped: BTreeSet<&'static str>,
     /// What the next stop has to say of catchpoints that have not stopped.
     pub(super) notes: Vec<Note>,
     /// What such notes were about: catchpoint, process and symbol.
@@ -136,6 +140,8 @@ impl Debugger {
             armed: Armed::default(),
             pending: None,
             is_at_new_place: false,
+            told_refused: None,
+            unstopped: BTreeSet::new(),
             notes: Vec::new(),
             told_missed: BTreeSet::new(),
             due: VecDeque::new(),

@@ -18,6 +18,8 @@ pub(super) enum Halt {
     Reached,
     /// A breakpoint, a catchpoint or a watchpoint.
     Hit(Hit),
+    /// A signal ends a program that went wrong.
+    Signal(String),
     Interrupted,
     Ended(StopReason),
 }
@@ -298,6 +300,7 @@ impl Debugger {
                 self.due = hit.commands.into();
                 hit.text
             }
+            Halt::Signal(text) => text,
             Halt::Interrupted => {
                 // Who presses Ctrl-C wants no more of what a stop has asked for.
                 self.due.clear();

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 pub struct Stopped {
     /// The machine's step.
     pub step: u64,
-    /// `step`, `breakpoint`, `catchpoint`, `watchpoint`, `interrupted` or `ended`.
+    /// `step`, `breakpoint`, `catchpoint`, `watchpoint`, `signal`, `interrupted` or `ended`.
     pub reason: &'static str,
     /// The number of the breakpoint, catchpoint or watchpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,6 +67,7 @@ impl Debugger {
         let (reason, point, what) = match halt {
             Halt::Reached => ("step", None, None),
             Halt::Hit(hit) => (hit.title, Some(hit.id), Some(hit.text.trim_end().to_owned())),
+            Halt::Signal(text) => ("signal", None, Some(text.trim_end().to_owned())),
             Halt::Interrupted => ("interrupted", None, None),
             Halt::Ended(reason) => ("ended", None, Some(reason.to_string())),
         };

@@ -232,11 +232,9 @@ fn words_of_other_debuggers_name_ours() {
     for (line, here) in [
         ("info float", "`regs f` shows"),
         ("info line 3", "`list` shows the source"),
-        ("info signals", "`catch fault segv`"),
         ("source cmds", "`folio debug --script FILE`"),
         ("shell ls", "another terminal"),
-        ("handle SIGSEGV nostop", "`catch fault segv`"),
-        ("signal 0", "`catch fault segv`"),
+        ("signal 0", "`handle` says which stop"),
         ("advance main", "`break` at the place and `continue`"),
         ("reverse-step", "each run is the same"),
         ("help return", "`finish` runs"),

@@ -179,6 +179,8 @@ pub enum StopCommand {
         is_enabled: bool,
     },
     Commands(Option<u64>),
+    /// A signal, and whether it stops; without one, the list.
+    Handle(Option<(&'static str, bool)>),
 }
 
 /// What `catch` stops at.

@@ -181,6 +181,15 @@ const STOP: &[Entry] = &[
     })
     .completes(PLACE),
     entry(
+        &["handle"],
+        "[SIGNAL stop|nostop]",
+        "whether the machine stops where SIGNAL ends a program that went wrong: it does, unless one has said nostop\n\
+         SIGNAL: SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT. What is shown is the program as it was; nothing of it is\n\
+         changed. A signal that has a handler does not stop (`catch signal` does at all).",
+        parse::handle,
+    )
+    .gdb(&["info signals"]),
+    entry(
         &["delete", "d"],
         "[N|N-M …]",
         "delete breakpoints, catchpoints or watchpoints by their numbers, or all",
