@@ -16,7 +16,7 @@ use support::{TempDir, folio, run, run_folio, run_with_input};
 fn a_breakpoint_is_at_all_places_of_a_name() {
     let dir = TempDir::new("places-break");
     let program = compiled_from(&dir, &["same_a.c", "same_b.c"], &["-g", "-O1"]);
-    let (in_a, in_b) = (line_of("same_a.c", "sum = value"), line_of("same_b.c", "difference = value"));
+    let (in_a, in_b) = (line_of("same_a.c", "int helper("), line_of("same_b.c", "int helper("));
     let ran = debug(
         &program,
         &["break helper", "break other if hits == 9", "info breakpoints", "continue", "continue", "continue"],
@@ -90,6 +90,95 @@ fn a_breakpoint_is_at_each_inlined_instance() {
         );
     }
     assert!(said[5].contains("has exited"), "{ran:?}");
+}
+
+/// How often a breakpoint at a place stops, and what is said at the first stop of the commands that follow.
+fn stops_at(program: &std::path::Path, place: &str, then: &[&str]) -> (usize, Vec<String>) {
+    let place = format!("break {place}");
+    let commands: Vec<&str> =
+        [place.as_str(), "continue"].iter().chain(then).copied().chain(["continue"; 8]).collect();
+    let ran = debug(program, &commands, &[]);
+    let said = said(&ran);
+    (said.iter().filter(|text| text.contains("breakpoint 1: ")).count(), said)
+}
+
+/// A breakpoint at a function or at its opening line stops before anything of its body has run, with its arguments; at a line once for each time
+/// that it is run, wherever the compiler has put the parts of it.
+#[test]
+fn a_breakpoint_stops_once_and_in_time() {
+    let dir = TempDir::new("places-copies");
+    let (opening, scaled) = (line_of("copies.c", "int leaf("), line_of("copies.c", "value * 3"));
+    let (head, body) = (line_of("copies.c", "for (int i"), line_of("copies.c", "sum += scaled"));
+    for level in ["-O0", "-O1", "-O2"] {
+        let program = compiled(&dir, "copies.c", &["-g", level]);
+        for place in ["leaf".to_owned(), format!("copies.c:{opening}")] {
+            let (count, said) = stops_at(&program, &place, &["print a * 100 + b"]);
+            assert_eq!(count, 2, "{level} {place}: {said:?}");
+            assert!(said[2].contains(" = 413  (int)"), "{level} {place}: {said:?}");
+        }
+        for (place, expected) in [
+            ("scaled".to_owned(), 5),
+            (format!("copies.c:{scaled}"), 5),
+            (format!("copies.c:{head}"), 1),
+            (format!("copies.c:{body}"), 3),
+            ("total".to_owned(), 1),
+        ] {
+            let (count, said) = stops_at(&program, &place, &[]);
+            assert_eq!(count, expected, "{level} {place}: {said:?}");
+        }
+        // What was put into it begins at the same instruction.
+        let (_, said) = stops_at(&program, "main", &["print argc"]);
+        assert!(said[1].contains("\nmain at copies.c:") && said[2].contains("argc = 1"), "{level}: {said:?}");
+        let (_, said) = stops_at(&program, "scaled", &["bt", "delete", "finish", "bt"]);
+        let is_in_main =
+            |line: &&str| line.contains(" in scaled at copies.c:") && line.ends_with(", inlined into main");
+        assert_eq!(said[0].lines().filter(is_in_main).count(), 2, "{said:?}");
+        assert!(
+            said[2].contains(" in scaled (value=") && said[2].contains(", inlined\n"),
+            "{level}: {said:?}"
+        );
+        // What follows in `main` may be the next that was put there.
+        let (first, outer) = said[5].split_once(" at copies.c:").expect("a frame has a line");
+        let is_left = first.contains(" in main") || level != "-O0" && first.contains(" in scaled (value=4)");
+        assert!(is_left && !outer.contains("__libc"), "{level}: {said:?}");
+    }
+    let program = compiled(&dir, "copies.c", &["-g", "-O0"]);
+    let (_, said) = stops_at(&program, &format!("copies.c:{opening}"), &[]);
+    assert!(
+        said[0].contains(&format!("(copies.c:{}, where the function's body begins)", opening + 1)),
+        "{said:?}"
+    );
+}
+
+/// What is at the same page as the address that is waited for may be the same variable.
+#[test]
+fn a_variable_shares_its_page_with_nobody_but_others() {
+    let dir = TempDir::new("places-shares");
+    let program = compiled(&dir, "names.c", &["-g"]);
+    let ran = debug(&program, &["catch fault cow if va == &table.room[601]", "continue"], &[]);
+    let said = said(&ran);
+    assert!(
+        said[1].contains(
+            "`table.room[601]` shares its page with the rest of `table`, which process 2 wrote first"
+        ) && said[1].contains("`va in table` means all of it"),
+        "{ran:?}"
+    );
+}
+
+/// A condition that nobody can decide says so once, and a point that has stopped does not tell why it had not.
+#[test]
+fn a_condition_that_is_not_known_is_told_of() {
+    let dir = TempDir::new("places-unknown");
+    let program = compiled(&dir, "optimised.c", &["-g", "-O2"]);
+    let ran = debug(&program, &["break middle if unused > 3", "continue"], &[]);
+    let told = "breakpoint 1 has not stopped at step ";
+    assert!(
+        ran.stderr.matches(told).count() == 1
+            && ran.stderr.contains("where it is not known whether `unused > 3`: it is optimized out"),
+        "{ran:?}"
+    );
+    let ran = debug(&program, &["break sink if value == 42 || nothing", "continue", "continue"], &[]);
+    assert!(!ran.stderr.contains("has not stopped"), "{ran:?}");
 }
 
 /// The stop by a fault, `explain` and `whatis` call an address the same.

@@ -66,6 +66,38 @@ fn without_its_loader_it_is_said_what_to_try() {
     assert!(both.stderr.contains("--root") && both.stderr.contains("--sysroot"), "{}", both.stderr);
 }
 
+/// The functions and variables of libraries have names like those of the program, as soon as they are mapped; before that they are waited for.
+#[test]
+fn names_of_libraries_are_known() {
+    for flags in [&["-pie", "-fPIE"][..], &["-no-pie"]] {
+        let dir = program(flags);
+        let commands = [
+            "break qsort",
+            "continue",
+            "bt",
+            "info breakpoints",
+            "print qsort",
+            "whatis qsort",
+            "finish",
+            "print numbers",
+            "whatis environ",
+            "quit",
+        ];
+        let mut words = vec!["debug", "--sysroot", SYSROOT];
+        words.extend(commands.iter().flat_map(|command| ["-ex", *command]));
+        words.push("./sorts");
+        let ran = runs(&dir, &words);
+        let said: Vec<&str> = ran.stderr.split("(folio) ").skip(1).collect();
+        assert!(said[0].contains("a library has it that is not mapped yet"), "{flags:?}: {}", ran.stderr);
+        assert!(said[1].contains("breakpoint 1: qsort"), "{flags:?}: {}", ran.stderr);
+        assert!(said[2].contains(" in qsort") && said[2].contains("in main+0x"), "{flags:?}: {}", ran.stderr);
+        assert!(said[4].contains("<qsort>"), "{flags:?}: {}", ran.stderr);
+        assert!(said[5].contains(": qsort\n") && said[5].contains("libc.so.6"), "{flags:?}: {}", ran.stderr);
+        assert!(said[7].contains("numbers = {1, 2, 3}"), "{flags:?}: {}", ran.stderr);
+        assert!(said[8].contains("environ\n  mapping"), "{flags:?}: {}", ran.stderr);
+    }
+}
+
 /// The way out of a library without symbols of its own is found by what it tells of its calls.
 #[test]
 fn who_has_called_into_a_library_is_told() {

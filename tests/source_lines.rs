@@ -150,6 +150,81 @@ fn the_source_is_listed_and_lines_are_places() {
     assert_eq!(first(&said[7]), 15, "{ran:?}");
 }
 
+/// The source can be listed when the program has ended, and a number is a line of the file that one looks at.
+#[test]
+fn the_source_is_listed_after_the_end() {
+    let dir = TempDir::new("source-list-ended");
+    let program = compiled(&dir, "lines.c", &["-g"]);
+    let line = line_of("lines.c", "int first = outer(3)");
+    let at_line = format!("list lines.c:{line}");
+    let ran = debug(
+        &program,
+        &[
+            "list work",
+            &format!("break {line}"),
+            "continue",
+            "delete",
+            "continue",
+            "list",
+            "list work",
+            &at_line,
+            "list 3,4",
+        ],
+        &[],
+    );
+    let said = said(&ran);
+    assert!(said[2].contains(&format!("main at lines.c:{line}")), "{ran:?}");
+    assert!(
+        said[6].contains("static int work(int rounds)") && said[7].contains("int first = outer(3)"),
+        "{ran:?}"
+    );
+    assert!(said[8].contains("3     #include <string.h>"), "{ran:?}");
+    let ran = debug(&program, &["continue", "list"], &[]);
+    assert!(ran.status == 0 && ran.stderr.contains("int main(void)"), "{ran:?}");
+}
+
+/// A program that a signal ends stops there first, and can be looked at; nothing of its run is another for it.
+#[test]
+fn a_program_that_dies_stops_first() {
+    let dir = TempDir::new("source-dies");
+    let crash = compiled(&dir, "crash.c", &["-g"]);
+    let ran = debug(&crash, &["continue", "bt", "print list", "finish", "list"], &[]);
+    let told = said(&ran);
+    assert!(
+        told[0].contains("SIGSEGV ends process 1 (crash)")
+            && told[0].contains("sum at crash.c:16: total += list->value;"),
+        "{ran:?}"
+    );
+    assert!(told[1].contains(" in sum+0x") && told[1].contains(" (list=0x0) at crash.c:16"), "{ran:?}");
+    assert!(told[2].contains("list = 0x0") && told[3].contains("SIGSEGV: read of 0x0 at sum+"), "{ran:?}");
+    let ran = debug(&crash, &["handle SEGV nostop", "continue"], &[]);
+    assert!(!ran.stderr.contains("ends process") && ran.stderr.contains("SIGSEGV: read of 0x0"), "{ran:?}");
+    // Where a catchpoint has told of it, it is not told of again.
+    let ran = debug(&crash, &["catch fault segv", "continue", "continue"], &[]);
+    assert!(!ran.stderr.contains("ends process") && ran.stderr.contains("SIGSEGV: read of 0x0"), "{ran:?}");
+
+    let deep = compiled(&dir, "deep.c", &["-g"]);
+    let ran = debug(&deep, &["continue", "bt"], &["abort"]);
+    assert!(
+        said(&ran)[0].contains("SIGABRT ends process 1 (deep)")
+            && said(&ran)[0].contains("called from handler at deep.c:17: abort();")
+            && said(&ran)[1].contains(" in raise_it"),
+        "{ran:?}"
+    );
+
+    let figures = |commands: &[&str]| {
+        let json = dir.file("figures");
+        let mut words: Vec<String> = vec!["debug".into(), "--json".into(), json.display().to_string()];
+        words.extend(commands.iter().flat_map(|command| ["-ex".to_string(), (*command).to_string()]));
+        words.push(crash.display().to_string());
+        assert_eq!(run_folio(words).status, 139);
+        let figures = support::read_json(&json);
+        (support::count(&figures, "instructions"), figures["state_hash"].clone())
+    };
+    let handled = figures(&["handle SIGSEGV nostop", "continue"]);
+    assert_eq!(handled, figures(&["continue", "bt", "locals", "continue"]));
+}
+
 /// Looking at lines, frames and callers changes nothing that the guest could see.
 #[test]
 fn stepping_by_lines_changes_no_count() {
@@ -185,6 +260,10 @@ fn variables_are_printed_with_their_types() {
             ),
             ("shape.corners[1].x", "shape.corners[1].x = -3  (int)"),
             ("shape.slope", "shape.slope = -7  (int)"),
+            ("shape.colour == GREEN", "shape.colour == GREEN = 1  (int)"),
+            ("GREEN", "GREEN = GREEN  (enum colour)"),
+            // Behind the end: what a program finds that goes too far.
+            ("word[8]", "word[8] = "),
             ("pointer->colour", "pointer->colour = GREEN  (enum colour)"),
             ("*pointer", "corners = {{x = 1"),
             ("&count", "  (int *)"),
@@ -193,7 +272,6 @@ fn variables_are_printed_with_their_types() {
         let wrong = [
             ("nothing", "has no variable or symbol `nothing`"),
             ("shape.nose", "struct shape has no member `nose` (it has name, corners, colour, flags, slope)"),
-            ("shape.corners[2]", "struct point[2] ends before 2"),
             ("*count", "int is no pointer"),
         ];
         for (name, expected) in places {

@@ -43,6 +43,7 @@ pub fn session(
     };
     let first = String::from_utf8(program.to_vec()).ok();
     let mut debugger = Debugger::new(recorder.tap(), Some(guest_os::KERNEL_ELF), first, Rc::clone(programs));
+    debugger.stop_at_deaths();
     debugger.know_calls(abi::CALLS.iter().map(|call| (call.number.into(), call.name)));
     let is_at_terminal = prompt.is_some() && std::io::stderr().is_terminal();
     let ui = args.ui.unwrap_or(if is_at_terminal { Ui::Screen } else { Ui::Text });

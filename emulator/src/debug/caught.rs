@@ -1,14 +1,16 @@
 //! What catchpoints mean has happened: whether the machine stops there, what is said, and where one looks then.
 
+use super::breakpoints::{Breakpoint, Where};
 use super::catches::Catch;
 use super::execute::Debugger;
 use super::points::{Hit, Point, Scene, What};
 use super::run::Halt;
 use super::space::{AtTrap, Doing};
+use super::symbols::Named;
 use super::tap::Caught;
 use super::target::{Heard, Place, Stop, Target};
 use crate::exec::TlbSide;
-use crate::source::{Spot, in_brackets};
+use crate::source::{InlineFrame, Spot, in_brackets, is_called};
 use crate::trace::{Event, GuestView, ThreadId};
 use isa::csr::Csr;
 use isa::events::{EventKind, SignalTold};
@@ -29,7 +31,11 @@ pub(super) struct Pending {
 impl Debugger {
     /// Whether the event that was caught stops the machine; then looks at the program that it is about.
     pub(super) fn catch_event(&mut self, target: &mut dyn Target) -> Option<Halt> {
-        let (hit, event) = self.decide_event(target)?;
+        let Some((hit, event)) = self.decide_event(target) else { return self.death(target) };
+        if matches!(event.kind(), Some(EventKind::Protection | EventKind::Segv | EventKind::Signal)) {
+            let thread = ThreadId { pid: event.record.pid, tid: event.record.tid };
+            self.told_refused = Some((thread, event.record.pc));
+        }
         self.look_at_program(target, &event);
         Some(Halt::Hit(hit))
     }
@@ -227,7 +233,19 @@ impl Debugger {
         let scene = self.scene_at(target, place);
         let point = self.first_stop(target, &ids, scene)?;
         let What::Break(breakpoint) = &point.what else { return None };
+        self.frame = self.level_of(target, breakpoint, place.pc);
         Some(Hit::of(&point, &breakpoint.text))
+    }
+
+    /// Where code of several functions begins, which the compiler has put into one another, that is looked at which a breakpoint names: how many
+    /// are left out, from the innermost.
+    fn level_of(&self, target: &dyn Target, breakpoint: &Breakpoint, pc: VirtAddr) -> u64 {
+        let Where::Symbol(name, 0) = &breakpoint.at else { return 0 };
+        let (Named::FunctionOf(_, name) | Named::Symbol(name)) = Named::of(name) else { return 0 };
+        let loaded = self.loaded_at(&self.space_of(&target.registers()), pc);
+        let frames = loaded.map(|loaded| loaded.inlined(pc)).unwrap_or_default();
+        let is_meant = |frame: &InlineFrame| frame.function.as_deref().is_some_and(|of| is_called(of, name));
+        frames.iter().position(is_meant).and_then(|level| u64::try_from(level).ok()).unwrap_or(0)
     }
 
     /// What is known of a hart at a place, at which it is looked.

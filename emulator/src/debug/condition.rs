@@ -64,8 +64,12 @@ impl Condition {
     }
     /// Whether it holds.
     pub(super) fn holds(&self, names: &dyn Names) -> bool {
+        self.decide(names).unwrap_or(false)
+    }
+    /// Whether it holds; the error says what of it is not known.
+    pub(super) fn decide(&self, names: &dyn Names) -> Result<bool, String> {
         let read = &|whose, address, into: &mut [u8]| names.read(whose, address, into);
-        expression::value(self.0.node(), names).and_then(|value| value.is_true(read)).unwrap_or(false)
+        expression::value(self.0.node(), names).and_then(|value| value.is_true(read))
     }
     /// What it is about.
     pub(super) fn expression(&self) -> &Expression {

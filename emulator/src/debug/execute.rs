@@ -75,6 +75,10 @@ pub struct Debugger {
     pub(super) pending: Option<Pending>,
     /// The machine stands at an instruction at which no breakpoint has been looked for yet.
     pub(super) is_at_new_place: bool,
+    /// The thread and the instruction at which an event has stopped the machine that may lead to the program's end.
+    pub(super) told_refused: Option<(ThreadId, u64)>,
+    /// Signals that do not stop the machine where they end a program.
+    pub(super) unstopped: BTreeSet<&'static str>,
     /// What the next stop has to say of catchpoints that have not stopped.
     pub(super) notes: Vec<Note>,
     /// What such notes were about: catchpoint, process and symbol.
@@ -103,6 +107,8 @@ pub struct Debugger {
     pub(super) waits: Waits,
     /// What `list` showed last.
     pub(super) listed: Option<Listed>,
+    /// The program that was looked at at the last stop.
+    pub(super) last_program: Option<String>,
     /// The last stop, for those who ask.
     pub(super) stopped: Option<Stopped>,
     /// Where the machine was resumed last.
@@ -128,11 +134,14 @@ impl Debugger {
             tap,
             symbols: Symbols::new(kernel, programs),
             files,
+            last_program: first_program.clone(),
             first_program,
             points: Points::default(),
             armed: Armed::default(),
             pending: None,
             is_at_new_place: false,
+            told_refused: None,
+            unstopped: BTreeSet::new(),
             notes: Vec::new(),
             told_missed: BTreeSet::new(),
             due: VecDeque::new(),
@@ -330,6 +339,7 @@ impl Debugger {
                 self.check_registers()?;
                 self.backtrace(target, most.unwrap_or(stack::SHOWN))
             }
+            Command::Define(of) => self.define(target, &of),
             Command::Print(at, format) => {
                 self.check_page_table()?;
                 self.print(target, &at, format)

@@ -3,26 +3,59 @@
 use super::execute::Debugger;
 use super::run::Until;
 use super::target::{Place, Target};
+use crate::source::PutInto;
 use isa::{Privilege, VirtAddr, reg};
+use std::ops::Range;
+
+/// A function that was put into another one, in a process: it has no return, but its code ends.
+struct Inlined {
+    code: PutInto,
+    bias: u64,
+    /// The stack pointer of the function that it was put into.
+    sp: u64,
+}
+
+impl Inlined {
+    /// Whether the function that it was put into goes on here. Calls have less stack; at its first instruction it has been called anew.
+    fn is_left(&self, place: &Place) -> bool {
+        let at = place.pc.0.wrapping_sub(self.bias);
+        let is_in = |ranges: &[Range<u64>]| ranges.iter().any(|range| range.contains(&at));
+        let is_entry = self.code.outer.first().is_some_and(|range| range.start == at);
+        place.sp == self.sp && is_in(&self.code.outer) && !is_in(&self.code.own) && !is_entry
+    }
+}
 
 impl Debugger {
-    /// Runs until the function returns: to where its caller goes on, with the stack as it was there.
+    /// Runs until the function returns: to where its caller goes on, with the stack as it was there. One that was put into its caller has
+    /// done when the code of that goes on.
     pub(super) fn finish(&mut self, target: &mut dyn Target) -> Result<String, String> {
         let start = self.now(target);
+        let inlined = self.inlined(target);
         let caller = self.caller(target);
         let caller = caller.and_then(|frame| Some((VirtAddr(frame.pc), frame.x[usize::from(reg::SP)]?)));
-        let Some((back, sp)) = caller else {
+        if caller.is_none() && inlined.is_none() {
             return Err("who has called this function is not known".to_owned());
-        };
+        }
         let mut returned = |place: &Place| {
             let is_same = match start.privilege {
                 Privilege::User => place.satp == start.satp,
                 Privilege::Supervisor | Privilege::Machine => place.hart == start.hart,
             };
-            place.pc == back && place.sp == sp && place.privilege == start.privilege && is_same
+            let is_back = caller == Some((place.pc, place.sp));
+            let is_left = inlined.as_ref().is_some_and(|inlined| inlined.is_left(place));
+            (is_back || is_left) && place.privilege == start.privilege && is_same
         };
         let halt = self.resume(target, Until::Condition(&mut returned))?;
         self.before = Some(start);
         Ok(self.report(target, halt))
+    }
+
+    /// The function that is looked at, if it was put into another one.
+    fn inlined(&self, target: &dyn Target) -> Option<Inlined> {
+        let (frame, level) = self.chosen_frame(target)?;
+        let space = self.space_of(&self.now(target));
+        let loaded = self.loaded_at(&space, VirtAddr(frame.at_work()))?;
+        let code = loaded.file.lines()?.put_into(frame.at_work().wrapping_sub(loaded.bias), level)?;
+        Some(Inlined { code, bias: loaded.bias, sp: frame.x[usize::from(reg::SP)]? })
     }
 }

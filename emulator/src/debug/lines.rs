@@ -126,12 +126,9 @@ impl LineStep {
             return Some(back);
         }
         let at = pc.wrapping_sub(self.loaded.bias);
-        let lines = self.loaded.file.lines();
-        let function = self.loaded.file.symbols().range_at(at).filter(|function| function.start == at);
-        match lines
-            .zip(function)
-            .and_then(|(lines, function)| Some((lines.body_of(function.clone())?, function)))
-        {
+        let file = &self.loaded.file;
+        let function = file.symbols().range_at(at).filter(|function| function.start == at);
+        match file.body_of(at).zip(function) {
             Some((body, function)) => {
                 let bias = self.loaded.bias;
                 self.range = function.start.wrapping_add(bias)..function.end.wrapping_add(bias);

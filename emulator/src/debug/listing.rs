@@ -30,6 +30,8 @@ impl Debugger {
 
     /// The function and the line to show for an address: of functions that the compiler has put into one another the innermost that is not of
     /// a compiler's own library, whose source tells nobody where he is; no line if there is none but that.
+    ///
+    /// Where a breakpoint has named one of them, it and those around it: what was put into it has not begun.
     pub(super) fn shown_at(&self, space: &Space, va: VirtAddr) -> (Option<String>, Option<SourceLine>) {
         let Some(loaded) = self.loaded_at(space, va) else { return (None, None) };
         let spot = loaded.spot(va);
@@ -39,7 +41,9 @@ impl Debugger {
         if frames.is_empty() {
             return (symbol, spot.source.filter(is_shown));
         }
-        let mut own = frames.into_iter().filter(|frame| frame.source.as_ref().is_some_and(is_shown));
+        let left_out = usize::try_from(self.frame).ok().filter(|&level| level < frames.len());
+        let frames = frames.into_iter().skip(left_out.unwrap_or(0));
+        let mut own = frames.filter(|frame| frame.source.as_ref().is_some_and(is_shown));
         own.next().map_or((symbol.clone(), None), |frame| (frame.function.or(symbol), frame.source))
     }
 
@@ -102,6 +106,9 @@ impl Debugger {
     /// The line of the source at a place, or at the instruction that the machine is at; in code of which no line is known that of the call
     /// that has led there, and before a program has come to its source that of its `main`.
     fn source_of(&mut self, target: &dyn Target, at: Option<Expression>) -> Result<SourceLine, String> {
+        if let Some(reason) = self.ended {
+            return self.line_of_ended(at.as_ref()).ok_or_else(|| format!("the machine has ended: {reason}"));
+        }
         let is_here = at.is_none();
         let (va, space) = self.locate(target, at)?;
         let call = || self.stack(target).into_iter().find_map(|frame| frame.spot.source);
@@ -115,6 +122,26 @@ impl Debugger {
             let place = self.symbol_at(&space, va).unwrap_or_else(|| va.to_string());
             format!("the line of {place} is not known (is the program compiled with -g?)")
         })
+    }
+
+    /// The line of a place, as the file of the program tells it that was looked at last; without one that of its `main`.
+    fn line_of_ended(&self, at: Option<&Expression>) -> Option<SourceLine> {
+        let name = at.map_or_else(|| Some(("main".to_owned(), 0)), Expression::location)?.0;
+        let file = self.symbols.program(self.last_program.as_deref()?);
+        let lines = file.lines()?;
+        let function = |name, of| lines.at(*file.functions_called(name, of).first()?);
+        match Named::of(&name) {
+            Named::Line(of, line) => Some(SourceLine { line: line.max(1), ..lines.file(of)? }),
+            Named::FunctionOf(of, name) => function(name, Some(of)),
+            Named::Symbol(name) => function(name, None),
+        }
+    }
+
+    /// The file that is listed, or looked at, by the name that the compiler was given.
+    pub(super) fn current_file(&mut self, target: &dyn Target) -> Option<String> {
+        let of = self.listed.clone().map(|listed| listed.next);
+        let of = of.or_else(|| self.source_of(target, None).ok())?;
+        Some(of.file.to_string())
     }
 
     fn list_from(&mut self, from: SourceLine, shown: u32) -> Result<String, String> {

@@ -1,9 +1,10 @@
 //! `x` and `disas`: memory as values and as instructions.
 
-use super::command::{Examine, Format};
+use super::command::{Contents, Examine};
 use super::space::Space;
 use super::target::{Memory, Target};
 use super::walk::translate;
+use crate::source::{Format, float_text};
 use isa::{PAGE_SIZE, VirtAddr, decode, disasm, insn_len};
 use std::fmt::Write;
 
@@ -74,10 +75,10 @@ pub(super) fn examine(
     absent: impl Fn(VirtAddr) -> String,
     mut symbol: impl FnMut(VirtAddr) -> Option<String>,
 ) -> (String, VirtAddr) {
-    match examine.format {
-        Format::Instruction => instructions(target, space, va, examine.count, absent, symbol),
-        Format::String => strings(va, examine.count, read, absent),
-        format => {
+    match examine.contents {
+        Contents::Instructions => instructions(target, space, va, examine.count, absent, symbol),
+        Contents::Values(Format::Text) => strings(va, examine.count, read, absent),
+        Contents::Values(format) => {
             let size = u64::from(examine.size_bytes);
             let per_line = if format == Format::Address { 1 } else { (16 / size).min(8) };
             let mut text = String::new();
@@ -94,7 +95,7 @@ pub(super) fn examine(
                     let _ = write!(text, "{}{at}:", if index == 0 { "" } else { "\n" });
                 }
                 let value = u64::from_le_bytes(bytes);
-                let _ = write!(text, " {}", show(value, examine));
+                let _ = write!(text, " {}", show(value, format, examine.size_bytes));
                 if format == Format::Address
                     && let Some(name) = symbol(VirtAddr(value))
                 {
@@ -108,11 +109,13 @@ pub(super) fn examine(
     }
 }
 
-fn show(value: u64, examine: Examine) -> String {
-    let bits = usize::from(examine.size_bytes) * 8;
-    match examine.format {
+fn show(value: u64, format: Format, size_bytes: u8) -> String {
+    let bits = usize::from(size_bytes) * 8;
+    match format {
         Format::Hex | Format::Address => format!("{value:#0width$x}", width = bits / 4 + 2),
-        Format::Unsigned => value.to_string(),
+        Format::Unsigned | Format::Text => value.to_string(),
+        Format::Float if size_bytes >= 4 => float_text(value.into(), size_bytes.into()),
+        Format::Float => value.to_string(),
         Format::Decimal => {
             let unused = 64 - bits;
             ((value << unused).cast_signed() >> unused).to_string()
@@ -123,7 +126,6 @@ fn show(value: u64, examine: Examine) -> String {
             Ok(byte) => format!("{byte:3} '{}'", byte.escape_ascii()),
             Err(_) => value.to_string(),
         },
-        Format::String | Format::Instruction => unreachable!("strings and instructions have no fixed size"),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Why a catchpoint has not stopped where one may have thought that it would: the page of the address that it waits for was
-//! given to the process by an access to something else on it.
+//! given to the process by an access to something else on it. Why a breakpoint has not: what its condition asks for is not known there.
+//!
+//! Of a point that has stopped nobody asks why it has not.
 
 use super::catches::Catch;
 use super::condition::Condition;
@@ -8,7 +10,7 @@ use super::expression::{self, Names, Node};
 use super::points::{Scene, What};
 use super::target::Target;
 use super::vantage::Vantage;
-use crate::source::{Type, Value, Whose};
+use crate::source::{Type, Value, Whose, without_offset};
 use crate::trace::Event;
 use core::ops::Range;
 use isa::VirtAddr;
@@ -38,23 +40,23 @@ impl Names for Elsewhere<'_> {
     }
 }
 
-/// A place for which the condition would have held, had the fault been about it and not about something else on its page.
-fn missed(condition: &Condition, known: &dyn Names, va: VirtAddr) -> Option<String> {
-    let is_missed = |place: &&Node| {
-        let Ok((bytes, _)) = expression::bytes(place, known) else { return false };
-        VirtAddr(bytes.start).page() == va.page()
+/// A place for which the condition would have held, had the fault been about it and not about something else on its page, and its
+/// address.
+fn missed(condition: &Condition, known: &dyn Names, va: VirtAddr) -> Option<(String, VirtAddr)> {
+    let is_missed = |place: &Node| {
+        let (bytes, _) = expression::bytes(place, known).ok()?;
+        let is_it = VirtAddr(bytes.start).page() == va.page()
             && !bytes.contains(&va.0)
-            && condition.holds(&Elsewhere { known, va: bytes.start })
+            && condition.holds(&Elsewhere { known, va: bytes.start });
+        is_it.then(|| (place.to_string(), VirtAddr(bytes.start)))
     };
-    condition.expression().places().into_iter().find(is_missed).map(Node::to_string)
+    condition.expression().places().into_iter().find_map(is_missed)
 }
 
-/// Why a catchpoint has not stopped.
+/// Why a point has not stopped.
 #[derive(Clone, Debug)]
 pub(super) struct Note {
     id: u64,
-    /// Since the fault was of another kind.
-    is_of_kind: bool,
     text: String,
 }
 
@@ -79,22 +81,27 @@ impl Debugger {
         for &id in ids {
             let found =
                 self.with_condition(target, id, scene, |condition, known| missed(condition, known, va));
-            let Some(symbol) = found else { continue };
-            let other = self.symbol_of(pid, va);
+            let Some((symbol, at)) = found else { continue };
+            let other = self.holder_of(pid, va);
             if !self.told_missed.insert((id, pid, symbol.clone())) {
                 continue;
             }
-            let other = match other.as_deref().map(|name| name.split('+').next().unwrap_or(name)) {
-                Some(name) => format!("`{name}`"),
-                None => format!("what is at {va}"),
+            let (other, advice) = match other {
+                Some(name) if self.holder_of(pid, at).as_ref() == Some(&name) => {
+                    (format!("the rest of `{name}`"), format!("`va in {name}` means all of it"))
+                }
+                other => {
+                    let other = other.map_or_else(|| format!("what is at {va}"), |name| format!("`{name}`"));
+                    (other, "give it a page of its own to see it alone".to_owned())
+                }
             };
             let did = if event.record.access() == Some(Access::Write) { "wrote" } else { "touched" };
             let text = format!(
                 "catchpoint {id} has not stopped: `{symbol}` shares its page with {other}, which process {pid} {did} first, at step {}: \
-                 give it a page of its own to see it alone\n",
+                 {advice}\n",
                 event.step
             );
-            self.notes.push(Note { id, is_of_kind: false, text });
+            self.notes.push(Note { id, text });
         }
     }
 
@@ -124,14 +131,33 @@ impl Debugger {
                 event.step,
                 kind.name()
             );
-            self.notes.push(Note { id, is_of_kind: true, text });
+            self.notes.push(Note { id, text });
         }
     }
 
-    /// What there is to say at a stop of catchpoints that have not stopped. One that stops now has met the kind that it waits for.
-    pub(super) fn take_notes(&mut self, stopped: Option<u64>) -> String {
+    /// Notes for the next stop that a breakpoint or a watchpoint was come to, and its condition could not be decided there; once for
+    /// each reason. A catchpoint is for all processes, of which most have nothing that its condition asks for.
+    pub(super) fn note_unknown(&mut self, target: &dyn Target, id: u64, condition: &Condition, why: &str) {
+        let Some(point) = self.points.get(id).filter(|point| !matches!(point.what, What::Catch(_))) else {
+            return;
+        };
+        if !self.told_missed.insert((id, 0, why.to_owned())) {
+            return;
+        }
+        let text = format!(
+            "{} {id} has not stopped at step {}, where it is not known whether `{}`: {why}\n",
+            point.what.title(),
+            target.step(),
+            condition.text()
+        );
+        self.notes.push(Note { id, text });
+    }
+
+    /// What there is to say at a stop of points that have never stopped.
+    pub(super) fn take_notes(&mut self) -> String {
+        let never = |id| self.points.get(id).is_some_and(|point| !point.has_stopped);
         let notes = std::mem::take(&mut self.notes).into_iter();
-        notes.filter(|note| !note.is_of_kind || Some(note.id) != stopped).map(|note| note.text).collect()
+        notes.filter(|note| never(note.id)).map(|note| note.text).collect()
     }
 
     /// Asks about the condition of a catchpoint of faults, in a scene.
@@ -149,9 +175,13 @@ impl Debugger {
         self.looking_at(target, scene, point.hits, |known| ask(condition, known))
     }
 
-    fn symbol_of(&self, pid: u64, va: VirtAddr) -> Option<String> {
+    /// The function or variable whose bytes hold an address, and not only lie in front of it.
+    fn holder_of(&self, pid: u64, va: VirtAddr) -> Option<String> {
         let tap = self.tap.borrow();
         let guest = &tap.trace().guest;
-        self.symbols.name_in_process(guest, guest.process(pid)?, va)
+        let loaded = self.symbols.loaded_at(guest, guest.process(pid)?, va)?;
+        let (symbols, at) = (loaded.file.symbols(), va.0.wrapping_sub(loaded.bias));
+        symbols.range_at(at).filter(|range| range.contains(&at))?;
+        symbols.name_of(at).map(|name| without_offset(&name).to_owned())
     }
 }

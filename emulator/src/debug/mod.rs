@@ -14,6 +14,7 @@ mod caught;
 pub mod command;
 mod complete;
 mod condition;
+mod deaths;
 mod display;
 mod execute;
 mod explaining;

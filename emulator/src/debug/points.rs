@@ -50,6 +50,8 @@ pub(super) struct Point {
     pub(super) ignored: u64,
     /// How often it was come to.
     pub(super) hits: u64,
+    /// Whether it has stopped the machine.
+    pub(super) has_stopped: bool,
     /// What is done when it has stopped the machine.
     pub(super) commands: Vec<String>,
 }
@@ -65,8 +67,17 @@ impl Points {
     pub(super) fn add(&mut self, what: What, condition: Option<Condition>, is_for_once: bool) -> u64 {
         self.last_id += 1;
         let id = self.last_id;
-        let (is_enabled, ignored, hits, commands) = (true, 0, 0, Vec::new());
-        self.list.push(Point { id, what, condition, is_enabled, is_for_once, ignored, hits, commands });
+        self.list.push(Point {
+            id,
+            what,
+            condition,
+            is_enabled: true,
+            is_for_once,
+            ignored: 0,
+            hits: 0,
+            has_stopped: false,
+            commands: Vec::new(),
+        });
         id
     }
     pub(super) fn iter(&self) -> impl Iterator<Item = &Point> {
@@ -181,14 +192,20 @@ impl Debugger {
         let Some(point) = self.points.get_mut(id).filter(|point| point.is_enabled) else { return false };
         point.hits += 1;
         let hits = point.hits;
-        if let Some(condition) = point.condition.clone()
-            && !self.looking_at(target, scene, hits, |from| condition.holds(from))
-        {
-            return false;
+        if let Some(condition) = point.condition.clone() {
+            match self.looking_at(target, scene, hits, |from| condition.decide(from)) {
+                Ok(true) => {}
+                Ok(false) => return false,
+                Err(why) => {
+                    self.note_unknown(target, id, &condition, &why);
+                    return false;
+                }
+            }
         }
         let Some(point) = self.points.get_mut(id) else { return false };
         let is_passed = point.ignored > 0;
         point.ignored = point.ignored.saturating_sub(1);
+        point.has_stopped |= !is_passed;
         !is_passed
     }
 

@@ -21,6 +21,12 @@ impl Debugger {
         })
     }
 
+    /// `ptype`: the type of an expression, or one by its name, as the source defines it.
+    pub(super) fn define(&self, target: &dyn Target, of: &Expression) -> Result<String, String> {
+        let type_ = self.looking(target, |from| expression::meant_type(of.node(), from))?;
+        Ok(format!("type = {}\n", type_.definition()))
+    }
+
     /// The parameters or the variables of the function that is looked at, a line each.
     pub(super) fn variables(&self, target: &dyn Target, which: Variables) -> Result<String, String> {
         if let Some(reason) = self.ended {

@@ -18,6 +18,8 @@ pub(super) enum Halt {
     Reached,
     /// A breakpoint, a catchpoint or a watchpoint.
     Hit(Hit),
+    /// A signal ends a program that went wrong.
+    Signal(String),
     Interrupted,
     Ended(StopReason),
 }
@@ -291,14 +293,14 @@ impl Debugger {
     pub(super) fn report(&mut self, target: &dyn Target, halt: Halt) -> String {
         self.note_stop(target, &halt);
         let is_interrupted = matches!(halt, Halt::Interrupted);
-        let stopped = if let Halt::Hit(hit) = &halt { Some(hit.id) } else { None };
-        let notes = self.take_notes(stopped);
+        let notes = self.take_notes();
         let mut text = match halt {
             Halt::Reached => String::new(),
             Halt::Hit(hit) => {
                 self.due = hit.commands.into();
                 hit.text
             }
+            Halt::Signal(text) => text,
             Halt::Interrupted => {
                 // Who presses Ctrl-C wants no more of what a stop has asked for.
                 self.due.clear();

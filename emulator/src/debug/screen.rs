@@ -1,12 +1,13 @@
 //! The context of a stop, for a terminal: the registers that have changed, the source, the instructions that come, the entry of the
 //! page that a fault was about, the stack.
 
-use super::command::{Examine, Format};
+use super::command::{Contents, Examine};
 use super::execute::Debugger;
 use super::memory;
 use super::stopped::changes;
 use super::target::Target;
 use super::walk;
+use crate::source::Format;
 use crate::source::SourceLine;
 use crate::trace::pte_flags;
 use isa::{Step, VirtAddr, reg};
@@ -96,7 +97,7 @@ impl Debugger {
             text.push_str(&screen.line(&line, false));
         }
         let sp = VirtAddr(now.x[usize::from(reg::SP)]);
-        let words = Examine { count: WORDS, format: Format::Address, size_bytes: 8 };
+        let words = Examine { count: WORDS, contents: Contents::Values(Format::Address), size_bytes: 8 };
         let (stack, _) = memory::examine(
             target,
             &space,

@@ -245,6 +245,8 @@ pub(super) enum Doing {
     Refuses,
     /// It was called, and has not begun yet.
     Called,
+    /// It ends the program.
+    Ends,
     /// Something else, perhaps for others.
     Works,
 }
@@ -262,6 +264,7 @@ impl AtTrap {
             Doing::Touches => "touches the page for it",
             Doing::Refuses => "refuses the access",
             Doing::Called => "it has called",
+            Doing::Ends => "ends it",
             Doing::Works => "is at work",
         }
     }

@@ -5,8 +5,8 @@ use super::execute::Debugger;
 use super::peek::{self, View};
 use super::space::{Space, loaded_at};
 use super::target::Target;
-use super::vantage::innermost;
-use crate::source::{Callers, Frame, Loaded, StackFrame, stack};
+use super::vantage::{Vantage, innermost};
+use crate::source::{Callers, Frame, Loaded, StackFrame, Value, Variables, stack};
 use isa::VirtAddr;
 use std::fmt::Write;
 
@@ -67,8 +67,10 @@ impl Debugger {
         let loaded = self.loaded_at(&space, VirtAddr(frame.at_work()));
         let frame = StackFrame::of(frame, loaded.as_ref());
         let name = |va| self.symbol_at(&space, va);
-        let line = lines_of(&frame, number == 0, &name).into_iter().nth(level).unwrap_or_default();
-        let mut text = format!("#{number:<3}{line}\n");
+        let arguments = |frame: &Frame, level| self.arguments(target, frame, level);
+        let line =
+            lines_of(&frame, number == 0, &name, &arguments).into_iter().nth(level).unwrap_or_default();
+        let mut text = format!("#{number:<2} {line}\n");
         let source = frame.inlined.get(level).map_or(&frame.spot.source, |inlined| &inlined.source);
         if let Some(line) = source.as_ref().and_then(|source| self.symbols.source_text(source)) {
             // Writing to a String can't fail.
@@ -111,17 +113,22 @@ impl Debugger {
         let name = |va| self.symbol_at(&space, va);
         // A function that stands there many times has as many numbers.
         let (mut lines, mut number) = (Vec::new(), 0);
+        let shown = usize::try_from(most).unwrap_or(usize::MAX);
         for frame in self.stack(target) {
-            let of = lines_of(&frame, number == 0, &name);
+            let arguments = |frame: &Frame, level| match lines.len() < shown {
+                true => self.arguments(target, frame, level),
+                false => String::new(),
+            };
+            let of = lines_of(&frame, number == 0, &name, &arguments);
             let numbers = of.len() * frame.times;
             lines.extend((number..).zip(of));
             number += numbers;
         }
         let mut text = String::new();
-        let shown = usize::try_from(most).unwrap_or(usize::MAX).min(lines.len());
+        let shown = shown.min(lines.len());
         for (number, line) in &lines[..shown] {
             // Writing to a String can't fail.
-            let _ = writeln!(text, "#{number:<3}{line}");
+            let _ = writeln!(text, "#{number:<2} {line}");
         }
         if shown < lines.len() {
             let _ = writeln!(text, "    {} more: `bt {}`", lines.len() - shown, lines.len());
@@ -130,14 +137,37 @@ impl Debugger {
     }
 }
 
+impl Debugger {
+    /// The arguments of a function of the stack as they are now, in brackets; nothing if none are told.
+    fn arguments(&self, target: &dyn Target, frame: &Frame, level: usize) -> String {
+        let text = |from: &Vantage<'_>| {
+            let variables = from.variables(Variables::Arguments).unwrap_or_default();
+            let one = |(name, value): &(String, Value)| match value.type_.has_parts() {
+                true => format!("{name}=…"),
+                false => {
+                    let text = from.text(value, None);
+                    format!("{name}={}", text.as_deref().unwrap_or("<not there>"))
+                }
+            };
+            variables.iter().map(one).collect::<Vec<_>>().join(", ")
+        };
+        match self.looking_from(target, Some((frame.clone(), level)), text) {
+            text if text.is_empty() => text,
+            text => format!(" ({text})"),
+        }
+    }
+}
+
 /// What stands for the code to which a signal's handler returns, as in gdb.
 const SIGNAL: &str = "<signal handler called>";
 
-/// A frame, and before it those that the compiler has put into it; `name` tells what is at an address.
+/// A frame, and before it those that the compiler has put into it; `name` tells what is at an address, `arguments` those of a frame without
+/// the innermost that were put into it.
 fn lines_of(
     frame: &StackFrame,
     is_innermost: bool,
     name: &dyn Fn(VirtAddr) -> Option<String>,
+    arguments: &dyn Fn(&Frame, usize) -> String,
 ) -> Vec<String> {
     let at = |source: Option<&crate::source::SourceLine>| {
         source.map_or_else(String::new, |source| format!(" at {source}"))
@@ -152,13 +182,19 @@ fn lines_of(
     }
     let times = if frame.times > 1 { format!(", {} times", frame.times) } else { String::new() };
     if let Some((_, inlined)) = frame.inlined.split_last() {
-        for inlined in inlined {
+        for (level, inlined) in inlined.iter().enumerate() {
             let name = inlined.function.as_deref().unwrap_or("a function");
-            lines.push(format!("{pc} in {name}{}, inlined", at(inlined.source.as_ref())));
+            let arguments = arguments(&frame.frame, level);
+            lines.push(format!("{pc} in {name}{arguments}{}, inlined", at(inlined.source.as_ref())));
         }
     }
     let source = frame.inlined.last().map_or(&frame.spot.source, |outermost| &outermost.source);
     let symbol = frame.spot.symbol.clone().or_else(|| name(pc)).unwrap_or_else(|| "?".to_owned());
-    lines.push(format!("{pc} in {symbol}{}{times}", at(source.as_ref())));
+    // Of many calls each has had its own.
+    let arguments = match frame.times {
+        1 => arguments(&frame.frame, frame.inlined.len().saturating_sub(1)),
+        _ => String::new(),
+    };
+    lines.push(format!("{pc} in {symbol}{arguments}{}{times}", at(source.as_ref())));
     lines
 }

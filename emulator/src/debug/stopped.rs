@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 pub struct Stopped {
     /// The machine's step.
     pub step: u64,
-    /// `step`, `breakpoint`, `catchpoint`, `watchpoint`, `interrupted` or `ended`.
+    /// `step`, `breakpoint`, `catchpoint`, `watchpoint`, `signal`, `interrupted` or `ended`.
     pub reason: &'static str,
     /// The number of the breakpoint, catchpoint or watchpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,11 +67,15 @@ impl Debugger {
         let (reason, point, what) = match halt {
             Halt::Reached => ("step", None, None),
             Halt::Hit(hit) => (hit.title, Some(hit.id), Some(hit.text.trim_end().to_owned())),
+            Halt::Signal(text) => ("signal", None, Some(text.trim_end().to_owned())),
             Halt::Interrupted => ("interrupted", None, None),
             Halt::Ended(reason) => ("ended", None, Some(reason.to_string())),
         };
         let pid = space.process();
         let tap = self.tap.borrow();
+        let program =
+            pid.and_then(|pid| tap.trace().guest.process(pid)).map(|process| process.program.clone());
+        self.last_program = program.or(self.last_program.take());
         let tid = tap.trace().history.running_on(now.hart).filter(|t| Some(t.pid) == pid).map(|t| t.tid);
         drop(tap);
         let before = self.before.filter(|before| before.hart == now.hart);

@@ -10,10 +10,12 @@ use super::points::What;
 use super::symbols::Named;
 use super::target::Target;
 use crate::source::{InlineFrame, Loaded, without_offset};
-use crate::trace::ProcessView;
+use crate::trace::{ProcessView, SpaceView};
 use core::ops::RangeInclusive;
+use isa::events::VMA_EXEC;
 use isa::paging::Satp;
 use isa::{VirtAddr, Vpn};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::rc::Rc;
 
@@ -58,6 +60,7 @@ impl Debugger {
                 self.points_changed();
                 Ok(String::new())
             }
+            StopCommand::Handle(signal) => Ok(self.handle(signal)),
             StopCommand::Commands(id) => {
                 let id = id
                     .or(self.points.last())
@@ -122,7 +125,9 @@ impl Debugger {
         condition: Option<Condition>,
         is_for_once: bool,
     ) -> Result<String, String> {
-        let symbol = at.location().filter(|(name, _)| place_of(name).is_none());
+        let line = at.text().bytes().all(|b| b.is_ascii_digit()).then(|| self.current_file(target)).flatten();
+        let line = line.map(|file| (format!("{file}:{}", at.text()), 0));
+        let symbol = line.or_else(|| at.location().filter(|(name, _)| place_of(name).is_none()));
         let (text, at, pid) = match symbol {
             Some((name, offset)) => {
                 let (text, place, pid) = self.symbol_place(&name, offset, pid)?;
@@ -167,17 +172,23 @@ impl Debugger {
         Ok(format!("breakpoint {id} at {text}{only}{when}{once}{place}\n{strange}"))
     }
 
-    /// The line that a breakpoint is at, if the one that was asked for has no code.
+    /// The line that a breakpoint is at, if the one that was asked for has no code, or code in front of a function's body alone.
     fn other_line(&self, asked: &str, va: VirtAddr, pid: Option<u64>) -> String {
-        let Named::Line(_, line) = Named::of(asked) else { return String::new() };
+        let Named::Line(file, line) = Named::of(asked) else { return String::new() };
         let tap = self.tap.borrow();
         let guest = &tap.trace().guest;
         let wanted = |process: &&ProcessView| process.is_alive() && pid.is_none_or(|pid| pid == process.pid);
         let mut loaded = guest.processes().filter(wanted).filter_map(|p| self.symbols.loaded(guest, p));
-        match loaded.find_map(|loaded| loaded.spot(va).source).filter(|source| source.line != line) {
-            Some(source) => format!(" ({source}, the next line that has code)"),
-            None => String::new(),
-        }
+        let other = |loaded: Loaded| {
+            let (found, addresses) = loaded.file.lines()?.addresses_of(file, line)?;
+            let source = loaded.spot(va).source?;
+            if found != line {
+                return Some(format!(" ({}:{found}, the next line that has code)", source.file));
+            }
+            let is_moved = !addresses.contains(&va.0.wrapping_sub(loaded.bias));
+            is_moved.then(|| format!(" ({source}, where the function's body begins)"))
+        };
+        loaded.find_map(other).unwrap_or_default()
     }
 
     /// What there is to say of a breakpoint at an address where no program that runs has anything.
@@ -204,6 +215,9 @@ impl Debugger {
         };
         if let Some(words) = self.no_code(&process.program, name) {
             return words;
+        }
+        if self.imports(name) {
+            return ": a library has it that is not mapped yet; it waits for that".to_owned();
         }
         if running.iter().all(|process| self.symbols.is_stripped(&process.program)) {
             let kernels = match self.symbols.addresses_in_kernel(name).is_empty() {
@@ -257,10 +271,13 @@ impl Debugger {
             let process = satp.and_then(|satp| guest.process_of_satp(satp.0));
             let kernel = || Loaded { file: Rc::clone(&self.symbols.kernel), bias: 0 };
             let loaded = match satp {
-                Some(_) => process.and_then(|process| self.symbols.loaded(guest, process)),
+                Some(_) => process.and_then(|process| self.symbols.loaded_at(guest, process, *va)),
                 None => Some(kernel()),
             };
-            let place = loaded.map_or_else(String::new, |loaded| in_words(&loaded, *va));
+            let file = process.and_then(|process| guest.vma_at(process.pid, *va));
+            let library = file.filter(|vma| process.is_some_and(|process| vma.name != process.program));
+            let library = library.map_or_else(String::new, |vma| format!(" of {}", vma.name));
+            let place = loaded.map_or_else(String::new, |loaded| in_words(&loaded, *va)) + &library;
             let _ = writeln!(text, "    {id}.{number}  {va}{place}");
         }
         if places.len() > SHOWN {
@@ -301,9 +318,25 @@ impl Debugger {
         }
     }
 
-    /// Whether a program that runs, or the one that will run first, has the symbol.
+    /// Whether a program that runs, or the one that will run first, has the symbol, or a library has it for them.
     fn programs_have(&self, name: &str) -> bool {
-        self.programs().iter().any(|path| self.symbols.program_has(path, name))
+        self.programs().iter().any(|path| self.symbols.file_has(path, name))
+            || self.libraries().iter().any(|path| self.symbols.file_has(path, name))
+            || self.imports(name)
+    }
+
+    /// Whether one of them has this from a library, which it may not have mapped yet.
+    fn imports(&self, name: &str) -> bool {
+        self.programs().iter().any(|path| self.symbols.program_imports(path, name))
+    }
+
+    /// The files beside their programs of which processes have code.
+    fn libraries(&self) -> BTreeSet<String> {
+        let tap = self.tap.borrow();
+        let guest = &tap.trace().guest;
+        let spaces = guest.processes().filter(|p| p.is_alive()).filter_map(|p| guest.space(p.pid));
+        let vmas = spaces.flat_map(SpaceView::vmas);
+        vmas.filter(|vma| vma.file != 0 && vma.flags & VMA_EXEC != 0).map(|vma| vma.name.clone()).collect()
     }
 
     /// Whether one of them has a variable of this name, in whatever function.
@@ -454,7 +487,8 @@ fn in_words(loaded: &Loaded, va: VirtAddr) -> String {
     let name = |frame: Option<&InlineFrame>| frame.and_then(|frame| frame.function.clone());
     let function = name(inlined.first()).or(symbol.map(str::to_owned));
     let function = function.map_or_else(String::new, |function| format!(" in {function}"));
-    let source = spot.source.map_or_else(String::new, |source| format!(" at {source}"));
+    let source = inlined.first().map_or(spot.source, |frame| frame.source.clone());
+    let source = source.map_or_else(String::new, |source| format!(" at {source}"));
     let outer = name(inlined.last()).filter(|_| inlined.len() > 1);
     let into = outer.map_or_else(String::new, |outer| format!(", inlined into {outer}"));
     format!("{function}{source}{into}")

@@ -2,7 +2,7 @@
 
 use super::command::distance_within;
 use crate::source::{Loaded, ProgramFile, Programs, SourceLine};
-use crate::trace::{GuestView, Place, ProcessView};
+use crate::trace::{GuestView, Place, ProcessView, SpaceView, VmaView};
 use isa::VirtAddr;
 use isa::events::VMA_EXEC;
 use std::rc::Rc;
@@ -84,10 +84,15 @@ impl Symbols {
         self.program(path).symbols().names().next().is_none()
     }
 
-    /// Whether a program has a symbol or a line of the source.
-    pub(super) fn program_has(&self, path: &str, name: &str) -> bool {
+    /// Whether a program or a library has a symbol or a line of the source.
+    pub(super) fn file_has(&self, path: &str, name: &str) -> bool {
         let file = self.program(path);
         !addresses_of(&file, name).is_empty() || !stops_of(&file, name).is_empty()
+    }
+
+    /// Whether a program has a symbol from a library.
+    pub(super) fn program_imports(&self, path: &str, name: &str) -> bool {
+        self.program(path).imports(name)
     }
 
     /// Whether a program has a variable of this name, in whatever function.
@@ -120,6 +125,15 @@ impl Symbols {
         Some(Loaded { file, bias })
     }
 
+    /// The files of which a process has code: its program, then the libraries that it has mapped.
+    pub(super) fn all_loaded(&self, guest: &GuestView, process: &ProcessView) -> Vec<Loaded> {
+        let vmas = guest.last_space(process.pid).into_iter().flat_map(SpaceView::vmas);
+        let is_library =
+            |vma: &&VmaView| vma.file != 0 && vma.flags & VMA_EXEC != 0 && vma.name != process.program;
+        let libraries = vmas.filter(is_library).filter_map(|vma| mapped(&self.programs, vma));
+        self.loaded(guest, process).into_iter().chain(libraries).collect()
+    }
+
     /// The file whose code or data a process has at an address.
     pub(super) fn loaded_at(&self, guest: &GuestView, process: &ProcessView, va: VirtAddr) -> Option<Loaded> {
         loaded_at(&self.programs, guest, process, va)
@@ -146,15 +160,18 @@ impl Symbols {
         self.placed(guest, process, |file| stops_of(file, name))
     }
 
-    /// Addresses of a program's file, where a process has them.
+    /// Addresses of a program's file and of those of its libraries, where a process has them.
     fn placed(
         &self,
         guest: &GuestView,
         process: &ProcessView,
-        addresses: impl FnOnce(&ProgramFile) -> Vec<u64>,
+        addresses: impl Fn(&ProgramFile) -> Vec<u64>,
     ) -> Vec<VirtAddr> {
-        let Some(Loaded { file, bias }) = self.loaded(guest, process) else { return Vec::new() };
-        addresses(&file).into_iter().map(|address| VirtAddr(address.wrapping_add(bias))).collect()
+        let all = self.all_loaded(guest, process).into_iter();
+        let in_process = |Loaded { file, bias }: Loaded| {
+            addresses(&file).into_iter().map(move |address| VirtAddr(address.wrapping_add(bias)))
+        };
+        all.flat_map(in_process).collect()
     }
 
     /// The symbol at an address of a process: of its program or of another file that it has mapped there; where the kernel has put code of
@@ -178,22 +195,33 @@ impl Symbols {
     }
 }
 
-/// The file whose code or data a process has at an address. What is mapped of no file is its program's: data that begins as
-/// zeros.
+/// The file whose code or data a process has at an address. What is mapped of no file is data that begins as zeros: of the file
+/// right in front of it, or of its program.
 pub fn loaded_at(
     programs: &Programs,
     guest: &GuestView,
     process: &ProcessView,
     va: VirtAddr,
 ) -> Option<Loaded> {
-    let vma = guest.last_space(process.pid)?.vma_at(va)?;
+    let space = guest.last_space(process.pid)?;
+    let mut vma = space.vma_at(va)?;
+    while vma.file == 0
+        && let Some(before) = vma.start.0.checked_sub(1).and_then(|before| space.vma_at(VirtAddr(before)))
+    {
+        vma = before;
+    }
     if vma.file != 0 && vma.name != process.program {
-        let file = programs.get(&vma.name);
-        let bias = vma.start.0.wrapping_sub(file.address_at(vma.offset_bytes)?);
-        return Some(Loaded { file, bias });
+        return mapped(programs, vma);
     }
     let file = programs.get(&process.program);
     let bias = file.load_bias(guest.first_page_of_program(process.pid))?;
+    Some(Loaded { file, bias })
+}
+
+/// The file of a mapping, and what is added to its addresses.
+fn mapped(programs: &Programs, vma: &VmaView) -> Option<Loaded> {
+    let file = programs.get(&vma.name);
+    let bias = vma.start.0.wrapping_sub(file.address_at(vma.offset_bytes)?);
     Some(Loaded { file, bias })
 }
 
@@ -242,7 +270,7 @@ fn addresses_of(file: &ProgramFile, name: &str) -> Vec<u64> {
 /// The addresses in a file at which a breakpoint stops.
 fn stops_of(file: &ProgramFile, name: &str) -> Vec<u64> {
     let functions = match Named::of(name) {
-        Named::Line(..) => return addresses_of(file, name),
+        Named::Line(source, line) => return file.stops_at_line(source, line).to_vec(),
         Named::FunctionOf(source, name) => file.functions_called(name, Some(source)),
         Named::Symbol(name) => file.functions_called(name, None),
     };

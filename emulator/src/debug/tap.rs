@@ -43,6 +43,10 @@ pub struct Tap {
     /// There is a debugger, which asks which threads harts have left and why faults happened.
     is_followed: bool,
     switches: Vec<(usize, Option<ThreadId>)>,
+    /// Whether the debugger comes back where a signal ends a process that went wrong.
+    stops_at_deaths: bool,
+    /// What told the registers of one that has not been stopped at yet.
+    died: Option<Event>,
 }
 
 impl Tap {
@@ -73,6 +77,11 @@ impl Tap {
         }
         let is_awaited = kind == EventKind::Exit && self.awaited == Some(event.record.pid);
         if is_switch || is_awaited {
+            return EventAction::Stop;
+        }
+        let is_crash = || self.trace.history.dying(event.record.pid).is_some_and(|death| death.is_own);
+        if self.stops_at_deaths && kind == EventKind::Registers && is_crash() {
+            self.died = Some(event.clone());
             return EventAction::Stop;
         }
         let maps_a_program = kind == EventKind::Mmap && event.record.detail != 0;
@@ -119,6 +128,13 @@ impl Tap {
     /// The catchpoints that count from now on, by their numbers; those `waiting` hear of faults of other kinds, too.
     pub(super) fn set_catches(&mut self, catches: Vec<(u64, Catch)>, waiting: Vec<u64>) {
         (self.catches, self.waiting) = (catches, waiting);
+    }
+    /// From now on the debugger comes back where a signal ends a process that went wrong.
+    pub(super) fn set_stops_at_deaths(&mut self) {
+        self.stops_at_deaths = true;
+    }
+    pub(super) fn take_died(&mut self) -> Option<Event> {
+        self.died.take()
     }
     pub(super) fn take_caught(&mut self) -> Option<Caught> {
         self.caught.take()

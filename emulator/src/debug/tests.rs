@@ -1,7 +1,7 @@
 //! The debugger, command by command, on the machine of `recording`.
 
 use super::command::{
-    Command, Examine, Faults, Format, FrameChoice, Happening, Listing, Occasion, RegisterSet, Shown,
+    Command, Contents, Examine, Faults, FrameChoice, Happening, Listing, Occasion, RegisterSet, Shown,
     StepKind, StopCommand, commands,
 };
 use super::condition::Condition;
@@ -9,14 +9,14 @@ use super::expression::Expression;
 use super::recording::*;
 use super::watch::Watched;
 use super::*;
-use crate::source::{Format as Value, Programs, Variables};
+use crate::source::{Format, Programs, Variables};
 use std::rc::Rc;
 
 #[test]
 fn lines_become_commands() {
     let number = |n| Some(Expression::number(n));
     let at = |text: &str| Expression::parse(text).unwrap();
-    let x = |count, format, size_bytes| Examine { count, format, size_bytes };
+    let x = |count, contents, size_bytes| Examine { count, contents, size_bytes };
     let stop = Command::Stop;
     let catch_if = |name, from, to, condition| {
         let occasion = Occasion::Fault { faults: Faults::from_name(name).unwrap(), from, to };
@@ -65,22 +65,26 @@ fn lines_become_commands() {
             "display/2xw 16",
             Command::Display(Some((
                 "/2xw 16".into(),
-                Shown::Memory(x(2, Format::Hex, 4)),
+                Shown::Memory(x(2, Contents::Values(Format::Hex), 4)),
                 Expression::number(16),
             ))),
         ),
         ("display 16", Command::Display(Some(("16".into(), Shown::Value(None), Expression::number(16))))),
         (
             "display/x a.b",
-            Command::Display(Some(("/x a.b".into(), Shown::Value(Some(Value::Hex)), at("a.b")))),
+            Command::Display(Some(("/x a.b".into(), Shown::Value(Some(Format::Hex)), at("a.b")))),
         ),
         (
             "display/i $pc",
-            Command::Display(Some(("/i $pc".into(), Shown::Memory(x(1, Format::Instruction, 8)), at("$pc")))),
+            Command::Display(Some((
+                "/i $pc".into(),
+                Shown::Memory(x(1, Contents::Instructions, 8)),
+                at("$pc"),
+            ))),
         ),
         ("print a.b[i + 1]", Command::Print(at("a.b[i + 1]"), None)),
-        ("p/x *p", Command::Print(at("*p"), Some(Value::Hex))),
-        ("p /c 97", Command::Print(at("97"), Some(Value::Character))),
+        ("p/x *p", Command::Print(at("*p"), Some(Format::Hex))),
+        ("p /c 97", Command::Print(at("97"), Some(Format::Character))),
         ("frame", Command::Frame(FrameChoice::Shown)),
         ("f 2", Command::Frame(FrameChoice::Number(2))),
         ("up", Command::Frame(FrameChoice::Up(1))),
@@ -123,10 +127,10 @@ fn lines_become_commands() {
         ("regs f", Command::Regs(RegisterSet::Float)),
         ("regs csr", Command::Regs(RegisterSet::Csr)),
         ("x 16", Command::Examine(Examine::default(), number(16))),
-        ("x/4xw 16", Command::Examine(x(4, Format::Hex, 4), number(16))),
-        ("x/s 16", Command::Examine(x(1, Format::String, 1), number(16))),
-        ("x/3i", Command::Examine(x(3, Format::Instruction, 8), None)),
-        ("x /8db 16", Command::Examine(x(8, Format::Decimal, 1), number(16))),
+        ("x/4xw 16", Command::Examine(x(4, Contents::Values(Format::Hex), 4), number(16))),
+        ("x/s 16", Command::Examine(x(1, Contents::Values(Format::Text), 1), number(16))),
+        ("x/3i", Command::Examine(x(3, Contents::Instructions, 8), None)),
+        ("x /8db 16", Command::Examine(x(8, Contents::Values(Format::Decimal), 1), number(16))),
         ("disas 16 3", Command::Disas { at: number(16), count: 3 }),
         ("walk", Command::Walk(None)),
         ("tlb 16", Command::Tlb(number(16))),
@@ -228,11 +232,9 @@ fn words_of_other_debuggers_name_ours() {
     for (line, here) in [
         ("info float", "`regs f` shows"),
         ("info line 3", "`list` shows the source"),
-        ("info signals", "`catch fault segv`"),
         ("source cmds", "`folio debug --script FILE`"),
         ("shell ls", "another terminal"),
-        ("handle SIGSEGV nostop", "`catch fault segv`"),
-        ("signal 0", "`catch fault segv`"),
+        ("signal 0", "`handle` says which stop"),
         ("advance main", "`break` at the place and `continue`"),
         ("reverse-step", "each run is the same"),
         ("help return", "`finish` runs"),

@@ -41,9 +41,19 @@ pub(super) struct Vantage<'a> {
 impl Debugger {
     /// Looks from where the debugger does: at the frame, thread, process or hart that was chosen.
     pub(super) fn looking<T>(&self, target: &dyn Target, look: impl FnOnce(&Vantage<'_>) -> T) -> T {
+        self.looking_from(target, self.chosen_frame(target), look)
+    }
+
+    /// The same, at another function of the stack, without the so many innermost that were put into it.
+    pub(super) fn looking_from<T>(
+        &self,
+        target: &dyn Target,
+        frame: Option<(Frame, usize)>,
+        look: impl FnOnce(&Vantage<'_>) -> T,
+    ) -> T {
         let now = self.now(target);
         let registers = self.check_registers().map(|()| now);
-        let frame = registers.is_ok().then(|| self.chosen_frame(target)).flatten();
+        let frame = frame.filter(|_| registers.is_ok());
         let here = self.space_of(&now);
         let process = self.selected_process().or(here.process());
         let tap = self.tap.borrow();
@@ -171,11 +181,18 @@ impl Vantage<'_> {
     }
 
     /// A symbol of a file: a function with its type, or data of which only the size is known.
-    fn symbol(&self, loaded: &Loaded, name: &str, whose: Whose) -> Option<Value> {
+    /// `declared` is the type that somebody tells of data.
+    fn symbol(
+        &self,
+        loaded: &Loaded,
+        name: &str,
+        declared: Option<&Type>,
+        is_program: bool,
+        whose: Whose,
+    ) -> Option<Value> {
         let symbols = loaded.file.symbols();
         let lines = loaded.file.lines();
-        let declared = || lines.and_then(|lines| lines.declared_type(name));
-        let data = |range: &Range<u64>| declared().unwrap_or(Type::Unknown(range.end - range.start));
+        let data = |range: &Range<u64>| declared.cloned().unwrap_or(Type::Unknown(range.end - range.start));
         if let Some(range) = symbols.range_of(name) {
             let function = || lines.and_then(|lines| lines.function_type(range.start));
             let type_ = match symbols.is_function(name) {
@@ -184,15 +201,19 @@ impl Vantage<'_> {
             };
             return Some(Value::place(type_, range.start.wrapping_add(loaded.bias), whose));
         }
-        if let Some(range) = symbols.thread_local(name) {
-            // The program's own part is the first behind the thread pointer (RISC-V ELF psABI, thread-local storage).
-            let held = match self.thread_pointer(whose) {
-                Some(pointer) => Held::Memory(pointer.wrapping_add(range.start)),
-                None => Held::Lost("each thread's own"),
-            };
-            return Some(Value { type_: data(&range), held, whose });
-        }
-        Some(Value { type_: declared()?, held: Held::Lost("optimized out"), whose })
+        let range = symbols.thread_local(name)?;
+        // The program's own part is the first behind the thread pointer (RISC-V ELF psABI, thread-local storage); where those of
+        // libraries are their loader knows.
+        let held = match self.thread_pointer(whose).filter(|_| is_program) {
+            Some(pointer) => Held::Memory(pointer.wrapping_add(range.start)),
+            None => Held::Lost("each thread's own"),
+        };
+        Some(Value { type_: data(&range), held, whose })
+    }
+
+    /// The type of data that one of these files declares.
+    fn declared(files: &[Loaded], name: &str) -> Option<Type> {
+        files.iter().find_map(|loaded| loaded.file.lines()?.declared_type(name))
     }
 
     /// What the function that is looked at sees.
@@ -208,16 +229,25 @@ impl Vantage<'_> {
     fn of_process(&self, pid: u64, name: &str, whose: Whose) -> Option<Value> {
         let guest = &self.trace.guest;
         let process = guest.process(pid)?;
-        let loaded = self.symbols.loaded(guest, process)?;
+        let files = self.symbols.all_loaded(guest, process);
         let code = || {
             let va = *self.symbols.addresses_in_process(guest, process, name).first()?;
             Some(Value::place(Type::Unknown(0), va.0, whose))
         };
-        let variable = || self.variable(&loaded, name, None, whose);
+        let variable = |loaded: &Loaded| self.variable(loaded, name, None, whose);
         match Named::of(name) {
             Named::Line(..) => code(),
-            Named::FunctionOf(..) => variable().or_else(code),
-            Named::Symbol(_) => variable().or_else(|| self.symbol(&loaded, name, whose)),
+            Named::FunctionOf(..) => files.iter().find_map(variable).or_else(code),
+            Named::Symbol(_) => {
+                let declared = Self::declared(&files, name);
+                let symbol = |(index, loaded): (usize, &Loaded)| {
+                    variable(loaded)
+                        .or_else(|| self.symbol(loaded, name, declared.as_ref(), index == 0, whose))
+                };
+                let lost =
+                    || Some(Value { type_: declared.clone()?, held: Held::Lost("optimized out"), whose });
+                files.iter().enumerate().find_map(symbol).or_else(lost)
+            }
         }
     }
 
@@ -227,7 +257,8 @@ impl Vantage<'_> {
         if Named::of(name).is_of_file() {
             return Some(Value::place(Type::Unknown(0), va.0, None));
         }
-        let symbol = self.symbol(&loaded, name, None)?;
+        let declared = Self::declared(std::slice::from_ref(&loaded), name);
+        let symbol = self.symbol(&loaded, name, declared.as_ref(), true, None)?;
         Some(self.variable(&loaded, name, None, None).unwrap_or(symbol))
     }
 

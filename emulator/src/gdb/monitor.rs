@@ -18,6 +18,7 @@ const GDBS_OWN: &[(&str, &str)] = &[
     ("rwatch", "rwatch"),
     ("commands", "commands"),
     ("ignore", "ignore"),
+    ("handle", "handle"),
     ("quit", "detach, or kill"),
     ("expect", "a script of gdb's"),
 ];

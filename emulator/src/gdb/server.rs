@@ -231,6 +231,11 @@ impl<'d, 'l> Server<'d, 'l> {
             if let Some(line) = own.or_else(|| self.sessions.iter().position(running)) {
                 self.report(line, |session, send| {
                     session.say(&caught.text, send);
+                    // gdb shows its own process, whoever it was.
+                    if matches!(session.view.subject, Subject::Process(own) if own != caught.pid) {
+                        let hint = format!("`monitor process {}` looks at that process\n", caught.pid);
+                        session.say(&hint, send);
+                    }
                     session.report_signal(None, SIGTRAP, send);
                 });
             }

@@ -61,10 +61,15 @@ pub struct ProgramFile {
     unwinder: OnceCell<Unwinder>,
     /// Answers of [`Self::functions_called`], since breakpoints ask again whenever mappings change.
     called: RefCell<BTreeMap<Called, Rc<[u64]>>>,
+    /// Likewise of [`Self::stops_at_line`].
+    stops: RefCell<BTreeMap<LineOf, Rc<[u64]>>>,
 }
 
 /// The name of a function, and the file that it is to be of.
 type Called = (String, Option<String>);
+
+/// A file of the source, and a line of it.
+type LineOf = (String, u32);
 
 /// How a section stands in the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -116,6 +121,7 @@ impl ProgramFile {
             lines: OnceCell::new(),
             unwinder: OnceCell::new(),
             called: RefCell::default(),
+            stops: RefCell::default(),
             bytes,
         }
     }
@@ -123,6 +129,11 @@ impl ProgramFile {
     /// Its symbols.
     pub fn symbols(&self) -> &SymbolTable {
         &self.symbols
+    }
+
+    /// Whether it calls a function of this name that a library has.
+    pub fn imports(&self, name: &str) -> bool {
+        self.symbols.imports(name)
     }
 
     /// Its source lines, if it was compiled with them.
@@ -143,10 +154,35 @@ impl ProgramFile {
         Some(segment.vaddr.wrapping_sub(segment.file.start).wrapping_add(offset_bytes))
     }
 
-    /// The first statement of the body of the function that begins at an address, if its lines are known.
+    /// Where the body begins of the function that begins at an address, if its lines are known: behind the code that makes room on the
+    /// stack, so that its arguments are where the debug information says. Where that tells of each instruction where they are, or no room is
+    /// made, it is the address itself: what comes next may be of a branch, or of the middle of a loop.
     pub fn body_of(&self, address: u64) -> Option<u64> {
         let function = self.symbols.range_at(address).filter(|function| function.start == address)?;
-        self.lines()?.body_of(function)
+        let lines = self.lines()?;
+        let second = lines.second_statement(function)?;
+        let is_needed = !lines.follows_variables(address) && prologue::is_any(self, address, second);
+        Some(if is_needed { second } else { address })
+    }
+
+    /// Where a breakpoint at a line stops: where its statements begin, but not before the body of a function.
+    pub fn stops_at_line(&self, source: &str, line: u32) -> Rc<[u64]> {
+        let key = (source.to_owned(), line);
+        if let Some(known) = self.stops.borrow().get(&key) {
+            return Rc::clone(known);
+        }
+        let found = self.lines().and_then(|lines| lines.addresses_of(source, line));
+        let addresses = found.map(|(_, addresses)| addresses).unwrap_or_default();
+        let behind_entry = |address: u64| {
+            let function = self.symbols.range_at(address)?;
+            self.body_of(function.start).filter(|&body| address < body)
+        };
+        let mut stops: Vec<u64> =
+            addresses.into_iter().map(|address| behind_entry(address).unwrap_or(address)).collect();
+        stops.dedup();
+        let stops: Rc<[u64]> = stops.into();
+        self.stops.borrow_mut().insert(key, Rc::clone(&stops));
+        stops
     }
 
     /// Where functions of a name begin, in the order of their addresses: each that is called so, and each copy of it that the compiler has put into

@@ -6,6 +6,7 @@ use super::lines::{file_name, is_end_of};
 use super::symbols::likeness;
 use gimli::{AttributeValue, DW_AT_decl_file, DW_AT_entry_pc, DW_AT_linkage_name, DW_AT_name};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 /// What a function is called, and the file that it is written in.
@@ -29,8 +30,9 @@ struct Beginning {
 pub(super) struct Functions(Vec<Beginning>);
 
 impl Functions {
-    /// Reads the entries of all units. An entry that is malformed ends its unit.
-    pub(super) fn read(dies: &Dies) -> Self {
+    /// Reads the entries of all units; `statement` is where the first statement begins of some addresses. An entry that is malformed
+    /// ends its unit.
+    pub(super) fn read(dies: &Dies, statement: &dyn Fn(Range<u64>) -> Option<u64>) -> Self {
         let mut all = Vec::new();
         // Each function is named once: a generic one has thousands of instances.
         let mut known: BTreeMap<(usize, usize), Option<Rc<Named>>> = BTreeMap::new();
@@ -41,6 +43,10 @@ impl Functions {
                     continue;
                 }
                 let Some(at) = entry_of(dies, unit, entry) else { continue };
+                let at = match entry.tag() {
+                    gimli::DW_TAG_inlined_subroutine => begun(dies, unit, entry, at, statement),
+                    _ => at,
+                };
                 let origin = entry.attr_value(gimli::DW_AT_abstract_origin);
                 let origin = origin.and_then(|origin| dies.referred(unit, origin));
                 let named = origin.unwrap_or(At { unit, offset: entry.offset() });
@@ -64,7 +70,7 @@ impl Functions {
 }
 
 /// The first address of an entry's code. What was thrown away when linking lies at 0.
-fn entry_of(dies: &Dies, unit: usize, entry: &super::dies::Entry) -> Option<u64> {
+pub(super) fn entry_of(dies: &Dies, unit: usize, entry: &super::dies::Entry) -> Option<u64> {
     let of = dies.units().get(unit)?;
     let mut ranges = dies.dwarf.die_ranges(of, entry).ok()?;
     let mut low = None;
@@ -81,6 +87,20 @@ fn entry_of(dies: &Dies, unit: usize, entry: &super::dies::Entry) -> Option<u64>
         Ok(Some(address)) => Some(address),
         _ => Some(low.wrapping_add(value.udata_value().unwrap_or(0))),
     }
+}
+
+/// Where a function that was put into another one is run each time: where its first statement begins, since what it calculates may
+/// have been drawn out of a loop; else at its entry.
+fn begun(
+    dies: &Dies,
+    unit: usize,
+    entry: &super::dies::Entry,
+    at: u64,
+    statement: &dyn Fn(Range<u64>) -> Option<u64>,
+) -> u64 {
+    let mut ranges = dies.ranges(At { unit, offset: entry.offset() });
+    ranges.sort_by_key(|range| range.start.wrapping_sub(at));
+    ranges.into_iter().find_map(statement).unwrap_or(at)
 }
 
 fn named_at(dies: &Dies, at: At) -> Option<Named> {

@@ -4,7 +4,7 @@
 
 use super::dies::{At, Dies, expression};
 use gimli::AttributeValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// A variable that there is as long as the program runs.
@@ -35,6 +35,10 @@ pub(super) struct Index {
     types: BTreeMap<String, At>,
     /// Names of the variables of functions, each with a function that has it.
     locals: BTreeMap<String, At>,
+    /// The names of values, each with the enumeration that has it.
+    enumerators: BTreeMap<String, At>,
+    /// Units in which places of variables are told for each instruction.
+    following: BTreeSet<usize>,
 }
 
 impl Index {
@@ -53,10 +57,14 @@ impl Index {
         let mut path: Vec<(isize, Option<String>, Option<At>)> = Vec::new();
         // Paths of what is declared in one place, and told of in another.
         let mut declarations: BTreeMap<usize, String> = BTreeMap::new();
+        let mut enumeration = None;
         while let Ok(Some(entry)) = cursor.next_dfs() {
             let (depth, at) = (entry.depth(), At { unit, offset: entry.offset() });
             while path.last().is_some_and(|(outer, ..)| depth <= *outer) {
                 path.pop();
+            }
+            if has_list(entry) {
+                self.following.insert(unit);
             }
             match entry.tag() {
                 gimli::DW_TAG_subprogram => {
@@ -69,6 +77,11 @@ impl Index {
                         }
                     }
                     path.push((depth, dies.name(at), Some(at)));
+                }
+                gimli::DW_TAG_enumerator => {
+                    if let (Some(enumeration), Some(name)) = (enumeration, dies.name(at)) {
+                        self.enumerators.entry(name).or_insert(enumeration);
+                    }
                 }
                 gimli::DW_TAG_namespace => path.push((depth, dies.name(at), None)),
                 gimli::DW_TAG_variable | gimli::DW_TAG_member => {
@@ -117,6 +130,9 @@ impl Index {
                     }
                 }
                 tag => {
+                    if tag == gimli::DW_TAG_enumeration_type {
+                        enumeration = Some(at);
+                    }
                     if matches!(tag, gimli::DW_TAG_structure_type | gimli::DW_TAG_class_type) {
                         path.push((depth, dies.name(at), None));
                     }
@@ -147,6 +163,11 @@ impl Index {
         holds.min_by_key(|(range, _)| range.end - range.start).map(|(_, at)| *at)
     }
 
+    /// Whether places of variables are told for each instruction where an address is.
+    pub(super) fn follows_variables(&self, address: u64) -> bool {
+        self.function_at(address).is_some_and(|at| self.following.contains(&at.unit))
+    }
+
     /// The function whose code begins at an address.
     pub(super) fn function_from(&self, address: u64) -> Option<At> {
         let first = self.functions.partition_point(|(range, _)| range.start < address);
@@ -168,6 +189,11 @@ impl Index {
         self.declared.get(name).copied()
     }
 
+    /// An enumeration that has a value of this name.
+    pub(super) fn enumeration_with(&self, name: &str) -> Option<At> {
+        self.enumerators.get(name).copied()
+    }
+
     pub(super) fn type_named(&self, name: &str) -> Option<At> {
         self.types.get(name).copied()
     }
@@ -177,10 +203,20 @@ impl Index {
         self.locals.get(name).copied()
     }
 
-    /// The names of all variables.
+    /// The names of all variables and of the values of enumerations.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.globals.keys().chain(self.locals.keys()).chain(self.declared.keys()).map(String::as_str)
+        let variables = self.globals.keys().chain(self.locals.keys()).chain(self.declared.keys());
+        variables.chain(self.enumerators.keys()).map(String::as_str)
     }
+}
+
+/// Whether it is a variable that has one place here and another there.
+fn has_list(entry: &super::dies::Entry) -> bool {
+    matches!(entry.tag(), gimli::DW_TAG_variable | gimli::DW_TAG_formal_parameter)
+        && matches!(
+            entry.attr_value(gimli::DW_AT_location),
+            Some(AttributeValue::LocationListsRef(_) | AttributeValue::DebugLocListsIndex(_))
+        )
 }
 
 /// Whether an expression tells of a place that does not depend on a frame.

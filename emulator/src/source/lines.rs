@@ -6,6 +6,7 @@
 use super::Section;
 use super::dies::Dies;
 use super::functions::Functions;
+use super::instances::PutInto;
 use super::location::Scope;
 use super::types::Type;
 use super::value::Value;
@@ -77,6 +78,8 @@ struct Row {
     /// 0 for code that belongs to no line.
     line: u32,
     is_statement: bool,
+    /// The file and the line that the instructions are told to be of, where another's statement only begins.
+    code: (u32, u32),
 }
 
 /// Where a statement of a line begins.
@@ -145,14 +148,20 @@ impl Lines {
         Some(range)
     }
 
-    /// The first statement of a function's body: behind the code that makes room on the stack, which has the line of the
-    /// function's own. `function` is what the function takes up.
-    pub fn body_of(&self, function: Range<u64>) -> Option<u64> {
+    /// The second statement of a function, which is the first of its body if the compiler has told each line one behind the other: the
+    /// code that makes room on the stack has the line of the function's own. `function` is what the function takes up.
+    pub(super) fn second_statement(&self, function: Range<u64>) -> Option<u64> {
         let first = self.row_at(function.start)?;
         let index = self.rows.partition_point(|row| row.start <= first.start);
         let rest = self.rows[index..].iter().take_while(|row| row.start < function.end);
         let body = rest.filter(|row| row.is_statement && row.line != 0).map(|row| row.start).next();
         Some(body.unwrap_or(function.start))
+    }
+
+    /// Whether the places of variables are told for each instruction of the unit that has code at an address, and not once for all of
+    /// a function: so compilers that optimise do.
+    pub(super) fn follows_variables(&self, address: u64) -> bool {
+        self.dies.index().follows_variables(address)
     }
 
     /// The functions at an address, the innermost first; the last is the one that was not put into another.
@@ -168,7 +177,16 @@ impl Lines {
             };
             frames.push(InlineFrame { function: name, source });
         }
+        // Where a statement of the function around it begins, the code is of what was put there all the same.
+        if let ([innermost, _, ..], Some(row)) = (frames.as_mut_slice(), self.row_at(address)) {
+            innermost.source = self.source_of(row.code);
+        }
         frames
+    }
+
+    /// What was put into a function at an address, without the `level` innermost.
+    pub fn put_into(&self, address: u64, level: usize) -> Option<PutInto> {
+        self.dies.put_into(address, level)
     }
 
     /// A line of which addr2line tells, whose file has its folder in front.
@@ -178,24 +196,17 @@ impl Lines {
         Some(SourceLine { file: Rc::clone(file), folder: Rc::clone(folder), line })
     }
 
-    /// Where statements of a line begin: the line's number, which is a later one if that line has no code, and the addresses, the
-    /// first of each stretch of code. `file` is a name or the last parts of a path.
+    /// Where statements of a line begin: the line's number, which is a later one if that line has no code, and the addresses, one in each
+    /// function, and in each place where the compiler has put the function into another. What it has torn apart (the head of a loop) is
+    /// come to there first. `file` is a name or the last parts of a path.
     pub fn addresses_of(&self, file: &str, line: u32) -> Option<(u32, Vec<u64>)> {
         let is_meant =
             |index: u32| self.files.get(index as usize).is_some_and(|(name, _)| is_end_of(file, name));
         let wanted = || self.statements.iter().filter(|at| at.line >= line && is_meant(at.file));
         let found = wanted().map(|at| at.line).min()?;
-        // Where the code before belongs to the line, too, it does not begin there.
-        let goes_on = |at: &&Beginning| {
-            let before = at.at.checked_sub(1).and_then(|before| self.row_at(before));
-            before.is_some_and(|row| (row.file, row.line) == (at.file, at.line))
-        };
-        let here = || wanted().filter(|at| at.line == found);
-        let mut addresses: Vec<u64> = here().filter(|at| !goes_on(at)).map(|at| at.at).collect();
-        if addresses.is_empty() {
-            addresses.extend(here().map(|at| at.at).take(1));
-        }
-        Some((found, addresses))
+        let statements = wanted().filter(|at| at.line == found).map(|at| at.at);
+        let rest = self.rows.iter().filter(|row| row.code.1 == found && is_meant(row.code.0));
+        Some((found, self.dies.one_each(statements, rest.map(|row| row.start))))
     }
 
     /// The files that have code, in the order of their names.
@@ -211,7 +222,11 @@ impl Lines {
 
     /// The functions that have code.
     pub(super) fn functions(&self) -> &Functions {
-        self.functions.get_or_init(|| Functions::read(&self.dies))
+        let first = |range: Range<u64>| {
+            let index = self.statements.partition_point(|statement| statement.at < range.start);
+            self.statements.get(index).map(|statement| statement.at).filter(|at| range.contains(at))
+        };
+        self.functions.get_or_init(|| Functions::read(&self.dies, &first))
     }
 
     /// Whether code comes from the file of a line.
@@ -269,8 +284,12 @@ impl Lines {
     }
 
     fn source(&self, row: &Row) -> Option<SourceLine> {
-        let (file, folder) = self.files.get(row.file as usize).filter(|_| row.line != 0)?;
-        Some(SourceLine { file: Rc::clone(file), folder: Rc::clone(folder), line: row.line })
+        self.source_of((row.file, row.line))
+    }
+
+    fn source_of(&self, (file, line): (u32, u32)) -> Option<SourceLine> {
+        let (file, folder) = self.files.get(file as usize).filter(|_| line != 0)?;
+        Some(SourceLine { file: Rc::clone(file), folder: Rc::clone(folder), line })
     }
 }
 
@@ -373,14 +392,14 @@ fn rows_of(dwarf: &Dwarf<Section>, unit: &gimli::Unit<Section>, table: &mut Tabl
             }
         };
         let line = row.line().map_or(0, |line| u32::try_from(line.get()).unwrap_or(u32::MAX));
-        let row = Row { start, end: start, file, line, is_statement: row.is_stmt() };
+        let row = Row { start, end: start, file, line, is_statement: row.is_stmt(), code: (file, line) };
         let begins = row.is_statement && line != 0;
         if begins {
             statements.push(Beginning { at: start, file, line });
         }
         // Of several rows at an address the last in which a statement begins says whose the code is.
         match sequence.last_mut().filter(|last| last.start == start) {
-            Some(last) if last.is_statement && last.line != 0 && !begins => {}
+            Some(last) if last.is_statement && last.line != 0 && !begins => last.code = row.code,
             Some(last) => *last = row,
             None => sequence.push(row),
         }

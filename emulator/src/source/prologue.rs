@@ -40,6 +40,12 @@ impl Prologue {
     }
 }
 
+/// Whether the code from `start` up to `at` makes room on the stack, or keeps a register there.
+pub(super) fn is_any(file: &ProgramFile, start: u64, at: u64) -> bool {
+    let prologue = Prologue::read(file, start, at);
+    prologue.room_bytes != 0 || !prologue.kept.is_empty()
+}
+
 /// The frame that has called `frame`, at whose function's `start` the file has code.
 pub(super) fn caller(
     file: &ProgramFile,

@@ -25,7 +25,7 @@ pub(super) fn to_f64(bits: u128, bytes: u64) -> f64 {
 
 /// Its text.
 #[allow(clippy::cast_possible_truncation)] // the low bits are what is asked for
-pub(super) fn text(bits: u128, bytes: u64) -> String {
+pub fn text(bits: u128, bytes: u64) -> String {
     let of_rust = |value: f64, scientific: String| {
         if !value.is_finite() {
             return value.to_string();

@@ -5,7 +5,7 @@ use goblin::elf::section_header::{SHF_EXECINSTR, SHN_LORESERVE};
 use goblin::elf::sym::{STB_GLOBAL, STT_FUNC, STT_GNU_IFUNC, STT_NOTYPE, STT_OBJECT, STT_TLS};
 use goblin::elf::{Elf, SectionHeader};
 use isa::PAGE_SIZE;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// Whether a symbol of this section is an address: not undefined, and not an absolute number of the assembler's.
@@ -36,6 +36,8 @@ pub struct SymbolTable {
     symbols: Vec<Symbol>,
     /// What each thread has of its own: where it is in a thread's part, and how long.
     thread_locals: BTreeMap<String, Range<u64>>,
+    /// Functions and variables that it has of libraries.
+    imported: BTreeSet<String>,
     /// What is added to physical addresses to have the virtual ones, in a file that tells both.
     physical_offset: u64,
 }
@@ -58,7 +60,8 @@ impl SymbolTable {
                 is_address(sym.st_shndx) && (is_function(kind) || matches!(kind, STT_OBJECT | STT_NOTYPE))
             })
             .filter_map(|sym| {
-                let name = names.get_at(sym.st_name)?;
+                // Behind a `@` stands the version of a library's symbol.
+                let name = names.get_at(sym.st_name)?.split('@').next()?;
                 // `$x` and `$d` mark code and data, `.L` is the compiler's own.
                 let shown = !name.is_empty() && !name.starts_with('$') && !name.starts_with(".L");
                 let holds = |section: &&SectionHeader| {
@@ -84,6 +87,8 @@ impl SymbolTable {
             Some((demangle(names.get_at(sym.st_name)?), range))
         });
         let thread_locals = thread_locals.collect();
+        let imports = elf.dynsyms.iter().filter(|sym| sym.st_shndx == 0);
+        let imported = imports.filter_map(|sym| elf.dynstrtab.get_at(sym.st_name)).map(demangle).collect();
         // Of several names for one address one with a type, and of those the first in the alphabet stays, so that runs are alike.
         symbols.sort_by(|a, b| (a.start, !a.has_type, &a.name).cmp(&(b.start, !b.has_type, &b.name)));
         for index in 0..symbols.len() {
@@ -96,7 +101,7 @@ impl SymbolTable {
         }
         let lowest = elf.program_headers.iter().filter(|ph| ph.p_type == PT_LOAD).min_by_key(|ph| ph.p_vaddr);
         let physical_offset = lowest.map_or(0, |ph| ph.p_vaddr.wrapping_sub(ph.p_paddr));
-        Self { symbols, thread_locals, physical_offset }
+        Self { symbols, thread_locals, imported, physical_offset }
     }
 
     /// Of the symbols that are most like a name the first.
@@ -114,6 +119,11 @@ impl SymbolTable {
     /// The address of a symbol by its name, or by the last parts of its path.
     pub fn address_of(&self, name: &str) -> Option<u64> {
         self.find(name).map(|symbol| symbol.start)
+    }
+
+    /// Whether it has a function or a variable of this name that is a library's.
+    pub(super) fn imports(&self, name: &str) -> bool {
+        self.imported.contains(name)
     }
 
     /// The addresses that a symbol has.
@@ -208,6 +218,11 @@ pub(super) fn likeness(name: &str, typed: &str) -> Option<u8> {
     }
     let ends = |of: &str| of.strip_suffix(typed).is_some_and(|before| before.ends_with("::"));
     (ends(name) || ends(plain)).then_some(2)
+}
+
+/// Whether somebody who types a name may mean this one.
+pub fn is_called(name: &str, typed: &str) -> bool {
+    likeness(name, typed).is_some()
 }
 
 /// A Rust or C++ name as one writes it, without a hash; other names as they are.

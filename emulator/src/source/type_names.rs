@@ -1,7 +1,7 @@
 //! Types as the source writes them: `struct node *`, `int (*)(int, char *)`, `char[8]`.
 
 use super::dies::{At, Dies, Language};
-use super::types::Type;
+use super::types::{Member, Shape, Type};
 use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
@@ -112,6 +112,64 @@ fn array(inner: &str, lengths: &[Option<u64>]) -> String {
     let lengths: String =
         lengths.iter().map(|length| length.map_or("[]".to_owned(), |length| format!("[{length}]"))).collect();
     if inner.starts_with(['*', '&']) { format!("({inner}){lengths}") } else { format!("{inner}{lengths}") }
+}
+
+/// Structures without a name in structures.
+const MAX_DEPTH: usize = 8;
+/// Members and values that a definition has.
+const MAX_MEMBERS: usize = 500;
+
+impl Type {
+    /// As the source defines it, with the members of a structure or the values of an enumeration: the one that it is, points to or
+    /// is made of.
+    pub fn definition(&self) -> String {
+        self.defined("", 0, MAX_DEPTH)
+    }
+
+    /// `inner` is what stands where the variable's name would, `indent` the depth of the structure around it.
+    fn defined(&self, inner: &str, indent: usize, left: usize) -> String {
+        let plain = || self.declared(inner, &Cell::new(MAX_PARTS));
+        let Some(left) = left.checked_sub(1) else { return plain() };
+        match self.shape() {
+            Shape::Pointer(to) => to.defined(&pointer(inner, "*"), indent, left),
+            Shape::Reference(to) => to.defined(&pointer(inner, "&"), indent, left),
+            Shape::Array(element, length) => element.defined(&array(inner, &[length]), indent, left),
+            Shape::Record(dies, at) => {
+                let (head, blank) = (self.bare().to_string().replace(" {…}", ""), "    ".repeat(indent));
+                let members = dies.members(at).into_iter().take(MAX_MEMBERS);
+                let lines: String = members.map(|member| member_line(&member, indent + 1, left)).collect();
+                beside(&format!("{head} {{\n{lines}{blank}}}"), inner)
+            }
+            Shape::Enumeration(dies, at) => {
+                let head = self.bare().to_string().replace(" {…}", "");
+                beside(&format!("{head} {{{}}}", values(&dies, at)), inner)
+            }
+            _ => self.bare().declared(inner, &Cell::new(MAX_PARTS)),
+        }
+    }
+}
+
+/// A member of a structure, with its own members where their structure has no name.
+fn member_line(member: &Member, indent: usize, left: usize) -> String {
+    let name = member.name.as_deref().unwrap_or_default();
+    let is_nameless = matches!(&member.type_, Type::Entry(dies, at) if dies.name(*at).is_none());
+    let declared = match member.type_.shape() {
+        Shape::Record(..) | Shape::Enumeration(..) if is_nameless => member.type_.defined(name, indent, left),
+        _ => member.type_.declared(name, &Cell::new(MAX_PARTS)),
+    };
+    let bits = member.bits.map_or_else(String::new, |(bits, _)| format!(" : {bits}"));
+    format!("{}{declared}{bits};\n", "    ".repeat(indent))
+}
+
+/// The names of an enumeration, with their numbers where those are not the next.
+fn values(dies: &Dies, at: At) -> String {
+    let mut next = 0;
+    let mut names = Vec::new();
+    for (name, value) in dies.enumerators(at).into_iter().take(MAX_MEMBERS) {
+        names.push(if value == next { name } else { format!("{name} = {value}") });
+        next = value.wrapping_add(1);
+    }
+    names.join(", ")
 }
 
 impl fmt::Debug for Type {

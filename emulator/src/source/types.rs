@@ -209,6 +209,11 @@ impl Type {
         }
     }
 
+    /// Whether it is an array or a structure.
+    pub fn has_parts(&self) -> bool {
+        matches!(self.shape(), Shape::Array(..) | Shape::Record(..))
+    }
+
     /// Whether it is nothing but a whole number.
     pub fn is_plain(&self) -> bool {
         match self.shape() {

@@ -276,7 +276,8 @@ impl Value {
         Ok(Self { type_: member.type_.clone(), whose: self.whose, ..Self::number(value, number) })
     }
 
-    /// An element of an array, or what is so far from where a pointer points.
+    /// An element of an array, or what is so far from where a pointer points. What lies behind an array's end is what a program finds
+    /// there that goes too far.
     pub fn element(&self, index: i128, read: ReadMemory<'_>) -> Result<Self, String> {
         let of = self.clone().referred(read)?;
         if let Shape::Record(dies, at) = of.type_.shape()
@@ -284,17 +285,12 @@ impl Value {
         {
             return elements.element(index, read);
         }
-        let (first, element, length) = match of.type_.shape() {
-            Shape::Array(element, length) => (of.clone(), element, length),
-            Shape::Pointer(to) => (of.behind(read)?, to, None),
+        let (first, element) = match of.type_.shape() {
+            Shape::Array(element, _) => (of.clone(), element),
+            Shape::Pointer(to) => (of.behind(read)?, to),
             _ => return Err(format!("{} is no array", of.type_)),
         };
         let size = element.size().ok_or_else(|| format!("the size of {element} is not known"))?;
-        if let Some(length) = length.filter(|&length| length > 0)
-            && !(0..i128::from(length)).contains(&index)
-        {
-            return Err(format!("{} ends before {index}", of.type_));
-        }
         let offset = super::numbers::low_word(index).wrapping_mul(size);
         Ok(first.part(element, offset))
     }

@@ -11,9 +11,9 @@ use std::rc::Rc;
 const MAX_BLOCKS: usize = 64;
 
 /// A function, a function that was put into another, or a block, whose code holds an address.
-struct Block {
-    at: At,
-    is_function: bool,
+pub(super) struct Block {
+    pub(super) at: At,
+    pub(super) is_function: bool,
 }
 
 /// The variables of a function.
@@ -27,7 +27,7 @@ pub enum Variables {
 
 impl Dies {
     /// The blocks at an address, the outermost first.
-    fn blocks(&self, address: u64) -> Vec<Block> {
+    pub(super) fn blocks(&self, address: u64) -> Vec<Block> {
         let Some(function) = self.index().function_at(address) else { return Vec::new() };
         let mut blocks = vec![Block { at: function, is_function: true }];
         while let Some(last) = blocks.last().filter(|_| blocks.len() < MAX_BLOCKS) {
@@ -84,8 +84,16 @@ impl Dies {
         // The function's file hides what others keep to themselves, and it what functions do.
         let unit = blocks.last().map(|block| block.at.unit);
         let globals = self.index().globals(name);
-        let global = globals.min_by_key(|global| (Some(global.at.unit) != unit, global.depth()))?;
-        Some(locator.variable(global.at))
+        let global = globals.min_by_key(|global| (Some(global.at.unit) != unit, global.depth()));
+        global.map(|global| locator.variable(global.at)).or_else(|| self.enumerator(name))
+    }
+
+    /// The value of an enumeration that is called so.
+    fn enumerator(self: &Rc<Self>, name: &str) -> Option<Value> {
+        let enumeration = self.index().enumeration_with(name)?;
+        let value = self.enumerators(enumeration).into_iter().find(|(own, _)| own == name)?.1;
+        let number = Type::number_of(self, enumeration);
+        Some(Value { type_: Type::Entry(Rc::clone(self), enumeration), ..Value::number(value, number) })
     }
 
     /// The variable of this name that a source file has, or a function of it.

@@ -142,8 +142,9 @@ pub struct Death {
     pub trap: Option<Trap>,
 }
 
-/// Signals of a program that goes wrong: SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV.
-const CRASHES: [u64; 6] = [4, 5, 6, 7, 8, 11];
+/// Signals of a program that goes wrong, by their numbers and names.
+pub const CRASHES: [(u64, &str); 6] =
+    [(4, "SIGILL"), (5, "SIGTRAP"), (6, "SIGABRT"), (7, "SIGBUS"), (8, "SIGFPE"), (11, "SIGSEGV")];
 
 /// An address of a program, so that its symbol can be found when the process has gone.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -325,7 +326,8 @@ impl History {
                 if !self.ending.contains_key(&thread.pid) {
                     let mut death = self.death_of(thread, event.record.pc, guest);
                     let is_by_itself = told.sender == 0 || told.sender == thread.pid;
-                    death.is_own = CRASHES.contains(&told.signal) && is_by_itself;
+                    death.is_own = CRASHES.iter().any(|(crash, _)| *crash == told.signal) && is_by_itself;
+                    death.signal = u32::try_from(told.signal).unwrap_or(0);
                     death.refusal = death.refusal.filter(|_| trap.is_none());
                     death.trap = trap;
                     self.ending.insert(thread.pid, death);

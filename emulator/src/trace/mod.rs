@@ -36,7 +36,9 @@ pub use event::{Event, TRACE_SCHEMA, TRACE_VERSION, TraceHeader};
 pub use explain::{Verdict, explain, pte_flags, verdict};
 pub use frames::{FrameContent, FrameView, SystemUse};
 pub use guest_view::{GuestView, ProcessState, ProcessView};
-pub use history::{Death, DiskRead, Errand, FIRST_PROCESS, GivenUp, History, Place, ThreadId, Unmapped};
+pub use history::{
+    CRASHES, Death, DiskRead, Errand, FIRST_PROCESS, GivenUp, History, Place, ThreadId, Unmapped,
+};
 pub use refusal::Refusal;
 pub use residence::{Residence, at_page, why_not_mapped};
 pub use space::{Away, SpaceView, VmaView};

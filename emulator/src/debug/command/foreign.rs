@@ -6,10 +6,7 @@ type Table = &'static [(&'static [&'static str], &'static str)];
 /// Words of other debuggers, and what there is here for them.
 const COMMANDS: Table = &[
     (&["return"], "nothing of the machine can be changed: `finish` runs to the caller"),
-    (
-        &["call", "ptype", "printf", "echo"],
-        "`print EXPR` shows a value and its type, `regs` registers, `x` memory",
-    ),
+    (&["call", "printf", "echo"], "`print EXPR` shows a value and its type, `regs` registers, `x` memory"),
     (
         &["run", "r", "start", "starti", "jump"],
         "the program is loaded and waits: `continue` runs it; start anew with `folio debug`",
@@ -41,8 +38,8 @@ const COMMANDS: Table = &[
         "the debugger starts no programs of the host: use another terminal, or `quit`",
     ),
     (
-        &["handle", "signal", "queue-signal", "interrupt"],
-        "signals go to the program as on Linux: `catch fault segv` stops before SIGSEGV; `--strace` and `--trace` tell of all",
+        &["signal", "queue-signal", "interrupt"],
+        "signals go to the program as on Linux: `handle` says which stop, `catch signal` stops at all; `--strace` tells of them",
     ),
     (&["set", "tset", "var"], "nothing of the machine can be changed, so that each run is the same"),
     (&["show"], "there are no settings: `help` lists the commands"),
@@ -87,10 +84,6 @@ const INFO: Table = &[
     (
         &["line", "sources", "types"],
         "`list` shows the source around a place; a line of it is a place too: FILE:LINE",
-    ),
-    (
-        &["signals", "handle"],
-        "signals go to the program as on Linux; `catch fault segv` stops before SIGSEGV",
     ),
     (&["macro", "checkpoints", "record"], "there is none; `help` lists the commands"),
 ];

@@ -2,29 +2,15 @@
 
 use super::super::expression::{Expression, parse_number};
 use super::Shown;
-use crate::source::Format as ValueFormat;
+use crate::source::Format;
 
-/// How values are shown by `x`.
+/// What `x` takes memory for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Format {
-    /// Hexadecimal.
-    Hex,
-    /// Signed decimal.
-    Decimal,
-    /// Unsigned decimal.
-    Unsigned,
-    /// Octal.
-    Octal,
-    /// Binary.
-    Binary,
-    /// A character.
-    Character,
-    /// A NUL-terminated string.
-    String,
-    /// An instruction.
-    Instruction,
-    /// An address, with its symbol.
-    Address,
+pub enum Contents {
+    /// Values, written so; as a text they end at a NUL.
+    Values(Format),
+    /// Instructions.
+    Instructions,
 }
 
 /// What `x` shows.
@@ -32,15 +18,15 @@ pub enum Format {
 pub struct Examine {
     /// How many values.
     pub count: u64,
-    /// How each is shown.
-    pub format: Format,
+    /// What each is.
+    pub contents: Contents,
     /// Bytes of each: 1, 2, 4 or 8.
     pub size_bytes: u8,
 }
 
 impl Default for Examine {
     fn default() -> Self {
-        Self { count: 1, format: Format::Hex, size_bytes: 8 }
+        Self { count: 1, contents: Contents::Values(Format::Hex), size_bytes: 8 }
     }
 }
 
@@ -56,20 +42,21 @@ impl Examine {
         }
         for letter in letters[digits..].chars() {
             match letter {
-                'x' => examine.format = Format::Hex,
-                'd' => examine.format = Format::Decimal,
-                'u' => examine.format = Format::Unsigned,
-                'o' => examine.format = Format::Octal,
-                't' => examine.format = Format::Binary,
-                'c' => (examine.format, examine.size_bytes) = (Format::Character, 1),
-                's' => (examine.format, examine.size_bytes) = (Format::String, 1),
-                'i' => examine.format = Format::Instruction,
-                'a' => (examine.format, examine.size_bytes) = (Format::Address, 8),
+                'i' => examine.contents = Contents::Instructions,
                 'b' => examine.size_bytes = 1,
                 'h' => examine.size_bytes = 2,
                 'w' => examine.size_bytes = 4,
                 'g' => examine.size_bytes = 8,
-                other => return Err(format!("`{other}` is no format and no size")),
+                letter => {
+                    let format =
+                        format_of(letter).ok_or_else(|| format!("`{letter}` is no format and no size"))?;
+                    examine.contents = Contents::Values(format);
+                    examine.size_bytes = match format {
+                        Format::Character | Format::Text => 1,
+                        Format::Address => 8,
+                        _ => examine.size_bytes,
+                    };
+                }
             }
         }
         Ok(examine)
@@ -96,7 +83,7 @@ pub(super) fn parse_examine(rest: &str) -> Result<(Examine, Option<Expression>),
 }
 
 /// `[/FORMAT] [EXPRESSION]`, for `print`.
-pub(super) fn parse_print(rest: &str) -> Result<(Option<ValueFormat>, Option<Expression>), String> {
+pub(super) fn parse_print(rest: &str) -> Result<(Option<Format>, Option<Expression>), String> {
     let (letters, expression) = split_letters(rest);
     let format = match letters {
         None | Some("") => None,
@@ -108,17 +95,24 @@ pub(super) fn parse_print(rest: &str) -> Result<(Option<ValueFormat>, Option<Exp
     Ok((format, expression))
 }
 
-fn value_format(letters: &str) -> Option<ValueFormat> {
-    Some(match letters {
-        "x" => ValueFormat::Hex,
-        "d" => ValueFormat::Decimal,
-        "u" => ValueFormat::Unsigned,
-        "o" => ValueFormat::Octal,
-        "t" => ValueFormat::Binary,
-        "c" => ValueFormat::Character,
-        "a" => ValueFormat::Address,
-        "s" => ValueFormat::Text,
-        "f" => ValueFormat::Float,
+/// The format that the letters behind `print/` mean.
+fn value_format(letters: &str) -> Option<Format> {
+    let mut letters = letters.chars();
+    letters.next().and_then(format_of).filter(|_| letters.next().is_none())
+}
+
+/// The format that a letter means.
+fn format_of(letter: char) -> Option<Format> {
+    Some(match letter {
+        'x' => Format::Hex,
+        'd' => Format::Decimal,
+        'u' => Format::Unsigned,
+        'o' => Format::Octal,
+        't' => Format::Binary,
+        'c' => Format::Character,
+        'a' => Format::Address,
+        's' => Format::Text,
+        'f' => Format::Float,
         _ => return None,
     })
 }

@@ -12,7 +12,7 @@ mod table;
 pub use faults::Faults;
 #[cfg(test)]
 pub(super) use foreign::commands as foreign_commands;
-pub use format::{Examine, Format};
+pub use format::{Contents, Examine};
 pub use help::page;
 pub(super) use help::{help, help_on};
 pub(super) use near::distance_within;
@@ -25,7 +25,7 @@ pub use table::{Completes, Entry, commands, find};
 use super::condition::Condition;
 use super::expression::Expression;
 use super::watch::Watched;
-use crate::source::{Format as ValueFormat, Variables};
+use crate::source::{Format, Variables};
 use core::ops::RangeInclusive;
 
 /// Which registers `regs` shows.
@@ -78,7 +78,7 @@ pub enum Listing {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Shown {
     /// As `print` shows it.
-    Value(Option<ValueFormat>),
+    Value(Option<Format>),
     /// As `x` shows it.
     Memory(Examine),
 }
@@ -111,18 +111,29 @@ pub enum Command {
     Examine(Examine, Option<Expression>),
     Backtrace(Option<u64>),
     List(Listing),
-    Print(Expression, Option<ValueFormat>),
+    Print(Expression, Option<Format>),
+    /// `ptype [EXPR|TYPE]`
+    Define(Expression),
     Frame(FrameChoice),
     Variables(Variables),
-    Disas { at: Option<Expression>, count: u64 },
+    Disas {
+        at: Option<Expression>,
+        count: u64,
+    },
     Walk(Option<Expression>),
     Tlb(Option<Expression>),
     Frames(Option<u64>),
     Maps(Option<u64>),
-    Select { pid: Option<u64>, tid: Option<u64> },
+    Select {
+        pid: Option<u64>,
+        tid: Option<u64>,
+    },
     PageTable(Option<u64>),
     WhatIs(Expression),
-    Swap { from: u64, most: Option<u64> },
+    Swap {
+        from: u64,
+        most: Option<u64>,
+    },
     Ps,
     Hart(Option<u64>),
     Explain(Option<Expression>),
@@ -168,6 +179,8 @@ pub enum StopCommand {
         is_enabled: bool,
     },
     Commands(Option<u64>),
+    /// A signal, and whether it stops; without one, the list.
+    Handle(Option<(&'static str, bool)>),
 }
 
 /// What `catch` stops at.

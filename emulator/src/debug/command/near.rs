@@ -1,9 +1,12 @@
 //! Words that are almost others.
 
-/// The name that is almost `word`, the first of several in the alphabet: at most two letters are others, and not all of them.
+/// The name that is almost `word`, of several one that begins like it, and of those the first in the alphabet: at most two letters are
+/// others, and not all of them.
 pub fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let most = word.chars().count().saturating_sub(1).min(2);
-    names.filter_map(|name| Some((distance_within(word, name, most)?, name))).min().map(|(_, name)| name)
+    let begins_so = |name: &str| name.chars().next() == word.chars().next();
+    let near = |name: &'a str| Some((distance_within(word, name, most)?, !begins_so(name), name));
+    names.filter_map(near).min().map(|(.., name)| name)
 }
 
 /// How many letters must be changed, added or left out to make one word the other (Levenshtein), if they are at most so many: words whose

@@ -10,6 +10,7 @@ use super::{Command, FrameChoice, Listing, Occasion, RegisterSet, StepKind, Stop
 use crate::debug::condition::Condition;
 use crate::debug::expression::{Expression, parse_number};
 use crate::debug::watch::Watched;
+use crate::trace::CRASHES;
 use core::ops::RangeInclusive;
 
 /// What stands behind a command's name.
@@ -244,6 +245,32 @@ pub(super) fn print(words: &Words<'_>) -> Result<Command, String> {
     let (format, expression) = parse_print(words.rest).map_err(|e| words.usage(&e))?;
     let expression = expression.ok_or_else(|| words.usage("a name is missing"))?;
     Ok(Command::Print(expression, format))
+}
+
+pub(super) fn define(words: &Words<'_>) -> Result<Command, String> {
+    if words.rest.is_empty() {
+        return Err(words.usage("a name is missing"));
+    }
+    Expression::parse_type(words.rest).map(Command::Define).map_err(|e| words.usage(&e))
+}
+
+/// `[SIGNAL stop|nostop]`
+pub(super) fn handle(words: &Words<'_>) -> Result<Command, String> {
+    words.at_most(2)?;
+    let Some(name) = words.get(0) else { return Ok(Command::Stop(StopCommand::Handle(None))) };
+    let is_meant = |known: &str| known == name || known.strip_prefix("SIG") == Some(name);
+    let names = || CRASHES.iter().map(|(_, name)| *name);
+    let signal = names().find(|known| is_meant(known));
+    let signal = signal.ok_or_else(|| {
+        let names: Vec<&str> = names().collect();
+        words.usage(&format!("SIGNAL is one of {}", names.join(", ")))
+    })?;
+    let stops = match words.get(1) {
+        Some("stop") => true,
+        Some("nostop") => false,
+        _ => return Err(words.usage("`stop` or `nostop` is missing")),
+    };
+    Ok(Command::Stop(StopCommand::Handle(Some((signal, stops)))))
 }
 
 /// `[N]`; gdb's `info frame` shows the one that is looked at.

@@ -123,10 +123,11 @@ const RUN: &[Entry] = &[
 const STOP: &[Entry] = &[
     entry(
         &["break", "b"],
-        "[SYMBOL|FILE:LINE|FILE:FUNCTION|ADDR [PID]] [if COND]",
+        "[SYMBOL|LINE|FILE:LINE|FILE:FUNCTION|ADDR [PID]] [if COND]",
         "stop before the instruction there; without arguments, list\n\
-         A symbol is looked for in the programs, then in the kernel (kernel:NAME: only there). One of several functions stops at\n\
-         each, and where the compiler has put it into others; FILE:FUNCTION picks those of a file.\n\
+         A symbol is looked for in the programs and their libraries, then in the kernel (kernel:NAME: only there). One of several\n\
+         functions stops at each, and where the compiler has put it into others; FILE:FUNCTION picks those of a file. LINE is one\n\
+         of the file that is listed or looked at; an address begins with 0x.\n\
          It counts in every process, or in PID only. A program that is yet to run is waited for.\n\
          COND is an expression of C's, of variables of the function there (`if argc > 1`, `if p->count == 3`), $registers and\n\
          pid, tid, va, pc, frame, hits (how often it was come to); `va in counter` means its bytes,\n\
@@ -179,6 +180,15 @@ const STOP: &[Entry] = &[
         parse::watch(words, Watched::Both)
     })
     .completes(PLACE),
+    entry(
+        &["handle"],
+        "[SIGNAL stop|nostop]",
+        "whether the machine stops where SIGNAL ends a program that went wrong: it does, unless one has said nostop\n\
+         SIGNAL: SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT. What is shown is the program as it was; nothing of it is\n\
+         changed. A signal that has a handler does not stop (`catch signal` does at all).",
+        parse::handle,
+    )
+    .gdb(&["info signals"]),
     entry(
         &["delete", "d"],
         "[N|N-M …]",
@@ -264,6 +274,13 @@ const MACHINE: &[Entry] = &[
         parse::print,
     )
     .completes(PLACE),
+    entry(
+        &["ptype"],
+        "EXPR|TYPE",
+        "a type as the source defines it, with its members: that of an expression, or `struct node`, `node_t`",
+        parse::define,
+    )
+    .completes(PLACE),
     entry(&["locals"], "", "the variables of the function that is looked at", |words| {
         words.alone(Command::Variables(Variables::Locals))
     })
@@ -283,7 +300,7 @@ const MACHINE: &[Entry] = &[
     entry(
         &["x"],
         "/[COUNT][FORMAT][SIZE] ADDR",
-        "examine memory: FORMAT x d u o t c s i a, SIZE b h w g (1, 2, 4, 8 bytes)\n\
+        "examine memory: FORMAT x d u o t c s i a f, SIZE b h w g (1, 2, 4, 8 bytes)\n\
          A variable stands for where it is, a pointer for where it points.",
         parse::examine,
     )

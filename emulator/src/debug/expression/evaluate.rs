@@ -44,7 +44,11 @@ pub(in crate::debug) fn value(node: &Node, names: &dyn Names) -> Result<Value, S
             let type_ = named_type(type_, names)?;
             value(of, names)?.cast(&type_, read)
         }
-        Node::SizeOfType(type_) => size(&named_type(type_, names)?),
+        Node::SizeOfType(_) | Node::Unary(Unary::SizeOf, _) => {
+            let type_ = meant_type(node, names)?;
+            let size = type_.size().ok_or_else(|| format!("the size of {type_} is not known"))?;
+            Ok(Value::number(size.into(), Number::WORD))
+        }
         Node::Unary(operator, node) => {
             let of = value(node, names);
             match operator {
@@ -53,12 +57,7 @@ pub(in crate::debug) fn value(node: &Node, names: &dyn Names) -> Result<Value, S
                 Unary::Negative => of?.negated(read),
                 Unary::Not => Ok(truth(!of?.is_true(read)?)),
                 Unary::Complement => of?.complement(read),
-                // A name alone may be a type's.
-                Unary::SizeOf => match (of, &**node) {
-                    (Ok(of), _) => size(&of.type_),
-                    (Err(why), Node::Name(name)) => size(&names.type_named(name).ok_or(why)?),
-                    (Err(why), _) => Err(why),
-                },
+                Unary::SizeOf => unreachable!("its value is never asked for"),
                 Unary::Page => Ok(Value::register(VirtAddr(of?.to_word(read)?).page_base().0)),
             }
         }
@@ -138,9 +137,18 @@ pub(in crate::debug) fn place(node: &Node, names: &dyn Names) -> Result<Option<(
     bytes(node, names).map(Some)
 }
 
-fn size(type_: &Type) -> Result<Value, String> {
-    let size = type_.size().ok_or_else(|| format!("the size of {type_} is not known"))?;
-    Ok(Value::number(size.into(), Number::WORD))
+/// The type that `sizeof` is asked about: of a value, or by its name.
+pub(in crate::debug) fn meant_type(node: &Node, names: &dyn Names) -> Result<Type, String> {
+    match node {
+        Node::SizeOfType(type_) => named_type(type_, names),
+        Node::Unary(Unary::SizeOf, of) => match (value(of, names), &**of) {
+            (Ok(of), _) => Ok(of.type_),
+            // A name alone may be a type's.
+            (Err(why), Node::Name(name)) => names.type_named(name).ok_or(why),
+            (Err(why), _) => Err(why),
+        },
+        _ => value(node, names).map(|value| value.type_),
+    }
 }
 
 /// A type of C's own or of the program's.

@@ -10,7 +10,7 @@ mod parse;
 mod tests;
 mod words;
 
-pub(super) use evaluate::{Names, address, bytes, place, value};
+pub(super) use evaluate::{Names, address, bytes, meant_type, place, value};
 pub use words::parse_number;
 
 use crate::source::{Number, Operator};
@@ -97,6 +97,11 @@ impl Expression {
             (expression, "") => Ok(expression),
             (_, rest) => Err(parse::no_operator(rest)),
         }
+    }
+
+    /// Parses an expression or a type, as `sizeof` takes them: [`meant_type`] tells which type it is.
+    pub(super) fn parse_type(text: &str) -> Result<Self, String> {
+        Self::parse(&format!("sizeof({text})"))
     }
 
     /// Parses the expression that a text begins with; gives what follows, too. An operator that has a blank before it and none

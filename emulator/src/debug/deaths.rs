@@ -1,0 +1,82 @@
+//! Where a signal ends a program that went wrong: the machine stops there, while its memory and its stack can still be looked at.
+//!
+//! Nothing needs to be asked for. The kernel tells the registers of whom it ends, so that the machine need not stop at each trap. `handle SIGNAL nostop`
+//! lets it go on; a signal that has a handler, or that another process has sent, is none of these.
+
+use super::execute::Debugger;
+use super::run::Halt;
+use super::space::{AtTrap, Doing};
+use super::target::{Registers, Target};
+use crate::source::{Spot, StackFrame, without_offset};
+use crate::trace::{CRASHES, Event, ThreadId};
+use isa::paging::Satp;
+use isa::{Privilege, VirtAddr};
+
+impl Debugger {
+    /// Stops from now on where a signal ends a program that went wrong: for those who sit before a prompt.
+    pub fn stop_at_deaths(&mut self) {
+        self.tap.borrow_mut().set_stops_at_deaths();
+    }
+
+    /// Whether a signal that ends a program stops the machine; then looks at the program as it was.
+    pub(super) fn death(&mut self, target: &mut dyn Target) -> Option<Halt> {
+        let event = self.tap.borrow_mut().take_died()?;
+        let (pid, thread) = (event.record.pid, ThreadId { pid: event.record.pid, tid: event.record.tid });
+        let tap = self.tap.clone();
+        let tap = tap.borrow();
+        let death = tap.trace().history.dying(pid)?;
+        let (_, name) = CRASHES.iter().find(|(number, _)| *number == u64::from(death.signal))?;
+        let is_told = self.told_refused.take() == Some((thread, event.record.pc));
+        if is_told || self.unstopped.contains(name) {
+            return None;
+        }
+        let process = tap.trace().guest.process(pid)?;
+        self.hart = event.hart;
+        target.look_at(self.hart);
+        self.at_trap = Some(program(&event, Satp(process.satp), target));
+        let who = if process.name().is_empty() { String::new() } else { format!(" ({})", process.name()) };
+        let text = format!("{name} ends process {pid}{who} (`bt`, `explain` tell more)\n");
+        Some(Halt::Signal(text + &self.called_from(target)))
+    }
+
+    /// A line about the call whose source is known, if that of the innermost function is not: of what a program calls to end.
+    fn called_from(&self, target: &dyn Target) -> String {
+        let frames = self.stack(target);
+        let known = frames.iter().position(|frame| frame.spot.source.is_some()).filter(|&at| at > 0);
+        let Some(StackFrame { spot: Spot { symbol, source: Some(source) }, .. }) =
+            known.map(|at| &frames[at])
+        else {
+            return String::new();
+        };
+        let text =
+            self.symbols.source_text(source).map_or_else(String::new, |text| format!(": {}", text.trim()));
+        let symbol = symbol.as_deref().map(without_offset).unwrap_or("?");
+        format!("called from {symbol} at {source}{text}\n")
+    }
+
+    /// `handle`: whether signals that end a program stop the machine; tells of those that do if there is none.
+    pub(super) fn handle(&mut self, signal: Option<(&'static str, bool)>) -> String {
+        match signal {
+            Some((name, true)) => drop(self.unstopped.remove(name)),
+            Some((name, false)) => drop(self.unstopped.insert(name)),
+            None => {}
+        }
+        let line = |(_, name): &(u64, &'static str)| {
+            let stops = if self.unstopped.contains(name) { "does not stop" } else { "stops" };
+            format!("{name} {stops} the machine where it ends a program\n")
+        };
+        let is_meant = |(_, name): &&(u64, &'static str)| signal.is_none_or(|(meant, _)| meant == *name);
+        CRASHES.iter().filter(is_meant).map(line).collect()
+    }
+}
+
+/// The program whose registers an event tells. Those of floating point are the hart's still: the kernel has none.
+fn program(event: &Event, satp: Satp, target: &dyn Target) -> AtTrap {
+    let mut x = [0; 32];
+    if let Some(registers) = &event.registers {
+        x[1..].copy_from_slice(&registers[..]);
+    }
+    let (pc, privilege) = (VirtAddr(event.record.pc), Privilege::User);
+    let registers = Registers { pc, x, privilege, satp, ..target.registers() };
+    AtTrap { registers, step: event.step, doing: Doing::Ends }
+}
