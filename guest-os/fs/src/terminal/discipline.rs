@@ -146,7 +146,7 @@ impl Discipline {
     }
 
     /// Bytes that wait to be read (`FIONREAD`).
-    pub fn len(&self) -> usize {
+    pub fn unread(&self) -> usize {
         self.input.iter().take(self.readable()).filter(|held| held.mark != Mark::EndOfFile).count()
     }
 

@@ -19,9 +19,10 @@ impl Terminals {
         self.0.iter().map(|(&id, terminal)| (id, terminal))
     }
 
-    /// The first pseudo-terminal whose number is no less.
+    /// The first pseudo-terminal that has a master and whose number is no less.
     pub fn next_pseudo(&self, from: u32) -> Option<(u32, &Terminal)> {
-        let found = self.0.range(TerminalId::Pseudo(from)..).next();
+        let mut rest = self.0.range(TerminalId::Pseudo(from)..);
+        let found = rest.find(|(_, terminal)| !terminal.is_hung_up());
         found.and_then(|(id, terminal)| match id {
             TerminalId::Pseudo(number) => Some((*number, terminal)),
             TerminalId::Console => None,
@@ -154,7 +155,7 @@ impl OpenFiles {
         match end {
             TerminalEnd::Slave if terminal.is_hung_up => Ok(Next::Take),
             TerminalEnd::Slave => Ok(terminal.discipline.next(reading, want, now)),
-            TerminalEnd::Master if terminal.screen.len() > 0 => Ok(Next::Take),
+            TerminalEnd::Master if !terminal.screen.is_empty() => Ok(Next::Take),
             TerminalEnd::Master if terminal.is_deserted => Err(Errno::EIO),
             TerminalEnd::Master => Ok(Next::Wait),
         }

@@ -260,7 +260,7 @@ impl Terminal {
                 ready.set(Readiness::OUT, self.takes_output());
             }
             TerminalEnd::Master => {
-                ready.set(Readiness::IN, self.screen.len() > 0);
+                ready.set(Readiness::IN, !self.screen.is_empty());
                 ready.set(Readiness::OUT, self.takes_input());
                 ready.set(Readiness::HUP, self.is_deserted);
             }

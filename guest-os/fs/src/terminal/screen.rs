@@ -37,6 +37,11 @@ impl Screen {
         self.bytes.len()
     }
 
+    /// Whether none does.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// Whether a program may write a character.
     pub fn has_room(&self) -> bool {
         self.bytes.len() + LONGEST <= WRITTEN_MAX

@@ -11,6 +11,9 @@ use std::string::String;
 /// Some of the settings, changed.
 type Change = fn(&mut Termios);
 
+/// What it is about, the settings, what is typed; what is shown, the reads, the signals.
+type Row = (&'static str, Change, &'static str, &'static str, &'static [&'static str], &'static [u32]);
+
 fn same(_: &mut Termios) {}
 fn raw(termios: &mut Termios) {
     (termios.iflag, termios.oflag, termios.lflag) = (0, 0, 0);
@@ -41,7 +44,7 @@ fn outcome(change: Change, typed: &[u8]) -> (String, Vec<String>, Vec<u32>) {
 
 #[test]
 fn what_is_typed_is_edited_and_shown() {
-    let rows: &[(&str, Change, &str, &str, &[&str], &[u32])] = &[
+    let rows: &[Row] = &[
         ("a line", same, "ab\n", "ab\r\n", &["ab\n"], &[]),
         ("a return ends a line", same, "ab\r", "ab\r\n", &["ab\n"], &[]),
         ("it waits for its end", same, "ab", "ab", &[], &[]),
@@ -165,7 +168,7 @@ fn a_line_has_4095_bytes_at_most() {
 fn a_read_that_fills_its_buffer_takes_the_end_of_file_too() {
     let (mut discipline, mut screen) = (Discipline::new(false).unwrap(), Screen::new().unwrap());
     b"abc\x04d\n".iter().for_each(|&byte| assert_eq!(discipline.receive(byte, &mut screen), None));
-    assert_eq!(discipline.len(), 5);
+    assert_eq!(discipline.unread(), 5);
     let (count, position) = discipline.peek(&mut [0; 3]);
     assert!(count == 3 && discipline.consume(position, count));
     assert_eq!(discipline.peek(&mut [0; 9]), (2, 4));
@@ -284,7 +287,7 @@ fn a_stop_holds_output_back() {
     let (mut discipline, mut screen) = (Discipline::new(false).unwrap(), Screen::new().unwrap());
     let stop = Termios::FRESH.special(Special::Stop);
     discipline.receive(stop, &mut screen);
-    assert!(discipline.is_stopped() && screen.len() == 0);
+    assert!(discipline.is_stopped() && screen.is_empty());
     discipline.receive(Termios::FRESH.special(Special::Start), &mut screen);
     assert!(!discipline.is_stopped());
 }

@@ -123,7 +123,7 @@ fn terminal_request(file: OpenFileId, at: At, number: u32, argument: u64) -> Out
         request::TCXONC => control_flow(id, uint(argument))?,
         request::FIONREAD => {
             let len = ask(id, |terminal| match end {
-                TerminalEnd::Slave => terminal.discipline().len(),
+                TerminalEnd::Slave => terminal.discipline().unread(),
                 TerminalEnd::Master => terminal.shown(),
             })?;
             return tell_length(argument, len);
