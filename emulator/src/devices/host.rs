@@ -322,6 +322,20 @@ mod tests {
     }
 
     #[test]
+    fn a_terminal_gives_keys_and_tells_of_its_window() {
+        let mut b = Bench::new();
+        b.host.keys = true;
+        assert_eq!(b.ask(OP_IS_TTY, 0, 0, 0), (STATUS_DONE, TTY_KEYS));
+        assert_eq!(b.ask(OP_IS_TTY, 1, 0, 0), (STATUS_DONE, 1));
+        b.host.input = vec![Input::Resized, Input::Bytes(2)];
+        for answer in [(STATUS_RESIZED, 0), (STATUS_DONE, 2)] {
+            assert_eq!(b.ask(OP_READ, 0, BUFFER, 5), (STATUS_PENDING, 0));
+            assert!(b.poll());
+            assert_eq!(b.answer(), answer);
+        }
+    }
+
+    #[test]
     fn writes_and_questions() {
         let mut b = Bench::new();
         assert!(b.ram.write(PhysAddr(BUFFER), b"hello"));
