@@ -44,11 +44,9 @@ fn settings(seed: &mut u64) -> Termios {
     flip(&mut termios.oflag, &[c::OPOST, c::ONLCR, c::OCRNL, c::ONLRET, c::ONOCR], 6);
     let local = [c::ICANON, c::ECHO, c::ECHOE, c::ECHOK, c::ECHONL, c::ECHOCTL, c::ECHOKE, c::ECHOPRT];
     flip(&mut termios.lflag, &local, 5);
-    flip(&mut termios.lflag, &[c::ISIG, c::IEXTEN, c::NOFLSH], 4);
-    if !termios.local(c::ECHO) {
-        // It could not be seen when all keys have been looked at, and a signal drops what came before it.
-        termios.lflag &= !c::ISIG;
-    }
+    flip(&mut termios.lflag, &[c::ISIG, c::IEXTEN], 4);
+    // A signal drops what Linux has not shown yet, and how much that is depends on when it looks.
+    termios.lflag |= c::NOFLSH;
     termios.cc[c::VEOL] = if next(seed) % 2 == 0 { b';' } else { 0 };
     termios
 }
