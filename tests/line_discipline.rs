@@ -38,7 +38,7 @@ fn settings(seed: &mut u64) -> Termios {
     use nix::libc as c;
     let mut termios = Termios::FRESH;
     let mut flip = |word: &mut u32, flags: &[u32], one_in: u64| {
-        flags.iter().filter(|_| next(seed) % one_in == 0).for_each(|flag| *word ^= flag);
+        flags.iter().filter(|_| next(seed).is_multiple_of(one_in)).for_each(|flag| *word ^= flag);
     };
     flip(&mut termios.iflag, &[c::ICRNL, c::INLCR, c::IGNCR, c::ISTRIP, c::IUTF8, c::IXON], 4);
     flip(&mut termios.oflag, &[c::OPOST, c::ONLCR, c::OCRNL, c::ONLRET, c::ONOCR], 6);
@@ -47,7 +47,7 @@ fn settings(seed: &mut u64) -> Termios {
     flip(&mut termios.lflag, &[c::ISIG, c::IEXTEN], 4);
     // A signal drops what Linux has not shown yet, and how much that is depends on when it looks.
     termios.lflag |= c::NOFLSH;
-    termios.cc[c::VEOL] = if next(seed) % 2 == 0 { b';' } else { 0 };
+    termios.cc[c::VEOL] = if next(seed).is_multiple_of(2) { b';' } else { 0 };
     termios
 }
 
