@@ -45,6 +45,8 @@ pub enum Input {
     Eof,
     /// Nothing has arrived yet.
     NotYet,
+    /// No input: the window of the terminal has another size ([`Stdio::window_size`]).
+    Resized,
 }
 
 /// Which of the host's output streams.
@@ -67,7 +69,11 @@ pub trait Stdio {
         let _ = descriptor;
         false
     }
-    /// Rows and columns of the host's terminal, if there is one.
+    /// Whether descriptor 0 is a terminal that gives keys as they are pressed, and shows none by itself.
+    fn gives_keys(&self) -> bool {
+        false
+    }
+    /// Rows and columns of the host's terminal, if there is one. Where it gives keys, they change when [`Input::Resized`] has said so.
     fn window_size(&self) -> Option<(u16, u16)> {
         None
     }

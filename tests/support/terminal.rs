@@ -4,7 +4,7 @@
 
 use super::support::TempDir;
 use super::support::child::{self, Running};
-use nix::pty::{OpenptyResult, openpty};
+use nix::pty::{OpenptyResult, Winsize, openpty};
 use nix::sys::termios::{LocalFlags, Termios, tcgetattr};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Longest wait for anything on the screen; the machines that run this are shared.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A `folio` that runs on a pseudo-terminal.
 pub struct Session {
@@ -30,7 +30,8 @@ pub struct Session {
 impl Session {
     /// Starts `folio ARGS` in a folder, as the last arguments of another command, on a terminal of this kind (`TERM`).
     pub fn start(starter: &[&str], args: &[&str], kind: &str, dir: TempDir) -> Self {
-        let OpenptyResult { master, slave } = openpty(None, None).unwrap();
+        let window = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+        let OpenptyResult { master, slave } = openpty(Some(&window), None).unwrap();
         let before = tcgetattr(&slave).unwrap();
         let end = || Stdio::from(slave.try_clone().unwrap());
         let mut command = child::command(starter[0]);
@@ -47,6 +48,12 @@ impl Session {
             }
         });
         Self { running, keyboard: File::from(master), screen, terminal: slave, before, _dir: dir }
+    }
+
+    /// Makes the window another size.
+    pub fn resize(&self, rows: u16, columns: u16) {
+        let size = rustix::termios::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        rustix::termios::tcsetwinsize(&self.terminal, size).unwrap();
     }
 
     /// Whether a setting of the terminal is on.

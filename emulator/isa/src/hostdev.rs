@@ -41,10 +41,13 @@ pub const EXIT_SIGNALED: u64 = 1 << 34;
 pub const OP_WRITE: u64 = 1;
 /// Read up to `len` bytes of the host's stdin to `addr`; `result` is the count, 0 at end of file.
 pub const OP_READ: u64 = 2;
-/// `result` is 1 if host descriptor `fd` is a terminal, else 0.
+/// `result` is 0 if host descriptor `fd` is no terminal; [`TTY_KEYS`] if it is one and gives keys as they are pressed (standard input, where
+/// the host has made it raw), else 1: the host's terminal edits and echoes lines.
 pub const OP_IS_TTY: u64 = 3;
 /// `result` is rows << 16 | columns of the host's terminal (24 × 80 if there is none).
 pub const OP_WINSIZE: u64 = 4;
+/// Answer to [`OP_IS_TTY`]: keys come as they are pressed.
+pub const TTY_KEYS: u64 = 2;
 /// Hand `len` bytes of UTF-8 at `addr` to the host's log; `fd` is the level (1 error … 5 trace).
 pub const OP_LOG: u64 = 5;
 /// Take a pending read back (its reader was killed); input that had not arrived stays with the host.
@@ -62,6 +65,8 @@ pub const STATUS_BUSY: u64 = 3;
 pub const STATUS_INVALID: u64 = 4;
 /// The host's write failed (for example: broken pipe).
 pub const STATUS_IO: u64 = 5;
+/// A read has come back without a byte: the window of the host's terminal has another size, which [`OP_WINSIZE`] tells.
+pub const STATUS_RESIZED: u64 = 6;
 
 /// A request block, as it lies in RAM.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

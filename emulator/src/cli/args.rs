@@ -48,7 +48,11 @@ pub enum Command {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Exit status: the program's; 128 + signal if one killed it; 124 when the fuel is spent or nothing can ever wake the machine or end its traps; \
-125 for an error of Folio's own, a program that cannot be executed, or a kernel panic; 130 on Ctrl-C; 1 if a command of the debugger's script fails.")]
+125 for an error of Folio's own, a program that cannot be executed, or a kernel panic; 130 on Ctrl-C; 1 if a command of the debugger's script fails.
+
+\
+On a terminal each key goes to the program, Ctrl-C too; guest time keeps to the clock while the program waits. Ctrl-A x leaves (exit status 0), Ctrl-A a sends Ctrl-A, Ctrl-A h shows these keys. \
+Under the debugger, --gdb and --strace the terminal edits lines, and Ctrl-C is Folio's.")]
 pub struct RunArgs {
     #[command(flatten)]
     pub guest: GuestArgs,

@@ -9,7 +9,7 @@ use super::report::{Figures, grouped};
 use super::run::exec_failure;
 use super::signals::Interrupted;
 use super::stdio::HostStdio;
-use super::terminal::KEYS;
+use super::terminal::Use;
 use super::trace_file::Recorder;
 use super::{STATUS_ERROR, STATUS_FUEL, output, read_input};
 use abi::Errno;
@@ -59,7 +59,7 @@ pub fn boot(args: &BootArgs) -> Result<u8> {
         bail!("--gdb does not go with --log-commits; leave one of them out");
     }
     let mut ports = Ports::open(args.gdb.as_slice(), args.gdb.as_ref().map(|_| Follow::Kernel).as_slice())?;
-    let stdio = HostStdio::raw();
+    let stdio = HostStdio::raw(Use::Board);
     machine.set_stdio(Box::new(stdio.clone()));
     let recorder = Recorder::new(None)?;
     let terminal = std::io::stdin().is_terminal();
@@ -68,7 +68,7 @@ pub fn boot(args: &BootArgs) -> Result<u8> {
         machine.set_event_sink(Some(Box::new(recorder.clone())));
     }
     if terminal {
-        tell!("folio: {KEYS}");
+        tell!("folio: {}", Use::Board.keys());
     }
     let mut driver = Driver::new(machine, stdio, Interrupted::install(), args.machine.fuel);
     driver.pace = (terminal || args.realtime).then(|| Pace::new(driver.machine.steps()));

@@ -3,7 +3,7 @@
 use super::pace::Pace;
 use super::signals::Interrupted;
 use super::stdio::HostStdio;
-use super::terminal::{Command, KEYS};
+use super::terminal::Command;
 use emulator::exec::Observer;
 use emulator::machine::{Machine, StopReason};
 use isa::Step;
@@ -124,7 +124,9 @@ impl Driver {
                     return End::Quit;
                 }
                 Some(Command::Monitor) => return End::Monitor,
-                Some(Command::Help) => tell!("\nfolio: {KEYS}"),
+                Some(Command::Help) => {
+                    self.stdio.raw_use().into_iter().for_each(|whose| tell!("\nfolio: {}", whose.keys()));
+                }
                 None => {}
             }
         }

@@ -35,6 +35,7 @@ mod values;
 use anyhow::Context;
 use args::{Cli, Command};
 use clap::Parser;
+use std::borrow::Cow;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -48,7 +49,10 @@ const STATUS_ERROR: u8 = 125;
 
 /// Text to standard error: see `tell`.
 fn tell_text(text: &str) {
-    let _ = std::io::stderr().write_all(text.as_bytes());
+    use std::io::{IsTerminal, stderr};
+    let is_raw = terminal::is_raw() && stderr().is_terminal();
+    let text = if is_raw { Cow::from(text.replace('\n', "\r\n")) } else { Cow::from(text) };
+    let _ = stderr().write_all(text.as_bytes());
 }
 
 /// Parses the command line and does what it says.

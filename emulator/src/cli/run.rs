@@ -7,10 +7,12 @@ use super::death::Children;
 use super::debug::Prompt;
 use super::drive::{Driver, End};
 use super::gdb::{FilesOnly, Folder, Ports};
+use super::pace::Pace;
 use super::report::Figures;
 use super::signals::Interrupted;
 use super::stdio::HostStdio;
 use super::strace::Strace;
+use super::terminal::Use;
 use super::trace_file::Recorder;
 use super::{STATUS_ERROR, STATUS_FUEL, STATUS_SCRIPT, output};
 use abi::{Errno, ITS_LOADER};
@@ -76,7 +78,9 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     }
     let mut ports = Ports::open(&args.gdb, &args.gdb_process)?;
     let mut commits = CommitFile::new(args.guest.machine.log_commits.as_deref())?;
-    let stdio = HostStdio::new();
+    // Who watches the machine from outside needs the terminal, or its Ctrl-C.
+    let is_watched = debug || args.strace || !args.gdb.is_empty();
+    let stdio = if is_watched { HostStdio::new() } else { HostStdio::raw(Use::Program) };
     let (machine, swap_disk) = build(
         &args.guest,
         &args.paging,
@@ -96,6 +100,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let prompt = if debug { Prompt::open()? } else { None };
     let mut driver = Driver::new(machine, stdio, Interrupted::install(), args.guest.machine.fuel);
     driver.swap_disk = swap_disk;
+    driver.pace = driver.stdio.raw_use().map(|_| Pace::new(driver.machine.steps()));
     driver.at_event = Some(recorder.deaths(Rc::clone(&programs), swap_disk));
     let end = if let Some(ports) = &mut ports {
         let root = source.guest_root();
@@ -304,6 +309,8 @@ pub(super) fn build(
             missing.join("_")
         );
     }
+    // A program that is shown on this terminal must know what it can do.
+    let kind = std::env::var_os("TERM").filter(|_| stdio.gives_keys());
     let mut machine = Machine::new(config)?;
     machine.set_stdio(stdio);
     machine.set_event_sink(Some(Box::new(recorder.clone())));
@@ -314,7 +321,7 @@ pub(super) fn build(
         bootargs: &bootargs(guest, paging),
         program: path,
         argv: &argv,
-        envp: &environment(&guest.env),
+        envp: &environment(kind.as_deref(), &guest.env),
         cwd: guest.cwd.as_bytes(),
         ..Chosen::default()
     };
@@ -349,8 +356,9 @@ fn bootargs(guest: &GuestArgs, paging: &PagingArgs) -> String {
     words.join(" ")
 }
 
-/// The program's environment: a small fixed one, never the host's, with `--env` on top.
-fn environment(given: &[OsString]) -> Vec<Vec<u8>> {
+/// The program's environment: a small fixed one, with the kind of the terminal that it runs on if it does, and `--env` on top; never the
+/// host's.
+fn environment(terminal: Option<&OsStr>, given: &[OsString]) -> Vec<Vec<u8>> {
     const DEFAULT: [&str; 4] = [
         "HOME=/root",
         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -361,7 +369,9 @@ fn environment(given: &[OsString]) -> Vec<Vec<u8>> {
         variable.split(|&byte| byte == b'=').next()
     }
     let mut variables: Vec<&[u8]> = DEFAULT.map(str::as_bytes).to_vec();
-    for variable in given.iter().map(|variable| variable.as_bytes()) {
+    let terminal = terminal.map(|kind| [b"TERM=", kind.as_bytes()].concat());
+    let given = given.iter().map(|variable| variable.as_bytes());
+    for variable in terminal.iter().map(Vec::as_slice).chain(given) {
         variables.retain(|known| key(known) != key(variable));
         variables.push(variable);
     }
@@ -481,7 +491,9 @@ mod tests {
     #[test]
     fn given_variables_replace_the_default_ones() {
         let given = [&b"PATH=/x"[..], b"A=b=c", b"RAW=\xff\xfe"];
-        let all = environment(&given.map(|variable| OsStr::from_bytes(variable).to_os_string()));
+        let on_terminal = environment(Some(OsStr::new("xterm")), &[]);
+        assert_eq!(on_terminal.last().map(Vec::as_slice), Some(&b"TERM=xterm"[..]));
+        let all = environment(None, &given.map(|variable| OsStr::from_bytes(variable).to_os_string()));
         let expected = [&b"HOME=/root"[..], b"PWD=/", b"TERM=dumb", b"PATH=/x", b"A=b=c", b"RAW=\xff\xfe"];
         assert_eq!(all, expected);
     }

@@ -6,7 +6,7 @@
 //! as little as possible. Nothing is read from the host that no guest has asked for, a raw terminal's keys apart.
 
 use super::signals::Interrupted;
-use super::terminal::{Command, Escapes, Keys, Restored, has_input, read_keys};
+use super::terminal::{Command, Escapes, Keys, Restored, Use, has_input, read_keys};
 use anyhow::Context;
 use emulator::debug::MAX_LINE_BYTES;
 use emulator::host::{Input, Output, OutputClosed, Stdio};
@@ -29,9 +29,12 @@ enum Source {
     Raw(RawTerminal),
 }
 
-#[derive(Default)]
 struct RawTerminal {
+    whose: Use,
     escapes: Escapes,
+    /// Rows and columns as the guest knows them, and that it is to be told.
+    window: Option<(u16, u16)>,
+    resized: bool,
     /// Keys that the guest may have now.
     ready: Vec<u8>,
     command: Option<Command>,
@@ -39,8 +42,34 @@ struct RawTerminal {
 }
 
 impl RawTerminal {
-    /// Reads keys, waiting for at most `timeout`. Whether any came.
+    fn new(whose: Use) -> Self {
+        let (ready, command, gone) = (Vec::new(), None, false);
+        Self {
+            whose,
+            escapes: Escapes::of(whose),
+            window: window_size(),
+            resized: false,
+            ready,
+            command,
+            gone,
+        }
+    }
+
+    /// Reads keys, and looks whether the window has changed, waiting for at most `timeout`. Whether there was anything.
     fn receive(&mut self, timeout: Duration) -> bool {
+        let came = self.receive_keys(timeout);
+        let window = window_size();
+        let has_changed = std::mem::replace(&mut self.window, window) != window;
+        self.resized |= has_changed;
+        came || has_changed
+    }
+
+    /// Whether the guest has something to take.
+    fn has_input(&self) -> bool {
+        self.resized || !self.ready.is_empty()
+    }
+
+    fn receive_keys(&mut self, timeout: Duration) -> bool {
         match read_keys(timeout) {
             Keys::Pressed(keys) => {
                 self.command = self.escapes.filter(&keys, &mut self.ready).or(self.command);
@@ -56,11 +85,19 @@ impl RawTerminal {
     }
 
     fn poll(&mut self, buffer: &mut [u8]) -> Input {
+        if std::mem::take(&mut self.resized) {
+            return Input::Resized;
+        }
         if self.ready.is_empty() {
             return if self.gone { Input::Eof } else { Input::NotYet };
         }
         take_from(&mut self.ready, buffer)
     }
+}
+
+/// Rows and columns of the terminal, if there is one.
+fn window_size() -> Option<(u16, u16)> {
+    terminal_size::terminal_size().map(|(width, height)| (height.0, width.0))
 }
 
 /// Hands out the first bytes of `ready`, which is not empty.
@@ -113,17 +150,26 @@ impl HostStdio {
         Self(Arc::new(Mutex::new(Shared::new(source))))
     }
 
-    /// As [`HostStdio::new`]; a terminal is to be raw while the machine runs.
-    pub fn raw() -> Self {
-        if io::stdin().is_terminal() {
-            return Self(Arc::new(Mutex::new(Shared::new(Source::Raw(RawTerminal::default())))));
+    /// As [`HostStdio::new`]; a terminal is to be raw while the machine runs. A program's only where the guest can show what is typed.
+    pub fn raw(whose: Use) -> Self {
+        let shows = whose == Use::Board || io::stdout().is_terminal() || io::stderr().is_terminal();
+        if io::stdin().is_terminal() && shows {
+            return Self(Arc::new(Mutex::new(Shared::new(Source::Raw(RawTerminal::new(whose))))));
         }
         Self::new()
     }
 
+    /// Whose terminal it is that is raw while the machine runs, if there is one.
+    pub fn raw_use(&self) -> Option<Use> {
+        match &self.lock().source {
+            Source::Raw(terminal) => Some(terminal.whose),
+            Source::Exact(_) | Source::Streamed(_) => None,
+        }
+    }
+
     /// Makes the terminal raw, if it is to be, for as long as the guard lives.
     pub fn enter_raw(&self) -> Option<Restored> {
-        if matches!(self.lock().source, Source::Raw(_)) { Restored::from_raw() } else { None }
+        self.raw_use().and_then(Restored::from_raw)
     }
 
     /// Whether the guest has written anything.
@@ -161,7 +207,7 @@ impl HostStdio {
             let came = match &mut self.lock().source {
                 Source::Exact(_) => true,
                 Source::Streamed(stream) => stream.receive(INTERRUPT_POLL),
-                Source::Raw(terminal) => !terminal.ready.is_empty() || terminal.receive(INTERRUPT_POLL),
+                Source::Raw(terminal) => terminal.has_input() || terminal.receive(INTERRUPT_POLL),
             };
             if came {
                 return true;
@@ -174,7 +220,7 @@ impl HostStdio {
         match &mut self.lock().source {
             Source::Exact(_) => true,
             Source::Streamed(stream) => stream.receive(Duration::ZERO),
-            Source::Raw(terminal) => terminal.receive(Duration::ZERO) || !terminal.ready.is_empty(),
+            Source::Raw(terminal) => terminal.receive(Duration::ZERO) || terminal.has_input(),
         }
     }
 
@@ -332,7 +378,14 @@ impl Stdio for HostStdio {
         }
     }
 
+    fn gives_keys(&self) -> bool {
+        self.raw_use().is_some()
+    }
+
     fn window_size(&self) -> Option<(u16, u16)> {
-        terminal_size::terminal_size().map(|(width, height)| (height.0, width.0))
+        match &self.lock().source {
+            Source::Raw(terminal) => terminal.window,
+            Source::Exact(_) | Source::Streamed(_) => window_size(),
+        }
     }
 }

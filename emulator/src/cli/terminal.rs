@@ -22,19 +22,42 @@ pub enum Command {
     Help,
 }
 
-/// The keys, for the banner and for Ctrl-A h.
-pub const KEYS: &str =
-    "Ctrl-A x leaves, Ctrl-A c opens the monitor, Ctrl-A a sends Ctrl-A, Ctrl-A h shows this";
+/// Whose terminal it is that gives its keys.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Use {
+    /// A machine's (`boot`): there is a monitor, and a line feed starts a line whatever the guest thinks of that.
+    Board,
+    /// A program's (`run`), whose terminal is all the guest's.
+    Program,
+}
+
+impl Use {
+    /// The keys, for the banner and for Ctrl-A h.
+    pub fn keys(self) -> &'static str {
+        match self {
+            Self::Board => {
+                "Ctrl-A x leaves, Ctrl-A c opens the monitor, Ctrl-A a sends Ctrl-A, Ctrl-A h shows this"
+            }
+            Self::Program => "Ctrl-A x leaves, Ctrl-A a sends Ctrl-A, Ctrl-A h shows this",
+        }
+    }
+}
 
 const CTRL_A: u8 = 1;
 
 /// Finds Folio's keys among those for the guest.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Escapes {
+    whose: Use,
     after_ctrl_a: bool,
 }
 
 impl Escapes {
+    /// Those of a terminal.
+    pub fn of(whose: Use) -> Self {
+        Self { whose, after_ctrl_a: false }
+    }
+
     /// Moves what is the guest's from `keys` to `guest`; the last of Folio's commands, if there is one.
     pub fn filter(&mut self, keys: &[u8], guest: &mut Vec<u8>) -> Option<Command> {
         let mut command = None;
@@ -49,7 +72,7 @@ impl Escapes {
             }
             match key {
                 b'x' | b'X' => command = Some(Command::Leave),
-                b'c' | b'C' => command = Some(Command::Monitor),
+                b'c' | b'C' if self.whose == Use::Board => command = Some(Command::Monitor),
                 b'h' | b'H' | b'?' => command = Some(Command::Help),
                 b'a' | b'A' | CTRL_A => guest.push(CTRL_A),
                 // Any other key after Ctrl-A is dropped with it.
@@ -80,7 +103,7 @@ impl Restored {
     }
 
     /// Makes the terminal raw, if standard input is one.
-    pub fn from_raw() -> Option<Self> {
+    pub fn from_raw(whose: Use) -> Option<Self> {
         let restored = Self::as_they_are()?;
         let cooked = tcgetattr(stdin()).ok()?;
         PANIC_HOOK.call_once(|| {
@@ -92,8 +115,10 @@ impl Restored {
         });
         let mut raw = cooked.clone();
         raw.make_raw();
-        // A guest's bare line feed still starts a line.
-        raw.output_modes |= cooked.output_modes & (OutputModes::OPOST | OutputModes::ONLCR);
+        if whose == Use::Board {
+            // A guest's bare line feed still starts a line.
+            raw.output_modes |= cooked.output_modes & (OutputModes::OPOST | OutputModes::ONLCR);
+        }
         // A read returns what there is, perhaps nothing: no thread waits at the terminal while the prompt needs it.
         raw.special_codes[SpecialCodeIndex::VMIN] = 0;
         raw.special_codes[SpecialCodeIndex::VTIME] = 0;
@@ -114,6 +139,11 @@ pub fn restore() {
         // The terminal may have gone away; then there is nothing to put back.
         let _ = tcsetattr(stdin(), OptionalActions::Drain, &cooked);
     }
+}
+
+/// Whether the settings have been changed, and lines of our own need a carriage return.
+pub fn is_raw() -> bool {
+    COOKED.lock().unwrap_or_else(PoisonError::into_inner).is_some()
 }
 
 /// What a read of the raw terminal found.
@@ -179,16 +209,18 @@ mod tests {
             (b"\x03", b"\x03", None),
         ] {
             let mut out = Vec::new();
-            assert_eq!(Escapes::default().filter(keys, &mut out), command, "{keys:?}");
+            assert_eq!(Escapes::of(Use::Board).filter(keys, &mut out), command, "{keys:?}");
             assert_eq!(out, guest, "{keys:?}");
         }
     }
 
     #[test]
     fn the_two_keys_may_come_apart() {
-        let (mut escapes, mut guest) = (Escapes::default(), Vec::new());
+        let (mut escapes, mut guest) = (Escapes::of(Use::Program), Vec::new());
         assert_eq!(escapes.filter(b"x\x01", &mut guest), None);
         assert_eq!(escapes.filter(b"x", &mut guest), Some(Command::Leave));
         assert_eq!(guest, b"x");
+        assert_eq!(escapes.filter(b"\x01cy", &mut guest), None, "there is no monitor");
+        assert_eq!(guest, b"xy");
     }
 }

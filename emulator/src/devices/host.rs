@@ -63,16 +63,17 @@ impl HostDevice {
         let Some(read) = self.pending else { return false };
         let mut buffer = [0; CHUNK_BYTES];
         let len = usize::try_from(read.len_bytes).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
-        let count = match input.poll(Reader::HostDevice, stdio, &mut buffer[..len]) {
-            Input::Bytes(count) => count.min(len),
-            Input::Eof => 0,
+        let (done, count) = match input.poll(Reader::HostDevice, stdio, &mut buffer[..len]) {
+            Input::Bytes(count) => (STATUS_DONE, count.min(len)),
+            Input::Eof => (STATUS_DONE, 0),
+            Input::Resized => (STATUS_RESIZED, 0),
             Input::NotYet => {
                 self.pending = Some(PendingRead { next_poll: now.after(POLL_INTERVAL_STEPS), ..read });
                 return false;
             }
         };
         self.pending = None;
-        let status = if ram.write(read.buffer, &buffer[..count]) { STATUS_DONE } else { STATUS_FAULT };
+        let status = if ram.write(read.buffer, &buffer[..count]) { done } else { STATUS_FAULT };
         finish(ram, read.request, status, count as u64);
         self.interrupt = true;
         true
@@ -128,6 +129,7 @@ impl HostDevice {
                 Err(status) => (status, 0),
             },
             OP_IS_TTY => match u8::try_from(request.fd) {
+                Ok(0) if stdio.gives_keys() => (STATUS_DONE, TTY_KEYS),
                 Ok(descriptor @ 0..=2) => (STATUS_DONE, u64::from(stdio.is_terminal(descriptor))),
                 _ => (STATUS_INVALID, 0),
             },
@@ -259,6 +261,7 @@ mod tests {
         err: Vec<u8>,
         input: Vec<Input>,
         broken: bool,
+        keys: bool,
     }
     impl Stdio for Streams {
         fn write(&mut self, output: Output, bytes: &[u8]) -> Result<(), crate::host::OutputClosed> {
@@ -274,6 +277,9 @@ mod tests {
                 buffer[..count].fill(b'x');
             }
             input
+        }
+        fn gives_keys(&self) -> bool {
+            self.keys
         }
         fn is_terminal(&self, descriptor: u8) -> bool {
             descriptor == 1
@@ -312,6 +318,20 @@ mod tests {
         }
         fn poll(&mut self) -> bool {
             self.device.poll(&mut self.ram, &mut self.door, &mut self.host, Step(5000))
+        }
+    }
+
+    #[test]
+    fn a_terminal_gives_keys_and_tells_of_its_window() {
+        let mut b = Bench::new();
+        b.host.keys = true;
+        assert_eq!(b.ask(OP_IS_TTY, 0, 0, 0), (STATUS_DONE, TTY_KEYS));
+        assert_eq!(b.ask(OP_IS_TTY, 1, 0, 0), (STATUS_DONE, 1));
+        b.host.input = vec![Input::Resized, Input::Bytes(2)];
+        for answer in [(STATUS_RESIZED, 0), (STATUS_DONE, 2)] {
+            assert_eq!(b.ask(OP_READ, 0, BUFFER, 5), (STATUS_PENDING, 0));
+            assert!(b.poll());
+            assert_eq!(b.answer(), answer);
         }
     }
 

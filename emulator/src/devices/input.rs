@@ -73,6 +73,9 @@ impl InputDoor {
             }
             Input::Eof => self.ended = true,
             Input::NotYet => {}
+            // A console of characters has no size.
+            Input::Resized if reader != Reader::HostDevice => return Input::NotYet,
+            Input::Resized => {}
         }
         input
     }

@@ -81,7 +81,7 @@ impl Uart {
                 }
                 true
             }
-            Input::Eof | Input::NotYet => false,
+            Input::Eof | Input::NotYet | Input::Resized => false,
         }
     }
 

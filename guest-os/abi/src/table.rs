@@ -38,7 +38,7 @@ macro_rules! each_call {
             23 dup(fd: Fd);
             24 dup3(old: Fd, new: Unsigned, flags: Flags(&sets::DUP));
             25 fcntl(fd: Fd, command: Flags(&sets::FCNTL), argument: Word);
-            29 ioctl(fd: Fd, request: Flags(&sets::IOCTL), argument: Address) "terminal settings cannot be changed";
+            29 ioctl(fd: Fd, request: Flags(&sets::IOCTL), argument: Address);
             32 flock(fd: Fd, operation: Flags(&sets::FLOCK));
             33 mknodat(dirfd: DirFd, path: Path, mode: Mode, device: Unsigned);
             34 mkdirat(dirfd: DirFd, path: Path, mode: Mode);

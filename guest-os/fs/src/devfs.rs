@@ -1,6 +1,6 @@
-//! devfs: a fixed directory of device files and links.
+//! devfs: a fixed directory of device files and links, and in `/dev/pts` a file for each pseudo-terminal there is now.
 
-use crate::{Device, DirEntry, Errno, FileType, Stat, StatFs, Timestamp};
+use crate::{Device, DirEntry, Errno, FileType, ProcInfo, Stat, StatFs, Timestamp};
 use alloc::vec::Vec;
 
 /// What a name in `/dev` is.
@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 enum Node {
     Device(Device),
     Link(&'static str),
-    /// A mount point.
+    /// A mount point, or that of the pseudo-terminals.
     Directory,
 }
 
@@ -21,7 +21,10 @@ const NODES: &[(&str, Node)] = &[
     ("random", Node::Device(Device::Random)),
     ("urandom", Node::Device(Device::Random)),
     ("tty", Node::Device(Device::Tty)),
-    ("console", Node::Device(Device::Tty)),
+    ("console", Node::Device(Device::Console)),
+    (SERIAL, Node::Device(Device::Serial)),
+    ("ptmx", Node::Device(Device::Ptmx)),
+    (PTS, Node::Directory),
     ("fd", Node::Link("/proc/self/fd")),
     ("stdin", Node::Link("/proc/self/fd/0")),
     ("stdout", Node::Link("/proc/self/fd/1")),
@@ -30,6 +33,14 @@ const NODES: &[(&str, Node)] = &[
 ];
 /// Where POSIX shared memory is mounted.
 pub(crate) const SHM: &str = "shm";
+/// The console's terminal by its own name.
+const SERIAL: &str = "ttyS0";
+/// Where the pseudo-terminals are.
+const PTS: &str = "pts";
+/// The inode number of pseudo-terminal 0; the others follow.
+const FIRST_PSEUDO: u64 = 1 << 32;
+/// Group `tty` of Debian's.
+const TTY_GROUP: u32 = 5;
 
 pub(crate) fn root() -> u64 {
     ROOT
@@ -44,15 +55,33 @@ fn name(ino: u64) -> Option<&'static str> {
     entry(ino).map(|entry| entry.0)
 }
 
-fn node(ino: u64) -> Result<Node, Errno> {
-    entry(ino).map(|entry| entry.1).ok_or(Errno::ENOENT)
+/// The pseudo-terminal that an inode stands for, were it gone.
+fn pseudo(ino: u64) -> Option<u32> {
+    ino.checked_sub(FIRST_PSEUDO).and_then(|number| u32::try_from(number).ok())
 }
 
-pub(crate) fn lookup(dir: u64, name: &[u8]) -> Result<u64, Errno> {
+fn node(ino: u64) -> Result<Node, Errno> {
+    match pseudo(ino) {
+        Some(number) => Ok(Node::Device(Device::Pseudo(number))),
+        None => entry(ino).map(|entry| entry.1).ok_or(Errno::ENOENT),
+    }
+}
+
+pub(crate) fn lookup(dir: u64, sought: &[u8], info: &dyn ProcInfo) -> Result<u64, Errno> {
     if file_type(dir)? != FileType::Directory {
         return Err(Errno::ENOTDIR);
     }
-    let index = NODES.iter().position(|(known, _)| known.as_bytes() == name).filter(|_| dir == ROOT);
+    if name(dir) == Some(PTS) {
+        if sought == b".." {
+            return Ok(ROOT);
+        }
+        let is_plain = sought == b"0" || !sought.starts_with(b"0");
+        let digits = core::str::from_utf8(sought).ok().filter(|text| is_plain && !text.starts_with('+'));
+        let number = digits.and_then(|text| text.parse().ok()).ok_or(Errno::ENOENT)?;
+        let found = info.next_terminal(number).filter(|&(found, _)| found == number);
+        return found.map(|_| FIRST_PSEUDO + u64::from(number)).ok_or(Errno::ENOENT);
+    }
+    let index = NODES.iter().position(|(known, _)| known.as_bytes() == sought).filter(|_| dir == ROOT);
     index.map(|index| ROOT + 1 + index as u64).ok_or(Errno::ENOENT)
 }
 
@@ -74,14 +103,12 @@ pub(crate) fn device(ino: u64) -> Result<Device, Errno> {
     }
 }
 
-/// `/dev/random` and `/dev/console` lead to the same devices as `/dev/urandom` and `/dev/tty`, by numbers of their own.
+/// `/dev/random` leads to the same device as `/dev/urandom`, by a number of its own.
 fn rdev(ino: u64) -> Result<u64, Errno> {
-    let (major, minor) = match name(ino) {
-        Some("random") => (1, 8),
-        Some("console") => (5, 1),
-        _ => return Ok(device(ino)?.rdev()),
-    };
-    Ok(crate::stat::device_number(major, minor))
+    match name(ino) {
+        Some("random") => Ok(crate::stat::device_number(1, 8)),
+        _ => Ok(device(ino)?.rdev()),
+    }
 }
 
 pub(crate) fn readlink(ino: u64) -> Result<Vec<u8>, Errno> {
@@ -94,6 +121,7 @@ pub(crate) fn readlink(ino: u64) -> Result<Vec<u8>, Errno> {
 pub(crate) fn read_dir(
     dir: u64,
     position: u64,
+    info: &dyn ProcInfo,
     mut visit: impl FnMut(DirEntry<'_>) -> bool,
 ) -> Result<(), Errno> {
     let dots = [(dir, b".".as_slice()), (ROOT, b"..")];
@@ -102,23 +130,46 @@ pub(crate) fn read_dir(
     for (cookie, (ino, name)) in (0..).zip(dots.into_iter().chain(names)) {
         let entry = DirEntry { ino, file_type: file_type(ino)?, name, next: cookie + 1 };
         if cookie >= position && !visit(entry) {
+            return Ok(());
+        }
+    }
+    if name(dir) != Some(PTS) {
+        return Ok(());
+    }
+    // Behind the two dots a place is a number.
+    let mut from = u32::try_from(position.saturating_sub(2)).unwrap_or(u32::MAX);
+    while let Some((number, _)) = info.next_terminal(from) {
+        let text = alloc::format!("{number}");
+        let (ino, next) = (FIRST_PSEUDO + u64::from(number), u64::from(number) + 3);
+        if !visit(DirEntry { ino, file_type: FileType::CharDevice, name: text.as_bytes(), next }) {
             break;
         }
+        from = number + 1;
     }
     Ok(())
 }
 
-pub(crate) fn stat(ino: u64, boot: Timestamp) -> Result<Stat, Errno> {
+pub(crate) fn stat(ino: u64, boot: Timestamp, info: &dyn ProcInfo) -> Result<Stat, Errno> {
     let file_type = file_type(ino)?;
     let (permissions, nlink, rdev, size) = match file_type {
         FileType::Directory => (0o755, 2, 0, NODES.len() as u64),
         FileType::Symlink => (0o777, 1, 0, readlink(ino)?.len() as u64),
         _ => (0o666, 1, rdev(ino)?, 0),
     };
+    let (permissions, uid, gid) = match device(ino) {
+        Ok(Device::Pseudo(number)) => {
+            let owner = info.next_terminal(number).filter(|found| found.0 == number);
+            (0o620, owner.map_or(0, |found| found.1), TTY_GROUP)
+        }
+        Ok(Device::Console | Device::Serial) => (0o620, 0, TTY_GROUP),
+        _ => (permissions, 0, 0),
+    };
     Ok(Stat {
         ino,
         mode: file_type.mode_bits() | permissions,
         nlink,
+        uid,
+        gid,
         rdev,
         size,
         blksize: 4096,

@@ -1,5 +1,7 @@
 //! Character devices: which there are, and those whose reading and writing is pure.
 
+use crate::TerminalId;
+
 /// A character device behind an open file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Device {
@@ -11,39 +13,63 @@ pub enum Device {
     Full,
     /// `/dev/random` and `/dev/urandom`: see [`RandomSource`].
     Random,
-    /// `/dev/tty` and `/dev/console`: the console, which is the kernel's.
+    /// `/dev/tty`: the controlling terminal of whoever opens it.
     Tty,
-    /// One of the standard streams that the host lends (0, 1, 2), which is the kernel's too.
+    /// `/dev/console`: the console's terminal, of which it makes nobody's controlling terminal.
+    Console,
+    /// `/dev/ttyS0`: the console's terminal.
+    Serial,
+    /// `/dev/ptmx`: makes a pseudo-terminal.
+    Ptmx,
+    /// `/dev/pts/N`: a pseudo-terminal's slave.
+    Pseudo(u32),
+    /// One of the standard streams that the host lends (0, 1, 2) and that are no terminals: it is the kernel's to read and write.
     Stdio {
         /// The host's descriptor.
         stream: u8,
-        /// Whether the host says it is a terminal.
-        is_terminal: bool,
     },
 }
 
 impl Device {
     /// Device number, as on Linux.
-    pub const fn rdev(self) -> u64 {
+    pub fn rdev(self) -> u64 {
         let (major, minor) = match self {
             Device::Null => (1, 3),
             Device::Zero => (1, 5),
             Device::Full => (1, 7),
             Device::Random => (1, 9),
             Device::Tty => (5, 0),
-            Device::Stdio { .. } => (136, 0),
+            Device::Console => (5, 1),
+            Device::Ptmx => (5, 2),
+            Device::Serial => return TerminalId::Console.rdev(),
+            Device::Pseudo(number) => return TerminalId::Pseudo(number).rdev(),
+            // As a pipe's.
+            Device::Stdio { .. } => (0, 0),
         };
         crate::stat::device_number(major, minor)
+    }
+
+    /// Whether opening it opens a terminal: it becomes an [`Object::Terminal`](crate::Object::Terminal).
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Device::Tty | Device::Console | Device::Serial | Device::Ptmx | Device::Pseudo(_))
     }
 
     /// The device that a node with this number stands for.
     pub(crate) fn from_rdev(rdev: u64) -> Option<Device> {
         const URANDOM: u64 = crate::stat::device_number(1, 8);
-        const CONSOLE: u64 = crate::stat::device_number(5, 1);
-        if rdev == URANDOM || rdev == CONSOLE {
-            return Some(if rdev == URANDOM { Device::Random } else { Device::Tty });
+        if rdev == URANDOM {
+            return Some(Device::Random);
         }
-        let devices = [Device::Null, Device::Zero, Device::Full, Device::Random, Device::Tty];
+        let devices = [
+            Device::Null,
+            Device::Zero,
+            Device::Full,
+            Device::Random,
+            Device::Tty,
+            Device::Console,
+            Device::Ptmx,
+            Device::Serial,
+        ];
         devices.into_iter().find(|device| device.rdev() == rdev)
     }
 }

@@ -35,6 +35,7 @@ mod settings;
 mod socket;
 mod stat;
 mod store;
+mod terminal;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -64,6 +65,10 @@ pub use socket::{
 };
 pub use stat::{Stat, StatFs, Timestamp};
 pub use store::{BlockDevice, DeviceError, DeviceRange, FileMemory, MEMORY_STEP, PageSource};
+pub use terminal::{
+    Console, Discipline, Next, Reading, Screen, Signals, Special, Terminal, TerminalEnd, TerminalId,
+    Terminals, Termios, WindowSize,
+};
 pub use text::{Text, try_to_vec};
 pub use vfs::{LastLink, Opened, Resolved, Vfs};
 pub use xattr::{SetAs, VALUE_MAX as ATTRIBUTE_MAX};

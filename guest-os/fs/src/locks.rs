@@ -25,7 +25,7 @@ impl Lockable {
         match (&file.location, &file.object) {
             (Some(location), _) => Some(Lockable::File(location.inode.id())),
             (None, Object::Pipe { pipe, .. }) => Some(Lockable::Pipe(*pipe)),
-            (None, Object::Device(crate::Device::Stdio { stream, .. })) => Some(Lockable::Stream(*stream)),
+            (None, Object::Device(crate::Device::Stdio { stream })) => Some(Lockable::Stream(*stream)),
             _ => None,
         }
     }

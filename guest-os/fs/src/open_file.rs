@@ -7,7 +7,8 @@
 use crate::ready::{Changes, Source};
 use crate::{
     Anonymous, AnonymousId, Device, DirEntry, DirentWriter, Errno, Family, FileId, FileUse, Inode, Location,
-    OpenFlags, Pipe, PipeEnd, PipeId, PipeOutcome, Readiness, Sender, SocketId, SocketKind, Sockets, Text,
+    OpenFlags, Pipe, PipeEnd, PipeId, PipeOutcome, Readiness, Sender, SocketId, SocketKind, Sockets,
+    TerminalEnd, TerminalId, Terminals, Text,
 };
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
@@ -51,6 +52,13 @@ pub enum Object {
         pipe: PipeId,
         /// Which end.
         end: PipeEnd,
+    },
+    /// An end of a terminal: [`Terminals`].
+    Terminal {
+        /// Which terminal.
+        terminal: TerminalId,
+        /// Which end.
+        end: TerminalEnd,
     },
     /// A socket: [`Sockets`].
     Socket(SocketId),
@@ -122,7 +130,10 @@ impl OpenFile {
     pub fn seek(&mut self, whence: Whence, delta: i64, size: u64) -> Result<u64, Errno> {
         let base = match (&self.object, whence) {
             (
-                Object::Pipe { .. } | Object::Socket(_) | Object::Device(Device::Tty | Device::Stdio { .. }),
+                Object::Pipe { .. }
+                | Object::Terminal { .. }
+                | Object::Socket(_)
+                | Object::Device(Device::Stdio { .. }),
                 _,
             ) => return Err(Errno::ESPIPE),
             (Object::Path(_), _) => return Err(Errno::EBADF),
@@ -149,6 +160,7 @@ impl OpenFile {
         !matches!(
             self.object,
             Object::Pipe { .. }
+                | Object::Terminal { .. }
                 | Object::Socket(_)
                 | Object::Anonymous(_)
                 | Object::Device(_)
@@ -175,6 +187,7 @@ pub struct OpenFiles {
     /// The pipes of FIFOs that are open.
     fifos: BTreeMap<FileId, PipeId>,
     sockets: Sockets,
+    pub(crate) terminals: Terminals,
     pub(crate) anonymous: BTreeMap<AnonymousId, Anonymous>,
     pub(crate) next_anonymous: u32,
     pub(crate) changes: Changes,
@@ -192,6 +205,7 @@ impl OpenFiles {
             next_pipe: 0,
             fifos: BTreeMap::new(),
             sockets: Sockets::default(),
+            terminals: Terminals::default(),
             anonymous: BTreeMap::new(),
             next_anonymous: 0,
             changes: Changes::new(wake),
@@ -239,6 +253,7 @@ impl OpenFiles {
                 self.changes.note(Source::Pipe(pipe), Readiness::IN | Readiness::OUT);
             }
             Object::Socket(socket) => self.sockets.close(&mut self.changes, socket),
+            Object::Terminal { terminal, end } => self.close_terminal(terminal, end),
             _ => {}
         }
         Some(slot.file)
@@ -513,6 +528,7 @@ mod tests {
         fn has_ended(&self, _: u32, _: u64) -> bool {
             false
         }
+        fn awaits_terminal(&self, _: TerminalId) {}
         fn pending_signals(&self) -> u64 {
             0
         }

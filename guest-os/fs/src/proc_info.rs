@@ -60,6 +60,8 @@ pub trait ProcInfo: Send {
     fn set_setting(&self, setting: Setting, value: u64) -> Result<(), Errno>;
     /// Visits the segments of shared memory.
     fn each_segment(&self, visit: &mut dyn FnMut(&SegmentInfo) -> Result<(), Errno>) -> Result<(), Errno>;
+    /// The first pseudo-terminal whose number is no less, and its owner.
+    fn next_terminal(&self, from: u32) -> Option<(u32, u32)>;
     /// Open files of all processes.
     fn open_files(&self) -> usize;
     /// Writes its arguments, each ended by a NUL.
@@ -115,6 +117,8 @@ pub struct ProcessInfo {
     pub pgid: u32,
     /// Session.
     pub sid: u32,
+    /// Its controlling terminal, by the number of its device, and the group in the foreground of that.
+    pub terminal: Option<(u64, Option<u32>)>,
     /// Threads.
     pub threads: u32,
     /// Faults that needed no device read.

@@ -5,6 +5,7 @@
 
 use crate::{
     AnonymousId, Device, Errno, Object, OpenFileId, OpenFiles, OpenFlags, PipeId, Readiness, SocketId,
+    TerminalEnd, TerminalId,
 };
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -12,12 +13,14 @@ use alloc::vec::Vec;
 /// Something whose readiness others change: what a thread sleeps on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Source {
-    /// Input of the console.
+    /// What comes from the host's standard input, where it is no terminal.
     Console,
     /// A pipe, both its ends.
     Pipe(PipeId),
     /// A socket.
     Socket(SocketId),
+    /// An end of a terminal.
+    Terminal(TerminalId, TerminalEnd),
     /// Signals, of whatever process.
     Signals,
     /// The end of a process, whichever.
@@ -136,6 +139,8 @@ impl From<Errno> for Hold {
 pub trait Surroundings {
     /// Whether a read of the console would not wait. Sees to it that it will be known.
     fn console_has_input(&self) -> bool;
+    /// Somebody awaits input of a terminal.
+    fn awaits_terminal(&self, terminal: TerminalId);
     /// The signals that wait for the running thread, bit n-1 for signal n.
     fn pending_signals(&self) -> u64;
     /// Whether a process that was made at this time has ended.
@@ -170,7 +175,14 @@ impl OpenFiles {
                 }
                 with_norms(self.sockets().readiness(socket))
             }
-            Object::Device(Device::Tty | Device::Stdio { .. }) => {
+            Object::Terminal { terminal, end } => {
+                waits.push(Source::Terminal(terminal, end))?;
+                if wanted.intersects(Readiness::IN | Readiness::RDNORM) {
+                    around.awaits_terminal(terminal);
+                }
+                with_norms(self.terminals().readiness(terminal, end))
+            }
+            Object::Device(Device::Stdio { .. }) => {
                 waits.push(Source::Console)?;
                 let awaits_input = wanted.intersects(Readiness::IN | Readiness::RDNORM);
                 let input = if awaits_input && around.console_has_input() {

@@ -160,7 +160,7 @@ impl Vfs {
         let FileId { fs, ino } = inode.id;
         let stat = match fs {
             EXT4 => self.root.stat(ino, &*self.contents),
-            DEV => devfs::stat(ino, self.boot),
+            DEV => devfs::stat(ino, self.boot, &*self.info),
             PROC => procfs::stat(ino, &*self.info),
             _ => self.tmpfs(fs)?.stat(ino, &*self.contents),
         }?;
@@ -175,14 +175,11 @@ impl Vfs {
         }
         let (file_type, ino, rdev) = match file.object {
             Object::Pipe { pipe: PipeId(number), .. } => (FileType::Fifo, u64::from(number) + 1, 0),
-            Object::Device(device @ Device::Stdio { stream, is_terminal: true }) => {
-                (FileType::CharDevice, u64::from(stream) + 1, device.rdev())
-            }
             // As in Linux, all of them are one file.
             Object::Anonymous(_) => (FileType::Regular, 1, 0),
             Object::Socket(SocketId(number)) => (FileType::Socket, u64::from(number) + 1, 0),
             // What the host lends is no terminal: to the guest it looks like a pipe.
-            Object::Device(Device::Stdio { stream, .. }) => (FileType::Fifo, u64::from(stream) + 1, 0),
+            Object::Device(Device::Stdio { stream }) => (FileType::Fifo, u64::from(stream) + 1, 0),
             _ => return Err(Errno::EBADF),
         };
         let permissions = if file_type == FileType::Socket { 0o777 } else { PERMISSIONS };
@@ -210,7 +207,6 @@ impl Vfs {
         }
         match (file.inode(), &file.object) {
             (Some(inode), _) => self.statfs(inode),
-            (None, Object::Device(Device::Stdio { is_terminal: true, .. })) => Ok(devfs::statfs()),
             _ => Ok(StatFs { magic: PIPEFS_MAGIC, block_size: 4096, name_max: 255, ..StatFs::default() }),
         }
     }
@@ -502,7 +498,7 @@ impl Vfs {
         if position < FIRST_MOUNT {
             match fs {
                 EXT4 => self.root.read_dir(ino, position, visit),
-                DEV => devfs::read_dir(ino, position, visit),
+                DEV => devfs::read_dir(ino, position, &*self.info, visit),
                 PROC => procfs::read_dir(ino, position, &*self.info, visit),
                 _ => self.tmpfs(fs)?.read_dir(ino, position, visit),
             }?;

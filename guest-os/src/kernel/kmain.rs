@@ -5,7 +5,7 @@ use crate::devices::drivers::host;
 use crate::devices::{block, clock, console, interrupts, swap, swap_check};
 use crate::files::file_memory::CachedFiles;
 use crate::files::proc_facts::KernelFacts;
-use crate::files::vfs;
+use crate::files::{terminals, vfs};
 use crate::hart::{current, hart};
 use crate::local::HartLocal;
 use crate::memory::{ahead, heap, inject, mem};
@@ -15,6 +15,7 @@ use crate::processes::thread;
 use crate::processes::trampoline;
 use crate::processes::wait::{self, scheduler};
 use crate::shutdown::{End, stop};
+use crate::syscall::files::close_file;
 use crate::syscall::{limits, system};
 use crate::{arch, events, logger};
 use alloc::boxed::Box;
@@ -119,6 +120,7 @@ fn start_first_process(process_frames: u64) {
         signals,
         fs: Rc::new(FsContext { cwd: RefCell::new(None), umask: Cell::new(0o022) }),
         credentials: proc::Credentials::default(),
+        terminal: None,
         program: Program::default(),
         oom_score_adj: (0, 0),
         limits: Box::new(limits::initial(process_frames)),
@@ -199,13 +201,23 @@ fn mount_root() {
 }
 
 fn open_standard_streams() {
+    console::start_terminal();
     let process = current().process.clone();
-    for stream in 0..3 {
-        let is_terminal = console::is_terminal(u64::from(stream));
-        let device = Object::Device(Device::Stdio { stream, is_terminal });
-        let file = vfs::open_files().insert(OpenFile::new(device, None, OpenFlags::RDWR));
+    let terminal = (0..3).any(console::is_terminal).then(terminals::open_console);
+    for stream in 0..3u8 {
+        let file = match terminal {
+            Some(terminal) if console::is_terminal(stream.into()) => {
+                vfs::open_files().duplicate(terminal);
+                terminal
+            }
+            _ => {
+                let device = Object::Device(Device::Stdio { stream });
+                vfs::open_files().insert(OpenFile::new(device, None, OpenFlags::RDWR))
+            }
+        };
         process.files().borrow_mut().insert(file, 0, false).expect("no descriptor is open yet");
     }
+    terminal.into_iter().for_each(close_file);
 }
 
 fn execute_first(init: &Init) -> Result<(), Errno> {

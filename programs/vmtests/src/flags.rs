@@ -16,7 +16,7 @@ use crate::{check, check_eq, check_error, tests};
 
 tests! {
     open_path, open_nonblocking, descriptors_close_on_exec, requests_of_descriptors,
-    @Kernel requests_of_terminals, link_flags, rename_noreplace, flags_of_names, access_flags, @Kernel old_limits,
+    link_flags, rename_noreplace, flags_of_names, access_flags, @Kernel old_limits,
     @Kernel limit_of_the_stack, mapping_kinds, @Kernel mapping_validated, @Kernel discard_though_locked, @Kernel clone_numbers, @Kernel clone_clears, clone_thread_pointer, wait_for_stopped,
     poll_events, every_clock, usage_of_a_thread, @Kernel child_is_not_awaited,
 }
@@ -97,29 +97,6 @@ fn requests_of_descriptors() -> Outcome {
     let mut on = 1u32;
     ask(request::FIONBIO, address(&mut on))?;
     check_error!(os::read(read, &mut [0; 4]), EAGAIN);
-    Ok(())
-}
-
-fn requests_of_terminals() -> Outcome {
-    let fd = os::open(c"/dev/tty", g::O_RDWR, 0)? as usize;
-    let ask = |number: u32, argument: usize| sys(g::__NR_ioctl, [fd, number as usize, argument]);
-    // struct termios: four words of flags first.
-    let mut settings = [0u32; 16];
-    ask(request::TCGETS, address(&mut settings))?;
-    check!(core::hint::black_box(settings)[3] & g::ICANON != 0);
-    let mut size = [0u16; 4];
-    ask(request::TIOCGWINSZ, address(&mut size))?;
-    let mut session = 0u32;
-    ask(request::TIOCGSID, address(&mut session))?;
-    check_eq!(core::hint::black_box(session) as usize, sys(g::__NR_getsid, [0])?);
-    let mut group = os::getpid() as u32;
-    let mut before = 0u32;
-    ask(request::TIOCGPGRP, address(&mut before))?;
-    ask(request::TIOCSPGRP, address(&mut group))?;
-    let mut now = 0u32;
-    ask(request::TIOCGPGRP, address(&mut now))?;
-    check_eq!(core::hint::black_box(now), os::getpid() as u32);
-    ask(request::TIOCSPGRP, address(&mut before))?;
     Ok(())
 }
 

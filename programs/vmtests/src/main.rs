@@ -42,6 +42,7 @@ mod shared;
 mod signals;
 mod sockets;
 mod system;
+mod terminals;
 mod threads;
 mod timers;
 mod transfers;
@@ -130,6 +131,7 @@ const FAMILIES: &[&[Test]] = &[
     futexes::TESTS,
     system::TESTS,
     flags::TESTS,
+    terminals::TESTS,
     timers::TESTS,
     bad_pointers::TESTS,
     hostile::TESTS,

@@ -319,6 +319,7 @@ impl OpenFiles {
         match object {
             Object::Pipe { pipe, .. } => Some(Source::Pipe(*pipe)),
             Object::Socket(socket) => Some(Source::Socket(*socket)),
+            Object::Terminal { terminal, end } => Some(Source::Terminal(*terminal, *end)),
             Object::Anonymous(number) => match self.anonymous.get(number) {
                 Some(Anonymous::Signals(_) | Anonymous::Process { .. }) => None,
                 _ => Some(Source::Anonymous(*number)),

@@ -17,6 +17,7 @@ impl Surroundings for World {
     fn has_ended(&self, _: u32, _: u64) -> bool {
         false
     }
+    fn awaits_terminal(&self, _: crate::TerminalId) {}
     fn pending_signals(&self) -> u64 {
         self.signals.get()
     }

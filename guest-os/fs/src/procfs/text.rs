@@ -410,12 +410,14 @@ pub(super) fn stat(info: &dyn ProcInfo, pid: u32, out: &mut Text) -> Result<(), 
     line(
         out,
         format_args!(
-            ") {state} {ppid} {pgid} {sid} 0 -1 4194304 {minor} 0 {major} 0 {utime} {stime} 0 0 {priority} {nice} {threads} 0 \
+            ") {state} {ppid} {pgid} {sid} {terminal} {foreground} 4194304 {minor} 0 {major} 0 {utime} {stime} 0 0 {priority} {nice} {threads} 0 \
              {start} {vsize} {rss} 18446744073709551615 0 0 {stack} 0 0 {pending} {blocked} {ignored} {caught} \
              0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0",
             ppid = p.ppid,
             pgid = p.pgid,
             sid = p.sid,
+            terminal = p.terminal.map_or(0, |terminal| terminal.0),
+            foreground = p.terminal.and_then(|terminal| terminal.1).map_or(-1, i64::from),
             minor = p.minor_faults,
             major = p.major_faults,
             utime = p.user_ticks,

@@ -588,16 +588,34 @@ fn pipes_and_streams_have_attributes_too() {
     let mut files = OpenFiles::new(|_| {});
     let (reader, _) = files.create_pipe(OpenFlags::empty());
     assert_eq!(world.vfs.stat_open(files.get(reader)).unwrap().file_type(), FileType::Fifo);
-    for (is_terminal, expected) in [(true, FileType::CharDevice), (false, FileType::Fifo)] {
-        let object = Object::Device(Device::Stdio { stream: 1, is_terminal });
-        let file = OpenFile::new(object, None, OpenFlags::WRONLY);
-        assert_eq!(world.vfs.stat_open(&file).unwrap().file_type(), expected);
-    }
-    for (name, rdev) in
-        [("null", 0x103), ("random", 0x108), ("urandom", 0x109), ("tty", 0x500), ("console", 0x501)]
-    {
+    let file = OpenFile::new(Object::Device(Device::Stdio { stream: 1 }), None, OpenFlags::WRONLY);
+    assert_eq!(world.vfs.stat_open(&file).unwrap().file_type(), FileType::Fifo);
+    for (name, permissions, owner, rdev) in [
+        ("null", 0o666, 0, 0x103),
+        ("random", 0o666, 0, 0x108),
+        ("urandom", 0o666, 0, 0x109),
+        ("tty", 0o666, 0, 0x500),
+        ("console", 0o620, 0, 0x501),
+        ("ttyS0", 0o620, 0, 0x440),
+        ("ptmx", 0o666, 0, 0x502),
+        ("pts/3", 0o620, 5, 0x8803),
+    ] {
         let inode = world.at(&format!("/dev/{name}")).inode;
         let stat = world.vfs.stat(&inode).unwrap();
-        assert_eq!((stat.mode, stat.rdev), (0o020_666, rdev), "{name}");
+        assert_eq!((stat.mode, stat.uid, stat.rdev), (0o020_000 | permissions, owner, rdev), "{name}");
     }
+}
+
+/// The process table has pseudo-terminals 3 and 12.
+#[test]
+fn pseudo_terminals_have_files() {
+    let mut world = world();
+    assert_eq!(world.list("/dev/pts"), [".", "..", "3", "12"]);
+    assert_eq!(world.at("/dev/pts/../null").path.as_slice(), b"/dev/null");
+    for missing in ["0", "03", "4", "13", "x", "+3", ""] {
+        let path = format!("/dev/pts/{missing}");
+        assert_eq!(world.open(&path, OpenFlags::RDWR).is_err(), !missing.is_empty(), "{path}");
+    }
+    let object = world.open("/dev/pts/12", OpenFlags::RDWR).unwrap().object;
+    assert!(matches!(object, Object::Device(Device::Pseudo(12))), "{object:?}");
 }

@@ -248,7 +248,7 @@ impl Vfs {
     fn lookup(&mut self, dir: FileId, name: &[u8]) -> Result<u64, Errno> {
         match dir.fs {
             EXT4 => self.root.lookup(dir.ino, name),
-            DEV => devfs::lookup(dir.ino, name),
+            DEV => devfs::lookup(dir.ino, name, &*self.info),
             PROC => procfs::lookup(dir.ino, name, &*self.info),
             fs => self.tmpfs(fs)?.lookup(dir.ino, name),
         }

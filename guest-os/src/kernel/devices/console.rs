@@ -1,20 +1,26 @@
 //! Standard input, output and error: the host's through the host device, else the firmware's console and the UART.
+//!
+//! What is typed at a terminal goes through the console's line discipline (`fs::Terminal`), whose master is this file: keys come as they
+//! are pressed, at any time, or as lines that the host's own terminal has edited, when somebody waits for one. A standard input that is
+//! no terminal is read as it is.
 
+use crate::devices::drivers::host::{self, Finished};
 use crate::devices::drivers::mmio::Mmio;
-use crate::devices::drivers::{host, plic};
-use crate::files::ready;
+use crate::devices::drivers::plic;
+use crate::files::vfs::open_files;
+use crate::files::{ready, terminals};
 use crate::local::HartLocal;
 use crate::logger;
 use crate::memory::mem::{FRAME_BYTES, KernelFrame};
 use crate::processes::wait::{self, Channel, WaitOutcome};
-use crate::syscall::terminal;
 use core::ops::Range;
-use fs::{Errno, Source};
+use fs::{Console, Errno, Signals, Source, TerminalEnd, TerminalId, WindowSize};
 use isa::platform;
 
 const BUFFER_BYTES: usize = FRAME_BYTES;
-/// Frames in use once [`start`] has run: the input buffer.
-pub const FRAMES: u64 = 1;
+/// Frames in use once [`start`] has run: a buffer for input, one for what the screen shows.
+pub const FRAMES: u64 = 2;
+const MASTER: terminals::At = (TerminalId::Console, TerminalEnd::Master);
 const UART: Mmio = Mmio::new(platform::UART);
 
 /// What has been read ahead for nobody in particular, and the read under way.
@@ -30,35 +36,86 @@ struct Input {
     ended: bool,
 }
 
+/// The console as a terminal.
+struct Terminal {
+    /// Who types, if anybody can.
+    typist: Option<Console>,
+    /// The host's stream that is its screen.
+    stream: u64,
+    /// What goes to the host next.
+    buffer: Option<KernelFrame>,
+}
+
+static TERMINAL: HartLocal<Terminal> = HartLocal::new(Terminal { typist: None, stream: 1, buffer: None });
+
 static INPUT: HartLocal<Input> =
     HartLocal::new(Input { buffer: None, ready: 0..0, consumed: 0, is_reading: false, ended: false });
 
-impl Input {
-    /// A character of the UART's. When the buffer is full it is lost, as in a driver without flow control.
-    fn push(&mut self, byte: u8) {
-        if self.ready.is_empty() {
-            self.ready = 0..0;
-        }
-        let end = self.ready.end;
-        if let Some(place) = self.buffer.as_mut().and_then(|buffer| buffer.get_mut(end)) {
-            *place = byte;
-            self.ready.end += 1;
-        }
-    }
-    fn end_line_or_file(&mut self) {
-        let last = self.ready.clone().last().and_then(|at| self.buffer.as_ref()?.get(at).copied());
-        self.ended = last.is_none_or(|last| last == b'\n');
-    }
-}
+const FRESH: &str = "a machine that has just started has frames";
 
 /// Sets the devices up.
 pub fn start() {
-    INPUT.get_mut().buffer = Some(KernelFrame::new().expect("a machine that has just started has frames"));
+    INPUT.get_mut().buffer = Some(KernelFrame::new().expect(FRESH));
+    let typist = match host::with(|host| (host.is_terminal(0), host.has_keys())) {
+        None | Some((_, true)) => Some(Console::Keys),
+        Some((true, false)) => Some(Console::Lines),
+        Some((false, _)) => None,
+    };
+    let stream = (1..3).find(|&stream| is_terminal(stream)).unwrap_or(1);
+    *TERMINAL.get_mut() = Terminal { typist, stream, buffer: Some(KernelFrame::new().expect(FRESH)) };
+}
+
+/// Makes the console's terminal, since there are open files now, and begins to listen.
+pub fn start_terminal() {
+    // Where nobody types, the host's terminal does what there is to do for the screen.
+    open_files().create_console(typist().unwrap_or(Console::Lines)).expect(FRESH);
+    let size = window_size();
+    open_files()
+        .change_terminal(TerminalId::Console, |terminal| terminal.window = size)
+        .expect("it is there");
     if host::is_present() {
         plic::enable(platform::HOST_IRQ);
+        listen();
     } else {
         uart::enable_receive_interrupt();
         plic::enable(platform::UART_IRQ);
+    }
+}
+
+fn typist() -> Option<Console> {
+    TERMINAL.get().typist
+}
+
+/// Keys come whenever they are pressed, as long as those that came before have found their place.
+pub fn listen() {
+    let is_settled =
+        || open_files().terminals().get(TerminalId::Console).is_some_and(fs::Terminal::is_settled);
+    if typist() == Some(Console::Keys) && is_settled() {
+        request(BUFFER_BYTES);
+    }
+}
+
+/// Somebody waits for a line. `false`: none can ever come.
+pub fn await_line() -> bool {
+    if typist() == Some(Console::Lines) {
+        request(BUFFER_BYTES);
+    }
+    typist().is_some()
+}
+
+/// Shows what the screen of the console holds. EIO if the host cannot.
+pub fn show() -> Result<(), Errno> {
+    let mut terminal = TERMINAL.get_mut();
+    let stream = terminal.stream;
+    let Some(buffer) = &mut terminal.buffer else { return Ok(()) };
+    let mut result = Ok(());
+    loop {
+        let (count, position) = open_files().terminal_peek(MASTER, &mut buffer[..]);
+        if count == 0 {
+            return result;
+        }
+        open_files().terminal_consume(MASTER, position, count);
+        result = result.and(write(stream, &buffer[..count]).map(|_| ()).map_err(|_| Errno::EIO));
     }
 }
 
@@ -67,9 +124,9 @@ pub fn is_terminal(stream: u64) -> bool {
     host::with(|host| host.is_terminal(stream)).unwrap_or(true)
 }
 
-/// Rows and columns.
-pub fn window_size() -> (u16, u16) {
-    host::with(|host| host.window_size()).unwrap_or((24, 80))
+fn window_size() -> WindowSize {
+    let (rows, columns) = host::with(|host| host.window_size()).unwrap_or((24, 80));
+    WindowSize { rows, columns, ..WindowSize::default() }
 }
 
 /// Writes bytes (in the direct map) to stdout (1) or stderr (2). EIO if the host can't; a closed pipe gives EPIPE.
@@ -161,9 +218,12 @@ fn collect() {
     if !input.is_reading {
         return;
     }
-    let Some(Some(count)) = host::with(|host| host.finished_read()) else { return };
+    let Some(Some(finished)) = host::with(|host| host.finished_read()) else { return };
     input.is_reading = false;
-    let count = usize::try_from(count).unwrap_or(0).min(BUFFER_BYTES);
+    let count = match finished {
+        Finished::Bytes(count) => usize::try_from(count).unwrap_or(0).min(BUFFER_BYTES),
+        Finished::Resized => return,
+    };
     if let Some(buffer) = &input.buffer {
         buffer.changed_by_device();
         input.ready = 0..count;
@@ -174,22 +234,56 @@ fn collect() {
 /// The host device's interrupt: a read has completed.
 pub fn host_interrupt() {
     host::with(|host| host.acknowledge());
-    collect();
-    ready::wake(Source::Console);
+    if typist().is_none() {
+        collect();
+        ready::wake(Source::Console);
+    } else {
+        terminal_input();
+    }
+}
+
+/// What the host's terminal had to say: keys, a line, or that its window has changed.
+fn terminal_input() {
+    let finished = {
+        let mut input = INPUT.get_mut();
+        match host::with(|host| host.finished_read()) {
+            Some(Some(finished)) if core::mem::take(&mut input.is_reading) => finished,
+            _ => return,
+        }
+    };
+    match finished {
+        Finished::Resized => terminals::resize(TerminalId::Console, window_size()),
+        Finished::Bytes(count) => {
+            let input = INPUT.get();
+            let count = usize::try_from(count).unwrap_or(0).min(BUFFER_BYTES);
+            let Some(buffer) = &input.buffer else { return };
+            buffer.changed_by_device();
+            type_in(&buffer[..count]);
+        }
+    }
+    listen();
+}
+
+/// Somebody types. Keys for which there is no room are lost, as in a driver without flow control; no bytes are the end of the file.
+fn type_in(bytes: &[u8]) {
+    let is_edited = typist() == Some(Console::Lines);
+    let typed = open_files().change_terminal(TerminalId::Console, |terminal| {
+        let (_, signals) = terminal.type_in(bytes);
+        if is_edited {
+            terminal.end_of_edited(bytes.is_empty());
+        }
+        signals
+    });
+    let signals: Signals = typed.unwrap_or_default();
+    // Whoever writes hears of a host that cannot show it.
+    let _ = terminals::settle(TerminalId::Console, signals);
 }
 
 /// The UART's interrupt: characters have come.
 pub fn uart_interrupt() {
     while let Some(byte) = uart::receive() {
-        match byte {
-            // Ctrl-D at the start of a line ends the file, Ctrl-C interrupts, a carriage return ends a line.
-            4 => INPUT.get_mut().end_line_or_file(),
-            3 => terminal::interrupt(),
-            b'\r' => INPUT.get_mut().push(b'\n'),
-            _ => INPUT.get_mut().push(byte),
-        }
+        type_in(&[byte]);
     }
-    ready::wake(Source::Console);
 }
 
 /// The 16550A's registers that are in use.

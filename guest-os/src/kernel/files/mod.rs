@@ -5,5 +5,6 @@ pub mod locks;
 pub mod proc_facts;
 pub mod process_memory;
 pub mod ready;
+pub mod terminals;
 pub mod turns;
 pub mod vfs;

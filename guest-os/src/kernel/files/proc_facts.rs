@@ -82,6 +82,9 @@ impl ProcInfo for KernelFacts {
             ppid,
             pgid,
             sid,
+            terminal: process.terminal.get().map(|id| {
+                (id.rdev(), open_files().terminals().get(id).and_then(|terminal| terminal.foreground))
+            }),
             threads: u32::try_from(process::table(|t| t.thread_count(process.pid))).unwrap_or(u32::MAX),
             comm: thread.name.borrow().clone(),
             state: if thread.tid().0 == number { state_of(&thread) } else { b'Z' },
@@ -125,6 +128,11 @@ impl ProcInfo for KernelFacts {
     }
     fn each_segment(&self, visit: &mut dyn FnMut(&SegmentInfo) -> Result<(), Errno>) -> Result<(), Errno> {
         crate::syscall::shared_memory::list(visit)
+    }
+    fn next_terminal(&self, from: u32) -> Option<(u32, u32)> {
+        let files = open_files();
+        let found = files.terminals().next_pseudo(from);
+        found.map(|(number, terminal)| (number, terminal.owner()))
     }
     fn open_files(&self) -> usize {
         open_files().len()
@@ -424,8 +432,7 @@ fn name_of(files: &fs::OpenFiles, id: fs::OpenFileId) -> Result<Vec<u8>, Errno> 
         (Some(location), _) => location.name()?,
         (None, fs::Object::Pipe { pipe, .. }) => alloc::format!("pipe:[{}]", pipe.0).into_bytes(),
         (None, fs::Object::Socket(socket)) => alloc::format!("socket:[{}]", socket.0 + 1).into_bytes(),
-        (None, fs::Object::Device(fs::Device::Stdio { is_terminal: true, .. })) => b"/dev/tty".to_vec(),
-        (None, fs::Object::Device(fs::Device::Stdio { stream, .. })) => {
+        (None, fs::Object::Device(fs::Device::Stdio { stream })) => {
             alloc::format!("/dev/std{}", ["in", "out", "err"][usize::from(*stream).min(2)]).into_bytes()
         }
         (None, fs::Object::Anonymous(_)) => files.anonymous(id)?.0.name().as_bytes().to_vec(),

@@ -8,7 +8,7 @@ use crate::memory::{heap, inject};
 use crate::processes::wait::{self, Channel, WaitOutcome};
 use crate::syscall::{Stop, event_files, has_failed, pidfd};
 use alloc::vec::Vec;
-use fs::{Errno, Hold, OpenFiles, Source, Surroundings, Waits};
+use fs::{Errno, Hold, OpenFiles, Source, Surroundings, TerminalId, Waits};
 
 /// Kernel memory to sleep on one channel more, at most.
 const CHANNEL_BYTES: usize = 128;
@@ -19,6 +19,11 @@ pub struct Kernel;
 impl Surroundings for Kernel {
     fn console_has_input(&self) -> bool {
         console::has_input()
+    }
+    fn awaits_terminal(&self, terminal: TerminalId) {
+        if terminal == TerminalId::Console {
+            console::await_line();
+        }
     }
     fn pending_signals(&self) -> u64 {
         event_files::pending_signals()

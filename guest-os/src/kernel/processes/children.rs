@@ -86,15 +86,22 @@ fn bury(pid: Pid) {
 
 /// Nobody would let the stopped members of a group go on: if there are any, all get SIGHUP, and go on.
 fn wake_orphans(group: Pid) {
-    let each_member = |action: &mut dyn FnMut(&Process)| {
-        let members: Vec<Pid> = table(|t| t.members_of(group).collect());
-        members.into_iter().filter_map(find).for_each(|process| action(&process));
-    };
     let mut are_stopped = false;
-    each_member(&mut |process| are_stopped |= process.stopped.get().is_some());
+    each_member(group, &mut |process| are_stopped |= process.stopped.get().is_some());
     if are_stopped {
         for signal in [Signal::HUP, Signal::CONT] {
-            each_member(&mut |process| send(process, SigInfo::from_kernel(signal)));
+            each_member(group, &mut |process| send(process, SigInfo::from_kernel(signal)));
         }
+    }
+}
+
+/// Calls `action` for each living process of a group, in the order of their numbers. Takes no memory.
+pub fn each_member(group: Pid, action: &mut dyn FnMut(&Process)) {
+    let mut after = 0;
+    loop {
+        let next = table(|t| t.members_of(group).find(|&pid| pid > after));
+        let Some(pid) = next else { return };
+        find(pid).into_iter().for_each(|process| action(&process));
+        after = pid;
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::devices::console;
 use crate::events;
-use crate::files::{ready, vfs};
+use crate::files::{ready, terminals, vfs};
 use crate::hart::{current, hart};
 use crate::memory::user::UserPtr;
 use crate::memory::{heap, inject, mem, pages, read_ahead, reclaim, stack};
@@ -67,6 +67,7 @@ fn end_process(thread: &Thread, status: ExitStatus) {
         read_ahead::wait_for_all();
     }
     give_up_descriptors(process);
+    terminals::session_loses(process);
     crate::syscall::semaphores::end_of_process(process.pid);
     if Rc::strong_count(&process.fs) == 1 {
         *process.fs.cwd.borrow_mut() = None;

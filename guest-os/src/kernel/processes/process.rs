@@ -13,7 +13,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::ops::Deref;
-use fs::{Errno, FileUse, Location, OpenFileId, Transfers};
+use fs::{Errno, FileUse, Location, OpenFileId, TerminalId, Transfers};
 use isa::paging::Satp;
 use linux_raw_sys::general as linux;
 use mm::{AddressSpace, SpaceId};
@@ -121,6 +121,8 @@ pub struct Process {
     pub fs: Rc<FsContext>,
     /// Who it is.
     pub credentials: RefCell<Credentials>,
+    /// Its controlling terminal.
+    pub terminal: Cell<Option<TerminalId>>,
     /// What it executes.
     pub program: RefCell<Program>,
     /// Times and counts of its threads that have ended, and the most memory that it has had.
@@ -356,6 +358,8 @@ pub struct Start {
     pub fs: Rc<FsContext>,
     /// Who it is.
     pub credentials: Credentials,
+    /// Its controlling terminal.
+    pub terminal: Option<TerminalId>,
     /// What it executes.
     pub program: Program,
     /// How much rather than others it is killed, and the least of that.
@@ -383,6 +387,7 @@ pub fn create(
         signals: RefCell::new(start.signals),
         fs: start.fs,
         credentials: RefCell::new(start.credentials),
+        terminal: Cell::new(start.terminal),
         program: RefCell::new(start.program),
         ended_usage: Cell::default(),
         children_usage: Cell::default(),

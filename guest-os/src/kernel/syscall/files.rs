@@ -2,6 +2,7 @@
 
 use super::{Arguments, Outcome, Stop, descriptor, descriptor_error, has_failed, int, length, limits, uint};
 use crate::files::locks;
+use crate::files::terminals;
 use crate::files::turns::{Turn, TurnAt};
 use crate::files::vfs::{self, open_files};
 use crate::hart::current;
@@ -84,6 +85,7 @@ fn close_one(id: OpenFileId) {
     let closed = open_files().close(id);
     let Some(file) = closed else { return };
     locks::file_closed(id, &file);
+    terminals::closed(&file.object);
     let may_free =
         matches!(file.object, Object::Memory(_) | Object::Path(_) | Object::Directory(_) | Object::Socket(_));
     drop(file);
@@ -143,7 +145,12 @@ pub fn openat([dirfd, path, flags, mode, ..]: Arguments) -> Outcome {
             if let (Object::Memory(inode), true) = (&file.object, flags.contains(OpenFlags::TRUNC)) {
                 pages::unmap_past_end(inode);
             }
-            open_files().insert(file)
+            match (&file.object, &file.location) {
+                (Object::Device(device), Some(location)) if device.is_terminal() => {
+                    terminals::open(*device, location.clone(), flags)?
+                }
+                _ => open_files().insert(file),
+            }
         }
         Opened::Fifo(location) => open_fifo(location, flags)?,
         Opened::SameAs(fd) => {
@@ -362,9 +369,11 @@ fn set_status(id: OpenFileId, wanted: OpenFlags) -> Outcome {
 /// There is nothing to write back: the disk is read-only and tmpfs lives in memory.
 pub fn fsync([fd, ..]: Arguments) -> Outcome {
     match details(file_to_use(fd)?).object {
-        Object::Pipe { .. } | Object::Socket(_) | Object::Anonymous(_) | Object::Device(_) => {
-            Err(Errno::EINVAL.into())
-        }
+        Object::Pipe { .. }
+        | Object::Terminal { .. }
+        | Object::Socket(_)
+        | Object::Anonymous(_)
+        | Object::Device(_) => Err(Errno::EINVAL.into()),
         _ => Ok(0),
     }
 }

@@ -9,6 +9,7 @@ use super::{Arguments, Outcome, Stop, event_files, has_failed, length, limits, m
 use crate::devices::console;
 use crate::files::process_memory;
 use crate::files::ready;
+use crate::files::terminals;
 use crate::files::turns::{Turn, TurnAt};
 use crate::files::vfs::{self, open_files};
 use crate::hart::current;
@@ -197,9 +198,10 @@ fn has_positions(object: &Object) -> bool {
     !matches!(
         object,
         Object::Pipe { .. }
+            | Object::Terminal { .. }
             | Object::Socket(_)
             | Object::Anonymous(_)
-            | Object::Device(Device::Stdio { .. } | Device::Tty)
+            | Object::Device(Device::Stdio { .. })
     )
 }
 
@@ -444,8 +446,9 @@ fn read_piece(id: OpenFileId, address: u64, want: usize, position: Position, may
         Object::Memory(inode) => read_memory(inode, offset, buffer)?,
         Object::ProcessMemory { pid, view } => process_memory::read(*pid, *view, offset, buffer)?,
         Object::Text(_) => return read_text(id, address, buffer, position),
-        Object::Device(Device::Tty | Device::Stdio { .. }) => {
-            return read_console(address, buffer, nonblocking);
+        Object::Device(Device::Stdio { .. }) => return read_console(address, buffer, nonblocking),
+        Object::Terminal { terminal, end } => {
+            return terminals::read((*terminal, *end), address, buffer, nonblocking);
         }
         Object::Device(device) => read_device(*device, buffer),
         Object::Pipe { pipe, .. } => return read_pipe(id, *pipe, address, buffer, nonblocking),
@@ -479,9 +482,9 @@ fn read_text(id: OpenFileId, address: u64, buffer: &mut [u8], position: Position
 
 fn read_device(device: Device, buffer: &mut [u8]) -> usize {
     match device {
-        Device::Null | Device::Tty | Device::Stdio { .. } => return 0,
         Device::Zero | Device::Full => buffer.fill(0),
         Device::Random => system::fill_random(buffer),
+        _ => return 0,
     }
     buffer.len()
 }
@@ -714,8 +717,10 @@ pub fn send(id: OpenFileId, file: &OpenFile, bytes: &[u8], position: Position) -
         Object::Text(inode) => Ok(vfs::lock().write_text(inode, bytes)?),
         Object::Pipe { pipe, .. } => write_pipe(id, *pipe, bytes, file.flags.contains(OpenFlags::NONBLOCK)),
         Object::Socket(socket) => messages::send_bytes(id, *socket, bytes),
-        Object::Device(Device::Stdio { stream, .. }) => write_console(u64::from(*stream).max(1), bytes),
-        Object::Device(Device::Tty) => write_console(1, bytes),
+        Object::Terminal { terminal, end } => {
+            terminals::write((*terminal, *end), bytes, file.flags.contains(OpenFlags::NONBLOCK))
+        }
+        Object::Device(Device::Stdio { stream }) => write_console(u64::from(*stream).max(1), bytes),
         Object::Device(Device::Full) => Err(Errno::ENOSPC.into()),
         Object::Device(_) => Ok(bytes.len()),
         _ => Err(Errno::EBADF.into()),

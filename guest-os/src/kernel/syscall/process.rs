@@ -141,6 +141,7 @@ fn new_process(start: thread::Start, exit_signal: Option<Signal>, flags: u32) ->
         signals: parent.signals.borrow().forked(),
         fs: if flags & linux::CLONE_FS != 0 { parent.fs.clone() } else { Rc::new((*parent.fs).clone()) },
         credentials: parent.credentials.borrow().clone(),
+        terminal: parent.terminal.get(),
         program: parent.program.borrow().clone(),
         oom_score_adj: (parent.oom_score_adj.get(), parent.oom_score_adj_least.get()),
         limits: parent.limits.borrow().clone(),
@@ -397,8 +398,12 @@ fn check_child(pid: Pid, parent: Pid) -> Result<(), Errno> {
 }
 
 pub fn setsid(_: Arguments) -> Outcome {
-    let pid = current().process.pid;
-    if table(|t| t.new_session(pid)) { Ok(u64::from(pid)) } else { Err(Errno::EPERM.into()) }
+    let process = &current().process;
+    if !table(|t| t.new_session(process.pid)) {
+        return Err(Errno::EPERM.into());
+    }
+    process.terminal.set(None);
+    Ok(u64::from(process.pid))
 }
 
 pub fn set_tid_address([address, ..]: Arguments) -> Outcome {

@@ -28,6 +28,15 @@ pub struct Host {
     read: Request,
 }
 
+/// What has come of a read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Finished {
+    /// So many bytes; none at the end of the file.
+    Bytes(u64),
+    /// None: the window of the terminal has another size.
+    Resized,
+}
+
 const NO_REQUEST: Request = Request { op: 0, fd: 0, addr: 0, len: 0, status: 0, result: 0 };
 
 static IS_PRESENT: AtomicBool = AtomicBool::new(false);
@@ -99,7 +108,12 @@ impl Host {
     }
     /// Whether the host's descriptor is a terminal.
     pub fn is_terminal(&mut self, fd: u64) -> bool {
-        self.submit(hostdev::OP_IS_TTY, fd, &[]) == (hostdev::STATUS_DONE, 1)
+        let (status, answer) = self.submit(hostdev::OP_IS_TTY, fd, &[]);
+        status == hostdev::STATUS_DONE && answer != 0
+    }
+    /// Whether the host's standard input is a terminal whose keys come as they are pressed.
+    pub fn has_keys(&mut self) -> bool {
+        self.submit(hostdev::OP_IS_TTY, 0, &[]) == (hostdev::STATUS_DONE, hostdev::TTY_KEYS)
     }
     /// Rows and columns of the host's terminal.
     pub fn window_size(&mut self) -> (u16, u16) {
@@ -113,14 +127,15 @@ impl Host {
             Request { op: hostdev::OP_READ, fd: 0, addr, len, status: hostdev::STATUS_PENDING, result: 0 };
         HOST.write_u64(hostdev::REG_REQUEST, arch::phys_of(&raw const self.read).0);
     }
-    /// The count of the read that was started, once it has completed; an error of the device counts as end of file.
-    pub fn finished_read(&mut self) -> Option<u64> {
+    /// What has come of the read that was started, once it has completed; an error of the device counts as end of file.
+    pub fn finished_read(&mut self) -> Option<Finished> {
         // SAFETY: the block is ours; the device writes it.
         let block = unsafe { (&raw const self.read).read_volatile() };
         match block.status {
             hostdev::STATUS_PENDING => None,
-            hostdev::STATUS_DONE => Some(block.result),
-            _ => Some(0),
+            hostdev::STATUS_DONE => Some(Finished::Bytes(block.result)),
+            hostdev::STATUS_RESIZED => Some(Finished::Resized),
+            _ => Some(Finished::Bytes(0)),
         }
     }
     /// Acknowledges the interrupt of a completed read.
