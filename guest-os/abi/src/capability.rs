@@ -42,6 +42,8 @@ bitflags! {
         const SYS_RESOURCE = 1 << 24;
         /// Make devices.
         const MKNOD = 1 << 27;
+        /// Say which process has which number.
+        const CHECKPOINT_RESTORE = 1 << 40;
         /// Those that `setfsuid` turns off and on.
         const FS = Self::CHOWN.bits() | Self::DAC_OVERRIDE.bits() | Self::DAC_READ_SEARCH.bits() | Self::FOWNER.bits()
             | Self::FSETID.bits() | 1 << 9 | Self::MKNOD.bits() | 1 << 32;

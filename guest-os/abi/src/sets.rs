@@ -444,12 +444,12 @@ pub const CLONE: FlagSet = FlagSet {
             taken("CLONE_FS", 0x200),
             taken("CLONE_FILES", 0x400),
             taken("CLONE_SIGHAND", 0x800),
-            refused("CLONE_PIDFD", 0x1000),
+            taken("CLONE_PIDFD", 0x1000),
             ignored("CLONE_PTRACE", 0x2000),
             taken("CLONE_VFORK", 0x4000),
             taken("CLONE_PARENT", 0x8000),
             taken("CLONE_THREAD", 0x1_0000),
-            refused("CLONE_NEWNS", 0x2_0000),
+            declined("CLONE_NEWNS", 0x2_0000),
             ignored("CLONE_SYSVSEM", 0x4_0000),
             taken("CLONE_SETTLS", 0x8_0000),
             taken("CLONE_PARENT_SETTID", 0x10_0000),
@@ -457,14 +457,23 @@ pub const CLONE: FlagSet = FlagSet {
             ignored("CLONE_DETACHED", 0x40_0000),
             ignored("CLONE_UNTRACED", 0x80_0000),
             taken("CLONE_CHILD_SETTID", 0x100_0000),
-            refused("CLONE_NEWCGROUP", 0x200_0000),
-            refused("CLONE_NEWUTS", 0x400_0000),
-            refused("CLONE_NEWIPC", 0x800_0000),
-            refused("CLONE_NEWUSER", 0x1000_0000),
-            refused("CLONE_NEWPID", 0x2000_0000),
-            refused("CLONE_NEWNET", 0x4000_0000),
+            declined("CLONE_NEWCGROUP", 0x200_0000),
+            declined("CLONE_NEWUTS", 0x400_0000),
+            declined("CLONE_NEWIPC", 0x800_0000),
+            declined("CLONE_NEWUSER", 0x1000_0000),
+            declined("CLONE_NEWPID", 0x2000_0000),
+            declined("CLONE_NEWNET", 0x4000_0000),
             ignored("CLONE_IO", 0x8000_0000),
         ],
+    )
+};
+
+/// What `clone3` can be asked for beside that, in its structure.
+pub const CLONE_ARGS: FlagSet = FlagSet {
+    width_bits: 64,
+    ..strict(
+        "struct clone_args",
+        &[taken("CLONE_CLEAR_SIGHAND", 1 << 32), declined("CLONE_INTO_CGROUP", 1 << 33)],
     )
 };
 
@@ -657,7 +666,7 @@ pub const RLIMIT: FlagSet = choice(
         taken("RLIMIT_STACK", 3),
         taken("RLIMIT_CORE", 4),
         taken("RLIMIT_RSS", 5),
-        ignored("RLIMIT_NPROC", 6),
+        taken("RLIMIT_NPROC", 6),
         taken("RLIMIT_NOFILE", 7),
         taken("RLIMIT_MEMLOCK", 8),
         ignored("RLIMIT_AS", 9),
@@ -679,6 +688,27 @@ pub const RUSAGE: FlagSet = choice(
 /// Whose priority.
 pub const PRIORITY: FlagSet =
     choice("priority", &[taken("PRIO_PROCESS", 0), taken("PRIO_PGRP", 1), taken("PRIO_USER", 2)]);
+
+/// Whose place in line for the disk.
+pub const IO_PRIORITY: FlagSet = choice(
+    "ioprio",
+    &[taken("IOPRIO_WHO_PROCESS", 1), taken("IOPRIO_WHO_PGRP", 2), taken("IOPRIO_WHO_USER", 3)],
+);
+
+/// How a thread is scheduled.
+pub const SCHEDULER: FlagSet = FlagSet {
+    choice_bits: 0xbfff_ffff,
+    choices: &[
+        taken("SCHED_NORMAL", 0),
+        taken("SCHED_FIFO", 1),
+        taken("SCHED_RR", 2),
+        taken("SCHED_BATCH", 3),
+        taken("SCHED_IDLE", 5),
+        declined("SCHED_DEADLINE", 6),
+        declined("SCHED_EXT", 7),
+    ],
+    ..lenient("sched_setscheduler", &[taken("SCHED_RESET_ON_FORK", 0x4000_0000)])
+};
 
 /// What kind of file system `statfs` tells of: the numbers of those that there are.
 pub const FILE_SYSTEM: FlagSet = FlagSet {

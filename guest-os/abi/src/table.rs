@@ -39,6 +39,8 @@ macro_rules! each_call {
             24 dup3(old: Fd, new: Unsigned, flags: Flags(&sets::DUP));
             25 fcntl(fd: Fd, command: Flags(&sets::FCNTL), argument: Word);
             29 ioctl(fd: Fd, request: Flags(&sets::IOCTL), argument: Address) "terminal settings cannot be changed";
+            30 ioprio_set(which: Flags(&sets::IO_PRIORITY), who: Pid, priority: Int) "only remembered";
+            31 ioprio_get(which: Flags(&sets::IO_PRIORITY), who: Pid);
             32 flock(fd: Fd, operation: Flags(&sets::FLOCK));
             33 mknodat(dirfd: DirFd, path: Path, mode: Mode, device: Unsigned);
             34 mkdirat(dirfd: DirFd, path: Path, mode: Mode);
@@ -113,9 +115,16 @@ macro_rules! each_call {
             114 clock_getres(clock: Flags(&sets::CLOCK), resolution: Out(Timespec));
             115 clock_nanosleep(clock: Flags(&sets::SLEEP_CLOCK), flags: Flags(&sets::SLEEP), wanted: In(Timespec),
                 left: Out(Remainder));
+            118 sched_setparam(tid: Pid, parameter: Address);
+            119 sched_setscheduler(tid: Pid, class: Flags(&sets::SCHEDULER), parameter: Address) "only remembered";
+            120 sched_getscheduler(tid: Pid);
+            121 sched_getparam(tid: Pid, parameter: Address);
             122 sched_setaffinity(pid: Pid, size: Size, mask: In(Processors { len: 1 })) "there is one processor";
             123 sched_getaffinity(pid: Pid, size: Size, mask: Out(Processors { len: 1 }));
             124 sched_yield() spares;
+            125 sched_get_priority_max(class: Int);
+            126 sched_get_priority_min(class: Int);
+            127 sched_rr_get_interval(tid: Pid, interval: Out(Timespec));
             128 restart_syscall() "what is left of a sleep or a wait for a word";
             129 kill(pid: Pid, signal: Signal);
             130 tkill(tid: Pid, signal: Signal);
@@ -196,7 +205,7 @@ macro_rules! each_call {
             216 mremap(address: Address, old_length: Size, new_length: Size, flags: Flags(&sets::MREMAP),
                 new_address: Address) -> Address;
             220 clone(flags: Flags(&sets::CLONE), stack: Address, parent_tid: Address, tls: Address, child_tid: Address)
-                "threads share everything, processes no signal actions; no namespaces";
+                "threads share everything; no namespaces";
             221 execve(path: Path, argv: Strings, envp: Strings);
             222 mmap(address: Address, length: Size, protection: Flags(&sets::MMAP_PROT), flags: Flags(&sets::MAP), fd: Int,
                 offset: Offset) -> Address;
@@ -219,6 +228,8 @@ macro_rules! each_call {
             261 prlimit64(pid: Pid, resource: Flags(&sets::RLIMIT), new: In(Rlimit), old: Out(Rlimit));
             267 syncfs(fd: Fd) "nothing to do";
             269 sendmmsg(fd: Fd, messages: Address, count: Unsigned, flags: Int);
+            274 sched_setattr(tid: Pid, attributes: Address, flags: Unsigned) "only remembered; no deadlines";
+            275 sched_getattr(tid: Pid, attributes: Address, size: Unsigned, flags: Unsigned);
             276 renameat2(old_dirfd: DirFd, old: Path, new_dirfd: DirFd, new: Path, flags: Flags(&sets::RENAME));
             278 getrandom(buffer: Out(Noise { len: 1 }), size: Size, flags: Flags(&sets::RANDOM));
             279 memfd_create(name: Path, flags: Flags(&sets::MEMFD)) "no seals, no huge pages";
@@ -231,7 +242,7 @@ macro_rules! each_call {
             293 rseq(area: Address, size: Word, flags: Int, signature: Word) "ENOSYS";
             424 pidfd_send_signal(fd: Fd, signal: Signal, info: Address, flags: Int);
             434 pidfd_open(pid: Pid, flags: Flags(&sets::PIDFD));
-            435 clone3(arguments: Address, size: Size) "ENOSYS: C libraries then use `clone`";
+            435 clone3(arguments: Address, size: Size) "as `clone`; no control groups";
             436 close_range(first: Unsigned, last: Unsigned, flags: Flags(&sets::CLOSE_RANGE));
             439 faccessat2(dirfd: DirFd, path: Path, mode: Flags(&sets::ACCESS), flags: Flags(&sets::ACCESS_AT));
             441 epoll_pwait2(list: Fd, events: Address, count: Int, timeout: Address, mask: Address, size: Size);
@@ -311,14 +322,14 @@ const ABSENT: &[(u32, &str)] = &[
          
         
     (18, "lookup_dcookie"),
-    (26, "inotify_init1"), (27, "inotify_add_watch"), (28, "inotify_rm_watch"), (30, "ioprio_set"),
-    (31, "ioprio_get"), (39, "umount2"), (40, "mount"), (41, "pivot_root"), (42, "nfsservctl"),
+    (26, "inotify_init1"), (27, "inotify_add_watch"), (28, "inotify_rm_watch"),
+    (39, "umount2"), (40, "mount"), (41, "pivot_root"), (42, "nfsservctl"),
     (51, "chroot"), (58, "vhangup"), (60, "quotactl"), (89, "acct"),
     (97, "unshare"), (104, "kexec_load"), (105, "init_module"), (106, "delete_module"),
        
-     (112, "clock_settime"), (116, "syslog"), (117, "ptrace"), (118, "sched_setparam"),
-    (119, "sched_setscheduler"), (120, "sched_getscheduler"), (121, "sched_getparam"),
-    (125, "sched_get_priority_max"), (126, "sched_get_priority_min"), (127, "sched_rr_get_interval"),
+     (112, "clock_settime"), (116, "syslog"), (117, "ptrace"),
+   
+   
     (142, "reboot"), (161, "sethostname"),
     (162, "setdomainname"), (170, "settimeofday"), (171, "adjtimex"), (180, "mq_open"), (181, "mq_unlink"),
     (182, "mq_timedsend"), (183, "mq_timedreceive"), (184, "mq_notify"), (185, "mq_getsetattr"), 
@@ -331,7 +342,7 @@ const ABSENT: &[(u32, &str)] = &[
     (262, "fanotify_init"), (263, "fanotify_mark"), (264, "name_to_handle_at"),
     (265, "open_by_handle_at"), (266, "clock_adjtime"), (268, "setns"),
     (270, "process_vm_readv"), (271, "process_vm_writev"), (272, "kcmp"), (273, "finit_module"),
-    (274, "sched_setattr"), (275, "sched_getattr"), (277, "seccomp"), (280, "bpf"),
+    (277, "seccomp"), (280, "bpf"),
     (282, "userfaultfd"), (283, "membarrier"),
     (288, "pkey_mprotect"), (289, "pkey_alloc"), (290, "pkey_free"),
     (292, "io_pgetevents"), (294, "kexec_file_load"), (425, "io_uring_setup"),

@@ -106,6 +106,16 @@ const OBSERVED: &[(&str, &str, &str)] = &[
     ("clone", "CLONE_CHILD_CLEARTID", "clone_clears"),
     ("clone", "CLONE_SETTLS", "clone_thread_pointer"),
     ("clone", "CLONE_PARENT", "brothers"),
+    ("clone", "CLONE_PIDFD", "clone_pidfd"),
+    ("clone", "CLONE_SIGHAND", "child_shares_actions"),
+    ("struct clone_args", "CLONE_CLEAR_SIGHAND", "clone3_clears_actions"),
+    (
+        "sched_setscheduler",
+        "SCHED_NORMAL SCHED_FIFO SCHED_RR SCHED_BATCH SCHED_IDLE SCHED_RESET_ON_FORK",
+        "classes_take_rights",
+    ),
+    ("ioprio_get", "IOPRIO_WHO_PROCESS IOPRIO_WHO_PGRP IOPRIO_WHO_USER", "places_at_the_disk"),
+    ("ioprio_set", "IOPRIO_WHO_PROCESS IOPRIO_WHO_PGRP IOPRIO_WHO_USER", "places_at_the_disk"),
     ("wait4", "WNOHANG", "wait_nohang"),
     ("wait4", "WUNTRACED WCONTINUED", "wait_for_stopped"),
     ("wait4", "__WALL __WCLONE", "wait_by_kind"),
@@ -149,6 +159,9 @@ const OBSERVED: &[(&str, &str, &str)] = &[
     ("getrlimit", "RLIMIT_RSS", "own_pages_are_limited"),
     ("setrlimit", "RLIMIT_RSS", "own_pages_are_limited"),
     ("prlimit64", "RLIMIT_RSS", "own_pages_are_limited"),
+    ("getrlimit", "RLIMIT_NPROC", "processes_are_limited"),
+    ("setrlimit", "RLIMIT_NPROC", "processes_are_limited"),
+    ("prlimit64", "RLIMIT_NPROC", "processes_are_limited"),
     ("getrlimit", "RLIMIT_NICE", "niceness_of_others"),
     ("getrlimit", "RLIMIT_CPU", "limit_of_used_time"),
     ("getrlimit", "RLIMIT_CORE", "dump_is_told"),
@@ -191,7 +204,8 @@ fn sets() -> impl Iterator<Item = (&'static str, &'static FlagSet)> {
         Kind::Flags(set) => Some((call.name, set)),
         _ => None,
     });
-    let of_structures: [(_, &FlagSet); 3] = [
+    let of_structures: [(_, &FlagSet); 4] = [
+        ("struct clone_args", &sets::CLONE_ARGS),
         ("struct sigaction", &sets::SIGACTION),
         ("stack_t", &sets::SIGNAL_STACK),
         ("struct pollfd", &sets::POLL),

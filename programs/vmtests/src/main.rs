@@ -13,6 +13,7 @@ mod bad_pointers;
 mod capabilities;
 mod check;
 mod children;
+mod cloning;
 mod copying;
 mod crowd;
 mod event_files;
@@ -38,6 +39,7 @@ mod processes;
 mod raw;
 mod rights;
 mod root;
+mod scheduling;
 mod shared;
 mod signals;
 mod sockets;
@@ -109,6 +111,8 @@ const FAMILIES: &[&[Test]] = &[
     forks::TESTS,
     processes::TESTS,
     children::TESTS,
+    cloning::TESTS,
+    scheduling::TESTS,
     exec::TESTS,
     pipes::TESTS,
     sockets::TESTS,

@@ -152,7 +152,7 @@ fn unknown_calls() -> Outcome {
 
 fn missing_calls() -> Outcome {
     // Linux has them; Folio does not, and C libraries then do without.
-    for number in [g::__NR_rseq, g::__NR_riscv_hwprobe, g::__NR_clone3] {
+    for number in [g::__NR_rseq, g::__NR_riscv_hwprobe] {
         check_error!(sys(number, [0, 0, 0, 0, 0]), ENOSYS);
     }
     Ok(())

@@ -94,7 +94,7 @@ impl ProcInfo for KernelFacts {
                 let sets = process.credentials.borrow().capabilities;
                 [sets.inheritable, sets.permitted, sets.effective, sets.bounding, sets.ambient]
             },
-            nice: thread.nice.get(),
+            nice: thread.scheduling.get().nice,
             ..memory_of(process)
         };
         let usage = if number == process.pid { process.usage() } else { thread.usage.get() };

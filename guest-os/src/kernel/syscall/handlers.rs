@@ -6,6 +6,7 @@ pub use super::attributes::{
     lsetxattr, removexattr, setxattr,
 };
 pub use super::capabilities::{capget, capset};
+pub use super::clone::{clone, clone3};
 pub use super::copying::{copy_file_range, splice, tee};
 pub use super::credentials::{
     getegid, geteuid, getgid, getgroups, getresgid, getresuid, getuid, setfsgid, setfsuid, setgid, setgroups,
@@ -18,8 +19,8 @@ pub use super::files::{
     memfd_create, openat, pipe2,
 };
 pub use super::fixed::{
-    absent as clone3, absent as riscv_hwprobe, absent as rseq, advise as fadvise64, nothing as sync,
-    read_ahead as readahead, sync_one as syncfs, sync_range as sync_file_range,
+    absent as riscv_hwprobe, absent as rseq, advise as fadvise64, nothing as sync, read_ahead as readahead,
+    sync_one as syncfs, sync_range as sync_file_range,
 };
 pub use super::futex::futex;
 pub use super::io::{
@@ -38,12 +39,16 @@ pub use super::names::{
 pub use super::pidfd::{pidfd_open, pidfd_send_signal};
 pub use super::poll::{ppoll, pselect6};
 pub use super::process::{
-    clone, execve, execveat, exit, exit_group, get_robust_list, getpgid, getpid, getppid, getsid, gettid,
-    prctl, sched_yield, set_robust_list, set_tid_address, setpgid, setsid,
+    execve, execveat, exit, exit_group, get_robust_list, getpgid, getpid, getppid, getsid, gettid, prctl,
+    sched_yield, set_robust_list, set_tid_address, setpgid, setsid,
 };
 pub use super::remap::mremap;
 pub use super::restart_syscall;
-pub use super::scheduling::{getpriority, sched_getaffinity, sched_setaffinity, setpriority};
+pub use super::scheduling::{
+    getpriority, ioprio_get, ioprio_set, sched_get_priority_max, sched_get_priority_min, sched_getaffinity,
+    sched_getattr, sched_getparam, sched_getscheduler, sched_rr_get_interval, sched_setaffinity,
+    sched_setattr, sched_setparam, sched_setscheduler, setpriority,
+};
 pub use super::semaphores::{semctl, semget, semop, semtimedop};
 pub use super::shared_memory::{shmat, shmctl, shmdt, shmget};
 pub use super::signals::{

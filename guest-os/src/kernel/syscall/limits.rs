@@ -119,6 +119,26 @@ pub fn initial(process_frames: u64) -> [(u64, u64); COUNT] {
     limits
 }
 
+/// Whether the running process's user may have one more thread (RLIMIT_NPROC). EAGAIN.
+pub fn check_processes() -> Result<(), Errno> {
+    let this = current();
+    let (limit, _) = this.process.limits.borrow()[linux::RLIMIT_NPROC as usize];
+    let credentials = this.process.credentials.borrow();
+    if limit == INFINITY || credentials.may_have_any_processes() {
+        return Ok(());
+    }
+    let user = credentials.user.real;
+    let mut count = 0;
+    process::each_living(|process| {
+        // Who changes his credentials is not in the middle of it now.
+        if process.credentials.borrow().user.real == user {
+            count += process::table(|t| t.thread_count(process.pid)) as u64;
+        }
+    });
+    process::each_zombie(|_, remains| count += u64::from(remains.user.real == user));
+    if count < limit { Ok(()) } else { Err(Errno::EAGAIN) }
+}
+
 /// The longest file that the running process may make.
 fn longest_file() -> u64 {
     current().process.limits.borrow()[linux::RLIMIT_FSIZE as usize].0

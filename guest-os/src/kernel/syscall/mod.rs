@@ -6,6 +6,7 @@
 mod alarms;
 mod attributes;
 mod capabilities;
+pub mod clone;
 mod control;
 mod copying;
 mod credentials;
