@@ -38,6 +38,10 @@ bitflags! {
         const SYS_ADMIN = 1 << 21;
         /// Be nicer to oneself than to others.
         const SYS_NICE = 1 << 23;
+        /// Use another root.
+        const SYS_CHROOT = 1 << 18;
+        /// Set the clock.
+        const SYS_TIME = 1 << 25;
         /// Go past limits.
         const SYS_RESOURCE = 1 << 24;
         /// Make devices.

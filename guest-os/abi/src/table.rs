@@ -38,6 +38,9 @@ macro_rules! each_call {
             23 dup(fd: Fd);
             24 dup3(old: Fd, new: Unsigned, flags: Flags(&sets::DUP));
             25 fcntl(fd: Fd, command: Flags(&sets::FCNTL), argument: Word);
+            26 inotify_init1(flags: Flags(&sets::INOTIFY));
+            27 inotify_add_watch(list: Fd, path: Path, mask: Flags(&sets::WATCH));
+            28 inotify_rm_watch(list: Fd, watch: Int);
             29 ioctl(fd: Fd, request: Flags(&sets::IOCTL), argument: Address) "terminal settings cannot be changed";
             30 ioprio_set(which: Flags(&sets::IO_PRIORITY), who: Pid, priority: Int) "only remembered";
             31 ioprio_get(which: Flags(&sets::IO_PRIORITY), who: Pid);
@@ -47,6 +50,8 @@ macro_rules! each_call {
             35 unlinkat(dirfd: DirFd, path: Path, flags: Flags(&sets::UNLINK));
             36 symlinkat(target: Path, dirfd: DirFd, path: Path);
             37 linkat(old_dirfd: DirFd, old: Path, new_dirfd: DirFd, new: Path, flags: Flags(&sets::LINK));
+            39 umount2(path: Path, flags: Flags(&sets::UMOUNT)) "what is mounted stays: EBUSY";
+            40 mount(source: Address, path: Path, kind: Address, flags: Word, options: Address) "nothing more can be mounted: ENODEV";
             43 statfs(path: Path, buffer: Out(Statfs));
             44 fstatfs(fd: Fd, buffer: Out(Statfs));
             45 truncate(path: Path, length: Offset);
@@ -99,6 +104,7 @@ macro_rules! each_call {
             95 waitid(kind: Flags(&sets::WAIT_KIND), id: Pid, info: Out(Siginfo), options: Flags(&sets::WAITID),
                 usage: Out(Rusage)) spares;
             96 set_tid_address(address: Address);
+            97 unshare(flags: Flags(&sets::UNSHARE)) "no namespaces";
             98 futex(word: Address, operation: Flags(&sets::FUTEX), value: Unsigned, timeout: In(Timespec), other: Address,
                 third: Unsigned) "no priority inheritance";
             99 set_robust_list(head: Address, size: Size);
@@ -111,6 +117,7 @@ macro_rules! each_call {
             109 timer_getoverrun(id: Int);
             110 timer_settime(id: Int, flags: Int, new: Address, old: Address);
             111 timer_delete(id: Int);
+            112 clock_settime(clock: Flags(&sets::SET_CLOCK), time: In(Timespec));
             113 clock_gettime(clock: Flags(&sets::CLOCK), time: Out(Timespec)) spares;
             114 clock_getres(clock: Flags(&sets::CLOCK), resolution: Out(Timespec));
             115 clock_nanosleep(clock: Flags(&sets::SLEEP_CLOCK), flags: Flags(&sets::SLEEP), wanted: In(Timespec),
@@ -157,6 +164,8 @@ macro_rules! each_call {
             158 getgroups(count: Int, list: Address);
             159 setgroups(count: Size, list: Address);
             160 uname(name: Out(Utsname));
+            161 sethostname(name: In(Bytes { len: 1 }), size: Size);
+            162 setdomainname(name: In(Bytes { len: 1 }), size: Size);
             163 getrlimit(resource: Flags(&sets::RLIMIT), limit: Out(Rlimit));
             164 setrlimit(resource: Flags(&sets::RLIMIT), limit: In(Rlimit));
             165 getrusage(who: Flags(&sets::RUSAGE), usage: Out(Rusage));
@@ -164,6 +173,7 @@ macro_rules! each_call {
             167 prctl(option: Flags(&sets::PRCTL), argument: Word);
             168 getcpu(processor: Out(Layout::Int), node: Out(Layout::Int));
             169 gettimeofday(time: Out(Timeval), zone: Out(Timezone)) spares;
+            170 settimeofday(time: In(Timeval), zone: In(Timezone));
             172 getpid() spares;
             173 getppid() spares;
             174 getuid() spares;
@@ -232,7 +242,7 @@ macro_rules! each_call {
             275 sched_getattr(tid: Pid, attributes: Address, size: Unsigned, flags: Unsigned);
             276 renameat2(old_dirfd: DirFd, old: Path, new_dirfd: DirFd, new: Path, flags: Flags(&sets::RENAME));
             278 getrandom(buffer: Out(Noise { len: 1 }), size: Size, flags: Flags(&sets::RANDOM));
-            279 memfd_create(name: Path, flags: Flags(&sets::MEMFD)) "no seals, no huge pages";
+            279 memfd_create(name: Path, flags: Flags(&sets::MEMFD)) "no huge pages";
             281 execveat(dirfd: DirFd, path: Path, argv: Strings, envp: Strings, flags: Flags(&sets::EXECVE_AT));
             284 mlock2(address: Address, length: Size, flags: Flags(&sets::MLOCK));
             285 copy_file_range(input: Fd, input_offset: Address, out: Fd, out_offset: Address, size: Size, flags: Int);
@@ -246,6 +256,7 @@ macro_rules! each_call {
             436 close_range(first: Unsigned, last: Unsigned, flags: Flags(&sets::CLOSE_RANGE));
             439 faccessat2(dirfd: DirFd, path: Path, mode: Flags(&sets::ACCESS), flags: Flags(&sets::ACCESS_AT));
             441 epoll_pwait2(list: Fd, events: Address, count: Int, timeout: Address, mask: Address, size: Size);
+            452 fchmodat2(dirfd: DirFd, path: Path, mode: Mode, flags: Flags(&sets::AT));
         }
     };
 }
@@ -322,16 +333,16 @@ const ABSENT: &[(u32, &str)] = &[
          
         
     (18, "lookup_dcookie"),
-    (26, "inotify_init1"), (27, "inotify_add_watch"), (28, "inotify_rm_watch"),
-    (39, "umount2"), (40, "mount"), (41, "pivot_root"), (42, "nfsservctl"),
+    
+    (41, "pivot_root"), (42, "nfsservctl"),
     (51, "chroot"), (58, "vhangup"), (60, "quotactl"), (89, "acct"),
-    (97, "unshare"), (104, "kexec_load"), (105, "init_module"), (106, "delete_module"),
+    (104, "kexec_load"), (105, "init_module"), (106, "delete_module"),
        
-     (112, "clock_settime"), (116, "syslog"), (117, "ptrace"),
+     (116, "syslog"), (117, "ptrace"),
    
    
-    (142, "reboot"), (161, "sethostname"),
-    (162, "setdomainname"), (170, "settimeofday"), (171, "adjtimex"), (180, "mq_open"), (181, "mq_unlink"),
+    (142, "reboot"),
+     (171, "adjtimex"), (180, "mq_open"), (181, "mq_unlink"),
     (182, "mq_timedsend"), (183, "mq_timedreceive"), (184, "mq_notify"), (185, "mq_getsetattr"), 
          
     
@@ -351,7 +362,7 @@ const ABSENT: &[(u32, &str)] = &[
     (438, "pidfd_getfd"), (440, "process_madvise"), (442, "mount_setattr"),
     (443, "quotactl_fd"), (444, "landlock_create_ruleset"), (445, "landlock_add_rule"),
     (446, "landlock_restrict_self"), (447, "memfd_secret"), (448, "process_mrelease"), (449, "futex_waitv"),
-    (450, "set_mempolicy_home_node"), (451, "cachestat"), (452, "fchmodat2"), (453, "map_shadow_stack"),
+    (450, "set_mempolicy_home_node"), (451, "cachestat"), (453, "map_shadow_stack"),
     (454, "futex_wake"), (455, "futex_wait"), (456, "futex_requeue"), (457, "statmount"), (458, "listmount"),
     (459, "lsm_get_self_attr"), (460, "lsm_set_self_attr"), (461, "lsm_list_modules"), (462, "mseal"),
     (463, "setxattrat"), (464, "getxattrat"), (465, "listxattrat"), (466, "removexattrat"), (467, "open_tree_attr"),

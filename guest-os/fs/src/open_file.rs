@@ -4,6 +4,7 @@
 //! wake whoever waits for a pipe's other end. Descriptor tables hold [`OpenFileId`]s. It is a tree: what it takes at a time is small
 //! however many files are open, and closing takes nothing.
 
+use crate::anonymous::Watches;
 use crate::ready::{Changes, Source};
 use crate::{
     Anonymous, AnonymousId, Device, DirEntry, DirentWriter, Errno, Family, FileId, FileUse, Inode, Location,
@@ -177,6 +178,7 @@ pub struct OpenFiles {
     sockets: Sockets,
     pub(crate) anonymous: BTreeMap<AnonymousId, Anonymous>,
     pub(crate) next_anonymous: u32,
+    pub(crate) watches: Watches,
     pub(crate) changes: Changes,
 }
 
@@ -194,6 +196,7 @@ impl OpenFiles {
             sockets: Sockets::default(),
             anonymous: BTreeMap::new(),
             next_anonymous: 0,
+            watches: Watches::default(),
             changes: Changes::new(wake),
         }
     }
@@ -226,6 +229,9 @@ impl OpenFiles {
         let slot = self.slots.remove(&id)?;
         if slot.is_watched {
             self.forget_watched(id, &slot.file.object);
+        }
+        if let Some(location) = &slot.file.location {
+            self.tell_of_close(location, slot.file.flags);
         }
         match slot.file.object {
             Object::Anonymous(number) => self.close_anonymous(number),

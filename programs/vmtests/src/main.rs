@@ -8,6 +8,7 @@
 #![no_std]
 #![no_main]
 
+mod administration;
 mod advice;
 mod bad_pointers;
 mod capabilities;
@@ -33,13 +34,16 @@ mod locks;
 mod loopback;
 mod memory;
 mod nameless;
+mod names;
 mod passing;
 mod pipes;
+mod proc_files;
 mod processes;
 mod raw;
 mod rights;
 mod root;
 mod scheduling;
+mod seals;
 mod shared;
 mod signals;
 mod sockets;
@@ -48,6 +52,7 @@ mod threads;
 mod timers;
 mod transfers;
 mod users;
+mod watches;
 
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -120,10 +125,14 @@ const FAMILIES: &[&[Test]] = &[
     loopback::TESTS,
     copying::TESTS,
     event_files::TESTS,
+    watches::TESTS,
     files::TESTS,
+    proc_files::TESTS,
     root::TESTS,
     transfers::TESTS,
     nameless::TESTS,
+    names::TESTS,
+    seals::TESTS,
     locks::TESTS,
     users::TESTS,
     rights::TESTS,
@@ -135,6 +144,7 @@ const FAMILIES: &[&[Test]] = &[
     system::TESTS,
     flags::TESTS,
     timers::TESTS,
+    administration::TESTS,
     bad_pointers::TESTS,
     hostile::TESTS,
     growth::TESTS,

@@ -1,11 +1,12 @@
 //! Files without a name that are there to be waited for: eventfd(2), timerfd_create(2), signalfd(2), pidfd_open(2),
-//! epoll(7).
+//! epoll(7), inotify(7).
 //!
 //! Time comes from outside, in ticks. A timer is not rung by anyone: whoever looks at it says what time it is, and whoever waits for it is
 //! told until when.
 
 mod epoll;
 mod event;
+mod inotify;
 #[cfg(test)]
 mod tests;
 mod timer;
@@ -15,6 +16,8 @@ use crate::{Errno, Object, OpenFile, OpenFileId, OpenFiles, OpenFlags, Readiness
 pub(crate) use epoll::Epoll;
 pub use epoll::{Due, Interest};
 pub use event::EventCounter;
+pub use inotify::{Happening, IfWatched, Inotify, Notice};
+pub(crate) use inotify::{Happenings, Watches};
 pub use timer::Timer;
 
 /// The identity of a file without a name while it exists.
@@ -39,9 +42,18 @@ pub enum Anonymous {
     },
     /// A list of files that are waited for together.
     Epoll(Epoll),
+    /// A list of what happens to files.
+    Inotify(Inotify),
 }
 
 impl Anonymous {
+    /// Whether it is open for reading alone.
+    fn access(&self) -> OpenFlags {
+        match self {
+            Anonymous::Inotify(_) => OpenFlags::empty(),
+            _ => OpenFlags::RDWR,
+        }
+    }
     /// What `/proc` calls it.
     pub fn name(&self) -> &'static str {
         match self {
@@ -50,6 +62,7 @@ impl Anonymous {
             Anonymous::Signals(_) => "anon_inode:[signalfd]",
             Anonymous::Process { .. } => "anon_inode:[pidfd]",
             Anonymous::Epoll(_) => "anon_inode:[eventpoll]",
+            Anonymous::Inotify(_) => "anon_inode:inotify",
         }
     }
 }
@@ -62,8 +75,9 @@ impl OpenFiles {
         }
         let id = AnonymousId(self.next_anonymous);
         self.next_anonymous = self.next_anonymous.wrapping_add(1);
+        let access = what.access();
         self.anonymous.insert(id, what);
-        let flags = flags & OpenFlags::NONBLOCK | OpenFlags::RDWR;
+        let flags = flags & OpenFlags::NONBLOCK | access;
         self.insert(OpenFile::new(Object::Anonymous(id), None, flags))
     }
 
@@ -118,6 +132,10 @@ impl OpenFiles {
             Some(&Anonymous::Process { pid, birth }) => {
                 waits.push(Source::Processes)?;
                 ready.set(Readiness::IN, around.has_ended(pid, birth));
+            }
+            Some(Anonymous::Inotify(list)) => {
+                waits.push(source)?;
+                ready.set(Readiness::IN | Readiness::RDNORM, list.bytes() > 0);
             }
             Some(Anonymous::Epoll(epoll)) => {
                 waits.push(source)?;

@@ -19,8 +19,8 @@ use crate::processes::thread::Thread;
 use ::proc::{SigInfo, Signal};
 use alloc::vec::Vec;
 use fs::{
-    Device, Errno, Inode, LAST_BYTE, Object, OpenFile, OpenFileId, OpenFlags, PipeEnd, PipeId, PipeOutcome,
-    Source,
+    Device, Errno, Inode, LAST_BYTE, Notice, Object, OpenFile, OpenFileId, OpenFlags, PipeEnd, PipeId,
+    PipeOutcome, Source,
 };
 use isa::PAGE_SIZE;
 use linux_raw_sys::general as linux;
@@ -208,17 +208,20 @@ pub type Moved = Result<usize, Stop>;
 
 fn read_spans(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
     let outcome = read_all(id, spans, position);
-    count_transfer(&outcome, true);
+    count_transfer(id, &outcome, true);
     outcome
 }
 
-/// Counts what a call has moved.
-fn count_transfer(outcome: &Outcome, is_read: bool) {
+/// Counts what a call has moved, and tells who watches the file.
+pub fn count_transfer(id: OpenFileId, outcome: &Outcome, is_read: bool) {
     let bytes = *outcome.as_ref().unwrap_or(&0);
     current().process.count_transfer(|counts| match is_read {
         true => (counts.reads, counts.bytes_read) = (counts.reads + 1, counts.bytes_read + bytes),
         false => (counts.writes, counts.bytes_written) = (counts.writes + 1, counts.bytes_written + bytes),
     });
+    if bytes > 0 {
+        open_files().tell_of_open(id, if is_read { Notice::ACCESS } else { Notice::MODIFY });
+    }
 }
 
 fn read_all(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
@@ -253,7 +256,7 @@ fn read_all(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
 
 fn write_spans(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
     let outcome = write_all(id, spans, position);
-    count_transfer(&outcome, false);
+    count_transfer(id, &outcome, false);
     outcome
 }
 
@@ -655,7 +658,8 @@ pub fn sendfile([out, input, offset, count, ..]: Arguments) -> Outcome {
         Some(pointer) => pointer.write(start + done)?,
         None => open_files().get_mut(input).offset = start + done,
     }
-    [true, false].into_iter().for_each(|is_read| count_transfer(&Ok(done), is_read));
+    count_transfer(input, &Ok(done), true);
+    count_transfer(out, &Ok(done), false);
     Ok(done)
 }
 
