@@ -3,7 +3,8 @@
 //! Nothing is shared: pieces pass through the thread's scratch page, as in `sendfile`.
 
 use super::files::{details, file_to_use};
-use super::io::{self, MAX_BYTES, Moved, PIECE_BYTES, Position, read_stored, send};
+use super::io::{self, Moved, PIECE_BYTES, Position, read_stored, send};
+use super::spans::MAX_BYTES;
 use super::{Arguments, Outcome, Stop, has_failed, length, uint};
 use crate::files::ready;
 use crate::files::turns::Turn;

@@ -1,7 +1,7 @@
 //! Files that tell of events: `eventfd2`, `timerfd_create` and its kin, `signalfd4`; and what is read from them and written.
 
 use super::files::{Reserved, file_to_use};
-use super::io::{Cursor, Span, total_of};
+use super::spans::{Cursor, Span, total_of};
 use super::{Arguments, Outcome, Stop, inotify, int, terminal, time, uint};
 use crate::arch;
 use crate::devices::clock::{self, NANOSECONDS_PER_TICK};

@@ -1,8 +1,8 @@
 //! Lists of what happens to files: `inotify_init1`, `inotify_add_watch`, `inotify_rm_watch`. What is told, and when, is in `fs`.
 
 use super::files::{Reserved, file_to_use};
-use super::io::{Cursor, Span};
 use super::ipc::setting;
+use super::spans::{Cursor, Span};
 use super::{Arguments, Outcome, Stop, int, names, uint};
 use crate::files::ready::{Patience, attempt};
 use crate::files::vfs::{self, open_files};

@@ -38,6 +38,7 @@ pub mod shared_memory;
 mod signals;
 mod socket_options;
 mod sockets;
+mod spans;
 mod stat;
 pub mod system;
 pub mod terminal;
