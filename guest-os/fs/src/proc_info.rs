@@ -114,6 +114,8 @@ pub trait ProcInfo: Send {
     fn descriptor(&self, pid: u32, descriptor: u32) -> Result<Vec<u8>, Errno>;
     /// What `fdinfo` says of a descriptor; `None` when it is not open.
     fn descriptor_info(&self, pid: u32, descriptor: u32) -> Option<DescriptorInfo>;
+    /// What else `fdinfo` says of it, by what it is.
+    fn describe_descriptor(&self, pid: u32, descriptor: u32, out: &mut Text) -> Result<(), Errno>;
     /// What the system is called.
     fn system_name(&self, which: SystemName) -> Vec<u8>;
     /// The file behind a descriptor of the running process; `None` where it is no file of a file system.

@@ -344,6 +344,9 @@ impl ProcInfo for Processes {
         let file = Some(FileId { fs: FileSystemId(1), ino: 5 });
         (pid == 7 && descriptor == 3).then_some(DescriptorInfo { offset: 12, flags: 0o100_002, file })
     }
+    fn describe_descriptor(&self, _: u32, _: u32, _: &mut Text) -> Result<(), Errno> {
+        Ok(())
+    }
     fn system_name(&self, which: SystemName) -> Vec<u8> {
         if which == SystemName::Host { b"folio".to_vec() } else { b"(none)".to_vec() }
     }

@@ -113,6 +113,7 @@ fn start_first_process(process_frames: u64) {
             name: b"init".to_vec(),
             scheduling: proc::Scheduling::default(),
             slack: thread::SLACK_NANOSECONDS,
+            persona: 0,
         },
         number: None,
         space: None,

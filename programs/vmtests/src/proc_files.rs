@@ -70,6 +70,13 @@ fn descriptors_are_told_of() -> Outcome {
     check_error!(text_of(c"/proc/self/fdinfo/3"), ENOENT);
     check_error!(text_of(c"/proc/self/fdinfo/77"), ENOENT);
     crate::exec::unlink(c"/tmp/vmtests.info")?;
+    let list = sys(g::__NR_inotify_init1, [0])?;
+    check_eq!(list, 3);
+    sys(g::__NR_inotify_add_watch, [list, c"/tmp".as_ptr() as usize, g::IN_OPEN as usize])?;
+    check!(text_of(c"/proc/self/fdinfo/3")?.has("\ninotify wd:1 ino:"));
+    let process = sys(g::__NR_pidfd_open, [os::getppid() as usize, 0])?;
+    check_eq!(process, 4);
+    check!(text_of(c"/proc/self/fdinfo/4")?.has("\nPid:\t"));
     let other = || os::open(c"/proc/1/fdinfo/0", g::O_RDONLY, 0).map(|_| 0);
     check_eq!(as_user(other)?, errno::EACCES);
     Ok(())

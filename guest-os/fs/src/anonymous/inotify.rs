@@ -4,11 +4,14 @@
 //! with an open file is told at once. A watch does not keep its file: it ends with it.
 
 use super::{Anonymous, AnonymousId};
-use crate::{Errno, FileId, Hold, Inode, Location, OpenFileId, OpenFiles, OpenFlags, Readiness, Source};
+use crate::{
+    Errno, FileId, Hold, Inode, Location, OpenFileId, OpenFiles, OpenFlags, Readiness, Source, Text,
+};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use bitflags::bitflags;
+use core::fmt::{self, Write};
 use linux_raw_sys::general as linux;
 
 bitflags! {
@@ -228,6 +231,21 @@ impl OpenFiles {
             (Anonymous::Inotify(list), Source::Anonymous(number)) => Ok((list, number)),
             _ => Err(Errno::EINVAL),
         }
+    }
+
+    /// A line for each watch of a list, as `fdinfo` has them.
+    pub(super) fn describe_watches(
+        &self,
+        number: AnonymousId,
+        list: &Inotify,
+        out: &mut Text,
+    ) -> fmt::Result {
+        for (watch, &file) in &list.watches {
+            let wanted = self.watches.0.get(&(file, number)).map_or(0, |watch| watch.wanted.bits());
+            let (ino, device) = (file.ino, file.fs.device_number());
+            writeln!(out, "inotify wd:{watch:x} ino:{ino:x} sdev:{device:x} mask:{wanted:x} ignored_mask:0")?;
+        }
+        Ok(())
     }
 
     /// `inotify_add_watch`: the watch's number. ENOSPC if there are `most` already.

@@ -12,7 +12,8 @@ mod tests;
 mod timer;
 
 use crate::ready::{Source, Surroundings, Waits};
-use crate::{Errno, Object, OpenFile, OpenFileId, OpenFiles, OpenFlags, Readiness};
+use crate::{Errno, Object, OpenFile, OpenFileId, OpenFiles, OpenFlags, Readiness, Text};
+use core::fmt::Write;
 pub(crate) use epoll::Epoll;
 pub use epoll::{Due, Interest};
 pub use event::EventCounter;
@@ -98,6 +99,18 @@ impl OpenFiles {
         let Object::Anonymous(number) = self.get(id).object else { return Err(Errno::EINVAL) };
         let what = self.anonymous.get_mut(&number).ok_or(Errno::EINVAL)?;
         Ok((what, Source::Anonymous(number)))
+    }
+
+    /// What `fdinfo` says of a file by what it is, beyond what it says of all. ENOMEM.
+    pub fn describe(&self, id: OpenFileId, out: &mut Text) -> Result<(), Errno> {
+        let Ok((what, Source::Anonymous(number))) = self.anonymous(id) else { return Ok(()) };
+        match what {
+            Anonymous::Process { pid, .. } => writeln!(out, "Pid:\t{pid}\nNSpid:\t{pid}"),
+            Anonymous::Signals(set) => writeln!(out, "sigmask:\t{set:016x}"),
+            Anonymous::Inotify(list) => self.describe_watches(number, list, out),
+            _ => Ok(()),
+        }
+        .map_err(|_| Errno::ENOMEM)
     }
 
     /// Something has become readier.

@@ -126,7 +126,8 @@ pub(super) fn descriptor(info: &dyn ProcInfo, pid: u32, fd: u32, out: &mut Text)
     let it = info.descriptor_info(pid, fd).ok_or(Errno::ENOENT)?;
     let mount = it.file.map_or(FIRST_MOUNT - 1, |file| FIRST_MOUNT + u64::from(file.fs.0));
     let ino = it.file.map_or(1, |file| file.ino);
-    line(out, format_args!("pos:\t{}\nflags:\t0{:o}\nmnt_id:\t{mount}\nino:\t{ino}", it.offset, it.flags))
+    line(out, format_args!("pos:\t{}\nflags:\t0{:o}\nmnt_id:\t{mount}\nino:\t{ino}", it.offset, it.flags))?;
+    info.describe_descriptor(pid, fd, out)
 }
 
 pub(super) fn processors(info: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {

@@ -197,6 +197,11 @@ impl ProcInfo for KernelFacts {
         let flags = status_flags(file) | if closes { linux::O_CLOEXEC } else { 0 };
         Some(DescriptorInfo { offset: file.offset, flags, file: file.inode().map(fs::Inode::id) })
     }
+    fn describe_descriptor(&self, pid: u32, descriptor: u32, out: &mut Text) -> Result<(), Errno> {
+        let files = process::find(pid).and_then(|process| process.files_if_any());
+        let id = files.and_then(|files| files.borrow().get(descriptor).ok());
+        id.map_or(Ok(()), |id| open_files().describe(id, out))
+    }
     fn system_name(&self, which: SystemName) -> Vec<u8> {
         crate::syscall::system::name(which)
     }

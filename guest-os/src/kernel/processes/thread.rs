@@ -48,6 +48,8 @@ pub struct Thread {
     pub scheduling: Cell<Scheduling>,
     /// How late its timers may be. It is remembered: they are exact.
     pub slack: Cell<Slack>,
+    /// What it says of the system that its programs were made for (`personality`).
+    pub persona: Cell<u32>,
     /// Its own times and counts.
     pub usage: Cell<Usage>,
     /// When it last began to run in the kernel, in ticks.
@@ -149,6 +151,8 @@ pub struct Start {
     pub scheduling: Scheduling,
     /// How late its timers may be, in nanoseconds.
     pub slack: u64,
+    /// Its personality.
+    pub persona: u32,
 }
 
 /// Makes a thread and enters it into the table, not yet runnable.
@@ -168,6 +172,7 @@ pub fn create(tid: Tid, process: Rc<Process>, room: Room, start: Start) -> Rc<Th
         name: RefCell::new(start.name),
         scheduling: Cell::new(start.scheduling),
         slack: Cell::new(Slack { now: start.slack, usual: start.slack }),
+        persona: Cell::new(start.persona),
         usage: Cell::default(),
         stamp: Cell::new(arch::time()),
         set_child_tid: Cell::new(0),

@@ -119,6 +119,7 @@ fn child_start(parent: &Thread, request: &CloneRequest) -> thread::Start {
         name: parent.name.borrow().clone(),
         scheduling: parent.scheduling.get().of_child(),
         slack: parent.slack.get().now,
+        persona: parent.persona.get(),
     }
 }
 

@@ -71,14 +71,19 @@ pub fn getcpu([processor, node, ..]: Arguments) -> Outcome {
     Ok(0)
 }
 
-/// Linux's is the only one; all ones ask which it is.
+/// Linux's is the only one, with addresses at random or not, which they never are; all ones ask which it is.
 pub fn personality([persona, ..]: Arguments) -> Outcome {
     const PER_LINUX: u32 = 0;
+    const ADDR_NO_RANDOMIZE: u32 = 0x0004_0000;
     const ASK: u32 = u32::MAX;
+    let this = current();
+    let before = this.persona.get();
     match uint(persona) {
-        PER_LINUX | ASK => Ok(u64::from(PER_LINUX)),
-        _ => Err(Errno::EINVAL.into()),
+        ASK => {}
+        PER_LINUX | ADDR_NO_RANDOMIZE => this.persona.set(uint(persona)),
+        _ => return Err(Errno::EINVAL.into()),
     }
+    Ok(u64::from(before))
 }
 
 pub fn uname([buffer, ..]: Arguments) -> Outcome {
