@@ -98,8 +98,8 @@ impl Scheduling {
         } else if wanted.nice < self.nice && !may_be_nice(wanted.nice) {
             return false;
         }
-        let leaves_idle = self.class == linux::SCHED_IDLE && wanted.class != linux::SCHED_IDLE;
-        !(leaves_idle && !may_be_nice(self.nice)) && (wanted.resets || !self.resets)
+        let stays_idle = self.class != linux::SCHED_IDLE || wanted.class == linux::SCHED_IDLE;
+        (stays_idle || may_be_nice(self.nice)) && (wanted.resets || !self.resets)
     }
 }
 
