@@ -38,10 +38,16 @@ bitflags! {
         const SYS_ADMIN = 1 << 21;
         /// Be nicer to oneself than to others.
         const SYS_NICE = 1 << 23;
+        /// Use another root.
+        const SYS_CHROOT = 1 << 18;
+        /// Set the clock.
+        const SYS_TIME = 1 << 25;
         /// Go past limits.
         const SYS_RESOURCE = 1 << 24;
         /// Make devices.
         const MKNOD = 1 << 27;
+        /// Say which process has which number.
+        const CHECKPOINT_RESTORE = 1 << 40;
         /// Those that `setfsuid` turns off and on.
         const FS = Self::CHOWN.bits() | Self::DAC_OVERRIDE.bits() | Self::DAC_READ_SEARCH.bits() | Self::FOWNER.bits()
             | Self::FSETID.bits() | 1 << 9 | Self::MKNOD.bits() | 1 << 32;

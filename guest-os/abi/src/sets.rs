@@ -1,6 +1,9 @@
 //! The sets of flags and choices, with what Folio does with each. Bits and names are Linux's for riscv64.
 
+mod children;
+
 use crate::flags::{Flag, FlagSet, Others, declined, ignored, refused, taken};
+pub use children::{CLONE, CLONE_ARGS, UNSHARE, UNSHARE_NAMESPACES, WAIT, WAIT_KIND, WAITID};
 
 const WORD_BITS: u32 = 32;
 
@@ -138,9 +141,9 @@ pub const MEMFD: FlagSet = strict(
     "memfd_create",
     &[
         taken("MFD_CLOEXEC", 1),
-        refused("MFD_ALLOW_SEALING", 2),
+        taken("MFD_ALLOW_SEALING", 2),
         refused("MFD_HUGETLB", 4),
-        refused("MFD_NOEXEC_SEAL", 8),
+        taken("MFD_NOEXEC_SEAL", 8),
         ignored("MFD_EXEC", 0x10),
     ],
 );
@@ -174,8 +177,54 @@ pub const FCNTL: FlagSet = choice(
         taken("F_DUPFD_CLOEXEC", 1030),
         taken("F_SETPIPE_SZ", 1031),
         taken("F_GETPIPE_SZ", 1032),
-        declined("F_ADD_SEALS", 1033),
-        declined("F_GET_SEALS", 1034),
+        taken("F_ADD_SEALS", 1033),
+        taken("F_GET_SEALS", 1034),
+    ],
+);
+
+/// `inotify_init1`.
+pub const INOTIFY: FlagSet =
+    strict("inotify_init1", &[taken("IN_NONBLOCK", 0o4000), taken("IN_CLOEXEC", 0o2_000_000)]);
+
+/// What a watch is to tell, and of which file.
+pub const WATCH: FlagSet = strict(
+    "inotify_add_watch",
+    &[
+        taken("IN_ACCESS", 1),
+        taken("IN_MODIFY", 2),
+        taken("IN_ATTRIB", 4),
+        taken("IN_CLOSE_WRITE", 8),
+        taken("IN_CLOSE_NOWRITE", 0x10),
+        taken("IN_OPEN", 0x20),
+        taken("IN_MOVED_FROM", 0x40),
+        taken("IN_MOVED_TO", 0x80),
+        taken("IN_CREATE", 0x100),
+        taken("IN_DELETE", 0x200),
+        taken("IN_DELETE_SELF", 0x400),
+        taken("IN_MOVE_SELF", 0x800),
+        ignored("IN_UNMOUNT", 0x2000),
+        ignored("IN_Q_OVERFLOW", 0x4000),
+        ignored("IN_IGNORED", 0x8000),
+        taken("IN_ONLYDIR", 0x0100_0000),
+        taken("IN_DONT_FOLLOW", 0x0200_0000),
+        taken("IN_EXCL_UNLINK", 0x0400_0000),
+        taken("IN_MASK_CREATE", 0x1000_0000),
+        taken("IN_MASK_ADD", 0x2000_0000),
+        ignored("IN_ISDIR", 0x4000_0000),
+        taken("IN_ONESHOT", 0x8000_0000),
+    ],
+);
+
+/// What is not to be done with a file in memory any more.
+pub const SEALS: FlagSet = strict(
+    "F_ADD_SEALS",
+    &[
+        taken("F_SEAL_SEAL", 1),
+        taken("F_SEAL_SHRINK", 2),
+        taken("F_SEAL_GROW", 4),
+        taken("F_SEAL_WRITE", 8),
+        taken("F_SEAL_FUTURE_WRITE", 0x10),
+        taken("F_SEAL_EXEC", 0x20),
     ],
 );
 
@@ -288,7 +337,7 @@ pub const LINK: FlagSet =
 /// `renameat2`.
 pub const RENAME: FlagSet = strict(
     "renameat2",
-    &[taken("RENAME_NOREPLACE", 1), refused("RENAME_EXCHANGE", 2), refused("RENAME_WHITEOUT", 4)],
+    &[taken("RENAME_NOREPLACE", 1), taken("RENAME_EXCHANGE", 2), refused("RENAME_WHITEOUT", 4)],
 );
 
 /// `fchownat` and `utimensat`.
@@ -446,74 +495,18 @@ pub const ADVICE: FlagSet = choice(
 pub const MSYNC: FlagSet =
     strict("msync", &[ignored("MS_ASYNC", 1), ignored("MS_INVALIDATE", 2), ignored("MS_SYNC", 4)]);
 
-/// What a child shares with its parent. The low eight bits are the signal that tells of its end.
-pub const CLONE: FlagSet = FlagSet {
-    choice_bits: 0xff,
-    choices: &[taken("SIGCHLD", 17)],
-    ..lenient(
-        "clone",
-        &[
-            taken("CLONE_VM", 0x100),
-            taken("CLONE_FS", 0x200),
-            taken("CLONE_FILES", 0x400),
-            taken("CLONE_SIGHAND", 0x800),
-            refused("CLONE_PIDFD", 0x1000),
-            ignored("CLONE_PTRACE", 0x2000),
-            taken("CLONE_VFORK", 0x4000),
-            taken("CLONE_PARENT", 0x8000),
-            taken("CLONE_THREAD", 0x1_0000),
-            refused("CLONE_NEWNS", 0x2_0000),
-            ignored("CLONE_SYSVSEM", 0x4_0000),
-            taken("CLONE_SETTLS", 0x8_0000),
-            taken("CLONE_PARENT_SETTID", 0x10_0000),
-            taken("CLONE_CHILD_CLEARTID", 0x20_0000),
-            ignored("CLONE_DETACHED", 0x40_0000),
-            ignored("CLONE_UNTRACED", 0x80_0000),
-            taken("CLONE_CHILD_SETTID", 0x100_0000),
-            refused("CLONE_NEWCGROUP", 0x200_0000),
-            refused("CLONE_NEWUTS", 0x400_0000),
-            refused("CLONE_NEWIPC", 0x800_0000),
-            refused("CLONE_NEWUSER", 0x1000_0000),
-            refused("CLONE_NEWPID", 0x2000_0000),
-            refused("CLONE_NEWNET", 0x4000_0000),
-            ignored("CLONE_IO", 0x8000_0000),
-        ],
-    )
-};
-
-/// Which changes of a child `wait4` tells.
-pub const WAIT: FlagSet = strict(
-    "wait4",
+/// `umount2`.
+pub const UMOUNT: FlagSet = strict(
+    "umount2",
     &[
-        taken("WNOHANG", 1),
-        taken("WUNTRACED", 2),
-        taken("WCONTINUED", 8),
-        ignored("__WNOTHREAD", 0x2000_0000),
-        taken("__WALL", 0x4000_0000),
-        taken("__WCLONE", 0x8000_0000),
+        ignored("MNT_FORCE", 1),
+        ignored("MNT_DETACH", 2),
+        ignored("MNT_EXPIRE", 4),
+        taken("UMOUNT_NOFOLLOW", UMOUNT_NOFOLLOW as u64),
     ],
 );
-
-/// Which changes of a child `waitid` tells, and whether it leaves them to be told again.
-pub const WAITID: FlagSet = strict(
-    "waitid",
-    &[
-        taken("WNOHANG", 1),
-        taken("WSTOPPED", 2),
-        taken("WEXITED", 4),
-        taken("WCONTINUED", 8),
-        taken("WNOWAIT", 0x0100_0000),
-        ignored("__WNOTHREAD", 0x2000_0000),
-        taken("__WALL", 0x4000_0000),
-        taken("__WCLONE", 0x8000_0000),
-    ],
-);
-
-/// Which children `waitid` waits for.
-pub const WAIT_KIND: FlagSet = choice(
-    "kind of waitid",
-    &[taken("P_ALL", 0), taken("P_PID", 1), taken("P_PGID", 2), taken("P_PIDFD", 3)],
-);
+/// A symbolic link is not followed.
+pub const UMOUNT_NOFOLLOW: u32 = 8;
 
 /// What `futex` does.
 pub const FUTEX: FlagSet = FlagSet {
@@ -600,6 +593,18 @@ pub const CLOCK: FlagSet = choice(
     ],
 );
 
+/// Which clock can be set.
+pub const SET_CLOCK: FlagSet = choice(
+    "clock of clock_settime",
+    &[
+        taken("CLOCK_REALTIME", 0),
+        declined("CLOCK_MONOTONIC", 1),
+        declined("CLOCK_PROCESS_CPUTIME_ID", 2),
+        declined("CLOCK_THREAD_CPUTIME_ID", 3),
+        declined("CLOCK_BOOTTIME", 7),
+    ],
+);
+
 /// By which clock a program sleeps. By the one that counts its own time it sleeps as by `CLOCK_MONOTONIC`.
 pub const SLEEP_CLOCK: FlagSet = choice(
     "clock of clock_nanosleep",
@@ -670,10 +675,10 @@ pub const RLIMIT: FlagSet = choice(
         taken("RLIMIT_STACK", 3),
         taken("RLIMIT_CORE", 4),
         taken("RLIMIT_RSS", 5),
-        ignored("RLIMIT_NPROC", 6),
+        taken("RLIMIT_NPROC", 6),
         taken("RLIMIT_NOFILE", 7),
         taken("RLIMIT_MEMLOCK", 8),
-        ignored("RLIMIT_AS", 9),
+        taken("RLIMIT_AS", 9),
         ignored("RLIMIT_LOCKS", 10),
         taken("RLIMIT_SIGPENDING", 11),
         ignored("RLIMIT_MSGQUEUE", 12),
@@ -693,6 +698,27 @@ pub const RUSAGE: FlagSet = choice(
 pub const PRIORITY: FlagSet =
     choice("priority", &[taken("PRIO_PROCESS", 0), taken("PRIO_PGRP", 1), taken("PRIO_USER", 2)]);
 
+/// Whose place in line for the disk.
+pub const IO_PRIORITY: FlagSet = choice(
+    "ioprio",
+    &[taken("IOPRIO_WHO_PROCESS", 1), taken("IOPRIO_WHO_PGRP", 2), taken("IOPRIO_WHO_USER", 3)],
+);
+
+/// How a thread is scheduled.
+pub const SCHEDULER: FlagSet = FlagSet {
+    choice_bits: 0xbfff_ffff,
+    choices: &[
+        taken("SCHED_NORMAL", 0),
+        taken("SCHED_FIFO", 1),
+        taken("SCHED_RR", 2),
+        taken("SCHED_BATCH", 3),
+        taken("SCHED_IDLE", 5),
+        declined("SCHED_DEADLINE", 6),
+        declined("SCHED_EXT", 7),
+    ],
+    ..strict("sched_setscheduler", &[taken("SCHED_RESET_ON_FORK", 0x4000_0000)])
+};
+
 /// What kind of file system `statfs` tells of: the numbers of those that there are.
 pub const FILE_SYSTEM: FlagSet = FlagSet {
     width_bits: 64,
@@ -704,6 +730,7 @@ pub const FILE_SYSTEM: FlagSet = FlagSet {
             taken("PROC_SUPER_MAGIC", 0x9fa0),
             taken("PIPEFS_MAGIC", 0x5049_5045),
             taken("DEVPTS_SUPER_MAGIC", 0x1cd1),
+            taken("SYSFS_MAGIC", 0x6265_6572),
         ],
     )
 };

@@ -38,13 +38,20 @@ macro_rules! each_call {
             23 dup(fd: Fd);
             24 dup3(old: Fd, new: Unsigned, flags: Flags(&sets::DUP));
             25 fcntl(fd: Fd, command: Flags(&sets::FCNTL), argument: Word);
+            26 inotify_init1(flags: Flags(&sets::INOTIFY));
+            27 inotify_add_watch(list: Fd, path: Path, mask: Flags(&sets::WATCH));
+            28 inotify_rm_watch(list: Fd, watch: Int);
             29 ioctl(fd: Fd, request: Flags(&sets::IOCTL), argument: Address);
+            30 ioprio_set(which: Flags(&sets::IO_PRIORITY), who: Pid, priority: Int) "only remembered";
+            31 ioprio_get(which: Flags(&sets::IO_PRIORITY), who: Pid);
             32 flock(fd: Fd, operation: Flags(&sets::FLOCK));
             33 mknodat(dirfd: DirFd, path: Path, mode: Mode, device: Unsigned);
             34 mkdirat(dirfd: DirFd, path: Path, mode: Mode);
             35 unlinkat(dirfd: DirFd, path: Path, flags: Flags(&sets::UNLINK));
             36 symlinkat(target: Path, dirfd: DirFd, path: Path);
             37 linkat(old_dirfd: DirFd, old: Path, new_dirfd: DirFd, new: Path, flags: Flags(&sets::LINK));
+            39 umount2(path: Path, flags: Flags(&sets::UMOUNT)) "what is mounted stays: EBUSY";
+            40 mount(source: Address, path: Path, kind: Address, flags: Word, options: Address) "nothing more can be mounted: ENODEV";
             43 statfs(path: Path, buffer: Out(Statfs));
             44 fstatfs(fd: Fd, buffer: Out(Statfs));
             45 truncate(path: Path, length: Offset);
@@ -91,12 +98,13 @@ macro_rules! each_call {
             88 utimensat(dirfd: DirFd, path: Path, times: In(TimespecPair), flags: Flags(&sets::AT));
             90 capget(header: Address, data: Address);
             91 capset(header: Address, data: Address);
-            92 personality(persona: Unsigned) "only PER_LINUX: others are EINVAL";
+            92 personality(persona: Unsigned) "PER_LINUX, with ADDR_NO_RANDOMIZE or not: others are EINVAL";
             93 exit(status: Int) -> Never, spares;
             94 exit_group(status: Int) -> Never, spares;
             95 waitid(kind: Flags(&sets::WAIT_KIND), id: Pid, info: Out(Siginfo), options: Flags(&sets::WAITID),
                 usage: Out(Rusage)) spares;
             96 set_tid_address(address: Address);
+            97 unshare(flags: Flags(&sets::UNSHARE)) "no namespaces";
             98 futex(word: Address, operation: Flags(&sets::FUTEX), value: Unsigned, timeout: In(Timespec), other: Address,
                 third: Unsigned) "no priority inheritance";
             99 set_robust_list(head: Address, size: Size);
@@ -109,13 +117,21 @@ macro_rules! each_call {
             109 timer_getoverrun(id: Int);
             110 timer_settime(id: Int, flags: Int, new: Address, old: Address);
             111 timer_delete(id: Int);
+            112 clock_settime(clock: Flags(&sets::SET_CLOCK), time: In(Timespec));
             113 clock_gettime(clock: Flags(&sets::CLOCK), time: Out(Timespec)) spares;
             114 clock_getres(clock: Flags(&sets::CLOCK), resolution: Out(Timespec));
             115 clock_nanosleep(clock: Flags(&sets::SLEEP_CLOCK), flags: Flags(&sets::SLEEP), wanted: In(Timespec),
                 left: Out(Remainder));
+            118 sched_setparam(tid: Pid, parameter: Address);
+            119 sched_setscheduler(tid: Pid, class: Flags(&sets::SCHEDULER), parameter: Address) "only remembered";
+            120 sched_getscheduler(tid: Pid);
+            121 sched_getparam(tid: Pid, parameter: Address);
             122 sched_setaffinity(pid: Pid, size: Size, mask: In(Processors { len: 1 })) "there is one processor";
             123 sched_getaffinity(pid: Pid, size: Size, mask: Out(Processors { len: 1 }));
             124 sched_yield() spares;
+            125 sched_get_priority_max(class: Int);
+            126 sched_get_priority_min(class: Int);
+            127 sched_rr_get_interval(tid: Pid, interval: Out(Timespec));
             128 restart_syscall() "what is left of a sleep or a wait for a word";
             129 kill(pid: Pid, signal: Signal);
             130 tkill(tid: Pid, signal: Signal);
@@ -148,6 +164,8 @@ macro_rules! each_call {
             158 getgroups(count: Int, list: Address);
             159 setgroups(count: Size, list: Address);
             160 uname(name: Out(Utsname));
+            161 sethostname(name: In(Bytes { len: 1 }), size: Size);
+            162 setdomainname(name: In(Bytes { len: 1 }), size: Size);
             163 getrlimit(resource: Flags(&sets::RLIMIT), limit: Out(Rlimit));
             164 setrlimit(resource: Flags(&sets::RLIMIT), limit: In(Rlimit));
             165 getrusage(who: Flags(&sets::RUSAGE), usage: Out(Rusage));
@@ -155,6 +173,7 @@ macro_rules! each_call {
             167 prctl(option: Flags(&sets::PRCTL), argument: Word);
             168 getcpu(processor: Out(Layout::Int), node: Out(Layout::Int));
             169 gettimeofday(time: Out(Timeval), zone: Out(Timezone)) spares;
+            170 settimeofday(time: In(Timeval), zone: In(Timezone));
             172 getpid() spares;
             173 getppid() spares;
             174 getuid() spares;
@@ -196,7 +215,7 @@ macro_rules! each_call {
             216 mremap(address: Address, old_length: Size, new_length: Size, flags: Flags(&sets::MREMAP),
                 new_address: Address) -> Address;
             220 clone(flags: Flags(&sets::CLONE), stack: Address, parent_tid: Address, tls: Address, child_tid: Address)
-                "threads share everything, processes no signal actions; no namespaces";
+                "threads share everything; no namespaces";
             221 execve(path: Path, argv: Strings, envp: Strings);
             222 mmap(address: Address, length: Size, protection: Flags(&sets::MMAP_PROT), flags: Flags(&sets::MAP), fd: Int,
                 offset: Offset) -> Address;
@@ -219,9 +238,11 @@ macro_rules! each_call {
             261 prlimit64(pid: Pid, resource: Flags(&sets::RLIMIT), new: In(Rlimit), old: Out(Rlimit));
             267 syncfs(fd: Fd) "nothing to do";
             269 sendmmsg(fd: Fd, messages: Address, count: Unsigned, flags: Int);
+            274 sched_setattr(tid: Pid, attributes: Address, flags: Unsigned) "only remembered; no deadlines";
+            275 sched_getattr(tid: Pid, attributes: Address, size: Unsigned, flags: Unsigned);
             276 renameat2(old_dirfd: DirFd, old: Path, new_dirfd: DirFd, new: Path, flags: Flags(&sets::RENAME));
             278 getrandom(buffer: Out(Noise { len: 1 }), size: Size, flags: Flags(&sets::RANDOM));
-            279 memfd_create(name: Path, flags: Flags(&sets::MEMFD)) "no seals, no huge pages";
+            279 memfd_create(name: Path, flags: Flags(&sets::MEMFD)) "no huge pages";
             281 execveat(dirfd: DirFd, path: Path, argv: Strings, envp: Strings, flags: Flags(&sets::EXECVE_AT));
             284 mlock2(address: Address, length: Size, flags: Flags(&sets::MLOCK));
             285 copy_file_range(input: Fd, input_offset: Address, out: Fd, out_offset: Address, size: Size, flags: Int);
@@ -231,10 +252,11 @@ macro_rules! each_call {
             293 rseq(area: Address, size: Word, flags: Int, signature: Word) "ENOSYS";
             424 pidfd_send_signal(fd: Fd, signal: Signal, info: Address, flags: Int);
             434 pidfd_open(pid: Pid, flags: Flags(&sets::PIDFD));
-            435 clone3(arguments: Address, size: Size) "ENOSYS: C libraries then use `clone`";
+            435 clone3(arguments: Address, size: Size) "as `clone`; no control groups";
             436 close_range(first: Unsigned, last: Unsigned, flags: Flags(&sets::CLOSE_RANGE));
             439 faccessat2(dirfd: DirFd, path: Path, mode: Flags(&sets::ACCESS), flags: Flags(&sets::ACCESS_AT));
             441 epoll_pwait2(list: Fd, events: Address, count: Int, timeout: Address, mask: Address, size: Size);
+            452 fchmodat2(dirfd: DirFd, path: Path, mode: Mode, flags: Flags(&sets::AT));
         }
     };
 }
@@ -311,16 +333,16 @@ const ABSENT: &[(u32, &str)] = &[
          
         
     (18, "lookup_dcookie"),
-    (26, "inotify_init1"), (27, "inotify_add_watch"), (28, "inotify_rm_watch"), (30, "ioprio_set"),
-    (31, "ioprio_get"), (39, "umount2"), (40, "mount"), (41, "pivot_root"), (42, "nfsservctl"),
+    
+    (41, "pivot_root"), (42, "nfsservctl"),
     (51, "chroot"), (58, "vhangup"), (60, "quotactl"), (89, "acct"),
-    (97, "unshare"), (104, "kexec_load"), (105, "init_module"), (106, "delete_module"),
+    (104, "kexec_load"), (105, "init_module"), (106, "delete_module"),
        
-     (112, "clock_settime"), (116, "syslog"), (117, "ptrace"), (118, "sched_setparam"),
-    (119, "sched_setscheduler"), (120, "sched_getscheduler"), (121, "sched_getparam"),
-    (125, "sched_get_priority_max"), (126, "sched_get_priority_min"), (127, "sched_rr_get_interval"),
-    (142, "reboot"), (161, "sethostname"),
-    (162, "setdomainname"), (170, "settimeofday"), (171, "adjtimex"), (180, "mq_open"), (181, "mq_unlink"),
+     (116, "syslog"), (117, "ptrace"),
+   
+   
+    (142, "reboot"),
+     (171, "adjtimex"), (180, "mq_open"), (181, "mq_unlink"),
     (182, "mq_timedsend"), (183, "mq_timedreceive"), (184, "mq_notify"), (185, "mq_getsetattr"), 
          
     
@@ -331,7 +353,7 @@ const ABSENT: &[(u32, &str)] = &[
     (262, "fanotify_init"), (263, "fanotify_mark"), (264, "name_to_handle_at"),
     (265, "open_by_handle_at"), (266, "clock_adjtime"), (268, "setns"),
     (270, "process_vm_readv"), (271, "process_vm_writev"), (272, "kcmp"), (273, "finit_module"),
-    (274, "sched_setattr"), (275, "sched_getattr"), (277, "seccomp"), (280, "bpf"),
+    (277, "seccomp"), (280, "bpf"),
     (282, "userfaultfd"), (283, "membarrier"),
     (288, "pkey_mprotect"), (289, "pkey_alloc"), (290, "pkey_free"),
     (292, "io_pgetevents"), (294, "kexec_file_load"), (425, "io_uring_setup"),
@@ -340,7 +362,7 @@ const ABSENT: &[(u32, &str)] = &[
     (438, "pidfd_getfd"), (440, "process_madvise"), (442, "mount_setattr"),
     (443, "quotactl_fd"), (444, "landlock_create_ruleset"), (445, "landlock_add_rule"),
     (446, "landlock_restrict_self"), (447, "memfd_secret"), (448, "process_mrelease"), (449, "futex_waitv"),
-    (450, "set_mempolicy_home_node"), (451, "cachestat"), (452, "fchmodat2"), (453, "map_shadow_stack"),
+    (450, "set_mempolicy_home_node"), (451, "cachestat"), (453, "map_shadow_stack"),
     (454, "futex_wake"), (455, "futex_wait"), (456, "futex_requeue"), (457, "statmount"), (458, "listmount"),
     (459, "lsm_get_self_attr"), (460, "lsm_set_self_attr"), (461, "lsm_list_modules"), (462, "mseal"),
     (463, "setxattrat"), (464, "getxattrat"), (465, "listxattrat"), (466, "removexattrat"), (467, "open_tree_attr"),

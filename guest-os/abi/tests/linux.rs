@@ -12,6 +12,9 @@ use std::process::Command;
 const NOT_IN_THEM: &[&str] = &[
     "CLOSE_RANGE_CLOEXEC",
     "CLOSE_RANGE_UNSHARE",
+    "IOPRIO_WHO_PGRP",
+    "IOPRIO_WHO_PROCESS",
+    "IOPRIO_WHO_USER",
     "PIDFD_NONBLOCK",
     "PIDFD_THREAD",
     "SFD_CLOEXEC",
@@ -66,8 +69,14 @@ fn all_sets() -> Vec<&'static FlagSet> {
         Kind::Flags(set) => Some(*set),
         _ => None,
     });
-    let of_structures =
-        [&sets::SIGACTION, &sets::SIGNAL_STACK, &sets::POLL, &sets::FILE_SYSTEM, &sets::MOUNT];
+    let of_structures = [
+        &sets::CLONE_ARGS,
+        &sets::SIGACTION,
+        &sets::SIGNAL_STACK,
+        &sets::POLL,
+        &sets::FILE_SYSTEM,
+        &sets::MOUNT,
+    ];
     of_arguments.chain(of_variants).chain(of_structures).collect()
 }
 

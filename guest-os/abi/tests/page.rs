@@ -67,7 +67,8 @@ fn all_sets() -> Vec<&'static FlagSet> {
         Kind::Flags(set) => Some(set),
         _ => None,
     });
-    let of_structures: [&FlagSet; 3] = [&sets::SIGACTION, &sets::SIGNAL_STACK, &sets::POLL];
+    let of_structures: [&FlagSet; 4] =
+        [&sets::CLONE_ARGS, &sets::SIGACTION, &sets::SIGNAL_STACK, &sets::POLL];
     for set in of_calls.chain(of_structures) {
         if all.iter().all(|other| other.title != set.title) {
             all.push(set);

@@ -1,10 +1,10 @@
 //! Handles on files: which file system, which inode, of what type, and by which path it was reached.
 
-use crate::Errno;
+use crate::{Errno, Seals};
 use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::Relaxed};
 
 /// A mounted file system, by the order of mounting.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -99,16 +99,31 @@ impl FileType {
 }
 
 /// What the handles on a file in memory share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Shared {
     /// How many open files and mappings may write it, or, below zero, how many programs execute it. Both at once there are not
     /// (ETXTBSY).
     uses: AtomicI32,
     /// It has lost its last name.
     is_unlinked: AtomicBool,
+    /// What is not to be done with it any more.
+    seals: AtomicU32,
+}
+
+impl Default for Shared {
+    fn default() -> Shared {
+        let seals = AtomicU32::new(Seals::SEAL.bits());
+        Shared { uses: AtomicI32::new(0), is_unlinked: AtomicBool::new(false), seals }
+    }
 }
 
 impl Shared {
+    pub(crate) fn seals(&self) -> Seals {
+        Seals::from_bits_truncate(self.seals.load(Relaxed))
+    }
+    pub(crate) fn set_seals(&self, seals: Seals) {
+        self.seals.store(seals.bits(), Relaxed);
+    }
     /// The file has lost its last name.
     pub(crate) fn set_unlinked(&self) {
         self.is_unlinked.store(true, Relaxed);
@@ -198,12 +213,19 @@ pub struct Location {
     pub inode: Inode,
     /// Its absolute path, without `.`, `..` or a trailing slash. It may be longer than any path that a call takes.
     pub path: Rc<Vec<u8>>,
+    /// The directory in which the last part of the path was found, if one was looked for.
+    pub dir: Option<FileId>,
 }
 
 impl Location {
     /// What `/proc` calls the file. ENOMEM.
     pub fn name(&self) -> Result<Vec<u8>, Errno> {
         name_of_now(&self.path, self.inode.is_unlinked())
+    }
+    /// The last part of its path; empty for the root.
+    pub fn last_name(&self) -> &[u8] {
+        let slash = self.path.iter().rposition(|&byte| byte == b'/');
+        &self.path[slash.map_or(0, |slash| slash + 1)..]
     }
 }
 

@@ -31,6 +31,7 @@ mod proc_info;
 mod procfs;
 mod ready;
 mod root;
+mod seals;
 mod settings;
 mod socket;
 mod stat;
@@ -44,7 +45,9 @@ mod vfs;
 mod xattr;
 
 pub use abi::Errno;
-pub use anonymous::{Anonymous, AnonymousId, Due, EventCounter, Interest, Timer};
+pub use anonymous::{
+    Anonymous, AnonymousId, Due, EventCounter, Happening, IfWatched, Inotify, Interest, Notice, Timer,
+};
 pub use device::{Device, RandomSource};
 pub use dirent::{DirEntry, DirentWriter};
 pub use ext4::Ext4;
@@ -55,9 +58,11 @@ pub use open_file::{MemoryView, Object, OpenFile, OpenFileId, OpenFiles, Whence}
 pub use permission::Identity;
 pub use pipe::{Opened as PipeOpened, PIPE_BUF, PIPE_CAPACITY, Pipe, PipeEnd, PipeId, PipeOutcome};
 pub use proc_info::{
-    MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, SegmentInfo, SwapInfo, SystemInfo, Transfers,
+    DescriptorInfo, MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, SegmentInfo, SwapInfo, SystemInfo,
+    SystemName, Transfers,
 };
 pub use ready::{Changes, Edges, Hold, Source, Surroundings, Waits};
+pub use seals::Seals;
 pub use settings::{Setting, Settings};
 pub use socket::{
     ADDRESS_MAX, Address, Direction, Endpoint, Family, Ip, Linger, Message, Options, RIGHTS_MAX, Sender,
@@ -70,5 +75,5 @@ pub use terminal::{
     Terminals, Termios, WindowSize,
 };
 pub use text::{Text, try_to_vec};
-pub use vfs::{LastLink, Opened, Resolved, Vfs};
+pub use vfs::{LastLink, Opened, RenameAs, Resolved, Vfs};
 pub use xattr::{SetAs, VALUE_MAX as ATTRIBUTE_MAX};

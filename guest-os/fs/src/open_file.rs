@@ -4,6 +4,7 @@
 //! wake whoever waits for a pipe's other end. Descriptor tables hold [`OpenFileId`]s. It is a tree: what it takes at a time is small
 //! however many files are open, and closing takes nothing.
 
+use crate::anonymous::Watches;
 use crate::ready::{Changes, Source};
 use crate::{
     Anonymous, AnonymousId, Device, DirEntry, DirentWriter, Errno, Family, FileId, FileUse, Inode, Location,
@@ -190,6 +191,7 @@ pub struct OpenFiles {
     pub(crate) terminals: Terminals,
     pub(crate) anonymous: BTreeMap<AnonymousId, Anonymous>,
     pub(crate) next_anonymous: u32,
+    pub(crate) watches: Watches,
     pub(crate) changes: Changes,
 }
 
@@ -208,6 +210,7 @@ impl OpenFiles {
             terminals: Terminals::default(),
             anonymous: BTreeMap::new(),
             next_anonymous: 0,
+            watches: Watches::default(),
             changes: Changes::new(wake),
         }
     }
@@ -240,6 +243,9 @@ impl OpenFiles {
         let slot = self.slots.remove(&id)?;
         if slot.is_watched {
             self.forget_watched(id, &slot.file.object);
+        }
+        if let Some(location) = &slot.file.location {
+            self.tell_of_close(location, slot.file.flags);
         }
         match slot.file.object {
             Object::Anonymous(number) => self.close_anonymous(number),

@@ -29,6 +29,26 @@ pub struct SegmentInfo {
     pub resident_pages: u64,
 }
 
+/// What the system is called (uname(2)).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SystemName {
+    /// Among others in a network.
+    Host,
+    /// Where the others are.
+    Domain,
+}
+
+/// An open file by its descriptor.
+#[derive(Clone, Copy, Debug)]
+pub struct DescriptorInfo {
+    /// Where the next `read` or `write` starts.
+    pub offset: u64,
+    /// How it is open, O_CLOEXEC included.
+    pub flags: u32,
+    /// The file, if a file system has it.
+    pub file: Option<FileId>,
+}
+
 /// The kernel's answers for `/proc`. Called while the VFS is locked: the answers must not need the VFS.
 /// Lists are visited, not returned, since programs decide how long they are.
 pub trait ProcInfo: Send {
@@ -94,6 +114,12 @@ pub trait ProcInfo: Send {
     fn each_descriptor(&self, pid: u32, visit: &mut dyn FnMut(u32) -> bool);
     /// What `readlink` says of a descriptor: a path, `pipe:[7]`, …. ENOENT when it is not open.
     fn descriptor(&self, pid: u32, descriptor: u32) -> Result<Vec<u8>, Errno>;
+    /// What `fdinfo` says of a descriptor; `None` when it is not open.
+    fn descriptor_info(&self, pid: u32, descriptor: u32) -> Option<DescriptorInfo>;
+    /// What else `fdinfo` says of it, by what it is.
+    fn describe_descriptor(&self, pid: u32, descriptor: u32, out: &mut Text) -> Result<(), Errno>;
+    /// What the system is called.
+    fn system_name(&self, which: SystemName) -> Vec<u8>;
     /// The file behind a descriptor of the running process; `None` where it is no file of a file system.
     fn location(&self, descriptor: u32) -> Option<Location>;
     /// The system's numbers.

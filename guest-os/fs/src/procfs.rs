@@ -2,6 +2,7 @@
 //!
 //! An inode number is (process, node, descriptor or thread): see [`Node`]. Process 0 stands for the system.
 
+mod config;
 mod text;
 
 use crate::settings::{ROWS, Row};
@@ -16,14 +17,14 @@ struct Node {
     pid: u32,
     /// An index into [`NAMES`].
     name: u8,
-    /// The descriptor below `fd`, the thread below `task`.
+    /// The descriptor below `fd` and `fdinfo`, the thread below `task`.
     number: Option<u32>,
 }
 
 /// What a name is.
 #[derive(Clone, Copy)]
 enum Kind {
-    /// With names from this table; `/proc`, `fd` and `task` hold numbers as well.
+    /// With names from this table; `/proc`, `fd`, `fdinfo` and `task` hold numbers as well.
     Directory,
     Text(text::Writer),
     /// A text that its process may replace.
@@ -94,6 +95,18 @@ const TASK: u8 = 11;
 const THREAD: u8 = 12;
 const SYS_FS: u8 = 13;
 const SYSVIPC: u8 = 14;
+const SYS_INOTIFY: u8 = 15;
+const FDINFO: u8 = 16;
+const NET: u8 = 17;
+const NET_LINK: u8 = 18;
+/// The root of `/sys`, which is made of the same stuff.
+const SYSFS: u8 = 19;
+const SYSFS_DEVICES: u8 = 20;
+const SYSFS_SYSTEM: u8 = 21;
+const SYSFS_CPU: u8 = 22;
+const SYSFS_KERNEL: u8 = 23;
+const SYSFS_MM: u8 = 24;
+const SYSFS_HUGE: u8 = 25;
 
 /// All names, each with the directory that it is in; the constants above are indices.
 const NAMES: &[Name] = &all_names();
@@ -104,6 +117,7 @@ const fn folder_of(row: &Row) -> u8 {
         b"kernel" => SYS_KERNEL,
         b"vm" => SYS_VM,
         b"fs" => SYS_FS,
+        b"fs/inotify" => SYS_INOTIFY,
         _ => panic!("there is no such folder"),
     }
 }
@@ -140,6 +154,26 @@ const LISTED: &[Name] = &[
     dir(TASK, ""),
     dir(SYS, "fs"),
     dir(ROOT, "sysvipc"),
+    dir(SYS_FS, "inotify"),
+    inner(dir(PROCESS, "fdinfo")),
+    dir(PROCESS, "net"),
+    link(ROOT, "net"),
+    dir(SYSFS, ""),
+    dir(SYSFS, "devices"),
+    dir(SYSFS_DEVICES, "system"),
+    dir(SYSFS_SYSTEM, "cpu"),
+    dir(SYSFS, "kernel"),
+    dir(SYSFS_KERNEL, "mm"),
+    dir(SYSFS_MM, "transparent_hugepage"),
+    text(SYSFS_CPU, "online", text::processors),
+    text(SYSFS_CPU, "possible", text::processors),
+    text(SYSFS_CPU, "present", text::processors),
+    text(SYSFS_HUGE, "enabled", text::huge_pages),
+    text(ROOT, "config.gz", config::config),
+    text(PROCESS, "mountinfo", text::mount_info),
+    text(NET, "dev", text::network_devices),
+    text(NET, "route", text::routes),
+    text(NET, "if_inet6", text::addresses6),
     text(ROOT, "cmdline", text::kernel_cmdline),
     text(ROOT, "cpuinfo", text::cpuinfo),
     text(ROOT, "filesystems", text::filesystems),
@@ -205,13 +239,14 @@ impl Node {
 
     /// EACCES for what is inside of a process, unless the caller may look into it.
     fn check_inspection(self, info: &dyn ProcInfo) -> Result<(), Errno> {
-        let is_inner = self.what().is_inner || self.descriptor().is_some();
+        let is_inner = self.what().is_inner || self.descriptor().or(self.described()).is_some();
         if is_inner && !info.may_inspect(self.pid) { Err(Errno::EACCES) } else { Ok(()) }
     }
 
     fn file_type(self) -> FileType {
         match self.what().kind {
             Kind::Directory if self.descriptor().is_some() => FileType::Symlink,
+            Kind::Directory if self.described().is_some() => FileType::Regular,
             Kind::Directory => FileType::Directory,
             Kind::Text(_) | Kind::Written(..) | Kind::Setting(_) | Kind::Memory(_) => FileType::Regular,
             Kind::Link => FileType::Symlink,
@@ -222,8 +257,13 @@ impl Node {
         self.number.filter(|_| self.name == FD)
     }
 
+    /// The descriptor that a file of `fdinfo` tells of.
+    fn described(self) -> Option<u32> {
+        self.number.filter(|_| self.name == FDINFO)
+    }
+
     fn thread(self) -> Option<u32> {
-        self.number.filter(|_| self.name != FD)
+        self.number.filter(|_| self.name != FD && self.name != FDINFO)
     }
 
     /// ENOENT once the process or thread has gone.
@@ -238,6 +278,11 @@ impl Node {
 
 pub(crate) fn root() -> u64 {
     Node::new(0, ROOT).ino()
+}
+
+/// The root of `/sys`.
+pub(crate) fn sysfs_root() -> u64 {
+    Node::new(0, SYSFS).ino()
 }
 
 pub(crate) fn file_type(ino: u64) -> Result<FileType, Errno> {
@@ -260,7 +305,7 @@ pub(crate) fn lookup(dir: u64, name: &[u8], info: &dyn ProcInfo) -> Result<u64, 
         Some(pid) if dir.name == ROOT && info.process(pid).is_some() => {
             return Ok(Node::new(pid, PROCESS).ino());
         }
-        Some(descriptor) if dir.name == FD && has_descriptor(info, dir.pid, descriptor) => {
+        Some(descriptor) if matches!(dir.name, FD | FDINFO) && has_descriptor(info, dir.pid, descriptor) => {
             return Ok(Node { number: Some(descriptor), ..dir }.ino());
         }
         Some(tid) if dir.name == TASK && is_thread(info, dir.pid, tid) => {
@@ -289,6 +334,7 @@ pub(crate) fn readlink(ino: u64, info: &dyn ProcInfo) -> Result<Vec<u8>, Errno> 
     match node.name {
         SELF => Ok(info.current().to_string().into_bytes()),
         MOUNTS => Ok(b"self/mounts".to_vec()),
+        NET_LINK => Ok(b"self/net".to_vec()),
         EXE => info.exe(node.pid),
         CWD => info.cwd(node.pid),
         PROCESS_ROOT => Ok(b"/".to_vec()),
@@ -318,7 +364,12 @@ pub(crate) fn memory_view(ino: u64) -> Option<(u32, MemoryView)> {
 /// What a text file says now.
 pub(crate) fn read(ino: u64, info: &dyn ProcInfo) -> Result<Text, Errno> {
     let node = Node::from_ino(ino)?;
-    match NAMES[usize::from(node.name)].kind {
+    match node.what().kind {
+        Kind::Directory if let Some(descriptor) = node.described() => {
+            let mut text = Text::default();
+            text::descriptor(info, node.pid, descriptor, &mut text)?;
+            Ok(text)
+        }
         Kind::Text(writer) | Kind::Written(writer, _) => {
             let mut text = Text::default();
             writer(info, node.thread().unwrap_or(node.pid), &mut text)?;
@@ -393,7 +444,7 @@ pub(crate) fn read_dir(
         |number: u32, node: Node| list(FIRST_LISTED + u64::from(number), node, number.to_string().as_bytes());
     match node.name {
         ROOT => info.each_process(&mut |pid| list_number(pid, Node::new(pid, PROCESS))),
-        FD => info.each_descriptor(node.pid, &mut |descriptor| {
+        FD | FDINFO => info.each_descriptor(node.pid, &mut |descriptor| {
             list_number(descriptor, Node { number: Some(descriptor), ..node })
         }),
         TASK => info.each_thread(node.pid, &mut |tid| {
@@ -408,7 +459,11 @@ pub(crate) fn stat(ino: u64, info: &dyn ProcInfo) -> Result<Stat, Errno> {
     let node = Node::from_ino(ino)?;
     node.check_alive(info)?;
     let file_type = node.file_type();
-    let permissions = if node.descriptor().is_some() { 0o777 } else { node.what().permissions };
+    let permissions = match (node.descriptor(), node.described()) {
+        (Some(_), _) => 0o777,
+        (_, Some(_)) => 0o444,
+        _ => node.what().permissions,
+    };
     let now = info.now();
     let process = if node.pid == 0 { None } else { info.process(node.pid) };
     // Who is not to be looked into keeps no more than the folders that are open to all.

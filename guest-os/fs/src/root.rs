@@ -7,6 +7,7 @@
 //!
 //! Cost: adopting a directory reads all of its names; moving one into another folder adopts those above the new place, too.
 
+use crate::anonymous::Happenings;
 use crate::inode::Pin;
 use crate::tmpfs::{Adopted, Directory, Tmpfs};
 use crate::{DirEntry, Errno, Ext4, FileId, FileMemory, FileSystemId, FileType, PageSource, Stat, StatFs};
@@ -176,8 +177,8 @@ impl Root {
     }
 
     /// Frees files that have changed and that nobody can reach any more.
-    pub(crate) fn reap(&mut self, contents: &mut dyn FileMemory) {
-        self.changed.reap(contents);
+    pub(crate) fn reap(&mut self, contents: &mut dyn FileMemory, happenings: &mut Happenings) {
+        self.changed.reap(contents, happenings);
     }
 
     /// Forgets all changes.

@@ -60,6 +60,9 @@ pub(crate) const ROWS: &[Row] = &[
     set("vm", "drop_caches", 0, 0, 4),
     fixed("vm", "mmap_min_addr", 65_536),
     fixed("vm", "page-cluster", 0),
+    set("fs/inotify", "max_queued_events", 16_384, 0, INT),
+    set("fs/inotify", "max_user_instances", 128, 0, INT),
+    set("fs/inotify", "max_user_watches", 8192, 0, INT),
     set("fs", "pipe-max-size", 1 << 20, 4096, 1 << 31),
     set("fs", "pipe-user-pages-soft", 16_384, 0, u64::MAX),
     set("fs", "pipe-user-pages-hard", 0, 0, u64::MAX),
@@ -83,6 +86,13 @@ impl Setting {
     pub const MSG_MNB: Setting = Setting::named("kernel", "msgmnb");
     /// Queues.
     pub const MSG_MNI: Setting = Setting::named("kernel", "msgmni");
+
+    /// Events that a list of them keeps (inotify).
+    pub const INOTIFY_EVENTS: Setting = Setting::named("fs/inotify", "max_queued_events");
+    /// Such lists.
+    pub const INOTIFY_INSTANCES: Setting = Setting::named("fs/inotify", "max_user_instances");
+    /// Files that are watched for them.
+    pub const INOTIFY_WATCHES: Setting = Setting::named("fs/inotify", "max_user_watches");
 
     const fn named(folder: &str, name: &str) -> Setting {
         let mut index = 0;

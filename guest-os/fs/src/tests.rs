@@ -1,8 +1,8 @@
 //! What the tests share: images made by `mke2fs`, a device that counts its reads, files in the host's memory, a process table.
 
 use crate::{
-    BlockDevice, DeviceError, Errno, FileId, FileMemory, Identity, Location, MapInfo, MapUse, ProcInfo,
-    ProcessInfo, SwapInfo, SystemInfo, Text, Timestamp,
+    BlockDevice, DescriptorInfo, DeviceError, Errno, FileId, FileMemory, FileSystemId, Identity, Location,
+    MapInfo, MapUse, ProcInfo, ProcessInfo, SwapInfo, SystemInfo, SystemName, Text, Timestamp,
 };
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -342,6 +342,16 @@ impl ProcInfo for Processes {
             (7, 3) => Ok(b"pipe:[1]".to_vec()),
             _ => Err(Errno::ENOENT),
         }
+    }
+    fn descriptor_info(&self, pid: u32, descriptor: u32) -> Option<DescriptorInfo> {
+        let file = Some(FileId { fs: FileSystemId(1), ino: 5 });
+        (pid == 7 && descriptor == 3).then_some(DescriptorInfo { offset: 12, flags: 0o100_002, file })
+    }
+    fn describe_descriptor(&self, _: u32, _: u32, _: &mut Text) -> Result<(), Errno> {
+        Ok(())
+    }
+    fn system_name(&self, which: SystemName) -> Vec<u8> {
+        if which == SystemName::Host { b"folio".to_vec() } else { b"(none)".to_vec() }
     }
     fn system(&self) -> SystemInfo {
         let swap = Some(SwapInfo {

@@ -4,6 +4,7 @@
 //! A file is freed when it has neither a name nor a handle: each node holds an `Arc` whose clones are the
 //! [`crate::Inode`] handles, and nameless nodes whose `Arc` is alone are reaped.
 
+use crate::anonymous::{Happenings, Notice};
 use crate::inode::Pin;
 use crate::permission::PERMISSIONS;
 use crate::xattr::Attributes;
@@ -351,6 +352,41 @@ impl Tmpfs {
         Ok(())
     }
 
+    /// Two names change places.
+    pub(crate) fn exchange(
+        &mut self,
+        (first_dir, first): (u64, &[u8]),
+        (second_dir, second): (u64, &[u8]),
+        now: Timestamp,
+    ) -> Result<(), Errno> {
+        let (a, b) = (self.lookup(first_dir, first)?, self.lookup(second_dir, second)?);
+        if a == b {
+            return Ok(());
+        }
+        let types = [self.node(a)?.file_type(), self.node(b)?.file_type()];
+        let [a_is_dir, b_is_dir] = types.map(|kind| kind == FileType::Directory);
+        if a_is_dir && self.is_within(second_dir, a)? || b_is_dir && self.is_within(first_dir, b)? {
+            return Err(Errno::EINVAL);
+        }
+        self.remove_name(first_dir, first, now)?;
+        self.remove_name(second_dir, second, now)?;
+        self.insert_name(first_dir, first, (b, types[1]), now)?;
+        self.insert_name(second_dir, second, (a, types[0]), now)?;
+        for (ino, is_dir, from, to) in
+            [(a, a_is_dir, first_dir, second_dir), (b, b_is_dir, second_dir, first_dir)]
+        {
+            if is_dir && from != to {
+                self.node_mut(from)?.nlink -= 1;
+                self.node_mut(to)?.nlink += 1;
+                if let Body::Directory(directory) = &mut self.node_mut(ino)?.body {
+                    directory.parent = to;
+                }
+            }
+            self.node_mut(ino)?.ctime = now;
+        }
+        Ok(())
+    }
+
     pub(crate) fn readlink(&self, ino: u64) -> Result<Vec<u8>, Errno> {
         match &self.node(ino)?.body {
             Body::Symlink(target) => Ok(target.clone()),
@@ -494,14 +530,19 @@ impl Tmpfs {
     }
 
     /// Frees what has neither name nor handle.
-    pub(crate) fn reap(&mut self, contents: &mut dyn FileMemory) {
+    pub(crate) fn reap(&mut self, contents: &mut dyn FileMemory, happenings: &mut Happenings) {
         let (id, nodes) = (self.id, &mut self.nodes);
         self.orphans.retain(|&ino| {
             let is_held = nodes.get(&ino).is_some_and(|node| Arc::strong_count(&node.pin) > 1);
-            if !is_held && nodes.remove(&ino).is_some_and(|node| node.is_file()) {
-                contents.remove(FileId { fs: id, ino });
+            if is_held {
+                return true;
             }
-            is_held
+            let file = FileId { fs: id, ino };
+            if nodes.remove(&ino).is_some_and(|node| node.is_file()) {
+                contents.remove(file);
+            }
+            happenings.of_file(file, Notice::DELETE_SELF);
+            false
         });
     }
 

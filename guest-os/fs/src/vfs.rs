@@ -1,5 +1,5 @@
 //! The virtual file system: one tree of names over ext4 with what has changed of it (`/`), tmpfs (`/tmp`, `/dev/shm`), devices
-//! (`/dev`) and `/proc`.
+//! (`/dev`), `/proc`, and `/sys`, which is of the same kind.
 //!
 //! Path resolution is in [`walk`], changes of names in [`names`]; this file says what each operation on a file means
 //! on the file system that holds it. The set of file systems is fixed, so that they are told apart by a `match`, not
@@ -10,15 +10,16 @@ mod names;
 mod tests;
 mod walk;
 
+use crate::anonymous::Happenings;
 use crate::open_file::{read_text, write_entry};
 use crate::permission::{EXECUTE, PERMISSIONS, READ, SET_GROUP, WRITE};
 use crate::root::Root;
 use crate::tmpfs::Tmpfs;
 use crate::xattr::{self, SetAs};
 use crate::{
-    Device, DirEntry, DirentWriter, Errno, Ext4, FileId, FileMemory, FileSystemId, FileType, Identity, Inode,
-    Location, MemoryView, Object, OpenFile, OpenFlags, PageSource, PipeId, ProcInfo, SocketId, Stat, StatFs,
-    Timestamp, devfs, procfs,
+    Device, DirEntry, DirentWriter, Errno, Ext4, FileId, FileMemory, FileSystemId, FileType, Happening,
+    Identity, Inode, Location, MemoryView, Object, OpenFile, OpenFlags, PageSource, PipeId, ProcInfo,
+    SocketId, Stat, StatFs, Timestamp, devfs, procfs,
 };
 use abi::CapSet;
 use alloc::boxed::Box;
@@ -26,6 +27,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::ops::Range;
 use isa::PAGE_SIZE;
+pub use names::RenameAs;
 pub use walk::{LastLink, Resolved};
 
 const EXT4: FileSystemId = FileSystemId::EXT4;
@@ -33,6 +35,10 @@ const DEV: FileSystemId = FileSystemId(1);
 const PROC: FileSystemId = FileSystemId(2);
 const TMP: FileSystemId = FileSystemId(3);
 const SHM: FileSystemId = FileSystemId(4);
+const SYS: FileSystemId = FileSystemId(5);
+
+/// What `statfs` calls `/sys`.
+const SYSFS_MAGIC: u64 = 0x6265_6572;
 
 /// What `open` found.
 #[derive(Clone, Debug)]
@@ -58,16 +64,17 @@ pub struct Vfs {
     root: Box<Root>,
     tmp: Tmpfs,
     shm: Tmpfs,
-    mounts: [Mount; 4],
+    mounts: [Mount; 5],
     contents: Box<dyn FileMemory>,
     info: Box<dyn ProcInfo>,
+    happenings: Happenings,
     /// Permissions are looked at by real ids for now: for `access`.
     by_real_ids: bool,
     boot: Timestamp,
 }
 
 impl Vfs {
-    /// Mounts `root` at `/`, devices at `/dev`, tmpfs at `/tmp` and `/dev/shm`, and `/proc`. Mount points need not
+    /// Mounts `root` at `/`, devices at `/dev`, tmpfs at `/tmp` and `/dev/shm`, `/proc` and `/sys`. Mount points need not
     /// exist in `root`.
     pub fn new(root: Ext4, contents: Box<dyn FileMemory>, info: Box<dyn ProcInfo>) -> Vfs {
         let boot = info.now();
@@ -77,10 +84,22 @@ impl Vfs {
         let mounts = [
             Mount { parent: top, name: "dev", root: dev },
             Mount { parent: top, name: "proc", root: FileId { fs: PROC, ino: procfs::root() } },
+            Mount { parent: top, name: "sys", root: FileId { fs: SYS, ino: procfs::sysfs_root() } },
             Mount { parent: top, name: "tmp", root: FileId { fs: TMP, ino: tmp.root() } },
             Mount { parent: dev, name: devfs::SHM, root: FileId { fs: SHM, ino: shm.root() } },
         ];
-        Vfs { root: Box::new(Root::new(root)), tmp, shm, mounts, contents, info, by_real_ids: false, boot }
+        let happenings = Happenings::default();
+        Vfs {
+            root: Box::new(Root::new(root)),
+            tmp,
+            shm,
+            mounts,
+            contents,
+            info,
+            happenings,
+            by_real_ids: false,
+            boot,
+        }
     }
 
     /// Ends all file systems: the contents of tmpfs's files go.
@@ -93,7 +112,7 @@ impl Vfs {
     /// The root directory.
     pub fn root(&mut self) -> Location {
         let inode = self.root_inode();
-        Location { inode: self.pinned(inode), path: Rc::new(Vec::from(b"/")) }
+        Location { inode: self.pinned(inode), path: Rc::new(Vec::from(b"/")), dir: None }
     }
 
     fn root_inode(&self) -> Inode {
@@ -116,7 +135,7 @@ impl Vfs {
             FileType::Directory if writes || truncates => return Err(Errno::EISDIR),
             FileType::Directory => Object::Directory(inode),
             FileType::Regular if self.is_as_on_disk(inode.id) && !writes && !truncates => Object::Disk(inode),
-            FileType::Regular if fs == PROC => {
+            FileType::Regular if matches!(fs, PROC | SYS) => {
                 procfs::check_open(inode.id.ino, &*self.info)?;
                 let memory = procfs::memory_view(inode.id.ino);
                 if let Some((pid, view)) = memory
@@ -161,7 +180,7 @@ impl Vfs {
         let stat = match fs {
             EXT4 => self.root.stat(ino, &*self.contents),
             DEV => devfs::stat(ino, self.boot, &*self.info),
-            PROC => procfs::stat(ino, &*self.info),
+            PROC | SYS => procfs::stat(ino, &*self.info),
             _ => self.tmpfs(fs)?.stat(ino, &*self.contents),
         }?;
         Ok(Stat { dev: fs.device_number(), ..stat })
@@ -194,6 +213,7 @@ impl Vfs {
             EXT4 => self.root.statfs(&*self.contents),
             DEV => devfs::statfs(),
             PROC => procfs::statfs(),
+            SYS => StatFs { magic: SYSFS_MAGIC, ..procfs::statfs() },
             _ => Tmpfs::statfs(&*self.contents, self.entries_in_memory()),
         })
     }
@@ -265,7 +285,7 @@ impl Vfs {
         match fs {
             EXT4 => self.root.readlink(ino),
             DEV => devfs::readlink(ino),
-            PROC => procfs::readlink(ino, &*self.info),
+            PROC | SYS => procfs::readlink(ino, &*self.info),
             _ => self.tmpfs(fs)?.readlink(ino),
         }
     }
@@ -333,6 +353,7 @@ impl Vfs {
         if !who.owns(&stat) {
             return Err(Errno::EPERM);
         }
+        inode.seals().check_mode(stat.mode, mode)?;
         let keeps_group = who.can(CapSet::FSETID) || who.is_in(stat.gid);
         let mode = if keeps_group { mode } else { mode & !SET_GROUP };
         self.changing([inode.id])?.set_mode(inode.id.ino, mode, now)
@@ -385,6 +406,16 @@ impl Vfs {
         Ok(file)
     }
 
+    /// Whether it is the root of a file system.
+    pub fn is_mounted(&self, inode: &Inode) -> bool {
+        inode.id == self.root_inode().id || self.mounts.iter().any(|mount| mount.root == inode.id)
+    }
+
+    /// Whether a file can be sealed: one in memory that is not of the root.
+    pub fn has_seals(&self, inode: &Inode) -> bool {
+        matches!(inode.id.fs, TMP | SHM) && inode.file_type == FileType::Regular
+    }
+
     /// `ftruncate`. Mappings still show what was cut off: the kernel takes that away.
     pub fn truncate(&mut self, inode: &Inode, size: u64) -> Result<(), Errno> {
         if size > i64::MAX as u64 {
@@ -393,6 +424,7 @@ impl Vfs {
         if inode.is_dir() {
             return Err(Errno::EISDIR);
         }
+        inode.seals().check_size(size, self.size(inode.id)?)?;
         let file = self.regular_to_change(inode)?;
         self.contents.set_len(file, size)
     }
@@ -405,6 +437,7 @@ impl Vfs {
 
     /// `fallocate` with FALLOC_FL_PUNCH_HOLE.
     pub fn punch_hole(&mut self, inode: &Inode, bytes: Range<u64>) -> Result<(), Errno> {
+        inode.seals().check_write(0, 0)?;
         let file = self.regular_to_change(inode)?;
         self.contents.punch_hole(file, bytes)
     }
@@ -435,7 +468,7 @@ impl Vfs {
     pub fn size(&mut self, file: FileId) -> Result<u64, Errno> {
         match file.fs {
             EXT4 => self.root.size(file.ino, &*self.contents),
-            DEV | PROC => Ok(0),
+            DEV | PROC | SYS => Ok(0),
             fs => Ok(self.contents.len_bytes(self.tmpfs(fs)?.regular(file.ino)?)),
         }
     }
@@ -460,6 +493,10 @@ impl Vfs {
         let len = bytes.len().min(usize::try_from(room).unwrap_or(usize::MAX));
         if len == 0 && !bytes.is_empty() {
             return Err(Errno::EFBIG);
+        }
+        let seals = inode.seals();
+        if !seals.is_empty() {
+            seals.check_write(offset.saturating_add(len as u64), self.size(inode.id)?)?;
         }
         let file = self.regular_to_change(inode)?;
         match self.contents.write(file, offset, &bytes[..len])? {
@@ -499,7 +536,7 @@ impl Vfs {
             match fs {
                 EXT4 => self.root.read_dir(ino, position, visit),
                 DEV => devfs::read_dir(ino, position, &*self.info, visit),
-                PROC => procfs::read_dir(ino, position, &*self.info, visit),
+                PROC | SYS => procfs::read_dir(ino, position, &*self.info, visit),
                 _ => self.tmpfs(fs)?.read_dir(ino, position, visit),
             }?;
         }
@@ -522,9 +559,19 @@ impl Vfs {
     /// Frees tmpfs files that have neither a name nor an [`Inode`] handle. Removing a name does so too; call it after
     /// the last handle of a file may have gone (close, munmap, exit).
     pub fn reap(&mut self) {
-        self.tmp.reap(&mut *self.contents);
-        self.shm.reap(&mut *self.contents);
-        self.root.reap(&mut *self.contents);
+        self.tmp.reap(&mut *self.contents, &mut self.happenings);
+        self.shm.reap(&mut *self.contents, &mut self.happenings);
+        self.root.reap(&mut *self.contents, &mut self.happenings);
+    }
+
+    /// From now on what happens to names is kept until it is [taken](Vfs::take_happenings), or it is not.
+    pub fn keep_happenings(&mut self, is_on: bool) {
+        self.happenings.is_on = is_on;
+    }
+
+    /// What has happened to names since the last time, to be told by [`crate::OpenFiles::tell`].
+    pub fn take_happenings(&mut self) -> Vec<Happening> {
+        self.happenings.take()
     }
 
     /// Whether a file is what the disk says: nothing of it has changed.

@@ -141,6 +141,15 @@ impl Credentials {
         let acts_as = self.user.effective;
         self.can(CapSet::SYS_NICE) || acts_as == other.user.real || acts_as == other.user.effective
     }
+    /// Whether it may say how the threads of `other` come to the disk (ioprio_set(2)).
+    pub fn may_prioritise(&self, other: &Self) -> bool {
+        let real = other.user.real;
+        self.can(CapSet::SYS_NICE) || real == self.user.effective || real == self.user.real
+    }
+    /// Whether it may have as many processes as it likes (RLIMIT_NPROC).
+    pub fn may_have_any_processes(&self) -> bool {
+        self.user.real == 0 || self.can(CapSet::SYS_RESOURCE | CapSet::SYS_ADMIN)
+    }
     /// Whether it may send a signal to a process with these ids of a user (kill(2)).
     pub fn may_signal(&self, other: &Ids) -> bool {
         let by_either = |id| id == other.real || id == other.saved;

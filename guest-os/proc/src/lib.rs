@@ -10,12 +10,14 @@ extern crate alloc;
 extern crate std;
 
 mod capabilities;
+mod cloning;
 mod credentials;
 mod descriptors;
 mod elf;
 pub mod interval;
 pub mod ipc;
 mod scheduler;
+mod scheduling;
 mod script;
 mod signals;
 mod stack;
@@ -25,11 +27,15 @@ mod table;
 
 pub use abi::CapSet;
 pub use capabilities::Capabilities;
+pub use cloning::{CLONE_ARGS_LEAST_BYTES, CLONE_ARGS_WORDS, CloneRequest, number_to_have};
 pub use credentials::{Credentials, Ids};
 pub use descriptors::{DescriptorError, DescriptorTable};
 pub use elf::{ElfError, ElfPlan, HEADER_BYTES, Headers, Segment, SegmentProt};
 pub use ipc::{IpcTable, NoObject, Object as IpcObject, Ownership};
 pub use scheduler::{Scheduler, WaitOutcome};
+pub use scheduling::{
+    Asker, IoPriority, LEAST_NICE, MOST_NICE, Scheduling, is_within_nice_limit, priorities_of,
+};
 pub use script::{Script, parse_script};
 pub use signals::{
     Action, AltStack, AltStackError, DefaultAction, Delivery, Disposition, ProcessSignals, QueueFull,
@@ -38,4 +44,4 @@ pub use signals::{
 pub use stack::{StackImage, StackRequest, build_stack};
 pub use status::{ChildEvent, ExitStatus};
 pub use strings::Strings;
-pub use table::{Awaited, ChildKind, NoChild, Pid, ProcessTable, Tid, WaitFor};
+pub use table::{Awaited, ChildKind, NoChild, NoNumber, PID_MAX, Pid, ProcessTable, Tid, WaitFor};

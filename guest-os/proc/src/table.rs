@@ -14,7 +14,16 @@ pub struct Tid(pub u32);
 /// The first program's number, which adopts orphans.
 const INIT: Pid = 1;
 /// Numbers start again after this one (`kernel.pid_max`).
-const PID_MAX: Pid = 32_768;
+pub const PID_MAX: Pid = 32_768;
+
+/// Why a number cannot be had.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NoNumber {
+    /// The one that is wanted is another's.
+    Taken,
+    /// All are others'.
+    AllTaken,
+}
 
 /// Which children `wait4` asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -106,16 +115,25 @@ impl<P, T> Default for ProcessTable<P, T> {
 
 impl<P: Clone, T: Clone> ProcessTable<P, T> {
     /// A number that no process, thread, group or session has; `None` if all are taken.
-    pub fn allocate_pid(&mut self) -> Option<Pid> {
+    fn allocate_pid(&mut self) -> Option<Pid> {
         let candidates = (self.last_pid + 1..=PID_MAX).chain(2..=self.last_pid.min(PID_MAX));
-        let is_free = |pid: &Pid| {
-            !self.entries.contains_key(pid)
-                && !self.threads.contains_key(&Tid(*pid))
-                && !self.has_group(*pid)
-                && with_first(&self.sessions, *pid).next().is_none()
-        };
-        self.last_pid = candidates.into_iter().find(is_free)?;
+        self.last_pid = candidates.into_iter().find(|&pid| self.is_free(pid))?;
         Some(self.last_pid)
+    }
+    /// The number that is wanted, or the next free one if none is.
+    pub fn number_for(&mut self, wanted: Option<Pid>) -> Result<Pid, NoNumber> {
+        match wanted {
+            Some(pid) if self.is_free(pid) => Ok(pid),
+            Some(_) => Err(NoNumber::Taken),
+            None => self.allocate_pid().ok_or(NoNumber::AllTaken),
+        }
+    }
+    /// Whether no process, thread, group or session has this number.
+    fn is_free(&self, pid: Pid) -> bool {
+        !self.entries.contains_key(&pid)
+            && !self.threads.contains_key(&Tid(pid))
+            && !self.has_group(pid)
+            && with_first(&self.sessions, pid).next().is_none()
     }
     /// Enters a process as the child of `parent`, in its group and session; the first one leads its own.
     pub fn insert(&mut self, pid: Pid, parent: Pid, exit_signal: Option<Signal>, payload: P) {

@@ -33,6 +33,8 @@ enum Good {
     Link,
     /// Path of this program.
     Program,
+    /// A list of events, open.
+    List,
 }
 
 /// Arguments whose good value is not that of their kind: call, number of the argument, value.
@@ -58,6 +60,11 @@ const SPECIAL: &[(&str, usize, Good)] = &[
     ("prlimit64", 2, Good::Number(0)),
     ("getrlimit", 0, Good::Number(7)),
     ("setrlimit", 0, Good::Number(7)),
+    ("sched_setscheduler", 2, Good::Page),
+    ("inotify_add_watch", 0, Good::List),
+    ("inotify_add_watch", 1, Good::File),
+    ("inotify_add_watch", 2, Good::Number(g::IN_OPEN as usize)),
+    ("inotify_rm_watch", 0, Good::List),
     ("epoll_ctl", 1, Good::Number(2)),
     ("signalfd4", 2, Good::Number(8)),
     ("timerfd_settime", 2, Good::Page),
@@ -111,6 +118,7 @@ struct Setting {
     root: usize,
     /// A page of zeros, with nothing mapped behind it.
     page: usize,
+    list: usize,
 }
 
 const FILE: &CStr = c"/tmp/vmtests.bad";
@@ -122,7 +130,8 @@ impl Setting {
         let root = os::open(c"/", g::O_RDONLY, 0)? as usize;
         let page = map(2, READ_WRITE)?;
         sys(g::__NR_munmap, [page + PAGE_SIZE, PAGE_SIZE])?;
-        Ok(Self { file, root, page })
+        let list = sys(g::__NR_inotify_init1, [0])?;
+        Ok(Self { file, root, page, list })
     }
 
     /// A good value of one argument.
@@ -136,6 +145,7 @@ impl Setting {
                 Good::Page => self.page,
                 Good::Link => LINK.as_ptr() as usize,
                 Good::Program => crate::program(),
+                Good::List => self.list,
             };
         }
         match call.arguments[index].kind {
@@ -198,7 +208,7 @@ fn hostile_pointers() -> Outcome {
     }
     check!(count > 500);
     // No descriptor was lost on the way.
-    check_eq!(os::open(c"/dev/null", g::O_RDONLY, 0)? as usize, setting.root + 1);
+    check_eq!(os::open(c"/dev/null", g::O_RDONLY, 0)? as usize, setting.list + 1);
     crate::exec::unlink(FILE)?;
     Ok(())
 }

@@ -8,11 +8,13 @@
 #![no_std]
 #![no_main]
 
+mod administration;
 mod advice;
 mod bad_pointers;
 mod capabilities;
 mod check;
 mod children;
+mod cloning;
 mod copying;
 mod crowd;
 mod event_files;
@@ -32,12 +34,16 @@ mod locks;
 mod loopback;
 mod memory;
 mod nameless;
+mod names;
 mod passing;
 mod pipes;
+mod proc_files;
 mod processes;
 mod raw;
 mod rights;
 mod root;
+mod scheduling;
+mod seals;
 mod shared;
 mod signals;
 mod sockets;
@@ -47,6 +53,7 @@ mod threads;
 mod timers;
 mod transfers;
 mod users;
+mod watches;
 
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -110,6 +117,8 @@ const FAMILIES: &[&[Test]] = &[
     forks::TESTS,
     processes::TESTS,
     children::TESTS,
+    cloning::TESTS,
+    scheduling::TESTS,
     exec::TESTS,
     pipes::TESTS,
     sockets::TESTS,
@@ -117,10 +126,14 @@ const FAMILIES: &[&[Test]] = &[
     loopback::TESTS,
     copying::TESTS,
     event_files::TESTS,
+    watches::TESTS,
     files::TESTS,
+    proc_files::TESTS,
     root::TESTS,
     transfers::TESTS,
     nameless::TESTS,
+    names::TESTS,
+    seals::TESTS,
     locks::TESTS,
     users::TESTS,
     rights::TESTS,
@@ -133,6 +146,7 @@ const FAMILIES: &[&[Test]] = &[
     flags::TESTS,
     terminals::TESTS,
     timers::TESTS,
+    administration::TESTS,
     bad_pointers::TESTS,
     hostile::TESTS,
     growth::TESTS,

@@ -180,16 +180,20 @@ pub fn set_interrupted_pc(ucontext: usize, pc: u64) {
     poke64(ucontext + UCONTEXT_PC, pc);
 }
 
-// clone(2) with a stack for the child, which calls `function(argument)` there and exits with what it returns. The argument is the
-// thread pointer too, and both tid words are one.
+// clone(2), or clone3(2), with a stack for the child, which calls `function(argument)` there and exits with what it returns. To
+// clone(2) the argument is the thread pointer too, and both tid words are one.
 core::arch::global_asm!(
     ".text",
+    ".globl clone3_on_stack",
+    "clone3_on_stack:", // a0 arguments, a1 their size, a2 function, a3 argument
+    "    li a7, {clone3}",
+    "    j 2f",
     ".globl clone_on_stack",
     "clone_on_stack:", // a0 flags, a1 stack top, a2 function, a3 argument, a4 tid word
-    "    mv t0, a2",
+    "    li a7, {clone}",
+    "2:  mv t0, a2",
     "    mv t1, a3",
     "    mv a2, a4",
-    "    li a7, {clone}",
     "    ecall",
     "    bnez a0, 1f",
     "    mv a0, t1",
@@ -199,6 +203,7 @@ core::arch::global_asm!(
     "    unimp",
     "1:  ret",
     clone = const g::__NR_clone,
+    clone3 = const g::__NR_clone3,
     exit = const g::__NR_exit,
 );
 
@@ -209,6 +214,12 @@ unsafe extern "C" {
         function: extern "C" fn(usize) -> i32,
         argument: usize,
         tid_word: usize,
+    ) -> isize;
+    fn clone3_on_stack(
+        arguments: usize,
+        size: usize,
+        function: extern "C" fn(usize) -> i32,
+        argument: usize,
     ) -> isize;
 }
 
@@ -247,6 +258,18 @@ pub fn start_thread(
     let result = unsafe {
         clone_on_stack(PTHREAD as usize, stack_top, function, argument, tid_word.as_ptr() as usize)
     };
+    usize::try_from(result).map_err(|_| Errno(result.unsigned_abs() as u32))
+}
+
+/// Starts a thread by clone3(2) with this `struct clone_args`, which names a stack: it calls `function(argument)` and ends.
+pub fn start_thread3(
+    arguments: &[u64; 11],
+    function: extern "C" fn(usize) -> i32,
+    argument: usize,
+) -> Result<usize> {
+    // SAFETY: as in `start_thread`.
+    let result =
+        unsafe { clone3_on_stack(arguments.as_ptr() as usize, size_of_val(arguments), function, argument) };
     usize::try_from(result).map_err(|_| Errno(result.unsigned_abs() as u32))
 }
 

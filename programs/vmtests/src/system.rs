@@ -152,7 +152,7 @@ fn unknown_calls() -> Outcome {
 
 fn missing_calls() -> Outcome {
     // Linux has them; Folio does not, and C libraries then do without.
-    for number in [g::__NR_rseq, g::__NR_riscv_hwprobe, g::__NR_clone3] {
+    for number in [g::__NR_rseq, g::__NR_riscv_hwprobe] {
         check_error!(sys(number, [0, 0, 0, 0, 0]), ENOSYS);
     }
     Ok(())
@@ -223,11 +223,16 @@ fn slack_of_timers() -> Outcome {
 
 fn personality_of_linux() -> Outcome {
     const PER_LINUX: usize = 0;
+    const ADDR_NO_RANDOMIZE: usize = 0x4_0000;
     const ASK: usize = u32::MAX as usize;
     let personality = |which: usize| sys(g::__NR_personality, [which]);
     check_eq!(
         (personality(ASK)?, personality(PER_LINUX)?, personality(ASK)?),
         (PER_LINUX, PER_LINUX, PER_LINUX)
     );
+    // What debuggers ask for, and their children keep.
+    check_eq!(personality(ADDR_NO_RANDOMIZE)?, PER_LINUX);
+    check_eq!(os::in_child(|| i32::from(personality(ASK) == Ok(ADDR_NO_RANDOMIZE)))?, os::Status::Exited(1));
+    check_eq!(personality(PER_LINUX)?, ADDR_NO_RANDOMIZE);
     Ok(())
 }

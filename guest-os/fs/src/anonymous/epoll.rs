@@ -212,10 +212,14 @@ impl OpenFiles {
     /// A list is closed.
     #[inline(never)] // a frame of its own
     pub(crate) fn close_anonymous(&mut self, number: AnonymousId) {
-        if let Some(Anonymous::Epoll(mut epoll)) = self.anonymous.remove(&number) {
-            while let Some(((file, _), _)) = epoll.entries.pop_first() {
-                self.unwatch(file);
+        match self.anonymous.remove(&number) {
+            Some(Anonymous::Epoll(mut epoll)) => {
+                while let Some(((file, _), _)) = epoll.entries.pop_first() {
+                    self.unwatch(file);
+                }
             }
+            Some(Anonymous::Inotify(inotify)) => self.close_inotify(number, &inotify),
+            _ => {}
         }
         self.note(Source::Anonymous(number), Readiness::IN | Readiness::OUT);
     }

@@ -1,20 +1,24 @@
 //! Files without a name that are there to be waited for: eventfd(2), timerfd_create(2), signalfd(2), pidfd_open(2),
-//! epoll(7).
+//! epoll(7), inotify(7).
 //!
 //! Time comes from outside, in ticks. A timer is not rung by anyone: whoever looks at it says what time it is, and whoever waits for it is
 //! told until when.
 
 mod epoll;
 mod event;
+mod inotify;
 #[cfg(test)]
 mod tests;
 mod timer;
 
 use crate::ready::{Source, Surroundings, Waits};
-use crate::{Errno, Object, OpenFile, OpenFileId, OpenFiles, OpenFlags, Readiness};
+use crate::{Errno, Object, OpenFile, OpenFileId, OpenFiles, OpenFlags, Readiness, Text};
+use core::fmt::Write;
 pub(crate) use epoll::Epoll;
 pub use epoll::{Due, Interest};
 pub use event::EventCounter;
+pub use inotify::{Happening, IfWatched, Inotify, Notice};
+pub(crate) use inotify::{Happenings, Watches};
 pub use timer::Timer;
 
 /// The identity of a file without a name while it exists.
@@ -39,9 +43,18 @@ pub enum Anonymous {
     },
     /// A list of files that are waited for together.
     Epoll(Epoll),
+    /// A list of what happens to files.
+    Inotify(Inotify),
 }
 
 impl Anonymous {
+    /// Whether it is open for reading alone.
+    fn access(&self) -> OpenFlags {
+        match self {
+            Anonymous::Inotify(_) => OpenFlags::empty(),
+            _ => OpenFlags::RDWR,
+        }
+    }
     /// What `/proc` calls it.
     pub fn name(&self) -> &'static str {
         match self {
@@ -50,6 +63,7 @@ impl Anonymous {
             Anonymous::Signals(_) => "anon_inode:[signalfd]",
             Anonymous::Process { .. } => "anon_inode:[pidfd]",
             Anonymous::Epoll(_) => "anon_inode:[eventpoll]",
+            Anonymous::Inotify(_) => "anon_inode:inotify",
         }
     }
 }
@@ -62,8 +76,9 @@ impl OpenFiles {
         }
         let id = AnonymousId(self.next_anonymous);
         self.next_anonymous = self.next_anonymous.wrapping_add(1);
+        let access = what.access();
         self.anonymous.insert(id, what);
-        let flags = flags & OpenFlags::NONBLOCK | OpenFlags::RDWR;
+        let flags = flags & OpenFlags::NONBLOCK | access;
         self.insert(OpenFile::new(Object::Anonymous(id), None, flags))
     }
 
@@ -84,6 +99,18 @@ impl OpenFiles {
         let Object::Anonymous(number) = self.get(id).object else { return Err(Errno::EINVAL) };
         let what = self.anonymous.get_mut(&number).ok_or(Errno::EINVAL)?;
         Ok((what, Source::Anonymous(number)))
+    }
+
+    /// What `fdinfo` says of a file by what it is, beyond what it says of all. ENOMEM.
+    pub fn describe(&self, id: OpenFileId, out: &mut Text) -> Result<(), Errno> {
+        let Ok((what, Source::Anonymous(number))) = self.anonymous(id) else { return Ok(()) };
+        match what {
+            Anonymous::Process { pid, .. } => writeln!(out, "Pid:\t{pid}\nNSpid:\t{pid}"),
+            Anonymous::Signals(set) => writeln!(out, "sigmask:\t{set:016x}"),
+            Anonymous::Inotify(list) => self.describe_watches(number, list, out),
+            _ => Ok(()),
+        }
+        .map_err(|_| Errno::ENOMEM)
     }
 
     /// Something has become readier.
@@ -118,6 +145,10 @@ impl OpenFiles {
             Some(&Anonymous::Process { pid, birth }) => {
                 waits.push(Source::Processes)?;
                 ready.set(Readiness::IN, around.has_ended(pid, birth));
+            }
+            Some(Anonymous::Inotify(list)) => {
+                waits.push(source)?;
+                ready.set(Readiness::IN | Readiness::RDNORM, list.bytes() > 0);
             }
             Some(Anonymous::Epoll(epoll)) => {
                 waits.push(source)?;

@@ -1,7 +1,7 @@
 //! What the files of `/proc` say, in Linux's formats (proc(5)).
 
 use crate::inode::DELETED;
-use crate::{Errno, MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, Text};
+use crate::{Errno, MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, SystemName, Text};
 use alloc::format;
 use alloc::string::ToString;
 use core::fmt::{Arguments, Write};
@@ -30,8 +30,9 @@ pub(super) fn kernel_cmdline(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result
     line(out, format_args!("root=/dev/vda rw"))
 }
 
-pub(super) fn hostname(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
-    line(out, format_args!("folio"))
+pub(super) fn hostname(info: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
+    out.push(&info.system_name(SystemName::Host))?;
+    out.push(b"\n")
 }
 
 pub(super) fn osrelease(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
@@ -46,8 +47,9 @@ pub(super) fn core_pattern(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(
     line(out, format_args!("core"))
 }
 
-pub(super) fn domainname(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
-    line(out, format_args!("(none)"))
+pub(super) fn domainname(info: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
+    out.push(&info.system_name(SystemName::Domain))?;
+    out.push(b"\n")
 }
 
 /// Open files, free ones, and as many as there may be.
@@ -84,20 +86,76 @@ pub(super) fn version(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Er
 }
 
 pub(super) fn filesystems(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
-    out.push(b"nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\n\text4\n")
+    out.push(b"nodev\tsysfs\nnodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\n\text4\n")
 }
 
+/// What is mounted: number of its file system (crate::vfs), device, folder, kind.
+const MOUNTS: [(u64, &str, &str, &str); 6] = [
+    (0, "/dev/root", "/", "ext4"),
+    (1, "devtmpfs", "/dev", "devtmpfs"),
+    (4, "tmpfs", "/dev/shm", "tmpfs"),
+    (2, "proc", "/proc", "proc"),
+    (5, "sysfs", "/sys", "sysfs"),
+    (3, "tmpfs", "/tmp", "tmpfs"),
+];
+/// The number of the mount of the first file system; those of files without a name are before it.
+const FIRST_MOUNT: u64 = 20;
+
 pub(super) fn mounts(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
-    for (device, dir, kind, options) in [
-        ("/dev/root", "/", "ext4", "rw,relatime"),
-        ("devtmpfs", "/dev", "devtmpfs", "rw,relatime"),
-        ("tmpfs", "/dev/shm", "tmpfs", "rw,relatime"),
-        ("proc", "/proc", "proc", "rw,relatime"),
-        ("tmpfs", "/tmp", "tmpfs", "rw,relatime"),
-    ] {
-        line(out, format_args!("{device} {dir} {kind} {options} 0 0"))?;
+    for (_, device, dir, kind) in MOUNTS {
+        line(out, format_args!("{device} {dir} {kind} rw,relatime 0 0"))?;
     }
     Ok(())
+}
+
+pub(super) fn mount_info(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
+    for (fs, device, dir, kind) in MOUNTS {
+        let parent = match dir {
+            "/" => 1,
+            "/dev/shm" => FIRST_MOUNT + 1,
+            _ => FIRST_MOUNT,
+        };
+        let (id, minor) = (FIRST_MOUNT + fs, fs + 1);
+        line(out, format_args!("{id} {parent} 0:{minor} / {dir} rw,relatime - {kind} {device} rw"))?;
+    }
+    Ok(())
+}
+
+/// A file of `fdinfo`.
+pub(super) fn descriptor(info: &dyn ProcInfo, pid: u32, fd: u32, out: &mut Text) -> Result<(), Errno> {
+    let it = info.descriptor_info(pid, fd).ok_or(Errno::ENOENT)?;
+    let mount = it.file.map_or(FIRST_MOUNT - 1, |file| FIRST_MOUNT + u64::from(file.fs.0));
+    let ino = it.file.map_or(1, |file| file.ino);
+    line(out, format_args!("pos:\t{}\nflags:\t0{:o}\nmnt_id:\t{mount}\nino:\t{ino}", it.offset, it.flags))?;
+    info.describe_descriptor(pid, fd, out)
+}
+
+pub(super) fn processors(info: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
+    match info.system().harts {
+        0 | 1 => line(out, format_args!("0")),
+        harts => line(out, format_args!("0-{}", harts - 1)),
+    }
+}
+
+pub(super) fn huge_pages(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
+    line(out, format_args!("always madvise [never]"))
+}
+
+/// The loopback interface alone; what goes over it is not counted, as there are no packets.
+pub(super) fn network_devices(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
+    out.push(b"Inter-|   Receive                                                |  Transmit\n")?;
+    out.push(b" face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n")?;
+    let zeros = "       0       0    0    0    0     0          0         0";
+    line(out, format_args!("    lo:{zeros} {zeros}"))
+}
+
+/// None: whoever is near is reached without one.
+pub(super) fn routes(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
+    out.push(b"Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n")
+}
+
+pub(super) fn addresses6(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
+    line(out, format_args!("{:032x} 01 80 10 80       lo", 1))
 }
 
 pub(super) fn cpuinfo(info: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {

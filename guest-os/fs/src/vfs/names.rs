@@ -1,11 +1,25 @@
 //! System calls that find, make, remove and move names.
 
-use super::{Opened, SHM, Vfs, check_changeable};
+use super::{Opened, PROC, SHM, SYS, Vfs, check_changeable};
+use crate::anonymous::Notice;
 use crate::permission::{EXECUTE, GROUP_EXECUTE, PERMISSIONS, READ, SET_GROUP, WRITE};
 use crate::tmpfs::NewFile;
-use crate::{Errno, FileId, FileSystemId, FileType, Inode, LastLink, Location, Object, OpenFile, OpenFlags};
+use crate::{
+    Errno, FileId, FileSystemId, FileType, Inode, LastLink, Location, Object, OpenFile, OpenFlags, Seals,
+};
 use abi::CapSet;
 use alloc::rc::Rc;
+
+/// What becomes of a file that has the name already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RenameAs {
+    /// It loses it.
+    Any,
+    /// It must not be there (RENAME_NOREPLACE).
+    New,
+    /// It gets the other name (RENAME_EXCHANGE).
+    Exchanged,
+}
 
 impl Vfs {
     /// `openat`. `mode` holds the permission bits for a new file, umask already applied. Truncates for `O_TRUNC`.
@@ -27,11 +41,14 @@ impl Vfs {
         if creates && walked.wants_dir && !matches!(walked.name.as_slice(), b"" | b"." | b"..") {
             return Err(Errno::EISDIR);
         }
-        let (target, path) = match walked.own_descriptor {
-            None => (walked.target, Rc::new(walked.path)),
+        let (target, path, dir) = match walked.own_descriptor {
+            None => {
+                let dir = walked.found_in();
+                (walked.target, Rc::new(walked.path), dir)
+            }
             Some(descriptor) => match self.behind(descriptor, walked.wants_dir)? {
                 None => return Ok(Opened::SameAs(descriptor)),
-                Some(location) => (Some(location.inode), location.path),
+                Some(location) => (Some(location.inode), location.path, location.dir),
             },
         };
         // As in Linux, what is new is not truncated.
@@ -51,9 +68,17 @@ impl Vfs {
             if flags.contains(OpenFlags::DIRECTORY) {
                 return Err(Errno::ENOTDIR);
             }
-            return Ok(Opened::Fifo(Location { inode, path }));
+            return Ok(Opened::Fifo(Location { inode, path, dir }));
         }
-        self.open_found(Location { inode, path }, flags).map(Opened::New)
+        let location = Location { inode, path, dir };
+        let opened = self.open_found(location.clone(), flags)?;
+        if !flags.contains(OpenFlags::PATH) {
+            self.happenings.of_location(&location, Notice::OPEN);
+        }
+        if flags.contains(OpenFlags::TRUNC) {
+            self.happenings.of_location(&location, Notice::MODIFY);
+        }
+        Ok(Opened::New(opened))
     }
 
     /// Whether a file that is there may be opened like this, as far as permissions go.
@@ -90,9 +115,7 @@ impl Vfs {
             return Err(Errno::ENOTDIR);
         }
         let (fs, now, who) = (dir.id.fs, self.info.now(), self.identity());
-        if self.check_room(fs) == Err(Errno::EPERM) {
-            return Err(Errno::EOPNOTSUPP);
-        }
+        check_changeable(fs).map_err(|_| Errno::EOPNOTSUPP)?;
         self.check_room(fs)?;
         self.check(&dir, WRITE | EXECUTE)?;
         let is_linkable = !flags.contains(OpenFlags::EXCL);
@@ -102,22 +125,22 @@ impl Vfs {
         let inode = self.inode(FileId { fs, ino })?;
         let mut path = location.path.to_vec();
         path.extend_from_slice(alloc::format!("/#{ino}").as_bytes());
-        let location = Location { inode: inode.clone(), path: Rc::new(path) };
+        let location = Location { inode: inode.clone(), path: Rc::new(path), dir: None };
         let flags = flags - (OpenFlags::DIRECTORY | OpenFlags::CREAT | OpenFlags::EXCL);
         let writing = inode.use_for_writing()?;
         Ok(OpenFile { writing, ..OpenFile::new(Object::Memory(inode), Some(location), flags) })
     }
 
     /// `memfd_create`: a file in memory that has no name but `/memfd:NAME (deleted)` in `/proc`.
-    pub fn create_nameless(&mut self, name: &[u8]) -> Result<OpenFile, Errno> {
-        const MODE: u32 = 0o777;
+    pub fn create_nameless(&mut self, name: &[u8], mode: u32, seals: Seals) -> Result<OpenFile, Errno> {
         let now = self.info.now();
         self.check_room(SHM)?;
-        let ino = self.shm.create_nameless(MODE, now, false);
+        let ino = self.shm.create_nameless(mode, now, false);
         let (file_type, pin) = self.shm.handle(ino)?;
         let inode = Inode { id: FileId { fs: SHM, ino }, file_type, pin: Some(pin) };
+        inode.set_seals(seals);
         let path = Rc::new([b"/memfd:".as_slice(), name, b" (deleted)"].concat());
-        let location = Location { inode: inode.clone(), path };
+        let location = Location { inode: inode.clone(), path, dir: None };
         // As in Linux, this first descriptor does not keep it from being executed.
         Ok(OpenFile::new(Object::Memory(inode), Some(location), OpenFlags::RDWR))
     }
@@ -182,7 +205,10 @@ impl Vfs {
         self.check_room(dir.id.fs)?;
         self.check(&dir, WRITE | EXECUTE)?;
         let now = self.info.now();
-        self.changing([file.id, dir.id])?.link(file.id.ino, dir.id.ino, &name, now)
+        self.changing([file.id, dir.id])?.link(file.id.ino, dir.id.ino, &name, now)?;
+        self.happenings.of_file(file.id, Notice::ATTRIB);
+        self.happenings.of_name(dir.id, &name, file, Notice::CREATE, 0);
+        Ok(())
     }
 
     /// `unlinkat` without `AT_REMOVEDIR`.
@@ -202,8 +228,8 @@ impl Vfs {
         self.check_removal(&dir, &target)?;
         let now = self.info.now();
         self.changing([target.id, dir.id])?.unlink(dir.id.ino, &name, now)?;
-        drop(target); // its handle would keep the file
-        self.reap();
+        self.happenings.of_file(target.id, Notice::ATTRIB);
+        self.lose_name(&dir, &name, target);
         Ok(())
     }
 
@@ -227,19 +253,26 @@ impl Vfs {
         self.check_removal(&dir, &target)?;
         let now = self.info.now();
         self.changing([target.id, dir.id])?.rmdir(dir.id.ino, &name, now)?;
-        drop(target);
-        self.reap();
+        self.lose_name(&dir, &name, target);
         Ok(())
     }
 
-    /// `renameat2`; `no_replace` is RENAME_NOREPLACE.
+    /// A name is gone, and its file with it, if nobody has another handle on it than this one.
+    fn lose_name(&mut self, dir: &Inode, name: &[u8], target: Inode) {
+        let without_handle = Inode { id: target.id, file_type: target.file_type, pin: None };
+        drop(target);
+        self.reap();
+        self.happenings.of_name(dir.id, name, &without_handle, Notice::DELETE, 0);
+    }
+
+    /// `renameat2`.
     pub fn rename(
         &mut self,
         from_at: &Location,
         from: &[u8],
         to_at: &Location,
         to: &[u8],
-        no_replace: bool,
+        how: RenameAs,
     ) -> Result<(), Errno> {
         let (from_dir, from_name, from_wants_dir) = self.existing_name(from_at, from)?;
         let (to_dir, to_name, to_wants_dir) = self.existing_name(to_at, to)?;
@@ -258,8 +291,9 @@ impl Vfs {
         let replaced = self.child(&to_dir, &to_name);
         let is_mount = |inode: &Inode| inode.id.fs != from_dir.id.fs;
         match &replaced {
-            Ok(_) if no_replace => return Err(Errno::EEXIST),
+            Ok(_) if how == RenameAs::New => return Err(Errno::EEXIST),
             Ok(replaced) if is_mount(replaced) => return Err(Errno::EBUSY),
+            Err(Errno::ENOENT) if how == RenameAs::Exchanged => return Err(Errno::ENOENT),
             Ok(_) | Err(Errno::ENOENT) if is_mount(&moved) => return Err(Errno::EBUSY),
             Ok(_) | Err(Errno::ENOENT) => {}
             Err(errno) => return Err(*errno),
@@ -270,8 +304,14 @@ impl Vfs {
             Ok(replaced) => self.check_removal(&to_dir, replaced)?,
             Err(_) => self.check(&to_dir, WRITE | EXECUTE)?,
         }
-        if let Ok(replaced) = replaced {
-            self.changing([replaced.id])?;
+        if how == RenameAs::Exchanged
+            && let Ok(other) = replaced
+        {
+            return self.exchange((from_dir, &from_name, moved), (to_dir, &to_name, other));
+        }
+        let replaced = replaced.ok().map(|replaced| replaced.id);
+        if let Some(replaced) = replaced {
+            self.changing([replaced])?;
         }
         if moved.is_dir() && from_dir != to_dir {
             self.adopt_above(&to_dir)?;
@@ -279,14 +319,52 @@ impl Vfs {
         let now = self.info.now();
         let (from, to) = ((from_dir.id.ino, from_name.as_slice()), (to_dir.id.ino, to_name.as_slice()));
         self.changing([moved.id, to_dir.id, from_dir.id])?.rename(from, to, now)?;
+        if replaced == Some(moved.id) {
+            // Two names of one file: nothing has moved.
+            return Ok(());
+        }
+        self.note_move((&from_dir, &from_name), (&to_dir, &to_name), &moved);
+        if let Some(replaced) = replaced {
+            self.happenings.of_file(replaced, Notice::ATTRIB);
+        }
+        self.happenings.of_file(moved.id, Notice::MOVE_SELF);
         self.reap();
         Ok(())
+    }
+
+    /// Two names change places.
+    fn exchange(&mut self, a: (Inode, &[u8], Inode), b: (Inode, &[u8], Inode)) -> Result<(), Errno> {
+        if a.0 != b.0 {
+            for (moved, dir) in [(&a.2, &b.0), (&b.2, &a.0)] {
+                if moved.is_dir() {
+                    self.adopt_above(dir)?;
+                }
+            }
+        }
+        let now = self.info.now();
+        self.changing([b.2.id])?;
+        self.changing([a.2.id, b.0.id, a.0.id])?.exchange((a.0.id.ino, a.1), (b.0.id.ino, b.1), now)?;
+        self.note_move((&a.0, a.1), (&b.0, b.1), &a.2);
+        self.happenings.of_file(a.2.id, Notice::MOVE_SELF);
+        self.note_move((&b.0, b.1), (&a.0, a.1), &b.2);
+        self.happenings.of_file(b.2.id, Notice::MOVE_SELF);
+        Ok(())
+    }
+
+    fn note_move(&mut self, from: (&Inode, &[u8]), to: (&Inode, &[u8]), moved: &Inode) {
+        let cookie = self.happenings.next_move();
+        self.happenings.of_name(from.0.id, from.1, moved, Notice::MOVED_FROM, cookie);
+        self.happenings.of_name(to.0.id, to.1, moved, Notice::MOVED_TO, cookie);
     }
 
     /// Whether a file system takes a new name. ENOSPC if there are as many as there may be pages in memory: names lie in the kernel's, and
     /// Linux bounds the number of tmpfs's files likewise.
     fn check_room(&mut self, fs: FileSystemId) -> Result<(), Errno> {
         let is_full = self.entries_in_memory() >= self.contents.capacity_pages().0;
+        if matches!(fs, PROC | SYS) {
+            // As in Linux: no name can be looked for that is not there.
+            return Err(Errno::ENOENT);
+        }
         check_changeable(fs)?;
         if is_full { Err(Errno::ENOSPC) } else { Ok(()) }
     }
@@ -312,6 +390,7 @@ impl Vfs {
             };
             self.changing([inode.id])?.set_mode(ino, mode, now)?;
         }
+        self.happenings.of_name(dir.id, name, &inode, Notice::CREATE, 0);
         Ok(inode)
     }
 }

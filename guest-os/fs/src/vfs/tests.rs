@@ -353,15 +353,15 @@ fn names_in_tmpfs_follow_posix() {
         (vfs.unlink(&root, b"/tmp/f/"), Err(Errno::ENOTDIR)),
         (vfs.unlink(&root, b"/tmp/no"), Err(Errno::ENOENT)),
         (vfs.unlink(&root, b"/dev/null"), Err(Errno::EPERM)),
-        (vfs.rename(&root, b"/tmp/d", &root, b"/tmp/d/e/x", false), Err(Errno::EINVAL)),
-        (vfs.rename(&root, b"/tmp/f", &root, b"/tmp/d", false), Err(Errno::EISDIR)),
-        (vfs.rename(&root, b"/tmp/d", &root, b"/tmp/f", false), Err(Errno::ENOTDIR)),
-        (vfs.rename(&root, b"/tmp/f", &root, b"/tmp/g", true), Err(Errno::EEXIST)),
-        (vfs.rename(&root, b"/tmp/f", &root, b"/etc/f", false), Err(Errno::EXDEV)),
-        (vfs.rename(&root, b"/tmp/no", &root, b"/tmp/x", false), Err(Errno::ENOENT)),
-        (vfs.rename(&root, b"/tmp/f", &root, b"/tmp/g", false), Ok(())),
-        (vfs.rename(&root, b"/tmp/d/e", &root, b"/tmp/e", false), Ok(())),
-        (vfs.rename(&root, b"/tmp/e", &root, b"/tmp/d", false), Ok(())),
+        (vfs.rename(&root, b"/tmp/d", &root, b"/tmp/d/e/x", RenameAs::Any), Err(Errno::EINVAL)),
+        (vfs.rename(&root, b"/tmp/f", &root, b"/tmp/d", RenameAs::Any), Err(Errno::EISDIR)),
+        (vfs.rename(&root, b"/tmp/d", &root, b"/tmp/f", RenameAs::Any), Err(Errno::ENOTDIR)),
+        (vfs.rename(&root, b"/tmp/f", &root, b"/tmp/g", RenameAs::New), Err(Errno::EEXIST)),
+        (vfs.rename(&root, b"/tmp/f", &root, b"/etc/f", RenameAs::Any), Err(Errno::EXDEV)),
+        (vfs.rename(&root, b"/tmp/no", &root, b"/tmp/x", RenameAs::Any), Err(Errno::ENOENT)),
+        (vfs.rename(&root, b"/tmp/f", &root, b"/tmp/g", RenameAs::Any), Ok(())),
+        (vfs.rename(&root, b"/tmp/d/e", &root, b"/tmp/e", RenameAs::Any), Ok(())),
+        (vfs.rename(&root, b"/tmp/e", &root, b"/tmp/d", RenameAs::Any), Ok(())),
         (vfs.symlink(b"", &root, b"/tmp/l"), Err(Errno::ENOENT)),
         (vfs.symlink(b"g", &root, b"/tmp/l"), Ok(())),
     ] {
@@ -448,7 +448,7 @@ fn there_are_as_many_names_as_pages() {
     assert_eq!(world.vfs.link(&inode, &root, b"/tmp/new"), Err(Errno::ENOSPC));
     // What needs no new name works, and the disk says what it always says.
     world.write("/tmp/1", "text").unwrap();
-    world.vfs.rename(&root, b"/tmp/1", &root, b"/tmp/other", false).unwrap();
+    world.vfs.rename(&root, b"/tmp/1", &root, b"/tmp/other", RenameAs::Any).unwrap();
     assert_eq!(world.write("/new", ""), Err(Errno::ENOSPC));
     assert_eq!(world.vfs.mkdir(&root, b"/tmp/2", 0o700), Err(Errno::EEXIST));
     drop(held);

@@ -1,6 +1,6 @@
 //! Path resolution (path_resolution(7)): components, `.` and `..`, symbolic links, mount points.
 
-use super::{DEV, EXT4, PROC, Vfs};
+use super::{DEV, EXT4, PROC, SYS, Vfs};
 use crate::permission::EXECUTE;
 use crate::{Errno, FileId, Inode, Location, devfs, procfs};
 use alloc::borrow::Cow;
@@ -47,6 +47,13 @@ pub(super) struct Walked {
     pub(super) own_descriptor: Option<u32>,
 }
 
+impl Walked {
+    /// The directory whose name the last component is; `.`, `..` and the root are nobody's.
+    pub(super) fn found_in(&self) -> Option<FileId> {
+        (!matches!(self.name.as_slice(), b"" | b"." | b"..")).then_some(self.dir.id)
+    }
+}
+
 /// Adds a component to an absolute path, which may become longer than any path that a call takes. ENOMEM.
 fn push_component(path: &mut Vec<u8>, name: &[u8]) -> Result<(), Errno> {
     path.try_reserve(1 + name.len()).map_err(|_| Errno::ENOMEM)?;
@@ -73,8 +80,9 @@ impl Vfs {
             let found = self.behind(descriptor, walked.wants_dir)?;
             return Ok(found.map_or(Resolved::Descriptor(descriptor), Resolved::File));
         }
+        let dir = walked.found_in();
         let inode = walked.target.ok_or(Errno::ENOENT)?;
-        Ok(Resolved::File(Location { inode: self.pinned(inode), path: Rc::new(walked.path) }))
+        Ok(Resolved::File(Location { inode: self.pinned(inode), path: Rc::new(walked.path), dir }))
     }
 
     /// Resolves all but the last component for sure, and that one as far as it exists.
@@ -249,7 +257,7 @@ impl Vfs {
         match dir.fs {
             EXT4 => self.root.lookup(dir.ino, name),
             DEV => devfs::lookup(dir.ino, name, &*self.info),
-            PROC => procfs::lookup(dir.ino, name, &*self.info),
+            PROC | SYS => procfs::lookup(dir.ino, name, &*self.info),
             fs => self.tmpfs(fs)?.lookup(dir.ino, name),
         }
     }
@@ -259,7 +267,7 @@ impl Vfs {
         let (file_type, pin) = match id.fs {
             EXT4 => (self.root.file_type(id.ino)?, None),
             DEV => (devfs::file_type(id.ino)?, None),
-            PROC => (procfs::file_type(id.ino)?, None),
+            PROC | SYS => (procfs::file_type(id.ino)?, None),
             fs => {
                 let (file_type, pin) = self.tmpfs(fs)?.handle(id.ino)?;
                 (file_type, Some(pin))

@@ -2,8 +2,8 @@
 
 use super::pending::Pending;
 use super::{Action, AltStack, DefaultAction, Delivery, Disposition, SigInfo, Signal, SignalSet};
-use alloc::boxed::Box;
-use alloc::vec;
+use alloc::rc::Rc;
+use core::cell::Cell;
 use linux_raw_sys::general as linux;
 
 /// A real-time signal that cannot be kept: as many wait as may (EAGAIN).
@@ -13,8 +13,8 @@ pub struct QueueFull;
 /// A process's part: what is to be done with each signal, and what was sent to the process as a whole.
 #[derive(Debug)]
 pub struct ProcessSignals {
-    /// One a signal; boxed, since a process is moved on a small stack when it is made.
-    actions: Box<[Action]>,
+    /// One a signal; those share them that `clone` has made so (CLONE_SIGHAND).
+    actions: Rc<[Cell<Action>]>,
     pending: Pending,
     /// Most real-time signals that may wait for the process, and for each of its threads.
     queue_limit: usize,
@@ -23,7 +23,7 @@ pub struct ProcessSignals {
 impl Default for ProcessSignals {
     fn default() -> Self {
         Self {
-            actions: vec![Action::default(); Signal::COUNT].into(),
+            actions: (0..Signal::COUNT).map(|_| Cell::default()).collect(),
             pending: Pending::with_room(),
             queue_limit: usize::MAX,
         }
@@ -33,13 +33,28 @@ impl Default for ProcessSignals {
 impl ProcessSignals {
     /// The part of a forked child: the same actions, nothing pending.
     pub fn forked(&self) -> Self {
-        Self { actions: self.actions.clone(), pending: Pending::with_room(), ..*self }
+        Self { actions: self.actions.iter().cloned().collect(), ..self.shared() }
+    }
+    /// The part of a child that shares the actions, for as long as it executes the same program: nothing is pending.
+    pub fn shared(&self) -> Self {
+        Self { actions: self.actions.clone(), pending: Pending::with_room(), queue_limit: self.queue_limit }
+    }
+    /// Forgets handlers; what is ignored stays so.
+    pub fn forget_handlers(&mut self) {
+        for action in self.actions.iter().filter(|action| action.get().disposition() == Disposition::Handler)
+        {
+            action.set(Action::default());
+        }
     }
     /// After `execve`: handlers are forgotten, ignored signals stay ignored, what is pending stays.
     pub fn exec(&mut self) {
-        for action in self.actions.iter_mut() {
-            let handler = if action.disposition() == Disposition::Ignore { action.handler } else { 0 };
-            *action = Action { handler, ..Action::default() };
+        if Rc::strong_count(&self.actions) > 1 {
+            self.actions = self.actions.iter().cloned().collect();
+        }
+        for action in self.actions.iter() {
+            let is_ignored = action.get().disposition() == Disposition::Ignore;
+            let handler = if is_ignored { action.get().handler } else { 0 };
+            action.set(Action { handler, ..Action::default() });
         }
     }
     /// Sets how many real-time signals may wait.
@@ -48,13 +63,13 @@ impl ProcessSignals {
     }
     /// The action of a signal.
     pub fn action(&self, signal: Signal) -> Action {
-        self.actions[signal.index()]
+        self.actions[signal.index()].get()
     }
     /// Sets the action of a signal other than SIGKILL and SIGSTOP. Whether it makes the signal ignored: then pending instances
     /// vanish, here and, by [`ThreadSignals::discard`], in each thread.
     #[must_use]
     pub fn set_action(&mut self, signal: Signal, action: Action) -> bool {
-        self.actions[signal.index()] = Action { mask: action.mask.blockable(), ..action };
+        self.actions[signal.index()].set(Action { mask: action.mask.blockable(), ..action });
         let is_ignored = self.is_ignored(signal);
         if is_ignored {
             self.pending.remove(signal);
@@ -81,6 +96,11 @@ impl ProcessSignals {
     /// A pending signal of this number vanishes.
     pub fn discard(&mut self, signal: Signal) {
         self.pending.remove(signal);
+    }
+    /// The signal is done with by default from now on.
+    fn forget(&self, signal: Signal) {
+        let action = &self.actions[signal.index()];
+        action.set(Action { handler: 0, ..action.get() });
     }
     fn is_ignored(&self, signal: Signal) -> bool {
         match self.action(signal).disposition() {
@@ -187,7 +207,7 @@ impl ThreadSignals {
     pub fn force(&mut self, process: &mut ProcessSignals, info: SigInfo) {
         let signal = info.signal;
         if self.blocked.contains(signal) || process.action(signal).disposition() == Disposition::Ignore {
-            process.actions[signal.index()].handler = 0;
+            process.forget(signal);
             self.blocked.remove(signal);
         }
         self.pending.replace(info);
@@ -222,7 +242,7 @@ impl ThreadSignals {
         }
         if action.has(linux::SA_RESETHAND) {
             // As in Linux, the flags stay, SA_SIGINFO among them.
-            process.actions[info.signal.index()].handler = 0;
+            process.forget(info.signal);
         }
         Delivery::Handler { info, action, saved_mask }
     }

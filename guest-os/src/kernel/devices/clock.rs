@@ -1,9 +1,9 @@
-//! The time of day: the real-time clock read once at boot, then the timebase.
+//! The time of day: the real-time clock read once at boot, then the timebase, from where an administrator has set it.
 
 use crate::arch;
 use crate::devices::drivers::mmio::Mmio;
 use crate::local::HartLocal;
-use fs::Timestamp;
+use fs::{Errno, Timestamp};
 use isa::platform;
 use isa::time::TIMEBASE_HZ;
 
@@ -21,6 +21,12 @@ pub fn start() {
     let high = rtc.read_u32(4);
     let now = u64::from(high) << 32 | u64::from(low);
     *EPOCH.get_mut() = now.saturating_sub(arch::time() * NANOSECONDS_PER_TICK);
+}
+
+/// It is so many nanoseconds after 1970 now. Not if the machine had started before that.
+pub fn set(now: u64) -> Result<(), Errno> {
+    *EPOCH.get_mut() = now.checked_sub(monotonic()).ok_or(Errno::EINVAL)?;
+    Ok(())
 }
 
 /// Nanoseconds since 1970.

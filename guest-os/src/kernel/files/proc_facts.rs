@@ -9,14 +9,16 @@ use crate::memory::{mem, pages};
 use crate::processes::process::{self, Process, Usage};
 use crate::processes::thread::Thread;
 use crate::processes::wait::scheduler;
+use crate::syscall::files::status_flags;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use fs::{
-    Errno, Identity, Location, MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, SegmentInfo, Setting,
-    Settings, SwapInfo, SystemInfo, Text, Timestamp, Transfers, name_of_now,
+    DescriptorInfo, Errno, Identity, Location, MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, SegmentInfo,
+    Setting, Settings, SwapInfo, SystemInfo, SystemName, Text, Timestamp, Transfers, name_of_now,
 };
 use isa::Vpn;
 use isa::paging::{Pte, PteFlags};
+use linux_raw_sys::general as linux;
 use mm::page_cache::PageLookup;
 use mm::pte::NotPresent;
 use mm::{AddressSpace, Backing, FrameKind, Prot, Vma, VmaFlags};
@@ -97,7 +99,7 @@ impl ProcInfo for KernelFacts {
                 let sets = process.credentials.borrow().capabilities;
                 [sets.inheritable, sets.permitted, sets.effective, sets.bounding, sets.ambient]
             },
-            nice: thread.nice.get(),
+            nice: thread.scheduling.get().nice,
             ..memory_of(process)
         };
         let usage = if number == process.pid { process.usage() } else { thread.usage.get() };
@@ -191,6 +193,25 @@ impl ProcInfo for KernelFacts {
         let files = process::find(pid).and_then(|process| process.files_if_any()).ok_or(Errno::ENOENT)?;
         let id = files.borrow().get(descriptor).map_err(|_| Errno::ENOENT)?;
         name_of(&open_files(), id)
+    }
+    fn descriptor_info(&self, pid: u32, descriptor: u32) -> Option<DescriptorInfo> {
+        let files = process::find(pid).and_then(|process| process.files_if_any())?;
+        let (id, closes) = {
+            let files = files.borrow();
+            (files.get(descriptor).ok()?, files.close_on_exec(descriptor).ok()?)
+        };
+        let files = open_files();
+        let file = files.get(id);
+        let flags = status_flags(file) | if closes { linux::O_CLOEXEC } else { 0 };
+        Some(DescriptorInfo { offset: file.offset, flags, file: file.inode().map(fs::Inode::id) })
+    }
+    fn describe_descriptor(&self, pid: u32, descriptor: u32, out: &mut Text) -> Result<(), Errno> {
+        let files = process::find(pid).and_then(|process| process.files_if_any());
+        let id = files.and_then(|files| files.borrow().get(descriptor).ok());
+        id.map_or(Ok(()), |id| open_files().describe(id, out))
+    }
+    fn system_name(&self, which: SystemName) -> Vec<u8> {
+        crate::syscall::system::name(which)
     }
     fn location(&self, descriptor: u32) -> Option<Location> {
         let id = current().process.files_if_any()?.borrow().get(descriptor).ok()?;

@@ -19,6 +19,22 @@ pub fn lock() -> VfsGuard {
     VfsGuard(VFS.lock())
 }
 
+impl Drop for VfsGuard {
+    /// What has happened to names is told before others find them so.
+    fn drop(&mut self) {
+        let happenings = self.take_happenings();
+        if happenings.is_empty() {
+            return;
+        }
+        let is_watched = {
+            let mut files = open_files();
+            happenings.iter().for_each(|happening| files.tell(happening));
+            files.are_watching()
+        };
+        self.keep_happenings(is_watched);
+    }
+}
+
 impl Deref for VfsGuard {
     type Target = Vfs;
     fn deref(&self) -> &Vfs {

@@ -140,6 +140,31 @@ pub fn copy_in(address: u64, into: &mut [u8]) -> Result<(), Errno> {
     }
 }
 
+/// Copies a structure that grows from version to version, `len` bytes of it (openat2(2), "Extensibility"): what the program does not know is 0,
+/// what it knows better must be. EINVAL if there is less than `least`, E2BIG if there is more than Folio knows.
+pub fn copy_struct(address: u64, len: u64, least: u64, into: &mut [u64]) -> Result<(), Errno> {
+    if len < least {
+        return Err(Errno::EINVAL);
+    }
+    if len > PAGE_SIZE {
+        return Err(Errno::E2BIG);
+    }
+    into.fill(0);
+    let (mut at, mut word) = (0, [0; 8]);
+    while at < len {
+        let count = usize::try_from(len - at).unwrap_or(word.len()).min(word.len());
+        word = [0; 8];
+        copy_in(address.wrapping_add(at), &mut word[..count])?;
+        match usize::try_from(at / 8).ok().and_then(|index| into.get_mut(index)) {
+            Some(known) => *known = u64::from_le_bytes(word),
+            None if word == [0; 8] => {}
+            None => return Err(Errno::E2BIG),
+        }
+        at += 8;
+    }
+    Ok(())
+}
+
 /// Copies from user memory up to the first page that can't be read. EFAULT only if not one byte came over.
 pub fn copy_in_some(address: u64, into: &mut [u8]) -> Result<usize, Errno> {
     let mut done = 0;

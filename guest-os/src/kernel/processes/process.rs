@@ -18,7 +18,8 @@ use isa::paging::Satp;
 use linux_raw_sys::general as linux;
 use mm::{AddressSpace, SpaceId};
 use proc::{
-    CapSet, Credentials, DescriptorTable, ExitStatus, Ids, Pid, ProcessSignals, ProcessTable, Signal, Tid,
+    CapSet, Credentials, DescriptorTable, ExitStatus, Ids, NoNumber, Pid, ProcessSignals, ProcessTable,
+    Signal, Tid,
 };
 
 /// An address space, with what of it never changes beside it.
@@ -344,8 +345,18 @@ pub fn forks() -> u64 {
     *FORKS.get()
 }
 
+/// Takes a number for a new thread.
+pub fn take_number(wanted: Option<Pid>) -> Result<Pid, Errno> {
+    table(|t| t.number_for(wanted)).map_err(|none| match none {
+        NoNumber::Taken => Errno::EEXIST,
+        NoNumber::AllTaken => Errno::EAGAIN,
+    })
+}
+
 /// What a child takes over from its parent, or the first process starts with.
 pub struct Start {
+    /// The number that it is to have, if it matters.
+    pub number: Option<Pid>,
     /// Its first thread's part.
     pub thread: thread::Start,
     /// The address space.
@@ -368,7 +379,8 @@ pub struct Start {
     pub limits: Box<[(u64, u64); crate::syscall::limits::COUNT]>,
 }
 
-/// Makes a process and its first thread and enters them into the table, not yet runnable. EAGAIN if there is no room for them.
+/// Makes a process and its first thread and enters them into the table, not yet runnable. EAGAIN if there is no room for them, EEXIST if
+/// the number that it is to have is another's.
 #[inline(never)] // a frame of its own, not part of its caller's
 pub fn create(
     parent: Pid,
@@ -376,7 +388,10 @@ pub fn create(
     start: Box<Start>,
 ) -> Result<Rc<Thread>, (Errno, Box<Start>)> {
     let Ok(room) = Room::new() else { return Err((Errno::EAGAIN, start)) };
-    let Some(pid) = table(|t| t.allocate_pid()) else { return Err((Errno::EAGAIN, start)) };
+    let pid = match take_number(start.number) {
+        Ok(pid) => pid,
+        Err(error) => return Err((error, start)),
+    };
     let start = *start;
     let timers = Timers::default();
     timers.limit(start.limits[linux::RLIMIT_CPU as usize]);

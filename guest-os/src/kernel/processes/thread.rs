@@ -21,7 +21,7 @@ use core::cell::{Cell, RefCell, UnsafeCell};
 use fs::{Errno, OpenFileId};
 use isa::events::Access;
 use isa::{Exception, VirtAddr};
-use proc::{ExitStatus, QueueFull, SigInfo, Signal, ThreadSignals, Tid};
+use proc::{ExitStatus, QueueFull, Scheduling, SigInfo, Signal, ThreadSignals, Tid};
 
 /// A thread of a process.
 pub struct Thread {
@@ -44,10 +44,12 @@ pub struct Thread {
     pub signals: RefCell<ThreadSignals>,
     /// At most 15 bytes: the last part of the path that its program was executed by, until it gives itself another name.
     pub name: RefCell<Vec<u8>>,
-    /// How nice it is to others, -20 to 19. It is remembered: turns are the same for all.
-    pub nice: Cell<i32>,
+    /// How it is to be scheduled. It is remembered: turns are the same for all.
+    pub scheduling: Cell<Scheduling>,
     /// How late its timers may be. It is remembered: they are exact.
     pub slack: Cell<Slack>,
+    /// What it says of the system that its programs were made for (`personality`).
+    pub persona: Cell<u32>,
     /// Its own times and counts.
     pub usage: Cell<Usage>,
     /// When it last began to run in the kernel, in ticks.
@@ -145,10 +147,12 @@ pub struct Start {
     pub signals: ThreadSignals,
     /// Its name.
     pub name: Vec<u8>,
-    /// How nice it is.
-    pub nice: i32,
+    /// How it is to be scheduled.
+    pub scheduling: Scheduling,
     /// How late its timers may be, in nanoseconds.
     pub slack: u64,
+    /// Its personality.
+    pub persona: u32,
 }
 
 /// Makes a thread and enters it into the table, not yet runnable.
@@ -166,8 +170,9 @@ pub fn create(tid: Tid, process: Rc<Process>, room: Room, start: Start) -> Rc<Th
         fp: RefCell::new(start.fp),
         signals: RefCell::new(start.signals),
         name: RefCell::new(start.name),
-        nice: Cell::new(start.nice),
+        scheduling: Cell::new(start.scheduling),
         slack: Cell::new(Slack { now: start.slack, usual: start.slack }),
+        persona: Cell::new(start.persona),
         usage: Cell::default(),
         stamp: Cell::new(arch::time()),
         set_child_tid: Cell::new(0),

@@ -2,30 +2,33 @@
 
 use super::files::{details, file_to_use};
 use super::{Arguments, Outcome, length, names, uint};
-use crate::files::vfs;
+use crate::files::vfs::{self, open_files};
 use crate::memory::user;
 use alloc::vec::Vec;
-use fs::{ATTRIBUTE_MAX, Errno, Inode, SetAs};
+use fs::{ATTRIBUTE_MAX, Errno, Location, Notice, SetAs};
 use linux_raw_sys::general as linux;
 
 /// Longest name, its NUL included.
 const NAME_BYTES: usize = 256;
 const XATTR_CREATE: u32 = 1;
 
-fn by_path(path: u64, follow: bool) -> Result<Inode, Errno> {
+fn by_path(path: u64, follow: bool) -> Result<Location, Errno> {
     let flags = if follow { 0 } else { linux::AT_SYMLINK_NOFOLLOW };
-    Ok(names::find(linux::AT_FDCWD as u64, path, flags)?.inode)
+    names::find(linux::AT_FDCWD as u64, path, flags)
 }
 
-fn by_descriptor(fd: u64) -> Result<Inode, Errno> {
-    details(file_to_use(fd)?).inode().cloned().ok_or(Errno::EOPNOTSUPP)
+fn by_descriptor(fd: u64) -> Result<Location, Errno> {
+    details(file_to_use(fd)?).location.ok_or(Errno::EOPNOTSUPP)
 }
 
 fn name_at(address: u64) -> Result<Vec<u8>, Errno> {
     user::read_string(address, NAME_BYTES, Errno::ERANGE)
 }
 
-fn set(file: impl FnOnce() -> Result<Inode, Errno>, [_, name, value, size, flags, _]: Arguments) -> Outcome {
+fn set(
+    file: impl FnOnce() -> Result<Location, Errno>,
+    [_, name, value, size, flags, _]: Arguments,
+) -> Outcome {
     let how = match uint(flags) {
         0 => SetAs::Any,
         XATTR_CREATE => SetAs::New,
@@ -41,7 +44,8 @@ fn set(file: impl FnOnce() -> Result<Inode, Errno>, [_, name, value, size, flags
     bytes.resize(length(size), 0);
     user::copy_in(value, &mut bytes)?;
     let file = file()?;
-    vfs::lock().set_attribute(&file, &name, &bytes, how)?;
+    vfs::lock().set_attribute(&file.inode, &name, &bytes, how)?;
+    open_files().tell_of(&file, Notice::ATTRIB);
     Ok(0)
 }
 
@@ -56,20 +60,21 @@ fn tell(bytes: &[u8], buffer: u64, size: u64) -> Outcome {
     Ok(bytes.len() as u64)
 }
 
-fn get(file: impl FnOnce() -> Result<Inode, Errno>, [_, name, value, size, ..]: Arguments) -> Outcome {
+fn get(file: impl FnOnce() -> Result<Location, Errno>, [_, name, value, size, ..]: Arguments) -> Outcome {
     let (name, file) = (name_at(name)?, file()?);
-    let found = vfs::lock().attribute(&file, &name)?;
+    let found = vfs::lock().attribute(&file.inode, &name)?;
     tell(&found, value, size)
 }
 
-fn list(file: Inode, [_, buffer, size, ..]: Arguments) -> Outcome {
-    let found = vfs::lock().attribute_names(&file)?;
+fn list(file: Location, [_, buffer, size, ..]: Arguments) -> Outcome {
+    let found = vfs::lock().attribute_names(&file.inode)?;
     tell(&found, buffer, size)
 }
 
-fn remove(file: impl FnOnce() -> Result<Inode, Errno>, name: u64) -> Outcome {
+fn remove(file: impl FnOnce() -> Result<Location, Errno>, name: u64) -> Outcome {
     let (name, file) = (name_at(name)?, file()?);
-    vfs::lock().remove_attribute(&file, &name)?;
+    vfs::lock().remove_attribute(&file.inode, &name)?;
+    open_files().tell_of(&file, Notice::ATTRIB);
     Ok(0)
 }
 

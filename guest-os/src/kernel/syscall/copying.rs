@@ -3,7 +3,8 @@
 //! Nothing is shared: pieces pass through the thread's scratch page, as in `sendfile`.
 
 use super::files::{details, file_to_use};
-use super::io::{self, MAX_BYTES, Moved, PIECE_BYTES, Position, read_stored, send};
+use super::io::{self, Moved, PIECE_BYTES, Position, read_stored, send};
+use super::spans::MAX_BYTES;
 use super::{Arguments, Outcome, Stop, has_failed, length, uint};
 use crate::files::ready;
 use crate::files::turns::Turn;
@@ -11,7 +12,7 @@ use crate::files::vfs::open_files;
 use crate::hart::current;
 use crate::memory::user::UserPtr;
 use crate::memory::{heap, inject};
-use fs::{Errno, Object, OpenFile, OpenFileId, OpenFlags, PipeEnd, PipeOutcome, Source};
+use fs::{Errno, Notice, Object, OpenFile, OpenFileId, OpenFlags, PipeEnd, PipeOutcome, Source};
 use linux_raw_sys::general as linux;
 
 /// An offset that the program keeps, or the file's own.
@@ -92,7 +93,16 @@ pub fn copy_file_range([input, input_offset, out, out_offset, len, flags]: Argum
     })?;
     from.advance(done)?;
     to.advance(done)?;
+    tell(input, out, done);
     Ok(done)
+}
+
+/// Tells who watches the files what has been done with them.
+fn tell(input: OpenFileId, out: OpenFileId, done: u64) {
+    if done > 0 {
+        open_files().tell_of_open(input, Notice::ACCESS);
+        open_files().tell_of_open(out, Notice::MODIFY);
+    }
 }
 
 /// Does pieces of `count` bytes until one moves nothing, or less than it should, or fails; how many bytes were moved.
@@ -153,6 +163,7 @@ pub fn splice([input, input_offset, out, out_offset, len, flags]: Arguments) -> 
         put_into_pipe(out, &scratch[..read], nonblocking || done > 0)
     })?;
     place.advance(done)?;
+    tell(input, out, done);
     Ok(done)
 }
 
@@ -177,6 +188,7 @@ fn splice_out(input: OpenFileId, out: OpenFileId, out_offset: u64, count: u64, n
     if let Some(place) = place {
         place.advance(done)?;
     }
+    tell(input, out, done);
     Ok(done)
 }
 

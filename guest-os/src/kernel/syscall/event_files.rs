@@ -1,8 +1,8 @@
 //! Files that tell of events: `eventfd2`, `timerfd_create` and its kin, `signalfd4`; and what is read from them and written.
 
 use super::files::{Reserved, file_to_use};
-use super::io::{Cursor, Span, total_of};
-use super::{Arguments, Outcome, Stop, int, time, uint};
+use super::spans::{Cursor, Span, total_of};
+use super::{Arguments, Outcome, Stop, inotify, int, terminal, time, uint};
 use crate::arch;
 use crate::devices::clock::{self, NANOSECONDS_PER_TICK};
 use crate::files::ready::{Patience, attempt};
@@ -103,6 +103,18 @@ pub fn signalfd4([fd, mask, size, flags, ..]: Arguments) -> Outcome {
     Ok(fd)
 }
 
+/// A request of lists of events, or one that others know: of descriptors, pipes, sockets and terminals.
+pub fn ioctl(a: Arguments) -> Outcome {
+    let [fd, request, argument, ..] = a;
+    if uint(request) == linux_raw_sys::ioctl::FIONREAD {
+        let id = file_to_use(fd)?;
+        if open_files().anonymous(id).is_ok() {
+            return inotify::tell_bytes(id, argument);
+        }
+    }
+    terminal::ioctl(a)
+}
+
 /// What a file holds to be read.
 enum Found {
     Count(u64),
@@ -115,6 +127,7 @@ pub fn read(id: OpenFileId, spans: &[Span]) -> Outcome {
     let room = total_of(spans)?;
     let least = match open_files().anonymous(id)?.0 {
         Anonymous::Signals(_) => SIGINFO_BYTES,
+        Anonymous::Inotify(_) => 0,
         Anonymous::Epoll(_) | Anonymous::Process { .. } => return Err(Errno::EINVAL.into()),
         _ => WORD_BYTES,
     };
@@ -122,6 +135,9 @@ pub fn read(id: OpenFileId, spans: &[Span]) -> Outcome {
         return Err(Errno::EINVAL.into());
     }
     let patience = patience(id);
+    if least == 0 {
+        return inotify::read(id, spans, room, patience);
+    }
     loop {
         match attempt(patience, |files| find(files, id))? {
             Found::Signals(set) => {
@@ -159,7 +175,7 @@ fn find(files: &fs::OpenFiles, id: OpenFileId) -> Result<Found, Hold> {
             0 => Err(Hold::Wait(Source::Signals)),
             _ => Ok(Found::Signals(*set)),
         },
-        Anonymous::Epoll(_) | Anonymous::Process { .. } => Err(Errno::EINVAL.into()),
+        Anonymous::Epoll(_) | Anonymous::Process { .. } | Anonymous::Inotify(_) => Err(Errno::EINVAL.into()),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Descriptors and open files: open, close, dup, fcntl, lseek, pipes, directories.
 
-use super::{Arguments, Outcome, Stop, descriptor, descriptor_error, has_failed, int, length, limits, uint};
+use super::{
+    Arguments, Outcome, Stop, descriptor, descriptor_error, has_failed, int, length, limits, seals, uint,
+};
 use crate::files::locks;
 use crate::files::terminals;
 use crate::files::turns::{Turn, TurnAt};
@@ -15,7 +17,10 @@ use crate::processes::wait::{self, Channel, WaitOutcome};
 use ::proc::{DescriptorError, DescriptorTable};
 use alloc::rc::Rc;
 use core::ops::Range;
-use fs::{Errno, Inode, Location, Object, OpenFile, OpenFileId, OpenFlags, Opened, PipeEnd, Source, Whence};
+use fs::{
+    Errno, Inode, Location, Notice, Object, OpenFile, OpenFileId, OpenFlags, Opened, PipeEnd, Seals, Source,
+    Whence,
+};
 use isa::PAGE_SIZE;
 use linux_raw_sys::general as linux;
 use mm::file_memory::Transfer;
@@ -152,10 +157,18 @@ pub fn openat([dirfd, path, flags, mode, ..]: Arguments) -> Outcome {
                 _ => open_files().insert(file),
             }
         }
-        Opened::Fifo(location) => open_fifo(location, flags)?,
+        Opened::Fifo(location) => {
+            let id = open_fifo(location, flags)?;
+            open_files().tell_of_open(id, Notice::OPEN);
+            id
+        }
         Opened::SameAs(fd) => {
             let id = current().process.files().borrow().get(fd).map_err(|_| Errno::ENOENT)?;
-            open_files().duplicate(id);
+            let mut files = open_files();
+            if matches!(files.get(id).object, Object::Socket(_)) {
+                return Err(Errno::ENXIO.into());
+            }
+            files.duplicate(id);
             id
         }
     };
@@ -188,13 +201,23 @@ fn open_fifo(location: Location, flags: OpenFlags) -> Result<OpenFileId, Stop> {
 /// The longest name that Linux takes: a directory entry's, less `memfd:`.
 const MEMFD_NAME_MAX: usize = 249;
 
-/// Files without a name. They cannot be sealed: MFD_ALLOW_SEALING is refused, and so are huge pages.
+/// Files without a name. There are no huge pages for them.
 pub fn memfd_create([name, flags, ..]: Arguments) -> Outcome {
+    const EITHER: u32 = linux::MFD_EXEC | linux::MFD_NOEXEC_SEAL;
+    let flags = uint(flags);
+    if flags & EITHER == EITHER {
+        return Err(Errno::EINVAL.into());
+    }
     let name = user::read_string(name, MEMFD_NAME_MAX + 1, Errno::EINVAL)?;
     let reserved = Reserved::new(0)?;
-    let file = vfs::lock().create_nameless(&name)?;
+    let (mode, seals) = match flags & linux::MFD_NOEXEC_SEAL {
+        0 if flags & linux::MFD_ALLOW_SEALING == 0 => (0o777, Seals::SEAL),
+        0 => (0o777, Seals::empty()),
+        _ => (0o666, Seals::EXEC),
+    };
+    let file = vfs::lock().create_nameless(&name, mode, seals)?;
     let id = open_files().insert(file);
-    Ok(u64::from(reserved.fill(id, uint(flags) & linux::MFD_CLOEXEC != 0)))
+    Ok(u64::from(reserved.fill(id, flags & linux::MFD_CLOEXEC != 0)))
 }
 
 /// A descriptor for a file that is still to be opened. Dropped unfilled, its number is free again.
@@ -341,6 +364,8 @@ pub fn fcntl([fd, command, argument, ..]: Arguments) -> Outcome {
         linux::F_SETOWN | linux::F_GETOWN => Ok(0),
         linux::F_GETPIPE_SZ => Ok(open_files().pipe_of(id)?.capacity() as u64),
         linux::F_SETPIPE_SZ => Ok(open_files().set_pipe_capacity(id, uint(argument))? as u64),
+        linux::F_GET_SEALS => seals::get(id),
+        linux::F_ADD_SEALS => seals::add(id, argument),
         command @ (linux::F_GETLK
         | linux::F_SETLK
         | linux::F_SETLKW
@@ -432,18 +457,22 @@ pub fn ftruncate([fd, len, ..]: Arguments) -> Outcome {
     if len.cast_signed() < 0 {
         return Err(Errno::EINVAL.into());
     }
-    let Object::Memory(inode) = file.object else { return Err(Errno::EINVAL.into()) };
-    truncate(&inode, len)
+    match (&file.object, &file.location) {
+        (Object::Memory(_), Some(location)) => truncate(location, len),
+        _ => Err(Errno::EINVAL.into()),
+    }
 }
 
 /// Cuts a file, or lets it grow, between the writes of others.
-pub fn truncate(inode: &Inode, len: u64) -> Outcome {
+pub fn truncate(location: &Location, len: u64) -> Outcome {
+    let inode = &location.inode;
     let _turn = Turn::take(TurnAt::Contents(inode.id()));
     let size = vfs::lock().size(inode.id())?;
     if len > size {
         limits::check_growth(len)?;
     }
     truncate_in_turn(inode, len)?;
+    open_files().tell_of(location, Notice::MODIFY);
     Ok(0)
 }
 
@@ -455,8 +484,16 @@ fn truncate_in_turn(inode: &Inode, len: u64) -> Result<(), Errno> {
 
 /// Pages that take memory from now on, or a hole in place of what was there.
 pub fn fallocate([fd, mode, offset, len, ..]: Arguments) -> Outcome {
+    let file = opened(fd)?;
+    set_aside(&file, uint(mode), offset, len)?;
+    if let Some(location) = &file.location {
+        open_files().tell_of(location, Notice::MODIFY);
+    }
+    Ok(0)
+}
+
+fn set_aside(file: &OpenFile, mode: u32, offset: u64, len: u64) -> Outcome {
     const PUNCH_HOLE: u32 = linux::FALLOC_FL_PUNCH_HOLE | linux::FALLOC_FL_KEEP_SIZE;
-    let (file, mode) = (opened(fd)?, uint(mode));
     if offset.cast_signed() < 0 || len.cast_signed() <= 0 {
         return Err(Errno::EINVAL.into());
     }
@@ -464,7 +501,7 @@ pub fn fallocate([fd, mode, offset, len, ..]: Arguments) -> Outcome {
         return Err(Errno::EOPNOTSUPP.into());
     }
     file.check_writable()?;
-    let Object::Memory(inode) = file.object else {
+    let Object::Memory(inode) = &file.object else {
         return Err(if matches!(file.object, Object::Pipe { .. } | Object::Socket(_)) {
             Errno::ESPIPE
         } else {
@@ -475,7 +512,7 @@ pub fn fallocate([fd, mode, offset, len, ..]: Arguments) -> Outcome {
     let end = offset.checked_add(len).filter(|&end| end <= i64::MAX.cast_unsigned()).ok_or(Errno::EFBIG)?;
     let _turn = Turn::take(TurnAt::Contents(inode.id()));
     if mode == PUNCH_HOLE {
-        vfs::lock().punch_hole(&inode, offset..end)?;
+        vfs::lock().punch_hole(inode, offset..end)?;
         return Ok(0);
     }
     let size = vfs::lock().size(inode.id())?;
@@ -487,15 +524,15 @@ pub fn fallocate([fd, mode, offset, len, ..]: Arguments) -> Outcome {
     // Past the end there is no place for pages.
     let end = if keeps_size { end.min(size) } else { end };
     let range = offset / PAGE_SIZE..end.div_ceil(PAGE_SIZE);
-    if range.end.saturating_sub(range.start) > vfs::lock().statfs(&inode)?.blocks {
+    if range.end.saturating_sub(range.start) > vfs::lock().statfs(inode)?.blocks {
         return Err(Errno::ENOSPC.into());
     }
     if end > size {
-        pages::restarting(&inode, &(end..end), Transfer::Read, || vfs::lock().truncate(&inode, end))?;
+        pages::restarting(inode, &(end..end), Transfer::Read, || vfs::lock().truncate(inode, end))?;
     }
-    let filled = fill_holes(&inode, range);
+    let filled = fill_holes(inode, range);
     if filled.is_err() && end > size {
-        truncate_in_turn(&inode, size)?;
+        truncate_in_turn(inode, size)?;
     }
     filled
 }
@@ -536,6 +573,7 @@ pub fn getdents64([fd, buffer, len, ..]: Arguments) -> Outcome {
                 open_files().get_mut(id).offset = file.offset;
                 done += count;
                 if !goes_on || count == 0 {
+                    open_files().tell_of_open(id, Notice::ACCESS);
                     return Ok(done as u64);
                 }
             }
@@ -546,7 +584,7 @@ pub fn getdents64([fd, buffer, len, ..]: Arguments) -> Outcome {
 }
 
 /// What F_GETFL tells. Linux adds O_LARGEFILE to what `open` has opened, but for names (O_PATH).
-fn status_flags(file: &OpenFile) -> u32 {
+pub fn status_flags(file: &OpenFile) -> u32 {
     let has_been_opened =
         !matches!(file.object, Object::Pipe { .. } | Object::Socket(_) | Object::Anonymous(_));
     let is_opened = has_been_opened && !file.flags.contains(OpenFlags::PATH);

@@ -5,6 +5,7 @@
 //! only when it can be delivered. What came before it makes the call's result.
 
 use super::files::{details, open_file};
+use super::spans::{Cursor, MAX_BYTES, Span, span, spans, total_of};
 use super::{Arguments, Outcome, Stop, event_files, has_failed, length, limits, messages, system, uint};
 use crate::devices::console;
 use crate::files::process_memory;
@@ -18,10 +19,9 @@ use crate::memory::user::{self, UserPtr};
 use crate::memory::{heap, inject, pages};
 use crate::processes::thread::Thread;
 use ::proc::{SigInfo, Signal};
-use alloc::vec::Vec;
 use fs::{
-    Device, Errno, Inode, LAST_BYTE, Object, OpenFile, OpenFileId, OpenFlags, PipeEnd, PipeId, PipeOutcome,
-    Source,
+    Device, Errno, Inode, LAST_BYTE, Notice, Object, OpenFile, OpenFileId, OpenFlags, PipeEnd, PipeId,
+    PipeOutcome, Source,
 };
 use isa::PAGE_SIZE;
 use linux_raw_sys::general as linux;
@@ -29,10 +29,6 @@ use mm::file_memory::Transfer;
 
 /// Bytes moved in one piece: what the thread's scratch page holds.
 pub const PIECE_BYTES: usize = FRAME_BYTES;
-/// Most bytes of one call (Linux's MAX_RW_COUNT).
-pub const MAX_BYTES: usize = 0x7fff_f000;
-/// Most elements of an I/O vector.
-pub const IOV_MAX: u64 = 1024;
 
 /// Where in the file a call reads or writes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,21 +37,6 @@ pub enum Position {
     Current,
     /// At an offset of its own.
     At(u64),
-}
-
-/// A piece of user memory.
-#[derive(Clone, Copy)]
-pub struct Span {
-    address: u64,
-    len: usize,
-}
-
-impl Span {
-    /// Whether all of it could be a program's: as in Linux for riscv64, addresses that are not negative. Looked at before anything is done,
-    /// and before a length is cut to what one call moves.
-    fn may_be_the_users(&self) -> bool {
-        self.address.checked_add(self.len as u64).is_some_and(|end| end.cast_signed() >= 0)
-    }
 }
 
 pub fn read([fd, buffer, len, ..]: Arguments) -> Outcome {
@@ -131,41 +112,6 @@ pub fn vmsplice([fd, vector, count, ..]: Arguments) -> Outcome {
     }
 }
 
-/// A buffer of the program's.
-pub fn span(address: u64, len: u64) -> Span {
-    Span { address, len: length(len) }
-}
-
-/// A vector of buffers.
-pub fn spans(vector: u64, count: u64) -> Result<Vec<Span>, Errno> {
-    if count > IOV_MAX {
-        return Err(Errno::EINVAL);
-    }
-    let vector = UserPtr::<[u64; 2]>::from(vector);
-    let mut spans = Vec::new();
-    spans.try_reserve_exact(length(count)).map_err(|_| Errno::ENOMEM)?;
-    for index in 0..count {
-        let [address, len] = vector.at(index).read()?;
-        if len.cast_signed() < 0 {
-            return Err(Errno::EINVAL);
-        }
-        spans.push(span(address, len));
-    }
-    if let [only] = &mut *spans {
-        // As in Linux, which looks at the addresses of several before it cuts them.
-        only.len = only.len.min(MAX_BYTES);
-    }
-    Ok(spans)
-}
-
-/// The bytes of all spans, which must be such as a program can have: EFAULT.
-pub fn total_of(spans: &[Span]) -> Result<usize, Errno> {
-    if !spans.iter().all(Span::may_be_the_users) {
-        return Err(Errno::EFAULT);
-    }
-    Ok(spans.iter().fold(0, |sum: usize, span| sum.saturating_add(span.len)))
-}
-
 /// How much a call moves at most: all of the spans, or as much as one call moves. `current` is the file's own offset.
 fn bytes_of(spans: &[Span], position: Position, current: u64) -> Result<usize, Errno> {
     let all = total_of(spans)?;
@@ -210,17 +156,20 @@ pub type Moved = Result<usize, Stop>;
 
 fn read_spans(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
     let outcome = read_all(id, spans, position);
-    count_transfer(&outcome, true);
+    count_transfer(id, &outcome, true);
     outcome
 }
 
-/// Counts what a call has moved.
-fn count_transfer(outcome: &Outcome, is_read: bool) {
+/// Counts what a call has moved, and tells who watches the file.
+pub fn count_transfer(id: OpenFileId, outcome: &Outcome, is_read: bool) {
     let bytes = *outcome.as_ref().unwrap_or(&0);
     current().process.count_transfer(|counts| match is_read {
         true => (counts.reads, counts.bytes_read) = (counts.reads + 1, counts.bytes_read + bytes),
         false => (counts.writes, counts.bytes_written) = (counts.writes + 1, counts.bytes_written + bytes),
     });
+    if bytes > 0 {
+        open_files().tell_of_open(id, if is_read { Notice::ACCESS } else { Notice::MODIFY });
+    }
 }
 
 fn read_all(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
@@ -255,7 +204,7 @@ fn read_all(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
 
 fn write_spans(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
     let outcome = write_all(id, spans, position);
-    count_transfer(&outcome, false);
+    count_transfer(id, &outcome, false);
     outcome
 }
 
@@ -339,81 +288,6 @@ fn goes_on(moved: Moved, want: usize, done: &mut usize) -> Option<Outcome> {
         }
         Err(_) if *done > 0 => Some(Ok(*done as u64)),
         Err(stop) => Some(Err(stop)),
-    }
-}
-
-/// Where in a list of spans a call is.
-#[derive(Clone, Copy)]
-pub struct Cursor<'a> {
-    spans: &'a [Span],
-    /// Bytes of the first span that are done.
-    part: usize,
-}
-
-impl<'a> Cursor<'a> {
-    /// At the start.
-    pub fn new(spans: &'a [Span]) -> Self {
-        Self { spans, part: 0 }
-    }
-}
-
-impl Cursor<'_> {
-    /// So many bytes are done.
-    #[inline]
-    pub fn skip(&mut self, count: usize) {
-        self.part += count;
-        while let [first, rest @ ..] = self.spans
-            && self.part >= first.len
-        {
-            self.part -= first.len;
-            self.spans = rest;
-        }
-    }
-
-    /// Copies from the program's memory, up to the first byte that can't be read. EFAULT only if that is the first of all.
-    pub fn gather(mut self, into: &mut [u8]) -> Result<usize, Errno> {
-        let mut done = 0;
-        while done < into.len() {
-            self.skip(0);
-            let [first, ..] = self.spans else { break };
-            let want = (first.len - self.part).min(into.len() - done);
-            let address = first.address.wrapping_add(self.part as u64);
-            match user::copy_in_some(address, &mut into[done..done + want]) {
-                Err(error) if done == 0 => return Err(error),
-                Err(_) => break,
-                Ok(count) => {
-                    done += count;
-                    if count < want {
-                        break;
-                    }
-                    self.skip(count);
-                }
-            }
-        }
-        Ok(done)
-    }
-
-    /// Copies to the program's memory, up to the first byte that can't be written. EFAULT only if that is the first of all.
-    pub fn scatter(mut self, bytes: &[u8]) -> Result<usize, Errno> {
-        let mut done = 0;
-        while done < bytes.len() {
-            self.skip(0);
-            let [first, ..] = self.spans else { break };
-            let want = (first.len - self.part).min(bytes.len() - done);
-            let address = first.address.wrapping_add(self.part as u64);
-            match user::copy_out_some(address, &bytes[done..done + want]) {
-                Err(error) if done == 0 => return Err(error),
-                Err(_) => break,
-                Ok(count) => {
-                    done += count;
-                    if count < want {
-                        break;
-                    }
-                    self.skip(count);
-                }
-            }
-        }
-        Ok(done)
     }
 }
 
@@ -658,7 +532,8 @@ pub fn sendfile([out, input, offset, count, ..]: Arguments) -> Outcome {
         Some(pointer) => pointer.write(start + done)?,
         None => open_files().get_mut(input).offset = start + done,
     }
-    [true, false].into_iter().for_each(|is_read| count_transfer(&Ok(done), is_read));
+    count_transfer(input, &Ok(done), true);
+    count_transfer(out, &Ok(done), false);
     Ok(done)
 }
 

@@ -4,11 +4,12 @@ use super::{Arguments, Outcome, int, length, uint};
 use crate::hart::current;
 use crate::memory::mem;
 use crate::memory::user::UserPtr;
-use crate::processes::process::{self, Process};
+use crate::processes::process::{self, Process, SharedSpace};
 use ::proc::{CapSet, SigInfo, Signal};
 use fs::Errno;
 use isa::PAGE_SIZE;
 use linux_raw_sys::general as linux;
+use mm::PageRange;
 
 /// Limits there are.
 pub const COUNT: usize = 16;
@@ -117,6 +118,46 @@ pub fn initial(process_frames: u64) -> [(u64, u64); COUNT] {
         limits[linux::RLIMIT_RSS as usize].0 = process_frames.saturating_mul(PAGE_SIZE);
     }
     limits
+}
+
+/// Whether the running process may have so many pages more in its address space, some of which may be in place of others (RLIMIT_AS).
+/// ENOMEM.
+pub fn check_space(space: &SharedSpace, more_pages: u64, replaced: Option<PageRange>) -> Result<(), Errno> {
+    let (limit, _) = current().process.limits.borrow()[linux::RLIMIT_AS as usize];
+    if limit == INFINITY {
+        return Ok(());
+    }
+    let space = space.borrow();
+    let vmas = space.vmas();
+    let pages_within = |range: PageRange| {
+        let parts = vmas.overlapping(range).map(|vma| {
+            let (start, end) = (vma.range.start.max(range.start), vma.range.end.min(range.end));
+            end.0 - start.0
+        });
+        parts.sum::<u64>()
+    };
+    let kept_pages = vmas.total_pages() - replaced.map_or(0, pages_within);
+    if kept_pages.saturating_add(more_pages) > limit / PAGE_SIZE { Err(Errno::ENOMEM) } else { Ok(()) }
+}
+
+/// Whether the running process's user may have one more thread (RLIMIT_NPROC). EAGAIN.
+pub fn check_processes() -> Result<(), Errno> {
+    let this = current();
+    let (limit, _) = this.process.limits.borrow()[linux::RLIMIT_NPROC as usize];
+    let credentials = this.process.credentials.borrow();
+    if limit == INFINITY || credentials.may_have_any_processes() {
+        return Ok(());
+    }
+    let user = credentials.user.real;
+    let mut count = 0;
+    process::each_living(|process| {
+        // Who changes his credentials is not in the middle of it now.
+        if process.credentials.borrow().user.real == user {
+            count += process::table(|t| t.thread_count(process.pid)) as u64;
+        }
+    });
+    process::each_zombie(|_, remains| count += u64::from(remains.user.real == user));
+    if count < limit { Ok(()) } else { Err(Errno::EAGAIN) }
 }
 
 /// The longest file that the running process may make.

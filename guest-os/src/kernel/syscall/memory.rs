@@ -1,7 +1,7 @@
 //! The address space: brk, mmap and their kin. Each only changes VMAs; pages come with their first touch.
 
 use super::files::{details, file_to_use};
-use super::{Arguments, Outcome, mlock, uint};
+use super::{Arguments, Outcome, limits, mlock, uint};
 use crate::events;
 use crate::hart::current;
 use crate::memory::{ahead, heap, inject, mem, pages, user};
@@ -58,6 +58,7 @@ fn move_break(wanted: VirtAddr) -> Result<(), Errno> {
     let space = current().process.space();
     let before = space.borrow().heap_end();
     let more_pages = wanted.page().0.saturating_sub(before.page().0);
+    limits::check_space(&space, more_pages, None)?;
     let locks = mlock::of_new_pages(&space, false, more_pages)?;
     ahead::admit(more_pages)?;
     let (low, high) = (wanted.page().min(before.page()), before.page());
@@ -111,6 +112,8 @@ pub fn mmap([address, len, prot, flags, fd, offset]: Arguments) -> Outcome {
     }
     let process = &current().process;
     let space = process.space();
+    let placement = placement(VirtAddr(address), flags)?;
+    limits::check_space(&space, len_pages, replaced_by(placement, len_pages))?;
     let locks = mlock::of_new_pages(&space, flags & linux::MAP_LOCKED != 0, len_pages)?;
     let is_reserved_only = flags & linux::MAP_NORESERVE != 0;
     if !is_reserved_only && (is_anonymous || !is_shared && prot.contains(Prot::WRITE)) {
@@ -123,7 +126,7 @@ pub fn mmap([address, len, prot, flags, fd, offset]: Arguments) -> Outcome {
         None => Source::anonymous(is_shared, len_pages),
     };
     let request = MapRequest {
-        placement: placement(VirtAddr(address), flags)?,
+        placement,
         len_pages,
         prot,
         flags: source.flags
@@ -198,7 +201,11 @@ impl Source {
         len_pages: u64,
         first_page: u64,
     ) -> Result<Self, Errno> {
-        let is_writable = file.flags.is_writable();
+        let denies_writing = matches!(&file.object, Object::Memory(inode) if inode.seals().deny_writing());
+        if denies_writing && is_shared && prot.contains(Prot::WRITE) {
+            return Err(Errno::EPERM);
+        }
+        let is_writable = file.flags.is_writable() && !denies_writing;
         if first_page + len_pages > MAX_FILE_PAGES {
             return Err(Errno::EOVERFLOW);
         }
@@ -233,14 +240,19 @@ impl Source {
     }
 }
 
+/// What a mapping takes the place of.
+fn replaced_by(placement: Placement, len_pages: u64) -> Option<PageRange> {
+    match placement {
+        Placement::Fixed(at) => PageRange::in_user_space(at, len_pages),
+        _ => None,
+    }
+}
+
 /// Enters a mapping and tells of it.
 pub fn map(process: &Process, request: MapRequest) -> Result<PageRange, Errno> {
     let is_fixed = matches!(request.placement, Placement::Fixed(_) | Placement::FixedNoReplace(_));
     let space = process.space();
-    let replaced = match request.placement {
-        Placement::Fixed(at) => PageRange::in_user_space(at, request.len_pages),
-        _ => None,
-    };
+    let replaced = replaced_by(request.placement, request.len_pages);
     let _prepared = replaced.map(|range| prepare_list(&space, range)).transpose()?;
     let mapped = space.borrow_mut().map(&mut mem::memory(), request).map_err(|error| match error {
         MapError::BadRange if is_fixed => Errno::ENOMEM,

@@ -4,8 +4,9 @@
 //! of its queue when it has been copied. What comes along (descriptors, who sends) is in `control`.
 
 use super::control::{self, Rights};
-use super::io::{Cursor, IOV_MAX, MAX_BYTES, Moved, PIECE_BYTES, Span, broken_pipe, span, spans, total_of};
+use super::io::{Moved, PIECE_BYTES, broken_pipe};
 use super::sockets::{name_from, socket_of, target_of, tell_name, waits};
+use super::spans::{Cursor, IOV_MAX, MAX_BYTES, Span, span, spans, total_of};
 use super::{Arguments, Outcome, Stop, uint};
 use crate::arch;
 use crate::files::ready::{Patience, attempt};

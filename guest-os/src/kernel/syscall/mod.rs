@@ -3,9 +3,11 @@
 //! `abi` has the table. A call gets its arguments as numbers, returns a number or an [`Errno`], and touches user memory through
 //! [`crate::memory::user`] only. Flags that the table refuses never reach it. Structures are those of `linux-raw-sys`.
 
+mod administration;
 mod alarms;
 mod attributes;
 mod capabilities;
+pub mod clone;
 mod control;
 mod copying;
 mod credentials;
@@ -15,6 +17,7 @@ pub mod files;
 mod fixed;
 pub mod futex;
 mod handlers;
+mod inotify;
 pub mod io;
 mod ipc;
 pub mod limits;
@@ -29,11 +32,13 @@ mod poll;
 mod process;
 mod remap;
 mod scheduling;
+mod seals;
 pub mod semaphores;
 pub mod shared_memory;
 mod signals;
 mod socket_options;
 mod sockets;
+mod spans;
 mod stat;
 pub mod system;
 pub mod terminal;

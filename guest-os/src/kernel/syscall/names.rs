@@ -3,10 +3,10 @@
 use super::files::{details, file_to_use, open_file, start_of};
 use super::{Arguments, Outcome, int, length, uint};
 use crate::devices::clock;
-use crate::files::vfs;
+use crate::files::vfs::{self, open_files};
 use crate::hart::current;
 use crate::memory::user::{self, UserPtr};
-use fs::{Errno, FileType, Inode, LastLink, Location, Object, Resolved, Timestamp};
+use fs::{Errno, FileType, LastLink, Location, Notice, Object, RenameAs, Resolved, Timestamp};
 use linux_raw_sys::general as linux;
 
 /// The file that a directory descriptor and a path name; with AT_EMPTY_PATH an empty path is the descriptor itself.
@@ -120,7 +120,13 @@ pub fn unlinkat([dirfd, path, flags, ..]: Arguments) -> Outcome {
 pub fn renameat2([from_fd, from, to_fd, to, flags, ..]: Arguments) -> Outcome {
     let (from, to) = (user::read_path(from)?, user::read_path(to)?);
     let (from_at, to_at) = (start_of(from_fd, &from)?, start_of(to_fd, &to)?);
-    vfs::lock().rename(&from_at, &from, &to_at, &to, uint(flags) & linux::RENAME_NOREPLACE != 0)?;
+    let how = match uint(flags) {
+        0 => RenameAs::Any,
+        linux::RENAME_NOREPLACE => RenameAs::New,
+        linux::RENAME_EXCHANGE => RenameAs::Exchanged,
+        _ => return Err(Errno::EINVAL.into()),
+    };
+    vfs::lock().rename(&from_at, &from, &to_at, &to, how)?;
     Ok(0)
 }
 
@@ -140,21 +146,35 @@ pub fn symlinkat([target, dirfd, path, ..]: Arguments) -> Outcome {
     Ok(0)
 }
 
-/// The inode of a descriptor that is more than a name (O_PATH).
-fn inode_of(fd: u64) -> Result<Inode, Errno> {
-    details(file_to_use(fd)?).inode().cloned().ok_or(Errno::EINVAL)
+/// The file of a descriptor that is more than a name (O_PATH).
+fn location_of(fd: u64) -> Result<Location, Errno> {
+    details(file_to_use(fd)?).location.ok_or(Errno::EINVAL)
+}
+
+/// What is known about a file has changed.
+fn tell_of_attributes(location: &Location) -> Outcome {
+    open_files().tell_of(location, Notice::ATTRIB);
+    Ok(0)
 }
 
 pub fn fchmod([fd, mode, ..]: Arguments) -> Outcome {
-    let inode = inode_of(fd)?;
-    vfs::lock().set_mode(&inode, uint(mode) & 0o7777)?;
-    Ok(0)
+    let location = location_of(fd)?;
+    vfs::lock().set_mode(&location.inode, uint(mode) & 0o7777)?;
+    tell_of_attributes(&location)
 }
 
 pub fn fchmodat([dirfd, path, mode, ..]: Arguments) -> Outcome {
-    let location = find(dirfd, path, 0)?;
+    fchmodat2([dirfd, path, mode, 0, 0, 0])
+}
+
+/// A symbolic link has no mode of its own.
+pub fn fchmodat2([dirfd, path, mode, flags, ..]: Arguments) -> Outcome {
+    let location = find(dirfd, path, uint(flags))?;
+    if location.inode.file_type() == FileType::Symlink {
+        return Err(Errno::EOPNOTSUPP.into());
+    }
     vfs::lock().set_mode(&location.inode, uint(mode) & 0o7777)?;
-    Ok(0)
+    tell_of_attributes(&location)
 }
 
 fn owner(id: u64) -> Option<u32> {
@@ -162,15 +182,15 @@ fn owner(id: u64) -> Option<u32> {
 }
 
 pub fn fchown([fd, uid, gid, ..]: Arguments) -> Outcome {
-    let inode = inode_of(fd)?;
-    vfs::lock().set_owner(&inode, owner(uid), owner(gid))?;
-    Ok(0)
+    let location = location_of(fd)?;
+    vfs::lock().set_owner(&location.inode, owner(uid), owner(gid))?;
+    tell_of_attributes(&location)
 }
 
 pub fn fchownat([dirfd, path, uid, gid, flags, ..]: Arguments) -> Outcome {
     let location = find(dirfd, path, uint(flags))?;
     vfs::lock().set_owner(&location.inode, owner(uid), owner(gid))?;
-    Ok(0)
+    tell_of_attributes(&location)
 }
 
 pub fn utimensat([dirfd, path, times, flags, ..]: Arguments) -> Outcome {
@@ -179,7 +199,7 @@ pub fn utimensat([dirfd, path, times, flags, ..]: Arguments) -> Outcome {
         // As in Linux: with nothing to do nobody looks for the file.
         return Ok(0);
     }
-    let inode = if path == 0 { inode_of(dirfd)? } else { find(dirfd, path, uint(flags))?.inode };
+    let location = if path == 0 { location_of(dirfd)? } else { find(dirfd, path, uint(flags))? };
     let (atime, mtime, to_now) = match times {
         None => (Some(clock::now()), Some(clock::now()), true),
         Some([a_seconds, a_nanos, m_seconds, m_nanos]) => {
@@ -187,8 +207,8 @@ pub fn utimensat([dirfd, path, times, flags, ..]: Arguments) -> Outcome {
             (time_stamp(a_seconds, a_nanos)?, time_stamp(m_seconds, m_nanos)?, to_now)
         }
     };
-    vfs::lock().set_times(&inode, atime, mtime, to_now)?;
-    Ok(0)
+    vfs::lock().set_times(&location.inode, atime, mtime, to_now)?;
+    tell_of_attributes(&location)
 }
 
 const UTIME_NOW: u64 = 0x3fff_ffff;
@@ -216,7 +236,7 @@ pub fn truncate([path, len, ..]: Arguments) -> Outcome {
     }
     vfs::lock().check(&location.inode, linux::W_OK)?;
     let _writing = location.inode.use_for_writing()?;
-    super::files::truncate(&location.inode, len)
+    super::files::truncate(&location, len)
 }
 
 pub fn chdir([path, ..]: Arguments) -> Outcome {
@@ -242,7 +262,7 @@ fn change_directory(location: Location) -> Outcome {
 }
 
 pub fn getcwd([buffer, len, ..]: Arguments) -> Outcome {
-    let Location { inode, path } = current().process.cwd();
+    let Location { inode, path, .. } = current().process.cwd();
     if inode.is_unlinked() {
         return Err(Errno::ENOENT.into());
     }

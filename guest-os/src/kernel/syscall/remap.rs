@@ -1,7 +1,7 @@
 //! `mremap`: a mapping becomes smaller, larger, or is found elsewhere.
 
 use super::memory::{advanced, map, range_of, unmap};
-use super::{Arguments, Outcome, mlock, uint};
+use super::{Arguments, Outcome, limits, mlock, uint};
 use crate::events;
 use crate::hart::current;
 use crate::memory::reclaim::{self, AtTheEnd};
@@ -44,6 +44,7 @@ pub fn mremap([address, old_len, new_len, flags, new_address, ..]: Arguments) ->
         return Err(Errno::EFAULT.into());
     }
     let more_pages = new.len_pages().saturating_sub(old.len_pages());
+    limits::check_space(&space, more_pages, None)?;
     let locks = mlock::of_new_pages(&space, vma.is_locked(), more_pages)?;
     if !vma.is_shared() {
         ahead::admit(more_pages)?;

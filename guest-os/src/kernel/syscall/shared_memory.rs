@@ -72,8 +72,8 @@ pub fn shmget([key, len, flags, ..]: Arguments) -> Outcome {
         return Err(Errno::EINVAL.into());
     }
     if flags & SHM_HUGETLB != 0 {
-        // None are set aside.
-        return Err(if who.can(CapSet::IPC_LOCK) { Errno::ENOMEM } else { Errno::EPERM }.into());
+        // There are no huge pages.
+        return Err(Errno::EINVAL.into());
     }
     let len_pages = len.div_ceil(PAGE_SIZE);
     let all_pages: u64 = segments.iter().map(|(_, segment)| segment.value.len_pages()).sum();

@@ -10,7 +10,9 @@ use crate::memory::mem::FRAME_BYTES;
 use crate::memory::user::{self, UserPtr, plain, zeroed};
 use crate::memory::{heap, inject, mem};
 use crate::processes::process::{self, Usage};
-use fs::{Errno, RandomSource};
+use ::proc::CapSet;
+use alloc::vec::Vec;
+use fs::{Errno, RandomSource, SystemName};
 use isa::PAGE_SIZE;
 use isa::time::TIMEBASE_HZ;
 use linux_raw_sys::general as linux;
@@ -69,25 +71,75 @@ pub fn getcpu([processor, node, ..]: Arguments) -> Outcome {
     Ok(0)
 }
 
-/// Linux's is the only one; all ones ask which it is.
+/// Linux's is the only one, with addresses at random or not, which they never are; all ones ask which it is.
 pub fn personality([persona, ..]: Arguments) -> Outcome {
     const PER_LINUX: u32 = 0;
+    const ADDR_NO_RANDOMIZE: u32 = 0x0004_0000;
     const ASK: u32 = u32::MAX;
+    let this = current();
+    let before = this.persona.get();
     match uint(persona) {
-        PER_LINUX | ASK => Ok(u64::from(PER_LINUX)),
-        _ => Err(Errno::EINVAL.into()),
+        ASK => {}
+        PER_LINUX | ADDR_NO_RANDOMIZE => this.persona.set(uint(persona)),
+        _ => return Err(Errno::EINVAL.into()),
     }
+    Ok(u64::from(before))
 }
 
 pub fn uname([buffer, ..]: Arguments) -> Outcome {
     let mut name: system::new_utsname = zeroed();
     put(&mut name.sysname, b"Linux");
-    put(&mut name.nodename, b"folio");
+    put(&mut name.nodename, &self::name(SystemName::Host));
     put(&mut name.release, b"6.12.0");
     put(&mut name.version, b"#1 Folio");
     put(&mut name.machine, b"riscv64");
-    put(&mut name.domainname, b"(none)");
+    put(&mut name.domainname, &self::name(SystemName::Domain));
     UserPtr::from(buffer).write(name)?;
+    Ok(0)
+}
+
+/// What programs have called the system.
+struct Names {
+    host: Option<Vec<u8>>,
+    domain: Option<Vec<u8>>,
+}
+
+static NAMES: HartLocal<Names> = HartLocal::new(Names { host: None, domain: None });
+
+/// What the system is called now.
+pub fn name(which: SystemName) -> Vec<u8> {
+    let names = NAMES.get();
+    let (given, usual) = match which {
+        SystemName::Host => (&names.host, b"folio".as_slice()),
+        SystemName::Domain => (&names.domain, b"(none)".as_slice()),
+    };
+    given.clone().unwrap_or_else(|| usual.to_vec())
+}
+
+/// Reads a name that an administrator gives to the system.
+fn read_name(address: u64, len: u64) -> Result<Vec<u8>, Errno> {
+    const MOST_BYTES: usize = 64;
+    if !current().process.credentials.borrow().can(CapSet::SYS_ADMIN) {
+        return Err(Errno::EPERM);
+    }
+    let len = usize::try_from(int(len)).ok().filter(|&len| len <= MOST_BYTES).ok_or(Errno::EINVAL)?;
+    let mut name = alloc::vec![0; len];
+    user::copy_in(address, &mut name)?;
+    // It is told as a string.
+    let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
+    name.truncate(end);
+    Ok(name)
+}
+
+pub fn sethostname([address, len, ..]: Arguments) -> Outcome {
+    let name = read_name(address, len)?;
+    NAMES.get_mut().host = Some(name);
+    Ok(0)
+}
+
+pub fn setdomainname([address, len, ..]: Arguments) -> Outcome {
+    let name = read_name(address, len)?;
+    NAMES.get_mut().domain = Some(name);
     Ok(0)
 }
 

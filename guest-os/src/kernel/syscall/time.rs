@@ -8,6 +8,7 @@ use crate::memory::user::UserPtr;
 use crate::processes::process::Usage;
 use crate::processes::timers::{Kind, Timer};
 use crate::processes::wait::{self, WaitOutcome};
+use ::proc::CapSet;
 use fs::Errno;
 use isa::time::TIMEBASE_HZ;
 use linux_raw_sys::general as linux;
@@ -41,6 +42,39 @@ pub fn clock_gettime([clock, pointer, ..]: Arguments) -> Outcome {
     let now = reading(uint(clock))?;
     UserPtr::<[u64; 2]>::from(pointer).write([now / NANOSECONDS, now % NANOSECONDS])?;
     Ok(0)
+}
+
+/// What an administrator says the time is, in seconds and parts of a second of which there are so many.
+fn set_time([seconds, part]: [u64; 2], parts: u64) -> Outcome {
+    if part >= parts || seconds.cast_signed() < 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    if !current().process.credentials.borrow().can(CapSet::SYS_TIME) {
+        return Err(Errno::EPERM.into());
+    }
+    let whole = seconds.checked_mul(NANOSECONDS).ok_or(Errno::EINVAL)?;
+    clock::set(whole.saturating_add(part * (NANOSECONDS / parts)))?;
+    Ok(0)
+}
+
+/// The time of day alone can be set.
+pub fn clock_settime([clock, time, ..]: Arguments) -> Outcome {
+    if uint(clock) != linux::CLOCK_REALTIME {
+        reading(uint(clock))?;
+        return Err(Errno::EINVAL.into());
+    }
+    set_time(UserPtr::<[u64; 2]>::from(time).read()?, NANOSECONDS)
+}
+
+/// The time zone is the programs' own matter: it is read, and forgotten.
+pub fn settimeofday([time, zone, ..]: Arguments) -> Outcome {
+    let time = UserPtr::<[u64; 2]>::from(time).non_null().map(UserPtr::read).transpose()?;
+    UserPtr::<[u32; 2]>::from(zone).non_null().map(UserPtr::read).transpose()?;
+    match time {
+        Some(time) => set_time(time, NANOSECONDS / 1000),
+        None if current().process.credentials.borrow().can(CapSet::SYS_TIME) => Ok(0),
+        None => Err(Errno::EPERM.into()),
+    }
 }
 
 pub fn clock_getres([clock, pointer, ..]: Arguments) -> Outcome {

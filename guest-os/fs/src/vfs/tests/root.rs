@@ -35,17 +35,17 @@ fn names_of_the_disk_come_go_and_move() {
     let (new, passwd) = (world.at("/etc/new").inode, world.at("/etc/passwd").inode);
     assert_ne!(new, passwd);
     // A folder of the disk, with what is in it, and back from it.
-    world.vfs.rename(&root, b"/usr/bin", &root, b"/etc/tools", false).unwrap();
+    world.vfs.rename(&root, b"/usr/bin", &root, b"/etc/tools", RenameAs::Any).unwrap();
     assert_eq!(world.resolve("/", "/etc/tools/sh", LastLink::Follow).unwrap(), "/etc/tools/sh");
     assert_eq!(world.resolve("/etc/tools", "../passwd", LastLink::Follow).unwrap(), "/etc/passwd");
     assert_eq!(world.resolve("/", "/usr/bin/sh", LastLink::Follow), Err(Errno::ENOENT));
-    assert_eq!(world.vfs.rename(&root, b"/etc", &root, b"/etc/tools/x", false), Err(Errno::EINVAL));
+    assert_eq!(world.vfs.rename(&root, b"/etc", &root, b"/etc/tools/x", RenameAs::Any), Err(Errno::EINVAL));
     let nlinks = |world: &mut World, path: &str| {
         let inode = world.at(path).inode;
         world.vfs.stat(&inode).unwrap().nlink
     };
     assert_eq!((nlinks(&mut world, "/usr"), nlinks(&mut world, "/etc")), (2, 3));
-    world.vfs.rename(&root, b"/etc/new", &root, b"/etc/passwd", false).unwrap();
+    world.vfs.rename(&root, b"/etc/new", &root, b"/etc/passwd", RenameAs::Any).unwrap();
     assert_eq!(world.read("/etc/passwd").unwrap(), "text");
     // What it has replaced has no name any more; the handle on it was there before.
     assert!(passwd.is_unlinked() && !new.is_unlinked());
