@@ -612,9 +612,9 @@ fn pseudo_terminals_have_files() {
     let mut world = world();
     assert_eq!(world.list("/dev/pts"), [".", "..", "3", "12"]);
     assert_eq!(world.at("/dev/pts/../null").path.as_slice(), b"/dev/null");
-    for missing in ["0", "03", "4", "13", "x", "+3", ""] {
+    for missing in ["0", "03", "4", "13", "x", "+3"] {
         let path = format!("/dev/pts/{missing}");
-        assert_eq!(world.open(&path, OpenFlags::RDWR).is_err(), !missing.is_empty(), "{path}");
+        assert!(world.open(&path, OpenFlags::RDWR).is_err(), "{path}");
     }
     let object = world.open("/dev/pts/12", OpenFlags::RDWR).unwrap().object;
     assert!(matches!(object, Object::Device(Device::Pseudo(12))), "{object:?}");
