@@ -218,7 +218,7 @@ fn reads_of_keys_wait_as_they_are_told() {
 fn location() -> Location {
     let id = FileId { fs: FileSystemId(1), ino: 9 };
     let inode = Inode { id, file_type: FileType::CharDevice, pin: None };
-    Location { inode, path: Rc::new(b"/dev/ptmx".to_vec()) }
+    Location { inode, path: Rc::new(b"/dev/ptmx".to_vec()), dir: None }
 }
 
 #[test]
