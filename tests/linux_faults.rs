@@ -11,7 +11,7 @@ mod linux;
 mod support;
 
 use linux::{DISK_MODULES, Initramfs, boot_in};
-use std::path::PathBuf;
+use std::path::Path;
 use support::{TempDir, count, missing, root, run, run_with_figures};
 
 /// A command: words for `exec`, separated by `|`.
@@ -84,7 +84,7 @@ fn unmodified_programs_fault_as_on_linux() {
 }
 
 /// The commands one after another on Linux.
-fn linux_faults(image: &PathBuf) -> Option<Vec<Faults>> {
+fn linux_faults(image: &Path) -> Option<Vec<Faults>> {
     let dir = TempDir::new("linux-faults");
     let mut script = PREPARE.to_string();
     for command in COMMANDS {
@@ -110,7 +110,7 @@ fn linux_faults(image: &PathBuf) -> Option<Vec<Faults>> {
 }
 
 /// A command on the guest OS.
-fn folio_faults(image: &PathBuf, command: &str) -> Faults {
+fn folio_faults(image: &Path, command: &str) -> Faults {
     let dir = TempDir::new("folio-faults");
     let image = image.to_str().unwrap();
     let options = ["-m", "1G", "--root", image, "--env", "PATH=/bin:/sbin", "--env", "HOME=/root", "--"];

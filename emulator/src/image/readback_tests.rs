@@ -168,6 +168,18 @@ impl ::fs::ProcInfo for NoProcesses {
         None
     }
     fn each_descriptor(&self, _: u32, _: &mut dyn FnMut(u32) -> bool) {}
+    fn descriptor_info(&self, _: u32, _: u32) -> Option<::fs::DescriptorInfo> {
+        None
+    }
+    fn describe_descriptor(&self, _: u32, _: u32, _: &mut ::fs::Text) -> Result<(), Errno> {
+        Err(Errno::ENOENT)
+    }
+    fn next_terminal(&self, _: u32) -> Option<(u32, u32)> {
+        None
+    }
+    fn system_name(&self, _: ::fs::SystemName) -> Vec<u8> {
+        Vec::new()
+    }
     fn descriptor(&self, _: u32, _: u32) -> Result<Vec<u8>, Errno> {
         Err(Errno::ENOENT)
     }
