@@ -7,7 +7,6 @@
 #![allow(clippy::unwrap_used)] // in functions that only tests call
 
 #[path = "support/c_program.rs"]
-#[allow(dead_code)] // only the compiler is used
 mod c_program;
 #[path = "support/linux.rs"]
 mod linux;
