@@ -212,7 +212,7 @@ fn what_is_no_command_is_answered_in_one_line() {
         ("ignore 1", "a number is missing; usage: ignore N COUNT"),
         (
             "info",
-            "WHAT is one of breakpoints, watchpoints, harts, stack, frame, source, locals, args, registers, all-registers, display, processes, inferiors, threads, symbol, proc mappings, mappings; usage: info WHAT",
+            "WHAT is one of breakpoints, watchpoints, signals, harts, stack, frame, source, locals, args, registers, all-registers, display, processes, inferiors, threads, symbol, proc mappings, mappings; usage: info WHAT",
         ),
         ("info nonsense", "there is no `info nonsense`; `help` lists the commands"),
         ("delete 3-1", "`3-1` is neither a number nor a range; usage: delete [N|N-M …]"),
