@@ -103,7 +103,7 @@ impl Vfs {
     }
 
     /// Ends all file systems: the contents of tmpfs's files go.
-    pub fn unmount(mut self) {
+    pub fn unmount(&mut self) {
         self.tmp.remove_all(&mut *self.contents);
         self.shm.remove_all(&mut *self.contents);
         self.root.forget(&mut *self.contents);

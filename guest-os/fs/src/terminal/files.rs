@@ -2,21 +2,22 @@
 
 use super::{Reading, Signals, Terminal, TerminalEnd, TerminalId};
 use crate::{Errno, Location, Next, Object, OpenFile, OpenFileId, OpenFiles, OpenFlags, Readiness, Source};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 
 /// All terminals.
 #[derive(Debug, Default)]
-pub struct Terminals(BTreeMap<TerminalId, Terminal>);
+pub struct Terminals(BTreeMap<TerminalId, Box<Terminal>>);
 
 impl Terminals {
     /// One of them.
     pub fn get(&self, id: TerminalId) -> Option<&Terminal> {
-        self.0.get(&id)
+        self.0.get(&id).map(|terminal| &**terminal)
     }
 
     /// All of them, with their names.
     pub fn iter(&self) -> impl Iterator<Item = (TerminalId, &Terminal)> {
-        self.0.iter().map(|(&id, terminal)| (id, terminal))
+        self.0.iter().map(|(&id, terminal)| (id, &**terminal))
     }
 
     /// The first pseudo-terminal that has a master and whose number is no less.
@@ -24,7 +25,7 @@ impl Terminals {
         let mut rest = self.0.range(TerminalId::Pseudo(from)..);
         let found = rest.find(|(_, terminal)| !terminal.is_hung_up());
         found.and_then(|(id, terminal)| match id {
-            TerminalId::Pseudo(number) => Some((*number, terminal)),
+            TerminalId::Pseudo(number) => Some((*number, &**terminal)),
             TerminalId::Console => None,
         })
     }
@@ -61,7 +62,7 @@ impl OpenFiles {
     /// Makes the console's terminal. ENOMEM.
     pub fn create_console(&mut self, console: Console) -> Result<(), Errno> {
         let terminal = Terminal::new(0, console == Console::Lines)?;
-        self.terminals.0.insert(TerminalId::Console, terminal);
+        self.terminals.0.insert(TerminalId::Console, Box::new(terminal));
         Ok(())
     }
 
@@ -80,7 +81,7 @@ impl OpenFiles {
         let mut terminal = Terminal::new(owner, false)?;
         (terminal.masters, terminal.is_locked) = (1, true);
         let terminal_id = TerminalId::Pseudo(self.terminals.free_number());
-        self.terminals.0.insert(terminal_id, terminal);
+        self.terminals.0.insert(terminal_id, Box::new(terminal));
         let object = Object::Terminal { terminal: terminal_id, end: TerminalEnd::Master };
         Ok(self.insert(OpenFile::new(object, Some(location), flags)))
     }

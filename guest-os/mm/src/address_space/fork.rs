@@ -93,11 +93,15 @@ impl AddressSpace {
             return first;
         }
         mem.make_room(needed)?;
-        let second = self.try_fork(mem, child_id, child_asid, template)?;
-        // The first attempt has taken W bits, of which the second one knows nothing.
-        Ok(ForkReport { flush: Flush::All, ..second })
+        let mut second = self.try_fork(mem, child_id, child_asid, template);
+        if let Ok(report) = &mut second {
+            // The first attempt has taken W bits, of which the second one knows nothing.
+            report.flush = Flush::All;
+        }
+        second
     }
 
+    #[inline(never)] // twice in its caller it would take twice the stack
     fn try_fork<P: PhysMem>(
         &mut self,
         mem: &mut Memory<P>,

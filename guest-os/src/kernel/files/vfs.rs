@@ -55,10 +55,12 @@ pub fn start(vfs: Vfs) {
 
 /// Unmounts the file systems at the end of the run: every page of tmpfs comes back.
 pub fn stop() {
-    let vfs = VFS.lock().take();
-    if let Some(vfs) = vfs {
+    let mut mounted = VFS.lock();
+    if let Some(vfs) = &mut *mounted {
         vfs.unmount();
     }
+    // Dropped where they are: for the stack they are too large.
+    *mounted = None;
 }
 
 /// The table of open files; to be dropped before anything sleeps.

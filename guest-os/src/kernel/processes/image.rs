@@ -63,7 +63,7 @@ pub struct ProgramImage {
     /// The program itself.
     pub main: Planned,
     /// Its dynamic loader (PT_INTERP), which starts in its place.
-    pub loader: Option<Planned>,
+    pub loader: Option<Box<Planned>>,
 }
 
 /// A program of which Linux finds out that it can't be mapped when the old program is gone already: the process dies.
@@ -79,13 +79,10 @@ impl ProgramImage {
             Err(error) => return Ok(Err(malformed(&image, error))),
         };
         let loader = match plan.interpreter {
-            Some((offset, len)) => {
-                let loader = find_loader(&image, offset, len)?;
-                match plan_image(&loader).map_err(|error| unusable(&image, &loader, error))? {
-                    Ok(plan) => Some(Planned { image: loader, plan }),
-                    Err(error) => return Ok(Err(malformed(&loader, error))),
-                }
-            }
+            Some((offset, len)) => match plan_loader(&image, offset, len)? {
+                Ok(loader) => Some(loader),
+                Err(malformed) => return Ok(Err(malformed)),
+            },
             None => None,
         };
         if let Err(error) = Headers::check_length(&plan, image.len_bytes) {
@@ -113,7 +110,7 @@ impl ProgramImage {
 
     /// Where the process starts.
     pub fn start(&self) -> VirtAddr {
-        self.loader.as_ref().unwrap_or(&self.main).plan.entry
+        self.loader.as_deref().unwrap_or(&self.main).plan.entry
     }
 
     /// What was added to the loader's addresses (`AT_BASE`); 0 without one.
@@ -145,6 +142,16 @@ fn find_image(request: &mut Request) -> Result<Image, Errno> {
         return Ok(Image { location, number, len_bytes, headers, executing, acts_as, is_readable });
     }
     Err(Errno::ELOOP)
+}
+
+/// Finds the loader whose path is in `image` at `offset`, and where it is to lie.
+#[inline(never)] // a frame of its own, not part of its caller's
+fn plan_loader(image: &Image, offset: u64, len: u64) -> Result<Result<Box<Planned>, Malformed>, Errno> {
+    let loader = find_loader(image, offset, len)?;
+    match plan_image(&loader).map_err(|error| unusable(image, &loader, error))? {
+        Ok(plan) => Ok(Ok(Box::new(Planned { image: loader, plan }))),
+        Err(error) => Ok(Err(malformed(&loader, error))),
+    }
 }
 
 /// Opens the loader whose path is in `image` at `offset`. What cannot be opened has its errno; what is no program of this
