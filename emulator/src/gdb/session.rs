@@ -134,10 +134,12 @@ impl<'d> Session<'d> {
     pub(super) fn runs(&self) -> bool {
         matches!(self.stub, Some(GdbStubStateMachine::Running(_)))
     }
-    /// Whether gdb has come before the first process. That comes soon, sooner than gdb gives up: so it is not answered until then, and finds
-    /// the process. To one that follows a process which may come much later, or never, its absence is shown.
+    /// Whether gdb has come before the first process, or between a process's beginning and its first instruction. These come soon, sooner than
+    /// gdb gives up: so it is not answered until then, and finds the process. To one that follows a process which may come much later,
+    /// or never, its absence is shown.
     fn is_early(&self) -> bool {
-        self.follow == Follow::First && !self.has_arrived
+        let comes_soon = self.follow == Follow::First || self.view.subject.pid().is_some();
+        comes_soon && !self.has_arrived
     }
     /// What it follows is there. What gdb has said before is answered now.
     pub(super) fn arrive(&mut self, send: &mut Vec<u8>) -> Option<Wish> {
