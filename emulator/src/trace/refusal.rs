@@ -48,7 +48,7 @@ impl Refusal {
                 SegvReason::BeyondEndOfFile => {
                     format!("past the end of {}", vma.map_or("the file", VmaView::title))
                 }
-                SegvReason::ReadFailed => "the page could not be read from the disk".to_owned(),
+                SegvReason::ReadFailed => "the page could not be read from the disk that had it".to_owned(),
                 SegvReason::NoRoom => "no room for more pages in files in memory".to_owned(),
                 SegvReason::SwapFailed => "the page could not be had back from swap space".to_owned(),
             },

@@ -131,16 +131,22 @@ impl<P: PhysMem> Memory<P> {
     #[cold]
     pub(crate) fn budget_follows(&mut self, space: SpaceKey, vpn: Vpn, old: Pte, new: Pte) {
         let (was, is) = (counts(self, old), counts(self, new));
+        let id = self.space(space).id;
         let Some(budget) = self.space_mut(space).budget.as_deref_mut() else { return };
         match (was, is) {
             (false, true) => budget.enter(vpn),
-            (true, false) => budget.leave(vpn, Left::Freed),
-            _ => {}
+            (true, false) => return budget.leave(vpn, Left::Freed),
+            _ => return,
+        }
+        let limit = budget.limit();
+        // What only waits to be read or written goes soon, and is not told.
+        if budget.len() > limit && !self.swap().has_room() {
+            self.phys_mut().note_beyond_budget(id, limit);
         }
     }
 
     /// Whether an address space may map a page more without throwing one out.
-    pub(crate) fn is_within_budget(&self, space: SpaceKey) -> bool {
+    pub fn is_within_budget(&self, space: SpaceKey) -> bool {
         self.space(space).budget.as_deref().is_none_or(Budget::has_room)
     }
 

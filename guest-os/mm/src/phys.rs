@@ -84,6 +84,11 @@ pub trait PhysMem {
     fn note_use(&mut self, frame: Ppn, space: SpaceId, vpn: Vpn) {
         let _ = (frame, space, vpn);
     }
+    /// Told of an address space that maps more than the `limit` pages of its budget while swap space is full, or not there: those of its pages
+    /// that have no slot cannot go. At each page more.
+    fn note_beyond_budget(&mut self, space: SpaceId, limit: u64) {
+        let _ = (space, limit);
+    }
     /// Makes the TLBs forget what `flush` says of an address space, before anything else happens: for entries that are taken from whoever has them.
     /// (What a verb changes for its own caller, it returns.)
     fn fence(&mut self, asid: u16, flush: Flush);

@@ -5,16 +5,17 @@ use crate::hart::current;
 use crate::memory::reclaim::{self, AtTheEnd};
 use crate::memory::{ahead, inject, mem, pages};
 use crate::processes::process::{self, Process};
-use crate::processes::thread::Thread;
+use crate::processes::thread::{Shortage, Thread};
 use crate::processes::wait::{self, Channel};
 use crate::{arch, events};
 use alloc::format;
 use alloc::string::String;
+use core::sync::atomic::{AtomicBool, Ordering};
 use isa::events::{Access, EventKind, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY, SegvReason};
 use isa::paging::{Pte, PteFlags};
 use isa::{PAGE_SIZE, PhysAddr, VirtAddr};
 use mm::fault::{Awaited, FaultSignal};
-use mm::{AddressSpace, DiskWait, FaultAction, FaultOutcome, FrameId, Resolution};
+use mm::{AddressSpace, DiskWait, FaultAction, FaultOutcome, FrameId, Resolution, SpaceId};
 use proc::{SigInfo, Signal};
 
 /// Who ran into the fault.
@@ -107,9 +108,11 @@ fn try_resolve(
                 if ahead::maps_around() {
                     ahead::map_around(&space, va, resolution.action, access);
                 }
-                if has_come_back(&resolution) && origin == Origin::Trap && comes_no_further(&thread) {
-                    out_of_frames(&thread, va, Shortage::OfItsOwn);
-                    return Err(Refused::OutOfFrames);
+                if has_come_back(&resolution)
+                    && origin == Origin::Trap
+                    && let Some(shortage) = comes_no_further(&thread)
+                {
+                    give_way(&thread, va, shortage)?;
                 }
                 if is_still_shared(&resolution) {
                     // The page is there, and others have it, too: the store is a fault of its own.
@@ -178,12 +181,38 @@ fn has_come_back(resolution: &Resolution) -> bool {
     resolution.from_disk || !resolution.pte.is_valid() && resolution.pte != Pte::EMPTY
 }
 
-/// Whether a thread has one such fault after the other and executes no instruction between them.
-fn comes_no_further(thread: &Thread) -> bool {
-    let Ok(frame) = thread.frame.try_borrow() else { return false };
-    let standstill = thread.standstill.get().after(&frame);
+/// What there is too little of for a thread that has one such fault after the other and executes no instruction between them.
+fn comes_no_further(thread: &Thread) -> Option<Shortage> {
+    let shortage = shortage(thread);
+    let frame = thread.frame.try_borrow().ok()?;
+    let standstill = thread.standstill.get().after(&frame, shortage);
     thread.standstill.set(standstill);
-    standstill.is_final()
+    shortage.filter(|&shortage| standstill.is_final(shortage))
+}
+
+/// What there is too little of for pages to stay.
+fn shortage(thread: &Thread) -> Option<Shortage> {
+    let (space, memory) = (thread.process.space(), mem::memory());
+    let space = space.borrow();
+    let is_full = memory.frames().free() == 0;
+    if space.budget(&memory).is_some() && !(is_full && memory.is_within_budget(space.key())) {
+        return Some(Shortage::OfItsOwn);
+    }
+    is_full.then_some(Shortage::OfFrames)
+}
+
+/// A thread comes no further: its process is killed if it may not have more; otherwise the largest, for whose end it waits if that is another one.
+#[cold]
+fn give_way(thread: &Thread, va: VirtAddr, shortage: Shortage) -> Result<(), Refused> {
+    thread.standstill.take();
+    let may_go_on = match shortage {
+        Shortage::OfItsOwn => {
+            out_of_frames(thread, va, shortage);
+            false
+        }
+        Shortage::OfFrames => reclaim::kill_largest(va),
+    };
+    if may_go_on { Ok(()) } else { Err(Refused::OutOfFrames) }
 }
 
 /// Serves a page-fault trap: a refused access becomes a signal.
@@ -195,15 +224,6 @@ pub fn trap(va: VirtAddr, access: Access) {
         FaultSignal::BusAdrErr => (Signal::BUS, 2),
     };
     current().force(SigInfo { signal, code, pid: 0, value: va.0 });
-}
-
-/// What there is too little of for a process to go on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Shortage {
-    /// Frames: none is free, and none can be freed.
-    OfFrames,
-    /// Frames for a single instruction: its pages throw out one another.
-    OfItsOwn,
 }
 
 /// The process that asks for a frame is killed.
@@ -241,17 +261,21 @@ pub fn out_of_frames(thread: &Thread, va: VirtAddr, shortage: Shortage) {
 pub fn tell_out_of_frames(process: &Process, pages: u64, swapped: u64, va: VirtAddr) {
     let (thread, pid) = (current(), process.pid);
     let name = name_of(process);
-    let (frames, counts, slots) = {
+    let (frames, counts, in_files, slots) = {
         let memory = mem::memory();
-        (memory.frames().limit(), memory.frames().counts(), memory.swap().counts())
+        let frames = memory.frames();
+        (frames.limit(), frames.counts(), memory.cache().memory_pages(), memory.swap().counts())
     };
     let place = if pid == thread.process.pid {
         format!("at {va}")
     } else {
         format!("since it is the largest; process {} needs the page at {va}", thread.process.pid)
     };
-    let tables = if counts.page_table > frames / 2 {
+    let taken = if counts.page_table > frames / 2 {
         format!(", {} of which are page tables", counts.page_table)
+    } else if in_files > frames / 4 {
+        // No process's end gives these back.
+        format!(", {in_files} of which hold shared memory and files in memory")
     } else {
         String::new()
     };
@@ -263,7 +287,7 @@ pub fn tell_out_of_frames(process: &Process, pages: u64, swapped: u64, va: VirtA
         (format!(", and {swapped} of {} in swap space of {} slots", slots.used, slots.slots), more)
     };
     log::error!(
-        "out of frames: process {pid} ({name}) is killed {place}; it had {pages} pages of {frames} frames{tables}{in_swap} (-m or --frames \
+        "out of frames: process {pid} ({name}) is killed {place}; it had {pages} pages of {frames} frames{taken}{in_swap} (-m or --frames \
          gives more{more_slots})"
     );
     let (pid, tid, space) = (u64::from(pid), u64::from(pid), process.space_id());
@@ -275,8 +299,22 @@ pub fn tell_out_of_frames(process: &Process, pages: u64, swapped: u64, va: VirtA
     }
 }
 
+/// Says that an address space maps more than the `limit` pages that it may have at once. Once a run: all others meet the same.
+#[cold]
+pub fn tell_beyond_budget(space: SpaceId, limit: u64) {
+    static IS_TOLD: AtomicBool = AtomicBool::new(false);
+    let Some(process) = process::in_space(space).filter(|_| !IS_TOLD.swap(true, Ordering::Relaxed)) else {
+        return;
+    };
+    let (pid, name) = (process.pid, name_of(&process));
+    log::warn!(
+        "process {pid} ({name}) has more than the {limit} pages that it may have at once: none of them can leave memory, for want of \
+         room in swap space (--swap gives more; not told again)"
+    );
+}
+
 /// The name of a process: its running thread's, or its first one's.
-fn name_of(process: &Process) -> String {
+pub fn name_of(process: &Process) -> String {
     let this = current();
     let mut name = (this.process.pid == process.pid).then(|| this.name.borrow().clone());
     process::each_thread(process.pid, |thread| {

@@ -2,7 +2,7 @@
 
 use crate::arch::window::Window;
 use crate::local::HartLocal;
-use crate::memory::inject;
+use crate::memory::{fault, inject};
 use crate::{arch, events};
 use alloc::collections::BTreeSet;
 use core::cell::RefMut;
@@ -54,6 +54,9 @@ impl PhysMem for DirectMap {
     }
     fn note_use(&mut self, frame: Ppn, space: SpaceId, vpn: Vpn) {
         events::page_used(frame, space, vpn);
+    }
+    fn note_beyond_budget(&mut self, space: SpaceId, limit: u64) {
+        fault::tell_beyond_budget(space, limit);
     }
     fn fence(&mut self, asid: u16, flush: Flush) {
         apply(flush, asid);

@@ -11,6 +11,7 @@ use crate::memory::mem::{self, DeviceBuffer, DirectMap};
 use crate::memory::{fault, heap, inject, read_ahead};
 use crate::processes::exit;
 use crate::processes::process::{self, Process};
+use crate::processes::thread::Shortage;
 use crate::processes::wait::{self, Channel};
 use alloc::rc::Rc;
 use fs::Errno;
@@ -140,10 +141,11 @@ fn written(finished: Finished) {
 pub fn swap_in(slot: SwapSlot, frame: FrameId) -> bool {
     let read = swap::perform(slot, Transfer::Read(DeviceBuffer::whole(frame)));
     let is_right = mem::memory().finish_swap_in(slot, frame, read.is_ok());
-    match (read.is_ok(), is_right) {
-        (false, _) => log::error!("swap: reading slot {} failed", slot.0),
-        (true, false) => log::error!("swap: slot {} does not hold what was written there", slot.0),
-        (true, true) => {}
+    if !is_right {
+        let this = current();
+        let (pid, name) = (this.process.pid, fault::name_of(&this.process));
+        let what = if read.is_ok() { "does not hold what was written there" } else { "cannot be read" };
+        log::error!("swap: slot {} {what}; process {pid} ({name}) needs it", slot.0);
     }
     current().process.count_transfer(|counts| counts.bytes_from_disk += isa::PAGE_SIZE);
     has_changed(slot);
@@ -210,7 +212,7 @@ pub fn kill_largest(va: VirtAddr) -> bool {
                 wait::wake(Channel::Frames);
             }
             _ => {
-                fault::out_of_frames(&this, va, fault::Shortage::OfFrames);
+                fault::out_of_frames(&this, va, Shortage::OfFrames);
                 return false;
             }
         }

@@ -78,6 +78,15 @@ pub struct Thread {
     pub standstill: Cell<Standstill>,
 }
 
+/// What there is too little of for a process to go on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shortage {
+    /// Frames: none is free, and none can be freed.
+    OfFrames,
+    /// Frames for a single instruction, of those that the process may have: its pages throw out one another.
+    OfItsOwn,
+}
+
 /// A thread that has faults from disk and comes no further: what one instruction needs does not fit into the frames that there are.
 #[derive(Clone, Copy, Default)]
 pub struct Standstill {
@@ -85,20 +94,29 @@ pub struct Standstill {
     at: u64,
     /// How many of its faults have found them so.
     rounds: u32,
+    /// How many of them, the last one and those right before it, for want of frames of its own.
+    rounds_of_its_own: u32,
 }
 
 impl Standstill {
     /// An instruction needs four pages at most. That others take some of them away meanwhile happens, but not for ever.
     const MOST_ROUNDS: u32 = 32;
 
-    /// One fault more.
-    pub fn after(self, frame: &TrapFrame) -> Self {
+    /// One fault more, and what there is too little of now.
+    pub fn after(self, frame: &TrapFrame, shortage: Option<Shortage>) -> Self {
         let at = frame.x.iter().fold(frame.pc, |sum, &register| sum.rotate_left(7) ^ register);
-        Self { at, rounds: if at == self.at { self.rounds + 1 } else { 1 } }
+        let before = if at == self.at { self } else { Self::default() };
+        let is_its_own = shortage == Some(Shortage::OfItsOwn);
+        let rounds_of_its_own = if is_its_own { before.rounds_of_its_own + 1 } else { 0 };
+        Self { at, rounds: before.rounds + 1, rounds_of_its_own }
     }
-    /// Whether the thread will come no further.
-    pub fn is_final(self) -> bool {
-        self.rounds > Self::MOST_ROUNDS
+    /// Whether the thread will come no further, with too little of that.
+    pub fn is_final(self, shortage: Shortage) -> bool {
+        let rounds = match shortage {
+            Shortage::OfFrames => self.rounds,
+            Shortage::OfItsOwn => self.rounds_of_its_own,
+        };
+        rounds > Self::MOST_ROUNDS
     }
 }
 

@@ -1,0 +1,63 @@
+//! When frames and swap space are out: who is killed, what is said, and that all others live on.
+
+#![allow(clippy::unwrap_used)] // in functions that only tests call
+
+#[path = "support/c_program.rs"]
+mod c_program;
+mod support;
+
+use support::{Ran, TempDir, folio, run};
+
+/// Of all six policies.
+const POLICIES: [&str; 6] = ["fifo", "second-chance", "clock", "enhanced-clock", "aging", "random"];
+
+/// A folder with the program that takes memory and keeps it.
+fn greedy(name: &str) -> TempDir {
+    let dir = TempDir::new(name);
+    c_program::compile(&dir, "greedy", include_str!("sources/greedy.c"));
+    dir
+}
+
+/// A run with children of so many pages each.
+fn children(dir: &TempDir, options: &[&str], pages: &[&str]) -> Ran {
+    let mut command = folio(["run"]);
+    command.args(options).arg(dir.file("greedy")).args(pages);
+    run(command)
+}
+
+/// What the parent tells of them if only the last is killed.
+fn but_the_last(pages: &[&str]) -> String {
+    let (last, others) = pages.split_last().unwrap();
+    let others: String = others.iter().map(|pages| format!("{pages} pages: status 0\n")).collect();
+    format!("{others}{last} pages: signal 9\n")
+}
+
+#[test]
+fn the_largest_process_is_killed_whoever_needs_the_page() {
+    let dir = greedy("largest");
+    let (full, pages) = (["--frames", "200", "--swap", "400K"], ["20", "20", "20", "400"]);
+    for policy in POLICIES {
+        let ran = children(&dir, &[&full[..], &["--policy", policy]].concat(), &pages);
+        assert_eq!((ran.status, ran.stdout), (0, but_the_last(&pages)), "{policy}: {}", ran.stderr);
+        assert_eq!(ran.stderr.matches("is killed").count(), 1, "{policy}: {}", ran.stderr);
+        assert!(ran.stderr.contains("--swap more of those"), "{policy}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_full_machine_is_no_process_s_budget() {
+    let dir = greedy("budget");
+    let pages = ["20", "20", "20", "1000"];
+    for budget in ["3", "20", "150"] {
+        let ran = children(&dir, &["--frames", "400", "--swap", "800K", "--process-frames", budget], &pages);
+        assert_eq!((ran.status, ran.stdout), (0, but_the_last(&pages)), "{budget}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("--process-frames"), "{budget}: {}", ran.stderr);
+        // What it has in memory beyond its budget has no way out.
+        let told = format!("(greedy) has more than the {budget} pages that it may have at once");
+        assert_eq!(ran.stderr.matches(&told).count(), 1, "{budget}: {}", ran.stderr);
+    }
+    let without_need = children(&dir, &["--frames", "400", "--process-frames", "20"], &["100", "200"]);
+    assert_eq!(without_need.stderr, "");
+    let alone = children(&dir, &["--process-frames", "1"], &[]);
+    assert!(alone.stderr.contains("more than the 1 page that it may have at once"), "{}", alone.stderr);
+}
