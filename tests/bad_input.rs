@@ -412,6 +412,10 @@ fn files_that_cannot_be_programs_are_refused() {
         (vec!["run", &root], "EACCES"),
         (vec!["run", "."], "folio: .: EACCES: it is a folder; a program is wanted"),
         (vec!["run", "--swap", &root, "hello"], "it is a folder; an image file is wanted"),
+        (
+            vec!["run", "--swap", "no-such-file", "hello"],
+            "a size such as 256M, a file that mkswap has made, or 0",
+        ),
         (vec!["run", "/dev/null"], "EACCES"),
         (vec!["run", "--root", &root, "/data"], "EACCES"),
         (vec!["run", "--root", &root, "/"], "EACCES"),

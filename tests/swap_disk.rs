@@ -91,6 +91,14 @@ fn each_kind_of_fault_hits_the_request_it_names() {
         let ran = files.check(&["--swap", "1M", "--disk-fault", fault]);
         assert!(ran.stderr.contains(&report(OF_A_MEBIBYTE, failed)), "{fault}: {ran:?}");
         assert_eq!((ran.status, ran.stdout.as_str()), (0, "Hello from page one.\n"), "{fault}: {ran:?}");
+        // 16 writes, and nothing is written to the root.
+        let nothing = match fault {
+            "lost:17" => "lost:17 has hit nothing: the run has made 16 such requests",
+            "root:write:1" => "root:write:1 has hit nothing: the run has made 0 such requests",
+            _ => "",
+        };
+        assert_eq!(ran.stderr.contains("has hit nothing"), !nothing.is_empty(), "{fault}: {ran:?}");
+        assert!(ran.stderr.contains(nothing), "{fault}: {ran:?}");
     }
     let header = files.check(&["--swap", "1M", "--disk-fault", "swap:read:1"]);
     assert!(header.stderr.contains("the first page of /dev/vdb cannot be read"), "{header:?}");

@@ -87,6 +87,7 @@ pub fn boot(args: &BootArgs) -> Result<u8> {
         end => end,
     };
     let status = status_of(end, args, &driver.machine);
+    args.disks.tell_of_faults_ahead(&driver.machine, swap_disk);
     if !driver.stdio.has_written() {
         tell_of_silence(end, args, &driver.machine);
     }

@@ -41,10 +41,22 @@ struct Fault {
     request: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 enum Disk {
     Root,
     Swap,
+}
+
+impl Fault {
+    /// As the machine has it; `swap` is the number of the swap disk.
+    fn planned(&self, swap: Option<usize>) -> DiskFault {
+        let disk = match self.disk {
+            None => None,
+            Some(Disk::Root) => Some(ROOT_DISK),
+            Some(Disk::Swap) => swap,
+        };
+        DiskFault { kind: self.kind, disk, request: self.request }
+    }
 }
 
 impl DiskArgs {
@@ -53,7 +65,10 @@ impl DiskArgs {
     pub fn apply(&self, machine: &mut Machine, default_bytes: u64) -> Result<Option<usize>> {
         let image: Option<Box<dyn DiskImage>> = match &self.swap {
             Some(Swap::None) => None,
-            Some(Swap::File(path)) => Some(open(path)?),
+            Some(Swap::File(path)) => {
+                let file = open(path).with_context(|| format!("--swap {}", path.display()));
+                Some(file.context("no swap space (a size such as 256M, a file that mkswap has made, or 0)")?)
+            }
             Some(Swap::Bytes(bytes)) => Some(Box::new(SwapSpace::new(*bytes))),
             None if default_bytes == 0 => None,
             None => Some(Box::new(SwapSpace::new(default_bytes))),
@@ -63,15 +78,24 @@ impl DiskArgs {
             None => None,
         };
         for fault in &self.disk_fault {
-            let disk = match fault.disk {
-                None => None,
-                Some(Disk::Root) => Some(ROOT_DISK),
-                Some(Disk::Swap) if swap.is_some() => swap,
-                Some(Disk::Swap) => bail!("--disk-fault {}: there is no swap disk; add --swap", fault.text),
-            };
-            machine.plan_disk_fault(DiskFault { kind: fault.kind, disk, request: fault.request });
+            if fault.disk == Some(Disk::Swap) && swap.is_none() {
+                bail!("--disk-fault {}: there is no swap disk; add --swap", fault.text);
+            }
+            machine.plan_disk_fault(fault.planned(swap));
         }
         Ok(swap)
+    }
+
+    /// At the end of a run: says which of the faults that were asked for have hit nothing. `swap` is the number of the swap disk.
+    pub fn tell_of_faults_ahead(&self, machine: &Machine, swap: Option<usize>) {
+        for &(ahead, came) in machine.disk_faults_ahead() {
+            let planned = |fault: &&Fault| fault.planned(swap) == ahead;
+            if let Some(Fault { text, .. }) = self.disk_fault.iter().find(planned) {
+                let requests = if came == 1 { "one such request" } else { "such requests" };
+                let count = if came == 1 { String::new() } else { format!("{came} ") };
+                tell!("folio: --disk-fault {text} has hit nothing: the run has made {count}{requests}");
+            }
+        }
     }
 }
 

@@ -114,6 +114,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     };
     let refusal = recorder.with(|trace| trace.last_refusal.clone());
     let status = conclude(end, program, refusal.as_deref());
+    args.guest.disks.tell_of_faults_ahead(&driver.machine, swap_disk);
     // A run that comes to a good end has dealt with them.
     if status != 0 || args.stats {
         recorder.tell_of_children();

@@ -64,10 +64,9 @@ impl Debugger {
                 "{va} of process {pid} ({name}) lies in {}. Its page is not in memory yet: {first_touch}.",
                 vma.described(va)
             ),
-            Some(Residence::Away(vma, place)) => format!(
-                "{va} of process {pid} ({name}) lies in {}. Its page has left memory: {place}.",
-                vma.described(va)
-            ),
+            Some(Residence::Away(vma, place)) => {
+                format!("{va} of process {pid} ({name}) lies in {}. Its page {place}.", vma.described(va))
+            }
             Some(Residence::Nothing(why)) => {
                 format!("Nothing is mapped at {va} in process {pid} ({name}): {why}.")
             }

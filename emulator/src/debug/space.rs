@@ -67,7 +67,7 @@ pub(super) fn absence(trace: &Trace, space: &Space, va: VirtAddr) -> String {
         }
         (Owner::Process(pid, _), Where::User(_)) => match at_page(trace, *pid, va) {
             Residence::Later(_, first_touch) => format!("not in memory yet: {first_touch}"),
-            Residence::Away(_, place) => format!("not in memory any more: {place}"),
+            Residence::Away(_, place) => format!("not mapped: its page {place}"),
             Residence::Nothing(why) => format!("not mapped: {why}"),
             Residence::Here(..) => "not mapped".to_owned(),
         },

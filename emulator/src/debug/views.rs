@@ -125,7 +125,8 @@ fn slots(guest: &GuestView, pid: u64, space: &SpaceView) -> String {
                     .collect();
                 let also =
                     if others.is_empty() { String::new() } else { format!(", also of {}", some_of(&others)) };
-                writeln!(text, "  page {:#x}: slot {slot}{also}", vpn.base().0)
+                let cached = guest.frame_of_slot(slot).map(|frame| format!(", also in frame {:#x}", frame.0));
+                writeln!(text, "  page {:#x}: slot {slot}{}{also}", vpn.base().0, cached.unwrap_or_default())
             }
         };
     }

@@ -143,11 +143,12 @@ fn page(trace: &Trace, pid: u64, view: &SpaceView, va: VirtAddr) -> String {
             let guest = &trace.guest;
             let owners: Vec<String> =
                 guest.names_of_slot(slot).map(|(space, vpn)| views::place_in(guest, space, vpn)).collect();
-            format!("in swap slot {slot}: {}", views::some_of(&owners))
+            let also = guest.frame_of_slot(slot).map(|frame| format!(", also in frame {:#x}", frame.0));
+            format!("in swap slot {slot}{}: {}", also.unwrap_or_default(), views::some_of(&owners))
         }
         (None, Some(Away::Zeros) | None) => match residence {
             Residence::Later(_, first_touch) => format!("not in memory yet: {first_touch}"),
-            Residence::Away(_, place) => format!("not in memory any more: {place}"),
+            Residence::Away(_, place) => format!("not mapped any more: it {place}"),
             Residence::Here(..) | Residence::Nothing(_) => "not in memory".to_owned(),
         },
     };

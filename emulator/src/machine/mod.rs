@@ -107,6 +107,11 @@ impl Machine {
         self.bus.plan_disk_fault(fault);
     }
 
+    /// The planned failures that have not come yet, each with the number of requests that it has let pass.
+    pub fn disk_faults_ahead(&self) -> &[(DiskFault, u64)] {
+        self.bus.disk_faults_ahead()
+    }
+
     /// Loads what is to be started and puts the harts at its entry. Under the built-in SBI only the first hart starts,
     /// as the kernel starts the others.
     pub fn boot(&mut self, boot: &Boot<'_>) -> Result<&BootInfo, LoadError> {

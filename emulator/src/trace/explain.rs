@@ -453,7 +453,7 @@ fn owners(count: u64) -> String {
 }
 
 /// Why the policy chose a page, in brackets; nothing if none did.
-fn choice(given_up: GivenUp) -> String {
+pub(super) fn choice(given_up: GivenUp) -> String {
     let Some((policy, why)) = given_up.choice else { return String::new() };
     let passed = match (why.looks.saturating_sub(1), why.cleared) {
         (0, _) => String::new(),

@@ -55,8 +55,11 @@ pub(super) struct Frames {
     private: u64,
     /// Frames of swap slots that the disk fills.
     being_read: BTreeSet<Ppn>,
-    /// The slots of private frames that have one, since one of several who map them has only its name now; it may not be written yet.
+    /// The slots whose page lies in a frame: it is on its way there or back, or it is private memory that has been brought back, or from which one of
+    /// several who map it was taken. Whoever names such a slot has that page.
     slots: BTreeMap<Ppn, u64>,
+    /// The same by slots.
+    frames_of_slots: BTreeMap<u64, Ppn>,
 }
 
 impl Frames {
@@ -108,6 +111,9 @@ impl Frames {
             self.remove(frame);
             self.private += u64::from(is_private(content));
             self.frames.insert(frame, FrameView { content, mappings: BTreeSet::new() });
+            if let FrameContent::Swap { slot } = content {
+                self.name_slot(frame, slot);
+            }
         }
     }
     /// `frame` is mapped at a page.
@@ -128,20 +134,26 @@ impl Frames {
     pub(super) fn begin_read(&mut self, frame: Ppn) {
         self.being_read.insert(frame);
     }
-    /// One who mapped `frame` has the name of this slot instead.
+    /// The page of a slot lies in `frame`.
     pub(super) fn name_slot(&mut self, frame: Ppn, slot: u64) {
+        self.forget_slot(frame);
+        if let Some(other) = self.frames_of_slots.insert(slot, frame) {
+            self.slots.remove(&other);
+        }
         self.slots.insert(frame, slot);
+    }
+    fn forget_slot(&mut self, frame: Ppn) {
+        if let Some(slot) = self.slots.remove(&frame) {
+            self.frames_of_slots.remove(&slot);
+        }
     }
     /// The frame in which the page of a slot lies whole, if it is in memory.
     pub(super) fn frame_of_slot(&self, slot: u64) -> Option<Ppn> {
-        let is_its = |(_, view): &(&Ppn, &FrameView)| view.content == FrameContent::Swap { slot };
-        let cached = self.frames.iter().find(is_its).map(|(&frame, _)| frame);
-        let named = || self.slots.iter().find(|(_, named)| **named == slot).map(|(&frame, _)| frame);
-        cached.filter(|frame| !self.being_read.contains(frame)).or_else(named)
+        self.frames_of_slots.get(&slot).copied().filter(|frame| !self.being_read.contains(frame))
     }
     fn remove(&mut self, frame: Ppn) -> Option<FrameView> {
         self.being_read.remove(&frame);
-        self.slots.remove(&frame);
+        self.forget_slot(frame);
         let before = self.frames.remove(&frame)?;
         self.private -= u64::from(is_private(before.content));
         Some(before)

@@ -348,6 +348,9 @@ impl GuestView {
             self.frames.forget(frame);
         }
         self.frames.hold(frame, content);
+        if kind == EventKind::SwapIn && record.detail != 0 {
+            self.frames.name_slot(frame, record.detail);
+        }
         self.frames.map(frame, record.space, va.page());
         let before = self.space_mut(record.space).set_page(va.page(), frame);
         if let Some(before) = before.filter(|&before| before != frame) {

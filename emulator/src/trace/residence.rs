@@ -1,6 +1,7 @@
 //! What there is at an address of a process: a page in memory, one that its first touch brings, or nothing.
 
 use super::Trace;
+use super::explain::choice;
 use super::frames::FrameContent;
 use super::refusal::went_away;
 use super::space::{Away, SCHEME, VmaView};
@@ -14,7 +15,7 @@ pub enum Residence {
     Here(VmaView, Ppn),
     /// A page that is not there yet; in words what its first touch does.
     Later(VmaView, String),
-    /// A page that has left memory; in words where it is.
+    /// A page that has left memory, or the entry's hold on it; in words behind "its page" what has become of it.
     Away(VmaView, String),
     /// Nothing; in words why.
     Nothing(String),
@@ -32,14 +33,14 @@ pub fn at_page(trace: &Trace, pid: u64, va: VirtAddr) -> Residence {
         Some(frame) => Residence::Here(vma.clone(), frame),
         None => match space.away(va.page()) {
             None => match slot_of_file(trace, vma, va) {
-                Some(slot) => Residence::Away(vma.clone(), in_slot(slot)),
+                Some(slot) => Residence::Away(vma.clone(), in_slot(trace, slot)),
                 None => Residence::Later(vma.clone(), first_touch(trace, vma, va)),
             },
             Some(Away::Zeros) => {
-                let zeros = "it held zeros; its next touch faults and maps zeros";
+                let zeros = "held zeros and has left memory; its next touch faults and maps zeros";
                 Residence::Away(vma.clone(), zeros.to_owned())
             }
-            Some(Away::Slot(slot)) => Residence::Away(vma.clone(), in_slot(slot)),
+            Some(Away::Slot(slot)) => Residence::Away(vma.clone(), in_slot(trace, slot)),
         },
     }
 }
@@ -57,8 +58,19 @@ pub fn why_not_mapped(trace: &Trace, pid: u64, va: VirtAddr) -> String {
     }
 }
 
-fn in_slot(slot: u64) -> String {
-    format!("it is in swap slot {slot}; its next touch faults and brings it back")
+/// What has become of a page that an entry names by its slot.
+fn in_slot(trace: &Trace, slot: u64) -> String {
+    let left = trace.history.swapped_out(slot).map(|out| format!(" at step {}{}", out.at, choice(out)));
+    let left = left.unwrap_or_default();
+    match trace.guest.frame_of_slot(slot) {
+        Some(frame) => format!(
+            "was taken from it{left}, and is in memory all the same, in frame {:#x}, as the page of swap slot {slot}; its next touch faults and maps that",
+            frame.0
+        ),
+        None => {
+            format!("left memory{left} and is in swap slot {slot}; its next touch faults and brings it back")
+        }
+    }
 }
 
 /// The slot of the page that a mapping shows of a file in memory, if the page is in swap space.

@@ -52,24 +52,27 @@ pub struct DiskFault {
 /// The faults to come.
 #[derive(Clone, Default, Debug, Serialize, Deserialize)]
 pub struct DiskFaults {
-    /// The number of each counts down.
-    ahead: Vec<DiskFault>,
+    /// Each with the number of requests that have come which it could have hit.
+    ahead: Vec<(DiskFault, u64)>,
 }
 
 impl DiskFaults {
     /// One more.
     pub fn plan(&mut self, fault: DiskFault) {
-        self.ahead.push(fault);
+        self.ahead.push((fault, 0));
+    }
+
+    /// Those that have not come yet, each with the number of requests that it has let pass.
+    pub(super) fn ahead(&self) -> &[(DiskFault, u64)] {
+        &self.ahead
     }
 
     /// Counts a request of disk `disk`; the fault that hits it, if one does.
     pub(super) fn count(&mut self, disk: usize, request: Counted) -> Option<DiskFaultKind> {
         let mut hit = None;
-        self.ahead.retain_mut(|fault| {
-            if fault.kind.hits(request) && fault.disk.is_none_or(|only| only == disk) {
-                fault.request = fault.request.saturating_sub(1);
-            }
-            let is_due = fault.request == 0;
+        self.ahead.retain_mut(|(fault, came)| {
+            *came += u64::from(fault.kind.hits(request) && fault.disk.is_none_or(|only| only == disk));
+            let is_due = *came >= fault.request;
             if is_due {
                 hit = hit.or(Some(fault.kind));
             }

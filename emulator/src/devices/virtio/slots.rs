@@ -102,6 +102,11 @@ impl Slots {
         self.faults.plan(fault);
     }
 
+    /// The failures that have not come yet, each with the number of requests that it has let pass.
+    pub fn faults_ahead(&self) -> &[(DiskFault, u64)] {
+        self.faults.ahead()
+    }
+
     /// A page of 4 KiB of the disk in a slot, if the guest has written to it.
     pub fn written_page(&self, slot: usize, page: u64) -> Option<&[u8]> {
         match self.slots.get(slot)?.as_ref()?.device() {

@@ -118,6 +118,11 @@ impl Bus {
         self.devices.board.virtio.plan_fault(fault);
     }
 
+    /// The failures that have not come yet, each with the number of requests that it has let pass.
+    pub fn disk_faults_ahead(&self) -> &[(DiskFault, u64)] {
+        self.devices.board.virtio.faults_ahead()
+    }
+
     /// How many of the state's disks have no image yet.
     pub fn missing_disks(&self) -> usize {
         self.disk_counters().count() - self.handles.disks.len()

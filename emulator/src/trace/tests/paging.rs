@@ -247,3 +247,39 @@ fn an_explanation_tells_that_a_page_was_chosen_among_its_process_s_own() {
     let text = explain(&s.fault_with(K::FileCache, 1, TEXT, Access::Read, 100, |r| r.detail = 7), &s.trace);
     assert!(!text.unwrap().contains("lost its entry"), "it has been mapped since");
 }
+
+/// What becomes of a page that two share, as each of them sees it.
+#[test]
+fn a_page_that_left_says_when_and_whether_it_is_back() {
+    let mut s = Stream::shell();
+    s.mmap(1, (HEAP, 2), (0, 0), READ_WRITE, "");
+    s.fault_with(K::Zero, 1, HEAP, Access::Write, 0x90, |_| {});
+    s.fork(1, 2);
+    let what = |s: &Stream, pid| match at_page(&s.trace, pid, VirtAddr(HEAP)) {
+        Residence::Here(_, frame) => format!("in {:#x}", frame.0),
+        Residence::Later(_, what) | Residence::Away(_, what) | Residence::Nothing(what) => what,
+    };
+    assert_eq!([what(&s, 1), what(&s, 2)], ["in 0x90", "in 0x90"]);
+    s.swap_out(0x90, 0, 5, true, false);
+    let when = format!("at step {} (", s.step);
+    let check = |s: &Stream, pid, begins: &str, ends: &str| {
+        let what = what(s, pid);
+        assert!(what.starts_with(&format!("{begins} {when}")) && what.ends_with(ends), "{what}");
+    };
+    let stays = "in frame 0x90, as the page of swap slot 5; its next touch faults and maps that";
+    check(&s, 1, "was taken from it", stays);
+    check(&s, 2, "was taken from it", stays);
+    s.push(K::FrameFree, 0, "", |r| r.frame = 0x90);
+    let is_away = "is in swap slot 5; its next touch faults and brings it back";
+    check(&s, 1, "left memory", is_away);
+    s.read_slot(5, 0x91);
+    check(&s, 2, "left memory", is_away);
+    s.swap_in(1, HEAP, 5, 0x91, true);
+    assert_eq!(what(&s, 1), "in 0x91");
+    check(&s, 2, "was taken from it", &stays.replace("0x90", "0x91"));
+    // The slot has another page when it is used again.
+    s.swap_in(2, HEAP, 5, 0x91, false);
+    s.swap_out(0x95, 0, 5, true, false);
+    s.push(K::FrameFree, 0, "", |r| r.frame = 0x95);
+    assert_eq!(s.trace.guest.frame_of_slot(5), None);
+}
