@@ -96,6 +96,23 @@ fn fuel_ends_a_run_with_124_and_the_figures_are_written() {
 }
 
 #[test]
+fn a_timeout_ends_a_run_that_would_not_end() {
+    let dir = TempDir::new("timeout");
+    // `j .`
+    std::fs::write(dir.file("endless"), support::tiny_elf(&[0x0000_006f])).unwrap();
+    let endless = dir.file("endless");
+    let (ran, figures) = run_with_figures(&dir, ["--timeout".as_ref(), "0.3".as_ref(), endless.as_os_str()]);
+    assert_eq!((ran.status, count(&figures, "exit")), (124, 124), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the time is up; give more with --timeout"), "{}", ran.stderr);
+    let in_time = run_folio(["run", "--timeout", "3000", "hello"]);
+    assert_eq!((in_time.status, in_time.stderr.as_str()), (0, ""));
+    for bad in ["0", "-1", "soon", "inf"] {
+        let refused = run_folio(["run", &format!("--timeout={bad}"), "hello"]);
+        assert!(refused.status == 125 && refused.stderr.contains("expected seconds"), "{bad}: {refused:?}");
+    }
+}
+
+#[test]
 fn json_holds_every_documented_field() {
     let dir = TempDir::new("json");
     let (ran, figures) = run_with_figures(&dir, ["cowfork"]);

@@ -35,6 +35,11 @@ fn terminfo() -> Option<String> {
 
 /// A shell at its prompt; `None` if there is no image, and that is as it should be.
 fn shell() -> Option<Session> {
+    shell_with(&[])
+}
+
+/// The same, by `folio run` with these options.
+fn shell_with(options: &[&str]) -> Option<Session> {
     if std::env::var_os("FOLIO_SKIP_DEBIAN").is_some() {
         missing::not_run("FOLIO_SKIP_DEBIAN is set");
         return None;
@@ -52,7 +57,8 @@ fn shell() -> Option<Session> {
     let prompt = format!("PS1={PROMPT}");
     let environment = ["--env", "PATH=/bin:/sbin", "--env", &prompt, "--env", &terminfo];
     let program = ["--", "/bin/bash", "--norc", "--noprofile", "-i"];
-    let args = [&["run", "-m", "256M", "--root", image.to_str().unwrap()], &environment[..], &program[..]];
+    let run = ["run", "-m", "256M", "--root", image.to_str().unwrap()];
+    let args = [&run[..], options, &environment[..], &program[..]];
     let mut session =
         Session::start(&["setsid", "--ctty"], &args.concat(), "xterm", TempDir::new("interactive"));
     session.wait("the prompt", |session| session.shown().contains(PROMPT));
@@ -97,6 +103,13 @@ fn a_shell_controls_its_jobs() {
     session.types("cat &\r", PROMPT);
     session.types("until jobs | grep -q Sto; do :; done; echo stopped-$((4+4))\r", "stopped-8");
     session.types("kill %1; wait; echo gone-$((2+3))\r", "gone-5");
+    leaves(session, 0);
+}
+
+#[test]
+fn a_wait_may_take_no_time() {
+    let Some(mut session) = shell_with(&["--virtual-time"]) else { return };
+    session.types("sleep 1000000; echo slept-$((SECONDS / 1000000))\r", "slept-1");
     leaves(session, 0);
 }
 

@@ -5,8 +5,8 @@
 use super::disks::DiskArgs;
 use super::gdb::{Address, parse_follow};
 use super::values::{
-    IsaParser, env_parser, harts, parse_granularity, parse_number, parse_size, parse_tlb, parse_window,
-    policies,
+    IsaParser, env_parser, harts, parse_granularity, parse_number, parse_seconds, parse_size, parse_tlb,
+    parse_window, policies,
 };
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -18,6 +18,7 @@ use isa::IsaSet;
 use isa::policies::PolicyKind;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A RISC-V machine and a tiny operating system in which virtual memory can be seen at work.
 #[derive(Parser, Debug)]
@@ -47,7 +48,7 @@ pub enum Command {
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Exit status: the program's; 128 + signal if one killed it; 124 when the fuel is spent or nothing can ever wake the machine or end its traps; \
+Exit status: the program's; 128 + signal if one killed it; 124 when the fuel is spent, the time is up or nothing can ever wake the machine or end its traps; \
 125 for an error of Folio's own, a program that cannot be executed, or a kernel panic; 130 on Ctrl-C; 1 if a command of the debugger's script fails.
 
 \
@@ -58,6 +59,12 @@ pub struct RunArgs {
     pub guest: GuestArgs,
     #[command(flatten)]
     pub paging: PagingArgs,
+    /// Stop after this many seconds of the host's time with status 124. Where that is depends on the host; --fuel stops at the same step always
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub timeout: Option<Duration>,
+    /// On a terminal, too, let a program that waits for a time have it at once
+    #[arg(long)]
+    pub virtual_time: bool,
     /// Print what the run did on stderr: instructions, page faults by kind, disk reads, TLB
     #[arg(long)]
     pub stats: bool,
@@ -176,6 +183,10 @@ pub struct GuestArgs {
     /// Seed of the guest's random numbers (/dev/urandom, getrandom, AT_RANDOM)
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = parse_number)]
     pub seed: u64,
+    /// Place programs at random, by this seed (ASLR): stack, mappings, heap and position-independent programs, as Linux does; without it they lie where
+    /// they lie on Linux without randomisation
+    #[arg(long, value_name = "SEED", allow_negative_numbers = true, value_parser = parse_number)]
+    pub aslr: Option<u64>,
 }
 
 /// How the guest OS brings pages into memory: what `compare` changes.
@@ -266,7 +277,7 @@ On a terminal the console is raw: each key goes to the guest at once, Ctrl-C too
 (a prompt with the debugger's commands), Ctrl-A a sends Ctrl-A, Ctrl-A h lists these keys.
 
 Exit status: 0 for a power-off, a reset or Ctrl-A x; 1 for an SBI shutdown after a failure; the code given to the test \
-finisher or to tohost; 124 when the fuel is spent or nothing can ever wake the machine or end its traps; 125 for an error of Folio's own; \
+finisher or to tohost; 124 when the fuel is spent, the time is up or nothing can ever wake the machine or end its traps; 125 for an error of Folio's own; \
 130 on Ctrl-C, 143 on SIGTERM, 129 on SIGHUP.")]
 pub struct BootArgs {
     /// Firmware: an ELF or raw FILE; `builtin` (Folio's SBI); `none` (the kernel starts in M-mode)
@@ -308,6 +319,9 @@ pub struct BootArgs {
     /// Seed of the entropy source, and of `rng-seed` in the device tree
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = parse_number)]
     pub seed: u64,
+    /// Stop after this many seconds of the host's time with status 124. Where that is depends on the host; --fuel stops at the same step always
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub timeout: Option<Duration>,
     /// Keep guest time from running ahead of the clock while the guest waits (always so on a terminal)
     #[arg(long)]
     pub realtime: bool,

@@ -70,7 +70,9 @@ pub fn boot(args: &BootArgs) -> Result<u8> {
     if terminal {
         tell!("folio: {}", Use::Board.keys());
     }
-    let mut driver = Driver::new(machine, stdio, Interrupted::install(), args.machine.fuel);
+    let interrupted = Interrupted::install();
+    args.timeout.into_iter().for_each(|time| interrupted.allow(time));
+    let mut driver = Driver::new(machine, stdio, interrupted, args.machine.fuel);
     driver.pace = (terminal || args.realtime).then(|| Pace::new(driver.machine.steps()));
     driver.swap_disk = swap_disk;
     let mut commits = CommitFile::new(args.machine.log_commits.as_deref())?;
@@ -225,6 +227,10 @@ fn status_of(end: End, args: &BootArgs, machine: &Machine) -> u8 {
         }
         End::OutOfFuel => {
             tell!("folio: the fuel is spent; give more with --fuel; without it there is no limit");
+            STATUS_FUEL
+        }
+        End::TimeIsUp => {
+            tell!("folio: the time is up; give more with --timeout; without it there is no limit");
             STATUS_FUEL
         }
         End::Interrupted(status) => status,

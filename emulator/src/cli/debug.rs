@@ -112,7 +112,7 @@ impl Session<'_> {
 
     fn end_of(&self, driver: &Driver) -> End {
         match self.ended() {
-            _ if driver.interrupted.is_final() => End::Interrupted(driver.interrupted.status()),
+            _ if driver.interrupted.is_final() => driver.interrupted.end().unwrap_or(End::Quit),
             Some(StopReason::Fuel) => End::OutOfFuel,
             Some(reason) => End::Stopped(reason),
             None => End::Quit,
@@ -350,6 +350,7 @@ impl MachineTarget for DriverTarget<'_> {
         match self.driver.run_until(until, observer) {
             End::Reached => Stop::Reached,
             End::Interrupted(_)
+            | End::TimeIsUp
             | End::Called
             | End::OutputLost
             | End::Monitor

@@ -21,6 +21,8 @@ pub enum End {
     Reached,
     /// The fuel is spent.
     OutOfFuel,
+    /// The time of this machine's clock is up (`--timeout`).
+    TimeIsUp,
     /// Ctrl-C, or another signal to end: the exit status that tells of it.
     Interrupted(u8),
     /// The guest's output could not be written ([`HostStdio::check_output`] has the reason).
@@ -72,7 +74,7 @@ impl Driver {
     }
 
     fn interruption(&self) -> End {
-        if self.interrupted.has_signal() { End::Interrupted(self.interrupted.status()) } else { End::Called }
+        self.interrupted.end().unwrap_or(End::Called)
     }
 
     /// Runs until the machine stops, the fuel is spent, Ctrl-C, or step `until`, telling `observer`, if there is one,

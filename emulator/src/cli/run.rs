@@ -98,9 +98,12 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     }
     recorder.follow_children(Children::new(Rc::clone(&programs), tells_at_once));
     let prompt = if debug { Prompt::open()? } else { None };
-    let mut driver = Driver::new(machine, stdio, Interrupted::install(), args.guest.machine.fuel);
+    let interrupted = Interrupted::install();
+    args.timeout.into_iter().for_each(|time| interrupted.allow(time));
+    let mut driver = Driver::new(machine, stdio, interrupted, args.guest.machine.fuel);
     driver.swap_disk = swap_disk;
-    driver.pace = driver.stdio.raw_use().map(|_| Pace::new(driver.machine.steps()));
+    let is_paced = driver.stdio.raw_use().is_some() && !args.virtual_time;
+    driver.pace = is_paced.then(|| Pace::new(driver.machine.steps()));
     driver.at_event = Some(recorder.deaths(Rc::clone(&programs), swap_disk));
     let end = if let Some(ports) = &mut ports {
         let root = source.guest_root();
@@ -351,6 +354,9 @@ fn bootargs(guest: &GuestArgs, paging: &PagingArgs) -> String {
     if guest.policy != PolicyKind::default() {
         words.push(format!("folio.policy={}", guest.policy));
     }
+    if let Some(seed) = guest.aslr {
+        words.push(format!("folio.aslr={seed}"));
+    }
     if guest.process_frames > 0 {
         words.push(format!("folio.process_frames={}", guest.process_frames));
     }
@@ -439,6 +445,10 @@ pub(super) fn conclude(end: End, program: &OsStr, refusal: Option<&str>) -> u8 {
         }
         End::OutOfFuel => {
             tell!("folio: the fuel is spent; give more with --fuel; without it there is no limit");
+            STATUS_FUEL
+        }
+        End::TimeIsUp => {
+            tell!("folio: the time is up; give more with --timeout; without it there is no limit");
             STATUS_FUEL
         }
         End::Interrupted(status) => status,

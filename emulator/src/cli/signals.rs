@@ -1,13 +1,15 @@
 //! Signals that ask the process to end. The loops that run machines look for them, so that what was asked for is still
 //! written and the terminal's settings are put back.
 
+use super::drive::End;
 use super::terminal::{self, Restored};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::time::Duration;
 
 /// Set when the user pressed Ctrl-C, or the process was asked to end.
 #[derive(Clone, Default)]
@@ -57,14 +59,28 @@ impl Interrupted {
         }
     }
 
+    /// From now on no more than so much time: then it is as if a signal had come.
+    pub fn allow(&self, time: Duration) {
+        let state = Arc::clone(&self.0);
+        std::thread::spawn(move || {
+            std::thread::sleep(time);
+            // A signal that has come tells more.
+            let _ = state.signal.compare_exchange(0, SIGALRM, Ordering::SeqCst, Ordering::SeqCst);
+        });
+    }
+
+    /// How a run ends because of a signal, if one came.
+    pub fn end(&self) -> Option<End> {
+        match self.signal() {
+            0 => None,
+            SIGALRM => Some(End::TimeIsUp),
+            _ => Some(End::Interrupted(self.status())),
+        }
+    }
+
     /// Whether a signal came, or another thread calls.
     pub fn is_set(&self) -> bool {
         self.signal() != 0 || self.is_called()
-    }
-
-    /// Whether a signal came.
-    pub fn has_signal(&self) -> bool {
-        self.signal() != 0
     }
 
     /// Whether another thread calls.

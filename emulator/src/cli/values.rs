@@ -10,6 +10,7 @@ use isa::policies::PolicyKind;
 use isa::{Extension, IsaSet};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 /// A replacement policy by name.
 pub fn policies() -> impl TypedValueParser<Value = PolicyKind> {
@@ -25,6 +26,12 @@ pub fn harts() -> impl TypedValueParser<Value = u16> {
 pub fn parse_window(text: &str) -> Result<u64, String> {
     let pages = text.parse().ok().filter(|n: &u64| n.is_power_of_two() && *n <= isa::paging::ENTRIES);
     pages.ok_or_else(|| format!("not a power of two up to {}", isa::paging::ENTRIES))
+}
+
+/// `--timeout`: seconds, more than none, perhaps with a fraction.
+pub fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.filter(|time| !time.is_zero()).ok_or_else(|| "expected seconds, such as 10 or 0.5".to_string())
 }
 
 pub fn parse_tlb(text: &str) -> Result<TlbGeometry, String> {

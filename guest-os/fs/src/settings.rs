@@ -42,7 +42,7 @@ pub(crate) const ROWS: &[Row] = &[
     fixed("kernel", "pid_max", 32_768),
     fixed("kernel", "ngroups_max", 65_536),
     fixed("kernel", "cap_last_cap", 40),
-    fixed("kernel", "randomize_va_space", 0),
+    set("kernel", "randomize_va_space", 0, 0, 2),
     set("kernel", "threads-max", 32_768, 20, INT),
     set("kernel", "tainted", 0, 0, u64::MAX),
     set("kernel", "core_uses_pid", 0, 0, 1),
@@ -86,6 +86,9 @@ impl Setting {
     pub const MSG_MNB: Setting = Setting::named("kernel", "msgmnb");
     /// Queues.
     pub const MSG_MNI: Setting = Setting::named("kernel", "msgmni");
+
+    /// What of a program is placed at random: nothing, all but the heap, all.
+    pub const RANDOMIZE: Setting = Setting::named("kernel", "randomize_va_space");
 
     /// Events that a list of them keeps (inotify).
     pub const INOTIFY_EVENTS: Setting = Setting::named("fs/inotify", "max_queued_events");

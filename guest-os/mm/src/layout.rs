@@ -1,6 +1,7 @@
 //! Where things lie in a user address space.
 //!
-//! The layout is Linux's for Sv39 without address randomisation, so that runs are the same each time.
+//! The layout is Linux's for Sv39: without address randomisation, so that runs are the same each time, or with it, by numbers that the caller
+//! draws ([`Layout::at_random`]).
 
 use isa::{PAGE_SIZE, VirtAddr, Vpn};
 
@@ -37,6 +38,58 @@ pub const fn mmap_base_page(stack_limit_pages: u64) -> Vpn {
 pub const PIE_BASE: VirtAddr = VirtAddr(0x2a_aaaa_a000);
 /// Most VMAs in an address space (`vm.max_map_count`).
 pub const MAX_VMAS: usize = 65_530;
+
+/// Where a program's parts begin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Layout {
+    /// First byte above the stack.
+    pub stack_top: VirtAddr,
+    /// Mappings without a fixed address are placed downwards from here.
+    pub mmap_base: Vpn,
+    /// Where a position-independent program is loaded.
+    pub pie_base: VirtAddr,
+    /// How far the heap begins behind the program, in bytes.
+    pub heap_gap: u64,
+}
+
+/// What is placed at random.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Randomised {
+    /// Stack, mappings, position-independent programs.
+    AllButTheHeap,
+    /// These, and the heap.
+    All,
+}
+
+/// How many pages the stack and the heap move at most (1 GiB each, as Linux's `STACK_RND_MASK` and `arch_randomize_brk`).
+const RANDOM_PAGES: u64 = 1 << 18;
+/// How many pages mappings and programs move at most (Linux's `mmap_rnd_bits`: 18).
+const RANDOM_MMAP_PAGES: u64 = 1 << 18;
+
+impl Layout {
+    /// The one without randomisation, for a stack that may have so many pages.
+    pub const fn fixed(stack_limit_pages: u64) -> Self {
+        let mmap_base = mmap_base_page(stack_limit_pages);
+        Self { stack_top: STACK_TOP, mmap_base, pie_base: PIE_BASE, heap_gap: 0 }
+    }
+
+    /// One of 2^18 places for each part; `draw` gives 64 random bits at each call, and is called four times.
+    pub fn at_random(stack_limit_pages: u64, what: Randomised, mut draw: impl FnMut() -> u64) -> Self {
+        let [stack, mmap, program, heap] = [RANDOM_PAGES, RANDOM_MMAP_PAGES, RANDOM_MMAP_PAGES, RANDOM_PAGES]
+            .map(|pages| draw() % pages * PAGE_SIZE);
+        let fixed = Self::fixed(stack_limit_pages);
+        // The room for the stack goes down with it; what a stack without limit leaves is not made less.
+        let below = mmap_base_page(stack_limit_pages).base().0;
+        let room_below = below.saturating_sub(PIE_BASE.0 + 2 * RANDOM_PAGES * PAGE_SIZE);
+        let mmap_base = VirtAddr(below - (stack + mmap).min(room_below)).page();
+        Self {
+            stack_top: VirtAddr(fixed.stack_top.0 - stack),
+            mmap_base,
+            pie_base: VirtAddr(fixed.pie_base.0 + program),
+            heap_gap: if what == Randomised::All { heap } else { 0 },
+        }
+    }
+}
 
 const _: () = assert!(USER_START_PAGE.0 < mmap_base_page(u64::MAX).0);
 const _: () = assert!(PIE_BASE.0 < mmap_base_page(STACK_LIMIT_PAGES).base().0);

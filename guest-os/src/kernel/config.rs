@@ -35,6 +35,8 @@ pub struct Config {
     /// How many pages of its own the first program, and those that it starts, may have in memory at once (`folio.process_frames=N` on the kernel's
     /// command line; 0: as many as they like).
     pub process_frames: u64,
+    /// Programs are placed at random, by this seed (`folio.aslr=SEED` on the kernel's command line).
+    pub aslr: Option<u64>,
     /// The first program.
     pub init: Init,
 }
@@ -124,7 +126,7 @@ impl Config {
         let words = words(beginning.chosen);
         let says = |word| words.clone().any(|said| said == word);
         let Board { has_host, virtio } = Board::of(fdt);
-        let pages = |name| words.clone().find_map(|said| said.strip_prefix(name)?.parse::<u64>().ok());
+        let number = |name| words.clone().find_map(|said| said.strip_prefix(name)?.parse::<u64>().ok());
         Self {
             has_host,
             virtio,
@@ -132,10 +134,11 @@ impl Config {
             forks_maps: says("folio.fork_maps"),
             copies_at_fork: says("folio.fork=copy"),
             is_eager: says("folio.eager"),
-            fault_around: pages("folio.fault_around=").filter(|&n| ahead::is_window(n)).unwrap_or(1),
-            read_ahead: pages("folio.read_ahead=").map_or(1, |n| n.clamp(1, read_ahead::MOST_PAGES)),
+            fault_around: number("folio.fault_around=").filter(|&n| ahead::is_window(n)).unwrap_or(1),
+            read_ahead: number("folio.read_ahead=").map_or(1, |n| n.clamp(1, read_ahead::MOST_PAGES)),
             checks_swap: says("folio.check_swap"),
-            process_frames: pages("folio.process_frames=").unwrap_or(0),
+            process_frames: number("folio.process_frames=").unwrap_or(0),
+            aslr: number("folio.aslr="),
             init: Init::from_chosen(beginning.chosen),
         }
     }

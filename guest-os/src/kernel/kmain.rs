@@ -85,6 +85,9 @@ extern "C" fn kmain(_hart: u64, device_tree: u64) -> ! {
 #[inline(never)] // a frame of its own, not part of its caller's
 fn switch_on(config: &Config) {
     ahead::start(config);
+    if let Some(seed) = config.aslr {
+        exec::place_at_random(seed);
+    }
     if config.refuses {
         inject::start();
     }

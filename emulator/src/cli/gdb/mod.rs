@@ -201,7 +201,7 @@ impl Host for Driven<'_> {
                 tell!("\nfolio: gdb has the prompt: `monitor` and a command of Folio's");
                 Ran::Called
             }
-            End::Interrupted(_) | End::OutputLost | End::Quit | End::ScriptFailed => {
+            End::Interrupted(_) | End::TimeIsUp | End::OutputLost | End::Quit | End::ScriptFailed => {
                 self.left = Some(end);
                 Ran::Left
             }

@@ -80,7 +80,7 @@ impl Lines for Sockets {
             if let Some(incoming) = self.ready.pop_front() {
                 return Some(incoming);
             }
-            if !wait || self.interrupted.has_signal() {
+            if !wait || self.interrupted.end().is_some() {
                 return None;
             }
             match self.inbox.recv_timeout(INTERRUPT_POLL) {

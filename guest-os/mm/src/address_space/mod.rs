@@ -27,7 +27,7 @@ pub use map::{MapRequest, Mapped, Placement};
 pub use unmap::Unmapped;
 
 use crate::frame::{FrameId, OutOfFrames};
-use crate::layout::{STACK_LIMIT_PAGES, mmap_base_page};
+use crate::layout::{Layout, STACK_LIMIT_PAGES, mmap_base_page};
 use crate::local::Budget;
 use crate::memory::Memory;
 use crate::page_table::PageTable;
@@ -241,9 +241,9 @@ impl AddressSpace {
     }
 
     /// Makes room for a stack of so many pages, before anything is mapped.
-    pub fn lay_out_for_stack(&mut self, limit_pages: u64) {
-        self.stack_limit_pages = limit_pages;
-        self.mmap_base = mmap_base_page(limit_pages);
+    pub fn lay_out(&mut self, layout: &Layout, stack_limit_pages: u64) {
+        self.stack_limit_pages = stack_limit_pages;
+        self.mmap_base = layout.mmap_base;
     }
     /// How far a stack may grow, in pages.
     pub fn stack_limit_pages(&self) -> u64 {

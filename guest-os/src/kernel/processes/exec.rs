@@ -3,22 +3,26 @@
 //! Until the change-over every error leaves the process as it was. Only the pages that hold headers are read; the
 //! segments are mapped and wait for their first touch.
 
+use crate::files::proc_facts::SETTINGS;
 use crate::hart::{current, hart};
+use crate::local::HartLocal;
 use crate::memory::reclaim::{self, AtTheEnd};
 use crate::memory::{ahead, heap, inject, mem, user};
 use crate::processes::exit;
 use crate::processes::image::{self, Image, Malformed, ProgramImage};
 use crate::processes::process::{self, Process, Program, SharedSpace, Space};
 use crate::processes::thread::Thread;
-use crate::syscall::{limits, system};
+use crate::syscall::limits;
+use crate::syscall::system::{self, ADDR_NO_RANDOMIZE};
 use crate::{arch, events};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use fs::{Errno, Location};
-use isa::PAGE_SIZE;
+use fs::{Errno, Location, RandomSource, Setting};
 use isa::events::{EventKind, EventRecord};
+use isa::{PAGE_SIZE, VirtAddr};
 use linux_raw_sys::auxvec as linux;
-use mm::{AddressSpace, layout};
+use mm::AddressSpace;
+use mm::layout::{Layout, Randomised};
 use proc::{StackImage, StackRequest, Strings};
 
 /// Most bytes of arguments and environment together, by the stack's limit in bytes: a quarter of it, but 128 KiB in any case and 6 MiB
@@ -77,12 +81,14 @@ pub fn execute(request: Request) -> Result<(), Errno> {
         .map_err(give_up)?;
     // Nothing sleeps from here on: no other process sees an address space that is nobody's.
     let space = new_space().map_err(give_up)?;
-    space.borrow_mut().lay_out_for_stack(stack_limit / PAGE_SIZE);
+    let layout = layout(&thread, stack_limit / PAGE_SIZE);
+    space.borrow_mut().lay_out(&layout, stack_limit / PAGE_SIZE);
     space.borrow_mut().set_budget(&mut mem::memory(), limits::budget_of(&thread.process));
     let mut prepare = || {
-        program.map(&mut space.borrow_mut())?;
-        let stack = first_stack(&request, &program)?;
-        image::map_stack(&mut space.borrow_mut(), stack.sp, program.main.plan.executable_stack)?;
+        program.map(&mut space.borrow_mut(), &layout)?;
+        let (top, is_executable) = (layout.stack_top, program.main.plan.executable_stack);
+        let stack = first_stack(&request, &program, top)?;
+        image::map_stack(&mut space.borrow_mut(), stack.sp, top, is_executable)?;
         heap::settle()?;
         thread.process.unshare_files()?;
         make_room(stack.bytes.len() as u64)?;
@@ -112,6 +118,34 @@ fn pages_of_strings(request: &Request) -> u64 {
     const END_OF_STACK: usize = size_of::<u64>();
     let strings = request.argv.as_bytes().len() + request.envp.as_bytes().len() + request.path.len() + 1;
     ((strings + END_OF_STACK) as u64).div_ceil(PAGE_SIZE)
+}
+
+/// Where the random places of programs come from (`--aslr`).
+static PLACES: HartLocal<RandomSource> = HartLocal::new(RandomSource::new(0));
+
+/// From now on programs lie at random, by this seed.
+pub fn place_at_random(seed: u64) {
+    *PLACES.get_mut() = RandomSource::new(seed);
+    let set = SETTINGS.get_mut().set(Setting::RANDOMIZE, RANDOMIZE_ALL);
+    set.expect("it is in the setting's range");
+}
+
+/// Of `kernel.randomize_va_space`: stack, mappings and programs lie at random, and the heap, too.
+const RANDOMIZE_ALL: u64 = 2;
+
+/// Where the parts of a new program go.
+#[inline(never)] // a frame of its own, not part of its caller's
+fn layout(thread: &Thread, stack_limit_pages: u64) -> Layout {
+    let what = match SETTINGS.get().get(Setting::RANDOMIZE) {
+        _ if thread.persona.get() & ADDR_NO_RANDOMIZE != 0 => None,
+        0 => None,
+        RANDOMIZE_ALL.. => Some(Randomised::All),
+        _ => Some(Randomised::AllButTheHeap),
+    };
+    match what {
+        Some(what) => Layout::at_random(stack_limit_pages, what, || PLACES.get_mut().next_u64()),
+        None => Layout::fixed(stack_limit_pages),
+    }
 }
 
 /// An address space in which nothing is mapped.
@@ -151,9 +185,9 @@ fn frames_for_stack(stack_bytes: u64) -> u64 {
 }
 
 #[inline(never)] // a frame of its own, not part of its caller's
-fn first_stack(request: &Request, program: &ProgramImage) -> Result<StackImage, Errno> {
+fn first_stack(request: &Request, program: &ProgramImage, top: VirtAddr) -> Result<StackImage, Errno> {
     proc::build_stack(&StackRequest {
-        top: layout::STACK_TOP,
+        top,
         argv: &request.argv,
         envp: &request.envp,
         path: &request.path,

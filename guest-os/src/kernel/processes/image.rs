@@ -16,8 +16,9 @@ use alloc::vec::Vec;
 use fs::{Errno, FileType, FileUse, LastLink, Location};
 use isa::VirtAddr;
 use isa::events::MAX_TEXT;
+use mm::layout::{self, Layout};
 use mm::vma::{FileBacking, OpenPath};
-use mm::{AddressSpace, Backing, FileId, MapRequest, Name, Placement, Prot, VmaFlags, layout};
+use mm::{AddressSpace, Backing, FileId, MapRequest, Name, Placement, Prot, VmaFlags};
 use proc::{Credentials, ElfError, ElfPlan, Headers, Segment, SegmentProt, Strings};
 
 /// Interpreters of scripts that are scripts themselves.
@@ -91,9 +92,12 @@ impl ProgramImage {
         Ok(Ok(Box::new(Self { main: Planned { image, plan }, loader })))
     }
 
-    /// Maps all but the stack, the loader where there is room for it; keeps handles on the files.
+    /// Maps all but the stack as `layout` says, the loader where there is room for it; keeps handles on the files.
     #[inline(never)] // a frame of its own, not part of its caller's
-    pub fn map(&mut self, space: &mut AddressSpace) -> Result<(), Errno> {
+    pub fn map(&mut self, space: &mut AddressSpace, layout: &Layout) -> Result<(), Errno> {
+        if self.main.plan.is_position_independent {
+            self.main.plan.move_to(layout.pie_base);
+        }
         self.main.map(space)?;
         if let Some(loader) = &mut self.loader {
             let plan = &mut loader.plan;
@@ -104,7 +108,7 @@ impl ProgramImage {
             loader.map(space)?;
         }
         space.map(&mut mem::memory(), trampoline::mapping()).map_err(|_| Errno::ENOMEM)?;
-        space.set_heap_start(self.main.plan.brk_start);
+        space.set_heap_start(self.main.plan.brk_start.wrapping_add(layout.heap_gap));
         Ok(())
     }
 
@@ -282,12 +286,17 @@ impl Planned {
     }
 }
 
-/// Maps the stack from `sp` on.
-pub fn map_stack(space: &mut AddressSpace, sp: VirtAddr, is_executable: bool) -> Result<(), Errno> {
+/// Maps the stack from `sp` to `top`.
+pub fn map_stack(
+    space: &mut AddressSpace,
+    sp: VirtAddr,
+    top: VirtAddr,
+    is_executable: bool,
+) -> Result<(), Errno> {
     let first = sp.page();
     let stack = MapRequest {
         placement: Placement::Fixed(first),
-        len_pages: layout::STACK_TOP.page().0 - first.0,
+        len_pages: top.page().0 - first.0,
         prot: Prot::READ | Prot::WRITE | if is_executable { Prot::EXEC } else { Prot::empty() },
         flags: VmaFlags::GROWS_DOWN,
         backing: Backing::Anon,

@@ -71,10 +71,12 @@ pub fn getcpu([processor, node, ..]: Arguments) -> Outcome {
     Ok(0)
 }
 
-/// Linux's is the only one, with addresses at random or not, which they never are; all ones ask which it is.
+/// Of a personality: its programs are not placed at random.
+pub const ADDR_NO_RANDOMIZE: u32 = 0x0004_0000;
+
+/// Linux's is the only one, with programs placed at random or not; all ones ask which it is.
 pub fn personality([persona, ..]: Arguments) -> Outcome {
     const PER_LINUX: u32 = 0;
-    const ADDR_NO_RANDOMIZE: u32 = 0x0004_0000;
     const ASK: u32 = u32::MAX;
     let this = current();
     let before = this.persona.get();
