@@ -37,8 +37,7 @@ fn parts(dir: &TempDir, options: &[&str], words: &[&str]) -> [u64; 4] {
 fn every_part_lies_elsewhere_for_another_seed() {
     let dir = places("aslr", true);
     let fixed = parts(&dir, &[], &[]);
-    let seeds: Vec<[u64; 4]> =
-        (1..=8).map(|seed| parts(&dir, &["--aslr", &seed.to_string()], &[])).collect();
+    let seeds: Vec<[u64; 4]> = (1..=8).map(|seed| parts(&dir, &["--aslr", &seed.to_string()], &[])).collect();
     for part in 0..4 {
         let places: BTreeSet<u64> = seeds.iter().map(|parts| parts[part]).collect();
         assert_eq!(places.len(), seeds.len(), "part {part}: {places:x?}");

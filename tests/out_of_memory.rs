@@ -61,3 +61,24 @@ fn a_full_machine_is_no_process_s_budget() {
     let alone = children(&dir, &["--process-frames", "1"], &[]);
     assert!(alone.stderr.contains("more than the 1 page that it may have at once"), "{}", alone.stderr);
 }
+
+/// Whoever has far more than its budget, since that was lowered, lets the rest go, and nobody ends for it.
+#[test]
+fn a_budget_met_from_above_kills_nobody() {
+    let dir = TempDir::new("lowers");
+    c_program::compile(&dir, "lowers", include_str!("sources/lowers.c"));
+    for policy in POLICIES {
+        for frames in ["0", "2300"] {
+            let mut command = folio(["run", "--frames", frames, "--policy", policy]);
+            command.arg(dir.file("lowers"));
+            let ran = run(command);
+            let expected =
+                "lowered: 0\nunlocked: 0\nof the idle one, 0 pages that are there cannot be read\n";
+            assert_eq!(
+                ran,
+                Ran { status: 0, stdout: expected.into(), stderr: String::new() },
+                "{policy}, {frames}"
+            );
+        }
+    }
+}

@@ -98,7 +98,7 @@ macro_rules! each_call {
             88 utimensat(dirfd: DirFd, path: Path, times: In(TimespecPair), flags: Flags(&sets::AT));
             90 capget(header: Address, data: Address);
             91 capset(header: Address, data: Address);
-            92 personality(persona: Unsigned) "PER_LINUX, with ADDR_NO_RANDOMIZE or not: others are EINVAL";
+            92 personality(persona: Unsigned) "any; ADDR_NO_RANDOMIZE and UNAME26 change something";
             93 exit(status: Int) -> Never, spares;
             94 exit_group(status: Int) -> Never, spares;
             95 waitid(kind: Flags(&sets::WAIT_KIND), id: Pid, info: Out(Siginfo), options: Flags(&sets::WAITID),

@@ -61,6 +61,7 @@ pub use proc_info::{
     DescriptorInfo, MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, SegmentInfo, SwapInfo, SystemInfo,
     SystemName, Transfers,
 };
+pub use procfs::{RELEASE, RELEASE_AS_2_6, VERSION};
 pub use ready::{Changes, Edges, Hold, Source, Surroundings, Waits};
 pub use seals::Seals;
 pub use settings::{Setting, Settings};

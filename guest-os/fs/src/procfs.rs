@@ -9,6 +9,7 @@ use crate::settings::{ROWS, Row};
 use crate::{DirEntry, Errno, FileType, MemoryView, ProcInfo, Setting, Stat, StatFs, Text};
 use alloc::string::ToString;
 use alloc::vec::Vec;
+pub use text::{RELEASE, RELEASE_AS_2_6, VERSION};
 
 /// A file below `/proc`, packed into an inode number as `pid << 32 | (number + 1) << 8 | name`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -187,6 +188,7 @@ const LISTED: &[Name] = &[
     text(SYS_KERNEL, "hostname", text::hostname),
     text(SYS_KERNEL, "osrelease", text::osrelease),
     text(SYS_KERNEL, "ostype", text::ostype),
+    text(SYS_KERNEL, "version", text::kernel_version),
     text(SYS_KERNEL, "core_pattern", text::core_pattern),
     text(SYS_KERNEL, "domainname", text::domainname),
     text(SYS_FS, "file-nr", text::file_nr),
@@ -359,6 +361,12 @@ pub(crate) fn memory_view(ino: u64) -> Option<(u32, MemoryView)> {
         Kind::Memory(view) => Some((node.pid, view)),
         _ => None,
     }
+}
+
+/// The process whose folder it is.
+pub(crate) fn process_of_folder(ino: u64) -> Option<u32> {
+    let node = Node::from_ino(ino).ok()?;
+    (node == Node::new(node.pid, PROCESS)).then_some(node.pid)
 }
 
 /// What a text file says now.

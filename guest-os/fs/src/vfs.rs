@@ -33,6 +33,13 @@ pub use walk::{LastLink, Resolved};
 const EXT4: FileSystemId = FileSystemId::EXT4;
 const DEV: FileSystemId = FileSystemId(1);
 const PROC: FileSystemId = FileSystemId(2);
+
+impl Inode {
+    /// The process whose folder below `/proc` it is.
+    pub fn process(&self) -> Option<u32> {
+        (self.id.fs == PROC).then(|| procfs::process_of_folder(self.id.ino)).flatten()
+    }
+}
 const TMP: FileSystemId = FileSystemId(3);
 const SHM: FileSystemId = FileSystemId(4);
 const SYS: FileSystemId = FileSystemId(5);

@@ -466,6 +466,10 @@ fn processes_are_told_of() -> Outcome {
         sys(g::__NR_pidfd_send_signal, [fd as usize, signal as usize, 0, flags])
     };
     check_error!(send(list, 0, 0), EBADF);
+    // A process's folder is as good, and nothing below it.
+    check_eq!(send(os::open(c"/proc/self", g::O_RDONLY, 0)?, 0, 0)?, 0);
+    check_error!(send(os::open(c"/proc/self/stat", g::O_RDONLY, 0)?, 0, 0), EBADF);
+    check_error!(send(os::open(c"/proc", g::O_RDONLY, 0)?, 0, 0), EBADF);
     check_error!(send(fd, 99, 0), EINVAL);
     check_error!(send(fd, 0, 1 << 20), EINVAL);
     check_eq!(send(fd, 0, 0)?, 0);

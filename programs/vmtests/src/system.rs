@@ -233,6 +233,13 @@ fn personality_of_linux() -> Outcome {
     // What debuggers ask for, and their children keep.
     check_eq!(personality(ADDR_NO_RANDOMIZE)?, PER_LINUX);
     check_eq!(os::in_child(|| i32::from(personality(ASK) == Ok(ADDR_NO_RANDOMIZE)))?, os::Status::Exited(1));
-    check_eq!(personality(PER_LINUX)?, ADDR_NO_RANDOMIZE);
+    const UNAME26: usize = 0x2_0000;
+    check_eq!(personality(UNAME26)?, ADDR_NO_RANDOMIZE);
+    let mut name = [[0u8; 65]; 6];
+    sys(g::__NR_uname, [name.as_mut_ptr() as usize])?;
+    check_eq!(&core::hint::black_box(&name)[2][..4], b"2.6.");
+    // Any is kept, of this system or not.
+    check_eq!(personality(0x0800_0007)?, UNAME26);
+    check_eq!(personality(PER_LINUX)?, 0x0800_0007);
     Ok(())
 }

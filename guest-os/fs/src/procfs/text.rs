@@ -12,8 +12,12 @@ pub(super) type Writer = fn(&dyn ProcInfo, u32, &mut Text) -> Result<(), Errno>;
 /// Takes what is written to a file, with the number that its writer gets.
 pub(super) type Taker = fn(&dyn ProcInfo, u32, &[u8]) -> Result<(), Errno>;
 
-/// The kernel that this one says it is.
-const RELEASE: &str = "6.12.0";
+/// The release of Linux that this system is like.
+pub const RELEASE: &str = "6.12.0";
+/// The same for programs that know no other major number than 2 (UNAME26): 6.x is 2.6.(60 + x).
+pub const RELEASE_AS_2_6: &str = "2.6.72";
+/// Which kernel it is.
+pub const VERSION: &str = "#1 Folio";
 const KIB_PER_PAGE: u64 = isa::addr::PAGE_SIZE / 1024;
 const PAGE: u64 = isa::addr::PAGE_SIZE;
 
@@ -37,6 +41,10 @@ pub(super) fn hostname(info: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<()
 
 pub(super) fn osrelease(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
     line(out, format_args!("{RELEASE}"))
+}
+
+pub(super) fn kernel_version(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
+    line(out, format_args!("{VERSION}"))
 }
 
 pub(super) fn ostype(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {

@@ -21,6 +21,13 @@ use isa::{PhysAddr, VirtAddr, Vpn};
 /// Frames that a fault takes at most: for the page, and for a page table at each level under the root.
 const MOST_FRAMES: u64 = 1 + ROOT_LEVEL as u64;
 
+impl<P: PhysMem> Memory<P> {
+    /// Whether so many frames are free that no fault wants one.
+    pub fn has_frames_for_a_fault(&self) -> bool {
+        self.frames().free() >= MOST_FRAMES
+    }
+}
+
 impl AddressSpace {
     /// Resolves a page fault, or one step of it. By trap or for a kernel's copy: it is the same decision.
     ///
@@ -74,7 +81,7 @@ impl AddressSpace {
                 keeps_budget = has_gone;
                 continue;
             }
-            if mem.frames().free() >= MOST_FRAMES {
+            if mem.has_frames_for_a_fault() {
                 return outcome;
             }
             // Not the very page that the fault needs: it would have to be read again, and so on for ever.

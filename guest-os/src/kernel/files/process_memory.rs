@@ -58,7 +58,11 @@ fn each_piece(
         let va = VirtAddr(offset.wrapping_add(done as u64));
         let found = match pid == current().process.pid {
             true => user::resolve_forced(va.0, access).ok(),
-            false => space.borrow().translate(&mem::memory(), va, access),
+            false => {
+                // As by the hart: a page whose bits a policy has cleared is there all the same.
+                let (space, memory) = (&mut *space.borrow_mut(), &mut *mem::memory());
+                space.mark(memory, va, access).then(|| space.translate(memory, va, access)).flatten()
+            }
         };
         let Some(at) = found else { break };
         let room = usize::try_from(PAGE_SIZE - va.page_offset()).unwrap_or(FRAME_BYTES);

@@ -154,7 +154,9 @@ fn makes_room(va: VirtAddr, number: usize) -> bool {
     const MOST_WAITS: usize = 64;
     tell_wait(va, None);
     // A fault may need several frames (page tables, too) and finds one at a time: then they all take away what the others have begun with.
-    let comes_no_further = number.is_multiple_of(MOST_WAITS * process::table(|t| t.all_threads()));
+    // (Whoever has more than its budget waits for each page that goes, and then goes on.)
+    let comes_no_further = number.is_multiple_of(MOST_WAITS * process::table(|t| t.all_threads()))
+        && shortage(&current()) == Some(Shortage::OfFrames);
     if comes_no_further { reclaim::kill_largest(va) } else { reclaim::makes_room(AtTheEnd::Kill(va)) }
 }
 
@@ -194,7 +196,7 @@ fn comes_no_further(thread: &Thread) -> Option<Shortage> {
 fn shortage(thread: &Thread) -> Option<Shortage> {
     let (space, memory) = (thread.process.space(), mem::memory());
     let space = space.borrow();
-    let is_full = memory.frames().free() == 0;
+    let is_full = !memory.has_frames_for_a_fault();
     if space.budget(&memory).is_some() && !(is_full && memory.is_within_budget(space.key())) {
         return Some(Shortage::OfItsOwn);
     }
@@ -240,7 +242,7 @@ pub fn out_of_frames(thread: &Thread, va: VirtAddr, shortage: Shortage) {
         let (space, memory) = (thread.process.space(), mem::memory());
         let space = space.borrow();
         let swapped = memory.space(space.key()).swapped_pages;
-        (space.resident_pages(&memory), swapped, space.budget(&memory))
+        (space.counted_pages(&memory), swapped, space.budget(&memory))
     };
     match budget.filter(|_| shortage == Shortage::OfItsOwn) {
         Some(budget) => {
@@ -269,18 +271,21 @@ pub fn tell_out_of_frames(process: &Process, pages: u64, swapped: u64, va: VirtA
     let place = if pid == thread.process.pid {
         format!("at {va}")
     } else {
-        format!("since it is the largest; process {} needs the page at {va}", thread.process.pid)
+        format!("since it is the largest that may be; process {} needs the page at {va}", thread.process.pid)
     };
-    let taken = if counts.page_table > frames / 2 {
-        format!(", {} of which are page tables", counts.page_table)
-    } else if in_files > frames / 4 {
-        // No process's end gives these back.
-        format!(", {in_files} of which hold shared memory and files in memory")
-    } else {
-        String::new()
-    };
+    // What is not in a process's own pages is told if it is much.
+    let mut taken = String::new();
+    for (count, what) in [
+        (counts.page_table, "are page tables"),
+        (in_files, "hold shared memory and files in memory"),
+        (counts.kernel, "the kernel has, for pipes, sockets and its like"),
+    ] {
+        if count > frames / 4 {
+            taken += &format!(", {count} of which {what}");
+        }
+    }
     let (in_swap, more_slots) = if slots.slots == 0 {
-        (String::new(), "")
+        (String::new(), "; --swap room for more of them")
     } else {
         // While many slots are free, more of them change nothing.
         let more = if slots.used > slots.slots / 2 { "; --swap more of those" } else { "" };

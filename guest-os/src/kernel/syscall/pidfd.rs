@@ -2,7 +2,7 @@
 //!
 //! A descriptor means the process that it was made for, also when another one has got its number.
 
-use super::files::{Reserved, file_to_use};
+use super::files::{Reserved, file_to_use, opened};
 use super::signals::{queued_info, send_to, signal_of};
 use super::{Arguments, Outcome, int, uint};
 use crate::files::vfs::open_files;
@@ -48,7 +48,11 @@ pub fn pidfd_send_signal([fd, number, info, flags, ..]: Arguments) -> Outcome {
     if uint(flags) != 0 {
         return Err(Errno::EINVAL.into());
     }
-    let (pid, _) = process_of(fd)?;
+    // Before there were descriptors of processes, their folders below /proc were used so.
+    let pid = match opened(fd)?.location.and_then(|folder| folder.inode.process()) {
+        Some(pid) => Some(pid),
+        None => process_of(fd)?.0,
+    };
     let pid = pid.ok_or(Errno::ESRCH)?;
     let info = match info {
         0 => signal_of(number)?.map(|signal| SigInfo::from_user(signal, current().process.pid)),

@@ -74,16 +74,16 @@ pub fn getcpu([processor, node, ..]: Arguments) -> Outcome {
 /// Of a personality: its programs are not placed at random.
 pub const ADDR_NO_RANDOMIZE: u32 = 0x0004_0000;
 
-/// Linux's is the only one, with programs placed at random or not; all ones ask which it is.
+/// Of a personality: the release is told as one of those numbered 2.6.
+const UNAME26: u32 = 0x0002_0000;
+
+/// Any, as on Linux; all ones ask which it is. Only two flags change anything ([`ADDR_NO_RANDOMIZE`], UNAME26).
 pub fn personality([persona, ..]: Arguments) -> Outcome {
-    const PER_LINUX: u32 = 0;
     const ASK: u32 = u32::MAX;
     let this = current();
     let before = this.persona.get();
-    match uint(persona) {
-        ASK => {}
-        PER_LINUX | ADDR_NO_RANDOMIZE => this.persona.set(uint(persona)),
-        _ => return Err(Errno::EINVAL.into()),
+    if uint(persona) != ASK {
+        this.persona.set(uint(persona));
     }
     Ok(u64::from(before))
 }
@@ -92,8 +92,9 @@ pub fn uname([buffer, ..]: Arguments) -> Outcome {
     let mut name: system::new_utsname = zeroed();
     put(&mut name.sysname, b"Linux");
     put(&mut name.nodename, &self::name(SystemName::Host));
-    put(&mut name.release, b"6.12.0");
-    put(&mut name.version, b"#1 Folio");
+    let is_old = current().persona.get() & UNAME26 != 0;
+    put(&mut name.release, if is_old { fs::RELEASE_AS_2_6 } else { fs::RELEASE }.as_bytes());
+    put(&mut name.version, fs::VERSION.as_bytes());
     put(&mut name.machine, b"riscv64");
     put(&mut name.domainname, &self::name(SystemName::Domain));
     UserPtr::from(buffer).write(name)?;
