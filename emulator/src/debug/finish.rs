@@ -4,7 +4,7 @@ use super::execute::Debugger;
 use super::run::Until;
 use super::target::{Place, Target};
 use crate::source::PutInto;
-use isa::{Privilege, VirtAddr, reg};
+use isa::{VirtAddr, reg};
 use std::ops::Range;
 
 /// A function that was put into another one, in a process: it has no return, but its code ends.
@@ -29,23 +29,21 @@ impl Debugger {
     /// Runs until the function returns: to where its caller goes on, with the stack as it was there. One that was put into its caller has
     /// done when the code of that goes on.
     pub(super) fn finish(&mut self, target: &mut dyn Target) -> Result<String, String> {
-        let start = self.now(target);
         let inlined = self.inlined(target);
         let caller = self.caller(target);
         let caller = caller.and_then(|frame| Some((VirtAddr(frame.pc), frame.x[usize::from(reg::SP)]?)));
         if caller.is_none() && inlined.is_none() {
             return Err("who has called this function is not known".to_owned());
         }
-        let mut returned = |place: &Place| {
-            let is_same = match start.privilege {
-                Privilege::User => place.satp == start.satp,
-                Privilege::Supervisor | Privilege::Machine => place.hart == start.hart,
+        let start = self.now(target);
+        let halt = self.follow(target, |this, target, who| {
+            let mut returned = |place: &Place| {
+                let is_back = caller == Some((place.pc, place.sp));
+                let is_left = || inlined.as_ref().is_some_and(|inlined| inlined.is_left(place));
+                (is_back || is_left()) && who.is_here(place)
             };
-            let is_back = caller == Some((place.pc, place.sp));
-            let is_left = inlined.as_ref().is_some_and(|inlined| inlined.is_left(place));
-            (is_back || is_left) && place.privilege == start.privilege && is_same
-        };
-        let halt = self.resume(target, Until::Condition(&mut returned))?;
+            this.resume(target, Until::Condition(&mut returned))
+        })?;
         self.before = Some(start);
         Ok(self.report(target, halt))
     }

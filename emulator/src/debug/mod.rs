@@ -42,6 +42,7 @@ mod screen;
 mod select;
 mod space;
 mod stack;
+mod steps;
 #[cfg(test)]
 mod stop_tests;
 mod stopped;

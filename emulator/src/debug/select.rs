@@ -56,13 +56,23 @@ impl Debugger {
             target.look_at(hart);
             return Ok(self.location(target));
         }
+        self.select_trapped(thread, Satp(satp), ended);
+        Ok(self.selected_text(target))
+    }
+
+    /// Looks at a thread that has just ended, of which `what` tells.
+    pub(super) fn select_ended(&mut self, target: &dyn Target, thread: ThreadId, what: &str) {
+        self.select_trapped(thread, target.registers().satp, Some(what.to_owned()));
+    }
+
+    /// Looks at a thread that no hart runs, as it was at its last trap, as far as that is known.
+    fn select_trapped(&mut self, thread: ThreadId, satp: Satp, ended: Option<String>) {
         let kept = self.trapped.get(&thread).map(|program| program.registers);
         let has_registers = kept.is_some();
         let pc = self.waits.pc_of(thread).unwrap_or(VirtAddr(0));
         let (hart, x, f, privilege) = (self.hart, [0; 32], [0; 32], Privilege::User);
-        let registers = kept.unwrap_or(Registers { hart, pc, x, f, privilege, satp: Satp(satp) });
+        let registers = kept.unwrap_or(Registers { hart, pc, x, f, privilege, satp });
         self.selected = Some(Selected { thread, registers, has_registers, ended, is_for_once: false });
-        Ok(self.selected_text(target))
     }
 
     /// Looks at a thread that is in the kernel for one command, with the registers that its program has, unless one looks at another already.
@@ -154,6 +164,10 @@ impl Debugger {
     /// The registers that are looked at instead of a hart's.
     pub(super) fn selected_registers(&self) -> Option<Registers> {
         self.selected.as_ref().map(|selected| selected.registers)
+    }
+    /// The thread that was chosen.
+    pub(super) fn selected_thread(&self) -> Option<ThreadId> {
+        self.selected.as_ref().map(|selected| selected.thread)
     }
     /// The process that was chosen.
     pub(super) fn selected_process(&self) -> Option<u64> {

@@ -8,6 +8,7 @@ use isa::events::VMA_EXEC;
 use std::rc::Rc;
 
 /// The kernel's file, and those of programs as they are needed.
+#[derive(Clone)]
 pub(super) struct Symbols {
     pub(super) kernel: Rc<ProgramFile>,
     programs: Rc<Programs>,

@@ -4,7 +4,7 @@
 
 use super::catches::{self, Catch};
 use crate::host::EventAction;
-use crate::trace::{Attribution, Event, ThreadId, Trace, Trap, explain};
+use crate::trace::{Attribution, Event, ProcessView, ThreadId, Trace, Trap, explain};
 use isa::VirtAddr;
 use isa::events::EventKind;
 use std::cell::RefCell;
@@ -38,8 +38,8 @@ pub struct Tap {
     explanation: Option<String>,
     /// Some breakpoint waits for a program to be mapped.
     wants_programs: bool,
-    /// The end of this process is waited for.
-    awaited: Option<u64>,
+    /// The end of this thread, or of its process, is waited for.
+    awaited: Option<ThreadId>,
     /// There is a debugger, which asks which threads harts have left and why faults happened.
     is_followed: bool,
     switches: Vec<(usize, Option<ThreadId>)>,
@@ -75,8 +75,8 @@ impl Tap {
             self.caught = Some(Caught { ids, others, event: event.clone(), va });
             return EventAction::Stop;
         }
-        let is_awaited = kind == EventKind::Exit && self.awaited == Some(event.record.pid);
-        if is_switch || is_awaited {
+        let ends = matches!(kind, EventKind::Exit | EventKind::ThreadExit);
+        if is_switch || ends && self.awaited_end().is_some() {
             return EventAction::Stop;
         }
         let is_crash = || self.trace.history.dying(event.record.pid).is_some_and(|death| death.is_own);
@@ -121,9 +121,17 @@ impl Tap {
     pub(super) fn take_switches(&mut self) -> Vec<(usize, Option<ThreadId>)> {
         std::mem::take(&mut self.switches)
     }
-    /// The end of this process is waited for, too.
-    pub(super) fn set_awaited(&mut self, pid: Option<u64>) {
-        self.awaited = pid;
+    /// The end of this thread, or of its process, is waited for, too.
+    pub(super) fn set_awaited(&mut self, thread: Option<ThreadId>) {
+        self.awaited = thread;
+    }
+    /// Who was waited for, if it has ended: the thread, and its process unless other threads of it go on.
+    pub(super) fn awaited_end(&self) -> Option<(ThreadId, &ProcessView)> {
+        let thread = self.awaited?;
+        let process = self.trace.guest.process(thread.pid)?;
+        // The end of the last thread is told before that of the process.
+        let has_others = !process.threads.is_empty() && !process.threads.contains(&thread.tid);
+        (!process.is_alive() || has_others).then_some((thread, process))
     }
     /// The catchpoints that count from now on, by their numbers; those `waiting` hear of faults of other kinds, too.
     pub(super) fn set_catches(&mut self, catches: Vec<(u64, Catch)>, waiting: Vec<u64>) {

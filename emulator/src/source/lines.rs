@@ -127,6 +127,19 @@ impl Lines {
         self.row_at(address).map(|row| self.statement_of(row))
     }
 
+    /// The addresses around this one that belong to no line; `None` if it belongs to one.
+    pub fn without_line(&self, address: u64) -> Option<Range<u64>> {
+        let next = self.rows.partition_point(|row| row.start <= address);
+        let before = next.checked_sub(1).and_then(|index| self.rows.get(index));
+        match before {
+            Some(row) if address < row.end => (row.line == 0).then_some(row.start..row.end),
+            _ => {
+                let end = self.rows.get(next).map_or(u64::MAX, |row| row.start);
+                Some(before.map_or(0, |row| row.end)..end)
+            }
+        }
+    }
+
     /// The addresses around this one of the same line, and of no other.
     pub fn line_range(&self, address: u64) -> Option<Range<u64>> {
         let row = self.row_at(address)?;

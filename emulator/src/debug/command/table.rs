@@ -87,14 +87,15 @@ const RUN: &[Entry] = &[
         &["step", "s"],
         "[N]",
         "run to another line of the source, or N times; into functions whose lines are known\n\
-         Where the line is not known, as stepi.",
+         Where the line is not known it runs to where one is; in a program that tells none it is stepi. Who looks at a program\n\
+         stays in it: not so stepi.",
         |words| words.steps(StepKind::Line),
     ),
     entry(
         &["next", "n"],
         "[N]",
         "as step, but what a line calls runs to its return\n\
-         Where the line is not known, as nexti.",
+         Where the line is not known it runs to where one is; in a program that tells none it is nexti.",
         |words| words.steps(StepKind::OverLine),
     ),
     entry(&["stepi", "si"], "[N]", "run one instruction, or N; traps and all", |words| {

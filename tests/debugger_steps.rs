@@ -1,0 +1,107 @@
+//! Stepping a program: from each stop to its next line or its end, and never into the kernel.
+
+#[path = "support/c_program.rs"]
+mod c_program;
+mod support;
+
+use c_program::{compile, session};
+use support::TempDir;
+use support::source::said;
+
+const PROGRAM: &str = "
+#include <stdlib.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int calls;
+__attribute__((noinline)) void work(void) {
+    calls++;
+}
+static void handler(int signal) { calls += signal; }
+int main(int argc, char **argv) {
+    work();
+    write(1, \"x\\n\", 2);
+    signal(SIGUSR1, handler);
+    raise(SIGUSR1);
+    if (fork() == 0) {
+        if (argc > 1) exit(3);
+        *(volatile int *)0 = 1; // child
+    }
+    wait(0);
+    int *volatile none = 0;
+    return *none; // parent
+}
+";
+
+/// Where each command stops, or what else it says, and that no step shows the kernel.
+#[track_caller]
+fn steps(dir: &TempDir, commands: &[&str], args: &[&str], expected: &[&str]) {
+    let program: Vec<&str> = ["stepped"].iter().chain(args).copied().collect();
+    let ran = session(dir, &[], commands, &program);
+    let said = said(&ran);
+    assert_eq!(said.len(), commands.len(), "{ran:?}");
+    let of = commands.iter().zip(&said).skip(commands.len() - expected.len());
+    for ((command, text), expected) in of.zip(expected) {
+        assert!(text.contains(expected), "{command}: `{expected}` is not in\n{text}\n{ran:?}");
+        assert!(!text.contains("supervisor mode") && !text.contains("kernel::"), "{command}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_step_stays_in_the_program() {
+    let dir = TempDir::new("steps");
+    compile(&dir, "stepped", PROGRAM);
+    let line = |text: &str| {
+        let number = 1 + PROGRAM.lines().position(|line| line.contains(text)).expect("the program has it");
+        format!("at stepped.c:{number}: ")
+    };
+    let (work, write, body) = (line("    work();"), line("write(1"), line("calls++"));
+    let (fork, raise, wait) = (line("fork()"), line("raise("), line("wait(0)"));
+    let signal = line("signal(SIG");
+    let (child, parent) = (line("// child"), line("// parent"));
+    for (commands, args, expected) in [
+        // From start-up code, whose lines are not known, to the program; over a call that the line begins with.
+        (&["next", "next"][..], &[][..], &[&*work, &write][..]),
+        (&["step", "step"], &[], &[&work, &body]),
+        // Out of the library's code that calls the kernel.
+        (&["catch syscall:write", "continue", "next", "next"], &[], &[&signal, &raise]),
+        (&["catch syscall:write", "continue", "step"], &[], &[&signal]),
+        (&["catch syscall:write", "continue", "nexti"], &[], &["process 1 (stepped)\n=> 0x"]),
+        // Behind the handler.
+        (&["catch signal if pid == 1", "continue", "next", "next"], &[], &[&fork, &wait]),
+        // Who was ended by a signal goes no further, and then there is nobody to step.
+        (
+            &["continue", "next"],
+            &[],
+            &[
+                "SIGSEGV ends process 2",
+                "process 2 (stepped) has ended (signal 11); `continue` runs the others on\n",
+            ],
+        ),
+        (&["continue", "nexti"], &[], &[&child, "process 2 (stepped) has ended (signal 11)"]),
+        (&["continue", "continue", "step"], &[], &[&child, &parent, "signal 11 has killed the program"]),
+        (&["continue", "next", "continue"], &[], &[&child, "has ended", &parent]),
+        (
+            &["break exit if pid == 2", "continue", "next"],
+            &["x"],
+            &["breakpoint 1: exit", "process 2 (stepped) has ended (exited 3)"],
+        ),
+        (
+            &["catch fault segv", "continue", "next"],
+            &[],
+            &[&child, "process 2 (stepped) has ended (signal 11)"],
+        ),
+        // Another process, which waits.
+        (
+            &["break exit if pid == 2", "continue", "process 1", "next", "next"],
+            &["x"],
+            &[&line("none = 0"), &parent],
+        ),
+    ] {
+        steps(&dir, commands, args, expected);
+    }
+    // Who has ended can still be asked about, and is not stepped.
+    let ran = session(&dir, &[], &["continue", "next", "maps", "next"], &["stepped"]);
+    assert!(said(&ran)[2].contains("when it ended it had\n"), "{ran:?}");
+    assert!(said(&ran)[3].contains("process 2 (stepped) has ended"), "{ran:?}");
+}
