@@ -105,3 +105,44 @@ fn a_step_stays_in_the_program() {
     assert!(said(&ran)[2].contains("when it ended it had\n"), "{ran:?}");
     assert!(said(&ran)[3].contains("process 2 (stepped) has ended"), "{ran:?}");
 }
+
+/// What is listed without a place is what the function is at that is looked at: the call, also where it is the last thing of its line.
+#[test]
+fn a_caller_is_listed_at_its_call() {
+    let dir = TempDir::new("steps-list");
+    compile(&dir, "stepped", PROGRAM);
+    let line_of = |source: &str, text: &str| {
+        1 + source.lines().position(|line| line.contains(text)).expect("the program has it")
+    };
+    let first = |text: &str| -> usize {
+        let first = text.lines().nth(1).and_then(|line| line.split(' ').next());
+        first.and_then(|number| number.parse().ok()).unwrap_or(0)
+    };
+    let ran = session(&dir, &[], &["break work", "continue", "up", "list", "down", "list"], &["stepped"]);
+    let listed: Vec<usize> = [3, 5].map(|at| first(&said(&ran)[at])).into();
+    let expected = ["    work();", "calls++"].map(|text| line_of(PROGRAM, text).saturating_sub(5));
+    assert_eq!(listed, expected, "{ran:?}");
+
+    const INLINED: &str = "
+int value = 3;
+static inline __attribute__((always_inline)) int inner(int *of) {
+    return *of + 1;
+}
+
+
+static inline __attribute__((always_inline)) int middle(int *of) {
+    return inner(of) * 2;
+}
+
+
+int main(void) {
+    int sum = middle(&value);
+    return sum;
+}
+";
+    compile(&dir, "inlined", INLINED);
+    let ran = session(&dir, &[], &["break inner", "continue", "up", "list", "up", "list"], &["inlined"]);
+    let listed: Vec<usize> = [3, 5].map(|at| first(&said(&ran)[at])).into();
+    let expected = ["return inner", "int sum"].map(|text| line_of(INLINED, text) - 5);
+    assert_eq!(listed, expected, "{ran:?}");
+}

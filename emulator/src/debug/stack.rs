@@ -6,7 +6,7 @@ use super::peek::{self, View};
 use super::space::{Space, loaded_at};
 use super::target::Target;
 use super::vantage::{Vantage, innermost};
-use crate::source::{Callers, Frame, Loaded, StackFrame, Value, Variables, stack};
+use crate::source::{Callers, Frame, Loaded, SourceLine, StackFrame, Value, Variables, stack};
 use isa::VirtAddr;
 use std::fmt::Write;
 
@@ -71,8 +71,7 @@ impl Debugger {
         let line =
             lines_of(&frame, number == 0, &name, &arguments).into_iter().nth(level).unwrap_or_default();
         let mut text = format!("#{number:<2} {line}\n");
-        let source = frame.inlined.get(level).map_or(&frame.spot.source, |inlined| &inlined.source);
-        if let Some(line) = source.as_ref().and_then(|source| self.symbols.source_text(source)) {
+        if let Some(line) = frame.source(level).and_then(|source| self.symbols.source_text(source)) {
             // Writing to a String can't fail.
             let _ = writeln!(text, "    {}", line.trim());
         }
@@ -90,10 +89,21 @@ impl Debugger {
 
     /// The functions at work, from the innermost out.
     pub(super) fn stack(&self, target: &dyn Target) -> Vec<StackFrame> {
-        let now = self.now(target);
-        let space = self.space_of(&now);
+        self.stack_from(target, innermost(&self.now(target)))
+    }
+
+    fn stack_from(&self, target: &dyn Target, frame: Frame) -> Vec<StackFrame> {
+        let space = self.space_of(&self.now(target));
         let read = |at| self.read_word(target, &space, at);
-        stack(innermost(&now), &|va| self.loaded_at(&space, va), &read)
+        stack(frame, &|va| self.loaded_at(&space, va), &read)
+    }
+
+    /// The line at which the function that is looked at is at work; where none is known, that of the call that has led there.
+    pub(super) fn source_at_work(&self, target: &dyn Target) -> Option<SourceLine> {
+        let (frame, level) = self.chosen_frame(target)?;
+        let loaded = self.loaded_at(&self.space_of(&self.now(target)), VirtAddr(frame.at_work()));
+        let own = StackFrame::of(frame.clone(), loaded.as_ref()).source(level).cloned();
+        own.or_else(|| self.stack_from(target, frame).into_iter().find_map(|caller| caller.spot.source))
     }
 
     fn read_word(&self, target: &dyn Target, space: &Space, at: u64) -> Option<u64> {

@@ -36,6 +36,11 @@ impl StackFrame {
         Self { inlined: loaded.inlined(at), frame, spot, times: 1, is_signal: false }
     }
 
+    /// The line that is at work, without the so many innermost functions that were put there: in a function that has called that of the call.
+    pub fn source(&self, level: usize) -> Option<&SourceLine> {
+        self.inlined.get(level).map_or(&self.spot.source, |inlined| &inlined.source).as_ref()
+    }
+
     /// The function of the source that is at work: that of the inlined one, if there is one.
     pub fn function(&self) -> Option<&str> {
         let inlined = self.inlined.first().filter(|_| self.inlined.len() > 1);
