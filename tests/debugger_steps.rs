@@ -146,3 +146,31 @@ int main(void) {
     let expected = ["return inner", "int sum"].map(|text| line_of(INLINED, text) - 5);
     assert_eq!(listed, expected, "{ran:?}");
 }
+
+/// A child that has not run yet is looked at as its parent was at the call.
+#[test]
+fn a_new_child_has_its_parents_registers() {
+    let dir = TempDir::new("steps-fork");
+    compile(&dir, "stepped", PROGRAM);
+    let commands = [
+        "catch fork",
+        "continue",
+        "process 2",
+        "regs a0",
+        "bt",
+        "print calls",
+        "up",
+        "up",
+        "process 2",
+        "next",
+    ];
+    let ran = session(&dir, &[], &commands, &["stepped"]);
+    let said = said(&ran);
+    let line = |text: &str| 1 + PROGRAM.lines().position(|line| line.contains(text)).expect("it has it");
+    assert!(said[2].starts_with("process 2\nprocess 2 (stepped) does not run\n=> 0x"), "{ran:?}");
+    assert!(said[3].contains("a0") && said[3].contains("0x0000000000000000"), "{ran:?}");
+    assert!(said[4].contains(" in main+"), "{ran:?}");
+    assert!(said[5].contains("calls = 11  (int)"), "{ran:?}");
+    assert!(said[9].contains(&format!("main at stepped.c:{}: ", line("fork()"))), "{ran:?}");
+    assert!(said[9].contains("process 2"), "{ran:?}");
+}

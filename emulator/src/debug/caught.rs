@@ -192,6 +192,7 @@ impl Debugger {
             self.hart = target.next_hart();
             target.look_at(self.hart);
             self.note_switches(target);
+            self.note_forks();
             let place = target.registers().place(target.step());
             let mut hits = heard.iter().filter_map(|(place, what)| self.hit_by(target, place, what));
             if let Some(hit) = hits.next() {

@@ -20,6 +20,7 @@ mod execute;
 mod explaining;
 pub mod expression;
 mod finish;
+mod forks;
 #[cfg(test)]
 mod hart_tests;
 mod lines;

@@ -134,6 +134,7 @@ impl Debugger {
             self.hart = stopped_on.unwrap_or(target.next_hart());
             target.look_at(self.hart);
             self.note_switches(target);
+            self.note_forks();
             let heard = heard.into_inner();
             for (place, what) in &heard {
                 if let Some(hit) = self.hit_by(target, place, what) {

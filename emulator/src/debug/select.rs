@@ -125,7 +125,11 @@ impl Debugger {
             let space = self.space_of(&selected.registers);
             let symbol = self.symbol_at(&space, selected.registers.pc);
             let line = memory::instruction_line(target, &space, selected.registers.pc, symbol.as_deref());
-            let _ = line.map(|(line, _)| writeln!(text, "=> {line}"));
+            let place = || {
+                let symbol = symbol.as_deref().map_or_else(String::new, |name| format!(" <{name}>"));
+                format!("{}{symbol}", selected.registers.pc)
+            };
+            let _ = writeln!(text, "=> {}", line.map_or_else(place, |(line, _)| line));
             text.push_str(&self.source_line(&space, selected.registers.pc));
         }
         if !selected.has_registers {

@@ -3,10 +3,12 @@
 //! The embedder gives every event to [`Tap::take_in`] and does what it answers.
 
 use super::catches::{self, Catch};
+use super::forks::Forked;
 use crate::host::EventAction;
 use crate::trace::{Attribution, Event, ProcessView, ThreadId, Trace, Trap, explain};
 use isa::VirtAddr;
 use isa::events::EventKind;
+use isa::paging::Satp;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -43,6 +45,7 @@ pub struct Tap {
     /// There is a debugger, which asks which threads harts have left and why faults happened.
     is_followed: bool,
     switches: Vec<(usize, Option<ThreadId>)>,
+    forks: Vec<Forked>,
     /// Whether the debugger comes back where a signal ends a process that went wrong.
     stops_at_deaths: bool,
     /// What told the registers of one that has not been stopped at yet.
@@ -62,6 +65,10 @@ impl Tap {
         if is_switch {
             self.switches.push((event.hart, left));
         }
+        let is_fork = self.is_followed && kind == EventKind::Fork;
+        if is_fork {
+            self.forks.push(forked(event));
+        }
         let trap = self.trace.history.last_trap().filter(|trap| {
             kind == EventKind::Signal && trap.step == event.step && trap.pid == event.record.pid
         });
@@ -76,7 +83,7 @@ impl Tap {
             return EventAction::Stop;
         }
         let ends = matches!(kind, EventKind::Exit | EventKind::ThreadExit);
-        if is_switch || ends && self.awaited_end().is_some() {
+        if is_switch || is_fork || ends && self.awaited_end().is_some() {
             return EventAction::Stop;
         }
         let is_crash = || self.trace.history.dying(event.record.pid).is_some_and(|death| death.is_own);
@@ -113,13 +120,18 @@ impl Tap {
     pub(super) fn set_wants_programs(&mut self, wanted: bool) {
         self.wants_programs = wanted;
     }
-    /// From now on each fault is explained when it comes, and the debugger comes back whenever a hart is given to another thread.
+    /// From now on each fault is explained when it comes, and the debugger comes back whenever a hart is given to another thread, or a
+    /// process is made.
     pub(super) fn follow(&mut self) {
         self.is_followed = true;
     }
     /// The harts that were given to other threads since the last time, and the threads that they left.
     pub(super) fn take_switches(&mut self) -> Vec<(usize, Option<ThreadId>)> {
         std::mem::take(&mut self.switches)
+    }
+    /// The processes that were made since the last time.
+    pub(super) fn take_forks(&mut self) -> Vec<Forked> {
+        std::mem::take(&mut self.forks)
     }
     /// The end of this thread, or of its process, is waited for, too.
     pub(super) fn set_awaited(&mut self, thread: Option<ThreadId>) {
@@ -147,4 +159,11 @@ impl Tap {
     pub(super) fn take_caught(&mut self) -> Option<Caught> {
         self.caught.take()
     }
+}
+
+/// The process that an event tells to have been made.
+fn forked(event: &Event) -> Forked {
+    let record = &event.record;
+    let parent = ThreadId { pid: record.pid, tid: record.tid };
+    Forked { parent, child: record.detail, satp: Satp(record.detail2), flags: record.flags }
 }
