@@ -471,3 +471,66 @@ fn damaged_debug_information_harms_nobody() {
         assert!(!file.functions_called("helper", None).is_empty(), "round {round}");
     }
 }
+
+/// What is said of a name or a place that is not there says why.
+#[test]
+fn what_is_not_there_is_told_with_its_reason() {
+    let dir = TempDir::new("places-reasons");
+    std::fs::write(
+        dir.file("blocks.c"),
+        "#include <stdio.h>\n#include <sys/wait.h>\n#include <unistd.h>\nint total = 5;\nint lookup(int key) { return key * 2 + total; }\n\
+         int main(void) {\n    for (int i = 0; i < 3; i++) {\n        int twice = lookup(i);\n        total += twice;\n    }\n\
+         \n    puts(\"end\");\n    if (fork() == 0) return 3;\n    wait(0);\n    return 0;\n}\n",
+    )
+    .unwrap();
+    let compile = |name: &str, flags: &[&str]| {
+        let mut gcc = support::child::command("riscv64-linux-gnu-gcc");
+        gcc.args(flags).args(["-g", "-O0", "-o", name, "blocks.c"]).current_dir(dir.path());
+        assert_eq!(run(gcc).status, 0);
+        dir.file(name)
+    };
+    let program = compile("static", &["-static"]);
+    for (commands, answer) in [
+        (
+            &["break blocks.c:12", "continue", "print twice"][..],
+            "`twice` is a variable of a block that begins at blocks.c:8 and ends at line 9 and is not at work here",
+        ),
+        (&["print twice"], "`twice` is a variable of main, which is not what is looked at (`bt`, `up`)"),
+        (
+            &["break lookup 3"],
+            "breakpoint 1 at lookup in process 3: waits for process 3, which there is not yet\n",
+        ),
+        (
+            &["catch exit", "continue", "break lookup 2"],
+            "breakpoint 2 at lookup in process 2: process 2 (static) has ended, it never stops\n",
+        ),
+        // Another's variables can be asked for while one looks at who has ended, and its own cannot.
+        (&["catch exit", "continue", "process 2", "print 1:total"], "1:total = 48  (int)"),
+        (&["catch exit", "continue", "process 2", "print 1 + 2"], "1 + 2 = 3  (int)"),
+        (&["catch exit", "continue", "process 2", "print total"], "process 2 (static) has ended"),
+        // The kernel's names are not the program's.
+        (
+            &["print handle_trap_that_is_not"],
+            "process 1 (static) has no variable or symbol `handle_trap_that_is_not`",
+        ),
+        (&["print trap_entry"], "no variable or symbol `trap_entry`"),
+        (&["print trap_entry"], "; the kernel's is `kernel:trap_entry`"),
+        (&["print kernel:trap_entry"], "kernel:trap_entry = "),
+        (&["catch exit", "continue", "print trap_entry"], "trap_entry = ["),
+    ] {
+        let ran = debug(&program, commands, &[]);
+        let said = said(&ran);
+        assert!(said[commands.len() - 1].contains(answer), "{commands:?}: `{answer}` is not in {ran:?}");
+    }
+    let program = compile("dynamic", &[]);
+    let options = ["--sysroot", "/usr/riscv64-linux-gnu"];
+    let commands = ["catch syscall:write", "continue", "locals"];
+    let ran = support::source::debug_with(&options, &program, &commands, &[]);
+    let answer = &said(&ran)[2];
+    assert!(
+        answer.contains("there is no debug information of ")
+            && answer.contains(", which is of /")
+            && answer.contains("libc.so.6 (`up`"),
+        "{ran:?}"
+    );
+}

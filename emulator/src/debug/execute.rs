@@ -340,10 +340,7 @@ impl Debugger {
                 self.backtrace(target, most.unwrap_or(stack::SHOWN))
             }
             Command::Define(of) => self.define(target, &of),
-            Command::Print(at, format) => {
-                self.check_page_table()?;
-                self.print(target, &at, format)
-            }
+            Command::Print(at, format) => self.print(target, &at, format),
             Command::Frame(choice) => {
                 self.check_page_table()?;
                 self.check_registers()?;

@@ -54,6 +54,7 @@ pub mod target;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod unseen;
 mod vantage;
 mod views;
 mod waits;

@@ -103,7 +103,7 @@ impl Debugger {
                 && !self.programs_have_variable(name)
                 && self.symbols.addresses_in_kernel(name).is_empty()
             {
-                text.push_str(&format!("`{name}`{}\n", self.missing(name)));
+                text.push_str(&format!("`{name}`{}\n", self.missing(name, None)));
             }
         }
         text
@@ -160,7 +160,7 @@ impl Debugger {
                 format!(": {} places of the kernel\n{}", list.len(), places.trim_end())
             }
             Where::Symbol(..) => match self.armed.places_of(id).as_slice() {
-                [] => self.missing(&text),
+                [] => self.missing(&text, pid),
                 [(va, _)] => format!(": {va}{}", self.other_line(&text, *va, pid)),
                 list => {
                     let other = self.other_line(&text, list[0].0, pid);
@@ -205,11 +205,20 @@ impl Debugger {
     }
 
     /// What there is to say of a breakpoint at a name that no program has: programs that run may have some like it.
-    fn missing(&mut self, name: &str) -> String {
+    fn missing(&mut self, name: &str, pid: Option<u64>) -> String {
         let name = name.split_once('+').map_or(name, |(name, _)| name);
         let tap = self.tap.borrow();
         let guest = &tap.trace().guest;
-        let running: Vec<_> = guest.processes().filter(|p| p.is_alive() && !p.program.is_empty()).collect();
+        match pid.map(|pid| (pid, guest.process(pid))) {
+            Some((pid, None)) => return format!(": waits for process {pid}, which there is not yet"),
+            Some((pid, Some(process))) if !process.is_alive() => {
+                return format!(": process {pid} ({}) has ended, it never stops", process.name());
+            }
+            _ => {}
+        }
+        let is_meant = |process: &&ProcessView| pid.is_none_or(|pid| pid == process.pid);
+        let running = guest.processes().filter(|p| p.is_alive() && !p.program.is_empty());
+        let running: Vec<_> = running.filter(is_meant).collect();
         let Some(process) = running.first() else {
             return ": waits for a program that has it (none so far)".to_owned();
         };

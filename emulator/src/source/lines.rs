@@ -282,6 +282,16 @@ impl Lines {
         self.dies.name(self.dies.index().function_with(variable)?)
     }
 
+    /// Of the function at an address the block that has a variable of this name: the lines of its first and its last instruction.
+    pub fn block_with(&self, address: u64, variable: &str) -> Option<(SourceLine, SourceLine)> {
+        let lines = || {
+            self.dies.block_with(address, variable).into_iter().flat_map(|range| {
+                [self.at(range.start), self.at(range.end.wrapping_sub(1))].into_iter().flatten()
+            })
+        };
+        lines().min_by_key(|source| source.line).zip(lines().max_by_key(|source| source.line))
+    }
+
     /// The names of all variables.
     pub fn variable_names(&self) -> impl Iterator<Item = &str> {
         self.dies.index().names()
