@@ -174,3 +174,62 @@ fn a_new_child_has_its_parents_registers() {
     assert!(said[9].contains(&format!("main at stepped.c:{}: ", line("fork()"))), "{ran:?}");
     assert!(said[9].contains("process 2"), "{ran:?}");
 }
+
+/// What a function has returned is told by its type, from where the calling convention has it.
+#[test]
+fn finish_tells_what_was_returned() {
+    const RETURNS: &str = "
+#include <complex.h>
+struct pair { int a; double b; };
+struct floats { float x, y; };
+struct triple { int a, b, c; };
+struct large { long all[4]; };
+enum colour { RED, GREEN };
+static char text[] = \"some\";
+#define F __attribute__((noinline))
+F int number(int n) { return n - 50; }
+F unsigned char small(int n) { return n + 200; }
+F char *pointer(void) { return text + 1; }
+F double wide(void) { return 2.5; }
+F float narrow(void) { return -1.5f; }
+F _Bool truth(int n) { return n > 0; }
+F enum colour named(void) { return GREEN; }
+F struct pair mixed(void) { struct pair p = { 7, 0.5 }; return p; }
+F struct floats both(void) { struct floats f = { 1.5f, 2.5f }; return f; }
+F struct triple three(void) { struct triple t = { 1, 2, 3 }; return t; }
+F struct large many(void) { struct large l = { { 1, 2, 3, 4 } }; return l; }
+F double complex turned(void) { return 1.0 + 2.0 * I; }
+F void nothing(void) { text[0] = 'S'; }
+int main(int argc, char **argv) {
+    number(argc); small(argc); pointer(); wide(); narrow(); truth(argc); named();
+    mixed(); both(); three(); many(); turned(); nothing();
+    return 0;
+}
+";
+    let dir = TempDir::new("steps-returned");
+    compile(&dir, "returns", RETURNS);
+    for (function, expected) in [
+        ("number", "Value returned is $ = -49  (int)\n"),
+        ("small", "Value returned is $ = 201 '\\311'  (unsigned char)\n"),
+        ("pointer", " \"ome\"  (char *)\n"),
+        ("wide", "Value returned is $ = 2.5  (double)\n"),
+        ("narrow", "Value returned is $ = -1.5  (float)\n"),
+        ("truth", "Value returned is $ = true  (_Bool)\n"),
+        ("named", "Value returned is $ = GREEN  (enum colour)\n"),
+        ("mixed", "Value returned is $ = {a = 7, b = 0.5}  (struct pair)\n"),
+        ("both", "Value returned is $ = {x = 1.5, y = 2.5}  (struct floats)\n"),
+        ("three", "Value returned is $ = {a = 1, b = 2, c = 3}  (struct triple)\n"),
+        ("many", ", as a0 says: $ = {all = {1, 2, 3, 4}}  (struct large)\n"),
+        ("turned", "Value returned is $ = 1 + 2i  (complex double)\n"),
+    ] {
+        let commands = [&format!("break {function}"), "continue", "finish"];
+        let ran = session(&dir, &[], &commands, &["returns"]);
+        let said = &said(&ran)[2];
+        assert!(said.contains("\nmain at returns.c:") && said.ends_with(expected), "{function}: {said}");
+    }
+    let ran = session(&dir, &[], &["break nothing", "continue", "finish"], &["returns"]);
+    assert!(!ran.stderr.contains("Value returned"), "{ran:?}");
+    // Out of a function that has called: of that.
+    let ran = session(&dir, &[], &["break number", "continue", "up", "finish"], &["returns"]);
+    assert!(said(&ran)[3].contains("Value returned is $ = 0  (int)"), "{ran:?}");
+}

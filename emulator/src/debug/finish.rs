@@ -1,9 +1,10 @@
-//! `finish`: to the caller.
+//! `finish`: to the caller, and what the function has returned.
 
 use super::execute::Debugger;
-use super::run::Until;
+use super::print;
+use super::run::{Halt, Until};
 use super::target::{Place, Target};
-use crate::source::PutInto;
+use crate::source::{PutInto, Returned, Returns};
 use isa::{VirtAddr, reg};
 use std::ops::Range;
 
@@ -35,6 +36,7 @@ impl Debugger {
         if caller.is_none() && inlined.is_none() {
             return Err("who has called this function is not known".to_owned());
         }
+        let returns = self.returns(target).filter(|_| inlined.is_none());
         let start = self.now(target);
         let halt = self.follow(target, |this, target, who| {
             let mut returned = |place: &Place| {
@@ -45,7 +47,30 @@ impl Debugger {
             this.resume(target, Until::Condition(&mut returned))
         })?;
         self.before = Some(start);
-        Ok(self.report(target, halt))
+        let has_returned = matches!(halt, Halt::Reached);
+        let text = self.report(target, halt);
+        let value = returns.filter(|_| has_returned).map(|returns| self.returned(target, &returns));
+        Ok(text + &value.unwrap_or_default())
+    }
+
+    /// What the function that is looked at returns, if that is known and is anything.
+    fn returns(&self, target: &dyn Target) -> Option<Returns> {
+        let (frame, _) = self.chosen_frame(target)?;
+        let loaded = self.loaded_at(&self.space_of(&self.now(target)), VirtAddr(frame.at_work()))?;
+        loaded.file.returns(frame.at_work().wrapping_sub(loaded.bias))
+    }
+
+    /// A line about what a function has returned that has just done so.
+    fn returned(&self, target: &dyn Target, returns: &Returns) -> String {
+        let now = self.now(target);
+        let Returned { value, is_in_memory } = returns.value(&now.x, &now.f);
+        let text = self.looking(target, |from| from.text(&value, None));
+        let text = text.unwrap_or_else(|why| format!("<{why}>"));
+        let place = match is_in_memory {
+            true => format!("at {:#x}, as a0 says: ", now.x[usize::from(reg::A0)]),
+            false => String::new(),
+        };
+        format!("Value returned is {place}{}", print::line("$", &text, &value.type_))
     }
 
     /// The function that is looked at, if it was put into another one.

@@ -8,6 +8,7 @@ use super::dies::Dies;
 use super::functions::Functions;
 use super::instances::PutInto;
 use super::location::Scope;
+use super::returned::Returns;
 use super::types::Type;
 use super::value::Value;
 use super::variables::Variables;
@@ -265,6 +266,11 @@ impl Lines {
     /// The type of the function whose code begins at an address.
     pub fn function_type(&self, address: u64) -> Option<Type> {
         self.dies.function_type(address)
+    }
+
+    /// What the function returns whose code is at an address.
+    pub(super) fn returns(&self, address: u64, float_bytes: u64) -> Option<Returns> {
+        Returns::of(&self.dies, self.dies.index().function_at(address)?, float_bytes)
     }
 
     /// The type of a variable of the whole program of which no place is told.

@@ -116,9 +116,13 @@ const RUN: &[Entry] = &[
         "run until the machine's step count is STEP (a step is one instruction, executed or trapped)",
         parse::until,
     ),
-    entry(&["finish", "fin"], "", "run to the caller: until the function returns", |words| {
-        words.alone(Command::Finish)
-    }),
+    entry(
+        &["finish", "fin"],
+        "",
+        "run to the caller: until the function returns\n\
+         It tells what the function has returned, if the type of that is known.",
+        |words| words.alone(Command::Finish),
+    ),
 ];
 
 const STOP: &[Entry] = &[
