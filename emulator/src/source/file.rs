@@ -197,7 +197,7 @@ impl ProgramFile {
             return Rc::clone(known);
         }
         let told =
-            self.lines().map(|lines| lines.functions().called(name, file));
+            self.lines().map(|lines| lines.functions(&|range| self.has_call(range)).called(name, file));
         let mut all: Vec<(u8, u64)> = told.into_iter().flatten().collect();
         // What has no debug information is of no file that one could name.
         all.extend(file.is_none().then(|| self.symbols.code_called(name)).into_iter().flatten());
@@ -220,6 +220,22 @@ impl ProgramFile {
     /// What the function returns whose code is at an address, if its lines are known and it returns anything.
     pub fn returns(&self, address: u64) -> Option<Returns> {
         self.lines()?.returns(address, self.float_bytes)
+    }
+
+    /// Whether a call is among the instructions from one address to another.
+    fn has_call(&self, range: Range<u64>) -> bool {
+        let mut at = range.start;
+        while at < range.end {
+            let Some(bits) = self.instruction(at) else { return false };
+            let is_call = isa::decode(bits).is_some_and(|insn| {
+                matches!(insn.op, isa::Op::Jal | isa::Op::Jalr) && insn.rd == isa::reg::RA
+            });
+            if is_call {
+                return true;
+            }
+            at += if bits & 0b11 == 0b11 { 4 } else { 2 };
+        }
+        false
     }
 
     /// The bits of the instruction at an address, as the file has them; `None` where that is writable, or not the file's.

@@ -234,13 +234,13 @@ impl Lines {
         Some(SourceLine { file: Rc::clone(file), folder: Rc::clone(folder), line: 1 })
     }
 
-    /// The functions that have code.
-    pub(super) fn functions(&self) -> &Functions {
+    /// The functions that have code; `has_call` tells whether a call is among some instructions.
+    pub(super) fn functions(&self, has_call: &dyn Fn(Range<u64>) -> bool) -> &Functions {
         let first = |range: Range<u64>| {
             let index = self.statements.partition_point(|statement| statement.at < range.start);
             self.statements.get(index).map(|statement| statement.at).filter(|at| range.contains(at))
         };
-        self.functions.get_or_init(|| Functions::read(&self.dies, &first))
+        self.functions.get_or_init(|| Functions::read(&self.dies, &first, has_call))
     }
 
     /// Whether code comes from the file of a line.
