@@ -67,6 +67,6 @@ pub use machine_target::{MachineMemory, MachineTarget};
 pub use outside::Caught;
 pub use screen::Screen;
 pub use stopped::Stopped;
-pub use symbols::loaded_at;
+pub use symbols::{loaded_at, loaded_of};
 pub use tap::{SharedTap, Tap};
 pub use target::{Memory, Place, Registers, Stop, Target, TlbLine, TlbSide};

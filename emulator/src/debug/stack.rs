@@ -199,7 +199,11 @@ fn lines_of(
         }
     }
     let source = frame.inlined.last().map_or(&frame.spot.source, |outermost| &outermost.source);
-    let symbol = frame.spot.symbol.clone().or_else(|| name(pc)).unwrap_or_else(|| "?".to_owned());
+    let unknown = || match frame.file.as_str() {
+        "" => "?".to_owned(),
+        file => format!("? of {file}"),
+    };
+    let symbol = frame.spot.symbol.clone().or_else(|| name(pc)).unwrap_or_else(unknown);
     // Of many calls each has had its own.
     let arguments = match frame.times {
         1 => arguments(&frame.frame, frame.inlined.len().saturating_sub(1)),

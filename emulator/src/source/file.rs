@@ -47,6 +47,8 @@ pub fn without_offset(symbol: &str) -> &str {
 /// An ELF file; one that is none has no symbols and nothing else.
 #[derive(Default)]
 pub struct ProgramFile {
+    /// Where it is in the guest's root; empty if it is not there.
+    path: String,
     bytes: Arc<[u8]>,
     symbols: SymbolTable,
     segments: Vec<Segment>,
@@ -114,6 +116,7 @@ impl ProgramFile {
             sections.insert(name.to_owned(), (range, packing));
         }
         Self {
+            path: String::new(),
             symbols: SymbolTable::of(&elf),
             segments: loads().map(segment).collect(),
             text: address_of(".text"),
@@ -128,6 +131,11 @@ impl ProgramFile {
             stops: RefCell::default(),
             bytes,
         }
+    }
+
+    /// Its path in the guest's root; empty if it is not there.
+    pub fn path(&self) -> &str {
+        &self.path
     }
 
     /// Its symbols.
@@ -398,7 +406,8 @@ impl Programs {
         if let Some(file) = self.known.borrow().get(path) {
             return Rc::clone(file);
         }
-        let file = Rc::new((self.files)(path).map(ProgramFile::read).unwrap_or_default());
+        let read = (self.files)(path).map(ProgramFile::read).unwrap_or_default();
+        let file = Rc::new(ProgramFile { path: path.to_owned(), ..read });
         self.known.borrow_mut().insert(path.to_owned(), Rc::clone(&file));
         file
     }
