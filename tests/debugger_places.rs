@@ -534,3 +534,47 @@ fn what_is_not_there_is_told_with_its_reason() {
         "{ran:?}"
     );
 }
+
+/// Functions, variables and lines are told of by their names; signals are caught by theirs.
+#[test]
+fn what_there_is_in_a_program_is_listed() {
+    let dir = TempDir::new("places-lists");
+    let program = compiled(&dir, "lines.c", &["-g", "-O0"]);
+    let (work, sum) = (line_of("lines.c", "static int work("), line_of("lines.c", "int sum = 0"));
+    for (commands, answers) in [
+        (&["info functions wor"][..], vec![format!("  work at lines.c:{work}\n")]),
+        (&["info functions"], vec![format!("  work at lines.c:{work}\n"), "  main at lines.c:".to_owned()]),
+        (&["info functions no_such_thing"], vec!["no function has `no_such_thing` in its name".to_owned()]),
+        (&["info variables coun"], vec!["  count  (int)\n".to_owned()]),
+        (
+            &[&*format!("info line lines.c:{sum}")],
+            vec![format!("lines.c:{sum} begins at 0x"), "<work+".to_owned(), " and ends at 0x".to_owned()],
+        ),
+        (
+            &["info line lines.c:1"],
+            vec!["line 1 of lines.c has no code; the next that has:\nlines.c:".to_owned()],
+        ),
+        (
+            &["info line lines.c:999"],
+            vec!["line 999 of lines.c has no code, nor has any behind it".to_owned()],
+        ),
+        (
+            &["break work", "continue", "info line"],
+            vec![" <work+".to_owned(), format!("> is of lines.c:{sum}, whose code there begins at 0x")],
+        ),
+        (
+            &["catch signal SIGSEGVV"],
+            vec!["there is no signal `SIGSEGVV`; did you mean `SIGSEGV`?".to_owned()],
+        ),
+        (&["catch signal USR1"], vec!["catchpoint 1: signal SIGUSR1\n".to_owned()]),
+    ] {
+        let ran = debug(&program, commands, &[]);
+        let answered = &said(&ran)[commands.len() - 1];
+        for answer in answers {
+            assert!(answered.contains(&answer), "{commands:?}: `{answer}` is not in {ran:?}");
+        }
+    }
+    let crash = compiled(&dir, "crash.c", &["-g"]);
+    let ran = debug(&crash, &["catch signal SIGUSR1", "catch signal SIGSEGV", "continue"], &[]);
+    assert!(said(&ran)[2].contains("catchpoint 2: signal 11 of the kernel to process 1"), "{ran:?}");
+}

@@ -233,3 +233,31 @@ int main(int argc, char **argv) {
     let ran = session(&dir, &[], &["break number", "continue", "up", "finish"], &["returns"]);
     assert!(said(&ran)[3].contains("Value returned is $ = 0  (int)"), "{ran:?}");
 }
+
+/// A place is run to, or the end of the function, whichever comes first.
+#[test]
+fn a_place_is_run_to() {
+    let dir = TempDir::new("steps-advance");
+    compile(&dir, "stepped", PROGRAM);
+    let number = |text: &str| 1 + PROGRAM.lines().position(|line| line.contains(text)).expect("it has it");
+    let line = |text: &str| format!("at stepped.c:{}: ", number(text));
+    let (fork, raise) = (number("fork()").to_string(), format!("stepped.c:{}", number("raise(")));
+    for (commands, expected) in [
+        (
+            &["break main", "continue", &*format!("advance {fork}"), "break"][..],
+            vec![line("fork()"), "reached 1 times".to_owned()],
+        ),
+        (&["break main", "continue", &format!("until {raise}")], vec![line("raise(")]),
+        (&["break main", "continue", "advance work"], vec![line("calls++")]),
+        // `main` goes on first.
+        (&["break work", "continue", &format!("advance {fork}")], vec![line("write(1")]),
+        (&["advance handler"], vec![line("static void handler")]),
+        (&["advance stepped.c:999"], vec!["there is no code for stepped.c:999 now".to_owned()]),
+    ] {
+        let ran = session(&dir, &[], commands, &["stepped"]);
+        let said = said(&ran);
+        for (text, expected) in said[commands.len() - expected.len()..].iter().zip(&expected) {
+            assert!(text.contains(expected), "{commands:?}: `{expected}` is not in {ran:?}");
+        }
+    }
+}

@@ -45,6 +45,7 @@ pub fn session(
     let mut debugger = Debugger::new(recorder.tap(), Some(guest_os::KERNEL_ELF), first, Rc::clone(programs));
     debugger.stop_at_deaths();
     debugger.know_calls(abi::CALLS.iter().map(|call| (call.number.into(), call.name)));
+    debugger.know_signals((1..=LAST_SIGNAL).filter_map(|number| Some((number, abi::signal_name(number)?))));
     let is_at_terminal = prompt.is_some() && std::io::stderr().is_terminal();
     let ui = args.ui.unwrap_or(if is_at_terminal { Ui::Screen } else { Ui::Text });
     let debugger = Rc::new(RefCell::new(debugger));
@@ -81,6 +82,9 @@ pub fn session(
     }
     Ok(session.end_of(driver))
 }
+
+/// The last signal that has a name.
+const LAST_SIGNAL: u64 = 31;
 
 /// A debugger, and what tells how the program ended.
 struct Session<'a> {

@@ -90,6 +90,8 @@ pub struct Debugger {
     pub(super) displays: Displays,
     /// The system calls of the guest, by number and name.
     pub(super) calls: Vec<(u64, &'static str)>,
+    /// Its signals.
+    pub(super) signals: Vec<(u64, &'static str)>,
     /// The hart that is looked at.
     pub(super) hart: usize,
     /// The registers when the machine was last resumed.
@@ -148,6 +150,7 @@ impl Debugger {
             taking_down: None,
             displays: Displays::default(),
             calls: Vec::new(),
+            signals: Vec::new(),
             hart: 0,
             before: None,
             next_examine: None,
@@ -169,6 +172,11 @@ impl Debugger {
     /// Tells it the system calls of the guest, by number and name.
     pub fn know_calls(&mut self, calls: impl Iterator<Item = (u64, &'static str)>) {
         self.calls = calls.collect();
+    }
+
+    /// Tells it the signals of the guest, by number and name.
+    pub fn know_signals(&mut self, signals: impl Iterator<Item = (u64, &'static str)>) {
+        self.signals = signals.collect();
     }
 
     /// Why the machine has ended, if it has.
@@ -306,6 +314,7 @@ impl Debugger {
                 let halt = self.resume(target, Until::Step(Step(step)))?;
                 Ok(self.report(target, halt))
             }
+            Command::Advance(at) => self.advance(target, &at),
             Command::Finish => self.finish(target),
             Command::Stop(command) => self.run_stop_command(target, command),
             Command::Display(None) => Ok(self.list_displays()),
@@ -351,6 +360,8 @@ impl Debugger {
                 self.variables(target, which)
             }
             Command::List(what) => self.list(target, what),
+            Command::Line(at) => self.line(target, at),
+            Command::Symbols(kind, word) => self.list_symbols(target, kind, &word),
             Command::Disas { at, count } => {
                 let (va, space) = self.locate(target, at)?;
                 let absent = self.absent(&space);

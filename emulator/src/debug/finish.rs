@@ -31,8 +31,7 @@ impl Debugger {
     /// done when the code of that goes on.
     pub(super) fn finish(&mut self, target: &mut dyn Target) -> Result<String, String> {
         let inlined = self.inlined(target);
-        let caller = self.caller(target);
-        let caller = caller.and_then(|frame| Some((VirtAddr(frame.pc), frame.x[usize::from(reg::SP)]?)));
+        let caller = self.return_place(target);
         if caller.is_none() && inlined.is_none() {
             return Err("who has called this function is not known".to_owned());
         }
@@ -51,6 +50,12 @@ impl Debugger {
         let text = self.report(target, halt);
         let value = returns.filter(|_| has_returned).map(|returns| self.returned(target, &returns));
         Ok(text + &value.unwrap_or_default())
+    }
+
+    /// Where the function that is looked at returns to, and the stack pointer then.
+    pub(super) fn return_place(&self, target: &dyn Target) -> Option<(VirtAddr, u64)> {
+        let caller = self.caller(target)?;
+        Some((VirtAddr(caller.pc), caller.x[usize::from(reg::SP)]?))
     }
 
     /// What the function that is looked at returns, if that is known and is anything.

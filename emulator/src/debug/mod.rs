@@ -8,6 +8,7 @@
 //! A command is parsed ([`command`] has the table of all, [`expression`] what they are about), then carried out here; what it shows is formatted by one file a
 //! subject (`registers`, `memory`, `walk`, `views`).
 
+mod advance;
 mod breakpoints;
 mod catches;
 mod caught;
@@ -48,6 +49,7 @@ mod steps;
 mod stop_tests;
 mod stopped;
 mod stops;
+mod symbol_list;
 mod symbols;
 mod tap;
 pub mod target;

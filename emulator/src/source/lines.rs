@@ -273,6 +273,11 @@ impl Lines {
         Returns::of(&self.dies, self.dies.index().function_at(address)?, float_bytes)
     }
 
+    /// The type of a variable of the whole program.
+    pub fn global_type(&self, name: &str) -> Option<Type> {
+        self.dies.index().globals(name).next().map(|global| Type::of(&self.dies, global.at))
+    }
+
     /// The type of a variable of the whole program of which no place is told.
     pub fn declared_type(&self, name: &str) -> Option<Type> {
         self.dies.index().declared(name).map(|at| Type::of(&self.dies, at))

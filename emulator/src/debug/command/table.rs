@@ -3,7 +3,7 @@
 //! The one place that knows a command. The prompt, `-ex`, scripts, `help`, completion and the table in `docs/debugger.md` are made of it.
 
 use super::parse::{self, Words};
-use super::{Command, FrameChoice, RegisterSet, StepKind, StopCommand};
+use super::{Command, FrameChoice, RegisterSet, StepKind, StopCommand, SymbolKind};
 use crate::debug::watch::Watched;
 use crate::source::Variables;
 
@@ -112,10 +112,18 @@ const RUN: &[Entry] = &[
     }),
     entry(
         &["until", "u"],
-        "STEP",
-        "run until the machine's step count is STEP (a step is one instruction, executed or trapped)",
+        "STEP|PLACE",
+        "run until the machine's step count is STEP (a step is one instruction, executed or trapped), or to a place, as advance",
         parse::until,
-    ),
+    )
+    .completes(PLACE),
+    entry(
+        &["advance"],
+        "LINE|PLACE",
+        "run to a place, as to a breakpoint for once, or until the function returns",
+        parse::advance,
+    )
+    .completes(PLACE),
     entry(
         &["finish", "fin"],
         "",
@@ -156,7 +164,7 @@ const STOP: &[Entry] = &[
          With ADDR only for its page, with END for the pages up to it; in every process, or in that of PID:SYMBOL.\n\
          It stops when the kernel has dealt with the fault, at the instruction that faulted, just before that runs again;\n\
          or in the kernel, if it won't.\n\
-         EVENT: fork, exec, exit, syscall[:NAME], signal, evict, swap-in, swap-out, tlb-miss, switch\n\
+         EVENT: fork, exec, exit, syscall[:NAME], signal[:NAME], evict, swap-in, swap-out, tlb-miss, switch\n\
          COND as for break; va is the very address of the fault, so `if va == &x` and `if va in x` mean x, and\n\
          `if page(va) == page(&x)` what shares its page, too.",
         parse::catch,
@@ -215,7 +223,7 @@ const STOP: &[Entry] = &[
     })
     .completes(&[Completes::Points]),
     entry(
-        &["disable"],
+        &["disable", "dis"],
         "[N|N-M …]",
         "let those of these numbers stop no more until they are enabled, or all",
         |words| Ok(Command::Stop(StopCommand::Enable { numbers: words.ranges()?, is_enabled: false })),
@@ -269,6 +277,28 @@ const MACHINE: &[Entry] = &[
     )
     .gdb(&["info source"])
     .completes(PLACE),
+    entry(
+        &["line"],
+        "[LINE|PLACE]",
+        "where the code of a line is, or of which line an address is; without arguments of that which is at work",
+        |words| Ok(Command::Line(words.only_address()?)),
+    )
+    .gdb(&["info line"])
+    .completes(PLACE),
+    entry(
+        &["functions"],
+        "[WORD]",
+        "the functions of the program whose lines are known; with WORD all that have it in their names, of its libraries, too",
+        |words| parse::symbols(words, SymbolKind::Functions),
+    )
+    .gdb(&["info functions"]),
+    entry(
+        &["variables"],
+        "[WORD]",
+        "the variables of the whole program whose types are known; with WORD all that have it in their names, of its libraries, too",
+        |words| parse::symbols(words, SymbolKind::Variables),
+    )
+    .gdb(&["info variables"]),
     entry(
         &["print", "p", "inspect", "output"],
         "[/FORMAT] EXPR",
@@ -403,7 +433,7 @@ const GUEST: &[Entry] = &[
 
 const SESSION: &[Entry] = &[
     entry(
-        &["info", "i"],
+        &["info", "i", "inf"],
         "WHAT",
         "what gdb's `info WHAT` tells: the command that tells it here",
         parse::info,
