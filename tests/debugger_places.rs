@@ -577,4 +577,15 @@ fn what_there_is_in_a_program_is_listed() {
     let crash = compiled(&dir, "crash.c", &["-g"]);
     let ran = debug(&crash, &["catch signal SIGUSR1", "catch signal SIGSEGV", "continue"], &[]);
     assert!(said(&ran)[2].contains("catchpoint 2: signal 11 of the kernel to process 1"), "{ran:?}");
+
+    // What stands behind the program is the program's.
+    let ran = run_folio([
+        "debug".as_ref(),
+        "--ex".as_ref(),
+        "quit".as_ref(),
+        crash.as_os_str(),
+        "-ex".as_ref(),
+        "bt".as_ref(),
+    ]);
+    assert!(ran.stderr.contains("folio: `-ex` behind PROGRAM is an argument of the program's"), "{ran:?}");
 }

@@ -22,6 +22,7 @@ use rustyline::{Behavior, CompletionType, Config, Editor, Helper};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -46,6 +47,7 @@ pub fn session(
     debugger.stop_at_deaths();
     debugger.know_calls(abi::CALLS.iter().map(|call| (call.number.into(), call.name)));
     debugger.know_signals((1..=LAST_SIGNAL).filter_map(|number| Some((number, abi::signal_name(number)?))));
+    tell_of_late_commands(&args.program);
     let is_at_terminal = prompt.is_some() && std::io::stderr().is_terminal();
     let ui = args.ui.unwrap_or(if is_at_terminal { Ui::Screen } else { Ui::Text });
     let debugger = Rc::new(RefCell::new(debugger));
@@ -85,6 +87,15 @@ pub fn session(
 
 /// The last signal that has a name.
 const LAST_SIGNAL: u64 = 31;
+
+/// A line about `-ex` behind the program: it is the program's.
+fn tell_of_late_commands(program: &[OsString]) {
+    if program.iter().skip(1).any(|word| word == "-ex" || word == "--ex") {
+        tell!(
+            "folio: `-ex` behind PROGRAM is an argument of the program's; commands of the debugger stand before it"
+        );
+    }
+}
 
 /// A debugger, and what tells how the program ended.
 struct Session<'a> {
