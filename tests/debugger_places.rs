@@ -589,3 +589,23 @@ fn what_there_is_in_a_program_is_listed() {
     ]);
     assert!(ran.stderr.contains("folio: `-ex` behind PROGRAM is an argument of the program's"), "{ran:?}");
 }
+
+/// A breakpoint says where its place is in the source, and `bt` shows no more of an argument than a line has room for.
+#[test]
+fn a_line_says_as_much_as_it_has_room_for() {
+    let dir = TempDir::new("places-room");
+    let long = "a".repeat(300);
+    let source = format!(
+        "static int show(const char *text) {{\n    return text[0];\n}}\nint main(void) {{\n    return show(\"{long}\");\n}}\n"
+    );
+    std::fs::write(dir.file("room.c"), source).unwrap();
+    let mut gcc = support::child::command("riscv64-linux-gnu-gcc");
+    gcc.args(["-static", "-g", "-O0", "-o", "room", "room.c"]).current_dir(dir.path());
+    assert_eq!(run(gcc).status, 0);
+    let ran = debug(&dir.file("room"), &["break show", "break room.c:4", "continue", "continue", "bt"], &[]);
+    let said = said(&ran);
+    assert!(said[0].contains("breakpoint 1 at show: 0x") && said[0].ends_with(" at room.c:2\n"), "{ran:?}");
+    assert!(said[1].contains("(room.c:5, where the function's body begins)"), "{ran:?}");
+    let innermost = said[4].lines().nth(1).expect("a frame");
+    assert!(innermost.contains("aaaa…) at room.c:2") && innermost.len() < 120, "{ran:?}");
+}

@@ -156,7 +156,7 @@ impl Debugger {
                 true => format!("{name}=…"),
                 false => {
                     let text = from.text(value, None);
-                    format!("{name}={}", text.as_deref().unwrap_or("<not there>"))
+                    format!("{name}={}", cut(text.as_deref().unwrap_or("<not there>")))
                 }
             };
             variables.iter().map(one).collect::<Vec<_>>().join(", ")
@@ -165,6 +165,15 @@ impl Debugger {
             text if text.is_empty() => text,
             text => format!(" ({text})"),
         }
+    }
+}
+
+/// An argument as `bt` shows it: not so long that a line is nothing else.
+fn cut(text: &str) -> std::borrow::Cow<'_, str> {
+    const MOST: usize = 64;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
     }
 }
 
