@@ -261,3 +261,46 @@ fn a_place_is_run_to() {
         }
     }
 }
+
+/// The program begins anew as often as is wanted, and is stopped by what was to stop it before.
+#[test]
+fn a_program_begins_anew() {
+    let dir = TempDir::new("steps-anew");
+    compile(&dir, "stepped", PROGRAM);
+    let number = |text: &str| 1 + PROGRAM.lines().position(|line| line.contains(text)).expect("it has it");
+    let line = |text: &str| format!("at stepped.c:{}: ", number(text));
+    let commands = [
+        "break work",
+        "display calls",
+        "continue",
+        "run",
+        "info breakpoints",
+        "watch calls",
+        "start",
+        "delete",
+        "continue",
+        "continue",
+        "continue",
+        "run",
+        "starti",
+        "ps",
+    ];
+    let ran = session(&dir, &[], &commands, &["stepped"]);
+    let said = said(&ran);
+    assert_eq!((said.len(), ran.status), (commands.len(), 0), "{ran:?}");
+    let stop = |text: &str| text.split_once("breakpoint 1: work\n").map(|(_, stop)| stop.to_owned());
+    assert!(said[3].contains(&line("calls++")) && said[3].contains("calls = 0  (int)"), "{ran:?}");
+    assert_eq!(stop(&said[2]), stop(&said[3]), "each run is the same: {ran:?}");
+    assert!(said[4].contains("reached 1 times"), "{ran:?}");
+    assert!(
+        said[6].contains("watchpoint 2 is gone, it was of a process of the run before: writes to calls"),
+        "{ran:?}"
+    );
+    assert!(said[6].contains(&line("    work();")), "{ran:?}");
+    assert!(said[10].contains("signal 11 has killed the program"), "{ran:?}");
+    assert!(said[11].contains("SIGSEGV ends process 2 (stepped)"), "{ran:?}");
+    assert!(said[12].contains("=> 0x") && said[12].contains(" <_start>"), "{ran:?}");
+    assert!(said[13].contains("    1     0  running") && said[13].lines().count() == 3, "{ran:?}");
+    let ran = session(&dir, &["--from-reset"], &["until 1000", "starti"], &["stepped"]);
+    assert!(ran.stderr.contains("starti\nstep 0: supervisor mode\n"), "{ran:?}");
+}

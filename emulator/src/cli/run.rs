@@ -81,15 +81,11 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     // Who watches the machine from outside needs the terminal, or its Ctrl-C.
     let is_watched = debug || args.strace || !args.gdb.is_empty();
     let stdio = if is_watched { HostStdio::new() } else { HostStdio::raw(Use::Program) };
-    let (machine, swap_disk) = build(
-        &args.guest,
-        &args.paging,
-        &args.program,
-        source.image()?,
-        &path,
-        &recorder,
-        Box::new(stdio.clone()),
-    )?;
+    let made = || {
+        let stdio = Box::new(stdio.clone());
+        build(&args.guest, &args.paging, &args.program, source.image()?, &path, &recorder, stdio)
+    };
+    let (machine, swap_disk) = made()?;
     let tells_at_once = debug || std::io::stderr().is_terminal();
     let programs = Programs::new(source.files()).with_sources(Box::new(|path| std::fs::read(path).ok()));
     let programs = Rc::new(programs.with_newer(source.newer_sources()));
@@ -98,7 +94,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     }
     recorder.follow_children(Children::new(Rc::clone(&programs), tells_at_once));
     let prompt = if debug { Prompt::open()? } else { None };
-    let mut driver = Driver::new(machine, stdio, Interrupted::install(), args.guest.machine.fuel);
+    let mut driver = Driver::new(machine, stdio.clone(), Interrupted::install(), args.guest.machine.fuel);
     driver.swap_disk = swap_disk;
     driver.pace = driver.stdio.raw_use().map(|_| Pace::new(driver.machine.steps()));
     driver.at_event = Some(recorder.deaths(Rc::clone(&programs), swap_disk));
@@ -106,7 +102,8 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         let root = source.guest_root();
         super::gdb::serve(&mut driver, ports, &recorder, Some(guest_os::KERNEL_ELF), &programs, root)
     } else if debug {
-        super::debug::session(args, &mut driver, &recorder, &path, &programs, prompt)?
+        let anew = || Ok(made()?.0);
+        super::debug::session(args, &mut driver, &recorder, &path, &programs, prompt, &anew)?
     } else if args.strace {
         Strace::new(&recorder).run(&mut driver)
     } else {

@@ -2,7 +2,7 @@
 
 use super::breakpoints::Armed;
 use super::caught::Pending;
-use super::command::{Command, Examine, RegisterSet, help, help_on};
+use super::command::{Beginning, Command, Examine, RegisterSet, help, help_on};
 use super::display::Displays;
 use super::expression::Expression;
 use super::listing::Listed;
@@ -33,18 +33,21 @@ pub struct Output {
     pub text: String,
     /// Whether the session is over: `quit`.
     pub quit: bool,
+    /// The program is to begin anew: [`Debugger::begin_anew`] with a new machine, [`Debugger::run_to_program`], and then the command that
+    /// this names.
+    pub begins_anew: Option<Beginning>,
     /// Whether the command could not be carried out, or an expectation failed: `text` says why.
     pub failed: bool,
 }
 
 impl Output {
     fn said(text: String) -> Self {
-        Self { text, quit: false, failed: false }
+        Self { text, ..Self::default() }
     }
     fn of(done: Result<String, String>) -> Self {
         match done {
             Ok(text) => Self::said(text),
-            Err(error) => Self { text: error + "\n", quit: false, failed: true },
+            Err(error) => Self { text: error + "\n", failed: true, ..Self::default() },
         }
     }
 }
@@ -88,6 +91,8 @@ pub struct Debugger {
     /// The commands that are being taken down for a point, until `end`.
     pub(super) taking_down: Option<(u64, Vec<String>)>,
     pub(super) displays: Displays,
+    /// Whether the embedder can make the machine anew.
+    pub(super) can_begin_anew: bool,
     /// The system calls of the guest, by number and name.
     pub(super) calls: Vec<(u64, &'static str)>,
     /// Its signals.
@@ -149,6 +154,7 @@ impl Debugger {
             due: VecDeque::new(),
             taking_down: None,
             displays: Displays::default(),
+            can_begin_anew: false,
             calls: Vec::new(),
             signals: Vec::new(),
             hart: 0,
@@ -273,6 +279,9 @@ impl Debugger {
         let done = match parse(line) {
             Ok(None) => Ok(String::new()),
             Ok(Some(Command::Quit)) => return Output { quit: true, ..Output::said(String::new()) },
+            Ok(Some(Command::Begin(beginning))) if self.can_begin_anew => {
+                return Output { begins_anew: Some(beginning), ..Output::default() };
+            }
             Ok(Some(Command::Expect(text))) => return Output::of(self.expect(&text)),
             Ok(Some(command)) => self.run_command(target, command),
             Err(error) => Err(error),
@@ -303,6 +312,7 @@ impl Debugger {
         target.look_at(self.hart);
         match command {
             Command::Step(kind, count) => self.steps(target, kind, count),
+            Command::Begin(_) => Err("nothing is known here of how the machine began".to_owned()),
             Command::Continue => {
                 let halt = self.resume(target, Until::Ever)?;
                 Ok(self.report(target, halt))

@@ -9,6 +9,7 @@
 //! subject (`registers`, `memory`, `walk`, `views`).
 
 mod advance;
+mod again;
 mod breakpoints;
 mod catches;
 mod caught;

@@ -20,6 +20,11 @@ impl Symbols {
         Self { kernel: Rc::new(kernel), programs }
     }
 
+    /// The files of programs.
+    pub(super) fn programs(&self) -> &Rc<Programs> {
+        &self.programs
+    }
+
     /// The file of a program.
     pub(super) fn program(&self, path: &str) -> Rc<ProgramFile> {
         self.programs.get(path)

@@ -97,6 +97,17 @@ impl Tap {
         }
         EventAction::Continue
     }
+    /// Forgets what was heard: the machine begins anew. What is listened for stays.
+    pub fn begin_anew(&mut self) {
+        let attributes = self.trace.attribution.is_some();
+        let Self { catches, waiting, wants_programs, is_followed, stops_at_deaths, .. } =
+            std::mem::take(self);
+        *self = Self { catches, waiting, wants_programs, is_followed, stops_at_deaths, ..Self::default() };
+        if attributes {
+            self.attribute();
+        }
+    }
+
     /// Tells apart who is the cause of page faults, from now on.
     pub fn attribute(&mut self) {
         self.trace.attribution = Some(Attribution::default());

@@ -225,6 +225,7 @@ fn what_is_no_command_is_answered_in_one_line() {
     ] {
         assert_eq!(Command::parse(line), Err(error.to_owned()), "{line}");
     }
+    check(&["run"], "nothing is known here of how the machine began\n");
     check(&["regs a0 v"], "there is no register or CSR `v`\n");
     check(&["help stpe"], "there is no command `stpe`; did you mean `step`? (`help` lists them)\n");
 }

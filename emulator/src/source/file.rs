@@ -391,6 +391,13 @@ impl Programs {
         lines
     }
 
+    /// Reads the files anew when they are next asked for: they may be others by now.
+    pub fn forget(&self) {
+        self.told_newer.borrow_mut().clear();
+        self.known.borrow_mut().clear();
+        self.texts.borrow_mut().clear();
+    }
+
     /// None.
     pub fn none() -> Self {
         Self::new(Box::new(|_| None))

@@ -7,10 +7,7 @@ type Table = &'static [(&'static [&'static str], &'static str)];
 const COMMANDS: Table = &[
     (&["return"], "nothing of the machine can be changed: `finish` runs to the caller"),
     (&["call", "printf", "echo"], "`print EXPR` shows a value and its type, `regs` registers, `x` memory"),
-    (
-        &["run", "r", "start", "starti", "jump", "j"],
-        "the program is loaded and waits: `continue` runs it; start anew with `folio debug`",
-    ),
+    (&["jump", "j"], "nothing of the machine can be changed: `advance` runs to a place, `run` begins anew"),
     (
         &[
             "reverse-step",

@@ -83,6 +83,17 @@ pub enum Shown {
     Memory(Examine),
 }
 
+/// How far a program goes that begins anew.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Beginning {
+    /// Until something stops it.
+    Runs,
+    /// To its `main`.
+    Main,
+    /// Nowhere.
+    FirstInstruction,
+}
+
 /// What is listed by its names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SymbolKind {
@@ -111,6 +122,8 @@ pub enum FrameChoice {
 pub enum Command {
     Step(StepKind, u64),
     Continue,
+    /// `run`, `start`, `starti`
+    Begin(Beginning),
     Until(u64),
     /// `until PLACE`, `advance LINE|PLACE`
     Advance(Expression),

@@ -3,7 +3,7 @@
 //! The one place that knows a command. The prompt, `-ex`, scripts, `help`, completion and the table in `docs/debugger.md` are made of it.
 
 use super::parse::{self, Words};
-use super::{Command, FrameChoice, RegisterSet, StepKind, StopCommand, SymbolKind};
+use super::{Beginning, Command, FrameChoice, RegisterSet, StepKind, StopCommand, SymbolKind};
 use crate::debug::watch::Watched;
 use crate::source::Variables;
 
@@ -109,6 +109,20 @@ const RUN: &[Entry] = &[
     ),
     entry(&["continue", "c"], "", "run until something stops the machine", |words| {
         words.alone(Command::Continue)
+    }),
+    entry(
+        &["run", "r"],
+        "",
+        "begin the program anew, and run until something stops the machine\n\
+         Breakpoints, catchpoints and displays stay, watchpoints were of its processes. The program's file is read anew, and its input\n\
+         goes on where it was read to.",
+        |words| words.alone(Command::Begin(Beginning::Runs)),
+    ),
+    entry(&["start"], "", "begin the program anew, and run to its `main`", |words| {
+        words.alone(Command::Begin(Beginning::Main))
+    }),
+    entry(&["starti"], "", "begin the program anew: it waits at its first instruction", |words| {
+        words.alone(Command::Begin(Beginning::FirstInstruction))
     }),
     entry(
         &["until", "u"],
