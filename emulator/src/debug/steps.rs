@@ -144,7 +144,7 @@ impl Debugger {
                 let mut reached = |place: &Place| who.is_here(place) && step.reached(place);
                 self.resume(target, Until::Condition(&mut reached))
             }
-            None if self.has_lines(&space) => self.to_a_line(target, who, space, is_over),
+            None if self.has_lines(&space) => self.run_to_a_line(target, who, space, is_over),
             None if is_over || !is_machines(target, who) => self.next_once(target, who),
             None => self.resume(target, Until::OneInstruction),
         }
@@ -162,7 +162,7 @@ impl Debugger {
 
     /// Runs to code whose line is known: out of a library, or from start-up code to where the program begins. A function that is come to
     /// at its beginning is run to its body. What a library calls is passed with `is_over`.
-    fn to_a_line(
+    fn run_to_a_line(
         &mut self,
         target: &mut dyn Target,
         who: &Stepped,

@@ -108,7 +108,7 @@ impl Debugger {
         let lines = loaded.file.lines().ok_or_else(unknown)?;
         let at = va.0.wrapping_sub(loaded.bias);
         let (source, range) = lines.at(at).zip(lines.line_range(at)).ok_or_else(unknown)?;
-        Ok(format!("{place} is of {source}, whose code there {}\n", self.from_to(&space, &loaded, &range)))
+        Ok(format!("{place} is of {source}, whose code there {}\n", self.span(&space, &loaded, &range)))
     }
 
     fn code_of_line(&self, space: &Space, loaded: &Loaded, lines: &Lines, file: &str, line: u32) -> String {
@@ -121,12 +121,12 @@ impl Debugger {
         };
         for range in addresses.iter().take(PLACES).filter_map(|&at| lines.line_range(at)) {
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "{file}:{found} {}", self.from_to(space, loaded, &range));
+            let _ = writeln!(text, "{file}:{found} {}", self.span(space, loaded, &range));
         }
         text
     }
 
-    fn from_to(&self, space: &Space, loaded: &Loaded, range: &Range<u64>) -> String {
+    fn span(&self, space: &Space, loaded: &Loaded, range: &Range<u64>) -> String {
         let [start, end] =
             [range.start, range.end].map(|at| self.in_angles(space, VirtAddr(at.wrapping_add(loaded.bias))));
         format!("begins at {start} and ends at {end}")

@@ -258,7 +258,7 @@ fn commands_may_be_abbreviated() {
     for (short, long) in [
         ("cont", "continue"),
         ("br main", "break main"),
-        ("st", "step"),
+        ("ste", "step"),
         ("ne 3", "next 3"),
         ("fr 2", "frame 2"),
         ("inf proc", "maps"),
@@ -399,7 +399,7 @@ fn words_are_completed() {
     run(&mut debugger, &mut machine, &["until 103", "b main", "catch fork"]);
     debugger.know_calls([(63, "read"), (64, "write"), (260, "wait4")].into_iter());
     for (line, words) in [
-        ("st", &["step", "stepi"][..]),
+        ("st", &["start", "starti", "step", "stepi"][..]),
         ("wa", &["walk", "watch"]),
         ("nonsense ", &[]),
         ("nonsense m", &[]),

@@ -132,20 +132,18 @@ mod tests {
         let statements = [0x28, 0x48];
         let first = |range: Range<u64>| statements.into_iter().find(|at| range.contains(at));
         let call_at = |call: u64| move |range: Range<u64>| range.contains(&call);
+        let (whole, parts, none) = (0x20..0x30, [0x10..0x18, 0x40..0x50], 0x10..0x18);
         for (ranges, entry, call, expected) in [
-            (vec![0x20..0x30], 0x20, 0x100, 0x28),
-            (vec![0x20..0x30], 0x20, 0x24, 0x20),
+            (std::slice::from_ref(&whole), 0x20, 0x100, 0x28),
+            (std::slice::from_ref(&whole), 0x20, 0x24, 0x20),
             // Behind the statement, or another's between its parts.
-            (vec![0x20..0x30], 0x20, 0x2c, 0x28),
-            (vec![0x10..0x18, 0x40..0x50], 0x10, 0x20, 0x48),
-            (vec![0x10..0x18, 0x40..0x50], 0x10, 0x14, 0x10),
-            (vec![0x10..0x18], 0x10, 0x100, 0x10),
+            (std::slice::from_ref(&whole), 0x20, 0x2c, 0x28),
+            (&parts, 0x10, 0x20, 0x48),
+            (&parts, 0x10, 0x14, 0x10),
+            (std::slice::from_ref(&none), 0x10, 0x100, 0x10),
         ] {
-            assert_eq!(
-                begun(ranges.clone(), entry, &first, &call_at(call)),
-                expected,
-                "{ranges:x?} {call:#x}"
-            );
+            let at = begun(ranges.to_vec(), entry, &first, &call_at(call));
+            assert_eq!(at, expected, "{ranges:x?} {call:#x}");
         }
     }
 }
