@@ -100,6 +100,29 @@ fn a_step_stays_in_the_program() {
     ] {
         steps(&dir, commands, args, expected);
     }
+    // So it is with a thread whose process goes on, and with what a screen or an object shows.
+    const THREADS: &str = "
+#include <pthread.h>
+static void *work(void *arg) {
+    return arg; // work
+}
+int main(void) {
+    pthread_t other;
+    pthread_create(&other, 0, work, &other);
+    pthread_join(other, 0);
+    return 3;
+}
+";
+    compile(&dir, "threads", THREADS);
+    let ran = session(&dir, &[], &["break work", "continue", "next", "next", "continue"], &["threads"]);
+    assert!(said(&ran)[3].contains("thread 2 of process 1 (threads) has ended; `continue`"), "{ran:?}");
+    assert!(said(&ran)[4].contains("exited with status 3"), "{ran:?}");
+    let ran = session(&dir, &["--ui", "json"], &["continue", "next", "regs sp"], &["stepped"]);
+    let gone = ran.stderr.lines().find(|line| line.contains("\"reason\":\"gone\"")).expect("it is told");
+    assert!(gone.contains("\"pid\":2,") && gone.contains("\"changed\":{}"), "{ran:?}");
+    assert!(!ran.stderr.contains("sp        0x0000000000000000"), "{ran:?}");
+    let ran = session(&dir, &["--ui", "screen"], &["continue", "next"], &["stepped"]);
+    assert!(said(&ran)[1].ends_with("runs the others on\n"), "{ran:?}");
     // Who has ended can still be asked about, and is not stepped.
     let ran = session(&dir, &[], &["continue", "next", "maps", "next"], &["stepped"]);
     assert!(said(&ran)[2].contains("when it ended it had\n"), "{ran:?}");

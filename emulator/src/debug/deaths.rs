@@ -34,9 +34,12 @@ impl Debugger {
         let process = tap.trace().guest.process(pid)?;
         self.hart = event.hart;
         target.look_at(self.hart);
-        self.at_trap = Some(program(&event, Satp(process.satp), target));
+        let program = program(&event, Satp(process.satp), target);
+        self.at_trap = Some(program);
         let who = if process.name().is_empty() { String::new() } else { format!(" ({})", process.name()) };
         let text = format!("{name} ends process {pid}{who} (`bt`, `explain` tell more)\n");
+        // What is asked of it when it has ended is answered by these.
+        self.keep_trap(thread, program);
         Some(Halt::Signal(text + &self.called_from(target)))
     }
 

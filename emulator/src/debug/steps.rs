@@ -14,7 +14,7 @@ use super::symbols::Symbols;
 use super::tap::SharedTap;
 use super::target::{Place, Registers, Target};
 use crate::source::Loaded;
-use crate::trace::{FIRST_PROCESS, ThreadId};
+use crate::trace::ThreadId;
 use isa::{Op, Privilege, VirtAddr, decode};
 use std::ops::Range;
 
@@ -127,7 +127,7 @@ impl Debugger {
         let tap = self.tap.clone();
         let running = self.selected_thread().or(tap.borrow().trace().history.running_on(start.hart));
         let thread = running.filter(|_| start.privilege == Privilege::User);
-        tap.borrow_mut().set_awaited(thread.filter(|thread| thread.pid != FIRST_PROCESS));
+        tap.borrow_mut().set_awaited(thread);
         let halt = run(self, target, &Stepped { tap: tap.clone(), start, thread });
         tap.borrow_mut().set_awaited(None);
         halt

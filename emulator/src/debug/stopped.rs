@@ -72,17 +72,17 @@ impl Debugger {
             Halt::Interrupted => ("interrupted", None, None),
             Halt::Ended(reason) => ("ended", None, Some(reason.to_string())),
         };
-        let pid = space.process();
+        let pid = space.process().or(self.selected_process());
         let tap = self.tap.borrow();
         let program =
             pid.and_then(|pid| tap.trace().guest.process(pid)).map(|process| process.program.clone());
         self.last_program = program.or(self.last_program.take());
         let tid = tap.trace().history.running_on(now.hart).filter(|t| Some(t.pid) == pid).map(|t| t.tid);
         drop(tap);
-        let before = self.before.filter(|before| before.hart == now.hart);
-        let changed = before.map_or_else(Vec::new, |before| changes(&before, &now));
         // Where the kernel was when it ended the machine is nobody's place.
         let has_ended = matches!(halt, Halt::Ended(_) | Halt::Gone(_));
+        let before = self.before.filter(|before| before.hart == now.hart && !matches!(halt, Halt::Gone(_)));
+        let changed = before.map_or_else(Vec::new, |before| changes(&before, &now));
         let (_, source) = if has_ended { (None, None) } else { self.shown_at(&space, now.pc) };
         self.stopped = Some(Stopped {
             step: target.step().0,

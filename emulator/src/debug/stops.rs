@@ -174,7 +174,7 @@ impl Debugger {
             Where::Symbol(..) => match self.armed.places_of(id).as_slice() {
                 [] => self.missing(&text, pid),
                 &[(va, satp)] => match self.other_line(&text, va, pid) {
-                    other if other.is_empty() => format!(": {va}{}", self.line_at(va, satp)),
+                    other if other.is_empty() => format!(": {va}{}", self.line_at(va, satp, &text)),
                     other => format!(": {va}{other}"),
                 },
                 list => {
@@ -285,8 +285,8 @@ impl Debugger {
         Some(format!(": {program} is made of {shown}{more}; {it}"))
     }
 
-    /// The line of a place of a process's, behind `at`; nothing if it is not known.
-    fn line_at(&self, va: VirtAddr, satp: Option<Satp>) -> String {
+    /// The line of a place of a process's, behind `at`; nothing if it is not known, or what was asked for.
+    fn line_at(&self, va: VirtAddr, satp: Option<Satp>, asked: &str) -> String {
         let tap = self.tap.borrow();
         let guest = &tap.trace().guest;
         let process = satp.and_then(|satp| guest.process_of_satp(satp.0));
@@ -295,7 +295,8 @@ impl Debugger {
             Some(frame) => frame.source,
             None => loaded.spot(va).source,
         };
-        loaded.as_ref().and_then(innermost).map_or_else(String::new, |source| format!(" at {source}"))
+        let source = loaded.as_ref().and_then(innermost).map(|source| source.to_string());
+        source.filter(|source| source != asked).map_or_else(String::new, |source| format!(" at {source}"))
     }
 
     /// A line for each of the places of a breakpoint.

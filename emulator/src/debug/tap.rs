@@ -5,7 +5,7 @@
 use super::catches::{self, Catch};
 use super::forks::Forked;
 use crate::host::EventAction;
-use crate::trace::{Attribution, Event, ProcessView, ThreadId, Trace, Trap, explain};
+use crate::trace::{Attribution, Event, FIRST_PROCESS, ProcessView, ThreadId, Trace, Trap, explain};
 use isa::VirtAddr;
 use isa::events::EventKind;
 use isa::paging::Satp;
@@ -148,13 +148,14 @@ impl Tap {
     pub(super) fn set_awaited(&mut self, thread: Option<ThreadId>) {
         self.awaited = thread;
     }
-    /// Who was waited for, if it has ended: the thread, and its process unless other threads of it go on.
+    /// Who was waited for, if it has ended and the machine does not end with it: the thread, and its process unless other threads of it go on.
     pub(super) fn awaited_end(&self) -> Option<(ThreadId, &ProcessView)> {
         let thread = self.awaited?;
         let process = self.trace.guest.process(thread.pid)?;
         // The end of the last thread is told before that of the process.
         let has_others = !process.threads.is_empty() && !process.threads.contains(&thread.tid);
-        (!process.is_alive() || has_others).then_some((thread, process))
+        let has_ended = !process.is_alive() && thread.pid != FIRST_PROCESS;
+        (has_ended || has_others).then_some((thread, process))
     }
     /// The catchpoints that count from now on, by their numbers; those `waiting` hear of faults of other kinds, too.
     pub(super) fn set_catches(&mut self, catches: Vec<(u64, Catch)>, waiting: Vec<u64>) {
