@@ -127,6 +127,8 @@ int main(void) {
     let ran = session(&dir, &[], &["continue", "next", "maps", "next"], &["stepped"]);
     assert!(said(&ran)[2].contains("when it ended it had\n"), "{ran:?}");
     assert!(said(&ran)[3].contains("process 2 (stepped) has ended"), "{ran:?}");
+    let ran = session(&dir, &[], &["continue", "next", "finish"], &["stepped"]);
+    assert!(said(&ran)[2].starts_with("finish\nprocess 2 (stepped) has ended"), "{ran:?}");
 }
 
 /// What is listed without a place is what the function is at that is looked at: the call, also where it is the last thing of its line.

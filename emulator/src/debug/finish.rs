@@ -30,6 +30,7 @@ impl Debugger {
     /// Runs until the function returns: to where its caller goes on, with the stack as it was there. One that was put into its caller has
     /// done when the code of that goes on.
     pub(super) fn finish(&mut self, target: &mut dyn Target) -> Result<String, String> {
+        self.check_page_table()?;
         let inlined = self.inlined(target);
         let caller = self.return_place(target);
         if caller.is_none() && inlined.is_none() {

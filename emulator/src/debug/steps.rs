@@ -13,7 +13,6 @@ use super::space::{Space, loaded_at};
 use super::symbols::Symbols;
 use super::tap::SharedTap;
 use super::target::{Place, Registers, Target};
-use crate::source::Loaded;
 use crate::trace::ThreadId;
 use isa::{Op, Privilege, VirtAddr, decode};
 use std::ops::Range;
@@ -71,18 +70,16 @@ impl ToALine {
         let tap = self.tap.borrow();
         let guest = &tap.trace().guest;
         let vma = self.space.process().and_then(|pid| guest.vma_at(pid, pc));
-        let mapped = vma.map_or(pc.0..pc.0.saturating_add(1), |vma| vma.start.0..vma.end.0);
-        self.without = match loaded_at(&self.symbols, guest, &self.space, pc) {
-            Some(Loaded { file, bias }) => match file.lines() {
-                Some(lines) => {
-                    let Some(gap) = lines.without_line(pc.0.wrapping_sub(bias)) else { return true };
-                    let (start, end) = (gap.start.saturating_add(bias), gap.end.saturating_add(bias));
-                    mapped.start.max(start)..mapped.end.min(end)
-                }
-                None => mapped,
-            },
-            None => mapped,
-        };
+        let (mut before, mut behind) = vma.map_or((0, 1), |vma| (pc.0 - vma.start.0, vma.end.0 - pc.0));
+        let loaded = loaded_at(&self.symbols, guest, &self.space, pc);
+        if let Some((lines, bias)) =
+            loaded.as_ref().and_then(|loaded| Some((loaded.file.lines()?, loaded.bias)))
+        {
+            let at = pc.0.wrapping_sub(bias);
+            let Some(gap) = lines.without_line(at) else { return true };
+            (before, behind) = (before.min(at - gap.start), behind.min(gap.end - at));
+        }
+        self.without = pc.0 - before..pc.0.saturating_add(behind);
         false
     }
 }
