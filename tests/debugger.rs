@@ -452,8 +452,16 @@ fn threads_are_listed_with_what_they_wait_in() {
 /// An access that is refused is shown at the program's instruction, with its registers; then what it died of.
 #[test]
 fn a_refused_access_is_looked_at_in_the_program() {
-    let commands =
-        ["catch fault segv", "continue", "regs", "disas $pc 2", "walk $fault", "explain", "step", "continue"];
+    let commands = [
+        "catch fault segv",
+        "continue",
+        "regs",
+        "disas $pc 2",
+        "walk $fault",
+        "explain",
+        "stepi",
+        "continue",
+    ];
     let ran = session(TO_TEXT, &commands);
     assert_eq!(ran.status, 128 + 11, "{}", ran.stderr);
     check_golden(&ran, "debugger-refused.txt");

@@ -471,3 +471,141 @@ fn damaged_debug_information_harms_nobody() {
         assert!(!file.functions_called("helper", None).is_empty(), "round {round}");
     }
 }
+
+/// What is said of a name or a place that is not there says why.
+#[test]
+fn what_is_not_there_is_told_with_its_reason() {
+    let dir = TempDir::new("places-reasons");
+    std::fs::write(
+        dir.file("blocks.c"),
+        "#include <stdio.h>\n#include <sys/wait.h>\n#include <unistd.h>\nint total = 5;\nint lookup(int key) { return key * 2 + total; }\n\
+         int main(void) {\n    for (int i = 0; i < 3; i++) {\n        int twice = lookup(i);\n        total += twice;\n    }\n\
+         \n    puts(\"end\");\n    if (fork() == 0) return 3;\n    wait(0);\n    return 0;\n}\n",
+    )
+    .unwrap();
+    let compile = |name: &str, flags: &[&str]| {
+        let mut gcc = support::child::command("riscv64-linux-gnu-gcc");
+        gcc.args(flags).args(["-g", "-O0", "-o", name, "blocks.c"]).current_dir(dir.path());
+        assert_eq!(run(gcc).status, 0);
+        dir.file(name)
+    };
+    let program = compile("static", &["-static"]);
+    for (commands, answer) in [
+        (
+            &["break blocks.c:12", "continue", "print twice"][..],
+            "`twice` is a variable of a block that begins at blocks.c:8 and ends at line 9 and is not at work here",
+        ),
+        (&["print twice"], "`twice` is a variable of main, which is not what is looked at (`bt`, `up`)"),
+        (
+            &["break lookup 3"],
+            "breakpoint 1 at lookup in process 3: waits for process 3, which there is not yet\n",
+        ),
+        (
+            &["catch exit", "continue", "break lookup 2"],
+            "breakpoint 2 at lookup in process 2: process 2 (static) has ended, it never stops\n",
+        ),
+        // Another's variables can be asked for while one looks at who has ended, and its own cannot.
+        (&["catch exit", "continue", "process 2", "print 1:total"], "1:total = 48  (int)"),
+        (&["catch exit", "continue", "process 2", "print 1 + 2"], "1 + 2 = 3  (int)"),
+        (&["catch exit", "continue", "process 2", "print total"], "process 2 (static) has ended"),
+        // The kernel's names are not the program's.
+        (
+            &["print handle_trap_that_is_not"],
+            "process 1 (static) has no variable or symbol `handle_trap_that_is_not`",
+        ),
+        (&["print trap_entry"], "no variable or symbol `trap_entry`"),
+        (&["print trap_entry"], "; the kernel's is `kernel:trap_entry`"),
+        (&["print kernel:trap_entry"], "kernel:trap_entry = "),
+        (&["catch exit", "continue", "print trap_entry"], "trap_entry = ["),
+    ] {
+        let ran = debug(&program, commands, &[]);
+        let said = said(&ran);
+        assert!(said[commands.len() - 1].contains(answer), "{commands:?}: `{answer}` is not in {ran:?}");
+    }
+    let program = compile("dynamic", &[]);
+    let options = ["--sysroot", "/usr/riscv64-linux-gnu"];
+    let commands = ["catch syscall:write", "continue", "locals"];
+    let ran = support::source::debug_with(&options, &program, &commands, &[]);
+    let answer = &said(&ran)[2];
+    assert!(
+        answer.contains("there is no debug information of ")
+            && answer.contains(", which is of /")
+            && answer.contains("libc.so.6 (`up`"),
+        "{ran:?}"
+    );
+}
+
+/// Functions, variables and lines are told of by their names; signals are caught by theirs.
+#[test]
+fn what_there_is_in_a_program_is_listed() {
+    let dir = TempDir::new("places-lists");
+    let program = compiled(&dir, "lines.c", &["-g", "-O0"]);
+    let (work, sum) = (line_of("lines.c", "static int work("), line_of("lines.c", "int sum = 0"));
+    for (commands, answers) in [
+        (&["info functions wor"][..], vec![format!("  work at lines.c:{work}\n")]),
+        (&["info functions"], vec![format!("  work at lines.c:{work}\n"), "  main at lines.c:".to_owned()]),
+        (&["info functions no_such_thing"], vec!["no function has `no_such_thing` in its name".to_owned()]),
+        (&["info variables coun"], vec!["  count  (int)\n".to_owned()]),
+        (
+            &[&*format!("info line lines.c:{sum}")],
+            vec![format!("lines.c:{sum} begins at 0x"), "<work+".to_owned(), " and ends at 0x".to_owned()],
+        ),
+        (
+            &["info line lines.c:1"],
+            vec!["line 1 of lines.c has no code; the next that has:\nlines.c:".to_owned()],
+        ),
+        (
+            &["info line lines.c:999"],
+            vec!["line 999 of lines.c has no code, nor has any behind it".to_owned()],
+        ),
+        (
+            &["break work", "continue", "info line"],
+            vec![" <work+".to_owned(), format!("> is of lines.c:{sum}, whose code there begins at 0x")],
+        ),
+        (
+            &["catch signal SIGSEGVV"],
+            vec!["there is no signal `SIGSEGVV`; did you mean `SIGSEGV`?".to_owned()],
+        ),
+        (&["catch signal USR1"], vec!["catchpoint 1: signal SIGUSR1\n".to_owned()]),
+    ] {
+        let ran = debug(&program, commands, &[]);
+        let answered = &said(&ran)[commands.len() - 1];
+        for answer in answers {
+            assert!(answered.contains(&answer), "{commands:?}: `{answer}` is not in {ran:?}");
+        }
+    }
+    let crash = compiled(&dir, "crash.c", &["-g"]);
+    let ran = debug(&crash, &["catch signal SIGUSR1", "catch signal SIGSEGV", "continue"], &[]);
+    assert!(said(&ran)[2].contains("catchpoint 2: signal 11 of the kernel to process 1"), "{ran:?}");
+
+    // What stands behind the program is the program's.
+    let ran = run_folio([
+        "debug".as_ref(),
+        "--ex".as_ref(),
+        "quit".as_ref(),
+        crash.as_os_str(),
+        "-ex".as_ref(),
+        "bt".as_ref(),
+    ]);
+    assert!(ran.stderr.contains("folio: `-ex` behind PROGRAM is an argument of the program's"), "{ran:?}");
+}
+
+/// A breakpoint says where its place is in the source, and `bt` shows no more of an argument than a line has room for.
+#[test]
+fn a_line_says_as_much_as_it_has_room_for() {
+    let dir = TempDir::new("places-room");
+    let long = "a".repeat(300);
+    let source = format!(
+        "static int show(const char *text) {{\n    return text[0];\n}}\nint main(void) {{\n    return show(\"{long}\");\n}}\n"
+    );
+    std::fs::write(dir.file("room.c"), source).unwrap();
+    let mut gcc = support::child::command("riscv64-linux-gnu-gcc");
+    gcc.args(["-static", "-g", "-O0", "-o", "room", "room.c"]).current_dir(dir.path());
+    assert_eq!(run(gcc).status, 0);
+    let ran = debug(&dir.file("room"), &["break show", "break room.c:4", "continue", "continue", "bt"], &[]);
+    let said = said(&ran);
+    assert!(said[0].contains("breakpoint 1 at show: 0x") && said[0].ends_with(" at room.c:2\n"), "{ran:?}");
+    assert!(said[1].contains("(room.c:5, where the function's body begins)"), "{ran:?}");
+    let innermost = said[4].lines().nth(1).expect("a frame");
+    assert!(innermost.contains("aaaa…) at room.c:2") && innermost.len() < 120, "{ran:?}");
+}

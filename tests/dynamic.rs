@@ -111,3 +111,40 @@ fn who_has_called_into_a_library_is_told() {
         ran.stderr
     );
 }
+
+/// A death in a library names its functions, and so do `explain` and the causes of faults; what has no name there is told with its file.
+#[test]
+fn functions_of_libraries_are_named() {
+    let dir = program(&[]);
+    let options = ["--sysroot", SYSROOT];
+    let ran = runs(&dir, &[&["run"], &options[..], &["./sorts", "a", "b"]].concat());
+    assert_eq!(ran.status, 139, "{ran:?}");
+    // `strcpy` itself, or what it is made of.
+    let place = ran.stderr.split("SIGSEGV: write to 0x8 at ").nth(1).expect("it is told of");
+    let (function, _) = place.split_once("+0x").expect("a function");
+    assert!(function.ends_with("cpy"), "{ran:?}");
+    assert!(ran.stderr.contains("\nfolio:   called from main+0x"), "{ran:?}");
+
+    let script = ["-ex", "continue", "-ex", "explain", "-ex", "break rising"];
+    let ran = runs(&dir, &[&["debug"], &options[..], &script, &["./sorts", "a", "b"]].concat());
+    let explained = ran.stderr.replace('\n', " ");
+    assert!(explained.contains(&format!(" <{function}+0x")), "{ran:?}");
+
+    let script = ["-ex", "break rising", "-ex", "continue", "-ex", "bt"];
+    let ran = runs(&dir, &[&["debug"], &options[..], &script, &["./sorts"]].concat());
+    let stack = ran.stderr.split("(folio) bt\n").nth(1).expect("bt was asked");
+    assert!(
+        stack.contains(" in rising") && stack.lines().last().is_some_and(|l| l.contains(" in main+")),
+        "{ran:?}"
+    );
+    let unnamed = stack.lines().filter(|line| line.contains(" in ? "));
+    assert!(
+        unnamed.clone().all(|line| line.contains(" in ? of /lib/") && line.ends_with("/libc.so.6")),
+        "{ran:?}"
+    );
+
+    let ran = runs(&dir, &[&["run"], &options[..], &["--stats", "--by", "symbol", "./sorts"]].concat());
+    let rows = ran.stderr.split(" by function\n").nth(1).expect("a table");
+    assert!(rows.contains("  ? of /lib/ld-linux-riscv64-lp64d.so.1\n"), "{ran:?}");
+    assert!(!rows.contains("  0x"), "{ran:?}");
+}

@@ -492,6 +492,24 @@ fn writes_are_inputs_that_are_told() {
     assert!(writes.iter().all(|line| line["t"].as_u64().is_some_and(|step| step > 0)), "{writes:?}");
 }
 
+/// After a call gdb writes back all registers: those are told of that it has changed.
+#[test]
+fn of_a_call_what_it_changes_is_told() {
+    if !has_tools() {
+        return;
+    }
+    let dir = TempDir::new("gdb-call");
+    let program = compile(&dir, "steps", STEPS);
+    let (guest, _) = waiting(&dir, &["--gdb", "0"], &program);
+    let said = gdb(&guest.ports[0], &["break 16", "continue", "print twice(4)", "delete", "continue "]);
+    let ran = guest.end();
+    check(&said, "print twice(4)", &["= 8"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (5, "42 42 3\n"), "{ran:?}\n{said}");
+    // pc, ra, sp, a0 and what the function works with, there and back.
+    let told = ran.stderr.lines().filter(|line| line.contains(" wrote ") && line.contains(" of hart 0 "));
+    assert!((5..20).contains(&told.count()), "{}", ran.stderr);
+}
+
 #[test]
 fn pages_in_swap_space_are_read_where_they_are() {
     if !has_tools() {

@@ -176,6 +176,8 @@ fn types_are_shown_as_the_source_has_them() {
             ("ptype grid", "type = int[2][3]"),
             ("ptype operation", "type = int (*)(int, int)"),
             ("ptype 1 + 1", "type = int"),
+            ("ptype greeting", "type = const char *"),
+            ("ptype names", "type = const char *const[2]"),
             ("print rights == READ", "rights == READ = 0  (int)"),
             ("print EXECUTE", "EXECUTE = EXECUTE  (enum access)"),
             ("print/d WRITE | EXECUTE", "WRITE | EXECUTE = 6…"),

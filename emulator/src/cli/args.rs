@@ -89,7 +89,7 @@ pub struct RunArgs {
     /// Let the debugger begin at reset, before the kernel's first instruction (implies --debug)
     #[arg(long)]
     pub from_reset: bool,
-    /// Run this debugger command first (repeatable; implies --debug; `-ex` with one dash means the same)
+    /// Run this debugger command first (repeatable; implies --debug; `-ex` with one dash means the same; before PROGRAM). Unlike gdb's it ends the session with status 1 if it cannot be carried out
     #[arg(long = "ex", value_name = "CMD")]
     pub ex: Vec<String>,
     /// Run the debugger commands in FILE, one a line (implies --debug)

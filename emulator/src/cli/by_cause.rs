@@ -96,12 +96,16 @@ fn title(by: ByArg) -> &'static str {
 fn name(by: ByArg, cause: &Cause, programs: &Programs) -> (String, bool) {
     if by == ByArg::Vma {
         let what = if cause.mapping.is_empty() { "no mapping" } else { cause.mapping.trim_end() };
-        return (format!("{what}, in {}", program(cause)), false);
+        return (format!("{what}, in {}", last(&cause.at.program)), false);
     }
     let copy = if cause.is_kernel_copy { ", by the kernel" } else { "" };
     let Spot { symbol, source } = death::spot_of(cause, programs);
     let function = symbol.as_deref().and_then(|symbol| symbol.split('+').next()).map(str::to_owned);
-    let place = || format!("{:#x}", cause.pc.0);
+    // What has no symbol in a library is not told apart.
+    let place = || match &cause.at.library {
+        Some(library) => format!("? of {}", library.path),
+        None => format!("{:#x}", cause.at.va.0),
+    };
     let has_line = source.is_some();
     let what = match (by, source) {
         (ByArg::Line, Some(source)) => match &function {
@@ -109,13 +113,13 @@ fn name(by: ByArg, cause: &Cause, programs: &Programs) -> (String, bool) {
             None => source.to_string(),
         },
         (ByArg::File, Some(source)) => source.file.to_string(),
-        (ByArg::File, None) => format!("{} (lines not known)", program(cause)),
+        (ByArg::File, None) => format!("{} (lines not known)", last(cause.at.file())),
         _ => function.unwrap_or_else(place),
     };
     (format!("{what}{copy}"), has_line)
 }
 
-/// The program, without its folders; before the first one it is being loaded.
-fn program(cause: &Cause) -> &str {
-    cause.program.rsplit('/').next().unwrap_or_default()
+/// A file without its folders; before the first program there is none.
+fn last(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
 }

@@ -2,7 +2,7 @@
 
 use abi::signal_name;
 use emulator::debug::peek::{self, Files, View};
-use emulator::debug::{MachineMemory, loaded_at};
+use emulator::debug::{MachineMemory, loaded_at, loaded_of};
 use emulator::source::{
     Frame, IsReturn, Loaded, Programs, Spot, StackFrame, in_brackets, stack, with_places,
 };
@@ -43,7 +43,7 @@ pub fn calls(
 pub fn lines(signal: u32, death: Option<&Death>, calls: &[StackFrame], programs: &Programs) -> Vec<String> {
     let Some(death) = death else { return vec![format!("{}: the program was killed", name(signal))] };
     let mut lines = vec![sentence(death, calls, programs)];
-    lines.extend(told(calls));
+    lines.extend(told(calls, &death.pc.program));
     lines
 }
 
@@ -112,12 +112,13 @@ fn sentence(death: &Death, calls: &[StackFrame], programs: &Programs) -> String 
             };
             let at = place(&refusal.pc, programs);
             let from = refusal.called_from.as_ref().filter(|_| calls.len() < 2);
-            let from = from.and_then(|from| Some((from, loaded(from, programs)?.spot(from.va).symbol?)));
+            let from = from.and_then(|from| Some((from, loaded_of(programs, from)?.spot(from.va).symbol?)));
             let from = from.map_or_else(String::new, |(from, symbol)| {
                 format!(", called from {symbol} (ra {:#x})", from.va.0)
             });
-            let reason =
-                with_places(&refusal.reason, &|va, is_return| spot(&death.pc, va, is_return, programs));
+            let reason = with_places(&refusal.reason, &|va, is_return| {
+                spot(refusal.named.iter().find(|named| named.va == va)?, is_return, programs)
+            });
             format!("{name}: {tried} {:#x} {at}{from}: {reason}", refusal.va.0)
         }
         None => format!("{name}: the program was killed {}", place(&death.pc, programs)),
@@ -125,13 +126,14 @@ fn sentence(death: &Death, calls: &[StackFrame], programs: &Programs) -> String 
 }
 
 /// A line for each call, outwards; of many those in the middle are left out.
-fn told(calls: &[StackFrame]) -> Vec<String> {
+fn told(calls: &[StackFrame], program: &str) -> Vec<String> {
     let mut lines = Vec::new();
     for (number, call) in calls.iter().enumerate() {
         if number > 0 && call.is_signal {
             lines.push("  called as a signal's handler".to_owned());
         } else if number > 0 {
-            let place = call.spot.symbol.clone().unwrap_or_else(|| format!("{:#x}", call.frame.pc));
+            let address = || format!("{:#x}{}", call.frame.pc, of_library(&call.file, program));
+            let place = call.spot.symbol.clone().unwrap_or_else(address);
             let times = if call.times > 1 { format!(", {} times", call.times) } else { String::new() };
             let how = if calls[number - 1].is_signal { "which interrupted" } else { "called from" };
             lines.push(format!("  {how} {place}{}{times}", in_brackets(call.spot.source.as_ref())));
@@ -155,34 +157,31 @@ fn name(signal: u32) -> String {
 
 /// `at main+0x8 (crash.c:7, pc 0x10646)`.
 fn place(place: &Place, programs: &Programs) -> String {
-    let spot = loaded(place, programs).map(|loaded| loaded.spot(place.va)).unwrap_or_default();
+    let spot = spot(place, IsReturn(false), programs).unwrap_or_default();
     let source = spot.source.map_or_else(String::new, |source| format!("{source}, "));
     match spot.symbol {
         Some(symbol) => format!("at {symbol} ({source}pc {:#x})", place.va.0),
-        None => format!("at pc {:#x}", place.va.0),
+        None => format!("at pc {:#x}{}", place.va.0, of_library(place.file(), &place.program)),
     }
 }
 
-/// What is at an address of the program that a place is of.
-fn spot(place: &Place, va: VirtAddr, IsReturn(is_return): IsReturn, programs: &Programs) -> Option<Spot> {
-    let loaded = loaded(place, programs)?;
-    Some(if is_return { loaded.spot_of_return(va) } else { loaded.spot(va) })
+/// What is at a place, or at the call behind which it is.
+fn spot(place: &Place, IsReturn(is_return): IsReturn, programs: &Programs) -> Option<Spot> {
+    let loaded = loaded_of(programs, place)?;
+    Some(if is_return { loaded.spot_of_return(place.va) } else { loaded.spot(place.va) })
 }
 
 /// What caused a page fault: the instruction, or the call behind which it is.
 pub fn spot_of(cause: &Cause, programs: &Programs) -> Spot {
-    let place = cause.place();
-    let spot = spot(&place, place.va, IsReturn(cause.is_kernel_copy), programs);
-    spot.unwrap_or_default()
+    spot(&cause.at, IsReturn(cause.is_kernel_copy), programs).unwrap_or_default()
 }
 
 fn instruction(place: &Place, programs: &Programs) -> Option<u32> {
-    let Loaded { file, bias } = loaded(place, programs)?;
+    let Loaded { file, bias } = loaded_of(programs, place)?;
     file.instruction(place.va.0.wrapping_sub(bias))
 }
 
-fn loaded(place: &Place, programs: &Programs) -> Option<Loaded> {
-    let file = programs.get(&place.program);
-    let bias = file.load_bias(place.first_page)?;
-    Some(Loaded { file, bias })
+/// ` of FILE` of code that has no symbol, if it is a library's.
+fn of_library(file: &str, program: &str) -> String {
+    if file.is_empty() || file == program { String::new() } else { format!(" of {file}") }
 }

@@ -7,6 +7,7 @@ use super::drive::{Driver, End};
 use super::trace_file::Recorder;
 use super::{stdio, tell_text};
 use anyhow::{Context, Result};
+use emulator::debug::command::Beginning;
 use emulator::debug::{Debugger, MachineTarget, Output, Screen, Stop, Stopped};
 use emulator::exec::Observer;
 use emulator::machine::{GuestExit, Machine, StopReason};
@@ -22,6 +23,7 @@ use rustyline::{Behavior, CompletionType, Config, Editor, Helper};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -35,6 +37,7 @@ pub fn session(
     program: &[u8],
     programs: &Rc<Programs>,
     prompt: Option<Prompt>,
+    machine_anew: &dyn Fn() -> Result<Machine>,
 ) -> Result<End> {
     let script = match &args.script {
         Some(path) => std::fs::read_to_string(path)
@@ -44,20 +47,19 @@ pub fn session(
     let first = String::from_utf8(program.to_vec()).ok();
     let mut debugger = Debugger::new(recorder.tap(), Some(guest_os::KERNEL_ELF), first, Rc::clone(programs));
     debugger.stop_at_deaths();
+    debugger.can_begin_anew();
     debugger.know_calls(abi::CALLS.iter().map(|call| (call.number.into(), call.name)));
+    debugger.know_signals((1..=LAST_SIGNAL).filter_map(|number| Some((number, abi::signal_name(number)?))));
+    tell_of_late_commands(&args.program);
     let is_at_terminal = prompt.is_some() && std::io::stderr().is_terminal();
     let ui = args.ui.unwrap_or(if is_at_terminal { Ui::Screen } else { Ui::Text });
     let debugger = Rc::new(RefCell::new(debugger));
-    let mut session = Session { debugger, recorder, programs: Rc::clone(programs), ui };
-    if args.from_reset {
-        let text = session.debugger.borrow_mut().location(&DriverTarget::new(driver));
-        session.tell(driver, None, &Output { text, ..Output::default() });
-    } else {
-        let output = session.debugger.borrow_mut().run_to_program(&mut DriverTarget::new(driver));
-        session.tell(driver, None, &output);
-        if session.ended().is_some() || driver.is_left() {
-            return Ok(session.end_of(driver));
-        }
+    let anew = Some(Anew { machine: machine_anew, is_from_reset: args.from_reset });
+    let mut session = Session { debugger, recorder, programs: Rc::clone(programs), ui, anew };
+    let output = session.to_beginning(driver, args.from_reset);
+    session.tell(driver, None, &output);
+    if session.ended().is_some() || driver.is_left() {
+        return Ok(session.end_of(driver));
     }
     for line in args.ex.iter().map(String::as_str).chain(script.lines()) {
         if ui != Ui::Json {
@@ -82,6 +84,18 @@ pub fn session(
     Ok(session.end_of(driver))
 }
 
+/// The last signal that has a name.
+const LAST_SIGNAL: u64 = 31;
+
+/// A line about `-ex` behind the program: it is the program's.
+fn tell_of_late_commands(program: &[OsString]) {
+    if program.iter().skip(1).any(|word| word == "-ex" || word == "--ex") {
+        tell!(
+            "folio: `-ex` behind PROGRAM is an argument of the program's; commands of the debugger stand before it"
+        );
+    }
+}
+
 /// A debugger, and what tells how the program ended.
 struct Session<'a> {
     /// The line editor asks it what words may be.
@@ -89,6 +103,16 @@ struct Session<'a> {
     recorder: &'a Recorder,
     programs: Rc<Programs>,
     ui: Ui,
+    /// How the machine is made anew, if it can be.
+    anew: Option<Anew<'a>>,
+}
+
+/// How a machine is made once more.
+#[derive(Clone, Copy)]
+struct Anew<'a> {
+    machine: &'a dyn Fn() -> Result<Machine>,
+    /// Whether the session begins at reset, and not at the program.
+    is_from_reset: bool,
 }
 
 /// An answer of `--ui json`.
@@ -117,6 +141,36 @@ impl Session<'_> {
             Some(reason) => End::Stopped(reason),
             None => End::Quit,
         }
+    }
+
+    /// Brings a new machine to where a session begins.
+    fn to_beginning(&self, driver: &mut Driver, is_from_reset: bool) -> Output {
+        let (mut debugger, mut target) = (self.debugger.borrow_mut(), DriverTarget::new(driver));
+        match is_from_reset {
+            true => Output { text: debugger.location(&target), ..Output::default() },
+            false => debugger.run_to_program(&mut target),
+        }
+    }
+
+    /// Begins the program anew, and goes as far as is wanted.
+    fn begin_anew(&self, driver: &mut Driver, anew: Anew<'_>, beginning: Beginning) -> Output {
+        match (anew.machine)() {
+            Ok(machine) => driver.machine = machine,
+            Err(error) => {
+                let text = format!("the program cannot begin anew: {error:#}\n");
+                return Output { text, failed: true, ..Output::default() };
+            }
+        }
+        self.recorder.begin_anew();
+        driver.at_event = Some(self.recorder.deaths(Rc::clone(&self.programs), driver.swap_disk));
+        let gone = self.debugger.borrow_mut().begin_anew();
+        let output = self.to_beginning(driver, anew.is_from_reset);
+        let goes_on = beginning.command().filter(|_| !output.failed && self.ended().is_none());
+        let output = match goes_on {
+            Some(command) => self.debugger.borrow_mut().execute(&mut DriverTarget::new(driver), command),
+            None => output,
+        };
+        Output { text: gone + &output.text, ..output }
     }
 
     /// Does what a line of a script says. The end, if that is one: `quit`, or a command that fails.
@@ -185,8 +239,12 @@ impl Session<'_> {
         driver: &mut Driver,
         command: impl FnOnce(&mut Debugger, &mut DriverTarget<'_>) -> Output,
     ) -> Output {
-        let had_ended = self.ended().is_some();
+        let mut had_ended = self.ended().is_some();
         let mut output = command(&mut self.debugger.borrow_mut(), &mut DriverTarget::new(driver));
+        if let Some((beginning, anew)) = output.begins_anew.zip(self.anew) {
+            had_ended = false;
+            output = self.begin_anew(driver, anew, beginning);
+        }
         if let (false, Some(StopReason::Exit(GuestExit::Signaled(signal)))) = (had_ended, self.ended()) {
             for line in self.recorder.death(signal, &self.programs) {
                 output.text.push_str(&format!("{line}\n"));
@@ -210,7 +268,7 @@ pub fn monitor(driver: &mut Driver, recorder: &Recorder, kernel: Option<&[u8]>) 
     let programs = Rc::new(Programs::none());
     let debugger = Debugger::new(recorder.tap(), kernel, None, Rc::clone(&programs));
     let debugger = Rc::new(RefCell::new(debugger));
-    let mut session = Session { debugger, recorder, programs, ui: Ui::Text };
+    let mut session = Session { debugger, recorder, programs, ui: Ui::Text, anew: None };
     let location = session.debugger.borrow_mut().location(&DriverTarget::new(driver));
     tell_text(&format!("\n{location}"));
     tell!("`continue` goes back to the console, `quit` ends the machine, `help` lists the commands");

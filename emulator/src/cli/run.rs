@@ -81,15 +81,11 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     // Who watches the machine from outside needs the terminal, or its Ctrl-C.
     let is_watched = debug || args.strace || !args.gdb.is_empty();
     let stdio = if is_watched { HostStdio::new() } else { HostStdio::raw(Use::Program) };
-    let (machine, swap_disk) = build(
-        &args.guest,
-        &args.paging,
-        &args.program,
-        source.image()?,
-        &path,
-        &recorder,
-        Box::new(stdio.clone()),
-    )?;
+    let made = || {
+        let stdio = Box::new(stdio.clone());
+        build(&args.guest, &args.paging, &args.program, source.image()?, &path, &recorder, stdio)
+    };
+    let (machine, swap_disk) = made()?;
     let tells_at_once = debug || std::io::stderr().is_terminal();
     let programs = Programs::new(source.files()).with_sources(Box::new(|path| std::fs::read(path).ok()));
     let programs = Rc::new(programs.with_newer(source.newer_sources()));
@@ -100,7 +96,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let prompt = if debug { Prompt::open()? } else { None };
     let interrupted = Interrupted::install();
     args.timeout.into_iter().for_each(|time| interrupted.allow(time));
-    let mut driver = Driver::new(machine, stdio, interrupted, args.guest.machine.fuel);
+    let mut driver = Driver::new(machine, stdio.clone(), interrupted, args.guest.machine.fuel);
     driver.swap_disk = swap_disk;
     let is_paced = driver.stdio.raw_use().is_some() && !args.virtual_time;
     driver.pace = is_paced.then(|| Pace::new(driver.machine.steps()));
@@ -109,7 +105,8 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         let root = source.guest_root();
         super::gdb::serve(&mut driver, ports, &recorder, Some(guest_os::KERNEL_ELF), &programs, root)
     } else if debug {
-        super::debug::session(args, &mut driver, &recorder, &path, &programs, prompt)?
+        let anew = || Ok(made()?.0);
+        super::debug::session(args, &mut driver, &recorder, &path, &programs, prompt, &anew)?
     } else if args.strace {
         Strace::new(&recorder).run(&mut driver)
     } else {

@@ -162,6 +162,13 @@ impl Recorder {
         self.0.borrow().tap.clone()
     }
 
+    /// Forgets how processes died: the machine begins anew, and its events follow those of the run before.
+    pub fn begin_anew(&self) {
+        let mut listener = self.0.borrow_mut();
+        listener.calls.clear();
+        listener.died = None;
+    }
+
     /// Keeps the events from now on, until they are taken.
     pub fn keep_events(&self) {
         self.0.borrow_mut().kept = Some(Vec::new());

@@ -2,6 +2,7 @@
 
 use super::command::{Faults, Happening};
 use crate::trace::{Event, Trace, Trap};
+use isa::events::SignalTold;
 use isa::{VirtAddr, Vpn};
 use std::fmt;
 use std::ops::Range;
@@ -13,9 +14,9 @@ pub(super) struct Pages {
     pub(super) pid: Option<u64>,
 }
 
-/// A system call to catch.
+/// A system call or a signal to catch.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Call {
+pub(super) struct Numbered {
     pub(super) number: u64,
     /// As it was typed.
     pub(super) name: String,
@@ -29,7 +30,9 @@ pub(super) enum Catch {
     /// What events tell of.
     Happening(Happening),
     /// System calls: all, or one.
-    Syscall(Option<Call>),
+    Syscall(Option<Numbered>),
+    /// A signal, when it is acted on or dropped.
+    Signal(Numbered),
     /// Misses of the TLB.
     TlbMiss,
 }
@@ -48,6 +51,11 @@ impl Catch {
                     && pages.as_ref().is_none_or(is_there)
             }
             Self::Happening(happening) => happening.is_told_by(event, trace),
+            Self::Signal(signal) => {
+                let told = SignalTold::read(&event.record);
+                Happening::Signal.is_told_by(event, trace)
+                    && told.is_some_and(|told| told.signal == signal.number)
+            }
             Self::Syscall(_) | Self::TlbMiss => false,
         }
     }
@@ -74,6 +82,7 @@ impl fmt::Display for Catch {
             Self::Happening(happening) => f.write_str(happening.name()),
             Self::Syscall(None) => f.write_str("syscall"),
             Self::Syscall(Some(call)) => write!(f, "syscall {}", call.name),
+            Self::Signal(signal) => write!(f, "signal {}", signal.name),
             Self::TlbMiss => f.write_str("tlb-miss"),
         }
     }

@@ -130,7 +130,7 @@ impl Debugger {
             _ => event.is_fault() && !event.kernel_copy(),
         };
         if goes_on {
-            return self.return_to_user(target, event.record.pid);
+            return self.return_to_user(target, ThreadId { pid: event.record.pid, tid: event.record.tid });
         }
         let trap = self.tap.borrow().trace().history.last_trap().map(|trap| (trap.step, trap.pid));
         let is_trap = trap == Some((event.step, event.record.pid));
@@ -163,9 +163,9 @@ impl Debugger {
 
     /// Runs on to the instruction at which a process goes on in its program, unless a breakpoint comes first, or another catchpoint,
     /// which is then told of by the next command that runs the machine.
-    fn return_to_user(&mut self, target: &mut dyn Target, pid: u64) {
-        let mut passed = None;
-        self.tap.borrow_mut().set_awaited(Some(pid));
+    fn return_to_user(&mut self, target: &mut dyn Target, thread: ThreadId) {
+        let (mut passed, pid) = (None, thread.pid);
+        self.tap.borrow_mut().set_awaited(Some(thread));
         loop {
             self.arm();
             // A program that is executed has another address space than the one that the hart is in yet.
@@ -192,6 +192,7 @@ impl Debugger {
             self.hart = target.next_hart();
             target.look_at(self.hart);
             self.note_switches(target);
+            self.note_forks();
             let place = target.registers().place(target.step());
             let mut hits = heard.iter().filter_map(|(place, what)| self.hit_by(target, place, what));
             if let Some(hit) = hits.next() {

@@ -1,6 +1,6 @@
 //! What the Tab key completes: commands, and for each argument what the table says may stand there.
 
-use super::command::{Completes, Faults, OCCASIONS, commands, find, info_subjects};
+use super::command::{Completes, Faults, OCCASIONS, commands, info_subjects, meant};
 use super::condition;
 use super::execute::Debugger;
 use super::registers::SHOWN_CSRS;
@@ -26,7 +26,7 @@ impl Debugger {
         let Some(command) = before.next() else { return Self::beginning(commands_by_name(), word) };
         // A format stands at the command itself: `x/4x`.
         let name = command.split('/').next().unwrap_or_default();
-        let Some(entry) = find(name) else { return Vec::new() };
+        let Ok(entry) = meant(name) else { return Vec::new() };
         let index = before.count();
         if is_in_condition || entry.names[0] == "condition" && index > 0 {
             let mut found = Self::beginning(condition::words(), word);

@@ -7,8 +7,9 @@ use super::execute::Debugger;
 use super::run::Halt;
 use super::space::{AtTrap, Doing};
 use super::target::{Registers, Target};
+use super::views;
 use crate::source::{Spot, StackFrame, without_offset};
-use crate::trace::{CRASHES, Event, ThreadId};
+use crate::trace::{CRASHES, Event, ProcessState, ThreadId};
 use isa::paging::Satp;
 use isa::{Privilege, VirtAddr};
 
@@ -33,10 +34,29 @@ impl Debugger {
         let process = tap.trace().guest.process(pid)?;
         self.hart = event.hart;
         target.look_at(self.hart);
-        self.at_trap = Some(program(&event, Satp(process.satp), target));
+        let program = program(&event, Satp(process.satp), target);
+        self.at_trap = Some(program);
         let who = if process.name().is_empty() { String::new() } else { format!(" ({})", process.name()) };
         let text = format!("{name} ends process {pid}{who} (`bt`, `explain` tell more)\n");
+        // What is asked of it when it has ended is answered by these.
+        self.keep_trap(thread, program);
         Some(Halt::Signal(text + &self.called_from(target)))
+    }
+
+    /// Whether who was waited for has ended; then looks at it as it was.
+    pub(super) fn gone(&mut self, target: &mut dyn Target) -> Option<Halt> {
+        let (thread, what) = {
+            let tap = self.tap.borrow();
+            let (thread, process) = tap.awaited_end()?;
+            let of = format!("process {} ({})", thread.pid, process.name());
+            let what = match process.state {
+                ProcessState::Ended { status } => format!("{of} has ended ({})", views::wait_status(status)),
+                _ => format!("thread {} of {of} has ended", thread.tid),
+            };
+            (thread, what)
+        };
+        self.select_ended(target, thread, &what);
+        Some(Halt::Gone(what))
     }
 
     /// A line about the call whose source is known, if that of the innermost function is not: of what a program calls to end.

@@ -2,7 +2,7 @@
 
 use super::breakpoints::Armed;
 use super::caught::Pending;
-use super::command::{Command, Examine, RegisterSet, help, help_on};
+use super::command::{Beginning, Command, Examine, RegisterSet, help, help_on};
 use super::display::Displays;
 use super::expression::Expression;
 use super::listing::Listed;
@@ -33,18 +33,21 @@ pub struct Output {
     pub text: String,
     /// Whether the session is over: `quit`.
     pub quit: bool,
+    /// The program is to begin anew: [`Debugger::begin_anew`] with a new machine, [`Debugger::run_to_program`], and then the command that
+    /// this names.
+    pub begins_anew: Option<Beginning>,
     /// Whether the command could not be carried out, or an expectation failed: `text` says why.
     pub failed: bool,
 }
 
 impl Output {
     fn said(text: String) -> Self {
-        Self { text, quit: false, failed: false }
+        Self { text, ..Self::default() }
     }
     fn of(done: Result<String, String>) -> Self {
         match done {
             Ok(text) => Self::said(text),
-            Err(error) => Self { text: error + "\n", quit: false, failed: true },
+            Err(error) => Self { text: error + "\n", failed: true, ..Self::default() },
         }
     }
 }
@@ -88,8 +91,12 @@ pub struct Debugger {
     /// The commands that are being taken down for a point, until `end`.
     pub(super) taking_down: Option<(u64, Vec<String>)>,
     pub(super) displays: Displays,
+    /// Whether the embedder can make the machine anew.
+    pub(super) can_begin_anew: bool,
     /// The system calls of the guest, by number and name.
     pub(super) calls: Vec<(u64, &'static str)>,
+    /// Its signals.
+    pub(super) signals: Vec<(u64, &'static str)>,
     /// The hart that is looked at.
     pub(super) hart: usize,
     /// The registers when the machine was last resumed.
@@ -147,7 +154,9 @@ impl Debugger {
             due: VecDeque::new(),
             taking_down: None,
             displays: Displays::default(),
+            can_begin_anew: false,
             calls: Vec::new(),
+            signals: Vec::new(),
             hart: 0,
             before: None,
             next_examine: None,
@@ -169,6 +178,11 @@ impl Debugger {
     /// Tells it the system calls of the guest, by number and name.
     pub fn know_calls(&mut self, calls: impl Iterator<Item = (u64, &'static str)>) {
         self.calls = calls.collect();
+    }
+
+    /// Tells it the signals of the guest, by number and name.
+    pub fn know_signals(&mut self, signals: impl Iterator<Item = (u64, &'static str)>) {
+        self.signals = signals.collect();
     }
 
     /// Why the machine has ended, if it has.
@@ -265,6 +279,9 @@ impl Debugger {
         let done = match parse(line) {
             Ok(None) => Ok(String::new()),
             Ok(Some(Command::Quit)) => return Output { quit: true, ..Output::said(String::new()) },
+            Ok(Some(Command::Begin(beginning))) if self.can_begin_anew => {
+                return Output { begins_anew: Some(beginning), ..Output::default() };
+            }
             Ok(Some(Command::Expect(text))) => return Output::of(self.expect(&text)),
             Ok(Some(command)) => self.run_command(target, command),
             Err(error) => Err(error),
@@ -295,6 +312,7 @@ impl Debugger {
         target.look_at(self.hart);
         match command {
             Command::Step(kind, count) => self.steps(target, kind, count),
+            Command::Begin(_) => Err("nothing is known here of how the machine began".to_owned()),
             Command::Continue => {
                 let halt = self.resume(target, Until::Ever)?;
                 Ok(self.report(target, halt))
@@ -306,6 +324,7 @@ impl Debugger {
                 let halt = self.resume(target, Until::Step(Step(step)))?;
                 Ok(self.report(target, halt))
             }
+            Command::Advance(at) => self.advance(target, &at),
             Command::Finish => self.finish(target),
             Command::Stop(command) => self.run_stop_command(target, command),
             Command::Display(None) => Ok(self.list_displays()),
@@ -340,10 +359,7 @@ impl Debugger {
                 self.backtrace(target, most.unwrap_or(stack::SHOWN))
             }
             Command::Define(of) => self.define(target, &of),
-            Command::Print(at, format) => {
-                self.check_page_table()?;
-                self.print(target, &at, format)
-            }
+            Command::Print(at, format) => self.print(target, &at, format),
             Command::Frame(choice) => {
                 self.check_page_table()?;
                 self.check_registers()?;
@@ -354,6 +370,8 @@ impl Debugger {
                 self.variables(target, which)
             }
             Command::List(what) => self.list(target, what),
+            Command::Line(at) => self.line(target, at),
+            Command::Symbols(kind, word) => self.list_symbols(target, kind, &word),
             Command::Disas { at, count } => {
                 let (va, space) = self.locate(target, at)?;
                 let absent = self.absent(&space);

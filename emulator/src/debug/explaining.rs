@@ -103,9 +103,8 @@ impl Debugger {
     pub(super) fn with_places(&self, pid: u64, text: &str) -> String {
         let tap = self.tap.borrow();
         let guest = &tap.trace().guest;
-        let loaded = guest.process(pid).and_then(|process| self.symbols.loaded(guest, process));
         with_places(text, &|va, IsReturn(is_return)| {
-            let loaded = loaded.as_ref()?;
+            let loaded = self.symbols.loaded_at(guest, guest.process(pid)?, va)?;
             Some(if is_return { loaded.spot_of_return(va) } else { loaded.spot(va) })
         })
     }

@@ -1,10 +1,11 @@
-//! `finish`: to the caller.
+//! `finish`: to the caller, and what the function has returned.
 
 use super::execute::Debugger;
-use super::run::Until;
+use super::print;
+use super::run::{Halt, Until};
 use super::target::{Place, Target};
-use crate::source::PutInto;
-use isa::{Privilege, VirtAddr, reg};
+use crate::source::{PutInto, Returned, Returns};
+use isa::{VirtAddr, reg};
 use std::ops::Range;
 
 /// A function that was put into another one, in a process: it has no return, but its code ends.
@@ -29,25 +30,53 @@ impl Debugger {
     /// Runs until the function returns: to where its caller goes on, with the stack as it was there. One that was put into its caller has
     /// done when the code of that goes on.
     pub(super) fn finish(&mut self, target: &mut dyn Target) -> Result<String, String> {
-        let start = self.now(target);
+        self.check_page_table()?;
         let inlined = self.inlined(target);
-        let caller = self.caller(target);
-        let caller = caller.and_then(|frame| Some((VirtAddr(frame.pc), frame.x[usize::from(reg::SP)]?)));
+        let caller = self.return_place(target);
         if caller.is_none() && inlined.is_none() {
             return Err("who has called this function is not known".to_owned());
         }
-        let mut returned = |place: &Place| {
-            let is_same = match start.privilege {
-                Privilege::User => place.satp == start.satp,
-                Privilege::Supervisor | Privilege::Machine => place.hart == start.hart,
+        let returns = self.returns(target).filter(|_| inlined.is_none());
+        let start = self.now(target);
+        let halt = self.follow(target, |this, target, who| {
+            let mut returned = |place: &Place| {
+                let is_back = caller == Some((place.pc, place.sp));
+                let is_left = || inlined.as_ref().is_some_and(|inlined| inlined.is_left(place));
+                (is_back || is_left()) && who.is_here(place)
             };
-            let is_back = caller == Some((place.pc, place.sp));
-            let is_left = inlined.as_ref().is_some_and(|inlined| inlined.is_left(place));
-            (is_back || is_left) && place.privilege == start.privilege && is_same
-        };
-        let halt = self.resume(target, Until::Condition(&mut returned))?;
+            this.resume(target, Until::Condition(&mut returned))
+        })?;
         self.before = Some(start);
-        Ok(self.report(target, halt))
+        let has_returned = matches!(halt, Halt::Reached);
+        let text = self.report(target, halt);
+        let value = returns.filter(|_| has_returned).map(|returns| self.returned(target, &returns));
+        Ok(text + &value.unwrap_or_default())
+    }
+
+    /// Where the function that is looked at returns to, and the stack pointer then.
+    pub(super) fn return_place(&self, target: &dyn Target) -> Option<(VirtAddr, u64)> {
+        let caller = self.caller(target)?;
+        Some((VirtAddr(caller.pc), caller.x[usize::from(reg::SP)]?))
+    }
+
+    /// What the function that is looked at returns, if that is known and is anything.
+    fn returns(&self, target: &dyn Target) -> Option<Returns> {
+        let (frame, _) = self.chosen_frame(target)?;
+        let loaded = self.loaded_at(&self.space_of(&self.now(target)), VirtAddr(frame.at_work()))?;
+        loaded.file.returns(frame.at_work().wrapping_sub(loaded.bias))
+    }
+
+    /// A line about what a function has returned that has just done so.
+    fn returned(&self, target: &dyn Target, returns: &Returns) -> String {
+        let now = self.now(target);
+        let Returned { value, is_in_memory } = returns.value(&now.x, &now.f);
+        let text = self.looking(target, |from| from.text(&value, None));
+        let text = text.unwrap_or_else(|why| format!("<{why}>"));
+        let place = match is_in_memory {
+            true => format!("at {:#x}, as a0 says: ", now.x[usize::from(reg::A0)]),
+            false => String::new(),
+        };
+        format!("Value returned is {place}{}", print::line("$", &text, &value.type_))
     }
 
     /// The function that is looked at, if it was put into another one.

@@ -2,8 +2,7 @@
 
 use super::target::Place;
 use crate::source::Loaded;
-use isa::paging::Satp;
-use isa::{Privilege, VirtAddr};
+use isa::VirtAddr;
 use std::ops::Range;
 
 /// Bytes of stack that no function takes with one instruction, but the frame of a signal's handler does: more than `siginfo`.
@@ -14,23 +13,35 @@ pub(super) struct LineStep {
     loaded: Loaded,
     /// Whether calls run to their return.
     is_over: bool,
-    privilege: Privilege,
-    satp: Satp,
-    hart: usize,
     /// The file's number and the line where it began.
     began: Option<(String, u32)>,
     /// Addresses that need no look: of the line where the step is now.
     range: Range<u64>,
     /// What is waited for before lines count again.
     awaited: Option<Awaited>,
-    last: Option<Last>,
+    last: Last,
 }
 
 /// The instruction before.
 #[derive(Clone, Copy)]
-struct Last {
+pub(super) struct Last {
     pc: u64,
     sp: u64,
+}
+
+impl Last {
+    pub(super) fn at(place: &Place) -> Self {
+        Self { pc: place.pc.0, sp: place.sp }
+    }
+    /// Whether an address is that of the instruction behind it.
+    fn is_before(self, address: u64) -> bool {
+        matches!(address.wrapping_sub(self.pc), 2 | 4)
+    }
+    /// Whether this is the beginning of a signal's handler: then where its end will have the stack.
+    pub(super) fn sp_behind_handler(self, place: &Place) -> Option<u64> {
+        let is_handler = self.sp.saturating_sub(place.sp) > HANDLER_BYTES && !self.is_before(place.pc.0);
+        is_handler.then_some(self.sp)
+    }
 }
 
 /// What ends a part of a step in which lines do not count.
@@ -52,37 +63,14 @@ impl LineStep {
         let began = lines.at(at).map(|source| (source.file.to_string(), source.line))?;
         let range = lines.line_range(at)?;
         let range = range.start.wrapping_add(loaded.bias)..range.end.wrapping_add(loaded.bias);
-        let (privilege, satp, hart) = (place.privilege, place.satp, place.hart);
-        Some(Self {
-            is_over,
-            privilege,
-            satp,
-            hart,
-            began: Some(began),
-            range,
-            awaited: None,
-            last: None,
-            loaded,
-        })
+        let last = Last::at(place);
+        Some(Self { is_over, began: Some(began), range, awaited: None, last, loaded })
     }
 
-    /// Whether this place is one of the program or the kernel that is stepped.
-    pub(super) fn is_here(&self, place: &Place) -> bool {
-        place.privilege == self.privilege
-            && match self.privilege {
-                // The kernel keeps its own addresses in every address space.
-                Privilege::Supervisor | Privilege::Machine => place.hart == self.hart,
-                Privilege::User => place.satp == self.satp,
-            }
-    }
-
-    /// Whether the step ends before the instruction at this place.
+    /// Whether the step ends before the instruction at this place, the next one of who is stepped.
     pub(super) fn reached(&mut self, place: &Place) -> bool {
-        if !self.is_here(place) {
-            return false;
-        }
         let (pc, sp) = (place.pc.0, place.sp);
-        let last = self.last.replace(Last { pc, sp });
+        let last = std::mem::replace(&mut self.last, Last::at(place));
         match self.awaited {
             Some(Awaited::Return { pc: back, sp: then }) if (pc, sp) != (back, then) => return false,
             Some(Awaited::EndOfHandler { sp: then }) if sp != then => return false,
@@ -101,9 +89,7 @@ impl LineStep {
         if self.range.contains(&pc) {
             return false;
         }
-        if let Some(last) = last
-            && let Some(awaited) = self.entered(last, place)
-        {
+        if let Some(awaited) = self.entered(last, place) {
             self.awaited = Some(awaited);
             return matches!(awaited, Awaited::Body { pc: body } if body == pc);
         }
@@ -113,11 +99,10 @@ impl LineStep {
     /// What is waited for if a function has just been entered.
     fn entered(&mut self, last: Last, place: &Place) -> Option<Awaited> {
         let (pc, sp) = (place.pc.0, place.sp);
-        let behind = |address: u64| matches!(address.wrapping_sub(last.pc), 2 | 4);
-        if last.sp.wrapping_sub(sp) > HANDLER_BYTES && last.sp > sp && !behind(pc) {
-            return Some(Awaited::EndOfHandler { sp: last.sp });
+        if let Some(sp) = last.sp_behind_handler(place) {
+            return Some(Awaited::EndOfHandler { sp });
         }
-        let is_call = behind(place.ra) && !behind(pc);
+        let is_call = last.is_before(place.ra) && !last.is_before(pc);
         if !is_call {
             return None;
         }

@@ -103,22 +103,24 @@ impl Debugger {
         Some(SourceLine { line: line.max(1), ..loaded.file.lines()?.file(file)? })
     }
 
-    /// The line of the source at a place, or at the instruction that the machine is at; in code of which no line is known that of the call
-    /// that has led there, and before a program has come to its source that of its `main`.
+    /// The line of the source at a place, or where the function that is looked at is at work; before a program has come to its source that of
+    /// its `main`.
     fn source_of(&mut self, target: &dyn Target, at: Option<Expression>) -> Result<SourceLine, String> {
         if let Some(reason) = self.ended {
             return self.line_of_ended(at.as_ref()).ok_or_else(|| format!("the machine has ended: {reason}"));
         }
         let is_here = at.is_none();
         let (va, space) = self.locate(target, at)?;
-        let call = || self.stack(target).into_iter().find_map(|frame| frame.spot.source);
         let main = || {
             let file = self.loaded_at(&space, va)?.file;
             let main = file.functions_called("main", None).first().copied()?;
             file.lines()?.at(main)
         };
-        let near = || if is_here { call().or_else(main) } else { None };
-        self.source_at(&space, va).or_else(near).ok_or_else(|| {
+        let found = match is_here {
+            true => self.source_at_work(target).or_else(main),
+            false => self.source_at(&space, va),
+        };
+        found.ok_or_else(|| {
             let place = self.symbol_at(&space, va).unwrap_or_else(|| va.to_string());
             format!("the line of {place} is not known (is the program compiled with -g?)")
         })

@@ -8,6 +8,8 @@
 //! A command is parsed ([`command`] has the table of all, [`expression`] what they are about), then carried out here; what it shows is formatted by one file a
 //! subject (`registers`, `memory`, `walk`, `views`).
 
+mod advance;
+mod again;
 mod breakpoints;
 mod catches;
 mod caught;
@@ -20,6 +22,7 @@ mod execute;
 mod explaining;
 pub mod expression;
 mod finish;
+mod forks;
 #[cfg(test)]
 mod hart_tests;
 mod lines;
@@ -42,16 +45,19 @@ mod screen;
 mod select;
 mod space;
 mod stack;
+mod steps;
 #[cfg(test)]
 mod stop_tests;
 mod stopped;
 mod stops;
+mod symbol_list;
 mod symbols;
 mod tap;
 pub mod target;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod unseen;
 mod vantage;
 mod views;
 mod waits;
@@ -64,6 +70,6 @@ pub use machine_target::{MachineMemory, MachineTarget};
 pub use outside::Caught;
 pub use screen::Screen;
 pub use stopped::Stopped;
-pub use symbols::loaded_at;
+pub use symbols::{loaded_at, loaded_of};
 pub use tap::{SharedTap, Tap};
 pub use target::{Memory, Place, Registers, Stop, Target, TlbLine, TlbSide};

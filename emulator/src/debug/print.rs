@@ -50,7 +50,7 @@ fn variable(from: &Vantage<'_>, name: &str, value: &Value) -> String {
 }
 
 /// `name = value  (type)`.
-fn line(name: &str, text: &str, type_: &Type) -> String {
+pub(super) fn line(name: &str, text: &str, type_: &Type) -> String {
     match type_ {
         Type::Register | Type::Unknown(0) => format!("{name} = {text}\n"),
         Type::Unknown(_) => format!("{name} = {text}  (of no type that is known)\n"),

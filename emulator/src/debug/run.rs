@@ -1,15 +1,11 @@
-//! Running the machine: `step`, `next`, `continue`, `until`, and why it has stopped.
+//! Running the machine until something stops it, and why it has stopped.
 
-use super::command::StepKind;
 use super::execute::Debugger;
-use super::lines::LineStep;
-use super::memory;
 use super::points::Hit;
 use super::space::AtTrap;
 use super::target::{Heard, Place, Stop, Target};
 use crate::machine::{HartState, StopReason};
-use crate::trace::ProcessView;
-use isa::{Op, Privilege, Step, decode};
+use isa::{Privilege, Step};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -20,6 +16,8 @@ pub(super) enum Halt {
     Hit(Hit),
     /// A signal ends a program that went wrong.
     Signal(String),
+    /// Who was followed has ended, in words, and the machine has not.
+    Gone(String),
     Interrupted,
     Ended(StopReason),
 }
@@ -37,91 +35,6 @@ pub(super) enum Until<'a> {
 }
 
 impl Debugger {
-    /// Takes `count` steps of a kind, as long as nothing else stops the machine.
-    pub(super) fn steps(
-        &mut self,
-        target: &mut dyn Target,
-        kind: StepKind,
-        count: u64,
-    ) -> Result<String, String> {
-        let mut halt = Halt::Reached;
-        let before = target.registers();
-        for _ in 0..count {
-            halt = match kind {
-                StepKind::Instruction => self.resume(target, Until::OneInstruction)?,
-                StepKind::OverInstruction => self.next_once(target)?,
-                StepKind::Line => self.line_once(target, false)?,
-                StepKind::OverLine => self.line_once(target, true)?,
-            };
-            if !matches!(halt, Halt::Reached) {
-                break;
-            }
-        }
-        self.before = Some(before);
-        Ok(self.report(target, halt))
-    }
-
-    /// A step to another line of the source; of one instruction where the line is not known.
-    fn line_once(&mut self, target: &mut dyn Target, is_over: bool) -> Result<Halt, String> {
-        let now = target.registers();
-        let place = now.place(target.step());
-        let space = self.space_of(&now);
-        let step = self.loaded_at(&space, now.pc).and_then(|loaded| LineStep::from(&place, loaded, is_over));
-        let Some(mut step) = step else {
-            return if is_over { self.next_once(target) } else { self.resume(target, Until::OneInstruction) };
-        };
-        let tap = self.tap.clone();
-        let running = tap.borrow().trace().history.running_on(now.hart);
-        let followed = running.filter(|_| now.privilege == Privilege::User);
-        // The threads of a process share its addresses; one that has ended comes to no other line.
-        let is_followed = |place: &Place| {
-            followed.is_none_or(|thread| tap.borrow().trace().history.running_on(place.hart) == Some(thread))
-        };
-        let has_ended = || {
-            let is_alive = |pid| tap.borrow().trace().guest.process(pid).is_some_and(ProcessView::is_alive);
-            followed.is_some_and(|thread| !is_alive(thread.pid))
-        };
-        let mut was_here = true;
-        let mut reached = |place: &Place| {
-            let is_here = step.is_here(place);
-            let has_changed = std::mem::replace(&mut was_here, is_here) != is_here;
-            has_changed && has_ended() || step.reached(place) && is_followed(place)
-        };
-        self.resume(target, Until::Condition(&mut reached))
-    }
-
-    fn next_once(&mut self, target: &mut dyn Target) -> Result<Halt, String> {
-        let start = target.registers();
-        let call = memory::instruction(target, &self.space_of(&start), start.pc).and_then(|(bits, len)| {
-            let insn = decode(bits)?;
-            let calls = matches!(insn.op, Op::Jal | Op::Jalr) && insn.rd == isa::reg::RA;
-            calls.then_some(start.pc.wrapping_add(u64::from(len)))
-        });
-        // The kernel keeps its own addresses in every address space; a process may come back on another hart.
-        let same_mode = |hart: usize, privilege: Privilege, satp| {
-            privilege == start.privilege
-                && match privilege {
-                    Privilege::User => satp == start.satp,
-                    Privilege::Supervisor | Privilege::Machine => hart == start.hart,
-                }
-        };
-        let first = self.resume(target, Until::OneInstruction)?;
-        let now = target.registers();
-        if !matches!(first, Halt::Reached) || call.is_none() && same_mode(now.hart, now.privilege, now.satp) {
-            return Ok(first);
-        }
-        let sp = start.x[usize::from(isa::reg::SP)];
-        let mut returned = |place: &Place| {
-            same_mode(place.hart, place.privilege, place.satp)
-                && match call {
-                    Some(after) => place.pc == after && place.sp == sp,
-                    // After a fault the same instruction runs again first.
-                    None => place.pc != start.pc,
-                }
-        };
-        self.resume(target, Until::Condition(&mut returned))
-    }
-
     /// Runs the machine until `until`, a breakpoint, a catchpoint, Ctrl-C or its end.
     pub(super) fn resume(&mut self, target: &mut dyn Target, mut until: Until<'_>) -> Result<Halt, String> {
         if let Some(ended) = self.ended {
@@ -221,6 +134,7 @@ impl Debugger {
             self.hart = stopped_on.unwrap_or(target.next_hart());
             target.look_at(self.hart);
             self.note_switches(target);
+            self.note_forks();
             let heard = heard.into_inner();
             for (place, what) in &heard {
                 if let Some(hit) = self.hit_by(target, place, what) {
@@ -271,6 +185,9 @@ impl Debugger {
                     if let Some(halt) = self.catch_event(target) {
                         return Ok(halt);
                     }
+                    if let Some(halt) = self.gone(target) {
+                        return Ok(halt);
+                    }
                     // Programs or mappings have changed: breakpoints are looked at anew.
                     if matches!(until, Until::OneInstruction) {
                         return Ok(Halt::Reached);
@@ -305,6 +222,9 @@ impl Debugger {
                 // Who presses Ctrl-C wants no more of what a stop has asked for.
                 self.due.clear();
                 "interrupted\n".to_owned()
+            }
+            Halt::Gone(what) => {
+                return format!("{notes}step {}: {what}; `continue` runs the others on\n", target.step());
             }
             Halt::Ended(reason) => {
                 return format!("{notes}step {}: {}\n", target.step(), reason);

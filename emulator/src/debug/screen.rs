@@ -55,9 +55,9 @@ impl Screen {
 }
 
 impl Debugger {
-    /// What there is to see where the machine has stopped; nothing where it has ended.
+    /// What there is to see where the machine has stopped; nothing where it or who is looked at has ended.
     pub fn screen(&mut self, target: &dyn Target, screen: Screen) -> String {
-        if self.ended.is_some() {
+        if self.ended.is_some() || self.check_page_table().is_err() {
             return String::new();
         }
         let now = self.now(target);

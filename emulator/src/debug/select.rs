@@ -56,13 +56,23 @@ impl Debugger {
             target.look_at(hart);
             return Ok(self.location(target));
         }
+        self.select_trapped(thread, Satp(satp), ended);
+        Ok(self.selected_text(target))
+    }
+
+    /// Looks at a thread that has just ended, of which `what` tells.
+    pub(super) fn select_ended(&mut self, target: &dyn Target, thread: ThreadId, what: &str) {
+        self.select_trapped(thread, target.registers().satp, Some(what.to_owned()));
+    }
+
+    /// Looks at a thread that no hart runs, as it was at its last trap, as far as that is known.
+    fn select_trapped(&mut self, thread: ThreadId, satp: Satp, ended: Option<String>) {
         let kept = self.trapped.get(&thread).map(|program| program.registers);
         let has_registers = kept.is_some();
         let pc = self.waits.pc_of(thread).unwrap_or(VirtAddr(0));
         let (hart, x, f, privilege) = (self.hart, [0; 32], [0; 32], Privilege::User);
-        let registers = kept.unwrap_or(Registers { hart, pc, x, f, privilege, satp: Satp(satp) });
+        let registers = kept.unwrap_or(Registers { hart, pc, x, f, privilege, satp });
         self.selected = Some(Selected { thread, registers, has_registers, ended, is_for_once: false });
-        Ok(self.selected_text(target))
     }
 
     /// Looks at a thread that is in the kernel for one command, with the registers that its program has, unless one looks at another already.
@@ -115,7 +125,11 @@ impl Debugger {
             let space = self.space_of(&selected.registers);
             let symbol = self.symbol_at(&space, selected.registers.pc);
             let line = memory::instruction_line(target, &space, selected.registers.pc, symbol.as_deref());
-            let _ = line.map(|(line, _)| writeln!(text, "=> {line}"));
+            let place = || {
+                let symbol = symbol.as_deref().map_or_else(String::new, |name| format!(" <{name}>"));
+                format!("{}{symbol}", selected.registers.pc)
+            };
+            let _ = writeln!(text, "=> {}", line.map_or_else(place, |(line, _)| line));
             text.push_str(&self.source_line(&space, selected.registers.pc));
         }
         if !selected.has_registers {
@@ -154,6 +168,10 @@ impl Debugger {
     /// The registers that are looked at instead of a hart's.
     pub(super) fn selected_registers(&self) -> Option<Registers> {
         self.selected.as_ref().map(|selected| selected.registers)
+    }
+    /// The thread that was chosen.
+    pub(super) fn selected_thread(&self) -> Option<ThreadId> {
+        self.selected.as_ref().map(|selected| selected.thread)
     }
     /// The process that was chosen.
     pub(super) fn selected_process(&self) -> Option<u64> {

@@ -6,7 +6,7 @@ use super::peek::{self, View};
 use super::space::{Space, loaded_at};
 use super::target::Target;
 use super::vantage::{Vantage, innermost};
-use crate::source::{Callers, Frame, Loaded, StackFrame, Value, Variables, stack};
+use crate::source::{Callers, Frame, Loaded, SourceLine, StackFrame, Value, Variables, stack};
 use isa::VirtAddr;
 use std::fmt::Write;
 
@@ -71,8 +71,7 @@ impl Debugger {
         let line =
             lines_of(&frame, number == 0, &name, &arguments).into_iter().nth(level).unwrap_or_default();
         let mut text = format!("#{number:<2} {line}\n");
-        let source = frame.inlined.get(level).map_or(&frame.spot.source, |inlined| &inlined.source);
-        if let Some(line) = source.as_ref().and_then(|source| self.symbols.source_text(source)) {
+        if let Some(line) = frame.source(level).and_then(|source| self.symbols.source_text(source)) {
             // Writing to a String can't fail.
             let _ = writeln!(text, "    {}", line.trim());
         }
@@ -90,10 +89,21 @@ impl Debugger {
 
     /// The functions at work, from the innermost out.
     pub(super) fn stack(&self, target: &dyn Target) -> Vec<StackFrame> {
-        let now = self.now(target);
-        let space = self.space_of(&now);
+        self.stack_from(target, innermost(&self.now(target)))
+    }
+
+    fn stack_from(&self, target: &dyn Target, frame: Frame) -> Vec<StackFrame> {
+        let space = self.space_of(&self.now(target));
         let read = |at| self.read_word(target, &space, at);
-        stack(innermost(&now), &|va| self.loaded_at(&space, va), &read)
+        stack(frame, &|va| self.loaded_at(&space, va), &read)
+    }
+
+    /// The line at which the function that is looked at is at work; where none is known, that of the call that has led there.
+    pub(super) fn source_at_work(&self, target: &dyn Target) -> Option<SourceLine> {
+        let (frame, level) = self.chosen_frame(target)?;
+        let loaded = self.loaded_at(&self.space_of(&self.now(target)), VirtAddr(frame.at_work()));
+        let own = StackFrame::of(frame.clone(), loaded.as_ref()).source(level).cloned();
+        own.or_else(|| self.stack_from(target, frame).into_iter().find_map(|caller| caller.spot.source))
     }
 
     fn read_word(&self, target: &dyn Target, space: &Space, at: u64) -> Option<u64> {
@@ -146,7 +156,7 @@ impl Debugger {
                 true => format!("{name}=…"),
                 false => {
                     let text = from.text(value, None);
-                    format!("{name}={}", text.as_deref().unwrap_or("<not there>"))
+                    format!("{name}={}", cut(text.as_deref().unwrap_or("<not there>")))
                 }
             };
             variables.iter().map(one).collect::<Vec<_>>().join(", ")
@@ -155,6 +165,15 @@ impl Debugger {
             text if text.is_empty() => text,
             text => format!(" ({text})"),
         }
+    }
+}
+
+/// An argument as `bt` shows it: not so long that a line is nothing else.
+fn cut(text: &str) -> std::borrow::Cow<'_, str> {
+    const MOST: usize = 64;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
     }
 }
 
@@ -189,7 +208,11 @@ fn lines_of(
         }
     }
     let source = frame.inlined.last().map_or(&frame.spot.source, |outermost| &outermost.source);
-    let symbol = frame.spot.symbol.clone().or_else(|| name(pc)).unwrap_or_else(|| "?".to_owned());
+    let unknown = || match frame.file.as_str() {
+        "" => "?".to_owned(),
+        file => format!("? of {file}"),
+    };
+    let symbol = frame.spot.symbol.clone().or_else(|| name(pc)).unwrap_or_else(unknown);
     // Of many calls each has had its own.
     let arguments = match frame.times {
         1 => arguments(&frame.frame, frame.inlined.len().saturating_sub(1)),

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 pub struct Stopped {
     /// The machine's step.
     pub step: u64,
-    /// `step`, `breakpoint`, `catchpoint`, `watchpoint`, `signal`, `interrupted` or `ended`.
+    /// `step`, `breakpoint`, `catchpoint`, `watchpoint`, `signal`, `gone` (who was stepped has ended), `interrupted` or `ended`.
     pub reason: &'static str,
     /// The number of the breakpoint, catchpoint or watchpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,20 +68,21 @@ impl Debugger {
             Halt::Reached => ("step", None, None),
             Halt::Hit(hit) => (hit.title, Some(hit.id), Some(hit.text.trim_end().to_owned())),
             Halt::Signal(text) => ("signal", None, Some(text.trim_end().to_owned())),
+            Halt::Gone(what) => ("gone", None, Some(what.clone())),
             Halt::Interrupted => ("interrupted", None, None),
             Halt::Ended(reason) => ("ended", None, Some(reason.to_string())),
         };
-        let pid = space.process();
+        let pid = space.process().or(self.selected_process());
         let tap = self.tap.borrow();
         let program =
             pid.and_then(|pid| tap.trace().guest.process(pid)).map(|process| process.program.clone());
         self.last_program = program.or(self.last_program.take());
         let tid = tap.trace().history.running_on(now.hart).filter(|t| Some(t.pid) == pid).map(|t| t.tid);
         drop(tap);
-        let before = self.before.filter(|before| before.hart == now.hart);
-        let changed = before.map_or_else(Vec::new, |before| changes(&before, &now));
         // Where the kernel was when it ended the machine is nobody's place.
-        let has_ended = matches!(halt, Halt::Ended(_));
+        let has_ended = matches!(halt, Halt::Ended(_) | Halt::Gone(_));
+        let before = self.before.filter(|before| before.hart == now.hart && !matches!(halt, Halt::Gone(_)));
+        let changed = before.map_or_else(Vec::new, |before| changes(&before, &now));
         let (_, source) = if has_ended { (None, None) } else { self.shown_at(&space, now.pc) };
         self.stopped = Some(Stopped {
             step: target.step().0,

@@ -1,7 +1,7 @@
 //! `break`, `catch`, `watch` and what is done with what they make: `delete`, `condition`, `ignore`, `enable`, `disable`, `commands`.
 
 use super::breakpoints::{Breakpoint, Where};
-use super::catches::{Call, Catch, Pages};
+use super::catches::{Catch, Numbered, Pages};
 use super::command::{Occasion, StopCommand, nearest};
 use super::condition::Condition;
 use super::execute::{Debugger, parse};
@@ -103,7 +103,7 @@ impl Debugger {
                 && !self.programs_have_variable(name)
                 && self.symbols.addresses_in_kernel(name).is_empty()
             {
-                text.push_str(&format!("`{name}`{}\n", self.missing(name)));
+                text.push_str(&format!("`{name}`{}\n", self.missing(name, None)));
             }
         }
         text
@@ -117,6 +117,33 @@ impl Debugger {
         names.filter(is_unseen).map(line).collect()
     }
 
+    /// What an expression means as a place to stop at: a number alone is a line of the file that is looked at.
+    pub(super) fn breakpoint(
+        &mut self,
+        target: &dyn Target,
+        at: &Expression,
+        pid: Option<u64>,
+    ) -> Result<Breakpoint, String> {
+        let line = self.line_alone(target, at).map(|line| (line, 0));
+        let symbol = line.or_else(|| at.location().filter(|(name, _)| place_of(name).is_none()));
+        let Some((name, offset)) = symbol else {
+            let (va, of) = self.evaluate(target, at)?;
+            return Ok(Breakpoint { text: va.to_string(), at: Where::address(va.0), pid: of.or(pid) });
+        };
+        let (text, place, pid) = self.symbol_place(&name, offset, pid)?;
+        let of_kernel = matches!(place, Where::Kernel(_)) && offset == 0;
+        let functions = if of_kernel { self.symbols.functions_in_kernel(&text) } else { Vec::new() };
+        let at = if functions.len() > 1 { Where::KernelFunctions(functions) } else { place };
+        Ok(Breakpoint { text, at, pid })
+    }
+
+    /// `FILE:LINE` of a number alone, if a file is looked at.
+    pub(super) fn line_alone(&mut self, target: &dyn Target, at: &Expression) -> Option<String> {
+        let is_number = at.text().bytes().all(|b| b.is_ascii_digit());
+        let file = is_number.then(|| self.current_file(target)).flatten()?;
+        Some(format!("{file}:{}", at.text()))
+    }
+
     fn add_breakpoint(
         &mut self,
         target: &dyn Target,
@@ -125,22 +152,7 @@ impl Debugger {
         condition: Option<Condition>,
         is_for_once: bool,
     ) -> Result<String, String> {
-        let line = at.text().bytes().all(|b| b.is_ascii_digit()).then(|| self.current_file(target)).flatten();
-        let line = line.map(|file| (format!("{file}:{}", at.text()), 0));
-        let symbol = line.or_else(|| at.location().filter(|(name, _)| place_of(name).is_none()));
-        let (text, at, pid) = match symbol {
-            Some((name, offset)) => {
-                let (text, place, pid) = self.symbol_place(&name, offset, pid)?;
-                let of_kernel = matches!(place, Where::Kernel(_)) && offset == 0;
-                let functions = if of_kernel { self.symbols.functions_in_kernel(&text) } else { Vec::new() };
-                let place = if functions.len() > 1 { Where::KernelFunctions(functions) } else { place };
-                (text, place, pid)
-            }
-            None => {
-                let (va, of) = self.evaluate(target, at)?;
-                (va.to_string(), Where::address(va.0), of.or(pid))
-            }
-        };
+        let Breakpoint { text, at, pid } = self.breakpoint(target, at, pid)?;
         let mut strange =
             condition.as_ref().map_or_else(String::new, |condition| self.strange_names(condition));
         let breakpoint = Breakpoint { text: text.clone(), at: at.clone(), pid };
@@ -160,8 +172,11 @@ impl Debugger {
                 format!(": {} places of the kernel\n{}", list.len(), places.trim_end())
             }
             Where::Symbol(..) => match self.armed.places_of(id).as_slice() {
-                [] => self.missing(&text),
-                [(va, _)] => format!(": {va}{}", self.other_line(&text, *va, pid)),
+                [] => self.missing(&text, pid),
+                &[(va, satp)] => match self.other_line(&text, va, pid) {
+                    other if other.is_empty() => format!(": {va}{}", self.line_at(va, satp, &text)),
+                    other => format!(": {va}{other}"),
+                },
                 list => {
                     let other = self.other_line(&text, list[0].0, pid);
                     format!(": {} places{other}\n{}", list.len(), self.places_text(id, list).trim_end())
@@ -205,11 +220,20 @@ impl Debugger {
     }
 
     /// What there is to say of a breakpoint at a name that no program has: programs that run may have some like it.
-    fn missing(&mut self, name: &str) -> String {
+    fn missing(&mut self, name: &str, pid: Option<u64>) -> String {
         let name = name.split_once('+').map_or(name, |(name, _)| name);
         let tap = self.tap.borrow();
         let guest = &tap.trace().guest;
-        let running: Vec<_> = guest.processes().filter(|p| p.is_alive() && !p.program.is_empty()).collect();
+        match pid.map(|pid| (pid, guest.process(pid))) {
+            Some((pid, None)) => return format!(": waits for process {pid}, which there is not yet"),
+            Some((pid, Some(process))) if !process.is_alive() => {
+                return format!(": process {pid} ({}) has ended, it never stops", process.name());
+            }
+            _ => {}
+        }
+        let is_meant = |process: &&ProcessView| pid.is_none_or(|pid| pid == process.pid);
+        let running = guest.processes().filter(|p| p.is_alive() && !p.program.is_empty());
+        let running: Vec<_> = running.filter(is_meant).collect();
         let Some(process) = running.first() else {
             return ": waits for a program that has it (none so far)".to_owned();
         };
@@ -259,6 +283,20 @@ impl Debugger {
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let shown = files[..files.len().min(SHOWN)].join(", ");
         Some(format!(": {program} is made of {shown}{more}; {it}"))
+    }
+
+    /// The line of a place of a process's, behind `at`; nothing if it is not known, or what was asked for.
+    fn line_at(&self, va: VirtAddr, satp: Option<Satp>, asked: &str) -> String {
+        let tap = self.tap.borrow();
+        let guest = &tap.trace().guest;
+        let process = satp.and_then(|satp| guest.process_of_satp(satp.0));
+        let loaded = process.and_then(|process| self.symbols.loaded_at(guest, process, va));
+        let innermost = |loaded: &Loaded| match loaded.inlined(va).into_iter().next() {
+            Some(frame) => frame.source,
+            None => loaded.spot(va).source,
+        };
+        let source = loaded.as_ref().and_then(innermost).map(|source| source.to_string());
+        source.filter(|source| source != asked).map_or_else(String::new, |source| format!(" at {source}"))
     }
 
     /// A line for each of the places of a breakpoint.
@@ -389,24 +427,16 @@ impl Debugger {
             Occasion::Happening(happening) => Catch::Happening(happening),
             Occasion::TlbMiss => Catch::TlbMiss,
             Occasion::Syscall(None) => Catch::Syscall(None),
-            Occasion::Syscall(Some(name)) => Catch::Syscall(Some(self.call(name)?)),
+            Occasion::Syscall(Some(name)) => {
+                Catch::Syscall(Some(numbered(name, "system call", &self.calls)?))
+            }
+            Occasion::Signal(name) => Catch::Signal(numbered(name, "signal", &self.signals)?),
         };
         let strange = condition.as_ref().map_or_else(String::new, |condition| self.strange_names(condition));
         let text = format!("{catch}{}", when(condition.as_ref()));
         let id = self.points.add(What::Catch(catch), condition, false);
         self.points_changed();
         Ok(format!("catchpoint {id}: {text}\n{strange}"))
-    }
-
-    /// A system call by its name or number.
-    fn call(&self, name: String) -> Result<Call, String> {
-        let known = self.calls.iter().find(|(_, known)| *known == name).map(|&(number, _)| number);
-        if let Some(number) = known.or_else(|| parse_number(&name)) {
-            return Ok(Call { number, name });
-        }
-        let near = nearest(&name, self.calls.iter().map(|&(_, known)| known));
-        let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-        Err(format!("there is no system call `{name}`{near}"))
     }
 
     /// Complains of a number, or of a range of them, that no point has; of none at all if there are no points.
@@ -468,6 +498,21 @@ impl Debugger {
         }
         text
     }
+}
+
+/// A system call or a signal by its name, with or without what all begin with, or by its number.
+fn numbered(name: String, what: &str, known: &[(u64, &'static str)]) -> Result<Numbered, String> {
+    let is_it = |known: &str| known == name || known.strip_prefix("SIG") == Some(&name);
+    let found = known.iter().find(|(_, known)| is_it(known));
+    if let Some((number, name)) = found {
+        return Ok(Numbered { number: *number, name: (*name).to_owned() });
+    }
+    if let Some(number) = parse_number(&name) {
+        return Ok(Numbered { number, name });
+    }
+    let near = nearest(&name, known.iter().map(|&(_, known)| known));
+    let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    Err(format!("there is no {what} `{name}`{near}"))
 }
 
 /// Whether a point is one of these; all are if there are no numbers.

@@ -2,12 +2,13 @@
 
 use super::command::distance_within;
 use crate::source::{Loaded, ProgramFile, Programs, SourceLine};
-use crate::trace::{GuestView, Place, ProcessView, SpaceView, VmaView};
+use crate::trace::{GuestView, Library, Place, ProcessView, SpaceView, VmaView};
 use isa::VirtAddr;
 use isa::events::VMA_EXEC;
 use std::rc::Rc;
 
 /// The kernel's file, and those of programs as they are needed.
+#[derive(Clone)]
 pub(super) struct Symbols {
     pub(super) kernel: Rc<ProgramFile>,
     programs: Rc<Programs>,
@@ -17,6 +18,11 @@ impl Symbols {
     pub(super) fn new(kernel: Option<&[u8]>, programs: Rc<Programs>) -> Self {
         let kernel = kernel.map(|bytes| ProgramFile::read(bytes.to_vec())).unwrap_or_default();
         Self { kernel: Rc::new(kernel), programs }
+    }
+
+    /// The files of programs.
+    pub(super) fn programs(&self) -> &Rc<Programs> {
+        &self.programs
     }
 
     /// The file of a program.
@@ -46,8 +52,8 @@ impl Symbols {
 
     /// The bits of the instruction at a place of a program, if its file tells.
     pub(super) fn instruction(&self, place: &Place) -> Option<u32> {
-        let file = self.program(&place.program);
-        file.instruction(place.va.0.wrapping_sub(file.load_bias(place.first_page)?))
+        let Loaded { file, bias } = loaded_of(&self.programs, place)?;
+        file.instruction(place.va.0.wrapping_sub(bias))
     }
 
     /// The names of a program that are most like `name`, a few at most: those that begin so, then those that differ in few letters;
@@ -130,7 +136,8 @@ impl Symbols {
         let vmas = guest.last_space(process.pid).into_iter().flat_map(SpaceView::vmas);
         let is_library =
             |vma: &&VmaView| vma.file != 0 && vma.flags & VMA_EXEC != 0 && vma.name != process.program;
-        let libraries = vmas.filter(is_library).filter_map(|vma| mapped(&self.programs, vma));
+        let of = |vma: &VmaView| mapped(&self.programs, &vma.name, vma.start, vma.offset_bytes);
+        let libraries = vmas.filter(is_library).filter_map(of);
         self.loaded(guest, process).into_iter().chain(libraries).collect()
     }
 
@@ -211,17 +218,27 @@ pub fn loaded_at(
         vma = before;
     }
     if vma.file != 0 && vma.name != process.program {
-        return mapped(programs, vma);
+        return mapped(programs, &vma.name, vma.start, vma.offset_bytes);
     }
     let file = programs.get(&process.program);
     let bias = file.load_bias(guest.first_page_of_program(process.pid))?;
     Some(Loaded { file, bias })
 }
 
+/// The file whose code or data a place is in.
+pub fn loaded_of(programs: &Programs, place: &Place) -> Option<Loaded> {
+    if let Some(Library { path, start, offset_bytes }) = &place.library {
+        return mapped(programs, path, *start, *offset_bytes);
+    }
+    let file = programs.get(&place.program);
+    let bias = file.load_bias(place.first_page)?;
+    Some(Loaded { file, bias })
+}
+
 /// The file of a mapping, and what is added to its addresses.
-fn mapped(programs: &Programs, vma: &VmaView) -> Option<Loaded> {
-    let file = programs.get(&vma.name);
-    let bias = vma.start.0.wrapping_sub(file.address_at(vma.offset_bytes)?);
+fn mapped(programs: &Programs, path: &str, start: VirtAddr, offset_bytes: u64) -> Option<Loaded> {
+    let file = programs.get(path);
+    let bias = start.0.wrapping_sub(file.address_at(offset_bytes)?);
     Some(Loaded { file, bias })
 }
 

@@ -3,10 +3,12 @@
 //! The embedder gives every event to [`Tap::take_in`] and does what it answers.
 
 use super::catches::{self, Catch};
+use super::forks::Forked;
 use crate::host::EventAction;
-use crate::trace::{Attribution, Event, ThreadId, Trace, Trap, explain};
+use crate::trace::{Attribution, Event, FIRST_PROCESS, ProcessView, ThreadId, Trace, Trap, explain};
 use isa::VirtAddr;
 use isa::events::EventKind;
+use isa::paging::Satp;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -38,11 +40,12 @@ pub struct Tap {
     explanation: Option<String>,
     /// Some breakpoint waits for a program to be mapped.
     wants_programs: bool,
-    /// The end of this process is waited for.
-    awaited: Option<u64>,
+    /// The end of this thread, or of its process, is waited for.
+    awaited: Option<ThreadId>,
     /// There is a debugger, which asks which threads harts have left and why faults happened.
     is_followed: bool,
     switches: Vec<(usize, Option<ThreadId>)>,
+    forks: Vec<Forked>,
     /// Whether the debugger comes back where a signal ends a process that went wrong.
     stops_at_deaths: bool,
     /// What told the registers of one that has not been stopped at yet.
@@ -62,6 +65,10 @@ impl Tap {
         if is_switch {
             self.switches.push((event.hart, left));
         }
+        let is_fork = self.is_followed && kind == EventKind::Fork;
+        if is_fork {
+            self.forks.push(forked(event));
+        }
         let trap = self.trace.history.last_trap().filter(|trap| {
             kind == EventKind::Signal && trap.step == event.step && trap.pid == event.record.pid
         });
@@ -75,8 +82,8 @@ impl Tap {
             self.caught = Some(Caught { ids, others, event: event.clone(), va });
             return EventAction::Stop;
         }
-        let is_awaited = kind == EventKind::Exit && self.awaited == Some(event.record.pid);
-        if is_switch || is_awaited {
+        let ends = matches!(kind, EventKind::Exit | EventKind::ThreadExit);
+        if is_switch || is_fork || ends && self.awaited_end().is_some() {
             return EventAction::Stop;
         }
         let is_crash = || self.trace.history.dying(event.record.pid).is_some_and(|death| death.is_own);
@@ -90,6 +97,17 @@ impl Tap {
         }
         EventAction::Continue
     }
+    /// Forgets what was heard: the machine begins anew. What is listened for stays.
+    pub fn begin_anew(&mut self) {
+        let attributes = self.trace.attribution.is_some();
+        let Self { catches, waiting, wants_programs, is_followed, stops_at_deaths, .. } =
+            std::mem::take(self);
+        *self = Self { catches, waiting, wants_programs, is_followed, stops_at_deaths, ..Self::default() };
+        if attributes {
+            self.attribute();
+        }
+    }
+
     /// Tells apart who is the cause of page faults, from now on.
     pub fn attribute(&mut self) {
         self.trace.attribution = Some(Attribution::default());
@@ -113,7 +131,8 @@ impl Tap {
     pub(super) fn set_wants_programs(&mut self, wanted: bool) {
         self.wants_programs = wanted;
     }
-    /// From now on each fault is explained when it comes, and the debugger comes back whenever a hart is given to another thread.
+    /// From now on each fault is explained when it comes, and the debugger comes back whenever a hart is given to another thread, or a
+    /// process is made.
     pub(super) fn follow(&mut self) {
         self.is_followed = true;
     }
@@ -121,9 +140,22 @@ impl Tap {
     pub(super) fn take_switches(&mut self) -> Vec<(usize, Option<ThreadId>)> {
         std::mem::take(&mut self.switches)
     }
-    /// The end of this process is waited for, too.
-    pub(super) fn set_awaited(&mut self, pid: Option<u64>) {
-        self.awaited = pid;
+    /// The processes that were made since the last time.
+    pub(super) fn take_forks(&mut self) -> Vec<Forked> {
+        std::mem::take(&mut self.forks)
+    }
+    /// The end of this thread, or of its process, is waited for, too.
+    pub(super) fn set_awaited(&mut self, thread: Option<ThreadId>) {
+        self.awaited = thread;
+    }
+    /// Who was waited for, if it has ended and the machine does not end with it: the thread, and its process unless other threads of it go on.
+    pub(super) fn awaited_end(&self) -> Option<(ThreadId, &ProcessView)> {
+        let thread = self.awaited?;
+        let process = self.trace.guest.process(thread.pid)?;
+        // The end of the last thread is told before that of the process.
+        let has_others = !process.threads.is_empty() && !process.threads.contains(&thread.tid);
+        let has_ended = !process.is_alive() && thread.pid != FIRST_PROCESS;
+        (has_ended || has_others).then_some((thread, process))
     }
     /// The catchpoints that count from now on, by their numbers; those `waiting` hear of faults of other kinds, too.
     pub(super) fn set_catches(&mut self, catches: Vec<(u64, Catch)>, waiting: Vec<u64>) {
@@ -139,4 +171,11 @@ impl Tap {
     pub(super) fn take_caught(&mut self) -> Option<Caught> {
         self.caught.take()
     }
+}
+
+/// The process that an event tells to have been made.
+fn forked(event: &Event) -> Forked {
+    let record = &event.record;
+    let parent = ThreadId { pid: record.pid, tid: record.tid };
+    Forked { parent, child: record.detail, satp: Satp(record.detail2), flags: record.flags }
 }

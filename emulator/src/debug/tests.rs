@@ -180,9 +180,12 @@ fn what_is_no_command_is_answered_in_one_line() {
         ("frobnicate", "there is no command `frobnicate`; `help` lists them"),
         ("step x", "`x` is not a number; usage: step [N]"),
         ("step 1 2", "`2` is too much; usage: step [N]"),
-        ("until", "a step is missing; usage: until STEP"),
+        ("until", "a step is missing; usage: until STEP|PLACE"),
+        ("advance", "a place is missing; usage: advance LINE|PLACE"),
         ("helo", "there is no command `helo`; did you mean `help`? (`help` lists them)"),
-        ("until main", "`until` takes a step; to get to a place: `break main` and `continue`"),
+        ("wh", "`wh` is the beginning of several commands: `why`, `where`, `whatis`"),
+        ("registers", "there is no command `registers`; did you mean `regs` (gdb's `info registers`)?"),
+        ("backtarce", "there is no command `backtarce`; did you mean `backtrace`? (`help` lists them)"),
         (
             "catch fault red",
             "there is no fault of kind `red`: there are zero, file, disk, cow, swap, segv, any, and each kind of fault that --stats counts; usage: catch fault KIND [ADDR [END]]|EVENT [if COND]",
@@ -212,7 +215,7 @@ fn what_is_no_command_is_answered_in_one_line() {
         ("ignore 1", "a number is missing; usage: ignore N COUNT"),
         (
             "info",
-            "WHAT is one of breakpoints, watchpoints, signals, harts, stack, frame, source, locals, args, registers, all-registers, display, processes, inferiors, threads, symbol, proc mappings, mappings; usage: info WHAT",
+            "WHAT is one of breakpoints, watchpoints, signals, harts, stack, frame, source, line, functions, variables, locals, args, registers, all-registers, display, processes, inferiors, threads, symbol, proc mappings, mappings; usage: info WHAT",
         ),
         ("info nonsense", "there is no `info nonsense`; `help` lists the commands"),
         ("delete 3-1", "`3-1` is neither a number nor a range; usage: delete [N|N-M …]"),
@@ -222,6 +225,7 @@ fn what_is_no_command_is_answered_in_one_line() {
     ] {
         assert_eq!(Command::parse(line), Err(error.to_owned()), "{line}");
     }
+    check(&["run"], "nothing is known here of how the machine began\n");
     check(&["regs a0 v"], "there is no register or CSR `v`\n");
     check(&["help stpe"], "there is no command `stpe`; did you mean `step`? (`help` lists them)\n");
 }
@@ -231,11 +235,12 @@ fn what_is_no_command_is_answered_in_one_line() {
 fn words_of_other_debuggers_name_ours() {
     for (line, here) in [
         ("info float", "`regs f` shows"),
-        ("info line 3", "`list` shows the source"),
+        ("info types", "`ptype` a type"),
+        ("checkpoit", "of `checkpoint`: the machine runs forward only"),
+        ("reverse", "of `reverse-step`: the machine runs forward only"),
         ("source cmds", "`folio debug --script FILE`"),
         ("shell ls", "another terminal"),
         ("signal 0", "`handle` says which stop"),
-        ("advance main", "`break` at the place and `continue`"),
         ("reverse-step", "each run is the same"),
         ("help return", "`finish` runs"),
     ] {
@@ -247,10 +252,31 @@ fn words_of_other_debuggers_name_ours() {
     }
 }
 
+/// What begins the name of one command alone means that; of two of which one begins the other the shorter.
+#[test]
+fn commands_may_be_abbreviated() {
+    for (short, long) in [
+        ("cont", "continue"),
+        ("br main", "break main"),
+        ("ste", "step"),
+        ("ne 3", "next 3"),
+        ("fr 2", "frame 2"),
+        ("inf proc", "maps"),
+        ("inf reg", "regs"),
+        ("dis 1", "disable 1"),
+        ("del", "delete"),
+        ("wher", "bt"),
+        ("tbre main", "tbreak main"),
+        ("x/4x 16", "x/4x 16"),
+    ] {
+        assert_eq!(Command::parse(short), Command::parse(long), "{short}");
+    }
+}
+
 /// No word is answered twice, or is a command.
 #[test]
 fn no_word_of_other_debuggers_is_ours() {
-    let mut words: Vec<_> = super::command::foreign_commands().collect();
+    let mut words: Vec<_> = super::command::foreign_words().collect();
     let count = words.len();
     words.sort_unstable();
     words.dedup();
@@ -373,7 +399,7 @@ fn words_are_completed() {
     run(&mut debugger, &mut machine, &["until 103", "b main", "catch fork"]);
     debugger.know_calls([(63, "read"), (64, "write"), (260, "wait4")].into_iter());
     for (line, words) in [
-        ("st", &["step", "stepi"][..]),
+        ("st", &["start", "starti", "step", "stepi"][..]),
         ("wa", &["walk", "watch"]),
         ("nonsense ", &[]),
         ("nonsense m", &[]),

@@ -10,31 +10,33 @@ use super::peek::{self, Files, View};
 use super::points::Scene;
 use super::registers;
 use super::space::{Space, absence, loaded_at, name_at, space_of_process};
-use super::stops::{near, place_of};
+use super::stops::place_of;
 use super::symbols::{Named, Symbols};
 use super::target::{Registers, Target};
 use crate::source::{Frame, Held, Loaded, Look, Scope, Type, Value, Variables, Whose};
 use crate::trace::Trace;
 use core::ops::Range;
-use isa::{VirtAddr, reg};
+use isa::{Privilege, VirtAddr, reg};
 use std::cell::RefCell;
 
 /// From where one looks.
 pub(super) struct Vantage<'a> {
     target: &'a dyn Target,
-    trace: &'a Trace,
-    symbols: &'a Symbols,
+    pub(super) trace: &'a Trace,
+    pub(super) symbols: &'a Symbols,
     files: &'a Files,
     /// The registers of who is looked at, or why they are not known.
     registers: Result<Registers, String>,
     /// Where addresses are looked up that say nothing else.
-    here: Space,
+    pub(super) here: Space,
+    /// Why nothing is there any more, if who is looked at has ended.
+    gone: Option<String>,
     /// The process whose names are meant.
     process: Option<u64>,
     /// The function that is looked at, and how many of those put into it there are left out.
-    frame: Option<(Frame, usize)>,
+    pub(super) frame: Option<(Frame, usize)>,
     /// What is known of a stop, and how often it was come to there.
-    facts: Option<(Scene, u64)>,
+    pub(super) facts: Option<(Scene, u64)>,
     notes: RefCell<peek::Notes>,
 }
 
@@ -77,7 +79,7 @@ impl Debugger {
         let here = of_process.unwrap_or_else(|| self.space_of(&now));
         let frame = registers.as_ref().ok().map(|now| (innermost(now), 0));
         let vantage = self.vantage(target, trace, registers, here, scene.pid);
-        look(&Vantage { frame, facts: Some((scene, hits)), ..vantage })
+        look(&Vantage { frame, facts: Some((scene, hits)), gone: None, ..vantage })
     }
 
     /// Whether the function whose code is at an address of whom one looks at sees a name.
@@ -101,7 +103,8 @@ impl Debugger {
         process: Option<u64>,
     ) -> Vantage<'a> {
         let (symbols, files, notes) = (&self.symbols, &self.files, RefCell::default());
-        Vantage { target, trace, symbols, files, registers, here, process, frame: None, facts: None, notes }
+        let (frame, facts, gone) = (None, None, self.check_page_table().err());
+        Vantage { target, trace, symbols, files, registers, here, gone, process, frame, facts, notes }
     }
 }
 
@@ -135,7 +138,7 @@ impl Vantage<'_> {
         let at = VirtAddr(frame.at_work());
         let unknown = || format!("nothing is known of the code at {at}");
         let loaded = loaded_at(self.symbols, &self.trace.guest, &self.here, at).ok_or_else(unknown)?;
-        let lines = loaded.file.lines().ok_or("the program has no debug information (compile it with -g)")?;
+        let lines = loaded.file.lines().ok_or_else(|| self.without_lines(&loaded, at))?;
         if lines.at(at.0.wrapping_sub(loaded.bias)).is_none() {
             let name = loaded.file.symbols().name_of(at.0.wrapping_sub(loaded.bias));
             let name = name.unwrap_or_else(|| at.to_string());
@@ -226,6 +229,12 @@ impl Vantage<'_> {
         seen(name).or_else(|| seen("this")?.behind(read).ok()?.member(name, read).ok())
     }
 
+    /// Whether a program is looked at, and not the kernel.
+    fn is_in_program(&self) -> bool {
+        let is_user = |now: &Registers| now.privilege == Privilege::User;
+        self.process.is_some() && self.registers.as_ref().map_or(true, is_user)
+    }
+
     fn of_process(&self, pid: u64, name: &str, whose: Whose) -> Option<Value> {
         let guest = &self.trace.guest;
         let process = guest.process(pid)?;
@@ -251,7 +260,7 @@ impl Vantage<'_> {
         }
     }
 
-    fn of_kernel(&self, name: &str) -> Option<Value> {
+    pub(super) fn of_kernel(&self, name: &str) -> Option<Value> {
         let va = *self.symbols.addresses_in_kernel(name).first()?;
         let loaded = loaded_at(self.symbols, &self.trace.guest, &self.here, VirtAddr(u64::MAX))?;
         if Named::of(name).is_of_file() {
@@ -260,32 +269,6 @@ impl Vantage<'_> {
         let declared = Self::declared(std::slice::from_ref(&loaded), name);
         let symbol = self.symbol(&loaded, name, declared.as_ref(), true, None)?;
         Some(self.variable(&loaded, name, None, None).unwrap_or(symbol))
-    }
-
-    /// What there is to say of a name that nobody has.
-    fn missing(&self, name: &str, pid: Option<u64>) -> String {
-        // A condition asks often, and nobody reads why it does not hold.
-        if self.facts.is_some() {
-            return format!("`{name}` is not known here");
-        }
-        let Some(process) = pid.and_then(|pid| self.trace.guest.process(pid)) else {
-            return match pid {
-                Some(pid) => format!("there is no process {pid}"),
-                None => format!("no process runs now that could have `{name}`"),
-            };
-        };
-        let who = format!("process {} ({})", process.pid, process.name());
-        if let Named::Line(..) = Named::of(name) {
-            return format!("{who} has no code for `{name}`");
-        }
-        let file = self.symbols.program(&process.program);
-        if let Some(function) = file.lines().and_then(|lines| lines.function_with(name)) {
-            return format!(
-                "`{name}` is a variable of {function}, which is not what is looked at (`bt`, `up`)"
-            );
-        }
-        let near = near(&self.symbols.nearest(&process.program, name));
-        format!("{who} has no variable or symbol `{name}`{near}")
     }
 
     fn fact(&self, name: &str) -> Option<Result<Value, String>> {
@@ -315,7 +298,7 @@ impl Vantage<'_> {
 
     fn space(&self, whose: Whose) -> Result<Space, String> {
         match whose {
-            None => Ok(self.here.clone()),
+            None => self.gone.clone().map_or_else(|| Ok(self.here.clone()), Err),
             Some(pid) => {
                 let now = self.registers.clone().unwrap_or_else(|_| self.target.registers());
                 space_of_process(&self.trace.guest, &now, pid)
@@ -347,7 +330,7 @@ impl Names for Vantage<'_> {
             _ => self
                 .local(text)
                 .or_else(|| self.of_process(self.process?, text, None))
-                .or_else(|| self.of_kernel(text))
+                .or_else(|| self.of_kernel(text).filter(|_| !self.is_in_program()))
                 .ok_or_else(|| self.missing(text, self.process)),
         }
     }

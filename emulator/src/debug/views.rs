@@ -56,7 +56,7 @@ pub(super) fn processes(
 }
 
 /// A status in the encoding of `wait4`, in words.
-fn wait_status(status: u64) -> String {
+pub(super) fn wait_status(status: u64) -> String {
     match status & 0x7f {
         0 => format!("exited {}", status >> 8 & 0xff),
         signal => format!("signal {signal}"),

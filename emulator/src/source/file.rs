@@ -1,6 +1,7 @@
 //! One ELF file, and all files of a guest.
 
 use super::lines::{InlineFrame, Lines, SourceLine};
+use super::returned::Returns;
 use super::symbols::SymbolTable;
 use super::unwind::{Frame, Unwinder};
 use super::{Section, prologue};
@@ -46,6 +47,8 @@ pub fn without_offset(symbol: &str) -> &str {
 /// An ELF file; one that is none has no symbols and nothing else.
 #[derive(Default)]
 pub struct ProgramFile {
+    /// Where it is in the guest's root; empty if it is not there.
+    path: String,
     bytes: Arc<[u8]>,
     symbols: SymbolTable,
     segments: Vec<Segment>,
@@ -53,6 +56,8 @@ pub struct ProgramFile {
     /// Addresses of the sections that callers are found by.
     text: u64,
     eh_frame: u64,
+    /// The widest number that its functions pass in floating-point registers, in bytes.
+    float_bytes: u64,
     /// Whether it is loaded where there is room, so that its addresses are relative.
     relocatable: bool,
     /// The first page that its lowest segment has.
@@ -111,10 +116,12 @@ impl ProgramFile {
             sections.insert(name.to_owned(), (range, packing));
         }
         Self {
+            path: String::new(),
             symbols: SymbolTable::of(&elf),
             segments: loads().map(segment).collect(),
             text: address_of(".text"),
             eh_frame: address_of(".eh_frame"),
+            float_bytes: float_bytes(elf.header.e_flags),
             relocatable: elf.header.e_type == ET_DYN,
             lowest_page: loads().map(|ph| ph.p_vaddr & !(PAGE_SIZE - 1)).min().unwrap_or(0),
             sections,
@@ -124,6 +131,11 @@ impl ProgramFile {
             stops: RefCell::default(),
             bytes,
         }
+    }
+
+    /// Its path in the guest's root; empty if it is not there.
+    pub fn path(&self) -> &str {
+        &self.path
     }
 
     /// Its symbols.
@@ -192,7 +204,8 @@ impl ProgramFile {
         if let Some(known) = self.called.borrow().get(&key) {
             return Rc::clone(known);
         }
-        let told = self.lines().map(|lines| lines.functions().called(name, file));
+        let told =
+            self.lines().map(|lines| lines.functions(&|range| self.has_call(range)).called(name, file));
         let mut all: Vec<(u8, u64)> = told.into_iter().flatten().collect();
         // What has no debug information is of no file that one could name.
         all.extend(file.is_none().then(|| self.symbols.code_called(name)).into_iter().flatten());
@@ -210,6 +223,27 @@ impl ProgramFile {
     pub fn spot(&self, address: u64) -> Spot {
         let source = self.lines().and_then(|lines| lines.at(address));
         Spot { symbol: self.symbols.name_of(address), source }
+    }
+
+    /// What the function returns whose code is at an address, if its lines are known and it returns anything.
+    pub fn returns(&self, address: u64) -> Option<Returns> {
+        self.lines()?.returns(address, self.float_bytes)
+    }
+
+    /// Whether a call is among the instructions from one address to another.
+    fn has_call(&self, range: Range<u64>) -> bool {
+        let mut at = range.start;
+        while at < range.end {
+            let Some(bits) = self.instruction(at) else { return false };
+            let is_call = isa::decode(bits).is_some_and(|insn| {
+                matches!(insn.op, isa::Op::Jal | isa::Op::Jalr) && insn.rd == isa::reg::RA
+            });
+            if is_call {
+                return true;
+            }
+            at += if bits & 0b11 == 0b11 { 4 } else { 2 };
+        }
+        false
     }
 
     /// The bits of the instruction at an address, as the file has them; `None` where that is writable, or not the file's.
@@ -253,6 +287,17 @@ impl ProgramFile {
 
 /// Most bytes that a packed section may come to: a gibibyte.
 const MAX_UNPACKED_BYTES: usize = 1 << 30;
+
+/// The floating-point calling convention of a file (RISC-V ELF psABI, "File Header").
+fn float_bytes(flags: u32) -> u64 {
+    const FLOAT_ABI: u32 = 0x6;
+    match flags & FLOAT_ABI {
+        0 => 0,
+        2 => 4,
+        4 => 8,
+        _ => 16,
+    }
+}
 
 /// How a section is packed that says it is.
 fn packing(section: &[u8]) -> Packing {
@@ -346,6 +391,13 @@ impl Programs {
         lines
     }
 
+    /// Reads the files anew when they are next asked for: they may be others by now.
+    pub fn forget(&self) {
+        self.told_newer.borrow_mut().clear();
+        self.known.borrow_mut().clear();
+        self.texts.borrow_mut().clear();
+    }
+
     /// None.
     pub fn none() -> Self {
         Self::new(Box::new(|_| None))
@@ -361,7 +413,8 @@ impl Programs {
         if let Some(file) = self.known.borrow().get(path) {
             return Rc::clone(file);
         }
-        let file = Rc::new((self.files)(path).map(ProgramFile::read).unwrap_or_default());
+        let read = (self.files)(path).map(ProgramFile::read).unwrap_or_default();
+        let file = Rc::new(ProgramFile { path: path.to_owned(), ..read });
         self.known.borrow_mut().insert(path.to_owned(), Rc::clone(&file));
         file
     }

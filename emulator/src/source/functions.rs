@@ -31,8 +31,12 @@ pub(super) struct Functions(Vec<Beginning>);
 
 impl Functions {
     /// Reads the entries of all units; `statement` is where the first statement begins of some addresses. An entry that is malformed
-    /// ends its unit.
-    pub(super) fn read(dies: &Dies, statement: &dyn Fn(Range<u64>) -> Option<u64>) -> Self {
+    /// ends its unit. `has_call` tells whether a call is among some instructions.
+    pub(super) fn read(
+        dies: &Dies,
+        statement: &dyn Fn(Range<u64>) -> Option<u64>,
+        has_call: &dyn Fn(Range<u64>) -> bool,
+    ) -> Self {
         let mut all = Vec::new();
         // Each function is named once: a generic one has thousands of instances.
         let mut known: BTreeMap<(usize, usize), Option<Rc<Named>>> = BTreeMap::new();
@@ -44,7 +48,9 @@ impl Functions {
                 }
                 let Some(at) = entry_of(dies, unit, entry) else { continue };
                 let at = match entry.tag() {
-                    gimli::DW_TAG_inlined_subroutine => begun(dies, unit, entry, at, statement),
+                    gimli::DW_TAG_inlined_subroutine => {
+                        begun(dies.ranges(At { unit, offset: entry.offset() }), at, statement, has_call)
+                    }
                     _ => at,
                 };
                 let origin = entry.attr_value(gimli::DW_AT_abstract_origin);
@@ -90,17 +96,17 @@ pub(super) fn entry_of(dies: &Dies, unit: usize, entry: &super::dies::Entry) -> 
 }
 
 /// Where a function that was put into another one is run each time: where its first statement begins, since what it calculates may
-/// have been drawn out of a loop; else at its entry.
+/// have been drawn out of a loop; else, or if it calls another before that, at its entry.
 fn begun(
-    dies: &Dies,
-    unit: usize,
-    entry: &super::dies::Entry,
-    at: u64,
+    mut ranges: Vec<Range<u64>>,
+    entry: u64,
     statement: &dyn Fn(Range<u64>) -> Option<u64>,
+    has_call: &dyn Fn(Range<u64>) -> bool,
 ) -> u64 {
-    let mut ranges = dies.ranges(At { unit, offset: entry.offset() });
-    ranges.sort_by_key(|range| range.start.wrapping_sub(at));
-    ranges.into_iter().find_map(statement).unwrap_or(at)
+    ranges.sort_by_key(|range| range.start.wrapping_sub(entry));
+    let Some(first) = ranges.iter().find_map(|range| statement(range.clone())) else { return entry };
+    let own = ranges.iter().map(|range| range.start.max(entry)..range.end.min(first));
+    if own.filter(|own| !own.is_empty()).any(has_call) { entry } else { first }
 }
 
 fn named_at(dies: &Dies, at: At) -> Option<Named> {
@@ -115,4 +121,29 @@ fn declared_in(dies: &Dies, at: At) -> Option<String> {
     let unit = dies.units().get(unit)?;
     let header = unit.line_program.as_ref()?.header();
     file_name(&dies.dwarf, unit, header, header.file(index)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_that_was_put_into_another_begins_at_a_statement_but_before_its_calls() {
+        let statements = [0x28, 0x48];
+        let first = |range: Range<u64>| statements.into_iter().find(|at| range.contains(at));
+        let call_at = |call: u64| move |range: Range<u64>| range.contains(&call);
+        let (whole, parts, none) = (0x20..0x30, [0x10..0x18, 0x40..0x50], 0x10..0x18);
+        for (ranges, entry, call, expected) in [
+            (std::slice::from_ref(&whole), 0x20, 0x100, 0x28),
+            (std::slice::from_ref(&whole), 0x20, 0x24, 0x20),
+            // Behind the statement, or another's between its parts.
+            (std::slice::from_ref(&whole), 0x20, 0x2c, 0x28),
+            (&parts, 0x10, 0x20, 0x48),
+            (&parts, 0x10, 0x14, 0x10),
+            (std::slice::from_ref(&none), 0x10, 0x100, 0x10),
+        ] {
+            let at = begun(ranges.to_vec(), entry, &first, &call_at(call));
+            assert_eq!(at, expected, "{ranges:x?} {call:#x}");
+        }
+    }
 }

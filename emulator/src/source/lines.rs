@@ -8,6 +8,7 @@ use super::dies::Dies;
 use super::functions::Functions;
 use super::instances::PutInto;
 use super::location::Scope;
+use super::returned::Returns;
 use super::types::Type;
 use super::value::Value;
 use super::variables::Variables;
@@ -127,6 +128,19 @@ impl Lines {
         self.row_at(address).map(|row| self.statement_of(row))
     }
 
+    /// The addresses around this one that belong to no line; `None` if it belongs to one.
+    pub fn without_line(&self, address: u64) -> Option<Range<u64>> {
+        let next = self.rows.partition_point(|row| row.start <= address);
+        let before = next.checked_sub(1).and_then(|index| self.rows.get(index));
+        match before {
+            Some(row) if address < row.end => (row.line == 0).then_some(row.start..row.end),
+            _ => {
+                let end = self.rows.get(next).map_or(u64::MAX, |row| row.start);
+                Some(before.map_or(0, |row| row.end)..end)
+            }
+        }
+    }
+
     /// The addresses around this one of the same line, and of no other.
     pub fn line_range(&self, address: u64) -> Option<Range<u64>> {
         let row = self.row_at(address)?;
@@ -220,13 +234,13 @@ impl Lines {
         Some(SourceLine { file: Rc::clone(file), folder: Rc::clone(folder), line: 1 })
     }
 
-    /// The functions that have code.
-    pub(super) fn functions(&self) -> &Functions {
+    /// The functions that have code; `has_call` tells whether a call is among some instructions.
+    pub(super) fn functions(&self, has_call: &dyn Fn(Range<u64>) -> bool) -> &Functions {
         let first = |range: Range<u64>| {
             let index = self.statements.partition_point(|statement| statement.at < range.start);
             self.statements.get(index).map(|statement| statement.at).filter(|at| range.contains(at))
         };
-        self.functions.get_or_init(|| Functions::read(&self.dies, &first))
+        self.functions.get_or_init(|| Functions::read(&self.dies, &first, has_call))
     }
 
     /// Whether code comes from the file of a line.
@@ -254,6 +268,16 @@ impl Lines {
         self.dies.function_type(address)
     }
 
+    /// What the function returns whose code is at an address.
+    pub(super) fn returns(&self, address: u64, float_bytes: u64) -> Option<Returns> {
+        Returns::of(&self.dies, self.dies.index().function_at(address)?, float_bytes)
+    }
+
+    /// The type of a variable of the whole program.
+    pub fn global_type(&self, name: &str) -> Option<Type> {
+        self.dies.index().globals(name).next().map(|global| Type::of(&self.dies, global.at))
+    }
+
     /// The type of a variable of the whole program of which no place is told.
     pub fn declared_type(&self, name: &str) -> Option<Type> {
         self.dies.index().declared(name).map(|at| Type::of(&self.dies, at))
@@ -267,6 +291,16 @@ impl Lines {
     /// A function that has a variable of this name, if one has.
     pub fn function_with(&self, variable: &str) -> Option<String> {
         self.dies.name(self.dies.index().function_with(variable)?)
+    }
+
+    /// Of the function at an address the block that has a variable of this name: the lines of its first and its last instruction.
+    pub fn block_with(&self, address: u64, variable: &str) -> Option<(SourceLine, SourceLine)> {
+        let lines = || {
+            self.dies.block_with(address, variable).into_iter().flat_map(|range| {
+                [self.at(range.start), self.at(range.end.wrapping_sub(1))].into_iter().flatten()
+            })
+        };
+        lines().min_by_key(|source| source.line).zip(lines().max_by_key(|source| source.line))
     }
 
     /// The names of all variables.

@@ -15,6 +15,8 @@ const OUTERMOST: &str = "main";
 pub struct StackFrame {
     /// Where it is, and its registers as far as they are known.
     pub frame: Frame,
+    /// The path of the file whose code it is; empty if that is not known.
+    pub file: String,
     /// What is there.
     pub spot: Spot,
     /// The functions that the compiler has put into one another there, the innermost first; empty if that is not known.
@@ -30,10 +32,17 @@ impl StackFrame {
     pub fn of(frame: Frame, loaded: Option<&Loaded>) -> Self {
         let at = VirtAddr(frame.at_work());
         let Some(loaded) = loaded else {
-            return Self { frame, spot: Spot::default(), inlined: Vec::new(), times: 1, is_signal: false };
+            let (file, spot, inlined) = <_>::default();
+            return Self { frame, file, spot, inlined, times: 1, is_signal: false };
         };
+        let file = loaded.file.path().to_owned();
         let spot = if frame.is_exact { loaded.spot(at) } else { loaded.spot_of_return(VirtAddr(frame.pc)) };
-        Self { inlined: loaded.inlined(at), frame, spot, times: 1, is_signal: false }
+        Self { inlined: loaded.inlined(at), frame, file, spot, times: 1, is_signal: false }
+    }
+
+    /// The line that is at work, without the so many innermost functions that were put there: in a function that has called that of the call.
+    pub fn source(&self, level: usize) -> Option<&SourceLine> {
+        self.inlined.get(level).map_or(&self.spot.source, |inlined| &inlined.source).as_ref()
     }
 
     /// The function of the source that is at work: that of the inlined one, if there is one.

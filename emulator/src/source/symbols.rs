@@ -194,6 +194,19 @@ impl SymbolTable {
         Some(self.symbols[first..end].iter().filter(alike).find(holds).unwrap_or(symbol))
     }
 
+    /// The functions, or the variables, that have a word in their names, with their addresses.
+    pub fn called_like<'a>(
+        &'a self,
+        word: &'a str,
+        is_function: bool,
+    ) -> impl Iterator<Item = (&'a str, u64)> {
+        let is_meant = move |symbol: &&Symbol| {
+            let is_variable = symbol.has_type && !symbol.is_function && !symbol.is_code;
+            (if is_function { symbol.is_function } else { is_variable }) && symbol.name.contains(word)
+        };
+        self.symbols.iter().filter(is_meant).map(|symbol| (symbol.name.as_str(), symbol.start))
+    }
+
     /// The names that begin so.
     pub fn beginning_with(&self, beginning: &str) -> Vec<String> {
         let names = self.symbols.iter().map(|symbol| &symbol.name);

@@ -1,7 +1,7 @@
 //! Types as the source writes them: `struct node *`, `int (*)(int, char *)`, `char[8]`.
 
 use super::dies::{At, Dies, Language};
-use super::types::{Member, Shape, Type};
+use super::types::{Member, Shape, Type, is_name};
 use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
@@ -130,23 +130,55 @@ impl Type {
     fn defined(&self, inner: &str, indent: usize, left: usize) -> String {
         let plain = || self.declared(inner, &Cell::new(MAX_PARTS));
         let Some(left) = left.checked_sub(1) else { return plain() };
+        let qualifiers = self.qualifiers();
         match self.shape() {
-            Shape::Pointer(to) => to.defined(&pointer(inner, "*"), indent, left),
+            Shape::Pointer(to) => {
+                let inner =
+                    qualifiers.iter().rev().fold(inner.to_owned(), |inner, word| beside(word, &inner));
+                to.defined(&pointer(&inner, "*"), indent, left)
+            }
             Shape::Reference(to) => to.defined(&pointer(inner, "&"), indent, left),
             Shape::Array(element, length) => element.defined(&array(inner, &[length]), indent, left),
             Shape::Record(dies, at) => {
-                let (head, blank) = (self.bare().to_string().replace(" {…}", ""), "    ".repeat(indent));
+                let (head, blank) = (before(&qualifiers, &self.head()), "    ".repeat(indent));
                 let members = dies.members(at).into_iter().take(MAX_MEMBERS);
                 let lines: String = members.map(|member| member_line(&member, indent + 1, left)).collect();
                 beside(&format!("{head} {{\n{lines}{blank}}}"), inner)
             }
             Shape::Enumeration(dies, at) => {
-                let head = self.bare().to_string().replace(" {…}", "");
+                let head = before(&qualifiers, &self.head());
                 beside(&format!("{head} {{{}}}", values(&dies, at)), inner)
             }
-            _ => self.bare().declared(inner, &Cell::new(MAX_PARTS)),
+            _ => before(&qualifiers, &self.bare().declared(inner, &Cell::new(MAX_PARTS))),
         }
     }
+
+    /// A structure or an enumeration in front of its members.
+    fn head(&self) -> String {
+        self.bare().to_string().replace(" {…}", "")
+    }
+
+    /// What is said of the type behind its names: `const`, `volatile`.
+    fn qualifiers(&self) -> Vec<&'static str> {
+        let Self::Entry(dies, at) = self else { return Vec::new() };
+        let behind = |at: &At| dies.type_of(*at).filter(|_| dies.tag(*at).is_some_and(is_name));
+        let tags = std::iter::successors(Some(*at), behind).take(MAX_DEPTH).filter_map(|at| dies.tag(at));
+        let mut words: Vec<&str> = tags
+            .filter_map(|tag| match tag {
+                gimli::DW_TAG_const_type => Some("const"),
+                gimli::DW_TAG_volatile_type => Some("volatile"),
+                _ => None,
+            })
+            .collect();
+        words.sort_unstable();
+        words.dedup();
+        words
+    }
+}
+
+/// A type with what is said of it in front.
+fn before(qualifiers: &[&str], type_: &str) -> String {
+    qualifiers.iter().rev().fold(type_.to_owned(), |type_, word| format!("{word} {type_}"))
 }
 
 /// A member of a structure, with its own members where their structure has no name.

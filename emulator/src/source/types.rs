@@ -267,7 +267,7 @@ fn nested(element: Type, lengths: &[Option<u64>]) -> Type {
 }
 
 /// Whether an entry is another name of the type behind it.
-fn is_name(tag: DwTag) -> bool {
+pub(super) fn is_name(tag: DwTag) -> bool {
     matches!(
         tag,
         gimli::DW_TAG_typedef

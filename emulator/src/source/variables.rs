@@ -5,6 +5,7 @@ use super::dies::{At, Dies};
 use super::location::{Locator, Scope};
 use super::types::Type;
 use super::value::{Held, Value};
+use std::ops::Range;
 use std::rc::Rc;
 
 /// Blocks in blocks.
@@ -61,6 +62,24 @@ impl Dies {
         blocks.reverse();
         let own = blocks.iter().position(|block| block.is_function).map_or(0, |at| at + 1);
         (blocks, own)
+    }
+
+    /// The code of the block that has a variable of this name, in the function whose code is at an address.
+    pub(super) fn block_with(&self, address: u64, variable: &str) -> Vec<Range<u64>> {
+        let mut blocks: Vec<(At, usize)> =
+            self.index().function_at(address).map(|at| (at, 0)).into_iter().collect();
+        while let Some((block, depth)) = blocks.pop() {
+            for at in self.children(block) {
+                match self.tag(at) {
+                    Some(gimli::DW_TAG_lexical_block) if depth < MAX_BLOCKS => blocks.push((at, depth + 1)),
+                    _ if self.is_variable(at) && self.name(at).as_deref() == Some(variable) => {
+                        return self.ranges(block);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Vec::new()
     }
 
     fn is_variable(&self, at: At) -> bool {

@@ -45,23 +45,12 @@ impl Tally {
 /// The cause of a fault.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Cause {
-    /// The program.
-    pub program: String,
-    /// Where its first page is mapped.
-    pub first_page: Option<VirtAddr>,
     /// The instruction; of a copy by the kernel the one behind the system call.
-    pub pc: VirtAddr,
+    pub at: Place,
     /// Whether it was a copy by the kernel.
     pub is_kernel_copy: bool,
     /// The mapping that the page is of, as `maps` names it; empty if there was none.
     pub mapping: String,
-}
-
-impl Cause {
-    /// The instruction, for its symbol.
-    pub fn place(&self) -> Place {
-        Place { va: self.pc, program: self.program.clone(), first_page: self.first_page }
-    }
 }
 
 /// All causes.
@@ -141,11 +130,8 @@ impl Attribution {
     fn index_of(&mut self, event: &Event, guest: &GuestView) -> usize {
         let record = &event.record;
         let vma = guest.vma_at(record.pid, VirtAddr(record.va));
-        let place = Place::of(VirtAddr(record.pc), record.pid, guest);
         let cause = Cause {
-            program: place.program,
-            first_page: place.first_page,
-            pc: place.va,
+            at: Place::of(VirtAddr(record.pc), record.pid, guest),
             is_kernel_copy: event.kernel_copy(),
             mapping: vma.map_or_else(String::new, |vma| format!("{} {}", vma.title(), vma.permissions())),
         };

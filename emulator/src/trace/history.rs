@@ -147,7 +147,7 @@ pub const CRASHES: [(u64, &str); 6] =
     [(4, "SIGILL"), (5, "SIGTRAP"), (6, "SIGABRT"), (7, "SIGBUS"), (8, "SIGFPE"), (11, "SIGSEGV")];
 
 /// An address of a program, so that its symbol can be found when the process has gone.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Place {
     /// The address.
     pub va: VirtAddr,
@@ -155,6 +155,19 @@ pub struct Place {
     pub program: String,
     /// Where the first page of the program is mapped.
     pub first_page: Option<VirtAddr>,
+    /// What is mapped at the address, if it is another file than the program.
+    pub library: Option<Library>,
+}
+
+/// A file that a process has mapped beside its program.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Library {
+    /// Its path.
+    pub path: String,
+    /// Where the mapping begins.
+    pub start: VirtAddr,
+    /// From which byte of the file on it is mapped.
+    pub offset_bytes: u64,
 }
 
 /// What is remembered of the stream.
@@ -478,6 +491,16 @@ impl Place {
     /// An address of a process that has not ended.
     pub(super) fn of(va: VirtAddr, pid: u64, guest: &GuestView) -> Self {
         let program = guest.process(pid).map_or(String::new(), |process| process.program.clone());
-        Self { va, program, first_page: guest.first_page_of_program(pid) }
+        let vma = guest.vma_at(pid, va).filter(|vma| vma.file != 0 && vma.name != program);
+        let library = vma.map(|vma| Library {
+            path: vma.name.clone(),
+            start: vma.start,
+            offset_bytes: vma.offset_bytes,
+        });
+        Self { va, program, first_page: guest.first_page_of_program(pid), library }
+    }
+    /// The file that the address is of.
+    pub fn file(&self) -> &str {
+        self.library.as_ref().map_or(&self.program, |library| &library.path)
     }
 }

@@ -37,7 +37,7 @@ pub use explain::{Verdict, explain, pte_flags, verdict};
 pub use frames::{FrameContent, FrameView, SystemUse};
 pub use guest_view::{GuestView, ProcessState, ProcessView};
 pub use history::{
-    CRASHES, Death, DiskRead, Errand, FIRST_PROCESS, GivenUp, History, Place, ThreadId, Unmapped,
+    CRASHES, Death, DiskRead, Errand, FIRST_PROCESS, GivenUp, History, Library, Place, ThreadId, Unmapped,
 };
 pub use refusal::Refusal;
 pub use residence::{Residence, at_page, why_not_mapped};

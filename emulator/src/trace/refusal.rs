@@ -20,6 +20,8 @@ pub struct Refusal {
     pub called_from: Option<Place>,
     /// Why not, in words.
     pub reason: String,
+    /// The instructions that the reason names.
+    pub named: Vec<Place>,
 }
 
 impl Refusal {
@@ -29,6 +31,7 @@ impl Refusal {
         let va = VirtAddr(record.va);
         let access = record.access()?;
         let vma = guest.vma_at(record.pid, va);
+        let unmapped = history.unmapped_at(record.space, va);
         let reason = match (event.kind()?, vma) {
             (EventKind::Protection, Some(vma)) => match guest.vma_at(record.pid, vma.end) {
                 Some(above) if !has_access(vma) && above.flags & VMA_WRITE != 0 => format!(
@@ -40,8 +43,8 @@ impl Refusal {
             },
             (EventKind::Protection, None) => "the mapping does not allow it".to_owned(),
             _ => match SegvReason::from_number(record.detail3)? {
-                SegvReason::NotMapped => match history.unmapped_at(record.space, va) {
-                    Some(unmapped) => went_away(&unmapped),
+                SegvReason::NotMapped => match &unmapped {
+                    Some(unmapped) => went_away(unmapped),
                     None => "no mapping holds this address".to_owned(),
                 },
                 SegvReason::StackLimit => format!("the stack's limit of {}", size(record.detail)),
@@ -55,7 +58,9 @@ impl Refusal {
         };
         let place = |va| Place::of(va, record.pid, guest);
         let called_from = return_address(event).map(place);
-        Some(Self { access, va, pc: place(VirtAddr(record.pc)), called_from, reason })
+        let named = unmapped.into_iter().flat_map(|unmapped| [unmapped.call, unmapped.called_from]);
+        let named = named.flatten().map(place).collect();
+        Some(Self { access, va, pc: place(VirtAddr(record.pc)), called_from, reason, named })
     }
 }
 

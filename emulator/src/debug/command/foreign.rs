@@ -7,11 +7,7 @@ type Table = &'static [(&'static [&'static str], &'static str)];
 const COMMANDS: Table = &[
     (&["return"], "nothing of the machine can be changed: `finish` runs to the caller"),
     (&["call", "printf", "echo"], "`print EXPR` shows a value and its type, `regs` registers, `x` memory"),
-    (
-        &["run", "r", "start", "starti", "jump"],
-        "the program is loaded and waits: `continue` runs it; start anew with `folio debug`",
-    ),
-    (&["advance"], "`break` at the place and `continue`; `until STEP` runs to a step"),
+    (&["jump", "j"], "nothing of the machine can be changed: `advance` runs to a place, `run` begins anew"),
     (
         &[
             "reverse-step",
@@ -77,14 +73,8 @@ const INFO: Table = &[
     (&["float", "vector"], "`regs f` shows the floating-point registers, `regs csr` the CSRs"),
     (&["program"], "`ps` lists the processes and threads, `hart` the harts"),
     (&["sharedlibrary", "shared", "files", "target", "mem"], "`maps` lists the mappings of a process"),
-    (
-        &["address", "functions", "variables", "scope"],
-        "`whatis ADDR` names the symbol at an address; a symbol's name is an address",
-    ),
-    (
-        &["line", "sources", "types"],
-        "`list` shows the source around a place; a line of it is a place too: FILE:LINE",
-    ),
+    (&["address", "scope"], "`whatis ADDR` names the symbol at an address; a symbol's name is an address"),
+    (&["sources", "types"], "`list` shows the source around a place; `ptype` a type"),
     (&["macro", "checkpoints", "record"], "there is none; `help` lists the commands"),
 ];
 
@@ -99,8 +89,7 @@ pub(super) fn info(word: &str) -> Option<&'static str> {
 }
 
 /// Every word of [`COMMANDS`].
-#[cfg(test)]
-pub(in crate::debug) fn commands() -> impl Iterator<Item = &'static str> {
+pub(in crate::debug) fn words() -> impl Iterator<Item = &'static str> {
     COMMANDS.iter().flat_map(|(words, _)| words.iter().copied())
 }
 

@@ -2,7 +2,7 @@
 
 use super::foreign;
 use super::near::nearest;
-use super::table::{Entry, GROUPS, commands, find};
+use super::table::{Entry, GROUPS, commands, find, info_subjects};
 use std::fmt::Write;
 
 /// Letters of a line of the list before what a command does.
@@ -25,7 +25,7 @@ pub(in crate::debug) fn help() -> String {
 
 /// One command in full.
 pub(in crate::debug) fn help_on(name: &str) -> Result<String, String> {
-    let entry = find(name).ok_or_else(|| unknown(name))?;
+    let entry = meant(name)?;
     let mut text = usage(entry);
     if entry.names.len() > 1 {
         let _ = write!(text, "  (also {})", entry.names[1..].join(", "));
@@ -69,16 +69,51 @@ fn summary(entry: &Entry) -> &'static str {
     entry.help.lines().next().unwrap_or_default()
 }
 
+/// The entry that a word means: by a name of its, or by what names of no other begin with; of `step` and `stepi` the shorter.
+pub(in crate::debug) fn meant(word: &str) -> Result<&'static Entry, String> {
+    if let Some(entry) = find(word) {
+        return Ok(entry);
+    }
+    if word.is_empty() || foreign::command(word).is_some() {
+        return Err(unknown(word));
+    }
+    let shortest = |entry: &'static Entry| {
+        let names = entry.names.iter().copied().filter(|name| name.starts_with(word));
+        Some((names.min_by_key(|name| name.len())?, entry))
+    };
+    let mut begin: Vec<_> = commands().filter_map(shortest).collect();
+    begin.sort_by_key(|(name, _)| name.len());
+    match begin.split_first() {
+        None => Err(unknown(word)),
+        Some(((name, entry), rest)) if rest.iter().all(|(other, _)| other.starts_with(name)) => Ok(entry),
+        Some(_) => {
+            let names: Vec<String> = begin.iter().map(|(name, _)| format!("`{name}`")).collect();
+            Err(format!("`{word}` is the beginning of several commands: {}", names.join(", ")))
+        }
+    }
+}
+
 /// One line for a word that is no command.
 pub(super) fn unknown(word: &str) -> String {
+    /// A word this short begins too many others.
+    const SHORT: usize = 3;
+    let no = format!("there is no command `{word}`");
     if let Some(here) = foreign::command(word) {
-        return format!("there is no command `{word}`: {here}");
+        return format!("{no}: {here}");
     }
-    let names = commands().flat_map(|entry| entry.names).filter(|name| name.len() > 1);
-    match nearest(word, names.copied()) {
-        Some(name) => {
-            format!("there is no command `{word}`; did you mean `{name}`? (`help` lists them)")
-        }
-        None => format!("there is no command `{word}`; `help` lists them"),
+    if let Some((subject, entry)) =
+        info_subjects().find(|(subject, _)| subject.split(' ').next() == Some(word))
+    {
+        return format!("{no}; did you mean `{}` (gdb's `info {subject}`)?", entry.names[0]);
+    }
+    let names = commands().flat_map(|entry| entry.names).copied().filter(|name| name.len() > 1);
+    if let Some(name) = nearest(word, names) {
+        return format!("{no}; did you mean `{name}`? (`help` lists them)");
+    }
+    let others = || foreign::words().filter(|other| other.len() >= SHORT);
+    let begins = || others().find(|other| word.len() >= SHORT && other.starts_with(word));
+    match begins().or_else(|| nearest(word, others())) {
+        Some(other) => format!("{no}; of `{other}`: {}", foreign::command(other).unwrap_or_default()),
+        None => format!("{no}; `help` lists them"),
     }
 }

@@ -11,10 +11,10 @@ mod table;
 
 pub use faults::Faults;
 #[cfg(test)]
-pub(super) use foreign::commands as foreign_commands;
+pub(super) use foreign::words as foreign_words;
 pub use format::{Contents, Examine};
 pub use help::page;
-pub(super) use help::{help, help_on};
+pub(super) use help::{help, help_on, meant};
 pub(super) use near::distance_within;
 pub use near::nearest;
 pub use occasions::Happening;
@@ -83,6 +83,26 @@ pub enum Shown {
     Memory(Examine),
 }
 
+/// How far a program goes that begins anew.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Beginning {
+    /// Until something stops it.
+    Runs,
+    /// To its `main`.
+    Main,
+    /// Nowhere.
+    FirstInstruction,
+}
+
+/// What is listed by its names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SymbolKind {
+    /// Functions.
+    Functions,
+    /// Variables of the whole program.
+    Variables,
+}
+
 /// Which function of the stack is looked at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FrameChoice {
@@ -102,7 +122,11 @@ pub enum FrameChoice {
 pub enum Command {
     Step(StepKind, u64),
     Continue,
+    /// `run`, `start`, `starti`
+    Begin(Beginning),
     Until(u64),
+    /// `until PLACE`, `advance LINE|PLACE`
+    Advance(Expression),
     Finish,
     Stop(StopCommand),
     Display(Option<(String, Shown, Expression)>),
@@ -111,6 +135,10 @@ pub enum Command {
     Examine(Examine, Option<Expression>),
     Backtrace(Option<u64>),
     List(Listing),
+    /// `line [LINE|PLACE]`
+    Line(Option<Expression>),
+    /// `functions [WORD]`, `variables [WORD]`
+    Symbols(SymbolKind, String),
     Print(Expression, Option<Format>),
     /// `ptype [EXPR|TYPE]`
     Define(Expression),
@@ -199,6 +227,8 @@ pub enum Occasion {
     Happening(Happening),
     /// System calls: all, or one by its name or number.
     Syscall(Option<String>),
+    /// A signal, by its name or number.
+    Signal(String),
     /// Misses of the TLB.
     TlbMiss,
 }

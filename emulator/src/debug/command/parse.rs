@@ -2,11 +2,13 @@
 
 use super::faults::{Faults, no_fault};
 use super::format::{parse_display, parse_examine, parse_print};
-use super::help::{unknown, usage};
+use super::help::{meant, usage};
 use super::near::nearest;
 use super::occasions::{Happening, OCCASIONS};
-use super::table::{Entry, find, info_subjects};
-use super::{Command, FrameChoice, Listing, Occasion, RegisterSet, StepKind, StopCommand, foreign};
+use super::table::{Entry, info_subjects};
+use super::{
+    Command, FrameChoice, Listing, Occasion, RegisterSet, StepKind, StopCommand, SymbolKind, foreign,
+};
 use crate::debug::condition::Condition;
 use crate::debug::expression::{Expression, parse_number};
 use crate::debug::watch::Watched;
@@ -131,19 +133,27 @@ impl Command {
         let is_behind = |c: char| c.is_whitespace() || matches!(c, '/' | '*' | '&' | '$' | '(' | '\'');
         let end = line.find(is_behind).unwrap_or(line.len());
         let (word, rest) = line.split_at(end);
-        let entry = find(word).ok_or_else(|| unknown(word))?;
+        let entry = meant(word)?;
         (entry.parse)(&Words::new(entry, rest)).map(Some)
     }
 }
 
+/// `STEP|PLACE`: a number is a step.
 pub(super) fn until(words: &Words<'_>) -> Result<Command, String> {
-    words.at_most(1)?;
     match words.get(0) {
-        Some(place) if !place.starts_with(|c: char| c.is_ascii_digit()) => {
-            Err(format!("`until` takes a step; to get to a place: `break {place}` and `continue`"))
-        }
-        _ => Ok(Command::Until(words.number(0)?.ok_or_else(|| words.usage("a step is missing"))?)),
+        Some(place) if !place.starts_with(|c: char| c.is_ascii_digit()) => advance(words),
+        _ => Ok(Command::Until(words.only_number()?.ok_or_else(|| words.usage("a step is missing"))?)),
     }
+}
+
+pub(super) fn advance(words: &Words<'_>) -> Result<Command, String> {
+    Ok(Command::Advance(words.only_address()?.ok_or_else(|| words.usage("a place is missing"))?))
+}
+
+/// `[WORD]`
+pub(super) fn symbols(words: &Words<'_>, kind: SymbolKind) -> Result<Command, String> {
+    words.at_most(1)?;
+    Ok(Command::Symbols(kind, words.rest.to_owned()))
 }
 
 /// `[SYMBOL|ADDR [PID]] [if CONDITION]`; of a breakpoint that is not for once nothing at all means the list.
@@ -179,6 +189,11 @@ pub(super) fn catch(words: &Words<'_>) -> Result<Command, String> {
         let named = call.strip_prefix(':').or(words.get(1));
         words.at_most(if call.is_empty() { 2 } else { 1 })?;
         Occasion::Syscall(named.map(str::to_owned))
+    } else if let Some(signal) = what.strip_prefix("signal")
+        && let Some(named) = signal.strip_prefix(':').or(words.get(1))
+    {
+        words.at_most(if signal.is_empty() { 2 } else { 1 })?;
+        Occasion::Signal(named.to_owned())
     } else {
         words.at_most(1)?;
         match (what, Happening::from_name(what)) {

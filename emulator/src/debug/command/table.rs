@@ -3,7 +3,7 @@
 //! The one place that knows a command. The prompt, `-ex`, scripts, `help`, completion and the table in `docs/debugger.md` are made of it.
 
 use super::parse::{self, Words};
-use super::{Command, FrameChoice, RegisterSet, StepKind, StopCommand};
+use super::{Beginning, Command, FrameChoice, RegisterSet, StepKind, StopCommand, SymbolKind};
 use crate::debug::watch::Watched;
 use crate::source::Variables;
 
@@ -87,14 +87,15 @@ const RUN: &[Entry] = &[
         &["step", "s"],
         "[N]",
         "run to another line of the source, or N times; into functions whose lines are known\n\
-         Where the line is not known, as stepi.",
+         Where the line is not known it runs to where one is; in a program that tells none it is stepi. Who looks at a program\n\
+         stays in it: not so stepi.",
         |words| words.steps(StepKind::Line),
     ),
     entry(
         &["next", "n"],
         "[N]",
         "as step, but what a line calls runs to its return\n\
-         Where the line is not known, as nexti.",
+         Where the line is not known it runs to where one is; in a program that tells none it is nexti.",
         |words| words.steps(StepKind::OverLine),
     ),
     entry(&["stepi", "si"], "[N]", "run one instruction, or N; traps and all", |words| {
@@ -110,14 +111,40 @@ const RUN: &[Entry] = &[
         words.alone(Command::Continue)
     }),
     entry(
-        &["until", "u"],
-        "STEP",
-        "run until the machine's step count is STEP (a step is one instruction, executed or trapped)",
-        parse::until,
+        &["run", "r"],
+        "",
+        "begin the program anew, and run until something stops the machine\n\
+         Breakpoints, catchpoints and displays stay, watchpoints were of its processes. The program's file is read anew, and its input\n\
+         goes on where it was read to.",
+        |words| words.alone(Command::Begin(Beginning::Runs)),
     ),
-    entry(&["finish", "fin"], "", "run to the caller: until the function returns", |words| {
-        words.alone(Command::Finish)
+    entry(&["start"], "", "begin the program anew, and run to its `main`", |words| {
+        words.alone(Command::Begin(Beginning::Main))
     }),
+    entry(&["starti"], "", "begin the program anew: it waits at its first instruction", |words| {
+        words.alone(Command::Begin(Beginning::FirstInstruction))
+    }),
+    entry(
+        &["until", "u"],
+        "STEP|PLACE",
+        "run until the machine's step count is STEP (a step is one instruction, executed or trapped), or to a place, as advance",
+        parse::until,
+    )
+    .completes(PLACE),
+    entry(
+        &["advance"],
+        "LINE|PLACE",
+        "run to a place, as to a breakpoint for once, or until the function returns",
+        parse::advance,
+    )
+    .completes(PLACE),
+    entry(
+        &["finish", "fin"],
+        "",
+        "run to the caller: until the function returns\n\
+         It tells what the function has returned, if the type of that is known.",
+        |words| words.alone(Command::Finish),
+    ),
 ];
 
 const STOP: &[Entry] = &[
@@ -151,7 +178,7 @@ const STOP: &[Entry] = &[
          With ADDR only for its page, with END for the pages up to it; in every process, or in that of PID:SYMBOL.\n\
          It stops when the kernel has dealt with the fault, at the instruction that faulted, just before that runs again;\n\
          or in the kernel, if it won't.\n\
-         EVENT: fork, exec, exit, syscall[:NAME], signal, evict, swap-in, swap-out, tlb-miss, switch\n\
+         EVENT: fork, exec, exit, syscall[:NAME], signal[:NAME], evict, swap-in, swap-out, tlb-miss, switch\n\
          COND as for break; va is the very address of the fault, so `if va == &x` and `if va in x` mean x, and\n\
          `if page(va) == page(&x)` what shares its page, too.",
         parse::catch,
@@ -210,7 +237,7 @@ const STOP: &[Entry] = &[
     })
     .completes(&[Completes::Points]),
     entry(
-        &["disable"],
+        &["disable", "dis"],
         "[N|N-M …]",
         "let those of these numbers stop no more until they are enabled, or all",
         |words| Ok(Command::Stop(StopCommand::Enable { numbers: words.ranges()?, is_enabled: false })),
@@ -264,6 +291,28 @@ const MACHINE: &[Entry] = &[
     )
     .gdb(&["info source"])
     .completes(PLACE),
+    entry(
+        &["line"],
+        "[LINE|PLACE]",
+        "where the code of a line is, or of which line an address is; without arguments of that which is at work",
+        |words| Ok(Command::Line(words.only_address()?)),
+    )
+    .gdb(&["info line"])
+    .completes(PLACE),
+    entry(
+        &["functions"],
+        "[WORD]",
+        "the functions of the program whose lines are known; with WORD all that have it in their names, of its libraries, too",
+        |words| parse::symbols(words, SymbolKind::Functions),
+    )
+    .gdb(&["info functions"]),
+    entry(
+        &["variables"],
+        "[WORD]",
+        "the variables of the whole program whose types are known; with WORD all that have it in their names, of its libraries, too",
+        |words| parse::symbols(words, SymbolKind::Variables),
+    )
+    .gdb(&["info variables"]),
     entry(
         &["print", "p", "inspect", "output"],
         "[/FORMAT] EXPR",
@@ -398,7 +447,7 @@ const GUEST: &[Entry] = &[
 
 const SESSION: &[Entry] = &[
     entry(
-        &["info", "i"],
+        &["info", "i", "inf"],
         "WHAT",
         "what gdb's `info WHAT` tells: the command that tells it here",
         parse::info,
