@@ -74,6 +74,10 @@ pub enum Source {
 }
 
 impl Source {
+    /// Whether it is a frame that holds the page.
+    fn is_in_memory(&self) -> bool {
+        matches!(self, Self::PageCache(..) | Self::SwapCache(_))
+    }
     /// What is shown, as the end of a sentence.
     pub(super) fn words(&self) -> String {
         match self {
@@ -231,7 +235,8 @@ impl Notes {
     /// A line for each page.
     pub(super) fn text(&self) -> String {
         let line = |(vpn, source): &(Vpn, Source)| {
-            format!("   (page {} is not in memory: {})\n", vpn.base(), source.words())
+            let absent = if source.is_in_memory() { "not mapped" } else { "not in memory" };
+            format!("   (page {} is {absent}: {})\n", vpn.base(), source.words())
         };
         self.0.iter().map(line).collect()
     }

@@ -354,6 +354,9 @@ fn action(kind: EventKind, access: Access, event: &Event, trace: &Trace, vma: Op
         EventKind::SharedMap if vma.is_some_and(|vma| vma.file == 0) => format!(
             "The mapping is shared memory: the kernel mapped its frame {frame:#x}, which every process that shares it sees ({now})."
         ),
+        EventKind::SharedMap if trace.history.was_new() && vma.is_some_and(VmaView::is_anonymous) => format!(
+            "The mapping is shared memory, and nobody had touched page {page} of it: the kernel took frame {frame:#x}, filled it with zeros and mapped it itself, so that everyone who maps that memory sees a store ({now})."
+        ),
         EventKind::SharedMap => format!(
             "The mapping is shared: page {page} of {} {waited}, and the kernel mapped its frame {frame:#x} itself, so that everyone who maps the file sees a store ({now}).",
             file()

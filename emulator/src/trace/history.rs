@@ -188,6 +188,9 @@ pub struct History {
     emptied: BTreeMap<(u64, Vpn), GivenUp>,
     /// Whether the last fault's page was one of them.
     was_emptied: Option<GivenUp>,
+    /// The page of a file that was given a frame last, and for whom; until the next fault.
+    new_page: Option<((u64, u64), ThreadId)>,
+    was_new: bool,
     unmapped: VecDeque<Unmapped>,
     /// Ranges whose pages were given up, and whose mappings stayed.
     discarded: VecDeque<Unmapped>,
@@ -217,6 +220,7 @@ impl History {
         if event.is_fault() {
             let space = guest.space(record.pid);
             self.was_emptied = self.emptied.remove(&(record.space, VirtAddr(record.va).page()));
+            self.was_new = self.new_page.take() == Some((page, thread));
             self.lowest_table = space.map_or(ROOT_LEVEL, |space| space.lowest_table(VirtAddr(record.va)));
             if !event.kernel_copy() {
                 self.errands.remove(&thread);
@@ -256,6 +260,7 @@ impl History {
                     }
                 };
                 self.fills.insert(page, fill);
+                self.new_page = fill.by.filter(|_| !fill.is_from_swap).map(|by| (page, by));
             }
             Some(EventKind::SwapCache) if record.detail2 != 0 => {
                 let by = self.running.get(&event.hart).copied();
@@ -291,10 +296,12 @@ impl History {
                 }
             }
             Some(EventKind::Munmap) => {
+                self.forget_emptied(record.space, VirtAddr(record.va), VirtAddr(record.va_end));
                 let range = Unmapped::of(event, VirtAddr(record.va), VirtAddr(record.va_end));
                 remember(&mut self.unmapped, range);
             }
             Some(EventKind::Discard) => {
+                self.forget_emptied(record.space, VirtAddr(record.va), VirtAddr(record.va_end));
                 let range = Unmapped::of(event, VirtAddr(record.va), VirtAddr(record.va_end));
                 remember(&mut self.discarded, range);
             }
@@ -421,6 +428,27 @@ impl History {
     /// When and why the page of the last fault had lost its entry, and had stayed in memory.
     pub(super) fn was_emptied(&self) -> Option<GivenUp> {
         self.was_emptied
+    }
+
+    /// Whether the last fault was the first to want its page of a file, which was given its frame then.
+    pub(super) fn was_new(&self) -> bool {
+        self.was_new
+    }
+
+    /// When and why a page lost its entry in an address space that is not mapped again since, if it was a budget's doing.
+    pub(super) fn emptied_at(&self, space: u64, va: VirtAddr) -> Option<GivenUp> {
+        self.emptied.get(&(space, va.page())).copied()
+    }
+
+    /// What was mapped there is no more.
+    fn forget_emptied(&mut self, space: u64, start: VirtAddr, end: VirtAddr) {
+        let range = (space, start.page())..(space, end.page());
+        if start < end {
+            let gone: Vec<(u64, Vpn)> = self.emptied.range(range).map(|(&key, _)| key).collect();
+            for key in gone {
+                self.emptied.remove(&key);
+            }
+        }
     }
 
     /// When the page that a slot of the swap space has went there, and why.

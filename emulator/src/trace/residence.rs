@@ -29,20 +29,31 @@ pub fn at_page(trace: &Trace, pid: u64, va: VirtAddr) -> Residence {
     }
     let Some(space) = guest.space(pid) else { return Residence::Nothing("no address space".to_owned()) };
     let Some(vma) = space.vma_at(va) else { return Residence::Nothing(why_not_mapped(trace, pid, va)) };
-    match space.frame_of(va.page()) {
-        Some(frame) => Residence::Here(vma.clone(), frame),
-        None => match space.away(va.page()) {
-            None => match slot_of_file(trace, vma, va) {
-                Some(slot) => Residence::Away(vma.clone(), in_slot(trace, slot)),
-                None => Residence::Later(vma.clone(), first_touch(trace, vma, va)),
-            },
-            Some(Away::Zeros) => {
-                let zeros = "held zeros and has left memory; its next touch faults and maps zeros";
-                Residence::Away(vma.clone(), zeros.to_owned())
-            }
-            Some(Away::Slot(slot)) => Residence::Away(vma.clone(), in_slot(trace, slot)),
-        },
+    if let Some(frame) = space.frame_of(va.page()) {
+        return Residence::Here(vma.clone(), frame);
     }
+    let place = match space.away(va.page()) {
+        Some(Away::Zeros) => {
+            Some("held zeros and has left memory; its next touch faults and maps zeros".to_owned())
+        }
+        Some(Away::Slot(slot)) => Some(in_slot(trace, slot)),
+        None => match slot_of_file(trace, vma, va) {
+            Some(slot) => Some(in_slot(trace, slot)),
+            None => taken(trace, pid, vma, va),
+        },
+    };
+    match place {
+        Some(place) => Residence::Away(vma.clone(), place),
+        None => Residence::Later(vma.clone(), first_touch(trace, vma, va)),
+    }
+}
+
+/// What has become of a page of a file whose entry a budget has emptied.
+fn taken(trace: &Trace, pid: u64, vma: &VmaView, va: VirtAddr) -> Option<String> {
+    let number = trace.guest.process(pid)?.space;
+    let out = trace.history.emptied_at(number, va)?;
+    let next = first_touch(trace, vma, va).replacen("first", "next", 1);
+    Some(format!("was taken from it at step {}{}; {next}", out.at, choice(out)))
 }
 
 /// Why no mapping of a process holds an address, or held it when the process ended.
@@ -91,11 +102,12 @@ fn first_touch(trace: &Trace, vma: &VmaView, va: VirtAddr) -> String {
         };
     }
     let page = vma.file_offset_of(va.page_base()) / PAGE_SIZE;
-    if vma.is_anonymous() {
-        return format!("its first touch faults and maps page {page} of the {}", vma.title());
-    }
     let content = FrameContent::File { file: vma.file, page };
     let is_cached = trace.guest.frames().any(|(_, frame)| frame.content == content);
+    if vma.is_anonymous() {
+        let whence = if is_cached { ", which is in memory" } else { "" };
+        return format!("its first touch faults and maps page {page} of the {}{whence}", vma.title());
+    }
     let verb = if is_cached { "maps" } else { "reads" };
     let whence = if is_cached { ", which is in the page cache" } else { "" };
     format!("its first touch faults and {verb} page {page} of {}{whence}", vma.title())

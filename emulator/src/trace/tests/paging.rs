@@ -283,3 +283,39 @@ fn a_page_that_left_says_when_and_whether_it_is_back() {
     s.push(K::FrameFree, 0, "", |r| r.frame = 0x95);
     assert_eq!(s.trace.guest.frame_of_slot(5), None);
 }
+
+/// A page of shared memory whose entry a budget has emptied is in memory, and new only to who touches it first.
+#[test]
+fn a_page_of_shared_memory_that_a_budget_took_is_in_memory() {
+    let mut s = Stream::shell();
+    s.mmap(1, (HEAP, 1), (9, 0), READ_WRITE | VMA_SHARED, "/dev/zero (deleted)");
+    let maps = |s: &mut Stream| {
+        s.fault_with(K::SharedMap, 1, HEAP, Access::Write, 0x90, |r| (r.detail, r.detail2) = (9, 0))
+    };
+    s.switch(1);
+    s.push(K::CacheFill, 0, "", |r| (r.frame, r.detail, r.detail2) = (0x90, 9, 0));
+    let first = maps(&mut s);
+    let told = explain(&first, &s.trace).unwrap();
+    assert!(told.contains("nobody had touched page 0") && !told.contains("in the page cache"), "{told}");
+    s.push(K::EvictEntry, 1, "", |r| (r.frame, r.va, r.detail3) = (0x90, HEAP, chosen(true)));
+    let taken_at = s.step;
+    let what = |s: &Stream| match at_page(&s.trace, 1, VirtAddr(HEAP)) {
+        Residence::Away(_, what) | Residence::Later(_, what) => what,
+        other => panic!("{other:?}"),
+    };
+    assert!(what(&s).starts_with(&format!("was taken from it at step {taken_at} (clock")), "{}", what(&s));
+    assert!(
+        what(&s).ends_with(
+            "its next touch faults and maps page 0 of the shared anonymous memory, which is in memory"
+        ),
+        "{}",
+        what(&s)
+    );
+    let again = maps(&mut s);
+    let told = explain(&again, &s.trace).unwrap();
+    assert!(told.contains("page 0") && !told.contains("nobody had touched"), "{told}");
+    s.push(K::EvictEntry, 1, "", |r| (r.frame, r.va, r.detail3) = (0x90, HEAP, chosen(true)));
+    s.push(K::Munmap, 1, "", |r| (r.va, r.va_end) = (HEAP, HEAP + 4096));
+    s.mmap(1, (HEAP, 1), (9, 0), READ_WRITE | VMA_SHARED, "/dev/zero (deleted)");
+    assert!(what(&s).starts_with("its first touch"), "another mapping: {}", what(&s));
+}
