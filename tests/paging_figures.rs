@@ -63,6 +63,10 @@ fn check(figures: &Value, what: &str) {
     let kinds = figures["paging"]["evictions"]["by_kind"].as_object().unwrap().values();
     assert_eq!(kinds.map(|of| of.as_u64().unwrap()).sum::<u64>(), paging("evictions.total"), "{what}");
     assert!(paging("pages.files_read") <= count(figures, "disk.reads"), "{what}");
+    for counter in ["i.accesses", "i.misses", "d.accesses", "d.misses"] {
+        let all = count(figures, &format!("tlb.{counter}"));
+        assert_eq!(sum(figures, &format!("tlb.{counter}")), all, "{what}: {counter}");
+    }
     for process in processes(figures) {
         let all = process["thrown_out"].as_array().unwrap().iter().map(|of| count(of, "pages")).sum::<u64>();
         // A page that several map counts for each.

@@ -95,8 +95,9 @@ pub fn boot(args: &BootArgs) -> Result<u8> {
     }
     let written = commits.finish().and(driver.stdio.check_output());
     if let Some(path) = &args.json {
-        let (guest, by_cause) = (None, None);
-        Figures { machine: &driver.machine, swap_disk, guest, by_cause, exit: status }.write_json(path)?;
+        let (guest, tlb, by_cause) = (None, None, None);
+        Figures { machine: &driver.machine, swap_disk, guest, tlb, by_cause, exit: status }
+            .write_json(path)?;
     }
     written?;
     Ok(status)

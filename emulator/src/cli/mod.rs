@@ -29,6 +29,7 @@ mod stdio;
 mod strace;
 mod terminal;
 mod test;
+mod tlb_by_process;
 mod trace_file;
 mod values;
 

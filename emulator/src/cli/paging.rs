@@ -1,10 +1,12 @@
 //! What paging has cost, as `--stats` and `--json` tell it: what was thrown out, read and written, by whom and of whom, how long faults waited, and the
 //! effective access time.
 
-use super::report::grouped;
+use super::report::{grouped, tlb_side};
+use super::tlb_by_process::TlbByProcess;
 use emulator::trace::{Account, Accounts, EvictionKind, NOBODY, ProcessAccount};
 use isa::events::EventKind;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// The most processes that have columns of their own.
@@ -48,7 +50,7 @@ pub fn rows(accounts: &Accounts, mut row: impl FnMut(&str, String)) {
 }
 
 /// The processes side by side, if there are some and few.
-pub fn columns(accounts: &Accounts) -> String {
+pub fn columns(accounts: &Accounts, tlb: Option<&TlbByProcess>) -> String {
     let processes: Vec<(u64, &ProcessAccount)> =
         accounts.processes.iter().filter(|&(&pid, _)| pid != NOBODY).map(|(&pid, of)| (pid, of)).collect();
     let mut text = String::new();
@@ -76,6 +78,11 @@ pub fn columns(accounts: &Accounts) -> String {
     }
     line("  of them from disk", &count(|account| account.faults_from_disk));
     line("steps that faults waited", &count(|account| account.steps_waited));
+    if let Some(tlb) = tlb {
+        for (side, name) in ["TLB misses, instruction", "TLB misses, data"].into_iter().enumerate() {
+            line(name, &|pid, _| grouped(tlb.of(pid)[side].misses));
+        }
+    }
     if accounts.machine.evictions_total() > 0 {
         line("pages of swap read", &count(|account| account.swap_pages_read));
         line("pages of swap written", &count(|account| account.swap_pages_written));
@@ -224,8 +231,23 @@ pub fn machine_json(accounts: &Accounts) -> Value {
 }
 
 /// Each process's account. 0 is the kernel's.
-pub fn processes_json(accounts: &Accounts) -> Value {
-    accounts.processes.iter().map(|(&pid, process)| process_json(accounts, pid, process)).collect()
+pub fn processes_json(accounts: &Accounts, tlb: Option<&TlbByProcess>) -> Value {
+    let nothing = ProcessAccount::default();
+    let mut all: BTreeMap<u64, &ProcessAccount> =
+        accounts.processes.iter().map(|(&pid, process)| (pid, process)).collect();
+    if tlb.is_some() {
+        // Before there is a process, the kernel has used the TLB.
+        all.entry(NOBODY).or_insert(&nothing);
+    }
+    let of = |(pid, process)| {
+        let mut fields = process_json(accounts, pid, process);
+        if let Some(tlb) = tlb {
+            let [instruction, data] = tlb.of(pid).map(tlb_side);
+            fields["tlb"] = json!({"i": instruction, "d": data});
+        }
+        fields
+    };
+    all.into_iter().map(of).collect()
 }
 
 fn process_json(accounts: &Accounts, pid: u64, process: &ProcessAccount) -> Value {

@@ -2,8 +2,9 @@
 
 use super::output;
 use super::paging::{self, EffectiveAccess};
+use super::tlb_by_process::TlbByProcess;
 use emulator::hart::Hart;
-use emulator::machine::{DiskCounters, Machine};
+use emulator::machine::{DiskCounters, Machine, TlbCounters};
 use emulator::mem::tlb::Tlb;
 use emulator::trace::Trace;
 use isa::Privilege;
@@ -21,6 +22,8 @@ pub struct Figures<'a> {
     pub swap_disk: Option<usize>,
     /// What the guest kernel reported, if it is Folio's.
     pub guest: Option<&'a Trace>,
+    /// Whose the TLB's counters are, if that was followed.
+    pub tlb: Option<&'a TlbByProcess>,
     /// What `--by` was asked for, as JSON.
     pub by_cause: Option<Value>,
     /// The exit status that `folio` will return.
@@ -80,7 +83,7 @@ impl Figures<'_> {
                 }),
             );
             put("paging", paging::machine_json(&trace.accounts));
-            put("processes", paging::processes_json(&trace.accounts));
+            put("processes", paging::processes_json(&trace.accounts, self.tlb));
             put("effective_access", self.effective_access(trace).to_json());
             put(
                 "untouched",
@@ -109,8 +112,8 @@ impl Figures<'_> {
             json!({
                 "accesses": i.accesses + d.accesses,
                 "misses": i.misses + d.misses,
-                "i": {"accesses": i.accesses, "misses": i.misses},
-                "d": {"accesses": d.accesses, "misses": d.misses},
+                "i": tlb_side(i),
+                "d": tlb_side(d),
             }),
         );
         if machine.harts().len() > 1 {
@@ -190,11 +193,16 @@ impl Figures<'_> {
             row(name, format!("{} of {}", grouped(side.misses), grouped(side.accesses)));
         }
         if let Some(trace) = self.guest {
-            text += &paging::columns(&trace.accounts);
+            text += &paging::columns(&trace.accounts, self.tlb);
             text += &self.effective_access(trace).text();
         }
         text
     }
+}
+
+/// What one side of the TLB has counted.
+pub fn tlb_side(side: TlbCounters) -> Value {
+    json!({"accesses": side.accesses, "misses": side.misses})
 }
 
 /// What one hart of several has done.

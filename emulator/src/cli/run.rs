@@ -92,6 +92,9 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     if args.trace_names {
         recorder.name_places(Rc::clone(&programs));
     }
+    if args.stats || args.json.is_some() {
+        recorder.follow_tlb();
+    }
     recorder.follow_children(Children::new(Rc::clone(&programs), tells_at_once));
     let prompt = if debug { Prompt::open()? } else { None };
     let interrupted = Interrupted::install();
@@ -128,12 +131,14 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         hint_at_host_files(&args.program, &args.guest.cwd);
     }
     let written = recorder.finish().and(commits.finish()).and(driver.stdio.check_output());
+    let tlb = recorder.tlb(&driver.machine);
     recorder.with(|trace| {
         let causes = args.by.zip(trace.attribution.as_ref());
         let causes = causes.map(|(by, attribution)| ByCause::of(by, attribution, &programs));
         let by_cause = causes.as_ref().map(ByCause::to_json);
         let guest = Some(trace);
-        let figures = Figures { machine: &driver.machine, swap_disk, guest, by_cause, exit: status };
+        let tlb = tlb.as_ref();
+        let figures = Figures { machine: &driver.machine, swap_disk, guest, tlb, by_cause, exit: status };
         if args.stats {
             figures.print_stats();
         }

@@ -3,11 +3,13 @@
 use super::death::{self, Children};
 use super::drive::LookAtEvent;
 use super::output;
+use super::tlb_by_process::TlbByProcess;
 use anyhow::Result;
 use emulator::debug::peek::Files;
 use emulator::debug::{MachineMemory, SharedTap, loaded_at};
 use emulator::gdb::{Input, SharedEar, Written};
 use emulator::host::{EventAction, EventSink};
+use emulator::machine::Machine;
 use emulator::source::{Programs, Spot, StackFrame};
 use emulator::trace::{Death, Event, FIRST_PROCESS, Trace, TraceHeader};
 use isa::events::{EventKind, EventRecord};
@@ -36,6 +38,10 @@ struct Listener {
     follows_deaths: bool,
     /// What a process died with, as long as nobody has looked at it.
     died: Option<Died>,
+    /// What of the TLB's counters is whose, if that is wanted.
+    tlb: Option<TlbByProcess>,
+    /// The process that runs from here on, as long as nobody has looked at the machine.
+    switched: Option<Switched>,
     /// The calls that had led to where processes were when they died.
     calls: BTreeMap<u64, Vec<StackFrame>>,
 }
@@ -64,6 +70,13 @@ impl serde::Serialize for Named<'_> {
 /// The registers of a process that dies.
 struct Died {
     event: Event,
+    /// Whether somebody else wants the machine to stop here, too.
+    is_awaited: bool,
+}
+
+/// A switch that has just been told of.
+struct Switched {
+    to: u64,
     /// Whether somebody else wants the machine to stop here, too.
     is_awaited: bool,
 }
@@ -135,6 +148,8 @@ impl Recorder {
             children: None,
             follows_deaths: false,
             died: None,
+            tlb: None,
+            switched: None,
             calls: BTreeMap::new(),
             ear: None,
         };
@@ -167,6 +182,23 @@ impl Recorder {
         let mut listener = self.0.borrow_mut();
         listener.calls.clear();
         listener.died = None;
+        listener.switched = None;
+        if let Some(tlb) = &mut listener.tlb {
+            *tlb = TlbByProcess::default();
+        }
+    }
+
+    /// Tells apart whose the TLB's counters are, from now on; the machine has not run yet.
+    pub fn follow_tlb(&self) {
+        self.0.borrow_mut().tlb = Some(TlbByProcess::default());
+    }
+    /// Whose the TLB's counters are, up to now.
+    pub fn tlb(&self, machine: &Machine) -> Option<TlbByProcess> {
+        let mut tlb = self.0.borrow().tlb.clone();
+        if let Some(tlb) = &mut tlb {
+            tlb.switch(machine, 0);
+        }
+        tlb
     }
 
     /// Keeps the events from now on, until they are taken.
@@ -216,12 +248,19 @@ impl Recorder {
     }
 
     /// From now on, what looks at the machine when a process goes wrong and dies, while its memory is still there, in RAM or on the swap
-    /// disk.
+    /// disk; and when the kernel switches, if the TLB is followed.
     pub fn deaths(&self, programs: Rc<Programs>, swap_disk: Option<usize>) -> LookAtEvent {
         self.0.borrow_mut().follows_deaths = true;
         let recorder = self.clone();
         let files = Files::new(Rc::clone(&programs));
         Box::new(move |machine| {
+            let switched = recorder.0.borrow_mut().switched.take();
+            if let Some(Switched { to, is_awaited }) = switched {
+                if let Some(tlb) = &mut recorder.0.borrow_mut().tlb {
+                    tlb.switch(machine, to);
+                }
+                return !is_awaited;
+            }
             let died = recorder.0.borrow_mut().died.take();
             let Some(Died { event, is_awaited }) = died else { return false };
             let memory = MachineMemory(machine, swap_disk);
@@ -265,6 +304,11 @@ impl EventSink for Recorder {
         match event.kind() {
             Some(EventKind::Registers) if listener.wants_calls(pid) => {
                 listener.died = Some(Died { event, is_awaited: matches!(action, EventAction::Stop) });
+                EventAction::Stop
+            }
+            Some(EventKind::Switch) if listener.tlb.is_some() => {
+                listener.switched =
+                    Some(Switched { to: pid, is_awaited: matches!(action, EventAction::Stop) });
                 EventAction::Stop
             }
             Some(EventKind::Exit) => {

@@ -263,10 +263,10 @@ pub fn out_of_frames(thread: &Thread, va: VirtAddr, shortage: Shortage) {
 pub fn tell_out_of_frames(process: &Process, pages: u64, swapped: u64, va: VirtAddr) {
     let (thread, pid) = (current(), process.pid);
     let name = name_of(process);
-    let (frames, counts, in_files, slots) = {
+    let (frames, ram, counts, in_files, slots) = {
         let memory = mem::memory();
-        let frames = memory.frames();
-        (frames.limit(), frames.counts(), memory.cache().memory_pages(), memory.swap().counts())
+        let (frames, cache) = (memory.frames(), memory.cache());
+        (frames.limit(), frames.total(), frames.counts(), cache.memory_pages(), memory.swap().counts())
     };
     let place = if pid == thread.process.pid {
         format!("at {va}")
@@ -275,14 +275,13 @@ pub fn tell_out_of_frames(process: &Process, pages: u64, swapped: u64, va: VirtA
     };
     // What is not in a process's own pages is told if it is much.
     let mut taken = String::new();
-    for (count, what) in [
-        (counts.page_table, "are page tables"),
-        (in_files, "hold shared memory and files in memory"),
-        (counts.kernel, "the kernel has, for pipes, sockets and its like"),
-    ] {
-        if count > frames / 4 {
-            taken += &format!(", {count} of which {what}");
-        }
+    let in_use =
+        [(counts.page_table, "are page tables"), (in_files, "hold shared memory and files in memory")];
+    for (count, what) in in_use.into_iter().filter(|&(count, _)| count > frames / 4) {
+        taken += &format!(", {count} of which {what}");
+    }
+    if counts.kernel > ram / 4 {
+        taken += &format!("; the kernel has {} for pipes, sockets and the like", counts.kernel);
     }
     let (in_swap, more_slots) = if slots.slots == 0 {
         (String::new(), "; --swap room for more of them")
