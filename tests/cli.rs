@@ -137,6 +137,10 @@ fn json_holds_every_documented_field() {
         "tlb.i.misses",
         "tlb.d.accesses",
         "tlb.d.misses",
+        "tlb.flushes",
+        "tlb.flushed",
+        "tlb.i.flushes",
+        "tlb.d.flushed",
         "faults.by_kind.zero",
         "faults.by_kind.cow_copy",
     ] {
@@ -149,6 +153,15 @@ fn json_holds_every_documented_field() {
         count(&figures, "tlb.misses"),
         count(&figures, "tlb.i.misses") + count(&figures, "tlb.d.misses")
     );
+    assert_eq!(count(&figures, "tlb.flushes"), count(&figures, "tlb.d.flushes"));
+    for side in ["i", "d"] {
+        for counter in ["accesses", "misses", "flushes", "flushed"] {
+            let of_processes = figures["processes"].as_array().unwrap().iter();
+            let shares: u64 =
+                of_processes.map(|process| process["tlb"][side][counter].as_u64().unwrap()).sum();
+            assert_eq!(shares, count(&figures, &format!("tlb.{side}.{counter}")), "{side} {counter}");
+        }
+    }
     assert_eq!(
         count(&figures, "faults.from_disk"),
         count(&figures, "faults.began_read") + count(&figures, "faults.awaited_read")

@@ -200,6 +200,20 @@ fn a_new_child_has_its_parents_registers() {
     assert!(said[9].contains("process 2"), "{ran:?}");
 }
 
+/// Who has ended takes no step, and the machine runs on if it is told so.
+#[test]
+fn a_process_that_has_ended_takes_no_step() {
+    let dir = TempDir::new("steps-exit");
+    compile(&dir, "stepped", PROGRAM);
+    let ended = "has ended: `continue` lets the machine run on, `stepi` steps the kernel";
+    steps(
+        &dir,
+        &["catch exit", "continue", "next", "step", "nexti", "finish", "continue", "next"],
+        &[],
+        &["process 2", ended, ended, ended, "", "SIGSEGV", "main at stepped.c"],
+    );
+}
+
 /// What a function has returned is told by its type, from where the calling convention has it.
 #[test]
 fn finish_tells_what_was_returned() {

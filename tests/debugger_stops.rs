@@ -180,6 +180,51 @@ fn pages_that_come_and_go_are_caught() {
     );
 }
 
+/// Where a page leaves memory, `explain` tells of that, and of the last fault elsewhere.
+#[test]
+fn a_departure_is_explained() {
+    let dir = TempDir::new("departure");
+    says(
+        &dir,
+        &["--frames", "15"],
+        &[
+            "catch swap-out if hits == 2",
+            "continue",
+            "explain",
+            "delete",
+            "catch fault zero",
+            "continue",
+            "explain",
+        ],
+        &["zerofill", "30"],
+        &[
+            "in the time of process 1 (zerofill), a private page, mapped by process 1 (zerofill) at 0x",
+            " left frame 0x",
+            "(clock chose it: its R bit was 0",
+            "written to slot 2 first",
+            "wrote to 0x",
+        ],
+    );
+    says(
+        &dir,
+        &["--frames", "15"],
+        &["catch evict", "continue", "explain"],
+        &["zerofill", "30"],
+        &[
+            "of /bin/zerofill, mapped by process 1 (zerofill) at 0x",
+            "(clock chose it",
+            "It was as it is on the disk",
+        ],
+    );
+    says(
+        &dir,
+        &["--process-frames", "8"],
+        &["catch evict if frame != 0 && va != 0", "continue", "explain"],
+        &["sharedtext", "2", "40"],
+        &["the entry of process ", "was emptied, which named frame 0x", "among the pages of its own process"],
+    );
+}
+
 /// Stores and loads of a program, and what the kernel copies for it.
 #[test]
 fn variables_are_watched() {

@@ -44,6 +44,22 @@ fn the_largest_process_is_killed_whoever_needs_the_page() {
     }
 }
 
+/// Slots that hold shared memory are no process's own, and are told of.
+#[test]
+fn slots_of_shared_memory_are_told() {
+    let dir = TempDir::new("sharer");
+    c_program::compile(&dir, "sharer", include_str!("sources/sharer.c"));
+    let mut command = folio(["run", "--frames", "160", "--swap", "600K"]);
+    command.arg(dir.file("sharer")).args(["120", "400"]);
+    let ran = run(command);
+    let expected = "the child: killed; the shared pages are as they were\n";
+    assert_eq!((ran.status, ran.stdout.as_str()), (0, expected), "{}", ran.stderr);
+    let slots = ran.stderr.split(" in swap space of ").nth(1).expect("the line tells of swap space");
+    let (of_files, rest) = slots.split_once(" of which have shared memory and files in memory").expect(slots);
+    let count = of_files.rsplit(' ').next().and_then(|count| count.parse::<u32>().ok()).expect(of_files);
+    assert!((40..=125).contains(&count) && rest.contains("--swap more of those"), "{slots}");
+}
+
 #[test]
 fn a_full_machine_is_no_process_s_budget() {
     let dir = greedy("budget");

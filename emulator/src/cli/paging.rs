@@ -82,6 +82,10 @@ pub fn columns(accounts: &Accounts, tlb: Option<&TlbByProcess>) -> String {
         for (side, name) in ["TLB misses, instruction", "TLB misses, data"].into_iter().enumerate() {
             line(name, &|pid, _| grouped(tlb.of(pid)[side].misses));
         }
+        line("TLB flushes", &|pid, _| grouped(tlb.of(pid)[0].flushes));
+        line("  entries dropped by them", &|pid, _| {
+            grouped(tlb.of(pid).map(|side| side.flushed).iter().sum())
+        });
     }
     if accounts.machine.evictions_total() > 0 {
         line("pages of swap read", &count(|account| account.swap_pages_read));

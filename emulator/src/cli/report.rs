@@ -5,7 +5,6 @@ use super::paging::{self, EffectiveAccess};
 use super::tlb_by_process::TlbByProcess;
 use emulator::hart::Hart;
 use emulator::machine::{DiskCounters, Machine, TlbCounters};
-use emulator::mem::tlb::Tlb;
 use emulator::trace::Trace;
 use isa::Privilege;
 use isa::events::EventKind;
@@ -112,6 +111,8 @@ impl Figures<'_> {
             json!({
                 "accesses": i.accesses + d.accesses,
                 "misses": i.misses + d.misses,
+                "flushes": i.flushes,
+                "flushed": i.flushed + d.flushed,
                 "i": tlb_side(i),
                 "d": tlb_side(d),
             }),
@@ -192,6 +193,9 @@ impl Figures<'_> {
         for (name, side) in [("TLB misses, instruction", i), ("TLB misses, data", d)] {
             row(name, format!("{} of {}", grouped(side.misses), grouped(side.accesses)));
         }
+        // A flush reaches both sides.
+        row("TLB flushes", grouped(i.flushes));
+        row("  entries dropped by them", grouped(i.flushed + d.flushed));
         if let Some(trace) = self.guest {
             text += &paging::columns(&trace.accounts, self.tlb);
             text += &self.effective_access(trace).text();
@@ -202,16 +206,15 @@ impl Figures<'_> {
 
 /// What one side of the TLB has counted.
 pub fn tlb_side(side: TlbCounters) -> Value {
-    json!({"accesses": side.accesses, "misses": side.misses})
+    json!({"accesses": side.accesses, "misses": side.misses, "flushes": side.flushes, "flushed": side.flushed})
 }
 
 /// What one hart of several has done.
 fn hart_figures(hart: &Hart) -> Value {
-    let side = |tlb: &Tlb| json!({"accesses": tlb.accesses, "misses": tlb.misses});
     json!({
         "instructions": hart.counters.retired(),
         "instructions_user": hart.counters.retired_in(Privilege::User),
-        "tlb": {"i": side(&hart.itlb), "d": side(&hart.dtlb)},
+        "tlb": {"i": tlb_side(hart.itlb.counters()), "d": tlb_side(hart.dtlb.counters())},
     })
 }
 

@@ -27,8 +27,7 @@ impl TlbByProcess {
     fn take_in(&mut self, now: Sides) {
         let share = self.shares.entry(self.running).or_default();
         for ((share, now), seen) in share.iter_mut().zip(now).zip(self.seen) {
-            share.accesses += now.accesses - seen.accesses;
-            share.misses += now.misses - seen.misses;
+            *share = *share + (now - seen);
         }
         self.seen = now;
     }
@@ -45,7 +44,8 @@ mod tests {
 
     #[test]
     fn what_is_new_is_the_running_process_s() {
-        let counters = |accesses, misses| TlbCounters { accesses, misses };
+        let counters =
+            |accesses, misses| TlbCounters { accesses, misses, flushes: 2 * misses, flushed: misses };
         let mut by_process = TlbByProcess::default();
         for (running, accesses) in [(0, 10), (1, 15), (2, 15), (1, 40)] {
             by_process.running = running;

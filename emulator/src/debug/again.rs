@@ -33,6 +33,7 @@ impl Debugger {
         self.symbols.programs().forget();
         self.files = Files::new(Rc::clone(self.symbols.programs()));
         (self.pending, self.told_refused, self.is_at_new_place) = (None, None, false);
+        self.at_event = None;
         self.notes.clear();
         self.told_missed.clear();
         self.trapped.clear();

@@ -124,6 +124,7 @@ impl Debugger {
     /// After an event that was caught: looks at the program, which runs again soon, or as it was at its trap.
     fn look_at_program(&mut self, target: &mut dyn Target, event: &Event) {
         let kind = event.kind();
+        self.at_event = kind.map(|kind| (kind, event.record.pid));
         let goes_on = match kind {
             Some(EventKind::Fork | EventKind::Exec) => true,
             Some(EventKind::Protection | EventKind::Segv) => false,

@@ -21,6 +21,7 @@ use super::{memory, registers, stack, views, walk};
 use crate::machine::{HartState, StopReason};
 use crate::source::Programs;
 use crate::trace::{Residence, ThreadId};
+use isa::events::EventKind;
 use isa::{Ppn, Privilege, Step, VirtAddr};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write;
@@ -80,6 +81,8 @@ pub struct Debugger {
     pub(super) is_at_new_place: bool,
     /// The thread and the instruction at which an event has stopped the machine that may lead to the program's end.
     pub(super) told_refused: Option<(ThreadId, u64)>,
+    /// The machine stands where this happened to this process, which a catchpoint has caught.
+    pub(super) at_event: Option<(EventKind, u64)>,
     /// Signals that do not stop the machine where they end a program.
     pub(super) unstopped: BTreeSet<&'static str>,
     /// What the next stop has to say of catchpoints that have not stopped.
@@ -148,6 +151,7 @@ impl Debugger {
             pending: None,
             is_at_new_place: false,
             told_refused: None,
+            at_event: None,
             unstopped: BTreeSet::new(),
             notes: Vec::new(),
             told_missed: BTreeSet::new(),

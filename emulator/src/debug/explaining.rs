@@ -7,11 +7,16 @@ use super::target::Target;
 use crate::source::{IsReturn, with_places};
 use crate::trace::{Event, Residence, Trap};
 use isa::VirtAddr;
-use isa::events::SignalEffect;
+use isa::events::{EventKind, SignalEffect};
 
 impl Debugger {
-    /// `explain`: the last page fault, or what other exception has come since.
+    /// `explain`: the last page fault, or what other exception has come since; the page that leaves memory, where the machine was stopped at that.
     pub(super) fn explain(&mut self) -> Result<String, String> {
+        if let Some((EventKind::Evict | EventKind::EvictEntry | EventKind::SwapOut, _)) = self.at_event
+            && let Some(text) = self.tap.borrow().departure()
+        {
+            return Ok(wrap(text, 100));
+        }
         let trap = self.tap.borrow().trap().cloned();
         if let Some(trap) = trap {
             let text = self.explain_trap(&trap);

@@ -53,12 +53,7 @@ fn tlb_side(tlb: &Tlb) -> TlbSide {
         flags: entry.flags(),
         level: entry.level(),
     });
-    TlbSide {
-        geometry: tlb.geometry().to_string(),
-        accesses: tlb.accesses,
-        misses: tlb.misses,
-        lines: lines.collect(),
-    }
+    TlbSide { geometry: tlb.geometry().to_string(), counters: tlb.counters(), lines: lines.collect() }
 }
 
 impl<T: MachineTarget> Memory for T {

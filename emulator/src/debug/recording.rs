@@ -3,7 +3,7 @@
 use super::target::{Hears, StopBefore};
 use super::*;
 use crate::host::EventAction;
-use crate::machine::{GuestExit, HartState, StopReason};
+use crate::machine::{GuestExit, HartState, StopReason, TlbCounters};
 use crate::source::Programs;
 use crate::trace::Event;
 use isa::csr::Csr;
@@ -97,7 +97,8 @@ impl Target for Recording {
             level: 0,
         };
         let lines = vec![line(0x11, 7), line(0x10, 3)];
-        [TlbSide { geometry: "4096x1:fifo".into(), accesses: 50, misses: 2, lines }, TlbSide::default()]
+        let counters = TlbCounters { accesses: 50, misses: 2, flushes: 1, flushed: 0 };
+        [TlbSide { geometry: "4096x1:fifo".into(), counters, lines }, TlbSide::default()]
     }
     fn run(&mut self, until: Step, mut stop_before: Option<StopBefore<'_>>) -> Stop {
         loop {

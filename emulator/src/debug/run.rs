@@ -50,6 +50,7 @@ impl Debugger {
         self.resumed_at = target.step();
         self.next_examine = None;
         self.at_trap = None;
+        self.at_event = None;
         self.selected = None;
         self.frame = 0;
         target.look_at(target.next_hart());

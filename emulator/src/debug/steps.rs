@@ -14,6 +14,7 @@ use super::symbols::Symbols;
 use super::tap::SharedTap;
 use super::target::{Place, Registers, Target};
 use crate::trace::ThreadId;
+use isa::events::EventKind;
 use isa::{Op, Privilege, VirtAddr, decode};
 use std::ops::Range;
 
@@ -120,6 +121,11 @@ impl Debugger {
         run: impl FnOnce(&mut Self, &mut dyn Target, &Stepped) -> Result<Halt, String>,
     ) -> Result<Halt, String> {
         self.check_page_table()?;
+        if let Some((EventKind::Exit, pid)) = self.at_event {
+            return Err(format!(
+                "process {pid} has ended: `continue` lets the machine run on, `stepi` steps the kernel"
+            ));
+        }
         let start = self.now(target);
         let tap = self.tap.clone();
         let running = self.selected_thread().or(tap.borrow().trace().history.running_on(start.hart));

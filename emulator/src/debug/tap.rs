@@ -5,7 +5,9 @@
 use super::catches::{self, Catch};
 use super::forks::Forked;
 use crate::host::EventAction;
-use crate::trace::{Attribution, Event, FIRST_PROCESS, ProcessView, ThreadId, Trace, Trap, explain};
+use crate::trace::{
+    Attribution, Event, FIRST_PROCESS, ProcessView, ThreadId, Trace, Trap, explain, explain_departure,
+};
 use isa::VirtAddr;
 use isa::events::EventKind;
 use isa::paging::Satp;
@@ -38,6 +40,8 @@ pub struct Tap {
     caught: Option<Caught>,
     /// What there is to say of the last page fault, by the state of things at that time.
     explanation: Option<String>,
+    /// What there is to say of the last page that left memory, by the state of things before.
+    departure: Option<String>,
     /// Some breakpoint waits for a program to be mapped.
     wants_programs: bool,
     /// The end of this thread, or of its process, is waited for.
@@ -56,6 +60,9 @@ impl Tap {
     /// Takes in the next event. `Stop` means: come back to the debugger before the next instruction.
     pub fn take_in(&mut self, event: &Event) -> EventAction {
         let left = self.trace.history.running_on(event.hart);
+        if self.is_followed {
+            self.departure = explain_departure(event, &self.trace).or_else(|| self.departure.take());
+        }
         self.trace.fold(event);
         if self.is_followed && event.is_fault() {
             self.explanation = explain(event, &self.trace);
@@ -120,6 +127,11 @@ impl Tap {
     /// The last page fault, explained; one before the debugger came by the state of things now.
     pub fn explanation(&self) -> Option<String> {
         self.explanation.clone().or_else(|| explain(self.trace.last_fault.as_ref()?, &self.trace))
+    }
+
+    /// The last page that left memory, explained.
+    pub(super) fn departure(&self) -> Option<&str> {
+        self.departure.as_deref()
     }
 
     /// The last exception, if it is one that is no page fault and no fault has come since.

@@ -2,7 +2,7 @@
 
 use crate::exec::{MemoryAccess, Observer, TlbSide as Side};
 use crate::hart::Hart;
-use crate::machine::{HartState, StopReason};
+use crate::machine::{HartState, StopReason, TlbCounters};
 use core::ops::ControlFlow;
 use isa::csr::Csr;
 use isa::paging::{MODE_BARE, PteFlags, Satp};
@@ -94,10 +94,8 @@ pub struct TlbLine {
 pub struct TlbSide {
     /// How it is built, as `--tlb` has it.
     pub geometry: String,
-    /// Accesses so far.
-    pub accesses: u64,
-    /// Misses so far.
-    pub misses: u64,
+    /// What it has counted so far.
+    pub counters: TlbCounters,
     /// What it holds.
     pub lines: Vec<TlbLine>,
 }

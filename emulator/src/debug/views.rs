@@ -1,6 +1,7 @@
 //! `ps`, `maps`, `frames` and `tlb`: the guest as its events tell of it, and the TLB.
 
 use super::target::{Target, TlbSide};
+use crate::machine::TlbCounters;
 use crate::trace::{
     Away, FrameContent, FrameView, GuestView, ProcessState, ProcessView, SpaceView, SystemUse, ThreadId,
     pte_flags,
@@ -260,12 +261,11 @@ pub(super) fn tlb(target: &dyn Target, asid: u16, va: Option<VirtAddr>) -> Strin
 }
 
 fn side_text(text: &mut String, name: &str, side: &TlbSide, asid: u16, va: Option<VirtAddr>) {
+    let TlbCounters { accesses, misses, flushes, flushed } = side.counters;
     let _ = writeln!(
         text,
-        "{name} side ({}): {} accesses, {} misses, {} entries",
+        "{name} side ({}): {accesses} accesses, {misses} misses, {} entries; {flushes} flushes dropped {flushed}",
         side.geometry,
-        side.accesses,
-        side.misses,
         side.lines.len()
     );
     let mut lines = side.lines.clone();

@@ -104,9 +104,13 @@ impl Debugger {
         if slots.is_empty() {
             return "no page is in swap space\n".to_owned();
         }
-        let mut text = format!("{} slots hold a page\n", slots.len());
+        let holds = if slots.len() == 1 { " holds" } else { "s hold" };
+        let mut text = format!("{} slot{holds} a page\n", slots.len());
         let most = most.map_or(MAX_SLOTS, |most| usize::try_from(most).unwrap_or(usize::MAX));
-        let mut rest = slots.range(from..);
+        let mut rest = slots.range(from..).peekable();
+        if rest.peek().is_none() {
+            let _ = writeln!(text, "  none of them from slot {from} on");
+        }
         for (slot, owners) in rest.by_ref().take(most) {
             let since = trace.history.swapped_out(*slot).map(|out| format!(", since step {}", out.at));
             let cached = guest.frame_of_slot(*slot).map(|frame| format!(", also in frame {:#x}", frame.0));

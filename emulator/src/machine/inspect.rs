@@ -5,21 +5,12 @@ use super::{DiskCounters, Machine, MachineConfig};
 use crate::hart::Hart;
 use crate::loader::boot::BootInfo;
 use crate::mem::ram::Ram;
-use crate::mem::tlb::Tlb;
+use crate::mem::tlb::TlbCounters;
 use crate::platform::Platform;
 use isa::csr::Csr;
 use isa::paging::{self, Satp, Translation};
 use isa::{PAGE_SIZE, PhysAddr, Privilege, Step, VirtAddr};
 use xxhash_rust::xxh3::Xxh3Default;
-
-/// What one side of the TLB has counted.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct TlbCounters {
-    /// Translations asked for.
-    pub accesses: u64,
-    /// Those that needed a walk.
-    pub misses: u64,
-}
 
 /// A register that can be written from outside.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,15 +23,6 @@ pub enum Register {
     F(usize),
     /// `fcsr`, with `frm` and `fflags` in it.
     Fcsr,
-}
-
-impl TlbCounters {
-    fn of<'a>(sides: impl Iterator<Item = &'a Tlb>) -> Self {
-        sides.fold(Self::default(), |sum, side| Self {
-            accesses: sum.accesses + side.accesses,
-            misses: sum.misses + side.misses,
-        })
-    }
 }
 
 impl Machine {
@@ -66,9 +48,9 @@ impl Machine {
     }
     /// The counters of the TLB's sides: instruction, data.
     pub fn tlb_counters(&self) -> (TlbCounters, TlbCounters) {
-        let instruction = self.harts.iter().map(|hart| &hart.itlb);
-        let data = self.harts.iter().map(|hart| &hart.dtlb);
-        (TlbCounters::of(instruction), TlbCounters::of(data))
+        let instruction = self.harts.iter().map(|hart| hart.itlb.counters());
+        let data = self.harts.iter().map(|hart| hart.dtlb.counters());
+        (instruction.sum(), data.sum())
     }
     /// What each disk has done, in the order of their numbers.
     pub fn disks(&self) -> impl Iterator<Item = DiskCounters> {

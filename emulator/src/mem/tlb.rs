@@ -14,6 +14,8 @@
 //! arrays. Follows the privileged manual, "Supervisor Memory-Management Fence Instruction".
 
 use core::fmt;
+use core::iter::Sum;
+use core::ops::{Add, Sub};
 use core::str::FromStr;
 use isa::paging::{Leaf, NAPOT_PAGES_LOG2, PteFlags, Scheme, pages_log2};
 use isa::{Ppn, VirtAddr, Vpn};
@@ -182,6 +184,56 @@ pub struct Tlb {
     pub accesses: u64,
     /// Those that needed a walk.
     pub misses: u64,
+    /// How often it was made to forget entries, whether it had such or not.
+    flushes: u64,
+    /// The entries that it forgot so.
+    flushed: u64,
+}
+
+/// What sides of the TLB have counted.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct TlbCounters {
+    /// Translations asked for.
+    pub accesses: u64,
+    /// Those that needed a walk.
+    pub misses: u64,
+    /// Flushes: an SFENCE.VMA or its like of the firmware, once for each page that it names, whether there were entries or not.
+    pub flushes: u64,
+    /// The entries that were dropped by flushes.
+    pub flushed: u64,
+}
+
+impl Add for TlbCounters {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            accesses: self.accesses + other.accesses,
+            misses: self.misses + other.misses,
+            flushes: self.flushes + other.flushes,
+            flushed: self.flushed + other.flushed,
+        }
+    }
+}
+
+impl Sub for TlbCounters {
+    type Output = Self;
+
+    /// What has been counted since `earlier`.
+    fn sub(self, earlier: Self) -> Self {
+        Self {
+            accesses: self.accesses - earlier.accesses,
+            misses: self.misses - earlier.misses,
+            flushes: self.flushes - earlier.flushes,
+            flushed: self.flushed - earlier.flushed,
+        }
+    }
+}
+
+impl Sum for TlbCounters {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), Add::add)
+    }
 }
 
 /// The sizes of leaves that are installed as fragments, as log2 of their pages: each at its [`size_class`].
@@ -218,7 +270,14 @@ impl Tlb {
             fragments: [0; LARGE_LEAVES.len()],
             accesses: 0,
             misses: 0,
+            flushes: 0,
+            flushed: 0,
         }
+    }
+    /// What it has counted.
+    pub const fn counters(&self) -> TlbCounters {
+        let Self { accesses, misses, flushes, flushed, .. } = *self;
+        TlbCounters { accesses, misses, flushes, flushed }
     }
     /// The geometry that it was built with.
     pub const fn geometry(&self) -> TlbGeometry {
@@ -318,6 +377,8 @@ impl Tlb {
 
     /// `sfence.vma` with both operands `x0`: drops everything.
     pub fn flush_all(&mut self) -> Flushed {
+        self.flushes += 1;
+        self.flushed += self.in_use.iter().map(|word| u64::from(word.count_ones())).sum::<u64>();
         self.in_use.fill(0);
         self.superpages.fill(0);
         self.fragments.fill(0);
@@ -333,6 +394,7 @@ impl Tlb {
 
     /// `sfence.vma x0, asid`: drops the entries of an address space, global ones apart.
     pub fn flush_asid(&mut self, asid: u16) -> Flushed {
+        self.flushes += 1;
         self.drop_where(|entry| entry.asid == asid && !entry.is_global());
         Flushed::Anything
     }
@@ -343,10 +405,11 @@ impl Tlb {
         // An address that is not canonical has no entries: they hold all bits of their page's number.
         let vpn = va.page().0;
         let chosen = |entry: &TlbEntry| asid.is_none_or(|asid| entry.asid == asid && !entry.is_global());
+        self.flushes += 1;
         for place in self.set_of(vpn) {
             let entry = &self.entries[place];
             if entry.vpn == vpn && chosen(entry) {
-                self.drop_at(place);
+                self.flushed += u64::from(self.drop_at(place));
             }
         }
         let mut flushed = Flushed::Page(Vpn(vpn));
@@ -365,21 +428,21 @@ impl Tlb {
         flushed
     }
 
-    /// Whether any was dropped.
+    /// Whether any was dropped; how many, is counted.
     #[inline(never)]
     fn drop_where(&mut self, chosen: impl Fn(&TlbEntry) -> bool) -> bool {
-        let mut dropped = false;
+        let before = self.flushed;
         for word in 0..self.in_use.len() {
             let mut left = self.in_use[word];
             while left != 0 {
                 let place = 64 * word + left.trailing_zeros() as usize;
                 left &= left - 1;
                 if chosen(&self.entries[place]) {
-                    dropped |= self.drop_at(place);
+                    self.flushed += u64::from(self.drop_at(place));
                 }
             }
         }
-        dropped
+        self.flushed != before
     }
 }
 
@@ -394,6 +457,8 @@ mod tests {
         geometry: TlbGeometry,
         /// (set, vpn, asid, leaf), the next victim of a set first.
         entries: Vec<(u64, u64, u16, Leaf)>,
+        flushes: u64,
+        flushed: u64,
     }
 
     impl Model {
@@ -425,6 +490,7 @@ mod tests {
             self.entries.push((set, vpn, asid, leaf));
         }
         fn flush(&mut self, vpn: Option<u64>, asid: Option<u16>) {
+            let before = self.entries.len();
             self.entries.retain(|&(_, v, a, leaf)| {
                 let same_leaf = |vpn: u64| {
                     let shift = leaf.pages_log2();
@@ -433,6 +499,8 @@ mod tests {
                 let chosen = asid.is_none_or(|asid| a == asid && !is_global(leaf));
                 !(vpn.is_none_or(same_leaf) && chosen)
             });
+            self.flushes += 1;
+            self.flushed += (before - self.entries.len()) as u64;
         }
     }
 
@@ -497,7 +565,7 @@ mod tests {
             let mut numbers = Numbers(seed);
             let geometry: TlbGeometry = geometry.parse().expect("a geometry");
             let mut tlb = Tlb::new(geometry);
-            let mut model = Model { geometry, entries: Vec::new() };
+            let mut model = Model { geometry, entries: Vec::new(), flushes: 0, flushed: 0 };
             for n in 0..40_000 {
                 // Pages in a few superpages and NAPOT leaves, near and far.
                 let vpn = numbers.below(5) << 18 | numbers.below(2) << 9 | numbers.below(6) << 2;
@@ -543,6 +611,8 @@ mod tests {
             assert_eq!(tlb.live_entries().count(), model.entries.len());
             let in_use: u32 = tlb.in_use.iter().map(|word| word.count_ones()).sum();
             assert_eq!(in_use as usize, model.entries.len());
+            let counters = tlb.counters();
+            assert_eq!((counters.flushes, counters.flushed), (model.flushes, model.flushed));
         }
     }
 

@@ -46,7 +46,7 @@ impl EvictionKind {
         }
     }
     /// What an event tells of; `None` if it is no eviction.
-    fn of(event: &Event) -> Option<Self> {
+    pub(super) fn of(event: &Event) -> Option<Self> {
         let EventRecord { detail: file, refs: slot, flags, .. } = event.record;
         Some(match event.kind()? {
             EventKind::Evict => Self::File,

@@ -155,7 +155,7 @@ fn who(event: &Event, trace: &Trace, access: Access) -> String {
 }
 
 /// `process 1 (name)`, as far as it has a name.
-fn process(pid: u64, guest: &GuestView) -> String {
+pub(super) fn process(pid: u64, guest: &GuestView) -> String {
     match guest.process(pid).map_or("", |process| process.name()) {
         "" => format!("process {pid}"),
         name => format!("process {pid} ({name})"),

@@ -132,6 +132,8 @@ pub struct PageCache {
     tmpfs_pages: u64,
     /// Pages that are only here and have a frame.
     memory_pages: u64,
+    /// Pages that are only here and have a slot instead.
+    swapped_pages: u64,
     files: BTreeMap<FileId, CachedFile>,
     /// All pages that have a frame.
     pages: usize,
@@ -142,7 +144,15 @@ pub struct PageCache {
 impl PageCache {
     /// An empty cache, of which files of [`Store::Tmpfs`] and [`Store::Overlay`] may have `tmpfs_limit` pages only here.
     pub fn new(tmpfs_limit: u64) -> Self {
-        Self { tmpfs_limit, tmpfs_pages: 0, memory_pages: 0, files: BTreeMap::new(), pages: 0, reading: 0 }
+        Self {
+            tmpfs_limit,
+            tmpfs_pages: 0,
+            memory_pages: 0,
+            swapped_pages: 0,
+            files: BTreeMap::new(),
+            pages: 0,
+            reading: 0,
+        }
     }
     /// The most pages that files of [`Store::Tmpfs`] and [`Store::Overlay`] may have only here.
     pub fn tmpfs_limit(&self) -> u64 {
@@ -155,6 +165,10 @@ impl PageCache {
     /// Pages in memory that are only there.
     pub fn memory_pages(&self) -> u64 {
         self.memory_pages
+    }
+    /// Pages of files in memory that are in swap space: their slots are nobody's own.
+    pub fn swapped_pages(&self) -> u64 {
+        self.swapped_pages
     }
     /// How many pages are being read.
     pub fn reading(&self) -> usize {
@@ -298,7 +312,10 @@ impl PageCache {
                 self.pages -= 1;
                 Removed::Frame(frame)
             }
-            CachedPage::Swapped(slot) => Removed::Slot(slot),
+            CachedPage::Swapped(slot) => {
+                self.swapped_pages -= 1;
+                Removed::Slot(slot)
+            }
         })
     }
     /// A page that is only here leaves its frame for a slot.
@@ -311,6 +328,7 @@ impl PageCache {
         *page = CachedPage::Swapped(slot);
         self.pages -= 1;
         self.memory_pages -= 1;
+        self.swapped_pages += 1;
     }
     /// A page has come back from its slot, unchanged.
     pub(crate) fn swap_in(&mut self, key: PageKey, frame: FrameId) {
@@ -319,6 +337,7 @@ impl PageCache {
         *page = CachedPage::In { frame, state: PageState::Ready { dirty: false }, is_only_here: true };
         self.pages += 1;
         self.memory_pages += 1;
+        self.swapped_pages -= 1;
     }
     /// Forgets a file that has no page here.
     pub(crate) fn forget_file(&mut self, file: FileId) {

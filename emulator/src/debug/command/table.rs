@@ -438,7 +438,7 @@ const GUEST: &[Entry] = &[
     entry(
         &["explain", "why"],
         "[ADDR]",
-        "why the last page fault happened, what the kernel did, which bit decided; or what other exception came since\n\
+        "why the last page fault happened, what the kernel did, which bit decided; or what other exception came since; or why the page leaves that a catchpoint has stopped at\n\
          With ADDR: what there is at an address, what its first touch will do, or when it went away.",
         |words| Ok(Command::Explain(words.only_address()?)),
     )

@@ -263,10 +263,11 @@ pub fn out_of_frames(thread: &Thread, va: VirtAddr, shortage: Shortage) {
 pub fn tell_out_of_frames(process: &Process, pages: u64, swapped: u64, va: VirtAddr) {
     let (thread, pid) = (current(), process.pid);
     let name = name_of(process);
-    let (frames, ram, counts, in_files, slots) = {
+    let (frames, ram, counts, (in_files, swapped_files), slots) = {
         let memory = mem::memory();
         let (frames, cache) = (memory.frames(), memory.cache());
-        (frames.limit(), frames.total(), frames.counts(), cache.memory_pages(), memory.swap().counts())
+        let in_files = (cache.memory_pages(), cache.swapped_pages());
+        (frames.limit(), frames.total(), frames.counts(), in_files, memory.swap().counts())
     };
     let place = if pid == thread.process.pid {
         format!("at {va}")
@@ -288,7 +289,11 @@ pub fn tell_out_of_frames(process: &Process, pages: u64, swapped: u64, va: VirtA
     } else {
         // While many slots are free, more of them change nothing.
         let more = if slots.used > slots.slots / 2 { "; --swap more of those" } else { "" };
-        (format!(", and {swapped} of {} in swap space of {} slots", slots.used, slots.slots), more)
+        let of_files = match swapped_files {
+            few if few <= slots.slots / 4 => String::new(),
+            many => format!(", {many} of which have shared memory and files in memory"),
+        };
+        (format!(", and {swapped} of {} in swap space of {} slots{of_files}", slots.used, slots.slots), more)
     };
     log::error!(
         "out of frames: process {pid} ({name}) is killed {place}; it had {pages} pages of {frames} frames{taken}{in_swap} (-m or --frames \

@@ -11,10 +11,11 @@ use crate::local::HartLocal;
 use crate::memory::mem::DeviceBuffer;
 use crate::memory::reclaim::{self, AtTheEnd};
 use crate::memory::{heap, mem, read_ahead};
-use crate::processes::process;
+use crate::processes::process::{self, Process};
 use crate::processes::wait::{self, Channel};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::ops::Range;
 use fs::{Errno, FileSystemId, Inode, PageSource};
 use isa::events::{EventKind, EventRecord};
@@ -153,22 +154,35 @@ pub fn fill(key: PageKey, frame: FrameId, purpose: Purpose) -> bool {
     succeeded.is_ok()
 }
 
-/// By the path under which the file is mapped, if the process has mapped it.
+/// By the path under which the process has mapped or opened the file, if it has.
+#[cold]
 fn tell_of_failure(key: PageKey, error: Errno) {
     let process = &current().process;
-    let space = process.space.borrow();
-    let space = space.as_ref().map(|space| space.borrow());
-    let vma = space.as_ref().and_then(|space| space.vmas().iter().find(|vma| vma.file() == Some(key.file)));
-    match vma {
-        Some(vma) => {
-            let name = String::from_utf8_lossy(vma.name.as_bytes());
-            log::error!("reading page {} of {name} failed: {error}", key.index);
+    let name = mapped_name(process, key.file).or_else(|| open_name(process, key.file));
+    match name {
+        Some(name) => {
+            log::error!("reading page {} of {} failed: {error}", key.index, String::from_utf8_lossy(&name));
         }
         None => {
             let inode = key.file.0 & ((1 << FILE_SYSTEM_SHIFT) - 1);
             log::error!("reading page {} of the file with inode {inode} failed: {error}", key.index);
         }
     }
+}
+
+fn mapped_name(process: &Process, file: FileId) -> Option<Vec<u8>> {
+    let space = process.space.borrow();
+    let space = space.as_ref()?.borrow();
+    let vma = space.vmas().iter().find(|vma| vma.file() == Some(file))?;
+    Some(vma.name.as_bytes().to_vec())
+}
+
+fn open_name(process: &Process, file: FileId) -> Option<Vec<u8>> {
+    let files = process.files_if_any()?;
+    let (files, open) = (files.borrow(), vfs::open_files());
+    let locations = files.iter().filter_map(|(_, id)| open.get(id).location.as_ref());
+    let mut meant = locations.filter(|location| number_of(location.inode.id()) == file);
+    meant.next()?.name().ok()
 }
 
 fn read_into(key: PageKey, frame: FrameId, purpose: Purpose) -> Result<(), Errno> {

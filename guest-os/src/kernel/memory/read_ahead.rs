@@ -134,6 +134,13 @@ fn done(finished: Finished) {
     }
     memory.finish_read(key, frame, finished.succeeded);
     drop(memory);
+    if !finished.succeeded {
+        log::info!(
+            "reading page {} of file {:#x} ahead failed: who needs it has it read again",
+            key.index,
+            key.file.0
+        );
+    }
     wait::wake(Channel::Page(key));
     wait::wake(Channel::Frames);
 }

@@ -14,6 +14,7 @@ use crate::processes::process::{self, Process};
 use crate::processes::thread::Shortage;
 use crate::processes::wait::{self, Channel};
 use alloc::rc::Rc;
+use core::sync::atomic::{AtomicU64, Ordering};
 use fs::Errno;
 use isa::VirtAddr;
 use mm::{FrameId, Memory, OutOfFrames, SwapSlot, SwapWrite};
@@ -131,10 +132,25 @@ fn written(finished: Finished) {
     // Its hold on the frame ends.
     drop(finished);
     if !succeeded {
-        log::error!("swap: writing slot {} failed; its page stays in memory", slot.0);
+        tell_of_unwritten(slot);
     }
     mem::memory().finish_swap_out(slot, succeeded);
     has_changed(slot);
+}
+
+/// A disk that refuses one write may refuse all: the line comes at each doubling.
+#[cold]
+fn tell_of_unwritten(slot: SwapSlot) {
+    static FAILED: AtomicU64 = AtomicU64::new(0);
+    let failed = FAILED.fetch_add(1, Ordering::Relaxed) + 1;
+    if failed == 1 {
+        log::error!("swap: writing slot {} failed; its page stays in memory", slot.0);
+    } else if failed.is_power_of_two() {
+        log::error!(
+            "swap: writing slot {} failed, too: {failed} writes have; their pages stay in memory",
+            slot.0
+        );
+    }
 }
 
 /// Fills the frame of a slot that `mm` has begun to read. Sleeps. Returns whether the page is what was written.
