@@ -12,7 +12,7 @@ use crate::memory::{ahead, heap, inject, mem};
 use crate::processes::exec::{self, Request};
 use crate::processes::process::{self, FsContext, Program, Start};
 use crate::processes::thread;
-use crate::processes::trampoline;
+use crate::processes::vdso;
 use crate::processes::wait::{self, scheduler};
 use crate::shutdown::{End, stop};
 use crate::syscall::files::close_file;
@@ -66,7 +66,7 @@ extern "C" fn kmain(_hart: u64, device_tree: u64) -> ! {
     system::start(seed);
     interrupts::start();
     console::start();
-    trampoline::start();
+    vdso::start();
     block::start(&config.virtio);
     let free = mem::memory().frames().free();
     let table = arch::phys_of(mem::memory().frames().as_ptr()).0;

@@ -9,6 +9,12 @@ pub fn enable_interrupts_in_sie(mask: u64) {
     unsafe { asm!("csrs sie, {}", in(reg) mask, options(nomem, nostack)) }
 }
 
+/// Lets programs read the `time` CSR: bit TM of `scounteren` (privileged manual, "Supervisor Counter-Enable Register").
+pub fn let_programs_read_time() {
+    // SAFETY: changes only what an instruction of a program does that the kernel has none of.
+    unsafe { asm!("csrs scounteren, {}", in(reg) 1 << 1, options(nomem, nostack)) }
+}
+
 /// The pending and enabled interrupts.
 pub fn interrupts_pending() -> u64 {
     let (pending, enabled): (u64, u64);

@@ -8,13 +8,15 @@ mod csr;
 mod fp;
 mod start;
 mod user;
+mod vdso;
 pub mod window;
 
 pub use context::{Context, STACK_BYTES, StackSlot, switch};
 pub use csr::{
     device_has_written, enable_interrupts_in_sie, fence_address_space, fence_instructions,
-    interrupts_pending, max_asid, set_address_space, time, wait_for_interrupt,
+    interrupts_pending, let_programs_read_time, max_asid, set_address_space, time, wait_for_interrupt,
 };
 pub use fp::{FpOwner, FpState};
 pub use start::{direct_map, drop_identity_map, kernel_end, kernel_root, phys_of};
 pub use user::{TrapFrame, UserTrap, run_user};
+pub use vdso::{vdso_epoch_offset, vdso_image, vdso_sigreturn_offset};

@@ -29,6 +29,11 @@ pub fn set(now: u64) -> Result<(), Errno> {
     Ok(())
 }
 
+/// Nanoseconds since 1970 when the machine started, as far as is known now.
+pub fn epoch() -> u64 {
+    *EPOCH.get()
+}
+
 /// Nanoseconds since 1970.
 pub fn realtime() -> u64 {
     *EPOCH.get() + monotonic()

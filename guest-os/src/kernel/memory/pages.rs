@@ -53,8 +53,7 @@ pub fn file_of(number: FileId) -> Option<fs::FileId> {
 /// The file that a mapping is said to show: shared anonymous memory is a file of a file system that nobody sees, `[vdso]` is none.
 pub fn told_file_of(number: FileId) -> Option<fs::FileId> {
     const UNSEEN: FileSystemId = FileSystemId(5);
-    let is_told =
-        number.0 >> FILE_SYSTEM_SHIFT == KERNEL_FILE_SYSTEM && !crate::processes::trampoline::is(number);
+    let is_told = number.0 >> FILE_SYSTEM_SHIFT == KERNEL_FILE_SYSTEM && !crate::processes::vdso::is(number);
     let unseen = fs::FileId { fs: UNSEEN, ino: number.0 & ((1 << FILE_SYSTEM_SHIFT) - 1) };
     file_of(number).or(is_told.then_some(unseen))
 }
@@ -98,7 +97,7 @@ pub fn release_unmapped_files() {
         let unmapped = mem::memory().take_unmapped_file(from);
         let Some(number) = unmapped else { return };
         if number.0 >> FILE_SYSTEM_SHIFT == KERNEL_FILE_SYSTEM
-            && !crate::processes::trampoline::is(number)
+            && !crate::processes::vdso::is(number)
             && !crate::syscall::shared_memory::keeps(number)
         {
             mem::memory().remove_file(number);

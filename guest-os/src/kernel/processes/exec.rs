@@ -85,9 +85,9 @@ pub fn execute(request: Request) -> Result<(), Errno> {
     space.borrow_mut().lay_out(&layout, stack_limit / PAGE_SIZE);
     space.borrow_mut().set_budget(&mut mem::memory(), limits::budget_of(&thread.process));
     let mut prepare = || {
-        program.map(&mut space.borrow_mut(), &layout)?;
+        let vdso = program.map(&mut space.borrow_mut(), &layout)?;
         let (top, is_executable) = (layout.stack_top, program.main.plan.executable_stack);
-        let stack = first_stack(&request, &program, top)?;
+        let stack = first_stack(&request, &program, vdso, top)?;
         image::map_stack(&mut space.borrow_mut(), stack.sp, top, is_executable)?;
         heap::settle()?;
         thread.process.unshare_files()?;
@@ -185,22 +185,28 @@ fn frames_for_stack(stack_bytes: u64) -> u64 {
 }
 
 #[inline(never)] // a frame of its own, not part of its caller's
-fn first_stack(request: &Request, program: &ProgramImage, top: VirtAddr) -> Result<StackImage, Errno> {
+fn first_stack(
+    request: &Request,
+    program: &ProgramImage,
+    vdso: VirtAddr,
+    top: VirtAddr,
+) -> Result<StackImage, Errno> {
     proc::build_stack(&StackRequest {
         top,
         argv: &request.argv,
         envp: &request.envp,
         path: &request.path,
         random: system::random_bytes(),
-        auxv: &auxiliary_vector(program),
+        auxv: &auxiliary_vector(program, vdso),
     })
     .map_err(|_| Errno::ENOMEM)
 }
 
-fn auxiliary_vector(program: &ProgramImage) -> [(u32, u64); 15] {
+fn auxiliary_vector(program: &ProgramImage, vdso: VirtAddr) -> [(u32, u64); 16] {
     let (plan, who) = (&program.main.plan, program.main.image.credentials());
     let is_secure = who.user.real != who.user.effective || who.group.real != who.group.effective;
     [
+        (linux::AT_SYSINFO_EHDR, vdso.0),
         (linux::AT_HWCAP, HWCAP),
         (linux::AT_PAGESZ, PAGE_SIZE),
         (linux::AT_CLKTCK, CLOCK_TICKS),

@@ -9,7 +9,7 @@ use crate::memory::{heap, inject, mem, pages, read_ahead, reclaim, stack};
 use crate::processes::children;
 use crate::processes::process::{self, Process, Usage, release_space, table};
 use crate::processes::thread::Thread;
-use crate::processes::trampoline;
+use crate::processes::vdso;
 use crate::processes::wait::{self, Channel, scheduler};
 use crate::shutdown::{self, End};
 use crate::syscall::files::give_up_descriptors;
@@ -255,7 +255,7 @@ fn end_of_run(status: ExitStatus) -> ! {
     crate::syscall::shared_memory::stop();
     crate::syscall::semaphores::stop();
     crate::syscall::message_queues::stop();
-    trampoline::stop();
+    vdso::stop();
     pages::release_unmapped_files();
     reclaim::finish();
     if !all_frames_are_back() {

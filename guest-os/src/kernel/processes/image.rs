@@ -7,7 +7,7 @@ use crate::files::vfs;
 use crate::hart::current;
 use crate::memory::{heap, mem, pages};
 use crate::processes::exec::Request;
-use crate::processes::trampoline;
+use crate::processes::vdso;
 use abi::ITS_LOADER;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -92,9 +92,9 @@ impl ProgramImage {
         Ok(Ok(Box::new(Self { main: Planned { image, plan }, loader })))
     }
 
-    /// Maps all but the stack as `layout` says, the loader where there is room for it; keeps handles on the files.
+    /// Maps all but the stack as `layout` says, the loader where there is room for it; keeps handles on the files. Where the vDSO is.
     #[inline(never)] // a frame of its own, not part of its caller's
-    pub fn map(&mut self, space: &mut AddressSpace, layout: &Layout) -> Result<(), Errno> {
+    pub fn map(&mut self, space: &mut AddressSpace, layout: &Layout) -> Result<VirtAddr, Errno> {
         if self.main.plan.is_position_independent {
             self.main.plan.move_to(layout.pie_base);
         }
@@ -107,9 +107,9 @@ impl ProgramImage {
             }
             loader.map(space)?;
         }
-        space.map(&mut mem::memory(), trampoline::mapping()).map_err(|_| Errno::ENOMEM)?;
+        let vdso = space.map(&mut mem::memory(), vdso::mapping()).map_err(|_| Errno::ENOMEM)?;
         space.set_heap_start(self.main.plan.brk_start.wrapping_add(layout.heap_gap));
-        Ok(())
+        Ok(vdso.range.start.base())
     }
 
     /// Where the process starts.

@@ -9,5 +9,5 @@ pub mod process;
 pub mod signal;
 pub mod thread;
 pub mod timers;
-pub mod trampoline;
+pub mod vdso;
 pub mod wait;

@@ -6,6 +6,7 @@ use crate::hart::hart;
 use crate::memory::user;
 use crate::processes::process::{Process, table};
 use crate::processes::thread::Thread;
+use crate::processes::vdso;
 use crate::processes::wait::{self, Channel};
 use crate::processes::{children, exit};
 use alloc::vec::Vec;
@@ -173,20 +174,13 @@ fn start_handler(
         thread.signals.borrow_mut().alt_stack = AltStack::NONE;
     }
     let mut frame = thread.frame.borrow_mut();
-    frame.x[1] = trampoline_address(&thread.process);
+    frame.x[1] = vdso::sigreturn_in(&thread.process.space().borrow());
     frame.x[2] = sp;
     frame.x[10] = u64::from(info.signal.number());
     frame.x[11] = sp;
     frame.x[12] = sp + SIGINFO_BYTES as u64;
     frame.pc = action.handler;
     Ok(())
-}
-
-fn trampoline_address(process: &Process) -> u64 {
-    let space = process.space();
-    let space = space.borrow();
-    let page = space.vmas().iter().find(|vma| vma.file().is_some_and(crate::processes::trampoline::is));
-    page.map_or(0, |vma| vma.range.start.base().0)
 }
 
 fn build_frame(

@@ -7,6 +7,7 @@ use crate::hart::current;
 use crate::memory::user::UserPtr;
 use crate::processes::process::Usage;
 use crate::processes::timers::{Kind, Timer};
+use crate::processes::vdso;
 use crate::processes::wait::{self, WaitOutcome};
 use ::proc::CapSet;
 use fs::Errno;
@@ -54,6 +55,7 @@ fn set_time([seconds, part]: [u64; 2], parts: u64) -> Outcome {
     }
     let whole = seconds.checked_mul(NANOSECONDS).ok_or(Errno::EINVAL)?;
     clock::set(whole.saturating_add(part * (NANOSECONDS / parts)))?;
+    vdso::follow_clock();
     Ok(0)
 }
 
