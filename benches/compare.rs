@@ -1,9 +1,20 @@
 //! Whole-process comparisons with Spike and QEMU, where they are installed: ratios of the least CPU time of 20 runs.
 //!
+//! And what calls of the guest OS cost beside Linux's, in guest instructions.
+//!
 //! Each pair runs the same ELF file, turn by turn, so that whatever else the machine is doing meets both. What is not
 //! installed is left out with a line that says so; nothing here fails because of a time.
 
 #![allow(clippy::unwrap_used)] // a bench that cannot start has nothing to measure
+
+#[path = "../tests/support/c_program.rs"]
+mod c_program;
+#[path = "../tests/support/call_costs.rs"]
+mod call_costs;
+#[path = "../tests/support/linux.rs"]
+mod linux;
+#[path = "../tests/support/mod.rs"]
+mod support;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use std::path::{Path, PathBuf};
@@ -44,6 +55,22 @@ fn spike() -> Option<PathBuf> {
         let path = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
         path.is_file().then_some(path)
     })
+}
+
+/// What calls cost in guest instructions, which are the same on any host, beside what they cost on Debian's kernel.
+fn print_call_costs() {
+    if !support::root().join("target/test-inputs/ladder/root").is_dir() {
+        return println!(
+            "calls in instructions:    Debian's programs are not there (make setup-test): left out"
+        );
+    }
+    for call_costs::Cost { name, on_linux, on_ours } in call_costs::measure().unwrap_or_default() {
+        #[allow(clippy::cast_precision_loss)] // a ratio, to be read
+        let ratio = on_ours as f64 / on_linux as f64;
+        println!(
+            "{name:<25} folio {on_ours}, linux {on_linux} instructions: {ratio:.2} x Linux's (aim: 1.5 or less)"
+        );
+    }
 }
 
 fn folio() -> Command {
@@ -92,6 +119,7 @@ fn main() {
         None => println!("fault, map, unmap:        QEMU is not installed (qemu-system-misc): left out"),
     }
     let hello = (0..RUNS).map(|_| cpu_seconds(folio().args(["run", "hello"]))).fold(f64::INFINITY, f64::min);
+    print_call_costs();
     println!("folio run hello:          {:.1} ms of CPU (aim: 40 or less)", hello * 1e3);
     std::fs::remove_dir_all(&dir).unwrap();
 }
