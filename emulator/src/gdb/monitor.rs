@@ -1,7 +1,7 @@
 //! `monitor COMMAND`: the prompt's commands, but for those that run the machine, which are gdb's own here.
 
 use super::world::{Subject, World};
-use crate::debug::command::find;
+use crate::debug::command::entry_of;
 
 /// Commands that would run the machine behind gdb's back, with what gdb has for each.
 const GDBS_OWN: &[(&str, &str)] = &[
@@ -10,7 +10,8 @@ const GDBS_OWN: &[(&str, &str)] = &[
     ("stepi", "stepi"),
     ("nexti", "nexti"),
     ("continue", "continue"),
-    ("until", "break and continue"),
+    ("until", "until, or advance"),
+    ("advance", "advance"),
     ("finish", "finish"),
     ("break", "break"),
     ("tbreak", "tbreak"),
@@ -25,15 +26,13 @@ const GDBS_OWN: &[(&str, &str)] = &[
 
 /// Does what a line says; the answer.
 pub(super) fn run(world: &mut World<'_>, subject: &Subject, tid: u64, line: &str) -> String {
-    let line = line.trim();
-    let word = line.split(|c: char| c.is_whitespace() || c == '/').next().unwrap_or_default();
-    let name = find(word).map_or(word, |entry| entry.names[0]);
-    if let Some((_, own)) = GDBS_OWN.iter().find(|(own, _)| *own == name) {
-        return format!("`{word}` is not for `monitor`: gdb's own is `{own}`\n");
+    let entry = entry_of(line).ok().flatten().map(|(entry, _)| entry.names[0]);
+    if let Some((name, own)) = GDBS_OWN.iter().find(|(own, _)| entry == Some(own)) {
+        return format!("`{name}` is not for `monitor`: gdb's own is `{own}`\n");
     }
     let hart = world.hart_of(subject, tid);
     let program = if hart.is_some() { None } else { world.program_in_kernel(subject, tid) };
     let (debugger, target) = world.prompt();
     target.look_at(hart.unwrap_or(target.next_hart()));
-    debugger.execute_for(target, program, line)
+    debugger.execute_for(target, program, line.trim())
 }

@@ -19,6 +19,7 @@ pub(super) use near::distance_within;
 pub use near::nearest;
 pub use occasions::Happening;
 pub(super) use occasions::OCCASIONS;
+pub use parse::entry_of;
 pub(super) use table::info_subjects;
 pub use table::{Completes, Entry, commands, find};
 

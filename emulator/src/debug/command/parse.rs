@@ -125,17 +125,21 @@ impl<'a> Words<'a> {
 impl Command {
     /// Parses a line. `None` for a line that is empty or a comment (`#`).
     pub fn parse(line: &str) -> Result<Option<Self>, String> {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            return Ok(None);
-        }
-        // `x/4x`, and as gdb has it `p*list`, `b*main`, `p$pc`.
-        let is_behind = |c: char| c.is_whitespace() || matches!(c, '/' | '*' | '&' | '$' | '(' | '\'');
-        let end = line.find(is_behind).unwrap_or(line.len());
-        let (word, rest) = line.split_at(end);
-        let entry = meant(word)?;
+        let Some((entry, rest)) = entry_of(line)? else { return Ok(None) };
         (entry.parse)(&Words::new(entry, rest)).map(Some)
     }
+}
+
+/// The command that a line begins with, by whatever name, and the rest of the line. `None` for a line that is empty or a comment.
+pub fn entry_of(line: &str) -> Result<Option<(&'static Entry, &str)>, String> {
+    let line = line.trim();
+    if line.is_empty() || line.starts_with('#') {
+        return Ok(None);
+    }
+    // `x/4x`, and as gdb has it `p*list`, `b*main`, `p$pc`.
+    let is_behind = |c: char| c.is_whitespace() || matches!(c, '/' | '*' | '&' | '$' | '(' | '\'');
+    let (word, rest) = line.split_at(line.find(is_behind).unwrap_or(line.len()));
+    Ok(Some((meant(word)?, rest)))
 }
 
 /// `STEP|PLACE`: a number is a step.
