@@ -81,7 +81,7 @@ fn check(figures: &Value, what: &str) {
         assert_eq!(lost(process), count(process, "pages_lost"), "{what}: {process}");
     }
     let access = |name: &str| count(figures, &format!("effective_access.{name}"));
-    assert_eq!(access("accesses"), count(figures, "tlb.accesses"), "{what}");
+    assert_eq!(access("accesses"), count(figures, "instructions_user"), "{what}");
     assert_eq!(access("faults"), count(figures, "faults.total"), "{what}");
     assert_eq!(access("steps_waited"), paging("steps_waited"), "{what}");
     let kernel = count(figures, "instructions") - count(figures, "instructions_user");

@@ -109,10 +109,11 @@ pub struct EffectiveAccess {
 }
 
 impl EffectiveAccess {
-    /// Steps of an access that does not fault: an instruction takes one step, and its accesses are part of it.
+    /// Steps of an access that does not fault: an instruction of a program takes one step, and its accesses are part of it.
     const ACCESS_STEPS: f64 = 1.0;
 
-    /// `accesses` of both sides of the TLB; `kernel_instructions` are all that were not executed in user mode.
+    /// `accesses` of programs, one an instruction of theirs; `kernel_instructions` are all that were not executed in user mode: they serve the faults,
+    /// and so are no accesses themselves.
     pub fn new(account: &Account, accesses: u64, kernel_instructions: u64) -> Self {
         let (faults, steps_waited) = (account.faults_total(), account.steps_waited);
         Self { accesses, faults, steps_waited, kernel_instructions }
@@ -142,11 +143,8 @@ impl EffectiveAccess {
             return String::new();
         }
         let steps = |steps: f64| format!("{steps:.1} steps");
-        let accesses = format!(
-            "{} faults of {} accesses that the TLB was asked for",
-            grouped(self.faults),
-            grouped(self.accesses)
-        );
+        let accesses =
+            format!("{} faults of {} instructions of programs", grouped(self.faults), grouped(self.accesses));
         let rows = [
             (
                 "effective access time",
@@ -163,7 +161,7 @@ impl EffectiveAccess {
             (
                 "    waiting",
                 steps(self.each_fault(self.steps_waited)),
-                "for the disk and for frames, a fault",
+                "for the disk and for frames, a fault; of several who wait at once each counts",
             ),
             (
                 "    in the kernel",

@@ -41,9 +41,8 @@ impl Figures<'_> {
 
     fn effective_access(&self, trace: &Trace) -> EffectiveAccess {
         let machine = self.machine;
-        let (i, d) = machine.tlb_counters();
-        let kernel = machine.instructions() - machine.instructions_user();
-        EffectiveAccess::new(&trace.accounts.machine, i.accesses + d.accesses, kernel)
+        let user = machine.instructions_user();
+        EffectiveAccess::new(&trace.accounts.machine, user, machine.instructions() - user)
     }
 
     /// The JSON object of docs/json.md.
