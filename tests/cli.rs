@@ -522,8 +522,11 @@ fn frames_at_peak_are_those_that_are_limited() {
     let (ran, figures) = run_with_figures(&dir, ["--frames", "15", "--swap", "0", "zerofill", "30"]);
     // The child has as many pages as its parent, and is the younger one.
     assert_eq!(ran.status, 1, "too few: {}", ran.stderr);
-    let told =
-        ["process 2 (zerofill) is killed", " pages of 15 frames", "(-m or --frames gives more; --swap"];
+    let told = [
+        "process 2 (zerofill) is killed",
+        "; of 15 frames too few are free",
+        "(-m or --frames gives more; --swap",
+    ];
     assert!(told.iter().all(|words| ran.stderr.contains(words)), "{}", ran.stderr);
     assert_eq!((count(&figures, "frames.total"), count(&figures, "frames.peak")), (15, 15));
 }

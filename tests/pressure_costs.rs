@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // in functions that only tests call
 
+#[path = "support/c_program.rs"]
+mod c_program;
 mod support;
 
 use serde_json::Value;
@@ -66,4 +68,44 @@ fn what_a_fork_shares_costs_by_the_page() {
         .map(|(fewer, more)| cost("faults.by_kind.cow_copy", &run(fewer), &run(more)));
     println!("{costs:.0?} instructions a page, to 256, 1,024 and 4,096 pages");
     assert!(costs.iter().all(|&cost| cost <= 1.1 * costs[0]), "{costs:?}");
+}
+
+/// A run of `crowd` in so many frames.
+fn crowd(dir: &TempDir, frames: &str, words: &[String]) -> Value {
+    let mut command = vec!["--frames".to_owned(), frames.to_owned(), dir.file("crowd").display().to_string()];
+    command.extend_from_slice(words);
+    let command: Vec<&str> = command.iter().map(String::as_str).collect();
+    figures(&command)
+}
+
+/// The same pages in as many frames, by ever more processes: those who wait cost little.
+#[test]
+fn a_fault_costs_little_more_among_a_hundred_processes() {
+    let dir = TempDir::new("crowd-costs");
+    c_program::compile(&dir, "crowd", include_str!("sources/crowd.c"));
+    let costs = [(1, 3000), (10, 300), (100, 30)].map(|(children, pages): (u32, u32)| {
+        let words = [children, pages, 2].map(|number| number.to_string());
+        let run = crowd(&dir, "1500", &words);
+        kernel_instructions(&run) / count(&run, "faults.total") as f64
+    });
+    println!("{costs:.0?} instructions a fault with 1, 10 and 100 processes");
+    assert!(costs[2] <= 2.5 * costs[0], "{costs:?}");
+}
+
+/// A fork for which page tables must be made room for, by what it takes beyond the same run without it.
+#[test]
+fn a_fork_under_pressure_costs_by_the_page() {
+    let dir = TempDir::new("fork-costs");
+    c_program::compile(&dir, "crowd", include_str!("sources/crowd.c"));
+    let costs = [4_000, 16_000].map(|pages: u32| {
+        let run = |children: u32| {
+            let words = [children, 0, 0, pages].map(|number| number.to_string());
+            kernel_instructions(&crowd(&dir, "2000", &words))
+        };
+        (run(1) - run(0)) / f64::from(pages)
+    });
+    println!(
+        "{costs:.0?} instructions a page of its parent's, with 4,000 and 16,000 of them in 2,000 frames"
+    );
+    assert!(costs[1] <= 1.5 * costs[0], "{costs:?}");
 }

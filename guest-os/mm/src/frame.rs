@@ -184,6 +184,8 @@ pub struct FrameTable {
     limit: u64,
     /// How many frames the kernel can still get when programs have all that they may have.
     reserve: u64,
+    /// Frames for programs that only one gets who waits for them.
+    aside: u64,
     /// Frames that are not free, by what they hold.
     counts: FrameCounts,
     /// A header, and one entry for each frame that has been handed out at least once: those from `first` on. It never moves, so that what
@@ -213,6 +215,7 @@ impl FrameTable {
             total,
             limit,
             reserve: 0,
+            aside: 0,
             counts: FrameCounts::default(),
             entries,
             freed,
@@ -242,10 +245,14 @@ impl FrameTable {
     pub(crate) fn set_reserve(&mut self, frames: u64) {
         self.reserve = frames;
     }
-    /// Frames that programs can still get.
+    /// Keeps so many of the frames that programs can get for one who waits for them.
+    pub(crate) fn set_aside(&mut self, frames: u64) {
+        self.aside = frames;
+    }
+    /// Frames that programs can still get, but for those set aside.
     pub fn free(&self) -> u64 {
         let left = (self.total - self.used()).saturating_sub(self.reserve);
-        left.min(self.limit.saturating_sub(self.used() - self.counts.kernel))
+        left.min(self.limit.saturating_sub(self.used() - self.counts.kernel)).saturating_sub(self.aside)
     }
     /// Frames that can still be had for `kind`.
     pub fn free_for(&self, kind: FrameKind) -> u64 {

@@ -43,8 +43,8 @@ mod switches;
 pub mod vma;
 
 pub use address_space::{
-    AddressSpace, AroundPage, CopiedPage, Discarded, Flush, ForkMaps, ForkReport, MapError, MapRequest,
-    Mapped, Placement, SharedRange, SpaceId, Unmapped,
+    AddressSpace, AroundPage, CopiedPage, Discarded, FRAMES_OF_A_FAULT, Flush, ForkMaps, ForkReport,
+    MapError, MapRequest, Mapped, Placement, SharedRange, SpaceId, Unmapped,
 };
 pub use fault::{DiskWait, FaultAction, FaultOutcome, FaultSignal, Resolution, SegvReason};
 pub use frame::{FrameId, FrameKind, FrameTable, OutOfFrames};

@@ -304,6 +304,11 @@ impl<P: PhysMem> Memory<P> {
         Ok(())
     }
 
+    /// Keeps so many of the frames that programs can get for who waits for them, from now on: while that one makes its attempt, none.
+    pub fn set_aside(&mut self, frames: u64) {
+        self.frames.set_aside(frames);
+    }
+
     /// A zeroed frame for the kernel itself.
     pub fn allocate_kernel(&mut self) -> Result<FrameId, OutOfFrames> {
         self.with_frames(FrameKind::Kernel, |mem| mem.allocate(FrameKind::Kernel, Contents::Zeros))

@@ -30,6 +30,9 @@ struct Sleeper<C> {
     outcome: Option<WaitOutcome>,
 }
 
+/// Every so many times who has waited longest comes before who has come last.
+const FIRST_COMERS_TURN: u64 = 8;
+
 /// The run queue and the sleepers.
 #[derive(Debug)]
 pub struct Scheduler<C> {
@@ -39,6 +42,8 @@ pub struct Scheduler<C> {
     waiting: BTreeSet<(C, u64, Tid)>,
     deadlines: BTreeSet<(u64, Tid)>,
     arrivals: u64,
+    /// How often [`Scheduler::wake_last`] was asked.
+    turns: u64,
 }
 
 impl<C> Default for Scheduler<C> {
@@ -49,6 +54,7 @@ impl<C> Default for Scheduler<C> {
             waiting: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             arrivals: 0,
+            turns: 0,
         }
     }
 }
@@ -92,6 +98,22 @@ impl<C: Ord + Copy> Scheduler<C> {
     /// Wakes at most `count` who wait on a channel; returns how many.
     pub fn wake_some(&mut self, channel: C, count: usize) -> usize {
         self.wake_those(channel, count, |_| true)
+    }
+    /// Wakes who wait on a channel for something of which there is enough for `count`: who came last first, since their pages are still in
+    /// memory, where all in turn would throw out each other's. So that nobody waits for ever, now and then who came first is woken
+    /// before. Returns how many were woken.
+    pub fn wake_last(&mut self, channel: C, count: usize) -> usize {
+        self.turns += 1;
+        let is_first_comers = self.turns.is_multiple_of(FIRST_COMERS_TURN) && count > 0;
+        let mut woken = if is_first_comers { self.wake_some(channel, 1) } else { 0 };
+        let all = (channel, 0, Tid(0))..=(channel, u64::MAX, Tid(u32::MAX));
+        while woken < count
+            && let Some(&(_, _, tid)) = self.waiting.range(all.clone()).next_back()
+        {
+            self.rouse(tid, WaitOutcome::Woken);
+            woken += 1;
+        }
+        woken
     }
     /// Wakes at most `count` of those who wait on a channel and are meant; returns how many.
     pub fn wake_those(&mut self, channel: C, count: usize, is_meant: impl Fn(Tid) -> bool) -> usize {
@@ -205,6 +227,22 @@ mod tests {
             (Some(T(2)), WaitOutcome::TimedOut)
         );
         assert!(scheduler.is_sleeping(T(1)) && !scheduler.is_sleeping(T(2)));
+    }
+
+    #[test]
+    fn who_came_last_wakes_first_and_nobody_waits_for_ever() {
+        let mut scheduler = Scheduler::default();
+        for tid in 1..=9 {
+            scheduler.sleep(T(tid), vec!['f'], None, false);
+        }
+        scheduler.sleep(T(99), vec!['g'], None, false);
+        assert_eq!(scheduler.wake_last('f', 0), 0);
+        let mut order = Vec::new();
+        while scheduler.wake_last('f', 1) == 1 {
+            order.extend(scheduler.take_next());
+        }
+        assert_eq!(order, [9, 8, 7, 6, 5, 4, 1, 3, 2].map(T));
+        assert_eq!((scheduler.wake_last('g', 5), scheduler.take_next()), (1, Some(T(99))));
     }
 
     #[test]

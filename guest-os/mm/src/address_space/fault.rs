@@ -19,12 +19,12 @@ use isa::paging::Pte;
 use isa::{PhysAddr, VirtAddr, Vpn};
 
 /// Frames that a fault takes at most: for the page, and for a page table at each level under the root.
-const MOST_FRAMES: u64 = 1 + ROOT_LEVEL as u64;
+pub const FRAMES_OF_A_FAULT: u64 = 1 + ROOT_LEVEL as u64;
 
 impl<P: PhysMem> Memory<P> {
     /// Whether so many frames are free that no fault wants one.
     pub fn has_frames_for_a_fault(&self) -> bool {
-        self.frames().free() >= MOST_FRAMES
+        self.frames().free() >= FRAMES_OF_A_FAULT
     }
 }
 

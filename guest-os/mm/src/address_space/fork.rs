@@ -69,6 +69,11 @@ impl AddressSpace {
         self.vmas.len() * VMA_BYTES + OwnerLists::bytes_for(anon_pages)
     }
 
+    /// Frames that [`AddressSpace::fork`] takes at most: the child has at most as many page tables as its parent.
+    pub fn frames_to_fork<P: PhysMem>(&self, mem: &Memory<P>) -> u64 {
+        self.page_table().tables(mem) + self.frames_to_copy(mem)
+    }
+
     /// Makes a copy of the address space without copying a page (but see [`Switches::copies_at_fork`](crate::Switches)). The child maps what [`ForkMaps`] says, but where a VMA's flags keep
     /// it from the child; private
     /// pages lose their W bit in both, so that the first store to one of them decides (`cow_copy` or `cow_reuse`).
@@ -87,8 +92,8 @@ impl AddressSpace {
         if first.is_ok() {
             return first;
         }
-        // The child has at most as many page tables as its parent. With frames for them it was not for want of frames.
-        let needed = self.page_table().tables(mem) + self.frames_to_copy(mem);
+        // With frames for all it was not for want of frames.
+        let needed = self.frames_to_fork(mem);
         if mem.frames().free() >= needed {
             return first;
         }

@@ -20,6 +20,7 @@ mod unmap;
 
 pub use around::AroundPage;
 pub use discard::Discarded;
+pub use fault::FRAMES_OF_A_FAULT;
 pub use flush::Flush;
 pub use fork::{ForkMaps, ForkReport, LeftOut, SharedRange};
 pub use fork_copy::CopiedPage;

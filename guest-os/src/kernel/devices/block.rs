@@ -149,6 +149,16 @@ pub fn has_place(disk: DiskId) -> bool {
     DEVICES.get_mut().get_mut(disk).places.iter().any(|place| matches!(place, Place::Free))
 }
 
+/// Sleeps until a disk may have a place for a request. Who does not use it then passes it on.
+pub fn wait_for_place(disk: DiskId) {
+    wait::sleep(Channel::BlockQueue(disk));
+}
+
+/// A disk has a place: one who waits for it is woken, and nobody else.
+pub fn pass_place(disk: DiskId) {
+    wait::scheduler(|s| s.wake_last(Channel::BlockQueue(disk), 1));
+}
+
 /// Hands a request to its disk, if that has a place for it.
 pub fn submit(request: Request) -> Result<Ticket, Full> {
     let mut devices = DEVICES.get_mut();
@@ -185,12 +195,12 @@ fn perform_and(
             Ok(ticket) => break ticket,
             Err(Full(again)) => request = again,
         }
-        wait::sleep(Channel::BlockQueue);
+        wait_for_place(disk);
     };
     meanwhile();
     loop {
         if let Some(succeeded) = take_result(ticket) {
-            wait::wake(Channel::BlockQueue);
+            pass_place(disk);
             return if succeeded { Ok(()) } else { Err(DeviceError) };
         }
         wait::sleep(Channel::Block(ticket.number));
@@ -217,7 +227,7 @@ pub fn interrupt(source: u32) {
         match completion {
             Completion::Wake => wait::wake(Channel::Block(number)),
             Completion::Call(function) => {
-                wait::wake(Channel::BlockQueue);
+                pass_place(disk);
                 function(finished);
             }
         }

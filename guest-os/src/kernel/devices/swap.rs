@@ -133,6 +133,16 @@ pub fn has_place() -> bool {
     area().is_some_and(|area| block::has_place(area.disk))
 }
 
+/// Sleeps until the disk may have a place for a request; [`pass_place`] if it is not used.
+pub fn wait_for_place() {
+    block::wait_for_place(used_area().disk);
+}
+
+/// The disk has a place that its waiter has no use for.
+pub fn pass_place() {
+    block::pass_place(used_area().disk);
+}
+
 /// Has a slot read or written, sleeping meanwhile.
 pub fn perform(slot: SwapSlot, transfer: Transfer) -> Result<(), DeviceError> {
     let (disk, sector) = place_of(slot);
@@ -144,8 +154,12 @@ pub fn slot_of(finished: &Finished) -> SwapSlot {
     SwapSlot(u32::try_from(finished.sector / SECTORS_PER_SLOT).unwrap_or(u32::MAX))
 }
 
+fn used_area() -> Area {
+    area().expect("slots are of swap space that was found")
+}
+
 fn place_of(slot: SwapSlot) -> (DiskId, u64) {
-    let area = area().expect("slots are of swap space that was found");
+    let area = used_area();
     assert!((1..=area.slots).contains(&slot.0), "slot {} is not one of {}", slot.0, area.slots);
     (area.disk, u64::from(slot.0) * SECTORS_PER_SLOT)
 }

@@ -98,7 +98,7 @@ fn each(frames: &mut [(SwapSlot, KernelFrame)], transfer: fn(DeviceBuffer) -> Tr
         while let Err(Full(request)) = swap::submit(*slot, transfer, done) {
             transfer = request.transfer;
             waited += 1;
-            wait::sleep(Channel::BlockQueue);
+            swap::wait_for_place();
         }
     }
     while TALLY.get().under_way > 0 {

@@ -2,6 +2,7 @@
 
 use crate::devices::block::Purpose;
 use crate::hart::current;
+use crate::memory::claim::Claim;
 use crate::memory::reclaim::{self, AtTheEnd};
 use crate::memory::{ahead, inject, mem, pages};
 use crate::processes::process::{self, Process};
@@ -14,6 +15,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use isa::events::{Access, EventKind, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY, SegvReason};
 use isa::paging::{Pte, PteFlags};
 use isa::{PAGE_SIZE, PhysAddr, VirtAddr};
+use mm::FRAMES_OF_A_FAULT;
 use mm::fault::{Awaited, FaultSignal};
 use mm::{AddressSpace, DiskWait, FaultAction, FaultOutcome, FrameId, Resolution, SpaceId};
 use proc::{SigInfo, Signal};
@@ -79,16 +81,17 @@ fn try_resolve(
     let thread = current();
     let space = thread.process.space();
     let (mut waited, mut has_read) = (DiskWait::None, false);
-    let mut waits_for_room = 0;
+    let mut claim = Claim::on(FRAMES_OF_A_FAULT);
     loop {
         if waited == DiskWait::None && reclaim::settle().is_err() {
             out_of_frames(&thread, va, Shortage::OfFrames);
             return Err(Refused::OutOfFrames);
         }
-        let outcome = step(&mut space.borrow_mut(), &mut mem::memory(), va, access, waited);
+        let outcome = claim.attempt(|memory| step(&mut space.borrow_mut(), memory, va, access, waited));
         if outcome.is_err() {
-            waits_for_room += 1;
-            if makes_room(va, waits_for_room) {
+            tell_wait(va, None);
+            claim.waits();
+            if reclaim::makes_room(AtTheEnd::Kill(va)) {
                 continue;
             }
         }
@@ -145,19 +148,6 @@ fn try_resolve(
             Err(_) => return Err(Refused::OutOfFrames),
         }
     }
-}
-
-/// No frame is free for a fault: waits for one, if there is a way to it. This is the wait of that number for the same fault.
-#[cold]
-fn makes_room(va: VirtAddr, number: usize) -> bool {
-    /// For each thread that may have taken the frame instead.
-    const MOST_WAITS: usize = 64;
-    tell_wait(va, None);
-    // A fault may need several frames (page tables, too) and finds one at a time: then they all take away what the others have begun with.
-    // (Whoever has more than its budget waits for each page that goes, and then goes on.)
-    let comes_no_further = number.is_multiple_of(MOST_WAITS * process::table(|t| t.all_threads()))
-        && shortage(&current()) == Some(Shortage::OfFrames);
-    if comes_no_further { reclaim::kill_largest(va) } else { reclaim::makes_room(AtTheEnd::Kill(va)) }
 }
 
 /// A fault begins to wait for what others do, or for room. (Where it has a page read itself, the read is told of.)
@@ -274,30 +264,34 @@ pub fn tell_out_of_frames(process: &Process, pages: u64, swapped: u64, va: VirtA
     } else {
         format!("since it is the largest that may be; process {} needs the page at {va}", thread.process.pid)
     };
-    // What is not in a process's own pages is told if it is much.
-    let mut taken = String::new();
-    let in_use =
-        [(counts.page_table, "are page tables"), (in_files, "hold shared memory and files in memory")];
-    for (count, what) in in_use.into_iter().filter(|&(count, _)| count > frames / 4) {
-        taken += &format!(", {count} of which {what}");
+    // What is in no process's own pages is told if it is much.
+    let mut of_frames = String::new();
+    for (count, what) in
+        [(counts.page_table, "are page tables"), (in_files, "hold shared memory and files in memory")]
+    {
+        if count > frames / 4 {
+            of_frames += &format!(", {count} of them {what}");
+        }
     }
     if counts.kernel > ram / 4 {
-        taken += &format!("; the kernel has {} for pipes, sockets and the like", counts.kernel);
+        of_frames += &format!(", beside {} of the kernel for pipes, sockets and the like", counts.kernel);
     }
-    let (in_swap, more_slots) = if slots.slots == 0 {
-        (String::new(), "; --swap room for more of them")
+    let (in_swap, of_slots, more_slots) = if slots.slots == 0 {
+        (String::new(), String::new(), "; --swap room for more of them")
     } else {
-        // While many slots are free, more of them change nothing.
-        let more = if slots.used > slots.slots / 2 { "; --swap more of those" } else { "" };
         let of_files = match swapped_files {
             few if few <= slots.slots / 4 => String::new(),
-            many => format!(", {many} of which have shared memory and files in memory"),
+            many => format!(", {many} of them by shared memory and files in memory"),
         };
-        (format!(", and {swapped} of {} in swap space of {} slots{of_files}", slots.used, slots.slots), more)
+        // While many slots are free, more of them change nothing.
+        let more = if slots.used > slots.slots / 2 { "; --swap more of those" } else { "" };
+        let used = format!("; of {} slots of swap space {} are in use{of_files}", slots.slots, slots.used);
+        (format!(" and {swapped} in swap space"), used, more)
     };
     log::error!(
-        "out of frames: process {pid} ({name}) is killed {place}; it had {pages} pages of {frames} frames{taken}{in_swap} (-m or --frames \
-         gives more{more_slots})"
+        "out of frames: process {pid} ({name}) is killed {place}; it had {pages} pages in memory{in_swap}; of {frames} frames too few are free\
+         {of_frames}{of_slots}{} (-m or --frames gives more{more_slots})",
+        reclaim::others_than(process)
     );
     let (pid, tid, space) = (u64::from(pid), u64::from(pid), process.space_id());
     let told = EventRecord { va: va.0, ..events::of(EventKind::OutOfFrames) };

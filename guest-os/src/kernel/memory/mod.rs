@@ -2,6 +2,7 @@
 //! and stacks.
 
 pub mod ahead;
+pub mod claim;
 pub mod fault;
 pub mod heap;
 pub mod inject;

@@ -10,7 +10,7 @@ use crate::hart::current;
 use crate::local::HartLocal;
 use crate::memory::mem::DeviceBuffer;
 use crate::memory::reclaim::{self, AtTheEnd};
-use crate::memory::{heap, mem, read_ahead};
+use crate::memory::{claim, heap, mem, read_ahead};
 use crate::processes::process::{self, Process};
 use crate::processes::wait::{self, Channel};
 use alloc::collections::BTreeMap;
@@ -149,7 +149,7 @@ pub fn fill(key: PageKey, frame: FrameId, purpose: Purpose) -> bool {
     current().process.count_transfer(|counts| counts.bytes_from_disk += isa::PAGE_SIZE);
     mem::memory().finish_read(key, frame, succeeded.is_ok());
     wait::wake(Channel::Page(key));
-    wait::wake(Channel::Frames);
+    claim::wake();
     succeeded.is_ok()
 }
 

@@ -7,7 +7,7 @@ use crate::events;
 use crate::files::vfs;
 use crate::hart::current;
 use crate::memory::mem::{self, DeviceBuffer};
-use crate::memory::{heap, pages};
+use crate::memory::{claim, heap, pages};
 use crate::processes::wait::{self, Channel};
 use core::sync::atomic::{AtomicU64, Ordering};
 use fs::{DeviceRange, PageSource};
@@ -49,7 +49,7 @@ pub fn is_under_way() -> bool {
 /// Waits until nothing is under way.
 pub fn wait_for_all() {
     while is_under_way() {
-        wait::sleep(Channel::Frames);
+        claim::sleep();
     }
 }
 
@@ -126,7 +126,8 @@ fn done(finished: Finished) {
     let FrameKind::PageCache(key) = memory.frames().info(frame).kind else {
         // The file was cut or removed meanwhile.
         memory.unpin(frame);
-        return wait::wake(Channel::Frames);
+        drop(memory);
+        return claim::wake();
     };
     let left = memory.file_len_bytes(key.file).saturating_sub(key.offset_bytes());
     if left < PAGE_SIZE {
@@ -142,5 +143,5 @@ fn done(finished: Finished) {
         );
     }
     wait::wake(Channel::Page(key));
-    wait::wake(Channel::Frames);
+    claim::wake();
 }

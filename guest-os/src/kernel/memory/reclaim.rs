@@ -7,13 +7,18 @@
 use crate::devices::block::{Finished, Transfer};
 use crate::devices::swap;
 use crate::hart::current;
+use crate::memory::claim::{self, Claim};
 use crate::memory::mem::{self, DeviceBuffer, DirectMap};
 use crate::memory::{fault, heap, inject, read_ahead};
 use crate::processes::exit;
 use crate::processes::process::{self, Process};
 use crate::processes::thread::Shortage;
 use crate::processes::wait::{self, Channel};
+use alloc::format;
 use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cmp::Reverse;
 use core::sync::atomic::{AtomicU64, Ordering};
 use fs::Errno;
 use isa::VirtAddr;
@@ -33,15 +38,34 @@ pub enum AtTheEnd {
 /// before it failed may not be true any more.
 pub fn with_room<R>(
     at_the_end: AtTheEnd,
+    action: impl FnMut(&mut Memory<DirectMap>) -> Result<R, OutOfFrames>,
+) -> Result<R, OutOfFrames> {
+    with_room_for(1, at_the_end, action)
+}
+
+/// As [`with_room`] for what may need `frames` at once.
+pub fn with_room_for<R>(
+    frames: u64,
+    at_the_end: AtTheEnd,
     mut action: impl FnMut(&mut Memory<DirectMap>) -> Result<R, OutOfFrames>,
 ) -> Result<R, OutOfFrames> {
+    let mut claim = Claim::on(frames);
     loop {
-        let result = action(&mut mem::memory());
+        let result = claim.attempt(&mut action);
         write_out();
-        if result.is_ok() || !makes_room(at_the_end) {
+        if result.is_ok() {
+            return result;
+        }
+        claim.waits();
+        if !makes_room(at_the_end) {
             return result;
         }
     }
+}
+
+/// Waits until so many frames are free. Nothing may sleep before they are used.
+pub fn wait_for_frames(frames: u64, at_the_end: AtTheEnd) -> Result<(), OutOfFrames> {
+    with_room_for(frames, at_the_end, |memory| memory.make_room(frames))
 }
 
 /// Makes the running thread's share of the kernel's heap whole ([`heap::settle`]), waiting for frames for it if need be. Sleeps.
@@ -61,17 +85,21 @@ pub fn makes_room(at_the_end: AtTheEnd) -> bool {
         return false;
     }
     write_out_in_time();
-    let is_in_motion = mem::memory().swap().in_motion() > 0
-        || mem::memory().cache().reading() > 0
-        || read_ahead::is_under_way();
-    if is_in_motion {
-        wait::sleep(Channel::Frames);
+    // Who is served first will say whether this is the end.
+    if is_in_motion() || claim::is_anothers() {
+        claim::sleep();
         return true;
     }
     match at_the_end {
         AtTheEnd::Kill(va) => kill_largest(va),
         AtTheEnd::Fail => false,
     }
+}
+
+/// Whether the disk is at work on pages: frames may come free when it is done.
+pub fn is_in_motion() -> bool {
+    let memory = mem::memory();
+    memory.swap().in_motion() > 0 || memory.cache().reading() > 0 || read_ahead::is_under_way()
 }
 
 /// Sleeps until the disk has read or written a slot, if it is at work on it.
@@ -94,7 +122,7 @@ pub fn finish() {
         if mem::memory().swap().in_motion() == 0 {
             return;
         }
-        wait::sleep(Channel::Frames);
+        claim::sleep();
     }
 }
 
@@ -108,11 +136,16 @@ pub fn write_out() -> bool {
 
 /// As [`write_out`], and sleeps until the disk has a place for it.
 fn write_out_in_time() -> bool {
+    let mut has_waited = false;
     while mem::memory().has_write() {
         if write_out() {
             return true;
         }
-        wait::sleep(Channel::BlockQueue);
+        swap::wait_for_place();
+        has_waited = true;
+    }
+    if has_waited {
+        swap::pass_place();
     }
     false
 }
@@ -170,7 +203,7 @@ pub fn swap_in(slot: SwapSlot, frame: FrameId) -> bool {
 
 fn has_changed(slot: SwapSlot) {
     wait::wake(Channel::Slot(slot));
-    wait::wake(Channel::Frames);
+    claim::wake();
 }
 
 /// What a process has of memory and of swap space, in pages: what its end would give back, but for what it shares; `all` with what
@@ -200,6 +233,30 @@ fn badness_of(process: &Process) -> Badness {
     Badness { all, resident, swapped }
 }
 
+/// Who else has pages, in words behind others; those with the most, and how many more there are.
+pub fn others_than(process: &Process) -> String {
+    const TOLD: usize = 3;
+    let (mut others, mut count) = (Vec::new(), 0);
+    process::each_living(|other| {
+        let badness = badness_of(other);
+        let pages = badness.resident + badness.swapped;
+        if other.pid != process.pid && pages > 0 && others.try_reserve(1).is_ok() {
+            others.push((pages, other.clone()));
+            count += 1;
+        }
+    });
+    others.sort_by_key(|(pages, other)| (Reverse(*pages), other.pid));
+    let told = others
+        .iter()
+        .take(TOLD)
+        .map(|(pages, other)| format!("{} ({}) {pages}", other.pid, fault::name_of(other)));
+    match (told.collect::<Vec<_>>().join(", "), count) {
+        (_, 0) => String::new(),
+        (told, 1..=TOLD) => format!("; others: {told}"),
+        (told, _) => format!("; others: {told} and {} more", count - TOLD),
+    }
+}
+
 /// Kills the process with the most memory, as Linux the youngest of several: who has forked outlives what is as large as itself. If that is another one than the running, waits until something has changed. Whether there may be
 /// room then. One that is on its way out is waited for before a second one is killed; itself does without, for those that it would kill may be
 /// waiting for its end.
@@ -225,7 +282,7 @@ pub fn kill_largest(va: VirtAddr) -> bool {
                 fault::tell_out_of_frames(&process, badness.resident, badness.swapped, va);
                 exit::send(&process, SigInfo::from_kernel(Signal::KILL));
                 // Who waits for room looks whether it was meant.
-                wait::wake(Channel::Frames);
+                claim::wake_all();
             }
             _ => {
                 fault::out_of_frames(&this, va, Shortage::OfFrames);
@@ -234,6 +291,6 @@ pub fn kill_largest(va: VirtAddr) -> bool {
         }
     }
     drop(this);
-    wait::sleep(Channel::Frames);
+    claim::sleep();
     true
 }

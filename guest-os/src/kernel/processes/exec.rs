@@ -166,7 +166,7 @@ fn wait_for_room(list_bytes: u64) -> Result<(), Errno> {
     /// Beside the lists the stack has the auxiliary vector, and the address space a root page table.
     const MORE_BYTES: u64 = 2 * PAGE_SIZE;
     let frames = frames_for_stack(list_bytes + MORE_BYTES);
-    reclaim::with_room(AtTheEnd::Fail, |memory| memory.make_room(frames)).map_err(|_| Errno::ENOMEM)
+    reclaim::wait_for_frames(frames, AtTheEnd::Fail).map_err(|_| Errno::ENOMEM)
 }
 
 /// Sees to frames for so many bytes of the new stack. Nothing sleeps between this and their use.

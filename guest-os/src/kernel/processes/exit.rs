@@ -5,7 +5,7 @@ use crate::events;
 use crate::files::{ready, terminals, vfs};
 use crate::hart::{current, hart};
 use crate::memory::user::UserPtr;
-use crate::memory::{heap, inject, mem, pages, read_ahead, reclaim, stack};
+use crate::memory::{claim, heap, inject, mem, pages, read_ahead, reclaim, stack};
 use crate::processes::children;
 use crate::processes::process::{self, Process, Usage, release_space, table};
 use crate::processes::thread::Thread;
@@ -155,7 +155,7 @@ fn end_all_others() {
             return;
         }
         // Some may wait for the frames that this one gives back when they have ended: they look whether they are killed.
-        wait::wake(Channel::Frames);
+        claim::wake_all();
         wait::sleep(Channel::LastProcess);
     }
 }

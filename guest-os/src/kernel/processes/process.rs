@@ -3,10 +3,9 @@
 use crate::files::vfs::open_files;
 use crate::hart::{current, hart};
 use crate::local::HartLocal;
-use crate::memory::mem;
+use crate::memory::{claim, mem};
 use crate::processes::thread::{self, Room, Thread};
 use crate::processes::timers::Timers;
-use crate::processes::wait::{self, Channel};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
@@ -438,5 +437,5 @@ pub fn release_space(space: SharedSpace) {
     space.teardown(&mut mem::memory());
     mem::free_asid(asid);
     crate::memory::pages::release_unmapped_files();
-    wait::wake(Channel::Frames);
+    claim::wake();
 }

@@ -1,6 +1,7 @@
 //! Sleeping and waking: the named wait points of the kernel, and locks that are slept on.
 
 use crate::arch;
+use crate::devices::block::DiskId;
 use crate::devices::interrupts;
 use crate::files::turns::TurnAt;
 use crate::hart::{current, hart};
@@ -22,8 +23,8 @@ use proc::{Pid, Scheduler, Tid};
 pub enum Channel {
     /// A device read with this number.
     Block(u64),
-    /// Room in the block device's queue.
-    BlockQueue,
+    /// A place in a disk's queue.
+    BlockQueue(DiskId),
     /// What is being found out about the swap disk.
     Swap,
     /// A page that someone else is reading.
@@ -32,6 +33,8 @@ pub enum Channel {
     Slot(SwapSlot),
     /// Room in memory: the end of others' I/O, or of a process.
     Frames,
+    /// The same for who is served first.
+    Claim,
     /// A change of one of this process's children.
     Child(Pid),
     /// A change of what is open.

@@ -255,13 +255,19 @@ fn child_space(parent: &Process, request: &CloneRequest) -> Result<(SharedSpace,
         return Ok((space, Inherited::default()));
     }
     let (id, asid) = mem::allocate_space_name().ok_or(Errno::EAGAIN)?;
-    let forked = reclaim::with_room(AtTheEnd::Fail, |memory| {
-        let forked = space.borrow_mut().fork(memory, id, asid, Some(arch::kernel_root()));
+    let fork = || {
+        let forked = space.borrow_mut().fork(&mut mem::memory(), id, asid, Some(arch::kernel_root()));
         if forked.is_err() {
             // It may have lost W bits already, and others run before it is tried again.
             mem::apply(mm::Flush::All, space.borrow().asid());
         }
         forked
+    };
+    let forked = fork().or_else(|_| {
+        // Begun once more when there is room for all of it: what is done by halves has to be undone each time.
+        let frames = space.borrow().frames_to_fork(&mem::memory());
+        reclaim::wait_for_frames(frames, AtTheEnd::Fail)?;
+        fork()
     });
     match forked {
         Ok(report) => {

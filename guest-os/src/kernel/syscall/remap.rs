@@ -114,7 +114,7 @@ fn relocate(
     }
     let kept = PageRange::new(old.start, Vpn(old.start.0 + len_pages.min(old.len_pages())));
     let frames = AddressSpace::frames_to_move(kept.len_pages());
-    reclaim::with_room(AtTheEnd::Fail, |memory| memory.make_room(frames)).map_err(|_| Errno::ENOMEM)?;
+    reclaim::wait_for_frames(frames, AtTheEnd::Fail).map_err(|_| Errno::ENOMEM)?;
     /// An owner more of a shared frame, for a moment.
     const OWNER_BYTES: usize = 4 << 10;
     let _prepared = heap::prepare(OWNER_BYTES)?;

@@ -1,0 +1,128 @@
+//! A claim on frames: who has waited for room long enough is served before others.
+//!
+//! Whoever finds no frame waits until one comes free, and begins again. Others who run meanwhile may take it first; one who needs several
+//! at once (a page and its page tables, a fork) could wait for ever. So after a few waits a thread makes a claim, if nobody has
+//! made one: from then on what comes free is set aside until there are as many frames as it may need, and others get only what is
+//! beyond that. There is one claim at a time. Who has it decides, too, whether memory is at its end: the others sleep.
+
+use crate::hart::current;
+use crate::local::HartLocal;
+use crate::memory::mem::{self, DirectMap};
+use crate::memory::reclaim;
+use crate::processes::wait::{self, Channel};
+use mm::{Memory, OutOfFrames};
+use proc::Tid;
+
+static HOLDER: HartLocal<Option<Tid>> = HartLocal::new(None);
+
+/// How many of those who wait for frames, without a claim, have been woken and have not run yet: they will take what is free.
+static WOKEN: HartLocal<usize> = HartLocal::new(0);
+
+/// A wait for frames, from the first attempt to the last.
+pub struct Claim {
+    /// What it needs at most, all at once.
+    frames: u64,
+    waits: u32,
+    /// It is the one that is served first.
+    is_first: bool,
+}
+
+impl Claim {
+    /// So many waits are as good as any other's.
+    const PATIENCE: u32 = 4;
+
+    /// One that will need so many frames at most.
+    pub const fn on(frames: u64) -> Self {
+        Self { frames, waits: 0, is_first: false }
+    }
+
+    /// Does what needs the frames: with what is set aside, if that is for it. With success the claim ends.
+    pub fn attempt<R>(
+        &mut self,
+        action: impl FnOnce(&mut Memory<DirectMap>) -> Result<R, OutOfFrames>,
+    ) -> Result<R, OutOfFrames> {
+        if self.waits == 0 {
+            return action(&mut mem::memory());
+        }
+        if self.is_first {
+            mem::memory().set_aside(0);
+        }
+        let result = action(&mut mem::memory());
+        match result {
+            Ok(_) => self.end(),
+            Err(_) if self.is_first => mem::memory().set_aside(self.frames),
+            Err(_) => {}
+        }
+        result
+    }
+
+    /// Whoever waits next is to look.
+    fn end(&mut self) {
+        if core::mem::take(&mut self.is_first) {
+            mem::memory().set_aside(0);
+            *HOLDER.get_mut() = None;
+        }
+        if core::mem::take(&mut self.waits) > 0 {
+            wake();
+        }
+    }
+
+    /// The attempt has failed, and another one will be made.
+    pub fn waits(&mut self) {
+        self.waits += 1;
+        if self.waits > Self::PATIENCE && HOLDER.get().is_none() {
+            self.is_first = true;
+            *HOLDER.get_mut() = Some(current().tid());
+            mem::memory().set_aside(self.frames);
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn is_mine() -> bool {
+    HOLDER.get().is_some_and(|holder| holder == current().tid())
+}
+
+/// Whether another thread has a claim.
+pub fn is_anothers() -> bool {
+    HOLDER.get().is_some() && !is_mine()
+}
+
+/// Sleeps until frames may have come free for the running thread.
+pub fn sleep() {
+    if is_mine() {
+        return wait::sleep(Channel::Claim);
+    }
+    wait::sleep(Channel::Frames);
+    let mut woken = WOKEN.get_mut();
+    *woken = woken.saturating_sub(1);
+}
+
+/// All who wait for frames are to look whether they are to end.
+pub fn wake_all() {
+    wait::wake(Channel::Claim);
+    *WOKEN.get_mut() += wait::scheduler(|s| s.wake_some(Channel::Frames, usize::MAX));
+}
+
+/// Frames have come free, or what was in motion has come to its end: as many wake as may get some. One who has come first and finds none will
+/// make a claim.
+///
+/// Cost: as many are woken as there are free frames for, however many wait.
+pub fn wake() {
+    if HOLDER.get().is_some() {
+        wait::wake(Channel::Claim);
+    }
+    let free = usize::try_from(mem::memory().frames().free()).unwrap_or(usize::MAX);
+    // Where nothing is in motion, somebody must look whether something can be.
+    let count = if reclaim::is_in_motion() { free } else { free.max(1) };
+    let mut woken = WOKEN.get_mut();
+    let more = count.saturating_sub(*woken);
+    if more > 0 {
+        *woken += wait::scheduler(|s| s.wake_last(Channel::Frames, more));
+    }
+}
