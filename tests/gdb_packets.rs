@@ -380,6 +380,7 @@ fn session(
         ear: hears.ear,
         kernel: Some(guest_os::KERNEL_ELF.to_vec()),
         programs: Rc::new(Programs::new(files())),
+        calls: abi::CALLS.iter().map(|call| (call.number.into(), call.name)).collect(),
         root: Box::new(Root),
     };
     let outcome = Server::new(&mut host, &mut peer, setup).serve();

@@ -3,15 +3,15 @@
 use super::execute::Debugger;
 use super::space::AtTrap;
 use super::target::Registers;
-use crate::trace::ThreadId;
+use crate::trace::{Event, ThreadId};
 use isa::paging::Satp;
 use isa::{VirtAddr, reg};
 
 /// A process that was made.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Forked {
-    pub(super) parent: ThreadId,
-    pub(super) child: u64,
+pub(crate) struct Forked {
+    pub(crate) parent: ThreadId,
+    pub(crate) child: u64,
     pub(super) satp: Satp,
     /// As `clone` has them.
     pub(super) flags: u64,
@@ -25,6 +25,13 @@ const CLONE_SETTLS: u64 = 0x8_0000;
 const ECALL_BYTES: u64 = 4;
 
 impl Forked {
+    /// What a `fork` event tells.
+    pub(crate) fn told_by(event: &Event) -> Self {
+        let record = &event.record;
+        let parent = ThreadId { pid: record.pid, tid: record.tid };
+        Self { parent, child: record.detail, satp: Satp(record.detail2), flags: record.flags }
+    }
+
     /// The child's registers, from its parent's at the call; `arguments` are those of `clone`, if it was that. `clone3` has its in memory.
     fn registers(&self, parent: &Registers, is_clone: bool) -> Option<Registers> {
         let argument = |index: usize| parent.x[usize::from(reg::A0) + index];
@@ -45,14 +52,19 @@ impl Forked {
 }
 
 impl Debugger {
+    /// The registers with which a process begins that was made, from its parent's at the call.
+    pub(crate) fn child_registers(&self, forked: &Forked, parent: &Registers) -> Option<Registers> {
+        let number = parent.x[usize::from(reg::A7)];
+        let is_clone = self.calls.iter().any(|&(known, name)| known == number && name == "clone");
+        forked.registers(parent, is_clone)
+    }
+
     /// Takes in that processes were made.
     pub(super) fn note_forks(&mut self) {
         let forks = self.tap.borrow_mut().take_forks();
         for forked in forks {
             let Some(at_trap) = self.trapped.get(&forked.parent).copied() else { continue };
-            let number = at_trap.registers.x[usize::from(reg::A7)];
-            let is_clone = self.calls.iter().any(|&(known, name)| known == number && name == "clone");
-            if let Some(registers) = forked.registers(&at_trap.registers, is_clone) {
+            if let Some(registers) = self.child_registers(&forked, &at_trap.registers) {
                 let thread = ThreadId { pid: forked.child, tid: forked.child };
                 self.keep_trap(thread, AtTrap { registers, ..at_trap });
             }

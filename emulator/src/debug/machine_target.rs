@@ -2,11 +2,12 @@
 
 use super::target::{Asking, Hears, Memory, Registers, Stop, StopBefore, Target, TlbLine, TlbSide};
 use crate::exec::Observer;
-use crate::hart::Hart;
+use crate::hart::{Hart, LeftProgram};
 use crate::machine::{HartState, Machine};
 use crate::mem::tlb::Tlb;
 use isa::csr::Csr;
-use isa::{PhysAddr, Privilege, Step};
+use isa::paging::Satp;
+use isa::{PhysAddr, Privilege, Step, VirtAddr};
 
 /// Someone who has a machine and runs it. All of [`Target`] comes with it.
 pub trait MachineTarget {
@@ -83,6 +84,11 @@ impl<T: MachineTarget> Target for T {
     }
     fn registers(&self) -> Registers {
         Registers::of(hart(self))
+    }
+    fn left_program(&self) -> Option<Registers> {
+        let LeftProgram { pc, x, f, satp } = *hart(self).left_program();
+        let (hart, privilege) = (self.looked_at(), Privilege::User);
+        Some(Registers { hart, pc: VirtAddr(pc), x, f, privilege, satp: Satp(satp) })
     }
     fn csr(&self, csr: Csr) -> Option<u64> {
         self.machine().csr_of(self.looked_at(), csr)

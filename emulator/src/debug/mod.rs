@@ -22,7 +22,7 @@ mod execute;
 mod explaining;
 pub mod expression;
 mod finish;
-mod forks;
+pub(crate) mod forks;
 #[cfg(test)]
 mod hart_tests;
 mod lines;

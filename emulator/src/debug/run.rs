@@ -63,12 +63,10 @@ impl Debugger {
         // Each trap out of a program is a short stop: its registers are kept, for the case that what it wanted is refused, or that
         // someone wants to look at it while others run. Not where the machine runs without being asked anything.
         let keeps_traps = self.points.has_enabled() || !matches!(until, Until::Ever | Until::Step(_));
-        if !keeps_traps {
-            self.trapped.clear();
-        }
         let mut in_program: BTreeMap<usize, bool> = BTreeMap::new();
         loop {
             if target.take_interrupt() {
+                self.note_current(target);
                 return Ok(Halt::Interrupted);
             }
             self.arm();
@@ -170,6 +168,7 @@ impl Debugger {
                         return Ok(Halt::Hit(hit));
                     }
                     if is_done || stop == Stop::Reached {
+                        self.note_current(target);
                         return Ok(Halt::Reached);
                     }
                     // Passed: a breakpoint that does not count this time, or a trap.
@@ -177,7 +176,10 @@ impl Debugger {
                         (first, first_is_new, same_instruction) = (place, false, true);
                     }
                 }
-                Stop::Interrupted => return Ok(Halt::Interrupted),
+                Stop::Interrupted => {
+                    self.note_current(target);
+                    return Ok(Halt::Interrupted);
+                }
                 Stop::Ended(reason) => {
                     self.ended = Some(reason);
                     return Ok(Halt::Ended(reason));

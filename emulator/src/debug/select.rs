@@ -1,7 +1,6 @@
 //! `process N` and `thread N`: whose registers, page table, mappings and memory are looked at, whoever runs.
 //!
-//! A thread that is in its program on a hart has that hart's registers. Any other has those of its last trap, which are kept while
-//! something may stop the machine; where the machine ran without, only what the kernel's switches tell is known: where it waits.
+//! A thread that is in its program on a hart has that hart's registers. Any other has those of its last trap, which the hart keeps until it has left it.
 
 use super::execute::Debugger;
 use super::target::{Registers, Target};

@@ -10,7 +10,6 @@ use crate::trace::{
 };
 use isa::VirtAddr;
 use isa::events::EventKind;
-use isa::paging::Satp;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -74,7 +73,7 @@ impl Tap {
         }
         let is_fork = self.is_followed && kind == EventKind::Fork;
         if is_fork {
-            self.forks.push(forked(event));
+            self.forks.push(Forked::told_by(event));
         }
         let trap = self.trace.history.last_trap().filter(|trap| {
             kind == EventKind::Signal && trap.step == event.step && trap.pid == event.record.pid
@@ -183,11 +182,4 @@ impl Tap {
     pub(super) fn take_caught(&mut self) -> Option<Caught> {
         self.caught.take()
     }
-}
-
-/// The process that an event tells to have been made.
-fn forked(event: &Event) -> Forked {
-    let record = &event.record;
-    let parent = ThreadId { pid: record.pid, tid: record.tid };
-    Forked { parent, child: record.detail, satp: Satp(record.detail2), flags: record.flags }
 }

@@ -204,6 +204,10 @@ pub trait Target: Memory {
     fn look_at(&mut self, hart: usize);
     /// The registers of the hart that is looked at.
     fn registers(&self) -> Registers;
+    /// The registers of the program that the hart that is looked at has left last for a trap; `None` if nobody has kept them.
+    fn left_program(&self) -> Option<Registers> {
+        None
+    }
     /// A CSR of the hart that is looked at, as M-mode would read it; `None` if there is no such CSR.
     fn csr(&self, csr: Csr) -> Option<u64>;
     /// Instructions that the hart that is looked at has executed in user mode.

@@ -5,11 +5,12 @@
 //! since it was given the hart: one that goes from one wait to the next in the kernel is still where it was.
 
 use super::execute::Debugger;
+use super::space::{AtTrap, Doing};
 use super::target::Target;
 use crate::machine::HartState;
 use crate::trace::ThreadId;
 use isa::csr::Csr;
-use isa::{Exception, VirtAddr};
+use isa::{Exception, Privilege, VirtAddr};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -46,9 +47,27 @@ impl Debugger {
             target.look_at(hart);
             if let (Some(thread), Some(trap)) = (left, self.last_trap(target, hart)) {
                 self.waits.traps.insert(thread, trap);
+                self.keep_left(target, thread);
             }
             self.waits.before.insert(hart, target.instructions_user());
             target.look_at(self.hart);
+        }
+    }
+
+    /// Keeps the registers with which a thread has left its program for the hart that is looked at.
+    fn keep_left(&mut self, target: &dyn Target, thread: ThreadId) {
+        if let Some(registers) = target.left_program() {
+            self.keep_trap(thread, AtTrap { registers, step: target.step(), doing: Doing::Works });
+        }
+    }
+
+    /// As [`Debugger::note_switches`] for the thread that the hart looked at has, if it is in the kernel.
+    pub(super) fn note_current(&mut self, target: &dyn Target) {
+        let registers = target.registers();
+        let thread = self.tap.borrow().trace().history.running_on(registers.hart);
+        let is_away = registers.privilege != Privilege::User && self.last_trap(target, registers.hart).is_some();
+        if let Some(thread) = thread.filter(|_| is_away) {
+            self.keep_left(target, thread);
         }
     }
 
@@ -89,7 +108,12 @@ impl Debugger {
             let of =
                 if process.threads.len() > 1 { format!(", thread {}", thread.tid) } else { String::new() };
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "   process {} ({}){of} waits {what}", thread.pid, process.name());
+            let _ = writeln!(
+                text,
+                "   process {0} ({1}){of} waits {what}: `process {0}` looks at it",
+                thread.pid,
+                process.name()
+            );
         }
         text
     }

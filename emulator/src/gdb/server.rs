@@ -6,6 +6,7 @@ use super::sentry::{Hit, Scope};
 use super::session::{Follow, Session, Wish};
 use super::world::{SharedWorld, Subject, World};
 use super::{Host, Ran};
+use crate::debug::forks::Forked;
 use crate::debug::{Debugger, SharedTap};
 use crate::machine::{GuestExit, StopReason};
 use crate::source::Programs;
@@ -68,6 +69,8 @@ pub struct Setup {
     pub kernel: Option<Vec<u8>>,
     /// The guest's programs.
     pub programs: Rc<Programs>,
+    /// The numbers and names of its system calls.
+    pub calls: Vec<(u64, &'static str)>,
     /// The guest's root.
     pub root: Box<dyn GuestRoot>,
 }
@@ -88,8 +91,9 @@ pub struct Server<'d, 'l> {
 impl<'d, 'l> Server<'d, 'l> {
     /// Sessions on a machine that has not run yet.
     pub fn new(host: &'d mut dyn Host, lines: &'l mut dyn Lines, setup: Setup) -> Self {
-        let Setup { follows, tap, ear, kernel, programs, root } = setup;
-        let debugger = Debugger::new(tap.clone(), kernel.as_deref(), None, Rc::clone(&programs));
+        let Setup { follows, tap, ear, kernel, programs, calls, root } = setup;
+        let mut debugger = Debugger::new(tap.clone(), kernel.as_deref(), None, Rc::clone(&programs));
+        debugger.know_calls(calls.into_iter());
         let mut world = World::new(host, debugger, tap, programs, root);
         if let Some(kernel) = kernel {
             world.own_files.insert(KERNEL_FILE.to_owned(), Rc::new(kernel));
@@ -293,6 +297,7 @@ impl<'d, 'l> Server<'d, 'l> {
                 if let Some(&entry) = world.entries.get(&record.pid) {
                     world.entries.insert(child, entry);
                 }
+                world.note_fork(&Forked::told_by(event));
                 drop(world);
                 self.meet(child, |follow| *follow == Follow::Pid(child));
             }

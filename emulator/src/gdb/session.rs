@@ -141,6 +141,11 @@ impl<'d> Session<'d> {
         let comes_soon = self.follow == Follow::First || self.view.subject.pid().is_some();
         comes_soon && !self.has_arrived
     }
+    /// Whether what it follows has been made, and the registers are known with which it begins.
+    fn is_made(&self) -> bool {
+        let pid = self.view.subject.pid();
+        pid.is_some_and(|pid| self.view.world.borrow().registers(&self.view.subject, pid).is_some())
+    }
     /// What it follows is there. What gdb has said before is answered now.
     pub(super) fn arrive(&mut self, send: &mut Vec<u8>) -> Option<Wish> {
         self.has_arrived = true;
@@ -202,6 +207,11 @@ impl<'d> Session<'d> {
 
     /// Takes in what has come from gdb; `send` is for the answer.
     pub(super) fn take_in(&mut self, bytes: &[u8], send: &mut Vec<u8>) -> Option<Wish> {
+        if self.is_early() && self.is_made() {
+            // It is where its first instruction is to come: the machine need not run for that, which another session may hold.
+            self.view.sentry.arrives = false;
+            self.has_arrived = true;
+        }
         if self.is_early() {
             let room = MAX_EARLY_BYTES.saturating_sub(self.early.len()).min(bytes.len());
             self.early.extend(&bytes[..room]);

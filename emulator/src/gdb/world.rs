@@ -3,6 +3,7 @@
 use super::Host;
 use super::files::GuestRoot;
 use super::sentry::{Snapshot, Watch};
+use crate::debug::forks::Forked;
 use crate::debug::peek::{self, Files, View};
 use crate::debug::{Debugger, Registers, SharedTap};
 use crate::source::Programs;
@@ -157,6 +158,17 @@ impl<'d> World<'d> {
             return Some(Snapshot::of(hart, hart.pc));
         }
         self.snapshots.get(&ThreadId { pid: subject.pid()?, tid }).copied()
+    }
+
+    /// A process was made: it begins with its parent's registers, but for what the call says.
+    pub(super) fn note_fork(&mut self, forked: &Forked) {
+        let Some(&Snapshot { x, f, pc, fcsr }) = self.snapshots.get(&forked.parent) else { return };
+        let (hart, privilege) = (self.host.next_hart(), Privilege::User);
+        let parent = Registers { hart, pc: VirtAddr(pc), x, f, privilege, satp: Satp(0) };
+        if let Some(Registers { x, f, pc, .. }) = self.debugger.child_registers(forked, &parent) {
+            let thread = ThreadId { pid: forked.child, tid: forked.child };
+            self.snapshots.insert(thread, Snapshot { x, f, pc: pc.0, fcsr });
+        }
     }
 
     /// A thread of a process that is in the kernel, with the registers that its program has.

@@ -12,6 +12,7 @@ mod warl;
 
 pub use counters::Counters;
 pub use csr::CsrFile;
+pub use trap::LeftProgram;
 pub(crate) use csr::{CsrContext, write_is_harmless};
 
 use crate::mem::fast::{DataBank, FastArrays, FetchBank};
@@ -55,6 +56,9 @@ pub struct Hart {
     pub itlb: Tlb,
     /// Data side of the TLB.
     pub dtlb: Tlb,
+    /// What the last program left that trapped out of U-mode, for who debugs it: no part of the machine's state.
+    #[serde(skip)]
+    left_program: LeftProgram,
     /// Caches of the above.
     #[serde(skip)]
     pub(crate) fast: FastArrays,
@@ -88,6 +92,7 @@ impl Hart {
             sbi_calls_exit: false,
             itlb: Tlb::new(tlb),
             dtlb: Tlb::new(tlb),
+            left_program: LeftProgram::default(),
             fast: FastArrays::default(),
             data_bank: DataBank::default(),
             fetch_bank: FetchBank::default(),

@@ -9,7 +9,25 @@ use isa::{Exception, Interrupt, Privilege, Trap, VirtAddr};
 const SUPERVISOR_STACK: u64 = mstatus::SPP | mstatus::SPIE | mstatus::SIE;
 const MACHINE_STACK: u64 = mstatus::MPP | mstatus::MPIE | mstatus::MIE;
 
+/// The registers of a program when it trapped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LeftProgram {
+    /// The address of the instruction that trapped, or before which an interrupt came.
+    pub pc: u64,
+    /// Integer registers.
+    pub x: [u64; 32],
+    /// Floating-point registers.
+    pub f: [u64; 32],
+    /// Its address space.
+    pub satp: u64,
+}
+
 impl Hart {
+    /// The registers of the program that was left last for a trap, since the machine was made or loaded.
+    pub fn left_program(&self) -> &LeftProgram {
+        &self.left_program
+    }
+
     /// Takes an exception raised by the instruction at `pc`.
     pub(crate) fn take_exception(&mut self, trap: Trap) {
         let code = u64::from(trap.exception.code());
@@ -31,6 +49,9 @@ impl Hart {
             if interrupt && tvec & 1 != 0 { base.wrapping_add(4 * code) } else { base }
         };
         self.reservation = None; // so that no handler has to end the reservation of what it interrupted
+        if self.privilege == Privilege::User {
+            self.left_program = LeftProgram { pc: self.pc, x: self.x, f: self.f, satp: self.csr.satp };
+        }
         let status = self.csr.mstatus;
         let csr = &mut self.csr;
         if delegated && self.privilege != Privilege::Machine {

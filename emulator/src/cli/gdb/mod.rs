@@ -133,6 +133,7 @@ pub fn serve(
         ear,
         kernel: kernel.map(<[u8]>::to_vec),
         programs: Rc::clone(programs),
+        calls: abi::CALLS.iter().map(|call| (call.number.into(), call.name)).collect(),
         root,
     };
     let mut lines = Sockets::new(&mut ports.listeners, &driver.interrupted);

@@ -33,7 +33,7 @@ impl Sockets {
             let (name, stream) = (name_of(&listener), Arc::default());
             let port =
                 Port { line, sender: sender.clone(), call: Arc::clone(&call), stream: Arc::clone(&stream) };
-            std::thread::spawn(move || port.serve(&listener));
+            std::thread::spawn(move || port.serve(listener));
             (stream, name)
         });
         Self { lines: lines.collect(), inbox, ready: VecDeque::new(), interrupted: interrupted.clone(), call }
@@ -49,9 +49,11 @@ struct Port {
 }
 
 impl Port {
-    /// Takes one connection, and all that it says.
-    fn serve(&self, listener: &TcpListener) {
-        let Ok((mut stream, _)) = listener.accept() else { return };
+    /// Takes one connection, and all that it says. Who comes later is refused, and need not wait for an answer that never comes.
+    fn serve(&self, listener: TcpListener) {
+        let accepted = listener.accept();
+        drop(listener);
+        let Ok((mut stream, _)) = accepted else { return };
         // Many small packets, each waited for.
         let _ = stream.set_nodelay(true);
         let Ok(half) = stream.try_clone() else { return };
