@@ -28,6 +28,7 @@ mod full;
 mod futexes;
 mod growth;
 mod hostile;
+mod interrupted;
 mod ipc;
 mod locked;
 mod locks;
@@ -54,6 +55,7 @@ mod timers;
 mod transfers;
 mod users;
 mod watches;
+mod wrong_paths;
 
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -149,6 +151,8 @@ const FAMILIES: &[&[Test]] = &[
     administration::TESTS,
     bad_pointers::TESTS,
     hostile::TESTS,
+    wrong_paths::TESTS,
+    interrupted::TESTS,
     growth::TESTS,
     full::TESTS,
     crowd::TESTS,
