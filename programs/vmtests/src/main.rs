@@ -55,7 +55,9 @@ mod timers;
 mod transfers;
 mod users;
 mod watches;
+mod wrong_descriptors;
 mod wrong_paths;
+mod wrong_processes;
 
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -152,6 +154,8 @@ const FAMILIES: &[&[Test]] = &[
     bad_pointers::TESTS,
     hostile::TESTS,
     wrong_paths::TESTS,
+    wrong_descriptors::TESTS,
+    wrong_processes::TESTS,
     interrupted::TESTS,
     growth::TESTS,
     full::TESTS,
