@@ -58,6 +58,8 @@ mod watches;
 mod wrong_descriptors;
 mod wrong_paths;
 mod wrong_processes;
+mod wrong_sockets;
+mod wrong_values;
 
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -156,6 +158,8 @@ const FAMILIES: &[&[Test]] = &[
     wrong_paths::TESTS,
     wrong_descriptors::TESTS,
     wrong_processes::TESTS,
+    wrong_sockets::TESTS,
+    wrong_values::TESTS,
     interrupted::TESTS,
     growth::TESTS,
     full::TESTS,
