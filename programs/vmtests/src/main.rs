@@ -56,6 +56,7 @@ mod transfers;
 mod users;
 mod watches;
 mod wrong_descriptors;
+mod wrong_ipc;
 mod wrong_paths;
 mod wrong_processes;
 mod wrong_sockets;
@@ -160,6 +161,7 @@ const FAMILIES: &[&[Test]] = &[
     wrong_processes::TESTS,
     wrong_sockets::TESTS,
     wrong_values::TESTS,
+    wrong_ipc::TESTS,
     interrupted::TESTS,
     growth::TESTS,
     full::TESTS,
