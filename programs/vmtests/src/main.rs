@@ -30,6 +30,7 @@ mod growth;
 mod hostile;
 mod interrupted;
 mod ipc;
+mod limits_reached;
 mod locked;
 mod locks;
 mod loopback;
@@ -162,6 +163,7 @@ const FAMILIES: &[&[Test]] = &[
     wrong_sockets::TESTS,
     wrong_values::TESTS,
     wrong_ipc::TESTS,
+    limits_reached::TESTS,
     interrupted::TESTS,
     growth::TESTS,
     full::TESTS,

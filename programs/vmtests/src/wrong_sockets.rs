@@ -5,7 +5,7 @@ use core::ffi::CStr;
 use rt::abi::errno;
 use rt::abi::general as g;
 use rt::abi::net as n;
-use rt::os;
+use rt::{Result, os};
 
 use crate::check::{Outcome, each_is_refused};
 use crate::exec::unlink;
@@ -20,7 +20,7 @@ use crate::{check_eq, check_error, tests};
 tests! {
     sockets_that_cannot_be, names_that_cannot_be_bound, connections_that_cannot_be, sockets_that_do_not_listen,
     messages_that_cannot_be_sent, messages_that_cannot_be_received, options_that_are_none, addresses_without_room,
-    @Kernel sockets_of_others, @Kernel addresses_elsewhere,
+    @Kernel sockets_of_others, @Kernel ports_that_are_not_free, connections_told_nowhere, @Kernel addresses_elsewhere,
 }
 
 /// Where nothing is.
@@ -28,7 +28,7 @@ const BAD: usize = 8;
 const CWD: usize = (g::AT_FDCWD as isize).cast_unsigned();
 const FOLDER: &CStr = c"/tmp/vmtests.folder";
 
-fn made(domain: usize, kind: usize) -> rt::Result<usize> {
+fn made(domain: usize, kind: usize) -> Result<usize> {
     socket(domain, kind).map(|fd| fd as usize)
 }
 
@@ -357,6 +357,47 @@ fn sockets_of_others() -> Outcome {
     unlink(c"/tmp/vmtests.letters")?;
     unlink(c"/tmp/vmtests.socket")?;
     sys(g::__NR_unlinkat, [CWD, FOLDER.as_ptr() as usize, g::AT_REMOVEDIR as usize])?;
+    Ok(())
+}
+
+/// Ports that only administrators bind, and one that another socket listens at.
+fn ports_that_are_not_free() -> Outcome {
+    let on = [1u32];
+    let listener = || -> Result<usize> {
+        let socket = made(INET, STREAM)?;
+        sys(g::__NR_setsockopt, [socket, SOL_SOCKET, n::SO_REUSEADDR as usize, on.as_ptr() as usize, 4])?;
+        bind(socket as i32, inet(HOME, 45_454))?;
+        Ok(socket)
+    };
+    let (first, second) = (listener()?, listener()?);
+    listen(first as i32, 1)?;
+    let name = inet(HOME, 45_454);
+    each_is_refused(&[
+        (g::__NR_listen, &[second, 1], errno::EADDRINUSE),
+        (g::__NR_bind, &[made(INET, STREAM)?, at(&name), 16], errno::EADDRINUSE),
+    ])?;
+    let known = inet(HOME, 80);
+    let mine = made(INET, STREAM)?;
+    check_eq!(as_user(|| sys(g::__NR_bind, [mine, at(&known), 16]))?, errno::EACCES);
+    Ok(())
+}
+
+/// Where who connects is to be told.
+fn connections_told_nowhere() -> Outcome {
+    let server = socket(UNIX, STREAM)?;
+    let name = unix(b"\0vmtests.told");
+    bind(server, name)?;
+    listen(server, 5)?;
+    let mut enough = [16u32];
+    let enough = enough.as_mut_ptr() as usize;
+    for call in [g::__NR_accept, g::__NR_accept4] {
+        let client = made(UNIX, STREAM)?;
+        let mine = unix(b"\0vmtests.client");
+        bind(client as i32, mine)?;
+        sys(g::__NR_connect, [client, at(&name), name.len])?;
+        each_is_refused(&[(call, &[server as usize, BAD, enough], errno::EFAULT)])?;
+        sys(g::__NR_close, [client])?;
+    }
     Ok(())
 }
 

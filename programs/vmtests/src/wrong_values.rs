@@ -15,7 +15,7 @@ use crate::{check_eq, tests};
 
 tests! {
     clocks_that_are_none, alarms_that_are_none, ranges_that_are_none, ranges_with_a_gap, @Kernel advised_ranges_that_are_none, @Kernel memory_that_may_not_be_locked,
-    advice_that_is_none, words_that_wait_for_nothing, names_without_room, programs_that_are_none, bytes_from_nowhere,
+    @Kernel calls_that_are_new, advice_that_is_none, words_that_wait_for_nothing, names_without_room, programs_that_are_none, bytes_from_nowhere,
 }
 
 /// Where nothing is.
@@ -30,6 +30,8 @@ fn clocks_that_are_none() -> Outcome {
     let monotonic = g::CLOCK_MONOTONIC as usize;
     let path = c"/tmp/vmtests.file".as_ptr() as usize;
     os::close(crate::memory::temporary(c"/tmp/vmtests.file", b"")?)?;
+    let bad_microseconds = [0u64, 1_000_000];
+    let bad_microseconds = bad_microseconds.as_ptr() as usize;
     let wrong_pair = [0u64, 1_000_000_000, 0, 0];
     let wrong_pair = wrong_pair.as_ptr() as usize;
     each_is_refused(&[
@@ -44,6 +46,9 @@ fn clocks_that_are_none() -> Outcome {
         (g::__NR_utimensat, &[CWD, path, wrong_pair], errno::EINVAL),
         (g::__NR_utimensat, &[CWD, path, 0, 0x8000_0000], errno::EINVAL),
         (g::__NR_utimensat, &[CWD, path, BAD], errno::EFAULT),
+        (g::__NR_settimeofday, &[bad_microseconds, 0], errno::EINVAL),
+        (g::__NR_settimeofday, &[BAD, 0], errno::EFAULT),
+        (g::__NR_gettimeofday, &[BAD, 0], errno::EFAULT),
         (g::__NR_getitimer, &[77, room], errno::EINVAL),
         (g::__NR_setitimer, &[77, room], errno::EINVAL),
         (g::__NR_getrandom, &[BAD, 1], errno::EFAULT),
@@ -168,6 +173,35 @@ fn advised_ranges_that_are_none() -> Outcome {
         (g::__NR_mlock2, &[start, PAGE_SIZE, 0x100], errno::EINVAL),
         (g::__NR_mlock2, &[start, three, 0], errno::ENOMEM),
     ])
+}
+
+/// As Linux' manual says; qemu-riscv64 7.2 does not have these.
+fn calls_that_are_new() -> Outcome {
+    let file = crate::memory::temporary(c"/tmp/vmtests.file", b"some text")? as usize;
+    let (pipe, _write) = os::pipe(0)?;
+    let list = sys(g::__NR_epoll_create1, [0])?;
+    let mut room = [0u64; 2];
+    let room = room.as_mut_ptr() as usize;
+    let vector = [room, 8];
+    let vector = vector.as_ptr() as usize;
+    let wrong = [0u64, 1_000_000_000];
+    each_is_refused(&[
+        (g::__NR_preadv2, &[file, vector, 1, 0, 0, 0x100], errno::EOPNOTSUPP),
+        (g::__NR_pwritev2, &[file, vector, 1, 0, 0, 0x100], errno::EOPNOTSUPP),
+        (g::__NR_preadv2, &[file, vector, 1025, 0, 0, 0], errno::EINVAL),
+        (g::__NR_pwritev2, &[file, vector, 1025, 0, 0, 0], errno::EINVAL),
+        (g::__NR_preadv2, &[pipe as usize, vector, 1, 0, 0, 0], errno::ESPIPE),
+        (g::__NR_epoll_pwait2, &[list, room, 1, wrong.as_ptr() as usize, 0, 8], errno::EINVAL),
+        (g::__NR_epoll_pwait2, &[list, room, 1, BAD, 0, 8], errno::EFAULT),
+        (g::__NR_epoll_pwait2, &[list, room, 0, 0, 0, 8], errno::EINVAL),
+        (g::__NR_epoll_pwait2, &[file, room, 1, 0, 0, 8], errno::EINVAL),
+        (g::__NR_close_range, &[9, 10, 0x100], errno::EINVAL),
+        (g::__NR_fchmodat2, &[CWD, c"/tmp/vmtests.file".as_ptr() as usize, 0o600, 1], errno::EINVAL),
+        (g::__NR_faccessat2, &[CWD, c"/tmp/vmtests.file".as_ptr() as usize, 0, 1], errno::EINVAL),
+        (g::__NR_execveat, &[CWD, c"".as_ptr() as usize, 0, 0, 1], errno::EINVAL),
+    ])?;
+    unlink(c"/tmp/vmtests.file")?;
+    Ok(())
 }
 
 fn memory_that_may_not_be_locked() -> Outcome {
