@@ -6,7 +6,7 @@ use rt::abi::errno;
 use rt::abi::general as g;
 use rt::{PAGE_SIZE, Result, os};
 
-use crate::check::{Outcome, each_is_refused};
+use crate::check::{Outcome, each_is_refused, is_refused};
 use crate::exec::unlink;
 use crate::memory::{READ_WRITE, map, temporary};
 use crate::raw::{Action, on_signal, sys};
@@ -16,6 +16,7 @@ use crate::{check_eq, tests};
 tests! {
     files_that_may_not_grow, seals_forbid, pipes_without_room, devices_without_room, @Kernel attributes_without_room,
     @Kernel locked_memory_that_may_not_grow, @Kernel bytes_without_a_place,
+    @Kernel queues_and_segments_without_a_place, @Kernel processes_without_a_place,
 }
 
 const PATH: &CStr = c"/tmp/vmtests.file";
@@ -147,6 +148,41 @@ fn locked_memory_that_may_not_grow() -> Outcome {
     check_eq!(as_user(grown)?, errno::EAGAIN);
     let mapped = || sys(g::__NR_mmap, [0, 4 * PAGE_SIZE, READ_WRITE as usize, locked, usize::MAX, 0]);
     check_eq!(as_user(mapped)?, errno::EAGAIN);
+    Ok(())
+}
+
+/// As many queues and segments as /proc/sys/kernel allows: none, for a while.
+fn queues_and_segments_without_a_place() -> Outcome {
+    for (path, number, arguments) in [
+        (c"/proc/sys/kernel/msgmni", g::__NR_msgget, [0, 0o1600, 0]),
+        (c"/proc/sys/kernel/shmmni", g::__NR_shmget, [0, PAGE_SIZE, 0o1600]),
+    ] {
+        let setting = os::open(path, g::O_RDWR, 0)?;
+        let mut before = [0; 32];
+        let len = os::read(setting, &mut before)?;
+        os::lseek(setting, 0, g::SEEK_SET)?;
+        os::write(setting, b"0\n")?;
+        let made = sys(number, arguments);
+        os::lseek(setting, 0, g::SEEK_SET)?;
+        os::write(setting, &before[..len])?;
+        is_refused(0, number, made, errno::ENOSPC)?;
+        os::close(setting)?;
+    }
+    Ok(())
+}
+
+/// By clone3, which qemu-riscv64 7.2 does not have; Linux' manual.
+fn processes_without_a_place() -> Outcome {
+    let arguments = [0u64, 0, 0, 0, u64::from(g::SIGCHLD), 0, 0, 0];
+    let cloned = || {
+        limit(g::RLIMIT_NPROC, 0)?;
+        let pid = sys(g::__NR_clone3, [arguments.as_ptr() as usize, size_of_val(&arguments)])?;
+        if pid == 0 {
+            os::exit(0);
+        }
+        Ok(pid)
+    };
+    check_eq!(as_user(cloned)?, errno::EAGAIN);
     Ok(())
 }
 

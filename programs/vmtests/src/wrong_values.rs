@@ -15,7 +15,7 @@ use crate::{check_eq, tests};
 
 tests! {
     clocks_that_are_none, alarms_that_are_none, ranges_that_are_none, ranges_with_a_gap, @Kernel advised_ranges_that_are_none, @Kernel memory_that_may_not_be_locked,
-    @Kernel calls_that_are_new, advice_that_is_none, words_that_wait_for_nothing, names_without_room, programs_that_are_none, bytes_from_nowhere,
+    @Kernel calls_that_are_new, advice_that_is_none, words_that_wait_for_nothing, names_without_room, programs_that_are_none, @Kernel interpreters_that_are_none, bytes_from_nowhere,
 }
 
 /// Where nothing is.
@@ -304,6 +304,37 @@ fn programs_that_are_none() -> Outcome {
         (g::__NR_execve, &[BAD], errno::EFAULT),
         (g::__NR_execve, &[c"/dev/null".as_ptr() as usize], errno::EACCES),
     ])
+}
+
+/// A program whose interpreter is no program, or is not there: as Linux says of its own programs (of these it knows nothing where
+/// qemu-riscv64 alone runs them).
+fn interpreters_that_are_none() -> Outcome {
+    const PATH: &CStr = c"/tmp/vmtests.program";
+    const TEXT: &CStr = c"/tmp/vmtests.interp";
+    let path = PATH.as_ptr() as usize;
+    // Longer than an ELF header, and none.
+    os::close(crate::memory::temporary(TEXT, &[b't'; 200])?)?;
+    let mut elf = [0u8; 160];
+    elf[..8].copy_from_slice(b"\x7fELF\x02\x01\x01\0");
+    // A shared object for RISC-V, version 1; its program header follows the file's.
+    elf[16..24].copy_from_slice(&[3, 0, 243, 0, 1, 0, 0, 0]);
+    elf[32] = 64;
+    elf[52] = 64;
+    elf[54] = 56;
+    elf[56] = 1;
+    // PT_INTERP, to be read: 20 bytes from 120 on.
+    elf[64] = 3;
+    elf[68] = 4;
+    elf[72] = 120;
+    elf[96] = 20;
+    elf[104] = 20;
+    elf[120..139].copy_from_slice(b"/tmp/vmtests.interp");
+    os::close(crate::memory::temporary(PATH, &elf)?)?;
+    each_is_refused(&[(g::__NR_execve, &[path], errno::ELIBBAD)])?;
+    unlink(TEXT)?;
+    each_is_refused(&[(g::__NR_execve, &[path], errno::ENOENT)])?;
+    unlink(PATH)?;
+    Ok(())
 }
 
 /// Waiting calls whose memory is none.
