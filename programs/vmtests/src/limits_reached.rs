@@ -16,7 +16,7 @@ use crate::{check_eq, tests};
 tests! {
     files_that_may_not_grow, seals_forbid, pipes_without_room, devices_without_room, @Kernel attributes_without_room,
     @Kernel locked_memory_that_may_not_grow, @Kernel bytes_without_a_place,
-    @Kernel queues_and_segments_without_a_place, @Kernel processes_without_a_place,
+    @Kernel queues_and_segments_without_a_place, @Kernel processes_without_a_place, alarms_have_an_end,
 }
 
 const PATH: &CStr = c"/tmp/vmtests.file";
@@ -169,6 +169,17 @@ fn queues_and_segments_without_a_place() -> Outcome {
         os::close(setting)?;
     }
     Ok(())
+}
+
+/// Linux counts a timer as a signal that waits; Folio has so many and no more.
+fn alarms_have_an_end() -> Outcome {
+    limit(g::RLIMIT_SIGPENDING, 20)?;
+    let mut id = [0u32];
+    let id = id.as_mut_ptr() as usize;
+    let refused = (0..10_000)
+        .find_map(|_| sys(g::__NR_timer_create, [g::CLOCK_MONOTONIC as usize, 0, id]).err())
+        .map_or(Ok(0), Err);
+    is_refused(0, g::__NR_timer_create, refused, errno::EAGAIN)
 }
 
 /// By clone3, which qemu-riscv64 7.2 does not have; Linux' manual.

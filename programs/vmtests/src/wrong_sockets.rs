@@ -191,8 +191,16 @@ impl Message {
 
     /// Its address; it is to `name`, which may be empty.
     fn to(&mut self, name: usize, len: usize) -> usize {
-        self.vector = [self.bytes.as_mut_ptr() as usize, self.bytes.len()];
-        self.words = [name, len, self.vector.as_mut_ptr() as usize, 1, 0, 0, 0, 0];
+        let bytes = self.bytes.as_mut_ptr() as usize;
+        self.made(name, len, bytes, 1)
+    }
+    /// The same, to nobody, of so many vectors, the first of which says where its bytes are.
+    fn of(&mut self, bytes: usize, vectors: usize) -> usize {
+        self.made(0, 0, bytes, vectors)
+    }
+    fn made(&mut self, name: usize, len: usize, bytes: usize, vectors: usize) -> usize {
+        self.vector = [bytes, self.bytes.len()];
+        self.words = [name, len, self.vector.as_mut_ptr() as usize, vectors, 0, 0, 0, 0];
         self.words.as_mut_ptr() as usize
     }
 }
@@ -209,16 +217,7 @@ fn messages_that_cannot_be_sent() -> Outcome {
     let mut addressed = Message::new();
     let addressed = addressed.to(at(&nobody), nobody.len);
     let (mut many, mut torn) = (Message::new(), Message::new());
-    let many = {
-        let at = many.to(0, 0);
-        many.words[3] = 1025;
-        at
-    };
-    let torn = {
-        let at = torn.to(0, 0);
-        torn.vector[0] = BAD;
-        at
-    };
+    let (many, torn) = (many.of(BAD, 1025), torn.of(BAD, 1));
     let quiet = n::MSG_NOSIGNAL as usize;
     let urgent = n::MSG_OOB as usize;
     let huge = crate::memory::map(100, crate::memory::READ_WRITE)?;
@@ -266,11 +265,7 @@ fn messages_that_cannot_be_received() -> Outcome {
     let mut message = Message::new();
     let plain = message.to(0, 0);
     let mut many = Message::new();
-    let many = {
-        let at = many.to(0, 0);
-        many.words[3] = 1025;
-        at
-    };
+    let many = many.of(BAD, 1025);
     let mut bytes = [0u64; 2];
     let bytes = bytes.as_mut_ptr() as usize;
     let out_of_band = n::MSG_OOB as usize;
