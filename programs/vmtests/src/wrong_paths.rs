@@ -219,9 +219,12 @@ fn names_that_are_taken() -> Outcome {
         (rename, &[CWD, file, CWD, at(c"/tmp/vmtests.wrong/.")], errno::EBUSY),
         (rename, &[CWD, at(c"/tmp/vmtests.wrong/.."), CWD, file], errno::EBUSY),
         (rename, &[CWD, at(c"/"), CWD, at(c"/vmtests.none")], errno::EBUSY),
+        // Another file system comes first, and a name that must be new is told as there.
+        (rename, &[CWD, at(c"/"), CWD, at(c"/dev/shm/vmtests")], errno::EXDEV),
+        (rename, &[CWD, file, CWD, at(c"/tmp/vmtests.wrong/."), g::RENAME_NOREPLACE as usize], errno::EEXIST),
         (rename, &[CWD, folder, CWD, at(c"/tmp/vmtests.wrong/new")], errno::EINVAL),
-        (rename, &[CWD, inside, CWD, at(c"/dev/vmtests")], errno::EXDEV),
-        (g::__NR_linkat, &[CWD, inside, CWD, at(c"/dev/vmtests")], errno::EXDEV),
+        (rename, &[CWD, inside, CWD, at(c"/dev/shm/vmtests")], errno::EXDEV),
+        (g::__NR_linkat, &[CWD, inside, CWD, at(c"/dev/shm/vmtests")], errno::EXDEV),
     ])?;
     const OTHER: &CStr = c"/tmp/vmtests.other";
     mkdir(OTHER, 0o755)?;

@@ -15,7 +15,7 @@ use crate::{check_eq, tests};
 
 tests! {
     clocks_that_are_none, alarms_that_are_none, ranges_that_are_none, ranges_with_a_gap, @Kernel advised_ranges_that_are_none, @Kernel memory_that_may_not_be_locked,
-    @Kernel calls_that_are_new, advice_that_is_none, words_that_wait_for_nothing, names_without_room, programs_that_are_none, @Kernel interpreters_that_are_none, bytes_from_nowhere,
+    @Kernel calls_that_are_new, advice_that_is_none, words_that_wait_for_nothing, names_without_room, @Kernel names_of_the_machine, programs_that_are_none, @Kernel interpreters_that_are_none, bytes_from_nowhere,
 }
 
 /// Where nothing is.
@@ -124,7 +124,6 @@ fn ranges_that_are_none() -> Outcome {
         (g::__NR_msync, &[page, PAGE_SIZE, async_and_sync], errno::EINVAL),
         (g::__NR_msync, &[page, PAGE_SIZE, 0x100], errno::EINVAL),
         (g::__NR_mincore, &[page, PAGE_SIZE, BAD], errno::EFAULT),
-        (g::__NR_mlock, &[page, huge], errno::EINVAL),
         (g::__NR_munlock, &[page, huge], errno::EINVAL),
         (g::__NR_mlockall, &[0], errno::EINVAL),
         (g::__NR_mlockall, &[0x100], errno::EINVAL),
@@ -170,6 +169,8 @@ fn advised_ranges_that_are_none() -> Outcome {
         (g::__NR_mincore, &[odd, PAGE_SIZE, vector], errno::EINVAL),
         (g::__NR_madvise, &[start, usize::MAX, g::MADV_DONTNEED as usize], errno::EINVAL),
         (g::__NR_madvise, &[start, three, g::MADV_WILLNEED as usize], errno::ENOMEM),
+        // For whom no limit holds; others are told ENOMEM.
+        (g::__NR_mlock, &[start, usize::MAX - PAGE_SIZE + 1], errno::EINVAL),
         (g::__NR_mlock2, &[start, PAGE_SIZE, 0x100], errno::EINVAL),
         (g::__NR_mlock2, &[start, three, 0], errno::ENOMEM),
     ])
@@ -277,13 +278,23 @@ fn names_without_room() -> Outcome {
     let room = room.as_mut_ptr() as usize;
     each_is_refused(&[
         (g::__NR_getcwd, &[room, 0], errno::ERANGE),
+        (g::__NR_readlinkat, &[CWD, c"/proc/self/exe".as_ptr() as usize, room, 0], errno::EINVAL),
+        (g::__NR_newfstatat, &[CWD, c"/tmp".as_ptr() as usize, room, 0x8000_0000], errno::EINVAL),
+        (g::__NR_faccessat, &[CWD, c"/tmp".as_ptr() as usize, 8], errno::EINVAL),
+    ])
+}
+
+/// For whoever may name the machine: others are told EPERM first.
+fn names_of_the_machine() -> Outcome {
+    let room = [0u8; 64];
+    let room = room.as_ptr() as usize;
+    each_is_refused(&[
         (g::__NR_sethostname, &[room, 65], errno::EINVAL),
         (g::__NR_sethostname, &[room, usize::MAX], errno::EINVAL),
         (g::__NR_setdomainname, &[room, 65], errno::EINVAL),
         (g::__NR_setdomainname, &[room, usize::MAX], errno::EINVAL),
-        (g::__NR_readlinkat, &[CWD, c"/proc/self/exe".as_ptr() as usize, room, 0], errno::EINVAL),
-        (g::__NR_newfstatat, &[CWD, c"/tmp".as_ptr() as usize, room, 0x8000_0000], errno::EINVAL),
-        (g::__NR_faccessat, &[CWD, c"/tmp".as_ptr() as usize, 8], errno::EINVAL),
+        (g::__NR_setgroups, &[65_537, room], errno::EINVAL),
+        (g::__NR_setgroups, &[1, BAD], errno::EFAULT),
     ])
 }
 
