@@ -23,7 +23,7 @@ for library in $(ldd "$(command -v qemu-riscv64)" 2>/dev/null | grep -o '/[^ ]*'
     mkdir -p "$TREE$(dirname "$library")"
     cp -L "$library" "$TREE$library"
 done
-for device in null zero urandom; do
+for device in null zero full urandom; do
     touch "$TREE/dev/$device"
     mount --bind "/dev/$device" "$TREE/dev/$device"
 done

@@ -48,6 +48,9 @@ const SPECIAL: &[(&str, usize, Good)] = &[
     ("lseek", 1, Good::Number(0)),
     ("fcntl", 1, Good::Number(1)),
     ("ioctl", 1, Good::Number(0x5451)),
+    ("setxattr", 2, Good::Page),
+    ("lsetxattr", 2, Good::Page),
+    ("fsetxattr", 2, Good::Page),
     ("openat", 1, Good::File),
     ("unlinkat", 1, Good::Number(0)),
     ("pselect6", 4, Good::Page),
@@ -113,7 +116,7 @@ const WRITTEN_LATE: &[(&str, &str)] = &[
 ];
 
 /// What good arguments are made of.
-struct Setting {
+pub struct Setting {
     file: usize,
     root: usize,
     /// A page of zeros, with nothing mapped behind it.
@@ -121,11 +124,12 @@ struct Setting {
     list: usize,
 }
 
-const FILE: &CStr = c"/tmp/vmtests.bad";
+/// The file of a [`Setting`].
+pub const FILE: &CStr = c"/tmp/vmtests.bad";
 const LINK: &CStr = c"/proc/self/exe";
 
 impl Setting {
-    fn new() -> rt::Result<Self> {
+    pub fn new() -> rt::Result<Self> {
         let file = crate::memory::temporary(FILE, b"sixteen bytes...")? as usize;
         let root = os::open(c"/", g::O_RDONLY, 0)? as usize;
         let page = map(2, READ_WRITE)?;
@@ -164,12 +168,12 @@ impl Setting {
     }
 
     /// Good values of all arguments.
-    fn all(&self, call: &Call) -> [usize; 6] {
+    pub fn all(&self, call: &Call) -> [usize; 6] {
         core::array::from_fn(|index| if index < call.arguments.len() { self.good(call, index) } else { 0 })
     }
 
     /// The call, argument `index` being `value`.
-    fn call(&self, call: &Call, index: usize, value: usize) -> rt::Result<usize> {
+    pub fn call(&self, call: &Call, index: usize, value: usize) -> rt::Result<usize> {
         let mut arguments = self.all(call);
         arguments[index] = value;
         sys(call.number, arguments)
@@ -177,14 +181,14 @@ impl Setting {
 }
 
 /// Every argument of every call that is of a kind.
-fn arguments(is_meant: impl Fn(Kind) -> bool) -> impl Iterator<Item = (&'static Call, usize, Kind)> {
+pub fn arguments(is_meant: impl Fn(Kind) -> bool) -> impl Iterator<Item = (&'static Call, usize, Kind)> {
     let all = CALLS.iter().flat_map(|call| {
         call.arguments.iter().enumerate().map(move |(index, argument)| (call, index, argument.kind))
     });
     all.filter(move |(_, _, kind)| is_meant(*kind))
 }
 
-fn is_to_be_made(call: &Call) -> bool {
+pub fn is_to_be_made(call: &Call) -> bool {
     !NOT_TO_BE_MADE.contains(&call.name)
 }
 

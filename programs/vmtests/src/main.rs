@@ -28,7 +28,9 @@ mod full;
 mod futexes;
 mod growth;
 mod hostile;
+mod interrupted;
 mod ipc;
+mod limits_reached;
 mod locked;
 mod locks;
 mod loopback;
@@ -54,6 +56,12 @@ mod timers;
 mod transfers;
 mod users;
 mod watches;
+mod wrong_descriptors;
+mod wrong_ipc;
+mod wrong_paths;
+mod wrong_processes;
+mod wrong_sockets;
+mod wrong_values;
 
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -149,6 +157,14 @@ const FAMILIES: &[&[Test]] = &[
     administration::TESTS,
     bad_pointers::TESTS,
     hostile::TESTS,
+    wrong_paths::TESTS,
+    wrong_descriptors::TESTS,
+    wrong_processes::TESTS,
+    wrong_sockets::TESTS,
+    wrong_values::TESTS,
+    wrong_ipc::TESTS,
+    limits_reached::TESTS,
+    interrupted::TESTS,
     growth::TESTS,
     full::TESTS,
     crowd::TESTS,

@@ -176,6 +176,7 @@ impl Vfs {
     ) -> Result<(), Errno> {
         let is_device = matches!(file_type, FileType::CharDevice | FileType::BlockDevice);
         let (dir, name) = self.new_name(at, path, false)?;
+        self.check(&dir, WRITE | EXECUTE)?;
         if is_device && !self.identity().can(CapSet::MKNOD) {
             return Err(Errno::EPERM);
         }
@@ -276,13 +277,15 @@ impl Vfs {
     ) -> Result<(), Errno> {
         let (from_dir, from_name, from_wants_dir) = self.existing_name(from_at, from)?;
         let (to_dir, to_name, to_wants_dir) = self.existing_name(to_at, to)?;
-        for name in [&from_name, &to_name] {
-            if matches!(name.as_slice(), b"" | b"." | b"..") {
-                return Err(Errno::EBUSY);
-            }
-        }
         if from_dir.id.fs != to_dir.id.fs {
             return Err(Errno::EXDEV);
+        }
+        let is_everywhere = |name: &[u8]| matches!(name, b"" | b"." | b"..");
+        if is_everywhere(&from_name) || is_everywhere(&to_name) && how != RenameAs::New {
+            return Err(Errno::EBUSY);
+        }
+        if is_everywhere(&to_name) {
+            return Err(Errno::EEXIST);
         }
         let moved = self.child(&from_dir, &from_name)?;
         if !moved.is_dir() && (from_wants_dir || to_wants_dir) {

@@ -30,10 +30,10 @@ pub fn mount([source, path, kind, ..]: Arguments) -> Outcome {
 
 /// EBUSY: what is mounted is in use for good. EINVAL where nothing is.
 pub fn umount2([path, flags, ..]: Arguments) -> Outcome {
-    check_administrator()?;
     let keeps_link = uint(flags) & sets::UMOUNT_NOFOLLOW != 0;
     let location =
         find(linux::AT_FDCWD as u64, path, if keeps_link { linux::AT_SYMLINK_NOFOLLOW } else { 0 })?;
+    check_administrator()?;
     let is_mounted = vfs::lock().is_mounted(&location.inode);
     Err(if is_mounted { Errno::EBUSY } else { Errno::EINVAL }.into())
 }

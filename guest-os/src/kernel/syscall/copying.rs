@@ -144,6 +144,9 @@ pub fn splice([input, input_offset, out, out_offset, len, flags]: Arguments) -> 
     if from_pipe && input_offset != 0 || to_pipe && out_offset != 0 {
         return Err(Errno::ESPIPE.into());
     }
+    if from_pipe && to_pipe && source_of(input)? == source_of(out)? {
+        return Err(Errno::EINVAL.into());
+    }
     if !from_pipe && !to_pipe || target.flags.contains(OpenFlags::APPEND) && !to_pipe {
         return Err(Errno::EINVAL.into());
     }

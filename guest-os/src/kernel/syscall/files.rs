@@ -502,12 +502,8 @@ fn set_aside(file: &OpenFile, mode: u32, offset: u64, len: u64) -> Outcome {
     }
     file.check_writable()?;
     let Object::Memory(inode) = &file.object else {
-        return Err(if matches!(file.object, Object::Pipe { .. } | Object::Socket(_)) {
-            Errno::ESPIPE
-        } else {
-            Errno::ENODEV
-        }
-        .into());
+        let is_pipe = matches!(file.object, Object::Pipe { .. });
+        return Err(if is_pipe { Errno::ESPIPE } else { Errno::ENODEV }.into());
     };
     let end = offset.checked_add(len).filter(|&end| end <= i64::MAX.cast_unsigned()).ok_or(Errno::EFBIG)?;
     let _turn = Turn::take(TurnAt::Contents(inode.id()));

@@ -126,7 +126,8 @@ pub fn getsid([pid, ..]: Arguments) -> Outcome {
 }
 
 pub fn setpgid([pid, group, ..]: Arguments) -> Outcome {
-    if int(group) < 0 {
+    // Without a group, it is the one of the process's own number.
+    if int(group) < 0 || int(group) == 0 && int(pid) < 0 {
         return Err(Errno::EINVAL.into());
     }
     let pid = or_self(pid)?;

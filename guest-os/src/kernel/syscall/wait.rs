@@ -50,7 +50,7 @@ pub fn waitid([kind, id, info, options, usage, ..]: Arguments) -> Outcome {
         (linux::P_PID, pid) if pid > 0 => WaitFor::Process(pid.unsigned_abs()),
         (linux::P_PGID, 0) => WaitFor::Group(own_group()),
         (linux::P_PGID, group) if group > 0 => WaitFor::Group(group.unsigned_abs()),
-        (linux::P_PIDFD, _) => {
+        (linux::P_PIDFD, fd) if fd >= 0 => {
             let (pid, is_not_to_wait) = pidfd::process_of(id)?;
             let who = WaitFor::Process(pid.ok_or(Errno::ECHILD)?);
             if is_not_to_wait && options & linux::WNOHANG == 0 {
