@@ -4,7 +4,7 @@ use abi::signal_name;
 use emulator::debug::peek::{self, Files, View};
 use emulator::debug::{MachineMemory, loaded_at, loaded_of};
 use emulator::source::{
-    Frame, IsReturn, Loaded, Programs, Spot, StackFrame, in_brackets, stack, with_places,
+    Frame, InlineFrame, IsReturn, Loaded, Programs, Spot, StackFrame, in_brackets, stack, with_places,
 };
 use emulator::trace::{Cause, Death, Event, Place, Trace};
 use isa::VirtAddr;
@@ -135,8 +135,9 @@ fn told(calls: &[StackFrame], program: &str) -> Vec<String> {
             let address = || format!("{:#x}{}", call.frame.pc, of_library(&call.file, program));
             let place = call.spot.symbol.clone().unwrap_or_else(address);
             let times = if call.times > 1 { format!(", {} times", call.times) } else { String::new() };
+            let function = innermost(&call.inlined).map_or_else(String::new, |function| format!("{function} at "));
             let how = if calls[number - 1].is_signal { "which interrupted" } else { "called from" };
-            lines.push(format!("  {how} {place}{}{times}", in_brackets(call.spot.source.as_ref())));
+            lines.push(format!("  {how} {function}{place}{}{times}", in_brackets(call.spot.source.as_ref())));
         }
         // The last is the function whose name the symbol is.
         for outer in call.inlined.iter().skip(1) {
@@ -159,10 +160,17 @@ fn name(signal: u32) -> String {
 fn place(place: &Place, programs: &Programs) -> String {
     let spot = spot(place, IsReturn(false), programs).unwrap_or_default();
     let source = spot.source.map_or_else(String::new, |source| format!("{source}, "));
+    let inlined = loaded_of(programs, place).map(|loaded| loaded.inlined(place.va)).unwrap_or_default();
+    let function = innermost(&inlined).map_or_else(String::new, |function| format!("in {function} "));
     match spot.symbol {
-        Some(symbol) => format!("at {symbol} ({source}pc {:#x})", place.va.0),
+        Some(symbol) => format!("{function}at {symbol} ({source}pc {:#x})", place.va.0),
         None => format!("at pc {:#x}{}", place.va.0, of_library(place.file(), &place.program)),
     }
+}
+
+/// The function that has been put into others, and whose code is at work: no symbol names it.
+fn innermost(inlined: &[InlineFrame]) -> Option<&str> {
+    inlined.first().filter(|_| inlined.len() > 1)?.function.as_deref()
 }
 
 /// What is at a place, or at the call behind which it is.
