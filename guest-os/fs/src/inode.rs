@@ -12,7 +12,7 @@ pub struct FileSystemId(pub u8);
 
 impl FileSystemId {
     /// The root's, on a disk.
-    pub(crate) const ROOT: FileSystemId = FileSystemId(0);
+    pub const ROOT: FileSystemId = FileSystemId(0);
     /// That of the second file system that is on a disk; those between are in memory, or the kernel's own.
     const SECOND_ON_DISK: u8 = 6;
 

@@ -130,6 +130,21 @@ impl Overlay {
         }
     }
 
+    /// From `offset` on, where the next byte of a file that has changed is which may not be zero.
+    pub(crate) fn next_data(
+        &mut self,
+        ino: u64,
+        offset: u64,
+        contents: &dyn FileMemory,
+    ) -> Result<Option<u64>, Errno> {
+        let is_new = ino >= self.disk.first_free_ino();
+        if !is_new && offset < self.disk.size(ino)? {
+            return Ok(Some(offset));
+        }
+        let page = contents.next_page(self.changed.regular(ino)?, offset / isa::PAGE_SIZE);
+        Ok(page.map(|page| offset.max(page.saturating_mul(isa::PAGE_SIZE))))
+    }
+
     pub(crate) fn readlink(&mut self, ino: u64) -> Result<Vec<u8>, Errno> {
         if self.is_changed(ino) { self.changed.readlink(ino) } else { self.disk.readlink(ino) }
     }

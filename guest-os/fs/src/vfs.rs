@@ -5,6 +5,7 @@
 //! a file means on the file system that holds it. The kinds of file systems are fixed, so that they are told apart by a `match`, not by a
 //! trait object.
 
+mod changes;
 mod mounts;
 mod names;
 #[cfg(test)]
