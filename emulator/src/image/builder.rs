@@ -5,7 +5,7 @@ use super::{ImageError, program_path};
 use isa::platform::RTC_EPOCH_SECONDS;
 use mkext4::{FsBuilder, InodeCount, InodeHandle, Meta, Options, ROOT, RegionSink};
 use std::collections::BTreeMap;
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -18,16 +18,16 @@ const JOURNAL_BLOCKS: u32 = 1024;
 /// Free space in an image, on top of what its files and metadata need: the journal may take a quarter of the whole.
 const SLACK_BYTES: u64 = 16 << 20;
 
-enum Node {
+pub(super) enum Node {
     Folder(BTreeMap<String, Entry>),
     /// Number of its content. Hard links share the number.
     File(usize),
     Link(String),
 }
 
-struct Entry {
-    mode: u16,
-    node: Node,
+pub(super) struct Entry {
+    pub(super) mode: u16,
+    pub(super) node: Node,
 }
 
 impl Entry {
@@ -43,6 +43,8 @@ pub(super) struct TreeBuilder {
     contents: Vec<Content>,
     /// Hard links: the content of each (device, inode) seen.
     linked: BTreeMap<(u64, u64), usize>,
+    /// What cannot be read is left out, and noted here; otherwise it is an error.
+    left_out: Option<Vec<ImageError>>,
 }
 
 impl TreeBuilder {
@@ -117,14 +119,40 @@ impl TreeBuilder {
         Ok(found)
     }
 
+    /// Adds the host folder or file `path` to the root, under another name. What cannot be read of a folder, or is a device, a socket or a
+    /// pipe, is left out: it is given back.
+    pub(super) fn add_as(&mut self, name: &str, path: &Path) -> Result<Vec<ImageError>, ImageError> {
+        let host = |error| ImageError::Host { action: "read", path: path.into(), error };
+        // Where a link is given, what it leads to is meant.
+        let path = &path.canonicalize().map_err(host)?;
+        let metadata = std::fs::metadata(path).map_err(host)?;
+        if metadata.is_file() {
+            File::open(path).map_err(host)?;
+        } else if metadata.is_dir() {
+            std::fs::read_dir(path).map_err(host)?;
+        }
+        self.left_out = Some(Vec::new());
+        let entry = self.read_entry(path)?.ok_or_else(|| ImageError::Kind(path.into()))?;
+        self.root.insert(name.to_string(), entry);
+        Ok(self.left_out.take().unwrap_or_default())
+    }
+
     fn read_folder(&mut self, path: &Path) -> Result<BTreeMap<String, Entry>, ImageError> {
         let host = |error| ImageError::Host { action: "read", path: path.into(), error };
         let mut entries = BTreeMap::new();
         for item in std::fs::read_dir(path).map_err(host)? {
             let path = item.map_err(host)?.path();
-            let name = super::file_name(&path)?;
-            if let Some(entry) = self.read_entry(&path)? {
-                entries.insert(name, entry);
+            let read = super::file_name(&path).and_then(|name| Ok((name, self.read_entry(&path)?)));
+            match (read, &mut self.left_out) {
+                (Ok((name, Some(entry))), _) => {
+                    entries.insert(name, entry);
+                }
+                (Ok((_, None)), None) => {
+                    log::debug!("{} is a device, socket or pipe: left out of the image", path.display());
+                }
+                (Ok((_, None)), Some(left_out)) => left_out.push(ImageError::Kind(path)),
+                (Err(error), Some(left_out)) => left_out.push(error),
+                (Err(error), None) => return Err(error),
             }
         }
         Ok(entries)
@@ -141,9 +169,11 @@ impl TreeBuilder {
             let target = std::fs::read_link(path).map_err(host)?;
             Node::Link(target.to_str().ok_or_else(|| ImageError::Name(path.into()))?.to_string())
         } else if kind.is_file() {
+            if self.left_out.is_some() {
+                File::open(path).map_err(host)?;
+            }
             Node::File(self.content_of(path, &metadata))
         } else {
-            log::debug!("{} is a device, socket or pipe: left out of the image", path.display());
             return Ok(None);
         };
         Ok(Some(Entry { mode, node }))
@@ -167,8 +197,18 @@ impl TreeBuilder {
         Entry { mode, node: Node::File(self.contents.len() - 1) }
     }
 
+    /// What the root holds.
+    pub(super) fn entries(&self) -> &BTreeMap<String, Entry> {
+        &self.root
+    }
+
+    /// The host file that a file's content comes from, if it is one's.
+    pub(super) fn host_file(&self, content: usize) -> Option<&Path> {
+        self.contents.get(content)?.host_file()
+    }
+
     /// The file system as a disk.
-    pub(super) fn lay_out(self) -> Result<LaidOutDisk, ImageError> {
+    pub(super) fn lay_out(&self) -> Result<LaidOutDisk, ImageError> {
         let inodes = 64 + count(&self.root);
         let data: u64 = self.contents.iter().map(|c| c.len_bytes.next_multiple_of(BLOCK_BYTES)).sum();
         // Inode tables, a block or two for each folder and each fragmented file, group tables, the journal.
@@ -199,7 +239,7 @@ impl TreeBuilder {
                 offset += len;
             }
         }
-        Ok(LaidOutDisk::new(layout.image_len(), regions, self.contents))
+        Ok(LaidOutDisk::new(layout.image_len(), regions, self.contents.clone()))
     }
 }
 
