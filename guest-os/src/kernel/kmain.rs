@@ -191,8 +191,7 @@ fn mount_root() {
         match fs::Ext4::mount(Box::new(device)) {
             Ok(root) => {
                 block::mounted(volume);
-                vfs::start(Vfs::new(root, Box::new(CachedFiles), Box::new(KernelFacts)));
-                return;
+                return start_files(root);
             }
             Err(why) => {
                 number = if matches!(why, Errno::EIO | Errno::ENODEV) { why } else { Errno::EUCLEAN };
@@ -212,6 +211,11 @@ fn mount_root() {
         None => log::log!(level, "there is no disk: the root file system must be on a virtio block device"),
     }
     stop(End::ExecFailed(number.number()));
+}
+
+#[inline(never)] // a frame of its own, not part of its caller's
+fn start_files(root: fs::Ext4) {
+    vfs::start(Vfs::new(root, Box::new(CachedFiles), Box::new(KernelFacts)));
 }
 
 fn open_standard_streams() {
