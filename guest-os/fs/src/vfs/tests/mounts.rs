@@ -119,3 +119,50 @@ fn what_cannot_be_mounted_is_refused() {
         assert_eq!(mount(&mut world, name, point), Err(errno), "{name} at {point}");
     }
 }
+
+#[test]
+fn what_has_changed_can_be_told_file_by_file() {
+    let mut world = world();
+    let root = world.vfs.root();
+    let fs = mount(&mut world, "of", "/src").unwrap();
+    assert_eq!(world.vfs.next_changed(fs, 0), None);
+    world.write("/etc/elsewhere", "x").unwrap();
+    world.write("/src/gone", "x").unwrap();
+    world.vfs.unlink(&root, b"/src/gone").unwrap();
+    world.write("/src/deep/new", "text").unwrap();
+    let text = world.at("/src/deep/text").inode;
+    world.vfs.set_mode(&text, 0o600).unwrap();
+    // What was gone is not told of, nor is what was only looked at.
+    let mut changed = Vec::new();
+    while let Some(file) =
+        world.vfs.next_changed(fs, changed.last().map_or(0, |last: &Inode| last.id().ino + 1))
+    {
+        changed.push(file);
+    }
+    let mut expected =
+        ["/src", "/src/deep", "/src/deep/text", "/src/deep/new"].map(|path| world.at(path).inode);
+    expected.sort_by_key(|inode| inode.id());
+    assert_eq!(changed, expected);
+    let (deep, new) = (world.at("/src/deep").inode, world.at("/src/deep/new").inode);
+    let mut names = Vec::new();
+    let mut visit = |name: &[u8], ino| {
+        names.push((name.to_vec(), ino));
+        true
+    };
+    world.vfs.each_changed_name(&deep, &mut visit).unwrap();
+    assert_eq!(names, [(b"text".to_vec(), text.id().ino), (b"new".to_vec(), new.id().ino)]);
+    // All that the disk has may be data; of what is new, what was written.
+    world.vfs.truncate(&new, 1 << 22).unwrap();
+    world.vfs.write_at(&new, 1 << 20, b"far").unwrap();
+    for (file, offset, data) in [
+        (&text, 0, Some(0)),
+        (&text, 5, Some(5)),
+        (&text, 100, None),
+        (&new, 0, Some(0)),
+        (&new, 4096, Some(1 << 20)),
+        (&new, (1 << 20) + 7, Some((1 << 20) + 7)),
+        (&new, (1 << 20) + 4096, None),
+    ] {
+        assert_eq!(world.vfs.next_data(file, offset), Ok(data), "from {offset}");
+    }
+}
