@@ -109,7 +109,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     driver.pace = is_paced.then(|| Pace::new(driver.machine.steps()));
     driver.at_event = Some(recorder.deaths(Rc::clone(&programs), swap_disk));
     let end = if let Some(ports) = &mut ports {
-        let root = source.guest_root();
+        let root = source.guest_root(&binds);
         super::gdb::serve(&mut driver, ports, &recorder, Some(guest_os::KERNEL_ELF), &programs, root)
     } else if debug {
         let anew = || Ok(made()?.0);
@@ -206,10 +206,10 @@ impl<'a> Source<'a> {
     }
 
     /// The guest's root, for gdb's files.
-    fn guest_root(&self) -> Box<dyn GuestRoot> {
+    fn guest_root(&self, binds: &Binds<'_>) -> Box<dyn GuestRoot> {
         match *self {
             Self::Root { root, .. } if root.is_dir() => Box::new(Folder::new(root)),
-            _ => Box::new(FilesOnly(self.files())),
+            _ => Box::new(FilesOnly(binds.files(self.files()))),
         }
     }
 
