@@ -93,6 +93,14 @@ const DO: &str = r#"
         return 0;
     }
 
+    static int age(const char *a, const char *b) {
+        struct stat x, y;
+        if (stat(a, &x) || stat(b, &y)) return -1;
+        long seconds = x.st_mtim.tv_sec - y.st_mtim.tv_sec, more = x.st_mtim.tv_nsec - y.st_mtim.tv_nsec;
+        puts(seconds < 0 || !seconds && more < 0 ? "older" : seconds || more ? "newer" : "as old");
+        return 0;
+    }
+
     static int maps(const char *end) {
         char line[4096];
         FILE *file = fopen("/proc/self/maps", "r");
@@ -134,6 +142,7 @@ const DO: &str = r#"
             else if (is(op, "way")) failed = way(a);
             else if (is(op, "opened")) failed = opened(a);
             else if (is(op, "devices")) failed = devices(a, next());
+            else if (is(op, "age")) failed = age(a, next());
             else if (is(op, "maps")) failed = maps(a);
             else if (is(op, "grep")) failed = grep(a, next());
             else if (is(op, "room")) failed = statvfs(a, &room) || !room.f_blocks;
@@ -326,7 +335,7 @@ fn what_has_changed_is_written_out() {
     for (operations, expected) in [
         ("show /w/text show /w/sub/link", &[][..]),
         // Opened, written with the same, moved there and back.
-        ("touch /w/text cut /w/sub/other 6 map /w/text as", &[]),
+        ("keep /w/text keep /w/sub/other", &[]),
         ("mv /w/text /w/x mv /w/x /w/text", &[]),
         (
             "new /w/new text mkdir /w/dir new /w/dir/x y symlink ../text /w/dir/l",
@@ -397,6 +406,31 @@ fn what_has_changed_is_written_out() {
         }
         assert!(!after.keys().any(|name| name.contains(".folio")), "{after:?}");
     }
+}
+
+#[test]
+fn files_keep_their_times_and_what_is_new_is_newer() {
+    let dir = world("bind-times");
+    let host = dir.file("host");
+    let at = |seconds| std::time::UNIX_EPOCH + std::time::Duration::new(seconds, 123_456_789);
+    // One from before the machine's own time, and one from long after it.
+    for (name, seconds) in [("text", 1_000_000_000), ("sub/other", 4_000_000_000)] {
+        fs::File::options().write(true).open(host.join(name)).unwrap().set_modified(at(seconds)).unwrap();
+    }
+    let operations = "age /w/text /w/sub/other age /w/text /w/twin new /w/new x age /w/new /w/sub/other mv /w/text /w/moved";
+    let ran = done(&dir, &["host:/w:rw"], operations);
+    assert_eq!((ran.status, ran.stdout.as_str(), ran.stderr.as_str()), (0, "older\nas old\nnewer\n", ""));
+    let modified = |name: &str| fs::metadata(host.join(name)).unwrap().modified().unwrap();
+    assert_eq!([modified("moved"), modified("sub/other")], [at(1_000_000_000), at(4_000_000_000)]);
+    assert!(modified("new") > at(4_000_000_000) && modified("new") < at(4_000_000_100));
+    // So it is in the next run, and what is newer makes a file another one.
+    let ran = done(
+        &dir,
+        &["host:/w:rw"],
+        "age /w/new /w/sub/other new /w/sub/other other\n age /w/sub/other /w/new",
+    );
+    assert_eq!((ran.status, ran.stdout.as_str()), (0, "newer\nnewer\n"));
+    assert!(modified("sub/other") > modified("new"));
 }
 
 #[test]

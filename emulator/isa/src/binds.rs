@@ -43,16 +43,19 @@ pub struct Header {
     pub mode: u64,
     /// What the kind says.
     pub value: u64,
+    /// When its contents were changed last, in nanoseconds since 1970, in records that begin a file.
+    pub modified_ns: u64,
 }
 
 impl Header {
     /// Its length in a record.
-    pub const BYTES: usize = 32;
+    pub const BYTES: usize = 40;
 
     /// As it lies in a record.
     pub fn to_bytes(self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
-        for (place, word) in bytes.chunks_exact_mut(8).zip([self.kind, self.ino, self.mode, self.value]) {
+        let words = [self.kind, self.ino, self.mode, self.value, self.modified_ns];
+        for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
             place.copy_from_slice(&word.to_le_bytes());
         }
         bytes
@@ -66,7 +69,9 @@ impl Header {
             word.copy_from_slice(&head[8 * at..8 * at + 8]);
             u64::from_le_bytes(word)
         };
-        Some((Self { kind: word(0), ino: word(1), mode: word(2), value: word(3) }, rest))
+        let header =
+            Self { kind: word(0), ino: word(1), mode: word(2), value: word(3), modified_ns: word(4) };
+        Some((header, rest))
     }
 }
 
@@ -124,9 +129,9 @@ mod tests {
         for text in ["", "2", "2 0 rw", "x 0 rw /a", "2 -1 rw /a", "2 0 wr /a"] {
             assert_eq!(Place::parse(text.as_bytes()), None, "{text}");
         }
-        let header = Header { kind: FILE, ino: u64::MAX, mode: 0o755, value: 7 };
+        let header = Header { kind: FILE, ino: u64::MAX, mode: 0o755, value: 7, modified_ns: 9 };
         let record = [&header.to_bytes()[..], b"rest"].concat();
         assert_eq!(Header::of(&record), Some((header, &b"rest"[..])));
-        assert_eq!(Header::of(&record[..31]), None);
+        assert_eq!(Header::of(&record[..39]), None);
     }
 }

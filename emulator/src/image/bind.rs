@@ -3,7 +3,7 @@
 //! In the root of the file system it is called [`NAME`]. As with a root folder, contents are read from the host when the guest asks for them.
 
 use super::ImageError;
-use super::builder::{Entry, Node, TreeBuilder};
+use super::builder::{Entry, Modified, Node, TreeBuilder};
 use super::disk::LaidOutDisk;
 use crate::host::{DiskError, DiskImage};
 use isa::binds::NAME;
@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 pub struct KnownFile {
     /// Its permission bits.
     pub mode: u32,
+    /// When its contents were changed last, in nanoseconds since 1970.
+    pub modified_ns: u64,
     /// What it is.
     pub what: Known,
 }
@@ -62,7 +64,7 @@ impl BindImage {
         Index { tree: &tree, fs: Fs::open(&reading)?, known: &mut known.files }.add(
             tree.entries(),
             ROOT,
-            0,
+            (0, 0),
         )?;
         known.top =
             *known.files.get(&ROOT.into()).and_then(|root| root.names()?.get(NAME.as_bytes())).unwrap_or(&0);
@@ -73,6 +75,13 @@ impl BindImage {
     /// As a disk.
     pub fn into_disk(self) -> Box<dyn DiskImage> {
         Box::new(self.disk)
+    }
+}
+
+impl KnownFiles {
+    /// When the contents of one of them were changed last of all, in nanoseconds since 1970.
+    pub fn newest_ns(&self) -> u64 {
+        self.files.values().map(|file| file.modified_ns).max().unwrap_or(0)
     }
 }
 
@@ -97,16 +106,22 @@ struct Index<'a> {
 }
 
 impl Index<'_> {
-    fn add(&mut self, folder: &BTreeMap<String, Entry>, ino: u32, mode: u32) -> Result<(), ImageError> {
+    fn add(
+        &mut self,
+        folder: &BTreeMap<String, Entry>,
+        ino: u32,
+        (mode, modified_ns): (u32, u64),
+    ) -> Result<(), ImageError> {
         let mut names = BTreeMap::new();
         for found in self.fs.read_dir(ino)? {
             let entry = std::str::from_utf8(&found.name).ok().and_then(|name| folder.get(name));
             // Those of the file system's own, such as `..`, are not among them.
-            let Some(Entry { mode, node }) = entry else { continue };
-            let (number, mode) = (u64::from(found.inode), (*mode).into());
+            let Some(Entry { mode, modified, node }) = entry else { continue };
+            let number = u64::from(found.inode);
+            let (mode, modified_ns) = ((*mode).into(), nanoseconds(*modified));
             let what = match node {
                 Node::Folder(inner) => {
-                    self.add(inner, found.inode, mode)?;
+                    self.add(inner, found.inode, (mode, modified_ns))?;
                     None
                 }
                 &Node::File(content) => {
@@ -115,13 +130,17 @@ impl Index<'_> {
                 Node::Link(target) => Some(Known::Link(target.clone().into_bytes())),
             };
             if let Some(what) = what {
-                self.known.insert(number, KnownFile { mode, what });
+                self.known.insert(number, KnownFile { mode, modified_ns, what });
             }
             names.insert(found.name, number);
         }
-        self.known.insert(ino.into(), KnownFile { mode, what: Known::Folder(names) });
+        self.known.insert(ino.into(), KnownFile { mode, modified_ns, what: Known::Folder(names) });
         Ok(())
     }
+}
+
+fn nanoseconds((seconds, nanoseconds): Modified) -> u64 {
+    u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000_000_000).saturating_add(nanoseconds.into())
 }
 
 /// A disk as the layout's own reader wants it.

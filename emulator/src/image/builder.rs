@@ -27,12 +27,16 @@ pub(super) enum Node {
 
 pub(super) struct Entry {
     pub(super) mode: u16,
+    pub(super) modified: Modified,
     pub(super) node: Node,
 }
 
+/// When contents were changed last: seconds since 1970, and nanoseconds.
+pub(super) type Modified = (i64, u32);
+
 impl Entry {
     fn folder(mode: u16) -> Self {
-        Self { mode, node: Node::Folder(BTreeMap::new()) }
+        Self { mode, modified: epoch(), node: Node::Folder(BTreeMap::new()) }
     }
 }
 
@@ -43,7 +47,7 @@ pub(super) struct TreeBuilder {
     contents: Vec<Content>,
     /// Hard links: the content of each (device, inode) seen.
     linked: BTreeMap<(u64, u64), usize>,
-    /// What cannot be read is left out, and noted here; otherwise it is an error.
+    /// Files keep their times, and what cannot be read is left out, and noted here; otherwise all have one time, and that is an error.
     left_out: Option<Vec<ImageError>>,
 }
 
@@ -59,7 +63,7 @@ impl TreeBuilder {
         for (name, text) in [("group", "root:x:0:\n"), ("passwd", "root:x:0:0:root:/root:/bin/sh\n")] {
             etc.insert(name.to_string(), tree.file(0o644, Content::memory(text.as_bytes())));
         }
-        tree.root.insert("etc".to_string(), Entry { mode: 0o755, node: Node::Folder(etc) });
+        tree.root.insert("etc".to_string(), Entry { node: Node::Folder(etc), ..Entry::folder(0o755) });
         tree
     }
 
@@ -113,7 +117,7 @@ impl TreeBuilder {
             let name = super::file_name(&path)?;
             if name.starts_with("lib") && path.is_dir() {
                 let node = Node::Folder(self.read_folder(&path)?);
-                found.insert(name, Entry { mode: 0o755, node });
+                found.insert(name, Entry { node, ..Entry::folder(0o755) });
             }
         }
         Ok(found)
@@ -176,7 +180,18 @@ impl TreeBuilder {
         } else {
             return Ok(None);
         };
-        Ok(Some(Entry { mode, node }))
+        Ok(Some(Entry { mode, modified: self.time_of(&metadata), node }))
+    }
+
+    fn time_of(&self, metadata: &Metadata) -> Modified {
+        /// The last second that the format has.
+        const LAST: i64 = (1 << 34) - (1 << 31) - 1;
+        match self.left_out {
+            Some(_) => {
+                (metadata.mtime().clamp(0, LAST), u32::try_from(metadata.mtime_nsec()).unwrap_or_default())
+            }
+            None => epoch(),
+        }
     }
 
     fn content_of(&mut self, path: &Path, metadata: &Metadata) -> usize {
@@ -194,7 +209,7 @@ impl TreeBuilder {
 
     fn file(&mut self, mode: u16, content: Content) -> Entry {
         self.contents.push(content);
-        Entry { mode, node: Node::File(self.contents.len() - 1) }
+        Entry { mode, modified: epoch(), node: Node::File(self.contents.len() - 1) }
     }
 
     /// What the root holds.
@@ -214,7 +229,7 @@ impl TreeBuilder {
         // Inode tables, a block or two for each folder and each fragmented file, group tables, the journal.
         let metadata = inodes * (256 + 2 * BLOCK_BYTES) + data / 64 + u64::from(JOURNAL_BLOCKS) * BLOCK_BYTES;
         let size = (data + metadata + SLACK_BYTES).next_multiple_of(1 << 20);
-        let mut options = Options::new(size, UUID, epoch());
+        let mut options = Options::new(size, UUID, epoch().0);
         options.inodes = InodeCount::Exact(u32::try_from(inodes).map_err(|_| {
             ImageError::Layout(mkext4::Error::Invalid(
                 "more files than an ext4 file system can hold".to_string(),
@@ -243,8 +258,9 @@ impl TreeBuilder {
     }
 }
 
-fn epoch() -> i64 {
-    i64::try_from(RTC_EPOCH_SECONDS).expect("the epoch is in this century")
+/// When a machine starts.
+fn epoch() -> Modified {
+    (i64::try_from(RTC_EPOCH_SECONDS).expect("the epoch is in this century"), 0)
 }
 
 fn count(folder: &BTreeMap<String, Entry>) -> u64 {
@@ -262,7 +278,7 @@ fn declare(
     handles: &mut [Option<InodeHandle>],
 ) -> Result<(), ImageError> {
     for (name, entry) in folder {
-        let meta = Meta::new(entry.mode, 0, 0, (epoch(), 0));
+        let meta = Meta::new(entry.mode, 0, 0, entry.modified);
         match &entry.node {
             Node::Folder(inner) => {
                 let handle = fs.mkdir(parent, name, meta)?;

@@ -103,6 +103,11 @@ impl Machine {
         self.bus.attach_disk(image, read_only, self.config.disk_latency)
     }
 
+    /// Has the real-time clock begin so many nanoseconds after 1970, or later if it does so by itself. For a machine at reset.
+    pub fn begin_clock_no_earlier(&mut self, epoch_ns: u64) {
+        self.bus.begin_clock_no_earlier(epoch_ns);
+    }
+
     /// Keeps what the guest kernel tells of binds ([`isa::binds`]), up to so many bytes; until then it is refused.
     pub fn keep_changed(&mut self, room_bytes: u64) {
         self.bus.changed_mut().keep(room_bytes);

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ChangedFile {
     pub mode: u32,
+    /// When its contents were changed last, in nanoseconds since 1970.
+    pub modified_ns: u64,
     pub what: Changed,
 }
 
@@ -60,7 +62,7 @@ pub fn of(records: &[ChangedRecord], bind: u64) -> Result<Account, BadAccount> {
 }
 
 fn add(account: &mut Account, header: Header, bytes: &[u8]) -> Option<()> {
-    let Header { kind, ino, mode, value } = header;
+    let Header { kind, ino, mode, value, modified_ns } = header;
     let what = match kind {
         binds::DIRECTORY => Changed::Folder(BTreeMap::new()),
         binds::FILE if value <= LEN_MAX => Changed::File(Contents { len_bytes: value, pieces: Vec::new() }),
@@ -69,7 +71,7 @@ fn add(account: &mut Account, header: Header, bytes: &[u8]) -> Option<()> {
         _ => return add_to(&mut account.get_mut(&ino)?.what, header, bytes),
     };
     let mode = u32::try_from(mode).ok().filter(|mode| mode & !0o7777 == 0)?;
-    account.insert(ino, ChangedFile { mode, what }).is_none().then_some(())
+    account.insert(ino, ChangedFile { mode, modified_ns, what }).is_none().then_some(())
 }
 
 fn add_to(file: &mut Changed, header: Header, bytes: &[u8]) -> Option<()> {
@@ -119,7 +121,7 @@ mod tests {
     use super::*;
 
     fn record(kind: u64, ino: u64, mode: u64, value: u64, bytes: &[u8]) -> ChangedRecord {
-        let header = Header { kind, ino, mode, value };
+        let header = Header { kind, ino, mode, value, modified_ns: 5 };
         ChangedRecord { bind: 1, bytes: [&header.to_bytes()[..], bytes].concat() }
     }
 
@@ -142,7 +144,7 @@ mod tests {
         ];
         let account = of(&records, 1).unwrap();
         let names = BTreeMap::from([(b"text".to_vec(), 13), (b"as before".to_vec(), 50)]);
-        assert_eq!(account[&12], ChangedFile { mode: 0o755, what: Changed::Folder(names) });
+        assert_eq!(account[&12], ChangedFile { mode: 0o755, modified_ns: 5, what: Changed::Folder(names) });
         let pieces = vec![(1, b"abc".to_vec()), (4096, b"d".to_vec())];
         assert_eq!(account[&13].what, Changed::File(Contents { len_bytes: 5000, pieces }));
         assert_eq!(account[&14].what, Changed::Link(b"../x".to_vec()));
@@ -161,7 +163,7 @@ mod tests {
         let entry = |name: &[u8]| record(binds::ENTRY, 12, 0, 13, name);
         let long = [b'x'; 256];
         for (bad, second) in [
-            (ChangedRecord { bind: 1, bytes: vec![1; 31] }, None),
+            (ChangedRecord { bind: 1, bytes: vec![1; 39] }, None),
             (record(0, 12, 0, 0, b""), None),
             (record(99, 12, 0, 0, b""), None),
             (entry(b""), None),

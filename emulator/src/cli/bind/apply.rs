@@ -4,12 +4,13 @@
 //! takes its name by a rename. No step goes through a symbolic link: each folder on the way is looked at.
 
 use super::account::Contents;
-use super::plan::{Before, Bytes, NewFile, Plan, Step};
+use super::plan::{Attributes, Before, Bytes, NewFile, Plan, Step};
 use anyhow::{Context, Result, bail};
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 /// Does it below `folder`.
 pub fn apply(plan: &Plan<'_>, folder: &Path) -> Result<()> {
@@ -171,17 +172,18 @@ impl Staging {
     fn write(&self, number: usize, new: &NewFile<'_>) -> Result<()> {
         match &new.bytes {
             Bytes::Of(path) => self.keep(number, path),
-            Bytes::Told(contents) => self.write_told(number, contents, new.mode),
+            Bytes::Told(contents) => self.write_told(number, contents, new.attributes),
         }
     }
 
-    fn write_told(&self, number: usize, contents: &Contents, mode: u32) -> Result<()> {
+    fn write_told(&self, number: usize, contents: &Contents, attributes: Attributes) -> Result<()> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.file(number))?;
         for (at, bytes) in &contents.pieces {
             file.write_all_at(bytes, *at)?;
         }
         file.set_len(contents.len_bytes)?;
-        Ok(file.set_permissions(Permissions::from_mode(mode))?)
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_nanos(attributes.modified_ns))?;
+        Ok(file.set_permissions(Permissions::from_mode(attributes.mode))?)
     }
 
     /// Has a file of the host's, which may lose its name.

@@ -29,7 +29,8 @@ const NAMED: usize = 3;
 #[derive(Args, Debug)]
 pub struct BindArgs {
     /// Let the program see HOST, a folder or a file, at the absolute path GUEST (repeatable). It is copied in at the start. The program may change it
-    /// there: that ends with the run, or, with :rw, is written out to HOST when the program has ended
+    /// there: that ends with the run, or, with :rw, is written out to HOST when the program has ended. The guest's clock begins no earlier than the time of the
+    /// newest file
     #[arg(long, value_name = "HOST:GUEST[:rw]", value_parser = OsStringValueParser::new().try_map(Bind::parse))]
     bind: Vec<Bind>,
 }
@@ -163,6 +164,8 @@ impl<'a> Binds<'a> {
             known.push(image.known.clone());
             starts.push(disk.add(image.into_disk()));
         }
+        // What is made in the run is newer than what was there before.
+        machine.begin_clock_no_earlier(known.iter().map(KnownFiles::newest_ns).max().unwrap_or(0));
         *self.known.borrow_mut() = known;
         let disk = machine.attach_disk(Box::new(disk), true).context("cannot attach the disk of --bind")?;
         if self.is_writing && self.binds.iter().any(|bind| bind.is_written_out) {

@@ -18,11 +18,19 @@ pub enum Bytes<'a> {
     Of(&'a Path),
 }
 
+/// What a file has besides its bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Attributes {
+    pub mode: u32,
+    /// When its contents were changed last, in nanoseconds since 1970.
+    pub modified_ns: u64,
+}
+
 /// A file to be written: all of them are, under other names, before anything else is done.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewFile<'a> {
     pub bytes: Bytes<'a>,
-    pub mode: u32,
+    pub attributes: Attributes,
     /// The path it is for, for messages.
     pub path: PathBuf,
     /// The file that it has been: with the same bytes it stays that.
@@ -118,24 +126,24 @@ enum Now<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn now(&self, ino: u64) -> Result<(Now<'a>, u32), NoTree> {
+    fn now(&self, ino: u64) -> Result<(Now<'a>, Attributes), NoTree> {
         Ok(match (self.account.get(&ino), self.known.files.get(&ino)) {
-            (Some(ChangedFile { mode, what }), _) => {
+            (Some(&ChangedFile { mode, modified_ns, ref what }), _) => {
                 let now = match what {
                     Changed::Folder(names) => Now::Folder(names),
                     Changed::File(contents) => Now::File(Bytes::Told(contents)),
                     Changed::Link(target) => Now::Link(target),
                     Changed::Special => Now::Special,
                 };
-                (now, *mode)
+                (now, Attributes { mode, modified_ns })
             }
-            (None, Some(KnownFile { mode, what })) => {
+            (None, Some(&KnownFile { mode, modified_ns, ref what })) => {
                 let now = match what {
                     Known::Folder(names) => Now::Folder(names),
                     Known::File(path) => Now::File(Bytes::Of(path)),
                     Known::Link(target) => Now::Link(target),
                 };
-                (now, *mode)
+                (now, Attributes { mode, modified_ns })
             }
             (None, None) => return Err(NoTree),
         })
@@ -143,17 +151,18 @@ impl<'a> Planner<'a> {
 
     /// A name that leads to the file it has led to before.
     fn same(&mut self, path: &Path, ino: u64, depth: usize) -> Result<(), NoTree> {
-        let (now, mode) = self.now(ino)?;
+        let (now, attributes) = self.now(ino)?;
         let before = self.known.files.get(&ino).ok_or(NoTree)?;
         match (now, &before.what) {
             (Now::Folder(names), Known::Folder(names_before)) => {
-                self.set_mode(path, Some(before.mode), mode);
+                self.set_mode(path, Some(before.mode), attributes.mode);
                 self.folder(path, ino, names_before, names, depth)
             }
             (Now::File(Bytes::Told(contents)), Known::File(host)) => {
-                // With another mode it is written anew, so that this is right as soon as it is there.
-                let replaces = (before.mode == mode).then_some(host.as_path());
-                self.place(path, ino, Bytes::Told(contents), mode, replaces, Before::Itself);
+                // With other attributes it is written anew, so that they are right as soon as it is there.
+                let old = Attributes { mode: before.mode, modified_ns: before.modified_ns };
+                let replaces = (old == attributes).then_some(host.as_path());
+                self.place(path, ino, (Bytes::Told(contents), attributes), replaces, Before::Itself);
                 Ok(())
             }
             (Now::File(Bytes::Of(_)), Known::File(_)) | (Now::Link(_), Known::Link(_)) => Ok(()),
@@ -163,14 +172,14 @@ impl<'a> Planner<'a> {
 
     /// A name that leads to another file than before, or to none before.
     fn other(&mut self, path: &Path, ino: u64, before: Before, depth: usize) -> Result<(), NoTree> {
-        let (now, mode) = self.now(ino)?;
+        let (now, attributes) = self.now(ino)?;
         match now {
             Now::Folder(names) => {
                 self.plan.steps.push(Step::MakeFolder(path.into()));
-                self.set_mode(path, None, mode);
+                self.set_mode(path, None, attributes.mode);
                 self.folder(path, ino, &BTreeMap::new(), names, depth)?;
             }
-            Now::File(bytes) => self.place(path, ino, bytes, mode, None, before),
+            Now::File(bytes) => self.place(path, ino, (bytes, attributes), None, before),
             Now::Link(target) => {
                 self.plan.steps.push(Step::Link { path: path.into(), target: target.to_vec() })
             }
@@ -240,8 +249,7 @@ impl<'a> Planner<'a> {
         &mut self,
         path: &Path,
         ino: u64,
-        bytes: Bytes<'a>,
-        mode: u32,
+        (bytes, attributes): (Bytes<'a>, Attributes),
         replaces: Option<&'a Path>,
         before: Before,
     ) {
@@ -249,7 +257,7 @@ impl<'a> Planner<'a> {
         let next = self.plan.files.len();
         let file = *self.placed.entry(ino).or_insert(next);
         if file == next {
-            self.plan.files.push(NewFile { bytes, mode, path: path.into(), replaces });
+            self.plan.files.push(NewFile { bytes, attributes, path: path.into(), replaces });
         }
         self.plan.steps.push(Step::Place { file, path: path.into(), before });
     }
@@ -265,9 +273,9 @@ mod tests {
 
     /// `/` (1) with file `a` (2), its twin `b`, folder `sub` (3) with `c` (4) and link `l` (5).
     fn known() -> KnownFiles {
-        let folder = |list: &[_]| KnownFile { mode: 0o755, what: Known::Folder(names(list)) };
-        let file = |path: &str| KnownFile { mode: 0o644, what: Known::File(path.into()) };
-        let link = KnownFile { mode: 0o777, what: Known::Link(b"c".to_vec()) };
+        let folder = |list: &[_]| KnownFile { mode: 0o755, modified_ns: 1, what: Known::Folder(names(list)) };
+        let file = |path: &str| KnownFile { mode: 0o644, modified_ns: 1, what: Known::File(path.into()) };
+        let link = KnownFile { mode: 0o777, modified_ns: 1, what: Known::Link(b"c".to_vec()) };
         let files = [
             (1, folder(&[("a", 2), ("b", 2), ("sub", 3)])),
             (2, file("/host/a")),
@@ -279,11 +287,11 @@ mod tests {
     }
 
     fn folder(mode: u32, list: &[(&str, u64)]) -> ChangedFile {
-        ChangedFile { mode, what: Changed::Folder(names(list)) }
+        ChangedFile { mode, modified_ns: 1, what: Changed::Folder(names(list)) }
     }
 
     fn file(mode: u32) -> ChangedFile {
-        ChangedFile { mode, what: Changed::File(Contents::default()) }
+        ChangedFile { mode, modified_ns: 1, what: Changed::File(Contents::default()) }
     }
 
     /// The steps, and what files are written for which path, as text.
@@ -294,7 +302,7 @@ mod tests {
             Step::Remove(path) => format!("remove {}", path.display()),
             Step::MakeFolder(path) => format!("make {}", path.display()),
             Step::Place { file, path, before } => {
-                let NewFile { bytes, mode, replaces, .. } = &plan.files[*file];
+                let NewFile { bytes, attributes: Attributes { mode, .. }, replaces, .. } = &plan.files[*file];
                 let bytes =
                     if let Bytes::Of(path) = bytes { path.display().to_string() } else { "told".to_string() };
                 let (new, if_other) = (
@@ -318,6 +326,7 @@ mod tests {
             // Written, by one of two names.
             (vec![(2, file(0o644))], vec!["a = told 644 if other", "b = told 644 if other"]),
             (vec![(4, file(0o600))], vec!["sub/c = told 600"]),
+            (vec![(4, ChangedFile { modified_ns: 2, ..file(0o644) })], vec!["sub/c = told 644"]),
             // Opened for writing, a name looked up: nothing.
             (vec![(1, folder(0o755, &[("a", 2), ("b", 2), ("sub", 3)]))], vec![]),
             // Made.

@@ -114,6 +114,11 @@ impl Bus {
         Ok(slot)
     }
 
+    /// Has the real-time clock begin at this time, or later if it does so by itself.
+    pub fn begin_clock_no_earlier(&mut self, epoch_ns: u64) {
+        self.devices.board.rtc.begin_no_earlier(epoch_ns);
+    }
+
     /// What the guest has told of binds.
     pub fn changed(&self) -> &ChangedLog {
         &self.devices.board.host.changed

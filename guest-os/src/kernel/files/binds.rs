@@ -118,8 +118,9 @@ impl Account<'_> {
     fn tell_of(&mut self, file: &Inode) -> Result<(), Errno> {
         reclaim::settle()?;
         let stat = vfs::lock().stat(file)?;
-        let begin =
-            |kind| Header { kind, ino: stat.ino, mode: (stat.mode & 0o7777).into(), value: stat.size };
+        let (mode, seconds) = ((stat.mode & 0o7777).into(), u64::try_from(stat.mtime.seconds).unwrap_or(0));
+        let modified_ns = seconds.saturating_mul(1_000_000_000).saturating_add(stat.mtime.nanoseconds.into());
+        let begin = |kind| Header { kind, ino: stat.ino, mode, value: stat.size, modified_ns };
         match file.file_type() {
             FileType::Regular => {
                 self.tell(begin(binds::FILE), 0)?;
@@ -135,7 +136,8 @@ impl Account<'_> {
                 let pieces = target.chunks(MAX_RECORD_BYTES - Header::BYTES);
                 let mut at = 0;
                 pieces.into_iter().try_for_each(|piece| {
-                    let header = Header { kind: binds::TARGET, ino: stat.ino, mode: 0, value: at };
+                    let header =
+                        Header { kind: binds::TARGET, ino: stat.ino, value: at, ..Header::default() };
                     at += piece.len() as u64;
                     self.tell_with(header, piece)
                 })
@@ -149,7 +151,7 @@ impl Account<'_> {
     fn tell_names(&mut self, dir: &Inode) -> Result<(), Errno> {
         let mut told = Ok(());
         vfs::lock().each_changed_name(dir, &mut |name, ino| {
-            let header = Header { kind: binds::ENTRY, ino: dir.id().ino, mode: 0, value: ino };
+            let header = Header { kind: binds::ENTRY, ino: dir.id().ino, value: ino, ..Header::default() };
             told = self.tell_with(header, name);
             told.is_ok()
         })?;
@@ -171,7 +173,8 @@ impl Account<'_> {
             if count == 0 {
                 return Ok(());
             }
-            self.tell(Header { kind: binds::CONTENT, ino: file.id().ino, mode: 0, value: at }, count)?;
+            let header = Header { kind: binds::CONTENT, ino: file.id().ino, value: at, ..Header::default() };
+            self.tell(header, count)?;
             from = at + count as u64;
         }
     }
