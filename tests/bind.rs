@@ -487,6 +487,21 @@ fn a_run_that_is_stopped_writes_nothing() {
 }
 
 #[test]
+fn what_cannot_be_told_whole_is_not_written() {
+    let dir = world("bind-unread");
+    fs::write(dir.file("host/large"), vec![b'x'; 400_000]).unwrap();
+    let before = tree(&dir.file("host"));
+    // Only at the end of the run are so many pages read.
+    let mut command = folio(["run", "--disk-fault", "read:100", "--bind", "host:/w:rw", "./do"]);
+    command.args(["new", "/w/new", "text", "add", "/w/large", "more"]).current_dir(dir.path());
+    let ran = run(command);
+    assert_eq!((ran.status, ran.stdout.as_str()), (125, ""), "{}", ran.stderr);
+    let part = "--bind host:/w:rw: nothing is written: the guest kernel has not told all of it";
+    assert!(ran.stderr.contains(part), "{}", ran.stderr);
+    assert_eq!(tree(&dir.file("host")), before);
+}
+
+#[test]
 fn what_the_host_has_got_meanwhile_is_not_written_over() {
     use std::io::{BufRead, BufReader, Write};
     use std::process::Stdio;

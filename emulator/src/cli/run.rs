@@ -428,7 +428,7 @@ fn hint_at_host_files(words: &[OsString], cwd: &str) {
         let way = if is_here {
             "with --root . it sees this folder"
         } else {
-            "with --root DIR it sees the folder DIR, as /, and in it PROGRAM and the file by their paths from there"
+            "with --root DIR it sees the folder DIR, as /, and in it PROGRAM and the file by their paths from there; with --bind DIR:/PATH it sees DIR at a path of its own"
         };
         let name = file.display();
         tell!("folio: {name} is a file of the host, which the program does not see; {way}");
