@@ -1,11 +1,12 @@
 //! Carries a [`Plan`] out in a folder of the host's.
 //!
-//! All new files are written first, in a folder beside the old ones, so that what can go wrong does so before anything has changed; then each
-//! takes its name by a rename. No step goes through a symbolic link: each folder on the way is looked at.
+//! All new files are written first, in a folder beside the old ones, and what the host has got meanwhile is looked for, so that what can go wrong
+//! does so before anything has changed; then each file takes its name by a rename. No step goes through a symbolic link: each folder on the way is looked at.
 
 use super::account::Contents;
 use super::plan::{Attributes, Before, Bytes, NewFile, Plan, Step};
 use anyhow::{Context, Result, bail};
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
@@ -28,9 +29,40 @@ pub fn apply(plan: &Plan<'_>, folder: &Path) -> Result<()> {
         };
         written.with_context(|| format!("cannot write {}", folder.join(&file.path).display()))?;
     }
+    let told = |step: &Step| format!("cannot {} {}", step.verb(), folder.join(step.path()).display());
+    let removed: BTreeSet<&Path> = steps.iter().filter_map(|step| step.removed()).collect();
+    for step in &steps {
+        check(step, folder, &removed).with_context(|| told(step))?;
+    }
     for step in steps {
-        carry_out(step, folder, &mut staging)
-            .with_context(|| format!("cannot {} {}", step.verb(), folder.join(step.path()).display()))?;
+        if let Err(error) = carry_out(step, folder, &mut staging) {
+            let kept = staging.keep_all();
+            let kept = format!("{}; what was to be written lies in {}", told(step), kept.display());
+            return Err(error).context(kept);
+        }
+    }
+    Ok(())
+}
+
+/// Whether the host has what stands in the way of a step: what the guest has not seen is not its to remove or to write over.
+fn check(step: &Step, folder: &Path, removed: &BTreeSet<&Path>) -> Result<()> {
+    let path = folder.join(step.path());
+    let is_there = || fs::symlink_metadata(&path);
+    match step {
+        Step::Remove(inside) if is_there().is_ok_and(|file| file.is_dir()) => {
+            for entry in fs::read_dir(&path)? {
+                let name = entry?.file_name();
+                if !removed.contains(inside.join(&name).as_path()) {
+                    bail!("{} is in it, which the guest has not seen", name.display());
+                }
+            }
+        }
+        Step::MakeFolder(_) | Step::Link { .. } | Step::Place { before: Before::Nothing, .. }
+            if !removed.contains(step.path()) && is_there().is_ok() =>
+        {
+            bail!("it is there, and was not when the run began");
+        }
+        _ => {}
     }
     Ok(())
 }
@@ -44,6 +76,10 @@ impl Step {
             | Self::Link { path, .. }
             | Self::SetMode(path, _) => path,
         }
+    }
+
+    fn removed(&self) -> Option<&Path> {
+        if let Self::Remove(path) = self { Some(path) } else { None }
     }
 
     fn verb(&self) -> &'static str {
@@ -65,12 +101,7 @@ fn carry_out(step: &Step, folder: &Path, staging: &mut Staging) -> Result<()> {
             if is_folder { fs::remove_dir(&path)? } else { fs::remove_file(&path)? }
         }
         Step::MakeFolder(_) => DirBuilder::new().mode(0o700).create(&path)?,
-        Step::Place { file, before, .. } => {
-            if *before == Before::Nothing && fs::symlink_metadata(&path).is_ok() {
-                bail!("it is there, and was not when the run began");
-            }
-            staging.place(*file, &path)?;
-        }
+        Step::Place { file, .. } => staging.place(*file, &path)?,
         Step::Link { target, .. } => {
             use std::os::unix::ffi::OsStrExt;
             std::os::unix::fs::symlink(std::ffi::OsStr::from_bytes(target), &path)?;
@@ -143,9 +174,10 @@ fn is_same(contents: &Contents, path: &Path) -> std::io::Result<bool> {
     Ok(true)
 }
 
-/// A folder for files that have no name yet. It goes when this is dropped.
+/// A folder for files that have no name yet. It goes when this is dropped, unless it is to stay.
 struct Staging {
     folder: PathBuf,
+    is_kept: bool,
     names: u64,
 }
 
@@ -155,7 +187,7 @@ impl Staging {
         loop {
             let folder = beside.join(format!(".folio-bind-{}-{number}", std::process::id()));
             match DirBuilder::new().mode(0o700).create(&folder) {
-                Ok(()) => return Ok(Self { folder, names: 0 }),
+                Ok(()) => return Ok(Self { folder, is_kept: false, names: 0 }),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
                 Err(error) => {
                     return Err(error)
@@ -163,6 +195,12 @@ impl Staging {
                 }
             }
         }
+    }
+
+    /// Lets the folder stay; gives its path.
+    fn keep_all(&mut self) -> &Path {
+        self.is_kept = true;
+        &self.folder
     }
 
     fn file(&self, number: usize) -> PathBuf {
@@ -210,6 +248,8 @@ fn link_or_copy(from: &Path, to: &Path) -> std::io::Result<()> {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
+        if !self.is_kept {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
     }
 }
