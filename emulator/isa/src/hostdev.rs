@@ -5,7 +5,7 @@
 //! handed over are physical and must lie in RAM, else the request's status is [`STATUS_FAULT`].
 //!
 //! Requests: the guest fills a [`Request`] in RAM (8 little-endian words) and stores its address to
-//! [`REG_REQUEST`]. `OP_WRITE`, `OP_IS_TTY`, `OP_WINSIZE` and `OP_LOG` are complete when that store is.
+//! [`REG_REQUEST`]. `OP_WRITE`, `OP_IS_TTY`, `OP_WINSIZE`, `OP_LOG` and `OP_CHANGED` are complete when that store is.
 //! `OP_READ` is complete when the request's status word is no longer [`STATUS_PENDING`], at the latest when the
 //! interrupt comes; one read may be pending at a time (a second one gets [`STATUS_BUSY`]).
 
@@ -52,6 +52,10 @@ pub const TTY_KEYS: u64 = 2;
 pub const OP_LOG: u64 = 5;
 /// Take a pending read back (its reader was killed); input that had not arrived stays with the host.
 pub const OP_CANCEL_READ: u64 = 6;
+
+/// Hand over the `len` bytes at `addr`, a record of [`crate::binds`] about bind `fd` (its place in the list, from 0 on), at the end of the
+/// run. [`STATUS_INVALID`] for a bind that is not to be written out, or a record that is too long; [`STATUS_IO`] if the host keeps no more.
+pub const OP_CHANGED: u64 = 7;
 
 /// Not complete yet.
 pub const STATUS_PENDING: u64 = 0;

@@ -12,6 +12,7 @@ mod table;
 
 pub mod addr;
 pub mod asm;
+pub mod binds;
 pub mod csr;
 pub mod decode;
 mod decode_c;

@@ -2,6 +2,7 @@
 //!
 //! Nothing here acts; the other files of this folder take these structures and do the work.
 
+use super::bind::BindArgs;
 use super::disks::DiskArgs;
 use super::gdb::{Address, parse_follow};
 use super::values::{
@@ -160,6 +161,8 @@ pub struct GuestArgs {
     /// Set a variable of the program's environment (repeatable)
     #[arg(long = "env", value_name = "KEY=VALUE", value_parser = env_parser())]
     pub env: Vec<OsString>,
+    #[command(flatten)]
+    pub binds: BindArgs,
     /// Working directory of the program, inside the root
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub cwd: String,

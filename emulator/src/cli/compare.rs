@@ -1,9 +1,10 @@
 //! `folio compare`: one program, run by the mechanisms and without them, and one table of what was measured.
 
 use super::args::{CompareArgs, ForkArg, PagingArgs};
+use super::bind::Binds;
 use super::drive::{Driver, End};
 use super::report::{grouped, write_json};
-use super::run::{MIN_GUEST_RAM, Source, build, conclude};
+use super::run::{MIN_GUEST_RAM, Origin, Source, build, conclude};
 use super::signals::Interrupted;
 use super::stdio::HostStdio;
 use super::trace_file::Recorder;
@@ -45,6 +46,7 @@ pub fn compare(args: &CompareArgs) -> Result<u8> {
         bail!("--log-commits is about one run: `folio run --log-commits FILE PROGRAM`");
     }
     let interrupted = Interrupted::install();
+    let binds = Binds::new(&args.guest.binds)?.without_writing();
     let source = Source::find(&args.guest, program);
     let path = source.path_in_guest()?;
     let mut runs = Vec::new();
@@ -52,8 +54,8 @@ pub fn compare(args: &CompareArgs) -> Result<u8> {
         let recorder = Recorder::new(None)?;
         let heard = Heard::default();
         let stdio = Box::new(heard.clone());
-        let (machine, swap_disk) =
-            build(&args.guest, paging, &args.program, source.image()?, &path, &recorder, stdio)?;
+        let origin = Origin { image: source.image()?, path: &path, binds: &binds };
+        let (machine, swap_disk) = build(&args.guest, paging, &args.program, origin, &recorder, stdio)?;
         let mut driver = Driver::new(machine, HostStdio::new(), interrupted.clone(), args.guest.machine.fuel);
         let end = driver.run_until(Step::NEVER, None);
         let refusal = recorder.with(|trace| trace.last_refusal.clone());

@@ -135,7 +135,8 @@ fn told(calls: &[StackFrame], program: &str) -> Vec<String> {
             let address = || format!("{:#x}{}", call.frame.pc, of_library(&call.file, program));
             let place = call.spot.symbol.clone().unwrap_or_else(address);
             let times = if call.times > 1 { format!(", {} times", call.times) } else { String::new() };
-            let function = innermost(&call.inlined).map_or_else(String::new, |function| format!("{function} at "));
+            let function =
+                innermost(&call.inlined).map_or_else(String::new, |function| format!("{function} at "));
             let how = if calls[number - 1].is_signal { "which interrupted" } else { "called from" };
             lines.push(format!("  {how} {function}{place}{}{times}", in_brackets(call.spot.source.as_ref())));
         }

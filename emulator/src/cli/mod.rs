@@ -9,6 +9,7 @@ macro_rules! tell {
 }
 
 mod args;
+mod bind;
 mod boot;
 mod by_cause;
 mod commit_file;

@@ -1,6 +1,7 @@
 //! `folio run`: a Linux program under the guest OS, from its file to its exit status.
 
 use super::args::{ForkArg, GuestArgs, PagingArgs, RunArgs};
+use super::bind::Binds;
 use super::by_cause::ByCause;
 use super::commit_file::CommitFile;
 use super::death::Children;
@@ -57,6 +58,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     if args.guest.memory < MIN_GUEST_RAM {
         bail!("the guest OS needs more RAM; give it at least -m 12M");
     }
+    let binds = Binds::new(&args.guest.binds)?;
     let source = Source::find(&args.guest, program);
     let path = source.path_in_guest()?;
     let recorder = Recorder::new(args.trace.as_deref())?;
@@ -83,11 +85,13 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let stdio = if is_watched { HostStdio::new() } else { HostStdio::raw(Use::Program) };
     let made = || {
         let stdio = Box::new(stdio.clone());
-        build(&args.guest, &args.paging, &args.program, source.image()?, &path, &recorder, stdio)
+        let origin = Origin { image: source.image()?, path: &path, binds: &binds };
+        build(&args.guest, &args.paging, &args.program, origin, &recorder, stdio)
     };
     let (machine, swap_disk) = made()?;
     let tells_at_once = debug || std::io::stderr().is_terminal();
-    let programs = Programs::new(source.files()).with_sources(Box::new(|path| std::fs::read(path).ok()));
+    let programs =
+        Programs::new(binds.files(source.files())).with_sources(Box::new(|path| std::fs::read(path).ok()));
     let programs = Rc::new(programs.with_newer(source.newer_sources()));
     if args.trace_names {
         recorder.name_places(Rc::clone(&programs));
@@ -105,7 +109,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     driver.pace = is_paced.then(|| Pace::new(driver.machine.steps()));
     driver.at_event = Some(recorder.deaths(Rc::clone(&programs), swap_disk));
     let end = if let Some(ports) = &mut ports {
-        let root = source.guest_root();
+        let root = source.guest_root(&binds);
         super::gdb::serve(&mut driver, ports, &recorder, Some(guest_os::KERNEL_ELF), &programs, root)
     } else if debug {
         let anew = || Ok(made()?.0);
@@ -130,6 +134,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     if let (End::Stopped(StopReason::Exit(GuestExit::Status(1..))), None) = (end, &args.guest.root) {
         hint_at_host_files(&args.program, &args.guest.cwd);
     }
+    let bound = binds.write_out(&driver.machine, end);
     let written = recorder.finish().and(commits.finish()).and(driver.stdio.check_output());
     let tlb = recorder.tlb(&driver.machine);
     recorder.with(|trace| {
@@ -147,7 +152,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         }
         args.json.as_deref().map_or(Ok(()), |path| figures.write_json(path))
     })?;
-    written?;
+    written.and(bound)?;
     Ok(status)
 }
 
@@ -157,6 +162,8 @@ pub(super) enum Source<'a> {
     Root { root: &'a Path, program: &'a OsStr },
     /// A host file, put into a small root, with the libraries of a sysroot.
     Host { program: &'a Path, sysroot: Option<&'a Path> },
+    /// A path that leads to what is of the host's (`--bind`), in a small root, with the libraries of a sysroot.
+    Bound { program: &'a OsStr, sysroot: Option<&'a Path> },
     /// One of the programs that come with Folio.
     BuiltIn { name: &'static str, elf: &'static [u8] },
 }
@@ -168,6 +175,9 @@ impl<'a> Source<'a> {
         match (guest.root.as_deref(), guest_os::PROGRAMS.iter().find(|(name, _)| OsStr::new(name) == program))
         {
             (Some(root), _) => Self::Root { root, program },
+            (None, _) if guest.binds.hold(program) => {
+                Self::Bound { program, sysroot: guest.sysroot.as_deref() }
+            }
             (None, Some(&(name, elf))) if !path.exists() => Self::BuiltIn { name, elf },
             (None, _) => Self::Host { program: path, sysroot: guest.sysroot.as_deref() },
         }
@@ -179,13 +189,14 @@ impl<'a> Source<'a> {
             Self::Host { program, sysroot } => {
                 RootImage::from_program(program, *sysroot).map_err(|error| no_program(error, program))
             }
+            Self::Bound { sysroot, .. } => Ok(RootImage::without_program(*sysroot)?),
             Self::BuiltIn { name, elf } => Ok(RootImage::from_bytes(name, *elf)?),
         }
     }
 
     pub(super) fn path_in_guest(&self) -> Result<Vec<u8>> {
         Ok(match self {
-            Self::Root { program, .. } => program.as_bytes().to_vec(),
+            Self::Root { program, .. } | Self::Bound { program, .. } => program.as_bytes().to_vec(),
             Self::Host { program, .. } => {
                 let name = image::file_name(program).map_err(|error| no_program(error, program))?;
                 image::program_path(&name).into_bytes()
@@ -195,10 +206,10 @@ impl<'a> Source<'a> {
     }
 
     /// The guest's root, for gdb's files.
-    fn guest_root(&self) -> Box<dyn GuestRoot> {
+    fn guest_root(&self, binds: &Binds<'_>) -> Box<dyn GuestRoot> {
         match *self {
             Self::Root { root, .. } if root.is_dir() => Box::new(Folder::new(root)),
-            _ => Box::new(FilesOnly(self.files())),
+            _ => Box::new(FilesOnly(binds.files(self.files()))),
         }
     }
 
@@ -207,7 +218,7 @@ impl<'a> Source<'a> {
         let (host, inside) = match *self {
             Self::Root { root, .. } if root.is_dir() => (root.to_path_buf(), None),
             Self::Host { program: host, .. } => (host.to_path_buf(), self.path_in_guest().ok()),
-            Self::Root { .. } | Self::BuiltIn { .. } => return Box::new(|_, _| false),
+            Self::Root { .. } | Self::Bound { .. } | Self::BuiltIn { .. } => return Box::new(|_, _| false),
         };
         let changed = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified()).ok();
         Box::new(move |program, source| {
@@ -246,6 +257,10 @@ impl<'a> Source<'a> {
                     Some(sysroot) => std::fs::read(sysroot.join(path.trim_start_matches('/'))).ok(),
                     None => None,
                 })
+            }
+            Self::Bound { sysroot, .. } => {
+                let sysroot = sysroot.map(Path::to_path_buf);
+                Box::new(move |path| std::fs::read(sysroot.as_ref()?.join(path.trim_start_matches('/'))).ok())
             }
             Self::BuiltIn { name, elf } => {
                 Box::new(move |path| (path == image::program_path(name)).then(|| elf.to_vec()))
@@ -291,13 +306,22 @@ fn near_name(path: &Path, demos: &[&str]) -> Option<String> {
     Some(folder.join(name).display().to_string())
 }
 
+/// What a machine's files are built from.
+pub(super) struct Origin<'a> {
+    /// The root.
+    pub image: RootImage,
+    /// The program's path in it.
+    pub path: &'a [u8],
+    /// What is mounted there besides.
+    pub binds: &'a Binds<'a>,
+}
+
 /// The machine, with the kernel loaded, and the number of its swap disk.
 pub(super) fn build(
     guest: &GuestArgs,
     paging: &PagingArgs,
     program: &[OsString],
-    image: RootImage,
-    path: &[u8],
+    origin: Origin<'_>,
     recorder: &Recorder,
     stdio: Box<dyn Stdio>,
 ) -> Result<(Machine, Option<usize>)> {
@@ -320,15 +344,17 @@ pub(super) fn build(
     let mut machine = Machine::new(config)?;
     machine.set_stdio(stdio);
     machine.set_event_sink(Some(Box::new(recorder.clone())));
-    machine.attach_disk(image.into_disk(), true).context("cannot attach the root image")?;
+    machine.attach_disk(origin.image.into_disk(), true).context("cannot attach the root image")?;
     let swap_disk = guest.disks.apply(&mut machine, SWAP_FOR_RAM * guest.memory)?;
+    let binds = origin.binds.attach(&mut machine)?;
     let argv: Vec<Vec<u8>> = program.iter().map(|word| word.as_bytes().to_vec()).collect();
     let chosen = Chosen {
         bootargs: &bootargs(guest, paging),
-        program: path,
+        program: origin.path,
         argv: &argv,
         envp: &environment(kind.as_deref(), &guest.env),
         cwd: guest.cwd.as_bytes(),
+        binds: &binds,
         ..Chosen::default()
     };
     machine.boot(&Boot { chosen, ..Boot::kernel(guest_os::KERNEL_ELF) })?;
@@ -402,7 +428,7 @@ fn hint_at_host_files(words: &[OsString], cwd: &str) {
         let way = if is_here {
             "with --root . it sees this folder"
         } else {
-            "with --root DIR it sees the folder DIR, as /, and in it PROGRAM and the file by their paths from there"
+            "with --root DIR it sees the folder DIR, as /, and in it PROGRAM and the file by their paths from there; with --bind DIR:/PATH it sees DIR at a path of its own"
         };
         let name = file.display();
         tell!("folio: {name} is a file of the host, which the program does not see; {way}");

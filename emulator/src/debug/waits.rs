@@ -65,7 +65,8 @@ impl Debugger {
     pub(super) fn note_current(&mut self, target: &dyn Target) {
         let registers = target.registers();
         let thread = self.tap.borrow().trace().history.running_on(registers.hart);
-        let is_away = registers.privilege != Privilege::User && self.last_trap(target, registers.hart).is_some();
+        let is_away =
+            registers.privilege != Privilege::User && self.last_trap(target, registers.hart).is_some();
         if let Some(thread) = thread.filter(|_| is_away) {
             self.keep_left(target, thread);
         }

@@ -4,6 +4,7 @@
 //! is [`READ_LATENCY_STEPS`] old, then each [`POLL_INTERVAL_STEPS`], and at once when the machine is idle. Registers are
 //! 64 bits wide; other widths and offsets are access faults.
 
+use super::changed::ChangedLog;
 use super::device::{Access, Device, Effect, World};
 use super::input::{InputDoor, POLL_INTERVAL_STEPS, Reader};
 use crate::host::{Input, Output, Stdio};
@@ -37,6 +38,8 @@ pub struct HostDevice {
     frame_limit: u64,
     interrupt: bool,
     pending: Option<PendingRead>,
+    /// What has become of binds.
+    pub changed: ChangedLog,
 }
 
 /// How the guest kernel ended the run through the host device ([`isa::hostdev::REG_EXIT`]).
@@ -55,7 +58,7 @@ pub enum GuestExit {
 impl HostDevice {
     /// The device with the two numbers it hands to the guest.
     pub fn new(seed: u64, frame_limit: u64) -> Self {
-        Self { seed, frame_limit, interrupt: false, pending: None }
+        Self { seed, frame_limit, interrupt: false, pending: None, changed: ChangedLog::default() }
     }
 
     /// Asks the host for input for the pending read. Returns whether the read is complete.
@@ -138,6 +141,7 @@ impl HostDevice {
                 (STATUS_DONE, u64::from(rows) << 16 | u64::from(columns))
             }
             OP_LOG => log_message(ram, &request),
+            OP_CHANGED => self.changed.take(ram, &request),
             OP_CANCEL_READ => (STATUS_DONE, u64::from(self.pending.take().is_some())),
             _ => (STATUS_INVALID, 0),
         };
@@ -200,7 +204,7 @@ fn guest_exit(value: u64) -> GuestExit {
     }
 }
 
-fn slice(ram: &Ram, addr: u64, len_bytes: u64) -> Option<&[u8]> {
+pub(super) fn slice(ram: &Ram, addr: u64, len_bytes: u64) -> Option<&[u8]> {
     ram.slice(PhysAddr(addr), usize::try_from(len_bytes).ok()?)
 }
 
@@ -388,6 +392,26 @@ mod tests {
         b.host.input = vec![Input::Bytes(1)];
         assert!(!b.poll());
         assert_eq!(b.host.input.len(), 1, "input stays with the host");
+    }
+
+    #[test]
+    fn records_about_binds_are_kept_if_they_are_wanted_and_there_is_room() {
+        let mut b = Bench::new();
+        assert!(b.ram.write(PhysAddr(BUFFER), b"record"));
+        assert_eq!(b.ask(OP_CHANGED, 0, BUFFER, 6), (STATUS_INVALID, 0));
+        b.device.changed.keep(100);
+        for (addr, len, answer) in [
+            (BUFFER, 6, (STATUS_DONE, 6)),
+            (BUFFER, 4097, (STATUS_INVALID, 0)),
+            (u64::MAX, 6, (STATUS_FAULT, 0)),
+            (BUFFER, 0, (STATUS_DONE, 0)),
+            (BUFFER, 100, (STATUS_IO, 0)),
+        ] {
+            assert_eq!(b.ask(OP_CHANGED, 3, addr, len), answer, "{len} bytes at {addr:#x}");
+        }
+        let kept: Vec<_> =
+            b.device.changed.records().iter().map(|it| (it.bind, it.bytes.as_slice())).collect();
+        assert_eq!(kept, [(3, &b"record"[..]), (3, b"")]);
     }
 
     #[test]

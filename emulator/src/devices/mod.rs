@@ -4,6 +4,7 @@
 //! that knows where each lies; [`crate::machine::bus::Bus`] wires their lines to the PLIC.
 
 pub mod board;
+pub mod changed;
 pub mod clint;
 pub mod device;
 pub mod finisher;

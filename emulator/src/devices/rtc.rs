@@ -50,6 +50,11 @@ impl Default for Rtc {
 }
 
 impl Rtc {
+    /// Has the clock begin at this time, or later if it does so by itself.
+    pub fn begin_no_earlier(&mut self, epoch_ns: u64) {
+        self.epoch_ns = self.epoch_ns.max(epoch_ns);
+    }
+
     /// The step of the alarm.
     fn alarm_step(&self) -> Step {
         // One step is one nanosecond.

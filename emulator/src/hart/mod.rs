@@ -12,8 +12,8 @@ mod warl;
 
 pub use counters::Counters;
 pub use csr::CsrFile;
-pub use trap::LeftProgram;
 pub(crate) use csr::{CsrContext, write_is_harmless};
+pub use trap::LeftProgram;
 
 use crate::mem::fast::{DataBank, FastArrays, FetchBank};
 use crate::mem::pmp::Pmp;

@@ -5,7 +5,7 @@ use super::{ImageError, program_path};
 use isa::platform::RTC_EPOCH_SECONDS;
 use mkext4::{FsBuilder, InodeCount, InodeHandle, Meta, Options, ROOT, RegionSink};
 use std::collections::BTreeMap;
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -18,21 +18,25 @@ const JOURNAL_BLOCKS: u32 = 1024;
 /// Free space in an image, on top of what its files and metadata need: the journal may take a quarter of the whole.
 const SLACK_BYTES: u64 = 16 << 20;
 
-enum Node {
+pub(super) enum Node {
     Folder(BTreeMap<String, Entry>),
     /// Number of its content. Hard links share the number.
     File(usize),
     Link(String),
 }
 
-struct Entry {
-    mode: u16,
-    node: Node,
+pub(super) struct Entry {
+    pub(super) mode: u16,
+    pub(super) modified: Modified,
+    pub(super) node: Node,
 }
+
+/// When contents were changed last: seconds since 1970, and nanoseconds.
+pub(super) type Modified = (i64, u32);
 
 impl Entry {
     fn folder(mode: u16) -> Self {
-        Self { mode, node: Node::Folder(BTreeMap::new()) }
+        Self { mode, modified: epoch(), node: Node::Folder(BTreeMap::new()) }
     }
 }
 
@@ -43,6 +47,8 @@ pub(super) struct TreeBuilder {
     contents: Vec<Content>,
     /// Hard links: the content of each (device, inode) seen.
     linked: BTreeMap<(u64, u64), usize>,
+    /// Files keep their times, and what cannot be read is left out, and noted here; otherwise all have one time, and that is an error.
+    left_out: Option<Vec<ImageError>>,
 }
 
 impl TreeBuilder {
@@ -57,7 +63,7 @@ impl TreeBuilder {
         for (name, text) in [("group", "root:x:0:\n"), ("passwd", "root:x:0:0:root:/root:/bin/sh\n")] {
             etc.insert(name.to_string(), tree.file(0o644, Content::memory(text.as_bytes())));
         }
-        tree.root.insert("etc".to_string(), Entry { mode: 0o755, node: Node::Folder(etc) });
+        tree.root.insert("etc".to_string(), Entry { node: Node::Folder(etc), ..Entry::folder(0o755) });
         tree
     }
 
@@ -111,10 +117,28 @@ impl TreeBuilder {
             let name = super::file_name(&path)?;
             if name.starts_with("lib") && path.is_dir() {
                 let node = Node::Folder(self.read_folder(&path)?);
-                found.insert(name, Entry { mode: 0o755, node });
+                found.insert(name, Entry { node, ..Entry::folder(0o755) });
             }
         }
         Ok(found)
+    }
+
+    /// Adds the host folder or file `path` to the root, under another name. What cannot be read of a folder, or is a device, a socket or a
+    /// pipe, is left out: it is given back.
+    pub(super) fn add_as(&mut self, name: &str, path: &Path) -> Result<Vec<ImageError>, ImageError> {
+        let host = |error| ImageError::Host { action: "read", path: path.into(), error };
+        // Where a link is given, what it leads to is meant.
+        let path = &path.canonicalize().map_err(host)?;
+        let metadata = std::fs::metadata(path).map_err(host)?;
+        if metadata.is_file() {
+            File::open(path).map_err(host)?;
+        } else if metadata.is_dir() {
+            std::fs::read_dir(path).map_err(host)?;
+        }
+        self.left_out = Some(Vec::new());
+        let entry = self.read_entry(path)?.ok_or_else(|| ImageError::Kind(path.into()))?;
+        self.root.insert(name.to_string(), entry);
+        Ok(self.left_out.take().unwrap_or_default())
     }
 
     fn read_folder(&mut self, path: &Path) -> Result<BTreeMap<String, Entry>, ImageError> {
@@ -122,9 +146,17 @@ impl TreeBuilder {
         let mut entries = BTreeMap::new();
         for item in std::fs::read_dir(path).map_err(host)? {
             let path = item.map_err(host)?.path();
-            let name = super::file_name(&path)?;
-            if let Some(entry) = self.read_entry(&path)? {
-                entries.insert(name, entry);
+            let read = super::file_name(&path).and_then(|name| Ok((name, self.read_entry(&path)?)));
+            match (read, &mut self.left_out) {
+                (Ok((name, Some(entry))), _) => {
+                    entries.insert(name, entry);
+                }
+                (Ok((_, None)), None) => {
+                    log::debug!("{} is a device, socket or pipe: left out of the image", path.display());
+                }
+                (Ok((_, None)), Some(left_out)) => left_out.push(ImageError::Kind(path)),
+                (Err(error), Some(left_out)) => left_out.push(error),
+                (Err(error), None) => return Err(error),
             }
         }
         Ok(entries)
@@ -141,12 +173,25 @@ impl TreeBuilder {
             let target = std::fs::read_link(path).map_err(host)?;
             Node::Link(target.to_str().ok_or_else(|| ImageError::Name(path.into()))?.to_string())
         } else if kind.is_file() {
+            if self.left_out.is_some() {
+                File::open(path).map_err(host)?;
+            }
             Node::File(self.content_of(path, &metadata))
         } else {
-            log::debug!("{} is a device, socket or pipe: left out of the image", path.display());
             return Ok(None);
         };
-        Ok(Some(Entry { mode, node }))
+        Ok(Some(Entry { mode, modified: self.time_of(&metadata), node }))
+    }
+
+    fn time_of(&self, metadata: &Metadata) -> Modified {
+        /// The last second that the format has.
+        const LAST: i64 = (1 << 34) - (1 << 31) - 1;
+        match self.left_out {
+            Some(_) => {
+                (metadata.mtime().clamp(0, LAST), u32::try_from(metadata.mtime_nsec()).unwrap_or_default())
+            }
+            None => epoch(),
+        }
     }
 
     fn content_of(&mut self, path: &Path, metadata: &Metadata) -> usize {
@@ -164,17 +209,27 @@ impl TreeBuilder {
 
     fn file(&mut self, mode: u16, content: Content) -> Entry {
         self.contents.push(content);
-        Entry { mode, node: Node::File(self.contents.len() - 1) }
+        Entry { mode, modified: epoch(), node: Node::File(self.contents.len() - 1) }
+    }
+
+    /// What the root holds.
+    pub(super) fn entries(&self) -> &BTreeMap<String, Entry> {
+        &self.root
+    }
+
+    /// The host file that a file's content comes from, if it is one's.
+    pub(super) fn host_file(&self, content: usize) -> Option<&Path> {
+        self.contents.get(content)?.host_file()
     }
 
     /// The file system as a disk.
-    pub(super) fn lay_out(self) -> Result<LaidOutDisk, ImageError> {
+    pub(super) fn lay_out(&self) -> Result<LaidOutDisk, ImageError> {
         let inodes = 64 + count(&self.root);
         let data: u64 = self.contents.iter().map(|c| c.len_bytes.next_multiple_of(BLOCK_BYTES)).sum();
         // Inode tables, a block or two for each folder and each fragmented file, group tables, the journal.
         let metadata = inodes * (256 + 2 * BLOCK_BYTES) + data / 64 + u64::from(JOURNAL_BLOCKS) * BLOCK_BYTES;
         let size = (data + metadata + SLACK_BYTES).next_multiple_of(1 << 20);
-        let mut options = Options::new(size, UUID, epoch());
+        let mut options = Options::new(size, UUID, epoch().0);
         options.inodes = InodeCount::Exact(u32::try_from(inodes).map_err(|_| {
             ImageError::Layout(mkext4::Error::Invalid(
                 "more files than an ext4 file system can hold".to_string(),
@@ -199,12 +254,13 @@ impl TreeBuilder {
                 offset += len;
             }
         }
-        Ok(LaidOutDisk::new(layout.image_len(), regions, self.contents))
+        Ok(LaidOutDisk::new(layout.image_len(), regions, self.contents.clone()))
     }
 }
 
-fn epoch() -> i64 {
-    i64::try_from(RTC_EPOCH_SECONDS).expect("the epoch is in this century")
+/// When a machine starts.
+fn epoch() -> Modified {
+    (i64::try_from(RTC_EPOCH_SECONDS).expect("the epoch is in this century"), 0)
 }
 
 fn count(folder: &BTreeMap<String, Entry>) -> u64 {
@@ -222,7 +278,7 @@ fn declare(
     handles: &mut [Option<InodeHandle>],
 ) -> Result<(), ImageError> {
     for (name, entry) in folder {
-        let meta = Meta::new(entry.mode, 0, 0, (epoch(), 0));
+        let meta = Meta::new(entry.mode, 0, 0, entry.modified);
         match &entry.node {
             Node::Folder(inner) => {
                 let handle = fs.mkdir(parent, name, meta)?;

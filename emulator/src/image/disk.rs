@@ -36,11 +36,13 @@ impl DiskImage for ImageFile {
 }
 
 /// Where the bytes of a file in the image come from.
+#[derive(Clone)]
 pub(super) struct Content {
     source: Source,
     pub(super) len_bytes: u64,
 }
 
+#[derive(Clone)]
 enum Source {
     Memory(Cow<'static, [u8]>),
     Host(PathBuf),
@@ -53,6 +55,12 @@ impl Content {
     }
     pub(super) fn host(path: &Path, len_bytes: u64) -> Self {
         Self { source: Source::Host(path.to_path_buf()), len_bytes }
+    }
+    pub(super) fn host_file(&self) -> Option<&Path> {
+        match &self.source {
+            Source::Memory(_) => None,
+            Source::Host(path) => Some(path),
+        }
     }
 }
 
@@ -128,6 +136,42 @@ impl DiskImage for LaidOutDisk {
                 }
             }
             at += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Several images on one disk, one behind the other.
+#[derive(Default)]
+pub struct JoinedDisk {
+    /// Each with the place where it begins.
+    images: Vec<(u64, Box<dyn DiskImage>)>,
+    len_bytes: u64,
+}
+
+impl JoinedDisk {
+    /// Adds an image; gives the place where it begins.
+    pub fn add(&mut self, image: Box<dyn DiskImage>) -> u64 {
+        let start = self.len_bytes;
+        self.len_bytes = (start + image.len_bytes()).next_multiple_of(SECTOR_BYTES);
+        self.images.push((start, image));
+        start
+    }
+}
+
+impl DiskImage for JoinedDisk {
+    fn len_bytes(&self) -> u64 {
+        self.len_bytes
+    }
+    fn read(&mut self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
+        buffer.fill(0);
+        let end = offset_bytes + buffer.len() as u64;
+        for (start, image) in &mut self.images {
+            let (from, to) = ((*start).max(offset_bytes), (*start + image.len_bytes()).min(end));
+            if from < to {
+                let place = |at: u64| usize::try_from(at - offset_bytes).map_err(|_| DiskError);
+                image.read(from - *start, &mut buffer[place(from)?..place(to)?])?;
+            }
         }
         Ok(())
     }

@@ -7,12 +7,15 @@
 //!
 //! This module uses the host's file system and is part of the command (feature `cli`), not of the portable core.
 
+mod bind;
 mod builder;
 mod disk;
 mod files;
 #[cfg(test)]
 mod readback_tests;
 
+pub use bind::{BindImage, Known, KnownFile, KnownFiles};
+pub use disk::JoinedDisk;
 pub use files::ImageFiles;
 
 use crate::host::{DiskError, DiskImage};
@@ -92,6 +95,15 @@ impl RootImage {
         File::open(path).map_err(|error| ImageError::Host { action: "read", path: path.into(), error })?;
         let mut tree = TreeBuilder::with_skeleton();
         tree.add_program(&file_name(path)?, disk::Content::host(path, metadata.len()));
+        if let Some(sysroot) = sysroot {
+            tree.add_libraries(sysroot)?;
+        }
+        Ok(Self { disk: Box::new(tree.lay_out()?) })
+    }
+
+    /// A small root without a program, with the libraries of `sysroot`.
+    pub fn without_program(sysroot: Option<&Path>) -> Result<Self, ImageError> {
+        let mut tree = TreeBuilder::with_skeleton();
         if let Some(sysroot) = sysroot {
             tree.add_libraries(sysroot)?;
         }

@@ -28,6 +28,8 @@ pub struct Chosen<'a> {
     pub envp: &'a [Vec<u8>],
     /// The program's working directory.
     pub cwd: &'a [u8],
+    /// What of the host's it sees, and where: texts of [`isa::binds::Place`].
+    pub binds: &'a [Vec<u8>],
 }
 
 /// The board to describe.
@@ -148,6 +150,9 @@ fn chosen(board: &Board<'_>) -> DeviceTreeNode {
             .with("folio,argv", strings(chosen.argv))
             .with("folio,envp", strings(chosen.envp))
             .with("folio,cwd", strings([chosen.cwd]));
+        if !chosen.binds.is_empty() {
+            node = node.with("folio,binds", strings(chosen.binds));
+        }
     }
     node
 }

@@ -17,6 +17,7 @@ mod snapshot;
 mod stop;
 mod turns;
 
+pub use crate::devices::changed::ChangedRecord;
 pub use crate::devices::host::GuestExit;
 pub use crate::devices::input::Console;
 pub use crate::devices::virtio::block::DiskCounters;
@@ -101,6 +102,21 @@ impl Machine {
     /// Attaches a disk to the next virtio slot. Its image is only read: what the guest writes is the machine's.
     pub fn attach_disk(&mut self, image: Box<dyn DiskImage>, read_only: bool) -> Result<usize, AttachError> {
         self.bus.attach_disk(image, read_only, self.config.disk_latency)
+    }
+
+    /// Has the real-time clock begin so many nanoseconds after 1970, or later if it does so by itself. For a machine at reset.
+    pub fn begin_clock_no_earlier(&mut self, epoch_ns: u64) {
+        self.bus.begin_clock_no_earlier(epoch_ns);
+    }
+
+    /// Keeps what the guest kernel tells of binds ([`isa::binds`]), up to so many bytes; until then it is refused.
+    pub fn keep_changed(&mut self, room_bytes: u64) {
+        self.bus.changed_mut().keep(room_bytes);
+    }
+
+    /// What the guest kernel has told of binds.
+    pub fn changed(&self) -> &[ChangedRecord] {
+        self.bus.changed().records()
     }
 
     /// A request to a disk will fail, on purpose.

@@ -17,7 +17,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 const MAGIC: &[u8; 8] = b"FOLIOMAC";
 /// Changes whenever the meaning of the bytes does: an older snapshot is refused, not misread.
-const VERSION: u32 = 11;
+const VERSION: u32 = 12;
 /// Magic, version, checksum.
 const HEADER_BYTES: usize = 20;
 

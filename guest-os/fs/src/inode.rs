@@ -11,8 +11,36 @@ use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::Relaxed};
 pub struct FileSystemId(pub u8);
 
 impl FileSystemId {
-    /// The root's, on the disk.
-    pub(crate) const EXT4: FileSystemId = FileSystemId(0);
+    /// The root's, on a disk.
+    pub const ROOT: FileSystemId = FileSystemId(0);
+    /// That of the second file system that is on a disk; those between are in memory, or the kernel's own.
+    const SECOND_ON_DISK: u8 = 6;
+
+    /// The `number`-th file system that is on a disk, from the root's (0) on.
+    pub(crate) fn of_disk(number: usize) -> Option<FileSystemId> {
+        match number.checked_sub(1) {
+            None => Some(Self::ROOT),
+            // The last one is the kernel's.
+            Some(more) => {
+                let id = u8::try_from(more).ok()?.checked_add(Self::SECOND_ON_DISK)?;
+                (id < u8::MAX - 1).then_some(FileSystemId(id))
+            }
+        }
+    }
+
+    /// Which of the file systems that are on a disk it is, in the order of mounting; `None` for others.
+    pub fn disk_number(self) -> Option<usize> {
+        match self.0 {
+            0 => Some(0),
+            id => id.checked_sub(Self::SECOND_ON_DISK).map(|more| usize::from(more) + 1),
+        }
+    }
+
+    /// Whether it is on a disk.
+    pub fn is_on_disk(self) -> bool {
+        self.disk_number().is_some()
+    }
+
     /// `st_dev` of its files.
     pub(crate) fn device_number(self) -> u64 {
         crate::stat::device_number(0, u64::from(self.0) + 1)
@@ -31,7 +59,7 @@ pub struct FileId {
 impl FileId {
     /// Whether the file is one of the disk's.
     pub fn is_on_disk(self) -> bool {
-        self.fs == FileSystemId::EXT4
+        self.fs.is_on_disk()
     }
 }
 

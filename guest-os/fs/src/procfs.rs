@@ -6,6 +6,7 @@ mod config;
 mod text;
 
 use crate::settings::{ROWS, Row};
+use crate::vfs::Mounts;
 use crate::{DirEntry, Errno, FileType, MemoryView, ProcInfo, Setting, Stat, StatFs, Text};
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -28,6 +29,8 @@ enum Kind {
     /// With names from this table; `/proc`, `fd`, `fdinfo` and `task` hold numbers as well.
     Directory,
     Text(text::Writer),
+    /// What is mounted.
+    Mounts(text::MountsWriter),
     /// A text that its process may replace.
     Written(text::Writer, text::Taker),
     /// A number of the kernel's.
@@ -55,6 +58,9 @@ const fn link(parent: u8, name: &'static str) -> Name {
 }
 const fn text(parent: u8, name: &'static str, writer: text::Writer) -> Name {
     Name { parent, name, kind: Kind::Text(writer), permissions: 0o444, is_inner: false }
+}
+const fn mounts(parent: u8, name: &'static str, writer: text::MountsWriter) -> Name {
+    Name { parent, name, kind: Kind::Mounts(writer), permissions: 0o444, is_inner: false }
 }
 const fn written(parent: u8, name: &'static str, writer: text::Writer, taker: text::Taker) -> Name {
     Name { parent, name, kind: Kind::Written(writer, taker), permissions: 0o644, is_inner: false }
@@ -171,7 +177,7 @@ const LISTED: &[Name] = &[
     text(SYSFS_CPU, "present", text::processors),
     text(SYSFS_HUGE, "enabled", text::huge_pages),
     text(ROOT, "config.gz", config::config),
-    text(PROCESS, "mountinfo", text::mount_info),
+    mounts(PROCESS, "mountinfo", text::mount_info),
     text(NET, "dev", text::network_devices),
     text(NET, "route", text::routes),
     text(NET, "if_inet6", text::addresses6),
@@ -197,7 +203,7 @@ const LISTED: &[Name] = &[
     written(PROCESS, "comm", text::comm, text::set_comm),
     inner(own(text(PROCESS, "environ", text::environ))),
     inner(text(PROCESS, "maps", text::maps)),
-    text(PROCESS, "mounts", text::mounts),
+    mounts(PROCESS, "mounts", text::mounts),
     text(PROCESS, "stat", text::stat),
     text(PROCESS, "statm", text::statm),
     text(PROCESS, "status", text::status),
@@ -250,7 +256,9 @@ impl Node {
             Kind::Directory if self.descriptor().is_some() => FileType::Symlink,
             Kind::Directory if self.described().is_some() => FileType::Regular,
             Kind::Directory => FileType::Directory,
-            Kind::Text(_) | Kind::Written(..) | Kind::Setting(_) | Kind::Memory(_) => FileType::Regular,
+            Kind::Text(_) | Kind::Mounts(_) | Kind::Written(..) | Kind::Setting(_) | Kind::Memory(_) => {
+                FileType::Regular
+            }
             Kind::Link => FileType::Symlink,
         }
     }
@@ -370,7 +378,7 @@ pub(crate) fn process_of_folder(ino: u64) -> Option<u32> {
 }
 
 /// What a text file says now.
-pub(crate) fn read(ino: u64, info: &dyn ProcInfo) -> Result<Text, Errno> {
+pub(crate) fn read(ino: u64, info: &dyn ProcInfo, mounts: &Mounts) -> Result<Text, Errno> {
     let node = Node::from_ino(ino)?;
     match node.what().kind {
         Kind::Directory if let Some(descriptor) = node.described() => {
@@ -381,6 +389,11 @@ pub(crate) fn read(ino: u64, info: &dyn ProcInfo) -> Result<Text, Errno> {
         Kind::Text(writer) | Kind::Written(writer, _) => {
             let mut text = Text::default();
             writer(info, node.thread().unwrap_or(node.pid), &mut text)?;
+            Ok(text)
+        }
+        Kind::Mounts(writer) => {
+            let mut text = Text::default();
+            writer(mounts, &mut text)?;
             Ok(text)
         }
         Kind::Setting(setting) => {

@@ -198,6 +198,11 @@ impl Tmpfs {
         self.nodes.contains_key(&ino)
     }
 
+    /// The first file from number `from` on that has a name.
+    pub(crate) fn next_named(&self, from: u64) -> Option<u64> {
+        self.nodes.range(from..).find(|(_, node)| node.nlink > 0).map(|(&ino, _)| ino)
+    }
+
     /// Takes over a file of the file system below, with these attributes.
     pub(crate) fn adopt(&mut self, stat: &Stat, body: Adopted, pin: Pin) {
         let body = match body {

@@ -1,10 +1,12 @@
-//! The virtual file system: one tree of names over ext4 with what has changed of it (`/`), tmpfs (`/tmp`, `/dev/shm`), devices
-//! (`/dev`), `/proc`, and `/sys`, which is of the same kind.
+//! The virtual file system: one tree of names over ext4 with what has changed of it (`/`, and where else a disk is mounted), tmpfs
+//! (`/tmp`, `/dev/shm`), devices (`/dev`), `/proc`, and `/sys`, which is of the same kind.
 //!
-//! Path resolution is in [`walk`], changes of names in [`names`]; this file says what each operation on a file means
-//! on the file system that holds it. The set of file systems is fixed, so that they are told apart by a `match`, not
-//! by a trait object.
+//! Path resolution is in [`walk`], changes of names in [`names`], what is mounted where in [`mounts`]; this file says what each operation on
+//! a file means on the file system that holds it. The kinds of file systems are fixed, so that they are told apart by a `match`, not by a
+//! trait object.
 
+mod changes;
+mod mounts;
 mod names;
 #[cfg(test)]
 mod tests;
@@ -12,8 +14,8 @@ mod walk;
 
 use crate::anonymous::Happenings;
 use crate::open_file::{read_text, write_entry};
+use crate::overlay::{Overlay, Overlays};
 use crate::permission::{EXECUTE, PERMISSIONS, READ, SET_GROUP, WRITE};
-use crate::root::Root;
 use crate::tmpfs::Tmpfs;
 use crate::xattr::{self, SetAs};
 use crate::{
@@ -27,10 +29,11 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::ops::Range;
 use isa::PAGE_SIZE;
+pub(crate) use mounts::{Mount, Mounts};
 pub use names::RenameAs;
 pub use walk::{LastLink, Resolved};
 
-const EXT4: FileSystemId = FileSystemId::EXT4;
+const ROOT: FileSystemId = FileSystemId::ROOT;
 const DEV: FileSystemId = FileSystemId(1);
 const PROC: FileSystemId = FileSystemId(2);
 
@@ -58,20 +61,12 @@ pub enum Opened {
     Fifo(Location),
 }
 
-/// A file system that covers a name in a directory of another one.
-#[derive(Clone, Copy)]
-struct Mount {
-    parent: FileId,
-    name: &'static str,
-    root: FileId,
-}
-
 /// All mounted file systems. The kernel keeps it under one sleeping lock, because metadata reads may sleep.
 pub struct Vfs {
-    root: Box<Root>,
+    disks: Overlays,
     tmp: Tmpfs,
     shm: Tmpfs,
-    mounts: [Mount; 5],
+    mounts: Mounts,
     contents: Box<dyn FileMemory>,
     info: Box<dyn ProcInfo>,
     happenings: Happenings,
@@ -86,18 +81,23 @@ impl Vfs {
     pub fn new(root: Ext4, contents: Box<dyn FileMemory>, info: Box<dyn ProcInfo>) -> Vfs {
         let boot = info.now();
         let (tmp, shm) = (Tmpfs::new(TMP, boot), Tmpfs::new(SHM, boot));
-        let top = FileId { fs: EXT4, ino: root.root() };
+        let top = FileId { fs: ROOT, ino: root.root() };
         let dev = FileId { fs: DEV, ino: devfs::root() };
-        let mounts = [
-            Mount { parent: top, name: "dev", root: dev },
-            Mount { parent: top, name: "proc", root: FileId { fs: PROC, ino: procfs::root() } },
-            Mount { parent: top, name: "sys", root: FileId { fs: SYS, ino: procfs::sysfs_root() } },
-            Mount { parent: top, name: "tmp", root: FileId { fs: TMP, ino: tmp.root() } },
-            Mount { parent: dev, name: devfs::SHM, root: FileId { fs: SHM, ino: shm.root() } },
-        ];
+        let mut mounts = Mounts::new(top, "/dev/root", "ext4");
+        for (dir, path, root, kind) in [
+            (top, "/dev", dev, "devtmpfs"),
+            (dev, "/dev/shm", FileId { fs: SHM, ino: shm.root() }, "tmpfs"),
+            (top, "/proc", FileId { fs: PROC, ino: procfs::root() }, "proc"),
+            (top, "/sys", FileId { fs: SYS, ino: procfs::sysfs_root() }, "sysfs"),
+            (top, "/tmp", FileId { fs: TMP, ino: tmp.root() }, "tmpfs"),
+        ] {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            let covers = Some((dir, name.into()));
+            mounts.add(Mount { covers, root, path: path.into(), device: kind, kind });
+        }
         let happenings = Happenings::default();
         Vfs {
-            root: Box::new(Root::new(root)),
+            disks: Overlays::new(root),
             tmp,
             shm,
             mounts,
@@ -113,7 +113,7 @@ impl Vfs {
     pub fn unmount(&mut self) {
         self.tmp.remove_all(&mut *self.contents);
         self.shm.remove_all(&mut *self.contents);
-        self.root.forget(&mut *self.contents);
+        self.disks.iter_mut().for_each(|disk| disk.forget(&mut *self.contents));
     }
 
     /// The root directory.
@@ -123,8 +123,7 @@ impl Vfs {
     }
 
     fn root_inode(&self) -> Inode {
-        let id = FileId { fs: EXT4, ino: self.root.root() };
-        Inode { id, file_type: FileType::Directory, pin: None }
+        Inode { id: self.mounts.root(), file_type: FileType::Directory, pin: None }
     }
 
     /// Opens what is already resolved (`openat` comes here last, `execve` first).
@@ -185,7 +184,7 @@ impl Vfs {
     pub fn stat(&mut self, inode: &Inode) -> Result<Stat, Errno> {
         let FileId { fs, ino } = inode.id;
         let stat = match fs {
-            EXT4 => self.root.stat(ino, &*self.contents),
+            _ if fs.is_on_disk() => self.disks.get_mut(fs)?.stat(ino, &*self.contents),
             DEV => devfs::stat(ino, self.boot, &*self.info),
             PROC | SYS => procfs::stat(ino, &*self.info),
             _ => self.tmpfs(fs)?.stat(ino, &*self.contents),
@@ -217,7 +216,7 @@ impl Vfs {
     /// Attributes of the file system that holds a file.
     pub fn statfs(&mut self, inode: &Inode) -> Result<StatFs, Errno> {
         Ok(match inode.id.fs {
-            EXT4 => self.root.statfs(&*self.contents),
+            fs if fs.is_on_disk() => self.disks.get(fs)?.statfs(&*self.contents),
             DEV => devfs::statfs(),
             PROC => procfs::statfs(),
             SYS => StatFs { magic: SYSFS_MAGIC, ..procfs::statfs() },
@@ -290,7 +289,7 @@ impl Vfs {
     pub fn readlink(&mut self, inode: &Inode) -> Result<Vec<u8>, Errno> {
         let FileId { fs, ino } = inode.id;
         match fs {
-            EXT4 => self.root.readlink(ino),
+            _ if fs.is_on_disk() => self.disks.get_mut(fs)?.readlink(ino),
             DEV => devfs::readlink(ino),
             PROC | SYS => procfs::readlink(ino, &*self.info),
             _ => self.tmpfs(fs)?.readlink(ino),
@@ -337,19 +336,16 @@ impl Vfs {
     fn check_attribute_change(&mut self, inode: &Inode, name: &[u8]) -> Result<(), Errno> {
         let capabilities = self.info.capabilities(self.by_real_ids);
         xattr::check_name(name, inode.file_type, capabilities, xattr::Access::Change)?;
-        if !matches!(inode.id.fs, EXT4 | TMP | SHM) {
-            return Err(Errno::EOPNOTSUPP);
-        }
+        check_changeable(inode.id.fs).map_err(|_| Errno::EOPNOTSUPP)?;
         self.check(inode, if name.starts_with(b"user.") { WRITE } else { 0 })
     }
 
     /// The file system in memory that knows a file's attributes; `None` if the file has none. EOPNOTSUPP where there can be none.
     fn tmpfs_with(&self, inode: &Inode) -> Result<Option<&Tmpfs>, Errno> {
-        match inode.id.fs {
-            EXT4 if self.is_as_on_disk(inode.id) => Ok(None),
-            EXT4 | TMP | SHM => self.tmpfs(inode.id.fs).map(Some),
-            _ => Err(Errno::EOPNOTSUPP),
+        if self.is_as_on_disk(inode.id) {
+            return Ok(None);
         }
+        self.tmpfs(inode.id.fs).map(Some).map_err(|_| Errno::EOPNOTSUPP)
     }
 
     /// `fchmod`.
@@ -415,7 +411,7 @@ impl Vfs {
 
     /// Whether it is the root of a file system.
     pub fn is_mounted(&self, inode: &Inode) -> bool {
-        inode.id == self.root_inode().id || self.mounts.iter().any(|mount| mount.root == inode.id)
+        self.mounts.is_root(inode.id)
     }
 
     /// Whether a file can be sealed: one in memory that is not of the root.
@@ -455,7 +451,7 @@ impl Vfs {
         if offset >= end {
             return Err(Errno::ENXIO);
         }
-        if inode.id.fs == EXT4 {
+        if inode.id.is_on_disk() {
             return Ok(if wants_hole { end } else { offset });
         }
         let first = offset / PAGE_SIZE;
@@ -474,7 +470,7 @@ impl Vfs {
     /// Length of a regular file.
     pub fn size(&mut self, file: FileId) -> Result<u64, Errno> {
         match file.fs {
-            EXT4 => self.root.size(file.ino, &*self.contents),
+            fs if fs.is_on_disk() => self.disks.get_mut(fs)?.size(file.ino, &*self.contents),
             DEV | PROC | SYS => Ok(0),
             fs => Ok(self.contents.len_bytes(self.tmpfs(fs)?.regular(file.ino)?)),
         }
@@ -482,10 +478,7 @@ impl Vfs {
 
     /// Where page `page` (an index, from 0) of a regular file on disk lies. ENODEV for files that are not on disk. May read metadata (the extent tree), never data.
     pub fn page_source(&mut self, file: FileId, page: u64) -> Result<PageSource, Errno> {
-        match file.fs {
-            EXT4 => self.root.page_source(file.ino, page),
-            _ => Err(Errno::ENODEV),
-        }
+        self.disks.get_mut(file.fs)?.page_source(file.ino, page)
     }
 
     /// Reads an [`Object::Memory`] file.
@@ -520,8 +513,8 @@ impl Vfs {
     /// Reads an [`Object::Text`] file at its offset, and moves it.
     pub fn read_text(&mut self, file: &mut OpenFile, out: &mut [u8]) -> Result<usize, Errno> {
         let Object::Text(inode) = &file.object else { return Err(Errno::EINVAL) };
-        let (ino, info) = (inode.id.ino, &*self.info);
-        read_text(file, out, || procfs::read(ino, info))
+        let (ino, info, mounts) = (inode.id.ino, &*self.info, &self.mounts);
+        read_text(file, out, || procfs::read(ino, info, mounts))
     }
 
     /// `getdents64`: fills `writer` from the directory's offset, and moves it. ENOTDIR.
@@ -541,7 +534,7 @@ impl Vfs {
         };
         if position < FIRST_MOUNT {
             match fs {
-                EXT4 => self.root.read_dir(ino, position, visit),
+                _ if fs.is_on_disk() => self.disks.get_mut(fs)?.read_dir(ino, position, visit),
                 DEV => devfs::read_dir(ino, position, &*self.info, visit),
                 PROC | SYS => procfs::read_dir(ino, position, &*self.info, visit),
                 _ => self.tmpfs(fs)?.read_dir(ino, position, visit),
@@ -550,13 +543,15 @@ impl Vfs {
         if is_full {
             return Ok(());
         }
-        for (cookie, Mount { parent, name, root }) in (FIRST_MOUNT..).zip(self.mounts) {
-            if cookie < position || parent != inode.id || self.exists_below(&inode, name.as_bytes())? {
+        let first = usize::try_from(position.saturating_sub(FIRST_MOUNT)).unwrap_or(usize::MAX);
+        let covered: Vec<(u64, Vec<u8>, FileId)> = self.mounts.covered_in(inode.id, first);
+        for (number, name, root) in covered {
+            if self.exists_below(&inode, &name)? {
                 continue;
             }
-            let (ino, name) = (root.ino, name.as_bytes());
-            let entry = DirEntry { ino, file_type: FileType::Directory, name, next: cookie + 1 };
-            if !write_entry(file, writer, entry) {
+            let file_type = self.inode(root)?.file_type;
+            let next = FIRST_MOUNT + number + 1;
+            if !write_entry(file, writer, DirEntry { ino: root.ino, file_type, name: &name, next }) {
                 break;
             }
         }
@@ -568,7 +563,7 @@ impl Vfs {
     pub fn reap(&mut self) {
         self.tmp.reap(&mut *self.contents, &mut self.happenings);
         self.shm.reap(&mut *self.contents, &mut self.happenings);
-        self.root.reap(&mut *self.contents, &mut self.happenings);
+        self.disks.iter_mut().for_each(|disk| disk.reap(&mut *self.contents, &mut self.happenings));
     }
 
     /// From now on what happens to names is kept until it is [taken](Vfs::take_happenings), or it is not.
@@ -583,36 +578,38 @@ impl Vfs {
 
     /// Whether a file is what the disk says: nothing of it has changed.
     pub fn is_as_on_disk(&self, file: FileId) -> bool {
-        file.fs == EXT4 && !self.root.is_changed(file.ino)
+        self.disks.get(file.fs).is_ok_and(|disk| !disk.is_changed(file.ino))
     }
 
     /// Where the files of one file system are changed that are named here.
     fn changing<const N: usize>(&mut self, files: [FileId; N]) -> Result<&mut Tmpfs, Errno> {
-        let fs = files.first().map_or(EXT4, |file| file.fs);
-        check_changeable(fs)?;
-        if fs == EXT4 {
-            for file in files {
-                self.root.adopt(file.ino, &mut *self.contents)?;
-            }
-        }
+        let fs = files.first().map_or(ROOT, |file| file.fs);
         match fs {
             TMP => Ok(&mut self.tmp),
             SHM => Ok(&mut self.shm),
-            _ => Ok(self.root.changed_mut()),
+            _ => {
+                check_changeable(fs)?;
+                let disk = self.disks.get_mut(fs)?;
+                for file in files {
+                    disk.adopt(file.ino, &mut *self.contents)?;
+                }
+                Ok(disk.changed_mut())
+            }
         }
     }
 
     /// A directory is about to be moved to `dir`.
     fn adopt_above(&mut self, dir: &Inode) -> Result<(), Errno> {
-        match dir.id.fs {
-            EXT4 => self.root.adopt_above(dir.id.ino, &mut *self.contents),
-            _ => Ok(()),
+        match self.disks.get_mut(dir.id.fs) {
+            Ok(disk) => disk.adopt_above(dir.id.ino, &mut *self.contents),
+            Err(_) => Ok(()),
         }
     }
 
     /// Names in memory that are on no disk, of all file systems together.
     fn entries_in_memory(&self) -> u64 {
-        self.tmp.entries() + self.shm.entries() + self.root.changed().entries()
+        let changed: u64 = self.disks.iter().map(|disk| disk.changed().entries()).sum();
+        self.tmp.entries() + self.shm.entries() + changed
     }
 
     /// The file system in memory that has a file.
@@ -620,13 +617,12 @@ impl Vfs {
         match fs {
             TMP => Ok(&self.tmp),
             SHM => Ok(&self.shm),
-            EXT4 => Ok(self.root.changed()),
-            _ => Err(Errno::EINVAL),
+            _ => self.disks.get(fs).map(Overlay::changed).map_err(|_| Errno::EINVAL),
         }
     }
 }
 
 /// EPERM for files that can't be changed.
 fn check_changeable(fs: FileSystemId) -> Result<(), Errno> {
-    if matches!(fs, EXT4 | TMP | SHM) { Ok(()) } else { Err(Errno::EPERM) }
+    if fs.is_on_disk() || matches!(fs, TMP | SHM) { Ok(()) } else { Err(Errno::EPERM) }
 }

@@ -51,6 +51,8 @@ pub struct Init {
     pub envp: Strings,
     /// The directory it starts in.
     pub cwd: Vec<u8>,
+    /// What of the host's it sees, and where: texts of [`isa::binds::Place`].
+    pub binds: Strings,
 }
 
 /// The device tree at `address`: its bytes in the direct map.
@@ -167,7 +169,7 @@ impl<'a> Beginning<'a> {
         Self {
             ram_end: ram_end(fdt),
             policy: policy.unwrap_or_default(),
-            list_bytes: len(ARGUMENTS) + len(VARIABLES),
+            list_bytes: len(ARGUMENTS) + len(VARIABLES) + len(BINDS),
             chosen,
         }
     }
@@ -182,6 +184,7 @@ fn words(chosen: Option<FdtNode<'_>>) -> impl Iterator<Item = &str> + Clone {
 /// Properties with the first program's lists.
 const ARGUMENTS: &str = "folio,argv";
 const VARIABLES: &str = "folio,envp";
+const BINDS: &str = "folio,binds";
 
 impl Init {
     #[inline(never)] // a frame of its own, not part of its caller's
@@ -196,7 +199,7 @@ impl Init {
         };
         let argv = if argv.is_empty() { strings(&[&program, &b"\0"[..]].concat()) } else { argv };
         let cwd = text("folio,cwd").filter(|cwd| !cwd.is_empty()).unwrap_or_else(|| b"/".to_vec());
-        Self { program, argv, envp: list(VARIABLES), cwd }
+        Self { program, argv, envp: list(VARIABLES), cwd, binds: list(BINDS) }
     }
 
     /// `init=/path -- arg…`: what a machine without the host device passes.
@@ -215,6 +218,7 @@ impl Init {
             argv: strings(&argv),
             envp: strings(envp),
             cwd: b"/".to_vec(),
+            binds: Strings::default(),
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::devices::drivers::host;
 use crate::devices::{block, clock, console, interrupts, swap, swap_check};
 use crate::files::file_memory::CachedFiles;
 use crate::files::proc_facts::KernelFacts;
-use crate::files::{terminals, vfs};
+use crate::files::{binds, terminals, vfs};
 use crate::hart::{current, hart};
 use crate::local::HartLocal;
 use crate::memory::{ahead, heap, inject, mem};
@@ -142,6 +142,9 @@ pub fn first_process() {
     let init = INIT.get_mut().take().expect("the first process starts once");
     mount_root();
     swap::look_for();
+    if let Err((error, why)) = binds::mount(&init.binds) {
+        cannot_begin(error, &why);
+    }
     let process = current().process.clone();
     let root = vfs::lock().root();
     *process.fs.cwd.borrow_mut() = Some(root.clone());
@@ -163,12 +166,17 @@ pub fn first_process() {
     swap::start();
 }
 
-/// The run ends, and whoever listens to the events says why.
+/// The run ends, as its first program has no place to begin in.
 #[inline(never)] // a frame of its own, not part of its caller's
 fn no_working_directory(path: &[u8], error: Errno) -> ! {
     let is_there = if error == Errno::ENOTDIR { "no folder" } else { "not there" };
-    let why = format!("the working directory {} is {is_there}", String::from_utf8_lossy(path));
-    events::exec_refused(error.number(), &why);
+    cannot_begin(error, &format!("the working directory {} is {is_there}", String::from_utf8_lossy(path)))
+}
+
+/// The run ends, and whoever listens to the events says why.
+#[inline(never)] // a frame of its own, not part of its caller's
+fn cannot_begin(error: Errno, why: &str) -> ! {
+    events::exec_refused(error.number(), why);
     let level = if host::is_present() { log::Level::Info } else { log::Level::Error };
     log::log!(level, "{why}");
     stop(End::ExecFailed(error.number()));
@@ -178,12 +186,12 @@ fn no_working_directory(path: &[u8], error: Errno) -> ! {
 fn mount_root() {
     let (mut number, mut error) = (Errno::ENXIO, None);
     for disk in block::disks() {
-        let device = block::MetadataDisk::new(disk).expect("a machine that has just started has frames");
+        let volume = block::Volume { disk, start_bytes: 0 };
+        let device = block::MetadataDisk::new(volume).expect("a machine that has just started has frames");
         match fs::Ext4::mount(Box::new(device)) {
             Ok(root) => {
-                block::set_root(disk);
-                vfs::start(Vfs::new(root, Box::new(CachedFiles), Box::new(KernelFacts)));
-                return;
+                block::mounted(volume);
+                return start_files(root);
             }
             Err(why) => {
                 number = if matches!(why, Errno::EIO | Errno::ENODEV) { why } else { Errno::EUCLEAN };
@@ -203,6 +211,11 @@ fn mount_root() {
         None => log::log!(level, "there is no disk: the root file system must be on a virtio block device"),
     }
     stop(End::ExecFailed(number.number()));
+}
+
+#[inline(never)] // a frame of its own, not part of its caller's
+fn start_files(root: fs::Ext4) {
+    vfs::start(Vfs::new(root, Box::new(CachedFiles), Box::new(KernelFacts)));
 }
 
 fn open_standard_streams() {

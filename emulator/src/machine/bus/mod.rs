@@ -2,6 +2,7 @@
 //! lent to the machine. For a hart it is the [`Platform`].
 
 use crate::devices::board::{Board, ROWS, Setup};
+use crate::devices::changed::ChangedLog;
 use crate::devices::device::{Access, Device, Effect, View, World};
 use crate::devices::finisher::Finish;
 use crate::devices::input::Reader;
@@ -111,6 +112,21 @@ impl Bus {
         self.devices.board.virtio.attach(slot, image.len_bytes(), read_only, latency)?;
         self.handles.disks.push(image);
         Ok(slot)
+    }
+
+    /// Has the real-time clock begin at this time, or later if it does so by itself.
+    pub fn begin_clock_no_earlier(&mut self, epoch_ns: u64) {
+        self.devices.board.rtc.begin_no_earlier(epoch_ns);
+    }
+
+    /// What the guest has told of binds.
+    pub fn changed(&self) -> &ChangedLog {
+        &self.devices.board.host.changed
+    }
+
+    /// The same, to have it kept.
+    pub fn changed_mut(&mut self) -> &mut ChangedLog {
+        &mut self.devices.board.host.changed
     }
 
     /// A request to a disk will fail, on purpose.

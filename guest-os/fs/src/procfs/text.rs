@@ -1,13 +1,17 @@
 //! What the files of `/proc` say, in Linux's formats (proc(5)).
 
 use crate::inode::DELETED;
-use crate::{Errno, MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, SystemName, Text};
+use crate::vfs::Mounts;
+use crate::{Errno, FileSystemId, MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, SystemName, Text};
 use alloc::format;
 use alloc::string::ToString;
 use core::fmt::{Arguments, Write};
 
 /// Writes a file's text; `pid` is 0 for those of the system, a thread's number for those of a thread.
 pub(super) type Writer = fn(&dyn ProcInfo, u32, &mut Text) -> Result<(), Errno>;
+
+/// Writes what is mounted.
+pub(super) type MountsWriter = fn(&Mounts, &mut Text) -> Result<(), Errno>;
 
 /// Takes what is written to a file, with the number that its writer gets.
 pub(super) type Taker = fn(&dyn ProcInfo, u32, &[u8]) -> Result<(), Errno>;
@@ -97,42 +101,50 @@ pub(super) fn filesystems(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<()
     out.push(b"nodev\tsysfs\nnodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\n\text4\n")
 }
 
-/// What is mounted: number of its file system (crate::vfs), device, folder, kind.
-const MOUNTS: [(u64, &str, &str, &str); 6] = [
-    (0, "/dev/root", "/", "ext4"),
-    (1, "devtmpfs", "/dev", "devtmpfs"),
-    (4, "tmpfs", "/dev/shm", "tmpfs"),
-    (2, "proc", "/proc", "proc"),
-    (5, "sysfs", "/sys", "sysfs"),
-    (3, "tmpfs", "/tmp", "tmpfs"),
-];
 /// The number of the mount of the first file system; those of files without a name are before it.
 const FIRST_MOUNT: u64 = 20;
+/// What the root is mounted on.
+const NO_MOUNT: u64 = 1;
 
-pub(super) fn mounts(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
-    for (_, device, dir, kind) in MOUNTS {
-        line(out, format_args!("{device} {dir} {kind} rw,relatime 0 0"))?;
+fn mount_number(fs: FileSystemId) -> u64 {
+    FIRST_MOUNT + u64::from(fs.0)
+}
+
+/// A path in a line of which spaces end words, as Linux writes it.
+fn mount_path(path: &[u8], out: &mut Text) -> Result<(), Errno> {
+    for &byte in path {
+        match byte {
+            b' ' | b'\t' | b'\n' | b'\\' => {
+                write!(out, "\\{byte:03o}").map_err(|_| Errno::ENOMEM)?;
+            }
+            _ => out.push(&[byte])?,
+        }
     }
     Ok(())
 }
 
-pub(super) fn mount_info(_: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(), Errno> {
-    for (fs, device, dir, kind) in MOUNTS {
-        let parent = match dir {
-            "/" => 1,
-            "/dev/shm" => FIRST_MOUNT + 1,
-            _ => FIRST_MOUNT,
-        };
-        let (id, minor) = (FIRST_MOUNT + fs, fs + 1);
-        line(out, format_args!("{id} {parent} 0:{minor} / {dir} rw,relatime - {kind} {device} rw"))?;
-    }
-    Ok(())
+pub(super) fn mounts(mounts: &Mounts, out: &mut Text) -> Result<(), Errno> {
+    mounts.iter().try_for_each(|mount| {
+        write!(out, "{} ", mount.device).map_err(|_| Errno::ENOMEM)?;
+        mount_path(&mount.path, out)?;
+        line(out, format_args!(" {} rw,relatime 0 0", mount.kind))
+    })
+}
+
+pub(super) fn mount_info(mounts: &Mounts, out: &mut Text) -> Result<(), Errno> {
+    mounts.iter().try_for_each(|mount| {
+        let parent = mount.covers.as_ref().map_or(NO_MOUNT, |(dir, _)| mount_number(dir.fs));
+        let (id, minor) = (mount_number(mount.root.fs), u64::from(mount.root.fs.0) + 1);
+        write!(out, "{id} {parent} 0:{minor} / ").map_err(|_| Errno::ENOMEM)?;
+        mount_path(&mount.path, out)?;
+        line(out, format_args!(" rw,relatime - {} {} rw", mount.kind, mount.device))
+    })
 }
 
 /// A file of `fdinfo`.
 pub(super) fn descriptor(info: &dyn ProcInfo, pid: u32, fd: u32, out: &mut Text) -> Result<(), Errno> {
     let it = info.descriptor_info(pid, fd).ok_or(Errno::ENOENT)?;
-    let mount = it.file.map_or(FIRST_MOUNT - 1, |file| FIRST_MOUNT + u64::from(file.fs.0));
+    let mount = it.file.map_or(FIRST_MOUNT - 1, |file| mount_number(file.fs));
     let ino = it.file.map_or(1, |file| file.ino);
     line(out, format_args!("pos:\t{}\nflags:\t0{:o}\nmnt_id:\t{mount}\nino:\t{ino}", it.offset, it.flags))?;
     info.describe_descriptor(pid, fd, out)

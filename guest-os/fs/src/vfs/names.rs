@@ -225,6 +225,9 @@ impl Vfs {
         if wants_dir {
             return Err(Errno::ENOTDIR);
         }
+        if self.mounts.is_root(target.id) {
+            return Err(Errno::EBUSY);
+        }
         check_changeable(dir.id.fs)?;
         self.check_removal(&dir, &target)?;
         let now = self.info.now();
@@ -247,8 +250,11 @@ impl Vfs {
         if !target.is_dir() {
             return Err(Errno::ENOTDIR);
         }
-        if target.id.fs != dir.id.fs {
+        if self.mounts.is_root(target.id) {
             return Err(Errno::EBUSY);
+        }
+        if self.mounts.are_in(target.id) {
+            return Err(Errno::ENOTEMPTY);
         }
         check_changeable(dir.id.fs)?;
         self.check_removal(&dir, &target)?;

@@ -1,6 +1,7 @@
 //! The whole tree: path resolution, open flags, tmpfs, devices and /proc, as system calls meet them.
 #![allow(clippy::cast_possible_truncation)] // the tests run on 64-bit hosts, with small numbers
 
+mod mounts;
 mod root;
 
 use super::*;

@@ -1,6 +1,6 @@
 //! Path resolution (path_resolution(7)): components, `.` and `..`, symbolic links, mount points.
 
-use super::{DEV, EXT4, PROC, SYS, Vfs};
+use super::{DEV, PROC, SYS, Vfs};
 use crate::permission::EXECUTE;
 use crate::{Errno, FileId, Inode, Location, devfs, procfs};
 use alloc::borrow::Cow;
@@ -221,10 +221,8 @@ impl Vfs {
         if name.len() > NAME_MAX {
             return Err(Errno::ENAMETOOLONG);
         }
-        let mounted =
-            self.mounts.iter().find(|mount| mount.parent == dir.id && mount.name.as_bytes() == name);
-        let id = match mounted {
-            Some(mount) => mount.root,
+        let id = match self.mounts.covering(dir.id, name) {
+            Some(root) => root,
             None => FileId { fs: dir.id.fs, ino: self.lookup(dir.id, name)? },
         };
         self.inode(id)
@@ -245,8 +243,7 @@ impl Vfs {
         if id == root.id {
             return Ok(root);
         }
-        let mount = self.mounts.iter().find(|mount| mount.root == id).map(|mount| mount.parent);
-        let parent = match mount {
+        let parent = match self.mounts.above(id) {
             Some(parent) => parent,
             None => FileId { fs: id.fs, ino: self.lookup(id, b"..")? },
         };
@@ -255,7 +252,7 @@ impl Vfs {
 
     fn lookup(&mut self, dir: FileId, name: &[u8]) -> Result<u64, Errno> {
         match dir.fs {
-            EXT4 => self.root.lookup(dir.ino, name),
+            fs if fs.is_on_disk() => self.disks.get_mut(fs)?.lookup(dir.ino, name),
             DEV => devfs::lookup(dir.ino, name, &*self.info),
             PROC | SYS => procfs::lookup(dir.ino, name, &*self.info),
             fs => self.tmpfs(fs)?.lookup(dir.ino, name),
@@ -265,7 +262,7 @@ impl Vfs {
     /// A handle on a file; of one on the disk it does not keep it ([`Vfs::pinned`]).
     pub(super) fn inode(&mut self, id: FileId) -> Result<Inode, Errno> {
         let (file_type, pin) = match id.fs {
-            EXT4 => (self.root.file_type(id.ino)?, None),
+            fs if fs.is_on_disk() => (self.disks.get_mut(fs)?.file_type(id.ino)?, None),
             DEV => (devfs::file_type(id.ino)?, None),
             PROC | SYS => (procfs::file_type(id.ino)?, None),
             fs => {
@@ -278,9 +275,9 @@ impl Vfs {
 
     /// The handle, one that keeps the file.
     pub(super) fn pinned(&mut self, inode: Inode) -> Inode {
-        match inode.id.fs {
-            EXT4 => Inode { pin: Some(self.root.pin(inode.id.ino)), ..inode },
-            _ => inode,
+        match self.disks.get_mut(inode.id.fs) {
+            Ok(disk) => Inode { pin: Some(disk.pin(inode.id.ino)), ..inode },
+            Err(_) => inode,
         }
     }
 

@@ -10,8 +10,9 @@ use crate::events;
 use crate::local::HartLocal;
 use crate::memory::mem::{DeviceBuffer, FRAME_BYTES, KernelFrame};
 use crate::processes::wait::{self, Channel};
+use alloc::vec::Vec;
 use core::mem::replace;
-use fs::{BlockDevice, DeviceError, Errno};
+use fs::{BlockDevice, DeviceError, Errno, FileSystemId};
 use isa::events::{EventKind, EventRecord};
 use isa::platform::Region;
 
@@ -121,6 +122,11 @@ pub fn start(slots: &[(Region, u32)]) {
             number += 1;
         }
     }
+}
+
+/// The disk with this number in the order of their addresses, if there is one.
+pub fn disk(number: u64) -> Option<DiskId> {
+    disks().find(|disk| disk.0 as u64 == number)
 }
 
 /// The disks, in the order of their addresses.
@@ -308,40 +314,54 @@ pub fn read(
     perform_and(disk, sector, Transfer::Read(buffer), meanwhile)
 }
 
-/// The disk of the root file system.
-static ROOT: HartLocal<DiskId> = HartLocal::new(DiskId(0));
-
-/// Where the pages of files are read from.
-pub fn root() -> DiskId {
-    *ROOT.get()
+/// Where a file system lies.
+#[derive(Clone, Copy, Debug)]
+pub struct Volume {
+    /// On which disk.
+    pub disk: DiskId,
+    /// Where on it the file system begins, a multiple of the sector size.
+    pub start_bytes: u64,
 }
 
-/// The disk that the root file system is on.
-pub fn set_root(disk: DiskId) {
-    *ROOT.get_mut() = disk;
+/// Those of the file systems that are mounted, in the order of mounting: the root's first.
+static VOLUMES: HartLocal<Vec<Volume>> = HartLocal::new(Vec::new());
+
+/// Where the files of a file system are read from; `None` for one that is on no disk.
+pub fn volume(fs: FileSystemId) -> Option<Volume> {
+    VOLUMES.get().get(fs.disk_number()?).copied()
+}
+
+/// The disk that the root file system is on, once it is mounted.
+pub fn root() -> Option<DiskId> {
+    volume(FileSystemId::ROOT).map(|volume| volume.disk)
+}
+
+/// One more file system is mounted.
+pub fn mounted(volume: Volume) {
+    VOLUMES.get_mut().push(volume);
 }
 
 /// A disk as the file systems read their metadata from it: through a frame, since their buffers may be anywhere.
 pub struct MetadataDisk {
-    disk: DiskId,
+    volume: Volume,
     frame: KernelFrame,
 }
 
 impl MetadataDisk {
-    /// The disk. ENOMEM without a frame.
-    pub fn new(disk: DiskId) -> Result<Self, Errno> {
-        Ok(Self { disk, frame: KernelFrame::new()? })
+    /// From where a file system begins. ENOMEM without a frame.
+    pub fn new(volume: Volume) -> Result<Self, Errno> {
+        Ok(Self { volume, frame: KernelFrame::new()? })
     }
 }
 
 impl BlockDevice for MetadataDisk {
     fn len_bytes(&self) -> u64 {
-        len_bytes(self.disk)
+        len_bytes(self.volume.disk).saturating_sub(self.volume.start_bytes)
     }
     fn read(&mut self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
-        let mut at = offset_bytes;
+        let mut at = self.volume.start_bytes.saturating_add(offset_bytes);
         for piece in buffer.chunks_mut(FRAME_BYTES) {
-            read(self.disk, at, self.frame.lend(piece.len()), Purpose::Metadata, || {})?;
+            read(self.volume.disk, at, self.frame.lend(piece.len()), Purpose::Metadata, || {})?;
             self.frame.changed_by_device();
             piece.copy_from_slice(&self.frame[..piece.len()]);
             at += piece.len() as u64;

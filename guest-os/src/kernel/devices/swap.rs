@@ -52,7 +52,7 @@ pub fn wait_until_known() {
 
 /// Disks that may hold swap space.
 fn candidates() -> impl Iterator<Item = DiskId> {
-    block::disks().filter(|&disk| disk != block::root() && !block::is_read_only(disk))
+    block::disks().filter(|&disk| Some(disk) != block::root() && !block::is_read_only(disk))
 }
 
 fn look_at(disk: DiskId, frame: KernelFrame) {

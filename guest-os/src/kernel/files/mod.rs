@@ -1,5 +1,6 @@
 //! Files: the file systems of crate `fs`, and what the kernel does for them.
 
+pub mod binds;
 pub mod file_memory;
 pub mod locks;
 pub mod proc_facts;

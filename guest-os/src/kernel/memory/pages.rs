@@ -188,11 +188,12 @@ fn read_into(key: PageKey, frame: FrameId, purpose: Purpose) -> Result<(), Errno
     let file = file_of(key.file).ok_or(Errno::EIO)?;
     let source = vfs::lock().page_source(file, key.index)?;
     if let PageSource::Device { valid_bytes, .. } = source {
+        let volume = block::volume(file.fs).ok_or(Errno::EIO)?;
         for range in source.ranges() {
             let piece = DeviceBuffer::new(frame, range.page_offset as usize, range.len_bytes as usize);
             let piece = piece.ok_or(Errno::EIO)?;
-            let is_read =
-                block::read(block::root(), range.device_offset, piece, purpose, || read_ahead::follow(key));
+            let at = volume.start_bytes.saturating_add(range.device_offset);
+            let is_read = block::read(volume.disk, at, piece, purpose, || read_ahead::follow(key));
             is_read.map_err(|_| Errno::EIO)?;
         }
         mem::memory().zero_from(frame, valid_bytes.into());

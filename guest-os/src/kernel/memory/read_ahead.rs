@@ -1,7 +1,7 @@
 //! Read-ahead (`folio.read_ahead=N`): who reads a page of a file from the disk has the next `N - 1` pages read, too, as far as they are not in memory and
 //! the disk has places for requests. Nobody sleeps for them; who needs one meanwhile waits for it as for any page that is being read.
 
-use crate::devices::block::{self, Completion, Finished, Full, Request, Transfer};
+use crate::devices::block::{self, Completion, Finished, Full, Request, Transfer, Volume};
 use crate::devices::drivers::virtio::SECTOR_BYTES;
 use crate::events;
 use crate::files::vfs;
@@ -64,6 +64,7 @@ pub fn found(key: PageKey) {
 
 #[cold]
 fn begin(key: PageKey) {
+    let Some(volume) = pages::file_of(key.file).and_then(|file| block::volume(file.fs)) else { return };
     for index in key.index + 1..key.index + PAGES.load(Ordering::Relaxed) {
         let next = PageKey { index, ..key };
         let found = mem::memory().cache().lookup(next);
@@ -77,12 +78,12 @@ fn begin(key: PageKey) {
             return;
         }
         let Some(place) = place_of(next) else { continue };
-        if !block::has_place(block::root()) {
+        if !block::has_place(volume.disk) {
             return;
         }
         let frame = mem::memory().begin_read_ahead(next);
         let Some(frame) = frame else { return };
-        if !submit(next, frame, place) {
+        if !submit(next, frame, volume, place) {
             mem::memory().finish_read(next, frame, false);
             return;
         }
@@ -99,11 +100,11 @@ fn place_of(key: PageKey) -> Option<DeviceRange> {
 }
 
 /// Asks the disk for a page. Returns whether it had a place for that.
-fn submit(key: PageKey, frame: FrameId, place: DeviceRange) -> bool {
+fn submit(key: PageKey, frame: FrameId, volume: Volume, place: DeviceRange) -> bool {
     let Some(buffer) = DeviceBuffer::new(frame, 0, place.len_bytes as usize) else { return false };
     let request = Request {
-        disk: block::root(),
-        sector: place.device_offset / SECTOR_BYTES as u64,
+        disk: volume.disk,
+        sector: volume.start_bytes.saturating_add(place.device_offset) / SECTOR_BYTES as u64,
         transfer: Transfer::Read(buffer),
         completion: Completion::Call(done),
     };

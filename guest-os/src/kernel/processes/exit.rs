@@ -2,7 +2,7 @@
 
 use crate::devices::console;
 use crate::events;
-use crate::files::{ready, terminals, vfs};
+use crate::files::{binds, ready, terminals, vfs};
 use crate::hart::{current, hart};
 use crate::memory::user::UserPtr;
 use crate::memory::{claim, heap, inject, mem, pages, read_ahead, reclaim, stack};
@@ -251,6 +251,7 @@ fn kernel_frames() -> u64 {
 
 /// Checks that every frame has come back, says so, and stops the machine.
 fn end_of_run(status: ExitStatus) -> ! {
+    binds::tell_changes();
     vfs::stop();
     crate::syscall::shared_memory::stop();
     crate::syscall::semaphores::stop();

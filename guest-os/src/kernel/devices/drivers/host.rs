@@ -106,6 +106,10 @@ impl Host {
     pub fn log(&mut self, level: u64, text: &[u8]) {
         self.submit(hostdev::OP_LOG, level, text);
     }
+    /// Hands over a record about a bind ([`isa::binds`]), which lies in the direct map. Whether the host took it.
+    pub fn tell_changed(&mut self, bind: u64, record: &[u8]) -> bool {
+        self.submit(hostdev::OP_CHANGED, bind, record).0 == hostdev::STATUS_DONE
+    }
     /// Whether the host's descriptor is a terminal.
     pub fn is_terminal(&mut self, fd: u64) -> bool {
         let (status, answer) = self.submit(hostdev::OP_IS_TTY, fd, &[]);

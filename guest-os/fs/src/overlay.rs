@@ -1,4 +1,4 @@
-//! The root: what is on the disk, and what has changed since it was mounted. The disk is never written.
+//! A file system on a disk: what is there, and what has changed since it was mounted. The disk is never written.
 //!
 //! It works by inode. A file that is about to change is *adopted*: from then on its attributes, a directory's names, a link's target are
 //! those of a node in a [`Tmpfs`] with the same inode number, and its contents are the kernel's ([`FileMemory::overlay`]), which still reads
@@ -19,8 +19,9 @@ use alloc::vec::Vec;
 /// Names read between two looks at the kernel's memory.
 const NAMES_AT_A_TIME: usize = 64;
 
-/// The file system at `/`.
-pub(crate) struct Root {
+/// A file system on a disk, with what has changed of it.
+pub(crate) struct Overlay {
+    id: FileSystemId,
     disk: Box<Ext4>,
     changed: Tmpfs,
     /// What the handles on files that have not been adopted share.
@@ -29,13 +30,50 @@ pub(crate) struct Root {
     next_sweep: usize,
 }
 
-impl Root {
-    const ID: FileSystemId = FileSystemId::EXT4;
+/// All of them: that of `/` first, then as they were mounted.
+pub(crate) struct Overlays(Vec<Overlay>);
+
+impl Overlays {
+    pub(crate) fn new(root: Ext4) -> Overlays {
+        Overlays(Vec::from([Overlay::new(FileSystemId::ROOT, root)]))
+    }
+
+    /// One more. ENOSPC when there are as many as have numbers.
+    pub(crate) fn add(&mut self, disk: Ext4) -> Result<&mut Overlay, Errno> {
+        let id = FileSystemId::of_disk(self.0.len()).ok_or(Errno::ENOSPC)?;
+        self.0.push(Overlay::new(id, disk));
+        self.get_mut(id)
+    }
+
+    /// ENODEV for what is on no disk.
+    pub(crate) fn get(&self, fs: FileSystemId) -> Result<&Overlay, Errno> {
+        fs.disk_number().and_then(|number| self.0.get(number)).ok_or(Errno::ENODEV)
+    }
+
+    /// The same, to use it.
+    pub(crate) fn get_mut(&mut self, fs: FileSystemId) -> Result<&mut Overlay, Errno> {
+        fs.disk_number().and_then(|number| self.0.get_mut(number)).ok_or(Errno::ENODEV)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Overlay> {
+        self.0.iter()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Overlay> {
+        self.0.iter_mut()
+    }
+}
+
+impl Overlay {
     const LEAST_SWEEP: usize = 64;
 
-    pub(crate) fn new(disk: Ext4) -> Root {
-        let changed = Tmpfs::over(Self::ID, disk.root(), disk.first_free_ino());
-        Root { disk: Box::new(disk), changed, pins: BTreeMap::new(), next_sweep: Self::LEAST_SWEEP }
+    fn new(id: FileSystemId, disk: Ext4) -> Overlay {
+        let changed = Tmpfs::over(id, disk.root(), disk.first_free_ino());
+        Overlay { id, disk: Box::new(disk), changed, pins: BTreeMap::new(), next_sweep: Self::LEAST_SWEEP }
+    }
+
+    pub(crate) fn id(&self) -> FileSystemId {
+        self.id
     }
 
     pub(crate) fn root(&self) -> u64 {
@@ -92,6 +130,21 @@ impl Root {
         }
     }
 
+    /// From `offset` on, where the next byte of a file that has changed is which may not be zero.
+    pub(crate) fn next_data(
+        &mut self,
+        ino: u64,
+        offset: u64,
+        contents: &dyn FileMemory,
+    ) -> Result<Option<u64>, Errno> {
+        let is_new = ino >= self.disk.first_free_ino();
+        if !is_new && offset < self.disk.size(ino)? {
+            return Ok(Some(offset));
+        }
+        let page = contents.next_page(self.changed.regular(ino)?, offset / isa::PAGE_SIZE);
+        Ok(page.map(|page| offset.max(page.saturating_mul(isa::PAGE_SIZE))))
+    }
+
     pub(crate) fn readlink(&mut self, ino: u64) -> Result<Vec<u8>, Errno> {
         if self.is_changed(ino) { self.changed.readlink(ino) } else { self.disk.readlink(ino) }
     }
@@ -136,7 +189,7 @@ impl Root {
         self.disk.prepare_memory()?;
         let pin = self.pins.remove(&ino).unwrap_or_default();
         if matches!(body, Adopted::File) {
-            contents.overlay(FileId { fs: Self::ID, ino }, stat.size);
+            contents.overlay(FileId { fs: self.id, ino }, stat.size);
         }
         self.changed.adopt(&stat, body, pin);
         Ok(())
