@@ -162,11 +162,11 @@ fn a_process_that_has_ended_is_looked_at() {
         assert!(parts.iter().all(|part| said.contains(part)), "{command}: {said}");
     }
     assert_eq!(answer(&ran, "maps"), answer(&ran, "maps 2"));
-    // Nothing is remembered of who was never there, and a machine that was not asked anything has kept no registers.
+    // Nothing is remembered of who was never there; registers are, though the machine ran without being asked anything.
     let ran = session(&dir, &[], &["process 7"], &["cow"]);
     assert!(ran.stderr.contains("there is no process 7\n"), "{}", ran.stderr);
     let ran = session(&dir, &[], &["continue", "process 2", "regs"], &["cow"]);
-    assert!(answer(&ran, "regs").starts_with("the registers of process 2 are not known"), "{}", ran.stderr);
+    assert!(answer(&ran, "regs").contains("a7   0x000000000000005e"), "{}", ran.stderr);
 }
 
 #[test]
@@ -176,7 +176,9 @@ fn slots_of_the_swap_space_are_listed_with_their_owners() {
     let ran = session(&dir, &["--frames", "15"], &commands, &["zerofill", "30"]);
     assert_eq!(answer(&ran, "swap"), "no page is in swap space\n");
     let listed = answers(&ran).into_iter().rfind(|(command, _)| *command == "swap").unwrap().1;
-    let (count, slots) = listed.split_once(" slots hold a page\n").unwrap();
+    let (head, slots) = listed.split_once('\n').unwrap();
+    let count = head.split(" slot").next().unwrap();
+    assert!(head.ends_with("hold a page") || head.ends_with("holds a page"), "{listed}");
     assert_eq!(slots.lines().count(), count.parse::<usize>().unwrap(), "{listed}");
     let of_process = slots.lines().find(|line| line.contains(": process ")).unwrap();
     assert!(of_process.starts_with("  slot ") && of_process.contains(", since step "), "{of_process}");
