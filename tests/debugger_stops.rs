@@ -211,11 +211,12 @@ fn a_departure_is_explained() {
             "It was as it is on the disk",
         ],
     );
+    // A page is its holder's, at its address: a condition may say so.
     explained(
-        &["--process-frames", "8"],
-        &["catch evict if va != 0", "continue", "explain"],
-        &["sharedtext", "2", "40"],
-        &["the entry of process ", "was emptied, which named frame 0x", "among the pages of its own process"],
+        &["--frames", "15"],
+        &["catch swap-out if pid == 1 && va >= 0x3ffffff000", "continue", "explain"],
+        &["zerofill", "30"],
+        &["mapped by process 1 (zerofill) at 0x3ffffff000 in [stack], left frame 0x"],
     );
 }
 

@@ -51,11 +51,11 @@ impl Debugger {
 
     /// Whether the event that was caught stops the machine.
     pub(super) fn decide_event(&mut self, target: &dyn Target) -> Option<(Hit, Event)> {
-        let Caught { ids, others, event, va } = self.tap.borrow_mut().take_caught()?;
+        let Caught { ids, others, event, va, pid } = self.tap.borrow_mut().take_caught()?;
         let record = &event.record;
         let thread = ThreadId { pid: record.pid, tid: record.tid };
         let scene = Scene {
-            pid: Some(record.pid),
+            pid: Some(pid),
             tid: Some(record.tid),
             va: Some(va.0),
             pc: Some(record.pc),

@@ -8,8 +8,8 @@ use crate::host::EventAction;
 use crate::trace::{
     Attribution, Event, FIRST_PROCESS, ProcessView, ThreadId, Trace, Trap, explain, explain_departure,
 };
-use isa::VirtAddr;
 use isa::events::EventKind;
+use isa::{Ppn, VirtAddr};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -26,6 +26,8 @@ pub(super) struct Caught {
     pub(super) event: Event,
     /// The address that it is about.
     pub(super) va: VirtAddr,
+    /// The process that it is about.
+    pub(super) pid: u64,
 }
 
 /// What the debugger has heard of the guest, and what it waits for.
@@ -59,6 +61,7 @@ impl Tap {
     /// Takes in the next event. `Stop` means: come back to the debugger before the next instruction.
     pub fn take_in(&mut self, event: &Event) -> EventAction {
         let left = self.trace.history.running_on(event.hart);
+        let holder = self.is_followed.then(|| holder_of_leaving(event, &self.trace)).flatten();
         if self.is_followed {
             self.departure = explain_departure(event, &self.trace).or_else(|| self.departure.take());
         }
@@ -84,8 +87,8 @@ impl Tap {
         let others = self.waiting.iter().copied().filter(|id| is_fault && !ids.contains(id));
         let others: Vec<u64> = others.collect();
         if !ids.is_empty() || !others.is_empty() {
-            let va = catches::address(event, trap);
-            self.caught = Some(Caught { ids, others, event: event.clone(), va });
+            let (pid, va) = holder.unwrap_or_else(|| (event.record.pid, catches::address(event, trap)));
+            self.caught = Some(Caught { ids, others, event: event.clone(), va, pid });
             return EventAction::Stop;
         }
         let ends = matches!(kind, EventKind::Exit | EventKind::ThreadExit);
@@ -182,4 +185,18 @@ impl Tap {
     pub(super) fn take_caught(&mut self) -> Option<Caught> {
         self.caught.take()
     }
+}
+
+/// Whose the page is that leaves memory, or the entry that is emptied, and where: of several who map it the first. `trace` is the state of things before.
+fn holder_of_leaving(event: &Event, trace: &Trace) -> Option<(u64, VirtAddr)> {
+    let record = &event.record;
+    let (space, va) = match event.kind()? {
+        EventKind::EvictEntry => (record.space, VirtAddr(record.va)),
+        EventKind::Evict | EventKind::SwapOut => {
+            let &(space, page) = trace.guest.frame(Ppn(record.frame))?.mappings.first()?;
+            (space, page.base())
+        }
+        _ => return None,
+    };
+    Some((trace.guest.process_of_space(space)?.pid, va))
 }

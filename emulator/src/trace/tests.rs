@@ -528,6 +528,33 @@ fn an_explanation_does_not_call_a_page_new_that_was_given_up() {
     touched(&mut s, K::Zero, "since the fork at step 2000, which left it out, and");
 }
 
+/// Where a page or an entry goes, as the policy's word and the record have it.
+#[test]
+fn a_departure_is_explained_by_what_becomes_of_the_page() {
+    let mut s = Stream::shell();
+    let explained = |s: &mut Stream, kind, change: &dyn Fn(&mut EventRecord)| {
+        let event = s.push(kind, 1, "", |r| change(r));
+        explain_departure(&event, &s.trace).expect("a page goes")
+    };
+    for (kind, slot, is_written, fate) in [
+        (K::SwapOut, 0, 0, "It held zeros only"),
+        (K::SwapOut, 5, 0, "Slot 5 has it unchanged"),
+        (K::SwapOut, 6, 1, "it is written to slot 6 first"),
+        (K::Evict, 0, 0, "It was as it is on the disk"),
+    ] {
+        let text = explained(&mut s, kind, &|r| (r.frame, r.refs, r.flags) = (300, slot, is_written));
+        assert!(text.contains(fate) && text.contains(" left frame 0x12c."), "{text}");
+    }
+    let space = s.trace.guest.process(1).expect("it lives").space;
+    let text = explained(&mut s, K::EvictEntry, &|r| (r.space, r.va, r.frame) = (space, HEAP, 301));
+    assert!(
+        text.contains("the entry of process 1 (sh) for") && text.contains("for others who map it"),
+        "{text}"
+    );
+    let fault = s.fault(K::Zero, 1, HEAP, Access::Write, 103);
+    assert_eq!(explain_departure(&fault, &s.trace), None);
+}
+
 /// What there is at an address, and what its first touch does.
 #[test]
 fn an_address_has_a_page_or_will_have_one_or_has_none() {
