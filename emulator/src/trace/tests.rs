@@ -543,7 +543,7 @@ fn a_departure_is_explained_by_what_becomes_of_the_page() {
         (K::Evict, 0, 0, "It was as it is on the disk"),
     ] {
         let text = explained(&mut s, kind, &|r| (r.frame, r.refs, r.flags) = (300, slot, is_written));
-        assert!(text.contains(fate) && text.contains(" left frame 0x12c."), "{text}");
+        assert!(text.contains(fate) && text.contains(" left frame 0x12c"), "{text}");
     }
     let space = s.trace.guest.process(1).expect("it lives").space;
     let text = explained(&mut s, K::EvictEntry, &|r| (r.space, r.va, r.frame) = (space, HEAP, 301));
