@@ -88,14 +88,19 @@ fn is_mine() -> bool {
     HOLDER.get().is_some_and(|holder| holder == current().tid())
 }
 
-/// Whether another thread has a claim.
+/// Whether another thread has a claim, for which the running one waits. Who ends does not: its end may be what the other waits for.
 pub fn is_anothers() -> bool {
-    HOLDER.get().is_some() && !is_mine()
+    HOLDER.get().is_some() && !is_mine() && !is_ending()
+}
+
+fn is_ending() -> bool {
+    let this = current();
+    this.is_killed() || this.is_leaving.get()
 }
 
 /// Sleeps until frames may have come free for the running thread.
 pub fn sleep() {
-    if is_mine() {
+    if is_mine() || is_ending() {
         return wait::sleep(Channel::Claim);
     }
     wait::sleep(Channel::Frames);
@@ -114,9 +119,7 @@ pub fn wake_all() {
 ///
 /// Cost: as many are woken as there are free frames for, however many wait.
 pub fn wake() {
-    if HOLDER.get().is_some() {
-        wait::wake(Channel::Claim);
-    }
+    wait::wake(Channel::Claim);
     let free = usize::try_from(mem::memory().frames().free()).unwrap_or(usize::MAX);
     // Where nothing is in motion, somebody must look whether something can be.
     let count = if reclaim::is_in_motion() { free } else { free.max(1) };

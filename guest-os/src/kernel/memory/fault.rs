@@ -2,7 +2,7 @@
 
 use crate::devices::block::Purpose;
 use crate::hart::current;
-use crate::memory::claim::Claim;
+use crate::memory::claim::{self, Claim};
 use crate::memory::reclaim::{self, AtTheEnd};
 use crate::memory::{ahead, inject, mem, pages};
 use crate::processes::process::{self, Process};
@@ -175,6 +175,10 @@ fn has_come_back(resolution: &Resolution) -> bool {
 
 /// What there is too little of for a thread that has one such fault after the other and executes no instruction between them.
 fn comes_no_further(thread: &Thread) -> Option<Shortage> {
+    if claim::is_anothers() {
+        // That one will be served, and then there are more.
+        return None;
+    }
     let shortage = shortage(thread);
     let frame = thread.frame.try_borrow().ok()?;
     let standstill = thread.standstill.get().after(&frame, shortage);
@@ -253,44 +257,16 @@ pub fn out_of_frames(thread: &Thread, va: VirtAddr, shortage: Shortage) {
 pub fn tell_out_of_frames(process: &Process, pages: u64, swapped: u64, va: VirtAddr) {
     let (thread, pid) = (current(), process.pid);
     let name = name_of(process);
-    let (frames, ram, counts, (in_files, swapped_files), slots) = {
-        let memory = mem::memory();
-        let (frames, cache) = (memory.frames(), memory.cache());
-        let in_files = (cache.memory_pages(), cache.swapped_pages());
-        (frames.limit(), frames.total(), frames.counts(), in_files, memory.swap().counts())
-    };
     let place = if pid == thread.process.pid {
         format!("at {va}")
     } else {
         format!("since it is the largest that may be; process {} needs the page at {va}", thread.process.pid)
     };
-    // What is in no process's own pages is told if it is much.
-    let mut of_frames = String::new();
-    for (count, what) in
-        [(counts.page_table, "are page tables"), (in_files, "hold shared memory and files in memory")]
-    {
-        if count > frames / 4 {
-            of_frames += &format!(", {count} of them {what}");
-        }
-    }
-    if counts.kernel > ram / 4 {
-        of_frames += &format!(", beside {} of the kernel for pipes, sockets and the like", counts.kernel);
-    }
-    let (in_swap, of_slots, more_slots) = if slots.slots == 0 {
-        (String::new(), String::new(), "; --swap room for more of them")
-    } else {
-        let of_files = match swapped_files {
-            few if few <= slots.slots / 4 => String::new(),
-            many => format!(", {many} of them by shared memory and files in memory"),
-        };
-        // While many slots are free, more of them change nothing.
-        let more = if slots.used > slots.slots / 2 { "; --swap more of those" } else { "" };
-        let used = format!("; of {} slots of swap space {} are in use{of_files}", slots.slots, slots.used);
-        (format!(" and {swapped} in swap space"), used, more)
-    };
+    let (in_swap, of_slots, more_slots) = words_of_slots(swapped);
     log::error!(
-        "out of frames: process {pid} ({name}) is killed {place}; it had {pages} pages in memory{in_swap}; of {frames} frames too few are free\
-         {of_frames}{of_slots}{} (-m or --frames gives more{more_slots})",
+        "out of frames: process {pid} ({name}) is killed {place}; it had {pages} pages in memory{in_swap}{}{of_slots}{} (-m or --frames \
+         gives more{more_slots})",
+        words_of_frames(),
         reclaim::others_than(process)
     );
     let (pid, tid, space) = (u64::from(pid), u64::from(pid), process.space_id());
@@ -300,6 +276,48 @@ pub fn tell_out_of_frames(process: &Process, pages: u64, swapped: u64, va: VirtA
     } else {
         events::report(EventRecord { pid, tid, space, ..told });
     }
+}
+
+/// How many frames there are, and what takes them that is in no process's own pages, if it is much.
+#[inline(never)] // a frame of its own, not part of its caller's
+fn words_of_frames() -> String {
+    let (frames, ram, counts, in_files) = {
+        let memory = mem::memory();
+        let frames = memory.frames();
+        (frames.limit(), frames.total(), frames.counts(), memory.cache().memory_pages())
+    };
+    let mut text = format!("; of {frames} frames too few are free");
+    for (count, what) in
+        [(counts.page_table, "are page tables"), (in_files, "hold shared memory and files in memory")]
+    {
+        if count > frames / 4 {
+            text += &format!(", {count} of them {what}");
+        }
+    }
+    if counts.kernel > ram / 4 {
+        text += &format!(", beside {} of the kernel for pipes, sockets and the like", counts.kernel);
+    }
+    text
+}
+
+/// What a process had in swap space, what takes that, and how to have more, if that helps.
+#[inline(never)] // a frame of its own, not part of its caller's
+fn words_of_slots(swapped: u64) -> (String, String, &'static str) {
+    let (slots, swapped_files) = {
+        let memory = mem::memory();
+        (memory.swap().counts(), memory.cache().swapped_pages())
+    };
+    if slots.slots == 0 {
+        return (String::new(), String::new(), "; --swap room for more of them");
+    }
+    let of_files = match swapped_files {
+        few if few <= slots.slots / 4 => String::new(),
+        many => format!(", {many} of them by shared memory and files in memory"),
+    };
+    // While many slots are free, more of them change nothing.
+    let more = if slots.used > slots.slots / 2 { "; --swap more of those" } else { "" };
+    let used = format!("; of {} slots of swap space {} are in use{of_files}", slots.slots, slots.used);
+    (format!(" and {swapped} in swap space"), used, more)
 }
 
 /// Says that an address space maps more than the `limit` pages that it may have at once. Once a run: all others meet the same.

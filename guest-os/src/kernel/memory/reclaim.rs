@@ -17,8 +17,6 @@ use crate::processes::wait::{self, Channel};
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
-use alloc::vec::Vec;
-use core::cmp::Reverse;
 use core::sync::atomic::{AtomicU64, Ordering};
 use fs::Errno;
 use isa::VirtAddr;
@@ -233,28 +231,34 @@ fn badness_of(process: &Process) -> Badness {
     Badness { all, resident, swapped }
 }
 
-/// Who else has pages, in words behind others; those with the most, and how many more there are.
+/// Who else has pages, in words: those with the most, and how many more there are.
+#[inline(never)] // a frame of its own, not part of its caller's
 pub fn others_than(process: &Process) -> String {
     const TOLD: usize = 3;
-    let (mut others, mut count) = (Vec::new(), 0);
+    let mut most: [Option<(u64, Rc<Process>)>; TOLD] = Default::default();
+    let mut count = 0;
     process::each_living(|other| {
         let badness = badness_of(other);
         let pages = badness.resident + badness.swapped;
-        if other.pid != process.pid && pages > 0 && others.try_reserve(1).is_ok() {
-            others.push((pages, other.clone()));
-            count += 1;
+        if other.pid == process.pid || pages == 0 {
+            return;
+        }
+        count += 1;
+        let is_less = |told: &Option<(u64, _)>| told.as_ref().is_none_or(|&(less, _)| less < pages);
+        if let Some(place) = most.iter().position(is_less) {
+            most[place..].rotate_right(1);
+            most[place] = Some((pages, other.clone()));
         }
     });
-    others.sort_by_key(|(pages, other)| (Reverse(*pages), other.pid));
-    let told = others
-        .iter()
-        .take(TOLD)
-        .map(|(pages, other)| format!("{} ({}) {pages}", other.pid, fault::name_of(other)));
-    match (told.collect::<Vec<_>>().join(", "), count) {
-        (_, 0) => String::new(),
-        (told, 1..=TOLD) => format!("; others: {told}"),
-        (told, _) => format!("; others: {told} and {} more", count - TOLD),
+    let mut text = String::new();
+    for (pages, other) in most.iter().flatten() {
+        let before = if text.is_empty() { "; others: " } else { ", " };
+        text += &format!("{before}{} ({}) {pages}", other.pid, fault::name_of(other));
     }
+    if count > TOLD {
+        text += &format!(" and {} more", count - TOLD);
+    }
+    text
 }
 
 /// Kills the process with the most memory, as Linux the youngest of several: who has forked outlives what is as large as itself. If that is another one than the running, waits until something has changed. Whether there may be

@@ -69,7 +69,9 @@ fn act(thread: &Thread, process: &Process) -> Option<ExitStatus> {
                 if let Some(call) = interrupted.take() {
                     call.interrupted(&mut thread.frame.borrow_mut(), action.has(linux::SA_RESTART));
                 }
-                if start_handler(thread, &info, &action, saved_mask).is_err() {
+                let is_there = start_handler(thread, &info, &action, saved_mask).is_ok();
+                // Who was killed while it waited for the frame's page has nothing to say of that.
+                if !is_there && !thread.is_killed() {
                     // No room for the frame: as in Linux, SIGSEGV, which ends the process if that was SIGSEGV itself.
                     let overflow = SigInfo::from_kernel(Signal::SEGV);
                     if info.signal == Signal::SEGV {

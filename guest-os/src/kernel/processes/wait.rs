@@ -33,7 +33,7 @@ pub enum Channel {
     Slot(SwapSlot),
     /// Room in memory: the end of others' I/O, or of a process.
     Frames,
-    /// The same for who is served first.
+    /// The same for who is served first, and for who ends.
     Claim,
     /// A change of one of this process's children.
     Child(Pid),
