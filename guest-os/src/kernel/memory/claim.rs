@@ -104,8 +104,14 @@ pub fn sleep() {
         return wait::sleep(Channel::Claim);
     }
     wait::sleep(Channel::Frames);
-    let mut woken = WOKEN.get_mut();
-    *woken = woken.saturating_sub(1);
+    {
+        let mut woken = WOKEN.get_mut();
+        *woken = woken.saturating_sub(1);
+    }
+    if !reclaim::is_in_motion() {
+        // This one may find what it needs, and have nothing set in motion that would wake the next.
+        wake();
+    }
 }
 
 /// All who wait for frames are to look whether they are to end.
