@@ -50,7 +50,7 @@ extern "C" fn kmain(_hart: u64, device_tree: u64) -> ! {
     host::start(config.has_host);
     logger::start();
     let frame_limit = match host::with(|host| host.frame_limit()).unwrap_or(0) {
-        // One is the trampoline's: without it the machine could not even say that there are too few.
+        // One is the vDSO's: without it the machine could not even say that there are too few.
         1 => 2,
         limit => limit,
     };

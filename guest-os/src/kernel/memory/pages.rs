@@ -26,7 +26,7 @@ use mm::swap::SlotState;
 use mm::{FileId, Flush, FrameId, PageKey, PageRange, Store, SwapSlot};
 
 const FILE_SYSTEM_SHIFT: u32 = 56;
-/// Files of the kernel's own: shared anonymous memory, the page of the signal trampoline.
+/// Files of the kernel's own: shared anonymous memory, the page of the vDSO.
 const KERNEL_FILE_SYSTEM: u64 = 0xff;
 
 /// Handles on the files that are mapped, so that an unlinked one keeps its contents; and the numbers of nameless files.
