@@ -22,8 +22,8 @@ const HARTS: [&[&str]; 2] = [&[], &["--isa", "rva22s64"]];
 /// The parts of the frames at the peak.
 const PARTS: [u64; 2] = [4, 10];
 /// Frames that a program needs besides page tables, which stay in memory, as the vDSO does: for one instruction, what it names, and what a call
-/// copies; and what is set aside meanwhile for a process that waits.
-const FEWEST: u64 = 15;
+/// copies.
+const FEWEST: u64 = 12;
 /// Longest time of a run: a pipeline in a tenth of its frames reads a page from disk every few hundred instructions.
 const TIME_LIMIT: Duration = Duration::from_secs(3600);
 

@@ -6,7 +6,7 @@
 mod c_program;
 mod support;
 
-use support::{Ran, TempDir, folio, run};
+use support::{Ran, TempDir, folio, missing, root, run};
 
 /// Of all six policies.
 const POLICIES: [&str; 6] = ["fifo", "second-chance", "clock", "enhanced-clock", "aging", "random"];
@@ -55,12 +55,33 @@ fn nobody_is_killed_while_swap_space_has_room() {
             (["--frames", "200"], ["8", "100", "2", "50"]),
             // The parent's pages fill memory before it forks.
             (["--frames", "1000"], ["2", "600", "2", "1500"]),
+            // Each `fork` needs many frames at once, and waits for places in the disk's queue.
+            (["--frames", "250"], ["20", "20", "2", "0"]),
         ] {
-            let mut command = folio(["run", "--policy", policy]);
+            let fork = if words[0] == "20" { "copy" } else { "cow" };
+            let mut command = folio(["run", "--policy", policy, "--fork", fork]);
             command.args(options).arg(dir.file("crowd")).args(words);
             let (said, ran) = (format!("{0} of {0} are right\n", words[0]), run(command));
             assert_eq!(ran, Ran { status: 0, stdout: said, stderr: String::new() }, "{policy} {words:?}");
         }
+    }
+}
+
+/// Three processes whose page tables leave two to six frames: each instruction gets what it needs, though all want the same few frames.
+#[test]
+fn an_instruction_gets_its_pages_among_others() {
+    let image = root().join("target/test-inputs/debian.ext4");
+    if std::env::var_os("FOLIO_SKIP_DEBIAN").is_some() {
+        return missing::not_run("FOLIO_SKIP_DEBIAN is set");
+    }
+    let script = "(exit 3) & a=$!; (exit 4) & wait $a; echo $?; wait $!; echo $?";
+    for (policy, frames) in
+        POLICIES.into_iter().flat_map(|policy| ["20", "22", "24"].map(|few| (policy, few)))
+    {
+        let mut command = folio(["run", "--policy", policy, "--frames", frames, "--root"]);
+        command.arg(&image).args(["--env", "PATH=/bin:/sbin", "--", "/bin/sh", "-c", script]);
+        let expected = Ran { status: 0, stdout: "3\n4\n".into(), stderr: String::new() };
+        assert_eq!(run(command), expected, "{policy}, {frames} frames");
     }
 }
 

@@ -37,6 +37,12 @@ impl<P: PhysMem> Memory<P> {
         self.evict(frame, why).is_ok() && self.pending_write_mut().is_none()
     }
 
+    /// As [`Memory::evict_one`], in favour of `kind`.
+    pub(crate) fn evict_one_for(&mut self, kind: FrameKind) -> bool {
+        let may_evict = kind == FrameKind::Kernel || !self.frames().keeps_all();
+        may_evict && self.evict_one()
+    }
+
     fn choose(&mut self) -> Option<Choice> {
         self.with_policy_out(|mem, policy| policy.victim(&mut Looker(mem)))
     }

@@ -245,9 +245,13 @@ impl FrameTable {
     pub(crate) fn set_reserve(&mut self, frames: u64) {
         self.reserve = frames;
     }
-    /// Keeps so many of the frames that programs can get for one who waits for them.
-    pub(crate) fn set_aside(&mut self, frames: u64) {
-        self.aside = frames;
+    /// Keeps so many of the frames that programs can get for one who waits for them. Returns how many were kept before.
+    pub(crate) fn set_aside(&mut self, frames: u64) -> u64 {
+        core::mem::replace(&mut self.aside, frames)
+    }
+    /// Whether all frames are kept for one who waits.
+    pub(crate) fn keeps_all(&self) -> bool {
+        self.aside == u64::MAX
     }
     /// Frames that programs can still get, but for those set aside.
     pub fn free(&self) -> u64 {

@@ -262,7 +262,7 @@ impl<P: PhysMem> Memory<P> {
     ) -> Result<R, OutOfFrames> {
         loop {
             match action(self) {
-                Err(OutOfFrames) if !self.frames.has_free(kind) && self.evict_one() => {}
+                Err(OutOfFrames) if !self.frames.has_free(kind) && self.evict_one_for(kind) => {}
                 result => return result,
             }
         }
@@ -297,16 +297,25 @@ impl<P: PhysMem> Memory<P> {
             return Err(OutOfFrames);
         }
         while self.frames.free() < frames {
-            if !self.evict_one() {
+            if !self.evict_one_for(FrameKind::PageTable) {
                 return Err(OutOfFrames);
             }
         }
         Ok(())
     }
 
-    /// Keeps so many of the frames that programs can get for who waits for them, from now on: while that one makes its attempt, none.
+    /// Keeps so many of the frames that programs can get for who waits for them, from now on; [`u64::MAX`]: all, and for nobody else is a page
+    /// evicted.
     pub fn set_aside(&mut self, frames: u64) {
         self.frames.set_aside(frames);
+    }
+
+    /// Does something for whom frames are set aside: with those.
+    pub fn with_what_is_aside<R>(&mut self, action: impl FnOnce(&mut Self) -> R) -> R {
+        let aside = self.frames.set_aside(0);
+        let result = action(self);
+        self.frames.set_aside(aside);
+        result
     }
 
     /// A zeroed frame for the kernel itself.

@@ -4,8 +4,9 @@
 
 mod support;
 
+use isa::events::Access;
 use isa::{PAGE_SIZE, Vpn};
-use mm::{Backing, FaultAction, FileBacking, PageKey, Prot, Store, VmaFlags};
+use mm::{Backing, DiskWait, FaultAction, FaultOutcome, FileBacking, PageKey, Prot, Store, VmaFlags};
 use support::machine::disk_byte;
 use support::rig::{BASE, FILE, RW, Rig, pages};
 use support::take_evicted;
@@ -40,6 +41,35 @@ fn clean_pages_make_room_mapped_or_not_as_the_clock_says() {
     assert_eq!(r.load(0, Rig::at(1, 0)), Ok(disk_byte(FILE, PAGE_SIZE)));
     assert_eq!((r.actions(), r.m.disk_reads.len()), (vec![FaultAction::FileDisk], 1));
     assert_eq!(r.mem.frames().peak_used(), 8);
+    r.end();
+}
+
+/// Who has all of memory kept for it: others get nothing, and nothing leaves memory for them.
+#[test]
+fn nothing_is_evicted_for_others_while_all_is_kept() {
+    let mut r = Rig::new(16);
+    r.mem.set_file(FILE, 100 * PAGE_SIZE, Store::Device);
+    r.file(100, Prot::READ, VmaFlags::empty(), None);
+    r.map(0, Rig::at(90, 0), 3, RW, VmaFlags::empty(), Backing::Anon);
+    for page in 0..12 {
+        r.load(0, Rig::at(page, 0)).unwrap();
+    }
+    take_evicted(&mut r.mem);
+    r.mem.set_aside(u64::MAX);
+    assert!(r.spaces[0].fault(&mut r.mem, Rig::at(90, 0), Access::Write, DiskWait::None).is_err());
+    assert!(r.mem.make_room(1).is_err());
+    assert_eq!(take_evicted(&mut r.mem), []);
+    // The kernel itself is nobody's rival.
+    let frame = r.mem.allocate_kernel().unwrap();
+    r.mem.free_kernel(frame);
+    let space = &mut r.spaces[0];
+    let resolved =
+        r.mem.with_what_is_aside(|mem| space.fault(mem, Rig::at(90, 0), Access::Write, DiskWait::None));
+    assert!(matches!(resolved, Ok(FaultOutcome::Resolved(_))), "{resolved:?}");
+    assert!(r.mem.make_room(1).is_err(), "all is kept again");
+    r.mem.set_aside(0);
+    r.mem.make_room(3).unwrap();
+    r.audit();
     r.end();
 }
 

@@ -87,7 +87,7 @@ impl AddressSpace {
             // Not the very page that the fault needs: it would have to be read again, and so on for ever.
             let needed = self.page_in_memory(mem, va);
             needed.into_iter().for_each(|frame| mem.pin(frame));
-            let evicted = mem.evict_one();
+            let evicted = mem.evict_one_for(FrameKind::PageTable);
             needed.into_iter().for_each(|frame| mem.unpin(frame));
             if !evicted {
                 return outcome;

@@ -2,7 +2,7 @@
 
 use crate::arch::window::Window;
 use crate::local::HartLocal;
-use crate::memory::{fault, inject};
+use crate::memory::{inject, oom};
 use crate::{arch, events};
 use alloc::collections::BTreeSet;
 use core::cell::RefMut;
@@ -56,7 +56,7 @@ impl PhysMem for DirectMap {
         events::page_used(frame, space, vpn);
     }
     fn note_beyond_budget(&mut self, space: SpaceId, limit: u64) {
-        fault::tell_beyond_budget(space, limit);
+        oom::tell_beyond_budget(space, limit);
     }
     fn fence(&mut self, asid: u16, flush: Flush) {
         apply(flush, asid);

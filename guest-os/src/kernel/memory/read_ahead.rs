@@ -7,7 +7,7 @@ use crate::events;
 use crate::files::vfs;
 use crate::hart::current;
 use crate::memory::mem::{self, DeviceBuffer};
-use crate::memory::{claim, heap, pages};
+use crate::memory::{claim, heap, motion, pages};
 use crate::processes::wait::{self, Channel};
 use core::sync::atomic::{AtomicU64, Ordering};
 use fs::{DeviceRange, PageSource};
@@ -20,8 +20,6 @@ pub const MOST_PAGES: u64 = 256;
 
 /// How many pages are read for one that is asked for, itself among them.
 static PAGES: AtomicU64 = AtomicU64::new(1);
-/// Reads under way that nobody has asked for.
-static UNDER_WAY: AtomicU64 = AtomicU64::new(0);
 
 /// Reads so many pages for one from now on.
 pub fn start(pages: u64) {
@@ -41,14 +39,9 @@ pub fn follow(key: PageKey) {
     }
 }
 
-/// Whether a read is under way that nobody has asked for: it holds a frame, which can be had when it is done.
-pub fn is_under_way() -> bool {
-    UNDER_WAY.load(Ordering::Relaxed) > 0
-}
-
 /// Waits until nothing is under way.
 pub fn wait_for_all() {
-    while is_under_way() {
+    while motion::is_reading_ahead() {
         claim::sleep();
     }
 }
@@ -111,7 +104,7 @@ fn submit(key: PageKey, frame: FrameId, volume: Volume, place: DeviceRange) -> b
     if let Err(Full(_)) = block::submit(request) {
         return false;
     }
-    UNDER_WAY.fetch_add(1, Ordering::Relaxed);
+    motion::begins_read_ahead();
     let (detail, detail2) = (key.file.0, key.index);
     events::report(EventRecord { frame: frame.ppn().0, detail, detail2, ..events::of(EventKind::ReadAhead) });
     current().process.count_transfer(|counts| counts.bytes_from_disk += PAGE_SIZE);
@@ -120,7 +113,7 @@ fn submit(key: PageKey, frame: FrameId, volume: Volume, place: DeviceRange) -> b
 
 /// The disk is done with a page.
 fn done(finished: Finished) {
-    UNDER_WAY.fetch_sub(1, Ordering::Relaxed);
+    motion::ends_read_ahead();
     let Transfer::Read(buffer) = &finished.transfer else { unreachable!("only reads are asked for ahead") };
     let frame = buffer.frame();
     let mut memory = mem::memory();

@@ -9,19 +9,12 @@ use crate::devices::swap;
 use crate::hart::current;
 use crate::memory::claim::{self, Claim};
 use crate::memory::mem::{self, DeviceBuffer, DirectMap};
-use crate::memory::{fault, heap, inject, read_ahead};
-use crate::processes::exit;
-use crate::processes::process::{self, Process};
-use crate::processes::thread::Shortage;
+use crate::memory::{heap, inject, motion, oom};
 use crate::processes::wait::{self, Channel};
-use alloc::format;
-use alloc::rc::Rc;
-use alloc::string::String;
 use core::sync::atomic::{AtomicU64, Ordering};
 use fs::Errno;
 use isa::VirtAddr;
 use mm::{FrameId, Memory, OutOfFrames, SwapSlot, SwapWrite};
-use proc::{SigInfo, Signal};
 
 /// What may be done when nothing else makes room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,22 +75,19 @@ pub fn makes_room(at_the_end: AtTheEnd) -> bool {
     if inject::has_refused() || current().is_killed() {
         return false;
     }
-    write_out_in_time();
+    if write_out_in_time() {
+        // Much may have changed meanwhile.
+        return true;
+    }
     // Who is served first will say whether this is the end.
-    if is_in_motion() || claim::is_anothers() {
+    if motion::is_under_way() || claim::is_anothers() {
         claim::sleep();
         return true;
     }
     match at_the_end {
-        AtTheEnd::Kill(va) => kill_largest(va),
+        AtTheEnd::Kill(va) => oom::kill_largest(va),
         AtTheEnd::Fail => false,
     }
-}
-
-/// Whether the disk is at work on pages: frames may come free when it is done.
-pub fn is_in_motion() -> bool {
-    let memory = mem::memory();
-    memory.swap().in_motion() > 0 || memory.cache().reading() > 0 || read_ahead::is_under_way()
 }
 
 /// Sleeps until the disk has read or written a slot, if it is at work on it.
@@ -132,20 +122,20 @@ pub fn write_out() -> bool {
     is_due && swap::has_place() && submit()
 }
 
-/// As [`write_out`], and sleeps until the disk has a place for it.
+/// As [`write_out`], and sleeps until the disk has a place for it. Returns whether it has slept.
 fn write_out_in_time() -> bool {
-    let mut has_waited = false;
+    let mut has_slept = false;
     while mem::memory().has_write() {
         if write_out() {
-            return true;
+            return has_slept;
         }
         swap::wait_for_place();
-        has_waited = true;
+        has_slept = true;
     }
-    if has_waited {
+    if has_slept {
         swap::pass_place();
     }
-    false
+    has_slept
 }
 
 #[cold]
@@ -190,7 +180,7 @@ pub fn swap_in(slot: SwapSlot, frame: FrameId) -> bool {
     let is_right = mem::memory().finish_swap_in(slot, frame, read.is_ok());
     if !is_right {
         let this = current();
-        let (pid, name) = (this.process.pid, fault::name_of(&this.process));
+        let (pid, name) = (this.process.pid, oom::name_of(&this.process));
         let what = if read.is_ok() { "does not hold what was written there" } else { "cannot be read" };
         log::error!("swap: slot {} {what}; process {pid} ({name}) needs it", slot.0);
     }
@@ -202,99 +192,4 @@ pub fn swap_in(slot: SwapSlot, frame: FrameId) -> bool {
 fn has_changed(slot: SwapSlot) {
     wait::wake(Channel::Slot(slot));
     claim::wake();
-}
-
-/// What a process has of memory and of swap space, in pages: what its end would give back, but for what it shares; `all` with what
-/// `oom_score_adj` makes of it, and nothing if it is not to be killed.
-#[derive(Clone, Copy, Default, Debug)]
-struct Badness {
-    all: u64,
-    resident: u64,
-    swapped: u64,
-}
-
-/// The `oom_score_adj` of a process that is not to be killed for want of memory.
-const NEVER_KILLED: i64 = -1000;
-
-fn badness_of(process: &Process) -> Badness {
-    let Some(space) = process.space.borrow().clone() else { return Badness::default() };
-    let (space, memory) = (space.borrow(), mem::memory());
-    let (resident, swapped) = (space.counted_pages(&memory), memory.space(space.key()).swapped_pages);
-    let total = memory.frames().total() + memory.swap().counts().slots;
-    let all = match i64::from(process.oom_score_adj.get()) {
-        NEVER_KILLED => 0,
-        adjusted => {
-            let share = total.cast_signed() * adjusted / 1000;
-            (resident + swapped).saturating_add_signed(share).max(1)
-        }
-    };
-    Badness { all, resident, swapped }
-}
-
-/// Who else has pages, in words: those with the most, and how many more there are.
-#[inline(never)] // a frame of its own, not part of its caller's
-pub fn others_than(process: &Process) -> String {
-    const TOLD: usize = 3;
-    let mut most: [Option<(u64, Rc<Process>)>; TOLD] = Default::default();
-    let mut count = 0;
-    process::each_living(|other| {
-        let badness = badness_of(other);
-        let pages = badness.resident + badness.swapped;
-        if other.pid == process.pid || pages == 0 {
-            return;
-        }
-        count += 1;
-        let is_less = |told: &Option<(u64, _)>| told.as_ref().is_none_or(|&(less, _)| less < pages);
-        if let Some(place) = most.iter().position(is_less) {
-            most[place..].rotate_right(1);
-            most[place] = Some((pages, other.clone()));
-        }
-    });
-    let mut text = String::new();
-    for (pages, other) in most.iter().flatten() {
-        let before = if text.is_empty() { "; others: " } else { ", " };
-        text += &format!("{before}{} ({}) {pages}", other.pid, fault::name_of(other));
-    }
-    if count > TOLD {
-        text += &format!(" and {} more", count - TOLD);
-    }
-    text
-}
-
-/// Kills the process with the most memory, as Linux the youngest of several: who has forked outlives what is as large as itself. If that is another one than the running, waits until something has changed. Whether there may be
-/// room then. One that is on its way out is waited for before a second one is killed; itself does without, for those that it would kill may be
-/// waiting for its end.
-pub fn kill_largest(va: VirtAddr) -> bool {
-    let mut largest: Option<(Badness, Rc<Process>)> = None;
-    let mut is_dying = false;
-    let this = current();
-    if this.is_killed() || this.is_leaving.get() {
-        return false;
-    }
-    process::each_living(|process| {
-        if process.pid != this.process.pid && process.space.borrow().is_some() {
-            is_dying |= exit::is_ending(process);
-        }
-        let badness = badness_of(process);
-        if badness.all > 0 && largest.as_ref().is_none_or(|(most, _)| badness.all >= most.all) {
-            largest = Some((badness, process.clone()));
-        }
-    });
-    if !is_dying {
-        match largest {
-            Some((badness, process)) if process.pid != this.process.pid => {
-                fault::tell_out_of_frames(&process, badness.resident, badness.swapped, va);
-                exit::send(&process, SigInfo::from_kernel(Signal::KILL));
-                // Who waits for room looks whether it was meant.
-                claim::wake_all();
-            }
-            _ => {
-                fault::out_of_frames(&this, va, Shortage::OfFrames);
-                return false;
-            }
-        }
-    }
-    drop(this);
-    claim::sleep();
-    true
 }

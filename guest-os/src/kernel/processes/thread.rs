@@ -10,6 +10,7 @@ use crate::memory::fault;
 use crate::memory::heap;
 use crate::memory::mem::KernelFrame;
 use crate::memory::stack::KernelStack;
+use crate::memory::standstill::Standstill;
 use crate::processes::process::{Process, Usage, table};
 use crate::processes::wait::{self, scheduler};
 use crate::processes::{exit, signal, timers};
@@ -76,48 +77,6 @@ pub struct Thread {
     pub uninterruptible: Cell<bool>,
     /// Where its last fault from disk found it.
     pub standstill: Cell<Standstill>,
-}
-
-/// What there is too little of for a process to go on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Shortage {
-    /// Frames: none is free, and none can be freed.
-    OfFrames,
-    /// Frames for a single instruction, of those that the process may have: its pages throw out one another.
-    OfItsOwn,
-}
-
-/// A thread that has faults from disk and comes no further: what one instruction needs does not fit into the frames that there are.
-#[derive(Clone, Copy, Default)]
-pub struct Standstill {
-    /// Made of its registers.
-    at: u64,
-    /// How many of its faults have found them so.
-    rounds: u32,
-    /// How many of them, the last one and those right before it, for want of frames of its own.
-    rounds_of_its_own: u32,
-}
-
-impl Standstill {
-    /// An instruction needs four pages at most. That others take some of them away meanwhile happens, but not for ever.
-    const MOST_ROUNDS: u32 = 32;
-
-    /// One fault more, and what there is too little of now.
-    pub fn after(self, frame: &TrapFrame, shortage: Option<Shortage>) -> Self {
-        let at = frame.x.iter().fold(frame.pc, |sum, &register| sum.rotate_left(7) ^ register);
-        let before = if at == self.at { self } else { Self::default() };
-        let is_its_own = shortage == Some(Shortage::OfItsOwn);
-        let rounds_of_its_own = if is_its_own { before.rounds_of_its_own + 1 } else { 0 };
-        Self { at, rounds: before.rounds + 1, rounds_of_its_own }
-    }
-    /// Whether the thread will come no further, with too little of that.
-    pub fn is_final(self, shortage: Shortage) -> bool {
-        let rounds = match shortage {
-            Shortage::OfFrames => self.rounds,
-            Shortage::OfItsOwn => self.rounds_of_its_own,
-        };
-        rounds > Self::MOST_ROUNDS
-    }
 }
 
 /// How late timers may be, in nanoseconds (PR_SET_TIMERSLACK).
