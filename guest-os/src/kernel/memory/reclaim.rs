@@ -179,14 +179,24 @@ pub fn swap_in(slot: SwapSlot, frame: FrameId) -> bool {
     let read = swap::perform(slot, Transfer::Read(DeviceBuffer::whole(frame)));
     let is_right = mem::memory().finish_swap_in(slot, frame, read.is_ok());
     if !is_right {
-        let this = current();
-        let (pid, name) = (this.process.pid, oom::name_of(&this.process));
-        let what = if read.is_ok() { "does not hold what was written there" } else { "cannot be read" };
-        log::error!("swap: slot {} {what}; process {pid} ({name}) needs it", slot.0);
+        tell_of_lost(slot, read.is_ok());
     }
     current().process.count_transfer(|counts| counts.bytes_from_disk += isa::PAGE_SIZE);
     has_changed(slot);
     is_right
+}
+
+/// A program that goes on may touch its lost page again and again: the line comes when it is another slot's.
+#[cold]
+fn tell_of_lost(slot: SwapSlot, could_be_read: bool) {
+    static TOLD: AtomicU64 = AtomicU64::new(u64::MAX);
+    if TOLD.swap(u64::from(slot.0), Ordering::Relaxed) == u64::from(slot.0) {
+        return;
+    }
+    let process = &current().process;
+    let (pid, name) = (process.pid, oom::name_of(process));
+    let what = if could_be_read { "does not hold what was written there" } else { "cannot be read" };
+    log::error!("swap: slot {} {what}; process {pid} ({name}) needs it", slot.0);
 }
 
 fn has_changed(slot: SwapSlot) {
