@@ -23,8 +23,8 @@ pub trait BlockDevice: Send {
 pub const MEMORY_STEP: usize = 32 << 10;
 
 /// The contents of tmpfs's files, and of those of the disk that have changed. They are the kernel's to keep, page by page where mappings of them are served from too, so that
-/// `read`, `write` and a mapping show the same bytes. ERESTART of any of these: a page that it needs is on the disk only. Nothing was done, or what is
-/// right to do once more; the kernel reads the page and asks again.
+/// `read`, `write` and a mapping show the same bytes. ERESTART of any of these: a page that it needs is on a disk only, or
+/// a new one finds no memory. Nothing was done, or what is right to do once more; the kernel sees to it while nobody has the file systems, and asks again.
 pub trait FileMemory: Send {
     /// The file's length; 0 before anything was written.
     fn len_bytes(&self, file: FileId) -> u64;
@@ -39,8 +39,8 @@ pub trait FileMemory: Send {
     fn set_len(&mut self, file: FileId, len_bytes: u64) -> Result<(), Errno>;
     /// The first page from `page` on that takes memory, if the file has one; what lies between is a hole.
     fn next_page(&self, file: FileId, page: u64) -> Option<u64>;
-    /// Gives memory to those of the pages that have none. All of them lie before the end. Returns whether there was enough.
-    fn fill_holes(&mut self, file: FileId, pages: Range<u64>) -> bool;
+    /// Gives memory to those of the pages that have none. All of them lie before the end. ENOSPC if files in memory have all that they may have.
+    fn fill_holes(&mut self, file: FileId, pages: Range<u64>) -> Result<(), Errno>;
     /// Makes a hole of what is there: whole pages take no memory any more, and of others this part becomes zeros.
     fn punch_hole(&mut self, file: FileId, bytes: Range<u64>) -> Result<(), Errno>;
     /// A file on the disk, `len_bytes` long, is about to change: what is not written over is still the disk's.

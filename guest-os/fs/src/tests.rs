@@ -174,11 +174,11 @@ impl FileMemory for HostFiles {
         let from = usize::try_from(page).unwrap();
         self.files.get(&file)?.pages.range(from..).next().map(|&page| page as u64)
     }
-    fn fill_holes(&mut self, file: FileId, pages: Range<u64>) -> bool {
+    fn fill_holes(&mut self, file: FileId, pages: Range<u64>) -> Result<(), Errno> {
         let new = pages.map(|page| usize::try_from(page).unwrap());
         self.files.entry(file).or_default().pages.extend(new);
         self.in_use.store(self.pages(), Ordering::Relaxed);
-        self.pages() <= self.limit
+        if self.pages() <= self.limit { Ok(()) } else { Err(Errno::ENOSPC) }
     }
     fn punch_hole(&mut self, file: FileId, bytes: Range<u64>) -> Result<(), Errno> {
         let [start, end] = [bytes.start, bytes.end].map(|at| usize::try_from(at).unwrap());

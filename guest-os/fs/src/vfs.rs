@@ -435,7 +435,7 @@ impl Vfs {
     /// `fallocate` of pages that lie before the end: each takes memory from now on. ENOSPC, and then some do, maybe.
     pub fn fill_holes(&mut self, inode: &Inode, pages: Range<u64>) -> Result<(), Errno> {
         let file = self.regular_to_change(inode)?;
-        if self.contents.fill_holes(file, pages) { Ok(()) } else { Err(Errno::ENOSPC) }
+        self.contents.fill_holes(file, pages)
     }
 
     /// `fallocate` with FALLOC_FL_PUNCH_HOLE.

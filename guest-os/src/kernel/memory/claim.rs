@@ -99,20 +99,24 @@ pub fn take_all(stands_at: Place) {
 
 /// Whether all frames are kept for the running thread, still.
 pub fn has_all() -> bool {
-    is_mine() && held_all().is_some()
+    lapses();
+    is_mine() && HOLDER.get().is_some_and(|holder| holder.stands_at.is_some())
 }
 
-/// Who has claimed all of memory, if it stands where it stood then.
-fn held_all() -> Option<Tid> {
-    let Some(Holder { tid, stands_at: Some(place) }) = *HOLDER.get() else { return None };
-    let thread = table(|t| t.thread(tid)).filter(|thread| !thread.is_killed() && !thread.is_leaving.get());
+/// Ends a claim to all of memory if whoever made it does not stand there any more. Whether there was one: then frames can be had.
+pub fn lapses() -> bool {
+    let Some(Holder { tid, stands_at: Some(place) }) = *HOLDER.get() else { return false };
+    let thread = table(|t| t.thread(tid)).filter(|thread| {
+        let is_stopped = thread.process.stopped.get().is_some();
+        !(thread.is_killed() || thread.is_leaving.get() || is_stopped)
+    });
     // While it runs nobody looks.
-    if thread.is_some_and(|thread| Place::of(&thread).is_none_or(|now| now == place)) {
-        return Some(tid);
+    let stands = thread.is_some_and(|thread| Place::of(&thread).is_none_or(|now| now == place));
+    if !stands {
+        release();
+        wake();
     }
-    release();
-    wake();
-    None
+    !stands
 }
 
 /// Nobody is served before others any more.
@@ -140,7 +144,7 @@ fn is_mine() -> bool {
 
 /// Whether another thread has a claim, for which the running one waits. Who ends does not: its end may be what the other waits for.
 pub fn is_anothers() -> bool {
-    held_all();
+    lapses();
     HOLDER.get().is_some() && !is_mine() && !is_ending()
 }
 
@@ -154,7 +158,8 @@ pub fn sleep() {
     if is_mine() || is_ending() {
         return wait::sleep(Channel::Claim);
     }
-    if held_all().is_some_and(|tid| scheduler(|s| !s.is_sleeping(tid))) {
+    let held_all = HOLDER.get().filter(|holder| holder.stands_at.is_some());
+    if held_all.is_some_and(|holder| scheduler(|s| !s.is_sleeping(holder.tid))) {
         // It will have come further after its next turn.
         return wait::yield_hart();
     }

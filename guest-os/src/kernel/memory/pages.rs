@@ -260,21 +260,17 @@ fn bring_in(slot: SwapSlot, at_the_end: AtTheEnd) -> Result<(), Errno> {
     }
 }
 
-/// Sees to it that what a call reads or changes of a file in memory is there, and not in swap space. Sleeps; afterwards nothing sleeps before the
-/// bytes are used. With the page that the file ends in, if it is to become longer. ERESTART if a part is on the disk only: see [`restarting`].
-pub fn have_in_memory(number: FileId, bytes: &Range<u64>, transfer: Transfer) -> Result<(), Errno> {
-    loop {
-        let out = mem::memory().first_out(number, bytes, transfer);
-        match out {
-            None => return Ok(()),
-            Some(Out::InSlot(key, slot)) => bring_back(key, slot)?,
-            Some(Out::OnDevice(_)) => return Err(Errno::ERESTART),
-        }
-    }
+/// ERESTART if something of what a call reads or changes of a file in memory is not there, but in swap space or on the disk only. With the page that the
+/// file ends in, if it is to become longer.
+pub fn check_in_memory(number: FileId, bytes: &Range<u64>, transfer: Transfer) -> Result<(), Errno> {
+    let out = mem::memory().first_out(number, bytes, transfer);
+    if out.is_some() { Err(Errno::ERESTART) } else { Ok(()) }
 }
 
-/// Does what reads or changes `bytes` of a file while the file systems are locked. If a part is on the disk only, which is found by the
-/// file systems, nothing is done ([`fs::FileMemory`]): then it is read without that lock, and `action` begins again.
+/// Does what reads or changes `bytes` of a file while the file systems are locked. If a page is not in memory, or a new one finds no frame,
+/// nothing is done ([`fs::FileMemory`]): then this waits, without that lock, until it can be, and `action` begins again. ENOSPC without a frame.
+///
+/// The bytes lie in one page: of several one might leave while the next one comes.
 pub fn restarting<R>(
     inode: &Inode,
     bytes: &Range<u64>,
@@ -286,18 +282,27 @@ pub fn restarting<R>(
             Err(Errno::ERESTART) => {}
             result => return result,
         }
-        loop {
-            let out = mem::memory().first_out(number_of(inode.id()), bytes, transfer);
-            match out {
-                None => break,
-                Some(Out::InSlot(key, slot)) => bring_back(key, slot)?,
-                Some(Out::OnDevice(key)) => {
-                    if let Some(frame) = pinned(key)? {
-                        mem::memory().unpin(frame);
-                    }
+        if !bring_in_all(number_of(inode.id()), bytes, transfer)? {
+            reclaim::wait_for_frames(1, AtTheEnd::Fail).map_err(|_| Errno::ENOSPC)?;
+        }
+    }
+}
+
+/// Brings back what of these bytes is not in memory. Returns whether something was not. Sleeps.
+fn bring_in_all(number: FileId, bytes: &Range<u64>, transfer: Transfer) -> Result<bool, Errno> {
+    let mut was_out = false;
+    loop {
+        let out = mem::memory().first_out(number, bytes, transfer);
+        match out {
+            None => return Ok(was_out),
+            Some(Out::InSlot(key, slot)) => bring_back(key, slot)?,
+            Some(Out::OnDevice(key)) => {
+                if let Some(frame) = pinned(key)? {
+                    mem::memory().unpin(frame);
                 }
             }
         }
+        was_out = true;
     }
 }
 

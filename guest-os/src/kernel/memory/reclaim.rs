@@ -75,8 +75,8 @@ pub fn makes_room(at_the_end: AtTheEnd) -> bool {
     if inject::has_refused() || current().is_killed() {
         return false;
     }
-    if write_out_in_time() {
-        // Much may have changed meanwhile.
+    if write_out_in_time() || claim::lapses() {
+        // There may be frames now.
         return true;
     }
     // Who is served first will say whether this is the end.

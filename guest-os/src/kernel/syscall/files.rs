@@ -508,8 +508,7 @@ fn set_aside(file: &OpenFile, mode: u32, offset: u64, len: u64) -> Outcome {
     let end = offset.checked_add(len).filter(|&end| end <= i64::MAX.cast_unsigned()).ok_or(Errno::EFBIG)?;
     let _turn = Turn::take(TurnAt::Contents(inode.id()));
     if mode == PUNCH_HOLE {
-        vfs::lock().punch_hole(inode, offset..end)?;
-        return Ok(0);
+        return punch_hole(inode, offset, end);
     }
     let size = vfs::lock().size(inode.id())?;
     if end > size {
@@ -533,6 +532,19 @@ fn set_aside(file: &OpenFile, mode: u32, offset: u64, len: u64) -> Outcome {
     filled
 }
 
+/// In three parts, so that each needs at most one page to be in memory: those at the ends leave something of a page.
+fn punch_hole(inode: &Inode, offset: u64, end: u64) -> Outcome {
+    let first_whole = offset.next_multiple_of(PAGE_SIZE).min(end);
+    let after_whole = (end - end % PAGE_SIZE).max(first_whole);
+    for bytes in [offset..first_whole, first_whole..after_whole, after_whole..end] {
+        if !bytes.is_empty() {
+            let punch = || vfs::lock().punch_hole(inode, bytes.clone());
+            pages::restarting(inode, &bytes, Transfer::Read, punch)?;
+        }
+    }
+    Ok(0)
+}
+
 /// Piece by piece, as each takes its share of the kernel's own memory.
 fn fill_holes(inode: &Inode, range: Range<u64>) -> Outcome {
     const PIECE_PAGES: usize = 64;
@@ -540,7 +552,8 @@ fn fill_holes(inode: &Inode, range: Range<u64>) -> Outcome {
         let pages = first..range.end.min(first + PIECE_PAGES as u64);
         inject::attempts(has_failed, || {
             heap::settle()?;
-            Ok(vfs::lock().fill_holes(inode, pages.clone())?)
+            let filled = || vfs::lock().fill_holes(inode, pages.clone());
+            Ok(pages::restarting(inode, &(0..0), Transfer::Read, filled)?)
         })?;
     }
     Ok(0)

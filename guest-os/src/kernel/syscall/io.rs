@@ -411,8 +411,26 @@ fn write_piece(id: OpenFileId, file: &OpenFile, from: Cursor<'_>, want: usize, p
 
 /// Reads a file whose contents are in memory, as far as they are.
 fn read_memory(inode: &Inode, offset: u64, into: &mut [u8]) -> Result<usize, Errno> {
-    let bytes = offset..offset.saturating_add(into.len() as u64);
-    pages::restarting(inode, &bytes, Transfer::Read, || vfs::lock().read_at(inode, offset, into))
+    let mut done = 0;
+    while done < into.len() {
+        let at = offset.saturating_add(done as u64);
+        let end = into.len().min(done + to_end_of_page(at));
+        let part = &mut into[done..end];
+        let bytes = at..at.saturating_add(part.len() as u64);
+        let count = pages::restarting(inode, &bytes, Transfer::Read, || vfs::lock().read_at(inode, at, part));
+        match count {
+            Ok(count) if count == part.len() => done += count,
+            Ok(count) => return Ok(done + count),
+            Err(_) if done > 0 => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}
+
+/// How many bytes there are from an offset to the end of its page.
+fn to_end_of_page(offset: u64) -> usize {
+    FRAME_BYTES - length(offset % PAGE_SIZE)
 }
 
 /// Writes to a file in memory, page by page: what finds no memory has done nothing.
@@ -420,8 +438,7 @@ fn write_memory(inode: &Inode, offset: u64, bytes: &[u8]) -> Moved {
     let mut done = 0;
     while done < bytes.len() {
         let at = offset + done as u64;
-        let want = FRAME_BYTES - length(at % PAGE_SIZE);
-        let part = &bytes[done..bytes.len().min(done + want)];
+        let part = &bytes[done..bytes.len().min(done + to_end_of_page(at))];
         let written = inject::attempts(has_failed, || {
             heap::settle()?;
             let bytes = at..at + part.len() as u64;
