@@ -167,13 +167,19 @@ impl ProgramFile {
     }
 
     /// Where the body begins of the function that begins at an address, if its lines are known: behind the code that makes room on the
-    /// stack, so that its arguments are where the debug information says. Where that tells of each instruction where they are, or no room is
-    /// made, it is the address itself: what comes next may be of a branch, or of the middle of a loop.
+    /// stack, so that its arguments are where the debug information says. Some compilers say where that is, else it is the second
+    /// statement. Where the debug information tells of each instruction where they are, or no room is made, it is the address itself: what comes next may
+    /// be of a branch, or of the middle of a loop.
     pub fn body_of(&self, address: u64) -> Option<u64> {
         let function = self.symbols.range_at(address).filter(|function| function.start == address)?;
         let lines = self.lines()?;
+        let is_followed = lines.follows_variables(address);
+        if let Some(body) = lines.end_of_prologue(&function) {
+            let is_needed = !is_followed || lines.has_fixed_parameters(address);
+            return Some(if is_needed { body } else { address });
+        }
         let second = lines.second_statement(function)?;
-        let is_needed = !lines.follows_variables(address) && prologue::is_any(self, address, second);
+        let is_needed = !is_followed && prologue::is_any(self, address, second);
         Some(if is_needed { second } else { address })
     }
 
@@ -264,7 +270,36 @@ impl ProgramFile {
         let unwinder = self.unwinder.get_or_init(|| {
             Unwinder::new(self.text, self.eh_frame, self.section(".debug_frame"), self.section(".eh_frame"))
         });
-        unwinder.caller(frame, bias, read).or_else(|| prologue::caller(self, frame, bias, read))
+        let caller =
+            unwinder.caller(frame, bias, read).or_else(|| prologue::caller(self, frame, bias, read))?;
+        Some(caller).filter(|caller| {
+            !self.begins_thread(frame.at_work().wrapping_sub(bias), caller.pc.wrapping_sub(bias))
+        })
+    }
+
+    /// Whether a function that returns to its own beginning is the first of a thread: that was given there as if by a call. Unless it was called from
+    /// right in front of it.
+    fn begins_thread(&self, at: u64, returns_to: u64) -> bool {
+        let Some(function) = self.symbols.range_at(at) else { return false };
+        function.start == returns_to && self.target_of_call_before(returns_to) != Some(function.start)
+    }
+
+    /// Where the call leads that ends in front of an address, if it is one that says so: `jal`, or `auipc` and `jalr`.
+    fn target_of_call_before(&self, address: u64) -> Option<u64> {
+        let at = address.checked_sub(4)?;
+        let call =
+            isa::decode(self.instruction(at)?).filter(|call| call.rd == isa::reg::RA && call.len == 4)?;
+        let imm = |insn: &isa::Insn| i64::from(insn.imm);
+        match call.op {
+            isa::Op::Jal => Some(at.wrapping_add_signed(imm(&call))),
+            isa::Op::Jalr => {
+                let at = at.checked_sub(4)?;
+                let base = isa::decode(self.instruction(at)?)?;
+                let is_its = base.op == isa::Op::Auipc && base.rd == call.rs1;
+                is_its.then(|| at.wrapping_add_signed(imm(&base)).wrapping_add_signed(imm(&call)))
+            }
+            _ => None,
+        }
     }
 
     fn section(&self, name: &str) -> Section {
