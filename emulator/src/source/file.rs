@@ -5,7 +5,7 @@ use super::returned::Returns;
 use super::symbols::SymbolTable;
 use super::unwind::{Frame, Unwinder};
 use super::{Section, prologue};
-use goblin::elf::program_header::{PF_W, PT_LOAD};
+use goblin::elf::program_header::{PF_W, PF_X, PT_LOAD};
 use goblin::elf::section_header::{SHF_COMPRESSED, SHT_NOBITS};
 use goblin::elf::{Elf, compression_header::CompressionHeader};
 use goblin::elf::{compression_header, header::ET_DYN};
@@ -28,6 +28,7 @@ struct Segment {
     vaddr: u64,
     file: Range<u64>,
     is_writable: bool,
+    is_code: bool,
 }
 
 /// What is at an address, as far as the file tells.
@@ -98,6 +99,7 @@ impl ProgramFile {
             vaddr: ph.p_vaddr,
             file: ph.p_offset..ph.p_offset.saturating_add(ph.p_filesz),
             is_writable: ph.p_flags & PF_W != 0,
+            is_code: ph.p_flags & PF_X != 0,
         };
         let address_of = |name: &str| {
             let named =
@@ -228,7 +230,26 @@ impl ProgramFile {
     /// What is at an address.
     pub fn spot(&self, address: u64) -> Spot {
         let source = self.lines().and_then(|lines| lines.at(address));
-        Spot { symbol: self.symbols.name_of(address), source }
+        Spot { symbol: self.name_of(address), source }
+    }
+
+    /// The symbol that holds an address, `name+0x8`; of code that has none the file, without its folders, and how far into it that is:
+    /// `busybox+0x1234`.
+    pub fn name_of(&self, address: u64) -> Option<String> {
+        self.symbols.name_of(address).or_else(|| self.place_in_file(address))
+    }
+
+    fn place_in_file(&self, address: u64) -> Option<String> {
+        let of = |s: &Segment| address.checked_sub(s.vaddr).filter(|at| *at < s.file.end - s.file.start);
+        let mut code = self.segments.iter().filter(|s| s.is_code);
+        let offset = code.find_map(|s| Some(s.file.start + of(s)?))?;
+        let name = self.path.rsplit('/').next().filter(|name| !name.is_empty())?;
+        Some(format!("{name}+{offset:#x}"))
+    }
+
+    /// Whether no symbol holds the code at an address, so that it goes by its place in the file.
+    pub fn is_nameless(&self, address: u64) -> bool {
+        self.symbols.name_of(address).is_none()
     }
 
     /// What the function returns whose code is at an address, if its lines are known and it returns anything.
@@ -363,7 +384,8 @@ impl Loaded {
     /// What is at the call behind which an address of the process is.
     pub fn spot_of_return(&self, va: VirtAddr) -> Spot {
         let address = va.0.wrapping_sub(self.bias);
-        let symbol = self.file.symbols().name_of_return(address);
+        let file = &self.file;
+        let symbol = file.symbols().name_of_return(address).or_else(|| file.place_in_file(address));
         Spot { symbol, ..self.file.spot(address.wrapping_sub(1)) }
     }
     /// The functions that the compiler has put into one another at an address of the process, the innermost first.
