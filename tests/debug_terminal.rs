@@ -3,6 +3,8 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)] // in functions that only tests call
 
+#[path = "support/c_program.rs"]
+mod c_program;
 mod support;
 #[path = "support/terminal.rs"]
 mod terminal;
@@ -113,6 +115,38 @@ fn tab_completes_commands() {
     at_prompt(&session);
     session.types("ex\t\t", "explain");
     session.types(CTRL_C, "(folio) ");
+    at_prompt(&session);
+    session.keyboard.write_all(b"quit\r").unwrap();
+    assert_eq!(session.ends(), Some(0));
+}
+
+/// It completes members of structures, of variables of the program and of the function at work.
+#[test]
+fn tab_completes_members() {
+    let dir = TempDir::new("debug-members");
+    let source = "
+        struct pair { int left, right; };
+        struct node { int count; struct node *next; struct pair pair; } first;
+        int look(struct node *start) { return start->count; }
+        int main(void) { return look(&first); }
+    ";
+    c_program::compile(&dir, "program", source);
+    let mut session = Session::start(&["setsid", "--ctty"], &["debug", "program"], "xterm", dir);
+    session.wait("the prompt", |session| session.shown().contains("(folio) "));
+    at_prompt(&session);
+    session.types("print first.cou\t", "first.count");
+    session.types("\r", "first.count = 0  (int)");
+    at_prompt(&session);
+    session.types("print first.pair.ri\t\r", "first.pair.right = 0  (int)");
+    at_prompt(&session);
+    session.types("print first.\t\t", "first.next");
+    session.types(CTRL_C, "(folio) ");
+    at_prompt(&session);
+    session.types("break look\r", "breakpoint 1");
+    at_prompt(&session);
+    session.types("continue\r", "look at program.c");
+    at_prompt(&session);
+    session.types("print start->pair.le\t\r", "start->pair.left = 0  (int)");
     at_prompt(&session);
     session.keyboard.write_all(b"quit\r").unwrap();
     assert_eq!(session.ends(), Some(0));

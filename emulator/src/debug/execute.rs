@@ -19,7 +19,7 @@ use super::target::{Place, Registers, Target};
 use super::waits::Waits;
 use super::{memory, registers, stack, views, walk};
 use crate::machine::{HartState, StopReason};
-use crate::source::Programs;
+use crate::source::{Programs, Type};
 use crate::trace::{Residence, ThreadId};
 use isa::events::EventKind;
 use isa::{Ppn, Privilege, Step, VirtAddr};
@@ -119,6 +119,8 @@ pub struct Debugger {
     pub(super) ending: BTreeMap<ThreadId, String>,
     /// Where threads wait that the harts have left.
     pub(super) waits: Waits,
+    /// What the function sees that was looked at last, with their types.
+    pub(super) seen: Vec<(String, Type)>,
     /// What `list` showed last.
     pub(super) listed: Option<Listed>,
     /// The program that was looked at at the last stop.
@@ -176,6 +178,7 @@ impl Debugger {
             waits: Waits::default(),
             stopped: None,
             resumed_at: Step(0),
+            seen: Vec::new(),
             listed: None,
             last_text: String::new(),
             last_examine: Examine::default(),

@@ -413,7 +413,7 @@ impl Debugger {
     }
 
     /// The programs that run, and the one that will run first.
-    fn programs(&self) -> Vec<String> {
+    pub(super) fn programs(&self) -> Vec<String> {
         let tap = self.tap.borrow();
         let running = tap.trace().guest.processes().filter(|p| p.is_alive()).map(|p| p.program.clone());
         let all = running.chain(self.first_program.clone());
