@@ -191,7 +191,7 @@ fn ctrl_c_stops_a_read_and_its_line_comes_later() {
     let mut session = debug(READS);
     go(&mut session);
     // The kernel idles: where the program waits is told too.
-    session.types(CTRL_C, "process 1 (program) waits in a system call at pc 0x100a8");
+    session.types(CTRL_C, "process 1 (program) waits in a system call at program+0xa8 (pc 0x100a8)");
     at_prompt(&session);
     // The guest waits for input still, but what is typed here is not for it.
     session.types("ps\r", "waiting");
