@@ -205,7 +205,7 @@ fn a_catchpoint_of_nothing_is_told_of() {
 fn an_end_is_looked_at_in_the_program() {
     let dir = TempDir::new("stops-end");
     compile(&dir, "points", POINTS);
-    let commands = &["catch exit", "continue", "list", "regs pc", "stepi", "continue", "continue"];
+    let commands = &["catch exit", "continue", "list", "regs pc", "stepi", "bt", "continue", "continue"];
     let parts = &[
         "catchpoint 1: exit: process 2 (points) has ended with status 2; it was last at _Exit+0x",
         "called from main at points.c:19: if (fork() == 0) exit(2);\nstep ",
@@ -218,6 +218,9 @@ fn an_end_is_looked_at_in_the_program() {
     let ran = session(&dir, &["--ui", "screen"], commands, &["points"]);
     has_parts(&ran, commands, parts);
     assert!(!ran.stderr.split("stepi").next().unwrap().contains("kernel::"), "{ran:?}");
+    // The stack of the kernel's thread ends where that began.
+    let calls = ran.stderr.split("(folio) bt\n").nth(1).unwrap().split("(folio)").next().unwrap();
+    assert!(calls.lines().last().unwrap().contains(" in kernel::processes::thread::start+0x"), "{ran:?}");
 }
 
 #[test]
@@ -302,7 +305,16 @@ fn a_program_that_is_executed_is_stopped_at_its_first_instruction() {
 fn pages_that_come_and_go_are_caught() {
     let dir = TempDir::new("pages");
     for (what, parts) in [
-        ("swap-out", &["catchpoint 1: swap-out: ", " leaves frame 0x", " for slot "][..]),
+        (
+            "swap-out",
+            &[
+                "catchpoint 1: swap-out: ",
+                " leaves frame 0x",
+                " for slot ",
+                "user mode, process 1 (zerofill)\n",
+                "which is at work",
+            ][..],
+        ),
         ("swap-in", &["catchpoint 1: swap_in at 0x", " mode, process "]),
     ] {
         says(&dir, &["--frames", "15"], &[&format!("catch {what}"), "continue"], &["zerofill", "30"], parts);
@@ -312,7 +324,13 @@ fn pages_that_come_and_go_are_caught() {
         &["--frames", "15"],
         &["catch evict if hits == 2", "continue", "catch"],
         &["zerofill", "30"],
-        &["catchpoint 1: evict: page ", " of /bin/zerofill leaves frame 0x", "reached 2 times"],
+        &[
+            "catchpoint 1: evict: page ",
+            " of /bin/zerofill leaves frame 0x",
+            "user mode, process 1 (zerofill)\n",
+            "the program as it was; the machine is at step ",
+            "reached 2 times",
+        ],
     );
 }
 

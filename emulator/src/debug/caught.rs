@@ -160,6 +160,17 @@ impl Debugger {
                 let ended = views::living(&self.tap.borrow().trace().guest, thread.pid).err();
                 self.select_ended(target, thread, &ended.unwrap_or_default());
             }
+            // Who needs the room is at work, and the event does not say which thread of it.
+            Some(EventKind::Evict | EventKind::EvictEntry | EventKind::SwapOut) => {
+                let running = {
+                    let tap = self.tap.borrow();
+                    let trace = tap.trace();
+                    let lives =
+                        |thread: &ThreadId| trace.guest.process(thread.pid).is_some_and(|p| p.is_alive());
+                    trace.history.running_on(event.hart).filter(lives)
+                };
+                let _ = running.map(|thread| self.look_at_trap(thread, doing));
+            }
             _ => self.look_at_trap(thread, doing),
         }
     }
