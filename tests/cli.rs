@@ -303,27 +303,27 @@ fn a_death_and_a_file_of_the_host_are_told_in_a_line() {
         (
             &["./reads-null"][..],
             128 + 11,
-            "folio: SIGSEGV: read of 0x0 at pc 0x10078: no mapping holds this address\n",
+            "folio: SIGSEGV: read of 0x0 at reads-null+0x78 (pc 0x10078): no mapping holds this address\n",
         ),
         (
             &["./no-instruction"],
             128 + 4,
-            "folio: SIGILL: illegal instruction 0x0000 at pc 0x10078: these bits are no instruction\n",
+            "folio: SIGILL: illegal instruction 0x0000 at no-instruction+0x78 (pc 0x10078): these bits are no instruction\n",
         ),
         (
             &["./privileged"],
             128 + 4,
-            "folio: SIGILL: illegal instruction 0x30002573 (`csrr a0,mstatus`) at pc 0x10078: a program may not execute it\n",
+            "folio: SIGILL: illegal instruction 0x30002573 (`csrr a0,mstatus`) at privileged+0x78 (pc 0x10078): a program may not execute it\n",
         ),
         (
             &["./ebreak"],
             128 + 5,
-            "folio: SIGTRAP: ebreak at pc 0x10078: a breakpoint that nobody set, or __builtin_trap() of the compiler\n",
+            "folio: SIGTRAP: ebreak at ebreak+0x78 (pc 0x10078): a breakpoint that nobody set, or __builtin_trap() of the compiler\n",
         ),
         (
             &["./misaligned"],
             128 + 11,
-            "folio: SIGSEGV: misaligned atomic access by `lr.w a0,(a1)` at pc 0x1007c: an atomic access needs an address that is a multiple of its size\n",
+            "folio: SIGSEGV: misaligned atomic access by `lr.w a0,(a1)` at misaligned+0x7c (pc 0x1007c): an atomic access needs an address that is a multiple of its size\n",
         ),
         (
             &["./fails", "-x", "notes.txt"],
@@ -383,7 +383,7 @@ fn the_debugger_tells_of_an_exception_that_is_no_page_fault() {
         ]);
         command.current_dir(dir.path());
         let said = run(command).stderr;
-        let stop = "catchpoint 1: signal 11 at 0x1007c in process 1 (`explain` tells more)";
+        let stop = "catchpoint 1: signal 11 at 0x1007c <misaligned+0x7c> in process 1 (`explain` tells more)";
         assert_eq!(said.contains(stop), catch != "maps", "{said}");
         let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains("misaligned atomic access by `lr.w a0,(a1)`"), "{said}");
@@ -453,7 +453,7 @@ fn a_child_that_goes_wrong_is_told_of_when_the_run_fails() {
     program("killed", &is_killed, 3);
     let line = |name: &str| {
         format!(
-            "folio: process 2 ({name}): SIGSEGV: read of 0x0 at pc 0x100b0: no mapping holds this address\n"
+            "folio: process 2 ({name}): SIGSEGV: read of 0x0 at {name}+0xb0 (pc 0x100b0): no mapping holds this address\n"
         )
     };
     for (args, status, told) in [

@@ -3,6 +3,8 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)] // in functions that only tests call
 
+#[path = "support/c_program.rs"]
+mod c_program;
 mod support;
 #[path = "support/terminal.rs"]
 mod terminal;
@@ -118,6 +120,38 @@ fn tab_completes_commands() {
     assert_eq!(session.ends(), Some(0));
 }
 
+/// It completes members of structures, of variables of the program and of the function at work.
+#[test]
+fn tab_completes_members() {
+    let dir = TempDir::new("debug-members");
+    let source = "
+        struct pair { int left, right; };
+        struct node { int count; struct node *next; struct pair pair; } first;
+        int look(struct node *start) { return start->count; }
+        int main(void) { return look(&first); }
+    ";
+    c_program::compile(&dir, "program", source);
+    let mut session = Session::start(&["setsid", "--ctty"], &["debug", "program"], "xterm", dir);
+    session.wait("the prompt", |session| session.shown().contains("(folio) "));
+    at_prompt(&session);
+    session.types("print first.cou\t", "first.count");
+    session.types("\r", "first.count = 0  (int)");
+    at_prompt(&session);
+    session.types("print first.pair.ri\t\r", "first.pair.right = 0  (int)");
+    at_prompt(&session);
+    session.types("print first.\t\t", "first.next");
+    session.types(CTRL_C, "(folio) ");
+    at_prompt(&session);
+    session.types("break look\r", "breakpoint 1");
+    at_prompt(&session);
+    session.types("continue\r", "look at program.c");
+    at_prompt(&session);
+    session.types("print start->pair.le\t\r", "start->pair.left = 0  (int)");
+    at_prompt(&session);
+    session.keyboard.write_all(b"quit\r").unwrap();
+    assert_eq!(session.ends(), Some(0));
+}
+
 #[test]
 fn ctrl_c_stops_a_loop_and_it_goes_on() {
     let mut session = debug(LOOPS);
@@ -157,7 +191,7 @@ fn ctrl_c_stops_a_read_and_its_line_comes_later() {
     let mut session = debug(READS);
     go(&mut session);
     // The kernel idles: where the program waits is told too.
-    session.types(CTRL_C, "process 1 (program) waits in a system call at pc 0x100a8");
+    session.types(CTRL_C, "process 1 (program) waits in a system call at program+0xa8 (pc 0x100a8)");
     at_prompt(&session);
     // The guest waits for input still, but what is typed here is not for it.
     session.types("ps\r", "waiting");

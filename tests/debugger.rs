@@ -561,12 +561,43 @@ fn commands_and_input_share_a_pipe() {
     let folder = TempDir::new("pipe");
     std::fs::write(folder.file("pages"), elf(READS)).unwrap();
     for (input, status) in
-        [("continue\nBob\n", 4), ("break got\nps\ncontinue\nBobby\n", 0), ("stpe\ncontinue\n", 1)]
+        [("continue\nBob\n", 4), ("break got\nps\ncontinue\nBobby\n", 0), ("quit\nstpe\n", 0)]
     {
         let mut command = folio(["debug"]);
         command.arg(folder.file("pages"));
         let ran = run_with_input(command, input.as_bytes());
         assert_eq!(ran.status, status, "{input:?}: {}", ran.stderr);
+    }
+}
+
+/// What comes by a pipe is as if typed: after a slip the next command is done, and the status is 1 at the end. An expectation ends it.
+#[test]
+fn a_pipe_goes_on_after_a_slip() {
+    let folder = TempDir::new("pipe-slip");
+    let program = program(&folder);
+    for (input, parts, absent) in [
+        (
+            "stpe\nps\nstpe\ncontinue\n",
+            &[
+                "did you mean `step`?",
+                "/bin/pages",
+                "exited with status 7",
+                "the status is 1: `stpe` and 1 more failed",
+            ][..],
+            "script ends",
+        ),
+        ("up\nquit\n", &["outermost", "the status is 1: `up` failed"], "script ends"),
+        ("expect nothing\nps\n", &["was expected", "the status is 1"], "/bin/pages"),
+    ] {
+        let mut command = folio(["debug"]);
+        command.arg(&program);
+        let ran = run_with_input(command, input.as_bytes());
+        let mut rest = ran.stderr.split_once("\n=> ").unwrap().1.split_once('\n').unwrap().1;
+        assert!(!rest.contains(absent), "{ran:?}");
+        for part in parts {
+            rest = rest.split_once(part).unwrap_or_else(|| panic!("`{part}`: {ran:?}")).1;
+        }
+        assert_eq!(ran.status, 1, "{ran:?}");
     }
 }
 

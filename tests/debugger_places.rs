@@ -282,16 +282,36 @@ fn shared_anonymous_memory_is_called_so() {
 fn a_handler_is_told_from_what_it_interrupted() {
     let dir = TempDir::new("places-signal");
     let program = compiled(&dir, "names.c", &["-g"]);
-    let ran = debug(&program, &["break handler", "continue", "bt", "finish", "bt"], &["s"]);
+    let commands = [
+        "break handler",
+        "continue",
+        "bt",
+        "break *$ra",
+        "continue",
+        "bt",
+        "finish",
+        "delete 2",
+        "run",
+        "up",
+        "down",
+        "finish",
+    ];
+    let ran = debug(&program, &commands, &["s"]);
     let said = said(&ran);
     let stack: Vec<&str> = said[2].lines().skip(1).collect();
     assert!(stack[0].starts_with("#0") && stack[0].contains(" in handler+"), "{ran:?}");
     assert_eq!(stack[1], "#1  <signal handler called>", "{ran:?}");
     assert!(stack.last().unwrap().contains(" in main+"), "{ran:?}");
-    assert!(said[3].contains("<[vdso]>") || said[3].contains("<[vdso]+0x"), "{ran:?}");
-    let stack: Vec<&str> = said[4].lines().skip(1).collect();
+    assert!(said[4].contains("<[vdso]>") || said[4].contains("<[vdso]+0x"), "{ran:?}");
+    let stack: Vec<&str> = said[5].lines().skip(1).collect();
     assert!(stack[0].contains(" in [vdso]") && stack[0].ends_with(" <signal handler called>"), "{ran:?}");
     assert!(stack[1].starts_with("#1  0x") && !stack[1].contains(" in ?"), "{ran:?}");
+    // Out of either one comes to what was interrupted.
+    assert_eq!(said[9].lines().nth(1), Some("#1  <signal handler called>"), "{ran:?}");
+    let interrupted = stack[1].split(' ').nth(2).unwrap();
+    for finished in [&said[6], &said[11]] {
+        assert!(finished.contains(&format!("=> {interrupted} <")), "{ran:?}");
+    }
 
     let deep = compiled(&dir, "deep.c", &["-g"]);
     let ran = run_folio(["run".as_ref(), deep.as_os_str(), "abort".as_ref()]);
@@ -300,6 +320,73 @@ fn a_handler_is_told_from_what_it_interrupted() {
     let at = lines.iter().position(|line| line.contains("called as a signal's handler")).unwrap();
     assert!(lines[at - 1].contains("called from handler+"), "{ran:?}");
     assert!(lines[at + 1].contains("which interrupted "), "{ran:?}");
+}
+
+/// Code of a program without symbols goes by its place in the file, wherever one would see a name.
+#[test]
+fn code_without_a_name_goes_by_its_file() {
+    let dir = TempDir::new("places-stripped");
+    let program = compiled(&dir, "names.c", &["-s"]);
+    let ran = run_folio([
+        "run".as_ref(),
+        "--stats".as_ref(),
+        "--by=symbol".as_ref(),
+        program.as_os_str(),
+        "m".as_ref(),
+    ]);
+    let place = |text: &str| {
+        let at = text.find("names+0x").unwrap_or_else(|| panic!("{text}"));
+        text[at..].chars().take_while(|c| c.is_alphanumeric() || *c == '+').collect::<String>()
+    };
+    let death = ran.stderr.lines().find(|line| line.contains("SIGSEGV: ")).unwrap();
+    assert!(death.contains(" at names+0x") && death.contains(", ra 0x") && death.ends_with(">)"), "{ran:?}");
+    let rows = ran.stderr.split(" by function\n").nth(1).unwrap();
+    assert!(rows.contains("  names+0x") && !rows.contains("  0x"), "{ran:?}");
+    let ran = debug(&program, &["continue", "bt", "explain", "whatis $pc"], &["m"]);
+    let said = said(&ran);
+    assert!(said[0].contains(&format!(" <{}>", place(death))), "{ran:?}");
+    let calls: Vec<&str> = said[1].lines().filter(|line| line.starts_with('#')).collect();
+    assert!(!calls.is_empty() && calls.iter().all(|call| call.contains(" in names+0x")), "{ran:?}");
+    assert!(said[2].contains("names+0x") && said[3].contains(&format!(": {}\n", place(death))), "{ran:?}");
+}
+
+/// Functions of C++'s are found with their parameters and without; here C has their names.
+#[test]
+fn a_function_of_cpp_is_named_as_it_is() {
+    let dir = TempDir::new("places-cpp");
+    std::fs::write(
+        dir.file("cpp.c"),
+        "int of_int(void *c, int n) __asm__(\"_ZN2ns5Class6methodEi\");\n\
+         int of_text(void *c, const char *n, int k) __asm__(\"_ZN2ns5Class6methodEPKci\");\n\
+         int of_t(int k) __asm__(\"_ZN2ns5twiceIiEET_S1_\");\n\
+         int of_int(void *c, int n) { return n; }\n\
+         int of_text(void *c, const char *s, int k) { return k + s[0]; }\n\
+         int of_t(int k) { return k * 2; }\n\
+         int main(void) { return of_int(0, 1) + of_text(0, \"a\", 2) + of_t(3) == 0; }\n",
+    )
+    .unwrap();
+    let mut gcc = support::child::command("riscv64-linux-gnu-gcc");
+    gcc.args(["-g", "-O0", "-static", "-o", "cpp", "cpp.c"]).current_dir(dir.path());
+    assert_eq!(run(gcc).status, 0);
+    for (place, answer) in [
+        ("ns::Class::method", ": 2 places\n"),
+        ("ns::Class::method(int)", " at cpp.c:4\n"),
+        ("Class::method(const char *, int)", " at cpp.c:5\n"),
+        ("ns::Class::method(int) if n == 1", " if n == 1: 0x10642 at cpp.c:4\n"),
+        ("method(int) 1", " in process 1: 0x10642 at cpp.c:4\n"),
+        ("'ns::Class::method(int)'", " at cpp.c:4\n"),
+        ("ns::twice<int>", " at cpp.c:6\n"),
+        ("ns::twice<int>(int)", " at cpp.c:6\n"),
+        ("method(long)", ": /bin/cpp has no such name"),
+        ("main(2)", "functions of the program are not called here"),
+    ] {
+        let ran = debug(&dir.file("cpp"), &[&format!("break {place}")], &[]);
+        let said = &said(&ran)[0];
+        let answer = answer.replace("0x10642 ", "");
+        assert!(said.replace("0x10642 ", "").contains(&answer), "{place}: {ran:?}");
+    }
+    let ran = debug(&dir.file("cpp"), &["print main(n)"], &[]);
+    assert!(said(&ran)[0].contains("those that it has are not called here"), "{ran:?}");
 }
 
 /// At a fatal signal in a library one looks at the program: who has called, and that call's source.
@@ -516,7 +603,31 @@ fn what_is_not_there_is_told_with_its_reason() {
         (&["print trap_entry"], "no variable or symbol `trap_entry`"),
         (&["print trap_entry"], "; the kernel's is `kernel:trap_entry`"),
         (&["print kernel:trap_entry"], "kernel:trap_entry = "),
-        (&["catch exit", "continue", "print trap_entry"], "trap_entry = ["),
+        (
+            &["catch exit", "continue", "print trap_entry"],
+            "process 2 (static) has no variable or symbol `trap_entry`",
+        ),
+        // When all has ended names are still the program's.
+        (
+            &["continue", "print total"],
+            "/bin/static has ended, which has `total`, and its memory is gone (`run` begins",
+        ),
+        (&["continue", "print twice"], "/bin/static has ended, which has `twice`"),
+        (
+            &["continue", "print totle"],
+            "/bin/static, which has ended, has no variable or symbol `totle` (near are `total`)",
+        ),
+        (&["continue", "print memcpy"], "; the kernel's is `kernel:memcpy`"),
+        (&["continue", "print kernel:trap_entry"], "kernel:trap_entry = "),
+        (
+            &["continue", "break lookup"],
+            "at lookup: /bin/static has ended; it waits for the next run (`run`)\n",
+        ),
+        (&["continue", "break loookup"], "/bin/static, which has ended, has no such name (near are `lookup`"),
+        (
+            &["continue", "list nothing"],
+            "`nothing` is no function or line of its program: `list` goes on in it",
+        ),
     ] {
         let ran = debug(&program, commands, &[]);
         let said = said(&ran);

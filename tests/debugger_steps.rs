@@ -215,6 +215,70 @@ fn a_process_that_has_ended_takes_no_step() {
     }
 }
 
+/// `until` goes on and not back in a loop; lines count from the one at work; a local may be watched beyond its function.
+#[test]
+fn gdbs_words_do_what_they_do_there() {
+    let dir = TempDir::new("steps-gdb");
+    let source = "
+int sum;
+int add(int n) {
+    int local = n;
+    local++;
+    return local;
+}
+int main(void) {
+    for (int i = 0; i < 3; i++) {
+        sum += add(i);
+    }
+    sum = 0;
+    return sum;
+}
+";
+    compile(&dir, "loops", source);
+    let commands =
+        &["break loops.c:10", "continue", "delete", "until", "until", "print sum == 6 ? sum : -1", "print i"];
+    let ran = session(&dir, &[], commands, &["loops"]);
+    let lines = said(&ran);
+    assert!(lines[3].contains("main at loops.c:9: for ("), "{ran:?}");
+    assert!(lines[4].contains("main at loops.c:12: sum = 0;"), "{ran:?}");
+    assert!(lines[5].contains(" = 6  (int)\n"), "{ran:?}");
+    let commands = &[
+        "break add",
+        "continue",
+        "break +1",
+        "tbreak -1",
+        "advance +1",
+        "watch -l local",
+        "watch local",
+        "thread apply all bt",
+        "thread apply 1 print n",
+        "thread apply 2 bt",
+    ];
+    let ran = session(&dir, &[], commands, &["loops"]);
+    let lines = said(&ran);
+    assert!(lines[2].contains("breakpoint 2 at loops.c:5: 0x"), "{ran:?}");
+    assert!(lines[3].contains("breakpoint 3 at loops.c:3"), "{ran:?}");
+    assert!(lines[4].contains("add at loops.c:5: local++;"), "{ran:?}");
+    assert!(!lines[5].contains("until its function returns"), "{ran:?}");
+    assert!(lines[6].contains("until its function returns"), "{ran:?}");
+    assert!(
+        lines[7].contains("thread 1 of process 1 (loops):\n#0") && lines[7].contains(" in main+"),
+        "{ran:?}"
+    );
+    assert!(lines[8].contains("thread 1 of process 1 (loops):\nn = 0  (int)\n"), "{ran:?}");
+    assert!(lines[9].contains("there is no thread 2\n"), "{ran:?}");
+    for (command, answer) in [
+        ("thread apply all next", "`next` is for one: `thread apply` is for what only looks"),
+        ("thread apply bt", "`apply` wants threads, by their numbers or `all`, and a command"),
+        ("print $1", "no history of values is kept"),
+        ("silent", "it is the first line of `commands N`"),
+        ("catch vfork", "catchpoint 1: fork\n"),
+    ] {
+        let ran = session(&dir, &[], &[command], &["loops"]);
+        assert!(ran.stderr.contains(answer), "{command}: {ran:?}");
+    }
+}
+
 /// What a function has returned is told by its type, from where the calling convention has it.
 #[test]
 fn finish_tells_what_was_returned() {

@@ -84,6 +84,145 @@ fn the_copy_of_a_variables_page_is_caught_or_explained() {
     );
 }
 
+/// Calls a function several times, has a pointer to memory that comes and goes, and a child that ends.
+const POINTS: &str = "
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+struct node { int count; struct node *next; };
+struct node *p;
+int counter = 1;
+static int work(int n) {
+    counter += n;
+    return n;
+}
+int main(void) {
+    work(1);
+    p = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    p->count = 3;
+    work(2);
+    munmap(p, 4096);
+    if (fork() == 0) exit(2);
+    wait(0);
+    return 0;
+}
+";
+
+/// Several points at one place stop as one: each is told of and counted, and what was asked for at each is done.
+#[test]
+fn points_at_one_place_stop_together() {
+    let dir = TempDir::new("stops-together");
+    compile(&dir, "points", POINTS);
+    let commands = &[
+        "break work",
+        "break points.c:10",
+        "tbreak work",
+        "ignore 2 1",
+        "commands 1",
+        "print n",
+        "end",
+        "commands 2",
+        "print counter",
+        "end",
+        "continue",
+        "continue",
+        "break",
+    ];
+    let parts = &[
+        "(folio) continue\nbreakpoint 1: work\nbreakpoint 3: work\nstep ",
+        "\nn = 1  (int)\n(folio) continue\nbreakpoint 1: work\nbreakpoint 2: points.c:10\nstep ",
+        "\nn = 2  (int)\ncounter = 2  (int)\n",
+        "breakpoint 1 at work (0x",
+        "), reached 2 times\n",
+        "breakpoint 2 at points.c:10 (0x",
+        "), reached 2 times\n",
+    ];
+    says(&dir, &[], commands, &["points"], parts);
+    // Catchpoints of one event, and what is said to a machine.
+    let commands = &["catch fork", "catch fork if pid == 1", "catch fork if pid == 7", "continue"];
+    let ran = session(&dir, &["--ui", "json"], commands, &["points"]);
+    let last = ran.stderr.lines().last().unwrap();
+    let answer: Value = serde_json::from_str(last).unwrap();
+    assert_eq!(answer["stop"]["point"], json!(1), "{answer}");
+    assert_eq!(answer["stop"]["points"], json!([1, 2]), "{answer}");
+    // A stop that is to say nothing but what its commands say.
+    let commands = &["break work", "commands", "silent", "print n", "end", "continue"];
+    says(&dir, &[], commands, &["points"], &["(folio) continue\nn = 1  (int)\n"]);
+    let commands = &["break work", "break work", "commands 1", "silent", "end", "continue"];
+    says(
+        &dir,
+        &[],
+        commands,
+        &["points"],
+        &["(folio) continue\nbreakpoint 1: work\nbreakpoint 2: work\nstep "],
+    );
+}
+
+/// A catchpoint that cannot stop, since it is about memory that is not there, says so.
+#[test]
+fn a_catchpoint_of_nothing_is_told_of() {
+    let dir = TempDir::new("stops-nothing");
+    compile(&dir, "points", POINTS);
+    for (commands, parts) in [
+        (
+            &["catch fault cow p"][..],
+            &[
+                "catchpoint 1: fault cow in 0x0-0x1000\n`p` points to 0x0 now, where nothing is mapped: no such fault can come there.",
+                "`if page(va) == page(p)`",
+                "`&p` is where it is itself\n",
+            ][..],
+        ),
+        // What is no pointer, and a fault that comes where nothing is.
+        (
+            &["catch fault cow counter", "catch fault segv p", "ps"],
+            &["000\n(folio) catch fault segv p\ncatchpoint 2: fault segv in 0x0-0x1000\n(folio) ps"],
+        ),
+        (
+            &["catch fault cow if p->count == 3", "continue"],
+            &[
+                "catchpoint 1 has not stopped at step ",
+                ", where it is not known whether `p->count == 3`: 0x",
+                ": not mapped: unmapped by munmap at step ",
+                " <",
+                "munmap+0x",
+                ">, ra 0x",
+                " <main+0x",
+                " at points.c:18>)\n",
+            ],
+        ),
+        (
+            &["break points.c:19", "continue", "print *p"],
+            &["print *p\n0x", ": not mapped: unmapped by munmap at step ", " at points.c:18>)\n"],
+        ),
+    ] {
+        says(&dir, &[], commands, &["points"], parts);
+    }
+}
+
+/// At the end of a process one looks at it as it was, and not at the kernel; at the end of all at the program.
+#[test]
+fn an_end_is_looked_at_in_the_program() {
+    let dir = TempDir::new("stops-end");
+    compile(&dir, "points", POINTS);
+    let commands = &["catch exit", "continue", "list", "regs pc", "stepi", "bt", "continue", "continue"];
+    let parts = &[
+        "catchpoint 1: exit: process 2 (points) has ended with status 2; it was last at _Exit+0x",
+        "called from main at points.c:19: if (fork() == 0) exit(2);\nstep ",
+        ": process 2 (points) has ended (exited 2): its mappings and its page table are gone;",
+        "main(void) {\n",
+        "pc        0x00000000000",
+        "supervisor mode\n",
+        "exit: process 1 (points) has ended with status 0",
+    ];
+    let ran = session(&dir, &["--ui", "screen"], commands, &["points"]);
+    has_parts(&ran, commands, parts);
+    assert!(!ran.stderr.split("stepi").next().unwrap().contains("kernel::"), "{ran:?}");
+    // The stack of the kernel's thread ends where that began.
+    let calls = ran.stderr.split("(folio) bt\n").nth(1).unwrap().split("(folio)").next().unwrap();
+    assert!(calls.lines().last().unwrap().contains(" in kernel::processes::thread::start+0x"), "{ran:?}");
+}
+
 #[test]
 fn events_of_processes_are_caught() {
     let dir = cow("events", Page::Shared);
@@ -97,7 +236,7 @@ fn events_of_processes_are_caught() {
             &["catch exit", "continue", "continue"],
             &[
                 "exit: process 2 (cow) has ended with status 0; it was last at ",
-                "supervisor mode",
+                ": process 2 (cow) has ended (exited 0): its mappings and its page table are gone;",
                 "exit: process 1 (cow) has ended with status 0; it was last at ",
             ],
         ),
@@ -166,7 +305,16 @@ fn a_program_that_is_executed_is_stopped_at_its_first_instruction() {
 fn pages_that_come_and_go_are_caught() {
     let dir = TempDir::new("pages");
     for (what, parts) in [
-        ("swap-out", &["catchpoint 1: swap-out: ", " leaves frame 0x", " for slot "][..]),
+        (
+            "swap-out",
+            &[
+                "catchpoint 1: swap-out: ",
+                " leaves frame 0x",
+                " for slot ",
+                "user mode, process 1 (zerofill)\n",
+                "which is at work",
+            ][..],
+        ),
         ("swap-in", &["catchpoint 1: swap_in at 0x", " mode, process "]),
     ] {
         says(&dir, &["--frames", "15"], &[&format!("catch {what}"), "continue"], &["zerofill", "30"], parts);
@@ -176,7 +324,13 @@ fn pages_that_come_and_go_are_caught() {
         &["--frames", "15"],
         &["catch evict if hits == 2", "continue", "catch"],
         &["zerofill", "30"],
-        &["catchpoint 1: evict: page ", " of /bin/zerofill leaves frame 0x", "reached 2 times"],
+        &[
+            "catchpoint 1: evict: page ",
+            " of /bin/zerofill leaves frame 0x",
+            "user mode, process 1 (zerofill)\n",
+            "the program as it was; the machine is at step ",
+            "reached 2 times",
+        ],
     );
 }
 

@@ -138,10 +138,7 @@ fn functions_of_libraries_are_named() {
         "{ran:?}"
     );
     let unnamed = stack.lines().filter(|line| line.contains(" in ? "));
-    assert!(
-        unnamed.clone().all(|line| line.contains(" in ? of /lib/") && line.ends_with("/libc.so.6")),
-        "{ran:?}"
-    );
+    assert!(unnamed.clone().all(|line| line.contains(" in libc.so.6+0x")), "{ran:?}");
 
     let ran = runs(&dir, &[&["run"], &options[..], &["--stats", "--by", "symbol", "./sorts"]].concat());
     let rows = ran.stderr.split(" by function\n").nth(1).expect("a table");

@@ -380,6 +380,40 @@ fn a_fatal_signal_stops_before_the_end() {
     same_as_without(&dir, &[], &program, &figures);
 }
 
+/// `monitor catch exec` stops where the new program begins, and signals are caught by their names.
+#[test]
+fn a_program_that_is_executed_is_caught_where_it_begins() {
+    if !has_tools() {
+        return;
+    }
+    let dir = TempDir::new("gdb-exec");
+    let source = "#include <unistd.h>\nint main(int argc, char **argv)\n{\n  \
+                  if (argc == 1)\n    execl(\"/bin/again\", \"again\", \"x\", (char *)0);\n  return 7;\n}\n";
+    let program = compile(&dir, "again", source);
+    let (guest, figures) = waiting(&dir, &["--gdb", "0"], &program);
+    let commands = [
+        "monitor catch signal:SIGUSR1",
+        "monitor catch exec",
+        "continue",
+        "print $pc == &_start",
+        "print $priv",
+        "monitor",
+        "break main",
+        "continue ",
+        "print argc",
+        " continue",
+    ];
+    let said = gdb(&guest.ports[0], &commands);
+    let ran = guest.end();
+    assert_eq!(ran.status, 7, "{said}");
+    check(&said, "monitor catch signal:SIGUSR1", &["catchpoint 1: signal SIGUSR1"]);
+    check(&said, "continue", &["catchpoint 2: exec: process 1 runs /bin/again", "_start ()"]);
+    check(&said, "print $pc == &_start", &["= 1"]);
+    check(&said, "monitor", &["user mode, process 1 (again)", "<_start>"]);
+    check(&said, "print argc", &["= 2"]);
+    same_as_without(&dir, &[], &program, &figures);
+}
+
 /// A gdb that reads its commands from a pipe and waits in one of them.
 fn interrupted(guest: &mut Waiting, commands: &str, at: &str) -> String {
     let mut gdb = gdb_at(&guest.ports[0]);

@@ -381,6 +381,7 @@ fn session(
         kernel: Some(guest_os::KERNEL_ELF.to_vec()),
         programs: Rc::new(Programs::new(files())),
         calls: abi::CALLS.iter().map(|call| (call.number.into(), call.name)).collect(),
+        signals: vec![(10, "SIGUSR1")],
         root: Box::new(Root),
     };
     let outcome = Server::new(&mut host, &mut peer, setup).serve();

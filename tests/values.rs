@@ -527,6 +527,18 @@ fn values_of_rust_are_shown_as_it_has_them() {
     );
 }
 
+/// Arguments are where the debug information says where a breakpoint at a function stops, whether a compiler tells of each instruction or not.
+#[test]
+fn arguments_of_rust_are_right_at_a_function() {
+    let dir = TempDir::new("values-rust-arguments");
+    let program = compiled_rust(&dir, "values.rs");
+    let commands = ["break values::look", "continue", "args"].map(str::to_owned);
+    let ran = debug(&program, &commands);
+    let args = &said(&ran)[2];
+    assert!(args.contains("name = \"tiny\"  (&str)"), "{ran:?}");
+    assert!(args.starts_with("shapes = {Empty, Circle(1.5), Rect {width = 2, height = 3}}"), "{ran:?}");
+}
+
 /// Damages a program's sections by lot, many times over, and looks at it each time, after the commands of `start`.
 fn check_damaged(program: &Path, start: &[String], sections: &[&str], looks: &[&str]) {
     let bytes = std::fs::read(program).expect("it was compiled");

@@ -100,8 +100,13 @@ fn name(by: ByArg, cause: &Cause, programs: &Programs) -> (String, bool) {
     }
     let copy = if cause.is_kernel_copy { ", by the kernel" } else { "" };
     let Spot { symbol, source } = death::spot_of(cause, programs);
-    let function = symbol.as_deref().and_then(|symbol| symbol.split('+').next()).map(str::to_owned);
-    // What has no symbol in a library is not told apart.
+    // Code without a symbol goes by its place in the program; in a library it is not told apart.
+    let is_nameless = death::is_nameless(cause, programs);
+    let symbol = symbol.filter(|_| !is_nameless || cause.at.library.is_none());
+    let function = symbol
+        .as_deref()
+        .and_then(|symbol| if is_nameless { Some(symbol) } else { symbol.split('+').next() });
+    let function = function.map(str::to_owned);
     let place = || match &cause.at.library {
         Some(library) => format!("? of {}", library.path),
         None => format!("{:#x}", cause.at.va.0),

@@ -185,6 +185,12 @@ pub fn spot_of(cause: &Cause, programs: &Programs) -> Spot {
     spot(&cause.at, IsReturn(cause.is_kernel_copy), programs).unwrap_or_default()
 }
 
+/// Whether no symbol holds that instruction.
+pub fn is_nameless(cause: &Cause, programs: &Programs) -> bool {
+    let loaded = loaded_of(programs, &cause.at);
+    loaded.is_none_or(|Loaded { file, bias }| file.is_nameless(cause.at.va.0.wrapping_sub(bias)))
+}
+
 fn instruction(place: &Place, programs: &Programs) -> Option<u32> {
     let Loaded { file, bias } = loaded_of(programs, place)?;
     file.instruction(place.va.0.wrapping_sub(bias))

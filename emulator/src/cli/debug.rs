@@ -29,7 +29,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 /// A debugging session from the program's entry (or from reset) to `quit`, or to the program's end where nobody is there to
-/// ask more. A script ends at the first command that fails.
+/// ask more. A script ends at the first command that fails; what comes by a pipe goes on, as at a prompt, and fails at its end.
 pub fn session(
     args: &RunArgs,
     driver: &mut Driver,
@@ -49,13 +49,14 @@ pub fn session(
     debugger.stop_at_deaths();
     debugger.can_begin_anew();
     debugger.know_calls(abi::CALLS.iter().map(|call| (call.number.into(), call.name)));
-    debugger.know_signals((1..=LAST_SIGNAL).filter_map(|number| Some((number, abi::signal_name(number)?))));
+    debugger.know_signals(signals());
     tell_of_late_commands(&args.program);
     let is_at_terminal = prompt.is_some() && std::io::stderr().is_terminal();
     let ui = args.ui.unwrap_or(if is_at_terminal { Ui::Screen } else { Ui::Text });
     let debugger = Rc::new(RefCell::new(debugger));
     let anew = Some(Anew { machine: machine_anew, is_from_reset: args.from_reset });
-    let mut session = Session { debugger, recorder, programs: Rc::clone(programs), ui, anew };
+    let programs = Rc::clone(programs);
+    let mut session = Session { debugger, recorder, programs, ui, anew, failed: Vec::new() };
     let output = session.to_beginning(driver, args.from_reset);
     session.tell(driver, None, &output);
     if session.ended().is_some() || driver.is_left() {
@@ -76,9 +77,12 @@ pub fn session(
         while let Some(line) =
             driver.interrupted.at_prompt(stdio::read_command).context("cannot read commands")?
         {
-            if let Some(end) = session.script_line(driver, &line) {
-                return Ok(end);
+            if session.piped_line(driver, &line) {
+                break;
             }
+        }
+        if let Some(failure) = session.failure().filter(|_| !driver.is_left()) {
+            return Ok(failure);
         }
     }
     Ok(session.end_of(driver))
@@ -86,6 +90,11 @@ pub fn session(
 
 /// The last signal that has a name.
 const LAST_SIGNAL: u64 = 31;
+
+/// The guest's signals that have names, by number.
+pub(super) fn signals() -> impl Iterator<Item = (u64, &'static str)> {
+    (1..=LAST_SIGNAL).filter_map(|number| Some((number, abi::signal_name(number)?)))
+}
 
 /// A line about `-ex` behind the program: it is the program's.
 fn tell_of_late_commands(program: &[OsString]) {
@@ -105,6 +114,8 @@ struct Session<'a> {
     ui: Ui,
     /// How the machine is made anew, if it can be.
     anew: Option<Anew<'a>>,
+    /// The commands that failed of those that came by a pipe.
+    failed: Vec<String>,
 }
 
 /// How a machine is made once more.
@@ -185,6 +196,28 @@ impl Session<'_> {
         (output.quit || driver.is_left()).then(|| self.end_of(driver))
     }
 
+    /// Does what a line says that has come by a pipe. Whether it is the last: `quit`, or an `expect` that fails.
+    fn piped_line(&mut self, driver: &mut Driver, line: &str) -> bool {
+        let output = self.execute(driver, line, |debugger, target| debugger.execute(target, line));
+        if output.failed {
+            self.failed.push(shortened(line).into_owned());
+        }
+        output.quit || output.is_unexpected || driver.is_left()
+    }
+
+    /// The end of a pipe of which commands have failed.
+    fn failure(&self) -> Option<End> {
+        let first = self.failed.first()?;
+        if self.ui != Ui::Json {
+            let others = match self.failed.len() - 1 {
+                0 => String::new(),
+                others => format!(" and {others} more"),
+            };
+            tell!("folio: the status is 1: `{first}`{others} failed");
+        }
+        Some(End::ScriptFailed)
+    }
+
     /// Runs a command, and what was asked for where it has stopped, and tells what they say. What the last of them came to.
     fn execute(
         &mut self,
@@ -228,7 +261,7 @@ impl Session<'_> {
             return;
         }
         tell_text(&output.text);
-        if self.ui == Ui::Screen && stop.is_some() {
+        if self.ui == Ui::Screen && stop.is_some_and(|stop| !stop.is_silent) {
             tell_text(&debugger.screen(&DriverTarget::new(driver), screen()));
         }
     }
@@ -268,7 +301,8 @@ pub fn monitor(driver: &mut Driver, recorder: &Recorder, kernel: Option<&[u8]>) 
     let programs = Rc::new(Programs::none());
     let debugger = Debugger::new(recorder.tap(), kernel, None, Rc::clone(&programs));
     let debugger = Rc::new(RefCell::new(debugger));
-    let mut session = Session { debugger, recorder, programs, ui: Ui::Text, anew: None };
+    let (ui, anew, failed) = (Ui::Text, None, Vec::new());
+    let mut session = Session { debugger, recorder, programs, ui, anew, failed };
     let location = session.debugger.borrow_mut().location(&DriverTarget::new(driver));
     tell_text(&format!("\n{location}"));
     tell!("`continue` goes back to the console, `quit` ends the machine, `help` lists the commands");
@@ -341,6 +375,7 @@ impl Prompt {
     fn serve(mut self, session: &mut Session<'_>, driver: &mut Driver, leave_at_end: bool) -> Result<()> {
         self.editor.set_helper(Some(Completion(Rc::clone(&session.debugger))));
         loop {
+            session.debugger.borrow_mut().note_variables(&DriverTarget::new(driver));
             let text = session.debugger.borrow().prompt();
             let line = match driver.interrupted.at_prompt(|| self.editor.readline(text)) {
                 Ok(line) => line,

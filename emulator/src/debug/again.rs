@@ -37,6 +37,7 @@ impl Debugger {
         self.notes.clear();
         self.told_missed.clear();
         self.trapped.clear();
+        self.ending.clear();
         (self.hart, self.frame, self.resumed_at) = (0, 0, Step(0));
         (self.before, self.next_examine, self.at_trap, self.selected) = (None, None, None, None);
         (self.listed, self.stopped, self.ended) = (None, None, None);

@@ -2,6 +2,7 @@
 
 use super::breakpoints::{Breakpoint, Where};
 use super::catches::Catch;
+use super::command::Happening;
 use super::execute::Debugger;
 use super::points::{Hit, Point, Scene, What};
 use super::run::Halt;
@@ -9,6 +10,7 @@ use super::space::{AtTrap, Doing};
 use super::symbols::Named;
 use super::tap::Caught;
 use super::target::{Heard, Place, Stop, Target};
+use super::views;
 use crate::exec::TlbSide;
 use crate::source::{InlineFrame, Spot, in_brackets, is_called};
 use crate::trace::{Event, GuestView, ThreadId};
@@ -16,6 +18,9 @@ use isa::csr::Csr;
 use isa::events::{EventKind, SignalTold};
 use isa::{Exception, Privilege, Step, VirtAddr, reg};
 use std::cell::RefCell;
+
+/// The calls by which a thread ends.
+const EXITS: [&str; 2] = ["exit", "exit_group"];
 
 /// Of how many threads the registers are kept that they had at their last traps.
 const MAX_TRAPPED: usize = 4096;
@@ -62,8 +67,9 @@ impl Debugger {
             frame: Some(record.frame),
             registers: self.trapped.get(&thread).map(|program| program.registers),
         };
-        match self.first_stop(target, &ids, scene) {
-            Some(point) => Some((Hit::of(&point, &self.event_text(&point, &event)), event)),
+        let points = self.stopping(target, &ids, scene);
+        match Hit::of_all(&points, |point| self.event_text(point, &event)) {
+            Some(hit) => Some((hit, event)),
             None => {
                 self.note_missed(target, &ids, &event, scene);
                 self.note_other_kinds(target, &others, &event, scene);
@@ -100,7 +106,9 @@ impl Debugger {
                 format!("signal {} of {sender} to {}: {effect}", told.signal, process(guest, record.pid))
             }
             None if event.kind() == Some(EventKind::Exit) => {
-                happening(guest, event) + &self.last_place(ThreadId { pid: record.pid, tid: record.tid })
+                let thread = ThreadId { pid: record.pid, tid: record.tid };
+                let called = self.ending.get(&thread).map_or_else(String::new, |text| format!("\n{text}"));
+                happening(guest, event) + &self.last_place(thread) + called.trim_end()
             }
             None => happening(guest, event),
         }
@@ -131,7 +139,10 @@ impl Debugger {
             _ => event.is_fault() && !event.kernel_copy(),
         };
         if goes_on {
-            return self.return_to_user(target, ThreadId { pid: event.record.pid, tid: event.record.tid });
+            self.return_to_user(target, ThreadId { pid: event.record.pid, tid: event.record.tid });
+            // Where it had a fault breakpoints were looked at before.
+            self.is_at_new_place |= matches!(kind, Some(EventKind::Fork | EventKind::Exec));
+            return;
         }
         let trap = self.tap.borrow().trace().history.last_trap().map(|trap| (trap.step, trap.pid));
         let is_trap = trap == Some((event.step, event.record.pid));
@@ -141,9 +152,26 @@ impl Debugger {
             _ if event.is_fault() => Doing::Touches,
             _ => Doing::Works,
         };
-        // Who is given the hart was in the kernel before, and who has ended is nowhere.
-        if !matches!(kind, Some(EventKind::Switch | EventKind::Exit)) {
-            self.look_at_trap(ThreadId { pid: event.record.pid, tid: event.record.tid }, doing);
+        let thread = ThreadId { pid: event.record.pid, tid: event.record.tid };
+        match kind {
+            // Who is given the hart was in the kernel before.
+            Some(EventKind::Switch) => {}
+            Some(EventKind::Exit) => {
+                let ended = views::living(&self.tap.borrow().trace().guest, thread.pid).err();
+                self.select_ended(target, thread, &ended.unwrap_or_default());
+            }
+            // Who needs the room is at work, and the event does not say which thread of it.
+            Some(EventKind::Evict | EventKind::EvictEntry | EventKind::SwapOut) => {
+                let running = {
+                    let tap = self.tap.borrow();
+                    let trace = tap.trace();
+                    let lives =
+                        |thread: &ThreadId| trace.guest.process(thread.pid).is_some_and(|p| p.is_alive());
+                    trace.history.running_on(event.hart).filter(lives)
+                };
+                let _ = running.map(|thread| self.look_at_trap(thread, doing));
+            }
+            _ => self.look_at_trap(thread, doing),
         }
     }
 
@@ -229,14 +257,16 @@ impl Debugger {
     pub(super) fn break_at(&mut self, target: &dyn Target, place: &Place) -> Option<Hit> {
         let ids: Vec<u64> = self.armed.at(place).collect();
         if let Some(hit) = self.watch_ends(place, &ids) {
+            // Breakpoints there come next.
+            self.is_at_new_place = true;
             return Some(hit);
         }
         let ids: Vec<u64> = ids.into_iter().filter(|&id| self.points.watch(id).is_none()).collect();
         let scene = self.scene_at(target, place);
-        let point = self.first_stop(target, &ids, scene)?;
-        let What::Break(breakpoint) = &point.what else { return None };
-        self.frame = self.level_of(target, breakpoint, place.pc);
-        Some(Hit::of(&point, &breakpoint.text))
+        let points = self.stopping(target, &ids, scene);
+        let What::Break(first) = &points.first()?.what else { return None };
+        self.frame = self.level_of(target, first, place.pc);
+        Hit::of_all(&points, |point| point.what.to_string())
     }
 
     /// Where code of several functions begins, which the compiler has put into one another, that is looked at which a breakpoint names: how many
@@ -282,6 +312,14 @@ impl Debugger {
             return None;
         }
         let number = program.registers.x[usize::from(reg::A7)];
+        let is_exit = self.calls.iter().any(|(of, name)| *of == number && EXITS.contains(name));
+        if is_exit && self.points.catches().any(|(_, catch)| *catch == Catch::Happening(Happening::Exit)) {
+            // Its stack is gone when it has ended.
+            self.look_at_trap(thread, Doing::Called);
+            let called = self.called_from(target);
+            self.at_trap = None;
+            self.ending.insert(thread, called);
+        }
         let ids: Vec<u64> =
             self.points.catches().filter(|(_, c)| c.means_call(number)).map(|(id, _)| id).collect();
         let scene = Scene {
@@ -291,13 +329,16 @@ impl Debugger {
             registers: Some(program.registers),
             ..Scene::default()
         };
-        let point = self.first_stop(target, &ids, scene)?;
+        let points = self.stopping(target, &ids, scene);
+        if points.is_empty() {
+            return None;
+        }
         self.look_at_trap(thread, Doing::Called);
         let name = self.calls.iter().find(|(known, _)| *known == number);
         let name = name.map_or_else(|| number.to_string(), |(_, name)| format!("{name} ({number})"));
         let tap = self.tap.borrow();
         let who = process(&tap.trace().guest, thread.pid);
-        Some(Hit::of(&point, &format!("system call {name} of {who}")))
+        Hit::of_all(&points, |_| format!("system call {name} of {who}"))
     }
 
     /// Whether a miss of the TLB stops the machine. The instruction that missed was at `place`.
@@ -306,7 +347,7 @@ impl Debugger {
         let ids = self.points.catch_misses();
         let frame = pa.map(|pa| pa.page().0);
         let scene = Scene { va: Some(va.0), frame, ..self.scene_at(target, place) };
-        let point = self.first_stop(target, &ids, scene)?;
+        let points = self.stopping(target, &ids, scene);
         let side = match side {
             TlbSide::Instruction => "instruction",
             TlbSide::Data => "data",
@@ -315,7 +356,7 @@ impl Debugger {
             Some(frame) => format!("the walk has found frame {frame:#x}"),
             None => "the walk has found no page".to_owned(),
         };
-        Some(Hit::of(&point, &format!("{side} TLB miss at {va} (pc {}): {found}", place.pc)))
+        Hit::of_all(&points, |_| format!("{side} TLB miss at {va} (pc {}): {found}", place.pc))
     }
 }
 

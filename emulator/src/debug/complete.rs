@@ -28,6 +28,12 @@ impl Debugger {
         let name = command.split('/').next().unwrap_or_default();
         let Ok(entry) = meant(name) else { return Vec::new() };
         let index = before.count();
+        let takes_places = entry.completes.contains(&Completes::Places) || entry.names[0] == "condition";
+        if takes_places && let Some((at, members)) = self.members_beginning(&line[..pos]) {
+            // Behind `.` the word begins before the structure, behind `->` it does not.
+            let structure = line.get(start..at).unwrap_or_default();
+            return members.into_iter().map(|member| format!("{structure}{member}")).collect();
+        }
         if is_in_condition || entry.names[0] == "condition" && index > 0 {
             let mut found = Self::beginning(condition::words(), word);
             found.extend(self.places_beginning(word));
@@ -95,8 +101,7 @@ impl Debugger {
         if word.is_empty() {
             return Vec::new();
         }
-        let running = guest.processes().filter(|p| p.is_alive()).map(|p| p.program.clone());
-        let paths: Vec<String> = running.chain(self.first_program.clone()).collect();
+        let paths = self.programs();
         let mut found: Vec<String> =
             paths.iter().flat_map(|path| self.symbols.beginning_with(path, word)).collect();
         found.extend(["kernel:"].into_iter().filter(|name| name.starts_with(word)).map(str::to_owned));

@@ -60,7 +60,7 @@ impl Debugger {
     }
 
     /// A line about the call whose source is known, if that of the innermost function is not: of what a program calls to end.
-    fn called_from(&self, target: &dyn Target) -> String {
+    pub(super) fn called_from(&self, target: &dyn Target) -> String {
         let frames = self.stack(target);
         let known = frames.iter().position(|frame| frame.spot.source.is_some()).filter(|&at| at > 0);
         let Some(StackFrame { spot: Spot { symbol, source: Some(source) }, .. }) =

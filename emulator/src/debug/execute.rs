@@ -19,7 +19,7 @@ use super::target::{Place, Registers, Target};
 use super::waits::Waits;
 use super::{memory, registers, stack, views, walk};
 use crate::machine::{HartState, StopReason};
-use crate::source::Programs;
+use crate::source::{Programs, Type};
 use crate::trace::{Residence, ThreadId};
 use isa::events::EventKind;
 use isa::{Ppn, Privilege, Step, VirtAddr};
@@ -39,6 +39,8 @@ pub struct Output {
     pub begins_anew: Option<Beginning>,
     /// Whether the command could not be carried out, or an expectation failed: `text` says why.
     pub failed: bool,
+    /// Whether that was an expectation, which ends every script.
+    pub is_unexpected: bool,
 }
 
 impl Output {
@@ -113,8 +115,12 @@ pub struct Debugger {
     pub(super) frame: u64,
     /// The program of each thread as it was at its last trap, as long as traps are kept.
     pub(super) trapped: BTreeMap<ThreadId, AtTrap>,
+    /// Who has called what threads end by, in a line, as far as an end is to stop the machine.
+    pub(super) ending: BTreeMap<ThreadId, String>,
     /// Where threads wait that the harts have left.
     pub(super) waits: Waits,
+    /// What the function sees that was looked at last, with their types.
+    pub(super) seen: Vec<(String, Type)>,
     /// What `list` showed last.
     pub(super) listed: Option<Listed>,
     /// The program that was looked at at the last stop.
@@ -168,9 +174,11 @@ impl Debugger {
             selected: None,
             frame: 0,
             trapped: BTreeMap::new(),
+            ending: BTreeMap::new(),
             waits: Waits::default(),
             stopped: None,
             resumed_at: Step(0),
+            seen: Vec::new(),
             listed: None,
             last_text: String::new(),
             last_examine: Examine::default(),
@@ -286,7 +294,10 @@ impl Debugger {
             Ok(Some(Command::Begin(beginning))) if self.can_begin_anew => {
                 return Output { begins_anew: Some(beginning), ..Output::default() };
             }
-            Ok(Some(Command::Expect(text))) => return Output::of(self.expect(&text)),
+            Ok(Some(Command::Expect(text))) => {
+                let output = Output::of(self.expect(&text));
+                return Output { is_unexpected: output.failed, ..output };
+            }
             Ok(Some(command)) => self.run_command(target, command),
             Err(error) => Err(error),
         };
@@ -312,7 +323,11 @@ impl Debugger {
         Err(format!("`{text}` was expected of the command before, and it has not said so"))
     }
 
-    fn run_command(&mut self, target: &mut dyn Target, command: Command) -> Result<String, String> {
+    pub(super) fn run_command(
+        &mut self,
+        target: &mut dyn Target,
+        command: Command,
+    ) -> Result<String, String> {
         target.look_at(self.hart);
         match command {
             Command::Step(kind, count) => self.steps(target, kind, count),
@@ -410,6 +425,7 @@ impl Debugger {
                 Ok(self.location(target))
             }
             Command::Select { pid, tid } => self.select(target, pid, tid),
+            Command::Apply { tids, line } => self.apply(target, tids, &line),
             Command::PageTable(pid) => self.page_table(target, pid),
             Command::WhatIs(at) => self.whatis(target, &at),
             Command::Swap { from, most } => Ok(self.swap(from, most)),

@@ -3,9 +3,10 @@
 use super::execute::Debugger;
 use super::expression::Expression;
 use super::space::Owner;
+use super::symbols::Symbols;
 use super::target::Target;
 use crate::source::{IsReturn, with_places};
-use crate::trace::{Event, Residence, Trap};
+use crate::trace::{Event, GuestView, Residence, Trap};
 use isa::VirtAddr;
 use isa::events::{EventKind, SignalEffect};
 
@@ -106,13 +107,16 @@ impl Debugger {
 
     /// A text about a process in which each `pc` and `ra` has its function and line behind it.
     pub(super) fn with_places(&self, pid: u64, text: &str) -> String {
-        let tap = self.tap.borrow();
-        let guest = &tap.trace().guest;
-        with_places(text, &|va, IsReturn(is_return)| {
-            let loaded = self.symbols.loaded_at(guest, guest.process(pid)?, va)?;
-            Some(if is_return { loaded.spot_of_return(va) } else { loaded.spot(va) })
-        })
+        with_places_of(&self.symbols, &self.tap.borrow().trace().guest, pid, text)
     }
+}
+
+/// A text about a process in which each `pc` and `ra` has its function and line behind it.
+pub(super) fn with_places_of(symbols: &Symbols, guest: &GuestView, pid: u64, text: &str) -> String {
+    with_places(text, &|va, IsReturn(is_return)| {
+        let loaded = symbols.loaded_at(guest, guest.process(pid)?, va)?;
+        Some(if is_return { loaded.spot_of_return(va) } else { loaded.spot(va) })
+    })
 }
 
 /// Breaks a paragraph into lines of at most `width` letters.

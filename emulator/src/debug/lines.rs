@@ -17,6 +17,8 @@ pub(super) struct LineStep {
     began: Option<(String, u32)>,
     /// Addresses that need no look: of the line where the step is now.
     range: Range<u64>,
+    /// Addresses of the function at which it does not end: those before the line's end, if it is not to go back.
+    passed: Range<u64>,
     /// What is waited for before lines count again.
     awaited: Option<Awaited>,
     last: Last,
@@ -56,6 +58,14 @@ enum Awaited {
 }
 
 impl LineStep {
+    /// The same, that does not go back in the function, as a loop does.
+    pub(super) fn onwards(self) -> Self {
+        let bias = self.loaded.bias;
+        let function = self.loaded.file.symbols().range_at(self.range.start.wrapping_sub(bias));
+        let start = function.map_or(self.range.start, |function| function.start.wrapping_add(bias));
+        Self { passed: start..self.range.end, ..self }
+    }
+
     /// A step from a place; `None` if its line is not known.
     pub(super) fn from(place: &Place, loaded: Loaded, is_over: bool) -> Option<Self> {
         let at = place.pc.0.wrapping_sub(loaded.bias);
@@ -64,7 +74,7 @@ impl LineStep {
         let range = lines.line_range(at)?;
         let range = range.start.wrapping_add(loaded.bias)..range.end.wrapping_add(loaded.bias);
         let last = Last::at(place);
-        Some(Self { is_over, began: Some(began), range, awaited: None, last, loaded })
+        Some(Self { is_over, began: Some(began), range, passed: 0..0, awaited: None, last, loaded })
     }
 
     /// Whether the step ends before the instruction at this place, the next one of who is stepped.
@@ -86,7 +96,7 @@ impl LineStep {
             }
             _ => self.awaited = None,
         }
-        if self.range.contains(&pc) {
+        if self.range.contains(&pc) || self.passed.contains(&pc) {
             return false;
         }
         if let Some(awaited) = self.entered(last, place) {

@@ -107,9 +107,21 @@ impl Debugger {
     /// its `main`.
     fn source_of(&mut self, target: &dyn Target, at: Option<Expression>) -> Result<SourceLine, String> {
         if let Some(reason) = self.ended {
-            return self.line_of_ended(at.as_ref()).ok_or_else(|| format!("the machine has ended: {reason}"));
+            return self.line_of_ended(at.as_ref()).ok_or_else(|| match at {
+                Some(at) => format!(
+                    "the machine has ended ({reason}), and `{}` is no function or line of its program: `list` goes on in it",
+                    at.text()
+                ),
+                None => format!("the machine has ended: {reason}"),
+            });
         }
         let is_here = at.is_none();
+        if is_here
+            && self.check_page_table().is_err()
+            && let Some(line) = self.line_of_ended(None)
+        {
+            return Ok(line);
+        }
         let (va, space) = self.locate(target, at)?;
         let main = || {
             let file = self.loaded_at(&space, va)?.file;

@@ -135,12 +135,21 @@ impl Debugger {
         }
     }
 
-    /// Notes for the next stop that a breakpoint or a watchpoint was come to, and its condition could not be decided there; once for
-    /// each reason. A catchpoint is for all processes, of which most have nothing that its condition asks for.
-    pub(super) fn note_unknown(&mut self, target: &dyn Target, id: u64, condition: &Condition, why: &str) {
-        let Some(point) = self.points.get(id).filter(|point| !matches!(point.what, What::Catch(_))) else {
+    /// Notes for the next stop that a point was come to, and its condition could not be decided there; once for
+    /// each reason. A catchpoint is for all processes, of which most have nothing that its condition asks for: of those nothing is said.
+    pub(super) fn note_unknown(
+        &mut self,
+        target: &dyn Target,
+        id: u64,
+        condition: &Condition,
+        scene: Scene,
+        why: &str,
+    ) {
+        let Some(point) = self.points.get(id) else { return };
+        let has = |name: &&str| self.looking_at(target, scene, point.hits, |known| known.named(name).is_ok());
+        if matches!(point.what, What::Catch(_)) && !condition.names().iter().all(has) {
             return;
-        };
+        }
         if !self.told_missed.insert((id, 0, why.to_owned())) {
             return;
         }

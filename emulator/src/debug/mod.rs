@@ -29,6 +29,7 @@ mod lines;
 mod listen;
 mod listing;
 mod machine_target;
+mod members;
 mod memory;
 mod missed;
 mod outside;

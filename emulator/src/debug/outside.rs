@@ -3,6 +3,7 @@
 use super::execute::Debugger;
 use super::target::{Registers, Target};
 use crate::trace::ThreadId;
+use isa::events::EventKind;
 
 /// A catchpoint that somebody's run has come to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -11,6 +12,8 @@ pub struct Caught {
     pub pid: u64,
     /// What it was, in a line.
     pub text: String,
+    /// It executes a program, whose first instruction is to come.
+    pub is_exec: bool,
 }
 
 impl Debugger {
@@ -22,7 +25,8 @@ impl Debugger {
         self.note_switches(target);
         target.look_at(self.hart);
         let (hit, event) = self.decide_event(target)?;
-        Some(Caught { pid: event.record.pid, text: hit.text })
+        let is_exec = event.kind() == Some(EventKind::Exec);
+        Some(Caught { pid: event.record.pid, text: hit.text, is_exec })
     }
 
     /// Does what a line says; an empty one says where one is. `program` is the thread that is looked at if it is in the kernel, with the

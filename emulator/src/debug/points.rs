@@ -154,23 +154,42 @@ impl Points {
     }
 }
 
-/// A point that has stopped the machine.
+/// The first of the `commands` of a point whose stop is to say nothing by itself, as in gdb.
+pub(super) const SILENT: &str = "silent";
+
+/// Points that have stopped the machine, all at once.
 #[derive(Clone, Debug)]
 pub(super) struct Hit {
-    pub(super) id: u64,
-    /// What the point is.
+    /// Their numbers: at least one.
+    pub(super) ids: Vec<u64>,
+    /// What the first of them is.
     pub(super) title: &'static str,
-    /// What there is to say.
+    /// What there is to say: a line each.
     pub(super) text: String,
-    /// What is to be done then.
+    /// What is to be done then: what was asked for at each, one after the other.
     pub(super) commands: Vec<String>,
+    /// Each of them wants nothing to be said but by its commands.
+    pub(super) is_silent: bool,
 }
 
 impl Hit {
     /// A line that begins with what the point is.
     pub(super) fn of(point: &Point, text: &str) -> Self {
         let text = format!("{} {}: {text}\n", point.what.title(), point.id);
-        Self { id: point.id, title: point.what.title(), text, commands: point.commands.clone() }
+        let is_silent = point.commands.first().is_some_and(|command| command == SILENT);
+        let commands = point.commands[usize::from(is_silent)..].to_vec();
+        Self { ids: vec![point.id], title: point.what.title(), text, commands, is_silent }
+    }
+
+    /// Such a line for each of several points; nothing if there are none.
+    pub(super) fn of_all(points: &[Point], text: impl Fn(&Point) -> String) -> Option<Self> {
+        points.iter().map(|point| Self::of(point, &text(point))).reduce(|mut all, one| {
+            all.ids.extend(one.ids);
+            all.text.push_str(&one.text);
+            all.commands.extend(one.commands);
+            all.is_silent &= one.is_silent;
+            all
+        })
     }
 }
 
@@ -197,7 +216,7 @@ impl Debugger {
                 Ok(true) => {}
                 Ok(false) => return false,
                 Err(why) => {
-                    self.note_unknown(target, id, &condition, &why);
+                    self.note_unknown(target, id, &condition, scene, &why);
                     return false;
                 }
             }
@@ -209,19 +228,15 @@ impl Debugger {
         !is_passed
     }
 
-    /// The first of these points that stops the machine; all of them are counted, and one that was for once is gone.
-    pub(super) fn first_stop(&mut self, target: &dyn Target, ids: &[u64], scene: Scene) -> Option<Point> {
-        let mut first = None;
-        for &id in ids {
-            if self.stops(target, id, scene) && first.is_none() {
-                first = self.points.get(id).cloned();
-            }
-        }
-        let point = first?;
-        if point.is_for_once {
-            self.points.delete(|id| id == point.id);
+    /// Those of these points that stop the machine; all of them are counted, and those that were for once are gone.
+    pub(super) fn stopping(&mut self, target: &dyn Target, ids: &[u64], scene: Scene) -> Vec<Point> {
+        let stopping: Vec<u64> = ids.iter().copied().filter(|&id| self.stops(target, id, scene)).collect();
+        let points: Vec<Point> = stopping.iter().filter_map(|&id| self.points.get(id).cloned()).collect();
+        let is_over = |id| points.iter().any(|point| point.is_for_once && point.id == id);
+        if points.iter().any(|point| point.is_for_once) {
+            self.points.delete(is_over);
             self.points_changed();
         }
-        Some(point)
+        points
     }
 }

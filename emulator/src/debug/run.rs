@@ -5,9 +5,11 @@ use super::points::Hit;
 use super::space::AtTrap;
 use super::target::{Heard, Place, Stop, Target};
 use crate::machine::{HartState, StopReason};
+use isa::events::EventKind;
 use isa::{Privilege, Step};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 /// Why a resumed machine has stopped.
 pub(super) enum Halt {
@@ -218,6 +220,9 @@ impl Debugger {
             Halt::Reached => String::new(),
             Halt::Hit(hit) => {
                 self.due = hit.commands.into();
+                if hit.is_silent {
+                    return notes;
+                }
                 hit.text
             }
             Halt::Signal(text) => text,
@@ -234,7 +239,12 @@ impl Debugger {
             }
         };
         text.insert_str(0, &notes);
-        text.push_str(&self.location(target));
+        match self.at_event {
+            Some((EventKind::Exit, _)) => {
+                let _ = write!(text, "step {}: {}", target.step(), self.selected_text(target));
+            }
+            _ => text.push_str(&self.location(target)),
+        }
         if is_interrupted {
             text.push_str(&self.waiting(target));
         }

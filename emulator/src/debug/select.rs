@@ -2,7 +2,8 @@
 //!
 //! A thread that is in its program on a hart has that hart's registers. Any other has those of its last trap, which the hart keeps until it has left it.
 
-use super::execute::Debugger;
+use super::command::Command;
+use super::execute::{Debugger, parse};
 use super::target::{Registers, Target};
 use super::{memory, tree, views};
 use crate::trace::{GuestView, ThreadId};
@@ -59,6 +60,48 @@ impl Debugger {
         Ok(self.selected_text(target))
     }
 
+    /// Does what a line says for some threads, or for all, the one looked at being the same afterwards.
+    pub(super) fn apply(
+        &mut self,
+        target: &mut dyn Target,
+        tids: Option<Vec<u64>>,
+        line: &str,
+    ) -> Result<String, String> {
+        let command = parse(line)?.ok_or("a command is missing")?;
+        if !command.only_looks() {
+            return Err(format!(
+                "`{line}` is for one: `thread apply` is for what only looks, as `bt` and `regs`"
+            ));
+        }
+        let threads: Vec<ThreadId> = {
+            let tap = self.tap.borrow();
+            let guest = &tap.trace().guest;
+            let living = guest.processes().filter(|process| process.is_alive());
+            let all = living
+                .flat_map(|process| process.threads.iter().map(|&tid| ThreadId { pid: process.pid, tid }));
+            all.filter(|thread| tids.as_ref().is_none_or(|tids| tids.contains(&thread.tid))).collect()
+        };
+        let has = |tid: &u64| threads.iter().any(|thread| thread.tid == *tid);
+        if let Some(tid) = tids.iter().flatten().find(|tid| !has(tid)) {
+            return Err(format!("there is no thread {tid}"));
+        }
+        let (selected, at_trap, frame, hart) = (self.selected.clone(), self.at_trap, self.frame, self.hart);
+        let mut text = String::new();
+        for ThreadId { pid, tid } in threads {
+            let name =
+                self.tap.borrow().trace().guest.process(pid).map_or(String::new(), |p| p.name().to_owned());
+            let _ = writeln!(text, "thread {tid} of process {pid} ({name}):");
+            let told = self.select(target, None, Some(tid));
+            match told.and_then(|_| self.run_command(target, command.clone())) {
+                Ok(told) => text.push_str(&told),
+                Err(why) => text.push_str(&(why + "\n")),
+            }
+        }
+        (self.selected, self.at_trap, self.frame, self.hart) = (selected, at_trap, frame, hart);
+        target.look_at(hart);
+        Ok(text)
+    }
+
     /// Looks at a thread that has just ended, of which `what` tells.
     pub(super) fn select_ended(&mut self, target: &dyn Target, thread: ThreadId, what: &str) {
         self.select_trapped(thread, target.registers().satp, Some(what.to_owned()));
@@ -100,7 +143,7 @@ impl Debugger {
     }
 
     /// At whom one looks.
-    fn selected_text(&mut self, target: &dyn Target) -> String {
+    pub(super) fn selected_text(&mut self, target: &dyn Target) -> String {
         let Some(selected) = self.selected.clone() else { return self.location(target) };
         let ThreadId { pid, tid } = selected.thread;
         if let Some(ended) = &selected.ended {
@@ -192,6 +235,25 @@ impl Debugger {
             Some(ended) => Err(ended),
             None => Ok(()),
         }
+    }
+}
+
+impl Command {
+    /// Whether it tells of whom one looks at, and changes nothing.
+    fn only_looks(&self) -> bool {
+        matches!(
+            self,
+            Self::Backtrace(_)
+                | Self::Print(..)
+                | Self::Variables(_)
+                | Self::Regs(_)
+                | Self::Examine(..)
+                | Self::Disas { .. }
+                | Self::Walk(_)
+                | Self::WhatIs(_)
+                | Self::Line(_)
+                | Self::Explain(Some(_))
+        )
     }
 }
 

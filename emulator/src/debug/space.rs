@@ -2,6 +2,7 @@
 
 use super::breakpoints::Where;
 use super::execute::Debugger;
+use super::explaining::with_places_of;
 use super::expression::{self, Expression};
 use super::symbols::Symbols;
 use super::target::{Registers, Target};
@@ -60,8 +61,8 @@ impl Space {
 }
 
 /// What there is to say of an address that no entry maps.
-pub(super) fn absence(trace: &Trace, space: &Space, va: VirtAddr) -> String {
-    match (&space.owner, Where::address(va.0)) {
+pub(super) fn absence(symbols: &Symbols, trace: &Trace, space: &Space, va: VirtAddr) -> String {
+    let text = match (&space.owner, Where::address(va.0)) {
         (Owner::Kernel, Where::User(_)) => {
             "not mapped: the page table is the kernel's own, no process runs".to_owned()
         }
@@ -72,6 +73,10 @@ pub(super) fn absence(trace: &Trace, space: &Space, va: VirtAddr) -> String {
             Residence::Here(..) => "not mapped".to_owned(),
         },
         _ => "not mapped".to_owned(),
+    };
+    match space.process() {
+        Some(pid) => with_places_of(symbols, &trace.guest, pid, &text),
+        None => text,
     }
 }
 
@@ -161,8 +166,8 @@ impl Debugger {
 
     /// What there is to say of addresses that no entry maps.
     pub(super) fn absent<'a>(&self, space: &'a Space) -> impl Fn(VirtAddr) -> String + use<'a> {
-        let tap = self.tap.clone();
-        move |va| absence(tap.borrow().trace(), space, va)
+        let (tap, symbols) = (self.tap.clone(), self.symbols.clone());
+        move |va| absence(&symbols, tap.borrow().trace(), space, va)
     }
 
     /// The address that an expression means, and where; that of the function looked at if there is none.

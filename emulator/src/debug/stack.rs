@@ -65,7 +65,8 @@ impl Debugger {
         self.frame = number;
         let space = self.space_of(&self.now(target));
         let loaded = self.loaded_at(&space, VirtAddr(frame.at_work()));
-        let frame = StackFrame::of(frame, loaded.as_ref());
+        let is_signal = frame.before_signal(&|at| self.read_word(target, &space, at)).is_some();
+        let frame = StackFrame { is_signal, ..StackFrame::of(frame, loaded.as_ref()) };
         let name = |va| self.symbol_at(&space, va);
         let arguments = |frame: &Frame, level| self.arguments(target, frame, level);
         let line =
@@ -78,13 +79,18 @@ impl Debugger {
         Ok(text)
     }
 
-    /// The frame that the function at work returns to.
+    /// The frame that the function at work returns to: of a signal's handler what the signal has interrupted, though some code comes in
+    /// between.
     pub(super) fn caller(&self, target: &dyn Target) -> Option<Frame> {
         let space = self.space_of(&self.now(target));
         let (frame, _) = self.chosen_frame(target)?;
-        let loaded = self.loaded_at(&space, VirtAddr(frame.at_work()))?;
         let read = |at| self.read_word(target, &space, at);
-        loaded.file.caller(&frame, loaded.bias, &read)
+        let before_signal = |frame: &Frame| frame.before_signal(&read);
+        before_signal(&frame).or_else(|| {
+            let loaded = self.loaded_at(&space, VirtAddr(frame.at_work()))?;
+            let caller = loaded.file.caller(&frame, loaded.bias, &read)?;
+            Some(before_signal(&caller).unwrap_or(caller))
+        })
     }
 
     /// The functions at work, from the innermost out.

@@ -99,11 +99,8 @@ impl Debugger {
             halt = match kind {
                 StepKind::Instruction => self.resume(target, Until::OneInstruction)?,
                 StepKind::OverInstruction => self.follow(target, Self::next_once)?,
-                StepKind::Line => {
-                    self.follow(target, |this, target, who| this.line_once(target, who, false))?
-                }
-                StepKind::OverLine => {
-                    self.follow(target, |this, target, who| this.line_once(target, who, true))?
+                StepKind::Line | StepKind::OverLine | StepKind::PastLine => {
+                    self.follow(target, |this, target, who| this.line_once(target, who, kind))?
                 }
             };
             if !matches!(halt, Halt::Reached) {
@@ -120,12 +117,12 @@ impl Debugger {
         target: &mut dyn Target,
         run: impl FnOnce(&mut Self, &mut dyn Target, &Stepped) -> Result<Halt, String>,
     ) -> Result<Halt, String> {
-        self.check_page_table()?;
         if let Some((EventKind::Exit, pid)) = self.at_event {
             return Err(format!(
                 "process {pid} has ended: `continue` lets the machine run on, `stepi` steps the kernel"
             ));
         }
+        self.check_page_table()?;
         let start = self.now(target);
         let tap = self.tap.clone();
         let running = self.selected_thread().or(tap.borrow().trace().history.running_on(start.hart));
@@ -137,12 +134,14 @@ impl Debugger {
     }
 
     /// A step to another line of the source; where the line is not known to one that is, or of one instruction if the program has none.
-    fn line_once(&mut self, target: &mut dyn Target, who: &Stepped, is_over: bool) -> Result<Halt, String> {
+    fn line_once(&mut self, target: &mut dyn Target, who: &Stepped, kind: StepKind) -> Result<Halt, String> {
+        let is_over = kind != StepKind::Line;
         let place = who.start.place(target.step());
         let space = self.space_of(&who.start);
         let step =
             self.loaded_at(&space, place.pc).and_then(|loaded| LineStep::from(&place, loaded, is_over));
-        match step {
+        let is_onwards = kind == StepKind::PastLine;
+        match step.map(|step| if is_onwards { step.onwards() } else { step }) {
             Some(mut step) => {
                 let mut reached = |place: &Place| who.is_here(place) && step.reached(place);
                 self.resume(target, Until::Condition(&mut reached))

@@ -15,9 +15,15 @@ pub struct Stopped {
     pub step: u64,
     /// `step`, `breakpoint`, `catchpoint`, `watchpoint`, `signal`, `gone` (who was stepped has ended), `interrupted` or `ended`.
     pub reason: &'static str,
-    /// The number of the breakpoint, catchpoint or watchpoint.
+    /// The number of the breakpoint, catchpoint or watchpoint; of several the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub point: Option<u64>,
+    /// The numbers of all, if there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub points: Vec<u64>,
+    /// Nothing is to be said of it but what its commands say.
+    #[serde(skip)]
+    pub is_silent: bool,
     /// What it has met, or how the machine has ended, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub what: Option<String>,
@@ -66,7 +72,7 @@ impl Debugger {
         let space = self.space_of(&now);
         let (reason, point, what) = match halt {
             Halt::Reached => ("step", None, None),
-            Halt::Hit(hit) => (hit.title, Some(hit.id), Some(hit.text.trim_end().to_owned())),
+            Halt::Hit(hit) => (hit.title, hit.ids.first().copied(), Some(hit.text.trim_end().to_owned())),
             Halt::Signal(text) => ("signal", None, Some(text.trim_end().to_owned())),
             Halt::Gone(what) => ("gone", None, Some(what.clone())),
             Halt::Interrupted => ("interrupted", None, None),
@@ -80,7 +86,7 @@ impl Debugger {
         let tid = tap.trace().history.running_on(now.hart).filter(|t| Some(t.pid) == pid).map(|t| t.tid);
         drop(tap);
         // Where the kernel was when it ended the machine is nobody's place.
-        let has_ended = matches!(halt, Halt::Ended(_) | Halt::Gone(_));
+        let has_ended = matches!(halt, Halt::Ended(_)) || self.check_page_table().is_err();
         let before = self.before.filter(|before| before.hart == now.hart && !matches!(halt, Halt::Gone(_)));
         let changed = before.map_or_else(Vec::new, |before| changes(&before, &now));
         let (_, source) = if has_ended { (None, None) } else { self.shown_at(&space, now.pc) };
@@ -88,6 +94,11 @@ impl Debugger {
             step: target.step().0,
             reason,
             point,
+            points: match halt {
+                Halt::Hit(hit) if hit.ids.len() > 1 => hit.ids.clone(),
+                _ => Vec::new(),
+            },
+            is_silent: matches!(halt, Halt::Hit(hit) if hit.is_silent),
             what,
             hart: now.hart,
             mode: match now.privilege {

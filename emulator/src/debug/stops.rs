@@ -5,10 +5,11 @@ use super::catches::{Catch, Numbered, Pages};
 use super::command::{Occasion, StopCommand, nearest};
 use super::condition::Condition;
 use super::execute::{Debugger, parse};
-use super::expression::{Expression, parse_number};
-use super::points::What;
+use super::expression::{self, Expression, line_offset, parse_number};
+use super::points::{SILENT, What};
 use super::symbols::Named;
 use super::target::Target;
+use super::vantage::Vantage;
 use crate::source::{InlineFrame, Loaded, without_offset};
 use crate::trace::{ProcessView, SpaceView};
 use core::ops::RangeInclusive;
@@ -31,10 +32,10 @@ impl Debugger {
                 self.add_breakpoint(target, &at, pid, condition, is_for_once)
             }
             StopCommand::Catch { occasion, condition } => self.add_catch(target, occasion, condition),
-            StopCommand::Watch { at, length, watched, condition } => {
+            StopCommand::Watch { at, length, watched, outlives, condition } => {
                 let strange =
                     condition.as_ref().map_or_else(String::new, |condition| self.strange_names(condition));
-                let what = self.watch(target, &at, length, watched)?;
+                let what = self.watch(target, &at, length, watched, outlives)?;
                 let id = self.points.add(what.clone(), condition.clone(), false);
                 self.points_changed();
                 Ok(format!("{} {id}: {what}{}\n{strange}", what.title(), when(condition.as_ref())))
@@ -77,7 +78,9 @@ impl Debugger {
         let Some((id, mut commands)) = self.taking_down.take() else { return Ok(String::new()) };
         if line.trim() != "end" {
             // What is no command is complained of here and not when it is due.
-            let parsed = parse(line);
+            let is_silent = commands.is_empty() && line.trim() == SILENT;
+            let parsed = if is_silent { Ok(None) } else { parse(line) };
+            commands.extend(is_silent.then(|| SILENT.to_owned()));
             commands.extend(parsed.as_ref().is_ok_and(Option::is_some).then(|| line.trim().to_owned()));
             self.taking_down = Some((id, commands));
             return parsed.map(|_| String::new());
@@ -124,7 +127,11 @@ impl Debugger {
         at: &Expression,
         pid: Option<u64>,
     ) -> Result<Breakpoint, String> {
-        let line = self.line_alone(target, at).map(|line| (line, 0));
+        let line = match line_offset(at.text()) {
+            Some(by) => Some(self.line_from_here(target, by)?),
+            None => self.line_alone(target, at),
+        };
+        let line = line.map(|line| (line, 0));
         let symbol = line.or_else(|| at.location().filter(|(name, _)| place_of(name).is_none()));
         let Some((name, offset)) = symbol else {
             let (va, of) = self.evaluate(target, at)?;
@@ -135,6 +142,18 @@ impl Debugger {
         let functions = if of_kernel { self.symbols.functions_in_kernel(&text) } else { Vec::new() };
         let at = if functions.len() > 1 { Where::KernelFunctions(functions) } else { place };
         Ok(Breakpoint { text, at, pid })
+    }
+
+    /// `FILE:LINE` of a line so many behind that at which the function looked at is at work.
+    fn line_from_here(&self, target: &dyn Target, by: i64) -> Result<String, String> {
+        let here = self.source_at_work(target).filter(|_| self.ended.is_none());
+        let here =
+            here.ok_or_else(|| format!("`{by:+}` counts from the line at work, which is not known"))?;
+        let line = i64::from(here.line) + by;
+        if line < 1 {
+            return Err(format!("line {} of {} has not so many before it", here.line, here.file));
+        }
+        Ok(format!("{}:{line}", here.file))
     }
 
     /// `FILE:LINE` of a number alone, if a file is looked at.
@@ -235,7 +254,18 @@ impl Debugger {
         let running = guest.processes().filter(|p| p.is_alive() && !p.program.is_empty());
         let running: Vec<_> = running.filter(is_meant).collect();
         let Some(process) = running.first() else {
-            return ": waits for a program that has it (none so far)".to_owned();
+            return match self.last_program.as_ref().filter(|_| guest.is_over()) {
+                None => ": waits for a program that has it (none so far)".to_owned(),
+                Some(program) if self.programs_have(name) => {
+                    format!(": {program} has ended; it waits for the next run (`run`)")
+                }
+                Some(program) => {
+                    let near = near(&self.symbols.nearest(program, name));
+                    format!(
+                        ": {program}, which has ended, has no such name{near}; it waits for a program that has"
+                    )
+                }
+            };
         };
         if let Some(words) = self.no_code(&process.program, name) {
             return words;
@@ -383,7 +413,7 @@ impl Debugger {
     }
 
     /// The programs that run, and the one that will run first.
-    fn programs(&self) -> Vec<String> {
+    pub(super) fn programs(&self) -> Vec<String> {
         let tap = self.tap.borrow();
         let running = tap.trace().guest.processes().filter(|p| p.is_alive()).map(|p| p.program.clone());
         let all = running.chain(self.first_program.clone());
@@ -413,14 +443,36 @@ impl Debugger {
         Ok(Pages { range, pid })
     }
 
+    /// A line about a pointer that points now to where nothing is mapped, so that no page is there to be given.
+    fn emptiness(&self, target: &dyn Target, from: &Expression) -> Result<String, String> {
+        let (va, pid) = self.evaluate(target, from)?;
+        let is_pointer = |from: &Vantage<'_>, at: &Expression| {
+            expression::value(at.node(), from).is_ok_and(|value| value.is_pointer())
+        };
+        let pid = pid.or_else(|| self.space_of(&self.now(target)).process());
+        let is_mapped = |pid| self.tap.borrow().trace().guest.vma_at(pid, va).is_some();
+        if pid.is_none_or(is_mapped) || !self.looking(target, |looking| is_pointer(looking, from)) {
+            return Ok(String::new());
+        }
+        let name = from.text();
+        Ok(format!(
+            "`{name}` points to {va} now, where nothing is mapped: no such fault can come there. `if page(va) == page({name})` asks \
+             where it points at a fault, `&{name}` is where it is itself\n"
+        ))
+    }
+
     fn add_catch(
         &mut self,
         target: &dyn Target,
         occasion: Occasion,
         condition: Option<Condition>,
     ) -> Result<String, String> {
+        let mut empty = String::new();
         let catch = match occasion {
             Occasion::Fault { faults, from, to } => {
+                if let Some(from) = from.as_ref().filter(|_| faults.need_a_mapping()) {
+                    empty = self.emptiness(target, from)?;
+                }
                 let pages = from.map(|from| self.pages(target, &from, to.as_ref())).transpose()?;
                 Catch::Fault(faults, pages)
             }
@@ -436,7 +488,7 @@ impl Debugger {
         let text = format!("{catch}{}", when(condition.as_ref()));
         let id = self.points.add(What::Catch(catch), condition, false);
         self.points_changed();
-        Ok(format!("catchpoint {id}: {text}\n{strange}"))
+        Ok(format!("catchpoint {id}: {text}\n{empty}{strange}"))
     }
 
     /// Complains of a number, or of a range of them, that no point has; of none at all if there are no points.

@@ -190,7 +190,7 @@ impl Symbols {
         va: VirtAddr,
     ) -> Option<String> {
         let loaded = self.loaded_at(guest, process, va).or_else(|| self.loaded(guest, process));
-        let symbol = loaded.and_then(|loaded| loaded.file.symbols().name_of(va.0.wrapping_sub(loaded.bias)));
+        let symbol = loaded.and_then(|loaded| loaded.file.name_of(va.0.wrapping_sub(loaded.bias)));
         symbol.or_else(|| {
             let vma = guest.last_space(process.pid)?.vma_at(va)?;
             let is_kernels = vma.name.starts_with('[') && vma.flags & VMA_EXEC != 0;

@@ -17,7 +17,10 @@ impl Vantage<'_> {
         let Some(process) = pid.and_then(|pid| self.trace.guest.process(pid)) else {
             return match pid {
                 Some(pid) => format!("there is no process {pid}"),
-                None => format!("no process runs now that could have `{name}`"),
+                None => match &self.over {
+                    Some(program) => self.missing_at_end(name, program),
+                    None => format!("no process runs now that could have `{name}`"),
+                },
             };
         };
         let who = format!("process {} ({})", process.pid, process.name());
@@ -33,6 +36,11 @@ impl Vantage<'_> {
                 "`{name}` is a variable of {function}, which is not what is looked at (`bt`, `up`)"
             );
         }
+        if name.ends_with(')') {
+            return format!(
+                "{who} has no function `{name}`, and those that it has are not called here: that would change what it does"
+            );
+        }
         let near = near(&self.symbols.nearest(&process.program, name));
         let kernels = if self.of_kernel(name).is_some() {
             format!("; the kernel's is `kernel:{name}`")
@@ -40,6 +48,21 @@ impl Vantage<'_> {
             String::new()
         };
         format!("{who} has no variable or symbol `{name}`{near}{kernels}")
+    }
+
+    /// What there is to say of a name when no program runs any more.
+    fn missing_at_end(&self, name: &str, program: &str) -> String {
+        let of_kernel = match self.of_kernel(name) {
+            Some(_) => format!("; the kernel's is `kernel:{name}`"),
+            None => String::new(),
+        };
+        if self.symbols.file_has(program, name) || self.symbols.program_has_variable(program, name) {
+            return format!(
+                "{program} has ended, which has `{name}`, and its memory is gone (`run` begins it anew){of_kernel}"
+            );
+        }
+        let near = near(&self.symbols.nearest(program, name));
+        format!("{program}, which has ended, has no variable or symbol `{name}`{near}{of_kernel}")
     }
 
     /// Of the function that is looked at the block that has a variable of this name, in words: `begins at cow.c:8`.

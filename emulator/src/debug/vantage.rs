@@ -33,6 +33,8 @@ pub(super) struct Vantage<'a> {
     gone: Option<String>,
     /// The process whose names are meant.
     process: Option<u64>,
+    /// The program that was looked at last, if none runs any more: a name is meant to be its.
+    pub(super) over: Option<String>,
     /// The function that is looked at, and how many of those put into it there are left out.
     pub(super) frame: Option<(Frame, usize)>,
     /// What is known of a stop, and how often it was come to there.
@@ -104,7 +106,8 @@ impl Debugger {
     ) -> Vantage<'a> {
         let (symbols, files, notes) = (&self.symbols, &self.files, RefCell::default());
         let (frame, facts, gone) = (None, None, self.check_page_table().err());
-        Vantage { target, trace, symbols, files, registers, here, gone, process, frame, facts, notes }
+        let over = self.last_program.clone().filter(|_| process.is_none() && trace.guest.is_over());
+        Vantage { target, trace, symbols, files, registers, here, gone, process, over, frame, facts, notes }
     }
 }
 
@@ -330,7 +333,7 @@ impl Names for Vantage<'_> {
             _ => self
                 .local(text)
                 .or_else(|| self.of_process(self.process?, text, None))
-                .or_else(|| self.of_kernel(text).filter(|_| !self.is_in_program()))
+                .or_else(|| self.of_kernel(text).filter(|_| !self.is_in_program() && self.over.is_none()))
                 .ok_or_else(|| self.missing(text, self.process)),
         }
     }
@@ -363,7 +366,8 @@ impl Names for Vantage<'_> {
             let process = guest.process(self.process?)?;
             self.symbols.loaded(guest, process)?.file.lines()?.type_named(name)
         };
-        of_frame().or_else(of_process)
+        let of_over = || self.symbols.program(self.over.as_deref()?).lines()?.type_named(name);
+        of_frame().or_else(of_process).or_else(of_over)
     }
 
     fn symbol_at(&self, address: u64, whose: Whose) -> Option<Range<u64>> {
@@ -377,6 +381,6 @@ impl Names for Vantage<'_> {
         let space = self.space(whose)?;
         let view = View { memory: self.target, trace: self.trace, files: self.files };
         let read = self.notes.borrow_mut().read(&view, &space, VirtAddr(address), into);
-        read.map_err(|va| format!("{va}: {}", absence(self.trace, &space, va)))
+        read.map_err(|va| format!("{va}: {}", absence(self.symbols, self.trace, &space, va)))
     }
 }

@@ -7,7 +7,7 @@
 use super::execute::Debugger;
 use super::expression::{self, Expression};
 use super::memory;
-use super::points::{Hit, Scene, What};
+use super::points::{Hit, Point, Scene, What};
 use super::space::Space;
 use super::target::{Place, Target};
 use super::walk::translate;
@@ -114,6 +114,7 @@ impl Debugger {
         at: &Expression,
         length: Option<u64>,
         watched: Watched,
+        outlives: bool,
     ) -> Result<What, String> {
         let found = self.looking(target, |from| match expression::place(at.node(), from)? {
             Some((bytes, value)) => {
@@ -154,7 +155,11 @@ impl Debugger {
         let text = symbol.map_or_else(|| va.to_string(), str::to_owned);
         let held = holds(target, &space, &bytes);
         // An address is an address, whatever lies there later.
-        let ends = if symbol.is_some() && whose.is_none() { self.end_of_frame(target, va) } else { None };
+        let ends = if symbol.is_some() && whose.is_none() && !outlives {
+            self.end_of_frame(target, va)
+        } else {
+            None
+        };
         Ok(What::Watch(Watch { text, watched, pid, space: process.space, bytes, type_, ends, held }))
     }
 
@@ -175,13 +180,16 @@ impl Debugger {
             ends.is_some_and(|(pc, sp)| pc == place.pc && sp == place.sp)
         };
         let ended: Vec<u64> = ids.iter().filter(has_ended).copied().collect();
-        let first = ended.first().and_then(|&id| self.points.get(id).cloned())?;
-        for id in ended {
-            self.points.delete(|point| point == id);
+        if ended.is_empty() {
+            return None;
         }
+        let points: Vec<Point> = ended.iter().filter_map(|&id| self.points.get(id).cloned()).collect();
+        self.points.delete(|id| ended.contains(&id));
         self.points_changed();
-        let What::Watch(watch) = &first.what else { return None };
-        Some(Hit::of(&first, &format!("{} is no more: its function has returned", watch.text)))
+        Hit::of_all(&points, |point| {
+            let text = if let What::Watch(watch) = &point.what { watch.text.as_str() } else { "" };
+            format!("{text} is no more: its function has returned")
+        })
     }
 
     /// The text of what a watched variable held, if its type says more than its bits do.
@@ -238,32 +246,32 @@ impl Debugger {
         let frame = translate(target, &space, access.va).map(|pa| pa.page().0);
         let pc = Some(place.pc.0);
         let scene = Scene { va: Some(access.va.0), pc, frame, ..self.scene_at(target, place) };
-        let point = self.first_stop(target, &ids, scene)?;
-        let at = ids.iter().position(|&id| id == point.id)?;
-        let (watch, now) = looked.into_iter().nth(at)??;
+        let points = self.stopping(target, &ids, scene);
         let symbol = self.symbol_at(&space, place.pc).map(|name| format!(" <{name}>")).unwrap_or_default();
         let source = self.source_at(&space, place.pc).map(|source| format!(", {source}")).unwrap_or_default();
         let who = self.who(&scene);
         let (did, whence) =
             if access.access == Access::Store { ("has stored", "at") } else { ("has loaded", "from") };
-        let typed = |held: &Option<Vec<u8>>| self.typed(target, &watch, held.as_ref()?);
-        let typed = typed(&watch.held).zip(typed(&now)).filter(|_| access.access == Access::Store);
-        let what = match (&watch.held, &now) {
-            _ if let Some((before, now)) = typed.filter(|(before, now)| before != now) => {
-                format!("; it was {before}, and is {now}")
-            }
-            _ if access.access == Access::Load => String::new(),
-            (Some(before), Some(now)) if before == now => "; it was that before".to_owned(),
-            (Some(before), Some(_)) => format!("; it was {}", value(before, &watch.bytes, access)),
-            _ => String::new(),
-        };
-        let new = Number(access.value);
-        let va = access.va;
-        let text = format!(
-            "{}: {who} {did} {new} {whence} {va} (pc {}{symbol}{source}){what}",
-            watch.text, place.pc
-        );
-        Some(Hit::of(&point, &text))
+        let (new, va) = (Number(access.value), access.va);
+        Hit::of_all(&points, |point| {
+            let looked = ids.iter().zip(&looked).find(|(id, _)| **id == point.id);
+            let Some((watch, now)) = looked.and_then(|(_, looked)| looked.as_ref()) else {
+                return String::new();
+            };
+            let typed = |held: &Option<Vec<u8>>| self.typed(target, watch, held.as_ref()?);
+            let typed = typed(&watch.held).zip(typed(now)).filter(|_| access.access == Access::Store);
+            let what = match (&watch.held, now) {
+                _ if let Some((before, now)) = typed.filter(|(before, now)| before != now) => {
+                    format!("; it was {before}, and is {now}")
+                }
+                _ if access.access == Access::Load => String::new(),
+                (Some(before), Some(now)) if before == now => "; it was that before".to_owned(),
+                (Some(before), Some(_)) => format!("; it was {}", value(before, &watch.bytes, access)),
+                _ => String::new(),
+            };
+            let (text, pc) = (&watch.text, place.pc);
+            format!("{text}: {who} {did} {new} {whence} {va} (pc {pc}{symbol}{source}){what}")
+        })
     }
 
     /// Whether a watched variable of the process that comes back to its program at `place` is another than it was.
@@ -279,16 +287,19 @@ impl Debugger {
         let ids: Vec<u64> = changed.iter().map(|(id, ..)| *id).collect();
         let va = changed.first().map(|(_, watch, _)| watch.bytes.start);
         let scene = Scene { va, ..self.scene_at(target, place) };
-        let point = self.first_stop(target, &ids, scene)?;
-        let (_, watch, now) = changed.into_iter().find(|(id, ..)| *id == point.id)?;
-        let was = watch.held.unwrap_or_default();
-        let text = format!(
-            "{}: while the kernel had the hart it has changed from {} to {}: by a copy of the kernel's, or by another who shares it",
-            watch.text,
-            Bytes(&was),
-            Bytes(&now)
-        );
-        Some(Hit::of(&point, &text))
+        let points = self.stopping(target, &ids, scene);
+        Hit::of_all(&points, |point| {
+            let Some((_, watch, now)) = changed.iter().find(|(id, ..)| *id == point.id) else {
+                return String::new();
+            };
+            let was = watch.held.as_deref().unwrap_or_default();
+            format!(
+                "{}: while the kernel had the hart it has changed from {} to {}: by a copy of the kernel's, or by another who shares it",
+                watch.text,
+                Bytes(was),
+                Bytes(now)
+            )
+        })
     }
 }
 

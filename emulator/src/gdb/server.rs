@@ -71,6 +71,8 @@ pub struct Setup {
     pub programs: Rc<Programs>,
     /// The numbers and names of its system calls.
     pub calls: Vec<(u64, &'static str)>,
+    /// Those of its signals.
+    pub signals: Vec<(u64, &'static str)>,
     /// The guest's root.
     pub root: Box<dyn GuestRoot>,
 }
@@ -91,9 +93,10 @@ pub struct Server<'d, 'l> {
 impl<'d, 'l> Server<'d, 'l> {
     /// Sessions on a machine that has not run yet.
     pub fn new(host: &'d mut dyn Host, lines: &'l mut dyn Lines, setup: Setup) -> Self {
-        let Setup { follows, tap, ear, kernel, programs, calls, root } = setup;
+        let Setup { follows, tap, ear, kernel, programs, calls, signals, root } = setup;
         let mut debugger = Debugger::new(tap.clone(), kernel.as_deref(), None, Rc::clone(&programs));
         debugger.know_calls(calls.into_iter());
+        debugger.know_signals(signals.into_iter());
         let mut world = World::new(host, debugger, tap, programs, root);
         if let Some(kernel) = kernel {
             world.own_files.insert(KERNEL_FILE.to_owned(), Rc::new(kernel));
@@ -232,7 +235,12 @@ impl<'d, 'l> Server<'d, 'l> {
             let is_its = |session: &Session<'_>| session.view.subject == Subject::Process(caught.pid);
             let running = |session: &Session<'_>| session.is_open() && session.runs();
             let own = self.sessions.iter().position(|session| is_its(session) && running(session));
-            if let Some(line) = own.or_else(|| self.sessions.iter().position(running)) {
+            // The stop comes where the new program begins, as at Folio's own prompt.
+            if let Some(line) = own.filter(|_| caught.is_exec) {
+                let session = &mut self.sessions[line];
+                session.view.sentry.arrives = true;
+                session.executes = Some(caught.text);
+            } else if let Some(line) = own.or_else(|| self.sessions.iter().position(running)) {
                 self.report(line, |session, send| {
                     session.say(&caught.text, send);
                     // gdb shows its own process, whoever it was.
@@ -269,7 +277,12 @@ impl<'d, 'l> Server<'d, 'l> {
                 return self.announce(line, &format!("process {pid} ({name}) is at its first instruction"));
             }
         }
-        self.report(line, |session, send| session.report_hit(tid, hit, send));
+        self.report(line, |session, send| {
+            if let Some(text) = session.executes.take() {
+                session.say(&text, send);
+            }
+            session.report_hit(tid, hit, send);
+        });
     }
 
     /// Something has become of a process.

@@ -95,6 +95,8 @@ pub(super) struct Session<'d> {
     pub(super) view: View<'d>,
     /// What it follows is there, at its first instruction or beyond.
     pub(super) has_arrived: bool,
+    /// What there is to say where its process is at the first instruction of a program that it has executed, and that a catchpoint has caught.
+    pub(super) executes: Option<String>,
     link: Link,
     front: Front,
     stub: Option<Stub<'d>>,
@@ -114,6 +116,7 @@ impl<'d> Session<'d> {
             view: View::new(world, subject, follow.to_string()),
             follow,
             has_arrived: is_machine,
+            executes: None,
             link: Link::Absent,
             front: Front::default(),
             stub: None,

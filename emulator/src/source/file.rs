@@ -5,7 +5,7 @@ use super::returned::Returns;
 use super::symbols::SymbolTable;
 use super::unwind::{Frame, Unwinder};
 use super::{Section, prologue};
-use goblin::elf::program_header::{PF_W, PT_LOAD};
+use goblin::elf::program_header::{PF_W, PF_X, PT_LOAD};
 use goblin::elf::section_header::{SHF_COMPRESSED, SHT_NOBITS};
 use goblin::elf::{Elf, compression_header::CompressionHeader};
 use goblin::elf::{compression_header, header::ET_DYN};
@@ -28,6 +28,7 @@ struct Segment {
     vaddr: u64,
     file: Range<u64>,
     is_writable: bool,
+    is_code: bool,
 }
 
 /// What is at an address, as far as the file tells.
@@ -98,6 +99,7 @@ impl ProgramFile {
             vaddr: ph.p_vaddr,
             file: ph.p_offset..ph.p_offset.saturating_add(ph.p_filesz),
             is_writable: ph.p_flags & PF_W != 0,
+            is_code: ph.p_flags & PF_X != 0,
         };
         let address_of = |name: &str| {
             let named =
@@ -167,13 +169,19 @@ impl ProgramFile {
     }
 
     /// Where the body begins of the function that begins at an address, if its lines are known: behind the code that makes room on the
-    /// stack, so that its arguments are where the debug information says. Where that tells of each instruction where they are, or no room is
-    /// made, it is the address itself: what comes next may be of a branch, or of the middle of a loop.
+    /// stack, so that its arguments are where the debug information says. Some compilers say where that is, else it is the second
+    /// statement. Where the debug information tells of each instruction where they are, or no room is made, it is the address itself: what comes next may
+    /// be of a branch, or of the middle of a loop.
     pub fn body_of(&self, address: u64) -> Option<u64> {
         let function = self.symbols.range_at(address).filter(|function| function.start == address)?;
         let lines = self.lines()?;
+        let is_followed = lines.follows_variables(address);
+        if let Some(body) = lines.end_of_prologue(&function) {
+            let is_needed = !is_followed || lines.has_fixed_parameters(address);
+            return Some(if is_needed { body } else { address });
+        }
         let second = lines.second_statement(function)?;
-        let is_needed = !lines.follows_variables(address) && prologue::is_any(self, address, second);
+        let is_needed = !is_followed && prologue::is_any(self, address, second);
         Some(if is_needed { second } else { address })
     }
 
@@ -222,7 +230,26 @@ impl ProgramFile {
     /// What is at an address.
     pub fn spot(&self, address: u64) -> Spot {
         let source = self.lines().and_then(|lines| lines.at(address));
-        Spot { symbol: self.symbols.name_of(address), source }
+        Spot { symbol: self.name_of(address), source }
+    }
+
+    /// The symbol that holds an address, `name+0x8`; of code that has none the file, without its folders, and how far into it that is:
+    /// `busybox+0x1234`.
+    pub fn name_of(&self, address: u64) -> Option<String> {
+        self.symbols.name_of(address).or_else(|| self.place_in_file(address))
+    }
+
+    fn place_in_file(&self, address: u64) -> Option<String> {
+        let of = |s: &Segment| address.checked_sub(s.vaddr).filter(|at| *at < s.file.end - s.file.start);
+        let mut code = self.segments.iter().filter(|s| s.is_code);
+        let offset = code.find_map(|s| Some(s.file.start + of(s)?))?;
+        let name = self.path.rsplit('/').next().filter(|name| !name.is_empty())?;
+        Some(format!("{name}+{offset:#x}"))
+    }
+
+    /// Whether no symbol holds the code at an address, so that it goes by its place in the file.
+    pub fn is_nameless(&self, address: u64) -> bool {
+        self.symbols.name_of(address).is_none()
     }
 
     /// What the function returns whose code is at an address, if its lines are known and it returns anything.
@@ -264,7 +291,36 @@ impl ProgramFile {
         let unwinder = self.unwinder.get_or_init(|| {
             Unwinder::new(self.text, self.eh_frame, self.section(".debug_frame"), self.section(".eh_frame"))
         });
-        unwinder.caller(frame, bias, read).or_else(|| prologue::caller(self, frame, bias, read))
+        let caller =
+            unwinder.caller(frame, bias, read).or_else(|| prologue::caller(self, frame, bias, read))?;
+        Some(caller).filter(|caller| {
+            !self.begins_thread(frame.at_work().wrapping_sub(bias), caller.pc.wrapping_sub(bias))
+        })
+    }
+
+    /// Whether a function that returns to its own beginning is the first of a thread: that was given there as if by a call. Unless it was called from
+    /// right in front of it.
+    fn begins_thread(&self, at: u64, returns_to: u64) -> bool {
+        let Some(function) = self.symbols.range_at(at) else { return false };
+        function.start == returns_to && self.target_of_call_before(returns_to) != Some(function.start)
+    }
+
+    /// Where the call leads that ends in front of an address, if it is one that says so: `jal`, or `auipc` and `jalr`.
+    fn target_of_call_before(&self, address: u64) -> Option<u64> {
+        let at = address.checked_sub(4)?;
+        let call =
+            isa::decode(self.instruction(at)?).filter(|call| call.rd == isa::reg::RA && call.len == 4)?;
+        let imm = |insn: &isa::Insn| i64::from(insn.imm);
+        match call.op {
+            isa::Op::Jal => Some(at.wrapping_add_signed(imm(&call))),
+            isa::Op::Jalr => {
+                let at = at.checked_sub(4)?;
+                let base = isa::decode(self.instruction(at)?)?;
+                let is_its = base.op == isa::Op::Auipc && base.rd == call.rs1;
+                is_its.then(|| at.wrapping_add_signed(imm(&base)).wrapping_add_signed(imm(&call)))
+            }
+            _ => None,
+        }
     }
 
     fn section(&self, name: &str) -> Section {
@@ -328,7 +384,8 @@ impl Loaded {
     /// What is at the call behind which an address of the process is.
     pub fn spot_of_return(&self, va: VirtAddr) -> Spot {
         let address = va.0.wrapping_sub(self.bias);
-        let symbol = self.file.symbols().name_of_return(address);
+        let file = &self.file;
+        let symbol = file.symbols().name_of_return(address).or_else(|| file.place_in_file(address));
         Spot { symbol, ..self.file.spot(address.wrapping_sub(1)) }
     }
     /// The functions that the compiler has put into one another at an address of the process, the innermost first.

@@ -97,6 +97,8 @@ pub struct Lines {
     rows: Vec<Row>,
     /// Where statements begin, by address; several may at one.
     statements: Vec<Beginning>,
+    /// Where bodies of functions begin, as far as the compiler has told, by address.
+    bodies: Vec<u64>,
     /// Names of files, each with the folder where the compiler ran.
     files: Vec<(Rc<str>, Rc<str>)>,
     context: Option<Context<Section>>,
@@ -109,13 +111,13 @@ impl Lines {
     pub(super) fn read(section: impl Fn(&str) -> Section) -> Option<Self> {
         let load = |id: SectionId| Ok::<_, gimli::Error>(section(id.name()));
         let dwarf = Dwarf::load(load).ok()?;
-        let (rows, statements, files) = rows(&dwarf);
+        let Table { rows, statements, bodies, names } = Table::of(&dwarf);
         if rows.is_empty() {
             return None;
         }
         let context = Context::from_dwarf(Dwarf::load(load).ok()?).ok();
         let (dies, functions) = (Rc::new(Dies::new(Rc::new(dwarf))), OnceCell::new());
-        Some(Self { rows, statements, files, context, dies, functions })
+        Some(Self { rows, statements, bodies, files: names.files, context, dies, functions })
     }
 
     /// The line of the instruction at an address.
@@ -170,6 +172,17 @@ impl Lines {
         let rest = self.rows[index..].iter().take_while(|row| row.start < function.end);
         let body = rest.filter(|row| row.is_statement && row.line != 0).map(|row| row.start).next();
         Some(body.unwrap_or(function.start))
+    }
+
+    /// Where the compiler says that the body of a function begins, if it does. `function` is what the function takes up.
+    pub(super) fn end_of_prologue(&self, function: &Range<u64>) -> Option<u64> {
+        let next = self.bodies.partition_point(|&at| at < function.start);
+        self.bodies.get(next).copied().filter(|at| function.contains(at))
+    }
+
+    /// Whether the function at an address has a parameter whose place is told once for all of it.
+    pub(super) fn has_fixed_parameters(&self, address: u64) -> bool {
+        self.dies.has_fixed_parameters(address)
     }
 
     /// Whether the places of variables are told for each instruction of the unit that has code at an address, and not once for all of
@@ -346,30 +359,33 @@ type Files = Vec<(Rc<str>, Rc<str>)>;
 struct Table {
     rows: Vec<Row>,
     statements: Vec<Beginning>,
+    bodies: Vec<u64>,
     names: Names,
 }
 
-/// The rows of all units by address, where statements begin, and the files that they name.
-fn rows(dwarf: &Dwarf<Section>) -> (Vec<Row>, Vec<Beginning>, Files) {
-    let mut table = Table::default();
-    let mut headers = dwarf.units();
-    while let Ok(Some(header)) = headers.next() {
-        let Ok(unit) = dwarf.unit(header) else { continue };
-        // A unit that is malformed has the rows before the place where it is.
-        let _ = rows_of(dwarf, &unit, &mut table);
-    }
-    let Table { mut rows, mut statements, names } = table;
-    rows.sort_by_key(|row| row.start);
-    statements.sort_unstable();
-    statements.dedup();
-    let mut kept: Vec<Row> = Vec::with_capacity(rows.len());
-    for row in rows {
-        // Units that claim the same addresses: a function that was thrown away when linking. The first stays.
-        if kept.last().is_none_or(|last| last.end <= row.start) {
-            kept.push(row);
+impl Table {
+    /// What all units tell, each by address.
+    fn of(dwarf: &Dwarf<Section>) -> Self {
+        let mut table = Self::default();
+        let mut headers = dwarf.units();
+        while let Ok(Some(header)) = headers.next() {
+            let Ok(unit) = dwarf.unit(header) else { continue };
+            // A unit that is malformed has the rows before the place where it is.
+            let _ = rows_of(dwarf, &unit, &mut table);
         }
+        table.rows.sort_by_key(|row| row.start);
+        table.statements.sort_unstable();
+        table.statements.dedup();
+        table.bodies.sort_unstable();
+        let mut kept: Vec<Row> = Vec::with_capacity(table.rows.len());
+        for row in table.rows {
+            // Units that claim the same addresses: a function that was thrown away when linking. The first stays.
+            if kept.last().is_none_or(|last| last.end <= row.start) {
+                kept.push(row);
+            }
+        }
+        Self { rows: kept, ..table }
     }
-    (kept, statements, names.files)
 }
 
 /// Files by the folder and the name.
@@ -426,8 +442,12 @@ fn rows_of(dwarf: &Dwarf<Section>, unit: &gimli::Unit<Section>, table: &mut Tabl
             }
         };
         let line = row.line().map_or(0, |line| u32::try_from(line.get()).unwrap_or(u32::MAX));
+        let ends_prologue = row.prologue_end();
         let row = Row { start, end: start, file, line, is_statement: row.is_stmt(), code: (file, line) };
         let begins = row.is_statement && line != 0;
+        if ends_prologue {
+            table.bodies.push(start);
+        }
         if begins {
             statements.push(Beginning { at: start, file, line });
         }

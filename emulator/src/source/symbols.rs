@@ -225,12 +225,58 @@ pub(super) fn likeness(name: &str, typed: &str) -> Option<u8> {
     if name == typed {
         return Some(0);
     }
+    if typed.contains(['(', '<']) && name.contains(['(', '<']) {
+        let (name, typed) = (squeezed(without_returned(name)), squeezed(typed));
+        let ends = |of: &str| of.strip_suffix(typed.as_str()).is_some_and(|before| before.ends_with("::"));
+        let without = without_parameters(&name);
+        if name == typed || without == typed {
+            return Some(u8::from(name != typed));
+        }
+        return (ends(&name) || ends(without)).then_some(2);
+    }
     let plain = name.split('(').next().unwrap_or(name);
     if plain == typed && !typed.is_empty() {
         return Some(1);
     }
     let ends = |of: &str| of.strip_suffix(typed).is_some_and(|before| before.ends_with("::"));
     (ends(name) || ends(plain)).then_some(2)
+}
+
+/// A function of C++'s without the type that it returns, which stands before those of templates.
+fn without_returned(name: &str) -> &str {
+    let (mut depth, mut start) = (0, 0);
+    for (at, c) in name.char_indices() {
+        match c {
+            '<' => depth += 1,
+            '>' => depth -= 1,
+            '(' if depth == 0 => break,
+            ' ' if depth == 0 => start = at + 1,
+            _ => {}
+        }
+    }
+    &name[start..]
+}
+
+/// A name of C++'s without its parameters.
+fn without_parameters(name: &str) -> &str {
+    name.find('(').map_or(name, |at| &name[..at])
+}
+
+/// A name of C++'s as demanglers write it, but for blanks: `f(const char *)` is `f(charconst*)`.
+fn squeezed(name: &str) -> String {
+    let mut parts = name.split(['(', ',']).map(|part| {
+        let part = part.trim();
+        let Some(type_) = part.strip_prefix("const ") else { return part.replace(' ', "") };
+        let end = type_.find(['*', '&', ')']).unwrap_or(type_.len());
+        format!("{}const{}", type_[..end].replace(' ', ""), type_[end..].replace(' ', ""))
+    });
+    let mut text = parts.next().unwrap_or_default();
+    let signs = name.chars().filter(|c| matches!(c, '(' | ','));
+    for (sign, part) in signs.zip(parts) {
+        text.push(sign);
+        text.push_str(&part);
+    }
+    text
 }
 
 /// Whether somebody who types a name may mean this one.
@@ -245,4 +291,31 @@ pub(super) fn demangle(name: &str) -> String {
     }
     let cpp = name.starts_with("_Z").then(|| cpp_demangle::Symbol::new(name).ok()?.demangle().ok()).flatten();
     cpp.unwrap_or_else(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_cpp_are_found_by_their_parameters() {
+        let name = "ns::Class::method(char const*, int)";
+        for (typed, like) in [
+            (name, Some(0)),
+            ("ns::Class::method(const char *,int)", Some(0)),
+            ("Class::method(const char*, int)", Some(2)),
+            ("method(char const*, int)", Some(2)),
+            ("ns::Class::method", Some(1)),
+            ("method", Some(2)),
+            ("ns::Class::method(int)", None),
+            ("od(char const*, int)", None),
+        ] {
+            assert_eq!(likeness(name, typed), like, "{typed}");
+        }
+        assert_eq!(likeness("f(int) const", "f(int) const"), Some(0));
+        assert_eq!(likeness("int ns::twice<int>(int)", "ns::twice<int>"), Some(1));
+        assert_eq!(likeness("int ns::twice<int>(int)", "twice<int>(int)"), Some(2));
+        assert_eq!(likeness("int ns::twice<int>(int)", "twice<long>"), None);
+        assert_eq!(likeness("main", "main(int)"), None);
+    }
 }

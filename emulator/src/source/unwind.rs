@@ -70,7 +70,7 @@ impl Frame {
     }
 
     /// What was interrupted, if this is the code to which a signal's handler returns.
-    pub(super) fn before_signal(&self, read: &dyn Fn(u64) -> Option<u64>) -> Option<Self> {
+    pub fn before_signal(&self, read: &dyn Fn(u64) -> Option<u64>) -> Option<Self> {
         if read(self.pc)? != SIGNAL_RETURN {
             return None;
         }

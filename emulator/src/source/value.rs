@@ -194,6 +194,15 @@ impl Value {
         Err(format!("{} has no member `{name}` ({has})", of.type_))
     }
 
+    /// The names of its members; none if it is no structure.
+    pub fn member_names(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        if let Shape::Record(dies, at) = self.type_.shape() {
+            collect_names(&dies, at, &mut names, MAX_NESTED);
+        }
+        names
+    }
+
     fn member_within(
         &self,
         dies: &Rc<Dies>,

@@ -1,7 +1,7 @@
 //! Variables by their names, as the function at work sees them: those of its blocks from the innermost out, then the file's own, then
 //! those of the whole program.
 
-use super::dies::{At, Dies};
+use super::dies::{At, Dies, expression};
 use super::location::{Locator, Scope};
 use super::types::Type;
 use super::value::{Held, Value};
@@ -80,6 +80,17 @@ impl Dies {
             }
         }
         Vec::new()
+    }
+
+    /// Whether the function at an address has a parameter whose place is told once for all of it: so it is not told of its first
+    /// instructions, which bring it there.
+    pub(super) fn has_fixed_parameters(&self, address: u64) -> bool {
+        let Some(function) = self.index().function_at(address) else { return false };
+        let is_fixed = |at: At| {
+            let entry = self.entry(at).filter(|entry| entry.tag() == gimli::DW_TAG_formal_parameter);
+            entry.and_then(|entry| expression(entry.attr_value(gimli::DW_AT_location)?)).is_some()
+        };
+        self.children(function).into_iter().any(is_fixed)
     }
 
     fn is_variable(&self, at: At) -> bool {

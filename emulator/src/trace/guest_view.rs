@@ -204,6 +204,10 @@ impl GuestView {
     pub fn process(&self, pid: u64) -> Option<&ProcessView> {
         self.processes.get(&pid)
     }
+    /// Whether there were processes, and all have ended.
+    pub fn is_over(&self) -> bool {
+        !self.processes.is_empty() && self.processes().all(|process| !process.is_alive())
+    }
     /// The process that a hart runs.
     pub fn running_on(&self, hart: usize) -> Option<&ProcessView> {
         self.process(self.running.get(&hart)?.0)

@@ -134,6 +134,7 @@ pub fn serve(
         kernel: kernel.map(<[u8]>::to_vec),
         programs: Rc::clone(programs),
         calls: abi::CALLS.iter().map(|call| (call.number.into(), call.name)).collect(),
+        signals: super::debug::signals().collect(),
         root,
     };
     let mut lines = Sockets::new(&mut ports.listeners, &driver.interrupted);

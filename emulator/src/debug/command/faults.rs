@@ -76,6 +76,10 @@ impl Faults {
             Which::Any | Which::FromDisk | Which::FromSwap | Which::Refused => false,
         }
     }
+    /// Whether they come only where something is mapped.
+    pub(in crate::debug) fn need_a_mapping(&self) -> bool {
+        !matches!(self.which, Which::Any | Which::Refused | Which::One(EventKind::Segv))
+    }
     /// Whether exceptions that are no page faults are meant, too.
     pub(in crate::debug) fn mean_traps(&self) -> bool {
         self.which == Which::Refused
@@ -133,6 +137,7 @@ mod tests {
         for name in Faults::names() {
             let faults = Faults::from_name(name).unwrap();
             assert_eq!(faults.mean_traps(), name == "segv", "{name}");
+            assert_eq!(faults.need_a_mapping(), !["any", "segv"].contains(&name), "{name}");
             assert_eq!(faults.mean_copies(), ["cow", "cow_copy"].contains(&name), "{name}");
         }
         assert_eq!((Faults::from_name("mmap"), Faults::from_name("")), (None, None));

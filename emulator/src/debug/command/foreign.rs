@@ -43,7 +43,8 @@ const COMMANDS: Table = &[
         &["threads", "taas", "tfaas"],
         "`ps` lists the processes and threads, `process N` and `thread N` look at one, `hart` at a hart",
     ),
-    (&["kill", "k", "detach", "disconnect"], "`quit` leaves and gives the machine up"),
+    (&["kill", "k", "detach", "disconnect"], "`quit` leaves and gives the machine up, `run` begins anew"),
+    (&["silent"], "it is the first line of `commands N`, whose stop then says nothing by itself"),
     (
         &[
             "file",

@@ -58,6 +58,8 @@ pub enum StepKind {
     Line,
     /// To another line of the function, or of its caller.
     OverLine,
+    /// To a line of the function that lies behind this one, or of its caller.
+    PastLine,
 }
 
 /// What `list` shows.
@@ -157,6 +159,11 @@ pub enum Command {
         pid: Option<u64>,
         tid: Option<u64>,
     },
+    /// `thread apply`: a command for some threads, or for all.
+    Apply {
+        tids: Option<Vec<u64>>,
+        line: String,
+    },
     PageTable(Option<u64>),
     WhatIs(Expression),
     Swap {
@@ -190,6 +197,8 @@ pub enum StopCommand {
         at: Expression,
         length: Option<u64>,
         watched: Watched,
+        /// Also when the function has returned whose variable it is.
+        outlives: bool,
         condition: Option<Condition>,
     },
     /// Those of these numbers; all if there are none.

@@ -44,6 +44,8 @@ pub(in crate::debug) const OCCASIONS: &[&str] = &[
 
 impl Happening {
     pub(super) fn from_name(name: &str) -> Option<Self> {
+        // A fork that lends its memory is one, too.
+        let name = if name == "vfork" { "fork" } else { name };
         HAPPENINGS.iter().find(|(known, _)| *known == name).map(|&(_, happening)| happening)
     }
     /// Its name.

@@ -10,7 +10,7 @@ use super::{
     Command, FrameChoice, Listing, Occasion, RegisterSet, StepKind, StopCommand, SymbolKind, foreign,
 };
 use crate::debug::condition::Condition;
-use crate::debug::expression::{Expression, parse_number};
+use crate::debug::expression::{Expression, line_offset, parse_number};
 use crate::debug::watch::Watched;
 use crate::trace::CRASHES;
 use core::ops::RangeInclusive;
@@ -76,9 +76,19 @@ impl<'a> Words<'a> {
         }
         let (first, rest) = Expression::parse_next(self.rest).map_err(|e| self.usage(&e))?;
         if !rest.is_empty() && !self.rest[..self.rest.len() - rest.len()].ends_with(char::is_whitespace) {
-            return Err(self.usage(&self.parsed(self.rest).err().unwrap_or_default()));
+            return Err(self.usage(&Expression::parse(self.rest).err().unwrap_or_default()));
         }
         Ok((Some(first), Self::new(self.entry, rest)))
+    }
+    /// The same, where `+1` and `-1` are lines that far from the one that is looked at.
+    fn first_place(&self) -> Result<(Option<Expression>, Self), String> {
+        match self.get(0).filter(|word| line_offset(word).is_some()) {
+            Some(word) => {
+                let rest = Self::new(self.entry, &self.rest[word.len()..]);
+                Ok((Some(Expression::named(word)), rest))
+            }
+            None => self.first_address(),
+        }
     }
     /// What stands before `if`, and the condition behind it.
     fn split_condition(&self) -> Result<(Self, Option<Condition>), String> {
@@ -142,16 +152,19 @@ pub fn entry_of(line: &str) -> Result<Option<(&'static Entry, &str)>, String> {
     Ok(Some((meant(word)?, rest)))
 }
 
-/// `STEP|PLACE`: a number is a step.
+/// `[STEP|PLACE]`: a number is a step, and nothing at all a line.
 pub(super) fn until(words: &Words<'_>) -> Result<Command, String> {
     match words.get(0) {
+        None => Ok(Command::Step(StepKind::PastLine, 1)),
         Some(place) if !place.starts_with(|c: char| c.is_ascii_digit()) => advance(words),
         _ => Ok(Command::Until(words.only_number()?.ok_or_else(|| words.usage("a step is missing"))?)),
     }
 }
 
 pub(super) fn advance(words: &Words<'_>) -> Result<Command, String> {
-    Ok(Command::Advance(words.only_address()?.ok_or_else(|| words.usage("a place is missing"))?))
+    let (at, rest) = words.first_place()?;
+    rest.at_most(0)?;
+    Ok(Command::Advance(at.ok_or_else(|| words.usage("a place is missing"))?))
 }
 
 /// `[WORD]`
@@ -163,7 +176,7 @@ pub(super) fn symbols(words: &Words<'_>, kind: SymbolKind) -> Result<Command, St
 /// `[SYMBOL|ADDR [PID]] [if CONDITION]`; of a breakpoint that is not for once nothing at all means the list.
 pub(super) fn break_at(words: &Words<'_>, is_for_once: bool) -> Result<Command, String> {
     let (words, condition) = words.split_condition()?;
-    let (at, rest) = words.first_address()?;
+    let (at, rest) = words.first_place()?;
     if matches!(rest.get(0), Some("thread" | "task")) {
         return Err(
             "a breakpoint stops in every thread; PID behind it means one process, `if tid == N` one thread"
@@ -216,10 +229,33 @@ pub(super) fn catch(words: &Words<'_>) -> Result<Command, String> {
 /// `ADDR|SYMBOL [LENGTH] [if CONDITION]`, or nothing for the list.
 pub(super) fn watch(words: &Words<'_>, watched: Watched) -> Result<Command, String> {
     let (words, condition) = words.split_condition()?;
+    // As gdb has it.
+    let outlives = matches!(words.get(0), Some("-l" | "-location"));
+    let skipped = if outlives { words.get(0).map_or(0, str::len) } else { 0 };
+    let words = Words::new(words.entry, &words.rest[skipped..]);
     let (at, rest) = words.first_address()?;
     let length = rest.only_number()?;
     let Some(at) = at else { return Ok(Command::Stop(StopCommand::List)) };
-    Ok(Command::Stop(StopCommand::Watch { at, length, watched, condition }))
+    Ok(Command::Stop(StopCommand::Watch { at, length, watched, outlives, condition }))
+}
+
+/// `[N]`, or `apply N …|all COMMAND`.
+pub(super) fn thread(words: &Words<'_>) -> Result<Command, String> {
+    let Some(rest) = words.rest.strip_prefix("apply").filter(|rest| rest.starts_with(char::is_whitespace))
+    else {
+        return Ok(Command::Select { pid: None, tid: words.only_number()? });
+    };
+    let (mut tids, mut line) = (Vec::new(), rest.trim());
+    while let Some(tid) = line.split_whitespace().next().and_then(parse_number) {
+        tids.push(tid);
+        line = line[line.find(char::is_whitespace).unwrap_or(line.len())..].trim_start();
+    }
+    let all = line.strip_prefix("all").filter(|rest| rest.starts_with(char::is_whitespace));
+    match (tids.is_empty(), all) {
+        (true, Some(line)) => Ok(Command::Apply { tids: None, line: line.trim().to_owned() }),
+        (false, None) if !line.is_empty() => Ok(Command::Apply { tids: Some(tids), line: line.to_owned() }),
+        _ => Err(words.usage("`apply` wants threads, by their numbers or `all`, and a command")),
+    }
 }
 
 /// `N [CONDITION]`: without one, the point has none from now on.

@@ -126,14 +126,15 @@ const RUN: &[Entry] = &[
     }),
     entry(
         &["until", "u"],
-        "STEP|PLACE",
-        "run until the machine's step count is STEP (a step is one instruction, executed or trapped), or to a place, as advance",
+        "[STEP|PLACE]",
+        "run until the machine's step count is STEP (a step is one instruction, executed or trapped), or to a place, as advance\n\
+         Without either as next, but not back in the function: past the end of a loop.",
         parse::until,
     )
     .completes(PLACE),
     entry(
         &["advance"],
-        "LINE|PLACE",
+        "LINE|±LINES|PLACE",
         "run to a place, as to a breakpoint for once, or until the function returns",
         parse::advance,
     )
@@ -150,11 +151,12 @@ const RUN: &[Entry] = &[
 const STOP: &[Entry] = &[
     entry(
         &["break", "b"],
-        "[SYMBOL|LINE|FILE:LINE|FILE:FUNCTION|ADDR [PID]] [if COND]",
+        "[SYMBOL|LINE|±LINES|FILE:LINE|FILE:FUNCTION|ADDR [PID]] [if COND]",
         "stop before the instruction there; without arguments, list\n\
          A symbol is looked for in the programs and their libraries, then in the kernel (kernel:NAME: only there). One of several\n\
          functions stops at each, and where the compiler has put it into others; FILE:FUNCTION picks those of a file. LINE is one\n\
-         of the file that is listed or looked at; an address begins with 0x.\n\
+         of the file that is listed or looked at, +1 and -1 count from the line at work; an address begins with 0x. Of C++ one may name\n\
+         the parameters: `ns::Class::method(int)`.\n\
          It counts in every process, or in PID only. A program that is yet to run is waited for.\n\
          COND is an expression of C's, of variables of the function there (`if argc > 1`, `if p->count == 3`), $registers and\n\
          pid, tid, va, pc, frame, hits (how often it was come to); `va in counter` means its bytes,\n\
@@ -190,6 +192,7 @@ const STOP: &[Entry] = &[
         "stop when a process has stored to its variable\n\
          EXPR is a variable or a part of one (`p->count`, `table[3]`), or an address; LENGTH in bytes: its own, or 8. It is of\n\
          the process that one looks at, with PID: before it another's. What it means now is watched, whatever it means later.\n\
+         A local variable is watched until its function returns, with -l before it longer.\n\
          It stops behind the store, with the value before and after. What the kernel copies there, or another process stores\n\
          to memory that both share, is told when the process comes back to its program.",
         |words| parse::watch(words, Watched::Writes),
@@ -247,7 +250,8 @@ const STOP: &[Entry] = &[
         &["commands"],
         "[N]",
         "what to do when N (or the last one made) has stopped: the lines that follow, up to `end`\n\
-         A `continue` among them goes on from there.",
+         A `continue` among them goes on from there; with `silent` as the first the stop itself says nothing. Where several stop at\n\
+         once, the commands of each are done, one after the other.",
         |words| Ok(Command::Stop(StopCommand::Commands(words.only_number()?))),
     )
     .completes(POINT),
@@ -318,7 +322,7 @@ const MACHINE: &[Entry] = &[
         "[/FORMAT] EXPR",
         "what an expression comes to, with its type: variables of the function at work and of the program\n\
          EXPR is C's: names, `FILE:NAME`, numbers, 'a', $registers, . -> [ ] * & - ! ~ ( ), + - * / % << >> & | ^, comparisons,\n\
-         && ||, casts, sizeof; `first@count` is an array; `PID:NAME` and `kernel:NAME` are another's.\n\
+         && ||, ? :, casts, sizeof; `first@count` is an array; `PID:NAME` and `kernel:NAME` are another's.\n\
          FORMAT: x hexadecimal, d u with and without sign, o octal, t binary, c letters, s text, a addresses, f floating point.",
         parse::print,
     )
@@ -402,9 +406,12 @@ const GUEST: &[Entry] = &[
         |words| Ok(Command::Select { pid: words.only_number()?, tid: None }),
     )
     .completes(PROCESS),
-    entry(&["thread"], "[N]", "as process, but for one thread", |words| {
-        Ok(Command::Select { pid: None, tid: words.only_number()? })
-    })
+    entry(
+        &["thread"],
+        "[N|apply N …|all COMMAND]",
+        "as process, but for one thread; with apply a command for some, or for all",
+        parse::thread,
+    )
     .completes(&[Completes::Threads]),
     entry(&["pt"], "[PID]", "a process's page table as a tree: only what is used", |words| {
         Ok(Command::PageTable(words.only_number()?))

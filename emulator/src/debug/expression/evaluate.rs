@@ -44,6 +44,10 @@ pub(in crate::debug) fn value(node: &Node, names: &dyn Names) -> Result<Value, S
             let type_ = named_type(type_, names)?;
             value(of, names)?.cast(&type_, read)
         }
+        Node::Choice(parts) => match value(&parts[0], names)?.is_true(read)? {
+            true => value(&parts[1], names),
+            false => value(&parts[2], names),
+        },
         Node::SizeOfType(_) | Node::Unary(Unary::SizeOf, _) => {
             let type_ = meant_type(node, names)?;
             let size = type_.size().ok_or_else(|| format!("the size of {type_} is not known"))?;

@@ -11,6 +11,7 @@ mod tests;
 mod words;
 
 pub(super) use evaluate::{Names, address, bytes, meant_type, place, value};
+pub(super) use words::line_offset;
 pub use words::parse_number;
 
 use crate::source::{Number, Operator};
@@ -43,6 +44,8 @@ pub(super) enum Node {
     /// `(type) x`
     Cast(TypeName, Box<Node>),
     SizeOfType(TypeName),
+    /// `a ? b : c`
+    Choice(Box<[Node; 3]>),
 }
 
 /// An operator before a value.
@@ -102,6 +105,11 @@ impl Expression {
     /// Parses an expression or a type, as `sizeof` takes them: [`meant_type`] tells which type it is.
     pub(super) fn parse_type(text: &str) -> Result<Self, String> {
         Self::parse(&format!("sizeof({text})"))
+    }
+
+    /// A name, as it is.
+    pub(super) fn named(name: &str) -> Self {
+        Self::new(name, Node::Name(name.to_owned()))
     }
 
     /// Parses the expression that a text begins with; gives what follows, too. An operator that has a blank before it and none
@@ -184,6 +192,7 @@ impl Node {
             }
             Self::Unary(_, of) | Self::Member(of, _) | Self::Cast(_, of) => vec![of],
             Self::Binary(_, a, b) => vec![a, b],
+            Self::Choice(parts) => parts.iter().collect(),
         }
     }
 
@@ -240,6 +249,7 @@ impl fmt::Display for Node {
                 _ => write!(f, "{of}.{name}"),
             },
             Self::Cast(type_, of) => write!(f, "({type_}) {of}"),
+            Self::Choice(parts) => write!(f, "({} ? {} : {})", parts[0], parts[1], parts[2]),
             Self::SizeOfType(type_) => write!(f, "sizeof({type_})"),
         }
     }

@@ -66,6 +66,26 @@ pub(super) fn no_operator(rest: &str) -> String {
     format!("`{shown}` is no operator: there are + - * / % << >> & | ^ == != < > <= >= && || in . -> [ ]")
 }
 
+/// What stands in the brackets that a text begins with.
+fn in_brackets(text: &str, open: char, close: char) -> Option<&str> {
+    let mut depth = 0;
+    for (at, c) in text.char_indices() {
+        depth += i32::from(c == open) - i32::from(c == close);
+        if depth == 0 {
+            return (at > 0).then(|| &text[1..at]);
+        }
+    }
+    None
+}
+
+/// Whether a text may be a list of types, and is no value: it begins with a word, and has nothing but words, stars and brackets.
+fn is_types(text: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || "_:<>,*& ()".contains(c);
+    text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && text.chars().all(is_part)
+        && !text.contains("&&")
+}
+
 struct Parser<'a> {
     rest: &'a str,
     nested: usize,
@@ -108,6 +128,12 @@ impl<'a> Parser<'a> {
             self.skip(sign.len());
             let right = self.nested(|parser| parser.value(strength))?;
             left = Node::Binary(operator, Box::new(left), Box::new(right));
+        }
+        if least == 0 && self.takes("?") {
+            let first = self.nested(|parser| parser.value(0))?;
+            self.needs(":")?;
+            let second = self.nested(|parser| parser.value(0))?;
+            left = Node::Choice(Box::new([left, first, second]));
         }
         Ok(left)
     }
@@ -208,7 +234,11 @@ impl<'a> Parser<'a> {
         }
         if self.takes("$") {
             return match self.word() {
-                "" => Err("the name of a register is missing behind `$`".to_owned()),
+                "" => Err("the name of a register is missing behind `$` (a history of values is not kept)"
+                    .to_owned()),
+                name if name.bytes().all(|b| b.is_ascii_digit()) => Err(format!(
+                    "there is no `${name}`: no history of values is kept, `print` names each by its expression"
+                )),
                 name => Ok(Node::Register(name.to_owned())),
             };
         }
@@ -224,6 +254,9 @@ impl<'a> Parser<'a> {
             } else {
                 Ok(Node::Name(format!("{file}:{name}")))
             };
+        }
+        if let Some(name) = self.cpp_name() {
+            return Ok(Node::Name(name));
         }
         let name = self.plain_name();
         let is_owner = self.rest.starts_with(':') && !self.is_behind_blank;
@@ -279,6 +312,44 @@ impl<'a> Parser<'a> {
         let name = self.rest[..len].to_owned();
         self.skip(len);
         name
+    }
+
+    /// A function of C++'s with the types of its parameters, or of a template: `ns::Class::method(int, char const*)`, `twice<int>`.
+    fn cpp_name(&mut self) -> Option<String> {
+        let (text, mut len) = (self.rest, 0);
+        loop {
+            len += word_of(&text[len..]).len();
+            if text[len..].starts_with('<') {
+                let inner = in_brackets(&text[len..], '<', '>').filter(|inner| is_types(inner))?;
+                len += inner.len() + 2;
+                if !text[len..].starts_with(['(', ':']) && !text[len..].trim_start().is_empty() {
+                    return None;
+                }
+            }
+            match text[len..].strip_prefix("::") {
+                Some(_) => len += 2,
+                None => break,
+            }
+        }
+        let name = &text[..len];
+        if name.is_empty()
+            || name.starts_with(|c: char| c.is_ascii_digit())
+            || ["page", "sizeof"].contains(&name)
+        {
+            return None;
+        }
+        match in_brackets(&text[len..], '(', ')') {
+            Some(types) if types.is_empty() || is_types(types) => len += types.len() + 2,
+            Some(_) => return None,
+            None if !name.contains('<') => return None,
+            None => {}
+        }
+        let behind = text[len..].strip_prefix(" const");
+        if behind.is_some_and(|behind| !behind.starts_with(|c: char| c.is_alphanumeric() || c == '_')) {
+            len += " const".len();
+        }
+        self.skip(len);
+        Some(text[..len].to_owned())
     }
 
     /// What belongs to the kernel or to a process: a name, a line, a number.

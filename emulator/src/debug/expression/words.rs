@@ -14,6 +14,15 @@ pub fn parse_number(text: &str) -> Option<u64> {
     digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
+/// So many lines on or back: `+1`, `-2`.
+pub(in crate::debug) fn line_offset(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix(['+', '-'])?;
+    if !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
+}
+
 /// The words that types of C begin with.
 pub(super) const TYPE_WORDS: &[&str] = &[
     "struct", "union", "enum", "unsigned", "signed", "int", "char", "long", "short", "float", "double",

@@ -1,0 +1,136 @@
+//! The members of a structure, where the Tab key asks for them: by the types of what the function looked at sees, and of the variables of
+//! whole programs. What pointers hold is no matter, since only types are asked for.
+
+use super::execute::Debugger;
+use super::expression::{self, Expression, Names};
+use super::target::Target;
+use crate::source::{ProgramFile, Type, Value, Variables, Whose};
+use core::ops::Range;
+use std::rc::Rc;
+
+/// Somewhere: nothing is read there.
+const SOMEWHERE: u64 = 0x1000;
+
+/// Types alone.
+struct Types<'a> {
+    seen: &'a [(String, Type)],
+    files: Vec<Rc<ProgramFile>>,
+}
+
+impl Types<'_> {
+    fn of_files<T>(&self, find: impl Fn(&crate::source::Lines) -> Option<T>) -> Option<T> {
+        self.files.iter().find_map(|file| find(file.lines()?))
+    }
+}
+
+impl Names for Types<'_> {
+    fn named(&self, name: &str) -> Result<Value, String> {
+        let own = || self.seen.iter().find(|(seen, _)| seen == name).map(|(_, type_)| type_.clone());
+        // Whosever it is: `2:first`, `FILE:first`.
+        let name = name.rsplit_once(':').filter(|(of, _)| !of.ends_with(':')).map_or(name, |(_, name)| name);
+        let of_program =
+            || self.of_files(|lines| lines.global_type(name).or_else(|| lines.declared_type(name)));
+        let type_ = own().or_else(of_program).ok_or_else(|| format!("there is no `{name}`"))?;
+        Ok(Value::place(type_, SOMEWHERE, None))
+    }
+    fn register(&self, _: &str) -> Result<Value, String> {
+        Ok(Value::register(0))
+    }
+    fn type_named(&self, name: &str) -> Option<Type> {
+        self.of_files(|lines| lines.type_named(name))
+    }
+    fn symbol_at(&self, _: u64, _: Whose) -> Option<Range<u64>> {
+        None
+    }
+    fn read(&self, _: Whose, _: u64, into: &mut [u8]) -> Result<(), String> {
+        into.fill(0);
+        Ok(())
+    }
+}
+
+/// The operand that a text ends with: `p->next[i]` of `1 + p->next[i]`.
+fn operand_before(text: &str) -> &str {
+    let bytes = text.as_bytes();
+    let (mut at, mut depth) = (bytes.len(), 0);
+    while at > 0 {
+        let len = match bytes[at - 1] {
+            b']' | b')' => {
+                depth += 1;
+                1
+            }
+            b'[' | b'(' if depth == 0 => break,
+            b'[' | b'(' => {
+                depth -= 1;
+                1
+            }
+            _ if depth > 0 => 1,
+            b'>' if text[..at].ends_with("->") => 2,
+            b'.' | b'_' | b'$' | b':' => 1,
+            c if c.is_ascii_alphanumeric() || !c.is_ascii() => 1,
+            _ => break,
+        };
+        at -= len;
+    }
+    &text[at..]
+}
+
+impl Debugger {
+    /// Takes in what the function that is looked at sees, for [`Self::complete`], which is asked while nobody can look at the machine.
+    pub fn note_variables(&mut self, target: &dyn Target) {
+        self.seen.clear();
+        if self.ended.is_some() || self.check_page_table().is_err() {
+            return;
+        }
+        let both = [Variables::Locals, Variables::Arguments];
+        self.seen = self.looking(target, |from| {
+            let all = both.into_iter().flat_map(|which| from.variables(which).unwrap_or_default());
+            all.map(|(name, value)| (name, value.type_)).collect()
+        });
+    }
+
+    /// The members that a line may mean by its last word, and where that begins, if a structure stands in front of it.
+    pub(super) fn members_beginning(&self, line: &str) -> Option<(usize, Vec<String>)> {
+        let before = line.trim_end_matches(|c: char| c.is_alphanumeric() || c == '_');
+        let (of, is_pointer) = match before.strip_suffix("->") {
+            Some(of) => (of, true),
+            None => (before.strip_suffix('.')?, false),
+        };
+        let of = Expression::parse(operand_before(of)).ok()?;
+        let files = self.programs().iter().map(|path| self.symbols.program(path)).collect();
+        let types = Types { seen: &self.seen, files };
+        let read = &|whose, address, into: &mut [u8]| types.read(whose, address, into);
+        let value = expression::value(of.node(), &types).and_then(|value| value.referred(read)).ok()?;
+        if value.is_pointer() != is_pointer {
+            return None;
+        }
+        let structure = if is_pointer { value.behind(read).ok()? } else { value };
+        let mut names = structure.member_names();
+        names.retain(|name| name.starts_with(&line[before.len()..]));
+        names.sort_unstable();
+        names.dedup();
+        Some((before.len(), names))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operand_is_found_before_its_member() {
+        for (text, operand) in [
+            ("p first", "first"),
+            ("p 1+first", "first"),
+            ("p p->next", "p->next"),
+            ("p p->next[i + 1].x", "p->next[i + 1].x"),
+            ("p (*list)", "(*list)"),
+            ("p f(a", "a"),
+            ("p a>b", "b"),
+            ("p lines.c:first", "lines.c:first"),
+            ("p *", ""),
+            ("", ""),
+        ] {
+            assert_eq!(operand_before(text), operand, "{text}");
+        }
+    }
+}
