@@ -352,6 +352,11 @@ fn abstract_names() -> Outcome {
     let server = socket(UNIX, DGRAM)?;
     bind(server, name)?;
     check_error!(bind(socket(UNIX, DGRAM)?, name), EADDRINUSE);
+    // Each kind of sockets has its own.
+    let stream = socket(UNIX, STREAM)?;
+    check_error!(connect(stream, name), ECONNREFUSED);
+    bind(stream, name)?;
+    os::close(stream)?;
     check_eq!(own_name(server)?.len, name.len);
     let client = socket(UNIX, DGRAM)?;
     // A name of the kernel's choice.

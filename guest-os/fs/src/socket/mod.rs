@@ -49,7 +49,7 @@ pub enum Family {
 }
 
 /// How a socket sends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum SocketKind {
     /// SOCK_STREAM.
     Stream,
@@ -129,7 +129,8 @@ pub struct Sockets {
     all: BTreeMap<SocketId, Box<Socket>>,
     next: u32,
     files: BTreeMap<FileId, SocketId>,
-    abstract_names: BTreeMap<Rc<Vec<u8>>, SocketId>,
+    /// Each kind of sockets has names of its own, as on Linux.
+    abstract_names: BTreeMap<(SocketKind, Rc<Vec<u8>>), SocketId>,
     next_name: u32,
     /// Which sockets have a port: of streams (true) or datagrams.
     ports: BTreeSet<(bool, u16, SocketId)>,

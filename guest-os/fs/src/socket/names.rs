@@ -1,6 +1,6 @@
 //! Who has which name: `bind`, and who is found by one.
 
-use super::{Address, Endpoint, Family, Ip, Socket, SocketId, Sockets, State, Wanted};
+use super::{Address, Endpoint, Family, Ip, Socket, SocketId, SocketKind, Sockets, State, Wanted};
 use crate::{Errno, Inode};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -39,10 +39,11 @@ impl Sockets {
             }
             Wanted::Name(Address::Abstract(name)) => {
                 self.check_unnamed(id)?;
-                if self.abstract_names.contains_key(&name) {
+                let key = (self.socket(id).kind, name.clone());
+                if self.abstract_names.contains_key(&key) {
                     return Err(Errno::EADDRINUSE);
                 }
-                self.abstract_names.insert(name.clone(), id);
+                self.abstract_names.insert(key, id);
                 self.socket_mut(id).name = Address::Abstract(name);
                 Ok(())
             }
@@ -166,9 +167,9 @@ impl Sockets {
         all.max().map(|(_, id)| id)
     }
 
-    /// Who has an abstract name.
-    pub fn by_abstract_name(&self, name: &Vec<u8>) -> Option<SocketId> {
-        self.abstract_names.get(name).copied()
+    /// Who of a kind has an abstract name.
+    pub fn by_abstract_name(&self, kind: SocketKind, name: Rc<Vec<u8>>) -> Option<SocketId> {
+        self.abstract_names.get(&(kind, name)).copied()
     }
 
     /// Who has a file as its name.
@@ -179,13 +180,14 @@ impl Sockets {
     /// A name of five hexadecimal digits that nobody has.
     pub(super) fn make_up_name(&mut self, id: SocketId) -> Result<(), Errno> {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let kind = self.socket(id).kind;
         for _ in 0..MADE_UP_NAMES {
             let number = self.next_name;
             self.next_name = (self.next_name + 1) % MADE_UP_NAMES;
-            let name: Vec<u8> =
-                (0..5).rev().map(|place| DIGITS[(number >> (4 * place) & 0xf) as usize]).collect();
-            if !self.abstract_names.contains_key(&name) {
-                return self.bind(id, Wanted::Name(Address::Abstract(Rc::new(name))), true);
+            let digits = (0..5).rev().map(|place| DIGITS[(number >> (4 * place) & 0xf) as usize]);
+            let key = (kind, Rc::new(digits.collect()));
+            if !self.abstract_names.contains_key(&key) {
+                return self.bind(id, Wanted::Name(Address::Abstract(key.1)), true);
             }
         }
         Err(Errno::ENOSPC)
@@ -195,7 +197,7 @@ impl Sockets {
     pub(super) fn forget_name(&mut self, id: SocketId) {
         let socket = self.socket_mut(id);
         let (name, file) = (core::mem::take(&mut socket.name), socket.file.take());
-        let is_stream = socket.kind.connects();
+        let kind = socket.kind;
         match name {
             Address::Path(_) => {
                 if let Some(file) = file {
@@ -203,11 +205,14 @@ impl Sockets {
                 }
             }
             // What `accept` has made is called as who listens, and does not have the name.
-            Address::Abstract(name) if self.abstract_names.get(&name) == Some(&id) => {
-                self.abstract_names.remove(&name);
+            Address::Abstract(name) => {
+                let key = (kind, name);
+                if self.abstract_names.get(&key) == Some(&id) {
+                    self.abstract_names.remove(&key);
+                }
             }
-            Address::Inet(endpoint) => _ = self.ports.remove(&(is_stream, endpoint.port, id)),
-            Address::Abstract(_) | Address::Unnamed => {}
+            Address::Inet(endpoint) => _ = self.ports.remove(&(kind.connects(), endpoint.port, id)),
+            Address::Unnamed => {}
         }
     }
 }

@@ -138,7 +138,9 @@ fn send(manner: Manner, spans: &[Span], along: Along) -> Moved {
         return sent;
     }
     let to = match to {
-        Some(Wanted::Name(name)) if manner.kind == SocketKind::Datagram => Some(target_of(name)?),
+        Some(Wanted::Name(name)) if manner.kind == SocketKind::Datagram => {
+            Some(target_of(name, manner.kind)?)
+        }
         Some(Wanted::AnyName) => return Err(Errno::EINVAL.into()),
         _ => None,
     };

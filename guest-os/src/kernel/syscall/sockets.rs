@@ -9,7 +9,7 @@ use crate::memory::user::{self, UserPtr};
 use ::proc::CapSet;
 use fs::{
     ADDRESS_MAX, Address, Direction, Errno, Family, Hold, Object, OpenFileId, OpenFlags, Sender, SocketId,
-    Target, Wanted,
+    SocketKind, Target, Wanted,
 };
 use linux_raw_sys::general as linux;
 
@@ -75,11 +75,11 @@ pub fn name_from(family: Family, address: u64, len: u64) -> Result<Wanted, Errno
     family.parse(bytes)
 }
 
-/// Who is meant by a name. ECONNREFUSED if it is nobody's.
-pub fn target_of(name: Address) -> Result<Target, Errno> {
+/// Who is meant by a name, for a socket of this kind. ECONNREFUSED if it is nobody's.
+pub fn target_of(name: Address, kind: SocketKind) -> Result<Target, Errno> {
     let found = match name {
         Address::Inet(endpoint) => return Ok(Target::Endpoint(endpoint)),
-        Address::Abstract(name) => open_files().sockets().by_abstract_name(&name),
+        Address::Abstract(name) => open_files().sockets().by_abstract_name(kind, name),
         Address::Path(path) => {
             let from = current().process.cwd();
             let file = vfs::lock().find_socket(&from, &path)?;
@@ -142,7 +142,8 @@ pub fn connect([fd, address, len, ..]: Arguments) -> Outcome {
             return Ok(0);
         }
     };
-    let (target, who, is_awaited) = (target_of(name)?, owner(), waits(id));
+    let kind = open_files().sockets().kind(socket);
+    let (target, who, is_awaited) = (target_of(name, kind)?, owner(), waits(id));
     let patience = if is_awaited { Patience::for_time(timeout) } else { Patience::NONE };
     attempt(patience, |files| {
         let (sockets, changes) = files.sockets_mut();
