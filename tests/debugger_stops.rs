@@ -173,7 +173,11 @@ fn a_catchpoint_of_nothing_is_told_of() {
                 "`&p` is where it is itself\n",
             ][..],
         ),
-        // What is no pointer, and a fault that comes where nothing is.
+        (
+            &["catch fault zero 0x5000"],
+            &["catchpoint 1: fault zero in 0x5000-0x6000\nnothing is mapped at 0x5000 so far:"],
+        ),
+        // What is mapped, and a fault that comes where nothing is.
         (
             &["catch fault cow counter", "catch fault segv p", "ps"],
             &["000\n(folio) catch fault segv p\ncatchpoint 2: fault segv in 0x0-0x1000\n(folio) ps"],

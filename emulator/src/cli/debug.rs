@@ -375,7 +375,7 @@ impl Prompt {
     fn serve(mut self, session: &mut Session<'_>, driver: &mut Driver, leave_at_end: bool) -> Result<()> {
         self.editor.set_helper(Some(Completion(Rc::clone(&session.debugger))));
         loop {
-            session.debugger.borrow_mut().note_variables(&DriverTarget::new(driver));
+            session.debugger.borrow_mut().note_function(&DriverTarget::new(driver));
             let text = session.debugger.borrow().prompt();
             let line = match driver.interrupted.at_prompt(|| self.editor.readline(text)) {
                 Ok(line) => line,

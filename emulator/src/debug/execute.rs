@@ -19,7 +19,7 @@ use super::target::{Place, Registers, Target};
 use super::waits::Waits;
 use super::{memory, registers, stack, views, walk};
 use crate::machine::{HartState, StopReason};
-use crate::source::{Programs, Type};
+use crate::source::{Frame, Loaded, Programs};
 use crate::trace::{Residence, ThreadId};
 use isa::events::EventKind;
 use isa::{Ppn, Privilege, Step, VirtAddr};
@@ -119,8 +119,8 @@ pub struct Debugger {
     pub(super) ending: BTreeMap<ThreadId, String>,
     /// Where threads wait that the harts have left.
     pub(super) waits: Waits,
-    /// What the function sees that was looked at last, with their types.
-    pub(super) seen: Vec<(String, Type)>,
+    /// The function that was looked at when the last prompt was shown: its file, its frame, and how many that were put into it are left out.
+    pub(super) seen: Option<(Loaded, Frame, usize)>,
     /// What `list` showed last.
     pub(super) listed: Option<Listed>,
     /// The program that was looked at at the last stop.
@@ -178,7 +178,7 @@ impl Debugger {
             waits: Waits::default(),
             stopped: None,
             resumed_at: Step(0),
-            seen: Vec::new(),
+            seen: None,
             listed: None,
             last_text: String::new(),
             last_examine: Examine::default(),

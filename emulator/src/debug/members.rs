@@ -4,26 +4,27 @@
 use super::execute::Debugger;
 use super::expression::{self, Expression, Names};
 use super::target::Target;
-use crate::source::{ProgramFile, Type, Value, Variables, Whose};
+use crate::source::{Lines, ProgramFile, Scope, Type, Value, Variables, Whose};
 use core::ops::Range;
+use isa::VirtAddr;
 use std::rc::Rc;
 
 /// Somewhere: nothing is read there.
 const SOMEWHERE: u64 = 0x1000;
 
 /// Types alone.
-struct Types<'a> {
-    seen: &'a [(String, Type)],
+struct Types {
+    seen: Vec<(String, Type)>,
     files: Vec<Rc<ProgramFile>>,
 }
 
-impl Types<'_> {
-    fn of_files<T>(&self, find: impl Fn(&crate::source::Lines) -> Option<T>) -> Option<T> {
+impl Types {
+    fn of_files<T>(&self, find: impl Fn(&Lines) -> Option<T>) -> Option<T> {
         self.files.iter().find_map(|file| find(file.lines()?))
     }
 }
 
-impl Names for Types<'_> {
+impl Names for Types {
     fn named(&self, name: &str) -> Result<Value, String> {
         let own = || self.seen.iter().find(|(seen, _)| seen == name).map(|(_, type_)| type_.clone());
         // Whosever it is: `2:first`, `FILE:first`.
@@ -75,17 +76,35 @@ fn operand_before(text: &str) -> &str {
 }
 
 impl Debugger {
-    /// Takes in what the function that is looked at sees, for [`Self::complete`], which is asked while nobody can look at the machine.
-    pub fn note_variables(&mut self, target: &dyn Target) {
-        self.seen.clear();
-        if self.ended.is_some() || self.check_page_table().is_err() {
-            return;
-        }
-        let both = [Variables::Locals, Variables::Arguments];
-        self.seen = self.looking(target, |from| {
-            let all = both.into_iter().flat_map(|which| from.variables(which).unwrap_or_default());
-            all.map(|(name, value)| (name, value.type_)).collect()
+    /// Takes in which function is looked at, for [`Self::complete`], which is asked while nobody can look at the machine. What that sees is
+    /// worked out when it is asked: to read all of a program's types takes its time.
+    pub fn note_function(&mut self, target: &dyn Target) {
+        let is_there = self.ended.is_none() && self.check_page_table().is_ok();
+        let frame = self.chosen_frame(target).filter(|_| is_there);
+        self.seen = frame.and_then(|(frame, level)| {
+            let space = self.space_of(&self.now(target));
+            Some((self.loaded_at(&space, VirtAddr(frame.at_work()))?, frame, level))
         });
+    }
+
+    /// What that function sees.
+    fn seen(&self) -> Vec<(String, Type)> {
+        let Some((loaded, frame, level)) = &self.seen else { return Vec::new() };
+        let Some(lines) = loaded.file.lines() else { return Vec::new() };
+        let scope = Scope {
+            frame: Some(frame),
+            level: *level,
+            thread_pointer: None,
+            loaded,
+            read: &|_, _, into: &mut [u8]| {
+                into.fill(0);
+                Ok(())
+            },
+            whose: None,
+        };
+        let both = [Variables::Locals, Variables::Arguments].into_iter();
+        let all = both.flat_map(|which| lines.variables(which, &scope));
+        all.map(|(name, value)| (name, value.type_)).collect()
     }
 
     /// The members that a line may mean by its last word, and where that begins, if a structure stands in front of it.
@@ -97,7 +116,7 @@ impl Debugger {
         };
         let of = Expression::parse(operand_before(of)).ok()?;
         let files = self.programs().iter().map(|path| self.symbols.program(path)).collect();
-        let types = Types { seen: &self.seen, files };
+        let types = Types { seen: self.seen(), files };
         let read = &|whose, address, into: &mut [u8]| types.read(whose, address, into);
         let value = expression::value(of.node(), &types).and_then(|value| value.referred(read)).ok()?;
         if value.is_pointer() != is_pointer {

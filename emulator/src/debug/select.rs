@@ -222,10 +222,12 @@ impl Debugger {
     /// Complains if the registers of who is looked at are not known.
     pub(super) fn check_registers(&self) -> Result<(), String> {
         match &self.selected {
-            Some(Selected { thread, has_registers: false, .. }) => Err(format!(
-                "the registers of process {} are not known: it has not trapped while the debugger kept them",
-                thread.pid
-            )),
+            Some(Selected { thread: ThreadId { pid, tid }, has_registers: false, .. }) => {
+                let thread = if tid == pid { String::new() } else { format!("thread {tid} of ") };
+                Err(format!(
+                    "the registers of {thread}process {pid} are not known: it has not trapped while the debugger kept them, or has not run yet"
+                ))
+            }
             _ => Ok(()),
         }
     }

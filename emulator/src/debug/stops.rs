@@ -443,16 +443,20 @@ impl Debugger {
         Ok(Pages { range, pid })
     }
 
-    /// A line about a pointer that points now to where nothing is mapped, so that no page is there to be given.
+    /// A line about a place where nothing is mapped now, so that no page is there to be given: of a pointer, that it points there.
     fn emptiness(&self, target: &dyn Target, from: &Expression) -> Result<String, String> {
         let (va, pid) = self.evaluate(target, from)?;
-        let is_pointer = |from: &Vantage<'_>, at: &Expression| {
-            expression::value(at.node(), from).is_ok_and(|value| value.is_pointer())
-        };
         let pid = pid.or_else(|| self.space_of(&self.now(target)).process());
         let is_mapped = |pid| self.tap.borrow().trace().guest.vma_at(pid, va).is_some();
-        if pid.is_none_or(is_mapped) || !self.looking(target, |looking| is_pointer(looking, from)) {
+        if matches!(Where::address(va.0), Where::Kernel(_)) || pid.is_none_or(is_mapped) {
             return Ok(String::new());
+        }
+        let is_pointer =
+            |names: &Vantage<'_>| expression::value(from.node(), names).is_ok_and(|value| value.is_pointer());
+        if !self.looking(target, is_pointer) {
+            return Ok(format!(
+                "nothing is mapped at {va} so far: such a fault comes there when something is\n"
+            ));
         }
         let name = from.text();
         Ok(format!(
@@ -470,7 +474,7 @@ impl Debugger {
         let mut empty = String::new();
         let catch = match occasion {
             Occasion::Fault { faults, from, to } => {
-                if let Some(from) = from.as_ref().filter(|_| faults.need_a_mapping()) {
+                if let Some(from) = from.as_ref().filter(|_| to.is_none() && faults.need_a_mapping()) {
                     empty = self.emptiness(target, from)?;
                 }
                 let pages = from.map(|from| self.pages(target, &from, to.as_ref())).transpose()?;
