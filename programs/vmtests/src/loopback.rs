@@ -14,7 +14,7 @@ use crate::sockets::{
 use crate::{check, check_eq, check_error, tests};
 
 tests! {
-    tcp_on_loopback, tcp_without_waiting, tcp_resets, ports_are_taken, udp_on_loopback, udp_to_nobody, other_addresses,
+    tcp_on_loopback, tcp_without_waiting, tcp_resets, ports_are_taken, udp_on_loopback, udp_to_nobody, headers_of_datagrams, other_addresses,
 }
 
 fn listener(ip: u32) -> Result<(i32, Name)> {
@@ -216,5 +216,101 @@ fn other_addresses() -> Outcome {
     let client = socket(INET, STREAM)?;
     connect(client, inet(0, any.port()))?;
     check_eq!(name_by(g::__NR_getpeername, client)?.bytes[4..8], [127, 0, 0, 1]);
+    Ok(())
+}
+
+/// Control messages of a level and a kind, each with the words behind it.
+fn controls(of: &[(usize, u32, &[u32])]) -> ([u32; 24], usize) {
+    let (mut words, mut at) = ([0; 24], 0);
+    for &(level, kind, content) in of {
+        words[at..at + 4].copy_from_slice(&[16 + 4 * content.len() as u32, 0, level as u32, kind]);
+        words[at + 4..at + 4 + content.len()].copy_from_slice(content);
+        at += (4 + content.len()).next_multiple_of(2);
+    }
+    (words, 4 * at)
+}
+
+/// Sends or receives a byte with control messages; what is in them afterwards, and how many bytes.
+fn with_controls(
+    number: u32,
+    fd: i32,
+    to: Option<&Name>,
+    controls: ([u32; 24], usize),
+) -> Result<([u32; 24], usize)> {
+    let (mut words, len) = controls;
+    let mut byte = [0u8; 1];
+    let mut vector = [byte.as_mut_ptr() as usize, 1];
+    let (name, name_len) = to.map_or((0, 0), |name| (name.bytes.as_ptr() as usize, name.len));
+    let control = words.as_mut_ptr() as usize;
+    let mut header = [name, name_len, vector.as_mut_ptr() as usize, 1, control, len, 0];
+    sys(number, [fd as usize, header.as_mut_ptr() as usize, 0])?;
+    core::hint::black_box((&mut words, &mut byte, &mut vector));
+    let header = core::hint::black_box(header);
+    Ok((core::hint::black_box(words), header[5]))
+}
+
+/// TTL, hop limit, class and the address that it was sent to come along, if they are asked for.
+fn headers_of_datagrams() -> Outcome {
+    const IP: usize = 0;
+    const IPV6: usize = 41;
+    let (tos, ttl, info, told_ttl, told_tos) = (1, 2, 8, 12, 13);
+    let (told_info6, info6, told_hops, hops, told_class, class) = (49, 50, 51, 52, 66, 67);
+    let nothing = ([0; 24], 96);
+    let (server, client) = (socket(INET6, DGRAM)?, socket(INET6, DGRAM)?);
+    bind(server, inet6(1, 0))?;
+    let name = own_name(server)?;
+    let receive = |fd| with_controls(g::__NR_recvmsg, fd, None, nothing);
+    let send = |fd, name, with: &[_]| with_controls(g::__NR_sendmsg, fd, Some(name), controls(with));
+    send(client, &name, &[])?;
+    check_eq!(receive(server)?.1, 0);
+    [told_info6, told_hops, told_class]
+        .iter()
+        .try_for_each(|&name| set_option(server, IPV6, name, 1).map(drop))?;
+    send(client, &name, &[])?;
+    let loopback = [0, 0, 0, 0x0100_0000, 1];
+    check_eq!(
+        receive(server)?,
+        controls(&[(IPV6, info6, &loopback), (IPV6, hops, &[64]), (IPV6, class, &[0])])
+    );
+    set_option(server, IPV6, told_info6, 0)?;
+    set_option(client, IPV6, class, 8)?;
+    send(client, &name, &[(IPV6, hops, &[2])])?;
+    check_eq!(receive(server)?, controls(&[(IPV6, hops, &[2]), (IPV6, class, &[8])]));
+    send(client, &name, &[(IPV6, class, &[9]), (IPV6, hops, &[u32::MAX])])?;
+    check_eq!(receive(server)?, controls(&[(IPV6, hops, &[64]), (IPV6, class, &[9])]));
+    // What finds no room is cut.
+    send(client, &name, &[])?;
+    check_eq!(with_controls(g::__NR_recvmsg, server, None, ([0; 24], 24))?.1, 24);
+    send(client, &name, &[])?;
+    check_eq!(with_controls(g::__NR_recvmsg, server, None, ([0; 24], 8))?.1, 0);
+    for wrong in [(IPV6, hops, &[256][..]), (IPV6, hops, &[1, 2]), (IPV6, class, &[256]), (IPV6, 99, &[1])] {
+        check_error!(send(client, &name, &[wrong]), EINVAL);
+    }
+    check_error!(set_option(client, IPV6, class, 256), EINVAL);
+    check_error!(set_option(client, IPV6, 16, 256), EINVAL);
+
+    let (server, client) = (socket(INET, DGRAM)?, socket(INET, DGRAM)?);
+    bind(server, inet(0, 0))?;
+    let name = inet(HOME + 1, own_name(server)?.port());
+    [info, told_ttl, told_tos].iter().try_for_each(|&name| set_option(server, IP, name, 1).map(drop))?;
+    set_option(client, IP, ttl, 7)?;
+    send(client, &name, &[(IP, tos, &[4])])?;
+    let (words, len) = receive(server)?;
+    let there = (HOME + 1).to_be();
+    let (expected, expected_len) = controls(&[(IP, info, &[1, there, there]), (IP, ttl, &[7])]);
+    check_eq!(words[..14], expected[..14]);
+    // The class is a byte.
+    check_eq!((len, &words[14..18], words[18] as u8), (expected_len + 24, &[17, 0, IP as u32, tos][..], 4));
+    for wrong in [(IP, ttl, &[0][..]), (IP, ttl, &[256]), (IP, tos, &[256]), (IP, 99, &[1])] {
+        check_error!(send(client, &name, &[wrong]), EINVAL);
+    }
+    check_error!(set_option(client, IP, ttl, 0), EINVAL);
+    // An address to send from.
+    send(client, &name, &[(IP, info, &[0, (HOME + 2).to_be(), 0])])?;
+    let (mut from, mut len) = (Name { bytes: [0; 110], len: 0 }, 110u32);
+    let at = [from.bytes.as_mut_ptr() as usize, (&raw mut len) as usize];
+    sys(g::__NR_recvfrom, [server as usize, at[0], 0, 0, at[0], at[1]])?;
+    from = core::hint::black_box(from);
+    check_eq!(from.bytes[4..8], (HOME + 2).to_be_bytes());
     Ok(())
 }

@@ -47,11 +47,11 @@ impl Ip {
         if family == Family::Inet6 { Ip::V6([0; 16]) } else { Ip::V4([0; 4]) }
     }
     /// Whether it stands for every address.
-    pub(super) fn is_any(self) -> bool {
+    pub fn is_any(self) -> bool {
         matches!(self, Ip::V4([0, 0, 0, 0])) || self == Ip::V6([0; 16])
     }
     /// Whether it is one of this machine's.
-    pub(super) fn is_local(self) -> bool {
+    pub fn is_local(self) -> bool {
         match self {
             Ip::V4([first, ..]) => first == 127 || self.is_any(),
             Ip::V6(bytes) => bytes == IPV6_LOOPBACK || self.is_any(),
@@ -85,7 +85,8 @@ impl Ip {
             _ => Ip::V6(bytes),
         }
     }
-    fn to_v6(self) -> [u8; 16] {
+    /// Itself, or what stands for an IPv4 address in an IPv6 one.
+    pub fn to_v6(self) -> [u8; 16] {
         let mut bytes = [0; 16];
         match self {
             Ip::V6(bytes) => return bytes,

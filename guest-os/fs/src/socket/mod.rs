@@ -15,6 +15,7 @@ mod collect;
 mod connection;
 mod names;
 mod options;
+mod packet;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -28,7 +29,8 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 pub use connection::{Direction, Target};
-pub use options::{Linger, Options};
+pub use options::{Linger, Options, PacketTold};
+pub use packet::PacketHeader;
 pub use queue::Message;
 use queue::Queue;
 pub use transfer::RIGHTS_MAX;

@@ -1,6 +1,7 @@
 //! What a socket has been told to do: the plain values behind `getsockopt` and `setsockopt` (socket(7)).
 
-use super::{Family, SocketKind};
+use super::{Family, Ip, SocketKind};
+use crate::Errno;
 
 /// SO_LINGER.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -38,8 +39,8 @@ pub struct Options {
     remembered: [i32; REMEMBERED.len()],
 }
 
-/// Options that change nothing where there are no packets: level, name, and value at first.
-const REMEMBERED: [(u32, u32, i32); 39] = [
+/// Options that are plain numbers: level, name, and value at first. But for those of headers they change nothing where there are no packets.
+const REMEMBERED: [(u32, u32, i32); 41] = [
     (SOL_SOCKET, 9, 0),  // SO_KEEPALIVE
     (SOL_SOCKET, 6, 0),  // SO_BROADCAST
     (SOL_SOCKET, 10, 0), // SO_OOBINLINE
@@ -63,23 +64,47 @@ const REMEMBERED: [(u32, u32, i32); 39] = [
     (SOL_TCP, 12, 1),    // TCP_QUICKACK
     (SOL_TCP, 18, 0),    // TCP_USER_TIMEOUT
     (SOL_TCP, 23, 0),    // TCP_FASTOPEN
-    (SOL_IP, 1, 0),      // IP_TOS
-    (SOL_IP, 2, 64),     // IP_TTL
-    (SOL_IP, 10, 1),     // IP_MTU_DISCOVER
-    (SOL_IP, 11, 0),     // IP_RECVERR
-    (SOL_IP, 8, 0),      // IP_PKTINFO
-    (SOL_IP, 12, 0),     // IP_RECVTTL
-    (SOL_IP, 13, 0),     // IP_RECVTOS
-    (SOL_IP, 15, 0),     // IP_FREEBIND
-    (SOL_IP, 24, 0),     // IP_BIND_ADDRESS_NO_PORT
-    (SOL_IP, 33, 1),     // IP_MULTICAST_TTL
-    (SOL_IP, 34, 1),     // IP_MULTICAST_LOOP
-    (SOL_IPV6, 16, 64),  // IPV6_UNICAST_HOPS
-    (SOL_IPV6, 19, 1),   // IPV6_MULTICAST_LOOP
-    (SOL_IPV6, 25, 0),   // IPV6_RECVERR
-    (SOL_IPV6, 49, 0),   // IPV6_RECVPKTINFO
-    (SOL_IPV6, 67, 0),   // IPV6_TCLASS
+    (SOL_IP, IP_TOS, 0),
+    (SOL_IP, IP_TTL, 64),
+    (SOL_IP, 10, 1), // IP_MTU_DISCOVER
+    (SOL_IP, 11, 0), // IP_RECVERR
+    (SOL_IP, IP_PKTINFO, 0),
+    (SOL_IP, IP_RECVTTL, 0),
+    (SOL_IP, IP_RECVTOS, 0),
+    (SOL_IP, 15, 0), // IP_FREEBIND
+    (SOL_IP, 24, 0), // IP_BIND_ADDRESS_NO_PORT
+    (SOL_IP, 33, 1), // IP_MULTICAST_TTL
+    (SOL_IP, 34, 1), // IP_MULTICAST_LOOP
+    (SOL_IPV6, IPV6_UNICAST_HOPS, 64),
+    (SOL_IPV6, 19, 1), // IPV6_MULTICAST_LOOP
+    (SOL_IPV6, 25, 0), // IPV6_RECVERR
+    (SOL_IPV6, IPV6_RECVPKTINFO, 0),
+    (SOL_IPV6, IPV6_RECVHOPLIMIT, 0),
+    (SOL_IPV6, IPV6_RECVTCLASS, 0),
+    (SOL_IPV6, IPV6_TCLASS, 0),
 ];
+
+const IP_TOS: u32 = 1;
+const IP_TTL: u32 = 2;
+const IP_PKTINFO: u32 = 8;
+const IP_RECVTTL: u32 = 12;
+const IP_RECVTOS: u32 = 13;
+const IPV6_UNICAST_HOPS: u32 = 16;
+const IPV6_RECVPKTINFO: u32 = 49;
+const IPV6_RECVHOPLIMIT: u32 = 51;
+const IPV6_RECVTCLASS: u32 = 66;
+const IPV6_TCLASS: u32 = 67;
+
+/// What a receiver of datagrams over IP wants to be told of their headers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PacketTold {
+    /// Where it was sent to (IP_PKTINFO, IPV6_RECVPKTINFO).
+    pub to: bool,
+    /// IP_RECVTTL, IPV6_RECVHOPLIMIT.
+    pub hops: bool,
+    /// IP_RECVTOS, IPV6_RECVTCLASS.
+    pub class: bool,
+}
 
 const SOL_IP: u32 = 0;
 const SOL_SOCKET: u32 = 1;
@@ -123,10 +148,65 @@ impl Options {
     }
 
     /// An option that is only remembered; `None` if it is none.
-    pub fn remembered(&mut self, level: u32, name: u32) -> Option<&mut i32> {
-        let row = REMEMBERED.iter().position(|row| (row.0, row.1) == (level, name))?;
-        self.remembered.get_mut(row)
+    pub fn remembered(&self, level: u32, name: u32) -> Option<i32> {
+        self.remembered.get(row_of(level, name)?).copied()
     }
+
+    /// Remembers one. ENOPROTOOPT if it is none; EINVAL for what no header can say.
+    pub fn remember(&mut self, level: u32, name: u32, value: i32) -> Result<(), Errno> {
+        let row = row_of(level, name).ok_or(Errno::ENOPROTOOPT)?;
+        let is_of_header =
+            matches!((level, name), (SOL_IP, IP_TTL | IP_TOS) | (SOL_IPV6, IPV6_UNICAST_HOPS | IPV6_TCLASS));
+        let value = match (level, name, value) {
+            (SOL_IP, IP_TTL, 0) => return Err(Errno::EINVAL),
+            (SOL_IP, IP_TOS, _) => value & 0xff,
+            // As at first.
+            (_, _, -1) if is_of_header => REMEMBERED[row].2,
+            (_, _, 0..=255) => value,
+            _ if is_of_header => return Err(Errno::EINVAL),
+            _ => value,
+        };
+        self.remembered[row] = value;
+        Ok(())
+    }
+
+    fn number(&self, level: u32, name: u32) -> u8 {
+        u8::try_from(self.remembered(level, name).unwrap_or(0)).unwrap_or(u8::MAX)
+    }
+
+    /// Of what goes to this address: over how many machines.
+    pub(super) fn hops(&self, to: Ip) -> u8 {
+        match to {
+            Ip::V4(_) => self.number(SOL_IP, IP_TTL),
+            Ip::V6(_) => self.number(SOL_IPV6, IPV6_UNICAST_HOPS),
+        }
+    }
+
+    /// Its class.
+    pub(super) fn class(&self, to: Ip) -> u8 {
+        match to {
+            Ip::V4(_) => self.number(SOL_IP, IP_TOS),
+            Ip::V6(_) => self.number(SOL_IPV6, IPV6_TCLASS),
+        }
+    }
+
+    /// What is told of what has come to this address.
+    pub fn told_of(&self, to: Ip, family: Family) -> PacketTold {
+        let is_on = |level, name| self.remembered(level, name).is_some_and(|value| value != 0);
+        let [hops, class] = match to {
+            Ip::V4(_) => [is_on(SOL_IP, IP_RECVTTL), is_on(SOL_IP, IP_RECVTOS)],
+            Ip::V6(_) => [is_on(SOL_IPV6, IPV6_RECVHOPLIMIT), is_on(SOL_IPV6, IPV6_RECVTCLASS)],
+        };
+        let to = match family {
+            Family::Inet6 => is_on(SOL_IPV6, IPV6_RECVPKTINFO),
+            _ => is_on(SOL_IP, IP_PKTINFO),
+        };
+        PacketTold { to, hops, class }
+    }
+}
+
+fn row_of(level: u32, name: u32) -> Option<usize> {
+    REMEMBERED.iter().position(|row| (row.0, row.1) == (level, name))
 }
 
 /// As Linux does, so that its own bookkeeping has room.

@@ -3,7 +3,7 @@
 //! A stream's bytes lie in pieces of a page at most, and a piece ends where descriptors come or the sender changes; a datagram is a piece of
 //! its own, whatever its length. So memory follows the data, and each piece counts for what it takes beside its bytes, too.
 
-use super::{Address, Sender};
+use super::{Address, PacketHeader, Sender};
 use crate::{Errno, OpenFileId};
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
@@ -24,6 +24,8 @@ pub struct Message {
     pub from: Address,
     /// Who has sent it.
     pub sender: Sender,
+    /// Over IP: its header.
+    pub header: PacketHeader,
     /// Descriptors that came with it, each counted as a reference to its open file.
     pub rights: Vec<OpenFileId>,
 }
@@ -31,7 +33,7 @@ pub struct Message {
 impl Message {
     /// To be sent: what it takes along, and by whom.
     pub fn new(bytes: Rc<Vec<u8>>, sender: Sender, rights: Vec<OpenFileId>) -> Message {
-        Message { bytes, start: 0, from: Address::Unnamed, sender, rights }
+        Message { bytes, sender, rights, ..Message::default() }
     }
 }
 

@@ -177,7 +177,8 @@ impl Sockets {
         }
         self.ensure_port(id, super::Ip::any(self.socket(id).family))?;
         let Some(name) = self.socket(id).endpoint() else { return Err(Errno::EINVAL) };
-        let from = if name.ip.is_any() { Endpoint { ip: to.ip.source(), ..name } } else { name };
+        let own = if name.ip.is_any() { to.ip.source() } else { name.ip };
+        let from = Endpoint { ip: message.header.here.unwrap_or(own), ..name };
         let Some(receiver) = self.receiver_at(to, from) else {
             if matches!(self.socket(id).state, State::Directed) {
                 self.socket_mut(id).error = Some(Errno::ECONNREFUSED);
@@ -185,6 +186,7 @@ impl Sockets {
             }
             return Ok(());
         };
+        let header = message.header.sent(to.ip, &self.socket(id).options);
         let inbox = &self.socket(receiver).inbox;
         let limit = self.socket(receiver).options.receive_bytes;
         if !inbox.is_empty() && inbox.cost() + message.bytes.len() + OVERHEAD_BYTES > limit {
@@ -194,7 +196,7 @@ impl Sockets {
         self.deliver(
             changes,
             receiver,
-            Message { from: Address::Inet(from), ..core::mem::take(message) },
+            Message { from: Address::Inet(from), header, ..core::mem::take(message) },
             message,
         )
     }

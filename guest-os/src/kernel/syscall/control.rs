@@ -1,4 +1,5 @@
-//! What goes along with messages (`cmsg(3)`): descriptors (SCM_RIGHTS) and who sends (SCM_CREDENTIALS).
+//! What goes along with messages (`cmsg(3)`): descriptors (SCM_RIGHTS), who sends (SCM_CREDENTIALS), and over IP what the header says (ip(7),
+//! ipv6(7)).
 
 use super::files::{Reserved, close_file};
 use crate::files::vfs::open_files;
@@ -7,7 +8,7 @@ use crate::memory::user::{self, UserPtr};
 use crate::processes::process;
 use ::proc::CapSet;
 use alloc::vec::Vec;
-use fs::{Errno, Family, OpenFileId, RIGHTS_MAX, Sender};
+use fs::{Errno, Family, Ip, OpenFileId, PacketHeader, PacketTold, RIGHTS_MAX, Sender};
 
 const SOL_SOCKET: u32 = 1;
 const SCM_RIGHTS: u32 = 1;
@@ -15,6 +16,18 @@ const SCM_CREDENTIALS: u32 = 2;
 /// `struct cmsghdr`, in bytes.
 const HEADER_BYTES: u64 = 16;
 const SENDER_BYTES: u64 = 12;
+const SOL_IP: u32 = 0;
+const IP_TOS: u32 = 1;
+const IP_TTL: u32 = 2;
+/// `struct in_pktinfo`.
+const IP_PKTINFO: u32 = 8;
+const SOL_IPV6: u32 = 41;
+/// `struct in6_pktinfo`.
+const IPV6_PKTINFO: u32 = 50;
+const IPV6_HOPLIMIT: u32 = 52;
+const IPV6_TCLASS: u32 = 67;
+/// The loopback interface.
+const INTERFACE: u32 = 1;
 /// Most bytes of control messages that a call takes (`net.core.optmem_max`).
 const CONTROL_MAX: u64 = 128 << 10;
 
@@ -68,6 +81,8 @@ pub struct Control {
     pub rights: Rights,
     /// Whom it says that it is.
     pub sender: Option<Sender>,
+    /// What the header of the datagram is to say.
+    pub header: PacketHeader,
 }
 
 /// Reads what a program sends along. EINVAL, EBADF, EPERM, ENOBUFS.
@@ -95,12 +110,63 @@ pub fn read(address: u64, len: u64, family: Family) -> Result<Control, Errno> {
                 control.sender = Some(read_sender(content)?);
             }
             (SOL_SOCKET, _) => return Err(Errno::EINVAL),
+            (SOL_IP, _) if family != Family::Unix => read_ip(kind, content, size, &mut control.header)?,
+            (SOL_IPV6, _) if family == Family::Inet6 => {
+                read_ipv6(kind, content, size, &mut control.header)?;
+            }
             // Those of other levels are for other families.
             _ => {}
         }
         at += length.next_multiple_of(8);
     }
     Ok(control)
+}
+
+/// Of IPv4. EINVAL for what no header says.
+fn read_ip(kind: u32, content: u64, size: u64, header: &mut PacketHeader) -> Result<(), Errno> {
+    let int = || UserPtr::<i32>::from(content).read();
+    match (kind, size) {
+        (IP_TTL, 4) => match int()? {
+            ttl @ 1..=255 => header.hops = u8::try_from(ttl).ok(),
+            _ => return Err(Errno::EINVAL),
+        },
+        (IP_TOS, 4) => header.class = Some(u8::try_from(int()?).map_err(|_| Errno::EINVAL)?),
+        (IP_TOS, 1) => header.class = Some(UserPtr::<u8>::from(content).read()?),
+        (IP_PKTINFO, 12) => {
+            let ip = UserPtr::<u32>::from(content).at(1).read()?;
+            header.here = source_from(Ip::V4(ip.to_ne_bytes()))?;
+        }
+        _ => return Err(Errno::EINVAL),
+    }
+    Ok(())
+}
+
+/// Of IPv6; -1 means what the socket says.
+fn read_ipv6(kind: u32, content: u64, size: u64, header: &mut PacketHeader) -> Result<(), Errno> {
+    let number = || match UserPtr::<i32>::from(content).read()? {
+        -1 => Ok(None),
+        number => u8::try_from(number).map(Some).map_err(|_| Errno::EINVAL),
+    };
+    match (kind, size) {
+        (IPV6_HOPLIMIT, 4) => header.hops = number()?,
+        (IPV6_TCLASS, 4) => header.class = number()?,
+        (IPV6_PKTINFO, 20..) => {
+            let mut ip = [0; 16];
+            user::copy_in(content, &mut ip)?;
+            header.here = source_from(Ip::V6(ip))?;
+        }
+        _ => return Err(Errno::EINVAL),
+    }
+    Ok(())
+}
+
+/// The address that a datagram goes out from: none if it is any. EINVAL if it is not this machine's.
+fn source_from(ip: Ip) -> Result<Option<Ip>, Errno> {
+    match ip {
+        _ if ip.is_any() => Ok(None),
+        _ if ip.is_local() => Ok(Some(ip)),
+        _ => Err(Errno::EINVAL),
+    }
 }
 
 fn read_rights(address: u64, count: u64, rights: &mut Rights) -> Result<(), Errno> {
@@ -152,10 +218,10 @@ impl Room {
     fn left(&self) -> u64 {
         self.len - self.at
     }
-    fn put_header(&self, kind: u32, size: u64) -> Result<(), Errno> {
+    fn put_header(&self, [level, kind]: [u32; 2], size: u64) -> Result<(), Errno> {
         let start = self.address.wrapping_add(self.at);
         UserPtr::<u64>::from(start).write(HEADER_BYTES + size)?;
-        UserPtr::<[u32; 2]>::from(start.wrapping_add(8)).write([SOL_SOCKET, kind])
+        UserPtr::<[u32; 2]>::from(start.wrapping_add(8)).write([level, kind])
     }
     fn content(&self) -> u64 {
         self.address.wrapping_add(self.at + HEADER_BYTES)
@@ -164,21 +230,69 @@ impl Room {
         self.at = (self.at + (HEADER_BYTES + size).next_multiple_of(8)).min(self.len);
     }
 
-    /// Who has sent.
-    pub fn put_sender(&mut self, sender: Sender) -> Result<(), Errno> {
+    /// One message: as much of it as there is room for.
+    fn put(&mut self, level_and_kind: [u32; 2], bytes: &[u8]) -> Result<(), Errno> {
         if self.left() < HEADER_BYTES {
             self.is_cut = true;
             return Ok(());
         }
-        let size = SENDER_BYTES.min(self.left() - HEADER_BYTES);
-        self.is_cut |= size < SENDER_BYTES;
-        self.put_header(SCM_CREDENTIALS, size)?;
+        let size = (bytes.len() as u64).min(self.left() - HEADER_BYTES);
+        self.is_cut |= size < bytes.len() as u64;
+        self.put_header(level_and_kind, size)?;
+        user::copy_out(self.content(), &bytes[..super::length(size)])?;
+        self.advance(size);
+        Ok(())
+    }
+
+    /// Who has sent.
+    pub fn put_sender(&mut self, sender: Sender) -> Result<(), Errno> {
         let mut bytes = [0; SENDER_BYTES as usize];
         for (place, number) in bytes.chunks_exact_mut(4).zip([sender.pid, sender.uid, sender.gid]) {
             place.copy_from_slice(&number.to_ne_bytes());
         }
-        user::copy_out(self.content(), &bytes[..super::length(size)])?;
-        self.advance(size);
+        self.put([SOL_SOCKET, SCM_CREDENTIALS], &bytes)
+    }
+
+    /// What the header of a datagram that was sent `to` this machine says, as far as it is to be told.
+    pub fn put_packet(
+        &mut self,
+        header: &PacketHeader,
+        to: Ip,
+        told: PacketTold,
+        family: Family,
+    ) -> Result<(), Errno> {
+        let int = |value: Option<u8>| i32::from(value.unwrap_or(0)).to_ne_bytes();
+        if told.to && family == Family::Inet6 {
+            let mut info = [0; 20];
+            info[..16].copy_from_slice(&to.to_v6());
+            info[16..].copy_from_slice(&INTERFACE.to_ne_bytes());
+            self.put([SOL_IPV6, IPV6_PKTINFO], &info)?;
+        }
+        match to {
+            Ip::V4(ip) => {
+                if told.to && family == Family::Inet {
+                    let mut info = [0; 12];
+                    for (place, word) in info.chunks_exact_mut(4).zip([INTERFACE.to_ne_bytes(), ip, ip]) {
+                        place.copy_from_slice(&word);
+                    }
+                    self.put([SOL_IP, IP_PKTINFO], &info)?;
+                }
+                if told.hops {
+                    self.put([SOL_IP, IP_TTL], &int(header.hops))?;
+                }
+                if told.class {
+                    self.put([SOL_IP, IP_TOS], &[header.class.unwrap_or(0)])?;
+                }
+            }
+            Ip::V6(_) => {
+                if told.hops {
+                    self.put([SOL_IPV6, IPV6_HOPLIMIT], &int(header.hops))?;
+                }
+                if told.class {
+                    self.put([SOL_IPV6, IPV6_TCLASS], &int(header.class))?;
+                }
+            }
+        }
         Ok(())
     }
 
@@ -200,7 +314,7 @@ impl Room {
         }
         self.is_cut |= count < all;
         if count > 0 {
-            self.put_header(SCM_RIGHTS, 4 * count)?;
+            self.put_header([SOL_SOCKET, SCM_RIGHTS], 4 * count)?;
             self.advance(4 * count);
         }
         Ok(())

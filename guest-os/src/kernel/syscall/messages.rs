@@ -15,7 +15,7 @@ use crate::hart::current;
 use crate::memory::user::UserPtr;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use fs::{Address, Errno, Family, Message, OpenFileId, Sender, SocketId, SocketKind, Wanted};
+use fs::{Address, Errno, Family, Message, OpenFileId, PacketHeader, Sender, SocketId, SocketKind, Wanted};
 use linux_raw_sys::net;
 
 /// The largest message that is not looked at whether it fits: no socket takes as much.
@@ -75,11 +75,12 @@ struct Along {
     to: Option<Wanted>,
     sender: Sender,
     rights: Rights,
+    header: PacketHeader,
 }
 
 impl Along {
     fn nothing() -> Self {
-        Self { to: None, sender: sender(), rights: Rights::default() }
+        Self { to: None, sender: sender(), rights: Rights::default(), header: PacketHeader::default() }
     }
 }
 
@@ -126,7 +127,7 @@ fn send(manner: Manner, spans: &[Span], along: Along) -> Moved {
     if manner.has(net::MSG_OOB) {
         return Err(Errno::EOPNOTSUPP.into());
     }
-    let Along { to, sender, mut rights } = along;
+    let Along { to, sender, mut rights, header } = along;
     if manner.is_stream() {
         if to.is_some() && manner.family == Family::Unix {
             let is_connected = open_files().sockets().peer_name(manner.socket).is_ok();
@@ -154,6 +155,7 @@ fn send(manner: Manner, spans: &[Span], along: Along) -> Moved {
         return Err(Errno::EFAULT.into());
     }
     let mut message = Message::new(Rc::new(bytes), sender, rights.take());
+    message.header = header;
     let sent = send_whole(manner, &mut message, to);
     rights.give_back(message.rights);
     sent.map(|()| all)
@@ -214,12 +216,14 @@ struct Receipt {
     from: Address,
     sender: Sender,
     rights: Rights,
+    header: PacketHeader,
 }
 
 impl Receipt {
     fn nothing() -> Self {
         let (from, sender) = (Address::Unnamed, Sender::default());
-        Self { count: 0, told: 0, from, sender, rights: Rights::default() }
+        let (rights, header) = (Rights::default(), PacketHeader::default());
+        Self { count: 0, told: 0, from, sender, rights, header }
     }
 }
 
@@ -257,7 +261,8 @@ fn receive_message(manner: Manner, spans: &[Span], all: usize) -> Result<Receipt
         let is_cut = len > all;
         let count = if manner.has(net::MSG_TRUNC) { len } else { len.min(all) };
         let told = if is_cut { net::MSG_TRUNC } else { 0 };
-        return Ok(Receipt { count, told, from: message.from, sender: message.sender, rights });
+        let Message { from, sender, header, .. } = message;
+        return Ok(Receipt { count, told, from, sender, rights, header });
     }
 }
 
@@ -389,7 +394,8 @@ fn send_one(manner: Manner, at: u64) -> Moved {
         name => Some(name_from(manner.family, name, header.name_len.min(fs::ADDRESS_MAX as u64))?),
     };
     let control = control::read(header.control, header.control_len, manner.family)?;
-    let along = Along { to, sender: control.sender.unwrap_or_else(sender), rights: control.rights };
+    let sender = control.sender.unwrap_or_else(sender);
+    let along = Along { to, sender, rights: control.rights, header: control.header };
     send(manner, &header.spans, along)
 }
 
@@ -413,6 +419,10 @@ fn receive_one(manner: Manner, at: u64) -> Moved {
         room.put_sender(receipt.sender)?;
     }
     room.put_rights(&mut receipt.rights, manner.has(CLOSE_ON_EXEC))?;
+    if let Some(to) = receipt.header.here {
+        let told = open_files().sockets().options(manner.socket).told_of(to, manner.family);
+        room.put_packet(&receipt.header, to, told, manner.family)?;
+    }
     let told = receipt.told | if room.is_cut { net::MSG_CTRUNC } else { 0 } | manner.flags & CLOSE_ON_EXEC;
     UserPtr::<u64>::from(at.wrapping_add(CONTROL_LEN)).write(room.used())?;
     UserPtr::<u32>::from(at.wrapping_add(FLAGS)).write(told)?;

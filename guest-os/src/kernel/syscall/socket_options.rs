@@ -91,14 +91,14 @@ fn value_of(socket: SocketId, level: u32, name: u32) -> Result<Value, Errno> {
                 let peer = sockets.peer(socket).filter(|_| family == Family::Unix).unwrap_or(none);
                 Value::Ints([peer.pid, peer.uid, peer.gid], 3)
             }
-            _ => Value::Int(*sockets.options_mut(socket).remembered(level, name).ok_or(Errno::ENOPROTOOPT)?),
+            _ => Value::Int(sockets.options(socket).remembered(level, name).ok_or(Errno::ENOPROTOOPT)?),
         });
     }
     match (level, name) {
         (IPPROTO_IPV6, IPV6_V6ONLY) => Ok(Value::Int(sockets.options(socket).only_v6.into())),
         // Of what TCP_INFO tells, the state: that of a connection.
         (IPPROTO_TCP, TCP_INFO) if is_tcp => Ok(Value::Ints([1, 0, 0], 3)),
-        _ => Ok(Value::Int(*sockets.options_mut(socket).remembered(level, name).ok_or(Errno::ENOPROTOOPT)?)),
+        _ => Ok(Value::Int(sockets.options(socket).remembered(level, name).ok_or(Errno::ENOPROTOOPT)?)),
     }
 }
 
@@ -160,7 +160,7 @@ pub fn setsockopt([fd, level, name, value, len, ..]: Arguments) -> Outcome {
         (SOL_SOCKET, net::SO_MARK) if !is_privileged => return Err(Errno::EPERM.into()),
         (IPPROTO_IPV6, IPV6_V6ONLY) if is_named => return Err(Errno::EINVAL.into()),
         (IPPROTO_IPV6, IPV6_V6ONLY) => options.only_v6 = is_on,
-        _ => *options.remembered(level, name).ok_or(Errno::ENOPROTOOPT)? = number.cast_signed(),
+        _ => options.remember(level, name, number.cast_signed())?,
     }
     Ok(0)
 }
