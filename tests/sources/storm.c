@@ -1,6 +1,7 @@
 // Processes that do at random what needs memory in every way, all at once: `storm SEED PROCESSES STEPS PAGES`. Each knows what its pages hold, and
 // compares. Says how many have ended well, by a signal, and with a wrong byte.
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,14 +11,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, SHARED_PAGES = 8, THREADS = 2, THREAD_PAGES = 10, WRONG = 9 };
+enum { PAGE = 4096, SHARED_PAGES = 8, FILE_PAGES = 24, FILLED = 7, THREADS = 2, THREAD_PAGES = 10, WRONG = 9 };
 
 struct Kid {
     unsigned long random;
     int pages;
     unsigned char *memory, *expected; // a byte in each page, and what it should be
     unsigned char *shared;
-    int file;
+    int file, common; // of its own, and of all
 };
 
 static unsigned draw(struct Kid *kid, unsigned below) {
@@ -98,6 +99,20 @@ static void write_and_read_file(struct Kid *kid, unsigned page, int step) {
     if (pread(kid->file, read, sizeof read, (long)page * PAGE) == sizeof read && memcmp(bytes, read, sizeof read)) _exit(WRONG);
 }
 
+// All read, write, cut and punch one file, of which each byte is always FILLED or 0.
+static void use_common_file(struct Kid *kid) {
+    unsigned char bytes[2 * PAGE];
+    long at = (long)draw(kid, FILE_PAGES) * PAGE, count;
+    switch (draw(kid, 6)) {
+    case 0: ftruncate(kid->common, at); ftruncate(kid->common, (long)FILE_PAGES * PAGE); break;
+    case 1: fallocate(kid->common, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at + 100, 3 * PAGE); break;
+    case 2: memset(bytes, FILLED, sizeof bytes); pwrite(kid->common, bytes, sizeof bytes, at); break;
+    default:
+        count = pread(kid->common, bytes, sizeof bytes, at);
+        for (long i = 0; i < count; i++) if (bytes[i] != FILLED && bytes[i]) _exit(WRONG);
+    }
+}
+
 static void pass_through_pipe(struct Kid *kid, unsigned page) {
     int ends[2];
     unsigned char bytes[100];
@@ -118,13 +133,14 @@ static void run(struct Kid *kid, int steps) {
         unsigned char *whole = kid->memory + page * PAGE;
         switch (what) {
         case 0: case 1: case 2: case 3: *byte_of(kid, page) = kid->expected[page] = step; break;
-        case 4: case 5: compare(kid, page); break;
+        case 4: compare(kid, page); break;
+        case 5: case 12: use_common_file(kid); break;
         case 6: if (madvise(whole, PAGE, MADV_DONTNEED) == 0) kid->expected[page] = 0; break;
         case 7: kid->shared[page % SHARED_PAGES * PAGE + step % PAGE]++; break;
         case 8: if (mlock(whole, PAGE) == 0 && draw(kid, 2)) munlock(whole, PAGE); break;
         case 9: munlock(kid->memory, (long)kid->pages * PAGE); break;
         case 10: fork_and_kill(kid, page); break;
-        case 11: case 12: write_and_read_file(kid, page, step); break;
+        case 11: write_and_read_file(kid, page, step); break;
         case 13: run_threads(); break;
         case 14: move_all(kid); break;
         case 15: pass_through_pipe(kid, page); break;
@@ -138,8 +154,10 @@ int main(int argc, char **argv) {
     if (argc != 5) return 2;
     long seed = atol(argv[1]), processes = atol(argv[2]), steps = atol(argv[3]), pages = atol(argv[4]);
     unsigned char *shared = map(SHARED_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED);
+    int common = memfd_create("common", 0);
+    ftruncate(common, (long)FILE_PAGES * PAGE);
     for (long number = 0; number < processes; number++) {
-        struct Kid kid = {.random = seed * 7919 + number * 104729 + 13, .pages = pages, .shared = shared, .file = -1};
+        struct Kid kid = {.random = seed * 7919 + number * 104729 + 13, .pages = pages, .shared = shared, .file = -1, .common = common};
         if (fork() == 0) run(&kid, steps);
     }
     int well = 0, killed = 0, wrong = 0;

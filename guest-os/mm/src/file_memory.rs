@@ -11,7 +11,6 @@ use crate::frame::{FrameId, FrameKind, OutOfFrames};
 use crate::memory::{Contents, Memory};
 use crate::page_cache::{FileId, PageKey, PageLookup, PageState, Store};
 use crate::phys::PhysMem;
-use crate::pte::SwapSlot;
 use crate::swap::SlotState;
 use core::ops::Range;
 use isa::PAGE_SIZE;
@@ -36,7 +35,7 @@ impl Piece {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Out {
     /// From swap space.
-    InSlot(PageKey, SwapSlot),
+    InSlot(PageKey),
     /// From the device.
     OnDevice(PageKey),
 }
@@ -125,7 +124,7 @@ impl<P: PhysMem> Memory<P> {
             match self.cache().lookup(key) {
                 PageLookup::Swapped(slot) => match self.adopt(key, slot) {
                     SlotState::Stored | SlotState::Reading(_) | SlotState::Writing { .. } => {
-                        Some(Out::InSlot(key, slot))
+                        Some(Out::InSlot(key))
                     }
                     SlotState::Cached(_) | SlotState::Unwritten(_) | SlotState::Kept(_) => None,
                 },

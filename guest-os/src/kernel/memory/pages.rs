@@ -22,8 +22,7 @@ use isa::events::{EventKind, EventRecord};
 use mm::file_memory::{Out, Transfer, whole_pages};
 use mm::page_cache::PageLookup;
 use mm::spaces::Resident;
-use mm::swap::SlotState;
-use mm::{FileId, Flush, FrameId, PageKey, PageRange, Store, SwapSlot};
+use mm::{FileId, Flush, FrameId, PageKey, PageRange, Store};
 
 const FILE_SYSTEM_SHIFT: u32 = 56;
 /// Files of the kernel's own: shared anonymous memory, the page of the vDSO.
@@ -227,7 +226,7 @@ pub fn pinned(key: PageKey) -> Result<Option<FrameId>, Errno> {
             PageLookup::NoRoom => return Err(Errno::ENOMEM),
             PageLookup::Reading(_) => wait::sleep(Channel::Page(key)),
             PageLookup::SwapBusy(slot) => reclaim::wait_for(slot),
-            PageLookup::Swapped(slot) => bring_in(slot, AtTheEnd::Fail)?,
+            PageLookup::Swapped(_) => bring_in(key)?,
             PageLookup::Absent => {
                 // The same: another may have read it.
                 let frame = reclaim::with_room(AtTheEnd::Fail, |memory| match memory.look_up_page(key) {
@@ -248,14 +247,15 @@ pub fn pinned(key: PageKey) -> Result<Option<FrameId>, Errno> {
     }
 }
 
-/// Has the page of a slot brought into memory, if it is on the disk only by now. ENOMEM without a frame, EIO if it is lost.
-fn bring_in(slot: SwapSlot, at_the_end: AtTheEnd) -> Result<(), Errno> {
-    let is_stored = |memory: &mm::Memory<_>| memory.swap().get(slot).state == SlotState::Stored;
-    let frame = reclaim::with_room(at_the_end, |memory| {
-        if is_stored(memory) { memory.begin_swap_in(slot).map(Some) } else { Ok(None) }
+/// Has a page of a file brought back into memory, if it is in swap space only by now. ENOMEM without a frame, EIO if it is lost.
+fn bring_in(key: PageKey) -> Result<(), Errno> {
+    // While this waits for a frame the page may come back, and its slot become another's.
+    let begun = reclaim::with_room(AtTheEnd::Fail, |memory| match memory.look_up_page(key) {
+        PageLookup::Swapped(slot) => memory.begin_swap_in(slot).map(|frame| Some((slot, frame))),
+        _ => Ok(None),
     });
-    match frame.map_err(|_| Errno::ENOMEM)? {
-        Some(frame) if !reclaim::swap_in(slot, frame) => Err(Errno::EIO),
+    match begun.map_err(|_| Errno::ENOMEM)? {
+        Some((slot, frame)) if !reclaim::swap_in(slot, frame) => Err(Errno::EIO),
         _ => Ok(()),
     }
 }
@@ -295,7 +295,7 @@ fn bring_in_all(number: FileId, bytes: &Range<u64>, transfer: Transfer) -> Resul
         let out = mem::memory().first_out(number, bytes, transfer);
         match out {
             None => return Ok(was_out),
-            Some(Out::InSlot(key, slot)) => bring_back(key, slot)?,
+            Some(Out::InSlot(key)) => bring_back(key)?,
             Some(Out::OnDevice(key)) => {
                 if let Some(frame) = pinned(key)? {
                     mem::memory().unpin(frame);
@@ -307,11 +307,11 @@ fn bring_in_all(number: FileId, bytes: &Range<u64>, transfer: Transfer) -> Resul
 }
 
 /// One step of bringing a page of a file back from its slot.
-fn bring_back(key: PageKey, slot: SwapSlot) -> Result<(), Errno> {
+fn bring_back(key: PageKey) -> Result<(), Errno> {
     let lookup = mem::memory().look_up_page(key);
     match lookup {
         PageLookup::SwapBusy(slot) => reclaim::wait_for(slot),
-        PageLookup::Swapped(_) => bring_in(slot, AtTheEnd::Fail)?,
+        PageLookup::Swapped(_) => bring_in(key)?,
         _ => {}
     }
     Ok(())
