@@ -122,9 +122,10 @@ impl Account {
         if !event.from_disk() {
             return;
         }
+        // What was read ahead is read for the first who needs it.
         let is_awaited = matches!(read, Some(DiskRead::Awaited(..) | DiskRead::Leaving));
         self.faults_from_disk += 1;
-        self.faults_awaited += u64::from(is_awaited);
+        self.faults_awaited += u64::from(read.is_some_and(DiskRead::is_awaited));
         match kind {
             EventKind::SwapIn if is_awaited => self.swap_ins_awaited += 1,
             EventKind::SwapIn => self.swap_ins_read += 1,

@@ -139,6 +139,7 @@ mod tests {
         });
         assert!(matches!(trace.history.disk_read(&fault), Some(DiskRead::Ahead(_))));
         assert_eq!((trace.stats.faults_from_disk, trace.stats.faults_awaited), (1, 1));
+        assert_eq!(trace.accounts.machine.faults_awaited, 1);
         let text = explain(&fault, &trace).expect("it is a fault");
         assert!(
             text.contains(

@@ -72,6 +72,13 @@ pub enum DiskRead {
     Ahead(Step),
 }
 
+impl DiskRead {
+    /// Whether the fault waited for the disk without having had the page read itself.
+    pub(super) fn is_awaited(self) -> bool {
+        matches!(self, Self::Awaited(..) | Self::Ahead(_) | Self::Leaving)
+    }
+}
+
 /// A range that went away.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Unmapped {

@@ -66,9 +66,7 @@ impl Stats {
         self.ahead.fold(event);
         self.faults_total += u64::from(event.is_fault());
         self.faults_from_disk += u64::from(event.from_disk());
-        let is_awaited =
-            matches!(read, Some(DiskRead::Awaited(..) | DiskRead::Ahead(..) | DiskRead::Leaving));
-        self.faults_awaited += u64::from(is_awaited);
+        self.faults_awaited += u64::from(read.is_some_and(DiskRead::is_awaited));
         self.faults_for_kernel_copies += u64::from(event.kernel_copy());
         let (frames_in_use, private) = (guest.frames_of_programs(), guest.frames_private());
         if kind == EventKind::Boot {
