@@ -310,6 +310,7 @@ impl Debugger {
     pub fn run_to_program(&mut self, target: &mut dyn Target) -> Output {
         let mut reached = |place: &Place| place.privilege == Privilege::User;
         let halt = self.resume(target, Until::Condition(&mut reached));
+        self.watch_anew(target);
         // Nothing has changed yet for those who come to look.
         self.before = None;
         Output::of(halt.map(|halt| self.report(target, halt)))

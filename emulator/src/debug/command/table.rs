@@ -114,8 +114,8 @@ const RUN: &[Entry] = &[
         &["run", "r"],
         "",
         "begin the program anew, and run until something stops the machine\n\
-         Breakpoints, catchpoints and displays stay, watchpoints were of its processes. The program's file is read anew, and its input\n\
-         goes on where it was read to.",
+         Breakpoints, catchpoints, watchpoints and displays stay, but watchpoints of a function's own variables. The program's file is\n\
+         read anew, and its input goes on where it was read to.",
         |words| words.alone(Command::Begin(Beginning::Runs)),
     ),
     entry(&["start"], "", "begin the program anew, and run to its `main`", |words| {
