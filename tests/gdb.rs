@@ -418,6 +418,21 @@ fn a_program_that_is_executed_is_caught_where_it_begins() {
     same_as_without(&dir, &[], &program, &figures);
 }
 
+#[test]
+fn the_end_of_the_sessions_own_process_is_caught_too() {
+    if !has_tools() {
+        return;
+    }
+    let dir = TempDir::new("gdb-exit");
+    let program = compile(&dir, "steps", STEPS);
+    let (guest, _) = waiting(&dir, &["--gdb", "0"], &program);
+    let said = gdb(&guest.ports[0], &["monitor catch exit", "continue", "c"]);
+    guest.end();
+    let last = "it was last at _exit+0x";
+    check(&said, "continue", &["catchpoint 1: exit: process 2 (steps) has ended with status 3; ", last]);
+    check(&said, "c", &["1: exit: process 1 (steps) has ended with status 5; ", last, "exited with code 05"]);
+}
+
 /// A gdb that reads its commands from a pipe and waits in one of them.
 fn interrupted(guest: &mut Waiting, commands: &str, at: &str) -> String {
     let mut gdb = gdb_at(&guest.ports[0]);
@@ -478,25 +493,14 @@ fn after_detach_the_run_goes_on() {
     }
 }
 
-/// A program that waits for a line.
-const READS: &str = r#"#include <stdio.h>
-#include <unistd.h>
-int main(void)
-{
-  char line[80];
-  int n = read(0, line, sizeof line);
-  printf("read %d\n", n);
-  return 0;
-}
-"#;
-
 #[test]
 fn after_detach_input_is_read_when_it_comes() {
     if !has_tools() {
         return;
     }
     let dir = TempDir::new("gdb-detach-input");
-    let program = compile(&dir, "reads", READS);
+    let reads = "#include <stdio.h>\nint main(void) { printf(\"read %c\\n\", getchar()); return 0; }";
+    let program = compile(&dir, "reads", reads);
     let mut command = folio(["run", "--gdb", "0"]);
     command.arg(&program).stdin(Stdio::piped());
     let mut guest = Waiting::start(command);
@@ -504,7 +508,7 @@ fn after_detach_input_is_read_when_it_comes() {
     let mut stdin = guest.running.child().stdin.take().unwrap();
     stdin.write_all(b"hello\n").unwrap();
     let ran = guest.end();
-    assert_eq!((ran.status, ran.stdout.as_str()), (0, "read 6\n"), "{ran:?}");
+    assert_eq!((ran.status, ran.stdout.as_str()), (0, "read h\n"), "{ran:?}");
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! What others than a prompt need of the debugger: sessions of gdb, which run the machine themselves and come here for what is told.
 
 use super::execute::Debugger;
+use super::space::{AtTrap, Doing};
 use super::target::{Registers, Target};
 use crate::trace::ThreadId;
+use isa::Step;
 use isa::events::EventKind;
 
 /// A catchpoint that somebody's run has come to.
@@ -27,6 +29,11 @@ impl Debugger {
         let (hit, event) = self.decide_event(target)?;
         let is_exec = event.kind() == Some(EventKind::Exec);
         Some(Caught { pid: event.record.pid, text: hit.text, is_exec })
+    }
+
+    /// Keeps the registers with which a thread has gone to the kernel at its end.
+    pub fn keep_last_trap(&mut self, thread: ThreadId, registers: Registers, step: Step) {
+        self.keep_trap(thread, AtTrap { registers, step, doing: Doing::Called });
     }
 
     /// Does what a line says; an empty one says where one is. `program` is the thread that is looked at if it is in the kernel, with the
