@@ -24,9 +24,12 @@ impl Debugger {
         self.hart = target.next_hart();
         // Whom one looked at has run since, perhaps.
         (self.selected, self.at_trap, self.next_examine) = (None, None, None);
+        self.at_event = None;
         self.note_switches(target);
         target.look_at(self.hart);
         let (hit, event) = self.decide_event(target)?;
+        // `explain` tells of what has stopped the machine.
+        self.at_event = event.kind().map(|kind| (kind, event.record.pid));
         let is_exec = event.kind() == Some(EventKind::Exec);
         Some(Caught { pid: event.record.pid, text: hit.text, is_exec })
     }

@@ -256,7 +256,7 @@ impl<'d, 'l> Server<'d, 'l> {
                 self.report(line, |session, send| {
                     session.say(&caught.text, send);
                     // gdb shows its own process, whoever it was.
-                    if matches!(session.view.subject, Subject::Process(own) if own != caught.pid) {
+                    if matches!(session.view.subject, Subject::Process(own) if own != caught.pid && caught.pid != 0) {
                         let hint = format!("`monitor process {}` looks at that process\n", caught.pid);
                         session.say(&hint, send);
                     }

@@ -60,7 +60,10 @@ impl Happening {
             Self::Exec => kind == Some(EventKind::Exec),
             Self::Exit => kind == Some(EventKind::Exit),
             Self::Signal => kind == Some(EventKind::Signal),
-            Self::Evict => matches!(kind, Some(EventKind::Evict | EventKind::EvictEntry)),
+            // When all is over the kernel empties its frames to count them, and nobody needs the room.
+            Self::Evict => {
+                matches!(kind, Some(EventKind::Evict | EventKind::EvictEntry)) && !trace.guest.is_over()
+            }
             Self::SwapIn => trace.history.is_swap_in(event),
             Self::SwapOut => kind == Some(EventKind::SwapOut),
             Self::Switch => kind == Some(EventKind::Switch),
