@@ -272,7 +272,7 @@ int main(void) {
         ("thread apply bt", "`apply` wants threads, by their numbers or `all`, and a command"),
         ("print $1", "no history of values is kept"),
         ("silent", "it is the first line of `commands N`"),
-        ("catch vfork", "catchpoint 1: fork\n"),
+        ("catch vfork", "catchpoint 1: vfork\n"),
     ] {
         let ran = session(&dir, &[], &[command], &["loops"]);
         assert!(ran.stderr.contains(answer), "{command}: {ran:?}");

@@ -18,7 +18,7 @@ pub(super) use help::{help, help_on, meant};
 pub(super) use near::distance_within;
 pub use near::nearest;
 pub use occasions::Happening;
-pub(super) use occasions::OCCASIONS;
+pub(super) use occasions::{OCCASIONS, is_vfork};
 pub use parse::entry_of;
 pub(super) use table::info_subjects;
 pub use table::{Completes, Entry, commands, find};

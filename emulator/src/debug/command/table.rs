@@ -180,7 +180,7 @@ const STOP: &[Entry] = &[
          With ADDR only for its page, with END for the pages up to it; in every process, or in that of PID:SYMBOL.\n\
          It stops when the kernel has dealt with the fault, at the instruction that faulted, just before that runs again;\n\
          or in the kernel, if it won't.\n\
-         EVENT: fork, exec, exit, syscall[:NAME], signal[:NAME], evict, swap-in, swap-out, tlb-miss, switch\n\
+         EVENT: fork, vfork, exec, exit, syscall[:NAME], signal[:NAME], evict, swap-in, swap-out, tlb-miss, switch\n\
          COND as for break; va is the very address of the fault, so `if va == &x` and `if va in x` mean x, and\n\
          `if page(va) == page(&x)` what shares its page, too.",
         parse::catch,
