@@ -177,7 +177,7 @@ const STOP: &[Entry] = &[
         "fault KIND [ADDR [END]]|EVENT [if COND]",
         "stop at a page fault of this kind, or at an event\n\
          KIND: zero, file, disk, cow, swap, segv, any, or one kind by name (zero_shared, file_copy, …)\n\
-         With ADDR only for its page, with END for the pages up to it; in every process, or in that of PID:SYMBOL.\n\
+         With ADDR only for its page (of a variable for all its pages), with END for the pages up to it; in every process, or in that of PID:SYMBOL.\n\
          It stops when the kernel has dealt with the fault, at the instruction that faulted, just before that runs again;\n\
          or in the kernel, if it won't.\n\
          EVENT: fork, vfork, exec, exit, syscall[:NAME], signal[:NAME], evict, swap-in, swap-out, tlb-miss, switch\n\
