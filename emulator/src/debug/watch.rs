@@ -67,6 +67,16 @@ pub(super) struct Watch {
     held: Option<Vec<u8>>,
 }
 
+impl Watch {
+    pub(super) fn pid(&self) -> u64 {
+        self.pid
+    }
+    /// As it was typed.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
 impl fmt::Display for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { text, watched, pid, bytes, ends, .. } = self;
