@@ -339,7 +339,10 @@ impl Debugger {
             }
             Command::Until(step) => {
                 if Step(step) <= target.step() {
-                    return Err(format!("step {step} has passed; the machine is at step {}", target.step()));
+                    return Err(format!(
+                        "step {step} has passed; the machine is at step {} (`advance {step}` is for a line)",
+                        target.step()
+                    ));
                 }
                 let halt = self.resume(target, Until::Step(Step(step)))?;
                 Ok(self.report(target, halt))

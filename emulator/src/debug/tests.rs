@@ -471,7 +471,7 @@ fn stepping() {
     check(&["step 3"], "step 103: user mode, process 1 (demo)\n=> 0x10000 <main>: 00100513  li a0,1\n");
     check(&["step 100"], "step 112: the program has exited with status 7\n");
     check(&["step 100", "step"], "the machine has ended: the program has exited with status 7\n");
-    check(&["until 50"], "step 50 has passed; the machine is at step 100\n");
+    check(&["until 50"], "step 50 has passed; the machine is at step 100 (`advance 50` is for a line)\n");
     check_parts(&["until 104"], &["step 104: user mode", "<main+0x4>", "jal 0x10020"]);
 }
 
