@@ -415,6 +415,7 @@ fn words_are_completed() {
     let (mut debugger, mut machine) = session();
     run(&mut debugger, &mut machine, &["until 103", "b main", "catch fork"]);
     debugger.know_calls([(63, "read"), (64, "write"), (260, "wait4")].into_iter());
+    debugger.know_signals([(5, "SIGTRAP"), (9, "SIGKILL"), (15, "SIGTERM")].into_iter());
     for (line, words) in [
         ("st", &["start", "starti", "step", "stepi"][..]),
         ("wa", &["walk", "watch"]),
@@ -449,6 +450,12 @@ fn words_are_completed() {
         ("ignore 2 ", &[]),
         ("catch sys", &["syscall"]),
         ("catch syscall:w", &["syscall:wait4", "syscall:write"]),
+        ("catch syscall w", &["wait4", "write"]),
+        ("catch signal SIGT", &["SIGTERM", "SIGTRAP"]),
+        ("catch fork ", &[]),
+        ("catch vf", &["vfork"]),
+        ("handle SIGS", &["SIGSEGV"]),
+        ("handle SIGSEGV ", &["nostop", "stop"]),
         ("ps x", &[]),
         ("regs ", &["csr", "f"]),
     ] {

@@ -18,6 +18,8 @@ pub enum Completes {
     Info,
     /// An address: a symbol, perhaps of a process or of the kernel, or a register.
     Places,
+    /// A signal that ends a program which went wrong.
+    Crashes,
     /// A kind of fault.
     Faults,
     /// A process.
@@ -218,7 +220,8 @@ const STOP: &[Entry] = &[
          changed. A signal that has a handler does not stop (`catch signal` does at all).",
         parse::handle,
     )
-    .gdb(&["info signals"]),
+    .gdb(&["info signals"])
+    .completes(&[Completes::Crashes, Completes::Words(&["stop", "nostop"])]),
     entry(
         &["delete", "d"],
         "[N|N-M …]",
