@@ -259,12 +259,12 @@ impl Debugger {
                 Some(program) if self.programs_have(name) => {
                     format!(": {program} has ended; it waits for the next run (`run`)")
                 }
-                Some(program) => {
+                Some(program) => self.no_code(program, name).unwrap_or_else(|| {
                     let near = near(&self.symbols.nearest(program, name));
                     format!(
                         ": {program}, which has ended, has no such name{near}; it waits for a program that has"
                     )
-                }
+                }),
             };
         };
         if let Some(words) = self.no_code(&process.program, name) {
