@@ -148,7 +148,7 @@ fn lines_become_commands() {
         ("x/s 16", Command::Examine(x(1, Contents::Values(Format::Text), 1), number(16))),
         ("x/3i", Command::Examine(x(3, Contents::Instructions, 8), None)),
         ("x /8db 16", Command::Examine(x(8, Contents::Values(Format::Decimal), 1), number(16))),
-        ("disas 16 3", Command::Disas { at: number(16), count: 3 }),
+        ("disas 16 3", Command::Disas { at: number(16), count: Some(3) }),
         ("walk", Command::Walk(None)),
         ("tlb 16", Command::Tlb(number(16))),
         ("frames", Command::Frames(None)),
@@ -599,7 +599,7 @@ fn memory_is_examined_through_the_page_table() {
     check(&[there, "x/xw main", "x"], "0x10004: 0x0005258301c000ef\n");
     check(
         &[there, "disas main 2"],
-        "=> 0x10000 <main>: 00100513  li a0,1\n   0x10004 <main+0x4>: 01c000ef  jal 0x10020\n",
+        "=> 0x10000 <main>: 00100513  li a0,1\n   0x10004 <main+0x4>: 01c000ef  jal 0x10020 <helper>\n",
     );
     check_parts(&[there, "x/3i $pc"], &["=> 0x10000", "0x10008 <main+0x8>: 00052583  lw a1,0(a0)"]);
 }

@@ -147,9 +147,10 @@ pub enum Command {
     Define(Expression),
     Frame(FrameChoice),
     Variables(Variables),
+    /// Without a count all of a function, or a few.
     Disas {
         at: Option<Expression>,
-        count: u64,
+        count: Option<u64>,
     },
     Walk(Option<Expression>),
     Tlb(Option<Expression>),

@@ -376,7 +376,7 @@ const MACHINE: &[Entry] = &[
     entry(
         &["disas", "disassemble"],
         "[ADDR [COUNT]]",
-        "disassemble, from pc if ADDR is left out",
+        "disassemble: all of a function, or COUNT instructions (8) from ADDR on, or from pc",
         parse::disassemble,
     )
     .completes(PLACE),
