@@ -428,7 +428,7 @@ fn the_end_of_the_sessions_own_process_is_caught_too() {
     let (guest, _) = waiting(&dir, &["--gdb", "0"], &program);
     let said = gdb(&guest.ports[0], &["monitor catch exit", "continue", "c"]);
     guest.end();
-    let last = "it was last at _exit+0x";
+    let last = "it was last at _Exit+0x";
     check(&said, "continue", &["catchpoint 1: exit: process 2 (steps) has ended with status 3; ", last]);
     check(&said, "c", &["1: exit: process 1 (steps) has ended with status 5; ", last, "exited with code 05"]);
 }
