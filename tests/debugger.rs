@@ -519,7 +519,7 @@ fn a_script_ends_where_a_command_fails() {
         (&["info float"], "there is no `info float`: `regs f` shows"),
         (&["info locals"], "the program has no debug information (compile it with -g)"),
         (&["up"], "this is the outermost function that is known"),
-        (&["until 1"], "step 1 has passed; the machine is at step "),
+        (&["until 1"], "(`advance 1` is for a line)"),
         (&["continue", "step"], "the machine has ended: the program has exited with status 7"),
         (
             &["continue", "process 1", "maps", "x 0x21000"],

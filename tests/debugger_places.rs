@@ -623,6 +623,10 @@ fn what_is_not_there_is_told_with_its_reason() {
             &["continue", "break lookup"],
             "at lookup: /bin/static has ended; it waits for the next run (`run`)\n",
         ),
+        (
+            &["continue", "break blocks.c:999"],
+            "/bin/static has no code for line 999 of blocks.c or behind it; it waits",
+        ),
         (&["continue", "break loookup"], "/bin/static, which has ended, has no such name (near are `lookup`"),
         (
             &["continue", "list nothing"],

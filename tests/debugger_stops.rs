@@ -308,6 +308,16 @@ fn a_program_that_is_executed_is_stopped_at_its_first_instruction() {
 #[test]
 fn pages_that_come_and_go_are_caught() {
     let dir = TempDir::new("pages");
+    // A name alone means all pages of what it names.
+    let source = "static char big[3 * 4096] __attribute__((aligned(4096))); int main(void) { big[8192] = 1; return 0; }";
+    compile(&dir, "large", source);
+    says(
+        &dir,
+        &[],
+        &["catch fault any big", "continue"],
+        &["large"],
+        &["catchpoint 1: fault any in 0x", "catchpoint 1: zero at 0x", "<big+0x2000>"],
+    );
     for (what, parts) in [
         (
             "swap-out",
@@ -323,6 +333,13 @@ fn pages_that_come_and_go_are_caught() {
     ] {
         says(&dir, &["--frames", "15"], &[&format!("catch {what}"), "continue"], &["zerofill", "30"], parts);
     }
+    says(
+        &dir,
+        &[],
+        &["catch evict", "continue"],
+        &["zerofill", "3"],
+        &["catchpoint 1: evict\n", "exited with status 0"],
+    );
     says(
         &dir,
         &["--frames", "15"],
@@ -449,6 +466,15 @@ fn variables_are_watched() {
             &["awatch counter if hits == 3", "continue"],
             &["watchpoint 1: accesses to counter", "has stored 7 at"],
         ),
+        (
+            &["watch text[7]", "continue"],
+            &[
+                "watchpoint 1 has never stopped: writes to text[7] of process 1 (0x",
+                "; a child has its own memory: `watch 2:text[7]`",
+                "exited with status 7",
+            ],
+        ),
+        (&["catch vfork", "continue"], &["catchpoint 1: vfork\n", "status 7"]),
         (&["watch counter 0"], &["LENGTH is from 1 to 4096 bytes, and not 0"]),
         (&["watch kernel:trap_entry"], &["only the memory of processes is watched"]),
     ] {

@@ -5,15 +5,19 @@
 #[path = "support/linux.rs"]
 mod linux;
 mod support;
+#[path = "support/terminal.rs"]
+mod terminal;
 
 use linux::{Initramfs, boot, type_from_file};
 use nix::sys::signal::Signal;
+use nix::sys::termios::LocalFlags;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::JoinHandle;
 use support::child::{self, Running};
 use support::{Ran, TempDir, folio, missing, read_json, run, run_folio, run_with_figures};
+use terminal::Session;
 
 /// A program with a call, a global, a fork, and pages that it never touches.
 const STEPS: &str = r#"#include <stdio.h>
@@ -414,6 +418,21 @@ fn a_program_that_is_executed_is_caught_where_it_begins() {
     same_as_without(&dir, &[], &program, &figures);
 }
 
+#[test]
+fn the_end_of_the_sessions_own_process_is_caught_too() {
+    if !has_tools() {
+        return;
+    }
+    let dir = TempDir::new("gdb-exit");
+    let program = compile(&dir, "steps", STEPS);
+    let (guest, _) = waiting(&dir, &["--gdb", "0"], &program);
+    let said = gdb(&guest.ports[0], &["monitor catch exit", "continue", "c"]);
+    guest.end();
+    let last = "it was last at _Exit+0x";
+    check(&said, "continue", &["catchpoint 1: exit: process 2 (steps) has ended with status 3; ", last]);
+    check(&said, "c", &["1: exit: process 1 (steps) has ended with status 5; ", last, "exited with code 05"]);
+}
+
 /// A gdb that reads its commands from a pipe and waits in one of them.
 fn interrupted(guest: &mut Waiting, commands: &str, at: &str) -> String {
     let mut gdb = gdb_at(&guest.ports[0]);
@@ -472,6 +491,42 @@ fn after_detach_the_run_goes_on() {
         assert!(ran.stderr.contains("the run goes on without it"), "{}", ran.stderr);
         same_as_without(&dir, &[], &program, &figures);
     }
+}
+
+#[test]
+fn after_detach_input_is_read_when_it_comes() {
+    if !has_tools() {
+        return;
+    }
+    let dir = TempDir::new("gdb-detach-input");
+    let reads = "#include <stdio.h>\nint main(void) { printf(\"read %c\\n\", getchar()); return 0; }";
+    let program = compile(&dir, "reads", reads);
+    let mut command = folio(["run", "--gdb", "0"]);
+    command.arg(&program).stdin(Stdio::piped());
+    let mut guest = Waiting::start(command);
+    gdb(&guest.ports[0], &["detach"]);
+    let mut stdin = guest.running.child().stdin.take().unwrap();
+    stdin.write_all(b"hello\n").unwrap();
+    let ran = guest.end();
+    assert_eq!((ran.status, ran.stdout.as_str()), (0, "read h\n"), "{ran:?}");
+}
+
+#[test]
+fn with_gdb_the_terminal_is_the_programs_and_ctrl_a_x_leaves() {
+    if !has_tools() {
+        return;
+    }
+    let dir = TempDir::new("gdb-terminal");
+    compile(&dir, "loops", LOOPS);
+    let mut session = Session::start(&["setsid"], &["run", "--gdb", "0", "./loops"], "dumb", dir);
+    session.wait("the port", |session| session.shown().contains("waits for a connection to "));
+    let shown = session.shown();
+    let (_, port) = shown.rsplit_once("waits for a connection to ").unwrap();
+    gdb(port.split_whitespace().next().unwrap(), &["detach"]);
+    session.wait("the loop", |session| session.shown().contains("looping"));
+    assert!(!session.has(LocalFlags::ICANON), "the terminal is raw");
+    session.keyboard.write_all(b"\x01x").unwrap();
+    assert_eq!(session.ends(), Some(0));
 }
 
 #[test]

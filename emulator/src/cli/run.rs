@@ -80,9 +80,8 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     }
     let mut ports = Ports::open(&args.gdb, &args.gdb_process)?;
     let mut commits = CommitFile::new(args.guest.machine.log_commits.as_deref())?;
-    // Who watches the machine from outside needs the terminal, or its Ctrl-C.
-    let is_watched = debug || args.strace || !args.gdb.is_empty();
-    let stdio = if is_watched { HostStdio::new() } else { HostStdio::raw(Use::Program) };
+    // The prompt needs the terminal, and who watches calls its Ctrl-C. gdb has a terminal of its own.
+    let stdio = if debug || args.strace { HostStdio::new() } else { HostStdio::raw(Use::Program) };
     let made = || {
         let stdio = Box::new(stdio.clone());
         let origin = Origin { image: source.image()?, path: &path, binds: &binds };

@@ -5,8 +5,11 @@
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::process::getpgrp;
 use rustix::stdio::stdin;
-use rustix::termios::{OptionalActions, OutputModes, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{
+    OptionalActions, OutputModes, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr,
+};
 use std::io::IsTerminal;
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
@@ -102,8 +105,11 @@ impl Restored {
         Some(Self(()))
     }
 
-    /// Makes the terminal raw, if standard input is one.
+    /// Makes the terminal raw, if standard input is one, and not somebody else's at the moment.
     pub fn from_raw(whose: Use) -> Option<Self> {
+        if !is_foreground() {
+            return None;
+        }
         let restored = Self::as_they_are()?;
         let cooked = tcgetattr(stdin()).ok()?;
         PANIC_HOOK.call_once(|| {
@@ -177,8 +183,17 @@ fn poll_input(timeout: Duration) -> Result<Option<PollFlags>, Errno> {
     }
 }
 
+/// Whether the terminal is not another job's: in the background of a shell, where gdb may have it, to touch it would stop this process.
+fn is_foreground() -> bool {
+    tcgetpgrp(stdin()).map_or(true, |group| group == getpgrp())
+}
+
 /// Waits for keys for at most `timeout`, and reads them.
 pub fn read_keys(timeout: Duration) -> Keys {
+    if !is_foreground() {
+        std::thread::sleep(timeout);
+        return Keys::Nothing;
+    }
     let events = match poll_input(timeout) {
         Ok(Some(events)) => events,
         Ok(None) => return Keys::Nothing,

@@ -4,6 +4,7 @@ use super::breakpoints::Armed;
 use super::command::Beginning;
 use super::execute::Debugger;
 use super::peek::Files;
+use super::points::{Point, What};
 use super::waits::Waits;
 use isa::Step;
 use std::fmt::Write;
@@ -44,12 +45,20 @@ impl Debugger {
         (self.waits, self.armed) = (Waits::default(), Armed::default());
         self.last_program.clone_from(&self.first_program);
         let mut text = String::new();
-        for (id, watch) in self.points.watches() {
+        // Every run is alike: but for frames of functions what was watched is there again.
+        let of_frames = |point: &Point| matches!(&point.what, What::Watch(watch) if watch.is_of_frame);
+        for point in self.points.iter().filter(|point| of_frames(point)) {
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "watchpoint {id} is gone, it was of a process of the run before: {watch}");
+            let _ = writeln!(
+                text,
+                "watchpoint {} is gone, it was of a function that the new run has not called yet: {}; stop there, then `watch` again",
+                point.id, point.what
+            );
         }
-        let gone: Vec<u64> = self.points.watches().map(|(id, _)| id).collect();
+        let gone: Vec<u64> =
+            self.points.iter().filter(|point| of_frames(point)).map(|point| point.id).collect();
         self.points.delete(|id| gone.contains(&id));
+        self.forget_held();
         for point in self.points.iter_mut() {
             (point.hits, point.has_stopped) = (0, false);
         }

@@ -2,7 +2,7 @@
 
 use super::breakpoints::{Breakpoint, Where};
 use super::catches::Catch;
-use super::command::Happening;
+use super::command::{Happening, is_vfork};
 use super::execute::Debugger;
 use super::points::{Hit, Point, Scene, What};
 use super::run::Halt;
@@ -372,7 +372,10 @@ fn happening(guest: &GuestView, event: &Event) -> String {
         }
     };
     match event.kind() {
-        Some(EventKind::Fork) => format!("fork: {who} has made process {}", record.detail),
+        Some(EventKind::Fork) => {
+            let fork = if is_vfork(record) { "vfork" } else { "fork" };
+            format!("{fork}: {who} has made process {}", record.detail)
+        }
         Some(EventKind::Exec) => format!("exec: process {} runs {}", record.pid, event.text),
         Some(EventKind::Exit) => match record.detail & 0x7f {
             0 => format!("exit: {who} has ended with status {}", record.detail >> 8 & 0xff),

@@ -4,6 +4,7 @@ use super::command::{Completes, Faults, OCCASIONS, commands, info_subjects, mean
 use super::condition;
 use super::execute::Debugger;
 use super::registers::SHOWN_CSRS;
+use crate::trace::CRASHES;
 use isa::reg::{F_NAMES, X_NAMES};
 
 /// What ends a word, beside white space.
@@ -27,7 +28,8 @@ impl Debugger {
         // A format stands at the command itself: `x/4x`.
         let name = command.split('/').next().unwrap_or_default();
         let Ok(entry) = meant(name) else { return Vec::new() };
-        let index = before.count();
+        let said: Vec<&str> = before.collect();
+        let index = said.len();
         let takes_places = entry.completes.contains(&Completes::Places) || entry.names[0] == "condition";
         if takes_places && let Some((at, members)) = self.members_beginning(&line[..pos]) {
             // Behind `.` the word begins before the structure, behind `->` it does not.
@@ -39,6 +41,15 @@ impl Debugger {
             found.extend(self.places_beginning(word));
             return found;
         }
+        if entry.names[0] == "catch"
+            && let Some(occasion) = said.first().filter(|occasion| **occasion != "fault")
+        {
+            return match *occasion {
+                "syscall" if index == 1 => Self::beginning(self.calls.iter().map(|(_, name)| *name), word),
+                "signal" if index == 1 => Self::beginning(self.signals.iter().map(|(_, name)| *name), word),
+                _ => Vec::new(),
+            };
+        }
         let Some(what) = entry.completes.get(index).or(entry.completes.last()) else { return Vec::new() };
         match what {
             Completes::Words(words) => Self::beginning(words.iter().copied(), word),
@@ -46,6 +57,7 @@ impl Debugger {
             Completes::Info => {
                 Self::beginning(info_subjects().filter_map(|(s, _)| s.split(' ').next()), word)
             }
+            Completes::Crashes => Self::beginning(CRASHES.iter().map(|(_, name)| *name), word),
             Completes::Faults => Self::beginning(Faults::names(), word),
             Completes::Processes | Completes::Threads => {
                 let tap = self.tap.borrow();

@@ -4,7 +4,7 @@ use super::breakpoints::Armed;
 use super::caught::Pending;
 use super::command::{Beginning, Command, Examine, RegisterSet, help, help_on};
 use super::display::Displays;
-use super::expression::Expression;
+use super::expression::{Expression, Names};
 use super::listing::Listed;
 use super::missed::Note;
 use super::peek::{self, Files, View};
@@ -54,6 +54,9 @@ impl Output {
         }
     }
 }
+
+/// Instructions that `disas` shows of code that is no function's beginning.
+const SOME_INSTRUCTIONS: u64 = 8;
 
 /// Longest line that may be a command, in bytes.
 pub const MAX_LINE_BYTES: usize = 1 << 16;
@@ -310,6 +313,7 @@ impl Debugger {
     pub fn run_to_program(&mut self, target: &mut dyn Target) -> Output {
         let mut reached = |place: &Place| place.privilege == Privilege::User;
         let halt = self.resume(target, Until::Condition(&mut reached));
+        self.watch_anew(target);
         // Nothing has changed yet for those who come to look.
         self.before = None;
         Output::of(halt.map(|halt| self.report(target, halt)))
@@ -338,7 +342,10 @@ impl Debugger {
             }
             Command::Until(step) => {
                 if Step(step) <= target.step() {
-                    return Err(format!("step {step} has passed; the machine is at step {}", target.step()));
+                    return Err(format!(
+                        "step {step} has passed; the machine is at step {} (`advance {step}` is for a line)",
+                        target.step()
+                    ));
                 }
                 let halt = self.resume(target, Until::Step(Step(step)))?;
                 Ok(self.report(target, halt))
@@ -392,8 +399,16 @@ impl Debugger {
             Command::Line(at) => self.line(target, at),
             Command::Symbols(kind, word) => self.list_symbols(target, kind, &word),
             Command::Disas { at, count } => {
+                let is_named = at.is_some();
                 let (va, space) = self.locate(target, at)?;
                 let absent = self.absent(&space);
+                let of_function = || {
+                    let whose = space.process().filter(|_| is_named);
+                    let range = self.looking(target, |from| from.symbol_at(va.0, whose));
+                    let range = range.filter(|range| is_named && range.start == va.0)?;
+                    Some(memory::instructions_in(target, &space, range)).filter(|count| *count > 0)
+                };
+                let count = count.or_else(of_function).unwrap_or(SOME_INSTRUCTIONS);
                 Ok(memory::instructions(target, &space, va, count, absent, |va| self.symbol_at(&space, va)).0)
             }
             Command::Walk(at) => {

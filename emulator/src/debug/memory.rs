@@ -5,7 +5,8 @@ use super::space::Space;
 use super::target::{Memory, Target};
 use super::walk::translate;
 use crate::source::{Format, float_text};
-use isa::{PAGE_SIZE, VirtAddr, decode, disasm, insn_len};
+use core::ops::Range;
+use isa::{Op, PAGE_SIZE, VirtAddr, decode, disasm, insn_len};
 use std::fmt::Write;
 
 /// Bytes of a string that `x/s` shows at most.
@@ -43,6 +44,24 @@ pub(super) fn instruction(target: &dyn Target, space: &Space, va: VirtAddr) -> O
     let mut word = [0; 4];
     read(target, space, va, &mut word).ok()?;
     Some((u32::from_le_bytes(word), 4))
+}
+
+/// How many instructions begin in a range, as far as there is memory: no more than one would look at.
+pub(super) fn instructions_in(target: &dyn Target, space: &Space, range: Range<u64>) -> u64 {
+    const MOST: u64 = 500;
+    let (mut at, mut count) = (range.start, 0);
+    while at < range.end && count < MOST {
+        let Some((_, len)) = instruction(target, space, VirtAddr(at)) else { break };
+        at = at.wrapping_add(len.into());
+        count += 1;
+    }
+    count
+}
+
+/// Where a call or a jump goes whose target its instruction says.
+fn jump_target(target: &dyn Target, space: &Space, va: VirtAddr) -> Option<VirtAddr> {
+    let insn = decode(instruction(target, space, va)?.0)?;
+    (insn.op == Op::Jal).then(|| VirtAddr(va.0.wrapping_add_signed(insn.imm.into())))
 }
 
 /// One line: address, symbol, bits, instruction; and the length. `None` if there is nothing to read.
@@ -175,7 +194,9 @@ pub(super) fn instructions(
         let mark = if Some(at) == space.pc { "=>" } else { "  " };
         match instruction_line(target, space, at, symbol(at).as_deref()) {
             Some((line, len)) => {
-                let _ = writeln!(text, "{mark} {line}");
+                let callee = jump_target(target, space, at).and_then(&mut symbol);
+                let callee = callee.map(|name| format!(" <{name}>")).unwrap_or_default();
+                let _ = writeln!(text, "{mark} {line}{callee}");
                 at = at.wrapping_add(u64::from(len));
             }
             None => {

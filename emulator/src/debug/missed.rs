@@ -15,6 +15,7 @@ use crate::trace::Event;
 use core::ops::Range;
 use isa::VirtAddr;
 use isa::events::{Access, EventKind};
+use std::fmt::Write;
 
 /// What is known, but for the address.
 struct Elsewhere<'a> {
@@ -167,6 +168,29 @@ impl Debugger {
         let never = |id| self.points.get(id).is_some_and(|point| !point.has_stopped);
         let notes = std::mem::take(&mut self.notes).into_iter();
         notes.filter(|note| never(note.id)).map(|note| note.text).collect()
+    }
+
+    /// A line about each watchpoint that has never stopped, for the end of a run.
+    pub(super) fn idle_watches(&self) -> String {
+        let tap = self.tap.borrow();
+        let guest = &tap.trace().guest;
+        let mut text = String::new();
+        for (id, watch) in self.points.watches() {
+            if self.points.get(id).is_some_and(|point| point.has_stopped) {
+                continue;
+            }
+            let child = guest.processes().find(|process| process.parent == watch.pid());
+            let advice = child.map_or_else(String::new, |child| {
+                format!(
+                    "; a child has its own memory: `watch {}:{}`, where there is that process",
+                    child.pid,
+                    watch.text()
+                )
+            });
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "watchpoint {id} has never stopped: {watch}{advice}");
+        }
+        text
     }
 
     /// Asks about the condition of a catchpoint of faults, in a scene.

@@ -1,8 +1,10 @@
 //! What others than a prompt need of the debugger: sessions of gdb, which run the machine themselves and come here for what is told.
 
 use super::execute::Debugger;
+use super::space::{AtTrap, Doing};
 use super::target::{Registers, Target};
 use crate::trace::ThreadId;
+use isa::Step;
 use isa::events::EventKind;
 
 /// A catchpoint that somebody's run has come to.
@@ -22,11 +24,19 @@ impl Debugger {
         self.hart = target.next_hart();
         // Whom one looked at has run since, perhaps.
         (self.selected, self.at_trap, self.next_examine) = (None, None, None);
+        self.at_event = None;
         self.note_switches(target);
         target.look_at(self.hart);
         let (hit, event) = self.decide_event(target)?;
+        // `explain` tells of what has stopped the machine.
+        self.at_event = event.kind().map(|kind| (kind, event.record.pid));
         let is_exec = event.kind() == Some(EventKind::Exec);
         Some(Caught { pid: event.record.pid, text: hit.text, is_exec })
+    }
+
+    /// Keeps the registers with which a thread has gone to the kernel at its end.
+    pub fn keep_last_trap(&mut self, thread: ThreadId, registers: Registers, step: Step) {
+        self.keep_trap(thread, AtTrap { registers, step, doing: Doing::Called });
     }
 
     /// Does what a line says; an empty one says where one is. `program` is the thread that is looked at if it is in the kernel, with the

@@ -235,7 +235,8 @@ impl Debugger {
                 return format!("{notes}step {}: {what}; `continue` runs the others on\n", target.step());
             }
             Halt::Ended(reason) => {
-                return format!("{notes}step {}: {}\n", target.step(), reason);
+                let idle = self.idle_watches();
+                return format!("{notes}{idle}step {}: {}\n", target.step(), reason);
             }
         };
         text.insert_str(0, &notes);

@@ -7,6 +7,7 @@ use super::execute::{Debugger, parse};
 use super::target::{Registers, Target};
 use super::{memory, tree, views};
 use crate::trace::{GuestView, ThreadId};
+use isa::events::EventKind;
 use isa::paging::Satp;
 use isa::{Privilege, VirtAddr};
 use std::fmt::Write;
@@ -234,6 +235,9 @@ impl Debugger {
     /// Complains if who is looked at has ended, so that there is no page table.
     pub(super) fn check_page_table(&self) -> Result<(), String> {
         match self.selected.as_ref().and_then(|selected| selected.ended.clone()) {
+            Some(ended) if matches!(self.at_event, Some((EventKind::Exit, _))) => {
+                Err(format!("{ended}; `catch syscall exit_group` stops before a program ends by itself"))
+            }
             Some(ended) => Err(ended),
             None => Ok(()),
         }

@@ -259,12 +259,12 @@ impl Debugger {
                 Some(program) if self.programs_have(name) => {
                     format!(": {program} has ended; it waits for the next run (`run`)")
                 }
-                Some(program) => {
+                Some(program) => self.no_code(program, name).unwrap_or_else(|| {
                     let near = near(&self.symbols.nearest(program, name));
                     format!(
                         ": {program}, which has ended, has no such name{near}; it waits for a program that has"
                     )
-                }
+                }),
             };
         };
         if let Some(words) = self.no_code(&process.program, name) {
@@ -426,7 +426,7 @@ impl Debugger {
         !programs.is_empty() && programs.iter().all(|path| self.symbols.is_stripped(path))
     }
 
-    /// The page of an address, or the pages from one address to another. In every process, unless an address names one.
+    /// The page of an address, the pages of a variable, or those from one address to another. In every process, unless an address names one.
     fn pages(
         &mut self,
         target: &dyn Target,
@@ -435,7 +435,11 @@ impl Debugger {
     ) -> Result<Pages, String> {
         let (start, pid) = self.evaluate(target, from)?;
         let end = to.map(|to| self.evaluate(target, to)).transpose()?;
-        let last = end.map_or(start, |(end, _)| end.wrapping_add(u64::MAX));
+        // Of a pointer it is where it points, of which no size is known.
+        let place = self.looking(target, |names| expression::place(from.node(), names)).ok().flatten();
+        let whole = place.map(|(bytes, _)| bytes).filter(|bytes| bytes.start == start.0 && !bytes.is_empty());
+        let end = end.map(|(end, _)| end.0).or(whole.map(|bytes| bytes.end));
+        let last = end.map_or(start, |end| VirtAddr(end.wrapping_sub(1)));
         if last < start {
             return Err(format!("the pages from {start} on end before they begin"));
         }

@@ -117,6 +117,11 @@ impl Tap {
         }
     }
 
+    /// There is no debugger any more: nothing is listened for.
+    pub fn leave(&mut self) {
+        *self = Self { trace: std::mem::take(&mut self.trace), ..Self::default() };
+    }
+
     /// Tells apart who is the cause of page faults, from now on.
     pub fn attribute(&mut self) {
         self.trace.attribution = Some(Attribution::default());

@@ -148,7 +148,7 @@ fn lines_become_commands() {
         ("x/s 16", Command::Examine(x(1, Contents::Values(Format::Text), 1), number(16))),
         ("x/3i", Command::Examine(x(3, Contents::Instructions, 8), None)),
         ("x /8db 16", Command::Examine(x(8, Contents::Values(Format::Decimal), 1), number(16))),
-        ("disas 16 3", Command::Disas { at: number(16), count: 3 }),
+        ("disas 16 3", Command::Disas { at: number(16), count: Some(3) }),
         ("walk", Command::Walk(None)),
         ("tlb 16", Command::Tlb(number(16))),
         ("frames", Command::Frames(None)),
@@ -415,6 +415,7 @@ fn words_are_completed() {
     let (mut debugger, mut machine) = session();
     run(&mut debugger, &mut machine, &["until 103", "b main", "catch fork"]);
     debugger.know_calls([(63, "read"), (64, "write"), (260, "wait4")].into_iter());
+    debugger.know_signals([(5, "SIGTRAP"), (9, "SIGKILL"), (15, "SIGTERM")].into_iter());
     for (line, words) in [
         ("st", &["start", "starti", "step", "stepi"][..]),
         ("wa", &["walk", "watch"]),
@@ -449,6 +450,12 @@ fn words_are_completed() {
         ("ignore 2 ", &[]),
         ("catch sys", &["syscall"]),
         ("catch syscall:w", &["syscall:wait4", "syscall:write"]),
+        ("catch syscall w", &["wait4", "write"]),
+        ("catch signal SIGT", &["SIGTERM", "SIGTRAP"]),
+        ("catch fork ", &[]),
+        ("catch vf", &["vfork"]),
+        ("handle SIGS", &["SIGSEGV"]),
+        ("handle SIGSEGV ", &["nostop", "stop"]),
         ("ps x", &[]),
         ("regs ", &["csr", "f"]),
     ] {
@@ -471,7 +478,7 @@ fn stepping() {
     check(&["step 3"], "step 103: user mode, process 1 (demo)\n=> 0x10000 <main>: 00100513  li a0,1\n");
     check(&["step 100"], "step 112: the program has exited with status 7\n");
     check(&["step 100", "step"], "the machine has ended: the program has exited with status 7\n");
-    check(&["until 50"], "step 50 has passed; the machine is at step 100\n");
+    check(&["until 50"], "step 50 has passed; the machine is at step 100 (`advance 50` is for a line)\n");
     check_parts(&["until 104"], &["step 104: user mode", "<main+0x4>", "jal 0x10020"]);
 }
 
@@ -592,7 +599,7 @@ fn memory_is_examined_through_the_page_table() {
     check(&[there, "x/xw main", "x"], "0x10004: 0x0005258301c000ef\n");
     check(
         &[there, "disas main 2"],
-        "=> 0x10000 <main>: 00100513  li a0,1\n   0x10004 <main+0x4>: 01c000ef  jal 0x10020\n",
+        "=> 0x10000 <main>: 00100513  li a0,1\n   0x10004 <main+0x4>: 01c000ef  jal 0x10020 <helper>\n",
     );
     check_parts(&[there, "x/3i $pc"], &["=> 0x10000", "0x10008 <main+0x8>: 00052583  lw a1,0(a0)"]);
 }

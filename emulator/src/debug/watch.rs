@@ -13,6 +13,7 @@ use super::target::{Place, Target};
 use super::walk::translate;
 use crate::exec::MemoryAccess;
 use crate::source::{Type, Value};
+use crate::trace::FIRST_PROCESS;
 use core::ops::Range;
 use isa::paging::Access;
 use isa::reg::SP;
@@ -58,8 +59,22 @@ pub(super) struct Watch {
     type_: Option<Type>,
     /// Where the function goes on that has called the one whose variable it is, and with which stack pointer: then it is no more.
     pub(super) ends: Option<(VirtAddr, u64)>,
+    /// It is a part of some function's frame, which another run does not have where it begins.
+    pub(super) is_of_frame: bool,
+    /// The name, where it is one: another build of the program may have it elsewhere.
+    name: Option<Expression>,
     /// What it held when it was looked at last, if that was in memory.
     held: Option<Vec<u8>>,
+}
+
+impl Watch {
+    pub(super) fn pid(&self) -> u64 {
+        self.pid
+    }
+    /// As it was typed.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
 }
 
 impl fmt::Display for Watch {
@@ -155,12 +170,33 @@ impl Debugger {
         let text = symbol.map_or_else(|| va.to_string(), str::to_owned);
         let held = holds(target, &space, &bytes);
         // An address is an address, whatever lies there later.
-        let ends = if symbol.is_some() && whose.is_none() && !outlives {
-            self.end_of_frame(target, va)
-        } else {
-            None
-        };
-        Ok(What::Watch(Watch { text, watched, pid, space: process.space, bytes, type_, ends, held }))
+        let is_named = symbol.is_some() && whose.is_none();
+        let frame_end = if is_named { self.end_of_frame(target, va) } else { None };
+        let (is_of_frame, ends) = (frame_end.is_some(), frame_end.filter(|_| !outlives));
+        let name = symbol.filter(|_| at.location().is_some()).map(|_| at.clone());
+        let space = process.space;
+        Ok(What::Watch(Watch { text, watched, pid, space, bytes, type_, ends, is_of_frame, name, held }))
+    }
+
+    /// Where a new run begins: what is watched is where the program has it now, and holds what it holds now.
+    pub(super) fn watch_anew(&mut self, target: &dyn Target) {
+        let mine: Vec<u64> =
+            self.points.watches().filter(|(_, w)| w.pid == FIRST_PROCESS).map(|(id, _)| id).collect();
+        for id in mine {
+            let name = self.points.watch(id).and_then(|watch| watch.name.clone());
+            let place = name.and_then(|name| {
+                self.looking(target, |from| expression::place(name.node(), from)).ok().flatten()
+            });
+            let is_as_long = |watch: &Watch, bytes: &Range<u64>| {
+                bytes.end - bytes.start == watch.bytes.end - watch.bytes.start
+            };
+            if let (Some(watch), Some((bytes, _))) = (self.points.watch_mut(id), place)
+                && is_as_long(watch, &bytes)
+            {
+                watch.bytes = bytes;
+            }
+            self.look_again(target, id);
+        }
     }
 
     /// Where the caller of the function that is looked at goes on, and with which stack pointer, if an address is on the function's
@@ -216,6 +252,15 @@ impl Debugger {
         let armed = self.armed_watches();
         let end = |watch: &ArmedWatch| Some((watch.id, self.points.watch(watch.id)?.ends?.0, watch.satp));
         armed.iter().filter_map(end).collect()
+    }
+
+    /// Forgets what watched variables held, in the run before.
+    pub(super) fn forget_held(&mut self) {
+        self.points.iter_mut().for_each(|point| {
+            if let What::Watch(watch) = &mut point.what {
+                watch.held = None;
+            }
+        });
     }
 
     /// What a watched variable holds now, and what it held when it was looked at last.

@@ -10,7 +10,7 @@ use crate::debug::forks::Forked;
 use crate::debug::{Debugger, SharedTap};
 use crate::machine::{GuestExit, StopReason};
 use crate::source::Programs;
-use crate::trace::Event;
+use crate::trace::{Event, ThreadId};
 use isa::events::{EventKind, SignalTold};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -225,14 +225,26 @@ impl<'d, 'l> Server<'d, 'l> {
             session.view.sentry = sentry;
         }
         let events = self.ear.borrow_mut().take();
-        events.iter().for_each(|event| self.event(event));
         let caught = {
             let mut world = self.world.borrow_mut();
+            for Event { record, .. } in events.iter().filter(|e| e.kind() == Some(EventKind::Exit)) {
+                world.note_last_trap(ThreadId { pid: record.pid, tid: record.tid });
+            }
             let (debugger, target) = world.prompt();
             debugger.came_back(target)
         };
+        let is_of = |session: &Session<'_>, pid| session.view.subject == Subject::Process(pid);
+        // The end of a session's own process is the session's, too: what is caught is told before.
+        let ends = |pid| events.iter().any(|e| e.kind() == Some(EventKind::Exit) && e.record.pid == pid);
+        let last_words = caught.as_ref().filter(|caught| ends(caught.pid));
+        if let Some(caught) = last_words {
+            for line in self.sessions_of(caught.pid) {
+                self.report(line, |session, send| session.say(&caught.text, send));
+            }
+        }
+        events.iter().for_each(|event| self.event(event));
         if let Some(caught) = caught {
-            let is_its = |session: &Session<'_>| session.view.subject == Subject::Process(caught.pid);
+            let is_its = |session: &Session<'_>| is_of(session, caught.pid);
             let running = |session: &Session<'_>| session.is_open() && session.runs();
             let own = self.sessions.iter().position(|session| is_its(session) && running(session));
             // The stop comes where the new program begins, as at Folio's own prompt.
@@ -244,7 +256,7 @@ impl<'d, 'l> Server<'d, 'l> {
                 self.report(line, |session, send| {
                     session.say(&caught.text, send);
                     // gdb shows its own process, whoever it was.
-                    if matches!(session.view.subject, Subject::Process(own) if own != caught.pid) {
+                    if matches!(session.view.subject, Subject::Process(own) if own != caught.pid && caught.pid != 0) {
                         let hint = format!("`monitor process {}` looks at that process\n", caught.pid);
                         session.say(&hint, send);
                     }

@@ -171,6 +171,15 @@ impl<'d> World<'d> {
         }
     }
 
+    /// Tells the debugger with which registers a thread has gone to the kernel, where it has ended.
+    pub(super) fn note_last_trap(&mut self, thread: ThreadId) {
+        let Some(&Snapshot { x, f, pc, .. }) = self.snapshots.get(&thread) else { return };
+        let (hart, privilege) = (self.host.next_hart(), Privilege::User);
+        let registers = Registers { hart, pc: VirtAddr(pc), x, f, privilege, satp: Satp(0) };
+        let step = self.host.step();
+        self.debugger.keep_last_trap(thread, registers, step);
+    }
+
     /// A thread of a process that is in the kernel, with the registers that its program has.
     pub(super) fn program_in_kernel(&self, subject: &Subject, tid: u64) -> Option<(ThreadId, Registers)> {
         let pid = subject.pid()?;

@@ -80,8 +80,8 @@ impl ::fs::FileMemory for NoMemory {
     fn next_page(&self, _: ::fs::FileId, _: u64) -> Option<u64> {
         None
     }
-    fn fill_holes(&mut self, _: ::fs::FileId, _: std::ops::Range<u64>) -> bool {
-        false
+    fn fill_holes(&mut self, _: ::fs::FileId, _: std::ops::Range<u64>) -> Result<(), ::fs::Errno> {
+        Err(::fs::Errno::ENOSPC)
     }
     fn punch_hole(&mut self, _: ::fs::FileId, _: std::ops::Range<u64>) -> Result<(), ::fs::Errno> {
         Ok(())

@@ -19,7 +19,7 @@ use sockets::Sockets;
 use std::net::{TcpListener, ToSocketAddrs};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// 128 and the number of SIGKILL, as of a program that was killed.
 const STATUS_KILLED: u8 = 137;
@@ -142,13 +142,17 @@ pub fn serve(
     let outcome = Server::new(&mut host, &mut lines, setup).serve();
     let left = host.left;
     match outcome {
-        // Catchpoints that a session has left behind are nobody's.
-        Outcome::Over => loop {
-            match driver.run_until(Step::NEVER, None) {
-                End::Called | End::Stopped(StopReason::Event) => {}
-                end => break end,
+        Outcome::Over => {
+            // Catchpoints that a session has left behind are nobody's.
+            recorder.tap().borrow_mut().leave();
+            loop {
+                match driver.run_until(Step::NEVER, None) {
+                    // The thread of a line that is over tells so, which is nobody's call any more.
+                    End::Called => driver.interrupted.call().store(false, Ordering::SeqCst),
+                    end => break end,
+                }
             }
-        },
+        }
         Outcome::Ended(StopReason::Fuel) => End::OutOfFuel,
         Outcome::Ended(reason) => End::Stopped(reason),
         Outcome::Killed => {

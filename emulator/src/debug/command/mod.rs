@@ -18,7 +18,7 @@ pub(super) use help::{help, help_on, meant};
 pub(super) use near::distance_within;
 pub use near::nearest;
 pub use occasions::Happening;
-pub(super) use occasions::OCCASIONS;
+pub(super) use occasions::{OCCASIONS, is_vfork};
 pub use parse::entry_of;
 pub(super) use table::info_subjects;
 pub use table::{Completes, Entry, commands, find};
@@ -147,9 +147,10 @@ pub enum Command {
     Define(Expression),
     Frame(FrameChoice),
     Variables(Variables),
+    /// Without a count all of a function, or a few.
     Disas {
         at: Option<Expression>,
-        count: u64,
+        count: Option<u64>,
     },
     Walk(Option<Expression>),
     Tlb(Option<Expression>),

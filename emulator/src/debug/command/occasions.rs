@@ -1,13 +1,15 @@
 //! What `catch` stops at, beside faults.
 
 use crate::trace::{Event, Trace};
-use isa::events::EventKind;
+use isa::events::{EventKind, EventRecord};
 
 /// Something that the guest's events tell of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Happening {
     /// A process is made.
     Fork,
+    /// A process is made that borrows its parent's memory.
+    Vfork,
     /// A process executes a program.
     Exec,
     /// A process ends.
@@ -25,8 +27,9 @@ pub enum Happening {
 }
 
 /// The happenings by their names.
-const HAPPENINGS: [(&str, Happening); 8] = [
+const HAPPENINGS: [(&str, Happening); 9] = [
     ("fork", Happening::Fork),
+    ("vfork", Happening::Vfork),
     ("exec", Happening::Exec),
     ("exit", Happening::Exit),
     ("signal", Happening::Signal),
@@ -38,14 +41,12 @@ const HAPPENINGS: [(&str, Happening); 8] = [
 
 /// The words behind `catch`.
 pub(in crate::debug) const OCCASIONS: &[&str] = &[
-    "fault", "fork", "exec", "exit", "syscall", "signal", "evict", "swap-in", "swap-out", "tlb-miss",
-    "switch",
+    "fault", "fork", "vfork", "exec", "exit", "syscall", "signal", "evict", "swap-in", "swap-out",
+    "tlb-miss", "switch",
 ];
 
 impl Happening {
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        // A fork that lends its memory is one, too.
-        let name = if name == "vfork" { "fork" } else { name };
         HAPPENINGS.iter().find(|(known, _)| *known == name).map(|&(_, happening)| happening)
     }
     /// Its name.
@@ -57,10 +58,14 @@ impl Happening {
         let kind = event.kind();
         match self {
             Self::Fork => kind == Some(EventKind::Fork),
+            Self::Vfork => kind == Some(EventKind::Fork) && is_vfork(&event.record),
             Self::Exec => kind == Some(EventKind::Exec),
             Self::Exit => kind == Some(EventKind::Exit),
             Self::Signal => kind == Some(EventKind::Signal),
-            Self::Evict => matches!(kind, Some(EventKind::Evict | EventKind::EvictEntry)),
+            // When all is over the kernel empties its frames to count them, and nobody needs the room.
+            Self::Evict => {
+                matches!(kind, Some(EventKind::Evict | EventKind::EvictEntry)) && !trace.guest.is_over()
+            }
             Self::SwapIn => trace.history.is_swap_in(event),
             Self::SwapOut => kind == Some(EventKind::SwapOut),
             Self::Switch => kind == Some(EventKind::Switch),
@@ -68,11 +73,18 @@ impl Happening {
     }
 }
 
+/// The parent waits until the child, which has its memory, executes a program or ends (Linux's `CLONE_VFORK`).
+const CLONE_VFORK: u64 = 0x4000;
+
+/// Whether what a `fork` event tells of is a `vfork`.
+pub(in crate::debug) fn is_vfork(record: &EventRecord) -> bool {
+    record.flags & CLONE_VFORK != 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use isa::Step;
-    use isa::events::EventRecord;
 
     #[test]
     fn each_word_is_an_occasion() {
@@ -96,6 +108,11 @@ mod tests {
         assert_eq!(told(EventKind::Fork), ["fork"]);
         assert!(told(EventKind::Mmap).is_empty());
         let any = EventKind::ALL.iter().flat_map(|&kind| told(kind));
-        assert_eq!(any.count(), HAPPENINGS.len() + 1);
+        // All but `vfork`, which flags tell apart; two are of `evict`.
+        assert_eq!(any.count(), HAPPENINGS.len());
+        let flags = CLONE_VFORK;
+        let record = EventRecord { kind: EventKind::Fork as u64, flags, ..EventRecord::default() };
+        let event = Event::new(Step(1), 0, &record, b"");
+        assert!(Happening::Vfork.is_told_by(&event, &Trace::default()));
     }
 }

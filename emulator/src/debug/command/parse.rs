@@ -293,7 +293,7 @@ pub(super) fn examine(words: &Words<'_>) -> Result<Command, String> {
 
 pub(super) fn disassemble(words: &Words<'_>) -> Result<Command, String> {
     let (at, rest) = words.first_address()?;
-    Ok(Command::Disas { at, count: rest.only_number()?.unwrap_or(8) })
+    Ok(Command::Disas { at, count: rest.only_number()? })
 }
 
 pub(super) fn print(words: &Words<'_>) -> Result<Command, String> {

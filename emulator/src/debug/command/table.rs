@@ -18,6 +18,8 @@ pub enum Completes {
     Info,
     /// An address: a symbol, perhaps of a process or of the kernel, or a register.
     Places,
+    /// A signal that ends a program which went wrong.
+    Crashes,
     /// A kind of fault.
     Faults,
     /// A process.
@@ -114,8 +116,8 @@ const RUN: &[Entry] = &[
         &["run", "r"],
         "",
         "begin the program anew, and run until something stops the machine\n\
-         Breakpoints, catchpoints and displays stay, watchpoints were of its processes. The program's file is read anew, and its input\n\
-         goes on where it was read to.",
+         Breakpoints, catchpoints, watchpoints and displays stay, but watchpoints of a function's own variables. The program's file is\n\
+         read anew, and its input goes on where it was read to.",
         |words| words.alone(Command::Begin(Beginning::Runs)),
     ),
     entry(&["start"], "", "begin the program anew, and run to its `main`", |words| {
@@ -177,10 +179,10 @@ const STOP: &[Entry] = &[
         "fault KIND [ADDR [END]]|EVENT [if COND]",
         "stop at a page fault of this kind, or at an event\n\
          KIND: zero, file, disk, cow, swap, segv, any, or one kind by name (zero_shared, file_copy, …)\n\
-         With ADDR only for its page, with END for the pages up to it; in every process, or in that of PID:SYMBOL.\n\
+         With ADDR only for its page (of a variable for all its pages), with END for the pages up to it; in every process, or in that of PID:SYMBOL.\n\
          It stops when the kernel has dealt with the fault, at the instruction that faulted, just before that runs again;\n\
          or in the kernel, if it won't.\n\
-         EVENT: fork, exec, exit, syscall[:NAME], signal[:NAME], evict, swap-in, swap-out, tlb-miss, switch\n\
+         EVENT: fork, vfork, exec, exit, syscall[:NAME], signal[:NAME], evict, swap-in, swap-out, tlb-miss, switch\n\
          COND as for break; va is the very address of the fault, so `if va == &x` and `if va in x` mean x, and\n\
          `if page(va) == page(&x)` what shares its page, too.",
         parse::catch,
@@ -218,7 +220,8 @@ const STOP: &[Entry] = &[
          changed. A signal that has a handler does not stop (`catch signal` does at all).",
         parse::handle,
     )
-    .gdb(&["info signals"]),
+    .gdb(&["info signals"])
+    .completes(&[Completes::Crashes, Completes::Words(&["stop", "nostop"])]),
     entry(
         &["delete", "d"],
         "[N|N-M …]",
@@ -373,7 +376,7 @@ const MACHINE: &[Entry] = &[
     entry(
         &["disas", "disassemble"],
         "[ADDR [COUNT]]",
-        "disassemble, from pc if ADDR is left out",
+        "disassemble: all of a function, or COUNT instructions (8) from ADDR on, or from pc",
         parse::disassemble,
     )
     .completes(PLACE),
