@@ -11,7 +11,7 @@ use crate::sockets::{DGRAM, DONTWAIT, SEQPACKET, SOL_SOCKET, STREAM, pair, set_o
 use crate::{check, check_eq, check_error, tests};
 
 tests! {
-    descriptors_are_passed, @Kernel descriptors_find_no_room, descriptors_in_circles, senders_are_told, @Kernel messages_by_the_dozen,
+    descriptors_are_passed, @Kernel descriptors_find_no_room, descriptors_in_circles, senders_are_told, @Kernel what_cannot_be_told, @Kernel messages_by_the_dozen,
 }
 
 /// `linux/socket.h`; not in linux-raw-sys.
@@ -34,10 +34,14 @@ impl Envelope {
         this
     }
     fn call(&mut self, number: u32, fd: i32, flags: usize) -> Result<usize> {
+        let control = self.control.as_mut_ptr() as usize;
+        self.call_with(number, fd, flags, control)
+    }
+    fn call_with(&mut self, number: u32, fd: i32, flags: usize, control: usize) -> Result<usize> {
         self.vector[0] = self.bytes.as_mut_ptr() as usize;
         self.header[2] = self.vector.as_mut_ptr() as usize;
         self.header[3] = 1;
-        self.header[4] = self.control.as_mut_ptr() as usize;
+        self.header[4] = control;
         let at = self.header.as_mut_ptr() as usize;
         let result = sys(number, [fd as usize, at, flags]);
         core::hint::black_box(self);
@@ -161,6 +165,28 @@ fn senders_are_told() -> Outcome {
     let mut message = Envelope::new(1, 0);
     message.put(CREDENTIALS, &[os::getpid().cast_unsigned(), message.control[5], message.control[6]]);
     let _ = message.call(g::__NR_sendmsg, a, 0)?;
+    Ok(())
+}
+
+/// Where nothing can be written to, what came along is left out; what has been received is received.
+fn what_cannot_be_told() -> Outcome {
+    const NOWHERE: usize = 8;
+    let (a, b) = pair(DGRAM)?;
+    set_option(b, SOL_SOCKET, n::SO_PASSCRED, 1)?;
+    os::write(a, b"x")?;
+    let mut message = Envelope::new(16, 64);
+    check_eq!(message.call_with(g::__NR_recvmsg, b, 0, NOWHERE)?, 1);
+    check_eq!((message.header[5], message.flags() & n::MSG_CTRUNC), (0, 0));
+    set_option(b, SOL_SOCKET, n::SO_PASSCRED, 0)?;
+    let (read, write) = os::pipe(0)?;
+    pass(a, &[write])?;
+    os::close(write)?;
+    let mut message = Envelope::new(16, 64);
+    check_eq!(message.call_with(g::__NR_recvmsg, b, 0, NOWHERE)?, 1);
+    check_eq!((message.header[5], message.flags() & n::MSG_CTRUNC), (0, n::MSG_CTRUNC));
+    check_eq!(os::read(read, &mut [0; 1])?, 0);
+    message.header[5] = 64;
+    check_error!(message.call_with(g::__NR_sendmsg, a, 0, NOWHERE), EFAULT);
     Ok(())
 }
 

@@ -197,7 +197,7 @@ fn read_sender(address: u64) -> Result<Sender, Errno> {
     if said.pid == process.pid && is_user && is_group { Ok(said) } else { Err(Errno::EPERM) }
 }
 
-/// Where a program wants to have what came along.
+/// Where a program wants to have what came along. A message that cannot be written there is left out, as in Linux: what has been received is.
 pub struct Room {
     address: u64,
     len: u64,
@@ -231,42 +231,38 @@ impl Room {
     }
 
     /// One message: as much of it as there is room for.
-    fn put(&mut self, level_and_kind: [u32; 2], bytes: &[u8]) -> Result<(), Errno> {
+    fn put(&mut self, level_and_kind: [u32; 2], bytes: &[u8]) {
         if self.left() < HEADER_BYTES {
             self.is_cut = true;
-            return Ok(());
+            return;
         }
         let size = (bytes.len() as u64).min(self.left() - HEADER_BYTES);
         self.is_cut |= size < bytes.len() as u64;
-        self.put_header(level_and_kind, size)?;
-        user::copy_out(self.content(), &bytes[..super::length(size)])?;
-        self.advance(size);
-        Ok(())
+        let written = self
+            .put_header(level_and_kind, size)
+            .and_then(|()| user::copy_out(self.content(), &bytes[..super::length(size)]));
+        if written.is_ok() {
+            self.advance(size);
+        }
     }
 
     /// Who has sent.
-    pub fn put_sender(&mut self, sender: Sender) -> Result<(), Errno> {
+    pub fn put_sender(&mut self, sender: Sender) {
         let mut bytes = [0; SENDER_BYTES as usize];
         for (place, number) in bytes.chunks_exact_mut(4).zip([sender.pid, sender.uid, sender.gid]) {
             place.copy_from_slice(&number.to_ne_bytes());
         }
-        self.put([SOL_SOCKET, SCM_CREDENTIALS], &bytes)
+        self.put([SOL_SOCKET, SCM_CREDENTIALS], &bytes);
     }
 
     /// What the header of a datagram that was sent `to` this machine says, as far as it is to be told.
-    pub fn put_packet(
-        &mut self,
-        header: &PacketHeader,
-        to: Ip,
-        told: PacketTold,
-        family: Family,
-    ) -> Result<(), Errno> {
+    pub fn put_packet(&mut self, header: &PacketHeader, to: Ip, told: PacketTold, family: Family) {
         let int = |value: Option<u8>| i32::from(value.unwrap_or(0)).to_ne_bytes();
         if told.to && family == Family::Inet6 {
             let mut info = [0; 20];
             info[..16].copy_from_slice(&to.to_v6());
             info[16..].copy_from_slice(&INTERFACE.to_ne_bytes());
-            self.put([SOL_IPV6, IPV6_PKTINFO], &info)?;
+            self.put([SOL_IPV6, IPV6_PKTINFO], &info);
         }
         match to {
             Ip::V4(ip) => {
@@ -275,31 +271,30 @@ impl Room {
                     for (place, word) in info.chunks_exact_mut(4).zip([INTERFACE.to_ne_bytes(), ip, ip]) {
                         place.copy_from_slice(&word);
                     }
-                    self.put([SOL_IP, IP_PKTINFO], &info)?;
+                    self.put([SOL_IP, IP_PKTINFO], &info);
                 }
                 if told.hops {
-                    self.put([SOL_IP, IP_TTL], &int(header.hops))?;
+                    self.put([SOL_IP, IP_TTL], &int(header.hops));
                 }
                 if told.class {
-                    self.put([SOL_IP, IP_TOS], &[header.class.unwrap_or(0)])?;
+                    self.put([SOL_IP, IP_TOS], &[header.class.unwrap_or(0)]);
                 }
             }
             Ip::V6(_) => {
                 if told.hops {
-                    self.put([SOL_IPV6, IPV6_HOPLIMIT], &int(header.hops))?;
+                    self.put([SOL_IPV6, IPV6_HOPLIMIT], &int(header.hops));
                 }
                 if told.class {
-                    self.put([SOL_IPV6, IPV6_TCLASS], &int(header.class))?;
+                    self.put([SOL_IPV6, IPV6_TCLASS], &int(header.class));
                 }
             }
         }
-        Ok(())
     }
 
     /// Descriptors, which the process has from now on; those that find no place are closed.
-    pub fn put_rights(&mut self, rights: &mut Rights, close_on_exec: bool) -> Result<(), Errno> {
+    pub fn put_rights(&mut self, rights: &mut Rights, close_on_exec: bool) {
         if rights.is_empty() {
-            return Ok(());
+            return;
         }
         let most = self.left().saturating_sub(HEADER_BYTES) / 4;
         let mut count = 0;
@@ -313,10 +308,8 @@ impl Room {
             count += 1;
         }
         self.is_cut |= count < all;
-        if count > 0 {
-            self.put_header([SOL_SOCKET, SCM_RIGHTS], 4 * count)?;
+        if count > 0 && self.put_header([SOL_SOCKET, SCM_RIGHTS], 4 * count).is_ok() {
             self.advance(4 * count);
         }
-        Ok(())
     }
 }

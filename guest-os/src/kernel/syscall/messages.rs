@@ -416,12 +416,12 @@ fn receive_one(manner: Manner, at: u64) -> Moved {
         open_files().sockets().options(manner.socket).tells_sender && manner.family == Family::Unix;
     let mut room = control::Room::new(header.control, header.control_len);
     if tells_sender {
-        room.put_sender(receipt.sender)?;
+        room.put_sender(receipt.sender);
     }
-    room.put_rights(&mut receipt.rights, manner.has(CLOSE_ON_EXEC))?;
+    room.put_rights(&mut receipt.rights, manner.has(CLOSE_ON_EXEC));
     if let Some(to) = receipt.header.here {
         let told = open_files().sockets().options(manner.socket).told_of(to, manner.family);
-        room.put_packet(&receipt.header, to, told, manner.family)?;
+        room.put_packet(&receipt.header, to, told, manner.family);
     }
     let told = receipt.told | if room.is_cut { net::MSG_CTRUNC } else { 0 } | manner.flags & CLOSE_ON_EXEC;
     UserPtr::<u64>::from(at.wrapping_add(CONTROL_LEN)).write(room.used())?;
