@@ -12,8 +12,8 @@ use crate::hart::current;
 use crate::local::HartLocal;
 use crate::memory::mem::{self, DirectMap};
 use crate::memory::motion;
-use crate::memory::standstill::Place;
 use crate::processes::process::table;
+use crate::processes::thread::Place;
 use crate::processes::wait::{self, Channel, scheduler};
 use mm::{Memory, OutOfFrames};
 use proc::Tid;
@@ -51,6 +51,18 @@ impl Claim {
 
     /// Does what needs the frames: with what is set aside, if that is for it. With success the claim ends.
     pub fn attempt<R>(
+        &mut self,
+        mut action: impl FnMut(&mut Memory<DirectMap>) -> Result<R, OutOfFrames>,
+    ) -> Result<R, OutOfFrames> {
+        if self.waits == 0 && HOLDER.get().is_none() {
+            return action(&mut mem::memory());
+        }
+        self.attempt_among_others(action)
+    }
+
+    /// The same where somebody has a claim, or this one has waited.
+    #[cold]
+    fn attempt_among_others<R>(
         &mut self,
         mut action: impl FnMut(&mut Memory<DirectMap>) -> Result<R, OutOfFrames>,
     ) -> Result<R, OutOfFrames> {
@@ -111,7 +123,7 @@ pub fn lapses() -> bool {
         !(thread.is_killed() || thread.is_leaving.get() || is_stopped)
     });
     // While it runs nobody looks.
-    let stands = thread.is_some_and(|thread| Place::of(&thread).is_none_or(|now| now == place));
+    let stands = thread.is_some_and(|thread| thread.place().is_none_or(|now| now == place));
     if !stands {
         release();
         wake();

@@ -3,9 +3,9 @@
 use crate::devices::block::Purpose;
 use crate::hart::current;
 use crate::memory::claim::{self, Claim};
+use crate::memory::oom::{self, Shortage};
 use crate::memory::reclaim::{self, AtTheEnd};
-use crate::memory::standstill::{self, Shortage};
-use crate::memory::{ahead, inject, mem, oom, pages};
+use crate::memory::{ahead, inject, mem, pages, standstill};
 use crate::processes::thread::Thread;
 use crate::processes::wait::{self, Channel};
 use crate::{arch, events};

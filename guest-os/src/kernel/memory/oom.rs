@@ -2,7 +2,6 @@
 
 use crate::events;
 use crate::hart::current;
-use crate::memory::standstill::Shortage;
 use crate::memory::{claim, inject, mem};
 use crate::processes::exit;
 use crate::processes::process::{self, Process};
@@ -15,6 +14,15 @@ use isa::VirtAddr;
 use isa::events::{EventKind, EventRecord};
 use mm::SpaceId;
 use proc::{SigInfo, Signal};
+
+/// What there is too little of for a process to go on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shortage {
+    /// Frames: none is free, and none can be freed.
+    OfFrames,
+    /// Frames for a single instruction, of those that the process may have: its pages throw out one another.
+    OfItsOwn,
+}
 
 /// What a process has of memory and of swap space, in pages: what its end would give back, but for what it shares; `all` with what
 /// `oom_score_adj` makes of it, and nothing if it is not to be killed.

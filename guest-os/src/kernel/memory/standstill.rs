@@ -3,19 +3,10 @@
 //! Others may be what takes it. So memory is first kept for such a thread alone, until it has come further ([`claim::take_all`]); if it comes
 //! no further even so, this is the end of memory.
 
-use crate::arch::TrapFrame;
-use crate::memory::{claim, mem, oom};
-use crate::processes::thread::Thread;
+use crate::memory::oom::{self, Shortage};
+use crate::memory::{claim, mem};
+use crate::processes::thread::{Place, Thread};
 use isa::VirtAddr;
-
-/// What there is too little of for a process to go on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Shortage {
-    /// Frames: none is free, and none can be freed.
-    OfFrames,
-    /// Frames for a single instruction, of those that the process may have: its pages throw out one another.
-    OfItsOwn,
-}
 
 /// Where the faults of a thread have found it.
 #[derive(Clone, Copy, Default)]
@@ -26,21 +17,6 @@ pub struct Standstill {
     rounds: u32,
     /// How many of them, the last one and those right before it, for want of frames of its own.
     rounds_of_its_own: u32,
-}
-
-/// Where a thread is: made of its registers, others as soon as it has executed an instruction.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct Place(u64);
-
-impl Place {
-    /// `None` while it runs.
-    pub fn of(thread: &Thread) -> Option<Self> {
-        let frame = thread.frame.try_borrow().ok()?;
-        Some(Self::in_frame(&frame))
-    }
-    fn in_frame(frame: &TrapFrame) -> Self {
-        Self(frame.x.iter().fold(frame.pc, |sum, &register| sum.rotate_left(7) ^ register))
-    }
 }
 
 impl Standstill {
@@ -66,7 +42,7 @@ pub fn comes_no_further(thread: &Thread) -> Option<Shortage> {
         return None;
     }
     let shortage = shortage(thread);
-    let at = Place::of(thread)?;
+    let at = thread.place()?;
     let standstill = thread.standstill.get().after(at, shortage);
     thread.standstill.set(standstill);
     match shortage? {

@@ -79,6 +79,18 @@ pub struct Thread {
     pub standstill: Cell<Standstill>,
 }
 
+/// Where a thread is: made of its registers, others as soon as it has executed an instruction.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Place(u64);
+
+impl Thread {
+    /// Where it is; `None` while it runs.
+    pub fn place(&self) -> Option<Place> {
+        let frame = self.frame.try_borrow().ok()?;
+        Some(Place(frame.x.iter().fold(frame.pc, |sum, &register| sum.rotate_left(7) ^ register)))
+    }
+}
+
 /// How late timers may be, in nanoseconds (PR_SET_TIMERSLACK).
 #[derive(Clone, Copy)]
 pub struct Slack {
