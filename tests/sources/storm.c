@@ -113,6 +113,21 @@ static void use_common_file(struct Kid *kid) {
     }
 }
 
+// Says of some pages what is to become of them. What was given up may be zeros, until it is stored to.
+static void advise(struct Kid *kid, unsigned page, int step) {
+    static const int advices[] = {MADV_PAGEOUT, MADV_COLD, MADV_WILLNEED};
+    unsigned char *at = kid->memory + page * PAGE;
+    long bytes = (1 + draw(kid, kid->pages - page)) * (long)PAGE;
+    if (draw(kid, 2)) {
+        madvise(at, bytes, advices[draw(kid, 3)]);
+    } else if (madvise(at, PAGE, MADV_FREE) == 0) {
+        if (draw(kid, 2)) usleep(draw(kid, 400));
+        if (draw(kid, 2)) madvise(at, PAGE, MADV_PAGEOUT);
+        if (*byte_of(kid, page) && *byte_of(kid, page) != kid->expected[page]) _exit(WRONG);
+        *byte_of(kid, page) = kid->expected[page] = step;
+    }
+}
+
 static void pass_through_pipe(struct Kid *kid, unsigned page) {
     int ends[2];
     unsigned char bytes[100];
@@ -129,7 +144,7 @@ static void run(struct Kid *kid, int steps) {
     kid->expected = calloc(kid->pages, 1);
     if (!kid->memory || !kid->expected) _exit(0);
     for (int step = 1; step <= steps; step++) {
-        unsigned what = draw(kid, 16), page = draw(kid, kid->pages);
+        unsigned what = draw(kid, 17), page = draw(kid, kid->pages);
         unsigned char *whole = kid->memory + page * PAGE;
         switch (what) {
         case 0: case 1: case 2: case 3: *byte_of(kid, page) = kid->expected[page] = step; break;
@@ -144,6 +159,7 @@ static void run(struct Kid *kid, int steps) {
         case 13: run_threads(); break;
         case 14: move_all(kid); break;
         case 15: pass_through_pipe(kid, page); break;
+        case 16: advise(kid, page, step); break;
         }
     }
     compare_all(kid);

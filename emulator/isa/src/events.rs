@@ -63,8 +63,9 @@ kinds! {
     /// Page fault: a private page came back from swap space; without [`FLAG_FROM_DISK`], its slot's page was in memory already. `detail` = the slot.
     SwapIn = 13, "swap_in";
     /// A page leaves memory for swap space, and whoever mapped it maps it no more: `frame`; `detail` = file id (0: private memory), `detail2` = page index,
-    /// `detail3` as for `Evict`, `refs` = the slot (0: it held zeros, and needs none), `flags` = 1: it must be written first, and until `FrameFree` or
-    /// `SwapIn` the frame is in the swap cache; 0: the slot has it, and the frame is free. Free slots are given before new ones, from 1 on: the highest that
+    /// `detail3` as for `Evict`, `refs` = the slot (0: it needs none, see `flags`), `flags` = 1 ([`WRITTEN`]): it must be written first, and until `FrameFree` or
+    /// `SwapIn` the frame is in the swap cache; 0: the slot has it, or it held zeros, and the frame is free; 2 ([`GIVEN_UP`]): as 0, and its program had said that its
+    /// content may be lost (MADV_FREE), so that it is zeros from now on. Free slots are given before new ones, from 1 on: the highest that
     /// is told of is how many were in use at once.
     SwapOut = 14, "swap_out";
     /// `fork` gave the child the entries of a VMA: `va` to `va_end`, `detail` = anonymous frames now shared copy-on-write, `detail2` = the
@@ -311,6 +312,11 @@ impl SegvReason {
 pub const FLAG_KERNEL_COPY: u64 = 1 << 8;
 /// Bit of [`EventRecord::flags`]: the fault waited for a device read.
 pub const FLAG_FROM_DISK: u64 = 1 << 9;
+
+/// [`EventRecord::flags`] of a [`EventKind::SwapOut`]: it must be written first.
+pub const WRITTEN: u64 = 1;
+/// [`EventRecord::flags`] of a [`EventKind::SwapOut`]: its program had given its content up.
+pub const GIVEN_UP: u64 = 2;
 
 /// VMA flags in `detail3`: readable.
 pub const VMA_READ: u64 = 1;

@@ -13,7 +13,9 @@ pub struct FrameEntry {
     /// User page-table entries that map it (for a page table: its entries that are not empty).
     pub maps: u32,
     /// Holds on it by I/O in flight.
-    pub pins: u32,
+    pub pins: u16,
+    /// [`DISPOSABLE`], or nothing.
+    pub flags: u16,
     /// The slot of swap space that has its content, or is to get it; 0: none.
     pub slot: u32,
     /// [`KIND_PAGE_CACHE`]: the file. [`KIND_ANON_ONE`]: the kernel's key of the address space that maps it. [`KIND_ANON_SEVERAL`]: that of one that does, and
@@ -41,6 +43,9 @@ pub const KIND_ANON_SEVERAL: u32 = 6;
 pub const KIND_PAGE_CACHE: u32 = 7;
 /// A page of a file that the page cache has given up while it is mapped or held.
 pub const KIND_ORPHAN: u32 = 8;
+/// A flag of private memory: its program has said that its content may be lost, as long as it does not store there again.
+pub const DISPOSABLE: u16 = 1;
+
 /// The first entry: not of a frame.
 pub const KIND_HEADER: u32 = u32::MAX;
 
@@ -56,12 +61,13 @@ impl FrameEntry {
     }
 
     /// The entry of these words.
-    #[allow(clippy::cast_possible_truncation)] // halves of words
+    #[allow(clippy::cast_possible_truncation)] // parts of words
     pub const fn from_words(w: &[u64; Self::WORDS]) -> Self {
         Self {
             kind: w[0] as u32,
             maps: (w[0] >> 32) as u32,
-            pins: w[1] as u32,
+            pins: w[1] as u16,
+            flags: (w[1] >> 16) as u16,
             slot: (w[1] >> 32) as u32,
             key: w[2],
             index: w[3],

@@ -130,6 +130,8 @@ pub struct Why {
     pub cleared: u32,
     /// It was chosen among the pages of one address space, whose budget was met.
     pub is_local: bool,
+    /// No policy has chosen it: its program has asked for it to go (MADV_PAGEOUT).
+    pub is_asked: bool,
 }
 
 /// Bits of [`Why::word`] for each count. Larger counts are told as the largest.
@@ -138,13 +140,14 @@ const COUNT_MAX: u32 = (1 << COUNT_BITS) - 1;
 const DIRTY: u64 = 1 << 8;
 const ACCESSED: u64 = 1 << 9;
 const LOCAL: u64 = 1 << 10;
+const ASKED: u64 = 1 << 11;
 const COUNTER_AT: u32 = 16;
 const LOOKS_AT: u32 = 24;
 const CLEARED_AT: u32 = LOOKS_AT + COUNT_BITS;
 const _: () = assert!(CLEARED_AT + COUNT_BITS == u64::BITS);
 
 impl Why {
-    /// As a word of an event record: bits 0 to 7 the policy's number, 8 D, 9 R, 10 local, 16 to 23 the counter, 24 to 43 looks, 44 to 63 bits cleared.
+    /// As a word of an event record: bits 0 to 7 the policy's number, 8 D, 9 R, 10 local, 11 asked for, 16 to 23 the counter, 24 to 43 looks, 44 to 63 bits cleared.
     pub fn word(self, policy: PolicyKind) -> u64 {
         let mut word = u64::from(policy.number()) | u64::from(self.counter) << COUNTER_AT;
         if self.marks.dirty {
@@ -155,6 +158,9 @@ impl Why {
         }
         if self.is_local {
             word |= LOCAL;
+        }
+        if self.is_asked {
+            word |= ASKED;
         }
         word | u64::from(self.looks.min(COUNT_MAX)) << LOOKS_AT
             | u64::from(self.cleared.min(COUNT_MAX)) << CLEARED_AT
@@ -170,6 +176,7 @@ impl Why {
             looks: count(LOOKS_AT),
             cleared: count(CLEARED_AT),
             is_local: word & LOCAL != 0,
+            is_asked: word & ASKED != 0,
         };
         Some((PolicyKind::from_number(word as u8)?, why))
     }

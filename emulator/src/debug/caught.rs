@@ -15,7 +15,7 @@ use crate::exec::TlbSide;
 use crate::source::{InlineFrame, Spot, in_brackets, is_called};
 use crate::trace::{Event, GuestView, ThreadId};
 use isa::csr::Csr;
-use isa::events::{EventKind, SignalTold};
+use isa::events::{EventKind, GIVEN_UP, SignalTold};
 use isa::{Exception, Privilege, Step, VirtAddr, reg};
 use std::cell::RefCell;
 
@@ -393,6 +393,7 @@ fn happening(guest: &GuestView, event: &Event) -> String {
         Some(EventKind::SwapOut) => {
             let what = if record.detail == 0 { "a private page".to_owned() } else { page() };
             let to = match record.refs {
+                0 if record.flags == GIVEN_UP => "no slot, since it was given up (MADV_FREE)".to_owned(),
                 0 => "no slot, since it holds zeros".to_owned(),
                 slot => format!("slot {slot}"),
             };

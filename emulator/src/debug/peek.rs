@@ -100,7 +100,7 @@ pub fn absent_page(view: &View<'_>, pid: u64, va: VirtAddr) -> Result<(Vec<u8>, 
         Residence::Nothing(why) => return Err(format!("not mapped: {why}")),
     };
     match trace.guest.space(pid).and_then(|space| space.away(va.page())) {
-        Some(Away::Zeros) => return Ok((vec![0; PAGE_BYTES], Source::Zeros)),
+        Some(Away::Zeros | Away::GivenUp) => return Ok((vec![0; PAGE_BYTES], Source::Zeros)),
         Some(Away::Slot(slot)) => return of_slot(view, slot),
         None => {}
     }

@@ -118,6 +118,9 @@ fn slots(guest: &GuestView, pid: u64, space: &SpaceView) -> String {
     for (vpn, away) in rest.by_ref().take(SHOWN) {
         let _ = match away {
             Away::Zeros => writeln!(text, "  page {:#x}: zeros, in no slot", vpn.base().0),
+            Away::GivenUp => {
+                writeln!(text, "  page {:#x}: given up (MADV_FREE), in no slot", vpn.base().0)
+            }
             Away::Slot(slot) => {
                 let others: Vec<String> = guest
                     .names_of_slot(slot)

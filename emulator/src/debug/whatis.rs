@@ -82,6 +82,7 @@ impl Debugger {
             (Some(frame), _) => format!("was in frame {:#x}", frame.0),
             (None, Some(Away::Slot(slot))) => format!("was in swap slot {slot}"),
             (None, Some(Away::Zeros)) => "was zeros, and had left memory".to_owned(),
+            (None, Some(Away::GivenUp)) => "had been given up (MADV_FREE), and had left memory".to_owned(),
             (None, None) => "was not in memory".to_owned(),
         };
         let _ = writeln!(text, "  page     {page}");
@@ -150,7 +151,7 @@ fn page(trace: &Trace, pid: u64, view: &SpaceView, va: VirtAddr) -> String {
             let also = guest.frame_of_slot(slot).map(|frame| format!(", also in frame {:#x}", frame.0));
             format!("in swap slot {slot}{}: {}", also.unwrap_or_default(), views::some_of(&owners))
         }
-        (None, Some(Away::Zeros) | None) => match residence {
+        (None, Some(Away::Zeros | Away::GivenUp) | None) => match residence {
             Residence::Later(_, first_touch) => format!("not in memory yet: {first_touch}"),
             Residence::Away(_, place) => format!("not mapped any more: it {place}"),
             Residence::Here(..) | Residence::Nothing(_) => "not in memory".to_owned(),

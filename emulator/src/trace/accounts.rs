@@ -8,7 +8,7 @@ use super::event::Event;
 use super::frames::FrameContent;
 use super::guest_view::GuestView;
 use super::history::{DiskRead, FIRST_PROCESS, History, ThreadId};
-use isa::events::{EventKind, EventRecord};
+use isa::events::{EventKind, EventRecord, WRITTEN};
 use isa::policies::{PolicyKind, Why};
 use isa::{Ppn, Step};
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ pub enum EvictionKind {
     Tmpfs,
     /// A page that swap space had unchanged: nothing was written.
     Clean,
-    /// A page of zeros, which needs no slot: nothing was written.
+    /// A page of zeros, or one that its program had given up (MADV_FREE), which needs no slot: nothing was written.
     Zeros,
     /// The page stayed, for others: its process lost its entry only.
     Entry,
@@ -53,9 +53,9 @@ impl EvictionKind {
             EventKind::EvictEntry => Self::Entry,
             EventKind::SwapOut => match (slot, flags, file) {
                 (0, ..) => Self::Zeros,
-                (_, 0, _) => Self::Clean,
-                (_, _, 0) => Self::Private,
-                _ => Self::Tmpfs,
+                (_, WRITTEN, 0) => Self::Private,
+                (_, WRITTEN, _) => Self::Tmpfs,
+                _ => Self::Clean,
             },
             _ => return None,
         })

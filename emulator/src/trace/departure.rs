@@ -4,7 +4,7 @@ use super::accounts::EvictionKind;
 use super::explain::{choice, process};
 use super::history::GivenUp;
 use super::{Event, Trace};
-use isa::events::EventRecord;
+use isa::events::{EventRecord, GIVEN_UP};
 use isa::policies::Why;
 use isa::{Ppn, VirtAddr, Vpn};
 
@@ -96,6 +96,11 @@ fn fate(record: &EventRecord, kind: EvictionKind) -> (&'static str, String) {
             format!(
                 "Slot {slot} has it unchanged since it was written there last: nothing is written; the next touch reads it from there."
             ),
+        ),
+        EvictionKind::Zeros if record.flags == GIVEN_UP => (
+            "left",
+            "Its program had said that it needs the content no more (MADV_FREE), and has not stored there since: nothing is written, it needs no slot, and the next touch gets zeros."
+                .to_owned(),
         ),
         EvictionKind::Zeros => (
             "left",

@@ -8,8 +8,8 @@
 use super::refusal::return_address;
 use isa::Step;
 use isa::events::{
-    EventKind, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY, SegvReason, SignalTold, VMA_EXEC, VMA_READ,
-    VMA_SHARED, VMA_WRITE,
+    EventKind, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY, GIVEN_UP, SegvReason, SignalTold, VMA_EXEC,
+    VMA_READ, VMA_SHARED, VMA_WRITE, WRITTEN,
 };
 use isa::policies::Why;
 use isa::reg::X_NAMES;
@@ -244,6 +244,9 @@ impl Serialize for Event {
                         if why.is_local {
                             line.serialize_entry("local", &true)?;
                         }
+                        if why.is_asked {
+                            line.serialize_entry("asked", &true)?;
+                        }
                     }
                 }
                 Some((name, Form::Permissions)) => line.serialize_entry(name, &permissions(value))?,
@@ -255,7 +258,10 @@ impl Serialize for Event {
             if record.refs != 0 {
                 line.serialize_entry("slot", &record.refs)?;
             }
-            line.serialize_entry("is_written", &(record.flags != 0))?;
+            line.serialize_entry("is_written", &(record.flags == WRITTEN))?;
+            if record.flags == GIVEN_UP {
+                line.serialize_entry("is_given_up", &true)?;
+            }
         }
         if let Some(address) = return_address(self) {
             line.serialize_entry("return_address", &hex(address.0))?;

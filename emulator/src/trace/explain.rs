@@ -458,6 +458,9 @@ fn owners(count: u64) -> String {
 /// Why the policy chose a page, in brackets; nothing if none did.
 pub(super) fn choice(given_up: GivenUp) -> String {
     let Some((policy, why)) = given_up.choice else { return String::new() };
+    if why.is_asked {
+        return " (its program asked for that)".to_owned();
+    }
     let passed = match (why.looks.saturating_sub(1), why.cleared) {
         (0, _) => String::new(),
         (1, 0) => "; one page was passed before it".to_owned(),

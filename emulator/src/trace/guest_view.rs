@@ -4,7 +4,7 @@
 use super::event::Event;
 use super::frames::{FrameContent, FrameView, Frames, SystemUse};
 use super::space::{Away, SpaceView, VmaView, asid, title_of_file};
-use isa::events::{EventKind, EventRecord};
+use isa::events::{EventKind, EventRecord, WRITTEN};
 use isa::{PAGE_SIZE, Ppn, VirtAddr, Vpn};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -162,7 +162,7 @@ impl GuestView {
                 let vpn = start.page();
                 self.unmap_pages(space, start, VirtAddr(start.0 + PAGE_SIZE));
                 if record.detail != 0 {
-                    self.space_mut(space).set_away(vpn, Away::of_slot(record.detail));
+                    self.space_mut(space).set_away(vpn, Away::told(record.detail, 0));
                     self.frames.name_slot(Ppn(record.frame), record.detail);
                 }
             }
@@ -187,11 +187,11 @@ impl GuestView {
     /// A page goes out to swap space, whoever mapped it.
     fn swap_out(&mut self, record: &EventRecord) {
         let is_private = record.detail == 0;
-        for (space, vpn) in self.frames.swap_out(Ppn(record.frame), record.refs, record.flags != 0) {
+        for (space, vpn) in self.frames.swap_out(Ppn(record.frame), record.refs, record.flags == WRITTEN) {
             let space = self.space_mut(space);
             space.forget_page(vpn);
             if is_private {
-                space.set_away(vpn, Away::of_slot(record.refs));
+                space.set_away(vpn, Away::told(record.refs, record.flags));
             }
         }
     }
@@ -263,7 +263,7 @@ impl GuestView {
         self.spaces.iter().flat_map(|(&number, space)| {
             space.all_away().filter_map(move |(vpn, away)| match away {
                 Away::Slot(slot) => Some((slot, number, vpn)),
-                Away::Zeros => None,
+                Away::Zeros | Away::GivenUp => None,
             })
         })
     }

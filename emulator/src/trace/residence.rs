@@ -36,6 +36,10 @@ pub fn at_page(trace: &Trace, pid: u64, va: VirtAddr) -> Residence {
         Some(Away::Zeros) => {
             Some("held zeros and has left memory; its next touch faults and maps zeros".to_owned())
         }
+        Some(Away::GivenUp) => Some(
+            "had been given up (MADV_FREE) and has left memory; its next touch faults and maps zeros"
+                .to_owned(),
+        ),
         Some(Away::Slot(slot)) => Some(in_slot(trace, slot)),
         None => match slot_of_file(trace, vma, va) {
             Some(slot) => Some(in_slot(trace, slot)),

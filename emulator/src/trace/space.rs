@@ -2,7 +2,7 @@
 
 use super::event::permissions;
 use core::ops::Range;
-use isa::events::{VMA_GROWSDOWN, VMA_READ, VMA_SHARED, VMA_WRITE};
+use isa::events::{GIVEN_UP, VMA_GROWSDOWN, VMA_READ, VMA_SHARED, VMA_WRITE};
 use isa::paging::{Satp, Scheme, pages_log2};
 use isa::{PAGE_SIZE, Ppn, VirtAddr, Vpn};
 use std::collections::BTreeMap;
@@ -89,14 +89,20 @@ pub(super) fn title_of_file(name: &str) -> &str {
 pub enum Away {
     /// Nowhere: it held zeros.
     Zeros,
+    /// Nowhere: its program had given its content up (MADV_FREE).
+    GivenUp,
     /// In this slot of the swap space.
     Slot(u64),
 }
 
 impl Away {
-    /// As an event tells it: 0 is no slot.
-    pub(super) fn of_slot(slot: u64) -> Self {
-        if slot == 0 { Self::Zeros } else { Self::Slot(slot) }
+    /// As an event tells it: 0 is no slot; `flags` are those of a `SwapOut`.
+    pub(super) fn told(slot: u64, flags: u64) -> Self {
+        match (slot, flags) {
+            (0, GIVEN_UP) => Self::GivenUp,
+            (0, _) => Self::Zeros,
+            _ => Self::Slot(slot),
+        }
     }
 }
 

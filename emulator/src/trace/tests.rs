@@ -4,8 +4,8 @@ mod paging;
 
 use super::*;
 use isa::events::{
-    Access, EventKind as K, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY, SegvReason, SignalEffect,
-    SignalTold, VMA_EXEC, VMA_GROWSDOWN, VMA_READ, VMA_SHARED, VMA_WRITE,
+    Access, EventKind as K, EventRecord, FLAG_FROM_DISK, FLAG_KERNEL_COPY, GIVEN_UP, SegvReason,
+    SignalEffect, SignalTold, VMA_EXEC, VMA_GROWSDOWN, VMA_READ, VMA_SHARED, VMA_WRITE,
 };
 use isa::paging::{Pte, PteFlags, Satp};
 use isa::policies::{PolicyKind, Why};
@@ -538,6 +538,7 @@ fn a_departure_is_explained_by_what_becomes_of_the_page() {
     };
     for (kind, slot, is_written, fate) in [
         (K::SwapOut, 0, 0, "It held zeros only"),
+        (K::SwapOut, 0, GIVEN_UP, "needs the content no more (MADV_FREE)"),
         (K::SwapOut, 5, 0, "Slot 5 has it unchanged"),
         (K::SwapOut, 6, 1, "it is written to slot 6 first"),
         (K::Evict, 0, 0, "It was as it is on the disk"),

@@ -209,7 +209,7 @@ macro_rules! each_call {
             210 shutdown(fd: Fd, how: Int);
             211 sendmsg(fd: Fd, message: Address, flags: Int);
             212 recvmsg(fd: Fd, message: Address, flags: Int);
-            213 readahead(fd: Fd, offset: Offset, count: Size) "nothing to do";
+            213 readahead(fd: Fd, offset: Offset, count: Size);
             214 brk(end: Address) -> Address, spares;
             215 munmap(address: Address, length: Size);
             216 mremap(address: Address, old_length: Size, new_length: Size, flags: Flags(&sets::MREMAP),
@@ -219,7 +219,7 @@ macro_rules! each_call {
             221 execve(path: Path, argv: Strings, envp: Strings);
             222 mmap(address: Address, length: Size, protection: Flags(&sets::MMAP_PROT), flags: Flags(&sets::MAP), fd: Int,
                 offset: Offset) -> Address;
-            223 fadvise64(fd: Fd, offset: Offset, length: Offset, advice: Flags(&sets::FILE_ADVICE)) "nothing to do";
+            223 fadvise64(fd: Fd, offset: Offset, length: Offset, advice: Flags(&sets::FILE_ADVICE));
             226 mprotect(address: Address, length: Size, protection: Flags(&sets::MPROTECT));
             227 msync(address: Address, length: Size, flags: Flags(&sets::MSYNC)) "only checks the range";
             228 mlock(address: Address, length: Size);

@@ -6,13 +6,14 @@
 
 use crate::frame::{FrameId, FrameKind, OutOfFrames};
 use crate::memory::Memory;
-use crate::page_cache::{PageKey, PageState, Removed, Store};
+use crate::page_cache::{FileId, PageKey, PageState, Removed, Store};
 use crate::phys::{FrameNote, PhysMem, SwapOut};
 use crate::policy::{Choice, Left, Look, Marks, PageName, Place, Why, World};
 use crate::pte::{self, NotPresent, SwapSlot};
 use crate::rmap::{AnonOwner, Mapper, MapperSearch};
 use crate::swap::SlotState;
 use crate::swapping::SwapWrite;
+use core::ops::Range;
 use isa::Step;
 use isa::paging::{Pte, PteFlags};
 
@@ -54,6 +55,20 @@ impl<P: PhysMem> Memory<P> {
             count += 1;
         }
         count
+    }
+
+    /// Drops pages of a file that are not needed soon, as far as a device has them, and nobody maps them.
+    ///
+    /// Cost: a look at each page of them that is in memory.
+    pub fn drop_unused(&mut self, file: FileId, pages: Range<u64>) {
+        let mut next = pages.start;
+        while let Some((index, frame)) = self.cache().next_of(file, next).filter(|&(i, _)| i < pages.end) {
+            next = index + 1;
+            let is_on_device = !self.is_only_here(PageKey { file, index }, frame);
+            if is_on_device && self.frames().info(frame).maps == 0 && self.can_go(frame) {
+                self.drop_clean(PageKey { file, index }, frame, Why { is_asked: true, ..Why::default() });
+            }
+        }
     }
 
     /// How many pages can be evicted, as far as it is known.
@@ -100,7 +115,9 @@ impl<P: PhysMem> Memory<P> {
         if self.is_changed(page, frame) {
             self.slot_is_stale(frame);
         }
+        let is_given_up = self.is_given_up(frame);
         let to = match self.frames().slot_of(frame) {
+            None if is_given_up => Out::Zeros,
             Some(slot) if matches!(self.swap().get(slot).state, SlotState::Unwritten(_)) => {
                 self.swap_mut().set_state(slot, SlotState::Writing { frame, is_wanted: false });
                 Out::First(slot)
@@ -115,6 +132,7 @@ impl<P: PhysMem> Memory<P> {
         };
         let slot = to.slot();
         self.frames_mut().set_slot(frame, slot);
+        self.frames_mut().set_disposable(frame, false);
         // Held, so that it is not freed with the last entry that maps it.
         self.frames_mut().pin(frame);
         let left_behind = match (page, slot) {
@@ -138,7 +156,7 @@ impl<P: PhysMem> Memory<P> {
             self.frames_mut().set_kind(frame, FrameKind::Anon(AnonOwner::Nobody));
         }
         let policy = self.policy_kind();
-        let out = SwapOut { page, slot, is_written: matches!(to, Out::First(_)), policy, why };
+        let out = SwapOut { page, slot, is_written: matches!(to, Out::First(_)), is_given_up, policy, why };
         self.phys_mut().note(frame.ppn(), FrameNote::SwappedOut(out));
         match to {
             Out::First(slot) => *self.pending_write_mut() = Some(SwapWrite { slot, frame }),
@@ -166,6 +184,30 @@ impl<P: PhysMem> Memory<P> {
     /// Whether an entry that maps a frame says that it was stored to.
     fn is_stored_to(&self, frame: FrameId) -> bool {
         self.mappers(frame).any(|mapper| self.entry_of(mapper).flags().contains(PteFlags::D))
+    }
+
+    /// Whether a frame is private memory that nobody but its only mapper may want.
+    pub(crate) fn can_be_given_up(&self, frame: FrameId) -> bool {
+        let info = self.frames().info(frame);
+        let is_named = info.slot.is_some_and(|slot| self.swap().get(slot).names > 0);
+        matches!(info.kind, FrameKind::Anon(_)) && info.maps == 1 && info.pins == 0 && !is_named
+    }
+
+    /// The only mapper of a frame that [can be given up](Memory::can_be_given_up), whose entry has no D bit, needs what it holds no more.
+    pub(crate) fn give_up(&mut self, frame: FrameId) {
+        self.slot_is_stale(frame);
+        self.frames_mut().set_disposable(frame, true);
+        self.offer(frame);
+    }
+
+    /// What a private frame holds is needed, whatever was said before.
+    pub(crate) fn keep(&mut self, frame: FrameId) {
+        self.frames_mut().set_disposable(frame, false);
+    }
+
+    /// Whether nobody needs what a private frame holds: it was given up, and not stored to since.
+    fn is_given_up(&self, frame: FrameId) -> bool {
+        self.frames().info(frame).is_disposable && !self.is_stored_to(frame)
     }
 
     /// Whether there is something in a frame that its slot does not have.
@@ -275,7 +317,7 @@ impl<P: PhysMem> Memory<P> {
                     Some(PageState::Ready { dirty }) => !dirty,
                     Some(PageState::Reading) | None => false,
                 },
-                FrameKind::Anon(_) => self.has_slot(info.slot),
+                FrameKind::Anon(_) => self.has_slot(info.slot) || self.is_given_up(frame),
                 _ => false,
             }
     }

@@ -63,9 +63,11 @@ pub struct FrameInfo {
     /// User page-table entries that map it (for a page table: its entries that are not empty).
     pub maps: u32,
     /// Holds on it by I/O in flight; a pinned frame is neither freed nor evicted.
-    pub pins: u32,
+    pub pins: u16,
     /// The slot of the swap space that has what it holds, or is to get it.
     pub slot: Option<SwapSlot>,
+    /// Its only program has said that what it holds may be lost, until it stores there again.
+    pub is_disposable: bool,
 }
 
 impl FrameKind {
@@ -76,11 +78,12 @@ impl FrameKind {
 }
 
 impl FrameInfo {
-    const FREE: Self = Self { kind: FrameKind::Free, maps: 0, pins: 0, slot: None };
+    const FREE: Self = Self { kind: FrameKind::Free, maps: 0, pins: 0, slot: None, is_disposable: false };
 
     /// As the table keeps it.
     fn entry(self) -> FrameEntry {
         let slot = self.slot.map_or(0, |slot| slot.0);
+        let flags = if self.is_disposable { frame_table::DISPOSABLE } else { 0 };
         let (kind, key, index) = match self.kind {
             FrameKind::Free => (frame_table::KIND_FREE, 0, 0),
             FrameKind::Kernel => (frame_table::KIND_KERNEL, 0, 0),
@@ -88,14 +91,14 @@ impl FrameInfo {
             FrameKind::Zero => (frame_table::KIND_ZERO, 0, 0),
             FrameKind::Anon(owners) => {
                 let mut entry =
-                    FrameEntry { maps: self.maps, pins: self.pins, slot, ..FrameEntry::default() };
+                    FrameEntry { maps: self.maps, pins: self.pins, flags, slot, ..FrameEntry::default() };
                 set_owners(&mut entry, owners);
                 return entry;
             }
             FrameKind::PageCache(key) => (frame_table::KIND_PAGE_CACHE, key.file.0, key.index),
             FrameKind::Orphan => (frame_table::KIND_ORPHAN, 0, 0),
         };
-        FrameEntry { kind, maps: self.maps, pins: self.pins, slot, key, index }
+        FrameEntry { kind, maps: self.maps, pins: self.pins, flags, slot, key, index }
     }
 
     fn of(entry: FrameEntry) -> Self {
@@ -113,7 +116,8 @@ impl FrameInfo {
             frame_table::KIND_ORPHAN => FrameKind::Orphan,
             other => unreachable!("no frame is of kind {other}"),
         };
-        Self { kind, maps: entry.maps, pins: entry.pins, slot: slot_of(&entry) }
+        let is_disposable = entry.flags & frame_table::DISPOSABLE != 0;
+        Self { kind, maps: entry.maps, pins: entry.pins, slot: slot_of(&entry), is_disposable }
     }
 }
 
@@ -330,6 +334,7 @@ impl FrameTable {
             assert!(info.kind != FrameKind::Free, "{frame:?} is freed twice");
             assert!(info.maps == 0 && info.pins == 0, "{frame:?} is freed while in use: {info:?}");
             assert!(info.slot.is_none(), "{frame:?} is freed with a slot: {info:?}");
+            info.is_disposable = false;
             core::mem::replace(&mut info.kind, FrameKind::Free)
         });
         *self.counts.of(was) -= 1;
@@ -350,6 +355,11 @@ impl FrameTable {
     }
     pub(crate) fn set_slot(&mut self, frame: FrameId, slot: Option<SwapSlot>) {
         self.entry_mut(frame).slot = slot.map_or(0, |slot| slot.0);
+    }
+
+    /// What a private frame holds may be lost, or not any more.
+    pub(crate) fn set_disposable(&mut self, frame: FrameId, is_disposable: bool) {
+        self.entry_mut(frame).flags = if is_disposable { frame_table::DISPOSABLE } else { 0 };
     }
 
     /// Holds a frame for I/O in flight: it will not be freed or evicted.
@@ -383,6 +393,10 @@ impl FrameTable {
         if is_anon {
             let owners = self.owners.with(owners_of(entry), mapper);
             set_owners(entry, owners);
+            if entry.maps > 1 {
+                // The second one wants it as it is.
+                entry.flags = 0;
+            }
         }
         (is_anon, entry.maps)
     }

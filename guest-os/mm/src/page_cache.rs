@@ -255,6 +255,13 @@ impl PageCache {
             })
         })
     }
+    /// The first page of a file from `index` on that has a frame, and its frame.
+    pub fn next_of(&self, file: FileId, index: u64) -> Option<(u64, FrameId)> {
+        self.files.get(&file)?.pages.range(index..).find_map(|(&index, page)| match *page {
+            CachedPage::In { frame, .. } => Some((index, frame)),
+            CachedPage::Swapped(_) => None,
+        })
+    }
     /// The pages in swap space, in the order of their keys.
     pub fn swapped(&self) -> impl Iterator<Item = (PageKey, SwapSlot)> + '_ {
         self.files.iter().flat_map(|(&file, cached)| {

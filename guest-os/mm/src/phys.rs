@@ -43,10 +43,12 @@ pub enum FrameNote {
 pub struct SwapOut {
     /// The page of a file in memory; private memory otherwise.
     pub page: Option<PageKey>,
-    /// The slot. A page of zeros needs none.
+    /// The slot. A page of zeros needs none, and neither does one that was given up.
     pub slot: Option<SwapSlot>,
     /// Whether it must be written: until that is done, its frame is in the swap cache. Otherwise its frame is free.
     pub is_written: bool,
+    /// Whether it needs no slot since its program has given its content up.
+    pub is_given_up: bool,
     /// Which policy chose it.
     pub policy: PolicyKind,
     /// What led to that.

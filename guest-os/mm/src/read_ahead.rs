@@ -4,6 +4,8 @@ use crate::frame::FrameId;
 use crate::memory::Memory;
 use crate::page_cache::{PageKey, PageLookup};
 use crate::phys::PhysMem;
+use crate::pte::SwapSlot;
+use crate::swap::SlotState;
 
 /// Free frames that read-ahead leaves to those who know what they need.
 const RESERVE: u64 = 16;
@@ -15,5 +17,12 @@ impl<P: PhysMem> Memory<P> {
         let is_wanted = self.cache().lookup(key) == PageLookup::Absent;
         let has_room = self.frames().free() > RESERVE;
         if is_wanted && has_room { self.enter_reading(key).ok() } else { None }
+    }
+
+    /// As [`Memory::begin_swap_in`], in the same way.
+    pub fn begin_swap_in_ahead(&mut self, slot: SwapSlot) -> Option<FrameId> {
+        let is_away = self.swap().get(slot).state == SlotState::Stored;
+        let has_room = self.frames().free() > RESERVE;
+        if is_away && has_room { self.enter_swap_in(slot).ok() } else { None }
     }
 }

@@ -54,6 +54,9 @@ struct ModelPage {
     dirty: bool,
     /// What it holds before anyone has stored to it.
     fresh: Bytes,
+    is_anon: bool,
+    /// It may hold that again, until it is stored to.
+    is_given_up: bool,
 }
 
 /// A process as the model has it: a page is there or it is not, and has its bytes.
@@ -90,7 +93,13 @@ impl Model {
         if !above.stack || too_large || no_gap {
             return Err(FaultSignal::SegvMapErr);
         }
-        let fresh = ModelPage { bytes: above.fresh.clone(), accessed: false, dirty: false, ..above.clone() };
+        let fresh = ModelPage {
+            bytes: above.fresh.clone(),
+            accessed: false,
+            dirty: false,
+            is_given_up: false,
+            ..above.clone()
+        };
         self.pages.extend((vpn.0..lowest.0).map(|p| (Vpn(p), fresh.clone())));
         Ok(())
     }
@@ -127,6 +136,8 @@ struct World {
     is_short: bool,
     /// Whether there is swap space.
     swaps: bool,
+    /// How often a page that was given up was found to be lost.
+    lost: u64,
 }
 
 impl World {
@@ -159,6 +170,7 @@ impl World {
             killed: 0,
             is_short,
             swaps: false,
+            lost: 0,
         }
     }
 
@@ -194,9 +206,19 @@ impl World {
         for (number, vpn) in (0..).zip(mapped.range.pages()) {
             let bytes = self.shared_or_fresh(flags, backing, number);
             let stack = flags.contains(VmaFlags::GROWS_DOWN);
+            let is_anon = backing == Backing::Anon;
             self.processes[who].1.pages.insert(
                 vpn,
-                ModelPage { prot, stack, accessed: false, dirty: false, fresh: bytes.clone(), bytes },
+                ModelPage {
+                    prot,
+                    stack,
+                    accessed: false,
+                    dirty: false,
+                    fresh: bytes.clone(),
+                    bytes,
+                    is_anon,
+                    is_given_up: false,
+                },
             );
         }
     }
@@ -283,8 +305,63 @@ impl World {
         self.machine.hart.fence(space.asid(), discarded.flush);
         for (_, page) in model.pages.range_mut(range.start..range.end) {
             page.bytes = page.fresh.clone();
-            (page.accessed, page.dirty) = (false, false);
+            (page.accessed, page.dirty, page.is_given_up) = (false, false, false);
         }
+    }
+
+    /// Says of a range that it is not needed soon, or not at all, or has it leave memory.
+    fn advise(&mut self, who: usize) {
+        let mut range = self.random_range();
+        let (space, model) = &mut self.processes[who];
+        match self.rng.below(3) {
+            0 => {
+                let flush = space.cool(&mut self.mem, range);
+                self.machine.hart.fence(space.asid(), flush);
+            }
+            1 => {
+                let flush = space.give_up(&mut self.mem, range, |_| {});
+                self.machine.hart.fence(space.asid(), flush);
+                for (_, page) in model.pages.range_mut(range.start..range.end) {
+                    page.is_given_up |= page.is_anon;
+                }
+            }
+            _ => {
+                while space.page_out(&mut self.mem, &mut range) {
+                    let write = self.mem.take_write().expect("it stops at a write");
+                    self.machine.write_out(&mut self.mem, write);
+                }
+            }
+        }
+        self.see_marks(who);
+    }
+
+    /// The model takes over which A and D bits there are: what clears them is not its subject here.
+    fn see_marks(&mut self, who: usize) {
+        let (space, model) = &mut self.processes[who];
+        for (&vpn, page) in &mut model.pages {
+            let flags = space.pte(&self.mem, vpn).flags();
+            page.accessed &= flags.contains(PteFlags::A);
+            page.dirty &= flags.contains(PteFlags::D);
+        }
+    }
+
+    /// A page that was given up is there: it holds what it held, or what it held before anyone had stored to it, and `stored` since, but nothing else.
+    fn see_given_up(&mut self, who: usize, va: VirtAddr, stored: Option<u8>) {
+        let (space, model) = &mut self.processes[who];
+        let Some(page) = model.pages.get_mut(&va.page()).filter(|page| page.is_given_up) else { return };
+        let real = self.mem.phys().frame(space.pte(&self.mem, va.page()).ppn());
+        let as_told = |bytes: &Bytes| {
+            let Bytes::Private(bytes) = bytes else { unreachable!("anonymous memory is private here") };
+            let mut bytes = bytes.clone();
+            if let Some(byte) = stored {
+                bytes[va.page_offset() as usize] = byte;
+            }
+            bytes
+        };
+        let found = [as_told(&page.bytes), as_told(&page.fresh)].into_iter().find(|bytes| bytes[..] == *real);
+        self.lost += u64::from(found == Some(as_told(&page.fresh)));
+        page.bytes = Bytes::Private(found.expect("neither what it held nor zeros"));
+        page.is_given_up = stored.is_none();
     }
 
     /// Clears A or D of a page, as a policy does.
@@ -347,6 +424,8 @@ impl World {
                 accessed: false,
                 dirty: false,
                 fresh: zeros(),
+                is_anon: true,
+                is_given_up: false,
             };
             model.pages.entry(vpn).or_insert_with(page);
         }
@@ -415,7 +494,7 @@ impl World {
         let va = self.random_address(who);
         let write = self.rng.chance(2);
         let byte = self.rng.next() as u8;
-        let (space, model) = &mut self.processes[who];
+        let (space, _) = &mut self.processes[who];
         let real = if write {
             self.machine.store(&mut self.mem, space, va, byte).map(|()| byte)
         } else {
@@ -426,6 +505,10 @@ impl World {
             self.killed += 1;
             return self.exit(who);
         }
+        if real.is_ok() {
+            self.see_given_up(who, va, write.then_some(byte));
+        }
+        let model = &mut self.processes[who].1;
         let expected = if write { model.store(va, byte).map(|()| byte) } else { model.load(va) };
         assert_eq!(
             real,
@@ -437,17 +520,23 @@ impl World {
 
     /// Reads every page of a process, a byte here and there, and compares.
     fn compare_all(&mut self, who: usize) {
-        let (space, model) = &mut self.processes[who];
-        let pages: Vec<Vpn> = model.pages.keys().copied().collect();
+        let pages: Vec<Vpn> = self.processes[who].1.pages.keys().copied().collect();
         for vpn in pages {
             for offset in [0, 1, 700, 2048, 4095] {
                 let va = vpn.base().wrapping_add(offset);
+                let space = &mut self.processes[who].0;
                 match self.machine.load(&mut self.mem, space, va) {
                     Err(Stopped::OutOfFrames) => {
                         self.killed += 1;
                         return self.exit(who);
                     }
-                    real => assert_eq!(real, model.load(va).map_err(Stopped::Signal), "{va}"),
+                    real => {
+                        if real.is_ok() {
+                            self.see_given_up(who, va, None);
+                        }
+                        let expected = self.processes[who].1.load(va);
+                        assert_eq!(real, expected.map_err(Stopped::Signal), "{va}");
+                    }
                 }
             }
         }
@@ -530,6 +619,7 @@ impl World {
             36..=39 if self.swaps => self.evict_some(),
             40 if self.swaps => self.limit(who),
             41..=42 => self.map_around(who),
+            43..=45 => self.advise(who),
             _ => self.access(who),
         }
     }
@@ -649,7 +739,7 @@ fn many_processes_with_too_few_frames() {
 
 #[test]
 fn many_processes_with_swap_space() {
-    let (mut seen, mut refused) = (BTreeMap::new(), 0);
+    let (mut seen, mut refused, mut lost) = (BTreeMap::new(), 0, 0);
     for seed in 201..=230 {
         println!("seed {seed}");
         let mut world = World::with_swap(seed, 110, 2000);
@@ -659,10 +749,12 @@ fn many_processes_with_swap_space() {
             *seen.entry(kind).or_insert(0) += count;
         }
         refused += world.mem.swap().counts().bad;
+        lost += world.lost;
         assert!(world.machine.swap_reads.len() > 100 && world.machine.swap_writes.len() > 100);
         world.end();
     }
     assert!(refused > 30, "the disk has refused {refused} pages");
+    assert!(lost > 1000, "{lost} pages that were given up were lost");
     assert!(seen["swap_in"] > 10_000, "{seen:?}");
 }
 

@@ -3,7 +3,7 @@
 use crate::devices::drivers::host;
 use crate::hart::hart;
 use crate::processes::thread::Thread;
-use isa::events::{CutShort, EventKind, EventRecord, MAX_TEXT, SignalEffect, SignalTold};
+use isa::events::{CutShort, EventKind, EventRecord, GIVEN_UP, MAX_TEXT, SignalEffect, SignalTold, WRITTEN};
 use isa::{Ppn, Vpn};
 use mm::vma::Backing;
 use mm::{FrameNote, LocalEviction, PageRange, SpaceId, SwapOut, Vma};
@@ -53,7 +53,13 @@ fn swapped_out(frame: Ppn, out: SwapOut) {
         detail2,
         detail3: out.why.word(out.policy),
         refs: out.slot.map_or(0, |slot| u64::from(slot.0)),
-        flags: u64::from(out.is_written),
+        flags: if out.is_written {
+            WRITTEN
+        } else if out.is_given_up {
+            GIVEN_UP
+        } else {
+            0
+        },
         ..of(EventKind::SwapOut)
     };
     host::with(|host| host.report_frame(record));

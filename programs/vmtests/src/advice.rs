@@ -9,13 +9,15 @@ use rt::os::{self, Status};
 
 use crate::check::Outcome;
 use crate::exec::unlink;
+use crate::full::info;
 use crate::memory::{READ_WRITE, SEGV, child, map, mmap, mprotect, munmap, temporary};
+use crate::processes::sleep_ns;
 use crate::raw::{peek, poke, sys};
 use crate::{check, check_eq, check_error, tests};
 
 tests! {
     @Kernel fork_wipes, @Kernel fork_leaves_out, @Kernel advice_splits_and_merges, @Kernel populated_at_once, @Kernel removed_from_a_file,
-    @Kernel advice_errors, @Kernel mapping_grows_down, @Kernel mapping_flags_that_are_refused, @Kernel protection_of_a_stack,
+    @Kernel paged_out_and_back, @Kernel given_up, @Kernel advice_of_files, @Kernel advice_errors, @Kernel mapping_grows_down, @Kernel mapping_flags_that_are_refused, @Kernel protection_of_a_stack,
 }
 
 const PATH: &CStr = c"/tmp/vmtests.advice";
@@ -125,6 +127,113 @@ fn populated_at_once() -> Outcome {
     check_error!(madvise(shown, 3, g::MADV_POPULATE_READ), EFAULT);
     munmap(at + PAGE_SIZE, PAGE_SIZE)?;
     check_error!(madvise(at, 3, g::MADV_POPULATE_WRITE), ENOMEM);
+    unlink(PATH)?;
+    Ok(())
+}
+
+/// Whether there is swap space.
+fn has_swap() -> Result<bool> {
+    const TOTAL_SWAP: usize = 8;
+    Ok(info()?[TOTAL_SWAP] > 0)
+}
+
+/// Pages of a range that are in memory.
+fn in_core(at: usize, pages: usize) -> Result<usize> {
+    let mut vector = [0u8; 64];
+    sys(g::__NR_mincore, [at, pages * PAGE_SIZE, vector.as_mut_ptr() as usize])?;
+    Ok(core::hint::black_box(vector)[..pages].iter().filter(|&&byte| byte & 1 != 0).count())
+}
+
+fn paged_out_and_back() -> Outcome {
+    const PAGES: usize = 64;
+    let at = map(PAGES, READ_WRITE)?;
+    let page = |number: usize| at + number * PAGE_SIZE;
+    (0..PAGES).for_each(|number| poke(page(number) + number, number as u8 + 1));
+    madvise(at, PAGES, g::MADV_COLD)?;
+    let before = resident()?;
+    madvise(at, PAGES, g::MADV_PAGEOUT)?;
+    if has_swap()? {
+        check!(resident()? + PAGES <= before + 2);
+        // Once the disk has taken them.
+        while in_core(at, PAGES)? > 0 {
+            sleep_ns(1_000_000)?;
+        }
+        madvise(at, PAGES / 2, g::MADV_WILLNEED)?;
+        while in_core(at, PAGES)? < PAGES / 2 {
+            sleep_ns(1_000_000)?;
+        }
+        check!(resident()? + PAGES <= before + 2);
+    }
+    (0..PAGES).for_each(|number| poke(page(number) + 200, 7));
+    check!((0..PAGES).all(|number| peek(page(number) + number) == number as u8 + 1));
+    sys(g::__NR_mlock, [at, PAGE_SIZE])?;
+    check_error!(madvise(at, 2, g::MADV_PAGEOUT), EINVAL);
+    check_error!(madvise(at, 2, g::MADV_COLD), EINVAL);
+    Ok(())
+}
+
+/// What was given up is as it was or zeros, page by page, and zeros once it has left memory; what was stored since stays.
+fn given_up() -> Outcome {
+    const PAGES: usize = 16;
+    let at = map(PAGES, READ_WRITE)?;
+    let page = |number: usize| at + number * PAGE_SIZE;
+    let fill = || (0..PAGES * PAGE_SIZE / 8).for_each(|word| poke(at + 8 * word, 9));
+    let ends = |number: usize| [8, 2048, 4088].map(|offset| peek(page(number) + offset));
+    fill();
+    madvise(at, PAGES, g::MADV_FREE)?;
+    poke(page(1), 1);
+    check!((0..PAGES).all(|number| [[0; 3], [9; 3]].contains(&ends(number))));
+    check_eq!(peek(page(1)), 1);
+    madvise(at, PAGES, g::MADV_FREE)?;
+    poke(page(1) + 8, 2);
+    let kept_of_one = peek(page(1));
+    check!([0, 1].contains(&kept_of_one));
+    madvise(at, PAGES, g::MADV_PAGEOUT)?;
+    check!((0..PAGES).filter(|&number| number != 1).all(|number| ends(number) == [0; 3]));
+    check_eq!((peek(page(1)), peek(page(1) + 8)), (kept_of_one, 2));
+    // What is in swap space goes at once.
+    fill();
+    if has_swap()? {
+        madvise(at, PAGES, g::MADV_PAGEOUT)?;
+        madvise(at, PAGES, g::MADV_FREE)?;
+        check!((0..PAGES).all(|number| ends(number) == [0; 3]));
+    }
+    // A child finds what its parent has.
+    fill();
+    madvise(at, PAGES, g::MADV_FREE)?;
+    let seen = os::in_child(|| {
+        (0..PAGES).for_each(|number| poke(page(number) + 100, 5));
+        let _ = madvise(at, PAGES, g::MADV_PAGEOUT);
+        i32::from((0..PAGES).all(|number| peek(page(number) + 100) == 5))
+    });
+    check_eq!(seen, Ok(Status::Exited(1)));
+    check!(
+        (0..PAGES).all(|number| [[0; 3], [9; 3]].contains(&ends(number)) && peek(page(number) + 100) == 0)
+    );
+    Ok(())
+}
+
+fn advice_of_files() -> Outcome {
+    let bytes: &[u8] = &[7; 3 * PAGE_SIZE];
+    let file = temporary(PATH, bytes)?;
+    let advise = |offset: usize, len: usize, advice: u32| {
+        sys(g::__NR_fadvise64, [file as usize, offset, len, advice as usize])
+    };
+    for advice in 0..=5 {
+        check_eq!(advise(1, PAGE_SIZE, advice)?, 0);
+        check_eq!(advise(0, 0, advice)?, 0);
+        check_eq!(advise(1 << 40, 1 << 62, advice)?, 0);
+    }
+    check_error!(advise(0, usize::MAX, g::POSIX_FADV_WILLNEED), EINVAL);
+    check_error!(advise(0, 0, 6), EINVAL);
+    check_eq!(sys(g::__NR_readahead, [file as usize, 5, 1 << 20])?, 0);
+    let at = mmap(0, 3 * PAGE_SIZE, READ_WRITE, g::MAP_SHARED, file, 0)?;
+    poke(at + 5, 8);
+    for advice in [g::MADV_COLD, g::MADV_PAGEOUT, g::MADV_WILLNEED] {
+        madvise(at, 3, advice)?;
+        check_eq!((peek(at + 5), peek(at + 2 * PAGE_SIZE)), (8, 7));
+    }
+    check_error!(madvise(at, 3, g::MADV_FREE), EINVAL);
     unlink(PATH)?;
     Ok(())
 }

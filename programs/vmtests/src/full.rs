@@ -119,7 +119,8 @@ fn refused_brk_is_no_error() -> Outcome {
     Ok(())
 }
 
-fn info() -> Result<[usize; SYSINFO_WORDS]> {
+/// What `sysinfo` tells, as words.
+pub fn info() -> Result<[usize; SYSINFO_WORDS]> {
     let mut words = [0; SYSINFO_WORDS];
     sys(g::__NR_sysinfo, [&raw mut words as usize])?;
     Ok(words)

@@ -2,6 +2,7 @@
 
 use super::{AddressSpace, Flush};
 use crate::memory::Memory;
+use crate::page_table::mapped_frame;
 use crate::phys::PhysMem;
 use isa::Vpn;
 use isa::paging::PteFlags;
@@ -16,6 +17,10 @@ impl AddressSpace {
     /// Clears D of a page, of which the page cache hears if the page is a file's. Returns whether it was set, and what the TLB must forget
     /// before the page is written to a device: until then the hardware may store to it without setting D again.
     pub fn clear_dirty<P: PhysMem>(&mut self, mem: &mut Memory<P>, vpn: Vpn) -> (bool, Flush) {
+        if let Some(frame) = mapped_frame(mem, self.pte(mem, vpn)) {
+            // By D alone it would be taken for as it was when it was given up.
+            mem.keep(frame);
+        }
         self.clear_mark(mem, vpn, PteFlags::D)
     }
 

@@ -1,9 +1,10 @@
 //! An address space: a root page table, its VMAs and its ASID. Its verbs are a file each: `map`, `unmap`, `protect`,
-//! `discard`, `brk`, `fork`, `teardown`, `fault`, and the clearing of A and D (`marks`).
+//! `discard`, `advise`, `brk`, `fork`, `teardown`, `fault`, and the clearing of A and D (`marks`).
 //!
 //! [`Memory`] has the page tables, since a frame may have to be taken from any address space; here is what a process may map. Every change
 //! of a user page-table entry goes through [`Memory::set_pte`](crate::page_table), which also keeps the frames' map counts and reverse maps.
 
+mod advise;
 mod around;
 mod brk;
 mod discard;

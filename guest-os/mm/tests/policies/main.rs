@@ -464,6 +464,7 @@ fn a_reason_is_a_word() {
         looks: 1 << 19,
         cleared: 77,
         is_local: false,
+        is_asked: false,
     };
     let only = |marks| Why { marks, ..Why::default() };
     let rows = [
@@ -471,6 +472,7 @@ fn a_reason_is_a_word() {
         (PolicyKind::Clock, only(Marks { accessed: false, dirty: true }), 0x102),
         (PolicyKind::Random, only(Marks { accessed: true, dirty: false }), 0x205),
         (PolicyKind::Fifo, Why { is_local: true, ..Why::default() }, 0x400),
+        (PolicyKind::Fifo, Why { is_asked: true, ..Why::default() }, 0x800),
         (PolicyKind::Aging, full, 77 << 44 | 1 << 43 | 0xa5_0000 | 0x304),
     ];
     for (kind, why, word) in rows {

@@ -1,19 +1,26 @@
 //! Read-ahead (`folio.read_ahead=N`): who reads a page of a file from the disk has the next `N - 1` pages read, too, as far as they are not in memory and
 //! the disk has places for requests. Nobody sleeps for them; who needs one meanwhile waits for it as for any page that is being read.
+//!
+//! A program may ask for pages, too ([`bring_file`], [`bring_private`]): then it sleeps until the disk has taken its requests. What is brought
+//! so takes frames to spare only, and nobody's page leaves memory for it.
 
-use crate::devices::block::{self, Completion, Finished, Full, Request, Transfer, Volume};
+use crate::devices::block::{self, Completion, DiskId, Finished, Full, Request, Transfer, Volume};
 use crate::devices::drivers::virtio::SECTOR_BYTES;
 use crate::events;
 use crate::files::vfs;
 use crate::hart::current;
 use crate::memory::mem::{self, DeviceBuffer};
-use crate::memory::{claim, heap, motion, pages};
+use crate::memory::{claim, heap, motion, pages, reclaim};
+use crate::processes::process::SharedSpace;
 use crate::processes::wait::{self, Channel};
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::ops::Range;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use fs::{DeviceRange, PageSource};
-use isa::PAGE_SIZE;
 use isa::events::{EventKind, EventRecord};
-use mm::{FrameId, FrameKind, PageKey, PageLookup};
+use isa::{PAGE_SIZE, Vpn};
+use mm::pte::NotPresent;
+use mm::swap::SlotState;
+use mm::{FileId, FrameId, FrameKind, PageKey, PageLookup, PageRange, SwapSlot};
 
 /// The most pages that are read for one.
 pub const MOST_PAGES: u64 = 256;
@@ -21,14 +28,18 @@ pub const MOST_PAGES: u64 = 256;
 /// How many pages are read for one that is asked for, itself among them.
 static PAGES: AtomicU64 = AtomicU64::new(1);
 
+/// Whether there may be pages that were read for nobody.
+static IS_ON: AtomicBool = AtomicBool::new(false);
+
 /// Reads so many pages for one from now on.
 pub fn start(pages: u64) {
     PAGES.store(pages, Ordering::Relaxed);
+    IS_ON.store(pages > 1, Ordering::Relaxed);
 }
 
-/// Whether pages are read that nobody has asked for.
+/// Whether pages may have been read that nobody has needed yet.
 pub fn is_on() -> bool {
-    PAGES.load(Ordering::Relaxed) > 1
+    IS_ON.load(Ordering::Relaxed)
 }
 
 /// To be called when the read of a page is under way: the reads of those behind it begin.
@@ -55,32 +66,110 @@ pub fn found(key: PageKey) {
     }
 }
 
+/// Has the pages of a file that a program will need read, or brought back from swap space.
+pub fn bring_file(file: FileId, pages: Range<u64>) {
+    let volume = pages::file_of(file).and_then(|file| block::volume(file.fs));
+    IS_ON.store(true, Ordering::Relaxed);
+    // The disk has had a place for this thread, which it has not used.
+    let mut has_place = false;
+    let mut index = pages.start;
+    while index < pages.end && !current().is_killed() {
+        let key = PageKey { file, index };
+        match begin_one(key, volume) {
+            Begun::Yes => (has_place, index) = (false, index + 1),
+            Begun::NotNeeded => index += 1,
+            Begun::InSlot(slot) if bring_back(slot) => index += 1,
+            Begun::DiskIsFull(disk) => {
+                block::wait_for_place(disk);
+                has_place = true;
+            }
+            Begun::InSlot(_) | Begun::NoMore => break,
+        }
+    }
+    if let (true, Some(volume)) = (has_place, volume) {
+        block::pass_place(volume.disk);
+    }
+}
+
+/// Has the private pages of a range brought back from swap space.
+pub fn bring_private(space: &SharedSpace, range: PageRange) {
+    let mut rest = range;
+    while !current().is_killed() {
+        let next = space.borrow().next_entry(&mem::memory(), rest);
+        let Some((vpn, entry)) = next else { return };
+        rest.start = Vpn(vpn.0 + 1);
+        if let Some(NotPresent::Swapped(slot)) = NotPresent::decode(entry)
+            && !bring_back(slot)
+        {
+            return;
+        }
+    }
+}
+
+/// Brings the page of a slot to the swap cache, if it is not there. Sleeps. Returns whether there may be frames for more.
+fn bring_back(slot: SwapSlot) -> bool {
+    let frame = {
+        let mut memory = mem::memory();
+        if memory.swap().get(slot).state != SlotState::Stored {
+            return true;
+        }
+        memory.begin_swap_in_ahead(slot)
+    };
+    frame.is_some_and(|frame| {
+        reclaim::swap_in(slot, frame);
+        true
+    })
+}
+
+/// What has come of the wish for a page.
+enum Begun {
+    /// Its read is under way.
+    Yes,
+    /// It is in memory, or being read, or lies so that it is left to those who need it.
+    NotNeeded,
+    /// It is a page of a file in memory that has gone out.
+    InSlot(SwapSlot),
+    /// The disk has no place for a request.
+    DiskIsFull(DiskId),
+    /// There are no frames to spare, or the file ends.
+    NoMore,
+}
+
 #[cold]
 fn begin(key: PageKey) {
     let Some(volume) = pages::file_of(key.file).and_then(|file| block::volume(file.fs)) else { return };
     for index in key.index + 1..key.index + PAGES.load(Ordering::Relaxed) {
-        let next = PageKey { index, ..key };
-        let found = mem::memory().cache().lookup(next);
-        match found {
-            PageLookup::Absent => {}
-            PageLookup::BeyondEnd => return,
-            _ => continue,
-        }
-        // Where the page lies may have to be read first; then the world may have changed, which is looked at again.
-        if heap::settle().is_err() {
-            return;
-        }
-        let Some(place) = place_of(next) else { continue };
-        if !block::has_place(volume.disk) {
-            return;
-        }
-        let frame = mem::memory().begin_read_ahead(next);
-        let Some(frame) = frame else { return };
-        if !submit(next, frame, volume, place) {
-            mem::memory().finish_read(next, frame, false);
-            return;
+        match begin_one(PageKey { index, ..key }, Some(volume)) {
+            Begun::Yes | Begun::NotNeeded | Begun::InSlot(_) => {}
+            Begun::DiskIsFull(_) | Begun::NoMore => return,
         }
     }
+}
+
+/// Has the disk asked for a page, if it is not in memory.
+fn begin_one(key: PageKey, volume: Option<Volume>) -> Begun {
+    let found = mem::memory().cache().lookup(key);
+    match found {
+        PageLookup::Absent => {}
+        PageLookup::BeyondEnd => return Begun::NoMore,
+        PageLookup::Swapped(slot) => return Begun::InSlot(slot),
+        _ => return Begun::NotNeeded,
+    }
+    // Where the page lies may have to be read first; then the world may have changed, which is looked at again.
+    if heap::settle().is_err() {
+        return Begun::NoMore;
+    }
+    let (Some(volume), Some(place)) = (volume, place_of(key)) else { return Begun::NotNeeded };
+    if !block::has_place(volume.disk) {
+        return Begun::DiskIsFull(volume.disk);
+    }
+    let frame = mem::memory().begin_read_ahead(key);
+    let Some(frame) = frame else { return Begun::NoMore };
+    if !submit(key, frame, volume, place) {
+        mem::memory().finish_read(key, frame, false);
+        return Begun::NoMore;
+    }
+    Begun::Yes
 }
 
 /// Where a page lies, if it lies in one piece: others are left to those who need them.

@@ -123,7 +123,7 @@ pub fn write_out() -> bool {
 }
 
 /// As [`write_out`], and sleeps until the disk has a place for it. Returns whether it has slept.
-fn write_out_in_time() -> bool {
+pub fn write_out_in_time() -> bool {
     let mut has_slept = false;
     while mem::memory().has_write() {
         if write_out() {

@@ -1,32 +1,12 @@
 //! Calls that always come to the same.
 
 use super::files::{details, file_to_use};
-use super::{Arguments, Outcome, uint};
+use super::{Arguments, Outcome};
 use fs::{Errno, Object};
 
 /// Nothing to do, or nothing that could be otherwise: the disk is read-only, there is one hart.
 pub fn nothing(_: Arguments) -> Outcome {
     Ok(0)
-}
-
-/// Hints about a file: `fadvise64`. Nothing follows from them. ESPIPE for a pipe.
-pub fn advise([fd, _, len, advice, ..]: Arguments) -> Outcome {
-    let file = details(file_to_use(fd)?);
-    if matches!(file.object, Object::Pipe { .. }) {
-        return Err(Errno::ESPIPE.into());
-    }
-    // POSIX_FADV_NOREUSE is the last one.
-    if len.cast_signed() < 0 || uint(advice) > 5 { Err(Errno::EINVAL.into()) } else { Ok(0) }
-}
-
-/// `readahead`: what is read comes when it is read. EBADF, EINVAL.
-pub fn read_ahead([fd, ..]: Arguments) -> Outcome {
-    let file = details(file_to_use(fd)?);
-    file.check_readable().map_err(|_| Errno::EBADF)?;
-    match file.object {
-        Object::Disk(_) | Object::Memory(_) => Ok(0),
-        _ => Err(Errno::EINVAL.into()),
-    }
 }
 
 /// `sync_file_range`, where nothing is written back. ESPIPE but for files, EINVAL for what is no range.

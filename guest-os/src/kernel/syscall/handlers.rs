@@ -1,6 +1,7 @@
 //! The function of each row of the table, by the name of its call.
 
 pub use super::administration::{mount, umount2, unshare};
+pub use super::advice::{fadvise64, madvise, readahead};
 pub use super::alarms::{timer_create, timer_delete, timer_getoverrun, timer_gettime, timer_settime};
 pub use super::attributes::{
     fgetxattr, flistxattr, fremovexattr, fsetxattr, getxattr, lgetxattr, listxattr, llistxattr, lremovexattr,
@@ -20,8 +21,8 @@ pub use super::files::{
     memfd_create, openat, pipe2,
 };
 pub use super::fixed::{
-    absent as riscv_hwprobe, absent as rseq, advise as fadvise64, nothing as sync, read_ahead as readahead,
-    sync_one as syncfs, sync_range as sync_file_range,
+    absent as riscv_hwprobe, absent as rseq, nothing as sync, sync_one as syncfs,
+    sync_range as sync_file_range,
 };
 pub use super::futex::futex;
 pub use super::inotify::{inotify_add_watch, inotify_init1, inotify_rm_watch};
@@ -30,7 +31,7 @@ pub use super::io::{
 };
 pub use super::limits::{getrlimit, prlimit64, setrlimit};
 pub use super::locks::flock;
-pub use super::memory::{brk, madvise, mincore, mmap, mprotect, msync, munmap, riscv_flush_icache};
+pub use super::memory::{brk, mincore, mmap, mprotect, msync, munmap, riscv_flush_icache};
 pub use super::message_queues::{msgctl, msgget, msgrcv, msgsnd};
 pub use super::messages::{recvfrom, recvmmsg, recvmsg, sendmmsg, sendmsg, sendto};
 pub use super::mlock::{mlock, mlock2, mlockall, munlock, munlockall};

@@ -9,7 +9,7 @@ use crate::processes::process::{Process, SharedSpace};
 use abi::sets;
 use alloc::rc::Rc;
 use fs::{Device, Errno, Inode, Object, OpenFile};
-use isa::events::{Access, EventKind, EventRecord};
+use isa::events::{EventKind, EventRecord};
 use isa::{PAGE_SIZE, VirtAddr, Vpn};
 use linux_raw_sys::general as linux;
 use mm::page_cache::PageLookup;
@@ -348,41 +348,6 @@ fn from_start_of_stack(space: &SharedSpace, range: PageRange) -> Result<PageRang
     Ok(PageRange::new(vma.range.start.min(range.start), range.end))
 }
 
-/// Shrinks in place, whatever lies there, or grows one mapping in place where there is room behind it. ENOMEM otherwise, also with
-/// MREMAP_MAYMOVE: allocators then copy by themselves.
-pub fn madvise([address, len, advice, ..]: Arguments) -> Outcome {
-    let range = range_of(address, len)?;
-    let advice = uint(advice);
-    if sets::ADVICE.choice(u64::from(advice)).is_none() {
-        return Err(Errno::EINVAL.into());
-    }
-    let space = current().process.space();
-    let any = |is_wrong: fn(&Vma) -> bool| space.borrow().vmas().overlapping(range).any(is_wrong);
-    let (none, wipe, leave_out) = (VmaFlags::empty(), VmaFlags::WIPE_ON_FORK, VmaFlags::DONT_FORK);
-    match advice {
-        linux::MADV_REMOVE | linux::MADV_FREE | linux::MADV_COLD | linux::MADV_PAGEOUT
-            if any(Vma::is_locked) =>
-        {
-            return Err(Errno::EINVAL.into());
-        }
-        linux::MADV_DONTNEED => discard_unlocked(&space, range)?,
-        linux::MADV_DONTNEED_LOCKED => discard(&space, range),
-        linux::MADV_FREE | linux::MADV_WIPEONFORK if any(|vma| vma.backing != Backing::Anon) => {
-            return Err(Errno::EINVAL.into());
-        }
-        linux::MADV_WIPEONFORK => set_vma_flags(&space, range, wipe, none)?,
-        linux::MADV_KEEPONFORK => set_vma_flags(&space, range, none, wipe)?,
-        linux::MADV_DONTFORK => set_vma_flags(&space, range, leave_out, none)?,
-        linux::MADV_DOFORK => set_vma_flags(&space, range, none, leave_out)?,
-        linux::MADV_POPULATE_READ => populate(&space, range, Access::Read)?,
-        linux::MADV_POPULATE_WRITE => populate(&space, range, Access::Write)?,
-        linux::MADV_REMOVE => remove(&space, range)?,
-        _ => {}
-    }
-    // A gap is told of when all else is done.
-    if space.borrow().vmas().covers(range) { Ok(0) } else { Err(Errno::ENOMEM.into()) }
-}
-
 pub(super) fn set_vma_flags(
     space: &SharedSpace,
     range: PageRange,
@@ -391,59 +356,6 @@ pub(super) fn set_vma_flags(
 ) -> Result<(), Errno> {
     let _prepared = prepare_list(space, range)?;
     space.borrow_mut().set_vma_flags(&mut mem::memory(), range, set, unset).map_err(errno)
-}
-
-/// Touches each page of a range, as the program would.
-fn populate(space: &SharedSpace, range: PageRange, access: Access) -> Result<(), Errno> {
-    for page in range.pages() {
-        let prot = space.borrow().vmas().find(page).map(|vma| vma.prot).ok_or(Errno::ENOMEM)?;
-        if !prot.allows(access) {
-            return Err(Errno::EINVAL);
-        }
-        heap::settle()?;
-        user::resolve(page.base().0, access)?;
-    }
-    Ok(())
-}
-
-/// Holes in place of what the files in a range hold there: those that are mapped shared and may be written.
-fn remove(space: &SharedSpace, range: PageRange) -> Result<(), Errno> {
-    let mut next = range.start;
-    loop {
-        let found = space.borrow().vmas().overlapping(PageRange::new(next, range.end)).next().cloned();
-        let Some(vma) = found else { return Ok(()) };
-        let (true, Backing::File(file)) = (vma.is_shared(), vma.backing) else { return Err(Errno::EINVAL) };
-        if !vma.prot.contains(Prot::WRITE) {
-            return Err(Errno::EACCES);
-        }
-        let part = vma.range.intersect(range);
-        let first = (file.first_page + (part.start.0 - vma.range.start.0)) * PAGE_SIZE;
-        pages::punch_hole(file.file, &(first..first + part.len_pages() * PAGE_SIZE));
-        next = part.end;
-    }
-}
-
-/// As [`discard`], up to the first locked page, which is not to be discarded.
-fn discard_unlocked(space: &SharedSpace, range: PageRange) -> Result<(), Errno> {
-    let locked =
-        space.borrow().vmas().overlapping(range).find(|vma| vma.is_locked()).map(|vma| vma.range.start);
-    match locked {
-        None => discard(space, range),
-        Some(locked) if locked <= range.start => return Err(Errno::EINVAL),
-        Some(locked) => {
-            discard(space, PageRange::new(range.start, locked));
-            return Err(Errno::EINVAL);
-        }
-    }
-    Ok(())
-}
-
-/// Forgets what was stored to the private pages of a range.
-fn discard(space: &SharedSpace, range: PageRange) {
-    let discarded = space.borrow_mut().discard(&mut mem::memory(), range);
-    mem::apply(discarded.flush, space.borrow().asid());
-    let record = events::range(EventKind::Discard, range);
-    events::report(EventRecord { detail: discarded.pages, ..record });
 }
 
 /// The range must be mapped.

@@ -4,6 +4,7 @@
 //! [`crate::memory::user`] only. Flags that the table refuses never reach it. Structures are those of `linux-raw-sys`.
 
 mod administration;
+mod advice;
 mod alarms;
 mod attributes;
 mod capabilities;
