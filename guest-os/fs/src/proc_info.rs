@@ -332,6 +332,10 @@ pub struct SystemInfo {
     pub shared_memory_pages: u64,
     /// Frames that hold page tables.
     pub page_table_pages: u64,
+    /// What programs are promised all in all where that is limited (`vm.overcommit_memory` 2).
+    pub commit_limit_pages: u64,
+    /// What they have been promised.
+    pub committed_pages: u64,
     /// Swap space.
     pub swap: Option<SwapInfo>,
     /// Harts.

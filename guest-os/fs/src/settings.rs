@@ -50,7 +50,7 @@ pub(crate) const ROWS: &[Row] = &[
     set("kernel", "panic_on_oops", 0, 0, 1),
     set("kernel", "shm_rmid_forced", 0, 0, 1),
     set("vm", "max_map_count", 65_530, 0, INT),
-    set("vm", "overcommit_memory", 1, 0, 2),
+    set("vm", "overcommit_memory", 0, 0, 2),
     set("vm", "overcommit_ratio", 50, 0, INT),
     set("vm", "overcommit_kbytes", 0, 0, u64::MAX),
     set("vm", "swappiness", 60, 0, 200),
@@ -86,6 +86,13 @@ impl Setting {
     pub const MSG_MNB: Setting = Setting::named("kernel", "msgmnb");
     /// Queues.
     pub const MSG_MNI: Setting = Setting::named("kernel", "msgmni");
+
+    /// Whether memory is promised by a rule of thumb, always, or strictly.
+    pub const OVERCOMMIT: Setting = Setting::named("vm", "overcommit_memory");
+    /// How much of RAM is promised strictly, in percent.
+    pub const OVERCOMMIT_RATIO: Setting = Setting::named("vm", "overcommit_ratio");
+    /// The same in KiB, in place of the ratio if it is not 0.
+    pub const OVERCOMMIT_KBYTES: Setting = Setting::named("vm", "overcommit_kbytes");
 
     /// What of a program is placed at random: nothing, all but the heap, all.
     pub const RANDOMIZE: Setting = Setting::named("kernel", "randomize_va_space");

@@ -19,5 +19,6 @@ mod logger;
 mod memory;
 mod processes;
 mod sbi;
+mod settings;
 mod shutdown;
 mod syscall;

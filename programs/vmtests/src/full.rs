@@ -96,7 +96,15 @@ fn try_large_calls(pairs: usize, left: usize) -> Outcome {
     Ok(())
 }
 
+/// More memory is promised than there is, until the machine ends.
+fn promise_all() -> Result<()> {
+    let setting = os::open(c"/proc/sys/vm/overcommit_memory", g::O_WRONLY, 0)?;
+    os::write(setting, b"1\n")?;
+    os::close(setting)
+}
+
 fn refused_calls_take_nothing() -> Outcome {
+    promise_all()?;
     for (pairs, left) in [(5000, 500), (10_000, 1000), (20_000, 100), (20_000, 2000)] {
         let ended = os::in_child(|| i32::from(try_large_calls(pairs, left).is_err()));
         check_eq!((pairs, left, ended), (pairs, left, Ok(Status::Exited(0))));
@@ -107,6 +115,7 @@ fn refused_calls_take_nothing() -> Outcome {
 fn refused_brk_is_no_error() -> Outcome {
     // Taking the heap back needs a list of all its VMAs, for which there is no memory: the break stays where it is.
     const PAIRS: usize = 20_000;
+    promise_all()?;
     let start = brk(0)?.next_multiple_of(PAGE_SIZE);
     let end = start + 2 * PAIRS * PAGE_SIZE;
     check_eq!(brk(end)?, end);
@@ -130,6 +139,7 @@ fn fork_evicts_many_pages() -> Outcome {
     // The child's page tables take the place of hundreds of pages of this program's file, all in one call.
     const TABLES: usize = 400;
     const TABLE_SPAN: usize = 512 * PAGE_SIZE;
+    promise_all()?;
     let at = map(TABLES * TABLE_SPAN / PAGE_SIZE, READ_WRITE)?;
     check!((0..TABLES).all(|table| peek(at + table * TABLE_SPAN) == 0));
     let (file, len) = crate::memory::program_file()?;

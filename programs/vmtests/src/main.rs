@@ -41,6 +41,7 @@ mod passing;
 mod pipes;
 mod proc_files;
 mod processes;
+mod promises;
 mod raw;
 mod rights;
 mod root;
@@ -137,6 +138,7 @@ const FAMILIES: &[&[Test]] = &[
     watches::TESTS,
     files::TESTS,
     proc_files::TESTS,
+    promises::TESTS,
     root::TESTS,
     transfers::TESTS,
     nameless::TESTS,

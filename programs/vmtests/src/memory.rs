@@ -212,7 +212,7 @@ fn mmap_past_any_file() -> Outcome {
 fn mmap_huge_is_lazy() -> Outcome {
     // More than the machine has; only what is touched counts.
     let pages = 256 << 8;
-    let at = map(pages, READ_WRITE)?;
+    let at = mmap(0, pages * PAGE_SIZE, READ_WRITE, PRIVATE | g::MAP_NORESERVE, -1, 0)?;
     for page in (0..pages).step_by(pages / 16) {
         check_eq!(peek(at + page * PAGE_SIZE), 0);
         poke(at + page * PAGE_SIZE + 17, 1);

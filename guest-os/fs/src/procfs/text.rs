@@ -216,6 +216,8 @@ pub(super) fn meminfo(info: &dyn ProcInfo, _: u32, out: &mut Text) -> Result<(),
         ("AnonPages", system.anonymous_pages),
         ("Shmem", system.shared_memory_pages),
         ("PageTables", system.page_table_pages),
+        ("CommitLimit", system.commit_limit_pages),
+        ("Committed_AS", system.committed_pages),
     ];
     for (name, pages) in rows {
         line(out, format_args!("{:<16}{:>8} kB", format!("{name}:"), pages * KIB_PER_PAGE))?;

@@ -1,20 +1,19 @@
 //! What `/proc` tells of the processes, of memory and of the machine.
 
-use crate::arch;
 use crate::devices::{block, clock, swap};
 use crate::files::vfs::open_files;
 use crate::hart::{current, hart};
-use crate::local::HartLocal;
-use crate::memory::{mem, pages};
+use crate::memory::{commit, mem, pages};
 use crate::processes::process::{self, Process, Usage};
 use crate::processes::thread::Thread;
 use crate::processes::wait::scheduler;
 use crate::syscall::files::status_flags;
+use crate::{arch, settings};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use fs::{
     DescriptorInfo, Errno, Identity, Location, MapFlags, MapInfo, MapUse, ProcInfo, ProcessInfo, SegmentInfo,
-    Setting, Settings, SwapInfo, SystemInfo, SystemName, Text, Timestamp, Transfers, name_of_now,
+    Setting, SwapInfo, SystemInfo, SystemName, Text, Timestamp, Transfers, name_of_now,
 };
 use isa::Vpn;
 use isa::paging::{Pte, PteFlags};
@@ -23,9 +22,6 @@ use mm::page_cache::PageLookup;
 use mm::pte::NotPresent;
 use mm::{AddressSpace, Backing, FrameKind, Prot, Vma, VmaFlags};
 use proc::{CapSet, Credentials, Disposition, Signal, Tid};
-
-/// What `/proc/sys` says, and programs have set there.
-pub static SETTINGS: HartLocal<Settings> = HartLocal::new(Settings::new());
 
 /// `/proc`'s source of facts.
 pub struct KernelFacts;
@@ -123,10 +119,10 @@ impl ProcInfo for KernelFacts {
         Ok(())
     }
     fn setting(&self, setting: Setting) -> u64 {
-        SETTINGS.get().get(setting)
+        settings::setting(setting)
     }
     fn set_setting(&self, setting: Setting, value: u64) -> Result<(), Errno> {
-        SETTINGS.get_mut().set(setting, value)
+        settings::set(setting, value)
     }
     fn each_segment(&self, visit: &mut dyn FnMut(&SegmentInfo) -> Result<(), Errno>) -> Result<(), Errno> {
         crate::syscall::shared_memory::list(visit)
@@ -236,6 +232,8 @@ impl ProcInfo for KernelFacts {
             anonymous_pages: counts.anon,
             shared_memory_pages,
             page_table_pages: counts.page_table,
+            commit_limit_pages: commit::limit(),
+            committed_pages: commit::committed(),
             swap: swap::area().map(|area| {
                 let counts = mem::memory().swap().counts();
                 SwapInfo {

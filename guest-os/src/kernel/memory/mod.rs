@@ -3,6 +3,7 @@
 
 pub mod ahead;
 pub mod claim;
+pub mod commit;
 pub mod fault;
 pub mod heap;
 pub mod inject;

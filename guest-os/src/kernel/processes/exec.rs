@@ -3,7 +3,6 @@
 //! Until the change-over every error leaves the process as it was. Only the pages that hold headers are read; the
 //! segments are mapped and wait for their first touch.
 
-use crate::files::proc_facts::SETTINGS;
 use crate::hart::{current, hart};
 use crate::local::HartLocal;
 use crate::memory::reclaim::{self, AtTheEnd};
@@ -14,7 +13,7 @@ use crate::processes::process::{self, Process, Program, SharedSpace, Space};
 use crate::processes::thread::Thread;
 use crate::syscall::limits;
 use crate::syscall::system::{self, ADDR_NO_RANDOMIZE};
-use crate::{arch, events};
+use crate::{arch, events, settings};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use fs::{Errno, Location, RandomSource, Setting};
@@ -126,7 +125,7 @@ static PLACES: HartLocal<RandomSource> = HartLocal::new(RandomSource::new(0));
 /// From now on programs lie at random, by this seed.
 pub fn place_at_random(seed: u64) {
     *PLACES.get_mut() = RandomSource::new(seed);
-    let set = SETTINGS.get_mut().set(Setting::RANDOMIZE, RANDOMIZE_ALL);
+    let set = settings::set(Setting::RANDOMIZE, RANDOMIZE_ALL);
     set.expect("it is in the setting's range");
 }
 
@@ -136,7 +135,7 @@ const RANDOMIZE_ALL: u64 = 2;
 /// Where the parts of a new program go.
 #[inline(never)] // a frame of its own, not part of its caller's
 fn layout(thread: &Thread, stack_limit_pages: u64) -> Layout {
-    let what = match SETTINGS.get().get(Setting::RANDOMIZE) {
+    let what = match settings::setting(Setting::RANDOMIZE) {
         _ if thread.persona.get() & ADDR_NO_RANDOMIZE != 0 => None,
         0 => None,
         RANDOMIZE_ALL.. => Some(Randomised::All),

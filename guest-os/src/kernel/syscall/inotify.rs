@@ -1,13 +1,13 @@
 //! Lists of what happens to files: `inotify_init1`, `inotify_add_watch`, `inotify_rm_watch`. What is told, and when, is in `fs`.
 
 use super::files::{Reserved, file_to_use};
-use super::ipc::setting;
 use super::spans::{Cursor, Span};
 use super::{Arguments, Outcome, Stop, int, names, uint};
 use crate::files::ready::{Patience, attempt};
 use crate::files::vfs::{self, open_files};
 use crate::memory::mem::FRAME_BYTES;
 use crate::memory::user::UserPtr;
+use crate::settings::setting;
 use fs::{Anonymous, Errno, IfWatched, Inotify, Notice, OpenFileId, OpenFlags, Setting};
 use linux_raw_sys::general as linux;
 

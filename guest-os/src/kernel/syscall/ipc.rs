@@ -1,11 +1,10 @@
 //! What the calls of System V IPC have in common.
 
 use crate::devices::clock;
-use crate::files::proc_facts::SETTINGS;
 use crate::hart::current;
 use crate::memory::user::UserPtr;
 use ::proc::{IpcObject, IpcTable, NoObject, Ownership};
-use fs::{Errno, Setting};
+use fs::Errno;
 
 pub const IPC_CREAT: u32 = 0o1000;
 pub const IPC_EXCL: u32 = 0o2000;
@@ -20,11 +19,6 @@ pub fn errno(error: NoObject) -> Errno {
         NoObject::Unknown => Errno::EINVAL,
         NoObject::Removed => Errno::EIDRM,
     }
-}
-
-/// A setting of the kernel.
-pub fn setting(which: Setting) -> u64 {
-    SETTINGS.get().get(which)
 }
 
 /// Seconds since the epoch.

@@ -4,7 +4,7 @@ use super::files::{details, file_to_use};
 use super::{Arguments, Outcome, limits, mlock, uint};
 use crate::events;
 use crate::hart::current;
-use crate::memory::{ahead, heap, inject, mem, pages, user};
+use crate::memory::{ahead, commit, heap, inject, mem, pages, user};
 use crate::processes::process::{Process, SharedSpace};
 use abi::sets;
 use alloc::rc::Rc;
@@ -60,7 +60,7 @@ fn move_break(wanted: VirtAddr) -> Result<(), Errno> {
     let more_pages = wanted.page().0.saturating_sub(before.page().0);
     limits::check_space(&space, more_pages, None)?;
     let locks = mlock::of_new_pages(&space, false, more_pages)?;
-    ahead::admit(more_pages)?;
+    commit::promise(more_pages, false)?;
     let (low, high) = (wanted.page().min(before.page()), before.page());
     let _prepared = prepare_list(&space, PageRange::new(low, isa::Vpn(high.0 + 1)))?;
     let flush = space.borrow_mut().brk(&mut mem::memory(), wanted);
@@ -116,8 +116,8 @@ pub fn mmap([address, len, prot, flags, fd, offset]: Arguments) -> Outcome {
     limits::check_space(&space, len_pages, replaced_by(placement, len_pages))?;
     let locks = mlock::of_new_pages(&space, flags & linux::MAP_LOCKED != 0, len_pages)?;
     let is_reserved_only = flags & linux::MAP_NORESERVE != 0;
-    if !is_reserved_only && (is_anonymous || !is_shared && prot.contains(Prot::WRITE)) {
-        ahead::admit(len_pages)?;
+    if is_promise(file.as_ref(), is_shared, prot) {
+        commit::promise(len_pages, is_reserved_only)?;
     }
     let grows_down = flags & linux::MAP_GROWSDOWN != 0;
     let source = match &file {
@@ -147,6 +147,12 @@ pub fn mmap([address, len, prot, flags, fd, offset]: Arguments) -> Outcome {
         let _ = ahead::fault_in(&space, range, origin);
     }
     Ok(range.start.base().0)
+}
+
+/// Whether a mapping may need memory of its own: private pages that can be written, and shared ones that are no file's.
+fn is_promise(file: Option<&OpenFile>, is_shared: bool, prot: Prot) -> bool {
+    let has_no_file = file.is_none_or(|file| matches!(file.object, Object::Device(Device::Zero)));
+    if is_shared { has_no_file } else { prot.contains(Prot::WRITE) }
 }
 
 /// What MAP_SHARED_VALIDATE asks for: that flags which mean nothing for this file are refused, and not passed over.

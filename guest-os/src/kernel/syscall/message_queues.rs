@@ -1,14 +1,14 @@
 //! Message queues of System V: `msgget`, `msgsnd`, `msgrcv`, `msgctl`.
 
 use super::ipc::{
-    self, IPC_INFO, IPC_NOWAIT, IPC_RMID, IPC_SET, IPC_STAT, now, owned, pair, permission, setting,
-    write_words,
+    self, IPC_INFO, IPC_NOWAIT, IPC_RMID, IPC_SET, IPC_STAT, now, owned, pair, permission, write_words,
 };
 use super::{Arguments, Outcome, Stop, int, length, uint};
 use crate::hart::current;
 use crate::local::HartLocal;
 use crate::memory::user::{self, UserPtr};
 use crate::processes::wait::{self, Channel, WaitOutcome};
+use crate::settings::setting;
 use ::proc::ipc::messages::{Message, Wanted, find};
 use ::proc::{CapSet, IpcTable, Ownership};
 use alloc::collections::VecDeque;

@@ -5,27 +5,29 @@ use super::{Arguments, Outcome, limits, mlock, uint};
 use crate::events;
 use crate::hart::current;
 use crate::memory::reclaim::{self, AtTheEnd};
-use crate::memory::{ahead, heap, inject, mem, pages};
+use crate::memory::{ahead, commit, heap, inject, mem, pages};
 use crate::processes::process::SharedSpace;
 use ::proc::{SigInfo, Signal};
 use fs::Errno;
 use isa::events::{EventKind, EventRecord};
 use isa::{PAGE_SIZE, Vpn};
 use linux_raw_sys::general::{MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE};
-use mm::layout::MAX_VMAS;
-use mm::{AddressSpace, Backing, MapRequest, PageRange, Placement, Vma};
+use mm::layout::{MAX_VMAS, USER_END_PAGE};
+use mm::{AddressSpace, Backing, MapRequest, PageRange, Placement, Prot, Vma};
 
 pub fn mremap([address, old_len, new_len, flags, new_address, ..]: Arguments) -> Outcome {
     let flags = uint(flags);
     let (may_move, keeps_old) = (flags & MREMAP_MAYMOVE != 0, flags & MREMAP_DONTUNMAP != 0);
-    let (old, new) = (range_of(address, old_len)?, range_of(address, new_len)?);
+    let old = range_of(address, old_len)?;
+    // It may be more than there is room for where it is.
+    let new_pages = new_len.div_ceil(PAGE_SIZE);
     let is_wrong = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) != 0 && !may_move;
-    if is_wrong || new.is_empty() || keeps_old && old.len_pages() != new.len_pages() {
+    if is_wrong || new_pages == 0 || keeps_old && old.len_pages() != new_pages {
         return Err(Errno::EINVAL.into());
     }
     let target = match flags & MREMAP_FIXED {
         0 => None,
-        _ => Some(target(&old, new_address, new.len_pages())?),
+        _ => Some(target(&old, new_address, new_pages)?),
     };
     let space = current().process.space();
     let vma = space.borrow().vmas().find(old.start).cloned().ok_or(Errno::EFAULT)?;
@@ -33,9 +35,9 @@ pub fn mremap([address, old_len, new_len, flags, new_address, ..]: Arguments) ->
         return Err(Errno::EINVAL.into());
     }
     let moves = target.is_some() || keeps_old;
-    if !moves && new.end <= old.end {
-        if new.end < old.end {
-            unmap(&space, PageRange::new(new.end, old.end))?;
+    if !moves && new_pages <= old.len_pages() {
+        if new_pages < old.len_pages() {
+            unmap(&space, PageRange::new(Vpn(old.start.0 + new_pages), old.end))?;
             pages::release_unmapped_files();
         }
         return Ok(address);
@@ -43,20 +45,23 @@ pub fn mremap([address, old_len, new_len, flags, new_address, ..]: Arguments) ->
     if old.end > vma.range.end {
         return Err(Errno::EFAULT.into());
     }
-    let more_pages = new.len_pages().saturating_sub(old.len_pages());
+    if new_pages > USER_END_PAGE.0 {
+        return Err(Errno::ENOMEM.into());
+    }
+    let more_pages = new_pages.saturating_sub(old.len_pages());
     limits::check_space(&space, more_pages, None)?;
     let locks = mlock::of_new_pages(&space, vma.is_locked(), more_pages)?;
-    if !vma.is_shared() {
-        ahead::admit(more_pages)?;
+    if !vma.is_shared() && vma.prot.contains(Prot::WRITE) {
+        commit::promise(more_pages, false)?;
     }
-    if !moves && grow(&vma, &old, &new).is_ok() {
-        fault_in(&space, !locks.is_empty(), PageRange::new(old.end, new.end));
+    if !moves && grow(&vma, &old, more_pages).is_ok() {
+        fault_in(&space, !locks.is_empty(), PageRange::new(old.end, Vpn(old.end.0 + more_pages)));
         return Ok(address);
     }
     if !may_move {
         return Err(Errno::ENOMEM.into());
     }
-    let there = relocate(&space, &vma, old, new.len_pages(), target, keeps_old)?;
+    let there = relocate(&space, &vma, old, new_pages, target, keeps_old)?;
     pages::release_unmapped_files();
     let grown = PageRange::new(Vpn(there.start.0 + old.len_pages().min(there.len_pages())), there.end);
     fault_in(&space, !locks.is_empty(), grown);
@@ -65,20 +70,20 @@ pub fn mremap([address, old_len, new_len, flags, new_address, ..]: Arguments) ->
 
 /// The first page of where MREMAP_FIXED wants to have the mapping.
 fn target(old: &PageRange, address: u64, len_pages: u64) -> Result<Vpn, Errno> {
-    let to = range_of(address, len_pages * PAGE_SIZE)?;
+    let to = range_of(address, 0)?;
     let is_room = PageRange::in_user_space(to.start, len_pages).is_some() && to.start.0 > 0;
-    let overlaps = to.start < old.end && old.start < to.end;
+    let overlaps = to.start < old.end && old.start.0 < to.start.0.saturating_add(len_pages);
     if is_room && !overlaps { Ok(to.start) } else { Err(Errno::EINVAL) }
 }
 
 /// Adds what is missing behind a mapping, if there is room.
-fn grow(vma: &Vma, old: &PageRange, new: &PageRange) -> Result<(), Errno> {
+fn grow(vma: &Vma, old: &PageRange, more_pages: u64) -> Result<(), Errno> {
     if old.is_empty() || old.end < vma.range.end || has_zeros_behind(vma) {
         return Err(Errno::ENOMEM);
     }
     let request = MapRequest {
         placement: Placement::FixedNoReplace(old.end),
-        len_pages: new.end.0 - old.end.0,
+        len_pages: more_pages,
         prot: vma.prot,
         flags: vma.flags,
         backing: advanced(vma.backing, vma.range.len_pages()),

@@ -3,14 +3,13 @@
 //! A segment is a nameless file in memory. It stays when nobody maps it, until it is removed; one that was removed stays as long as it is
 //! mapped.
 
-use super::ipc::{
-    self, IPC_INFO, IPC_RMID, IPC_SET, IPC_STAT, errno, now, pair, permission, setting, write_words,
-};
+use super::ipc::{self, IPC_INFO, IPC_RMID, IPC_SET, IPC_STAT, errno, now, pair, permission, write_words};
 use super::memory::{map, unmap};
 use super::{Arguments, Outcome, int, uint};
 use crate::hart::current;
 use crate::local::HartLocal;
-use crate::memory::{mem, pages};
+use crate::memory::{commit, mem, pages};
+use crate::settings::setting;
 use ::proc::{CapSet, IpcObject, IpcTable, Ownership};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -26,6 +25,7 @@ const SHM_STAT: u32 = 13;
 const SHM_INFO: u32 = 14;
 const SHM_STAT_ANY: u32 = 15;
 const SHM_HUGETLB: u32 = 0o4000;
+const SHM_NORESERVE: u32 = 0o10000;
 const SHM_RDONLY: u32 = 0o10_000;
 const SHM_RND: u32 = 0o20_000;
 const SHM_REMAP: u32 = 0o40_000;
@@ -85,6 +85,7 @@ pub fn shmget([key, len, flags, ..]: Arguments) -> Outcome {
     if len_pages > mm::layout::USER_END_PAGE.0 {
         return Err(Errno::ENOMEM.into());
     }
+    commit::promise(len_pages, flags & SHM_NORESERVE != 0)?;
     let segment = Segment {
         file: pages::nameless_file(len_pages * PAGE_SIZE),
         len_bytes: len,
