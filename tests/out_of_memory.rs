@@ -139,3 +139,38 @@ fn a_budget_met_from_above_kills_nobody() {
         }
     }
 }
+
+/// Threads that throw out one another's pages in a small budget come to their ends, in more pages if need be.
+#[test]
+fn threads_come_further_in_a_small_budget() {
+    let dir = TempDir::new("lent");
+    c_program::compile(&dir, "lent", include_str!("sources/lent.c"));
+    for policy in POLICIES {
+        for (pages, threads) in [("3", "8"), ("4", "16"), ("5", "31")] {
+            let mut command = folio(["run", "--policy", policy, "--process-frames", pages]);
+            command.arg(dir.file("lent")).args([threads, "5"]);
+            let ran = run(command);
+            let sum = format!("{}\n", threads.parse::<u64>().unwrap() * 5);
+            assert_eq!((ran.status, &ran.stdout), (0, &sum), "{policy} {pages} {threads}: {ran:?}");
+        }
+    }
+}
+
+/// A fault between LR and SC begins their loop anew. This one lies on two pages, and its word on a third.
+#[test]
+fn a_loop_with_lr_and_sc_comes_to_its_end_in_two_pages() {
+    const NOP: u32 = 0x13;
+    // The page's last instruction is the LR.
+    let mut code = vec![NOP; (4096 - 4 - 120) / 4];
+    code.extend([0x1001_352f, 0x0015_0513, 0x18a1_35af, 0xfe05_9ae3]); // lr.d a0, (sp); addi a0, a0, 1; sc.d a1, a0, (sp); bnez a1, -12
+    code.extend([0x05d0_0893, 0x0000_0513, 0x0000_0073]); // exit(0)
+    let dir = TempDir::new("reserved");
+    std::fs::write(dir.file("loop"), support::tiny_elf(&code)).unwrap();
+    for policy in POLICIES {
+        let mut command = folio(["run", "--fuel", "100000000", "--policy", policy, "--process-frames", "2"]);
+        command.arg(dir.file("loop"));
+        let ran = run(command);
+        assert_eq!(ran.status, 0, "{policy}: {ran:?}");
+        assert!(ran.stderr.contains("is lent a page more than the 2 that it may have"), "{policy}: {ran:?}");
+    }
+}

@@ -188,3 +188,18 @@ fn proc_tells_of_swap_what_the_host_counts() {
         assert!(0 < told && told <= counted, "{name}: {told} of {counted}");
     }
 }
+
+/// A program that cannot be read has begun no process, and its steps are told all the same.
+#[test]
+fn the_tlb_is_shared_out_where_no_program_begins() {
+    let dir = TempDir::new("unread");
+    for read in ["1", "2", "3"] {
+        let fault = format!("root:read:{read}");
+        let (ran, figures) = run_with_figures(&dir, ["--disk-fault", &fault, "hello"]);
+        assert_eq!(ran.status, 125, "{read}: {ran:?}");
+        for counter in ["i.accesses", "i.misses", "d.accesses", "d.misses"] {
+            let all = count(&figures, &format!("tlb.{counter}"));
+            assert_eq!(sum(&figures, &format!("tlb.{counter}")), all, "{read}: {counter}");
+        }
+    }
+}

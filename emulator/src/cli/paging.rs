@@ -237,9 +237,9 @@ pub fn processes_json(accounts: &Accounts, tlb: Option<&TlbByProcess>) -> Value 
     let nothing = ProcessAccount::default();
     let mut all: BTreeMap<u64, &ProcessAccount> =
         accounts.processes.iter().map(|(&pid, process)| (pid, process)).collect();
-    if tlb.is_some() {
-        // Before there is a process, the kernel has used the TLB.
-        all.entry(NOBODY).or_insert(&nothing);
+    // The kernel has used the TLB before there is a process, and so may one that has nothing else to tell.
+    for pid in tlb.into_iter().flat_map(TlbByProcess::processes) {
+        all.entry(pid).or_insert(&nothing);
     }
     let of = |(pid, process)| {
         let mut fields = process_json(accounts, pid, process);

@@ -32,6 +32,10 @@ impl TlbByProcess {
         self.seen = now;
     }
 
+    /// Whose there are.
+    pub fn processes(&self) -> impl Iterator<Item = u64> + '_ {
+        self.shares.keys().copied()
+    }
     /// A process's: instruction and data.
     pub fn of(&self, pid: u64) -> Sides {
         self.shares.get(&pid).copied().unwrap_or_default()

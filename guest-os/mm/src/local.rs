@@ -25,6 +25,8 @@ use isa::{Step, Vpn};
 #[derive(Debug)]
 pub struct Budget {
     limit: u64,
+    /// Pages that it may have beyond that, for as many pages more as it maps.
+    lent: (u64, u32),
     /// Absent while it is at work.
     policy: Option<Box<dyn Policy>>,
     /// The page in each place.
@@ -39,7 +41,7 @@ impl Budget {
     /// So many pages, none of which is there yet.
     pub(crate) fn new(limit: u64, kind: PolicyKind, seed: u64) -> Self {
         let policy = Some(policy::make(kind, seed));
-        Self { limit, policy, pages: Vec::new(), free: Vec::new(), places: BTreeMap::new() }
+        Self { limit, lent: (0, 0), policy, pages: Vec::new(), free: Vec::new(), places: BTreeMap::new() }
     }
     /// The most pages.
     pub fn limit(&self) -> u64 {
@@ -56,7 +58,7 @@ impl Budget {
     /// Whether there may be one more. Pages that were found unable to go are no reason against it: others would go for them again and again.
     fn has_room(&self) -> bool {
         let may_go = self.policy.as_deref().expect(AT_WORK).entered();
-        u64::from(may_go) < self.limit
+        u64::from(may_go) < self.limit + self.lent.0
     }
     fn policy(&mut self) -> &mut dyn Policy {
         self.policy.as_deref_mut().expect(AT_WORK)
@@ -64,6 +66,8 @@ impl Budget {
 
     /// A page counts from now on. If the kernel has no memory for its place, it does not.
     fn enter(&mut self, vpn: Vpn) {
+        let (lent, left) = self.lent;
+        self.lent = if left > 1 { (lent, left - 1) } else { (0, 0) };
         let Some(place) = self.new_place(vpn) else { return };
         self.places.insert(vpn, place);
         self.policy().enter(place, PageName(vpn.0));
@@ -138,10 +142,19 @@ impl<P: PhysMem> Memory<P> {
             (true, false) => return budget.leave(vpn, Left::Freed),
             _ => return,
         }
-        let limit = budget.limit();
+        let limit = budget.limit() + budget.lent.0;
         // What only waits to be read or written goes soon, and is not told.
         if budget.len() > limit && !self.swap().has_room() {
             self.phys_mut().note_beyond_budget(id, limit);
+        }
+    }
+
+    /// Lets an address space that comes no further have a page more than its budget, for a while: until it has mapped some more.
+    pub fn lend_page(&mut self, space: SpaceKey) {
+        /// As many as several threads may need to come further, each a few.
+        const MAPPED_MEANWHILE: u32 = 64;
+        if let Some(budget) = self.space_mut(space).budget.as_deref_mut() {
+            budget.lent = (budget.lent.0 + 1, MAPPED_MEANWHILE);
         }
     }
 

@@ -8,7 +8,7 @@ use crate::files::proc_facts::KernelFacts;
 use crate::files::{binds, terminals, vfs};
 use crate::hart::{current, hart};
 use crate::local::HartLocal;
-use crate::memory::{ahead, heap, inject, mem};
+use crate::memory::{ahead, heap, inject, mem, oom};
 use crate::processes::exec::{self, Request};
 use crate::processes::process::{self, FsContext, Program, Start};
 use crate::processes::thread;
@@ -69,6 +69,7 @@ extern "C" fn kmain(_hart: u64, device_tree: u64) -> ! {
     vdso::start();
     block::start(&config.virtio);
     let free = mem::memory().frames().free();
+    oom::start();
     let table = arch::phys_of(mem::memory().frames().as_ptr()).0;
     events::report(EventRecord {
         detail: free,
@@ -155,12 +156,23 @@ pub fn first_process() {
         Ok(_) => no_working_directory(&init.cwd, Errno::ENOTDIR),
         Err(error) => no_working_directory(&init.cwd, error),
     }
+    if ahead::is_eager() {
+        // Pages that come with the program may have to leave again before it begins.
+        start_swap();
+    }
     if let Err(error) = execute_first(&init) {
         // With a host, the host says so.
         let level = if host::is_present() { log::Level::Info } else { log::Level::Error };
         log::log!(level, "cannot execute {}: {error}", String::from_utf8_lossy(&init.program));
         stop(End::ExecFailed(error.number()));
     }
+    if !ahead::is_eager() {
+        start_swap();
+    }
+}
+
+/// Pages can go out from now on, if there is swap space.
+fn start_swap() {
     swap::wait_until_known();
     swap_check::run_if_planned();
     swap::start();

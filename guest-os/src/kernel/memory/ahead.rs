@@ -77,7 +77,7 @@ pub fn map_around(space: &SharedSpace, va: VirtAddr, action: FaultAction, access
 }
 
 /// Whether memory comes before it is touched.
-fn is_eager() -> bool {
+pub fn is_eager() -> bool {
     IS_EAGER.load(Ordering::Relaxed)
 }
 

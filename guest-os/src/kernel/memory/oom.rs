@@ -9,7 +9,7 @@ use crate::processes::thread::Thread;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use isa::VirtAddr;
 use isa::events::{EventKind, EventRecord};
 use mm::SpaceId;
@@ -73,7 +73,7 @@ pub fn others_than(process: &Process) -> String {
     let mut text = String::new();
     for (pages, other) in most.iter().flatten() {
         let before = if text.is_empty() { "; others: " } else { ", " };
-        text += &format!("{before}{} ({}) {pages}", other.pid, name_of(other));
+        text += &format!("{before}{} ({}) {pages}{}", other.pid, name_of(other), words_of_score(other));
     }
     if count > TOLD {
         text += &format!(" and {} more", count - TOLD);
@@ -157,11 +157,19 @@ pub fn tell_out_of_frames(process: &Process, pages: u64, swapped: u64, va: VirtA
     let place = if pid == thread.process.pid {
         format!("at {va}")
     } else {
-        format!("since it is the largest that may be; process {} needs the page at {va}", thread.process.pid)
+        let score = words_of_score(process);
+        format!(
+            "since it is the largest that may be{score}; process {} needs the page at {va}",
+            thread.process.pid
+        )
+    };
+    let locked = match locked_pages(process).min(pages) {
+        0 => String::new(),
+        locked => format!(" ({locked} of them locked)"),
     };
     let (in_swap, of_slots, more_slots) = words_of_slots(swapped);
     log::error!(
-        "out of frames: process {pid} ({name}) is killed {place}; it had {pages} pages in memory{in_swap}{}{of_slots}{} (-m or --frames \
+        "out of frames: process {pid} ({name}) is killed {place}; it had {pages} pages in memory{locked}{in_swap}{}{of_slots}{} (-m or --frames \
          gives more{more_slots})",
         words_of_frames(),
         others_than(process)
@@ -175,13 +183,38 @@ pub fn tell_out_of_frames(process: &Process, pages: u64, swapped: u64, va: VirtA
     }
 }
 
+/// What makes a process count for more or less than it has, if something does.
+fn words_of_score(process: &Process) -> String {
+    match process.oom_score_adj.get() {
+        0 => String::new(),
+        adjusted => format!(" (oom_score_adj {adjusted})"),
+    }
+}
+
+/// Pages that a process has locked, those in memory among them.
+fn locked_pages(process: &Process) -> u64 {
+    let Some(space) = process.space.borrow().clone() else { return 0 };
+    let space = space.borrow();
+    space.vmas().iter().filter(|vma| vma.is_locked()).map(|vma| vma.range.len_pages()).sum()
+}
+
+/// How many frames programs can have at most: all but what the kernel had at boot.
+static FRAMES: AtomicU64 = AtomicU64::new(0);
+
+/// To be called when the kernel has what it needs to begin with.
+pub fn start() {
+    let memory = mem::memory();
+    let frames = memory.frames();
+    FRAMES.store(frames.limit().min(frames.total() - frames.counts().kernel), Ordering::Relaxed);
+}
+
 /// How many frames there are, and what takes them that is in no process's own pages, if it is much.
 #[inline(never)] // a frame of its own, not part of its caller's
 fn words_of_frames() -> String {
     let (frames, ram, counts, in_files) = {
         let memory = mem::memory();
         let frames = memory.frames();
-        (frames.limit(), frames.total(), frames.counts(), memory.cache().memory_pages())
+        (FRAMES.load(Ordering::Relaxed), frames.total(), frames.counts(), memory.cache().memory_pages())
     };
     let mut text = format!("; of {frames} frames too few are free");
     for (count, what) in
@@ -228,6 +261,19 @@ pub fn tell_beyond_budget(space: SpaceId, limit: u64) {
     log::warn!(
         "process {pid} ({name}) has more than the {limit} pages that it may have at once: none of them can leave memory, for want of \
          room in swap space (--swap gives more; not told again)"
+    );
+}
+
+/// Says that a process may have more than the `limit` pages of its budget for a while. Once a run.
+pub fn tell_lent(process: &Process, limit: u64) {
+    static IS_TOLD: AtomicBool = AtomicBool::new(false);
+    if IS_TOLD.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let (pid, name) = (process.pid, name_of(process));
+    log::warn!(
+        "process {pid} ({name}) is lent a page more than the {limit} that it may have at once: with these it comes no further \
+         (--process-frames or RLIMIT_RSS gives more; not told again)"
     );
 }
 
