@@ -57,6 +57,40 @@ fn a_death_names_lines_and_who_has_called() {
     }
 }
 
+/// A function that makes room on one of its paths alone, and of which no call frame information tells, as libc's `free` here, has a caller
+/// all the same: by what it will do before it returns.
+#[test]
+fn a_function_is_left_by_its_end() {
+    let dir = TempDir::new("source-freed");
+    let freed = compiled(&dir, "freed.c", &["-g"]);
+    let ran = debug(
+        &freed,
+        &["catch syscall munmap", "continue", "bt", "break free", "run", "bt", "delete 1", "finish"],
+        &[],
+    );
+    let said = said(&ran);
+    let line = line_of("freed.c", "free(block)");
+    for calls in [&said[2], &said[5]] {
+        let has_caller = calls
+            .lines()
+            .any(|call| call.contains(" in drop+") && call.ends_with(&format!(" at freed.c:{line}")));
+        assert!(has_caller && calls.contains(" in main+"), "{calls}");
+    }
+    assert!(said[7].contains(&format!("drop at freed.c:{line}")), "{ran:?}");
+}
+
+/// Of a program of several threads it is told which has done what it dies of.
+#[test]
+fn a_death_names_the_thread() {
+    let dir = TempDir::new("source-threaded");
+    let threaded = compiled(&dir, "threaded.c", &["-g", "-pthread"]);
+    let ran = run_folio(["run".as_ref(), threaded.as_os_str()]);
+    assert!(ran.stderr.contains("SIGSEGV in thread 2: write to 0x0 at work+"), "{ran:?}");
+    let ran = debug(&threaded, &["continue"], &[]);
+    let said = said(&ran);
+    assert!(said[0].contains("SIGSEGV ends process 1 (threaded), in thread 2"), "{ran:?}");
+}
+
 /// Without debug information the call frame information tells who has called, and the symbols their names.
 #[test]
 fn a_death_without_lines_names_functions() {

@@ -37,7 +37,8 @@ impl Debugger {
         let program = program(&event, Satp(process.satp), target);
         self.at_trap = Some(program);
         let who = if process.name().is_empty() { String::new() } else { format!(" ({})", process.name()) };
-        let text = format!("{name} ends process {pid}{who} (`bt`, `explain` tell more)\n");
+        let of = death.tid.map_or_else(String::new, |tid| format!(", in thread {tid}"));
+        let text = format!("{name} ends process {pid}{who}{of} (`bt`, `explain` tell more)\n");
         // What is asked of it when it has ended is answered by these.
         self.keep_trap(thread, program);
         Some(Halt::Signal(text + &self.called_from(target)))

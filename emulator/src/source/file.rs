@@ -4,7 +4,7 @@ use super::lines::{InlineFrame, Lines, SourceLine};
 use super::returned::Returns;
 use super::symbols::SymbolTable;
 use super::unwind::{Frame, Unwinder};
-use super::{Section, prologue};
+use super::{Section, epilogue, prologue};
 use goblin::elf::program_header::{PF_W, PF_X, PT_LOAD};
 use goblin::elf::section_header::{SHF_COMPRESSED, SHT_NOBITS};
 use goblin::elf::{Elf, compression_header::CompressionHeader};
@@ -291,8 +291,11 @@ impl ProgramFile {
         let unwinder = self.unwinder.get_or_init(|| {
             Unwinder::new(self.text, self.eh_frame, self.section(".debug_frame"), self.section(".eh_frame"))
         });
-        let caller =
-            unwinder.caller(frame, bias, read).or_else(|| prologue::caller(self, frame, bias, read))?;
+        let by_code = || {
+            let by_end = epilogue::caller(self, frame, bias, read);
+            by_end.or_else(|| prologue::caller(self, frame, bias, read))
+        };
+        let caller = unwinder.caller(frame, bias, read).or_else(by_code)?;
         Some(caller).filter(|caller| {
             !self.begins_thread(frame.at_work().wrapping_sub(bias), caller.pc.wrapping_sub(bias))
         })
