@@ -227,6 +227,13 @@ impl ProgramFile {
         found
     }
 
+    /// The names of the functions that are written in a file of the source.
+    pub fn functions_of_file(&self, file: &str) -> Vec<String> {
+        let Some(lines) = self.lines() else { return Vec::new() };
+        let functions = lines.functions(&|range| self.has_call(range));
+        functions.of_file(file).map(str::to_owned).collect()
+    }
+
     /// What is at an address.
     pub fn spot(&self, address: u64) -> Spot {
         let source = self.lines().and_then(|lines| lines.at(address));
