@@ -2,6 +2,7 @@
 
 use super::ear::SharedEar;
 use super::files::GuestRoot;
+use super::monitor::for_gdb;
 use super::sentry::{Hit, Scope};
 use super::session::{Follow, Session, Wish};
 use super::world::{SharedWorld, Subject, World};
@@ -239,7 +240,7 @@ impl<'d, 'l> Server<'d, 'l> {
         let last_words = caught.as_ref().filter(|caught| ends(caught.pid));
         if let Some(caught) = last_words {
             for line in self.sessions_of(caught.pid) {
-                self.report(line, |session, send| session.say(&caught.text, send));
+                self.report(line, |session, send| session.say(&for_gdb(&caught.text), send));
             }
         }
         events.iter().for_each(|event| self.event(event));
@@ -254,7 +255,7 @@ impl<'d, 'l> Server<'d, 'l> {
                 session.executes = Some(caught.text);
             } else if let Some(line) = own.or_else(|| self.sessions.iter().position(running)) {
                 self.report(line, |session, send| {
-                    session.say(&caught.text, send);
+                    session.say(&for_gdb(&caught.text), send);
                     // gdb shows its own process, whoever it was.
                     if matches!(session.view.subject, Subject::Process(own) if own != caught.pid && caught.pid != 0) {
                         let hint = format!("`monitor process {}` looks at that process\n", caught.pid);
