@@ -1,5 +1,8 @@
 //! What others than a prompt need of the debugger: sessions of gdb, which run the machine themselves and come here for what is told.
 
+use super::catches::Catch;
+use super::caught::EXITS;
+use super::command::Happening;
 use super::execute::Debugger;
 use super::space::{AtTrap, Doing};
 use super::target::{Registers, Target};
@@ -39,6 +42,21 @@ impl Debugger {
         self.keep_trap(thread, AtTrap { registers, step, doing: Doing::Called });
     }
 
+    /// The system calls by which programs end, if a catchpoint is to tell who has called them.
+    pub fn exits_wanted(&self) -> Vec<u64> {
+        let is_wanted = self.points.catches().any(|(_, catch)| *catch == Catch::Happening(Happening::Exit));
+        let exits = self.calls.iter().filter(|(_, name)| is_wanted && EXITS.contains(name));
+        exits.map(|(number, _)| *number).collect()
+    }
+
+    /// Takes in that a thread, whose program has these registers, has made one of them: its stack is gone when it has ended.
+    pub fn note_exit(&mut self, target: &dyn Target, thread: ThreadId, registers: Registers) {
+        self.select_for_once(thread, registers);
+        let called = self.called_from(target);
+        self.end_of_once();
+        self.ending.insert(thread, called);
+    }
+
     /// Does what a line says; an empty one says where one is. `program` is the thread that is looked at if it is in the kernel, with the
     /// registers that it has gone there with.
     pub fn execute_for(
@@ -57,7 +75,7 @@ impl Debugger {
         text
     }
 
-    /// In what a thread waits, as far as it is known.
+    /// What a thread does that does not run, as far as it is known.
     pub fn wait_of(&mut self, target: &dyn Target, thread: ThreadId) -> Option<String> {
         self.waits(target).remove(&thread)
     }

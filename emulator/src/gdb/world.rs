@@ -107,6 +107,7 @@ impl<'d> World<'d> {
         if is_plain {
             return (self.host.run_on(None), sentries, None);
         }
+        let exits = self.debugger.exits_wanted();
         let Self { host, snapshots, fresh, entries, .. } = self;
         let mut watch = Watch {
             sentries,
@@ -118,9 +119,17 @@ impl<'d> World<'d> {
             hit: None,
             watched: Vec::new(),
             pc: 0,
+            exits,
+            exiting: None,
         };
         let ran = host.run_on(Some(&mut watch));
-        (ran, watch.sentries, watch.hit)
+        let Watch { sentries, hit, exiting, .. } = watch;
+        if let Some(ThreadId { pid, tid }) = exiting
+            && let Some((thread, registers)) = self.program_in_kernel(&Subject::Process(pid), tid)
+        {
+            self.debugger.note_exit(&*self.host, thread, registers);
+        }
+        (ran, sentries, hit)
     }
 
     /// Forgets a process that has ended.
