@@ -427,12 +427,12 @@ fn the_end_of_the_sessions_own_process_is_caught_too() {
     let dir = TempDir::new("gdb-exit");
     let program = compile(&dir, "steps", STEPS);
     let (guest, _) = waiting(&dir, &["--gdb", "0"], &program);
-    let said = gdb(&guest.ports[0], &["monitor catch exit", "continue", "c"]);
+    let said = gdb(&guest.ports[0], &["mon catch exit", "continue", "mon catch syscall:write", "c", "c "]);
     guest.end();
     let last = "it was last at _Exit+0x";
-    let child = "catchpoint 1: exit: process 2 (steps) has ended with status 3; ";
-    check(&said, "continue", &[child, last, "called from main at ", "steps.c:19: exit(3);"]);
-    check(&said, "c", &["1: exit: process 1 (steps) has ended with status 5; ", last, "exited with code 05"]);
+    check(&said, "continue", &["1: exit: process 2", last, "called from main at ", "steps.c:19: exit(3);"]);
+    check(&said, "c", &["catchpoint 2: system call write (64) of process 1 (steps)"]);
+    check(&said, "c ", &["process 1 (steps) has ended with status 5; ", last, "exited with code 05"]);
 }
 
 /// A gdb that reads its commands from a pipe and waits in one of them.

@@ -42,19 +42,39 @@ impl Debugger {
         self.keep_trap(thread, AtTrap { registers, step, doing: Doing::Called });
     }
 
-    /// The system calls by which programs end, if a catchpoint is to tell who has called them.
-    pub fn exits_wanted(&self) -> Vec<u64> {
-        let is_wanted = self.points.catches().any(|(_, catch)| *catch == Catch::Happening(Happening::Exit));
-        let exits = self.calls.iter().filter(|(_, name)| is_wanted && EXITS.contains(name));
-        exits.map(|(number, _)| *number).collect()
+    /// The system calls at which catchpoints stop, and those by which programs end, if one is to tell who has called them.
+    pub fn calls_wanted(&self) -> Vec<u64> {
+        let tells_of_exits =
+            self.points.catches().any(|(_, catch)| *catch == Catch::Happening(Happening::Exit));
+        let is_wanted = |number, name: &str| {
+            tells_of_exits && EXITS.contains(&name)
+                || self.points.catches().any(|(_, catch)| catch.means_call(number))
+        };
+        let known = self.calls.iter().filter(|(number, name)| is_wanted(*number, name));
+        let mut wanted: Vec<u64> = known.map(|(number, _)| *number).collect();
+        // One that has no name, by its number.
+        wanted.extend(self.points.catches().filter_map(|(_, catch)| match catch {
+            Catch::Syscall(Some(call)) => Some(call.number),
+            _ => None,
+        }));
+        wanted
     }
 
-    /// Takes in that a thread, whose program has these registers, has made one of them: its stack is gone when it has ended.
-    pub fn note_exit(&mut self, target: &dyn Target, thread: ThreadId, registers: Registers) {
-        self.select_for_once(thread, registers);
-        let called = self.called_from(target);
-        self.end_of_once();
-        self.ending.insert(thread, called);
+    /// Takes in that a thread, whose program has these registers, has made one of them and is in the kernel on a hart.
+    pub fn note_call(
+        &mut self,
+        target: &mut dyn Target,
+        hart: usize,
+        thread: ThreadId,
+        registers: Registers,
+    ) -> Option<Caught> {
+        self.hart = hart;
+        target.look_at(hart);
+        let registers = Registers { hart, ..registers };
+        let program = AtTrap { registers, step: target.step(), doing: Doing::Called };
+        self.keep_trap(thread, program);
+        let hit = self.catch_call(target, thread, program)?;
+        Some(Caught { pid: thread.pid, text: hit.text, is_exec: false })
     }
 
     /// Does what a line says; an empty one says where one is. `program` is the thread that is looked at if it is in the kernel, with the

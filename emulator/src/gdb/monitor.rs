@@ -39,10 +39,8 @@ pub(super) fn run(world: &mut World<'_>, subject: &Subject, tid: u64, line: &str
     }
     // The run is gdb's, and not looked at for these.
     let kind = line.split_whitespace().nth(1).and_then(|word| word.split(':').next()).unwrap_or_default();
-    if entry == Some("catch") && matches!(kind, "syscall" | "tlb-miss") {
-        let library =
-            if kind == "syscall" { "; `break write` of gdb's stops at the library's function" } else { "" };
-        return format!("`catch {kind}` is for Folio's own prompt: `folio debug`{library}\n");
+    if entry == Some("catch") && kind == "tlb-miss" {
+        return "`catch tlb-miss` is for Folio's own prompt: `folio debug`\n".to_owned();
     }
     let hart = world.hart_of(subject, tid);
     let program = if hart.is_some() { None } else { world.program_in_kernel(subject, tid) };

@@ -188,10 +188,10 @@ pub(super) struct Watch<'a> {
     /// Which of the sentries the accesses of the running instruction concern, and its address.
     pub(super) watched: Vec<usize>,
     pub(super) pc: u64,
-    /// System calls by which a program ends, as far as somebody wants to know who has called them.
-    pub(super) exits: Vec<u64>,
-    /// The thread that has made one, with its stack still there.
-    pub(super) exiting: Option<ThreadId>,
+    /// System calls that somebody wants to know of.
+    pub(super) calls: Vec<u64>,
+    /// The hart and the thread that has made one, with its stack still there.
+    pub(super) called: Option<(usize, ThreadId)>,
 }
 
 impl Watch<'_> {
@@ -219,7 +219,7 @@ impl Watch<'_> {
 
 impl Observer for Watch<'_> {
     fn before(&mut self, hart: &Hart, _: Step) -> ControlFlow<()> {
-        if self.call.load(Ordering::Relaxed) || self.exiting.is_some() {
+        if self.call.load(Ordering::Relaxed) || self.called.is_some() {
             return ControlFlow::Break(());
         }
         if self.sentries.iter().all(|sentry| !sentry.may_count(hart)) {
@@ -272,8 +272,8 @@ impl Observer for Watch<'_> {
     fn exception(&mut self, hart: &Hart, _: Step, pc: VirtAddr, trap: Trap) {
         let is_call = trap.exception == Exception::EcallU;
         self.left(hart, pc, is_call);
-        if is_call && self.exits.contains(&hart.x[usize::from(isa::reg::A7)]) {
-            self.exiting = self.thread_of(hart);
+        if is_call && self.calls.contains(&hart.x[usize::from(isa::reg::A7)]) {
+            self.called = self.thread_of(hart).map(|thread| (hart.id, thread));
         }
         // A machine's step goes into the handler.
         for sentry in self.sentries.iter_mut().filter(|sentry| sentry.scope == Scope::Machine) {
