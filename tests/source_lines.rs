@@ -79,6 +79,25 @@ fn a_function_is_left_by_its_end() {
     assert!(said[7].contains(&format!("drop at freed.c:{}", line + 1)), "{ran:?}");
 }
 
+/// A call in a library is told by its place there; `explain` says how one sees who has called that.
+#[test]
+fn who_has_unmapped_is_found() {
+    let dir = TempDir::new("source-unmapped");
+    let freed = compiled(&dir, "freed.c", &["-g"]);
+    let ran = debug(&freed, &["continue", "explain"], &[]);
+    let told = said(&ran)[1].clone();
+    let (_, hint) = told.split_once("who had called that: `").unwrap_or_else(|| panic!("{ran:?}"));
+    let (catch, rest) = hint.split_once('`').unwrap_or_default();
+    assert!(rest.starts_with(", then `run` and `bt`"), "{ran:?}");
+    let ran = debug(&freed, &["continue", catch, "run", "bt"], &[]);
+    let line = line_of("freed.c", "free(block)");
+    assert!(said(&ran)[3].contains(&format!(" at freed.c:{line}\n")), "{ran:?}");
+    // A line that is told is enough.
+    let unmapped = compiled(&dir, "unmapped.c", &["-g"]);
+    let ran = debug(&unmapped, &["continue", "explain"], &[]);
+    assert!(!said(&ran)[1].contains("who had called"), "{ran:?}");
+}
+
 /// Of a program of several threads it is told which has done what it dies of.
 #[test]
 fn a_death_names_the_thread() {
