@@ -142,11 +142,18 @@ fn tab_completes_members() {
     session.types("print first.\t\t", "first.next");
     session.types(CTRL_C, "(folio) ");
     at_prompt(&session);
-    session.types("break look\r", "breakpoint 1");
+    // Of a function that is yet to be looked at.
+    session.types("break look if start->cou\t == 0\r", "breakpoint 1 at look if start->count == 0");
     at_prompt(&session);
     session.types("continue\r", "look at program.c");
     at_prompt(&session);
     session.types("print start->pair.le\t\r", "start->pair.left = 0  (int)");
+    at_prompt(&session);
+    session.types("ptype struct pa\t\r", "int right;");
+    at_prompt(&session);
+    session.types("tbreak program.c:loo\t if start->cou\t == 7\r", "if start->count == 7");
+    at_prompt(&session);
+    session.types("info proc m\t\r", "pages are in memory");
     at_prompt(&session);
     session.keyboard.write_all(b"quit\r").unwrap();
     assert_eq!(session.ends(), Some(0));
@@ -190,8 +197,10 @@ fn ctrl_c_stops_many_steps() {
 fn ctrl_c_stops_a_read_and_its_line_comes_later() {
     let mut session = debug(READS);
     go(&mut session);
-    // The kernel idles: where the program waits is told too.
+    // The kernel idles: what is looked at is the program, which waits.
     session.types(CTRL_C, "process 1 (program) waits in a system call at program+0xa8 (pc 0x100a8)");
+    at_prompt(&session);
+    session.types("print $a7\r", "$a7 = 0x3f (63)");
     at_prompt(&session);
     // The guest waits for input still, but what is typed here is not for it.
     session.types("ps\r", "waiting");

@@ -383,8 +383,10 @@ fn a_session_with_every_command() {
     assert_eq!(ran.status, 7, "{}", ran.stderr);
     check_golden(&ran, "debugger.txt");
     // What frames hold adds up.
-    let sums: Vec<_> =
-        ran.stderr.lines().filter_map(|line| line.split_once(" frames hold pages: ")).collect();
+    let split = |line| {
+        [" frames hold pages: ", " frame holds pages: "].iter().find_map(|of| str::split_once(line, of))
+    };
+    let sums: Vec<_> = ran.stderr.lines().filter_map(split).collect();
     assert_eq!(sums.len(), 2);
     for (total, parts) in sums {
         let counts = parts.split(", ").map(|part| part.split(' ').next().unwrap().parse::<u64>().unwrap());
@@ -444,7 +446,7 @@ fn threads_are_listed_with_what_they_wait_in() {
     let ran = session(THREADS, &["thread 9"]);
     assert!(ran.stderr.contains("there is no thread 9"), "{}", ran.stderr);
     let ran = session(THREADS, &["break in_thread", "continue", "ps", "continue"]);
-    let lines = "       thread 1 waits in a system call at futex+0x14 (pc 0x10048)\n       thread 2 runs\n";
+    let lines = "       thread 1 waits in a system call at futex+0x14 (pc 0x10048)\n     * thread 2 runs at in_thread (pc 0x1004c)\n";
     assert!(ran.stderr.contains(lines), "{}", ran.stderr);
     assert!(ran.stderr.contains("user mode, process 1 (pages), thread 2\n"), "{}", ran.stderr);
 }

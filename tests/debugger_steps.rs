@@ -405,7 +405,7 @@ fn a_program_begins_anew() {
     assert!(said[12].contains("signal 11 has killed the program"), "{ran:?}");
     assert!(said[13].contains("SIGSEGV ends process 2 (stepped)"), "{ran:?}");
     assert!(said[14].contains("=> 0x") && said[14].contains(" <_start>"), "{ran:?}");
-    assert!(said[15].contains("    1     0  running") && said[15].lines().count() == 3, "{ran:?}");
+    assert!(said[15].contains("*   1     0  running") && said[15].lines().count() == 3, "{ran:?}");
     let ran = session(&dir, &["--from-reset"], &["until 1000", "starti"], &["stepped"]);
     assert!(ran.stderr.contains("starti\nstep 0: supervisor mode\n"), "{ran:?}");
 }

@@ -239,7 +239,7 @@ fn a_process_is_debugged_by_source_line() {
             "info auxv",
             "monitor ps",
             "monitor continue",
-            "monitor frobnicate",
+            "monitor help",
             "info proc mappings",
             "hbreak 23",
             "continue",
@@ -271,7 +271,8 @@ fn a_process_is_debugged_by_source_line() {
     check(&said, "info auxv", &["AT_PAGESZ", "4096", "AT_EXECFN", "\"/bin/steps\""]);
     check(&said, "monitor ps", &["PID", "running", "/bin/steps"]);
     check(&said, "monitor continue", &["`continue` is not for `monitor`: gdb's own is `continue`"]);
-    check(&said, "monitor frobnicate", &["there is no command `frobnicate`"]);
+    let help = answer(&said, "monitor help");
+    assert!(help.contains("\n  walk [VA]") && !help.contains("  break ") && !help.contains("quit"), "{help}");
     check(&said, "info proc mappings", &["/bin/steps", "[stack]", "r-xp"]);
     check(&said, "hbreak 23", &["Hardware assisted breakpoint 2"]);
     check(&said, "p counter", &["= 42"]);
@@ -426,11 +427,12 @@ fn the_end_of_the_sessions_own_process_is_caught_too() {
     let dir = TempDir::new("gdb-exit");
     let program = compile(&dir, "steps", STEPS);
     let (guest, _) = waiting(&dir, &["--gdb", "0"], &program);
-    let said = gdb(&guest.ports[0], &["monitor catch exit", "continue", "c"]);
+    let said = gdb(&guest.ports[0], &["mon catch exit", "continue", "mon catch syscall:write", "c", "c "]);
     guest.end();
     let last = "it was last at _Exit+0x";
-    check(&said, "continue", &["catchpoint 1: exit: process 2 (steps) has ended with status 3; ", last]);
-    check(&said, "c", &["1: exit: process 1 (steps) has ended with status 5; ", last, "exited with code 05"]);
+    check(&said, "continue", &["1: exit: process 2", last, "called from main at ", "steps.c:19: exit(3);"]);
+    check(&said, "c", &["catchpoint 2: system call write (64) of process 1 (steps)"]);
+    check(&said, "c ", &["process 1 (steps) has ended with status 5; ", last, "exited with code 05"]);
 }
 
 /// A gdb that reads its commands from a pipe and waits in one of them.

@@ -57,6 +57,59 @@ fn a_death_names_lines_and_who_has_called() {
     }
 }
 
+/// A function that makes room on one of its paths alone, and of which no call frame information tells, as libc's `free` here, has a caller
+/// all the same: by what it will do before it returns.
+#[test]
+fn a_function_is_left_by_its_end() {
+    let dir = TempDir::new("source-freed");
+    let freed = compiled(&dir, "freed.c", &["-g"]);
+    let ran = debug(
+        &freed,
+        &["catch syscall munmap", "continue", "bt", "break free", "run", "bt", "delete 1", "finish"],
+        &[],
+    );
+    let said = said(&ran);
+    let line = line_of("freed.c", "free(block)");
+    for calls in [&said[2], &said[5]] {
+        let has_caller = calls
+            .lines()
+            .any(|call| call.contains(" in drop+") && call.ends_with(&format!(" at freed.c:{line}")));
+        assert!(has_caller && calls.contains(" in main+"), "{calls}");
+    }
+    assert!(said[7].contains(&format!("drop at freed.c:{}", line + 1)), "{ran:?}");
+}
+
+/// A call in a library is told by its place there; `explain` says how one sees who has called that.
+#[test]
+fn who_has_unmapped_is_found() {
+    let dir = TempDir::new("source-unmapped");
+    let freed = compiled(&dir, "freed.c", &["-g"]);
+    let ran = debug(&freed, &["continue", "explain"], &[]);
+    let told = said(&ran)[1].clone();
+    let (_, hint) = told.split_once("who had called that: `").unwrap_or_else(|| panic!("{ran:?}"));
+    let (catch, rest) = hint.split_once('`').unwrap_or_default();
+    assert!(rest.starts_with(", then `run` and `bt`"), "{ran:?}");
+    let ran = debug(&freed, &["continue", catch, "run", "bt"], &[]);
+    let line = line_of("freed.c", "free(block)");
+    assert!(said(&ran)[3].contains(&format!(" at freed.c:{line}\n")), "{ran:?}");
+    // A line that is told is enough.
+    let unmapped = compiled(&dir, "unmapped.c", &["-g"]);
+    let ran = debug(&unmapped, &["continue", "explain"], &[]);
+    assert!(!said(&ran)[1].contains("who had called"), "{ran:?}");
+}
+
+/// Of a program of several threads it is told which has done what it dies of.
+#[test]
+fn a_death_names_the_thread() {
+    let dir = TempDir::new("source-threaded");
+    let threaded = compiled(&dir, "threaded.c", &["-g", "-pthread"]);
+    let ran = run_folio(["run".as_ref(), threaded.as_os_str()]);
+    assert!(ran.stderr.contains("SIGSEGV in thread 2: write to 0x0 at work+"), "{ran:?}");
+    let ran = debug(&threaded, &["continue"], &[]);
+    let said = said(&ran);
+    assert!(said[0].contains("SIGSEGV ends process 1 (threaded), in thread 2"), "{ran:?}");
+}
+
 /// Without debug information the call frame information tells who has called, and the symbols their names.
 #[test]
 fn a_death_without_lines_names_functions() {

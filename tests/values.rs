@@ -308,12 +308,13 @@ fn frames_have_their_variables() {
             ("print n", "n = 4  (int)"),
         ],
     );
+    let outermost = "#5  … in main+…\n…\nit is the outermost function that is known";
+    check(&program, &to("values.c", "the end of leaf"), &[("up 99", outermost)]);
     check_refused(
         &program,
         &to("values.c", "the end of leaf"),
         &[
             ("down", "this is the innermost function: it has called none"),
-            ("up 99", "this is the outermost function that is known"),
             ("frame 99", "there is no frame 99: `bt` lists them"),
         ],
     );

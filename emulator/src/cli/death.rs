@@ -98,9 +98,10 @@ impl Children {
 
 fn sentence(death: &Death, calls: &[StackFrame], programs: &Programs) -> String {
     let name = name(death.signal);
+    let thread = death.tid.map_or_else(String::new, |tid| format!(" in thread {tid}"));
     if let Some(trap) = &death.trap {
         let (what, why) = trap.words(instruction(&trap.pc, programs));
-        return format!("{name}: {what} {}: {why}", place(&trap.pc, programs));
+        return format!("{name}{thread}: {what} {}: {why}", place(&trap.pc, programs));
     }
     let is_for_access = matches!(name.as_str(), "SIGSEGV" | "SIGBUS");
     match death.refusal.as_ref().filter(|_| is_for_access) {
@@ -119,9 +120,9 @@ fn sentence(death: &Death, calls: &[StackFrame], programs: &Programs) -> String 
             let reason = with_places(&refusal.reason, &|va, is_return| {
                 spot(refusal.named.iter().find(|named| named.va == va)?, is_return, programs)
             });
-            format!("{name}: {tried} {:#x} {at}{from}: {reason}", refusal.va.0)
+            format!("{name}{thread}: {tried} {:#x} {at}{from}: {reason}", refusal.va.0)
         }
-        None => format!("{name}: the program was killed {}", place(&death.pc, programs)),
+        None => format!("{name}{thread}: the program was killed {}", place(&death.pc, programs)),
     }
 }
 

@@ -14,7 +14,13 @@ impl Debugger {
         let mut armed = Armed::default();
         armed.arm([(0, &breakpoint)].into_iter(), &self.tap.borrow().trace().guest, &self.symbols);
         if armed.is_empty() {
-            return Err(format!("there is no code for {} now", breakpoint.text));
+            let why = match self.programs_are_stripped() {
+                true => {
+                    ": the program has lost its names; it waits where it is (`advance 0xADDR` runs to an address, `stepi` steps)"
+                }
+                false => "",
+            };
+            return Err(format!("there is no code for {} now{why}", breakpoint.text));
         }
         let caller = self.return_place(target);
         let start = self.now(target);

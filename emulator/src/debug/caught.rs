@@ -20,7 +20,7 @@ use isa::{Exception, Privilege, Step, VirtAddr, reg};
 use std::cell::RefCell;
 
 /// The calls by which a thread ends.
-const EXITS: [&str; 2] = ["exit", "exit_group"];
+pub(super) const EXITS: [&str; 2] = ["exit", "exit_group"];
 
 /// Of how many threads the registers are kept that they had at their last traps.
 const MAX_TRAPPED: usize = 4096;
@@ -172,6 +172,10 @@ impl Debugger {
                 let _ = running.map(|thread| self.look_at_trap(thread, doing));
             }
             _ => self.look_at_trap(thread, doing),
+        }
+        // As `explain` and a trace tell of it.
+        if let Some(at_trap) = self.at_trap.as_mut().filter(|_| event.is_fault()) {
+            at_trap.step = event.step;
         }
     }
 

@@ -3,12 +3,17 @@
 use super::command::{Completes, Faults, OCCASIONS, commands, info_subjects, meant};
 use super::condition;
 use super::execute::Debugger;
-use super::registers::SHOWN_CSRS;
+use super::registers::{PRIV, SHOWN_CSRS};
+use crate::source::ProgramFile;
 use crate::trace::CRASHES;
 use isa::reg::{F_NAMES, X_NAMES};
+use std::rc::Rc;
 
 /// What ends a word, beside white space.
 const BETWEEN_WORDS: &[char] = &['&', '|', '(', ')', '!', '=', '<', '>', '+', '*'];
+
+/// The words before the names of structures and the like.
+const TAGS: [&str; 4] = ["struct", "union", "enum", "class"];
 
 impl Debugger {
     /// Where the word begins that ends at `pos`.
@@ -50,6 +55,17 @@ impl Debugger {
                 _ => Vec::new(),
             };
         }
+        // `struct node` is one name of two words, and so is `proc mappings`.
+        if entry.names[0] == "ptype" && index == 1 && TAGS.contains(&said[0]) {
+            let (tag, names) =
+                (format!("{} ", said[0]), self.types_beginning(&format!("{} {word}", said[0])));
+            return names.iter().filter_map(|name| name.strip_prefix(&tag)).map(str::to_owned).collect();
+        }
+        if entry.names[0] == "info" && index > 0 {
+            let before = said.join(" ") + " ";
+            let behind = info_subjects().filter_map(|(subject, _)| subject.strip_prefix(&before));
+            return Self::beginning(behind.filter_map(|rest| rest.split(' ').next()), word);
+        }
         let Some(what) = entry.completes.get(index).or(entry.completes.last()) else { return Vec::new() };
         match what {
             Completes::Words(words) => Self::beginning(words.iter().copied(), word),
@@ -79,6 +95,14 @@ impl Debugger {
                 let calls = calls.iter().map(String::as_str).filter(|_| word.starts_with("syscall"));
                 Self::beginning(OCCASIONS.iter().copied().chain(calls), word)
             }
+            Completes::Places if entry.names[0] == "ptype" && !word.is_empty() => {
+                let mut found = self.places_beginning(word);
+                found.extend(self.types_beginning(word).into_iter().filter(|name| !name.contains(' ')));
+                found.extend(TAGS.iter().filter(|tag| tag.starts_with(word)).map(|tag| (*tag).to_owned()));
+                found.sort_unstable();
+                found.dedup();
+                found
+            }
             Completes::Places => self.places_beginning(word),
             Completes::Nothing => Vec::new(),
         }
@@ -91,11 +115,35 @@ impl Debugger {
         found
     }
 
+    /// The names of types of the programs that begin so.
+    fn types_beginning(&self, beginning: &str) -> Vec<String> {
+        let files = self.programs().into_iter().map(|path| self.symbols.program(&path));
+        let names = files.flat_map(|file| file.lines().map(|lines| lines.types_beginning(beginning)));
+        let mut names: Vec<String> = names.flatten().collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The functions of a file of the source that begin so; behind a digit its lines that have code.
+    fn of_file_beginning(&self, source: &str, beginning: &str) -> Vec<String> {
+        let files = self.programs().into_iter().map(|path| self.symbols.program(&path));
+        let is_line = beginning.starts_with(|c: char| c.is_ascii_digit());
+        let of = |file: Rc<ProgramFile>| match file.lines() {
+            Some(lines) if is_line => lines.lines_of(source).iter().map(u32::to_string).collect(),
+            _ => file.functions_of_file(source),
+        };
+        let mut names: Vec<String> = files.flat_map(of).filter(|name| name.starts_with(beginning)).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     /// A register, or a symbol: of a process, of the kernel, or of the programs that run and the one that will first.
     fn places_beginning(&mut self, word: &str) -> Vec<String> {
         if let Some(register) = word.strip_prefix('$') {
             let csrs: Vec<String> = SHOWN_CSRS.iter().map(|csr| csr.to_string()).collect();
-            let names = X_NAMES.into_iter().chain(F_NAMES).chain(["pc", "fault"]);
+            let names = X_NAMES.into_iter().chain(F_NAMES).chain(["pc", "fault", PRIV]);
             let names = Self::beginning(names.chain(csrs.iter().map(String::as_str)), register);
             return names.into_iter().map(|name| format!("${name}")).collect();
         }
@@ -105,7 +153,10 @@ impl Debugger {
             let symbols = match owner.parse().ok().and_then(|pid| guest.process(pid)) {
                 Some(process) => self.symbols.beginning_with(&process.program, name),
                 None if owner == "kernel" => self.symbols.kernel.symbols().beginning_with(name),
-                None => Vec::new(),
+                None => {
+                    drop(tap);
+                    self.of_file_beginning(owner, name)
+                }
             };
             return symbols.into_iter().map(|symbol| format!("{owner}:{symbol}")).collect();
         }

@@ -34,10 +34,15 @@ impl Debugger {
         let process = tap.trace().guest.process(pid)?;
         self.hart = event.hart;
         target.look_at(self.hart);
-        let program = program(&event, Satp(process.satp), target);
+        let mut program = program(&event, Satp(process.satp), target);
+        // Of an access that was refused `explain` tells by its own event, which has come before.
+        let fault = tap.trace().last_fault.as_ref().filter(|_| death.refusal.is_some());
+        let is_its = |fault: &&Event| fault.record.pid == pid && fault.record.pc == event.record.pc;
+        program.step = fault.filter(is_its).map_or(program.step, |fault| fault.step);
         self.at_trap = Some(program);
         let who = if process.name().is_empty() { String::new() } else { format!(" ({})", process.name()) };
-        let text = format!("{name} ends process {pid}{who} (`bt`, `explain` tell more)\n");
+        let of = death.tid.map_or_else(String::new, |tid| format!(", in thread {tid}"));
+        let text = format!("{name} ends process {pid}{who}{of} (`bt`, `explain` tell more)\n");
         // What is asked of it when it has ended is answered by these.
         self.keep_trap(thread, program);
         Some(Halt::Signal(text + &self.called_from(target)))

@@ -114,6 +114,8 @@ pub struct Debugger {
     pub(super) at_trap: Option<AtTrap>,
     /// The thread that was chosen to be looked at.
     pub(super) selected: Option<Selected>,
+    /// That which was chosen when the machine was last resumed.
+    pub(super) looked_at_before: Option<ThreadId>,
     /// The function of the stack that is looked at, by its number: 0 is the innermost.
     pub(super) frame: u64,
     /// The program of each thread as it was at its last trap, as long as traps are kept.
@@ -175,6 +177,7 @@ impl Debugger {
             next_examine: None,
             at_trap: None,
             selected: None,
+            looked_at_before: None,
             frame: 0,
             trapped: BTreeMap::new(),
             ending: BTreeMap::new(),
@@ -440,15 +443,12 @@ impl Debugger {
                 Ok(self.location(target))
             }
             Command::Select { pid, tid } => self.select(target, pid, tid),
+            Command::WhichThread => Ok(self.which_thread(target)),
             Command::Apply { tids, line } => self.apply(target, tids, &line),
             Command::PageTable(pid) => self.page_table(target, pid),
             Command::WhatIs(at) => self.whatis(target, &at),
             Command::Swap { from, most } => Ok(self.swap(from, most)),
-            Command::Ps => {
-                let is_idle = |hart| hart < target.harts() && target.hart_state(hart) == HartState::Waiting;
-                let waits = self.waits(target);
-                Ok(views::processes(&self.tap.borrow().trace().guest, is_idle, &waits))
-            }
+            Command::Ps => Ok(self.list_processes(target)),
             Command::Explain(None) => self.explain(),
             Command::Explain(Some(at)) => self.explain_address(target, at),
             Command::Help(None) => Ok(help()),

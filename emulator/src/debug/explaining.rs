@@ -31,7 +31,31 @@ impl Debugger {
             Some((pid, va)) => self.with_places(pid, &self.with_name(pid, &text, va)),
             None => text,
         };
-        Ok(wrap(&text, 100))
+        Ok(wrap(&text, 100) + &self.who_unmapped().unwrap_or_default())
+    }
+
+    /// How one sees who has unmapped what the last fault was about, if the line is not known: what is told of the call is where it was made
+    /// from, and that is in a library then, as libc's `free`.
+    fn who_unmapped(&self) -> Option<String> {
+        let tap = self.tap.borrow();
+        let trace = tap.trace();
+        let fault = trace.last_fault.as_ref().filter(|fault| fault.kind() == Some(EventKind::Segv))?;
+        let va = VirtAddr(fault.record.va);
+        let unmapped = trace.history.unmapped_at(fault.record.space, va)?;
+        let call = unmapped.call.filter(|_| unmapped.by != EventKind::Brk && self.can_begin_anew)?;
+        let process = trace.guest.process(fault.record.pid)?;
+        // In a program without lines there is no more to be told.
+        self.symbols.loaded(&trace.guest, process)?.file.lines()?;
+        let has_line = |va: VirtAddr| {
+            let loaded = self.symbols.loaded_at(&trace.guest, process, va);
+            loaded.is_some_and(|loaded| loaded.spot_of_return(va).source.is_some())
+        };
+        let is_told = [Some(call), unmapped.called_from].into_iter().flatten().any(has_line);
+        (!is_told).then(|| {
+            format!(
+                "who had called that: `catch syscall munmap if $a0 <= {va} && {va} < $a0 + $a1`, then `run` and `bt`\n"
+            )
+        })
     }
 
     /// An exception that is no page fault.

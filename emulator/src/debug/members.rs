@@ -1,10 +1,13 @@
 //! The members of a structure, where the Tab key asks for them: by the types of what the function looked at sees, and of the variables of
 //! whole programs. What pointers hold is no matter, since only types are asked for.
 
+use super::command::meant;
 use super::execute::Debugger;
 use super::expression::{self, Expression, Names};
+use super::points::What;
+use super::symbols::Named;
 use super::target::Target;
-use crate::source::{Lines, ProgramFile, Scope, Type, Value, Variables, Whose};
+use crate::source::{Frame, Lines, Loaded, ProgramFile, Scope, Type, Value, Variables, Whose};
 use core::ops::Range;
 use isa::VirtAddr;
 use std::rc::Rc;
@@ -49,6 +52,39 @@ impl Names for Types {
     }
 }
 
+/// What a function sees, with the types.
+fn seen_in(loaded: &Loaded, frame: &Frame, level: usize) -> Vec<(String, Type)> {
+    let Some(lines) = loaded.file.lines() else { return Vec::new() };
+    let scope = Scope {
+        frame: Some(frame),
+        level,
+        thread_pointer: None,
+        loaded,
+        read: &|_, _, into: &mut [u8]| {
+            into.fill(0);
+            Ok(())
+        },
+        whose: None,
+    };
+    let both = [Variables::Locals, Variables::Arguments].into_iter();
+    let all = both.flat_map(|which| lines.variables(which, &scope));
+    all.map(|(name, value)| (name, value.type_)).collect()
+}
+
+/// What is seen at a place by its name, where it lies in its file.
+fn seen_at(files: &[Rc<ProgramFile>], place: &str) -> Vec<(String, Type)> {
+    let at = |file: &Rc<ProgramFile>| {
+        let at = match Named::of(place) {
+            Named::Line(source, line) => file.stops_at_line(source, line).first().copied(),
+            Named::FunctionOf(source, name) => file.functions_called(name, Some(source)).first().copied(),
+            Named::Symbol(name) => file.functions_called(name, None).first().copied(),
+        };
+        let at = at.map(|at| file.body_of(at).unwrap_or(at))?;
+        Some(seen_in(&Loaded { file: Rc::clone(file), bias: 0 }, &Frame::somewhere(at), 0))
+    };
+    files.iter().find_map(at).unwrap_or_default()
+}
+
 /// The operand that a text ends with: `p->next[i]` of `1 + p->next[i]`.
 fn operand_before(text: &str) -> &str {
     let bytes = text.as_bytes();
@@ -89,22 +125,24 @@ impl Debugger {
 
     /// What that function sees.
     fn seen(&self) -> Vec<(String, Type)> {
-        let Some((loaded, frame, level)) = &self.seen else { return Vec::new() };
-        let Some(lines) = loaded.file.lines() else { return Vec::new() };
-        let scope = Scope {
-            frame: Some(frame),
-            level: *level,
-            thread_pointer: None,
-            loaded,
-            read: &|_, _, into: &mut [u8]| {
-                into.fill(0);
-                Ok(())
+        self.seen.as_ref().map_or_else(Vec::new, |(loaded, frame, level)| seen_in(loaded, frame, *level))
+    }
+
+    /// The place of the breakpoint whose condition a line ends with.
+    fn place_of_condition(&self, line: &str) -> Option<String> {
+        let mut words = line.split_whitespace();
+        let entry = meant(words.next()?).ok()?;
+        match entry.names[0] {
+            "break" | "tbreak" => {
+                let place = words.next()?;
+                words.any(|word| word == "if").then(|| place.to_owned())
+            }
+            "condition" => match &self.points.get(words.next()?.parse().ok()?)?.what {
+                What::Break(breakpoint) => Some(breakpoint.text.clone()),
+                _ => None,
             },
-            whose: None,
-        };
-        let both = [Variables::Locals, Variables::Arguments].into_iter();
-        let all = both.flat_map(|which| lines.variables(which, &scope));
-        all.map(|(name, value)| (name, value.type_)).collect()
+            _ => None,
+        }
     }
 
     /// The members that a line may mean by its last word, and where that begins, if a structure stands in front of it.
@@ -115,8 +153,11 @@ impl Debugger {
             None => (before.strip_suffix('.')?, false),
         };
         let of = Expression::parse(operand_before(of)).ok()?;
-        let files = self.programs().iter().map(|path| self.symbols.program(path)).collect();
-        let types = Types { seen: self.seen(), files };
+        let files: Vec<_> = self.programs().iter().map(|path| self.symbols.program(path)).collect();
+        // A condition is about the function where it is to stop.
+        let mut seen = self.place_of_condition(line).map_or_else(Vec::new, |at| seen_at(&files, &at));
+        seen.extend(self.seen());
+        let types = Types { seen, files };
         let read = &|whose, address, into: &mut [u8]| types.read(whose, address, into);
         let value = expression::value(of.node(), &types).and_then(|value| value.referred(read)).ok()?;
         if value.is_pointer() != is_pointer {

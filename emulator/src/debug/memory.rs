@@ -58,10 +58,25 @@ pub(super) fn instructions_in(target: &dyn Target, space: &Space, range: Range<u
     count
 }
 
-/// Where a call or a jump goes whose target its instruction says.
-fn jump_target(target: &dyn Target, space: &Space, va: VirtAddr) -> Option<VirtAddr> {
-    let insn = decode(instruction(target, space, va)?.0)?;
-    (insn.op == Op::Jal).then(|| VirtAddr(va.0.wrapping_add_signed(insn.imm.into())))
+/// Where a call or a jump goes whose target its instruction says, or the `auipc` right before it, at `before`.
+fn jump_target(
+    target: &dyn Target,
+    space: &Space,
+    va: VirtAddr,
+    before: Option<VirtAddr>,
+) -> Option<VirtAddr> {
+    let insn_at = |va| decode(instruction(target, space, va)?.0);
+    let insn = insn_at(va)?;
+    let base = match insn.op {
+        Op::Jal => va,
+        Op::Jalr => {
+            let before = before?;
+            let upper = insn_at(before).filter(|upper| upper.op == Op::Auipc && upper.rd == insn.rs1)?;
+            VirtAddr(before.0.wrapping_add_signed(upper.imm.into()))
+        }
+        _ => return None,
+    };
+    Some(VirtAddr(base.0.wrapping_add_signed(insn.imm.into())))
 }
 
 /// One line: address, symbol, bits, instruction; and the length. `None` if there is nothing to read.
@@ -189,14 +204,15 @@ pub(super) fn instructions(
     mut symbol: impl FnMut(VirtAddr) -> Option<String>,
 ) -> (String, VirtAddr) {
     let mut text = String::new();
-    let mut at = va;
+    let (mut at, mut before) = (va, None);
     for _ in 0..count {
         let mark = if Some(at) == space.pc { "=>" } else { "  " };
         match instruction_line(target, space, at, symbol(at).as_deref()) {
             Some((line, len)) => {
-                let callee = jump_target(target, space, at).and_then(&mut symbol);
+                let callee = jump_target(target, space, at, before).and_then(&mut symbol);
                 let callee = callee.map(|name| format!(" <{name}>")).unwrap_or_default();
                 let _ = writeln!(text, "{mark} {line}{callee}");
+                before = Some(at);
                 at = at.wrapping_add(u64::from(len));
             }
             None => {

@@ -1,5 +1,8 @@
 //! What others than a prompt need of the debugger: sessions of gdb, which run the machine themselves and come here for what is told.
 
+use super::catches::Catch;
+use super::caught::EXITS;
+use super::command::Happening;
 use super::execute::Debugger;
 use super::space::{AtTrap, Doing};
 use super::target::{Registers, Target};
@@ -39,6 +42,41 @@ impl Debugger {
         self.keep_trap(thread, AtTrap { registers, step, doing: Doing::Called });
     }
 
+    /// The system calls at which catchpoints stop, and those by which programs end, if one is to tell who has called them.
+    pub fn calls_wanted(&self) -> Vec<u64> {
+        let tells_of_exits =
+            self.points.catches().any(|(_, catch)| *catch == Catch::Happening(Happening::Exit));
+        let is_wanted = |number, name: &str| {
+            tells_of_exits && EXITS.contains(&name)
+                || self.points.catches().any(|(_, catch)| catch.means_call(number))
+        };
+        let known = self.calls.iter().filter(|(number, name)| is_wanted(*number, name));
+        let mut wanted: Vec<u64> = known.map(|(number, _)| *number).collect();
+        // One that has no name, by its number.
+        wanted.extend(self.points.catches().filter_map(|(_, catch)| match catch {
+            Catch::Syscall(Some(call)) => Some(call.number),
+            _ => None,
+        }));
+        wanted
+    }
+
+    /// Takes in that a thread, whose program has these registers, has made one of them and is in the kernel on a hart.
+    pub fn note_call(
+        &mut self,
+        target: &mut dyn Target,
+        hart: usize,
+        thread: ThreadId,
+        registers: Registers,
+    ) -> Option<Caught> {
+        self.hart = hart;
+        target.look_at(hart);
+        let registers = Registers { hart, ..registers };
+        let program = AtTrap { registers, step: target.step(), doing: Doing::Called };
+        self.keep_trap(thread, program);
+        let hit = self.catch_call(target, thread, program)?;
+        Some(Caught { pid: thread.pid, text: hit.text, is_exec: false })
+    }
+
     /// Does what a line says; an empty one says where one is. `program` is the thread that is looked at if it is in the kernel, with the
     /// registers that it has gone there with.
     pub fn execute_for(
@@ -57,7 +95,7 @@ impl Debugger {
         text
     }
 
-    /// In what a thread waits, as far as it is known.
+    /// What a thread does that does not run, as far as it is known.
     pub fn wait_of(&mut self, target: &dyn Target, thread: ThreadId) -> Option<String> {
         self.waits(target).remove(&thread)
     }

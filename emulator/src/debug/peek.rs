@@ -14,6 +14,7 @@ use goblin::elf::{Elf, program_header::PT_LOAD};
 use isa::events::VMA_SHARED;
 use isa::{PAGE_SIZE, Ppn, VirtAddr, Vpn};
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 #[allow(clippy::cast_possible_truncation)] // a page is small
@@ -234,10 +235,18 @@ impl Notes {
     }
     /// A line for each page.
     pub(super) fn text(&self) -> String {
+        const SHOWN: usize = 16;
+        let mut told = BTreeSet::new();
+        let mut notes = self.0.iter().filter(|(vpn, _)| told.insert(*vpn));
         let line = |(vpn, source): &(Vpn, Source)| {
             let absent = if source.is_in_memory() { "not mapped" } else { "not in memory" };
             format!("   (page {} is {absent}: {})\n", vpn.base(), source.words())
         };
-        self.0.iter().map(line).collect()
+        let mut text: String = notes.by_ref().take(SHOWN).map(line).collect();
+        match notes.count() {
+            0 => {}
+            more => text.push_str(&format!("   (nor are {more} pages more)\n")),
+        }
+        text
     }
 }

@@ -31,6 +31,9 @@ pub(super) const SHOWN_CSRS: &[Csr] = &[
     Csr::FCSR,
 ];
 
+/// The mode as if it were a register: 0 user, 1 supervisor, 3 machine.
+pub(super) const PRIV: &str = "priv";
+
 /// A mode in words.
 pub(super) fn mode(privilege: Privilege) -> &'static str {
     match privilege {
@@ -122,6 +125,8 @@ pub(super) fn value(target: &dyn Target, registers: &Registers, name: &str) -> O
         Some(Of::Pc) => Some(registers.pc.0),
         Some(Of::Integer(x)) => registers.x.get(x).copied(),
         Some(Of::Float(f)) => registers.f.get(f).copied(),
+        // As gdb calls the mode.
+        None if name == PRIV => Some(registers.privilege as u64),
         None => target.csr(Csr::from_name(name)?),
     }
 }
@@ -139,15 +144,14 @@ pub(super) fn of_frame(frame: &Frame, name: &str) -> Option<Option<u64>> {
 pub(super) fn some_of_caller(target: &dyn Target, frame: &Frame, names: &[String]) -> Result<String, String> {
     let mut text = String::new();
     for name in names {
-        let value = match of_frame(frame, name) {
+        let held = match of_frame(frame, name) {
             Some(value) => value,
             None => Some(
-                Csr::from_name(name)
-                    .and_then(|csr| target.csr(csr))
+                value(target, &target.registers(), name)
                     .ok_or_else(|| format!("there is no register or CSR `{name}`"))?,
             ),
         };
-        let value = value.map_or_else(|| "<not saved>".to_owned(), |value| format!("{value:#018x}"));
+        let value = held.map_or_else(|| "<not saved>".to_owned(), |value| format!("{value:#018x}"));
         let _ = writeln!(text, "{name:<9} {value}");
     }
     Ok(text)

@@ -53,6 +53,7 @@ impl Debugger {
         self.next_examine = None;
         self.at_trap = None;
         self.at_event = None;
+        self.looked_at_before = self.selected_thread();
         self.selected = None;
         self.frame = 0;
         target.look_at(target.next_hart());
@@ -213,6 +214,9 @@ impl Debugger {
 
     /// Why the machine has stopped, and where.
     pub(super) fn report(&mut self, target: &dyn Target, halt: Halt) -> String {
+        if matches!(halt, Halt::Interrupted) {
+            self.look_at_waiting(target, self.looked_at_before);
+        }
         self.note_stop(target, &halt);
         let is_interrupted = matches!(halt, Halt::Interrupted);
         let notes = self.take_notes();
@@ -243,6 +247,10 @@ impl Debugger {
         match self.at_event {
             Some((EventKind::Exit, _)) => {
                 let _ = write!(text, "step {}: {}", target.step(), self.selected_text(target));
+            }
+            _ if is_interrupted && self.selected_thread().is_some() => {
+                let _ = writeln!(text, "step {}: no program runs", target.step());
+                text.push_str(&self.selected_text(target));
             }
             _ => text.push_str(&self.location(target)),
         }

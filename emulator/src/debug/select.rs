@@ -5,7 +5,9 @@
 use super::command::Command;
 use super::execute::{Debugger, parse};
 use super::target::{Registers, Target};
+use super::waits::at;
 use super::{memory, tree, views};
+use crate::machine::HartState;
 use crate::trace::{GuestView, ThreadId};
 use isa::events::EventKind;
 use isa::paging::Satp;
@@ -61,6 +63,51 @@ impl Debugger {
         Ok(self.selected_text(target))
     }
 
+    /// The thread that is looked at, if one is.
+    pub(super) fn thread_looked_at(&self, target: &dyn Target) -> Option<ThreadId> {
+        let running = || {
+            let now = self.now(target);
+            let (pid, _) = self.current_process(&now)?;
+            let thread = self.tap.borrow().trace().history.running_on(now.hart);
+            thread.filter(|thread| thread.pid == pid)
+        };
+        self.selected_thread().or_else(running)
+    }
+
+    /// `thread`: a line about the thread that is looked at, if its process lives, and where it is.
+    pub(super) fn which_thread(&mut self, target: &dyn Target) -> String {
+        let line = self.thread_looked_at(target).and_then(|ThreadId { pid, tid }| {
+            let tap = self.tap.borrow();
+            let process = tap.trace().guest.process(pid).filter(|process| process.is_alive())?;
+            Some(format!("thread {tid} of process {pid} ({}) is looked at\n", process.name()))
+        });
+        line.unwrap_or_default() + &self.selected_text(target)
+    }
+
+    /// `ps`: the processes and threads, who is looked at marked, with where each is.
+    pub(super) fn list_processes(&mut self, target: &mut dyn Target) -> String {
+        let mut does = self.waits(target);
+        for hart in 0..target.harts() {
+            let is_idle = target.hart_state(hart) == HartState::Waiting;
+            let thread = self.tap.borrow().trace().history.running_on(hart).filter(|_| !is_idle);
+            let Some(thread) = thread else { continue };
+            target.look_at(hart);
+            let now = target.registers();
+            target.look_at(self.hart);
+            let is_dying = does.get(&thread).is_some_and(|what| what.contains("is ended by"));
+            if now.privilege == Privilege::User && !is_dying {
+                let space = self.space_of(&now);
+                let symbol = self.symbol_at(&space, now.pc);
+                does.insert(thread, format!("runs {}", at(symbol, now.pc)));
+            } else if !is_dying {
+                does.insert(thread, "runs".to_owned());
+            }
+        }
+        let selected = self.thread_looked_at(target);
+        let is_idle = |hart| hart < target.harts() && target.hart_state(hart) == HartState::Waiting;
+        views::processes(&self.tap.borrow().trace().guest, is_idle, selected, &does)
+    }
+
     /// Does what a line says for some threads, or for all, the one looked at being the same afterwards.
     pub(super) fn apply(
         &mut self,
@@ -109,7 +156,7 @@ impl Debugger {
     }
 
     /// Looks at a thread that no hart runs, as it was at its last trap, as far as that is known.
-    fn select_trapped(&mut self, thread: ThreadId, satp: Satp, ended: Option<String>) {
+    pub(super) fn select_trapped(&mut self, thread: ThreadId, satp: Satp, ended: Option<String>) {
         let kept = self.trapped.get(&thread).map(|program| program.registers);
         let has_registers = kept.is_some();
         let pc = self.waits.pc_of(thread).unwrap_or(VirtAddr(0));
@@ -161,8 +208,7 @@ impl Debugger {
             )
         };
         let thread = if has_several { format!(", thread {tid}") } else { String::new() };
-        let waits =
-            waits.get(&selected.thread).map_or("does not run".to_owned(), |what| format!("waits {what}"));
+        let waits = waits.get(&selected.thread).map_or("does not run", String::as_str);
         let mut text = format!("process {pid} ({name}){thread} {waits}\n");
         if selected.registers.pc.0 != 0 {
             let space = self.space_of(&selected.registers);

@@ -44,7 +44,7 @@ impl Debugger {
         if let Some(reason) = self.ended {
             return Err(format!("the machine has ended: {reason}"));
         }
-        let number = match choice {
+        let asked = match choice {
             FrameChoice::Shown => self.frame,
             FrameChoice::Number(number) => number,
             FrameChoice::Up(by) => self.frame.saturating_add(by),
@@ -53,7 +53,13 @@ impl Debugger {
             }
             FrameChoice::Down(by) => self.frame.saturating_sub(by),
         };
-        let Some((frame, level)) = self.numbered_frame(target, number) else {
+        let number = match choice {
+            FrameChoice::Up(by) if by > 1 => asked.min(self.outermost(target)),
+            _ => asked,
+        };
+        let found = self.numbered_frame(target, number);
+        let goes_on = number != self.frame || !matches!(choice, FrameChoice::Up(_));
+        let Some((frame, level)) = found.filter(|_| goes_on) else {
             return Err(match choice {
                 FrameChoice::Up(_) => "this is the outermost function that is known".to_owned(),
                 _ => format!("there is no frame {number}: `bt` lists them"),
@@ -76,7 +82,16 @@ impl Debugger {
             // Writing to a String can't fail.
             let _ = writeln!(text, "    {}", line.trim());
         }
+        if number < asked {
+            text.push_str("it is the outermost function that is known\n");
+        }
         Ok(text)
+    }
+
+    /// The number of the outermost function that is known.
+    fn outermost(&self, target: &dyn Target) -> u64 {
+        let count = |frame: &StackFrame| (frame.times * frame.inlined.len().max(1)) as u64;
+        self.stack(target).iter().map(count).sum::<u64>().saturating_sub(1)
     }
 
     /// The frame that the function at work returns to: of a signal's handler what the signal has interrupted, though some code comes in

@@ -421,7 +421,7 @@ impl Debugger {
     }
 
     /// Whether there are some, and none has any symbol.
-    fn programs_are_stripped(&self) -> bool {
+    pub(super) fn programs_are_stripped(&self) -> bool {
         let programs = self.programs();
         !programs.is_empty() && programs.iter().all(|path| self.symbols.is_stripped(path))
     }

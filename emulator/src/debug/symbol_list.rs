@@ -3,13 +3,13 @@
 use super::command::SymbolKind;
 use super::execute::Debugger;
 use super::expression::Expression;
-use super::space::Space;
 use super::symbols::Named;
 use super::target::Target;
 use crate::source::{Lines, Loaded};
 use isa::VirtAddr;
 use std::fmt::Write;
 use std::ops::Range;
+use std::rc::Rc;
 
 /// Names that are listed at most.
 const SHOWN: usize = 100;
@@ -87,13 +87,18 @@ impl Debugger {
     pub(super) fn line(&mut self, target: &dyn Target, at: Option<Expression>) -> Result<String, String> {
         let alone = at.as_ref().and_then(|at| self.line_alone(target, at));
         let named = alone.or_else(|| at.as_ref()?.location().map(|(name, _)| name));
+        if let Some(reason) = self.ended {
+            let of_ended = self.line_of_ended_program(named.as_deref());
+            return of_ended.ok_or_else(|| format!("the machine has ended: {reason}"));
+        }
         let space = self.space_of(&self.now(target));
+        let name = |va| self.symbol_at(&space, va);
         if let Some(Named::Line(file, line)) = named.as_deref().map(Named::of) {
             let files = self.files_of(target)?;
             let of = |loaded: &Loaded| {
                 let lines = loaded.file.lines()?;
                 lines.file(file)?;
-                Some(self.code_of_line(&space, loaded, lines, file, line))
+                Some(code_of_line(&name, loaded, lines, file, line))
             };
             return files.iter().find_map(of).ok_or_else(|| format!("no file {file} is known"));
         }
@@ -102,37 +107,68 @@ impl Debugger {
             Some((frame, _)) => (VirtAddr(frame.at_work()), space),
             None => self.locate(target, at)?,
         };
-        let place = self.in_angles(&space, va);
-        let unknown = || format!("the line of {place} is not known");
+        let name = |va| self.symbol_at(&space, va);
+        let unknown = || format!("the line of {} is not known", in_angles(&name, va));
         let loaded = self.loaded_at(&space, va).ok_or_else(unknown)?;
-        let lines = loaded.file.lines().ok_or_else(unknown)?;
-        let at = va.0.wrapping_sub(loaded.bias);
-        let (source, range) = lines.at(at).zip(lines.line_range(at)).ok_or_else(unknown)?;
-        Ok(format!("{place} is of {source}, whose code there {}\n", self.span(&space, &loaded, &range)))
+        line_of_code(&name, &loaded, va).ok_or_else(unknown)
     }
 
-    fn code_of_line(&self, space: &Space, loaded: &Loaded, lines: &Lines, file: &str, line: u32) -> String {
-        let Some((found, addresses)) = lines.addresses_of(file, line) else {
-            return format!("line {line} of {file} has no code, nor has any behind it\n");
-        };
-        let mut text = match found == line {
-            true => String::new(),
-            false => format!("line {line} of {file} has no code; the next that has:\n"),
-        };
-        for range in addresses.iter().take(PLACES).filter_map(|&at| lines.line_range(at)) {
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "{file}:{found} {}", self.span(space, loaded, &range));
+    /// The same when all is over: of the program that was looked at last, by its file.
+    fn line_of_ended_program(&self, named: Option<&str>) -> Option<String> {
+        let file = self.symbols.program(self.last_program.as_deref()?);
+        let loaded = Loaded { file: Rc::clone(&file), bias: 0 };
+        let name = |va: VirtAddr| file.name_of(va.0);
+        match Named::of(named?) {
+            Named::Line(source, line) => {
+                let lines = file.lines()?;
+                lines.file(source)?;
+                Some(code_of_line(&name, &loaded, lines, source, line))
+            }
+            Named::FunctionOf(source, function) => {
+                let at = *file.functions_called(function, Some(source)).first()?;
+                line_of_code(&name, &loaded, VirtAddr(at))
+            }
+            Named::Symbol(function) => {
+                let at = *file.functions_called(function, None).first()?;
+                line_of_code(&name, &loaded, VirtAddr(at))
+            }
         }
-        text
     }
+}
 
-    fn span(&self, space: &Space, loaded: &Loaded, range: &Range<u64>) -> String {
-        let [start, end] =
-            [range.start, range.end].map(|at| self.in_angles(space, VirtAddr(at.wrapping_add(loaded.bias))));
-        format!("begins at {start} and ends at {end}")
-    }
+/// The symbol at an address.
+type NameAt<'a> = &'a dyn Fn(VirtAddr) -> Option<String>;
 
-    fn in_angles(&self, space: &Space, va: VirtAddr) -> String {
-        self.symbol_at(space, va).map_or_else(|| va.to_string(), |name| format!("{va} <{name}>"))
+/// Of which line the code at an address is, and where that line's code there is.
+fn line_of_code(name: NameAt<'_>, loaded: &Loaded, va: VirtAddr) -> Option<String> {
+    let lines = loaded.file.lines()?;
+    let at = va.0.wrapping_sub(loaded.bias);
+    let (source, range) = lines.at(at).zip(lines.line_range(at))?;
+    let place = in_angles(name, va);
+    Some(format!("{place} is of {source}, whose code there {}\n", span(name, loaded, &range)))
+}
+
+fn code_of_line(name: NameAt<'_>, loaded: &Loaded, lines: &Lines, file: &str, line: u32) -> String {
+    let Some((found, addresses)) = lines.addresses_of(file, line) else {
+        return format!("line {line} of {file} has no code, nor has any behind it\n");
+    };
+    let mut text = match found == line {
+        true => String::new(),
+        false => format!("line {line} of {file} has no code; the next that has:\n"),
+    };
+    for range in addresses.iter().take(PLACES).filter_map(|&at| lines.line_range(at)) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{file}:{found} {}", span(name, loaded, &range));
     }
+    text
+}
+
+fn span(name: NameAt<'_>, loaded: &Loaded, range: &Range<u64>) -> String {
+    let [start, end] =
+        [range.start, range.end].map(|at| in_angles(name, VirtAddr(at.wrapping_add(loaded.bias))));
+    format!("begins at {start} and ends at {end}")
+}
+
+fn in_angles(name: NameAt<'_>, va: VirtAddr) -> String {
+    name(va).map_or_else(|| va.to_string(), |name| format!("{va} <{name}>"))
 }

@@ -70,7 +70,8 @@ fn lines_become_commands() {
         ),
         ("rwatch", stop(StopCommand::List)),
         ("until", Command::Step(StepKind::PastLine, 1)),
-        ("thread", Command::Select { pid: None, tid: None }),
+        ("thread", Command::WhichThread),
+        ("thread 2", Command::Select { pid: None, tid: Some(2) }),
         ("thread apply all bt 3", Command::Apply { tids: None, line: "bt 3".into() }),
         ("thread apply 1 2 p n", Command::Apply { tids: Some(vec![1, 2]), line: "p n".into() }),
         ("info watchpoints", stop(StopCommand::List)),
@@ -642,7 +643,7 @@ fn the_guest_is_shown_as_its_events_tell() {
     check_parts(
         &[last, "frames"],
         &[
-            "1 frames hold pages: 0 private, 0 shared copy-on-write, 1 of the page cache mapped",
+            "1 frame holds pages: 0 private, 0 shared copy-on-write, 1 of the page cache mapped",
             "frame 0x80005: page 1 of /bin/demo; process 1 at 0x11000",
         ],
     );

@@ -16,13 +16,15 @@ const MAX_FRAMES: usize = 32;
 /// TLB entries that `tlb` lists at most on each side.
 const MAX_TLB_LINES: usize = 16;
 
-/// The processes, and the threads of those that have several; `is_idle` tells of a hart, since one that has nothing to run still
-/// counts as its last process's, and `waits` in what a thread waits.
+/// The processes, and the threads of those that have several, the one that is looked at marked; `is_idle` tells of a hart, since one
+/// that has nothing to run still counts as its last process's, and `does` what a thread does.
 pub(super) fn processes(
     guest: &GuestView,
     is_idle: impl Fn(usize) -> bool,
-    waits: &BTreeMap<ThreadId, String>,
+    selected: Option<ThreadId>,
+    does: &BTreeMap<ThreadId, String>,
 ) -> String {
+    let mark = |is_selected| if is_selected { '*' } else { ' ' };
     let mut text = String::from("  PID  PPID  STATE       FAULTS  PAGES  PROGRAM\n");
     for process in guest.processes() {
         let hart = match process.state {
@@ -37,20 +39,20 @@ pub(super) fn processes(
         let pages = guest.space(process.pid).map_or(0, |space| space.resident_pages());
         let _ = writeln!(
             text,
-            "{:>5} {:>5}  {state:<10} {:>7} {pages:>6}  {}",
-            process.pid, process.parent, process.faults, process.program
+            "{}{:>4} {:>5}  {state:<10} {:>7} {pages:>6}  {}",
+            mark(selected.is_some_and(|thread| thread.pid == process.pid)),
+            process.pid,
+            process.parent,
+            process.faults,
+            process.program
         );
         if !process.is_alive() || process.threads.len() < 2 {
             continue;
         }
         for &tid in &process.threads {
-            let is_running = hart.is_some_and(|hart| guest.thread_on(hart) == Some(tid));
-            let what = match waits.get(&ThreadId { pid: process.pid, tid }) {
-                _ if is_running => "runs".to_owned(),
-                Some(what) => format!("waits {what}"),
-                None => "waits".to_owned(),
-            };
-            let _ = writeln!(text, "       thread {tid} {what}");
+            let thread = ThreadId { pid: process.pid, tid };
+            let what = does.get(&thread).map_or("waits", String::as_str);
+            let _ = writeln!(text, "     {} thread {tid} {what}", mark(selected == Some(thread)));
         }
     }
     text
@@ -101,10 +103,12 @@ pub(super) fn maps(guest: &GuestView, pid: u64) -> Result<String, String> {
             vma.title()
         );
     }
-    let _ = writeln!(text, "{resident} of {total} pages are in memory");
+    let are = if resident == 1 { "is" } else { "are" };
+    let _ = writeln!(text, "{resident} of {total} pages {are} in memory");
     let swapped = space.all_away().filter(|(_, away)| matches!(away, Away::Slot(_))).count();
     if swapped > 0 {
-        let _ = writeln!(text, "{swapped} pages are in swap space");
+        let pages = if swapped == 1 { "page is" } else { "pages are" };
+        let _ = writeln!(text, "{swapped} {pages} in swap space");
         text.push_str(&slots(guest, pid, space));
     }
     Ok(text)
@@ -150,9 +154,13 @@ pub(super) fn frames(guest: &GuestView, first: Ppn) -> String {
     let tally = Tally::of(guest);
     let tables = guest.system_frames().filter(|&(_, system_use)| system_use == SystemUse::PageTable).count();
     let kernel = guest.system_frames().count() - tables;
+    let hold = |count| {
+        if count == 1 { "1 frame holds pages".to_owned() } else { format!("{count} frames hold pages") }
+    };
+    let are = if tables == 1 { "is a page table" } else { "are page tables" };
     let mut text = format!(
-        "{} frames hold pages: {}\n{tables} more are page tables, {kernel} the kernel's\n",
-        guest.frames_in_use(),
+        "{}: {}\n{tables} more {are}, {kernel} the kernel's\n",
+        hold(guest.frames_in_use()),
         tally.text()
     );
     let mut rest = guest.frames().filter(|(ppn, _)| *ppn >= first);

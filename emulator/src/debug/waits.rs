@@ -8,8 +8,9 @@ use super::execute::Debugger;
 use super::space::{AtTrap, Doing};
 use super::target::Target;
 use crate::machine::HartState;
-use crate::trace::ThreadId;
+use crate::trace::{ProcessView, ThreadId, Trace};
 use isa::csr::Csr;
+use isa::paging::Satp;
 use isa::{Exception, Privilege, VirtAddr};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -79,7 +80,18 @@ impl Debugger {
         has_run.then_some(Trap { pc: VirtAddr(pc), cause })
     }
 
-    /// In what each thread waits that does not run, in words, as far as it is known.
+    /// Which signal ends a thread's process by what it has done, in words, if one does.
+    fn ending_of(&self, trace: &Trace, process: &ProcessView, thread: ThreadId) -> Option<String> {
+        let death = trace.history.dying(process.pid)?;
+        let is_its = death.tid.is_none_or(|tid| tid == thread.tid);
+        let number = u64::from(death.signal);
+        let name = self.signals.iter().find(|(known, _)| *known == number);
+        let name = name.map_or_else(|| format!("signal {number}"), |(_, name)| (*name).to_owned());
+        let at = at(self.symbols.name_in_process(&trace.guest, process, death.pc.va), death.pc.va);
+        is_its.then(|| format!("is ended by {name} {at}"))
+    }
+
+    /// What each thread does that does not run, in words, as far as it is known: `waits in a system call at read+0x12 (pc 0x1f5a2)`.
     pub(super) fn waits(&mut self, target: &dyn Target) -> BTreeMap<ThreadId, String> {
         let tap = self.tap.borrow();
         let (hart, trace) = (target.registers().hart, tap.trace());
@@ -88,6 +100,10 @@ impl Debugger {
         let mut waits = BTreeMap::new();
         for process in trace.guest.processes().filter(|process| process.is_alive()) {
             for thread in process.threads.iter().map(|&tid| ThreadId { pid: process.pid, tid }) {
+                if let Some(what) = self.ending_of(trace, process, thread) {
+                    waits.insert(thread, what);
+                    continue;
+                }
                 let now = now.filter(|_| has_hart == Some(thread));
                 let Some(trap) = now.or_else(|| self.waits.traps.get(&thread).copied()) else { continue };
                 let symbol = self.symbols.name_in_process(&trace.guest, process, trap.pc);
@@ -97,13 +113,40 @@ impl Debugger {
         waits
     }
 
-    /// A line for each thread that waits, for a stop at which no program runs.
+    /// Looks at who waits, at a stop at which no program runs: at whom one has looked before, or at the only process.
+    pub(super) fn look_at_waiting(&mut self, target: &dyn Target, before: Option<ThreadId>) {
+        if target.hart_state(target.registers().hart) != HartState::Waiting {
+            return;
+        }
+        let found = {
+            let tap = self.tap.borrow();
+            let guest = &tap.trace().guest;
+            let mut living = guest.processes().filter(|process| process.is_alive() && process.satp != 0);
+            let first =
+                |process: &ProcessView| Some(ThreadId { pid: process.pid, tid: *process.threads.first()? });
+            let only = living.next().filter(|_| living.next().is_none()).and_then(first);
+            let lives = |thread: &ThreadId| {
+                guest.process(thread.pid).is_some_and(|p| p.is_alive() && p.threads.contains(&thread.tid))
+            };
+            let thread = before.filter(lives).or(only);
+            thread.and_then(|thread| Some((thread, Satp(guest.process(thread.pid)?.satp))))
+        };
+        let is_known =
+            |thread: &ThreadId| self.trapped.contains_key(thread) || self.waits.pc_of(*thread).is_some();
+        if let Some((thread, satp)) = found.filter(|(thread, _)| is_known(thread)) {
+            self.select_trapped(thread, satp, None);
+        }
+    }
+
+    /// A line for each thread that waits and is not looked at, for a stop at which no program runs.
     pub(super) fn waiting(&mut self, target: &dyn Target) -> String {
         let mut text = String::new();
         if target.hart_state(target.registers().hart) != HartState::Waiting {
             return text;
         }
-        for (thread, what) in self.waits(target).iter().take(MAX_SHOWN) {
+        let selected = self.selected_thread();
+        let waits = self.waits(target);
+        for (thread, what) in waits.iter().filter(|(thread, _)| Some(**thread) != selected).take(MAX_SHOWN) {
             let tap = self.tap.borrow();
             let Some(process) = tap.trace().guest.process(thread.pid) else { continue };
             let of =
@@ -111,7 +154,7 @@ impl Debugger {
             // Writing to a String cannot fail.
             let _ = writeln!(
                 text,
-                "   process {0} ({1}){of} waits {what}: `process {0}` looks at it",
+                "   process {0} ({1}){of} {what}: `process {0}` looks at it",
                 thread.pid,
                 process.name()
             );
@@ -124,15 +167,20 @@ impl Trap {
     /// What a thread waits for that has not come back from it.
     fn words(self, symbol: Option<String>) -> String {
         let pc = self.pc;
-        let at = symbol.map_or_else(|| format!("at pc {pc}"), |symbol| format!("at {symbol} (pc {pc})"));
+        let at = at(symbol, pc);
         let exception = u8::try_from(self.cause).ok().and_then(|code| Exception::from_code(code.into()));
         match exception {
-            Some(Exception::EcallU) => format!("in a system call {at}"),
+            Some(Exception::EcallU) => format!("waits in a system call {at}"),
             Some(Exception::LoadPage | Exception::StorePage | Exception::InstructionPage) => {
-                format!("for a page {at}")
+                format!("waits for a page {at}")
             }
             // An interrupt: it could go on.
-            _ => format!("for its turn {at}"),
+            _ => format!("waits for its turn {at}"),
         }
     }
+}
+
+/// `at read+0x12 (pc 0x1f5a2)`.
+pub(super) fn at(symbol: Option<String>, pc: VirtAddr) -> String {
+    symbol.map_or_else(|| format!("at pc {pc}"), |symbol| format!("at {symbol} (pc {pc})"))
 }

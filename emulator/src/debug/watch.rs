@@ -235,6 +235,21 @@ impl Debugger {
         self.looking(target, |from| from.text(&value, None)).ok()
     }
 
+    /// Which part of a watched variable has changed, what it was and what it is: `; table[3] was 0, and is 7`.
+    fn changed_part(
+        &self,
+        target: &dyn Target,
+        watch: &Watch,
+        was: &Option<Vec<u8>>,
+        now: &Option<Vec<u8>>,
+    ) -> Option<String> {
+        let type_ = watch.type_.as_ref().filter(|type_| type_.has_parts())?;
+        let value = |held: &Vec<u8>| Value::of_bytes(type_.clone(), held, held.len() as u64);
+        let (path, was, now) = value(was.as_ref()?).changed(&value(now.as_ref()?))?;
+        let text = |value: &Value| self.looking(target, |from| from.text(value, None)).ok();
+        Some(format!("; {}{path} was {}, and is {}", watch.text, text(&was)?, text(&now)?))
+    }
+
     /// The watchpoints whose processes are there, as they are compared.
     pub(super) fn armed_watches(&self) -> Vec<ArmedWatch> {
         let tap = self.tap.borrow();
@@ -305,7 +320,9 @@ impl Debugger {
             };
             let typed = |held: &Option<Vec<u8>>| self.typed(target, watch, held.as_ref()?);
             let typed = typed(&watch.held).zip(typed(now)).filter(|_| access.access == Access::Store);
+            let part = self.changed_part(target, watch, &watch.held, now);
             let what = match (&watch.held, now) {
+                _ if let Some(part) = part.filter(|_| access.access == Access::Store) => part,
                 _ if let Some((before, now)) = typed.filter(|(before, now)| before != now) => {
                     format!("; it was {before}, and is {now}")
                 }
@@ -338,11 +355,11 @@ impl Debugger {
                 return String::new();
             };
             let was = watch.held.as_deref().unwrap_or_default();
+            let part = self.changed_part(target, watch, &watch.held, &Some(now.clone()));
+            let what = part.unwrap_or_else(|| format!(" from {} to {}", Bytes(was), Bytes(now)));
             format!(
-                "{}: while the kernel had the hart it has changed from {} to {}: by a copy of the kernel's, or by another who shares it",
+                "{}: while the kernel had the hart it has changed{what}: by a copy of the kernel's, or by another who shares it",
                 watch.text,
-                Bytes(was),
-                Bytes(now)
             )
         })
     }

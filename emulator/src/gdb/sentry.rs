@@ -188,6 +188,10 @@ pub(super) struct Watch<'a> {
     /// Which of the sentries the accesses of the running instruction concern, and its address.
     pub(super) watched: Vec<usize>,
     pub(super) pc: u64,
+    /// System calls that somebody wants to know of.
+    pub(super) calls: Vec<u64>,
+    /// The hart and the thread that has made one, with its stack still there.
+    pub(super) called: Option<(usize, ThreadId)>,
 }
 
 impl Watch<'_> {
@@ -215,7 +219,7 @@ impl Watch<'_> {
 
 impl Observer for Watch<'_> {
     fn before(&mut self, hart: &Hart, _: Step) -> ControlFlow<()> {
-        if self.call.load(Ordering::Relaxed) {
+        if self.call.load(Ordering::Relaxed) || self.called.is_some() {
             return ControlFlow::Break(());
         }
         if self.sentries.iter().all(|sentry| !sentry.may_count(hart)) {
@@ -266,7 +270,11 @@ impl Observer for Watch<'_> {
     }
 
     fn exception(&mut self, hart: &Hart, _: Step, pc: VirtAddr, trap: Trap) {
-        self.left(hart, pc, trap.exception == Exception::EcallU);
+        let is_call = trap.exception == Exception::EcallU;
+        self.left(hart, pc, is_call);
+        if is_call && self.calls.contains(&hart.x[usize::from(isa::reg::A7)]) {
+            self.called = self.thread_of(hart).map(|thread| (hart.id, thread));
+        }
         // A machine's step goes into the handler.
         for sentry in self.sentries.iter_mut().filter(|sentry| sentry.scope == Scope::Machine) {
             sentry.has_run(hart.id as u64 + 1);

@@ -2,9 +2,10 @@
 
 use super::ear::SharedEar;
 use super::files::GuestRoot;
+use super::monitor::for_gdb;
 use super::sentry::{Hit, Scope};
 use super::session::{Follow, Session, Wish};
-use super::world::{SharedWorld, Subject, World};
+use super::world::{SharedWorld, Subject, Watched, World};
 use super::{Host, Ran};
 use crate::debug::forks::Forked;
 use crate::debug::{Debugger, SharedTap};
@@ -220,7 +221,7 @@ impl<'d, 'l> Server<'d, 'l> {
             .filter(|session| !session.is_over())
             .all(|session| session.view.sentry.scope == Scope::Machine && session.view.sentry.is_idle());
         let sentries = self.sessions.iter_mut().map(|s| std::mem::take(&mut s.view.sentry)).collect();
-        let (ran, sentries, hit) = self.world.borrow_mut().run(sentries, is_plain);
+        let Watched { ran, sentries, hit, called } = self.world.borrow_mut().run(sentries, is_plain);
         for (session, sentry) in self.sessions.iter_mut().zip(sentries) {
             session.view.sentry = sentry;
         }
@@ -231,7 +232,9 @@ impl<'d, 'l> Server<'d, 'l> {
                 world.note_last_trap(ThreadId { pid: record.pid, tid: record.tid });
             }
             let (debugger, target) = world.prompt();
-            debugger.came_back(target)
+            let caught = debugger.came_back(target);
+            let call = |(hart, thread, registers)| debugger.note_call(target, hart, thread, registers);
+            caught.or_else(|| called.and_then(call))
         };
         let is_of = |session: &Session<'_>, pid| session.view.subject == Subject::Process(pid);
         // The end of a session's own process is the session's, too: what is caught is told before.
@@ -239,7 +242,7 @@ impl<'d, 'l> Server<'d, 'l> {
         let last_words = caught.as_ref().filter(|caught| ends(caught.pid));
         if let Some(caught) = last_words {
             for line in self.sessions_of(caught.pid) {
-                self.report(line, |session, send| session.say(&caught.text, send));
+                self.report(line, |session, send| session.say(&for_gdb(&caught.text), send));
             }
         }
         events.iter().for_each(|event| self.event(event));
@@ -254,7 +257,7 @@ impl<'d, 'l> Server<'d, 'l> {
                 session.executes = Some(caught.text);
             } else if let Some(line) = own.or_else(|| self.sessions.iter().position(running)) {
                 self.report(line, |session, send| {
-                    session.say(&caught.text, send);
+                    session.say(&for_gdb(&caught.text), send);
                     // gdb shows its own process, whoever it was.
                     if matches!(session.view.subject, Subject::Process(own) if own != caught.pid && caught.pid != 0) {
                         let hint = format!("`monitor process {}` looks at that process\n", caught.pid);

@@ -289,7 +289,7 @@ impl ThreadExtraInfo for View<'_> {
                     None => {
                         let (debugger, target) = world.prompt();
                         let wait = debugger.wait_of(target, thread);
-                        wait.map_or("in the kernel".to_owned(), |wait| format!("waits {wait}"))
+                        wait.unwrap_or_else(|| "in the kernel".to_owned())
                     }
                 };
                 format!("{}, {does}", name.unwrap_or_default())

@@ -50,6 +50,16 @@ pub(super) struct World<'d> {
     pub(super) is_killed: bool,
 }
 
+/// What has come of a run.
+pub(super) struct Watched {
+    pub(super) ran: super::Ran,
+    pub(super) sentries: Vec<super::sentry::Sentry>,
+    /// The session that is to stop, its thread, and why.
+    pub(super) hit: Option<(usize, u64, super::sentry::Hit)>,
+    /// The hart and the thread that has made a system call which somebody wants to know of, with its program's registers.
+    pub(super) called: Option<(usize, ThreadId, Registers)>,
+}
+
 impl<'d> World<'d> {
     pub(super) fn new(
         host: &'d mut dyn Host,
@@ -97,15 +107,12 @@ impl<'d> World<'d> {
     }
 
     /// Runs the machine, watched by these sentries, which come back.
-    pub(super) fn run(
-        &mut self,
-        sentries: Vec<super::sentry::Sentry>,
-        is_plain: bool,
-    ) -> (super::Ran, Vec<super::sentry::Sentry>, Option<(usize, u64, super::sentry::Hit)>) {
+    pub(super) fn run(&mut self, sentries: Vec<super::sentry::Sentry>, is_plain: bool) -> Watched {
         let threads = self.threads_on_harts();
         let call = self.host.call();
-        if is_plain {
-            return (self.host.run_on(None), sentries, None);
+        let calls = self.debugger.calls_wanted();
+        if is_plain && calls.is_empty() {
+            return Watched { ran: self.host.run_on(None), sentries, hit: None, called: None };
         }
         let Self { host, snapshots, fresh, entries, .. } = self;
         let mut watch = Watch {
@@ -118,9 +125,16 @@ impl<'d> World<'d> {
             hit: None,
             watched: Vec::new(),
             pc: 0,
+            calls,
+            called: None,
         };
         let ran = host.run_on(Some(&mut watch));
-        (ran, watch.sentries, watch.hit)
+        let Watch { sentries, hit, called, .. } = watch;
+        let called = called.and_then(|(hart, ThreadId { pid, tid })| {
+            let (thread, registers) = self.program_in_kernel(&Subject::Process(pid), tid)?;
+            Some((hart, thread, registers))
+        });
+        Watched { ran, sentries, hit, called }
     }
 
     /// Forgets a process that has ended.

@@ -4,7 +4,7 @@ use super::lines::{InlineFrame, Lines, SourceLine};
 use super::returned::Returns;
 use super::symbols::SymbolTable;
 use super::unwind::{Frame, Unwinder};
-use super::{Section, prologue};
+use super::{Section, epilogue, prologue};
 use goblin::elf::program_header::{PF_W, PF_X, PT_LOAD};
 use goblin::elf::section_header::{SHF_COMPRESSED, SHT_NOBITS};
 use goblin::elf::{Elf, compression_header::CompressionHeader};
@@ -227,6 +227,13 @@ impl ProgramFile {
         found
     }
 
+    /// The names of the functions that are written in a file of the source.
+    pub fn functions_of_file(&self, file: &str) -> Vec<String> {
+        let Some(lines) = self.lines() else { return Vec::new() };
+        let functions = lines.functions(&|range| self.has_call(range));
+        functions.of_file(file).map(str::to_owned).collect()
+    }
+
     /// What is at an address.
     pub fn spot(&self, address: u64) -> Spot {
         let source = self.lines().and_then(|lines| lines.at(address));
@@ -291,8 +298,11 @@ impl ProgramFile {
         let unwinder = self.unwinder.get_or_init(|| {
             Unwinder::new(self.text, self.eh_frame, self.section(".debug_frame"), self.section(".eh_frame"))
         });
-        let caller =
-            unwinder.caller(frame, bias, read).or_else(|| prologue::caller(self, frame, bias, read))?;
+        let by_code = || {
+            let by_end = epilogue::caller(self, frame, bias, read);
+            by_end.or_else(|| prologue::caller(self, frame, bias, read))
+        };
+        let caller = unwinder.caller(frame, bias, read).or_else(by_code)?;
         Some(caller).filter(|caller| {
             !self.begins_thread(frame.at_work().wrapping_sub(bias), caller.pc.wrapping_sub(bias))
         })

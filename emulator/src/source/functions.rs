@@ -75,6 +75,15 @@ impl Functions {
     }
 }
 
+impl Functions {
+    /// The names of those that are written in a file, a name or the last parts of a path, without their parameters.
+    pub(super) fn of_file<'a>(&'a self, file: &'a str) -> impl Iterator<Item = &'a str> {
+        let is_in_file = |named: &Named| named.file.as_deref().is_some_and(|path| is_end_of(file, path));
+        let names = self.0.iter().filter(move |function| is_in_file(&function.of));
+        names.map(|function| super::symbols::without_parameters(&function.of.name))
+    }
+}
+
 /// The first address of an entry's code. What was thrown away when linking lies at 0.
 pub(super) fn entry_of(dies: &Dies, unit: usize, entry: &super::dies::Entry) -> Option<u64> {
     let of = dies.units().get(unit)?;

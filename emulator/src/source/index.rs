@@ -198,6 +198,11 @@ impl Index {
         self.types.get(name).copied()
     }
 
+    /// The names of all types: `struct node`, `node_t`.
+    pub(super) fn type_names(&self) -> impl Iterator<Item = &str> {
+        self.types.keys().map(String::as_str)
+    }
+
     /// A function that has a variable of this name.
     pub(super) fn function_with(&self, name: &str) -> Option<At> {
         self.locals.get(name).copied()

@@ -15,7 +15,7 @@ use super::variables::Variables;
 use addr2line::{Context, LookupResult};
 use gimli::{Dwarf, FileEntry, Reader, SectionId};
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 use std::rc::Rc;
@@ -299,6 +299,20 @@ impl Lines {
     /// The type of a name, as C has it: `struct node`, `node_t`.
     pub fn type_named(&self, name: &str) -> Option<Type> {
         self.dies.type_named(name)
+    }
+
+    /// The names of types that begin so: `struct node`, `node_t`.
+    pub fn types_beginning(&self, beginning: &str) -> Vec<String> {
+        let names = self.dies.index().type_names();
+        names.filter(|name| name.starts_with(beginning)).map(str::to_owned).collect()
+    }
+
+    /// The lines of a file that have code, in their order.
+    pub fn lines_of(&self, file: &str) -> Vec<u32> {
+        let named = |row: &Row| self.files.get(usize::try_from(row.file).ok()?);
+        let is_its = |row: &&Row| named(row).is_some_and(|(name, _)| is_end_of(file, name));
+        let lines: BTreeSet<u32> = self.rows.iter().filter(is_its).map(|row| row.line).collect();
+        lines.into_iter().filter(|&line| line > 0).collect()
     }
 
     /// A function that has a variable of this name, if one has.

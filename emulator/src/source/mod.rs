@@ -14,6 +14,7 @@
 //! found through an `index` that is made once.
 
 mod dies;
+mod epilogue;
 mod file;
 mod functions;
 mod index;

@@ -11,6 +11,12 @@ use std::rc::Rc;
 
 /// Elements of an array that are shown, and letters of a string.
 const MAX_ELEMENTS: u64 = 200;
+/// Elements that are the same one behind the other, as many as which are shown one by one; more of them are told of by their number.
+const MAX_ALIKE: u64 = 10;
+/// Bytes of an array that are compared for that.
+const MAX_COMPARED_BYTES: u64 = 1 << 26;
+/// Bytes that are read at once for that.
+const PIECE_BYTES: u64 = 4096;
 /// Structures in structures.
 const MAX_DEPTH: usize = 12;
 /// Values that one text is made of: arrays of arrays of arrays grow.
@@ -290,22 +296,47 @@ impl Writer<'_> {
         if is_text && matches!(self.look.format, None | Some(Format::Text)) {
             return self.letters(value, length);
         }
-        let shown = length.min(MAX_ELEMENTS);
-        let mut texts = Vec::new();
-        for index in 0..shown {
-            if self.left.get() == 0 {
-                break;
+        let (mut texts, mut index, mut counted) = (Vec::new(), 0, 0);
+        while index < length && counted < MAX_ELEMENTS && self.left.get() > 0 {
+            let text = self.value(&value.element(index.into(), self.look.read)?, depth - 1);
+            let alike = self.alike(value, element, index, length);
+            if alike > MAX_ALIKE {
+                texts.push(format!("{text} <repeats {alike} times>"));
+                (index, counted) = (index + alike, counted + MAX_ALIKE);
+            } else {
+                texts.push(text);
+                (index, counted) = (index + 1, counted + 1);
             }
-            texts.push(match value.element(index.into(), self.look.read) {
-                Ok(element) => self.value(&element, depth - 1),
-                Err(why) => return Err(why),
-            });
         }
-        let written = texts.len() as u64;
-        if written < length {
-            texts.push(format!("… {} more", length - written));
+        if index < length {
+            texts.push(format!("… {} more", length - index));
         }
         Ok(format!("{{{}}}", texts.join(", ")))
+    }
+
+    /// How many elements from one on are the same, bit by bit.
+    fn alike(&self, array: &Value, element: &Type, index: u64, length: u64) -> u64 {
+        let Some(size) = element.size().filter(|&size| size > 0) else { return 1 };
+        let count = |from: u64, count: u64| {
+            let first = array.element(from.into(), self.look.read).ok()?;
+            let bytes = usize::try_from(size.checked_mul(count)?).ok()?;
+            first.bytes(bytes, self.look.read).ok()
+        };
+        let Some(of_first) = count(index, 1) else { return 1 };
+        let most = (length - index).min(MAX_COMPARED_BYTES / size);
+        let mut alike = 1;
+        while alike < most {
+            // Many at once: an array may have millions.
+            let many = (PIECE_BYTES / size).clamp(1, most - alike);
+            let piece = count(index + alike, many).or_else(|| count(index + alike, 1));
+            let Some(piece) = piece else { break };
+            let same = piece.chunks(of_first.len()).take_while(|element| **element == of_first[..]).count();
+            alike += same as u64;
+            if same * of_first.len() < piece.len() {
+                break;
+            }
+        }
+        alike
     }
 
     /// An array of letters, without the zeros at its end.

@@ -234,7 +234,7 @@ pub(super) fn likeness(name: &str, typed: &str) -> Option<u8> {
         }
         return (ends(&name) || ends(without)).then_some(2);
     }
-    let plain = name.split('(').next().unwrap_or(name);
+    let plain = without_parameters(name);
     if plain == typed && !typed.is_empty() {
         return Some(1);
     }
@@ -250,7 +250,7 @@ fn without_returned(name: &str) -> &str {
             '<' => depth += 1,
             '>' => depth -= 1,
             '(' if depth == 0 => break,
-            ' ' if depth == 0 => start = at + 1,
+            ' ' if depth == 0 && !name[..at].ends_with("operator") => start = at + 1,
             _ => {}
         }
     }
@@ -258,9 +258,14 @@ fn without_returned(name: &str) -> &str {
 }
 
 /// A name of C++'s without its parameters.
-fn without_parameters(name: &str) -> &str {
-    name.find('(').map_or(name, |at| &name[..at])
+pub(super) fn without_parameters(name: &str) -> &str {
+    // Of `operator()` the first brackets are its name.
+    let from = name.find(CALL_OPERATOR).map_or(0, |at| at + CALL_OPERATOR.len());
+    name[from..].find('(').map_or(name, |at| &name[..from + at])
 }
+
+/// What makes an object of C++'s one that can be called.
+const CALL_OPERATOR: &str = "operator()";
 
 /// A name of C++'s as demanglers write it, but for blanks: `f(const char *)` is `f(charconst*)`.
 fn squeezed(name: &str) -> String {
@@ -317,5 +322,10 @@ mod tests {
         assert_eq!(likeness("int ns::twice<int>(int)", "twice<int>(int)"), Some(2));
         assert_eq!(likeness("int ns::twice<int>(int)", "twice<long>"), None);
         assert_eq!(likeness("main", "main(int)"), None);
+        assert_eq!(likeness("Foo::operator()(int) const", "Foo::operator()"), Some(1));
+        assert_eq!(likeness("Foo::operator()(int) const", "operator()"), Some(2));
+        assert_eq!(likeness("Foo::operator()(int)", "Foo::operator()(int)"), Some(0));
+        assert_eq!(likeness("Foo::operator bool() const", "Foo::operator bool"), Some(1));
+        assert_eq!(likeness("ns::Foo::~Foo()", "Foo::~Foo"), Some(2));
     }
 }

@@ -15,6 +15,9 @@ pub type ReadMemory<'a> = &'a dyn Fn(Whose, u64, &mut [u8]) -> Result<(), String
 /// Structures without a name in structures, and what they derive from.
 const MAX_NESTED: usize = 8;
 
+/// Parts of a value that are compared one by one.
+const MAX_PARTS: u64 = 4096;
+
 /// What holds a value.
 #[derive(Clone)]
 pub enum Held {
@@ -302,6 +305,48 @@ impl Value {
         let size = element.size().ok_or_else(|| format!("the size of {element} is not known"))?;
         let offset = super::numbers::low_word(index).wrapping_mul(size);
         Ok(first.part(element, offset))
+    }
+
+    /// The part of a value that is held otherwise in other bytes: its name behind the value's (`[3].count`), what it was and what it is;
+    /// nothing if it has no parts, or if parts far from one another differ.
+    pub fn changed(&self, now: &Self) -> Option<(String, Self, Self)> {
+        let read = &|_, _, _: &mut [u8]| Err(String::new());
+        let (mut was, mut now, mut path) = (self.clone(), now.clone(), String::new());
+        loop {
+            let parts = was.parts();
+            let mut differing = parts.into_iter().filter_map(|(name, offset, type_)| {
+                let size = usize::try_from(type_.size()?).ok()?;
+                let (was, now) = (was.part(type_.clone(), offset), now.part(type_, offset));
+                let is_other = was.bytes(size, read).ok()? != now.bytes(size, read).ok()?;
+                is_other.then_some((name, was, now))
+            });
+            match (differing.next(), differing.next()) {
+                (Some((name, part_was, part_now)), None) => {
+                    path.push_str(&name);
+                    (was, now) = (part_was, part_now);
+                }
+                _ => break,
+            }
+        }
+        (!path.is_empty()).then_some((path, was, now))
+    }
+
+    /// The elements or members, with their names, where they begin and their types.
+    fn parts(&self) -> Vec<(String, u64, Type)> {
+        match self.type_.shape() {
+            Shape::Array(element, Some(length)) => {
+                let size = element.size().unwrap_or(0);
+                let part = |index: u64| (format!("[{index}]"), index.wrapping_mul(size), element.clone());
+                (0..length.min(MAX_PARTS)).map(part).collect()
+            }
+            Shape::Record(dies, at) => {
+                let members = dies.members(at).into_iter().filter(|member| member.bits.is_none());
+                let part =
+                    |member: Member| Some((format!(".{}", member.name?), member.offset_bytes?, member.type_));
+                members.filter_map(part).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// A pointer to it.

@@ -137,6 +137,8 @@ pub enum Errand {
 pub struct Death {
     /// The process.
     pub pid: u64,
+    /// The thread, if the process had several.
+    pub tid: Option<u64>,
     /// The signal.
     pub signal: u32,
     /// Whether it was for something that the program itself did, and not another's wish.
@@ -382,7 +384,9 @@ impl History {
         let pc = Place::of(VirtAddr(pc), thread.pid, guest);
         // Who was killed for an access never came back from it.
         let refusal = self.refusals.get(&thread).filter(|refusal| refusal.pc.va == pc.va).cloned();
-        Death { pid: thread.pid, signal: 0, is_own: false, pc, refusal, trap: None }
+        let has_several = guest.process(thread.pid).is_some_and(|process| process.threads.len() > 1);
+        let tid = has_several.then_some(thread.tid);
+        Death { pid: thread.pid, tid, signal: 0, is_own: false, pc, refusal, trap: None }
     }
 
     /// How a fault that waited for the disk came to wait; `None` if it did not wait, or nothing is known of it.

@@ -10,11 +10,20 @@ const COLUMN: usize = 37;
 
 /// The list of commands, a line each, by groups.
 pub(in crate::debug) fn help() -> String {
+    help_without(&|_| false)
+}
+
+/// The list of commands without some, and without groups that are left with none.
+pub fn help_without(is_left_out: &dyn Fn(&str) -> bool) -> String {
     let mut text = String::new();
     for (title, entries) in GROUPS {
+        let entries: Vec<&Entry> = entries.iter().filter(|entry| !is_left_out(entry.names[0])).collect();
+        if entries.is_empty() {
+            continue;
+        }
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{title}:");
-        for entry in *entries {
+        for entry in entries {
             let usage = usage(entry);
             let between = if usage.len() > COLUMN { format!("\n  {:COLUMN$} ", "") } else { " ".to_owned() };
             let _ = writeln!(text, "  {usage:<COLUMN$}{between}{}", summary(entry));

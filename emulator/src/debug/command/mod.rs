@@ -13,8 +13,8 @@ pub use faults::Faults;
 #[cfg(test)]
 pub(super) use foreign::words as foreign_words;
 pub use format::{Contents, Examine};
-pub use help::page;
 pub(super) use help::{help, help_on, meant};
+pub use help::{help_without, page};
 pub(super) use near::distance_within;
 pub use near::nearest;
 pub use occasions::Happening;
@@ -160,6 +160,8 @@ pub enum Command {
         pid: Option<u64>,
         tid: Option<u64>,
     },
+    /// `thread`: which is looked at.
+    WhichThread,
     /// `thread apply`: a command for some threads, or for all.
     Apply {
         tids: Option<Vec<u64>>,

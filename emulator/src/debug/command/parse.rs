@@ -243,7 +243,8 @@ pub(super) fn watch(words: &Words<'_>, watched: Watched) -> Result<Command, Stri
 pub(super) fn thread(words: &Words<'_>) -> Result<Command, String> {
     let Some(rest) = words.rest.strip_prefix("apply").filter(|rest| rest.starts_with(char::is_whitespace))
     else {
-        return Ok(Command::Select { pid: None, tid: words.only_number()? });
+        let tid = words.only_number()?;
+        return Ok(tid.map_or(Command::WhichThread, |tid| Command::Select { pid: None, tid: Some(tid) }));
     };
     let (mut tids, mut line) = (Vec::new(), rest.trim());
     while let Some(tid) = line.split_whitespace().next().and_then(parse_number) {
@@ -318,7 +319,13 @@ pub(super) fn handle(words: &Words<'_>) -> Result<Command, String> {
     let signal = names().find(|known| is_meant(known));
     let signal = signal.ok_or_else(|| {
         let names: Vec<&str> = names().collect();
-        words.usage(&format!("SIGNAL is one of {}", names.join(", ")))
+        let known = format!("SIGNAL is one of {}, by which a program ends that went wrong", names.join(", "));
+        let of_others = if name.starts_with("SIG") {
+            format!("; `catch signal:{name}` stops where {name} is acted on")
+        } else {
+            String::new()
+        };
+        words.usage(&(known + &of_others))
     })?;
     let stops = match words.get(1) {
         Some("stop") => true,

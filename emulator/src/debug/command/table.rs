@@ -195,7 +195,7 @@ const STOP: &[Entry] = &[
          EXPR is a variable or a part of one (`p->count`, `table[3]`), or an address; LENGTH in bytes: its own, or 8. It is of\n\
          the process that one looks at, with PID: before it another's. What it means now is watched, whatever it means later.\n\
          A local variable is watched until its function returns, with -l before it longer.\n\
-         It stops behind the store, with the value before and after. What the kernel copies there, or another process stores\n\
+         It stops behind the store, with the value before and after, of an array the element that has changed. What the kernel copies there, or another process stores\n\
          to memory that both share, is told when the process comes back to its program.",
         |words| parse::watch(words, Watched::Writes),
     )
@@ -396,7 +396,7 @@ const MACHINE: &[Entry] = &[
 ];
 
 const GUEST: &[Entry] = &[
-    entry(&["ps"], "", "the processes, and of those that have several the threads", |words| {
+    entry(&["ps"], "", "the processes, and of those that have several the threads and what they do; * marks who is looked at", |words| {
         words.alone(Command::Ps)
     })
     .gdb(&["info processes", "info inferiors", "info threads"]),
@@ -412,7 +412,7 @@ const GUEST: &[Entry] = &[
     entry(
         &["thread"],
         "[N|apply N …|all COMMAND]",
-        "as process, but for one thread; with apply a command for some, or for all",
+        "as process, but for one thread; without N, say which is looked at; with apply a command for some, or for all",
         parse::thread,
     )
     .completes(&[Completes::Threads]),

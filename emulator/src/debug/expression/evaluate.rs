@@ -177,5 +177,8 @@ fn named_type(type_: &TypeName, names: &dyn Names) -> Result<Type, String> {
     };
     let found = own.or_else(|| names.type_named(&type_.name));
     let found = found.ok_or_else(|| format!("the program has no type `{}`", type_.name))?;
-    Ok((0..type_.stars).fold(found, |to, _| Type::Pointer(Rc::new(to))))
+    let pointers = |to, stars| (0..stars).fold(to, |to, _| Type::Pointer(Rc::new(to)));
+    let array = |of, length: &u64| Type::Array(Rc::new(of), Some(*length));
+    let element = pointers(found, type_.stars);
+    Ok(pointers(type_.lengths.iter().rev().fold(element, array), type_.array_stars))
 }

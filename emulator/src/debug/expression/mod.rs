@@ -82,6 +82,10 @@ pub(super) struct TypeName {
     pub(super) name: String,
     /// How many pointers away.
     pub(super) stars: usize,
+    /// The lengths of an array of these, from the outermost dimension in, if it is one.
+    pub(super) lengths: Vec<u64>,
+    /// How many pointers away such an array is: `int (*)[4]`.
+    pub(super) array_stars: usize,
 }
 
 impl Expression {
@@ -218,7 +222,11 @@ impl Node {
 impl fmt::Display for TypeName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let blank = if self.stars > 0 { " " } else { "" };
-        write!(f, "{}{blank}{}", self.name, "*".repeat(self.stars))
+        write!(f, "{}{blank}{}", self.name, "*".repeat(self.stars))?;
+        if self.array_stars > 0 {
+            write!(f, " ({})", "*".repeat(self.array_stars))?;
+        }
+        self.lengths.iter().try_for_each(|length| write!(f, "[{length}]"))
     }
 }
 

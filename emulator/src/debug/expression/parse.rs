@@ -2,7 +2,7 @@
 //!
 //! What nests needs stack: an expression has at most [`MAX_BYTES`] letters and [`MAX_NESTED`] brackets in one another.
 
-use super::words::{TYPE_WORDS, canonical, float_len, letter, parse_number, type_of, word_of};
+use super::words::{TYPE_WORDS, canonical, float_len, letter, parse_number, part_len, type_of, word_of};
 use super::{Binary, Node, TypeName, Unary};
 use crate::source::{Number, Operator};
 
@@ -234,11 +234,12 @@ impl<'a> Parser<'a> {
         }
         if self.takes("$") {
             return match self.word() {
-                "" => Err("the name of a register is missing behind `$` (a history of values is not kept)"
-                    .to_owned()),
-                name if name.bytes().all(|b| b.is_ascii_digit()) => Err(format!(
-                    "there is no `${name}`: no history of values is kept, `print` names each by its expression"
-                )),
+                name if name.bytes().all(|b| b.is_ascii_digit()) => {
+                    let name = if name.is_empty() && self.rest.starts_with('$') { "$" } else { name };
+                    Err(format!(
+                        "there is no `${name}`: no history of values is kept, give the expression again (behind `$` stands the name of a register)"
+                    ))
+                }
                 name => Ok(Node::Register(name.to_owned())),
             };
         }
@@ -297,12 +298,12 @@ impl<'a> Parser<'a> {
 
     /// A name, with the names of what it is in before it: `a::b`, `work::count`.
     fn plain_name(&mut self) -> String {
-        let mut len = word_of(self.rest).len();
+        let mut len = part_len(self.rest, false);
         while let Some(after) = self.rest[len..].strip_prefix("::") {
             // Rust calls what has no name `{impl#0}`.
             let part = match after.strip_prefix('{').and_then(|inner| inner.find('}')) {
                 Some(end) => end + 2,
-                None => word_of(after).len(),
+                None => part_len(after, true),
             };
             if part == 0 {
                 break;
@@ -318,7 +319,7 @@ impl<'a> Parser<'a> {
     fn cpp_name(&mut self) -> Option<String> {
         let (text, mut len) = (self.rest, 0);
         loop {
-            len += word_of(&text[len..]).len();
+            len += part_len(&text[len..], len > 0);
             if text[len..].starts_with('<') {
                 let inner = in_brackets(&text[len..], '<', '>').filter(|inner| is_types(inner))?;
                 len += inner.len() + 2;
@@ -438,6 +439,27 @@ impl<'a> Parser<'a> {
         Ok(Node::Number(number.into(), type_of(number, word)))
     }
 
+    /// `(*)[4]` of a type: how many stars, and the lengths; nothing is skipped if there is no such thing.
+    fn array_in_type(&mut self) -> Option<(usize, Vec<u64>)> {
+        let before = (self.rest, self.is_behind_blank);
+        let (mut stars, mut lengths) = (0, Vec::new());
+        let is_pointer = self.takes("(");
+        while is_pointer && self.takes("*") {
+            stars += 1;
+        }
+        let mut is_whole = stars > 0 && self.takes(")");
+        while is_whole && self.takes("[") {
+            let length = parse_number(self.word());
+            is_whole = length.is_some() && self.takes("]");
+            lengths.extend(length);
+        }
+        if is_whole && !lengths.is_empty() {
+            return Some((stars, lengths));
+        }
+        (self.rest, self.is_behind_blank) = before;
+        None
+    }
+
     /// A type and the bracket behind it, if that is what follows.
     fn type_in_brackets(&mut self) -> Result<Option<TypeName>, String> {
         let before = (self.rest, self.is_behind_blank);
@@ -457,15 +479,16 @@ impl<'a> Parser<'a> {
             while ["const", "volatile", "restrict"].iter().any(|word| self.takes(word)) {}
         }
         let is_known = words.first().is_some_and(|first| TYPE_WORDS.contains(&first.as_str()));
+        let (array_stars, lengths) = self.array_in_type().unwrap_or_default();
         let is_closed = self.takes(")");
         // `(a) b` and `(a *)` are nothing else.
         let begins_value =
             self.rest.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '$' | '(' | '\''));
         let is_named = words.len() == 1
             && words[0].starts_with(|c: char| c.is_alphabetic() || c == '_')
-            && (stars > 0 || begins_value && !self.rest.starts_with("in "));
+            && (stars > 0 || array_stars > 0 || begins_value && !self.rest.starts_with("in "));
         if !words.is_empty() && is_closed && (is_known || is_named) {
-            return Ok(Some(TypeName { name: canonical(&words), stars }));
+            return Ok(Some(TypeName { name: canonical(&words), stars, lengths, array_stars }));
         }
         if is_known {
             return Err(format!("`{}` is no type that is known here: names and stars", before.0));

@@ -73,6 +73,31 @@ pub(super) fn type_of(number: u64, text: &str) -> Number {
     }
 }
 
+/// What stands behind `operator` in the names of C++'s operators, those that begin as others do first.
+const OPERATORS: [&str; 38] = [
+    "()", "[]", "<<=", ">>=", "<=>", "->*", "->", "++", "--", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||",
+    "+=", "-=", "*=", "/=", "%=", "^=", "&=", "|=", "+", "-", "*", "/", "%", "^", "&", "|", "~", "!", "=",
+    "<", ">",
+];
+
+/// How long the part of a name is that a text begins with: letters, digits and `_`; `operator()` and the like; behind `::` also `~Class`.
+pub(super) fn part_len(text: &str, is_behind_class: bool) -> usize {
+    let tilde = usize::from(is_behind_class && text.starts_with('~'));
+    let word = word_of(&text[tilde..]);
+    let behind = &text[tilde + word.len()..];
+    if word.is_empty() {
+        return 0;
+    }
+    if word != "operator" || tilde > 0 {
+        return tilde + word.len();
+    }
+    let sign = OPERATORS.iter().find(|sign| behind.starts_with(**sign)).map_or(0, |sign| sign.len());
+    // What it is converted to.
+    let type_ = behind.strip_prefix(' ').map_or("", word_of);
+    let blank = usize::from(!type_.is_empty());
+    word.len() + if sign > 0 { sign } else { blank + type_.len() }
+}
+
 /// The letter of `'…'`.
 pub(super) fn letter(text: &str) -> Option<u8> {
     let Some(escape) = text.strip_prefix('\\') else { return u8::try_from(text.chars().next()?).ok() };

@@ -1,0 +1,175 @@
+//! What those stumbled over who came to the debugger from gdb: arrays, threads, registers, places beyond the end.
+
+#![allow(clippy::unwrap_used)] // a test may stop
+
+mod support;
+
+use support::source::{compiled, debug, line_of, said};
+use support::{Ran, TempDir, run};
+
+/// Whether each command has said this.
+#[track_caller]
+fn says(ran: &Ran, parts: &[&str]) {
+    let said = said(ran);
+    for (said, part) in said.iter().zip(parts) {
+        assert!(said.contains(part), "no `{part}` in `{said}`: {ran:?}");
+    }
+    assert!(said.len() >= parts.len(), "{ran:?}");
+}
+
+/// What is the same many times in an array is told with its number, and a store by the element that it was to.
+#[test]
+fn arrays_are_told_by_what_differs() {
+    let dir = TempDir::new("finds-arrays");
+    let arrays = compiled(&dir, "arrays.c", &["-g"]);
+    let filled = line_of("arrays.c", "puts(");
+    let ran = debug(
+        &arrays,
+        &[
+            &format!("tbreak {filled}"),
+            "continue",
+            "print zeros",
+            "print mixed",
+            "print few",
+            "print grid",
+            "print *(int(*)[4])flat",
+            "print ((int(*)[4])flat)[1][2]",
+            "print sizeof(int (*)[4])",
+            "ptype (int(*)[4])flat",
+        ],
+        &[],
+    );
+    says(
+        &ran,
+        &[
+            "breakpoint 1",
+            "main at arrays.c:",
+            "zeros = {0 <repeats 3000 times>}  (int[3000])\n",
+            "mixed = {0 <repeats 20 times>, 5, 0 <repeats 19 times>, 7, 0 <repeats 23 times>}  (int[64])\n",
+            "few = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0}  (int[10])\n",
+            "grid = {{0, 0, 0, 0}, {0, 0, 9, 0}, {0, 0, 0, 0}}  (int[3][4])\n",
+            "*(int(*)[4])flat = {0, 0, 0, 0}  (int[4])\n",
+            "= 9  (int)\n",
+            "= 8  (unsigned long)\n",
+            "type = int (*)[4]\n",
+        ],
+    );
+
+    let main = line_of("arrays.c", "fill(grid)");
+    let ran = debug(
+        &arrays,
+        &[
+            &format!("tbreak {main}"),
+            "continue",
+            "watch mixed",
+            "watch grid",
+            "watch nodes",
+            "continue",
+            "continue",
+            "continue",
+            "continue",
+            "continue",
+        ],
+        &[],
+    );
+    says(
+        &ran,
+        &[
+            "breakpoint 1",
+            "main at arrays.c:",
+            "watchpoint 2: writes to mixed",
+            "watchpoint 3: writes to grid",
+            "watchpoint 4: writes to nodes",
+            "; mixed[20] was 0, and is 5\n",
+            "; mixed[40] was 0, and is 7\n",
+            "; grid[1][2] was 0, and is 9\n",
+            "; nodes[1].count was 0, and is 4\n",
+            "; nodes[1].next was 0x0, and is 0x",
+        ],
+    );
+}
+
+/// Who is looked at is marked, and who is ended by a signal does not wait.
+#[test]
+fn threads_are_told_by_what_they_do() {
+    let dir = TempDir::new("finds-threads");
+    let threaded = compiled(&dir, "threaded.c", &["-g", "-pthread"]);
+    let ran = debug(&threaded, &["continue", "info threads", "thread", "thread 1", "thread", "ps"], &[]);
+    says(
+        &ran,
+        &[
+            "SIGSEGV ends process 1 (threaded), in thread 2 (",
+            "     * thread 2 is ended by SIGSEGV at work+0x",
+            "thread 2 of process 1 (threaded) is looked at\nstep ",
+            "process 1 (threaded), thread 1 waits in a system call at ",
+            "thread 1 of process 1 (threaded) is looked at\nprocess 1 (threaded), thread 1 waits",
+            "\n*   1     0 ",
+        ],
+    );
+    let said = said(&ran);
+    assert!(said[1].contains("       thread 1 waits in a system call at "), "{ran:?}");
+    assert!(said[5].contains("     * thread 1 waits in a system call at "), "{ran:?}");
+}
+
+/// One event has one step, whoever tells of it.
+#[test]
+fn a_fault_is_told_of_at_one_step() {
+    let dir = TempDir::new("finds-steps");
+    let freed = compiled(&dir, "freed.c", &["-g"]);
+    for commands in [&["continue", "explain"][..], &["catch fault segv", "continue", "explain"]] {
+        let ran = debug(&freed, commands, &[]);
+        let said = said(&ran);
+        let told = said[commands.len() - 1].split_once("At step ").unwrap().1;
+        let step = told.split(' ').next().unwrap();
+        assert!(said[commands.len() - 2].contains(&format!("\nstep {step}: user mode")), "{ran:?}");
+    }
+}
+
+#[test]
+fn words_of_gdb_that_do_nothing_say_why() {
+    let dir = TempDir::new("finds-words");
+    let freed = compiled(&dir, "freed.c", &["-g"]);
+    let line = line_of("freed.c", "return block->count");
+    for (command, answer) in [
+        ("print $", "there is no `$`: no history of values is kept"),
+        ("print $$", "there is no `$$`: no history"),
+        ("print $1", "there is no `$1`: no history"),
+        ("handle SIGTERM stop", "; `catch signal:SIGTERM` stops where SIGTERM is acted on; usage: handle"),
+        ("print $priv", "$priv = 0x0 (0)\n"),
+        ("regs priv", "priv      0x0000000000000000\n"),
+        ("up 9", "#1  "),
+        ("up 9", "it is the outermost function that is known\n"),
+    ] {
+        let ran = debug(&freed, &["continue", command], &[]);
+        assert!(said(&ran)[1].contains(answer), "{command}: {ran:?}");
+    }
+    let ran = debug(&freed, &["continue", "up 9", "up 2"], &[]);
+    assert!(said(&ran)[2].starts_with("up 2\nthis is the outermost function that is known\n"), "{ran:?}");
+    for (command, answer) in [
+        ("info line", "the machine has ended"),
+        ("info line main", "<main> is of freed.c:"),
+        (format!("info line {line}").as_str(), &format!("freed.c:{line} begins at 0x")),
+    ] {
+        let ran = debug(&freed, &["continue", "continue", command], &[]);
+        let told = &said(&ran)[2];
+        assert!(told.contains(answer) && !told.contains("kernel"), "{command}: {ran:?}");
+    }
+    let mut strip = support::child::command("riscv64-linux-gnu-strip");
+    strip.arg(&freed);
+    assert_eq!(run(strip).status, 0);
+    let ran = debug(&freed, &["start"], &[]);
+    assert!(
+        said(&ran)[0].contains("there is no code for main now: the program has lost its names"),
+        "{ran:?}"
+    );
+}
+
+/// As compilers make it where the linker does not shorten it.
+#[test]
+fn a_call_of_two_instructions_names_its_target() {
+    let dir = TempDir::new("finds-far");
+    let far = compiled(&dir, "freed.c", &["-g", "-Wl,--no-relax"]);
+    let ran = debug(&far, &["tbreak main", "continue", "disas main"], &[]);
+    let is_named = |line: &str| line.contains(" jalr ") && line.ends_with(" <drop>");
+    assert!(said(&ran)[2].lines().any(is_named), "{ran:?}");
+}
