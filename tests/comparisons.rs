@@ -407,7 +407,7 @@ fn what_cannot_be_compared_is_said() {
     let bad = run_folio(["run", "--fault-around", "3", "hello"]);
     assert!(bad.status == 125 && bad.stderr.contains("power of two"), "{}", bad.stderr);
     // A program that ends otherwise with a switch is told of below the table.
-    let dies = run_folio(["compare", "-m", "16M", "lazymalloc", "7", "64"]);
+    let dies = run_folio(["compare", "-m", "16M", "lazymalloc", "7", "40"]);
     assert!(
         dies.status == 0 && dies.stdout.contains("with --eager it ends with status 1, and not 0"),
         "{}",

@@ -226,6 +226,7 @@ fn advice_of_files() -> Outcome {
     }
     check_error!(advise(0, usize::MAX, g::POSIX_FADV_WILLNEED), EINVAL);
     check_error!(advise(0, 0, 6), EINVAL);
+    check_error!(advise(0, usize::MAX, g::POSIX_FADV_DONTNEED), EINVAL);
     check_eq!(sys(g::__NR_readahead, [file as usize, 5, 1 << 20])?, 0);
     let at = mmap(0, 3 * PAGE_SIZE, READ_WRITE, g::MAP_SHARED, file, 0)?;
     poke(at + 5, 8);
