@@ -27,7 +27,8 @@ fn least(least: &mut u64, work: impl FnOnce() -> Result<usize>) -> Result<usize>
 
 fn cost_among(vmas: usize) -> Result<[u64; WORK.len()]> {
     // VMAs of one page with gaps of one page, all lower than what is free.
-    let at = map(2 * vmas, READ_WRITE)?;
+    let reserved = g::MAP_PRIVATE | g::MAP_ANONYMOUS | g::MAP_NORESERVE;
+    let at = mmap(0, 2 * vmas * PAGE_SIZE, READ_WRITE, reserved, -1, 0)?;
     let page = |number: usize| at + number * PAGE_SIZE;
     for vma in 0..vmas {
         sys(g::__NR_munmap, [page(2 * vma), PAGE_SIZE])?;
