@@ -173,3 +173,23 @@ fn a_call_of_two_instructions_names_its_target() {
     let is_named = |line: &str| line.contains(" jalr ") && line.ends_with(" <drop>");
     assert!(said(&ran)[2].lines().any(is_named), "{ran:?}");
 }
+
+/// Where the C library ends a program, its functions tell by their beginning who has called: what stands behind a call that never comes
+/// back is not their end, and one of them takes room whose size is not in its code.
+#[test]
+fn who_has_called_is_found_past_calls_that_never_come_back() {
+    let dir = TempDir::new("finds-dies");
+    let flags = &["-g", "-O0", "-fstack-protector-all"];
+    for (word, ways) in [
+        ("twice", &["abort+", "__libc_message", "malloc_printerr", "free+", "twice+", "main+"][..]),
+        ("smash", &["abort+", "__libc_message", "__fortify_fail", "__stack_chk_fail", "smash+", "main+"]),
+    ] {
+        let ran = debug(&compiled(&dir, "dies.c", flags), &["continue", "bt"], &[word]);
+        let mut stack = said(&ran)[1].clone();
+        assert!(!stack.contains(" in ?"), "{ran:?}");
+        for function in ways {
+            let rest = stack.split_once(function).map(|(_, rest)| rest.to_owned());
+            stack = rest.unwrap_or_else(|| panic!("{word}: no {function}: {ran:?}"));
+        }
+    }
+}

@@ -19,6 +19,8 @@ pub const ZERO: u8 = 0;
 pub const RA: u8 = 1;
 /// `x2`, the stack pointer.
 pub const SP: u8 = 2;
+/// The frame pointer, in a function that has one.
+pub const S0: u8 = 8;
 /// `x4`, the thread pointer.
 pub const TP: u8 = 4;
 /// `x10`, first argument and result.

@@ -1,15 +1,16 @@
 //! The caller where no call frame information tells: by what the code at work will do before it returns, which is to fetch the
 //! return address and to give back its room on the stack. The code is read forward from where it is at work; of a branch
-//! both ways are tried, and each ends the same way if it ends, since a function returns to one place.
+//! both ways are tried, an instruction at a time, so that the shortest way to a return counts: a longer one is likelier to lead past a
+//! call that never comes back, behind which stands code that is reached otherwise.
 //!
 //! So the frame of a function is found that makes room only on one of its paths, as libc's `free` does. One that never
 //! returns tells nothing.
 
 use super::file::ProgramFile;
-use super::unwind::Frame;
+use super::unwind::{Frame, is_returned_to};
 use isa::reg::{RA, SP, ZERO};
 use isa::{EndsBlock, Insn, Op, Operand};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 
 /// Instructions that are read at most.
@@ -48,29 +49,32 @@ pub(super) fn caller(
     read: &dyn Fn(u64) -> Option<u64>,
 ) -> Option<Frame> {
     let function = file.symbols().range_at(frame.at_work().wrapping_sub(bias));
-    let start = Way { pc: frame.pc.wrapping_sub(bias), x: frame.x, f: frame.f, stored: BTreeMap::new() };
-    let (mut ways, mut seen) = (vec![start], BTreeSet::new());
-    while let Some(mut way) = ways.pop() {
-        while seen.insert(way.pc) && seen.len() <= MAX_INSTRUCTIONS {
-            let Some(insn) = file.instruction(way.pc).and_then(isa::decode) else { break };
-            match way.take(&insn, file, frame, function.as_ref(), read) {
-                Then::Next => way.pc = way.pc.wrapping_add(insn.len.into()),
-                Then::Either(other) => {
-                    ways.push(Way { pc: other, ..way.clone() });
-                    way.pc = way.pc.wrapping_add(insn.len.into());
-                }
-                Then::Jump(target) => way.pc = target,
-                Then::Return => match way.returned(frame, function.is_some(), read) {
-                    Some(caller) => return Some(caller),
-                    None => break,
-                },
-                Then::Lost => break,
-            }
-            // Behind a call that does not come back.
-            if begins_another(file, function.as_ref(), way.pc) {
-                break;
-            }
+    let start_pc = frame.pc.wrapping_sub(bias);
+    let start = Way { pc: start_pc, x: frame.x, f: frame.f, stored: BTreeMap::new() };
+    let (mut ways, mut seen) = (VecDeque::from([start]), BTreeSet::new());
+    while let Some(mut way) = ways.pop_front() {
+        // Behind a call that does not come back.
+        let has_strayed = way.pc != start_pc && begins_another(file, function.as_ref(), way.pc);
+        let is_new = seen.insert((way.pc, way.x[usize::from(SP)], way.x[usize::from(RA)]));
+        if has_strayed || !is_new || seen.len() > MAX_INSTRUCTIONS {
+            continue;
         }
+        let Some(insn) = file.instruction(way.pc).and_then(isa::decode) else { continue };
+        match way.take(&insn, file, frame, function.as_ref(), read) {
+            Then::Next => way.pc = way.pc.wrapping_add(insn.len.into()),
+            Then::Either(other) => {
+                let next = way.pc.wrapping_add(insn.len.into());
+                ways.push_back(Way { pc: next, ..way.clone() });
+                way.pc = other;
+            }
+            Then::Jump(target) => way.pc = target,
+            Then::Return => match way.returned(frame, read) {
+                Some(caller) => return Some(caller),
+                None => continue,
+            },
+            Then::Lost => continue,
+        }
+        ways.push_back(way);
     }
     None
 }
@@ -167,23 +171,13 @@ impl Way {
     }
 
     /// The caller, where the registers are those of a return.
-    fn returned(&self, frame: &Frame, is_certain: bool, read: &dyn Fn(u64) -> Option<u64>) -> Option<Frame> {
+    fn returned(&self, frame: &Frame, read: &dyn Fn(u64) -> Option<u64>) -> Option<Frame> {
         let (sp, pc) = (self.x[usize::from(SP)]?, self.x[usize::from(RA)]?);
         let is_same = pc == frame.pc && self.x[usize::from(SP)] == frame.x[usize::from(SP)];
-        if pc == 0 || is_same || !(is_certain || is_behind_call(pc, read)) {
+        if is_same || !is_returned_to(pc, read) {
             return None;
         }
         let of_all = Frame { x: self.x, f: self.f, ..frame.clone() };
         Some(Frame { pc, ..of_all.returned(sp) })
     }
-}
-
-/// Whether the instruction before an address is a call: asked where it is not known where functions end, so that a way may have strayed.
-fn is_behind_call(pc: u64, read: &dyn Fn(u64) -> Option<u64>) -> bool {
-    let Some(before) = read(pc.wrapping_sub(8)) else { return false };
-    let is_call = |bits: u64, len: u8| {
-        let insn = u32::try_from(bits).ok().and_then(isa::decode);
-        insn.is_some_and(|insn| insn.len == len && matches!(insn.op, Op::Jal | Op::Jalr) && insn.rd == RA)
-    };
-    is_call(before >> 32, 4) || is_call(before >> 48, 2)
 }

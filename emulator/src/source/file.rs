@@ -299,8 +299,19 @@ impl ProgramFile {
             Unwinder::new(self.text, self.eh_frame, self.section(".debug_frame"), self.section(".eh_frame"))
         });
         let by_code = || {
+            // A call that names this function is the one that has called it; another may have come here by a table or a jump.
+            let function = self.symbols.range_at(frame.at_work().wrapping_sub(bias));
+            let is_named = |caller: &Frame| {
+                let called = self.target_of_call_before(caller.pc.wrapping_sub(bias));
+                called.is_some() && called == function.as_ref().map(|function| function.start)
+            };
             let by_end = epilogue::caller(self, frame, bias, read);
-            by_end.or_else(|| prologue::caller(self, frame, bias, read))
+            let by_start = || prologue::caller(self, frame, bias, read);
+            match by_end {
+                Some(caller) if is_named(&caller) => Some(caller),
+                Some(caller) => by_start().filter(is_named).or(Some(caller)),
+                None => by_start(),
+            }
         };
         let caller = unwinder.caller(frame, bias, read).or_else(by_code)?;
         Some(caller).filter(|caller| {

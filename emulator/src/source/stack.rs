@@ -2,7 +2,7 @@
 
 use super::file::{Loaded, Spot};
 use super::lines::{InlineFrame, SourceLine};
-use super::unwind::Frame;
+use super::unwind::{Frame, is_returned_to};
 use isa::VirtAddr;
 
 /// Most frames that are walked.
@@ -105,6 +105,10 @@ impl Iterator for Callers<'_> {
         let frame = self.next.take()?;
         self.left = self.left.checked_sub(1)?;
         let of = (self.loaded)(VirtAddr(frame.at_work()));
+        // What was taken for a return address was something else.
+        if of.is_none() && !frame.is_exact && !is_returned_to(frame.pc, self.read) {
+            return None;
+        }
         let mut is_signal = false;
         let is_outermost = of.as_ref().is_some_and(|of| {
             let name = of.file.symbols().name_of(frame.at_work().wrapping_sub(of.bias));

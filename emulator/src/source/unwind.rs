@@ -5,6 +5,7 @@ use super::Section;
 use gimli::{
     BaseAddresses, CfaRule, DebugFrame, EhFrame, Register, RegisterRule, UnwindContext, UnwindSection,
 };
+use isa::Op;
 use isa::reg::{RA, SP};
 
 /// `li a7, 139` and `ecall`: what the code does to which a signal's handler returns (`rt_sigreturn`).
@@ -88,6 +89,16 @@ impl Frame {
             None => *self.x.get(usize::from(number.0))?,
         }
     }
+}
+
+/// Whether an address is one to which functions return: behind a call, or where a signal's handler ends.
+pub(super) fn is_returned_to(pc: u64, read: &dyn Fn(u64) -> Option<u64>) -> bool {
+    let is_call = |bits: u64, len: u8| {
+        let insn = u32::try_from(bits).ok().and_then(isa::decode);
+        insn.is_some_and(|insn| insn.len == len && matches!(insn.op, Op::Jal | Op::Jalr) && insn.rd == RA)
+    };
+    let is_behind_call = |before: u64| is_call(before >> 32, 4) || is_call(before >> 48, 2);
+    read(pc.wrapping_sub(8)).is_some_and(is_behind_call) || read(pc) == Some(SIGNAL_RETURN)
 }
 
 /// The call frame information of one file.
