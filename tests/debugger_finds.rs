@@ -193,3 +193,47 @@ fn who_has_called_is_found_past_calls_that_never_come_back() {
         }
     }
 }
+
+/// Numbers are C's, and so are casts to letters; a catchpoint is listed by what was typed, and `bt -N` tells of the outermost functions.
+#[test]
+fn numbers_and_words_are_as_gdb_has_them() {
+    let dir = TempDir::new("finds-numbers");
+    let arrays = compiled(&dir, "arrays.c", &["-g"]);
+    let ran = debug(
+        &arrays,
+        &[
+            "tbreak main",
+            "continue",
+            "print 0777",
+            "print (unsigned char)-1",
+            "print 1.5f",
+            "catch fault cow grid",
+            "bt -1",
+        ],
+        &[],
+    );
+    says(
+        &ran,
+        &[
+            "breakpoint 1",
+            "main at arrays.c:",
+            "0777 = 511  (int)\n",
+            "(unsigned char)-1 = 255 '\\377'  (unsigned char)\n",
+            "1.5f = 1.5  (float)\n",
+            "catchpoint 2: fault cow in grid (0x",
+            "#0  0x",
+        ],
+    );
+}
+
+/// A signal that no fault has brought is explained by the call that has sent it.
+#[test]
+fn a_signal_of_the_programs_own_is_explained() {
+    let dir = TempDir::new("finds-raised");
+    let names = compiled(&dir, "names.c", &["-g"]);
+    let ran = debug(&names, &["continue", "explain"], &["a"]);
+    says(
+        &ran,
+        &["SIGABRT ends process 1", "Process 1 (names) has sent itself SIGABRT by the system call tgkill"],
+    );
+}

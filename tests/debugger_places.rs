@@ -625,11 +625,11 @@ fn what_is_not_there_is_told_with_its_reason() {
             "process 2 (static) has no variable or symbol `trap_entry`",
         ),
         // When all has ended names are still the program's.
-        (
-            &["continue", "print total"],
-            "/bin/static has ended, which has `total`, and its memory is gone (`run` begins",
-        ),
-        (&["continue", "print twice"], "/bin/static has ended, which has `twice`"),
+        (&["continue", "print total"], "/bin/static has ended, and its memory is gone (`run` begins"),
+        // What needs no memory is known from the file.
+        (&["continue", "print sizeof total"], "sizeof total = "),
+        (&["continue", "print &total"], "&total = "),
+        (&["continue", "print twice"], "twice = "),
         (
             &["continue", "print totle"],
             "/bin/static, which has ended, has no variable or symbol `totle` (near are `total`)",

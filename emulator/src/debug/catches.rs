@@ -12,6 +12,8 @@ use std::ops::Range;
 pub(super) struct Pages {
     pub(super) range: Range<Vpn>,
     pub(super) pid: Option<u64>,
+    /// As they were typed, if that was by names.
+    pub(super) words: String,
 }
 
 /// A system call or a signal to catch.
@@ -75,8 +77,12 @@ impl fmt::Display for Catch {
         match self {
             Self::Fault(faults, pages) => {
                 write!(f, "fault {}", faults.name)?;
-                let Some(Pages { range, pid }) = pages else { return Ok(()) };
-                write!(f, " in {}-{}", range.start.base(), range.end.base())?;
+                let Some(Pages { range, pid, words }) = pages else { return Ok(()) };
+                let (start, end) = (range.start.base(), range.end.base());
+                match words.is_empty() {
+                    true => write!(f, " in {start}-{end}")?,
+                    false => write!(f, " in {words} ({start}-{end})")?,
+                }
                 pid.map_or(Ok(()), |pid| write!(f, " of process {pid}"))
             }
             Self::Happening(happening) => f.write_str(happening.name()),

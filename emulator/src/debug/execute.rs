@@ -382,10 +382,10 @@ impl Debugger {
                 }
             }
             Command::Examine(examine, at) => self.examine(target, examine, at),
-            Command::Backtrace(most) => {
+            Command::Backtrace { most, is_outermost } => {
                 self.check_page_table()?;
                 self.check_registers()?;
-                self.backtrace(target, most.unwrap_or(stack::SHOWN))
+                self.backtrace(target, most.unwrap_or(stack::SHOWN), is_outermost)
             }
             Command::Define(of) => self.define(target, &of),
             Command::Print(at, format) => self.print(target, &at, format),
@@ -449,7 +449,7 @@ impl Debugger {
             Command::WhatIs(at) => self.whatis(target, &at),
             Command::Swap { from, most } => Ok(self.swap(from, most)),
             Command::Ps => Ok(self.list_processes(target)),
-            Command::Explain(None) => self.explain(),
+            Command::Explain(None) => self.explain(target),
             Command::Explain(Some(at)) => self.explain_address(target, at),
             Command::Help(None) => Ok(help()),
             Command::Help(Some(name)) => help_on(&name),

@@ -6,13 +6,17 @@ use super::space::Owner;
 use super::symbols::Symbols;
 use super::target::Target;
 use crate::source::{IsReturn, with_places};
-use crate::trace::{Event, GuestView, Residence, Trap};
-use isa::VirtAddr;
+use crate::trace::{CRASHES, Event, GuestView, Residence, Trap};
 use isa::events::{EventKind, SignalEffect};
+use isa::{VirtAddr, reg};
 
 impl Debugger {
-    /// `explain`: the last page fault, or what other exception has come since; the page that leaves memory, where the machine was stopped at that.
-    pub(super) fn explain(&mut self) -> Result<String, String> {
+    /// `explain`: the last page fault, or what other exception has come since; the page that leaves memory, where the machine was stopped at that,
+    /// and the signal that a program sends itself and dies of.
+    pub(super) fn explain(&mut self, target: &dyn Target) -> Result<String, String> {
+        if let Some(text) = self.explain_raised(target) {
+            return Ok(text);
+        }
         if let Some((EventKind::Evict | EventKind::EvictEntry | EventKind::SwapOut, _)) = self.at_event
             && let Some(text) = self.tap.borrow().departure()
         {
@@ -56,6 +60,36 @@ impl Debugger {
                 "who had called that: `catch syscall munmap if $a0 <= {va} && {va} < $a0 + $a1`, then `run` and `bt`\n"
             )
         })
+    }
+
+    /// The signal that ends the process that is looked at, if no fault has brought it.
+    fn explain_raised(&self, target: &dyn Target) -> Option<String> {
+        let now = self.now(target);
+        let pid = self.selected_process().or_else(|| self.current_process(&now).map(|(pid, _)| pid))?;
+        let tap = self.tap.borrow();
+        let trace = tap.trace();
+        let death = trace.history.dying(pid)?;
+        if !death.is_own || death.refusal.is_some() || death.trap.is_some() {
+            return None;
+        }
+        let (_, signal) = CRASHES.iter().find(|(number, _)| *number == u64::from(death.signal))?;
+        let name = trace.guest.process(pid)?.name().to_owned();
+        let thread = death.tid.map_or_else(String::new, |tid| format!(", in thread {tid}"));
+        let number = now.x[usize::from(reg::A7)];
+        let sends = |name: &str| name.contains("kill") || name.contains("sigqueueinfo");
+        let call = self.calls.iter().find(|(known, name)| *known == number && sends(name));
+        let pc = death.pc.va;
+        // The program counter lies behind the `ecall` already.
+        let how = match call.filter(|_| now.pc == pc) {
+            Some((_, call)) => {
+                format!(" by the system call {call}, at pc {}", VirtAddr(pc.0.wrapping_sub(4)))
+            }
+            None => format!(" and was at pc {pc} when it came"),
+        };
+        let text = format!(
+            "Process {pid} ({name}){thread} has sent itself {signal}{how}. No fault has brought the signal: as the program has no handler for it, it ends the process."
+        );
+        Some(wrap(&self.with_places(pid, &text), 100))
     }
 
     /// An exception that is no page fault.

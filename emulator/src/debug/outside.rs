@@ -4,11 +4,13 @@ use super::catches::Catch;
 use super::caught::EXITS;
 use super::command::Happening;
 use super::execute::Debugger;
+use super::points::Hit;
 use super::space::{AtTrap, Doing};
 use super::target::{Registers, Target};
 use crate::trace::ThreadId;
 use isa::Step;
 use isa::events::EventKind;
+use std::fmt::Write;
 
 /// A catchpoint that somebody's run has come to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,7 +36,7 @@ impl Debugger {
         // `explain` tells of what has stopped the machine.
         self.at_event = event.kind().map(|kind| (kind, event.record.pid));
         let is_exec = event.kind() == Some(EventKind::Exec);
-        Some(Caught { pid: event.record.pid, text: hit.text, is_exec })
+        Some(Caught { pid: event.record.pid, text: self.with_end(hit), is_exec })
     }
 
     /// Keeps the registers with which a thread has gone to the kernel at its end.
@@ -74,7 +76,18 @@ impl Debugger {
         let program = AtTrap { registers, step: target.step(), doing: Doing::Called };
         self.keep_trap(thread, program);
         let hit = self.catch_call(target, thread, program)?;
-        Some(Caught { pid: thread.pid, text: hit.text, is_exec: false })
+        Some(Caught { pid: thread.pid, text: self.with_end(hit), is_exec: false })
+    }
+
+    /// What there is to say of a stop; at the first of a catchpoint also how it is ended, which gdb knows nothing of.
+    fn with_end(&self, hit: Hit) -> String {
+        let is_first = |id: &u64| self.points.iter().any(|point| point.id == *id && point.hits == 1);
+        let mut text = hit.text;
+        for id in hit.ids.iter().filter(|id| is_first(id)) {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "gdb does not list catchpoint {id}: `delete {id}` ends it");
+        }
+        text
     }
 
     /// Does what a line says; an empty one says where one is. `program` is the thread that is looked at if it is in the kernel, with the

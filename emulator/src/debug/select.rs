@@ -221,7 +221,7 @@ impl Debugger {
             let _ = writeln!(text, "=> {}", line.map_or_else(place, |(line, _)| line));
             text.push_str(&self.source_line(&space, selected.registers.pc));
         }
-        if !selected.has_registers {
+        if !selected.has_registers && self.has_run(selected.thread) {
             text.push_str(
                 "   its registers are not known: it has not trapped while the debugger kept them\n",
             );
@@ -269,14 +269,22 @@ impl Debugger {
     /// Complains if the registers of who is looked at are not known.
     pub(super) fn check_registers(&self) -> Result<(), String> {
         match &self.selected {
-            Some(Selected { thread: ThreadId { pid, tid }, has_registers: false, .. }) => {
-                let thread = if tid == pid { String::new() } else { format!("thread {tid} of ") };
-                Err(format!(
-                    "the registers of {thread}process {pid} are not known: it has not trapped while the debugger kept them, or has not run yet"
-                ))
+            Some(Selected {
+                thread: thread @ ThreadId { pid, tid }, has_registers: false, ended, ..
+            }) => {
+                let who = if tid == pid { String::new() } else { format!("thread {tid} of ") };
+                Err(match ended.is_some() || self.has_run(*thread) {
+                    true => format!(
+                        "the registers of {who}process {pid} are not known: it has not trapped while the debugger kept them"
+                    ),
+                    false => format!("{who}process {pid} has not run yet: it has called nothing so far"),
+                })
             }
             _ => Ok(()),
         }
+    }
+    fn has_run(&self, thread: ThreadId) -> bool {
+        self.tap.borrow().trace().history.has_run(thread)
     }
     /// Complains if who is looked at has ended, so that there is no page table.
     pub(super) fn check_page_table(&self) -> Result<(), String> {
@@ -295,7 +303,7 @@ impl Command {
     fn only_looks(&self) -> bool {
         matches!(
             self,
-            Self::Backtrace(_)
+            Self::Backtrace { .. }
                 | Self::Print(..)
                 | Self::Variables(_)
                 | Self::Regs(_)

@@ -135,8 +135,13 @@ impl Debugger {
         Some(u64::from_le_bytes(bytes))
     }
 
-    /// `bt`: a line a function, at most `most`.
-    pub(super) fn backtrace(&self, target: &dyn Target, most: u64) -> Result<String, String> {
+    /// `bt`: a line a function, at most `most`, from the innermost on or those of the outermost.
+    pub(super) fn backtrace(
+        &self,
+        target: &dyn Target,
+        most: u64,
+        is_outermost: bool,
+    ) -> Result<String, String> {
         if let Some(reason) = self.ended {
             return Err(format!("the machine has ended: {reason}"));
         }
@@ -146,7 +151,7 @@ impl Debugger {
         let (mut lines, mut number) = (Vec::new(), 0);
         let shown = usize::try_from(most).unwrap_or(usize::MAX);
         for frame in self.stack(target) {
-            let arguments = |frame: &Frame, level| match lines.len() < shown {
+            let arguments = |frame: &Frame, level| match is_outermost || lines.len() < shown {
                 true => self.arguments(target, frame, level),
                 false => String::new(),
             };
@@ -157,11 +162,12 @@ impl Debugger {
         }
         let mut text = String::new();
         let shown = shown.min(lines.len());
-        for (number, line) in &lines[..shown] {
+        let skipped = if is_outermost { lines.len() - shown } else { 0 };
+        for (number, line) in &lines[skipped..skipped + shown] {
             // Writing to a String can't fail.
             let _ = writeln!(text, "#{number:<2} {line}");
         }
-        if shown < lines.len() {
+        if shown < lines.len() && !is_outermost {
             let _ = writeln!(text, "    {} more: `bt {}`", lines.len() - shown, lines.len());
         }
         Ok(text)

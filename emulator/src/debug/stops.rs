@@ -5,7 +5,7 @@ use super::catches::{Catch, Numbered, Pages};
 use super::command::{Occasion, StopCommand, nearest};
 use super::condition::Condition;
 use super::execute::{Debugger, parse};
-use super::expression::{self, Expression, line_offset, parse_number};
+use super::expression::{self, Expression, line_offset, number_of_c, parse_number};
 use super::points::{SILENT, What};
 use super::symbols::Named;
 use super::target::Target;
@@ -444,7 +444,11 @@ impl Debugger {
             return Err(format!("the pages from {start} on end before they begin"));
         }
         let range = start.page()..Vpn(last.page().0 + 1);
-        Ok(Pages { range, pid })
+        let named = std::iter::once(from)
+            .chain(to)
+            .filter(|of| number_of_c(of.text()).is_err() && place_of(of.text()).is_none());
+        let words = named.map(Expression::text).collect::<Vec<_>>().join(" to ");
+        Ok(Pages { range, pid, words })
     }
 
     /// A line about a place where nothing is mapped now, so that no page is there to be given: of a pointer, that it points there.
@@ -608,7 +612,7 @@ pub(super) fn near(names: &[String]) -> String {
 /// `PID:NUMBER`: an address of a process.
 pub(super) fn place_of(name: &str) -> Option<(u64, u64)> {
     let (pid, number) = name.split_once(':')?;
-    Some((pid.parse().ok()?, parse_number(number)?))
+    Some((pid.parse().ok()?, number_of_c(number).ok()?))
 }
 
 fn with_offset(name: &str, offset: u64) -> String {

@@ -263,6 +263,14 @@ impl Vantage<'_> {
         }
     }
 
+    /// What a name of the program meant that was looked at last, when none runs any more: its type and where it was are known, not what
+    /// it held.
+    fn of_ended(&self, name: &str) -> Option<Value> {
+        let program = self.over.as_ref().filter(|_| self.facts.is_none())?;
+        let ended = self.trace.guest.processes().filter(|process| process.program == *program).last()?;
+        self.of_process(ended.pid, name, Some(ended.pid))
+    }
+
     pub(super) fn of_kernel(&self, name: &str) -> Option<Value> {
         let va = *self.symbols.addresses_in_kernel(name).first()?;
         let loaded = loaded_at(self.symbols, &self.trace.guest, &self.here, VirtAddr(u64::MAX))?;
@@ -334,6 +342,7 @@ impl Names for Vantage<'_> {
                 .local(text)
                 .or_else(|| self.of_process(self.process?, text, None))
                 .or_else(|| self.of_kernel(text).filter(|_| !self.is_in_program() && self.over.is_none()))
+                .or_else(|| self.of_ended(text))
                 .ok_or_else(|| self.missing(text, self.process)),
         }
     }
@@ -378,7 +387,10 @@ impl Names for Vantage<'_> {
     }
 
     fn read(&self, whose: Whose, address: u64, into: &mut [u8]) -> Result<(), String> {
-        let space = self.space(whose)?;
+        let space = self.space(whose).map_err(|why| match &self.over {
+            Some(program) => format!("{program} has ended, and its memory is gone (`run` begins it anew)"),
+            None => why,
+        })?;
         let view = View { memory: self.target, trace: self.trace, files: self.files };
         let read = self.notes.borrow_mut().read(&view, &space, VirtAddr(address), into);
         read.map_err(|va| format!("{va}: {}", absence(self.symbols, self.trace, &space, va)))

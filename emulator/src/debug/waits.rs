@@ -105,6 +105,10 @@ impl Debugger {
                     continue;
                 }
                 let now = now.filter(|_| has_hart == Some(thread));
+                if !trace.history.has_run(thread) {
+                    waits.insert(thread, "has not run yet".to_owned());
+                    continue;
+                }
                 let Some(trap) = now.or_else(|| self.waits.traps.get(&thread).copied()) else { continue };
                 let symbol = self.symbols.name_in_process(&trace.guest, process, trap.pc);
                 waits.insert(thread, trap.words(symbol));

@@ -1,12 +1,12 @@
 //! `monitor COMMAND`: the prompt's commands, but for those that run the machine, which are gdb's own here.
 
 use super::world::{Subject, World};
-use crate::debug::command::{entry_of, find, help_without};
+use crate::debug::command::{entry_of, find, help_without, meant_without};
 
 /// Commands that would run the machine behind gdb's back, with what gdb has for each.
 const GDBS_OWN: &[(&str, &str)] = &[
-    ("step", "stepi"),
-    ("next", "nexti"),
+    ("step", "step"),
+    ("next", "next"),
     ("stepi", "stepi"),
     ("nexti", "nexti"),
     ("continue", "continue"),
@@ -25,14 +25,25 @@ const GDBS_OWN: &[(&str, &str)] = &[
     ("rwatch", "rwatch"),
     ("commands", "commands"),
     ("ignore", "ignore"),
-    ("handle", "handle"),
+    ("handle", "none: a signal that ends the process always stops it, `catch signal` stops at others"),
     ("quit", "detach, or kill"),
     ("expect", "a script of gdb's"),
 ];
 
 /// Does what a line says; the answer.
 pub(super) fn run(world: &mut World<'_>, subject: &Subject, tid: u64, line: &str) -> String {
-    let entry = entry_of(line).ok().flatten().map(|(entry, _)| entry.names[0]);
+    let entry = match entry_of(line) {
+        Ok(entry) => entry.map(|(entry, _)| entry.names[0]),
+        Err(_) => {
+            let word = line.split_whitespace().next().unwrap_or_default();
+            let why = meant_without(word, &is_gdbs_own).err();
+            // Of what stands behind the word `execute_for` complains.
+            if let Some(why) = why {
+                return with_monitor(&(why + "\n"), line, &is_gdbs_own);
+            }
+            None
+        }
+    };
     if let Some((name, own)) = GDBS_OWN.iter().find(|(own, _)| entry == Some(own)) {
         let own = if own.contains(':') { (*own).to_owned() } else { format!("`{own}`") };
         return format!("`{name}` is not for `monitor`: gdb's own is {own}\n");
@@ -101,5 +112,13 @@ mod tests {
         ] {
             assert_eq!(with_monitor(text, typed, &is_of_gdb), told);
         }
+    }
+
+    #[test]
+    fn only_what_monitor_does_is_proposed() {
+        let why = |word: &str| meant_without(word, &is_gdbs_own).unwrap_err();
+        assert_eq!(why("foo"), "there is no command `foo`; `help` lists them");
+        assert_eq!(why("mpas"), "there is no command `mpas`; did you mean `maps`? (`help` lists them)");
+        assert_eq!(why("finsh"), "there is no command `finsh`; `help` lists them");
     }
 }

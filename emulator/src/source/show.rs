@@ -139,7 +139,7 @@ impl Writer<'_> {
                 Some(letter) if number.bytes == 4 => format!("{letter:?}"),
                 _ => bits.to_string(),
             },
-            Kind::Letter { .. } if number.bytes == 1 => {
+            Kind::Letter { .. } | Kind::Byte if number.bytes == 1 => {
                 format!("{signed} '{}'", letters(&[u8::try_from(bits).unwrap_or(0)], '\''))
             }
             // Sixteen bytes without a sign are held as if they had one.

@@ -38,6 +38,8 @@ pub enum Kind {
         /// Whether it has one.
         is_signed: bool,
     },
+    /// `unsigned char`, which `char` is here, too, by its other name.
+    Byte,
     /// `true` or `false`.
     Truth,
     /// IEEE 754.
@@ -73,12 +75,14 @@ impl Number {
         matches!(self.kind, Kind::Signed | Kind::Letter { is_signed: true })
     }
     pub(super) fn is_letter(self) -> bool {
-        matches!(self.kind, Kind::Letter { .. }) && self.bytes == 1
+        matches!(self.kind, Kind::Letter { .. } | Kind::Byte) && self.bytes == 1
     }
     /// As C names it.
     pub(super) fn name(self) -> &'static str {
         match (self.kind, self.bytes) {
+            (Kind::Letter { is_signed: true }, _) => "signed char",
             (Kind::Letter { .. }, _) => "char",
+            (Kind::Byte, _) => "unsigned char",
             (Kind::Truth, _) => "bool",
             (Kind::Unicode, _) => "char32_t",
             (Kind::Float, 4) => "float",

@@ -10,7 +10,7 @@ use super::trap::Trap;
 use isa::events::{EventKind, SignalEffect, SignalTold};
 use isa::policies::{PolicyKind, Why};
 use isa::{Ppn, Step, VirtAddr, Vpn};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// How many unmapped ranges are remembered, and of how many address spaces which one they were copied from.
 const MAX_UNMAPPED: usize = 10_000;
@@ -184,6 +184,8 @@ pub struct Library {
 pub struct History {
     /// The thread that each hart runs.
     running: BTreeMap<usize, ThreadId>,
+    /// Threads that were ever given a hart, and have not ended.
+    started: BTreeSet<ThreadId>,
     /// By file and page.
     fills: BTreeMap<(u64, u64), PageFill>,
     drops: BTreeMap<(u64, u64), GivenUp>,
@@ -238,6 +240,7 @@ impl History {
         match event.kind() {
             Some(EventKind::Switch) => {
                 self.running.insert(event.hart, thread);
+                self.started.insert(thread);
                 // The frame of a handler is put down at once: who comes back later is in a call.
                 if matches!(self.errands.get(&thread), Some(Errand::Handler { .. })) {
                     self.errands.remove(&thread);
@@ -331,6 +334,7 @@ impl History {
             Some(EventKind::ThreadExit) => {
                 self.errands.remove(&thread);
                 self.refusals.remove(&thread);
+                self.started.remove(&thread);
             }
             Some(EventKind::Exit) => self.exit(thread, event, guest),
             _ => {}
@@ -378,6 +382,7 @@ impl History {
         self.last_death = death;
         self.errands.retain(|of, _| of.pid != pid);
         self.refusals.retain(|of, _| of.pid != pid);
+        self.started.retain(|of| of.pid != pid);
     }
 
     fn death_of(&self, thread: ThreadId, pc: u64, guest: &GuestView) -> Death {
@@ -509,6 +514,11 @@ impl History {
     /// The last exception that is no page fault.
     pub fn last_trap(&self) -> Option<&Trap> {
         self.last_trap.as_ref()
+    }
+
+    /// Whether a thread that lives was ever given a hart.
+    pub fn has_run(&self, thread: ThreadId) -> bool {
+        self.started.contains(&thread)
     }
 
     /// How a process is coming to its end that a signal is ending.

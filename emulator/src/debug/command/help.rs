@@ -80,11 +80,16 @@ fn summary(entry: &Entry) -> &'static str {
 
 /// The entry that a word means: by a name of its, or by what names of no other begin with; of `step` and `stepi` the shorter.
 pub(in crate::debug) fn meant(word: &str) -> Result<&'static Entry, String> {
+    meant_without(word, &|_| false)
+}
+
+/// The same where some commands are not proposed for a word that is none.
+pub fn meant_without(word: &str, is_left_out: &dyn Fn(&str) -> bool) -> Result<&'static Entry, String> {
     if let Some(entry) = find(word) {
         return Ok(entry);
     }
     if word.is_empty() || foreign::command(word).is_some() {
-        return Err(unknown(word));
+        return Err(unknown(word, is_left_out));
     }
     let shortest = |entry: &'static Entry| {
         let names = entry.names.iter().copied().filter(|name| name.starts_with(word));
@@ -93,7 +98,7 @@ pub(in crate::debug) fn meant(word: &str) -> Result<&'static Entry, String> {
     let mut begin: Vec<_> = commands().filter_map(shortest).collect();
     begin.sort_by_key(|(name, _)| name.len());
     match begin.split_first() {
-        None => Err(unknown(word)),
+        None => Err(unknown(word, is_left_out)),
         Some(((name, entry), rest)) if rest.iter().all(|(other, _)| other.starts_with(name)) => Ok(entry),
         Some(_) => {
             let names: Vec<String> = begin.iter().map(|(name, _)| format!("`{name}`")).collect();
@@ -103,7 +108,7 @@ pub(in crate::debug) fn meant(word: &str) -> Result<&'static Entry, String> {
 }
 
 /// One line for a word that is no command.
-pub(super) fn unknown(word: &str) -> String {
+fn unknown(word: &str, is_left_out: &dyn Fn(&str) -> bool) -> String {
     /// A word this short begins too many others.
     const SHORT: usize = 3;
     let no = format!("there is no command `{word}`");
@@ -115,7 +120,8 @@ pub(super) fn unknown(word: &str) -> String {
     {
         return format!("{no}; did you mean `{}` (gdb's `info {subject}`)?", entry.names[0]);
     }
-    let names = commands().flat_map(|entry| entry.names).copied().filter(|name| name.len() > 1);
+    let proposed = commands().filter(|entry| !is_left_out(entry.names[0]));
+    let names = proposed.flat_map(|entry| entry.names).copied().filter(|name| name.len() > 1);
     if let Some(name) = nearest(word, names) {
         return format!("{no}; did you mean `{name}`? (`help` lists them)");
     }

@@ -14,7 +14,7 @@ pub use faults::Faults;
 pub(super) use foreign::words as foreign_words;
 pub use format::{Contents, Examine};
 pub(super) use help::{help, help_on, meant};
-pub use help::{help_without, page};
+pub use help::{help_without, meant_without, page};
 pub(super) use near::distance_within;
 pub use near::nearest;
 pub use occasions::Happening;
@@ -136,7 +136,11 @@ pub enum Command {
     Undisplay(Option<u64>),
     Regs(RegisterSet),
     Examine(Examine, Option<Expression>),
-    Backtrace(Option<u64>),
+    /// `bt [N|-N]`: so many lines, from the innermost or the outermost function.
+    Backtrace {
+        most: Option<u64>,
+        is_outermost: bool,
+    },
     List(Listing),
     /// `line [LINE|PLACE]`
     Line(Option<Expression>),

@@ -292,8 +292,30 @@ pub(super) fn examine(words: &Words<'_>) -> Result<Command, String> {
     Ok(Command::Examine(examine, address))
 }
 
+/// `[N|-N]`
+pub(super) fn backtrace(words: &Words<'_>) -> Result<Command, String> {
+    let outermost =
+        words.rest.strip_prefix('-').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let most =
+        outermost.map_or_else(|| words.only_number(), |rest| Words::new(words.entry, rest).only_number())?;
+    Ok(Command::Backtrace { most, is_outermost: outermost.is_some() })
+}
+
 pub(super) fn disassemble(words: &Words<'_>) -> Result<Command, String> {
-    let (at, rest) = words.first_address()?;
+    if let Some((flag, _)) = words.rest.strip_prefix('/').map(|rest| rest.split_at(rest.len().min(1))) {
+        let here = if flag == "r" {
+            "`x/8xw ADDR` shows the bytes"
+        } else {
+            "`list ADDR` shows the source of an instruction"
+        };
+        return Err(words.usage(&format!("there is no `/{flag}` here: {here}")));
+    }
+    let (at, rest) = words.first_address().map_err(|why| match words.rest.split_once(',') {
+        Some((at, _)) => {
+            format!("no range is disassembled: `disas {} 8` shows 8 instructions from there on", at.trim())
+        }
+        None => why,
+    })?;
     Ok(Command::Disas { at, count: rest.only_number()? })
 }
 

@@ -272,9 +272,9 @@ const MACHINE: &[Entry] = &[
     .gdb(&["info harts"]),
     entry(
         &["bt", "backtrace", "where"],
-        "[N]",
-        "who has called whom, the innermost first: N lines at most",
-        |words| Ok(Command::Backtrace(words.only_number()?)),
+        "[N|-N]",
+        "who has called whom, the innermost first: N lines at most; with -N those of the outermost",
+        parse::backtrace,
     )
     .gdb(&["info stack"]),
     entry(

@@ -162,7 +162,7 @@ fn named_type(type_: &TypeName, names: &dyn Names) -> Result<Type, String> {
         "void" => Some(Type::Void),
         "char" => Some(Type::Number(Number::CHAR)),
         "signed char" => Some(of(Kind::Letter { is_signed: true }, 1)),
-        "unsigned char" => Some(Type::Number(Number::CHAR)),
+        "unsigned char" => Some(of(Kind::Byte, 1)),
         "short" => Some(of(Kind::Signed, 2)),
         "unsigned short" => Some(of(Kind::Unsigned, 2)),
         "int" => Some(Type::Number(Number::INT)),

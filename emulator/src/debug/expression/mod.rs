@@ -11,8 +11,8 @@ mod tests;
 mod words;
 
 pub(super) use evaluate::{Names, address, bytes, meant_type, place, value};
-pub(super) use words::line_offset;
 pub use words::parse_number;
+pub(super) use words::{line_offset, number_of_c};
 
 use crate::source::{Number, Operator};
 use std::fmt;

@@ -2,7 +2,9 @@
 //!
 //! What nests needs stack: an expression has at most [`MAX_BYTES`] letters and [`MAX_NESTED`] brackets in one another.
 
-use super::words::{TYPE_WORDS, canonical, float_len, letter, parse_number, part_len, type_of, word_of};
+use super::words::{
+    TYPE_WORDS, canonical, float_len, letter, number_of_c, parse_number, part_len, type_of, word_of,
+};
 use super::{Binary, Node, TypeName, Unary};
 use crate::source::{Number, Operator};
 
@@ -430,12 +432,19 @@ impl<'a> Parser<'a> {
             let value: f64 =
                 text.replace('_', "").parse().map_err(|_| format!("`{text}` is not a number"))?;
             self.skip(len);
-            return Ok(Node::Float(value.to_bits()));
+            let number = Node::Float(value.to_bits());
+            // As C has it: a `float`.
+            if matches!(word_of(self.rest), "f" | "F") {
+                self.skip(1);
+                let name = "float".to_owned();
+                let float = TypeName { name, stars: 0, lengths: Vec::new(), array_stars: 0 };
+                return Ok(Node::Cast(float, Box::new(number)));
+            }
+            return Ok(number);
         }
         self.skip(word.len());
         let digits = word.trim_end_matches(['u', 'U', 'l', 'L']);
-        let number = parse_number(word).or_else(|| parse_number(digits));
-        let number = number.ok_or_else(|| format!("`{word}` is not a number (decimal, 0x… or 0b…)"))?;
+        let number = number_of_c(word).or_else(|why| number_of_c(digits).map_err(|_| why))?;
         Ok(Node::Number(number.into(), type_of(number, word)))
     }
 
@@ -449,7 +458,7 @@ impl<'a> Parser<'a> {
         }
         let mut is_whole = stars > 0 && self.takes(")");
         while is_whole && self.takes("[") {
-            let length = parse_number(self.word());
+            let length = number_of_c(self.word()).ok();
             is_whole = length.is_some() && self.takes("]");
             lengths.extend(length);
         }

@@ -26,6 +26,11 @@ fn numbers() {
 fn expressions() {
     for (text, expected) in [
         ("0x10", "16"),
+        ("010", "8"),
+        ("0777ul", "511"),
+        ("00", "0"),
+        ("0b10", "2"),
+        ("main+010", "(main + 8)"),
         ("$sp + 0x8", "($sp + 8)"),
         ("$sp-8", "($sp - 8)"),
         ("a > 1 ? a : b ? 2 : 3", "((a > 1) ? a : (b ? 2 : 3))"),
@@ -73,6 +78,7 @@ fn expressions() {
         ("'a'", "97"),
         ("'\\n' + '\\0' + '\\x41' + '\\''", "(((10 + 0) + 65) + 39)"),
         ("1.5e3", "1500"),
+        ("1.5f * 2", "((float) 1.5 * 2)"),
         ("tuple.0", "tuple.0"),
         ("va in counter", "(va in counter)"),
         ("page(va)", "page(va)"),
@@ -87,6 +93,17 @@ fn expressions() {
     ] {
         assert!(Expression::parse(text).is_err(), "{text}");
     }
+}
+
+/// As C and gdb have it; counts are not read here.
+#[test]
+fn a_leading_zero_is_octal() {
+    let why = |text: &str| Expression::parse(text).unwrap_err();
+    let no = |text: &str, digit| {
+        format!("`{text}` is not a number: behind a leading 0 stand octal digits, and {digit} is none")
+    };
+    assert_eq!((why("08"), why("0190")), (no("08", 8), no("0190", 9)));
+    assert_eq!(why("0777777777777777777777777"), "`0777777777777777777777777` is too large for 64 bits");
 }
 
 #[test]

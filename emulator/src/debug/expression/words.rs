@@ -14,6 +14,23 @@ pub fn parse_number(text: &str) -> Option<u64> {
     digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
+/// A number as C has it: as [`parse_number`], but octal behind a leading `0`. The error says in a sentence what is wrong.
+pub(in crate::debug) fn number_of_c(text: &str) -> Result<u64, String> {
+    let digits = text.replace('_', "");
+    let octal = digits.strip_prefix('0').filter(|rest| !rest.is_empty());
+    let Some(octal) = octal.filter(|rest| rest.bytes().all(|b| b.is_ascii_digit())) else {
+        return parse_number(text)
+            .ok_or_else(|| format!("`{text}` is not a number (decimal, 0x…, 0b… or octal 0…)"));
+    };
+    u64::from_str_radix(octal, 8).map_err(|_| match octal.bytes().find(|digit| *digit > b'7') {
+        Some(digit) => format!(
+            "`{text}` is not a number: behind a leading 0 stand octal digits, and {} is none",
+            char::from(digit)
+        ),
+        None => format!("`{text}` is too large for 64 bits"),
+    })
+}
+
 /// So many lines on or back: `+1`, `-2`.
 pub(in crate::debug) fn line_offset(text: &str) -> Option<i64> {
     let digits = text.strip_prefix(['+', '-'])?;
@@ -60,7 +77,7 @@ pub(super) fn type_of(number: u64, text: &str) -> Number {
     let suffix = text.trim_start_matches(|c: char| c.is_ascii_hexdigit() || matches!(c, 'x' | 'X' | '_'));
     let is_unsigned = suffix.contains(['u', 'U']);
     let is_long = suffix.contains(['l', 'L']);
-    let is_decimal = !text.starts_with("0x") && !text.starts_with("0b");
+    let is_decimal = !text.starts_with('0');
     let unsigned = Number { bytes: 4, ..Number::WORD };
     if !is_long && !is_unsigned && i32::try_from(number).is_ok() {
         Number::INT
