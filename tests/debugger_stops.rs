@@ -180,7 +180,7 @@ fn a_catchpoint_of_nothing_is_told_of() {
         // What is mapped, and a fault that comes where nothing is.
         (
             &["catch fault cow counter", "catch fault segv p", "ps"],
-            &["000\n(folio) catch fault segv p\ncatchpoint 2: fault segv in p (0x0-0x1000)\n(folio) ps"],
+            &["000)\n(folio) catch fault segv p\ncatchpoint 2: fault segv in p (0x0-0x1000)\n(folio) ps"],
         ),
         (
             &["catch fault cow if p->count == 3", "continue"],
