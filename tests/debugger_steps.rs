@@ -192,7 +192,7 @@ fn a_new_child_has_its_parents_registers() {
     let ran = session(&dir, &[], &commands, &["stepped"]);
     let said = said(&ran);
     let line = |text: &str| 1 + PROGRAM.lines().position(|line| line.contains(text)).expect("it has it");
-    assert!(said[2].starts_with("process 2\nprocess 2 (stepped) does not run\n=> 0x"), "{ran:?}");
+    assert!(said[2].starts_with("process 2\nprocess 2 (stepped) has not run yet\n=> 0x"), "{ran:?}");
     assert!(said[3].contains("a0") && said[3].contains("0x0000000000000000"), "{ran:?}");
     assert!(said[4].contains(" in main+"), "{ran:?}");
     assert!(said[5].contains("calls = 11  (int)"), "{ran:?}");
