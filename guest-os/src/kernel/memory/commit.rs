@@ -6,7 +6,7 @@
 use crate::memory::{ahead, mem};
 use crate::processes::process;
 use crate::settings::setting;
-use alloc::collections::BTreeSet;
+use alloc::rc::Rc;
 use fs::{Errno, Setting};
 use isa::PAGE_SIZE;
 use mm::{Prot, Vma};
@@ -42,11 +42,14 @@ pub fn limit() -> u64 {
 ///
 /// Cost: a look at each VMA.
 pub fn committed() -> u64 {
-    let (mut seen, mut pages) = (BTreeSet::new(), 0);
+    let mut pages = 0;
     process::each_living(|process| {
-        let Some(space) = process.space.borrow().clone() else { return };
-        let space = space.borrow();
-        if seen.insert(space.id()) {
+        let Some(shared) = process.space.borrow().clone() else { return };
+        // One that several processes run in counts once: for the first of them. (The process has it, and so has this.)
+        let may_be_shared = Rc::strong_count(&shared) > 2;
+        let space = shared.borrow();
+        let is_first = || process::in_space(space.id()).is_some_and(|first| first.pid == process.pid);
+        if !may_be_shared || is_first() {
             let promised = space.vmas().iter().filter(|vma| counts(vma));
             pages += promised.map(|vma| vma.range.len_pages()).sum::<u64>();
         }
