@@ -194,3 +194,45 @@ fn slots_of_the_swap_space_are_listed_with_their_owners() {
     let place = format!("  page     in swap {slot}: process {pid} at {page}\n");
     assert!(answer(&ran, &whatis).contains(&place), "{}", ran.stderr);
 }
+
+/// Where nothing can ever wake anyone, and where the fuel is spent, all is there to be looked at; it only runs no further.
+#[test]
+fn a_standstill_is_looked_at() {
+    let dir = TempDir::new("standstill");
+    c_program::compile(&dir, "locked", include_str!("sources/locked.c"));
+    let commands =
+        ["continue", "bt", "up 2", "args", "thread 2", "bt", "p forks[0].__data.__owner", "continue "];
+    let ran = session(&dir, &[], &commands, &["locked"]);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    let reason = "every hart waits and nothing can ever wake one\n";
+    let stop = answer(&ran, "continue");
+    let place = " waits in a system call at __lll_lock_wait+";
+    for part in [
+        format!("{reason}process 1 (locked), thread 1{place}"),
+        format!("   process 1 (locked), thread 2{place}"),
+        "`thread 2` looks at it\n".to_owned(),
+    ] {
+        assert!(stop.contains(&part), "{part}: {}", ran.stderr);
+    }
+    let first = answer(&ran, "bt");
+    for part in ["#0  0x", "in take+", " (first=0) at locked.c:", "in main+"] {
+        assert!(first.contains(part), "{part}: {}", ran.stderr);
+    }
+    assert_eq!(answer(&ran, "args"), "first = 0  (int)\n", "{}", ran.stderr);
+    let (_, second) = ran.stderr.rsplit_once("(folio) bt\n").unwrap();
+    assert!(second.contains(" (first=1) at locked.c:") && second.contains("in other+"), "{}", ran.stderr);
+    assert!(answer(&ran, "p forks[0].__data.__owner").ends_with("= 1  (int)\n"), "{}", ran.stderr);
+    let no_further = format!("the machine runs no further: {reason}");
+    assert!(answer(&ran, "continue ").starts_with(&no_further), "{}", ran.stderr);
+    // Without the debugger its end says where to look.
+    let mut plain = support::folio(["run", "locked"]);
+    plain.current_dir(dir.path());
+    let ran = support::run(plain);
+    assert_eq!(ran.status, 124, "{ran:?}");
+    assert!(ran.stderr.contains("with --debug, `continue` comes to where each waits"), "{ran:?}");
+
+    let out_of_fuel = ["continue", "bt", "p $pc"];
+    let ran = session(&dir, &["--fuel", "1100000"], &out_of_fuel, &["locked"]);
+    assert!(answer(&ran, "continue").contains("the fuel is spent\n"), "{}", ran.stderr);
+    assert!(answer(&ran, "bt").starts_with("#0  0x"), "{}", ran.stderr);
+}

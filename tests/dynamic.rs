@@ -25,10 +25,15 @@ int main(int argc, char **argv) {
 
 /// The program, compiled with these flags.
 fn program(flags: &[&str]) -> TempDir {
+    compiled("sorts", SOURCE, flags)
+}
+
+fn compiled(name: &str, source: &str, flags: &[&str]) -> TempDir {
     let dir = TempDir::new("dynamic");
-    std::fs::write(dir.file("sorts.c"), SOURCE).unwrap();
+    let file = format!("{name}.c");
+    std::fs::write(dir.file(&file), source).unwrap();
     let mut gcc = child::command("riscv64-linux-gnu-gcc");
-    gcc.args(["-g", "-O0", "-o", "sorts", "sorts.c"]).args(flags).current_dir(dir.path());
+    gcc.args(["-g", "-O0", "-o", name, &file]).args(flags).current_dir(dir.path());
     let compiled = child::output(gcc);
     let said = String::from_utf8_lossy(&compiled.stderr);
     assert!(compiled.status.success(), "riscv64-linux-gnu-gcc (`make setup-test`): {said}");
@@ -144,4 +149,26 @@ fn functions_of_libraries_are_named() {
     let rows = ran.stderr.split(" by function\n").nth(1).expect("a table");
     assert!(rows.contains("  ? of /lib/ld-linux-riscv64-lp64d.so.1\n"), "{ran:?}");
     assert!(!rows.contains("  0x"), "{ran:?}");
+}
+
+/// Threads that wait in the library's code, of which no call frame information tells, are told of with their callers.
+#[test]
+fn callers_are_found_through_the_library() {
+    let dir = compiled("locked", include_str!("sources/locked.c"), &["-pthread"]);
+    let words = ["debug", "--sysroot", SYSROOT, "-ex", "continue", "-ex", "thread apply all bt", "./locked"];
+    let ran = runs(&dir, &words);
+    let (_, told) = ran.stderr.split_once("(folio) thread apply all bt\n").expect("it was asked");
+    let (first, second) = told.split_once("thread 2 of process 1").expect("two threads");
+    for (stack, callers) in [
+        (first, ["pthread_mutex_lock+", "in take+", "(first=0) at locked.c:", "in main+"]),
+        (second, ["pthread_mutex_lock+", "in take+", "(first=1) at locked.c:", "in other+"]),
+    ] {
+        let mut rest = stack;
+        for caller in callers {
+            let (_, behind) =
+                rest.split_once(caller).unwrap_or_else(|| panic!("no {caller}: {}", ran.stderr));
+            rest = behind;
+        }
+        assert!(!rest.contains("main+") && stack.lines().count() < 9, "{}", ran.stderr);
+    }
 }

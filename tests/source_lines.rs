@@ -55,6 +55,10 @@ fn a_death_names_lines_and_who_has_called() {
     for line in ["abort();", "raise(SIGUSR1)", "        raise_it();"].map(|text| line_of("deep.c", text)) {
         assert!(ran.stderr.contains(&format!("(deep.c:{line})")), "line {line}: {ran:?}");
     }
+    let ran = run_folio(["run".as_ref(), deep.as_os_str(), "term".as_ref()]);
+    assert_eq!(ran.status, 143);
+    let line = line_of("deep.c", "raise(SIGTERM)");
+    assert!(ran.stderr.contains(&format!("(deep.c:{line})")), "{ran:?}");
 }
 
 /// A function that makes room on one of its paths alone, and of which no call frame information tells, as libc's `free` here, has a caller
@@ -264,6 +268,30 @@ fn a_program_that_dies_stops_first() {
             && said(&ran)[1].contains(" in raise_it"),
         "{ran:?}"
     );
+
+    for (commands, parts) in [
+        (
+            &["disas down 1", "x/i down", "continue", "whatis $sp", "p down::n"][..],
+            &[
+                "is not in memory: this is page 0 of /bin/deep)",
+                "<down>: ",
+                "SIGSEGV ends process 1 (deep)",
+                "none: below the stack, which has come to its limit of 8 MiB (RLIMIT_STACK)",
+                ": not mapped: below the stack, which has come to its limit",
+            ][..],
+        ),
+        (
+            &["continue", "p main::argc"],
+            &["SIGSEGV", "`main::argc` is a variable of main, which is not what is looked at"],
+        ),
+    ] {
+        let ran = debug(&deep, commands, &[]);
+        let told = said(&ran);
+        assert_eq!(told.len(), parts.len(), "{ran:?}");
+        for (told, part) in told.iter().zip(parts) {
+            assert!(told.contains(part), "{part}: {ran:?}");
+        }
+    }
 
     let figures = |commands: &[&str]| {
         let json = dir.file("figures");

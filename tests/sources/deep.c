@@ -1,4 +1,4 @@
-/* Recurses without an end, or, with an argument, calls abort() in a signal's handler some calls deep. */
+/* Recurses without an end, or calls abort() in a signal's handler some calls deep (`abort`), or sends itself SIGTERM (`term`). */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +24,8 @@ static void raise_it(void) {
 }
 
 int main(int argc, char **argv) {
-    (void)argv;
+    if (argc > 1 && argv[1][0] == 't')
+        raise(SIGTERM);
     if (argc > 1)
         raise_it();
     printf("%d\n", down(0));

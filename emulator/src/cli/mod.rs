@@ -93,7 +93,10 @@ pub fn main() -> ExitCode {
 fn start_log() {
     use std::io::Write;
     let environment = env_logger::Env::default().default_filter_or("warn");
-    env_logger::Builder::from_env(environment)
+    env_logger::Builder::new()
+        // It warns of packets that are answered as unknown.
+        .filter_module("gdbstub", log::LevelFilter::Error)
+        .parse_env(environment)
         .format(|out, record| match record.level() {
             log::Level::Error | log::Level::Warn => writeln!(out, "folio: {}", record.args()),
             level => writeln!(

@@ -125,6 +125,9 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     if status != 0 || args.stats {
         recorder.tell_of_children();
     }
+    if end == End::Stopped(StopReason::Idle) && !debug && args.gdb.is_empty() {
+        tell!("folio: with --debug, `continue` comes to where each waits, and `bt` tells who called it");
+    }
     if let (End::Stopped(StopReason::Exit(GuestExit::Signaled(signal))), false) = (end, debug) {
         for line in recorder.death(signal, &programs) {
             tell!("folio: {line}");

@@ -92,9 +92,13 @@ impl Listener {
     /// Whether it is told what calls had led to where a process was that a signal ends.
     fn wants_calls(&self, pid: u64) -> bool {
         let tap = self.tap.borrow();
-        let is_own = tap.trace().history.dying(pid).is_some_and(|death| death.is_own);
-        let is_told = pid == FIRST_PROCESS || self.children.as_ref().is_some_and(Children::wants_more);
-        self.follows_deaths && is_own && is_told
+        let Some(death) = tap.trace().history.dying(pid).filter(|_| self.follows_deaths) else {
+            return false;
+        };
+        match pid {
+            FIRST_PROCESS => death.is_own || death.is_raised,
+            _ => death.is_own && self.children.as_ref().is_some_and(Children::wants_more),
+        }
     }
 
     fn write_event(&mut self, event: &Event) {

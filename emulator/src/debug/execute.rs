@@ -226,7 +226,7 @@ impl Debugger {
         text.push('\n');
         text.push_str(&self.source_line(&space, now.pc));
         let symbol = self.symbol_at(&space, now.pc);
-        match memory::instruction_line(target, &space, now.pc, symbol.as_deref()) {
+        match memory::instruction_line(&mut memory::mapped(target, &space), now.pc, symbol.as_deref()) {
             Some((line, _)) => {
                 let _ = writeln!(text, "=> {line}");
             }
@@ -401,19 +401,7 @@ impl Debugger {
             Command::List(what) => self.list(target, what),
             Command::Line(at) => self.line(target, at),
             Command::Symbols(kind, word) => self.list_symbols(target, kind, &word),
-            Command::Disas { at, count } => {
-                let is_named = at.is_some();
-                let (va, space) = self.locate(target, at)?;
-                let absent = self.absent(&space);
-                let of_function = || {
-                    let whose = space.process().filter(|_| is_named);
-                    let range = self.looking(target, |from| from.symbol_at(va.0, whose));
-                    let range = range.filter(|range| is_named && range.start == va.0)?;
-                    Some(memory::instructions_in(target, &space, range)).filter(|count| *count > 0)
-                };
-                let count = count.or_else(of_function).unwrap_or(SOME_INSTRUCTIONS);
-                Ok(memory::instructions(target, &space, va, count, absent, |va| self.symbol_at(&space, va)).0)
-            }
+            Command::Disas { at, count } => self.disassemble(target, at, count),
             Command::Walk(at) => {
                 let (va, space) = self.locate(target, at)?;
                 Ok(walk::tell(target, &space, va))
@@ -493,6 +481,44 @@ impl Debugger {
         Ok(text)
     }
 
+    /// The instructions of a function that is named, or some from an address on.
+    fn disassemble(
+        &mut self,
+        target: &dyn Target,
+        at: Option<Expression>,
+        count: Option<u64>,
+    ) -> Result<String, String> {
+        let is_named = at.is_some();
+        let (va, space) = self.locate(target, at)?;
+        let whose = space.process().filter(|_| is_named);
+        let function = self.looking(target, |from| from.symbol_at(va.0, whose));
+        let function = function.filter(|range| is_named && range.start == va.0);
+        let (text, _) = self.with_reader(target, &space, |this, read| {
+            let of_function = || Some(memory::instructions_in(read, function?)).filter(|count| *count > 0);
+            let count = count.or_else(of_function).unwrap_or(SOME_INSTRUCTIONS);
+            let absent = this.absent(&space);
+            memory::instructions(&space, va, count, read, absent, |va| this.symbol_at(&space, va))
+        });
+        Ok(text)
+    }
+
+    /// What is made of memory, with notes of pages that are not in memory; and where it goes on.
+    fn with_reader(
+        &self,
+        target: &dyn Target,
+        space: &Space,
+        make: impl FnOnce(&Self, memory::Read<'_>) -> (String, VirtAddr),
+    ) -> (String, VirtAddr) {
+        let mut notes = peek::Notes::default();
+        let (mut text, end) = make(self, &mut |at, into: &mut [u8]| {
+            let tap = self.tap.borrow();
+            let view = View { memory: target, trace: tap.trace(), files: &self.files };
+            notes.read(&view, space, at, into)
+        });
+        text.push_str(&notes.text());
+        (text, end)
+    }
+
     /// What memory holds, and where it goes on.
     pub(super) fn examine_at(
         &mut self,
@@ -504,15 +530,10 @@ impl Debugger {
             (None, Some(next)) => next,
             (at, _) => self.locate(target, at)?,
         };
-        let absent = self.absent(&space);
-        let mut notes = peek::Notes::default();
-        let (tap, files) = (self.tap.clone(), self.files.clone());
-        let mut read = |at, into: &mut [u8]| {
-            notes.read(&View { memory: target, trace: tap.borrow().trace(), files: &files }, &space, at, into)
-        };
-        let (mut text, end) =
-            memory::examine(target, &space, va, examine, &mut read, absent, |va| self.symbol_at(&space, va));
-        text.push_str(&notes.text());
+        let (text, end) = self.with_reader(target, &space, |this, read| {
+            let absent = this.absent(&space);
+            memory::examine(&space, va, examine, read, absent, |va| this.symbol_at(&space, va))
+        });
         Ok((text, (end, space)))
     }
 }

@@ -106,7 +106,7 @@ impl Debugger {
     /// The line of the source at a place, or where the function that is looked at is at work; before a program has come to its source that of
     /// its `main`.
     fn source_of(&mut self, target: &dyn Target, at: Option<Expression>) -> Result<SourceLine, String> {
-        if let Some(reason) = self.ended {
+        if let Some(reason) = self.ended.filter(|reason| !reason.leaves_all()) {
             return self.line_of_ended(at.as_ref()).ok_or_else(|| match at {
                 Some(at) => format!(
                     "the machine has ended ({reason}), and `{}` is no function or line of its program: `list` goes on in it",

@@ -115,7 +115,7 @@ impl Debugger {
     /// Takes in which function is looked at, for [`Self::complete`], which is asked while nobody can look at the machine. What that sees is
     /// worked out when it is asked: to read all of a program's types takes its time.
     pub fn note_function(&mut self, target: &dyn Target) {
-        let is_there = self.ended.is_none() && self.check_page_table().is_ok();
+        let is_there = self.check_lasts().and(self.check_page_table()).is_ok();
         let frame = self.chosen_frame(target).filter(|_| is_there);
         self.seen = frame.and_then(|(frame, level)| {
             let space = self.space_of(&self.now(target));

@@ -2,7 +2,7 @@
 
 use super::command::{Contents, Examine};
 use super::space::Space;
-use super::target::{Memory, Target};
+use super::target::Memory;
 use super::walk::translate;
 use crate::source::{Format, float_text};
 use core::ops::Range;
@@ -33,25 +33,36 @@ pub(super) fn read(
     Ok(())
 }
 
+/// Fills bytes from an address on, as [`read`] does.
+pub(super) type Read<'a> = &'a mut dyn FnMut(VirtAddr, &mut [u8]) -> Result<(), VirtAddr>;
+
+/// [`read`] of what is in memory, and nothing else.
+pub(super) fn mapped<'a>(
+    memory: &'a dyn Memory,
+    space: &'a Space,
+) -> impl FnMut(VirtAddr, &mut [u8]) -> Result<(), VirtAddr> + use<'a> {
+    move |va, into| read(memory, space, va, into)
+}
+
 /// The instruction at `va`: its bits and its length.
-pub(super) fn instruction(target: &dyn Target, space: &Space, va: VirtAddr) -> Option<(u32, u8)> {
+pub(super) fn instruction(read: Read<'_>, va: VirtAddr) -> Option<(u32, u8)> {
     let mut half = [0; 2];
-    read(target, space, va, &mut half).ok()?;
+    read(va, &mut half).ok()?;
     let low = u16::from_le_bytes(half);
     if insn_len(low) == 2 {
         return Some((u32::from(low), 2));
     }
     let mut word = [0; 4];
-    read(target, space, va, &mut word).ok()?;
+    read(va, &mut word).ok()?;
     Some((u32::from_le_bytes(word), 4))
 }
 
 /// How many instructions begin in a range, as far as there is memory: no more than one would look at.
-pub(super) fn instructions_in(target: &dyn Target, space: &Space, range: Range<u64>) -> u64 {
+pub(super) fn instructions_in(read: Read<'_>, range: Range<u64>) -> u64 {
     const MOST: u64 = 500;
     let (mut at, mut count) = (range.start, 0);
     while at < range.end && count < MOST {
-        let Some((_, len)) = instruction(target, space, VirtAddr(at)) else { break };
+        let Some((_, len)) = instruction(read, VirtAddr(at)) else { break };
         at = at.wrapping_add(len.into());
         count += 1;
     }
@@ -59,13 +70,8 @@ pub(super) fn instructions_in(target: &dyn Target, space: &Space, range: Range<u
 }
 
 /// Where a call or a jump goes whose target its instruction says, or the `auipc` right before it, at `before`.
-fn jump_target(
-    target: &dyn Target,
-    space: &Space,
-    va: VirtAddr,
-    before: Option<VirtAddr>,
-) -> Option<VirtAddr> {
-    let insn_at = |va| decode(instruction(target, space, va)?.0);
+fn jump_target(read: Read<'_>, va: VirtAddr, before: Option<VirtAddr>) -> Option<VirtAddr> {
+    let mut insn_at = |va| decode(instruction(read, va)?.0);
     let insn = insn_at(va)?;
     let base = match insn.op {
         Op::Jal => va,
@@ -80,13 +86,8 @@ fn jump_target(
 }
 
 /// One line: address, symbol, bits, instruction; and the length. `None` if there is nothing to read.
-pub(super) fn instruction_line(
-    target: &dyn Target,
-    space: &Space,
-    va: VirtAddr,
-    symbol: Option<&str>,
-) -> Option<(String, u8)> {
-    let (bits, len) = instruction(target, space, va)?;
+pub(super) fn instruction_line(read: Read<'_>, va: VirtAddr, symbol: Option<&str>) -> Option<(String, u8)> {
+    let (bits, len) = instruction(read, va)?;
     let text = match decode(bits) {
         Some(insn) => disasm(&insn, va.0).to_string(),
         None => "not an instruction".to_owned(),
@@ -96,12 +97,8 @@ pub(super) fn instruction_line(
     Some((format!("{va}{symbol}: {bits}  {text}"), len))
 }
 
-/// Fills bytes from an address on, as [`read`] does.
-pub(super) type Read<'a> = &'a mut dyn FnMut(VirtAddr, &mut [u8]) -> Result<(), VirtAddr>;
-
 /// The values from `va` on as `read` gives them, and where they end; `absent` says why an address has none.
 pub(super) fn examine(
-    target: &dyn Target,
     space: &Space,
     va: VirtAddr,
     examine: Examine,
@@ -110,7 +107,7 @@ pub(super) fn examine(
     mut symbol: impl FnMut(VirtAddr) -> Option<String>,
 ) -> (String, VirtAddr) {
     match examine.contents {
-        Contents::Instructions => instructions(target, space, va, examine.count, absent, symbol),
+        Contents::Instructions => instructions(space, va, examine.count, read, absent, symbol),
         Contents::Values(Format::Text) => strings(va, examine.count, read, absent),
         Contents::Values(format) => {
             let size = u64::from(examine.size_bytes);
@@ -196,10 +193,10 @@ fn strings(
 
 /// `count` instructions from `va` on, and where they end.
 pub(super) fn instructions(
-    target: &dyn Target,
     space: &Space,
     va: VirtAddr,
     count: u64,
+    read: Read<'_>,
     absent: impl Fn(VirtAddr) -> String,
     mut symbol: impl FnMut(VirtAddr) -> Option<String>,
 ) -> (String, VirtAddr) {
@@ -207,9 +204,9 @@ pub(super) fn instructions(
     let (mut at, mut before) = (va, None);
     for _ in 0..count {
         let mark = if Some(at) == space.pc { "=>" } else { "  " };
-        match instruction_line(target, space, at, symbol(at).as_deref()) {
+        match instruction_line(read, at, symbol(at).as_deref()) {
             Some((line, len)) => {
-                let callee = jump_target(target, space, at, before).and_then(&mut symbol);
+                let callee = jump_target(read, at, before).and_then(&mut symbol);
                 let callee = callee.map(|name| format!(" <{name}>")).unwrap_or_default();
                 let _ = writeln!(text, "{mark} {line}{callee}");
                 before = Some(at);

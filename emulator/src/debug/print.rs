@@ -29,9 +29,7 @@ impl Debugger {
 
     /// The parameters or the variables of the function that is looked at, a line each.
     pub(super) fn variables(&self, target: &dyn Target, which: Variables) -> Result<String, String> {
-        if let Some(reason) = self.ended {
-            return Err(format!("the machine has ended: {reason}"));
-        }
+        self.check_lasts()?;
         self.looking(target, |from| {
             let lines: String =
                 from.variables(which)?.iter().map(|(name, value)| variable(from, name, value)).collect();

@@ -36,11 +36,19 @@ pub(super) enum Until<'a> {
     Ever,
 }
 
+/// That the machine has ended, in words.
+fn ended(reason: StopReason) -> String {
+    format!("the machine has ended: {reason}")
+}
+
 impl Debugger {
     /// Runs the machine until `until`, a breakpoint, a catchpoint, Ctrl-C or its end.
     pub(super) fn resume(&mut self, target: &mut dyn Target, mut until: Until<'_>) -> Result<Halt, String> {
-        if let Some(ended) = self.ended {
-            return Err(format!("the machine has ended: {}", ended));
+        if let Some(reason) = self.ended {
+            return Err(match reason.leaves_all() {
+                true => format!("the machine runs no further: {reason}"),
+                false => ended(reason),
+            });
         }
         if let Some(halt) = self.take_pending(target).or_else(|| self.catch_event(target)) {
             return Ok(halt);
@@ -184,6 +192,7 @@ impl Debugger {
                     return Ok(Halt::Interrupted);
                 }
                 Stop::Ended(reason) => {
+                    self.note_current(target);
                     self.ended = Some(reason);
                     return Ok(Halt::Ended(reason));
                 }
@@ -203,6 +212,14 @@ impl Debugger {
         }
     }
 
+    /// Complains if the machine has ended and left nothing to look at.
+    pub(super) fn check_lasts(&self) -> Result<(), String> {
+        match self.ended {
+            Some(reason) if !reason.leaves_all() => Err(ended(reason)),
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn arm(&mut self) {
         self.armed.arm(self.points.breakpoints(), &self.tap.borrow().trace().guest, &self.symbols);
         for (id, pc, satp) in self.ends_of_watches() {
@@ -214,11 +231,16 @@ impl Debugger {
 
     /// Why the machine has stopped, and where.
     pub(super) fn report(&mut self, target: &dyn Target, halt: Halt) -> String {
-        if matches!(halt, Halt::Interrupted) {
+        // It has come to no place of its own: who waits is looked at.
+        let is_nowhere = match halt {
+            Halt::Interrupted => true,
+            Halt::Ended(reason) => reason.leaves_all(),
+            _ => false,
+        };
+        if is_nowhere {
             self.look_at_waiting(target, self.looked_at_before);
         }
         self.note_stop(target, &halt);
-        let is_interrupted = matches!(halt, Halt::Interrupted);
         let notes = self.take_notes();
         let mut text = match halt {
             Halt::Reached => String::new(),
@@ -239,8 +261,11 @@ impl Debugger {
                 return format!("{notes}step {}: {what}; `continue` runs the others on\n", target.step());
             }
             Halt::Ended(reason) => {
-                let idle = self.idle_watches();
-                return format!("{notes}{idle}step {}: {}\n", target.step(), reason);
+                let text = format!("{}step {}: {reason}\n", self.idle_watches(), target.step());
+                if !reason.leaves_all() {
+                    return notes + &text;
+                }
+                text
             }
         };
         text.insert_str(0, &notes);
@@ -248,13 +273,15 @@ impl Debugger {
             Some((EventKind::Exit, _)) => {
                 let _ = write!(text, "step {}: {}", target.step(), self.selected_text(target));
             }
-            _ if is_interrupted && self.selected_thread().is_some() => {
-                let _ = writeln!(text, "step {}: no program runs", target.step());
+            _ if is_nowhere && self.selected_thread().is_some() => {
+                if self.ended.is_none() {
+                    let _ = writeln!(text, "step {}: no program runs", target.step());
+                }
                 text.push_str(&self.selected_text(target));
             }
             _ => text.push_str(&self.location(target)),
         }
-        if is_interrupted {
+        if is_nowhere {
             text.push_str(&self.waiting(target));
         }
         text.push_str(&self.displays(target));

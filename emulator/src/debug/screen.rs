@@ -57,7 +57,7 @@ impl Screen {
 impl Debugger {
     /// What there is to see where the machine has stopped; nothing where it or who is looked at has ended.
     pub fn screen(&mut self, target: &dyn Target, screen: Screen) -> String {
-        if self.ended.is_some() || self.check_page_table().is_err() {
+        if self.check_lasts().and(self.check_page_table()).is_err() {
             return String::new();
         }
         let now = self.now(target);
@@ -77,8 +77,9 @@ impl Debugger {
             text.push_str(&screen.rule(&title));
             lines.iter().for_each(|line| text.push_str(&screen.line(line, line.starts_with("=>"))));
         }
+        let mut read = memory::mapped(target, &space);
         let (code, _) =
-            memory::instructions(target, &space, now.pc, INSTRUCTIONS, self.absent(&space), |va| {
+            memory::instructions(&space, now.pc, INSTRUCTIONS, &mut read, self.absent(&space), |va| {
                 self.symbol_at(&space, va)
             });
         text.push_str(&screen.rule("code"));
@@ -98,15 +99,9 @@ impl Debugger {
         }
         let sp = VirtAddr(now.x[usize::from(reg::SP)]);
         let words = Examine { count: WORDS, contents: Contents::Values(Format::Address), size_bytes: 8 };
-        let (stack, _) = memory::examine(
-            target,
-            &space,
-            sp,
-            words,
-            &mut |at, into: &mut [u8]| memory::read(target, &space, at, into),
-            self.absent(&space),
-            |va| self.symbol_at(&space, va),
-        );
+        let (stack, _) = memory::examine(&space, sp, words, &mut read, self.absent(&space), |va| {
+            self.symbol_at(&space, va)
+        });
         text.push_str(&screen.rule("stack"));
         stack.lines().for_each(|line| text.push_str(&screen.line(line, false)));
         text

@@ -213,7 +213,8 @@ impl Debugger {
         if selected.registers.pc.0 != 0 {
             let space = self.space_of(&selected.registers);
             let symbol = self.symbol_at(&space, selected.registers.pc);
-            let line = memory::instruction_line(target, &space, selected.registers.pc, symbol.as_deref());
+            let read = &mut memory::mapped(target, &space);
+            let line = memory::instruction_line(read, selected.registers.pc, symbol.as_deref());
             let place = || {
                 let symbol = symbol.as_deref().map_or_else(String::new, |name| format!(" <{name}>"));
                 format!("{}{symbol}", selected.registers.pc)

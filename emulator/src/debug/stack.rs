@@ -41,9 +41,7 @@ impl Debugger {
         target: &dyn Target,
         choice: FrameChoice,
     ) -> Result<String, String> {
-        if let Some(reason) = self.ended {
-            return Err(format!("the machine has ended: {reason}"));
-        }
+        self.check_lasts()?;
         let asked = match choice {
             FrameChoice::Shown => self.frame,
             FrameChoice::Number(number) => number,
@@ -142,9 +140,7 @@ impl Debugger {
         most: u64,
         is_outermost: bool,
     ) -> Result<String, String> {
-        if let Some(reason) = self.ended {
-            return Err(format!("the machine has ended: {reason}"));
-        }
+        self.check_lasts()?;
         let space = self.space_of(&self.now(target));
         let name = |va| self.symbol_at(&space, va);
         // A function that stands there many times has as many numbers.

@@ -204,11 +204,12 @@ impl Debugger {
         let start = &who.start;
         let mut call = None;
         if is_machines(target, who) {
-            call = memory::instruction(target, &self.space_of(start), start.pc).and_then(|(bits, len)| {
-                let insn = decode(bits)?;
-                let calls = matches!(insn.op, Op::Jal | Op::Jalr) && insn.rd == isa::reg::RA;
-                calls.then_some(start.pc.wrapping_add(u64::from(len)))
-            });
+            call = memory::instruction(&mut memory::mapped(target, &self.space_of(start)), start.pc)
+                .and_then(|(bits, len)| {
+                    let insn = decode(bits)?;
+                    let calls = matches!(insn.op, Op::Jal | Op::Jalr) && insn.rd == isa::reg::RA;
+                    calls.then_some(start.pc.wrapping_add(u64::from(len)))
+                });
             let first = self.resume(target, Until::OneInstruction)?;
             let is_done = call.is_none() && who.is_here(&target.registers().place(target.step()));
             if is_done || !matches!(first, Halt::Reached) {

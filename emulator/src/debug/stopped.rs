@@ -86,7 +86,7 @@ impl Debugger {
         let tid = tap.trace().history.running_on(now.hart).filter(|t| Some(t.pid) == pid).map(|t| t.tid);
         drop(tap);
         // Where the kernel was when it ended the machine is nobody's place.
-        let has_ended = matches!(halt, Halt::Ended(_)) || self.check_page_table().is_err();
+        let has_ended = self.check_lasts().is_err() || self.check_page_table().is_err();
         let before = self.before.filter(|before| before.hart == now.hart && !matches!(halt, Halt::Gone(_)));
         let changed = before.map_or_else(Vec::new, |before| changes(&before, &now));
         let (_, source) = if has_ended { (None, None) } else { self.shown_at(&space, now.pc) };

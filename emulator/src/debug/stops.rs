@@ -146,7 +146,7 @@ impl Debugger {
 
     /// `FILE:LINE` of a line so many behind that at which the function looked at is at work.
     fn line_from_here(&self, target: &dyn Target, by: i64) -> Result<String, String> {
-        let here = self.source_at_work(target).filter(|_| self.ended.is_none());
+        let here = self.source_at_work(target).filter(|_| self.check_lasts().is_ok());
         let here =
             here.ok_or_else(|| format!("`{by:+}` counts from the line at work, which is not known"))?;
         let line = i64::from(here.line) + by;

@@ -31,7 +31,9 @@ impl Vantage<'_> {
         if let Some(block) = self.block_with(name) {
             return format!("`{name}` is a variable of a block that {block} and is not at work here");
         }
-        if let Some(function) = file.lines().and_then(|lines| lines.function_with(name)) {
+        let (of, variable) = name.rsplit_once("::").map_or((None, name), |(of, name)| (Some(of), name));
+        let function = file.lines().and_then(|lines| lines.function_with(variable));
+        if let Some(function) = function.filter(|function| of.is_none_or(|of| of == function)) {
             return format!(
                 "`{name}` is a variable of {function}, which is not what is looked at (`bt`, `up`)"
             );

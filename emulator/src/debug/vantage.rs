@@ -13,7 +13,7 @@ use super::space::{Space, absence, loaded_at, name_at, space_of_process};
 use super::stops::place_of;
 use super::symbols::{Named, Symbols};
 use super::target::{Registers, Target};
-use crate::source::{Frame, Held, Loaded, Look, Scope, Type, Value, Variables, Whose};
+use crate::source::{Frame, Held, Loaded, Look, Scope, Type, Value, Variables, Whose, without_offset};
 use crate::trace::Trace;
 use core::ops::Range;
 use isa::{Privilege, VirtAddr, reg};
@@ -228,8 +228,15 @@ impl Vantage<'_> {
         let loaded = loaded_at(self.symbols, &self.trace.guest, &self.here, VirtAddr(frame.at_work()))?;
         let seen = |name: &str| self.variable(&loaded, name, Some((frame, *level)), None);
         let read = &|whose, address, into: &mut [u8]| self.read(whose, address, into);
+        // By the name of the function, too, as in gdb: `main::count`.
+        let of_function = || {
+            let (function, name) = name.rsplit_once("::")?;
+            let at_work = loaded.file.symbols().name_of(frame.at_work().wrapping_sub(loaded.bias))?;
+            (without_offset(&at_work) == function).then(|| seen(name)).flatten()
+        };
         // A method of C++'s sees the members of its object.
-        seen(name).or_else(|| seen("this")?.behind(read).ok()?.member(name, read).ok())
+        let of_object = || seen("this")?.behind(read).ok()?.member(name, read).ok();
+        seen(name).or_else(of_function).or_else(of_object)
     }
 
     /// Whether a program is looked at, and not the kernel.

@@ -117,7 +117,7 @@ impl Debugger {
         waits
     }
 
-    /// Looks at who waits, at a stop at which no program runs: at whom one has looked before, or at the only process.
+    /// Looks at who waits, at a stop at which no program runs: at whom one has looked before, at the only process, or at who ran last.
     pub(super) fn look_at_waiting(&mut self, target: &dyn Target, before: Option<ThreadId>) {
         if target.hart_state(target.registers().hart) != HartState::Waiting {
             return;
@@ -132,7 +132,8 @@ impl Debugger {
             let lives = |thread: &ThreadId| {
                 guest.process(thread.pid).is_some_and(|p| p.is_alive() && p.threads.contains(&thread.tid))
             };
-            let thread = before.filter(lives).or(only);
+            let last = tap.trace().history.running_on(target.registers().hart).filter(lives);
+            let thread = before.filter(lives).or(only).or(last);
             thread.and_then(|thread| Some((thread, Satp(guest.process(thread.pid)?.satp))))
         };
         let is_known =
@@ -153,15 +154,13 @@ impl Debugger {
         for (thread, what) in waits.iter().filter(|(thread, _)| Some(**thread) != selected).take(MAX_SHOWN) {
             let tap = self.tap.borrow();
             let Some(process) = tap.trace().guest.process(thread.pid) else { continue };
-            let of =
-                if process.threads.len() > 1 { format!(", thread {}", thread.tid) } else { String::new() };
+            let ThreadId { pid, tid } = *thread;
+            let (of, way) = match process.threads.len() {
+                ..=1 => (String::new(), format!("process {pid}")),
+                _ => (format!(", thread {tid}"), format!("thread {tid}")),
+            };
             // Writing to a String cannot fail.
-            let _ = writeln!(
-                text,
-                "   process {0} ({1}){of} {what}: `process {0}` looks at it",
-                thread.pid,
-                process.name()
-            );
+            let _ = writeln!(text, "   process {pid} ({}){of} {what}: `{way}` looks at it", process.name());
         }
         text
     }

@@ -130,6 +130,7 @@ impl<'d, 'l> Server<'d, 'l> {
                 continue;
             }
             match self.run() {
+                Ran::Ended(reason) if reason.leaves_all() && self.stands_still(reason) => {}
                 Ran::Ended(reason) => {
                     self.end(reason);
                     break Outcome::Ended(reason);
@@ -375,6 +376,20 @@ impl<'d, 'l> Server<'d, 'l> {
             let (name, follow) = (self.lines.name(line), &session.follow);
             self.tell(&format!("gdb: {name}: process {pid} executes {path}; waits for process {follow}"));
         }
+    }
+
+    /// The machine runs no further, but all is there: a stop for each gdb that waits, as often as it lets the machine run. Whether there is one.
+    fn stands_still(&mut self, reason: StopReason) -> bool {
+        let waits = |session: &Session<'_>| session.is_open() && session.has_arrived && session.runs();
+        let waiting: Vec<usize> =
+            (0..self.sessions.len()).filter(|&line| waits(&self.sessions[line])).collect();
+        for &line in &waiting {
+            self.report(line, |session, send| {
+                session.say(&format!("{reason}: it runs no further (`kill` ends it)\n"), send);
+                session.report_signal(None, SIGINT, send);
+            });
+        }
+        !waiting.is_empty()
     }
 
     /// The machine has ended, and with it all that is left in it.

@@ -36,6 +36,27 @@ pub enum StopReason {
     TrapLoop,
 }
 
+impl StopReason {
+    /// Whether what the guest was at is all there, for who wants to look: it comes no further, but has not come to an end of its own.
+    pub fn leaves_all(self) -> bool {
+        match self {
+            Self::Exit(_)
+            | Self::FinisherPass
+            | Self::FinisherFail(_)
+            | Self::Reset
+            | Self::SbiShutdown(_)
+            | Self::ToHost(_) => false,
+            Self::Fuel
+            | Self::Idle
+            | Self::TrapLoop
+            | Self::NeedInput
+            | Self::Event
+            | Self::Interrupted
+            | Self::Breakpoint => true,
+        }
+    }
+}
+
 /// What has happened, as a sentence without its full stop.
 impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -49,12 +49,11 @@ pub(super) fn caller(
     read: &dyn Fn(u64) -> Option<u64>,
 ) -> Option<Frame> {
     let function = file.symbols().range_at(frame.at_work().wrapping_sub(bias));
-    let start_pc = frame.pc.wrapping_sub(bias);
-    let start = Way { pc: start_pc, x: frame.x, f: frame.f, stored: BTreeMap::new() };
+    let start = Way { pc: frame.pc.wrapping_sub(bias), x: frame.x, f: frame.f, stored: BTreeMap::new() };
     let (mut ways, mut seen) = (VecDeque::from([start]), BTreeSet::new());
     while let Some(mut way) = ways.pop_front() {
         // Behind a call that does not come back.
-        let has_strayed = way.pc != start_pc && begins_another(file, function.as_ref(), way.pc);
+        let has_strayed = begins_another(file, function.as_ref(), way.pc);
         let is_new = seen.insert((way.pc, way.x[usize::from(SP)], way.x[usize::from(RA)]));
         if has_strayed || !is_new || seen.len() > MAX_INSTRUCTIONS {
             continue;

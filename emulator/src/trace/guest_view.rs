@@ -267,6 +267,11 @@ impl GuestView {
             })
         })
     }
+    /// Whether a process has several threads.
+    pub fn has_threads(&self, pid: u64) -> bool {
+        self.process(pid).is_some_and(|process| process.threads.len() > 1)
+    }
+
     /// The VMA of a process that holds an address.
     pub fn vma_at(&self, pid: u64, va: VirtAddr) -> Option<&VmaView> {
         self.space(pid)?.vma_at(va)

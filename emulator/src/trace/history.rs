@@ -93,17 +93,20 @@ pub struct Unmapped {
     pub call: Option<VirtAddr>,
     /// Where the function returns to that made the call, as far as is known.
     pub called_from: Option<VirtAddr>,
+    /// The thread, if the process had several.
+    pub tid: Option<u64>,
 }
 
 impl Unmapped {
-    fn of(event: &Event, start: VirtAddr, end: VirtAddr) -> Self {
+    fn of(event: &Event, start: VirtAddr, end: VirtAddr, guest: &GuestView) -> Self {
         let record = &event.record;
         // What a child is not given, its parent's call tells without a place in the child.
         let call = record.pc.checked_sub(ECALL_BYTES).map(VirtAddr);
         let by = event.kind().unwrap_or(EventKind::Munmap);
         let is_told = by == EventKind::Munmap && call.is_some() && record.detail != 0;
         let called_from = is_told.then_some(VirtAddr(record.detail));
-        Self { space: record.space, start, end, at: event.step, by, call, called_from }
+        let tid = guest.has_threads(record.pid).then_some(record.tid);
+        Self { space: record.space, start, end, at: event.step, by, call, called_from, tid }
     }
     fn holds(&self, space: u64, va: VirtAddr) -> bool {
         self.space == space && self.start <= va && va < self.end
@@ -143,6 +146,8 @@ pub struct Death {
     pub signal: u32,
     /// Whether it was for something that the program itself did, and not another's wish.
     pub is_own: bool,
+    /// Whether the process has sent the signal itself.
+    pub is_raised: bool,
     /// Where the program was.
     pub pc: Place,
     /// The access for which it was killed, if it was for one.
@@ -309,19 +314,19 @@ impl History {
             }
             Some(EventKind::Munmap) => {
                 self.forget_emptied(record.space, VirtAddr(record.va), VirtAddr(record.va_end));
-                let range = Unmapped::of(event, VirtAddr(record.va), VirtAddr(record.va_end));
+                let range = Unmapped::of(event, VirtAddr(record.va), VirtAddr(record.va_end), guest);
                 remember(&mut self.unmapped, range);
             }
             Some(EventKind::Discard) => {
                 self.forget_emptied(record.space, VirtAddr(record.va), VirtAddr(record.va_end));
-                let range = Unmapped::of(event, VirtAddr(record.va), VirtAddr(record.va_end));
+                let range = Unmapped::of(event, VirtAddr(record.va), VirtAddr(record.va_end), guest);
                 remember(&mut self.discarded, range);
             }
             Some(EventKind::Brk) => {
                 let end = VirtAddr(record.va_end);
                 let before = self.breaks.insert(record.space, end);
                 if let Some(before) = before.filter(|&before| end < before) {
-                    remember(&mut self.unmapped, Unmapped::of(event, end, before));
+                    remember(&mut self.unmapped, Unmapped::of(event, end, before, guest));
                 }
             }
             Some(EventKind::Protection | EventKind::Segv) if !event.kernel_copy() => {
@@ -360,6 +365,7 @@ impl History {
                     let mut death = self.death_of(thread, event.record.pc, guest);
                     let is_by_itself = told.sender == 0 || told.sender == thread.pid;
                     death.is_own = CRASHES.iter().any(|(crash, _)| *crash == told.signal) && is_by_itself;
+                    death.is_raised = told.sender == thread.pid;
                     death.signal = u32::try_from(told.signal).unwrap_or(0);
                     death.refusal = death.refusal.filter(|_| trap.is_none());
                     death.trap = trap;
@@ -389,9 +395,8 @@ impl History {
         let pc = Place::of(VirtAddr(pc), thread.pid, guest);
         // Who was killed for an access never came back from it.
         let refusal = self.refusals.get(&thread).filter(|refusal| refusal.pc.va == pc.va).cloned();
-        let has_several = guest.process(thread.pid).is_some_and(|process| process.threads.len() > 1);
-        let tid = has_several.then_some(thread.tid);
-        Death { pid: thread.pid, tid, signal: 0, is_own: false, pc, refusal, trap: None }
+        let tid = guest.has_threads(thread.pid).then_some(thread.tid);
+        Death { pid: thread.pid, tid, signal: 0, is_own: false, is_raised: false, pc, refusal, trap: None }
     }
 
     /// How a fault that waited for the disk came to wait; `None` if it did not wait, or nothing is known of it.

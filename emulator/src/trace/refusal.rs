@@ -78,11 +78,12 @@ pub(super) fn return_address(event: &Event) -> Option<VirtAddr> {
 /// How a range went away: `unmapped by munmap at step 12 (pc 0x10432, ra 0x10268)`.
 pub(super) fn went_away(unmapped: &Unmapped) -> String {
     let step = unmapped.at;
+    let thread = unmapped.tid.map_or_else(String::new, |tid| format!(" in thread {tid}"));
     match (unmapped.by, unmapped.call) {
-        (EventKind::Brk, Some(call)) => format!("given back by brk at step {step} (pc {call})"),
+        (EventKind::Brk, Some(call)) => format!("given back by brk{thread} at step {step} (pc {call})"),
         (_, Some(call)) => {
             let from = unmapped.called_from.map_or_else(String::new, |from| format!(", ra {from}"));
-            format!("unmapped by munmap at step {step} (pc {call}{from})")
+            format!("unmapped by munmap{thread} at step {step} (pc {call}{from})")
         }
         (_, None) => format!("not given to this process by the fork at step {step}"),
     }
@@ -108,7 +109,7 @@ fn forbidden(vma: &VmaView, access: Access) -> String {
 }
 
 /// `8 MiB`.
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     match bytes {
         _ if bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
         _ if bytes.is_multiple_of(1 << 10) => format!("{} KiB", bytes >> 10),

@@ -3,9 +3,9 @@
 use super::Trace;
 use super::explain::choice;
 use super::frames::FrameContent;
-use super::refusal::went_away;
+use super::refusal::{size, went_away};
 use super::space::{Away, SCHEME, VmaView};
-use isa::events::{VMA_EXEC, VMA_READ, VMA_SHARED, VMA_WRITE};
+use isa::events::{EventKind, SegvReason, VMA_EXEC, VMA_READ, VMA_SHARED, VMA_WRITE};
 use isa::{PAGE_SIZE, Ppn, VirtAddr};
 
 /// What there is at an address of a process, as far as events tell.
@@ -68,9 +68,32 @@ pub fn why_not_mapped(trace: &Trace, pid: u64, va: VirtAddr) -> String {
     let number = trace.guest.process(pid).map_or(0, |process| process.space);
     match trace.history.unmapped_at(number, va) {
         Some(unmapped) => went_away(&unmapped),
+        None if let Some(text) = below_stack(trace, pid, va) => text,
         None if trace.history.has_forgotten() => "no mapping holds it".to_owned(),
         None => "no mapping has ever held it".to_owned(),
     }
+}
+
+/// What there is to say of an address that no mapping has held, if a stack might grow to it.
+fn below_stack(trace: &Trace, pid: u64, va: VirtAddr) -> Option<String> {
+    /// Bytes below a stack in which an address is taken for one that is meant to be on it.
+    const NEAR_BYTES: u64 = 64 << 20;
+    let stack = trace.guest.space(pid)?.stack_above(va)?;
+    if stack.end.0 - va.0 > NEAR_BYTES {
+        return None;
+    }
+    let number = trace.guest.process(pid)?.space;
+    let refused = trace.last_fault.as_ref().map(|fault| &fault.record).filter(|refused| {
+        let is_here = refused.space == number && va.page() <= VirtAddr(refused.va).page();
+        let is_refusal = refused.kind == EventKind::Segv as u64;
+        is_here && is_refusal && SegvReason::from_number(refused.detail3) == Some(SegvReason::StackLimit)
+    });
+    Some(match refused {
+        Some(refused) => {
+            format!("below the stack, which has come to its limit of {} (RLIMIT_STACK)", size(refused.detail))
+        }
+        None => "below the stack, which grows to it at a touch if its limit (RLIMIT_STACK) allows".to_owned(),
+    })
 }
 
 /// What has become of a page that an entry names by its slot.

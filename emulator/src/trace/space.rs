@@ -130,6 +130,11 @@ impl SpaceView {
     pub fn vma_at(&self, va: VirtAddr) -> Option<&VmaView> {
         self.vmas.range(..=va).next_back().map(|(_, vma)| vma).filter(|vma| vma.contains(va))
     }
+    /// The stack that an address lies below, with no mapping in between.
+    pub fn stack_above(&self, va: VirtAddr) -> Option<&VmaView> {
+        let (_, next) = self.vmas.range(va..).next()?;
+        (next.flags & VMA_GROWSDOWN != 0).then_some(next)
+    }
     /// The frame that the page maps, as far as the stream tells.
     pub fn frame_of(&self, vpn: Vpn) -> Option<Ppn> {
         self.pages.get(&vpn).copied()

@@ -568,7 +568,7 @@ fn an_address_has_a_page_or_will_have_one_or_has_none() {
     s.fork(1, 2);
     s.push(K::Munmap, 1, "", |r| (r.va, r.va_end, r.pc) = (0x20_0000, 0x20_1000, 0x1_0044));
     s.push(K::Munmap, 2, "", |r| (r.va, r.va_end) = (0x30_0000, 0x30_2000));
-    let words = |pid, va| match at_page(&s.trace, pid, VirtAddr(va)) {
+    let words = |s: &Stream, pid, va| match at_page(&s.trace, pid, VirtAddr(va)) {
         Residence::Here(vma, frame) => format!("{} in {:#x}", vma.described(VirtAddr(va)), frame.0),
         Residence::Later(vma, what) | Residence::Away(vma, what) => format!("{}: {what}", vma.title()),
         Residence::Nothing(why) => why,
@@ -594,9 +594,17 @@ fn an_address_has_a_page_or_will_have_one_or_has_none() {
         (2, 0x30_0000, "not given to this process by the fork at step 2300"),
         (1, 0x50_0000, "no mapping has ever held it"),
         (1, u64::MAX, "in the kernel's half of the address space"),
+        (1, STACK - 8, "below the stack, which grows to it at a touch if its limit (RLIMIT_STACK) allows"),
     ] {
-        assert_eq!(words(pid, va), expected, "{va:#x} of process {pid}");
+        assert_eq!(words(&s, pid, va), expected, "{va:#x} of process {pid}");
     }
+    // A place that was refused, and all below it.
+    s.fault_with(K::Segv, 1, STACK - 0x1_0000, Access::Write, 0, |r| {
+        (r.detail, r.detail3) = (1 << 16, SegvReason::StackLimit as u64);
+    });
+    let full = "below the stack, which has come to its limit of 64 KiB (RLIMIT_STACK)";
+    assert_eq!([STACK - 0xf008, STACK - 0x2_0000].map(|va| words(&s, 1, va)), [full; 2]);
+    assert!(words(&s, 1, STACK - 8).contains("grows to it"));
 }
 
 /// Of children those are told of that went wrong by themselves.
