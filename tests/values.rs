@@ -486,6 +486,7 @@ fn parts_of_variables_are_watched() {
         &program,
         &["break leaf".into(), "continue".into()],
         &[
+            ("print $fa0 * 2", "$fa0 * 2 = 5  (double)"),
             (
                 "watch square",
                 "watchpoint 2: writes to square of process 1 (0x…, 4 bytes, until its function returns)",

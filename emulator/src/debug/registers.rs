@@ -119,6 +119,11 @@ fn named(name: &str) -> Option<Of> {
     x.map(Of::Integer).or_else(|| f().map(Of::Float))
 }
 
+/// Whether a name means a floating-point register.
+pub(super) fn is_float(name: &str) -> bool {
+    matches!(named(name), Some(Of::Float(_)))
+}
+
 /// A register by its ABI name, `x5`, `f5`, `pc`, or a CSR by its name.
 pub(super) fn value(target: &dyn Target, registers: &Registers, name: &str) -> Option<u64> {
     match named(name) {

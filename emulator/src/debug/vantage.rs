@@ -361,11 +361,15 @@ impl Names for Vantage<'_> {
         let now = self.registers.clone()?;
         let unknown = || format!("there is no register or CSR `${name}`");
         let value = registers::value(self.target, &now, name).ok_or_else(unknown)?;
-        let Some((frame, _)) = &self.frame else { return Ok(Value::register(value)) };
+        let of_bits = match registers::is_float(name) {
+            true => Value::float_register,
+            false => Value::register,
+        };
+        let Some((frame, _)) = &self.frame else { return Ok(of_bits(value)) };
         match registers::of_frame(frame, name) {
-            Some(Some(value)) => Ok(Value::register(value)),
-            Some(None) => Ok(Value { held: Held::Lost("not saved"), ..Value::register(0) }),
-            None => Ok(Value::register(value)),
+            Some(Some(value)) => Ok(of_bits(value)),
+            Some(None) => Ok(Value { held: Held::Lost("not saved"), ..of_bits(0) }),
+            None => Ok(of_bits(value)),
         }
     }
 

@@ -76,6 +76,13 @@ impl Value {
         Self::of_bytes(Type::Register, &value.to_le_bytes(), 8)
     }
 
+    /// What a floating-point register holds: a `float` if it is boxed as one (unprivileged manual, "NaN Boxing of Narrower Values"), else
+    /// a `double`.
+    pub fn float_register(bits: u64) -> Self {
+        let bytes = if bits >> 32 == u64::from(u32::MAX) { 4 } else { 8 };
+        Self::of_bytes(Type::Number(Number { bytes, ..Number::DOUBLE }), &bits.to_le_bytes(), bytes)
+    }
+
     /// The first `count` of these bytes.
     pub fn of_bytes(type_: Type, bytes: &[u8], count: u64) -> Self {
         let count = usize::try_from(count).unwrap_or(0).min(bytes.len());
