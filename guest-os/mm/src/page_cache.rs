@@ -32,8 +32,8 @@ pub enum Store {
     Device,
     /// In the page cache alone, and in swap space. A page that is not there is a hole and reads as zeros. (Shared anonymous memory.)
     Memory,
-    /// As [`Store::Memory`], but all such files together get at most half of the frames: programs that use them need
-    /// some, too. (tmpfs, as in Linux.)
+    /// As [`Store::Memory`], but all such files together get at most half of the frames, and of the slots of the swap space that take the
+    /// place of frames which a limit withholds: programs that use them need some, too. (tmpfs, as in Linux.)
     Tmpfs,
     /// On a device, which is never written: a page that has changed is as one of [`Store::Tmpfs`], and counts as one; others can be
     /// dropped and read again. Past the pages that the device has ([`PageCache::overlay`]) there are holes.
@@ -157,6 +157,10 @@ impl PageCache {
     /// The most pages that files of [`Store::Tmpfs`] and [`Store::Overlay`] may have only here.
     pub fn tmpfs_limit(&self) -> u64 {
         self.tmpfs_limit
+    }
+    /// From now on they may have so many.
+    pub(crate) fn set_tmpfs_limit(&mut self, pages: u64) {
+        self.tmpfs_limit = pages;
     }
     /// Pages that they have, in memory or in swap space.
     pub fn tmpfs_pages(&self) -> u64 {

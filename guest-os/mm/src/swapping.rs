@@ -37,6 +37,10 @@ impl<P: PhysMem> Memory<P> {
         *self.swap_mut() = map;
         let reserve = (self.frames().total() / RESERVED_PART).min(MOST_RESERVED);
         self.frames_mut().set_reserve(reserve);
+        // Files in memory may have what they would have without a limit of the frames, as far as there is room for them.
+        let pages = self.frames().limit() + self.swap().counts().slots;
+        let limit = pages.min(self.frames().total()) / 2;
+        self.cache_mut().set_tmpfs_limit(limit);
         self.offer_all();
     }
 

@@ -7,15 +7,16 @@ mod support;
 use isa::{PAGE_SIZE, VirtAddr, Vpn};
 use mm::fault::FaultSignal;
 use mm::file_memory::whole_pages;
+use mm::swap::SwapMap;
 use mm::{
-    AddressSpace, Backing, FileBacking, FileId, MapRequest, Memory, PageKey, PageRange, Placement, Prot,
-    SpaceId, Store, VmaFlags,
+    AddressSpace, Backing, FileBacking, FileId, FrameTable, MapRequest, Memory, PageKey, PageRange,
+    Placement, Prot, SpaceId, Store, VmaFlags,
 };
 use std::collections::BTreeMap;
 use support::audit::audit;
 use support::machine::{Machine, Stopped};
 use support::rng::Rng;
-use support::{VecRam, memory};
+use support::{FIRST, VecRam, memory};
 
 const PAGE: usize = PAGE_SIZE as usize;
 const FILES: u64 = 3;
@@ -265,6 +266,20 @@ fn every_way_to_a_file_shows_the_same_bytes() {
         }
         (1..=FILES).for_each(|file| world.mem.remove_file(FileId(file)));
         assert_eq!(world.mem.frames().used(), 1, "only the zero page is left");
+    }
+}
+
+/// Where a limit withholds frames slots take their place, as far as there are any.
+#[test]
+fn files_may_have_half_of_the_frames_and_of_what_stands_in_for_them() {
+    for (total, limit, slots, most) in
+        [(64, 16, 20, 18), (64, 16, 1000, 32), (64, 64, 1000, 32), (64, 16, 1, 8)]
+    {
+        let table = FrameTable::new(FIRST, total, limit);
+        let mut mem = Memory::new(VecRam::new(total), table).unwrap();
+        assert_eq!(mem.cache().tmpfs_limit(), limit / 2);
+        mem.start_swap(SwapMap::new(slots).unwrap());
+        assert_eq!(mem.cache().tmpfs_limit(), most, "{limit} of {total} frames, {slots} slots");
     }
 }
 

@@ -79,6 +79,6 @@ impl FileMemory for CachedFiles {
     fn capacity_pages(&self) -> (u64, u64) {
         let memory = mem::memory();
         let (limit, used) = (memory.cache().tmpfs_limit(), memory.cache().tmpfs_pages());
-        (limit, memory.frames().free().min(limit.saturating_sub(used)))
+        (limit, limit.saturating_sub(used))
     }
 }
