@@ -20,6 +20,18 @@ const CTRL_C: &str = "\x03";
 /// Says `>`, then runs for ever.
 const LOOPS: &[&str] = &["j ."];
 
+/// Says `>`, then forks, and both run for ever.
+const BOTH_LOOP: &[&str] = &[
+    "addi a0,zero,17",
+    "addi a1,zero,0",
+    "addi a2,zero,0",
+    "addi a3,zero,0",
+    "addi a4,zero,0",
+    "addi a7,zero,220",
+    "ecall",
+    "j .",
+];
+
 /// Says `>`, reads a line; its status is how many bytes it had.
 const READS: &[&str] = &[
     "addi sp,sp,-64",
@@ -167,6 +179,25 @@ fn ctrl_c_stops_a_loop_and_it_goes_on() {
         session.types(CTRL_C, "interrupted");
         at_prompt(&session);
         session.types("x/i $pc\r", "j ");
+        at_prompt(&session);
+        session.keyboard.write_all(b"continue\r").unwrap();
+        session.wait("the guest's turn", |session| session.has(LocalFlags::ICANON));
+    }
+    session.types(CTRL_C, "interrupted");
+    at_prompt(&session);
+    session.keyboard.write_all(b"quit\r").unwrap();
+    assert_eq!(session.ends(), Some(0));
+}
+
+/// Where programs take turns, it stops in one of them, and not in the kernel that gives the hart from one to the other.
+#[test]
+fn ctrl_c_stops_in_a_program() {
+    let mut session = debug(BOTH_LOOP);
+    go(&mut session);
+    for _ in 0..4 {
+        session.types(CTRL_C, "interrupted");
+        at_prompt(&session);
+        session.types("print $priv\r", "$priv = 0x0 (0)");
         at_prompt(&session);
         session.keyboard.write_all(b"continue\r").unwrap();
         session.wait("the guest's turn", |session| session.has(LocalFlags::ICANON));

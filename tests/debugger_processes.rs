@@ -200,8 +200,18 @@ fn slots_of_the_swap_space_are_listed_with_their_owners() {
 fn a_standstill_is_looked_at() {
     let dir = TempDir::new("standstill");
     c_program::compile(&dir, "locked", include_str!("sources/locked.c"));
-    let commands =
-        ["continue", "bt", "up 2", "args", "thread 2", "bt", "p forks[0].__data.__owner", "continue "];
+    let commands = [
+        "continue",
+        "bt",
+        "up 2",
+        "args",
+        "thread 2",
+        "bt",
+        "p forks[0].__data.__owner",
+        "thread apply all p own",
+        "thread apply all p (int)errno",
+        "continue ",
+    ];
     let ran = session(&dir, &[], &commands, &["locked"]);
     assert_eq!(ran.status, 1, "{ran:?}");
     let reason = "every hart waits and nothing can ever wake one\n";
@@ -222,6 +232,11 @@ fn a_standstill_is_looked_at() {
     let (_, second) = ran.stderr.rsplit_once("(folio) bt\n").unwrap();
     assert!(second.contains(" (first=1) at locked.c:") && second.contains("in other+"), "{}", ran.stderr);
     assert!(answer(&ran, "p forks[0].__data.__owner").ends_with("= 1  (int)\n"), "{}", ran.stderr);
+    for command in ["thread apply all p own", "thread apply all p (int)errno"] {
+        let told = answer(&ran, command);
+        let (first, second) = told.split_once("thread 2 of").unwrap();
+        assert!(first.contains(" = 40  (int)\n") && second.contains(" = 41  (int)\n"), "{}", ran.stderr);
+    }
     let no_further = format!("the machine runs no further: {reason}");
     assert!(answer(&ran, "continue ").starts_with(&no_further), "{}", ran.stderr);
     // Without the debugger its end says where to look.

@@ -420,6 +420,20 @@ fn variables_are_watched() {
     let program = &["watched"][..];
     for (commands, parts) in [
         (
+            &["watch counter > 100"][..],
+            &["is a condition, and no place in memory: `watch counter if counter > 100` stops by it\n"][..],
+        ),
+        (
+            &["watch counter * 2"],
+            &["`counter * 2` is 0xa, where process 1 has nothing: `watch counter` watches that\n"],
+        ),
+        (
+            &["watch 5"],
+            &[
+                "`5` is 0x5, where process 1 has nothing: a variable is watched, what a pointer points to, or an address\n",
+            ],
+        ),
+        (
             &["watch counter", "continue", "continue", "continue", "watch"][..],
             &[
                 "watchpoint 1: writes to counter of process 1 (0x",

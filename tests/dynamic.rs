@@ -155,9 +155,19 @@ fn functions_of_libraries_are_named() {
 #[test]
 fn callers_are_found_through_the_library() {
     let dir = compiled("locked", include_str!("sources/locked.c"), &["-pthread"]);
-    let words = ["debug", "--sysroot", SYSROOT, "-ex", "continue", "-ex", "thread apply all bt", "./locked"];
+    let commands =
+        ["continue", "thread apply all p (int)errno", "thread apply all p own", "thread apply all bt"];
+    let words = commands.iter().flat_map(|command| ["-ex", command]);
+    let words: Vec<&str> =
+        ["debug", "--sysroot", SYSROOT].into_iter().chain(words).chain(["./locked"]).collect();
     let ran = runs(&dir, &words);
-    let (_, told) = ran.stderr.split_once("(folio) thread apply all bt\n").expect("it was asked");
+    let (before, told) = ran.stderr.split_once("(folio) thread apply all bt\n").expect("it was asked");
+    // What each has of its own in the library, and in the program.
+    assert_eq!(
+        [" = 40  (int)", " = 41  (int)"].map(|value| before.matches(value).count()),
+        [2, 2],
+        "{before}"
+    );
     let (first, second) = told.split_once("thread 2 of process 1").expect("two threads");
     for (stack, callers) in [
         (first, ["pthread_mutex_lock+", "in take+", "(first=0) at locked.c:", "in main+"]),

@@ -477,9 +477,14 @@ fn of_a_call_what_it_changes_is_told() {
     let ran = guest.end();
     check(&said, "print twice(4)", &["= 8"]);
     assert_eq!((ran.status, ran.stdout.as_str()), (5, "42 42 3\n"), "{ran:?}\n{said}");
-    // pc, ra, sp, a0 and what the function works with, there and back.
-    let told = ran.stderr.lines().filter(|line| line.contains(" wrote ") && line.contains(" of hart 0 "));
-    assert!((5..20).contains(&told.count()), "{}", ran.stderr);
+    // pc, ra, sp, a0 and what the function works with, there and back: the first, and how many more.
+    let lines = |words: &str| ran.stderr.lines().filter(|line| line.contains(words)).count();
+    assert_eq!(
+        (lines(" of hart 0 of process 1: 0x"), lines(" registers more of process 1 (step ")),
+        (2, 2),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]
@@ -677,6 +682,42 @@ fn a_standstill_is_a_stop() {
     check(&said, "p ends", &["{3, 4}"]);
     check(&said, "monitor ps", &["1     0  waiting", "2     1  waiting"]);
     assert_eq!(ran.status, 124, "{ran:?}\n{said}");
+    same_as_without(&dir, &[], &program, &figures);
+}
+
+/// `monitor` speaks of the thread that gdb looks at, and each has variables of its own, of the program and of libraries.
+#[test]
+fn threads_are_looked_at_one_by_one() {
+    if !has_tools() {
+        return;
+    }
+    let dir = TempDir::new("gdb-threads");
+    let source = include_str!("sources/locked.c");
+    let program = compile(&dir, "locked", source);
+    let (guest, figures) = waiting(&dir, &["--gdb", "0"], &program);
+    let said = gdb(
+        &guest.ports[0],
+        &[
+            "continue",
+            "thread 1",
+            "monitor bt",
+            "monitor up 2",
+            "thread 2",
+            "monitor bt ",
+            "monitor frame",
+            "thread apply all p own",
+            "thread apply all monitor p own",
+            "detach",
+        ],
+    );
+    assert_eq!(guest.end().status, 124, "{said}");
+    check(&said, "monitor bt", &["(first=0) at ", "in main+"]);
+    check(&said, "monitor bt ", &["(first=1) at ", "in other+"]);
+    // What was looked at was the other's.
+    check(&said, "monitor frame", &["#0 "]);
+    for command in ["thread apply all p own", "thread apply all monitor p own"] {
+        check(&said, command, &[" = 40", " = 41"]);
+    }
     same_as_without(&dir, &[], &program, &figures);
 }
 

@@ -118,10 +118,10 @@ impl EffectiveAccess {
         let (faults, steps_waited) = (account.faults_total(), account.steps_waited);
         Self { accesses, faults, steps_waited, kernel_instructions }
     }
-    /// The part of all accesses that fault.
+    /// The part of all accesses that fault: all of them, where they had to be tried so often that there were more faults.
     #[allow(clippy::cast_precision_loss)] // a ratio, to be read
     fn probability(&self) -> f64 {
-        self.faults as f64 / self.accesses.max(1) as f64
+        (self.faults as f64 / self.accesses.max(1) as f64).min(1.0)
     }
     #[allow(clippy::cast_precision_loss)]
     fn each_fault(&self, total: u64) -> f64 {

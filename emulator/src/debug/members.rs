@@ -59,6 +59,7 @@ fn seen_in(loaded: &Loaded, frame: &Frame, level: usize) -> Vec<(String, Type)> 
         frame: Some(frame),
         level,
         thread_pointer: None,
+        thread_block: None,
         loaded,
         read: &|_, _, into: &mut [u8]| {
             into.fill(0);

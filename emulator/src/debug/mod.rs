@@ -57,6 +57,7 @@ mod tap;
 pub mod target;
 #[cfg(test)]
 mod tests;
+pub(crate) mod thread_local;
 mod tree;
 mod unseen;
 mod vantage;

@@ -108,6 +108,16 @@ impl Debugger {
         text
     }
 
+    /// Whether a process or a thread was chosen, by `process N` or `thread N`.
+    pub fn has_chosen(&self) -> bool {
+        self.selected_thread().is_some()
+    }
+
+    /// Looks at the innermost function of the stack again: somebody else's is looked at.
+    pub fn look_at_innermost(&mut self) {
+        self.frame = 0;
+    }
+
     /// What a thread does that does not run, as far as it is known.
     pub fn wait_of(&mut self, target: &dyn Target, thread: ThreadId) -> Option<String> {
         self.waits(target).remove(&thread)

@@ -75,8 +75,12 @@ impl Debugger {
         // someone wants to look at it while others run. Not where the machine runs without being asked anything.
         let keeps_traps = self.points.has_enabled() || !matches!(until, Until::Ever | Until::Step(_));
         let mut in_program: BTreeMap<usize, bool> = BTreeMap::new();
+        let mut has_switched = false;
         loop {
             if target.take_interrupt() {
+                if has_switched {
+                    self.come_to_program(target);
+                }
                 self.note_current(target);
                 return Ok(Halt::Interrupted);
             }
@@ -143,7 +147,7 @@ impl Debugger {
             };
             self.hart = stopped_on.unwrap_or(target.next_hart());
             target.look_at(self.hart);
-            self.note_switches(target);
+            has_switched = self.note_switches(target);
             self.note_forks();
             let heard = heard.into_inner();
             for (place, what) in &heard {
@@ -210,6 +214,24 @@ impl Debugger {
                 }
             }
         }
+    }
+
+    /// Where the kernel has just given the hart to a thread, the user means its program: runs to its next instruction, which is not far.
+    fn come_to_program(&mut self, target: &mut dyn Target) {
+        /// Instructions in which the kernel comes back from giving a hart to somebody.
+        const MOST_STEPS: u64 = 100_000;
+        let end = Step(target.step().0.saturating_add(MOST_STEPS));
+        let mut is_program = |place: &Place| place.privilege == Privilege::User;
+        match target.run(end, Some(&mut is_program)) {
+            // A breakpoint there has not been looked at.
+            Stop::Before => self.is_at_new_place = true,
+            Stop::Ended(reason) => self.ended = Some(reason),
+            Stop::Reached | Stop::Event | Stop::Interrupted => {}
+        }
+        self.hart = target.next_hart();
+        target.look_at(self.hart);
+        self.note_switches(target);
+        self.note_forks();
     }
 
     /// Complains if the machine has ended and left nothing to look at.

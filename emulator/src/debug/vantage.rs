@@ -13,6 +13,7 @@ use super::space::{Space, absence, loaded_at, name_at, space_of_process};
 use super::stops::place_of;
 use super::symbols::{Named, Symbols};
 use super::target::{Registers, Target};
+use super::thread_local;
 use crate::source::{Frame, Held, Loaded, Look, Scope, Type, Value, Variables, Whose, without_offset};
 use crate::trace::Trace;
 use core::ops::Range;
@@ -158,15 +159,39 @@ impl Vantage<'_> {
         read: crate::source::ReadMemory<'b>,
         whose: Whose,
     ) -> Scope<'b> {
-        let thread_pointer = self.thread_pointer(whose);
+        let (thread_pointer, thread_block) = (self.thread_pointer(whose), self.thread_block(whose, loaded));
         let (frame, level) = frame.map_or((None, 0), |(frame, level)| (Some(frame), level));
-        Scope { frame, level, thread_pointer, loaded, read, whose }
+        Scope { frame, level, thread_pointer, thread_block, loaded, read, whose }
     }
 
     /// What the thread that is looked at has its own variables by, if it is one of that process.
     fn thread_pointer(&self, whose: Whose) -> Option<u64> {
         let is_own = whose.is_none() || whose == self.process;
         self.registers.as_ref().ok().map(|now| now.x[usize::from(reg::TP)]).filter(|_| is_own)
+    }
+
+    /// Where that thread's own variables of a file begin.
+    fn thread_block(&self, whose: Whose, loaded: &Loaded) -> Option<u64> {
+        let pointer = self.thread_pointer(whose)?;
+        if !loaded.file.symbols().has_thread_locals() {
+            return Some(pointer);
+        }
+        let guest = &self.trace.guest;
+        let process = guest.process(whose.or(self.process)?)?;
+        if self.symbols.loaded(guest, process).is_none_or(|program| program.bias == loaded.bias) {
+            return Some(pointer);
+        }
+        let read = |at| {
+            let mut bytes = [0; 8];
+            self.read(whose, at, &mut bytes).ok()?;
+            Some(u64::from_le_bytes(bytes))
+        };
+        let files = self.symbols.all_loaded(guest, process);
+        let debug = files.iter().find_map(|loaded| {
+            Some(loaded.file.symbols().range_of("_r_debug")?.start.wrapping_add(loaded.bias))
+        });
+        let entry = thread_local::entry_at(&read, debug?, loaded.bias)?;
+        thread_local::block_of(&read, pointer, guest.first_page_of_program(process.pid)?.0, entry)
     }
 
     /// A variable of a file.
@@ -188,14 +213,7 @@ impl Vantage<'_> {
 
     /// A symbol of a file: a function with its type, or data of which only the size is known.
     /// `declared` is the type that somebody tells of data.
-    fn symbol(
-        &self,
-        loaded: &Loaded,
-        name: &str,
-        declared: Option<&Type>,
-        is_program: bool,
-        whose: Whose,
-    ) -> Option<Value> {
+    fn symbol(&self, loaded: &Loaded, name: &str, declared: Option<&Type>, whose: Whose) -> Option<Value> {
         let symbols = loaded.file.symbols();
         let lines = loaded.file.lines();
         let data = |range: &Range<u64>| declared.cloned().unwrap_or(Type::Unknown(range.end - range.start));
@@ -208,10 +226,8 @@ impl Vantage<'_> {
             return Some(Value::place(type_, range.start.wrapping_add(loaded.bias), whose));
         }
         let range = symbols.thread_local(name)?;
-        // The program's own part is the first behind the thread pointer (RISC-V ELF psABI, thread-local storage); where those of
-        // libraries are their loader knows.
-        let held = match self.thread_pointer(whose).filter(|_| is_program) {
-            Some(pointer) => Held::Memory(pointer.wrapping_add(range.start)),
+        let held = match self.thread_block(whose, loaded) {
+            Some(block) => Held::Memory(block.wrapping_add(range.start)),
             None => Held::Lost("each thread's own"),
         };
         Some(Value { type_: data(&range), held, whose })
@@ -259,13 +275,12 @@ impl Vantage<'_> {
             Named::FunctionOf(..) => files.iter().find_map(variable).or_else(code),
             Named::Symbol(_) => {
                 let declared = Self::declared(&files, name);
-                let symbol = |(index, loaded): (usize, &Loaded)| {
-                    variable(loaded)
-                        .or_else(|| self.symbol(loaded, name, declared.as_ref(), index == 0, whose))
+                let symbol = |loaded: &Loaded| {
+                    variable(loaded).or_else(|| self.symbol(loaded, name, declared.as_ref(), whose))
                 };
                 let lost =
                     || Some(Value { type_: declared.clone()?, held: Held::Lost("optimized out"), whose });
-                files.iter().enumerate().find_map(symbol).or_else(lost)
+                files.iter().find_map(symbol).or_else(lost)
             }
         }
     }
@@ -285,7 +300,7 @@ impl Vantage<'_> {
             return Some(Value::place(Type::Unknown(0), va.0, None));
         }
         let declared = Self::declared(std::slice::from_ref(&loaded), name);
-        let symbol = self.symbol(&loaded, name, declared.as_ref(), true, None)?;
+        let symbol = self.symbol(&loaded, name, declared.as_ref(), None)?;
         Some(self.variable(&loaded, name, None, None).unwrap_or(symbol))
     }
 

@@ -17,7 +17,7 @@ use crate::trace::FIRST_PROCESS;
 use core::ops::Range;
 use isa::paging::Access;
 use isa::reg::SP;
-use isa::{Privilege, VirtAddr};
+use isa::{PAGE_SIZE, Privilege, VirtAddr};
 use std::fmt;
 
 /// Most bytes of a watchpoint.
@@ -152,6 +152,9 @@ impl Debugger {
         if va.0 >> 63 != 0 {
             return Err("only the memory of processes is watched, not the kernel's".to_owned());
         }
+        if of_place.is_none() {
+            self.check_address(at, pid, va)?;
+        }
         let tap = self.tap.borrow();
         let guest = &tap.trace().guest;
         let process = guest.process(pid).ok_or_else(|| format!("there is no process {pid}"))?;
@@ -176,6 +179,24 @@ impl Debugger {
         let name = symbol.filter(|_| at.location().is_some()).map(|_| at.clone());
         let space = process.space;
         Ok(What::Watch(Watch { text, watched, pid, space, bytes, type_, ends, is_of_frame, name, held }))
+    }
+
+    /// Complains of what was calculated if it is meant to be no address: a condition, or a number that is none of the process's.
+    fn check_address(&self, at: &Expression, pid: u64, va: VirtAddr) -> Result<(), String> {
+        let variable = at.first_variable();
+        let way = match (&variable, at.is_condition()) {
+            (Some(variable), true) => format!("`watch {variable} if {}` stops by it", at.text()),
+            (Some(variable), false) => format!("`watch {variable}` watches that"),
+            (None, _) => "a variable is watched, what a pointer points to, or an address".to_owned(),
+        };
+        if at.is_condition() {
+            return Err(format!("`{}` is a condition, and no place in memory: {way}", at.text()));
+        }
+        let is_mapped = self.tap.borrow().trace().guest.vma_at(pid, va).is_some();
+        match is_mapped || at.is_number() && va.0 >= PAGE_SIZE {
+            true => Ok(()),
+            false => Err(format!("`{}` is {va}, where process {pid} has nothing: {way}", at.text())),
+        }
     }
 
     /// Where a new run begins: what is watched is where the program has it now, and holds what it holds now.

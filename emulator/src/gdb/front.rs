@@ -98,7 +98,7 @@ fn hex_digit(digit: u8) -> Option<u64> {
     char::from(digit).to_digit(16).map(u64::from)
 }
 
-fn hex(text: &[u8]) -> Option<u64> {
+pub(super) fn hex(text: &[u8]) -> Option<u64> {
     let is_number = !text.is_empty() && text.len() <= 16;
     text.iter().try_fold(0, |value: u64, &digit| Some(value << 4 | hex_digit(digit)?)).filter(|_| is_number)
 }
@@ -166,15 +166,21 @@ pub(super) fn checked(body: Vec<u8>) -> Checked {
 /// of its own: that is not looked at.
 pub(super) fn resumed(body: &[u8]) -> Vec<u64> {
     let Some(actions) = body.strip_prefix(b"vCont;") else { return Vec::new() };
-    let thread = |action: &[u8]| {
-        let id = action.splitn(2, |&byte| byte == b':').nth(1)?;
-        // `-1` is all, and no number.
-        match id.strip_prefix(b"p") {
-            Some(id) => hex(id.splitn(2, |&byte| byte == b'.').nth(1)?),
-            None => hex(id),
-        }
-    };
-    actions.split(|&byte| byte == b';').filter_map(thread).collect()
+    let named = |action: &[u8]| named(action.splitn(2, |&byte| byte == b':').nth(1)?);
+    actions.split(|&byte| byte == b';').filter_map(named).collect()
+}
+
+/// The number of a thread as packets have it, `p1.2` or `2`; of all threads (`-1`) there is none.
+fn named(id: &[u8]) -> Option<u64> {
+    match id.strip_prefix(b"p") {
+        Some(id) => hex(id.splitn(2, |&byte| byte == b'.').nth(1)?),
+        None => hex(id),
+    }
+}
+
+/// The same of one thread: 0 is any.
+pub(super) fn thread(id: &[u8]) -> Option<u64> {
+    named(id).filter(|&tid| tid != 0)
 }
 
 #[cfg(test)]

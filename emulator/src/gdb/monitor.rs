@@ -30,6 +30,9 @@ const GDBS_OWN: &[(&str, &str)] = &[
     ("expect", "a script of gdb's"),
 ];
 
+/// Commands whose answers are about one of several threads.
+const OF_A_THREAD: &[&str] = &["bt", "frame", "up", "down", "locals", "args", "regs", "print", "x"];
+
 /// Does what a line says; the answer.
 pub(super) fn run(world: &mut World<'_>, subject: &Subject, tid: u64, line: &str) -> String {
     let entry = match entry_of(line) {
@@ -55,9 +58,14 @@ pub(super) fn run(world: &mut World<'_>, subject: &Subject, tid: u64, line: &str
     }
     let hart = world.hart_of(subject, tid);
     let program = if hart.is_some() { None } else { world.program_in_kernel(subject, tid) };
+    let has_several = world.threads(subject).len() > 1 && matches!(subject, Subject::Process(_));
     let (debugger, target) = world.prompt();
     target.look_at(hart.unwrap_or(target.next_hart()));
-    let text = debugger.execute_for(target, program, line.trim());
+    let mut text = debugger.execute_for(target, program, line.trim());
+    if has_several && entry.is_some_and(|entry| OF_A_THREAD.contains(&entry)) && !debugger.has_chosen() {
+        // Where gdb has gone back to another by itself, as after `thread apply`, it does not say so.
+        text.insert_str(0, &format!("thread {tid}:\n"));
+    }
     if entry == Some("help") && line.split_whitespace().nth(1).is_none() {
         return help_without(&is_gdbs_own)
             + "Breakpoints, steps and what else runs the machine are gdb's own.\n";

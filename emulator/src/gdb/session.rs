@@ -79,6 +79,9 @@ pub(super) enum Wish {
     Kill,
 }
 
+/// What gdb asks with where a thread has a variable of its own, which gdbstub does not know.
+const THREAD_LOCAL: &[u8] = b"qGetTLSAddr:";
+
 /// What is kept of what gdb says before there is a process: it waits for the answer to its first packet.
 const MAX_EARLY_BYTES: usize = 1 << 16;
 
@@ -261,6 +264,12 @@ impl<'d> Session<'d> {
                 self.answer(if self.view.is_physical { b"1" } else { b"0" }, send);
                 return None;
             }
+            _ if body.starts_with(THREAD_LOCAL) => {
+                let at = self.thread_local(&body[THREAD_LOCAL.len()..]);
+                let answer = at.map_or_else(|| "E01".to_owned(), |at| format!("{at:x}"));
+                self.answer(answer.as_bytes(), send);
+                return None;
+            }
             b"Qqemu.PhyMemMode:0" | b"Qqemu.PhyMemMode:1" if self.view.subject == Subject::Machine => {
                 self.view.is_physical = body.ends_with(b"1");
                 self.answer(b"OK", send);
@@ -294,9 +303,22 @@ impl<'d> Session<'d> {
             self.agreed.supported = Some(body);
         } else if body.starts_with(b"Hg") {
             self.agreed.thread = Some(body);
+        } else if let Some(tid) = body.strip_prefix(b"T").and_then(front::thread) {
+            // gdb asks whether a thread is there when the user changes to it. (`Hg` comes for every list of threads, too.)
+            self.view.choose(Some(tid));
         }
         self.flush(send);
         None
+    }
+
+    /// Where a thread's own variable is: `p1.2,OFFSET,ENTRY` names it by the thread, by where it lies among those of its file, and by the loader's
+    /// entry of that.
+    fn thread_local(&self, text: &[u8]) -> Option<u64> {
+        let mut words = text.split(|&byte| byte == b',');
+        let tid = front::thread(words.next()?)?;
+        let (offset, entry) = (front::hex(words.next()?)?, front::hex(words.next()?)?);
+        let block = self.view.world.borrow().thread_block(&self.view.subject, tid, entry)?;
+        Some(block.wrapping_add(offset))
     }
 
     /// Whether there is each thread that a packet would let run. gdbstub would let the others run, and wait for this one.
@@ -380,11 +402,23 @@ impl<'d> Session<'d> {
 
     fn report(&mut self, reason: Stop, send: &mut Vec<u8>) {
         self.view.sentry.steps.clear();
+        self.view.choose(thread_of(&reason));
         self.stub = match self.stub.take() {
             Some(GdbStubStateMachine::Running(stub)) => stub.report_stop(&mut self.view, reason).ok(),
             other => other,
         };
         self.flush(send);
+    }
+}
+
+/// The thread that gdb looks at where it is told of a stop.
+fn thread_of(reason: &Stop) -> Option<u64> {
+    match reason {
+        Stop::SignalWithThread { tid, .. }
+        | Stop::SwBreak(tid)
+        | Stop::HwBreak(tid)
+        | Stop::Watch { tid, .. } => Some(tid.get() as u64),
+        _ => None,
     }
 }
 

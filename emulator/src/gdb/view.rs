@@ -42,6 +42,8 @@ pub(super) struct View<'d> {
     /// After a watchpoint: the thread, and the instruction that made the access. gdb takes RISC-V's watchpoints to stop before the access, and has the thread step over
     /// it before it looks at what has changed: so it is shown there, and that step is none.
     pub(super) behind: Option<(u64, u64)>,
+    /// The thread that gdb's user looks at: that of the last stop, or which he has changed to since.
+    pub(super) chosen: Option<u64>,
     /// Addresses are physical ones.
     pub(super) is_physical: bool,
     pub(super) files: OpenFiles,
@@ -52,7 +54,16 @@ pub(super) struct View<'d> {
 impl<'d> View<'d> {
     pub(super) fn new(world: SharedWorld<'d>, subject: Subject, awaited: String) -> Self {
         let (sentry, hardware, files) = (Sentry::default(), BTreeSet::new(), OpenFiles::default());
-        Self { world, subject, sentry, hardware, behind: None, is_physical: false, files, awaited }
+        let (behind, chosen, is_physical) = (None, None, false);
+        Self { world, subject, sentry, hardware, behind, chosen, is_physical, files, awaited }
+    }
+    /// gdb looks at this thread from now on, or at the one that has a hart.
+    pub(super) fn choose(&mut self, tid: Option<u64>) {
+        if self.chosen != tid {
+            // Which of its functions is looked at `monitor frame` has said of another.
+            self.world.borrow_mut().prompt().0.look_at_innermost();
+        }
+        self.chosen = tid;
     }
     /// Whose instructions the sentry compares now.
     pub(super) fn set_scope(&mut self) {
@@ -355,7 +366,9 @@ impl MonitorCmd for View<'_> {
     fn handle_monitor_cmd(&mut self, command: &[u8], mut out: ConsoleOutput<'_>) -> Result<(), Infallible> {
         let line = String::from_utf8_lossy(command);
         let mut world = self.world.borrow_mut();
-        let tid = world.current_thread(&self.subject).unwrap_or(1);
+        let threads = world.threads(&self.subject);
+        let chosen = self.chosen.filter(|tid| threads.contains(tid));
+        let tid = chosen.or_else(|| world.current_thread(&self.subject)).unwrap_or(1);
         let text = monitor::run(&mut world, &self.subject, tid, &line);
         // In pieces of which each fits into a packet.
         for piece in text.as_bytes().chunks(front::PACKET_BYTES / 4) {

@@ -5,7 +5,7 @@ use super::files::GuestRoot;
 use super::sentry::{Snapshot, Watch};
 use crate::debug::forks::Forked;
 use crate::debug::peek::{self, Files, View};
-use crate::debug::{Debugger, Registers, SharedTap};
+use crate::debug::{Debugger, Registers, SharedTap, thread_local};
 use crate::source::Programs;
 use crate::trace::{GuestView, ProcessView, ThreadId};
 use isa::paging::{Satp, Translation};
@@ -244,6 +244,21 @@ impl<'d> World<'d> {
             Subject::Process(pid) => Some(Some(Translation::of(Satp(self.satp_of(pid)?))?)),
             Subject::Nobody => None,
         }
+    }
+
+    /// Where the variables begin that a thread of a process has of a file, by the loader's entry of that; 0 if the program needs none.
+    pub(super) fn thread_block(&self, subject: &Subject, tid: u64, entry: u64) -> Option<u64> {
+        let pointer = self.registers(subject, tid)?.x[usize::from(isa::reg::TP)];
+        let read = |at| {
+            let mut bytes = [0; 8];
+            let is_whole = self.read_memory(subject, tid, VirtAddr(at), &mut bytes) == bytes.len();
+            is_whole.then(|| u64::from_le_bytes(bytes))
+        };
+        if thread_local::is_program(&read, entry) {
+            return Some(pointer);
+        }
+        let program = self.guest(|guest| guest.first_page_of_program(subject.pid()?))?;
+        thread_local::block_of(&read, pointer, program.0, entry)
     }
 
     /// Fills `into` with memory as a thread sees it, as far as there is any. How many bytes.

@@ -33,6 +33,8 @@ pub struct Scope<'a> {
     pub level: usize,
     /// The thread's pointer to what is its own.
     pub thread_pointer: Option<u64>,
+    /// Where the variables of the file begin that the thread has of its own.
+    pub thread_block: Option<u64>,
     /// The file, and what the process adds to its addresses.
     pub loaded: &'a Loaded,
     /// Reads memory.
@@ -209,10 +211,9 @@ impl<'a> Locator<'a> {
                     evaluation.resume_with_memory(value.map_err(malformed)?)
                 }
                 EvaluationResult::RequiresTls(offset) => {
-                    // A program's own part is the first behind the thread pointer (RISC-V ELF psABI, thread-local storage).
-                    let pointer =
-                        self.scope.thread_pointer.ok_or("a thread's own, and no thread is looked at")?;
-                    evaluation.resume_with_tls(pointer.wrapping_add(offset))
+                    let block =
+                        self.scope.thread_block.ok_or("a thread's own, and no thread is looked at")?;
+                    evaluation.resume_with_tls(block.wrapping_add(offset))
                 }
                 EvaluationResult::RequiresEntryValue(entry) => {
                     let value = self.entry_value(unit, entry).ok_or(OPTIMIZED_OUT)?;

@@ -136,6 +136,11 @@ impl SymbolTable {
         self.thread_locals.get(name).cloned()
     }
 
+    /// Whether there are any.
+    pub fn has_thread_locals(&self) -> bool {
+        !self.thread_locals.is_empty()
+    }
+
     /// Whether a symbol is a function.
     pub fn is_function(&self, name: &str) -> bool {
         self.find(name).is_some_and(|symbol| symbol.is_function)

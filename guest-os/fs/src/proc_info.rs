@@ -283,6 +283,8 @@ pub struct MapUse {
     pub referenced: u64,
     /// Pages that are no file's.
     pub anonymous: u64,
+    /// Pages that may go without being written (MADV_FREE).
+    pub given_up: u64,
     /// Pages of files on the disk.
     pub file: u64,
     /// Pages of files in memory.

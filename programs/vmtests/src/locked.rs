@@ -16,7 +16,7 @@ use crate::{check, check_eq, check_error, tests};
 
 tests! {
     @Kernel locked_at_once, @Kernel locked_on_fault, @Kernel locked_all, @Kernel locked_by_mmap, @Kernel locks_in_words, @Kernel locks_split_and_merge,
-    @Kernel locked_is_not_discarded, @Kernel lock_errors, @Kernel lock_limits, @Kernel populated_by_mmap,
+    @Kernel locked_is_not_discarded, @Kernel lock_errors, @Kernel lock_limits, @Kernel populated_by_mmap, @Kernel given_up_is_told,
     own_pages_are_limited,
 }
 
@@ -93,10 +93,9 @@ fn locked() -> Result<usize> {
     Ok(number(text(c"/proc/self/status", &mut buffer)?, b"VmLck:") / 4)
 }
 
-/// Pages in memory and locked, and the last line, of the mapping that begins at `at`.
-fn told(at: usize) -> Result<(usize, usize, [u8; 64])> {
-    let mut buffer = [0; 16 << 10];
-    let smaps = text(c"/proc/self/smaps", &mut buffer)?;
+/// What there is to read of the mapping that begins at `at`, and behind it.
+fn entry_at(at: usize, buffer: &mut [u8]) -> Result<Option<&[u8]>> {
+    let smaps = text(c"/proc/self/smaps", buffer)?;
     let mut digits = [0u8; 17];
     for (index, digit) in digits[..16].iter_mut().enumerate() {
         *digit = b"0123456789abcdef"[at >> (60 - 4 * index) & 15];
@@ -104,10 +103,16 @@ fn told(at: usize) -> Result<(usize, usize, [u8; 64])> {
     digits[16] = b'-';
     let skipped = digits.iter().position(|&digit| digit != b'0').unwrap_or(0);
     let name = &digits[skipped.min(8)..];
-    let Some(start) = smaps.windows(name.len()).position(|window| window == name) else {
+    let start = smaps.windows(name.len()).position(|window| window == name);
+    Ok(start.map(|start| &smaps[start..]))
+}
+
+/// Pages in memory and locked, and the last line, of the mapping that begins at `at`.
+fn told(at: usize) -> Result<(usize, usize, [u8; 64])> {
+    let mut buffer = [0; 16 << 10];
+    let Some(entry) = entry_at(at, &mut buffer)? else {
         return Ok((usize::MAX, usize::MAX, [0; 64]));
     };
-    let entry = &smaps[start..];
     const FLAGS: &[u8] = b"VmFlags: ";
     let mut flags = [0; 64];
     if let Some(at) = entry.windows(FLAGS.len()).position(|window| window == FLAGS) {
@@ -119,6 +124,25 @@ fn told(at: usize) -> Result<(usize, usize, [u8; 64])> {
 
 fn says(flags: &[u8; 64], expected: &[u8]) -> bool {
     flags.starts_with(expected) && flags[expected.len()] == 0
+}
+
+/// Pages that are given up are clean until they are stored to.
+fn given_up_is_told() -> Outcome {
+    let at = map(4, READ_WRITE)?;
+    (0..4).for_each(|page| poke(at + page * PAGE_SIZE, 5));
+    let told = || -> Result<(usize, usize, usize)> {
+        let mut buffer = [0; 16 << 10];
+        let entry = entry_at(at, &mut buffer)?.unwrap_or(b"");
+        let pages = |name| number(entry, name) / 4;
+        Ok((pages(b"\nLazyFree:"), pages(b"\nPrivate_Clean:"), pages(b"\nPrivate_Dirty:")))
+    };
+    check_eq!(told()?, (0, 0, 4));
+    madvise(at, 3, g::MADV_FREE)?;
+    check_eq!(told()?, (3, 3, 1));
+    poke(at + PAGE_SIZE, 6);
+    check_eq!(told()?, (2, 2, 2));
+    munmap(at, 4 * PAGE_SIZE)?;
+    Ok(())
 }
 
 fn locked_at_once() -> Outcome {

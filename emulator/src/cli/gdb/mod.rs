@@ -138,8 +138,10 @@ pub fn serve(
         root,
     };
     let mut lines = Sockets::new(&mut ports.listeners, &driver.interrupted);
-    let mut host = Driven { target: DriverTarget::new(driver), recorder: recorder.clone(), left: None };
+    let (target, recorder_of_host) = (DriverTarget::new(driver), recorder.clone());
+    let mut host = Driven { target, recorder: recorder_of_host, left: None, more: None };
     let outcome = Server::new(&mut host, &mut lines, setup).serve();
+    host.tell_more();
     let left = host.left;
     match outcome {
         Outcome::Over => {
@@ -169,6 +171,19 @@ struct Driven<'a> {
     recorder: Recorder,
     /// Why the user wants no more.
     left: Option<End>,
+    /// A call that gdb makes writes many registers at one step: the first is told in full, and here is how many there were more, at which step
+    /// and of whom.
+    more: Option<(Step, Option<u64>, usize)>,
+}
+
+impl Driven<'_> {
+    /// Tells of registers that were written and not told of.
+    fn tell_more(&mut self) {
+        if let Some((step, pid, more @ 1..)) = self.more.take() {
+            let of = of_process(pid);
+            tell!("folio: gdb: wrote {more} registers more{of} (step {step})");
+        }
+    }
 }
 
 /// All but the sessions' own is as at the prompt.
@@ -195,6 +210,7 @@ impl Host for Driven<'_> {
         &mut self.target.driver.machine
     }
     fn run_on(&mut self, observer: Option<&mut dyn Observer>) -> Ran {
+        self.tell_more();
         let end = self.target.driver.run_until(Step::NEVER, observer);
         match end {
             End::Called | End::Reached => Ran::Called,
@@ -217,17 +233,30 @@ impl Host for Driven<'_> {
         self.target.driver.interrupted.call()
     }
     fn told(&mut self, input: &Input) {
-        tell!("folio: gdb: {}", words_of(input));
         self.recorder.take_in(input);
+        let is_register = matches!(input.written, Written::Register(..));
+        match &mut self.more {
+            Some((step, pid, more)) if is_register && (*step, *pid) == (input.step, input.pid) => *more += 1,
+            _ => {
+                self.tell_more();
+                tell!("folio: gdb: {}", words_of(input));
+                self.more = is_register.then_some((input.step, input.pid, 0));
+            }
+        }
     }
     fn tell(&mut self, line: &str) {
         tell!("folio: {line}");
     }
 }
 
+/// ` of process 1`, if it is one's.
+fn of_process(pid: Option<u64>) -> String {
+    pid.map(|pid| format!(" of process {pid}")).unwrap_or_default()
+}
+
 /// A write of gdb's, in a line.
 fn words_of(input: &Input) -> String {
-    let of = input.pid.map(|pid| format!(" of process {pid}")).unwrap_or_default();
+    let of = of_process(input.pid);
     let value = |bytes: &[u8]| {
         let shown: String = bytes.iter().take(MAX_SHOWN).map(|byte| format!("{byte:02x}")).collect();
         format!("{shown}{}", if bytes.len() > MAX_SHOWN { "…" } else { "" })

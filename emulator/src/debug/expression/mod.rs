@@ -8,6 +8,7 @@ mod evaluate;
 mod parse;
 #[cfg(test)]
 mod tests;
+mod watched;
 mod words;
 
 pub(super) use evaluate::{Names, address, bytes, meant_type, place, value};

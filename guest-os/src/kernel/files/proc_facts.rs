@@ -399,7 +399,11 @@ fn use_of(space: &AddressSpace, vma: &Vma) -> MapUse {
             continue;
         }
         let info = memory.frames().info(frame);
-        let is_dirty = pte.flags().contains(PteFlags::D) || matches!(info.kind, FrameKind::Anon(_));
+        // What is nobody's but a program's is nowhere else, unless it has given it up and stored nothing since.
+        let is_stored_to = pte.flags().contains(PteFlags::D);
+        let is_given_up = info.is_disposable && !is_stored_to;
+        let is_dirty = is_stored_to || matches!(info.kind, FrameKind::Anon(_)) && !is_given_up;
+        used.given_up += u64::from(is_given_up);
         *match (info.maps > 1, is_dirty) {
             (true, false) => &mut used.shared_clean,
             (true, true) => &mut used.shared_dirty,
