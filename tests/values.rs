@@ -541,6 +541,25 @@ fn arguments_of_rust_are_right_at_a_function() {
     assert!(args.starts_with("shapes = {Empty, Circle(1.5), Rect {width = 2, height = 3}}"), "{ran:?}");
 }
 
+/// A generic function without its arguments is all of its instances.
+#[test]
+fn a_breakpoint_is_at_all_instances_of_a_generic_function() {
+    let dir = TempDir::new("values-instances");
+    let program = compiled_rust(&dir, "values.rs");
+    for name in ["Shop::each", "values::Shop::each"] {
+        let commands = [format!("break {name}"), "continue".to_owned(), "p factor".to_owned()];
+        let again = ["continue".to_owned(), "p factor".to_owned()];
+        let ran = debug(&program, &commands.into_iter().chain(again).collect::<Vec<_>>());
+        let said = said(&ran);
+        assert!(said[0].contains(&format!("breakpoint 1 at {name}: 2 places\n")), "{ran:?}");
+        assert_eq!(
+            (said[2].as_str(), said[4].as_str()),
+            ("factor = 3  (u64)\n", "factor = 5  (u64)\n"),
+            "{ran:?}"
+        );
+    }
+}
+
 /// Damages a program's sections by lot, many times over, and looks at it each time, after the commands of `start`.
 fn check_damaged(program: &Path, start: &[String], sections: &[&str], looks: &[&str]) {
     let bytes = std::fs::read(program).expect("it was compiled");

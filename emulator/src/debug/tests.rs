@@ -511,7 +511,10 @@ fn breakpoints_by_symbol_wait_for_the_program() {
 #[test]
 fn breakpoints_by_address_and_in_the_kernel() {
     check_parts(&["b 0x10020", "c"], &["breakpoint 1: 0x10020\n", "step 105:"]);
-    check(&["b trap_entry"], "breakpoint 1 at trap_entry: 0xffffffc080200040 of the kernel\n");
+    check(
+        &["b trap_entry"],
+        "breakpoint 1 at trap_entry: 0xffffffc080200040 of the kernel: /bin/demo has no `trap_entry` (`kernel:trap_entry` is this one)\n",
+    );
     check_parts(&["b trap_entry", "c"], &["breakpoint 1: trap_entry\n", "step 108: supervisor mode"]);
     check_parts(&["b kernel:trap_entry+4", "c"], &["step 109:"]);
     check_parts(&["b 0xffffffc080200044", "c"], &["step 109:"]);
