@@ -151,9 +151,8 @@ impl Writer<'_> {
     fn formatted(&self, bits: u128, number: Number, format: Format) -> String {
         let is_float = number.kind == Kind::Float;
         let bits = match format {
-            // Of a fraction the whole part is meant.
-            Format::Float | Format::Binary => bits,
-            _ if is_float => {
+            // Of a fraction the whole part is the letter or the address; else its bits are shown, as in gdb.
+            Format::Character | Format::Address if is_float => {
                 #[allow(clippy::cast_possible_truncation)] // towards zero, as C does it
                 let whole = quad::to_f64(bits, number.bytes) as i128;
                 let number = Number { kind: Kind::Signed, ..number };

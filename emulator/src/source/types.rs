@@ -213,6 +213,20 @@ impl Type {
         }
     }
 
+    /// The size of a floating-point number of the machine's, or of those that it points to or is made of.
+    pub fn float_bytes(&self) -> Option<u8> {
+        let mut type_ = self.clone();
+        for _ in 0..MAX_DEPTH {
+            type_ = match type_.shape() {
+                Shape::Number(Number { kind: Kind::Float, bytes: 4 }) => return Some(4),
+                Shape::Number(Number { kind: Kind::Float, bytes: 8 }) => return Some(8),
+                Shape::Pointer(of) | Shape::Reference(of) | Shape::Array(of, _) => of,
+                _ => return None,
+            };
+        }
+        None
+    }
+
     /// Whether it is an array or a structure.
     pub fn has_parts(&self) -> bool {
         matches!(self.shape(), Shape::Array(..) | Shape::Record(..))
