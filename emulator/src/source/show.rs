@@ -4,7 +4,7 @@ use super::dies::{At, Dies, Language};
 use super::numbers::wrapped;
 use super::types::{Kind, Member, Number, Shape, Type};
 use super::value::{Held, ReadMemory, Value};
-use super::{quad, rust_values};
+use super::{cpp_values, quad, rust_values};
 use std::cell::Cell;
 use std::fmt::Write;
 use std::rc::Rc;
@@ -350,12 +350,12 @@ impl Writer<'_> {
 
     fn record(&self, value: &Value, dies: &Rc<Dies>, at: At, depth: usize) -> Result<String, String> {
         let read = self.look.read;
-        if let Some(elements) = rust_values::sequence(value, dies, at, read)? {
+        if let Some(elements) = value.sequence(dies, at, read)? {
             let length = match &elements.type_ {
                 Type::Array(_, length) => length.unwrap_or(0),
                 _ => 0,
             };
-            if rust_values::is_text(dies, at) {
+            if rust_values::is_text(dies, at) || cpp_values::is_text(dies, at) {
                 let shown = usize::try_from(length.min(MAX_ELEMENTS)).unwrap_or(0);
                 let more = if length > MAX_ELEMENTS { "…" } else { "" };
                 return Ok(format!("\"{}\"{more}", letters(&elements.bytes(shown, read)?, '"')));
