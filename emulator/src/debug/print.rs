@@ -33,6 +33,9 @@ impl Debugger {
         self.looking(target, |from| {
             let lines: String =
                 from.variables(which)?.iter().map(|(name, value)| variable(from, name, value)).collect();
+            if let Some(why) = from.why_untold().filter(|_| lines.is_empty()) {
+                return Ok(format!("variables of the function are not known: {why}\n"));
+            }
             Ok(match (lines.is_empty(), which) {
                 (false, _) => lines + &from.notes(),
                 (true, Variables::Arguments) => "the function has no arguments\n".to_owned(),

@@ -193,6 +193,11 @@ impl Type {
         }
     }
 
+    /// Whether it is the type of a variable: with `-g1` none is told.
+    pub fn is_told(&self) -> bool {
+        !matches!(self, Self::Void)
+    }
+
     /// Bytes that a value takes.
     pub fn size(&self) -> Option<u64> {
         self.size_within(MAX_DEPTH)
