@@ -247,6 +247,48 @@ fn a_signal_of_the_programs_own_is_explained() {
     );
 }
 
+/// What one has in the fingers from gdb works, or says what does.
+#[test]
+fn forms_of_gdb_are_understood() {
+    let dir = TempDir::new("finds-forms");
+    let lines = compiled(&dir, "lines.c", &["-g"]);
+    let sum = line_of("lines.c", "sum += twice");
+    let commands = format!("break lines.c:{sum}");
+    for (command, answers) in [
+        (
+            "bt full",
+            &["in work+", "\n        sum = 0  (int)\n", "\n        i = 0  (int)\n", "\n        result = "][..],
+        ),
+        ("list 10,+2", &["10    ", "12    "]),
+        ("list lines.c:10,12", &["10    ", "12    "]),
+        ("list work,", &["static int work", "return sum;"]),
+        ("list ,20", &["11    ", "20    "]),
+        ("list work,outer", &["int work(", "int outer("]),
+        ("info source", &["lines.c, compiled in ", " lines\n"]),
+        ("break if sum > 1", &["breakpoint 2 at 0x", " if sum > 1"]),
+        ("c 2", &["breakpoint 1: lines.c:", "work at lines.c:"]),
+        ("p {int}&count", &["= 7  (int)\n"]),
+        ("p (sum, 5)", &["= 5  (int)\n"]),
+        ("info all-registers", &["\nzero ", "\nft0 "]),
+        ("catch signal 10", &["catchpoint 2: signal SIGUSR1\n"]),
+        ("p \"abc\"", &["`print/s NAME` shows a text of the program's"]),
+        ("p v.size()", &["are not called here", "`print v` shows the elements, and `v[0]` is one"]),
+        ("p $", &["is in `$a0` or `$fa0`"]),
+        ("catch throw", &["`break __cxa_throw` stops where C++ throws"]),
+        ("whatis struct shape", &["of a type tells `ptype struct shape`"]),
+        ("dprintf work", &["then `commands` with `silent`"]),
+        ("p value", &["`value` is a variable of twice, which is not what is looked at"]),
+        ("x/f &ratio", &[": 0.5\n"]),
+    ] {
+        let ran = debug(&lines, &[&commands, "continue", command], &[]);
+        tells(&ran, 2, answers);
+    }
+    let ran = debug(&lines, &[&commands, "continue", "c 2", "p i"], &[]);
+    tells(&ran, 3, &["i = 2  (int)\n"]);
+    let ran = debug(&lines, &["c 2"], &[]);
+    tells(&ran, 0, &["no breakpoint has stopped here that could be passed"]);
+}
+
 /// A name that several functions have is not said to be of one of them.
 #[test]
 fn a_name_of_several_functions_is_told_to_be_so() {

@@ -367,6 +367,9 @@ impl Debugger {
                         RegisterSet::Integer | RegisterSet::Float => {
                             Ok(registers::of_caller(&frame, set == RegisterSet::Float))
                         }
+                        RegisterSet::All => {
+                            Ok(registers::of_caller(&frame, false) + &registers::of_caller(&frame, true))
+                        }
                         RegisterSet::Named(names) => registers::some_of_caller(target, &frame, &names),
                     };
                 }
@@ -377,15 +380,19 @@ impl Debugger {
                 match set {
                     RegisterSet::Integer => Ok(registers::integer(&now, &before)),
                     RegisterSet::Float => Ok(registers::float(&now, &before)),
+                    RegisterSet::All => {
+                        Ok(registers::integer(&now, &before) + &registers::float(&now, &before))
+                    }
                     RegisterSet::Csr => Ok(registers::csrs(target)),
                     RegisterSet::Named(names) => registers::some(target, &now, &names),
                 }
             }
             Command::Examine(examine, at) => self.examine(target, examine, at),
-            Command::Backtrace { most, is_outermost } => {
+            Command::ContinuePast(count) => self.continue_past(target, count),
+            Command::Backtrace { most, is_outermost, is_full } => {
                 self.check_page_table()?;
                 self.check_registers()?;
-                self.backtrace(target, most.unwrap_or(stack::SHOWN), is_outermost)
+                self.backtrace(target, most.unwrap_or(stack::SHOWN), is_outermost, is_full)
             }
             Command::Define(of) => self.define(target, &of),
             Command::Print(at, format) => self.print(target, &at, format),

@@ -45,7 +45,8 @@ impl Debugger {
     }
 }
 
-fn variable(from: &Vantage<'_>, name: &str, value: &Value) -> String {
+/// A line about a variable.
+pub(super) fn variable(from: &Vantage<'_>, name: &str, value: &Value) -> String {
     let text = from.text(value, None).unwrap_or_else(|why| format!("<{why}>"));
     line(name, &text, &value.type_)
 }
