@@ -17,6 +17,15 @@ fn says(ran: &Ran, parts: &[&str]) {
     assert!(said.len() >= parts.len(), "{ran:?}");
 }
 
+/// Whether a command has said all of this.
+#[track_caller]
+fn tells(ran: &Ran, command: usize, parts: &[&str]) {
+    let said = said(ran);
+    for part in parts {
+        assert!(said[command].contains(part), "no `{part}` in `{}`: {ran:?}", said[command]);
+    }
+}
+
 /// What is the same many times in an array is told with its number, and a store by the element that it was to.
 #[test]
 fn arrays_are_told_by_what_differs() {
@@ -236,4 +245,87 @@ fn a_signal_of_the_programs_own_is_explained() {
         &ran,
         &["SIGABRT ends process 1", "Process 1 (names) has sent itself SIGABRT by the system call tgkill"],
     );
+}
+
+/// What one has in the fingers from gdb works, or says what does.
+#[test]
+fn forms_of_gdb_are_understood() {
+    let dir = TempDir::new("finds-forms");
+    let lines = compiled(&dir, "lines.c", &["-g"]);
+    let sum = line_of("lines.c", "sum += twice");
+    let commands = format!("break lines.c:{sum}");
+    for (command, answers) in [
+        (
+            "bt full",
+            &["in work+", "\n        sum = 0  (int)\n", "\n        i = 0  (int)\n", "\n        result = "][..],
+        ),
+        ("list 10,+2", &["10    ", "12    "]),
+        ("list lines.c:10,12", &["10    ", "12    "]),
+        ("list work,", &["static int work", "return sum;"]),
+        ("list ,20", &["11    ", "20    "]),
+        ("list work,outer", &["int work(", "int outer("]),
+        ("info source", &["lines.c, compiled in ", " lines\n"]),
+        ("break if sum > 1", &["breakpoint 2 at 0x", " if sum > 1"]),
+        ("c 2", &["breakpoint 1: lines.c:", "work at lines.c:"]),
+        ("p {int}&count", &["= 7  (int)\n"]),
+        ("p (sum, 5)", &["= 5  (int)\n"]),
+        ("info all-registers", &["\nzero ", "\nft0 "]),
+        ("catch signal 10", &["catchpoint 2: signal SIGUSR1\n"]),
+        ("p \"abc\"", &["`print/s NAME` shows a text of the program's"]),
+        ("p v.size()", &["are not called here", "`print v` shows the elements, and `v[0]` is one"]),
+        ("p $", &["is in `$a0` or `$fa0`"]),
+        ("catch throw", &["`break __cxa_throw` stops where C++ throws"]),
+        ("whatis struct shape", &["of a type tells `ptype struct shape`"]),
+        ("dprintf work", &["then `commands` with `silent`"]),
+        ("p value", &["`value` is a variable of twice, which is not what is looked at"]),
+        ("x/f &ratio", &[": 0.5\n"]),
+    ] {
+        let ran = debug(&lines, &[&commands, "continue", command], &[]);
+        tells(&ran, 2, answers);
+    }
+    let ran = debug(&lines, &[&commands, "continue", "c 2", "p i"], &[]);
+    tells(&ran, 3, &["i = 2  (int)\n"]);
+    let ran = debug(&lines, &["c 2"], &[]);
+    tells(&ran, 0, &["no breakpoint has stopped here that could be passed"]);
+}
+
+/// A name that several functions have is not said to be of one of them.
+#[test]
+fn a_name_of_several_functions_is_told_to_be_so() {
+    let dir = TempDir::new("finds-several");
+    let lines = compiled(&dir, "lines.c", &["-g"]);
+    let ran = debug(&lines, &["break main", "continue", "p rounds"], &[]);
+    tells(&ran, 2, &["`rounds` is a variable of outer and work, neither of which is looked at (`bt`, `up`)"]);
+}
+
+/// What the compiler was asked to leave out is told by that.
+#[test]
+fn a_program_without_variables_says_why() {
+    let dir = TempDir::new("finds-untold");
+    for (flag, why) in [
+        ("-g1", "it is compiled with -g1, which tells lines alone; with -g they are known"),
+        ("-gsplit-dwarf", "it is compiled with -gsplit-dwarf: its .dwo is not read; without -gsplit-dwarf"),
+    ] {
+        std::fs::copy(support::root().join("tests/sources/lines.c"), dir.file("lines.c")).unwrap();
+        let mut gcc = support::child::command("riscv64-linux-gnu-gcc");
+        gcc.args(["-g", flag, "-static", "-o", "lines", "lines.c"]).current_dir(dir.path());
+        assert_eq!(run(gcc).status, 0);
+        let ran =
+            debug(&dir.file("lines"), &["break work", "continue", "locals", "p count", "p rounds"], &[]);
+        tells(&ran, 2, &[&format!("variables of the function are not known: {why}")]);
+        tells(&ran, 3, &["count = 0x7  (of no type that is known)\n"]);
+        tells(&ran, 4, &[&format!("has no variable or symbol `rounds` ({why}")]);
+    }
+}
+
+/// A function of which nothing is known is told by the place that `bt` has for it, and nobody is sent to a caller that there is not.
+#[test]
+fn a_function_of_no_debug_information_is_told_as_in_bt() {
+    let dir = TempDir::new("finds-outermost");
+    let threaded = compiled(&dir, "threaded.c", &["-g"]);
+    let ran = debug(&threaded, &["break work", "continue", "up 9", "info locals"], &[]);
+    let said = said(&ran);
+    let place =
+        said[2].split(" in ").nth(1).and_then(|text| text.split_whitespace().next()).expect("a place");
+    assert!(said[3].contains(&format!("there is no debug information of {place}\n")), "{ran:?}");
 }

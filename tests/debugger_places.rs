@@ -67,6 +67,26 @@ fn a_breakpoint_is_at_all_functions_of_the_kernel_of_a_name() {
     assert!(said[1].contains("::new"), "{ran:?}");
 }
 
+/// A name that the kernel alone has is told to be the kernel's; a variable is no place to stop at.
+#[test]
+fn a_breakpoint_is_at_code_of_whose_it_is_told() {
+    let dir = TempDir::new("places-whose");
+    let program = compiled_from(&dir, &["lines.c"], &["-g"]);
+    let ran = debug(&program, &["break trap_entry"], &[]);
+    assert!(
+        said(&ran)[0]
+            .contains(" of the kernel: /bin/lines has no `trap_entry` (`kernel:trap_entry` is this one)"),
+        "{ran:?}"
+    );
+    let ran = debug(&program, &["break kernel:trap_entry"], &[]);
+    assert!(said(&ran)[0].ends_with(" of the kernel\n"), "{ran:?}");
+    let ran = debug(&program, &["break count"], &[]);
+    assert!(
+        said(&ran)[0].contains("`count` is a variable, and no code: `watch count` stops when it changes"),
+        "{ran:?}"
+    );
+}
+
 /// A function that the compiler has put into others has no code of its own, and is stopped at in each of them.
 #[test]
 fn a_breakpoint_is_at_each_inlined_instance() {
@@ -384,6 +404,8 @@ fn a_function_of_cpp_is_named_as_it_is() {
         ("method(int) 1", " in process 1: 0x10642 at cpp.c:4\n"),
         ("'ns::Class::method(int)'", " at cpp.c:4\n"),
         ("ns::twice<int>", " at cpp.c:6\n"),
+        ("ns::twice", " at cpp.c:6\n"),
+        ("twice", " at cpp.c:6\n"),
         ("ns::twice<int>(int)", " at cpp.c:6\n"),
         ("ns::Class::~Class", " at cpp.c:12\n"),
         ("Class::~Class()", " at cpp.c:12\n"),

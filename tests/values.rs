@@ -529,6 +529,88 @@ fn values_of_rust_are_shown_as_it_has_them() {
     );
 }
 
+/// Of libstdc++ vectors and texts are shown as what they hold; here C has their layout, and its debug information is made C++'s.
+#[test]
+fn vectors_and_texts_of_cpp_are_their_elements() {
+    let dir = TempDir::new("values-cpp");
+    let source = "struct pair { int a, b; };\n\
+        struct vector_pair { struct { struct pair *_M_start, *_M_finish; } _M_impl; };\n\
+        struct basic_string_char { struct { char *_M_p; } _M_dataplus; unsigned long _M_string_length; };\n\
+        struct pair pairs[3] = {{1, 2}, {3, 4}, {5, 6}};\n\
+        struct vector_pair all = {{pairs, pairs + 3}}, *some = &all, none, wrong = {{pairs + 1, pairs}};\n\
+        struct basic_string_char text = {{\"hello, world\"}, 5};\n\
+        int main(void) { return some != &all; }\n";
+    std::fs::write(dir.file("cpp.c"), source).expect("the folder is ours");
+    let gcc = |words: &[&str]| {
+        let mut gcc = child::command("riscv64-linux-gnu-gcc");
+        gcc.args(words).current_dir(dir.path());
+        assert_eq!(run(gcc).status, 0);
+    };
+    gcc(&["-g", "-O0", "-dA", "-S", "cpp.c"]);
+    let assembly = std::fs::read_to_string(dir.file("cpp.s")).expect("it was compiled");
+    let language = |line: &str| line.contains("DW_AT_language") && line.contains(".byte\t0x1d");
+    let lines = assembly.lines().map(|line| match language(line) {
+        // C++14's (DWARF 5, section 7.12).
+        true => "\t.byte\t0x21".to_owned(),
+        false => line
+            .replace("\"vector_pair\"", "\"vector<pair>\"")
+            .replace("\"basic_string_char\"", "\"basic_string<char, x>\""),
+    });
+    let lines: Vec<String> = lines.collect();
+    std::fs::write(dir.file("cpp.s"), lines.join("\n") + "\n").expect("the folder is ours");
+    gcc(&["-static", "-o", "cpp", "cpp.s"]);
+    check(
+        &dir.file("cpp"),
+        &["break main".into(), "continue".into()],
+        &[
+            ("p all", "all = {{a = 1, b = 2}, {a = 3, b = 4}, {a = 5, b = 6}}  (vector<pair>)"),
+            ("p all[2]", "all[2] = {a = 5, b = 6}  (pair)"),
+            ("p all[1].b", "all[1].b = 4  (int)"),
+            ("p (*some)[1].a", "(*some)[1].a = 3  (int)"),
+            ("p none", "none = {}  (vector<pair>)"),
+            ("p wrong", "wrong = {_M_impl = {_M_start = 0x…, _M_finish = 0x…}}  (vector<pair>)"),
+            ("p text", "text = \"hello\"  (basic_string<char, x>)…"),
+            ("p text[1]", "text[1] = 101 'e'  (char)…"),
+            ("ptype all", "type = struct vector<pair> {\n…"),
+            ("p text._M_string_length", "text._M_string_length = 5  (long unsigned int)"),
+        ],
+    );
+}
+
+/// Floating-point numbers are shown by their bits where gdb does so, and by the size of what an address is of.
+#[test]
+fn floating_point_numbers_are_shown_as_gdb_shows_them() {
+    let dir = TempDir::new("values-floats");
+    let source = "struct both { double d; float f; } both = {1.5, 2.5f};\n\
+        union { double d; long l; } either = {3.25};\n\
+        float ratio = 0.5f, more[2] = {1.5f, 2.5f}; double far = -2.5;\n\
+        int main(void) { return 0; }\n";
+    std::fs::write(dir.file("floats.c"), source).expect("the folder is ours");
+    let mut gcc = child::command("riscv64-linux-gnu-gcc");
+    gcc.args(["-g", "-static", "-o", "floats", "floats.c"]).current_dir(dir.path());
+    assert_eq!(run(gcc).status, 0);
+    check(
+        &dir.file("floats"),
+        &["break main".into(), "continue".into()],
+        &[
+            ("p/x 1.5", "1.5 = 0x3ff8000000000000  (double)"),
+            ("p/x both", "both = {d = 0x3ff8000000000000, f = 0x40200000}  (struct both)"),
+            ("p/x either", "either = {d = 0x400a000000000000, l = 0x400a000000000000}  (union {…})"),
+            ("p/d both", "both = {d = 4609434218613702656, f = 1075838976}  (struct both)"),
+            ("p/o far", "far = 01400040000000000000000  (double)"),
+            ("p/u far", "far = 13836183955189006336  (double)"),
+            ("p/c far", "far = -2 '\\376'  (double)"),
+            ("p/t ratio", "ratio = 111111000000000000000000000000  (float)"),
+            ("x/2i main", "   0x…"),
+            ("x/f &ratio", "0x…: 0.5"),
+            ("x/2f more", "0x…: 1.5 2.5"),
+            ("x/f &far", "0x…: -2.5"),
+            ("x/f &both.f", "0x…: 2.5"),
+            ("x/fg &both", "0x…: 1.5"),
+        ],
+    );
+}
+
 /// Arguments are where the debug information says where a breakpoint at a function stops, whether a compiler tells of each instruction or not.
 #[test]
 fn arguments_of_rust_are_right_at_a_function() {
@@ -539,6 +621,25 @@ fn arguments_of_rust_are_right_at_a_function() {
     let args = &said(&ran)[2];
     assert!(args.contains("name = \"tiny\"  (&str)"), "{ran:?}");
     assert!(args.starts_with("shapes = {Empty, Circle(1.5), Rect {width = 2, height = 3}}"), "{ran:?}");
+}
+
+/// A generic function without its arguments is all of its instances.
+#[test]
+fn a_breakpoint_is_at_all_instances_of_a_generic_function() {
+    let dir = TempDir::new("values-instances");
+    let program = compiled_rust(&dir, "values.rs");
+    for name in ["Shop::each", "values::Shop::each"] {
+        let commands = [format!("break {name}"), "continue".to_owned(), "p factor".to_owned()];
+        let again = ["continue".to_owned(), "p factor".to_owned()];
+        let ran = debug(&program, &commands.into_iter().chain(again).collect::<Vec<_>>());
+        let said = said(&ran);
+        assert!(said[0].contains(&format!("breakpoint 1 at {name}: 2 places\n")), "{ran:?}");
+        assert_eq!(
+            (said[2].as_str(), said[4].as_str()),
+            ("factor = 3  (u64)\n", "factor = 5  (u64)\n"),
+            "{ran:?}"
+        );
+    }
 }
 
 /// Damages a program's sections by lot, many times over, and looks at it each time, after the commands of `start`.

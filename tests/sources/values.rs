@@ -36,6 +36,15 @@ fn look(shapes: &[Shape], name: &str, some: Option<&Point>, none: Option<Box<u32
     sum
 }
 
+struct Shop<T>(Vec<T>);
+
+impl<T: Copy + Into<u64>> Shop<T> {
+    #[inline(never)]
+    fn each(&self, factor: u64) -> u64 {
+        self.0.iter().map(|&one| one.into() * factor).sum()
+    }
+}
+
 fn main() {
     let shapes = [Shape::Empty, Shape::Circle(1.5), Shape::Rect { width: 2, height: 3 }];
     let point = Point { x: 8, y: -8 };
@@ -45,5 +54,6 @@ fn main() {
         Shape::Circle(radius) => *radius as u32,
         Shape::Rect { width, height } => width * height,
     };
-    println!("{count} {COUNT} {area} {} {}", point.x, point.y);
+    let sold = Shop(vec![1u8, 2]).each(3) + Shop(vec![4u32]).each(5);
+    println!("{sold} {count} {COUNT} {area} {} {}", point.x, point.y);
 }

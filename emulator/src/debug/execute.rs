@@ -2,9 +2,9 @@
 
 use super::breakpoints::Armed;
 use super::caught::Pending;
-use super::command::{Beginning, Command, Examine, RegisterSet, help, help_on};
+use super::command::{Beginning, Command, Contents, Examine, RegisterSet, help, help_on};
 use super::display::Displays;
-use super::expression::{Expression, Names};
+use super::expression::{self, Expression, Names};
 use super::listing::Listed;
 use super::missed::Note;
 use super::peek::{self, Files, View};
@@ -19,7 +19,7 @@ use super::target::{Place, Registers, Target};
 use super::waits::Waits;
 use super::{memory, registers, stack, views, walk};
 use crate::machine::{HartState, StopReason};
-use crate::source::{Frame, Loaded, Programs};
+use crate::source::{Format, Frame, Loaded, Programs};
 use crate::trace::{Residence, ThreadId};
 use isa::events::EventKind;
 use isa::{Ppn, Privilege, Step, VirtAddr};
@@ -367,6 +367,9 @@ impl Debugger {
                         RegisterSet::Integer | RegisterSet::Float => {
                             Ok(registers::of_caller(&frame, set == RegisterSet::Float))
                         }
+                        RegisterSet::All => {
+                            Ok(registers::of_caller(&frame, false) + &registers::of_caller(&frame, true))
+                        }
                         RegisterSet::Named(names) => registers::some_of_caller(target, &frame, &names),
                     };
                 }
@@ -377,15 +380,19 @@ impl Debugger {
                 match set {
                     RegisterSet::Integer => Ok(registers::integer(&now, &before)),
                     RegisterSet::Float => Ok(registers::float(&now, &before)),
+                    RegisterSet::All => {
+                        Ok(registers::integer(&now, &before) + &registers::float(&now, &before))
+                    }
                     RegisterSet::Csr => Ok(registers::csrs(target)),
                     RegisterSet::Named(names) => registers::some(target, &now, &names),
                 }
             }
             Command::Examine(examine, at) => self.examine(target, examine, at),
-            Command::Backtrace { most, is_outermost } => {
+            Command::ContinuePast(count) => self.continue_past(target, count),
+            Command::Backtrace { most, is_outermost, is_full } => {
                 self.check_page_table()?;
                 self.check_registers()?;
-                self.backtrace(target, most.unwrap_or(stack::SHOWN), is_outermost)
+                self.backtrace(target, most.unwrap_or(stack::SHOWN), is_outermost, is_full)
             }
             Command::Define(of) => self.define(target, &of),
             Command::Print(at, format) => self.print(target, &at, format),
@@ -475,6 +482,7 @@ impl Debugger {
         examine: Examine,
         at: Option<Expression>,
     ) -> Result<String, String> {
+        let examine = self.sized(target, examine, at.as_ref());
         let (text, next) = self.examine_at(target, examine, at)?;
         self.next_examine = Some(next);
         self.last_examine = examine;
@@ -519,6 +527,20 @@ impl Debugger {
         (text, end)
     }
 
+    /// The same, with the size of the numbers that an address is of; where it goes on, the size that was shown before.
+    fn sized(&self, target: &dyn Target, examine: Examine, at: Option<&Expression>) -> Examine {
+        if examine.contents != Contents::Floats {
+            return examine;
+        }
+        let value = |at: &Expression| self.looking(target, |from| expression::value(at.node(), from)).ok();
+        let bytes = match at {
+            Some(at) => value(at).and_then(|value| value.type_.float_bytes()),
+            None => Some(self.last_examine.size_bytes).filter(|&bytes| matches!(bytes, 4 | 8)),
+        };
+        let contents = Contents::Values(Format::Float);
+        Examine { contents, size_bytes: bytes.unwrap_or(examine.size_bytes), ..examine }
+    }
+
     /// What memory holds, and where it goes on.
     pub(super) fn examine_at(
         &mut self,
@@ -526,6 +548,7 @@ impl Debugger {
         examine: Examine,
         at: Option<Expression>,
     ) -> Result<(String, (VirtAddr, Space)), String> {
+        let examine = self.sized(target, examine, at.as_ref());
         let (va, space) = match (at, self.next_examine.clone()) {
             (None, Some(next)) => next,
             (at, _) => self.locate(target, at)?,

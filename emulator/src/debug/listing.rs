@@ -1,6 +1,6 @@
 //! `list`, and the source line of a stop: text of source files, where the embedder can give it.
 
-use super::command::Listing;
+use super::command::{ListEnd, Listing};
 use super::execute::Debugger;
 use super::expression::Expression;
 use super::space::Space;
@@ -85,6 +85,38 @@ impl Debugger {
                 let of = listed.map_or_else(|| self.source_of(target, None), |listed| Ok(listed.next))?;
                 SourceLine { line: first.max(1), ..of }
             }
+            (Listing::File, _) => return self.name_of_file(target),
+            (Listing::Range(first, last), _) => {
+                let from = first.map(|at| self.line_of_place(target, &at)).transpose()?;
+                let end = match last {
+                    Some(ListEnd::Place(at)) => Some(self.line_of_end(target, &at, from.as_ref())?),
+                    Some(ListEnd::Behind(lines)) => {
+                        from.clone().map(|from| SourceLine { line: from.line.saturating_add(lines), ..from })
+                    }
+                    None => None,
+                };
+                match (from, end) {
+                    (Some(from), Some(end)) if from.path() != end.path() => {
+                        return Err(format!("{from} and {end} are of different files"));
+                    }
+                    (Some(from), Some(end)) if from.line > end.line => {
+                        return Err(format!(
+                            "it ends at line {} before it begins at {}",
+                            end.line, from.line
+                        ));
+                    }
+                    (Some(from), end) => {
+                        shown = end.map_or(SHOWN, |end| (end.line - from.line).saturating_add(1));
+                        from
+                    }
+                    (None, Some(end)) => {
+                        let first = end.line.saturating_sub(SHOWN - 1).max(1);
+                        shown = end.line - first + 1;
+                        SourceLine { line: first, ..end }
+                    }
+                    (None, None) => return Err("a place is missing".to_owned()),
+                }
+            }
             (Listing::Place(at), _) => around(match self.line_of_file(target, &at) {
                 Some(line) => line,
                 None => self.source_of(target, Some(at))?,
@@ -92,6 +124,44 @@ impl Debugger {
         };
         let text = self.list_from(from.clone(), shown)?;
         Ok(text + &self.newer(&self.space_of(&self.now(target)), &from))
+    }
+
+    /// The line of a place: a number is one of the file that is listed or looked at.
+    fn line_of_place(&mut self, target: &dyn Target, at: &Expression) -> Result<SourceLine, String> {
+        if let Ok(line) = at.text().parse::<u32>() {
+            let listed = self.listed.clone().map(|listed| Ok(listed.next));
+            let of = listed.unwrap_or_else(|| self.source_of(target, None))?;
+            return Ok(SourceLine { line: line.max(1), ..of });
+        }
+        match self.line_of_file(target, at) {
+            Some(line) => Ok(line),
+            None => self.source_of(target, Some(at.clone())),
+        }
+    }
+
+    /// The same, of what a listing ends with: a number is a line of the file that it begins in.
+    fn line_of_end(
+        &mut self,
+        target: &dyn Target,
+        at: &Expression,
+        from: Option<&SourceLine>,
+    ) -> Result<SourceLine, String> {
+        match (at.text().parse::<u32>(), from) {
+            (Ok(line), Some(from)) => Ok(SourceLine { line, ..from.clone() }),
+            _ => self.line_of_place(target, at),
+        }
+    }
+
+    /// The file that is listed or looked at.
+    fn name_of_file(&mut self, target: &dyn Target) -> Result<String, String> {
+        let listed = self.listed.clone().map(|listed| Ok(listed.next));
+        let of = listed.unwrap_or_else(|| self.source_of(target, None))?;
+        let lines = self.symbols.source_lines(&of);
+        let lines = lines.map_or_else(
+            || "it is not to be found here".to_owned(),
+            |lines| format!("it has {} lines", lines.len()),
+        );
+        Ok(format!("{}, compiled in {}: {lines}\n", of.file, of.folder))
     }
 
     /// The line that `FILE:LINE` names, whether it has code or not, if the program that is looked at is made of that file.

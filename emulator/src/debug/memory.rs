@@ -109,7 +109,11 @@ pub(super) fn examine(
     match examine.contents {
         Contents::Instructions => instructions(space, va, examine.count, read, absent, symbol),
         Contents::Values(Format::Text) => strings(va, examine.count, read, absent),
-        Contents::Values(format) => {
+        Contents::Values(_) | Contents::Floats => {
+            let format = match examine.contents {
+                Contents::Values(format) => format,
+                _ => Format::Float,
+            };
             let size = u64::from(examine.size_bytes);
             let per_line = if format == Format::Address { 1 } else { (16 / size).min(8) };
             let mut text = String::new();

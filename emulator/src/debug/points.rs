@@ -2,6 +2,7 @@
 
 use super::breakpoints::Breakpoint;
 use super::catches::Catch;
+use super::command::Command;
 use super::condition::Condition;
 use super::execute::Debugger;
 use super::target::{Registers, Target};
@@ -226,6 +227,24 @@ impl Debugger {
         point.ignored = point.ignored.saturating_sub(1);
         point.has_stopped |= !is_passed;
         !is_passed
+    }
+
+    /// `continue N`: passes the breakpoint that is here N - 1 times.
+    pub(super) fn continue_past(&mut self, target: &mut dyn Target, count: u64) -> Result<String, String> {
+        let pc = self.now(target).pc;
+        let breakpoints: Vec<u64> = self.points.breakpoints().map(|(id, _)| id).collect();
+        let is_here = |id: &u64| self.armed.places_of(*id).iter().any(|(place, _)| *place == pc);
+        let here: Vec<u64> = breakpoints.into_iter().filter(is_here).collect();
+        if here.is_empty() {
+            return Err(
+                "no breakpoint has stopped here that could be passed: `ignore N COUNT` passes others"
+                    .to_owned(),
+            );
+        }
+        for id in here {
+            self.points.one_mut(id)?.ignored = count.saturating_sub(1);
+        }
+        self.run_command(target, Command::Continue)
     }
 
     /// Those of these points that stop the machine; all of them are counted, and those that were for once are gone.

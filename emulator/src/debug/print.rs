@@ -33,6 +33,9 @@ impl Debugger {
         self.looking(target, |from| {
             let lines: String =
                 from.variables(which)?.iter().map(|(name, value)| variable(from, name, value)).collect();
+            if let Some(why) = from.why_untold().filter(|_| lines.is_empty()) {
+                return Ok(format!("variables of the function are not known: {why}\n"));
+            }
             Ok(match (lines.is_empty(), which) {
                 (false, _) => lines + &from.notes(),
                 (true, Variables::Arguments) => "the function has no arguments\n".to_owned(),
@@ -42,7 +45,8 @@ impl Debugger {
     }
 }
 
-fn variable(from: &Vantage<'_>, name: &str, value: &Value) -> String {
+/// A line about a variable.
+pub(super) fn variable(from: &Vantage<'_>, name: &str, value: &Value) -> String {
     let text = from.text(value, None).unwrap_or_else(|why| format!("<{why}>"));
     line(name, &text, &value.type_)
 }

@@ -3,6 +3,7 @@
 use super::command::FrameChoice;
 use super::execute::Debugger;
 use super::peek::{self, View};
+use super::print;
 use super::space::{Space, loaded_at};
 use super::target::Target;
 use super::vantage::{Vantage, innermost};
@@ -139,6 +140,7 @@ impl Debugger {
         target: &dyn Target,
         most: u64,
         is_outermost: bool,
+        is_full: bool,
     ) -> Result<String, String> {
         self.check_lasts()?;
         let space = self.space_of(&self.now(target));
@@ -152,6 +154,11 @@ impl Debugger {
                 false => String::new(),
             };
             let of = lines_of(&frame, number == 0, &name, &arguments);
+            let with_locals = |(level, line): (usize, String)| match is_full {
+                true => line + &self.locals_of(target, &frame, level),
+                false => line,
+            };
+            let of: Vec<String> = of.into_iter().enumerate().map(with_locals).collect();
             let numbers = of.len() * frame.times;
             lines.extend((number..).zip(of));
             number += numbers;
@@ -171,6 +178,19 @@ impl Debugger {
 }
 
 impl Debugger {
+    /// The variables of a function of the stack as they are now, a line each behind its own.
+    fn locals_of(&self, target: &dyn Target, frame: &StackFrame, level: usize) -> String {
+        if frame.is_signal {
+            return String::new();
+        }
+        self.looking_from(target, Some((frame.frame.clone(), level)), |from| {
+            let variables = from.variables(Variables::Locals).unwrap_or_default();
+            let line = |(name, value): &(String, Value)| print::variable(from, name, value);
+            let lines: String = variables.iter().map(line).collect();
+            lines.lines().map(|line| format!("\n        {line}")).collect()
+        })
+    }
+
     /// The arguments of a function of the stack as they are now, in brackets; nothing if none are told.
     fn arguments(&self, target: &dyn Target, frame: &Frame, level: usize) -> String {
         let text = |from: &Vantage<'_>| {

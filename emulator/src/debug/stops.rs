@@ -10,7 +10,7 @@ use super::points::{SILENT, What};
 use super::symbols::Named;
 use super::target::Target;
 use super::vantage::Vantage;
-use crate::source::{InlineFrame, Loaded, without_offset};
+use crate::source::{InlineFrame, Loaded, ProgramFile, without_offset};
 use crate::trace::{ProcessView, SpaceView};
 use core::ops::RangeInclusive;
 use isa::events::VMA_EXEC;
@@ -171,7 +171,11 @@ impl Debugger {
         condition: Option<Condition>,
         is_for_once: bool,
     ) -> Result<String, String> {
+        let asked = at;
         let Breakpoint { text, at, pid } = self.breakpoint(target, at, pid)?;
+        if matches!(&at, Where::Symbol(..)) {
+            self.check_is_code(asked, &text)?;
+        }
         let mut strange =
             condition.as_ref().map_or_else(String::new, |condition| self.strange_names(condition));
         let breakpoint = Breakpoint { text: text.clone(), at: at.clone(), pid };
@@ -182,13 +186,19 @@ impl Debugger {
             strange.push_str(&self.unseen_names(target, condition, pc));
         }
         let only = pid.map(|pid| format!(" in process {pid}")).unwrap_or_default();
+        let none_has_it = match self.programs().first() {
+            Some(program) if asked.text() == text => {
+                format!(": {program} has no `{text}` (`kernel:{text}` is this one)")
+            }
+            _ => String::new(),
+        };
         let place = match at {
             Where::User(va) => self.nowhere(va, pid),
             Where::Kernel(va) if text == va.to_string() => String::new(),
-            Where::Kernel(va) => format!(": {va} of the kernel"),
+            Where::Kernel(va) => format!(": {va} of the kernel{none_has_it}"),
             Where::KernelFunctions(list) => {
                 let places = self.places_text(id, &self.armed.places_of(id));
-                format!(": {} places of the kernel\n{}", list.len(), places.trim_end())
+                format!(": {} places of the kernel{none_has_it}\n{}", list.len(), places.trim_end())
             }
             Where::Symbol(..) => match self.armed.places_of(id).as_slice() {
                 [] => self.missing(&text, pid),
@@ -204,6 +214,25 @@ impl Debugger {
         };
         let once = if is_for_once { ", for once" } else { "" };
         Ok(format!("breakpoint {id} at {text}{only}{when}{once}{place}\n{strange}"))
+    }
+
+    /// Complains of a breakpoint at a variable of the programs: no code is there.
+    fn check_is_code(&self, asked: &Expression, text: &str) -> Result<(), String> {
+        let Named::Symbol(name) = Named::of(text) else { return Ok(()) };
+        let programs = self.programs();
+        let files: Vec<_> = programs.iter().map(|path| self.symbols.program(path)).collect();
+        let is_variable = |file: &Rc<ProgramFile>| {
+            file.functions_called(name, None).is_empty() && file.symbols().is_variable(name)
+        };
+        if !files.iter().any(is_variable)
+            || files.iter().any(|file| !file.functions_called(name, None).is_empty())
+        {
+            return Ok(());
+        }
+        let asked = asked.text();
+        Err(format!(
+            "`{asked}` is a variable, and no code: `watch {asked}` stops when it changes, `break *ADDR` at an address"
+        ))
     }
 
     /// The line that a breakpoint is at, if the one that was asked for has no code, or code in front of a function's body alone.
@@ -494,7 +523,13 @@ impl Debugger {
             Occasion::Syscall(Some(name)) => {
                 Catch::Syscall(Some(numbered(name, "system call", &self.calls)?))
             }
-            Occasion::Signal(name) => Catch::Signal(numbered(name, "signal", &self.signals)?),
+            Occasion::Signal(name) => {
+                let signal = numbered(name, "signal", &self.signals)?;
+                // A number alone says little in what is told of it.
+                let known = self.signals.iter().find(|(number, _)| *number == signal.number);
+                let name = known.map_or(signal.name, |(_, name)| (*name).to_owned());
+                Catch::Signal(Numbered { name, ..signal })
+            }
         };
         let strange = condition.as_ref().map_or_else(String::new, |condition| self.strange_names(condition));
         let text = format!("{catch}{}", when(condition.as_ref()));

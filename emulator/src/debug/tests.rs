@@ -1,8 +1,8 @@
 //! The debugger, command by command, on the machine of `recording`.
 
 use super::command::{
-    Command, Contents, Examine, Faults, FrameChoice, Happening, Listing, Occasion, RegisterSet, Shown,
-    StepKind, StopCommand, commands,
+    Command, Contents, Examine, Faults, FrameChoice, Happening, ListEnd, Listing, Occasion, RegisterSet,
+    Shown, StepKind, StopCommand, commands,
 };
 use super::condition::Condition;
 use super::expression::Expression;
@@ -33,6 +33,9 @@ fn lines_become_commands() {
         ("  si 20 ", Command::Step(StepKind::Instruction, 20)),
         ("n", Command::Step(StepKind::OverLine, 1)),
         ("c", Command::Continue),
+        ("c 3", Command::ContinuePast(3)),
+        ("bt full 2", Command::Backtrace { most: Some(2), is_outermost: false, is_full: true }),
+        ("bt -2", Command::Backtrace { most: Some(2), is_outermost: true, is_full: false }),
         ("until 1000", Command::Until(1000)),
         ("b 16 4", break_at(16, Some(4), None, false)),
         ("b 16 if pid == 2", break_at(16, None, condition("pid == 2"), false)),
@@ -165,6 +168,11 @@ fn lines_become_commands() {
         ("swap all", Command::Swap { from: 0, most: Some(u64::MAX) }),
         ("list 5,10", Command::List(Listing::Lines(5, 10))),
         ("list 5, 10", Command::List(Listing::Lines(5, 10))),
+        ("list 16,", Command::List(Listing::Range(number(16), None))),
+        ("list 16,+3", Command::List(Listing::Range(number(16), Some(ListEnd::Behind(3))))),
+        ("list ,16", Command::List(Listing::Range(None, Some(ListEnd::Place(Expression::number(16)))))),
+        ("info source", Command::List(Listing::File)),
+        ("info all-registers", Command::Regs(RegisterSet::All)),
         ("regs a0 $sp", Command::Regs(RegisterSet::Named(vec!["a0".into(), "sp".into()]))),
         ("ps", Command::Ps),
         ("hart 2", Command::Hart(Some(2))),
@@ -237,7 +245,9 @@ fn what_is_no_command_is_answered_in_one_line() {
         ),
         ("info nonsense", "there is no `info nonsense`; `help` lists the commands"),
         ("delete 3-1", "`3-1` is neither a number nor a range; usage: delete [N|N-M …]"),
-        ("list 9,4", "`9,4` ends before it begins; usage: list [LINE[,LINE]|FILE:LINE|SYMBOL|ADDR|-]"),
+        ("list 9,4", "`9,4` ends before it begins; usage: list [PLACE|[PLACE],[PLACE|+N]|-]"),
+        ("list ,", "a place is missing; usage: list [PLACE|[PLACE],[PLACE|+N]|-]"),
+        ("whatis struct node", "of a type tells `ptype struct node`; usage: whatis ADDR"),
         ("x/4z 1", "`z` is no format and no size; usage: x/[COUNT][FORMAT][SIZE] ADDR"),
         ("x/0x 1", "COUNT is from 1 to 4096; usage: x/[COUNT][FORMAT][SIZE] ADDR"),
     ] {
@@ -511,7 +521,10 @@ fn breakpoints_by_symbol_wait_for_the_program() {
 #[test]
 fn breakpoints_by_address_and_in_the_kernel() {
     check_parts(&["b 0x10020", "c"], &["breakpoint 1: 0x10020\n", "step 105:"]);
-    check(&["b trap_entry"], "breakpoint 1 at trap_entry: 0xffffffc080200040 of the kernel\n");
+    check(
+        &["b trap_entry"],
+        "breakpoint 1 at trap_entry: 0xffffffc080200040 of the kernel: /bin/demo has no `trap_entry` (`kernel:trap_entry` is this one)\n",
+    );
     check_parts(&["b trap_entry", "c"], &["breakpoint 1: trap_entry\n", "step 108: supervisor mode"]);
     check_parts(&["b kernel:trap_entry+4", "c"], &["step 109:"]);
     check_parts(&["b 0xffffffc080200044", "c"], &["step 109:"]);

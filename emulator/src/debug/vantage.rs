@@ -144,9 +144,11 @@ impl Vantage<'_> {
         let loaded = loaded_at(self.symbols, &self.trace.guest, &self.here, at).ok_or_else(unknown)?;
         let lines = loaded.file.lines().ok_or_else(|| self.without_lines(&loaded, at))?;
         if lines.at(at.0.wrapping_sub(loaded.bias)).is_none() {
-            let name = loaded.file.symbols().name_of(at.0.wrapping_sub(loaded.bias));
-            let name = name.unwrap_or_else(|| at.to_string());
-            return Err(format!("there is no debug information of {name} (`up` goes to its caller)"));
+            // As `bt` has it: of a caller where it goes on.
+            let pc = VirtAddr(frame.pc);
+            let spot = if frame.is_exact { loaded.spot(pc) } else { loaded.spot_of_return(pc) };
+            let name = spot.symbol.unwrap_or_else(|| pc.to_string());
+            return Err(format!("there is no debug information of {name}{}", self.up()));
         }
         let read = &|whose, address, into: &mut [u8]| self.read(whose, address, into);
         Ok(lines.variables(which, &self.scope(Some((frame, *level)), &loaded, read, None)))

@@ -165,6 +165,29 @@ impl Dies {
         }
     }
 
+    /// Why nothing is told of the variables of the code at an address, if the compiler was asked to leave them out or to put them elsewhere.
+    pub(super) fn why_untold(&self, address: u64) -> Option<&'static str> {
+        let holds = |of: &&Unit<Section>| {
+            let Ok(mut ranges) = self.dwarf.unit_ranges(of) else { return false };
+            std::iter::from_fn(|| ranges.next().ok().flatten())
+                .any(|range| (range.begin..range.end).contains(&address))
+        };
+        let of = self.units().iter().find(holds)?;
+        let mut entries = of.entries();
+        let entry = entries.next_dfs().ok()??;
+        let is_split = [gimli::DW_AT_dwo_name, gimli::DW_AT_GNU_dwo_name];
+        if is_split.iter().any(|&name| entry.attr_value(name).is_some()) {
+            return Some(
+                "it is compiled with -gsplit-dwarf: its .dwo is not read; without -gsplit-dwarf they are known",
+            );
+        }
+        use gimli::Reader;
+        let producer = self.dwarf.attr_string(of, entry.attr_value(gimli::DW_AT_producer)?).ok()?;
+        let producer = producer.to_string_lossy().ok()?;
+        let is_lines_alone = producer.split(' ').any(|word| word == "-g1");
+        is_lines_alone.then_some("it is compiled with -g1, which tells lines alone; with -g they are known")
+    }
+
     /// The entries right below one.
     pub(super) fn children(&self, at: At) -> Vec<At> {
         let Some(unit) = self.units().get(at.unit) else { return Vec::new() };

@@ -7,6 +7,9 @@ use gimli::AttributeValue;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+/// Functions that are kept of those that have a variable of one name.
+const MAX_FUNCTIONS: usize = 16;
+
 /// A variable that there is as long as the program runs.
 #[derive(Debug)]
 pub(super) struct Global {
@@ -33,8 +36,8 @@ pub(super) struct Index {
     declared: BTreeMap<String, At>,
     /// Complete types by their names, as C has them: `struct node`, `node_t`.
     types: BTreeMap<String, At>,
-    /// Names of the variables of functions, each with a function that has it.
-    locals: BTreeMap<String, At>,
+    /// Names of the variables of functions, each with functions that have it: a few at most.
+    locals: BTreeMap<String, Vec<At>>,
     /// The names of values, each with the enumeration that has it.
     enumerators: BTreeMap<String, At>,
     /// Units in which places of variables are told for each instruction.
@@ -119,14 +122,14 @@ impl Index {
                     } else if let Some((.., Some(function))) = path.last()
                         && has_own_name(entry)
                     {
-                        self.locals.entry(name).or_insert(*function);
+                        self.add_local(name, *function);
                     }
                 }
                 gimli::DW_TAG_formal_parameter => {
                     if let (Some((.., Some(function))), Some(name)) = (path.last(), dies.name(at))
                         && has_own_name(entry)
                     {
-                        self.locals.entry(name).or_insert(*function);
+                        self.add_local(name, *function);
                     }
                 }
                 tag => {
@@ -150,6 +153,14 @@ impl Index {
                     }
                 }
             }
+        }
+    }
+
+    /// A variable of a function's.
+    fn add_local(&mut self, name: String, function: At) {
+        let of = self.locals.entry(name).or_default();
+        if of.len() < MAX_FUNCTIONS && !of.contains(&function) {
+            of.push(function);
         }
     }
 
@@ -203,9 +214,9 @@ impl Index {
         self.types.keys().map(String::as_str)
     }
 
-    /// A function that has a variable of this name.
-    pub(super) fn function_with(&self, name: &str) -> Option<At> {
-        self.locals.get(name).copied()
+    /// Functions that have a variable of this name.
+    pub(super) fn functions_with(&self, name: &str) -> &[At] {
+        self.locals.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// The names of all variables and of the values of enumerations.

@@ -263,12 +263,12 @@ impl Lines {
 
     /// The variable of a name that the function at work sees, or that the program has.
     pub fn variable(&self, name: &str, scope: &Scope<'_>) -> Option<Value> {
-        self.dies.find(name, scope)
+        self.dies.find(name, scope).filter(|value| value.type_.is_told())
     }
 
     /// The variable of a name that a source file has.
     pub fn variable_of(&self, file: &str, name: &str, scope: &Scope<'_>) -> Option<Value> {
-        self.dies.find_in_file(file, name, scope)
+        self.dies.find_in_file(file, name, scope).filter(|value| value.type_.is_told())
     }
 
     /// The parameters or the variables of the function at work.
@@ -288,12 +288,14 @@ impl Lines {
 
     /// The type of a variable of the whole program.
     pub fn global_type(&self, name: &str) -> Option<Type> {
-        self.dies.index().globals(name).next().map(|global| Type::of(&self.dies, global.at))
+        let type_ = self.dies.index().globals(name).next().map(|global| Type::of(&self.dies, global.at));
+        type_.filter(Type::is_told)
     }
 
     /// The type of a variable of the whole program of which no place is told.
     pub fn declared_type(&self, name: &str) -> Option<Type> {
-        self.dies.index().declared(name).map(|at| Type::of(&self.dies, at))
+        let type_ = self.dies.index().declared(name).map(|at| Type::of(&self.dies, at));
+        type_.filter(Type::is_told)
     }
 
     /// The type of a name, as C has it: `struct node`, `node_t`.
@@ -315,9 +317,18 @@ impl Lines {
         lines.into_iter().filter(|&line| line > 0).collect()
     }
 
-    /// A function that has a variable of this name, if one has.
-    pub fn function_with(&self, variable: &str) -> Option<String> {
-        self.dies.name(self.dies.index().function_with(variable)?)
+    /// Functions that have a variable of this name: a few at most.
+    pub fn functions_with(&self, variable: &str) -> Vec<String> {
+        let functions = self.dies.index().functions_with(variable).iter();
+        let mut names: Vec<String> = functions.filter_map(|&at| self.dies.name(at)).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Why nothing is told of the variables of the code at an address, if the compiler was asked for that.
+    pub fn why_untold(&self, address: u64) -> Option<&'static str> {
+        self.dies.why_untold(address)
     }
 
     /// Of the function at an address the block that has a variable of this name: the lines of its first and its last instruction.

@@ -13,6 +13,7 @@
 //! parts of it, what it points to and arithmetic are `value` and `numbers`, its text is `show`. What is known of a name is
 //! found through an `index` that is made once.
 
+mod cpp_values;
 mod dies;
 mod epilogue;
 mod file;

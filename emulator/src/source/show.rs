@@ -4,7 +4,7 @@ use super::dies::{At, Dies, Language};
 use super::numbers::wrapped;
 use super::types::{Kind, Member, Number, Shape, Type};
 use super::value::{Held, ReadMemory, Value};
-use super::{quad, rust_values};
+use super::{cpp_values, quad, rust_values};
 use std::cell::Cell;
 use std::fmt::Write;
 use std::rc::Rc;
@@ -151,9 +151,8 @@ impl Writer<'_> {
     fn formatted(&self, bits: u128, number: Number, format: Format) -> String {
         let is_float = number.kind == Kind::Float;
         let bits = match format {
-            // Of a fraction the whole part is meant.
-            Format::Float | Format::Binary => bits,
-            _ if is_float => {
+            // Of a fraction the whole part is the letter or the address; else its bits are shown, as in gdb.
+            Format::Character | Format::Address if is_float => {
                 #[allow(clippy::cast_possible_truncation)] // towards zero, as C does it
                 let whole = quad::to_f64(bits, number.bytes) as i128;
                 let number = Number { kind: Kind::Signed, ..number };
@@ -351,12 +350,12 @@ impl Writer<'_> {
 
     fn record(&self, value: &Value, dies: &Rc<Dies>, at: At, depth: usize) -> Result<String, String> {
         let read = self.look.read;
-        if let Some(elements) = rust_values::sequence(value, dies, at, read)? {
+        if let Some(elements) = value.sequence(dies, at, read)? {
             let length = match &elements.type_ {
                 Type::Array(_, length) => length.unwrap_or(0),
                 _ => 0,
             };
-            if rust_values::is_text(dies, at) {
+            if rust_values::is_text(dies, at) || cpp_values::is_text(dies, at) {
                 let shown = usize::try_from(length.min(MAX_ELEMENTS)).unwrap_or(0);
                 let more = if length > MAX_ELEMENTS { "…" } else { "" };
                 return Ok(format!("\"{}\"{more}", letters(&elements.bytes(shown, read)?, '"')));

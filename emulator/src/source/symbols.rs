@@ -146,6 +146,12 @@ impl SymbolTable {
         self.find(name).is_some_and(|symbol| symbol.is_function)
     }
 
+    /// Whether a symbol is a variable.
+    pub fn is_variable(&self, name: &str) -> bool {
+        let is_it = |symbol: &Symbol| symbol.has_type && !symbol.is_function && !symbol.is_code;
+        self.find(name).is_some_and(is_it) || self.thread_locals.contains_key(name)
+    }
+
     /// What is added to physical addresses to have the virtual ones.
     pub fn physical_offset(&self) -> u64 {
         self.physical_offset
@@ -244,7 +250,65 @@ pub(super) fn likeness(name: &str, typed: &str) -> Option<u8> {
         return Some(1);
     }
     let ends = |of: &str| of.strip_suffix(typed).is_some_and(|before| before.ends_with("::"));
-    (ends(name) || ends(plain)).then_some(2)
+    if ends(name) || ends(plain) {
+        return Some(2);
+    }
+    // Without arguments of templates all instances are meant. Most names need no look.
+    let last = typed.rsplit("::").next().unwrap_or(typed);
+    if typed.is_empty() || !name.contains('<') || !name.contains(last) {
+        return None;
+    }
+    let name = without_generics(name);
+    let plain = without_returned(without_parameters(&name));
+    if plain == typed { Some(1) } else { ends(plain).then_some(2) }
+}
+
+/// A name without the arguments of templates and generics: `Shop<T>::each` is `Shop::each`, and so is `<Shop<T> as Look>::each`.
+fn without_generics(name: &str) -> String {
+    // Rust writes so of what a function belongs to.
+    let owner = name.starts_with('<').then(|| end_of_generics(name));
+    if let Some((owner, behind)) = owner.and_then(|end| name.get(1..end).zip(name.get(end + 1..))) {
+        let owner = without_inner_generics(owner);
+        let owner = owner.split(" as ").next().unwrap_or_default();
+        return format!("{owner}{}", without_inner_generics(behind));
+    }
+    without_inner_generics(name)
+}
+
+/// The same, of what begins with a name.
+fn without_inner_generics(name: &str) -> String {
+    let (mut plain, mut rest) = (String::new(), name);
+    while let Some(at) = rest.find('<') {
+        plain.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let is_of_name = plain.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | ':' | '}'));
+        if !is_of_name || plain.ends_with("operator") {
+            plain.push('<');
+            rest = &rest[1..];
+            continue;
+        }
+        plain.truncate(plain.trim_end_matches(':').len());
+        rest = rest.get(end_of_generics(rest) + 1..).unwrap_or_default();
+    }
+    plain + rest
+}
+
+/// Where the `>` is that belongs to the `<` which a text begins with; its end if there is none.
+fn end_of_generics(text: &str) -> usize {
+    let (mut depth, mut before) = (0usize, ' ');
+    for (at, c) in text.char_indices() {
+        match c {
+            '<' => depth += 1,
+            // Of an arrow it is no bracket.
+            '>' if before != '-' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 {
+            return at;
+        }
+        before = c;
+    }
+    text.len()
 }
 
 /// A function of C++'s without the type that it returns, which stands before those of templates.
@@ -332,5 +396,31 @@ mod tests {
         assert_eq!(likeness("Foo::operator()(int)", "Foo::operator()(int)"), Some(0));
         assert_eq!(likeness("Foo::operator bool() const", "Foo::operator bool"), Some(1));
         assert_eq!(likeness("ns::Foo::~Foo()", "Foo::~Foo"), Some(2));
+    }
+
+    #[test]
+    fn all_instances_are_meant_without_arguments_of_templates() {
+        let lambda = "main::{lambda(shop::Shape&)#1}";
+        let each = format!("void shop::Catalog::each<{lambda}>({lambda})");
+        for (name, typed, like) in [
+            (each.as_str(), "shop::Catalog::each", Some(1)),
+            (&each, "Catalog::each", Some(2)),
+            (&each, "each", Some(2)),
+            (&each, "ach", None),
+            (&each, "lambda", None),
+            ("int ns::twice<int>(int)", "ns::twice", Some(1)),
+            ("int ns::twice<int>(int)", "twice", Some(2)),
+            ("std::vector<int, std::allocator<int> >::push_back(int&&)", "std::vector::push_back", Some(1)),
+            ("std::vector<int, std::allocator<int> >::push_back(int&&)", "vector::push_back", Some(2)),
+            ("values::Shop<T>::each", "Shop::each", Some(2)),
+            ("values::each::<u32>", "values::each", Some(1)),
+            ("<values::Shop<u32>>::each", "values::Shop::each", Some(1)),
+            ("<values::Shop<T> as values::Look<u8>>::each", "Shop::each", Some(2)),
+            ("bool ns::operator< <int>(ns::A<int>, int)", "ns::twice", None),
+            ("ns::A<int>::operator->() const", "A::operator->", Some(2)),
+            ("f<", "f", Some(1)),
+        ] {
+            assert_eq!(likeness(name, typed), like, "{name}: {typed}");
+        }
     }
 }

@@ -140,8 +140,10 @@ impl Type {
             Shape::Reference(to) => to.defined(&pointer(inner, "&"), indent, left),
             Shape::Array(element, length) => element.defined(&array(inner, &[length]), indent, left),
             Shape::Record(dies, at) => {
-                let (head, blank) = (before(&qualifiers, &self.head()), "    ".repeat(indent));
-                let members = dies.members(at).into_iter().take(MAX_MEMBERS);
+                let (head, blank) = (format!("{}{}", word(&dies, at), self.head()), "    ".repeat(indent));
+                let head = before(&qualifiers, head.trim_end()) + &bases(&dies, at);
+                let members = dies.members(at).into_iter().filter(|member| !member.is_base);
+                let members = members.take(MAX_MEMBERS);
                 let lines: String = members.map(|member| member_line(&member, indent + 1, left)).collect();
                 beside(&format!("{head} {{\n{lines}{blank}}}"), inner)
             }
@@ -155,7 +157,7 @@ impl Type {
 
     /// A structure or an enumeration in front of its members.
     fn head(&self) -> String {
-        self.bare().to_string().replace(" {…}", "")
+        self.bare().to_string().replace("{…}", "").trim_end().to_owned()
     }
 
     /// What is said of the type behind its names: `const`, `volatile`.
@@ -179,6 +181,36 @@ impl Type {
 /// A type with what is said of it in front.
 fn before(qualifiers: &[&str], type_: &str) -> String {
     qualifiers.iter().rev().fold(type_.to_owned(), |type_, word| format!("{word} {type_}"))
+}
+
+/// What stands in front of a structure of C++'s where it is defined, though its name alone is the type.
+fn word(dies: &Dies, at: At) -> &'static str {
+    match (dies.language(at.unit), dies.tag(at)) {
+        (Language::Cpp, Some(gimli::DW_TAG_class_type)) => "class ",
+        (Language::Cpp, Some(gimli::DW_TAG_structure_type)) => "struct ",
+        (Language::Cpp, Some(gimli::DW_TAG_union_type)) => "union ",
+        _ => "",
+    }
+}
+
+/// What a class derives from: ` : public Shape`.
+fn bases(dies: &Rc<Dies>, class: At) -> String {
+    let is_class = dies.tag(class) == Some(gimli::DW_TAG_class_type);
+    let base = |at: At| {
+        // Private is what is told so, and of a class what is not told at all (DWARF 5, section 5.7.3).
+        let access = match dies.attribute(at, gimli::DW_AT_accessibility) {
+            Some((_, gimli::AttributeValue::Accessibility(gimli::DW_ACCESS_public))) => "public",
+            Some((_, gimli::AttributeValue::Accessibility(gimli::DW_ACCESS_protected))) => "protected",
+            None if !is_class => "public",
+            _ => "private",
+        };
+        let is_virtual = dies.attribute(at, gimli::DW_AT_virtuality).is_some();
+        format!("{access} {}{}", if is_virtual { "virtual " } else { "" }, Type::of(dies, at))
+    };
+    let children = dies.children(class).into_iter();
+    let bases = children.filter(|&at| dies.tag(at) == Some(gimli::DW_TAG_inheritance));
+    let bases: Vec<String> = bases.take(MAX_MEMBERS).map(base).collect();
+    if bases.is_empty() { String::new() } else { format!(" : {}", bases.join(", ")) }
 }
 
 /// A member of a structure, with its own members where their structure has no name.

@@ -193,6 +193,11 @@ impl Type {
         }
     }
 
+    /// Whether it is the type of a variable: with `-g1` none is told.
+    pub fn is_told(&self) -> bool {
+        !matches!(self, Self::Void)
+    }
+
     /// Bytes that a value takes.
     pub fn size(&self) -> Option<u64> {
         self.size_within(MAX_DEPTH)
@@ -211,6 +216,20 @@ impl Type {
             Shape::Unknown(bytes) => Some(bytes),
             Shape::Void | Shape::Function => None,
         }
+    }
+
+    /// The size of a floating-point number of the machine's, or of those that it points to or is made of.
+    pub fn float_bytes(&self) -> Option<u8> {
+        let mut type_ = self.clone();
+        for _ in 0..MAX_DEPTH {
+            type_ = match type_.shape() {
+                Shape::Number(Number { kind: Kind::Float, bytes: 4 }) => return Some(4),
+                Shape::Number(Number { kind: Kind::Float, bytes: 8 }) => return Some(8),
+                Shape::Pointer(of) | Shape::Reference(of) | Shape::Array(of, _) => of,
+                _ => return None,
+            };
+        }
+        None
     }
 
     /// Whether it is an array or a structure.

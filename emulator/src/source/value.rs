@@ -213,6 +213,28 @@ impl Value {
         names
     }
 
+    /// A member by its name, of what is no reference.
+    pub(super) fn plain_member(&self, name: &str, read: ReadMemory<'_>) -> Result<Self, String> {
+        let Shape::Record(dies, at) = self.type_.shape() else {
+            return Err(format!("{} is no structure", self.type_));
+        };
+        let found = self.member_within(&dies, at, name, read, MAX_NESTED)?;
+        found.ok_or_else(|| format!("{} has no member `{name}`", self.type_))
+    }
+
+    /// The elements of a structure that stands for a list of them or for a text, as an array.
+    pub(super) fn sequence(
+        &self,
+        dies: &Rc<Dies>,
+        record: At,
+        read: ReadMemory<'_>,
+    ) -> Result<Option<Self>, String> {
+        match super::rust_values::sequence(self, dies, record, read)? {
+            None => super::cpp_values::sequence(self, dies, record, read),
+            elements => Ok(elements),
+        }
+    }
+
     fn member_within(
         &self,
         dies: &Rc<Dies>,
@@ -300,7 +322,7 @@ impl Value {
     pub fn element(&self, index: i128, read: ReadMemory<'_>) -> Result<Self, String> {
         let of = self.clone().referred(read)?;
         if let Shape::Record(dies, at) = of.type_.shape()
-            && let Some(elements) = super::rust_values::sequence(&of, &dies, at, read)?
+            && let Some(elements) = of.sequence(&dies, at, read)?
         {
             return elements.element(index, read);
         }

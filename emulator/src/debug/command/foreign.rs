@@ -28,6 +28,10 @@ const COMMANDS: Table = &[
         &["define", "document"],
         "a script (`--script FILE`) holds commands, and so does a breakpoint (`commands N`)",
     ),
+    (
+        &["dprintf"],
+        "`break PLACE`, then `commands` with `silent`, `print EXPR` and `continue` tells of a place without a stop",
+    ),
     (&["source"], "`folio debug --script FILE` runs the commands of a file, `-ex COMMAND` one"),
     (
         &["shell", "!", "make", "cd", "pwd", "pipe", "edit"],

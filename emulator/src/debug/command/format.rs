@@ -9,6 +9,8 @@ use crate::source::Format;
 pub enum Contents {
     /// Values, written so; as a text they end at a NUL.
     Values(Format),
+    /// Floating-point numbers, as long as those are that the address is of.
+    Floats,
     /// Instructions.
     Instructions,
 }
@@ -40,7 +42,9 @@ impl Examine {
                 .filter(|&count| (1..=4096).contains(&count))
                 .ok_or("COUNT is from 1 to 4096")?;
         }
+        let mut is_sized = false;
         for letter in letters[digits..].chars() {
+            is_sized |= matches!(letter, 'b' | 'h' | 'w' | 'g');
             match letter {
                 'i' => examine.contents = Contents::Instructions,
                 'b' => examine.size_bytes = 1,
@@ -58,6 +62,9 @@ impl Examine {
                     };
                 }
             }
+        }
+        if examine.contents == Contents::Values(Format::Float) && !is_sized {
+            examine.contents = Contents::Floats;
         }
         Ok(examine)
     }

@@ -36,6 +36,8 @@ pub enum RegisterSet {
     Integer,
     /// The floating-point registers.
     Float,
+    /// Both.
+    All,
     /// CSRs.
     Csr,
     /// Some, by their names.
@@ -75,6 +77,19 @@ pub enum Listing {
     Lines(u32, u32),
     /// The lines around a place.
     Place(Expression),
+    /// From a place to another; without one of them ten lines.
+    Range(Option<Expression>, Option<ListEnd>),
+    /// No lines, but the name of the file.
+    File,
+}
+
+/// Where `list` ends.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ListEnd {
+    /// At the line of a place.
+    Place(Expression),
+    /// So many lines behind the first.
+    Behind(u32),
 }
 
 /// How something is shown at every stop.
@@ -125,6 +140,8 @@ pub enum FrameChoice {
 pub enum Command {
     Step(StepKind, u64),
     Continue,
+    /// `continue N`: what has stopped is passed N - 1 times.
+    ContinuePast(u64),
     /// `run`, `start`, `starti`
     Begin(Beginning),
     Until(u64),
@@ -136,10 +153,12 @@ pub enum Command {
     Undisplay(Option<u64>),
     Regs(RegisterSet),
     Examine(Examine, Option<Expression>),
-    /// `bt [N|-N]`: so many lines, from the innermost or the outermost function.
+    /// `bt [full] [N|-N]`: so many lines, from the innermost or the outermost function.
     Backtrace {
         most: Option<u64>,
         is_outermost: bool,
+        /// With the variables of each.
+        is_full: bool,
     },
     List(Listing),
     /// `line [LINE|PLACE]`

@@ -7,7 +7,7 @@ use super::near::nearest;
 use super::occasions::{Happening, OCCASIONS};
 use super::table::{Entry, info_subjects};
 use super::{
-    Command, FrameChoice, Listing, Occasion, RegisterSet, StepKind, StopCommand, SymbolKind, foreign,
+    Command, FrameChoice, ListEnd, Listing, Occasion, RegisterSet, StepKind, StopCommand, SymbolKind, foreign,
 };
 use crate::debug::condition::Condition;
 use crate::debug::expression::{Expression, line_offset, parse_number};
@@ -152,6 +152,19 @@ pub fn entry_of(line: &str) -> Result<Option<(&'static Entry, &str)>, String> {
     Ok(Some((meant(word)?, rest)))
 }
 
+/// `[N]`: once, or as often as it takes to come to what has stopped once more for the Nth time.
+pub(super) fn go_on(words: &Words<'_>) -> Result<Command, String> {
+    Ok(words.only_number()?.map_or(Command::Continue, Command::ContinuePast))
+}
+
+/// An address; a type is no address.
+pub(super) fn whatis(words: &Words<'_>) -> Result<Command, String> {
+    if let Some("struct" | "union" | "enum" | "class") = words.get(0) {
+        return Err(words.usage(&format!("of a type tells `ptype {}`", words.rest)));
+    }
+    words.needed_address().map(Command::WhatIs)
+}
+
 /// `[STEP|PLACE]`: a number is a step, and nothing at all a line.
 pub(super) fn until(words: &Words<'_>) -> Result<Command, String> {
     match words.get(0) {
@@ -186,7 +199,12 @@ pub(super) fn break_at(words: &Words<'_>, is_for_once: bool) -> Result<Command, 
     let pid = rest.only_number()?;
     match at {
         Some(at) => Ok(Command::Stop(StopCommand::Break { at, pid, condition, is_for_once })),
-        None if is_for_once || condition.is_some() => Err(words.usage("a place is missing")),
+        // As gdb has it: where one is.
+        None if condition.is_some() => {
+            let at = Expression::parse("$pc")?;
+            Ok(Command::Stop(StopCommand::Break { at, pid, condition, is_for_once }))
+        }
+        None if is_for_once => Err(words.usage("a place is missing")),
         None => Ok(Command::Stop(StopCommand::List)),
     }
 }
@@ -216,6 +234,12 @@ pub(super) fn catch(words: &Words<'_>) -> Result<Command, String> {
         match (what, Happening::from_name(what)) {
             ("tlb-miss", _) => Occasion::TlbMiss,
             (_, Some(happening)) => Occasion::Happening(happening),
+            (_, None) if matches!(what, "throw" | "rethrow" | "catch" | "exception") => {
+                return Err(words.usage(&format!(
+                    "`{what}` can't be caught: `break __cxa_throw` stops where C++ throws, `break __cxa_begin_catch` where it catches, \
+                     `break rust_panic` where Rust panics"
+                )));
+            }
             (_, None) => {
                 let near = nearest(what, OCCASIONS.iter().copied());
                 let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
@@ -292,13 +316,17 @@ pub(super) fn examine(words: &Words<'_>) -> Result<Command, String> {
     Ok(Command::Examine(examine, address))
 }
 
-/// `[N|-N]`
+/// `[full] [N|-N]`
 pub(super) fn backtrace(words: &Words<'_>) -> Result<Command, String> {
+    let is_full = |word: &&str| matches!(*word, "full" | "-full");
+    let others: Vec<&str> = words.words.iter().filter(|word| !is_full(word)).copied().collect();
+    let (is_full, others) = (words.words.iter().any(is_full), others.join(" "));
+    let words = Words::new(words.entry, &others);
     let outermost =
         words.rest.strip_prefix('-').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
     let most =
         outermost.map_or_else(|| words.only_number(), |rest| Words::new(words.entry, rest).only_number())?;
-    Ok(Command::Backtrace { most, is_outermost: outermost.is_some() })
+    Ok(Command::Backtrace { most, is_outermost: outermost.is_some(), is_full })
 }
 
 pub(super) fn disassemble(words: &Words<'_>) -> Result<Command, String> {
@@ -364,8 +392,19 @@ pub(super) fn frame(words: &Words<'_>) -> Result<Command, String> {
 
 /// `FIRST,LAST`, of lines.
 fn lines(text: &str) -> Option<(u32, u32)> {
-    let (first, last) = text.split_once(',')?;
+    // `10,+3` is no range of two lines.
+    let (first, last) = text.split_once(',').filter(|_| !text.contains('+'))?;
     Some((first.parse().ok()?, last.parse().ok()?))
+}
+
+/// What stands before and behind a comma that stands in no brackets.
+fn around_comma(text: &str) -> Option<(&str, &str)> {
+    let mut depth = 0;
+    let at = text.char_indices().find_map(|(at, c)| {
+        depth += i32::from(matches!(c, '(' | '<')) - i32::from(matches!(c, ')' | '>'));
+        (c == ',' && depth == 0).then_some(at)
+    })?;
+    Some((text[..at].trim(), text[at + 1..].trim()))
 }
 
 pub(super) fn list(words: &Words<'_>) -> Result<Command, String> {
@@ -376,6 +415,19 @@ pub(super) fn list(words: &Words<'_>) -> Result<Command, String> {
             return Err(words.usage(&format!("`{joined}` ends before it begins")));
         }
         return Ok(Command::List(Listing::Lines(first, last)));
+    }
+    if let Some((first, last)) = around_comma(words.rest) {
+        let first = if first.is_empty() { None } else { Some(words.parsed(first)?) };
+        let behind = last.strip_prefix('+').and_then(|lines| lines.trim().parse().ok());
+        let last = match (behind, last) {
+            (Some(lines), _) => Some(ListEnd::Behind(lines)),
+            (None, "") => None,
+            (None, place) => Some(ListEnd::Place(words.parsed(place)?)),
+        };
+        if first.is_none() && !matches!(last, Some(ListEnd::Place(_))) {
+            return Err(words.usage("a place is missing"));
+        }
+        return Ok(Command::List(Listing::Range(first, last)));
     }
     Ok(Command::List(match words.rest {
         "" => Listing::On,
@@ -410,6 +462,11 @@ pub(super) fn info(words: &Words<'_>) -> Result<Command, String> {
         let subjects: Vec<&str> = info_subjects().map(|(subject, _)| subject).collect();
         return Err(words.usage(&format!("WHAT is one of {}", subjects.join(", "))));
     };
+    match (what, words.words.len()) {
+        ("source", 1) => return Ok(Command::List(Listing::File)),
+        ("all-registers" | "all", 1) => return Ok(Command::Regs(RegisterSet::All)),
+        _ => {}
+    }
     let begins = |subject: &str| subject.split(' ').next().is_some_and(|first| first.starts_with(what));
     let subjects = || info_subjects().filter(|(subject, _)| begins(subject));
     let exact = subjects().find(|(subject, _)| subject.split(' ').next() == Some(what));

@@ -109,9 +109,12 @@ const RUN: &[Entry] = &[
         "as stepi, but a call, a system call or a fault runs to its return",
         |words| words.steps(StepKind::OverInstruction),
     ),
-    entry(&["continue", "c"], "", "run until something stops the machine", |words| {
-        words.alone(Command::Continue)
-    }),
+    entry(
+        &["continue", "c"],
+        "[N]",
+        "run until something stops the machine; with N the breakpoint that has stopped it is passed N - 1 times",
+        parse::go_on,
+    ),
     entry(
         &["run", "r"],
         "",
@@ -158,7 +161,7 @@ const STOP: &[Entry] = &[
          A symbol is looked for in the programs and their libraries, then in the kernel (kernel:NAME: only there). One of several\n\
          functions stops at each, and where the compiler has put it into others; FILE:FUNCTION picks those of a file. LINE is one\n\
          of the file that is listed or looked at, +1 and -1 count from the line at work; an address begins with 0x. Of C++ one may name\n\
-         the parameters: `ns::Class::method(int)`.\n\
+         the parameters: `ns::Class::method(int)`; a template without its arguments is all of its instances.\n\
          It counts in every process, or in PID only. A program that is yet to run is waited for.\n\
          COND is an expression of C's, of variables of the function there (`if argc > 1`, `if p->count == 3`), $registers and\n\
          pid, tid, va, pc, frame, hits (how often it was come to); `va in counter` means its bytes,\n\
@@ -272,8 +275,8 @@ const MACHINE: &[Entry] = &[
     .gdb(&["info harts"]),
     entry(
         &["bt", "backtrace", "where"],
-        "[N|-N]",
-        "who has called whom, the innermost first: N lines at most; with -N those of the outermost",
+        "[full] [N|-N]",
+        "who has called whom, the innermost first: N lines at most; with -N those of the outermost, with full the variables of each",
         parse::backtrace,
     )
     .gdb(&["info stack"]),
@@ -292,8 +295,9 @@ const MACHINE: &[Entry] = &[
     }),
     entry(
         &["list", "l"],
-        "[LINE[,LINE]|FILE:LINE|SYMBOL|ADDR|-]",
-        "the source around a place, or from a line to another; without arguments the lines that follow, with - those before",
+        "[PLACE|[PLACE],[PLACE|+N]|-]",
+        "the source around a place, or from one to another; without arguments the lines that follow, with - those before\n\
+         PLACE is LINE, FILE:LINE, a function or an address.",
         parse::list,
     )
     .gdb(&["info source"])
@@ -326,7 +330,8 @@ const MACHINE: &[Entry] = &[
         "what an expression comes to, with its type: variables of the function at work and of the program\n\
          EXPR is C's: names, `FILE:NAME`, numbers, 'a', $registers, . -> [ ] * & - ! ~ ( ), + - * / % << >> & | ^, comparisons,\n\
          && ||, ? :, casts, sizeof; `first@count` is an array; `PID:NAME` and `kernel:NAME` are another's.\n\
-         FORMAT: x hexadecimal, d u with and without sign, o octal, t binary, c letters, s text, a addresses, f floating point.",
+         FORMAT: x hexadecimal, d u with and without sign, o octal, t binary (of floating point the bits), c letters, s text,\n\
+         a addresses, f floating point.",
         parse::print,
     )
     .completes(PLACE),
@@ -424,7 +429,7 @@ const GUEST: &[Entry] = &[
         &["whatis"],
         "ADDR",
         "all about an address: process, symbol, mapping, file and offset, frame, owners, swap slot, entry",
-        |words| words.needed_address().map(Command::WhatIs),
+        parse::whatis,
     )
     .gdb(&["info symbol"])
     .completes(PLACE),

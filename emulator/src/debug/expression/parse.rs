@@ -56,6 +56,9 @@ pub(super) fn parse(text: &str, ends_at_blanks: bool) -> Result<(Node, &str), St
     Ok((node, parser.rest))
 }
 
+/// Functions of C++'s library that tell of elements, which are shown without them.
+const OF_ELEMENTS: [&str; 9] = ["size", "length", "at", "front", "back", "data", "c_str", "begin", "end"];
+
 /// What stands where an operator is wanted.
 pub(super) fn no_operator(rest: &str) -> String {
     if rest.starts_with('(') {
@@ -173,14 +176,29 @@ impl<'a> Parser<'a> {
         if self.rest.starts_with('+') && !self.rest.starts_with("++") {
             return Err("a value is missing before `+`".to_owned());
         }
+        // gdb's: what is of this type at an address.
+        if self.takes("{") {
+            let type_ = self.type_in_brackets("}")?;
+            let mut type_ = type_.ok_or("between `{` and `}` stands a type: `{int}ADDR`")?;
+            let of = self.nested(Self::operand)?;
+            match type_.lengths.is_empty() {
+                true => type_.stars += 1,
+                false => type_.array_stars += 1,
+            }
+            return Ok(Node::Unary(Unary::Behind, Box::new(Node::Cast(type_, Box::new(of)))));
+        }
         if self.takes("(") {
-            if let Some(type_) = self.type_in_brackets()? {
+            if let Some(type_) = self.type_in_brackets(")")? {
                 let of = self.nested(Self::operand)?;
                 return Ok(Node::Cast(type_, Box::new(of)));
             }
             let inner = self.nested(|parser| {
                 let ends_at_blanks = std::mem::take(&mut parser.ends_at_blanks);
-                let inner = parser.value(0);
+                let mut inner = parser.value(0);
+                // Of C's comma the last value counts, and nothing is changed by those before.
+                while inner.is_ok() && parser.takes(",") {
+                    inner = parser.value(0);
+                }
                 parser.ends_at_blanks = ends_at_blanks;
                 inner
             })?;
@@ -208,7 +226,14 @@ impl<'a> Parser<'a> {
             } else if self.takes("->") {
                 of = Node::Member(Box::new(Node::Unary(Unary::Behind, Box::new(of))), self.member()?);
             } else if self.takes(".") {
-                of = Node::Member(Box::new(of), self.member()?);
+                let name = self.member()?;
+                if self.rest.starts_with('(') && OF_ELEMENTS.contains(&name.as_str()) {
+                    return Err(format!(
+                        "{}; of a std::vector or a std::string `print {of}` shows the elements, and `{of}[0]` is one",
+                        no_operator(self.rest)
+                    ));
+                }
+                of = Node::Member(Box::new(of), name);
             } else {
                 return Ok(of);
             }
@@ -234,12 +259,15 @@ impl<'a> Parser<'a> {
         if self.rest.starts_with('\'') {
             return self.quoted();
         }
+        if self.rest.starts_with('"') {
+            return Err("texts in `\"` are no values here: `'a'` is a letter, `print/s NAME` shows a text of the program's".to_owned());
+        }
         if self.takes("$") {
             return match self.word() {
                 name if name.bytes().all(|b| b.is_ascii_digit()) => {
                     let name = if name.is_empty() && self.rest.starts_with('$') { "$" } else { name };
                     Err(format!(
-                        "there is no `${name}`: no history of values is kept, give the expression again (behind `$` stands the name of a register)"
+                        "there is no `${name}`: no history of values is kept, give the expression again (behind `$` stands the name of a register: what a function has returned is in `$a0` or `$fa0`)"
                     ))
                 }
                 name => Ok(Node::Register(name.to_owned())),
@@ -289,7 +317,7 @@ impl<'a> Parser<'a> {
     fn size_of(&mut self) -> Result<Node, String> {
         let before = (self.rest, self.is_behind_blank);
         if self.takes("(") {
-            if let Some(type_) = self.type_in_brackets()? {
+            if let Some(type_) = self.type_in_brackets(")")? {
                 return Ok(Node::SizeOfType(type_));
             }
             (self.rest, self.is_behind_blank) = before;
@@ -470,7 +498,7 @@ impl<'a> Parser<'a> {
     }
 
     /// A type and the bracket behind it, if that is what follows.
-    fn type_in_brackets(&mut self) -> Result<Option<TypeName>, String> {
+    fn type_in_brackets(&mut self, close: &str) -> Result<Option<TypeName>, String> {
         let before = (self.rest, self.is_behind_blank);
         let mut words: Vec<String> = Vec::new();
         loop {
@@ -489,7 +517,7 @@ impl<'a> Parser<'a> {
         }
         let is_known = words.first().is_some_and(|first| TYPE_WORDS.contains(&first.as_str()));
         let (array_stars, lengths) = self.array_in_type().unwrap_or_default();
-        let is_closed = self.takes(")");
+        let is_closed = self.takes(close);
         // `(a) b` and `(a *)` are nothing else.
         let begins_value =
             self.rest.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '$' | '(' | '\''));
