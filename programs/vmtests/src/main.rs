@@ -37,6 +37,7 @@ mod loopback;
 mod memory;
 mod nameless;
 mod names;
+mod nothing;
 mod passing;
 mod pipes;
 mod proc_files;
@@ -143,6 +144,7 @@ const FAMILIES: &[&[Test]] = &[
     transfers::TESTS,
     nameless::TESTS,
     names::TESTS,
+    nothing::TESTS,
     seals::TESTS,
     locks::TESTS,
     users::TESTS,

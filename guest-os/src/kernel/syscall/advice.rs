@@ -169,7 +169,7 @@ pub fn fadvise64([fd, offset, len, advice, ..]: Arguments) -> Outcome {
 /// `readahead`. EBADF, EINVAL for what is no file.
 pub fn readahead([fd, offset, count, ..]: Arguments) -> Outcome {
     let file = details(file_to_use(fd)?);
-    file.check_readable().map_err(|_| Errno::EBADF)?;
+    file.check_readable()?;
     if !matches!(file.object, Object::Disk(_) | Object::Memory(_)) {
         return Err(Errno::EINVAL.into());
     }
