@@ -49,6 +49,7 @@ mod root;
 mod scheduling;
 mod seals;
 mod shared;
+mod signal_limits;
 mod signals;
 mod sockets;
 mod system;
@@ -152,6 +153,7 @@ const FAMILIES: &[&[Test]] = &[
     ipc::TESTS,
     capabilities::TESTS,
     signals::TESTS,
+    signal_limits::TESTS,
     threads::TESTS,
     futexes::TESTS,
     system::TESTS,
