@@ -140,6 +140,7 @@ fn waiting_signals_of_all_processes() -> Outcome {
         let ((ready, tell_ready), (end, tell_end)) = (os::pipe(0)?, os::pipe(0)?);
         let child = os::fork()?;
         if child == 0 {
+            let _ = os::close(tell_end);
             let made = queue(RT, 1).and(queue(RT, 2)).and(make_timer());
             let _ = os::write(tell_ready, b"x");
             let _ = os::read(end, &mut [0]);
@@ -164,6 +165,7 @@ fn the_limit_is_the_receivers() -> Outcome {
         let ((ready, tell_ready), (next, tell_next)) = (os::pipe(0)?, os::pipe(0)?);
         let child = os::fork()?;
         if child == 0 {
+            let _ = os::close(tell_next);
             for most in [1, 50] {
                 let _ = limit(most);
                 let _ = os::write(tell_ready, b"x");

@@ -26,13 +26,11 @@ impl Pending {
     }
     /// How many wait that take room, and how many of them are timers'.
     pub(super) fn counts(&self) -> (usize, usize) {
-        let waits = |info: &&SigInfo| {
-            let signal = info.signal;
-            !signal.is_real_time() && signal != Signal::KILL && self.set.contains(signal)
-        };
-        // The first of each number is there only to keep its place.
-        let standard = self.infos.iter().filter(waits);
-        let all = standard.chain(&self.queue);
+        let waits = |signal: Signal| signal != Signal::KILL && self.set.contains(signal);
+        // What never came has a place all the same, and says that it is another.
+        let standard = self.infos.iter().enumerate();
+        let standard = standard.filter(|(index, info)| info.signal.index() == *index && waits(info.signal));
+        let all = standard.map(|(_, info)| info).chain(&self.queue);
         all.fold((0, 0), |(all, timers), info| (all + 1, timers + usize::from(info.code == SigInfo::TIMER)))
     }
     /// One more. A further standard signal of the same number is merged with the first. Without room a standard one comes without its

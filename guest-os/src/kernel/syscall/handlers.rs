@@ -1,7 +1,7 @@
 //! The function of each row of the table, by the name of its call.
 
 pub use super::administration::{mount, umount2, unshare};
-pub use super::advice::{fadvise64, madvise, readahead};
+pub use super::advice::{fadvise64, madvise, process_madvise, readahead};
 pub use super::alarms::{timer_create, timer_delete, timer_getoverrun, timer_gettime, timer_settime};
 pub use super::attributes::{
     fgetxattr, flistxattr, fremovexattr, fsetxattr, getxattr, lgetxattr, listxattr, llistxattr, lremovexattr,
