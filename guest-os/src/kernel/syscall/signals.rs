@@ -16,7 +16,8 @@ const SIGSET_BYTES: u64 = 8;
 /// The code of a signal by `tkill` or `tgkill`.
 const SI_TKILL: i32 = -6;
 
-fn check_size(size: u64) -> Result<(), Errno> {
+/// EINVAL unless a set of signals has so many bytes.
+pub fn check_size(size: u64) -> Result<(), Errno> {
     if size == SIGSET_BYTES { Ok(()) } else { Err(Errno::EINVAL) }
 }
 
