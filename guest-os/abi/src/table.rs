@@ -255,7 +255,7 @@ macro_rules! each_call {
             435 clone3(arguments: Address, size: Size) "as `clone`; no control groups";
             436 close_range(first: Unsigned, last: Unsigned, flags: Flags(&sets::CLOSE_RANGE));
             439 faccessat2(dirfd: DirFd, path: Path, mode: Flags(&sets::ACCESS), flags: Flags(&sets::ACCESS_AT));
-            440 process_madvise(fd: Fd, vector: Address, count: Size, advice: Flags(&sets::ADVICE), flags: Unsigned)
+            440 process_madvise(fd: Fd, vector: Address, count: Size, advice: Flags(&sets::ADVICE), flags: Int)
                 "of others: MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED";
             441 epoll_pwait2(list: Fd, events: Address, count: Int, timeout: Address, mask: Address, size: Size);
             452 fchmodat2(dirfd: DirFd, path: Path, mode: Mode, flags: Flags(&sets::AT));

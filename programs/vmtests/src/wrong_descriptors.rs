@@ -452,6 +452,12 @@ fn sets_of_another_size() -> Outcome {
         (g::__NR_pselect6, &[0, 0, 0, 0, now, pair.as_ptr() as usize], errno::EINVAL),
         (g::__NR_epoll_pwait, &[list, event.as_mut_ptr() as usize, 1, 0, set, 4], errno::EINVAL),
     ])?;
+    // Of what waits a part can be had.
+    let mut waiting = [u64::MAX];
+    let at = waiting.as_mut_ptr() as usize;
+    each_is_refused(&[(g::__NR_rt_sigpending, &[at, 9], errno::EINVAL)])?;
+    sys(g::__NR_rt_sigpending, [at, 4])?;
+    check_eq!(core::hint::black_box(waiting)[0], u64::MAX << 32);
     // Of no set nobody asks the size.
     check_eq!(sys(g::__NR_ppoll, [0, 0, now, 0, 4])?, 0);
     Ok(())
