@@ -255,6 +255,8 @@ macro_rules! each_call {
             435 clone3(arguments: Address, size: Size) "as `clone`; no control groups";
             436 close_range(first: Unsigned, last: Unsigned, flags: Flags(&sets::CLOSE_RANGE));
             439 faccessat2(dirfd: DirFd, path: Path, mode: Flags(&sets::ACCESS), flags: Flags(&sets::ACCESS_AT));
+            440 process_madvise(fd: Fd, vector: Address, count: Size, advice: Flags(&sets::ADVICE), flags: Int)
+                "of others: MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED";
             441 epoll_pwait2(list: Fd, events: Address, count: Int, timeout: Address, mask: Address, size: Size);
             452 fchmodat2(dirfd: DirFd, path: Path, mode: Mode, flags: Flags(&sets::AT));
         }
@@ -359,7 +361,7 @@ const ABSENT: &[(u32, &str)] = &[
     (292, "io_pgetevents"), (294, "kexec_file_load"), (425, "io_uring_setup"),
     (426, "io_uring_enter"), (427, "io_uring_register"), (428, "open_tree"), (429, "move_mount"), (430, "fsopen"),
     (431, "fsconfig"), (432, "fsmount"), (433, "fspick"), (437, "openat2"),
-    (438, "pidfd_getfd"), (440, "process_madvise"), (442, "mount_setattr"),
+    (438, "pidfd_getfd"), (442, "mount_setattr"),
     (443, "quotactl_fd"), (444, "landlock_create_ruleset"), (445, "landlock_add_rule"),
     (446, "landlock_restrict_self"), (447, "memfd_secret"), (448, "process_mrelease"), (449, "futex_waitv"),
     (450, "set_mempolicy_home_node"), (451, "cachestat"), (453, "map_shadow_stack"),

@@ -115,6 +115,13 @@ const OBSERVED: &[(&str, &str, &str)] = &[
     ("madvise", "MADV_DONTNEED_LOCKED", "discard_though_locked"),
     ("madvise", "MADV_COLD MADV_PAGEOUT MADV_WILLNEED", "paged_out_and_back"),
     ("madvise", "MADV_FREE", "given_up"),
+    (
+        "process_madvise",
+        "MADV_WIPEONFORK MADV_KEEPONFORK MADV_DONTFORK MADV_DOFORK MADV_POPULATE_READ MADV_POPULATE_WRITE MADV_REMOVE \
+         MADV_DONTNEED MADV_DONTNEED_LOCKED MADV_FREE",
+        "advice_by_descriptor",
+    ),
+    ("process_madvise", "MADV_COLD MADV_PAGEOUT MADV_WILLNEED", "advice_to_another"),
     ("fadvise64", "POSIX_FADV_WILLNEED POSIX_FADV_DONTNEED", "advice_of_files"),
     ("memfd_create", "MFD_CLOEXEC", "descriptors_close_on_exec"),
     ("memfd_create", "MFD_ALLOW_SEALING", "seals_are_added"),

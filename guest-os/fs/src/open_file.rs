@@ -113,13 +113,9 @@ impl OpenFile {
         self.location.as_ref().map(|location| &location.inode)
     }
 
-    /// EBADF unless open for reading; EISDIR for a directory.
+    /// EBADF unless open for reading.
     pub fn check_readable(&self) -> Result<(), Errno> {
-        match self.object {
-            _ if !self.flags.is_readable() => Err(Errno::EBADF),
-            Object::Directory(_) => Err(Errno::EISDIR),
-            _ => Ok(()),
-        }
+        if self.flags.is_readable() { Ok(()) } else { Err(Errno::EBADF) }
     }
 
     /// EBADF unless open for writing.

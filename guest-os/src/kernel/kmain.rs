@@ -108,8 +108,6 @@ fn heap_start(heap_bytes: u64, tree_start: PhysAddr, tree_end: PhysAddr) -> Phys
 #[inline(never)] // a frame of its own, not part of its caller's
 fn start_first_process(process_frames: u64) {
     hart().use_kernel_address_space();
-    let mut signals = ProcessSignals::default();
-    signals.set_queue_limit(limits::QUEUED_SIGNALS as usize);
     let start = Start {
         thread: thread::Start {
             frame: Box::default(),
@@ -123,7 +121,7 @@ fn start_first_process(process_frames: u64) {
         number: None,
         space: None,
         files: Rc::new(RefCell::new(DescriptorTable::new(limits::OPEN_FILES))),
-        signals,
+        signals: ProcessSignals::default(),
         fs: Rc::new(FsContext { cwd: RefCell::new(None), umask: Cell::new(0o022) }),
         credentials: proc::Credentials::default(),
         terminal: None,

@@ -4,20 +4,23 @@ use core::ffi::CStr;
 
 use rt::PAGE_SIZE;
 use rt::Result;
+use rt::abi::errno;
 use rt::abi::general as g;
 use rt::os::{self, Status};
 
-use crate::check::Outcome;
+use crate::check::{Outcome, each_is_refused};
 use crate::exec::unlink;
 use crate::full::info;
 use crate::memory::{READ_WRITE, SEGV, child, map, mmap, mprotect, munmap, temporary};
 use crate::processes::sleep_ns;
 use crate::raw::{peek, poke, sys};
+use crate::users::as_user;
 use crate::{check, check_eq, check_error, tests};
 
 tests! {
     @Kernel fork_wipes, @Kernel fork_leaves_out, @Kernel advice_splits_and_merges, @Kernel populated_at_once, @Kernel removed_from_a_file,
     @Kernel paged_out_and_back, @Kernel given_up, @Kernel advice_of_files, @Kernel advice_errors, @Kernel mapping_grows_down, @Kernel mapping_flags_that_are_refused, @Kernel protection_of_a_stack,
+    @Kernel advice_by_descriptor, @Kernel advice_to_another, @Kernel advice_in_parts, @Kernel advice_that_nobody_may_give,
 }
 
 const PATH: &CStr = c"/tmp/vmtests.advice";
@@ -320,5 +323,157 @@ fn protection_of_a_stack() -> Outcome {
     check_eq!(child(|| poke(stack, 6)), SEGV);
     check_eq!(child(|| poke(stack + 2 * PAGE_SIZE, 6)), SEGV);
     poke(stack + 3 * PAGE_SIZE, 6);
+    Ok(())
+}
+
+fn pidfd(pid: i32) -> Result<usize> {
+    sys(g::__NR_pidfd_open, [pid as usize, 0])
+}
+
+fn process_madvise(fd: usize, ranges: &[[usize; 2]], advice: u32) -> Result<usize> {
+    sys(g::__NR_process_madvise, [fd, ranges.as_ptr() as usize, ranges.len(), advice as usize, 0])
+}
+
+/// To itself a program may say all that it may say by madvise(2). These and the following as the host's Linux has them; qemu-riscv64 7.2 has
+/// no process_madvise.
+fn advice_by_descriptor() -> Outcome {
+    let at = map(4, READ_WRITE)?;
+    let me = pidfd(os::getpid())?;
+    let advise =
+        |page: usize, advice: u32| process_madvise(me, &[[at + page * PAGE_SIZE, PAGE_SIZE]], advice);
+    let place = |page: usize| is_where(os::getpid(), at + page * PAGE_SIZE);
+    check_eq!((place(0)?, place(1)?), ((false, false), (false, false)));
+    check_eq!(
+        (advise(0, g::MADV_POPULATE_WRITE)?, advise(1, g::MADV_POPULATE_READ)?),
+        (PAGE_SIZE, PAGE_SIZE)
+    );
+    check_eq!((place(0)?, place(1)?), ((true, false), (true, false)));
+    poke(at, 5);
+    advise(0, g::MADV_WIPEONFORK)?;
+    check_eq!(seen_by_child(at)?, Status::Exited(0));
+    advise(0, g::MADV_KEEPONFORK)?;
+    check_eq!(seen_by_child(at)?, Status::Exited(5));
+    advise(0, g::MADV_DONTFORK)?;
+    check_eq!(child(|| peek(at)), SEGV);
+    advise(0, g::MADV_DOFORK)?;
+    check_eq!(seen_by_child(at)?, Status::Exited(5));
+    for advice in [g::MADV_COLD, g::MADV_PAGEOUT, g::MADV_WILLNEED] {
+        check_eq!((advise(0, advice)?, peek(at)), (PAGE_SIZE, 5));
+    }
+    check_eq!((advise(0, g::MADV_DONTNEED)?, peek(at)), (PAGE_SIZE, 0));
+    poke(at, 5);
+    check_eq!((advise(0, g::MADV_FREE)?, advise(0, g::MADV_PAGEOUT)?, peek(at)), (PAGE_SIZE, PAGE_SIZE, 0));
+    poke(at, 5);
+    sys(g::__NR_mlock, [at, PAGE_SIZE])?;
+    check_error!(advise(0, g::MADV_DONTNEED), EINVAL);
+    check_eq!((advise(0, g::MADV_DONTNEED_LOCKED)?, peek(at)), (PAGE_SIZE, 0));
+    let memory = sys(g::__NR_memfd_create, [c"removed".as_ptr() as usize, 0])?;
+    sys(g::__NR_ftruncate, [memory, PAGE_SIZE])?;
+    let shared = mmap(0, PAGE_SIZE, READ_WRITE, g::MAP_SHARED, memory as i32, 0)?;
+    poke(shared, 5);
+    check_eq!((process_madvise(me, &[[shared, PAGE_SIZE]], g::MADV_REMOVE)?, peek(shared)), (PAGE_SIZE, 0));
+    Ok(())
+}
+
+/// Of a page of another process: whether it is in memory, and whether in swap space.
+fn is_where(pid: i32, at: usize) -> Result<(bool, bool)> {
+    let mut path = *b"/proc/0000000/pagemap\0";
+    let mut rest = pid;
+    for digit in path[6..13].iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    let digits = path[6..13].iter().take_while(|&&digit| digit == b'0').count();
+    path.copy_within(6 + digits.., 6);
+    let path = CStr::from_bytes_until_nul(&path).unwrap_or_default();
+    let fd = os::open(path, g::O_RDONLY, 0)?;
+    let mut entry = [0u64];
+    sys(g::__NR_pread64, [fd as usize, entry.as_mut_ptr() as usize, 8, at / PAGE_SIZE * 8])?;
+    os::close(fd)?;
+    let entry = core::hint::black_box(entry)[0];
+    Ok((entry >> 63 != 0, entry >> 62 & 1 != 0))
+}
+
+fn advice_to_another() -> Outcome {
+    let at = map(2, READ_WRITE)?;
+    let ((ready, tell_ready), (go_on, tell_go_on)) = (os::pipe(0)?, os::pipe(0)?);
+    let child = os::fork()?;
+    if child == 0 {
+        let _ = os::close(tell_go_on);
+        (0..2).for_each(|page| poke(at + page * PAGE_SIZE, 7));
+        let _ = os::write(tell_ready, b"x");
+        let _ = os::read(go_on, &mut [0]);
+        os::exit(i32::from((0..2).any(|page| peek(at + page * PAGE_SIZE) != 7)));
+    }
+    os::read(ready, &mut [0])?;
+    let fd = pidfd(child)?;
+    let ranges = [[at, PAGE_SIZE], [at + PAGE_SIZE, PAGE_SIZE]];
+    check_eq!((is_where(child, at)?, is_where(child, at + PAGE_SIZE)?), ((true, false), (true, false)));
+    check_eq!(process_madvise(fd, &ranges, g::MADV_COLD)?, 2 * PAGE_SIZE);
+    check_eq!(process_madvise(fd, &ranges, g::MADV_PAGEOUT)?, 2 * PAGE_SIZE);
+    sleep_ns(20_000_000)?;
+    check_eq!((is_where(child, at)?, is_where(child, at + PAGE_SIZE)?), ((false, true), (false, true)));
+    check_eq!(process_madvise(fd, &ranges, g::MADV_WILLNEED)?, 2 * PAGE_SIZE);
+    // Nothing that changes what it has, or how it goes on.
+    for advice in [
+        g::MADV_NORMAL,
+        g::MADV_DONTNEED,
+        g::MADV_FREE,
+        g::MADV_DONTFORK,
+        g::MADV_WIPEONFORK,
+        g::MADV_POPULATE_WRITE,
+        g::MADV_COLLAPSE,
+        9999,
+    ] {
+        check_error!(process_madvise(fd, &ranges, advice), EINVAL);
+    }
+    os::write(tell_go_on, b"x")?;
+    check_eq!(os::wait(child)?.1, Status::Exited(0));
+    check_error!(process_madvise(fd, &ranges, g::MADV_COLD), ESRCH);
+    Ok(())
+}
+
+/// How many bytes were seen to is told, up to the first range that is none; what is wrong with it only if it is the first of all.
+fn advice_in_parts() -> Outcome {
+    let at = map(4, READ_WRITE)?;
+    munmap(at + 2 * PAGE_SIZE, PAGE_SIZE)?;
+    let me = pidfd(os::getpid())?;
+    let cold = |ranges: &[[usize; 2]]| process_madvise(me, ranges, g::MADV_COLD);
+    let (page, hole) = ([at, PAGE_SIZE], [at + 2 * PAGE_SIZE, PAGE_SIZE]);
+    check_eq!((cold(&[page, hole, page])?, cold(&[page, [at + 1, 1], page])?), (PAGE_SIZE, PAGE_SIZE));
+    check_eq!((cold(&[[at, 100], page])?, cold(&[])?, cold(&[[at + 1, 0]])?), (PAGE_SIZE + 100, 0, 0));
+    check_error!(cold(&[hole, page]), ENOMEM);
+    check_error!(cold(&[[at, 4 * PAGE_SIZE]]), ENOMEM);
+    check_error!(cold(&[[at + 1, 1]]), EINVAL);
+    check_error!(cold(&[page, [usize::MAX - PAGE_SIZE, 1]]), EFAULT);
+    check_error!(process_madvise(me, &[page], 9999), EINVAL);
+    check_eq!(process_madvise(me, &[], 9999)?, 0);
+    Ok(())
+}
+
+fn advice_that_nobody_may_give() -> Outcome {
+    let range = [[map(1, READ_WRITE)?, PAGE_SIZE]];
+    let (me, at) = (pidfd(os::getpid())?, range.as_ptr() as usize);
+    let null = os::open(c"/dev/null", g::O_RDONLY, 0)? as usize;
+    let cold = g::MADV_COLD as usize;
+    each_is_refused(&[
+        (g::__NR_process_madvise, &[me, at, 1, cold, 1], errno::EINVAL),
+        (g::__NR_process_madvise, &[me, at, 1025, cold], errno::EINVAL),
+        (g::__NR_process_madvise, &[999, at, 1025, cold], errno::EINVAL),
+        (g::__NR_process_madvise, &[999, 8, 1, cold], errno::EFAULT),
+        (g::__NR_process_madvise, &[999, at, 1, 9999], errno::EBADF),
+        (g::__NR_process_madvise, &[null, at, 1, cold], errno::EBADF),
+    ])?;
+    // Another user's, and for who may look into it but not see to it.
+    check_eq!(as_user(|| process_madvise(me, &range, g::MADV_COLD))?, errno::EACCES);
+    check_eq!(as_user(|| process_madvise(me, &range, 9999))?, errno::EACCES);
+    let may_look_only = || {
+        // CAP_SYS_PTRACE alone, by `struct __user_cap_header_struct` and two of `struct __user_cap_data_struct`.
+        let (header, data) = ([0x2008_0522u32, 0], [1u32 << 19, 1 << 19, 0, 0, 0, 0]);
+        sys(g::__NR_capset, [header.as_ptr() as usize, data.as_ptr() as usize])?;
+        process_madvise(me, &range, g::MADV_COLD)
+    };
+    let ended = os::in_child(|| may_look_only().err().map_or(0, |rt::Errno(number)| number as i32))?;
+    check_eq!(ended, Status::Exited(errno::EPERM as i32));
     Ok(())
 }

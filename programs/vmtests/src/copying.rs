@@ -9,11 +9,13 @@ use rt::os;
 use crate::check::Outcome;
 use crate::exec::unlink;
 use crate::memory::temporary;
-use crate::raw::sys;
+use crate::raw::{Action, on_signal, sys};
 use crate::{check_eq, check_error, tests};
 
 tests! {
     ranges_are_copied, ranges_are_refused, files_go_into_pipes, pipes_go_on, pipes_are_teed, memory_goes_into_pipes, @Kernel vectors_in_a_manner, hints_about_files,
+    a_full_pipe_comes_before_the_end, the_end_of_a_pipe_waits_for_room, pipes_say_whether_to_wait, @Kernel memory_waits_by_its_own_flag, texts_and_devices_are_sent,
+    @Kernel nothing_is_sent, ranges_end_where_files_do, ranges_that_no_file_has,
 }
 
 const FROM: &CStr = c"/tmp/vmtests.from";
@@ -175,10 +177,212 @@ fn hints_about_files() -> Outcome {
     check_error!(sys(g::__NR_fadvise64, [read as usize, 0, 0, 0]), ESPIPE);
     check_eq!(sys(g::__NR_readahead, [file, 0, 100])?, 0);
     check_error!(sys(g::__NR_readahead, [read as usize, 0, 1]), EINVAL);
+    let folder = os::open(c"/tmp", g::O_RDONLY, 0)? as usize;
+    check_error!(sys(g::__NR_readahead, [folder, 0, 1]), EINVAL);
     check_eq!(sys(g::__NR_sync_file_range, [file, 0, 4, 7])?, 0);
     check_error!(sys(g::__NR_sync_file_range, [read as usize, 0, 4, 0]), ESPIPE);
     check_eq!(sys(g::__NR_syncfs, [file])?, 0);
     check_error!(sys(g::__NR_syncfs, [999]), EBADF);
+    unlink(TO)?;
+    Ok(())
+}
+
+/// A pipe in which there is no room, and its other end; whether both are told not to wait.
+fn full_pipe(flags: u32) -> Result<(i32, i32)> {
+    let (read, write) = os::pipe(g::O_NONBLOCK)?;
+    while os::write(write, &[1; 4096]).is_ok() {}
+    for fd in [read, write] {
+        sys(g::__NR_fcntl, [fd as usize, g::F_SETFL as usize, flags as usize])?;
+    }
+    Ok((read, write))
+}
+
+const NOT_WAITING: u32 = g::SPLICE_F_NONBLOCK;
+
+fn a_full_pipe_comes_before_the_end() -> Outcome {
+    let file = temporary(FROM, b"text")?;
+    let (_read, full) = full_pipe(0)?;
+    let (_other_read, full_not_waiting) = full_pipe(g::O_NONBLOCK)?;
+    os::lseek(file, 0, g::SEEK_END)?;
+    check_error!(splice(file, 0, full, 0, 9, NOT_WAITING), EAGAIN);
+    check_error!(splice(file, 0, full_not_waiting, 0, 9, 0), EAGAIN);
+    check_error!(sendfile(full_not_waiting, file, 9), EAGAIN);
+    check_error!(sendfile(full_not_waiting, file, 0), EAGAIN);
+    check_eq!(splice(file, 0, full, 0, 0, NOT_WAITING)?, 0);
+    // Before it shows that there is nothing that could be spliced.
+    check_error!(splice(os::open(c"/dev/null", g::O_RDWR, 0)?, 0, full, 0, 9, NOT_WAITING), EAGAIN);
+    check_error!(splice(os::open(c"/tmp", g::O_RDONLY, 0)?, 0, full, 0, 9, NOT_WAITING), EAGAIN);
+    check_error!(splice(os::open(c"/tmp", g::O_RDONLY, 0)?, 0, os::pipe(0)?.1, 0, 9, 0), EINVAL);
+    // And there is no room where a page is not free.
+    let (read, write) = full_pipe(0)?;
+    os::read(read, &mut [0; 4095])?;
+    let mut start = 0;
+    check_error!(splice(file, at(&mut start), write, 0, 1, NOT_WAITING), EAGAIN);
+    check_eq!((os::read(read, &mut [0])?, splice(file, at(&mut start), write, 0, 1, NOT_WAITING)?), (1, 1));
+    // Nobody reads.
+    on_signal(g::SIGPIPE, Action::Ignore, 0)?;
+    let (read, broken) = os::pipe(0)?;
+    os::close(read)?;
+    check_error!(splice(file, 0, broken, 0, 9, 0), EPIPE);
+    check_error!(sendfile(broken, file, 9), EPIPE);
+    unlink(FROM)?;
+    Ok(())
+}
+
+fn sendfile(to: i32, from: i32, len: usize) -> Result<usize> {
+    sys(g::__NR_sendfile, [to as usize, from as usize, 0, len])
+}
+
+fn tee(from: i32, to: i32, flags: u32) -> Result<usize> {
+    sys(g::__NR_tee, [from as usize, to as usize, 1, flags as usize])
+}
+
+/// A pipe at its end, which nobody writes.
+fn ended_pipe() -> Result<i32> {
+    let (read, write) = os::pipe(0)?;
+    os::close(write)?;
+    Ok(read)
+}
+
+fn the_end_of_a_pipe_waits_for_room() -> Outcome {
+    let (_read, full) = full_pipe(0)?;
+    let ended = ended_pipe()?;
+    check_error!(splice(ended, 0, full, 0, 9, NOT_WAITING), EAGAIN);
+    check_error!(tee(ended, full, NOT_WAITING), EAGAIN);
+    on_signal(g::SIGPIPE, Action::Ignore, 0)?;
+    let (read, broken) = os::pipe(0)?;
+    os::close(read)?;
+    check_error!(splice(ended, 0, broken, 0, 9, 0), EPIPE);
+    check_error!(tee(ended, broken, 0), EPIPE);
+    // Nothing there comes before nobody there.
+    let (empty, _write) = os::pipe(0)?;
+    check_error!(splice(empty, 0, broken, 0, 9, NOT_WAITING), EAGAIN);
+    let (_other_read, other) = os::pipe(0)?;
+    check_eq!((splice(ended, 0, other, 0, 9, 0)?, tee(ended, other, 0)?), (0, 0));
+    Ok(())
+}
+
+/// `O_NONBLOCK` of a pipe is as good as the call's own flag.
+fn pipes_say_whether_to_wait() -> Outcome {
+    let (empty, empty_write) = os::pipe(g::O_NONBLOCK)?;
+    let (waiting, waiting_write) = os::pipe(0)?;
+    let null = os::open(c"/dev/null", g::O_RDWR, 0)?;
+    check_error!(splice(empty, 0, null, 0, 9, 0), EAGAIN);
+    check_error!(splice(empty, 0, waiting_write, 0, 9, 0), EAGAIN);
+    check_error!(splice(waiting, 0, empty_write, 0, 9, 0), EAGAIN);
+    check_error!(tee(empty, waiting_write, 0), EAGAIN);
+    check_error!(tee(waiting, empty_write, 0), EAGAIN);
+    os::write(waiting_write, b"x")?;
+    let (_read, full) = full_pipe(g::O_NONBLOCK)?;
+    check_error!(splice(waiting, 0, full, 0, 9, 0), EAGAIN);
+    check_error!(tee(waiting, full, 0), EAGAIN);
+    Ok(())
+}
+
+extern "C" fn ring(_: i32, _: usize, _: usize) {}
+
+/// As the host's Linux has it; qemu-riscv64 looks at the program's memory first.
+fn memory_waits_by_its_own_flag() -> Outcome {
+    let mut byte = [0u8];
+    let vectors = [[byte.as_mut_ptr() as usize, 1], [8, 1], [8, 0]];
+    let vmsplice = |fd: i32, which: usize, flags: u32| {
+        sys(g::__NR_vmsplice, [fd as usize, (&raw const vectors[which]) as usize, 1, flags as usize])
+    };
+    let (_read, full) = full_pipe(g::O_NONBLOCK)?;
+    let (empty, _write) = os::pipe(g::O_NONBLOCK)?;
+    check_error!(vmsplice(full, 0, NOT_WAITING), EAGAIN);
+    check_error!(vmsplice(full, 1, NOT_WAITING), EAGAIN);
+    check_error!(vmsplice(empty, 0, NOT_WAITING), EAGAIN);
+    on_signal(g::SIGALRM, Action::Call(ring), 0)?;
+    for fd in [full, empty] {
+        let soon = [0u64, 0, 0, 20_000];
+        sys(g::__NR_setitimer, [g::ITIMER_REAL as usize, soon.as_ptr() as usize, 0])?;
+        check_error!(vmsplice(fd, 0, 0), EINTR);
+    }
+    // Nothing is asked of nobody.
+    let file = temporary(TO, b"")?;
+    check_eq!((vmsplice(full, 2, 0)?, vmsplice(empty, 2, 0)?, vmsplice(file, 2, 0)?), (0, 0, 0));
+    check_error!(vmsplice(file, 0, 0), EBADF);
+    unlink(TO)?;
+    Ok(())
+}
+
+fn texts_and_devices_are_sent() -> Outcome {
+    let version = os::open(c"/proc/version", g::O_RDONLY, 0)?;
+    let mut whole = [0; 64];
+    check_eq!(os::read(version, &mut whole[..24])?, 24);
+    os::lseek(version, 0, g::SEEK_SET)?;
+    let (read, write) = os::pipe(0)?;
+    let mut start = 16;
+    check_eq!(splice(version, 0, write, 0, 4, 0)?, 4);
+    check_eq!(sendfile(write, version, 12)?, 12);
+    check_eq!(splice(version, at(&mut start), write, 0, 8, 0)?, 8);
+    check_eq!((os::lseek(version, 0, g::SEEK_CUR)?, core::hint::black_box(start)), (16, 24));
+    let mut bytes = [0; 24];
+    check_eq!(os::read(read, &mut bytes)?, 24);
+    check_eq!(bytes, whole[..24]);
+    let zero = os::open(c"/dev/zero", g::O_RDWR, 0)?;
+    check_eq!((splice(zero, 0, write, 0, 9, 0)?, sendfile(write, zero, 9)?), (9, 9));
+    bytes = [1; 24];
+    check_eq!((os::read(read, &mut bytes)?, bytes[..18] == [0; 18], bytes[18]), (18, true, 1));
+    // What nothing is sent to, once there is something to send.
+    let full = os::open(c"/dev/full", g::O_RDWR, 0)?;
+    let event = sys(g::__NR_eventfd2, [0, 0])? as i32;
+    os::lseek(version, 0, g::SEEK_SET)?;
+    for target in [full, event] {
+        check_error!(sendfile(target, version, 8), EINVAL);
+        os::write(write, b"x")?;
+        check_error!(splice(read, 0, target, 0, 1, 0), EINVAL);
+    }
+    Ok(())
+}
+
+/// As the host's Linux has it; qemu-riscv64 looks at the program's memory first.
+fn nothing_is_sent() -> Outcome {
+    let (folder, null) = (os::open(c"/tmp", g::O_RDONLY, 0)?, os::open(c"/dev/null", g::O_RDWR, 0)?);
+    check_eq!(sendfile(null, folder, 0)?, 0);
+    check_error!(sendfile(null, folder, 1), EINVAL);
+    check_error!(sendfile(null, os::pipe(0)?.0, 0), EINVAL);
+    let none = [999, 999, 0, 0, 0, 0];
+    check_eq!((sys(g::__NR_tee, none)?, sys(g::__NR_splice, none)?), (0, 0));
+    Ok(())
+}
+
+fn ranges_end_where_files_do() -> Outcome {
+    let (from, to) = (temporary(FROM, b"0123456789")?, temporary(TO, b"")?);
+    os::lseek(from, 0, g::SEEK_SET)?;
+    check_eq!((copy(from, 0, to, 0, usize::MAX)?, copy(from, 0, to, 0, 9)?), (10, 0));
+    // So many bytes from any other place on have no last one.
+    check_error!(copy(from, 0, to, 0, usize::MAX), EOVERFLOW);
+    // Ranges of one file that would meet, if it went on.
+    let (mut here, mut there) = (8, 9);
+    check_error!(copy(from, at(&mut here), from, at(&mut there), 9), EINVAL);
+    let (mut here, mut there) = (8, 10);
+    check_eq!(copy(from, at(&mut here), from, at(&mut there), 9)?, 2);
+    let (mut here, mut there) = (20, 20);
+    check_eq!(copy(from, at(&mut here), from, at(&mut there), 9)?, 0);
+    let mut here = u64::MAX >> 1;
+    check_eq!(copy(from, at(&mut here), to, 0, 1)?, 0);
+    unlink(FROM)?;
+    unlink(TO)?;
+    Ok(())
+}
+
+fn ranges_that_no_file_has() -> Outcome {
+    let (from, to) = (temporary(FROM, b"0123456789")?, temporary(TO, b"")?);
+    let (_read, write) = os::pipe(0)?;
+    let (mut negative, mut last) = (u64::MAX, u64::MAX >> 1);
+    check_error!(copy(from, at(&mut negative), to, 0, 10), EOVERFLOW);
+    check_error!(copy(from, at(&mut negative), to, 0, 0), EINVAL);
+    check_error!(copy(from, 0, to, at(&mut last), 1), EFBIG);
+    let (_other_read, full) = full_pipe(0)?;
+    check_error!(splice(from, at(&mut last), full, 0, 10, NOT_WAITING), EINVAL);
+    check_error!(splice(from, at(&mut negative), full, 0, 10, NOT_WAITING), EINVAL);
+    check_error!(splice(from, at(&mut last), write, 0, 10, 0), EINVAL);
+    check_error!(splice(ended_pipe()?, 0, to, at(&mut last), 10, 0), EINVAL);
+    check_error!(sys(g::__NR_sendfile, [to as usize, from as usize, at(&mut last), 10]), EINVAL);
+    check_error!(sendfile(to, from, usize::MAX), EINVAL);
+    unlink(FROM)?;
     unlink(TO)?;
     Ok(())
 }

@@ -298,6 +298,10 @@ fn hostile_descriptors() -> Outcome {
             {
                 all[index + 1] = c"relative".as_ptr() as usize;
             }
+            if call.number == g::__NR_process_madvise {
+                // It looks at its ranges first: none.
+                all[2] = 0;
+            }
             let result = sys(call.number, all);
             let expected = Err(Errno(rt::abi::errno::EBADF));
             check_eq!(

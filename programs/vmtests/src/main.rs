@@ -37,6 +37,7 @@ mod loopback;
 mod memory;
 mod nameless;
 mod names;
+mod nothing;
 mod passing;
 mod pipes;
 mod proc_files;
@@ -48,6 +49,7 @@ mod root;
 mod scheduling;
 mod seals;
 mod shared;
+mod signal_limits;
 mod signals;
 mod sockets;
 mod system;
@@ -143,6 +145,7 @@ const FAMILIES: &[&[Test]] = &[
     transfers::TESTS,
     nameless::TESTS,
     names::TESTS,
+    nothing::TESTS,
     seals::TESTS,
     locks::TESTS,
     users::TESTS,
@@ -150,6 +153,7 @@ const FAMILIES: &[&[Test]] = &[
     ipc::TESTS,
     capabilities::TESTS,
     signals::TESTS,
+    signal_limits::TESTS,
     threads::TESTS,
     futexes::TESTS,
     system::TESTS,

@@ -46,13 +46,13 @@ fn raise(signal: u32) -> Result<()> {
     os::kill(os::getpid(), signal)
 }
 
-fn mask(how: u32, set: u64) -> Result<u64> {
+pub fn mask(how: u32, set: u64) -> Result<u64> {
     let (new, mut old) = ([set], [0u64]);
     sys(g::__NR_rt_sigprocmask, [how as usize, new.as_ptr() as usize, old.as_mut_ptr() as usize, 8])?;
     Ok(core::hint::black_box(old)[0])
 }
 
-const fn bit(signal: u32) -> u64 {
+pub const fn bit(signal: u32) -> u64 {
     1 << (signal - 1)
 }
 
@@ -663,19 +663,25 @@ fn alternate_stack_disarms() -> Outcome {
 }
 
 /// The first signals that a C library leaves to programs.
-const RT: u32 = 35;
+pub const RT: u32 = 35;
 
 /// rt_sigqueueinfo(2) to this process, with SI_QUEUE.
-fn queue(signal: u32, value: u64) -> Result<usize> {
+/// rt_sigqueueinfo(2) to this process.
+pub fn queue(signal: u32, value: u64) -> Result<usize> {
+    queue_to(os::getpid(), signal, value)
+}
+
+/// rt_sigqueueinfo(2).
+pub fn queue_to(pid: i32, signal: u32, value: u64) -> Result<usize> {
     let me = os::getpid() as u32;
     let mut info = [0u32; 32];
     (info[0], info[2], info[4], info[6]) = (signal, (-1i32).cast_unsigned(), me, value as u32);
     info[7] = (value >> 32) as u32;
-    sys(g::__NR_rt_sigqueueinfo, [me as usize, signal as usize, info.as_ptr() as usize])
+    sys(g::__NR_rt_sigqueueinfo, [pid as usize, signal as usize, info.as_ptr() as usize])
 }
 
 /// rt_sigtimedwait(2) without waiting: signal, code and value.
-fn take_now(set: u64) -> Result<(u32, i32, u64)> {
+pub fn take_now(set: u64) -> Result<(u32, i32, u64)> {
     let (set, now, mut info) = ([set], [0u64; 2], [0u64; 16]);
     let at = info.as_mut_ptr() as usize;
     sys(g::__NR_rt_sigtimedwait, [set.as_ptr() as usize, at, now.as_ptr() as usize, 8])?;

@@ -16,7 +16,7 @@ use crate::{check, check_eq, check_error, tests};
 tests! {
     no_descriptor_is_left, files_that_are_no_sockets, what_has_no_place, what_is_of_no_such_kind, descriptors_opened_otherwise,
     names_only_do_nothing, maps_of_what_cannot_be_mapped, attributes_that_are_wrong, @Kernel attributes_of_others,
-    lists_that_are_wrong,
+    lists_that_are_wrong, sets_of_another_size, what_is_left_of_files, times_of_no_file, files_that_are_not_regular,
 }
 
 const CWD: usize = (g::AT_FDCWD as isize).cast_unsigned();
@@ -437,4 +437,67 @@ fn lists_that_are_wrong() -> Outcome {
     each_is_refused(&[(g::__NR_ppoll, &[set, 11], errno::EINVAL)])?;
     check_error!(socket(UNIX, DGRAM).and_then(|fd| sys(g::__NR_write, [fd as usize, set, 1])), ENOTCONN);
     Ok(())
+}
+
+/// A set of signals has eight bytes.
+fn sets_of_another_size() -> Outcome {
+    let (set, now) = ([0u64], [0u64; 2]);
+    let (set, now) = (set.as_ptr() as usize, now.as_ptr() as usize);
+    let pair = [set, 4];
+    let list = sys(g::__NR_epoll_create1, [0])?;
+    let mut event = [0u64; 2];
+    each_is_refused(&[
+        (g::__NR_ppoll, &[0, 0, now, set, 4], errno::EINVAL),
+        (g::__NR_ppoll, &[0, 0, now, 8, 8], errno::EFAULT),
+        (g::__NR_pselect6, &[0, 0, 0, 0, now, pair.as_ptr() as usize], errno::EINVAL),
+        (g::__NR_epoll_pwait, &[list, event.as_mut_ptr() as usize, 1, 0, set, 4], errno::EINVAL),
+    ])?;
+    // Of what waits a part can be had.
+    let mut waiting = [u64::MAX];
+    let at = waiting.as_mut_ptr() as usize;
+    each_is_refused(&[(g::__NR_rt_sigpending, &[at, 9], errno::EINVAL)])?;
+    sys(g::__NR_rt_sigpending, [at, 4])?;
+    check_eq!(core::hint::black_box(waiting)[0], u64::MAX << 32);
+    // Of no set nobody asks the size.
+    check_eq!(sys(g::__NR_ppoll, [0, 0, now, 0, 4])?, 0);
+    Ok(())
+}
+
+fn what_is_left_of_files() -> Outcome {
+    let file = crate::memory::temporary(PATH, b"some text")? as usize;
+    let left = || -> rt::Result<i32> {
+        let mut left = [0i32];
+        sys(g::__NR_ioctl, [file, rt::abi::ioctl::FIONREAD as usize, left.as_mut_ptr() as usize])?;
+        Ok(core::hint::black_box(left)[0])
+    };
+    for (offset, expected) in [(0, 9), (4, 5), (20, -11)] {
+        sys(g::__NR_lseek, [file, offset, g::SEEK_SET as usize])?;
+        check_eq!(left()?, expected);
+    }
+    each_is_refused(&[(g::__NR_ioctl, &[file, rt::abi::ioctl::FIONREAD as usize, 8], errno::EFAULT)])?;
+    unlink(PATH)?;
+    Ok(())
+}
+
+fn times_of_no_file() -> Outcome {
+    let file = crate::memory::temporary(PATH, b"text")? as usize;
+    each_is_refused(&[
+        (g::__NR_utimensat, &[CWD, 0, 0, 0], errno::EFAULT),
+        (g::__NR_utimensat, &[file, 0, 0, g::AT_SYMLINK_NOFOLLOW as usize], errno::EINVAL),
+        (g::__NR_utimensat, &[999, 0, 0, 0], errno::EBADF),
+    ])?;
+    check_eq!(sys(g::__NR_utimensat, [file, 0, 0, 0])?, 0);
+    unlink(PATH)?;
+    Ok(())
+}
+
+fn files_that_are_not_regular() -> Outcome {
+    let nameless = (g::O_TMPFILE | g::O_RDWR | g::O_CREAT) as usize;
+    let text = os::open(c"/proc/version", g::O_RDONLY, 0)? as usize;
+    each_is_refused(&[
+        (g::__NR_truncate, &[at(c"/dev/null"), 0], errno::EINVAL),
+        (g::__NR_openat, &[CWD, at(c"/tmp"), nameless, 0o600], errno::EINVAL),
+        (g::__NR_fsync, &[text], errno::EINVAL),
+        (g::__NR_fdatasync, &[text], errno::EINVAL),
+    ])
 }

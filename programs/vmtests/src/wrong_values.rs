@@ -53,6 +53,7 @@ fn clocks_that_are_none() -> Outcome {
         (g::__NR_setitimer, &[77, room], errno::EINVAL),
         (g::__NR_getrandom, &[BAD, 1], errno::EFAULT),
         (g::__NR_getrandom, &[room, 1, 0x100], errno::EINVAL),
+        (g::__NR_getrandom, &[room, 1, (g::GRND_RANDOM | g::GRND_INSECURE) as usize], errno::EINVAL),
     ])?;
     for wrong in [negative, too_much] {
         each_is_refused(&[

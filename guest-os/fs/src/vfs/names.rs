@@ -106,7 +106,7 @@ impl Vfs {
         flags: OpenFlags,
         mode: u32,
     ) -> Result<OpenFile, Errno> {
-        if !flags.is_writable() {
+        if !flags.is_writable() || flags.contains(OpenFlags::CREAT) {
             return Err(Errno::EINVAL);
         }
         let location = self.resolve(at, path, LastLink::Follow)?;

@@ -204,10 +204,17 @@ pub struct SigInfo {
 impl SigInfo {
     /// The code of a signal by `kill`.
     const USER: i32 = 0;
+    /// The code of a timer's signal (SI_TIMER).
+    pub const TIMER: i32 = -2;
 
     /// A signal by `kill` from `pid`.
     pub const fn from_user(signal: Signal, pid: u32) -> Self {
         Self { signal, code: Self::USER, pid, value: 0 }
+    }
+    /// Whether it comes, as it is, only if there is room for it to wait in (RLIMIT_SIGPENDING): real-time signals, and what a program says of
+    /// itself to be something else than a `kill`.
+    pub fn needs_room(&self) -> bool {
+        self.signal.is_real_time() || self.code < Self::USER
     }
     /// A signal by the kernel (`SI_KERNEL`).
     pub const fn from_kernel(signal: Signal) -> Self {

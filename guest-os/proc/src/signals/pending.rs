@@ -24,17 +24,27 @@ impl Pending {
     pub(super) const fn set(&self) -> SignalSet {
         self.set
     }
-    /// One more. A further standard signal of the same number is merged with the first, a real-time one waits with at most `limit` others.
-    pub(super) fn add(&mut self, info: SigInfo, limit: usize) -> Result<(), QueueFull> {
+    /// How many wait that take room, and how many of them are timers'.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let waits = |signal: Signal| signal != Signal::KILL && self.set.contains(signal);
+        // What never came has a place all the same, and says that it is another.
+        let standard = self.infos.iter().enumerate();
+        let standard = standard.filter(|(index, info)| info.signal.index() == *index && waits(info.signal));
+        let all = standard.map(|(_, info)| info).chain(&self.queue);
+        all.fold((0, 0), |(all, timers), info| (all + 1, timers + usize::from(info.code == SigInfo::TIMER)))
+    }
+    /// One more. A further standard signal of the same number is merged with the first. Without room a standard one comes without its
+    /// reason, a real-time one only if there is none.
+    pub(super) fn add(&mut self, info: SigInfo, has_room: bool) -> Result<(), QueueFull> {
         if info.signal.is_real_time() {
-            self.enqueue(info, limit)?;
+            self.enqueue(info, has_room)?;
         } else if !self.set.contains(info.signal) {
-            self.replace(info);
+            self.replace(if has_room { info } else { SigInfo::from_user(info.signal, 0) });
         }
         Ok(())
     }
-    fn enqueue(&mut self, info: SigInfo, limit: usize) -> Result<(), QueueFull> {
-        if self.queue.len() < limit && self.queue.try_reserve(1).is_ok() {
+    fn enqueue(&mut self, info: SigInfo, has_room: bool) -> Result<(), QueueFull> {
+        if has_room && self.queue.try_reserve(1).is_ok() {
             self.queue.push(info);
         } else if info.code != SigInfo::USER {
             return Err(QueueFull);

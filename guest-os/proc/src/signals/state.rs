@@ -16,17 +16,11 @@ pub struct ProcessSignals {
     /// One a signal; those share them that `clone` has made so (CLONE_SIGHAND).
     actions: Rc<[Cell<Action>]>,
     pending: Pending,
-    /// Most real-time signals that may wait for the process, and for each of its threads.
-    queue_limit: usize,
 }
 
 impl Default for ProcessSignals {
     fn default() -> Self {
-        Self {
-            actions: (0..Signal::COUNT).map(|_| Cell::default()).collect(),
-            pending: Pending::with_room(),
-            queue_limit: usize::MAX,
-        }
+        Self { actions: (0..Signal::COUNT).map(|_| Cell::default()).collect(), pending: Pending::with_room() }
     }
 }
 
@@ -37,7 +31,7 @@ impl ProcessSignals {
     }
     /// The part of a child that shares the actions, for as long as it executes the same program: nothing is pending.
     pub fn shared(&self) -> Self {
-        Self { actions: self.actions.clone(), pending: Pending::with_room(), queue_limit: self.queue_limit }
+        Self { actions: self.actions.clone(), pending: Pending::with_room() }
     }
     /// Forgets handlers; what is ignored stays so.
     pub fn forget_handlers(&mut self) {
@@ -57,9 +51,9 @@ impl ProcessSignals {
             action.set(Action { handler, ..Action::default() });
         }
     }
-    /// Sets how many real-time signals may wait.
-    pub fn set_queue_limit(&mut self, limit: usize) {
-        self.queue_limit = limit;
+    /// How many signals wait for the process as a whole, and how many of them are timers'.
+    pub fn counts(&self) -> (usize, usize) {
+        self.pending.counts()
     }
     /// The action of a signal.
     pub fn action(&self, signal: Signal) -> Action {
@@ -81,12 +75,13 @@ impl ProcessSignals {
         self.pending.set()
     }
     /// Makes a signal pending for whichever thread takes it. `kept` are the signals that every thread [keeps](ThreadSignals::kept).
-    /// Whether there is something to take: a thread that does not block it is to be woken.
-    pub fn post(&mut self, info: SigInfo, kept: SignalSet) -> Result<bool, QueueFull> {
+    /// `has_room` is whether one more may wait, if it [needs room](SigInfo::needs_room). Whether there is something to take: a thread that
+    /// does not block it is to be woken.
+    pub fn post(&mut self, info: SigInfo, kept: SignalSet, has_room: bool) -> Result<bool, QueueFull> {
         if self.drops(info.signal, kept) {
             return Ok(info.signal == Signal::CONT);
         }
-        self.pending.add(info, self.queue_limit)?;
+        self.pending.add(info, has_room)?;
         Ok(true)
     }
     /// Whether a signal that is sent now vanishes: it is ignored, and not one of those that are [kept](ThreadSignals::kept).
@@ -172,6 +167,10 @@ impl ThreadSignals {
     pub fn pending_alone(&self) -> SignalSet {
         self.pending.set()
     }
+    /// How many signals wait for this thread alone, and how many of them are timers'.
+    pub fn counts(&self) -> (usize, usize) {
+        self.pending.counts()
+    }
     /// The signals pending for this thread or for its process.
     #[inline]
     pub fn pending(&self, process: &ProcessSignals) -> SignalSet {
@@ -191,12 +190,17 @@ impl ThreadSignals {
     pub fn is_killed(&self, process: &ProcessSignals) -> bool {
         self.pending(process).contains(Signal::KILL)
     }
-    /// Makes a signal pending for this thread alone. Returns whether it is to be woken.
-    pub fn post(&mut self, process: &ProcessSignals, info: SigInfo) -> Result<bool, QueueFull> {
+    /// Makes a signal pending for this thread alone, as [`ProcessSignals::post`] does. Returns whether it is to be woken.
+    pub fn post(
+        &mut self,
+        process: &ProcessSignals,
+        info: SigInfo,
+        has_room: bool,
+    ) -> Result<bool, QueueFull> {
         if process.drops(info.signal, self.kept()) {
             return Ok(info.signal == Signal::CONT);
         }
-        self.pending.add(info, process.queue_limit)?;
+        self.pending.add(info, has_room)?;
         Ok(!self.blocked.contains(info.signal))
     }
     /// A pending signal of this number vanishes.
@@ -280,9 +284,9 @@ mod tests {
             (Signal::TSTP, Delivery::Stop(sent(Signal::TSTP))),
         ] {
             let (mut process, mut thread) = (ProcessSignals::default(), ThreadSignals::default());
-            process.post(sent(signal), thread.kept()).unwrap();
+            process.post(sent(signal), thread.kept(), true).unwrap();
             assert_eq!(thread.deliver(&mut process), expected, "{signal:?} to the process");
-            thread.post(&process, sent(signal)).unwrap();
+            thread.post(&process, sent(signal), true).unwrap();
             assert_eq!(thread.deliver(&mut process), expected, "{signal:?} to the thread");
         }
     }
@@ -292,7 +296,7 @@ mod tests {
         let (mut process, mut thread) = with_action(Signal::INT, HANDLER);
         thread.set_blocked(SignalSet(u64::MAX));
         assert!(!thread.blocked().contains(Signal::KILL));
-        assert_eq!(thread.post(&process, sent(Signal::INT)), Ok(false));
+        assert_eq!(thread.post(&process, sent(Signal::INT), true), Ok(false));
         assert_eq!(thread.deliver(&mut process), Delivery::None);
         thread.set_blocked(SignalSet::default());
         let Delivery::Handler { info, saved_mask, .. } = thread.deliver(&mut process) else {
@@ -307,7 +311,7 @@ mod tests {
         let (mut process, mut first) = with_action(Signal::INT, HANDLER);
         let mut second = first.inherited(AltStack::NONE);
         first.set_blocked(only(Signal::INT));
-        assert_eq!(process.post(sent(Signal::INT), SignalSet::default()), Ok(true));
+        assert_eq!(process.post(sent(Signal::INT), SignalSet::default(), true), Ok(true));
         assert!(!first.has_deliverable(&process) && second.has_deliverable(&process));
         assert_eq!(first.deliver(&mut process), Delivery::None);
         assert!(matches!(second.deliver(&mut process), Delivery::Handler { .. }));
@@ -322,7 +326,7 @@ mod tests {
         first.set_blocked(only(Signal::INT));
         second.set_blocked(only(Signal::INT));
         let child = second.inherited(AltStack::NONE);
-        assert_eq!(second.post(&process, sent(Signal::INT)), Ok(false));
+        assert_eq!(second.post(&process, sent(Signal::INT), true), Ok(false));
         assert_eq!(first.take(&mut process, only(Signal::INT)), None);
         assert_eq!(second.take(&mut process, only(Signal::INT)), Some(sent(Signal::INT)));
         assert!(child.pending(&process).is_empty() && child.blocked() == only(Signal::INT));
@@ -331,8 +335,8 @@ mod tests {
     #[test]
     fn a_threads_own_signals_come_before_its_processs() {
         let (mut process, mut thread) = with_action(Signal::TERM, HANDLER);
-        process.post(sent(Signal::INT), SignalSet::default()).unwrap();
-        thread.post(&process, sent(Signal::TERM)).unwrap();
+        process.post(sent(Signal::INT), SignalSet::default(), true).unwrap();
+        thread.post(&process, sent(Signal::TERM), true).unwrap();
         assert!(matches!(thread.deliver(&mut process), Delivery::Handler { .. }));
         assert_eq!(thread.deliver(&mut process), Delivery::Terminate(sent(Signal::INT)));
     }
@@ -340,13 +344,13 @@ mod tests {
     #[test]
     fn an_ignored_signal_is_kept_where_every_thread_blocks_it() {
         let mut process = ProcessSignals::default();
-        assert_eq!(process.post(sent(Signal::CHLD), SignalSet::default()), Ok(false));
+        assert_eq!(process.post(sent(Signal::CHLD), SignalSet::default(), true), Ok(false));
         assert!(process.pending().is_empty());
         let mut thread = ThreadSignals::default();
         thread.set_blocked(only(Signal::CHLD));
         // A wait that lets the signal through, as `rt_sigtimedwait` does, does not make it ignored.
         thread.suspend_with(SignalSet::default());
-        assert_eq!(process.post(sent(Signal::CHLD), thread.kept()), Ok(true));
+        assert_eq!(process.post(sent(Signal::CHLD), thread.kept(), true), Ok(true));
         assert_eq!(thread.take(&mut process, only(Signal::CHLD)), Some(sent(Signal::CHLD)));
     }
 
@@ -354,7 +358,7 @@ mod tests {
     fn one_that_was_kept_and_is_still_ignored_does_nothing() {
         let (mut process, mut thread) = (ProcessSignals::default(), ThreadSignals::default());
         thread.set_blocked(only(Signal::CHLD));
-        process.post(sent(Signal::CHLD), thread.kept()).unwrap();
+        process.post(sent(Signal::CHLD), thread.kept(), true).unwrap();
         thread.set_blocked(SignalSet::default());
         assert_eq!(thread.deliver(&mut process), Delivery::Ignored(sent(Signal::CHLD)));
         assert_eq!(thread.deliver(&mut process), Delivery::None);
@@ -364,8 +368,8 @@ mod tests {
     #[test]
     fn what_an_action_makes_ignored_vanishes() {
         let (mut process, mut thread) = with_action(Signal::INT, HANDLER);
-        process.post(sent(Signal::INT), SignalSet::default()).unwrap();
-        thread.post(&process, sent(Signal::INT)).unwrap();
+        process.post(sent(Signal::INT), SignalSet::default(), true).unwrap();
+        thread.post(&process, sent(Signal::INT), true).unwrap();
         assert!(process.set_action(Signal::INT, IGNORE));
         thread.discard(Signal::INT);
         assert!(thread.pending(&process).is_empty());
@@ -375,14 +379,14 @@ mod tests {
     #[test]
     fn continuing_takes_back_pending_stops() {
         let (mut process, mut thread) = (ProcessSignals::default(), ThreadSignals::default());
-        process.post(sent(Signal::STOP), SignalSet::default()).unwrap();
-        thread.post(&process, sent(Signal::TSTP)).unwrap();
+        process.post(sent(Signal::STOP), SignalSet::default(), true).unwrap();
+        thread.post(&process, sent(Signal::TSTP), true).unwrap();
         for &stop in Signal::CONT.takes_back() {
             process.discard(stop);
             thread.discard(stop);
         }
-        assert_eq!(process.post(sent(Signal::CONT), SignalSet::default()), Ok(true));
-        assert_eq!(thread.post(&process, sent(Signal::CONT)), Ok(true));
+        assert_eq!(process.post(sent(Signal::CONT), SignalSet::default(), true), Ok(true));
+        assert_eq!(thread.post(&process, sent(Signal::CONT), true), Ok(true));
         assert!(thread.pending(&process).is_empty());
     }
 
@@ -400,7 +404,7 @@ mod tests {
         let mask = only(Signal::INT);
         thread.set_blocked(mask);
         thread.suspend_with(SignalSet::default());
-        assert_eq!(thread.post(&process, sent(Signal::INT)), Ok(true));
+        assert_eq!(thread.post(&process, sent(Signal::INT), true), Ok(true));
         assert!(
             matches!(thread.deliver(&mut process), Delivery::Handler { saved_mask, .. } if saved_mask == mask)
         );
@@ -412,7 +416,7 @@ mod tests {
     fn faults_come_first_and_cannot_be_refused() {
         let (mut process, mut thread) = with_action(Signal::SEGV, IGNORE);
         let _ = process.set_action(Signal::HUP, HANDLER);
-        thread.post(&process, sent(Signal::HUP)).unwrap();
+        thread.post(&process, sent(Signal::HUP), true).unwrap();
         let fault = SigInfo { signal: Signal::SEGV, code: 1, pid: 0, value: 0x40 };
         thread.force(&mut process, fault);
         assert_eq!(thread.deliver(&mut process), Delivery::Terminate(fault));
@@ -424,30 +428,46 @@ mod tests {
         let queued = |signal, value| SigInfo { signal, code: -1, pid: 1, value };
         let (mut process, mut thread) = with_action(low, HANDLER);
         let _ = process.set_action(high, HANDLER);
-        process.set_queue_limit(4);
         for info in [queued(high, 1), queued(low, 2), queued(high, 3), queued(low, 2)] {
-            assert_eq!(process.post(info, SignalSet::default()), Ok(true));
+            assert_eq!(process.post(info, SignalSet::default(), true), Ok(true));
         }
-        assert_eq!(process.post(queued(low, 9), SignalSet::default()), Err(QueueFull));
+        assert_eq!(process.post(queued(low, 9), SignalSet::default(), false), Err(QueueFull));
+        assert_eq!(process.counts(), (4, 0));
         // A signal by `kill` comes though there is no room to say from whom.
-        assert_eq!(process.post(sent(low), SignalSet::default()), Ok(true));
-        assert_eq!(thread.post(&process, queued(low, 7)), Ok(true), "a thread has a queue of its own");
+        assert_eq!(process.post(sent(low), SignalSet::default(), false), Ok(true));
+        assert_eq!(thread.post(&process, queued(low, 7), true), Ok(true), "a thread has a queue of its own");
         let mut order = std::vec::Vec::new();
         while let Some(info) = thread.take(&mut process, SignalSet(u64::MAX)) {
             order.push((info.signal, info.value));
         }
         assert_eq!(order, [(low, 7), (low, 2), (low, 2), (high, 1), (high, 3)]);
         assert!(process.pending().is_empty());
-        assert_eq!(process.post(queued(low, 9), SignalSet::default()), Ok(true));
+        assert_eq!(process.post(queued(low, 9), SignalSet::default(), true), Ok(true));
         assert!(process.set_action(low, IGNORE));
         assert_eq!(thread.take(&mut process, SignalSet(u64::MAX)), None);
+    }
+
+    #[test]
+    fn signals_that_wait_are_counted_and_lose_their_reason_without_room() {
+        let ring = SigInfo { signal: Signal::ALRM, code: SigInfo::TIMER, pid: 0, value: 3 };
+        let said = SigInfo { signal: Signal::HUP, code: -1, pid: 1, value: 7 };
+        assert!(ring.needs_room() && said.needs_room() && !sent(Signal::HUP).needs_room());
+        let (mut process, mut thread) = with_action(Signal::ALRM, HANDLER);
+        assert_eq!((process.counts(), thread.counts()), ((0, 0), (0, 0)));
+        for info in [ring, ring, sent(Signal::TERM), sent(Signal::KILL)] {
+            process.post(info, SignalSet::default(), true).unwrap();
+        }
+        thread.post(&process, said, false).unwrap();
+        assert_eq!((process.counts(), thread.counts()), ((2, 1), (1, 0)));
+        assert_eq!(thread.take(&mut process, only(Signal::HUP)), Some(SigInfo::from_user(Signal::HUP, 0)));
+        assert_eq!(thread.counts(), (0, 0));
     }
 
     #[test]
     fn a_handler_that_runs_once_keeps_its_flags() {
         let flags = u64::from(linux::SA_RESETHAND | linux::SA_SIGINFO);
         let (mut process, mut thread) = with_action(Signal::INT, Action { flags, ..HANDLER });
-        process.post(sent(Signal::INT), SignalSet::default()).unwrap();
+        process.post(sent(Signal::INT), SignalSet::default(), true).unwrap();
         assert!(matches!(thread.deliver(&mut process), Delivery::Handler { .. }));
         assert_eq!(process.action(Signal::INT), Action { handler: 0, flags, ..HANDLER });
     }

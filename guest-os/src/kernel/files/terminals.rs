@@ -223,6 +223,10 @@ pub fn write(at: At, bytes: &[u8], nonblocking: bool) -> Moved {
     {
         check_foreground(at.0, Signal::TTOU)?;
     }
+    if bytes.is_empty() {
+        // Whether there is still a terminal.
+        let (_, _) = open_files().terminal_write(at, bytes)?;
+    }
     let mut done = 0;
     while done < bytes.len() {
         let written = open_files().terminal_write(at, &bytes[done..]);

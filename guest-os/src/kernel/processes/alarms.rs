@@ -1,16 +1,11 @@
 //! The timers that a process makes (timer_create(2)): each sends a signal of its own, or none.
 
-use crate::processes::exit::{send, send_to_thread};
+use crate::processes::exit::{send_to_thread_with_room, send_with_room};
 use crate::processes::process::{Process, table};
 use crate::processes::timers::{Kind, Timer};
 use alloc::collections::BTreeMap;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use proc::{SigInfo, Signal, Tid, interval};
-
-/// Most timers of a process.
-const MOST: usize = 1024;
-/// `si_code` of a timer's signal (SI_TIMER).
-const SI_TIMER: i32 = -2;
 
 /// What happens when a timer rings.
 #[derive(Clone, Copy)]
@@ -42,16 +37,27 @@ pub struct Alarm {
 #[derive(Default)]
 pub struct Alarms {
     all: RefCell<BTreeMap<u32, Alarm>>,
+    /// The number of the next one: as on Linux, one that has been had is not had again soon.
+    next: Cell<u32>,
 }
 
 impl Alarms {
-    /// A new one, which does not ring yet; its number. `None` if there are too many.
-    pub fn create(&self, kind: Kind, is_realtime: bool, notice: Notice) -> Option<u32> {
+    /// A new one, which does not ring yet; its number.
+    pub fn create(&self, kind: Kind, is_realtime: bool, notice: Notice) -> u32 {
         let mut all = self.all.borrow_mut();
-        let id = (0..).find(|id| !all.contains_key(id)).filter(|_| all.len() < MOST)?;
+        let after = |id: u32| (id + 1) & i32::MAX.cast_unsigned();
+        let mut id = self.next.get();
+        while all.contains_key(&id) {
+            id = after(id);
+        }
+        self.next.set(after(id));
         let timer = Timer::default();
         all.insert(id, Alarm { kind, is_realtime, timer, notice, missed: 0, told: 0 });
-        Some(id)
+        id
+    }
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.all.borrow().len()
     }
     /// One of them.
     pub fn get(&self, id: u32) -> Option<Alarm> {
@@ -122,12 +128,13 @@ fn notify(process: &Process, id: u32, alarm: Alarm) -> Alarm {
     if is_pending {
         return Alarm { missed: alarm.missed + 1, ..alarm };
     }
-    let info = SigInfo { signal, code: SI_TIMER, pid: id, value: value.unwrap_or(id.into()) };
-    match thread {
-        None => send(process, info),
-        // A real-time signal for which there is no room is lost.
-        Some(Some(thread)) => drop(send_to_thread(&thread, info)),
-        Some(None) => {}
-    }
+    let info = SigInfo { signal, code: SigInfo::TIMER, pid: id, value: value.unwrap_or(id.into()) };
+    // Lost where there is no memory.
+    let _ = match thread {
+        // The room that it needs was the timer's when it was made.
+        None => send_with_room(process, info, true),
+        Some(Some(thread)) => send_to_thread_with_room(&thread, info, true),
+        Some(None) => Ok(()),
+    };
     Alarm { missed: 0, told: alarm.missed, ..alarm }
 }

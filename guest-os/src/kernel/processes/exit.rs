@@ -13,7 +13,7 @@ use crate::processes::vdso;
 use crate::processes::wait::{self, Channel, scheduler};
 use crate::shutdown::{self, End};
 use crate::syscall::files::give_up_descriptors;
-use crate::syscall::futex;
+use crate::syscall::{futex, limits};
 use alloc::rc::Rc;
 use fs::{Errno, Source};
 use isa::events::{EventKind, EventRecord, SignalEffect};
@@ -176,13 +176,18 @@ pub fn send(process: &Process, info: SigInfo) {
     let _ = try_send(process, info);
 }
 
-/// Sends a signal to a process as a whole: a thread that does not block it takes it, and is woken if it sleeps interruptibly. Real-time
-/// signals need room to wait in.
+/// Sends a signal to a process as a whole, if it can wait there.
 pub fn try_send(process: &Process, info: SigInfo) -> Result<(), QueueFull> {
+    send_with_room(process, info, limits::has_room(process, &info))
+}
+
+/// Sends a signal to a process as a whole: a thread that does not block it takes it, and is woken if it sleeps interruptibly. Whether one
+/// more may wait, if it needs room: a timer's signal has it from the start.
+pub fn send_with_room(process: &Process, info: SigInfo, has_room: bool) -> Result<(), QueueFull> {
     let mut kept = SignalSet(u64::MAX);
     process::each_thread(process.pid, |thread| kept = SignalSet(kept.0 & thread.signals.borrow().kept().0));
     let mut is_to_tell = process.signals.borrow().drops(info.signal, kept);
-    let is_to_wake = process.signals.borrow_mut().post(info, kept)?;
+    let is_to_wake = process.signals.borrow_mut().post(info, kept, has_room)?;
     go_on(process, info.signal);
     let mut is_taken = !is_to_wake;
     process::each_thread(process.pid, |thread| {
@@ -198,12 +203,17 @@ pub fn try_send(process: &Process, info: SigInfo) -> Result<(), QueueFull> {
     Ok(())
 }
 
-/// Sends a signal to one thread.
+/// Sends a signal to one thread, if it can wait there.
 pub fn send_to_thread(thread: &Thread, info: SigInfo) -> Result<(), QueueFull> {
+    send_to_thread_with_room(thread, info, limits::has_room(&thread.process, &info))
+}
+
+/// Sends a signal to one thread; whether one more may wait, as in [`send_with_room`].
+pub fn send_to_thread_with_room(thread: &Thread, info: SigInfo, has_room: bool) -> Result<(), QueueFull> {
     if thread.process.signals.borrow().drops(info.signal, thread.signals.borrow().kept()) {
         events::signal(thread, &info, SignalEffect::Ignored, None);
     }
-    let is_to_wake = thread.try_post(info)?;
+    let is_to_wake = thread.try_post(info, has_room)?;
     go_on(&thread.process, info.signal);
     if is_to_wake {
         scheduler(|s| s.interrupt(thread.tid()));

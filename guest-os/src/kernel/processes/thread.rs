@@ -212,11 +212,11 @@ impl Thread {
     /// Makes a standard signal pending for it alone.
     pub fn post(&self, info: SigInfo) {
         // Only real-time signals need room.
-        let _ = self.try_post(info);
+        let _ = self.try_post(info, true);
     }
-    /// Makes a signal pending for it alone. Returns whether it is to be woken.
-    pub fn try_post(&self, info: SigInfo) -> Result<bool, QueueFull> {
-        self.signals.borrow_mut().post(&self.process.signals.borrow(), info)
+    /// Makes a signal pending for it alone; whether one more may wait. Returns whether it is to be woken.
+    pub fn try_post(&self, info: SigInfo, has_room: bool) -> Result<bool, QueueFull> {
+        self.signals.borrow_mut().post(&self.process.signals.borrow(), info, has_room)
     }
     /// Gives it a signal that it cannot refuse: that of a fault.
     pub fn force(&self, info: SigInfo) {

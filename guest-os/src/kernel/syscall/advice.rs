@@ -1,13 +1,16 @@
-//! What a program says of pages to come: `madvise`, `fadvise64`, `readahead`.
+//! What a program says of pages to come: `madvise`, `process_madvise`, `fadvise64`, `readahead`.
 
 use super::files::{details, file_to_use};
 use super::memory::{range_of, set_vma_flags};
-use super::{Arguments, Outcome, uint};
+use super::spans::{Span, spans, total_of};
+use super::{Arguments, Outcome, pidfd, uint};
 use crate::events;
 use crate::hart::current;
 use crate::memory::{heap, mem, pages, read_ahead, reclaim, user};
-use crate::processes::process::SharedSpace;
+use crate::processes::process::{self, SharedSpace};
+use ::proc::CapSet;
 use abi::sets;
+use alloc::rc::Rc;
 use core::ops::Range;
 use fs::{Errno, Object};
 use isa::PAGE_SIZE;
@@ -17,32 +20,81 @@ use mm::{Backing, FileId, PageRange, Prot, Vma, VmaFlags};
 
 /// EINVAL for what is no advice, or none for such memory; ENOMEM where nothing is mapped, when all else is done.
 pub fn madvise([address, len, advice, ..]: Arguments) -> Outcome {
-    let range = range_of(address, len)?;
-    let advice = uint(advice);
-    if sets::ADVICE.choice(u64::from(advice)).is_none() {
+    advise(&current().process.space(), address, len, uint(advice))?;
+    Ok(0)
+}
+
+/// The same of the process behind a descriptor, and of several ranges: how many bytes of them were seen to, up to the first that could not.
+pub fn process_madvise([fd, vector, count, advice, flags, ..]: Arguments) -> Outcome {
+    if uint(flags) != 0 {
         return Err(Errno::EINVAL.into());
     }
-    let space = current().process.space();
+    let spans = spans(vector, count)?;
+    total_of(&spans)?;
+    let space = space_behind(fd, uint(advice))?;
+    let advised = advise_each(&space, &spans, uint(advice));
+    // The process may have ended meanwhile.
+    process::release_space(space);
+    advised
+}
+
+/// The address space of the process behind a descriptor, if the running one may give it such advice. Of another's it may only say how
+/// soon its pages are needed.
+fn space_behind(fd: u64, advice: u32) -> Result<SharedSpace, Errno> {
+    let (pid, _) = pidfd::process_of(fd)?;
+    let process = pid.and_then(process::find).ok_or(Errno::ESRCH)?;
+    if !process.may_be_inspected(false) {
+        return Err(Errno::EACCES);
+    }
+    let this = current();
+    let space = process.space.borrow().clone().ok_or(Errno::ESRCH)?;
+    let verdict = match advice {
+        _ if Rc::ptr_eq(&space, &this.process.space()) => Ok(()),
+        linux::MADV_COLD | linux::MADV_PAGEOUT | linux::MADV_WILLNEED => {
+            if this.process.credentials.borrow().can(CapSet::SYS_NICE) { Ok(()) } else { Err(Errno::EPERM) }
+        }
+        _ => Err(Errno::EINVAL),
+    };
+    verdict.map(|()| space)
+}
+
+fn advise_each(space: &SharedSpace, spans: &[Span], advice: u32) -> Outcome {
+    let mut done = 0;
+    for span in spans.iter().filter(|span| span.len > 0) {
+        match advise(space, span.address, span.len as u64, advice) {
+            Ok(()) => done += span.len as u64,
+            Err(_) if done > 0 => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(done)
+}
+
+fn advise(space: &SharedSpace, address: u64, len: u64, advice: u32) -> Result<(), Errno> {
+    let range = range_of(address, len)?;
+    if sets::ADVICE.choice(u64::from(advice)).is_none() {
+        return Err(Errno::EINVAL);
+    }
     let any = |is_wrong: fn(&Vma) -> bool| space.borrow().vmas().overlapping(range).any(is_wrong);
     let (none, wipe, leave_out) = (VmaFlags::empty(), VmaFlags::WIPE_ON_FORK, VmaFlags::DONT_FORK);
     match advice {
         linux::MADV_REMOVE | linux::MADV_FREE | linux::MADV_COLD | linux::MADV_PAGEOUT
             if any(Vma::is_locked) =>
         {
-            return Err(Errno::EINVAL.into());
+            return Err(Errno::EINVAL);
         }
-        linux::MADV_DONTNEED => discard_unlocked(&space, range)?,
-        linux::MADV_DONTNEED_LOCKED => discard(&space, range),
+        linux::MADV_DONTNEED => discard_unlocked(space, range)?,
+        linux::MADV_DONTNEED_LOCKED => discard(space, range),
         linux::MADV_FREE | linux::MADV_WIPEONFORK if any(|vma| vma.backing != Backing::Anon) => {
-            return Err(Errno::EINVAL.into());
+            return Err(Errno::EINVAL);
         }
-        linux::MADV_WIPEONFORK => set_vma_flags(&space, range, wipe, none)?,
-        linux::MADV_KEEPONFORK => set_vma_flags(&space, range, none, wipe)?,
-        linux::MADV_DONTFORK => set_vma_flags(&space, range, leave_out, none)?,
-        linux::MADV_DOFORK => set_vma_flags(&space, range, none, leave_out)?,
-        linux::MADV_POPULATE_READ => populate(&space, range, Access::Read)?,
-        linux::MADV_POPULATE_WRITE => populate(&space, range, Access::Write)?,
-        linux::MADV_REMOVE => remove(&space, range)?,
+        linux::MADV_WIPEONFORK => set_vma_flags(space, range, wipe, none)?,
+        linux::MADV_KEEPONFORK => set_vma_flags(space, range, none, wipe)?,
+        linux::MADV_DONTFORK => set_vma_flags(space, range, leave_out, none)?,
+        linux::MADV_DOFORK => set_vma_flags(space, range, none, leave_out)?,
+        linux::MADV_POPULATE_READ => populate(space, range, Access::Read)?,
+        linux::MADV_POPULATE_WRITE => populate(space, range, Access::Write)?,
+        linux::MADV_REMOVE => remove(space, range)?,
         linux::MADV_FREE => {
             let flush = space.borrow_mut().give_up(&mut mem::memory(), range, |gone| {
                 events::report(events::range(EventKind::Discard, gone));
@@ -53,12 +105,12 @@ pub fn madvise([address, len, advice, ..]: Arguments) -> Outcome {
             let flush = space.borrow_mut().cool(&mut mem::memory(), range);
             mem::apply(flush, space.borrow().asid());
         }
-        linux::MADV_PAGEOUT => page_out(&space, range),
-        linux::MADV_WILLNEED => bring(&space, range),
+        linux::MADV_PAGEOUT => page_out(space, range),
+        linux::MADV_WILLNEED => bring(space, range),
         _ => {}
     }
     // A gap is told of when all else is done.
-    if space.borrow().vmas().covers(range) { Ok(0) } else { Err(Errno::ENOMEM.into()) }
+    if space.borrow().vmas().covers(range) { Ok(()) } else { Err(Errno::ENOMEM) }
 }
 
 /// Touches each page of a range, as the program would.
@@ -169,7 +221,7 @@ pub fn fadvise64([fd, offset, len, advice, ..]: Arguments) -> Outcome {
 /// `readahead`. EBADF, EINVAL for what is no file.
 pub fn readahead([fd, offset, count, ..]: Arguments) -> Outcome {
     let file = details(file_to_use(fd)?);
-    file.check_readable().map_err(|_| Errno::EBADF)?;
+    file.check_readable()?;
     if !matches!(file.object, Object::Disk(_) | Object::Memory(_)) {
         return Err(Errno::EINVAL.into());
     }

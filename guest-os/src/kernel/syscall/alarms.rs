@@ -1,6 +1,6 @@
 //! Timers that a process makes: `timer_create` and its kind.
 
-use super::{Arguments, Outcome, int, time, uint};
+use super::{Arguments, Outcome, int, limits, time, uint};
 use crate::arch;
 use crate::devices::clock;
 use crate::hart::current;
@@ -30,7 +30,10 @@ pub fn timer_create([clock, event, id, ..]: Arguments) -> Outcome {
         _ => read_notice(event)?,
     };
     let process = &current().process;
-    let number = process.timers.alarms.create(kind, is_realtime, notice).ok_or(Errno::EAGAIN)?;
+    if !limits::has_room_for_signal(process) {
+        return Err(Errno::EAGAIN.into());
+    }
+    let number = process.timers.alarms.create(kind, is_realtime, notice);
     if let Err(error) = UserPtr::<u32>::from(id).write(number) {
         process.timers.alarms.delete(number);
         return Err(error.into());

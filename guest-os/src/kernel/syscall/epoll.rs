@@ -1,6 +1,7 @@
 //! Waiting for many files: `epoll_create1`, `epoll_ctl`, `epoll_pwait`.
 
 use super::files::{Reserved, file_to_use};
+use super::signals::check_size;
 use super::{Arguments, Outcome, int, time, uint};
 use crate::arch;
 use crate::files::ready::{self, Kernel};
@@ -15,7 +16,6 @@ use linux_raw_sys::general as linux;
 
 /// `struct epoll_event`, in bytes: the events, and the program's own word.
 const EVENT_BYTES: u64 = 16;
-const SIGSET_BYTES: u64 = 8;
 
 pub fn epoll_create1([flags, ..]: Arguments) -> Outcome {
     let reserved = Reserved::new(0)?;
@@ -58,8 +58,10 @@ pub fn epoll_pwait2([list, events, most, timeout, mask, size]: Arguments) -> Out
 
 fn wait_for(list: u64, events: u64, most: u64, deadline: Option<u64>, [mask, size]: [u64; 2]) -> Outcome {
     let set = match UserPtr::<u64>::from(mask).non_null() {
-        Some(_) if size != SIGSET_BYTES => return Err(Errno::EINVAL.into()),
-        Some(pointer) => Some(SignalSet(pointer.read()?)),
+        Some(pointer) => {
+            check_size(size)?;
+            Some(SignalSet(pointer.read()?))
+        }
         None => None,
     };
     let list = file_to_use(list)?;

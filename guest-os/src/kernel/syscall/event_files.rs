@@ -122,13 +122,28 @@ enum Found {
     Signals(u64),
 }
 
+/// EINVAL unless it can be read.
+pub fn check_reads(files: &fs::OpenFiles, id: OpenFileId) -> Result<(), Errno> {
+    match files.anonymous(id)?.0 {
+        Anonymous::Epoll(_) | Anonymous::Process { .. } => Err(Errno::EINVAL),
+        _ => Ok(()),
+    }
+}
+
+/// EINVAL unless it can be written: only a counter of events takes something.
+pub fn check_writes(files: &fs::OpenFiles, id: OpenFileId) -> Result<(), Errno> {
+    match files.anonymous(id)?.0 {
+        Anonymous::Event(_) => Ok(()),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
 /// `read` and its kin.
 pub fn read(id: OpenFileId, spans: &[Span]) -> Outcome {
     let room = total_of(spans)?;
     let least = match open_files().anonymous(id)?.0 {
         Anonymous::Signals(_) => SIGINFO_BYTES,
         Anonymous::Inotify(_) => 0,
-        Anonymous::Epoll(_) | Anonymous::Process { .. } => return Err(Errno::EINVAL.into()),
         _ => WORD_BYTES,
     };
     if room < least {
@@ -253,10 +268,9 @@ fn to_bytes(info: &SigInfo) -> [u8; SIGINFO_BYTES] {
     bytes
 }
 
-/// `write` and its kin: only a counter of events takes something.
+/// `write` and its kin, to a counter of events.
 pub fn write(id: OpenFileId, spans: &[Span]) -> Outcome {
-    let room = total_of(spans)?;
-    if !matches!(open_files().anonymous(id)?.0, Anonymous::Event(_)) || room < WORD_BYTES {
+    if total_of(spans)? < WORD_BYTES {
         return Err(Errno::EINVAL.into());
     }
     let mut bytes = [0; WORD_BYTES];

@@ -398,7 +398,9 @@ pub fn fsync([fd, ..]: Arguments) -> Outcome {
         | Object::Terminal { .. }
         | Object::Socket(_)
         | Object::Anonymous(_)
-        | Object::Device(_) => Err(Errno::EINVAL.into()),
+        | Object::Device(_)
+        | Object::Text(_)
+        | Object::ProcessMemory { .. } => Err(Errno::EINVAL.into()),
         _ => Ok(0),
     }
 }

@@ -1,7 +1,7 @@
 //! The function of each row of the table, by the name of its call.
 
 pub use super::administration::{mount, umount2, unshare};
-pub use super::advice::{fadvise64, madvise, readahead};
+pub use super::advice::{fadvise64, madvise, process_madvise, readahead};
 pub use super::alarms::{timer_create, timer_delete, timer_getoverrun, timer_gettime, timer_settime};
 pub use super::attributes::{
     fgetxattr, flistxattr, fremovexattr, fsetxattr, getxattr, lgetxattr, listxattr, llistxattr, lremovexattr,
@@ -9,7 +9,7 @@ pub use super::attributes::{
 };
 pub use super::capabilities::{capget, capset};
 pub use super::clone::{clone, clone3};
-pub use super::copying::{copy_file_range, splice, tee};
+pub use super::copying::{copy_file_range, sendfile, splice, tee, vmsplice};
 pub use super::credentials::{
     getegid, geteuid, getgid, getgroups, getresgid, getresuid, getuid, setfsgid, setfsuid, setgid, setgroups,
     setregid, setresgid, setresuid, setreuid, setuid,
@@ -26,9 +26,7 @@ pub use super::fixed::{
 };
 pub use super::futex::futex;
 pub use super::inotify::{inotify_add_watch, inotify_init1, inotify_rm_watch};
-pub use super::io::{
-    pread64, preadv, preadv2, pwrite64, pwritev, pwritev2, read, readv, sendfile, vmsplice, write, writev,
-};
+pub use super::io::{pread64, preadv, preadv2, pwrite64, pwritev, pwritev2, read, readv, write, writev};
 pub use super::limits::{getrlimit, prlimit64, setrlimit};
 pub use super::locks::flock;
 pub use super::memory::{brk, mincore, mmap, mprotect, msync, munmap, riscv_flush_icache};

@@ -15,12 +15,12 @@ use crate::files::turns::{Turn, TurnAt};
 use crate::files::vfs::{self, open_files};
 use crate::hart::current;
 use crate::memory::mem::FRAME_BYTES;
-use crate::memory::user::{self, UserPtr};
+use crate::memory::user;
 use crate::memory::{heap, inject, pages};
 use crate::processes::thread::Thread;
 use ::proc::{SigInfo, Signal};
 use fs::{
-    Device, Errno, Inode, LAST_BYTE, Notice, Object, OpenFile, OpenFileId, OpenFlags, PipeEnd, PipeId,
+    Device, Errno, Inode, LAST_BYTE, Notice, Object, OpenFile, OpenFileId, OpenFiles, OpenFlags, PipeId,
     PipeOutcome, Source,
 };
 use isa::PAGE_SIZE;
@@ -48,68 +48,92 @@ pub fn write([fd, buffer, len, ..]: Arguments) -> Outcome {
 }
 
 pub fn readv([fd, vector, count, ..]: Arguments) -> Outcome {
-    read_spans(open_file(fd)?, &spans(vector, count)?, Position::Current)
+    read_vector(open_file(fd)?, vector, count, Position::Current, 0)
 }
 
 pub fn writev([fd, vector, count, ..]: Arguments) -> Outcome {
-    write_spans(open_file(fd)?, &spans(vector, count)?, Position::Current)
+    write_vector(open_file(fd)?, vector, count, Position::Current, 0)
 }
 
 pub fn pread64([fd, buffer, len, offset, ..]: Arguments) -> Outcome {
-    read_at(fd, &[span(buffer, len)], offset)
+    let (id, position) = open_at(fd, offset)?;
+    read_spans(id, &[span(buffer, len)], position)
 }
 
 pub fn pwrite64([fd, buffer, len, offset, ..]: Arguments) -> Outcome {
-    write_at(fd, &[span(buffer, len)], offset)
+    let (id, position) = open_at(fd, offset)?;
+    write_spans(id, &[span(buffer, len)], position)
 }
 
 pub fn preadv([fd, vector, count, offset, ..]: Arguments) -> Outcome {
-    read_at(fd, &spans(vector, count)?, offset)
+    let (id, position) = open_at(fd, offset)?;
+    read_vector(id, vector, count, position, 0)
 }
 
 pub fn pwritev([fd, vector, count, offset, ..]: Arguments) -> Outcome {
-    write_at(fd, &spans(vector, count)?, offset)
+    let (id, position) = open_at(fd, offset)?;
+    write_vector(id, vector, count, position, 0)
 }
 
 /// -1 for the file's own offset, which moves.
 const NO_OFFSET: u64 = u64::MAX;
 
 pub fn preadv2([fd, vector, count, offset, _, flags]: Arguments) -> Outcome {
-    let spans = spans(vector, count)?;
-    check_manner(fd, flags)?;
-    if offset == NO_OFFSET {
-        read_spans(open_file(fd)?, &spans, Position::Current)
-    } else {
-        read_at(fd, &spans, offset)
-    }
+    let (id, position) = open_at_or_here(fd, offset)?;
+    read_vector(id, vector, count, position, flags)
 }
 
 pub fn pwritev2([fd, vector, count, offset, _, flags]: Arguments) -> Outcome {
+    let (id, position) = open_at_or_here(fd, offset)?;
+    write_vector(id, vector, count, position, flags)
+}
+
+/// Reads into a vector of buffers. If all of them are empty nobody asks the file, whatever it is.
+fn read_vector(id: OpenFileId, vector: u64, count: u64, position: Position, flags: u64) -> Outcome {
+    check_reads(&open_files(), id)?;
     let spans = spans(vector, count)?;
-    check_manner(fd, flags)?;
-    if offset == NO_OFFSET {
-        write_spans(open_file(fd)?, &spans, Position::Current)
-    } else {
-        write_at(fd, &spans, offset)
+    if total_of(&spans)? == 0 {
+        return Ok(0);
+    }
+    check_manner(flags)?;
+    read_spans(id, &spans, position)
+}
+
+/// Writes a vector of buffers, as [`read_vector`] reads.
+fn write_vector(id: OpenFileId, vector: u64, count: u64, position: Position, flags: u64) -> Outcome {
+    check_writes(&open_files(), id)?;
+    let spans = spans(vector, count)?;
+    if total_of(&spans)? == 0 {
+        return Ok(0);
+    }
+    check_manner(flags)?;
+    write_spans(id, &spans, position)
+}
+
+/// EBADF unless open for reading, EINVAL if it is something that cannot be read at all.
+fn check_reads(files: &OpenFiles, id: OpenFileId) -> Result<(), Errno> {
+    let file = files.get(id);
+    file.check_readable()?;
+    match &file.object {
+        Object::Anonymous(_) => event_files::check_reads(files, id),
+        _ => Ok(()),
+    }
+}
+
+/// EBADF unless open for writing, EINVAL if it is something that cannot be written at all.
+fn check_writes(files: &OpenFiles, id: OpenFileId) -> Result<(), Errno> {
+    let file = files.get(id);
+    file.check_writable()?;
+    match &file.object {
+        Object::Anonymous(_) => event_files::check_writes(files, id),
+        _ => Ok(()),
     }
 }
 
 /// EOPNOTSUPP for a manner of reading and writing that is not at hand: all but those that only hurry.
-fn check_manner(fd: u64, flags: u64) -> Result<(), Errno> {
+fn check_manner(flags: u64) -> Result<(), Errno> {
     const HARMLESS: u32 = linux::RWF_HIPRI | linux::RWF_DSYNC | linux::RWF_SYNC;
-    open_file(fd)?;
     if uint(flags) & !HARMLESS == 0 { Ok(()) } else { Err(Errno::EOPNOTSUPP) }
-}
-
-/// Into a pipe from memory, or the other way round.
-pub fn vmsplice([fd, vector, count, ..]: Arguments) -> Outcome {
-    let id = open_file(fd)?;
-    let Object::Pipe { end, .. } = open_files().get(id).object else { return Err(Errno::EBADF.into()) };
-    let spans = spans(vector, count)?;
-    match end {
-        PipeEnd::Read => read_spans(id, &spans, Position::Current),
-        PipeEnd::Write | PipeEnd::Both => write_spans(id, &spans, Position::Current),
-    }
 }
 
 /// How much a call moves at most: all of the spans, or as much as one call moves. `current` is the file's own offset.
@@ -123,24 +147,26 @@ fn bytes_of(spans: &[Span], position: Position, current: u64) -> Result<usize, E
     if offset.saturating_add(all as u64) > LAST_BYTE { Err(Errno::EINVAL) } else { Ok(all.min(MAX_BYTES)) }
 }
 
-fn read_at(fd: u64, spans: &[Span], offset: u64) -> Outcome {
-    let id = open_file(fd)?;
-    read_spans(id, spans, position(id, offset)?)
-}
-
-fn write_at(fd: u64, spans: &[Span], offset: u64) -> Outcome {
-    let id = open_file(fd)?;
-    write_spans(id, spans, position(id, offset)?)
-}
-
-fn position(id: OpenFileId, offset: u64) -> Result<Position, Errno> {
+/// An open file that has offsets, and one of them.
+fn open_at(fd: u64, offset: u64) -> Result<(OpenFileId, Position), Errno> {
     if offset.cast_signed() < 0 {
         return Err(Errno::EINVAL);
     }
-    if has_positions(&open_files().get(id).object) { Ok(Position::At(offset)) } else { Err(Errno::ESPIPE) }
+    let id = open_file(fd)?;
+    let is_path = open_files().get(id).flags.contains(OpenFlags::PATH);
+    if is_path || has_positions(&open_files().get(id).object) {
+        Ok((id, Position::At(offset)))
+    } else {
+        Err(Errno::ESPIPE)
+    }
 }
 
-fn has_positions(object: &Object) -> bool {
+/// The same, or where the file is.
+fn open_at_or_here(fd: u64, offset: u64) -> Result<(OpenFileId, Position), Errno> {
+    if offset == NO_OFFSET { Ok((open_file(fd)?, Position::Current)) } else { open_at(fd, offset) }
+}
+
+pub fn has_positions(object: &Object) -> bool {
     !matches!(
         object,
         Object::Pipe { .. }
@@ -176,8 +202,12 @@ fn read_all(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
     let (all, shares_offset) = {
         let files = open_files();
         let (file, is_shared) = files.get_with_sharing(id);
-        file.check_readable()?;
-        (bytes_of(spans, position, file.offset)?, is_shared && position == Position::Current)
+        check_reads(&files, id)?;
+        let all = bytes_of(spans, position, file.offset)?;
+        if let Object::Directory(_) = file.object {
+            return Err(Errno::EISDIR.into());
+        }
+        (all, is_shared && position == Position::Current)
     };
     let object = open_files().get(id).object.clone();
     match object {
@@ -213,17 +243,23 @@ fn write_all(id: OpenFileId, spans: &[Span], position: Position) -> Outcome {
     let (all, mut file, shares_offset) = {
         let files = open_files();
         let (file, is_shared) = files.get_with_sharing(id);
-        file.check_writable()?;
+        check_writes(&files, id)?;
         let all = bytes_of(spans, position, file.offset)?;
         if let Object::Device(Device::Null | Device::Zero) = file.object {
             // Nothing of the program's memory is looked at.
             return Ok(all as u64);
+        }
+        if let Object::Device(Device::Full) = file.object {
+            return Err(Errno::ENOSPC.into());
         }
         (all, file.clone(), is_shared && position == Position::Current)
     };
     match file.object {
         Object::Socket(socket) => return messages::write(id, socket, spans),
         Object::Anonymous(_) => return event_files::write(id, spans),
+        Object::Terminal { terminal, end } if all == 0 => {
+            return Ok(terminals::write((terminal, end), &[], true)? as u64);
+        }
         _ => {}
     }
     let _turn = shares_offset.then(|| Turn::take(TurnAt::Offset(id)));
@@ -326,9 +362,10 @@ fn read_piece(id: OpenFileId, address: u64, want: usize, position: Position, may
         }
         Object::Device(device) => read_device(*device, buffer),
         Object::Pipe { pipe, .. } => return read_pipe(id, *pipe, address, buffer, nonblocking),
-        Object::Directory(_) => return Err(Errno::EISDIR.into()),
-        // A socket is read whole messages at a time, before any piece.
-        Object::Socket(_) | Object::Anonymous(_) | Object::Path(_) => return Err(Errno::EBADF.into()),
+        // Folders cannot be read; a socket is read whole messages at a time, before any piece.
+        Object::Directory(_) | Object::Socket(_) | Object::Anonymous(_) | Object::Path(_) => {
+            return Err(Errno::EBADF.into());
+        }
     };
     let copied = user::copy_out_some(address, &buffer[..count])?;
     let has_offset = matches!(object, Object::Disk(_) | Object::Memory(_) | Object::ProcessMemory { .. });
@@ -354,7 +391,7 @@ fn read_text(id: OpenFileId, address: u64, buffer: &mut [u8], position: Position
     Ok(copied)
 }
 
-fn read_device(device: Device, buffer: &mut [u8]) -> usize {
+pub fn read_device(device: Device, buffer: &mut [u8]) -> usize {
     match device {
         Device::Zero | Device::Full => buffer.fill(0),
         Device::Random => system::fill_random(buffer),
@@ -394,10 +431,8 @@ fn read_pipe(id: OpenFileId, pipe: PipeId, address: u64, buffer: &mut [u8], nonb
 }
 
 fn write_piece(id: OpenFileId, file: &OpenFile, from: Cursor<'_>, want: usize, position: Position) -> Moved {
-    match &file.object {
-        Object::Device(Device::Full) => return Err(Errno::ENOSPC.into()),
-        Object::Disk(_) => return Err(Errno::EBADF.into()),
-        _ => {}
+    if let Object::Disk(_) = &file.object {
+        return Err(Errno::EBADF.into());
     }
     let thread = current();
     let mut scratch = thread.scratch.borrow_mut();
@@ -494,75 +529,6 @@ fn write_pipe(id: OpenFileId, pipe: PipeId, bytes: &[u8], nonblocking: bool) -> 
 pub fn broken_pipe(thread: &Thread) -> Moved {
     thread.post(SigInfo::from_user(Signal::PIPE, thread.process.pid));
     Err(Errno::EPIPE.into())
-}
-
-pub fn sendfile([out, input, offset, count, ..]: Arguments) -> Outcome {
-    let (out, input) = (open_file(out)?, open_file(input)?);
-    let target = details(out);
-    target.check_writable()?;
-    details(input).check_readable()?;
-    if count.cast_signed() < 0 || target.flags.contains(OpenFlags::APPEND) {
-        return Err(Errno::EINVAL.into());
-    }
-    let offset_pointer = UserPtr::<u64>::from(offset).non_null();
-    let _turns = match offset_pointer {
-        Some(_) => (Turn::at_offset(out), None),
-        None => Turn::at_offsets(out, input),
-    };
-    let source = details(input);
-    if offset_pointer.is_some() && !has_positions(&source.object) {
-        return Err(Errno::ESPIPE.into());
-    }
-    if !matches!(source.object, Object::Disk(_) | Object::Memory(_)) {
-        return Err(Errno::EINVAL.into());
-    }
-    let start = match offset_pointer {
-        Some(pointer) => {
-            let start = pointer.read()?;
-            // Whether it can be written shows before anything has been sent.
-            pointer.write(start)?;
-            start
-        }
-        None => source.offset,
-    };
-    // No file has bytes before its first one, or past the last that has a number.
-    if [start, count, start.saturating_add(count)].into_iter().any(|number| number.cast_signed() < 0) {
-        return Err(Errno::EINVAL.into());
-    }
-    let count = count.min(MAX_BYTES as u64);
-    let mut done = 0u64;
-    let thread = current();
-    let mut scratch = thread.scratch.borrow_mut();
-    while done < count {
-        let want = length(count - done).min(PIECE_BYTES);
-        let sent = inject::attempts(has_failed, || {
-            send_piece(out, &source.object, start + done, &mut scratch[..want])
-        });
-        match sent {
-            Ok(0) => break,
-            Ok(sent) => done += sent as u64,
-            Err(_) if done > 0 => break,
-            Err(stop) => return Err(stop),
-        }
-    }
-    match offset_pointer {
-        Some(pointer) => pointer.write(start + done)?,
-        None => open_files().get_mut(input).offset = start + done,
-    }
-    count_transfer(input, &Ok(done), true);
-    count_transfer(out, &Ok(done), false);
-    Ok(done)
-}
-
-/// Sends what a file has at `offset`, as much of it as fits into the buffer; 0 at its end.
-fn send_piece(out: OpenFileId, source: &Object, offset: u64, buffer: &mut [u8]) -> Moved {
-    heap::settle()?;
-    let read = read_stored(source, offset, buffer)?;
-    if read == 0 {
-        return Ok(0);
-    }
-    let target = details(out);
-    write_stored(out, &target, &buffer[..read], Position::Current)
 }
 
 /// Reads a regular file: what it has at `offset`, as much of it as fits into the buffer.

@@ -17,8 +17,8 @@ pub const COUNT: usize = 16;
 pub const OPEN_FILES: u32 = 1024;
 /// Hard limit of open files.
 const OPEN_FILES_MAX: u64 = 4096;
-/// Real-time signals that may wait for a process, and for each of its threads.
-pub const QUEUED_SIGNALS: u64 = 1024;
+/// Signals that may wait for the processes of a user, and timers that they may have.
+const QUEUED_SIGNALS: u64 = 1024;
 const INFINITY: u64 = u64::MAX;
 
 /// The first process's limits: Linux's defaults.
@@ -83,9 +83,6 @@ fn exchange(pid: i32, resource: u32, new: Option<[u64; 2]>) -> Result<(u64, u64)
             }
         }
         linux::RLIMIT_CPU => process.timers.limit((soft, hard)),
-        linux::RLIMIT_SIGPENDING => {
-            process.signals.borrow_mut().set_queue_limit(usize::try_from(soft).unwrap_or(usize::MAX));
-        }
         linux::RLIMIT_RSS => {
             if let Some(space) = &*process.space.borrow() {
                 space.borrow_mut().set_budget(&mut mem::memory(), pages_of(soft));
@@ -158,6 +155,35 @@ pub fn check_processes() -> Result<(), Errno> {
     });
     process::each_zombie(|_, remains| count += u64::from(remains.user.real == user));
     if count < limit { Ok(()) } else { Err(Errno::EAGAIN) }
+}
+
+/// Whether a signal may wait for a process, if it needs room: what waits for all processes of its user counts (RLIMIT_SIGPENDING).
+pub fn has_room(process: &Process, info: &SigInfo) -> bool {
+    !info.needs_room() || has_room_for_signal(process)
+}
+
+/// Whether one more signal may wait for a process, or one more timer be there that may send one.
+pub fn has_room_for_signal(process: &Process) -> bool {
+    let (limit, _) = process.limits.borrow()[linux::RLIMIT_SIGPENDING as usize];
+    let user = process.credentials.borrow().user.real;
+    let mut count = 0;
+    process::each_living(|process| {
+        if process.credentials.borrow().user.real == user {
+            count += signals_of(process) as u64;
+        }
+    });
+    count < limit
+}
+
+/// How many signals wait for a process and its threads, and how many timers it has. What waits is counted with its timer.
+fn signals_of(process: &Process) -> usize {
+    let (mut all, mut rung) = process.signals.borrow().counts();
+    process::each_thread(process.pid, |thread| {
+        let (more, more_rung) = thread.signals.borrow().counts();
+        (all, rung) = (all + more, rung + more_rung);
+    });
+    // A program may say of its signals, too, that they are timers'.
+    all - rung + rung.max(process.timers.alarms.count())
 }
 
 /// The longest file that the running process may make.

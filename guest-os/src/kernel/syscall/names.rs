@@ -199,7 +199,12 @@ pub fn utimensat([dirfd, path, times, flags, ..]: Arguments) -> Outcome {
         // As in Linux: with nothing to do nobody looks for the file.
         return Ok(0);
     }
-    let location = if path == 0 { location_of(dirfd)? } else { find(dirfd, path, uint(flags))? };
+    let location = match path {
+        0 if uint(dirfd) == linux::AT_FDCWD.cast_unsigned() => return Err(Errno::EFAULT.into()),
+        0 if uint(flags) != 0 => return Err(Errno::EINVAL.into()),
+        0 => location_of(dirfd)?,
+        path => find(dirfd, path, uint(flags))?,
+    };
     let (atime, mtime, to_now) = match times {
         None => (Some(clock::now()), Some(clock::now()), true),
         Some([a_seconds, a_nanos, m_seconds, m_nanos]) => {
@@ -233,6 +238,9 @@ pub fn truncate([path, len, ..]: Arguments) -> Outcome {
     let location = find(linux::AT_FDCWD as u64, path, 0)?;
     if location.inode.is_dir() {
         return Err(Errno::EISDIR.into());
+    }
+    if location.inode.file_type() != FileType::Regular {
+        return Err(Errno::EINVAL.into());
     }
     vfs::lock().check(&location.inode, linux::W_OK)?;
     let _writing = location.inode.use_for_writing()?;

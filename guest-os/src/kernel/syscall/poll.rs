@@ -1,5 +1,6 @@
 //! Waiting for several descriptors: `ppoll` and `pselect6`.
 
+use super::signals::check_size;
 use super::{Arguments, Outcome, Rest, Stop, length};
 use crate::arch;
 use crate::files::ready::{self, Kernel};
@@ -51,8 +52,9 @@ fn room_for<T>(count: usize) -> Result<Vec<T>, Errno> {
 }
 
 /// Waits until a descriptor is ready, the deadline passes or a signal comes.
-fn wait_for(all: &mut [Awaited], deadline: Option<u64>, mask: u64) -> Outcome {
+fn wait_for(all: &mut [Awaited], deadline: Option<u64>, [mask, size]: [u64; 2]) -> Outcome {
     if let Some(pointer) = UserPtr::<u64>::from(mask).non_null() {
+        check_size(size)?;
         let set = SignalSet(pointer.read()?);
         current().signals.borrow_mut().suspend_with(set);
     }
@@ -68,7 +70,7 @@ fn wait_for(all: &mut [Awaited], deadline: Option<u64>, mask: u64) -> Outcome {
     }
 }
 
-pub fn ppoll([fds, count, timeout, mask, ..]: Arguments) -> Outcome {
+pub fn ppoll([fds, count, timeout, mask, size, _]: Arguments) -> Outcome {
     let count = length(count);
     let limit = current().process.files().borrow().limit();
     if count > length(u64::from(limit)) {
@@ -82,7 +84,7 @@ pub fn ppoll([fds, count, timeout, mask, ..]: Arguments) -> Outcome {
         let wanted = Readiness::from_bits_truncate(entry.events.cast_unsigned());
         all.push(Awaited { fd: entry.fd, wanted, ready: Readiness::empty() });
     }
-    let result = match wait_for(&mut all, deadline, mask) {
+    let result = match wait_for(&mut all, deadline, [mask, size]) {
         Ok(count) => count,
         Err(stop) => return tell_rest(timeout, deadline, Err(stop)),
     };
@@ -141,8 +143,8 @@ pub fn pselect6([count, read, write, except, timeout, mask]: Arguments) -> Outco
         }
     }
     let mask = match UserPtr::<[u64; 2]>::from(mask).non_null() {
-        Some(pointer) => pointer.read()?[0],
-        None => 0,
+        Some(pointer) => pointer.read()?,
+        None => [0; 2],
     };
     let waited = wait_for(&mut all, deadline, mask);
     if let Err(stop) = waited {

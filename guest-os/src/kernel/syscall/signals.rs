@@ -1,6 +1,6 @@
 //! Signals: actions, masks, sending, returning from handlers.
 
-use super::{Arguments, Outcome, Stop, int, uint};
+use super::{Arguments, Outcome, Stop, int, length, uint};
 use crate::arch;
 use crate::hart::current;
 use crate::memory::user::{self, UserPtr};
@@ -16,7 +16,8 @@ const SIGSET_BYTES: u64 = 8;
 /// The code of a signal by `tkill` or `tgkill`.
 const SI_TKILL: i32 = -6;
 
-fn check_size(size: u64) -> Result<(), Errno> {
+/// EINVAL unless a set of signals has so many bytes.
+pub fn check_size(size: u64) -> Result<(), Errno> {
     if size == SIGSET_BYTES { Ok(()) } else { Err(Errno::EINVAL) }
 }
 
@@ -71,10 +72,13 @@ fn hand_on(process: &Process) {
 }
 
 pub fn rt_sigpending([set, size, ..]: Arguments) -> Outcome {
-    check_size(size)?;
+    // As in Linux, a program may ask for a part.
+    if size > SIGSET_BYTES {
+        return Err(Errno::EINVAL.into());
+    }
     let this = current();
     let pending = this.signals.borrow().pending(&this.process.signals.borrow());
-    UserPtr::<u64>::from(set).write(pending.0)?;
+    user::copy_out(set, &pending.0.to_ne_bytes()[..length(size)])?;
     Ok(0)
 }
 

@@ -39,7 +39,11 @@ pub fn fill_random(buffer: &mut [u8]) {
     RANDOM.get_mut().fill(buffer);
 }
 
-pub fn getrandom([buffer, len, ..]: Arguments) -> Outcome {
+pub fn getrandom([buffer, len, flags, ..]: Arguments) -> Outcome {
+    const CONTRADICTION: u32 = linux::GRND_RANDOM | linux::GRND_INSECURE;
+    if uint(flags) & CONTRADICTION == CONTRADICTION {
+        return Err(Errno::EINVAL.into());
+    }
     let len = length(len).min(32 << 20);
     let thread = current();
     let mut bytes = thread.scratch.borrow_mut();

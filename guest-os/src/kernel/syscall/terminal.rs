@@ -1,6 +1,6 @@
 //! `ioctl`: what terminals are asked, and the few requests that other files know.
 
-use super::files::{Reserved, details, file_to_use};
+use super::files::{Reserved, details, file_to_use, size_of_open};
 use super::{Arguments, Outcome, Stop, descriptor, descriptor_error, uint};
 use crate::files::terminals::{self, At, check_foreground};
 use crate::files::vfs::{self, open_files};
@@ -50,6 +50,12 @@ pub fn ioctl([fd, number, argument, ..]: Arguments) -> Outcome {
         Object::Socket(socket) if uint(number) == request::FIONREAD => {
             let len = open_files().sockets().bytes_to_read(socket)?;
             tell_length(argument, len)
+        }
+        Object::Disk(_) | Object::Memory(_) if uint(number) == request::FIONREAD => {
+            // What lies behind the offset, as a number that may be negative.
+            let len = size_of_open(id)?.wrapping_sub(file.offset);
+            UserPtr::<u32>::from(argument).write(uint(len))?;
+            Ok(0)
         }
         _ => Err(Errno::ENOTTY.into()),
     }
