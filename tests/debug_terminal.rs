@@ -194,7 +194,16 @@ fn ctrl_c_stops_a_loop_and_it_goes_on() {
 fn ctrl_c_stops_in_a_program() {
     let mut session = debug(BOTH_LOOP);
     go(&mut session);
-    for _ in 0..4 {
+    for turn in 0..6 {
+        // With something armed each trap is looked at.
+        if turn == 3 {
+            session.types(CTRL_C, "interrupted");
+            at_prompt(&session);
+            session.types("break 0x123456\r", "breakpoint 1");
+            at_prompt(&session);
+            session.keyboard.write_all(b"continue\r").unwrap();
+            session.wait("the guest's turn", |session| session.has(LocalFlags::ICANON));
+        }
         session.types(CTRL_C, "interrupted");
         at_prompt(&session);
         session.types("print $priv\r", "$priv = 0x0 (0)");

@@ -425,7 +425,7 @@ fn variables_are_watched() {
         ),
         (
             &["watch counter * 2"],
-            &["`counter * 2` is 0xa, where process 1 has nothing: `watch counter` watches that\n"],
+            &["`counter * 2` is calculated, and no place in memory: `watch counter` watches that\n"],
         ),
         (
             &["watch 5"],

@@ -181,4 +181,10 @@ fn callers_are_found_through_the_library() {
         }
         assert!(!rest.contains("main+") && stack.lines().count() < 9, "{}", ran.stderr);
     }
+    // Before the loader is done the program's own lines are meant all the same.
+    let source = include_str!("sources/locked.c");
+    let line = 1 + source.lines().position(|line| line.contains("take(0);")).expect("a call");
+    let at = format!("break {line}");
+    let ran = runs(&dir, &["debug", "--sysroot", SYSROOT, "-ex", &at, "./locked"]);
+    assert!(ran.stderr.contains(&format!("breakpoint 1 at locked.c:{line}: 0x")), "{}", ran.stderr);
 }

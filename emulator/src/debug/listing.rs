@@ -194,7 +194,13 @@ impl Debugger {
         }
         let (va, space) = self.locate(target, at)?;
         let main = || {
-            let file = self.loaded_at(&space, va)?.file;
+            // The program's, also where its loader is at work.
+            let of_program = || {
+                let tap = self.tap.borrow();
+                let guest = &tap.trace().guest;
+                Some(self.symbols.loaded(guest, guest.process(space.process()?)?)?.file)
+            };
+            let file = of_program().or_else(|| Some(self.loaded_at(&space, va)?.file))?;
             let main = file.functions_called("main", None).first().copied()?;
             file.lines()?.at(main)
         };

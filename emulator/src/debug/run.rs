@@ -5,6 +5,7 @@ use super::points::Hit;
 use super::space::AtTrap;
 use super::target::{Heard, Place, Stop, Target};
 use crate::machine::{HartState, StopReason};
+use isa::csr::Csr;
 use isa::events::EventKind;
 use isa::{Privilege, Step};
 use std::cell::RefCell;
@@ -75,10 +76,10 @@ impl Debugger {
         // someone wants to look at it while others run. Not where the machine runs without being asked anything.
         let keeps_traps = self.points.has_enabled() || !matches!(until, Until::Ever | Until::Step(_));
         let mut in_program: BTreeMap<usize, bool> = BTreeMap::new();
-        let mut has_switched = false;
+        let (mut has_switched, mut is_turns_end) = (false, false);
         loop {
             if target.take_interrupt() {
-                if has_switched {
+                if has_switched || is_turns_end {
                     self.come_to_program(target);
                 }
                 self.note_current(target);
@@ -166,6 +167,8 @@ impl Debugger {
                     return Ok(Halt::Hit(hit));
                 }
             }
+            // An interrupt has taken the hart from a program for a moment.
+            is_turns_end = trapped && target.csr(Csr::SCAUSE).is_some_and(|cause| cause >> 63 != 0);
             if trapped && stop == Stop::Before {
                 let thread = self.tap.borrow().trace().history.running_on(self.hart);
                 if let Some((thread, program)) = thread.zip(AtTrap::of(target)) {

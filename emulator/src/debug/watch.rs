@@ -10,6 +10,7 @@ use super::memory;
 use super::points::{Hit, Point, Scene, What};
 use super::space::Space;
 use super::target::{Place, Target};
+use super::vantage::Vantage;
 use super::walk::translate;
 use crate::exec::MemoryAccess;
 use crate::source::{Type, Value};
@@ -153,7 +154,10 @@ impl Debugger {
             return Err("only the memory of processes is watched, not the kernel's".to_owned());
         }
         if of_place.is_none() {
-            self.check_address(at, pid, va)?;
+            let is_pointer =
+                |from: &Vantage<'_>| expression::value(at.node(), from).map(|value| value.is_pointer());
+            let is_pointer = self.looking(target, is_pointer).unwrap_or(false);
+            self.check_address(at, pid, va, is_pointer)?;
         }
         let tap = self.tap.borrow();
         let guest = &tap.trace().guest;
@@ -182,7 +186,7 @@ impl Debugger {
     }
 
     /// Complains of what was calculated if it is meant to be no address: a condition, or a number that is none of the process's.
-    fn check_address(&self, at: &Expression, pid: u64, va: VirtAddr) -> Result<(), String> {
+    fn check_address(&self, at: &Expression, pid: u64, va: VirtAddr, is_pointer: bool) -> Result<(), String> {
         let variable = at.first_variable();
         let way = match (&variable, at.is_condition()) {
             (Some(variable), true) => format!("`watch {variable} if {}` stops by it", at.text()),
@@ -191,6 +195,9 @@ impl Debugger {
         };
         if at.is_condition() {
             return Err(format!("`{}` is a condition, and no place in memory: {way}", at.text()));
+        }
+        if variable.is_some() && !is_pointer {
+            return Err(format!("`{}` is calculated, and no place in memory: {way}", at.text()));
         }
         let is_mapped = self.tap.borrow().trace().guest.vma_at(pid, va).is_some();
         match is_mapped || at.is_number() && va.0 >= PAGE_SIZE {
