@@ -76,14 +76,10 @@ impl Debugger {
         // someone wants to look at it while others run. Not where the machine runs without being asked anything.
         let keeps_traps = self.points.has_enabled() || !matches!(until, Until::Ever | Until::Step(_));
         let mut in_program: BTreeMap<usize, bool> = BTreeMap::new();
-        let (mut has_switched, mut is_turns_end) = (false, false);
+        let mut has_switched = false;
         loop {
             if target.take_interrupt() {
-                if has_switched || is_turns_end {
-                    self.come_to_program(target);
-                }
-                self.note_current(target);
-                return Ok(Halt::Interrupted);
+                return Ok(self.interrupted(target, has_switched));
             }
             self.arm();
             let listens = self.listens();
@@ -167,8 +163,6 @@ impl Debugger {
                     return Ok(Halt::Hit(hit));
                 }
             }
-            // An interrupt has taken the hart from a program for a moment.
-            is_turns_end = trapped && target.csr(Csr::SCAUSE).is_some_and(|cause| cause >> 63 != 0);
             if trapped && stop == Stop::Before {
                 let thread = self.tap.borrow().trace().history.running_on(self.hart);
                 if let Some((thread, program)) = thread.zip(AtTrap::of(target)) {
@@ -194,10 +188,7 @@ impl Debugger {
                         (first, first_is_new, same_instruction) = (place, false, true);
                     }
                 }
-                Stop::Interrupted => {
-                    self.note_current(target);
-                    return Ok(Halt::Interrupted);
-                }
+                Stop::Interrupted => return Ok(self.interrupted(target, has_switched)),
                 Stop::Ended(reason) => {
                     self.note_current(target);
                     self.ended = Some(reason);
@@ -219,17 +210,35 @@ impl Debugger {
         }
     }
 
-    /// Where the kernel has just given the hart to a thread, the user means its program: runs to its next instruction, which is not far.
+    /// The user has pressed Ctrl-C. Where the kernel is only about to go on with a program, or to give the hart to another, that program is meant.
+    fn interrupted(&mut self, target: &mut dyn Target, has_switched: bool) -> Halt {
+        let now = target.registers();
+        let runs = target.hart_state(now.hart) == HartState::Running
+            && self.tap.borrow().trace().history.running_on(now.hart).is_some();
+        let is_interrupt = || target.csr(Csr::SCAUSE).is_some_and(|cause| cause >> 63 != 0);
+        if runs && now.privilege != Privilege::User && (has_switched || is_interrupt()) {
+            self.come_to_program(target);
+        }
+        self.note_current(target);
+        Halt::Interrupted
+    }
+
+    /// Runs to the next instruction of a program, which is not far.
     fn come_to_program(&mut self, target: &mut dyn Target) {
         /// Instructions in which the kernel comes back from giving a hart to somebody.
         const MOST_STEPS: u64 = 100_000;
         let end = Step(target.step().0.saturating_add(MOST_STEPS));
         let mut is_program = |place: &Place| place.privilege == Privilege::User;
-        match target.run(end, Some(&mut is_program)) {
-            // A breakpoint there has not been looked at.
-            Stop::Before => self.is_at_new_place = true,
-            Stop::Ended(reason) => self.ended = Some(reason),
-            Stop::Reached | Stop::Event | Stop::Interrupted => {}
+        loop {
+            match target.run(end, Some(&mut is_program)) {
+                // A breakpoint there has not been looked at.
+                Stop::Before => self.is_at_new_place = true,
+                Stop::Ended(reason) => self.ended = Some(reason),
+                // What it tells of is none of the user's points: it is on its way to a program.
+                Stop::Event => continue,
+                Stop::Reached | Stop::Interrupted => {}
+            }
+            break;
         }
         self.hart = target.next_hart();
         target.look_at(self.hart);
