@@ -671,7 +671,18 @@ fn a_standstill_is_a_stop() {
     let (guest, figures) = waiting(&dir, &["--gdb", "0"], &program);
     let said = gdb(
         &guest.ports[0],
-        &["continue", "backtrace -1", "up 9", "p ends", "monitor ps", "stepi", "continue ", "detach"],
+        &[
+            "continue",
+            "backtrace -1",
+            "up 9",
+            "p ends",
+            "monitor ps",
+            "monitor process 2",
+            "monitor bt",
+            "stepi",
+            "continue ",
+            "detach",
+        ],
     );
     let ran = guest.end();
     let stop = &["nothing can ever wake one: it runs no further", "received signal SIGINT"];
@@ -680,6 +691,8 @@ fn a_standstill_is_a_stop() {
     }
     check(&said, "backtrace -1", &["main () at ", "waits.c:16"]);
     check(&said, "p ends", &["{3, 4}"]);
+    check(&said, "monitor process 2", &["waits in a system call at "]);
+    check(&said, "monitor bt", &["in nobody_writes+", " (fd=3)", "in main+"]);
     check(&said, "monitor ps", &["1     0  waiting", "2     1  waiting"]);
     assert_eq!(ran.status, 124, "{ran:?}\n{said}");
     same_as_without(&dir, &[], &program, &figures);

@@ -32,6 +32,8 @@ impl Debugger {
         self.at_event = None;
         self.note_switches(target);
         target.look_at(self.hart);
+        // Whom the hart would go on with may wait, for others to look at.
+        self.note_current(target);
         let (hit, event) = self.decide_event(target)?;
         // `explain` tells of what has stopped the machine.
         self.at_event = event.kind().map(|kind| (kind, event.record.pid));
