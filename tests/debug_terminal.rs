@@ -32,6 +32,19 @@ const BOTH_LOOP: &[&str] = &[
     "j .",
 ];
 
+/// Says `>`, then gives up a page and stores to it, for ever: most of the time is the kernel's.
+const FAULTS: &[&str] = &[
+    "lui t0,0xfffff",
+    "and s0,sp,t0",
+    "addi a0,s0,0",
+    "lui a1,0x1",
+    "addi a2,zero,4",
+    "addi a7,zero,233",
+    "ecall",
+    "sd zero,0(s0)",
+    "j .-24",
+];
+
 /// Says `>`, reads a line; its status is how many bytes it had.
 const READS: &[&str] = &[
     "addi sp,sp,-64",
@@ -192,7 +205,16 @@ fn ctrl_c_stops_a_loop_and_it_goes_on() {
 /// Where programs take turns, it stops in one of them, and not in the kernel that gives the hart from one to the other.
 #[test]
 fn ctrl_c_stops_in_a_program() {
-    let mut session = debug(BOTH_LOOP);
+    stops_in_a_program(BOTH_LOOP);
+}
+
+#[test]
+fn ctrl_c_in_the_kernels_work_for_a_program_stops_in_the_program() {
+    stops_in_a_program(FAULTS);
+}
+
+fn stops_in_a_program(lines: &[&str]) {
+    let mut session = debug(lines);
     go(&mut session);
     for turn in 0..6 {
         // With something armed each trap is looked at.

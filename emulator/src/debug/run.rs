@@ -5,7 +5,6 @@ use super::points::Hit;
 use super::space::AtTrap;
 use super::target::{Heard, Place, Stop, Target};
 use crate::machine::{HartState, StopReason};
-use isa::csr::Csr;
 use isa::events::EventKind;
 use isa::{Privilege, Step};
 use std::cell::RefCell;
@@ -33,6 +32,8 @@ pub(super) enum Until<'a> {
     Step(Step),
     /// A place for which this is true.
     Condition(&'a mut dyn FnMut(&Place) -> bool),
+    /// An instruction of a program.
+    Program,
     /// Nothing.
     Ever,
 }
@@ -41,6 +42,9 @@ pub(super) enum Until<'a> {
 fn ended(reason: StopReason) -> String {
     format!("the machine has ended: {reason}")
 }
+
+/// Steps in which the kernel goes on with a program, unless it has more to do for it.
+const MOST_STEPS_TO_A_PROGRAM: u64 = 100_000;
 
 impl Debugger {
     /// Runs the machine until `until`, a breakpoint, a catchpoint, Ctrl-C or its end.
@@ -76,10 +80,18 @@ impl Debugger {
         // someone wants to look at it while others run. Not where the machine runs without being asked anything.
         let keeps_traps = self.points.has_enabled() || !matches!(until, Until::Ever | Until::Step(_));
         let mut in_program: BTreeMap<usize, bool> = BTreeMap::new();
-        let mut has_switched = false;
+        let (mut was_interrupted, mut limit) = (false, None);
         loop {
-            if target.take_interrupt() {
-                return Ok(self.interrupted(target, has_switched));
+            if std::mem::take(&mut was_interrupted) || target.take_interrupt() {
+                if limit.is_some() || !self.is_between_programs(target) {
+                    self.note_current(target);
+                    return Ok(Halt::Interrupted);
+                }
+                // Points on the way to the program count, and so does another Ctrl-C.
+                let near = Step(target.step().0.saturating_add(MOST_STEPS_TO_A_PROGRAM));
+                limit = Some(if let Until::Step(step) = until { near.min(step) } else { near });
+                until = Until::Program;
+                first_is_new = true;
             }
             self.arm();
             let listens = self.listens();
@@ -93,7 +105,10 @@ impl Debugger {
             let (mut trapped, mut returned) = (false, false);
             let (mut is_hit, mut is_done) = (false, false);
             let armed = &self.armed;
-            let end = if let Until::Step(step) = until { step } else { Step(u64::MAX) };
+            let end = match until {
+                Until::Step(step) => step,
+                _ => limit.unwrap_or(Step(u64::MAX)),
+            };
             let listens_at_all = !listens.is_empty();
             let is_plain = armed.is_empty()
                 && !keeps_traps
@@ -131,6 +146,7 @@ impl Debugger {
                         place.hart == stepping && begun.is_some_and(|begun| place.step > begun)
                     }
                     Until::Condition(reached) => reached(place),
+                    Until::Program => in_user,
                     Until::Step(_) | Until::Ever => false,
                 };
                 let stops = is_hit || is_done || trapped || returned;
@@ -144,7 +160,7 @@ impl Debugger {
             };
             self.hart = stopped_on.unwrap_or(target.next_hart());
             target.look_at(self.hart);
-            has_switched = self.note_switches(target);
+            self.note_switches(target);
             self.note_forks();
             let heard = heard.into_inner();
             for (place, what) in &heard {
@@ -181,14 +197,14 @@ impl Debugger {
                     }
                     if is_done || stop == Stop::Reached {
                         self.note_current(target);
-                        return Ok(Halt::Reached);
+                        return Ok(if limit.is_some() { Halt::Interrupted } else { Halt::Reached });
                     }
                     // Passed: a breakpoint that does not count this time, or a trap.
                     if is_hit {
                         (first, first_is_new, same_instruction) = (place, false, true);
                     }
                 }
-                Stop::Interrupted => return Ok(self.interrupted(target, has_switched)),
+                Stop::Interrupted => was_interrupted = true,
                 Stop::Ended(reason) => {
                     self.note_current(target);
                     self.ended = Some(reason);
@@ -210,40 +226,12 @@ impl Debugger {
         }
     }
 
-    /// The user has pressed Ctrl-C. Where the kernel is only about to go on with a program, or to give the hart to another, that program is meant.
-    fn interrupted(&mut self, target: &mut dyn Target, has_switched: bool) -> Halt {
+    /// Whether the kernel works for a thread and will go on with its program, or with another's. Who presses Ctrl-C then means a program.
+    fn is_between_programs(&self, target: &dyn Target) -> bool {
         let now = target.registers();
-        let runs = target.hart_state(now.hart) == HartState::Running
-            && self.tap.borrow().trace().history.running_on(now.hart).is_some();
-        let is_interrupt = || target.csr(Csr::SCAUSE).is_some_and(|cause| cause >> 63 != 0);
-        if runs && now.privilege != Privilege::User && (has_switched || is_interrupt()) {
-            self.come_to_program(target);
-        }
-        self.note_current(target);
-        Halt::Interrupted
-    }
-
-    /// Runs to the next instruction of a program, which is not far.
-    fn come_to_program(&mut self, target: &mut dyn Target) {
-        /// Instructions in which the kernel comes back from giving a hart to somebody.
-        const MOST_STEPS: u64 = 100_000;
-        let end = Step(target.step().0.saturating_add(MOST_STEPS));
-        let mut is_program = |place: &Place| place.privilege == Privilege::User;
-        loop {
-            match target.run(end, Some(&mut is_program)) {
-                // A breakpoint there has not been looked at.
-                Stop::Before => self.is_at_new_place = true,
-                Stop::Ended(reason) => self.ended = Some(reason),
-                // What it tells of is none of the user's points: it is on its way to a program.
-                Stop::Event => continue,
-                Stop::Reached | Stop::Interrupted => {}
-            }
-            break;
-        }
-        self.hart = target.next_hart();
-        target.look_at(self.hart);
-        self.note_switches(target);
-        self.note_forks();
+        now.privilege != Privilege::User
+            && target.hart_state(now.hart) == HartState::Running
+            && self.tap.borrow().trace().history.running_on(now.hart).is_some()
     }
 
     /// Complains if the machine has ended and left nothing to look at.

@@ -41,10 +41,9 @@ impl Waits {
 }
 
 impl Debugger {
-    /// Takes in that harts were given to other threads; whether one was.
-    pub(super) fn note_switches(&mut self, target: &mut dyn Target) -> bool {
+    /// Takes in that harts were given to other threads.
+    pub(super) fn note_switches(&mut self, target: &mut dyn Target) {
         let switches = self.tap.borrow_mut().take_switches();
-        let has_switched = !switches.is_empty();
         for (hart, left) in switches {
             target.look_at(hart);
             if let (Some(thread), Some(trap)) = (left, self.last_trap(target, hart)) {
@@ -54,7 +53,6 @@ impl Debugger {
             self.waits.before.insert(hart, target.instructions_user());
             target.look_at(self.hart);
         }
-        has_switched
     }
 
     /// Keeps the registers with which a thread has left its program for the hart that is looked at.
