@@ -28,6 +28,8 @@ bitflags! {
         const NET_BIND_SERVICE = 1 << 10;
         /// Whatever an administrator of networks does.
         const NET_ADMIN = 1 << 12;
+        /// Bind sockets to other devices than they are bound to.
+        const NET_RAW = 1 << 13;
         /// Lock as much memory as one likes.
         const IPC_LOCK = 1 << 14;
         /// Use shared memory, semaphores and queues of others.

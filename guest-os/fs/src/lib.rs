@@ -66,8 +66,8 @@ pub use ready::{Changes, Edges, Hold, Source, Surroundings, Waits};
 pub use seals::Seals;
 pub use settings::{Setting, Settings};
 pub use socket::{
-    ADDRESS_MAX, Address, Direction, Endpoint, Family, Ip, Linger, Message, Options, PacketHeader,
-    PacketTold, RIGHTS_MAX, Sender, SocketId, SocketKind, Sockets, Target, Wanted, kind_of,
+    ADDRESS_MAX, Address, Congestion, Direction, Endpoint, Family, Ip, Linger, Message, Options,
+    PacketHeader, PacketTold, RIGHTS_MAX, Sender, SocketId, SocketKind, Sockets, Target, Wanted, kind_of,
 };
 pub use stat::{Stat, StatFs, Timestamp};
 pub use store::{BlockDevice, DeviceError, DeviceRange, FileMemory, MEMORY_STEP, PageSource};

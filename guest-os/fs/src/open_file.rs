@@ -135,8 +135,8 @@ impl OpenFile {
             ) => return Err(Errno::ESPIPE),
             (Object::Path(_), _) => return Err(Errno::EBADF),
             (Object::Device(_) | Object::Anonymous(_), _) => return Ok(0),
-            // Address spaces have no end.
-            (Object::ProcessMemory { .. }, Whence::End) => return Err(Errno::EINVAL),
+            // Neither address spaces nor texts have an end.
+            (Object::ProcessMemory { .. } | Object::Text(_), Whence::End) => return Err(Errno::EINVAL),
             (_, Whence::Set) => 0,
             (_, Whence::Current) => self.offset,
             (_, Whence::End) => size,

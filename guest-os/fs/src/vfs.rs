@@ -309,8 +309,12 @@ impl Vfs {
     /// The names of a file's extended attributes, each ended by a NUL.
     pub fn attribute_names(&mut self, inode: &Inode) -> Result<Vec<u8>, Errno> {
         let capabilities = self.info.capabilities(self.by_real_ids);
-        self.tmpfs_with(inode)?
-            .map_or(Ok(Vec::new()), |tmpfs| tmpfs.attributes(inode.id.ino)?.names(capabilities))
+        match self.tmpfs_with(inode) {
+            Ok(Some(tmpfs)) => tmpfs.attributes(inode.id.ino)?.names(capabilities),
+            // Who cannot have any has none.
+            Ok(None) | Err(Errno::EOPNOTSUPP) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Sets an extended attribute.

@@ -127,6 +127,7 @@ fn start_first_process(process_frames: u64) {
         terminal: None,
         program: Program::default(),
         oom_score_adj: (0, 0),
+        refuses_huge_pages: false,
         limits: Box::new(limits::initial(process_frames)),
     };
     let Ok(thread) = process::create(0, None, Box::new(start)) else {

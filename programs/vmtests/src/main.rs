@@ -28,6 +28,7 @@ mod full;
 mod futexes;
 mod growth;
 mod hostile;
+mod interfaces;
 mod interrupted;
 mod ipc;
 mod limits_reached;
@@ -167,6 +168,7 @@ const FAMILIES: &[&[Test]] = &[
     wrong_descriptors::TESTS,
     wrong_processes::TESTS,
     wrong_sockets::TESTS,
+    interfaces::TESTS,
     wrong_values::TESTS,
     wrong_ipc::TESTS,
     limits_reached::TESTS,

@@ -10,7 +10,7 @@ use crate::users::text;
 use crate::{check, check_eq, check_error, tests};
 
 tests! {
-    system_name, clock, sleeping, random, limits, usage, memory_information, thread_name, yields, unknown_calls, @Kernel kernel_version, @Kernel missing_calls,
+    system_name, clock, sleeping, random, limits, usage, memory_information, thread_name, yields, unknown_calls, @Kernel facts_of_a_thread, @Kernel kernel_version, @Kernel missing_calls,
     futex_basics, futex_timeouts,
     no_sockets, @Kernel robust_list, slack_of_timers, personality_of_linux,
 }
@@ -133,6 +133,40 @@ fn thread_name() -> Outcome {
     sys(g::__NR_prctl, [p::PR_GET_NAME as usize, name.as_mut_ptr() as usize])?;
     check_eq!(&core::hint::black_box(name), b"a name that is \0");
     check_error!(sys(g::__NR_prctl, [123_456]), EINVAL);
+    Ok(())
+}
+
+/// What `prctl` tells and remembers.
+fn facts_of_a_thread() -> Outcome {
+    let ask = |option: u32, argument: usize| sys(g::__NR_prctl, [option as usize, argument, 0, 0, 0]);
+    let mut place = [9usize];
+    let own = 0x1000;
+    sys(g::__NR_set_tid_address, [own])?;
+    ask(p::PR_GET_TID_ADDRESS, place.as_mut_ptr() as usize)?;
+    check_eq!(core::hint::black_box(place)[0], own);
+    sys(g::__NR_set_tid_address, [0])?;
+    // The vector's first number is a kind of entry, its last pair AT_NULL.
+    let mut vector = [9usize; 64];
+    let tell = |room: usize, at: usize| sys(g::__NR_prctl, [p::PR_GET_AUXV as usize, at, room, 0, 0]);
+    let bytes = tell(size_of_val(&vector), vector.as_mut_ptr() as usize)?;
+    let vector = core::hint::black_box(vector);
+    check!(bytes % 16 == 0 && bytes <= size_of_val(&vector));
+    check_eq!(vector[bytes / 8 - 2..bytes / 8], [0, 0]);
+    check!(vector[..bytes / 8].chunks(2).any(|pair| pair == [6, 4096]));
+    check_eq!(tell(8, place.as_mut_ptr() as usize)?, bytes);
+    check_error!(tell(8, 8), EFAULT);
+    for value in [1, 0] {
+        ask(p::PR_SET_THP_DISABLE, value)?;
+        check_eq!(ask(p::PR_GET_THP_DISABLE, 0)?, value);
+        let seen = os::in_child(|| ask(p::PR_GET_THP_DISABLE, 0).map_or(9, |told| told as i32))?;
+        check_eq!(seen, os::Status::Exited(value as i32));
+    }
+    check_error!(sys(g::__NR_prctl, [p::PR_SET_THP_DISABLE as usize, 1, 1, 0, 0]), EINVAL);
+    check_eq!(ask(p::PR_GET_SECCOMP, 0)?, 0);
+    check_eq!(ask(p::PR_GET_TIMING, 0)?, 0);
+    check_error!(ask(p::PR_SET_TIMING, 1), EINVAL);
+    check_eq!(ask(p::PR_MCE_KILL_GET, 0)?, 2);
+    ask(p::PR_TASK_PERF_EVENTS_DISABLE, 0)?;
     Ok(())
 }
 

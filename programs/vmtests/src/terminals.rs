@@ -15,7 +15,7 @@ use crate::{check, check_eq, check_error, tests};
 tests! {
     @Kernel requests_of_terminals, @Kernel terminal_settings, @Kernel terminal_lines, @Kernel terminal_keys, @Kernel terminal_flow,
     @Kernel pseudo_terminals, @Kernel terminal_is_hung_up, @Kernel window_sizes, @Kernel controlling_terminal, @Kernel background_waits,
-    @Kernel background_may_be_told,
+    @Kernel background_may_be_told, @Kernel an_exclusive_terminal, @Kernel bytes_are_typed, @Kernel a_master_signals,
 }
 
 /// `struct termios2`: four words of flags, the discipline, 19 characters, two speeds.
@@ -346,6 +346,71 @@ fn background_may_be_told() -> Outcome {
         on_signal(g::SIGTTIN, Action::Ignore, 0)?;
         let pid = reader(slave)?;
         check_eq!(os::wait(pid)?.1, Status::Exited(100 + rt::abi::errno::EIO as i32));
+        Ok(())
+    })
+}
+
+/// Its owner does not open it again, an administrator does.
+fn an_exclusive_terminal() -> Outcome {
+    let opened = || {
+        let (master, slave) = pair()?;
+        let mut path = *b"/dev/pts/0000\0";
+        let number = number(master, request::TIOCGPTN, 0)?;
+        for (place, unit) in path[9..13].iter_mut().zip([1000, 100, 10, 1]) {
+            *place += (number / unit % 10) as u8;
+        }
+        // Names have no zeros in front.
+        let zeros = path[9..12].iter().take_while(|&&digit| digit == b'0').count();
+        path[9..].rotate_left(zeros);
+        path[13 - zeros] = 0;
+        ask(slave, request::TIOCEXCL, 0)?;
+        sys(g::__NR_openat, [0, path.as_ptr() as usize, (g::O_RDONLY | g::O_NOCTTY) as usize])
+    };
+    opened()?;
+    check_eq!(crate::users::as_user(opened)?, rt::abi::errno::EBUSY);
+    let (_master, slave) = pair()?;
+    for (request, told) in [(request::TIOCEXCL, 1), (request::TIOCNXCL, 0)] {
+        ask(slave, request, 0)?;
+        check_eq!(number(slave, request::TIOCGEXCL, 9)?, told);
+    }
+    Ok(())
+}
+
+/// TIOCSTI, and what is told of a terminal.
+fn bytes_are_typed() -> Outcome {
+    let (_master, slave) = pair()?;
+    for byte in b"typed\n" {
+        ask(slave, request::TIOCSTI, core::ptr::from_ref(byte) as usize)?;
+    }
+    check_read(slave, b"typed\n")?;
+    let byte = b'x';
+    let typed = || ask(slave, request::TIOCSTI, &raw const byte as usize);
+    check_eq!(crate::users::as_user(typed)?, rt::abi::errno::EIO);
+    check_error!(ask(slave, request::TIOCSTI, 8), EFAULT);
+    check_eq!(number(slave, request::TIOCGETD, 9)?, 0);
+    number(slave, request::TIOCSETD, 0)?;
+    check_error!(number(slave, request::TIOCSETD, 99), EINVAL);
+    // Device 136, and the terminal's number.
+    check_eq!(number(slave, request::TIOCGDEV, 0)? >> 8 & 0xfff, 136);
+    Ok(())
+}
+
+/// TIOCSIG: to the group in the foreground.
+fn a_master_signals() -> Outcome {
+    let (master, slave) = pair()?;
+    check_error!(ask(master, request::TIOCSIG, 99), EINVAL);
+    check_error!(ask(master, request::TIOCSIG, g::SIGTERM as usize), EINVAL);
+    check_error!(ask(slave, request::TIOCSIG, g::SIGINT as usize), ENOTTY);
+    in_session(|| {
+        ask(slave, request::TIOCSCTTY, 0)?;
+        let pid = os::fork()?;
+        if pid == 0 {
+            let read = os::read(slave, &mut [0; 9]);
+            os::exit(i32::from(read.is_ok()));
+        }
+        on_signal(g::SIGINT, Action::Ignore, 0)?;
+        ask(master, request::TIOCSIG, g::SIGINT as usize)?;
+        check_eq!(os::wait(pid)?.1, Status::Signaled(g::SIGINT));
         Ok(())
     })
 }

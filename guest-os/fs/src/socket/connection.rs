@@ -161,12 +161,17 @@ impl Sockets {
         Ok(())
     }
 
-    /// Where an address leads that a socket of a family names. ENETUNREACH if that is not this machine.
+    /// Where an address leads that a socket of a family names. ENETUNREACH if that is not this machine; EACCES for all machines, unless it says that it wants that.
     pub(super) fn reachable(&self, id: SocketId, to: Endpoint) -> Result<Endpoint, Errno> {
         let socket = self.socket(id);
         match (socket.family, to.ip) {
             (Family::Inet, Ip::V6(_)) => Err(Errno::EAFNOSUPPORT),
             (Family::Inet6, Ip::V4(_)) if socket.options.only_v6 => Err(Errno::ENETUNREACH),
+            (Family::Inet, Ip::V4([255, 255, 255, 255]))
+                if socket.kind == SocketKind::Datagram && !socket.options.may_broadcast() =>
+            {
+                Err(Errno::EACCES)
+            }
             (_, ip) if ip.is_multicast() || !ip.is_local() => Err(Errno::ENETUNREACH),
             (_, ip) => Ok(Endpoint { ip: ip.reached(), ..to }),
         }

@@ -29,7 +29,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 pub use connection::{Direction, Target};
-pub use options::{Linger, Options, PacketTold};
+pub use options::{Congestion, Linger, Options, PacketTold};
 pub use packet::PacketHeader;
 pub use queue::Message;
 use queue::Queue;
@@ -262,6 +262,10 @@ impl Sockets {
     /// What has gone wrong since it was last asked; it is told once.
     pub fn take_error(&mut self, id: SocketId) -> Option<Errno> {
         self.socket_mut(id).error.take()
+    }
+    /// Whether it has another end.
+    pub fn is_connected(&self, id: SocketId) -> bool {
+        matches!(self.socket(id).state, State::Connected(_))
     }
     /// Bytes that can be read now (FIONREAD): of a datagram the next one's. EINVAL of a socket that listens.
     pub fn bytes_to_read(&self, id: SocketId) -> Result<usize, Errno> {

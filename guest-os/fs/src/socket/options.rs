@@ -12,6 +12,32 @@ pub struct Linger {
     pub seconds: u32,
 }
 
+/// TCP_CONGESTION: those that Linux always has. Nothing is lost here, so they do the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Congestion {
+    /// What Linux does unless it is told.
+    #[default]
+    Cubic,
+    /// What there is always.
+    Reno,
+}
+
+impl Congestion {
+    /// One of this name.
+    #[must_use]
+    pub fn named(name: &[u8]) -> Option<Self> {
+        [Self::Cubic, Self::Reno].into_iter().find(|one| one.name().as_bytes() == name)
+    }
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cubic => "cubic",
+            Self::Reno => "reno",
+        }
+    }
+}
+
 /// A socket's options.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -35,55 +61,83 @@ pub struct Options {
     pub only_v6: bool,
     /// SO_LINGER.
     pub linger: Linger,
+    /// Only what the loopback interface, which is all there is, brings (SO_BINDTODEVICE).
+    pub is_bound_to_loopback: bool,
+    /// What it is said to do where packets get lost (TCP_CONGESTION).
+    pub congestion: Congestion,
     /// Those that are remembered and told, and nothing else: a value for each row of the table.
     remembered: [i32; REMEMBERED.len()],
 }
 
-/// Options that are plain numbers: level, name, and value at first. But for those of headers they change nothing where there are no packets.
-const REMEMBERED: [(u32, u32, i32); 41] = [
-    (SOL_SOCKET, 9, 0),  // SO_KEEPALIVE
-    (SOL_SOCKET, 6, 0),  // SO_BROADCAST
-    (SOL_SOCKET, 10, 0), // SO_OOBINLINE
-    (SOL_SOCKET, 5, 0),  // SO_DONTROUTE
-    (SOL_SOCKET, 1, 0),  // SO_DEBUG
-    (SOL_SOCKET, 12, 0), // SO_PRIORITY
-    (SOL_SOCKET, 36, 0), // SO_MARK
-    (SOL_SOCKET, 29, 0), // SO_TIMESTAMP
-    (SOL_SOCKET, 35, 0), // SO_TIMESTAMPNS
-    (SOL_SOCKET, 11, 0), // SO_NO_CHECK
-    (SOL_SOCKET, 46, 0), // SO_BUSY_POLL
-    (SOL_TCP, 25, -1),   // TCP_NOTSENT_LOWAT
-    (SOL_TCP, 30, 0),    // TCP_FASTOPEN_CONNECT
-    (SOL_TCP, 1, 0),     // TCP_NODELAY
-    (SOL_TCP, 2, 65483), // TCP_MAXSEG
-    (SOL_TCP, 3, 0),     // TCP_CORK
-    (SOL_TCP, 4, 7200),  // TCP_KEEPIDLE
-    (SOL_TCP, 5, 75),    // TCP_KEEPINTVL
-    (SOL_TCP, 6, 9),     // TCP_KEEPCNT
-    (SOL_TCP, 9, 0),     // TCP_DEFER_ACCEPT
-    (SOL_TCP, 12, 1),    // TCP_QUICKACK
-    (SOL_TCP, 18, 0),    // TCP_USER_TIMEOUT
-    (SOL_TCP, 23, 0),    // TCP_FASTOPEN
-    (SOL_IP, IP_TOS, 0),
-    (SOL_IP, IP_TTL, 64),
-    (SOL_IP, 10, 1), // IP_MTU_DISCOVER
-    (SOL_IP, 11, 0), // IP_RECVERR
-    (SOL_IP, IP_PKTINFO, 0),
-    (SOL_IP, IP_RECVTTL, 0),
-    (SOL_IP, IP_RECVTOS, 0),
-    (SOL_IP, 15, 0), // IP_FREEBIND
-    (SOL_IP, 24, 0), // IP_BIND_ADDRESS_NO_PORT
-    (SOL_IP, 33, 1), // IP_MULTICAST_TTL
-    (SOL_IP, 34, 1), // IP_MULTICAST_LOOP
-    (SOL_IPV6, IPV6_UNICAST_HOPS, 64),
-    (SOL_IPV6, 19, 1), // IPV6_MULTICAST_LOOP
-    (SOL_IPV6, 25, 0), // IPV6_RECVERR
-    (SOL_IPV6, IPV6_RECVPKTINFO, 0),
-    (SOL_IPV6, IPV6_RECVHOPLIMIT, 0),
-    (SOL_IPV6, IPV6_RECVTCLASS, 0),
-    (SOL_IPV6, IPV6_TCLASS, 0),
+/// An option that is a plain number.
+#[derive(Clone, Copy)]
+struct Plain {
+    level: u32,
+    name: u32,
+    /// Its value at first.
+    first: i32,
+    /// Others are EINVAL.
+    least: i32,
+    most: i32,
+}
+
+const fn within(level: u32, name: u32, first: i32, least: i32, most: i32) -> Plain {
+    Plain { level, name, first, least, most }
+}
+
+const fn plain(level: u32, name: u32, first: i32) -> Plain {
+    within(level, name, first, i32::MIN, i32::MAX)
+}
+
+/// Options that are plain numbers. But for those of headers they change nothing where there are no packets.
+const REMEMBERED: [Plain; 44] = [
+    plain(SOL_SOCKET, 9, 0), // SO_KEEPALIVE
+    plain(SOL_SOCKET, SO_BROADCAST, 0),
+    plain(SOL_SOCKET, 10, 0),            // SO_OOBINLINE
+    plain(SOL_SOCKET, 5, 0),             // SO_DONTROUTE
+    plain(SOL_SOCKET, 1, 0),             // SO_DEBUG
+    plain(SOL_SOCKET, 12, 0),            // SO_PRIORITY
+    plain(SOL_SOCKET, 36, 0),            // SO_MARK
+    plain(SOL_SOCKET, 29, 0),            // SO_TIMESTAMP
+    plain(SOL_SOCKET, 35, 0),            // SO_TIMESTAMPNS
+    plain(SOL_SOCKET, 11, 0),            // SO_NO_CHECK
+    plain(SOL_SOCKET, 46, 0),            // SO_BUSY_POLL
+    plain(SOL_TCP, 25, -1),              // TCP_NOTSENT_LOWAT
+    plain(SOL_TCP, 30, 0),               // TCP_FASTOPEN_CONNECT
+    plain(SOL_TCP, 1, 0),                // TCP_NODELAY
+    within(SOL_TCP, 2, 536, 88, 32_767), // TCP_MAXSEG
+    plain(SOL_TCP, 3, 0),                // TCP_CORK
+    within(SOL_TCP, 4, 7200, 1, 32767),  // TCP_KEEPIDLE
+    within(SOL_TCP, 5, 75, 1, 32767),    // TCP_KEEPINTVL
+    within(SOL_TCP, 6, 9, 1, 127),       // TCP_KEEPCNT
+    within(SOL_TCP, 7, 6, 1, 127),       // TCP_SYNCNT
+    plain(SOL_TCP, 8, 60),               // TCP_LINGER2
+    plain(SOL_TCP, 10, 0),               // TCP_WINDOW_CLAMP
+    plain(SOL_TCP, 9, 0),                // TCP_DEFER_ACCEPT
+    plain(SOL_TCP, 12, 1),               // TCP_QUICKACK
+    within(SOL_TCP, 18, 0, 0, i32::MAX), // TCP_USER_TIMEOUT
+    plain(SOL_TCP, 23, 0),               // TCP_FASTOPEN
+    plain(SOL_IP, IP_TOS, 0),
+    plain(SOL_IP, IP_TTL, 64),
+    within(SOL_IP, 10, 1, 0, 5), // IP_MTU_DISCOVER
+    plain(SOL_IP, 11, 0),        // IP_RECVERR
+    plain(SOL_IP, IP_PKTINFO, 0),
+    plain(SOL_IP, IP_RECVTTL, 0),
+    plain(SOL_IP, IP_RECVTOS, 0),
+    plain(SOL_IP, 15, 0),           // IP_FREEBIND
+    plain(SOL_IP, 24, 0),           // IP_BIND_ADDRESS_NO_PORT
+    within(SOL_IP, 33, 1, -1, 255), // IP_MULTICAST_TTL
+    plain(SOL_IP, 34, 1),           // IP_MULTICAST_LOOP
+    plain(SOL_IPV6, IPV6_UNICAST_HOPS, 64),
+    plain(SOL_IPV6, 19, 1), // IPV6_MULTICAST_LOOP
+    plain(SOL_IPV6, 25, 0), // IPV6_RECVERR
+    plain(SOL_IPV6, IPV6_RECVPKTINFO, 0),
+    plain(SOL_IPV6, IPV6_RECVHOPLIMIT, 0),
+    plain(SOL_IPV6, IPV6_RECVTCLASS, 0),
+    plain(SOL_IPV6, IPV6_TCLASS, 0),
 ];
 
+const SO_BROADCAST: u32 = 6;
 const IP_TOS: u32 = 1;
 const IP_TTL: u32 = 2;
 const IP_PKTINFO: u32 = 8;
@@ -133,7 +187,9 @@ impl Options {
             reuses_port: false,
             only_v6: false,
             linger: Linger::default(),
-            remembered: REMEMBERED.map(|(_, _, value)| value),
+            is_bound_to_loopback: false,
+            congestion: Congestion::default(),
+            remembered: REMEMBERED.map(|row| row.first),
         }
     }
 
@@ -152,7 +208,7 @@ impl Options {
         self.remembered.get(row_of(level, name)?).copied()
     }
 
-    /// Remembers one. ENOPROTOOPT if it is none; EINVAL for what no header can say.
+    /// Remembers one. ENOPROTOOPT if it is none; EINVAL for what no header can say, and what no time or number is.
     pub fn remember(&mut self, level: u32, name: u32, value: i32) -> Result<(), Errno> {
         let row = row_of(level, name).ok_or(Errno::ENOPROTOOPT)?;
         let is_of_header =
@@ -161,13 +217,21 @@ impl Options {
             (SOL_IP, IP_TTL, 0) => return Err(Errno::EINVAL),
             (SOL_IP, IP_TOS, _) => value & 0xff,
             // As at first.
-            (_, _, -1) if is_of_header => REMEMBERED[row].2,
+            (_, _, -1) if is_of_header => REMEMBERED[row].first,
+            _ if !(REMEMBERED[row].least..=REMEMBERED[row].most).contains(&value) => {
+                return Err(Errno::EINVAL);
+            }
             (_, _, 0..=255) => value,
             _ if is_of_header => return Err(Errno::EINVAL),
             _ => value,
         };
         self.remembered[row] = value;
         Ok(())
+    }
+
+    /// It may send to all machines at once (SO_BROADCAST).
+    pub(super) fn may_broadcast(&self) -> bool {
+        self.remembered(SOL_SOCKET, SO_BROADCAST).is_some_and(|value| value != 0)
     }
 
     fn number(&self, level: u32, name: u32) -> u8 {
@@ -206,7 +270,7 @@ impl Options {
 }
 
 fn row_of(level: u32, name: u32) -> Option<usize> {
-    REMEMBERED.iter().position(|row| (row.0, row.1) == (level, name))
+    REMEMBERED.iter().position(|row| (row.level, row.name) == (level, name))
 }
 
 /// As Linux does, so that its own bookkeeping has room.

@@ -97,6 +97,8 @@ pub struct Terminal {
     is_deserted: bool,
     /// No slave may be opened yet (`unlockpt`).
     pub is_locked: bool,
+    /// Only administrators may open it (TIOCEXCL).
+    pub is_exclusive: bool,
     /// The master has gone.
     is_hung_up: bool,
 }
@@ -118,6 +120,7 @@ impl Terminal {
             slaves: 0,
             is_deserted: false,
             is_locked: false,
+            is_exclusive: false,
             is_hung_up: false,
         })
     }

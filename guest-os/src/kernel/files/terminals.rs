@@ -14,7 +14,7 @@ use crate::processes::wait::{self, Channel, WaitOutcome};
 use crate::processes::{children, exit};
 use crate::syscall::Stop;
 use crate::syscall::io::Moved;
-use ::proc::{Disposition, Pid, SigInfo, Signal};
+use ::proc::{CapSet, Disposition, Pid, SigInfo, Signal};
 use fs::{
     Device, Errno, Location, Next, Object, OpenFileId, OpenFlags, Opened, Reading, Signals, Source, Terminal,
     TerminalEnd, TerminalId, WindowSize,
@@ -46,6 +46,10 @@ pub fn open(device: Device, location: Location, flags: OpenFlags) -> Result<Open
         }
         _ => return Err(Errno::ENXIO),
     };
+    let is_exclusive = open_files().terminals().get(id).is_some_and(|terminal| terminal.is_exclusive);
+    if is_exclusive && !process.credentials.borrow().can(CapSet::SYS_ADMIN) {
+        return Err(Errno::EBUSY);
+    }
     let file = open_files().open_terminal(id, location, flags)?;
     let is_free = open_files().terminals().get(id).is_some_and(|terminal| terminal.session.is_none());
     let wants = may_control && !flags.contains(OpenFlags::NOCTTY) && flags.is_readable();

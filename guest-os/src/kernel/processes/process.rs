@@ -144,6 +144,8 @@ pub struct Process {
     pub oom_score_adj: Cell<i16>,
     /// See there.
     pub oom_score_adj_least: Cell<i16>,
+    /// It has said that it wants no huge pages, of which there are none (`PR_SET_THP_DISABLE`).
+    pub refuses_huge_pages: Cell<bool>,
     /// Borrows its parent's address space until it executes a program or ends (CLONE_VFORK).
     pub borrows_space: Cell<bool>,
     /// `RLIMIT_STACK`, `RLIMIT_NOFILE` and the others, soft and hard.
@@ -374,6 +376,8 @@ pub struct Start {
     pub program: Program,
     /// How much rather than others it is killed, and the least of that.
     pub oom_score_adj: (i16, i16),
+    /// It wants no huge pages.
+    pub refuses_huge_pages: bool,
     /// The resource limits.
     pub limits: Box<[(u64, u64); crate::syscall::limits::COUNT]>,
 }
@@ -412,6 +416,7 @@ pub fn create(
         death_signal: Cell::new(None),
         oom_score_adj: Cell::new(start.oom_score_adj.0),
         oom_score_adj_least: Cell::new(start.oom_score_adj.1),
+        refuses_huge_pages: Cell::new(start.refuses_huge_pages),
         borrows_space: Cell::new(false),
         limits: RefCell::new(start.limits),
         timers,

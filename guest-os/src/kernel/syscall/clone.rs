@@ -180,6 +180,7 @@ fn new_process(
         program: parent.program.borrow().clone(),
         terminal: parent.terminal.get(),
         oom_score_adj: (parent.oom_score_adj.get(), parent.oom_score_adj_least.get()),
+        refuses_huge_pages: parent.refuses_huge_pages.get(),
         limits: parent.limits.borrow().clone(),
     };
     let child = process::create(mother, exit_signal, Box::new(start)).map_err(|(error, start)| {

@@ -273,6 +273,10 @@ fn receive_stream(manner: Manner, spans: &[Span], all: usize) -> Result<Receipt,
     let thread = current();
     let mut scratch = thread.scratch.borrow_mut();
     let is_tcp = manner.family != Family::Unix;
+    // TCP waits for no more than is wanted.
+    if is_tcp && all == 0 && !open_files().sockets().is_listening(manner.socket) {
+        return Ok(Receipt::nothing());
+    }
     let (peeks, discards) = (manner.has(net::MSG_PEEK), manner.has(net::MSG_TRUNC) && is_tcp);
     let enough = if manner.has(net::MSG_WAITALL) { all } else { all.min(1) };
     let mut receipt = Receipt::nothing();

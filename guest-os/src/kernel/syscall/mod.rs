@@ -19,6 +19,7 @@ mod fixed;
 pub mod futex;
 mod handlers;
 mod inotify;
+mod interfaces;
 pub mod io;
 mod ipc;
 pub mod limits;

@@ -271,6 +271,30 @@ pub fn prctl([option, argument, second, third, fourth, ..]: Arguments) -> Outcom
         prctl::PR_GET_NO_NEW_PRIVS if [argument, second, third, fourth] == [0; 4] => {
             Ok(u64::from(this.process.credentials.borrow().gains_nothing))
         }
+        prctl::PR_GET_TID_ADDRESS => {
+            UserPtr::<u64>::from(argument).write(this.clear_child_tid.get())?;
+            Ok(0)
+        }
+        prctl::PR_GET_AUXV if [third, fourth] == [0; 2] => {
+            let auxv = this.process.program.borrow().auxv.clone();
+            user::copy_out(argument, &auxv[..auxv.len().min(super::length(second))])?;
+            Ok(auxv.len() as u64)
+        }
+        // No page is huge, whether it may be or not.
+        prctl::PR_SET_THP_DISABLE if [second, third, fourth] == [0; 3] => {
+            this.process.refuses_huge_pages.set(argument != 0);
+            Ok(0)
+        }
+        prctl::PR_GET_THP_DISABLE if [argument, second, third, fourth] == [0; 4] => {
+            Ok(u64::from(this.process.refuses_huge_pages.get()))
+        }
+        // Time is told by statistics, calls are not filtered, nobody counts events, and memory does not break.
+        prctl::PR_GET_TIMING | prctl::PR_GET_SECCOMP => Ok(0),
+        prctl::PR_SET_TIMING if u64::from(prctl::PR_TIMING_STATISTICAL) == argument => Ok(0),
+        prctl::PR_TASK_PERF_EVENTS_ENABLE | prctl::PR_TASK_PERF_EVENTS_DISABLE => Ok(0),
+        prctl::PR_MCE_KILL_GET if [argument, second, third, fourth] == [0; 4] => {
+            Ok(prctl::PR_MCE_KILL_DEFAULT.into())
+        }
         _ => Err(Errno::EINVAL.into()),
     }
 }

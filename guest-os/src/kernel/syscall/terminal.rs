@@ -17,9 +17,13 @@ use fs::{
 use linux_raw_sys::general as linux;
 use linux_raw_sys::ioctl as request;
 
+/// The line discipline of all terminals (`linux/tty.h`).
+const N_TTY: u32 = 0;
+
 plain!(linux::termios, linux::termios2, linux::winsize);
 
-pub fn ioctl([fd, number, argument, ..]: Arguments) -> Outcome {
+pub fn ioctl(arguments: Arguments) -> Outcome {
+    let [fd, number, argument, ..] = arguments;
     let id = file_to_use(fd)?;
     let file = details(id);
     match uint(number) {
@@ -47,10 +51,7 @@ pub fn ioctl([fd, number, argument, ..]: Arguments) -> Outcome {
             let len = open_files().pipe(pipe).map_or(0, fs::Pipe::len);
             tell_length(argument, len)
         }
-        Object::Socket(socket) if uint(number) == request::FIONREAD => {
-            let len = open_files().sockets().bytes_to_read(socket)?;
-            tell_length(argument, len)
-        }
+        Object::Socket(socket) => super::interfaces::socket_request(socket, arguments),
         Object::Disk(_) | Object::Memory(_) if uint(number) == request::FIONREAD => {
             // What lies behind the offset, as a number that may be negative.
             let len = size_of_open(id)?.wrapping_sub(file.offset);
@@ -61,7 +62,8 @@ pub fn ioctl([fd, number, argument, ..]: Arguments) -> Outcome {
     }
 }
 
-fn tell_length(argument: u64, len: usize) -> Outcome {
+/// Tells how many bytes there are.
+pub fn tell_length(argument: u64, len: usize) -> Outcome {
     UserPtr::<u32>::from(argument).write(u32::try_from(len).unwrap_or(u32::MAX))?;
     Ok(0)
 }
@@ -148,6 +150,22 @@ fn terminal_request(file: OpenFileId, at: At, number: u32, argument: u64) -> Out
         request::TIOCSPGRP => set_foreground(id, argument)?,
         request::TIOCSCTTY => take_control(file, id, uint(argument))?,
         request::TIOCNOTTY => give_up_control(id)?,
+        request::TIOCEXCL | request::TIOCNXCL => {
+            let is_exclusive = number == request::TIOCEXCL;
+            open_files().change_terminal(id, |terminal| terminal.is_exclusive = is_exclusive)?;
+        }
+        request::TIOCGEXCL => {
+            let is_exclusive = ask(id, |terminal| terminal.is_exclusive)?;
+            UserPtr::<u32>::from(argument).write(u32::from(is_exclusive))?;
+        }
+        request::TIOCGETD => UserPtr::<u32>::from(argument).write(N_TTY)?,
+        // There is no other one.
+        request::TIOCSETD if UserPtr::<u32>::from(argument).read()? != N_TTY => {
+            return Err(Errno::EINVAL.into());
+        }
+        request::TIOCSETD => {}
+        request::TIOCGDEV => UserPtr::<u32>::from(argument).write(uint(id.rdev()))?,
+        request::TIOCSTI => type_in(id, argument)?,
         _ if end == TerminalEnd::Master => return master_request(id, number, argument),
         _ => return Err(Errno::ENOTTY.into()),
     }
@@ -166,6 +184,13 @@ fn master_request(id: TerminalId, number: u32, argument: u64) -> Outcome {
         request::TIOCGPTLCK => {
             let is_locked = ask(id, |terminal| terminal.is_locked)?;
             UserPtr::<u32>::from(argument).write(u32::from(is_locked))?;
+        }
+        request::TIOCSIG => {
+            let asked = [Signal::INT, Signal::QUIT, Signal::TSTP];
+            let known = asked.into_iter().find(|signal| u64::from(signal.number()) == argument);
+            let signal = known.ok_or(Errno::EINVAL)?;
+            let group = ask(id, |terminal| terminal.foreground)?;
+            group.into_iter().for_each(|group| terminals::send_to_group(group, signal));
         }
         request::TIOCGPTPEER => return open_peer(own, OpenFlags::from_bits_retain(uint(argument))),
         _ => return Err(Errno::ENOTTY.into()),
@@ -192,6 +217,16 @@ fn set(id: TerminalId, termios: Termios, flushes: bool) -> Result<(), Stop> {
         }
         terminal.set(termios)
     })?;
+    Ok(terminals::settle(id, signals)?)
+}
+
+/// TIOCSTI: a byte comes as if it had been typed. EIO for who is no administrator, as where `dev.tty.legacy_tiocsti` is 0.
+fn type_in(id: TerminalId, argument: u64) -> Result<(), Stop> {
+    if !current().process.credentials.borrow().can(CapSet::SYS_ADMIN) {
+        return Err(Errno::EIO.into());
+    }
+    let byte = UserPtr::<u8>::from(argument).read()?;
+    let (_, signals) = open_files().change_terminal(id, |terminal| terminal.type_in(&[byte]))?;
     Ok(terminals::settle(id, signals)?)
 }
 
