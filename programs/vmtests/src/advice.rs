@@ -20,7 +20,7 @@ use crate::{check, check_eq, check_error, tests};
 tests! {
     @Kernel fork_wipes, @Kernel fork_leaves_out, @Kernel advice_splits_and_merges, @Kernel populated_at_once, @Kernel removed_from_a_file,
     @Kernel paged_out_and_back, @Kernel given_up, @Kernel advice_of_files, @Kernel advice_errors, @Kernel mapping_grows_down, @Kernel mapping_flags_that_are_refused, @Kernel protection_of_a_stack,
-    @Kernel advice_by_descriptor, @Kernel advice_to_another, @Kernel advice_in_parts, @Kernel advice_that_nobody_may_give,
+    @Kernel advice_on_a_vast_file, @Kernel advice_by_descriptor, @Kernel advice_to_another, @Kernel advice_in_parts, @Kernel advice_that_nobody_may_give,
 }
 
 const PATH: &CStr = c"/tmp/vmtests.advice";
@@ -49,6 +49,32 @@ fn fork_wipes() -> Outcome {
     check_eq!(grandchild, Status::Exited(0));
     madvise(at + PAGE_SIZE, 1, g::MADV_KEEPONFORK)?;
     check_eq!(seen(1)?, Status::Exited(5));
+    Ok(())
+}
+
+/// What a call costs grows with what there is of a file, not with how long it is.
+fn advice_on_a_vast_file() -> Outcome {
+    const VAST: usize = 1 << 61;
+    const MAPPED: usize = 1 << 36;
+    let fd = sys(g::__NR_memfd_create, [c"vast".as_ptr() as usize, 0])?;
+    sys(g::__NR_ftruncate, [fd, VAST])?;
+    sys(g::__NR_pwrite64, [fd, c"x".as_ptr() as usize, 1, MAPPED / 2])?;
+    sys(g::__NR_readahead, [fd, 0, VAST])?;
+    for advice in [g::POSIX_FADV_WILLNEED, g::POSIX_FADV_DONTNEED, g::POSIX_FADV_NORMAL] {
+        sys(g::__NR_fadvise64, [fd, 0, 0, advice as usize])?;
+    }
+    let at = mmap(0, MAPPED, READ_WRITE, g::MAP_SHARED, fd as i32, 0)?;
+    for advice in [g::MADV_WILLNEED, g::MADV_COLD, g::MADV_PAGEOUT, g::MADV_DONTNEED] {
+        madvise(at, MAPPED / PAGE_SIZE, advice)?;
+    }
+    sys(g::__NR_msync, [at, MAPPED, g::MS_SYNC as usize])?;
+    check_eq!(peek(at + MAPPED / 2), b'x');
+    let hole = g::FALLOC_FL_PUNCH_HOLE | g::FALLOC_FL_KEEP_SIZE;
+    sys(g::__NR_fallocate, [fd, hole as usize, 0, VAST])?;
+    check_eq!(peek(at + MAPPED / 2), 0);
+    check_error!(sys(g::__NR_fallocate, [fd, 0, 0, VAST]), ENOSPC);
+    munmap(at, MAPPED)?;
+    os::close(fd as i32)?;
     Ok(())
 }
 

@@ -66,19 +66,27 @@ pub fn found(key: PageKey) {
     }
 }
 
-/// Has the pages of a file that a program will need read, or brought back from swap space.
+/// Has the pages of a file that a program will need read, or brought back from swap space: no more of them than there are frames, and the
+/// cost grows with those that there are, however long the file is.
 pub fn bring_file(file: FileId, pages: Range<u64>) {
     let volume = pages::file_of(file).and_then(|file| block::volume(file.fs));
     IS_ON.store(true, Ordering::Relaxed);
     // The disk has had a place for this thread, which it has not used.
     let mut has_place = false;
     let mut index = pages.start;
-    while index < pages.end && !current().is_killed() {
+    // Of a file in memory only what has gone to swap space may have to come.
+    let next = |index: u64| match volume {
+        Some(_) => index + 1,
+        None => mem::memory().cache().next_page(file, index + 1).map_or(u64::MAX, |key| key.index),
+    };
+    let most = if volume.is_some() { mem::memory().frames().total() } else { u64::MAX };
+    let end = pages.end.min(pages.start.saturating_add(most));
+    while index < end && !current().is_killed() {
         let key = PageKey { file, index };
         match begin_one(key, volume) {
             Begun::Yes => (has_place, index) = (false, index + 1),
-            Begun::NotNeeded => index += 1,
-            Begun::InSlot(slot) if bring_back(slot) => index += 1,
+            Begun::NotNeeded => index = next(index),
+            Begun::InSlot(slot) if bring_back(slot) => index = next(index),
             Begun::DiskIsFull(disk) => {
                 block::wait_for_place(disk);
                 has_place = true;
