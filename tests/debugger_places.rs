@@ -730,7 +730,7 @@ fn what_there_is_in_a_program_is_listed() {
     }
     let crash = compiled(&dir, "crash.c", &["-g"]);
     let ran = debug(&crash, &["catch signal SIGUSR1", "catch signal SIGSEGV", "continue"], &[]);
-    assert!(said(&ran)[2].contains("catchpoint 2: signal 11 of the kernel to process 1"), "{ran:?}");
+    assert!(said(&ran)[2].contains("catchpoint 2: SIGSEGV of the kernel to process 1"), "{ran:?}");
 
     // What stands behind the program is the program's.
     let ran = run_folio([

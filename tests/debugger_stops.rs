@@ -248,7 +248,7 @@ fn events_of_processes_are_caught() {
         (
             &["catch signal", "continue"],
             &[
-                "signal 17 of process 2 (cow) to process 1 (cow): ignored\n",
+                "SIGCHLD of process 2 (cow) to process 1 (cow): ignored\n",
                 "user mode, process 1 (cow)",
                 "ecall",
                 "which is at work",
@@ -404,6 +404,7 @@ fn variables_are_watched() {
         #include <sys/wait.h>
         int counter = 5;
         char text[8];
+        double half;
         int main(void) {
             counter = 6;
             counter = counter + 1;
@@ -413,6 +414,7 @@ fn variables_are_watched() {
                 return 0;
             }
             wait(0);
+            half = 0.5;
             return counter;
         }
     ";
@@ -428,6 +430,24 @@ fn variables_are_watched() {
             &["`counter * 2` is calculated, and no place in memory: `watch counter` watches that\n"],
         ),
         (
+            &["watch $a0"],
+            &["`$a0` is a register, and no place in memory: `watch *$a0` watches what it points to now\n"],
+        ),
+        // A number as it is meant; a count after a watchpoint; watchpoints alone.
+        (
+            &["break main", "watch half", "info watchpoints", "delete 1", "continue"],
+            &["watchpoint 2: writes to half", ", reached 0 times", "has stored 0.5 at 0x", "; it was 0"],
+        ),
+        (
+            &["watch counter", "continue", "continue 2", "info watchpoints", "delete", "info watch"],
+            &[
+                "has stored 6 at 0x",
+                "exited with status 7",
+                ", reached 2 times\n",
+                "there are no breakpoints, catchpoints or watchpoints\n",
+            ],
+        ),
+        (
             &["watch 5"],
             &[
                 "`5` is 0x5, where process 1 has nothing: a variable is watched, what a pointer points to, or an address\n",
@@ -440,7 +460,7 @@ fn variables_are_watched() {
                 ", 4 bytes)\n",
                 "watchpoint 1: counter: process 1 (watched) has stored 6 at 0x",
                 " <main+",
-                ", watched.c:7); it was 5\n",
+                ", watched.c:8); it was 5\n",
                 "user mode, process 1 (watched)",
                 "has stored 7 at 0x",
                 "; it was 6\n",

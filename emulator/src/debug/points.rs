@@ -62,6 +62,8 @@ pub(super) struct Point {
 pub(super) struct Points {
     list: Vec<Point>,
     last_id: u64,
+    /// Those at which the machine stands.
+    pub(super) stopped_at: Vec<u64>,
 }
 
 impl Points {
@@ -229,16 +231,16 @@ impl Debugger {
         !is_passed
     }
 
-    /// `continue N`: passes the breakpoint that is here N - 1 times.
+    /// `continue N`: passes the breakpoint that is here, and what has stopped the machine, N - 1 times.
     pub(super) fn continue_past(&mut self, target: &mut dyn Target, count: u64) -> Result<String, String> {
         let pc = self.now(target).pc;
         let breakpoints: Vec<u64> = self.points.breakpoints().map(|(id, _)| id).collect();
         let is_here = |id: &u64| self.armed.places_of(*id).iter().any(|(place, _)| *place == pc);
-        let here: Vec<u64> = breakpoints.into_iter().filter(is_here).collect();
+        let mut here: Vec<u64> = breakpoints.into_iter().filter(is_here).collect();
+        here.extend(self.points.stopped_at.iter().filter(|id| self.points.get(**id).is_some()));
         if here.is_empty() {
             return Err(
-                "no breakpoint has stopped here that could be passed: `ignore N COUNT` passes others"
-                    .to_owned(),
+                "nothing has stopped here that could be passed: `ignore N COUNT` passes others".to_owned()
             );
         }
         for id in here {
@@ -250,6 +252,7 @@ impl Debugger {
     /// Those of these points that stop the machine; all of them are counted, and those that were for once are gone.
     pub(super) fn stopping(&mut self, target: &dyn Target, ids: &[u64], scene: Scene) -> Vec<Point> {
         let stopping: Vec<u64> = ids.iter().copied().filter(|&id| self.stops(target, id, scene)).collect();
+        self.points.stopped_at.clone_from(&stopping);
         let points: Vec<Point> = stopping.iter().filter_map(|&id| self.points.get(id).cloned()).collect();
         let is_over = |id| points.iter().any(|point| point.is_for_once && point.id == id);
         if points.iter().any(|point| point.is_for_once) {

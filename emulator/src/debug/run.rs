@@ -64,6 +64,7 @@ impl Debugger {
         self.before = Some(self.now(target));
         self.resumed_at = target.step();
         self.next_examine = None;
+        self.points.stopped_at.clear();
         self.at_trap = None;
         self.at_event = None;
         self.looked_at_before = self.selected_thread();

@@ -27,7 +27,8 @@ impl Debugger {
         command: StopCommand,
     ) -> Result<String, String> {
         match command {
-            StopCommand::List => Ok(self.list_stops()),
+            StopCommand::List => Ok(self.list_stops(|_| true)),
+            StopCommand::ListWatches => Ok(self.list_stops(|what| matches!(what, What::Watch(_)))),
             StopCommand::Break { at, pid, condition, is_for_once } => {
                 self.add_breakpoint(target, &at, pid, condition, is_for_once)
             }
@@ -555,10 +556,10 @@ impl Debugger {
         }
     }
 
-    fn list_stops(&mut self) -> String {
+    fn list_stops(&mut self, is_meant: impl Fn(&What) -> bool) -> String {
         self.arm();
         let mut text = String::new();
-        for point in self.points.iter() {
+        for point in self.points.iter().filter(|point| is_meant(&point.what)) {
             let (id, title) = (point.id, point.what.title());
             let mut places = Vec::new();
             let _ = match &point.what {
@@ -593,7 +594,12 @@ impl Debugger {
             }
         }
         if text.is_empty() {
-            text.push_str("there are no breakpoints, catchpoints or watchpoints\n");
+            let is_all = self.points.iter().next().is_none();
+            text.push_str(if is_all {
+                "there are no breakpoints, catchpoints or watchpoints\n"
+            } else {
+                "there are no watchpoints\n"
+            });
         }
         text
     }

@@ -77,7 +77,8 @@ fn lines_become_commands() {
         ("thread 2", Command::Select { pid: None, tid: Some(2) }),
         ("thread apply all bt 3", Command::Apply { tids: None, line: "bt 3".into() }),
         ("thread apply 1 2 p n", Command::Apply { tids: Some(vec![1, 2]), line: "p n".into() }),
-        ("info watchpoints", stop(StopCommand::List)),
+        ("info watchpoints", stop(StopCommand::ListWatches)),
+        ("i watch", stop(StopCommand::ListWatches)),
         ("finish", Command::Finish),
         ("display", Command::Display(None)),
         (

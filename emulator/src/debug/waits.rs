@@ -80,13 +80,18 @@ impl Debugger {
         has_run.then_some(Trap { pc: VirtAddr(pc), cause })
     }
 
+    /// A signal's name, or its number if it has none.
+    pub(super) fn signal_words(&self, number: u64) -> String {
+        let name = self.signals.iter().find(|(known, _)| *known == number);
+        name.map_or_else(|| format!("signal {number}"), |(_, name)| (*name).to_owned())
+    }
+
     /// Which signal ends a thread's process by what it has done, in words, if one does.
     fn ending_of(&self, trace: &Trace, process: &ProcessView, thread: ThreadId) -> Option<String> {
         let death = trace.history.dying(process.pid)?;
         let is_its = death.tid.is_none_or(|tid| tid == thread.tid);
         let number = u64::from(death.signal);
-        let name = self.signals.iter().find(|(known, _)| *known == number);
-        let name = name.map_or_else(|| format!("signal {number}"), |(_, name)| (*name).to_owned());
+        let name = self.signal_words(number);
         let at = at(self.symbols.name_in_process(&trace.guest, process, death.pc.va), death.pc.va);
         is_its.then(|| format!("is ended by {name} {at}"))
     }

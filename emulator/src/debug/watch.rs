@@ -5,7 +5,7 @@
 //! than it had.
 
 use super::execute::Debugger;
-use super::expression::{self, Expression};
+use super::expression::{self, Expression, Node};
 use super::memory;
 use super::points::{Hit, Point, Scene, What};
 use super::space::Space;
@@ -132,6 +132,11 @@ impl Debugger {
         watched: Watched,
         outlives: bool,
     ) -> Result<What, String> {
+        if let Node::Register(name) = at.node() {
+            return Err(format!(
+                "`${name}` is a register, and no place in memory: `watch *${name}` watches what it points to now"
+            ));
+        }
         let found = self.looking(target, |from| match expression::place(at.node(), from)? {
             Some((bytes, value)) => {
                 Ok((bytes.start, Some((bytes.end - bytes.start, value.type_)), value.whose))
@@ -340,12 +345,19 @@ impl Debugger {
         let who = self.who(&scene);
         let (did, whence) =
             if access.access == Access::Store { ("has stored", "at") } else { ("has loaded", "from") };
-        let (new, va) = (Number(access.value), access.va);
+        let va = access.va;
         Hit::of_all(&points, |point| {
             let looked = ids.iter().zip(&looked).find(|(id, _)| **id == point.id);
             let Some((watch, now)) = looked.and_then(|(_, looked)| looked.as_ref()) else {
                 return String::new();
             };
+            let is_all = access.va.0 == watch.bytes.start
+                && u64::from(access.width_bytes) == watch.bytes.end - watch.bytes.start;
+            // As the program means it, where that is another number than its bits.
+            let bits = &access.value.to_le_bytes()[..usize::from(access.width_bytes).min(8)];
+            let is_float = is_all && watch.type_.as_ref().is_some_and(Type::is_float);
+            let new = is_float.then(|| self.typed(target, watch, bits)).flatten();
+            let new = new.unwrap_or_else(|| Number(access.value).to_string());
             let typed = |held: &Option<Vec<u8>>| self.typed(target, watch, held.as_ref()?);
             let typed = typed(&watch.held).zip(typed(now)).filter(|_| access.access == Access::Store);
             let part = self.changed_part(target, watch, &watch.held, now);

@@ -246,6 +246,11 @@ impl Type {
         }
     }
 
+    /// Whether it is a floating-point number.
+    pub fn is_float(&self) -> bool {
+        matches!(self.shape(), Shape::Number(number) if matches!(number.kind, Kind::Float))
+    }
+
     /// Whether an element of an array or what a pointer points to is a letter.
     pub(super) fn is_letter(&self) -> bool {
         matches!(self.shape(), Shape::Number(number) if number.is_letter())

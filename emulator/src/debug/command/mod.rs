@@ -209,6 +209,7 @@ pub enum Command {
 #[allow(missing_docs)] // the table says what each does
 pub enum StopCommand {
     List,
+    ListWatches,
     Break {
         at: Expression,
         pid: Option<u64>,

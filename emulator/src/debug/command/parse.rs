@@ -464,6 +464,9 @@ pub(super) fn info(words: &Words<'_>) -> Result<Command, String> {
     };
     match (what, words.words.len()) {
         ("source", 1) => return Ok(Command::List(Listing::File)),
+        (_, 1) if what.starts_with("watch") && "watchpoints".starts_with(what) => {
+            return Ok(Command::Stop(StopCommand::ListWatches));
+        }
         ("all-registers" | "all", 1) => return Ok(Command::Regs(RegisterSet::All)),
         _ => {}
     }
