@@ -286,7 +286,7 @@ fn forms_of_gdb_are_understood() {
     let ran = debug(&lines, &[&commands, "continue", "c 2", "p i"], &[]);
     tells(&ran, 3, &["i = 2  (int)\n"]);
     let ran = debug(&lines, &["c 2"], &[]);
-    tells(&ran, 0, &["no breakpoint has stopped here that could be passed"]);
+    tells(&ran, 0, &["nothing has stopped here that could be passed"]);
 }
 
 /// A name that several functions have is not said to be of one of them.

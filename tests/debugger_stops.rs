@@ -395,6 +395,37 @@ fn a_departure_is_explained() {
     );
 }
 
+/// A condition names the variables of the function in which its watchpoint was set, wherever the store is.
+#[test]
+fn a_watchpoints_condition_is_looked_at_where_it_was_set() {
+    let dir = TempDir::new("watch-condition");
+    let source = "
+        int counter, i = 50;
+        __thread int own;
+        void add(int by) { int i = 3; counter += by + i; }
+        int main(void) {
+            for (int i = 0; i < 6; i++) add(i * 10);
+            return own + (counter & 0x7f);
+        }
+    ";
+    compile(&dir, "summed", source);
+    // A thread's own variable is a name, too.
+    let ran = session(&dir, &[], &["break add if own == 0", "continue"], &["summed"]);
+    assert!(
+        ran.stderr.contains("breakpoint 1: add\n") && !ran.stderr.contains("no such name"),
+        "{}",
+        ran.stderr
+    );
+    let commands = ["break main", "continue", "watch counter if i == 4", "continue", "bt", "continue"];
+    says(
+        &dir,
+        &[],
+        &commands,
+        &["summed"],
+        &["has stored 115 ", "; it was 72 ", "in add+0x", "(by=40", "exited with status 40"],
+    );
+}
+
 /// Stores and loads of a program, and what the kernel copies for it.
 #[test]
 fn variables_are_watched() {

@@ -493,7 +493,8 @@ fn parts_of_variables_are_watched() {
             ),
             ("continue", "watchpoint 2: square: process 1 (values) has stored 16 …"),
             ("continue", "watchpoint 2: square is no more: its function has returned\n…down at values.c:…"),
-            ("info watchpoints", "breakpoint 1 at leaf (0x…), reached 1 times"),
+            ("info watchpoints", "there are no watchpoints"),
+            ("info breakpoints", "breakpoint 1 at leaf (0x…), reached 1 times"),
         ],
     );
 }

@@ -215,7 +215,10 @@ impl Debugger {
         point.hits += 1;
         let hits = point.hits;
         if let Some(condition) = point.condition.clone() {
-            match self.looking_at(target, scene, hits, |from| condition.decide(from)) {
+            let set_in = if let What::Watch(watch) = &point.what { watch.set_in.clone() } else { None };
+            let set_in = set_in.filter(|_| !condition.names().is_empty());
+            let frame = set_in.and_then(|function| self.innermost_of(target, scene, &function));
+            match self.looking_at_frame(target, scene, hits, frame, |from| condition.decide(from)) {
                 Ok(true) => {}
                 Ok(false) => return false,
                 Err(why) => {

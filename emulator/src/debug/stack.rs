@@ -3,6 +3,7 @@
 use super::command::FrameChoice;
 use super::execute::Debugger;
 use super::peek::{self, View};
+use super::points::Scene;
 use super::print;
 use super::space::{Space, loaded_at};
 use super::target::Target;
@@ -34,6 +35,26 @@ impl Debugger {
         let space = self.space_of(&now);
         let read = |at| self.read_word(target, &space, at);
         Callers::of(innermost(&now), &|va| self.loaded_at(&space, va), &read).numbered(number)
+    }
+
+    /// The name of the function that is looked at.
+    pub(super) fn chosen_function(&self, target: &dyn Target) -> Option<String> {
+        let (frame, _) = self.chosen_frame(target)?;
+        let space = self.space_of(&self.now(target));
+        function_of(&self.loaded_at(&space, VirtAddr(frame.at_work()))?, &frame)
+    }
+
+    /// The innermost frame of a function of this name, where something might stop.
+    pub(super) fn innermost_of(&self, target: &dyn Target, scene: Scene, function: &str) -> Option<Frame> {
+        let now = scene.registers?;
+        let space = self.space_of(&now);
+        let read = |at| self.read_word(target, &space, at);
+        Callers::of(innermost(&now), &|va| self.loaded_at(&space, va), &read)
+            .find(|caller| {
+                let name = caller.loaded.as_ref().and_then(|loaded| function_of(loaded, &caller.frame));
+                name.as_deref() == Some(function)
+            })
+            .map(|caller| caller.frame)
     }
 
     /// `frame`, `up`, `down`: chooses a function of the stack, and shows it.
@@ -209,6 +230,12 @@ impl Debugger {
             text => format!(" ({text})"),
         }
     }
+}
+
+/// The name of the function in which a frame is.
+fn function_of(loaded: &Loaded, frame: &Frame) -> Option<String> {
+    let name = loaded.file.symbols().name_of(frame.at_work().wrapping_sub(loaded.bias))?;
+    name.split('+').next().map(str::to_owned)
 }
 
 /// An argument as `bt` shows it: not so long that a line is nothing else.

@@ -105,6 +105,7 @@ impl Debugger {
             if is_plain
                 && !self.programs_have(name)
                 && !self.programs_have_variable(name)
+                && !self.programs_have_of_threads(name)
                 && self.symbols.addresses_in_kernel(name).is_empty()
             {
                 text.push_str(&format!("`{name}`{}\n", self.missing(name, None)));
@@ -421,6 +422,12 @@ impl Debugger {
         self.programs().iter().any(|path| self.symbols.file_has(path, name))
             || self.libraries().iter().any(|path| self.symbols.file_has(path, name))
             || self.imports(name)
+    }
+
+    /// Whether one of them has a variable of this name for each thread.
+    fn programs_have_of_threads(&self, name: &str) -> bool {
+        let has = |path: &String| self.symbols.program(path).symbols().thread_local(name).is_some();
+        self.programs().iter().any(has) || self.libraries().iter().any(has)
     }
 
     /// Whether one of them has this from a library, which it may not have mapped yet.

@@ -74,13 +74,25 @@ impl Debugger {
         hits: u64,
         look: impl FnOnce(&Vantage<'_>) -> T,
     ) -> T {
+        self.looking_at_frame(target, scene, hits, None, look)
+    }
+
+    /// The same, at another function of the stack there.
+    pub(super) fn looking_at_frame<T>(
+        &self,
+        target: &dyn Target,
+        scene: Scene,
+        hits: u64,
+        frame: Option<Frame>,
+        look: impl FnOnce(&Vantage<'_>) -> T,
+    ) -> T {
         let tap = self.tap.borrow();
         let trace = tap.trace();
         let now = scene.registers.unwrap_or_else(|| target.registers());
         let registers = scene.registers.ok_or_else(|| "the registers are not known here".to_owned());
         let of_process = scene.pid.and_then(|pid| space_of_process(&trace.guest, &now, pid).ok());
         let here = of_process.unwrap_or_else(|| self.space_of(&now));
-        let frame = registers.as_ref().ok().map(|now| (innermost(now), 0));
+        let frame = registers.as_ref().ok().map(|now| (frame.unwrap_or_else(|| innermost(now)), 0));
         let vantage = self.vantage(target, trace, registers, here, scene.pid);
         look(&Vantage { frame, facts: Some((scene, hits)), gone: None, ..vantage })
     }

@@ -62,6 +62,8 @@ pub(super) struct Watch {
     pub(super) ends: Option<(VirtAddr, u64)>,
     /// It is a part of some function's frame, which another run does not have where it begins.
     pub(super) is_of_frame: bool,
+    /// The function in which it was set: its variables are those that a condition names.
+    pub(super) set_in: Option<String>,
     /// The name, where it is one: another build of the program may have it elsewhere.
     name: Option<Expression>,
     /// What it held when it was looked at last, if that was in memory.
@@ -187,7 +189,20 @@ impl Debugger {
         let (is_of_frame, ends) = (frame_end.is_some(), frame_end.filter(|_| !outlives));
         let name = symbol.filter(|_| at.location().is_some()).map(|_| at.clone());
         let space = process.space;
-        Ok(What::Watch(Watch { text, watched, pid, space, bytes, type_, ends, is_of_frame, name, held }))
+        let set_in = self.chosen_function(target);
+        Ok(What::Watch(Watch {
+            set_in,
+            text,
+            watched,
+            pid,
+            space,
+            bytes,
+            type_,
+            ends,
+            is_of_frame,
+            name,
+            held,
+        }))
     }
 
     /// Complains of what was calculated if it is meant to be no address: a condition, or a number that is none of the process's.
