@@ -87,7 +87,7 @@ impl Debugger {
         let is_fault = matches!(point.what, What::Catch(Catch::Fault(..))) || event.is_fault();
         if is_fault {
             let (what, va) = match told {
-                Some(told) => (self.signal_words(told.signal.into()), told.value),
+                Some(told) => (self.signal_words(told.signal), told.value),
                 None => (event.kind().map_or("", |kind| kind.name()).to_owned(), record.va),
             };
             let pid = record.pid;
@@ -103,7 +103,7 @@ impl Debugger {
                     pid => process(guest, pid),
                 };
                 let effect = told.effect.name();
-                let signal = self.signal_words(told.signal.into());
+                let signal = self.signal_words(told.signal);
                 format!("{signal} of {sender} to {}: {effect}", process(guest, record.pid))
             }
             None if event.kind() == Some(EventKind::Exit) => {
