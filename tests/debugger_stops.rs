@@ -409,6 +409,9 @@ fn a_watchpoints_condition_is_looked_at_where_it_was_set() {
         }
     ";
     compile(&dir, "summed", source);
+    // What only the function sees that stores is meant there.
+    let commands = ["break main", "continue", "watch counter if by == 30", "continue", "continue"];
+    says(&dir, &[], &commands, &["summed"], &["has stored 72 ", "; it was 39", "exited with status 40"]);
     // A thread's own variable is a name, too.
     let ran = session(&dir, &[], &["break add if own == 0", "continue"], &["summed"]);
     assert!(

@@ -218,7 +218,10 @@ impl Debugger {
             let set_in = if let What::Watch(watch) = &point.what { watch.set_in.clone() } else { None };
             let set_in = set_in.filter(|_| !condition.names().is_empty());
             let frame = set_in.and_then(|function| self.innermost_of(target, scene, &function));
-            match self.looking_at_frame(target, scene, hits, frame, |from| condition.decide(from)) {
+            let decide =
+                |frame| self.looking_at_frame(target, scene, hits, frame, |from| condition.decide(from));
+            // What is not known there may be known where the store is.
+            match frame.map_or_else(|| decide(None), |frame| decide(Some(frame)).or_else(|_| decide(None))) {
                 Ok(true) => {}
                 Ok(false) => return false,
                 Err(why) => {

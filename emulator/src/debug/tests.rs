@@ -71,7 +71,7 @@ fn lines_become_commands() {
                 condition: None,
             }),
         ),
-        ("rwatch", stop(StopCommand::List)),
+        ("rwatch", stop(StopCommand::ListWatches)),
         ("until", Command::Step(StepKind::PastLine, 1)),
         ("thread", Command::WhichThread),
         ("thread 2", Command::Select { pid: None, tid: Some(2) }),

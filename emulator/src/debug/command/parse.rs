@@ -259,7 +259,7 @@ pub(super) fn watch(words: &Words<'_>, watched: Watched) -> Result<Command, Stri
     let words = Words::new(words.entry, &words.rest[skipped..]);
     let (at, rest) = words.first_address()?;
     let length = rest.only_number()?;
-    let Some(at) = at else { return Ok(Command::Stop(StopCommand::List)) };
+    let Some(at) = at else { return Ok(Command::Stop(StopCommand::ListWatches)) };
     Ok(Command::Stop(StopCommand::Watch { at, length, watched, outlives, condition }))
 }
 
@@ -464,9 +464,6 @@ pub(super) fn info(words: &Words<'_>) -> Result<Command, String> {
     };
     match (what, words.words.len()) {
         ("source", 1) => return Ok(Command::List(Listing::File)),
-        (_, 1) if what.starts_with("watch") && "watchpoints".starts_with(what) => {
-            return Ok(Command::Stop(StopCommand::ListWatches));
-        }
         ("all-registers" | "all", 1) => return Ok(Command::Regs(RegisterSet::All)),
         _ => {}
     }

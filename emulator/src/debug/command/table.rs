@@ -198,7 +198,7 @@ const STOP: &[Entry] = &[
          EXPR is a variable or a part of one (`p->count`, `table[3]`), or an address; LENGTH in bytes: its own, or 8. It is of\n\
          the process that one looks at, with PID: before it another's. What it means now is watched, whatever it means later.\n\
          A local variable is watched until its function returns, with -l before it longer. What COND names is what it is in the\n\
-         function where one has said so, wherever the store is.\n\
+         function where one has said so, or else in the one that stores.\n\
          It stops behind the store, with the value before and after, of an array the element that has changed. What the kernel copies there, or another process stores\n\
          to memory that both share, is told when the process comes back to its program.",
         |words| parse::watch(words, Watched::Writes),
