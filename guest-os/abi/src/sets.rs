@@ -273,6 +273,7 @@ pub const IOCTL: FlagSet = choice(
         taken("SIOCGIFHWADDR", 0x8927),
         taken("SIOCGIFINDEX", 0x8933),
         taken("SIOCGIFTXQLEN", 0x8942),
+        taken("SIOCGIFMAP", 0x8970),
         taken("TIOCSPTLCK", 0x4004_5431),
         taken("TIOCSIG", 0x4004_5436),
         taken("TCSETS2", 0x402c_542b),

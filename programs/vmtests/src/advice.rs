@@ -60,6 +60,8 @@ fn advice_on_a_vast_file() -> Outcome {
     sys(g::__NR_ftruncate, [fd, VAST])?;
     sys(g::__NR_pwrite64, [fd, c"x".as_ptr() as usize, 1, MAPPED / 2])?;
     sys(g::__NR_readahead, [fd, 0, VAST])?;
+    check_error!(sys(g::__NR_readahead, [fd, 0, usize::MAX]), EINVAL);
+    check_error!(sys(g::__NR_readahead, [fd, 0, 1 << 63]), EINVAL);
     for advice in [g::POSIX_FADV_WILLNEED, g::POSIX_FADV_DONTNEED, g::POSIX_FADV_NORMAL] {
         sys(g::__NR_fadvise64, [fd, 0, 0, advice as usize])?;
     }

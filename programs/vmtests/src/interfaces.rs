@@ -58,6 +58,7 @@ fn the_interface_is_told() -> Outcome {
         check_eq!(word(&asked(fd, request::SIOCGIFMETRIC, b"lo", 9)?), 0);
         check_eq!(word(&asked(fd, request::SIOCGIFTXQLEN, b"lo", 9)?), 1000);
         check_eq!(word(&asked(fd, request::SIOCGIFHWADDR, b"lo", 9)?) & 0xffff, 772);
+        check_eq!(asked(fd, request::SIOCGIFMAP, b"lo", 9)?[16..], [0; 24]);
         check_error!(asked(fd, request::SIOCGIFNAME, b"", 7), ENODEV);
         check_error!(asked(fd, request::SIOCGIFINDEX, b"none", 0), ENODEV);
     }
@@ -137,6 +138,8 @@ fn names_of_congestion() -> Outcome {
     let fd = socket(INET, STREAM)?;
     let mut name = [9u8; 20];
     check_error!(set(fd, TCP, CONGESTION, b"nothing of the kind"), ENOENT);
+    check_error!(set(fd, TCP, CONGESTION, b"\0"), ENOENT);
+    check_error!(set(fd, TCP, CONGESTION, b""), EINVAL);
     set(fd, TCP, CONGESTION, b"reno\0")?;
     check_eq!(option(fd, TCP, CONGESTION, &mut name)?, 16);
     check_eq!(name[..17], *b"reno\0\0\0\0\0\0\0\0\0\0\0\0\x09");

@@ -218,11 +218,11 @@ pub fn fadvise64([fd, offset, len, advice, ..]: Arguments) -> Outcome {
     Ok(0)
 }
 
-/// `readahead`. EBADF, EINVAL for what is no file.
+/// `readahead`. EBADF, EINVAL for what is no file, and for a count below 0.
 pub fn readahead([fd, offset, count, ..]: Arguments) -> Outcome {
     let file = details(file_to_use(fd)?);
     file.check_readable()?;
-    if !matches!(file.object, Object::Disk(_) | Object::Memory(_)) {
+    if !matches!(file.object, Object::Disk(_) | Object::Memory(_)) || count.cast_signed() < 0 {
         return Err(Errno::EINVAL.into());
     }
     let end = offset.saturating_add(count);

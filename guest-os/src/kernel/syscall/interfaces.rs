@@ -51,7 +51,7 @@ pub fn socket_request(socket: SocketId, [_, number, argument, ..]: Arguments) ->
             Ok(0)
         }
         _ => {
-            let told = fact(number, family).ok_or(Errno::ENOTTY)?;
+            let (told, len) = fact(number, family).ok_or(Errno::ENOTTY)?;
             let mut asked = [0; REQUEST_BYTES];
             user::copy_in(argument, &mut asked)?;
             let name = &asked[..NAME_BYTES - 1];
@@ -60,15 +60,17 @@ pub fn socket_request(socket: SocketId, [_, number, argument, ..]: Arguments) ->
             if name[..end] != *NAME {
                 return Err(Errno::ENODEV.into());
             }
-            user::copy_out(argument.wrapping_add(NAME_BYTES as u64), &told)?;
+            user::copy_out(argument.wrapping_add(NAME_BYTES as u64), &told[..len])?;
             Ok(0)
         }
     }
 }
 
 /// What a request tells of the interface: the second part of `struct ifreq`, as far as it is used.
-fn fact(number: u32, family: Family) -> Option<[u8; 16]> {
-    let mut told = [0; 16];
+fn fact(number: u32, family: Family) -> Option<([u8; REQUEST_BYTES - NAME_BYTES], usize)> {
+    let mut told = [0; REQUEST_BYTES - NAME_BYTES];
+    // A map of the hardware's memory, of which there is none, is all of that part.
+    let len = if number == request::SIOCGIFMAP { told.len() } else { 16 };
     let mut put = |bytes: &[u8]| told[..bytes.len()].copy_from_slice(bytes);
     match (number, family) {
         // Flags are a `short`.
@@ -77,13 +79,13 @@ fn fact(number: u32, family: Family) -> Option<[u8; 16]> {
         (request::SIOCGIFMTU, _) => put(&MTU.to_ne_bytes()),
         (request::SIOCGIFTXQLEN, _) => put(&QUEUE_LENGTH.to_ne_bytes()),
         (request::SIOCGIFHWADDR, _) => put(&HARDWARE.to_ne_bytes()),
-        (request::SIOCGIFMETRIC, _) => {}
+        (request::SIOCGIFMETRIC | request::SIOCGIFMAP, _) => {}
         (request::SIOCGIFADDR | request::SIOCGIFDSTADDR, Family::Inet) => put(&address([127, 0, 0, 1])),
         (request::SIOCGIFNETMASK, Family::Inet) => put(&address([255, 0, 0, 0])),
         (request::SIOCGIFBRDADDR, Family::Inet) => put(&address([0; 4])),
         _ => return None,
     }
-    Some(told)
+    Some((told, len))
 }
 
 /// `struct sockaddr_in` without a port, up to its padding.

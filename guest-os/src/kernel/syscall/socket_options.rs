@@ -172,6 +172,7 @@ pub fn setsockopt([fd, level, name, value, len, ..]: Arguments) -> Outcome {
     check_level(level, family, kind)?;
     match (level, name) {
         (SOL_SOCKET, net::SO_BINDTODEVICE) => return bind_to_device(socket, &name_given(value, len)?),
+        (IPPROTO_TCP, TCP_CONGESTION) if len == 0 => return Err(Errno::EINVAL.into()),
         (IPPROTO_TCP, TCP_CONGESTION) => {
             let wanted = Congestion::named(&name_given(value, len)?).ok_or(Errno::ENOENT)?;
             open_files().sockets_mut().0.options_mut(socket).congestion = wanted;
