@@ -194,7 +194,7 @@ macro_rules! each_call {
             195 shmctl(id: Int, command: Int, buffer: Address);
             196 shmat(id: Int, address: Address, flags: Int) -> Address;
             197 shmdt(address: Address);
-            198 socket(domain: Int, kind: Int, protocol: Int) "AF_UNIX, AF_INET, AF_INET6";
+            198 socket(domain: Int, kind: Int, protocol: Int) "AF_UNIX, AF_INET, AF_INET6, AF_NETLINK";
             199 socketpair(domain: Int, kind: Int, protocol: Int, ends: Address);
             200 bind(fd: Fd, address: Address, size: Int);
             201 listen(fd: Fd, backlog: Int);

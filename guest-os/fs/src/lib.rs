@@ -66,8 +66,9 @@ pub use ready::{Changes, Edges, Hold, Source, Surroundings, Waits};
 pub use seals::Seals;
 pub use settings::{Setting, Settings};
 pub use socket::{
-    ADDRESS_MAX, Address, Congestion, Direction, Endpoint, Family, Ip, Linger, Message, Options,
+    ADDRESS_MAX, Address, Congestion, Direction, Endpoint, Family, Ip, Linger, Message, NetlinkName, Options,
     PacketHeader, PacketTold, RIGHTS_MAX, Sender, SocketId, SocketKind, Sockets, Target, Wanted, kind_of,
+    loopback,
 };
 pub use stat::{Stat, StatFs, Timestamp};
 pub use store::{BlockDevice, DeviceError, DeviceRange, FileMemory, MEMORY_STEP, PageSource};

@@ -38,6 +38,7 @@ mod loopback;
 mod memory;
 mod nameless;
 mod names;
+mod netlink;
 mod nothing;
 mod passing;
 mod pipes;
@@ -169,6 +170,7 @@ const FAMILIES: &[&[Test]] = &[
     wrong_processes::TESTS,
     wrong_sockets::TESTS,
     interfaces::TESTS,
+    netlink::TESTS,
     wrong_values::TESTS,
     wrong_ipc::TESTS,
     limits_reached::TESTS,

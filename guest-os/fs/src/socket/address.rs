@@ -1,6 +1,6 @@
 //! The names of sockets: paths and abstract names (unix(7)), internet addresses and ports (ip(7), ipv6(7)), and how programs write them.
 
-use super::Family;
+use super::{Family, NetlinkName};
 use crate::Errno;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -17,6 +17,8 @@ pub enum Address {
     Abstract(Rc<Vec<u8>>),
     /// At an address and a port.
     Inet(Endpoint),
+    /// At a port of netlink.
+    Netlink(NetlinkName),
 }
 
 /// An internet address and a port.
@@ -117,6 +119,7 @@ const UNIX_MAX: usize = 110;
 const INET_BYTES: usize = 16;
 const INET6_MIN: usize = 24;
 const INET6_BYTES: usize = 28;
+const NETLINK_BYTES: usize = 12;
 
 impl Family {
     /// Its number.
@@ -125,6 +128,7 @@ impl Family {
             Family::Unix => 1,
             Family::Inet => 2,
             Family::Inet6 => 10,
+            Family::Netlink => 16,
         }
     }
 
@@ -138,6 +142,7 @@ impl Family {
         match self {
             Family::Unix => Self::parse_unix(family, bytes.len(), rest),
             Family::Inet | Family::Inet6 => self.parse_inet(family, bytes),
+            Family::Netlink => Self::parse_netlink(family, bytes),
         }
     }
 
@@ -154,6 +159,15 @@ impl Family {
                 Wanted::Name(Address::Path(copy(&path[..end])))
             }
         })
+    }
+
+    fn parse_netlink(family: u16, bytes: &[u8]) -> Result<Wanted, Errno> {
+        let &[_, _, _, _, a, b, c, d, e, f, g, h, ..] = bytes else { return Err(Errno::EINVAL) };
+        if family != Family::Netlink.number() {
+            return Err(Errno::EINVAL);
+        }
+        let (port, groups) = (u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h]));
+        Ok(Wanted::Name(Address::Netlink(NetlinkName { port, groups })))
     }
 
     fn parse_inet(self, family: u16, bytes: &[u8]) -> Result<Wanted, Errno> {
@@ -192,6 +206,12 @@ impl Family {
                 return 3 + name.len();
             }
             Address::Inet(endpoint) => endpoint,
+            Address::Netlink(name) => {
+                out[2..4].fill(0);
+                out[4..8].copy_from_slice(&name.port.to_ne_bytes());
+                out[8..NETLINK_BYTES].copy_from_slice(&name.groups.to_ne_bytes());
+                return NETLINK_BYTES;
+            }
         };
         out[2..4].copy_from_slice(&endpoint.port.to_be_bytes());
         out[4..INET6_BYTES].fill(0);
@@ -228,6 +248,8 @@ mod tests {
         let mapped = round(Family::Inet6, &v4);
         assert_eq!(mapped.len(), 28);
         assert_eq!(round(Family::Inet6, &mapped), mapped);
+        let netlink = *b"\x10\0\0\0\x07\0\0\0\x03\0\0\0";
+        assert_eq!(round(Family::Netlink, &netlink), netlink);
     }
 
     #[test]
@@ -242,5 +264,7 @@ mod tests {
         );
         assert_eq!(Family::Inet.parse(&[0; 16]), Ok(Wanted::Unspecified));
         assert_eq!(Family::Inet.parse(&[0]), Err(Errno::EINVAL));
+        assert_eq!(Family::Netlink.parse(&[16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), Err(Errno::EINVAL));
+        assert_eq!(Family::Netlink.parse(&[2; 12]), Err(Errno::EINVAL));
     }
 }

@@ -1,8 +1,8 @@
 //! Connections: `listen`, `connect`, `accept`, `shutdown`, and the end of a socket.
 
 use super::{
-    Address, Changes, Endpoint, Family, Hold, Ip, Options, Sender, Socket, SocketId, SocketKind, Sockets,
-    Source, State, wait,
+    Address, Changes, Endpoint, Family, Hold, Ip, NetlinkName, Options, Sender, Socket, SocketId, SocketKind,
+    Sockets, Source, State, wait,
 };
 use crate::{Errno, Readiness};
 use alloc::collections::VecDeque;
@@ -17,6 +17,8 @@ pub enum Target {
     Socket(SocketId),
     /// Whoever has an address and a port.
     Endpoint(Endpoint),
+    /// Whoever has a port of netlink, or hears a group.
+    Netlink(NetlinkName),
 }
 
 /// What `shutdown` ends.
@@ -56,7 +58,7 @@ impl Sockets {
             State::Idle => {}
             _ => return Err(Errno::EINVAL),
         }
-        if self.socket(id).family != Family::Unix {
+        if self.socket(id).family.is_inet() {
             self.check_listening(id)?;
             self.ensure_port(id, Ip::any(self.socket(id).family))?;
         }
@@ -81,6 +83,7 @@ impl Sockets {
             Target::Socket(other) if kind.connects() => self.connect_unix(changes, id, other, who),
             Target::Socket(other) => Ok(self.direct_unix(id, other)?),
             Target::Endpoint(to) if kind == SocketKind::Datagram => Ok(self.direct(id, to)?),
+            Target::Netlink(to) => Ok(self.connect_netlink(id, to, who.pid)?),
             Target::Endpoint(to) => self.connect_tcp(changes, id, to, who, is_awaited),
         }
     }
@@ -91,7 +94,7 @@ impl Sockets {
         match (socket.family, socket.kind) {
             (Family::Unix, SocketKind::Datagram) => {}
             (Family::Unix, _) => return Err(Errno::EINVAL),
-            (_, SocketKind::Datagram) => {}
+            (_, SocketKind::Datagram | SocketKind::Raw) => {}
             _ => {
                 self.leave(changes, id, true);
                 let socket = self.socket_mut(id);
@@ -288,6 +291,9 @@ impl Sockets {
     pub fn shutdown(&mut self, changes: &mut Changes, id: SocketId, what: Direction) -> Result<(), Errno> {
         let socket = self.socket_mut(id);
         let is_unix = socket.family == Family::Unix;
+        if socket.family == Family::Netlink {
+            return Err(Errno::EOPNOTSUPP);
+        }
         if socket.is_tcp() {
             match socket.state {
                 State::Listening { .. } if what.receiving => {

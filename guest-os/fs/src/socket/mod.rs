@@ -1,4 +1,4 @@
-//! Sockets: unix(7), and tcp(7) and udp(7) on the loopback interface.
+//! Sockets: unix(7), tcp(7) and udp(7) on the loopback interface, and netlink(7), which tells of it.
 //!
 //! There are no packets: a connection of any family is two bounded queues in memory, and what is sent to a name goes into the queue of
 //! whoever has it. Like all of `fs`, nothing here sleeps: what cannot go on says on which source to wait ([`Hold`]), and what changes is noted.
@@ -7,13 +7,17 @@
 //! - [`names`]: who has which name: `bind`, and who is found by one.
 //! - [`connection`]: `listen`, `connect`, `accept`, `shutdown`, the end.
 //! - [`transfer`]: sending and receiving.
+//! - [`netlink`]: the sockets that ask the kernel of its network.
+//! - [`loopback`]: what there is of it.
 //! - [`options`]: `getsockopt` and `setsockopt`.
 //! - [`collect`]: descriptors that only sockets on their way to nobody hold.
 
 mod address;
 mod collect;
 mod connection;
+pub mod loopback;
 mod names;
+mod netlink;
 mod options;
 mod packet;
 mod queue;
@@ -29,6 +33,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 pub use connection::{Direction, Target};
+pub use netlink::NetlinkName;
 pub use options::{Congestion, Linger, Options, PacketTold};
 pub use packet::PacketHeader;
 pub use queue::Message;
@@ -48,6 +53,15 @@ pub enum Family {
     Inet,
     /// AF_INET6.
     Inet6,
+    /// AF_NETLINK.
+    Netlink,
+}
+
+impl Family {
+    /// Whether it is one of the internet's.
+    pub fn is_inet(self) -> bool {
+        matches!(self, Family::Inet | Family::Inet6)
+    }
 }
 
 /// How a socket sends.
@@ -59,12 +73,14 @@ pub enum SocketKind {
     Datagram,
     /// SOCK_SEQPACKET.
     SeqPacket,
+    /// SOCK_RAW: of AF_NETLINK, and no other than a datagram.
+    Raw,
 }
 
 impl SocketKind {
     /// Whether it has connections.
-    pub(crate) fn connects(self) -> bool {
-        self != SocketKind::Datagram
+    pub fn connects(self) -> bool {
+        matches!(self, SocketKind::Stream | SocketKind::SeqPacket)
     }
 }
 
@@ -137,6 +153,8 @@ pub struct Sockets {
     /// Which sockets have a port: of streams (true) or datagrams.
     ports: BTreeSet<(bool, u16, SocketId)>,
     next_port: u16,
+    /// Which socket of AF_NETLINK has a port.
+    netlink_ports: BTreeMap<u32, SocketId>,
     /// Descriptors on their way in all queues.
     in_flight: usize,
     /// Descriptors whose queue has gone. There is always room for all that are on their way.
@@ -149,6 +167,7 @@ pub fn kind_of(domain: i32, kind: u32, protocol: i32) -> Result<(Family, SocketK
     const FAMILIES_MAX: i32 = 46;
     const TCP: i32 = 6;
     const UDP: i32 = 17;
+    const NETLINK_ROUTE: i32 = 0;
     if !(0..FAMILIES_MAX).contains(&domain) {
         return Err(Errno::EAFNOSUPPORT);
     }
@@ -159,6 +178,7 @@ pub fn kind_of(domain: i32, kind: u32, protocol: i32) -> Result<(Family, SocketK
         1 => Family::Unix,
         2 => Family::Inet,
         10 => Family::Inet6,
+        16 => Family::Netlink,
         _ => return Err(Errno::EAFNOSUPPORT),
     };
     if family == Family::Unix {
@@ -170,6 +190,14 @@ pub fn kind_of(domain: i32, kind: u32, protocol: i32) -> Result<(Family, SocketK
             // As in Linux, what is raw is a datagram.
             2 | 3 => Ok((family, SocketKind::Datagram)),
             5 => Ok((family, SocketKind::SeqPacket)),
+            _ => Err(Errno::ESOCKTNOSUPPORT),
+        };
+    }
+    if family == Family::Netlink {
+        return match (kind, protocol) {
+            (2, NETLINK_ROUTE) => Ok((family, SocketKind::Datagram)),
+            (3, NETLINK_ROUTE) => Ok((family, SocketKind::Raw)),
+            (2 | 3, _) => Err(Errno::EPROTONOSUPPORT),
             _ => Err(Errno::ESOCKTNOSUPPORT),
         };
     }
@@ -256,6 +284,8 @@ impl Sockets {
         let socket = self.socket(id);
         match socket.state {
             State::Connected(_) | State::Directed => Ok(socket.peer_name.clone()),
+            // Who has said nothing else asks the kernel.
+            _ if socket.family == Family::Netlink => Ok(Address::Netlink(NetlinkName::default())),
             _ => Err(Errno::ENOTCONN),
         }
     }
@@ -274,7 +304,7 @@ impl Sockets {
             (State::Listening { .. }, _) => Err(Errno::EINVAL),
             (_, SocketKind::Stream) => Ok(socket.inbox.len()),
             (_, SocketKind::SeqPacket) => Ok(socket.inbox.len()),
-            (_, SocketKind::Datagram) => Ok(socket.inbox.first_len()),
+            (_, SocketKind::Datagram | SocketKind::Raw) => Ok(socket.inbox.first_len()),
         }
     }
 
@@ -332,7 +362,10 @@ impl Socket {
             family,
             kind,
             options: Options::new(family, kind),
-            name: Address::Unnamed,
+            name: match family {
+                Family::Netlink => Address::Netlink(NetlinkName::default()),
+                _ => Address::Unnamed,
+            },
             bound_to: None,
             file: None,
             state: State::Idle,
@@ -349,7 +382,7 @@ impl Socket {
 
     /// Whether it is one of TCP.
     fn is_tcp(&self) -> bool {
-        self.family != Family::Unix && self.kind == SocketKind::Stream
+        self.family.is_inet() && self.kind == SocketKind::Stream
     }
 
     /// Its port, if it has one.

@@ -29,7 +29,7 @@ impl Sockets {
         Ok(())
     }
 
-    /// `bind` to anything but a path. EADDRINUSE, EADDRNOTAVAIL, EINVAL. The lowest ports are for who is privileged: EACCES.
+    /// `bind` to anything but a path or a port of netlink. EADDRINUSE, EADDRNOTAVAIL, EINVAL. The lowest ports are for who is privileged: EACCES.
     pub fn bind(&mut self, id: SocketId, wanted: Wanted, is_privileged: bool) -> Result<(), Errno> {
         let family = self.socket(id).family;
         match wanted {
@@ -48,7 +48,7 @@ impl Sockets {
                 Ok(())
             }
             Wanted::Name(Address::Inet(endpoint)) => self.bind_port(id, endpoint, is_privileged),
-            Wanted::Unspecified if family != Family::Unix => Err(Errno::EAFNOSUPPORT),
+            Wanted::Unspecified if family.is_inet() => Err(Errno::EAFNOSUPPORT),
             _ => Err(Errno::EINVAL),
         }
     }
@@ -212,6 +212,7 @@ impl Sockets {
                 }
             }
             Address::Inet(endpoint) => _ = self.ports.remove(&(kind.connects(), endpoint.port, id)),
+            Address::Netlink(name) => self.forget_netlink(id, name),
             Address::Unnamed => {}
         }
     }

@@ -90,7 +90,7 @@ const fn plain(level: u32, name: u32, first: i32) -> Plain {
 }
 
 /// Options that are plain numbers. But for those of headers they change nothing where there are no packets.
-const REMEMBERED: [Plain; 44] = [
+const REMEMBERED: [Plain; 51] = [
     plain(SOL_SOCKET, 9, 0), // SO_KEEPALIVE
     plain(SOL_SOCKET, SO_BROADCAST, 0),
     plain(SOL_SOCKET, 10, 0),            // SO_OOBINLINE
@@ -135,6 +135,13 @@ const REMEMBERED: [Plain; 44] = [
     plain(SOL_IPV6, IPV6_RECVHOPLIMIT, 0),
     plain(SOL_IPV6, IPV6_RECVTCLASS, 0),
     plain(SOL_IPV6, IPV6_TCLASS, 0),
+    plain(SOL_NETLINK, 3, 0),  // NETLINK_PKTINFO
+    plain(SOL_NETLINK, 4, 0),  // NETLINK_BROADCAST_ERROR
+    plain(SOL_NETLINK, 5, 0),  // NETLINK_NO_ENOBUFS
+    plain(SOL_NETLINK, 8, 0),  // NETLINK_LISTEN_ALL_NSID
+    plain(SOL_NETLINK, 10, 0), // NETLINK_CAP_ACK
+    plain(SOL_NETLINK, 11, 0), // NETLINK_EXT_ACK
+    plain(SOL_NETLINK, 12, 0), // NETLINK_GET_STRICT_CHK
 ];
 
 const SO_BROADCAST: u32 = 6;
@@ -164,6 +171,7 @@ const SOL_IP: u32 = 0;
 const SOL_SOCKET: u32 = 1;
 const SOL_TCP: u32 = 6;
 const SOL_IPV6: u32 = 41;
+const SOL_NETLINK: u32 = 270;
 
 /// Most that SO_SNDBUF and SO_RCVBUF may be set to, before Linux doubles it.
 const BUFFER_MAX: usize = 212_992;
@@ -216,6 +224,7 @@ impl Options {
         let value = match (level, name, value) {
             (SOL_IP, IP_TTL, 0) => return Err(Errno::EINVAL),
             (SOL_IP, IP_TOS, _) => value & 0xff,
+            (SOL_NETLINK, _, _) => (value != 0).into(),
             // As at first.
             (_, _, -1) if is_of_header => REMEMBERED[row].first,
             _ if !(REMEMBERED[row].least..=REMEMBERED[row].most).contains(&value) => {

@@ -47,7 +47,7 @@ impl Net {
     }
     fn send_to(&mut self, id: SocketId, bytes: &[u8], to: Option<Target>) -> Result<(), Hold> {
         let (sockets, changes) = self.0.sockets_mut();
-        let mut message = Message { bytes: Rc::new(bytes.to_vec()), ..Message::default() };
+        let mut message = Message::new(Rc::new(bytes.to_vec()), ME, Vec::new());
         sockets.send_message(changes, id, &mut message, to)
     }
     fn message(&mut self, id: SocketId) -> Result<Option<Message>, Hold> {
@@ -281,4 +281,54 @@ fn what_only_holds_itself_is_let_go() {
     assert!(net.0.references(a) > 0, "the other end can still be reached");
     net.close(b);
     assert!(net.0.is_empty() && net.0.sockets().all.is_empty());
+}
+
+#[test]
+fn netlink_has_ports_and_its_kernel_answers() {
+    let mut net = Net::new();
+    let [(a, sa), (b, sb), (c, sc)] = [(); 3].map(|()| net.socket(Family::Netlink, SocketKind::Raw));
+    let named = |net: &Net, id| net.0.sockets().name(id);
+    let at = |port, groups| Address::Netlink(NetlinkName { port, groups });
+    assert_eq!((named(&net, sa), net.0.sockets().peer_name(sa)), (at(0, 0), Ok(at(0, 0))));
+    let bind = |net: &mut Net, id, port, groups| {
+        net.0.sockets_mut().0.bind_netlink(id, NetlinkName { port, groups }, ME.pid)
+    };
+    assert_eq!(bind(&mut net, sb, 5, 0), Ok(()));
+    assert_eq!(bind(&mut net, sb, 5, 1), Ok(()), "the groups may change");
+    assert_eq!(bind(&mut net, sb, 6, 0), Err(Errno::EINVAL));
+    assert_eq!(bind(&mut net, sb, 0, 0), Err(Errno::EINVAL));
+    assert_eq!(bind(&mut net, sc, 5, 0), Err(Errno::EADDRINUSE));
+
+    // RTM_GETLINK, a list: the interface, and the end. Who asks is named by its process.
+    let ask = [&[20, 0, 0, 0, 18, 0, 1, 3][..], &[0; 12]].concat();
+    net.send_to(sa, &ask, None).unwrap();
+    assert_eq!(named(&net, sa), at(ME.pid, 0));
+    let message = net.message(sa).unwrap().unwrap();
+    assert_eq!((message.from, &message.bytes[4..6]), (at(0, 0), &[16, 0][..]));
+    assert_eq!(net.message(sa).unwrap().unwrap().bytes[4..6], [3, 0]);
+    assert_eq!(net.message(sa).unwrap_err(), wait(sa));
+
+    // Who finds that name taken gets another; sockets reach each other by port and by group, and only whom they hear.
+    let to = |port, groups| Some(Target::Netlink(NetlinkName { port, groups }));
+    net.send_to(sc, b"one", to(5, 0)).unwrap();
+    net.send_to(sc, b"all", to(0, 1)).unwrap();
+    let Address::Netlink(own) = named(&net, sc) else { panic!("it has a name") };
+    assert!(own.port != 0 && own.port != ME.pid && own.port != 5);
+    let heard = [(); 2].map(|()| net.message(sb).unwrap().unwrap());
+    assert_eq!((&heard[0].bytes[..], &heard[0].from), (&b"one"[..], &at(own.port, 0)));
+    assert_eq!((&heard[1].bytes[..], &heard[1].from), (&b"all"[..], &at(own.port, 1)));
+    assert_eq!(net.send_to(sc, b"nobody", to(77, 0)), error(Errno::ECONNREFUSED));
+    net.connect(sb, Target::Netlink(NetlinkName { port: 77, groups: 0 }), true).unwrap();
+    assert_eq!(net.send_to(sc, b"deaf", to(5, 0)), error(Errno::ECONNREFUSED));
+    net.0.sockets_mut().0.set_membership(sc, 3, true).unwrap();
+    assert_eq!(named(&net, sc), at(own.port, 4));
+    assert_eq!(net.0.sockets_mut().0.set_membership(sc, 33, true), Err(Errno::EINVAL));
+
+    // Who does not read misses answers, and is told so.
+    let many: std::vec::Vec<u8> = ask.repeat(2000);
+    net.send_to(sa, &many, None).unwrap();
+    assert!(net.ready(sa).contains(Readiness::ERR | Readiness::IN));
+    assert_eq!(net.send_to(sa, b"", None), error(Errno::ENOBUFS));
+    [a, b, c].into_iter().for_each(|id| net.close(id));
+    assert!(net.0.sockets().netlink_ports.is_empty());
 }

@@ -80,14 +80,15 @@ impl Sockets {
         to: Option<Target>,
     ) -> Result<(), Hold> {
         let socket = self.socket_mut(id);
-        let is_unix = socket.family == Family::Unix;
+        let family = socket.family;
         if let Some(error) = socket.error.take() {
             return Err(error.into());
         }
-        if is_unix {
-            self.send_unix(changes, id, message, to)
-        } else {
-            Ok(self.send_udp(changes, id, message, to)?)
+        match (family, to) {
+            (Family::Unix, _) => self.send_unix(changes, id, message, to),
+            (Family::Netlink, Some(Target::Netlink(to))) => self.send_netlink(changes, id, message, Some(to)),
+            (Family::Netlink, _) => self.send_netlink(changes, id, message, None),
+            _ => Ok(self.send_udp(changes, id, message, to)?),
         }
     }
 

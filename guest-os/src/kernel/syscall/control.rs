@@ -110,7 +110,7 @@ pub fn read(address: u64, len: u64, family: Family) -> Result<Control, Errno> {
                 control.sender = Some(read_sender(content)?);
             }
             (SOL_SOCKET, _) => return Err(Errno::EINVAL),
-            (SOL_IP, _) if family != Family::Unix => read_ip(kind, content, size, &mut control.header)?,
+            (SOL_IP, _) if family.is_inet() => read_ip(kind, content, size, &mut control.header)?,
             (SOL_IPV6, _) if family == Family::Inet6 => {
                 read_ipv6(kind, content, size, &mut control.header)?;
             }

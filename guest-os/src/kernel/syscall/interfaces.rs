@@ -3,18 +3,10 @@
 use super::{Arguments, Outcome};
 use crate::files::vfs::open_files;
 use crate::memory::user::{self, UserPtr};
+use fs::loopback::{self, INDEX, NAME};
 use fs::{Errno, Family, SocketId, SocketKind};
 use linux_raw_sys::ioctl as request;
 
-/// `lo`, as Linux has it.
-const NAME: &[u8] = b"lo";
-const INDEX: u32 = 1;
-/// IFF_UP, IFF_LOOPBACK, IFF_RUNNING.
-const FLAGS: u32 = 0x49;
-const MTU: u32 = 65_536;
-const QUEUE_LENGTH: u32 = 1000;
-/// ARPHRD_LOOPBACK: its hardware has no address.
-const HARDWARE: u16 = 772;
 const AF_INET: u16 = 2;
 
 /// `struct ifreq`: a name, and what is asked or told.
@@ -74,14 +66,14 @@ fn fact(number: u32, family: Family) -> Option<([u8; REQUEST_BYTES - NAME_BYTES]
     let mut put = |bytes: &[u8]| told[..bytes.len()].copy_from_slice(bytes);
     match (number, family) {
         // Flags are a `short`.
-        (request::SIOCGIFFLAGS, _) => put(&FLAGS.to_ne_bytes()[..2]),
+        (request::SIOCGIFFLAGS, _) => put(&loopback::FLAGS.to_ne_bytes()[..2]),
         (request::SIOCGIFINDEX, _) => put(&INDEX.to_ne_bytes()),
-        (request::SIOCGIFMTU, _) => put(&MTU.to_ne_bytes()),
-        (request::SIOCGIFTXQLEN, _) => put(&QUEUE_LENGTH.to_ne_bytes()),
-        (request::SIOCGIFHWADDR, _) => put(&HARDWARE.to_ne_bytes()),
+        (request::SIOCGIFMTU, _) => put(&loopback::MTU.to_ne_bytes()),
+        (request::SIOCGIFTXQLEN, _) => put(&loopback::QUEUE_LENGTH.to_ne_bytes()),
+        (request::SIOCGIFHWADDR, _) => put(&loopback::HARDWARE.to_ne_bytes()),
         (request::SIOCGIFMETRIC | request::SIOCGIFMAP, _) => {}
-        (request::SIOCGIFADDR | request::SIOCGIFDSTADDR, Family::Inet) => put(&address([127, 0, 0, 1])),
-        (request::SIOCGIFNETMASK, Family::Inet) => put(&address([255, 0, 0, 0])),
+        (request::SIOCGIFADDR | request::SIOCGIFDSTADDR, Family::Inet) => put(&address(loopback::ADDRESS)),
+        (request::SIOCGIFNETMASK, Family::Inet) => put(&address(loopback::MASK)),
         (request::SIOCGIFBRDADDR, Family::Inet) => put(&address([0; 4])),
         _ => return None,
     }
@@ -105,7 +97,7 @@ fn tell_all(argument: u64) -> Outcome {
     if buffer != 0 && told > 0 {
         let mut one = [0; REQUEST_BYTES];
         one[..NAME.len()].copy_from_slice(NAME);
-        one[NAME_BYTES..][..8].copy_from_slice(&address([127, 0, 0, 1]));
+        one[NAME_BYTES..][..8].copy_from_slice(&address(loopback::ADDRESS));
         user::copy_out(buffer, &one)?;
     }
     len.write(i32::try_from(told).unwrap_or(0))?;

@@ -142,9 +142,8 @@ fn send(manner: Manner, spans: &[Span], along: Along) -> Moved {
         return sent;
     }
     let to = match to {
-        Some(Wanted::Name(name)) if manner.kind == SocketKind::Datagram => {
-            Some(target_of(name, manner.kind)?)
-        }
+        Some(Wanted::Name(name)) if !manner.kind.connects() => Some(target_of(name, manner.kind)?),
+        Some(Wanted::Unspecified) if manner.family == Family::Netlink => return Err(Errno::EINVAL.into()),
         Some(Wanted::AnyName) => return Err(Errno::EINVAL.into()),
         _ => None,
     };
@@ -233,9 +232,9 @@ impl Receipt {
 fn receive(manner: Manner, spans: &[Span]) -> Result<Receipt, Stop> {
     let all = total_of(spans)?.min(MAX_BYTES);
     if manner.has(net::MSG_OOB) {
-        return Err(if manner.family == Family::Unix { Errno::EOPNOTSUPP } else { Errno::EINVAL }.into());
+        return Err(if manner.family.is_inet() { Errno::EINVAL } else { Errno::EOPNOTSUPP }.into());
     }
-    if manner.has(net::MSG_ERRQUEUE) && manner.family != Family::Unix {
+    if manner.has(net::MSG_ERRQUEUE) && manner.family.is_inet() {
         return Err(Errno::EAGAIN.into());
     }
     if manner.is_stream() { receive_stream(manner, spans, all) } else { receive_message(manner, spans, all) }
@@ -272,7 +271,7 @@ fn receive_message(manner: Manner, spans: &[Span], all: usize) -> Result<Receipt
 fn receive_stream(manner: Manner, spans: &[Span], all: usize) -> Result<Receipt, Stop> {
     let thread = current();
     let mut scratch = thread.scratch.borrow_mut();
-    let is_tcp = manner.family != Family::Unix;
+    let is_tcp = manner.family.is_inet();
     // TCP waits for no more than is wanted.
     if is_tcp && all == 0 && !open_files().sockets().is_listening(manner.socket) {
         return Ok(Receipt::nothing());
@@ -419,8 +418,7 @@ fn receive_one(manner: Manner, at: u64) -> Moved {
     if header.name != 0 {
         tell_from(manner, &receipt.from, header.name, UserPtr::from(at.wrapping_add(NAME_LEN)))?;
     }
-    let tells_sender =
-        open_files().sockets().options(manner.socket).tells_sender && manner.family == Family::Unix;
+    let tells_sender = open_files().sockets().options(manner.socket).tells_sender && !manner.family.is_inet();
     let mut room = control::Room::new(header.control, header.control_len);
     if tells_sender {
         room.put_sender(receipt.sender);

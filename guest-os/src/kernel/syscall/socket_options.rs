@@ -17,6 +17,11 @@ const IPPROTO_TCP: u32 = 6;
 const IPPROTO_UDP: u32 = 17;
 const IPPROTO_IPV6: u32 = 41;
 const IPV6_V6ONLY: u32 = 26;
+const SOL_NETLINK: u32 = 270;
+/// `linux/netlink.h`.
+const NETLINK_ADD_MEMBERSHIP: u32 = 1;
+const NETLINK_DROP_MEMBERSHIP: u32 = 2;
+const NETLINK_LIST_MEMBERSHIPS: u32 = 9;
 /// `linux/tcp.h`.
 const TCP_MAXSEG: u32 = 2;
 const TCP_INFO: u32 = 11;
@@ -89,9 +94,9 @@ fn value_of(socket: SocketId, level: u32, name: u32) -> Result<Value, Errno> {
     let (sockets, _) = files.sockets_mut();
     let (family, kind) = (sockets.family(socket), sockets.kind(socket));
     let bytes = |count: usize| Value::Int(i32::try_from(count).unwrap_or(i32::MAX));
-    let is_tcp = family != Family::Unix && kind == SocketKind::Stream;
+    let is_tcp = family.is_inet() && kind == SocketKind::Stream;
     check_level(level, family, kind)?;
-    if !matches!(level, SOL_SOCKET | IPPROTO_IP | IPPROTO_TCP | IPPROTO_UDP | IPPROTO_IPV6) {
+    if !matches!(level, SOL_SOCKET | IPPROTO_IP | IPPROTO_TCP | IPPROTO_UDP | IPPROTO_IPV6 | SOL_NETLINK) {
         return Err(Errno::EOPNOTSUPP);
     }
     if level == SOL_SOCKET {
@@ -100,11 +105,12 @@ fn value_of(socket: SocketId, level: u32, name: u32) -> Result<Value, Errno> {
             net::SO_TYPE => Value::Int(match kind {
                 SocketKind::Stream => 1,
                 SocketKind::Datagram => 2,
+                SocketKind::Raw => 3,
                 SocketKind::SeqPacket => 5,
             }),
             net::SO_DOMAIN => Value::Int(family.number().into()),
             net::SO_PROTOCOL => Value::Int(match (family, kind) {
-                (Family::Unix, _) => 0,
+                (Family::Unix | Family::Netlink, _) => 0,
                 (_, SocketKind::Stream) => 6,
                 _ => 17,
             }),
@@ -135,6 +141,7 @@ fn value_of(socket: SocketId, level: u32, name: u32) -> Result<Value, Errno> {
     }
     match (level, name) {
         (IPPROTO_IPV6, IPV6_V6ONLY) => Ok(Value::Int(sockets.options(socket).only_v6.into())),
+        (SOL_NETLINK, NETLINK_LIST_MEMBERSHIPS) => Ok(Value::Ints([sockets.memberships(socket), 0, 0], 1)),
         (IPPROTO_TCP, TCP_INFO) if is_tcp => Ok(Value::Connection(match () {
             () if sockets.is_listening(socket) => LISTEN,
             () if sockets.is_connected(socket) => ESTABLISHED,
@@ -155,6 +162,8 @@ fn check_level(level: u32, family: Family, kind: SocketKind) -> Result<(), Errno
     match (level, family) {
         (SOL_SOCKET, _) => Ok(()),
         (_, Family::Unix) => Err(Errno::EOPNOTSUPP),
+        (SOL_NETLINK, Family::Netlink) => Ok(()),
+        (SOL_NETLINK, _) | (_, Family::Netlink) => Err(Errno::ENOPROTOOPT),
         (IPPROTO_TCP, _) if kind != SocketKind::Stream => Err(Errno::EOPNOTSUPP),
         (IPPROTO_IPV6, Family::Inet) => Err(Errno::ENOPROTOOPT),
         _ => Ok(()),
@@ -204,6 +213,10 @@ pub fn setsockopt([fd, level, name, value, len, ..]: Arguments) -> Outcome {
     let is_privileged = current().process.credentials.borrow().can(CapSet::NET_ADMIN);
     let mut files = open_files();
     let (sockets, _) = files.sockets_mut();
+    if let (SOL_NETLINK, NETLINK_ADD_MEMBERSHIP | NETLINK_DROP_MEMBERSHIP) = (level, name) {
+        sockets.set_membership(socket, number, name == NETLINK_ADD_MEMBERSHIP)?;
+        return Ok(0);
+    }
     let is_named = sockets.check_unnamed(socket).is_err();
     let options = sockets.options_mut(socket);
     let is_on = number != 0;

@@ -8,8 +8,8 @@ use crate::hart::current;
 use crate::memory::user::{self, UserPtr};
 use ::proc::CapSet;
 use fs::{
-    ADDRESS_MAX, Address, Direction, Errno, Family, Hold, Object, OpenFileId, OpenFlags, Sender, SocketId,
-    SocketKind, Target, Wanted,
+    ADDRESS_MAX, Address, Direction, Errno, Family, Hold, NetlinkName, Object, OpenFileId, OpenFlags, Sender,
+    SocketId, SocketKind, Target, Wanted,
 };
 use linux_raw_sys::general as linux;
 
@@ -75,10 +75,16 @@ pub fn name_from(family: Family, address: u64, len: u64) -> Result<Wanted, Errno
     family.parse(bytes)
 }
 
-/// Who is meant by a name, for a socket of this kind. ECONNREFUSED if it is nobody's.
+/// Who is meant by a name, for a socket of this kind. ECONNREFUSED if it is nobody's; EPERM if the caller may not send there.
 pub fn target_of(name: Address, kind: SocketKind) -> Result<Target, Errno> {
     let found = match name {
         Address::Inet(endpoint) => return Ok(Target::Endpoint(endpoint)),
+        Address::Netlink(name) => {
+            // The kernel is there for all.
+            let is_privileged = current().process.credentials.borrow().can(CapSet::NET_ADMIN);
+            let is_kernel = name == NetlinkName::default();
+            return if is_kernel || is_privileged { Ok(Target::Netlink(name)) } else { Err(Errno::EPERM) };
+        }
         Address::Abstract(name) => open_files().sockets().by_abstract_name(kind, name),
         Address::Path(path) => {
             let from = current().process.cwd();
@@ -108,6 +114,9 @@ pub fn bind([fd, address, len, ..]: Arguments) -> Outcome {
             let (from, mode) = (current().process.cwd(), 0o777 & !current().process.fs.umask.get());
             let file = vfs::lock().make_socket(&from, &path, mode)?;
             open_files().sockets_mut().0.bind_file(socket, path, file)?;
+        }
+        Wanted::Name(Address::Netlink(name)) => {
+            open_files().sockets_mut().0.bind_netlink(socket, name, current().process.pid)?;
         }
         other => {
             let is_privileged = current().process.credentials.borrow().can(CapSet::NET_BIND_SERVICE);
