@@ -520,14 +520,20 @@ pub const MSYNC: FlagSet =
 pub const UMOUNT: FlagSet = strict(
     "umount2",
     &[
-        ignored("MNT_FORCE", 1),
-        ignored("MNT_DETACH", 2),
-        ignored("MNT_EXPIRE", 4),
+        ignored("MNT_FORCE", UMOUNT_FORCE as u64),
+        taken("MNT_DETACH", UMOUNT_DETACH as u64),
+        taken("MNT_EXPIRE", UMOUNT_EXPIRE as u64),
         taken("UMOUNT_NOFOLLOW", UMOUNT_NOFOLLOW as u64),
     ],
 );
 /// A symbolic link is not followed.
 pub const UMOUNT_NOFOLLOW: u32 = 8;
+/// As if nothing were in use: for file systems elsewhere.
+pub const UMOUNT_FORCE: u32 = 1;
+/// At once by name, and the rest when nobody uses it.
+pub const UMOUNT_DETACH: u32 = 2;
+/// Only if that has been asked for before.
+pub const UMOUNT_EXPIRE: u32 = 4;
 
 /// What `futex` does.
 pub const FUTEX: FlagSet = FlagSet {

@@ -50,8 +50,8 @@ macro_rules! each_call {
             35 unlinkat(dirfd: DirFd, path: Path, flags: Flags(&sets::UNLINK));
             36 symlinkat(target: Path, dirfd: DirFd, path: Path);
             37 linkat(old_dirfd: DirFd, old: Path, new_dirfd: DirFd, new: Path, flags: Flags(&sets::LINK));
-            39 umount2(path: Path, flags: Flags(&sets::UMOUNT)) "what is mounted stays: EBUSY";
-            40 mount(source: Address, path: Path, kind: Address, flags: Word, options: Address) "nothing more can be mounted: ENODEV";
+            39 umount2(path: Path, flags: Flags(&sets::UMOUNT)) "what is there from the start stays: EBUSY";
+            40 mount(source: Address, path: Path, kind: Address, flags: Word, options: Address) "`tmpfs` alone can be mounted: ENODEV";
             43 statfs(path: Path, buffer: Out(Statfs));
             44 fstatfs(fd: Fd, buffer: Out(Statfs));
             45 truncate(path: Path, length: Offset);

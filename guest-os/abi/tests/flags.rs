@@ -203,6 +203,8 @@ const OBSERVED: &[(&str, &str, &str)] = &[
     ("setrlimit", "RLIMIT_RSS", "own_pages_are_limited"),
     ("prlimit64", "RLIMIT_RSS", "own_pages_are_limited"),
     ("umount2", "UMOUNT_NOFOLLOW", "mounts_are_fixed"),
+    ("umount2", "MNT_DETACH", "mounts_in_use"),
+    ("umount2", "MNT_EXPIRE", "mounts_in_use"),
     ("unshare", "CLONE_FILES", "descriptors_become_its_own"),
     ("clock_settime", "CLOCK_REALTIME", "the_clock_is_set"),
     ("getrlimit", "RLIMIT_AS", "address_space_is_limited"),

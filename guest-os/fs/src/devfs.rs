@@ -1,6 +1,6 @@
 //! devfs: a fixed directory of device files and links, and in `/dev/pts` a file for each pseudo-terminal there is now.
 
-use crate::{Device, DirEntry, Errno, FileType, ProcInfo, Stat, StatFs, Timestamp};
+use crate::{Device, DirEntry, Errno, FileType, LoopDevice, ProcInfo, Stat, StatFs, Timestamp};
 use alloc::vec::Vec;
 
 /// What a name in `/dev` is.
@@ -8,6 +8,8 @@ use alloc::vec::Vec;
 enum Node {
     Device(Device),
     Link(&'static str),
+    /// A loop device by its number.
+    Loop(u8),
     /// A mount point, or that of the pseudo-terminals.
     Directory,
 }
@@ -30,6 +32,15 @@ const NODES: &[(&str, Node)] = &[
     ("stdout", Node::Link("/proc/self/fd/1")),
     ("stderr", Node::Link("/proc/self/fd/2")),
     (SHM, Node::Directory),
+    ("loop-control", Node::Device(Device::LoopControl)),
+    ("loop0", Node::Loop(0)),
+    ("loop1", Node::Loop(1)),
+    ("loop2", Node::Loop(2)),
+    ("loop3", Node::Loop(3)),
+    ("loop4", Node::Loop(4)),
+    ("loop5", Node::Loop(5)),
+    ("loop6", Node::Loop(6)),
+    ("loop7", Node::Loop(7)),
 ];
 /// Where POSIX shared memory is mounted.
 pub(crate) const SHM: &str = "shm";
@@ -41,6 +52,8 @@ const PTS: &str = "pts";
 const FIRST_PSEUDO: u64 = 1 << 32;
 /// Group `tty` of Debian's.
 const TTY_GROUP: u32 = 5;
+/// Group `disk`.
+const DISK_GROUP: u32 = 6;
 
 pub(crate) fn root() -> u64 {
     ROOT
@@ -92,6 +105,7 @@ pub(crate) fn file_type(ino: u64) -> Result<FileType, Errno> {
     Ok(match node(ino)? {
         Node::Device(_) => FileType::CharDevice,
         Node::Link(_) => FileType::Symlink,
+        Node::Loop(_) => FileType::BlockDevice,
         Node::Directory => FileType::Directory,
     })
 }
@@ -103,10 +117,19 @@ pub(crate) fn device(ino: u64) -> Result<Device, Errno> {
     }
 }
 
+/// The loop device behind a node.
+pub(crate) fn loop_device(ino: u64) -> Result<LoopDevice, Errno> {
+    match node(ino)? {
+        Node::Loop(number) => LoopDevice::new(number).ok_or(Errno::ENXIO),
+        _ => Err(Errno::ENXIO),
+    }
+}
+
 /// `/dev/random` leads to the same device as `/dev/urandom`, by a number of its own.
 fn rdev(ino: u64) -> Result<u64, Errno> {
     match name(ino) {
         Some("random") => Ok(crate::stat::device_number(1, 8)),
+        _ if file_type(ino)? == FileType::BlockDevice => Ok(loop_device(ino)?.rdev()),
         _ => Ok(device(ino)?.rdev()),
     }
 }
@@ -162,6 +185,8 @@ pub(crate) fn stat(ino: u64, boot: Timestamp, info: &dyn ProcInfo) -> Result<Sta
             (0o620, owner.map_or(0, |found| found.1), TTY_GROUP)
         }
         Ok(Device::Console | Device::Serial) => (0o620, 0, TTY_GROUP),
+        Ok(Device::LoopControl) => (0o660, 0, DISK_GROUP),
+        _ if file_type == FileType::BlockDevice => (0o660, 0, DISK_GROUP),
         _ => (permissions, 0, 0),
     };
     Ok(Stat {

@@ -21,6 +21,8 @@ pub enum Device {
     Serial,
     /// `/dev/ptmx`: makes a pseudo-terminal.
     Ptmx,
+    /// `/dev/loop-control`: tells which loop device is free.
+    LoopControl,
     /// `/dev/pts/N`: a pseudo-terminal's slave.
     Pseudo(u32),
     /// One of the standard streams that the host lends (0, 1, 2) and that are no terminals: it is the kernel's to read and write.
@@ -41,6 +43,7 @@ impl Device {
             Device::Tty => (5, 0),
             Device::Console => (5, 1),
             Device::Ptmx => (5, 2),
+            Device::LoopControl => (10, 237),
             Device::Serial => return TerminalId::Console.rdev(),
             Device::Pseudo(number) => return TerminalId::Pseudo(number).rdev(),
             // As a pipe's.
@@ -69,6 +72,7 @@ impl Device {
             Device::Console,
             Device::Ptmx,
             Device::Serial,
+            Device::LoopControl,
         ];
         devices.into_iter().find(|device| device.rdev() == rdev)
     }

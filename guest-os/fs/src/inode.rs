@@ -15,15 +15,17 @@ impl FileSystemId {
     pub const ROOT: FileSystemId = FileSystemId(0);
     /// That of the second file system that is on a disk; those between are in memory, or the kernel's own.
     const SECOND_ON_DISK: u8 = 6;
+    /// That of the first that a program may mount, which are in memory; the last number of all is the kernel's own.
+    const FIRST_MOUNTED: u8 = 192;
+    const LAST_MOUNTED: u8 = u8::MAX - 2;
 
     /// The `number`-th file system that is on a disk, from the root's (0) on.
     pub(crate) fn of_disk(number: usize) -> Option<FileSystemId> {
         match number.checked_sub(1) {
             None => Some(Self::ROOT),
-            // The last one is the kernel's.
             Some(more) => {
                 let id = u8::try_from(more).ok()?.checked_add(Self::SECOND_ON_DISK)?;
-                (id < u8::MAX - 1).then_some(FileSystemId(id))
+                (id < Self::FIRST_MOUNTED).then_some(FileSystemId(id))
             }
         }
     }
@@ -32,8 +34,19 @@ impl FileSystemId {
     pub fn disk_number(self) -> Option<usize> {
         match self.0 {
             0 => Some(0),
+            id if id >= Self::FIRST_MOUNTED => None,
             id => id.checked_sub(Self::SECOND_ON_DISK).map(|more| usize::from(more) + 1),
         }
+    }
+
+    /// Those that programs may mount.
+    pub(crate) fn mounted() -> impl Iterator<Item = FileSystemId> {
+        (Self::FIRST_MOUNTED..=Self::LAST_MOUNTED).map(FileSystemId)
+    }
+
+    /// Whether it is one of them.
+    pub(crate) fn is_mounted(self) -> bool {
+        (Self::FIRST_MOUNTED..=Self::LAST_MOUNTED).contains(&self.0)
     }
 
     /// Whether it is on a disk.
@@ -151,6 +164,10 @@ impl Shared {
     }
     pub(crate) fn set_seals(&self, seals: Seals) {
         self.seals.store(seals.bits(), Relaxed);
+    }
+    /// Whether it is open for writing, or mapped so.
+    pub(crate) fn is_written(&self) -> bool {
+        self.uses.load(Relaxed) > 0
     }
     /// The file has lost its last name.
     pub(crate) fn set_unlinked(&self) {

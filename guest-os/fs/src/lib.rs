@@ -24,6 +24,7 @@ mod ext4;
 mod flags;
 mod inode;
 mod locks;
+mod loops;
 mod open_file;
 mod overlay;
 mod permission;
@@ -54,6 +55,7 @@ pub use ext4::Ext4;
 pub use flags::{OpenFlags, Readiness};
 pub use inode::{FileId, FileSystemId, FileType, FileUse, Inode, Location, name_of_now};
 pub use locks::{FileLock, FileLocks, Holder, LAST_BYTE, LockKind, Lockable};
+pub use loops::{Attached, LOOP_DEVICES, LOOP_NAME_BYTES, LoopDevice, Loops};
 pub use open_file::{MemoryView, Object, OpenFile, OpenFileId, OpenFiles, Whence};
 pub use permission::Identity;
 pub use pipe::{Opened as PipeOpened, PIPE_BUF, PIPE_CAPACITY, Pipe, PipeEnd, PipeId, PipeOutcome};
@@ -77,5 +79,5 @@ pub use terminal::{
     Terminals, Termios, WindowSize,
 };
 pub use text::{Text, try_to_vec};
-pub use vfs::{LastLink, Opened, RenameAs, Resolved, Vfs};
+pub use vfs::{LastLink, MountFlags, MountRequest, Opened, RenameAs, Resolved, Vfs};
 pub use xattr::{SetAs, VALUE_MAX as ATTRIBUTE_MAX};

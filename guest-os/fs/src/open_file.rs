@@ -5,6 +5,7 @@
 //! however many files are open, and closing takes nothing.
 
 use crate::anonymous::Watches;
+use crate::loops::{Attached, LoopDevice, Loops};
 use crate::ready::{Changes, Source};
 use crate::{
     Anonymous, AnonymousId, Device, DirEntry, DirentWriter, Errno, Family, FileId, FileUse, Inode, Location,
@@ -16,7 +17,7 @@ use alloc::rc::Rc;
 
 /// An open file's number in the [`OpenFiles`] table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct OpenFileId(u32);
+pub struct OpenFileId(pub(crate) u32);
 
 /// How a file of `/proc` shows a process's memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,6 +66,8 @@ pub enum Object {
     Socket(SocketId),
     /// A file without a name that is there to be waited for: [`Anonymous`].
     Anonymous(AnonymousId),
+    /// A loop device: [`Loops`].
+    Loop(LoopDevice),
     /// Opened with `O_PATH`: a name, nothing to read.
     Path(Inode),
 }
@@ -184,6 +187,7 @@ pub struct OpenFiles {
     /// The pipes of FIFOs that are open.
     fifos: BTreeMap<FileId, PipeId>,
     sockets: Sockets,
+    loops: Loops,
     pub(crate) terminals: Terminals,
     pub(crate) anonymous: BTreeMap<AnonymousId, Anonymous>,
     pub(crate) next_anonymous: u32,
@@ -203,6 +207,7 @@ impl OpenFiles {
             next_pipe: 0,
             fifos: BTreeMap::new(),
             sockets: Sockets::default(),
+            loops: Loops::default(),
             terminals: Terminals::default(),
             anonymous: BTreeMap::new(),
             next_anonymous: 0,
@@ -245,6 +250,13 @@ impl OpenFiles {
         }
         match slot.file.object {
             Object::Anonymous(number) => self.close_anonymous(number),
+            Object::Loop(device) => {
+                let is_open =
+                    |slot: &Slot| matches!(slot.file.object, Object::Loop(other) if other == device);
+                if !self.slots.values().any(is_open) {
+                    self.loops.closed(device);
+                }
+            }
             Object::Pipe { pipe, end } => {
                 if self.pipe_mut(pipe).close(end) {
                     self.pipes.remove(&pipe);
@@ -433,6 +445,29 @@ impl OpenFiles {
     /// The sockets.
     pub fn sockets(&self) -> &Sockets {
         &self.sockets
+    }
+
+    /// The loop devices.
+    pub fn loops(&self) -> &Loops {
+        &self.loops
+    }
+
+    /// The same, to be changed.
+    pub fn loops_mut(&mut self) -> &mut Loops {
+        &mut self.loops
+    }
+
+    /// Attaches a loop device to an open file, which stays open for it. EBUSY if it is attached.
+    pub fn attach_loop(&mut self, device: LoopDevice, to: Attached) -> Result<(), Errno> {
+        self.loops.attach(device, to)?;
+        self.duplicate(to.file);
+        Ok(())
+    }
+
+    /// Open files that nobody has a descriptor of any more, one by one: those of loop devices, and those in the queues of sockets. The
+    /// caller closes them.
+    pub fn take_released(&mut self) -> Option<OpenFileId> {
+        self.loops.take_left().or_else(|| self.sockets.take_released())
     }
 
     /// The sockets, and where changes of them are told.

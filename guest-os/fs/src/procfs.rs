@@ -10,6 +10,7 @@ use crate::vfs::Mounts;
 use crate::{DirEntry, Errno, FileType, MemoryView, ProcInfo, Setting, Stat, StatFs, Text};
 use alloc::string::ToString;
 use alloc::vec::Vec;
+pub(crate) use text::mount_number;
 pub use text::{RELEASE, RELEASE_AS_2_6, VERSION};
 
 /// A file below `/proc`, packed into an inode number as `pid << 32 | (number + 1) << 8 | name`.

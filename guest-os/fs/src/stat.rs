@@ -1,6 +1,7 @@
 //! What `stat`, `statx` and `statfs` report, independent of their memory layout.
 
 use crate::FileType;
+use crate::MountFlags;
 
 /// A time stamp since the epoch.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -42,6 +43,10 @@ pub struct Stat {
     pub ctime: Timestamp,
     /// Creation, where the file system keeps it.
     pub btime: Option<Timestamp>,
+    /// The number of the mount that it is reached by, as `/proc/self/mountinfo` tells it; 0 for what has no path.
+    pub mount: u64,
+    /// It is where a file system is mounted.
+    pub is_mount_root: bool,
 }
 
 impl Stat {
@@ -68,6 +73,8 @@ pub struct StatFs {
     pub files_free: u64,
     /// Longest file name.
     pub name_max: u64,
+    /// What may not be done there.
+    pub flags: MountFlags,
 }
 
 /// Linux's `dev_t` as user programs see it (`makedev`).

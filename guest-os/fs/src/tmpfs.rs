@@ -164,6 +164,9 @@ pub(crate) struct Tmpfs {
 }
 
 impl Tmpfs {
+    /// The root of each that was [`new`](Tmpfs::new).
+    pub(crate) const EMPTY_ROOT: u64 = ROOT;
+
     /// An empty file system; its root may be written by everyone, as `/tmp` is.
     pub(crate) fn new(id: FileSystemId, now: Timestamp) -> Tmpfs {
         let root = Node::new(Body::Directory(Directory::new(ROOT)), 0o1777, 2, now);
@@ -191,6 +194,10 @@ impl Tmpfs {
 
     pub(crate) fn root(&self) -> u64 {
         self.root
+    }
+
+    pub(crate) fn id(&self) -> FileSystemId {
+        self.id
     }
 
     /// Whether it has a file with this number.
@@ -454,6 +461,7 @@ impl Tmpfs {
             mtime: node.mtime,
             ctime: node.ctime,
             btime: node.btime,
+            ..Stat::default()
         })
     }
 
@@ -468,6 +476,7 @@ impl Tmpfs {
             files: total,
             files_free: total.saturating_sub(entries),
             name_max: NAME_MAX as u64,
+            ..StatFs::default()
         }
     }
 
@@ -549,6 +558,28 @@ impl Tmpfs {
             happenings.of_file(file, Notice::DELETE_SELF);
             false
         });
+    }
+
+    /// Pages of memory that its files take.
+    pub(crate) fn resident_pages(&self, contents: &dyn FileMemory) -> u64 {
+        let files = self.nodes.iter().filter(|(_, node)| node.is_file());
+        files.map(|(&ino, _)| contents.resident_pages(self.file_id(ino))).sum()
+    }
+
+    /// Whether anybody has a handle on one of its files.
+    pub(crate) fn is_used(&self) -> bool {
+        self.is_used_but(self.root, 0)
+    }
+
+    /// The same, beside `own` handles on the file `ino`.
+    pub(crate) fn is_used_but(&self, ino: u64, own: usize) -> bool {
+        let handles = |node: &Node| Arc::strong_count(&node.pin) - 1;
+        self.nodes.iter().any(|(&number, node)| handles(node) > if number == ino { own } else { 0 })
+    }
+
+    /// Whether anybody may write one of its files.
+    pub(crate) fn is_written(&self) -> bool {
+        self.nodes.values().any(|node| node.pin.is_written())
     }
 
     /// Removes every file.

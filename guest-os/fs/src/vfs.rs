@@ -6,6 +6,8 @@
 //! trait object.
 
 mod changes;
+mod in_memory;
+mod mounting;
 mod mounts;
 mod names;
 #[cfg(test)]
@@ -20,15 +22,17 @@ use crate::tmpfs::Tmpfs;
 use crate::xattr::{self, SetAs};
 use crate::{
     Device, DirEntry, DirentWriter, Errno, Ext4, FileId, FileMemory, FileSystemId, FileType, Happening,
-    Identity, Inode, Location, MemoryView, Object, OpenFile, OpenFlags, PageSource, PipeId, ProcInfo,
-    SocketId, Stat, StatFs, Timestamp, devfs, procfs,
+    Identity, Inode, Location, LoopDevice, MemoryView, Object, OpenFile, OpenFlags, PageSource, PipeId,
+    ProcInfo, SocketId, Stat, StatFs, Timestamp, devfs, procfs,
 };
 use abi::CapSet;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::ops::Range;
+use in_memory::InMemory;
 use isa::PAGE_SIZE;
+pub use mounting::{MountFlags, MountRequest};
 pub(crate) use mounts::{Mount, Mounts};
 pub use names::RenameAs;
 pub use walk::{LastLink, Resolved};
@@ -64,8 +68,7 @@ pub enum Opened {
 /// All mounted file systems. The kernel keeps it under one sleeping lock, because metadata reads may sleep.
 pub struct Vfs {
     disks: Overlays,
-    tmp: Tmpfs,
-    shm: Tmpfs,
+    in_memory: InMemory,
     mounts: Mounts,
     contents: Box<dyn FileMemory>,
     info: Box<dyn ProcInfo>,
@@ -80,26 +83,26 @@ impl Vfs {
     /// exist in `root`.
     pub fn new(root: Ext4, contents: Box<dyn FileMemory>, info: Box<dyn ProcInfo>) -> Vfs {
         let boot = info.now();
-        let (tmp, shm) = (Tmpfs::new(TMP, boot), Tmpfs::new(SHM, boot));
+        let in_memory = InMemory::new(boot);
+        let tmpfs = |fs| FileId { fs, ino: Tmpfs::EMPTY_ROOT };
         let top = FileId { fs: ROOT, ino: root.root() };
         let dev = FileId { fs: DEV, ino: devfs::root() };
         let mut mounts = Mounts::new(top, "/dev/root", "ext4");
         for (dir, path, root, kind) in [
             (top, "/dev", dev, "devtmpfs"),
-            (dev, "/dev/shm", FileId { fs: SHM, ino: shm.root() }, "tmpfs"),
+            (dev, "/dev/shm", tmpfs(SHM), "tmpfs"),
             (top, "/proc", FileId { fs: PROC, ino: procfs::root() }, "proc"),
             (top, "/sys", FileId { fs: SYS, ino: procfs::sysfs_root() }, "sysfs"),
-            (top, "/tmp", FileId { fs: TMP, ino: tmp.root() }, "tmpfs"),
+            (top, "/tmp", tmpfs(TMP), "tmpfs"),
         ] {
             let name = path.rsplit('/').next().unwrap_or_default();
             let covers = Some((dir, name.into()));
-            mounts.add(Mount { covers, root, path: path.into(), device: kind, kind });
+            mounts.add(Mount::new(covers, root, path.into(), kind, kind));
         }
         let happenings = Happenings::default();
         Vfs {
             disks: Overlays::new(root),
-            tmp,
-            shm,
+            in_memory,
             mounts,
             contents,
             info,
@@ -111,8 +114,7 @@ impl Vfs {
 
     /// Ends all file systems: the contents of tmpfs's files go.
     pub fn unmount(&mut self) {
-        self.tmp.remove_all(&mut *self.contents);
-        self.shm.remove_all(&mut *self.contents);
+        self.in_memory.iter_mut().for_each(|tmpfs| tmpfs.remove_all(&mut *self.contents));
         self.disks.iter_mut().for_each(|disk| disk.forget(&mut *self.contents));
     }
 
@@ -157,6 +159,7 @@ impl Vfs {
             }
             FileType::Regular => {
                 if writes || truncates {
+                    self.check_writable(fs)?;
                     writing = inode.use_for_writing()?;
                     self.changing([inode.id])?;
                 }
@@ -165,8 +168,14 @@ impl Vfs {
                 }
                 Object::Memory(inode)
             }
+            FileType::CharDevice | FileType::BlockDevice
+                if self.mount_flags(fs).contains(MountFlags::NODEV) =>
+            {
+                return Err(Errno::EACCES);
+            }
             FileType::CharDevice => Object::Device(self.device(&inode)?),
-            FileType::BlockDevice | FileType::Fifo | FileType::Socket => return Err(Errno::ENXIO),
+            FileType::BlockDevice => Object::Loop(self.loop_device(&inode)?),
+            FileType::Fifo | FileType::Socket => return Err(Errno::ENXIO),
         };
         let writing = writing.filter(|_| writes);
         Ok(OpenFile { writing, ..OpenFile::new(object, Some(location), flags) })
@@ -180,6 +189,14 @@ impl Vfs {
         }
     }
 
+    /// The block device behind a device file.
+    fn loop_device(&mut self, inode: &Inode) -> Result<LoopDevice, Errno> {
+        match inode.id.fs {
+            DEV => devfs::loop_device(inode.id.ino),
+            _ => LoopDevice::from_rdev(self.stat(inode)?.rdev).ok_or(Errno::ENXIO),
+        }
+    }
+
     /// Attributes of a file.
     pub fn stat(&mut self, inode: &Inode) -> Result<Stat, Errno> {
         let FileId { fs, ino } = inode.id;
@@ -189,7 +206,8 @@ impl Vfs {
             PROC | SYS => procfs::stat(ino, &*self.info),
             _ => self.tmpfs(fs)?.stat(ino, &*self.contents),
         }?;
-        Ok(Stat { dev: fs.device_number(), ..stat })
+        let (mount, is_mount_root) = (procfs::mount_number(fs), self.mounts.is_root(inode.id));
+        Ok(Stat { dev: fs.device_number(), mount, is_mount_root, ..stat })
     }
 
     /// Attributes of an open file, pipes and the host's streams included.
@@ -215,13 +233,15 @@ impl Vfs {
 
     /// Attributes of the file system that holds a file.
     pub fn statfs(&mut self, inode: &Inode) -> Result<StatFs, Errno> {
-        Ok(match inode.id.fs {
+        let flags = self.mount_flags(inode.id.fs);
+        let stat = match inode.id.fs {
             fs if fs.is_on_disk() => self.disks.get(fs)?.statfs(&*self.contents),
             DEV => devfs::statfs(),
             PROC => procfs::statfs(),
             SYS => StatFs { magic: SYSFS_MAGIC, ..procfs::statfs() },
-            _ => Tmpfs::statfs(&*self.contents, self.entries_in_memory()),
-        })
+            fs => self.in_memory.statfs(fs, &*self.contents, self.entries_in_memory())?,
+        };
+        Ok(StatFs { flags, ..stat })
     }
 
     /// Attributes of the file system that holds an open file: pipes, and what the host lends, have one of their own.
@@ -239,7 +259,13 @@ impl Vfs {
 
     /// `faccessat`: `mode` is R_OK (4), W_OK (2), X_OK (1) or 0.
     pub fn check_access(&mut self, inode: &Inode, mode: u32) -> Result<(), Errno> {
-        self.check(inode, mode)
+        self.check(inode, mode)?;
+        let is_stored =
+            matches!(inode.file_type, FileType::Regular | FileType::Directory | FileType::Symlink);
+        if mode & WRITE != 0 && is_stored {
+            self.check_writable(inode.id.fs)?;
+        }
+        if mode & EXECUTE != 0 { self.check_executable(inode) } else { Ok(()) }
     }
 
     /// The same of what the caller has open, which may have no path.
@@ -420,7 +446,7 @@ impl Vfs {
 
     /// Whether a file can be sealed: one in memory that is not of the root.
     pub fn has_seals(&self, inode: &Inode) -> bool {
-        matches!(inode.id.fs, TMP | SHM) && inode.file_type == FileType::Regular
+        self.in_memory.get(inode.id.fs).is_some() && inode.file_type == FileType::Regular
     }
 
     /// `ftruncate`. Mappings still show what was cut off: the kernel takes that away.
@@ -439,6 +465,10 @@ impl Vfs {
     /// `fallocate` of pages that lie before the end: each takes memory from now on. ENOSPC, and then some do, maybe.
     pub fn fill_holes(&mut self, inode: &Inode, pages: Range<u64>) -> Result<(), Errno> {
         let file = self.regular_to_change(inode)?;
+        let bytes = pages.start * PAGE_SIZE..pages.end * PAGE_SIZE;
+        if self.in_memory.room(file, bytes.clone(), &*self.contents)? < bytes.end - bytes.start {
+            return Err(Errno::ENOSPC);
+        }
         self.contents.fill_holes(file, pages)
     }
 
@@ -503,6 +533,8 @@ impl Vfs {
             seals.check_write(offset.saturating_add(len as u64), self.size(inode.id)?)?;
         }
         let file = self.regular_to_change(inode)?;
+        let room = self.in_memory.room(file, offset..offset + len as u64, &*self.contents)?;
+        let len = len.min(usize::try_from(room).unwrap_or(usize::MAX));
         match self.contents.write(file, offset, &bytes[..len])? {
             0 if len > 0 => Err(Errno::ENOSPC),
             count => Ok(count),
@@ -565,8 +597,10 @@ impl Vfs {
     /// Frees tmpfs files that have neither a name nor an [`Inode`] handle. Removing a name does so too; call it after
     /// the last handle of a file may have gone (close, munmap, exit).
     pub fn reap(&mut self) {
-        self.tmp.reap(&mut *self.contents, &mut self.happenings);
-        self.shm.reap(&mut *self.contents, &mut self.happenings);
+        for tmpfs in self.in_memory.iter_mut() {
+            tmpfs.reap(&mut *self.contents, &mut self.happenings);
+        }
+        self.remove_detached();
         self.disks.iter_mut().for_each(|disk| disk.reap(&mut *self.contents, &mut self.happenings));
     }
 
@@ -588,10 +622,10 @@ impl Vfs {
     /// Where the files of one file system are changed that are named here.
     fn changing<const N: usize>(&mut self, files: [FileId; N]) -> Result<&mut Tmpfs, Errno> {
         let fs = files.first().map_or(ROOT, |file| file.fs);
-        match fs {
-            TMP => Ok(&mut self.tmp),
-            SHM => Ok(&mut self.shm),
-            _ => {
+        self.check_writable(fs)?;
+        match self.in_memory.get_mut(fs) {
+            Some(tmpfs) => Ok(tmpfs),
+            None => {
                 check_changeable(fs)?;
                 let disk = self.disks.get_mut(fs)?;
                 for file in files {
@@ -613,20 +647,19 @@ impl Vfs {
     /// Names in memory that are on no disk, of all file systems together.
     fn entries_in_memory(&self) -> u64 {
         let changed: u64 = self.disks.iter().map(|disk| disk.changed().entries()).sum();
-        self.tmp.entries() + self.shm.entries() + changed
+        self.in_memory.iter().map(Tmpfs::entries).sum::<u64>() + changed
     }
 
     /// The file system in memory that has a file.
     fn tmpfs(&self, fs: FileSystemId) -> Result<&Tmpfs, Errno> {
-        match fs {
-            TMP => Ok(&self.tmp),
-            SHM => Ok(&self.shm),
-            _ => self.disks.get(fs).map(Overlay::changed).map_err(|_| Errno::EINVAL),
+        match self.in_memory.get(fs) {
+            Some(tmpfs) => Ok(tmpfs),
+            None => self.disks.get(fs).map(Overlay::changed).map_err(|_| Errno::EINVAL),
         }
     }
 }
 
 /// EPERM for files that can't be changed.
 fn check_changeable(fs: FileSystemId) -> Result<(), Errno> {
-    if fs.is_on_disk() || matches!(fs, TMP | SHM) { Ok(()) } else { Err(Errno::EPERM) }
+    if fs.is_on_disk() || matches!(fs, TMP | SHM) || fs.is_mounted() { Ok(()) } else { Err(Errno::EPERM) }
 }

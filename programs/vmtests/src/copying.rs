@@ -13,7 +13,7 @@ use crate::raw::{Action, on_signal, sys};
 use crate::{check_eq, check_error, tests};
 
 tests! {
-    ranges_are_copied, ranges_are_refused, files_go_into_pipes, pipes_go_on, pipes_are_teed, memory_goes_into_pipes, @Kernel vectors_in_a_manner, hints_about_files,
+    ranges_are_copied, ranges_are_refused, files_go_into_pipes, streams_go_into_pipes, pipes_go_on, pipes_are_teed, memory_goes_into_pipes, @Kernel vectors_in_a_manner, hints_about_files,
     a_full_pipe_comes_before_the_end, the_end_of_a_pipe_waits_for_room, pipes_say_whether_to_wait, @Kernel memory_waits_by_its_own_flag, texts_and_devices_are_sent,
     @Kernel nothing_is_sent, ranges_end_where_files_do, ranges_that_no_file_has,
 }
@@ -77,6 +77,37 @@ fn ranges_are_refused() -> Outcome {
 
 fn splice(from: i32, from_at: usize, to: i32, to_at: usize, len: usize, flags: u32) -> Result<usize> {
     sys(g::__NR_splice, [from as usize, from_at, to as usize, to_at, len, flags as usize])
+}
+
+/// From a socket: what the pipe has no room for stays there, and its end is told.
+fn streams_go_into_pipes() -> Outcome {
+    use crate::sockets::{STREAM, pair, receive, send};
+    const SMALL: usize = 4096;
+    let (one, other) = pair(STREAM)?;
+    let (read, write) = os::pipe(0)?;
+    let mut there = 0;
+    send(one, b"hello", 0)?;
+    check_eq!(splice(other, 0, write, 0, 2, 0)?, 2);
+    check_eq!(splice(other, 0, write, 0, 99, 0)?, 3);
+    let mut bytes = [0u8; 16];
+    check_eq!(os::read(read, &mut bytes)?, 5);
+    check_eq!(&bytes[..5], b"hello");
+    check_error!(splice(other, 0, write, 0, 99, g::SPLICE_F_NONBLOCK), EAGAIN);
+    check_error!(splice(other, at(&mut there), write, 0, 99, 0), EINVAL);
+    // A pipe of one page.
+    sys(g::__NR_fcntl, [write as usize, g::F_SETPIPE_SZ as usize, SMALL])?;
+    let page = [7u8; SMALL];
+    check_eq!(send(one, &page, 0)? + send(one, b"more", 0)?, SMALL + 4);
+    check_eq!(splice(other, 0, write, 0, 2 * SMALL, g::SPLICE_F_NONBLOCK)?, SMALL);
+    check_error!(splice(other, 0, write, 0, 1, g::SPLICE_F_NONBLOCK), EAGAIN);
+    check_eq!(receive(other, &mut bytes, 0)?, 4);
+    check_eq!(&bytes[..4], b"more");
+    let mut back = [0u8; SMALL];
+    check_eq!(os::read(read, &mut back)?, SMALL);
+    check_eq!(back, page);
+    os::close(one)?;
+    check_eq!(splice(other, 0, write, 0, 99, 0)?, 0);
+    Ok(())
 }
 
 fn files_go_into_pipes() -> Outcome {

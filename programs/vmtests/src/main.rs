@@ -36,6 +36,7 @@ mod locked;
 mod locks;
 mod loopback;
 mod memory;
+mod mounts;
 mod nameless;
 mod names;
 mod netlink;
@@ -163,6 +164,7 @@ const FAMILIES: &[&[Test]] = &[
     terminals::TESTS,
     timers::TESTS,
     administration::TESTS,
+    mounts::TESTS,
     bad_pointers::TESTS,
     hostile::TESTS,
     wrong_paths::TESTS,

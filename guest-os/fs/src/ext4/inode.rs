@@ -71,6 +71,7 @@ impl DiskInode {
             mtime: time(0x10, 0x88),
             ctime: time(0x0c, 0x84),
             btime: extra_field(0x90).map(|seconds| timestamp(seconds, extra_field(0x94).unwrap_or(0))),
+            ..Stat::default()
         };
         let inode = DiskInode {
             file_type,

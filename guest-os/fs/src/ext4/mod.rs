@@ -210,6 +210,7 @@ impl Ext4 {
             files: u64::from(sb.inodes),
             files_free: u64::from(sb.inodes_free),
             name_max: NAME_MAX as u64,
+            ..StatFs::default()
         }
     }
 

@@ -106,7 +106,8 @@ const FIRST_MOUNT: u64 = 20;
 /// What the root is mounted on.
 const NO_MOUNT: u64 = 1;
 
-fn mount_number(fs: FileSystemId) -> u64 {
+/// The number of the mount of a file system.
+pub(crate) fn mount_number(fs: FileSystemId) -> u64 {
     FIRST_MOUNT + u64::from(fs.0)
 }
 
@@ -125,9 +126,10 @@ fn mount_path(path: &[u8], out: &mut Text) -> Result<(), Errno> {
 
 pub(super) fn mounts(mounts: &Mounts, out: &mut Text) -> Result<(), Errno> {
     mounts.iter().try_for_each(|mount| {
-        write!(out, "{} ", mount.device).map_err(|_| Errno::ENOMEM)?;
+        mount_path(&mount.device, out)?;
+        out.push(b" ")?;
         mount_path(&mount.path, out)?;
-        line(out, format_args!(" {} rw,relatime 0 0", mount.kind))
+        line(out, format_args!(" {} {},relatime{} 0 0", mount.kind, mount.flags.words(), mount.options))
     })
 }
 
@@ -137,7 +139,9 @@ pub(super) fn mount_info(mounts: &Mounts, out: &mut Text) -> Result<(), Errno> {
         let (id, minor) = (mount_number(mount.root.fs), u64::from(mount.root.fs.0) + 1);
         write!(out, "{id} {parent} 0:{minor} / ").map_err(|_| Errno::ENOMEM)?;
         mount_path(&mount.path, out)?;
-        line(out, format_args!(" rw,relatime - {} {} rw", mount.kind, mount.device))
+        write!(out, " {},relatime - {} ", mount.flags.words(), mount.kind).map_err(|_| Errno::ENOMEM)?;
+        mount_path(&mount.device, out)?;
+        line(out, format_args!(" rw{}", mount.options))
     })
 }
 

@@ -3,8 +3,10 @@
 //! The first row is the root itself. A mount point is a name, not a file: what is mounted at boot needs none in the directory. The one
 //! mounted last at a name is the one that it leads to. Roots are told by their file: each file system is mounted once.
 
-use super::Vfs;
+use super::{MountFlags, Vfs};
 use crate::{Errno, Ext4, FileId, FileSystemId, LastLink};
+use alloc::borrow::Cow;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// A mounted file system.
@@ -17,9 +19,32 @@ pub(crate) struct Mount {
     /// Where that is, for `/proc`, as it was when it was mounted.
     pub(crate) path: Vec<u8>,
     /// What `/proc` calls its device.
-    pub(crate) device: &'static str,
+    pub(crate) device: Cow<'static, [u8]>,
     /// What `/proc` calls its kind.
     pub(crate) kind: &'static str,
+    /// What may not be done there.
+    pub(crate) flags: MountFlags,
+    /// What else was said when it was mounted, each behind a comma.
+    pub(crate) options: String,
+    /// It may be taken away: a program has mounted it.
+    pub(crate) is_by_program: bool,
+    /// It goes when that is asked for once more (MNT_EXPIRE).
+    pub(crate) is_expiring: bool,
+}
+
+impl Mount {
+    /// One that is there for good.
+    pub(super) fn new(
+        covers: Option<(FileId, Vec<u8>)>,
+        root: FileId,
+        path: Vec<u8>,
+        device: &'static str,
+        kind: &'static str,
+    ) -> Mount {
+        let device = Cow::Borrowed(device.as_bytes());
+        let (flags, options) = (MountFlags::empty(), String::new());
+        Mount { covers, root, path, device, kind, flags, options, is_by_program: false, is_expiring: false }
+    }
 }
 
 /// All of them, in the order of mounting.
@@ -29,13 +54,41 @@ pub(crate) struct Mounts(Vec<Mount>);
 impl Mounts {
     /// A table with the root alone.
     pub(super) fn new(root: FileId, device: &'static str, kind: &'static str) -> Mounts {
-        Mounts(Vec::from([Mount { covers: None, root, path: Vec::from(b"/"), device, kind }]))
+        Mounts(Vec::from([Mount::new(None, root, Vec::from(b"/"), device, kind)]))
     }
 
     /// Mounts one more. What was mounted at the same name cannot be reached any more.
     pub(super) fn add(&mut self, mount: Mount) {
         self.0.retain(|before| before.covers.is_none() || before.covers != mount.covers);
         self.0.push(mount);
+    }
+
+    /// Mounts one more above what is mounted at the same name, until it goes. ENOMEM.
+    pub(super) fn stack(&mut self, mount: Mount) -> Result<(), Errno> {
+        self.0.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        self.0.push(mount);
+        Ok(())
+    }
+
+    /// The mount whose root a file is.
+    pub(super) fn of_root(&mut self, root: FileId) -> Option<&mut Mount> {
+        self.0.iter_mut().find(|mount| mount.root == root)
+    }
+
+    /// Takes away the mount whose root a file is.
+    pub(super) fn remove(&mut self, root: FileId) {
+        self.0.retain(|mount| mount.root != root);
+    }
+
+    /// What may not be done in a file system.
+    pub(super) fn flags(&self, fs: FileSystemId) -> MountFlags {
+        let mount = self.0.iter().rev().find(|mount| mount.root.fs == fs);
+        mount.map_or(MountFlags::empty(), |mount| mount.flags)
+    }
+
+    /// Whether anything is mounted in a file system.
+    pub(super) fn are_within(&self, fs: FileSystemId) -> bool {
+        self.0.iter().any(|mount| mount.covers.as_ref().is_some_and(|(dir, _)| dir.fs == fs))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Mount> {
@@ -69,7 +122,10 @@ impl Mounts {
     pub(super) fn covered_in(&self, dir: FileId, first: usize) -> Vec<(u64, Vec<u8>, FileId)> {
         let rows = (0..).zip(&self.0).skip(first);
         rows.filter_map(|(number, mount)| match &mount.covers {
-            Some((in_dir, name)) if *in_dir == dir => Some((number, name.clone(), mount.root)),
+            // What lies below another one is not seen.
+            Some((in_dir, name)) if *in_dir == dir && self.covering(dir, name) == Some(mount.root) => {
+                Some((number, name.clone(), mount.root))
+            }
             _ => None,
         })
         .collect()
@@ -104,7 +160,7 @@ impl Vfs {
             _ => {}
         }
         let (Some(dir), name) = (walked.found_in(), walked.name) else { return Err(Errno::EBUSY) };
-        self.mounts.add(Mount { covers: Some((dir, name)), root, path: walked.path, device, kind: "ext4" });
+        self.mounts.add(Mount::new(Some((dir, name)), root, walked.path, device, "ext4"));
         Ok(fs)
     }
 

@@ -3,7 +3,7 @@
 use super::{Opened, PROC, SHM, SYS, Vfs, check_changeable};
 use crate::anonymous::Notice;
 use crate::permission::{EXECUTE, GROUP_EXECUTE, PERMISSIONS, READ, SET_GROUP, WRITE};
-use crate::tmpfs::NewFile;
+use crate::tmpfs::{NewFile, Tmpfs};
 use crate::{
     Errno, FileId, FileSystemId, FileType, Inode, LastLink, Location, Object, OpenFile, OpenFlags, Seals,
 };
@@ -135,8 +135,9 @@ impl Vfs {
     pub fn create_nameless(&mut self, name: &[u8], mode: u32, seals: Seals) -> Result<OpenFile, Errno> {
         let now = self.info.now();
         self.check_room(SHM)?;
-        let ino = self.shm.create_nameless(mode, now, false);
-        let (file_type, pin) = self.shm.handle(ino)?;
+        let shm = self.changing([FileId { fs: SHM, ino: Tmpfs::EMPTY_ROOT }])?;
+        let ino = shm.create_nameless(mode, now, false);
+        let (file_type, pin) = shm.handle(ino)?;
         let inode = Inode { id: FileId { fs: SHM, ino }, file_type, pin: Some(pin) };
         inode.set_seals(seals);
         let path = Rc::new([b"/memfd:".as_slice(), name, b" (deleted)"].concat());
@@ -375,6 +376,7 @@ impl Vfs {
             return Err(Errno::ENOENT);
         }
         check_changeable(fs)?;
+        self.check_writable(fs)?;
         if is_full { Err(Errno::ENOSPC) } else { Ok(()) }
     }
 

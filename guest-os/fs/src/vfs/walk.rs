@@ -238,7 +238,7 @@ impl Vfs {
     }
 
     /// The directory above; above the root is the root.
-    fn parent(&mut self, id: FileId) -> Result<Inode, Errno> {
+    pub(super) fn parent(&mut self, id: FileId) -> Result<Inode, Errno> {
         let root = self.root_inode();
         if id == root.id {
             return Ok(root);

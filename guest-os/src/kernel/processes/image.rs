@@ -13,7 +13,7 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
-use fs::{Errno, FileType, FileUse, LastLink, Location};
+use fs::{Errno, FileType, FileUse, LastLink, Location, MountFlags};
 use isa::VirtAddr;
 use isa::events::MAX_TEXT;
 use mm::layout::{self, Layout};
@@ -205,8 +205,11 @@ fn malformed(image: &Image, error: ElfError) -> Malformed {
 fn set_ids(program: &Location) -> Result<(Option<u32>, Option<u32>), Errno> {
     const SET_USER: u32 = 0o4000;
     const SET_GROUP_OF_PROGRAM: u32 = 0o2010;
-    let stat = vfs::lock().stat(&program.inode)?;
-    let is_set = |bits: u32| stat.mode & bits == bits;
+    let (stat, flags) = {
+        let mut vfs = vfs::lock();
+        (vfs.stat(&program.inode)?, vfs.mount_flags(program.inode.id().fs))
+    };
+    let is_set = |bits: u32| stat.mode & bits == bits && !flags.contains(MountFlags::NOSUID);
     Ok((is_set(SET_USER).then_some(stat.uid), is_set(SET_GROUP_OF_PROGRAM).then_some(stat.gid)))
 }
 

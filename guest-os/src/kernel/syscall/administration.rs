@@ -1,4 +1,4 @@
-//! What only administrators may ask for, and what even they do not get: what is mounted where is fixed, and there are no namespaces.
+//! What only administrators may ask for, and what even they do not get: there are no namespaces.
 
 use super::clone::refuse_namespaces;
 use super::names::find;
@@ -9,7 +9,8 @@ use crate::memory::user;
 use crate::processes::process::table;
 use ::proc::CapSet;
 use abi::sets;
-use fs::Errno;
+use alloc::vec::Vec;
+use fs::{Errno, MountFlags, MountRequest};
 use linux_raw_sys::general as linux;
 
 /// EPERM for who is no administrator.
@@ -18,24 +19,48 @@ fn check_administrator() -> Result<(), Errno> {
     if may { Ok(()) } else { Err(Errno::EPERM) }
 }
 
-/// There is no file system that could be mounted once more: ENODEV, as of one that is not there.
-pub fn mount([source, path, kind, ..]: Arguments) -> Outcome {
-    for text in [kind, source].into_iter().filter(|&address| address != 0) {
-        user::read_path(text)?;
-    }
-    find(linux::AT_FDCWD as u64, path, 0)?;
+/// What `mount` is told to do beside mounting something new.
+const REMOUNT: u32 = 0x20;
+const BIND: u32 = 0x1000;
+const MOVE: u32 = 0x2000;
+/// MS_UNBINDABLE, MS_PRIVATE, MS_SLAVE, MS_SHARED: who hears of what is mounted. Nobody else is there to hear.
+const PROPAGATION: u32 = 0x1e_0000;
+
+/// File systems in memory are mounted above a directory (tmpfs(5)). ENODEV for other kinds; EINVAL to mount what is elsewhere once more.
+pub fn mount([source, path, kind, flags, options, ..]: Arguments) -> Outcome {
+    let text = |address: u64| if address == 0 { Ok(Vec::new()) } else { user::read_path(address) };
+    let (kind_of, device, options) = (text(kind)?, text(source)?, text(options)?);
+    let at = find(linux::AT_FDCWD as u64, path, 0)?;
     check_administrator()?;
-    Err(Errno::ENODEV.into())
+    let flags = uint(flags);
+    let barred = MountFlags::from_bits_truncate(flags);
+    let mut vfs = vfs::lock();
+    match () {
+        () if flags & REMOUNT != 0 => vfs.remount(&at, barred, &options)?,
+        () if flags & (BIND | MOVE) != 0 => return Err(Errno::EINVAL.into()),
+        () if flags & PROPAGATION != 0 && vfs.is_mounted(&at.inode) => {}
+        () if flags & PROPAGATION != 0 || kind == 0 => return Err(Errno::EINVAL.into()),
+        () => {
+            let device = if device.is_empty() { b"none" } else { device.as_slice() };
+            let request = MountRequest { device, kind: &kind_of, flags: barred, options: &options };
+            vfs.mount_new(&at, &request)?;
+        }
+    }
+    Ok(0)
 }
 
-/// EBUSY: what is mounted is in use for good. EINVAL where nothing is.
+/// Takes away what a program has mounted. EBUSY for what is in use, or there for good; EINVAL where nothing is mounted.
 pub fn umount2([path, flags, ..]: Arguments) -> Outcome {
-    let keeps_link = uint(flags) & sets::UMOUNT_NOFOLLOW != 0;
-    let location =
-        find(linux::AT_FDCWD as u64, path, if keeps_link { linux::AT_SYMLINK_NOFOLLOW } else { 0 })?;
+    let flags = uint(flags);
+    let is = |flag: u32| flags & flag != 0;
+    if is(sets::UMOUNT_EXPIRE) && is(sets::UMOUNT_DETACH | sets::UMOUNT_FORCE) {
+        return Err(Errno::EINVAL.into());
+    }
+    let links = if is(sets::UMOUNT_NOFOLLOW) { linux::AT_SYMLINK_NOFOLLOW } else { 0 };
+    let location = find(linux::AT_FDCWD as u64, path, links)?;
     check_administrator()?;
-    let is_mounted = vfs::lock().is_mounted(&location.inode);
-    Err(if is_mounted { Errno::EBUSY } else { Errno::EINVAL }.into())
+    vfs::lock().unmount_at(&location, is(sets::UMOUNT_DETACH), is(sets::UMOUNT_EXPIRE))?;
+    Ok(0)
 }
 
 /// A process gets descriptors of its own. What else it shares with nobody is its own already.

@@ -6,6 +6,7 @@
 
 use super::files::{details, file_to_use};
 use super::io::{self, Moved, PIECE_BYTES, Position, count_transfer, has_positions, read_stored, send};
+use super::messages;
 use super::spans::{Cursor, MAX_BYTES, Span, spans, total_of};
 use super::{Arguments, Outcome, Stop, has_failed, length, limits, uint};
 use crate::files::ready;
@@ -16,7 +17,7 @@ use crate::memory::user::UserPtr;
 use crate::memory::{heap, inject};
 use fs::{
     Device, Errno, LAST_BYTE, Notice, Object, OpenFile, OpenFileId, OpenFlags, PipeEnd, PipeOutcome,
-    Readiness, Source,
+    Readiness, SocketId, SocketKind, Source,
 };
 use linux_raw_sys::general as linux;
 
@@ -175,8 +176,12 @@ pub fn splice([input, input_offset, out, out_offset, len, flags]: Arguments) -> 
     source.check_readable()?;
     target.check_writable()?;
     let (from_pipe, to_pipe) = (pipe_end(&source).is_some(), pipe_end(&target).is_some());
+    let stream = stream_of(&source);
     if from_pipe && input_offset != 0 || to_pipe && out_offset != 0 {
         return Err(Errno::ESPIPE.into());
+    }
+    if stream.is_some() && input_offset != 0 {
+        return Err(Errno::EINVAL.into());
     }
     let count = len.min(MAX_BYTES as u64);
     match (from_pipe, to_pipe) {
@@ -186,6 +191,11 @@ pub fn splice([input, input_offset, out, out_offset, len, flags]: Arguments) -> 
         (true, false) => {
             let place = Place::new(out, out_offset)?.check(len)?;
             pipe_to_file(input, place, count, must_not_wait(flags, &[&source]))
+        }
+        (false, true) if let Some(socket) = stream => {
+            let done = stream_to_pipe(input, socket, out, count, must_not_wait(flags, &[&source, &target]))?;
+            tell(input, out, done);
+            Ok(done)
         }
         (false, true) => {
             let place = Place::new(input, input_offset)?.check(len)?;
@@ -216,6 +226,37 @@ fn file_to_pipe(
     })?;
     leave(place, source, done)?;
     Ok(done)
+}
+
+/// The socket behind an open file, if bytes come from it without ends between.
+fn stream_of(file: &OpenFile) -> Option<SocketId> {
+    match file.object {
+        Object::Socket(socket) if open_files().sockets().kind(socket) == SocketKind::Stream => Some(socket),
+        _ => None,
+    }
+}
+
+/// From a stream into a pipe: what the pipe has no room for stays in the socket.
+fn stream_to_pipe(
+    input: OpenFileId,
+    socket: SocketId,
+    out: OpenFileId,
+    count: u64,
+    nonblocking: bool,
+) -> Outcome {
+    await_room(out, nonblocking)?;
+    pieces(count, |done, want| {
+        let thread = current();
+        let mut scratch = thread.scratch.borrow_mut();
+        let nonblocking = nonblocking || done > 0;
+        loop {
+            let (read, position) = messages::peek_bytes(input, socket, &mut scratch[..want], nonblocking)?;
+            let moved = if read == 0 { 0 } else { put_into_pipe(out, &scratch[..read], nonblocking)? };
+            if messages::consume_bytes(socket, position, moved) {
+                return Ok(moved);
+            }
+        }
+    })
 }
 
 /// The source goes on behind what has been read of it: its own offset, with the text that was made of it, or the program's.

@@ -80,8 +80,13 @@ pub fn close_descriptor(process: &Process, id: OpenFileId) {
 /// One reference less to an open file, and to those that were on their way to it and now come to nobody.
 pub fn close_file(id: OpenFileId) {
     close_one(id);
+    close_released();
+}
+
+/// Closes what nobody has a descriptor of any more.
+pub fn close_released() {
     loop {
-        let Some(next) = open_files().sockets_mut().0.take_released() else { return };
+        let Some(next) = open_files().take_released() else { return };
         close_one(next);
     }
 }
@@ -438,6 +443,7 @@ fn seek_extent(id: OpenFileId, offset: u64, wants_hole: bool) -> Outcome {
 pub fn size_of_open(id: OpenFileId) -> Result<u64, Errno> {
     match details(id).object {
         Object::Disk(inode) | Object::Memory(inode) => vfs::lock().size(inode.id()),
+        Object::Loop(device) => super::loops::len_bytes(device),
         _ => Ok(0),
     }
 }

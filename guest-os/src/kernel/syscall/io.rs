@@ -6,7 +6,9 @@
 
 use super::files::{details, open_file};
 use super::spans::{Cursor, MAX_BYTES, Span, span, spans, total_of};
-use super::{Arguments, Outcome, Stop, event_files, has_failed, length, limits, messages, system, uint};
+use super::{
+    Arguments, Outcome, Stop, event_files, has_failed, length, limits, loops, messages, system, uint,
+};
 use crate::devices::console;
 use crate::files::process_memory;
 use crate::files::ready;
@@ -355,6 +357,7 @@ fn read_piece(id: OpenFileId, address: u64, want: usize, position: Position, may
         }
         Object::Memory(inode) => read_memory(inode, offset, buffer)?,
         Object::ProcessMemory { pid, view } => process_memory::read(*pid, *view, offset, buffer)?,
+        Object::Loop(device) => loops::read(*device, offset, buffer)?,
         Object::Text(_) => return read_text(id, address, buffer, position),
         Object::Device(Device::Stdio { .. }) => return read_console(address, buffer, nonblocking),
         Object::Terminal { terminal, end } => {
@@ -368,7 +371,10 @@ fn read_piece(id: OpenFileId, address: u64, want: usize, position: Position, may
         }
     };
     let copied = user::copy_out_some(address, &buffer[..count])?;
-    let has_offset = matches!(object, Object::Disk(_) | Object::Memory(_) | Object::ProcessMemory { .. });
+    let has_offset = matches!(
+        object,
+        Object::Disk(_) | Object::Memory(_) | Object::ProcessMemory { .. } | Object::Loop(_)
+    );
     if position == Position::Current && has_offset {
         open_files().get_mut(id).offset = offset + copied as u64;
     }
@@ -561,12 +567,16 @@ pub fn send(id: OpenFileId, file: &OpenFile, bytes: &[u8], position: Position) -
             }
             Ok(count)
         }
-        Object::ProcessMemory { pid, .. } => {
+        Object::ProcessMemory { .. } | Object::Loop(_) => {
             let offset = match position {
                 Position::Current => file.offset,
                 Position::At(offset) => offset,
             };
-            let count = process_memory::write(*pid, offset, bytes)?;
+            let count = match &file.object {
+                Object::Loop(device) => loops::write(*device, offset, bytes)?,
+                Object::ProcessMemory { pid, .. } => process_memory::write(*pid, offset, bytes)?,
+                _ => return Err(Errno::EBADF.into()),
+            };
             if position == Position::Current {
                 open_files().get_mut(id).offset = offset + count as u64;
             }

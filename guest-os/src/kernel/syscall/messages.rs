@@ -118,6 +118,28 @@ pub fn send_bytes(id: OpenFileId, socket: SocketId, bytes: &[u8]) -> Moved {
     Ok(done)
 }
 
+/// Looks at the next bytes of a stream for the kernel (`splice`): how many, and where. They stay. 0: no more will come.
+pub fn peek_bytes(
+    id: OpenFileId,
+    socket: SocketId,
+    buffer: &mut [u8],
+    nonblocking: bool,
+) -> Result<(usize, u64), Stop> {
+    let manner = Manner::new(id, socket, if nonblocking { net::MSG_DONTWAIT } else { 0 });
+    attempt(manner.patience(false), |files| files.sockets_mut().0.peek_stream(socket, buffer, 0))
+}
+
+/// Takes out what was looked at. Whether it was still there.
+pub fn consume_bytes(socket: SocketId, position: u64, count: usize) -> bool {
+    let taken = {
+        let mut files = open_files();
+        let (sockets, changes) = files.sockets_mut();
+        sockets.consume_stream(changes, socket, position, count)
+    };
+    // What has come along goes to nobody.
+    taken.map(Rights::of).is_some()
+}
+
 fn copy_of(bytes: &[u8]) -> Result<Rc<Vec<u8>>, Errno> {
     let mut copy = Vec::new();
     copy.try_reserve_exact(bytes.len()).map_err(|_| Errno::ENOBUFS)?;

@@ -24,6 +24,7 @@ pub mod io;
 mod ipc;
 pub mod limits;
 mod locks;
+mod loops;
 mod memory;
 pub mod message_queues;
 mod messages;

@@ -97,8 +97,13 @@ fn to_statx(stat: &Stat) -> linux::statx {
     let (dev_major, dev_minor) = device(stat.dev);
     let (rdev_major, rdev_minor) = device(stat.rdev);
     let btime = if stat.btime.is_some() { linux::STATX_BTIME } else { 0 };
+    let mount = if stat.mount != 0 { linux::STATX_MNT_ID } else { 0 };
+    let attributes = u64::from(linux::STATX_ATTR_MOUNT_ROOT);
     linux::statx {
-        stx_mask: linux::STATX_BASIC_STATS | btime,
+        stx_mask: linux::STATX_BASIC_STATS | btime | mount,
+        stx_attributes: if stat.is_mount_root { attributes } else { 0 },
+        stx_attributes_mask: attributes,
+        stx_mnt_id: stat.mount,
         stx_blksize: stat.blksize,
         stx_nlink: stat.nlink,
         stx_uid: stat.uid,
@@ -126,6 +131,10 @@ fn device(dev: u64) -> (u32, u32) {
     (u32::try_from(major & 0xffff_ffff).unwrap_or(0), u32::try_from(minor & 0xffff_ffff).unwrap_or(0))
 }
 
+/// ST_VALID and ST_RELATIME; the flags of `mount` have the same bits.
+const VALID: i64 = 0x20;
+const RELATIVE_TIMES: i64 = 0x1000;
+
 fn to_statfs(stat: &StatFs) -> linux::statfs64 {
     linux::statfs64 {
         f_type: stat.magic.cast_signed(),
@@ -137,6 +146,7 @@ fn to_statfs(stat: &StatFs) -> linux::statfs64 {
         f_ffree: stat.files_free,
         f_namelen: stat.name_max.cast_signed(),
         f_frsize: stat.block_size.cast_signed(),
+        f_flags: VALID | RELATIVE_TIMES | i64::from(stat.flags.bits()),
         ..zeroed()
     }
 }

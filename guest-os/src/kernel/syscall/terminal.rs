@@ -51,6 +51,8 @@ pub fn ioctl(arguments: Arguments) -> Outcome {
             let len = open_files().pipe(pipe).map_or(0, fs::Pipe::len);
             tell_length(argument, len)
         }
+        Object::Loop(device) => super::loops::request(id, device, arguments),
+        Object::Device(Device::LoopControl) => super::loops::control(arguments),
         Object::Socket(socket) => super::interfaces::socket_request(socket, arguments),
         Object::Disk(_) | Object::Memory(_) if uint(number) == request::FIONREAD => {
             // What lies behind the offset, as a number that may be negative.

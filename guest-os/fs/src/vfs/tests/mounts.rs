@@ -166,3 +166,128 @@ fn what_has_changed_can_be_told_file_by_file() {
         assert_eq!(world.vfs.next_data(file, offset), Ok(data), "from {offset}");
     }
 }
+
+/// `mount -t tmpfs` at a path.
+fn mount_new(world: &mut World, point: &str, flags: MountFlags, options: &str) -> Result<(), Errno> {
+    let at = world.at(point);
+    let request = MountRequest { device: b"my tmpfs", kind: b"tmpfs", flags, options: options.as_bytes() };
+    world.vfs.mount_new(&at, &request)
+}
+
+fn unmount(world: &mut World, point: &str, detaches: bool) -> Result<(), Errno> {
+    let at = world.at(point);
+    world.vfs.unmount_at(&at, detaches, false)
+}
+
+#[test]
+fn programs_mount_above_what_is_there_and_take_it_away() {
+    let mut world = world();
+    let root = world.vfs.root();
+    let none = MountFlags::empty();
+    world.vfs.mkdir(&root, b"/tmp/at", 0o755).unwrap();
+    world.write("/tmp/at/below", "below").unwrap();
+    mount_new(&mut world, "/tmp/at", none, "size=64k,mode=700").unwrap();
+    assert_eq!(world.list("/tmp/at"), [".", ".."]);
+    let at = world.at("/tmp/at");
+    let stat = world.vfs.stat(&at.inode).unwrap();
+    assert_eq!((stat.mode & 0o7777, stat.is_mount_root), (0o700, true));
+    drop(at);
+    let mounts = world.read("/proc/self/mounts").unwrap();
+    assert!(mounts.ends_with("my\\040tmpfs /tmp/at tmpfs rw,relatime,size=64k,mode=700 0 0\n"), "{mounts}");
+    // One above the other, and the last one goes first.
+    world.write("/tmp/at/first", "1").unwrap();
+    mount_new(&mut world, "/tmp/at", none, "").unwrap();
+    assert_eq!(world.list("/tmp/at"), [".", ".."]);
+    assert_eq!(world.list("/tmp").iter().filter(|name| *name == "at").count(), 1);
+    unmount(&mut world, "/tmp/at", false).unwrap();
+    assert_eq!(world.list("/tmp/at"), [".", "..", "first"]);
+    // In use: by whoever is there, and by what is mounted in it.
+    let inside = world.at("/tmp/at/first");
+    assert_eq!(unmount(&mut world, "/tmp/at", false), Err(Errno::EBUSY));
+    drop(inside);
+    world.vfs.mkdir(&root, b"/tmp/at/deep", 0o755).unwrap();
+    mount_new(&mut world, "/tmp/at/deep", none, "").unwrap();
+    assert_eq!(unmount(&mut world, "/tmp/at", true), Err(Errno::EBUSY));
+    unmount(&mut world, "/tmp/at/deep", false).unwrap();
+    unmount(&mut world, "/tmp/at", false).unwrap();
+    assert_eq!(world.list("/tmp/at"), [".", "..", "below"]);
+    assert_eq!(unmount(&mut world, "/tmp/at", false), Err(Errno::EINVAL));
+    for (path, errno) in [("/", Errno::EBUSY), ("/tmp", Errno::EBUSY), ("/tmp/at/below", Errno::EINVAL)] {
+        assert_eq!(unmount(&mut world, path, false), Err(errno), "{path}");
+    }
+    for (path, options, errno) in [
+        ("/tmp/at/below", "", Errno::ENOTDIR),
+        ("/", "", Errno::EBUSY),
+        ("/tmp/at", "size=much", Errno::EINVAL),
+    ] {
+        assert_eq!(mount_new(&mut world, path, none, options), Err(errno), "{path} {options}");
+    }
+    let at = world.at("/tmp/at");
+    let other = MountRequest { device: b"x", kind: b"ext4", flags: none, options: b"" };
+    assert_eq!(world.vfs.mount_new(&at, &other), Err(Errno::ENODEV));
+}
+
+#[test]
+fn what_is_detached_goes_with_its_last_user() {
+    let mut world = world();
+    let root = world.vfs.root();
+    world.vfs.mkdir(&root, b"/tmp/at", 0o755).unwrap();
+    mount_new(&mut world, "/tmp/at", MountFlags::empty(), "").unwrap();
+    world.write("/tmp/at/file", "still here").unwrap();
+    let (before, inside) = (world.vfs.in_memory.iter().count(), world.at("/tmp/at/file").inode);
+    unmount(&mut world, "/tmp/at", true).unwrap();
+    world.vfs.reap();
+    let mut bytes = [0; 10];
+    assert_eq!(world.vfs.read_at(&inside, 0, &mut bytes), Ok(10));
+    assert_eq!((&bytes, world.list("/tmp/at").len()), (b"still here", 2));
+    assert_eq!(world.vfs.in_memory.iter().count(), before);
+    drop(inside);
+    world.vfs.reap();
+    assert_eq!(world.vfs.in_memory.iter().count(), before - 1);
+}
+
+#[test]
+fn a_size_is_kept_and_what_is_read_only_stays() {
+    let mut world = world();
+    let root = world.vfs.root();
+    world.vfs.mkdir(&root, b"/tmp/at", 0o755).unwrap();
+    mount_new(&mut world, "/tmp/at", MountFlags::empty(), "size=64k").unwrap();
+    world.write("/tmp/at/file", "x").unwrap();
+    let file = world.at("/tmp/at/file").inode;
+    // In pieces of 1000 bytes to the very end, whoever has counted before.
+    let mut at = 0;
+    let end = loop {
+        match world.vfs.write_at(&file, at, &[7; 1000]) {
+            Ok(count) => at += count as u64,
+            Err(errno) => break errno,
+        }
+    };
+    assert_eq!((at, end), (64 << 10, Errno::ENOSPC));
+    assert_eq!(world.vfs.write_at(&file, 5000, &[1; 9000]), Ok(9000), "what is there may be written again");
+    assert_eq!(world.vfs.fill_holes(&file, 16..17), Err(Errno::ENOSPC));
+    let stat = world.vfs.statfs(&file).unwrap();
+    assert_eq!((stat.blocks, stat.blocks_free), (16, 0));
+    world.vfs.truncate(&file, 4096).unwrap();
+    assert_eq!(
+        world.vfs.write_at(&file, 1 << 30, &[1; 4096]),
+        Ok(4096),
+        "by what it takes, not by its length"
+    );
+
+    let top = world.at("/tmp/at");
+    assert_eq!(world.vfs.remount(&top, MountFlags::empty(), b"size=4k"), Err(Errno::EINVAL));
+    let barred = MountFlags::RDONLY | MountFlags::NODEV | MountFlags::NOEXEC;
+    world.vfs.remount(&top, barred, b"size=128k").unwrap();
+    drop(top);
+    let mounts = world.read("/proc/self/mounts").unwrap();
+    assert!(mounts.ends_with("/tmp/at tmpfs ro,nodev,noexec,relatime,size=128k 0 0\n"), "{mounts}");
+    let path = b"/tmp/at/file".as_slice();
+    assert_eq!(world.open("/tmp/at/file", OpenFlags::WRONLY).err(), Some(Errno::EROFS));
+    assert_eq!(world.open("/tmp/at/new", OpenFlags::CREAT).err(), Some(Errno::EROFS));
+    assert_eq!(world.vfs.mkdir(&root, b"/tmp/at/new", 0o755), Err(Errno::EROFS));
+    assert_eq!(world.vfs.unlink(&root, path), Err(Errno::EROFS));
+    assert_eq!(world.vfs.set_mode(&file, 0o777), Err(Errno::EROFS));
+    assert_eq!(world.vfs.check_access(&file, 2), Err(Errno::EROFS));
+    assert_eq!(world.vfs.check_access(&file, 4), Ok(()));
+    assert_eq!(world.vfs.statfs(&file).unwrap().flags, barred);
+}
