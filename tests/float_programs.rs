@@ -189,6 +189,7 @@ fn run(words: &[u32], before: &State) -> (State, Option<(u64, u64)>) {
         ram: &mut ram,
         platform: &mut NoDevices,
         options: &Options::default(),
+        checks: None,
     };
     let mut now = Step(0);
     assert_eq!(exec.run(&mut now, Step(words.len() as u64)), Exit::Deadline);

@@ -101,6 +101,7 @@ impl Bench {
                 ram: &mut self.ram,
                 platform: &mut platform,
                 options: &self.options,
+                checks: None,
             };
             exit = match self.engine {
                 Engine::Observed => exec.run_observed(&mut now, until, &mut Idle),

@@ -1,6 +1,6 @@
 //! A hart with a little memory that runs one instruction at a time.
 
-use emulator::exec::{CodeCache, Exec, Options};
+use emulator::exec::{Checker, CodeCache, Exec, Options};
 use emulator::hart::Hart;
 use emulator::mem::ram::Ram;
 use emulator::mem::tlb::TlbGeometry;
@@ -40,6 +40,8 @@ pub struct Rig {
     code: CodeCache,
     options: Options,
     now: Step,
+    /// Who compares cached translations with the tables.
+    pub checks: Option<Checker>,
 }
 
 impl Rig {
@@ -51,7 +53,7 @@ impl Rig {
         }
         let mut hart = Hart::new(0, tlb);
         hart.csr.mtvec = HANDLER;
-        Rig { hart, ram, code: CodeCache::new(), options: Options::default(), now: Step(0) }
+        Rig { hart, ram, code: CodeCache::new(), options: Options::default(), now: Step(0), checks: None }
     }
 
     /// The physical address of an instruction of the palette.
@@ -88,6 +90,7 @@ impl Rig {
             ram: &mut self.ram,
             platform: &mut NoDevices,
             options: &self.options,
+            checks: self.checks.as_mut(),
         };
         let until = Step(self.now.0 + 1);
         exec.run(&mut self.now, until);

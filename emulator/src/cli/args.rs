@@ -63,6 +63,10 @@ pub struct RunArgs {
     /// Stop after this many seconds of the host's time with status 124. Where that is depends on the host; --fuel stops at the same step always
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     pub timeout: Option<Duration>,
+    /// Compare cached translations with the page tables where they may be stale, and tell of each access that went by one: which store changed the
+    /// page table, and which sfence.vma was not made. Slower; the guest cannot tell. Status 1 if there is one
+    #[arg(long)]
+    pub check_translations: bool,
     /// On a terminal, too, let a program that waits for a time have it at once
     #[arg(long)]
     pub virtual_time: bool,
@@ -325,6 +329,10 @@ pub struct BootArgs {
     /// Stop after this many seconds of the host's time with status 124. Where that is depends on the host; --fuel stops at the same step always
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     pub timeout: Option<Duration>,
+    /// Compare cached translations with the page tables where they may be stale, and tell of each access that went by one: which store changed the
+    /// page table, and which sfence.vma was not made. Slower; the guest cannot tell. Status 1 if there is one
+    #[arg(long)]
+    pub check_translations: bool,
     /// Keep guest time from running ahead of the clock while the guest waits (always so on a terminal)
     #[arg(long)]
     pub realtime: bool,

@@ -11,7 +11,7 @@ use super::signals::Interrupted;
 use super::stdio::HostStdio;
 use super::terminal::Use;
 use super::trace_file::Recorder;
-use super::{STATUS_ERROR, STATUS_FUEL, output, read_input};
+use super::{STATUS_ERROR, STATUS_FUEL, STATUS_STALE, output, read_input, translations};
 use abi::Errno;
 use anyhow::{Context, Result, bail};
 use emulator::gdb::Follow;
@@ -72,6 +72,9 @@ pub fn boot(args: &BootArgs) -> Result<u8> {
     }
     let interrupted = Interrupted::install();
     args.timeout.into_iter().for_each(|time| interrupted.allow(time));
+    if args.check_translations {
+        machine.check_translations();
+    }
     let mut driver = Driver::new(machine, stdio, interrupted, args.machine.fuel);
     driver.pace = (terminal || args.realtime).then(|| Pace::new(driver.machine.steps()));
     driver.swap_disk = swap_disk;
@@ -89,6 +92,8 @@ pub fn boot(args: &BootArgs) -> Result<u8> {
         end => end,
     };
     let status = status_of(end, args, &driver.machine);
+    let is_stale = translations::tell(&mut driver.machine, symbols);
+    let status = if status == 0 && is_stale { STATUS_STALE } else { status };
     args.disks.tell_of_faults_ahead(&driver.machine, swap_disk);
     if !driver.stdio.has_written() {
         tell_of_silence(end, args, &driver.machine);

@@ -32,6 +32,7 @@ mod terminal;
 mod test;
 mod tlb_by_process;
 mod trace_file;
+mod translations;
 mod values;
 
 use anyhow::Context;
@@ -48,6 +49,8 @@ const STATUS_FUEL: u8 = 124;
 const STATUS_SCRIPT: u8 = 1;
 /// Exit status of every error of Folio's own.
 const STATUS_ERROR: u8 = 125;
+/// A run that came to a good end, but for a fence that is missing (`--check-translations`).
+const STATUS_STALE: u8 = 1;
 
 /// Text to standard error: see `tell`.
 fn tell_text(text: &str) {

@@ -15,7 +15,7 @@ use super::stdio::HostStdio;
 use super::strace::Strace;
 use super::terminal::Use;
 use super::trace_file::Recorder;
-use super::{STATUS_ERROR, STATUS_FUEL, STATUS_SCRIPT, output};
+use super::{STATUS_ERROR, STATUS_FUEL, STATUS_SCRIPT, STATUS_STALE, output, translations};
 use abi::{Errno, ITS_LOADER};
 use anyhow::{Context, Result, bail};
 use emulator::debug::command::nearest;
@@ -104,6 +104,9 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     args.timeout.into_iter().for_each(|time| interrupted.allow(time));
     let mut driver = Driver::new(machine, stdio.clone(), interrupted, args.guest.machine.fuel);
     driver.swap_disk = swap_disk;
+    if args.check_translations {
+        driver.machine.check_translations();
+    }
     let is_paced = driver.stdio.raw_use().is_some() && !args.virtual_time;
     driver.pace = is_paced.then(|| Pace::new(driver.machine.steps()));
     driver.at_event = Some(recorder.deaths(Rc::clone(&programs), swap_disk));
@@ -120,6 +123,8 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     };
     let refusal = recorder.with(|trace| trace.last_refusal.clone());
     let status = conclude(end, program, refusal.as_deref());
+    let is_stale = translations::tell(&mut driver.machine, Some(guest_os::KERNEL_ELF));
+    let status = if status == 0 && is_stale { STATUS_STALE } else { status };
     args.guest.disks.tell_of_faults_ahead(&driver.machine, swap_disk);
     // A run that comes to a good end has dealt with them.
     if status != 0 || args.stats {

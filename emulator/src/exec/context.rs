@@ -1,6 +1,7 @@
 //! What an instruction acts on: the hart and its surroundings, the place in the running block, and why the body
 //! had to stop. The same for every engine.
 
+use super::checks::Checker;
 use super::observer::Observer;
 use crate::hart::{CsrContext, Hart, write_is_harmless};
 use crate::mem::ram::Ram;
@@ -44,6 +45,8 @@ pub(super) struct Core<'a> {
     pub(super) platform: &'a mut dyn Platform,
     pub(super) watch: &'a [Region],
     pub(super) observer: Option<&'a mut dyn Observer>,
+    /// Who compares cached translations with the page tables.
+    pub(super) checks: Option<&'a mut Checker>,
     /// The step of the block's first instruction.
     pub(super) block_now: u64,
     /// The address of the block's first instruction.
@@ -98,6 +101,9 @@ impl Surroundings for Core<'_> {
         // The hart's own timer changes its line and what the loop waits for.
         if matches!(csr, Csr::STIMECMP | Csr::MENVCFG) {
             self.attention |= Attention::DEVICES;
+        }
+        if csr == Csr::SATP && self.checks.is_some() {
+            return self.write_satp(value);
         }
         if csr == Csr::MISA {
             self.attention |= Attention::EXTENSIONS;

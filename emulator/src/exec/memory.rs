@@ -84,6 +84,8 @@ struct Walked {
 struct Found {
     side: TlbSide,
     va: VirtAddr,
+    access: Access,
+    privilege: Privilege,
     translation: Translation,
     /// Where it goes, or why it does not: an exception, or that the instruction must run alone.
     target: Outcome<Target>,
@@ -154,7 +156,7 @@ impl Core<'_> {
         let second = second.inspect_err(|_| {
             // D says that the page has been written, and it will not be.
             if let Some((offset, pte)) = entry_before {
-                self.ram.store_any(offset, 8, pte);
+                self.write_ram(offset, 8, pte);
                 self.hart.fence_translations(Some(VirtAddr(va)), None);
             }
         })?;
@@ -283,7 +285,8 @@ impl Core<'_> {
         Ok(FetchTarget {
             offset,
             whole_page: self.whole_page_allowed(pa, Access::Fetch, privilege),
-            silent: !translates || self.hart.itlb.hits_are_silent(),
+            silent: !translates
+                || self.hart.itlb.hits_are_silent() && !self.is_suspect_page(found.side, found.va),
         })
     }
 
@@ -306,13 +309,16 @@ impl Core<'_> {
         let Target::Ram(offset) = target else { return Ok(target) };
         let (bank, va) = (self.hart.data_bank, found.va.0);
         let pa = PhysAddr(RAM_BASE.0 + offset as u64);
-        let silent = !bank.translates() || self.hart.dtlb.hits_are_silent();
+        let silent = !bank.translates()
+            || self.hart.dtlb.hits_are_silent() && !self.is_suspect_page(found.side, found.va);
         if silent && self.whole_page_allowed(pa, access, self.hart.data_privilege()) {
             if access == Access::Load {
                 self.hart.fast.allow_read(bank, va, offset);
             } else {
                 let (page, _) = CodeMap::locate(offset);
-                if !self.ram.code().page_has_code(page) && !self.is_watched(pa.page_base(), PAGE_SIZE) {
+                let is_plain =
+                    !self.ram.code().page_has_code(page) && !self.is_watched(pa.page_base(), PAGE_SIZE);
+                if is_plain && !self.is_table(offset) {
                     self.ram.touch(page);
                     self.hart.fast.allow_write(bank, va, offset);
                 }
@@ -356,7 +362,7 @@ impl Core<'_> {
             (Translation::Unasked, Ok(PhysAddr(va)))
         };
         let target = pa.and_then(|pa| self.checked(va, pa, len, access, privilege));
-        Found { side, va: VirtAddr(va), translation, target }
+        Found { side, va: VirtAddr(va), access, privilege, translation, target }
     }
 
     /// The physical address of `va`, through one side of the TLB.
@@ -377,6 +383,10 @@ impl Core<'_> {
         if let Some((place, entry)) = held
             && denial(entry.flags(), access, mode).is_none()
         {
+            if side == TlbSide::Data && !self.alone && self.is_suspect(side, entry) {
+                // Who makes such an access is told exactly.
+                return (Translation::Unasked, Err(StopCause::RunAlone));
+            }
             return (Translation::Hit(place), Ok(entry.ppn().base().wrapping_add(va.page_offset())));
         }
         let walked = self.walk_for(va, access, privilege);
@@ -393,7 +403,12 @@ impl Core<'_> {
     fn settle(&mut self, found: &Found) -> Outcome<Target> {
         match found.translation {
             Translation::Unasked => {}
-            Translation::Hit(place) => self.tlb(found.side).touch(place),
+            Translation::Hit(place) => {
+                if self.checks.is_some() {
+                    self.check_use(found.side, found.va, found.access, found.privilege);
+                }
+                self.tlb(found.side).touch(place);
+            }
             Translation::Walk { insufficient, walked } => {
                 self.settle_walk(found.side, found.va, insufficient, walked);
             }
@@ -430,6 +445,9 @@ impl Core<'_> {
         drop_page(&mut self.hart.fast, va.page());
         if let Some(evicted) = evicted.filter(|&evicted| evicted != va.page()) {
             drop_page(&mut self.hart.fast, evicted);
+        }
+        if self.checks.is_some() {
+            self.remember_walk(side, va, leaf);
         }
     }
 
@@ -500,14 +518,18 @@ impl Core<'_> {
         let (_, last) = CodeMap::locate(last_byte);
         let pa = PhysAddr(RAM_BASE.0 + first_byte as u64);
         let len = (last_byte - first_byte + 1) as u64;
-        if self.ram.code().has_code(page, first, last) || self.is_watched(pa, len) {
+        if self.ram.code().has_code(page, first, last) || self.is_watched(pa, len) || self.is_table(offset) {
             return self.only_alone();
         }
         Ok(())
     }
 
-    fn write_ram(&mut self, offset: usize, width_bytes: u8, value: u64) {
-        self.ram.store_any(offset, width_bytes, value);
+    pub(super) fn write_ram(&mut self, offset: usize, width_bytes: u8, value: u64) {
+        if self.is_table(offset) {
+            self.store_to_table(offset, width_bytes, value);
+        } else {
+            self.ram.store_any(offset, width_bytes, value);
+        }
         if self.alone {
             self.note_watched(PhysAddr(RAM_BASE.0 + offset as u64), width_bytes, value);
         }

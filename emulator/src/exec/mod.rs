@@ -7,6 +7,8 @@
 //! by itself with these effects allowed, and whatever it makes pending is looked at before the next.
 
 mod block;
+mod checking;
+pub(crate) mod checks;
 mod context;
 mod dispatch;
 mod interp;
@@ -17,6 +19,7 @@ mod run;
 mod tests;
 
 pub use block::CodeCache;
+pub use checks::{Cause, Checker, Root, StaleUse, TableStore, WalkedNow};
 pub use observer::{MemoryAccess, Observer, TlbSide};
 
 use crate::hart::Hart;
@@ -37,6 +40,8 @@ pub struct Exec<'a> {
     pub platform: &'a mut dyn Platform,
     /// How to run.
     pub options: &'a Options,
+    /// Who compares cached translations with the page tables, if anybody does. It is slower; the guest cannot tell.
+    pub checks: Option<&'a mut Checker>,
 }
 
 /// How to run. Turns apart, none of this changes what the guest sees.

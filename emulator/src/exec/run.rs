@@ -20,7 +20,12 @@ pub(super) fn run<'a, const OBSERVED: bool>(
 where
     Interp<'a, OBSERVED>: RunEntry,
 {
-    let Exec { hart, code, ram, platform, options } = exec;
+    let Exec { hart, code, ram, platform, options, mut checks } = exec;
+    if let Some(checks) = &mut checks
+        && checks.take_forget(hart.id)
+    {
+        hart.fast.drop_all();
+    }
     let next_pc = hart.pc;
     let core = Core {
         hart,
@@ -28,6 +33,7 @@ where
         platform,
         watch: &options.watch,
         observer,
+        checks,
         block_now: now.0,
         block_pc: next_pc,
         index: 0,

@@ -32,7 +32,7 @@ pub use snapshot::RestoreError;
 pub use stop::StopReason;
 pub use turns::{HartState, QUANTUM_STEPS};
 
-use crate::exec::{CodeCache, Exec, Exit, Observer, Options};
+use crate::exec::{Checker, CodeCache, Exec, Exit, Observer, Options};
 use crate::hart::Hart;
 use crate::host::{DiskImage, EventSink, Stdio};
 use crate::loader::boot::{self, Boot, BootInfo, Firmware, LoadError};
@@ -58,6 +58,8 @@ pub struct Machine {
     /// Decoded code: rebuilt as it runs, never saved.
     code: CodeCache,
     options: Options,
+    /// Who compares cached translations with the page tables; never saved.
+    checks: Option<Box<Checker>>,
 }
 
 /// How far a run may go.
@@ -85,6 +87,7 @@ impl Machine {
             boot: None,
             code: CodeCache::new(),
             options: Options::for_harts(config.harts),
+            checks: None,
             config,
         })
     }
@@ -172,6 +175,20 @@ impl Machine {
         self.code.clear(&mut self.ram);
     }
 
+    /// From now on each use of a cached translation that may be stale is compared with what a walk would find. It is slower; the guest
+    /// cannot tell. What is in the TLB by now is forgotten by heart, and compared from the next time that it is filled.
+    pub fn check_translations(&mut self) {
+        self.checks = Some(Box::default());
+        self.harts.iter_mut().for_each(|hart| hart.fast.drop_all());
+    }
+
+    /// What that has found; the run is over if `is_over`, so that no fence will come any more.
+    pub fn checked_translations(&mut self, is_over: bool) -> Option<&Checker> {
+        let checks = self.checks.as_deref_mut()?;
+        checks.confirm(&self.harts, is_over);
+        Some(checks)
+    }
+
     fn run_to(&mut self, limit: Limit, observer: Option<&mut dyn Observer>) -> StopReason {
         let reason = self.run_until_stopped(limit, observer);
         self.sense_interrupts();
@@ -253,11 +270,16 @@ impl Machine {
             ram: &mut self.ram,
             platform: &mut self.bus,
             options: &self.options,
+            checks: self.checks.as_deref_mut(),
         };
-        match observer {
+        let exit = match observer {
             None => exec.run(&mut self.now, until),
             Some(observer) => exec.run_observed(&mut self.now, until, observer),
+        };
+        if let Some(checks) = &mut self.checks {
+            checks.confirm(&self.harts, false);
         }
+        exit
     }
 
     /// All harts wait: takes input that is there, else skips to the next event. A reason to stop, if there is one.

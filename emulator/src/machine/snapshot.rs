@@ -140,6 +140,7 @@ impl Machine {
             boot: state.boot,
             code: CodeCache::new(),
             options,
+            checks: None,
         };
         let harts = machine.config.harts;
         let counts = [machine.harts.len(), machine.sbi_harts.len()];

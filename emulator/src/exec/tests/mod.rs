@@ -146,6 +146,7 @@ impl Rig {
             ram: &mut self.ram,
             platform: &mut self.board,
             options: &self.options,
+            checks: None,
         };
         (exec, &mut self.now)
     }
