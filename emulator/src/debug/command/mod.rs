@@ -73,6 +73,8 @@ pub enum Listing {
     Back,
     /// The lines around one of the same file.
     Line(u32),
+    /// The lines around the one that is so many behind the lines that it showed last, or before their end.
+    By(i64),
     /// From one line of the same file to another.
     Lines(u32, u32),
     /// The lines around a place.

@@ -432,6 +432,8 @@ pub(super) fn list(words: &Words<'_>) -> Result<Command, String> {
     Ok(Command::List(match words.rest {
         "" => Listing::On,
         "-" => Listing::Back,
+        "+" => Listing::On,
+        text if line_offset(text).is_some() => Listing::By(line_offset(text).unwrap_or(0)),
         text => match text.parse() {
             Ok(line) => Listing::Line(line),
             Err(_) => Listing::Place(words.needed_address()?),

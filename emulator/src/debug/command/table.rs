@@ -296,9 +296,9 @@ const MACHINE: &[Entry] = &[
     }),
     entry(
         &["list", "l"],
-        "[PLACE|[PLACE],[PLACE|+N]|-]",
+        "[PLACE|[PLACE],[PLACE|+N]|-|±LINES]",
         "the source around a place, or from one to another; without arguments the lines that follow, with - those before\n\
-         PLACE is LINE, FILE:LINE, a function or an address.",
+         PLACE is LINE, FILE:LINE, a function or an address; ±LINES counts from the line behind those that were shown last.",
         parse::list,
     )
     .gdb(&["info source"])
