@@ -549,10 +549,15 @@ impl Debugger {
         at: Option<Expression>,
     ) -> Result<(String, (VirtAddr, Space)), String> {
         let examine = self.sized(target, examine, at.as_ref());
+        // A text of C++'s has its letters elsewhere.
+        let letters = at.as_ref().filter(|_| examine.contents == Contents::Values(Format::Text));
+        let letters =
+            letters.and_then(|at| self.looking(target, |from| expression::letters(at.node(), from)));
         let (va, space) = match (at, self.next_examine.clone()) {
             (None, Some(next)) => next,
             (at, _) => self.locate(target, at)?,
         };
+        let va = letters.map_or(va, VirtAddr);
         let (text, end) = self.with_reader(target, &space, |this, read| {
             let absent = this.absent(&space);
             memory::examine(&space, va, examine, read, absent, |va| this.symbol_at(&space, va))
