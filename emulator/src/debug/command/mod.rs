@@ -247,7 +247,7 @@ pub enum StopCommand {
     },
     Commands(Option<u64>),
     /// A signal, and whether it stops; without one, the list.
-    Handle(Option<(&'static str, bool)>),
+    Handle(Option<(String, bool)>),
 }
 
 /// What `catch` stops at.

@@ -219,9 +219,10 @@ const STOP: &[Entry] = &[
     entry(
         &["handle"],
         "[SIGNAL stop|nostop]",
-        "whether the machine stops where SIGNAL ends a program that went wrong: it does, unless one has said nostop\n\
-         SIGNAL: SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT. What is shown is the program as it was; nothing of it is\n\
-         changed. A signal that has a handler does not stop (`catch signal` does at all).",
+        "whether the machine stops where SIGNAL ends a program by what it did itself: it does, unless one has said nostop\n\
+         That is one that went wrong (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT), and one that has sent itself the signal,\n\
+         as by raise. What is shown is the program as it was; nothing of it is changed. A signal that has a handler does not\n\
+         stop, nor one that another has sent (`catch signal` does at all).",
         parse::handle,
     )
     .gdb(&["info signals"])
