@@ -383,7 +383,7 @@ fn the_debugger_tells_of_an_exception_that_is_no_page_fault() {
         ]);
         command.current_dir(dir.path());
         let said = run(command).stderr;
-        let stop = "catchpoint 1: SIGSEGV at 0x1007c <misaligned+0x7c> in process 1 (`explain` tells more)";
+        let stop = "catchpoint 1: SIGSEGV at 0x1007c <misaligned+0x7c> in process 1 at step ";
         assert_eq!(said.contains(stop), catch != "maps", "{said}");
         let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains("misaligned atomic access by `lr.w a0,(a1)`"), "{said}");

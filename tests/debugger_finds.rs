@@ -143,7 +143,7 @@ fn words_of_gdb_that_do_nothing_say_why() {
         ("print $", "there is no `$`: no history of values is kept"),
         ("print $$", "there is no `$$`: no history"),
         ("print $1", "there is no `$1`: no history"),
-        ("handle SIGTERM stop", "; `catch signal:SIGTERM` stops where SIGTERM is acted on; usage: handle"),
+        ("handle SIGNONE stop", "there is no signal `SIGNONE`: there are SIGILL, "),
         ("print $priv", "$priv = 0x0 (0)\n"),
         ("regs priv", "priv      0x0000000000000000\n"),
         ("up 9", "#1  "),
@@ -328,4 +328,28 @@ fn a_function_of_no_debug_information_is_told_as_in_bt() {
     let place =
         said[2].split(" in ").nth(1).and_then(|text| text.split_whitespace().next()).expect("a place");
     assert!(said[3].contains(&format!("there is no debug information of {place}\n")), "{ran:?}");
+}
+
+/// Where a program ends itself by a signal the machine stops before, as at one that it has brought about by a fault; what another process
+/// has sent does not stop it.
+#[test]
+fn a_signal_that_a_program_sends_itself_stops_before_its_end() {
+    let dir = TempDir::new("finds-raises");
+    let program = compiled(&dir, "raises.c", &["-g"]);
+    let ran = debug(&program, &["continue", "explain", "continue"], &[]);
+    let told = said(&ran);
+    assert!(told[0].contains("SIGTERM ends process 1 (raises)"), "{ran:?}");
+    assert!(told[0].contains("called from give_up at raises.c:7: raise(signal);"), "{ran:?}");
+    assert!(told[1].contains("has sent itself SIGTERM by the system"), "{ran:?}");
+    assert!(told[2].contains("signal 15 has killed the program"), "{ran:?}");
+    let ran = debug(&program, &["handle SIGTERM nostop", "handle", "continue"], &[]);
+    let told = said(&ran);
+    assert!(told[1].contains("SIGTERM does not stop the machine where it ends a program\n"), "{ran:?}");
+    assert!(told[2].contains("signal 15 has killed the program"), "{ran:?}");
+    // Who has sent a SIGKILL is not told; where the program was is.
+    let ran = debug(&program, &["continue"], &["kill"]);
+    assert!(said(&ran)[0].contains("signal 9 has killed the program"), "{ran:?}");
+    for line in ["SIGKILL: the program was killed at ", "  called from give_up+0x", "  called from main+0x"] {
+        assert!(said(&ran)[0].contains(line), "{ran:?}");
+    }
 }

@@ -711,6 +711,11 @@ fn threads_are_looked_at_one_by_one() {
     let said = gdb(
         &guest.ports[0],
         &[
+            "tbreak other",
+            "continue ",
+            " thread 1",
+            "monitor thread 2",
+            " monitor bt",
             "continue",
             "thread 1",
             "monitor bt",
@@ -724,6 +729,8 @@ fn threads_are_looked_at_one_by_one() {
         ],
     );
     assert_eq!(guest.end().status, 124, "{said}");
+    // Who was chosen last, here with `monitor`, is looked at, also if it is he who runs.
+    check(&said, " monitor bt", &["in other+"]);
     check(&said, "monitor bt", &["(first=0) at ", "in main+"]);
     check(&said, "monitor bt ", &["(first=1) at ", "in other+"]);
     // What was looked at was the other's.

@@ -186,6 +186,10 @@ fn the_source_is_listed_and_lines_are_places() {
             "break nofile.c:3",
             "walk lines.c:41",
             "list 20",
+            "list +2",
+            "list -2",
+            "list 1,9999",
+            "list",
         ],
         &[],
     );
@@ -205,6 +209,10 @@ fn the_source_is_listed_and_lines_are_places() {
     assert!(said[5].contains("is made of") && said[5].contains("lines.c"), "{ran:?}");
     assert!(said[6].contains("VPN 0x10"), "{ran:?}");
     assert_eq!(first(&said[7]), 15, "{ran:?}");
+    // From the line behind those that were shown last.
+    assert_eq!((first(&said[8]), first(&said[9])), (22, 25), "{ran:?}");
+    let lines = said[10].lines().count() - 1;
+    assert!(said[11].contains(&format!("ends before line {}: it has {lines} lines", lines + 1)), "{ran:?}");
 }
 
 /// The source can be listed when the program has ended, and a number is a line of the file that one looks at.

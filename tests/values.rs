@@ -6,6 +6,7 @@ mod support;
 
 use random::Random;
 use std::path::{Path, PathBuf};
+use support::rows::{answers, check_answers, is_like};
 use support::{Ran, TempDir, child, root, run, run_folio};
 
 /// A program of tests/sources, compiled with these flags.
@@ -39,12 +40,6 @@ fn debug(program: &Path, commands: &[String]) -> Ran {
     run_folio(words)
 }
 
-/// What is said after each command, without the command.
-fn said(ran: &Ran) -> Vec<String> {
-    let answers = ran.stderr.split("(folio) ").skip(1);
-    answers.map(|text| text.split_once('\n').map_or(String::new(), |(_, said)| said.to_owned())).collect()
-}
-
 /// The line of a file of tests/sources in which a text stands first.
 fn line_of(source: &str, text: &str) -> usize {
     let content =
@@ -57,16 +52,11 @@ fn to(source: &str, text: &str) -> Vec<String> {
     vec![format!("break {source}:{}", line_of(source, text)), "continue".to_owned()]
 }
 
-/// Does `start`, then the commands of the rows in one session, and compares what is said with the rows: a text in which `…` stands
-/// for anything.
+/// Does `start`, then the commands of the rows in one session, and compares what is said with the rows.
 fn check(program: &Path, start: &[String], rows: &[(&str, &str)]) {
     let commands = rows.iter().map(|(command, _)| (*command).to_owned());
     let ran = debug(program, &start.iter().cloned().chain(commands).collect::<Vec<_>>());
-    let said = said(&ran);
-    for (index, (command, expected)) in rows.iter().enumerate() {
-        let text = said.get(start.len() + index).map_or("", |text| text.trim_end());
-        assert!(is_like(text, expected), "`{command}`:\n{text}\nis not\n{expected}\n{}", ran.stderr);
-    }
+    check_answers(&ran, start.len(), rows);
 }
 
 /// Commands that cannot be carried out, each in a session of its own, since it ends there.
@@ -74,27 +64,10 @@ fn check_refused(program: &Path, start: &[String], rows: &[(&str, &str)]) {
     for (command, expected) in rows {
         let commands: Vec<String> = start.iter().cloned().chain([(*command).to_owned()]).collect();
         let ran = debug(program, &commands);
-        let said = said(&ran).into_iter().nth(start.len()).unwrap_or_default();
+        let said = answers(&ran).into_iter().nth(start.len()).unwrap_or_default();
         let line = said.lines().next().unwrap_or_default();
         assert!(ran.status == 1 && is_like(line, expected), "`{command}`:\n{line}\nis not\n{expected}");
     }
-}
-
-/// Whether a text is the pattern, in which `…` stands for anything but the end of the line.
-fn is_like(text: &str, pattern: &str) -> bool {
-    let mut parts = pattern.split('…');
-    let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else { return false };
-    let parts: Vec<&str> = parts.collect();
-    for (index, part) in parts.iter().enumerate() {
-        if index + 1 == parts.len() {
-            return rest.ends_with(part);
-        }
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    rest.is_empty()
 }
 
 #[test]
@@ -246,7 +219,7 @@ fn expressions_are_those_of_c() {
         &start,
         &[
             ("print *nowhere", "0x8: not mapped: no mapping has ever held it"),
-            ("print &fields.kind", "`fields.kind`: it has no address: it is a field of bits, …"),
+            ("print &fields.kind", "`fields.kind`: it has no address: it is a field of bits"),
             ("print nosuch", "process 1 (values) has no variable or symbol `nosuch`"),
             ("print frist", "process 1 (values) has no variable or symbol `frist` (near are `first`, …)"),
             ("print square", "`square` is a variable of leaf, which is not what is looked at (`bt`, `up`)"),
@@ -420,7 +393,7 @@ fn displays_show_values() {
         .map(str::to_owned),
     );
     let ran = debug(&program, &commands);
-    let said = said(&ran);
+    let said = answers(&ran);
     assert_eq!(said[2], "1: first.count = 3  (int)\n", "{ran:?}");
     assert!(said[3].starts_with("2: first = {next = 0x"), "{ran:?}");
     assert!(said[4].starts_with("3: => 0x"), "{ran:?}");
@@ -441,7 +414,7 @@ fn conditions_are_about_variables() {
         let commands =
             [format!("break values.c:{at} if {condition}"), "continue".into(), format!("print {print}")];
         let ran = debug(&program, &commands);
-        said(&ran).into_iter().nth(2).unwrap_or_else(|| format!("{ran:?}"))
+        answers(&ran).into_iter().nth(2).unwrap_or_else(|| format!("{ran:?}"))
     };
     assert_eq!(stop("n == 1", "n"), "n = 1  (int)\n");
     assert_eq!(stop("n < 2", "n"), "n = 1  (int)\n");
@@ -451,13 +424,19 @@ fn conditions_are_about_variables() {
     // What is not known does not hold, and a name that nobody has is told of at once.
     let commands = [format!("break values.c:{at} if nosuch == 1"), "continue".into()];
     let ran = debug(&program, &commands);
-    assert!(said(&ran)[0].contains("`nosuch`: ") && said(&ran)[0].contains("has no such name"), "{ran:?}");
-    assert!(said(&ran)[1].contains("exit"), "{ran:?}");
+    assert!(
+        answers(&ran)[0].contains("`nosuch`: ") && answers(&ran)[0].contains("has no such name"),
+        "{ran:?}"
+    );
+    assert!(answers(&ran)[1].contains("exit"), "{ran:?}");
     let ran = debug(&program, &["break main if square == 1".into()]);
-    assert!(said(&ran)[0].ends_with("`square` is not seen there: the condition will not hold\n"), "{ran:?}");
+    assert!(
+        answers(&ran)[0].ends_with("`square` is not seen there: the condition will not hold\n"),
+        "{ran:?}"
+    );
     let deep = format!("break main if {}", "(".repeat(50_000));
     let ran = debug(&program, &[deep]);
-    assert!(ran.status == 1 && said(&ran)[0].contains("at most"), "{}", ran.status);
+    assert!(ran.status == 1 && answers(&ran)[0].contains("at most"), "{}", ran.status);
 }
 
 #[test]
@@ -619,7 +598,7 @@ fn arguments_of_rust_are_right_at_a_function() {
     let program = compiled_rust(&dir, "values.rs");
     let commands = ["break values::look", "continue", "args"].map(str::to_owned);
     let ran = debug(&program, &commands);
-    let args = &said(&ran)[2];
+    let args = &answers(&ran)[2];
     assert!(args.contains("name = \"tiny\"  (&str)"), "{ran:?}");
     assert!(args.starts_with("shapes = {Empty, Circle(1.5), Rect {width = 2, height = 3}}"), "{ran:?}");
 }
@@ -633,7 +612,7 @@ fn a_breakpoint_is_at_all_instances_of_a_generic_function() {
         let commands = [format!("break {name}"), "continue".to_owned(), "p factor".to_owned()];
         let again = ["continue".to_owned(), "p factor".to_owned()];
         let ran = debug(&program, &commands.into_iter().chain(again).collect::<Vec<_>>());
-        let said = said(&ran);
+        let said = answers(&ran);
         assert!(said[0].contains(&format!("breakpoint 1 at {name}: 2 places\n")), "{ran:?}");
         assert_eq!(
             (said[2].as_str(), said[4].as_str()),

@@ -59,6 +59,7 @@ tests() {
   need qemu-riscv64 qemu-user
   need riscv64-linux-gnu-gcc gcc-riscv64-linux-gnu
   need /usr/riscv64-linux-gnu/include/stdio.h libc6-dev-riscv64-cross
+  need riscv64-linux-gnu-g++ g++-riscv64-linux-gnu
   need gdb-multiarch gdb-multiarch
   add_target riscv64gc-unknown-linux-gnu || say "no Rust target riscv64gc-unknown-linux-gnu: the Rust guest program cannot be built"
   tests/setup/test-inputs.sh target/test-inputs

@@ -4,6 +4,7 @@
 
 pub mod child;
 pub mod missing;
+pub mod rows;
 pub mod source;
 
 use child::Running;

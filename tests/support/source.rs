@@ -1,4 +1,4 @@
-//! C programs of ours, compiled as a test wants them, and what the debugger says of them.
+//! Programs of ours in C and C++, compiled as a test wants them, and what the debugger says of them.
 
 use super::{Ran, TempDir, child, root, run, run_folio};
 use std::path::{Path, PathBuf};
@@ -21,11 +21,12 @@ pub fn compiled(dir: &TempDir, source: &str, flags: &[&str]) -> PathBuf {
 pub fn compiled_from(dir: &TempDir, sources: &[&str], flags: &[&str]) -> PathBuf {
     let first = source_file(sources[0]);
     let program = dir.file(first.file_stem().expect("it has a name").to_str().expect("of ASCII"));
-    let mut gcc = child::command("riscv64-linux-gnu-gcc");
+    let is_cpp = first.extension().is_some_and(|extension| extension == "cpp");
+    let mut gcc = child::command(if is_cpp { "riscv64-linux-gnu-g++" } else { "riscv64-linux-gnu-gcc" });
     gcc.arg("-static").args(flags).arg("-o").arg(&program).args(sources);
     gcc.current_dir(first.parent().expect("a folder"));
     let ran = run(gcc);
-    assert_eq!(ran.status, 0, "riscv64-linux-gnu-gcc (`make setup-test`): {ran:?}");
+    assert_eq!(ran.status, 0, "riscv64-linux-gnu-gcc and -g++ (`make setup-test`): {ran:?}");
     program
 }
 

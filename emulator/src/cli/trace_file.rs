@@ -96,7 +96,8 @@ impl Listener {
             return false;
         };
         match pid {
-            FIRST_PROCESS => death.is_own || death.is_raised,
+            // Whoever has sent the signal: who looks for that begins where it was.
+            FIRST_PROCESS => true,
             _ => death.is_own && self.children.as_ref().is_some_and(Children::wants_more),
         }
     }

@@ -94,7 +94,9 @@ impl Debugger {
             let process = guest.process(pid);
             let name = process.and_then(|process| self.symbols.name_in_process(guest, process, VirtAddr(va)));
             let name = name.map(|name| format!(" <{name}>")).unwrap_or_default();
-            return format!("{what} at {va:#x}{name} in process {pid} (`explain` tells more)");
+            // The machine stands behind what the kernel did for it: `explain` and a trace tell of this step.
+            let step = event.step;
+            return format!("{what} at {va:#x}{name} in process {pid} at step {step} (`explain` tells more)");
         }
         match told {
             Some(told) => {

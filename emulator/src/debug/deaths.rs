@@ -1,4 +1,4 @@
-//! Where a signal ends a program that went wrong: the machine stops there, while its memory and its stack can still be looked at.
+//! Where a signal ends a program that went wrong, or that has sent it to itself: the machine stops there, while its memory and its stack can still be looked at.
 //!
 //! Nothing needs to be asked for. The kernel tells the registers of whom it ends, so that the machine need not stop at each trap. `handle SIGNAL nostop`
 //! lets it go on; a signal that has a handler, or that another process has sent, is none of these.
@@ -14,21 +14,21 @@ use isa::paging::Satp;
 use isa::{Privilege, VirtAddr};
 
 impl Debugger {
-    /// Stops from now on where a signal ends a program that went wrong: for those who sit before a prompt.
+    /// Stops from now on where a signal ends a program by what it has done itself: for those who sit before a prompt.
     pub fn stop_at_deaths(&mut self) {
         self.tap.borrow_mut().set_stops_at_deaths();
     }
 
-    /// Whether a signal that ends a program stops the machine; then looks at the program as it was.
+    /// Whether a signal by which a program ends itself stops the machine; then looks at the program as it was.
     pub(super) fn death(&mut self, target: &mut dyn Target) -> Option<Halt> {
         let event = self.tap.borrow_mut().take_died()?;
         let (pid, thread) = (event.record.pid, ThreadId { pid: event.record.pid, tid: event.record.tid });
         let tap = self.tap.clone();
         let tap = tap.borrow();
         let death = tap.trace().history.dying(pid)?;
-        let (_, name) = CRASHES.iter().find(|(number, _)| *number == u64::from(death.signal))?;
+        let name = self.signal_words(death.signal.into());
         let is_told = self.told_refused.take() == Some((thread, event.record.pc));
-        if is_told || self.unstopped.contains(name) {
+        if is_told || self.unstopped.contains(&name) {
             return None;
         }
         let process = tap.trace().guest.process(pid)?;
@@ -80,18 +80,35 @@ impl Debugger {
     }
 
     /// `handle`: whether signals that end a program stop the machine; tells of those that do if there is none.
-    pub(super) fn handle(&mut self, signal: Option<(&'static str, bool)>) -> String {
-        match signal {
-            Some((name, true)) => drop(self.unstopped.remove(name)),
-            Some((name, false)) => drop(self.unstopped.insert(name)),
-            None => {}
-        }
-        let line = |(_, name): &(u64, &'static str)| {
-            let stops = if self.unstopped.contains(name) { "does not stop" } else { "stops" };
-            format!("{name} {stops} the machine where it ends a program\n")
+    pub(super) fn handle(&mut self, signal: Option<(String, bool)>) -> Result<String, String> {
+        let crashes = CRASHES.iter().map(|(_, name)| *name);
+        let Some((typed, stops)) = signal else {
+            let others: Vec<&String> =
+                self.unstopped.iter().filter(|name| !crashes.clone().any(|crash| crash == *name)).collect();
+            let lines: String = crashes
+                .chain(others.into_iter().map(String::as_str))
+                .map(|name| self.handled(name))
+                .collect();
+            return Ok(lines + "others stop it where a program has sent them to itself\n");
         };
-        let is_meant = |(_, name): &&(u64, &'static str)| signal.is_none_or(|(meant, _)| meant == *name);
-        CRASHES.iter().filter(is_meant).map(line).collect()
+        let mut known = crashes.clone().chain(self.signals.iter().map(|(_, name)| *name));
+        let name = known.find(|known| *known == typed || known.strip_prefix("SIG") == Some(&typed));
+        let name = name.ok_or_else(|| {
+            format!(
+                "there is no signal `{typed}`: there are {}, and others",
+                crashes.collect::<Vec<_>>().join(", ")
+            )
+        })?;
+        match stops {
+            true => drop(self.unstopped.remove(name)),
+            false => drop(self.unstopped.insert(name.to_owned())),
+        }
+        Ok(self.handled(name))
+    }
+
+    fn handled(&self, name: &str) -> String {
+        let stops = if self.unstopped.contains(name) { "does not stop" } else { "stops" };
+        format!("{name} {stops} the machine where it ends a program\n")
     }
 }
 

@@ -10,7 +10,7 @@ use super::missed::Note;
 use super::peek::{self, Files, View};
 use super::points::Points;
 use super::run::Until;
-use super::select::Selected;
+use super::select::{Choice, Selected};
 use super::space::{AtTrap, Owner, Space};
 use super::stopped::Stopped;
 use super::symbols::Symbols;
@@ -89,7 +89,7 @@ pub struct Debugger {
     /// The machine stands where this happened to this process, which a catchpoint has caught.
     pub(super) at_event: Option<(EventKind, u64)>,
     /// Signals that do not stop the machine where they end a program.
-    pub(super) unstopped: BTreeSet<&'static str>,
+    pub(super) unstopped: BTreeSet<String>,
     /// What the next stop has to say of catchpoints that have not stopped.
     pub(super) notes: Vec<Note>,
     /// What such notes were about: catchpoint, process and symbol.
@@ -105,6 +105,8 @@ pub struct Debugger {
     pub(super) calls: Vec<(u64, &'static str)>,
     /// Its signals.
     pub(super) signals: Vec<(u64, &'static str)>,
+    /// Whether somebody was chosen to be looked at.
+    pub(super) choice: Option<Choice>,
     /// The hart that is looked at.
     pub(super) hart: usize,
     /// The registers when the machine was last resumed.
@@ -164,6 +166,7 @@ impl Debugger {
             told_refused: None,
             at_event: None,
             unstopped: BTreeSet::new(),
+            choice: None,
             notes: Vec::new(),
             told_missed: BTreeSet::new(),
             due: VecDeque::new(),
@@ -433,7 +436,7 @@ impl Debugger {
                     harts => format!("the machine has harts 0 to {}", harts - 1),
                 })?;
                 target.look_at(hart);
-                self.selected = None;
+                (self.selected, self.choice) = (None, None);
                 self.frame = 0;
                 Ok(self.location(target))
             }
@@ -549,10 +552,15 @@ impl Debugger {
         at: Option<Expression>,
     ) -> Result<(String, (VirtAddr, Space)), String> {
         let examine = self.sized(target, examine, at.as_ref());
+        // A text of C++'s has its letters elsewhere.
+        let letters = at.as_ref().filter(|_| examine.contents == Contents::Values(Format::Text));
+        let letters =
+            letters.and_then(|at| self.looking(target, |from| expression::letters(at.node(), from)));
         let (va, space) = match (at, self.next_examine.clone()) {
             (None, Some(next)) => next,
             (at, _) => self.locate(target, at)?,
         };
+        let va = letters.map_or(va, VirtAddr);
         let (text, end) = self.with_reader(target, &space, |this, read| {
             let absent = this.absent(&space);
             memory::examine(&space, va, examine, read, absent, |va| this.symbol_at(&space, va))

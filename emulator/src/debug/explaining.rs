@@ -6,7 +6,7 @@ use super::space::Owner;
 use super::symbols::Symbols;
 use super::target::Target;
 use crate::source::{IsReturn, with_places};
-use crate::trace::{CRASHES, Event, GuestView, Residence, Trap};
+use crate::trace::{Event, GuestView, Residence, Trap};
 use isa::events::{EventKind, SignalEffect};
 use isa::{VirtAddr, reg};
 
@@ -69,10 +69,10 @@ impl Debugger {
         let tap = self.tap.borrow();
         let trace = tap.trace();
         let death = trace.history.dying(pid)?;
-        if !death.is_own || death.refusal.is_some() || death.trap.is_some() {
+        if !death.is_by_itself() || death.refusal.is_some() || death.trap.is_some() {
             return None;
         }
-        let (_, signal) = CRASHES.iter().find(|(number, _)| *number == u64::from(death.signal))?;
+        let signal = self.signal_words(death.signal.into());
         let name = trace.guest.process(pid)?.name().to_owned();
         let thread = death.tid.map_or_else(String::new, |tid| format!(", in thread {tid}"));
         let number = now.x[usize::from(reg::A7)];

@@ -78,6 +78,11 @@ impl Debugger {
                 SourceLine { line: listed.first.saturating_sub(SHOWN).max(1), ..listed.next }
             }
             (Listing::On | Listing::Back, None) => around(self.source_of(target, None)?),
+            (Listing::By(lines), listed) => {
+                let of = listed.map_or_else(|| self.source_of(target, None), |listed| Ok(listed.next))?;
+                let line = i64::from(of.line).saturating_add(lines).max(1);
+                around(SourceLine { line: u32::try_from(line).unwrap_or(u32::MAX), ..of })
+            }
             (Listing::Line(line), Some(listed)) => around(SourceLine { line, ..listed.next }),
             (Listing::Line(line), None) => around(SourceLine { line, ..self.source_of(target, None)? }),
             (Listing::Lines(first, last), listed) => {
@@ -256,6 +261,7 @@ impl Debugger {
                 lines.len()
             ));
         }
+        let end = end.min(u32::try_from(lines.len()).unwrap_or(u32::MAX).saturating_add(1));
         self.listed = Some(Listed { first: from.line, next: SourceLine { line: end, ..from } });
         Ok(text)
     }

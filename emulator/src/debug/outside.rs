@@ -5,6 +5,7 @@ use super::caught::EXITS;
 use super::command::Happening;
 use super::execute::Debugger;
 use super::points::Hit;
+use super::select::Choice;
 use super::space::{AtTrap, Doing};
 use super::target::{Registers, Target};
 use crate::trace::ThreadId;
@@ -28,7 +29,7 @@ impl Debugger {
     pub fn came_back(&mut self, target: &mut dyn Target) -> Option<Caught> {
         self.hart = target.next_hart();
         // Whom one looked at has run since, perhaps.
-        (self.selected, self.at_trap, self.next_examine) = (None, None, None);
+        (self.selected, self.choice, self.at_trap, self.next_examine) = (None, None, None, None);
         self.at_event = None;
         self.note_switches(target);
         target.look_at(self.hart);
@@ -93,26 +94,37 @@ impl Debugger {
     }
 
     /// Does what a line says; an empty one says where one is. `program` is the thread that is looked at if it is in the kernel, with the
-    /// registers that it has gone there with.
+    /// registers that it has gone there with; `beside` is its number. Who was chosen by `thread N` is looked at instead, until there is
+    /// another number beside.
     pub fn execute_for(
         &mut self,
         target: &mut dyn Target,
         program: Option<(ThreadId, Registers)>,
+        beside: u64,
         line: &str,
     ) -> String {
-        if let Some((thread, registers)) = program {
-            self.select_for_once(thread, registers);
+        if self.choice.is_some_and(|choice| choice.asked_beside.is_some_and(|asked| asked != beside)) {
+            (self.selected, self.choice, self.frame) = (None, None, 0);
+        }
+        match (self.choice, program) {
+            (Some(Choice { hart: Some(hart), .. }), _) => target.look_at(hart),
+            (Some(_), _) => {}
+            (None, Some((thread, registers))) => self.select_for_once(thread, registers),
+            (None, None) => {}
         }
         // Looks at the hart that the target looks at.
         let place = self.location(target);
         let text = if line.is_empty() { place } else { self.execute(target, line).text };
         self.end_of_once();
+        if let Some(choice) = &mut self.choice {
+            choice.asked_beside.get_or_insert(beside);
+        }
         text
     }
 
     /// Whether a process or a thread was chosen, by `process N` or `thread N`.
     pub fn has_chosen(&self) -> bool {
-        self.selected_thread().is_some()
+        self.choice.is_some()
     }
 
     /// Looks at the innermost function of the stack again: somebody else's is looked at.

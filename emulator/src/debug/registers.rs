@@ -1,7 +1,7 @@
 //! `regs`: registers by their ABI names, those marked that have changed since the machine was last resumed.
 
 use super::target::{Registers, Target};
-use crate::source::Frame;
+use crate::source::{Frame, Value, float_text};
 use isa::Privilege;
 use isa::csr::Csr;
 use isa::reg::{F_NAMES, X_NAMES};
@@ -94,9 +94,20 @@ pub(super) fn some(target: &dyn Target, now: &Registers, names: &[String]) -> Re
     for name in names {
         let value = value(target, now, name);
         let value = value.ok_or_else(|| format!("there is no register or CSR `{name}`"))?;
-        let _ = writeln!(text, "{name:<9} {value:#018x}");
+        let _ = writeln!(text, "{name:<9} {value:#018x}{}", as_float(name, value));
     }
     Ok(text)
+}
+
+/// What a floating-point register holds as a number, behind its bits.
+fn as_float(name: &str, bits: u64) -> String {
+    if !is_float(name) {
+        return String::new();
+    }
+    let held = Value::float_register(bits);
+    let (type_, bytes) = (&held.type_, held.type_.size().unwrap_or(8));
+    let bits = if bytes == 4 { bits & u64::from(u32::MAX) } else { bits };
+    format!("  {type_} {}", float_text(bits.into(), bytes))
 }
 
 /// A register of a frame.
@@ -156,7 +167,8 @@ pub(super) fn some_of_caller(target: &dyn Target, frame: &Frame, names: &[String
                     .ok_or_else(|| format!("there is no register or CSR `{name}`"))?,
             ),
         };
-        let value = held.map_or_else(|| "<not saved>".to_owned(), |value| format!("{value:#018x}"));
+        let known = |value| format!("{value:#018x}{}", as_float(name, value));
+        let value = held.map_or_else(|| "<not saved>".to_owned(), known);
         let _ = writeln!(text, "{name:<9} {value}");
     }
     Ok(text)

@@ -68,7 +68,7 @@ impl Debugger {
         self.at_trap = None;
         self.at_event = None;
         self.looked_at_before = self.selected_thread();
-        self.selected = None;
+        (self.selected, self.choice) = (None, None);
         self.frame = 0;
         target.look_at(target.next_hart());
         // The place at which a breakpoint has been looked at already.

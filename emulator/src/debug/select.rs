@@ -27,6 +27,15 @@ pub(super) struct Selected {
     is_for_once: bool,
 }
 
+/// That somebody was chosen by `process N` or `thread N`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice {
+    /// The hart that runs him, if one does; else it is he who is selected.
+    pub(super) hart: Option<usize>,
+    /// At which thread somebody else looked then, who says so.
+    pub(super) asked_beside: Option<u64>,
+}
+
 impl Debugger {
     /// Looks at a process, by its first thread, or at a thread; says at whom one looks if there is no number.
     pub(super) fn select(
@@ -57,8 +66,10 @@ impl Debugger {
         {
             self.hart = hart;
             target.look_at(hart);
+            self.choice = Some(Choice { hart: Some(hart), asked_beside: None });
             return Ok(self.location(target));
         }
+        self.choice = Some(Choice { hart: None, asked_beside: None });
         self.select_trapped(thread, Satp(satp), ended);
         Ok(self.selected_text(target))
     }
@@ -134,6 +145,7 @@ impl Debugger {
             return Err(format!("there is no thread {tid}"));
         }
         let (selected, at_trap, frame, hart) = (self.selected.clone(), self.at_trap, self.frame, self.hart);
+        let choice = self.choice;
         let mut text = String::new();
         for ThreadId { pid, tid } in threads {
             let name =
@@ -146,6 +158,7 @@ impl Debugger {
             }
         }
         (self.selected, self.at_trap, self.frame, self.hart) = (selected, at_trap, frame, hart);
+        self.choice = choice;
         target.look_at(hart);
         Ok(text)
     }

@@ -62,7 +62,7 @@ impl Debugger {
                 self.points_changed();
                 Ok(String::new())
             }
-            StopCommand::Handle(signal) => Ok(self.handle(signal)),
+            StopCommand::Handle(signal) => self.handle(signal),
             StopCommand::Commands(id) => {
                 let id = id
                     .or(self.points.last())

@@ -6,7 +6,7 @@ use super::catches::{self, Catch};
 use super::forks::Forked;
 use crate::host::EventAction;
 use crate::trace::{
-    Attribution, Event, FIRST_PROCESS, ProcessView, ThreadId, Trace, Trap, explain, explain_departure,
+    Attribution, Death, Event, FIRST_PROCESS, ProcessView, ThreadId, Trace, Trap, explain, explain_departure,
 };
 use isa::events::EventKind;
 use isa::{Ppn, VirtAddr};
@@ -95,7 +95,7 @@ impl Tap {
         if is_switch || is_fork || ends && self.awaited_end().is_some() {
             return EventAction::Stop;
         }
-        let is_crash = || self.trace.history.dying(event.record.pid).is_some_and(|death| death.is_own);
+        let is_crash = || self.trace.history.dying(event.record.pid).is_some_and(Death::is_by_itself);
         if self.stops_at_deaths && kind == EventKind::Registers && is_crash() {
             self.died = Some(event.clone());
             return EventAction::Stop;

@@ -41,6 +41,8 @@ pub(super) struct Vantage<'a> {
     /// What is known of a stop, and how often it was come to there.
     pub(super) facts: Option<(Scene, u64)>,
     notes: RefCell<peek::Notes>,
+    /// What there is to say beside the values.
+    remarks: RefCell<Vec<String>>,
 }
 
 impl Debugger {
@@ -117,10 +119,25 @@ impl Debugger {
         here: Space,
         process: Option<u64>,
     ) -> Vantage<'a> {
-        let (symbols, files, notes) = (&self.symbols, &self.files, RefCell::default());
+        let (symbols, files, notes, remarks) =
+            (&self.symbols, &self.files, RefCell::default(), RefCell::default());
         let (frame, facts, gone) = (None, None, self.check_page_table().err());
         let over = self.last_program.clone().filter(|_| process.is_none() && trace.guest.is_over());
-        Vantage { target, trace, symbols, files, registers, here, gone, process, over, frame, facts, notes }
+        Vantage {
+            target,
+            trace,
+            symbols,
+            files,
+            registers,
+            here,
+            gone,
+            process,
+            over,
+            frame,
+            facts,
+            notes,
+            remarks,
+        }
     }
 }
 
@@ -141,9 +158,12 @@ impl Vantage<'_> {
         value.text(&Look { read, symbol, format })
     }
 
-    /// What there is to say of pages that were read and are not in memory.
+    /// What there is to say beside the values, and of pages that were read and are not in memory.
     pub(super) fn notes(&self) -> String {
-        self.notes.borrow().text()
+        let mut remarks = self.remarks.borrow().clone();
+        remarks.dedup();
+        let remarks: String = remarks.iter().map(|remark| format!("   ({remark})\n")).collect();
+        remarks + &self.notes.borrow().text()
     }
 
     /// The parameters or the variables of the function that is looked at.
@@ -424,6 +444,10 @@ impl Names for Vantage<'_> {
         let Loaded { file, bias } = loaded_at(self.symbols, &self.trace.guest, &space, VirtAddr(address))?;
         let range = file.symbols().range_at(address.wrapping_sub(bias))?;
         Some(range.start.wrapping_add(bias)..range.end.wrapping_add(bias))
+    }
+
+    fn remark(&self, remark: String) {
+        self.remarks.borrow_mut().push(remark);
     }
 
     fn read(&self, whose: Whose, address: u64, into: &mut [u8]) -> Result<(), String> {

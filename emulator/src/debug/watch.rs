@@ -13,7 +13,7 @@ use super::target::{Place, Target};
 use super::vantage::Vantage;
 use super::walk::translate;
 use crate::exec::MemoryAccess;
-use crate::source::{Type, Value};
+use crate::source::{Bits, Type, Value};
 use crate::trace::FIRST_PROCESS;
 use core::ops::Range;
 use isa::paging::Access;
@@ -58,6 +58,8 @@ pub(super) struct Watch {
     bytes: Range<u64>,
     /// Its type, if that is known.
     type_: Option<Type>,
+    /// The bits of these bytes that are meant, if it is a field of them, and its type.
+    field: Option<(Bits, Type)>,
     /// Where the function goes on that has called the one whose variable it is, and with which stack pointer: then it is no more.
     pub(super) ends: Option<(VirtAddr, u64)>,
     /// It is a part of some function's frame, which another run does not have where it begins.
@@ -74,6 +76,13 @@ impl Watch {
     pub(super) fn pid(&self) -> u64 {
         self.pid
     }
+    /// Whether it is another than it was, or may be: of a field of bits that is known.
+    fn has_changed(&self, now: Option<&[u8]>) -> bool {
+        let (Some((bits, type_)), Some(was), Some(now)) = (&self.field, &self.held, now) else { return true };
+        let nowhere = &|_, _, _: &mut [u8]| Err(String::new());
+        let number = |held: &[u8]| Value::of_bits(type_, *bits, held).to_integer(nowhere);
+        number(was) != number(now)
+    }
     /// As it was typed.
     pub(super) fn text(&self) -> &str {
         &self.text
@@ -82,7 +91,7 @@ impl Watch {
 
 impl fmt::Display for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { text, watched, pid, bytes, ends, .. } = self;
+        let Self { text, watched, pid, bytes, ends, field, .. } = self;
         let what = match watched {
             Watched::Writes => "writes to",
             Watched::Reads => "reads of",
@@ -90,7 +99,11 @@ impl fmt::Display for Watch {
         };
         let count = bytes.end - bytes.start;
         let ends = if ends.is_some() { ", until its function returns" } else { "" };
-        write!(f, "{what} {text} of process {pid} ({}, {count} bytes{ends})", VirtAddr(bytes.start))
+        let size = match field {
+            Some((bits, _)) => format!("{} bits", bits.count),
+            None => format!("{count} bytes"),
+        };
+        write!(f, "{what} {text} of process {pid} ({}, {size}{ends})", VirtAddr(bytes.start))
     }
 }
 
@@ -139,11 +152,24 @@ impl Debugger {
                 "`${name}` is a register, and no place in memory: `watch *${name}` watches what it points to now"
             ));
         }
-        let found = self.looking(target, |from| match expression::place(at.node(), from)? {
-            Some((bytes, value)) => {
-                Ok((bytes.start, Some((bytes.end - bytes.start, value.type_)), value.whose))
+        let field = self.looking(target, |from| expression::field(at.node(), from));
+        if field.is_some() && watched != Watched::Writes {
+            return Err(format!(
+                "`{}` is a field of bits, and a load is of whole bytes: `watch` stops where it changes",
+                at.text()
+            ));
+        }
+        let found = self.looking(target, |from| {
+            if let Some((bits, value)) = &field {
+                let Range { start, end } = bits.bytes();
+                return Ok((start, Some((end - start, value.type_.clone())), value.whose));
             }
-            None => expression::address(at.node(), from).map(|(address, whose)| (address, None, whose)),
+            match expression::place(at.node(), from)? {
+                Some((bytes, value)) => {
+                    Ok((bytes.start, Some((bytes.end - bytes.start, value.type_)), value.whose))
+                }
+                None => expression::address(at.node(), from).map(|(address, whose)| (address, None, whose)),
+            }
         });
         let (address, of_place, whose): (_, Option<(u64, Type)>, _) =
             found.map_err(|why| format!("`{}`: {why}", at.text()))?;
@@ -198,6 +224,7 @@ impl Debugger {
             space,
             bytes,
             type_,
+            field: field.map(|(bits, value)| (bits, value.type_)),
             ends,
             is_of_frame,
             name,
@@ -278,6 +305,10 @@ impl Debugger {
 
     /// The text of what a watched variable held, if its type says more than its bits do.
     fn typed(&self, target: &dyn Target, watch: &Watch, held: &[u8]) -> Option<String> {
+        if let Some((bits, type_)) = &watch.field {
+            let value = Value::of_bits(type_, *bits, held);
+            return self.looking(target, |from| from.text(&value, None)).ok();
+        }
         let type_ = watch.type_.clone().filter(|type_| !type_.is_plain())?;
         let value = Value::of_bytes(type_, held, held.len() as u64);
         self.looking(target, |from| from.text(&value, None)).ok()
@@ -348,8 +379,14 @@ impl Debugger {
         access: &MemoryAccess,
     ) -> Option<Hit> {
         let armed = self.armed_watches();
-        let ids: Vec<u64> = armed.iter().filter(|w| w.means(place, access)).map(|w| w.id).collect();
-        let looked: Vec<_> = ids.iter().map(|&id| self.look_again(target, id)).collect();
+        let meant = armed.iter().filter(|w| w.means(place, access)).map(|w| w.id);
+        let looked = meant.map(|id| (id, self.look_again(target, id))).collect::<Vec<_>>().into_iter();
+        // Who stores to a field of bits stores to its neighbours.
+        let is_other = |(_, looked): &(u64, Option<(Watch, Option<Vec<u8>>)>)| match looked {
+            Some((watch, now)) => watch.has_changed(now.as_deref()),
+            None => true,
+        };
+        let (ids, looked): (Vec<u64>, Vec<_>) = looked.filter(is_other).unzip();
         let space = self.space_of(&target.registers());
         let frame = translate(target, &space, access.va).map(|pa| pa.page().0);
         let pc = Some(place.pc.0);
@@ -371,7 +408,10 @@ impl Debugger {
             // As the program means it, where that is another number than its bits.
             let bits = &access.value.to_le_bytes()[..usize::from(access.width_bytes).min(8)];
             let is_float = is_all && watch.type_.as_ref().is_some_and(Type::is_float);
-            let new = is_float.then(|| self.typed(target, watch, bits)).flatten();
+            let new = match &watch.field {
+                Some(_) => now.as_ref().and_then(|now| self.typed(target, watch, now)),
+                None => is_float.then(|| self.typed(target, watch, bits)).flatten(),
+            };
             let new = new.unwrap_or_else(|| Number(access.value).to_string());
             let typed = |held: &Option<Vec<u8>>| self.typed(target, watch, held.as_ref()?);
             let typed = typed(&watch.held).zip(typed(now)).filter(|_| access.access == Access::Store);
@@ -397,7 +437,7 @@ impl Debugger {
         let mut changed = Vec::new();
         for watch in armed.iter().filter(|w| w.is_of(place) && w.watched.writes()) {
             let Some((before, Some(now))) = self.look_again(target, watch.id) else { continue };
-            if before.held.as_ref().is_some_and(|held| *held != now) {
+            if before.held.as_ref().is_some_and(|held| *held != now) && before.has_changed(Some(&now)) {
                 changed.push((watch.id, before, now));
             }
         }
@@ -411,7 +451,9 @@ impl Debugger {
             };
             let was = watch.held.as_deref().unwrap_or_default();
             let part = self.changed_part(target, watch, &watch.held, &Some(now.clone()));
-            let what = part.unwrap_or_else(|| format!(" from {} to {}", Bytes(was), Bytes(now)));
+            let typed = |held: &[u8]| self.typed(target, watch, held).filter(|_| watch.field.is_some());
+            let text = |held: &[u8]| typed(held).unwrap_or_else(|| Plain(held).to_string());
+            let what = part.unwrap_or_else(|| format!(" from {} to {}", text(was), text(now)));
             format!(
                 "{}: while the kernel had the hart it has changed{what}: by a copy of the kernel's, or by another who shares it",
                 watch.text,
@@ -433,7 +475,7 @@ fn value(held: &[u8], watched: &Range<u64>, access: &MemoryAccess) -> String {
     let end = access.va.0.wrapping_add(access.width_bytes.into()).min(watched.end) - watched.start;
     let range = usize::try_from(start).ok().zip(usize::try_from(end).ok());
     let bytes = range.and_then(|(start, end)| held.get(start..end)).unwrap_or_default();
-    Bytes(bytes).to_string()
+    Plain(bytes).to_string()
 }
 
 /// A number, in both ways where they differ.
@@ -449,9 +491,9 @@ impl fmt::Display for Number {
 }
 
 /// Bytes: as a number where they are as many as one has, else one by one, the first of them.
-struct Bytes<'a>(&'a [u8]);
+struct Plain<'a>(&'a [u8]);
 
-impl fmt::Display for Bytes<'_> {
+impl fmt::Display for Plain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 16;
         if matches!(self.0.len(), 1 | 2 | 4 | 8) {
@@ -514,10 +556,10 @@ mod tests {
 
     #[test]
     fn values_are_numbers_or_bytes() {
-        assert_eq!(Bytes(&[2, 0, 0, 0]).to_string(), "2");
-        assert_eq!(Bytes(&[0, 1]).to_string(), "256 (0x100)");
-        assert_eq!(Bytes(&[1, 2, 3]).to_string(), "[01 02 03]");
-        assert_eq!(Bytes(&[7; 20]).to_string(), format!("[{} …]", ["07"; 16].join(" ")));
+        assert_eq!(Plain(&[2, 0, 0, 0]).to_string(), "2");
+        assert_eq!(Plain(&[0, 1]).to_string(), "256 (0x100)");
+        assert_eq!(Plain(&[1, 2, 3]).to_string(), "[01 02 03]");
+        assert_eq!(Plain(&[7; 20]).to_string(), format!("[{} …]", ["07"; 16].join(" ")));
         let access = MemoryAccess { va: VirtAddr(0x102), access: Access::Store, width_bytes: 4, value: 0 };
         assert_eq!(value(&[1, 2, 3, 4], &(0x100..0x104), &access), "1027 (0x403)");
     }

@@ -61,7 +61,7 @@ pub(super) fn run(world: &mut World<'_>, subject: &Subject, tid: u64, line: &str
     let has_several = world.threads(subject).len() > 1 && matches!(subject, Subject::Process(_));
     let (debugger, target) = world.prompt();
     target.look_at(hart.unwrap_or(target.next_hart()));
-    let mut text = debugger.execute_for(target, program, line.trim());
+    let mut text = debugger.execute_for(target, program, tid, line.trim());
     if has_several && entry.is_some_and(|entry| OF_A_THREAD.contains(&entry)) && !debugger.has_chosen() {
         // Where gdb has gone back to another by itself, as after `thread apply`, it does not say so.
         text.insert_str(0, &format!("thread {tid}:\n"));

@@ -6,9 +6,12 @@ use super::dies::{At, Dies, expression};
 use gimli::AttributeValue;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::rc::Rc;
 
 /// Functions that are kept of those that have a variable of one name.
 const MAX_FUNCTIONS: usize = 16;
+/// Enumerations that are kept of those that have a value of one name.
+const MAX_ENUMERATIONS: usize = 64;
 
 /// A variable that there is as long as the program runs.
 #[derive(Debug)]
@@ -25,6 +28,28 @@ impl Global {
     }
 }
 
+/// An enumeration, and what it is in.
+#[derive(Debug)]
+struct Enumeration {
+    at: At,
+    /// What it is in, from the outermost in: `shop::Counter::`.
+    outer: String,
+    /// Its own name, if it has one.
+    name: Option<String>,
+}
+
+impl Enumeration {
+    /// Whether one of its values may be meant by this path: it may be told with the enumeration that it is of, and without it.
+    fn has(&self, path: &str) -> bool {
+        let Some((before, _)) = path.rsplit_once("::") else { return true };
+        let is_end = |whole: &str| {
+            whole.strip_suffix(before).is_some_and(|rest| rest.is_empty() || rest.ends_with("::"))
+        };
+        let of_own = self.name.as_ref().is_some_and(|name| is_end(&format!("{}{name}", self.outer)));
+        of_own || is_end(self.outer.trim_end_matches(':'))
+    }
+}
+
 /// What is found.
 #[derive(Debug, Default)]
 pub(super) struct Index {
@@ -38,8 +63,8 @@ pub(super) struct Index {
     types: BTreeMap<String, At>,
     /// Names of the variables of functions, each with functions that have it: a few at most.
     locals: BTreeMap<String, Vec<At>>,
-    /// The names of values, each with the enumeration that has it.
-    enumerators: BTreeMap<String, At>,
+    /// The names of values, each with the enumerations that have one.
+    enumerators: BTreeMap<String, Vec<Rc<Enumeration>>>,
     /// Units in which places of variables are told for each instruction.
     following: BTreeSet<usize>,
 }
@@ -82,8 +107,8 @@ impl Index {
                     path.push((depth, dies.name(at), Some(at)));
                 }
                 gimli::DW_TAG_enumerator => {
-                    if let (Some(enumeration), Some(name)) = (enumeration, dies.name(at)) {
-                        self.enumerators.entry(name).or_insert(enumeration);
+                    if let (Some(enumeration), Some(name)) = (&enumeration, dies.name(at)) {
+                        self.add_enumerator(name, enumeration);
                     }
                 }
                 gimli::DW_TAG_namespace => path.push((depth, dies.name(at), None)),
@@ -134,9 +159,15 @@ impl Index {
                 }
                 tag => {
                     if tag == gimli::DW_TAG_enumeration_type {
-                        enumeration = Some(at);
+                        let outer =
+                            path.iter().filter_map(|(_, name, _)| Some(format!("{}::", name.as_ref()?)));
+                        let (outer, name) = (outer.collect(), dies.name(at));
+                        enumeration = Some(Rc::new(Enumeration { at, outer, name }));
                     }
-                    if matches!(tag, gimli::DW_TAG_structure_type | gimli::DW_TAG_class_type) {
+                    if matches!(
+                        tag,
+                        gimli::DW_TAG_structure_type | gimli::DW_TAG_class_type | gimli::DW_TAG_union_type
+                    ) {
                         path.push((depth, dies.name(at), None));
                     }
                     let word = match tag {
@@ -153,6 +184,15 @@ impl Index {
                     }
                 }
             }
+        }
+    }
+
+    /// A value of an enumeration's; each unit tells of the same ones once more.
+    fn add_enumerator(&mut self, name: String, of: &Rc<Enumeration>) {
+        let all = self.enumerators.entry(name).or_default();
+        let is_same = |known: &Rc<Enumeration>| known.outer == of.outer && known.name == of.name;
+        if all.len() < MAX_ENUMERATIONS && !all.iter().any(is_same) {
+            all.push(Rc::clone(of));
         }
     }
 
@@ -200,9 +240,10 @@ impl Index {
         self.declared.get(name).copied()
     }
 
-    /// An enumeration that has a value of this name.
-    pub(super) fn enumeration_with(&self, name: &str) -> Option<At> {
-        self.enumerators.get(name).copied()
+    /// An enumeration that has a value of this name, or of this path: `Blue`, `shop::Colour::Blue`, `shop::Counter::On`.
+    pub(super) fn enumeration_with(&self, path: &str) -> Option<At> {
+        let name = path.rsplit("::").next().unwrap_or(path);
+        self.enumerators.get(name)?.iter().find(|of| of.has(path)).map(|of| of.at)
     }
 
     pub(super) fn type_named(&self, name: &str) -> Option<At> {

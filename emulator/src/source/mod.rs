@@ -13,6 +13,7 @@
 //! parts of it, what it points to and arithmetic are `value` and `numbers`, its text is `show`. What is known of a name is
 //! found through an `index` that is made once.
 
+mod cpp_nodes;
 mod cpp_values;
 mod dies;
 mod epilogue;
@@ -25,6 +26,7 @@ mod location;
 mod numbers;
 mod prologue;
 mod quad;
+mod quad_arithmetic;
 mod returned;
 mod rust_values;
 mod show;
@@ -48,7 +50,7 @@ pub use stack::{Callers, IsReturn, StackFrame, in_brackets, stack, with_places};
 pub use symbols::{SymbolTable, is_called};
 pub use types::{Kind, Number, Type};
 pub use unwind::Frame;
-pub use value::{Held, ReadMemory, Value, Whose};
+pub use value::{Bits, Held, ReadMemory, Value, Whose};
 pub use variables::Variables;
 
 /// Bytes of a section, shared with the file.

@@ -1,5 +1,6 @@
 //! Arithmetic as C has it, on values of the program: conversions, operators, comparisons.
 
+use super::quad_arithmetic::Quad;
 use super::types::{Kind, Number, Shape, Type};
 use super::value::{Held, ReadMemory, Value, Whose};
 use std::cmp::Ordering;
@@ -44,8 +45,14 @@ impl Operator {
 /// What can be calculated with.
 pub(super) enum Scalar {
     Integer(i128, Number),
+    /// A `float` or a `double`, and its size.
     Float(f64, u64),
-    Pointer { to: Type, address: u64 },
+    /// A `long double`.
+    Quad(Quad),
+    Pointer {
+        to: Type,
+        address: u64,
+    },
 }
 
 impl Scalar {
@@ -55,6 +62,7 @@ impl Scalar {
             Self::Pointer { address, .. } => Ok(i128::from(*address)),
             #[allow(clippy::cast_possible_truncation)] // as C does it: towards zero
             Self::Float(value, _) => Ok(*value as i128),
+            Self::Quad(value) => Ok(value.to_integer()),
         }
     }
     fn float(&self) -> f64 {
@@ -64,12 +72,25 @@ impl Scalar {
             #[allow(clippy::cast_precision_loss)]
             Self::Pointer { address, .. } => *address as f64,
             Self::Float(value, _) => *value,
+            Self::Quad(value) => value.to_double(),
         }
+    }
+    fn quad(&self) -> Quad {
+        match self {
+            Self::Integer(value, _) => Quad::of_integer(*value),
+            Self::Pointer { address, .. } => Quad::of_integer((*address).into()),
+            Self::Float(value, _) => Quad::of_double(*value),
+            Self::Quad(value) => *value,
+        }
+    }
+    fn is_float(&self) -> bool {
+        matches!(self, Self::Float(..) | Self::Quad(_))
     }
     fn is_zero(&self) -> bool {
         match self {
             Self::Integer(value, _) => *value == 0,
             Self::Float(value, _) => *value == 0.0,
+            Self::Quad(value) => value.is_zero(),
             Self::Pointer { address, .. } => *address == 0,
         }
     }
@@ -123,6 +144,9 @@ impl Value {
             Shape::Number(Number { kind: Kind::Complex, .. }) => {
                 Err(format!("{} is not calculated with", self.type_))
             }
+            Shape::Number(Number { kind: Kind::Float, bytes: 16 }) => {
+                Ok(Scalar::Quad(Quad(of_size(16)?.cast_unsigned())))
+            }
             Shape::Number(Number { kind: Kind::Float, bytes }) => {
                 let bits = of_size(bytes)?;
                 Ok(Scalar::Float(super::quad::to_f64(bits.cast_unsigned(), bytes), bytes))
@@ -135,9 +159,11 @@ impl Value {
             Shape::Array(to, _) => Ok(Scalar::Pointer { to, address: self.address()? }),
             Shape::Function => Ok(Scalar::Pointer { to: self.type_.clone(), address: self.address()? }),
             Shape::Reference(_) => self.clone().referred(read)?.scalar(read),
-            Shape::Record(..) | Shape::Void | Shape::Unknown(_) => {
-                Err(format!("{} is no number", self.type_))
-            }
+            Shape::Record(..) => match self.stood_for(read)? {
+                Some(value) if !matches!(value.type_.shape(), Shape::Record(..)) => value.scalar(read),
+                _ => Err(format!("{} is no number", self.type_)),
+            },
+            Shape::Void | Shape::Unknown(_) => Err(format!("{} is no number", self.type_)),
         }
     }
 
@@ -170,6 +196,7 @@ impl Value {
     pub fn negated(&self, read: ReadMemory<'_>) -> Result<Self, String> {
         match self.scalar(read)? {
             Scalar::Float(value, bytes) => Ok(Self::float(-value, bytes)),
+            Scalar::Quad(value) => Ok(Self::quad(value.negated())),
             Scalar::Integer(value, number) => {
                 let number = common(number, number);
                 Ok(Self::number(wrapped(value.wrapping_neg(), number), number))
@@ -194,11 +221,12 @@ impl Value {
         let made = |value: Self| Self { type_: type_.clone(), whose: self.whose, ..value };
         match type_.shape() {
             Shape::Number(Number { kind: Kind::Float, bytes }) => {
-                let value = self.scalar(read)?.float();
-                match bytes {
-                    4 | 8 => Ok(made(Self::float(value, bytes))),
-                    _ => Ok(Self::float(value, 8)),
-                }
+                let value = self.scalar(read)?;
+                Ok(made(match (bytes, &value) {
+                    (16, _) => Self::quad(value.quad()),
+                    (4, Scalar::Quad(value)) => Self::float(value.to_single().into(), 4),
+                    _ => Self::float(value.float(), bytes),
+                }))
             }
             Shape::Number(Number { kind: Kind::Complex, .. }) => Err(format!("nothing is made a {type_}")),
             Shape::Number(number) => {
@@ -246,13 +274,13 @@ impl Value {
             (Scalar::Integer(a, of_a), Scalar::Integer(b, of_b)) => {
                 return integers(operator, (*a, *of_a), (*b, *of_b));
             }
-            (Scalar::Float(..), Scalar::Float(..) | Scalar::Integer(..))
-            | (Scalar::Integer(..), Scalar::Float(..)) => floats(operator, &a, &b),
-            _ => None,
+            (Scalar::Pointer { .. }, _) | (_, Scalar::Pointer { .. }) => None,
+            _ => floats(operator, &a, &b),
         }
         .or_else(|| {
             let order = match (&a, &b) {
-                (Scalar::Float(..), _) | (_, Scalar::Float(..)) => a.float().partial_cmp(&b.float()),
+                (Scalar::Quad(_), _) | (_, Scalar::Quad(_)) => a.quad().compared(b.quad()),
+                _ if a.is_float() || b.is_float() => a.float().partial_cmp(&b.float()),
                 // An address has no sign.
                 _ => Some(low_word(a.integer().ok()?).cmp(&low_word(b.integer().ok()?))),
             };
@@ -307,6 +335,16 @@ fn integers(operator: Operator, a: (i128, Number), b: (i128, Number)) -> Result<
 }
 
 fn floats(operator: Operator, a: &Scalar, b: &Scalar) -> Option<Value> {
+    if matches!((a, b), (Scalar::Quad(_), _) | (_, Scalar::Quad(_))) {
+        let (a, b) = (a.quad(), b.quad());
+        return Some(Value::quad(match operator {
+            Operator::Plus => a.plus(b),
+            Operator::Minus => a.minus(b),
+            Operator::Times => a.times(b),
+            Operator::Divide => a.divided_by(b),
+            _ => return None,
+        }));
+    }
     let bytes = |scalar: &Scalar| if let Scalar::Float(_, bytes) = scalar { *bytes } else { 0 };
     let bytes = bytes(a).max(bytes(b));
     let (a, b) = (a.float(), b.float());

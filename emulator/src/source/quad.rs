@@ -3,6 +3,7 @@
 //! Rust gives them for 32 and 64 bits. For RISC-V's `long double`, which is IEEE 754's binary128, they are made here with exact
 //! arithmetic (Steele and White, "How to Print Floating-Point Numbers Accurately", 1990).
 
+use super::quad_arithmetic::Quad;
 use std::cmp::Ordering;
 
 /// Bits of the fraction of a binary128.
@@ -14,11 +15,7 @@ const BIAS: i32 = 16383;
 pub(super) fn to_f64(bits: u128, bytes: u64) -> f64 {
     match bytes {
         4 => f64::from(f32::from_bits(bits as u32)),
-        16 => {
-            // Through text, which rounds once and right.
-            let text = text(bits, 16);
-            text.parse().unwrap_or(f64::NAN)
-        }
+        16 => Quad(bits).to_double(),
         _ => f64::from_bits(bits as u64),
     }
 }

@@ -1,10 +1,11 @@
 //! Values as text, as C writes them: `{x = 1, y = -3}`.
 
+use super::cpp_values::{self, Holds};
 use super::dies::{At, Dies, Language};
 use super::numbers::wrapped;
 use super::types::{Kind, Member, Number, Shape, Type};
 use super::value::{Held, ReadMemory, Value};
-use super::{cpp_values, quad, rust_values};
+use super::{quad, rust_values};
 use std::cell::Cell;
 use std::fmt::Write;
 use std::rc::Rc;
@@ -348,6 +349,32 @@ impl Writer<'_> {
         Ok(format!("\"{}\"{more}", letters(&bytes[..end], '"')))
     }
 
+    /// What a value of C++'s library holds.
+    fn held(&self, holds: Holds, depth: usize) -> String {
+        let (texts, count) = match holds {
+            Holds::Nothing => return "<no value>".to_owned(),
+            Holds::One(value, more) => return self.value(&value, depth - 1) + &more,
+            Holds::Elements(values, count) => {
+                (values.iter().map(|value| self.value(value, depth - 1)).collect::<Vec<_>>(), count)
+            }
+            Holds::Pairs(values, count) => {
+                let part = |pair: &Value, name| match pair.plain_member(name, self.look.read) {
+                    Ok(value) => self.value(&value, depth - 1),
+                    Err(why) => format!("<{why}>"),
+                };
+                let text = |pair: &Value| format!("[{}] = {}", part(pair, "first"), part(pair, "second"));
+                (values.iter().map(text).collect(), count)
+            }
+        };
+        let more = count.saturating_sub(texts.len() as u64);
+        let alike = texts.chunk_by(|a, b| a == b).flat_map(|alike| match alike.len() {
+            count if count as u64 > MAX_ALIKE => vec![format!("{} <repeats {count} times>", alike[0])],
+            _ => alike.to_vec(),
+        });
+        let more = (more > 0).then(|| format!("… {more} more"));
+        format!("{{{}}}", alike.chain(more).collect::<Vec<_>>().join(", "))
+    }
+
     fn record(&self, value: &Value, dies: &Rc<Dies>, at: At, depth: usize) -> Result<String, String> {
         let read = self.look.read;
         if let Some(elements) = value.sequence(dies, at, read)? {
@@ -367,7 +394,13 @@ impl Writer<'_> {
             let inner = self.value(&value.taken(&variant, read)?, depth - 1);
             return Ok(if inner == "{}" { name } else { format!("{name}{}", inner_of_variant(&inner)) });
         }
-        let members = dies.members(at);
+        if let Some(holds) = cpp_values::holds(value, dies, at, MAX_ELEMENTS, read) {
+            return Ok(self.held(holds, depth));
+        }
+        // What has no members is derived from for its functions.
+        let is_empty_base = |member: &Member| member.is_base && is_empty(&member.type_, MAX_DEPTH);
+        let mut members = dies.members(at);
+        members.retain(|member| !is_empty_base(member));
         let is_tuple = dies.language(at.unit) == Language::Rust
             && !members.is_empty()
             && members.iter().all(|member| member.name.as_ref().is_some_and(|name| name.starts_with("__")));
@@ -385,6 +418,12 @@ impl Writer<'_> {
         let texts: Vec<String> = members.iter().map(member).collect();
         Ok(if is_tuple { format!("({})", texts.join(", ")) } else { format!("{{{}}}", texts.join(", ")) })
     }
+}
+
+/// Whether a structure has no members, nor any of those that it derives from.
+fn is_empty(type_: &Type, left: usize) -> bool {
+    let Shape::Record(dies, at) = type_.shape() else { return false };
+    left > 0 && dies.members(at).iter().all(|member| member.is_base && is_empty(&member.type_, left - 1))
 }
 
 /// What stands behind the name of a variant: a tuple at once, members behind a space.

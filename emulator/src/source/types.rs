@@ -71,6 +71,9 @@ impl Number {
     /// C's `double`.
     pub const DOUBLE: Self = Self { kind: Kind::Float, bytes: 8 };
 
+    /// C's `long double`, as RISC-V has it.
+    pub const LONG_DOUBLE: Self = Self { kind: Kind::Float, bytes: 16 };
+
     pub(super) fn is_signed(self) -> bool {
         matches!(self.kind, Kind::Signed | Kind::Letter { is_signed: true })
     }
@@ -376,6 +379,15 @@ impl Dies {
         };
         let children = self.children(structure).into_iter();
         children.filter(is_member).filter(|at| !is_static(at)).map(|at| self.member(at)).collect()
+    }
+
+    /// Whether a class has a variable of this name, once for all its objects.
+    pub(super) fn has_static(&self, class: At, name: &str) -> bool {
+        self.children(class).into_iter().any(|at| {
+            matches!(self.tag(at), Some(gimli::DW_TAG_member | gimli::DW_TAG_variable))
+                && self.attribute(at, gimli::DW_AT_declaration).is_some()
+                && self.name(at).as_deref() == Some(name)
+        })
     }
 
     pub(super) fn member(self: &Rc<Self>, at: At) -> Member {

@@ -3,7 +3,9 @@
 //! Nothing is read before it is asked for: a value in memory is its address until somebody wants its number or its text.
 
 use super::dies::{At, Dies};
+use super::quad_arithmetic::Quad;
 use super::types::{Member, Number, Shape, Type};
+use std::ops::Range;
 use std::rc::Rc;
 
 /// The process that memory is meant in, if it is not the one that is looked at.
@@ -25,10 +27,30 @@ pub enum Held {
     Memory(u64),
     /// These bytes, which are in no memory; `None` where the compiler has not kept one.
     Bytes(Vec<Option<u8>>),
+    /// A field of bits, as the number that it is.
+    Field(Bits, Vec<Option<u8>>),
     /// A pointer that is in no memory and no register, to something that is.
     PointsTo(Box<Value>),
     /// Nothing: the reason, in two words.
     Lost(&'static str),
+}
+
+/// Where a field of bits is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bits {
+    /// The first byte that holds some of it.
+    pub address: u64,
+    /// How many bits it has.
+    pub count: u64,
+    /// How far it is above the lowest bit of that byte.
+    pub above: u64,
+}
+
+impl Bits {
+    /// The bytes that hold it.
+    pub fn bytes(self) -> Range<u64> {
+        self.address..self.address.saturating_add((self.above + self.count).div_ceil(8))
+    }
 }
 
 /// A value, and what it is.
@@ -66,6 +88,16 @@ impl Value {
         Self::of_bytes(Type::Number(number), &bits.to_le_bytes(), bytes)
     }
 
+    /// A `long double`.
+    pub(super) fn quad(value: Quad) -> Self {
+        Self::of_bytes(Type::Number(Number::LONG_DOUBLE), &value.0.to_le_bytes(), 16)
+    }
+
+    /// A `long double` as it is written down: digits, and a power of ten.
+    pub fn long_double(digits: u128, exponent: i32) -> Option<Self> {
+        Quad::of_decimal(digits, exponent).map(Self::quad)
+    }
+
     /// A pointer.
     pub fn pointer(to: Type, address: u64, whose: Whose) -> Self {
         Self { whose, ..Self::of_bytes(to.pointer_to(), &address.to_le_bytes(), 8) }
@@ -93,8 +125,9 @@ impl Value {
     pub fn address(&self) -> Result<u64, String> {
         match &self.held {
             Held::Memory(address) => Ok(*address),
+            Held::Field(..) => Err("it has no address: it is a field of bits".to_owned()),
             Held::Bytes(_) | Held::PointsTo(_) => {
-                Err("it has no address: it is a field of bits, in a register, or calculated".to_owned())
+                Err("it has no address: it is in a register, or calculated".to_owned())
             }
             Held::Lost(why) => Err(format!("it is {why}")),
         }
@@ -108,7 +141,7 @@ impl Value {
                 read(self.whose, *address, &mut bytes)?;
                 Ok(bytes.into_iter().map(Some).collect())
             }
-            Held::Bytes(bytes) => {
+            Held::Bytes(bytes) | Held::Field(_, bytes) => {
                 Ok(bytes.iter().copied().chain(std::iter::repeat(None)).take(count).collect())
             }
             Held::PointsTo(_) | Held::Lost(_) => Ok(vec![None; count]),
@@ -179,7 +212,10 @@ impl Value {
                 let number = self.scalar(read)?.integer()?;
                 Ok(Self::place(Type::Unknown(8), super::numbers::low_word(number), self.whose))
             }
-            _ => Err(format!("{} is no pointer", self.type_)),
+            _ => match self.owned(read)? {
+                Some(owned) => Ok(owned),
+                None => Err(format!("{} is no pointer", self.type_)),
+            },
         }
     }
 
@@ -202,6 +238,13 @@ impl Value {
             names => format!("it has {}", names.join(", ")),
         };
         Err(format!("{} has no member `{name}` ({has})", of.type_))
+    }
+
+    /// The name of a variable that the class has once for all its objects, or what it derives from: `Counter::total`.
+    pub fn static_member(&self, name: &str, read: ReadMemory<'_>) -> Option<String> {
+        let of = self.clone().referred(read).ok()?;
+        let Shape::Record(dies, at) = of.type_.shape() else { return None };
+        static_within(&dies, at, name, MAX_NESTED)
     }
 
     /// The names of its members; none if it is no structure.
@@ -301,7 +344,8 @@ impl Value {
             return Err("it is a field of more bits than a number has".to_owned());
         }
         let len = usize::try_from((above % 8 + count).div_ceil(8)).unwrap_or(0);
-        let bytes = self.part(Type::Void, above / 8).kept_bytes(len, read)?;
+        let place = self.part(Type::Void, above / 8);
+        let bytes = place.kept_bytes(len, read)?;
         let Some(bytes) = bytes.into_iter().collect::<Option<Vec<u8>>>() else {
             return Ok(Self {
                 type_: member.type_.clone(),
@@ -309,12 +353,25 @@ impl Value {
                 whose: self.whose,
             });
         };
-        let word = bytes.iter().rev().fold(0u128, |word, &byte| word << 8 | u128::from(byte));
-        let unused = 128 - count;
-        let word = word >> (above % 8) << unused;
-        let value =
-            if number.is_signed() { word.cast_signed() >> unused } else { (word >> unused).cast_signed() };
-        Ok(Self { type_: member.type_.clone(), whose: self.whose, ..Self::number(value, number) })
+        let value = field_of(&bytes, above % 8, count, number);
+        let held = match (place.held, Self::number(value, number).held) {
+            (Held::Memory(address), Held::Bytes(bytes)) => {
+                Held::Field(Bits { address, count, above: above % 8 }, bytes)
+            }
+            (_, held) => held,
+        };
+        Ok(Self { type_: member.type_.clone(), held, whose: self.whose })
+    }
+
+    /// A field of bits, where the bytes that hold it are these.
+    pub fn of_bits(type_: &Type, bits: Bits, bytes: &[u8]) -> Self {
+        let number = match type_.shape() {
+            Shape::Number(number) => number,
+            Shape::Enumeration(dies, at) => Type::number_of(&dies, at),
+            _ => Number::WORD,
+        };
+        let value = Self::number(field_of(bytes, bits.above, bits.count, number), number);
+        Self { type_: type_.clone(), ..value }
     }
 
     /// An element of an array, or what is so far from where a pointer points. What lies behind an array's end is what a program finds
@@ -325,6 +382,9 @@ impl Value {
             && let Some(elements) = of.sequence(&dies, at, read)?
         {
             return elements.element(index, read);
+        }
+        if let Some(element) = of.element_of_library(index, read)? {
+            return Ok(element);
         }
         let (first, element) = match of.type_.shape() {
             Shape::Array(element, _) => (of.clone(), element),
@@ -378,11 +438,40 @@ impl Value {
         }
     }
 
+    /// How many elements it has, if it is an array, or a structure that stands for one.
+    pub fn length(&self, read: ReadMemory<'_>) -> Option<u64> {
+        let of = self.clone().referred(read).ok()?;
+        match of.type_.shape() {
+            Shape::Array(_, length) => length,
+            Shape::Record(dies, at) => of.sequence(&dies, at, read).ok()??.length(read),
+            _ => None,
+        }
+    }
+
     /// A pointer to it.
     pub fn address_of(&self, read: ReadMemory<'_>) -> Result<Self, String> {
         let of = self.clone().referred(read)?;
         Ok(Self::pointer(of.type_.clone(), of.address()?, of.whose))
     }
+}
+
+/// So many bits of bytes, as a number.
+fn field_of(bytes: &[u8], above: u64, count: u64, number: Number) -> i128 {
+    let word = bytes.iter().rev().fold(0u128, |word, &byte| word << 8 | u128::from(byte));
+    let unused = 128 - count;
+    let word = word >> above << unused;
+    if number.is_signed() { word.cast_signed() >> unused } else { (word >> unused).cast_signed() }
+}
+
+fn static_within(dies: &Rc<Dies>, record: At, name: &str, left: usize) -> Option<String> {
+    if dies.has_static(record, name) {
+        return Some(format!("{}::{name}", dies.name(record)?));
+    }
+    let bases = dies.members(record).into_iter().filter(|member| member.is_base && left > 0);
+    bases.into_iter().find_map(|base| match base.type_.shape() {
+        Shape::Record(dies, at) => static_within(&dies, at, name, left - 1),
+        _ => None,
+    })
 }
 
 fn collect_names(dies: &Rc<Dies>, record: At, names: &mut Vec<String>, left: usize) {

@@ -121,7 +121,8 @@ impl Dies {
     /// The value of an enumeration that is called so.
     fn enumerator(self: &Rc<Self>, name: &str) -> Option<Value> {
         let enumeration = self.index().enumeration_with(name)?;
-        let value = self.enumerators(enumeration).into_iter().find(|(own, _)| own == name)?.1;
+        let last = name.rsplit("::").next().unwrap_or(name);
+        let value = self.enumerators(enumeration).into_iter().find(|(own, _)| own == last)?.1;
         let number = Type::number_of(self, enumeration);
         Some(Value { type_: Type::Entry(Rc::clone(self), enumeration), ..Value::number(value, number) })
     }

@@ -156,6 +156,13 @@ pub struct Death {
     pub trap: Option<Trap>,
 }
 
+impl Death {
+    /// Whether the program has brought it about: it went wrong, or has sent itself the signal.
+    pub fn is_by_itself(&self) -> bool {
+        self.is_own || self.is_raised
+    }
+}
+
 /// Signals of a program that goes wrong, by their numbers and names.
 pub const CRASHES: [(u64, &str); 6] =
     [(4, "SIGILL"), (5, "SIGTRAP"), (6, "SIGABRT"), (7, "SIGBUS"), (8, "SIGFPE"), (11, "SIGSEGV")];

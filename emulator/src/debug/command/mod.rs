@@ -73,6 +73,8 @@ pub enum Listing {
     Back,
     /// The lines around one of the same file.
     Line(u32),
+    /// The lines around the one that is so many behind the lines that it showed last, or before their end.
+    By(i64),
     /// From one line of the same file to another.
     Lines(u32, u32),
     /// The lines around a place.
@@ -245,7 +247,7 @@ pub enum StopCommand {
     },
     Commands(Option<u64>),
     /// A signal, and whether it stops; without one, the list.
-    Handle(Option<(&'static str, bool)>),
+    Handle(Option<(String, bool)>),
 }
 
 /// What `catch` stops at.

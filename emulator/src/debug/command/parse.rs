@@ -12,7 +12,6 @@ use super::{
 use crate::debug::condition::Condition;
 use crate::debug::expression::{Expression, line_offset, parse_number};
 use crate::debug::watch::Watched;
-use crate::trace::CRASHES;
 use core::ops::RangeInclusive;
 
 /// What stands behind a command's name.
@@ -364,25 +363,12 @@ pub(super) fn define(words: &Words<'_>) -> Result<Command, String> {
 pub(super) fn handle(words: &Words<'_>) -> Result<Command, String> {
     words.at_most(2)?;
     let Some(name) = words.get(0) else { return Ok(Command::Stop(StopCommand::Handle(None))) };
-    let is_meant = |known: &str| known == name || known.strip_prefix("SIG") == Some(name);
-    let names = || CRASHES.iter().map(|(_, name)| *name);
-    let signal = names().find(|known| is_meant(known));
-    let signal = signal.ok_or_else(|| {
-        let names: Vec<&str> = names().collect();
-        let known = format!("SIGNAL is one of {}, by which a program ends that went wrong", names.join(", "));
-        let of_others = if name.starts_with("SIG") {
-            format!("; `catch signal:{name}` stops where {name} is acted on")
-        } else {
-            String::new()
-        };
-        words.usage(&(known + &of_others))
-    })?;
     let stops = match words.get(1) {
         Some("stop") => true,
         Some("nostop") => false,
         _ => return Err(words.usage("`stop` or `nostop` is missing")),
     };
-    Ok(Command::Stop(StopCommand::Handle(Some((signal, stops)))))
+    Ok(Command::Stop(StopCommand::Handle(Some((name.to_owned(), stops)))))
 }
 
 /// `[N]`; gdb's `info frame` shows the one that is looked at.
@@ -432,6 +418,8 @@ pub(super) fn list(words: &Words<'_>) -> Result<Command, String> {
     Ok(Command::List(match words.rest {
         "" => Listing::On,
         "-" => Listing::Back,
+        "+" => Listing::On,
+        text if line_offset(text).is_some() => Listing::By(line_offset(text).unwrap_or(0)),
         text => match text.parse() {
             Ok(line) => Listing::Line(line),
             Err(_) => Listing::Place(words.needed_address()?),

@@ -219,9 +219,10 @@ const STOP: &[Entry] = &[
     entry(
         &["handle"],
         "[SIGNAL stop|nostop]",
-        "whether the machine stops where SIGNAL ends a program that went wrong: it does, unless one has said nostop\n\
-         SIGNAL: SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT. What is shown is the program as it was; nothing of it is\n\
-         changed. A signal that has a handler does not stop (`catch signal` does at all).",
+        "whether the machine stops where SIGNAL ends a program by what it did itself: it does, unless one has said nostop\n\
+         That is one that went wrong (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT), and one that has sent itself the signal,\n\
+         as by raise. What is shown is the program as it was; nothing of it is changed. A signal that has a handler does not\n\
+         stop, nor one that another has sent (`catch signal` does at all).",
         parse::handle,
     )
     .gdb(&["info signals"])
@@ -296,9 +297,9 @@ const MACHINE: &[Entry] = &[
     }),
     entry(
         &["list", "l"],
-        "[PLACE|[PLACE],[PLACE|+N]|-]",
+        "[PLACE|[PLACE],[PLACE|+N]|-|±LINES]",
         "the source around a place, or from one to another; without arguments the lines that follow, with - those before\n\
-         PLACE is LINE, FILE:LINE, a function or an address.",
+         PLACE is LINE, FILE:LINE, a function or an address; ±LINES counts from the line behind those that were shown last.",
         parse::list,
     )
     .gdb(&["info source"])

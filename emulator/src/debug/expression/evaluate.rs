@@ -1,7 +1,7 @@
 //! What expressions come to.
 
 use super::{Binary, Node, TypeName, Unary};
-use crate::source::{Kind, Number, Operator, Type, Value, Whose};
+use crate::source::{Bits, Held, Kind, Number, Operator, ReadMemory, Type, Value, Whose};
 use core::ops::Range;
 use isa::VirtAddr;
 use std::rc::Rc;
@@ -19,6 +19,8 @@ pub(in crate::debug) trait Names {
     fn type_named(&self, name: &str) -> Option<Type>;
     /// The bytes of the symbol that holds an address.
     fn symbol_at(&self, address: u64, whose: Whose) -> Option<Range<u64>>;
+    /// Takes in what there is to say beside a value.
+    fn remark(&self, _: String) {}
     /// Reads memory; the error says why there is none.
     fn read(&self, whose: Whose, address: u64, into: &mut [u8]) -> Result<(), String>;
 }
@@ -30,16 +32,27 @@ pub(in crate::debug) fn value(node: &Node, names: &dyn Names) -> Result<Value, S
     match node {
         Node::Number(number, type_) => Ok(Value::number(*number, *type_)),
         Node::Float(bits) => Ok(Value::float(f64::from_bits(*bits), 8)),
+        Node::LongDouble(digits, exponent) => {
+            Value::long_double(*digits, *exponent).ok_or_else(|| format!("`{node}` is not read exactly here"))
+        }
         Node::Register(name) => names.register(name),
         Node::Name(name) => names.named(name),
-        Node::Member(of, name) => match value(of, names).and_then(|of| of.member(name, read)) {
-            Ok(member) => Ok(member),
+        Node::Member(of, name) => {
+            let of = value(of, names);
+            let why = match of.as_ref().map_err(Clone::clone).and_then(|of| of.member(name, read)) {
+                Ok(member) => return Ok(member),
+                Err(why) => why,
+            };
+            // What a class has once for all its objects.
+            if let Some(path) = of.ok().and_then(|of| of.static_member(name, read)) {
+                return names.named(&path);
+            }
             // A symbol may have points in it: `foo.cold`, `count.0`.
-            Err(why) => match node.location() {
+            match node.location() {
                 Some((symbol, 0)) => names.named(&symbol).map_err(|_| why),
                 _ => Err(why),
-            },
-        },
+            }
+        }
         Node::Cast(type_, of) => {
             let type_ = named_type(type_, names)?;
             value(of, names)?.cast(&type_, read)
@@ -78,7 +91,11 @@ pub(in crate::debug) fn value(node: &Node, names: &dyn Names) -> Result<Value, S
             Binary::Of(operator) => value(a, names)?.operate(*operator, &value(b, names)?, read),
             Binary::Element => {
                 let (of, index) = (value(a, names)?, value(b, names)?.to_integer(read)?);
-                of.element(index, read)
+                let element = of.element(index, read)?;
+                if let Some(remark) = outside(a, &of, index, read) {
+                    names.remark(remark);
+                }
+                Ok(element)
             }
             Binary::Inside => {
                 let a = value(a, names)?.to_word(read)?;
@@ -94,6 +111,35 @@ pub(in crate::debug) fn value(node: &Node, names: &dyn Names) -> Result<Value, S
                 Ok(Value::place(Type::Array(Rc::new(first.type_), Some(count)), address, first.whose))
             }
         },
+    }
+}
+
+/// What there is to say of an element that an array has not. An array of one or none at the end of a structure may be meant to go on.
+fn outside(of: &Node, array: &Value, index: i128, read: ReadMemory<'_>) -> Option<String> {
+    let length = array.length(read)?;
+    if (0..i128::from(length)).contains(&index) || array.is_array() && length <= 1 {
+        return None;
+    }
+    let where_ = if index < 0 { "in front of it" } else { "behind its end" };
+    Some(match length {
+        0 => format!("`{of}` has no elements: [{index}] is what lies {where_}"),
+        1 => format!("`{of}` has one element, [0]: [{index}] is what lies {where_}"),
+        _ => format!("`{of}` has {length} elements, up to [{}]: [{index}] is what lies {where_}", length - 1),
+    })
+}
+
+/// Where the letters of a text of a library's are.
+pub(in crate::debug) fn letters(node: &Node, names: &dyn Names) -> Option<u64> {
+    let read = &|whose, address, into: &mut [u8]| names.read(whose, address, into);
+    value(node, names).ok()?.letters_of_text(read)
+}
+
+/// The field of bits that an expression is, where it is and in whose memory, if it is one.
+pub(in crate::debug) fn field(node: &Node, names: &dyn Names) -> Option<(Bits, Value)> {
+    let of = value(node, names).ok()?;
+    match of.held {
+        Held::Field(bits, _) => Some((bits, of)),
+        _ => None,
     }
 }
 

@@ -11,7 +11,7 @@ mod tests;
 mod watched;
 mod words;
 
-pub(super) use evaluate::{Names, address, bytes, meant_type, place, value};
+pub(super) use evaluate::{Names, address, bytes, field, letters, meant_type, place, value};
 pub use words::parse_number;
 pub(super) use words::{line_offset, number_of_c};
 
@@ -34,6 +34,8 @@ pub(super) enum Node {
     Number(i128, Number),
     /// A floating-point number, by its bits.
     Float(u64),
+    /// A `long double`: its digits, and the power of ten that they are times.
+    LongDouble(u128, i32),
     /// A register or CSR, or `fault` for the address of the last page fault, without the `$`.
     Register(String),
     /// A variable, a symbol or a line of the source, perhaps with `kernel:`, `PID:` or `FILE:` before it.
@@ -192,9 +194,12 @@ impl Node {
 
     fn parts(&self) -> Vec<&Node> {
         match self {
-            Self::Number(..) | Self::Float(_) | Self::Register(_) | Self::Name(_) | Self::SizeOfType(_) => {
-                Vec::new()
-            }
+            Self::Number(..)
+            | Self::Float(_)
+            | Self::LongDouble(..)
+            | Self::Register(_)
+            | Self::Name(_)
+            | Self::SizeOfType(_) => Vec::new(),
             Self::Unary(_, of) | Self::Member(of, _) | Self::Cast(_, of) => vec![of],
             Self::Binary(_, a, b) => vec![a, b],
             Self::Choice(parts) => parts.iter().collect(),
@@ -236,6 +241,7 @@ impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(number, _) => write!(f, "{number}"),
+            Self::LongDouble(digits, exponent) => write!(f, "{digits}e{exponent}L"),
             Self::Float(bits) => write!(f, "{}", f64::from_bits(*bits)),
             Self::Register(name) => write!(f, "${name}"),
             Self::Name(name) => f.write_str(name),

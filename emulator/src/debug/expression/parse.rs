@@ -3,7 +3,8 @@
 //! What nests needs stack: an expression has at most [`MAX_BYTES`] letters and [`MAX_NESTED`] brackets in one another.
 
 use super::words::{
-    TYPE_WORDS, canonical, float_len, letter, number_of_c, parse_number, part_len, type_of, word_of,
+    TYPE_WORDS, canonical, float_len, letter, long_double, number_of_c, parse_number, part_len, type_of,
+    word_of,
 };
 use super::{Binary, Node, TypeName, Unary};
 use crate::source::{Number, Operator};
@@ -460,6 +461,12 @@ impl<'a> Parser<'a> {
             let value: f64 =
                 text.replace('_', "").parse().map_err(|_| format!("`{text}` is not a number"))?;
             self.skip(len);
+            if matches!(word_of(self.rest), "l" | "L") {
+                self.skip(1);
+                let (digits, exponent) = long_double(text)
+                    .ok_or_else(|| format!("`{text}L` has more digits than are read exactly here"))?;
+                return Ok(Node::LongDouble(digits, exponent));
+            }
             let number = Node::Float(value.to_bits());
             // As C has it: a `float`.
             if matches!(word_of(self.rest), "f" | "F") {

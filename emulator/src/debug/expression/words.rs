@@ -40,6 +40,16 @@ pub(in crate::debug) fn line_offset(text: &str) -> Option<i64> {
     text.parse().ok()
 }
 
+/// A number with a point or a power, by its digits and the power of ten that they are times.
+pub(super) fn long_double(text: &str) -> Option<(u128, i32)> {
+    let text = text.replace('_', "").to_ascii_lowercase();
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let (whole, rest) = digits.split_once('.').unwrap_or((digits, ""));
+    let rest = rest.trim_end_matches('0');
+    let power = exponent.parse::<i32>().ok()?.checked_sub(i32::try_from(rest.len()).ok()?)?;
+    Some((format!("0{whole}{rest}").parse().ok()?, power))
+}
+
 /// The words that types of C begin with.
 pub(super) const TYPE_WORDS: &[&str] = &[
     "struct", "union", "enum", "unsigned", "signed", "int", "char", "long", "short", "float", "double",
