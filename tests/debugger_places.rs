@@ -490,7 +490,7 @@ fn commands_take_what_gdb_takes() {
 
     let ran = debug(&program, &["list names.c:50", "list"], &[]);
     assert!(
-        support::source::said(&ran)[1].contains("names.c ends before line 55: it has 52 lines"),
+        support::source::said(&ran)[1].contains("names.c ends before line 53: it has 52 lines"),
         "{ran:?}"
     );
     let ran = debug(&program, &["info registers nothing"], &[]);
