@@ -107,6 +107,9 @@ impl fmt::Display for Watch {
     }
 }
 
+/// A watchpoint as it was, and what is there now; nothing if it cannot be read.
+type Looked = (Watch, Option<Vec<u8>>);
+
 /// A watchpoint as it is compared with accesses.
 #[derive(Clone, Debug)]
 pub(super) struct ArmedWatch {
@@ -358,7 +361,7 @@ impl Debugger {
     }
 
     /// What a watched variable holds now, and what it held when it was looked at last.
-    fn look_again(&mut self, target: &dyn Target, id: u64) -> Option<(Watch, Option<Vec<u8>>)> {
+    fn look_again(&mut self, target: &dyn Target, id: u64) -> Option<Looked> {
         let watch = self.points.watch(id)?;
         let space = self.space_of_process(&target.registers(), watch.pid).ok()?;
         let now = holds(target, &space, &watch.bytes);
@@ -382,7 +385,7 @@ impl Debugger {
         let meant = armed.iter().filter(|w| w.means(place, access)).map(|w| w.id);
         let looked = meant.map(|id| (id, self.look_again(target, id))).collect::<Vec<_>>().into_iter();
         // Who stores to a field of bits stores to its neighbours.
-        let is_other = |(_, looked): &(u64, Option<(Watch, Option<Vec<u8>>)>)| match looked {
+        let is_other = |(_, looked): &(u64, Option<Looked>)| match looked {
             Some((watch, now)) => watch.has_changed(now.as_deref()),
             None => true,
         };

@@ -136,7 +136,7 @@ impl Core<'_> {
             }
             Ok(leaf) if leaf.frame(va) != entry.ppn() => WalkedNow::Frame(leaf.frame(va)),
             Ok(leaf) => {
-                let lost = entry.flags() & always - leaf.pte.flags();
+                let lost = entry.flags() & (always - leaf.pte.flags());
                 if !lost.is_empty()
                     && let Some(checks) = &mut self.checks
                 {
