@@ -6,6 +6,7 @@ use super::{Address, Changes, Family, Hold, Message, SocketId, Sockets, State, w
 use crate::socket::queue::OVERHEAD_BYTES;
 use crate::{Errno, Readiness, Source};
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 
 /// Where a socket of AF_NETLINK is found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -109,10 +110,10 @@ impl Sockets {
             own = self.netlink_name(id);
         }
         if to.groups != 0 {
-            self.send_to_group(changes, id, message, to.groups & to.groups.wrapping_neg());
+            self.send_to_group(changes, id, message, to.groups & to.groups.wrapping_neg())?;
         }
         match to.port {
-            0 => self.ask_kernel(changes, id, own.port, &message.bytes),
+            0 => self.ask_kernel(changes, id, own.port, &message.bytes)?,
             port => self.send_to_port(changes, id, message, port)?,
         }
         // It is taken, whoever has heard it.
@@ -143,31 +144,63 @@ impl Sockets {
         Ok(self.deliver_netlink(changes, other, message, NetlinkName { groups: 0, ..own })?)
     }
 
-    /// Those of a group who have no room miss it.
-    fn send_to_group(&mut self, changes: &mut Changes, id: SocketId, message: &Message, group: u32) {
+    /// Those of a group who have no room miss it. ENOMEM, and then nobody has heard it.
+    fn send_to_group(
+        &mut self,
+        changes: &mut Changes,
+        id: SocketId,
+        message: &Message,
+        group: u32,
+    ) -> Result<(), Errno> {
         let from = NetlinkName { groups: group, ..self.netlink_name(id) };
-        let mut next = 0;
-        while let Some((port, other)) = self.netlink_ports.range(next..).next().map(|(&port, &id)| (port, id))
+        self.each_of_group(id, group, |sockets, other| sockets.socket_mut(other).inbox.reserve(1))?;
+        self.each_of_group(id, group, |sockets, other| {
+            sockets.deliver_or_miss(changes, other, message, from);
+            Ok(())
+        })
+    }
+
+    fn each_of_group(
+        &mut self,
+        id: SocketId,
+        group: u32,
+        mut action: impl FnMut(&mut Self, SocketId) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        let mut next = Some(0);
+        while let Some(from) = next
+            && let Some((&port, &other)) = self.netlink_ports.range(from..).next()
         {
             if other != id && self.netlink_name(other).groups & group != 0 {
-                self.deliver_or_miss(changes, other, message, from);
+                action(self, other)?;
             }
-            let Some(following) = port.checked_add(1) else { return };
-            next = following;
+            next = port.checked_add(1);
         }
+        Ok(())
     }
 
-    /// The kernel answers at once.
-    fn ask_kernel(&mut self, changes: &mut Changes, id: SocketId, port: u32, bytes: &[u8]) {
+    /// The kernel answers at once. ENOMEM, and then it has not.
+    fn ask_kernel(
+        &mut self,
+        changes: &mut Changes,
+        id: SocketId,
+        port: u32,
+        bytes: &[u8],
+    ) -> Result<(), Errno> {
+        let mut replies = Vec::new();
         for request in answer::requests(bytes) {
-            for reply in answer::answer(request, port) {
-                let message = Message { bytes: Rc::new(reply), ..Message::default() };
-                self.deliver_or_miss(changes, id, &message, NetlinkName::default());
-            }
+            let mut more = answer::answer(request, port)?;
+            replies.try_reserve(more.len()).map_err(|_| Errno::ENOMEM)?;
+            replies.append(&mut more);
         }
+        self.socket_mut(id).inbox.reserve(replies.len())?;
+        for reply in replies {
+            let message = Message { bytes: Rc::new(reply), ..Message::default() };
+            self.deliver_or_miss(changes, id, &message, NetlinkName::default());
+        }
+        Ok(())
     }
 
-    /// Who misses something is told so once: ENOBUFS.
+    /// Who has no room misses something, and is told so once: ENOBUFS.
     fn deliver_or_miss(&mut self, changes: &mut Changes, to: SocketId, message: &Message, from: NetlinkName) {
         let is_heard = self.has_netlink_room(to, message.bytes.len())
             && self.deliver_netlink(changes, to, message, from).is_ok();

@@ -80,6 +80,11 @@ impl Queue {
         self.messages.iter_mut().for_each(|message| into.append(&mut message.rights));
     }
 
+    /// Sees to memory for so many messages more. ENOMEM.
+    pub(super) fn reserve(&mut self, count: usize) -> Result<(), Errno> {
+        self.messages.try_reserve(count).map_err(|_| Errno::ENOMEM)
+    }
+
     /// Adds a message; gives it back if there is no memory.
     pub(super) fn push(&mut self, message: Message) -> Result<(), (Errno, Message)> {
         if self.messages.try_reserve(1).is_err() {

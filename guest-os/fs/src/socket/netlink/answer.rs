@@ -70,9 +70,9 @@ pub(super) fn requests(mut bytes: &[u8]) -> impl Iterator<Item = Request<'_>> {
     })
 }
 
-/// What the kernel sends back to the socket at `port`, a message each.
-pub(super) fn answer(request: Request<'_>, port: u32) -> Vec<Vec<u8>> {
-    let mut replies = Replies { request, port, sent: Vec::new() };
+/// What the kernel sends back to the socket at `port`, a message each. ENOMEM.
+pub(super) fn answer(request: Request<'_>, port: u32) -> Result<Vec<Vec<u8>>, Errno> {
+    let mut replies = Replies { request, port, sent: Vec::new(), is_short: false };
     let is_for_kernel = request.flags & REQUEST != 0 && request.kind >= FIRST_OF_ROUTE;
     let outcome = if is_for_kernel { replies.of_route() } else { Ok(Told::Nothing) };
     match outcome {
@@ -82,7 +82,7 @@ pub(super) fn answer(request: Request<'_>, port: u32) -> Vec<Vec<u8>> {
         Ok(Told::Nothing) => replies.error(0),
         Err(errno) => replies.error(-i32::from(errno.number())),
     }
-    replies.sent
+    if replies.is_short { Err(Errno::ENOMEM) } else { Ok(replies.sent) }
 }
 
 /// What has been told.
@@ -95,6 +95,8 @@ struct Replies<'a> {
     request: Request<'a>,
     port: u32,
     sent: Vec<Vec<u8>>,
+    /// There was no memory for one.
+    is_short: bool,
 }
 
 impl Replies<'_> {
@@ -271,6 +273,7 @@ impl Replies<'_> {
         let whole = self.request.whole;
         let (flags, told) = if code == 0 { (CAPPED, &whole[..HEADER_BYTES]) } else { (0, whole) };
         if reply.try_reserve(2 * HEADER_BYTES + told.len()).is_err() {
+            self.is_short = true;
             return;
         }
         self.message(&mut reply, ERROR, flags, |reply| {
@@ -280,12 +283,12 @@ impl Replies<'_> {
         self.sent.push(reply);
     }
 
-    /// Room for an answer. ENOBUFS.
+    /// Room for an answer. ENOMEM.
     fn begin(&mut self) -> Result<Vec<u8>, Errno> {
         let mut bytes = Vec::new();
-        bytes.try_reserve_exact(MESSAGE_BYTES).map_err(|_| Errno::ENOBUFS)?;
-        self.sent.try_reserve(2).map_err(|_| Errno::ENOBUFS)?;
-        Ok(bytes)
+        let has_room = bytes.try_reserve_exact(MESSAGE_BYTES).is_ok() && self.sent.try_reserve(2).is_ok();
+        self.is_short |= !has_room;
+        if has_room { Ok(bytes) } else { Err(Errno::ENOMEM) }
     }
 
     /// Adds a message with its header.
@@ -352,7 +355,8 @@ mod tests {
     /// The kinds of the messages that answer it, datagram by datagram, and the code of an error.
     fn told(bytes: &[u8]) -> (std::vec::Vec<std::vec::Vec<u16>>, i32) {
         let mut code = 0;
-        let replies: std::vec::Vec<_> = requests(bytes).flat_map(|request| answer(request, 99)).collect();
+        let replies: std::vec::Vec<_> =
+            requests(bytes).flat_map(|request| answer(request, 99).unwrap()).collect();
         let kinds = replies.iter().map(|reply| {
             let messages = requests(reply).map(|message| {
                 assert_eq!(message.sequence, 7, "as in the request");
@@ -415,7 +419,8 @@ mod tests {
         ] {
             assert_eq!(told(&request), answer, "{request:?}");
         }
-        let refused = requests(&named(b"xo")).flat_map(|request| answer(request, 99)).next().unwrap();
+        let refused =
+            requests(&named(b"xo")).flat_map(|request| answer(request, 99).unwrap()).next().unwrap();
         assert_eq!(refused[20..], named(b"xo"));
     }
 
